@@ -1,0 +1,14 @@
+//! Fine-tune a Korean sentiment classifier from a terminal, watch it learn, and question it.
+//!
+//! A training core that knows nothing of screens publishes plain events; a pure state folds them;
+//! a screen draws the state, or plain lines tell it where there is no terminal.
+
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod model;
+pub mod ops;
+pub mod predict;
+pub mod text;
+pub mod tokenizer;
+pub mod train;
