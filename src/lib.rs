@@ -4,11 +4,15 @@
 //! a screen draws the state, or plain lines tell it where there is no terminal.
 
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod data;
 pub mod model;
 pub mod ops;
+pub mod plain;
 pub mod predict;
+pub mod summary;
 pub mod text;
 pub mod tokenizer;
 pub mod train;
+pub mod worker;

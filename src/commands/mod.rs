@@ -1,0 +1,110 @@
+//! What each subcommand does.
+
+mod data;
+mod evaluate;
+mod predict;
+mod saved;
+mod tokenize;
+mod train;
+
+use crate::cli::{Cli, Command};
+use crate::data::{Split, nsmc};
+use crate::text::printable;
+use crate::tokenizer::vocabulary;
+use std::io::{BufRead, Read, Write};
+use std::process::ExitCode;
+
+/// The longest line of standard input that is read.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// Runs what the command line asks for. The exit code is 0 if all went well, 1 if something went
+/// wrong, 2 if the command line was not understood, and 128 and the signal's number if a signal
+/// stopped a run.
+pub fn main() -> ExitCode {
+    let cli = match crate::cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout with code 0, errors to stderr with code 2.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {}", printable(&format!("{error:#}")));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether whoever read our output went away, which is no error to speak of.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    match cli.command {
+        None => return train::run(cli.train, out),
+        Some(Command::Train(flags)) => return train::run(*flags, out),
+        Some(Command::Evaluate(flags)) => evaluate::run(&flags, &mut out)?,
+        Some(Command::Predict(flags)) => predict::run(&flags, &mut out)?,
+        Some(Command::Data(flags)) => data::run(&flags, &mut out)?,
+        Some(Command::Tokenize(flags)) => tokenize::run(&flags, &mut out)?,
+        Some(Command::TrainTokenizer { vocab_size }) => {
+            let rows = nsmc::load(Split::Train)?.rows;
+            let texts: Vec<&str> = rows.iter().map(|r| r.document.as_str()).collect();
+            writeln!(out, "{}", vocabulary::train(&texts, vocab_size)?.to_json()?)?;
+        }
+        Some(Command::Screenshot { events, size }) => {
+            out.write_all(train::screenshot(&events, size)?.as_bytes())?;
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Calls `f` with the arguments' texts; without any, with lines of standard input, as many at a
+/// time as have arrived.
+fn each_text(
+    arguments: &[String],
+    mut f: impl FnMut(&[&str]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    const AT_A_TIME: usize = 32;
+    if !arguments.is_empty() {
+        let texts: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        return texts.chunks(AT_A_TIME).try_for_each(f);
+    }
+    if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        eprintln!("Type a sentence and press Enter; Ctrl-D ends.");
+    }
+    let mut input = std::io::BufReader::new(std::io::stdin().lock());
+    let mut number = 0;
+    loop {
+        let mut lines: Vec<String> = Vec::new();
+        while lines.len() < AT_A_TIME && (lines.is_empty() || input.buffer().contains(&b'\n')) {
+            let mut line = Vec::new();
+            if Read::take(&mut input, LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            number += 1;
+            anyhow::ensure!(
+                (line.len() as u64) < LONGEST_LINE,
+                "standard input:{number}: a line longer than {LONGEST_LINE} bytes"
+            );
+            let line = String::from_utf8(line)
+                .map_err(|_| anyhow::anyhow!("standard input:{number}: invalid UTF-8"))?;
+            lines.push(line.trim_end_matches(['\n', '\r']).to_owned());
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        f(&lines.iter().map(String::as_str).collect::<Vec<_>>())?;
+    }
+}

@@ -1,0 +1,24 @@
+//! `nsmc-tui predict`.
+
+use super::{each_text, saved};
+use crate::cli::PredictFlags;
+use crate::predict::classify;
+use crate::text::{printable, to_json};
+use std::io::Write;
+
+pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
+    let loaded = saved::load(&flags.model)?;
+    each_text(&flags.texts, |texts| {
+        let predictions =
+            classify(&loaded.model, &loaded.tokenizer, texts, loaded.max_seq_length)?;
+        for prediction in predictions {
+            if flags.json {
+                writeln!(out, "{}", to_json(&prediction)?)?;
+            } else {
+                let text = printable(&prediction.text);
+                writeln!(out, "{}\t{:.4}\t{text}", prediction.label, prediction.score)?;
+            }
+        }
+        Ok(out.flush()?)
+    })
+}

@@ -1,0 +1,83 @@
+//! The end of a run in words, as Python prints `TrainOutput` and `evaluate()`.
+
+use crate::train::event::{Evaluated, Finished};
+
+/// A number as Python prints a rounded float: at least one decimal, at most four.
+fn rounded(value: f64) -> String {
+    if !value.is_finite() {
+        return if value.is_nan() { "nan" } else { "inf" }.to_owned();
+    }
+    let text = format!("{value:.4}");
+    let text = text.trim_end_matches('0');
+    if text.ends_with('.') {
+        format!("{text}0")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// `TrainOutput(…)`.
+pub fn train_output(finished: &Finished) -> String {
+    let metrics = &finished.metrics;
+    format!(
+        "TrainOutput(global_step={}, training_loss={}, metrics={{'train_runtime': {}, \
+         'train_samples_per_second': {}, 'train_steps_per_second': {}, 'total_flos': {:.4e}, \
+         'train_loss': {}, 'epoch': {}}})",
+        finished.global_step,
+        rounded(finished.training_loss),
+        rounded(metrics.train_runtime),
+        rounded(metrics.train_samples_per_second),
+        rounded(metrics.train_steps_per_second),
+        metrics.total_flos,
+        rounded(metrics.train_loss),
+        rounded(metrics.epoch),
+    )
+}
+
+/// The dictionary of `evaluate()`.
+pub fn evaluation(evaluated: &Evaluated) -> String {
+    let metrics = &evaluated.metrics;
+    format!(
+        "{{'eval_loss': {}, 'eval_accuracy': {}, 'eval_f1': {}, 'eval_precision': {}, \
+         'eval_recall': {}, 'eval_runtime': {}, 'eval_samples_per_second': {}, 'epoch': {}}}",
+        rounded(metrics.eval_loss),
+        rounded(metrics.eval_accuracy),
+        rounded(metrics.eval_f1),
+        rounded(metrics.eval_precision),
+        rounded(metrics.eval_recall),
+        rounded(metrics.eval_runtime),
+        rounded(metrics.eval_samples_per_second),
+        rounded(evaluated.epoch),
+    )
+}
+
+/// A duration as `1:02` or `1:02:03`.
+pub fn clock(seconds: f64) -> String {
+    let seconds = seconds.clamp(0.0, 1e9).round() as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_look_as_pythons_do() {
+        assert_eq!(rounded(0.762), "0.762");
+        assert_eq!(rounded(10.0), "10.0");
+        assert_eq!(rounded(0.123_456), "0.1235");
+        assert_eq!(rounded(f64::NAN), "nan");
+    }
+
+    #[test]
+    fn clocks() {
+        assert_eq!(clock(62.4), "1:02");
+        assert_eq!(clock(3723.0), "1:02:03");
+        assert_eq!(clock(f64::NAN), "0:00");
+    }
+}
