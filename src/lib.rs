@@ -3,10 +3,12 @@
 //! A training core that knows nothing of screens publishes plain events; a pure state folds them;
 //! a screen draws the state, or plain lines tell it where there is no terminal.
 
+pub mod app;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod data;
+pub mod keymap;
 pub mod model;
 pub mod ops;
 pub mod plain;
@@ -15,4 +17,6 @@ pub mod summary;
 pub mod text;
 pub mod tokenizer;
 pub mod train;
+pub mod tui;
+pub mod ui;
 pub mod worker;

@@ -23,14 +23,22 @@ pub enum Ending {
     Signalled(u8),
 }
 
-/// Follows a run to its end. The first SIGINT or SIGTERM stops it and saves the model; a second
+/// Follows a run to its end; `started` is what is known of a run that has begun already. The first SIGINT or SIGTERM stops it and saves the model; a second
 /// one ends the program at once.
 ///
 /// # Errors
 /// If the output cannot be written; the run is then stopped and its model saved first.
-pub fn follow(worker: Worker, json: bool, out: &mut impl Write) -> anyhow::Result<Ending> {
+pub fn follow(
+    worker: Worker,
+    json: bool,
+    started: Option<Started>,
+    out: &mut impl Write,
+) -> anyhow::Result<Ending> {
     let (stop, signal) = watch_signals()?;
-    let mut lines = Lines::default();
+    let mut lines = Lines {
+        started,
+        ..Lines::default()
+    };
     let mut ending = Ending::Finished;
     let mut written = Ok(());
     let mut stopping = false;
@@ -42,13 +50,13 @@ pub fn follow(worker: Worker, json: bool, out: &mut impl Write) -> anyhow::Resul
         };
         if !stopping && (stop.load(Ordering::Relaxed) || written.is_err()) {
             stopping = true;
-            eprintln!("Stopping and saving the model; a second signal ends the program at once.");
+            talk("Stopping and saving the model; a second signal ends the program at once.");
             // A run that has ended needs no stopping.
             let _ = worker.commands.send(Command::Stop { evaluate: false });
         }
         match report {
             Some(Report::Activity(Activity::Idle)) => break,
-            Some(Report::Activity(Activity::Preparing(what))) if !json => eprintln!("{what} …"),
+            Some(Report::Activity(Activity::Preparing(what))) if !json => talk(&format!("{what} …")),
             Some(Report::Event(event)) => {
                 if let TrainEvent::Failed(_) = event {
                     ending = Ending::Failed;
@@ -73,6 +81,11 @@ pub fn follow(worker: Worker, json: bool, out: &mut impl Write) -> anyhow::Resul
         0 => Ok(ending),
         number => Ok(Ending::Signalled(number as u8)),
     }
+}
+
+/// Says something on stderr, which may be gone: that is no reason to end a run.
+fn talk(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// A flag that a first signal sets, and the number of the signal.
@@ -134,9 +147,9 @@ impl Lines {
             TrainEvent::Saved(saved) => writeln!(out, "saved {} at step {}", saved.path, saved.step)?,
             TrainEvent::Finished(finished) => self.finished(finished, out)?,
             TrainEvent::Failed(failed) => {
-                eprintln!("error: {}", failed.message);
+                talk(&format!("error: {}", failed.message));
                 if let Some(hint) = &failed.hint {
-                    eprintln!("{hint}");
+                    talk(hint);
                 }
             }
         }

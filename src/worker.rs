@@ -2,7 +2,7 @@
 //! one channel and its commands going into another. Panics are caught here.
 
 use crate::cli::TrainFlags;
-use crate::config::{ModelTraits, SampleLimit, TrainingArguments, resolve};
+use crate::config::{EvalStrategy, ModelTraits, SampleLimit, TrainingArguments, resolve};
 use crate::data::batching::Example;
 use crate::data::sampling::sample_indices;
 use crate::data::{DataError, Review, Split, nsmc, tsv};
@@ -484,6 +484,11 @@ fn started(
         steps_per_epoch: arguments.steps_per_epoch(run.train.len()),
         max_steps: arguments.max_steps(run.train.len()),
         num_train_epochs: arguments.num_train_epochs,
+        eval_steps: match arguments.eval_strategy {
+            EvalStrategy::Epoch => arguments.steps_per_epoch(run.train.len()),
+            EvalStrategy::Steps => arguments.eval_steps,
+            EvalStrategy::No => 0,
+        },
         logging_steps: arguments.logging_steps,
         settings: settings.collect(),
         notes,

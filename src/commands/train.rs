@@ -1,23 +1,110 @@
-//! `nsmc-tui train`.
+//! `nsmc-tui train`, with the dashboard or without.
 
+use crate::app::{Message, State, update};
 use crate::cli::TrainFlags;
 use crate::plain::{self, Ending};
-use crate::worker::Worker;
-use std::io::Write;
+use crate::summary::{evaluation, train_output};
+use crate::train::TrainEvent;
+use crate::tui::{self, Leaving};
+use crate::ui::{self, Theme, svg};
+use crate::worker::{Activity, Report, Worker};
+use anyhow::Context;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
-    let json = flags.json;
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    let (json, plain) = (flags.json, flags.plain || dumb || !terminal);
     let worker = Worker::spawn(flags)?;
-    let ending = plain::follow(worker, json, &mut out)?;
-    Ok(match ending {
-        Ending::Finished => ExitCode::SUCCESS,
-        Ending::Failed => ExitCode::FAILURE,
-        Ending::Signalled(number) => ExitCode::from(128 + number),
+    if json || plain {
+        return Ok(exit_code(plain::follow(worker, json, None, &mut out)?));
+    }
+    let (leaving, state) = tui::run(&worker, Theme::from_environment())?;
+    match leaving {
+        Leaving::HungUp => {
+            // Nobody can read what is written now, but the run is worth its end.
+            let started = state.started;
+            let ending = plain::follow(worker, false, started, &mut std::io::sink())?;
+            return Ok(exit_code(ending));
+        }
+        Leaving::Panicked => {
+            eprintln!("The dashboard failed; the run goes on without it.");
+            let ending = plain::follow(worker, false, state.started, &mut out)?;
+            return Ok(exit_code(ending));
+        }
+        Leaving::Quit | Leaving::Signalled(_) => {}
+    }
+    if !state.is_running() {
+        worker.join();
+    }
+    write_summary(&state, &mut out)?;
+    Ok(match leaving {
+        Leaving::Signalled(number) => ExitCode::from(128 + number),
+        _ if state.failed.is_some() => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
     })
 }
 
-pub fn screenshot(_: &Path, _: (u16, u16)) -> anyhow::Result<String> {
-    Ok(String::new())
+fn exit_code(ending: Ending) -> ExitCode {
+    match ending {
+        Ending::Finished => ExitCode::SUCCESS,
+        Ending::Failed => ExitCode::FAILURE,
+        Ending::Signalled(number) => ExitCode::from(128 + number),
+    }
+}
+
+/// What stays on the normal screen when the dashboard has closed.
+fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
+    if let Some(finished) = &state.finished {
+        writeln!(out, "{}", train_output(finished))?;
+    }
+    if let Some(evaluated) = &state.evaluated {
+        writeln!(out, "{}", evaluation(evaluated))?;
+    }
+    if let Some(saved) = &state.saved {
+        let path = &saved.path;
+        writeln!(out, "The model is saved in {path}. Ask it again with:")?;
+        let folder = if path.contains(' ') { format!("'{path}'") } else { path.clone() };
+        let model = if path == "outputs" {
+            String::new()
+        } else {
+            format!(" --model-name-or-path {folder}")
+        };
+        writeln!(out, "  nsmc-tui predict{model} \"정말 재미있는 영화\"")?;
+    }
+    if let Some(failed) = &state.failed {
+        eprintln!("error: {}", failed.message);
+        if let Some(hint) = &failed.hint {
+            eprintln!("{hint}");
+        }
+    }
+    out.flush()
+}
+
+/// The dashboard, as it looks after the events in a file, as SVG.
+pub fn screenshot(events: &Path, (columns, rows): (u16, u16)) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(events)
+        .with_context(|| format!("{}: cannot be read", events.display()))?;
+    let mut state = State::default();
+    let mut tell = |report| update(&mut state, Message::Report(report));
+    tell(Report::Activity(Activity::Training));
+    for (number, line) in text.lines().enumerate() {
+        let event: TrainEvent = serde_json::from_str(line)
+            .with_context(|| format!("{}:{}: not an event", events.display(), number + 1))?;
+        let over = matches!(event, TrainEvent::Finished(_) | TrainEvent::Failed(_));
+        tell(Report::Event(event));
+        if over {
+            tell(Report::Activity(Activity::Idle));
+        }
+    }
+    if let Some(step) = &state.step {
+        state.now = step.elapsed;
+    }
+    let mut terminal = Terminal::new(TestBackend::new(columns, rows))?;
+    terminal.draw(|frame| ui::draw(frame, &state, &Theme::new(true)))?;
+    Ok(svg::render(terminal.backend().buffer()))
 }

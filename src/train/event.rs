@@ -45,6 +45,8 @@ pub struct Started {
     pub max_steps: u64,
     /// Epochs asked for.
     pub num_train_epochs: f64,
+    /// Steps between two evaluations; none but the last if it is 0.
+    pub eval_steps: u64,
     /// Steps between two log lines.
     pub logging_steps: u64,
     /// Every setting, by its Hugging Face name, with why it holds.

@@ -1,0 +1,149 @@
+//! The run told in lines.
+
+use crate::config::show_number;
+use crate::summary::clock;
+use crate::train::event::TrainEvent;
+use std::collections::VecDeque;
+
+/// Lines kept; older ones are dropped.
+const KEPT: usize = 10_000;
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// In the course of things.
+    Info,
+    /// A result.
+    Result,
+    /// Something the user should know.
+    Warning,
+    /// Something went wrong.
+    Error,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// When, as a clock since training began.
+    pub time: String,
+    /// How much it matters.
+    pub level: Level,
+    /// What happened.
+    pub text: String,
+}
+
+/// All lines, the latest last, and how far back the view is scrolled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// The lines.
+    pub lines: VecDeque<Line>,
+    /// Lines hidden below the view; 0 follows the tail.
+    pub scroll: usize,
+    /// Loss of the steps since the last log line.
+    window: Vec<u64>,
+}
+
+impl Log {
+    /// Adds a line. A view that was scrolled back stays where it is.
+    pub fn push(&mut self, elapsed: f64, level: Level, text: String) {
+        self.lines.push_back(Line {
+            time: clock(elapsed),
+            level,
+            text,
+        });
+        if self.scroll > 0 {
+            self.scroll += 1;
+        }
+        if self.lines.len() > KEPT {
+            self.lines.pop_front();
+        }
+        self.scroll = self.scroll.min(self.lines.len().saturating_sub(1));
+    }
+
+    /// Tells an event; steps are told every `logging_steps`.
+    pub fn tell(&mut self, event: &TrainEvent, elapsed: f64, logging_steps: u64) {
+        match event {
+            TrainEvent::Started(started) => {
+                for note in &started.notes {
+                    self.push(elapsed, Level::Info, note.clone());
+                }
+                let text = format!(
+                    "training on {} reviews, {} steps",
+                    started.train_samples, started.max_steps
+                );
+                self.push(elapsed, Level::Info, text);
+            }
+            TrainEvent::Step(step) => {
+                self.window.push(step.loss.to_bits());
+                if step.step.is_multiple_of(logging_steps.max(1)) || !step.loss.is_finite() {
+                    let sum: f64 = self.window.iter().map(|&bits| f64::from_bits(bits)).sum();
+                    let text = format!(
+                        "step {}  loss {:.4}  grad_norm {:.2}  rate {:.2e}",
+                        step.step,
+                        sum / self.window.len() as f64,
+                        step.grad_norm,
+                        step.learning_rate
+                    );
+                    self.window.clear();
+                    self.push(step.elapsed, Level::Info, text);
+                }
+            }
+            TrainEvent::Epoch(epoch) => {
+                let text = format!(
+                    "epoch {}  train loss {:.4}  accuracy {:.4}  F1 {:.4}",
+                    epoch.epoch, epoch.train_loss, epoch.train_accuracy, epoch.train_f1
+                );
+                self.push(epoch.elapsed, Level::Result, text);
+            }
+            TrainEvent::Evaluated(evaluated) => {
+                let metrics = &evaluated.metrics;
+                let text = format!(
+                    "epoch {}  eval loss {:.4}  accuracy {:.4}  F1 {:.4}",
+                    show_number(&((evaluated.epoch * 100.0).round() / 100.0)),
+                    metrics.eval_loss,
+                    metrics.eval_accuracy,
+                    metrics.eval_f1
+                );
+                self.push(evaluated.elapsed, Level::Result, text);
+            }
+            TrainEvent::Saved(saved) => {
+                self.push(elapsed, Level::Result, format!("model saved in {}", saved.path));
+            }
+            TrainEvent::Finished(finished) => {
+                let how = if finished.stopped { "stopped" } else { "finished" };
+                let text = format!("{how} at step {}", finished.global_step);
+                self.push(finished.metrics.train_runtime, Level::Result, text);
+            }
+            TrainEvent::Failed(failed) => {
+                self.push(elapsed, Level::Error, failed.message.clone());
+                if let Some(hint) = &failed.hint {
+                    self.push(elapsed, Level::Warning, hint.clone());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_that_is_scrolled_back_stays_and_memory_is_bounded() {
+        let mut log = Log::default();
+        for i in 0..KEPT + 50 {
+            log.push(i as f64, Level::Info, format!("{i}"));
+            if i == 10 {
+                log.scroll = 3;
+            }
+        }
+        assert_eq!(log.lines.len(), KEPT);
+        assert_eq!(log.scroll, KEPT - 1, "it cannot leave the lines there are");
+        let mut log = Log::default();
+        log.push(0.0, Level::Info, "a".into());
+        log.push(0.0, Level::Info, "b".into());
+        log.scroll = 1;
+        log.push(0.0, Level::Info, "c".into());
+        assert_eq!(log.scroll, 2);
+    }
+}

@@ -1,0 +1,323 @@
+//! Everything the dashboard shows.
+
+use super::log::Log;
+use super::pace::Pace;
+use super::prompt::Prompt;
+use super::series::Series;
+use crate::train::event::{Epoch, Evaluated, Failed, Finished, Saved, Started, Step};
+use crate::worker::Activity;
+use std::cell::Cell;
+
+/// A page of the dashboard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Page {
+    /// Charts, scores and progress.
+    #[default]
+    Train,
+    /// Asking the model.
+    Predict,
+    /// What holds for this run, and why.
+    Settings,
+    /// The run told in lines.
+    Log,
+}
+
+impl Page {
+    /// All pages, in the order of their tabs.
+    pub const ALL: [Self; 4] = [Self::Train, Self::Predict, Self::Settings, Self::Log];
+
+    /// What its tab says.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Train => "Train",
+            Self::Predict => "Predict",
+            Self::Settings => "Settings",
+            Self::Log => "Log",
+        }
+    }
+}
+
+/// What lies over the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlay {
+    /// The keys.
+    Help,
+    /// Whether to leave while training runs.
+    ConfirmQuit,
+    /// Whether to leave although the model could not be saved.
+    ConfirmUnsaved,
+}
+
+/// One epoch's figures, as far as they are known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EpochRow {
+    /// Counted from 1.
+    pub number: u64,
+    /// What training says of it.
+    pub train: Option<Epoch>,
+    /// The evaluation at its end.
+    pub eval: Option<Evaluated>,
+}
+
+/// Everything the dashboard shows.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The page on view.
+    pub page: Page,
+    /// What lies over it.
+    pub overlay: Option<Overlay>,
+    /// What the run is doing.
+    pub activity: Activity,
+    /// What holds for the run, once it has started.
+    pub started: Option<Started>,
+    /// The latest step.
+    pub step: Option<Step>,
+    /// Training loss over the steps.
+    pub loss: Series,
+    /// Evaluation loss over the steps.
+    pub eval_loss: Vec<(f64, f64)>,
+    /// Figures an epoch.
+    pub epochs: Vec<EpochRow>,
+    /// The latest evaluation.
+    pub evaluated: Option<Evaluated>,
+    /// The evaluation with the highest accuracy.
+    pub best: Option<Evaluated>,
+    /// The end of the run, if it ended as it should.
+    pub finished: Option<Finished>,
+    /// The end of the run, or of saving it, if that went wrong.
+    pub failed: Option<Failed>,
+    /// The saved model.
+    pub saved: Option<Saved>,
+    /// Speed and time left.
+    pub pace: Pace,
+    /// The run told in lines.
+    pub log: Log,
+    /// The predict pane.
+    pub prompt: Prompt,
+    /// Lines of the settings page scrolled away.
+    pub settings_scroll: usize,
+    /// Lines of the help scrolled away.
+    pub help_scroll: usize,
+    /// How far the view that scrolls can be scrolled; the last drawing found it out.
+    pub scroll_limit: Cell<usize>,
+    /// Seconds since the program started.
+    pub now: f64,
+    /// When training began, on the same clock.
+    pub began: Option<f64>,
+    /// Whether the user has asked to end the run.
+    pub stopping: bool,
+    /// Whether to leave as soon as the run has ended.
+    pub quitting: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            page: Page::default(),
+            overlay: None,
+            activity: Activity::Preparing("Starting".to_owned()),
+            started: None,
+            step: None,
+            loss: Series::default(),
+            eval_loss: Vec::new(),
+            epochs: Vec::new(),
+            evaluated: None,
+            best: None,
+            finished: None,
+            failed: None,
+            saved: None,
+            pace: Pace::default(),
+            log: Log::default(),
+            prompt: Prompt::default(),
+            settings_scroll: 0,
+            help_scroll: 0,
+            scroll_limit: Cell::new(usize::MAX),
+            now: 0.0,
+            began: None,
+            stopping: false,
+            quitting: false,
+        }
+    }
+}
+
+impl State {
+    /// Whether a run is under way, which leaving would end.
+    pub fn is_running(&self) -> bool {
+        self.activity != Activity::Idle
+    }
+
+    /// Whether a trained model exists in memory only.
+    pub fn is_unsaved(&self) -> bool {
+        self.finished.is_some() && self.saved.is_none()
+    }
+
+    /// Steps done.
+    pub fn steps_done(&self) -> u64 {
+        self.step.as_ref().map_or(0, |step| step.step)
+    }
+
+    /// Seconds since training began: of the whole run, once it has ended.
+    pub fn elapsed(&self) -> f64 {
+        if let Some(finished) = &self.finished {
+            return finished.metrics.train_runtime;
+        }
+        match self.began {
+            Some(began) if self.is_running() => self.now - began,
+            _ => self.step.as_ref().map_or(0.0, |step| step.elapsed),
+        }
+    }
+
+    /// The share of the current evaluation that is done, while there is one.
+    pub fn evaluating(&self) -> Option<f64> {
+        match self.activity {
+            Activity::Evaluating(done, total) => Some(done as f64 / total.max(1) as f64),
+            _ => None,
+        }
+    }
+
+    /// Seconds until the run ends.
+    pub fn left(&self) -> Option<f64> {
+        if !self.is_running() {
+            return None;
+        }
+        let started = self.started.as_ref()?;
+        self.pace.left(started, self.steps_done(), self.evaluating())
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    //! Events for tests of the dashboard.
+
+    use crate::train::event::{
+        Epoch, Evaluated, Failed, Finished, Metrics, Saved, Setting, Started, Step, TrainEvent,
+        TrainMetrics,
+    };
+    use crate::train::metrics::Confusion;
+
+    pub fn started() -> Started {
+        let setting = |name: &str, value: &str, why: &str| Setting {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            why: why.to_owned(),
+        };
+        Started {
+            model: "embedded small Korean BERT".to_owned(),
+            architecture: "BERT 4 layers × 192, 3 heads, 8000 pieces".to_owned(),
+            parameters: 3_383_234,
+            labels: vec!["negative".to_owned(), "positive".to_owned()],
+            train_samples: 2000,
+            eval_samples: 2000,
+            steps_per_epoch: 63,
+            max_steps: 630,
+            num_train_epochs: 10.0,
+            eval_steps: 63,
+            logging_steps: 50,
+            settings: vec![
+                setting("recipe", "trainer", "--recipe"),
+                setting("num_train_epochs", "10", "tutorial"),
+                setting("per_device_train_batch_size", "32", "tutorial"),
+                setting("learning_rate", "3e-4", "random weights"),
+                setting("lr_scheduler_type", "linear", "recipe trainer"),
+                setting("seed", "7", "flag"),
+            ],
+            notes: vec!["the model starts from random weights".to_owned()],
+        }
+    }
+
+    pub fn step(step: u64, loss: f64, elapsed: f64) -> Step {
+        Step {
+            step,
+            epoch: step as f64 / 63.0,
+            loss,
+            grad_norm: 1.25,
+            learning_rate: 3e-4 * (1.0 - step as f64 / 630.0),
+            samples: 32,
+            tokens: 650,
+            elapsed,
+        }
+    }
+
+    pub fn evaluated(step: u64, epoch: f64, accuracy: f64, elapsed: f64) -> Evaluated {
+        let right = (accuracy * 1000.0) as u64;
+        Evaluated {
+            step,
+            epoch,
+            metrics: Metrics {
+                eval_loss: 1.2 - accuracy,
+                eval_accuracy: accuracy,
+                eval_f1: accuracy - 0.01,
+                eval_precision: accuracy + 0.01,
+                eval_recall: accuracy - 0.02,
+                eval_confusion: Confusion {
+                    counts: vec![vec![right, 1000 - right], vec![1000 - right, right]],
+                },
+                eval_samples: 2000,
+                eval_runtime: 2.0,
+                eval_samples_per_second: 1000.0,
+            },
+            elapsed,
+        }
+    }
+
+    /// The events of a run up to `steps` steps, with all that comes between them.
+    pub fn run(steps: u64) -> Vec<TrainEvent> {
+        let mut events = vec![TrainEvent::Started(started())];
+        let mut elapsed = 0.0;
+        for i in 1..=steps {
+            elapsed += 0.125;
+            // A falling curve with a wave on it, the same everywhere.
+            let x = i as f64 / 630.0;
+            let loss = 0.7 * (-2.5 * x).exp() + 0.06 * (i as f64 * 1.7).sin() + 0.06;
+            events.push(TrainEvent::Step(step(i, loss, elapsed)));
+            if i.is_multiple_of(63) {
+                let epoch = i / 63;
+                let share = epoch as f64 / 10.0;
+                events.push(TrainEvent::Epoch(Epoch {
+                    epoch,
+                    step: i,
+                    train_loss: loss,
+                    train_accuracy: 0.5 + 0.49 * share,
+                    train_f1: 0.49 + 0.49 * share,
+                    elapsed,
+                }));
+                elapsed += 2.0;
+                let accuracy = 0.76 - 0.25 * (-6.0 * share).exp();
+                let result = evaluated(i, epoch as f64, accuracy, elapsed);
+                events.push(TrainEvent::Evaluated(result));
+            }
+        }
+        events
+    }
+
+    /// The end of [`run`].
+    pub fn ending() -> Vec<TrainEvent> {
+        vec![
+            TrainEvent::Saved(Saved {
+                path: "outputs".to_owned(),
+                step: 630,
+            }),
+            TrainEvent::Finished(Finished {
+                global_step: 630,
+                training_loss: 0.3012,
+                metrics: TrainMetrics {
+                    train_runtime: 98.75,
+                    train_samples_per_second: 202.5,
+                    train_steps_per_second: 6.38,
+                    total_flos: 5.09e12,
+                    train_loss: 0.3012,
+                    epoch: 10.0,
+                },
+                stopped: false,
+            }),
+        ]
+    }
+
+    pub fn failure() -> TrainEvent {
+        TrainEvent::Failed(Failed {
+            message: "the loss is NaN at step 101".to_owned(),
+            hint: Some("Try a lower --learning-rate.".to_owned()),
+            step: 100,
+        })
+    }
+}

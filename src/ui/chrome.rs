@@ -1,0 +1,97 @@
+//! The line above and the line below every page.
+
+use super::theme::Theme;
+use crate::app::{Page, State};
+use crate::keymap::{BINDINGS, places};
+use crate::summary::clock;
+use crate::worker::Activity;
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+/// What the run is doing, in a few words.
+pub fn status(state: &State) -> String {
+    let steps = || {
+        let of = state.started.as_ref().map_or(0, |started| started.max_steps);
+        format!("step {}/{of}", state.steps_done())
+    };
+    match &state.activity {
+        _ if state.stopping => "stopping and saving".to_owned(),
+        Activity::Preparing(what) => format!("{} …", what.to_lowercase()),
+        Activity::Training => format!("training · {}", steps()),
+        Activity::Evaluating(done, total) => format!("evaluating {done}/{total} · {}", steps()),
+        Activity::Saving => "saving the model".to_owned(),
+        Activity::Idle if state.failed.is_some() => "failed".to_owned(),
+        Activity::Idle => match &state.finished {
+            Some(finished) if finished.stopped => format!("stopped · {}", steps()),
+            _ => "finished".to_owned(),
+        },
+    }
+}
+
+/// The program, the pages, and what the run is doing.
+pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let mut spans = vec![Span::styled(" nsmc-tui ", theme.strong())];
+    for (number, page) in Page::ALL.into_iter().enumerate() {
+        let style = if page == state.page { theme.selected() } else { theme.dim() };
+        spans.push(Span::raw(" "));
+        spans.push(Span::styled(format!(" {} {} ", number + 1, page.title()), style));
+    }
+    let tabs = Line::from(spans);
+    let style = match &state.activity {
+        Activity::Idle if state.failed.is_some() => theme.error(),
+        Activity::Idle => theme.good(),
+        _ if state.stopping => theme.warning(),
+        _ => theme.strong(),
+    };
+    let mut right = status(state);
+    let room = usize::from(area.width).saturating_sub(tabs.width() + 2);
+    let elapsed = clock(state.elapsed());
+    if state.began.is_some() && right.chars().count() + elapsed.len() + 3 <= room {
+        right = format!("{right} · {elapsed}");
+    }
+    frame.render_widget(Paragraph::new(tabs), area);
+    if right.chars().count() <= room {
+        let status = Line::styled(format!("{right} "), style);
+        frame.render_widget(Paragraph::new(status).alignment(Alignment::Right), right_of(area, room));
+    }
+}
+
+/// The last `width + 1` columns of a line.
+fn right_of(area: Rect, width: usize) -> Rect {
+    let width = (width as u16 + 1).min(area.width);
+    Rect {
+        x: area.right() - width,
+        width,
+        ..area
+    }
+}
+
+/// The keys that hold here, as many as there is room for.
+pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let mut spans = Vec::new();
+    let mut room = usize::from(area.width);
+    let mut said = Vec::new();
+    for place in places(state) {
+        for binding in BINDINGS.iter().filter(|binding| binding.place == *place) {
+            let (Some(label), Some(key)) = (binding.footer, binding.keys.first()) else {
+                continue;
+            };
+            if said.contains(&label) {
+                continue;
+            }
+            let name = format!(" {} ", key.name());
+            let label_cells = format!(" {label}  ");
+            let width = Span::raw(name.as_str()).width() + Span::raw(label_cells.as_str()).width();
+            if width > room {
+                continue;
+            }
+            room -= width;
+            said.push(label);
+            spans.push(Span::styled(name, theme.selected()));
+            spans.push(Span::raw(label_cells));
+        }
+    }
+    frame.render_widget(Paragraph::new(Line::from(spans)), area);
+}

@@ -1,0 +1,117 @@
+//! Training loss as measured and smoothed, with the evaluations as points.
+
+use super::panel;
+use super::theme::Theme;
+use crate::app::State;
+use crate::app::series::{Axis, axis, envelope, usual_range};
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
+use ratatui::symbols::Marker;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{self, Chart, Dataset, GraphType, Paragraph};
+
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let block = panel(theme, "loss").title(legend(state, theme).alignment(Alignment::Right));
+    let (raw, smoothed) = (&state.loss.raw, &state.loss.smoothed);
+    if raw.is_empty() && state.loss.not_finite.is_empty() {
+        let text = if state.is_running() { "waiting for the first step" } else { "no step was taken" };
+        let text = Line::styled(text, theme.dim()).centered();
+        let inner = block.inner(area);
+        frame.render_widget(block, area);
+        let middle = Rect {
+            y: inner.y + inner.height / 2,
+            height: inner.height.min(1),
+            ..inner
+        };
+        frame.render_widget(Paragraph::new(text), middle);
+        return;
+    }
+    let columns = usize::from(area.width);
+    let raw = envelope(raw, columns);
+    let smoothed = envelope(smoothed, columns);
+    let y = y_axis(state, area.height);
+    let x = axis(0.0, state.steps_done().max(1) as f64, columns / 16);
+    // The step axis ends where the data ends: a curve should fill its chart.
+    let end = state.steps_done().max(2) as f64;
+    let marks: Vec<(f64, f64)> = state
+        .loss
+        .not_finite
+        .iter()
+        .flat_map(|&(step, _)| {
+            let [low, high] = y.bounds;
+            (0..=20).map(move |i| (step, low + (high - low) * f64::from(i) / 20.0))
+        })
+        .collect();
+    let datasets = vec![
+        line(&raw, theme.raw()),
+        line(&smoothed, theme.train()),
+        Dataset::default()
+            .data(&state.eval_loss)
+            .marker(Marker::Dot)
+            .style(theme.eval()),
+        Dataset::default()
+            .data(&marks)
+            .marker(Marker::Bar)
+            .style(theme.error()),
+    ];
+    let chart = Chart::new(datasets)
+        .block(block)
+        .legend_position(None)
+        .x_axis(ratatui_axis(x_labels(&x, end), theme).bounds([0.0, end]))
+        .y_axis(ratatui_axis(y.labels, theme).bounds(y.bounds));
+    frame.render_widget(chart, area);
+}
+
+fn line<'a>(points: &'a [(f64, f64)], style: Style) -> Dataset<'a> {
+    Dataset::default()
+        .data(points)
+        .graph_type(GraphType::Line)
+        .marker(Marker::Braille)
+        .style(style)
+}
+
+fn ratatui_axis<'a>(labels: Vec<String>, theme: &Theme) -> widgets::Axis<'a> {
+    let style = theme.dim();
+    let labels: Vec<Span> = labels
+        .into_iter()
+        .map(|label| Span::styled(label, style))
+        .collect();
+    widgets::Axis::default().labels(labels).style(style)
+}
+
+/// The first and the last step and the one between them: the chart spreads labels evenly, so they
+/// have to be evenly apart.
+fn x_labels(axis: &Axis, end: f64) -> Vec<String> {
+    let middle = end / 2.0;
+    if axis.labels.len() < 3 || middle.fract() != 0.0 {
+        return vec!["0".to_owned(), format!("{end}")];
+    }
+    vec!["0".to_owned(), format!("{middle}"), format!("step {end}")]
+}
+
+/// From the usual range of what was measured, and all of what was smoothed and evaluated.
+fn y_axis(state: &State, height: u16) -> Axis {
+    let usual = usual_range(state.loss.raw.iter().map(|point| point.1));
+    let (mut low, mut high) = usual.unwrap_or((0.0, 1.0));
+    for &(_, value) in state.loss.smoothed.iter().chain(&state.eval_loss) {
+        low = low.min(value);
+        high = high.max(value);
+    }
+    axis(low, high, usize::from(height / 3).clamp(2, 8))
+}
+
+/// The latest values, each in the colour of its curve.
+fn legend(state: &State, theme: &Theme) -> Line<'static> {
+    let mut spans = Vec::new();
+    if let Some((step, value)) = state.loss.not_finite.last() {
+        spans.push(Span::styled(format!(" {value} at step {step} "), theme.error()));
+    }
+    if let Some((_, value)) = state.loss.smoothed.last() {
+        spans.push(Span::styled(format!(" train {value:.3} "), theme.train()));
+    }
+    if let Some((_, value)) = state.eval_loss.last() {
+        spans.push(Span::styled(format!("• eval {value:.3} "), theme.eval()));
+    }
+    Line::from(spans)
+}

@@ -1,0 +1,95 @@
+//! What lies over the page: the keys, and questions before something is lost.
+
+use super::panel;
+use super::theme::Theme;
+use crate::app::{Overlay, State};
+use crate::keymap::{BINDINGS, Place};
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Paragraph, Wrap};
+
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    match state.overlay {
+        None => {}
+        Some(Overlay::Help) => draw_help(frame, area, state, theme),
+        Some(Overlay::ConfirmQuit) => {
+            let text = format!(
+                "The run is at step {} of {}.",
+                state.steps_done(),
+                state.started.as_ref().map_or(0, |started| started.max_steps)
+            );
+            draw_question(frame, area, "quit?", &text, Place::ConfirmQuit, theme);
+        }
+        Some(Overlay::ConfirmUnsaved) => {
+            let text = "The trained model could not be saved and would be lost.";
+            draw_question(frame, area, "quit?", text, Place::ConfirmUnsaved, theme);
+        }
+    }
+}
+
+/// A rectangle in the middle of another.
+fn centred(area: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(area.width), height.min(area.height));
+    Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - height) / 2,
+        width,
+        height,
+    }
+}
+
+fn keys_line(keys: &[crate::keymap::Key], help: &str, theme: &Theme) -> Line<'static> {
+    let names: Vec<String> = keys.iter().map(|key| key.name()).collect();
+    Line::from(vec![
+        Span::styled(format!("  {:<18}", names.join(", ")), theme.strong()),
+        Span::raw(help.to_owned()),
+    ])
+}
+
+fn draw_question(
+    frame: &mut Frame,
+    area: Rect,
+    title: &str,
+    text: &str,
+    place: Place,
+    theme: &Theme,
+) {
+    let mut lines = vec![Line::from(format!("  {text}")), Line::default()];
+    for binding in BINDINGS.iter().filter(|binding| binding.place == place) {
+        lines.push(keys_line(binding.keys, binding.help, theme));
+    }
+    let area = centred(area, 68, lines.len() as u16 + 4);
+    let block = panel(theme, title)
+        .border_style(theme.warning())
+        .padding(ratatui::widgets::Padding::vertical(1));
+    frame.render_widget(Clear, area);
+    frame.render_widget(Paragraph::new(lines).block(block).wrap(Wrap { trim: false }), area);
+}
+
+fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let mut lines = Vec::new();
+    for place in Place::ALL {
+        if !lines.is_empty() {
+            lines.push(Line::default());
+        }
+        lines.push(Line::styled(format!(" {}", place.title()), theme.train()));
+        for binding in BINDINGS.iter().filter(|binding| binding.place == place) {
+            lines.push(keys_line(binding.keys, binding.help, theme));
+        }
+    }
+    let area = centred(area, 72, lines.len() as u16 + 2);
+    let room = usize::from(area.height.saturating_sub(2));
+    let limit = lines.len().saturating_sub(room);
+    state.scroll_limit.set(limit);
+    let scroll = state.help_scroll.min(limit);
+    let mut block = panel(theme, "keys").border_style(theme.train());
+    if lines.len() > room {
+        let left = lines.len() - room - scroll;
+        let hint = if left > 0 { format!(" ↓ {left} more ") } else { " end ".to_owned() };
+        block = block.title_bottom(Line::styled(hint, theme.dim()).alignment(Alignment::Right));
+    }
+    let shown: Vec<Line> = lines.into_iter().skip(scroll).take(room).collect();
+    frame.render_widget(Clear, area);
+    frame.render_widget(Paragraph::new(shown).block(block), area);
+}

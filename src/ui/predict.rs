@@ -1,0 +1,168 @@
+//! The predict pane: a line to type in, the latest answer, and the earlier ones.
+
+use super::bars::bar;
+use super::panel;
+use super::theme::Theme;
+use crate::app::State;
+use crate::predict::Prediction;
+use crate::text::{excerpt, printable};
+use crate::worker::Answer;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let answer = if area.height >= 24 { 12 } else { 9 };
+    let [input, answer, history] = Layout::vertical([
+        Constraint::Length(3),
+        Constraint::Length(answer),
+        Constraint::Fill(1),
+    ])
+    .areas(area);
+    draw_input(frame, input, state, theme);
+    draw_answer(frame, answer, state, theme);
+    draw_history(frame, history, state, theme);
+}
+
+fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let mut block = panel(theme, "sentence");
+    if state.started.is_none() {
+        let hint = Line::styled(" answers come once the model is loaded ", theme.dim());
+        block = block.title_bottom(hint.right_aligned());
+    } else if state.is_running() {
+        let step = state.steps_done();
+        let hint = format!(" asks the model as it is now, at step {step} ");
+        block = block.title_bottom(Line::styled(hint, theme.dim()).right_aligned());
+    }
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let prefix = "> ";
+    let (shown, caret) = state
+        .prompt
+        .view(usize::from(inner.width).saturating_sub(prefix.len()));
+    let text = if state.prompt.input.value().is_empty() {
+        Span::styled("type a review and press Enter", theme.dim())
+    } else {
+        Span::raw(shown)
+    };
+    let line = Line::from(vec![Span::styled(prefix, theme.train()), text]);
+    frame.render_widget(Paragraph::new(line), inner);
+    if state.overlay.is_none() {
+        // The real cursor, so that an input method composes in the right place.
+        let x = inner.x + prefix.len() as u16 + caret as u16;
+        let x = x.min(inner.right().saturating_sub(1));
+        frame.set_cursor_position(Position::new(x, inner.y));
+    }
+}
+
+fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let block = panel(theme, "answer");
+    let inner = block.inner(area);
+    let lines = if state.prompt.waiting > 0 {
+        vec![Line::styled("asking …", theme.dim())]
+    } else {
+        match state.prompt.answers.first() {
+            None => vec![Line::styled(
+                "Label and probabilities of the sentence, and the pieces the model saw.",
+                theme.dim(),
+            )],
+            Some(answer) => answer_lines(answer, state, usize::from(inner.width), theme),
+        }
+    };
+    let paragraph = Paragraph::new(lines).wrap(Wrap { trim: false });
+    frame.render_widget(paragraph.block(block), area);
+}
+
+fn answer_lines(
+    answer: &Answer,
+    state: &State,
+    width: usize,
+    theme: &Theme,
+) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::from(excerpt(&answer.text, width))];
+    match &answer.outcome {
+        Err(reason) => {
+            lines.push(Line::styled(printable(reason).into_owned(), theme.error()));
+        }
+        Ok(prediction) => {
+            let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
+            for (class, probability) in prediction.probabilities.iter().enumerate().take(3) {
+                let name = labels.get(class).map_or("?", String::as_str);
+                lines.push(probability_line(name, class, *probability, prediction, width, theme));
+            }
+            lines.push(pieces_line(prediction, theme));
+        }
+    }
+    lines
+}
+
+fn probability_line(
+    name: &str,
+    class: usize,
+    probability: f64,
+    prediction: &Prediction,
+    width: usize,
+    theme: &Theme,
+) -> Line<'static> {
+    let chosen = prediction.label == name;
+    let style = if chosen { theme.class(class) } else { theme.dim() };
+    let mark = if chosen { "▶ " } else { "  " };
+    let cells = width.saturating_sub(2 + 12 + 8).min(60);
+    let mut spans = vec![
+        Span::styled(mark, style),
+        Span::styled(format!("{:<12}", excerpt(name, 11)), style),
+    ];
+    spans.extend(bar(probability, cells, theme));
+    spans.push(Span::styled(format!(" {:>6.2}%", probability * 100.0), style));
+    Line::from(spans)
+}
+
+/// The pieces; `[UNK]` stands out, special ones stand back.
+fn pieces_line(prediction: &Prediction, theme: &Theme) -> Line<'static> {
+    let mut spans = Vec::new();
+    for token in &prediction.tokens {
+        let style = match token.as_str() {
+            "[UNK]" => theme.error().patch(theme.selected()),
+            "[CLS]" | "[SEP]" => theme.dim(),
+            _ => theme.train(),
+        };
+        spans.push(Span::styled(printable(token).into_owned(), style));
+        spans.push(Span::raw(" "));
+    }
+    if prediction.truncated {
+        spans.push(Span::styled("(the end was cut off)", theme.warning()));
+    }
+    Line::from(spans)
+}
+
+fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let block = panel(theme, "earlier");
+    let inner = block.inner(area);
+    let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
+    let earlier = usize::from(state.prompt.waiting == 0);
+    let lines: Vec<Line> = state
+        .prompt
+        .answers
+        .iter()
+        .skip(earlier)
+        .take(usize::from(inner.height))
+        .map(|answer| {
+            let (label, score, style) = match &answer.outcome {
+                Ok(prediction) => {
+                    let class = labels.iter().position(|l| *l == prediction.label);
+                    let score = format!("{:>6.2}%", prediction.score * 100.0);
+                    (prediction.label.clone(), score, theme.class(class.unwrap_or(2)))
+                }
+                Err(_) => ("error".to_owned(), " ".repeat(7), theme.error()),
+            };
+            let room = usize::from(inner.width).saturating_sub(21);
+            Line::from(vec![
+                Span::styled(format!("{:<10}", excerpt(&label, 9)), style),
+                Span::styled(format!(" {score}  "), theme.dim()),
+                Span::raw(excerpt(&answer.text, room)),
+            ])
+        })
+        .collect();
+    frame.render_widget(Paragraph::new(lines).block(block), area);
+}

@@ -1,0 +1,114 @@
+//! The settings and the log.
+
+use super::panel;
+use super::theme::Theme;
+use crate::app::{Page, State};
+use crate::app::log::Level;
+use crate::text::excerpt;
+use crate::train::event::Started;
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph};
+
+/// Every setting with its value and why it holds, from line `scroll` on.
+pub fn draw_settings(
+    frame: &mut Frame,
+    area: Rect,
+    state: &State,
+    theme: &Theme,
+    block: Block,
+    scroll: usize,
+) {
+    let inner = block.inner(area);
+    let Some(started) = &state.started else {
+        frame.render_widget(block, area);
+        frame.render_widget(Paragraph::new(Line::styled("not yet known", theme.dim())), inner);
+        return;
+    };
+    let mut lines = model_lines(started, theme);
+    let name_width = started.settings.iter().map(|s| s.name.len()).max().unwrap_or(0);
+    // What was chosen first, defaults last: a small panel shows what matters.
+    let rank = |why: &str| match why {
+        "flag" | "--recipe" => 0,
+        "random weights" => 1,
+        _ if why.starts_with("recipe") => 2,
+        "Hugging Face default" => 4,
+        _ => 3,
+    };
+    let mut settings: Vec<_> = started.settings.iter().collect();
+    settings.sort_by_key(|setting| rank(&setting.why));
+    for setting in settings {
+        let value = excerpt(&setting.value, 40);
+        let style = if setting.why == "flag" { theme.warning() } else { theme.strong() };
+        lines.push(Line::from(vec![
+            Span::raw(format!("{:<name_width$}  ", setting.name)),
+            Span::styled(value, style),
+            Span::styled(format!("  {}", setting.why), theme.dim()),
+        ]));
+    }
+    let room = usize::from(inner.height);
+    let limit = lines.len().saturating_sub(room);
+    if state.page == Page::Settings && state.overlay.is_none() {
+        state.scroll_limit.set(limit);
+    }
+    let scroll = scroll.min(limit);
+    let block = if lines.len() > room + scroll {
+        let more = format!(" {} more ", lines.len() - room - scroll);
+        let hint = Line::styled(more, theme.dim()).alignment(Alignment::Right);
+        block.title_bottom(hint)
+    } else {
+        block
+    };
+    let shown: Vec<Line> = lines.into_iter().skip(scroll).take(room).collect();
+    frame.render_widget(Paragraph::new(shown).block(block), area);
+}
+
+fn model_lines(started: &Started, theme: &Theme) -> Vec<Line<'static>> {
+    vec![
+        Line::styled(excerpt(&started.model, 60), theme.strong()),
+        Line::from(format!(
+            "{}, {:.2} M parameters",
+            started.architecture,
+            started.parameters as f64 / 1e6
+        )),
+        Line::from(format!(
+            "{} reviews to learn from, {} to be judged by",
+            started.train_samples, started.eval_samples
+        )),
+    ]
+}
+
+/// The latest lines, or earlier ones when scrolled back.
+pub fn draw_log(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let mut block = panel(theme, "log");
+    let lines = &state.log.lines;
+    let room = usize::from(block.inner(area).height);
+    let limit = lines.len().saturating_sub(room);
+    if state.page != Page::Settings && state.overlay.is_none() {
+        state.scroll_limit.set(limit);
+    }
+    let scroll = state.log.scroll.min(limit);
+    if scroll > 0 {
+        let hint = Line::styled(format!(" {scroll} newer below "), theme.warning());
+        block = block.title_bottom(hint.alignment(Alignment::Right));
+    }
+    let end = lines.len() - scroll;
+    let shown: Vec<Line> = lines
+        .range(end.saturating_sub(room)..end)
+        .map(|line| {
+            let style = match line.level {
+                Level::Info => Style::new(),
+                Level::Result => theme.strong(),
+                Level::Warning => theme.warning(),
+                Level::Error => theme.error(),
+            };
+            Line::from(vec![
+                Span::styled(format!("{:>7} ", line.time), theme.dim()),
+                Span::styled(line.text.clone(), style),
+            ])
+        })
+        .collect();
+    frame.render_widget(Paragraph::new(shown).block(block), area);
+}
