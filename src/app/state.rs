@@ -186,7 +186,7 @@ impl State {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     //! Events for tests of the dashboard.
 
     use crate::train::event::{

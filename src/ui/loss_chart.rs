@@ -31,7 +31,6 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let raw = envelope(raw, columns);
     let smoothed = envelope(smoothed, columns);
     let y = y_axis(state, area.height);
-    let x = axis(0.0, state.steps_done().max(1) as f64, columns / 16);
     // The step axis ends where the data ends: a curve should fill its chart.
     let end = state.steps_done().max(2) as f64;
     let marks: Vec<(f64, f64)> = state
@@ -58,7 +57,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let chart = Chart::new(datasets)
         .block(block)
         .legend_position(None)
-        .x_axis(ratatui_axis(x_labels(&x, end), theme).bounds([0.0, end]))
+        .x_axis(ratatui_axis(x_labels(end, columns), theme).bounds([0.0, end]))
         .y_axis(ratatui_axis(y.labels, theme).bounds(y.bounds));
     frame.render_widget(chart, area);
 }
@@ -80,14 +79,15 @@ fn ratatui_axis<'a>(labels: Vec<String>, theme: &Theme) -> widgets::Axis<'a> {
     widgets::Axis::default().labels(labels).style(style)
 }
 
-/// The first and the last step and the one between them: the chart spreads labels evenly, so they
-/// have to be evenly apart.
-fn x_labels(axis: &Axis, end: f64) -> Vec<String> {
+/// The first and the last step, and the one between them if there is one: the chart spreads labels
+/// evenly, so they have to be evenly apart.
+fn x_labels(end: f64, columns: usize) -> Vec<String> {
+    let mut labels = vec!["0".to_owned(), format!("step {end}")];
     let middle = end / 2.0;
-    if axis.labels.len() < 3 || middle.fract() != 0.0 {
-        return vec!["0".to_owned(), format!("{end}")];
+    if columns >= 40 && middle.fract() == 0.0 {
+        labels.insert(1, format!("{middle}"));
     }
-    vec!["0".to_owned(), format!("{middle}"), format!("step {end}")]
+    labels
 }
 
 /// From the usual range of what was measured, and all of what was smoothed and evaluated.

@@ -78,7 +78,7 @@ fn draw_train(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     progress::draw(frame, progress, state, theme);
     if area.width >= 100 {
         let [settings, log] =
-            Layout::horizontal([Constraint::Length(52), Constraint::Fill(1)]).areas(below);
+            Layout::horizontal([Constraint::Length(56), Constraint::Fill(1)]).areas(below);
         tables::draw_settings(frame, settings, state, theme, panel(theme, "settings"), 0);
         tables::draw_log(frame, log, state, theme);
     } else {

@@ -12,6 +12,9 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{self, Chart, Dataset, GraphType, Paragraph};
 
+/// F1 below this is not drawn; the table shows it.
+const LOWEST_F1: f64 = 0.3;
+
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let block = panel(theme, "accuracy · F1");
     let inner = block.inner(area);
@@ -19,7 +22,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let matrix = if state.evaluated.is_some() { confusion::HEIGHT } else { 0 };
     let matrix = if inner.height >= matrix + 4 { matrix } else { 0 };
     let room = inner.height - matrix;
-    let chart = if room >= 14 { room - 7 } else { 0 };
+    let chart = if room >= 14 && state.evaluated.is_some() { room - 7 } else { 0 };
     let [chart, table, matrix] = Layout::vertical([
         Constraint::Length(chart),
         Constraint::Fill(1),
@@ -72,7 +75,7 @@ fn epoch_line(row: &EpochRow, is_best: bool, theme: &Theme) -> Line<'static> {
         Span::raw(figure(train)),
         Span::styled(format!("  {}", figure(eval)), style),
         Span::styled(format!("  {}", figure(f1)), style),
-        Span::styled(if is_best { " best" } else { "" }, theme.eval()),
+        Span::styled(if is_best { " ◂" } else { "" }, theme.eval()),
     ])
 }
 
@@ -84,7 +87,9 @@ fn draw_chart(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let train = points(&|row| Some(row.train.as_ref()?.train_accuracy));
     let accuracy = points(&|row| Some(row.eval.as_ref()?.metrics.eval_accuracy));
     let f1 = points(&|row| Some(row.eval.as_ref()?.metrics.eval_f1));
-    let all = || train.iter().chain(&accuracy).chain(&f1).map(|point| point.1);
+    // An F1 of zero, common after a first epoch, would flatten the rest: it is left off the chart.
+    let drawn = f1.iter().filter(|point| point.1 >= LOWEST_F1);
+    let all = || train.iter().chain(&accuracy).chain(drawn.clone()).map(|point| point.1);
     let (low, high) = (all().fold(0.5, f64::min), all().fold(0.6, f64::max));
     let y = axis(low, high, usize::from(area.height / 2).clamp(2, 6));
     let last = state.epochs.last().map_or(2.0, |row| row.number.max(2) as f64);

@@ -68,14 +68,12 @@ pub fn draw_settings(
 fn model_lines(started: &Started, theme: &Theme) -> Vec<Line<'static>> {
     vec![
         Line::styled(excerpt(&started.model, 60), theme.strong()),
+        Line::from(started.architecture.clone()),
         Line::from(format!(
-            "{}, {:.2} M parameters",
-            started.architecture,
-            started.parameters as f64 / 1e6
-        )),
-        Line::from(format!(
-            "{} reviews to learn from, {} to be judged by",
-            started.train_samples, started.eval_samples
+            "{:.2} M parameters, {} + {} reviews",
+            started.parameters as f64 / 1e6,
+            started.train_samples,
+            started.eval_samples
         )),
     ]
 }

@@ -1,1 +1,214 @@
+//! Whole screens, held as snapshots.
 
+use super::*;
+use crate::app::state::tests::{ending, failure, run, step};
+use crate::app::{Action, Message, Overlay, update};
+use crate::predict::Prediction;
+use crate::train::TrainEvent;
+use crate::worker::{Activity, Answer, Report};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::style::Color;
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+fn after(events: Vec<TrainEvent>, activity: Activity) -> State {
+    let mut state = State::default();
+    let mut now = 0.0;
+    for event in events {
+        if let TrainEvent::Step(step) = &event {
+            now = step.elapsed;
+        }
+        update(&mut state, Message::Report(Report::Event(event)));
+        update(&mut state, Message::Tick(now));
+    }
+    update(&mut state, Message::Report(Report::Activity(activity)));
+    state
+}
+
+fn screen(state: &State, (columns, rows): (u16, u16)) -> TestBackend {
+    let Ok(mut terminal) = Terminal::new(TestBackend::new(columns, rows));
+    let Ok(_) = terminal.draw(|frame| draw(frame, state, &Theme::new(true)));
+    terminal.backend().clone()
+}
+
+fn hold(name: &str, state: &State) {
+    for size in SIZES {
+        let name = format!("{name}_{}x{}", size.0, size.1);
+        insta::assert_snapshot!(name, screen(state, size));
+    }
+}
+
+fn answer(text: &str, positive: f64, tokens: &[&str]) -> Answer {
+    let label = if positive > 0.5 { "positive" } else { "negative" };
+    Answer {
+        text: text.to_owned(),
+        outcome: Ok(Prediction {
+            text: text.to_owned(),
+            label: label.to_owned(),
+            score: positive.max(1.0 - positive),
+            probabilities: vec![1.0 - positive, positive],
+            logits: vec![0.0, 1.0],
+            tokens: tokens.iter().map(|&token| token.to_owned()).collect(),
+            truncated: false,
+        }),
+    }
+}
+
+/// Questions asked, answers given, and another sentence half typed.
+fn questioned() -> State {
+    let mut state = after([run(630), ending()].concat(), Activity::Idle);
+    update(&mut state, Message::Action(Action::Show(Page::Predict)));
+    for answer in [
+        answer("지루하고 뻔한 이야기", 0.08, &["[CLS]", "지루하고", "뻔한", "이야기", "[SEP]"]),
+        answer("정말 재미있는 영화 뷁", 0.93, &["[CLS]", "정말", "재미있는", "영화", "[UNK]", "[SEP]"]),
+    ] {
+        update(&mut state, Message::Report(Report::Answer(answer)));
+    }
+    update(&mut state, Message::Paste("다시 보고 싶은".to_owned()));
+    state
+}
+
+#[test]
+fn before_the_run() {
+    hold("preparing", &State::default());
+}
+
+#[test]
+fn the_first_step() {
+    hold("first_step", &after(run(1), Activity::Training));
+}
+
+#[test]
+fn in_the_middle_of_a_run() {
+    hold("training", &after(run(300), Activity::Training));
+    hold("evaluating", &after(run(63)[..65].to_vec(), Activity::Evaluating(640, 2000)));
+}
+
+#[test]
+fn after_the_run() {
+    hold("finished", &after([run(630), ending()].concat(), Activity::Idle));
+}
+
+#[test]
+fn a_loss_that_is_not_finite() {
+    let mut events = run(100);
+    events.push(TrainEvent::Step(step(101, f64::NAN, 14.7)));
+    events.push(failure());
+    hold("failed", &after(events, Activity::Idle));
+}
+
+#[test]
+fn the_predict_pane() {
+    hold("predict", &questioned());
+}
+
+#[test]
+fn settings_and_log() {
+    let mut state = after(run(300), Activity::Training);
+    state.page = Page::Settings;
+    hold("settings", &state);
+    state.page = Page::Log;
+    hold("log", &state);
+}
+
+#[test]
+fn help_and_questions() {
+    let mut state = after(run(300), Activity::Training);
+    for (name, overlay) in [
+        ("help", Overlay::Help),
+        ("confirm_quit", Overlay::ConfirmQuit),
+        ("confirm_unsaved", Overlay::ConfirmUnsaved),
+    ] {
+        state.overlay = Some(overlay);
+        hold(name, &state);
+    }
+}
+
+#[test]
+fn the_smallest_screen_and_one_that_is_too_small() {
+    let state = after(run(300), Activity::Training);
+    insta::assert_snapshot!("smallest", screen(&state, (60, 15)));
+    insta::assert_snapshot!("too_small", screen(&state, (59, 15)));
+}
+
+#[test]
+fn no_size_panics() {
+    let mut states = vec![State::default(), questioned(), after(run(300), Activity::Training)];
+    let mut help = after(run(300), Activity::Evaluating(1, 2));
+    help.overlay = Some(Overlay::Help);
+    states.push(help);
+    for state in &mut states {
+        for page in Page::ALL {
+            state.page = page;
+            for columns in [1, 2, 10, 59, 60, 61, 99, 100, 101, 300] {
+                for rows in [1, 2, 14, 15, 16, 29, 30, 100] {
+                    screen(state, (columns, rows));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn without_colour_there_is_none() {
+    let mut state = questioned();
+    for page in Page::ALL {
+        state.page = page;
+        let Ok(mut terminal) = Terminal::new(TestBackend::new(120, 40));
+        let Ok(_) = terminal.draw(|frame| draw(frame, &state, &Theme::new(false)));
+        let cells = terminal.backend().buffer().content().iter();
+        assert!(cells.clone().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
+        assert!(cells.clone().any(|cell| !cell.modifier.is_empty()));
+    }
+}
+
+#[test]
+fn the_cursor_stands_behind_what_was_typed() {
+    let mut backend = screen(&questioned(), (80, 24));
+    // Border, "> ", and six wide syllables with two spaces.
+    let position = (1 + 2 + 14, 2);
+    ratatui::backend::Backend::get_cursor_position(&mut backend)
+        .map(|cursor| assert_eq!((cursor.x, cursor.y), position))
+        .unwrap_or_default();
+}
+
+#[test]
+fn nothing_hostile_reaches_the_screen() {
+    let hostile = "\u{1b}[2J\u{9b}31m\u{202e}evil\u{7}";
+    let mut state = questioned();
+    let hostile_answer = answer(hostile, 0.9, &[hostile]);
+    update(&mut state, Message::Report(Report::Answer(hostile_answer)));
+    if let Some(started) = &mut state.started {
+        started.model = hostile.to_owned();
+        started.labels = vec![hostile.to_owned(), hostile.to_owned()];
+        started.settings[0].value = hostile.to_owned();
+    }
+    for page in Page::ALL {
+        state.page = page;
+        let backend = screen(&state, (120, 40));
+        let cells = backend.buffer().content().iter();
+        let text: String = cells.map(ratatui::buffer::Cell::symbol).collect();
+        assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}', '\u{7}']), "{page:?}");
+    }
+}
+
+#[test]
+fn fifty_thousand_steps_draw_quickly() {
+    let mut state = State::default();
+    let first = run(1)[..1].to_vec();
+    for event in first {
+        update(&mut state, Message::Report(Report::Event(event)));
+    }
+    for i in 1..=50_000u64 {
+        let loss = if i == 31_000 { 9.0 } else { 0.5 };
+        let step = TrainEvent::Step(step(i, loss, i as f64 / 10.0));
+        update(&mut state, Message::Report(Report::Event(step)));
+    }
+    let began = std::time::Instant::now();
+    for _ in 0..20 {
+        screen(&state, (200, 60));
+    }
+    let each = began.elapsed() / 20;
+    assert!(each.as_millis() < 50, "{each:?}");
+}
