@@ -32,7 +32,9 @@ pub fn status(state: &State) -> String {
 
 /// The program, the pages, and what the run is doing.
 pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
-    let mut spans = vec![Span::styled(" nsmc-tui ", theme.strong())];
+    // Where there is little room, what the run is doing matters more than the program's name.
+    let name = if area.width >= 72 { " nsmc-tui " } else { "" };
+    let mut spans = vec![Span::styled(name, theme.strong())];
     for (number, page) in Page::ALL.into_iter().enumerate() {
         let style = if page == state.page { theme.selected() } else { theme.dim() };
         spans.push(Span::raw(" "));
@@ -47,6 +49,9 @@ pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
     };
     let mut right = status(state);
     let room = usize::from(area.width).saturating_sub(tabs.width() + 2);
+    if right.chars().count() > room {
+        right = right.split(" · ").next().unwrap_or_default().to_owned();
+    }
     let elapsed = clock(state.elapsed());
     if state.began.is_some() && right.chars().count() + elapsed.len() + 3 <= room {
         right = format!("{right} · {elapsed}");

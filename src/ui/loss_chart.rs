@@ -103,10 +103,10 @@ fn y_axis(state: &State, height: u16) -> Axis {
 
 /// The latest values, each in the colour of its curve.
 fn legend(state: &State, theme: &Theme) -> Line<'static> {
-    let mut spans = Vec::new();
     if let Some((step, value)) = state.loss.not_finite.last() {
-        spans.push(Span::styled(format!(" {value} at step {step} "), theme.error()));
+        return Line::styled(format!(" {value} at step {step} "), theme.error());
     }
+    let mut spans = Vec::new();
     if let Some((_, value)) = state.loss.smoothed.last() {
         spans.push(Span::styled(format!(" train {value:.3} "), theme.train()));
     }

@@ -42,7 +42,7 @@ fn centred(area: Rect, width: u16, height: u16) -> Rect {
 fn keys_line(keys: &[crate::keymap::Key], help: &str, theme: &Theme) -> Line<'static> {
     let names: Vec<String> = keys.iter().map(|key| key.name()).collect();
     Line::from(vec![
-        Span::styled(format!("  {:<18}", names.join(", ")), theme.strong()),
+        Span::styled(format!("  {:<24}", names.join(", ")), theme.strong()),
         Span::raw(help.to_owned()),
     ])
 }
@@ -59,7 +59,7 @@ fn draw_question(
     for binding in BINDINGS.iter().filter(|binding| binding.place == place) {
         lines.push(keys_line(binding.keys, binding.help, theme));
     }
-    let area = centred(area, 68, lines.len() as u16 + 4);
+    let area = centred(area, 74, lines.len() as u16 + 4);
     let block = panel(theme, title)
         .border_style(theme.warning())
         .padding(ratatui::widgets::Padding::vertical(1));
@@ -78,7 +78,7 @@ fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
             lines.push(keys_line(binding.keys, binding.help, theme));
         }
     }
-    let area = centred(area, 72, lines.len() as u16 + 2);
+    let area = centred(area, 78, lines.len() as u16 + 2);
     let room = usize::from(area.height.saturating_sub(2));
     let limit = lines.len().saturating_sub(room);
     state.scroll_limit.set(limit);

@@ -16,11 +16,13 @@ fn after(events: Vec<TrainEvent>, activity: Activity) -> State {
     let mut state = State::default();
     let mut now = 0.0;
     for event in events {
-        if let TrainEvent::Step(step) = &event {
-            now = step.elapsed;
+        match &event {
+            TrainEvent::Step(step) => now = step.elapsed,
+            TrainEvent::Evaluated(evaluated) => now = evaluated.elapsed,
+            _ => {}
         }
-        update(&mut state, Message::Report(Report::Event(event)));
         update(&mut state, Message::Tick(now));
+        update(&mut state, Message::Report(Report::Event(event)));
     }
     update(&mut state, Message::Report(Report::Activity(activity)));
     state

@@ -1,0 +1,292 @@
+//! The program without a terminal: what it prints, what it exits with, what it leaves behind.
+
+mod support;
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::path::Path;
+use support::{TINY, program};
+
+fn nsmc(folder: &Path) -> Command {
+    let mut command = Command::new(program());
+    command.current_dir(folder).env_remove("NO_COLOR");
+    command
+}
+
+fn stdout(assert: &assert_cmd::assert::Assert) -> String {
+    String::from_utf8_lossy(&assert.get_output().stdout).into_owned()
+}
+
+fn stderr(assert: &assert_cmd::assert::Assert) -> String {
+    String::from_utf8_lossy(&assert.get_output().stderr).into_owned()
+}
+
+fn json_lines(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("each line is one JSON object"))
+        .collect()
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    let object = value.as_object().expect("an object");
+    object.keys().map(String::as_str).collect()
+}
+
+#[test]
+fn a_plain_run_trains_evaluates_saves_and_answers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = nsmc(folder.path()).arg("train").args(TINY).assert().success();
+    let text = stdout(&run);
+    for expected in [
+        "96 training and 32 evaluation samples, 3 steps an epoch, 6 in all (2 epochs)",
+        "learning_rate = 3e-4 (random weights)",
+        "epoch 1/2  train_loss 0.",
+        "epoch 2.00  eval_loss 0.",
+        "saved outputs at step 6",
+        "TrainOutput(global_step=6, training_loss=0.",
+        "'eval_accuracy': 0.",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'), "no escape sequences without a terminal");
+    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+        assert!(folder.path().join("outputs").join(file).is_file(), "{file}");
+    }
+
+    // The saved model answers, through arguments and through lines.
+    let answer = nsmc(folder.path())
+        .args(["predict", "--json", "정말 재미있는 영화 😀\u{1b}[31m"])
+        .assert()
+        .success();
+    let printed = stdout(&answer);
+    assert!(!printed.contains('\u{1b}'));
+    let answer = &json_lines(&printed)[0];
+    let expected = ["text", "label", "score", "probabilities", "logits", "tokens", "truncated"];
+    assert_eq!(keys(answer), expected);
+    assert!(["negative", "positive"].contains(&answer["label"].as_str().unwrap_or("")));
+    assert_eq!(answer["probabilities"].as_array().map(Vec::len), Some(2));
+    assert_eq!(answer["tokens"][0], "[CLS]");
+    let lines = nsmc(folder.path())
+        .args(["predict", "--json"])
+        .write_stdin("최고\r\n\n별로\n")
+        .assert()
+        .success();
+    let lines = json_lines(&stdout(&lines));
+    let texts: Vec<&str> = lines.iter().filter_map(|line| line["text"].as_str()).collect();
+    assert_eq!(texts, ["최고", "", "별로"]);
+
+    // Evaluating it again gives what the run gave.
+    let again = nsmc(folder.path())
+        .args(["evaluate", "--json", "--max-eval-samples", "32"])
+        .assert()
+        .success();
+    let again = &json_lines(&stdout(&again))[0];
+    let expected = [
+        "eval_loss",
+        "eval_accuracy",
+        "eval_f1",
+        "eval_precision",
+        "eval_recall",
+        "eval_confusion",
+        "eval_samples",
+        "eval_runtime",
+        "eval_samples_per_second",
+    ];
+    assert_eq!(keys(again), expected);
+    let accuracy = again["eval_accuracy"].as_f64().unwrap_or_default();
+    assert!(text.contains(&format!("eval_accuracy {accuracy:.4}")), "{accuracy}\n{text}");
+}
+
+#[test]
+fn events_as_json_and_the_same_whatever_the_number_of_threads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |threads: &str| {
+        let run = nsmc(folder.path())
+            .env("RAYON_NUM_THREADS", threads)
+            .args(["train", "--json"])
+            .args(TINY)
+            .assert()
+            .success();
+        assert_eq!(stderr(&run), "", "JSON needs no talk beside it");
+        json_lines(&stdout(&run))
+    };
+    let (one, four) = (run("1"), run("4"));
+    let names: Vec<&str> = one.iter().filter_map(|event| event["event"].as_str()).collect();
+    let step = ["step"; 3];
+    let epoch = [&step[..], &["epoch", "evaluated"]].concat();
+    let expected = [&["started"], &epoch[..], &epoch[..], &["saved", "finished"]].concat();
+    assert_eq!(names, expected);
+    for name in ["loss", "grad_norm", "learning_rate", "eval_loss", "train_loss", "eval_confusion"] {
+        let of = |events: &[Value]| -> Vec<Value> {
+            events.iter().map(|event| event[name].clone()).collect()
+        };
+        assert_eq!(of(&one), of(&four), "{name}");
+    }
+    let finished = &one[one.len() - 1];
+    assert_eq!(keys(finished), ["event", "global_step", "training_loss", "metrics", "stopped"]);
+    let metrics = [
+        "train_runtime",
+        "train_samples_per_second",
+        "train_steps_per_second",
+        "total_flos",
+        "train_loss",
+        "epoch",
+    ];
+    assert_eq!(keys(&finished["metrics"]), metrics);
+}
+
+#[test]
+fn data_is_the_tutorials_sample() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = nsmc(folder.path()).args(["data", "--json", "--ids"]).assert().success();
+    let data = &json_lines(&stdout(&data))[0];
+    let reference: Value =
+        serde_json::from_str(include_str!("reference/sample_2000.json")).expect("JSON");
+    for (ours, theirs) in [("train", "train"), ("eval", "test")] {
+        assert_eq!(data[ours]["ids"], reference[theirs]["ids"]);
+        assert_eq!(data[ours]["rows"], 2000);
+        let first = &data[ours]["first"];
+        assert_eq!(keys(first), ["id", "document", "label"]);
+        assert_eq!(first["id"], reference[theirs]["ids"][0]);
+    }
+    let expected = ["rows", "positives", "longest_in_tokens", "mean_tokens", "unk_share", "first", "ids"];
+    assert_eq!(keys(&data["train"]), expected);
+    let other = nsmc(folder.path())
+        .args(["data", "--json", "--ids", "--seed", "7", "--max_train_samples=5"])
+        .assert()
+        .success();
+    let other = &json_lines(&stdout(&other))[0];
+    assert_eq!(other["train"]["rows"], 5);
+    assert_ne!(other["eval"]["ids"], data["eval"]["ids"]);
+    let plain = nsmc(folder.path()).args(["data"]).assert().success();
+    assert!(stdout(&plain).contains("length in tokens: mean"));
+}
+
+#[test]
+fn tokens_are_shown_with_what_is_unknown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let json = nsmc(folder.path())
+        .args(["tokenize", "--json", "영화 😀"])
+        .assert()
+        .success();
+    let json = &json_lines(&stdout(&json))[0];
+    assert_eq!(keys(json), ["text", "tokens", "ids", "offsets"]);
+    assert_eq!(json["tokens"], serde_json::json!(["[CLS]", "영화", "[UNK]", "[SEP]"]));
+    assert_eq!(json["offsets"], serde_json::json!([[0, 0], [0, 2], [3, 4], [0, 0]]));
+    let plain = nsmc(folder.path()).args(["tokenize", "영화 😀"]).assert().success();
+    assert!(stdout(&plain).contains("[UNK]  <- \"😀\" is not in the vocabulary"));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("bad.tsv");
+    std::fs::write(&file, "id\tdocument\tlabel\n1\t좋다\t1\n2\t\u{1b}[2J\t5\n").expect("a file");
+    let bad = nsmc(folder.path())
+        .args(["train", "--train-file", "bad.tsv"])
+        .assert()
+        .code(1);
+    let text = stderr(&bad);
+    assert!(text.contains("bad.tsv:3: expected a label of 0 or 1, found \"5\""), "{text}");
+    assert!(text.contains("--skip-bad-rows") && !text.contains('\u{1b}'), "{text}");
+    let skipped = nsmc(folder.path())
+        .args(["train", "--train-file", "bad.tsv", "--skip-bad-rows"])
+        .args(TINY)
+        .assert()
+        .success();
+    assert!(stdout(&skipped).contains("note: 1 bad rows were left out"));
+
+    let none = nsmc(folder.path())
+        .args(["predict", "--model-name-or-path", "nowhere", "x"])
+        .assert()
+        .code(1);
+    assert!(stderr(&none).contains("nowhere: no config.json"), "{}", stderr(&none));
+    let unknown = nsmc(folder.path()).arg("--no-such-flag").assert().code(2);
+    assert!(stderr(&unknown).contains("--no-such-flag"));
+    let invalid = nsmc(folder.path())
+        .arg("tokenize")
+        .write_stdin(&b"ok\n\xff\xfe\n"[..])
+        .assert()
+        .code(1);
+    assert!(stderr(&invalid).contains("standard input:2: invalid UTF-8"));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_found_out_before_training() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("taken"), "a file").expect("a file");
+    let run = nsmc(folder.path())
+        .args(["train", "--output-dir", "taken/model"])
+        .args(TINY)
+        .assert()
+        .code(1);
+    assert!(stderr(&run).contains("the model could not be saved there"), "{}", stderr(&run));
+    assert!(!stdout(&run).contains("step 1"));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_is_shown_and_stops_the_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = ["--learning-rate", "1e30", "--warmup-steps", "0", "--max-grad-norm", "0"];
+    let run = nsmc(folder.path()).args(["train", "--json"]).args(flags).args(TINY).assert().code(1);
+    let events = json_lines(&stdout(&run));
+    let [.., step, failed] = &events[..] else {
+        panic!("too few events");
+    };
+    assert_eq!(failed["event"], "failed");
+    assert!(failed["hint"].as_str().is_some_and(|hint| hint.contains("--learning-rate")));
+    assert!(step["loss"].is_string() || step["grad_norm"].is_string(), "{step}");
+    assert!(!folder.path().join("outputs/model.safetensors").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_stops_a_plain_run_and_saves_the_model() {
+    use std::io::{BufRead, BufReader};
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut run = std::process::Command::new(program())
+        .current_dir(folder.path())
+        .args(["train", "--json", "--num-train-epochs", "1000"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let lines = BufReader::new(run.stdout.take().expect("a pipe")).lines();
+    let mut last = String::new();
+    for line in lines {
+        last = line.expect("a line");
+        if last.contains("\"step\":2,") {
+            let pid = run.id().to_string();
+            let killed = std::process::Command::new("kill").args(["-TERM", &pid]).status();
+            assert!(killed.expect("kill runs").success());
+        }
+    }
+    assert_eq!(run.wait().expect("an end").code(), Some(128 + 15));
+    let finished: Value = serde_json::from_str(&last).expect("JSON");
+    assert_eq!((&finished["event"], &finished["stopped"]), (&"finished".into(), &true.into()));
+    assert!(folder.path().join("outputs/model.safetensors").is_file());
+}
+
+#[test]
+fn help_gives_examples_and_the_recipes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let help = nsmc(folder.path()).arg("--help").assert().success();
+    assert!(stdout(&help).contains("Examples:"));
+    let help = nsmc(folder.path()).args(["train", "--help"]).assert().success();
+    let text = stdout(&help);
+    assert!(text.contains("What holds where no flag says otherwise"));
+    assert!(text.contains("--per-device-train-batch-size"));
+    assert!(!text.contains("train-tokenizer"));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error_to_speak_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let command = format!("'{}' data --ids | head -1", program().display());
+    let run = Command::new("sh")
+        .args(["-c", &command])
+        .current_dir(folder.path())
+        .assert()
+        .success();
+    assert_eq!(stderr(&run), "");
+}

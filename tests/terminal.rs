@@ -1,0 +1,290 @@
+//! The program in a pseudo-terminal, driven by keys and read as a person would read it.
+#![cfg(unix)]
+
+mod support;
+
+use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use support::{TINY, program};
+
+/// Long enough for a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A terminal with the program in it, under a shell that tells how it ended and what became of
+/// the terminal's modes.
+struct Terminal {
+    screen: Arc<Mutex<vt100::Parser>>,
+    master: Option<Box<dyn MasterPty + Send>>,
+    keys: Option<Box<dyn Write + Send>>,
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    folder: tempfile::TempDir,
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize {
+        rows,
+        cols: columns,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
+}
+
+fn parser(columns: u16, rows: u16) -> vt100::Parser {
+    let nonzero = |n| std::num::NonZeroU16::new(n).expect("not zero");
+    vt100::Parser::new(nonzero(rows), nonzero(columns), 0)
+}
+
+impl Terminal {
+    fn start(columns: u16, rows: u16, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pair = native_pty_system().openpty(size(columns, rows)).expect("a terminal");
+        let mut command = CommandBuilder::new("sh");
+        let script = "\"$@\"; echo \"CODE=$?\"; stty -a | tr '\\n' ' '; echo; echo END";
+        command.args(["-c", script, "sh"]);
+        command.arg(program());
+        command.args(arguments);
+        command.cwd(folder.path());
+        command.env("TERM", "xterm-256color");
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).expect("a shell");
+        drop(pair.slave);
+        let screen = Arc::new(Mutex::new(parser(columns, rows)));
+        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        std::thread::spawn({
+            let screen = screen.clone();
+            move || {
+                let mut bytes = [0; 4096];
+                while let Ok(count @ 1..) = reader.read(&mut bytes) {
+                    screen.lock().expect("no panic").process(&bytes[..count]);
+                }
+            }
+        });
+        let keys = pair.master.take_writer().expect("a writer");
+        Self {
+            screen,
+            master: Some(pair.master),
+            keys: Some(keys),
+            child,
+            folder,
+        }
+    }
+
+    fn text(&self) -> String {
+        self.screen.lock().expect("no panic").screen().contents()
+    }
+
+    /// Waits until the screen satisfies `found`.
+    fn wait(&self, what: &str, found: impl Fn(&str) -> bool) -> String {
+        let began = Instant::now();
+        loop {
+            let text = self.text();
+            if found(&text) {
+                return text;
+            }
+            assert!(began.elapsed() < PATIENCE, "never saw {what} on:\n{text}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn wait_for(&self, what: &str) -> String {
+        self.wait(what, |text| text.contains(what))
+    }
+
+    fn press(&mut self, keys: &str) {
+        let writer = self.keys.as_mut().expect("the terminal is there");
+        writer.write_all(keys.as_bytes()).expect("the terminal takes keys");
+        writer.flush().expect("the terminal takes keys");
+    }
+
+    fn resize(&self, columns: u16, rows: u16) {
+        // What was on the old screen is dropped: the program has to draw all of the new one.
+        *self.screen.lock().expect("no panic") = parser(columns, rows);
+        let master = self.master.as_ref().expect("the terminal is there");
+        master.resize(size(columns, rows)).expect("a new size");
+    }
+
+    /// Waits for the end, checks that the terminal was given back, and returns what stands there.
+    fn end(&mut self, code: i32) -> String {
+        let text = self.wait_for("END");
+        let flat = text.replace('\n', "");
+        assert!(flat.contains(&format!("CODE={code}")), "another exit code:\n{text}");
+        assert!(flat.contains(" icanon") && flat.contains(" echo "), "still raw:\n{text}");
+        let screen = self.screen.lock().expect("no panic");
+        let screen = screen.screen();
+        assert!(!screen.alternate_screen(), "still on the alternate screen");
+        assert!(!screen.hide_cursor(), "the cursor is still hidden");
+        assert!(!screen.bracketed_paste(), "pastes are still bracketed");
+        self.child.wait().expect("an end");
+        text
+    }
+
+    fn saved(&self) -> bool {
+        is_saved(self.folder.path())
+    }
+
+    /// The program itself, below the shell.
+    fn signal(&self, signal: &str) {
+        let shell = self.child.process_id().expect("a process").to_string();
+        let killed = std::process::Command::new("pkill").args([signal, "-P", &shell]).status();
+        assert!(killed.expect("pkill runs").success());
+    }
+}
+
+fn is_saved(folder: &Path) -> bool {
+    folder.join("outputs/model.safetensors").is_file()
+}
+
+/// A run that goes on until it is stopped.
+const ENDLESS: [&str; 2] = ["--num-train-epochs", "100000"];
+
+fn endless() -> Vec<&'static str> {
+    [&TINY[..4], &TINY[6..], &ENDLESS].concat()
+}
+
+#[test]
+fn a_whole_run_watched_questioned_and_left() {
+    let mut terminal = Terminal::start(120, 40, &TINY, &[]);
+    let text = terminal.wait_for("finished");
+    for panel in ["loss", "accuracy · F1", "progress", "settings", "log", "true\\pred"] {
+        assert!(text.contains(panel), "no {panel} on:\n{text}");
+    }
+    terminal.press("2");
+    terminal.wait_for("type a review");
+    terminal.press("정말 재밌따");
+    terminal.press("\x7f다 😀");
+    terminal.wait_for("> 정말 재밌다 😀");
+    // Border, "> ", and 5 wide syllables, a wide face and two spaces.
+    let cursor = terminal.screen.lock().expect("no panic").screen().cursor_position();
+    assert_eq!(cursor, (2, 1 + 2 + 14));
+    terminal.press("\r");
+    let text = terminal.wait_for("[SEP]");
+    assert!(text.contains("[CLS]") && text.contains("[UNK]"), "{text}");
+    assert_eq!(text.matches('%').count(), 2, "{text}");
+    terminal.press("\x1b[A");
+    terminal.wait_for("> 정말 재밌다 😀");
+    // An escape alone is told from a sequence by what follows it.
+    terminal.press("\x1b");
+    terminal.wait_for("accuracy · F1");
+    terminal.press("q");
+    let text = terminal.end(0);
+    assert!(text.contains("TrainOutput(global_step=6"), "{text}");
+    assert!(text.contains("'eval_accuracy'") && text.contains("nsmc-tui predict"), "{text}");
+    assert!(terminal.saved());
+}
+
+#[test]
+fn leaving_a_running_run_asks_first_then_stops_and_saves() {
+    let mut terminal = Terminal::start(80, 24, &endless(), &[]);
+    terminal.wait_for("training on 96 reviews");
+    terminal.press("q");
+    terminal.wait_for("Keep training");
+    terminal.press("n");
+    terminal.wait("no question", |text| !text.contains("Keep training"));
+    terminal.press("2");
+    terminal.wait_for("asks the model as it is now");
+    terminal.press("최고\r");
+    terminal.wait_for("[SEP]");
+    terminal.press("\x03");
+    terminal.wait_for("Keep training");
+    terminal.press("y");
+    let text = terminal.end(0);
+    assert!(text.contains("TrainOutput("), "{text}");
+    assert!(terminal.saved());
+}
+
+#[test]
+fn a_run_can_be_stopped_and_looked_at() {
+    let mut terminal = Terminal::start(80, 24, &endless(), &[]);
+    terminal.wait_for("epoch 1  eval");
+    terminal.press("qs");
+    terminal.wait_for("stopped · step");
+    assert!(terminal.saved());
+    terminal.press("q");
+    terminal.end(0);
+}
+
+#[test]
+fn resizing_leaves_nothing_behind() {
+    let mut terminal = Terminal::start(120, 40, &endless(), &[]);
+    terminal.wait_for("epoch 1  eval");
+    for (columns, rows) in [(80, 24), (200, 60), (60, 15), (120, 40)] {
+        terminal.resize(columns, rows);
+        terminal.wait("the page and its footer", |text| {
+            let lines: Vec<&str> = text.lines().collect();
+            lines.len() == usize::from(rows)
+                && lines[0].contains("1 Train")
+                && lines[usize::from(rows) - 1].contains("q  quit")
+                && text.matches("╭ progress").count() == 1
+                && text.matches("╭ log").count() == 1
+        });
+    }
+    terminal.resize(40, 10);
+    terminal.wait_for("Enlarge the window");
+    terminal.resize(80, 24);
+    terminal.wait("the page alone", |text| {
+        text.contains("╭ progress") && !text.contains("Enlarge")
+    });
+    terminal.press("\x03\x03");
+    terminal.end(0);
+}
+
+#[test]
+fn a_signal_saves_the_model_and_gives_the_terminal_back() {
+    for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
+        let mut terminal = Terminal::start(80, 24, &endless(), &[]);
+        terminal.wait_for("epoch 1  eval");
+        terminal.signal(signal);
+        terminal.end(code);
+        assert!(terminal.saved());
+    }
+}
+
+#[test]
+fn a_terminal_that_goes_away_does_not_end_the_run() {
+    let mut terminal = Terminal::start(80, 24, &TINY, &[]);
+    terminal.wait_for("training on 96 reviews");
+    terminal.keys = None;
+    terminal.master = None;
+    let began = Instant::now();
+    while !terminal.saved() {
+        assert!(began.elapsed() < PATIENCE, "the run did not go on");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+// Panics can be asked for in builds with debug assertions only.
+#[cfg(debug_assertions)]
+#[test]
+fn a_panic_while_training_is_shown_on_a_whole_screen() {
+    let environment = [("NSMC_TUI_TEST_PANIC", "trainer")];
+    let mut terminal = Terminal::start(120, 40, &TINY, &environment);
+    let text = terminal.wait_for("the training thread panicked");
+    assert!(text.contains("1 Train") && text.contains("╭ progress"), "{text}");
+    terminal.press("q");
+    let text = terminal.end(1);
+    assert!(text.contains("error: the training thread panicked"), "{text}");
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_panic_of_the_screen_gives_the_terminal_back_and_the_run_goes_on() {
+    let environment = [("NSMC_TUI_TEST_PANIC", "screen")];
+    // Tall enough to hold all the lines of the plain run that follows.
+    let mut terminal = Terminal::start(120, 100, &TINY, &environment);
+    let text = terminal.end(0);
+    assert!(text.contains("The dashboard failed; the run goes on without it."), "{text}");
+    assert!(text.contains("TrainOutput("), "{text}");
+    assert!(terminal.saved());
+}
+
+#[test]
+fn what_fails_before_the_run_is_told_on_the_normal_screen() {
+    let mut terminal = Terminal::start(80, 24, &["--train-file", "missing.tsv"], &[]);
+    let text = terminal.end(1);
+    assert!(text.contains("error: missing.tsv: No such file"), "{text}");
+}
