@@ -6,13 +6,13 @@ use crate::data::batching::SamplingStrategy;
 use crate::train::event::Setting;
 use crate::train::schedule::SchedulerType;
 use clap::ValueEnum;
-use std::fmt::Display;
 use std::path::PathBuf;
 
 /// A set of values that belong together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Recipe {
     /// Hugging Face Trainer's defaults with the tutorial's arguments
+    #[default]
     Trainer,
     /// The tutorial's hand-written PyTorch loop: a constant rate, weight decay 0.01 on
     /// everything, no clipping, data in order
@@ -38,48 +38,6 @@ pub enum EvalStrategy {
     Steps,
     /// After each epoch, and at the end
     Epoch,
-}
-
-/// How many samples to take of a split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SampleLimit {
-    /// Every row.
-    All,
-    /// So many, or all if there are fewer.
-    Count(usize),
-}
-
-impl SampleLimit {
-    /// The limit as a number, if there is one.
-    pub fn count(self) -> Option<usize> {
-        match self {
-            Self::All => None,
-            Self::Count(count) => Some(count),
-        }
-    }
-}
-
-impl std::str::FromStr for SampleLimit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "all" => Ok(Self::All),
-            number => match number.replace('_', "").parse() {
-                Ok(count) if count > 0 => Ok(Self::Count(count)),
-                _ => Err("expected a number above 0, or \"all\"".to_owned()),
-            },
-        }
-    }
-}
-
-impl Display for SampleLimit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::All => f.write_str("all"),
-            Self::Count(count) => write!(f, "{count}"),
-        }
-    }
 }
 
 /// Everything the trainer needs to know, by Hugging Face's names.
@@ -183,26 +141,18 @@ impl Choices {
 
 /// A number as one would type it: `5e-5`, `0.01`, `10`.
 pub fn show_number(value: &f64) -> String {
-    if *value != 0.0 && value.abs() < 1e-3 {
-        format!("{value:e}")
-    } else {
-        format!("{value}")
-    }
+    if *value != 0.0 && value.abs() < 1e-3 { format!("{value:e}") } else { format!("{value}") }
 }
 
 fn show_name<T: ValueEnum>(value: &T) -> String {
-    value
-        .to_possible_value()
-        .map(|value| value.get_name().to_owned())
-        .unwrap_or_default()
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 /// Works out what holds for a run, and lists it with the reasons.
+#[expect(clippy::too_many_lines, reason = "one setting after the other, in the order listed")]
 pub fn resolve(flags: &TrainFlags, model: ModelTraits) -> (TrainingArguments, Vec<Setting>) {
     let recipe = flags.recipe;
-    let mut choices = Choices {
-        settings: Vec::new(),
-    };
+    let mut choices = Choices { settings: Vec::new() };
     let by = recipe.either("recipe trainer", "recipe native");
     let hf = "Hugging Face default";
     let tutorial = "tutorial";
@@ -210,11 +160,8 @@ pub fn resolve(flags: &TrainFlags, model: ModelTraits) -> (TrainingArguments, Ve
 
     // The recipe's own value where it is a matter of method; where the weights are random, the
     // rate and the warm-up follow from that.
-    let rate = if model.random_weights {
-        (RANDOM_WEIGHTS_RATE, "random weights")
-    } else {
-        (5e-5, by)
-    };
+    let rate =
+        if model.random_weights { (RANDOM_WEIGHTS_RATE, "random weights") } else { (5e-5, by) };
     let warmup = if model.random_weights && recipe == Recipe::Trainer {
         (RANDOM_WEIGHTS_WARMUP, "random weights")
     } else {
@@ -257,12 +204,8 @@ pub fn resolve(flags: &TrainFlags, model: ModelTraits) -> (TrainingArguments, Ve
     let adam_beta1 = choices.pick("adam_beta1", flags.adam_beta1, (0.9, hf), number);
     let adam_beta2 = choices.pick("adam_beta2", flags.adam_beta2, (0.999, hf), number);
     let adam_epsilon = choices.pick("adam_epsilon", flags.adam_epsilon, (1e-8, hf), number);
-    let label_smoothing_factor = choices.pick(
-        "label_smoothing_factor",
-        flags.label_smoothing_factor,
-        (0.0, hf),
-        number,
-    );
+    let label_smoothing_factor =
+        choices.pick("label_smoothing_factor", flags.label_smoothing_factor, (0.0, hf), number);
     let train_sampling_strategy = choices.pick(
         "train_sampling_strategy",
         flags.train_sampling_strategy,
@@ -338,14 +281,9 @@ pub fn resolve(flags: &TrainFlags, model: ModelTraits) -> (TrainingArguments, Ve
 mod tests {
     use super::*;
 
-    const PRETRAINED: ModelTraits = ModelTraits {
-        random_weights: false,
-        max_position_embeddings: 512,
-    };
-    const RANDOM: ModelTraits = ModelTraits {
-        random_weights: true,
-        max_position_embeddings: 160,
-    };
+    const PRETRAINED: ModelTraits =
+        ModelTraits { random_weights: false, max_position_embeddings: 512 };
+    const RANDOM: ModelTraits = ModelTraits { random_weights: true, max_position_embeddings: 160 };
 
     fn of(line: &[&str], model: ModelTraits) -> (TrainingArguments, Vec<Setting>) {
         let line = [&["nsmc-tui"], line].concat();
@@ -390,10 +328,7 @@ mod tests {
         assert_eq!(why(&settings, "learning_rate").1, "random weights");
         let (arguments, settings) = of(&["--learning_rate", "1e-5"], RANDOM);
         assert_eq!(arguments.learning_rate, 1e-5);
-        assert_eq!(
-            why(&settings, "learning_rate"),
-            ("1e-5".to_owned(), "flag".to_owned())
-        );
+        assert_eq!(why(&settings, "learning_rate"), ("1e-5".to_owned(), "flag".to_owned()));
     }
 
     #[test]
@@ -410,13 +345,5 @@ mod tests {
     fn the_length_never_exceeds_the_positions() {
         assert_eq!(of(&["--max-seq-length", "999"], RANDOM).0.max_seq_length, 160);
         assert_eq!(of(&[], RANDOM).0.max_seq_length, 128);
-    }
-
-    #[test]
-    fn sample_limits() {
-        assert_eq!("all".parse(), Ok(SampleLimit::All));
-        assert_eq!("2_000".parse(), Ok(SampleLimit::Count(2000)));
-        assert!("0".parse::<SampleLimit>().is_err());
-        assert!("-3".parse::<SampleLimit>().is_err());
     }
 }

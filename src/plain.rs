@@ -35,10 +35,7 @@ pub fn follow(
     out: &mut impl Write,
 ) -> anyhow::Result<Ending> {
     let (stop, signal) = watch_signals()?;
-    let mut lines = Lines {
-        started,
-        ..Lines::default()
-    };
+    let mut lines = Lines { started, ..Lines::default() };
     let mut ending = Ending::Finished;
     let mut written = Ok(());
     let mut stopping = false;
@@ -56,7 +53,9 @@ pub fn follow(
         }
         match report {
             Some(Report::Activity(Activity::Idle)) => break,
-            Some(Report::Activity(Activity::Preparing(what))) if !json => talk(&format!("{what} …")),
+            Some(Report::Activity(Activity::Preparing(what))) if !json => {
+                talk(&format!("{what} …"));
+            }
             Some(Report::Event(event)) => {
                 if let TrainEvent::Failed(_) = event {
                     ending = Ending::Failed;
@@ -144,7 +143,9 @@ impl Lines {
                     metrics.eval_runtime
                 )?;
             }
-            TrainEvent::Saved(saved) => writeln!(out, "saved {} at step {}", saved.path, saved.step)?,
+            TrainEvent::Saved(saved) => {
+                writeln!(out, "saved {} at step {}", saved.path, saved.step)?;
+            }
             TrainEvent::Finished(finished) => self.finished(finished, out)?,
             TrainEvent::Failed(failed) => {
                 talk(&format!("error: {}", failed.message));

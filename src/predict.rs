@@ -49,17 +49,10 @@ pub fn classify(
     if texts.is_empty() {
         return Ok(Vec::new());
     }
-    let encodings: Vec<Encoding> = texts
-        .iter()
-        .map(|text| tokenizer.encode(text, max_length))
-        .collect::<Result<_, _>>()?;
-    let examples: Vec<Example> = encodings
-        .iter()
-        .map(|encoding| Example {
-            ids: encoding.ids.clone(),
-            label: 0,
-        })
-        .collect();
+    let encodings: Vec<Encoding> =
+        texts.iter().map(|text| tokenizer.encode(text, max_length)).collect::<Result<_, _>>()?;
+    let examples: Vec<Example> =
+        encodings.iter().map(|encoding| Example { ids: encoding.ids.clone(), label: 0 }).collect();
     let batch = Batch::new(&examples, tokenizer.pad_id(), 0);
     let logits = model
         .forward(&Input::from(&batch), &Dropouts::off())
@@ -90,10 +83,8 @@ pub fn classify(
 
 fn softmax(logits: &[f32]) -> Vec<f64> {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exponentials: Vec<f64> = logits
-        .iter()
-        .map(|&logit| f64::from(logit - highest).exp())
-        .collect();
+    let exponentials: Vec<f64> =
+        logits.iter().map(|&logit| f64::from(logit - highest).exp()).collect();
     let sum: f64 = exponentials.iter().sum();
     exponentials.into_iter().map(|e| e / sum).collect()
 }

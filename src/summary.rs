@@ -9,11 +9,7 @@ fn rounded(value: f64) -> String {
     }
     let text = format!("{value:.4}");
     let text = text.trim_end_matches('0');
-    if text.ends_with('.') {
-        format!("{text}0")
-    } else {
-        text.to_owned()
-    }
+    if text.ends_with('.') { format!("{text}0") } else { text.to_owned() }
 }
 
 /// `TrainOutput(…)`.

@@ -1,6 +1,7 @@
 //! Text that came from outside, made fit to be shown.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use unicode_width::UnicodeWidthChar;
 
 /// Whether a character could steer a terminal, reorder the line or hide.
@@ -62,7 +63,8 @@ pub fn to_json(value: &impl serde::Serialize) -> serde_json::Result<String> {
     let mut safe = String::with_capacity(json.len() + 16);
     for c in json.chars() {
         if is_unprintable(c) {
-            safe.push_str(&format!("\\u{:04x}", u32::from(c)));
+            // Writing to a string cannot fail.
+            let _ = write!(safe, "\\u{:04x}", u32::from(c));
         } else {
             safe.push(c);
         }

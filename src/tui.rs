@@ -121,13 +121,8 @@ pub fn run(worker: &Worker, theme: Theme) -> anyhow::Result<(Leaving, State)> {
         }
     })?;
 
-    let mut screen = Screen {
-        terminal,
-        theme,
-        state: State::default(),
-        start: Instant::now(),
-        signal: None,
-    };
+    let mut screen =
+        Screen { terminal, theme, state: State::default(), start: Instant::now(), signal: None };
     let leaving = catch_unwind(AssertUnwindSafe(|| screen.show(worker, &outside)));
     closing.store(true, Ordering::Relaxed);
     drop(taken);
@@ -238,7 +233,7 @@ impl Screen {
     }
 
     fn draw(&mut self) -> std::io::Result<()> {
-        let (state, theme) = (&self.state, &self.theme);
+        let (state, theme) = (&self.state, self.theme);
         self.terminal.draw(|frame| ui::draw(frame, state, theme))?;
         Ok(())
     }

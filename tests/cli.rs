@@ -1,4 +1,5 @@
 //! The program without a terminal: what it prints, what it exits with, what it leaves behind.
+#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
 
 mod support;
 
@@ -116,7 +117,8 @@ fn events_as_json_and_the_same_whatever_the_number_of_threads() {
     let epoch = [&step[..], &["epoch", "evaluated"]].concat();
     let expected = [&["started"], &epoch[..], &epoch[..], &["saved", "finished"]].concat();
     assert_eq!(names, expected);
-    for name in ["loss", "grad_norm", "learning_rate", "eval_loss", "train_loss", "eval_confusion"] {
+    for name in ["loss", "grad_norm", "learning_rate", "eval_loss", "train_loss", "eval_confusion"]
+    {
         let of = |events: &[Value]| -> Vec<Value> {
             events.iter().map(|event| event[name].clone()).collect()
         };
@@ -149,7 +151,8 @@ fn data_is_the_tutorials_sample() {
         assert_eq!(keys(first), ["id", "document", "label"]);
         assert_eq!(first["id"], reference[theirs]["ids"][0]);
     }
-    let expected = ["rows", "positives", "longest_in_tokens", "mean_tokens", "unk_share", "first", "ids"];
+    let expected =
+        ["rows", "positives", "longest_in_tokens", "mean_tokens", "unk_share", "first", "ids"];
     assert_eq!(keys(&data["train"]), expected);
     let other = nsmc(folder.path())
         .args(["data", "--json", "--ids", "--seed", "7", "--max_train_samples=5"])
@@ -165,10 +168,7 @@ fn data_is_the_tutorials_sample() {
 #[test]
 fn tokens_are_shown_with_what_is_unknown() {
     let folder = tempfile::tempdir().expect("a folder");
-    let json = nsmc(folder.path())
-        .args(["tokenize", "--json", "영화 😀"])
-        .assert()
-        .success();
+    let json = nsmc(folder.path()).args(["tokenize", "--json", "영화 😀"]).assert().success();
     let json = &json_lines(&stdout(&json))[0];
     assert_eq!(keys(json), ["text", "tokens", "ids", "offsets"]);
     assert_eq!(json["tokens"], serde_json::json!(["[CLS]", "영화", "[UNK]", "[SEP]"]));
@@ -182,10 +182,7 @@ fn what_is_wrong_is_named_with_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("bad.tsv");
     std::fs::write(&file, "id\tdocument\tlabel\n1\t좋다\t1\n2\t\u{1b}[2J\t5\n").expect("a file");
-    let bad = nsmc(folder.path())
-        .args(["train", "--train-file", "bad.tsv"])
-        .assert()
-        .code(1);
+    let bad = nsmc(folder.path()).args(["train", "--train-file", "bad.tsv"]).assert().code(1);
     let text = stderr(&bad);
     assert!(text.contains("bad.tsv:3: expected a label of 0 or 1, found \"5\""), "{text}");
     assert!(text.contains("--skip-bad-rows") && !text.contains('\u{1b}'), "{text}");
@@ -203,11 +200,8 @@ fn what_is_wrong_is_named_with_what_to_do() {
     assert!(stderr(&none).contains("nowhere: no config.json"), "{}", stderr(&none));
     let unknown = nsmc(folder.path()).arg("--no-such-flag").assert().code(2);
     assert!(stderr(&unknown).contains("--no-such-flag"));
-    let invalid = nsmc(folder.path())
-        .arg("tokenize")
-        .write_stdin(&b"ok\n\xff\xfe\n"[..])
-        .assert()
-        .code(1);
+    let invalid =
+        nsmc(folder.path()).arg("tokenize").write_stdin(&b"ok\n\xff\xfe\n"[..]).assert().code(1);
     assert!(stderr(&invalid).contains("standard input:2: invalid UTF-8"));
 }
 
@@ -283,10 +277,7 @@ fn help_gives_examples_and_the_recipes() {
 fn a_reader_that_goes_away_is_no_error_to_speak_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let command = format!("'{}' data --ids | head -1", program().display());
-    let run = Command::new("sh")
-        .args(["-c", &command])
-        .current_dir(folder.path())
-        .assert()
-        .success();
+    let run =
+        Command::new("sh").args(["-c", &command]).current_dir(folder.path()).assert().success();
     assert_eq!(stderr(&run), "");
 }

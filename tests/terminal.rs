@@ -1,5 +1,6 @@
 //! The program in a pseudo-terminal, driven by keys and read as a person would read it.
 #![cfg(unix)]
+#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
 
 mod support;
 
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use support::{TINY, program};
 
 /// Long enough for a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A terminal with the program in it, under a shell that tells how it ended and what became of
 /// the terminal's modes.
@@ -24,12 +25,7 @@ struct Terminal {
 }
 
 fn size(columns: u16, rows: u16) -> PtySize {
-    PtySize {
-        rows,
-        cols: columns,
-        pixel_width: 0,
-        pixel_height: 0,
-    }
+    PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
 }
 
 fn parser(columns: u16, rows: u16) -> vt100::Parser {
@@ -65,13 +61,7 @@ impl Terminal {
             }
         });
         let keys = pair.master.take_writer().expect("a writer");
-        Self {
-            screen,
-            master: Some(pair.master),
-            keys: Some(keys),
-            child,
-            folder,
-        }
+        Self { screen, master: Some(pair.master), keys: Some(keys), child, folder }
     }
 
     fn text(&self) -> String {
@@ -226,9 +216,8 @@ fn resizing_leaves_nothing_behind() {
     terminal.resize(40, 10);
     terminal.wait_for("Enlarge the window");
     terminal.resize(80, 24);
-    terminal.wait("the page alone", |text| {
-        text.contains("╭ progress") && !text.contains("Enlarge")
-    });
+    terminal
+        .wait("the page alone", |text| text.contains("╭ progress") && !text.contains("Enlarge"));
     terminal.press("\x03\x03");
     terminal.end(0);
 }

@@ -46,11 +46,7 @@ pub struct Log {
 impl Log {
     /// Adds a line. A view that was scrolled back stays where it is.
     pub fn push(&mut self, elapsed: f64, level: Level, text: String) {
-        self.lines.push_back(Line {
-            time: clock(elapsed),
-            level,
-            text,
-        });
+        self.lines.push_back(Line { time: clock(elapsed), level, text });
         if self.scroll > 0 {
             self.scroll += 1;
         }

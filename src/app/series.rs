@@ -73,11 +73,8 @@ pub struct Axis {
 /// Round bounds around `low..=high` with about `ticks` labels: 1, 2 or 5 times a power of ten
 /// apart.
 pub fn axis(low: f64, high: f64, ticks: usize) -> Axis {
-    let (low, high) = if low.is_finite() && high.is_finite() && low <= high {
-        (low, high)
-    } else {
-        (0.0, 1.0)
-    };
+    let (low, high) =
+        if low.is_finite() && high.is_finite() && low <= high { (low, high) } else { (0.0, 1.0) };
     let span = if high - low > 1e-9 { high - low } else { low.abs().max(1e-3) };
     let rough = span / ticks.saturating_sub(1).max(1) as f64;
     let power = 10f64.powf(rough.log10().floor());
@@ -95,9 +92,7 @@ pub fn axis(low: f64, high: f64, ticks: usize) -> Axis {
     let count = ((end - start) / step).round() as usize;
     Axis {
         bounds: [start, end],
-        labels: (0..=count)
-            .map(|i| format!("{:.decimals$}", start + i as f64 * step))
-            .collect(),
+        labels: (0..=count).map(|i| format!("{:.decimals$}", start + i as f64 * step)).collect(),
     }
 }
 

@@ -293,10 +293,7 @@ pub(crate) mod tests {
     /// The end of [`run`].
     pub fn ending() -> Vec<TrainEvent> {
         vec![
-            TrainEvent::Saved(Saved {
-                path: "outputs".to_owned(),
-                step: 630,
-            }),
+            TrainEvent::Saved(Saved { path: "outputs".to_owned(), step: 630 }),
             TrainEvent::Finished(Finished {
                 global_step: 630,
                 training_loss: 0.3012,

@@ -1,11 +1,11 @@
 //! `nsmc-tui data`.
 
 use crate::cli::DataFlags;
+use crate::data::source::load_reviews;
 use crate::data::summary::{Summary, histogram, summarize};
 use crate::data::{Review, Split};
 use crate::text::{excerpt, to_json};
 use crate::tokenizer::Tokenizer;
-use crate::worker::load_reviews;
 use serde::Serialize;
 use std::io::Write;
 

@@ -3,10 +3,10 @@
 use super::saved;
 use crate::cli::EvaluateFlags;
 use crate::data::Split;
+use crate::data::source::{load_reviews, tokenize};
 use crate::text::to_json;
 use crate::train::event::Metrics;
 use crate::train::trainer::evaluate;
-use crate::worker::{load_reviews, tokenize};
 use std::io::{IsTerminal, Write};
 
 pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {

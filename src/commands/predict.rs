@@ -9,8 +9,7 @@ use std::io::Write;
 pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let loaded = saved::load(&flags.model)?;
     each_text(&flags.texts, |texts| {
-        let predictions =
-            classify(&loaded.model, &loaded.tokenizer, texts, loaded.max_seq_length)?;
+        let predictions = classify(&loaded.model, &loaded.tokenizer, texts, loaded.max_seq_length)?;
         for prediction in predictions {
             if flags.json {
                 writeln!(out, "{}", to_json(&prediction)?)?;

@@ -105,6 +105,6 @@ pub fn screenshot(events: &Path, (columns, rows): (u16, u16)) -> anyhow::Result<
         state.now = step.elapsed;
     }
     let mut terminal = Terminal::new(TestBackend::new(columns, rows))?;
-    terminal.draw(|frame| ui::draw(frame, &state, &Theme::new(true)))?;
+    terminal.draw(|frame| ui::draw(frame, &state, Theme::new(true)))?;
     Ok(svg::render(terminal.backend().buffer()))
 }

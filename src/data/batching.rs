@@ -73,10 +73,7 @@ pub fn epoch_batches(
 pub fn evaluation_batches(lengths: &[usize], batch_size: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(lengths[i]));
-    order
-        .chunks(batch_size.max(1))
-        .map(<[usize]>::to_vec)
-        .collect()
+    order.chunks(batch_size.max(1)).map(<[usize]>::to_vec).collect()
 }
 
 /// Token ids padded to one length, row by row.
@@ -173,18 +170,12 @@ mod tests {
         assert_ne!(of(1, 0), of(1, 1));
         assert_ne!(of(1, 0), of(2, 0));
         // numpy 2.4: default_rng([42, 3]).permutation(10)
-        assert_eq!(
-            epoch_batches(&[1; 10], Random, 10, 42, 3),
-            [[4, 3, 7, 2, 5, 1, 9, 8, 0, 6]]
-        );
+        assert_eq!(epoch_batches(&[1; 10], Random, 10, 42, 3), [[4, 3, 7, 2, 5, 1, 9, 8, 0, 6]]);
     }
 
     #[test]
     fn padding_goes_to_the_longest_or_to_the_fixed_length() {
-        let example = |ids: &[u32], label| Example {
-            ids: ids.to_vec(),
-            label,
-        };
+        let example = |ids: &[u32], label| Example { ids: ids.to_vec(), label };
         let examples = [example(&[2, 7, 3], 1), example(&[2, 3], 0)];
         let batch = Batch::new(&examples, 0, 0);
         assert_eq!(batch.input_ids, [2, 7, 3, 2, 3, 0]);

@@ -3,6 +3,7 @@
 pub mod batching;
 pub mod nsmc;
 pub mod sampling;
+pub mod source;
 pub mod summary;
 pub mod tsv;
 

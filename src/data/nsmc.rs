@@ -19,11 +19,9 @@ pub fn load(split: Split) -> Result<Reviews, DataError> {
         Split::Test => ("ratings_test.txt", TEST),
     };
     let name = Path::new("embedded NSMC").join(name);
-    let decoder =
-        ruzstd::decoding::StreamingDecoder::new(compressed).map_err(|error| DataError::Io {
-            file: name.clone(),
-            source: std::io::Error::other(error.to_string()),
-        })?;
+    let decoder = ruzstd::decoding::StreamingDecoder::new(compressed).map_err(|error| {
+        DataError::Io { file: name.clone(), source: std::io::Error::other(error.to_string()) }
+    })?;
     tsv::read(std::io::BufReader::new(decoder), &name, false)
 }
 
@@ -40,9 +38,8 @@ mod tests {
         assert_eq!((train.len(), test.len()), (150_000, 50_000));
         let positives = |rows: &[crate::data::Review]| rows.iter().filter(|r| r.label == 1).count();
         assert_eq!((positives(&train), positives(&test)), (74_827, 25_173));
-        let empty = |rows: &[crate::data::Review]| {
-            rows.iter().filter(|r| r.document.is_empty()).count()
-        };
+        let empty =
+            |rows: &[crate::data::Review]| rows.iter().filter(|r| r.document.is_empty()).count();
         assert_eq!((empty(&train), empty(&test)), (5, 3));
         Ok(())
     }

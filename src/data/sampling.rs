@@ -24,9 +24,7 @@ fn hash_mix(value: u32, constant: &mut u32, multiplier: u32) -> u32 {
 }
 
 fn mix(x: u32, y: u32) -> u32 {
-    let result = MIX_MULT_L
-        .wrapping_mul(x)
-        .wrapping_sub(MIX_MULT_R.wrapping_mul(y));
+    let result = MIX_MULT_L.wrapping_mul(x).wrapping_sub(MIX_MULT_R.wrapping_mul(y));
     result ^ (result >> XSHIFT)
 }
 
@@ -88,11 +86,7 @@ impl Generator {
         let [q0, q1, q2, q3] = seed_sequence(entropy);
         let initial = u128::from(q0) << 64 | u128::from(q1);
         let stream = u128::from(q2) << 64 | u128::from(q3);
-        let mut generator = Self {
-            state: 0,
-            increment: stream << 1 | 1,
-            spare: None,
-        };
+        let mut generator = Self { state: 0, increment: stream << 1 | 1, spare: None };
         generator.step();
         generator.state = generator.state.wrapping_add(initial);
         generator.step();
@@ -100,10 +94,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        self.state = self
-            .state
-            .wrapping_mul(PCG_MULTIPLIER)
-            .wrapping_add(self.increment);
+        self.state = self.state.wrapping_mul(PCG_MULTIPLIER).wrapping_add(self.increment);
     }
 
     /// The next 64 random bits.
@@ -130,7 +121,7 @@ impl Generator {
         }
         let mask = u64::MAX >> max.leading_zeros();
         loop {
-            let draw = if max <= u64::from(u32::MAX) {
+            let draw = if u32::try_from(max).is_ok() {
                 u64::from(self.next_u32())
             } else {
                 self.next_u64()
@@ -169,6 +160,48 @@ impl Generator {
     }
 }
 
+/// How many samples to take of a split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleLimit {
+    /// Every row.
+    All,
+    /// So many, or all if there are fewer.
+    Count(usize),
+}
+
+impl SampleLimit {
+    /// The limit as a number, if there is one.
+    pub fn count(self) -> Option<usize> {
+        match self {
+            Self::All => None,
+            Self::Count(count) => Some(count),
+        }
+    }
+}
+
+impl std::str::FromStr for SampleLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            number => match number.replace('_', "").parse() {
+                Ok(count) if count > 0 => Ok(Self::Count(count)),
+                _ => Err("expected a number above 0, or \"all\"".to_owned()),
+            },
+        }
+    }
+}
+
+impl std::fmt::Display for SampleLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Count(count) => write!(f, "{count}"),
+        }
+    }
+}
+
 /// The rows that `shuffle(seed).select(range(limit))` picks out of `rows`, in its order.
 /// `None`, or a limit beyond the end, takes every row.
 pub fn sample_indices(rows: usize, limit: Option<usize>, seed: u64) -> Vec<usize> {
@@ -201,11 +234,11 @@ mod tests {
     fn wide_and_listed_seeds_are_numpys() {
         // numpy 2.4: default_rng(2**64 - 1).permutation(10), default_rng([42, 3]).permutation(10),
         // default_rng([1, 2, 3, 4, 5, 2**40]).permutation(10)
+        assert_eq!(Generator::new(u64::MAX).permutation(10), [8, 7, 3, 0, 4, 6, 1, 2, 5, 9],);
         assert_eq!(
-            Generator::new(u64::MAX).permutation(10),
-            [8, 7, 3, 0, 4, 6, 1, 2, 5, 9],
+            Generator::from_entropy(&[42, 3]).permutation(10),
+            [4, 3, 7, 2, 5, 1, 9, 8, 0, 6]
         );
-        assert_eq!(Generator::from_entropy(&[42, 3]).permutation(10), [4, 3, 7, 2, 5, 1, 9, 8, 0, 6]);
         assert_eq!(
             Generator::from_entropy(&[1, 2, 3, 4, 5, 1 << 40]).permutation(10),
             [6, 4, 1, 2, 8, 7, 9, 3, 5, 0]
@@ -229,5 +262,13 @@ mod tests {
         assert_eq!(indices, (0..10).collect::<Vec<_>>());
         assert_eq!(sample_indices(10, Some(3), 1).len(), 3);
         assert!(sample_indices(0, None, 1).is_empty());
+    }
+
+    #[test]
+    fn sample_limits() {
+        assert_eq!("all".parse(), Ok(SampleLimit::All));
+        assert_eq!("2_000".parse(), Ok(SampleLimit::Count(2000)));
+        assert!("0".parse::<SampleLimit>().is_err());
+        assert!("-3".parse::<SampleLimit>().is_err());
     }
 }

@@ -53,10 +53,7 @@ pub fn summarize(
     let texts: Vec<&str> = rows.iter().map(|r| r.document.as_str()).collect();
     let encodings = tokenizer.encode_ids(&texts)?;
     let tokens: Vec<usize> = encodings.iter().map(Vec::len).collect();
-    let unknown = encodings
-        .iter()
-        .filter(|ids| ids.contains(&tokenizer.unk_id()))
-        .count();
+    let unknown = encodings.iter().filter(|ids| ids.contains(&tokenizer.unk_id())).count();
     let share = |count: usize| count as f64 / rows.len().max(1) as f64;
     Ok(Summary {
         rows: rows.len(),
@@ -83,11 +80,7 @@ pub fn histogram(lengths: &[usize], bins: usize) -> Vec<(usize, usize, usize)> {
     for length in lengths {
         counts[length / width] += 1;
     }
-    counts
-        .into_iter()
-        .enumerate()
-        .map(|(i, count)| (i * width, (i + 1) * width, count))
-        .collect()
+    counts.into_iter().enumerate().map(|(i, count)| (i * width, (i + 1) * width, count)).collect()
 }
 
 #[cfg(test)]

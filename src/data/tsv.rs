@@ -14,15 +14,11 @@ const LONGEST_LINE: usize = 1 << 20;
 /// # Errors
 /// Names the file, the line and what was found there.
 pub fn read_file(file: &Path, skip_bad_rows: bool) -> Result<Reviews, DataError> {
-    let opened = std::fs::File::open(file).map_err(|source| DataError::Io {
-        file: file.to_path_buf(),
-        source,
-    })?;
+    let opened = std::fs::File::open(file)
+        .map_err(|source| DataError::Io { file: file.to_path_buf(), source })?;
     let reviews = read(std::io::BufReader::new(opened), file, skip_bad_rows)?;
     if reviews.rows.is_empty() {
-        return Err(DataError::Empty {
-            file: file.to_path_buf(),
-        });
+        return Err(DataError::Empty { file: file.to_path_buf() });
     }
     Ok(reviews)
 }
@@ -39,27 +35,20 @@ pub fn read(
     let mut reviews = Reviews::default();
     let mut line = Vec::new();
     let mut number = 0;
-    while next_line(&mut source, &mut line).map_err(|source| DataError::Io {
-        file: name.to_path_buf(),
-        source,
-    })? {
+    while next_line(&mut source, &mut line)
+        .map_err(|source| DataError::Io { file: name.to_path_buf(), source })?
+    {
         number += 1;
         if number == 1 {
-            check_header(&line).map_err(|found| DataError::BadHeader {
-                file: name.to_path_buf(),
-                found,
-            })?;
+            check_header(&line)
+                .map_err(|found| DataError::BadHeader { file: name.to_path_buf(), found })?;
             continue;
         }
         match parse_row(&line) {
             Ok(review) => reviews.rows.push(review),
             Err(_) if skip_bad_rows => reviews.skipped += 1,
             Err(found) => {
-                return Err(DataError::BadRow {
-                    file: name.to_path_buf(),
-                    line: number,
-                    found,
-                });
+                return Err(DataError::BadRow { file: name.to_path_buf(), line: number, found });
             }
         }
     }
@@ -113,17 +102,10 @@ fn parse_row(line: &[u8]) -> Result<Review, String> {
         "0" => 0,
         "1" => 1,
         other => {
-            return Err(format!(
-                "expected a label of 0 or 1, found \"{}\"",
-                excerpt(other, 20)
-            ));
+            return Err(format!("expected a label of 0 or 1, found \"{}\"", excerpt(other, 20)));
         }
     };
-    Ok(Review {
-        id: id.to_owned(),
-        document: document.to_owned(),
-        label,
-    })
+    Ok(Review { id: id.to_owned(), document: document.to_owned(), label })
 }
 
 #[cfg(test)]

@@ -46,8 +46,7 @@ impl SelfAttention {
         config: &ModelConfig,
     ) -> Result<Self> {
         let hidden = config.bert.hidden_size;
-        let mut dense =
-            |part: &str| Dense::new(builder, &format!("{name}.{part}"), hidden, hidden);
+        let mut dense = |part: &str| Dense::new(builder, &format!("{name}.{part}"), hidden, hidden);
         Ok(Self {
             query: dense("query")?,
             key: dense("key")?,
@@ -77,9 +76,6 @@ impl SelfAttention {
         let scale = 1.0 / (width as f64).sqrt();
         let dropout = dropouts.next(self.dropout);
         let probabilities = attention_probabilities(&scores, lengths, scale, dropout)?;
-        probabilities
-            .matmul(&value)?
-            .transpose(1, 2)?
-            .reshape((batch, length, hidden))
+        probabilities.matmul(&value)?.transpose(1, 2)?.reshape((batch, length, hidden))
     }
 }

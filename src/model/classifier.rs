@@ -70,14 +70,7 @@ impl BertForSequenceClassification {
         let pooler = Dense::new(&mut builder, "bert.pooler.dense", hidden, hidden)?;
         let classifier = Dense::new(&mut builder, "classifier", hidden, config.labels.len())?;
         let (parameters, missing, unexpected) = builder.finish();
-        let model = Self {
-            config,
-            parameters,
-            embeddings,
-            layers,
-            pooler,
-            classifier,
-        };
+        let model = Self { config, parameters, embeddings, layers, pooler, classifier };
         Ok((model, LoadReport { missing, unexpected }))
     }
 
@@ -97,9 +90,7 @@ impl BertForSequenceClassification {
     /// # Errors
     /// If an id lies outside the vocabulary or the rows are longer than there are positions.
     pub fn hidden_states(&self, input: &Input, dropouts: &Dropouts) -> Result<Vec<Tensor>> {
-        let first = self
-            .embeddings
-            .forward(&input.ids, input.length, dropouts)?;
+        let first = self.embeddings.forward(&input.ids, input.length, dropouts)?;
         let mut states = vec![first];
         for layer in &self.layers {
             let next = layer.forward(&states[states.len() - 1], &input.lengths, dropouts)?;
@@ -113,9 +104,7 @@ impl BertForSequenceClassification {
     /// # Errors
     /// As [`Self::hidden_states`].
     pub fn forward(&self, input: &Input, dropouts: &Dropouts) -> Result<Tensor> {
-        let mut x = self
-            .embeddings
-            .forward(&input.ids, input.length, dropouts)?;
+        let mut x = self.embeddings.forward(&input.ids, input.length, dropouts)?;
         for layer in &self.layers {
             x = layer.forward(&x, &input.lengths, dropouts)?;
         }

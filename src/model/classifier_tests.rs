@@ -9,9 +9,7 @@ use std::path::PathBuf;
 type Tensors = HashMap<String, Tensor>;
 
 fn file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/reference/bert")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/bert").join(name)
 }
 
 fn reference_model() -> anyhow::Result<BertForSequenceClassification> {
@@ -45,10 +43,7 @@ fn reference_batches() -> anyhow::Result<Reference> {
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     assert_eq!(batches.len(), 20);
-    Ok(Reference {
-        batches,
-        trace: json["trace"].clone(),
-    })
+    Ok(Reference { batches, trace: json["trace"].clone() })
 }
 
 fn loss_of(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
@@ -125,12 +120,7 @@ fn every_parameter_is_trained_with_dropout_on() -> anyhow::Result<()> {
 fn twenty_steps_follow_pytorchs() -> anyhow::Result<()> {
     let model = reference_model()?;
     let reference = reference_batches()?;
-    let settings = AdamWSettings {
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weight_decay: 0.01,
-    };
+    let settings = AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
     let parameters = model.parameters().iter();
     let parameters = parameters.map(|(name, var)| (var.clone(), Parameters::decays(name)));
     let mut optimizer = AdamW::new(parameters, settings);

@@ -36,10 +36,8 @@ impl ModelConfig {
     /// # Errors
     /// Names the file and the value that cannot be used.
     pub fn read(file: &Path, overrides: &[(String, Value)]) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(file).map_err(|source| ModelError::Io {
-            file: file.to_path_buf(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| ModelError::Io { file: file.to_path_buf(), source })?;
         Self::parse(&text, file, overrides)
     }
 
@@ -52,10 +50,8 @@ impl ModelConfig {
         file: &Path,
         overrides: &[(String, Value)],
     ) -> Result<Self, ModelError> {
-        Self::parse_inner(text, overrides).map_err(|reason| ModelError::Config {
-            file: file.to_path_buf(),
-            reason,
-        })
+        Self::parse_inner(text, overrides)
+            .map_err(|reason| ModelError::Config { file: file.to_path_buf(), reason })
     }
 
     fn parse_inner(text: &str, overrides: &[(String, Value)]) -> Result<Self, String> {
@@ -77,18 +73,11 @@ impl ModelConfig {
         let bert: Config = serde_json::from_value(Value::Object(json.clone()))
             .map_err(|error| format!("not a BERT config: {error}"))?;
         let attention_probs_dropout_prob = match json.get("attention_probs_dropout_prob") {
-            Some(value) => value
-                .as_f64()
-                .ok_or("attention_probs_dropout_prob is not a number")?,
+            Some(value) => value.as_f64().ok_or("attention_probs_dropout_prob is not a number")?,
             None => 0.1,
         };
         let labels = labels(&json)?;
-        let config = Self {
-            bert,
-            attention_probs_dropout_prob,
-            labels,
-            json,
-        };
+        let config = Self { bert, attention_probs_dropout_prob, labels, json };
         config.validate()?;
         Ok(config)
     }

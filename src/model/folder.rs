@@ -33,15 +33,10 @@ pub fn load(
     let mut config = ModelConfig::read(&folder.join("config.json"), overrides)?;
     config.name_labels(&["negative", "positive"]);
     let file = folder.join(WEIGHTS);
-    let damaged = |reason: String| ModelError::Weights {
-        file: file.clone(),
-        reason,
-    };
+    let damaged = |reason: String| ModelError::Weights { file: file.clone(), reason };
     let loaded = if file.exists() {
-        let bytes = std::fs::read(&file).map_err(|source| ModelError::Io {
-            file: file.clone(),
-            source,
-        })?;
+        let bytes =
+            std::fs::read(&file).map_err(|source| ModelError::Io { file: file.clone(), source })?;
         candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
             .map_err(|error| damaged(format!("damaged: {}", without_backtrace(&error))))?
     } else {
@@ -67,10 +62,8 @@ pub fn save(
     };
     std::fs::create_dir_all(folder).map_err(failed(folder))?;
     let weights = folder.join(WEIGHTS);
-    let serialized = serialize(model).map_err(|reason| ModelError::Weights {
-        file: weights.clone(),
-        reason,
-    })?;
+    let serialized =
+        serialize(model).map_err(|reason| ModelError::Weights { file: weights.clone(), reason })?;
     let tokenizer = tokenizer.to_json().map_err(|error| ModelError::Weights {
         file: folder.join("tokenizer.json"),
         reason: error.to_string(),
@@ -92,10 +85,8 @@ pub fn save(
 /// # Errors
 /// What the system says; the old file is then untouched.
 pub fn write_atomically(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder =
+        file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
@@ -165,11 +156,7 @@ mod tests {
         assert!(holds_a_model(folder.path()));
         let (again, report) = load(folder.path(), &[], 99)?;
         assert_eq!(report, LoadReport::default());
-        let input = Input {
-            ids: vec![2, 100, 200, 3].into(),
-            lengths: vec![4].into(),
-            length: 4,
-        };
+        let input = Input { ids: vec![2, 100, 200, 3].into(), lengths: vec![4].into(), length: 4 };
         let logits = |model: &BertForSequenceClassification| {
             model.forward(&input, &Dropouts::off())?.to_vec2::<f32>()
         };

@@ -46,7 +46,7 @@ impl Parameters {
     /// Whether weight decay applies under Hugging Face's grouping: not to biases, and not to
     /// layer normalisations.
     pub fn decays(name: &str) -> bool {
-        !name.ends_with(".bias") && !name.contains("LayerNorm")
+        name.rsplit('.').next() != Some("bias") && !name.contains("LayerNorm")
     }
 }
 
@@ -98,9 +98,9 @@ impl ParameterBuilder {
         let mut values = match init {
             Init::Zeros => vec![0f32; count],
             Init::Ones => vec![1f32; count],
-            Init::Normal | Init::NormalExceptRow(_) => (0..count)
-                .map(|_| (self.generator.normal() * self.deviation) as f32)
-                .collect(),
+            Init::Normal | Init::NormalExceptRow(_) => {
+                (0..count).map(|_| (self.generator.normal() * self.deviation) as f32).collect()
+            }
         };
         if let Init::NormalExceptRow(row) = init {
             let width = count / shape[0].max(1);

@@ -48,11 +48,7 @@ impl AdamW {
                 decays,
             })
             .collect();
-        Self {
-            settings,
-            slots,
-            step: 0,
-        }
+        Self { settings, slots, step: 0 }
     }
 
     /// The norm of all gradients together, as `torch.nn.utils.clip_grad_norm_` gives it. A
@@ -81,12 +77,7 @@ impl AdamW {
         gradient_scale: f64,
     ) -> Result<()> {
         self.step += 1;
-        let AdamWSettings {
-            beta1,
-            beta2,
-            epsilon,
-            weight_decay,
-        } = self.settings;
+        let AdamWSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
         let step = self.step as f64;
         for slot in &mut self.slots {
             let Some(gradient) = gradients.get(&slot.var) else {
@@ -116,8 +107,7 @@ fn squared_norm(values: &[f32]) -> f64 {
         .map(|chunk| {
             // Short runs in f32, added up in f64.
             let runs = chunk.chunks(256);
-            runs.map(|run| f64::from(lane_sum(run.len(), |i| run[i] * run[i])))
-                .sum()
+            runs.map(|run| f64::from(lane_sum(run.len(), |i| run[i] * run[i]))).sum()
         })
         .collect();
     partials.iter().sum()
@@ -126,11 +116,7 @@ fn squared_norm(values: &[f32]) -> f64 {
 /// The factor that brings gradients of this norm down to `max_norm`; 1 when they are within it,
 /// or when `max_norm` is zero. As `torch.nn.utils.clip_grad_norm_`.
 pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
-    if max_norm > 0.0 {
-        (max_norm / (norm + 1e-6)).min(1.0)
-    } else {
-        1.0
-    }
+    if max_norm > 0.0 { (max_norm / (norm + 1e-6)).min(1.0) } else { 1.0 }
 }
 
 struct Update<'a> {
@@ -198,17 +184,10 @@ mod tests {
     #[test]
     fn it_agrees_with_candles_own() -> Result<()> {
         let (a, b) = (var(&[40, 7], 1.0, 1)?, var(&[40, 7], 1.0, 1)?);
-        let settings = AdamWSettings {
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: 0.01,
-        };
+        let settings =
+            AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
         let mut ours = AdamW::new([(a.clone(), true)], settings);
-        let params = candle_nn::ParamsAdamW {
-            lr: 1e-2,
-            ..Default::default()
-        };
+        let params = candle_nn::ParamsAdamW { lr: 1e-2, ..Default::default() };
         let mut theirs = candle_nn::AdamW::new(vec![b.clone()], params)?;
         for step in 0..20 {
             let target = Tensor::from_vec(numbers(280, 1.0, 100 + step), (40, 7), &Device::Cpu)?;
@@ -235,12 +214,7 @@ mod tests {
         let gradients = (sum * 0.5)?.backward()?;
         let all = AdamW::new(
             [(a.clone(), true), (b.clone(), false)],
-            AdamWSettings {
-                beta1: 0.9,
-                beta2: 0.999,
-                epsilon: 1e-8,
-                weight_decay: 0.0,
-            },
+            AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 },
         );
         let expected: f32 = (a.sqr()?.sum_all()? + b.sqr()?.sum_all()?)?.to_scalar()?;
         let norm = all.gradient_norm(&gradients)?;

@@ -30,7 +30,7 @@ const LANES: usize = 16;
 
 /// The sum of `f(i)` for `i` in `0..n`, in sixteen lanes: the compiler may use vector registers,
 /// and the order of additions is still the same everywhere.
-#[inline(always)]
+#[inline]
 pub(super) fn lane_sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
     let mut lanes = [0f32; LANES];
     let whole = n / LANES * LANES;
@@ -67,7 +67,7 @@ where
 
 /// `e^x` to about one unit in the last place, for `x <= 88`; below -87 it gives the smallest
 /// normal number. A polynomial the compiler can vectorise, after the Cephes library's `expf`.
-#[inline(always)]
+#[inline]
 pub(super) fn exp(x: f32) -> f32 {
     // Adding and taking away 1.5 × 2^23 rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
@@ -81,7 +81,7 @@ pub(super) fn exp(x: f32) -> f32 {
     let p = p * r + 8.333_452e-3;
     let p = p * r + 4.166_579_6e-2;
     let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 5.000_000_1e-1;
+    let p = p * r + 0.5;
     let p = p * r * r + r + 1.0;
     p * f32::from_bits(((n as i32 + 127) << 23) as u32)
 }

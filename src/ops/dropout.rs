@@ -25,7 +25,7 @@ fn mix64(mut x: u64) -> u64 {
 }
 
 /// A bijective 32-bit hash (Chris Wellons, "lowbias32").
-#[inline(always)]
+#[inline]
 fn mix32(mut x: u32) -> u32 {
     x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
     x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);
@@ -34,10 +34,7 @@ fn mix32(mut x: u32) -> u32 {
 
 impl Dropout {
     /// No dropout: everything is kept.
-    pub const NONE: Self = Self {
-        probability: 0.0,
-        key: 0,
-    };
+    pub const NONE: Self = Self { probability: 0.0, key: 0 };
 
     /// Drops each element with `probability`, in the pattern that `key` gives.
     pub fn new(probability: f32, key: u64) -> Self {
@@ -71,18 +68,12 @@ pub struct Dropouts {
 impl Dropouts {
     /// Evaluation: nothing is dropped.
     pub fn off() -> Self {
-        Self {
-            key: None,
-            place: Cell::new(0),
-        }
+        Self { key: None, place: Cell::new(0) }
     }
 
     /// Training: the pattern of step `step` of the run seeded with `seed`.
     pub fn training(seed: u64, step: u64) -> Self {
-        Self {
-            key: Some(mix64(mix64(seed) ^ step)),
-            place: Cell::new(0),
-        }
+        Self { key: Some(mix64(mix64(seed) ^ step)), place: Cell::new(0) }
     }
 
     /// The dropout of the next place in the network.
@@ -117,23 +108,21 @@ pub fn dropout_add(x: &Tensor, residual: &Tensor, dropout: Dropout) -> Result<Te
     if dropout.is_none() {
         return x + residual;
     }
-    x.contiguous()?
-        .apply_op2(&residual.contiguous()?, DropoutAdd(dropout))
+    x.contiguous()?.apply_op2(&residual.contiguous()?, DropoutAdd(dropout))
 }
 
 /// `out[i] = x[i] × factor(i)`, in parallel.
 fn scale_by_pattern(x: &[f32], dropout: Dropout) -> Vec<f32> {
     let factor = dropout.factors();
     let mut out = vec![0f32; x.len()];
-    out.par_chunks_mut(ELEMENTS_A_TASK)
-        .zip(x.par_chunks(ELEMENTS_A_TASK))
-        .enumerate()
-        .for_each(|(task, (out, x))| {
+    out.par_chunks_mut(ELEMENTS_A_TASK).zip(x.par_chunks(ELEMENTS_A_TASK)).enumerate().for_each(
+        |(task, (out, x))| {
             let start = task * ELEMENTS_A_TASK;
             for (i, (out, x)) in out.iter_mut().zip(x).enumerate() {
                 *out = x * factor(start + i);
             }
-        });
+        },
+    );
     out
 }
 
@@ -176,13 +165,13 @@ impl CustomOp2 for DropoutAdd {
             candle_core::bail!("dropout-add: the shapes differ");
         }
         let mut out = scale_by_pattern(x, self.0);
-        out.par_chunks_mut(ELEMENTS_A_TASK)
-            .zip(residual.par_chunks(ELEMENTS_A_TASK))
-            .for_each(|(out, residual)| {
+        out.par_chunks_mut(ELEMENTS_A_TASK).zip(residual.par_chunks(ELEMENTS_A_TASK)).for_each(
+            |(out, residual)| {
                 for (out, residual) in out.iter_mut().zip(residual) {
                     *out += residual;
                 }
-            });
+            },
+        );
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }
 
@@ -218,9 +207,8 @@ mod tests {
     fn neighbours_and_places_are_independent() {
         let (a, b) = (Dropout::new(0.5, 1).factors(), Dropout::new(0.5, 2).factors());
         let n = 100_000;
-        let share = |agree: &dyn Fn(usize) -> bool| {
-            (0..n).filter(|&i| agree(i)).count() as f64 / n as f64
-        };
+        let share =
+            |agree: &dyn Fn(usize) -> bool| (0..n).filter(|&i| agree(i)).count() as f64 / n as f64;
         assert!((share(&|i| a(i) == a(i + 1)) - 0.5).abs() < 0.01);
         assert!((share(&|i| a(i) == a(i + 64)) - 0.5).abs() < 0.01);
         assert!((share(&|i| a(i) == b(i)) - 0.5).abs() < 0.01);
@@ -251,11 +239,6 @@ mod tests {
             || dropout_add(&x, &residual, pattern),
             || (x.as_tensor() * &factors)? + residual.as_tensor(),
         )?;
-        assert_agree(
-            &[&x],
-            1e-6,
-            || dropout(&x, pattern),
-            || x.as_tensor() * &factors,
-        )
+        assert_agree(&[&x], 1e-6, || dropout(&x, pattern), || x.as_tensor() * &factors)
     }
 }

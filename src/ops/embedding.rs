@@ -109,11 +109,8 @@ mod tests {
 
     #[test]
     fn it_agrees_with_plain_operations() -> Result<()> {
-        let (words, positions, types) = (
-            var(&[20, 6], 1.0, 1)?,
-            var(&[8, 6], 1.0, 2)?,
-            var(&[2, 6], 1.0, 3)?,
-        );
+        let (words, positions, types) =
+            (var(&[20, 6], 1.0, 1)?, var(&[8, 6], 1.0, 2)?, var(&[2, 6], 1.0, 3)?);
         let ids: Arc<[u32]> = Arc::from([3, 1, 3, 19, 0, 0]);
         let index = Tensor::from_slice(&ids, 6, &Device::Cpu)?;
         assert_agree(
@@ -132,9 +129,8 @@ mod tests {
     fn what_lies_outside_the_tables_is_refused() -> Result<()> {
         let (words, positions) = (var(&[4, 2], 1.0, 1)?, var(&[3, 2], 1.0, 2)?);
         let types = var(&[2, 2], 1.0, 3)?;
-        let try_with = |ids: Vec<u32>, length| {
-            embed(&ids.into(), length, &words, &positions, &types).is_err()
-        };
+        let try_with =
+            |ids: Vec<u32>, length| embed(&ids.into(), length, &words, &positions, &types).is_err();
         assert!(try_with(vec![4], 1));
         assert!(try_with(vec![0; 4], 4));
         assert!(!try_with(vec![0; 3], 3));

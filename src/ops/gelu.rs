@@ -18,7 +18,7 @@ struct Gelu;
 ///
 /// The error function is approximation 7.1.26 of Abramowitz and Stegun, within 1.5e-7; it needs
 /// the very exponential that the density needs.
-#[inline(always)]
+#[inline]
 fn normal(x: f32) -> (f32, f32) {
     let exponential = exp(-0.5 * x * x);
     let t = 1.0 / (1.0 + 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2 * x.abs());
@@ -41,13 +41,13 @@ impl CustomOp1 for Gelu {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = slice(storage, layout)?;
         let mut out = vec![0f32; x.len()];
-        out.par_chunks_mut(ELEMENTS_A_TASK)
-            .zip(x.par_chunks(ELEMENTS_A_TASK))
-            .for_each(|(out, x)| {
+        out.par_chunks_mut(ELEMENTS_A_TASK).zip(x.par_chunks(ELEMENTS_A_TASK)).for_each(
+            |(out, x)| {
                 for (out, &x) in out.iter_mut().zip(x) {
                     *out = x * normal(x).0;
                 }
-            });
+            },
+        );
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 

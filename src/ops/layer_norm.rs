@@ -12,8 +12,7 @@ use rayon::prelude::*;
 /// If the shapes do not fit or they are not CPU tensors of `f32`.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
     let epsilon = epsilon as f32;
-    x.contiguous()?
-        .apply_op3(weight, bias, LayerNorm { epsilon })
+    x.contiguous()?.apply_op3(weight, bias, LayerNorm { epsilon })
 }
 
 struct LayerNorm {
@@ -51,16 +50,16 @@ impl CustomOp3 for LayerNorm {
             candle_core::bail!("layer-norm: the last dimension is not the weight's");
         }
         let mut out = vec![0f32; x.len()];
-        out.par_chunks_mut(ROWS_A_TASK * hidden)
-            .zip(x.par_chunks(ROWS_A_TASK * hidden))
-            .for_each(|(out, x)| {
+        out.par_chunks_mut(ROWS_A_TASK * hidden).zip(x.par_chunks(ROWS_A_TASK * hidden)).for_each(
+            |(out, x)| {
                 for (out, x) in out.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden)) {
                     let (mean, scale) = self.moments(x);
                     for i in 0..hidden {
                         out[i] = (x[i] - mean) * scale * weight[i] + bias[i];
                     }
                 }
-            });
+            },
+        );
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }
 
@@ -117,11 +116,7 @@ impl LayerNorm {
             })
             .collect();
         let (dweight, dbias) = partials.into_iter().unzip();
-        (
-            dx,
-            add_in_order(dweight, hidden),
-            add_in_order(dbias, hidden),
-        )
+        (dx, add_in_order(dweight, hidden), add_in_order(dbias, hidden))
     }
 }
 

@@ -16,10 +16,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let (outputs, inputs) = weight.dims2()?;
     let mut shape = x.dims().to_vec();
     let rows = x.elem_count() / inputs.max(1);
-    let y = x
-        .reshape((rows, inputs))?
-        .contiguous()?
-        .apply_op3(weight, bias, Linear)?;
+    let y = x.reshape((rows, inputs))?.contiguous()?.apply_op3(weight, bias, Linear)?;
     if let Some(last) = shape.last_mut() {
         *last = outputs;
     }

@@ -63,10 +63,8 @@ impl AttentionProbabilities {
     fn forward(&self, scores: &[f32], rows: usize, keys: usize) -> Vec<f32> {
         let factor = self.dropout.factors();
         let mut out = vec![0f32; scores.len()];
-        out.par_chunks_mut(rows * keys)
-            .zip(scores.par_chunks(rows * keys))
-            .enumerate()
-            .for_each(|(b, (out, scores))| {
+        out.par_chunks_mut(rows * keys).zip(scores.par_chunks(rows * keys)).enumerate().for_each(
+            |(b, (out, scores))| {
                 let real = self.lengths[b] as usize;
                 let pairs = out.chunks_exact_mut(keys).zip(scores.chunks_exact(keys));
                 for (row, (out, scores)) in pairs.enumerate() {
@@ -78,7 +76,8 @@ impl AttentionProbabilities {
                         }
                     }
                 }
-            });
+            },
+        );
         out
     }
 

@@ -89,9 +89,7 @@ impl Tokenizer {
         if vocabulary.is_file() {
             return Self::from_vocabulary(&vocabulary);
         }
-        Err(TokenizerError::Missing {
-            folder: folder.to_path_buf(),
-        })
+        Err(TokenizerError::Missing { folder: folder.to_path_buf() })
     }
 
     fn from_json(bytes: &[u8], file: &Path) -> Result<Self, TokenizerError> {
@@ -111,10 +109,10 @@ impl Tokenizer {
             .map(|folder| folder.join("tokenizer_config.json"))
             .filter(|config| config.is_file())
             .map(|config| {
-                let text = std::fs::read_to_string(&config)
-                    .map_err(|error| unreadable(&config, error))?;
-                let json: serde_json::Value = serde_json::from_str(&text)
-                    .map_err(|error| unreadable(&config, error))?;
+                let text =
+                    std::fs::read_to_string(&config).map_err(|error| unreadable(&config, error))?;
+                let json: serde_json::Value =
+                    serde_json::from_str(&text).map_err(|error| unreadable(&config, error))?;
                 Ok(json["do_lower_case"].as_bool().unwrap_or(true))
             })
             .transpose()?
@@ -126,9 +124,7 @@ impl Tokenizer {
     fn new(mut inner: tokenizers::Tokenizer, file: &Path) -> Result<Self, TokenizerError> {
         // Truncation and padding are decided here, a batch at a time, whatever the file says.
         inner.with_padding(None);
-        inner
-            .with_truncation(None)
-            .map_err(|error| unreadable(file, error))?;
+        inner.with_truncation(None).map_err(|error| unreadable(file, error))?;
         let id = |token: &str| {
             inner
                 .token_to_id(token)
@@ -136,12 +132,7 @@ impl Tokenizer {
         };
         let (unk_id, sep_id, pad_id) = (id("[UNK]")?, id("[SEP]")?, id("[PAD]")?);
         id("[CLS]")?;
-        Ok(Self {
-            inner,
-            unk_id,
-            sep_id,
-            pad_id,
-        })
+        Ok(Self { inner, unk_id, sep_id, pad_id })
     }
 
     /// The number of `[UNK]`.
@@ -164,9 +155,7 @@ impl Tokenizer {
     /// # Errors
     /// If it cannot be serialised.
     pub fn to_json(&self) -> Result<String, TokenizerError> {
-        self.inner
-            .to_string(true)
-            .map_err(|error| TokenizerError::Encode(error.to_string()))
+        self.inner.to_string(true).map_err(|error| TokenizerError::Encode(error.to_string()))
     }
 
     /// Tokenizes one text, keeping at most `max_length` tokens: the front of the text, and `[SEP]`
@@ -224,11 +213,9 @@ fn truncate<T>(items: &mut Vec<T>, max_length: usize, last: T) {
     items.push(last);
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "errors come by value")]
 fn unreadable(file: &Path, reason: impl ToString) -> TokenizerError {
-    TokenizerError::Unreadable {
-        file: file.to_path_buf(),
-        reason: reason.to_string(),
-    }
+    TokenizerError::Unreadable { file: file.to_path_buf(), reason: reason.to_string() }
 }
 
 /// BERT's tokenizer around a vocabulary: its normalizer, its word splitting, `[CLS] … [SEP]`.
@@ -238,10 +225,8 @@ fn assemble(model: WordPiece, lowercase: bool) -> tokenizers::Result<tokenizers:
         let id = tokenizer.token_to_id(token);
         id.ok_or_else(|| format!("the vocabulary has no {token}"))
     };
-    let frame = BertProcessing::new(
-        ("[SEP]".to_owned(), id("[SEP]")?),
-        ("[CLS]".to_owned(), id("[CLS]")?),
-    );
+    let frame =
+        BertProcessing::new(("[SEP]".to_owned(), id("[SEP]")?), ("[CLS]".to_owned(), id("[CLS]")?));
     // strip_accents off: it would take Hangul syllables apart.
     tokenizer.with_normalizer(Some(BertNormalizer::new(true, true, Some(false), lowercase)))?;
     tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
@@ -258,10 +243,7 @@ mod tests {
 
     fn decompressed(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
         let mut out = Vec::new();
-        std::io::Read::read_to_end(
-            &mut ruzstd::decoding::StreamingDecoder::new(bytes)?,
-            &mut out,
-        )?;
+        std::io::Read::read_to_end(&mut ruzstd::decoding::StreamingDecoder::new(bytes)?, &mut out)?;
         Ok(out)
     }
 
@@ -274,10 +256,7 @@ mod tests {
 
     fn mbert_both_ways() -> anyhow::Result<[Tokenizer; 2]> {
         Ok([
-            mbert(
-                "vocab.txt",
-                include_bytes!("../../tests/reference/mbert/vocab.txt.zst"),
-            )?,
+            mbert("vocab.txt", include_bytes!("../../tests/reference/mbert/vocab.txt.zst"))?,
             mbert(
                 "tokenizer.json",
                 include_bytes!("../../tests/reference/mbert/tokenizer.json.zst"),

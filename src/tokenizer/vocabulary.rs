@@ -40,11 +40,8 @@ fn train_inner(texts: &[&str], size: usize) -> tokenizers::Result<Tokenizer> {
         .map(|(word, count)| (word, *count))
         .collect();
 
-    let mut continuations: Vec<String> = kept
-        .keys()
-        .flat_map(|word| word.chars().skip(1))
-        .map(|c| format!("##{c}"))
-        .collect();
+    let mut continuations: Vec<String> =
+        kept.keys().flat_map(|word| word.chars().skip(1)).map(|c| format!("##{c}")).collect();
     continuations.sort_unstable();
     continuations.dedup();
     let special = SPECIAL_TOKENS
@@ -59,16 +56,11 @@ fn train_inner(texts: &[&str], size: usize) -> tokenizers::Result<Tokenizer> {
         .special_tokens(special)
         .build();
     // Each word is given as often as it occurs: the trainer counts for itself.
-    let repeated = kept
-        .iter()
-        .flat_map(|(word, count)| std::iter::repeat_n(word.as_str(), *count));
+    let repeated = kept.iter().flat_map(|(word, count)| std::iter::repeat_n(word.as_str(), *count));
     trainer.feed(repeated, |word| Ok(vec![word.to_owned()]))?;
     let mut model = WordPiece::default();
     trainer.train(&mut model)?;
-    Ok(Tokenizer::new(
-        assemble(model, true)?,
-        Path::new("the trained vocabulary"),
-    )?)
+    Ok(Tokenizer::new(assemble(model, true)?, Path::new("the trained vocabulary"))?)
 }
 
 /// How often each word occurs, as BERT's normalizer and word splitting see it.

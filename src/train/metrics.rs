@@ -13,17 +13,13 @@ pub struct Confusion {
 impl Confusion {
     /// An empty matrix for `classes` classes.
     pub fn new(classes: usize) -> Self {
-        Self {
-            counts: vec![vec![0; classes]; classes],
-        }
+        Self { counts: vec![vec![0; classes]; classes] }
     }
 
     /// Counts one prediction. A class outside the matrix is not counted.
     pub fn add(&mut self, label: u32, predicted: u32) {
-        let cell = self
-            .counts
-            .get_mut(label as usize)
-            .and_then(|row| row.get_mut(predicted as usize));
+        let cell =
+            self.counts.get_mut(label as usize).and_then(|row| row.get_mut(predicted as usize));
         if let Some(cell) = cell {
             *cell += 1;
         }
@@ -39,9 +35,8 @@ impl Confusion {
     pub fn scores(&self) -> Scores {
         let right: u64 = (0..self.counts.len()).map(|i| self.counts[i][i]).sum();
         let row = |class: usize| self.counts.get(class).map_or(0, |row| row.iter().sum());
-        let column = |class: usize| -> u64 {
-            self.counts.iter().filter_map(|row| row.get(class)).sum()
-        };
+        let column =
+            |class: usize| -> u64 { self.counts.iter().filter_map(|row| row.get(class)).sum() };
         let hits = self.counts.get(1).and_then(|row| row.get(1)).copied();
         let hits = hits.unwrap_or(0);
         Scores {
@@ -54,11 +49,7 @@ impl Confusion {
 }
 
 fn divide(part: u64, whole: u64) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
-    }
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// The scores of a set of predictions, each from 0 to 1.

@@ -30,12 +30,7 @@ pub struct Schedule {
 impl Schedule {
     /// A schedule that rises to `base` over `warmup` steps and ends after `total`.
     pub fn new(kind: SchedulerType, base: f64, warmup: u64, total: u64) -> Self {
-        Self {
-            kind,
-            base,
-            warmup,
-            total,
-        }
+        Self { kind, base, warmup, total }
     }
 
     /// The rate that optimizer step `step`, counted from 0, uses.
@@ -45,10 +40,9 @@ impl Schedule {
             SchedulerType::Constant => 1.0,
             _ if step < self.warmup => ratio(step, self.warmup),
             SchedulerType::ConstantWithWarmup => 1.0,
-            SchedulerType::Linear => ratio(
-                self.total.saturating_sub(step),
-                self.total.saturating_sub(self.warmup),
-            ),
+            SchedulerType::Linear => {
+                ratio(self.total.saturating_sub(step), self.total.saturating_sub(self.warmup))
+            }
             SchedulerType::Cosine => {
                 let progress = ratio(step - self.warmup, self.total.saturating_sub(self.warmup));
                 // transformers' num_cycles of 0.5, in its own order of multiplication.

@@ -6,8 +6,8 @@ use super::schedule::Schedule;
 use crate::config::{EvalStrategy, TrainingArguments};
 use crate::data::batching::{Batch, Example, epoch_batches, evaluation_batches};
 use crate::model::{BertForSequenceClassification, Input, Parameters, without_backtrace};
-use crate::ops::adamw::{AdamW, AdamWSettings, clip_factor};
 use crate::ops::Dropouts;
+use crate::ops::adamw::{AdamW, AdamWSettings, clip_factor};
 use candle_core::{D, Tensor};
 use std::time::Instant;
 
@@ -116,13 +116,7 @@ impl<'a> Trainer<'a> {
         eval: &'a [Example],
         pad_id: u32,
     ) -> Self {
-        Self {
-            model,
-            arguments,
-            train,
-            eval,
-            pad_id,
-        }
+        Self { model, arguments, train, eval, pad_id }
     }
 
     /// Trains to the end, or until told to stop.

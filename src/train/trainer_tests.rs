@@ -67,19 +67,14 @@ impl Observer for Recorder {
 
 impl Recorder {
     fn steps(&self) -> Vec<&Step> {
-        let step = |event| match event {
-            &TrainEvent::Step(ref step) => Some(step),
-            _ => None,
-        };
-        self.events.iter().filter_map(step).collect()
+        let events = self.events.iter();
+        events.filter_map(|e| if let TrainEvent::Step(s) = e { Some(s) } else { None }).collect()
     }
 
     fn evaluations(&self) -> Vec<&Evaluated> {
-        let evaluated = |event| match event {
-            &TrainEvent::Evaluated(ref evaluated) => Some(evaluated),
-            _ => None,
-        };
-        self.events.iter().filter_map(evaluated).collect()
+        let events = self.events.iter();
+        let of = events.map(|e| if let TrainEvent::Evaluated(e) = e { Some(e) } else { None });
+        of.flatten().collect()
     }
 }
 
@@ -91,10 +86,7 @@ fn arguments(change: impl FnOnce(&mut TrainFlags)) -> TrainingArguments {
         ..TrainFlags::default()
     };
     change(&mut flags);
-    let traits = ModelTraits {
-        random_weights: true,
-        max_position_embeddings: 160,
-    };
+    let traits = ModelTraits { random_weights: true, max_position_embeddings: 160 };
     resolve(&flags, traits).0
 }
 
@@ -172,10 +164,8 @@ fn another_seed_is_another_run() -> anyhow::Result<()> {
 #[test]
 fn a_stop_is_obeyed_at_once_with_or_without_an_evaluation() -> anyhow::Result<()> {
     for (evaluate, expected) in [(false, 0), (true, 1)] {
-        let mut recorder = Recorder {
-            stop: Some((5, Control::Stop { evaluate })),
-            ..Recorder::default()
-        };
+        let mut recorder =
+            Recorder { stop: Some((5, Control::Stop { evaluate })), ..Recorder::default() };
         let (_, finished) = run(&arguments(|_| {}), &mut recorder)?;
         let finished = finished?;
         assert_eq!((finished.global_step, finished.stopped), (5, true));
@@ -224,7 +214,7 @@ fn smoothing_is_label_smoothers() -> anyhow::Result<()> {
     // transformers' LabelSmoother(0.1) on logits [[1, 2], [0.5, -1]], labels [1, 1]:
     // log-probabilities (-1.3132617, -0.3132617) and (-0.2014133, -1.7014133).
     let logits = Tensor::new(&[[1f32, 2.], [0.5, -1.]], &candle_core::Device::Cpu)?;
-    let nll = (0.313_261_7 + 1.701_413_3) / 2.0;
+    let nll = 0.5 * (0.313_261_7 + 1.701_413_3);
     let uniform = (1.313_261_7 + 0.313_261_7 + 0.201_413_3 + 1.701_413_3) / 4.0;
     let expected = 0.9 * nll + 0.1 * uniform;
     let ours = cross_entropy(&logits, &[1, 1], 0.1)?.to_scalar::<f32>()?;

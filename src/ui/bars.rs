@@ -6,7 +6,7 @@ use ratatui::text::Span;
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 /// A bar of `width` cells, `share` of it (0 to 1) filled.
-pub fn bar(share: f64, width: usize, theme: &Theme) -> [Span<'static>; 2] {
+pub fn bar(share: f64, width: usize, theme: Theme) -> [Span<'static>; 2] {
     let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
     let eighths = (share * width as f64 * 8.0).round() as usize;
     let (whole, part) = (eighths / 8, eighths % 8);
@@ -27,7 +27,7 @@ mod tests {
         let theme = Theme::new(true);
         for width in 0..20 {
             for share in [-1.0, 0.0, 0.013, 0.5, 0.99, 1.0, 7.0, f64::NAN] {
-                let cells: usize = bar(share, width, &theme).iter().map(Span::width).sum();
+                let cells: usize = bar(share, width, theme).iter().map(Span::width).sum();
                 assert_eq!(cells, width, "{share}");
             }
         }

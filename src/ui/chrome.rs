@@ -31,7 +31,7 @@ pub fn status(state: &State) -> String {
 }
 
 /// The program, the pages, and what the run is doing.
-pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     // Where there is little room, what the run is doing matters more than the program's name.
     let name = if area.width >= 72 { " nsmc-tui " } else { "" };
     let mut spans = vec![Span::styled(name, theme.strong())];
@@ -59,22 +59,21 @@ pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
     frame.render_widget(Paragraph::new(tabs), area);
     if right.chars().count() <= room {
         let status = Line::styled(format!("{right} "), style);
-        frame.render_widget(Paragraph::new(status).alignment(Alignment::Right), right_of(area, room));
+        frame.render_widget(
+            Paragraph::new(status).alignment(Alignment::Right),
+            right_of(area, room),
+        );
     }
 }
 
 /// The last `width + 1` columns of a line.
 fn right_of(area: Rect, width: usize) -> Rect {
     let width = (width as u16 + 1).min(area.width);
-    Rect {
-        x: area.right() - width,
-        width,
-        ..area
-    }
+    Rect { x: area.right() - width, width, ..area }
 }
 
 /// The keys that hold here, as many as there is room for.
-pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let mut spans = Vec::new();
     let mut room = usize::from(area.width);
     let mut said = Vec::new();

@@ -12,7 +12,7 @@ use ratatui::widgets::Paragraph;
 pub const HEIGHT: u16 = 4;
 
 /// Rows are true classes, columns predicted ones; classes that do not fit are left out.
-pub fn draw(frame: &mut Frame, area: Rect, matrix: &Confusion, labels: &[String], theme: &Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, matrix: &Confusion, labels: &[String], theme: Theme) {
     let name = |class: usize| {
         let label = labels.get(class).map_or("?", String::as_str);
         excerpt(label, 8)
@@ -30,11 +30,8 @@ pub fn draw(frame: &mut Frame, area: Rect, matrix: &Confusion, labels: &[String]
         let mut spans = vec![Span::styled(format!("{:<9}", name(class)), theme.class(class))];
         for (predicted, &count) in row.iter().enumerate().take(classes) {
             let share = 100.0 * count as f64 / total.max(1) as f64;
-            let text = if cell > 9 {
-                format!("{count:>7} {share:>4.0} %")
-            } else {
-                format!("{count:>9}")
-            };
+            let text =
+                if cell > 9 { format!("{count:>7} {share:>4.0} %") } else { format!("{count:>9}") };
             let style = if predicted == class { theme.strong() } else { theme.dim() };
             spans.push(Span::styled(text, style));
         }

@@ -11,19 +11,16 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{self, Chart, Dataset, GraphType, Paragraph};
 
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let block = panel(theme, "loss").title(legend(state, theme).alignment(Alignment::Right));
     let (raw, smoothed) = (&state.loss.raw, &state.loss.smoothed);
     if raw.is_empty() && state.loss.not_finite.is_empty() {
-        let text = if state.is_running() { "waiting for the first step" } else { "no step was taken" };
+        let text =
+            if state.is_running() { "waiting for the first step" } else { "no step was taken" };
         let text = Line::styled(text, theme.dim()).centered();
         let inner = block.inner(area);
         frame.render_widget(block, area);
-        let middle = Rect {
-            y: inner.y + inner.height / 2,
-            height: inner.height.min(1),
-            ..inner
-        };
+        let middle = Rect { y: inner.y + inner.height / 2, height: inner.height.min(1), ..inner };
         frame.render_widget(Paragraph::new(text), middle);
         return;
     }
@@ -45,14 +42,8 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let datasets = vec![
         line(&raw, theme.raw()),
         line(&smoothed, theme.train()),
-        Dataset::default()
-            .data(&state.eval_loss)
-            .marker(Marker::Dot)
-            .style(theme.eval()),
-        Dataset::default()
-            .data(&marks)
-            .marker(Marker::Bar)
-            .style(theme.error()),
+        Dataset::default().data(&state.eval_loss).marker(Marker::Dot).style(theme.eval()),
+        Dataset::default().data(&marks).marker(Marker::Bar).style(theme.error()),
     ];
     let chart = Chart::new(datasets)
         .block(block)
@@ -62,20 +53,13 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     frame.render_widget(chart, area);
 }
 
-fn line<'a>(points: &'a [(f64, f64)], style: Style) -> Dataset<'a> {
-    Dataset::default()
-        .data(points)
-        .graph_type(GraphType::Line)
-        .marker(Marker::Braille)
-        .style(style)
+fn line(points: &[(f64, f64)], style: Style) -> Dataset<'_> {
+    Dataset::default().data(points).graph_type(GraphType::Line).marker(Marker::Braille).style(style)
 }
 
-fn ratatui_axis<'a>(labels: Vec<String>, theme: &Theme) -> widgets::Axis<'a> {
+fn ratatui_axis<'a>(labels: Vec<String>, theme: Theme) -> widgets::Axis<'a> {
     let style = theme.dim();
-    let labels: Vec<Span> = labels
-        .into_iter()
-        .map(|label| Span::styled(label, style))
-        .collect();
+    let labels: Vec<Span> = labels.into_iter().map(|label| Span::styled(label, style)).collect();
     widgets::Axis::default().labels(labels).style(style)
 }
 
@@ -102,7 +86,7 @@ fn y_axis(state: &State, height: u16) -> Axis {
 }
 
 /// The latest values, each in the colour of its curve.
-fn legend(state: &State, theme: &Theme) -> Line<'static> {
+fn legend(state: &State, theme: Theme) -> Line<'static> {
     if let Some((step, value)) = state.loss.not_finite.last() {
         return Line::styled(format!(" {value} at step {step} "), theme.error());
     }

@@ -24,17 +24,14 @@ use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 const SMALLEST: (u16, u16) = (60, 15);
 
 /// Draws everything.
-pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
+pub fn draw(frame: &mut Frame, state: &State, theme: Theme) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return draw_too_small(frame, area, state, theme);
     }
-    let [header, body, footer] = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Fill(1),
-        Constraint::Length(1),
-    ])
-    .areas(area);
+    let [header, body, footer] =
+        Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)])
+            .areas(area);
     chrome::draw_header(frame, header, state, theme);
     match state.page {
         Page::Train => draw_train(frame, body, state, theme),
@@ -49,7 +46,7 @@ pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
     overlay::draw(frame, body, state, theme);
 }
 
-fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let lines = vec![
         Line::from(format!(
             "The dashboard needs {} x {}; this is {} x {}.",
@@ -61,15 +58,12 @@ fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
 }
 
-fn draw_train(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+fn draw_train(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let tall = area.height >= 30;
     let below = if tall { (area.height / 3).clamp(8, 16) } else { (area.height / 4).max(3) };
-    let [charts, progress, below] = Layout::vertical([
-        Constraint::Fill(1),
-        Constraint::Length(5),
-        Constraint::Length(below),
-    ])
-    .areas(area);
+    let [charts, progress, below] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(5), Constraint::Length(below)])
+            .areas(area);
     let right = (area.width * 2 / 5).clamp(30, 70);
     let [loss, scores] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(right)]).areas(charts);
@@ -87,7 +81,7 @@ fn draw_train(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
 }
 
 /// A bordered block with a title.
-fn panel<'a>(theme: &Theme, title: impl Into<String>) -> Block<'a> {
+fn panel<'a>(theme: Theme, title: impl Into<String>) -> Block<'a> {
     let title: String = title.into();
     Block::bordered()
         .border_type(BorderType::Rounded)

@@ -9,7 +9,7 @@ use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph, Wrap};
 
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     match state.overlay {
         None => {}
         Some(Overlay::Help) => draw_help(frame, area, state, theme),
@@ -39,7 +39,7 @@ fn centred(area: Rect, width: u16, height: u16) -> Rect {
     }
 }
 
-fn keys_line(keys: &[crate::keymap::Key], help: &str, theme: &Theme) -> Line<'static> {
+fn keys_line(keys: &[crate::keymap::Key], help: &str, theme: Theme) -> Line<'static> {
     let names: Vec<String> = keys.iter().map(|key| key.name()).collect();
     Line::from(vec![
         Span::styled(format!("  {:<24}", names.join(", ")), theme.strong()),
@@ -53,7 +53,7 @@ fn draw_question(
     title: &str,
     text: &str,
     place: Place,
-    theme: &Theme,
+    theme: Theme,
 ) {
     let mut lines = vec![Line::from(format!("  {text}")), Line::default()];
     for binding in BINDINGS.iter().filter(|binding| binding.place == place) {
@@ -67,7 +67,7 @@ fn draw_question(
     frame.render_widget(Paragraph::new(lines).block(block).wrap(Wrap { trim: false }), area);
 }
 
-fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let mut lines = Vec::new();
     for place in Place::ALL {
         if !lines.is_empty() {

@@ -12,20 +12,17 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let answer = if area.height >= 24 { 12 } else { 9 };
-    let [input, answer, history] = Layout::vertical([
-        Constraint::Length(3),
-        Constraint::Length(answer),
-        Constraint::Fill(1),
-    ])
-    .areas(area);
+    let [input, answer, history] =
+        Layout::vertical([Constraint::Length(3), Constraint::Length(answer), Constraint::Fill(1)])
+            .areas(area);
     draw_input(frame, input, state, theme);
     draw_answer(frame, answer, state, theme);
     draw_history(frame, history, state, theme);
 }
 
-fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let mut block = panel(theme, "sentence");
     if state.started.is_none() {
         let hint = Line::styled(" answers come once the model is loaded ", theme.dim());
@@ -38,9 +35,7 @@ fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let prefix = "> ";
-    let (shown, caret) = state
-        .prompt
-        .view(usize::from(inner.width).saturating_sub(prefix.len()));
+    let (shown, caret) = state.prompt.view(usize::from(inner.width).saturating_sub(prefix.len()));
     let text = if state.prompt.input.value().is_empty() {
         Span::styled("type a review and press Enter", theme.dim())
     } else {
@@ -56,7 +51,7 @@ fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     }
 }
 
-fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let block = panel(theme, "answer");
     let inner = block.inner(area);
     let lines = if state.prompt.waiting > 0 {
@@ -74,12 +69,7 @@ fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     frame.render_widget(paragraph.block(block), area);
 }
 
-fn answer_lines(
-    answer: &Answer,
-    state: &State,
-    width: usize,
-    theme: &Theme,
-) -> Vec<Line<'static>> {
+fn answer_lines(answer: &Answer, state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = vec![Line::from(excerpt(&answer.text, width))];
     match &answer.outcome {
         Err(reason) => {
@@ -103,23 +93,21 @@ fn probability_line(
     probability: f64,
     prediction: &Prediction,
     width: usize,
-    theme: &Theme,
+    theme: Theme,
 ) -> Line<'static> {
     let chosen = prediction.label == name;
     let style = if chosen { theme.class(class) } else { theme.dim() };
     let mark = if chosen { "▶ " } else { "  " };
     let cells = width.saturating_sub(2 + 12 + 8).min(60);
-    let mut spans = vec![
-        Span::styled(mark, style),
-        Span::styled(format!("{:<12}", excerpt(name, 11)), style),
-    ];
+    let mut spans =
+        vec![Span::styled(mark, style), Span::styled(format!("{:<12}", excerpt(name, 11)), style)];
     spans.extend(bar(probability, cells, theme));
     spans.push(Span::styled(format!(" {:>6.2}%", probability * 100.0), style));
     Line::from(spans)
 }
 
 /// The pieces; `[UNK]` stands out, special ones stand back.
-fn pieces_line(prediction: &Prediction, theme: &Theme) -> Line<'static> {
+fn pieces_line(prediction: &Prediction, theme: Theme) -> Line<'static> {
     let mut spans = Vec::new();
     for token in &prediction.tokens {
         let style = match token.as_str() {
@@ -136,7 +124,7 @@ fn pieces_line(prediction: &Prediction, theme: &Theme) -> Line<'static> {
     Line::from(spans)
 }
 
-fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let block = panel(theme, "earlier");
     let inner = block.inner(area);
     let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);

@@ -11,17 +11,21 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let block = panel(theme, "progress");
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let width = usize::from(inner.width);
-    let lines = vec![first_line(state, width, theme), run_line(state, width, theme), rate_line(state, theme)];
+    let lines = vec![
+        first_line(state, width, theme),
+        run_line(state, width, theme),
+        rate_line(state, theme),
+    ];
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
 /// The epoch, or the evaluation while there is one.
-fn first_line(state: &State, width: usize, theme: &Theme) -> Line<'static> {
+fn first_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
     if let Activity::Evaluating(done, total) = state.activity {
         let right = format!("{done}/{total}");
         return bar_line("eval", done as f64 / total.max(1) as f64, &right, width, theme);
@@ -39,14 +43,14 @@ fn first_line(state: &State, width: usize, theme: &Theme) -> Line<'static> {
     bar_line("epoch", within as f64 / per_epoch as f64, &right, width, theme)
 }
 
-fn run_line(state: &State, width: usize, theme: &Theme) -> Line<'static> {
+fn run_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
     let total = state.started.as_ref().map_or(0, |started| started.max_steps);
     let done = state.steps_done();
     let right = if total > 0 { format!("{done}/{total}") } else { String::new() };
     bar_line("run", done as f64 / total.max(1) as f64, &right, width, theme)
 }
 
-fn bar_line(name: &str, share: f64, right: &str, width: usize, theme: &Theme) -> Line<'static> {
+fn bar_line(name: &str, share: f64, right: &str, width: usize, theme: Theme) -> Line<'static> {
     let cells = width.saturating_sub(6 + 1 + 5 + 1 + 11);
     let mut spans = vec![Span::styled(format!("{name:<6}"), theme.dim())];
     spans.extend(bar(share, cells, theme));
@@ -55,7 +59,7 @@ fn bar_line(name: &str, share: f64, right: &str, width: usize, theme: &Theme) ->
     Line::from(spans)
 }
 
-fn rate_line(state: &State, theme: &Theme) -> Line<'static> {
+fn rate_line(state: &State, theme: Theme) -> Line<'static> {
     let mut spans = vec![Span::styled(format!("{:<6}", "time"), theme.dim())];
     let mut figure = |value: String, unit: &'static str| {
         spans.push(Span::styled(value, theme.strong()));

@@ -15,7 +15,7 @@ use ratatui::widgets::{self, Chart, Dataset, GraphType, Paragraph};
 /// F1 below this is not drawn; the table shows it.
 const LOWEST_F1: f64 = 0.3;
 
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let block = panel(theme, "accuracy · F1");
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -40,7 +40,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     }
 }
 
-fn draw_table(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+fn draw_table(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let head = Line::from(vec![
         Span::styled("ep   train", theme.train()),
         Span::styled("    eval      F1", theme.eval()),
@@ -64,7 +64,7 @@ fn draw_table(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-fn epoch_line(row: &EpochRow, is_best: bool, theme: &Theme) -> Line<'static> {
+fn epoch_line(row: &EpochRow, is_best: bool, theme: Theme) -> Line<'static> {
     let figure = |value: Option<f64>| value.map_or("     -".to_owned(), |v| format!("{v:.4}"));
     let train = row.train.as_ref().map(|epoch| epoch.train_accuracy);
     let eval = row.eval.as_ref().map(|eval| eval.metrics.eval_accuracy);
@@ -79,7 +79,7 @@ fn epoch_line(row: &EpochRow, is_best: bool, theme: &Theme) -> Line<'static> {
     ])
 }
 
-fn draw_chart(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+fn draw_chart(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let points = |value: &dyn Fn(&EpochRow) -> Option<f64>| -> Vec<(f64, f64)> {
         let rows = state.epochs.iter();
         rows.filter_map(|row| Some((row.number as f64, value(row)?))).collect()
@@ -115,11 +115,6 @@ fn draw_chart(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
             .labels(labels(vec!["1".to_owned(), format!("epoch {last}")]))
             .style(theme.dim()),
     )
-    .y_axis(
-        widgets::Axis::default()
-            .bounds(y.bounds)
-            .labels(labels(y.labels))
-            .style(theme.dim()),
-    );
+    .y_axis(widgets::Axis::default().bounds(y.bounds).labels(labels(y.labels)).style(theme.dim()));
     frame.render_widget(chart, area);
 }

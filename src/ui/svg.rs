@@ -49,10 +49,7 @@ fn write_run(svg: &mut String, cell: &Cell, text: &str, (column, row): (u16, u16
     if text.trim().is_empty() && !reversed {
         return;
     }
-    let (x, y) = (
-        MARGIN + f64::from(column) * CELL_WIDTH,
-        MARGIN + f64::from(row) * CELL_HEIGHT,
-    );
+    let (x, y) = (MARGIN + f64::from(column) * CELL_WIDTH, MARGIN + f64::from(row) * CELL_HEIGHT);
     let width = f64::from(cells) * CELL_WIDTH;
     let mut fill = colour(cell.fg);
     if reversed {

@@ -2,8 +2,8 @@
 
 use super::panel;
 use super::theme::Theme;
-use crate::app::{Page, State};
 use crate::app::log::Level;
+use crate::app::{Page, State};
 use crate::text::excerpt;
 use crate::train::event::Started;
 use ratatui::Frame;
@@ -17,7 +17,7 @@ pub fn draw_settings(
     frame: &mut Frame,
     area: Rect,
     state: &State,
-    theme: &Theme,
+    theme: Theme,
     block: Block,
     scroll: usize,
 ) {
@@ -65,7 +65,7 @@ pub fn draw_settings(
     frame.render_widget(Paragraph::new(shown).block(block), area);
 }
 
-fn model_lines(started: &Started, theme: &Theme) -> Vec<Line<'static>> {
+fn model_lines(started: &Started, theme: Theme) -> Vec<Line<'static>> {
     vec![
         Line::styled(excerpt(&started.model, 60), theme.strong()),
         Line::from(started.architecture.clone()),
@@ -79,7 +79,7 @@ fn model_lines(started: &Started, theme: &Theme) -> Vec<Line<'static>> {
 }
 
 /// The latest lines, or earlier ones when scrolled back.
-pub fn draw_log(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub fn draw_log(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let mut block = panel(theme, "log");
     let lines = &state.log.lines;
     let room = usize::from(block.inner(area).height);

@@ -30,7 +30,7 @@ fn after(events: Vec<TrainEvent>, activity: Activity) -> State {
 
 fn screen(state: &State, (columns, rows): (u16, u16)) -> TestBackend {
     let Ok(mut terminal) = Terminal::new(TestBackend::new(columns, rows));
-    let Ok(_) = terminal.draw(|frame| draw(frame, state, &Theme::new(true)));
+    let Ok(_) = terminal.draw(|frame| draw(frame, state, Theme::new(true)));
     terminal.backend().clone()
 }
 
@@ -63,7 +63,11 @@ fn questioned() -> State {
     update(&mut state, Message::Action(Action::Show(Page::Predict)));
     for answer in [
         answer("지루하고 뻔한 이야기", 0.08, &["[CLS]", "지루하고", "뻔한", "이야기", "[SEP]"]),
-        answer("정말 재미있는 영화 뷁", 0.93, &["[CLS]", "정말", "재미있는", "영화", "[UNK]", "[SEP]"]),
+        answer(
+            "정말 재미있는 영화 뷁",
+            0.93,
+            &["[CLS]", "정말", "재미있는", "영화", "[UNK]", "[SEP]"],
+        ),
     ] {
         update(&mut state, Message::Report(Report::Answer(answer)));
     }
@@ -158,7 +162,7 @@ fn without_colour_there_is_none() {
     for page in Page::ALL {
         state.page = page;
         let Ok(mut terminal) = Terminal::new(TestBackend::new(120, 40));
-        let Ok(_) = terminal.draw(|frame| draw(frame, &state, &Theme::new(false)));
+        let Ok(_) = terminal.draw(|frame| draw(frame, &state, Theme::new(false)));
         let cells = terminal.backend().buffer().content().iter();
         assert!(cells.clone().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
         assert!(cells.clone().any(|cell| !cell.modifier.is_empty()));

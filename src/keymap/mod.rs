@@ -1,8 +1,13 @@
 //! One table of keys. What a key does, what the footer names and what the help lists all come
 //! from here.
 
+mod key;
+
+pub use key::Key;
+
 use crate::app::{Action, Overlay, Page, State};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use key::{alt, char, control, control_key, key};
 use tui_input::InputRequest;
 
 /// Where a key holds.
@@ -50,80 +55,6 @@ impl Place {
     ];
 }
 
-/// A key with its modifiers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// The key.
-    pub code: KeyCode,
-    /// Held with it; Shift counts only where the key has no shifted character.
-    pub modifiers: KeyModifiers,
-}
-
-const fn key(code: KeyCode) -> Key {
-    Key {
-        code,
-        modifiers: KeyModifiers::NONE,
-    }
-}
-
-const fn char(c: char) -> Key {
-    key(KeyCode::Char(c))
-}
-
-const fn control(c: char) -> Key {
-    Key {
-        code: KeyCode::Char(c),
-        modifiers: KeyModifiers::CONTROL,
-    }
-}
-
-const fn alt(code: KeyCode) -> Key {
-    Key {
-        code,
-        modifiers: KeyModifiers::ALT,
-    }
-}
-
-const fn control_key(code: KeyCode) -> Key {
-    Key {
-        code,
-        modifiers: KeyModifiers::CONTROL,
-    }
-}
-
-impl Key {
-    /// As the help names it.
-    pub fn name(self) -> String {
-        let name = match self.code {
-            KeyCode::Char(c) if self.modifiers.contains(KeyModifiers::CONTROL) => {
-                c.to_ascii_uppercase().to_string()
-            }
-            KeyCode::Char(' ') => "Space".to_owned(),
-            KeyCode::Char(c) => c.to_string(),
-            KeyCode::F(n) => format!("F{n}"),
-            KeyCode::BackTab => "Shift-Tab".to_owned(),
-            KeyCode::PageUp => "PgUp".to_owned(),
-            KeyCode::PageDown => "PgDn".to_owned(),
-            KeyCode::Up => "↑".to_owned(),
-            KeyCode::Down => "↓".to_owned(),
-            KeyCode::Left => "←".to_owned(),
-            KeyCode::Right => "→".to_owned(),
-            KeyCode::Delete => "Del".to_owned(),
-            code => format!("{code:?}"),
-        };
-        match self.modifiers {
-            KeyModifiers::CONTROL => format!("Ctrl-{name}"),
-            KeyModifiers::ALT => format!("Alt-{name}"),
-            _ => name,
-        }
-    }
-
-    fn matches(self, event: KeyEvent) -> bool {
-        let held = event.modifiers - KeyModifiers::SHIFT;
-        self.code == event.code && self.modifiers == held
-    }
-}
-
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
@@ -146,20 +77,14 @@ const fn binding(
     help: &'static str,
     footer: Option<&'static str>,
 ) -> Binding {
-    Binding {
-        keys,
-        action,
-        place,
-        help,
-        footer,
-    }
+    Binding { keys, action, place, help, footer }
 }
 
 /// The table.
 pub const BINDINGS: &[Binding] = {
     use Action::{
-        Close, Edit, Help, History, Interrupt, NextPage, PreviousPage, Quit, QuitUnsaved, SaveAgain,
-        Scroll, ScrollToBottom, ScrollToTop, Show, StopAndQuit, StopAndStay, Submit,
+        Close, Edit, Help, History, Interrupt, NextPage, PreviousPage, Quit, QuitUnsaved,
+        SaveAgain, Scroll, ScrollToBottom, ScrollToTop, Show, StopAndQuit, StopAndStay, Submit,
     };
     use KeyCode::{
         BackTab, Backspace, Delete, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp, Right,
@@ -168,8 +93,20 @@ pub const BINDINGS: &[Binding] = {
     use Place::{Anywhere, ConfirmQuit, ConfirmUnsaved, Reading, Scrolling, Typing};
     &[
         binding(Reading, &[char('1')], Show(Page::Train), "Training: charts and scores", None),
-        binding(Reading, &[char('2'), char('p')], Show(Page::Predict), "Ask the model about a sentence", Some("ask")),
-        binding(Reading, &[char('3')], Show(Page::Settings), "Every setting, and why it holds", None),
+        binding(
+            Reading,
+            &[char('2'), char('p')],
+            Show(Page::Predict),
+            "Ask the model about a sentence",
+            Some("ask"),
+        ),
+        binding(
+            Reading,
+            &[char('3')],
+            Show(Page::Settings),
+            "Every setting, and why it holds",
+            None,
+        ),
         binding(Reading, &[char('4')], Show(Page::Log), "The run in lines", None),
         binding(Reading, &[char('w')], SaveAgain, "Save again, after saving failed", None),
         binding(Reading, &[char('?'), char('h')], Help, "This help", Some("help")),
@@ -177,33 +114,129 @@ pub const BINDINGS: &[Binding] = {
         binding(Typing, &[key(Enter)], Submit, "Classify the sentence", Some("classify")),
         binding(Typing, &[key(Up)], History(1), "An earlier sentence", Some("earlier")),
         binding(Typing, &[key(Down)], History(-1), "A later sentence", Some("later")),
-        binding(Typing, &[key(Left), control('b')], Edit(InputRequest::GoToPrevChar), "A character back", None),
-        binding(Typing, &[key(Right), control('f')], Edit(InputRequest::GoToNextChar), "A character on", None),
-        binding(Typing, &[control_key(Left), alt(KeyCode::Char('b'))], Edit(InputRequest::GoToPrevWord), "A word back", None),
-        binding(Typing, &[control_key(Right), alt(KeyCode::Char('f'))], Edit(InputRequest::GoToNextWord), "A word on", None),
-        binding(Typing, &[key(Home), control('a')], Edit(InputRequest::GoToStart), "To the beginning", None),
+        binding(
+            Typing,
+            &[key(Left), control('b')],
+            Edit(InputRequest::GoToPrevChar),
+            "A character back",
+            None,
+        ),
+        binding(
+            Typing,
+            &[key(Right), control('f')],
+            Edit(InputRequest::GoToNextChar),
+            "A character on",
+            None,
+        ),
+        binding(
+            Typing,
+            &[control_key(Left), alt(KeyCode::Char('b'))],
+            Edit(InputRequest::GoToPrevWord),
+            "A word back",
+            None,
+        ),
+        binding(
+            Typing,
+            &[control_key(Right), alt(KeyCode::Char('f'))],
+            Edit(InputRequest::GoToNextWord),
+            "A word on",
+            None,
+        ),
+        binding(
+            Typing,
+            &[key(Home), control('a')],
+            Edit(InputRequest::GoToStart),
+            "To the beginning",
+            None,
+        ),
         binding(Typing, &[key(End), control('e')], Edit(InputRequest::GoToEnd), "To the end", None),
-        binding(Typing, &[key(Backspace), control('h')], Edit(InputRequest::DeletePrevChar), "Delete the character before", None),
-        binding(Typing, &[key(Delete), control('d')], Edit(InputRequest::DeleteNextChar), "Delete the character behind", None),
-        binding(Typing, &[control('w'), alt(Backspace)], Edit(InputRequest::DeletePrevWord), "Delete the word before", None),
-        binding(Typing, &[control('u')], Edit(InputRequest::DeleteLine), "Delete the line", Some("clear")),
-        binding(Typing, &[control('k')], Edit(InputRequest::DeleteTillEnd), "Delete to the end", None),
+        binding(
+            Typing,
+            &[key(Backspace), control('h')],
+            Edit(InputRequest::DeletePrevChar),
+            "Delete the character before",
+            None,
+        ),
+        binding(
+            Typing,
+            &[key(Delete), control('d')],
+            Edit(InputRequest::DeleteNextChar),
+            "Delete the character behind",
+            None,
+        ),
+        binding(
+            Typing,
+            &[control('w'), alt(Backspace)],
+            Edit(InputRequest::DeletePrevWord),
+            "Delete the word before",
+            None,
+        ),
+        binding(
+            Typing,
+            &[control('u')],
+            Edit(InputRequest::DeleteLine),
+            "Delete the line",
+            Some("clear"),
+        ),
+        binding(
+            Typing,
+            &[control('k')],
+            Edit(InputRequest::DeleteTillEnd),
+            "Delete to the end",
+            None,
+        ),
         binding(Typing, &[key(Esc)], Close, "Back to training", Some("back")),
         binding(Anywhere, &[key(Tab)], NextPage, "The next page", Some("next page")),
         binding(Anywhere, &[key(BackTab)], PreviousPage, "The page before", None),
         binding(Anywhere, &[key(F(1))], Help, "This help", Some("help")),
-        binding(Anywhere, &[control('c')], Interrupt, "Quit; again: stop the run, save, and quit", None),
+        binding(
+            Anywhere,
+            &[control('c')],
+            Interrupt,
+            "Quit; again: stop the run, save, and quit",
+            None,
+        ),
         binding(Scrolling, &[key(Up), char('k')], Scroll(-1), "A line up", Some("scroll")),
         binding(Scrolling, &[key(Down), char('j')], Scroll(1), "A line down", None),
         binding(Scrolling, &[key(PageUp)], Scroll(-10), "Ten lines up", None),
         binding(Scrolling, &[key(PageDown), char(' ')], Scroll(10), "Ten lines down", None),
         binding(Scrolling, &[key(Home), char('g')], ScrollToTop, "To the top", None),
         binding(Scrolling, &[key(End), char('G')], ScrollToBottom, "To the bottom", None),
-        binding(Place::Help, &[key(Esc), char('q'), char('?'), char('h'), key(Enter)], Close, "Close the help", Some("close")),
-        binding(ConfirmQuit, &[char('y')], StopAndQuit, "Stop here, save the model and quit", Some("stop, save, quit")),
-        binding(ConfirmQuit, &[char('s')], StopAndStay, "Stop here, evaluate, save the model and stay", Some("stop and stay")),
-        binding(ConfirmQuit, &[char('n'), key(Esc), char('q')], Close, "Keep training", Some("keep training")),
-        binding(ConfirmUnsaved, &[char('y')], QuitUnsaved, "Quit and lose the model", Some("lose it")),
+        binding(
+            Place::Help,
+            &[key(Esc), char('q'), char('?'), char('h'), key(Enter)],
+            Close,
+            "Close the help",
+            Some("close"),
+        ),
+        binding(
+            ConfirmQuit,
+            &[char('y')],
+            StopAndQuit,
+            "Stop here, save the model and quit",
+            Some("stop, save, quit"),
+        ),
+        binding(
+            ConfirmQuit,
+            &[char('s')],
+            StopAndStay,
+            "Stop here, evaluate, save the model and stay",
+            Some("stop and stay"),
+        ),
+        binding(
+            ConfirmQuit,
+            &[char('n'), key(Esc), char('q')],
+            Close,
+            "Keep training",
+            Some("keep training"),
+        ),
+        binding(
+            ConfirmUnsaved,
+            &[char('y')],
+            QuitUnsaved,
+            "Quit and lose the model",
+            Some("lose it"),
+        ),
         binding(ConfirmUnsaved, &[char('w')], SaveAgain, "Save again", Some("save again")),
         binding(ConfirmUnsaved, &[char('n'), key(Esc), char('q')], Close, "Stay", Some("stay")),
     ]
@@ -217,9 +250,7 @@ pub fn places(state: &State) -> &'static [Place] {
         (Some(Overlay::ConfirmUnsaved), _) => &[Place::ConfirmUnsaved, Place::Anywhere],
         (None, Page::Predict) => &[Place::Typing, Place::Anywhere],
         (None, Page::Train) => &[Place::Reading, Place::Anywhere],
-        (None, Page::Settings | Page::Log) => {
-            &[Place::Reading, Place::Scrolling, Place::Anywhere]
-        }
+        (None, Page::Settings | Page::Log) => &[Place::Reading, Place::Scrolling, Place::Anywhere],
     }
 }
 
@@ -256,11 +287,7 @@ mod tests {
                 Some(Overlay::ConfirmQuit),
                 Some(Overlay::ConfirmUnsaved),
             ] {
-                states.push(State {
-                    page,
-                    overlay,
-                    ..State::default()
-                });
+                states.push(State { page, overlay, ..State::default() });
             }
         }
         states
@@ -301,10 +328,7 @@ mod tests {
     #[test]
     fn letters_are_typed_in_the_predict_pane_only() {
         let press = |page, c, modifiers| {
-            let state = State {
-                page,
-                ..State::default()
-            };
+            let state = State { page, ..State::default() };
             action(&state, KeyEvent::new(KeyCode::Char(c), modifiers))
         };
         let insert = |c| Some(Action::Edit(InputRequest::InsertChar(c)));

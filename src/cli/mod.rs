@@ -1,13 +1,17 @@
 //! The command line: names are those of Hugging Face's `TrainingArguments` wherever it has one,
 //! and `_` may be written for `-`.
 
-use crate::config::{EvalStrategy, Recipe, SampleLimit};
+mod values;
+
+use crate::config::{EvalStrategy, Recipe};
 use crate::data::batching::SamplingStrategy;
+use crate::data::sampling::SampleLimit;
 use crate::train::schedule::SchedulerType;
 use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use values::{assignment, count, length, max_steps, not_negative, positive, share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -131,7 +135,7 @@ pub struct TrainFlags {
     /// embedded small Korean BERT]
     #[arg(long, value_name = "FOLDER", help_heading = "Model")]
     pub model_name_or_path: Option<PathBuf>,
-    /// Values of config.json to replace, such as hidden_size=256,num_attention_heads=4
+    /// Values of config.json to replace, such as `hidden_size=256`
     #[arg(long, value_name = "NAME=VALUE,…", value_delimiter = ',', value_parser = assignment, help_heading = "Model")]
     pub config_overrides: Vec<(String, Value)>,
 
@@ -147,7 +151,7 @@ pub struct TrainFlags {
     /// Pad every batch to the longest review of all, as the tutorial does
     #[arg(long, help_heading = "Data")]
     pub pad_to_max_length: bool,
-    /// Which reviews share a batch, and in which order [default: group_by_length]
+    /// Which reviews share a batch, and in which order [default: `group_by_length`]
     #[arg(long, value_name = "STRATEGY", help_heading = "Data")]
     pub train_sampling_strategy: Option<SamplingStrategy>,
 
@@ -197,7 +201,7 @@ pub struct TrainFlags {
     /// When to evaluate [default: epoch]
     #[arg(long, value_name = "WHEN", help_heading = "Training")]
     pub eval_strategy: Option<EvalStrategy>,
-    /// Steps between evaluations under --eval-strategy steps [default: logging_steps]
+    /// Steps between evaluations under --eval-strategy steps [default: that of --logging-steps]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Training")]
     pub eval_steps: Option<u64>,
     /// Steps between log lines [default: 50]
@@ -219,12 +223,6 @@ pub struct TrainFlags {
     /// Print each event as one JSON object a line
     #[arg(long, help_heading = "Output")]
     pub json: bool,
-}
-
-impl Default for Recipe {
-    fn default() -> Self {
-        Self::Trainer
-    }
 }
 
 /// The saved model a command works on.
@@ -281,7 +279,13 @@ pub struct DataFlags {
     #[command(flatten)]
     pub eval_source: EvalSource,
     /// Draw the sample as datasets' shuffle(seed) does
-    #[arg(long, value_name = "SEED", default_value_t = 42, visible_alias = "seed", help_heading = "Data")]
+    #[arg(
+        long,
+        value_name = "SEED",
+        default_value_t = 42,
+        visible_alias = "seed",
+        help_heading = "Data"
+    )]
     pub shuffle_seed: u64,
     /// Print one JSON object
     #[arg(long)]
@@ -317,76 +321,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap:
         options &= text != "--";
         match text.strip_prefix("--") {
             Some(flag) if options && !flag.is_empty() => {
-                let (name, value) = flag
-                    .find('=')
-                    .map_or((flag, ""), |equals| flag.split_at(equals));
+                let (name, value) =
+                    flag.find('=').map_or((flag, ""), |equals| flag.split_at(equals));
                 format!("--{}{value}", name.replace('_', "-")).into()
             }
             _ => argument,
         }
     });
     Cli::try_parse_from(arguments)
-}
-
-fn number(text: &str) -> Result<f64, String> {
-    match text.replace('_', "").parse::<f64>() {
-        Ok(value) if value.is_finite() => Ok(value),
-        _ => Err("expected a number".to_owned()),
-    }
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    let value = number(text)?;
-    let wrong = || "expected a number above 0".to_owned();
-    if value > 0.0 { Ok(value) } else { Err(wrong()) }
-}
-
-fn not_negative(text: &str) -> Result<f64, String> {
-    let value = number(text)?;
-    let wrong = || "expected a number of at least 0".to_owned();
-    if value >= 0.0 { Ok(value) } else { Err(wrong()) }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let value = number(text)?;
-    let wrong = || "expected a number of at least 0 and below 1".to_owned();
-    if (0.0..1.0).contains(&value) { Ok(value) } else { Err(wrong()) }
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    match text.replace('_', "").parse() {
-        Ok(value) if (1..=1 << 24).contains(&value) => Ok(value),
-        _ => Err(format!("expected a whole number from 1 to {}", 1 << 24)),
-    }
-}
-
-fn length(text: &str) -> Result<usize, String> {
-    match count(text) {
-        Ok(value) if value > 2 => Ok(value),
-        _ => Err("expected a whole number above 2: [CLS] and [SEP] take two".to_owned()),
-    }
-}
-
-fn max_steps(text: &str) -> Result<i64, String> {
-    match text.replace('_', "").parse() {
-        Ok(value) if value == -1 || value > 0 => Ok(value),
-        _ => Err("expected a whole number above 0, or -1 for no limit".to_owned()),
-    }
-}
-
-fn assignment(text: &str) -> Result<(String, Value), String> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or("expected NAME=VALUE, such as hidden_size=256")?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-    Ok((name.trim().to_owned(), value))
-}
-
-fn size(text: &str) -> Result<(u16, u16), String> {
-    text.split_once('x')
-        .and_then(|(columns, rows)| Some((columns.parse().ok()?, rows.parse().ok()?)))
-        .filter(|&(columns, rows)| (1..=500).contains(&columns) && (1..=500).contains(&rows))
-        .ok_or_else(|| "expected columns and rows, such as 120x40".to_owned())
 }
 
 #[cfg(test)]

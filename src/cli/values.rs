@@ -1,0 +1,63 @@
+//! Values of flags: what is allowed, and what is said about what is not.
+
+use serde_json::Value;
+
+fn number(text: &str) -> Result<f64, String> {
+    match text.replace('_', "").parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        _ => Err("expected a number".to_owned()),
+    }
+}
+
+pub(super) fn positive(text: &str) -> Result<f64, String> {
+    let value = number(text)?;
+    let wrong = || "expected a number above 0".to_owned();
+    if value > 0.0 { Ok(value) } else { Err(wrong()) }
+}
+
+pub(super) fn not_negative(text: &str) -> Result<f64, String> {
+    let value = number(text)?;
+    let wrong = || "expected a number of at least 0".to_owned();
+    if value >= 0.0 { Ok(value) } else { Err(wrong()) }
+}
+
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let value = number(text)?;
+    let wrong = || "expected a number of at least 0 and below 1".to_owned();
+    if (0.0..1.0).contains(&value) { Ok(value) } else { Err(wrong()) }
+}
+
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    match text.replace('_', "").parse() {
+        Ok(value) if (1..=1 << 24).contains(&value) => Ok(value),
+        _ => Err(format!("expected a whole number from 1 to {}", 1 << 24)),
+    }
+}
+
+pub(super) fn length(text: &str) -> Result<usize, String> {
+    match count(text) {
+        Ok(value) if value > 2 => Ok(value),
+        _ => Err("expected a whole number above 2: [CLS] and [SEP] take two".to_owned()),
+    }
+}
+
+pub(super) fn max_steps(text: &str) -> Result<i64, String> {
+    match text.replace('_', "").parse() {
+        Ok(value) if value == -1 || value > 0 => Ok(value),
+        _ => Err("expected a whole number above 0, or -1 for no limit".to_owned()),
+    }
+}
+
+pub(super) fn assignment(text: &str) -> Result<(String, Value), String> {
+    let (name, value) =
+        text.split_once('=').ok_or("expected NAME=VALUE, such as hidden_size=256")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    Ok((name.trim().to_owned(), value))
+}
+
+pub(super) fn size(text: &str) -> Result<(u16, u16), String> {
+    text.split_once('x')
+        .and_then(|(columns, rows)| Some((columns.parse().ok()?, rows.parse().ok()?)))
+        .filter(|&(columns, rows)| (1..=500).contains(&columns) && (1..=500).contains(&rows))
+        .ok_or_else(|| "expected columns and rows, such as 120x40".to_owned())
+}
