@@ -107,7 +107,7 @@ pub struct ModelTraits {
 
 /// The rate for a small model from random weights. Fine-tuning's 5e-5 is for weights that already
 /// know the language; from random ones it hardly leaves the start in 630 steps.
-const RANDOM_WEIGHTS_RATE: f64 = 3e-4;
+const RANDOM_WEIGHTS_RATE: f64 = 2e-4;
 
 /// The warm-up that goes with it, as a share of all steps.
 const RANDOM_WEIGHTS_WARMUP: f64 = 0.1;

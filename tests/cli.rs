@@ -40,7 +40,7 @@ fn a_plain_run_trains_evaluates_saves_and_answers() {
     let text = stdout(&run);
     for expected in [
         "96 training and 32 evaluation samples, 3 steps an epoch, 6 in all (2 epochs)",
-        "learning_rate = 3e-4 (random weights)",
+        "learning_rate = 2e-4 (random weights)",
         "epoch 1/2  train_loss 0.",
         "epoch 2.00  eval_loss 0.",
         "saved outputs at step 6",

@@ -148,7 +148,8 @@ impl State {
 
     /// Whether a trained model exists in memory only.
     pub fn is_unsaved(&self) -> bool {
-        self.finished.is_some() && self.saved.is_none()
+        let trained = self.finished.as_ref().is_some_and(|finished| finished.global_step > 0);
+        trained && self.saved.is_none()
     }
 
     /// Steps done.

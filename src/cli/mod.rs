@@ -28,7 +28,7 @@ const DEFAULTS: &str = "\
 What holds where no flag says otherwise:
                               --recipe trainer       --recipe native
   learning_rate               5e-5                   5e-5
-    from random weights       3e-4                   3e-4
+    from random weights       2e-4                   2e-4
   warmup_steps                0                      0
     from random weights       0.1 of all steps       0
   lr_scheduler_type           linear                 constant
@@ -170,7 +170,7 @@ pub struct TrainFlags {
     /// Reviews an evaluation batch [default: 32]
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
     pub per_device_eval_batch_size: Option<usize>,
-    /// The highest learning rate [default: 5e-5; from random weights 3e-4]
+    /// The highest learning rate [default: 5e-5; from random weights 2e-4]
     #[arg(long, value_name = "RATE", value_parser = positive, help_heading = "Training")]
     pub learning_rate: Option<f64>,
     /// How the rate changes [default: linear; recipe native: constant]

@@ -176,7 +176,10 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
     let step = watcher.step;
     match outcome {
         Ok(finished) => {
-            save(&run, link, step);
+            // A run stopped before its first step has nothing worth overwriting a model with.
+            if step > 0 {
+                save(&run, link, step);
+            }
             link.event(TrainEvent::Finished(finished));
             link.send(Report::Activity(Activity::Idle));
         }
