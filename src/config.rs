@@ -3,6 +3,7 @@
 
 use crate::cli::TrainFlags;
 use crate::data::batching::SamplingStrategy;
+use crate::text::printable;
 use crate::train::event::Setting;
 use crate::train::schedule::SchedulerType;
 use clap::ValueEnum;
@@ -86,6 +87,14 @@ impl TrainingArguments {
         })
     }
 
+    /// Epochs of the whole run: as asked for, or those that `max_steps` reaches into.
+    pub fn epochs(&self, samples: usize) -> f64 {
+        match self.max_steps {
+            Some(steps) => steps.div_ceil(self.steps_per_epoch(samples)) as f64,
+            None => self.num_train_epochs,
+        }
+    }
+
     /// Warm-up in steps: a value below 1 is a share, rounded up as the Trainer does.
     pub fn warmup(&self, max_steps: u64) -> u64 {
         if self.warmup_steps < 1.0 {
@@ -104,6 +113,9 @@ pub struct ModelTraits {
     /// How many positions it has.
     pub max_position_embeddings: usize,
 }
+
+/// How many tokens are kept of a text: NSMC's longest review has 142 of mBERT's.
+pub const DEFAULT_LENGTH: usize = 160;
 
 /// The rate for a small model from random weights. Fine-tuning's 5e-5 is for weights that already
 /// know the language; from random ones it hardly leaves the start in 630 steps.
@@ -151,12 +163,12 @@ fn show_name<T: ValueEnum>(value: &T) -> String {
 /// Works out what holds for a run, and lists it with the reasons.
 #[expect(clippy::too_many_lines, reason = "one setting after the other, in the order listed")]
 pub fn resolve(flags: &TrainFlags, model: ModelTraits) -> (TrainingArguments, Vec<Setting>) {
-    let recipe = flags.recipe;
+    let recipe = flags.recipe.unwrap_or_default();
     let mut choices = Choices { settings: Vec::new() };
     let by = recipe.either("recipe trainer", "recipe native");
     let hf = "Hugging Face default";
     let tutorial = "tutorial";
-    choices.pick("recipe", None, (recipe, "--recipe"), show_name);
+    choices.pick("recipe", flags.recipe, (recipe, "default"), show_name);
 
     // The recipe's own value where it is a matter of method; where the weights are random, the
     // rate and the warm-up follow from that.
@@ -171,12 +183,13 @@ pub fn resolve(flags: &TrainFlags, model: ModelTraits) -> (TrainingArguments, Ve
     let count = |value: &usize| value.to_string();
     let steps = |value: &u64| value.to_string();
 
-    let num_train_epochs =
-        choices.pick("num_train_epochs", flags.num_train_epochs, (10.0, tutorial), number);
     let max_steps = flags.max_steps.and_then(|steps| u64::try_from(steps).ok());
-    if let Some(max_steps) = max_steps {
+    let num_train_epochs = if let Some(max_steps) = max_steps {
         choices.pick("max_steps", Some(max_steps), (0, ""), steps);
-    }
+        flags.num_train_epochs.unwrap_or(10.0)
+    } else {
+        choices.pick("num_train_epochs", flags.num_train_epochs, (10.0, tutorial), number)
+    };
     let per_device_train_batch_size = choices.pick(
         "per_device_train_batch_size",
         flags.per_device_train_batch_size,
@@ -198,7 +211,10 @@ pub fn resolve(flags: &TrainFlags, model: ModelTraits) -> (TrainingArguments, Ve
     );
     let warmup_steps = choices.pick("warmup_steps", flags.warmup_steps, warmup, number);
     let weight_decay =
-        choices.pick("weight_decay", flags.weight_decay, (recipe.either(0.0, 0.01), by), number);
+        choices.pick("weight_decay", flags.weight_decay, (recipe.either(0.0, 0.01), by), |decay| {
+            let scope = recipe.either("", " on everything");
+            number(decay) + scope
+        });
     let max_grad_norm =
         choices.pick("max_grad_norm", flags.max_grad_norm, (recipe.either(1.0, 0.0), by), number);
     let adam_beta1 = choices.pick("adam_beta1", flags.adam_beta1, (0.9, hf), number);
@@ -222,10 +238,15 @@ pub fn resolve(flags: &TrainFlags, model: ModelTraits) -> (TrainingArguments, Ve
         (false, "least padding"),
         bool::to_string,
     );
+    let longest = model.max_position_embeddings;
     let max_seq_length = choices.pick(
         "max_seq_length",
-        flags.max_seq_length.map(|length| length.min(model.max_position_embeddings)),
-        (model.max_position_embeddings.min(128), "covers NSMC's longest"),
+        flags.max_seq_length.map(|length| length.min(longest)),
+        if longest >= DEFAULT_LENGTH {
+            (DEFAULT_LENGTH, "covers NSMC's longest")
+        } else {
+            (longest, "the model's positions")
+        },
         count,
     );
     let eval_strategy = choices.pick(
@@ -246,7 +267,7 @@ pub fn resolve(flags: &TrainFlags, model: ModelTraits) -> (TrainingArguments, Ve
         "output_dir",
         flags.output_dir.clone(),
         (PathBuf::from("outputs"), tutorial),
-        |path| path.display().to_string(),
+        |path| printable(&path.display().to_string()).into_owned(),
     );
 
     let arguments = TrainingArguments {
@@ -344,6 +365,6 @@ mod tests {
     #[test]
     fn the_length_never_exceeds_the_positions() {
         assert_eq!(of(&["--max-seq-length", "999"], RANDOM).0.max_seq_length, 160);
-        assert_eq!(of(&[], RANDOM).0.max_seq_length, 128);
+        assert_eq!(of(&[], RANDOM).0.max_seq_length, 160);
     }
 }

@@ -1,16 +1,26 @@
 //! A run as lines, for pipes, logs and terminals that cannot draw.
 
+use crate::app::pace::Pace;
 use crate::config::show_number;
 use crate::summary::{clock, evaluation, train_output};
 use crate::text::to_json;
 use crate::train::event::{Evaluated, Finished, Started, Step, TrainEvent};
 use crate::worker::{Activity, Command, Report, Worker};
 use crossbeam_channel::RecvTimeoutError;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+
+/// What is known of a run that has begun already.
+#[derive(Default)]
+pub struct Known {
+    /// What holds for it.
+    pub started: Option<Started>,
+    /// How fast it goes.
+    pub pace: Pace,
+}
 
 /// How a run ended, for the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,25 +29,26 @@ pub enum Ending {
     Finished,
     /// Something went wrong; it has been said.
     Failed,
-    /// A signal of this number stopped it; the model was saved.
+    /// A signal of this number stopped it, and what was learned was saved.
     Signalled(u8),
 }
 
-/// Follows a run to its end; `started` is what is known of a run that has begun already. The first SIGINT or SIGTERM stops it and saves the model; a second
+/// Follows a run to its end; `known` is what a dashboard knew of it. The first SIGINT or SIGTERM stops it and saves the model; a second
 /// one ends the program at once.
 ///
 /// # Errors
-/// If the output cannot be written; the run is then stopped and its model saved first.
+/// If the output cannot be written. A run whose reader went away is stopped and its model saved;
+/// any other trouble with the output is told when the run has ended.
 pub fn follow(
     worker: Worker,
     json: bool,
-    started: Option<Started>,
-    out: &mut impl Write,
+    known: Known,
+    out: &mut (impl Write + ?Sized),
 ) -> anyhow::Result<Ending> {
     let (stop, signal) = watch_signals()?;
-    let mut lines = Lines { started, ..Lines::default() };
+    let mut lines = Lines { known, ..Lines::default() };
     let mut ending = Ending::Finished;
-    let mut written = Ok(());
+    let mut written: anyhow::Result<()> = Ok(());
     let mut stopping = false;
     loop {
         let report = match worker.reports.recv_timeout(Duration::from_millis(100)) {
@@ -45,9 +56,11 @@ pub fn follow(
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        if !stopping && (stop.load(Ordering::Relaxed) || written.is_err()) {
+        if !stopping
+            && (stop.load(Ordering::Relaxed) || written.as_ref().is_err_and(is_broken_pipe))
+        {
             stopping = true;
-            talk("Stopping and saving the model; a second signal ends the program at once.");
+            talk("Stopping the run; a second signal ends the program at once.");
             // A run that has ended needs no stopping.
             let _ = worker.commands.send(Command::Stop { evaluate: false });
         }
@@ -76,10 +89,19 @@ pub fn follow(
     }
     worker.join();
     written?;
-    match signal.load(Ordering::Relaxed) {
-        0 => Ok(ending),
-        number => Ok(Ending::Signalled(number as u8)),
+    match (ending, signal.load(Ordering::Relaxed)) {
+        (Ending::Failed, _) | (_, 0) => Ok(ending),
+        (_, number) => Ok(Ending::Signalled(number as u8)),
     }
+}
+
+/// Whether whoever read our output went away, which is no error to speak of.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 /// Says something on stderr, which may be gone: that is no reason to end a run.
@@ -96,32 +118,35 @@ fn watch_signals() -> std::io::Result<(Arc<AtomicBool>, Arc<AtomicUsize>)> {
         signal_hook::flag::register(signal, stop.clone())?;
         signal_hook::flag::register_usize(signal, number.clone(), signal as usize)?;
     }
+    // A connection that drops does not end a run.
+    signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
     Ok((stop, number))
 }
 
 /// Turns events into lines.
 #[derive(Default)]
 struct Lines {
-    started: Option<Started>,
-    /// Loss, samples and tokens since the last log line, and the steps they are from.
+    known: Known,
+    /// Loss of the steps since the last log line.
     loss: f64,
-    samples: usize,
-    tokens: usize,
     steps: u64,
-    since: f64,
     last: Option<Evaluated>,
 }
 
 impl Lines {
-    fn write(&mut self, event: &TrainEvent, out: &mut impl Write) -> std::io::Result<()> {
+    fn write(
+        &mut self,
+        event: &TrainEvent,
+        out: &mut (impl Write + ?Sized),
+    ) -> std::io::Result<()> {
         match event {
             TrainEvent::Started(started) => {
                 write_started(started, out)?;
-                self.started = Some(started.clone());
+                self.known.started = Some(started.clone());
             }
             TrainEvent::Step(step) => self.step(step, out)?,
             TrainEvent::Epoch(epoch) => {
-                let epochs = self.started.as_ref().map_or(0.0, |s| s.num_train_epochs);
+                let epochs = self.known.started.as_ref().map_or(0.0, |s| s.num_train_epochs);
                 writeln!(
                     out,
                     "epoch {}/{epochs}  train_loss {:.4}  train_accuracy {:.4}  train_f1 {:.4}",
@@ -130,6 +155,7 @@ impl Lines {
             }
             TrainEvent::Evaluated(evaluated) => {
                 self.last = Some(evaluated.clone());
+                self.known.pace.evaluated(evaluated);
                 let metrics = &evaluated.metrics;
                 writeln!(
                     out,
@@ -157,39 +183,42 @@ impl Lines {
         out.flush()
     }
 
-    fn step(&mut self, step: &Step, out: &mut impl Write) -> std::io::Result<()> {
+    fn step(&mut self, step: &Step, out: &mut (impl Write + ?Sized)) -> std::io::Result<()> {
         self.loss += step.loss;
-        self.samples += step.samples;
-        self.tokens += step.tokens;
         self.steps += 1;
-        let Some(started) = &self.started else {
+        self.known.pace.step(step);
+        let Some(started) = &self.known.started else {
             return Ok(());
         };
         if !step.step.is_multiple_of(started.logging_steps) && step.loss.is_finite() {
             return Ok(());
         }
-        let seconds = (step.elapsed - self.since).max(1e-9);
-        let left = step.elapsed / step.step as f64 * (started.max_steps - step.step) as f64;
-        writeln!(
+        write!(
             out,
-            "step {}/{}  epoch {:.2}  loss {:.4}  grad_norm {:.4}  learning_rate {:.4e}  \
-             {:.0} samples/s  {:.0} tokens/s  {} left",
+            "step {}/{}  epoch {:.2}  loss {:.4}  grad_norm {:.4}  learning_rate {:.4e}",
             step.step,
             started.max_steps,
             step.epoch,
             self.loss / self.steps as f64,
             step.grad_norm,
             step.learning_rate,
-            self.samples as f64 / seconds,
-            self.tokens as f64 / seconds,
-            clock(left),
         )?;
-        (self.loss, self.samples, self.tokens, self.steps) = (0.0, 0, 0, 0);
-        self.since = step.elapsed;
+        if let Some(rates) = self.known.pace.rates() {
+            write!(out, "  {:.0} samples/s  {:.0} tokens/s", rates.samples, rates.tokens)?;
+        }
+        if let Some(left) = self.known.pace.left(started, step.step, None) {
+            write!(out, "  {} left", clock(left))?;
+        }
+        writeln!(out)?;
+        (self.loss, self.steps) = (0.0, 0);
         Ok(())
     }
 
-    fn finished(&self, finished: &Finished, out: &mut impl Write) -> std::io::Result<()> {
+    fn finished(
+        &self,
+        finished: &Finished,
+        out: &mut (impl Write + ?Sized),
+    ) -> std::io::Result<()> {
         if finished.stopped {
             writeln!(out, "stopped at step {}", finished.global_step)?;
         }
@@ -201,7 +230,7 @@ impl Lines {
     }
 }
 
-fn write_started(started: &Started, out: &mut impl Write) -> std::io::Result<()> {
+fn write_started(started: &Started, out: &mut (impl Write + ?Sized)) -> std::io::Result<()> {
     writeln!(
         out,
         "{}: {}, {:.2} M parameters",

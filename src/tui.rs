@@ -4,8 +4,8 @@
 use crate::app::{Effect, Message, State, update};
 use crate::keymap;
 use crate::ui::{self, Theme};
-use crate::worker::{Report, Worker, injected_panic};
-use crossbeam_channel::{Receiver, Sender, select, unbounded};
+use crate::worker::{Answer, Command, Report, Worker, injected_panic};
+use crossbeam_channel::{Receiver, SendError, Sender, select, unbounded};
 use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyEventKind};
 use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -127,12 +127,27 @@ pub fn run(worker: &Worker, theme: Theme) -> anyhow::Result<(Leaving, State)> {
     closing.store(true, Ordering::Relaxed);
     drop(taken);
     let leaving = leaving.unwrap_or(Leaving::Panicked);
-    if leaving == Leaving::Quit || matches!(leaving, Leaving::Signalled(_)) {
-        // The keyboard's thread looks up often; with the terminal gone it may never return.
-        let _ = keys.join();
+    match leaving {
+        // The keyboard's thread looks up often.
+        Leaving::Quit => drop(keys.join()),
+        Leaving::HungUp => quiet_keyboard()?,
+        // With the terminal gone that thread may never return.
+        Leaving::Signalled(_) | Leaving::Panicked => {}
     }
     handle.close();
-    Ok((leaving, screen.state))
+    let Screen { terminal, state, .. } = screen;
+    // Dropped, it would show the cursor again, which is done, and panic if the terminal is gone.
+    std::mem::forget(terminal);
+    Ok((leaving, state))
+}
+
+/// Gives the keyboard's thread something to wait for for ever. crossterm reads the end of a
+/// terminal that went away over and over, and would keep a core busy with it.
+fn quiet_keyboard() -> std::io::Result<()> {
+    let (reader, writer) = rustix::pipe::pipe()?;
+    rustix::stdio::dup2_stdin(&reader)?;
+    std::mem::forget(writer);
+    Ok(())
 }
 
 /// Passes on what is typed, until told to close or the terminal goes away.
@@ -205,8 +220,7 @@ impl Screen {
                 urgent |= answer;
                 for effect in update(&mut self.state, message) {
                     match effect {
-                        // A run that is over no longer listens.
-                        Effect::Send(command) => drop(worker.commands.send(command)),
+                        Effect::Send(command) => self.send(worker, command),
                         Effect::Quit => return self.leaving(),
                     }
                 }
@@ -215,6 +229,16 @@ impl Screen {
                 // It failed before it began: there is nothing to look at.
                 return self.leaving();
             }
+        }
+    }
+
+    /// Tells the run; a thread that has panicked no longer listens, and cannot answer.
+    fn send(&mut self, worker: &Worker, command: Command) {
+        let outcome = worker.commands.send(command);
+        if let Err(SendError(Command::Predict(text))) = outcome {
+            let outcome = Err("the training thread has ended".to_owned());
+            let answer = Report::Answer(Answer { text, outcome });
+            update(&mut self.state, Message::Report(answer));
         }
     }
 

@@ -235,15 +235,44 @@ fn a_signal_saves_the_model_and_gives_the_terminal_back() {
 
 #[test]
 fn a_terminal_that_goes_away_does_not_end_the_run() {
-    let mut terminal = Terminal::start(80, 24, &TINY, &[]);
-    terminal.wait_for("training on 96 reviews");
+    let mut terminal = Terminal::start(80, 24, &endless(), &[]);
+    terminal.wait_for("epoch 1  eval");
+    let shell = terminal.child.process_id().expect("a process").to_string();
+    let children = std::process::Command::new("pgrep").args(["-P", &shell]).output();
+    let run = String::from_utf8(children.expect("pgrep runs").stdout).expect("a number");
+    let run = run.trim().to_owned();
+    let is_alive = || {
+        let probe = std::process::Command::new("kill").args(["-0", &run]).output();
+        probe.expect("kill runs").status.success()
+    };
     terminal.keys = None;
     terminal.master = None;
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(is_alive(), "the run ended with its terminal");
+    assert!(!terminal.saved());
+    let killed = std::process::Command::new("kill").args(["-TERM", &run]).status();
+    assert!(killed.expect("kill runs").success());
     let began = Instant::now();
-    while !terminal.saved() {
-        assert!(began.elapsed() < PATIENCE, "the run did not go on");
+    while is_alive() || !terminal.saved() {
+        assert!(began.elapsed() < PATIENCE, "the run was not stopped and saved");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+#[test]
+fn a_model_that_cannot_be_saved_is_not_lost_by_quitting() {
+    let mut terminal = Terminal::start(100, 30, &endless(), &[]);
+    terminal.wait_for("epoch 1  eval");
+    let file = terminal.folder.path().join("outputs/model.safetensors");
+    std::fs::create_dir_all(file.join("in/the/way")).expect("a folder");
+    terminal.press("qy");
+    terminal.wait_for("is not saved and would be lost");
+    std::fs::remove_dir_all(&file).expect("out of the way");
+    terminal.press("w");
+    terminal.wait_for("model saved in outputs");
+    terminal.press("q");
+    terminal.end(0);
+    assert!(terminal.saved());
 }
 
 // Panics can be asked for in builds with debug assertions only.

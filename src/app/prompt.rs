@@ -106,7 +106,7 @@ impl Prompt {
             }
             passed += width(grapheme);
         }
-        (shown, caret - offset.unwrap_or(caret.min(passed)))
+        (shown, caret.saturating_sub(offset.unwrap_or(caret)))
     }
 }
 

@@ -148,8 +148,8 @@ impl State {
 
     /// Whether a trained model exists in memory only.
     pub fn is_unsaved(&self) -> bool {
-        let trained = self.finished.as_ref().is_some_and(|finished| finished.global_step > 0);
-        trained && self.saved.is_none()
+        let over = self.finished.is_some() || self.failed.is_some();
+        over && self.steps_done() > 0 && self.saved.is_none()
     }
 
     /// Steps done.
@@ -214,8 +214,10 @@ pub(crate) mod tests {
             num_train_epochs: 10.0,
             eval_steps: 63,
             logging_steps: 50,
+            output_dir: "outputs".to_owned(),
+            replaces_model: true,
             settings: vec![
-                setting("recipe", "trainer", "--recipe"),
+                setting("recipe", "trainer", "default"),
                 setting("num_train_epochs", "10", "tutorial"),
                 setting("per_device_train_batch_size", "32", "tutorial"),
                 setting("learning_rate", "3e-4", "random weights"),

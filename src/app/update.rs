@@ -24,13 +24,13 @@ pub enum Action {
     Close,
     /// Leave; asks first while training.
     Quit,
-    /// Leave; answers yes to the question.
+    /// Leave; pressed again, whatever that takes.
     Interrupt,
     /// End the run, save the model and leave.
     StopAndQuit,
     /// End the run, evaluate and save the model, and stay.
     StopAndStay,
-    /// Leave without the model having been saved.
+    /// Leave at once, without saving the model.
     QuitUnsaved,
     /// Try again to save the model.
     SaveAgain,
@@ -109,6 +109,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Quit => return quit(state),
         Action::Interrupt => {
             return match state.overlay {
+                _ if state.quitting => vec![Effect::Quit],
                 Some(Overlay::ConfirmQuit) => stop(state, false, true),
                 Some(Overlay::ConfirmUnsaved) => vec![Effect::Quit],
                 _ => quit(state),
@@ -118,9 +119,9 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::StopAndStay => return stop(state, true, false),
         Action::QuitUnsaved => return vec![Effect::Quit],
         Action::SaveAgain => {
+            state.overlay = None;
             if state.is_unsaved() && !state.is_running() {
                 state.activity = Activity::Saving;
-                state.failed = None;
                 return vec![Effect::Send(Command::Save)];
             }
         }
@@ -151,7 +152,7 @@ fn neighbour(page: Page, direction: isize) -> Page {
 
 fn quit(state: &mut State) -> Vec<Effect> {
     if state.quitting {
-        return vec![Effect::Quit];
+        return Vec::new();
     }
     if state.is_running() {
         state.overlay = Some(Overlay::ConfirmQuit);
@@ -168,9 +169,9 @@ fn stop(state: &mut State, evaluate: bool, leave: bool) -> Vec<Effect> {
     if !state.is_running() {
         return if leave { quit(state) } else { Vec::new() };
     }
-    if state.started.is_none() {
+    if state.started.is_none() && leave {
         // Nothing has been trained, so there is nothing to save.
-        return if leave { vec![Effect::Quit] } else { Vec::new() };
+        return vec![Effect::Quit];
     }
     state.stopping = true;
     state.quitting = leave;
@@ -234,7 +235,10 @@ fn happened(state: &mut State, event: TrainEvent) {
         TrainEvent::Evaluated(evaluated) => judged(state, evaluated),
         TrainEvent::Saved(saved) => {
             state.saved = Some(saved);
-            state.failed = None;
+            // It may be a failed save that is mended; a failed run stays one.
+            if state.finished.is_some() {
+                state.failed = None;
+            }
         }
         TrainEvent::Finished(finished) => state.finished = Some(finished),
         TrainEvent::Failed(failed) => state.failed = Some(failed),

@@ -58,6 +58,7 @@ fn control_c_asks_then_stops_then_leaves_at_once() {
     assert!(press(&mut state, Action::Interrupt).is_empty());
     let stop = Effect::Send(Command::Stop { evaluate: false });
     assert_eq!(press(&mut state, Action::Interrupt), [stop]);
+    assert!(press(&mut state, Action::Quit).is_empty(), "a q too many loses nothing");
     assert_eq!(press(&mut state, Action::Interrupt), [Effect::Quit]);
 }
 
@@ -93,11 +94,16 @@ fn a_question_open_when_the_run_ends_is_withdrawn() {
 #[test]
 fn a_model_that_could_not_be_saved_is_not_left_without_asking() {
     let mut state = told(run(630));
+    doing(&mut state, Activity::Training);
+    press(&mut state, Action::Quit);
+    press(&mut state, Action::StopAndQuit);
     let [_, finished] = &ending()[..] else { return };
     let unsaved =
         TrainEvent::Failed(Failed { message: "disk full".to_owned(), hint: None, step: 630 });
     tell(&mut state, vec![unsaved, finished.clone()]);
-    doing(&mut state, Activity::Idle);
+    assert!(doing(&mut state, Activity::Idle).is_empty(), "it would be lost");
+    assert_eq!(state.overlay, Some(Overlay::ConfirmUnsaved));
+    press(&mut state, Action::Close);
     assert!(press(&mut state, Action::Quit).is_empty());
     assert_eq!(state.overlay, Some(Overlay::ConfirmUnsaved));
     press(&mut state, Action::Close);
@@ -113,6 +119,12 @@ fn a_failure_is_kept_with_what_to_do_about_it() {
     let mut state = told([run(100), vec![failure()]].concat());
     doing(&mut state, Activity::Idle);
     assert!(state.failed.is_some());
+    assert!(press(&mut state, Action::Quit).is_empty(), "what was learned can still be saved");
+    assert_eq!(press(&mut state, Action::SaveAgain), [Effect::Send(Command::Save)]);
+    tell(&mut state, ending()[..1].to_vec());
+    doing(&mut state, Activity::Idle);
+    assert!(state.failed.is_some(), "saved or not, the run failed");
+    assert_eq!(press(&mut state, Action::Quit), [Effect::Quit]);
     let lines: Vec<&str> = state.log.lines.iter().map(|l| l.text.as_str()).collect();
     assert!(lines.contains(&"the loss is NaN at step 101"));
     assert!(lines.contains(&"Try a lower --learning-rate."));

@@ -145,19 +145,19 @@ pub struct TrainFlags {
     pub eval_source: EvalSource,
     #[command(flatten)]
     pub shuffle: Shuffle,
-    /// Cut reviews to so many tokens [default: 128, or what the model allows]
+    /// Cut reviews to so many tokens [default: 160, or what the model allows]
     #[arg(long, value_name = "N", value_parser = length, help_heading = "Data")]
     pub max_seq_length: Option<usize>,
-    /// Pad every batch to the longest review of all, as the tutorial does
+    /// Pad every batch to the longest review of its split, as the tutorial does
     #[arg(long, help_heading = "Data")]
     pub pad_to_max_length: bool,
-    /// Which reviews share a batch, and in which order [default: `group_by_length`]
+    /// Which reviews share a batch, and in which order [default: `group_by_length`; recipe native: sequential]
     #[arg(long, value_name = "STRATEGY", help_heading = "Data")]
     pub train_sampling_strategy: Option<SamplingStrategy>,
 
-    /// A set of values that belong together
-    #[arg(long, value_enum, default_value_t, help_heading = "Training")]
-    pub recipe: Recipe,
+    /// A set of values that belong together [default: trainer]
+    #[arg(long, value_enum, help_heading = "Training")]
+    pub recipe: Option<Recipe>,
     /// Times to go through the data [default: 10]
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Training")]
     pub num_train_epochs: Option<f64>,
@@ -231,7 +231,7 @@ pub struct SavedModel {
     /// The folder of a saved model
     #[arg(long, value_name = "FOLDER", default_value = "outputs")]
     pub model_name_or_path: PathBuf,
-    /// Cut texts to so many tokens [default: 128, or what the model allows]
+    /// Cut texts to so many tokens [default: 160, or what the model allows]
     #[arg(long, value_name = "N", value_parser = length)]
     pub max_seq_length: Option<usize>,
 }

@@ -5,8 +5,8 @@ use crate::cli::EvaluateFlags;
 use crate::data::Split;
 use crate::data::source::{load_reviews, tokenize};
 use crate::text::to_json;
+use crate::train::evaluation::{EvaluationOptions, evaluate};
 use crate::train::event::Metrics;
-use crate::train::trainer::evaluate;
 use std::io::{IsTerminal, Write};
 
 pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
@@ -24,18 +24,18 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     }
     let examples = tokenize(&loaded.tokenizer, &reviews, loaded.max_seq_length)?;
     let talk = std::io::stderr().is_terminal();
-    let metrics = evaluate(
-        &loaded.model,
-        &examples,
-        flags.per_device_eval_batch_size,
-        loaded.tokenizer.pad_id(),
-        |done, total| {
-            if talk {
-                eprint!("\r{done}/{total} reviews ");
-            }
-            true
-        },
-    )
+    let options = EvaluationOptions {
+        batch_size: flags.per_device_eval_batch_size,
+        pad_id: loaded.tokenizer.pad_id(),
+        pad_to: 0,
+        label_smoothing_factor: 0.0,
+    };
+    let metrics = evaluate(&loaded.model, &examples, options, |done, total| {
+        if talk {
+            eprint!("\r{done}/{total} reviews ");
+        }
+        true
+    })
     .map_err(crate::model::ModelError::from)?;
     if talk {
         eprintln!();

@@ -9,6 +9,7 @@ mod train;
 
 use crate::cli::{Cli, Command};
 use crate::data::{Split, nsmc};
+use crate::plain::is_broken_pipe;
 use crate::text::printable;
 use crate::tokenizer::vocabulary;
 use std::io::{BufRead, Read, Write};
@@ -37,15 +38,6 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Whether whoever read our output went away, which is no error to speak of.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-    })
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {

@@ -1,6 +1,7 @@
 //! The saved model that `evaluate` and `predict` work on.
 
 use crate::cli::SavedModel;
+use crate::config::DEFAULT_LENGTH;
 use crate::model::{BertForSequenceClassification, folder};
 use crate::text::printable;
 use crate::tokenizer::Tokenizer;
@@ -39,7 +40,7 @@ pub fn load(saved: &SavedModel) -> anyhow::Result<Loaded> {
     }
     let longest = model.config().bert.max_position_embeddings;
     Ok(Loaded {
-        max_seq_length: saved.max_seq_length.unwrap_or(128).min(longest),
+        max_seq_length: saved.max_seq_length.unwrap_or(DEFAULT_LENGTH).min(longest),
         model,
         tokenizer,
     })

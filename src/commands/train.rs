@@ -2,7 +2,7 @@
 
 use crate::app::{Message, State, update};
 use crate::cli::TrainFlags;
-use crate::plain::{self, Ending};
+use crate::plain::{self, Ending, Known};
 use crate::summary::{evaluation, train_output};
 use crate::train::TrainEvent;
 use crate::tui::{self, Leaving};
@@ -21,25 +21,26 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     let (json, plain) = (flags.json, flags.plain || dumb || !terminal);
     let worker = Worker::spawn(flags)?;
     if json || plain {
-        return Ok(exit_code(plain::follow(worker, json, None, &mut out)?));
+        return Ok(exit_code(plain::follow(worker, json, Known::default(), &mut out)?));
     }
     let (leaving, state) = tui::run(&worker, Theme::from_environment())?;
-    match leaving {
-        Leaving::HungUp => {
-            // Nobody can read what is written now, but the run is worth its end.
-            let started = state.started;
-            let ending = plain::follow(worker, false, started, &mut std::io::sink())?;
-            return Ok(exit_code(ending));
-        }
-        Leaving::Panicked => {
+    if state.is_running() && matches!(leaving, Leaving::HungUp | Leaving::Panicked) {
+        // The run is worth its end, whether or not anybody can read of it.
+        let mut nowhere = std::io::sink();
+        let known = Known { started: state.started, pace: state.pace };
+        let out: &mut dyn Write = if leaving == Leaving::Panicked {
             eprintln!("The dashboard failed; the run goes on without it.");
-            let ending = plain::follow(worker, false, state.started, &mut out)?;
-            return Ok(exit_code(ending));
-        }
-        Leaving::Quit | Leaving::Signalled(_) => {}
+            &mut out
+        } else {
+            &mut nowhere
+        };
+        return Ok(exit_code(plain::follow(worker, json, known, out)?));
     }
     if !state.is_running() {
         worker.join();
+    }
+    if leaving == Leaving::HungUp {
+        return Ok(ExitCode::SUCCESS);
     }
     write_summary(&state, &mut out)?;
     Ok(match leaving {

@@ -42,12 +42,12 @@ pub enum Split {
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The file cannot be opened or read.
-    #[error("{}: {source}. Check the path and its permissions.", file.display())]
+    #[error("{}: {error}. Check the path and its permissions.", file.display())]
     Io {
         /// The file asked for.
         file: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A row that is not `id document label`.
     #[error(

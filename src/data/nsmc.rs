@@ -20,7 +20,7 @@ pub fn load(split: Split) -> Result<Reviews, DataError> {
     };
     let name = Path::new("embedded NSMC").join(name);
     let decoder = ruzstd::decoding::StreamingDecoder::new(compressed).map_err(|error| {
-        DataError::Io { file: name.clone(), source: std::io::Error::other(error.to_string()) }
+        DataError::Io { file: name.clone(), error: std::io::Error::other(error.to_string()) }
     })?;
     tsv::read(std::io::BufReader::new(decoder), &name, false)
 }

@@ -15,7 +15,7 @@ const LONGEST_LINE: usize = 1 << 20;
 /// Names the file, the line and what was found there.
 pub fn read_file(file: &Path, skip_bad_rows: bool) -> Result<Reviews, DataError> {
     let opened = std::fs::File::open(file)
-        .map_err(|source| DataError::Io { file: file.to_path_buf(), source })?;
+        .map_err(|error| DataError::Io { file: file.to_path_buf(), error })?;
     let reviews = read(std::io::BufReader::new(opened), file, skip_bad_rows)?;
     if reviews.rows.is_empty() {
         return Err(DataError::Empty { file: file.to_path_buf() });
@@ -36,7 +36,7 @@ pub fn read(
     let mut line = Vec::new();
     let mut number = 0;
     while next_line(&mut source, &mut line)
-        .map_err(|source| DataError::Io { file: name.to_path_buf(), source })?
+        .map_err(|error| DataError::Io { file: name.to_path_buf(), error })?
     {
         number += 1;
         if number == 1 {

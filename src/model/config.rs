@@ -8,6 +8,12 @@ use std::path::Path;
 /// The configuration of the small Korean model that ships with the program.
 pub const EMBEDDED: &str = include_str!("../../assets/model/config.json");
 
+/// The most classes a model may have: figures are kept for each pair of them.
+const MOST_LABELS: usize = 1000;
+
+/// The most parameters a model may have; beyond it no machine of today trains it in float32.
+const MOST_PARAMETERS: f64 = 4e9;
+
 /// A model's shape: BERT's hyper-parameters, what candle's own [`Config`] leaves out, and the
 /// file they came from.
 #[derive(Clone, Debug)]
@@ -37,7 +43,7 @@ impl ModelConfig {
     /// Names the file and the value that cannot be used.
     pub fn read(file: &Path, overrides: &[(String, Value)]) -> Result<Self, ModelError> {
         let text = std::fs::read_to_string(file)
-            .map_err(|source| ModelError::Io { file: file.to_path_buf(), source })?;
+            .map_err(|error| ModelError::Io { file: file.to_path_buf(), error })?;
         Self::parse(&text, file, overrides)
     }
 
@@ -112,10 +118,29 @@ impl ModelConfig {
                 return Err(format!("{name} is {value}; it has to be at least 0 and below 1"));
             }
         }
-        if self.labels.len() < 2 {
-            return Err("id2label names fewer than two classes".to_owned());
+        if !(2..=MOST_LABELS).contains(&self.labels.len()) {
+            return Err(format!(
+                "{} classes; there have to be from 2 to {MOST_LABELS}",
+                self.labels.len()
+            ));
+        }
+        let parameters = self.parameter_estimate();
+        if parameters > MOST_PARAMETERS {
+            return Err(format!(
+                "its sizes make a model of {parameters:.1e} parameters; at most \
+                 {MOST_PARAMETERS:.0e} are supported"
+            ));
         }
         Ok(())
+    }
+
+    /// How many parameters there are but for biases and normalisations.
+    fn parameter_estimate(&self) -> f64 {
+        let bert = &self.bert;
+        let hidden = bert.hidden_size as f64;
+        let rows = bert.vocab_size + bert.max_position_embeddings + bert.type_vocab_size;
+        let layer = hidden * (4.0 * hidden + 2.0 * bert.intermediate_size as f64);
+        rows as f64 * hidden + bert.num_hidden_layers as f64 * layer
     }
 
     /// Dropout before the linear head: `classifier_dropout`, else `hidden_dropout_prob`.
@@ -158,7 +183,7 @@ fn labels(json: &Map<String, Value>) -> Result<Vec<String>, String> {
     let default = |id: usize| format!("LABEL_{id}");
     let Some(names) = json.get("id2label").and_then(Value::as_object) else {
         let count = json.get("num_labels").and_then(Value::as_u64).unwrap_or(2);
-        return Ok((0..count.min(100_000) as usize).map(default).collect());
+        return Ok((0..count.min(MOST_LABELS as u64 + 1) as usize).map(default).collect());
     };
     (0..names.len())
         .map(|id| {
@@ -186,7 +211,21 @@ mod tests {
         assert!(error_with("hidden_act", json!("swish")).contains("swish"));
         assert!(error_with("model_type", json!("gpt2")).contains("\"gpt2\" is not supported"));
         assert!(error_with("hidden_dropout_prob", json!(1.0)).contains("below 1"));
+        assert!(error_with("hidden_size", json!(3 << 20)).contains("parameters"));
+        assert!(error_with("vocab_size", json!(1 << 30)).contains("vocab_size is"));
         assert!(error_with("no_such", json!(1)).contains("no value named no_such"));
+    }
+
+    #[test]
+    fn the_number_of_classes_is_bounded() {
+        for (count, fits) in
+            [(1_u64, false), (2, true), (1000, true), (1001, false), (1 << 40, false)]
+        {
+            let text = EMBEDDED.replacen('{', &format!("{{\"num_labels\": {count},"), 1);
+            let text = text.replace("id2label", "unused");
+            let config = ModelConfig::parse(&text, Path::new("config.json"), &[]);
+            assert_eq!(config.is_ok(), fits, "{count}");
+        }
     }
 
     #[test]

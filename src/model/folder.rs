@@ -36,14 +36,39 @@ pub fn load(
     let damaged = |reason: String| ModelError::Weights { file: file.clone(), reason };
     let loaded = if file.exists() {
         let bytes =
-            std::fs::read(&file).map_err(|source| ModelError::Io { file: file.clone(), source })?;
+            std::fs::read(&file).map_err(|error| ModelError::Io { file: file.clone(), error })?;
         candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
-            .map_err(|error| damaged(format!("damaged: {}", without_backtrace(&error))))?
+            .map_err(|error| damaged(format!("damaged: {}", without_backtrace(&error))))
+            .map(with_todays_names)?
     } else {
         HashMap::new()
     };
-    BertForSequenceClassification::new(config, loaded, seed)
-        .map_err(|error| damaged(without_backtrace(&error)))
+    let holds_weights = !loaded.is_empty();
+    let (model, report) = BertForSequenceClassification::new(config, loaded, seed)
+        .map_err(|error| damaged(without_backtrace(&error)))?;
+    if holds_weights && report.missing.len() == model.parameters().iter().count() {
+        return Err(damaged("none of its tensors belongs to a BERT classifier".to_owned()));
+    }
+    Ok((model, report))
+}
+
+/// Older checkpoints call a normalisation's scale and shift `gamma` and `beta`, and a bare encoder
+/// lacks the `bert.` before its names; transformers renames both, and so does this.
+fn with_todays_names(loaded: HashMap<String, Tensor>) -> HashMap<String, Tensor> {
+    let bare = loaded.contains_key("embeddings.word_embeddings.weight");
+    let rename = |name: String| {
+        let name = match name.strip_suffix("LayerNorm.gamma") {
+            Some(place) => format!("{place}LayerNorm.weight"),
+            None => name,
+        };
+        let name = match name.strip_suffix("LayerNorm.beta") {
+            Some(place) => format!("{place}LayerNorm.bias"),
+            None => name,
+        };
+        let is_part = ["embeddings.", "encoder.", "pooler."].iter().any(|p| name.starts_with(p));
+        if bare && is_part { format!("bert.{name}") } else { name }
+    };
+    loaded.into_iter().map(|(name, tensor)| (rename(name), tensor)).collect()
 }
 
 /// Writes the model and its tokenizer, each file whole or not at all: to a temporary file in the
@@ -58,7 +83,7 @@ pub fn save(
 ) -> Result<(), ModelError> {
     let failed = |file: &Path| {
         let file = file.to_path_buf();
-        move |source| ModelError::Io { file, source }
+        move |error| ModelError::Io { file, error }
     };
     std::fs::create_dir_all(folder).map_err(failed(folder))?;
     let weights = folder.join(WEIGHTS);
@@ -186,6 +211,31 @@ mod tests {
         assert!(message(&[]).contains("model.safetensors: damaged"), "{}", message(&[]));
         std::fs::write(&weights, b"\xff\xff\xff\xff\xff\xff\xff\x7f{}")?;
         assert!(message(&[]).contains("damaged"));
+        Ok(())
+    }
+
+    #[test]
+    fn older_names_are_understood_and_strangers_refused() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        save(folder.path(), &tiny()?, &Tokenizer::embedded()?)?;
+        let weights = folder.path().join(WEIGHTS);
+        let loaded = candle_core::safetensors::load(&weights, &Device::Cpu)?;
+        let older = |name: &str| {
+            let name = name.strip_prefix("bert.").unwrap_or(name);
+            name.replace("LayerNorm.weight", "LayerNorm.gamma")
+                .replace("LayerNorm.bias", "LayerNorm.beta")
+        };
+        let renamed: HashMap<String, Tensor> =
+            loaded.iter().map(|(name, tensor)| (older(name), tensor.clone())).collect();
+        candle_core::safetensors::save(&renamed, &weights)?;
+        assert_eq!(load(folder.path(), &[], 1)?.1, LoadReport::default());
+
+        let strange: HashMap<String, Tensor> =
+            loaded.iter().map(|(name, tensor)| (format!("x.{name}"), tensor.clone())).collect();
+        candle_core::safetensors::save(&strange, &weights)?;
+        let message =
+            load(folder.path(), &[], 1).map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(message.contains("none of its tensors belongs"), "{message}");
         Ok(())
     }
 

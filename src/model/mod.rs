@@ -18,12 +18,12 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A file cannot be read or written.
-    #[error("{}: {source}", file.display())]
+    #[error("{}: {error}", file.display())]
     Io {
         /// The file.
         file: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// `config.json` describes no model that can be built.
     #[error("{}: {reason}", file.display())]
@@ -41,9 +41,15 @@ pub enum ModelError {
         /// What is wrong.
         reason: String,
     },
-    /// A computation failed.
-    #[error("{}", without_backtrace(.0))]
-    Candle(#[from] candle_core::Error),
+    /// A computation failed; candle's message.
+    #[error("{0}")]
+    Computation(String),
+}
+
+impl From<candle_core::Error> for ModelError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Computation(without_backtrace(&error))
+    }
 }
 
 /// candle's own message, without the backtrace that its `Display` adds.

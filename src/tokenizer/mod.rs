@@ -74,8 +74,8 @@ impl Tokenizer {
         Self::from_json(EMBEDDED.as_bytes(), file)
     }
 
-    /// Reads `tokenizer.json`, else `vocab.txt`, from a model's folder. A `vocab.txt` is taken as
-    /// cased unless a `tokenizer_config.json` beside it says `"do_lower_case": true`.
+    /// Reads `tokenizer.json`, else `vocab.txt`, from a model's folder. A `vocab.txt` alone is taken
+    /// as cased; a `tokenizer_config.json` beside it is obeyed, with transformers' defaults.
     ///
     /// # Errors
     /// Names the file and what is wrong with it.
@@ -104,20 +104,9 @@ impl Tokenizer {
             .unk_token("[UNK]".to_owned())
             .build()
             .map_err(|error| unreadable(file, format!("not a vocabulary: {error}")))?;
-        let lowercase = file
-            .parent()
-            .map(|folder| folder.join("tokenizer_config.json"))
-            .filter(|config| config.is_file())
-            .map(|config| {
-                let text =
-                    std::fs::read_to_string(&config).map_err(|error| unreadable(&config, error))?;
-                let json: serde_json::Value =
-                    serde_json::from_str(&text).map_err(|error| unreadable(&config, error))?;
-                Ok(json["do_lower_case"].as_bool().unwrap_or(true))
-            })
-            .transpose()?
-            .unwrap_or(false);
-        let inner = assemble(model, lowercase).map_err(|error| unreadable(file, error))?;
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let normalizer = normalizer(&folder.join("tokenizer_config.json"))?;
+        let inner = assemble(model, normalizer).map_err(|error| unreadable(file, error))?;
         Self::new(inner, file)
     }
 
@@ -131,7 +120,11 @@ impl Tokenizer {
                 .ok_or_else(|| unreadable(file, format!("the vocabulary has no {token}")))
         };
         let (unk_id, sep_id, pad_id) = (id("[UNK]")?, id("[SEP]")?, id("[PAD]")?);
-        id("[CLS]")?;
+        let frame = [id("[CLS]")?, sep_id];
+        let empty = inner.encode_fast("", true).map_err(|error| unreadable(file, error))?;
+        if empty.get_ids() != frame {
+            return Err(unreadable(file, "it does not frame a text with [CLS] and [SEP]"));
+        }
         Ok(Self { inner, unk_id, sep_id, pad_id })
     }
 
@@ -143,6 +136,11 @@ impl Tokenizer {
     /// The number of `[PAD]`.
     pub fn pad_id(&self) -> u32 {
         self.pad_id
+    }
+
+    /// The highest number of any piece.
+    pub fn highest_id(&self) -> u32 {
+        self.inner.get_vocab(true).into_values().max().unwrap_or(0)
     }
 
     /// How many pieces there are, added tokens included.
@@ -218,8 +216,28 @@ fn unreadable(file: &Path, reason: impl ToString) -> TokenizerError {
     TokenizerError::Unreadable { file: file.to_path_buf(), reason: reason.to_string() }
 }
 
-/// BERT's tokenizer around a vocabulary: its normalizer, its word splitting, `[CLS] … [SEP]`.
-fn assemble(model: WordPiece, lowercase: bool) -> tokenizers::Result<tokenizers::Tokenizer> {
+/// BERT's normalizer as a `tokenizer_config.json` describes it; cased if there is no such file.
+fn normalizer(config: &Path) -> Result<BertNormalizer, TokenizerError> {
+    if !config.is_file() {
+        return Ok(BertNormalizer::new(true, true, None, false));
+    }
+    let text = std::fs::read_to_string(config).map_err(|error| unreadable(config, error))?;
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| unreadable(config, error))?;
+    let flag = |name: &str| json[name].as_bool();
+    Ok(BertNormalizer::new(
+        true,
+        flag("tokenize_chinese_chars").unwrap_or(true),
+        flag("strip_accents"),
+        flag("do_lower_case").unwrap_or(true),
+    ))
+}
+
+/// BERT's tokenizer around a vocabulary: a normalizer, its word splitting, `[CLS] … [SEP]`.
+fn assemble(
+    model: WordPiece,
+    normalizer: BertNormalizer,
+) -> tokenizers::Result<tokenizers::Tokenizer> {
     let mut tokenizer = tokenizers::Tokenizer::new(model);
     let id = |token: &str| {
         let id = tokenizer.token_to_id(token);
@@ -227,8 +245,7 @@ fn assemble(model: WordPiece, lowercase: bool) -> tokenizers::Result<tokenizers:
     };
     let frame =
         BertProcessing::new(("[SEP]".to_owned(), id("[SEP]")?), ("[CLS]".to_owned(), id("[CLS]")?));
-    // strip_accents off: it would take Hangul syllables apart.
-    tokenizer.with_normalizer(Some(BertNormalizer::new(true, true, Some(false), lowercase)))?;
+    tokenizer.with_normalizer(Some(normalizer))?;
     tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
     tokenizer.with_post_processor(Some(frame));
     tokenizer.with_decoder(Some(WordPieceDecoder::default()));

@@ -47,12 +47,17 @@ fn train_inner(texts: &[&str], size: usize) -> tokenizers::Result<Tokenizer> {
     trainer.feed(repeated, |word| Ok(vec![word.to_owned()]))?;
     let mut model = WordPiece::default();
     trainer.train(&mut model)?;
-    Ok(Tokenizer::new(assemble(model, true)?, Path::new("the trained vocabulary"))?)
+    Ok(Tokenizer::new(assemble(model, normalizer())?, Path::new("the trained vocabulary"))?)
+}
+
+/// Lower-casing, but leaving accents: taking them off would take Hangul syllables apart.
+fn normalizer() -> BertNormalizer {
+    BertNormalizer::new(true, true, Some(false), true)
 }
 
 /// How often each word occurs, as BERT's normalizer and word splitting see it.
 fn word_counts(texts: &[&str]) -> tokenizers::Result<BTreeMap<String, usize>> {
-    let normalizer = BertNormalizer::new(true, true, Some(false), true);
+    let normalizer = normalizer();
     let mut counts = BTreeMap::new();
     for text in texts {
         let mut normalized = NormalizedString::from(*text);

@@ -49,6 +49,10 @@ pub struct Started {
     pub eval_steps: u64,
     /// Steps between two log lines.
     pub logging_steps: u64,
+    /// Where the model will be saved.
+    pub output_dir: String,
+    /// Whether another model lies there, which saving replaces.
+    pub replaces_model: bool,
     /// Every setting, by its Hugging Face name, with why it holds.
     pub settings: Vec<Setting>,
     /// Things worth knowing: rows skipped, parameters initialised.

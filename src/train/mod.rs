@@ -1,6 +1,7 @@
 //! Training: it knows nothing of screens. It publishes plain events and asks, between batches,
 //! whether to go on.
 
+pub mod evaluation;
 pub mod event;
 pub mod metrics;
 pub mod schedule;

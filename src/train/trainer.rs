@@ -1,14 +1,14 @@
 //! The training loop.
 
-use super::event::{Epoch, Evaluated, Finished, Metrics, Step, TrainEvent, TrainMetrics};
+use super::evaluation::{EvaluationOptions, cross_entropy, evaluate, predicted_classes};
+use super::event::{Epoch, Evaluated, Finished, Step, TrainEvent, TrainMetrics};
 use super::metrics::Confusion;
 use super::schedule::Schedule;
 use crate::config::{EvalStrategy, TrainingArguments};
-use crate::data::batching::{Batch, Example, epoch_batches, evaluation_batches};
+use crate::data::batching::{Batch, Example, epoch_batches};
 use crate::model::{BertForSequenceClassification, Input, Parameters, without_backtrace};
 use crate::ops::Dropouts;
 use crate::ops::adamw::{AdamW, AdamWSettings, clip_factor};
-use candle_core::{D, Tensor};
 use std::time::Instant;
 
 /// What the trainer is told between batches.
@@ -32,7 +32,7 @@ pub trait Observer {
     fn evaluating(&mut self, done: usize, total: usize);
 
     /// Called between batches, while the model is at rest.
-    fn between_batches(&mut self, model: &BertForSequenceClassification) -> Control;
+    fn between_batches(&mut self) -> Control;
 }
 
 /// Why a run cannot go on.
@@ -51,9 +51,15 @@ pub enum TrainError {
     /// There is nothing to train on.
     #[error("there are no training examples")]
     NoExamples,
-    /// A computation failed.
-    #[error("{}", without_backtrace(.0))]
-    Candle(#[from] candle_core::Error),
+    /// A computation failed; candle's message.
+    #[error("{0}")]
+    Computation(String),
+}
+
+impl From<candle_core::Error> for TrainError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Computation(without_backtrace(&error))
+    }
 }
 
 impl TrainError {
@@ -61,11 +67,10 @@ impl TrainError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotFinite { .. } => Some(
-                "Try a lower --learning-rate, a longer --warmup-steps, or a --max-grad-norm of 1. \
-                 The weights are those of the step before.",
+                "Try a lower --learning-rate, a longer --warmup-steps, or a --max-grad-norm of 1.",
             ),
             Self::NoExamples => Some("Pass a --max-train-samples above 0."),
-            Self::Candle(_) => None,
+            Self::Computation(_) => None,
         }
     }
 }
@@ -138,11 +143,7 @@ impl<'a> Trainer<'a> {
         );
         let mut optimizer = self.optimizer();
         let lengths: Vec<usize> = self.train.iter().map(|e| e.ids.len()).collect();
-        let pad_to = if arguments.pad_to_max_length {
-            lengths.iter().copied().max().unwrap_or(0)
-        } else {
-            0
-        };
+        let pad_to = self.pad_to(self.train);
         let mut at = Position {
             began: Instant::now(),
             step: 0,
@@ -168,7 +169,7 @@ impl<'a> Trainer<'a> {
             let mut sums = Sums::default();
             let last = batches.len();
             for (i, rows) in batches.into_iter().enumerate() {
-                control = observer.between_batches(self.model);
+                control = observer.between_batches();
                 if control != Control::Continue || at.step >= max_steps {
                     break 'run;
                 }
@@ -226,6 +227,12 @@ impl<'a> Trainer<'a> {
         Ok(self.finished(&at, max_steps, steps_per_epoch))
     }
 
+    /// The least length to pad to: the longest example's under `pad_to_max_length`.
+    fn pad_to(&self, examples: &[Example]) -> usize {
+        let longest = examples.iter().map(|example| example.ids.len()).max();
+        if self.arguments.pad_to_max_length { longest.unwrap_or(0) } else { 0 }
+    }
+
     fn optimizer(&self) -> AdamW {
         let arguments = self.arguments;
         let parameters = self.model.parameters().iter().map(|(name, var)| {
@@ -278,20 +285,20 @@ impl<'a> Trainer<'a> {
         observer: &mut impl Observer,
     ) -> Result<Control, TrainError> {
         let mut stop = Control::Continue;
-        let metrics = evaluate(
-            self.model,
-            self.eval,
-            self.arguments.per_device_eval_batch_size,
-            self.pad_id,
-            |done, total| {
-                observer.evaluating(done, total);
-                let control = observer.between_batches(self.model);
-                if control != Control::Continue {
-                    stop = control;
-                }
-                stop != (Control::Stop { evaluate: false })
-            },
-        )?;
+        let options = EvaluationOptions {
+            batch_size: self.arguments.per_device_eval_batch_size,
+            pad_id: self.pad_id,
+            pad_to: self.pad_to(self.eval),
+            label_smoothing_factor: self.arguments.label_smoothing_factor,
+        };
+        let metrics = evaluate(self.model, self.eval, options, |done, total| {
+            observer.evaluating(done, total);
+            let control = observer.between_batches();
+            if control != Control::Continue {
+                stop = control;
+            }
+            stop != (Control::Stop { evaluate: false })
+        })?;
         if let Some(metrics) = metrics {
             at.evaluated_at = Some(at.step);
             observer.publish(TrainEvent::Evaluated(Evaluated {
@@ -321,73 +328,6 @@ impl<'a> Trainer<'a> {
             stopped: at.step < max_steps,
         }
     }
-}
-
-/// The mean cross-entropy of `[batch, labels]` logits, smoothed as transformers' `LabelSmoother`
-/// does: `(1 - s) × loss of the label + s × mean loss of all labels`.
-fn cross_entropy(logits: &Tensor, labels: &[u32], smoothing: f64) -> candle_core::Result<Tensor> {
-    let log_probabilities = candle_nn::ops::log_softmax(logits, D::Minus1)?;
-    let labels = Tensor::from_slice(labels, labels.len(), logits.device())?;
-    let loss = candle_nn::loss::nll(&log_probabilities, &labels)?;
-    if smoothing > 0.0 {
-        let uniform = (log_probabilities.mean_all()? * -smoothing)?;
-        (loss * (1.0 - smoothing))? + uniform
-    } else {
-        Ok(loss)
-    }
-}
-
-/// The class with the highest logit of each row, the first of equals.
-fn predicted_classes(logits: &Tensor) -> candle_core::Result<Vec<u32>> {
-    logits.argmax(D::Minus1)?.to_vec1()
-}
-
-/// Judges a model on examples. `progress` hears after each batch how many of how many are done,
-/// and ends the evaluation without a result by answering `false`.
-///
-/// # Errors
-/// If a computation fails.
-pub fn evaluate(
-    model: &BertForSequenceClassification,
-    examples: &[Example],
-    batch_size: usize,
-    pad_id: u32,
-    mut progress: impl FnMut(usize, usize) -> bool,
-) -> candle_core::Result<Option<Metrics>> {
-    let began = Instant::now();
-    let lengths: Vec<usize> = examples.iter().map(|e| e.ids.len()).collect();
-    let mut confusion = Confusion::new(model.config().labels.len());
-    let mut loss = 0f64;
-    let mut done = 0;
-    if !progress(0, examples.len()) {
-        return Ok(None);
-    }
-    for rows in evaluation_batches(&lengths, batch_size) {
-        let batch = Batch::new(rows.iter().map(|&i| &examples[i]), pad_id, 0);
-        let logits = model.forward(&Input::from(&batch), &Dropouts::off())?.detach();
-        let mean = cross_entropy(&logits, &batch.labels, 0.0)?.to_scalar::<f32>()?;
-        loss += f64::from(mean) * batch.size() as f64;
-        for (&label, predicted) in batch.labels.iter().zip(predicted_classes(&logits)?) {
-            confusion.add(label, predicted);
-        }
-        done += batch.size();
-        if !progress(done, examples.len()) {
-            return Ok(None);
-        }
-    }
-    let seconds = began.elapsed().as_secs_f64();
-    let scores = confusion.scores();
-    Ok(Some(Metrics {
-        eval_loss: loss / examples.len().max(1) as f64,
-        eval_accuracy: scores.accuracy,
-        eval_f1: scores.f1,
-        eval_precision: scores.precision,
-        eval_recall: scores.recall,
-        eval_samples: confusion.total(),
-        eval_confusion: confusion,
-        eval_runtime: seconds,
-        eval_samples_per_second: examples.len() as f64 / seconds,
-    }))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::*;
 use crate::cli::TrainFlags;
 use crate::config::{ModelTraits, resolve};
 use crate::model::ModelConfig;
+use candle_core::Tensor;
 use serde_json::json;
 use std::collections::HashMap;
 use std::path::Path;
@@ -56,7 +57,7 @@ impl Observer for Recorder {
 
     fn evaluating(&mut self, _: usize, _: usize) {}
 
-    fn between_batches(&mut self, _: &BertForSequenceClassification) -> Control {
+    fn between_batches(&mut self) -> Control {
         let steps = self.steps().len();
         match self.stop {
             Some((at, control)) if steps >= at => control,

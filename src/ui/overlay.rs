@@ -4,6 +4,7 @@ use super::panel;
 use super::theme::Theme;
 use crate::app::{Overlay, State};
 use crate::keymap::{BINDINGS, Place};
+use crate::text::excerpt;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
@@ -14,16 +15,20 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         None => {}
         Some(Overlay::Help) => draw_help(frame, area, state, theme),
         Some(Overlay::ConfirmQuit) => {
-            let text = format!(
+            let mut text = vec![format!(
                 "The run is at step {} of {}.",
                 state.steps_done(),
                 state.started.as_ref().map_or(0, |started| started.max_steps)
-            );
-            draw_question(frame, area, "quit?", &text, Place::ConfirmQuit, theme);
+            )];
+            if let Some(started) = state.started.as_ref().filter(|s| s.replaces_model) {
+                let folder = excerpt(&started.output_dir, 30);
+                text.push(format!("Saving it replaces the model that is in {folder}."));
+            }
+            draw_question(frame, area, &text, Place::ConfirmQuit, theme);
         }
         Some(Overlay::ConfirmUnsaved) => {
-            let text = "The trained model could not be saved and would be lost.";
-            draw_question(frame, area, "quit?", text, Place::ConfirmUnsaved, theme);
+            let text = ["The trained model is not saved and would be lost.".to_owned()];
+            draw_question(frame, area, &text, Place::ConfirmUnsaved, theme);
         }
     }
 }
@@ -47,20 +52,14 @@ fn keys_line(keys: &[crate::keymap::Key], help: &str, theme: Theme) -> Line<'sta
     ])
 }
 
-fn draw_question(
-    frame: &mut Frame,
-    area: Rect,
-    title: &str,
-    text: &str,
-    place: Place,
-    theme: Theme,
-) {
-    let mut lines = vec![Line::from(format!("  {text}")), Line::default()];
+fn draw_question(frame: &mut Frame, area: Rect, text: &[String], place: Place, theme: Theme) {
+    let mut lines: Vec<Line> = text.iter().map(|text| Line::from(format!("  {text}"))).collect();
+    lines.push(Line::default());
     for binding in BINDINGS.iter().filter(|binding| binding.place == place) {
         lines.push(keys_line(binding.keys, binding.help, theme));
     }
     let area = centred(area, 74, lines.len() as u16 + 4);
-    let block = panel(theme, title)
+    let block = panel(theme, "quit?")
         .border_style(theme.warning())
         .padding(ratatui::widgets::Padding::vertical(1));
     frame.render_widget(Clear, area);

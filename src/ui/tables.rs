@@ -31,7 +31,7 @@ pub fn draw_settings(
     let name_width = started.settings.iter().map(|s| s.name.len()).max().unwrap_or(0);
     // What was chosen first, defaults last: a small panel shows what matters.
     let rank = |why: &str| match why {
-        "flag" | "--recipe" => 0,
+        "flag" => 0,
         "random weights" => 1,
         _ if why.starts_with("recipe") => 2,
         "Hugging Face default" => 4,

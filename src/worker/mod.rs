@@ -96,6 +96,7 @@ impl Worker {
                     Err(panic) => format!("the training thread panicked: {}", reason(&*panic)),
                 };
                 link.fail(&failure, None, 0);
+                link.send(Report::Activity(Activity::Idle));
             })?;
         Ok(Self { reports, commands, thread })
     }
@@ -138,12 +139,8 @@ impl Link {
     }
 
     fn fail(&self, message: &str, hint: Option<String>, step: u64) {
-        self.event(TrainEvent::Failed(Failed {
-            message: printable(message).into_owned(),
-            hint,
-            step,
-        }));
-        self.send(Report::Activity(Activity::Idle));
+        let message = printable(message).into_owned();
+        self.event(TrainEvent::Failed(Failed { message, hint, step }));
     }
 
     fn answer(&self, text: String, run: &Run) {
@@ -171,7 +168,7 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
     injected_panic("trainer");
     let trainer =
         Trainer::new(&run.model, &run.arguments, &run.train, &run.eval, run.tokenizer.pad_id());
-    let mut watcher = Watcher { link, run: &run, step: 0, evaluating: false };
+    let mut watcher = Watcher { link, run: &run, step: 0 };
     let outcome = trainer.run(&mut watcher);
     let step = watcher.step;
     match outcome {
@@ -181,10 +178,10 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
                 save(&run, link, step);
             }
             link.event(TrainEvent::Finished(finished));
-            link.send(Report::Activity(Activity::Idle));
         }
         Err(error) => link.fail(&error.to_string(), error.hint().map(str::to_owned), step),
     }
+    link.send(Report::Activity(Activity::Idle));
     for command in &link.command {
         match command {
             Command::Predict(text) => link.answer(text, &run),
@@ -209,7 +206,7 @@ fn save(run: &Run, link: &Link, step: u64) {
         })),
         Err(error) => link.fail(
             &format!("the model could not be saved: {error}"),
-            Some("It is still in memory: make room, then press w to save again.".to_owned()),
+            Some("Make room; the dashboard still holds it, and w saves again.".to_owned()),
             step,
         ),
     }
@@ -230,7 +227,6 @@ struct Watcher<'a> {
     link: &'a Link,
     run: &'a Run,
     step: u64,
-    evaluating: bool,
 }
 
 impl Observer for Watcher<'_> {
@@ -242,15 +238,13 @@ impl Observer for Watcher<'_> {
     }
 
     fn evaluating(&mut self, done: usize, total: usize) {
-        self.evaluating = true;
         self.link.send(Report::Activity(Activity::Evaluating(done, total)));
         if done >= total {
-            self.evaluating = false;
             self.link.send(Report::Activity(Activity::Training));
         }
     }
 
-    fn between_batches(&mut self, _: &BertForSequenceClassification) -> Control {
+    fn between_batches(&mut self) -> Control {
         for command in self.link.command.try_iter() {
             match command {
                 Command::Stop { evaluate } => return Control::Stop { evaluate },

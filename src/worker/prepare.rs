@@ -65,7 +65,10 @@ pub(super) fn prepare(flags: &TrainFlags, link: &Link) -> anyhow::Result<(Run, S
         tokenizer,
         arguments,
     };
-    let notes = notes(&report, total, train_skipped + eval_skipped);
+    let mut notes = notes(&report, total, train_skipped + eval_skipped);
+    if folder::holds_a_model(&output_dir) {
+        notes.push("output_dir holds a model, which saving this run will replace".to_owned());
+    }
     let started = started(&name, &run, data_settings(flags).into_iter().chain(settings), notes);
     Ok((run, started))
 }
@@ -88,16 +91,16 @@ fn check_writable(folder: &Path) -> anyhow::Result<()> {
 /// Ids beyond the model's table would fail in the middle of a run.
 ///
 /// # Errors
-/// If the tokenizer has more pieces than the model.
+/// If the tokenizer has an id that the model has no row for.
 pub fn check_vocabulary(
     model: &BertForSequenceClassification,
     tokenizer: &Tokenizer,
 ) -> anyhow::Result<()> {
-    let (pieces, rows) = (tokenizer.vocab_size(), model.config().bert.vocab_size);
+    let (highest, rows) = (tokenizer.highest_id(), model.config().bert.vocab_size);
     anyhow::ensure!(
-        pieces <= rows,
-        "the tokenizer has {pieces} pieces, but config.json gives the model a vocab_size of \
-         {rows}: they do not belong together"
+        (highest as usize) < rows,
+        "the tokenizer numbers its pieces up to {highest}, but config.json gives the model a \
+         vocab_size of {rows}: they do not belong together"
     );
     Ok(())
 }
@@ -162,13 +165,15 @@ fn started(
         eval_samples: run.eval.len(),
         steps_per_epoch: arguments.steps_per_epoch(run.train.len()),
         max_steps: arguments.max_steps(run.train.len()),
-        num_train_epochs: arguments.num_train_epochs,
+        num_train_epochs: arguments.epochs(run.train.len()),
         eval_steps: match arguments.eval_strategy {
             EvalStrategy::Epoch => arguments.steps_per_epoch(run.train.len()),
             EvalStrategy::Steps => arguments.eval_steps,
             EvalStrategy::No => 0,
         },
         logging_steps: arguments.logging_steps,
+        output_dir: printable(&arguments.output_dir.display().to_string()).into_owned(),
+        replaces_model: folder::holds_a_model(&arguments.output_dir),
         settings: settings.collect(),
         notes,
     }
