@@ -91,19 +91,21 @@ pub fn screenshot(events: &Path, (columns, rows): (u16, u16)) -> anyhow::Result<
     let text = std::fs::read_to_string(events)
         .with_context(|| format!("{}: cannot be read", events.display()))?;
     let mut state = State::default();
-    let mut tell = |report| update(&mut state, Message::Report(report));
-    tell(Report::Activity(Activity::Training));
+    let mut tell = |message| update(&mut state, message);
+    tell(Message::Report(Report::Activity(Activity::Training)));
     for (number, line) in text.lines().enumerate() {
         let event: TrainEvent = serde_json::from_str(line)
             .with_context(|| format!("{}:{}: not an event", events.display(), number + 1))?;
         let over = matches!(event, TrainEvent::Finished(_) | TrainEvent::Failed(_));
-        tell(Report::Event(event));
-        if over {
-            tell(Report::Activity(Activity::Idle));
+        match &event {
+            TrainEvent::Step(step) => drop(tell(Message::Tick(step.elapsed))),
+            TrainEvent::Evaluated(evaluated) => drop(tell(Message::Tick(evaluated.elapsed))),
+            _ => {}
         }
-    }
-    if let Some(step) = &state.step {
-        state.now = step.elapsed;
+        tell(Message::Report(Report::Event(event)));
+        if over {
+            tell(Message::Report(Report::Activity(Activity::Idle)));
+        }
     }
     let mut terminal = Terminal::new(TestBackend::new(columns, rows))?;
     terminal.draw(|frame| ui::draw(frame, &state, Theme::new(true)))?;

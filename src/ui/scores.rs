@@ -13,7 +13,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{self, Chart, Dataset, GraphType, Paragraph};
 
 /// F1 below this is not drawn; the table shows it.
-const LOWEST_F1: f64 = 0.3;
+const LOWEST_F1: f64 = 0.5;
 
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let block = panel(theme, "accuracy · F1");
@@ -88,10 +88,10 @@ fn draw_chart(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let accuracy = points(&|row| Some(row.eval.as_ref()?.metrics.eval_accuracy));
     let f1 = points(&|row| Some(row.eval.as_ref()?.metrics.eval_f1));
     // An F1 of zero, common after a first epoch, would flatten the rest: it is left off the chart.
-    let drawn = f1.iter().filter(|point| point.1 >= LOWEST_F1);
-    let all = || train.iter().chain(&accuracy).chain(drawn.clone()).map(|point| point.1);
+    let f1: Vec<(f64, f64)> = f1.into_iter().filter(|point| point.1 >= LOWEST_F1).collect();
+    let all = || train.iter().chain(&accuracy).chain(&f1).map(|point| point.1);
     let (low, high) = (all().fold(0.5, f64::min), all().fold(0.6, f64::max));
-    let y = axis(low, high, usize::from(area.height / 2).clamp(2, 6));
+    let y = axis(low, high, usize::from(area.height / 2).clamp(4, 6));
     let last = state.epochs.last().map_or(2.0, |row| row.number.max(2) as f64);
     let curve = |points, style| {
         Dataset::default()
