@@ -4,6 +4,7 @@ use crate::app::{Message, State, update};
 use crate::cli::TrainFlags;
 use crate::plain::{self, Ending, Known};
 use crate::summary::{evaluation, train_output};
+use crate::text::printable;
 use crate::train::TrainEvent;
 use crate::tui::{self, Leaving};
 use crate::ui::{self, Theme, svg};
@@ -75,7 +76,10 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
         } else {
             format!(" --model-name-or-path {folder}")
         };
-        writeln!(out, "  nsmc-tui predict{model} \"정말 재미있는 영화\"")?;
+        // As it was called, so that the line can be copied after `cargo run` too.
+        let program = std::env::args().next().unwrap_or_else(|| "nsmc-tui".to_owned());
+        let program = printable(&program);
+        writeln!(out, "  {program} predict{model} \"정말 재미있는 영화\"")?;
     }
     if let Some(failed) = &state.failed {
         eprintln!("error: {}", failed.message);
