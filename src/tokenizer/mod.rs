@@ -300,16 +300,21 @@ mod tests {
     }
 
     #[test]
-    fn the_samples_longest_reviews_are_the_references() -> anyhow::Result<()> {
-        use crate::data::{Split, nsmc, sampling::sample_indices, summary::summarize};
+    fn the_samples_figures_are_the_references() -> anyhow::Result<()> {
+        use crate::data::{Split, sampling::SampleLimit, source::load_reviews, summary::summarize};
+        let reference: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/reference/sample_2000.json"))?;
         let [tokenizer, _] = mbert_both_ways()?;
-        for (split, longest) in [(Split::Train, 119), (Split::Test, 125)] {
-            let rows = nsmc::load(split)?.rows;
-            let sample: Vec<_> = sample_indices(rows.len(), Some(2000), 42)
-                .into_iter()
-                .map(|i| rows[i].clone())
-                .collect();
-            assert_eq!(summarize(&sample, &tokenizer, false)?.longest_in_tokens, longest);
+        for (key, split) in [("train", Split::Train), ("test", Split::Test)] {
+            let limit = Some(SampleLimit::Count(2000));
+            let (sample, _) = load_reviews(None, split, limit, 42, false)?;
+            let ours = serde_json::to_value(summarize(&sample, &tokenizer, true)?)?;
+            for name in ["positives", "longest_in_tokens", "mean_tokens", "ids"] {
+                assert_eq!(ours[name], reference[key][name], "{key} {name}");
+            }
+            let first = &reference[key]["first"];
+            assert_eq!(ours["first"]["document"], first[1]);
+            assert_eq!(ours["first"]["label"].to_string(), first[2].as_str().unwrap_or_default());
         }
         Ok(())
     }
