@@ -151,6 +151,15 @@ impl Choices {
     }
 }
 
+impl Choices {
+    /// Says more of why the latest setting holds.
+    fn amend_reason(&mut self, why: &str) {
+        if let Some(latest) = self.settings.last_mut() {
+            why.clone_into(&mut latest.why);
+        }
+    }
+}
+
 /// A number as one would type it: `5e-5`, `0.01`, `10`.
 pub fn show_number(value: &f64) -> String {
     if *value != 0.0 && value.abs() < 1e-3 { format!("{value:e}") } else { format!("{value}") }
@@ -249,6 +258,9 @@ pub fn resolve(flags: &TrainFlags, model: ModelTraits) -> (TrainingArguments, Ve
         },
         count,
     );
+    if let Some(asked) = flags.max_seq_length.filter(|asked| *asked > longest) {
+        choices.amend_reason(&format!("{asked} asked, but the model has no more positions"));
+    }
     let eval_strategy = choices.pick(
         "eval_strategy",
         flags.eval_strategy,
@@ -364,7 +376,9 @@ mod tests {
 
     #[test]
     fn the_length_never_exceeds_the_positions() {
-        assert_eq!(of(&["--max-seq-length", "999"], RANDOM).0.max_seq_length, 160);
+        let (arguments, settings) = of(&["--max-seq-length", "999"], RANDOM);
+        assert_eq!(arguments.max_seq_length, 160);
+        assert!(why(&settings, "max_seq_length").1.starts_with("999 asked"));
         assert_eq!(of(&[], RANDOM).0.max_seq_length, 160);
     }
 }

@@ -60,7 +60,11 @@ pub fn follow(
             && (stop.load(Ordering::Relaxed) || written.as_ref().is_err_and(is_broken_pipe))
         {
             stopping = true;
-            talk("Stopping the run; a second signal ends the program at once.");
+            talk(if written.is_err() {
+                "The output was closed: stopping the run and saving the model."
+            } else {
+                "Stopping the run; a second signal ends the program at once."
+            });
             // A run that has ended needs no stopping.
             let _ = worker.commands.send(Command::Stop { evaluate: false });
         }

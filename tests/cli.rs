@@ -192,7 +192,7 @@ fn what_is_wrong_is_named_with_what_to_do() {
         .args(TINY)
         .assert()
         .success();
-    assert!(stdout(&skipped).contains("note: 1 bad rows were left out"));
+    assert!(stdout(&skipped).contains("note: bad rows left out: 1"));
 
     let none = nsmc(folder.path())
         .args(["predict", "--model-name-or-path", "nowhere", "x"])
@@ -204,6 +204,7 @@ fn what_is_wrong_is_named_with_what_to_do() {
     let invalid =
         nsmc(folder.path()).arg("tokenize").write_stdin(&b"ok\n\xff\xfe\n"[..]).assert().code(1);
     assert!(stderr(&invalid).contains("standard input:2: invalid UTF-8"));
+    assert!(stdout(&invalid).contains("[CLS]"), "what came before is answered");
 }
 
 #[test]

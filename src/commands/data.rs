@@ -24,7 +24,7 @@ pub fn run(flags: &DataFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let load = |file: Option<&std::path::Path>, split, limit| {
         let (reviews, skipped) = load_reviews(file, split, limit, seed, skip)?;
         if skipped > 0 {
-            eprintln!("{skipped} bad rows were left out");
+            eprintln!("bad rows left out: {skipped}");
         }
         anyhow::Ok(reviews)
     };

@@ -20,7 +20,7 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
         source.skip_bad_rows,
     )?;
     if skipped > 0 {
-        eprintln!("{skipped} bad rows were left out");
+        eprintln!("bad rows left out: {skipped}");
     }
     let examples = tokenize(&loaded.tokenizer, &reviews, loaded.max_seq_length)?;
     let talk = std::io::stderr().is_terminal();

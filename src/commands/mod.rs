@@ -80,19 +80,29 @@ fn each_text(
     let mut number = 0;
     loop {
         let mut lines: Vec<String> = Vec::new();
+        let mut problem = None;
         while lines.len() < AT_A_TIME && (lines.is_empty() || input.buffer().contains(&b'\n')) {
             let mut line = Vec::new();
             if Read::take(&mut input, LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
                 break;
             }
             number += 1;
-            anyhow::ensure!(
-                (line.len() as u64) < LONGEST_LINE,
-                "standard input:{number}: a line longer than {LONGEST_LINE} bytes"
-            );
-            let line = String::from_utf8(line)
-                .map_err(|_| anyhow::anyhow!("standard input:{number}: invalid UTF-8"))?;
-            lines.push(line.trim_end_matches(['\n', '\r']).to_owned());
+            let long = line.len() as u64 >= LONGEST_LINE;
+            match String::from_utf8(line) {
+                Ok(line) if !long => lines.push(line.trim_end_matches(['\n', '\r']).to_owned()),
+                Ok(_) => problem = Some(format!("a line longer than {LONGEST_LINE} bytes")),
+                Err(_) => {
+                    problem = Some("invalid UTF-8; mend the line and go on from it".to_owned());
+                }
+            }
+            if problem.is_some() {
+                break;
+            }
+        }
+        // What came before a bad line is still answered.
+        if let Some(problem) = problem {
+            f(&lines.iter().map(String::as_str).collect::<Vec<_>>())?;
+            anyhow::bail!("standard input:{number}: {problem}");
         }
         if lines.is_empty() {
             return Ok(());

@@ -81,6 +81,9 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
         let program = printable(&program);
         writeln!(out, "  {program} predict{model} \"정말 재미있는 영화\"")?;
     }
+    if state.steps_done() > 0 && state.saved.is_none() {
+        eprintln!("Nothing was saved.");
+    }
     if let Some(failed) = &state.failed {
         eprintln!("error: {}", failed.message);
         if let Some(hint) = &failed.hint {

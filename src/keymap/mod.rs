@@ -119,7 +119,7 @@ pub const BINDINGS: &[Binding] = {
         binding(Reading, &[char('q')], Quit, "Quit; asks first while training", Some("quit")),
         binding(Typing, &[key(Enter)], Submit, "Classify the sentence", Some("classify")),
         binding(Typing, &[key(Up)], History(1), "An earlier sentence", Some("earlier")),
-        binding(Typing, &[key(Down)], History(-1), "A later sentence", Some("later")),
+        binding(Typing, &[key(Down)], History(-1), "A later sentence", None),
         binding(
             Typing,
             &[key(Left), control('b')],
@@ -177,13 +177,7 @@ pub const BINDINGS: &[Binding] = {
             "Delete the word before",
             None,
         ),
-        binding(
-            Typing,
-            &[control('u')],
-            Edit(InputRequest::DeleteLine),
-            "Delete the line",
-            Some("clear"),
-        ),
+        binding(Typing, &[control('u')], Edit(InputRequest::DeleteLine), "Delete the line", None),
         binding(
             Typing,
             &[control('k')],

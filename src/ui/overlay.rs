@@ -44,10 +44,11 @@ fn centred(area: Rect, width: u16, height: u16) -> Rect {
     }
 }
 
-fn keys_line(keys: &[crate::keymap::Key], help: &str, theme: Theme) -> Line<'static> {
+/// Keys in a column of `width`, and what they do.
+fn keys_line(keys: &[crate::keymap::Key], help: &str, width: usize, theme: Theme) -> Line<'static> {
     let names: Vec<String> = keys.iter().map(|key| key.name()).collect();
     Line::from(vec![
-        Span::styled(format!("  {:<24}", names.join(", ")), theme.strong()),
+        Span::styled(format!("  {:<width$}", names.join(", ")), theme.strong()),
         Span::raw(help.to_owned()),
     ])
 }
@@ -56,9 +57,9 @@ fn draw_question(frame: &mut Frame, area: Rect, text: &[String], place: Place, t
     let mut lines: Vec<Line> = text.iter().map(|text| Line::from(format!("  {text}"))).collect();
     lines.push(Line::default());
     for binding in BINDINGS.iter().filter(|binding| binding.place == place) {
-        lines.push(keys_line(binding.keys, binding.help, theme));
+        lines.push(keys_line(binding.keys, binding.help, 12, theme));
     }
-    let area = centred(area, 74, lines.len() as u16 + 4);
+    let area = centred(area, 64, lines.len() as u16 + 4);
     let block = panel(theme, "quit?")
         .border_style(theme.warning())
         .padding(ratatui::widgets::Padding::vertical(1));
@@ -74,7 +75,7 @@ fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         }
         lines.push(Line::styled(format!(" {}", place.title()), theme.train()));
         for binding in BINDINGS.iter().filter(|binding| binding.place == place) {
-            lines.push(keys_line(binding.keys, binding.help, theme));
+            lines.push(keys_line(binding.keys, binding.help, 24, theme));
         }
     }
     let area = centred(area, 78, lines.len() as u16 + 2);

@@ -5,12 +5,12 @@ use super::panel;
 use super::theme::Theme;
 use crate::app::State;
 use crate::predict::Prediction;
-use crate::text::{excerpt, printable};
+use crate::text::excerpt;
 use crate::worker::Answer;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::widgets::Paragraph;
 
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let answer = if area.height >= 24 { 12 } else { 9 };
@@ -65,15 +65,14 @@ fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
             Some(answer) => answer_lines(answer, state, usize::from(inner.width), theme),
         }
     };
-    let paragraph = Paragraph::new(lines).wrap(Wrap { trim: false });
-    frame.render_widget(paragraph.block(block), area);
+    frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
 fn answer_lines(answer: &Answer, state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = vec![Line::from(excerpt(&answer.text, width))];
     match &answer.outcome {
         Err(reason) => {
-            lines.push(Line::styled(printable(reason).into_owned(), theme.error()));
+            lines.push(Line::styled(excerpt(reason, width), theme.error()));
         }
         Ok(prediction) => {
             let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
@@ -81,7 +80,7 @@ fn answer_lines(answer: &Answer, state: &State, width: usize, theme: Theme) -> V
                 let name = labels.get(class).map_or("?", String::as_str);
                 lines.push(probability_line(name, class, *probability, prediction, width, theme));
             }
-            lines.push(pieces_line(prediction, theme));
+            lines.extend(pieces_lines(prediction, width, theme));
         }
     }
     lines
@@ -106,22 +105,37 @@ fn probability_line(
     Line::from(spans)
 }
 
-/// The pieces; `[UNK]` stands out, special ones stand back.
-fn pieces_line(prediction: &Prediction, theme: Theme) -> Line<'static> {
-    let mut spans = Vec::new();
+/// The pieces, in lines of at most `width` columns; `[UNK]` stands out, special ones stand back.
+///
+/// ratatui's own wrapping lets a wide character reach a column too far.
+fn pieces_lines(prediction: &Prediction, width: usize, theme: Theme) -> Vec<Line<'static>> {
+    let unknown = theme.error().patch(theme.selected());
+    let mut spans: Vec<Span> = Vec::new();
     for token in &prediction.tokens {
         let style = match token.as_str() {
-            "[UNK]" => theme.error().patch(theme.selected()),
+            "[UNK]" => unknown,
             "[CLS]" | "[SEP]" => theme.dim(),
             _ => theme.train(),
         };
-        spans.push(Span::styled(printable(token).into_owned(), style));
-        spans.push(Span::raw(" "));
+        spans.push(Span::styled(excerpt(token, width), style));
     }
     if prediction.truncated {
         spans.push(Span::styled("(the end was cut off)", theme.warning()));
     }
-    Line::from(spans)
+    let mut lines = vec![Line::default()];
+    for span in spans {
+        let last = lines.len() - 1;
+        let used = lines[last].width();
+        if used > 0 && used + 1 + span.width() > width {
+            lines.push(Line::from(span));
+        } else {
+            if used > 0 {
+                lines[last].push_span(Span::raw(" "));
+            }
+            lines[last].push_span(span);
+        }
+    }
+    lines
 }
 
 fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {

@@ -43,7 +43,8 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 fn draw_table(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let head = Line::from(vec![
         Span::styled("ep   train", theme.train()),
-        Span::styled("    eval      F1", theme.eval()),
+        Span::styled("    eval", theme.eval()),
+        Span::styled("      F1", theme.f1()),
     ]);
     let best = state.best.as_ref().map(|best| best.step);
     let rows: Vec<Line> = state

@@ -135,6 +135,9 @@ fn help_and_questions() {
 fn the_smallest_screen_and_one_that_is_too_small() {
     let state = after(run(300), Activity::Training);
     insta::assert_snapshot!("smallest", screen(&state, (60, 15)));
+    let mut asked = state.clone();
+    asked.overlay = Some(Overlay::ConfirmQuit);
+    insta::assert_snapshot!("smallest_confirm_quit", screen(&asked, (60, 15)));
     insta::assert_snapshot!("too_small", screen(&state, (59, 15)));
 }
 
@@ -177,6 +180,20 @@ fn the_cursor_stands_behind_what_was_typed() {
     ratatui::backend::Backend::get_cursor_position(&mut backend)
         .map(|cursor| assert_eq!((cursor.x, cursor.y), position))
         .unwrap_or_default();
+}
+
+#[test]
+fn pieces_never_reach_the_frame() {
+    for columns in [60, 61, 80, 81, 120] {
+        let mut state = questioned();
+        let tokens: Vec<&str> = ["가", "##나", "별로다", "a", "##bc"].repeat(12);
+        let long = answer("길다", 0.9, &tokens);
+        update(&mut state, Message::Report(Report::Answer(long)));
+        let backend = screen(&state, (columns, 24));
+        for row in 5..12 {
+            assert_eq!(backend.buffer()[(columns - 1, row)].symbol(), "│", "{columns}, {row}");
+        }
+    }
 }
 
 #[test]

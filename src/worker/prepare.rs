@@ -108,7 +108,7 @@ pub fn check_vocabulary(
 fn notes(report: &LoadReport, total: usize, skipped: usize) -> Vec<String> {
     let mut notes = Vec::new();
     if skipped > 0 {
-        notes.push(format!("{skipped} bad rows were left out"));
+        notes.push(format!("bad rows left out: {skipped}"));
     }
     if report.missing.len() == total {
         notes.push("the model starts from random weights".to_owned());
