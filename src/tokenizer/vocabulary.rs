@@ -14,9 +14,7 @@ use tokenizers::{
 ///
 /// `tokenizers`' own trainer numbers the `##` continuation characters in the order of a hash map,
 /// and that order decides between equally good merges; so they are all given beforehand, sorted.
-/// Every character of the texts becomes a piece, so that `[UNK]` is left to characters never seen:
-/// few reviews then hold one, and a model from random weights learns more from 2,000 reviews than
-/// with as many pieces spent on long words.
+/// Every character of the texts becomes a piece, so that `[UNK]` is left to characters never seen.
 ///
 /// # Errors
 /// If the trainer refuses the texts.
