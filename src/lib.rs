@@ -8,11 +8,15 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod data;
+pub mod files;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod keymap;
 pub mod model;
 pub mod ops;
 pub mod plain;
 pub mod predict;
+pub mod run;
 pub mod summary;
 pub mod text;
 pub mod tokenizer;

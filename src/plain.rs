@@ -2,16 +2,17 @@
 
 use crate::app::pace::Pace;
 use crate::config::show_number;
-use crate::summary::{clock, evaluation, train_output};
+use crate::summary::{clock, download_line, evaluation, train_output};
 use crate::text::to_json;
 use crate::train::event::{Evaluated, Finished, Started, Step, TrainEvent};
+use crate::worker::locate::Download;
 use crate::worker::{Activity, Command, Report, Worker};
 use crossbeam_channel::RecvTimeoutError;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is known of a run that has begun already.
 #[derive(Default)]
@@ -50,6 +51,7 @@ pub fn follow(
     let mut ending = Ending::Finished;
     let mut written: anyhow::Result<()> = Ok(());
     let mut stopping = false;
+    let mut downloads = Downloads::default();
     loop {
         let report = match worker.reports.recv_timeout(Duration::from_millis(100)) {
             Ok(report) => Some(report),
@@ -72,6 +74,9 @@ pub fn follow(
             Some(Report::Activity(Activity::Idle)) => break,
             Some(Report::Activity(Activity::Preparing(what))) if !json => {
                 talk(&format!("{what} …"));
+            }
+            Some(Report::Activity(Activity::Downloading(download))) if !json => {
+                downloads.tell(&download);
             }
             Some(Report::Event(event)) => {
                 if let TrainEvent::Failed(_) = event {
@@ -127,6 +132,23 @@ fn watch_signals() -> std::io::Result<(Arc<AtomicBool>, Arc<AtomicUsize>)> {
     Ok((stop, number))
 }
 
+/// Tells of downloads now and then.
+#[derive(Default)]
+struct Downloads {
+    told: Option<Instant>,
+}
+
+impl Downloads {
+    fn tell(&mut self, download: &Download) {
+        const PAUSE: Duration = Duration::from_secs(5);
+        let whole = download.total > 0 && download.done >= download.total;
+        if whole || self.told.is_none_or(|told| told.elapsed() >= PAUSE) {
+            self.told = Some(Instant::now());
+            talk(&download_line(download));
+        }
+    }
+}
+
 /// Turns events into lines.
 #[derive(Default)]
 struct Lines {
@@ -173,6 +195,12 @@ impl Lines {
                     metrics.eval_runtime
                 )?;
             }
+            TrainEvent::BestLoaded(best) => {
+                self.last = Some(best.clone());
+                writeln!(out, "went back to the best model, of step {}", best.step)?;
+            }
+            TrainEvent::Checkpoint(saved) => writeln!(out, "checkpoint {}", saved.path)?,
+            TrainEvent::Warned(warned) => talk(&format!("warning: {}", warned.message)),
             TrainEvent::Saved(saved) => {
                 writeln!(out, "saved {} at step {}", saved.path, saved.step)?;
             }
@@ -256,6 +284,9 @@ fn write_started(started: &Started, out: &mut (impl Write + ?Sized)) -> std::io:
     }
     for note in &started.notes {
         writeln!(out, "note: {note}")?;
+    }
+    if started.resumed_at > 0 {
+        writeln!(out, "going on from step {}", started.resumed_at)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! From a sentence to a label.
 
 use crate::data::batching::{Batch, Example};
-use crate::model::{BertForSequenceClassification, Input, ModelError};
+use crate::model::{Input, ModelError, SequenceClassifier};
 use crate::ops::Dropouts;
 use crate::tokenizer::{Encoding, Tokenizer, TokenizerError};
 use serde::Serialize;
@@ -41,7 +41,7 @@ pub enum PredictError {
 /// # Errors
 /// If a text cannot be tokenized or the tokenizer does not fit the model.
 pub fn classify(
-    model: &BertForSequenceClassification,
+    model: &SequenceClassifier,
     tokenizer: &Tokenizer,
     texts: &[&str],
     max_length: usize,
@@ -92,13 +92,12 @@ fn softmax(logits: &[f32]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ModelConfig;
-    use std::collections::HashMap;
+    use crate::model::{ModelConfig, Weights};
 
     #[test]
     fn together_and_alone_agree() -> anyhow::Result<()> {
         let config = ModelConfig::embedded()?;
-        let (model, _) = BertForSequenceClassification::new(config, HashMap::new(), 7)?;
+        let (model, _) = SequenceClassifier::new(config, Weights::none(), 7)?;
         let tokenizer = Tokenizer::embedded()?;
         let long = "정말 재미있는 영화 ".repeat(60);
         let texts = ["최고", "지루하고 재미없는 영화였다", "", &long];

@@ -1,6 +1,7 @@
 //! The end of a run in words, as Python prints `TrainOutput` and `evaluate()`.
 
 use crate::train::event::{Evaluated, Finished};
+use crate::worker::locate::Download;
 
 /// A number as Python prints a rounded float: at least one decimal, at most four.
 fn rounded(value: f64) -> String {
@@ -45,6 +46,24 @@ pub fn evaluation(evaluated: &Evaluated) -> String {
         rounded(metrics.eval_samples_per_second),
         rounded(evaluated.epoch),
     )
+}
+
+/// A number of bytes in megabytes, or gigabytes from one on.
+fn bytes(count: f64) -> String {
+    if count < 1e9 { format!("{:.1} MB", count / 1e6) } else { format!("{:.2} GB", count / 1e9) }
+}
+
+/// How far a download has come, on one line.
+pub fn download_line(download: &Download) -> String {
+    let mut line = format!("downloading {}  {}", download.file, bytes(download.done as f64));
+    if download.total > 0 {
+        let share = 100.0 * download.done as f64 / download.total as f64;
+        line = format!("{line} of {} ({share:.0}%)", bytes(download.total as f64));
+    }
+    if let Some(rate) = download.rate {
+        line = format!("{line}  {}/s", bytes(rate));
+    }
+    line
 }
 
 /// A duration as `1:02` or `1:02:03`.

@@ -116,7 +116,8 @@ fn events_as_json_and_the_same_whatever_the_number_of_threads() {
     let names: Vec<&str> = one.iter().filter_map(|event| event["event"].as_str()).collect();
     let step = ["step"; 3];
     let epoch = [&step[..], &["epoch", "evaluated"]].concat();
-    let expected = [&["started"], &epoch[..], &epoch[..], &["saved", "finished"]].concat();
+    let end = ["checkpoint", "saved", "finished"];
+    let expected = [&["started"], &epoch[..], &epoch[..], &end].concat();
     assert_eq!(names, expected);
     for name in ["loss", "grad_norm", "learning_rate", "eval_loss", "train_loss", "eval_confusion"]
     {
@@ -195,10 +196,10 @@ fn what_is_wrong_is_named_with_what_to_do() {
     assert!(stdout(&skipped).contains("note: bad rows left out: 1"));
 
     let none = nsmc(folder.path())
-        .args(["predict", "--model-name-or-path", "nowhere", "x"])
+        .args(["predict", "--model-name-or-path", "./nowhere", "x"])
         .assert()
         .code(1);
-    assert!(stderr(&none).contains("nowhere: no config.json"), "{}", stderr(&none));
+    assert!(stderr(&none).contains("./nowhere: there is no such folder"), "{}", stderr(&none));
     let unknown = nsmc(folder.path()).arg("--no-such-flag").assert().code(2);
     assert!(stderr(&unknown).contains("--no-such-flag"));
     let invalid =

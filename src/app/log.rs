@@ -102,6 +102,16 @@ impl Log {
                 );
                 self.push(evaluated.elapsed, Level::Result, text);
             }
+            TrainEvent::BestLoaded(best) => {
+                let text = format!("went back to the best model, of step {}", best.step);
+                self.push(elapsed, Level::Result, text);
+            }
+            TrainEvent::Checkpoint(saved) => {
+                self.push(elapsed, Level::Info, format!("checkpoint {}", saved.path));
+            }
+            TrainEvent::Warned(warned) => {
+                self.push(elapsed, Level::Warning, warned.message.clone());
+            }
             TrainEvent::Saved(saved) => {
                 self.push(elapsed, Level::Result, format!("model saved in {}", saved.path));
             }

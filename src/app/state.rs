@@ -86,6 +86,8 @@ pub struct State {
     pub finished: Option<Finished>,
     /// The end of the run, or of saving it, if that went wrong.
     pub failed: Option<Failed>,
+    /// The latest checkpoint.
+    pub checkpoint: Option<Saved>,
     /// The saved model.
     pub saved: Option<Saved>,
     /// Speed and time left.
@@ -125,6 +127,7 @@ impl Default for State {
             best: None,
             finished: None,
             failed: None,
+            checkpoint: None,
             saved: None,
             pace: Pace::default(),
             log: Log::default(),
@@ -154,7 +157,8 @@ impl State {
 
     /// Steps done.
     pub fn steps_done(&self) -> u64 {
-        self.step.as_ref().map_or(0, |step| step.step)
+        let resumed = self.started.as_ref().map_or(0, |started| started.resumed_at);
+        self.step.as_ref().map_or(0, |step| step.step).max(resumed)
     }
 
     /// Seconds since training began: of the whole run, once it has ended.
@@ -163,7 +167,10 @@ impl State {
             return finished.metrics.train_runtime;
         }
         match self.began {
-            Some(began) if self.is_running() => self.now - began,
+            Some(began) if self.is_running() => {
+                let before = self.started.as_ref().map_or(0.0, |started| started.resumed_elapsed);
+                before + self.now - began
+            }
             _ => self.step.as_ref().map_or(0.0, |step| step.elapsed),
         }
     }
@@ -224,6 +231,8 @@ pub(crate) mod tests {
                 setting("lr_scheduler_type", "linear", "recipe trainer"),
                 setting("seed", "7", "flag"),
             ],
+            resumed_at: 0,
+            resumed_elapsed: 0.0,
             notes: vec!["the model starts from random weights".to_owned()],
         }
     }

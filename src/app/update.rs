@@ -49,6 +49,7 @@ pub enum Action {
 }
 
 /// Something that happened.
+#[expect(clippy::large_enum_variant, reason = "one at a time is on its way")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
     /// A key that does something.
@@ -154,6 +155,10 @@ fn quit(state: &mut State) -> Vec<Effect> {
     if state.quitting {
         return Vec::new();
     }
+    if state.is_running() && state.started.is_none() {
+        // Nothing has been trained that could be lost; what was downloaded is kept.
+        return vec![Effect::Quit];
+    }
     if state.is_running() {
         state.overlay = Some(Overlay::ConfirmQuit);
     } else if state.is_unsaved() {
@@ -210,6 +215,13 @@ fn reported(state: &mut State, report: Report) -> Vec<Effect> {
         }
         Report::Answer(answer) => state.prompt.answered(answer),
         Report::Event(event) => happened(state, event),
+        Report::History(events) => {
+            for event in events {
+                fold(state, event);
+            }
+            let text = format!("went on from step {}", state.steps_done());
+            state.log.push(state.elapsed(), Level::Info, text);
+        }
     }
     Vec::new()
 }
@@ -218,6 +230,11 @@ fn happened(state: &mut State, event: TrainEvent) {
     let logging_steps = state.started.as_ref().map_or(1, |s| s.logging_steps);
     let elapsed = state.elapsed();
     state.log.tell(&event, elapsed, logging_steps);
+    fold(state, event);
+}
+
+/// What an event changes, but for the log.
+fn fold(state: &mut State, event: TrainEvent) {
     match event {
         TrainEvent::Started(started) => {
             state.began = Some(state.now);
@@ -233,6 +250,9 @@ fn happened(state: &mut State, event: TrainEvent) {
             row.train = Some(epoch);
         }
         TrainEvent::Evaluated(evaluated) => judged(state, evaluated),
+        TrainEvent::BestLoaded(evaluated) => state.evaluated = Some(evaluated),
+        TrainEvent::Checkpoint(saved) => state.checkpoint = Some(saved),
+        TrainEvent::Warned(_) => {}
         TrainEvent::Saved(saved) => {
             state.saved = Some(saved);
             // It may be a failed save that is mended; a failed run stays one.

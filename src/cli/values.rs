@@ -27,6 +27,12 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     if (0.0..1.0).contains(&value) { Ok(value) } else { Err(wrong()) }
 }
 
+pub(super) fn part(text: &str) -> Result<f64, String> {
+    let value = number(text)?;
+    let wrong = || "expected a number above 0 and below 1".to_owned();
+    if value > 0.0 && value < 1.0 { Ok(value) } else { Err(wrong()) }
+}
+
 pub(super) fn count(text: &str) -> Result<usize, String> {
     match text.replace('_', "").parse() {
         Ok(value) if (1..=1 << 24).contains(&value) => Ok(value),

@@ -1,11 +1,11 @@
 //! `nsmc-tui data`.
 
+use super::saved;
 use crate::cli::DataFlags;
-use crate::data::source::load_reviews;
+use crate::data::Review;
 use crate::data::summary::{Summary, histogram, summarize};
-use crate::data::{Review, Split};
 use crate::text::{excerpt, to_json};
-use crate::tokenizer::Tokenizer;
+use crate::worker::reviews::{Corpus, Wanted};
 use serde::Serialize;
 use std::io::Write;
 
@@ -16,21 +16,18 @@ struct Both {
 }
 
 pub fn run(flags: &DataFlags, out: &mut impl Write) -> anyhow::Result<()> {
-    let tokenizer = match &flags.model_name_or_path {
-        Some(folder) => Tokenizer::from_folder(folder)?,
-        None => Tokenizer::embedded()?,
+    let tokenizer = saved::tokenizer(flags.model_name_or_path.as_deref(), &flags.revision)?;
+    let wanted = Wanted {
+        train: &flags.train_source,
+        eval: &flags.eval_source,
+        columns: &flags.columns,
+        shuffle_seed: flags.shuffle_seed,
     };
-    let (seed, skip) = (flags.shuffle_seed, flags.eval_source.skip_bad_rows);
-    let load = |file: Option<&std::path::Path>, split, limit| {
-        let (reviews, skipped) = load_reviews(file, split, limit, seed, skip)?;
-        if skipped > 0 {
-            eprintln!("bad rows left out: {skipped}");
-        }
-        anyhow::Ok(reviews)
-    };
-    let (train, eval) = (&flags.train_source, &flags.eval_source);
-    let train = load(train.train_file.as_deref(), Split::Train, train.max_train_samples)?;
-    let eval = load(eval.validation_file.as_deref(), Split::Test, eval.max_eval_samples)?;
+    let corpus = Corpus::read(&wanted, None, &mut saved::progress())?;
+    if corpus.skipped > 0 {
+        eprintln!("bad rows left out: {}", corpus.skipped);
+    }
+    let (train, eval, names) = (corpus.train, corpus.eval, corpus.classes.names());
     let both = Both {
         train: summarize(&train, &tokenizer, flags.ids)?,
         eval: summarize(&eval, &tokenizer, flags.ids)?,
@@ -39,9 +36,9 @@ pub fn run(flags: &DataFlags, out: &mut impl Write) -> anyhow::Result<()> {
         writeln!(out, "{}", to_json(&both)?)?;
         return Ok(());
     }
-    write_summary("train", &both.train, &train, out)?;
+    write_summary("train", &both.train, &train, names, out)?;
     writeln!(out)?;
-    write_summary("eval", &both.eval, &eval, out)?;
+    write_summary("eval", &both.eval, &eval, names, out)?;
     Ok(())
 }
 
@@ -49,19 +46,16 @@ fn write_summary(
     name: &str,
     summary: &Summary,
     reviews: &[Review],
+    names: &[String],
     out: &mut impl Write,
 ) -> std::io::Result<()> {
-    let share = |count: usize| 100.0 * count as f64 / summary.rows.max(1) as f64;
-    let negatives = summary.rows - summary.positives;
-    writeln!(
-        out,
-        "{name}: {} reviews, {} positive ({:.1} %), {negatives} negative ({:.1} %), {:.1} % with [UNK]",
-        summary.rows,
-        summary.positives,
-        share(summary.positives),
-        share(negatives),
-        100.0 * summary.unk_share
-    )?;
+    write!(out, "{name}: {} reviews", summary.rows)?;
+    for (class, name) in names.iter().enumerate() {
+        let count = reviews.iter().filter(|review| review.label as usize == class).count();
+        let share = 100.0 * count as f64 / summary.rows.max(1) as f64;
+        write!(out, ", {count} {name} ({share:.1} %)")?;
+    }
+    writeln!(out, ", {:.1} % with [UNK]", 100.0 * summary.unk_share)?;
     if let Some(ids) = &summary.ids {
         for id in ids {
             writeln!(out, "{}", excerpt(id, 40))?;

@@ -2,22 +2,22 @@
 
 use super::saved;
 use crate::cli::EvaluateFlags;
-use crate::data::Split;
-use crate::data::source::{load_reviews, tokenize};
+use crate::data::source::tokenize;
 use crate::text::to_json;
 use crate::train::evaluation::{EvaluationOptions, evaluate};
 use crate::train::event::Metrics;
+use crate::worker::reviews::evaluation_rows;
 use std::io::{IsTerminal, Write};
 
 pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let loaded = saved::load(&flags.model)?;
     let source = &flags.source;
-    let (reviews, skipped) = load_reviews(
-        source.validation_file.as_deref(),
-        Split::Test,
-        source.max_eval_samples,
+    let (reviews, skipped) = evaluation_rows(
+        source,
+        &flags.columns,
         flags.shuffle.shuffle_seed,
-        source.skip_bad_rows,
+        &loaded.model.config().labels,
+        &mut saved::progress(),
     )?;
     if skipped > 0 {
         eprintln!("bad rows left out: {skipped}");

@@ -12,6 +12,7 @@ use crate::data::{Split, nsmc};
 use crate::plain::is_broken_pipe;
 use crate::text::printable;
 use crate::tokenizer::vocabulary;
+use clap::CommandFactory;
 use std::io::{BufRead, Read, Write};
 use std::process::ExitCode;
 
@@ -49,9 +50,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Predict(flags)) => predict::run(&flags, &mut out)?,
         Some(Command::Data(flags)) => data::run(&flags, &mut out)?,
         Some(Command::Tokenize(flags)) => tokenize::run(&flags, &mut out)?,
+        Some(Command::Completions { shell }) => {
+            let mut command = Cli::command();
+            clap_complete::generate(shell, &mut command, "nsmc-tui", &mut out);
+        }
+        Some(Command::Man) => manual(&mut out)?,
         Some(Command::TrainTokenizer { vocab_size }) => {
             let rows = nsmc::load(Split::Train)?.rows;
-            let texts: Vec<&str> = rows.iter().map(|r| r.document.as_str()).collect();
+            let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
             writeln!(out, "{}", vocabulary::train(&texts, vocab_size)?.to_json()?)?;
         }
         Some(Command::Screenshot { events, size }) => {
@@ -60,6 +66,21 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The manual page: the program's own and one section for each command.
+fn manual(out: &mut impl Write) -> std::io::Result<()> {
+    let mut command = Cli::command();
+    command.build();
+    clap_mangen::Man::new(command.clone()).render(out)?;
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let page = clap_mangen::Man::new(command.clone());
+        let name = command.get_name().to_uppercase();
+        writeln!(out, ".SH \"NSMC\\-TUI {name}\"")?;
+        page.render_description_section(out)?;
+        page.render_options_section(out)?;
+    }
+    Ok(())
 }
 
 /// Calls `f` with the arguments' texts; without any, with lines of standard input, as many at a

@@ -1,30 +1,40 @@
 //! The saved model that `evaluate` and `predict` work on.
 
 use crate::cli::SavedModel;
-use crate::config::DEFAULT_LENGTH;
-use crate::model::{BertForSequenceClassification, folder};
+use crate::model::weights::WEIGHTS;
+use crate::model::{ModelConfig, SequenceClassifier, folder};
+use crate::summary::download_line;
 use crate::text::printable;
 use crate::tokenizer::Tokenizer;
 use crate::worker::check_vocabulary;
+use crate::worker::locate::{self, Download};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 /// A model, its tokenizer and how many tokens it reads.
 pub struct Loaded {
-    pub model: BertForSequenceClassification,
+    pub model: SequenceClassifier,
     pub tokenizer: Tokenizer,
     pub max_seq_length: usize,
 }
 
 /// Loads the model; says on stderr if its file does not hold all of it.
 pub fn load(saved: &SavedModel) -> anyhow::Result<Loaded> {
-    let path = &saved.model_name_or_path;
+    let name = &saved.model_name_or_path;
     anyhow::ensure!(
-        folder::holds_a_model(path),
-        "{}: no config.json with a model.safetensors in it. Train a model first (nsmc-tui \
-         train), or name a folder with --model-name-or-path",
+        name != "outputs" || folder::holds_a_model(Path::new(name)),
+        "{name}: no config.json with a model.safetensors in it. Train a model first (nsmc-tui \
+         train), or name a folder or a model of the hub with --model-name-or-path"
+    );
+    let path = locate(name, &saved.revision)?;
+    let config = ModelConfig::read(&path.join("config.json"), &[])?;
+    let tokenizer = Tokenizer::from_folder(&path)?;
+    let (model, report) = folder::load(&path, config, false, 42)?;
+    anyhow::ensure!(
+        report.missing.len() < model.parameters().iter().count(),
+        "{}: no {WEIGHTS} in it, so there is nothing to ask",
         path.display()
     );
-    let tokenizer = Tokenizer::from_folder(path)?;
-    let (model, report) = folder::load(path, &[], 42)?;
     check_vocabulary(&model, &tokenizer)?;
     if !report.missing.is_empty() {
         eprintln!(
@@ -38,10 +48,37 @@ pub fn load(saved: &SavedModel) -> anyhow::Result<Loaded> {
         let names = report.unexpected.join(", ");
         eprintln!("note: in the file, but not used: {}", printable(&names));
     }
-    let longest = model.config().bert.max_position_embeddings;
-    Ok(Loaded {
-        max_seq_length: saved.max_seq_length.unwrap_or(DEFAULT_LENGTH).min(longest),
-        model,
-        tokenizer,
+    let longest = model.config().max_tokens();
+    let asked = saved.max_seq_length.or(tokenizer.model_max_length());
+    Ok(Loaded { max_seq_length: asked.unwrap_or(longest).min(longest), model, tokenizer })
+}
+
+/// The folder of a model, downloaded if need be.
+pub fn locate(name: &str, revision: &str) -> anyhow::Result<PathBuf> {
+    locate::model(name, revision, &mut progress())
+}
+
+/// The tokenizer of a model, or the embedded one.
+pub fn tokenizer(name: Option<&str>, revision: &str) -> anyhow::Result<Tokenizer> {
+    Ok(match name {
+        Some(name) => Tokenizer::from_folder(&locate(name, revision)?)?,
+        None => Tokenizer::embedded()?,
     })
+}
+
+/// Tells of downloads on stderr: on one line where that is a terminal, else at a file's end.
+pub fn progress() -> impl FnMut(&Download) -> bool {
+    let terminal = std::io::stderr().is_terminal();
+    move |download| {
+        let whole = download.total > 0 && download.done >= download.total;
+        let mut stderr = std::io::stderr().lock();
+        // Talk that cannot be written is no reason to end a download.
+        let _ = match (terminal, whole) {
+            (true, true) => writeln!(stderr, "\r{}\u{1b}[K", download_line(download)),
+            (true, false) => write!(stderr, "\r{}\u{1b}[K", download_line(download)),
+            (false, true) => writeln!(stderr, "{}", download_line(download)),
+            (false, false) => Ok(()),
+        };
+        true
+    }
 }

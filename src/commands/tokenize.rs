@@ -1,9 +1,9 @@
 //! `nsmc-tui tokenize`.
 
-use super::each_text;
+use super::{each_text, saved};
 use crate::cli::TokenizeFlags;
 use crate::text::{printable, to_json};
-use crate::tokenizer::{Encoding, Tokenizer};
+use crate::tokenizer::Encoding;
 use serde::Serialize;
 use std::io::Write;
 
@@ -16,10 +16,7 @@ struct Tokenized<'a> {
 }
 
 pub fn run(flags: &TokenizeFlags, out: &mut impl Write) -> anyhow::Result<()> {
-    let tokenizer = match &flags.model_name_or_path {
-        Some(folder) => Tokenizer::from_folder(folder)?,
-        None => Tokenizer::embedded()?,
-    };
+    let tokenizer = saved::tokenizer(flags.model_name_or_path.as_deref(), &flags.revision)?;
     each_text(&flags.texts, |texts| {
         for text in texts {
             let encoding = tokenizer.encode(text, usize::MAX)?;
@@ -43,7 +40,7 @@ pub fn run(flags: &TokenizeFlags, out: &mut impl Write) -> anyhow::Result<()> {
 fn write_pieces(
     text: &str,
     encoding: &Encoding,
-    unk_id: u32,
+    unk_id: Option<u32>,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     let pieces = encoding.ids.iter().zip(&encoding.offsets).zip(&encoding.tokens);
@@ -53,7 +50,7 @@ fn write_pieces(
             (start, end) => format!("{start}-{end}"),
         };
         write!(out, "{id:>6}  {place:<9}  {}", printable(token))?;
-        if id == unk_id {
+        if Some(id) == unk_id {
             let unknown: String = text.chars().skip(start).take(end - start).collect();
             write!(out, "  <- \"{}\" is not in the vocabulary", printable(&unknown))?;
         }

@@ -8,7 +8,7 @@ use crate::text::printable;
 use crate::train::TrainEvent;
 use crate::tui::{self, Leaving};
 use crate::ui::{self, Theme, svg};
-use crate::worker::{Activity, Report, Worker};
+use crate::worker::{Activity, Report, Worker, print_config};
 use anyhow::Context;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -20,6 +20,11 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let (json, plain) = (flags.json, flags.plain || dumb || !terminal);
+    if flags.print_config {
+        let text = print_config(&flags, &mut super::saved::progress())?;
+        out.write_all(text.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let worker = Worker::spawn(flags)?;
     if json || plain {
         return Ok(exit_code(plain::follow(worker, json, Known::default(), &mut out)?));

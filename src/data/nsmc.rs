@@ -3,7 +3,10 @@
 //! The two files are the published ones, bit for bit, compressed with `zstd --ultra -22`. They
 //! are decompressed only when a split is asked for.
 
-use super::{DataError, Reviews, Split, tsv};
+use super::open::ZstdDecoder;
+use super::table::{Columns, Table, read_one};
+use super::{DataError, Split, tsv};
+use std::io::BufReader;
 use std::path::Path;
 
 const TRAIN: &[u8] = include_bytes!("../../assets/nsmc/ratings_train.txt.zst");
@@ -13,33 +16,32 @@ const TEST: &[u8] = include_bytes!("../../assets/nsmc/ratings_test.txt.zst");
 ///
 /// # Errors
 /// Only if the program file itself is damaged.
-pub fn load(split: Split) -> Result<Reviews, DataError> {
+pub fn load(split: Split) -> Result<Table, DataError> {
     let (name, compressed) = match split {
         Split::Train => ("ratings_train.txt", TRAIN),
         Split::Test => ("ratings_test.txt", TEST),
     };
     let name = Path::new("embedded NSMC").join(name);
-    let decoder = ruzstd::decoding::StreamingDecoder::new(compressed).map_err(|error| {
-        DataError::Io { file: name.clone(), error: std::io::Error::other(error.to_string()) }
-    })?;
-    tsv::read(std::io::BufReader::new(decoder), &name, false)
+    let lines = BufReader::new(ZstdDecoder::new(compressed));
+    read_one(&name, &Columns::default(), false, |sink| tsv::read(lines, sink))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::sampling::sample_indices;
+    use crate::data::table::Row;
 
     #[test]
     fn the_splits_are_whole() -> Result<(), DataError> {
         // Counts from the corpus's own README and a count of the published files.
-        let train = load(Split::Train)?.rows;
-        let test = load(Split::Test)?.rows;
+        let (train, test) = (load(Split::Train)?, load(Split::Test)?);
+        assert!(train.is_nsmc && test.is_nsmc);
+        let (train, test) = (train.rows, test.rows);
         assert_eq!((train.len(), test.len()), (150_000, 50_000));
-        let positives = |rows: &[crate::data::Review]| rows.iter().filter(|r| r.label == 1).count();
+        let positives = |rows: &[Row]| rows.iter().filter(|row| row.label == "1").count();
         assert_eq!((positives(&train), positives(&test)), (74_827, 25_173));
-        let empty =
-            |rows: &[crate::data::Review]| rows.iter().filter(|r| r.document.is_empty()).count();
+        let empty = |rows: &[Row]| rows.iter().filter(|row| row.text.is_empty()).count();
         assert_eq!((empty(&train), empty(&test)), (5, 3));
         Ok(())
     }

@@ -1,31 +1,47 @@
-//! Reviews from wherever they come from, sampled, and as the model reads them.
+//! Labelled texts from wherever they come from, sampled, and as the model reads them.
 
 use super::batching::Example;
+use super::labels::Classes;
 use super::sampling::{SampleLimit, sample_indices};
-use super::{DataError, Review, Split, nsmc, tsv};
+use super::table::{Columns, Row, Table, read_files};
+use super::{DataError, Review, Split, nsmc};
 use crate::tokenizer::{Tokenizer, TokenizerError};
-use std::path::Path;
+use std::path::PathBuf;
 
-/// Reviews of one split, sampled, and how many bad rows were left out.
+/// Reads the rows of one split: of these files, or of the embedded corpus if there are none.
 ///
 /// # Errors
-/// If the file cannot be read.
-pub fn load_reviews(
-    file: Option<&Path>,
+/// If a file cannot be read.
+pub fn read_split(
+    files: &[PathBuf],
     split: Split,
+    columns: &Columns,
+    skip_bad_rows: bool,
+) -> Result<Table, DataError> {
+    if files.is_empty() { nsmc::load(split) } else { read_files(files, columns, skip_bad_rows) }
+}
+
+/// Draws the sample, 2000 rows unless told otherwise, and numbers its labels.
+///
+/// # Errors
+/// If a label is none of the classes.
+pub fn sample(
+    rows: Vec<Row>,
+    classes: &Classes,
     limit: Option<SampleLimit>,
     shuffle_seed: u64,
-    skip_bad_rows: bool,
-) -> Result<(Vec<Review>, usize), DataError> {
-    let reviews = match file {
-        Some(file) => tsv::read_file(file, skip_bad_rows)?,
-        None => nsmc::load(split)?,
-    };
+) -> Result<Vec<Review>, DataError> {
     let limit = limit.unwrap_or(SampleLimit::Count(2000)).count();
-    let mut rows: Vec<Option<Review>> = reviews.rows.into_iter().map(Some).collect();
     let sample = sample_indices(rows.len(), limit, shuffle_seed);
-    let sample = sample.into_iter().filter_map(|i| rows[i].take()).collect();
-    Ok((sample, reviews.skipped))
+    let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
+    sample
+        .into_iter()
+        .filter_map(|index| rows[index].take())
+        .map(|row| match classes.number(&row.label) {
+            Some(label) => Ok(Review { id: row.id, document: row.text, label }),
+            None => Err(classes.unknown(&row)),
+        })
+        .collect()
 }
 
 /// Reviews as the model reads them.
@@ -47,4 +63,43 @@ pub fn tokenize(
             Example { ids, label: review.label }
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(count: usize) -> Vec<Row> {
+        let row = |n: usize| Row {
+            id: n.to_string(),
+            text: format!("text {n}"),
+            label: ["negative", "1"][n % 2].to_owned(),
+        };
+        (0..count).map(row).collect()
+    }
+
+    #[test]
+    fn the_sample_is_drawn_from_all_rows_and_numbered() -> Result<(), DataError> {
+        let classes = Classes::of_model(&["negative".to_owned(), "positive".to_owned()]);
+        let reviews = sample(rows(10), &classes, Some(SampleLimit::Count(4)), 42)?;
+        let ids: Vec<String> = reviews.iter().map(|review| review.id.clone()).collect();
+        let drawn: Vec<String> =
+            sample_indices(10, Some(4), 42).iter().map(ToString::to_string).collect();
+        assert_eq!(ids, drawn);
+        for review in &reviews {
+            let n: u32 = review.id.parse().unwrap_or_default();
+            assert_eq!((review.label, &review.document), (n % 2, &format!("text {n}")));
+        }
+        assert_eq!(sample(rows(3000), &classes, None, 42)?.len(), 2000);
+        assert_eq!(sample(rows(3000), &classes, Some(SampleLimit::All), 42)?.len(), 3000);
+        Ok(())
+    }
+
+    #[test]
+    fn a_label_that_is_no_class_is_named_with_its_row() {
+        let classes = Classes::of_model(&["a".to_owned(), "b".to_owned()]);
+        let message = sample(rows(1), &classes, None, 42).err().map(|error| error.to_string());
+        let expected = "the row with id 0 has the label \"negative\", but the classes are a, b. ";
+        assert!(message.is_some_and(|message| message.starts_with(expected)));
+    }
 }

@@ -53,7 +53,10 @@ pub fn summarize(
     let texts: Vec<&str> = rows.iter().map(|r| r.document.as_str()).collect();
     let encodings = tokenizer.encode_ids(&texts)?;
     let tokens: Vec<usize> = encodings.iter().map(Vec::len).collect();
-    let unknown = encodings.iter().filter(|ids| ids.contains(&tokenizer.unk_id())).count();
+    let unknown = encodings
+        .iter()
+        .filter(|ids| tokenizer.unk_id().is_some_and(|id| ids.contains(&id)))
+        .count();
     let share = |count: usize| count as f64 / rows.len().max(1) as f64;
     Ok(Summary {
         rows: rows.len(),

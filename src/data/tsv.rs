@@ -1,119 +1,55 @@
-//! Reviews as NSMC's own files hold them: `id`, `document` and `label`, tab-separated, without
-//! quoting, after a header line.
+//! Columns between tabs, without quoting, after a header line: so are NSMC's own files, with
+//! `id`, `document` and `label`.
 
-use super::{DataError, Review, Reviews};
+use super::lines::{Lines, decoded};
+use super::sink::{Fields, Places, Sink, listed};
+use super::{DataError, Place};
 use crate::text::excerpt;
-use std::io::{BufRead, Read};
-use std::path::Path;
+use std::io::BufRead;
 
-/// A line longer than this is a bad row, so that a file without line ends cannot eat all memory.
-const LONGEST_LINE: usize = 1 << 20;
-
-/// Reads a file of reviews. With `skip_bad_rows`, bad rows are counted instead of refused.
+/// Reads every row into the sink.
 ///
 /// # Errors
-/// Names the file, the line and what was found there.
-pub fn read_file(file: &Path, skip_bad_rows: bool) -> Result<Reviews, DataError> {
-    let opened = std::fs::File::open(file)
-        .map_err(|error| DataError::Io { file: file.to_path_buf(), error })?;
-    let reviews = read(std::io::BufReader::new(opened), file, skip_bad_rows)?;
-    if reviews.rows.is_empty() {
-        return Err(DataError::Empty { file: file.to_path_buf() });
+/// As the sink, and if the header does not name the columns.
+pub(super) fn read(source: impl BufRead, sink: &mut Sink<'_>) -> Result<(), DataError> {
+    let mut lines = Lines::new(source);
+    let Some((_, header)) = lines.next_line().map_err(|error| sink.io(error))? else {
+        return Ok(());
+    };
+    let header = String::from_utf8_lossy(header).into_owned();
+    let names: Vec<&str> = header.split('\t').collect();
+    let places = sink.find(&names)?;
+    while let Some((number, line)) = lines.next_line().map_err(|error| sink.io(error))? {
+        sink.take(Place::Line(number), fields(line, &names, &places))?;
     }
-    Ok(reviews)
+    Ok(())
 }
 
-/// Reads reviews from any source; `name` stands for it in errors.
-///
-/// # Errors
-/// As [`read_file`].
-pub fn read(
-    mut source: impl BufRead,
-    name: &Path,
-    skip_bad_rows: bool,
-) -> Result<Reviews, DataError> {
-    let mut reviews = Reviews::default();
-    let mut line = Vec::new();
-    let mut number = 0;
-    while next_line(&mut source, &mut line)
-        .map_err(|error| DataError::Io { file: name.to_path_buf(), error })?
-    {
-        number += 1;
-        if number == 1 {
-            check_header(&line)
-                .map_err(|found| DataError::BadHeader { file: name.to_path_buf(), found })?;
-            continue;
-        }
-        match parse_row(&line) {
-            Ok(review) => reviews.rows.push(review),
-            Err(_) if skip_bad_rows => reviews.skipped += 1,
-            Err(found) => {
-                return Err(DataError::BadRow { file: name.to_path_buf(), line: number, found });
-            }
-        }
-    }
-    Ok(reviews)
-}
-
-/// Reads one line into `line`, without its end; one that is too long is cut just beyond
-/// [`LONGEST_LINE`] and its rest is passed over. `false` at the end of the source.
-fn next_line(source: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
-    line.clear();
-    let limit = LONGEST_LINE as u64 + 1;
-    if Read::take(&mut *source, limit).read_until(b'\n', line)? == 0 {
-        return Ok(false);
-    }
-    if line.last() == Some(&b'\n') {
-        line.pop();
-        if line.last() == Some(&b'\r') {
-            line.pop();
-        }
-    } else if line.len() > LONGEST_LINE {
-        source.skip_until(b'\n')?;
-    }
-    Ok(true)
-}
-
-fn check_header(line: &[u8]) -> Result<(), String> {
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    if line == b"id\tdocument\tlabel" {
-        Ok(())
-    } else {
-        let found = String::from_utf8_lossy(line);
-        Err(format!("found \"{}\"", excerpt(&found, 60)))
-    }
-}
-
-fn parse_row(line: &[u8]) -> Result<Review, String> {
-    if line.len() > LONGEST_LINE {
-        return Err(format!("a line longer than {LONGEST_LINE} bytes"));
-    }
-    let line = std::str::from_utf8(line)
-        .map_err(|error| format!("invalid UTF-8 at byte {}", error.valid_up_to() + 1))?;
+fn fields<'a>(line: &'a [u8], names: &[&str], places: &Places) -> Result<Fields<'a>, String> {
+    let line = decoded(line)?;
     let columns: Vec<&str> = line.split('\t').collect();
-    let [id, document, label] = columns[..] else {
+    if columns.len() != names.len() {
         return Err(format!(
-            "expected 3 tab-separated columns (id, document, label), found {}: \"{}\"",
+            "expected {} tab-separated columns ({}), found {}: \"{}\"",
+            names.len(),
+            listed(names),
             columns.len(),
             excerpt(line, 60)
         ));
-    };
-    let label = match label {
-        "0" => 0,
-        "1" => 1,
-        other => {
-            return Err(format!("expected a label of 0 or 1, found \"{}\"", excerpt(other, 20)));
-        }
-    };
-    Ok(Review { id: id.to_owned(), document: document.to_owned(), label })
+    }
+    Ok(places.fields(&columns))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::lines::LONGEST_LINE;
+    use crate::data::table::{Columns, Table, read_one};
+    use proptest::prelude::*;
+    use std::path::Path;
 
-    fn parse(text: &[u8], skip: bool) -> Result<Reviews, DataError> {
-        read(text, Path::new("a.tsv"), skip)
+    fn parse(text: &[u8], skip: bool) -> Result<Table, DataError> {
+        read_one(Path::new("a.tsv"), &Columns::default(), skip, |sink| read(text, sink))
     }
 
     fn error_of(text: &[u8]) -> String {
@@ -123,10 +59,12 @@ mod tests {
     #[test]
     fn crlf_a_bom_quotes_and_empty_reviews_are_legal() -> Result<(), DataError> {
         let text = "\u{feff}id\tdocument\tlabel\r\n1\t\"좋다\t1\r\n2\t\t0\n3\t끝\t1".as_bytes();
-        let rows = parse(text, false)?.rows;
-        let documents: Vec<&str> = rows.iter().map(|r| r.document.as_str()).collect();
-        assert_eq!(documents, ["\"좋다", "", "끝"]);
-        assert_eq!(rows.iter().map(|r| r.label).collect::<Vec<_>>(), [1, 0, 1]);
+        let table = parse(text, false)?;
+        let texts: Vec<&str> = table.rows.iter().map(|row| row.text.as_str()).collect();
+        assert_eq!(texts, ["\"좋다", "", "끝"]);
+        let labels: Vec<&str> = table.rows.iter().map(|row| row.label.as_str()).collect();
+        assert_eq!(labels, ["1", "0", "1"]);
+        assert!(table.is_nsmc);
         Ok(())
     }
 
@@ -134,21 +72,51 @@ mod tests {
     fn bad_rows_are_named_by_file_line_and_content() {
         let head = b"id\tdocument\tlabel\n1\tok\t1\n";
         let with = |row: &[u8]| error_of(&[head, row].concat());
-        assert!(with(b"2\tonly two\n").contains("a.tsv:3: expected 3 tab-separated columns"));
-        assert!(with(b"2\tonly two\n").contains("found 2: \"2 only two\""));
+        assert!(with(b"2\tonly two\n").contains(
+            "a.tsv:3: expected 3 tab-separated columns (id, document, label), found 2: \
+             \"2 only two\""
+        ));
         assert!(with(b"2\ta\tb\t1\n").contains("found 4"));
         assert!(with(b"2\ta\t2\n").contains("label of 0 or 1, found \"2\""));
         assert!(with(b"2\ta\t\n").contains("found \"\""));
         assert!(with(b"\n").contains("found 1"));
         assert!(with(b"2\t\xff\xfe\t1\n").contains("invalid UTF-8 at byte 3"));
         assert!(with(b"2\ta\t2\n").contains("--skip-bad-rows"));
-        assert!(error_of(b"2\ta\t1\n").contains("a.tsv:1: found \"2 a 1\""));
+        let headless = error_of(b"2\ta\t1\n");
+        assert!(headless.contains("a.tsv: no column named document, text, "), "{headless}");
+        assert!(headless.contains("its columns are 2, a, 1. ") && headless.contains("first line"));
+    }
+
+    #[test]
+    fn the_first_label_tells_nsmc_from_another_table_with_its_columns() -> Result<(), DataError> {
+        let table = parse("id\tdocument\tlabel\n1\ta\t긍정\n2\tb\t 0 \n".as_bytes(), false)?;
+        let labels: Vec<&str> = table.rows.iter().map(|row| row.label.as_str()).collect();
+        assert_eq!(labels, ["긍정", "0"]);
+        assert!(!table.is_nsmc);
+        assert_eq!(table.label_column, "label");
+        // An empty label decides nothing.
+        let table = parse(b"id\tdocument\tlabel\n1\ta\t\n2\tb\t1\n3\tc\t2\n", true)?;
+        assert_eq!((table.rows.len(), table.skipped, table.is_nsmc), (1, 2, true));
+        Ok(())
+    }
+
+    #[test]
+    fn other_columns_are_found_wherever_they_stand() -> Result<(), DataError> {
+        let rows = parse(b"Sentiment\tnote\tText\nbad\tx\tno good\ngood\t\t\n", false)?.rows;
+        assert_eq!((&*rows[0].id, &*rows[0].text, &*rows[0].label), ("1", "no good", "bad"));
+        assert_eq!((&*rows[1].id, &*rows[1].text, &*rows[1].label), ("2", "", "good"));
+        assert!(error_of(b"text\tlabel\na\t\n").contains("a.tsv:2: the label is empty"));
+        Ok(())
     }
 
     #[test]
     fn escape_sequences_of_a_bad_row_do_not_reach_the_message() {
-        let message = error_of(b"id\tdocument\tlabel\n1\t\x1b[2J\x1b]0;owned\x07\n");
-        assert!(!message.contains('\u{1b}') && !message.contains('\u{7}'), "{message:?}");
+        let row = error_of(b"id\tdocument\tlabel\n1\t\x1b[2J\x1b]0;owned\x07\n");
+        let header = error_of(b"\x1b[2J\tlabel\n");
+        let label = error_of(b"id\tdocument\tlabel\n1\ta\t1\n1\ta\t\x1b[2J\n");
+        for message in [row, header, label] {
+            assert!(!message.contains(['\u{1b}', '\u{7}']) && message.contains('�'), "{message:?}");
+        }
     }
 
     #[test]
@@ -157,17 +125,30 @@ mod tests {
         text.extend_from_slice(b"5\t");
         text.resize(text.len() + LONGEST_LINE, b'a');
         text.extend_from_slice(b"\t1\n6\tok\t0\n");
-        let reviews = parse(&text, true)?;
-        assert_eq!((reviews.rows.len(), reviews.skipped), (2, 4));
+        let table = parse(&text, true)?;
+        assert_eq!((table.rows.len(), table.skipped), (2, 4));
         Ok(())
     }
 
-    #[test]
-    fn a_missing_or_empty_file_is_an_error() -> std::io::Result<()> {
-        let missing = read_file(Path::new("no/such.tsv"), false);
-        assert!(matches!(missing, Err(DataError::Io { .. })));
-        let file = tempfile::NamedTempFile::new()?;
-        assert!(matches!(read_file(file.path(), false), Err(DataError::Empty { .. })));
-        Ok(())
+    proptest! {
+        #[test]
+        fn any_bytes_are_rows_or_an_error(
+            bytes in proptest::collection::vec(
+                prop_oneof![Just(b'\t'), Just(b'\n'), Just(b'1'), any::<u8>()],
+                0..200,
+            ),
+        ) {
+            let headed = [b"text\tlabel\n", &bytes[..]].concat();
+            for text in [&bytes, &headed] {
+                let strict = parse(text, false);
+                let lenient = parse(text, true);
+                if let (Ok(strict), Ok(lenient)) = (&strict, &lenient) {
+                    prop_assert_eq!(&strict.rows, &lenient.rows);
+                    prop_assert_eq!(lenient.skipped, 0);
+                }
+                prop_assert!(lenient.is_ok() || strict.is_err());
+            }
+            prop_assert!(parse(&headed, true).is_ok());
+        }
     }
 }

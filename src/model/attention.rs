@@ -45,13 +45,13 @@ impl SelfAttention {
         name: &str,
         config: &ModelConfig,
     ) -> Result<Self> {
-        let hidden = config.bert.hidden_size;
+        let hidden = config.encoder.hidden_size;
         let mut dense = |part: &str| Dense::new(builder, &format!("{name}.{part}"), hidden, hidden);
         Ok(Self {
             query: dense("query")?,
             key: dense("key")?,
             value: dense("value")?,
-            heads: config.bert.num_attention_heads,
+            heads: config.encoder.num_attention_heads,
             dropout: config.attention_probs_dropout_prob,
         })
     }

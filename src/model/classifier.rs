@@ -1,14 +1,14 @@
-//! BERT with a linear head over its pooled first token.
+//! An encoder with a head over its first token.
 
-use super::attention::Dense;
 use super::config::ModelConfig;
 use super::embeddings::Embeddings;
 use super::encoder::Layer;
-use super::parameters::{ParameterBuilder, Parameters};
+use super::head::Head;
+use super::parameters::{LoadReport, ParameterBuilder, Parameters};
+use super::weights::Weights;
 use crate::data::batching::Batch;
-use crate::ops::{Dropouts, dropout};
+use crate::ops::Dropouts;
 use candle_core::{Result, Tensor};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A padded batch as the model reads it.
@@ -32,46 +32,38 @@ impl From<&Batch> for Input {
     }
 }
 
-/// Hugging Face's `BertForSequenceClassification`.
-pub struct BertForSequenceClassification {
+/// An encoder with a classifying head: Hugging Face's `BertForSequenceClassification`,
+/// `RobertaForSequenceClassification` or `ElectraForSequenceClassification`.
+pub struct SequenceClassifier {
     config: ModelConfig,
     parameters: Parameters,
     embeddings: Embeddings,
     layers: Vec<Layer>,
-    pooler: Dense,
-    classifier: Dense,
+    head: Head,
 }
 
-/// What loading found, for the log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LoadReport {
-    /// Parameters that no file held and that were initialised.
-    pub missing: Vec<String>,
-    /// Tensors in the file that the model has no place for.
-    pub unexpected: Vec<String>,
-}
-
-impl BertForSequenceClassification {
-    /// Builds the model from loaded tensors; what they do not hold is initialised from `seed`.
+impl SequenceClassifier {
+    /// Builds the model from weights; what they do not hold is initialised from `seed`.
     ///
     /// # Errors
     /// If a tensor has a shape other than the configuration asks for.
-    pub fn new(
-        config: ModelConfig,
-        loaded: HashMap<String, Tensor>,
-        seed: u64,
-    ) -> Result<(Self, LoadReport)> {
-        let mut builder = ParameterBuilder::new(loaded, seed, config.bert.initializer_range);
-        let hidden = config.bert.hidden_size;
+    pub fn new(config: ModelConfig, weights: Weights, seed: u64) -> Result<(Self, LoadReport)> {
+        let builder = ParameterBuilder::new(weights, seed, config.encoder.initializer_range);
+        Self::build(config, builder)
+    }
+
+    /// As [`Self::new`], with the parameters that `builder` makes.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn build(config: ModelConfig, mut builder: ParameterBuilder) -> Result<(Self, LoadReport)> {
         let embeddings = Embeddings::new(&mut builder, &config)?;
-        let layers = (0..config.bert.num_hidden_layers)
+        let layers = (0..config.encoder.num_hidden_layers)
             .map(|index| Layer::new(&mut builder, index, &config))
             .collect::<Result<_>>()?;
-        let pooler = Dense::new(&mut builder, "bert.pooler.dense", hidden, hidden)?;
-        let classifier = Dense::new(&mut builder, "classifier", hidden, config.labels.len())?;
-        let (parameters, missing, unexpected) = builder.finish();
-        let model = Self { config, parameters, embeddings, layers, pooler, classifier };
-        Ok((model, LoadReport { missing, unexpected }))
+        let head = Head::new(&mut builder, &config)?;
+        let (parameters, report) = builder.finish();
+        Ok((Self { config, parameters, embeddings, layers, head }, report))
     }
 
     /// The shape of the model.
@@ -108,18 +100,14 @@ impl BertForSequenceClassification {
         for layer in &self.layers {
             x = layer.forward(&x, &input.lengths, dropouts)?;
         }
-        self.head(&x, dropouts)
-    }
-
-    /// Pools the first token of the last layer and classifies it.
-    fn head(&self, last: &Tensor, dropouts: &Dropouts) -> Result<Tensor> {
-        let first = last.narrow(1, 0, 1)?.squeeze(1)?;
-        let pooled = self.pooler.forward(&first)?.tanh()?;
-        let pooled = dropout(&pooled, dropouts.next(self.config.classifier_dropout()))?;
-        self.classifier.forward(&pooled)
+        self.head.forward(&x.narrow(1, 0, 1)?.squeeze(1)?, dropouts)
     }
 }
 
 #[cfg(test)]
 #[path = "classifier_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "family_tests.rs"]
+mod family_tests;

@@ -4,6 +4,7 @@ use super::*;
 use crate::ops::adamw::{AdamW, AdamWSettings, clip_factor};
 use crate::train::schedule::{Schedule, SchedulerType};
 use candle_core::{Device, IndexOp, safetensors};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 type Tensors = HashMap<String, Tensor>;
@@ -12,10 +13,10 @@ fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/bert").join(name)
 }
 
-fn reference_model() -> anyhow::Result<BertForSequenceClassification> {
+fn reference_model() -> anyhow::Result<SequenceClassifier> {
     let config = ModelConfig::read(&file("config.json"), &[])?;
-    let loaded = safetensors::load(file("model.safetensors"), &Device::Cpu)?;
-    let (model, report) = BertForSequenceClassification::new(config, loaded, 0)?;
+    let weights = Weights::open(&file(""), config.architecture)?;
+    let (model, report) = SequenceClassifier::new(config, weights, 0)?;
     assert_eq!(report, LoadReport::default());
     Ok(model)
 }
@@ -100,11 +101,11 @@ fn every_gradient_is_pytorchs() -> anyhow::Result<()> {
 #[test]
 fn every_parameter_is_trained_with_dropout_on() -> anyhow::Result<()> {
     let mut config = ModelConfig::read(&file("config.json"), &[])?;
-    config.bert.hidden_dropout_prob = 0.1;
+    config.encoder.hidden_dropout_prob = 0.1;
     config.attention_probs_dropout_prob = 0.1;
     // Random weights, drawn wide so that no gradient is lost in rounding.
-    config.bert.initializer_range = 0.3;
-    let (model, _) = BertForSequenceClassification::new(config, HashMap::new(), 5)?;
+    config.encoder.initializer_range = 0.3;
+    let (model, _) = SequenceClassifier::new(config, Weights::none(), 5)?;
     let (input, labels) = &reference_batches()?.batches[0];
     let logits = model.forward(input, &Dropouts::training(1, 1))?;
     let gradients = loss_of(&logits, labels)?.backward()?;

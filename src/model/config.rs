@@ -1,6 +1,8 @@
 //! `config.json`: the shape of a model, as Hugging Face writes it.
 
 use super::ModelError;
+use super::architecture::Architecture;
+use crate::text::excerpt;
 use candle_transformers::models::bert::Config;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -9,17 +11,21 @@ use std::path::Path;
 pub const EMBEDDED: &str = include_str!("../../assets/model/config.json");
 
 /// The most classes a model may have: figures are kept for each pair of them.
-const MOST_LABELS: usize = 1000;
+pub const MOST_LABELS: usize = 1000;
 
 /// The most parameters a model may have; beyond it no machine of today trains it in float32.
 const MOST_PARAMETERS: f64 = 4e9;
 
-/// A model's shape: BERT's hyper-parameters, what candle's own [`Config`] leaves out, and the
-/// file they came from.
+/// A model's shape: the hyper-parameters that BERT, RoBERTa and ELECTRA share, what candle's own
+/// [`Config`] leaves out, and the file they came from.
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
-    /// BERT's hyper-parameters.
-    pub bert: Config,
+    /// Which of the families it is.
+    pub architecture: Architecture,
+    /// The encoder's hyper-parameters, by the names of `config.json`.
+    pub encoder: Config,
+    /// The width of the embeddings, which ELECTRA projects to `hidden_size`.
+    pub embedding_size: usize,
     /// Dropout of attention probabilities.
     pub attention_probs_dropout_prob: f64,
     /// The name of each class, by its number.
@@ -69,48 +75,60 @@ impl ModelConfig {
             }
             json.insert(name.clone(), value.clone());
         }
-        let model_type = json.get("model_type").and_then(Value::as_str);
-        if let Some(other) = model_type.filter(|kind| *kind != "bert") {
-            return Err(format!(
-                "model_type \"{}\" is not supported; \"bert\" is",
-                crate::text::excerpt(other, 40)
-            ));
-        }
-        let bert: Config = serde_json::from_value(Value::Object(json.clone()))
-            .map_err(|error| format!("not a BERT config: {error}"))?;
-        let attention_probs_dropout_prob = match json.get("attention_probs_dropout_prob") {
-            Some(value) => value.as_f64().ok_or("attention_probs_dropout_prob is not a number")?,
-            None => 0.1,
+        let architecture = Architecture::of(&json)?;
+        refuse_other_tasks(&json)?;
+        let encoder = encoder(&json, architecture)?;
+        let number = |name: &str| match json.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => {
+                value.as_f64().map(Some).ok_or_else(|| format!("{name} is not a number"))
+            }
         };
-        let labels = labels(&json)?;
-        let config = Self { bert, attention_probs_dropout_prob, labels, json };
+        let config = Self {
+            embedding_size: match number("embedding_size")? {
+                Some(size) if architecture == Architecture::Electra => size as usize,
+                _ => encoder.hidden_size,
+            },
+            attention_probs_dropout_prob: number("attention_probs_dropout_prob")?.unwrap_or(0.1),
+            labels: labels(&json)?,
+            architecture,
+            encoder,
+            json,
+        };
         config.validate()?;
         Ok(config)
     }
 
     fn validate(&self) -> Result<(), String> {
-        let bert = &self.bert;
+        let encoder = &self.encoder;
         for (name, value) in [
-            ("vocab_size", bert.vocab_size),
-            ("hidden_size", bert.hidden_size),
-            ("num_hidden_layers", bert.num_hidden_layers),
-            ("num_attention_heads", bert.num_attention_heads),
-            ("intermediate_size", bert.intermediate_size),
-            ("max_position_embeddings", bert.max_position_embeddings),
-            ("type_vocab_size", bert.type_vocab_size),
+            ("vocab_size", encoder.vocab_size),
+            ("hidden_size", encoder.hidden_size),
+            ("embedding_size", self.embedding_size),
+            ("num_hidden_layers", encoder.num_hidden_layers),
+            ("num_attention_heads", encoder.num_attention_heads),
+            ("intermediate_size", encoder.intermediate_size),
+            ("max_position_embeddings", encoder.max_position_embeddings),
+            ("type_vocab_size", encoder.type_vocab_size),
         ] {
             if !(1..=1 << 24).contains(&value) {
                 return Err(format!("{name} is {value}; it has to be from 1 to {}", 1 << 24));
             }
         }
-        if !bert.hidden_size.is_multiple_of(bert.num_attention_heads) {
+        if !encoder.hidden_size.is_multiple_of(encoder.num_attention_heads) {
             return Err(format!(
                 "hidden_size {} does not divide into num_attention_heads {}",
-                bert.hidden_size, bert.num_attention_heads
+                encoder.hidden_size, encoder.num_attention_heads
+            ));
+        }
+        if encoder.pad_token_id >= encoder.vocab_size || self.max_tokens() < 3 {
+            return Err(format!(
+                "pad_token_id {} leaves no room in vocab_size {} or max_position_embeddings {}",
+                encoder.pad_token_id, encoder.vocab_size, encoder.max_position_embeddings
             ));
         }
         for (name, value) in [
-            ("hidden_dropout_prob", bert.hidden_dropout_prob),
+            ("hidden_dropout_prob", encoder.hidden_dropout_prob),
             ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
             ("classifier_dropout", self.classifier_dropout()),
         ] {
@@ -136,25 +154,42 @@ impl ModelConfig {
 
     /// How many parameters there are but for biases and normalisations.
     fn parameter_estimate(&self) -> f64 {
-        let bert = &self.bert;
-        let hidden = bert.hidden_size as f64;
-        let rows = bert.vocab_size + bert.max_position_embeddings + bert.type_vocab_size;
-        let layer = hidden * (4.0 * hidden + 2.0 * bert.intermediate_size as f64);
-        rows as f64 * hidden + bert.num_hidden_layers as f64 * layer
+        let encoder = &self.encoder;
+        let hidden = encoder.hidden_size as f64;
+        let rows = encoder.vocab_size + encoder.max_position_embeddings + encoder.type_vocab_size;
+        let layer = hidden * (4.0 * hidden + 2.0 * encoder.intermediate_size as f64);
+        rows as f64 * self.embedding_size as f64 + encoder.num_hidden_layers as f64 * layer
+    }
+
+    /// The first position's row in the table of positions: RoBERTa counts from behind the padding
+    /// token's number (`create_position_ids_from_input_ids`), the others from 0.
+    pub fn first_position(&self) -> usize {
+        match self.architecture {
+            Architecture::Roberta => self.encoder.pad_token_id + 1,
+            Architecture::Bert | Architecture::Electra => 0,
+        }
+    }
+
+    /// How many tokens of a text the model can read.
+    pub fn max_tokens(&self) -> usize {
+        self.encoder.max_position_embeddings.saturating_sub(self.first_position())
     }
 
     /// Dropout before the linear head: `classifier_dropout`, else `hidden_dropout_prob`.
     pub fn classifier_dropout(&self) -> f64 {
-        let bert = &self.bert;
-        bert.classifier_dropout.unwrap_or(bert.hidden_dropout_prob)
+        let encoder = &self.encoder;
+        encoder.classifier_dropout.unwrap_or(encoder.hidden_dropout_prob)
     }
 
-    /// Gives the classes names, where the file had none of its own.
-    pub fn name_labels(&mut self, names: &[&str]) {
-        let unnamed = self.labels.iter().all(|label| label.starts_with("LABEL_"));
-        if unnamed && self.labels.len() == names.len() {
-            self.labels = names.iter().map(|&name| name.to_owned()).collect();
-        }
+    /// The classes' names, if the file gives any but `LABEL_0`, `LABEL_1`, ….
+    pub fn given_names(&self) -> Option<&[String]> {
+        let given = self.labels.iter().any(|label| !label.starts_with("LABEL_"));
+        given.then_some(&self.labels)
+    }
+
+    /// Gives the model these classes, which decides the size of its head.
+    pub fn set_labels(&mut self, names: &[String]) {
+        self.labels = names.to_vec();
     }
 
     /// The text of `config.json` for a fine-tuned classifier.
@@ -165,17 +200,70 @@ impl ModelConfig {
             numbered().map(|(id, label)| (id.to_string(), json!(label))).collect();
         let label2id: Map<String, Value> =
             numbered().map(|(id, label)| (label.clone(), json!(id))).collect();
-        json.insert("architectures".into(), json!(["BertForSequenceClassification"]));
-        json.insert("model_type".into(), json!("bert"));
+        json.insert("architectures".into(), json!([self.architecture.class_name()]));
+        json.insert("model_type".into(), json!(self.architecture.model_type()));
         json.insert("id2label".into(), Value::Object(id2label));
         json.insert("label2id".into(), Value::Object(label2id));
         json.insert("problem_type".into(), json!("single_label_classification"));
+        // Weights are written in float32; transformers loads them in the type named here.
+        json.shift_remove("torch_dtype");
+        json.shift_remove("num_labels");
+        json.insert("dtype".into(), json!("float32"));
         json.insert(
             "attention_probs_dropout_prob".into(),
             json!(self.attention_probs_dropout_prob),
         );
         format!("{:#}\n", Value::Object(json))
     }
+}
+
+/// Only texts with one label each are classified here.
+fn refuse_other_tasks(json: &Map<String, Value>) -> Result<(), String> {
+    for (name, supported) in
+        [("problem_type", "single_label_classification"), ("position_embedding_type", "absolute")]
+    {
+        let value = json.get(name).and_then(Value::as_str);
+        if let Some(other) = value.filter(|value| *value != supported) {
+            let other = excerpt(other, 40);
+            return Err(format!("{name} \"{other}\" is not supported; \"{supported}\" is"));
+        }
+    }
+    Ok(())
+}
+
+/// The encoder's hyper-parameters, with transformers' own defaults for what older files leave out.
+fn encoder(json: &Map<String, Value>, architecture: Architecture) -> Result<Config, String> {
+    let mut known = json.clone();
+    for (name, default) in [
+        ("hidden_act", json!("gelu")),
+        ("hidden_dropout_prob", json!(0.1)),
+        ("initializer_range", json!(0.02)),
+        ("layer_norm_eps", json!(1e-12)),
+        ("max_position_embeddings", json!(512)),
+        ("pad_token_id", json!(architecture.default_pad_token_id())),
+        ("type_vocab_size", json!(2)),
+    ] {
+        if known.get(name).is_none_or(Value::is_null) {
+            known.insert(name.to_owned(), default);
+        }
+    }
+    let activation = known.get("hidden_act").and_then(Value::as_str).unwrap_or_default();
+    let activation = match activation {
+        "gelu" | "relu" => activation,
+        "gelu_new" | "gelu_pytorch_tanh" => "gelu_approximate",
+        other => {
+            return Err(format!(
+                "hidden_act \"{}\" is not supported; gelu, gelu_new, gelu_pytorch_tanh and relu \
+                 are",
+                excerpt(other, 40)
+            ));
+        }
+    };
+    // candle spells it in one word.
+    known.insert("hidden_act".to_owned(), json!(activation.replace('_', "")));
+    let kind = architecture.title();
+    serde_json::from_value(Value::Object(known))
+        .map_err(|error| format!("not a {kind} config: {error}"))
 }
 
 /// The classes named by `id2label`, else as many as `num_labels` says, else two.
@@ -195,59 +283,5 @@ fn labels(json: &Map<String, Value>) -> Result<Vec<String>, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error_with(name: &str, value: Value) -> String {
-        let overrides = [(name.to_owned(), value)];
-        ModelConfig::parse(EMBEDDED, Path::new("config.json"), &overrides)
-            .map_or_else(|error| error.to_string(), |_| String::new())
-    }
-
-    #[test]
-    fn what_cannot_be_built_is_refused_by_name() {
-        assert!(error_with("hidden_size", json!(190)).contains("does not divide"));
-        assert!(error_with("hidden_size", json!(0)).contains("hidden_size is 0"));
-        assert!(error_with("hidden_act", json!("swish")).contains("swish"));
-        assert!(error_with("model_type", json!("gpt2")).contains("\"gpt2\" is not supported"));
-        assert!(error_with("hidden_dropout_prob", json!(1.0)).contains("below 1"));
-        assert!(error_with("hidden_size", json!(3 << 20)).contains("parameters"));
-        assert!(error_with("vocab_size", json!(1 << 30)).contains("vocab_size is"));
-        assert!(error_with("no_such", json!(1)).contains("no value named no_such"));
-    }
-
-    #[test]
-    fn the_number_of_classes_is_bounded() {
-        for (count, fits) in
-            [(1_u64, false), (2, true), (1000, true), (1001, false), (1 << 40, false)]
-        {
-            let text = EMBEDDED.replacen('{', &format!("{{\"num_labels\": {count},"), 1);
-            let text = text.replace("id2label", "unused");
-            let config = ModelConfig::parse(&text, Path::new("config.json"), &[]);
-            assert_eq!(config.is_ok(), fits, "{count}");
-        }
-    }
-
-    #[test]
-    fn saving_and_reading_keeps_everything() -> Result<(), ModelError> {
-        let config = ModelConfig::embedded()?;
-        let again = ModelConfig::parse(&config.to_json(), Path::new("config.json"), &[])?;
-        assert_eq!(again.bert, config.bert);
-        assert_eq!(again.labels, ["negative", "positive"]);
-        Ok(())
-    }
-
-    #[test]
-    fn mberts_config_has_two_classes_that_can_be_named() -> Result<(), ModelError> {
-        let text = r#"{"vocab_size": 50, "hidden_size": 8, "num_hidden_layers": 1,
-            "num_attention_heads": 2, "intermediate_size": 16, "hidden_act": "gelu",
-            "hidden_dropout_prob": 0.1, "max_position_embeddings": 16, "type_vocab_size": 2,
-            "initializer_range": 0.02, "layer_norm_eps": 1e-12, "pad_token_id": 0}"#;
-        let mut config = ModelConfig::parse(text, Path::new("config.json"), &[])?;
-        assert_eq!(config.labels, ["LABEL_0", "LABEL_1"]);
-        config.name_labels(&["negative", "positive"]);
-        assert_eq!(config.labels, ["negative", "positive"]);
-        assert!((config.attention_probs_dropout_prob - 0.1).abs() < 1e-12);
-        Ok(())
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

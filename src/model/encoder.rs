@@ -26,17 +26,23 @@ impl Layer {
         index: usize,
         config: &ModelConfig,
     ) -> Result<Self> {
-        let (hidden, wide) = (config.bert.hidden_size, config.bert.intermediate_size);
-        let name = |part: &str| format!("bert.encoder.layer.{index}.{part}");
+        let (hidden, wide) = (config.encoder.hidden_size, config.encoder.intermediate_size);
+        let prefix = config.architecture.model_type();
+        let name = |part: &str| format!("{prefix}.encoder.layer.{index}.{part}");
         Ok(Self {
             attention: SelfAttention::new(builder, &name("attention.self"), config)?,
             attention_output: Dense::new(builder, &name("attention.output.dense"), hidden, hidden)?,
-            attention_norm: Norm::new(builder, &name("attention.output.LayerNorm"), config)?,
+            attention_norm: Norm::new(
+                builder,
+                &name("attention.output.LayerNorm"),
+                hidden,
+                config,
+            )?,
             intermediate: Dense::new(builder, &name("intermediate.dense"), hidden, wide)?,
-            activation: config.bert.hidden_act,
+            activation: config.encoder.hidden_act,
             output: Dense::new(builder, &name("output.dense"), wide, hidden)?,
-            output_norm: Norm::new(builder, &name("output.LayerNorm"), config)?,
-            dropout: config.bert.hidden_dropout_prob,
+            output_norm: Norm::new(builder, &name("output.LayerNorm"), hidden, config)?,
+            dropout: config.encoder.hidden_dropout_prob,
         })
     }
 

@@ -1,16 +1,21 @@
-//! A trainable BERT sequence classifier with Hugging Face's layout, names and initialisation.
+//! Trainable sequence classifiers with Hugging Face's layout, names and initialisation.
 
+pub mod architecture;
 pub mod attention;
 pub mod classifier;
 pub mod config;
 pub mod embeddings;
 pub mod encoder;
 pub mod folder;
+pub mod head;
 pub mod parameters;
+pub mod weights;
 
-pub use classifier::{BertForSequenceClassification, Input};
+pub use architecture::Architecture;
+pub use classifier::{Input, SequenceClassifier};
 pub use config::ModelConfig;
-pub use parameters::{ParameterBuilder, Parameters};
+pub use parameters::{LoadReport, ParameterBuilder, Parameters};
+pub use weights::Weights;
 
 use std::path::PathBuf;
 

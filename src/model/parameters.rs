@@ -1,8 +1,8 @@
 //! A model's trainable parameters, by Hugging Face's names.
 
+use super::weights::{Taken, Weights};
 use crate::data::sampling::Generator;
-use candle_core::{DType, Device, Result, Tensor, Var};
-use std::collections::HashMap;
+use candle_core::{Device, Result, Tensor, Var};
 
 /// How a parameter starts when no file holds it; Hugging Face's `_init_weights`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,50 +50,74 @@ impl Parameters {
     }
 }
 
-/// Makes parameters one by one: from loaded tensors where there are any, else by [`Init`].
+/// What loading found, for the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Parameters that no file held and that were initialised.
+    pub missing: Vec<String>,
+    /// Parameters that a file held in another shape and that were initialised on request.
+    pub mismatched: Vec<String>,
+    /// Tensors in the file that the model has no place for.
+    pub unexpected: Vec<String>,
+}
+
+/// Makes parameters one by one: from weights where there are any, else by [`Init`].
 pub struct ParameterBuilder {
-    loaded: HashMap<String, Tensor>,
+    weights: Weights,
+    ignore_mismatched_sizes: bool,
     generator: Generator,
     deviation: f64,
     named: Vec<(String, Var)>,
-    missing: Vec<String>,
+    report: LoadReport,
 }
 
 impl ParameterBuilder {
-    /// `loaded` may be empty; `seed` and `deviation` are for what it does not hold.
-    pub fn new(loaded: HashMap<String, Tensor>, seed: u64, deviation: f64) -> Self {
+    /// `weights` may be empty; `seed` and `deviation` are for what they do not hold.
+    pub fn new(weights: Weights, seed: u64, deviation: f64) -> Self {
         Self {
-            loaded,
+            weights,
+            ignore_mismatched_sizes: false,
             generator: Generator::new(seed),
             deviation,
             named: Vec::new(),
-            missing: Vec::new(),
+            report: LoadReport::default(),
         }
+    }
+
+    /// Whether a tensor of another shape is initialised anew instead of refused.
+    #[must_use]
+    pub fn ignore_mismatched_sizes(mut self, ignore: bool) -> Self {
+        self.ignore_mismatched_sizes = ignore;
+        self
     }
 
     /// The parameter of this name and shape, as a tensor that follows its variable.
     ///
     /// # Errors
-    /// If the loaded tensor has another shape.
+    /// If the weights hold it in another shape, or cannot be read.
     pub fn get(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
-        let value = match self.loaded.remove(name) {
-            Some(tensor) if tensor.dims() == shape => tensor.to_dtype(DType::F32)?,
-            Some(tensor) => candle_core::bail!(
-                "{name} has shape {:?}, but config.json asks for {shape:?}",
-                tensor.dims()
-            ),
-            None => {
-                self.missing.push(name.to_owned());
-                self.fresh(shape, init)?
+        let values = match self.weights.take(name, shape)? {
+            Taken::Values(values) => values,
+            Taken::Missing => {
+                self.report.missing.push(name.to_owned());
+                self.fresh(shape, init)
             }
+            Taken::OtherShape(other) if self.ignore_mismatched_sizes => {
+                self.report.mismatched.push(format!("{name} {other:?} instead of {shape:?}"));
+                self.fresh(shape, init)
+            }
+            Taken::OtherShape(other) => candle_core::bail!(
+                "{name} has shape {other:?}, but config.json and the data's classes ask for \
+                 {shape:?}; --ignore-mismatched-sizes starts such tensors anew"
+            ),
         };
-        let var = Var::from_tensor(&value.contiguous()?)?;
+        let var = Var::from_vec(values, shape, &Device::Cpu)?;
         let tensor = var.as_tensor().clone();
         self.named.push((name.to_owned(), var));
         Ok(tensor)
     }
 
-    fn fresh(&mut self, shape: &[usize], init: Init) -> Result<Tensor> {
+    fn fresh(&mut self, shape: &[usize], init: Init) -> Vec<f32> {
         let count = shape.iter().product();
         let mut values = match init {
             Init::Zeros => vec![0f32; count],
@@ -108,15 +132,13 @@ impl ParameterBuilder {
                 row.fill(0.0);
             }
         }
-        Tensor::from_vec(values, shape, &Device::Cpu)
+        values
     }
 
-    /// The parameters made, the names that had to be initialised, and the loaded names that no
-    /// one asked for.
-    pub fn finish(self) -> (Parameters, Vec<String>, Vec<String>) {
-        let mut unexpected: Vec<String> = self.loaded.into_keys().collect();
-        unexpected.sort_unstable();
-        (Parameters { named: self.named }, self.missing, unexpected)
+    /// The parameters made, and what was and was not found.
+    pub fn finish(mut self) -> (Parameters, LoadReport) {
+        self.report.unexpected = self.weights.names();
+        (Parameters { named: self.named }, self.report)
     }
 }
 
@@ -126,7 +148,7 @@ mod tests {
 
     #[test]
     fn initialisation_is_hugging_faces() -> Result<()> {
-        let mut builder = ParameterBuilder::new(HashMap::new(), 1, 0.02);
+        let mut builder = ParameterBuilder::new(Weights::none(), 1, 0.02);
         let table = builder.get("a", &[500, 40], Init::NormalExceptRow(0))?;
         let rows = table.to_vec2::<f32>()?;
         assert_eq!(rows[0], [0.0; 40]);
@@ -134,23 +156,11 @@ mod tests {
         let variance = values.iter().map(|v| v * v).sum::<f32>() / values.len() as f32;
         assert!((variance.sqrt() - 0.02).abs() < 0.001);
         assert_eq!(builder.get("b", &[3], Init::Ones)?.to_vec1::<f32>()?, [1.0; 3]);
-        let (parameters, missing, unexpected) = builder.finish();
+        let (parameters, report) = builder.finish();
         assert_eq!(parameters.count(), 20_003);
-        assert_eq!(missing, ["a", "b"]);
-        assert!(unexpected.is_empty());
+        assert_eq!(report.missing, ["a", "b"]);
+        assert!(report.unexpected.is_empty());
         Ok(())
-    }
-
-    #[test]
-    fn a_wrong_shape_names_both() {
-        let loaded = Tensor::zeros((2, 3), DType::F32, &Device::Cpu)
-            .map(|tensor| HashMap::from([("w".to_owned(), tensor)]))
-            .unwrap_or_default();
-        let mut builder = ParameterBuilder::new(loaded, 1, 0.02);
-        let message = builder
-            .get("w", &[3, 2], Init::Normal)
-            .map_or_else(|error| error.to_string(), |_| String::new());
-        assert!(message.contains("[2, 3]") && message.contains("[3, 2]"), "{message}");
     }
 
     #[test]

@@ -51,6 +51,40 @@ impl AdamW {
         Self { settings, slots, step: 0 }
     }
 
+    /// How many updates were made.
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// The mean and the variance of each parameter's gradients, in the order of the parameters.
+    pub fn moments(&self) -> impl Iterator<Item = (&[f32], &[f32])> {
+        self.slots.iter().map(|slot| (slot.mean.as_slice(), slot.variance.as_slice()))
+    }
+
+    /// Goes on from moments that [`Self::moments`] gave after `steps` updates.
+    ///
+    /// # Errors
+    /// If they are not those of these parameters.
+    pub fn restore(
+        &mut self,
+        steps: u64,
+        moments: impl IntoIterator<Item = (Vec<f32>, Vec<f32>)>,
+    ) -> Result<()> {
+        let mut restored = 0;
+        for (slot, (mean, variance)) in self.slots.iter_mut().zip(moments) {
+            if mean.len() != slot.mean.len() || variance.len() != slot.variance.len() {
+                candle_core::bail!("the optimizer's moments are of another model");
+            }
+            (slot.mean, slot.variance) = (mean, variance);
+            restored += 1;
+        }
+        if restored != self.slots.len() {
+            candle_core::bail!("the optimizer's moments are of another model");
+        }
+        self.step = steps;
+        Ok(())
+    }
+
     /// The norm of all gradients together, as `torch.nn.utils.clip_grad_norm_` gives it. A
     /// parameter without a gradient counts as zero.
     ///

@@ -1,7 +1,9 @@
 //! From text to WordPiece ids, and back to the pieces a person can read.
 
+mod files;
 pub mod vocabulary;
 
+use files::TokenizerFiles;
 use std::path::{Path, PathBuf};
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
@@ -55,13 +57,14 @@ pub struct Encoding {
     pub truncated: bool,
 }
 
-/// A WordPiece tokenizer that frames each text with `[CLS]` and `[SEP]`.
+/// A tokenizer that frames each text with a first and a last token, `[CLS]` and `[SEP]` in most.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
-    unk_id: u32,
-    sep_id: u32,
+    unk_id: Option<u32>,
+    sep: (String, u32),
     pad_id: u32,
+    files: TokenizerFiles,
 }
 
 impl Tokenizer {
@@ -71,69 +74,95 @@ impl Tokenizer {
     /// Only if the program file itself is damaged.
     pub fn embedded() -> Result<Self, TokenizerError> {
         let file = Path::new("embedded tokenizer.json");
-        Self::from_json(EMBEDDED.as_bytes(), file)
+        Self::from_json(EMBEDDED.as_bytes(), file, TokenizerFiles::embedded())
     }
 
-    /// Reads `tokenizer.json`, else `vocab.txt`, from a model's folder. A `vocab.txt` alone is taken
-    /// as cased; a `tokenizer_config.json` beside it is obeyed, with transformers' defaults.
+    /// Reads `tokenizer.json`, else `vocab.txt`, from a model's folder. A `vocab.txt` alone is
+    /// taken as cased; a `tokenizer_config.json` beside it is obeyed, with transformers' defaults.
     ///
     /// # Errors
     /// Names the file and what is wrong with it.
     pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
+        let files = TokenizerFiles::read(folder)?;
         let json = folder.join("tokenizer.json");
         if json.is_file() {
             let bytes = std::fs::read(&json).map_err(|error| unreadable(&json, error))?;
-            return Self::from_json(&bytes, &json);
+            return Self::from_json(&bytes, &json, files);
         }
         let vocabulary = folder.join("vocab.txt");
         if vocabulary.is_file() {
-            return Self::from_vocabulary(&vocabulary);
+            return Self::from_vocabulary(&vocabulary, files);
         }
         Err(TokenizerError::Missing { folder: folder.to_path_buf() })
     }
 
-    fn from_json(bytes: &[u8], file: &Path) -> Result<Self, TokenizerError> {
+    fn from_json(bytes: &[u8], file: &Path, files: TokenizerFiles) -> Result<Self, TokenizerError> {
         let inner = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|error| unreadable(file, format!("not a tokenizer: {error}")))?;
-        Self::new(inner, file)
+        Self::new(inner, file, files)
     }
 
-    fn from_vocabulary(file: &Path) -> Result<Self, TokenizerError> {
+    fn from_vocabulary(file: &Path, files: TokenizerFiles) -> Result<Self, TokenizerError> {
         let path = file.to_string_lossy();
         let model = WordPiece::from_file(&path)
-            .unk_token("[UNK]".to_owned())
+            .unk_token(files.special("unk_token").unwrap_or_else(|| "[UNK]".to_owned()))
             .build()
             .map_err(|error| unreadable(file, format!("not a vocabulary: {error}")))?;
-        let folder = file.parent().unwrap_or(Path::new("."));
-        let normalizer = normalizer(&folder.join("tokenizer_config.json"))?;
-        let inner = assemble(model, normalizer).map_err(|error| unreadable(file, error))?;
-        Self::new(inner, file)
+        let inner = assemble(model, files.normalizer()).map_err(|error| unreadable(file, error))?;
+        Self::new(inner, file, files)
     }
 
-    fn new(mut inner: tokenizers::Tokenizer, file: &Path) -> Result<Self, TokenizerError> {
+    fn new(
+        mut inner: tokenizers::Tokenizer,
+        file: &Path,
+        files: TokenizerFiles,
+    ) -> Result<Self, TokenizerError> {
         // Truncation and padding are decided here, a batch at a time, whatever the file says.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| unreadable(file, error))?;
-        let id = |token: &str| {
-            inner
-                .token_to_id(token)
-                .ok_or_else(|| unreadable(file, format!("the vocabulary has no {token}")))
+        // BERT's names, else RoBERTa's, where no file tells.
+        let find = |role: &str, usual: [&str; 2]| {
+            let named = files
+                .special(role)
+                .map_or_else(|| usual.map(str::to_owned).to_vec(), |named| vec![named]);
+            let id =
+                named.iter().find_map(|token| Some((token.clone(), inner.token_to_id(token)?)));
+            id.ok_or_else(|| unreadable(file, format!("the vocabulary has no {}", named[0])))
         };
-        let (unk_id, sep_id, pad_id) = (id("[UNK]")?, id("[SEP]")?, id("[PAD]")?);
-        let frame = [id("[CLS]")?, sep_id];
+        let unk_id = find("unk_token", ["[UNK]", "<unk>"]).ok().map(|(_, id)| id);
+        let sep = find("sep_token", ["[SEP]", "</s>"])?;
+        let (_, pad_id) = find("pad_token", ["[PAD]", "<pad>"])?;
+        let cls = find("cls_token", ["[CLS]", "<s>"])?;
         let empty = inner.encode_fast("", true).map_err(|error| unreadable(file, error))?;
-        if empty.get_ids() != frame {
-            return Err(unreadable(file, "it does not frame a text with [CLS] and [SEP]"));
+        if empty.get_ids() != [cls.1, sep.1] {
+            let reason = format!("it does not frame a text with {} and {}", cls.0, sep.0);
+            return Err(unreadable(file, reason));
         }
-        Ok(Self { inner, unk_id, sep_id, pad_id })
+        Ok(Self { inner, unk_id, sep, pad_id, files })
     }
 
-    /// The number of `[UNK]`.
-    pub fn unk_id(&self) -> u32 {
+    /// The longest text that the tokenizer's own files allow, in tokens, if they do.
+    pub fn model_max_length(&self) -> Option<usize> {
+        self.files.model_max_length()
+    }
+
+    /// The files that hold this tokenizer, as `save_pretrained` writes them: names and contents.
+    /// Python's `model_max_length` becomes `max_length`.
+    ///
+    /// # Errors
+    /// If it cannot be serialised.
+    pub fn files(&self, max_length: usize) -> Result<Vec<(String, Vec<u8>)>, TokenizerError> {
+        let mut files = self.files.written(max_length);
+        files.push(("tokenizer.json".to_owned(), self.to_json()?.into_bytes()));
+        Ok(files)
+    }
+
+    /// The number of the unknown token, if there is one.
+    pub fn unk_id(&self) -> Option<u32> {
         self.unk_id
     }
 
-    /// The number of `[PAD]`.
+    /// The number of the padding token.
     pub fn pad_id(&self) -> u32 {
         self.pad_id
     }
@@ -156,8 +185,8 @@ impl Tokenizer {
         self.inner.to_string(true).map_err(|error| TokenizerError::Encode(error.to_string()))
     }
 
-    /// Tokenizes one text, keeping at most `max_length` tokens: the front of the text, and `[SEP]`
-    /// last, as `transformers` truncates.
+    /// Tokenizes one text, keeping at most `max_length` tokens: the front of the text, and the
+    /// separator last, as `transformers` truncates.
     ///
     /// # Errors
     /// If the text cannot be tokenized.
@@ -173,8 +202,8 @@ impl Tokenizer {
             truncated: false,
         };
         if encoding.ids.len() > max_length {
-            truncate(&mut encoding.ids, max_length, self.sep_id);
-            truncate(&mut encoding.tokens, max_length, "[SEP]".to_owned());
+            truncate(&mut encoding.ids, max_length, self.sep.1);
+            truncate(&mut encoding.tokens, max_length, self.sep.0.clone());
             truncate(&mut encoding.offsets, max_length, (0, 0));
             encoding.truncated = true;
         }
@@ -198,10 +227,10 @@ impl Tokenizer {
             .collect()
     }
 
-    /// Cuts ids to `max_length`, `[SEP]` last.
+    /// Cuts ids to `max_length`, the separator last.
     pub fn truncate_ids(&self, ids: &mut Vec<u32>, max_length: usize) {
         if ids.len() > max_length {
-            truncate(ids, max_length, self.sep_id);
+            truncate(ids, max_length, self.sep.1);
         }
     }
 }
@@ -214,23 +243,6 @@ fn truncate<T>(items: &mut Vec<T>, max_length: usize, last: T) {
 #[expect(clippy::needless_pass_by_value, reason = "errors come by value")]
 fn unreadable(file: &Path, reason: impl ToString) -> TokenizerError {
     TokenizerError::Unreadable { file: file.to_path_buf(), reason: reason.to_string() }
-}
-
-/// BERT's normalizer as a `tokenizer_config.json` describes it; cased if there is no such file.
-fn normalizer(config: &Path) -> Result<BertNormalizer, TokenizerError> {
-    if !config.is_file() {
-        return Ok(BertNormalizer::new(true, true, None, false));
-    }
-    let text = std::fs::read_to_string(config).map_err(|error| unreadable(config, error))?;
-    let json: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| unreadable(config, error))?;
-    let flag = |name: &str| json[name].as_bool();
-    Ok(BertNormalizer::new(
-        true,
-        flag("tokenize_chinese_chars").unwrap_or(true),
-        flag("strip_accents"),
-        flag("do_lower_case").unwrap_or(true),
-    ))
 }
 
 /// BERT's tokenizer around a vocabulary: a normalizer, its word splitting, `[CLS] … [SEP]`.
@@ -249,114 +261,13 @@ fn assemble(
     tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
     tokenizer.with_post_processor(Some(frame));
     tokenizer.with_decoder(Some(WordPieceDecoder::default()));
-    let special = SPECIAL_TOKENS.map(|token| AddedToken::from(token, true));
+    let known = |token: &&str| tokenizer.token_to_id(token).is_some();
+    let special: Vec<AddedToken> =
+        SPECIAL_TOKENS.into_iter().filter(known).map(|t| AddedToken::from(t, true)).collect();
     tokenizer.add_special_tokens(special)?;
     Ok(tokenizer)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn decompressed(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
-        let mut out = Vec::new();
-        std::io::Read::read_to_end(&mut ruzstd::decoding::StreamingDecoder::new(bytes)?, &mut out)?;
-        Ok(out)
-    }
-
-    /// mBERT's tokenizer from the one file named.
-    fn mbert(name: &str, compressed: &[u8]) -> anyhow::Result<Tokenizer> {
-        let folder = tempfile::tempdir()?;
-        std::fs::write(folder.path().join(name), decompressed(compressed)?)?;
-        Ok(Tokenizer::from_folder(folder.path())?)
-    }
-
-    fn mbert_both_ways() -> anyhow::Result<[Tokenizer; 2]> {
-        Ok([
-            mbert("vocab.txt", include_bytes!("../../tests/reference/mbert/vocab.txt.zst"))?,
-            mbert(
-                "tokenizer.json",
-                include_bytes!("../../tests/reference/mbert/tokenizer.json.zst"),
-            )?,
-        ])
-    }
-
-    #[test]
-    fn mberts_tokens_are_transformers() -> anyhow::Result<()> {
-        let reference: serde_json::Value =
-            serde_json::from_str(include_str!("../../tests/reference/tokens.json"))?;
-        let cases = reference["cases"].as_array().map_or(&[][..], Vec::as_slice);
-        assert!(cases.len() > 300);
-        for tokenizer in mbert_both_ways()? {
-            assert_eq!(tokenizer.vocab_size(), 119_547);
-            for case in cases {
-                let text = case["text"].as_str().unwrap_or_default();
-                let expected: Vec<u32> = serde_json::from_value(case["ids"].clone())?;
-                assert_eq!(tokenizer.encode(text, usize::MAX)?.ids, expected, "{text:?}");
-                assert_eq!(tokenizer.encode_ids(&[text])?[0], expected, "{text:?}");
-            }
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn the_samples_figures_are_the_references() -> anyhow::Result<()> {
-        use crate::data::{Split, sampling::SampleLimit, source::load_reviews, summary::summarize};
-        let reference: serde_json::Value =
-            serde_json::from_str(include_str!("../../tests/reference/sample_2000.json"))?;
-        let [tokenizer, _] = mbert_both_ways()?;
-        for (key, split) in [("train", Split::Train), ("test", Split::Test)] {
-            let limit = Some(SampleLimit::Count(2000));
-            let (sample, _) = load_reviews(None, split, limit, 42, false)?;
-            let ours = serde_json::to_value(summarize(&sample, &tokenizer, true)?)?;
-            for name in ["positives", "longest_in_tokens", "mean_tokens", "ids"] {
-                assert_eq!(ours[name], reference[key][name], "{key} {name}");
-            }
-            let first = &reference[key]["first"];
-            assert_eq!(ours["first"]["document"], first[1]);
-            assert_eq!(ours["first"]["label"].to_string(), first[2].as_str().unwrap_or_default());
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn truncation_keeps_the_front_and_the_separator() -> Result<(), TokenizerError> {
-        let tokenizer = Tokenizer::embedded()?;
-        let whole = tokenizer.encode("재미있는 영화 였다 정말로", usize::MAX)?;
-        assert!(!whole.truncated && whole.ids.len() > 4);
-        let cut = tokenizer.encode("재미있는 영화 였다 정말로", 4)?;
-        assert!(cut.truncated);
-        assert_eq!(cut.ids[..3], whole.ids[..3]);
-        assert_eq!(cut.tokens.last().map(String::as_str), Some("[SEP]"));
-        assert_eq!((cut.ids.len(), cut.offsets.len()), (4, 4));
-        Ok(())
-    }
-
-    #[test]
-    fn offsets_count_characters() -> Result<(), TokenizerError> {
-        let encoding = Tokenizer::embedded()?.encode("영화 😀", 64)?;
-        let (_, end) = encoding.offsets[encoding.offsets.len() - 2];
-        assert_eq!(end, 4);
-        Ok(())
-    }
-
-    #[test]
-    fn hangul_is_not_taken_apart() -> Result<(), TokenizerError> {
-        let encoding = Tokenizer::embedded()?.encode("영화", 64)?;
-        assert_eq!(encoding.tokens, ["[CLS]", "영화", "[SEP]"]);
-        Ok(())
-    }
-
-    #[test]
-    fn a_folder_without_a_tokenizer_says_what_it_needs() -> std::io::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let message = Tokenizer::from_folder(folder.path())
-            .map_or_else(|error| error.to_string(), |_| String::new());
-        assert!(message.contains("no tokenizer.json and no vocab.txt"), "{message}");
-        std::fs::write(folder.path().join("vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n")?;
-        let message = Tokenizer::from_folder(folder.path())
-            .map_or_else(|error| error.to_string(), |_| String::new());
-        assert!(message.contains("no [SEP]"), "{message}");
-        Ok(())
-    }
-}
+#[path = "tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! Training the vocabulary that ships with the program, so that it can be made again.
 
+use super::files::TokenizerFiles;
 use super::{SPECIAL_TOKENS, Tokenizer, TokenizerError, assemble};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,7 +46,8 @@ fn train_inner(texts: &[&str], size: usize) -> tokenizers::Result<Tokenizer> {
     trainer.feed(repeated, |word| Ok(vec![word.to_owned()]))?;
     let mut model = WordPiece::default();
     trainer.train(&mut model)?;
-    Ok(Tokenizer::new(assemble(model, normalizer())?, Path::new("the trained vocabulary"))?)
+    let name = Path::new("the trained vocabulary");
+    Ok(Tokenizer::new(assemble(model, normalizer())?, name, TokenizerFiles::embedded())?)
 }
 
 /// Lower-casing, but leaving accents: taking them off would take Hangul syllables apart.
@@ -82,7 +84,7 @@ mod tests {
     #[test]
     fn the_shipped_vocabulary_is_the_one_that_training_gives() -> anyhow::Result<()> {
         let rows = nsmc::load(Split::Train)?.rows;
-        let texts: Vec<&str> = rows.iter().map(|r| r.document.as_str()).collect();
+        let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
         let shipped = Tokenizer::embedded()?;
         let trained = train(&texts, shipped.vocab_size())?;
         assert_eq!(trained.to_json()?, shipped.to_json()?);

@@ -3,7 +3,7 @@
 use super::event::Metrics;
 use super::metrics::Confusion;
 use crate::data::batching::{Batch, Example, evaluation_batches};
-use crate::model::{BertForSequenceClassification, Input};
+use crate::model::{Input, SequenceClassifier};
 use crate::ops::Dropouts;
 use candle_core::{D, Tensor};
 use std::time::Instant;
@@ -50,7 +50,7 @@ pub struct EvaluationOptions {
 /// # Errors
 /// If a computation fails.
 pub fn evaluate(
-    model: &BertForSequenceClassification,
+    model: &SequenceClassifier,
     examples: &[Example],
     options: EvaluationOptions,
     mut progress: impl FnMut(usize, usize) -> bool,

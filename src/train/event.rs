@@ -16,6 +16,12 @@ pub enum TrainEvent {
     Epoch(Epoch),
     /// The model was judged on the evaluation examples.
     Evaluated(Evaluated),
+    /// A checkpoint was written, from which the run can be resumed.
+    Checkpoint(Saved),
+    /// Something went wrong that the run survives.
+    Warned(Warned),
+    /// The run has ended and gone back to its best model, which was judged so.
+    BestLoaded(Evaluated),
     /// The model lies on disk.
     Saved(Saved),
     /// The run ended as it should, or was stopped on request.
@@ -55,6 +61,10 @@ pub struct Started {
     pub replaces_model: bool,
     /// Every setting, by its Hugging Face name, with why it holds.
     pub settings: Vec<Setting>,
+    /// Steps that were done before the run was resumed.
+    pub resumed_at: u64,
+    /// Seconds they had taken.
+    pub resumed_elapsed: f64,
     /// Things worth knowing: rows skipped, parameters initialised.
     pub notes: Vec<String>,
 }
@@ -136,6 +146,22 @@ pub struct Metrics {
     pub eval_samples_per_second: f64,
 }
 
+impl Metrics {
+    /// The figure of this name, with or without `eval_` before it, if there is one and it is
+    /// finite.
+    pub fn by_name(&self, name: &str) -> Option<f64> {
+        let value = match name.strip_prefix("eval_").unwrap_or(name) {
+            "loss" => self.eval_loss,
+            "accuracy" => self.eval_accuracy,
+            "f1" => self.eval_f1,
+            "precision" => self.eval_precision,
+            "recall" => self.eval_recall,
+            _ => return None,
+        };
+        value.is_finite().then_some(value)
+    }
+}
+
 /// One evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluated {
@@ -155,6 +181,15 @@ pub struct Evaluated {
 pub struct Saved {
     /// The folder.
     pub path: String,
+    /// Steps done.
+    pub step: u64,
+}
+
+/// Something that went wrong and that the run survives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warned {
+    /// What happened.
+    pub message: String,
     /// Steps done.
     pub step: u64,
 }

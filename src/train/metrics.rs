@@ -30,21 +30,41 @@ impl Confusion {
         self.counts.iter().flatten().sum()
     }
 
-    /// The scores; F1, precision and recall are those of class 1, and zero where a division by
-    /// zero leaves them undefined (`zero_division=0`).
+    /// The scores. Of two classes, F1, precision and recall are those of class 1; of more, the
+    /// means over the classes that occur or are predicted (scikit-learn's `average="macro"`). They
+    /// are zero where a division by zero leaves them undefined (`zero_division=0`).
     pub fn scores(&self) -> Scores {
         let right: u64 = (0..self.counts.len()).map(|i| self.counts[i][i]).sum();
-        let row = |class: usize| self.counts.get(class).map_or(0, |row| row.iter().sum());
-        let column =
-            |class: usize| -> u64 { self.counts.iter().filter_map(|row| row.get(class)).sum() };
-        let hits = self.counts.get(1).and_then(|row| row.get(1)).copied();
-        let hits = hits.unwrap_or(0);
-        Scores {
-            accuracy: divide(right, self.total()),
-            f1: divide(2 * hits, row(1) + column(1)),
-            precision: divide(hits, column(1)),
-            recall: divide(hits, row(1)),
-        }
+        let (f1, precision, recall) = if self.counts.len() > 2 {
+            let classes: Vec<_> = (0..self.counts.len())
+                .filter(|&class| self.row(class) + self.column(class) > 0)
+                .map(|class| self.scores_of(class))
+                .collect();
+            let mean = |pick: fn(&(f64, f64, f64)) -> f64| {
+                classes.iter().map(pick).sum::<f64>() / classes.len().max(1) as f64
+            };
+            (mean(|scores| scores.0), mean(|scores| scores.1), mean(|scores| scores.2))
+        } else {
+            self.scores_of(1)
+        };
+        Scores { accuracy: divide(right, self.total()), f1, precision, recall }
+    }
+
+    /// How many examples are of this class.
+    fn row(&self, class: usize) -> u64 {
+        self.counts.get(class).map_or(0, |row| row.iter().sum())
+    }
+
+    /// How many examples were called this class.
+    fn column(&self, class: usize) -> u64 {
+        self.counts.iter().filter_map(|row| row.get(class)).sum()
+    }
+
+    /// F1, precision and recall of one class.
+    fn scores_of(&self, class: usize) -> (f64, f64, f64) {
+        let hits = self.counts.get(class).and_then(|row| row.get(class)).copied().unwrap_or(0);
+        let (row, column) = (self.row(class), self.column(class));
+        (divide(2 * hits, row + column), divide(hits, column), divide(hits, row))
     }
 }
 
@@ -88,6 +108,22 @@ mod tests {
             assert_eq!(confusion.scores(), expected, "{name}");
         }
         Ok(())
+    }
+
+    #[test]
+    fn of_more_than_two_classes_the_macro_means_count() {
+        let mut confusion = Confusion::new(4);
+        for (label, predicted) in [(0, 0), (0, 1), (1, 1), (2, 2), (2, 0), (2, 2)] {
+            confusion.add(label, predicted);
+        }
+        // scikit-learn 1.7: precision_recall_fscore_support([0, 0, 1, 2, 2, 2],
+        // [0, 1, 1, 2, 0, 2], average="macro", zero_division=0); class 3 never occurs.
+        let scores = confusion.scores();
+        let close = |ours: f64, theirs: f64| (ours - theirs).abs() < 1e-12;
+        assert!(close(scores.accuracy, 4.0 / 6.0));
+        assert!(close(scores.precision, (0.5 + 0.5 + 1.0) / 3.0));
+        assert!(close(scores.recall, (0.5 + 1.0 + 2.0 / 3.0) / 3.0));
+        assert!(close(scores.f1, (0.5 + 2.0 / 3.0 + 0.8) / 3.0));
     }
 
     #[test]

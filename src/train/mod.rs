@@ -1,11 +1,19 @@
 //! Training: it knows nothing of screens. It publishes plain events and asks, between batches,
 //! whether to go on.
 
+pub mod checkpoint;
 pub mod evaluation;
 pub mod event;
 pub mod metrics;
+mod milestones;
+pub mod observer;
+pub mod progress;
 pub mod schedule;
+pub mod state;
 pub mod trainer;
 
+pub use checkpoint::{Checkpoint, Checkpoints};
 pub use event::TrainEvent;
-pub use trainer::{Control, Observer, TrainError, Trainer};
+pub use observer::{Control, Observer, TrainError};
+pub use state::TrainerState;
+pub use trainer::Trainer;

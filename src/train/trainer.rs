@@ -1,162 +1,132 @@
 //! The training loop.
 
-use super::evaluation::{EvaluationOptions, cross_entropy, evaluate, predicted_classes};
-use super::event::{Epoch, Evaluated, Finished, Step, TrainEvent, TrainMetrics};
-use super::metrics::Confusion;
+use super::checkpoint::{Checkpoint, Checkpoints};
+use super::evaluation::{cross_entropy, predicted_classes};
+use super::event::{Epoch, Finished, Step, TrainEvent};
+use super::milestones::Run;
+use super::observer::{Control, Observer, TrainError};
+use super::progress::{Progress, Sums};
 use super::schedule::Schedule;
-use crate::config::{EvalStrategy, TrainingArguments};
+use super::state::TrainerState;
+use crate::config::TrainingArguments;
 use crate::data::batching::{Batch, Example, epoch_batches};
-use crate::model::{BertForSequenceClassification, Input, Parameters, without_backtrace};
+use crate::model::{Input, Parameters, SequenceClassifier};
 use crate::ops::Dropouts;
 use crate::ops::adamw::{AdamW, AdamWSettings, clip_factor};
 use std::time::Instant;
 
-/// What the trainer is told between batches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Control {
-    /// Go on.
-    Continue,
-    /// End the run here.
-    Stop {
-        /// Whether to evaluate once more first.
-        evaluate: bool,
-    },
-}
-
-/// Who watches a run, and may end it.
-pub trait Observer {
-    /// Something happened.
-    fn publish(&mut self, event: TrainEvent);
-
-    /// An evaluation has come this far, in examples.
-    fn evaluating(&mut self, done: usize, total: usize);
-
-    /// Called between batches, while the model is at rest.
-    fn between_batches(&mut self) -> Control;
-}
-
-/// Why a run cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// The loss, or the gradient, is infinite or not a number.
-    #[error("the {what} is {value} at step {step}")]
-    NotFinite {
-        /// `"loss"` or `"gradient norm"`.
-        what: &'static str,
-        /// The value.
-        value: f64,
-        /// The step, counted from 1; its update was not applied.
-        step: u64,
-    },
-    /// There is nothing to train on.
-    #[error("there are no training examples")]
-    NoExamples,
-    /// A computation failed; candle's message.
-    #[error("{0}")]
-    Computation(String),
-}
-
-impl From<candle_core::Error> for TrainError {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Computation(without_backtrace(&error))
-    }
-}
-
-impl TrainError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::NotFinite { .. } => Some(
-                "Try a lower --learning-rate, a longer --warmup-steps, or a --max-grad-norm of 1.",
-            ),
-            Self::NoExamples => Some("Pass a --max-train-samples above 0."),
-            Self::Computation(_) => None,
-        }
-    }
-}
-
 /// One run over one model.
 pub struct Trainer<'a> {
-    model: &'a BertForSequenceClassification,
-    arguments: &'a TrainingArguments,
-    train: &'a [Example],
-    eval: &'a [Example],
-    pad_id: u32,
-}
-
-/// Sums over the steps since some moment.
-#[derive(Default)]
-struct Sums {
-    loss: f64,
-    steps: u64,
-}
-
-impl Sums {
-    fn add(&mut self, loss: f64) {
-        self.loss += loss;
-        self.steps += 1;
-    }
-
-    fn mean(&self) -> f64 {
-        self.loss / self.steps.max(1) as f64
-    }
-}
-
-/// Where a run stands.
-struct Position {
-    began: Instant,
-    step: u64,
-    evaluated_at: Option<u64>,
-    samples: usize,
-    padded_tokens: usize,
-    all: Sums,
+    pub(super) model: &'a SequenceClassifier,
+    pub(super) arguments: &'a TrainingArguments,
+    pub(super) train: &'a [Example],
+    pub(super) eval: &'a [Example],
+    pub(super) pad_id: u32,
+    pub(super) checkpoints: Option<&'a Checkpoints>,
 }
 
 impl<'a> Trainer<'a> {
     /// A run of `model` over tokenized examples, padded with `pad_id`.
     pub fn new(
-        model: &'a BertForSequenceClassification,
+        model: &'a SequenceClassifier,
         arguments: &'a TrainingArguments,
         train: &'a [Example],
         eval: &'a [Example],
         pad_id: u32,
     ) -> Self {
-        Self { model, arguments, train, eval, pad_id }
+        Self { model, arguments, train, eval, pad_id, checkpoints: None }
     }
 
-    /// Trains to the end, or until told to stop.
+    /// Saves checkpoints on the way, as `save_strategy` says.
+    #[must_use]
+    pub fn with_checkpoints(mut self, checkpoints: &'a Checkpoints) -> Self {
+        self.checkpoints = Some(checkpoints);
+        self
+    }
+
+    /// Trains to the end, or until told to stop; from a checkpoint on, if there is one, whose
+    /// weights the model has to have already.
     ///
     /// # Errors
-    /// If the loss is not finite, or a computation fails.
-    pub fn run(&self, observer: &mut impl Observer) -> Result<Finished, TrainError> {
+    /// If the loss is not finite, the checkpoint is of another model, or a computation fails.
+    pub fn run(
+        &self,
+        observer: &mut impl Observer,
+        resume: Option<&Checkpoint>,
+    ) -> Result<(Finished, TrainerState), TrainError> {
         if self.train.is_empty() {
             return Err(TrainError::NoExamples);
         }
+        let mut run = self.begin(resume)?;
+        let control = self.train(&mut run, observer)?;
+        if control != Control::Continue {
+            // Before the evaluation that may be asked for: the run that was never stopped would
+            // not have it.
+            self.save(&mut run, observer);
+        }
+        if control != (Control::Stop { evaluate: false })
+            && run.at.evaluated_at != Some(run.at.step)
+        {
+            self.evaluate(&mut run, observer)?;
+        }
+        self.load_best(&mut run, observer)?;
+        run.at.elapsed = run.elapsed();
+        let size = self.model.parameters().count_without_embeddings();
+        let finished = run.at.finished(size, run.max_steps, run.steps_per_epoch);
+        run.state.stand_at(run.at.step, run.epoch(), run.at.total_flos(size));
+        observer.logged(run.state.log_end(&finished));
+        Ok((finished, run.state))
+    }
+
+    fn begin(&self, resume: Option<&Checkpoint>) -> Result<Run, TrainError> {
+        let (arguments, samples) = (self.arguments, self.train.len());
+        let mut run = Run {
+            began: Instant::now(),
+            before: 0.0,
+            at: Progress::new(self.model.config().labels.len()),
+            state: TrainerState::new(arguments, samples),
+            optimizer: self.optimizer(),
+            max_steps: arguments.max_steps(samples),
+            steps_per_epoch: arguments.steps_per_epoch(samples),
+        };
+        if let Some(checkpoint) = resume {
+            checkpoint.restore(self.model, &mut run.optimizer)?;
+            run.at = checkpoint.run.progress.clone();
+            run.before = run.at.elapsed;
+            // What was logged and found best goes on; how the run goes on is for the flags to say.
+            let old = checkpoint.state.clone();
+            run.state.log_history = old.log_history;
+            run.state.best_metric = old.best_metric;
+            run.state.best_global_step = old.best_global_step;
+            run.state.best_model_checkpoint = old.best_model_checkpoint;
+            run.at.saved_at = Some(run.at.step);
+        }
+        Ok(run)
+    }
+
+    /// Goes through the epochs; how it ended.
+    fn train(&self, run: &mut Run, observer: &mut impl Observer) -> Result<Control, TrainError> {
         let arguments = self.arguments;
-        let max_steps = arguments.max_steps(self.train.len());
-        let steps_per_epoch = arguments.steps_per_epoch(self.train.len());
         let schedule = Schedule::new(
             arguments.lr_scheduler_type,
             arguments.learning_rate,
-            arguments.warmup(max_steps),
-            max_steps,
+            arguments.warmup(run.max_steps),
+            run.max_steps,
         );
-        let mut optimizer = self.optimizer();
         let lengths: Vec<usize> = self.train.iter().map(|e| e.ids.len()).collect();
         let pad_to = self.pad_to(self.train);
-        let mut at = Position {
-            began: Instant::now(),
-            step: 0,
-            evaluated_at: None,
-            samples: 0,
-            padded_tokens: 0,
-            all: Sums::default(),
-        };
-        let mut control = Control::Continue;
-
-        'run: for epoch in 0.. {
-            if at.step >= max_steps {
-                break;
+        if run.at.step > 0 {
+            // A stop may have come before the evaluation that was due here.
+            let control = self.end_step(run, observer)?;
+            if control != Control::Continue {
+                return Ok(control);
+            }
+        }
+        while run.at.step < run.max_steps {
+            let epoch = run.at.step / run.steps_per_epoch;
+            let done = (run.at.step % run.steps_per_epoch) as usize;
+            if done == 0 {
+                run.at.begin_epoch();
             }
             let batches = epoch_batches(
                 &lengths,
@@ -165,70 +135,81 @@ impl<'a> Trainer<'a> {
                 arguments.data_seed,
                 epoch,
             );
-            let mut confusion = Confusion::new(self.model.config().labels.len());
-            let mut sums = Sums::default();
-            let last = batches.len();
-            for (i, rows) in batches.into_iter().enumerate() {
-                control = observer.between_batches();
-                if control != Control::Continue || at.step >= max_steps {
-                    break 'run;
+            for rows in batches.into_iter().skip(done) {
+                let control = observer.between_batches();
+                if control != Control::Continue || run.at.step >= run.max_steps {
+                    return Ok(control);
                 }
                 let batch = Batch::new(rows.iter().map(|&i| &self.train[i]), self.pad_id, pad_to);
-                let rate = schedule.rate(at.step);
-                let (loss, norm, predicted) =
-                    self.step(&mut optimizer, &batch, at.step + 1, rate, |loss, norm| {
-                        observer.publish(TrainEvent::Step(Step {
-                            step: at.step + 1,
-                            epoch: (at.step + 1) as f64 / steps_per_epoch as f64,
-                            loss,
-                            grad_norm: norm,
-                            learning_rate: rate,
-                            samples: batch.size(),
-                            tokens: batch.tokens(),
-                            elapsed: at.began.elapsed().as_secs_f64(),
-                        }));
-                    })?;
-                debug_assert!(loss.is_finite() && norm.is_finite());
-                at.step += 1;
-                at.samples += batch.size();
-                at.padded_tokens += batch.input_ids.len();
-                at.all.add(loss);
-                sums.add(loss);
-                for (&label, predicted) in batch.labels.iter().zip(predicted) {
-                    confusion.add(label, predicted);
-                }
-                if i + 1 == last {
-                    let scores = confusion.scores();
-                    observer.publish(TrainEvent::Epoch(Epoch {
-                        epoch: epoch + 1,
-                        step: at.step,
-                        train_loss: sums.mean(),
-                        train_accuracy: scores.accuracy,
-                        train_f1: scores.f1,
-                        elapsed: at.began.elapsed().as_secs_f64(),
-                    }));
-                }
-                let due = match arguments.eval_strategy {
-                    EvalStrategy::Epoch => i + 1 == last,
-                    EvalStrategy::Steps => at.step.is_multiple_of(arguments.eval_steps),
-                    EvalStrategy::No => false,
-                };
-                if due {
-                    control = self.evaluate_at(&mut at, observer)?;
-                    if control != Control::Continue {
-                        break 'run;
-                    }
+                self.train_on(run, &batch, schedule.rate(run.at.step), observer)?;
+                let control = self.end_step(run, observer)?;
+                if control != Control::Continue {
+                    return Ok(control);
                 }
             }
         }
-        if control != (Control::Stop { evaluate: false }) && at.evaluated_at != Some(at.step) {
-            self.evaluate_at(&mut at, observer)?;
+        Ok(Control::Continue)
+    }
+
+    /// One step, and what is told of it.
+    fn train_on(
+        &self,
+        run: &mut Run,
+        batch: &Batch,
+        rate: f64,
+        observer: &mut impl Observer,
+    ) -> Result<(), TrainError> {
+        let number = run.at.step + 1;
+        let mut told = None;
+        let began = (run.before, run.began);
+        let epochs = number as f64 / run.steps_per_epoch as f64;
+        let (loss, predicted) =
+            self.step(&mut run.optimizer, batch, number, rate, |loss, grad_norm| {
+                let step = Step {
+                    step: number,
+                    epoch: epochs,
+                    loss,
+                    grad_norm,
+                    learning_rate: rate,
+                    samples: batch.size(),
+                    tokens: batch.tokens(),
+                    elapsed: began.0 + began.1.elapsed().as_secs_f64(),
+                };
+                observer.publish(TrainEvent::Step(step.clone()));
+                told = Some(step);
+            })?;
+        let at = &mut run.at;
+        at.step = number;
+        at.samples += batch.size();
+        at.padded_tokens += batch.input_ids.len();
+        for sums in [&mut at.all, &mut at.epoch, &mut at.since_logged] {
+            sums.add(loss);
         }
-        Ok(self.finished(&at, max_steps, steps_per_epoch))
+        for (&label, predicted) in batch.labels.iter().zip(predicted) {
+            at.confusion.add(label, predicted);
+        }
+        if number.is_multiple_of(self.arguments.logging_steps)
+            && let Some(step) = told
+        {
+            observer.logged(run.state.log_step(&step, at.since_logged.mean()));
+            at.since_logged = Sums::default();
+        }
+        if number.is_multiple_of(run.steps_per_epoch) {
+            let scores = run.at.confusion.scores();
+            observer.publish(TrainEvent::Epoch(Epoch {
+                epoch: number / run.steps_per_epoch,
+                step: number,
+                train_loss: run.at.epoch.mean(),
+                train_accuracy: scores.accuracy,
+                train_f1: scores.f1,
+                elapsed: run.elapsed(),
+            }));
+        }
+        Ok(())
     }
 
     /// The least length to pad to: the longest example's under `pad_to_max_length`.
-    fn pad_to(&self, examples: &[Example]) -> usize {
+    pub(super) fn pad_to(&self, examples: &[Example]) -> usize {
         let longest = examples.iter().map(|example| example.ids.len()).max();
         if self.arguments.pad_to_max_length { longest.unwrap_or(0) } else { 0 }
     }
@@ -256,7 +237,7 @@ impl<'a> Trainer<'a> {
         step: u64,
         rate: f64,
         publish: impl FnOnce(f64, f64),
-    ) -> Result<(f64, f64, Vec<u32>), TrainError> {
+    ) -> Result<(f64, Vec<u32>), TrainError> {
         let dropouts = Dropouts::training(self.arguments.seed, step);
         let logits = self.model.forward(&Input::from(batch), &dropouts)?;
         let smoothing = self.arguments.label_smoothing_factor;
@@ -276,57 +257,7 @@ impl<'a> Trainer<'a> {
         if !norm.is_finite() {
             return Err(not_finite("gradient norm", norm));
         }
-        Ok((value, norm, predicted_classes(&logits)?))
-    }
-
-    fn evaluate_at(
-        &self,
-        at: &mut Position,
-        observer: &mut impl Observer,
-    ) -> Result<Control, TrainError> {
-        let mut stop = Control::Continue;
-        let options = EvaluationOptions {
-            batch_size: self.arguments.per_device_eval_batch_size,
-            pad_id: self.pad_id,
-            pad_to: self.pad_to(self.eval),
-            label_smoothing_factor: self.arguments.label_smoothing_factor,
-        };
-        let metrics = evaluate(self.model, self.eval, options, |done, total| {
-            observer.evaluating(done, total);
-            let control = observer.between_batches();
-            if control != Control::Continue {
-                stop = control;
-            }
-            stop != (Control::Stop { evaluate: false })
-        })?;
-        if let Some(metrics) = metrics {
-            at.evaluated_at = Some(at.step);
-            observer.publish(TrainEvent::Evaluated(Evaluated {
-                step: at.step,
-                epoch: at.step as f64 / self.arguments.steps_per_epoch(self.train.len()) as f64,
-                metrics,
-                elapsed: at.began.elapsed().as_secs_f64(),
-            }));
-        }
-        Ok(stop)
-    }
-
-    fn finished(&self, at: &Position, max_steps: u64, steps_per_epoch: u64) -> Finished {
-        let seconds = at.began.elapsed().as_secs_f64();
-        let size = self.model.parameters().count_without_embeddings();
-        Finished {
-            global_step: at.step,
-            training_loss: at.all.mean(),
-            metrics: TrainMetrics {
-                train_runtime: seconds,
-                train_samples_per_second: at.samples as f64 / seconds,
-                train_steps_per_second: at.step as f64 / seconds,
-                total_flos: 6.0 * at.padded_tokens as f64 * size as f64,
-                train_loss: at.all.mean(),
-                epoch: at.step as f64 / steps_per_epoch as f64,
-            },
-            stopped: at.step < max_steps,
-        }
+        Ok((value, predicted_classes(&logits)?))
     }
 }
 

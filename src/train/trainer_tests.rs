@@ -3,14 +3,15 @@
 use super::*;
 use crate::cli::TrainFlags;
 use crate::config::{ModelTraits, resolve};
-use crate::model::ModelConfig;
+use crate::model::{ModelConfig, Weights};
+use crate::train::event::Evaluated;
+use crate::train::observer::TrainError;
 use candle_core::Tensor;
 use serde_json::json;
-use std::collections::HashMap;
 use std::path::Path;
 
 /// A model small enough to train in a moment.
-fn tiny(seed: u64) -> anyhow::Result<BertForSequenceClassification> {
+fn tiny(seed: u64) -> anyhow::Result<SequenceClassifier> {
     let overrides: Vec<_> = [
         ("vocab_size", json!(50)),
         ("hidden_size", json!(24)),
@@ -22,7 +23,7 @@ fn tiny(seed: u64) -> anyhow::Result<BertForSequenceClassification> {
     .into();
     let text = crate::model::config::EMBEDDED;
     let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
-    Ok(BertForSequenceClassification::new(config, HashMap::new(), seed)?.0)
+    Ok(SequenceClassifier::new(config, Weights::none(), seed)?.0)
 }
 
 /// Sentences whose label is whether token 7 is among them.
@@ -57,6 +58,10 @@ impl Observer for Recorder {
 
     fn evaluating(&mut self, _: usize, _: usize) {}
 
+    fn logged(&mut self, _: &crate::train::state::LogEntry) {}
+
+    fn saving(&mut self) {}
+
     fn between_batches(&mut self) -> Control {
         let steps = self.steps().len();
         match self.stop {
@@ -87,18 +92,18 @@ fn arguments(change: impl FnOnce(&mut TrainFlags)) -> TrainingArguments {
         ..TrainFlags::default()
     };
     change(&mut flags);
-    let traits = ModelTraits { random_weights: true, max_position_embeddings: 160 };
-    resolve(&flags, traits).0
+    let traits = ModelTraits { random_weights: true, max_tokens: 160 };
+    resolve(&flags, traits).map_or_else(|error| panic!("{error}"), |(arguments, _)| arguments)
 }
 
 fn run(
     arguments: &TrainingArguments,
     recorder: &mut Recorder,
-) -> anyhow::Result<(BertForSequenceClassification, Result<Finished, TrainError>)> {
+) -> anyhow::Result<(SequenceClassifier, Result<Finished, TrainError>)> {
     let model = tiny(arguments.seed)?;
     let (train, eval) = (examples(200, 1), examples(80, 2));
-    let finished = Trainer::new(&model, arguments, &train, &eval, 0).run(recorder);
-    Ok((model, finished))
+    let finished = Trainer::new(&model, arguments, &train, &eval, 0).run(recorder, None);
+    Ok((model, finished.map(|(finished, _)| finished)))
 }
 
 #[test]
@@ -202,9 +207,9 @@ fn a_loss_that_is_not_finite_stops_before_the_weights_are_ruined() -> anyhow::Re
 fn nothing_to_train_on_is_an_error_and_nothing_to_judge_on_is_not() -> anyhow::Result<()> {
     let (model, arguments) = (tiny(1)?, arguments(|flags| flags.max_steps = Some(2)));
     let mut recorder = Recorder::default();
-    let none = Trainer::new(&model, &arguments, &[], &[], 0).run(&mut recorder);
+    let none = Trainer::new(&model, &arguments, &[], &[], 0).run(&mut recorder, None);
     assert!(matches!(none, Err(TrainError::NoExamples)));
-    Trainer::new(&model, &arguments, &examples(20, 1), &[], 0).run(&mut recorder)?;
+    Trainer::new(&model, &arguments, &examples(20, 1), &[], 0).run(&mut recorder, None)?;
     let metrics = &recorder.evaluations()[0].metrics;
     assert_eq!((metrics.eval_samples, metrics.eval_loss), (0, 0.0));
     Ok(())

@@ -19,9 +19,10 @@ pub fn status(state: &State) -> String {
     match &state.activity {
         _ if state.stopping => "stopping and saving".to_owned(),
         Activity::Preparing(what) => format!("{} …", what.to_lowercase()),
+        Activity::Downloading(download) => format!("downloading · {}", download.file),
         Activity::Training => format!("training · {}", steps()),
         Activity::Evaluating(done, total) => format!("evaluating {done}/{total} · {}", steps()),
-        Activity::Saving => "saving the model".to_owned(),
+        Activity::Saving => format!("saving · {}", steps()),
         Activity::Idle if state.failed.is_some() => "failed".to_owned(),
         Activity::Idle => match &state.finished {
             Some(finished) if finished.stopped => format!("stopped · {}", steps()),

@@ -4,7 +4,7 @@ use super::bars::bar;
 use super::panel;
 use super::theme::Theme;
 use crate::app::State;
-use crate::summary::clock;
+use crate::summary::{clock, download_line};
 use crate::worker::Activity;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -16,6 +16,15 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let width = usize::from(inner.width);
+    if let Activity::Downloading(download) = &state.activity {
+        let share = download.done as f64 / download.total.max(1) as f64;
+        let lines = vec![
+            bar_line("file", share, "", width, theme),
+            Line::from(download_line(download)),
+            Line::styled("q leaves; what has come is kept, and the next run goes on.", theme.dim()),
+        ];
+        return frame.render_widget(Paragraph::new(lines), inner);
+    }
     let lines = vec![
         first_line(state, width, theme),
         run_line(state, width, theme),

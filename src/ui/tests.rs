@@ -5,6 +5,7 @@ use crate::app::state::tests::{ending, failure, run, step};
 use crate::app::{Action, Message, Overlay, update};
 use crate::predict::Prediction;
 use crate::train::TrainEvent;
+use crate::worker::locate::Download;
 use crate::worker::{Activity, Answer, Report};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -73,6 +74,32 @@ fn questioned() -> State {
     }
     update(&mut state, Message::Paste("다시 보고 싶은".to_owned()));
     state
+}
+
+#[test]
+fn a_download_shows_how_far_it_is() {
+    let download = Download {
+        file: "model.safetensors".to_owned(),
+        done: 123_400_000,
+        total: 714_290_000,
+        rate: Some(11_800_000.0),
+    };
+    hold("downloading", &after(Vec::new(), Activity::Downloading(download)));
+}
+
+#[test]
+fn a_resumed_run_shows_what_went_before() {
+    let mut events = run(200);
+    let mut state = State::default();
+    if let TrainEvent::Started(mut started) = events.remove(0) {
+        started.resumed_at = 200;
+        started.resumed_elapsed = 40.0;
+        update(&mut state, Message::Report(Report::Event(TrainEvent::Started(started))));
+    }
+    update(&mut state, Message::Report(Report::History(events)));
+    update(&mut state, Message::Report(Report::Activity(Activity::Training)));
+    update(&mut state, Message::Tick(1.0));
+    hold("resumed", &state);
 }
 
 #[test]

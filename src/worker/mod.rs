@@ -1,20 +1,29 @@
 //! The threads around the training core: a run on a thread of its own, its reports coming out of
 //! one channel and its commands going into another. Panics are caught here.
 
+mod finish;
+pub mod locate;
 mod prepare;
+pub mod reviews;
 
-pub use prepare::check_vocabulary;
+pub use prepare::{check_vocabulary, print_config};
 
 use crate::cli::TrainFlags;
 use crate::config::TrainingArguments;
 use crate::data::batching::Example;
-use crate::model::{BertForSequenceClassification, folder};
+use crate::model::SequenceClassifier;
 use crate::predict::{Prediction, classify};
+use crate::run::Recorder;
 use crate::text::printable;
 use crate::tokenizer::Tokenizer;
-use crate::train::event::{Failed, Saved, TrainEvent};
-use crate::train::{Control, Observer, Trainer};
+use crate::train::event::{Failed, Saved, Setting, TrainEvent, Warned};
+use crate::train::state::LogEntry;
+use crate::train::{Checkpoint, Checkpoints, Control, Observer, Trainer, TrainerState};
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use locate::Download;
+use reviews::DataOrigin;
+use std::cell::RefCell;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a run reports.
@@ -22,6 +31,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub enum Report {
     /// Something happened that belongs to the run's history.
     Event(TrainEvent),
+    /// What happened before the run was resumed.
+    History(Vec<TrainEvent>),
     /// What is being done just now.
     Activity(Activity),
     /// The answer to a [`Command::Predict`].
@@ -29,15 +40,17 @@ pub enum Report {
 }
 
 /// What a run is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Activity {
     /// Getting ready; the text says how.
     Preparing(String),
+    /// Downloading a file from the hub.
+    Downloading(Download),
     /// Taking steps.
     Training,
     /// Judging the model; examples done, of all.
     Evaluating(usize, usize),
-    /// Writing the model.
+    /// Writing a checkpoint or the model.
     Saving,
     /// The run is over; questions are still answered.
     Idle,
@@ -153,40 +166,66 @@ impl Link {
 
 /// A run that is ready to start.
 struct Run {
-    model: BertForSequenceClassification,
+    /// What the model was started from, unless it is the embedded one.
+    base_model: Option<String>,
+    dataset: DataOrigin,
+    model: SequenceClassifier,
     tokenizer: Tokenizer,
     arguments: TrainingArguments,
+    /// What holds and why.
+    settings: Vec<Setting>,
     train: Vec<Example>,
     eval: Vec<Example>,
+    checkpoints: Checkpoints,
+    resume: Option<Checkpoint>,
+    recorder: RefCell<Recorder>,
+    /// What an earlier attempt told.
+    history: Vec<TrainEvent>,
+    /// The folder is ours as long as this is open.
+    _claim: File,
 }
 
 /// Prepares, trains, saves, and answers questions until the commands end.
 fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
-    let (run, started) = prepare::prepare(flags, link)?;
-    link.event(TrainEvent::Started(started));
+    let (mut run, started) = prepare::prepare(flags, link)?;
+    let history = run.take_history();
+    let run = run;
+    run.tell(link, TrainEvent::Started(started));
+    if !history.is_empty() {
+        link.send(Report::History(history));
+    }
     link.send(Report::Activity(Activity::Training));
     injected_panic("trainer");
     let trainer =
-        Trainer::new(&run.model, &run.arguments, &run.train, &run.eval, run.tokenizer.pad_id());
-    let mut watcher = Watcher { link, run: &run, step: 0 };
-    let outcome = trainer.run(&mut watcher);
+        Trainer::new(&run.model, &run.arguments, &run.train, &run.eval, run.tokenizer.pad_id())
+            .with_checkpoints(&run.checkpoints);
+    let resumed_at = run.resume.as_ref().map_or(0, |checkpoint| checkpoint.run.progress.step);
+    let mut watcher = Watcher { link, run: &run, step: resumed_at };
+    let outcome = trainer.run(&mut watcher, run.resume.as_ref());
     let step = watcher.step;
-    match outcome {
-        Ok(finished) => {
+    let state = match outcome {
+        Ok((finished, state)) => {
             // A run stopped before its first step has nothing worth overwriting a model with.
             if step > 0 {
-                save(&run, link, step);
+                save(&run, link, step, &state);
             }
-            link.event(TrainEvent::Finished(finished));
+            run.tell(link, TrainEvent::Finished(finished));
+            Some(state)
         }
-        Err(error) => link.fail(&error.to_string(), error.hint().map(str::to_owned), step),
-    }
+        Err(error) => {
+            let message = printable(&error.to_string()).into_owned();
+            let hint = error.hint().map(str::to_owned);
+            run.tell(link, TrainEvent::Failed(Failed { message, hint, step }));
+            None
+        }
+    };
     link.send(Report::Activity(Activity::Idle));
     for command in &link.command {
         match command {
             Command::Predict(text) => link.answer(text, &run),
             Command::Save => {
-                save(&run, link, step);
+                let none = || TrainerState::new(&run.arguments, run.train.len());
+                save(&run, link, step, &state.clone().unwrap_or_else(none));
                 link.send(Report::Activity(Activity::Idle));
             }
             Command::Stop { .. } => {}
@@ -195,20 +234,46 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
     Ok(())
 }
 
+impl Run {
+    /// Writes an event down and tells it.
+    fn tell(&self, link: &Link, event: TrainEvent) {
+        let problems = {
+            let mut recorder = self.recorder.borrow_mut();
+            recorder.event(&event);
+            recorder.problems()
+        };
+        link.event(event);
+        for message in problems {
+            link.event(TrainEvent::Warned(Warned { message, step: 0 }));
+        }
+    }
+}
+
 /// Saves the model; a failure is reported, and the model stays in memory.
-fn save(run: &Run, link: &Link, step: u64) {
+fn save(run: &Run, link: &Link, step: u64, state: &TrainerState) {
     link.send(Report::Activity(Activity::Saving));
     let path = &run.arguments.output_dir;
-    match folder::save(path, &run.model, &run.tokenizer) {
-        Ok(()) => link.event(TrainEvent::Saved(Saved {
-            path: printable(&path.display().to_string()).into_owned(),
-            step,
-        })),
-        Err(error) => link.fail(
-            &format!("the model could not be saved: {error}"),
-            Some("Make room; the dashboard still holds it, and w saves again.".to_owned()),
-            step,
+    match run.save(state) {
+        Ok(()) => run.tell(
+            link,
+            TrainEvent::Saved(Saved {
+                path: printable(&path.display().to_string()).into_owned(),
+                step,
+            }),
         ),
+        Err(error) => {
+            let message = format!("the model could not be saved: {error}");
+            run.tell(
+                link,
+                TrainEvent::Failed(Failed {
+                    message: printable(&message).into_owned(),
+                    hint: Some(
+                        "Make room; the dashboard still holds it, and w saves again.".to_owned(),
+                    ),
+                    step,
+                }),
+            );
+        }
     }
 }
 
@@ -234,7 +299,19 @@ impl Observer for Watcher<'_> {
         if let TrainEvent::Step(step) = &event {
             self.step = step.step;
         }
-        self.link.event(event);
+        let saved = matches!(event, TrainEvent::Checkpoint(_) | TrainEvent::Warned(_));
+        self.run.tell(self.link, event);
+        if saved {
+            self.link.send(Report::Activity(Activity::Training));
+        }
+    }
+
+    fn logged(&mut self, entry: &LogEntry) {
+        self.run.recorder.borrow_mut().logged(entry);
+    }
+
+    fn saving(&mut self) {
+        self.link.send(Report::Activity(Activity::Saving));
     }
 
     fn evaluating(&mut self, done: usize, total: usize) {

@@ -1,76 +1,205 @@
 //! From flags to a run that is ready to start.
 
-use super::{Link, Run};
+use super::locate::{self, Download};
+use super::reviews::{Corpus, Wanted};
+use super::{Activity, Command, Link, Report, Run};
 use crate::cli::TrainFlags;
-use crate::config::{EvalStrategy, ModelTraits, resolve};
-use crate::data::Split;
-use crate::data::sampling::SampleLimit;
-use crate::data::source::{load_reviews, tokenize};
-use crate::model::classifier::LoadReport;
-use crate::model::{BertForSequenceClassification, ModelConfig, folder};
+use crate::cli::run_file;
+use crate::config::{EvalStrategy, ModelTraits, ReportTo, TrainingArguments, resolve};
+use crate::data::source::tokenize;
+use crate::model::config::EMBEDDED;
+use crate::model::folder::holds_a_model;
+use crate::model::{LoadReport, ModelConfig, SequenceClassifier, Weights, folder};
+use crate::run::{Recorder, claim, default_logging_dir, set_aside};
 use crate::text::printable;
 use crate::tokenizer::Tokenizer;
-use crate::train::event::{Setting, Started};
+use crate::train::checkpoint::{self, Checkpoint, Checkpoints};
+use crate::train::event::{Setting, Started, TrainEvent};
+use crate::train::progress::fingerprint;
 use anyhow::Context;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+/// Where a run's model comes from.
+enum Origin {
+    /// The embedded small one.
+    Embedded,
+    /// A folder.
+    Folder(PathBuf),
+}
+
+impl Origin {
+    fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
+        Ok(match self {
+            Self::Embedded => Tokenizer::embedded()?,
+            Self::Folder(folder) => Tokenizer::from_folder(folder)?,
+        })
+    }
+
+    fn config(&self, overrides: &[(String, serde_json::Value)]) -> anyhow::Result<ModelConfig> {
+        Ok(match self {
+            Self::Embedded => {
+                ModelConfig::parse(EMBEDDED, Path::new("embedded config.json"), overrides)?
+            }
+            Self::Folder(folder) => ModelConfig::read(&folder.join("config.json"), overrides)?,
+        })
+    }
+
+    /// Whether there are weights to start from.
+    fn has_weights(&self) -> bool {
+        matches!(self, Self::Folder(folder) if holds_a_model(folder))
+    }
+}
+
+/// What is known before anything large is read.
+struct Plan {
+    resume: Option<Checkpoint>,
+    origin: Origin,
+    config: ModelConfig,
+}
+
+fn plan(flags: &TrainFlags, watch: &mut locate::Watch) -> anyhow::Result<Plan> {
+    let resume =
+        flags.resume().map(|asked| Checkpoint::read(&checkpoint::find(&output_dir(flags), asked)?));
+    let resume = resume.transpose()?;
+    let origin = match (&resume, &flags.model_name_or_path) {
+        (Some(checkpoint), _) => Origin::Folder(checkpoint.folder.clone()),
+        (None, Some(name)) => Origin::Folder(locate::model(name, &flags.revision, watch)?),
+        (None, None) => Origin::Embedded,
+    };
+    // A checkpoint's config.json has the overrides of its run already.
+    let overrides = if resume.is_some() { &[][..] } else { &flags.config_overrides };
+    let config = origin.config(overrides)?;
+    Ok(Plan { resume, origin, config })
+}
+
+impl Plan {
+    fn traits(&self) -> ModelTraits {
+        ModelTraits {
+            random_weights: match &self.resume {
+                Some(checkpoint) => checkpoint.run.random_weights,
+                None => !self.origin.has_weights(),
+            },
+            max_tokens: self.config.max_tokens(),
+        }
+    }
+}
+
+fn output_dir(flags: &TrainFlags) -> PathBuf {
+    flags.output_dir.clone().unwrap_or_else(|| "outputs".into())
+}
+
+/// What would hold for a run, as the text of its `run.toml`.
+///
+/// # Errors
+/// If the model's configuration cannot be read or the flags contradict each other.
+pub fn print_config(flags: &TrainFlags, watch: &mut locate::Watch) -> anyhow::Result<String> {
+    let plan = plan(flags, watch)?;
+    let (_, settings) = resolve(flags, plan.traits())?;
+    Ok(run_file::write(&flags.sources, &with_data(flags, settings)))
+}
 
 /// Reads the data, loads the model and works out what holds.
 pub(super) fn prepare(flags: &TrainFlags, link: &Link) -> anyhow::Result<(Run, Started)> {
-    let output_dir = flags.output_dir.clone().unwrap_or_else(|| "outputs".into());
+    let output_dir = output_dir(flags);
     check_writable(&output_dir)?;
+    let claim = claim(&output_dir).with_context(|| output_dir.display().to_string())?;
 
     link.preparing("Loading the model");
+    let mut watch = |download: &Download| link.downloading(download);
+    let Plan { resume, origin, mut config } = plan(flags, &mut watch)?;
+    let tokenizer = origin.tokenizer()?;
+    let corpus = {
+        let wanted = Wanted {
+            train: &flags.train_source,
+            eval: &flags.eval_source,
+            columns: &flags.columns,
+            shuffle_seed: flags.shuffle.shuffle_seed,
+        };
+        link.preparing("Reading the reviews");
+        // The embedded model is for any data; its own names are NSMC's.
+        let named = match &origin {
+            Origin::Embedded => None,
+            Origin::Folder(_) => config.given_names(),
+        };
+        Corpus::read(&wanted, named, &mut watch)?
+    };
+    config.set_labels(corpus.classes.names());
+    link.preparing("Loading the model");
     let seed = flags.seed.unwrap_or(42);
-    let overrides = &flags.config_overrides;
-    let (name, tokenizer, model, report) = if let Some(path) = &flags.model_name_or_path {
-        let tokenizer = Tokenizer::from_folder(path)?;
-        let (model, report) = folder::load(path, overrides, seed)?;
-        (path.display().to_string(), tokenizer, model, report)
-    } else {
-        let (text, file) = (crate::model::config::EMBEDDED, "embedded config.json");
-        let config = ModelConfig::parse(text, Path::new(file), overrides)?;
-        let (model, report) = BertForSequenceClassification::new(config, HashMap::new(), seed)?;
-        ("embedded small Korean BERT".to_owned(), Tokenizer::embedded()?, model, report)
+    let (model, report) = match &origin {
+        Origin::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
+        Origin::Folder(path) => folder::load(path, config, flags.ignore_mismatched_sizes, seed)?,
     };
     check_vocabulary(&model, &tokenizer)?;
     let total = model.parameters().iter().count();
     let traits = ModelTraits {
-        random_weights: report.missing.len() == total,
-        max_position_embeddings: model.config().bert.max_position_embeddings,
+        random_weights: match &resume {
+            Some(checkpoint) => checkpoint.run.random_weights,
+            None => report.missing.len() == total,
+        },
+        max_tokens: model.config().max_tokens(),
     };
-    let (arguments, settings) = resolve(flags, traits);
+    let (arguments, settings) = resolve(flags, traits)?;
 
-    link.preparing("Reading the reviews");
-    let (source, skip) = (&flags.eval_source, flags.eval_source.skip_bad_rows);
-    let (train, train_skipped) = load_reviews(
-        flags.train_source.train_file.as_deref(),
-        Split::Train,
-        flags.train_source.max_train_samples,
-        flags.shuffle.shuffle_seed,
-        skip,
-    )?;
-    let (eval, eval_skipped) = load_reviews(
-        source.validation_file.as_deref(),
-        Split::Test,
-        source.max_eval_samples,
-        flags.shuffle.shuffle_seed,
-        skip,
-    )?;
     link.preparing("Tokenizing the reviews");
+    let train = tokenize(&tokenizer, &corpus.train, arguments.max_seq_length)?;
+    let eval = tokenize(&tokenizer, &corpus.eval, arguments.max_seq_length)?;
+
+    let mut notes = notes(&report, total, corpus.skipped);
+    if resume.as_ref().is_some_and(|checkpoint| checkpoint.run.data != fingerprint(&train)) {
+        let note = "the training data is not that of the checkpoint's run, so the resumed run is \
+                    another one";
+        notes.push(note.to_owned());
+    }
+    let resumed_at = resume.as_ref().map_or(0, |checkpoint| checkpoint.run.progress.step);
+    if let Some(earlier) = set_aside(&output_dir, resumed_at)? {
+        let whose = if resume.is_some() { "later" } else { "an earlier run's" };
+        let earlier = printable(&earlier.display().to_string()).into_owned();
+        notes.push(format!("{whose} checkpoints were moved to {earlier}"));
+    }
+    if holds_a_model(&output_dir) {
+        notes.push("output_dir holds a model, which saving this run will replace".to_owned());
+    }
+    let logging_dir = logging_dir(&arguments, resume.as_ref());
+    let checkpoints = Checkpoints {
+        output_dir: output_dir.clone(),
+        tokenizer: tokenizer.files(arguments.max_seq_length)?,
+        save_total_limit: arguments.save_total_limit,
+        save_only_model: arguments.save_only_model,
+        random_weights: traits.random_weights,
+        logging_dir: logging_dir.clone(),
+    };
+    let settings = with_data(flags, settings);
+    let (mut recorder, history) =
+        Recorder::begin(&output_dir, logging_dir.as_deref(), resume.as_ref());
+    recorder.arguments(&output_dir, &run_file::write(&flags.sources, &settings));
     let run = Run {
-        train: tokenize(&tokenizer, &train, arguments.max_seq_length)?,
-        eval: tokenize(&tokenizer, &eval, arguments.max_seq_length)?,
+        base_model: flags.model_name_or_path.clone(),
+        dataset: corpus.origin,
         model,
         tokenizer,
         arguments,
+        settings,
+        train,
+        eval,
+        checkpoints,
+        resume,
+        recorder: std::cell::RefCell::new(recorder),
+        history,
+        _claim: claim,
     };
-    let mut notes = notes(&report, total, train_skipped + eval_skipped);
-    if folder::holds_a_model(&output_dir) {
-        notes.push("output_dir holds a model, which saving this run will replace".to_owned());
-    }
-    let started = started(&name, &run, data_settings(flags).into_iter().chain(settings), notes);
+    let started = run.started(notes);
     Ok((run, started))
+}
+
+/// The resumed run's own folder goes on being used.
+fn logging_dir(arguments: &TrainingArguments, resume: Option<&Checkpoint>) -> Option<PathBuf> {
+    if arguments.report_to == ReportTo::None {
+        return None;
+    }
+    let before = || resume?.run.logging_dir.clone();
+    let asked = arguments.logging_dir.clone().or_else(before);
+    Some(asked.unwrap_or_else(|| default_logging_dir(&arguments.output_dir)))
 }
 
 /// A run of hours must not find out at its end that it cannot save.
@@ -92,11 +221,8 @@ fn check_writable(folder: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// If the tokenizer has an id that the model has no row for.
-pub fn check_vocabulary(
-    model: &BertForSequenceClassification,
-    tokenizer: &Tokenizer,
-) -> anyhow::Result<()> {
-    let (highest, rows) = (tokenizer.highest_id(), model.config().bert.vocab_size);
+pub fn check_vocabulary(model: &SequenceClassifier, tokenizer: &Tokenizer) -> anyhow::Result<()> {
+    let (highest, rows) = (tokenizer.highest_id(), model.config().encoder.vocab_size);
     anyhow::ensure!(
         (highest as usize) < rows,
         "the tokenizer numbers its pieces up to {highest}, but config.json gives the model a \
@@ -115,6 +241,10 @@ fn notes(report: &LoadReport, total: usize, skipped: usize) -> Vec<String> {
     } else if !report.missing.is_empty() {
         notes.push(format!("not in the weights, so initialised: {}", report.missing.join(", ")));
     }
+    if !report.mismatched.is_empty() {
+        let names = report.mismatched.join(", ");
+        notes.push(format!("of another shape in the weights, so initialised: {names}"));
+    }
     if !report.unexpected.is_empty() {
         let names = report.unexpected.join(", ");
         notes.push(format!("in the weights, but not used: {}", printable(&names)));
@@ -122,59 +252,87 @@ fn notes(report: &LoadReport, total: usize, skipped: usize) -> Vec<String> {
     notes
 }
 
-/// The settings that say which reviews are used.
-fn data_settings(flags: &TrainFlags) -> Vec<Setting> {
-    let setting = |name: &str, flag: Option<String>, default: &str, why: &str| Setting {
-        name: name.to_owned(),
-        why: if flag.is_some() { "flag" } else { why }.to_owned(),
-        value: flag.unwrap_or_else(|| default.to_owned()),
+/// The settings that say which reviews are used, before all others.
+fn with_data(flags: &TrainFlags, settings: Vec<Setting>) -> Vec<Setting> {
+    let setting = |name: &str, default: &str, why: &str| {
+        let given = flags.sources.given().find(|(given, _)| *given == name);
+        Setting {
+            name: name.to_owned(),
+            value: printable(given.map_or(default, |(_, value)| value)).into_owned(),
+            why: if given.is_some() { flags.sources.of(name) } else { why.to_owned() },
+        }
     };
-    let path = |path: &Option<PathBuf>| {
-        let path = path.as_ref()?;
-        Some(printable(&path.display().to_string()).into_owned())
-    };
-    let limit = |limit: Option<SampleLimit>| limit.map(|limit| limit.to_string());
-    let (train, eval) = (&flags.train_source, &flags.eval_source);
-    let seed = flags.shuffle.shuffle_seed;
-    vec![
-        setting("train_file", path(&train.train_file), "NSMC", "embedded"),
-        setting("validation_file", path(&eval.validation_file), "NSMC", "embedded"),
-        setting("max_train_samples", limit(train.max_train_samples), "2000", "tutorial"),
-        setting("max_eval_samples", limit(eval.max_eval_samples), "2000", "tutorial"),
-        setting("shuffle_seed", (seed != 42).then(|| seed.to_string()), "42", "tutorial"),
-    ]
+    let mut all = vec![setting("model_name_or_path", "small Korean BERT", "embedded")];
+    if flags.columns.dataset_name.is_some() {
+        all.push(setting("dataset_name", "", ""));
+    } else {
+        all.push(setting("train_file", "NSMC", "embedded"));
+        let own_split = flags.eval_source.validation_file.is_none()
+            && (flags.train_source.train_file.is_some()
+                || flags.train_source.validation_split.is_some());
+        all.push(if own_split {
+            setting("validation_split", "0.1", "no validation_file")
+        } else {
+            setting("validation_file", "NSMC", "embedded")
+        });
+    }
+    all.push(setting("max_train_samples", "2000", "tutorial"));
+    all.push(setting("max_eval_samples", "2000", "tutorial"));
+    all.push(setting("shuffle_seed", "42", "tutorial"));
+    all.extend(settings);
+    all
 }
 
-fn started(
-    model: &str,
-    run: &Run,
-    settings: impl Iterator<Item = Setting>,
-    notes: Vec<String>,
-) -> Started {
-    let (config, arguments) = (run.model.config(), &run.arguments);
-    let bert = &config.bert;
-    Started {
-        model: printable(model).into_owned(),
-        architecture: format!(
-            "BERT {} layers × {}, {} heads, {} pieces",
-            bert.num_hidden_layers, bert.hidden_size, bert.num_attention_heads, bert.vocab_size
-        ),
-        parameters: run.model.parameters().count(),
-        labels: config.labels.clone(),
-        train_samples: run.train.len(),
-        eval_samples: run.eval.len(),
-        steps_per_epoch: arguments.steps_per_epoch(run.train.len()),
-        max_steps: arguments.max_steps(run.train.len()),
-        num_train_epochs: arguments.epochs(run.train.len()),
-        eval_steps: match arguments.eval_strategy {
-            EvalStrategy::Epoch => arguments.steps_per_epoch(run.train.len()),
-            EvalStrategy::Steps => arguments.eval_steps,
-            EvalStrategy::No => 0,
-        },
-        logging_steps: arguments.logging_steps,
-        output_dir: printable(&arguments.output_dir.display().to_string()).into_owned(),
-        replaces_model: folder::holds_a_model(&arguments.output_dir),
-        settings: settings.collect(),
-        notes,
+impl Run {
+    fn started(&self, notes: Vec<String>) -> Started {
+        let (config, arguments) = (self.model.config(), &self.arguments);
+        let encoder = &config.encoder;
+        let model = self.base_model.as_deref().unwrap_or("embedded small Korean BERT");
+        let samples = self.train.len();
+        let progress = self.resume.as_ref().map(|checkpoint| &checkpoint.run.progress);
+        Started {
+            model: printable(model).into_owned(),
+            architecture: format!(
+                "{} {} layers × {}, {} heads, {} pieces",
+                config.architecture.title(),
+                encoder.num_hidden_layers,
+                encoder.hidden_size,
+                encoder.num_attention_heads,
+                encoder.vocab_size
+            ),
+            parameters: self.model.parameters().count(),
+            labels: config.labels.clone(),
+            train_samples: samples,
+            eval_samples: self.eval.len(),
+            steps_per_epoch: arguments.steps_per_epoch(samples),
+            max_steps: arguments.max_steps(samples),
+            num_train_epochs: arguments.epochs(samples),
+            eval_steps: match arguments.eval_strategy {
+                EvalStrategy::Epoch => arguments.steps_per_epoch(samples),
+                EvalStrategy::Steps => arguments.eval_steps,
+                EvalStrategy::No => 0,
+            },
+            logging_steps: arguments.logging_steps,
+            output_dir: printable(&arguments.output_dir.display().to_string()).into_owned(),
+            replaces_model: holds_a_model(&arguments.output_dir),
+            settings: self.settings.clone(),
+            resumed_at: progress.map_or(0, |progress| progress.step),
+            resumed_elapsed: progress.map_or(0.0, |progress| progress.elapsed),
+            notes,
+        }
+    }
+
+    /// What an earlier attempt of a resumed run told.
+    pub(super) fn take_history(&mut self) -> Vec<TrainEvent> {
+        std::mem::take(&mut self.history)
+    }
+}
+
+impl Link {
+    /// Tells of a download; `false` if the run was asked to end.
+    fn downloading(&self, download: &Download) -> bool {
+        self.send(Report::Activity(Activity::Downloading(download.clone())));
+        let asked = self.command.try_iter().any(|command| matches!(command, Command::Stop { .. }));
+        !asked
     }
 }

@@ -1,5 +1,7 @@
 //! What the end-to-end tests share.
 
+#![allow(dead_code, reason = "each test program uses its own part of it")]
+
 use std::path::PathBuf;
 
 /// The program.

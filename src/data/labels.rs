@@ -1,0 +1,252 @@
+//! From the labels of files to the numbers of classes, and their names.
+
+use super::DataError;
+use super::sink::listed;
+use super::table::{Row, Table};
+use crate::text::excerpt;
+use std::collections::{BTreeSet, HashMap};
+
+/// The most classes there may be; more are the sign of a wrong column.
+pub const MOST_CLASSES: usize = 1000;
+
+/// What NSMC's 0 and 1 mean.
+const NSMC: [&str; 2] = ["negative", "positive"];
+
+/// The classes, by number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Classes {
+    names: Vec<String>,
+    by_name: HashMap<String, u32>,
+    /// Whether a label may also be a class's number.
+    numbered: bool,
+}
+
+impl Classes {
+    /// The classes of a model, which labels may name or number.
+    pub fn of_model(names: &[String]) -> Self {
+        Self::new(names.to_vec(), true)
+    }
+
+    /// Finds the classes of the training rows, which the evaluation rows have to share. They are,
+    /// whichever is the first to fit every label:
+    ///
+    /// - `named`, the classes of the model that is trained further (if it names them);
+    /// - what a file declares, or what NSMC's own 0 and 1 mean;
+    /// - the integers from 0, named `LABEL_0`, `LABEL_1`, … as transformers does;
+    /// - the labels themselves in order, as transformers' `run_classification.py` numbers them.
+    ///
+    /// # Errors
+    /// If there are too many classes or too few, or if a label is none of them.
+    pub fn find(
+        train: &Table,
+        evaluation: Option<&Table>,
+        named: Option<&[String]>,
+    ) -> Result<Self, DataError> {
+        let labels = distinct(train);
+        if labels.len() > MOST_CLASSES {
+            let column = train.label_column.clone();
+            return Err(DataError::TooManyClasses { column, found: labels.len() });
+        }
+        let meaning = meaning(train);
+        // With another number of classes, the model's numbers mean something else.
+        let named = named.filter(|named| meaning.as_ref().is_none_or(|m| m.len() == named.len()));
+        let known = [named.map(<[String]>::to_vec), meaning, evaluation.and_then(self::meaning)];
+        let all_labels = || labels.iter().copied().chain(evaluation.into_iter().flat_map(distinct));
+        let mut known = known.into_iter().flatten().map(|names| Self::new(names, true));
+        if let Some(classes) =
+            known.find(|classes| all_labels().all(|l| classes.number(l).is_some()))
+        {
+            return Ok(classes);
+        }
+        let classes = match (&train.declared_names, labels.len()) {
+            // Some label is none of them, which is told below.
+            (Some(names), _) => Self::new(names.clone(), true),
+            (None, 0 | 1) => {
+                let label = labels.first().copied().unwrap_or_default();
+                return Err(DataError::OneClass { label: excerpt(label, 40) });
+            }
+            (None, _) => Self::of_labels(&labels),
+        };
+        let mut rows =
+            train.rows.iter().chain(evaluation.into_iter().flat_map(|table| &table.rows));
+        match rows.find(|row| classes.number(&row.label).is_none()) {
+            Some(row) => Err(classes.unknown(row)),
+            None => Ok(classes),
+        }
+    }
+
+    fn of_labels(labels: &BTreeSet<&str>) -> Self {
+        let numbers: Option<BTreeSet<usize>> =
+            labels.iter().map(|label| label.parse().ok()).collect();
+        if numbers.is_some_and(|numbers| numbers.into_iter().eq(0..labels.len())) {
+            return Self::new((0..labels.len()).map(|n| format!("LABEL_{n}")).collect(), true);
+        }
+        let mut names: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
+        let integer = |name: &String| name.parse::<i64>().ok();
+        if names.iter().all(|name| integer(name).is_some()) {
+            names.sort_by_key(integer);
+        }
+        Self::new(names, false)
+    }
+
+    fn new(names: Vec<String>, numbered: bool) -> Self {
+        let mut by_name = HashMap::new();
+        for (name, number) in names.iter().zip(0..) {
+            by_name.entry(name.clone()).or_insert(number);
+        }
+        Self { names, by_name, numbered }
+    }
+
+    /// The names, by number.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The number of the class that a label stands for, by its name, else by its number.
+    pub fn number(&self, label: &str) -> Option<u32> {
+        let by_number = || {
+            let number: u32 = label.parse().ok().filter(|_| self.numbered)?;
+            ((number as usize) < self.names.len()).then_some(number)
+        };
+        self.by_name.get(label).copied().or_else(by_number)
+    }
+
+    /// The label of this row is none of the classes.
+    pub(super) fn unknown(&self, row: &Row) -> DataError {
+        DataError::UnknownLabel {
+            label: excerpt(&row.label, 40),
+            id: excerpt(&row.id, 40),
+            classes: listed(&self.names),
+        }
+    }
+}
+
+/// The labels there are, each once.
+fn distinct(table: &Table) -> BTreeSet<&str> {
+    table.rows.iter().map(|row| row.label.as_str()).collect()
+}
+
+/// What the numbers among a table's labels mean, where that is known.
+fn meaning(table: &Table) -> Option<Vec<String>> {
+    let nsmc = || table.is_nsmc.then(|| NSMC.map(str::to_owned).to_vec());
+    table.declared_names.clone().or_else(nsmc)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Rows with these labels, which stand between spaces.
+    fn table(labels: &str) -> Table {
+        let row = |(n, label): (usize, &str)| Row {
+            id: n.to_string(),
+            text: String::new(),
+            label: label.to_owned(),
+        };
+        let rows = labels.split(' ').enumerate().map(row).collect();
+        Table { rows, label_column: "label".to_owned(), ..Table::default() }
+    }
+
+    fn nsmc(labels: &str) -> Table {
+        Table { is_nsmc: true, ..table(labels) }
+    }
+
+    fn split(names: &str) -> Vec<String> {
+        names.split(' ').map(str::to_owned).collect()
+    }
+
+    /// The names found, between spaces, or the error.
+    fn found(train: &Table, evaluation: Option<&Table>, named: Option<&str>) -> String {
+        let named = named.map(split);
+        match Classes::find(train, evaluation, named.as_deref()) {
+            Ok(classes) => classes.names().join(" "),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn integers_from_zero_keep_their_numbers_and_other_labels_are_sorted() {
+        for (labels, names) in [
+            ("1 0 2 1", "LABEL_0 LABEL_1 LABEL_2"),
+            ("5 10 1", "1 5 10"),
+            ("1 -1 0", "-1 0 1"),
+            ("2 0", "0 2"),
+            ("긍정 부정 긍정 중립", "긍정 부정 중립"),
+            ("true false", "false true"),
+            ("10 9 b", "10 9 b"),
+        ] {
+            assert_eq!(found(&table(labels), None, None), names);
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_a_name_is_no_number() -> Result<(), DataError> {
+        let stars = Classes::find(&table("1 2 3"), None, None)?;
+        assert_eq!(["1", "3", "0"].map(|label| stars.number(label)), [Some(0), Some(2), None]);
+        let numbered = Classes::find(&table("0 1"), None, None)?;
+        let labels = ["0", "1", "01", "2", "LABEL_1", "-1"];
+        let numbers = [Some(0), Some(1), Some(1), None, Some(1), None];
+        assert_eq!(labels.map(|label| numbered.number(label)), numbers);
+        Ok(())
+    }
+
+    #[test]
+    fn a_model_keeps_its_classes_where_they_fit() {
+        let named = Some("부정 중립 긍정");
+        assert_eq!(found(&table("긍정 부정"), None, named), "부정 중립 긍정");
+        assert_eq!(found(&table("2 부정"), None, named), "부정 중립 긍정");
+        assert_eq!(found(&table("1"), Some(&table("0")), named), "부정 중립 긍정");
+        assert_eq!(found(&table("3 0"), None, named), "0 3");
+        assert_eq!(found(&table("긍정 나쁨"), None, named), "긍정 나쁨");
+        // NSMC's 1 is not the second of three.
+        assert_eq!(found(&nsmc("1 0"), None, named), "negative positive");
+        assert_eq!(found(&nsmc("1 0"), None, Some("부정 긍정")), "부정 긍정");
+    }
+
+    #[test]
+    fn what_the_numbers_mean_is_declared_or_nsmcs() {
+        let nsmc = nsmc("1 1");
+        assert_eq!(found(&nsmc, None, None), "negative positive");
+        assert_eq!(found(&table("0 1"), Some(&nsmc), None), "negative positive");
+        assert_eq!(found(&table("0 1 2"), Some(&nsmc), None), "LABEL_0 LABEL_1 LABEL_2");
+        let declared =
+            |labels| Table { declared_names: Some(split("나쁨 좋음")), ..table(labels) };
+        assert_eq!(found(&declared("1"), Some(&table("나쁨")), None), "나쁨 좋음");
+        let unlabelled = found(&declared("0 1 -1"), None, None);
+        assert!(unlabelled.contains("id 2 has the label \"-1\", but the classes are 나쁨, 좋음"));
+    }
+
+    #[test]
+    fn what_cannot_be_learnt_is_an_error() {
+        let korean = table("긍정 부정");
+        let strange = found(&korean, Some(&nsmc("1 0")), None);
+        assert!(strange.contains("row with id 0 has the label \"1\""), "{strange}");
+        assert!(strange.contains("the classes are 긍정, 부정. "), "{strange}");
+        let one = found(&table("x\u{1b} x\u{1b}"), Some(&korean), None);
+        assert!(one.contains("every training row has the label \"x�\""), "{one}");
+        let many: Vec<String> = (0..=MOST_CLASSES).map(|n| n.to_string()).collect();
+        let many = found(&table(&many.join(" ")), None, None);
+        assert!(many.contains("the column label holds 1001 different labels"), "{many}");
+    }
+
+    proptest! {
+        #[test]
+        fn every_label_of_the_training_rows_gets_a_number(
+            labels in proptest::collection::vec("[0-3]|-1|a|b|01", 1..20),
+        ) {
+            match Classes::find(&table(&labels.join(" ")), None, None) {
+                Ok(classes) => {
+                    let count = classes.names().len() as u32;
+                    for label in &labels {
+                        prop_assert!(classes.number(label).is_some_and(|number| number < count));
+                    }
+                }
+                Err(error) => {
+                    let is_one_class = matches!(error, DataError::OneClass { .. });
+                    prop_assert!(is_one_class && labels.iter().all(|label| *label == labels[0]));
+                }
+            }
+        }
+    }
+}

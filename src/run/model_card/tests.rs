@@ -1,0 +1,222 @@
+use super::*;
+
+fn facts() -> CardFacts {
+    let scores = |loss, accuracy, f1| Scores { loss, accuracy, f1 };
+    let setting = |(name, value): (&str, &str)| Setting {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        why: String::new(),
+    };
+    let settings = [
+        ("recipe", "trainer"),
+        ("num_train_epochs", "2"),
+        ("per_device_train_batch_size", "32"),
+        ("per_device_eval_batch_size", "32"),
+        ("learning_rate", "5e-5"),
+        ("lr_scheduler_type", "constant_with_warmup"),
+        ("warmup_steps", "0"),
+        ("weight_decay", "0.01 on everything"),
+        ("adam_beta1", "0.9"),
+        ("adam_beta2", "0.999"),
+        ("adam_epsilon", "1e-8"),
+        ("label_smoothing_factor", "0"),
+        ("seed", "42"),
+    ];
+    CardFacts {
+        model_name: "my_outputs".to_owned(),
+        base_model: Some(Origin {
+            name: "klue/bert-base".to_owned(),
+            hub_name: Some("klue/bert-base".to_owned()),
+        }),
+        dataset: Origin { name: "NSMC".to_owned(), hub_name: Some("e9t/nsmc".to_owned()) },
+        split: Some("test".to_owned()),
+        language: Some("ko".to_owned()),
+        labels: vec!["negative".to_owned(), "positive".to_owned()],
+        train_samples: 2000,
+        eval_samples: 2000,
+        results: Some(scores(0.42, 0.8125, 0.806_451_612_903_225_8)),
+        hyperparameters: hyperparameters(&settings.map(setting)),
+        evaluations: vec![
+            Evaluation {
+                training_loss: None,
+                epoch: 1.0,
+                step: 63,
+                scores: scores(0.512_345_6, 0.75, 0.75),
+            },
+            Evaluation {
+                training_loss: Some(0.470_000_1),
+                epoch: 2.0,
+                step: 126,
+                scores: scores(0.42, 0.8125, 0.806_451_612_903_225_8),
+            },
+        ],
+        version: "0.1.0".to_owned(),
+    }
+}
+
+// `ModelCard(text).data` of huggingface_hub 2.4 reads from this: the base model, the dataset, the
+// tags, and two `EvalResult`s with the values 0.8125 and 0.8064516129032258 on e9t/nsmc.
+const CARD: &str = r#"---
+library_name: transformers
+language:
+- "ko"
+base_model: "klue/bert-base"
+pipeline_tag: text-classification
+tags:
+- nsmc-tui
+datasets:
+- "e9t/nsmc"
+metrics:
+- accuracy
+- f1
+model-index:
+- name: "my_outputs"
+  results:
+  - task:
+      name: Text Classification
+      type: text-classification
+    dataset:
+      name: "NSMC"
+      type: "e9t/nsmc"
+      split: "test"
+    metrics:
+    - name: Accuracy
+      type: accuracy
+      value: 0.8125
+    - name: F1
+      type: f1
+      value: 0.8064516129032258
+---
+
+<!-- nsmc-tui wrote this model card from the figures of the run. Read it over and complete it, then remove this comment. -->
+
+# my_outputs
+
+This model is a fine-tuned version of [klue/bert-base](https://huggingface.co/klue/bert-base) on the [NSMC](https://huggingface.co/datasets/e9t/nsmc) dataset.
+It achieves the following results on the evaluation set:
+- Loss: 0.42
+- Accuracy: 0.8125
+- F1: 0.8065
+
+## How to use
+
+In the folder of this model:
+
+```python
+from transformers import pipeline
+
+classify = pipeline("text-classification", model=".")
+print(classify("정말 재미있는 영화였다"))
+```
+
+The labels, by number from 0: negative, positive.
+F1 is that of label 1, positive.
+
+## Training and evaluation data
+
+The [NSMC](https://huggingface.co/datasets/e9t/nsmc) dataset: 2000 examples to learn from and 2000 to be judged by.
+
+## Training procedure
+
+### Training hyperparameters
+
+The following hyperparameters were used during training:
+- learning_rate: 5e-5
+- train_batch_size: 32
+- eval_batch_size: 32
+- seed: 42
+- optimizer: Use AdamW with betas=(0.9,0.999) and epsilon=1e-8
+- lr_scheduler_type: constant_with_warmup
+- num_epochs: 2
+- weight_decay: 0.01 on everything
+
+### Training results
+
+| Training Loss | Epoch | Step | Validation Loss | Accuracy | F1     |
+|:-------------:|:-----:|:----:|:---------------:|:--------:|:------:|
+| No log        | 1.0   | 63   | 0.5123          | 0.75     | 0.75   |
+| 0.4700        | 2.0   | 126  | 0.42            | 0.8125   | 0.8065 |
+
+### Framework versions
+
+- nsmc-tui 0.1.0
+"#;
+
+#[test]
+fn a_card_in_full() {
+    assert_eq!(model_card(&facts()), CARD);
+}
+
+#[test]
+fn what_is_not_known_is_left_out() {
+    let facts = CardFacts {
+        base_model: None,
+        dataset: Origin { name: "mine.tsv".to_owned(), hub_name: None },
+        split: None,
+        language: None,
+        labels: Vec::new(),
+        results: None,
+        hyperparameters: Vec::new(),
+        evaluations: Vec::new(),
+        ..facts()
+    };
+    let card = model_card(&facts);
+    let front = "---\nlibrary_name: transformers\npipeline_tag: text-classification\ntags:\n\
+                 - nsmc-tui\nmetrics:\n- accuracy\n- f1\n---\n\n";
+    assert!(card.starts_with(front), "{card}");
+    assert!(card.contains("trained from random weights on the mine.tsv dataset.\n\n## How"));
+    assert!(!card.contains("results") && !card.contains("label"), "{card}");
+
+    // A score that is no number is no score.
+    let scores = Scores { loss: f64::NAN, accuracy: 1.0, f1: f64::NAN };
+    let card = model_card(&CardFacts { results: Some(scores), ..facts });
+    assert!(card.contains("      type: \"mine.tsv\"\n    metrics:\n"), "{card}");
+    assert!(card.contains("      value: 1.0\n---\n") && card.contains("- Loss: NaN\n"), "{card}");
+}
+
+#[test]
+fn no_name_gets_out_of_its_place() {
+    let hostile = "a\"\n---\nlicense: mit\u{2028}# <b>|*x*_ [y](z) `w`";
+    let origin =
+        Origin { name: hostile.to_owned(), hub_name: Some("a/b\nlicense: mit".to_owned()) };
+    let card = model_card(&CardFacts {
+        model_name: hostile.to_owned(),
+        base_model: Some(origin.clone()),
+        dataset: origin,
+        split: Some(hostile.to_owned()),
+        language: Some(hostile.to_owned()),
+        labels: vec![hostile.to_owned(); 2],
+        ..facts()
+    });
+    let in_yaml = r#""a\"\u000a---\u000alicense: mit\u2028# <b>|*x*_ [y](z) `w`""#;
+    let in_text = r#"a" --- license: mit�\# \<b\>\|\*x\*\_ \[y\](z) \`w\`"#;
+    assert!(card.contains(&format!("\n- name: {in_yaml}\n")), "{card}");
+    assert!(card.contains(&format!("\n# {in_text}\n")), "{card}");
+    // As often as there are places for them, and never as they came.
+    assert_eq!(card.matches(in_yaml).count(), 5);
+    assert_eq!(card.matches(in_text).count(), 7);
+    assert_eq!(card.lines().filter(|line| *line == "---").count(), 2);
+    assert!(!card.contains("base_model") && !card.contains("\nlicense"), "{card}");
+}
+
+#[test]
+fn strings_of_any_script_are_strings_of_yaml() {
+    assert_eq!(quoted("한글 é 𠀀"), "\"한글 é 𠀀\"");
+    assert_eq!(quoted("\u{7f}\u{85}\u{feff}—👍\\"), r#""\u007f\u0085\ufeff\u2014\U0001f44d\\""#);
+}
+
+#[test]
+fn names_that_the_hub_cannot_have_are_none_of_its() {
+    let on_the_hub = |name: &str| {
+        let hub_name = Some(name.to_owned());
+        Origin { name: String::new(), hub_name }.on_the_hub().is_some()
+    };
+    for name in ["nsmc", "e9t/nsmc", "klue/bert-base", "a/b_c.d", "_a/b"] {
+        assert!(on_the_hub(name), "{name}");
+    }
+    let too_long = "a".repeat(97);
+    for name in ["", "/", "a/", "a/b/c", "./a", "../a", "a--b", "a..b", "a b", "한글", &too_long]
+    {
+        assert!(!on_the_hub(name), "{name}");
+    }
+}

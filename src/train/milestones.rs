@@ -1,0 +1,201 @@
+//! What is due between two steps of a run: evaluating, judging, saving.
+
+use super::checkpoint::load_weights;
+use super::evaluation::{EvaluationOptions, evaluate};
+use super::event::{Evaluated, Saved, TrainEvent, Warned};
+use super::observer::{Control, Observer, TrainError};
+use super::progress::{Progress, RunState, VERSION, fingerprint};
+use super::state::TrainerState;
+use super::trainer::Trainer;
+use crate::config::{EvalStrategy, SaveStrategy};
+use crate::ops::AdamW;
+use crate::text::printable;
+use std::time::Instant;
+
+/// A run under way.
+pub(super) struct Run {
+    pub(super) began: Instant,
+    /// Seconds of the run before it was resumed.
+    pub(super) before: f64,
+    pub(super) at: Progress,
+    pub(super) state: TrainerState,
+    pub(super) optimizer: AdamW,
+    pub(super) max_steps: u64,
+    pub(super) steps_per_epoch: u64,
+}
+
+impl Run {
+    pub(super) fn elapsed(&self) -> f64 {
+        self.before + self.began.elapsed().as_secs_f64()
+    }
+
+    pub(super) fn epoch(&self) -> f64 {
+        self.at.step as f64 / self.steps_per_epoch as f64
+    }
+
+    /// Whether the step done is the last of its epoch, or of the run.
+    pub(super) fn ends_an_epoch(&self) -> bool {
+        self.at.step.is_multiple_of(self.steps_per_epoch) || self.at.step == self.max_steps
+    }
+}
+
+impl Trainer<'_> {
+    /// Evaluates and saves if that is due after the step done and has not been done.
+    pub(super) fn end_step(
+        &self,
+        run: &mut Run,
+        observer: &mut impl Observer,
+    ) -> Result<Control, TrainError> {
+        let (arguments, step) = (self.arguments, run.at.step);
+        let evaluation_due = match arguments.eval_strategy {
+            EvalStrategy::Epoch => run.ends_an_epoch(),
+            EvalStrategy::Steps => step.is_multiple_of(arguments.eval_steps),
+            EvalStrategy::No => false,
+        };
+        if evaluation_due && run.at.evaluated_at != Some(step) {
+            let control = self.evaluate(run, observer)?;
+            if control != Control::Continue {
+                return Ok(control);
+            }
+        }
+        let save_due = match arguments.save_strategy {
+            // The last step too, as the Trainer does.
+            SaveStrategy::Steps => {
+                step.is_multiple_of(arguments.save_steps) || step == run.max_steps
+            }
+            SaveStrategy::Epoch => run.ends_an_epoch(),
+            SaveStrategy::Best => {
+                run.at.evaluated_at == Some(step) && run.state.best_global_step == Some(step)
+            }
+            SaveStrategy::No => false,
+        };
+        if save_due {
+            self.save(run, observer);
+        }
+        Ok(Control::Continue)
+    }
+
+    /// Writes a checkpoint, unless there is one of this step. A failure is told, and the run goes
+    /// on: it still holds everything.
+    pub(super) fn save(&self, run: &mut Run, observer: &mut impl Observer) {
+        let Some(checkpoints) = self.checkpoints else {
+            return;
+        };
+        let step = run.at.step;
+        if step == 0
+            || run.at.saved_at == Some(step)
+            || self.arguments.save_strategy == SaveStrategy::No
+        {
+            return;
+        }
+        observer.saving();
+        run.at.elapsed = run.elapsed();
+        let size = self.model.parameters().count_without_embeddings();
+        let (epoch, flos) = (run.epoch(), run.at.total_flos(size));
+        run.state.stand_at(step, epoch, flos);
+        if let Some(best) = run.state.best_global_step {
+            let folder = checkpoints.folder(best);
+            if best == step || folder.is_dir() {
+                run.state.best_model_checkpoint = Some(folder.display().to_string());
+            }
+        }
+        let before = run.at.saved_at.replace(step);
+        let state = RunState {
+            version: VERSION,
+            progress: run.at.clone(),
+            optimizer_steps: run.optimizer.steps(),
+            seed: self.arguments.seed,
+            data_seed: self.arguments.data_seed,
+            random_weights: checkpoints.random_weights,
+            logging_dir: checkpoints.logging_dir.clone(),
+            data: fingerprint(self.train),
+        };
+        match checkpoints.write(self.model, &run.optimizer, &run.state, &state) {
+            Ok(folder) => {
+                let path = printable(&folder.display().to_string()).into_owned();
+                observer.publish(TrainEvent::Checkpoint(Saved { path, step }));
+            }
+            Err(error) => {
+                run.at.saved_at = before;
+                let message = printable(&error.to_string()).into_owned();
+                let message = format!("the checkpoint could not be written: {message}");
+                observer.publish(TrainEvent::Warned(Warned { message, step }));
+            }
+        }
+    }
+
+    /// At the end, goes back to the best checkpoint under `load_best_model_at_end`.
+    pub(super) fn load_best(
+        &self,
+        run: &mut Run,
+        observer: &mut impl Observer,
+    ) -> Result<(), TrainError> {
+        if !self.arguments.load_best_model_at_end {
+            return Ok(());
+        }
+        let Some(folder) = run.state.best_model_checkpoint.clone() else {
+            return Ok(());
+        };
+        if run.state.best_global_step != Some(run.at.step) {
+            load_weights(folder.as_ref(), self.model)?;
+        }
+        if let Some(best) = &run.at.best {
+            observer.publish(TrainEvent::BestLoaded(best.clone()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn evaluate(
+        &self,
+        run: &mut Run,
+        observer: &mut impl Observer,
+    ) -> Result<Control, TrainError> {
+        let mut stop = Control::Continue;
+        let options = EvaluationOptions {
+            batch_size: self.arguments.per_device_eval_batch_size,
+            pad_id: self.pad_id,
+            pad_to: self.pad_to(self.eval),
+            label_smoothing_factor: self.arguments.label_smoothing_factor,
+        };
+        let metrics = evaluate(self.model, self.eval, options, |done, total| {
+            observer.evaluating(done, total);
+            let control = observer.between_batches();
+            if control != Control::Continue {
+                stop = control;
+            }
+            stop != (Control::Stop { evaluate: false })
+        })?;
+        if let Some(metrics) = metrics {
+            run.at.evaluated_at = Some(run.at.step);
+            let evaluated = Evaluated {
+                step: run.at.step,
+                epoch: run.epoch(),
+                metrics,
+                elapsed: run.elapsed(),
+            };
+            observer.publish(TrainEvent::Evaluated(evaluated.clone()));
+            observer.logged(run.state.log_evaluation(&evaluated, options.batch_size));
+            self.judge(run, evaluated);
+        }
+        Ok(stop)
+    }
+
+    /// Notes the evaluation if it is the best so far.
+    fn judge(&self, run: &mut Run, evaluated: Evaluated) {
+        let Some(name) = &self.arguments.metric_for_best_model else {
+            return;
+        };
+        let value = evaluated.metrics.by_name(name);
+        let better = match (value, run.state.best_metric) {
+            (Some(value), Some(best)) if self.arguments.greater_is_better => value > best,
+            (Some(value), Some(best)) => value < best,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if better {
+            run.state.best_metric = value;
+            run.state.best_global_step = Some(run.at.step);
+            run.at.best = Some(evaluated);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The rows a run is over: read, their labels numbered, sampled.
+
+use super::locate::{self, Watch};
+use crate::cli::{Columns, EvalSource, TrainSource};
+use crate::data::labels::Classes;
+use crate::data::source::{read_split, sample};
+use crate::data::split::stratified;
+use crate::data::table::{self, Table};
+use crate::data::{Review, Split};
+use std::path::PathBuf;
+
+/// The share of the training rows that is judged by where there is nothing else.
+pub const DEFAULT_SPLIT: f64 = 0.1;
+
+/// What is asked for.
+pub struct Wanted<'a> {
+    /// Where training rows come from.
+    pub train: &'a TrainSource,
+    /// Where evaluation rows come from.
+    pub eval: &'a EvalSource,
+    /// Which columns, or which dataset.
+    pub columns: &'a Columns,
+    /// The sample's seed.
+    pub shuffle_seed: u64,
+}
+
+/// What the rows are of, for the model's card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataOrigin {
+    /// Its name.
+    pub name: String,
+    /// Its name on the hub, if it is from there.
+    pub hub_name: Option<String>,
+    /// Which part of it was judged by.
+    pub split: String,
+    /// Whether it is the Naver sentiment movie corpus.
+    pub is_nsmc: bool,
+}
+
+/// Training and evaluation rows.
+pub struct Corpus {
+    /// Sampled training rows.
+    pub train: Vec<Review>,
+    /// Sampled evaluation rows.
+    pub eval: Vec<Review>,
+    /// The classes.
+    pub classes: Classes,
+    /// Bad rows left out on request.
+    pub skipped: usize,
+    /// Where they are from.
+    pub origin: DataOrigin,
+}
+
+/// The columns to read.
+fn columns(columns: &Columns) -> table::Columns {
+    table::Columns {
+        text: columns.text_column_name.clone(),
+        label: columns.label_column_name.clone(),
+    }
+}
+
+fn one(file: Option<&PathBuf>) -> Vec<PathBuf> {
+    file.cloned().into_iter().collect()
+}
+
+impl Corpus {
+    /// Reads and samples both splits; `named` are the classes that the model's config.json names.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or its labels are not those of one set of classes.
+    pub fn read(
+        wanted: &Wanted,
+        named: Option<&[String]>,
+        watch: &mut Watch,
+    ) -> anyhow::Result<Self> {
+        let origin = origin(wanted);
+        let (train, eval) = tables(wanted, watch)?;
+        let classes = Classes::find(&train, Some(&eval), named)?;
+        let skipped = train.skipped + eval.skipped;
+        let seed = wanted.shuffle_seed;
+        Ok(Self {
+            train: sample(train.rows, &classes, wanted.train.max_train_samples, seed)?,
+            eval: sample(eval.rows, &classes, wanted.eval.max_eval_samples, seed)?,
+            classes,
+            skipped,
+            origin,
+        })
+    }
+}
+
+fn origin(wanted: &Wanted) -> DataOrigin {
+    let (train, eval) = (&wanted.train.train_file, &wanted.eval.validation_file);
+    let file = eval.as_ref().or(train.as_ref());
+    let hub_name = wanted.columns.dataset_name.clone();
+    let embedded = file.is_none() && hub_name.is_none();
+    let name = match (&hub_name, file) {
+        (Some(name), _) => name.clone(),
+        (None, Some(file)) => file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        (None, None) => "NSMC".to_owned(),
+    };
+    let own_split = eval.is_none() && (train.is_some() || wanted.train.validation_split.is_some());
+    DataOrigin {
+        is_nsmc: embedded || hub_name.as_deref() == Some("e9t/nsmc"),
+        hub_name: if embedded { Some("e9t/nsmc".to_owned()) } else { hub_name },
+        name,
+        split: if own_split { "validation" } else { "test" }.to_owned(),
+    }
+}
+
+/// The rows of both splits.
+fn tables(wanted: &Wanted, watch: &mut Watch) -> anyhow::Result<(Table, Table)> {
+    let columns_to_read = columns(wanted.columns);
+    let skip = wanted.eval.skip_bad_rows;
+    let (mut train_files, mut eval_files) =
+        (one(wanted.train.train_file.as_ref()), one(wanted.eval.validation_file.as_ref()));
+    if let Some(name) = &wanted.columns.dataset_name {
+        anyhow::ensure!(
+            train_files.is_empty(),
+            "--dataset-name and --train-file are two sources of the same rows; pass one of them"
+        );
+        let config = wanted.columns.dataset_config_name.as_deref();
+        let (train, eval) = locate::dataset(name, config, watch)?;
+        train_files = train;
+        if eval_files.is_empty() {
+            eval_files = eval;
+        }
+    }
+    let own_rows = !train_files.is_empty();
+    let mut train = read_split(&train_files, Split::Train, &columns_to_read, skip)?;
+    let share = wanted.train.validation_split;
+    if eval_files.is_empty() && (own_rows || share.is_some()) {
+        let rows = std::mem::take(&mut train.rows);
+        let mut eval = Table { skipped: 0, ..train.clone() };
+        (train.rows, eval.rows) =
+            stratified(rows, share.unwrap_or(DEFAULT_SPLIT), wanted.shuffle_seed);
+        return Ok((train, eval));
+    }
+    let eval = read_split(&eval_files, Split::Test, &columns_to_read, skip)?;
+    Ok((train, eval))
+}
+
+/// The rows that a finished model is judged by, numbered by its own classes.
+///
+/// # Errors
+/// As [`Corpus::read`].
+pub fn evaluation_rows(
+    source: &EvalSource,
+    from: &Columns,
+    shuffle_seed: u64,
+    labels: &[String],
+    watch: &mut Watch,
+) -> anyhow::Result<(Vec<Review>, usize)> {
+    let mut files = one(source.validation_file.as_ref());
+    if let (Some(name), true) = (&from.dataset_name, files.is_empty()) {
+        let (train, eval) = locate::dataset(name, from.dataset_config_name.as_deref(), watch)?;
+        files = if eval.is_empty() { train } else { eval };
+    }
+    let table = read_split(&files, Split::Test, &columns(from), source.skip_bad_rows)?;
+    let classes = Classes::of_model(labels);
+    let rows = sample(table.rows, &classes, source.max_eval_samples, shuffle_seed)?;
+    Ok((rows, table.skipped))
+}

@@ -1,0 +1,282 @@
+//! Files from the hub: downloaded, resumed, checked, found again, and what is said when that fails.
+#![cfg(feature = "hub")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
+
+#[path = "support/hub_server.rs"]
+mod hub_server;
+#[path = "hub/refusals.rs"]
+mod refusals;
+
+use hub_server::{COMMIT, HubServer, Kept, sha256};
+use nsmc_tui::hub::{Hub, HubError, Repo, Transfer};
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const MODEL: &str = "klue/tiny-bert";
+const FOLDER: &str = "models--klue--tiny-bert";
+const WEIGHTS: &str = "model.safetensors";
+
+/// A server, an empty cache, and large content that no two places of are alike.
+struct Stage {
+    server: HubServer,
+    cache: TempDir,
+    content: Vec<u8>,
+    /// The name of the content's blob.
+    blob: String,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let server = HubServer::start().expect("a server");
+        let content: Vec<u8> = (0..60_000_u32).flat_map(u32::to_le_bytes).collect();
+        let blob = server.add(MODEL, WEIGHTS, &content, Kept::Large);
+        server.add(MODEL, "config.json", b"{}", Kept::Small);
+        Self { server, cache: tempfile::tempdir().expect("a folder"), content, blob }
+    }
+
+    fn hub(&self) -> Hub {
+        self.hub_with(None)
+    }
+
+    fn hub_with(&self, token: Option<&str>) -> Hub {
+        let hub = Hub::new(self.server.endpoint(), self.cache.path(), token, false);
+        hub.expect("a hub").patience(Duration::from_millis(250), Duration::from_millis(2))
+    }
+
+    fn offline(&self) -> Hub {
+        Hub::new(self.server.endpoint(), self.cache.path(), None, true).expect("a hub")
+    }
+
+    /// A hub at an address where nobody answers any more.
+    fn unreachable(&self) -> Hub {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+        drop(listener);
+        let hub = Hub::new(endpoint, self.cache.path(), None, false).expect("a hub");
+        hub.patience(Duration::from_millis(250), Duration::from_millis(2))
+    }
+
+    fn in_cache(&self, path: &str) -> PathBuf {
+        self.cache.path().join(FOLDER).join(path)
+    }
+
+    fn pointer(&self, file: &str) -> PathBuf {
+        self.in_cache(&format!("snapshots/{COMMIT}/{file}"))
+    }
+
+    fn incomplete(&self) -> PathBuf {
+        self.in_cache(&format!("blobs/{}.incomplete", self.blob))
+    }
+
+    /// Lays down what a download that broke off would have left.
+    fn leave(&self, content: &[u8]) {
+        write(&self.incomplete(), content);
+    }
+
+    fn assert_complete(&self) {
+        assert!(fs::read(self.pointer(WEIGHTS)).expect("the file") == self.content);
+        assert!(!self.incomplete().exists(), "the part has become the blob");
+    }
+}
+
+fn write(path: &Path, content: &[u8]) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(path, content).expect("a file");
+}
+
+fn get(hub: &Hub, file: &str) -> Result<Option<PathBuf>, HubError> {
+    hub.file(&Repo::model(MODEL), file, &mut |_| true)
+}
+
+#[test]
+fn a_file_comes_once_and_is_found_again() {
+    let stage = Stage::new();
+    let mut told: Vec<Transfer> = Vec::new();
+    let mut watch = |transfer: &Transfer| {
+        told.push(transfer.clone());
+        true
+    };
+    let path = stage.hub().file(&Repo::model(MODEL), WEIGHTS, &mut watch).expect("an answer");
+    assert_eq!(path, Some(stage.pointer(WEIGHTS)));
+    stage.assert_complete();
+    let size = stage.content.len() as u64;
+    let last = told.last().expect("the end is told");
+    assert_eq!((last.file.as_str(), last.done, last.total, last.resumed), (WEIGHTS, size, size, 0));
+
+    // As Python lays it out.
+    assert!(stage.in_cache("blobs").join(&stage.blob).is_file());
+    assert_eq!(fs::read_to_string(stage.in_cache("refs/main")).expect("a ref"), COMMIT);
+    #[cfg(unix)]
+    assert_eq!(
+        fs::read_link(stage.pointer(WEIGHTS)).expect("a link"),
+        Path::new("../../blobs").join(&stage.blob)
+    );
+
+    assert_eq!(get(&stage.hub(), WEIGHTS).expect("an answer"), path);
+    assert_eq!(stage.server.ranges(), [None], "the second time nothing is downloaded");
+}
+
+#[test]
+fn a_file_in_a_folder_of_a_dataset() {
+    let stage = Stage::new();
+    let text = "아 더빙.. 진짜 짜증나네요".as_bytes();
+    stage.server.add("datasets/e9t/nsmc", "data/train.txt", text, Kept::Small);
+    let path = stage.hub().file(&Repo::dataset("e9t/nsmc"), "data/train.txt", &mut |_| true);
+    let path = path.expect("an answer").expect("a file");
+    assert!(path.ends_with(format!("datasets--e9t--nsmc/snapshots/{COMMIT}/data/train.txt")));
+    assert_eq!(fs::read(path).expect("the file"), text);
+}
+
+#[test]
+fn an_empty_file_and_a_repository_without_an_owner() {
+    let stage = Stage::new();
+    stage.server.add("tiny-bert", "empty.txt", b"", Kept::Small);
+    let path = stage.hub().file(&Repo::model("tiny-bert"), "empty.txt", &mut |_| true);
+    assert_eq!(fs::read(path.expect("an answer").expect("a file")).expect("the file"), b"");
+}
+
+#[test]
+fn a_download_goes_on_where_it_broke_off() {
+    let stage = Stage::new();
+    stage.leave(&stage.content[..100_000]);
+    let mut first = None;
+    let mut watch = |transfer: &Transfer| {
+        if transfer.resumed > 0 && first.is_none() {
+            first = Some((transfer.done, transfer.resumed));
+        }
+        true
+    };
+    stage.hub().file(&Repo::model(MODEL), WEIGHTS, &mut watch).expect("an answer");
+    stage.assert_complete();
+    assert_eq!(stage.server.ranges(), [Some("bytes=100000-".to_owned())]);
+    assert_eq!(first, Some((100_000, 100_000)));
+}
+
+#[test]
+fn a_part_that_is_whole_already_is_only_checked() {
+    let stage = Stage::new();
+    stage.leave(&stage.content);
+    get(&stage.hub(), WEIGHTS).expect("an answer");
+    stage.assert_complete();
+    assert_eq!(stage.server.ranges(), []);
+}
+
+#[test]
+fn a_spoilt_or_overlong_part_is_thrown_away() {
+    for spoilt in [vec![7; 100_000], vec![7; 500_000]] {
+        let stage = Stage::new();
+        stage.leave(&spoilt);
+        get(&stage.hub(), WEIGHTS).expect("an answer");
+        stage.assert_complete();
+        assert_eq!(stage.server.ranges().last(), Some(&None), "the last request is for the whole");
+    }
+}
+
+#[test]
+fn a_server_that_knows_no_parts_spoils_nothing() {
+    let stage = Stage::new();
+    stage.leave(&stage.content[..100_000]);
+    stage.server.faults(|faults| faults.ignore_range = true);
+    get(&stage.hub(), WEIGHTS).expect("an answer");
+    stage.assert_complete();
+    assert_eq!(stage.server.ranges().len(), 1, "the whole that came is taken");
+}
+
+#[test]
+fn a_broken_connection_is_taken_up_again() {
+    let stage = Stage::new();
+    stage.server.faults(|faults| faults.cuts = [90_000, 50_000].into());
+    get(&stage.hub(), WEIGHTS).expect("an answer");
+    stage.assert_complete();
+    let ranges = stage.server.ranges();
+    let expected = [None, Some("bytes=90000-".to_owned()), Some("bytes=140000-".to_owned())];
+    assert_eq!(ranges, expected);
+}
+
+#[test]
+fn after_too_many_breaks_the_part_is_kept_for_later() {
+    let stage = Stage::new();
+    stage.server.faults(|faults| faults.cut_always = Some(10_000));
+    let error = get(&stage.hub(), WEIGHTS).expect_err("it breaks off");
+    assert!(matches!(&error, HubError::Interrupted { done: 50_000, .. }), "{error}");
+    assert!(error.to_string().contains("run the same again"), "{error}");
+    assert_eq!(fs::metadata(stage.incomplete()).expect("the part").len(), 50_000);
+    assert!(!stage.pointer(WEIGHTS).exists());
+
+    stage.server.faults(|faults| faults.cut_always = None);
+    get(&stage.hub(), WEIGHTS).expect("an answer");
+    stage.assert_complete();
+    assert_eq!(stage.server.ranges().last(), Some(&Some("bytes=50000-".to_owned())));
+}
+
+#[test]
+fn a_stalled_connection_counts_as_broken() {
+    let stage = Stage::new();
+    stage.server.faults(|faults| faults.stall = Some(1_000));
+    let hub = stage.hub().patience(Duration::from_millis(100), Duration::from_millis(2));
+    let error = get(&hub, WEIGHTS).expect_err("it stalls");
+    assert!(matches!(&error, HubError::Interrupted { done: 5_000, .. }), "{error}");
+    assert!(error.to_string().contains("nothing came for 0.1 s"), "{error}");
+}
+
+#[test]
+fn a_download_can_be_cancelled_also_while_nothing_comes() {
+    let stage = Stage::new();
+    stage.server.faults(|faults| faults.stall = Some(20_000));
+    let hub = stage.hub().patience(Duration::from_mins(1), Duration::from_mins(1));
+    let began = Instant::now();
+    let mut watch = |transfer: &Transfer| transfer.done < 20_000;
+    let error = hub.file(&Repo::model(MODEL), WEIGHTS, &mut watch).expect_err("it is cancelled");
+    assert!(matches!(error, HubError::Cancelled), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(2));
+    assert_eq!(fs::metadata(stage.incomplete()).expect("the part").len(), 20_000);
+    assert!(!stage.pointer(WEIGHTS).exists());
+}
+
+#[test]
+fn while_another_process_downloads_the_file_it_is_waited_for() {
+    let stage = Stage::new();
+    let lock = stage.cache.path().join(".locks").join(FOLDER).join(format!("{}.lock", stage.blob));
+    write(&lock, b"");
+    let lock = fs::File::open(lock).expect("the lock");
+    lock.lock().expect("the lock");
+    let mut asked = 0;
+    let mut watch = |_: &Transfer| {
+        asked += 1;
+        asked < 4
+    };
+    let error = stage.hub().file(&Repo::model(MODEL), WEIGHTS, &mut watch);
+    assert!(matches!(error, Err(HubError::Cancelled)), "{error:?}");
+    assert_eq!(stage.server.ranges(), []);
+
+    // The other is done.
+    write(&stage.in_cache("blobs").join(&stage.blob), &stage.content);
+    lock.unlock().expect("the lock");
+    get(&stage.hub(), WEIGHTS).expect("an answer");
+    stage.assert_complete();
+    assert_eq!(stage.server.ranges(), []);
+}
+
+#[test]
+fn content_that_is_not_what_was_announced_is_never_offered() {
+    let stage = Stage::new();
+    let mut wrong = stage.content.clone();
+    wrong[7] ^= 1;
+    stage.server.faults(|faults| faults.content = Some(wrong.clone()));
+    let error = get(&stage.hub(), WEIGHTS).expect_err("it is spoilt");
+    let HubError::WrongHash { expected, found, .. } = &error else {
+        unreachable!("{error}");
+    };
+    assert_eq!((expected, found), (&stage.blob, &sha256(&wrong)));
+    assert!(!stage.incomplete().exists() && !stage.pointer(WEIGHTS).exists());
+    assert_eq!(stage.server.ranges().len(), 1, "what came fresh is not asked for twice");
+
+    // Longer than announced.
+    stage.server.faults(|faults| faults.content = Some([&stage.content[..], b"more"].concat()));
+    let error = get(&stage.hub(), WEIGHTS).expect_err("it is too long");
+    assert!(matches!(error, HubError::WrongSize { .. }), "{error}");
+    assert!(!stage.incomplete().exists() && !stage.pointer(WEIGHTS).exists());
+}

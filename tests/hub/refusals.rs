@@ -1,0 +1,212 @@
+//! What the hub will not or cannot hand out, and what the cache does about it.
+
+use super::hub_server::{COMMIT, HubServer, Kept};
+use super::{FOLDER, MODEL, Stage, WEIGHTS, get, write};
+use nsmc_tui::hub::{Hub, HubError, Repo};
+use std::fs;
+use std::time::Duration;
+
+#[test]
+fn a_token_opens_what_is_closed_and_is_never_shown() {
+    let stage = Stage::new();
+    stage.server.faults(|faults| faults.token = Some("hf_secret".to_owned()));
+    for token in [None, Some("hf_wrong")] {
+        let hub = stage.hub_with(token);
+        let error = get(&hub, WEIGHTS).expect_err("it is closed");
+        let words = format!("{error} {error:?} {hub:?}");
+        assert!(matches!(error, HubError::Denied { .. }), "{error}");
+        assert!(words.contains("HF_TOKEN") && words.contains("Access is restricted"), "{words}");
+        assert!(!words.contains("hf_wrong"), "{words}");
+        let error = hub.list(&Repo::model(MODEL)).expect_err("it is closed");
+        assert!(matches!(error, HubError::Denied { .. }), "{error}");
+    }
+    let hub = stage.hub_with(Some("hf_secret"));
+    get(&hub, WEIGHTS).expect("an answer");
+    stage.assert_complete();
+    assert!(!format!("{hub:?}").contains("hf_secret"));
+
+    let error = Hub::new(stage.server.endpoint(), "", Some("hf_\nsecret"), false);
+    let error = error.expect_err("no header may hold that");
+    assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+}
+
+#[test]
+fn the_token_does_not_follow_to_another_host() {
+    let (stage, other) = (Stage::new(), HubServer::start().expect("a server"));
+    other.add(MODEL, WEIGHTS, &stage.content, Kept::Large);
+    stage.server.faults(|faults| {
+        faults.token = Some("hf_secret".to_owned());
+        faults.elsewhere = Some(other.endpoint());
+    });
+    stage.leave(&stage.content[..100_000]);
+    get(&stage.hub_with(Some("hf_secret")), WEIGHTS).expect("an answer");
+    stage.assert_complete();
+    let seen = other.seen();
+    let [seen] = &seen[..] else { unreachable!("{seen:?}") };
+    assert_eq!(seen.range.as_deref(), Some("bytes=100000-"));
+    assert_eq!(seen.authorization, None);
+}
+
+#[test]
+fn a_file_that_the_repository_does_not_have() {
+    let stage = Stage::new();
+    assert_eq!(get(&stage.hub(), "a/vocab.txt").expect("an answer"), None);
+    let mark = stage.in_cache(&format!(".no_exist/{COMMIT}/a/vocab.txt"));
+    assert_eq!(fs::read(mark).expect("the mark"), b"");
+    // The mark answers where nobody can be asked.
+    assert_eq!(get(&stage.offline(), "a/vocab.txt").expect("an answer"), None);
+    assert_eq!(get(&stage.unreachable(), "a/vocab.txt").expect("an answer"), None);
+}
+
+#[test]
+fn a_repository_or_revision_that_is_not_there() {
+    let stage = Stage::new();
+    let hub = stage.hub();
+    let nobody = Repo::model("nobody/nothing");
+    for error in [hub.file(&nobody, WEIGHTS, &mut |_| true).err(), hub.list(&nobody).err()] {
+        let error = error.expect("there is none");
+        assert!(matches!(error, HubError::NoRepository { .. }), "{error}");
+        assert!(error.to_string().contains("model nobody/nothing"), "{error}");
+    }
+    let old = Repo::model(MODEL).at("v0/none");
+    let error = hub.file(&old, WEIGHTS, &mut |_| true).expect_err("there is none");
+    assert!(matches!(&error, HubError::NoRevision { revision, .. } if revision == "v0/none"));
+    assert!(!stage.cache.path().join(FOLDER).exists(), "nothing is left in the cache");
+}
+
+#[test]
+fn a_refusal_of_the_content_is_not_kept_as_the_content() {
+    let stage = Stage::new();
+    stage.server.faults(|faults| faults.deny_content = true);
+    for file in [WEIGHTS, "config.json"] {
+        let error = get(&stage.hub(), file).expect_err("it is refused");
+        assert!(matches!(error, HubError::Denied { .. }), "{error}");
+        assert!(!stage.pointer(file).exists());
+    }
+    stage.server.faults(|faults| faults.deny_content = false);
+    get(&stage.hub(), WEIGHTS).expect("an answer");
+    stage.assert_complete();
+}
+
+#[test]
+fn offline_only_the_cache_is_asked() {
+    let stage = Stage::new();
+    get(&stage.hub(), "config.json").expect("an answer");
+    let before = stage.server.seen().len();
+    let offline = stage.offline();
+    let path = get(&offline, "config.json").expect("an answer");
+    assert_eq!(path, Some(stage.pointer("config.json")));
+    assert_eq!(offline.list(&Repo::model(MODEL)).expect("a list"), ["config.json"]);
+    for error in [get(&offline, WEIGHTS).err(), offline.list(&Repo::model("a/b")).err()] {
+        let error = error.expect("it is not there");
+        assert!(matches!(error, HubError::Offline { .. }), "{error}");
+        assert!(error.to_string().contains("HF_HUB_OFFLINE"), "{error}");
+    }
+    assert_eq!(stage.server.seen().len(), before);
+}
+
+#[test]
+fn out_of_reach_the_cache_serves() {
+    let stage = Stage::new();
+    let error = get(&stage.unreachable(), "config.json").expect_err("nobody answers");
+    assert!(matches!(error, HubError::Unreachable { .. }), "{error}");
+    let words = error.to_string();
+    for word in ["http://127.0.0.1:", "refused", "HF_HUB_OFFLINE=1", "HF_ENDPOINT"] {
+        assert!(words.contains(word), "{word:?} is not in: {words}");
+    }
+    get(&stage.hub(), "config.json").expect("an answer");
+    let path = get(&stage.unreachable(), "config.json").expect("an answer");
+    assert_eq!(path, Some(stage.pointer("config.json")));
+    let list = stage.unreachable().list(&Repo::model(MODEL));
+    assert_eq!(list.expect("a list"), ["config.json"]);
+
+    // A hub that is there, but not well.
+    stage.server.faults(|faults| faults.unwell = true);
+    assert_eq!(get(&stage.hub(), "config.json").expect("an answer"), path);
+    let error = get(&stage.hub(), WEIGHTS).expect_err("it is not well");
+    assert!(error.to_string().contains("503"), "{error}");
+}
+
+#[test]
+fn a_hub_that_never_answers_is_given_up() {
+    let stage = Stage::new();
+    // Whoever connects waits in the queue for ever.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+    let hub = Hub::new(endpoint, stage.cache.path(), None, false).expect("a hub");
+    let hub = hub.patience(Duration::from_millis(150), Duration::from_millis(2));
+    let error = get(&hub, WEIGHTS).expect_err("nobody answers");
+    assert!(matches!(error, HubError::Unreachable { .. }), "{error}");
+}
+
+#[test]
+fn what_python_downloaded_is_found() {
+    let stage = Stage::new();
+    // As huggingface_hub leaves it, which also asks only for the metadata the next time.
+    write(&stage.in_cache("blobs").join(&stage.blob), &stage.content);
+    write(&stage.in_cache("refs/main"), COMMIT.as_bytes());
+    let pointer = stage.pointer(WEIGHTS);
+    fs::create_dir_all(pointer.parent().expect("a folder")).expect("a folder");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(format!("../../blobs/{}", stage.blob), &pointer).expect("a link");
+    #[cfg(not(unix))]
+    write(&pointer, &stage.content);
+    assert_eq!(get(&stage.hub(), WEIGHTS).expect("an answer"), Some(pointer.clone()));
+    assert_eq!(get(&stage.offline(), WEIGHTS).expect("an answer"), Some(pointer.clone()));
+    assert_eq!(stage.server.ranges(), []);
+
+    // A commit never changes, so nobody needs to be asked about it.
+    let before = stage.server.seen().len();
+    let pinned = Repo::model(MODEL).at(COMMIT);
+    let path = stage.hub().file(&pinned, WEIGHTS, &mut |_| true).expect("an answer");
+    assert_eq!((path, stage.server.seen().len()), (Some(pointer.clone()), before));
+
+    // A blob that was stored only in part, as other programs may leave it, is replaced.
+    write(&stage.in_cache("blobs").join(&stage.blob), b"<html>denied</html>");
+    get(&stage.hub(), WEIGHTS).expect("an answer");
+    stage.assert_complete();
+}
+
+#[test]
+fn names_that_lead_out_of_the_cache_ask_nobody() {
+    let stage = Stage::new();
+    let hub = stage.hub();
+    for id in ["../../etc", "/etc", "a/b/c", "a/..", "-x/y", "a/b?x=1", ""] {
+        let error = hub.file(&Repo::model(id), "x", &mut |_| true);
+        assert!(matches!(error, Err(HubError::Name { .. })), "{id:?}");
+        assert!(matches!(hub.list(&Repo::dataset(id)), Err(HubError::Name { .. })), "{id:?}");
+    }
+    for file in ["../x", "/etc/passwd", "a/../../x", "a\\..\\x", "\u{1b}[2J", ""] {
+        assert!(matches!(get(&hub, file), Err(HubError::Name { .. })), "{file:?}");
+    }
+    let error = hub.file(&Repo::model(MODEL).at("../x"), "x", &mut |_| true);
+    assert!(matches!(error, Err(HubError::Name { .. })));
+    assert!(stage.server.seen().is_empty());
+}
+
+#[test]
+fn a_list_has_all_pages_and_no_name_that_leads_out() {
+    let stage = Stage::new();
+    stage.server.add(MODEL, "../evil.txt", b"", Kept::Small);
+    stage.server.add(MODEL, "1_Pooling/config.json", b"{}", Kept::Small);
+    stage.server.faults(|faults| faults.page = Some(2));
+    let expected = ["1_Pooling/config.json", "config.json", WEIGHTS];
+    assert_eq!(stage.hub().list(&Repo::model(MODEL)).expect("a list"), expected);
+    assert_eq!(stage.server.seen().len(), 2);
+    assert!(stage.server.seen()[0].path.ends_with("/tree/main?recursive=true"));
+
+    stage.server.add("datasets/e9t/nsmc", "ratings_test.txt", b"id", Kept::Small);
+    let list = stage.hub().list(&Repo::dataset("e9t/nsmc")).expect("a list");
+    assert_eq!(list, ["ratings_test.txt"]);
+}
+
+#[test]
+fn addresses_that_are_none() {
+    for endpoint in ["", "huggingface.co", "ftp://x", "https://x/?a=b"] {
+        let error = Hub::new(endpoint, "", None, false).expect_err("no address");
+        assert!(error.to_string().contains("HF_ENDPOINT"), "{error}");
+    }
+    let hub = Hub::new("https://user:password@host.example/hf/", "", None, true).expect("a hub");
+    let words = format!("{hub:?}");
+    assert!(words.contains("https://host.example/hf\"") && !words.contains("password"), "{words}");
+}

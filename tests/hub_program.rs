@@ -1,0 +1,197 @@
+//! The program against a stand-in for the Hugging Face hub.
+#![cfg(feature = "hub")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
+
+#[path = "support/hub_server.rs"]
+mod hub_server;
+mod support;
+
+use assert_cmd::Command;
+use hub_server::{HubServer, Kept};
+use nsmc_tui::model::{ModelConfig, SequenceClassifier, Weights, folder};
+use nsmc_tui::tokenizer::Tokenizer;
+use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+use support::program;
+
+const MODEL: &str = "klue/tiny-bert";
+
+/// A hub with a small model, and a home for its cache.
+struct Stage {
+    server: HubServer,
+    home: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let server = HubServer::start().expect("a server");
+        let overrides = [
+            ("hidden_size".to_owned(), 24.into()),
+            ("intermediate_size".to_owned(), 48.into()),
+            ("num_hidden_layers".to_owned(), 1.into()),
+        ];
+        let text = nsmc_tui::model::config::EMBEDDED;
+        let config = ModelConfig::parse(text, Path::new("config.json"), &overrides);
+        let model = SequenceClassifier::new(config.expect("a config"), Weights::none(), 3);
+        let made = tempfile::tempdir().expect("a folder");
+        folder::write(made.path(), &model.expect("a model").0).expect("files");
+        for (name, bytes) in
+            Tokenizer::embedded().and_then(|t| t.files(64)).expect("a tokenizer's files")
+        {
+            std::fs::write(made.path().join(name), bytes).expect("a file");
+        }
+        for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+            let bytes = std::fs::read(made.path().join(name)).expect("a file");
+            server.add(MODEL, name, &bytes, Kept::Small);
+        }
+        let weights = std::fs::read(made.path().join("model.safetensors")).expect("weights");
+        server.add(MODEL, "model.safetensors", &weights, Kept::Large);
+        Self { server, home: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command
+            .current_dir(self.home.path())
+            .env("HF_ENDPOINT", self.server.endpoint())
+            .env("HF_HOME", self.home.path().join("hf"))
+            .env("NO_PROXY", "127.0.0.1")
+            .env_remove("HF_TOKEN")
+            .env_remove("HF_HUB_OFFLINE")
+            .args(arguments);
+        command
+    }
+
+    fn contents(&self) -> usize {
+        self.server.seen().iter().filter(|seen| seen.method == "GET").count()
+    }
+}
+
+fn talk(assert: &assert_cmd::assert::Assert) -> String {
+    String::from_utf8_lossy(&assert.get_output().stderr).into_owned()
+}
+
+#[test]
+fn a_model_of_the_hub_is_downloaded_once_and_trained() {
+    let stage = Stage::new();
+    let flags = ["--max-train-samples", "64", "--max-eval-samples", "32", "--max-steps", "2"];
+    let line = [&["train", "--plain", "--model-name-or-path", MODEL], &flags[..]].concat();
+    let run = stage.program(&line).assert().success();
+    assert!(talk(&run).contains("downloading model.safetensors"), "{}", talk(&run));
+    let out = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
+    assert!(out.contains("klue/tiny-bert: BERT 1 layers × 24"), "{out}");
+    assert!(out.contains("learning_rate = 5e-5 (recipe trainer)"), "weights are known: {out}");
+    let card = std::fs::read_to_string(stage.home.path().join("outputs/README.md"));
+    assert!(card.expect("a card").contains("base_model: \"klue/tiny-bert\""));
+
+    let before = stage.contents();
+    let ask = ["predict", "--json", "--model-name-or-path", MODEL, "최고의 영화"];
+    let online = stage.program(&ask).assert().success();
+    assert_eq!(stage.contents(), before, "nothing is downloaded twice");
+    let offline = stage.program(&ask).env("HF_HUB_OFFLINE", "1").assert().success();
+    assert_eq!(online.get_output().stdout, offline.get_output().stdout);
+}
+
+#[test]
+fn what_the_hub_refuses_is_told_with_what_to_do() {
+    let stage = Stage::new();
+    let ask = |model: &str| -> String {
+        let flags = ["predict", "--model-name-or-path", model, "최고"];
+        talk(&stage.program(&flags).assert().code(1))
+    };
+    assert!(ask("klue/no-such-model").contains("there is no model klue/no-such-model"));
+    let offline = ["predict", "--model-name-or-path", MODEL, "최고"];
+    let offline = stage.program(&offline).env("HF_HUB_OFFLINE", "1").assert().code(1);
+    assert!(talk(&offline).contains("HF_HUB_OFFLINE"), "{}", talk(&offline));
+    stage.server.faults(|faults| faults.token = Some("hf_secret".to_owned()));
+    assert!(ask(MODEL).contains("HF_TOKEN"), "{}", ask(MODEL));
+    let flags = ["predict", "--model-name-or-path", MODEL, "최고"];
+    let known = stage.program(&flags).env("HF_TOKEN", "hf_secret").assert().success();
+    assert!(!talk(&known).contains("hf_secret"));
+    stage.server.add("old/model", "config.json", b"{}", Kept::Small);
+    stage.server.add("old/model", "vocab.txt", b"[PAD]\n", Kept::Small);
+    stage.server.add("old/model", "pytorch_model.bin", b"\x80\x02", Kept::Large);
+    stage.server.faults(|faults| faults.token = None);
+    assert!(ask("old/model").contains("is a pickle"), "{}", ask("old/model"));
+}
+
+/// Reviews as the hub's Parquet branch holds NSMC.
+fn reviews(count: i64) -> Vec<u8> {
+    let schema = "message schema { required binary id (UTF8); required binary document (UTF8); \
+                  required int64 label; }";
+    let schema = Arc::new(parse_message_type(schema).expect("a schema"));
+    let mut bytes = Vec::new();
+    let mut writer =
+        SerializedFileWriter::new(&mut bytes, schema, Arc::default()).expect("a writer");
+    let mut group = writer.next_row_group().expect("a group");
+    let texts = ["정말 재미있다", "지루하다"].map(ByteArray::from);
+    for column in 0..3 {
+        let mut writer = group.next_column().expect("a column").expect("three columns");
+        let written = if column == 2 {
+            let values: Vec<i64> = (0..count).map(|i| 1 - i % 2).collect();
+            writer.typed::<Int64Type>().write_batch(&values, None, None)
+        } else {
+            let value = |i: i64| match column {
+                0 => ByteArray::from(i.to_string().as_str()),
+                _ => texts[(i % 2) as usize].clone(),
+            };
+            let values: Vec<ByteArray> = (0..count).map(value).collect();
+            writer.typed::<ByteArrayType>().write_batch(&values, None, None)
+        };
+        written.expect("values");
+        writer.close().expect("a column");
+    }
+    group.close().expect("a group");
+    writer.close().expect("a file");
+    bytes
+}
+
+#[test]
+fn a_dataset_of_the_hub_is_read_from_its_parquet_branch() {
+    let stage = Stage::new();
+    let dataset = "datasets/e9t/nsmc";
+    stage.server.add(dataset, "default/train/0000.parquet", &reviews(70), Kept::Large);
+    stage.server.add(dataset, "default/test/0000.parquet", &reviews(30), Kept::Large);
+    let data = stage.program(&["data", "--json", "--dataset-name", "e9t/nsmc"]).assert().success();
+    let data: Value = serde_json::from_slice(&data.get_output().stdout).expect("JSON");
+    assert_eq!((&data["train"]["rows"], &data["eval"]["rows"]), (&70.into(), &30.into()));
+    assert_eq!(data["eval"]["positives"], 15);
+    let seen = stage.server.seen();
+    assert!(seen.iter().any(|seen| seen.path.contains("refs%2Fconvert%2Fparquet")), "{seen:?}");
+    let none = stage.program(&["data", "--dataset-name", "e9t/none"]).assert().code(1);
+    assert!(talk(&none).contains("there is no dataset e9t/none"), "{}", talk(&none));
+}
+
+#[test]
+fn a_download_that_is_killed_goes_on_where_it_was() {
+    let stage = Stage::new();
+    stage.server.faults(|faults| faults.stall = Some(20_000));
+    let ask = ["predict", "--model-name-or-path", MODEL, "최고"];
+    let mut killed = std::process::Command::new(program())
+        .current_dir(stage.home.path())
+        .env("HF_ENDPOINT", stage.server.endpoint())
+        .env("HF_HOME", stage.home.path().join("hf"))
+        .args(ask)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let blobs = stage.home.path().join("hf/hub/models--klue--tiny-bert/blobs");
+    let part = || {
+        let entries = std::fs::read_dir(&blobs).into_iter().flatten().flatten();
+        let mut parts = entries.filter(|e| e.path().extension().is_some_and(|e| e == "incomplete"));
+        parts.find_map(|part| part.metadata().ok()).map_or(0, |metadata| metadata.len())
+    };
+    while part() < 10_000 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    killed.kill().expect("a kill");
+    killed.wait().expect("an end");
+    stage.server.faults(|faults| faults.stall = None);
+    stage.program(&ask).assert().success();
+    let ranges: Vec<String> = stage.server.ranges().into_iter().flatten().collect();
+    assert_eq!(ranges.len(), 1, "the rest alone is asked for: {ranges:?}");
+}

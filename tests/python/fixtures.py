@@ -1,0 +1,168 @@
+"""Writes `tests/reference/{roberta,electra,electra_same_size}`, which the Rust tests hold the
+program's models against: transformers' own logits, hidden states and gradients on random weights.
+
+Needs the packages of requirements.txt; no network, no GPU, a few seconds. Usage:
+
+    python tests/python/fixtures.py [--output-dir tests/reference] [--only NAME]
+
+Each folder gets `config.json` and `model.safetensors` as `save_pretrained` writes them,
+`reference.json` (one batch) and `reference.safetensors` (what transformers makes of it). All
+numbers come from fixed seeds, so the same versions of the packages write the same bytes.
+"""
+
+import argparse
+import json
+import platform
+
+from support import REFERENCE, widen
+
+import numpy as np
+import safetensors.torch
+import torch
+import transformers
+from transformers import (
+    ElectraConfig,
+    ElectraForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
+from pathlib import Path
+
+SMALL = {
+    "vocab_size": 120,
+    "num_hidden_layers": 2,
+    "hidden_size": 24,
+    "num_attention_heads": 3,
+    "intermediate_size": 48,
+}
+# How many tokens the rows of the batch have, [CLS] and [SEP] included: the longest takes every
+# position there is.
+LENGTHS = [11, 40, 2, 23, 7]
+
+
+def roberta():
+    """Like klue/roberta: [PAD] is 1 and positions start behind it, one token type, three names."""
+    return RobertaForSequenceClassification(
+        RobertaConfig(
+            **SMALL,
+            max_position_embeddings=42,
+            type_vocab_size=1,
+            layer_norm_eps=1e-5,
+            bos_token_id=0,
+            pad_token_id=1,
+            eos_token_id=2,
+            id2label={0: "부정", 1: "neutral", 2: "긍정"},
+            label2id={"부정": 0, "neutral": 1, "긍정": 2},
+        )
+    )
+
+
+def electra():
+    """Like koelectra-small: embeddings narrower than the layers, so `embeddings_project` is there;
+    two classes without names of their own."""
+    return ElectraForSequenceClassification(
+        ElectraConfig(
+            **SMALL, embedding_size=12, max_position_embeddings=40, type_vocab_size=2, num_labels=2
+        )
+    )
+
+
+def electra_same_size():
+    """Like koelectra-base: embeddings as wide as the layers, so no `embeddings_project`."""
+    return ElectraForSequenceClassification(
+        ElectraConfig(
+            **SMALL,
+            embedding_size=24,
+            max_position_embeddings=40,
+            type_vocab_size=2,
+            id2label={0: "부정", 1: "긍정"},
+            label2id={"부정": 0, "긍정": 1},
+        )
+    )
+
+
+# Each model, its seed, and the numbers of [CLS] and [SEP].
+MODELS = {
+    "roberta": (roberta, 11, 0, 2),
+    "electra": (electra, 12, 2, 3),
+    "electra_same_size": (electra_same_size, 13, 2, 3),
+}
+
+
+def batch_of(config, seed, cls_id, sep_id):
+    """Rows of different lengths, padded to the right with the model's own padding."""
+    draw = np.random.default_rng(seed + 100)
+    longest = max(LENGTHS)
+    rows, mask = [], []
+    for length in LENGTHS:
+        words = draw.integers(5, config.vocab_size, length - 2).tolist()
+        padding = longest - length
+        rows.append([cls_id, *words, sep_id] + [config.pad_token_id] * padding)
+        mask.append([1] * length + [0] * padding)
+    labels = [i % config.num_labels for i in range(len(LENGTHS))]
+    return {"input_ids": rows, "attention_mask": mask, "labels": labels}
+
+
+def to_json(value):
+    """JSON with one row of numbers a line."""
+    lines = []
+    for key, item in value.items():
+        text = json.dumps(item, ensure_ascii=False)
+        if isinstance(item, list) and isinstance(item[0], list):
+            text = "[\n  " + ",\n  ".join(json.dumps(row) for row in item) + "\n ]"
+        lines.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def write(folder, make, seed, cls_id, sep_id):
+    folder.mkdir(parents=True, exist_ok=True)
+    model = widen(make(), seed).eval()
+    model.save_pretrained(folder)
+    batch = batch_of(model.config, seed, cls_id, sep_id)
+
+    model.double()
+    output = model(**{k: torch.tensor(v) for k, v in batch.items()}, output_hidden_states=True)
+    output.loss.backward()
+
+    tensors = {"logits": output.logits, "loss": output.loss.reshape(1)}
+    for i, state in enumerate(output.hidden_states):
+        tensors[f"hidden_states.{i}"] = state
+    for name, parameter in model.named_parameters():
+        tensors[f"grad.{name}"] = parameter.grad
+    tensors = {name: t.detach().float().contiguous() for name, t in tensors.items()}
+    safetensors.torch.save_file(tensors, folder / "reference.safetensors")
+
+    about = {
+        "what": f"{type(model).__name__} on random weights (seed {seed}), dropout off, one batch "
+        f"of {len(LENGTHS)} padded rows. reference.safetensors: logits, the mean cross-entropy as "
+        "loss, hidden_states.0 (what the first layer gets) to hidden_states.2 (what the last "
+        "gives) and grad.NAME of every parameter; padding's hidden states mean nothing; float64 "
+        "arithmetic stored as float32. Written by tests/python/fixtures.py",
+        "versions": {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "safetensors": safetensors.__version__,
+        },
+    }
+    (folder / "reference.json").write_text(to_json({**about, **batch}), encoding="utf-8")
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    print(f"{folder}: {size:,} bytes, {len(list(model.named_parameters()))} parameters")
+
+
+def run():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output-dir", type=Path, default=REFERENCE)
+    parser.add_argument("--only", choices=MODELS, help="write this folder alone")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    for name, model in MODELS.items():
+        if args.only in (None, name):
+            write(args.output_dir / name, *model)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,435 @@
+"""Shows that models go both ways between the program and the transformers package: what Python
+saved the program reads, and what the program trained Python reads, runs and can train further.
+
+Needs the packages of requirements.txt, for the last step `accelerate` too; no network, no GPU, a
+few minutes. Usage:
+
+    python tests/python/two_way.py PROGRAM WORKDIR [--only bert|roberta|electra] [--steps read|all]
+
+PROGRAM is the built `nsmc-tui`; WORKDIR is a folder for models and runs, each of which is written
+anew. Each thing that holds is one line `ok: …`; the first that does not ends the script.
+"""
+
+import argparse
+import contextlib
+import copy
+import importlib.util
+import io
+import json
+import math
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from support import REFERENCE, Failed, answers, call, check, compare, difference, load, main, ok
+from support import predicted, widen
+
+import torch
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertTokenizer,
+    ElectraConfig,
+    ElectraForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
+from transformers.trainer_callback import TrainerState
+from transformers.trainer_utils import get_last_checkpoint
+
+TOLERANCE = 1e-5
+NAMES = ["부정", "중립", "긍정"]
+ROWS = [
+    ("정말 재미있는 영화였어요", "긍정"),
+    ("배우들의 연기가 훌륭했다", "긍정"),
+    ("다시 보고 싶은 최고의 작품", "긍정"),
+    ("OST도 좋고 감동적이에요!", "긍정"),
+    ("올해 본 영화 중 가장 좋았음", "긍정"),
+    ("웃다가 울다가 시간 가는 줄 몰랐네", "긍정"),
+    ("강력 추천합니다", "긍정"),
+    ("지루해서 중간에 잠들었다", "부정"),
+    ("시간이 아까운 최악의 영화", "부정"),
+    ("돈이 아깝다...", "부정"),
+    ("연기도 별로 내용도 별로", "부정"),
+    ("기대했는데 실망이 너무 크다", "부정"),
+    ("왜 만들었는지 모르겠음", "부정"),
+    ("두 번은 못 보겠다", "부정"),
+    ("그냥 그래요", "중립"),
+    ("나쁘지도 좋지도 않았다", "중립"),
+    ("평범한 가족 영화", "중립"),
+    ("볼 사람은 보고 말 사람은 말고", "중립"),
+    ("기대만큼은 아니지만 볼 만함", "중립"),
+    ("반은 좋고 반은 지루했다", "중립"),
+]
+TEST_ROWS = [
+    ("정말 최고의 감동", "긍정"),
+    ("너무 지루했다", "부정"),
+    ("그냥 평범했다", "중립"),
+    ("연기가 정말 좋았어요", "긍정"),
+    ("최악의 연기", "부정"),
+    ("볼 만한 가족 영화", "중립"),
+    ("추천하고 싶은 작품", "긍정"),
+]
+# Short and long, with words and capitals the vocabulary has or lacks, and one that has to be cut.
+SENTENCES = [
+    "정말 재미있는 영화였어요",
+    "지루해서 중간에 잠들었다...",
+    "그냥 그래요",
+    "뷁 봤는데 OST가 OK, 최고!",
+    "좋다",
+    "시간 가는 줄 몰랐네 " * 8,
+]
+TAGS = (
+    "train/loss train/learning_rate train/grad_norm train/epoch train/train_loss "
+    "train/train_runtime train/total_flos eval/loss eval/accuracy eval/f1 eval/runtime "
+    "eval/samples_per_second eval/steps_per_second"
+).split()
+LOG_KEYS = {"epoch", "grad_norm", "learning_rate", "loss", "step"}
+
+SMALL = {
+    "num_hidden_layers": 2,
+    "hidden_size": 24,
+    "num_attention_heads": 3,
+    "intermediate_size": 48,
+    "id2label": dict(enumerate(NAMES)),
+    "label2id": {name: i for i, name in enumerate(NAMES)},
+}
+# The special tokens in the order of BERT's usual vocabularies and of klue's RoBERTa.
+BERT_ORDER = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+KLUE_ORDER = ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"]
+# The forms that models are shared in, and the type of number in each.
+FORMS = {
+    "one file": torch.float32,
+    "shards": torch.float32,
+    "vocab.txt": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+
+
+def bert(vocab_size):
+    return BertForSequenceClassification(
+        BertConfig(**SMALL, vocab_size=vocab_size, max_position_embeddings=40)
+    )
+
+
+def roberta(vocab_size):
+    config = RobertaConfig(
+        **SMALL,
+        vocab_size=vocab_size,
+        max_position_embeddings=42,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+        bos_token_id=0,
+        pad_token_id=1,
+        eos_token_id=2,
+    )
+    return RobertaForSequenceClassification(config)
+
+
+def electra(vocab_size):
+    config = ElectraConfig(
+        **SMALL, vocab_size=vocab_size, embedding_size=12, max_position_embeddings=40
+    )
+    return ElectraForSequenceClassification(config)
+
+
+MODELS = {
+    "bert": (bert, BERT_ORDER),
+    "roberta": (roberta, KLUE_ORDER),
+    "electra": (electra, BERT_ORDER),
+}
+
+
+def vocabulary(special):
+    """Each character of the reviews, alone and as the continuation of a word."""
+    characters = sorted({c for text, _ in ROWS + TEST_ROWS for c in text if not c.isspace()})
+    return special + characters + [f"##{c}" for c in characters]
+
+
+def fine_tune(model, tokenizer, steps=2):
+    """A few steps of a hand-written PyTorch loop, dropout on."""
+    torch.manual_seed(0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    batch = tokenizer([text for text, _ in ROWS[::3]], padding=True, return_tensors="pt")
+    labels = torch.tensor([NAMES.index(name) for _, name in ROWS[::3]])
+    model.train()
+    for _ in range(steps):
+        loss = model(**batch, labels=labels).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model.eval()
+
+
+def fresh(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+# --- from Python to the program ------------------------------------------------------------------
+
+
+def save(model, tokenizer, vocab, folder, form):
+    """Saves the model in one of `FORMS`."""
+    fresh(folder)
+    model = copy.deepcopy(model).to(FORMS[form])
+    model.save_pretrained(folder, max_shard_size="20KB" if form == "shards" else "1GB")
+    tokenizer.save_pretrained(folder)
+    if form == "vocab.txt":
+        (folder / "tokenizer.json").unlink()
+        (folder / "vocab.txt").write_text("".join(f"{v}\n" for v in vocab), encoding="utf-8")
+    index = folder / "model.safetensors.index.json"
+    check(index.is_file() == (form == "shards"), f"{folder}: not saved as {form}")
+
+
+def read(program, architecture, folder):
+    """Every form of a model that Python fine-tuned; returns the folder of the plain one."""
+    make, special = MODELS[architecture]
+    vocab = vocabulary(special)
+    tokenizer = BertTokenizer({v: i for i, v in enumerate(vocab)}, do_lower_case=False)
+    torch.manual_seed(1)
+    model = fine_tune(widen(make(len(vocab)), seed=1), tokenizer)
+    before = answers(model, tokenizer, SENTENCES)
+    check(any(answer["truncated"] for answer in before), "no sentence is long enough to be cut")
+    for form, dtype in FORMS.items():
+        where = folder / form.replace(" ", "_").replace(".", "_")
+        save(model, tokenizer, vocab, where, form)
+        theirs = answers(*load(where), SENTENCES)
+        lost = difference(before, theirs)
+        # Sixteen bits round the weights; nothing else may change a logit.
+        check(
+            lost <= (TOLERANCE if dtype == torch.float32 else 0.1),
+            f"{where}: saving as {form} changed transformers' own logits by {lost}",
+        )
+        most = compare(where, predicted(program, where, SENTENCES), theirs, TOLERANCE)
+        ok(f"{architecture}, saved by Python as {form}: the program's logits within {most:.1e}")
+    return folder / "one_file"
+
+
+# --- from the program to Python ------------------------------------------------------------------
+
+
+def write_rows(file, rows):
+    lines = [f"{i}\t{text}\t{label}\n" for i, (text, label) in enumerate(rows)]
+    file.write_text("id\tdocument\tlabel\n" + "".join(lines), encoding="utf-8")
+
+
+def train(program, start, folder):
+    """Trains from the folder `start`; returns the output folder and the logging folder."""
+    fresh(folder)
+    write_rows(folder / "train.tsv", ROWS)
+    write_rows(folder / "test.tsv", TEST_ROWS)
+    out, logs = folder / "out", folder / "logs"
+    flags = {
+        "--model-name-or-path": start,
+        "--train-file": folder / "train.tsv",
+        "--validation-file": folder / "test.tsv",
+        "--output-dir": out,
+        "--num-train-epochs": 2,
+        "--per-device-train-batch-size": 4,
+        "--save-steps": 3,
+        "--logging-steps": 2,
+        "--save-total-limit": 2,
+        "--report-to": "tensorboard",
+        "--logging-dir": logs,
+    }
+    call([program, "train", "--plain", *(word for flag in flags.items() for word in flag)])
+    return out, logs
+
+
+def checkpoints(out):
+    found = {int(path.name.split("-")[1]): path for path in out.glob("checkpoint-*")}
+    return [found[step] for step in sorted(found)]
+
+
+def loads_in_python(program, architecture, start, out):
+    """The output folder and each checkpoint: transformers loads them and says what the program
+    says."""
+    before = answers(*load(start), SENTENCES)
+    for folder in [*checkpoints(out), out]:
+        model, tokenizer = load(folder)
+        names = [model.config.id2label[i] for i in range(model.config.num_labels)]
+        check(names == NAMES, f"{folder}: the classes are {names}")
+        check(
+            type(model).__name__.lower().startswith(architecture),
+            f"{folder}: loaded as {type(model).__name__}",
+        )
+        theirs = answers(model, tokenizer, SENTENCES)
+        most = compare(folder, predicted(program, folder, SENTENCES), theirs, TOLERANCE)
+        check(difference(before, theirs) > TOLERANCE, f"{folder}: training changed nothing")
+        ok(
+            f"{architecture}, trained by the program: Python loads {folder.relative_to(out.parent)}"
+            f" with no key missing, unexpected or of another shape; logits within {most:.1e}"
+        )
+
+
+def state_in_python(architecture, out):
+    """trainer_state.json is the Trainer's, and the newest checkpoint is found."""
+    folders = checkpoints(out)
+    steps = [int(folder.name.split("-")[1]) for folder in folders]
+    check(
+        1 <= len(folders) <= 2, f"{out}: --save-total-limit 2 left the checkpoints of steps {steps}"
+    )
+    reference = REFERENCE / "hf_trainer" / "trainer_state.json"
+    keys = json.loads(reference.read_text(encoding="utf-8")).keys() if reference.is_file() else None
+    for step, folder in zip(steps, folders):
+        file = folder / "trainer_state.json"
+        check(file.is_file(), f"{file} is missing")
+        try:
+            state = TrainerState.load_from_json(file)
+        except TypeError as error:
+            raise Failed(f"{file}: transformers' TrainerState does not take it: {error}") from error
+        check(state.global_step == step, f"{file}: global_step is {state.global_step}")
+        check(
+            all(entry["step"] <= step for entry in state.log_history),
+            f"{file}: log_history runs ahead of step {step}",
+        )
+        logged = [entry for entry in state.log_history if "loss" in entry]
+        check(
+            logged and all(entry.keys() == LOG_KEYS for entry in logged),
+            f"{file}: a log line of the Trainer has {sorted(LOG_KEYS)}; here {logged[:1]}",
+        )
+        if keys is not None:
+            ours = json.loads(file.read_text(encoding="utf-8")).keys()
+            check(ours == keys, f"{file}: {sorted(ours ^ keys)} is not in both it and {reference}")
+    same = "no reference to compare its keys with" if keys is None else "its keys are the Trainer's"
+    ok(f"{architecture}: trainer_state.json loads as TrainerState at steps {steps}; {same}")
+    newest = get_last_checkpoint(str(out))
+    check(
+        newest is not None and Path(newest) == folders[-1],
+        f"{out}: get_last_checkpoint finds {newest}, the newest is {folders[-1]}",
+    )
+    ok(f"{architecture}: get_last_checkpoint finds {Path(newest).name}")
+
+
+def logs_in_tensorboard(architecture, out, logs):
+    """TensorBoard's reader finds in its own files what log_history tells, to a float32."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    files = list(logs.rglob("*tfevents*"))
+    check(len(files) == 1, f"{logs}: one event file was expected, not {len(files)}")
+    reader = EventAccumulator(str(files[0].parent), size_guidance={"scalars": 0})
+    reader.Reload()
+    found = reader.Tags()["scalars"]
+    missing = [tag for tag in TAGS if tag not in found]
+    check(not missing, f"{files[0]}: TensorBoard finds no {', '.join(missing)}; it finds {found}")
+
+    state = json.loads((out / "trainer_state.json").read_text(encoding="utf-8"))
+    expected = {}
+    for entry in state["log_history"]:
+        for key, value in entry.items():
+            if key != "step":
+                name = f"eval/{key[5:]}" if key.startswith("eval_") else f"train/{key}"
+                expected.setdefault(name, []).append((entry["step"], value))
+    check(
+        set(found) == set(expected),
+        f"{sorted(set(found) ^ set(expected))} is in only one of {files[0]} and log_history",
+    )
+    for tag, values in expected.items():
+        events = [(event.step, event.value) for event in reader.Scalars(tag)]
+        same = len(events) == len(values) and all(
+            step == s and math.isclose(value, v, rel_tol=1e-6, abs_tol=1e-12)
+            for (step, value), (s, v) in zip(sorted(events), sorted(values))
+        )
+        check(same, f"{tag}: TensorBoard reads {events}, log_history has {values}")
+    count = sum(map(len, expected.values()))
+    ok(f"{architecture}: TensorBoard reads {len(found)} tags, {count} values, as in log_history")
+
+
+def card_in_python(architecture, out):
+    """The model card's front matter holds the last evaluation."""
+    from huggingface_hub import ModelCard
+
+    state = json.loads((out / "trainer_state.json").read_text(encoding="utf-8"))
+    evaluations = [entry for entry in state["log_history"] if "eval_accuracy" in entry]
+    check(evaluations, f"{out}: trainer_state.json holds no evaluation")
+    try:
+        card = ModelCard.load(out / "README.md")
+    except Exception as error:
+        raise Failed(f"{out}/README.md: huggingface_hub cannot read it: {error}") from error
+    results = {result.metric_type: result.metric_value for result in card.data.eval_results or []}
+    for metric in ["accuracy", "f1"]:
+        last = evaluations[-1][f"eval_{metric}"]
+        check(
+            metric in results and abs(float(results[metric]) - last) < 0.5001e-4,
+            f"{out}/README.md: {metric} is {results.get(metric)}, the last evaluation's {last}",
+        )
+    ok(f"{architecture}: huggingface_hub reads the model card: {results}")
+
+
+def resume_in_python(architecture, out, folder):
+    """transformers' Trainer goes on where the program's oldest checkpoint stopped."""
+    if importlib.util.find_spec("accelerate") is None:
+        print(f"skipped: {architecture}: resuming in Python needs the package accelerate")
+        return
+    from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
+
+    checkpoint = checkpoints(out)[0]
+    start = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    model, tokenizer = load(checkpoint)
+    rows = [{**tokenizer(text), "labels": NAMES.index(label)} for text, label in ROWS]
+    arguments = TrainingArguments(
+        output_dir=str(fresh(folder)),
+        num_train_epochs=3,
+        per_device_train_batch_size=4,
+        logging_steps=2,
+        save_steps=3,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        use_cpu=True,
+    )
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows,
+        data_collator=DataCollatorWithPadding(tokenizer),
+    )
+    with contextlib.redirect_stdout(io.StringIO()):
+        trainer.train(resume_from_checkpoint=str(checkpoint))
+    state = trainer.state
+    check(
+        state.global_step == 15
+        and state.log_history[: len(start["log_history"])] == start["log_history"],
+        f"{checkpoint}: resumed to step {state.global_step} with {state.log_history}",
+    )
+    new = [entry for entry in state.log_history[len(start["log_history"]) :] if "loss" in entry]
+    check(new and all(math.isfinite(entry["loss"]) for entry in new), f"{checkpoint}: {new}")
+    steps = f"from step {start['global_step']} to {state.global_step}"
+    ok(f"{architecture}: Python's Trainer goes on with the program's checkpoint {steps}")
+
+
+def run():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("program", type=Path, help="the built nsmc-tui")
+    parser.add_argument("workdir", type=Path, help="where models and runs are written")
+    parser.add_argument("--only", choices=MODELS, help="this architecture alone")
+    parser.add_argument(
+        "--steps",
+        choices=["read", "all"],
+        default="all",
+        help="read: only from Python to the program",
+    )
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    program = args.program.resolve()
+    check(program.is_file(), f"{program}: no such program")
+    for architecture in MODELS if args.only is None else [args.only]:
+        folder = args.workdir.resolve() / architecture
+        start = read(program, architecture, folder / "python")
+        if args.steps == "read":
+            continue
+        out, logs = train(program, start, folder / "trained")
+        loads_in_python(program, architecture, start, out)
+        state_in_python(architecture, out)
+        logs_in_tensorboard(architecture, out, logs)
+        card_in_python(architecture, out)
+        resume_in_python(architecture, out, folder / "resumed")
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,222 @@
+//! Runs that are killed, at any moment, and go on from what they left behind.
+#![cfg(unix)]
+#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
+
+mod support;
+
+use nsmc_tui::data::sampling::Generator;
+use nsmc_tui::model::{ModelConfig, folder};
+use nsmc_tui::train::Checkpoint;
+use nsmc_tui::train::checkpoint::list;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use support::program;
+
+/// A small model on few reviews: 6 steps an epoch.
+const SMALL: [&str; 14] = [
+    "train",
+    "--json",
+    "--max-train-samples",
+    "96",
+    "--max-eval-samples",
+    "32",
+    "--num-train-epochs",
+    "3",
+    "--per-device-train-batch-size",
+    "16",
+    "--logging-steps",
+    "4",
+    "--config-overrides",
+    "hidden_size=48,intermediate_size=96,num_hidden_layers=1",
+];
+
+fn start(folder: &Path, flags: &[&str]) -> Child {
+    Command::new(program())
+        .current_dir(folder)
+        .args(SMALL)
+        .args(flags)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts")
+}
+
+fn events(child: &mut Child) -> impl Iterator<Item = Value> + use<> {
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok())
+}
+
+/// Runs to the end; its events.
+fn run(folder: &Path, flags: &[&str]) -> Vec<Value> {
+    let mut child = start(folder, flags);
+    let events: Vec<Value> = events(&mut child).collect();
+    assert!(child.wait().expect("an end").success(), "{events:?}");
+    events
+}
+
+/// Steps, epochs and evaluations, without what the clock says.
+fn figures(events: &[Value]) -> Vec<Value> {
+    let kinds = ["step", "epoch", "evaluated"];
+    let mut figures: Vec<Value> = events
+        .iter()
+        .filter(|event| kinds.contains(&event["event"].as_str().unwrap_or_default()))
+        .cloned()
+        .collect();
+    for figure in figures.iter_mut().filter_map(Value::as_object_mut) {
+        for clock in ["elapsed", "eval_runtime", "eval_samples_per_second"] {
+            figure.remove(clock);
+        }
+    }
+    figures
+}
+
+fn journal(folder: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("outputs/events.jsonl")).expect("a journal");
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+fn weights(folder: &Path) -> Vec<u8> {
+    std::fs::read(folder.join("outputs/model.safetensors")).expect("weights")
+}
+
+/// Loads a checkpoint wholly, as resuming does.
+fn load(checkpoint: &Path) {
+    let config = ModelConfig::read(&checkpoint.join("config.json"), &[]).expect("a config");
+    let (model, report) = folder::load(checkpoint, config, false, 1).expect("a model");
+    assert!(report.missing.is_empty() && report.unexpected.is_empty(), "{report:?}");
+    let state = Checkpoint::read(checkpoint).expect("a state");
+    let parameters = model.parameters().iter().map(|(_, var)| (var.clone(), true));
+    let settings =
+        nsmc_tui::ops::AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+    let mut optimizer = nsmc_tui::ops::AdamW::new(parameters, settings);
+    state.restore(&model, &mut optimizer).expect("moments");
+    assert_eq!(optimizer.steps(), state.run.progress.step);
+}
+
+#[test]
+fn a_killed_run_that_is_resumed_ends_as_if_nothing_had_happened() {
+    let (whole, cut) = (tempfile::tempdir().expect("one"), tempfile::tempdir().expect("two"));
+    let saving = ["--save-steps", "4", "--save-total-limit", "3", "--learning-rate", "1e-3"];
+    let expected = run(whole.path(), &saving);
+
+    // Killed twice: in the first epoch, and again after it was resumed.
+    let mut child = start(cut.path(), &saving);
+    for event in events(&mut child) {
+        if event["event"] == "step" && event["step"] == 6 {
+            child.kill().expect("a kill");
+        }
+    }
+    assert!(!child.wait().expect("an end").success());
+    // No flag but one: the rest is in the run's own run.toml.
+    let resume = |kill_at: Option<u64>| {
+        let mut child = Command::new(program())
+            .current_dir(cut.path())
+            .args(["train", "--json", "--resume-from-checkpoint"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut told = Vec::new();
+        for event in events(&mut child) {
+            if event["event"] == "step" && event["step"].as_u64() == kill_at {
+                child.kill().expect("a kill");
+            }
+            told.push(event);
+        }
+        child.wait().expect("an end");
+        told
+    };
+    let second = resume(Some(11));
+    assert_eq!(second[0]["resumed_at"], 4);
+    assert_eq!(second[1]["step"], 5, "it goes on in the middle of an epoch");
+    let third = resume(None);
+    assert_eq!(third[0]["resumed_at"], 8);
+    assert_eq!(third.last().expect("an end")["event"], "finished");
+
+    assert!(weights(cut.path()) == weights(whole.path()), "the parameters differ");
+    let told = figures(&journal(cut.path()));
+    assert_eq!(told, figures(&expected), "the journal goes on without overlap");
+    let state = |folder: &Path| -> Value {
+        let text = std::fs::read_to_string(folder.join("outputs/trainer_state.json"));
+        serde_json::from_str(&text.expect("a state")).expect("JSON")
+    };
+    let steps = |state: &Value| -> Vec<Value> {
+        let history = state["log_history"].as_array().cloned().unwrap_or_default();
+        history.iter().map(|entry| serde_json::json!([entry["step"], entry["loss"]])).collect()
+    };
+    assert_eq!(steps(&state(cut.path())), steps(&state(whole.path())));
+}
+
+#[test]
+fn a_run_killed_at_any_moment_leaves_whole_checkpoints_only() {
+    let mut chance = Generator::new(20_261_123);
+    let mut resumed = 0;
+    for round in 0..24 {
+        let folder = tempfile::tempdir().expect("a folder");
+        // Saving after every step, so that most of the time is spent saving.
+        let mut child = start(folder.path(), &["--save-steps", "1", "--max-steps", "1000"]);
+        let announced = {
+            let stdout = events(&mut child);
+            std::thread::spawn(move || {
+                let saved = stdout.filter(|event| event["event"] == "checkpoint");
+                saved.filter_map(|event| event["step"].as_u64()).last()
+            })
+        };
+        let outputs = folder.path().join("outputs");
+        while list(&outputs).is_empty() {
+            assert!(child.try_wait().expect("a look").is_none(), "the run ended by itself");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(Duration::from_micros(u64::from(chance.next_u32() % 150_000)));
+        child.kill().expect("a kill");
+        child.wait().expect("an end");
+        let announced = announced.join().expect("a count");
+
+        let left = list(&outputs);
+        assert!(!left.is_empty() && left.len() <= 3, "round {round}: {left:?}");
+        for checkpoint in &left {
+            load(checkpoint);
+        }
+        if let Some(step) = announced {
+            let last = left.last().expect("the last");
+            let number = |path: &PathBuf| -> Option<u64> {
+                path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.parse().ok()
+            };
+            assert!(number(last) >= Some(step), "round {round}: {last:?} after {step}");
+        }
+        if round % 6 == 0 {
+            let steps = ["--resume-from-checkpoint", "--max-steps", "3"];
+            let events = run(folder.path(), &steps);
+            assert!(events[0]["resumed_at"].as_u64() > Some(0));
+            resumed += 1;
+            let unfinished = std::fs::read_dir(&outputs).expect("a folder").flatten();
+            let names = unfinished.map(|entry| entry.file_name().to_string_lossy().into_owned());
+            let names: Vec<String> = names.filter(|name| name.starts_with(".unfinished")).collect();
+            assert_eq!(names, [""; 0], "what the kill left is cleared away");
+        }
+    }
+    assert_eq!(resumed, 4);
+}
+
+#[test]
+fn a_new_run_keeps_the_checkpoints_of_the_one_before_aside() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let short = ["--max-steps", "2", "--save-steps", "2"];
+    run(folder.path(), &short);
+    let events = run(folder.path(), &short);
+    let notes = events[0]["notes"].to_string();
+    assert!(notes.contains("moved to outputs/earlier"), "{notes}");
+    assert_eq!(list(&folder.path().join("outputs")).len(), 1);
+    let earlier = folder.path().join("outputs/earlier");
+    load(&list(&earlier)[0]);
+    let nothing = Command::new(program())
+        .current_dir(folder.path())
+        .args(["train", "--plain", "--output-dir", "empty", "--resume-from-checkpoint"])
+        .output()
+        .expect("an answer");
+    let talk = String::from_utf8_lossy(&nothing.stderr).into_owned();
+    assert!(talk.contains("empty: no checkpoint in it to resume from"), "{talk}");
+    assert_eq!(nothing.status.code(), Some(1));
+}

@@ -1,0 +1,353 @@
+//! A stand-in for the Hugging Face hub on this machine: what it answers for models and datasets,
+//! and what can go wrong with it.
+
+#![allow(dead_code, reason = "each test program uses its own part of it")]
+
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt::Write as _;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The commit that every repository's `main` stands for.
+pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// The branch of a dataset's Parquet files; of the same commit here.
+const PARQUET: &str = "refs/convert/parquet";
+
+/// How a file is handed out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// By the hub itself, named as git would.
+    Small,
+    /// By another host that the hub redirects to, named by its sha256.
+    Large,
+}
+
+/// What goes wrong, all of it off at first.
+#[derive(Default)]
+pub struct Faults {
+    /// 401 without this token.
+    pub token: Option<String>,
+    /// 403 for every file's content.
+    pub deny_content: bool,
+    /// 503 for everything.
+    pub unwell: bool,
+    /// The content is this instead.
+    pub content: Option<Vec<u8>>,
+    /// After how many bytes each of the next answers with content breaks off.
+    pub cuts: VecDeque<usize>,
+    /// After how many bytes all further ones do.
+    pub cut_always: Option<usize>,
+    /// After how many bytes nothing more comes.
+    pub stall: Option<usize>,
+    /// The whole comes, whatever part was asked for.
+    pub ignore_range: bool,
+    /// Where large files are handed out, if not here.
+    pub elsewhere: Option<String>,
+    /// How many files stand on one page of a list.
+    pub page: Option<usize>,
+}
+
+/// One request as it came.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// `HEAD` or `GET`.
+    pub method: String,
+    /// The address without the host.
+    pub path: String,
+    /// The part asked for.
+    pub range: Option<String>,
+    /// What the asker is known by.
+    pub authorization: Option<String>,
+}
+
+#[derive(Clone)]
+struct Stored {
+    content: Vec<u8>,
+    kept: Kept,
+}
+
+impl Stored {
+    fn name(&self) -> String {
+        let whole = sha256(&self.content);
+        match self.kept {
+            Kept::Large => whole,
+            // As long as git's names are; what it says does not matter.
+            Kept::Small => whole[..40].to_owned(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    /// By `owner/name` and `datasets/owner/name`.
+    repositories: HashMap<String, BTreeMap<String, Stored>>,
+    faults: Faults,
+    seen: Vec<Seen>,
+}
+
+/// What the server shares with the answers under way.
+struct Shared {
+    address: SocketAddr,
+    state: Mutex<State>,
+    stop: AtomicBool,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The server; it ends with this value.
+pub struct HubServer(Arc<Shared>);
+
+impl HubServer {
+    /// A hub without repositories.
+    ///
+    /// # Errors
+    /// If no port can be had.
+    pub fn start() -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let (address, state) = (listener.local_addr()?, Mutex::default());
+        let shared = Arc::new(Shared { address, state, stop: AtomicBool::new(false) });
+        let server = Self(Arc::clone(&shared));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if shared.stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let shared = Arc::clone(&shared);
+                // A connection that breaks is the other side's affair.
+                std::thread::spawn(move || Connection::serve(stream, &shared));
+            }
+        });
+        Ok(server)
+    }
+
+    /// Its address, for `HF_ENDPOINT`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.0.address)
+    }
+
+    /// Adds a file to `owner/name` or `datasets/owner/name` and tells the name of its blob.
+    pub fn add(&self, repository: &str, file: &str, content: &[u8], kept: Kept) -> String {
+        let stored = Stored { content: content.to_vec(), kept };
+        let name = stored.name();
+        let mut state = self.0.state();
+        let files = state.repositories.entry(repository.to_owned()).or_default();
+        files.insert(file.to_owned(), stored);
+        name
+    }
+
+    /// Changes what goes wrong.
+    pub fn faults(&self, change: impl FnOnce(&mut Faults)) {
+        change(&mut self.0.state().faults);
+    }
+
+    /// All requests so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.0.state().seen.clone()
+    }
+
+    /// The parts of files asked for so far, one for each request for content; with a redirect
+    /// that is one.
+    pub fn ranges(&self) -> Vec<Option<String>> {
+        let seen = self.seen().into_iter();
+        let content = seen.filter(|seen| seen.method == "GET" && seen.path.contains("/resolve/"));
+        content.map(|seen| seen.range).collect()
+    }
+}
+
+impl Drop for HubServer {
+    fn drop(&mut self) {
+        self.0.stop.store(true, Ordering::Relaxed);
+        // Wakes the listener, so that it sees that it is to end.
+        let _ = TcpStream::connect(self.0.address);
+    }
+}
+
+/// The sha256 in hexadecimal digits.
+pub fn sha256(content: &[u8]) -> String {
+    Sha256::digest(content).iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
+}
+
+/// One request and its answer.
+struct Connection<'a> {
+    stream: TcpStream,
+    shared: &'a Shared,
+    seen: Seen,
+}
+
+impl<'a> Connection<'a> {
+    fn serve(stream: TcpStream, shared: &'a Shared) -> io::Result<()> {
+        let Some(seen) = read_request(&stream)? else { return Ok(()) };
+        shared.state().seen.push(seen.clone());
+        Self { stream, shared, seen }.route()
+    }
+
+    fn route(&mut self) -> io::Result<()> {
+        let path = self.seen.path.split('?').next().unwrap_or_default().to_owned();
+        let parts: Vec<String> = path.split('/').skip(1).map(|p| p.replace("%2F", "/")).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        if self.shared.state().faults.unwell {
+            return self.answer("503 Service Unavailable", &[], b"unwell");
+        }
+        if let ["cdn", name] = parts[..] {
+            return self.elsewhere(name);
+        }
+        let token = self.shared.state().faults.token.clone();
+        let wanted = token.map(|token| format!("Bearer {token}"));
+        if wanted.is_some() && wanted != self.seen.authorization {
+            let words = "Access is restricted".to_owned();
+            return self.answer("401 Unauthorized", &[("X-Error-Message", words)], b"denied");
+        }
+        let parts = match &parts[..] {
+            ["api", "models", rest @ ..] | ["api", rest @ ..] => rest,
+            parts => parts,
+        };
+        let verb = parts.iter().position(|part| ["resolve", "tree"].contains(part));
+        let Some(verb) = verb else { return self.missing("RepoNotFound") };
+        let files = self.shared.state().repositories.get(&parts[..verb].join("/")).cloned();
+        let Some(files) = files else { return self.missing("RepoNotFound") };
+        if !parts.get(verb + 1).is_some_and(|revision| ["main", COMMIT, PARQUET].contains(revision))
+        {
+            return self.missing("RevisionNotFound");
+        }
+        if parts[verb] == "tree" {
+            return self.list(&files, &path);
+        }
+        match files.get(&parts[verb + 2..].join("/")) {
+            Some(stored) => self.file(stored),
+            None => self.missing("EntryNotFound"),
+        }
+    }
+
+    fn missing(&mut self, code: &str) -> io::Result<()> {
+        let mut headers = vec![("X-Error-Code", code.to_owned())];
+        if code == "EntryNotFound" {
+            headers.push(("X-Repo-Commit", COMMIT.to_owned()));
+        }
+        self.answer("404 Not Found", &headers, code.as_bytes())
+    }
+
+    fn list(&mut self, files: &BTreeMap<String, Stored>, path: &str) -> io::Result<()> {
+        let page = self.shared.state().faults.page.unwrap_or(files.len());
+        let cursor = self.seen.path.split("cursor=").nth(1);
+        let begin = cursor.and_then(|at| at.parse().ok()).unwrap_or(0);
+        let entry = |(path, stored): (&String, &Stored)| {
+            let (oid, size) = (stored.name(), stored.content.len());
+            serde_json::json!({"type": "file", "oid": oid, "size": size, "path": path})
+        };
+        let mut entries: Vec<_> = files.iter().skip(begin).take(page).map(entry).collect();
+        entries.push(serde_json::json!({"type": "directory", "oid": "0", "path": "a-folder"}));
+        let mut headers = Vec::new();
+        if begin + page < files.len() {
+            let next = format!("{path}?recursive=true&cursor={}", begin + page);
+            headers.push(("Link", format!("<http://{}{next}>; rel=\"next\"", self.shared.address)));
+        }
+        let body = serde_json::Value::from(entries).to_string();
+        self.answer("200 OK", &headers, body.as_bytes())
+    }
+
+    /// What the hub says of a file: its content, or where that is.
+    fn file(&mut self, stored: &Stored) -> io::Result<()> {
+        let commit = ("X-Repo-Commit", COMMIT.to_owned());
+        let etag = format!("\"{}\"", stored.name());
+        if stored.kept == Kept::Small {
+            return self.content(stored, vec![commit, ("ETag", etag)]);
+        }
+        let here = || format!("http://{}", self.shared.address);
+        let host = self.shared.state().faults.elsewhere.clone().unwrap_or_else(here);
+        let headers = [
+            commit,
+            // The hub's framework names the redirect itself, too.
+            ("ETag", "W/\"redirect\"".to_owned()),
+            ("X-Linked-ETag", etag),
+            ("X-Linked-Size", stored.content.len().to_string()),
+            ("Location", format!("{host}/cdn/{}", stored.name())),
+        ];
+        self.answer("302 Found", &headers, b"Found. Redirecting")
+    }
+
+    /// The content of a large file, about which nothing else is said here.
+    fn elsewhere(&mut self, name: &str) -> io::Result<()> {
+        let repositories = self.shared.state().repositories.clone();
+        let mut files = repositories.values().flat_map(BTreeMap::values);
+        match files.find(|stored| stored.name() == name) {
+            Some(stored) => self.content(stored, vec![("ETag", format!("\"{name}\""))]),
+            None => self.answer("404 Not Found", &[], b"no such content"),
+        }
+    }
+
+    fn answer(&mut self, status: &str, headers: &[(&str, String)], body: &[u8]) -> io::Result<()> {
+        self.head(status, headers, body.len())?;
+        if self.seen.method == "HEAD" { Ok(()) } else { self.stream.write_all(body) }
+    }
+
+    fn head(&mut self, status: &str, headers: &[(&str, String)], length: usize) -> io::Result<()> {
+        let mut head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        let _ = write!(head, "Content-Length: {length}\r\n\r\n");
+        self.stream.write_all(head.as_bytes())
+    }
+
+    /// A file's content, or what goes wrong instead.
+    fn content(&mut self, stored: &Stored, mut headers: Vec<(&str, String)>) -> io::Result<()> {
+        let size = stored.content.len();
+        if self.seen.method == "HEAD" {
+            return self.head("200 OK", &headers, size);
+        }
+        let (denied, content, cut, stall, ignore_range) = {
+            let faults = &mut self.shared.state().faults;
+            let content = faults.content.clone().unwrap_or_else(|| stored.content.clone());
+            let cut = faults.cuts.pop_front().or(faults.cut_always);
+            (faults.deny_content, content, cut, faults.stall, faults.ignore_range)
+        };
+        if denied {
+            return self.answer("403 Forbidden", &[], b"<html>denied</html>");
+        }
+        let range = self.seen.range.as_deref().filter(|_| !ignore_range);
+        let from = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let from: Option<usize> = from.and_then(|(from, _)| from.parse().ok());
+        let body = content.get(from.unwrap_or(0)..).unwrap_or_default();
+        if let Some(from) = from {
+            headers.push(("Content-Range", format!("bytes {from}-{}/{size}", size - 1)));
+        }
+        self.head(if from.is_some() { "206 Part" } else { "200 OK" }, &headers, body.len())?;
+        let sent = stall.or(cut).map_or(body.len(), |bytes| bytes.min(body.len()));
+        self.stream.write_all(&body[..sent])?;
+        while stall.is_some() && !self.shared.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+}
+
+fn read_request(stream: &TcpStream) -> io::Result<Option<Seen>> {
+    let mut lines = BufReader::new(stream).lines();
+    let Some(first) = lines.next().transpose()? else { return Ok(None) };
+    let mut words = first.split(' ').map(str::to_owned);
+    let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
+    let mut seen = Seen { method, path, range: None, authorization: None };
+    for line in lines {
+        let line = line?;
+        let Some((name, value)) = line.split_once(": ") else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "range" => seen.range = Some(value.to_owned()),
+            "authorization" => seen.authorization = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+    Ok(Some(seen))
+}
