@@ -50,9 +50,39 @@ fn a_plain_run_trains_evaluates_saves_and_answers() {
         assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
     }
     assert!(!text.contains('\u{1b}'), "no escape sequences without a terminal");
-    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
-        assert!(folder.path().join("outputs").join(file).is_file(), "{file}");
-    }
+    // The folder is laid out as the Trainer's.
+    let names = |folder: &Path| -> Vec<String> {
+        let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort_unstable();
+        names
+    };
+    let outputs = folder.path().join("outputs");
+    let expected = [
+        ".nsmc-tui.lock",
+        "README.md",
+        "checkpoint-6",
+        "config.json",
+        "events.jsonl",
+        "model.safetensors",
+        "run.toml",
+        "runs",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "trainer_state.json",
+    ];
+    assert_eq!(names(&outputs), expected);
+    let expected = [
+        "config.json",
+        "model.safetensors",
+        "nsmc_tui_state.json",
+        "optimizer.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "trainer_state.json",
+    ];
+    assert_eq!(names(&outputs.join("checkpoint-6")), expected);
 
     // The saved model answers, through arguments and through lines.
     let answer = nsmc(folder.path())
@@ -273,6 +303,45 @@ fn a_model_that_cannot_be_saved_ends_the_run_as_a_failure_with_all_its_figures()
     let events = json_lines(&stdout(&run));
     let names: Vec<&str> = events.iter().filter_map(|event| event["event"].as_str()).collect();
     assert_eq!(names[names.len() - 2..], ["failed", "finished"]);
+}
+
+#[test]
+fn the_environment_stands_between_flags_and_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.toml"), "seed = 1\nlearning_rate = 1e-3\n")
+        .expect("a file");
+    let printed = nsmc(folder.path())
+        .env("NSMC_TUI_LEARNING_RATE", "2e-3")
+        .env("NSMC_TUI_NUM_TRAIN_EPOCHS", "4")
+        .args(["train", "--print-config", "--config", "a.toml", "--num_train_epochs=5"])
+        .assert()
+        .success();
+    let text = stdout(&printed);
+    let has = |name: &str, value: &str, why: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        assert!(line.contains(value) && line.ends_with(why), "{line:?} in\n{text}");
+    };
+    has("seed ", "= 1 ", "# a.toml");
+    has("learning_rate ", "= 2e-3 ", "# environment");
+    has("num_train_epochs ", "= 5 ", "# flag");
+    has("save_steps ", "= 50 ", "# tutorial");
+    assert!(!folder.path().join("outputs").exists(), "nothing is done");
+    let bad = nsmc(folder.path()).env("NSMC_TUI_SEED", "x").arg("--print-config").assert().code(2);
+    assert!(stderr(&bad).contains("NSMC_TUI_SEED: invalid value 'x'"), "{}", stderr(&bad));
+    // It is for training alone.
+    nsmc(folder.path()).env("NSMC_TUI_SEED", "x").args(["tokenize", "x"]).assert().success();
+}
+
+#[test]
+fn completions_and_the_manual_are_printed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = nsmc(folder.path()).args(["completions", shell]).assert().success();
+        assert!(stdout(&script).contains("resume-from-checkpoint"), "{shell}");
+    }
+    let manual = stdout(&nsmc(folder.path()).arg("man").assert().success());
+    assert!(manual.starts_with(".ie") && manual.contains("NSMC\\-TUI TRAIN"), "{manual}");
+    assert!(manual.contains("resume\\-from\\-checkpoint"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Where a value may come from: a flag, else the environment, else a TOML file, else the default.
 //! All four go through the same definition, so that what one refuses they all refuse.
 
-use super::run_file::{Entry, RunFile};
+use super::run_file::{Entry, RunFile, check};
 use super::train::named_checkpoint;
 use super::{Cli, Command, TrainFlags};
 use clap::builder::BoolishValueParser;
@@ -64,16 +64,20 @@ fn train_arguments() -> Vec<String> {
     command.get_arguments().map(|argument| argument.get_id().to_string()).collect()
 }
 
+/// The variable that stands for an argument.
+fn variable(name: &str) -> String {
+    format!("{VARIABLE}{}", name.to_uppercase())
+}
+
 /// The definition, with the environment and a file's values below the flags of training.
-pub(super) fn command(entries: &[Entry]) -> clap::Command {
+fn layered(entries: &[Entry]) -> clap::Command {
     let names = train_arguments();
-    let layered = |argument: Arg| {
+    let below = |argument: Arg| {
         let name = argument.get_id().to_string();
         if !names.contains(&name) {
             return argument;
         }
-        let variable = format!("{VARIABLE}{}", name.to_uppercase());
-        let mut argument = argument.env(variable).hide_env(true);
+        let mut argument = argument.env(variable(&name)).hide_env(true);
         if matches!(argument.get_action(), ArgAction::SetTrue) {
             argument = argument.value_parser(BoolishValueParser::new());
         }
@@ -82,7 +86,7 @@ pub(super) fn command(entries: &[Entry]) -> clap::Command {
             None => argument,
         }
     };
-    Cli::command().mut_args(layered).mut_subcommand("train", |train| train.mut_args(layered))
+    Cli::command().mut_args(below).mut_subcommand("train", |train| train.mut_args(below))
 }
 
 /// Parses a command line, taking `--learning_rate` for `--learning-rate`, with what the environment
@@ -92,7 +96,13 @@ pub(super) fn command(entries: &[Entry]) -> clap::Command {
 /// clap's, help and version included; for a file's argument, naming file and line.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let arguments: Vec<OsString> = with_dashes(arguments).collect();
-    let mut matches = command(&[]).try_get_matches_from(&arguments)?;
+    // The flags alone first: what they say does not depend on anything else.
+    let mut matches = Cli::command().try_get_matches_from(&arguments)?;
+    if train_matches(&matches).is_none() {
+        return Cli::from_arg_matches_mut(&mut matches);
+    }
+    check_environment()?;
+    matches = layered(&[]).try_get_matches_from(&arguments)?;
     let file = match train_matches(&matches).and_then(run_file_of) {
         Some((path, found)) => {
             let mut file = RunFile::read(&path).map_err(|reason| refused(&reason))?;
@@ -101,7 +111,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap:
                 let folder = path.parent().unwrap_or(Path::new("."));
                 file.set("output_dir", &folder.to_string_lossy());
             }
-            matches = command(&file.entries).try_get_matches_from(&arguments)?;
+            matches = layered(&file.entries).try_get_matches_from(&arguments)?;
             Some(file)
         }
         None => None,
@@ -115,6 +125,18 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap:
         Some(_) => {}
     }
     Ok(cli)
+}
+
+/// Whether the command line would take what the environment says.
+fn check_environment() -> Result<(), clap::Error> {
+    for name in train_arguments() {
+        let variable = variable(&name);
+        if let Some(value) = std::env::var_os(&variable) {
+            let value = value.to_string_lossy();
+            check(&name, &value).map_err(|reason| refused(&format!("{variable}: {reason}")))?;
+        }
+    }
+    Ok(())
 }
 
 fn refused(reason: &str) -> clap::Error {

@@ -1,8 +1,10 @@
 //! A TOML file of arguments: read for `--config`, written as a run's `run.toml`.
 
-use super::layers::{Sources, command};
+use super::Cli;
+use super::layers::Sources;
 use crate::text::printable;
 use crate::train::event::Setting;
+use clap::CommandFactory;
 use clap::builder::BoolishValueParser;
 use std::fmt::Write;
 use std::io::Read;
@@ -56,6 +58,9 @@ impl RunFile {
         for (key, value) in table.get_ref() {
             let at = line(key.span().start);
             let name = key.get_ref().replace('-', "_");
+            if name == "config" {
+                return Err(format!("{shown}:{at}: a file cannot name another"));
+            }
             let value = typed(&name, value.get_ref())
                 .and_then(|value| check(&name, &value).map(|()| value))
                 .map_err(|reason| format!("{shown}:{at}: {}", printable(&reason)))?;
@@ -101,11 +106,8 @@ fn typed(name: &str, value: &DeValue) -> Result<String, String> {
 }
 
 /// Whether the command line would take it; if not, what it says.
-fn check(name: &str, value: &str) -> Result<(), String> {
-    if name == "config" {
-        return Err("a file cannot name another".to_owned());
-    }
-    let command = command(&[]);
+pub(super) fn check(name: &str, value: &str) -> Result<(), String> {
+    let command = Cli::command();
     let is_flag = command.get_arguments().any(|argument| {
         argument.get_id() == name && matches!(argument.get_action(), clap::ArgAction::SetTrue)
     });

@@ -203,8 +203,10 @@ fn write_text(card: &mut String, facts: &CardFacts) -> std::fmt::Result {
     if !labels.is_empty() {
         writeln!(card, "The labels, by number from 0: {}.", labels.join(", "))?;
     }
-    if let Some(label) = labels.get(1) {
-        writeln!(card, "F1 is that of label 1, {label}.")?;
+    match &labels[..] {
+        [_, positive] => writeln!(card, "F1 is that of label 1, {positive}.")?,
+        [_, _, _, ..] => writeln!(card, "F1 is the mean of the labels' own (macro).")?,
+        _ => {}
     }
     writeln!(
         card,

@@ -90,7 +90,7 @@ impl Corpus {
 
 fn origin(wanted: &Wanted) -> DataOrigin {
     let (train, eval) = (&wanted.train.train_file, &wanted.eval.validation_file);
-    let file = eval.as_ref().or(train.as_ref());
+    let file = train.as_ref().or(eval.as_ref());
     let hub_name = wanted.columns.dataset_name.clone();
     let embedded = file.is_none() && hub_name.is_none();
     let name = match (&hub_name, file) {
