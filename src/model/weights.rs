@@ -17,6 +17,9 @@ pub const WEIGHTS: &str = "model.safetensors";
 /// The file that says in which shard each tensor is.
 pub const INDEX: &str = "model.safetensors.index.json";
 
+/// So much of a tensor is read at a time; it holds whole numbers of every type.
+const BYTES_AT_A_TIME: usize = 1 << 20;
+
 /// As safetensors itself allows.
 const LONGEST_HEADER: u64 = 100_000_000;
 
@@ -158,17 +161,24 @@ impl Weights {
         if place.shape != shape {
             return Ok(Taken::OtherShape(place.shape));
         }
-        let (_, file) = &mut self.files[place.file];
-        let mut bytes = vec![0; place.bytes];
-        file.seek(SeekFrom::Start(place.start))?;
-        file.read_exact(&mut bytes)?;
-        match floats(place.dtype, &bytes) {
-            Some(values) => Ok(Taken::Values(values)),
-            None => candle_core::bail!(
+        let Some(widen) = widening(place.dtype) else {
+            candle_core::bail!(
                 "{name} is of type {:?}; F32, F16, BF16 and F64 can be read",
                 place.dtype
-            ),
+            )
+        };
+        let (_, file) = &mut self.files[place.file];
+        file.seek(SeekFrom::Start(place.start))?;
+        let mut values = Vec::with_capacity(shape.iter().product());
+        let mut buffer = vec![0; place.bytes.min(BYTES_AT_A_TIME)];
+        let mut left = place.bytes;
+        while left > 0 {
+            let part = left.min(buffer.len());
+            file.read_exact(&mut buffer[..part])?;
+            widen(&buffer[..part], &mut values);
+            left -= part;
         }
+        Ok(Taken::Values(values))
     }
 }
 
@@ -180,17 +190,22 @@ fn damaged(reason: &str) -> String {
     format!("damaged: {reason}. Download or save it again")
 }
 
-/// The numbers as float32; `None` if they are no floating-point numbers.
-fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
-    fn each<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-        bytes.as_chunks::<N>().0.iter().map(|chunk| f(*chunk)).collect()
+/// Appends numbers to others as float32.
+type Widen = fn(&[u8], &mut Vec<f32>);
+
+/// What appends numbers of this type as float32; `None` if they are no floating-point numbers.
+fn widening(dtype: Dtype) -> Option<Widen> {
+    fn each<const N: usize>(bytes: &[u8], values: &mut Vec<f32>, f: impl Fn([u8; N]) -> f32) {
+        values.extend(bytes.as_chunks::<N>().0.iter().map(|chunk| f(*chunk)));
     }
     Some(match dtype {
-        Dtype::F32 => each(bytes, f32::from_le_bytes),
-        Dtype::F64 => each(bytes, |bytes| f64::from_le_bytes(bytes) as f32),
-        Dtype::F16 => each(bytes, |bytes| half::f16::from_le_bytes(bytes).to_f32()),
+        Dtype::F32 => |bytes, values| each(bytes, values, f32::from_le_bytes),
+        Dtype::F64 => |bytes, values| each(bytes, values, |b| f64::from_le_bytes(b) as f32),
+        Dtype::F16 => |bytes, values| each(bytes, values, |b| half::f16::from_le_bytes(b).to_f32()),
         // A bfloat16 is the upper half of a float32.
-        Dtype::BF16 => each(bytes, |[low, high]| f32::from_le_bytes([0, 0, low, high])),
+        Dtype::BF16 => {
+            |bytes, values| each(bytes, values, |[low, high]| f32::from_le_bytes([0, 0, low, high]))
+        }
         _ => return None,
     })
 }

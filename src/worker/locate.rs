@@ -168,10 +168,8 @@ mod hub {
             );
         };
         let folder = config.parent().unwrap_or(Path::new(".")).to_path_buf();
-        let mut tokenizer = false;
-        for name in ["tokenizer.json", "vocab.txt"] {
-            tokenizer |= source.optional(name)?.is_some();
-        }
+        let tokenizer = source.optional("tokenizer.json")?.is_some()
+            || source.optional("vocab.txt")?.is_some();
         for name in ["tokenizer_config.json", "special_tokens_map.json"] {
             source.optional(name)?;
         }

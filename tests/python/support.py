@@ -59,11 +59,11 @@ def widen(model, seed, spread=0.3):
     return model
 
 
-def longest_text(config, default=160):
-    """How many tokens the program lets a text have: `--max-seq-length`'s default, or what the model
-    has positions for. RoBERTa numbers positions from `pad_token_id + 1`."""
+def longest_text(config, tokenizer):
+    """How many tokens the program lets a text have: what the tokenizer allows, or what the model has
+    positions for. RoBERTa numbers positions from `pad_token_id + 1`."""
     unused = config.pad_token_id + 1 if config.model_type == "roberta" else 0
-    return min(default, config.max_position_embeddings - unused)
+    return min(tokenizer.model_max_length, config.max_position_embeddings - unused)
 
 
 def load(folder):
@@ -78,7 +78,7 @@ def load(folder):
 
 def answers(model, tokenizer, texts):
     """What transformers says of each text: label, logits and tokens, one text at a time."""
-    limit = longest_text(model.config)
+    limit = longest_text(model.config, tokenizer)
     found = []
     for text in texts:
         encoded = tokenizer(text, truncation=True, max_length=limit, return_tensors="pt")
