@@ -114,8 +114,9 @@ impl Staging {
         let (from, to) = (self.folder.path().to_path_buf(), self.parent.join(name));
         if to.exists() {
             exchange(&from, &to)?;
-            // What the temporary folder holds is now the old one, and goes with it.
-            self.folder.close()?;
+            // What the temporary folder holds is now the old one, and goes with it; where it
+            // cannot be removed it only takes room.
+            let _ = self.folder.close();
         } else {
             std::fs::rename(&from, &to)?;
             // The name it had is no longer there to be removed.
@@ -124,12 +125,15 @@ impl Staging {
         sync_folder(&self.parent)
     }
 
-    /// Shows each file in the parent folder, in place of those of the same names.
+    /// Shows each file in the parent folder, in place of those of the same names and of the
+    /// `stale` ones, which are removed. Several files cannot change places in one step: so the one
+    /// called `key`, without which a reader takes none of the others, goes first and comes last.
     ///
     /// # Errors
     /// What the system says.
-    pub fn publish_files(self) -> Result<()> {
-        let names = self.flushed()?;
+    pub fn publish_files(self, key: &str, stale: &[&str]) -> Result<()> {
+        let mut names = self.flushed()?;
+        names.sort_by_key(|name| name == key);
         for name in &names {
             let taken = self.parent.join(name);
             if taken.is_dir() {
@@ -139,8 +143,20 @@ impl Staging {
                 ));
             }
         }
-        for name in names {
-            std::fs::rename(self.path().join(&name), self.parent.join(&name))?;
+        let written = |name: &&&str| !names.iter().any(|written| written == **name);
+        for name in [key].iter().chain(stale.iter().filter(written)) {
+            match std::fs::remove_file(self.parent.join(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        sync_folder(&self.parent)?;
+        let last = names.len().saturating_sub(1);
+        for (i, name) in names.iter().enumerate() {
+            if i == last {
+                sync_folder(&self.parent)?;
+            }
+            std::fs::rename(self.path().join(name), self.parent.join(name))?;
         }
         sync_folder(&self.parent)
     }
@@ -155,7 +171,9 @@ fn exchange(a: &Path, b: &Path) -> Result<()> {
             return Ok(());
         }
     }
-    let aside = a.with_extension("aside");
+    // Not a name that counts as unfinished: a crash in between must not lose it.
+    let mut aside = b.as_os_str().to_owned();
+    aside.push(".replaced");
     std::fs::rename(b, &aside)?;
     std::fs::rename(a, b)?;
     std::fs::rename(&aside, a)
@@ -234,15 +252,22 @@ mod tests {
     fn files_are_shown_in_the_parent_unless_a_folder_is_in_the_way() -> Result<()> {
         let parent = tempfile::tempdir()?;
         let staging = Staging::new(parent.path())?;
-        staging.write("a", b"1")?;
-        staging.publish_files()?;
-        assert_eq!(names(parent.path()), ["a"]);
+        for name in ["a", "key", "old"] {
+            staging.write(name, b"1")?;
+        }
+        staging.publish_files("key", &["old", "never"])?;
+        assert_eq!(names(parent.path()), ["a", "key", "old"], "what is written is not stale");
+        let staging = Staging::new(parent.path())?;
+        staging.write("key", b"1")?;
+        staging.publish_files("key", &["old"])?;
+        assert_eq!(names(parent.path()), ["a", "key"]);
         std::fs::create_dir(parent.path().join("b"))?;
         let staging = Staging::new(parent.path())?;
         staging.write("a", b"2")?;
         staging.write("b", b"2")?;
-        assert!(staging.publish_files().is_err());
+        assert!(staging.publish_files("key", &[]).is_err());
         assert_eq!(std::fs::read(parent.path().join("a"))?, b"1");
+        assert_eq!(names(parent.path()), ["a", "b", "key"], "nothing is touched");
         Ok(())
     }
 

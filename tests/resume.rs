@@ -209,7 +209,7 @@ fn a_new_run_keeps_the_checkpoints_of_the_one_before_aside() {
     let notes = events[0]["notes"].to_string();
     assert!(notes.contains("moved to outputs/earlier"), "{notes}");
     assert_eq!(list(&folder.path().join("outputs")).len(), 1);
-    let earlier = folder.path().join("outputs/earlier");
+    let earlier = folder.path().join("outputs/earlier-1");
     load(&list(&earlier)[0]);
     let nothing = Command::new(program())
         .current_dir(folder.path())

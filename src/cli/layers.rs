@@ -2,12 +2,12 @@
 //! All four go through the same definition, so that what one refuses they all refuse.
 
 use super::run_file::{Entry, RunFile, check};
-use super::train::named_checkpoint;
+use super::train::{is_no, named_checkpoint};
 use super::{Cli, Command, TrainFlags};
-use clap::builder::BoolishValueParser;
+use crate::text::printable;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,12 @@ impl Sources {
         given.map_or("flag", |given| &given.source).to_owned()
     }
 
+    /// Notes that an argument was given elsewhere.
+    pub fn add(&mut self, name: &str, value: String, source: &str) {
+        let (name, source) = (name.to_owned(), source.to_owned());
+        self.given.push(Given { name, value, source });
+    }
+
     /// The arguments given, with their values as one would type them.
     pub fn given(&self) -> impl Iterator<Item = (&str, &str)> {
         self.given.iter().map(|given| (given.name.as_str(), given.value.as_str()))
@@ -47,7 +53,8 @@ impl Sources {
                 ValueSource::EnvVariable => "environment".to_owned(),
                 _ => {
                     let file = file.filter(|file| file.holds(&name))?;
-                    file.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+                    let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+                    printable(&name).into_owned()
                 }
             };
             let values = matches.get_raw(&name)?;
@@ -77,10 +84,10 @@ fn layered(entries: &[Entry]) -> clap::Command {
         if !names.contains(&name) {
             return argument;
         }
-        let mut argument = argument.env(variable(&name)).hide_env(true);
-        if matches!(argument.get_action(), ArgAction::SetTrue) {
-            argument = argument.value_parser(BoolishValueParser::new());
-        }
+        // An empty variable counts as none.
+        let variable = variable(&name);
+        let is_set = std::env::var_os(&variable).is_some_and(|value| !value.is_empty());
+        let argument = if is_set { argument.env(variable).hide_env(true) } else { argument };
         match entries.iter().find(|entry| entry.name == name) {
             Some(entry) => argument.default_value(entry.value.clone()),
             None => argument,
@@ -119,11 +126,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap:
     let sources =
         train_matches(&matches).map(|train| Sources::new(train, file.as_ref())).unwrap_or_default();
     let mut cli = Cli::from_arg_matches_mut(&mut matches)?;
-    match &mut cli.command {
-        None => cli.train.sources = sources,
-        Some(Command::Train(flags)) => flags.sources = sources,
-        Some(_) => {}
-    }
+    let flags = match &mut cli.command {
+        None => &mut cli.train,
+        Some(Command::Train(flags)) => flags,
+        Some(_) => return Ok(cli),
+    };
+    flags.sources = sources;
+    one_way_to_print(flags)?;
     Ok(cli)
 }
 
@@ -131,9 +140,21 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap:
 fn check_environment() -> Result<(), clap::Error> {
     for name in train_arguments() {
         let variable = variable(&name);
-        if let Some(value) = std::env::var_os(&variable) {
+        if let Some(value) = std::env::var_os(&variable).filter(|value| !value.is_empty()) {
             let value = value.to_string_lossy();
             check(&name, &value).map_err(|reason| refused(&format!("{variable}: {reason}")))?;
+        }
+    }
+    Ok(())
+}
+
+/// Lines and JSON exclude each other: the one that was asked for by a flag holds, if it was one.
+fn one_way_to_print(flags: &mut TrainFlags) -> Result<(), clap::Error> {
+    if flags.plain && flags.json {
+        match (flags.sources.of("plain").as_str(), flags.sources.of("json").as_str()) {
+            ("flag", "flag") => return Err(refused("--plain and --json exclude each other")),
+            ("flag", _) => flags.json = false,
+            _ => flags.plain = false,
         }
     }
     Ok(())
@@ -158,7 +179,7 @@ fn run_file_of(train: &ArgMatches) -> Option<(PathBuf, bool)> {
     if let Some(named) = train.get_one::<PathBuf>("config") {
         return Some((named.clone(), false));
     }
-    let resumed = train.get_one::<PathBuf>("resume_from_checkpoint")?;
+    let resumed = train.get_one::<PathBuf>("resume_from_checkpoint").filter(|p| !is_no(p))?;
     let output_dir = train.get_one::<PathBuf>("output_dir").cloned();
     let places = match named_checkpoint(resumed) {
         None => vec![output_dir.unwrap_or_else(|| "outputs".into())],

@@ -5,7 +5,6 @@ use super::layers::Sources;
 use crate::text::printable;
 use crate::train::event::Setting;
 use clap::CommandFactory;
-use clap::builder::BoolishValueParser;
 use std::fmt::Write;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -107,19 +106,8 @@ fn typed(name: &str, value: &DeValue) -> Result<String, String> {
 
 /// Whether the command line would take it; if not, what it says.
 pub(super) fn check(name: &str, value: &str) -> Result<(), String> {
-    let command = Cli::command();
-    let is_flag = command.get_arguments().any(|argument| {
-        argument.get_id() == name && matches!(argument.get_action(), clap::ArgAction::SetTrue)
-    });
-    let flag = format!("--{}", name.replace('_', "-"));
-    let outcome = if is_flag {
-        let argument = clap::Arg::new("flag")
-            .long(flag[2..].to_owned())
-            .value_parser(BoolishValueParser::new());
-        clap::Command::new("").arg(argument).try_get_matches_from(["", &format!("{flag}={value}")])
-    } else {
-        command.try_get_matches_from(["nsmc-tui".to_owned(), format!("{flag}={value}")])
-    };
+    let flag = format!("--{}={value}", name.replace('_', "-"));
+    let outcome = Cli::command().try_get_matches_from(["nsmc-tui".to_owned(), flag]);
     outcome.map(drop).map_err(|error| {
         // The first paragraph, without its "error: "; the rest is about the command line.
         let text = error.to_string();

@@ -1,8 +1,8 @@
 //! Flags that several commands share, and those of the smaller commands.
 
-use super::values::{count, length, part};
+use super::values::{count, length, part, truth};
 use crate::data::sampling::SampleLimit;
-use clap::Args;
+use clap::{ArgAction, Args};
 use std::path::PathBuf;
 
 /// Where training reviews come from.
@@ -31,7 +31,7 @@ pub struct EvalSource {
     #[arg(long, value_name = "N|all", help_heading = "Data")]
     pub max_eval_samples: Option<SampleLimit>,
     /// Leave bad rows of a file out, and count them, instead of stopping
-    #[arg(long, help_heading = "Data")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Data")]
     pub skip_bad_rows: bool,
 }
 

@@ -2,11 +2,11 @@
 
 use super::layers::Sources;
 use super::shared::{Columns, EvalSource, Shuffle, TrainSource};
-use super::values::{assignment, count, length, max_steps, not_negative, positive, share};
+use super::values::{assignment, count, length, max_steps, not_negative, positive, share, truth};
 use crate::config::{EvalStrategy, Recipe, ReportTo, SaveStrategy};
 use crate::data::batching::SamplingStrategy;
 use crate::train::schedule::SchedulerType;
-use clap::Args;
+use clap::{ArgAction, Args};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -19,10 +19,17 @@ pub(super) fn named_checkpoint(value: &Path) -> Option<&Path> {
     (!last).then_some(value)
 }
 
+/// Whether a value of `--resume-from-checkpoint` says no.
+pub(super) fn is_no(value: &Path) -> bool {
+    ["false", "False"].iter().any(|no| value == Path::new(no))
+}
+
 impl TrainFlags {
     /// Whether to resume, and from which checkpoint; `Some(None)` for the last one.
     pub fn resume(&self) -> Option<Option<&Path>> {
-        self.resume_from_checkpoint.as_deref().map(named_checkpoint)
+        let asked = self.resume_from_checkpoint.as_deref();
+        // In a file, as in Python, `false` is the way to say no.
+        asked.filter(|value| !is_no(value)).map(named_checkpoint)
     }
 }
 
@@ -38,7 +45,7 @@ pub struct TrainFlags {
     #[arg(long, value_name = "NAME", default_value = "main", help_heading = "Model")]
     pub revision: String,
     /// Start tensors of another shape anew, such as a head of other classes, instead of refusing
-    #[arg(long, help_heading = "Model")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Model")]
     pub ignore_mismatched_sizes: bool,
     /// Values of config.json to replace, such as `hidden_size=256`
     #[arg(long, value_name = "NAME=VALUE,…", value_delimiter = ',', value_parser = assignment, help_heading = "Model")]
@@ -56,7 +63,7 @@ pub struct TrainFlags {
     #[arg(long, value_name = "N", value_parser = length, help_heading = "Data")]
     pub max_seq_length: Option<usize>,
     /// Pad every batch to the longest review of its split, as the tutorial does
-    #[arg(long, help_heading = "Data")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Data")]
     pub pad_to_max_length: bool,
     /// Which reviews share a batch, and in which order [default: `group_by_length`; recipe native: sequential]
     #[arg(long, value_name = "STRATEGY", help_heading = "Data")]
@@ -134,16 +141,16 @@ pub struct TrainFlags {
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub save_total_limit: Option<usize>,
     /// Leave out of checkpoints what resuming needs
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Output")]
     pub save_only_model: bool,
     /// End with the best checkpoint instead of the last
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Output")]
     pub load_best_model_at_end: bool,
     /// The best by loss, accuracy, f1, precision or recall [default: loss]
     #[arg(long, value_name = "METRIC", help_heading = "Output")]
     pub metric_for_best_model: Option<String>,
     /// Whether more of it is better [default: true, but for loss]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Output")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = truth, help_heading = "Output")]
     pub greater_is_better: Option<bool>,
     /// Go on from a checkpoint [default: the last one in --output-dir, with its run.toml]
     #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = LAST, help_heading = "Output")]
@@ -158,13 +165,13 @@ pub struct TrainFlags {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub config: Option<PathBuf>,
     /// Print what would hold, as TOML, and do nothing
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Output")]
     pub print_config: bool,
     /// Print lines instead of opening the dashboard; so it is without a terminal
-    #[arg(long, conflicts_with = "json", help_heading = "Output")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Output")]
     pub plain: bool,
     /// Print each event as one JSON object a line
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Output")]
     pub json: bool,
 
     /// Where each value came from.

@@ -9,6 +9,15 @@ fn number(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A truth value as Python's parsers take it.
+pub(super) fn truth(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
+}
+
 pub(super) fn positive(text: &str) -> Result<f64, String> {
     let value = number(text)?;
     let wrong = || "expected a number above 0".to_owned();

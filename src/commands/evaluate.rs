@@ -3,7 +3,7 @@
 use super::saved;
 use crate::cli::EvaluateFlags;
 use crate::data::source::tokenize;
-use crate::text::to_json;
+use crate::text::{printable, to_json};
 use crate::train::evaluation::{EvaluationOptions, evaluate};
 use crate::train::event::Metrics;
 use crate::worker::reviews::evaluation_rows;
@@ -12,13 +12,16 @@ use std::io::{IsTerminal, Write};
 pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let loaded = saved::load(&flags.model)?;
     let source = &flags.source;
-    let (reviews, skipped) = evaluation_rows(
+    let (reviews, skipped, note) = evaluation_rows(
         source,
         &flags.columns,
         flags.shuffle.shuffle_seed,
         &loaded.model.config().labels,
         &mut saved::progress(),
     )?;
+    if let Some(note) = note {
+        eprintln!("note: {}", printable(&note));
+    }
     if skipped > 0 {
         eprintln!("bad rows left out: {skipped}");
     }

@@ -19,12 +19,40 @@ pub struct Classes {
     by_name: HashMap<String, u32>,
     /// Whether a label may also be a class's number.
     numbered: bool,
+    /// What the data's own numbers mean, where that is known and is not the classes' order.
+    meaning: Option<Vec<String>>,
 }
 
 impl Classes {
-    /// The classes of a model, which labels may name or number.
-    pub fn of_model(names: &[String]) -> Self {
-        Self::new(names.to_vec(), true)
+    /// The classes of a model, which the labels of a table may name or number.
+    pub fn of_model(names: &[String], table: &Table) -> Self {
+        Self::new(names.to_vec(), true).meaning(meaning(table))
+    }
+
+    /// Takes the data's numbers for what they mean: 0 is `negative`, say, whatever number the
+    /// model has given that name. Where the model has other names, numbers are all there is to go
+    /// by; see [`Self::note`].
+    fn meaning(mut self, meaning: Option<Vec<String>>) -> Self {
+        self.meaning = meaning.filter(|meaning| *meaning != self.names);
+        self
+    }
+
+    /// Whether the data means the same classes, in whatever order.
+    fn means_the_same(&self, meaning: &[String]) -> bool {
+        meaning.len() == self.names.len() && meaning.iter().all(|m| self.by_name.contains_key(m))
+    }
+
+    /// What the user should know of how labels were taken.
+    pub fn note(&self) -> Option<String> {
+        let meaning = self.meaning.as_ref().filter(|meaning| !self.means_the_same(meaning))?;
+        let named = self.names.iter().any(|name| !name.starts_with("LABEL_"));
+        named.then(|| {
+            format!(
+                "the model's classes {} are taken for the data's {}, by their numbers",
+                listed(&self.names),
+                listed(meaning)
+            )
+        })
     }
 
     /// Finds the classes of the training rows, which the evaluation rows have to share. They are,
@@ -50,9 +78,11 @@ impl Classes {
         let meaning = meaning(train);
         // With another number of classes, the model's numbers mean something else.
         let named = named.filter(|named| meaning.as_ref().is_none_or(|m| m.len() == named.len()));
-        let known = [named.map(<[String]>::to_vec), meaning, evaluation.and_then(self::meaning)];
+        let known =
+            [named.map(<[String]>::to_vec), meaning.clone(), evaluation.and_then(self::meaning)];
         let all_labels = || labels.iter().copied().chain(evaluation.into_iter().flat_map(distinct));
-        let mut known = known.into_iter().flatten().map(|names| Self::new(names, true));
+        let known = known.into_iter().flatten();
+        let mut known = known.map(|names| Self::new(names, true).meaning(meaning.clone()));
         if let Some(classes) =
             known.find(|classes| all_labels().all(|l| classes.number(l).is_some()))
         {
@@ -90,11 +120,13 @@ impl Classes {
     }
 
     fn new(names: Vec<String>, numbered: bool) -> Self {
+        // Where the names are numbers themselves, a number is a name.
+        let numbered = numbered && !names.iter().all(|name| name.parse::<i64>().is_ok());
         let mut by_name = HashMap::new();
         for (name, number) in names.iter().zip(0..) {
             by_name.entry(name.clone()).or_insert(number);
         }
-        Self { names, by_name, numbered }
+        Self { names, by_name, numbered, meaning: None }
     }
 
     /// The names, by number.
@@ -104,11 +136,14 @@ impl Classes {
 
     /// The number of the class that a label stands for, by its name, else by its number.
     pub fn number(&self, label: &str) -> Option<u32> {
-        let by_number = || {
-            let number: u32 = label.parse().ok().filter(|_| self.numbered)?;
-            ((number as usize) < self.names.len()).then_some(number)
-        };
-        self.by_name.get(label).copied().or_else(by_number)
+        if let Some(number) = self.by_name.get(label) {
+            return Some(*number);
+        }
+        let number: u32 = label.parse().ok().filter(|_| self.numbered)?;
+        match self.meaning.as_ref().filter(|meaning| self.means_the_same(meaning)) {
+            Some(meaning) => self.by_name.get(meaning.get(number as usize)?).copied(),
+            None => ((number as usize) < self.names.len()).then_some(number),
+        }
     }
 
     /// The label of this row is none of the classes.
@@ -202,6 +237,26 @@ mod tests {
         // NSMC's 1 is not the second of three.
         assert_eq!(found(&nsmc("1 0"), None, named), "negative positive");
         assert_eq!(found(&nsmc("1 0"), None, Some("부정 긍정")), "부정 긍정");
+    }
+
+    #[test]
+    fn numbers_are_taken_for_what_they_mean_not_for_where_the_model_has_it() -> Result<(), DataError>
+    {
+        let turned = split("positive negative");
+        let classes = Classes::find(&nsmc("1 0"), None, Some(&turned))?;
+        assert_eq!(classes.names(), turned);
+        assert_eq!([classes.number("0"), classes.number("1")], [Some(1), Some(0)]);
+        assert_eq!(classes.note(), None);
+        let classes = Classes::of_model(&turned, &nsmc("0"));
+        assert_eq!(classes.number("0"), Some(1));
+        // Other names: by number, and told. Names that tell nothing: by number.
+        let korean = Classes::of_model(&split("부정 긍정"), &nsmc("0"));
+        assert_eq!(korean.number("0"), Some(0));
+        assert!(korean.note().is_some_and(|note| note.contains("부정, 긍정 are taken for")));
+        assert_eq!(Classes::of_model(&split("LABEL_0 LABEL_1"), &nsmc("0")).note(), None);
+        // Stars are no numbers of classes.
+        assert_eq!(Classes::of_model(&split("1 5 10"), &table("2 0")).number("2"), None);
+        Ok(())
     }
 
     #[test]

@@ -90,7 +90,9 @@ impl<'a> Sink<'a> {
         let label = find(self.columns.label.as_deref(), &LABEL_COLUMNS, "--label-column-name")?;
         let id = names.iter().position(|name| name.eq_ignore_ascii_case("id"));
         let has_nsmc_columns = names == ["id", "document", "label"] && (text, label) == (1, 2);
-        self.nsmc = if has_nsmc_columns { None } else { Some(false) };
+        // A column that was named may hold any classes.
+        let may_be_nsmc = has_nsmc_columns && self.columns.label.is_none();
+        self.nsmc = if may_be_nsmc { None } else { Some(false) };
         if self.table.label_column.is_empty() {
             self.table.label_column = excerpt(names[label], 40);
         }
@@ -132,7 +134,10 @@ impl<'a> Sink<'a> {
         let is_binary = matches!(&*label, "0" | "1");
         if self.nsmc == Some(true) && !is_binary {
             let found = excerpt(&label, 20);
-            return Err(format!("expected a label of 0 or 1, found \"{found}\""));
+            return Err(format!(
+                "expected a label of 0 or 1, found \"{found}\" (for other classes than NSMC's, \
+                 pass --label-column-name label)"
+            ));
         }
         if label.is_empty() {
             return Err("the label is empty".to_owned());

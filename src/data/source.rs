@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn the_sample_is_drawn_from_all_rows_and_numbered() -> Result<(), DataError> {
-        let classes = Classes::of_model(&["negative".to_owned(), "positive".to_owned()]);
+        let classes =
+            Classes::of_model(&["negative".to_owned(), "positive".to_owned()], &Table::default());
         let reviews = sample(rows(10), &classes, Some(SampleLimit::Count(4)), 42)?;
         let ids: Vec<String> = reviews.iter().map(|review| review.id.clone()).collect();
         let drawn: Vec<String> =
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_label_that_is_no_class_is_named_with_its_row() {
-        let classes = Classes::of_model(&["a".to_owned(), "b".to_owned()]);
+        let classes = Classes::of_model(&["a".to_owned(), "b".to_owned()], &Table::default());
         let message = sample(rows(1), &classes, None, 42).err().map(|error| error.to_string());
         let expected = "the row with id 0 has the label \"negative\", but the classes are a, b. ";
         assert!(message.is_some_and(|message| message.starts_with(expected)));

@@ -229,18 +229,21 @@ impl Hub {
     }
 
     /// The repository's files at the revision, sorted: all of them as the hub lists them, or
-    /// those in the cache when offline or out of the hub's reach.
+    /// those in the cache when offline or out of the hub's reach. `watch` may cancel, as for a file.
     ///
     /// # Errors
     /// Says what went wrong and what can be done about it.
-    pub fn list(&self, repo: &Repo) -> Result<Vec<String>, HubError> {
+    pub fn list(
+        &self,
+        repo: &Repo,
+        watch: &mut dyn FnMut(&Transfer) -> bool,
+    ) -> Result<Vec<String>, HubError> {
         repo.check()?;
         let cached = || Place::new(&self.cache, repo).files(&repo.revision);
         let Some(wire) = &self.wire else {
             return cached().ok_or_else(|| HubError::offline(None, repo, &self.cache));
         };
-        let mut watch = |_: &Transfer| true;
-        let mut report = Report::new("", &mut watch);
+        let mut report = Report::new("", watch);
         match wire.run(wire.tree(repo, &mut report)) {
             Err(error @ (HubError::Unreachable { .. } | HubError::Strange { .. })) => {
                 cached().ok_or(error)

@@ -26,7 +26,7 @@ impl Folder {
         let folder = Self(tempfile::tempdir()?);
         let staging = Staging::new(folder.0.path())?;
         write(staging.path(), &model)?;
-        staging.publish_files()?;
+        staging.publish_files("config.json", &[])?;
         Ok((folder, model))
     }
 

@@ -5,20 +5,21 @@ pub mod journal;
 pub mod model_card;
 pub mod tensorboard;
 
-use crate::files::{Staging, remove_leftovers, write_atomically};
+use crate::files::{remove_leftovers, write_atomically};
 use crate::text::printable;
 use crate::train::checkpoint::{list, step_of};
 use crate::train::state::LogEntry;
 use crate::train::{Checkpoint, TrainEvent};
 use journal::{JOURNAL, Journal};
 use std::fs::File;
-use std::io::{Error, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tensorboard::EventWriter;
 
-/// Where the checkpoints of the run before lie, with its journal and its arguments.
-const EARLIER: &str = "earlier";
+/// The folders that hold checkpoints of runs before, each with its journal and its arguments, are
+/// called so and a number.
+const EARLIER: &str = "earlier-";
 
 /// What is locked as long as a run writes into a folder.
 const LOCK: &str = ".nsmc-tui.lock";
@@ -37,6 +38,10 @@ pub fn claim(output_dir: &Path) -> Result<File> {
             "another run is writing into this folder; wait for its end, or pass another \
              --output-dir",
         )),
+        // Some network file systems have no locks.
+        Err(std::fs::TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+            Ok(file)
+        }
         Err(std::fs::TryLockError::Error(error)) => Err(error),
     }
 }
@@ -44,7 +49,7 @@ pub fn claim(output_dir: &Path) -> Result<File> {
 /// Moves the checkpoints of an earlier run, with a copy of its journal and its arguments, into a
 /// folder of their own inside `output_dir`, from where it can still be resumed. For a run that is
 /// itself resumed after a step, these are the checkpoints of later steps. `None` if there are
-/// none.
+/// none. A crash in the middle loses nothing: what was not moved is moved the next time.
 ///
 /// # Errors
 /// What the system says.
@@ -55,20 +60,21 @@ pub fn set_aside(output_dir: &Path, after: u64) -> Result<Option<PathBuf>> {
     if checkpoints.is_empty() {
         return Ok(None);
     }
-    let staging = Staging::new(output_dir)?;
+    let mut free = (1..).map(|number| output_dir.join(format!("{EARLIER}{number}")));
+    let earlier = free.find(|folder| !folder.exists()).unwrap_or_default();
+    std::fs::create_dir(&earlier)?;
     for name in [JOURNAL, crate::cli::run_file::NAME] {
         let file = output_dir.join(name);
         if file.is_file() {
-            std::fs::copy(&file, staging.path().join(name))?;
+            std::fs::copy(&file, earlier.join(name))?;
         }
     }
     for folder in checkpoints {
         if let Some(name) = folder.file_name() {
-            std::fs::rename(&folder, staging.path().join(name))?;
+            std::fs::rename(&folder, earlier.join(name))?;
         }
     }
-    staging.publish(EARLIER)?;
-    Ok(Some(output_dir.join(EARLIER)))
+    Ok(Some(earlier))
 }
 
 /// Where a run's TensorBoard files go unless a flag says otherwise: as transformers names it, by
@@ -112,8 +118,9 @@ impl Recorder {
             None => Journal::create(&file),
             Some(checkpoint) => {
                 let progress = &checkpoint.run.progress;
-                if let Some(run) = checkpoint.folder.parent().filter(|_| !file.exists()) {
+                if let Some(run) = checkpoint.folder.parent().filter(|run| *run != output_dir) {
                     // Resumed into another folder; without the history it goes on all the same.
+                    let _ = std::fs::remove_file(&file);
                     let _ = std::fs::copy(run.join(JOURNAL), &file);
                 }
                 let of_the_checkpoint = |event: &TrainEvent| match event {
@@ -134,7 +141,19 @@ impl Recorder {
         recorder.journal = recorder.kept(journal, &file);
         if let Some(folder) = logging_dir {
             let writer = match resume {
-                Some(checkpoint) => tensorboard::cut_after(folder, checkpoint.run.progress.step),
+                Some(checkpoint) => {
+                    let progress = &checkpoint.run.progress;
+                    let step = progress.step;
+                    let of_the_step = |entry: &&LogEntry| {
+                        entry.get("step").and_then(serde_json::Value::as_u64) == Some(step)
+                    };
+                    let past = tensorboard::Past {
+                        step,
+                        judged: progress.evaluated_at == Some(step),
+                        entries: checkpoint.state.log_history.iter().filter(of_the_step).count(),
+                    };
+                    tensorboard::cut_after(folder, past)
+                }
                 None => Ok(0),
             }
             .and_then(|_| EventWriter::create(folder, now(), &host(), std::process::id()));
@@ -231,8 +250,14 @@ mod tests {
             let aside = set_aside(folder.path(), 0)?.unwrap_or_default();
             assert!(list(folder.path()).is_empty());
             let kept = aside.join(format!("checkpoint-{step}"));
-            assert_eq!(list(&aside), [kept], "only the last run is kept");
+            assert_eq!(list(&aside), [kept]);
             assert!(aside.join("run.toml").is_file());
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                let mode = std::fs::metadata(&aside)?.permissions().mode();
+                assert_eq!(mode & 0o700, 0o700, "it can be entered");
+            }
         }
         Ok(())
     }

@@ -148,15 +148,26 @@ impl EventWriter {
     }
 }
 
-/// Readies a folder for a run that goes on after `step`: drops from its event files what stands
-/// after that step, what a run says at its end, and a damaged tail. The other records stay byte
+/// What a run that is resumed has behind it.
+#[derive(Clone, Copy, Debug)]
+pub struct Past {
+    /// The step it goes on after.
+    pub step: u64,
+    /// Whether the evaluation at that step is behind it too.
+    pub judged: bool,
+    /// How many lines of its log are of that step.
+    pub entries: usize,
+}
+
+/// Readies a folder for a run that goes on: drops from its event files what is not its past, what
+/// a run says at its end, and a damaged tail. The other records stay byte
 /// for byte, and a file that is to lose nothing is not touched; neither is one that does not begin
 /// as an event file does, nor a link. Returns how many records were dropped, a damaged tail
 /// counted as one.
 ///
 /// # Errors
 /// What the system says; each file is then as it was or as it should be. No folder is no error.
-pub fn cut_after(folder: &Path, step: u64) -> io::Result<usize> {
+pub fn cut_after(folder: &Path, past: Past) -> io::Result<usize> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
@@ -167,7 +178,7 @@ pub fn cut_after(folder: &Path, step: u64) -> io::Result<usize> {
         let entry = entry?;
         let is_named_so = entry.file_name().to_string_lossy().starts_with(PREFIX);
         if is_named_so && entry.file_type()?.is_file() {
-            dropped += cut_file(&entry.path(), step)?;
+            dropped += cut_file(&entry.path(), past)?;
         }
     }
     Ok(dropped)
@@ -175,18 +186,18 @@ pub fn cut_after(folder: &Path, step: u64) -> io::Result<usize> {
 
 /// A first reading holds one record at a time; only where something is to go does a second one
 /// gather what stays.
-fn cut_file(file: &Path, step: u64) -> io::Result<usize> {
-    let dropped = sift(file, step, |_| ())?;
+fn cut_file(file: &Path, past: Past) -> io::Result<usize> {
+    let dropped = sift(file, past, |_| ())?;
     if dropped > 0 {
         let mut kept = Vec::new();
-        sift(file, step, |record| kept.extend_from_slice(record))?;
+        sift(file, past, |record| kept.extend_from_slice(record))?;
         write_atomically(file, &kept)?;
     }
     Ok(dropped)
 }
 
 /// Gives the records that stay to `keep` and returns how many go.
-fn sift(file: &Path, step: u64, mut keep: impl FnMut(&[u8])) -> io::Result<usize> {
+fn sift(file: &Path, mut past: Past, mut keep: impl FnMut(&[u8])) -> io::Result<usize> {
     let mut reader = BufReader::new(File::open(file)?);
     let mut record = Vec::new();
     let mut dropped = 0;
@@ -202,7 +213,7 @@ fn sift(file: &Path, step: u64, mut keep: impl FnMut(&[u8])) -> io::Result<usize
         if is_first && !is_version(event) {
             return Ok(0);
         }
-        if is_past(event, step) {
+        if is_ahead(event, &mut past) {
             dropped += 1;
         } else {
             keep(&record);
@@ -219,8 +230,9 @@ fn is_version(event: &[u8]) -> bool {
     })
 }
 
-/// Whether a run that goes on after `step` is to say the event anew.
-fn is_past(event: &[u8], step: u64) -> bool {
+/// Whether a run with this past is to say the event anew. Each line of the log has its epoch, so of
+/// those at the last step as many are kept as there are lines.
+fn is_ahead(event: &[u8], past: &mut Past) -> bool {
     let mut at = 0;
     let mut tags = Vec::new();
     for field in fields(event) {
@@ -236,8 +248,16 @@ fn is_past(event: &[u8], step: u64) -> bool {
     }
     let is_last_word = |tag: &&[u8]| LAST_WORDS.iter().any(|word| word.as_bytes() == *tag);
     match u64::try_from(at) {
-        Ok(at) if at == step => !tags.is_empty() && tags.iter().all(is_last_word),
-        Ok(at) => at > step,
+        Ok(at) if at == past.step => {
+            if tags.contains(&&b"train/epoch"[..]) {
+                let known = past.entries > 0;
+                past.entries = past.entries.saturating_sub(1);
+                return !known;
+            }
+            let is_judgement = |tag: &&[u8]| !past.judged && tag.starts_with(b"eval/");
+            !tags.is_empty() && tags.iter().all(|tag| is_last_word(tag) || is_judgement(tag))
+        }
+        Ok(at) => at > past.step,
         Err(_) => false,
     }
 }

@@ -3,10 +3,10 @@
 mod files;
 pub mod vocabulary;
 
-use files::TokenizerFiles;
+use files::{Roles, TokenizerFiles};
 use std::path::{Path, PathBuf};
 use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::normalizers::BertNormalizer;
+use tokenizers::normalizers::{BertNormalizer, NormalizerWrapper};
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, decoders::wordpiece::WordPiece as WordPieceDecoder};
@@ -62,8 +62,9 @@ pub struct Encoding {
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     unk_id: Option<u32>,
-    sep: (String, u32),
+    sep_id: u32,
     pad_id: u32,
+    roles: Roles,
     files: TokenizerFiles,
 }
 
@@ -74,11 +75,12 @@ impl Tokenizer {
     /// Only if the program file itself is damaged.
     pub fn embedded() -> Result<Self, TokenizerError> {
         let file = Path::new("embedded tokenizer.json");
-        Self::from_json(EMBEDDED.as_bytes(), file, TokenizerFiles::embedded())
+        Self::from_json(EMBEDDED.as_bytes(), file, TokenizerFiles::default())
     }
 
-    /// Reads `tokenizer.json`, else `vocab.txt`, from a model's folder. A `vocab.txt` alone is
-    /// taken as cased; a `tokenizer_config.json` beside it is obeyed, with transformers' defaults.
+    /// Reads `tokenizer.json`, else `vocab.txt`, from a model's folder. A
+    /// `tokenizer_config.json` beside them is obeyed, with transformers' defaults; a `vocab.txt`
+    /// without one is taken as cased if it holds upper-case letters.
     ///
     /// # Errors
     /// Names the file and what is wrong with it.
@@ -97,8 +99,15 @@ impl Tokenizer {
     }
 
     fn from_json(bytes: &[u8], file: &Path, files: TokenizerFiles) -> Result<Self, TokenizerError> {
-        let inner = tokenizers::Tokenizer::from_bytes(bytes)
+        let mut inner = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|error| unreadable(file, format!("not a tokenizer: {error}")))?;
+        if let Some(NormalizerWrapper::BertNormalizer(normalizer)) = inner.get_normalizer()
+            && files.overrules()
+        {
+            let mut adjusted = *normalizer;
+            files.adjust(&mut adjusted);
+            inner.with_normalizer(Some(adjusted)).map_err(|error| unreadable(file, error))?;
+        }
         Self::new(inner, file, files)
     }
 
@@ -108,7 +117,16 @@ impl Tokenizer {
             .unk_token(files.special("unk_token").unwrap_or_else(|| "[UNK]".to_owned()))
             .build()
             .map_err(|error| unreadable(file, format!("not a vocabulary: {error}")))?;
-        let inner = assemble(model, files.normalizer()).map_err(|error| unreadable(file, error))?;
+        let upper = |piece: &String| piece.contains(|c: char| c.is_ascii_uppercase());
+        let is_piece = |piece: &&String| !piece.starts_with('[');
+        let is_cased = tokenizers::Model::get_vocab(&model).keys().filter(is_piece).any(upper);
+        let frame = ["cls_token", "sep_token"].map(|role| files.special(role));
+        let inner = assemble(model, files.normalizer(is_cased), frame)
+            .and_then(|mut inner| {
+                inner.add_tokens(files.added_tokens())?;
+                Ok(inner)
+            })
+            .map_err(|error| unreadable(file, error))?;
         Self::new(inner, file, files)
     }
 
@@ -129,16 +147,17 @@ impl Tokenizer {
                 named.iter().find_map(|token| Some((token.clone(), inner.token_to_id(token)?)));
             id.ok_or_else(|| unreadable(file, format!("the vocabulary has no {}", named[0])))
         };
-        let unk_id = find("unk_token", ["[UNK]", "<unk>"]).ok().map(|(_, id)| id);
-        let sep = find("sep_token", ["[SEP]", "</s>"])?;
-        let (_, pad_id) = find("pad_token", ["[PAD]", "<pad>"])?;
-        let cls = find("cls_token", ["[CLS]", "<s>"])?;
+        let unk = find("unk_token", ["[UNK]", "<unk>"]).ok();
+        let (sep, sep_id) = find("sep_token", ["[SEP]", "</s>"])?;
+        let (pad, pad_id) = find("pad_token", ["[PAD]", "<pad>"])?;
+        let (cls, cls_id) = find("cls_token", ["[CLS]", "<s>"])?;
         let empty = inner.encode_fast("", true).map_err(|error| unreadable(file, error))?;
-        if empty.get_ids() != [cls.1, sep.1] {
-            let reason = format!("it does not frame a text with {} and {}", cls.0, sep.0);
+        if empty.get_ids() != [cls_id, sep_id] {
+            let reason = format!("it does not frame a text with {cls} and {sep}");
             return Err(unreadable(file, reason));
         }
-        Ok(Self { inner, unk_id, sep, pad_id, files })
+        let (unk, unk_id) = unk.unzip();
+        Ok(Self { inner, unk_id, sep_id, pad_id, roles: Roles { cls, sep, pad, unk }, files })
     }
 
     /// The longest text that the tokenizer's own files allow, in tokens, if they do.
@@ -152,7 +171,7 @@ impl Tokenizer {
     /// # Errors
     /// If it cannot be serialised.
     pub fn files(&self, max_length: usize) -> Result<Vec<(String, Vec<u8>)>, TokenizerError> {
-        let mut files = self.files.written(max_length);
+        let mut files = self.files.written(&self.inner, &self.roles, max_length);
         files.push(("tokenizer.json".to_owned(), self.to_json()?.into_bytes()));
         Ok(files)
     }
@@ -202,8 +221,8 @@ impl Tokenizer {
             truncated: false,
         };
         if encoding.ids.len() > max_length {
-            truncate(&mut encoding.ids, max_length, self.sep.1);
-            truncate(&mut encoding.tokens, max_length, self.sep.0.clone());
+            truncate(&mut encoding.ids, max_length, self.sep_id);
+            truncate(&mut encoding.tokens, max_length, self.roles.sep.clone());
             truncate(&mut encoding.offsets, max_length, (0, 0));
             encoding.truncated = true;
         }
@@ -230,7 +249,7 @@ impl Tokenizer {
     /// Cuts ids to `max_length`, the separator last.
     pub fn truncate_ids(&self, ids: &mut Vec<u32>, max_length: usize) {
         if ids.len() > max_length {
-            truncate(ids, max_length, self.sep.1);
+            truncate(ids, max_length, self.sep_id);
         }
     }
 }
@@ -249,21 +268,26 @@ fn unreadable(file: &Path, reason: impl ToString) -> TokenizerError {
 fn assemble(
     model: WordPiece,
     normalizer: BertNormalizer,
+    frame: [Option<String>; 2],
 ) -> tokenizers::Result<tokenizers::Tokenizer> {
     let mut tokenizer = tokenizers::Tokenizer::new(model);
     let id = |token: &str| {
         let id = tokenizer.token_to_id(token);
         id.ok_or_else(|| format!("the vocabulary has no {token}"))
     };
-    let frame =
-        BertProcessing::new(("[SEP]".to_owned(), id("[SEP]")?), ("[CLS]".to_owned(), id("[CLS]")?));
+    let [cls, sep] = frame;
+    let cls = cls.unwrap_or_else(|| "[CLS]".to_owned());
+    let sep = sep.unwrap_or_else(|| "[SEP]".to_owned());
+    let (cls_id, sep_id) = (id(&cls)?, id(&sep)?);
+    let frame = BertProcessing::new((sep.clone(), sep_id), (cls.clone(), cls_id));
     tokenizer.with_normalizer(Some(normalizer))?;
     tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
     tokenizer.with_post_processor(Some(frame));
     tokenizer.with_decoder(Some(WordPieceDecoder::default()));
     let known = |token: &&str| tokenizer.token_to_id(token).is_some();
+    let special = SPECIAL_TOKENS.into_iter().chain([cls.as_str(), sep.as_str()]);
     let special: Vec<AddedToken> =
-        SPECIAL_TOKENS.into_iter().filter(known).map(|t| AddedToken::from(t, true)).collect();
+        special.filter(known).map(|token| AddedToken::from(token, true)).collect();
     tokenizer.add_special_tokens(special)?;
     Ok(tokenizer)
 }

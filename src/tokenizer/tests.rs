@@ -101,3 +101,79 @@ fn a_folder_without_a_tokenizer_says_what_it_needs() -> std::io::Result<()> {
     assert!(message.contains("no [SEP]"), "{message}");
     Ok(())
 }
+
+fn folder_with(files: &[(&str, &str)]) -> std::io::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text)?;
+    }
+    Ok(folder)
+}
+
+/// What would be saved as `tokenizer_config.json`.
+fn saved_config(tokenizer: &Tokenizer) -> anyhow::Result<serde_json::Value> {
+    let files = tokenizer.files(40)?;
+    let config = files.iter().find(|(name, _)| name == "tokenizer_config.json");
+    let (_, bytes) = config.ok_or_else(|| anyhow::anyhow!("there is none"))?;
+    Ok(serde_json::from_slice(bytes)?)
+}
+
+const CASED: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nAb\nab\n";
+const UNCASED: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nab\n";
+
+#[test]
+fn a_vocabulary_alone_shows_by_itself_whether_it_is_cased() -> anyhow::Result<()> {
+    for (vocabulary, expected, lower) in [(CASED, 5, false), (UNCASED, 5, true)] {
+        let folder = folder_with(&[("vocab.txt", vocabulary)])?;
+        let tokenizer = Tokenizer::from_folder(folder.path())?;
+        assert_eq!(tokenizer.encode("Ab", 9)?.ids, [2, expected, 3]);
+        assert_eq!(saved_config(&tokenizer)?["do_lower_case"], lower);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_config_is_obeyed_by_both_kinds_of_files() -> anyhow::Result<()> {
+    let lower = r#"{"tokenizer_class": "BertTokenizer", "do_lower_case": true}"#;
+    let folder = folder_with(&[("vocab.txt", CASED), ("tokenizer_config.json", lower)])?;
+    let tokenizer = Tokenizer::from_folder(folder.path())?;
+    assert_eq!(tokenizer.encode("Ab", 9)?.ids, [2, 6, 3]);
+    let cased = r#"{"tokenizer_class": "BertTokenizer", "do_lower_case": false}"#;
+    let json = tokenizer.to_json()?;
+    let folder = folder_with(&[("tokenizer.json", &json), ("tokenizer_config.json", cased)])?;
+    assert_eq!(Tokenizer::from_folder(folder.path())?.encode("Ab", 9)?.ids, [2, 5, 3]);
+    // A file that says nothing of it changes nothing.
+    let folder = folder_with(&[("tokenizer.json", &json), ("tokenizer_config.json", "{}")])?;
+    assert_eq!(Tokenizer::from_folder(folder.path())?.encode("Ab", 9)?.ids, [2, 6, 3]);
+    Ok(())
+}
+
+#[test]
+fn added_tokens_stand_beside_a_vocabulary() -> anyhow::Result<()> {
+    let decoder = r#"{"added_tokens_decoder": {"7": {"content": "<URL>", "special": true}}}"#;
+    for (name, text) in
+        [("tokenizer_config.json", decoder), ("added_tokens.json", r#"{"<URL>": 7}"#)]
+    {
+        let folder = folder_with(&[("vocab.txt", CASED), (name, text)])?;
+        let tokenizer = Tokenizer::from_folder(folder.path())?;
+        assert_eq!(tokenizer.encode("<URL>", 9)?.ids, [2, 7, 3], "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_tokenizer_without_a_config_gets_one_that_is_true_of_it() -> anyhow::Result<()> {
+    let config = saved_config(&Tokenizer::embedded()?)?;
+    assert_eq!(config["tokenizer_class"], "BertTokenizer");
+    assert_eq!((&config["do_lower_case"], &config["strip_accents"]), (&true.into(), &false.into()));
+    // RoBERTa's frame.
+    let json = Tokenizer::embedded()?.to_json()?;
+    let json = json.replace("[CLS]", "<s>").replace("[SEP]", "</s>").replace("[PAD]", "<pad>");
+    let folder = folder_with(&[("tokenizer.json", &json)])?;
+    let roberta = Tokenizer::from_folder(folder.path())?;
+    assert_eq!(roberta.encode("영화", 9)?.tokens, ["<s>", "영화", "</s>"]);
+    let config = saved_config(&roberta)?;
+    assert_eq!(config["tokenizer_class"], "PreTrainedTokenizerFast");
+    assert_eq!((&config["cls_token"], &config["sep_token"]), (&"<s>".into(), &"</s>".into()));
+    Ok(())
+}

@@ -47,7 +47,8 @@ fn train_inner(texts: &[&str], size: usize) -> tokenizers::Result<Tokenizer> {
     let mut model = WordPiece::default();
     trainer.train(&mut model)?;
     let name = Path::new("the trained vocabulary");
-    Ok(Tokenizer::new(assemble(model, normalizer())?, name, TokenizerFiles::embedded())?)
+    let inner = assemble(model, normalizer(), [None, None])?;
+    Ok(Tokenizer::new(inner, name, TokenizerFiles::default())?)
 }
 
 /// Lower-casing, but leaving accents: taking them off would take Hangul syllables apart.

@@ -77,10 +77,14 @@ pub fn list(output_dir: &Path) -> Vec<PathBuf> {
 /// If there is none.
 pub fn find(output_dir: &Path, asked: Option<&Path>) -> Result<PathBuf, CheckpointError> {
     match asked {
-        // A run's own folder stands for its last checkpoint.
-        Some(folder) if folder.join(TRAINER_STATE).is_file() && step_of(folder).is_some() => {
+        // A checkpoint, whatever it is called, or one that Python wrote.
+        Some(folder)
+            if folder.join(RUN_STATE).is_file()
+                || (folder.join(TRAINER_STATE).is_file() && step_of(folder).is_some()) =>
+        {
             Ok(folder.to_path_buf())
         }
+        // A run's own folder stands for its last checkpoint.
         Some(folder) => {
             list(folder).pop().ok_or(CheckpointError::None { folder: folder.to_path_buf() })
         }
@@ -143,6 +147,16 @@ impl Checkpoints {
         staging.publish(&name).map_err(io(&folder))?;
         self.rotate(&folder, state.best_model_checkpoint.as_deref().map(Path::new));
         Ok(folder)
+    }
+
+    /// Where only one is to be kept, that is the best one in the end, as the Trainer has it. One
+    /// that cannot be removed only takes room.
+    pub(super) fn keep_only_the_best(&self, best: &Path) {
+        if self.save_total_limit == Some(1) {
+            for folder in list(&self.output_dir).iter().filter(|folder| *folder != best) {
+                let _ = remove_folder(folder);
+            }
+        }
     }
 
     /// As transformers' `rotate_checkpoints`. One that cannot be removed only takes room.
@@ -264,8 +278,14 @@ impl Checkpoint {
 /// Gives a model the weights of a checkpoint of its own run.
 ///
 /// # Errors
-/// If they are damaged or of another model.
+/// If they are missing, damaged or of another model.
 pub fn load_weights(folder: &Path, model: &SequenceClassifier) -> Result<(), CheckpointError> {
+    if !holds_a_model(folder) {
+        return Err(CheckpointError::Unusable {
+            folder: folder.to_path_buf(),
+            reason: "the checkpoint is no longer there".to_owned(),
+        });
+    }
     let mut weights = Weights::open(folder, model.config().architecture)?;
     let misfit = |reason: String| ModelError::Weights { file: folder.to_path_buf(), reason };
     for (name, var) in model.parameters().iter() {

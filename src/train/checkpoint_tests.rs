@@ -245,7 +245,7 @@ fn the_best_checkpoint_is_kept_and_gone_back_to() -> anyhow::Result<()> {
     let (weights, state) = folder.train(&arguments, &mut recorder, None)?;
     let best = state.best_global_step.unwrap_or_default();
     assert!(best < 24, "the loss did not fall");
-    assert_eq!(folder.steps(), [best, 24], "the best and the last");
+    assert_eq!(folder.steps(), [best], "of one that is kept, the best in the end");
     let path = folder.0.path().join(format!("checkpoint-{best}"));
     assert_eq!(state.best_model_checkpoint.as_deref(), path.to_str());
     let stored = Weights::open(&path, Architecture::Bert)?;
@@ -255,6 +255,49 @@ fn the_best_checkpoint_is_kept_and_gone_back_to() -> anyhow::Result<()> {
         anyhow::bail!("nothing was told of it");
     };
     assert_eq!((told.step, Some(told.metrics.eval_loss)), (best, state.best_metric));
+    Ok(())
+}
+
+#[test]
+fn a_best_checkpoint_that_is_gone_does_not_take_the_run_with_it() -> anyhow::Result<()> {
+    let arguments = arguments(|flags| {
+        flags.load_best_model_at_end = true;
+        flags.metric_for_best_model = Some("loss".to_owned());
+        flags.greater_is_better = Some(true);
+        flags.save_total_limit = Some(0);
+    })?;
+    let folder = Folder::new()?;
+    folder.train(&arguments, &mut Recorder::default(), None)?;
+    let last = folder.0.path().join("checkpoint-24");
+    for step in [8, 16] {
+        std::fs::remove_dir_all(folder.0.path().join(format!("checkpoint-{step}")))?;
+    }
+    let mut recorder = Recorder::default();
+    folder.train(&arguments, &mut recorder, Some(&last))?;
+    let told = recorder.events.iter().any(
+        |event| matches!(event, TrainEvent::Warned(warned) if warned.message.contains("best")),
+    );
+    assert!(told, "{:?}", recorder.events);
+    Ok(())
+}
+
+#[test]
+fn the_last_step_is_judged_before_it_is_saved() -> anyhow::Result<()> {
+    let arguments = arguments(|flags| {
+        flags.eval_strategy = Some(EvalStrategy::Steps);
+        flags.eval_steps = Some(7);
+        flags.max_steps = Some(10);
+    })?;
+    let folder = Folder::new()?;
+    folder.train(&arguments, &mut Recorder::default(), None)?;
+    let state = Checkpoint::read(&folder.0.path().join("checkpoint-10"))?.state;
+    let judged: Vec<_> = state
+        .log_history
+        .iter()
+        .filter(|entry| entry.contains_key("eval_loss"))
+        .map(|entry| entry["step"].clone())
+        .collect();
+    assert_eq!(judged, [7, 10]);
     Ok(())
 }
 

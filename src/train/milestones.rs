@@ -49,7 +49,10 @@ impl Trainer<'_> {
         let (arguments, step) = (self.arguments, run.at.step);
         let evaluation_due = match arguments.eval_strategy {
             EvalStrategy::Epoch => run.ends_an_epoch(),
-            EvalStrategy::Steps => step.is_multiple_of(arguments.eval_steps),
+            // The last step too, as transformers' DefaultFlowCallback has it.
+            EvalStrategy::Steps => {
+                step.is_multiple_of(arguments.eval_steps) || step == run.max_steps
+            }
             EvalStrategy::No => false,
         };
         if evaluation_due && run.at.evaluated_at != Some(step) {
@@ -93,6 +96,7 @@ impl Trainer<'_> {
         let size = self.model.parameters().count_without_embeddings();
         let (epoch, flos) = (run.epoch(), run.at.total_flos(size));
         run.state.stand_at(step, epoch, flos);
+        let best_before = run.state.best_model_checkpoint.clone();
         if let Some(best) = run.state.best_global_step {
             let folder = checkpoints.folder(best);
             if best == step || folder.is_dir() {
@@ -117,6 +121,7 @@ impl Trainer<'_> {
             }
             Err(error) => {
                 run.at.saved_at = before;
+                run.state.best_model_checkpoint = best_before;
                 let message = printable(&error.to_string()).into_owned();
                 let message = format!("the checkpoint could not be written: {message}");
                 observer.publish(TrainEvent::Warned(Warned { message, step }));
@@ -124,25 +129,31 @@ impl Trainer<'_> {
         }
     }
 
-    /// At the end, goes back to the best checkpoint under `load_best_model_at_end`.
-    pub(super) fn load_best(
-        &self,
-        run: &mut Run,
-        observer: &mut impl Observer,
-    ) -> Result<(), TrainError> {
+    /// At the end, goes back to the best checkpoint under `load_best_model_at_end`. If it cannot be
+    /// read, that is told, and the run keeps what it has.
+    pub(super) fn load_best(&self, run: &mut Run, observer: &mut impl Observer) {
         if !self.arguments.load_best_model_at_end {
-            return Ok(());
+            return;
         }
-        let Some(folder) = run.state.best_model_checkpoint.clone() else {
-            return Ok(());
+        let step = run.at.step;
+        let best = run.state.best_model_checkpoint.clone();
+        let (Some(folder), Some(judged)) = (best, run.at.best.clone()) else {
+            let message = "there is no best checkpoint to go back to; the last model is kept";
+            observer.publish(TrainEvent::Warned(Warned { message: message.to_owned(), step }));
+            return;
         };
-        if run.state.best_global_step != Some(run.at.step) {
-            load_weights(folder.as_ref(), self.model)?;
+        if run.state.best_global_step != Some(step)
+            && let Err(error) = load_weights(folder.as_ref(), self.model)
+        {
+            let error = printable(&error.to_string()).into_owned();
+            let message = format!("the best model cannot be loaded: {error}; the last is kept");
+            observer.publish(TrainEvent::Warned(Warned { message, step }));
+            return;
         }
-        if let Some(best) = &run.at.best {
-            observer.publish(TrainEvent::BestLoaded(best.clone()));
+        observer.publish(TrainEvent::BestLoaded(judged));
+        if let Some(checkpoints) = self.checkpoints {
+            checkpoints.keep_only_the_best(folder.as_ref());
         }
-        Ok(())
     }
 
     pub(super) fn evaluate(

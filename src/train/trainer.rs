@@ -69,7 +69,7 @@ impl<'a> Trainer<'a> {
         {
             self.evaluate(&mut run, observer)?;
         }
-        self.load_best(&mut run, observer)?;
+        self.load_best(&mut run, observer);
         run.at.elapsed = run.elapsed();
         let size = self.model.parameters().count_without_embeddings();
         let finished = run.at.finished(size, run.max_steps, run.steps_per_epoch);
@@ -98,7 +98,11 @@ impl<'a> Trainer<'a> {
             run.state.log_history = old.log_history;
             run.state.best_metric = old.best_metric;
             run.state.best_global_step = old.best_global_step;
-            run.state.best_model_checkpoint = old.best_model_checkpoint;
+            // The run may have been moved since.
+            let best = old.best_global_step.zip(self.checkpoints);
+            let folder = best.map(|(step, checkpoints)| checkpoints.folder(step));
+            run.state.best_model_checkpoint =
+                folder.filter(|folder| folder.is_dir()).map(|folder| folder.display().to_string());
             run.at.saved_at = Some(run.at.step);
         }
         Ok(run)

@@ -10,6 +10,10 @@ use crate::train::state::LogEntry;
 use serde_json::Value;
 use std::path::Path;
 
+/// What an older model may have left, which would be read together with this one.
+const STALE: [&str; 4] =
+    ["added_tokens.json", "model.safetensors.index.json", "special_tokens_map.json", "vocab.txt"];
+
 impl Run {
     /// Writes the model, its tokenizer, its card and the run's state into the output folder. The
     /// files are made out of sight and then take their places together.
@@ -32,7 +36,7 @@ impl Run {
             staging.write(name, bytes).map_err(failed(&output_dir.join(name)))?;
         }
         folder::write(staging.path(), &self.model)?;
-        staging.publish_files().map_err(failed(output_dir))
+        staging.publish_files("config.json", &STALE).map_err(failed(output_dir))
     }
 
     fn card(&self, state: &TrainerState) -> CardFacts {
@@ -46,10 +50,12 @@ impl Run {
         };
         CardFacts {
             model_name: name.to_string_lossy().into_owned(),
-            base_model: self.base_model.as_ref().map(|name| Origin {
-                name: name.clone(),
-                hub_name: (!Path::new(name).exists()).then(|| name.clone()),
-            }),
+            base_model: self.base_model.as_ref().filter(|_| !self.from_random_weights).map(
+                |name| Origin {
+                    name: name.clone(),
+                    hub_name: (!Path::new(name).exists()).then(|| name.clone()),
+                },
+            ),
             dataset: Origin {
                 name: self.dataset.name.clone(),
                 hub_name: self.dataset.hub_name.clone(),

@@ -1,5 +1,6 @@
 //! Where a model or a dataset is: in a folder, or on the Hugging Face hub and then in its cache.
 
+use crate::model::folder::holds_a_model;
 use std::path::{Path, PathBuf};
 
 /// How far a download has come.
@@ -46,6 +47,31 @@ fn is_hub_id(name: &str) -> bool {
         && !name.ends_with('/')
 }
 
+/// A folder with the config.json of a model, as [`model`] finds it, perhaps without its weights,
+/// and whether the model has weights.
+///
+/// # Errors
+/// As [`model`].
+pub fn config(name: &str, revision: &str, watch: &mut Watch) -> anyhow::Result<(PathBuf, bool)> {
+    let folder = Path::new(name);
+    if folder.is_dir() {
+        return Ok((folder.to_path_buf(), holds_a_model(folder)));
+    }
+    anyhow::ensure!(is_hub_id(name), "{name}: there is no such folder");
+    Ok((hub::config(name, revision, watch)?, true))
+}
+
+/// The files of a dataset's splits.
+#[derive(Clone, Debug, Default)]
+pub struct DatasetFiles {
+    /// To learn from.
+    pub train: Vec<PathBuf>,
+    /// To be judged by; perhaps none.
+    pub eval: Vec<PathBuf>,
+    /// What that split is called.
+    pub split: &'static str,
+}
+
 /// The Parquet files of a dataset: of its training split and of the one to judge by.
 ///
 /// # Errors
@@ -54,17 +80,22 @@ pub fn dataset(
     name: &str,
     config: Option<&str>,
     watch: &mut Watch,
-) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+) -> anyhow::Result<DatasetFiles> {
     hub::dataset(name, config, watch)
 }
 
-/// The files of a dataset's split among the paths `config/split/0000.parquet` of the hub's Parquet
-/// branch: configuration, training files, evaluation files.
+/// The names of a dataset's files.
 #[cfg(feature = "hub")]
-fn choose(
-    files: &[String],
-    config: Option<&str>,
-) -> Result<(String, Vec<String>, Vec<String>), String> {
+#[derive(Debug, Default)]
+struct Chosen {
+    train: Vec<String>,
+    eval: Vec<String>,
+    split: &'static str,
+}
+
+/// Chooses among the paths `config/split/0000.parquet` of the hub's Parquet branch.
+#[cfg(feature = "hub")]
+fn choose(files: &[String], config: Option<&str>) -> Result<Chosen, String> {
     let mut configs: Vec<&str> = files
         .iter()
         .filter(|file| file.ends_with(".parquet"))
@@ -100,14 +131,16 @@ fn choose(
     if train.is_empty() {
         return Err(format!("its configuration {config} has no split named train"));
     }
-    let eval = ["validation", "test"].into_iter().map(of).find(|files| !files.is_empty());
-    Ok((config.to_owned(), train, eval.unwrap_or_default()))
+    let splits = ["validation", "test"].map(|split| (of(split), split));
+    let found = splits.into_iter().find(|(files, _)| !files.is_empty());
+    let (eval, split) = found.unwrap_or_default();
+    Ok(Chosen { train, eval, split })
 }
 
 #[cfg(feature = "hub")]
 mod hub {
-    use super::{Download, Watch, choose};
-    use crate::hub::{Hub, Repo, Transfer};
+    use super::{Chosen, DatasetFiles, Download, Watch, choose};
+    use crate::hub::{Hub, HubError, Repo, Transfer};
     use crate::model::weights::{INDEX, WEIGHTS, pickle, shards_of};
     use crate::text::printable;
     use std::path::{Path, PathBuf};
@@ -121,76 +154,96 @@ mod hub {
         hub: Hub,
         repo: Repo,
         watch: &'a mut Watch<'w>,
+        /// Why a file that does not have to be there could not be asked for.
+        unknown: Option<HubError>,
     }
 
-    impl Source<'_, '_> {
-        /// A file's place, if the repository has it.
-        fn file(&mut self, name: &str) -> anyhow::Result<Option<PathBuf>> {
+    impl<'a, 'w> Source<'a, 'w> {
+        fn new(repo: Repo, watch: &'a mut Watch<'w>) -> Result<Self, HubError> {
+            Ok(Self { hub: Hub::from_environment()?, repo, watch, unknown: None })
+        }
+
+        /// Turns the hub's reports into ours.
+        fn watched<T>(
+            &mut self,
+            ask: impl FnOnce(&Hub, &Repo, &mut dyn FnMut(&Transfer) -> bool) -> T,
+        ) -> T {
             let began = Instant::now();
+            let watch = &mut *self.watch;
             let mut tell = |transfer: &Transfer| {
                 let seconds = began.elapsed().as_secs_f64();
                 let fetched = transfer.done.saturating_sub(transfer.resumed);
-                (self.watch)(&Download {
+                watch(&Download {
                     file: printable(&transfer.file).into_owned(),
                     done: transfer.done,
                     total: transfer.total,
                     rate: (seconds > 0.5).then(|| fetched as f64 / seconds),
                 })
             };
-            Ok(self.hub.file(&self.repo, name, &mut tell)?)
+            ask(&self.hub, &self.repo, &mut tell)
         }
 
-        /// A file that does not have to be there. Without a network, what the cache lacks counts
-        /// as not there.
-        fn optional(&mut self, name: &str) -> anyhow::Result<Option<PathBuf>> {
-            let offline = |error: &anyhow::Error| {
-                error.downcast_ref::<crate::hub::HubError>().is_some_and(|error| {
-                    matches!(
-                        error,
-                        crate::hub::HubError::Offline { .. }
-                            | crate::hub::HubError::Unreachable { .. }
-                    )
-                })
-            };
+        /// A file's place, if the repository has it.
+        fn file(&mut self, name: &str) -> Result<Option<PathBuf>, HubError> {
+            self.watched(|hub, repo, tell| hub.file(repo, name, tell))
+        }
+
+        /// A file that does not have to be there. Where that cannot be asked, it counts as not
+        /// there, and why is remembered.
+        fn optional(&mut self, name: &str) -> Result<Option<PathBuf>, HubError> {
             match self.file(name) {
-                Err(error) if offline(&error) => Ok(None),
+                Err(error @ (HubError::Offline { .. } | HubError::Unreachable { .. })) => {
+                    self.unknown = Some(error);
+                    Ok(None)
+                }
                 other => other,
             }
         }
+
+        /// The folder of the model's files, all of one commit, with its config.json in it.
+        fn config(&mut self) -> anyhow::Result<PathBuf> {
+            let id = self.repo.id.clone();
+            let Some(config) = self.file("config.json")? else {
+                anyhow::bail!(
+                    "{id} has no config.json on the hub, so it is no model of transformers"
+                );
+            };
+            let folder = config.parent().unwrap_or(Path::new(".")).to_path_buf();
+            // A branch may move while its files are asked for.
+            if let Some(commit) = folder.file_name().and_then(|name| name.to_str()) {
+                commit.clone_into(&mut self.repo.revision);
+            }
+            Ok(folder)
+        }
+    }
+
+    pub(super) fn config(name: &str, revision: &str, watch: &mut Watch) -> anyhow::Result<PathBuf> {
+        Source::new(Repo::model(name).at(revision), watch)?.config()
     }
 
     pub(super) fn model(name: &str, revision: &str, watch: &mut Watch) -> anyhow::Result<PathBuf> {
-        let repo = Repo::model(name).at(revision);
-        let mut source = Source { hub: Hub::from_environment()?, repo, watch };
-        let Some(config) = source.file("config.json")? else {
-            anyhow::bail!(
-                "{name} has no config.json on the hub, so it is no model of transformers"
-            );
-        };
-        let folder = config.parent().unwrap_or(Path::new(".")).to_path_buf();
-        let tokenizer = source.optional("tokenizer.json")?.is_some()
-            || source.optional("vocab.txt")?.is_some();
-        for name in ["tokenizer_config.json", "special_tokens_map.json"] {
+        let mut source = Source::new(Repo::model(name).at(revision), watch)?;
+        let folder = source.config()?;
+        let tokenizer =
+            source.optional("tokenizer.json")?.is_some() || source.optional("vocab.txt")?.is_some();
+        for name in ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"] {
             source.optional(name)?;
+        }
+        let whole = weights(&mut source, name)?;
+        // A whole model in the cache needs no network; of half a one, what is missing is unknown.
+        if let Some(unknown) = source.unknown.filter(|_| !(whole && tokenizer)) {
+            return Err(unknown.into());
         }
         anyhow::ensure!(
             tokenizer,
             "{name} has no tokenizer.json and no vocab.txt on the hub. Save it once in Python with \
              AutoTokenizer.from_pretrained('{name}').save_pretrained('FOLDER')"
         );
-        if source.optional(WEIGHTS)?.is_some() {
+        if whole {
             return Ok(folder);
         }
-        if let Some(index) = source.optional(INDEX)? {
-            for shard in shards_of(&index)? {
-                anyhow::ensure!(
-                    source.file(&shard)?.is_some(),
-                    "{name} has an index of weights, but its {shard} is missing on the hub"
-                );
-            }
-            return Ok(folder);
-        }
-        let files = source.hub.list(&source.repo)?;
+        let mut source = Source::new(Repo::model(name).at(revision), watch)?;
+        let files = source.watched(|hub, repo, tell| hub.list(repo, tell))?;
         anyhow::ensure!(
             !files.iter().any(|file| file == "pytorch_model.bin"),
             "{name} has its weights on the hub as pytorch_model.bin only, which {}",
@@ -199,15 +252,31 @@ mod hub {
         anyhow::bail!("{name} has no {WEIGHTS} on the hub")
     }
 
+    /// Downloads the weights, whole or in shards; whether there are any.
+    fn weights(source: &mut Source, name: &str) -> anyhow::Result<bool> {
+        if source.optional(WEIGHTS)?.is_some() {
+            return Ok(true);
+        }
+        let Some(index) = source.optional(INDEX)? else {
+            return Ok(false);
+        };
+        for shard in shards_of(&index)? {
+            anyhow::ensure!(
+                source.file(&shard)?.is_some(),
+                "{name} has an index of weights, but its {shard} is missing on the hub"
+            );
+        }
+        Ok(true)
+    }
+
     pub(super) fn dataset(
         name: &str,
         config: Option<&str>,
         watch: &mut Watch,
-    ) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-        let repo = Repo::dataset(name).at(PARQUET);
-        let mut source = Source { hub: Hub::from_environment()?, repo, watch };
-        let files = source.hub.list(&source.repo)?;
-        let (_, train, eval) =
+    ) -> anyhow::Result<DatasetFiles> {
+        let mut source = Source::new(Repo::dataset(name).at(PARQUET), watch)?;
+        let files = source.watched(|hub, repo, tell| hub.list(repo, tell))?;
+        let Chosen { train, eval, split } =
             choose(&files, config).map_err(|reason| anyhow::anyhow!("dataset {name}: {reason}"))?;
         let mut fetch = |files: Vec<String>| {
             files
@@ -218,13 +287,13 @@ mod hub {
                 })
                 .collect::<anyhow::Result<Vec<_>>>()
         };
-        Ok((fetch(train)?, fetch(eval)?))
+        Ok(DatasetFiles { train: fetch(train)?, eval: fetch(eval)?, split })
     }
 }
 
 #[cfg(not(feature = "hub"))]
 mod hub {
-    use super::Watch;
+    use super::{DatasetFiles, Watch};
     use std::path::PathBuf;
 
     const WITHOUT: &str = "this program was built without the hub (cargo's feature `hub`); \
@@ -234,11 +303,15 @@ mod hub {
         anyhow::bail!("{name}: there is no such folder, and {WITHOUT}")
     }
 
+    pub(super) fn config(name: &str, _: &str, watch: &mut Watch) -> anyhow::Result<PathBuf> {
+        model(name, "", watch)
+    }
+
     pub(super) fn dataset(
         name: &str,
         _: Option<&str>,
         _: &mut Watch,
-    ) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    ) -> anyhow::Result<DatasetFiles> {
         anyhow::bail!("dataset {name}: {WITHOUT}")
     }
 }
@@ -265,13 +338,12 @@ mod tests {
     fn a_datasets_splits_are_chosen() {
         let files = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>();
         let nsmc = files(&["default/test/0000.parquet", "default/train/0000.parquet", "README.md"]);
-        let (config, train, eval) = choose(&nsmc, None).unwrap_or_default();
-        assert_eq!(config, "default");
-        assert_eq!((train.len(), eval.len()), (1, 1));
+        let Chosen { train, eval, split } = choose(&nsmc, None).unwrap_or_default();
+        assert_eq!((train.len(), eval.len(), split), (1, 1, "test"));
         let many =
             files(&["en/train/0000.parquet", "ko/train/0001.parquet", "ko/train/0000.parquet"]);
         assert!(choose(&many, None).is_err_and(|reason| reason.contains("en, ko")));
-        let (_, train, eval) = choose(&many, Some("ko")).unwrap_or_default();
+        let Chosen { train, eval, .. } = choose(&many, Some("ko")).unwrap_or_default();
         assert_eq!(train, ["ko/train/0000.parquet", "ko/train/0001.parquet"]);
         assert!(eval.is_empty());
         assert!(choose(&[], None).is_err());

@@ -168,6 +168,7 @@ impl Link {
 struct Run {
     /// What the model was started from, unless it is the embedded one.
     base_model: Option<String>,
+    from_random_weights: bool,
     dataset: DataOrigin,
     model: SequenceClassifier,
     tokenizer: Tokenizer,
@@ -187,7 +188,7 @@ struct Run {
 
 /// Prepares, trains, saves, and answers questions until the commands end.
 fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
-    let (mut run, started) = prepare::prepare(flags, link)?;
+    let (mut run, started) = prepare::prepare(flags.clone(), link)?;
     let history = run.take_history();
     let run = run;
     run.tell(link, TrainEvent::Started(started));

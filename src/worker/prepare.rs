@@ -2,7 +2,7 @@
 
 use super::locate::{self, Download};
 use super::reviews::{Corpus, Wanted};
-use super::{Activity, Command, Link, Report, Run};
+use super::{Activity, Answer, Command, Link, Report, Run};
 use crate::cli::TrainFlags;
 use crate::cli::run_file;
 use crate::config::{EvalStrategy, ModelTraits, ReportTo, TrainingArguments, resolve};
@@ -93,20 +93,33 @@ fn output_dir(flags: &TrainFlags) -> PathBuf {
 /// # Errors
 /// If the model's configuration cannot be read or the flags contradict each other.
 pub fn print_config(flags: &TrainFlags, watch: &mut locate::Watch) -> anyhow::Result<String> {
-    let plan = plan(flags, watch)?;
-    let (_, settings) = resolve(flags, plan.traits())?;
+    let traits = match (&flags.model_name_or_path, flags.resume()) {
+        // Of a model, its config.json is enough.
+        (Some(name), None) => {
+            let (folder, has_weights) = locate::config(name, &flags.revision, watch)?;
+            let config = ModelConfig::read(&folder.join("config.json"), &flags.config_overrides)?;
+            ModelTraits { random_weights: !has_weights, max_tokens: config.max_tokens() }
+        }
+        _ => plan(flags, watch)?.traits(),
+    };
+    let (_, settings) = resolve(flags, traits)?;
     Ok(run_file::write(&flags.sources, &with_data(flags, settings)))
 }
 
 /// Reads the data, loads the model and works out what holds.
-pub(super) fn prepare(flags: &TrainFlags, link: &Link) -> anyhow::Result<(Run, Started)> {
-    let output_dir = output_dir(flags);
+pub(super) fn prepare(flags: TrainFlags, link: &Link) -> anyhow::Result<(Run, Started)> {
+    let mut flags = flags;
+    let output_dir = output_dir(&flags);
     check_writable(&output_dir)?;
     let claim = claim(&output_dir).with_context(|| output_dir.display().to_string())?;
 
     link.preparing("Loading the model");
     let mut watch = |download: &Download| link.downloading(download);
-    let Plan { resume, origin, mut config } = plan(flags, &mut watch)?;
+    let Plan { resume, origin, mut config } = plan(&flags, &mut watch)?;
+    if let Some(checkpoint) = &resume {
+        go_on_with_its_seeds(&mut flags, checkpoint);
+    }
+    let flags = &flags;
     let tokenizer = origin.tokenizer()?;
     let corpus = {
         let wanted = Wanted {
@@ -146,28 +159,34 @@ pub(super) fn prepare(flags: &TrainFlags, link: &Link) -> anyhow::Result<(Run, S
     let eval = tokenize(&tokenizer, &corpus.eval, arguments.max_seq_length)?;
 
     let mut notes = notes(&report, total, corpus.skipped);
+    notes.extend(corpus.classes.note());
     if resume.as_ref().is_some_and(|checkpoint| checkpoint.run.data != fingerprint(&train)) {
         let note = "the training data is not that of the checkpoint's run, so the resumed run is \
                     another one";
         notes.push(note.to_owned());
     }
-    let resumed_at = resume.as_ref().map_or(0, |checkpoint| checkpoint.run.progress.step);
-    if let Some(earlier) = set_aside(&output_dir, resumed_at)? {
-        let whose = if resume.is_some() { "later" } else { "an earlier run's" };
+    // In a folder of its own run, only later checkpoints are in the way.
+    let own = resume.as_ref().filter(|checkpoint| is_in(&checkpoint.folder, &output_dir));
+    let after = own.map_or(0, |checkpoint| checkpoint.run.progress.step);
+    if let Some(earlier) = set_aside(&output_dir, after)? {
+        let whose = if own.is_some() { "later" } else { "an earlier run's" };
         let earlier = printable(&earlier.display().to_string()).into_owned();
         notes.push(format!("{whose} checkpoints were moved to {earlier}"));
     }
     if holds_a_model(&output_dir) {
         notes.push("output_dir holds a model, which saving this run will replace".to_owned());
     }
-    let logging_dir = logging_dir(&arguments, resume.as_ref());
+    let logging_dir = logging_dir(&arguments, own);
     let checkpoints = Checkpoints {
         output_dir: output_dir.clone(),
         tokenizer: tokenizer.files(arguments.max_seq_length)?,
         save_total_limit: arguments.save_total_limit,
         save_only_model: arguments.save_only_model,
         random_weights: traits.random_weights,
-        logging_dir: logging_dir.clone(),
+        logging_dir: logging_dir.as_ref().map(|folder| {
+            // So that it is found again if the run is moved.
+            folder.strip_prefix(&output_dir).unwrap_or(folder).to_path_buf()
+        }),
     };
     let settings = with_data(flags, settings);
     let (mut recorder, history) =
@@ -175,6 +194,7 @@ pub(super) fn prepare(flags: &TrainFlags, link: &Link) -> anyhow::Result<(Run, S
     recorder.arguments(&output_dir, &run_file::write(&flags.sources, &settings));
     let run = Run {
         base_model: flags.model_name_or_path.clone(),
+        from_random_weights: traits.random_weights,
         dataset: corpus.origin,
         model,
         tokenizer,
@@ -192,14 +212,33 @@ pub(super) fn prepare(flags: &TrainFlags, link: &Link) -> anyhow::Result<(Run, S
     Ok((run, started))
 }
 
-/// The resumed run's own folder goes on being used.
+/// Whether a checkpoint is one of the run that writes into this folder.
+fn is_in(checkpoint: &Path, output_dir: &Path) -> bool {
+    let parent = checkpoint.parent().and_then(|parent| parent.canonicalize().ok());
+    parent.is_some() && parent == output_dir.canonicalize().ok()
+}
+
+/// A run that is resumed in its own folder goes on in the TensorBoard folder it had.
 fn logging_dir(arguments: &TrainingArguments, resume: Option<&Checkpoint>) -> Option<PathBuf> {
     if arguments.report_to == ReportTo::None {
         return None;
     }
-    let before = || resume?.run.logging_dir.clone();
+    let before = || Some(arguments.output_dir.join(resume?.run.logging_dir.as_ref()?));
     let asked = arguments.logging_dir.clone().or_else(before);
     Some(asked.unwrap_or_else(|| default_logging_dir(&arguments.output_dir)))
+}
+
+/// A run without its `run.toml` still goes on with the seeds it had.
+fn go_on_with_its_seeds(flags: &mut TrainFlags, checkpoint: &Checkpoint) {
+    let run = &checkpoint.run;
+    for (name, flag, value) in
+        [("seed", &mut flags.seed, run.seed), ("data_seed", &mut flags.data_seed, run.data_seed)]
+    {
+        if flag.is_none() {
+            *flag = Some(value);
+            flags.sources.add(name, value.to_string(), "checkpoint");
+        }
+    }
 }
 
 /// A run of hours must not find out at its end that it cannot save.
@@ -332,7 +371,17 @@ impl Link {
     /// Tells of a download; `false` if the run was asked to end.
     fn downloading(&self, download: &Download) -> bool {
         self.send(Report::Activity(Activity::Downloading(download.clone())));
-        let asked = self.command.try_iter().any(|command| matches!(command, Command::Stop { .. }));
-        !asked
+        let mut go_on = true;
+        for command in self.command.try_iter() {
+            match command {
+                Command::Stop { .. } => go_on = false,
+                Command::Predict(text) => {
+                    let outcome = Err("there is no model yet; it is being downloaded".to_owned());
+                    self.send(Report::Answer(Answer { text, outcome }));
+                }
+                Command::Save => {}
+            }
+        }
+        go_on
     }
 }

@@ -1,6 +1,6 @@
 //! The rows a run is over: read, their labels numbered, sampled.
 
-use super::locate::{self, Watch};
+use super::locate::{self, DatasetFiles, Watch};
 use crate::cli::{Columns, EvalSource, TrainSource};
 use crate::data::labels::Classes;
 use crate::data::source::{read_split, sample};
@@ -73,8 +73,8 @@ impl Corpus {
         named: Option<&[String]>,
         watch: &mut Watch,
     ) -> anyhow::Result<Self> {
-        let origin = origin(wanted);
-        let (train, eval) = tables(wanted, watch)?;
+        let (train, eval, split) = tables(wanted, watch)?;
+        let origin = origin(wanted, split);
         let classes = Classes::find(&train, Some(&eval), named)?;
         let skipped = train.skipped + eval.skipped;
         let seed = wanted.shuffle_seed;
@@ -88,7 +88,7 @@ impl Corpus {
     }
 }
 
-fn origin(wanted: &Wanted) -> DataOrigin {
+fn origin(wanted: &Wanted, split: &str) -> DataOrigin {
     let (train, eval) = (&wanted.train.train_file, &wanted.eval.validation_file);
     let file = train.as_ref().or(eval.as_ref());
     let hub_name = wanted.columns.dataset_name.clone();
@@ -98,48 +98,55 @@ fn origin(wanted: &Wanted) -> DataOrigin {
         (None, Some(file)) => file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         (None, None) => "NSMC".to_owned(),
     };
-    let own_split = eval.is_none() && (train.is_some() || wanted.train.validation_split.is_some());
     DataOrigin {
         is_nsmc: embedded || hub_name.as_deref() == Some("e9t/nsmc"),
         hub_name: if embedded { Some("e9t/nsmc".to_owned()) } else { hub_name },
         name,
-        split: if own_split { "validation" } else { "test" }.to_owned(),
+        split: split.to_owned(),
     }
 }
 
-/// The rows of both splits.
-fn tables(wanted: &Wanted, watch: &mut Watch) -> anyhow::Result<(Table, Table)> {
+/// The rows of both splits, and what the second is called.
+fn tables(wanted: &Wanted, watch: &mut Watch) -> anyhow::Result<(Table, Table, &'static str)> {
+    /// A share of the training rows, or a file that was named for it.
+    const HELD_OUT: &str = "validation";
     let columns_to_read = columns(wanted.columns);
     let skip = wanted.eval.skip_bad_rows;
-    let (mut train_files, mut eval_files) =
-        (one(wanted.train.train_file.as_ref()), one(wanted.eval.validation_file.as_ref()));
+    let mut files = DatasetFiles {
+        train: one(wanted.train.train_file.as_ref()),
+        eval: one(wanted.eval.validation_file.as_ref()),
+        split: HELD_OUT,
+    };
     if let Some(name) = &wanted.columns.dataset_name {
         anyhow::ensure!(
-            train_files.is_empty(),
+            files.train.is_empty(),
             "--dataset-name and --train-file are two sources of the same rows; pass one of them"
         );
         let config = wanted.columns.dataset_config_name.as_deref();
-        let (train, eval) = locate::dataset(name, config, watch)?;
-        train_files = train;
-        if eval_files.is_empty() {
-            eval_files = eval;
+        let found = locate::dataset(name, config, watch)?;
+        files.train = found.train;
+        if files.eval.is_empty() {
+            (files.eval, files.split) = (found.eval, found.split);
         }
     }
-    let own_rows = !train_files.is_empty();
-    let mut train = read_split(&train_files, Split::Train, &columns_to_read, skip)?;
+    let own_rows = !files.train.is_empty();
+    let mut train = read_split(&files.train, Split::Train, &columns_to_read, skip)?;
     let share = wanted.train.validation_split;
-    if eval_files.is_empty() && (own_rows || share.is_some()) {
+    if files.eval.is_empty() && (own_rows || share.is_some()) {
         let rows = std::mem::take(&mut train.rows);
         let mut eval = Table { skipped: 0, ..train.clone() };
         (train.rows, eval.rows) =
             stratified(rows, share.unwrap_or(DEFAULT_SPLIT), wanted.shuffle_seed);
-        return Ok((train, eval));
+        return Ok((train, eval, HELD_OUT));
     }
-    let eval = read_split(&eval_files, Split::Test, &columns_to_read, skip)?;
-    Ok((train, eval))
+    let split = if files.eval.is_empty() { "test" } else { files.split };
+    let eval = read_split(&files.eval, Split::Test, &columns_to_read, skip)?;
+    Ok((train, eval, split))
 }
 
 /// The rows that a finished model is judged by, numbered by its own classes.
+///
+/// Besides the rows: how many bad ones were left out, and what is to be known of their labels.
 ///
 /// # Errors
 /// As [`Corpus::read`].
@@ -149,14 +156,14 @@ pub fn evaluation_rows(
     shuffle_seed: u64,
     labels: &[String],
     watch: &mut Watch,
-) -> anyhow::Result<(Vec<Review>, usize)> {
+) -> anyhow::Result<(Vec<Review>, usize, Option<String>)> {
     let mut files = one(source.validation_file.as_ref());
     if let (Some(name), true) = (&from.dataset_name, files.is_empty()) {
-        let (train, eval) = locate::dataset(name, from.dataset_config_name.as_deref(), watch)?;
-        files = if eval.is_empty() { train } else { eval };
+        let found = locate::dataset(name, from.dataset_config_name.as_deref(), watch)?;
+        files = if found.eval.is_empty() { found.train } else { found.eval };
     }
     let table = read_split(&files, Split::Test, &columns(from), source.skip_bad_rows)?;
-    let classes = Classes::of_model(labels);
+    let classes = Classes::of_model(labels, &table);
     let rows = sample(table.rows, &classes, source.max_eval_samples, shuffle_seed)?;
-    Ok((rows, table.skipped))
+    Ok((rows, table.skipped, classes.note()))
 }

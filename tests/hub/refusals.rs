@@ -17,7 +17,7 @@ fn a_token_opens_what_is_closed_and_is_never_shown() {
         assert!(matches!(error, HubError::Denied { .. }), "{error}");
         assert!(words.contains("HF_TOKEN") && words.contains("Access is restricted"), "{words}");
         assert!(!words.contains("hf_wrong"), "{words}");
-        let error = hub.list(&Repo::model(MODEL)).expect_err("it is closed");
+        let error = hub.list(&Repo::model(MODEL), &mut |_| true).expect_err("it is closed");
         assert!(matches!(error, HubError::Denied { .. }), "{error}");
     }
     let hub = stage.hub_with(Some("hf_secret"));
@@ -63,7 +63,9 @@ fn a_repository_or_revision_that_is_not_there() {
     let stage = Stage::new();
     let hub = stage.hub();
     let nobody = Repo::model("nobody/nothing");
-    for error in [hub.file(&nobody, WEIGHTS, &mut |_| true).err(), hub.list(&nobody).err()] {
+    for error in
+        [hub.file(&nobody, WEIGHTS, &mut |_| true).err(), hub.list(&nobody, &mut |_| true).err()]
+    {
         let error = error.expect("there is none");
         assert!(matches!(error, HubError::NoRepository { .. }), "{error}");
         assert!(error.to_string().contains("model nobody/nothing"), "{error}");
@@ -96,8 +98,10 @@ fn offline_only_the_cache_is_asked() {
     let offline = stage.offline();
     let path = get(&offline, "config.json").expect("an answer");
     assert_eq!(path, Some(stage.pointer("config.json")));
-    assert_eq!(offline.list(&Repo::model(MODEL)).expect("a list"), ["config.json"]);
-    for error in [get(&offline, WEIGHTS).err(), offline.list(&Repo::model("a/b")).err()] {
+    assert_eq!(offline.list(&Repo::model(MODEL), &mut |_| true).expect("a list"), ["config.json"]);
+    for error in
+        [get(&offline, WEIGHTS).err(), offline.list(&Repo::model("a/b"), &mut |_| true).err()]
+    {
         let error = error.expect("it is not there");
         assert!(matches!(error, HubError::Offline { .. }), "{error}");
         assert!(error.to_string().contains("HF_HUB_OFFLINE"), "{error}");
@@ -117,7 +121,7 @@ fn out_of_reach_the_cache_serves() {
     get(&stage.hub(), "config.json").expect("an answer");
     let path = get(&stage.unreachable(), "config.json").expect("an answer");
     assert_eq!(path, Some(stage.pointer("config.json")));
-    let list = stage.unreachable().list(&Repo::model(MODEL));
+    let list = stage.unreachable().list(&Repo::model(MODEL), &mut |_| true);
     assert_eq!(list.expect("a list"), ["config.json"]);
 
     // A hub that is there, but not well.
@@ -174,7 +178,10 @@ fn names_that_lead_out_of_the_cache_ask_nobody() {
     for id in ["../../etc", "/etc", "a/b/c", "a/..", "-x/y", "a/b?x=1", ""] {
         let error = hub.file(&Repo::model(id), "x", &mut |_| true);
         assert!(matches!(error, Err(HubError::Name { .. })), "{id:?}");
-        assert!(matches!(hub.list(&Repo::dataset(id)), Err(HubError::Name { .. })), "{id:?}");
+        assert!(
+            matches!(hub.list(&Repo::dataset(id), &mut |_| true), Err(HubError::Name { .. })),
+            "{id:?}"
+        );
     }
     for file in ["../x", "/etc/passwd", "a/../../x", "a\\..\\x", "\u{1b}[2J", ""] {
         assert!(matches!(get(&hub, file), Err(HubError::Name { .. })), "{file:?}");
@@ -191,12 +198,12 @@ fn a_list_has_all_pages_and_no_name_that_leads_out() {
     stage.server.add(MODEL, "1_Pooling/config.json", b"{}", Kept::Small);
     stage.server.faults(|faults| faults.page = Some(2));
     let expected = ["1_Pooling/config.json", "config.json", WEIGHTS];
-    assert_eq!(stage.hub().list(&Repo::model(MODEL)).expect("a list"), expected);
+    assert_eq!(stage.hub().list(&Repo::model(MODEL), &mut |_| true).expect("a list"), expected);
     assert_eq!(stage.server.seen().len(), 2);
     assert!(stage.server.seen()[0].path.ends_with("/tree/main?recursive=true"));
 
     stage.server.add("datasets/e9t/nsmc", "ratings_test.txt", b"id", Kept::Small);
-    let list = stage.hub().list(&Repo::dataset("e9t/nsmc")).expect("a list");
+    let list = stage.hub().list(&Repo::dataset("e9t/nsmc"), &mut |_| true).expect("a list");
     assert_eq!(list, ["ratings_test.txt"]);
 }
 

@@ -62,7 +62,7 @@ fn what_the_trainer_wrote_is_read() {
     assert!(record::event_in(&version).is_some_and(is_version));
     let event = record::event_in(&scalar).expect("a whole record");
     assert!(!is_version(event));
-    assert!(is_past(event, 1) && !is_past(event, 2));
+    assert!(is_ahead(event, &mut past(1)) && !is_ahead(event, &mut past(2)));
     let mut loss = Vec::new();
     put_bytes(&mut loss, 1, b"train/loss");
     put_key(&mut loss, 2, FIXED_32);
@@ -105,26 +105,43 @@ fn three_steps(folder: &Path) -> io::Result<PathBuf> {
     Ok(writer.path().to_owned())
 }
 
+fn past(step: u64) -> Past {
+    Past { step, judged: true, entries: 2 }
+}
+
+#[test]
+fn what_was_judged_after_the_checkpoint_goes_too() -> io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut writer = EventWriter::create(folder.path(), 1.0, "host", 1)?;
+    writer.scalars(3, 1.0, &[("train/epoch", 1.0), ("train/loss", 0.5)])?;
+    writer.scalars(3, 1.0, &[("train/epoch", 1.0), ("eval/loss", 0.5)])?;
+    writer.flush()?;
+    assert_eq!(cut_after(folder.path(), past(3))?, 0);
+    let unjudged = Past { step: 3, judged: false, entries: 1 };
+    assert_eq!(cut_after(folder.path(), unjudged)?, 2, "the evaluation and its epoch");
+    Ok(())
+}
+
 #[test]
 fn a_resumed_run_finds_what_came_before_it() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let file = three_steps(folder.path())?;
     let whole = fs::read(&file)?;
 
-    assert_eq!(cut_after(folder.path(), 4)?, 0);
+    assert_eq!(cut_after(folder.path(), past(4))?, 0);
     assert_eq!(fs::read(&file)?, whole);
 
-    assert_eq!(cut_after(folder.path(), 3)?, LAST_WORDS.len());
+    assert_eq!(cut_after(folder.path(), past(3))?, LAST_WORDS.len());
     let without_end = fs::read(&file)?;
     assert!(whole.starts_with(&without_end) && without_end.len() < whole.len());
 
-    assert_eq!(cut_after(folder.path(), 2)?, 2);
+    assert_eq!(cut_after(folder.path(), past(2))?, 2);
     let two_steps = fs::read(&file)?;
     assert!(without_end.starts_with(&two_steps) && two_steps.len() < without_end.len());
 
-    assert_eq!(cut_after(folder.path(), 2)?, 0);
-    assert_eq!(cut_after(folder.path(), 0)?, 4);
-    assert_eq!(cut_after(&folder.path().join("missing"), 0)?, 0);
+    assert_eq!(cut_after(folder.path(), past(2))?, 0);
+    assert_eq!(cut_after(folder.path(), past(0))?, 4);
+    assert_eq!(cut_after(&folder.path().join("missing"), past(0))?, 0);
     Ok(())
 }
 
@@ -141,13 +158,13 @@ fn a_damaged_tail_is_cut_off() -> io::Result<()> {
         [&scalar[..1], &scalar[..12], &scalar[..30], &rotten, b"garbage, garbage", &too_long];
     for tail in tails {
         fs::write(&file, [&whole[..], tail].concat())?;
-        assert_eq!(cut_after(folder.path(), 9)?, 1);
+        assert_eq!(cut_after(folder.path(), past(9))?, 1);
         assert_eq!(fs::read(&file)?, whole);
     }
     // Of what stands behind damage, nothing is to be had.
     let before = whole.len() - 1;
     fs::write(&file, [&whole[..before], &whole[..]].concat())?;
-    assert_eq!(cut_after(folder.path(), 9)?, 1);
+    assert_eq!(cut_after(folder.path(), past(9))?, 1);
     assert!(whole.starts_with(&fs::read(&file)?));
     Ok(())
 }
@@ -165,7 +182,7 @@ fn what_is_no_event_file_is_left_alone() -> io::Result<()> {
     fs::write(folder.path().join("notes.tfevents"), &by_another_name)?;
     fs::create_dir(folder.path().join(format!("{PREFIX}folder")))?;
 
-    assert_eq!(cut_after(folder.path(), 1)?, 0);
+    assert_eq!(cut_after(folder.path(), past(1))?, 0);
     for (i, content) in contents.into_iter().enumerate() {
         assert_eq!(fs::read(folder.path().join(format!("{PREFIX}{i}")))?, content);
     }
