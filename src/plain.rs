@@ -2,16 +2,15 @@
 
 use crate::app::pace::Pace;
 use crate::config::show_number;
-use crate::summary::{clock, download_line, evaluation, train_output};
+use crate::summary::{clock, download_line, evaluation, how_to_go_on, train_output};
 use crate::text::to_json;
-use crate::train::event::{Evaluated, Finished, Started, Step, TrainEvent};
+use crate::train::event::{Evaluated, Finished, Started, Step, TrainEvent, untold_losses};
 use crate::worker::locate::Download;
 use crate::worker::{Activity, Command, Report, Worker};
-use crossbeam_channel::RecvTimeoutError;
+use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// What is known of a run that has begun already.
@@ -34,39 +33,85 @@ pub enum Ending {
     Signalled(u8),
 }
 
-/// Follows a run to its end; `known` is what a dashboard knew of it. The first SIGINT or SIGTERM stops it and saves the model; a second
-/// one ends the program at once.
+/// A second signal within this time of the first is taken for the same wish: to stop.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Why a run is being stopped, as far as it is.
+#[derive(Default)]
+struct Stopping {
+    /// When the first signal came, and its number.
+    signalled: Option<(Instant, u8)>,
+    /// When the output was found closed.
+    closed: Option<Instant>,
+    /// Whether the terminal went away, which is no reason to stop.
+    hung_up: bool,
+    /// Whether the run has been told.
+    told: bool,
+}
+
+impl Stopping {
+    /// Takes a signal in; `true` if it ends the program at once.
+    fn signal(&mut self, signal: i32) -> bool {
+        if signal == SIGHUP {
+            self.hung_up = true;
+            return false;
+        }
+        let first = *self.signalled.get_or_insert((Instant::now(), signal as u8));
+        first.0.elapsed() > GRACE
+    }
+
+    /// Why to stop now, if that has not been told yet. A connection that drops closes the output
+    /// and hangs up at about the same time, in either order.
+    fn reason(&mut self) -> Option<&'static str> {
+        let closed = self.closed.is_some_and(|closed| closed.elapsed() > GRACE) && !self.hung_up;
+        if self.told || !(closed || self.signalled.is_some()) {
+            return None;
+        }
+        self.told = true;
+        Some(if self.signalled.is_some() {
+            "Stopping the run; another signal ends the program at once."
+        } else {
+            "The output was closed: stopping the run and saving the model."
+        })
+    }
+}
+
+/// Follows a run to its end; `known` is what a dashboard knew of it. The first SIGINT or SIGTERM
+/// stops it and saves the model; another one, not right behind it, ends the program at once.
 ///
 /// # Errors
-/// If the output cannot be written. A run whose reader went away is stopped and its model saved;
-/// any other trouble with the output is told when the run has ended.
+/// If the output cannot be written. A run whose reader went away is stopped and its model saved,
+/// unless the terminal went away with it; any other trouble with the output is told when the run
+/// has ended.
 pub fn follow(
     worker: Worker,
     json: bool,
     known: Known,
     out: &mut (impl Write + ?Sized),
 ) -> anyhow::Result<Ending> {
-    let (stop, signal) = watch_signals()?;
+    let signals = watch_signals()?;
     let mut lines = Lines { known, ..Lines::default() };
     let mut ending = Ending::Finished;
     let mut written: anyhow::Result<()> = Ok(());
-    let mut stopping = false;
+    let mut stopping = Stopping::default();
     let mut downloads = Downloads::default();
+    let mut begun = lines.known.started.is_some();
     loop {
         let report = match worker.reports.recv_timeout(Duration::from_millis(100)) {
             Ok(report) => Some(report),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        if !stopping
-            && (stop.load(Ordering::Relaxed) || written.as_ref().is_err_and(is_broken_pipe))
-        {
-            stopping = true;
-            talk(if written.is_err() {
-                "The output was closed: stopping the run and saving the model."
-            } else {
-                "Stopping the run; a second signal ends the program at once."
-            });
+        for signal in signals.try_iter() {
+            if stopping.signal(signal) {
+                return Ok(Ending::Signalled(signal as u8));
+            }
+        }
+        if written.as_ref().is_err_and(is_broken_pipe) {
+            stopping.closed.get_or_insert_with(Instant::now);
+        }
+        if let Some(reason) = stopping.reason() {
+            talk(reason);
             // A run that has ended needs no stopping.
             let _ = worker.commands.send(Command::Stop { evaluate: false });
         }
@@ -78,8 +123,12 @@ pub fn follow(
             Some(Report::Activity(Activity::Downloading(download))) if !json => {
                 downloads.tell(&download);
             }
+            Some(Report::History(events)) => lines.went_before(&events),
             Some(Report::Event(event)) => {
-                if let TrainEvent::Failed(_) = event {
+                // What was never begun did not fail if it was asked to end.
+                begun |= matches!(event, TrainEvent::Started(_));
+                let cancelled = stopping.signalled.is_some() && !begun;
+                if matches!(event, TrainEvent::Failed(_)) && !cancelled {
                     ending = Ending::Failed;
                 }
                 if written.is_ok() {
@@ -97,10 +146,12 @@ pub fn follow(
         }
     }
     worker.join();
-    written?;
-    match (ending, signal.load(Ordering::Relaxed)) {
-        (Ending::Failed, _) | (_, 0) => Ok(ending),
-        (_, number) => Ok(Ending::Signalled(number as u8)),
+    if !stopping.hung_up {
+        written?;
+    }
+    match (ending, stopping.signalled) {
+        (Ending::Failed, _) | (_, None) => Ok(ending),
+        (_, Some((_, number))) => Ok(Ending::Signalled(number)),
     }
 }
 
@@ -118,18 +169,18 @@ fn talk(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// A flag that a first signal sets, and the number of the signal.
-fn watch_signals() -> std::io::Result<(Arc<AtomicBool>, Arc<AtomicUsize>)> {
-    let (stop, number) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    for signal in [SIGINT, SIGTERM] {
-        // The order matters: the shutdown looks at the flag before the first signal sets it.
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, stop.clone())?;
-        signal_hook::flag::register(signal, stop.clone())?;
-        signal_hook::flag::register_usize(signal, number.clone(), signal as usize)?;
-    }
-    // A connection that drops does not end a run.
-    signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
-    Ok((stop, number))
+/// The signals that come from now on. A connection that drops does not end a run.
+fn watch_signals() -> std::io::Result<Receiver<i32>> {
+    let (sender, receiver) = unbounded();
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            if sender.send(signal).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(receiver)
 }
 
 /// Tells of downloads now and then.
@@ -160,6 +211,15 @@ struct Lines {
 }
 
 impl Lines {
+    /// Takes in what happened before the run was resumed.
+    fn went_before(&mut self, events: &[TrainEvent]) {
+        let logging_steps = self.known.started.as_ref().map_or(1, |s| s.logging_steps);
+        for loss in untold_losses(events, logging_steps) {
+            self.loss += loss;
+            self.steps += 1;
+        }
+    }
+
     fn write(
         &mut self,
         event: &TrainEvent,
@@ -255,8 +315,11 @@ impl Lines {
             writeln!(out, "stopped at step {}", finished.global_step)?;
         }
         writeln!(out, "{}", train_output(finished))?;
-        match &self.last {
-            Some(last) => writeln!(out, "{}", evaluation(last)),
+        if let Some(last) = &self.last {
+            writeln!(out, "{}", evaluation(last))?;
+        }
+        match self.known.started.as_ref().and_then(|started| how_to_go_on(started, finished)) {
+            Some(hint) => writeln!(out, "{hint}"),
             None => Ok(()),
         }
     }
@@ -279,6 +342,11 @@ fn write_started(started: &Started, out: &mut (impl Write + ?Sized)) -> std::io:
         started.max_steps,
         show_number(&started.num_train_epochs),
     )?;
+    let labels = started.labels.join(", ");
+    match &started.labels[..] {
+        [_, positive] => writeln!(out, "classes: {labels}; F1 is that of {positive}")?,
+        _ => writeln!(out, "{} classes: {labels}; F1 is their mean", started.labels.len())?,
+    }
     for setting in &started.settings {
         writeln!(out, "  {} = {} ({})", setting.name, setting.value, setting.why)?;
     }

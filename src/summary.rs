@@ -1,6 +1,7 @@
 //! The end of a run in words, as Python prints `TrainOutput` and `evaluate()`.
 
-use crate::train::event::{Evaluated, Finished};
+use crate::text::printable;
+use crate::train::event::{Evaluated, Finished, Started};
 use crate::worker::locate::Download;
 
 /// A number as Python prints a rounded float: at least one decimal, at most four.
@@ -29,6 +30,28 @@ pub fn train_output(finished: &Finished) -> String {
         rounded(metrics.train_loss),
         rounded(metrics.epoch),
     )
+}
+
+/// How a run that was stopped is resumed; `None` if it came to its end.
+pub fn how_to_go_on(started: &Started, finished: &Finished) -> Option<String> {
+    if !finished.stopped || finished.global_step == 0 {
+        return None;
+    }
+    // As it was called, so that the line can be copied after `cargo run` too.
+    let program = std::env::args().next().unwrap_or_else(|| "nsmc-tui".to_owned());
+    let folder = quoted(&started.output_dir);
+    let named = if started.output_dir == "outputs" { String::new() } else { format!(" {folder}") };
+    Some(format!(
+        "Stopped at step {} of {}. Go on with:\n  {} train --resume-from-checkpoint{named}",
+        finished.global_step,
+        started.max_steps,
+        printable(&program)
+    ))
+}
+
+/// A path as a shell takes it.
+pub fn quoted(path: &str) -> String {
+    if path.contains(' ') { format!("'{path}'") } else { path.to_owned() }
 }
 
 /// The dictionary of `evaluate()`.

@@ -50,6 +50,44 @@ pub fn excerpt(text: &str, columns: usize) -> String {
     cut
 }
 
+/// The excerpt of `columns` terminal columns, filled up with blanks behind it.
+pub fn padded(text: &str, columns: usize) -> String {
+    let cut = excerpt(text, columns);
+    let width: usize = cut.chars().map(|c| c.width().unwrap_or(0)).sum();
+    cut + &" ".repeat(columns.saturating_sub(width))
+}
+
+/// The excerpt of `columns` terminal columns, filled up with blanks before it.
+pub fn right_aligned(text: &str, columns: usize) -> String {
+    let padded = padded(text, columns);
+    let cut = padded.trim_end_matches(' ');
+    " ".repeat(padded.len() - cut.len()) + cut
+}
+
+/// The text in lines of at most `columns` terminal columns, broken at blanks where there are any.
+pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        let width = |text: &str| text.chars().map(|c| c.width().unwrap_or(0)).sum::<usize>();
+        if used > 0 && used + width(word.trim_end()) > columns {
+            lines.push(String::new());
+            used = 0;
+        }
+        for c in word.chars() {
+            let cell = c.width().unwrap_or(0);
+            if used + cell > columns && c != ' ' {
+                lines.push(String::new());
+                used = 0;
+            }
+            let last = lines.len() - 1;
+            lines[last].push(c);
+            used += cell;
+        }
+    }
+    lines
+}
+
 /// JSON on one line that is safe to print: what `serde_json` leaves bare (DEL, the C1 controls,
 /// bidirectional overrides) is written as `\uXXXX`.
 ///
@@ -64,7 +102,9 @@ pub fn to_json(value: &impl serde::Serialize) -> serde_json::Result<String> {
     for c in json.chars() {
         if is_unprintable(c) {
             // Writing to a string cannot fail.
-            let _ = write!(safe, "\\u{:04x}", u32::from(c));
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
         } else {
             safe.push(c);
         }
@@ -92,8 +132,28 @@ mod tests {
     }
 
     #[test]
+    fn wrapping_loses_nothing_and_keeps_to_the_width() {
+        let text = "the checkpoint: /a/very/long/path/without/a/blank 한국어 문장";
+        let lines = wrapped(text, 12);
+        assert_eq!(lines.concat(), text);
+        for line in &lines {
+            let width: usize = line.trim_end().chars().map(|c| c.width().unwrap_or(0)).sum();
+            assert!(width <= 12, "{line:?}");
+        }
+        assert_eq!(wrapped("", 5), [""]);
+    }
+
+    #[test]
+    fn filling_up_counts_columns() {
+        assert_eq!(padded("긍정", 6), "긍정  ");
+        assert_eq!(right_aligned("긍정", 6), "  긍정");
+        assert_eq!(padded("매우 부정적", 6), "매우 …");
+        assert_eq!(right_aligned("abc", 2), "a…");
+    }
+
+    #[test]
     fn json_escapes_what_serde_json_leaves_bare() -> serde_json::Result<()> {
-        let text = "\u{9b}x\u{7f}\u{202e}\u{1b}";
+        let text = "\u{9b}x\u{7f}\u{202e}\u{1b}\u{e0041}";
         let json = to_json(&text)?;
         assert!(json.is_ascii() && !json.contains('\u{7f}'), "{json:?}");
         assert_eq!(serde_json::from_str::<String>(&json)?, text);

@@ -8,7 +8,7 @@ use crate::worker::{Answer, Command, Report, Worker, injected_panic};
 use crossbeam_channel::{Receiver, SendError, Sender, select, unbounded};
 use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyEventKind};
 use crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
@@ -51,7 +51,9 @@ fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         let mut out = std::io::stdout();
         let _ = disable_raw_mode();
-        let _ = execute!(out, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+        // Cleared first: some terminals bring what was drawn back when they have been resized.
+        let _ = execute!(out, DisableBracketedPaste, Clear(ClearType::All));
+        let _ = execute!(out, LeaveAlternateScreen, cursor::Show);
         let _ = out.flush();
     }
 }

@@ -213,7 +213,9 @@ fn tokens_are_shown_with_what_is_unknown() {
 fn what_is_wrong_is_named_with_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("bad.tsv");
-    std::fs::write(&file, "id\tdocument\tlabel\n1\t좋다\t1\n2\t\u{1b}[2J\t5\n").expect("a file");
+    let rest: String = (3..20).map(|i| format!("{i}\t별로\t{}\n", i % 2)).collect();
+    let rows = format!("id\tdocument\tlabel\n1\t좋다\t1\n2\t\u{1b}[2J\t5\n{rest}");
+    std::fs::write(&file, rows).expect("a file");
     let bad = nsmc(folder.path()).args(["train", "--train-file", "bad.tsv"]).assert().code(1);
     let text = stderr(&bad);
     assert!(text.contains("bad.tsv:3: expected a label of 0 or 1, found \"5\""), "{text}");
@@ -322,7 +324,7 @@ fn the_environment_stands_between_flags_and_files() {
         assert!(line.contains(value) && line.ends_with(why), "{line:?} in\n{text}");
     };
     has("seed ", "= 1 ", "# a.toml");
-    has("learning_rate ", "= 2e-3 ", "# environment");
+    has("learning_rate ", "= 0.002 ", "# environment");
     has("num_train_epochs ", "= 5 ", "# flag");
     has("save_steps ", "= 50 ", "# tutorial");
     assert!(!folder.path().join("outputs").exists(), "nothing is done");

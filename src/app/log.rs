@@ -56,6 +56,11 @@ impl Log {
         self.scroll = self.scroll.min(self.lines.len().saturating_sub(1));
     }
 
+    /// Takes in the steps of a run before it was resumed that no line has told of yet.
+    pub fn went_before(&mut self, losses: impl Iterator<Item = f64>) {
+        self.window = losses.map(f64::to_bits).collect();
+    }
+
     /// Tells an event; steps are told every `logging_steps`.
     pub fn tell(&mut self, event: &TrainEvent, elapsed: f64, logging_steps: u64) {
         match event {

@@ -2,7 +2,7 @@
 
 use super::log::Level;
 use super::state::{EpochRow, Overlay, Page, State};
-use crate::train::event::{Epoch, Evaluated, TrainEvent};
+use crate::train::event::{Epoch, Evaluated, TrainEvent, untold_losses};
 use crate::worker::{Activity, Command, Report};
 use tui_input::InputRequest;
 
@@ -216,6 +216,8 @@ fn reported(state: &mut State, report: Report) -> Vec<Effect> {
         Report::Answer(answer) => state.prompt.answered(answer),
         Report::Event(event) => happened(state, event),
         Report::History(events) => {
+            let logging_steps = state.started.as_ref().map_or(1, |s| s.logging_steps);
+            state.log.went_before(untold_losses(&events, logging_steps));
             for event in events {
                 fold(state, event);
             }

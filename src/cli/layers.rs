@@ -138,7 +138,19 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap:
 
 /// Whether the command line would take what the environment says.
 fn check_environment() -> Result<(), clap::Error> {
-    for name in train_arguments() {
+    let names = train_arguments();
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let Some(argument) = name.strip_prefix(VARIABLE).map(str::to_lowercase) else {
+            continue;
+        };
+        // Some are for tests of the program itself.
+        if !names.contains(&argument) && !argument.starts_with("test_") {
+            let reason = check(&argument, "").err().unwrap_or_default();
+            return Err(refused(&format!("{}: {reason}", printable(&name))));
+        }
+    }
+    for name in names {
         let variable = variable(&name);
         if let Some(value) = std::env::var_os(&variable).filter(|value| !value.is_empty()) {
             let value = value.to_string_lossy();

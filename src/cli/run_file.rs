@@ -20,9 +20,10 @@ const LONGEST: u64 = 1 << 20;
 const OF_ONE_CALL: [&str; 5] =
     ["config", "json", "plain", "print_config", "resume_from_checkpoint"];
 
-/// Settings that are shown without having been given, and whose default nobody could type.
-const SHOWN_ONLY: [&str; 4] =
-    ["model_name_or_path", "train_file", "validation_file", "dataset_name"];
+/// Settings that are shown otherwise than they are typed; all but the last have a default that
+/// nobody could type.
+const AS_TYPED: [&str; 5] =
+    ["model_name_or_path", "train_file", "validation_file", "dataset_name", "output_dir"];
 
 /// An argument in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +88,9 @@ fn typed(name: &str, value: &DeValue) -> Result<String, String> {
         DeValue::Float(number) => number.to_string(),
         DeValue::Boolean(flag) => flag.to_string(),
         DeValue::Datetime(_) => return Err(format!("{name} cannot be a date")),
+        DeValue::Array(_) | DeValue::Table(_) if name != "config_overrides" => {
+            return Err(format!("{name} takes one value, no list and no section"));
+        }
         DeValue::Array(items) => {
             let items: Result<Vec<_>, _> =
                 items.iter().map(|item| typed(name, item.get_ref())).collect();
@@ -130,10 +134,12 @@ pub fn write(sources: &Sources, settings: &[Setting]) -> String {
     let mut lines = Vec::new();
     for setting in settings {
         let raw = given.iter().find(|(name, _)| *name == setting.name).map(|(_, value)| *value);
-        if raw.is_none() && SHOWN_ONLY.contains(&setting.name.as_str()) {
-            continue;
-        }
-        let value = raw.unwrap_or(&setting.value);
+        let value = match (AS_TYPED.contains(&setting.name.as_str()), raw) {
+            // A path is shown otherwise than it is typed.
+            (true, Some(raw)) => raw,
+            (true, None) if setting.name != "output_dir" => continue,
+            _ => &setting.value,
+        };
         lines.push((setting.name.as_str(), literal(value), setting.why.as_str()));
     }
     for (name, value) in &given {

@@ -16,7 +16,7 @@ pub struct TrainSource {
     /// share [default: 0.1; NSMC has its own test split]
     #[arg(long, value_name = "SHARE", value_parser = part, help_heading = "Data")]
     pub validation_split: Option<f64>,
-    /// How many of them to take, or "all" [default: 2000]
+    /// How many of them to take, or "all" [default: 2000 of NSMC, all of your own]
     #[arg(long, value_name = "N|all", help_heading = "Data")]
     pub max_train_samples: Option<SampleLimit>,
 }
@@ -27,7 +27,7 @@ pub struct EvalSource {
     /// Rows to be judged by, in any of these formats [default: NSMC's test split]
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub validation_file: Option<PathBuf>,
-    /// How many of them to take, or "all" [default: 2000]
+    /// How many of them to take, or "all" [default: 2000 of NSMC, all of your own]
     #[arg(long, value_name = "N|all", help_heading = "Data")]
     pub max_eval_samples: Option<SampleLimit>,
     /// Leave bad rows of a file out, and count them, instead of stopping

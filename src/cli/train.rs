@@ -2,8 +2,10 @@
 
 use super::layers::Sources;
 use super::shared::{Columns, EvalSource, Shuffle, TrainSource};
-use super::values::{assignment, count, length, max_steps, not_negative, positive, share, truth};
-use crate::config::{EvalStrategy, Recipe, ReportTo, SaveStrategy};
+use super::values::{
+    assignment, count, interval, length, max_steps, not_negative, positive, share, truth,
+};
+use crate::config::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
 use crate::data::batching::SamplingStrategy;
 use crate::train::schedule::SchedulerType;
 use clap::{ArgAction, Args};
@@ -73,54 +75,54 @@ pub struct TrainFlags {
     #[arg(long, value_enum, help_heading = "Training")]
     pub recipe: Option<Recipe>,
     /// Times to go through the data [default: 10]
-    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Training")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = positive, help_heading = "Training")]
     pub num_train_epochs: Option<f64>,
     /// Stop after so many steps, whatever the epochs (-1: no limit)
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = max_steps, help_heading = "Training")]
     pub max_steps: Option<i64>,
     /// Reviews a training step [default: 32]
-    #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count, help_heading = "Training")]
     pub per_device_train_batch_size: Option<usize>,
     /// Reviews an evaluation batch [default: 32]
-    #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count, help_heading = "Training")]
     pub per_device_eval_batch_size: Option<usize>,
     /// The highest learning rate [default: 5e-5; from random weights 2e-4]
-    #[arg(long, value_name = "RATE", value_parser = positive, help_heading = "Training")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = positive, help_heading = "Training")]
     pub learning_rate: Option<f64>,
     /// How the rate changes [default: linear; recipe native: constant]
     #[arg(long, value_name = "TYPE", help_heading = "Training")]
     pub lr_scheduler_type: Option<SchedulerType>,
     /// Steps, or below 1 a share of all steps, in which the rate rises from zero [default: 0;
     /// from random weights 0.1]
-    #[arg(long, value_name = "N", alias = "warmup-ratio", value_parser = not_negative, help_heading = "Training")]
+    #[arg(long, value_name = "N", alias = "warmup-ratio", allow_negative_numbers = true, value_parser = not_negative, help_heading = "Training")]
     pub warmup_steps: Option<f64>,
     /// Decoupled weight decay [default: 0; recipe native: 0.01]
-    #[arg(long, value_name = "X", value_parser = not_negative, help_heading = "Training")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = not_negative, help_heading = "Training")]
     pub weight_decay: Option<f64>,
     /// Clip gradients to this norm, 0 for not at all [default: 1; recipe native: 0]
-    #[arg(long, value_name = "X", value_parser = not_negative, help_heading = "Training")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = not_negative, help_heading = "Training")]
     pub max_grad_norm: Option<f64>,
     /// AdamW's decay of the mean [default: 0.9]
-    #[arg(long, value_name = "X", value_parser = share, help_heading = "Training")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = share, help_heading = "Training")]
     pub adam_beta1: Option<f64>,
     /// AdamW's decay of the variance [default: 0.999]
-    #[arg(long, value_name = "X", value_parser = share, help_heading = "Training")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = share, help_heading = "Training")]
     pub adam_beta2: Option<f64>,
     /// AdamW's epsilon [default: 1e-8]
-    #[arg(long, value_name = "X", value_parser = positive, help_heading = "Training")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = positive, help_heading = "Training")]
     pub adam_epsilon: Option<f64>,
     /// Share of the loss that all labels get alike [default: 0]
-    #[arg(long, value_name = "X", value_parser = share, help_heading = "Training")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = share, help_heading = "Training")]
     pub label_smoothing_factor: Option<f64>,
     /// When to evaluate [default: epoch]
     #[arg(long, value_name = "WHEN", help_heading = "Training")]
     pub eval_strategy: Option<EvalStrategy>,
-    /// Steps between evaluations under --eval-strategy steps [default: that of --logging-steps]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Training")]
-    pub eval_steps: Option<u64>,
-    /// Steps between log lines [default: 50]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Training")]
-    pub logging_steps: Option<u64>,
+    /// Steps, or below 1 a share of all steps, between evaluations under --eval-strategy steps [default: that of --logging-steps]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = interval, help_heading = "Training")]
+    pub eval_steps: Option<StepInterval>,
+    /// Steps, or below 1 a share of all steps, between log lines [default: 50]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = interval, help_heading = "Training")]
+    pub logging_steps: Option<StepInterval>,
     /// Seed of initial weights and dropout [default: 42]
     #[arg(long, value_name = "SEED", help_heading = "Training")]
     pub seed: Option<u64>,
@@ -134,9 +136,9 @@ pub struct TrainFlags {
     /// When to write a checkpoint [default: steps]
     #[arg(long, value_name = "WHEN", help_heading = "Output")]
     pub save_strategy: Option<SaveStrategy>,
-    /// Steps between checkpoints [default: 50]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
-    pub save_steps: Option<u64>,
+    /// Steps, or below 1 a share of all steps, between checkpoints [default: 50]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = interval, help_heading = "Output")]
+    pub save_steps: Option<StepInterval>,
     /// Keep so many checkpoints, the best one among them; 0 keeps all [default: 2]
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub save_total_limit: Option<usize>,

@@ -1,5 +1,6 @@
 //! Values of flags: what is allowed, and what is said about what is not.
 
+use crate::config::StepInterval;
 use serde_json::Value;
 
 fn number(text: &str) -> Result<f64, String> {
@@ -22,6 +23,14 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
     let value = number(text)?;
     let wrong = || "expected a number above 0".to_owned();
     if value > 0.0 { Ok(value) } else { Err(wrong()) }
+}
+
+pub(super) fn interval(text: &str) -> Result<StepInterval, String> {
+    let value = number(text)?;
+    if value > 0.0 && (value < 1.0 || value.fract() == 0.0) {
+        return Ok(StepInterval::new(value));
+    }
+    Err("expected a whole number of steps, or a share of all steps between 0 and 1".to_owned())
 }
 
 pub(super) fn not_negative(text: &str) -> Result<f64, String> {

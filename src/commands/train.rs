@@ -3,7 +3,7 @@
 use crate::app::{Message, State, update};
 use crate::cli::TrainFlags;
 use crate::plain::{self, Ending, Known};
-use crate::summary::{evaluation, train_output};
+use crate::summary::{evaluation, how_to_go_on, quoted, train_output};
 use crate::text::printable;
 use crate::train::TrainEvent;
 use crate::tui::{self, Leaving};
@@ -75,7 +75,7 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
     if let Some(saved) = &state.saved {
         let path = &saved.path;
         writeln!(out, "The model is saved in {path}. Ask it again with:")?;
-        let folder = if path.contains(' ') { format!("'{path}'") } else { path.clone() };
+        let folder = quoted(path);
         let model = if path == "outputs" {
             String::new()
         } else {
@@ -85,6 +85,11 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
         let program = std::env::args().next().unwrap_or_else(|| "nsmc-tui".to_owned());
         let program = printable(&program);
         writeln!(out, "  {program} predict{model} \"정말 재미있는 영화\"")?;
+    }
+    if let (Some(started), Some(finished)) = (&state.started, &state.finished)
+        && let Some(hint) = how_to_go_on(started, finished)
+    {
+        writeln!(out, "{hint}")?;
     }
     if state.steps_done() > 0 && state.saved.is_none() {
         eprintln!("Nothing was saved.");

@@ -65,6 +65,35 @@ pub enum ReportTo {
     None,
 }
 
+/// So many steps, or below 1 a share of all steps, as transformers takes it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepInterval(f64);
+
+impl StepInterval {
+    /// So many steps, or a share of all.
+    pub fn new(steps_or_share: f64) -> Self {
+        Self(steps_or_share)
+    }
+
+    /// How many of `max_steps` steps that is; at least one.
+    pub fn of(self, max_steps: u64) -> u64 {
+        let steps = if self.0 < 1.0 { (self.0 * max_steps as f64).ceil() } else { self.0 };
+        (steps as u64).max(1)
+    }
+
+    /// Whether every multiple of this is one of the other, too.
+    fn is_multiple_of(self, other: Self) -> bool {
+        let times = self.0 / other.0;
+        (times - times.round()).abs() < 1e-9 && times >= 1.0
+    }
+}
+
+impl std::fmt::Display for StepInterval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
 /// What was asked for cannot be.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
@@ -97,10 +126,10 @@ pub struct TrainingArguments {
     pub pad_to_max_length: bool,
     pub max_seq_length: usize,
     pub eval_strategy: EvalStrategy,
-    pub eval_steps: u64,
-    pub logging_steps: u64,
+    pub eval_steps: StepInterval,
+    pub logging_steps: StepInterval,
     pub save_strategy: SaveStrategy,
-    pub save_steps: u64,
+    pub save_steps: StepInterval,
     pub save_total_limit: Option<usize>,
     pub save_only_model: bool,
     pub load_best_model_at_end: bool,

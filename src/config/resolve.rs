@@ -1,7 +1,9 @@
 //! Flags over the recipe's values over Hugging Face's defaults, each with the reason why it holds.
 
 use super::saving::saving;
-use super::{ConfigError, EvalStrategy, ModelTraits, Recipe, ReportTo, TrainingArguments};
+use super::{
+    ConfigError, EvalStrategy, ModelTraits, Recipe, ReportTo, StepInterval, TrainingArguments,
+};
 use crate::cli::{Sources, TrainFlags};
 use crate::data::batching::SamplingStrategy;
 use crate::text::printable;
@@ -164,11 +166,13 @@ pub fn resolve(
         (EvalStrategy::Epoch, tutorial),
         show_name,
     );
-    let logging_steps = choices.pick("logging_steps", flags.logging_steps, (50, tutorial), steps);
+    let interval = StepInterval::to_string;
+    let fifty = (StepInterval::new(50.0), tutorial);
+    let logging_steps = choices.pick("logging_steps", flags.logging_steps, fifty, interval);
     let mut eval_steps = logging_steps;
     if eval_strategy == EvalStrategy::Steps {
         let default = (logging_steps, "logging_steps");
-        eval_steps = choices.pick("eval_steps", flags.eval_steps, default, steps);
+        eval_steps = choices.pick("eval_steps", flags.eval_steps, default, interval);
     }
     let saving = saving(flags, &mut choices, eval_strategy, eval_steps, logging_steps)?;
     let report_to = choices.pick(

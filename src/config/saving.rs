@@ -1,7 +1,7 @@
 //! When a run saves, what it keeps, and which model is its best.
 
 use super::resolve::{Choices, show_name};
-use super::{ConfigError, EvalStrategy, SaveStrategy};
+use super::{ConfigError, EvalStrategy, SaveStrategy, StepInterval};
 use crate::cli::TrainFlags;
 use crate::text::printable;
 
@@ -10,7 +10,7 @@ const METRICS: [&str; 5] = ["loss", "accuracy", "f1", "precision", "recall"];
 
 pub(super) struct Saving {
     pub(super) strategy: SaveStrategy,
-    pub(super) steps: u64,
+    pub(super) steps: StepInterval,
     pub(super) total_limit: Option<usize>,
     pub(super) only_model: bool,
     pub(super) load_best_model_at_end: bool,
@@ -24,8 +24,8 @@ pub(super) fn saving(
     flags: &TrainFlags,
     choices: &mut Choices,
     eval_strategy: EvalStrategy,
-    eval_steps: u64,
-    logging_steps: u64,
+    eval_steps: StepInterval,
+    logging_steps: StepInterval,
 ) -> Result<Saving, ConfigError> {
     let hf = "Hugging Face default";
     let load_best_model_at_end = flags.load_best_model_at_end;
@@ -42,9 +42,9 @@ pub(super) fn saving(
         let default = if load_best_model_at_end && eval_strategy == EvalStrategy::Steps {
             (eval_steps, "load_best_model_at_end")
         } else {
-            (50, "tutorial")
+            (StepInterval::new(50.0), "tutorial")
         };
-        steps = choices.pick("save_steps", flags.save_steps, default, u64::to_string);
+        steps = choices.pick("save_steps", flags.save_steps, default, StepInterval::to_string);
     }
     let total_limit =
         choices.pick("save_total_limit", flags.save_total_limit, (2, "tutorial"), usize::to_string);
@@ -95,7 +95,11 @@ pub(super) fn saving(
 }
 
 impl Saving {
-    fn check(&self, eval_strategy: EvalStrategy, eval_steps: u64) -> Result<(), ConfigError> {
+    fn check(
+        &self,
+        eval_strategy: EvalStrategy,
+        eval_steps: StepInterval,
+    ) -> Result<(), ConfigError> {
         let refuse = |text: String| Err(ConfigError(text));
         if self.strategy == SaveStrategy::Best && eval_strategy == EvalStrategy::No {
             return refuse("--save-strategy best needs an --eval-strategy other than no".into());

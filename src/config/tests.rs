@@ -81,7 +81,7 @@ fn the_length_never_exceeds_the_positions() {
 fn saving_is_the_tutorials_unless_the_best_is_wanted() {
     let (arguments, settings) = of(&[], PRETRAINED);
     assert_eq!(arguments.save_strategy, SaveStrategy::Steps);
-    assert_eq!((arguments.save_steps, arguments.save_total_limit), (50, Some(2)));
+    assert_eq!((arguments.save_steps.of(630), arguments.save_total_limit), (50, Some(2)));
     assert_eq!(arguments.metric_for_best_model, None);
     assert_eq!(why(&settings, "save_steps").1, "tutorial");
     let (arguments, _) = of(&["--load-best-model-at-end"], PRETRAINED);
@@ -104,4 +104,15 @@ fn what_transformers_refuses_is_refused() {
     assert!(message(&[&[best], &steps[..]].concat()).contains("50 is not one of 30"));
     assert!(message(&["--metric-for-best-model", "bleu"]).contains("bleu is not known"));
     assert!(message(&["--save-strategy", "best", "--eval-strategy", "no"]).contains("needs an"));
+}
+
+#[test]
+fn intervals_are_steps_or_shares() {
+    let of = |line: &[&str]| of(line, PRETRAINED).0;
+    assert_eq!(of(&["--save-steps", "0.1"]).save_steps.of(630), 63);
+    assert_eq!(of(&["--save_steps=30"]).save_steps.of(630), 30);
+    assert_eq!(of(&["--logging-steps", "0.001"]).logging_steps.of(10), 1);
+    let best = ["--load-best-model-at-end", "--eval-strategy", "steps"];
+    let shares = ["--eval-steps", "0.1", "--save-steps", "0.2"];
+    assert_eq!(of(&[&best[..], &shares].concat()).save_steps.of(100), 20);
 }

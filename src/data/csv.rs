@@ -6,7 +6,7 @@
 //! takes the end of the file for the missing quote, and numbers lines that end in CRLF one too
 //! low. Tests hold that both read alike what is well formed.
 
-use super::lines::{LONGEST_LINE, Lines};
+use super::lines::{CODE_PAGE, LONGEST_LINE, Lines};
 use super::sink::{Fields, Places, Sink, listed};
 use super::{DataError, Place};
 use crate::text::excerpt;
@@ -133,7 +133,7 @@ impl Record {
         columns
             .map(|(column, (start, &end))| {
                 std::str::from_utf8(&self.bytes[start..end])
-                    .map_err(|_| format!("invalid UTF-8 in column {}", column + 1))
+                    .map_err(|_| format!("invalid UTF-8 in column {}{CODE_PAGE}", column + 1))
             })
             .collect()
     }
@@ -178,7 +178,7 @@ mod tests {
         assert!(with("2,a,1,").contains("found 4"));
         assert!(with("2,a,0.5").contains("found the number 0.5"));
         assert!(error_of(b"text,label\na\xff,1\n").contains("a.csv:2: invalid UTF-8 in column 1"));
-        assert!(error_of(b"text;label\na;1\n").contains("its columns are text;label. "));
+        assert!(error_of(b"text;label\na;1\n").contains("its columns are text;label (semicolons?"));
         assert!(error_of(b"\"text,label\n").contains("a.csv: its header is of no use: a quote"));
     }
 

@@ -1,8 +1,8 @@
 //! From the labels of files to the numbers of classes, and their names.
 
-use super::DataError;
 use super::sink::listed;
 use super::table::{Row, Table};
+use super::{DataError, shown};
 use crate::text::excerpt;
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,6 +11,18 @@ pub const MOST_CLASSES: usize = 1000;
 
 /// What NSMC's 0 and 1 mean.
 const NSMC: [&str; 2] = ["negative", "positive"];
+
+/// What negative and positive are called elsewhere.
+const SENTIMENTS: [&[&str]; 2] = [
+    &["negative", "neg", "bad", "부정", "부정적", "나쁨", "별로"],
+    &["positive", "pos", "good", "긍정", "긍정적", "좋음", "최고"],
+];
+
+/// Which sentiment a name stands for, if it does.
+fn sentiment(name: &str) -> Option<usize> {
+    let name = name.trim().to_lowercase();
+    SENTIMENTS.iter().position(|names| names.contains(&name.as_str()))
+}
 
 /// The classes, by number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,16 +49,31 @@ impl Classes {
         self
     }
 
-    /// Whether the data means the same classes, in whatever order.
+    /// The class that goes by this name, or by another word for the same sentiment.
+    fn called(&self, name: &str) -> Option<u32> {
+        if let Some(number) = self.by_name.get(name) {
+            return Some(*number);
+        }
+        let wanted = sentiment(name)?;
+        let mut meant = self.names.iter().zip(0..).filter(|(n, _)| sentiment(n) == Some(wanted));
+        let (_, number) = meant.next()?;
+        meant.next().is_none().then_some(number)
+    }
+
+    /// Whether each class that the data means is one of these, in whatever order.
     fn means_the_same(&self, meaning: &[String]) -> bool {
-        meaning.len() == self.names.len() && meaning.iter().all(|m| self.by_name.contains_key(m))
+        meaning.iter().all(|name| self.called(name).is_some())
+    }
+
+    /// Whether the names say nothing, so that numbers are all there is.
+    fn is_unnamed(&self) -> bool {
+        self.names.iter().all(|name| name.starts_with("LABEL_"))
     }
 
     /// What the user should know of how labels were taken.
     pub fn note(&self) -> Option<String> {
         let meaning = self.meaning.as_ref().filter(|meaning| !self.means_the_same(meaning))?;
-        let named = self.names.iter().any(|name| !name.starts_with("LABEL_"));
-        named.then(|| {
+        (!self.is_unnamed()).then(|| {
             format!(
                 "the model's classes {} are taken for the data's {}, by their numbers",
                 listed(&self.names),
@@ -140,9 +167,14 @@ impl Classes {
             return Some(*number);
         }
         let number: u32 = label.parse().ok().filter(|_| self.numbered)?;
-        match self.meaning.as_ref().filter(|meaning| self.means_the_same(meaning)) {
-            Some(meaning) => self.by_name.get(meaning.get(number as usize)?).copied(),
-            None => ((number as usize) < self.names.len()).then_some(number),
+        let by_number = ((number as usize) < self.names.len()).then_some(number);
+        match &self.meaning {
+            Some(meaning) if self.means_the_same(meaning) => {
+                self.called(meaning.get(number as usize)?)
+            }
+            // Another number of other classes: nothing says which is which.
+            Some(meaning) if meaning.len() != self.names.len() && !self.is_unnamed() => None,
+            _ => by_number,
         }
     }
 
@@ -150,7 +182,10 @@ impl Classes {
     pub(super) fn unknown(&self, row: &Row) -> DataError {
         DataError::UnknownLabel {
             label: excerpt(&row.label, 40),
-            id: excerpt(&row.id, 40),
+            row: match &row.from {
+                Some((file, place)) => format!("{}{place}: the row", shown(&file.display())),
+                None => format!("the row with id {}", excerpt(&row.id, 40)),
+            },
             classes: listed(&self.names),
         }
     }
@@ -178,6 +213,7 @@ mod tests {
             id: n.to_string(),
             text: String::new(),
             label: label.to_owned(),
+            from: None,
         };
         let rows = labels.split(' ').enumerate().map(row).collect();
         Table { rows, label_column: "label".to_owned(), ..Table::default() }
@@ -249,10 +285,16 @@ mod tests {
         assert_eq!(classes.note(), None);
         let classes = Classes::of_model(&turned, &nsmc("0"));
         assert_eq!(classes.number("0"), Some(1));
+        // Other words for the same, in whatever order.
+        let korean = Classes::of_model(&split("긍정 부정 중립"), &nsmc("0"));
+        assert_eq!([korean.number("0"), korean.number("1")], [Some(1), Some(0)]);
+        assert_eq!(korean.note(), None);
+        let stars = Classes::of_model(&split("하나 둘 셋"), &nsmc("0"));
+        assert_eq!(stars.number("0"), None);
         // Other names: by number, and told. Names that tell nothing: by number.
-        let korean = Classes::of_model(&split("부정 긍정"), &nsmc("0"));
+        let korean = Classes::of_model(&split("슬픔 기쁨"), &nsmc("0"));
         assert_eq!(korean.number("0"), Some(0));
-        assert!(korean.note().is_some_and(|note| note.contains("부정, 긍정 are taken for")));
+        assert!(korean.note().is_some_and(|note| note.contains("슬픔, 기쁨 are taken for")));
         assert_eq!(Classes::of_model(&split("LABEL_0 LABEL_1"), &nsmc("0")).note(), None);
         // Stars are no numbers of classes.
         assert_eq!(Classes::of_model(&split("1 5 10"), &table("2 0")).number("2"), None);

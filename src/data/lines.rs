@@ -2,6 +2,10 @@
 
 use std::io::{BufRead, Read};
 
+/// What is most often the matter with text that is no UTF-8.
+pub const CODE_PAGE: &str =
+    " (a file of a Korean Excel? iconv -f cp949 -t utf-8 FILE > NEW turns it into UTF-8)";
+
 /// A line longer than this many bytes is a bad row; so is a text.
 pub(super) const LONGEST_LINE: usize = 1 << 20;
 
@@ -49,7 +53,7 @@ pub(super) fn decoded(line: &[u8]) -> Result<&str, String> {
         return Err(format!("a line longer than {LONGEST_LINE} bytes"));
     }
     std::str::from_utf8(line)
-        .map_err(|error| format!("invalid UTF-8 at byte {}", error.valid_up_to() + 1))
+        .map_err(|error| format!("invalid UTF-8 at byte {}{CODE_PAGE}", error.valid_up_to() + 1))
 }
 
 #[cfg(test)]

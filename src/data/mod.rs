@@ -110,7 +110,7 @@ pub enum DataError {
         flag: &'static str,
     },
     /// No usable row.
-    #[error("{}: no rows in it. It needs at least one with a text and a label.", shown(&file.display()))]
+    #[error("{}: no good rows in it. It needs at least one with a text and a label.", shown(&file.display()))]
     Empty {
         /// The file, or the first of them.
         file: PathBuf,
@@ -138,20 +138,20 @@ pub enum DataError {
     },
     /// A label that stands for no class.
     #[error(
-        "the row with id {id} has the label \"{label}\", but the classes are {classes}. Mend the \
-         row, or pass rows that share their labels for training and evaluation."
+        "{row} has the label \"{label}\", but the classes are {classes}. Mend the row, or pass rows \
+         that share their labels for training and evaluation."
     )]
     UnknownLabel {
         /// The label.
         label: String,
-        /// The row's id.
-        id: String,
+        /// Where the row is, or its id.
+        row: String,
         /// The names of the classes.
         classes: String,
     },
 }
 
 /// The name of a file or what the system said, fit to be shown.
-fn shown(text: &impl fmt::Display) -> String {
+pub(crate) fn shown(text: &impl fmt::Display) -> String {
     crate::text::printable(&text.to_string()).into_owned()
 }

@@ -6,6 +6,7 @@ use super::{DataError, Place};
 use crate::text::{excerpt, printable};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The usual names of the column of the texts, the likeliest first.
 const TEXT_COLUMNS: [&str; 7] =
@@ -54,6 +55,8 @@ pub(super) struct Sink<'a> {
     file: PathBuf,
     /// Whether it is in NSMC's own form; where its columns are NSMC's, its first label decides.
     nsmc: Option<bool>,
+    /// The file's name once more, for its rows.
+    shared: Arc<Path>,
     held: u64,
     table: Table,
 }
@@ -61,12 +64,14 @@ pub(super) struct Sink<'a> {
 impl<'a> Sink<'a> {
     pub fn new(columns: &'a Columns, skip_bad_rows: bool) -> Self {
         let (file, table) = (PathBuf::new(), Table::default());
-        Self { columns, skip_bad_rows, file, nsmc: None, held: 0, table }
+        let shared = file.as_path().into();
+        Self { columns, skip_bad_rows, file, nsmc: None, shared, held: 0, table }
     }
 
     /// What comes from now on is this file's.
     pub fn begin(&mut self, file: &Path) {
         self.file = file.to_path_buf();
+        self.shared = file.into();
     }
 
     /// Finds the columns to read among those of the file.
@@ -82,7 +87,7 @@ impl<'a> Sink<'a> {
             found.ok_or_else(|| DataError::NoColumn {
                 file: self.file.clone(),
                 wanted: named.map_or_else(|| usual.join(", "), |name| excerpt(name, 40)),
-                columns: listed(&names),
+                columns: listed(&names) + other_separator(&names),
                 flag,
             })
         };
@@ -106,7 +111,8 @@ impl<'a> Sink<'a> {
         fields: Result<Fields<'_>, String>,
     ) -> Result<(), DataError> {
         match fields.and_then(|fields| self.row(fields)) {
-            Ok(row) => {
+            Ok(mut row) => {
+                row.from = Some((self.shared.clone(), place));
                 let bytes = size_of::<Row>() + row.id.len() + row.text.len() + row.label.len();
                 self.held += bytes as u64;
                 if self.held > MOST_HELD {
@@ -150,6 +156,7 @@ impl<'a> Sink<'a> {
         table.is_nsmc = nsmc && (table.is_nsmc || table.rows.is_empty());
         let number = table.rows.len() + table.skipped + 1;
         Ok(Row {
+            from: None,
             id: fields.id.map_or_else(|| number.to_string(), Cow::into_owned),
             label: printable(&label).into_owned(),
             text: fields.text.into_owned(),
@@ -174,6 +181,16 @@ impl<'a> Sink<'a> {
     /// All the rows taken in.
     pub fn finish(self) -> Table {
         self.table
+    }
+}
+
+/// A guess where a whole header was taken for one column.
+fn other_separator(names: &[&str]) -> &'static str {
+    match names {
+        [only] if only.contains(',') => " (commas? then it should be called .csv)",
+        [only] if only.contains(';') => " (semicolons? they have to be commas)",
+        [only] if only.contains('\t') => " (tabs? then it should be called .tsv)",
+        _ => "",
     }
 }
 

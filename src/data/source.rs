@@ -21,18 +21,17 @@ pub fn read_split(
     if files.is_empty() { nsmc::load(split) } else { read_files(files, columns, skip_bad_rows) }
 }
 
-/// Draws the sample, 2000 rows unless told otherwise, and numbers its labels.
+/// Draws the sample and numbers its labels.
 ///
 /// # Errors
 /// If a label is none of the classes.
 pub fn sample(
     rows: Vec<Row>,
     classes: &Classes,
-    limit: Option<SampleLimit>,
+    limit: SampleLimit,
     shuffle_seed: u64,
 ) -> Result<Vec<Review>, DataError> {
-    let limit = limit.unwrap_or(SampleLimit::Count(2000)).count();
-    let sample = sample_indices(rows.len(), limit, shuffle_seed);
+    let sample = sample_indices(rows.len(), limit.count(), shuffle_seed);
     let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
     sample
         .into_iter()
@@ -71,6 +70,7 @@ mod tests {
 
     fn rows(count: usize) -> Vec<Row> {
         let row = |n: usize| Row {
+            from: None,
             id: n.to_string(),
             text: format!("text {n}"),
             label: ["negative", "1"][n % 2].to_owned(),
@@ -82,7 +82,7 @@ mod tests {
     fn the_sample_is_drawn_from_all_rows_and_numbered() -> Result<(), DataError> {
         let classes =
             Classes::of_model(&["negative".to_owned(), "positive".to_owned()], &Table::default());
-        let reviews = sample(rows(10), &classes, Some(SampleLimit::Count(4)), 42)?;
+        let reviews = sample(rows(10), &classes, SampleLimit::Count(4), 42)?;
         let ids: Vec<String> = reviews.iter().map(|review| review.id.clone()).collect();
         let drawn: Vec<String> =
             sample_indices(10, Some(4), 42).iter().map(ToString::to_string).collect();
@@ -91,15 +91,16 @@ mod tests {
             let n: u32 = review.id.parse().unwrap_or_default();
             assert_eq!((review.label, &review.document), (n % 2, &format!("text {n}")));
         }
-        assert_eq!(sample(rows(3000), &classes, None, 42)?.len(), 2000);
-        assert_eq!(sample(rows(3000), &classes, Some(SampleLimit::All), 42)?.len(), 3000);
+        assert_eq!(sample(rows(3000), &classes, SampleLimit::Count(2000), 42)?.len(), 2000);
+        assert_eq!(sample(rows(3000), &classes, SampleLimit::All, 42)?.len(), 3000);
         Ok(())
     }
 
     #[test]
     fn a_label_that_is_no_class_is_named_with_its_row() {
         let classes = Classes::of_model(&["a".to_owned(), "b".to_owned()], &Table::default());
-        let message = sample(rows(1), &classes, None, 42).err().map(|error| error.to_string());
+        let message =
+            sample(rows(1), &classes, SampleLimit::All, 42).err().map(|error| error.to_string());
         let expected = "the row with id 0 has the label \"negative\", but the classes are a, b. ";
         assert!(message.is_some_and(|message| message.starts_with(expected)));
     }

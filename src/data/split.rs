@@ -81,6 +81,7 @@ mod tests {
             .filter(|&(turn, class)| turn < counts[class])
             .enumerate()
             .map(|(n, (_, class))| Row {
+                from: None,
                 id: n.to_string(),
                 text: String::new(),
                 label: class.to_string(),

@@ -1,9 +1,11 @@
 //! Rows of labelled texts, as files hold them.
 
+use super::Place;
 use super::open::{Source, open};
 use super::sink::Sink;
 use super::{DataError, csv, json, parquet, tsv};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One labelled text as a file holds it, its label not yet numbered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub struct Row {
     pub text: String,
     /// The label, which is not empty, without whitespace around it, and printable.
     pub label: String,
+    /// The file it is from, and where in it.
+    pub from: Option<(Arc<Path>, Place)>,
 }
 
 /// The rows of one split.

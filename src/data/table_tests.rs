@@ -114,8 +114,8 @@ fn a_missing_an_empty_and_a_damaged_file_are_errors() {
     for name in ["a.tsv", "a.csv", "a.json", "a.txt.gz", "a.jsonl.zst"] {
         assert!(error_of(name, b"").contains(name), "{name}");
     }
-    assert!(error_of("a.tsv", b"").contains("no rows in it"));
-    assert!(error_of("a.csv", b"text,label\n").contains("no rows in it"));
+    assert!(error_of("a.tsv", b"").contains("no good rows in it"));
+    assert!(error_of("a.csv", b"text,label\n").contains("no good rows in it"));
     let whole = gz(TSV);
     assert!(error_of("a.tsv.gz", &whole[..whole.len() - 9]).contains("that the file is whole"));
     assert!(error_of("a.tsv.zst", &whole).contains("that the file is whole"));

@@ -48,8 +48,13 @@ impl ModelConfig {
     /// # Errors
     /// Names the file and the value that cannot be used.
     pub fn read(file: &Path, overrides: &[(String, Value)]) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| ModelError::Io { file: file.to_path_buf(), error })?;
+        let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => ModelError::Config {
+                file: file.to_path_buf(),
+                reason: "is not there; a model's folder has to have one".to_owned(),
+            },
+            _ => ModelError::Io { file: file.to_path_buf(), error },
+        })?;
         Self::parse(&text, file, overrides)
     }
 

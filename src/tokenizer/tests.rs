@@ -42,14 +42,16 @@ fn mberts_tokens_are_transformers() -> anyhow::Result<()> {
 
 #[test]
 fn the_samples_figures_are_the_references() -> anyhow::Result<()> {
-    use crate::data::{Split, labels::Classes, nsmc, source::sample, summary::summarize};
+    use crate::data::{
+        Split, labels::Classes, nsmc, sampling::SampleLimit, source::sample, summary::summarize,
+    };
     let reference: serde_json::Value =
         serde_json::from_str(include_str!("../../tests/reference/sample_2000.json"))?;
     let [tokenizer, _] = mbert_both_ways()?;
     for (key, split) in [("train", Split::Train), ("test", Split::Test)] {
         let table = nsmc::load(split)?;
         let classes = Classes::find(&table, None, None)?;
-        let sample = sample(table.rows, &classes, None, 42)?;
+        let sample = sample(table.rows, &classes, SampleLimit::Count(2000), 42)?;
         let ours = serde_json::to_value(summarize(&sample, &tokenizer, true)?)?;
         for name in ["positives", "longest_in_tokens", "mean_tokens", "ids"] {
             assert_eq!(ours[name], reference[key][name], "{key} {name}");

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::cli::TrainFlags;
-use crate::config::{EvalStrategy, ModelTraits, SaveStrategy, TrainingArguments, resolve};
+use crate::config::{
+    EvalStrategy, ModelTraits, SaveStrategy, StepInterval, TrainingArguments, resolve,
+};
 use crate::data::batching::Example;
 use crate::model::config::EMBEDDED;
 use crate::model::{Architecture, ModelConfig};
@@ -41,8 +43,8 @@ fn arguments(change: impl FnOnce(&mut TrainFlags)) -> anyhow::Result<TrainingArg
         num_train_epochs: Some(3.0),
         per_device_train_batch_size: Some(8),
         learning_rate: Some(3e-3),
-        logging_steps: Some(4),
-        save_steps: Some(3),
+        logging_steps: Some(StepInterval::new(4.0)),
+        save_steps: Some(StepInterval::new(3.0)),
         ..TrainFlags::default()
     };
     change(&mut flags);
@@ -212,7 +214,7 @@ fn checkpoints_are_written_when_they_are_due() -> anyhow::Result<()> {
         (|flags| flags.save_strategy = Some(SaveStrategy::No), &[]),
         (
             |flags| {
-                flags.save_steps = Some(10);
+                flags.save_steps = Some(StepInterval::new(10.0));
                 flags.save_total_limit = Some(1);
             },
             &[24],
@@ -233,8 +235,8 @@ fn the_best_checkpoint_is_kept_and_gone_back_to() -> anyhow::Result<()> {
     let arguments = arguments(|flags| {
         flags.load_best_model_at_end = true;
         flags.eval_strategy = Some(EvalStrategy::Steps);
-        flags.eval_steps = Some(4);
-        flags.save_steps = Some(4);
+        flags.eval_steps = Some(StepInterval::new(4.0));
+        flags.save_steps = Some(StepInterval::new(4.0));
         flags.save_total_limit = Some(1);
         // The highest loss is the first one's, as the model learns.
         flags.metric_for_best_model = Some("loss".to_owned());
@@ -285,7 +287,7 @@ fn a_best_checkpoint_that_is_gone_does_not_take_the_run_with_it() -> anyhow::Res
 fn the_last_step_is_judged_before_it_is_saved() -> anyhow::Result<()> {
     let arguments = arguments(|flags| {
         flags.eval_strategy = Some(EvalStrategy::Steps);
-        flags.eval_steps = Some(7);
+        flags.eval_steps = Some(StepInterval::new(7.0));
         flags.max_steps = Some(10);
     })?;
     let folder = Folder::new()?;

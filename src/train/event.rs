@@ -237,6 +237,17 @@ pub struct Failed {
     pub step: u64,
 }
 
+/// The losses of the steps in a history that came after its last log line.
+pub fn untold_losses(history: &[TrainEvent], logging_steps: u64) -> impl Iterator<Item = f64> {
+    let steps = |event: &TrainEvent| match event {
+        TrainEvent::Step(step) => Some((step.step, step.loss)),
+        _ => None,
+    };
+    let last = history.iter().filter_map(steps).next_back().map_or(0, |(step, _)| step);
+    let told = last - last % logging_steps.max(1);
+    history.iter().filter_map(steps).filter(move |(step, _)| *step > told).map(|(_, loss)| loss)
+}
+
 /// Numbers that may not be finite. JSON has no word for those; they are written as the strings
 /// `"NaN"`, `"Infinity"` and `"-Infinity"`.
 pub mod number {

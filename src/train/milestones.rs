@@ -51,7 +51,7 @@ impl Trainer<'_> {
             EvalStrategy::Epoch => run.ends_an_epoch(),
             // The last step too, as transformers' DefaultFlowCallback has it.
             EvalStrategy::Steps => {
-                step.is_multiple_of(arguments.eval_steps) || step == run.max_steps
+                step.is_multiple_of(arguments.eval_steps.of(run.max_steps)) || step == run.max_steps
             }
             EvalStrategy::No => false,
         };
@@ -64,7 +64,7 @@ impl Trainer<'_> {
         let save_due = match arguments.save_strategy {
             // The last step too, as the Trainer does.
             SaveStrategy::Steps => {
-                step.is_multiple_of(arguments.save_steps) || step == run.max_steps
+                step.is_multiple_of(arguments.save_steps.of(run.max_steps)) || step == run.max_steps
             }
             SaveStrategy::Epoch => run.ends_an_epoch(),
             SaveStrategy::Best => {

@@ -47,7 +47,7 @@ impl TrainerState {
             best_model_checkpoint: None,
             epoch: 0.0,
             eval_steps: match arguments.eval_strategy {
-                EvalStrategy::Steps => arguments.eval_steps,
+                EvalStrategy::Steps => arguments.eval_steps.of(arguments.max_steps(samples)),
                 EvalStrategy::No | EvalStrategy::Epoch => UNUSED_STEPS,
             },
             global_step: 0,
@@ -55,12 +55,12 @@ impl TrainerState {
             is_local_process_zero: true,
             is_world_process_zero: true,
             log_history: Vec::new(),
-            logging_steps: arguments.logging_steps,
+            logging_steps: arguments.logging_steps.of(arguments.max_steps(samples)),
             max_steps: arguments.max_steps(samples),
             num_input_tokens_seen: 0,
             num_train_epochs: arguments.epochs(samples).ceil() as u64,
             save_steps: match arguments.save_strategy {
-                SaveStrategy::Steps => arguments.save_steps,
+                SaveStrategy::Steps => arguments.save_steps.of(arguments.max_steps(samples)),
                 SaveStrategy::No | SaveStrategy::Epoch | SaveStrategy::Best => UNUSED_STEPS,
             },
             stateful_callbacks: json!({}),

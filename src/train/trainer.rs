@@ -192,7 +192,7 @@ impl<'a> Trainer<'a> {
         for (&label, predicted) in batch.labels.iter().zip(predicted) {
             at.confusion.add(label, predicted);
         }
-        if number.is_multiple_of(self.arguments.logging_steps)
+        if number.is_multiple_of(self.arguments.logging_steps.of(run.max_steps))
             && let Some(step) = told
         {
             observer.logged(run.state.log_step(&step, at.since_logged.mean()));

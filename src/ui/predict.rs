@@ -5,7 +5,7 @@ use super::panel;
 use super::theme::Theme;
 use crate::app::State;
 use crate::predict::Prediction;
-use crate::text::excerpt;
+use crate::text::{excerpt, padded};
 use crate::worker::Answer;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
@@ -68,6 +68,9 @@ fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
+/// How many classes are shown of an answer.
+const SHOWN: usize = 3;
+
 fn answer_lines(answer: &Answer, state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = vec![Line::from(excerpt(&answer.text, width))];
     match &answer.outcome {
@@ -76,9 +79,17 @@ fn answer_lines(answer: &Answer, state: &State, width: usize, theme: Theme) -> V
         }
         Ok(prediction) => {
             let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
-            for (class, probability) in prediction.probabilities.iter().enumerate().take(3) {
+            // Of many classes the most probable ones; of few, each always in its place.
+            let mut classes: Vec<usize> = (0..prediction.probabilities.len()).collect();
+            if classes.len() > SHOWN {
+                classes.sort_by(|&a, &b| {
+                    prediction.probabilities[b].total_cmp(&prediction.probabilities[a])
+                });
+            }
+            for class in classes.into_iter().take(SHOWN) {
                 let name = labels.get(class).map_or("?", String::as_str);
-                lines.push(probability_line(name, class, *probability, prediction, width, theme));
+                let probability = prediction.probabilities[class];
+                lines.push(probability_line(name, class, probability, prediction, width, theme));
             }
             lines.extend(pieces_lines(prediction, width, theme));
         }
@@ -98,8 +109,7 @@ fn probability_line(
     let style = if chosen { theme.class(class) } else { theme.dim() };
     let mark = if chosen { "▶ " } else { "  " };
     let cells = width.saturating_sub(2 + 12 + 8).min(60);
-    let mut spans =
-        vec![Span::styled(mark, style), Span::styled(format!("{:<12}", excerpt(name, 11)), style)];
+    let mut spans = vec![Span::styled(mark, style), Span::styled(padded(name, 12), style)];
     spans.extend(bar(probability, cells, theme));
     spans.push(Span::styled(format!(" {:>6.2}%", probability * 100.0), style));
     Line::from(spans)
@@ -160,7 +170,7 @@ fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
             };
             let room = usize::from(inner.width).saturating_sub(21);
             Line::from(vec![
-                Span::styled(format!("{:<10}", excerpt(&label, 9)), style),
+                Span::styled(padded(&label, 10), style),
                 Span::styled(format!(" {score}  "), theme.dim()),
                 Span::raw(excerpt(&answer.text, room)),
             ])

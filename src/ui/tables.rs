@@ -4,7 +4,7 @@ use super::panel;
 use super::theme::Theme;
 use crate::app::log::Level;
 use crate::app::{Page, State};
-use crate::text::excerpt;
+use crate::text::{excerpt, wrapped};
 use crate::train::event::Started;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
@@ -81,8 +81,25 @@ fn model_lines(started: &Started, theme: Theme) -> Vec<Line<'static>> {
 /// The latest lines, or earlier ones when scrolled back.
 pub fn draw_log(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let mut block = panel(theme, "log");
-    let lines = &state.log.lines;
-    let room = usize::from(block.inner(area).height);
+    let inner = block.inner(area);
+    let room = usize::from(inner.height);
+    // On its own page a line is told whole; elsewhere its beginning is enough.
+    let width = usize::from(inner.width.saturating_sub(8)).max(1);
+    let lines: Vec<(String, Level, String)> = state
+        .log
+        .lines
+        .iter()
+        .flat_map(|line| {
+            let parts = if state.page == Page::Log {
+                wrapped(&line.text, width)
+            } else {
+                vec![line.text.clone()]
+            };
+            let times = std::iter::once(line.time.clone()).chain(std::iter::repeat(String::new()));
+            let level = line.level;
+            times.zip(parts).map(move |(time, part)| (time, level, part))
+        })
+        .collect();
     let limit = lines.len().saturating_sub(room);
     if state.page != Page::Settings && state.overlay.is_none() {
         state.scroll_limit.set(limit);
@@ -93,18 +110,18 @@ pub fn draw_log(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         block = block.title_bottom(hint.alignment(Alignment::Right));
     }
     let end = lines.len() - scroll;
-    let shown: Vec<Line> = lines
-        .range(end.saturating_sub(room)..end)
-        .map(|line| {
-            let style = match line.level {
+    let shown: Vec<Line> = lines[end.saturating_sub(room)..end]
+        .iter()
+        .map(|(time, level, text)| {
+            let style = match level {
                 Level::Info => Style::new(),
                 Level::Result => theme.strong(),
                 Level::Warning => theme.warning(),
                 Level::Error => theme.error(),
             };
             Line::from(vec![
-                Span::styled(format!("{:>7} ", line.time), theme.dim()),
-                Span::styled(line.text.clone(), style),
+                Span::styled(format!("{time:>7} "), theme.dim()),
+                Span::styled(text.clone(), style),
             ])
         })
         .collect();

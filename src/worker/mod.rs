@@ -208,7 +208,8 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
         Ok((finished, state)) => {
             // A run stopped before its first step has nothing worth overwriting a model with.
             if step > 0 {
-                save(&run, link, step, &state);
+                let best = state.best_global_step.filter(|_| run.arguments.load_best_model_at_end);
+                save(&run, link, best.unwrap_or(step), &state);
             }
             run.tell(link, TrainEvent::Finished(finished));
             Some(state)
@@ -236,6 +237,17 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
 }
 
 impl Run {
+    /// What to do where the model could not be saved.
+    fn how_to_save(&self) -> String {
+        let last = crate::train::checkpoint::list(&self.arguments.output_dir).pop();
+        let last = last.map_or_else(
+            || "there is no checkpoint to go on from".to_owned(),
+            |folder| format!("--resume-from-checkpoint {} goes on from there", folder.display()),
+        );
+        let last = printable(&last).into_owned();
+        format!("Make room. In the dashboard, w saves again; without it, {last}.")
+    }
+
     /// Writes an event down and tells it.
     fn tell(&self, link: &Link, event: TrainEvent) {
         let problems = {
@@ -268,9 +280,7 @@ fn save(run: &Run, link: &Link, step: u64, state: &TrainerState) {
                 link,
                 TrainEvent::Failed(Failed {
                     message: printable(&message).into_owned(),
-                    hint: Some(
-                        "Make room; the dashboard still holds it, and w saves again.".to_owned(),
-                    ),
+                    hint: Some(run.how_to_save()),
                     step,
                 }),
             );

@@ -1,7 +1,7 @@
 //! From flags to a run that is ready to start.
 
 use super::locate::{self, Download};
-use super::reviews::{Corpus, Wanted};
+use super::reviews::{Corpus, Wanted, default_limit};
 use super::{Activity, Answer, Command, Link, Report, Run};
 use crate::cli::TrainFlags;
 use crate::cli::run_file;
@@ -111,7 +111,6 @@ pub(super) fn prepare(flags: TrainFlags, link: &Link) -> anyhow::Result<(Run, St
     let mut flags = flags;
     let output_dir = output_dir(&flags);
     check_writable(&output_dir)?;
-    let claim = claim(&output_dir).with_context(|| output_dir.display().to_string())?;
 
     link.preparing("Loading the model");
     let mut watch = |download: &Download| link.downloading(download);
@@ -137,7 +136,7 @@ pub(super) fn prepare(flags: TrainFlags, link: &Link) -> anyhow::Result<(Run, St
         Corpus::read(&wanted, named, &mut watch)?
     };
     config.set_labels(corpus.classes.names());
-    link.preparing("Loading the model");
+    link.preparing("Loading the weights");
     let seed = flags.seed.unwrap_or(42);
     let (model, report) = match &origin {
         Origin::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
@@ -165,6 +164,7 @@ pub(super) fn prepare(flags: TrainFlags, link: &Link) -> anyhow::Result<(Run, St
                     another one";
         notes.push(note.to_owned());
     }
+    let claim = claim(&output_dir).with_context(|| output_dir.display().to_string())?;
     // In a folder of its own run, only later checkpoints are in the way.
     let own = resume.as_ref().filter(|checkpoint| is_in(&checkpoint.folder, &output_dir));
     let after = own.map_or(0, |checkpoint| checkpoint.run.progress.step);
@@ -243,6 +243,11 @@ fn go_on_with_its_seeds(flags: &mut TrainFlags, checkpoint: &Checkpoint) {
 
 /// A run of hours must not find out at its end that it cannot save.
 fn check_writable(folder: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !folder.exists() || folder.is_dir(),
+        "{}: the model could not be saved there: it is a file. Pass another --output-dir",
+        folder.display()
+    );
     let try_write = || {
         std::fs::create_dir_all(folder)?;
         tempfile::tempfile_in(folder).map(drop)
@@ -315,8 +320,12 @@ fn with_data(flags: &TrainFlags, settings: Vec<Setting>) -> Vec<Setting> {
             setting("validation_file", "NSMC", "embedded")
         });
     }
-    all.push(setting("max_train_samples", "2000", "tutorial"));
-    all.push(setting("max_eval_samples", "2000", "tutorial"));
+    let own = flags.columns.dataset_name.is_some() || flags.train_source.train_file.is_some();
+    let own_eval = own || flags.eval_source.validation_file.is_some();
+    for (name, own) in [("max_train_samples", own), ("max_eval_samples", own_eval)] {
+        let why = if own { "your own rows" } else { "tutorial" };
+        all.push(setting(name, &default_limit(own).to_string(), why));
+    }
     all.push(setting("shuffle_seed", "42", "tutorial"));
     all.extend(settings);
     all
@@ -348,10 +357,10 @@ impl Run {
             num_train_epochs: arguments.epochs(samples),
             eval_steps: match arguments.eval_strategy {
                 EvalStrategy::Epoch => arguments.steps_per_epoch(samples),
-                EvalStrategy::Steps => arguments.eval_steps,
+                EvalStrategy::Steps => arguments.eval_steps.of(arguments.max_steps(samples)),
                 EvalStrategy::No => 0,
             },
-            logging_steps: arguments.logging_steps,
+            logging_steps: arguments.logging_steps.of(arguments.max_steps(samples)),
             output_dir: printable(&arguments.output_dir.display().to_string()).into_owned(),
             replaces_model: holds_a_model(&arguments.output_dir),
             settings: self.settings.clone(),

@@ -3,6 +3,7 @@
 use super::locate::{self, DatasetFiles, Watch};
 use crate::cli::{Columns, EvalSource, TrainSource};
 use crate::data::labels::Classes;
+use crate::data::sampling::SampleLimit;
 use crate::data::source::{read_split, sample};
 use crate::data::split::stratified;
 use crate::data::table::{self, Table};
@@ -51,6 +52,11 @@ pub struct Corpus {
     pub origin: DataOrigin,
 }
 
+/// How many rows are taken where nothing is said: the tutorial's 2,000 of NSMC, all of one's own.
+pub fn default_limit(own_rows: bool) -> SampleLimit {
+    if own_rows { SampleLimit::All } else { SampleLimit::Count(2000) }
+}
+
 /// The columns to read.
 fn columns(columns: &Columns) -> table::Columns {
     table::Columns {
@@ -76,11 +82,23 @@ impl Corpus {
         let (train, eval, split) = tables(wanted, watch)?;
         let origin = origin(wanted, split);
         let classes = Classes::find(&train, Some(&eval), named)?;
+        anyhow::ensure!(
+            !eval.rows.is_empty(),
+            "no rows are left to be judged by. Pass a --validation-file or a larger \
+             --validation-split, and check that {} is the column of the classes",
+            train.label_column
+        );
         let skipped = train.skipped + eval.skipped;
         let seed = wanted.shuffle_seed;
+        let limit = |asked: Option<SampleLimit>, own| asked.unwrap_or(default_limit(own));
+        let own = wanted.columns.dataset_name.is_some();
+        let own_train = own || wanted.train.train_file.is_some();
+        let own_eval = own_train || wanted.eval.validation_file.is_some();
+        let train_limit = limit(wanted.train.max_train_samples, own_train);
+        let eval_limit = limit(wanted.eval.max_eval_samples, own_eval);
         Ok(Self {
-            train: sample(train.rows, &classes, wanted.train.max_train_samples, seed)?,
-            eval: sample(eval.rows, &classes, wanted.eval.max_eval_samples, seed)?,
+            train: sample(train.rows, &classes, train_limit, seed)?,
+            eval: sample(eval.rows, &classes, eval_limit, seed)?,
             classes,
             skipped,
             origin,
@@ -164,6 +182,7 @@ pub fn evaluation_rows(
     }
     let table = read_split(&files, Split::Test, &columns(from), source.skip_bad_rows)?;
     let classes = Classes::of_model(labels, &table);
-    let rows = sample(table.rows, &classes, source.max_eval_samples, shuffle_seed)?;
+    let limit = source.max_eval_samples.unwrap_or(default_limit(!files.is_empty()));
+    let rows = sample(table.rows, &classes, limit, shuffle_seed)?;
     Ok((rows, table.skipped, classes.note()))
 }
