@@ -71,9 +71,13 @@ pub fn evaluation(evaluated: &Evaluated) -> String {
     )
 }
 
-/// A number of bytes in megabytes, or gigabytes from one on.
+/// A number of bytes in the unit that suits it.
 fn bytes(count: f64) -> String {
-    if count < 1e9 { format!("{:.1} MB", count / 1e6) } else { format!("{:.2} GB", count / 1e9) }
+    match count {
+        ..1e6 => format!("{:.1} kB", count / 1e3),
+        1e6..1e9 => format!("{:.1} MB", count / 1e6),
+        _ => format!("{:.2} GB", count / 1e9),
+    }
 }
 
 /// How far a download has come, on one line.
@@ -110,6 +114,14 @@ mod tests {
         assert_eq!(rounded(10.0), "10.0");
         assert_eq!(rounded(0.123_456), "0.1235");
         assert_eq!(rounded(f64::NAN), "nan");
+    }
+
+    #[test]
+    fn sizes_have_the_unit_that_suits_them() {
+        assert_eq!(
+            [681.0, 2.9e6, 7.1429e8, 1.8e9].map(bytes),
+            ["0.7 kB", "2.9 MB", "714.3 MB", "1.80 GB"]
+        );
     }
 
     #[test]

@@ -213,7 +213,7 @@ fn tokens_are_shown_with_what_is_unknown() {
 fn what_is_wrong_is_named_with_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("bad.tsv");
-    let rest: String = (3..20).map(|i| format!("{i}\t별로\t{}\n", i % 2)).collect();
+    let rest = "3\t별로\t0\n4\t최고\t1\n".repeat(8);
     let rows = format!("id\tdocument\tlabel\n1\t좋다\t1\n2\t\u{1b}[2J\t5\n{rest}");
     std::fs::write(&file, rows).expect("a file");
     let bad = nsmc(folder.path()).args(["train", "--train-file", "bad.tsv"]).assert().code(1);

@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 /// Lines a matrix of two classes takes.
-pub const HEIGHT: u16 = 4;
+pub const LEAST: u16 = 4;
 
 /// Rows are true classes, columns predicted ones; where they do not all fit, that is said instead.
 pub fn draw(frame: &mut Frame, area: Rect, matrix: &Confusion, labels: &[String], theme: Theme) {
@@ -21,7 +21,7 @@ pub fn draw(frame: &mut Frame, area: Rect, matrix: &Confusion, labels: &[String]
     let fits = usize::from(area.width.saturating_sub(9)) / cell;
     let rows = usize::from(area.height.saturating_sub(2));
     if matrix.counts.len() > fits || matrix.counts.len() > rows {
-        let text = format!("{} classes: no room for their matrix", matrix.counts.len());
+        let text = format!("no room for {0} × {0} classes", matrix.counts.len());
         let lines = vec![Line::default(), Line::styled(text, theme.dim())];
         return frame.render_widget(Paragraph::new(lines), area);
     }

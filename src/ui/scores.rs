@@ -19,7 +19,11 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let block = panel(theme, "accuracy · F1");
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let matrix = if state.evaluated.is_some() { confusion::HEIGHT } else { 0 };
+    // A large matrix may take a third of the room; below that it says so in the room of a small one.
+    let matrix = state.evaluated.as_ref().map_or(0, |evaluated| {
+        let whole = evaluated.metrics.eval_confusion.counts.len() as u16 + 2;
+        if whole <= inner.height / 3 { whole } else { confusion::LEAST }
+    });
     let matrix = if inner.height >= matrix + 4 { matrix } else { 0 };
     let room = inner.height - matrix;
     let chart = if room >= 14 && state.evaluated.is_some() { room - 7 } else { 0 };

@@ -34,9 +34,13 @@ pub fn model(name: &str, revision: &str, watch: &mut Watch) -> anyhow::Result<Pa
         "{name}: there is no such folder. Name one with config.json in it, or a model of the \
          Hugging Face hub, such as klue/bert-base"
     );
-    hub::model(name, revision, watch).map_err(|error| {
-        error.context(format!("{name}: no folder of that name, so the hub was asked"))
-    })
+    let found = hub::model(name, revision, watch);
+    if name.contains('/') {
+        return found;
+    }
+    // A mistyped folder, more often than one of the few models without an owner.
+    found
+        .map_err(|error| error.context(format!("no folder is called {name}, so the hub was asked")))
 }
 
 /// Whether this could be the name of a repository, rather than a path.
