@@ -4,7 +4,7 @@ use crate::app::pace::Pace;
 use crate::config::show_number;
 use crate::summary::{clock, download_line, evaluation, how_to_go_on, train_output};
 use crate::text::to_json;
-use crate::train::event::{Evaluated, Finished, Started, Step, TrainEvent, untold_losses};
+use crate::train::event::{Evaluated, Finished, Saved, Started, Step, TrainEvent, untold_losses};
 use crate::worker::locate::Download;
 use crate::worker::{Activity, Command, Report, Worker};
 use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
@@ -208,6 +208,7 @@ struct Lines {
     loss: f64,
     steps: u64,
     last: Option<Evaluated>,
+    checkpoint: Option<Saved>,
 }
 
 impl Lines {
@@ -259,7 +260,10 @@ impl Lines {
                 self.last = Some(best.clone());
                 writeln!(out, "went back to the best model, of step {}", best.step)?;
             }
-            TrainEvent::Checkpoint(saved) => writeln!(out, "checkpoint {}", saved.path)?,
+            TrainEvent::Checkpoint(saved) => {
+                self.checkpoint = Some(saved.clone());
+                writeln!(out, "checkpoint {}", saved.path)?;
+            }
             TrainEvent::Warned(warned) => talk(&format!("warning: {}", warned.message)),
             TrainEvent::Saved(saved) => {
                 writeln!(out, "saved {} at step {}", saved.path, saved.step)?;
@@ -318,7 +322,12 @@ impl Lines {
         if let Some(last) = &self.last {
             writeln!(out, "{}", evaluation(last))?;
         }
-        match self.known.started.as_ref().and_then(|started| how_to_go_on(started, finished)) {
+        match self
+            .known
+            .started
+            .as_ref()
+            .and_then(|started| how_to_go_on(started, finished, self.checkpoint.as_ref()))
+        {
             Some(hint) => writeln!(out, "{hint}"),
             None => Ok(()),
         }

@@ -1,7 +1,7 @@
 //! The end of a run in words, as Python prints `TrainOutput` and `evaluate()`.
 
 use crate::text::printable;
-use crate::train::event::{Evaluated, Finished, Started};
+use crate::train::event::{Evaluated, Finished, Saved, Started};
 use crate::worker::locate::Download;
 
 /// A number as Python prints a rounded float: at least one decimal, at most four.
@@ -32,9 +32,18 @@ pub fn train_output(finished: &Finished) -> String {
     )
 }
 
-/// How a run that was stopped is resumed; `None` if it came to its end.
-pub fn how_to_go_on(started: &Started, finished: &Finished) -> Option<String> {
-    if !finished.stopped || finished.global_step == 0 {
+/// How a run that was stopped is resumed from its last checkpoint; `None` if it came to its end, or
+/// left none to go on from.
+pub fn how_to_go_on(
+    started: &Started,
+    finished: &Finished,
+    checkpoint: Option<&Saved>,
+) -> Option<String> {
+    let only_model = started
+        .settings
+        .iter()
+        .any(|setting| setting.name == "save_only_model" && setting.value == "true");
+    if !finished.stopped || only_model || checkpoint.is_none() {
         return None;
     }
     // As it was called, so that the line can be copied after `cargo run` too.

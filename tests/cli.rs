@@ -335,6 +335,21 @@ fn the_environment_stands_between_flags_and_files() {
 }
 
 #[test]
+fn the_file_a_run_leaves_repeats_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = ["--recipe", "native", "--seed", "5", "--report-to", "none", "--save-steps", "0.5"];
+    nsmc(folder.path()).args(["train", "--plain"]).args(TINY).args(flags).assert().success();
+    assert!(!folder.path().join("outputs/runs").exists(), "nobody is reported to");
+    assert!(folder.path().join("outputs/checkpoint-3").is_dir(), "half of 6 steps");
+    let again = ["train", "--plain", "--config", "outputs/run.toml", "--output-dir", "again"];
+    nsmc(folder.path()).args(again).assert().success();
+    let weights = |run: &str| {
+        std::fs::read(folder.path().join(run).join("model.safetensors")).expect("weights")
+    };
+    assert!(weights("outputs") == weights("again"), "the repeated run is another one");
+}
+
+#[test]
 fn completions_and_the_manual_are_printed() {
     let folder = tempfile::tempdir().expect("a folder");
     for shell in ["bash", "zsh", "fish"] {

@@ -97,6 +97,17 @@ fn a_model_of_the_hub_is_downloaded_once_and_trained() {
 }
 
 #[test]
+fn printing_what_holds_leaves_the_weights_where_they_are() {
+    let stage = Stage::new();
+    let flags = ["train", "--print-config", "--model-name-or-path", MODEL];
+    let printed = stage.program(&flags).assert().success();
+    let text = String::from_utf8_lossy(&printed.get_output().stdout).into_owned();
+    assert!(text.contains("learning_rate = 5e-5"), "it starts from weights: {text}");
+    let seen = stage.server.seen();
+    assert!(seen.iter().all(|seen| !seen.path.contains("safetensors")), "{seen:?}");
+}
+
+#[test]
 fn what_the_hub_refuses_is_told_with_what_to_do() {
     let stage = Stage::new();
     let ask = |model: &str| -> String {

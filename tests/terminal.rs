@@ -2,6 +2,9 @@
 #![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
 
+#[cfg(feature = "hub")]
+#[path = "support/hub_server.rs"]
+mod hub_server;
 mod support;
 
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -125,6 +128,17 @@ impl Terminal {
     }
 }
 
+impl Drop for Terminal {
+    /// A test that fails must not leave a run behind: it would go on without its terminal.
+    fn drop(&mut self) {
+        if let Some(shell) = self.child.process_id() {
+            let shell = shell.to_string();
+            // What has ended already is no concern.
+            let _ = std::process::Command::new("pkill").args(["-KILL", "-P", &shell]).status();
+        }
+    }
+}
+
 fn is_saved(folder: &Path) -> bool {
     folder.join("outputs/model.safetensors").is_file()
 }
@@ -172,7 +186,7 @@ fn a_whole_run_watched_questioned_and_left() {
 #[test]
 fn leaving_a_running_run_asks_first_then_stops_and_saves() {
     let mut terminal = Terminal::start(80, 24, &endless(), &[]);
-    terminal.wait_for("training on 96 reviews");
+    terminal.wait_for("training · ");
     terminal.press("q");
     terminal.wait_for("Keep training");
     terminal.press("n");
@@ -307,4 +321,55 @@ fn what_fails_before_the_run_is_told_on_the_normal_screen() {
     let mut terminal = Terminal::start(80, 24, &["--train-file", "missing.tsv"], &[]);
     let text = terminal.end(1);
     assert!(text.contains("error: missing.tsv: No such file"), "{text}");
+}
+
+#[cfg(feature = "hub")]
+#[test]
+fn a_download_is_shown_and_ended_by_a_key_and_what_came_is_kept() {
+    use hub_server::{HubServer, Kept};
+    let server = HubServer::start().expect("a server");
+    let model = "klue/large-bert";
+    server.add(model, "config.json", b"{\"model_type\": \"bert\"}", Kept::Small);
+    server.add(model, "tokenizer.json", b"{}", Kept::Small);
+    server.add(model, "model.safetensors", &vec![7; 3_000_000], Kept::Large);
+    // The connection hangs after a third.
+    server.faults(|faults| faults.stall = Some(1_000_000));
+    let cache = tempfile::tempdir().expect("a folder");
+    let cache_path = cache.path().display().to_string();
+    let endpoint = server.endpoint();
+    let environment = [("HF_ENDPOINT", endpoint.as_str()), ("HF_HUB_CACHE", &cache_path)];
+    let mut terminal =
+        Terminal::start(80, 24, &["train", "--model-name-or-path", model], &environment);
+    terminal.wait_for("model.safetensors  1.0 MB of 3.0 MB (33%)");
+    let began = Instant::now();
+    terminal.press("q");
+    let text = terminal.end(0);
+    assert!(began.elapsed() < Duration::from_secs(10), "it left only when the hub let it:\n{text}");
+    let blobs = cache.path().join("models--klue--large-bert/blobs");
+    let parts = std::fs::read_dir(blobs).expect("a folder").flatten();
+    let kept: Vec<u64> = parts
+        .filter(|part| part.path().extension().is_some_and(|end| end == "incomplete"))
+        .map(|part| part.metadata().expect("a file").len())
+        .collect();
+    assert_eq!(kept, [1_000_000], "the next run goes on from there");
+    assert!(!terminal.saved());
+}
+
+#[test]
+fn a_stopped_run_is_resumed_with_its_charts_and_log() {
+    let mut terminal = Terminal::start(120, 40, &endless(), &[]);
+    terminal
+        .wait("a checkpoint", |_| terminal.folder.path().join("outputs/checkpoint-50").is_dir());
+    terminal.press("qy");
+    let text = terminal.end(0);
+    assert!(text.contains("--resume-from-checkpoint"), "it says how to go on:\n{text}");
+    let folder = terminal.folder.path().display().to_string();
+    let outputs = format!("{folder}/outputs");
+    let arguments = ["train", "--resume-from-checkpoint", &outputs];
+    let mut again = Terminal::start(120, 40, &arguments, &[]);
+    let text = again.wait_for("went on from step");
+    assert!(!text.contains("waiting for the first step"), "the chart shows what was:\n{text}");
+    again.wait("a further step", |text| text.contains("training · step"));
+    again.press("qy");
+    again.end(0);
 }

@@ -115,7 +115,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap:
             let mut file = RunFile::read(&path).map_err(|reason| refused(&reason))?;
             if found {
                 // It may have been moved together with what lies beside it.
-                let folder = path.parent().unwrap_or(Path::new("."));
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let folder = folder.unwrap_or(Path::new("."));
                 file.set("output_dir", &folder.to_string_lossy());
             }
             matches = layered(&file.entries).try_get_matches_from(&arguments)?;
@@ -136,12 +137,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap:
     Ok(cli)
 }
 
+/// The argument's name in a variable's; one that is not in capitals is none.
+fn lower_case(name: &str) -> String {
+    if name.to_uppercase() == name { name.to_lowercase() } else { name.to_owned() + "?" }
+}
+
 /// Whether the command line would take what the environment says.
 fn check_environment() -> Result<(), clap::Error> {
     let names = train_arguments();
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        let Some(argument) = name.strip_prefix(VARIABLE).map(str::to_lowercase) else {
+        let Some(argument) = name.strip_prefix(VARIABLE).map(lower_case) else {
             continue;
         };
         // Some are for tests of the program itself.

@@ -57,7 +57,7 @@ impl RunFile {
         let mut entries = Vec::new();
         for (key, value) in table.get_ref() {
             let at = line(key.span().start);
-            let name = key.get_ref().replace('-', "_");
+            let name = without_alias(&key.get_ref().replace('-', "_"));
             if name == "config" {
                 return Err(format!("{shown}:{at}: a file cannot name another"));
             }
@@ -106,6 +106,16 @@ fn typed(name: &str, value: &DeValue) -> Result<String, String> {
             items?.join(",")
         }
     })
+}
+
+/// The name of the argument that goes by this name, too.
+fn without_alias(name: &str) -> String {
+    let flag = name.replace('_', "-");
+    let command = Cli::command();
+    let known = command.get_arguments().find(|argument| {
+        argument.get_all_aliases().is_some_and(|aliases| aliases.contains(&flag.as_str()))
+    });
+    known.map_or_else(|| name.to_owned(), |argument| argument.get_id().to_string())
 }
 
 /// Whether the command line would take it; if not, what it says.

@@ -87,7 +87,7 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "  {program} predict{model} \"정말 재미있는 영화\"")?;
     }
     if let (Some(started), Some(finished)) = (&state.started, &state.finished)
-        && let Some(hint) = how_to_go_on(started, finished)
+        && let Some(hint) = how_to_go_on(started, finished, state.checkpoint.as_ref())
     {
         writeln!(out, "{hint}")?;
     }

@@ -83,6 +83,9 @@ impl StepInterval {
 
     /// Whether every multiple of this is one of the other, too.
     fn is_multiple_of(self, other: Self) -> bool {
+        if (self.0 < 1.0) != (other.0 < 1.0) {
+            return false;
+        }
         let times = self.0 / other.0;
         (times - times.round()).abs() < 1e-9 && times >= 1.0
     }
@@ -152,6 +155,27 @@ impl TrainingArguments {
         self.max_steps.unwrap_or_else(|| {
             (self.num_train_epochs * self.steps_per_epoch(samples) as f64).ceil() as u64
         })
+    }
+
+    /// Whether a best model, judged every so many steps, is also saved when it is judged.
+    ///
+    /// # Errors
+    /// If it would not be.
+    pub fn check_steps(&self, samples: usize) -> Result<(), ConfigError> {
+        let both =
+            self.eval_strategy == EvalStrategy::Steps && self.save_strategy == SaveStrategy::Steps;
+        if !self.load_best_model_at_end || !both {
+            return Ok(());
+        }
+        let of = |interval: StepInterval| interval.of(self.max_steps(samples));
+        let (save, eval) = (of(self.save_steps), of(self.eval_steps));
+        if save.is_multiple_of(eval) {
+            return Ok(());
+        }
+        Err(ConfigError(format!(
+            "--load-best-model-at-end needs --save-steps to be a multiple of --eval-steps, but \
+             {save} is not one of {eval}"
+        )))
     }
 
     /// Epochs of the whole run: as asked for, or those that `max_steps` reaches into.

@@ -103,15 +103,23 @@ impl Classes {
             return Err(DataError::TooManyClasses { column, found: labels.len() });
         }
         let meaning = meaning(train);
+        let judged_by = evaluation.and_then(self::meaning);
+        let numbers = labels.iter().all(|label| label.parse::<i64>().is_ok());
         // With another number of classes, the model's numbers mean something else.
         let named = named.filter(|named| meaning.as_ref().is_none_or(|m| m.len() == named.len()));
         let known =
-            [named.map(<[String]>::to_vec), meaning.clone(), evaluation.and_then(self::meaning)];
+            [named.map(<[String]>::to_vec), meaning.clone(), judged_by.clone().filter(|_| numbers)];
         let all_labels = || labels.iter().copied().chain(evaluation.into_iter().flat_map(distinct));
+        // Two words of the training rows must not become one class.
+        let apart = |classes: &Self| {
+            let words = labels.iter().filter(|label| label.parse::<i64>().is_err());
+            let numbers: Vec<_> = words.map(|label| classes.number(label)).collect();
+            numbers.iter().collect::<BTreeSet<_>>().len() == numbers.len()
+        };
         let known = known.into_iter().flatten();
         let mut known = known.map(|names| Self::new(names, true).meaning(meaning.clone()));
         if let Some(classes) =
-            known.find(|classes| all_labels().all(|l| classes.number(l).is_some()))
+            known.find(|c| apart(c) && all_labels().all(|label| c.number(label).is_some()))
         {
             return Ok(classes);
         }
@@ -122,7 +130,7 @@ impl Classes {
                 let label = labels.first().copied().unwrap_or_default();
                 return Err(DataError::OneClass { label: excerpt(label, 40) });
             }
-            (None, _) => Self::of_labels(&labels),
+            (None, _) => Self::of_labels(&labels).meaning(judged_by.filter(|_| !numbers)),
         };
         let mut rows =
             train.rows.iter().chain(evaluation.into_iter().flat_map(|table| &table.rows));
@@ -163,18 +171,17 @@ impl Classes {
 
     /// The number of the class that a label stands for, by its name, else by its number.
     pub fn number(&self, label: &str) -> Option<u32> {
-        if let Some(number) = self.by_name.get(label) {
-            return Some(*number);
+        if let Some(number) = self.called(label) {
+            return Some(number);
         }
-        let number: u32 = label.parse().ok().filter(|_| self.numbered)?;
-        let by_number = ((number as usize) < self.names.len()).then_some(number);
+        let number: u32 = label.parse().ok()?;
         match &self.meaning {
             Some(meaning) if self.means_the_same(meaning) => {
                 self.called(meaning.get(number as usize)?)
             }
             // Another number of other classes: nothing says which is which.
-            Some(meaning) if meaning.len() != self.names.len() && !self.is_unnamed() => None,
-            _ => by_number,
+            Some(meaning) if meaning.len() != self.names.len() => None,
+            _ => (self.numbered && (number as usize) < self.names.len()).then_some(number),
         }
     }
 
@@ -269,7 +276,9 @@ mod tests {
         assert_eq!(found(&table("2 부정"), None, named), "부정 중립 긍정");
         assert_eq!(found(&table("1"), Some(&table("0")), named), "부정 중립 긍정");
         assert_eq!(found(&table("3 0"), None, named), "0 3");
-        assert_eq!(found(&table("긍정 나쁨"), None, named), "긍정 나쁨");
+        assert_eq!(found(&table("긍정 나쁨"), None, named), "부정 중립 긍정");
+        assert_eq!(found(&table("긍정 나쁨 부정"), None, named), "긍정 나쁨 부정");
+        assert_eq!(found(&table("긍정 지루함"), None, named), "긍정 지루함");
         // NSMC's 1 is not the second of three.
         assert_eq!(found(&nsmc("1 0"), None, named), "negative positive");
         assert_eq!(found(&nsmc("1 0"), None, Some("부정 긍정")), "부정 긍정");
@@ -317,9 +326,10 @@ mod tests {
     #[test]
     fn what_cannot_be_learnt_is_an_error() {
         let korean = table("긍정 부정");
-        let strange = found(&korean, Some(&nsmc("1 0")), None);
+        assert_eq!(found(&korean, Some(&nsmc("1 0")), None), "긍정 부정");
+        let strange = found(&table("슬픔 기쁨"), Some(&nsmc("1 0")), None);
         assert!(strange.contains("row with id 0 has the label \"1\""), "{strange}");
-        assert!(strange.contains("the classes are 긍정, 부정. "), "{strange}");
+        assert!(strange.contains("the classes are 기쁨, 슬픔. "), "{strange}");
         let one = found(&table("x\u{1b} x\u{1b}"), Some(&korean), None);
         assert!(one.contains("every training row has the label \"x�\""), "{one}");
         let many: Vec<String> = (0..=MOST_CLASSES).map(|n| n.to_string()).collect();

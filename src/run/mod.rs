@@ -84,6 +84,35 @@ pub fn default_logging_dir(output_dir: &Path) -> PathBuf {
     output_dir.join("runs").join(format!("{now}_{}", host()))
 }
 
+/// Whether both are one folder, however they are spelt.
+pub fn same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        path.canonicalize().ok()
+    };
+    real(one).is_some() && real(one) == real(other)
+}
+
+/// Copies what TensorBoard was told before, from the run's folder, or from the one it was moved
+/// aside in.
+fn copy_events(checkpoint: &Checkpoint, run: &Path, to: &Path) -> Result<()> {
+    let Some(logging_dir) = &checkpoint.run.logging_dir else {
+        return Ok(());
+    };
+    let places = [Some(run), run.parent()].into_iter().flatten();
+    let found = places.map(|place| place.join(logging_dir)).find(|place| place.is_dir());
+    let Some(from) = found.filter(|from| !same(from, to)) else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)?.flatten() {
+        if entry.file_type()?.is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
 fn host() -> String {
     let name = rustix::system::uname();
     let name = name.nodename().to_string_lossy();
@@ -118,10 +147,13 @@ impl Recorder {
             None => Journal::create(&file),
             Some(checkpoint) => {
                 let progress = &checkpoint.run.progress;
-                if let Some(run) = checkpoint.folder.parent().filter(|run| *run != output_dir) {
+                if let Some(run) = checkpoint.folder.parent().filter(|run| !same(run, output_dir)) {
                     // Resumed into another folder; without the history it goes on all the same.
-                    let _ = std::fs::remove_file(&file);
-                    let _ = std::fs::copy(run.join(JOURNAL), &file);
+                    let past = std::fs::read(run.join(JOURNAL)).unwrap_or_default();
+                    let _ = write_atomically(&file, &past);
+                    if let Some(folder) = logging_dir {
+                        let _ = copy_events(checkpoint, run, folder);
+                    }
                 }
                 let of_the_checkpoint = |event: &TrainEvent| match event {
                     TrainEvent::Evaluated(evaluated) => {

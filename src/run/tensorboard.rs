@@ -173,31 +173,41 @@ pub fn cut_after(folder: &Path, past: Past) -> io::Result<usize> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(error),
     };
-    let mut dropped = 0;
+    let mut files = Vec::new();
     for entry in entries {
         let entry = entry?;
         let is_named_so = entry.file_name().to_string_lossy().starts_with(PREFIX);
         if is_named_so && entry.file_type()?.is_file() {
-            dropped += cut_file(&entry.path(), past)?;
+            files.push(entry.path());
         }
+    }
+    // In the order in which they were written: their names begin with the time.
+    files.sort_unstable();
+    let mut past = past;
+    let mut dropped = 0;
+    for file in files {
+        let (gone, left) = cut_file(&file, past)?;
+        dropped += gone;
+        past = left;
     }
     Ok(dropped)
 }
 
 /// A first reading holds one record at a time; only where something is to go does a second one
 /// gather what stays.
-fn cut_file(file: &Path, past: Past) -> io::Result<usize> {
-    let dropped = sift(file, past, |_| ())?;
+fn cut_file(file: &Path, past: Past) -> io::Result<(usize, Past)> {
+    let mut left = past;
+    let dropped = sift(file, &mut left, |_| ())?;
     if dropped > 0 {
         let mut kept = Vec::new();
-        sift(file, past, |record| kept.extend_from_slice(record))?;
+        sift(file, &mut { past }, |record| kept.extend_from_slice(record))?;
         write_atomically(file, &kept)?;
     }
-    Ok(dropped)
+    Ok((dropped, left))
 }
 
 /// Gives the records that stay to `keep` and returns how many go.
-fn sift(file: &Path, mut past: Past, mut keep: impl FnMut(&[u8])) -> io::Result<usize> {
+fn sift(file: &Path, past: &mut Past, mut keep: impl FnMut(&[u8])) -> io::Result<usize> {
     let mut reader = BufReader::new(File::open(file)?);
     let mut record = Vec::new();
     let mut dropped = 0;
@@ -213,7 +223,7 @@ fn sift(file: &Path, mut past: Past, mut keep: impl FnMut(&[u8])) -> io::Result<
         if is_first && !is_version(event) {
             return Ok(0);
         }
-        if is_ahead(event, &mut past) {
+        if is_ahead(event, past) {
             dropped += 1;
         } else {
             keep(&record);

@@ -93,7 +93,7 @@ impl TokenizerFiles {
     /// transformers has it for the tokenizers that it builds anew.
     pub(super) fn overrules(&self) -> bool {
         let class = self.value("tokenizer_class").and_then(Value::as_str).unwrap_or_default();
-        class.starts_with("BertTokenizer") || class.starts_with("ElectraTokenizer")
+        self.config.is_some() && !["PreTrainedTokenizerFast", "TokenizersBackend"].contains(&class)
     }
 
     /// Makes a normalizer do as `tokenizer_config.json` says, as far as it says anything.
@@ -146,6 +146,15 @@ impl TokenizerFiles {
         max_length: usize,
     ) -> Vec<(String, Vec<u8>)> {
         let mut config = self.config.clone().unwrap_or_else(|| described(tokenizer, roles));
+        // What really holds, where transformers would have defaults of its own.
+        if let Some(NormalizerWrapper::BertNormalizer(normalizer)) = tokenizer.get_normalizer() {
+            let flags = [
+                ("do_lower_case", json!(normalizer.lowercase)),
+                ("strip_accents", json!(normalizer.strip_accents)),
+                ("tokenize_chinese_chars", json!(normalizer.handle_chinese_chars)),
+            ];
+            config.extend(flags.map(|(name, value)| (name.to_owned(), value)));
+        }
         config.insert("model_max_length".to_owned(), json!(max_length));
         let config = format!("{:#}\n", Value::Object(config)).into_bytes();
         let mut files = self.others.clone();

@@ -120,10 +120,10 @@ impl Folder {
         let (model, _) = SequenceClassifier::new(config()?, weights, arguments.seed)?;
         let (train, eval) = (examples(60), examples(20));
         let checkpoints = self.checkpoints(arguments);
-        let (_, state) = Trainer::new(&model, arguments, &train, &eval, 0)
+        let outcome = Trainer::new(&model, arguments, &train, &eval, 0)
             .with_checkpoints(&checkpoints)
             .run(recorder, resume.as_ref())?;
-        Ok((bits(&model)?, state))
+        Ok((bits(&model)?, outcome.state))
     }
 }
 
@@ -284,6 +284,24 @@ fn a_best_checkpoint_that_is_gone_does_not_take_the_run_with_it() -> anyhow::Res
 }
 
 #[test]
+fn a_run_that_goes_on_elsewhere_still_finds_its_best() -> anyhow::Result<()> {
+    let arguments = arguments(|flags| {
+        flags.load_best_model_at_end = true;
+        flags.metric_for_best_model = Some("loss".to_owned());
+        flags.greater_is_better = Some(true);
+        flags.save_total_limit = Some(0);
+    })?;
+    let (whole, elsewhere) = (Folder::new()?, Folder::new()?);
+    let (expected, state) = whole.train(&arguments, &mut Recorder::default(), None)?;
+    assert!(state.best_global_step < Some(24), "the loss did not fall");
+    let checkpoint = whole.0.path().join("checkpoint-24");
+    let mut recorder = Recorder::default();
+    let (weights, _) = elsewhere.train(&arguments, &mut recorder, Some(&checkpoint))?;
+    assert!(weights == expected, "it ends with another model");
+    Ok(())
+}
+
+#[test]
 fn the_last_step_is_judged_before_it_is_saved() -> anyhow::Result<()> {
     let arguments = arguments(|flags| {
         flags.eval_strategy = Some(EvalStrategy::Steps);
@@ -338,10 +356,10 @@ fn a_checkpoint_that_cannot_be_written_is_told_and_the_run_goes_on() -> anyhow::
     std::fs::write(&file, "")?;
     let checkpoints = Checkpoints { output_dir: file, ..blocked.checkpoints(&arguments) };
     let mut recorder = Recorder::default();
-    let (finished, _) = Trainer::new(&model, &arguments, &train, &eval, 0)
+    let outcome = Trainer::new(&model, &arguments, &train, &eval, 0)
         .with_checkpoints(&checkpoints)
         .run(&mut recorder, None)?;
-    assert_eq!(finished.global_step, 24);
+    assert_eq!(outcome.finished.global_step, 24);
     let warned = recorder.events.iter().filter(|e| matches!(e, TrainEvent::Warned(_))).count();
     assert_eq!(warned, 8);
     Ok(())

@@ -1,6 +1,6 @@
 //! What is due between two steps of a run: evaluating, judging, saving.
 
-use super::checkpoint::load_weights;
+use super::checkpoint::{load_weights, step_of};
 use super::evaluation::{EvaluationOptions, evaluate};
 use super::event::{Evaluated, Saved, TrainEvent, Warned};
 use super::observer::{Control, Observer, TrainError};
@@ -10,6 +10,7 @@ use super::trainer::Trainer;
 use crate::config::{EvalStrategy, SaveStrategy};
 use crate::ops::AdamW;
 use crate::text::printable;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// A run under way.
@@ -129,31 +130,44 @@ impl Trainer<'_> {
         }
     }
 
-    /// At the end, goes back to the best checkpoint under `load_best_model_at_end`. If it cannot be
-    /// read, that is told, and the run keeps what it has.
-    pub(super) fn load_best(&self, run: &mut Run, observer: &mut impl Observer) {
+    /// At the end, goes back to the best checkpoint under `load_best_model_at_end`; the step whose
+    /// model is then in memory. If it cannot be read, that is told, and the run keeps what it has.
+    pub(super) fn load_best(
+        &self,
+        run: &mut Run,
+        stopped: bool,
+        observer: &mut impl Observer,
+    ) -> u64 {
+        let last = run.at.step;
         if !self.arguments.load_best_model_at_end {
-            return;
+            return last;
         }
-        let step = run.at.step;
-        let best = run.state.best_model_checkpoint.clone();
-        let (Some(folder), Some(judged)) = (best, run.at.best.clone()) else {
-            let message = "there is no best checkpoint to go back to; the last model is kept";
-            observer.publish(TrainEvent::Warned(Warned { message: message.to_owned(), step }));
-            return;
+        let mut keep_the_last = |why: String| {
+            let message = format!("{why}; the last model is kept");
+            observer.publish(TrainEvent::Warned(Warned { message, step: last }));
+            last
         };
-        if run.state.best_global_step != Some(step)
-            && let Err(error) = load_weights(folder.as_ref(), self.model)
-        {
-            let error = printable(&error.to_string()).into_owned();
-            let message = format!("the best model cannot be loaded: {error}; the last is kept");
-            observer.publish(TrainEvent::Warned(Warned { message, step }));
-            return;
+        let (Some(step), Some(judged)) = (run.state.best_global_step, run.at.best.clone()) else {
+            return keep_the_last("no model was judged, so none is the best".to_owned());
+        };
+        let folder = run.state.best_model_checkpoint.clone().map(PathBuf::from);
+        // A checkpoint of another step is another model.
+        let folder = folder.filter(|folder| step_of(folder) == Some(step));
+        if step != last {
+            let Some(folder) = &folder else {
+                return keep_the_last(format!("the best model, of step {step}, was not saved"));
+            };
+            if let Err(error) = load_weights(folder, self.model) {
+                let error = printable(&error.to_string()).into_owned();
+                return keep_the_last(format!("the best model cannot be loaded: {error}"));
+            }
         }
         observer.publish(TrainEvent::BestLoaded(judged));
-        if let Some(checkpoints) = self.checkpoints {
-            checkpoints.keep_only_the_best(folder.as_ref());
+        // A run that was stopped is to be resumed from its last checkpoint.
+        if let (Some(checkpoints), Some(folder), false) = (self.checkpoints, &folder, stopped) {
+            checkpoints.keep_only_the_best(folder);
         }
+        step
     }
 
     pub(super) fn evaluate(

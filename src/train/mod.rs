@@ -16,4 +16,4 @@ pub use checkpoint::{Checkpoint, Checkpoints};
 pub use event::TrainEvent;
 pub use observer::{Control, Observer, TrainError};
 pub use state::TrainerState;
-pub use trainer::Trainer;
+pub use trainer::{Outcome, Trainer};

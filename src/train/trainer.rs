@@ -10,9 +10,11 @@ use super::schedule::Schedule;
 use super::state::TrainerState;
 use crate::config::TrainingArguments;
 use crate::data::batching::{Batch, Example, epoch_batches};
+use crate::model::folder::holds_a_model;
 use crate::model::{Input, Parameters, SequenceClassifier};
 use crate::ops::Dropouts;
 use crate::ops::adamw::{AdamW, AdamWSettings, clip_factor};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// One run over one model.
@@ -23,6 +25,17 @@ pub struct Trainer<'a> {
     pub(super) eval: &'a [Example],
     pub(super) pad_id: u32,
     pub(super) checkpoints: Option<&'a Checkpoints>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Its figures.
+    pub finished: Finished,
+    /// transformers' state of it.
+    pub state: TrainerState,
+    /// The step whose model is the one in memory: the last, or the best that was gone back to.
+    pub model_step: u64,
 }
 
 impl<'a> Trainer<'a> {
@@ -53,7 +66,7 @@ impl<'a> Trainer<'a> {
         &self,
         observer: &mut impl Observer,
         resume: Option<&Checkpoint>,
-    ) -> Result<(Finished, TrainerState), TrainError> {
+    ) -> Result<Outcome, TrainError> {
         if self.train.is_empty() {
             return Err(TrainError::NoExamples);
         }
@@ -69,13 +82,14 @@ impl<'a> Trainer<'a> {
         {
             self.evaluate(&mut run, observer)?;
         }
-        self.load_best(&mut run, observer);
+        let stopped = control != Control::Continue;
+        let model_step = self.load_best(&mut run, stopped, observer);
         run.at.elapsed = run.elapsed();
         let size = self.model.parameters().count_without_embeddings();
         let finished = run.at.finished(size, run.max_steps, run.steps_per_epoch);
         run.state.stand_at(run.at.step, run.epoch(), run.at.total_flos(size));
         observer.logged(run.state.log_end(&finished));
-        Ok((finished, run.state))
+        Ok(Outcome { finished, state: run.state, model_step })
     }
 
     fn begin(&self, resume: Option<&Checkpoint>) -> Result<Run, TrainError> {
@@ -98,14 +112,21 @@ impl<'a> Trainer<'a> {
             run.state.log_history = old.log_history;
             run.state.best_metric = old.best_metric;
             run.state.best_global_step = old.best_global_step;
-            // The run may have been moved since.
-            let best = old.best_global_step.zip(self.checkpoints);
-            let folder = best.map(|(step, checkpoints)| checkpoints.folder(step));
+            // The run may have been moved since, or goes on in another folder.
             run.state.best_model_checkpoint =
-                folder.filter(|folder| folder.is_dir()).map(|folder| folder.display().to_string());
+                self.best_of(checkpoint).map(|folder| folder.display().to_string());
             run.at.saved_at = Some(run.at.step);
         }
         Ok(run)
+    }
+
+    /// Where the best checkpoint of a resumed run is now.
+    fn best_of(&self, checkpoint: &Checkpoint) -> Option<PathBuf> {
+        let step = checkpoint.state.best_global_step?;
+        let here = self.checkpoints?.folder(step);
+        let beside = checkpoint.folder.parent().zip(here.file_name());
+        let beside = beside.map(|(parent, name)| parent.join(name));
+        [Some(here), beside].into_iter().flatten().find(|folder| holds_a_model(folder))
     }
 
     /// Goes through the epochs; how it ended.

@@ -103,7 +103,7 @@ fn run(
     let model = tiny(arguments.seed)?;
     let (train, eval) = (examples(200, 1), examples(80, 2));
     let finished = Trainer::new(&model, arguments, &train, &eval, 0).run(recorder, None);
-    Ok((model, finished.map(|(finished, _)| finished)))
+    Ok((model, finished.map(|outcome| outcome.finished)))
 }
 
 #[test]

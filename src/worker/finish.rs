@@ -20,14 +20,14 @@ impl Run {
     ///
     /// # Errors
     /// Names the file that could not be written; what was there before is then still there.
-    pub(super) fn save(&self, state: &TrainerState) -> Result<(), ModelError> {
+    pub(super) fn save(&self, step: u64, state: &TrainerState) -> Result<(), ModelError> {
         let output_dir = &self.arguments.output_dir;
         let failed = |file: &Path| {
             let file = file.to_path_buf();
             move |error| ModelError::Io { file, error }
         };
         let staging = Staging::new(output_dir).map_err(failed(output_dir))?;
-        let card = model_card(&self.card(state));
+        let card = model_card(&self.card(step, state));
         let texts = [("README.md", card), (TRAINER_STATE, state.to_json())];
         let texts = texts.iter().map(|(name, text)| (*name, text.as_bytes()));
         let tokenizer = self.checkpoints.tokenizer.iter();
@@ -39,15 +39,11 @@ impl Run {
         staging.publish_files("config.json", &STALE).map_err(failed(output_dir))
     }
 
-    fn card(&self, state: &TrainerState) -> CardFacts {
+    fn card(&self, step: u64, state: &TrainerState) -> CardFacts {
         let name = self.arguments.output_dir.file_name().unwrap_or_default();
         let evaluations = evaluations(&state.log_history);
-        // The scores of the model as it is: of the best one, where that was gone back to.
-        let at = if self.arguments.load_best_model_at_end { state.best_global_step } else { None };
-        let judged = match at {
-            Some(step) => evaluations.iter().rev().find(|evaluation| evaluation.step == step),
-            None => evaluations.last().filter(|last| last.step == state.global_step),
-        };
+        // The scores of the model as it is.
+        let judged = evaluations.iter().rev().find(|evaluation| evaluation.step == step);
         CardFacts {
             model_name: name.to_string_lossy().into_owned(),
             base_model: self.base_model.as_ref().filter(|_| !self.from_random_weights).map(

@@ -18,7 +18,7 @@ use crate::text::printable;
 use crate::tokenizer::Tokenizer;
 use crate::train::event::{Failed, Saved, Setting, TrainEvent, Warned};
 use crate::train::state::LogEntry;
-use crate::train::{Checkpoint, Checkpoints, Control, Observer, Trainer, TrainerState};
+use crate::train::{Checkpoint, Checkpoints, Control, Observer, Outcome, Trainer, TrainerState};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use locate::Download;
 use reviews::DataOrigin;
@@ -205,14 +205,13 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
     let outcome = trainer.run(&mut watcher, run.resume.as_ref());
     let step = watcher.step;
     let state = match outcome {
-        Ok((finished, state)) => {
+        Ok(Outcome { finished, state, model_step }) => {
             // A run stopped before its first step has nothing worth overwriting a model with.
             if step > 0 {
-                let best = state.best_global_step.filter(|_| run.arguments.load_best_model_at_end);
-                save(&run, link, best.unwrap_or(step), &state);
+                save(&run, link, model_step, &state);
             }
             run.tell(link, TrainEvent::Finished(finished));
-            Some(state)
+            Some((model_step, state))
         }
         Err(error) => {
             let message = printable(&error.to_string()).into_owned();
@@ -226,8 +225,9 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
         match command {
             Command::Predict(text) => link.answer(text, &run),
             Command::Save => {
-                let none = || TrainerState::new(&run.arguments, run.train.len());
-                save(&run, link, step, &state.clone().unwrap_or_else(none));
+                let none = || (step, TrainerState::new(&run.arguments, run.train.len()));
+                let (model_step, state) = state.clone().unwrap_or_else(none);
+                save(&run, link, model_step, &state);
                 link.send(Report::Activity(Activity::Idle));
             }
             Command::Stop { .. } => {}
@@ -262,11 +262,11 @@ impl Run {
     }
 }
 
-/// Saves the model; a failure is reported, and the model stays in memory.
+/// Saves the model of a step; a failure is reported, and the model stays in memory.
 fn save(run: &Run, link: &Link, step: u64, state: &TrainerState) {
     link.send(Report::Activity(Activity::Saving));
     let path = &run.arguments.output_dir;
-    match run.save(state) {
+    match run.save(step, state) {
         Ok(()) => run.tell(
             link,
             TrainEvent::Saved(Saved {

@@ -10,7 +10,7 @@ use crate::data::source::tokenize;
 use crate::model::config::EMBEDDED;
 use crate::model::folder::holds_a_model;
 use crate::model::{LoadReport, ModelConfig, SequenceClassifier, Weights, folder};
-use crate::run::{Recorder, claim, default_logging_dir, set_aside};
+use crate::run::{Recorder, claim, default_logging_dir, same, set_aside};
 use crate::text::printable;
 use crate::tokenizer::Tokenizer;
 use crate::train::checkpoint::{self, Checkpoint, Checkpoints};
@@ -107,8 +107,7 @@ pub fn print_config(flags: &TrainFlags, watch: &mut locate::Watch) -> anyhow::Re
 }
 
 /// Reads the data, loads the model and works out what holds.
-pub(super) fn prepare(flags: TrainFlags, link: &Link) -> anyhow::Result<(Run, Started)> {
-    let mut flags = flags;
+pub(super) fn prepare(mut flags: TrainFlags, link: &Link) -> anyhow::Result<(Run, Started)> {
     let output_dir = output_dir(&flags);
     check_writable(&output_dir)?;
 
@@ -152,6 +151,7 @@ pub(super) fn prepare(flags: TrainFlags, link: &Link) -> anyhow::Result<(Run, St
         max_tokens: model.config().max_tokens(),
     };
     let (arguments, settings) = resolve(flags, traits)?;
+    arguments.check_steps(corpus.train.len())?;
 
     link.preparing("Tokenizing the reviews");
     let train = tokenize(&tokenizer, &corpus.train, arguments.max_seq_length)?;
@@ -166,13 +166,10 @@ pub(super) fn prepare(flags: TrainFlags, link: &Link) -> anyhow::Result<(Run, St
     }
     let claim = claim(&output_dir).with_context(|| output_dir.display().to_string())?;
     // In a folder of its own run, only later checkpoints are in the way.
-    let own = resume.as_ref().filter(|checkpoint| is_in(&checkpoint.folder, &output_dir));
-    let after = own.map_or(0, |checkpoint| checkpoint.run.progress.step);
-    if let Some(earlier) = set_aside(&output_dir, after)? {
-        let whose = if own.is_some() { "later" } else { "an earlier run's" };
-        let earlier = printable(&earlier.display().to_string()).into_owned();
-        notes.push(format!("{whose} checkpoints were moved to {earlier}"));
-    }
+    let own = resume
+        .as_ref()
+        .filter(|checkpoint| checkpoint.folder.parent().is_some_and(|run| same(run, &output_dir)));
+    notes.extend(make_room(&output_dir, own)?);
     if holds_a_model(&output_dir) {
         notes.push("output_dir holds a model, which saving this run will replace".to_owned());
     }
@@ -212,10 +209,17 @@ pub(super) fn prepare(flags: TrainFlags, link: &Link) -> anyhow::Result<(Run, St
     Ok((run, started))
 }
 
-/// Whether a checkpoint is one of the run that writes into this folder.
-fn is_in(checkpoint: &Path, output_dir: &Path) -> bool {
-    let parent = checkpoint.parent().and_then(|parent| parent.canonicalize().ok());
-    parent.is_some() && parent == output_dir.canonicalize().ok()
+/// Moves checkpoints that are not of this run's past out of its way; says where to.
+fn make_room(output_dir: &Path, own: Option<&Checkpoint>) -> anyhow::Result<Option<String>> {
+    let after = own.map_or(0, |checkpoint| checkpoint.run.progress.step);
+    let earlier = set_aside(output_dir, after).with_context(|| {
+        format!("{}: earlier checkpoints cannot be moved", output_dir.display())
+    })?;
+    Ok(earlier.map(|earlier| {
+        let whose = if own.is_some() { "later" } else { "an earlier run's" };
+        let earlier = printable(&earlier.display().to_string()).into_owned();
+        format!("{whose} checkpoints were moved to {earlier}")
+    }))
 }
 
 /// A run that is resumed in its own folder goes on in the TensorBoard folder it had.

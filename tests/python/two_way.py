@@ -15,6 +15,7 @@ import contextlib
 import copy
 import importlib.util
 import io
+import itertools
 import json
 import math
 import shutil
@@ -26,6 +27,7 @@ from support import predicted, widen
 
 import torch
 from transformers import (
+    AutoTokenizer,
     BertConfig,
     BertForSequenceClassification,
     BertTokenizer,
@@ -401,6 +403,35 @@ def resume_in_python(architecture, out, folder):
     ok(f"{architecture}: Python's Trainer goes on with the program's checkpoint {steps}")
 
 
+def tokenizers(program, folder):
+    """vocab.txt with every combination of the flags of tokenizer_config.json, and tokenizer.json
+    with them in conflict."""
+    texts = ["Ab abc ÀÉ résumé 한국어 漢字 HANGUL", "정말 재미있는 영화였어요!", "각 각 ＡＢ"]
+    pieces = sorted({c for text in texts for c in text + text.lower() if c != " "} | set("ae"))
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = special + pieces + ["##" + piece for piece in pieces]
+    compared = 0
+    for lower, strip, chinese in itertools.product([None, True, False], repeat=3):
+        flags = {"do_lower_case": lower, "strip_accents": strip, "tokenize_chinese_chars": chinese}
+        flags = {name: value for name, value in flags.items() if value is not None}
+        for form in ["vocab.txt", "tokenizer.json"]:
+            home = fresh(folder / f"{compared}")
+            (home / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+            if form == "tokenizer.json":
+                # Whatever the json says, the config beside it is what transformers obeys.
+                BertTokenizer(str(home / "vocab.txt"), do_lower_case=False).save_pretrained(home)
+                (home / "vocab.txt").unlink(missing_ok=True)
+                flags.setdefault("do_lower_case", False)
+            config = {"tokenizer_class": "BertTokenizer", **flags}
+            (home / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+            theirs = [AutoTokenizer.from_pretrained(home)(text)["input_ids"] for text in texts]
+            command = [program, "tokenize", "--json", "--model-name-or-path", home, "--", *texts]
+            ours = [json.loads(line)["ids"] for line in call(command).splitlines()]
+            check(ours == theirs, f"{form} with {flags}: the program {ours}, transformers {theirs}")
+            compared += 1
+    ok(f"{compared} tokenizers of every setting cut as transformers' do")
+
+
 def run():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -418,6 +449,7 @@ def run():
     torch.set_num_threads(1)
     program = args.program.resolve()
     check(program.is_file(), f"{program}: no such program")
+    tokenizers(program, args.workdir.resolve() / "tokenizers")
     for architecture in MODELS if args.only is None else [args.only]:
         folder = args.workdir.resolve() / architecture
         start = read(program, architecture, folder / "python")
