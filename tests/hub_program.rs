@@ -97,6 +97,42 @@ fn a_model_of_the_hub_is_downloaded_once_and_trained() {
 }
 
 #[test]
+fn shards_are_downloaded_as_the_index_names_them() {
+    use candle_core::{Device, safetensors};
+    let stage = Stage::new();
+    let ask = |model: &str| {
+        let line = ["predict", "--json", "--model-name-or-path", model, "최고의 영화"];
+        stage.program(&line).assert().success().get_output().stdout.clone()
+    };
+    let whole = ask(MODEL);
+    let snapshot = stage.home.path().join("hf/hub/models--klue--tiny-bert/snapshots");
+    let snapshot = std::fs::read_dir(snapshot).expect("a folder").flatten().next();
+    let snapshot = snapshot.expect("a commit").path();
+    let weights = safetensors::load(snapshot.join("model.safetensors"), &Device::Cpu);
+    let mut shards = [std::collections::HashMap::new(), std::collections::HashMap::new()];
+    let mut map = serde_json::Map::new();
+    let name = |shard: usize| format!("model-0000{}-of-00002.safetensors", shard + 1);
+    for (i, (tensor, values)) in weights.expect("weights").into_iter().enumerate() {
+        map.insert(tensor.clone(), name(i % 2).into());
+        shards[i % 2].insert(tensor, values);
+    }
+    let sharded = "klue/sharded-bert";
+    for file in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+        let bytes = std::fs::read(snapshot.join(file)).expect("a file");
+        stage.server.add(sharded, file, &bytes, Kept::Small);
+    }
+    let made = tempfile::tempdir().expect("a folder");
+    for (i, shard) in shards.iter().enumerate() {
+        let file = made.path().join(name(i));
+        safetensors::save(shard, &file).expect("a shard");
+        stage.server.add(sharded, &name(i), &std::fs::read(file).expect("bytes"), Kept::Large);
+    }
+    let index = serde_json::json!({ "weight_map": map }).to_string();
+    stage.server.add(sharded, "model.safetensors.index.json", index.as_bytes(), Kept::Small);
+    assert_eq!(ask(sharded), whole);
+}
+
+#[test]
 fn printing_what_holds_leaves_the_weights_where_they_are() {
     let stage = Stage::new();
     let flags = ["train", "--print-config", "--model-name-or-path", MODEL];

@@ -51,6 +51,22 @@ pub enum ModelError {
     Computation(String),
 }
 
+impl ModelError {
+    /// The same of a file that was to be in `to` and was first written in `from`.
+    #[must_use]
+    pub fn meant_for(self, from: &std::path::Path, to: &std::path::Path) -> Self {
+        let moved = |file: PathBuf| match file.strip_prefix(from) {
+            Ok(name) => to.join(name),
+            Err(_) => file,
+        };
+        match self {
+            Self::Io { file, error } => Self::Io { file: moved(file), error },
+            Self::Weights { file, reason } => Self::Weights { file: moved(file), reason },
+            other => other,
+        }
+    }
+}
+
 impl From<candle_core::Error> for ModelError {
     fn from(error: candle_core::Error) -> Self {
         Self::Computation(without_backtrace(&error))

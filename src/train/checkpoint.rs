@@ -137,11 +137,12 @@ impl Checkpoints {
             write(name, bytes)?;
         }
         write(TRAINER_STATE, state.to_json().as_bytes())?;
-        folder::write(staging.path(), model)?;
+        let meant = |error: ModelError| error.meant_for(staging.path(), &folder);
+        folder::write(staging.path(), model).map_err(meant)?;
         if !self.save_only_model {
             let text = serde_json::to_string_pretty(run).unwrap_or_default() + "\n";
             write(RUN_STATE, text.as_bytes())?;
-            write_moments(&staging.path().join(OPTIMIZER), model, optimizer)?;
+            write_moments(&staging.path().join(OPTIMIZER), model, optimizer).map_err(meant)?;
         }
         let name = format!("{PREFIX}{}", state.global_step);
         staging.publish(&name).map_err(io(&folder))?;

@@ -35,7 +35,8 @@ impl Run {
         for (name, bytes) in texts.chain(tokenizer) {
             staging.write(name, bytes).map_err(failed(&output_dir.join(name)))?;
         }
-        folder::write(staging.path(), &self.model)?;
+        folder::write(staging.path(), &self.model)
+            .map_err(|error| error.meant_for(staging.path(), output_dir))?;
         staging.publish_files("config.json", &STALE).map_err(failed(output_dir))
     }
 

@@ -306,12 +306,12 @@ def state_in_python(architecture, out):
     ok(f"{architecture}: get_last_checkpoint finds {Path(newest).name}")
 
 
-def logs_in_tensorboard(architecture, out, logs):
-    """TensorBoard's reader finds in its own files what log_history tells, to a float32."""
+def logs_in_tensorboard(architecture, out, logs, runs=1):
+    """TensorBoard's reader finds in the files of so many runs what log_history tells, to a float32."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     files = list(logs.rglob("*tfevents*"))
-    check(len(files) == 1, f"{logs}: one event file was expected, not {len(files)}")
+    check(len(files) == runs, f"{logs}: {runs} event files were expected, not {len(files)}")
     reader = EventAccumulator(str(files[0].parent), size_guidance={"scalars": 0})
     reader.Reload()
     found = reader.Tags()["scalars"]
@@ -337,7 +337,9 @@ def logs_in_tensorboard(architecture, out, logs):
         )
         check(same, f"{tag}: TensorBoard reads {events}, log_history has {values}")
     count = sum(map(len, expected.values()))
-    ok(f"{architecture}: TensorBoard reads {len(found)} tags, {count} values, as in log_history")
+    where = "" if runs == 1 else ", over the seam of a resumed run too"
+    what = f"{len(found)} tags, {count} values, as in log_history{where}"
+    ok(f"{architecture}: TensorBoard reads {what}")
 
 
 def card_in_python(architecture, out):
@@ -461,6 +463,8 @@ def run():
         logs_in_tensorboard(architecture, out, logs)
         card_in_python(architecture, out)
         resume_in_python(architecture, out, folder / "resumed")
+        call([program, "train", "--plain", "--resume-from-checkpoint", checkpoints(out)[0]])
+        logs_in_tensorboard(architecture, out, logs, runs=2)
 
 
 if __name__ == "__main__":
