@@ -208,7 +208,12 @@ mod tests {
             elapsed: 1.0,
         };
         assert_eq!(names(ours.log_step(&step, 0.69)), names(&state.log_history[0]));
-        let evaluated = crate::app::state::tests::evaluated(5, 1.0, 0.5, 1.0);
+        let evaluated: Evaluated = serde_json::from_value(json!({
+            "step": 5, "epoch": 1.0, "elapsed": 1.0, "eval_loss": 0.69, "eval_accuracy": 0.5,
+            "eval_f1": 0.6, "eval_precision": 0.5, "eval_recall": 0.5, "eval_samples": 160,
+            "eval_confusion": [[40, 40], [40, 40]], "eval_runtime": 1.7,
+            "eval_samples_per_second": 90.2,
+        }))?;
         assert_eq!(names(ours.log_evaluation(&evaluated, 32)), names(&state.log_history[2]));
         Ok(())
     }
