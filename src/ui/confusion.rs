@@ -13,10 +13,7 @@ pub const LEAST: u16 = 4;
 
 /// Rows are true classes, columns predicted ones; where they do not all fit, that is said instead.
 pub fn draw(frame: &mut Frame, area: Rect, matrix: &Confusion, labels: &[String], theme: Theme) {
-    let name = |class: usize| {
-        let label = labels.get(class).map_or("?", String::as_str);
-        label.to_owned()
-    };
+    let name = |class: usize| labels.get(class).map_or("?", String::as_str);
     let cell = if area.width >= 40 { 14 } else { 9 };
     let fits = usize::from(area.width.saturating_sub(9)) / cell;
     let rows = usize::from(area.height.saturating_sub(2));
@@ -29,12 +26,12 @@ pub fn draw(frame: &mut Frame, area: Rect, matrix: &Confusion, labels: &[String]
     let mut head = vec![Span::styled("true\\pred", theme.dim())];
     for class in 0..classes {
         head.push(Span::raw(" "));
-        head.push(Span::styled(right_aligned(&name(class), cell - 1), theme.class(class)));
+        head.push(Span::styled(right_aligned(name(class), cell - 1), theme.class(class)));
     }
     let mut lines = vec![Line::default(), Line::from(head)];
     for (class, row) in matrix.counts.iter().enumerate() {
         let total: u64 = row.iter().sum();
-        let mut spans = vec![Span::styled(padded(&name(class), 9), theme.class(class))];
+        let mut spans = vec![Span::styled(padded(name(class), 9), theme.class(class))];
         for (predicted, &count) in row.iter().enumerate().take(classes) {
             let share = 100.0 * count as f64 / total.max(1) as f64;
             let text =

@@ -11,6 +11,7 @@ use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
+use std::borrow::Cow;
 
 /// Every setting with its value and why it holds, from line `scroll` on.
 pub fn draw_settings(
@@ -85,21 +86,19 @@ pub fn draw_log(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let room = usize::from(inner.height);
     // On its own page a line is told whole; elsewhere its beginning is enough.
     let width = usize::from(inner.width.saturating_sub(8)).max(1);
-    let lines: Vec<(String, Level, String)> = state
-        .log
-        .lines
-        .iter()
-        .flat_map(|line| {
-            let parts = if state.page == Page::Log {
-                wrapped(&line.text, width)
-            } else {
-                vec![line.text.clone()]
-            };
-            let times = std::iter::once(line.time.clone()).chain(std::iter::repeat(String::new()));
-            let level = line.level;
-            times.zip(parts).map(move |(time, part)| (time, level, part))
-        })
-        .collect();
+    let mut lines: Vec<(&str, Level, Cow<str>)> = Vec::with_capacity(state.log.lines.len());
+    for line in &state.log.lines {
+        // No text has more columns than bytes, so that most lines need no second look.
+        if state.page != Page::Log || line.text.len() <= width {
+            lines.push((&line.time, line.level, Cow::Borrowed(&line.text)));
+            continue;
+        }
+        let mut time = line.time.as_str();
+        for part in wrapped(&line.text, width) {
+            lines.push((time, line.level, Cow::Owned(part)));
+            time = "";
+        }
+    }
     let limit = lines.len().saturating_sub(room);
     if state.page != Page::Settings && state.overlay.is_none() {
         state.scroll_limit.set(limit);
@@ -121,7 +120,7 @@ pub fn draw_log(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
             };
             Line::from(vec![
                 Span::styled(format!("{time:>7} "), theme.dim()),
-                Span::styled(text.clone(), style),
+                Span::styled(text.as_ref(), style),
             ])
         })
         .collect();
