@@ -4,10 +4,12 @@
 //! a screen draws the state, or plain lines tell it where there is no terminal.
 
 pub mod app;
+pub mod bench;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod data;
+pub mod engine;
 pub mod files;
 #[cfg(feature = "hub")]
 pub mod hub;

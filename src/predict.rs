@@ -1,8 +1,8 @@
 //! From a sentence to a label.
 
 use crate::data::batching::{Batch, Example};
-use crate::model::{Input, ModelError, SequenceClassifier};
-use crate::ops::Dropouts;
+use crate::engine::logits::{class_of, softmax};
+use crate::engine::{Engine, EngineError};
 use crate::tokenizer::{Encoding, Tokenizer, TokenizerError};
 use serde::Serialize;
 
@@ -33,15 +33,16 @@ pub enum PredictError {
     Tokenizer(#[from] TokenizerError),
     /// The computation failed.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Engine(#[from] EngineError),
 }
 
-/// Classifies texts together, each cut to `max_length` tokens.
+/// Classifies texts together, each cut to `max_length` tokens; `labels` are the classes' names.
 ///
 /// # Errors
 /// If a text cannot be tokenized or the tokenizer does not fit the model.
 pub fn classify(
-    model: &SequenceClassifier,
+    engine: &mut dyn Engine,
+    labels: &[String],
     tokenizer: &Tokenizer,
     texts: &[&str],
     max_length: usize,
@@ -54,26 +55,20 @@ pub fn classify(
     let examples: Vec<Example> =
         encodings.iter().map(|encoding| Example { ids: encoding.ids.clone(), label: 0 }).collect();
     let batch = Batch::new(&examples, tokenizer.pad_id(), 0);
-    let logits = model
-        .forward(&Input::from(&batch), &Dropouts::off())
-        .and_then(|logits| logits.to_vec2::<f32>())
-        .map_err(ModelError::from)?;
-    let labels = &model.config().labels;
+    let logits = engine.logits(&batch)?;
     Ok(texts
         .iter()
         .zip(encodings)
-        .zip(logits)
+        .zip(logits.chunks_exact(labels.len().max(1)))
         .map(|((text, encoding), logits)| {
-            let probabilities = softmax(&logits);
-            let best = (0..probabilities.len())
-                .reduce(|a, b| if probabilities[b] > probabilities[a] { b } else { a })
-                .unwrap_or(0);
+            let probabilities = softmax(logits);
+            let best = class_of(logits) as usize;
             Prediction {
                 text: (*text).to_owned(),
                 label: labels.get(best).cloned().unwrap_or_default(),
                 score: probabilities.get(best).copied().unwrap_or(0.0),
                 probabilities,
-                logits,
+                logits: logits.to_vec(),
                 tokens: encoding.tokens,
                 truncated: encoding.truncated,
             }
@@ -81,30 +76,25 @@ pub fn classify(
         .collect())
 }
 
-fn softmax(logits: &[f32]) -> Vec<f64> {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exponentials: Vec<f64> =
-        logits.iter().map(|&logit| f64::from(logit - highest).exp()).collect();
-    let sum: f64 = exponentials.iter().sum();
-    exponentials.into_iter().map(|e| e / sum).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ModelConfig, Weights};
+    use crate::engine::EngineOptions;
+    use crate::model::{ModelConfig, SequenceClassifier, Weights};
 
     #[test]
     fn together_and_alone_agree() -> anyhow::Result<()> {
         let config = ModelConfig::embedded()?;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 7)?;
+        let mut engine = crate::engine::build(&model, &EngineOptions::default())?;
+        let (engine, labels) = (engine.as_mut(), &model.config().labels);
         let tokenizer = Tokenizer::embedded()?;
         let long = "정말 재미있는 영화 ".repeat(60);
         let texts = ["최고", "지루하고 재미없는 영화였다", "", &long];
-        let together = classify(&model, &tokenizer, &texts, 128)?;
+        let together = classify(engine, labels, &tokenizer, &texts, 128)?;
         assert_eq!(together.len(), 4);
         for (text, expected) in texts.iter().zip(&together) {
-            let alone = &classify(&model, &tokenizer, &[text], 128)?[0];
+            let alone = &classify(engine, labels, &tokenizer, &[text], 128)?[0];
             assert_eq!(alone.tokens, expected.tokens);
             for (a, b) in alone.logits.iter().zip(&expected.logits) {
                 assert!((a - b).abs() < 1e-5, "{a} {b}");

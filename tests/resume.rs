@@ -5,6 +5,7 @@
 mod support;
 
 use nsmc_tui::data::sampling::Generator;
+use nsmc_tui::engine::EngineOptions;
 use nsmc_tui::model::{ModelConfig, folder};
 use nsmc_tui::train::Checkpoint;
 use nsmc_tui::train::checkpoint::list;
@@ -88,12 +89,12 @@ fn load(checkpoint: &Path) {
     let (model, report) = folder::load(checkpoint, config, false, 1).expect("a model");
     assert!(report.missing.is_empty() && report.unexpected.is_empty(), "{report:?}");
     let state = Checkpoint::read(checkpoint).expect("a state");
-    let parameters = model.parameters().iter().map(|(_, var)| (var.clone(), true));
     let settings =
         nsmc_tui::ops::AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
-    let mut optimizer = nsmc_tui::ops::AdamW::new(parameters, settings);
-    state.restore(&model, &mut optimizer).expect("moments");
-    assert_eq!(optimizer.steps(), state.run.progress.step);
+    let mut engine = nsmc_tui::engine::build(&model, &EngineOptions::default()).expect("an engine");
+    engine.begin_training(settings, true).expect("room");
+    state.restore(&model, engine.as_mut()).expect("moments");
+    assert_eq!(engine.moments().expect("moments").steps, state.run.progress.step);
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! The command line: names are those of Hugging Face's `TrainingArguments` wherever it has one,
 //! and `_` may be written for `-`.
 
+mod bench;
+mod compute;
 mod layers;
 pub mod run_file;
 mod shared;
 mod train;
 mod values;
 
+pub use bench::BenchFlags;
+pub use compute::Compute;
 pub use layers::{Sources, parse};
 pub use shared::{
     Columns, DataFlags, EvalSource, EvaluateFlags, PredictFlags, SavedModel, Shuffle,
@@ -81,6 +85,8 @@ pub enum Command {
     Data(DataFlags),
     /// Show how a text is cut into pieces
     Tokenize(TokenizeFlags),
+    /// Measure how fast this machine trains and answers
+    Bench(Box<BenchFlags>),
     /// Print a script that completes commands and flags in a shell
     Completions {
         /// Which shell

@@ -1,5 +1,6 @@
 //! Flags that several commands share, and those of the smaller commands.
 
+use super::compute::Compute;
 use super::values::{count, length, part, truth};
 use crate::data::sampling::SampleLimit;
 use clap::{ArgAction, Args};
@@ -92,6 +93,8 @@ pub struct EvaluateFlags {
     pub columns: Columns,
     #[command(flatten)]
     pub shuffle: Shuffle,
+    #[command(flatten)]
+    pub compute: Compute,
     /// Reviews a batch
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = count)]
     pub per_device_eval_batch_size: usize,
@@ -108,6 +111,8 @@ pub struct PredictFlags {
     pub texts: Vec<String>,
     #[command(flatten)]
     pub model: SavedModel,
+    #[command(flatten)]
+    pub compute: Compute,
     /// Print one JSON object a sentence
     #[arg(long)]
     pub json: bool,

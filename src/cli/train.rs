@@ -1,5 +1,6 @@
 //! Flags of `train`, by the names of Hugging Face's `TrainingArguments`.
 
+use super::compute::Compute;
 use super::layers::Sources;
 use super::shared::{Columns, EvalSource, Shuffle, TrainSource};
 use super::values::{
@@ -7,6 +8,7 @@ use super::values::{
 };
 use crate::config::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
 use crate::data::batching::SamplingStrategy;
+use crate::engine::EngineOptions;
 use crate::train::schedule::SchedulerType;
 use clap::{ArgAction, Args};
 use serde_json::Value;
@@ -27,6 +29,12 @@ pub(super) fn is_no(value: &Path) -> bool {
 }
 
 impl TrainFlags {
+    /// What computes, and how.
+    pub fn engine_options(&self) -> EngineOptions {
+        let gradient_checkpointing = self.gradient_checkpointing;
+        EngineOptions { gradient_checkpointing, ..self.compute.options() }
+    }
+
     /// Whether to resume, and from which checkpoint; `Some(None)` for the last one.
     pub fn resume(&self) -> Option<Option<&Path>> {
         let asked = self.resume_from_checkpoint.as_deref();
@@ -83,6 +91,17 @@ pub struct TrainFlags {
     /// Reviews a training step [default: 32]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count, help_heading = "Training")]
     pub per_device_train_batch_size: Option<usize>,
+    /// Add up the gradients of so many batches for one step [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count, help_heading = "Training")]
+    pub gradient_accumulation_steps: Option<usize>,
+    /// Compute no more tokens than this at once: a larger batch goes in parts, whose gradients
+    /// are added up
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count, help_heading = "Training")]
+    pub max_tokens_per_batch: Option<usize>,
+    /// Keep only each layer's input and compute the rest again in the backward pass: less memory,
+    /// a third more time
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Training")]
+    pub gradient_checkpointing: bool,
     /// Reviews an evaluation batch [default: 32]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count, help_heading = "Training")]
     pub per_device_eval_batch_size: Option<usize>,
@@ -129,6 +148,8 @@ pub struct TrainFlags {
     /// Seed of the order of the data [default: that of --seed]
     #[arg(long, value_name = "SEED", help_heading = "Training")]
     pub data_seed: Option<u64>,
+    #[command(flatten)]
+    pub compute: Compute,
 
     /// Where checkpoints and the model are saved [default: outputs]
     #[arg(long, value_name = "FOLDER", help_heading = "Output")]

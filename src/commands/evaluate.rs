@@ -3,6 +3,7 @@
 use super::saved;
 use crate::cli::EvaluateFlags;
 use crate::data::source::tokenize;
+use crate::engine::build;
 use crate::text::{printable, to_json};
 use crate::train::evaluation::{EvaluationOptions, evaluate};
 use crate::train::event::Metrics;
@@ -31,15 +32,16 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
         batch_size: flags.per_device_eval_batch_size,
         pad_id: loaded.tokenizer.pad_id(),
         pad_to: 0,
+        classes: loaded.model.config().labels.len(),
         label_smoothing_factor: 0.0,
     };
-    let metrics = evaluate(&loaded.model, &examples, options, |done, total| {
+    let mut engine = build(&loaded.model, &flags.compute.options())?;
+    let metrics = evaluate(engine.as_mut(), &examples, options, |_, done, total| {
         if talk {
             eprint!("\r{done}/{total} reviews ");
         }
         true
-    })
-    .map_err(crate::model::ModelError::from)?;
+    })?;
     if talk {
         eprintln!();
     }

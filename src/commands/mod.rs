@@ -1,5 +1,6 @@
 //! What each subcommand does.
 
+mod bench;
 mod data;
 mod evaluate;
 mod predict;
@@ -50,6 +51,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Predict(flags)) => predict::run(&flags, &mut out)?,
         Some(Command::Data(flags)) => data::run(&flags, &mut out)?,
         Some(Command::Tokenize(flags)) => tokenize::run(&flags, &mut out)?,
+        Some(Command::Bench(flags)) => bench::run(&flags, &mut out)?,
         Some(Command::Completions { shell }) => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "nsmc-tui", &mut out);

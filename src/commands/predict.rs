@@ -2,14 +2,18 @@
 
 use super::{each_text, saved};
 use crate::cli::PredictFlags;
+use crate::engine::build;
 use crate::predict::classify;
 use crate::text::{printable, to_json};
 use std::io::Write;
 
 pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let loaded = saved::load(&flags.model)?;
+    let mut engine = build(&loaded.model, &flags.compute.options())?;
+    let labels = &loaded.model.config().labels;
     each_text(&flags.texts, |texts| {
-        let predictions = classify(&loaded.model, &loaded.tokenizer, texts, loaded.max_seq_length)?;
+        let predictions =
+            classify(engine.as_mut(), labels, &loaded.tokenizer, texts, loaded.max_seq_length)?;
         for prediction in predictions {
             if flags.json {
                 writeln!(out, "{}", to_json(&prediction)?)?;

@@ -112,6 +112,10 @@ pub struct TrainingArguments {
     pub max_steps: Option<u64>,
     pub per_device_train_batch_size: usize,
     pub per_device_eval_batch_size: usize,
+    /// Batches whose gradients are added up for one step.
+    pub gradient_accumulation_steps: usize,
+    /// Batches of more tokens are computed in parts.
+    pub max_tokens_per_batch: Option<usize>,
     pub learning_rate: f64,
     pub lr_scheduler_type: SchedulerType,
     /// Steps, or below 1 a share of all steps.
@@ -147,7 +151,8 @@ pub struct TrainingArguments {
 impl TrainingArguments {
     /// Steps in one epoch over `samples` examples.
     pub fn steps_per_epoch(&self, samples: usize) -> u64 {
-        samples.div_ceil(self.per_device_train_batch_size.max(1)).max(1) as u64
+        let batches = samples.div_ceil(self.per_device_train_batch_size.max(1));
+        batches.div_ceil(self.gradient_accumulation_steps.max(1)).max(1) as u64
     }
 
     /// Steps in the whole run, as the Trainer counts them.

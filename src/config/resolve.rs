@@ -112,6 +112,15 @@ pub fn resolve(
         (32, tutorial),
         count,
     );
+    let gradient_accumulation_steps = choices.pick(
+        "gradient_accumulation_steps",
+        flags.gradient_accumulation_steps,
+        (1, hf),
+        count,
+    );
+    if let Some(budget) = flags.max_tokens_per_batch {
+        choices.pick("max_tokens_per_batch", Some(budget), (0, ""), count);
+    }
     let learning_rate = choices.pick("learning_rate", flags.learning_rate, rate, number);
     let lr_scheduler_type = choices.pick(
         "lr_scheduler_type",
@@ -196,6 +205,8 @@ pub fn resolve(
         max_steps,
         per_device_train_batch_size,
         per_device_eval_batch_size,
+        gradient_accumulation_steps,
+        max_tokens_per_batch: flags.max_tokens_per_batch,
         learning_rate,
         lr_scheduler_type,
         warmup_steps,

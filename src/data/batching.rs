@@ -69,6 +69,29 @@ pub fn epoch_batches(
     batches
 }
 
+/// Cuts a batch so that no part has more than `budget` tokens, unless a single example has; in
+/// order, and no more parts than needed for that.
+pub fn within_budget<'a>(
+    batch: &'a [usize],
+    lengths: &[usize],
+    budget: Option<usize>,
+) -> Vec<&'a [usize]> {
+    let Some(budget) = budget else {
+        return vec![batch];
+    };
+    let mut parts = Vec::new();
+    let (mut start, mut tokens) = (0, 0);
+    for (place, &example) in batch.iter().enumerate() {
+        if place > start && tokens + lengths[example] > budget {
+            parts.push(&batch[start..place]);
+            (start, tokens) = (place, 0);
+        }
+        tokens += lengths[example];
+    }
+    parts.push(&batch[start..]);
+    parts
+}
+
 /// Batches for evaluation: sorted by length, longest first, whatever the training order.
 pub fn evaluation_batches(lengths: &[usize], batch_size: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
@@ -171,6 +194,16 @@ mod tests {
         assert_ne!(of(1, 0), of(2, 0));
         // numpy 2.4: default_rng([42, 3]).permutation(10)
         assert_eq!(epoch_batches(&[1; 10], Random, 10, 42, 3), [[4, 3, 7, 2, 5, 1, 9, 8, 0, 6]]);
+    }
+
+    #[test]
+    fn a_budget_cuts_batches_in_order() {
+        let lengths = [5, 9, 3, 20, 1];
+        let parts = |budget| within_budget(&[0, 1, 2, 3, 4], &lengths, budget);
+        assert_eq!(parts(None), [&[0, 1, 2, 3, 4][..]]);
+        assert_eq!(parts(Some(14)), [&[0, 1][..], &[2], &[3], &[4]]);
+        assert_eq!(parts(Some(100)).len(), 1);
+        assert_eq!(parts(Some(0)).len(), 5);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Multi-head self-attention (Vaswani et al., 2017).
+//! Multi-head self-attention (Vaswani et al., 2017), in plain operations.
 
 use super::config::ModelConfig;
-use super::parameters::{Init, ParameterBuilder};
-use crate::ops::{Dropouts, attention_probabilities, linear};
+use super::layout::LayerLayout;
+use super::network::{Pass, Variables};
+use crate::ops::backend;
+use crate::ops::plain::{attention_probabilities, linear};
 use candle_core::{Result, Tensor};
-use std::sync::Arc;
 
 /// A fully connected layer's weight and bias.
 pub(super) struct Dense {
@@ -13,16 +14,8 @@ pub(super) struct Dense {
 }
 
 impl Dense {
-    pub(super) fn new(
-        builder: &mut ParameterBuilder,
-        name: &str,
-        inputs: usize,
-        outputs: usize,
-    ) -> Result<Self> {
-        Ok(Self {
-            weight: builder.get(&format!("{name}.weight"), &[outputs, inputs], Init::Normal)?,
-            bias: builder.get(&format!("{name}.bias"), &[outputs], Init::Zeros)?,
-        })
+    pub(super) fn new(variables: &Variables, dense: backend::Dense) -> Result<Self> {
+        Ok(Self { weight: variables.at(dense.weight)?, bias: variables.at(dense.bias)? })
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -41,28 +34,21 @@ pub(super) struct SelfAttention {
 
 impl SelfAttention {
     pub(super) fn new(
-        builder: &mut ParameterBuilder,
-        name: &str,
+        variables: &Variables,
+        layout: &LayerLayout,
         config: &ModelConfig,
     ) -> Result<Self> {
-        let hidden = config.encoder.hidden_size;
-        let mut dense = |part: &str| Dense::new(builder, &format!("{name}.{part}"), hidden, hidden);
         Ok(Self {
-            query: dense("query")?,
-            key: dense("key")?,
-            value: dense("value")?,
+            query: Dense::new(variables, layout.query)?,
+            key: Dense::new(variables, layout.key)?,
+            value: Dense::new(variables, layout.value)?,
             heads: config.encoder.num_attention_heads,
             dropout: config.attention_probs_dropout_prob,
         })
     }
 
     /// `x` is `[batch, length, hidden]`, and so is the result.
-    pub(super) fn forward(
-        &self,
-        x: &Tensor,
-        lengths: &Arc<[u32]>,
-        dropouts: &Dropouts,
-    ) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
         let (batch, length, hidden) = x.dims3()?;
         let width = hidden / self.heads;
         let split = |part: &Dense| {
@@ -74,8 +60,9 @@ impl SelfAttention {
         let (query, key, value) = (split(&self.query)?, split(&self.key)?, split(&self.value)?);
         let scores = query.matmul(&key.t()?)?;
         let scale = 1.0 / (width as f64).sqrt();
-        let dropout = dropouts.next(self.dropout);
-        let probabilities = attention_probabilities(&scores, lengths, scale, dropout)?;
+        let dropout = pass.dropouts.next(self.dropout);
+        let probabilities =
+            attention_probabilities(&scores, pass.lengths, scale, dropout, &pass.rows)?;
         probabilities.matmul(&value)?.transpose(1, 2)?.reshape((batch, length, hidden))
     }
 }

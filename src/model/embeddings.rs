@@ -1,13 +1,12 @@
-//! The first room of an encoder: ids to vectors.
+//! The first room of an encoder, ids to vectors, in plain operations.
 
-use super::architecture::Architecture;
 use super::attention::Dense;
 use super::config::ModelConfig;
-use super::parameters::{Init, ParameterBuilder};
-use crate::ops::embedding::Place;
-use crate::ops::{Dropouts, dropout, embed, layer_norm};
+use super::layout::ModelLayout;
+use super::network::{Pass, Variables};
+use crate::ops::backend;
+use crate::ops::plain::{dropout, embed, layer_norm};
 use candle_core::{Result, Tensor};
-use std::sync::Arc;
 
 /// A layer normalisation's scale and shift.
 pub(super) struct Norm {
@@ -18,15 +17,13 @@ pub(super) struct Norm {
 
 impl Norm {
     pub(super) fn new(
-        builder: &mut ParameterBuilder,
-        name: &str,
-        width: usize,
+        variables: &Variables,
+        norm: &backend::Norm,
         config: &ModelConfig,
     ) -> Result<Self> {
-        let shape = [width];
         Ok(Self {
-            weight: builder.get(&format!("{name}.weight"), &shape, Init::Ones)?,
-            bias: builder.get(&format!("{name}.bias"), &shape, Init::Zeros)?,
+            weight: variables.at(norm.weight)?,
+            bias: variables.at(norm.bias)?,
             epsilon: config.encoder.layer_norm_eps,
         })
     }
@@ -49,44 +46,27 @@ pub(super) struct Embeddings {
 }
 
 impl Embeddings {
-    pub(super) fn new(builder: &mut ParameterBuilder, config: &ModelConfig) -> Result<Self> {
-        let (encoder, width) = (&config.encoder, config.embedding_size);
-        let prefix = config.architecture.model_type();
-        let mut table = |name: &str, rows, init| {
-            let name = format!("{prefix}.embeddings.{name}_embeddings.weight");
-            builder.get(&name, &[rows, width], init)
-        };
-        let without_padding = Init::NormalExceptRow(encoder.pad_token_id);
-        let positions = match config.architecture {
-            Architecture::Roberta => without_padding,
-            Architecture::Bert | Architecture::Electra => Init::Normal,
-        };
-        let hidden = encoder.hidden_size;
+    pub(super) fn new(
+        variables: &Variables,
+        layout: &ModelLayout,
+        config: &ModelConfig,
+    ) -> Result<Self> {
         Ok(Self {
-            words: table("word", encoder.vocab_size, without_padding)?,
-            positions: table("position", encoder.max_position_embeddings, positions)?,
-            first_position: config.first_position(),
-            types: table("token_type", encoder.type_vocab_size, Init::Normal)?,
-            norm: Norm::new(builder, &format!("{prefix}.embeddings.LayerNorm"), width, config)?,
-            dropout: encoder.hidden_dropout_prob,
-            project: (width != hidden)
-                .then(|| {
-                    Dense::new(builder, &format!("{prefix}.embeddings_project"), width, hidden)
-                })
-                .transpose()?,
+            words: variables.at(layout.tables.words)?,
+            positions: variables.at(layout.tables.positions)?,
+            first_position: layout.tables.first_position,
+            types: variables.at(layout.tables.types)?,
+            norm: Norm::new(variables, &layout.embedding_norm, config)?,
+            dropout: config.encoder.hidden_dropout_prob,
+            project: layout.project.map(|dense| Dense::new(variables, dense)).transpose()?,
         })
     }
 
     /// `ids` is `[batch, length]` row-major; the result is `[batch, length, hidden]`.
-    pub(super) fn forward(
-        &self,
-        ids: &Arc<[u32]>,
-        length: usize,
-        dropouts: &Dropouts,
-    ) -> Result<Tensor> {
-        let place = Place { length, first_position: self.first_position };
-        let x = embed(ids, place, &self.words, &self.positions, &self.types)?;
-        let x = dropout(&self.norm.forward(&x)?, dropouts.next(self.dropout))?;
+    pub(super) fn forward(&self, ids: &[u32], pass: &Pass<'_>) -> Result<Tensor> {
+        let (length, first) = (pass.rows.length, self.first_position);
+        let x = embed(ids, length, first, &self.words, &self.positions, &self.types)?;
+        let x = dropout(&self.norm.forward(&x)?, pass.dropouts.next(self.dropout), &pass.rows)?;
         match &self.project {
             Some(project) => project.forward(&x),
             None => Ok(x),

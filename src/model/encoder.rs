@@ -1,13 +1,14 @@
-//! One encoder layer: attention and feed-forward, each with a residual and a normalisation.
+//! One encoder layer, attention and feed-forward, each with a residual and a normalisation, in
+//! plain operations.
 
 use super::attention::{Dense, SelfAttention};
 use super::config::ModelConfig;
 use super::embeddings::Norm;
-use super::parameters::ParameterBuilder;
-use crate::ops::{Dropouts, dropout_add, gelu};
+use super::layout::LayerLayout;
+use super::network::{Pass, Variables};
+use crate::ops::plain::dropout;
 use candle_core::{Result, Tensor};
 use candle_transformers::models::bert::HiddenAct;
-use std::sync::Arc;
 
 pub(super) struct Layer {
     attention: SelfAttention,
@@ -22,50 +23,36 @@ pub(super) struct Layer {
 
 impl Layer {
     pub(super) fn new(
-        builder: &mut ParameterBuilder,
-        index: usize,
+        variables: &Variables,
+        layout: &LayerLayout,
         config: &ModelConfig,
     ) -> Result<Self> {
-        let (hidden, wide) = (config.encoder.hidden_size, config.encoder.intermediate_size);
-        let prefix = config.architecture.model_type();
-        let name = |part: &str| format!("{prefix}.encoder.layer.{index}.{part}");
         Ok(Self {
-            attention: SelfAttention::new(builder, &name("attention.self"), config)?,
-            attention_output: Dense::new(builder, &name("attention.output.dense"), hidden, hidden)?,
-            attention_norm: Norm::new(
-                builder,
-                &name("attention.output.LayerNorm"),
-                hidden,
-                config,
-            )?,
-            intermediate: Dense::new(builder, &name("intermediate.dense"), hidden, wide)?,
+            attention: SelfAttention::new(variables, layout, config)?,
+            attention_output: Dense::new(variables, layout.attention_output)?,
+            attention_norm: Norm::new(variables, &layout.attention_norm, config)?,
+            intermediate: Dense::new(variables, layout.intermediate)?,
             activation: config.encoder.hidden_act,
-            output: Dense::new(builder, &name("output.dense"), wide, hidden)?,
-            output_norm: Norm::new(builder, &name("output.LayerNorm"), hidden, config)?,
+            output: Dense::new(variables, layout.output)?,
+            output_norm: Norm::new(variables, &layout.output_norm, config)?,
             dropout: config.encoder.hidden_dropout_prob,
         })
     }
 
     /// `x` is `[batch, length, hidden]`, and so is the result.
-    pub(super) fn forward(
-        &self,
-        x: &Tensor,
-        lengths: &Arc<[u32]>,
-        dropouts: &Dropouts,
-    ) -> Result<Tensor> {
-        let attended = self.attention.forward(x, lengths, dropouts)?;
+    pub(super) fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
+        let drop = |x: &Tensor| dropout(x, pass.dropouts.next(self.dropout), &pass.rows);
+        let attended = self.attention.forward(x, pass)?;
         let attended = self.attention_output.forward(&attended)?;
-        let attended = dropout_add(&attended, x, dropouts.next(self.dropout))?;
-        let x = self.attention_norm.forward(&attended)?;
+        let x = self.attention_norm.forward(&(x + drop(&attended)?)?)?;
 
         let wide = self.intermediate.forward(&x)?;
         let wide = match self.activation {
-            HiddenAct::Gelu => gelu(&wide)?,
+            HiddenAct::Gelu => wide.gelu_erf()?,
             HiddenAct::GeluApproximate => wide.gelu()?,
             HiddenAct::Relu => wide.relu()?,
         };
         let out = self.output.forward(&wide)?;
-        let out = dropout_add(&out, &x, dropouts.next(self.dropout))?;
-        self.output_norm.forward(&out)
+        self.output_norm.forward(&(x + drop(&out)?)?)
     }
 }

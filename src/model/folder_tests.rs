@@ -1,10 +1,11 @@
 //! Folders that are written and read again, and those that are refused.
 
 use super::*;
+use crate::data::batching::Batch;
 use crate::files::Staging;
+use crate::model::Architecture;
 use crate::model::config::EMBEDDED;
 use crate::model::weights::pickle;
-use crate::model::{Architecture, Input};
 use crate::ops::Dropouts;
 use candle_core::{DType, Device};
 use serde_json::{Value, json};
@@ -56,8 +57,11 @@ impl Folder {
 }
 
 fn logits(model: &SequenceClassifier) -> candle_core::Result<Vec<Vec<f32>>> {
-    let input = Input { ids: vec![2, 100, 200, 3].into(), lengths: vec![4].into(), length: 4 };
-    model.forward(&input, &Dropouts::off())?.to_vec2()
+    let (input_ids, lengths) = (vec![2, 100, 200, 3], vec![4]);
+    let batch = Batch { input_ids, lengths, labels: vec![0], length: 4 };
+    crate::model::PlainNetwork::new(model, &Device::Cpu)?
+        .forward(&batch, &Dropouts::off())?
+        .to_vec2()
 }
 
 #[test]

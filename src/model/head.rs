@@ -1,10 +1,12 @@
-//! The classifying heads, each as transformers' `…ForSequenceClassification` has it.
+//! The classifying heads, each as transformers' `…ForSequenceClassification` has it, in plain
+//! operations.
 
 use super::architecture::Architecture;
 use super::attention::Dense;
 use super::config::ModelConfig;
-use super::parameters::ParameterBuilder;
-use crate::ops::{Dropouts, dropout, gelu};
+use super::layout::ModelLayout;
+use super::network::{Pass, Variables};
+use crate::ops::plain::dropout;
 use candle_core::{Result, Tensor};
 
 /// From the first token of the last layer to logits.
@@ -16,31 +18,28 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn new(builder: &mut ParameterBuilder, config: &ModelConfig) -> Result<Self> {
-        let (hidden, labels) = (config.encoder.hidden_size, config.labels.len());
-        let (dense, out) = match config.architecture {
-            Architecture::Bert => ("bert.pooler.dense", "classifier"),
-            Architecture::Roberta | Architecture::Electra => {
-                ("classifier.dense", "classifier.out_proj")
-            }
-        };
+    pub(super) fn new(
+        variables: &Variables,
+        layout: &ModelLayout,
+        config: &ModelConfig,
+    ) -> Result<Self> {
         Ok(Self {
             architecture: config.architecture,
-            dense: Dense::new(builder, dense, hidden, hidden)?,
-            out: Dense::new(builder, out, hidden, labels)?,
+            dense: Dense::new(variables, layout.head)?,
+            out: Dense::new(variables, layout.classifier)?,
             dropout: config.classifier_dropout(),
         })
     }
 
     /// `first` is `[batch, hidden]`; the result is `[batch, labels]`.
-    pub(super) fn forward(&self, first: &Tensor, dropouts: &Dropouts) -> Result<Tensor> {
-        let drop = |x: &Tensor| dropout(x, dropouts.next(self.dropout));
+    pub(super) fn forward(&self, first: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
+        let drop = |x: &Tensor| dropout(x, pass.dropouts.next(self.dropout), &pass.rows);
         let x = match self.architecture {
             // BertPooler, then dropout.
             Architecture::Bert => self.dense.forward(first)?.tanh()?,
             // RobertaClassificationHead and ElectraClassificationHead.
             Architecture::Roberta => self.dense.forward(&drop(first)?)?.tanh()?,
-            Architecture::Electra => gelu(&self.dense.forward(&drop(first)?)?)?,
+            Architecture::Electra => self.dense.forward(&drop(first)?)?.gelu_erf()?,
         };
         self.out.forward(&drop(&x)?)
     }

@@ -8,12 +8,18 @@ pub mod embeddings;
 pub mod encoder;
 pub mod folder;
 pub mod head;
+pub mod layout;
+pub mod network;
 pub mod parameters;
+#[cfg(test)]
+pub mod reference;
 pub mod weights;
 
 pub use architecture::Architecture;
-pub use classifier::{Input, SequenceClassifier};
+pub use classifier::SequenceClassifier;
 pub use config::ModelConfig;
+pub use layout::ModelLayout;
+pub use network::PlainNetwork;
 pub use parameters::{LoadReport, ParameterBuilder, Parameters};
 pub use weights::Weights;
 

@@ -1,37 +1,32 @@
 //! A model's trainable parameters, by Hugging Face's names.
 
+use super::layout::{Init, ModelLayout};
 use super::weights::{Taken, Weights};
 use crate::data::sampling::Generator;
-use candle_core::{Device, Result, Tensor, Var};
+use crate::ops::cpu::overwrite;
+use candle_core::{DType, Device, Result, Tensor};
 
-/// How a parameter starts when no file holds it; Hugging Face's `_init_weights`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Init {
-    /// Normal, with the configuration's `initializer_range` as standard deviation.
-    Normal,
-    /// Normal, but this row is zero: the padding token's.
-    NormalExceptRow(usize),
-    /// All zero: biases.
-    Zeros,
-    /// All one: the scale of a normalisation.
-    Ones,
-}
-
-/// All parameters of a model, in the order in which it was built.
+/// All parameters of a model: one flat tensor, and a view of each part of it.
 #[derive(Clone, Debug)]
 pub struct Parameters {
-    named: Vec<(String, Var)>,
+    flat: Tensor,
+    named: Vec<(String, Tensor)>,
 }
 
 impl Parameters {
-    /// Name and variable of each.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Var)> {
-        self.named.iter().map(|(name, var)| (name.as_str(), var))
+    /// Name and view of each.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.named.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// All numbers, as the layout arranges them; [`Self::iter`] gives views of it.
+    pub fn flat(&self) -> &Tensor {
+        &self.flat
     }
 
     /// How many numbers there are in all.
     pub fn count(&self) -> usize {
-        self.named.iter().map(|(_, var)| var.elem_count()).sum()
+        self.named.iter().map(|(_, tensor)| tensor.elem_count()).sum()
     }
 
     /// How many numbers there are outside the embedding tables, as Hugging Face counts for
@@ -39,7 +34,7 @@ impl Parameters {
     pub fn count_without_embeddings(&self) -> usize {
         self.iter()
             .filter(|(name, _)| !name.contains("_embeddings."))
-            .map(|(_, var)| var.elem_count())
+            .map(|(_, tensor)| tensor.elem_count())
             .sum()
     }
 
@@ -61,27 +56,18 @@ pub struct LoadReport {
     pub unexpected: Vec<String>,
 }
 
-/// Makes parameters one by one: from weights where there are any, else by [`Init`].
+/// Makes a model's parameters: from weights where there are any, else by [`Init`].
 pub struct ParameterBuilder {
     weights: Weights,
     ignore_mismatched_sizes: bool,
     generator: Generator,
     deviation: f64,
-    named: Vec<(String, Var)>,
-    report: LoadReport,
 }
 
 impl ParameterBuilder {
     /// `weights` may be empty; `seed` and `deviation` are for what they do not hold.
     pub fn new(weights: Weights, seed: u64, deviation: f64) -> Self {
-        Self {
-            weights,
-            ignore_mismatched_sizes: false,
-            generator: Generator::new(seed),
-            deviation,
-            named: Vec::new(),
-            report: LoadReport::default(),
-        }
+        Self { weights, ignore_mismatched_sizes: false, generator: Generator::new(seed), deviation }
     }
 
     /// Whether a tensor of another shape is initialised anew instead of refused.
@@ -91,30 +77,37 @@ impl ParameterBuilder {
         self
     }
 
-    /// The parameter of this name and shape, as a tensor that follows its variable.
+    /// The parameters that a layout asks for, and what was and was not found.
     ///
     /// # Errors
-    /// If the weights hold it in another shape, or cannot be read.
-    pub fn get(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
-        let values = match self.weights.take(name, shape)? {
-            Taken::Values(values) => values,
-            Taken::Missing => {
-                self.report.missing.push(name.to_owned());
-                self.fresh(shape, init)
-            }
-            Taken::OtherShape(other) if self.ignore_mismatched_sizes => {
-                self.report.mismatched.push(format!("{name} {other:?} instead of {shape:?}"));
-                self.fresh(shape, init)
-            }
-            Taken::OtherShape(other) => candle_core::bail!(
-                "{name} has shape {other:?}, but config.json and the data's classes ask for \
-                 {shape:?}; --ignore-mismatched-sizes starts such tensors anew"
-            ),
-        };
-        let var = Var::from_vec(values, shape, &Device::Cpu)?;
-        let tensor = var.as_tensor().clone();
-        self.named.push((name.to_owned(), var));
-        Ok(tensor)
+    /// If the weights hold one in another shape, or cannot be read.
+    pub fn build(mut self, layout: &ModelLayout) -> Result<(Parameters, LoadReport)> {
+        let flat = Tensor::zeros(layout.len(), DType::F32, &Device::Cpu)?;
+        let mut report = LoadReport::default();
+        let mut named = Vec::with_capacity(layout.parameters.len());
+        for parameter in &layout.parameters {
+            let (name, shape) = (&parameter.name, parameter.shape.as_slice());
+            let values = match self.weights.take(name, shape)? {
+                Taken::Values(values) => values,
+                Taken::Missing => {
+                    report.missing.push(name.to_owned());
+                    self.fresh(shape, parameter.init)
+                }
+                Taken::OtherShape(other) if self.ignore_mismatched_sizes => {
+                    report.mismatched.push(format!("{name} {other:?} instead of {shape:?}"));
+                    self.fresh(shape, parameter.init)
+                }
+                Taken::OtherShape(other) => candle_core::bail!(
+                    "{name} has shape {other:?}, but config.json and the data's classes ask for \
+                     {shape:?}; --ignore-mismatched-sizes starts such tensors anew"
+                ),
+            };
+            let view = flat.narrow(0, parameter.start, parameter.len())?.reshape(shape)?;
+            overwrite(&view, &values)?;
+            named.push((name.to_owned(), view));
+        }
+        report.unexpected = self.weights.names();
+        Ok((Parameters { flat, named }, report))
     }
 
     fn fresh(&mut self, shape: &[usize], init: Init) -> Vec<f32> {
@@ -134,32 +127,43 @@ impl ParameterBuilder {
         }
         values
     }
-
-    /// The parameters made, and what was and was not found.
-    pub fn finish(mut self) -> (Parameters, LoadReport) {
-        self.report.unexpected = self.weights.names();
-        (Parameters { named: self.named }, self.report)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ModelConfig;
+    use crate::model::layout::Parameter;
 
     #[test]
     fn initialisation_is_hugging_faces() -> Result<()> {
-        let mut builder = ParameterBuilder::new(Weights::none(), 1, 0.02);
-        let table = builder.get("a", &[500, 40], Init::NormalExceptRow(0))?;
-        let rows = table.to_vec2::<f32>()?;
+        let parameter = |name: &str, shape: &[usize], init, start| Parameter {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            init,
+            start,
+        };
+        let config = ModelConfig::embedded().map_err(candle_core::Error::wrap)?;
+        let mut layout = ModelLayout::new(&config);
+        layout.parameters = vec![
+            parameter("a", &[500, 40], Init::NormalExceptRow(0), 0),
+            parameter("b", &[3], Init::Ones, 20_000),
+        ];
+        let builder = ParameterBuilder::new(Weights::none(), 1, 0.02);
+        let (parameters, report) = builder.build(&layout)?;
+        let views: Vec<&Tensor> = parameters.iter().map(|(_, view)| view).collect();
+        let rows = views[0].to_vec2::<f32>()?;
         assert_eq!(rows[0], [0.0; 40]);
         let values: Vec<f32> = rows[1..].concat();
         let variance = values.iter().map(|v| v * v).sum::<f32>() / values.len() as f32;
         assert!((variance.sqrt() - 0.02).abs() < 0.001);
-        assert_eq!(builder.get("b", &[3], Init::Ones)?.to_vec1::<f32>()?, [1.0; 3]);
-        let (parameters, report) = builder.finish();
+        assert_eq!(views[1].to_vec1::<f32>()?, [1.0; 3]);
         assert_eq!(parameters.count(), 20_003);
         assert_eq!(report.missing, ["a", "b"]);
         assert!(report.unexpected.is_empty());
+        // They are parts of the flat tensor.
+        overwrite(views[1], &[4.0, 5.0, 6.0])?;
+        assert_eq!(parameters.flat().to_vec1::<f32>()?[20_000..], [4.0, 5.0, 6.0]);
         Ok(())
     }
 

@@ -1,23 +1,22 @@
-//! Fused, differentiable tensor operations: one file an operation, its backward beside it.
+//! What an encoder computes, forward and backward, as operations on whole matrices.
 //!
-//! candle's own fused kernels (`candle_nn::LayerNorm`, `softmax_last_dim`) have no backward and
-//! stop gradients without a word; these have one. They work on contiguous `f32` tensors on the
-//! CPU. Work is split over threads in chunks of a fixed size and partial sums are added in a
-//! fixed order, so that results do not depend on the number of threads.
+//! [`Backend`] lists the fused operations; [`cpu`] and [`cuda`] have them. [`plain`] has the same
+//! mathematics in candle's own differentiable operations, to be held against.
+//!
+//! candle's fused kernels (`candle_nn::LayerNorm`, `softmax_last_dim`) have no backward and stop
+//! gradients without a word; none of them is used.
 
 pub mod adamw;
-mod cpu;
+pub mod backend;
+pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod dropout;
-pub mod embedding;
-pub mod gelu;
-pub mod layer_norm;
-pub mod linear;
-pub mod softmax;
+pub mod plain;
+#[cfg(test)]
+pub mod testing;
 
-pub use adamw::{AdamW, AdamWSettings};
-pub use dropout::{Dropout, Dropouts, dropout, dropout_add};
-pub use embedding::embed;
-pub use gelu::gelu;
-pub use layer_norm::layer_norm;
-pub use linear::linear;
-pub use softmax::attention_probabilities;
+pub use adamw::AdamWSettings;
+pub use backend::{Backend, Machine};
+pub use cpu::Cpu;
+pub use dropout::{Dropout, Dropouts};

@@ -3,11 +3,13 @@
 
 use super::progress::{RunState, VERSION};
 use super::state::TrainerState;
+use crate::engine::{Engine, EngineError};
 use crate::files::{Staging, remove_folder};
 use crate::model::folder::{self, Values, holds_a_model, write_tensors};
 use crate::model::weights::Taken;
 use crate::model::{ModelError, SequenceClassifier, Weights};
-use crate::ops::AdamW;
+use crate::ops::backend::Moments;
+use crate::ops::cpu::overwrite;
 use std::path::{Path, PathBuf};
 
 /// What begins the name of a checkpoint's folder.
@@ -28,6 +30,9 @@ pub enum CheckpointError {
     /// A file cannot be read or written.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// There is no checkpoint.
     #[error(
         "{}: no checkpoint in it to resume from. Name one with --resume-from-checkpoint FOLDER, \
@@ -125,10 +130,11 @@ impl Checkpoints {
     pub fn write(
         &self,
         model: &SequenceClassifier,
-        optimizer: &AdamW,
+        engine: &mut dyn Engine,
         state: &TrainerState,
-        run: &RunState,
+        mut run: RunState,
     ) -> Result<PathBuf, CheckpointError> {
+        engine.store()?;
         let folder = self.folder(state.global_step);
         let staging = Staging::new(&self.output_dir).map_err(io(&self.output_dir))?;
         let write =
@@ -140,9 +146,11 @@ impl Checkpoints {
         let meant = |error: ModelError| error.meant_for(staging.path(), &folder);
         folder::write(staging.path(), model).map_err(meant)?;
         if !self.save_only_model {
-            let text = serde_json::to_string_pretty(run).unwrap_or_default() + "\n";
+            let moments = engine.moments()?;
+            run.optimizer_steps = moments.steps;
+            let text = serde_json::to_string_pretty(&run).unwrap_or_default() + "\n";
             write(RUN_STATE, text.as_bytes())?;
-            write_moments(&staging.path().join(OPTIMIZER), model, optimizer).map_err(meant)?;
+            write_moments(&staging.path().join(OPTIMIZER), model, &moments).map_err(meant)?;
         }
         let name = format!("{PREFIX}{}", state.global_step);
         staging.publish(&name).map_err(io(&folder))?;
@@ -177,14 +185,14 @@ impl Checkpoints {
 fn write_moments(
     file: &Path,
     model: &SequenceClassifier,
-    optimizer: &AdamW,
+    moments: &Moments<'_>,
 ) -> Result<(), ModelError> {
-    let moments = model.parameters().iter().zip(optimizer.moments());
-    let tensors = moments.flat_map(|((name, var), (mean, variance))| {
-        let shape = var.dims();
+    let tensors = model.layout().parameters.iter().flat_map(|parameter| {
+        let (name, shape) = (&parameter.name, parameter.shape.as_slice());
+        let range = parameter.start..parameter.start + parameter.len();
         [
-            (format!("{name}.exp_avg"), Values::Shaped(mean, shape)),
-            (format!("{name}.exp_avg_sq"), Values::Shaped(variance, shape)),
+            (format!("{name}.exp_avg"), Values::Shaped(&moments.mean[range.clone()], shape)),
+            (format!("{name}.exp_avg_sq"), Values::Shaped(&moments.variance[range], shape)),
         ]
     });
     write_tensors(file, tensors)
@@ -241,14 +249,14 @@ impl Checkpoint {
         Ok(Self { folder: folder.to_path_buf(), state, run })
     }
 
-    /// Gives an optimizer over `model` the moments it had.
+    /// Gives an engine over `model` the moments its optimizer had.
     ///
     /// # Errors
     /// If they are damaged or of another model.
     pub fn restore(
         &self,
         model: &SequenceClassifier,
-        optimizer: &mut AdamW,
+        engine: &mut dyn Engine,
     ) -> Result<(), CheckpointError> {
         let file = self.folder.join(OPTIMIZER);
         let mut stored = Weights::open_file(&file)?;
@@ -264,15 +272,15 @@ impl Checkpoint {
             }),
             Err(error) => Err(failed(&error)),
         };
-        let moments = model
-            .parameters()
-            .iter()
-            .map(|(name, var)| {
-                let mean = take(format!("{name}.exp_avg"), var.dims())?;
-                Ok((mean, take(format!("{name}.exp_avg_sq"), var.dims())?))
-            })
-            .collect::<Result<Vec<_>, ModelError>>()?;
-        Ok(optimizer.restore(self.run.optimizer_steps, moments).map_err(|error| failed(&error))?)
+        let (mut mean, mut variance) = (Vec::new(), Vec::new());
+        for parameter in &model.layout().parameters {
+            let (name, shape) = (&parameter.name, parameter.shape.as_slice());
+            mean.extend(take(format!("{name}.exp_avg"), shape)?);
+            variance.extend(take(format!("{name}.exp_avg_sq"), shape)?);
+        }
+        let steps = self.run.optimizer_steps;
+        let moments = Moments { steps, mean: mean.into(), variance: variance.into() };
+        Ok(engine.restore(moments)?)
     }
 }
 
@@ -289,12 +297,9 @@ pub fn load_weights(folder: &Path, model: &SequenceClassifier) -> Result<(), Che
     }
     let mut weights = Weights::open(folder, model.config().architecture)?;
     let misfit = |reason: String| ModelError::Weights { file: folder.to_path_buf(), reason };
-    for (name, var) in model.parameters().iter() {
-        let loaded = match weights.take(name, var.dims()) {
-            Ok(Taken::Values(values)) => {
-                candle_core::Tensor::from_vec(values, var.dims(), var.device())
-                    .and_then(|tensor| var.set(&tensor))
-            }
+    for (name, view) in model.parameters().iter() {
+        let loaded = match weights.take(name, view.dims()) {
+            Ok(Taken::Values(values)) => overwrite(view, &values),
             Ok(_) => return Err(misfit(format!("it has no {name} of this model")).into()),
             Err(error) => Err(error),
         };

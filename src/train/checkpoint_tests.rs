@@ -6,6 +6,7 @@ use crate::config::{
     EvalStrategy, ModelTraits, SaveStrategy, StepInterval, TrainingArguments, resolve,
 };
 use crate::data::batching::Example;
+use crate::engine::{Engine, EngineOptions, build};
 use crate::model::config::EMBEDDED;
 use crate::model::{Architecture, ModelConfig};
 use crate::train::event::TrainEvent;
@@ -73,7 +74,7 @@ impl Observer for Recorder {
 
     fn saving(&mut self) {}
 
-    fn between_batches(&mut self) -> Control {
+    fn between_batches(&mut self, _: &mut dyn Engine) -> Control {
         let steps = self.events.iter().filter(|e| matches!(e, TrainEvent::Step(_))).count();
         match self.stop_at {
             Some(stop_at) if steps >= stop_at => Control::Stop { evaluate: true },
@@ -120,9 +121,10 @@ impl Folder {
         let (model, _) = SequenceClassifier::new(config()?, weights, arguments.seed)?;
         let (train, eval) = (examples(60), examples(20));
         let checkpoints = self.checkpoints(arguments);
+        let mut engine = build(&model, &EngineOptions::default())?;
         let outcome = Trainer::new(&model, arguments, &train, &eval, 0)
             .with_checkpoints(&checkpoints)
-            .run(recorder, resume.as_ref())?;
+            .run(engine.as_mut(), recorder, resume.as_ref())?;
         Ok((bits(&model)?, outcome.state))
     }
 }
@@ -356,9 +358,10 @@ fn a_checkpoint_that_cannot_be_written_is_told_and_the_run_goes_on() -> anyhow::
     std::fs::write(&file, "")?;
     let checkpoints = Checkpoints { output_dir: file, ..blocked.checkpoints(&arguments) };
     let mut recorder = Recorder::default();
+    let mut engine = build(&model, &EngineOptions::default())?;
     let outcome = Trainer::new(&model, &arguments, &train, &eval, 0)
         .with_checkpoints(&checkpoints)
-        .run(&mut recorder, None)?;
+        .run(engine.as_mut(), &mut recorder, None)?;
     assert_eq!(outcome.finished.global_step, 24);
     let warned = recorder.events.iter().filter(|e| matches!(e, TrainEvent::Warned(_))).count();
     assert_eq!(warned, 8);

@@ -3,33 +3,9 @@
 use super::event::Metrics;
 use super::metrics::Confusion;
 use crate::data::batching::{Batch, Example, evaluation_batches};
-use crate::model::{Input, SequenceClassifier};
-use crate::ops::Dropouts;
-use candle_core::{D, Tensor};
+use crate::engine::logits::{class_of, loss_of};
+use crate::engine::{Engine, EngineError};
 use std::time::Instant;
-
-/// The mean cross-entropy of `[batch, labels]` logits, smoothed as transformers' `LabelSmoother`
-/// does: `(1 - s) × loss of the label + s × mean loss of all labels`.
-pub(super) fn cross_entropy(
-    logits: &Tensor,
-    labels: &[u32],
-    smoothing: f64,
-) -> candle_core::Result<Tensor> {
-    let log_probabilities = candle_nn::ops::log_softmax(logits, D::Minus1)?;
-    let labels = Tensor::from_slice(labels, labels.len(), logits.device())?;
-    let loss = candle_nn::loss::nll(&log_probabilities, &labels)?;
-    if smoothing > 0.0 {
-        let uniform = (log_probabilities.mean_all()? * -smoothing)?;
-        (loss * (1.0 - smoothing))? + uniform
-    } else {
-        Ok(loss)
-    }
-}
-
-/// The class with the highest logit of each row, the first of equals.
-pub(super) fn predicted_classes(logits: &Tensor) -> candle_core::Result<Vec<u32>> {
-    logits.argmax(D::Minus1)?.to_vec1()
-}
 
 /// How examples are judged.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +16,8 @@ pub struct EvaluationOptions {
     pub pad_id: u32,
     /// Pad batches to this length at least.
     pub pad_to: usize,
+    /// How many classes there are.
+    pub classes: usize,
     /// Smooths the loss, as transformers does in evaluation too.
     pub label_smoothing_factor: f64,
 }
@@ -50,30 +28,28 @@ pub struct EvaluationOptions {
 /// # Errors
 /// If a computation fails.
 pub fn evaluate(
-    model: &SequenceClassifier,
+    engine: &mut dyn Engine,
     examples: &[Example],
     options: EvaluationOptions,
-    mut progress: impl FnMut(usize, usize) -> bool,
-) -> candle_core::Result<Option<Metrics>> {
+    mut progress: impl FnMut(&mut dyn Engine, usize, usize) -> bool,
+) -> Result<Option<Metrics>, EngineError> {
     let began = Instant::now();
     let lengths: Vec<usize> = examples.iter().map(|e| e.ids.len()).collect();
-    let mut confusion = Confusion::new(model.config().labels.len());
+    let mut confusion = Confusion::new(options.classes);
     let mut loss = 0f64;
     let mut done = 0;
-    if !progress(0, examples.len()) {
+    if !progress(engine, 0, examples.len()) {
         return Ok(None);
     }
     for rows in evaluation_batches(&lengths, options.batch_size) {
         let batch = Batch::new(rows.iter().map(|&i| &examples[i]), options.pad_id, options.pad_to);
-        let logits = model.forward(&Input::from(&batch), &Dropouts::off())?.detach();
-        let mean = cross_entropy(&logits, &batch.labels, options.label_smoothing_factor)?
-            .to_scalar::<f32>()?;
-        loss += f64::from(mean) * batch.size() as f64;
-        for (&label, predicted) in batch.labels.iter().zip(predicted_classes(&logits)?) {
-            confusion.add(label, predicted);
+        let logits = engine.logits(&batch)?;
+        for (logits, &label) in logits.chunks_exact(options.classes).zip(&batch.labels) {
+            loss += loss_of(logits, label, options.label_smoothing_factor);
+            confusion.add(label, class_of(logits));
         }
         done += batch.size();
-        if !progress(done, examples.len()) {
+        if !progress(engine, done, examples.len()) {
             return Ok(None);
         }
     }

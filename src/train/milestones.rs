@@ -8,24 +8,24 @@ use super::progress::{Progress, RunState, VERSION, fingerprint};
 use super::state::TrainerState;
 use super::trainer::Trainer;
 use crate::config::{EvalStrategy, SaveStrategy};
-use crate::ops::AdamW;
+use crate::engine::Engine;
 use crate::text::printable;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// A run under way.
-pub(super) struct Run {
+pub(super) struct Run<'e> {
+    pub(super) engine: &'e mut dyn Engine,
     pub(super) began: Instant,
     /// Seconds of the run before it was resumed.
     pub(super) before: f64,
     pub(super) at: Progress,
     pub(super) state: TrainerState,
-    pub(super) optimizer: AdamW,
     pub(super) max_steps: u64,
     pub(super) steps_per_epoch: u64,
 }
 
-impl Run {
+impl Run<'_> {
     pub(super) fn elapsed(&self) -> f64 {
         self.before + self.began.elapsed().as_secs_f64()
     }
@@ -44,7 +44,7 @@ impl Trainer<'_> {
     /// Evaluates and saves if that is due after the step done and has not been done.
     pub(super) fn end_step(
         &self,
-        run: &mut Run,
+        run: &mut Run<'_>,
         observer: &mut impl Observer,
     ) -> Result<Control, TrainError> {
         let (arguments, step) = (self.arguments, run.at.step);
@@ -81,7 +81,7 @@ impl Trainer<'_> {
 
     /// Writes a checkpoint, unless there is one of this step. A failure is told, and the run goes
     /// on: it still holds everything.
-    pub(super) fn save(&self, run: &mut Run, observer: &mut impl Observer) {
+    pub(super) fn save(&self, run: &mut Run<'_>, observer: &mut impl Observer) {
         let Some(checkpoints) = self.checkpoints else {
             return;
         };
@@ -108,14 +108,14 @@ impl Trainer<'_> {
         let state = RunState {
             version: VERSION,
             progress: run.at.clone(),
-            optimizer_steps: run.optimizer.steps(),
+            optimizer_steps: 0,
             seed: self.arguments.seed,
             data_seed: self.arguments.data_seed,
             random_weights: checkpoints.random_weights,
             logging_dir: checkpoints.logging_dir.clone(),
             data: fingerprint(self.train),
         };
-        match checkpoints.write(self.model, &run.optimizer, &run.state, &state) {
+        match checkpoints.write(self.model, run.engine, &run.state, state) {
             Ok(folder) => {
                 let path = printable(&folder.display().to_string()).into_owned();
                 observer.publish(TrainEvent::Checkpoint(Saved { path, step }));
@@ -134,7 +134,7 @@ impl Trainer<'_> {
     /// model is then in memory. If it cannot be read, that is told, and the run keeps what it has.
     pub(super) fn load_best(
         &self,
-        run: &mut Run,
+        run: &mut Run<'_>,
         stopped: bool,
         observer: &mut impl Observer,
     ) -> u64 {
@@ -157,7 +157,7 @@ impl Trainer<'_> {
             let Some(folder) = &folder else {
                 return keep_the_last(format!("the best model, of step {step}, was not saved"));
             };
-            if let Err(error) = load_weights(folder, self.model) {
+            if let Err(error) = self.load_weights(folder, run.engine) {
                 let error = printable(&error.to_string()).into_owned();
                 return keep_the_last(format!("the best model cannot be loaded: {error}"));
             }
@@ -170,9 +170,15 @@ impl Trainer<'_> {
         step
     }
 
+    fn load_weights(&self, folder: &Path, engine: &mut dyn Engine) -> Result<(), TrainError> {
+        engine.store()?;
+        load_weights(folder, self.model)?;
+        Ok(engine.reload()?)
+    }
+
     pub(super) fn evaluate(
         &self,
-        run: &mut Run,
+        run: &mut Run<'_>,
         observer: &mut impl Observer,
     ) -> Result<Control, TrainError> {
         let mut stop = Control::Continue;
@@ -180,11 +186,12 @@ impl Trainer<'_> {
             batch_size: self.arguments.per_device_eval_batch_size,
             pad_id: self.pad_id,
             pad_to: self.pad_to(self.eval),
+            classes: self.model.config().labels.len(),
             label_smoothing_factor: self.arguments.label_smoothing_factor,
         };
-        let metrics = evaluate(self.model, self.eval, options, |done, total| {
+        let metrics = evaluate(run.engine, self.eval, options, |engine, done, total| {
             observer.evaluating(done, total);
-            let control = observer.between_batches();
+            let control = observer.between_batches(engine);
             if control != Control::Continue {
                 stop = control;
             }
@@ -206,7 +213,7 @@ impl Trainer<'_> {
     }
 
     /// Notes the evaluation if it is the best so far.
-    fn judge(&self, run: &mut Run, evaluated: Evaluated) {
+    fn judge(&self, run: &mut Run<'_>, evaluated: Evaluated) {
         let Some(name) = &self.arguments.metric_for_best_model else {
             return;
         };

@@ -10,6 +10,7 @@ pub mod observer;
 pub mod progress;
 pub mod schedule;
 pub mod state;
+mod steps;
 pub mod trainer;
 
 pub use checkpoint::{Checkpoint, Checkpoints};

@@ -3,7 +3,7 @@
 use super::checkpoint::CheckpointError;
 use super::event::TrainEvent;
 use super::state::LogEntry;
-use crate::model::without_backtrace;
+use crate::engine::{Engine, EngineError};
 
 /// What the trainer is told between batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub trait Observer {
     /// A checkpoint is about to be written.
     fn saving(&mut self);
 
-    /// Called between batches, while the model is at rest.
-    fn between_batches(&mut self) -> Control;
+    /// Called between batches, while the engine is at rest and may be asked.
+    fn between_batches(&mut self, engine: &mut dyn Engine) -> Control;
 }
 
 /// Why a run cannot go on.
@@ -54,14 +54,14 @@ pub enum TrainError {
     /// The checkpoint to resume from, or the best one, cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A computation failed; candle's message.
+    /// A computation failed; the message names what.
     #[error("{0}")]
     Computation(String),
 }
 
-impl From<candle_core::Error> for TrainError {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Computation(without_backtrace(&error))
+impl From<EngineError> for TrainError {
+    fn from(error: EngineError) -> Self {
+        Self::Computation(error.0)
     }
 }
 

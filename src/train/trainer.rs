@@ -1,19 +1,20 @@
 //! The training loop.
 
 use super::checkpoint::{Checkpoint, Checkpoints};
-use super::evaluation::{cross_entropy, predicted_classes};
 use super::event::{Epoch, Finished, Step, TrainEvent};
 use super::milestones::Run;
 use super::observer::{Control, Observer, TrainError};
 use super::progress::{Progress, Sums};
 use super::schedule::Schedule;
 use super::state::TrainerState;
+use super::steps::{StepPlan, prepare_ahead};
 use crate::config::TrainingArguments;
-use crate::data::batching::{Batch, Example, epoch_batches};
+use crate::data::batching::Example;
+use crate::engine::{Engine, StepInput, StepOptions};
+use crate::model::SequenceClassifier;
 use crate::model::folder::holds_a_model;
-use crate::model::{Input, Parameters, SequenceClassifier};
-use crate::ops::Dropouts;
-use crate::ops::adamw::{AdamW, AdamWSettings, clip_factor};
+use crate::ops::AdamWSettings;
+use crate::ops::backend::{StepFigures, Update};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -57,20 +58,21 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Trains to the end, or until told to stop; from a checkpoint on, if there is one, whose
-    /// weights the model has to have already.
+    /// Trains on `engine`, which computes this model, to the end, or until told to stop; from a
+    /// checkpoint on, if there is one, whose weights the model has to have already.
     ///
     /// # Errors
     /// If the loss is not finite, the checkpoint is of another model, or a computation fails.
     pub fn run(
         &self,
+        engine: &mut dyn Engine,
         observer: &mut impl Observer,
         resume: Option<&Checkpoint>,
     ) -> Result<Outcome, TrainError> {
         if self.train.is_empty() {
             return Err(TrainError::NoExamples);
         }
-        let mut run = self.begin(resume)?;
+        let mut run = self.begin(engine, resume)?;
         let control = self.train(&mut run, observer)?;
         if control != Control::Continue {
             // Before the evaluation that may be asked for: the run that was never stopped would
@@ -84,6 +86,8 @@ impl<'a> Trainer<'a> {
         }
         let stopped = control != Control::Continue;
         let model_step = self.load_best(&mut run, stopped, observer);
+        // Whoever asks for the weights after this looks at the model.
+        run.engine.store()?;
         run.at.elapsed = run.elapsed();
         let size = self.model.parameters().count_without_embeddings();
         let finished = run.at.finished(size, run.max_steps, run.steps_per_epoch);
@@ -92,19 +96,24 @@ impl<'a> Trainer<'a> {
         Ok(Outcome { finished, state: run.state, model_step })
     }
 
-    fn begin(&self, resume: Option<&Checkpoint>) -> Result<Run, TrainError> {
+    fn begin<'e>(
+        &self,
+        engine: &'e mut dyn Engine,
+        resume: Option<&Checkpoint>,
+    ) -> Result<Run<'e>, TrainError> {
         let (arguments, samples) = (self.arguments, self.train.len());
+        engine.begin_training(self.optimizer_settings(), arguments.decay_everything)?;
         let mut run = Run {
+            engine,
             began: Instant::now(),
             before: 0.0,
             at: Progress::new(self.model.config().labels.len()),
             state: TrainerState::new(arguments, samples),
-            optimizer: self.optimizer(),
             max_steps: arguments.max_steps(samples),
             steps_per_epoch: arguments.steps_per_epoch(samples),
         };
         if let Some(checkpoint) = resume {
-            checkpoint.restore(self.model, &mut run.optimizer)?;
+            checkpoint.restore(self.model, run.engine)?;
             run.at = checkpoint.run.progress.clone();
             run.before = run.at.elapsed;
             // What was logged and found best goes on; how the run goes on is for the flags to say.
@@ -130,7 +139,11 @@ impl<'a> Trainer<'a> {
     }
 
     /// Goes through the epochs; how it ended.
-    fn train(&self, run: &mut Run, observer: &mut impl Observer) -> Result<Control, TrainError> {
+    fn train(
+        &self,
+        run: &mut Run<'_>,
+        observer: &mut impl Observer,
+    ) -> Result<Control, TrainError> {
         let arguments = self.arguments;
         let schedule = Schedule::new(
             arguments.lr_scheduler_type,
@@ -138,8 +151,6 @@ impl<'a> Trainer<'a> {
             arguments.warmup(run.max_steps),
             run.max_steps,
         );
-        let lengths: Vec<usize> = self.train.iter().map(|e| e.ids.len()).collect();
-        let pad_to = self.pad_to(self.train);
         if run.at.step > 0 {
             // A stop may have come before the evaluation that was due here.
             let control = self.end_step(run, observer)?;
@@ -147,75 +158,77 @@ impl<'a> Trainer<'a> {
                 return Ok(control);
             }
         }
-        while run.at.step < run.max_steps {
-            let epoch = run.at.step / run.steps_per_epoch;
-            let done = (run.at.step % run.steps_per_epoch) as usize;
-            if done == 0 {
-                run.at.begin_epoch();
-            }
-            let batches = epoch_batches(
-                &lengths,
-                arguments.train_sampling_strategy,
-                arguments.per_device_train_batch_size,
-                arguments.data_seed,
-                epoch,
-            );
-            for rows in batches.into_iter().skip(done) {
-                let control = observer.between_batches();
-                if control != Control::Continue || run.at.step >= run.max_steps {
+        let plan = StepPlan {
+            examples: self.train,
+            arguments,
+            pad_id: self.pad_id,
+            pad_to: self.pad_to(self.train),
+            first: run.at.step,
+            end: run.max_steps,
+        };
+        prepare_ahead(&plan, |inputs| {
+            for input in inputs {
+                let control = observer.between_batches(run.engine);
+                if control != Control::Continue {
                     return Ok(control);
                 }
-                let batch = Batch::new(rows.iter().map(|&i| &self.train[i]), self.pad_id, pad_to);
-                self.train_on(run, &batch, schedule.rate(run.at.step), observer)?;
+                if run.at.step.is_multiple_of(run.steps_per_epoch) {
+                    run.at.begin_epoch();
+                }
+                self.train_on(run, &input, schedule.rate(run.at.step), observer)?;
                 let control = self.end_step(run, observer)?;
                 if control != Control::Continue {
                     return Ok(control);
                 }
             }
-        }
-        Ok(Control::Continue)
+            Ok(Control::Continue)
+        })
     }
 
     /// One step, and what is told of it.
     fn train_on(
         &self,
-        run: &mut Run,
-        batch: &Batch,
+        run: &mut Run<'_>,
+        input: &StepInput,
         rate: f64,
         observer: &mut impl Observer,
     ) -> Result<(), TrainError> {
         let number = run.at.step + 1;
-        let mut told = None;
-        let began = (run.before, run.began);
-        let epochs = number as f64 / run.steps_per_epoch as f64;
-        let (loss, predicted) =
-            self.step(&mut run.optimizer, batch, number, rate, |loss, grad_norm| {
-                let step = Step {
-                    step: number,
-                    epoch: epochs,
-                    loss,
-                    grad_norm,
-                    learning_rate: rate,
-                    samples: batch.size(),
-                    tokens: batch.tokens(),
-                    elapsed: began.0 + began.1.elapsed().as_secs_f64(),
-                };
-                observer.publish(TrainEvent::Step(step.clone()));
-                told = Some(step);
-            })?;
+        let options = StepOptions {
+            seed: self.arguments.seed,
+            number,
+            label_smoothing_factor: self.arguments.label_smoothing_factor,
+            update: Update { learning_rate: rate, max_grad_norm: self.arguments.max_grad_norm },
+        };
+        run.engine.step(input, &options)?;
+        let StepFigures { loss, grad_norm, predicted } = run.engine.figures()?;
+        let step = Step {
+            step: number,
+            epoch: number as f64 / run.steps_per_epoch as f64,
+            loss,
+            grad_norm,
+            learning_rate: rate,
+            samples: input.examples(),
+            tokens: input.tokens(),
+            elapsed: run.elapsed(),
+        };
+        observer.publish(TrainEvent::Step(step.clone()));
+        for (what, value) in [("loss", loss), ("gradient norm", grad_norm)] {
+            if !value.is_finite() {
+                return Err(TrainError::NotFinite { what, value, step: number });
+            }
+        }
         let at = &mut run.at;
         at.step = number;
-        at.samples += batch.size();
-        at.padded_tokens += batch.input_ids.len();
+        at.samples += input.examples();
+        at.padded_tokens += input.padded_tokens();
         for sums in [&mut at.all, &mut at.epoch, &mut at.since_logged] {
             sums.add(loss);
         }
-        for (&label, predicted) in batch.labels.iter().zip(predicted) {
+        for (label, predicted) in input.labels().zip(predicted) {
             at.confusion.add(label, predicted);
         }
-        if number.is_multiple_of(self.arguments.logging_steps.of(run.max_steps))
-            && let Some(step) = told
-        {
+        if number.is_multiple_of(self.arguments.logging_steps.of(run.max_steps)) {
             observer.logged(run.state.log_step(&step, at.since_logged.mean()));
             at.since_logged = Sums::default();
         }
@@ -239,53 +252,17 @@ impl<'a> Trainer<'a> {
         if self.arguments.pad_to_max_length { longest.unwrap_or(0) } else { 0 }
     }
 
-    fn optimizer(&self) -> AdamW {
+    fn optimizer_settings(&self) -> AdamWSettings {
         let arguments = self.arguments;
-        let parameters = self.model.parameters().iter().map(|(name, var)| {
-            (var.clone(), arguments.decay_everything || Parameters::decays(name))
-        });
-        let settings = AdamWSettings {
+        AdamWSettings {
             beta1: arguments.adam_beta1,
             beta2: arguments.adam_beta2,
             epsilon: arguments.adam_epsilon,
             weight_decay: arguments.weight_decay,
-        };
-        AdamW::new(parameters, settings)
-    }
-
-    /// Forward, backward and update. `publish` gets loss and gradient norm before the update, and
-    /// before they are found not to be finite.
-    fn step(
-        &self,
-        optimizer: &mut AdamW,
-        batch: &Batch,
-        step: u64,
-        rate: f64,
-        publish: impl FnOnce(f64, f64),
-    ) -> Result<(f64, Vec<u32>), TrainError> {
-        let dropouts = Dropouts::training(self.arguments.seed, step);
-        let logits = self.model.forward(&Input::from(batch), &dropouts)?;
-        let smoothing = self.arguments.label_smoothing_factor;
-        let loss = cross_entropy(&logits, &batch.labels, smoothing)?;
-        let value = f64::from(loss.to_scalar::<f32>()?);
-        let gradients = loss.backward()?;
-        let norm = optimizer.gradient_norm(&gradients)?;
-        let not_finite = |what, value| TrainError::NotFinite { what, value, step };
-        if value.is_finite() && norm.is_finite() {
-            let scale = clip_factor(norm, self.arguments.max_grad_norm);
-            optimizer.step(&gradients, rate, scale)?;
         }
-        publish(value, norm);
-        if !value.is_finite() {
-            return Err(not_finite("loss", value));
-        }
-        if !norm.is_finite() {
-            return Err(not_finite("gradient norm", norm));
-        }
-        Ok((value, predicted_classes(&logits)?))
     }
 }
 
 #[cfg(test)]
 #[path = "trainer_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -5,12 +5,14 @@ mod finish;
 pub mod locate;
 mod prepare;
 pub mod reviews;
+mod settings;
 
 pub use prepare::{check_vocabulary, print_config};
 
 use crate::cli::TrainFlags;
 use crate::config::TrainingArguments;
 use crate::data::batching::Example;
+use crate::engine::{Engine, EngineOptions, build};
 use crate::model::SequenceClassifier;
 use crate::predict::{Prediction, classify};
 use crate::run::Recorder;
@@ -156,8 +158,9 @@ impl Link {
         self.event(TrainEvent::Failed(Failed { message, hint, step }));
     }
 
-    fn answer(&self, text: String, run: &Run) {
-        let outcome = classify(&run.model, &run.tokenizer, &[&text], run.arguments.max_seq_length)
+    fn answer(&self, text: String, run: &Run, engine: &mut dyn Engine) {
+        let (labels, longest) = (&run.model.config().labels, run.arguments.max_seq_length);
+        let outcome = classify(engine, labels, &run.tokenizer, &[&text], longest)
             .map_err(|error| error.to_string())
             .and_then(|mut predictions| predictions.pop().ok_or_else(|| "no answer".to_owned()));
         self.send(Report::Answer(Answer { text, outcome }));
@@ -171,6 +174,7 @@ struct Run {
     from_random_weights: bool,
     dataset: DataOrigin,
     model: SequenceClassifier,
+    engine: EngineOptions,
     tokenizer: Tokenizer,
     arguments: TrainingArguments,
     /// What holds and why.
@@ -200,9 +204,10 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
     let trainer =
         Trainer::new(&run.model, &run.arguments, &run.train, &run.eval, run.tokenizer.pad_id())
             .with_checkpoints(&run.checkpoints);
+    let mut engine = build(&run.model, &run.engine)?;
     let resumed_at = run.resume.as_ref().map_or(0, |checkpoint| checkpoint.run.progress.step);
     let mut watcher = Watcher { link, run: &run, step: resumed_at };
-    let outcome = trainer.run(&mut watcher, run.resume.as_ref());
+    let outcome = trainer.run(engine.as_mut(), &mut watcher, run.resume.as_ref());
     let step = watcher.step;
     let state = match outcome {
         Ok(Outcome { finished, state, model_step }) => {
@@ -223,7 +228,7 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
     link.send(Report::Activity(Activity::Idle));
     for command in &link.command {
         match command {
-            Command::Predict(text) => link.answer(text, &run),
+            Command::Predict(text) => link.answer(text, &run, engine.as_mut()),
             Command::Save => {
                 let none = || (step, TrainerState::new(&run.arguments, run.train.len()));
                 let (model_step, state) = state.clone().unwrap_or_else(none);
@@ -332,11 +337,11 @@ impl Observer for Watcher<'_> {
         }
     }
 
-    fn between_batches(&mut self) -> Control {
+    fn between_batches(&mut self, engine: &mut dyn Engine) -> Control {
         for command in self.link.command.try_iter() {
             match command {
                 Command::Stop { evaluate } => return Control::Stop { evaluate },
-                Command::Predict(text) => self.link.answer(text, self.run),
+                Command::Predict(text) => self.link.answer(text, self.run, engine),
                 Command::Save => {}
             }
         }

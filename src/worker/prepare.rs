@@ -1,7 +1,8 @@
 //! From flags to a run that is ready to start.
 
 use super::locate::{self, Download};
-use super::reviews::{Corpus, Wanted, default_limit};
+use super::reviews::{Corpus, Wanted};
+use super::settings::with_data;
 use super::{Activity, Answer, Command, Link, Report, Run};
 use crate::cli::TrainFlags;
 use crate::cli::run_file;
@@ -14,7 +15,7 @@ use crate::run::{Recorder, claim, default_logging_dir, same, set_aside};
 use crate::text::printable;
 use crate::tokenizer::Tokenizer;
 use crate::train::checkpoint::{self, Checkpoint, Checkpoints};
-use crate::train::event::{Setting, Started, TrainEvent};
+use crate::train::event::{Started, TrainEvent};
 use crate::train::progress::fingerprint;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -194,6 +195,7 @@ pub(super) fn prepare(mut flags: TrainFlags, link: &Link) -> anyhow::Result<(Run
         from_random_weights: traits.random_weights,
         dataset: corpus.origin,
         model,
+        engine: flags.engine_options(),
         tokenizer,
         arguments,
         settings,
@@ -298,41 +300,6 @@ fn notes(report: &LoadReport, total: usize, skipped: usize) -> Vec<String> {
         notes.push(format!("in the weights, but not used: {}", printable(&names)));
     }
     notes
-}
-
-/// The settings that say which reviews are used, before all others.
-fn with_data(flags: &TrainFlags, settings: Vec<Setting>) -> Vec<Setting> {
-    let setting = |name: &str, default: &str, why: &str| {
-        let given = flags.sources.given().find(|(given, _)| *given == name);
-        Setting {
-            name: name.to_owned(),
-            value: printable(given.map_or(default, |(_, value)| value)).into_owned(),
-            why: if given.is_some() { flags.sources.of(name) } else { why.to_owned() },
-        }
-    };
-    let mut all = vec![setting("model_name_or_path", "small Korean BERT", "embedded")];
-    if flags.columns.dataset_name.is_some() {
-        all.push(setting("dataset_name", "", ""));
-    } else {
-        all.push(setting("train_file", "NSMC", "embedded"));
-        let own_split = flags.eval_source.validation_file.is_none()
-            && (flags.train_source.train_file.is_some()
-                || flags.train_source.validation_split.is_some());
-        all.push(if own_split {
-            setting("validation_split", "0.1", "no validation_file")
-        } else {
-            setting("validation_file", "NSMC", "embedded")
-        });
-    }
-    let own = flags.columns.dataset_name.is_some() || flags.train_source.train_file.is_some();
-    let own_eval = own || flags.eval_source.validation_file.is_some();
-    for (name, own) in [("max_train_samples", own), ("max_eval_samples", own_eval)] {
-        let why = if own { "your own rows" } else { "tutorial" };
-        all.push(setting(name, &default_limit(own).to_string(), why));
-    }
-    all.push(setting("shuffle_seed", "42", "tutorial"));
-    all.extend(settings);
-    all
 }
 
 impl Run {

@@ -1,0 +1,63 @@
+//! Which machine computes.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first GPU if this build and this machine have one, else the CPU.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// The GPU of this number.
+    Cuda(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "expected auto, cpu, cuda or cuda:N".to_owned();
+        match text.split_once(':') {
+            None => match text {
+                "auto" => Ok(Self::Auto),
+                "cpu" => Ok(Self::Cpu),
+                "cuda" => Ok(Self::Cuda(0)),
+                _ => Err(wrong()),
+            },
+            Some(("cuda", number)) => number.parse().map(Self::Cuda).map_err(|_| wrong()),
+            Some(_) => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_named_as_in_pytorch() {
+        let of = |text: &str| text.parse::<DeviceChoice>();
+        assert_eq!(of("auto"), Ok(DeviceChoice::Auto));
+        assert_eq!(of("cuda"), Ok(DeviceChoice::Cuda(0)));
+        assert_eq!(of("cuda:3"), Ok(DeviceChoice::Cuda(3)));
+        for device in [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Cuda(1)] {
+            assert_eq!(of(&device.to_string()), Ok(device));
+        }
+        for wrong in ["gpu", "cuda:", "cuda:x", "cpu:0", ""] {
+            assert!(of(wrong).is_err());
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What the CPU kernels share: tasks of a fixed size, and sums in a fixed order.
+
+/// Rows a task handles at a time; fixed, so that the split never depends on the machine.
+pub(super) const ROWS_A_TASK: usize = 32;
+
+/// Elements an elementwise task handles at a time.
+pub(super) const ELEMENTS_A_TASK: usize = 1 << 14;
+
+/// Runs loops with the widest vectors of this processor.
+#[inline]
+pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
+const LANES: usize = 16;
+
+/// The sum of `f(i)` for `i` in `0..n`, in sixteen lanes: the compiler may use vector registers,
+/// and the order of additions is still the same everywhere.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+pub(super) fn lane_sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
+    let mut lanes = [0f32; LANES];
+    let whole = n / LANES * LANES;
+    let mut i = 0;
+    while i < whole {
+        for (lane, sum) in lanes.iter_mut().enumerate() {
+            *sum += f(i + lane);
+        }
+        i += LANES;
+    }
+    let mut total = 0f32;
+    for sum in lanes {
+        total += sum;
+    }
+    for i in whole..n {
+        total += f(i);
+    }
+    total
+}
+
+/// Adds the rows of `partials`, `width` wide, together, in order, into `total`, which takes the
+/// columns from `first` on; over what it holds unless `accumulate`.
+pub(super) fn add_in_order(
+    partials: &[f32],
+    width: usize,
+    first: usize,
+    total: &mut [f32],
+    accumulate: bool,
+) {
+    if !accumulate {
+        total.fill(0.0);
+    }
+    vectorised(|| {
+        for partial in partials.chunks_exact(width) {
+            for (sum, value) in total.iter_mut().zip(&partial[first..]) {
+                *sum += value;
+            }
+        }
+    });
+}
+
+/// `e^x` to about one unit in the last place, for `x <= 88`; below -87 it gives the smallest
+/// normal number. A polynomial the compiler can vectorise, after the Cephes library's `expf`.
+#[inline(always)]
+pub(super) fn exp(x: f32) -> f32 {
+    // Adding and taking away 1.5 × 2^23 rounds to the nearest integer.
+    const ROUND: f32 = 12_582_912.0;
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    let x = x.clamp(-87.0, 88.0);
+    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let r = x - n * LN2_HIGH - n * LN2_LOW;
+    let p = 1.987_569_1e-4_f32;
+    let p = p * r + 1.398_2e-3;
+    let p = p * r + 8.333_452e-3;
+    let p = p * r + 4.166_579_6e-2;
+    let p = p * r + 1.666_666_5e-1;
+    let p = p * r + 0.5;
+    let p = p * r * r + r + 1.0;
+    p * f32::from_bits(((n as i32 + 127) << 23) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_exact_to_a_few_units() {
+        for i in -86_000..88_000 {
+            let x = i as f32 / 1000.0;
+            let expected = f64::from(x).exp();
+            let error = (f64::from(exp(x)) - expected).abs() / expected;
+            assert!(error < 2.5e-7, "{x}: {error}");
+        }
+        assert_eq!(exp(0.0), 1.0);
+        assert!(exp(f32::NEG_INFINITY) < 1e-37);
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn lane_sums_count_every_element() {
+        for n in [0, 1, 15, 16, 17, 100] {
+            assert_eq!(lane_sum(n, |i| i as f32), (n * n.saturating_sub(1) / 2) as f32);
+        }
+    }
+}
