@@ -3,7 +3,6 @@
 use super::saved;
 use crate::cli::EvaluateFlags;
 use crate::data::source::tokenize;
-use crate::engine::build;
 use crate::text::{printable, to_json};
 use crate::train::evaluation::{EvaluationOptions, evaluate};
 use crate::train::event::Metrics;
@@ -35,7 +34,7 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
         classes: loaded.model.config().labels.len(),
         label_smoothing_factor: 0.0,
     };
-    let mut engine = build(&loaded.model, &flags.compute.options())?;
+    let mut engine = saved::engine(&loaded.model, &flags.compute)?;
     let metrics = evaluate(engine.as_mut(), &examples, options, |_, done, total| {
         if talk {
             eprint!("\r{done}/{total} reviews ");

@@ -2,14 +2,13 @@
 
 use super::{each_text, saved};
 use crate::cli::PredictFlags;
-use crate::engine::build;
 use crate::predict::classify;
 use crate::text::{printable, to_json};
 use std::io::Write;
 
 pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let loaded = saved::load(&flags.model)?;
-    let mut engine = build(&loaded.model, &flags.compute.options())?;
+    let mut engine = saved::engine(&loaded.model, &flags.compute)?;
     let labels = &loaded.model.config().labels;
     each_text(&flags.texts, |texts| {
         let predictions =

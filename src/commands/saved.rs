@@ -1,6 +1,7 @@
 //! The saved model that `evaluate` and `predict` work on.
 
-use crate::cli::SavedModel;
+use crate::cli::{Compute, SavedModel};
+use crate::engine::{Engine, build};
 use crate::model::weights::WEIGHTS;
 use crate::model::{ModelConfig, SequenceClassifier, folder};
 use crate::summary::download_line;
@@ -51,6 +52,15 @@ pub fn load(saved: &SavedModel) -> anyhow::Result<Loaded> {
     let longest = model.config().max_tokens();
     let asked = saved.max_seq_length.or(tokenizer.model_max_length());
     Ok(Loaded { max_seq_length: asked.unwrap_or(longest).min(longest), model, tokenizer })
+}
+
+/// What computes the model; says on stderr if it is not what one would expect.
+pub fn engine(model: &SequenceClassifier, compute: &Compute) -> anyhow::Result<Box<dyn Engine>> {
+    let engine = build(model, &compute.options())?;
+    if let Some(note) = engine.note() {
+        eprintln!("note: {}", printable(note));
+    }
+    Ok(engine)
 }
 
 /// The folder of a model, downloaded if need be.

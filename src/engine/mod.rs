@@ -1,22 +1,22 @@
 //! How a model is computed: plainly, by candle's own operations, or fused, on the CPU or a GPU.
 //! All engines compute the same numbers, up to rounding, dropout included.
 
+mod choose;
 pub mod device;
 pub mod fused;
 pub mod input;
 pub mod logits;
 pub mod plain;
 
+pub use choose::build;
 pub use input::StepInput;
 
 use crate::data::batching::Batch;
-use crate::model::{SequenceClassifier, without_backtrace};
+use crate::model::without_backtrace;
+use crate::ops::AdamWSettings;
 use crate::ops::backend::{Moments, StepFigures, Update};
-use crate::ops::{AdamWSettings, Cpu};
 use clap::ValueEnum;
 use device::DeviceChoice;
-use fused::FusedEngine;
-use plain::PlainEngine;
 
 /// Which operations compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -166,24 +166,9 @@ pub trait Engine: Send {
 
     /// What computes, for the settings' table: `cpu, 2 threads`.
     fn device(&self) -> String;
-}
 
-/// An engine for `model`.
-///
-/// # Errors
-/// If the machine that is asked for is not there, or has no room.
-pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResult<Box<dyn Engine>> {
-    let checkpointing = options.gradient_checkpointing;
-    if options.ops == Ops::Plain {
-        return Ok(Box::new(PlainEngine::new(model, options.threads)?));
-    }
-    let cpu = Cpu::new(options.threads)?;
-    let name = threads_in_words(cpu.threads());
-    Ok(Box::new(FusedEngine::new(cpu, model, checkpointing, name)?))
-}
-
-fn threads_in_words(threads: usize) -> String {
-    format!("cpu, {threads} thread{}", if threads == 1 { "" } else { "s" })
+    /// What is to be said of that choice, once: why it is not what was asked for.
+    fn note(&self) -> Option<&str>;
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! The plain path: candle's own operations, its automatic differentiation, and AdamW as its
 //! authors wrote it. Slow, and easy to trust.
 
-use super::{
-    Engine, EngineError, EngineResult, StepInput, StepOptions, StepTimings, threads_in_words,
-};
+use super::choose::threads_in_words;
+use super::{Engine, EngineError, EngineResult, StepInput, StepOptions, StepTimings};
 use crate::data::batching::Batch;
 use crate::model::{Parameters, PlainNetwork, SequenceClassifier};
 use crate::ops::adamw::clip_factor;
@@ -19,6 +18,8 @@ pub struct PlainEngine {
     model: SequenceClassifier,
     network: PlainNetwork,
     pool: ThreadPool,
+    /// candle's own feature `metal`.
+    on_metal: bool,
     training: Option<Training>,
 }
 
@@ -45,8 +46,10 @@ impl PlainEngine {
             .stack_size(STACK)
             .build()
             .map_err(candle_core::Error::wrap)?;
-        let network = PlainNetwork::new(model, &Device::Cpu)?;
-        Ok(Self { model: model.clone(), network, pool, training: None })
+        let on_metal = cfg!(feature = "metal");
+        let device = if on_metal { Device::new_metal(0)? } else { Device::Cpu };
+        let network = PlainNetwork::new(model, &device)?;
+        Ok(Self { model: model.clone(), network, pool, on_metal, training: None })
     }
 
     fn training(&mut self) -> Result<&mut Training> {
@@ -57,7 +60,7 @@ impl PlainEngine {
     }
 
     fn train_on(&mut self, input: &StepInput, options: &StepOptions) -> Result<()> {
-        let Self { model, network, pool, training: Some(training) } = self else {
+        let Self { model, network, pool, training: Some(training), .. } = self else {
             candle_core::bail!("training has not begun")
         };
         pool.install(|| {
@@ -247,6 +250,12 @@ impl Engine for PlainEngine {
     }
 
     fn device(&self) -> String {
-        format!("{}, plain operations", threads_in_words(self.pool.current_num_threads()))
+        let threads = threads_in_words(self.pool.current_num_threads());
+        let place = if self.on_metal { "metal" } else { threads.as_str() };
+        format!("{place}, plain operations")
+    }
+
+    fn note(&self) -> Option<&str> {
+        None
     }
 }

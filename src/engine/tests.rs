@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::data::batching::Example;
+use crate::model::SequenceClassifier;
 use crate::model::reference::{Reference, model, references, trajectory};
 use crate::model::{ModelConfig, Weights};
 use crate::ops::cpu::overwrite;
@@ -20,11 +21,24 @@ fn options(ops: Ops) -> EngineOptions {
 /// Every way of computing that there is here, and how exact it is.
 fn engines(model: &SequenceClassifier) -> anyhow::Result<Vec<(&'static str, Box<dyn Engine>)>> {
     let checkpointing = EngineOptions { gradient_checkpointing: true, ..options(Ops::Fused) };
-    Ok(vec![
+    let mut engines = vec![
         ("plain", build(model, &options(Ops::Plain))?),
         ("fused", build(model, &options(Ops::Fused))?),
         ("fused, checkpointing", build(model, &checkpointing)?),
-    ])
+    ];
+    #[cfg(unix)]
+    engines.push(("a card's kernels", emulated_card(model)?));
+    Ok(engines)
+}
+
+/// A card's kernels, run on the CPU.
+#[cfg(unix)]
+fn emulated_card(model: &SequenceClassifier) -> anyhow::Result<Box<dyn Engine>> {
+    use crate::ops::cuda::emulator::Emulated;
+    use crate::ops::cuda::{CudaBackend, Precision};
+    let card = CudaBackend::new(Emulated::new(Precision::Full));
+    let name = "emulated".to_owned();
+    Ok(Box::new(fused::FusedEngine::new(card, model, false, name)?))
 }
 
 fn step(number: u64, update: Update) -> StepOptions {
@@ -103,7 +117,7 @@ fn with_dropout(model: &SequenceClassifier, share: f64) -> anyhow::Result<Sequen
 fn twenty_steps_follow_pytorchs() -> anyhow::Result<()> {
     let (batches, trace, after) = trajectory()?;
     let schedule = Schedule::new(SchedulerType::Linear, 1e-3, 4, 20);
-    for index in 0..3 {
+    for index in 0..if cfg!(unix) { 4 } else { 3 } {
         let model = model("bert", |config| {
             config.encoder.hidden_dropout_prob = 0.0;
             config.attention_probs_dropout_prob = 0.0;

@@ -9,7 +9,7 @@
 pub mod adamw;
 pub mod backend;
 pub mod cpu;
-#[cfg(feature = "cuda")]
+#[cfg(any(test, feature = "cuda"))]
 pub mod cuda;
 pub mod dropout;
 pub mod plain;

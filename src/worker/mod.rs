@@ -192,9 +192,12 @@ struct Run {
 
 /// Prepares, trains, saves, and answers questions until the commands end.
 fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
-    let (mut run, started) = prepare::prepare(flags.clone(), link)?;
+    let (mut run, mut started) = prepare::prepare(flags.clone(), link)?;
     let history = run.take_history();
     let run = run;
+    let mut engine = build(&run.model, &run.engine)?;
+    started.settings.push(settings::device(flags, engine.as_ref()));
+    started.notes.extend(engine.note().map(|note| printable(note).into_owned()));
     run.tell(link, TrainEvent::Started(started));
     if !history.is_empty() {
         link.send(Report::History(history));
@@ -204,7 +207,6 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
     let trainer =
         Trainer::new(&run.model, &run.arguments, &run.train, &run.eval, run.tokenizer.pad_id())
             .with_checkpoints(&run.checkpoints);
-    let mut engine = build(&run.model, &run.engine)?;
     let resumed_at = run.resume.as_ref().map_or(0, |checkpoint| checkpoint.run.progress.step);
     let mut watcher = Watcher { link, run: &run, step: resumed_at };
     let outcome = trainer.run(engine.as_mut(), &mut watcher, run.resume.as_ref());

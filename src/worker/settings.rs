@@ -2,6 +2,7 @@
 
 use super::reviews::default_limit;
 use crate::cli::TrainFlags;
+use crate::engine::Engine;
 use crate::text::printable;
 use crate::train::event::Setting;
 
@@ -38,4 +39,14 @@ pub(super) fn with_data(flags: &TrainFlags, settings: Vec<Setting>) -> Vec<Setti
     all.push(setting("shuffle_seed", "42", "tutorial"));
     all.extend(settings);
     all
+}
+
+/// What computes.
+pub(super) fn device(flags: &TrainFlags, engine: &dyn Engine) -> Setting {
+    let given = flags.sources.given().any(|(name, _)| name == "device");
+    Setting {
+        name: "device".to_owned(),
+        value: printable(&engine.device()).into_owned(),
+        why: if given { flags.sources.of("device") } else { "what there is".to_owned() },
+    }
 }

@@ -32,6 +32,7 @@ pub struct FusedEngine<B: Backend> {
     measure_parts: bool,
     timings: StepTimings,
     name: String,
+    note: Option<String>,
 }
 
 struct Training<B: Backend> {
@@ -64,7 +65,15 @@ impl<B: Backend> FusedEngine<B> {
             measure_parts: false,
             timings: StepTimings::default(),
             name,
+            note: None,
         })
+    }
+
+    /// The same with something to say of why it was chosen.
+    #[must_use]
+    pub fn with_note(mut self, note: Option<String>) -> Self {
+        self.note = note;
+        self
     }
 
     fn logits_of(&mut self, packed: &PackedBatch) -> Result<Vec<f32>> {
@@ -206,5 +215,9 @@ impl<B: Backend> Engine for FusedEngine<B> {
 
     fn device(&self) -> String {
         self.name.clone()
+    }
+
+    fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 }

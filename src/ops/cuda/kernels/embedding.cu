@@ -1,0 +1,147 @@
+/* An encoder's input: three tables' rows summed, normalised and dropped out; and the gradients of
+ * the tables. A block handles a row at a time, as in norm.cu. */
+
+/* The sequence that a row belongs to: the last that starts at it or before. */
+DEVICE u32 sequence_of(const u32 *starts, u32 batch, u32 row)
+{
+    u32 first = 0;
+    u32 last = batch;
+    while (last - first > 1) {
+        u32 middle = (first + last) / 2;
+        if (starts[middle] <= row) {
+            first = middle;
+        } else {
+            last = middle;
+        }
+    }
+    return first;
+}
+
+BOUNDED_KERNEL(1024, 1) embed(const float *words, const float *positions, const float *type,
+                           const float *scale, const float *shift, float epsilon, u32 width,
+                           u32 first_position, const u32 *ids, const u32 *starts, u32 batch,
+                           u32 low, u32 high, u32 threshold, float kept, act *sum,
+                           float *statistics, act *out)
+{
+    u32 row = blockIdx.x;
+    u32 place = first_position + row - starts[sequence_of(starts, batch, row)];
+    u32 column = 4 * threadIdx.x;
+    u32 count = columns_left(column, width);
+    u64 at = (u64)row * width + column;
+    u32 key = row_key(row, low, high);
+    float values[4];
+    float position[4];
+    float kind[4];
+    load_four_floats(words + (u64)ids[row] * width + column, count, values);
+    load_four_floats(positions + (u64)place * width + column, count, position);
+    load_four_floats(type + column, count, kind);
+    for (u32 i = 0; i < 4; i++) {
+        values[i] = rounded(values[i] + position[i] + kind[i]);
+    }
+    store_four(sum + at, count, values);
+    normalise(values, column, width, scale, shift, epsilon, statistics + 2 * (u64)row);
+    for (u32 i = 0; i < 4; i++) {
+        values[i] *= dropout_factor(key, column + i, threshold, kept);
+    }
+    store_four(out + at, count, values);
+}
+
+BOUNDED_KERNEL(1024, 1) embed_backward(const float *scale, u32 rows, u32 width, u32 chunk, u32 low,
+                                    u32 high, u32 threshold, float kept, const act *sum,
+                                    const float *statistics, act *grad, float *partials)
+{
+    u32 column = 4 * threadIdx.x;
+    u32 count = columns_left(column, width);
+    float factor[4];
+    float dscale[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    float dshift[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    float dtype[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    load_four_floats(scale + column, count, factor);
+    u32 end = chunk_end(rows, chunk);
+    for (u32 row = blockIdx.x * chunk; row < end; row++) {
+        u64 at = (u64)row * width + column;
+        u32 key = row_key(row, low, high);
+        float values[4];
+        float slope[4];
+        load_four(sum + at, count, values);
+        load_four(grad + at, count, slope);
+        for (u32 i = 0; i < 4; i++) {
+            slope[i] *= dropout_factor(key, column + i, threshold, kept);
+        }
+        normalise_backward(values, factor, width, statistics + 2 * (u64)row, slope, dscale, dshift);
+        for (u32 i = 0; i < 4; i++) {
+            dtype[i] += slope[i];
+        }
+        store_four(grad + at, count, slope);
+    }
+    float *sums = partials + 3 * (u64)blockIdx.x * width + column;
+    store_four_floats(sums, count, dscale);
+    store_four_floats(sums + width, count, dshift);
+    store_four_floats(sums + 2 * (u64)width, count, dtype);
+}
+
+/* Adds up what the block's 4 rows of threads have of 128 columns, from the first to the last, and
+ * puts it into the row `to` (or adds it to what is there). */
+DEVICE void store_sums(const float *sum, u32 column, u32 width, float *to, int accumulate)
+{
+    __shared__ float sums[4][128];
+    u32 place = 4 * threadIdx.x;
+    u32 count = columns_left(column, width);
+    for (u32 i = 0; i < 4; i++) {
+        sums[threadIdx.y][place + i] = sum[i];
+    }
+    __syncthreads();
+    if (threadIdx.y == 0 && count > 0) {
+        float total[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+        if (accumulate) {
+            load_four_floats(to + column, count, total);
+        }
+        for (u32 part = 0; part < 4; part++) {
+            for (u32 i = 0; i < 4; i++) {
+                total[i] += sums[part][place + i];
+            }
+        }
+        store_four_floats(to + column, count, total);
+    }
+}
+
+/* One block a distinct word and 128 columns; its 4 rows of threads take occurrences in turns. */
+KERNEL word_gradients(const u32 *occurrence_starts, const u32 *occurrences, u32 width,
+                      const act *grad, float *word_rows, int accumulate)
+{
+    u32 column = FIRST_COLUMN;
+    u32 count = columns_left(column, width);
+    float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    u32 end = occurrence_starts[blockIdx.x + 1];
+    for (u32 at = occurrence_starts[blockIdx.x] + threadIdx.y; at < end; at += 4) {
+        float values[4];
+        load_four(grad + (u64)occurrences[at] * width + column, count, values);
+        for (u32 i = 0; i < 4; i++) {
+            sum[i] += values[i];
+        }
+    }
+    store_sums(sum, column, width, word_rows + (u64)blockIdx.x * width, accumulate);
+}
+
+/* One block a row of the table and 128 columns; its 4 rows of threads take sequences in turns. */
+KERNEL position_gradients(const u32 *starts, u32 batch, u32 first_position, u32 width,
+                          const act *grad, float *positions, int accumulate)
+{
+    u32 column = FIRST_COLUMN;
+    u32 count = columns_left(column, width);
+    float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    if (blockIdx.x >= first_position) {
+        u32 place = blockIdx.x - first_position;
+        for (u32 sequence = threadIdx.y; sequence < batch; sequence += 4) {
+            u32 row = starts[sequence] + place;
+            if (row < starts[sequence + 1]) {
+                float values[4];
+                load_four(grad + (u64)row * width + column, count, values);
+                for (u32 i = 0; i < 4; i++) {
+                    sum[i] += values[i];
+                }
+            }
+        }
+    }
+    store_sums(sum, column, width, positions + (u64)blockIdx.x * width, accumulate);
+}

@@ -1,0 +1,67 @@
+/* Filling, copying and converting. Launched one thread an element (with a stride over the rest), or
+ * one thread four columns of a row: grid (rows, column groups). */
+
+/* The first element of this thread, and how far it is to its next. */
+#define FIRST_ELEMENT ((u64)blockIdx.x * blockDim.x + threadIdx.x)
+#define ELEMENT_STRIDE ((u64)gridDim.x * blockDim.x)
+/* The first of this thread's four columns, where blocks along y share a row. */
+#define FIRST_COLUMN (4 * (blockIdx.y * blockDim.x + threadIdx.x))
+
+KERNEL fill(float *to, u64 n, float value)
+{
+    for (u64 i = FIRST_ELEMENT; i < n; i += ELEMENT_STRIDE) {
+        to[i] = value;
+    }
+}
+
+KERNEL to_activations(const float *from, act *to, u64 n)
+{
+    for (u64 i = FIRST_ELEMENT; i < n; i += ELEMENT_STRIDE) {
+        to[i] = to_act(from[i]);
+    }
+}
+
+KERNEL take_first(const u32 *starts, u32 width, const act *x, act *out)
+{
+    u32 column = FIRST_COLUMN;
+    u32 count = columns_left(column, width);
+    if (count > 0) {
+        float values[4];
+        load_four(x + (u64)starts[blockIdx.x] * width + column, count, values);
+        store_four(out + (u64)blockIdx.x * width + column, count, values);
+    }
+}
+
+KERNEL add_first(const u32 *starts, u32 width, const act *grad, act *dx)
+{
+    u32 column = FIRST_COLUMN;
+    u32 count = columns_left(column, width);
+    if (count > 0) {
+        act *to = dx + (u64)starts[blockIdx.x] * width + column;
+        float total[4];
+        float values[4];
+        load_four(to, count, total);
+        load_four(grad + (u64)blockIdx.x * width + column, count, values);
+        for (u32 i = 0; i < 4; i++) {
+            total[i] += values[i];
+        }
+        store_four(to, count, total);
+    }
+}
+
+KERNEL add_bias(act *x, const float *bias, u32 width)
+{
+    u32 column = FIRST_COLUMN;
+    u32 count = columns_left(column, width);
+    if (count > 0) {
+        act *at = x + (u64)blockIdx.x * width + column;
+        float values[4];
+        float shift[4];
+        load_four(at, count, values);
+        load_four_floats(bias + column, count, shift);
+        for (u32 i = 0; i < 4; i++) {
+            values[i] += shift[i];
+        }
+        store_four(at, count, values);
+    }
+}
