@@ -17,9 +17,31 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// The files of modules that are declared for tests alone, by their paths below `src`.
+fn test_only(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in sources(root) {
+        let text = std::fs::read_to_string(&path).expect("text");
+        let mut for_tests = false;
+        for line in text.lines().map(str::trim) {
+            let module = line.strip_suffix(';').and_then(|line| line.rsplit_once("mod "));
+            if let Some((_, name)) = module.filter(|_| for_tests) {
+                let folder = path.parent().expect("a folder");
+                let file = folder.join(format!("{name}.rs"));
+                let file = file.strip_prefix(root).expect("below src");
+                found.push(file.display().to_string());
+            }
+            // Several attributes may stand before a declaration.
+            for_tests = line == "#[cfg(test)]" || (for_tests && line.starts_with("#["));
+        }
+    }
+    found
+}
+
 /// Each source with its path below `src`, without comments and without its tests.
 fn code() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let test_only = test_only(&root);
     let files: Vec<(String, String)> = sources(&root)
         .into_iter()
         .map(|path| {
@@ -29,7 +51,7 @@ fn code() -> Vec<(String, String)> {
             let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
             (name, lines.collect::<Vec<_>>().join("\n"))
         })
-        .filter(|(name, _)| !name.ends_with("tests.rs"))
+        .filter(|(name, _)| !name.ends_with("tests.rs") && !test_only.contains(name))
         .collect();
     assert!(files.len() > 40, "the sources were not found");
     files

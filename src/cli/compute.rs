@@ -33,6 +33,7 @@ impl Compute {
             device: self.device,
             bf16: self.bf16,
             tf32: self.tf32,
+            int8: false,
             threads: self.threads.unwrap_or(0),
             gradient_checkpointing: false,
         }

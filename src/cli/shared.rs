@@ -95,6 +95,9 @@ pub struct EvaluateFlags {
     pub shuffle: Shuffle,
     #[command(flatten)]
     pub compute: Compute,
+    /// Multiply by weights in eight bits on the CPU: faster for large models, and nearly the same
+    #[arg(long, help_heading = "Computing")]
+    pub int8: bool,
     /// Reviews a batch
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = count)]
     pub per_device_eval_batch_size: usize,
@@ -113,6 +116,9 @@ pub struct PredictFlags {
     pub model: SavedModel,
     #[command(flatten)]
     pub compute: Compute,
+    /// Multiply by weights in eight bits on the CPU: faster for large models, and nearly the same
+    #[arg(long, help_heading = "Computing")]
+    pub int8: bool,
     /// Print one JSON object a sentence
     #[arg(long)]
     pub json: bool,

@@ -34,7 +34,7 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
         classes: loaded.model.config().labels.len(),
         label_smoothing_factor: 0.0,
     };
-    let mut engine = saved::engine(&loaded.model, &flags.compute)?;
+    let mut engine = saved::engine(&loaded.model, &flags.compute, flags.int8)?;
     let metrics = evaluate(engine.as_mut(), &examples, options, |_, done, total| {
         if talk {
             eprint!("\r{done}/{total} reviews ");

@@ -8,7 +8,7 @@ use std::io::Write;
 
 pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let loaded = saved::load(&flags.model)?;
-    let mut engine = saved::engine(&loaded.model, &flags.compute)?;
+    let mut engine = saved::engine(&loaded.model, &flags.compute, flags.int8)?;
     let labels = &loaded.model.config().labels;
     each_text(&flags.texts, |texts| {
         let predictions =

@@ -1,7 +1,7 @@
 //! The saved model that `evaluate` and `predict` work on.
 
 use crate::cli::{Compute, SavedModel};
-use crate::engine::{Engine, build};
+use crate::engine::{Engine, EngineOptions, build};
 use crate::model::weights::WEIGHTS;
 use crate::model::{ModelConfig, SequenceClassifier, folder};
 use crate::summary::download_line;
@@ -55,8 +55,12 @@ pub fn load(saved: &SavedModel) -> anyhow::Result<Loaded> {
 }
 
 /// What computes the model; says on stderr if it is not what one would expect.
-pub fn engine(model: &SequenceClassifier, compute: &Compute) -> anyhow::Result<Box<dyn Engine>> {
-    let engine = build(model, &compute.options())?;
+pub fn engine(
+    model: &SequenceClassifier,
+    compute: &Compute,
+    int8: bool,
+) -> anyhow::Result<Box<dyn Engine>> {
+    let engine = build(model, &EngineOptions { int8, ..compute.options() })?;
     if let Some(note) = engine.note() {
         eprintln!("note: {}", printable(note));
     }

@@ -15,9 +15,18 @@ pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResul
     if options.bf16 && options.tf32 {
         return Err(EngineError("--bf16 and --tf32 exclude each other".to_owned()));
     }
+    let on_card = matches!(options.device, DeviceChoice::Cuda(_)) || options.bf16 || options.tf32;
+    if options.int8 && (options.ops == Ops::Plain || on_card) {
+        let why = "--int8 is for the CPU's fused operations";
+        return Err(EngineError(why.to_owned()));
+    }
     if options.ops == Ops::Plain {
         if matches!(options.device, DeviceChoice::Cuda(_)) {
             let why = "--ops plain computes on the CPU; leave out --device cuda";
+            return Err(EngineError(why.to_owned()));
+        }
+        if options.bf16 || options.tf32 {
+            let why = "--ops plain computes in float32; leave out --bf16 and --tf32";
             return Err(EngineError(why.to_owned()));
         }
         return Ok(Box::new(PlainEngine::new(model, options.threads)?));
@@ -28,6 +37,7 @@ pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResul
             "--bf16 and --tf32 are for a GPU; the CPU computes in float32".to_owned(),
         )),
         DeviceChoice::Cpu => cpu(model, options, None),
+        DeviceChoice::Auto if options.int8 => cpu(model, options, None),
         DeviceChoice::Auto => match gpu(model, options, 0) {
             Ok(engine) => Ok(engine),
             // A build without GPUs was chosen; a build with them that finds none is worth a word.
@@ -47,7 +57,10 @@ fn cpu(
 ) -> EngineResult<Box<dyn Engine>> {
     let cpu = Cpu::new(options.threads)?;
     let name = threads_in_words(cpu.threads());
-    let engine = FusedEngine::new(cpu, model, options.gradient_checkpointing, name)?;
+    let mut engine = FusedEngine::new(cpu, model, options.gradient_checkpointing, name)?;
+    if options.int8 {
+        engine.quantize()?;
+    }
     Ok(Box::new(engine.with_note(note)))
 }
 
@@ -106,6 +119,8 @@ mod tests {
         assert_eq!(message(plain), "cpu, 1 thread, plain operations");
         assert!(message(EngineOptions { bf16: true, ..cpu }).contains("for a GPU"));
         assert!(message(EngineOptions { bf16: true, tf32: true, ..cpu }).contains("exclude"));
+        assert!(message(EngineOptions { bf16: true, ..plain }).contains("float32"));
+        assert!(message(EngineOptions { int8: true, ..plain }).contains("fused"));
         let on_card = EngineOptions { device: DeviceChoice::Cuda(0), ..plain };
         assert!(message(on_card).contains("leave out --device"));
         // No machine has so many.

@@ -39,6 +39,8 @@ pub struct EngineOptions {
     pub bf16: bool,
     /// On a GPU, products of `f32` in TensorFloat-32.
     pub tf32: bool,
+    /// On the CPU, multiply by weights in eight bits; for answers only.
+    pub int8: bool,
     /// Threads of the CPU; 0 is one for each core.
     pub threads: usize,
     /// Compute each layer's forward pass again in the backward pass instead of keeping it.
@@ -173,3 +175,7 @@ pub trait Engine: Send {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+#[path = "card_memory_tests.rs"]
+mod card_memory_tests;

@@ -301,15 +301,32 @@ fn parts_of_a_batch_add_up_to_the_batch() -> anyhow::Result<()> {
 }
 
 #[test]
+fn eight_bits_nearly_agree() -> anyhow::Result<()> {
+    let config = ModelConfig::embedded()?;
+    let (model, _) = SequenceClassifier::new(config, Weights::none(), 3)?;
+    let examples: Vec<Example> =
+        (1..20).map(|i| Example { ids: (2..2 + 3 * i).collect(), label: 0 }).collect();
+    let batch = Batch::new(&examples, 0, 0);
+    let expected = build(&model, &options(Ops::Fused))?.logits(&batch)?;
+    let int8 = EngineOptions { int8: true, ..options(Ops::Fused) };
+    let mut engine = build(&model, &int8)?;
+    assert_eq!(engine.device(), "cpu, 2 threads, int8");
+    let (difference, size) = compare(&engine.logits(&batch)?, &expected);
+    assert!(difference > 0.0 && difference < 0.02 * size, "{difference} of {size}");
+    Ok(())
+}
+
+#[test]
 fn what_lies_outside_is_refused_and_nothing_is_lost() -> anyhow::Result<()> {
     let (model, batches) = small()?;
     for (name, mut engine) in engines(&model)? {
         let before = engine.logits(&batches[0])?;
         let stranger = Batch::new(&[Example { ids: vec![60], label: 0 }], 0, 0);
         assert!(engine.logits(&stranger).is_err(), "{name}");
+        engine.begin_training(SETTINGS, false)?;
+        assert!(engine.step(&StepInput::new(vec![stranger]), &step(1, STILL)).is_err(), "{name}");
         let endless = Batch::new(&[Example { ids: vec![1; 5000], label: 0 }], 0, 0);
         assert!(engine.logits(&endless).is_err(), "{name}");
-        assert!(engine.step(&StepInput::new(vec![]), &step(1, STILL)).is_err(), "{name}");
         assert_eq!(engine.logits(&batches[0])?, before, "{name}");
     }
     Ok(())

@@ -297,14 +297,17 @@ pub fn load_weights(folder: &Path, model: &SequenceClassifier) -> Result<(), Che
     }
     let mut weights = Weights::open(folder, model.config().architecture)?;
     let misfit = |reason: String| ModelError::Weights { file: folder.to_path_buf(), reason };
+    // All of them are read before the first is replaced: half of a model would be none.
+    let mut all = Vec::with_capacity(model.parameters().count());
     for (name, view) in model.parameters().iter() {
-        let loaded = match weights.take(name, view.dims()) {
-            Ok(Taken::Values(values)) => overwrite(view, &values),
+        match weights.take(name, view.dims()) {
+            Ok(Taken::Values(values)) => all.extend(values),
             Ok(_) => return Err(misfit(format!("it has no {name} of this model")).into()),
-            Err(error) => Err(error),
-        };
-        loaded.map_err(|error| misfit(crate::model::without_backtrace(&error)))?;
+            Err(error) => return Err(misfit(crate::model::without_backtrace(&error)).into()),
+        }
     }
+    let replaced = overwrite(model.parameters().flat(), &all);
+    replaced.map_err(|error| misfit(crate::model::without_backtrace(&error)))?;
     Ok(())
 }
 

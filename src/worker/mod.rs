@@ -234,7 +234,14 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
             Command::Save => {
                 let none = || (step, TrainerState::new(&run.arguments, run.train.len()));
                 let (model_step, state) = state.clone().unwrap_or_else(none);
-                save(&run, link, model_step, &state);
+                // After a failed run the weights may still be elsewhere.
+                match engine.store() {
+                    Ok(()) => save(&run, link, model_step, &state),
+                    Err(error) => {
+                        let message = format!("the model could not be saved: {error}");
+                        link.fail(&message, None, step);
+                    }
+                }
                 link.send(Report::Activity(Activity::Idle));
             }
             Command::Stop { .. } => {}
@@ -314,7 +321,10 @@ struct Watcher<'a> {
 
 impl Observer for Watcher<'_> {
     fn publish(&mut self, event: TrainEvent) {
-        if let TrainEvent::Step(step) = &event {
+        if let TrainEvent::Step(step) = &event
+            && step.loss.is_finite()
+            && step.grad_norm.is_finite()
+        {
             self.step = step.step;
         }
         let saved = matches!(event, TrainEvent::Checkpoint(_) | TrainEvent::Warned(_));

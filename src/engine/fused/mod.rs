@@ -11,7 +11,7 @@ use super::{Engine, EngineResult, StepInput, StepOptions, StepTimings, input};
 use crate::data::batching::Batch;
 use crate::model::SequenceClassifier;
 use crate::ops::backend::{Moments, PackedBatch, StepFigures};
-use crate::ops::{AdamWSettings, Backend, Dropouts};
+use crate::ops::{AdamWSettings, Backend, Cpu, Dropouts};
 use backward::Loss;
 use candle_core::{Result, Tensor};
 use forward::{Keep, Pass};
@@ -137,6 +137,28 @@ impl<B: Backend> FusedEngine<B> {
             Some(training) => Ok((&self.backend, &mut self.parameters, training)),
             None => candle_core::bail!("training has not begun"),
         }
+    }
+}
+
+impl FusedEngine<Cpu> {
+    /// Multiplies by weights in eight bits from here on; for answers only.
+    ///
+    /// # Errors
+    /// If there is no room for them.
+    pub fn quantize(&mut self) -> Result<()> {
+        let layout = &self.network.layout;
+        let mut dense = vec![layout.head];
+        dense.extend(layout.project);
+        for (index, layer) in layout.layers.iter().enumerate() {
+            if index + 1 == layout.layers.len() {
+                dense.extend([layer.query, layer.key_value()]);
+            } else {
+                dense.push(layer.query_key_value());
+            }
+            dense.extend([layer.attention_output, layer.intermediate, layer.output]);
+        }
+        self.name += ", int8";
+        self.parameters.quantize(&dense)
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// A fully connected layer `x Wᵀ + b`: where its numbers start among all parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Dense {
     /// The start of the weight, `[outputs, inputs]`.
     pub weight: usize,

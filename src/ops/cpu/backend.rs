@@ -86,6 +86,18 @@ impl Backend for Cpu {
         out: &mut Vec<f32>,
     ) -> Result<()> {
         let out = fit(out, rows * dense.outputs);
+        if parameters.quantized.multiply(dense, &x[..rows * dense.inputs], out)? {
+            if biased {
+                parameters.read(|p| {
+                    let bias = &p[dense.bias..][..dense.outputs];
+                    for row in out.chunks_exact_mut(dense.outputs) {
+                        activation::add(row, bias);
+                    }
+                    Ok(())
+                })?;
+            }
+            return Ok(());
+        }
         parameters.read(|p| {
             if biased {
                 let bias = &p[dense.bias..][..dense.outputs];

@@ -81,6 +81,9 @@ impl Machine for Cpu {
         gradients: &mut Gradients,
         optimizer: &mut Optimizer,
     ) -> Result<()> {
+        if let Some(word) = words.iter().find(|&&word| word as usize >= optimizer.words()) {
+            candle_core::bail!("token id {word} in a vocabulary of {}", optimizer.words());
+        }
         gradients.begin(words, optimizer.width());
         parameters.write(|p| optimizer.catch_up(words, p))
     }

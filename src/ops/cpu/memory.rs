@@ -1,7 +1,8 @@
 //! What the CPU keeps: parameters shared with candle, and gradients.
 
 use super::numeric::add_in_order;
-use crate::ops::backend::{Arrangement, PackedBatch};
+use super::quantized::Quantized;
+use crate::ops::backend::{Arrangement, Dense, PackedBatch};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor};
 use std::sync::Mutex;
 
@@ -9,6 +10,8 @@ use std::sync::Mutex;
 #[derive(Clone, Debug)]
 pub struct Parameters {
     flat: Tensor,
+    /// Copies in eight bits, where there are any.
+    pub(super) quantized: Quantized,
 }
 
 impl Parameters {
@@ -17,9 +20,19 @@ impl Parameters {
     /// # Errors
     /// If it is none.
     pub(super) fn sharing(flat: &Tensor) -> Result<Self> {
-        let parameters = Self { flat: flat.clone() };
+        let parameters = Self { flat: flat.clone(), quantized: Quantized::default() };
         parameters.read(|_| Ok(()))?;
         Ok(parameters)
+    }
+
+    /// Multiplies by copies of these layers' weights in eight bits from here on: for answers, not
+    /// for training.
+    ///
+    /// # Errors
+    /// If they are not those of a model that fits.
+    pub fn quantize(&mut self, layers: &[Dense]) -> Result<()> {
+        self.quantized = self.read(|parameters| Quantized::new(parameters, layers))?;
+        Ok(())
     }
 
     /// Calls `f` with all numbers.

@@ -15,6 +15,7 @@ mod memory;
 mod numeric;
 mod optimizer;
 mod product;
+mod quantized;
 
 pub use machine::Cpu;
 pub use matmul::{Matrix, matmul};

@@ -97,6 +97,11 @@ impl Optimizer {
         }
     }
 
+    /// How many words there are.
+    pub(super) fn words(&self) -> usize {
+        self.updated.len()
+    }
+
     /// The width of a word's row.
     pub(super) fn width(&self) -> usize {
         self.width

@@ -16,6 +16,8 @@ mod bench;
 mod cache;
 #[cfg(feature = "cuda")]
 mod compile;
+#[cfg(test)]
+pub(crate) mod counting;
 pub mod driver;
 mod embedding;
 #[cfg(test)]
