@@ -72,7 +72,8 @@ pub struct TrainFlags {
     /// Cut reviews to so many tokens [default: 160, or what the model allows]
     #[arg(long, value_name = "N", value_parser = length, help_heading = "Data")]
     pub max_seq_length: Option<usize>,
-    /// Pad every batch to the longest review of its split, as the tutorial does
+    /// Pad every batch to the longest review of its split, as the tutorial does; the fused
+    /// operations skip padding, so that only --ops plain takes the longer for it
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Data")]
     pub pad_to_max_length: bool,
     /// Which reviews share a batch, and in which order [default: `group_by_length`; recipe native: sequential]
