@@ -179,3 +179,7 @@ mod tests;
 #[cfg(test)]
 #[path = "card_memory_tests.rs"]
 mod card_memory_tests;
+
+#[cfg(test)]
+#[path = "difference_tests.rs"]
+mod difference_tests;
