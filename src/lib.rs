@@ -18,6 +18,7 @@ pub mod model;
 pub mod ops;
 pub mod plain;
 pub mod predict;
+pub mod preferences;
 pub mod run;
 pub mod summary;
 pub mod text;

@@ -98,11 +98,12 @@ enum Outside {
     HungUp,
 }
 
-/// Shows a run until the user leaves. The state is what was known at the end.
+/// Shows a run, on a dashboard arranged as in `state`, until the user leaves. The state returned is
+/// what was known at the end.
 ///
 /// # Errors
 /// If the terminal cannot be taken over.
-pub fn run(worker: &Worker, theme: Theme) -> anyhow::Result<(Leaving, State)> {
+pub fn run(worker: &Worker, theme: Theme, state: State) -> anyhow::Result<(Leaving, State)> {
     guard_against_panics();
     let (sender, outside) = unbounded();
     let closing = Arc::new(AtomicBool::new(false));
@@ -123,8 +124,8 @@ pub fn run(worker: &Worker, theme: Theme) -> anyhow::Result<(Leaving, State)> {
         }
     })?;
 
-    let mut screen =
-        Screen { terminal, theme, state: State::default(), start: Instant::now(), signal: None };
+    let state = State { wall_clock: Some(local_time()), ..state };
+    let mut screen = Screen { terminal, theme, state, start: Instant::now(), signal: None };
     let leaving = catch_unwind(AssertUnwindSafe(|| screen.show(worker, &outside)));
     closing.store(true, Ordering::Relaxed);
     drop(taken);
@@ -141,6 +142,12 @@ pub fn run(worker: &Worker, theme: Theme) -> anyhow::Result<(Leaving, State)> {
     // Dropped, it would show the cursor again, which is done, and panic if the terminal is gone.
     std::mem::forget(terminal);
     Ok((leaving, state))
+}
+
+/// The time on the wall, as seconds since 1970 would be if they had begun here.
+fn local_time() -> f64 {
+    let now = jiff::Zoned::now();
+    now.timestamp().as_second() as f64 + f64::from(now.offset().seconds())
 }
 
 /// Gives the keyboard's thread something to wait for for ever. crossterm reads the end of a

@@ -47,6 +47,7 @@ impl Terminal {
         command.args(arguments);
         command.cwd(folder.path());
         command.env("TERM", "xterm-256color");
+        command.env("XDG_STATE_HOME", folder.path().join("state"));
         for (name, value) in environment {
             command.env(name, value);
         }
@@ -226,7 +227,7 @@ fn resizing_leaves_nothing_behind() {
                 && lines[0].contains("1 Train")
                 && lines[usize::from(rows) - 1].contains("q  quit")
                 && text.matches("╭ progress").count() == 1
-                && text.matches("╭ log").count() == 1
+                && text.matches("╭ loss").count() == 1
         });
     }
     terminal.resize(40, 10);
@@ -367,10 +368,11 @@ fn a_stopped_run_is_resumed_with_its_charts_and_log() {
     let outputs = format!("{folder}/outputs");
     let arguments = ["train", "--resume-from-checkpoint", &outputs];
     let mut again = Terminal::start(120, 40, &arguments, &[]);
-    // The line that says so is soon pushed out of the log's small pane; its page keeps it.
-    let text = again.wait("the run", |text| text.contains("run.toml") && text.contains("· step"));
+    let text = again.wait_for("training · step");
     assert!(!text.contains("waiting for the first step"), "the chart shows what was:\n{text}");
-    again.wait("a further step", |text| text.contains("training · step"));
+    // Where its settings are from stands beside them.
+    again.press("3");
+    again.wait_for("run.toml");
     again.press("qy");
     again.end(0);
 }

@@ -2,12 +2,18 @@
 //! output happens here and no clock is read, so live, replayed and tested dashboards are the
 //! same.
 
+pub mod charts;
+pub mod curve;
+pub mod history;
 pub mod log;
 pub mod pace;
+pub mod panels;
 pub mod prompt;
-pub mod series;
+pub mod references;
 pub mod state;
+pub mod ticks;
 pub mod update;
+pub mod view;
 
 pub use state::{EpochRow, Overlay, Page, State};
 pub use update::{Action, Effect, Message, update};

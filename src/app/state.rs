@@ -1,9 +1,11 @@
 //! Everything the dashboard shows.
 
+use super::charts::Charts;
+use super::history::{History, SMOOTHING};
 use super::log::Log;
 use super::pace::Pace;
+use super::panels::Arrangement;
 use super::prompt::Prompt;
-use super::series::Series;
 use crate::train::event::{Epoch, Evaluated, Failed, Finished, Saved, Started, Step};
 use crate::worker::Activity;
 use std::cell::Cell;
@@ -72,10 +74,14 @@ pub struct State {
     pub started: Option<Started>,
     /// The latest step.
     pub step: Option<Step>,
-    /// Training loss over the steps.
-    pub loss: Series,
-    /// Evaluation loss over the steps.
-    pub eval_loss: Vec<(f64, f64)>,
+    /// Every figure that has a curve.
+    pub history: History,
+    /// How strongly noisy curves are smoothed, as TensorBoard counts it: 0 to 0.99.
+    pub smoothing: f64,
+    /// How the charts are looked at.
+    pub charts: Charts,
+    /// How the panels of the training page are arranged.
+    pub arrangement: Arrangement,
     /// Figures an epoch.
     pub epochs: Vec<EpochRow>,
     /// The latest evaluation.
@@ -106,6 +112,9 @@ pub struct State {
     pub now: f64,
     /// When training began, on the same clock.
     pub began: Option<f64>,
+    /// The local time when the program started, in seconds since 1970; `None` where no clock on
+    /// the wall can be told, as in a replay.
+    pub wall_clock: Option<f64>,
     /// Whether the user has asked to end the run.
     pub stopping: bool,
     /// Whether to leave as soon as the run has ended.
@@ -120,8 +129,10 @@ impl Default for State {
             activity: Activity::Preparing("Starting".to_owned()),
             started: None,
             step: None,
-            loss: Series::default(),
-            eval_loss: Vec::new(),
+            history: History::default(),
+            smoothing: SMOOTHING,
+            charts: Charts::default(),
+            arrangement: Arrangement::default(),
             epochs: Vec::new(),
             evaluated: None,
             best: None,
@@ -137,6 +148,7 @@ impl Default for State {
             scroll_limit: Cell::new(usize::MAX),
             now: 0.0,
             began: None,
+            wall_clock: None,
             stopping: false,
             quitting: false,
         }
@@ -173,6 +185,13 @@ impl State {
             }
             _ => self.step.as_ref().map_or(0.0, |step| step.elapsed),
         }
+    }
+
+    /// The local time of second 0 of training, in seconds since 1970. What was trained before the
+    /// run was resumed is counted as if it had just come before.
+    pub fn clock_when_training_began(&self) -> Option<f64> {
+        let before = self.started.as_ref().map_or(0.0, |started| started.resumed_elapsed);
+        Some(self.wall_clock? + self.began? - before)
     }
 
     /// The share of the current evaluation that is done, while there is one.

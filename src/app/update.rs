@@ -1,7 +1,10 @@
 //! How messages change the state, and what they have the program do.
 
+use super::charts::ChartAction;
 use super::log::Level;
+use super::panels::PanelAction;
 use super::state::{EpochRow, Overlay, Page, State};
+use super::view;
 use crate::train::event::{Epoch, Evaluated, TrainEvent, untold_losses};
 use crate::worker::{Activity, Command, Report};
 use tui_input::InputRequest;
@@ -46,6 +49,12 @@ pub enum Action {
     History(isize),
     /// Edit the line.
     Edit(InputRequest),
+    /// Look at the charts otherwise.
+    Chart(ChartAction),
+    /// Arrange the panels otherwise.
+    Panel(PanelAction),
+    /// Let go of the cursor, the zoom or the panel that fills the page.
+    LetGo,
 }
 
 /// Something that happened.
@@ -136,6 +145,12 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::History(direction) => state.prompt.history(direction),
         Action::Edit(request) => state.prompt.edit(request),
+        Action::Chart(action) => view::act(state, action),
+        Action::Panel(action) => {
+            let per_page = state.charts.drawn.borrow().per_page;
+            state.arrangement.act(action, per_page);
+        }
+        Action::LetGo => view::let_go(state),
     }
     Vec::new()
 }
@@ -244,10 +259,11 @@ fn fold(state: &mut State, event: TrainEvent) {
         }
         TrainEvent::Step(step) => {
             state.pace.step(&step);
-            state.loss.push(step.step as f64, step.loss);
+            state.history.step(&step);
             state.step = Some(step);
         }
         TrainEvent::Epoch(epoch) => {
+            state.history.epoch(&epoch);
             let row = row(state, epoch.epoch);
             row.train = Some(epoch);
         }
@@ -269,10 +285,7 @@ fn fold(state: &mut State, event: TrainEvent) {
 
 fn judged(state: &mut State, evaluated: Evaluated) {
     state.pace.evaluated(&evaluated);
-    let point = (evaluated.step as f64, evaluated.metrics.eval_loss);
-    if point.1.is_finite() {
-        state.eval_loss.push(point);
-    }
+    state.history.evaluated(&evaluated);
     let better = |best: &Evaluated| evaluated.metrics.eval_accuracy > best.metrics.eval_accuracy;
     if state.best.as_ref().is_none_or(better) {
         state.best = Some(evaluated.clone());

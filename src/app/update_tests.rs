@@ -28,10 +28,10 @@ fn press(state: &mut State, action: Action) -> Vec<Effect> {
 #[test]
 fn a_run_is_folded_into_charts_and_tables() {
     let state = told(run(200));
-    assert_eq!(state.loss.raw.len(), 200);
+    assert_eq!(state.history.loss.len(), 200);
     assert_eq!(state.epochs.len(), 3);
     assert!(state.epochs.iter().all(|row| row.train.is_some() && row.eval.is_some()));
-    assert_eq!(state.eval_loss.len(), 3);
+    assert_eq!(state.history.eval_loss.len(), 3);
     assert_eq!(state.best.as_ref().map(|best| best.step), Some(189));
     assert_eq!(state.steps_done(), 200);
 }

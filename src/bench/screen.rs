@@ -142,6 +142,8 @@ impl Job<'_> {
         let others = |name: &str| name.starts_with("NSMC_TUI_") || name == "NO_COLOR";
         let kept = std::env::vars_os().filter(|(name, _)| !others(&name.to_string_lossy()));
         command.env_clear().envs(kept).env("TERM", "xterm-256color");
+        // Whatever the user has arranged, the same panels are measured.
+        command.env("XDG_STATE_HOME", folder.path());
         let (terminal, drawn) =
             screen.then(open_terminal).transpose().context("no pseudo-terminal")?.unzip();
         if let Some(terminal) = terminal {

@@ -3,6 +3,7 @@
 use crate::app::{Message, State, update};
 use crate::cli::TrainFlags;
 use crate::plain::{self, Ending, Known};
+use crate::preferences::{self, Preferences};
 use crate::summary::{evaluation, how_to_go_on, quoted, train_output};
 use crate::text::printable;
 use crate::train::TrainEvent;
@@ -29,7 +30,18 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     if json || plain {
         return Ok(exit_code(plain::follow(worker, json, Known::default(), &mut out)?));
     }
-    let (leaving, state) = tui::run(&worker, Theme::from_environment())?;
+    let place = preferences::place(|name| std::env::var_os(name));
+    let mut state = State::default();
+    let kept = place.as_deref().map(Preferences::read).unwrap_or_default();
+    kept.apply(&mut state);
+    let (leaving, state) = tui::run(&worker, Theme::from_environment(), state)?;
+    let wanted = Preferences::of(&state);
+    if let Some(place) = place.filter(|_| wanted != kept)
+        && let Err(error) = wanted.write(&place)
+    {
+        let place = place.display().to_string();
+        eprintln!("{}: the arrangement could not be kept: {error}", printable(&place));
+    }
     if state.is_running() && matches!(leaving, Leaving::HungUp | Leaving::Panicked) {
         // The run is worth its end, whether or not anybody can read of it.
         let mut nowhere = std::io::sink();

@@ -2,12 +2,13 @@
 //! from here.
 
 mod key;
+mod table;
 
 pub use key::Key;
+pub use table::BINDINGS;
 
 use crate::app::{Action, Overlay, Page, State};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use key::{alt, char, control, control_key, key};
 use tui_input::InputRequest;
 
 /// Where a key holds.
@@ -17,6 +18,10 @@ pub enum Place {
     Anywhere,
     /// On the pages where no text is typed.
     Reading,
+    /// On the training page, at the charts.
+    Charts,
+    /// On the training page, at its panels.
+    Panels,
     /// On the settings and log pages, and in the help.
     Scrolling,
     /// In the predict pane.
@@ -35,6 +40,8 @@ impl Place {
         match self {
             Self::Anywhere => "Anywhere",
             Self::Reading => "Train, Settings and Log",
+            Self::Charts => "Train: charts",
+            Self::Panels => "Train: panels",
             Self::Scrolling => "Settings, Log and this help",
             Self::Typing => "Predict",
             Self::Help => "This help",
@@ -44,8 +51,10 @@ impl Place {
     }
 
     /// All places, in the order of the help.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Reading,
+        Self::Charts,
+        Self::Panels,
         Self::Typing,
         Self::Anywhere,
         Self::Scrolling,
@@ -70,185 +79,6 @@ pub struct Binding {
     pub footer: Option<&'static str>,
 }
 
-const fn binding(
-    place: Place,
-    keys: &'static [Key],
-    action: Action,
-    help: &'static str,
-    footer: Option<&'static str>,
-) -> Binding {
-    Binding { keys, action, place, help, footer }
-}
-
-/// The table.
-pub const BINDINGS: &[Binding] = {
-    use Action::{
-        Close, Edit, Help, History, Interrupt, NextPage, PreviousPage, Quit, QuitUnsaved,
-        SaveAgain, Scroll, ScrollToBottom, ScrollToTop, Show, StopAndQuit, StopAndStay, Submit,
-    };
-    use KeyCode::{
-        BackTab, Backspace, Delete, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp, Right,
-        Tab, Up,
-    };
-    use Place::{Anywhere, ConfirmQuit, ConfirmUnsaved, Reading, Scrolling, Typing};
-    &[
-        binding(Reading, &[char('1')], Show(Page::Train), "Training: charts and scores", None),
-        binding(
-            Reading,
-            &[char('2'), char('p')],
-            Show(Page::Predict),
-            "Ask the model about a sentence",
-            Some("ask"),
-        ),
-        binding(
-            Reading,
-            &[char('3')],
-            Show(Page::Settings),
-            "Every setting, and why it holds",
-            None,
-        ),
-        binding(Reading, &[char('4')], Show(Page::Log), "The run in lines", None),
-        binding(
-            Reading,
-            &[char('w')],
-            SaveAgain,
-            "Save the model, where that has not been done",
-            None,
-        ),
-        binding(Reading, &[char('?'), char('h')], Help, "This help", Some("help")),
-        binding(Reading, &[char('q')], Quit, "Quit; asks first while training", Some("quit")),
-        binding(Typing, &[key(Enter)], Submit, "Classify the sentence", Some("classify")),
-        binding(Typing, &[key(Up)], History(1), "An earlier sentence", Some("earlier")),
-        binding(Typing, &[key(Down)], History(-1), "A later sentence", None),
-        binding(
-            Typing,
-            &[key(Left), control('b')],
-            Edit(InputRequest::GoToPrevChar),
-            "A character back",
-            None,
-        ),
-        binding(
-            Typing,
-            &[key(Right), control('f')],
-            Edit(InputRequest::GoToNextChar),
-            "A character on",
-            None,
-        ),
-        binding(
-            Typing,
-            &[control_key(Left), alt(KeyCode::Char('b'))],
-            Edit(InputRequest::GoToPrevWord),
-            "A word back",
-            None,
-        ),
-        binding(
-            Typing,
-            &[control_key(Right), alt(KeyCode::Char('f'))],
-            Edit(InputRequest::GoToNextWord),
-            "A word on",
-            None,
-        ),
-        binding(
-            Typing,
-            &[key(Home), control('a')],
-            Edit(InputRequest::GoToStart),
-            "To the beginning",
-            None,
-        ),
-        binding(Typing, &[key(End), control('e')], Edit(InputRequest::GoToEnd), "To the end", None),
-        binding(
-            Typing,
-            &[key(Backspace), control('h')],
-            Edit(InputRequest::DeletePrevChar),
-            "Delete the character before",
-            None,
-        ),
-        binding(
-            Typing,
-            &[key(Delete), control('d')],
-            Edit(InputRequest::DeleteNextChar),
-            "Delete the character behind",
-            None,
-        ),
-        binding(
-            Typing,
-            &[control('w'), alt(Backspace)],
-            Edit(InputRequest::DeletePrevWord),
-            "Delete the word before",
-            None,
-        ),
-        binding(Typing, &[control('u')], Edit(InputRequest::DeleteLine), "Delete the line", None),
-        binding(
-            Typing,
-            &[control('k')],
-            Edit(InputRequest::DeleteTillEnd),
-            "Delete to the end",
-            None,
-        ),
-        binding(Typing, &[key(Esc)], Close, "Back to training", Some("back")),
-        binding(Anywhere, &[key(Tab)], NextPage, "The next page", Some("next page")),
-        binding(Anywhere, &[key(BackTab)], PreviousPage, "The page before", None),
-        binding(Anywhere, &[key(F(1))], Help, "This help", Some("help")),
-        binding(
-            Anywhere,
-            &[control('c')],
-            Interrupt,
-            "Quit; pressed again: stop the run, save and quit",
-            None,
-        ),
-        binding(Scrolling, &[key(Up), char('k')], Scroll(-1), "A line up", Some("scroll")),
-        binding(Scrolling, &[key(Down), char('j')], Scroll(1), "A line down", None),
-        binding(Scrolling, &[key(PageUp)], Scroll(-10), "Ten lines up", None),
-        binding(Scrolling, &[key(PageDown), char(' ')], Scroll(10), "Ten lines down", None),
-        binding(Scrolling, &[key(Home), char('g')], ScrollToTop, "To the top", None),
-        binding(Scrolling, &[key(End), char('G')], ScrollToBottom, "To the bottom", None),
-        binding(
-            Place::Help,
-            &[key(Esc), char('q'), char('?'), char('h'), key(Enter)],
-            Close,
-            "Close the help",
-            Some("close"),
-        ),
-        binding(
-            ConfirmQuit,
-            &[char('y')],
-            StopAndQuit,
-            "Stop here, save the model and quit",
-            Some("stop, save, quit"),
-        ),
-        binding(
-            ConfirmQuit,
-            &[char('s')],
-            StopAndStay,
-            "Stop here, evaluate, save the model and stay",
-            Some("stop and stay"),
-        ),
-        binding(
-            ConfirmQuit,
-            &[char('d')],
-            QuitUnsaved,
-            "Quit at once and save nothing",
-            Some("save nothing"),
-        ),
-        binding(
-            ConfirmQuit,
-            &[char('n'), key(Esc), char('q')],
-            Close,
-            "Keep training",
-            Some("keep training"),
-        ),
-        binding(
-            ConfirmUnsaved,
-            &[char('y')],
-            QuitUnsaved,
-            "Quit and lose the model",
-            Some("lose it"),
-        ),
-        binding(ConfirmUnsaved, &[char('w')], SaveAgain, "Save again", Some("save again")),
-        binding(ConfirmUnsaved, &[char('n'), key(Esc), char('q')], Close, "Stay", Some("stay")),
-    ]
-};
-
 /// The places that hold in a state, the most particular first.
 pub fn places(state: &State) -> &'static [Place] {
     match (state.overlay, state.page) {
@@ -256,7 +86,7 @@ pub fn places(state: &State) -> &'static [Place] {
         (Some(Overlay::ConfirmQuit), _) => &[Place::ConfirmQuit, Place::Anywhere],
         (Some(Overlay::ConfirmUnsaved), _) => &[Place::ConfirmUnsaved, Place::Anywhere],
         (None, Page::Predict) => &[Place::Typing, Place::Anywhere],
-        (None, Page::Train) => &[Place::Reading, Place::Anywhere],
+        (None, Page::Train) => &[Place::Reading, Place::Charts, Place::Panels, Place::Anywhere],
         (None, Page::Settings | Page::Log) => &[Place::Reading, Place::Scrolling, Place::Anywhere],
     }
 }

@@ -1,6 +1,7 @@
 //! The confusion matrix of an evaluation, with counts and the share of each true class.
 
 use super::theme::Theme;
+use crate::app::State;
 use crate::text::{padded, right_aligned};
 use crate::train::metrics::Confusion;
 use ratatui::Frame;
@@ -8,18 +9,25 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-/// Lines a matrix of two classes takes.
-pub const LEAST: u16 = 4;
+/// The matrix of the last evaluation, if there was one.
+pub fn draw_panel(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    let Some(evaluated) = &state.evaluated else {
+        let text = Line::styled("after the first evaluation", theme.dim());
+        return frame.render_widget(Paragraph::new(text), area);
+    };
+    let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
+    draw(frame, area, &evaluated.metrics.eval_confusion, labels, theme);
+}
 
 /// Rows are true classes, columns predicted ones; where they do not all fit, that is said instead.
-pub fn draw(frame: &mut Frame, area: Rect, matrix: &Confusion, labels: &[String], theme: Theme) {
+fn draw(frame: &mut Frame, area: Rect, matrix: &Confusion, labels: &[String], theme: Theme) {
     let name = |class: usize| labels.get(class).map_or("?", String::as_str);
     let cell = if area.width >= 40 { 14 } else { 9 };
     let fits = usize::from(area.width.saturating_sub(9)) / cell;
-    let rows = usize::from(area.height.saturating_sub(2));
+    let rows = usize::from(area.height.saturating_sub(1));
     if matrix.counts.len() > fits || matrix.counts.len() > rows {
         let text = format!("no room for {0} × {0} classes", matrix.counts.len());
-        let lines = vec![Line::default(), Line::styled(text, theme.dim())];
+        let lines = vec![Line::styled(text, theme.dim())];
         return frame.render_widget(Paragraph::new(lines), area);
     }
     let classes = matrix.counts.len();
@@ -28,7 +36,7 @@ pub fn draw(frame: &mut Frame, area: Rect, matrix: &Confusion, labels: &[String]
         head.push(Span::raw(" "));
         head.push(Span::styled(right_aligned(name(class), cell - 1), theme.class(class)));
     }
-    let mut lines = vec![Line::default(), Line::from(head)];
+    let mut lines = vec![Line::from(head)];
     for (class, row) in matrix.counts.iter().enumerate() {
         let total: u64 = row.iter().sum();
         let mut spans = vec![Span::styled(padded(name(class), 9), theme.class(class))];

@@ -1,13 +1,16 @@
 //! Draws the state: one file a panel, each a function of a frame, a place and the state.
 
 mod bars;
+mod canvas;
+mod chart;
 mod chrome;
 mod confusion;
-mod loss_chart;
+mod curves;
+mod epochs;
+mod grid;
 mod overlay;
 mod predict;
 mod progress;
-mod scores;
 pub mod svg;
 mod tables;
 pub mod theme;
@@ -34,13 +37,13 @@ pub fn draw(frame: &mut Frame, state: &State, theme: Theme) {
             .areas(area);
     chrome::draw_header(frame, header, state, theme);
     match state.page {
-        Page::Train => draw_train(frame, body, state, theme),
+        Page::Train => grid::draw(frame, body, state, theme),
         Page::Predict => predict::draw(frame, body, state, theme),
         Page::Settings => {
             let panel = panel(theme, "settings");
             tables::draw_settings(frame, body, state, theme, panel, state.settings_scroll);
         }
-        Page::Log => tables::draw_log(frame, body, state, theme),
+        Page::Log => tables::draw_log(frame, body, state, theme, panel(theme, "log")),
     }
     chrome::draw_footer(frame, footer, state, theme);
     overlay::draw(frame, body, state, theme);
@@ -56,28 +59,6 @@ fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         Line::styled("Enlarge the window; the run goes on.", theme.dim()),
     ];
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
-}
-
-fn draw_train(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let tall = area.height >= 30;
-    let below = if tall { (area.height / 3).clamp(8, 16) } else { (area.height / 4).max(3) };
-    let [charts, progress, below] =
-        Layout::vertical([Constraint::Fill(1), Constraint::Length(5), Constraint::Length(below)])
-            .areas(area);
-    let right = (area.width * 2 / 5).clamp(30, 70);
-    let [loss, scores] =
-        Layout::horizontal([Constraint::Fill(1), Constraint::Length(right)]).areas(charts);
-    loss_chart::draw(frame, loss, state, theme);
-    scores::draw(frame, scores, state, theme);
-    progress::draw(frame, progress, state, theme);
-    if area.width >= 100 {
-        let [settings, log] =
-            Layout::horizontal([Constraint::Length(56), Constraint::Fill(1)]).areas(below);
-        tables::draw_settings(frame, settings, state, theme, panel(theme, "settings"), 0);
-        tables::draw_log(frame, log, state, theme);
-    } else {
-        tables::draw_log(frame, below, state, theme);
-    }
 }
 
 /// A bordered block with a title.

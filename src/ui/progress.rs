@@ -7,12 +7,17 @@ use crate::app::State;
 use crate::summary::{clock, download_line};
 use crate::worker::Activity;
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let block = panel(theme, "progress");
+/// Draws it; `note` stands in the frame.
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &str) {
+    let mut block = panel(theme, "progress");
+    if !note.is_empty() {
+        let note = Line::styled(format!(" {note} "), theme.dim());
+        block = block.title(note.alignment(Alignment::Right));
+    }
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let width = usize::from(inner.width);

@@ -1,6 +1,5 @@
 //! The settings and the log.
 
-use super::panel;
 use super::theme::Theme;
 use crate::app::log::Level;
 use crate::app::{Page, State};
@@ -80,8 +79,7 @@ fn model_lines(started: &Started, theme: Theme) -> Vec<Line<'static>> {
 }
 
 /// The latest lines, or earlier ones when scrolled back.
-pub fn draw_log(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let mut block = panel(theme, "log");
+pub fn draw_log(frame: &mut Frame, area: Rect, state: &State, theme: Theme, mut block: Block) {
     let inner = block.inner(area);
     let room = usize::from(inner.height);
     // On its own page a line is told whole; elsewhere its beginning is enough.

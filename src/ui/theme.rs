@@ -1,6 +1,7 @@
 //! All colours and weights, by what they mean. The sixteen colours of the terminal's own palette
 //! are used, so that light and dark backgrounds both work.
 
+use super::canvas::Marker;
 use ratatui::style::{Color, Modifier, Style};
 
 /// How things look.
@@ -62,6 +63,31 @@ impl Theme {
     /// F1, beside accuracy.
     pub fn f1(self) -> Style {
         self.coloured(Color::Magenta)
+    }
+
+    /// The axes of charts.
+    pub fn grid(self) -> Style {
+        self.dim()
+    }
+
+    /// Values to compare with.
+    pub fn reference(self) -> Style {
+        self.coloured(Color::Green)
+    }
+
+    /// The cursor of the charts.
+    pub fn cursor(self) -> Style {
+        self.strong()
+    }
+
+    /// The frame of the panel that keys are about.
+    pub fn focus(self) -> Style {
+        self.coloured(Color::Cyan).add_modifier(Modifier::BOLD)
+    }
+
+    /// What the curves of charts are made of.
+    pub fn marker(self) -> Marker {
+        Marker::Braille
     }
 
     /// The filled part of a bar.

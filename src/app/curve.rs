@@ -1,0 +1,357 @@
+//! A figure over the steps of a run, of any length, made ready for a chart of any width.
+
+use std::ops::Range;
+
+/// The most points kept; beyond it, of every four the lowest and the highest stay.
+const MOST: usize = 1 << 20;
+
+/// Points whose extremes are known at once.
+const BLOCK: usize = 64;
+
+/// Figures in order, with the places of the lowest and highest of each block.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Column {
+    values: Vec<f64>,
+    blocks: Vec<Option<[usize; 2]>>,
+}
+
+impl Column {
+    fn push(&mut self, value: f64) {
+        let at = self.values.len();
+        self.values.push(value);
+        if at.is_multiple_of(BLOCK) {
+            self.blocks.push(None);
+        }
+        let Some(block) = self.blocks.last_mut().filter(|_| value.is_finite()) else {
+            return;
+        };
+        let [low, high] = block.get_or_insert([at, at]);
+        if value < self.values[*low] {
+            *low = at;
+        }
+        if value > self.values[*high] {
+            *high = at;
+        }
+    }
+
+    /// The places of the lowest and the highest finite value in a range.
+    fn extremes(&self, range: Range<usize>) -> Option<[usize; 2]> {
+        let mut found: Option<[usize; 2]> = None;
+        let mut take = |low: usize, high: usize| {
+            let [lowest, highest] = found.get_or_insert([low, high]);
+            if self.values[low] < self.values[*lowest] {
+                *lowest = low;
+            }
+            if self.values[high] > self.values[*highest] {
+                *highest = high;
+            }
+        };
+        let mut at = range.start;
+        while at < range.end {
+            if at.is_multiple_of(BLOCK) && at + BLOCK <= range.end {
+                if let Some([low, high]) = self.blocks[at / BLOCK] {
+                    take(low, high);
+                }
+                at += BLOCK;
+            } else {
+                if self.values[at].is_finite() {
+                    take(at, at);
+                }
+                at += 1;
+            }
+        }
+        found
+    }
+}
+
+/// A figure over the steps, as measured and smoothed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Curve {
+    steps: Vec<f64>,
+    /// Seconds since training began, at each step.
+    seconds: Vec<f64>,
+    raw: Column,
+    smoothed: Column,
+    smoothing: f64,
+    average: f64,
+    weight: f64,
+    /// Steps at which the value was not finite, and the value.
+    not_finite: Vec<(f64, f64)>,
+}
+
+/// A piece of a curve without a gap, as `(x, value)`.
+pub type Segment = Vec<(f64, f64)>;
+
+impl Curve {
+    /// An empty curve, smoothed by `smoothing` (0 to below 1).
+    pub fn new(smoothing: f64) -> Self {
+        Self { smoothing, ..Self::default() }
+    }
+
+    /// Adds a measurement. One of an earlier step, as after a resumption, replaces what came after
+    /// that step. A value that is not finite leaves a gap and is never averaged.
+    pub fn push(&mut self, step: f64, seconds: f64, value: f64) {
+        if self.steps.last().is_some_and(|last| *last >= step) {
+            self.cut(step);
+        }
+        if !value.is_finite() {
+            self.not_finite.push((step, value));
+        }
+        self.steps.push(step);
+        self.seconds.push(seconds);
+        self.raw.push(value);
+        let smoothed = self.average_with(value);
+        self.smoothed.push(smoothed);
+        if self.steps.len() > MOST {
+            self.thin();
+        }
+    }
+
+    /// TensorBoard's debiased exponential moving average, with one more value in it.
+    fn average_with(&mut self, value: f64) -> f64 {
+        if !value.is_finite() {
+            return f64::NAN;
+        }
+        self.average = self.average * self.smoothing + value * (1.0 - self.smoothing);
+        self.weight = self.weight * self.smoothing + (1.0 - self.smoothing);
+        self.average / self.weight
+    }
+
+    /// Drops what was measured at `step` and later.
+    fn cut(&mut self, step: f64) {
+        let kept = self.steps.partition_point(|at| *at < step);
+        let points =
+            self.steps.drain(..).zip(self.seconds.drain(..)).zip(self.raw.values.drain(..));
+        let points: Vec<_> = points.take(kept).collect();
+        *self = Self::new(self.smoothing);
+        for ((step, seconds), value) in points {
+            self.push(step, seconds, value);
+        }
+    }
+
+    /// Halves the points: of every four the lowest and the highest stay, and what is not finite.
+    fn thin(&mut self) {
+        let mut kept = Vec::with_capacity(MOST / 2 + 1);
+        for start in (0..self.steps.len()).step_by(4) {
+            let group = start..(start + 4).min(self.steps.len());
+            let mut chosen: Vec<usize> =
+                self.raw.extremes(group.clone()).into_iter().flatten().collect();
+            if chosen.is_empty() {
+                chosen.push(start);
+            }
+            chosen.sort_unstable();
+            chosen.dedup();
+            kept.extend(chosen);
+        }
+        let take = |values: &[f64]| kept.iter().map(|&at| values[at]).collect::<Vec<f64>>();
+        let column = |values: Vec<f64>| {
+            let mut column = Column::default();
+            for value in values {
+                column.push(value);
+            }
+            column
+        };
+        self.raw = column(take(&self.raw.values));
+        self.smoothed = column(take(&self.smoothed.values));
+        self.seconds = take(&self.seconds);
+        self.steps = take(&self.steps);
+    }
+
+    /// Smooths anew: 0 leaves the values as they are, 0.99 hardly lets them move.
+    pub fn smooth(&mut self, smoothing: f64) {
+        if (smoothing - self.smoothing).abs() < 1e-12 {
+            return;
+        }
+        (self.smoothing, self.average, self.weight) = (smoothing, 0.0, 0.0);
+        self.smoothed = Column::default();
+        for at in 0..self.raw.values.len() {
+            let smoothed = self.average_with(self.raw.values[at]);
+            self.smoothed.push(smoothed);
+        }
+    }
+
+    /// How many points there are.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Steps at which the value was not finite, and the value.
+    pub fn not_finite(&self) -> &[(f64, f64)] {
+        &self.not_finite
+    }
+
+    /// The first and the last step.
+    pub fn ends(&self) -> Option<(f64, f64)> {
+        Some((*self.steps.first()?, *self.steps.last()?))
+    }
+
+    /// The latest value, as measured.
+    pub fn last(&self) -> Option<f64> {
+        self.raw.values.last().copied()
+    }
+
+    /// The latest value that is finite, smoothed.
+    pub fn last_smoothed(&self) -> Option<f64> {
+        self.smoothed.values.iter().rev().find(|value| value.is_finite()).copied()
+    }
+
+    /// The point at a step or the last one before it: its step, its value, and that smoothed.
+    pub fn at(&self, step: f64) -> Option<(f64, f64, f64)> {
+        let at = self.steps.partition_point(|s| *s <= step).checked_sub(1)?;
+        Some((self.steps[at], self.raw.values[at], self.smoothed.values[at]))
+    }
+
+    /// The step of the point that is nearest.
+    pub fn nearest(&self, step: f64) -> Option<f64> {
+        let at = self.steps.partition_point(|s| *s <= step);
+        let around = [at.checked_sub(1), Some(at)].into_iter().flatten();
+        let around = around.filter_map(|at| self.steps.get(at));
+        around.copied().min_by(|a, b| (a - step).abs().total_cmp(&(b - step).abs()))
+    }
+
+    /// The step of the point `by` points further on (back, if negative), within the ends.
+    pub fn neighbour(&self, step: f64, by: isize) -> Option<f64> {
+        let at = self.steps.partition_point(|s| *s < step);
+        let at = at.saturating_add_signed(by).min(self.steps.len().checked_sub(1)?);
+        Some(self.steps[at])
+    }
+
+    /// Seconds since training began at a step, by straight lines between the steps measured.
+    pub fn seconds_at(&self, step: f64) -> f64 {
+        interpolated(&self.steps, &self.seconds, step)
+    }
+
+    /// The step that was under way at so many seconds since training began.
+    pub fn step_at(&self, seconds: f64) -> f64 {
+        interpolated(&self.seconds, &self.steps, seconds)
+    }
+
+    /// Places of the points between two steps.
+    fn range(&self, [from, to]: [f64; 2]) -> Range<usize> {
+        let start = self.steps.partition_point(|step| *step < from);
+        start..self.steps.partition_point(|step| *step <= to).max(start)
+    }
+
+    /// The lowest and highest of what is smoothed between two steps.
+    pub fn smoothed_range(&self, window: [f64; 2]) -> Option<[f64; 2]> {
+        let extremes = self.smoothed.extremes(self.range(window))?;
+        Some(extremes.map(|at| self.smoothed.values[at]))
+    }
+
+    /// The lowest and highest of what was measured between two steps.
+    pub fn whole_range(&self, window: [f64; 2]) -> Option<[f64; 2]> {
+        let extremes = self.raw.extremes(self.range(window))?;
+        Some(extremes.map(|at| self.raw.values[at]))
+    }
+
+    /// As [`Self::whole_range`] without the most extreme hundredth at either end, so that one wild
+    /// value does not flatten the rest. Of very many points, some evenly spread ones are asked.
+    pub fn usual_range(&self, window: [f64; 2]) -> Option<[f64; 2]> {
+        const ASKED: usize = 2000;
+        let range = self.range(window);
+        let stride = (range.len() / ASKED).max(1);
+        let values = self.raw.values[range].iter().step_by(stride);
+        let mut values: Vec<f64> = values.filter(|value| value.is_finite()).copied().collect();
+        values.sort_unstable_by(f64::total_cmp);
+        let cut = values.len() / 100;
+        Some([*values.get(cut)?, *values.get(values.len().checked_sub(1 + cut)?)?])
+    }
+
+    /// The measured curve between two steps, at most about `4 × bins` points of it: the first,
+    /// lowest, highest and last of each bin, so that no extreme is lost, and one more point at
+    /// either side, to which lines lead out of view. Cut where a value is not finite. `x` places
+    /// a step.
+    pub fn raw_segments(
+        &self,
+        window: [f64; 2],
+        bins: usize,
+        x: impl Fn(f64, f64) -> f64,
+    ) -> Vec<Segment> {
+        self.segments(&self.raw, window, bins, x)
+    }
+
+    /// As [`Self::raw_segments`], smoothed.
+    pub fn smoothed_segments(
+        &self,
+        window: [f64; 2],
+        bins: usize,
+        x: impl Fn(f64, f64) -> f64,
+    ) -> Vec<Segment> {
+        self.segments(&self.smoothed, window, bins, x)
+    }
+
+    fn segments(
+        &self,
+        column: &Column,
+        window: [f64; 2],
+        bins: usize,
+        x: impl Fn(f64, f64) -> f64,
+    ) -> Vec<Segment> {
+        let range = self.range(window);
+        let range = range.start.saturating_sub(1)..(range.end + 1).min(self.len());
+        let mut segments = vec![Segment::new()];
+        let mut push = |at: usize| {
+            let value = column.values[at];
+            if value.is_finite() {
+                let last = segments.len() - 1;
+                segments[last].push((x(self.steps[at], self.seconds[at]), value));
+            } else if segments.last().is_some_and(|segment| !segment.is_empty()) {
+                segments.push(Segment::new());
+            }
+        };
+        if range.len() <= 4 * bins.max(1) {
+            range.for_each(&mut push);
+        } else {
+            let (first, last) = (self.steps[range.start], self.steps[range.end - 1]);
+            let width = (last - first) / bins.max(1) as f64;
+            let gaps: Vec<f64> = self.not_finite.iter().map(|gap| gap.0).collect();
+            let mut start = range.start;
+            for bin in 1..=bins.max(1) {
+                let edge = first + width * bin as f64;
+                let end = if bin == bins.max(1) {
+                    range.end
+                } else {
+                    start + self.steps[start..range.end].partition_point(|step| *step < edge)
+                };
+                if end <= start {
+                    continue;
+                }
+                let mut places = vec![start, end - 1];
+                places.extend(column.extremes(start..end).into_iter().flatten());
+                // One gap a bin is enough to be seen.
+                let gap = gaps.partition_point(|gap| *gap < self.steps[start]);
+                if let Some(gap) = gaps.get(gap).filter(|gap| **gap <= self.steps[end - 1]) {
+                    places.push(self.steps.partition_point(|step| step < gap));
+                }
+                places.sort_unstable();
+                places.dedup();
+                places.into_iter().for_each(&mut push);
+                start = end;
+            }
+        }
+        segments.retain(|segment| !segment.is_empty());
+        segments
+    }
+}
+
+/// The `y` of a growing `x` by straight lines between known points; beyond them, the nearest.
+fn interpolated(xs: &[f64], ys: &[f64], x: f64) -> f64 {
+    let at = xs.partition_point(|known| *known <= x);
+    match (at.checked_sub(1), xs.get(at)) {
+        (None, _) => ys.first().copied().unwrap_or(0.0),
+        (Some(before), None) => ys[before],
+        (Some(before), Some(&next)) => {
+            let share = (x - xs[before]) / (next - xs[before]).max(f64::MIN_POSITIVE);
+            ys[before] + share * (ys[at] - ys[before])
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "curve_tests.rs"]
+mod tests;

@@ -1,0 +1,94 @@
+//! Every figure of a run that has a curve.
+
+use super::curve::Curve;
+use crate::train::event::{Epoch, Evaluated, Step};
+
+/// How strongly curves are smoothed unless the user says otherwise.
+pub const SMOOTHING: f64 = 0.9;
+
+/// The curves of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    /// Training loss of each step.
+    pub loss: Curve,
+    /// The norm of the gradients before clipping.
+    pub grad_norm: Curve,
+    /// The rate each step used.
+    pub learning_rate: Curve,
+    /// Samples a second.
+    pub samples: Curve,
+    /// Tokens a second, padding left out.
+    pub tokens: Curve,
+    /// Loss of the evaluations.
+    pub eval_loss: Curve,
+    /// Accuracy of the evaluations.
+    pub eval_accuracy: Curve,
+    /// F1 of the evaluations.
+    pub eval_f1: Curve,
+    /// Accuracy while training, an epoch.
+    pub train_accuracy: Curve,
+    /// F1 while training, an epoch.
+    pub train_f1: Curve,
+    /// When the latest step or evaluation ended, in seconds since training began.
+    latest: f64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        let smooth = || Curve::new(SMOOTHING);
+        let exact = || Curve::new(0.0);
+        Self {
+            loss: smooth(),
+            grad_norm: smooth(),
+            learning_rate: exact(),
+            samples: smooth(),
+            tokens: smooth(),
+            eval_loss: exact(),
+            eval_accuracy: exact(),
+            eval_f1: exact(),
+            train_accuracy: exact(),
+            train_f1: exact(),
+            latest: 0.0,
+        }
+    }
+}
+
+impl History {
+    /// Takes in a step.
+    pub fn step(&mut self, step: &Step) {
+        let at = step.step as f64;
+        let push = |curve: &mut Curve, value| curve.push(at, step.elapsed, value);
+        push(&mut self.loss, step.loss);
+        push(&mut self.grad_norm, step.grad_norm);
+        push(&mut self.learning_rate, step.learning_rate);
+        let seconds = step.elapsed - self.latest;
+        if seconds > 0.0 {
+            push(&mut self.samples, step.samples as f64 / seconds);
+            push(&mut self.tokens, step.tokens as f64 / seconds);
+        }
+        self.latest = step.elapsed;
+    }
+
+    /// Takes in an epoch.
+    pub fn epoch(&mut self, epoch: &Epoch) {
+        let at = epoch.step as f64;
+        self.train_accuracy.push(at, epoch.elapsed, epoch.train_accuracy);
+        self.train_f1.push(at, epoch.elapsed, epoch.train_f1);
+    }
+
+    /// Takes in an evaluation, whose time does not count towards the next step's.
+    pub fn evaluated(&mut self, evaluated: &Evaluated) {
+        let (at, seconds) = (evaluated.step as f64, evaluated.elapsed);
+        self.eval_loss.push(at, seconds, evaluated.metrics.eval_loss);
+        self.eval_accuracy.push(at, seconds, evaluated.metrics.eval_accuracy);
+        self.eval_f1.push(at, seconds, evaluated.metrics.eval_f1);
+        self.latest = seconds;
+    }
+
+    /// Smooths the curves that are noisy, as TensorBoard does.
+    pub fn smooth(&mut self, smoothing: f64) {
+        for curve in [&mut self.loss, &mut self.grad_norm, &mut self.samples, &mut self.tokens] {
+            curve.smooth(smoothing);
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The charts of the training page: which curves each has, and how far its axes reach.
+
+use super::canvas::Pen;
+use super::chart::{Chart, Mark, Reference, Trace};
+use super::theme::Theme;
+use crate::app::charts::{Area, XAxis, YRange};
+use crate::app::curve::Curve;
+use crate::app::panels::Panel;
+use crate::app::ticks::{Unit, number, round_bounds};
+use crate::app::{State, references};
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph};
+
+/// A curve of a chart.
+struct Figure<'a> {
+    name: &'static str,
+    curve: &'a Curve,
+    pen: Pen,
+    /// Whether it is smoothed, with what was measured beneath.
+    smooth: bool,
+    /// Whether its points are marked.
+    points: bool,
+}
+
+fn figures(panel: Panel, state: &State, theme: Theme) -> Vec<Figure<'_>> {
+    let history = &state.history;
+    let measured = |name, curve, style: Style, sign| {
+        let pen = Pen { style, sign };
+        Figure { name, curve, pen, smooth: false, points: true }
+    };
+    let noisy = |name, curve| {
+        let pen = Pen { style: theme.train(), sign: '*' };
+        Figure { name, curve, pen, smooth: true, points: false }
+    };
+    match panel {
+        Panel::Loss => vec![
+            noisy("train", &history.loss),
+            measured("eval", &history.eval_loss, theme.eval(), 'o'),
+        ],
+        Panel::Accuracy => vec![
+            measured("train F1", &history.train_f1, theme.raw(), '.'),
+            measured("train", &history.train_accuracy, theme.train(), '*'),
+            measured("F1", &history.eval_f1, theme.f1(), '+'),
+            measured("eval", &history.eval_accuracy, theme.eval(), 'o'),
+        ],
+        Panel::LearningRate => {
+            let pen = Pen { style: theme.train(), sign: '*' };
+            let curve = &history.learning_rate;
+            vec![Figure { name: "rate", curve, pen, smooth: false, points: false }]
+        }
+        Panel::GradNorm => vec![noisy("norm", &history.grad_norm)],
+        Panel::Throughput => {
+            vec![noisy("samples/s", &history.samples), noisy("tokens/s", &history.tokens)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Draws a chart into a block. Curves that cannot share an axis stand below each other, or, where
+/// there is no room, the first one stands for all.
+pub fn draw(
+    frame: &mut Frame,
+    area: Rect,
+    panel: Panel,
+    block: Block,
+    state: &State,
+    theme: Theme,
+) {
+    let figures = figures(panel, state, theme);
+    let block = block.title(legend(panel, &figures, state, area, theme));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    if figures.iter().all(|figure| figure.curve.is_empty()) {
+        let text = waiting_for(panel, state);
+        let middle = Rect { y: inner.y + inner.height / 2, height: inner.height.min(1), ..inner };
+        let text = Line::styled(text, theme.dim()).centered();
+        return frame.render_widget(Paragraph::new(text), middle);
+    }
+    if panel != Panel::Throughput {
+        return draw_chart(frame, inner, panel, &figures, state, theme);
+    }
+    let shown = if inner.height >= 11 { &figures[..] } else { &figures[..1] };
+    let rooms = Layout::vertical(vec![Constraint::Fill(1); shown.len()]).split(inner);
+    for (figure, room) in shown.iter().zip(rooms.iter()) {
+        draw_chart(frame, *room, panel, std::slice::from_ref(figure), state, theme);
+    }
+}
+
+fn waiting_for(panel: Panel, state: &State) -> &'static str {
+    match panel {
+        _ if !state.is_running() => "no step was taken",
+        Panel::Accuracy => "waiting for the first epoch",
+        _ => "waiting for the first step",
+    }
+}
+
+fn draw_chart(
+    frame: &mut Frame,
+    area: Rect,
+    panel: Panel,
+    figures: &[Figure],
+    state: &State,
+    theme: Theme,
+) {
+    let window = state.charts.view(state.steps_done() as f64);
+    let scale = Scale::of(state);
+    let bins = 2 * usize::from(area.width);
+    let mut traces = Vec::new();
+    for figure in figures {
+        let x = |step: f64, seconds: f64| scale.place(step, seconds);
+        let raw = figure.curve.raw_segments(window, bins, x);
+        if figure.smooth {
+            let pen = Pen { style: theme.raw(), sign: '.' };
+            traces.push(Trace { segments: raw, pen, points: false });
+            let segments = figure.curve.smoothed_segments(window, bins, x);
+            traces.push(Trace { segments, pen: figure.pen, points: false });
+        } else {
+            traces.push(Trace { segments: raw, pen: figure.pen, points: figure.points });
+        }
+    }
+    let references = if panel == Panel::Accuracy { references::of(state) } else { Vec::new() };
+    let log_y = state.charts.log_y.contains(&panel);
+    let named: Vec<f64> = references.iter().map(|reference| reference.value).collect();
+    let y = y_range(panel, figures, &named, window, area.height, state);
+    let mut marks: Vec<Mark> = Vec::new();
+    for &(step, _) in figures.iter().flat_map(|figure| figure.curve.not_finite()) {
+        marks.push(Mark { x: scale.at(step), sign: '!', style: theme.error() });
+    }
+    let chart = Chart {
+        x: window.map(|step| scale.at(step)),
+        x_unit: scale.unit(),
+        y,
+        y_unit: if panel == Panel::Throughput { Unit::Rate } else { Unit::Number },
+        log_y,
+        traces,
+        references: references
+            .into_iter()
+            .map(|reference| Reference { y: reference.value, name: reference.name.to_owned() })
+            .collect(),
+        marks,
+        cursor: state.charts.cursor.map(|step| scale.at(step)),
+    };
+    let plot = chart.draw(area, frame.buffer_mut(), theme);
+    let mut drawn = state.charts.drawn.borrow_mut();
+    drawn
+        .plots
+        .push((panel, Area { x: plot.x, y: plot.y, width: plot.width, height: plot.height }));
+    // Two charts of one panel would each take the other's range.
+    if panel != Panel::Throughput {
+        drawn.ranges.insert(panel, y);
+    }
+}
+
+/// What the x axes count, and where a step stands on them.
+struct Scale<'a> {
+    axis: XAxis,
+    steps_per_epoch: f64,
+    /// The clock when training began.
+    began: f64,
+    curve: &'a Curve,
+}
+
+impl<'a> Scale<'a> {
+    fn of(state: &'a State) -> Self {
+        let per_epoch = state.started.as_ref().map_or(1, |started| started.steps_per_epoch.max(1));
+        let began = state.clock_when_training_began();
+        let axis = match state.charts.axis {
+            XAxis::Wall if began.is_none() => XAxis::Relative,
+            axis => axis,
+        };
+        let began = began.unwrap_or(0.0);
+        Self { axis, steps_per_epoch: per_epoch as f64, began, curve: &state.history.loss }
+    }
+
+    fn place(&self, step: f64, seconds: f64) -> f64 {
+        match self.axis {
+            XAxis::Step => step,
+            XAxis::Epoch => step / self.steps_per_epoch,
+            XAxis::Relative => seconds,
+            XAxis::Wall => self.began + seconds,
+        }
+    }
+
+    fn at(&self, step: f64) -> f64 {
+        let timed = matches!(self.axis, XAxis::Relative | XAxis::Wall);
+        self.place(step, if timed { self.curve.seconds_at(step) } else { 0.0 })
+    }
+
+    fn unit(&self) -> Unit {
+        match self.axis {
+            XAxis::Step => Unit::Count,
+            XAxis::Epoch => Unit::Number,
+            XAxis::Relative => Unit::Duration,
+            XAxis::Wall => Unit::Clock,
+        }
+    }
+}
+
+/// How far the y axis reaches: round, and as it was as long as that fits.
+fn y_range(
+    panel: Panel,
+    figures: &[Figure],
+    named: &[f64],
+    window: [f64; 2],
+    height: u16,
+    state: &State,
+) -> [f64; 2] {
+    let wanted = state.charts.ranges.get(&panel).copied().unwrap_or_default();
+    if let YRange::Fixed(range) = wanted {
+        return range;
+    }
+    let mut range: Option<[f64; 2]> = None;
+    let mut hold = |[from, to]: [f64; 2]| {
+        let [low, high] = range.get_or_insert([from, to]);
+        (*low, *high) = (low.min(from), high.max(to));
+    };
+    for figure in figures {
+        let curve = figure.curve;
+        let usual = figure.smooth && wanted == YRange::Usual;
+        let raw = if usual { curve.usual_range(window) } else { curve.whole_range(window) };
+        raw.into_iter().for_each(&mut hold);
+        if usual {
+            curve.smoothed_range(window).into_iter().for_each(&mut hold);
+        }
+    }
+    for value in named {
+        hold([*value, *value]);
+    }
+    let [mut low, high] = range.unwrap_or([0.0, 1.0]);
+    let log = state.charts.log_y.contains(&panel);
+    if log {
+        // Values of zero and below have no place on it.
+        low = low.max(high.abs().max(1e-12) * 1e-6);
+        return [low * 0.9, high.max(low) * 1.1];
+    }
+    let before = state.charts.drawn.borrow().ranges.get(&panel).copied();
+    if let Some([from, to]) = before
+        && from <= low
+        && to >= high
+        && high - low >= 0.4 * (to - from)
+    {
+        return [from, to];
+    }
+    round_bounds(low, high, usize::from(height / 2).clamp(2, 8))
+}
+
+/// The values under the cursor, or the latest ones, each in the colour of its curve.
+fn legend(
+    panel: Panel,
+    figures: &[Figure],
+    state: &State,
+    area: Rect,
+    theme: Theme,
+) -> Line<'static> {
+    let mut spans: Vec<Span> = Vec::new();
+    let broken = figures.iter().find_map(|figure| figure.curve.not_finite().last());
+    if let Some((step, value)) = broken.filter(|_| state.charts.cursor.is_none()) {
+        spans.push(Span::styled(format!(" {value} at step {step} "), theme.error()));
+    }
+    if let Some(cursor) = state.charts.cursor {
+        spans.push(Span::styled(format!(" step {cursor} "), theme.cursor()));
+    }
+    // Of curves on one axis the last one matters most, of several axes the first.
+    let mut by_weight: Vec<&Figure> = figures.iter().collect();
+    if panel != Panel::Throughput {
+        by_weight.reverse();
+    }
+    for figure in by_weight {
+        let value = match state.charts.cursor {
+            Some(cursor) => figure.curve.at(cursor).map(|(_, raw, smoothed)| (raw, smoothed)),
+            None => figure
+                .curve
+                .last()
+                .map(|raw| (raw, figure.curve.last_smoothed().unwrap_or(f64::NAN))),
+        };
+        let Some((raw, smoothed)) = value else { continue };
+        let text = match state.charts.cursor {
+            Some(_) if figure.smooth => {
+                format!(" {} {} ({}) ", figure.name, short(raw), short(smoothed))
+            }
+            None if figure.smooth => format!(" {} {} ", figure.name, short(smoothed)),
+            _ => format!(" {} {} ", figure.name, short(raw)),
+        };
+        spans.push(Span::styled(text, figure.pen.style));
+    }
+    // What does not fit beside the title is left out, the most important coming first.
+    let mut room =
+        usize::from(area.width).saturating_sub(6 + super::grid::title(panel, state).len());
+    spans.retain(|span| {
+        let fits = span.width() <= room;
+        room = if fits { room - span.width() } else { 0 };
+        fits
+    });
+    Line::from(spans).alignment(Alignment::Right)
+}
+
+/// A value in few characters, of the same width for values alike.
+fn short(value: f64) -> String {
+    match value.abs() {
+        size if (100.0..1e5).contains(&size) => format!("{value:.0}"),
+        size if (0.01..100.0).contains(&size) => format!("{value:.3}"),
+        _ => number(value),
+    }
+}
