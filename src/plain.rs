@@ -262,9 +262,13 @@ impl Lines {
             }
             TrainEvent::Checkpoint(saved) => {
                 self.checkpoint = Some(saved.clone());
+                self.known.pace.saved(saved);
                 writeln!(out, "checkpoint {}", saved.path)?;
             }
             TrainEvent::Warned(warned) => talk(&format!("warning: {}", warned.message)),
+            TrainEvent::Steered(steered) => {
+                writeln!(out, "step {}: {}", steered.step, steered.how)?;
+            }
             TrainEvent::Saved(saved) => {
                 writeln!(out, "saved {} at step {}", saved.path, saved.step)?;
             }

@@ -216,6 +216,43 @@ fn a_run_can_be_stopped_and_looked_at() {
 }
 
 #[test]
+fn a_run_is_paused_steered_and_goes_on() {
+    let mut terminal = Terminal::start(120, 40, &endless(), &[]);
+    terminal.wait_for("  eval loss");
+    terminal.press(" ");
+    let text = terminal.wait_for("paused · step");
+    let step = |text: &str| {
+        let after = text.split("paused · step ").nth(1).unwrap_or_default();
+        after.split('/').next().unwrap_or_default().to_owned()
+    };
+    let stands_at = step(&text);
+    std::thread::sleep(Duration::from_millis(700));
+    assert_eq!(step(&terminal.text()), stands_at, "it goes on");
+    // Nothing else is told while it waits, so that what is asked for stays in the log.
+    terminal.press("r");
+    terminal.wait_for("The next step uses");
+    terminal.press("\x1525e-1\r");
+    terminal.wait_for("not a rate");
+    terminal.press("\x151e-5\r");
+    terminal.wait_for(": learning rate changed");
+    terminal.press("C");
+    terminal.wait_for(": checkpoint requested");
+    let folder = terminal.folder.path().join(format!("outputs/checkpoint-{stands_at}"));
+    terminal.wait("the checkpoint", |_| folder.is_dir());
+    terminal.press("e");
+    terminal.wait_for(": evaluation requested");
+    terminal.wait_for("paused · step");
+    terminal.press(" ");
+    terminal.wait("further steps", |text| text.contains("training · step"));
+    terminal.press("qy");
+    terminal.end(0);
+    let journal = terminal.folder.path().join("outputs/events.jsonl");
+    let journal = std::fs::read_to_string(journal).expect("a journal");
+    let told = journal.lines().filter(|line| line.contains("\"event\":\"steered\"")).count();
+    assert_eq!(told, 5, "paused, rate, checkpoint, evaluation, resumed");
+}
+
+#[test]
 fn resizing_leaves_nothing_behind() {
     let mut terminal = Terminal::start(120, 40, &endless(), &[]);
     terminal.wait_for("  eval loss");

@@ -114,6 +114,10 @@ impl Log {
             TrainEvent::Checkpoint(saved) => {
                 self.push(elapsed, Level::Info, format!("checkpoint {}", saved.path));
             }
+            TrainEvent::Steered(steered) => {
+                let text = format!("step {}: {}", steered.step, steered.how);
+                self.push(steered.elapsed, Level::Result, text);
+            }
             TrainEvent::Warned(warned) => {
                 self.push(elapsed, Level::Warning, warned.message.clone());
             }

@@ -11,6 +11,7 @@ pub mod panels;
 pub mod prompt;
 pub mod references;
 pub mod state;
+pub mod steer;
 pub mod ticks;
 pub mod update;
 pub mod view;

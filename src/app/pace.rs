@@ -1,6 +1,6 @@
 //! How fast a run goes, and how long it still takes.
 
-use crate::train::event::{Evaluated, Started, Step};
+use crate::train::event::{Evaluated, Saved, Started, Step};
 use std::collections::VecDeque;
 
 /// Steps the rates are averaged over.
@@ -18,6 +18,8 @@ pub struct Pace {
     /// The moment the latest step or evaluation ended, in seconds since training began.
     latest: f64,
     evaluation_seconds: Option<f64>,
+    /// What the latest checkpoint cost.
+    saving_seconds: f64,
 }
 
 /// Rates over the latest steps.
@@ -48,6 +50,12 @@ impl Pace {
         self.evaluation_seconds = Some(evaluated.metrics.eval_runtime);
     }
 
+    /// Counts a checkpoint, whose time is not the next step's.
+    pub fn saved(&mut self, saved: &Saved) {
+        self.latest += saved.seconds;
+        self.saving_seconds = saved.seconds;
+    }
+
     /// Rates over the latest steps, once there is one.
     pub fn rates(&self) -> Option<Rates> {
         let seconds: f64 = self.recent.iter().map(|step| step.0).sum();
@@ -63,8 +71,8 @@ impl Pace {
         })
     }
 
-    /// Seconds until the run ends after `step` steps: the steps left and the evaluations left,
-    /// `evaluating` of the current one (from 0 to 1) being done already.
+    /// Seconds until the run ends after `step` steps: the steps, the evaluations and the
+    /// checkpoints left, `evaluating` of the current evaluation (from 0 to 1) being done already.
     pub fn left(&self, started: &Started, step: u64, evaluating: Option<f64>) -> Option<f64> {
         let rates = self.rates()?;
         let steps_left = started.max_steps.saturating_sub(step);
@@ -72,14 +80,20 @@ impl Pace {
             started.eval_samples as f64 * EVALUATION_COST / rates.samples.max(1e-9)
         });
         let current = evaluating.map_or(0.0, |done| 1.0 - done);
-        let evaluations = evaluations_after(started, step) as f64 + current;
-        Some(steps_left as f64 / rates.steps + evaluations * evaluation)
+        let evaluations = times_after(started.eval_steps, started, step) as f64 + current;
+        let saves = match started.save_steps {
+            0 => 0,
+            every => times_after(every, started, step),
+        };
+        let saving = saves as f64 * self.saving_seconds;
+        Some(steps_left as f64 / rates.steps + evaluations * evaluation + saving)
     }
 }
 
-/// How many evaluations are still to come after `step` steps, one due at this very step left out.
-fn evaluations_after(started: &Started, step: u64) -> u64 {
-    let (max_steps, every) = (started.max_steps, started.eval_steps);
+/// How often what happens every so many steps, and at the last one, is still to come after `step`
+/// steps, once at this very step left out.
+fn times_after(every: u64, started: &Started, step: u64) -> u64 {
+    let max_steps = started.max_steps;
     if step >= max_steps {
         return 0;
     }
@@ -113,6 +127,15 @@ mod tests {
         // The first step after an evaluation does not count the evaluation's time.
         pace.step(&step(64, 0.7, 8.4));
         assert!((pace.rates().map_or(0.0, |r| r.steps) - 10.0).abs() < 0.01);
+        // A checkpoint's time is no step's, and those to come are counted.
+        let before = pace.left(&started, 64, None).unwrap_or_default();
+        pace.saved(&Saved { path: String::new(), step: 64, seconds: 3.0 });
+        pace.step(&step(65, 0.7, 11.5));
+        assert!((pace.rates().map_or(0.0, |r| r.steps) - 10.0).abs() < 0.01);
+        started.save_steps = 100;
+        let left = pace.left(&started, 64, None).unwrap_or_default();
+        assert!((left - before - 7.0 * 3.0).abs() < 0.1, "{left}");
+        started.save_steps = 0;
         let half = pace.left(&started, 126, Some(0.5)).unwrap_or_default();
         let none = pace.left(&started, 126, None).unwrap_or_default();
         assert!((half - none - 1.0).abs() < 0.01);
@@ -122,10 +145,13 @@ mod tests {
     fn evaluations_to_come() {
         let mut run = started();
         (run.max_steps, run.eval_steps) = (630, 63);
-        assert_eq!([0, 62, 63, 629, 630].map(|s| evaluations_after(&run, s)), [10, 10, 9, 1, 0]);
+        assert_eq!(
+            [0, 62, 63, 629, 630].map(|s| times_after(run.eval_steps, &run, s)),
+            [10, 10, 9, 1, 0]
+        );
         (run.max_steps, run.eval_steps) = (100, 63);
-        assert_eq!([0, 63, 99].map(|s| evaluations_after(&run, s)), [2, 1, 1]);
+        assert_eq!([0, 63, 99].map(|s| times_after(run.eval_steps, &run, s)), [2, 1, 1]);
         run.eval_steps = 0;
-        assert_eq!(evaluations_after(&run, 50), 1);
+        assert_eq!(times_after(run.eval_steps, &run, 50), 1);
     }
 }

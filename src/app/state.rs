@@ -6,7 +6,9 @@ use super::log::Log;
 use super::pace::Pace;
 use super::panels::Arrangement;
 use super::prompt::Prompt;
+use super::steer::RateInput;
 use crate::train::event::{Epoch, Evaluated, Failed, Finished, Saved, Started, Step};
+use crate::train::steering::Steered;
 use crate::worker::Activity;
 use std::cell::Cell;
 
@@ -48,6 +50,8 @@ pub enum Overlay {
     ConfirmQuit,
     /// Whether to leave although the model could not be saved.
     ConfirmUnsaved,
+    /// Which learning rate to go on with.
+    LearningRate,
 }
 
 /// One epoch's figures, as far as they are known.
@@ -115,6 +119,14 @@ pub struct State {
     /// The local time when the program started, in seconds since 1970; `None` where no clock on
     /// the wall can be told, as in a replay.
     pub wall_clock: Option<f64>,
+    /// How the user has steered the run.
+    pub steered: Vec<Steered>,
+    /// When the run was paused, on the clock of [`Self::now`], while it is.
+    pub paused_at: Option<f64>,
+    /// Whether the run is to end with the current epoch.
+    pub stop_after_epoch: bool,
+    /// The learning rate that is being typed.
+    pub rate: RateInput,
     /// Whether the user has asked to end the run.
     pub stopping: bool,
     /// Whether to leave as soon as the run has ended.
@@ -149,6 +161,10 @@ impl Default for State {
             now: 0.0,
             began: None,
             wall_clock: None,
+            steered: Vec::new(),
+            paused_at: None,
+            stop_after_epoch: false,
+            rate: RateInput::default(),
             stopping: false,
             quitting: false,
         }
@@ -181,7 +197,7 @@ impl State {
         match self.began {
             Some(began) if self.is_running() => {
                 let before = self.started.as_ref().map_or(0.0, |started| started.resumed_elapsed);
-                before + self.now - began
+                before + self.paused_at.unwrap_or(self.now) - began
             }
             _ => self.step.as_ref().map_or(0.0, |step| step.elapsed),
         }
@@ -239,6 +255,7 @@ pub(crate) mod tests {
             max_steps: 630,
             num_train_epochs: 10.0,
             eval_steps: 63,
+            save_steps: 50,
             logging_steps: 50,
             output_dir: "outputs".to_owned(),
             replaces_model: true,
@@ -324,7 +341,7 @@ pub(crate) mod tests {
     /// The end of [`run`].
     pub fn ending() -> Vec<TrainEvent> {
         vec![
-            TrainEvent::Saved(Saved { path: "outputs".to_owned(), step: 630 }),
+            TrainEvent::Saved(Saved { path: "outputs".to_owned(), step: 630, seconds: 0.1 }),
             TrainEvent::Finished(Finished {
                 global_step: 630,
                 training_loss: 0.3012,

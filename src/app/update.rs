@@ -4,6 +4,7 @@ use super::charts::ChartAction;
 use super::log::Level;
 use super::panels::PanelAction;
 use super::state::{EpochRow, Overlay, Page, State};
+use super::steer::{self, SteerAction};
 use super::view;
 use crate::train::event::{Epoch, Evaluated, TrainEvent, untold_losses};
 use crate::worker::{Activity, Command, Report};
@@ -53,6 +54,8 @@ pub enum Action {
     Chart(ChartAction),
     /// Arrange the panels otherwise.
     Panel(PanelAction),
+    /// Steer the run.
+    Steer(SteerAction),
     /// Let go of the cursor, the zoom or the panel that fills the page.
     LetGo,
 }
@@ -74,7 +77,7 @@ pub enum Message {
 }
 
 /// Something to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Tell the run.
     Send(Command),
@@ -144,7 +147,11 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             }
         }
         Action::History(direction) => state.prompt.history(direction),
+        Action::Edit(request) if state.overlay == Some(Overlay::LearningRate) => {
+            state.rate.edit(request);
+        }
         Action::Edit(request) => state.prompt.edit(request),
+        Action::Steer(action) => return steer::act(state, action),
         Action::Chart(action) => view::act(state, action),
         Action::Panel(action) => {
             let per_page = state.charts.drawn.borrow().per_page;
@@ -218,6 +225,7 @@ fn reported(state: &mut State, report: Report) -> Vec<Effect> {
         Report::Activity(activity) => {
             state.activity = activity;
             if state.activity == Activity::Idle {
+                steer::ended(state);
                 state.stopping = false;
                 if state.overlay == Some(Overlay::ConfirmQuit) {
                     state.overlay = None;
@@ -247,6 +255,9 @@ fn happened(state: &mut State, event: TrainEvent) {
     let logging_steps = state.started.as_ref().map_or(1, |s| s.logging_steps);
     let elapsed = state.elapsed();
     state.log.tell(&event, elapsed, logging_steps);
+    if let TrainEvent::Steered(steered) = &event {
+        steer::happened(state, steered);
+    }
     fold(state, event);
 }
 
@@ -269,8 +280,12 @@ fn fold(state: &mut State, event: TrainEvent) {
         }
         TrainEvent::Evaluated(evaluated) => judged(state, evaluated),
         TrainEvent::BestLoaded(evaluated) => state.evaluated = Some(evaluated),
-        TrainEvent::Checkpoint(saved) => state.checkpoint = Some(saved),
+        TrainEvent::Checkpoint(saved) => {
+            state.pace.saved(&saved);
+            state.checkpoint = Some(saved);
+        }
         TrainEvent::Warned(_) => {}
+        TrainEvent::Steered(steered) => steer::keep(state, steered),
         TrainEvent::Saved(saved) => {
             state.saved = Some(saved);
             // It may be a failed save that is mended; a failed run stays one.

@@ -22,6 +22,10 @@ pub enum Place {
     Charts,
     /// On the training page, at its panels.
     Panels,
+    /// On the training page, at the run itself.
+    Steering,
+    /// At the question for a learning rate.
+    Rate,
     /// On the settings and log pages, and in the help.
     Scrolling,
     /// In the predict pane.
@@ -42,6 +46,8 @@ impl Place {
             Self::Reading => "Train, Settings and Log",
             Self::Charts => "Train: charts",
             Self::Panels => "Train: panels",
+            Self::Steering => "Train: the run",
+            Self::Rate => "When asked for a learning rate",
             Self::Scrolling => "Settings, Log and this help",
             Self::Typing => "Predict",
             Self::Help => "This help",
@@ -51,16 +57,18 @@ impl Place {
     }
 
     /// All places, in the order of the help.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Reading,
         Self::Charts,
         Self::Panels,
+        Self::Steering,
         Self::Typing,
         Self::Anywhere,
         Self::Scrolling,
         Self::Help,
         Self::ConfirmQuit,
         Self::ConfirmUnsaved,
+        Self::Rate,
     ];
 }
 
@@ -85,8 +93,11 @@ pub fn places(state: &State) -> &'static [Place] {
         (Some(Overlay::Help), _) => &[Place::Help, Place::Scrolling, Place::Anywhere],
         (Some(Overlay::ConfirmQuit), _) => &[Place::ConfirmQuit, Place::Anywhere],
         (Some(Overlay::ConfirmUnsaved), _) => &[Place::ConfirmUnsaved, Place::Anywhere],
+        (Some(Overlay::LearningRate), _) => &[Place::Rate, Place::Anywhere],
         (None, Page::Predict) => &[Place::Typing, Place::Anywhere],
-        (None, Page::Train) => &[Place::Reading, Place::Charts, Place::Panels, Place::Anywhere],
+        (None, Page::Train) => {
+            &[Place::Reading, Place::Charts, Place::Panels, Place::Steering, Place::Anywhere]
+        }
         (None, Page::Settings | Page::Log) => &[Place::Reading, Place::Scrolling, Place::Anywhere],
     }
 }
@@ -102,7 +113,7 @@ pub fn action(state: &State, event: KeyEvent) -> Option<Action> {
     }
     match event.code {
         KeyCode::Char(c)
-            if places(state)[0] == Place::Typing
+            if [Place::Typing, Place::Rate].contains(&places(state)[0])
                 && (event.modifiers - KeyModifiers::SHIFT).is_empty() =>
         {
             Some(Action::Edit(InputRequest::InsertChar(c)))
@@ -123,6 +134,7 @@ mod tests {
                 Some(Overlay::Help),
                 Some(Overlay::ConfirmQuit),
                 Some(Overlay::ConfirmUnsaved),
+                Some(Overlay::LearningRate),
             ] {
                 states.push(State { page, overlay, ..State::default() });
             }

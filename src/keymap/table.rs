@@ -4,6 +4,7 @@ use super::key::{Key, alt, char, control, control_key, key};
 use super::{Binding, Place};
 use crate::app::charts::ChartAction;
 use crate::app::panels::PanelAction;
+use crate::app::steer::SteerAction;
 use crate::app::{Action, Page};
 use crossterm::event::KeyCode;
 use tui_input::InputRequest;
@@ -22,7 +23,7 @@ const fn binding(
 pub const BINDINGS: &[Binding] = {
     use Action::{
         Chart, Close, Edit, Help, History, Interrupt, LetGo, NextPage, Panel, PreviousPage, Quit,
-        QuitUnsaved, SaveAgain, Scroll, ScrollToBottom, ScrollToTop, Show, StopAndQuit,
+        QuitUnsaved, SaveAgain, Scroll, ScrollToBottom, ScrollToTop, Show, Steer, StopAndQuit,
         StopAndStay, Submit,
     };
     use ChartAction::{
@@ -35,7 +36,11 @@ pub const BINDINGS: &[Binding] = {
     };
     use PanelAction::{Columns, Focus, Hide, Maximise, Page as Turn, Shift, ShowAll};
     use Place::{
-        Anywhere, Charts, ConfirmQuit, ConfirmUnsaved, Panels, Reading, Scrolling, Typing,
+        Anywhere, Charts, ConfirmQuit, ConfirmUnsaved, Panels, Rate, Reading, Scrolling, Steering,
+        Typing,
+    };
+    use SteerAction::{
+        AskRate, DoubleRate, EvaluateNow, HalveRate, Pause, SaveNow, SetRate, StopAfterEpoch,
     };
     &[
         binding(Reading, &[char('1')], Show(Page::Train), "Training: charts and scores", None),
@@ -93,6 +98,29 @@ pub const BINDINGS: &[Binding] = {
         binding(Panels, &[char('}')], Panel(Shift(1)), "Move the panel on", None),
         binding(Panels, &[char('{')], Panel(Shift(-1)), "Move the panel back", None),
         binding(Panels, &[char('c')], Panel(Columns), "Columns: as fit, or 1 to 4", None),
+        binding(Steering, &[char(' ')], Steer(Pause), "Pause, or go on", Some("pause")),
+        binding(Steering, &[char('C')], Steer(SaveNow), "Write a checkpoint now", None),
+        binding(Steering, &[char('e')], Steer(EvaluateNow), "Evaluate now", None),
+        binding(
+            Steering,
+            &[char('E')],
+            Steer(StopAfterEpoch),
+            "Stop after this epoch, or not",
+            None,
+        ),
+        binding(Steering, &[char('r')], Steer(AskRate), "Change the learning rate", None),
+        binding(Rate, &[key(Enter)], Steer(SetRate), "Go on with this rate", Some("change it")),
+        binding(Rate, &[key(Up)], Steer(DoubleRate), "Twice the rate", Some("double")),
+        binding(Rate, &[key(Down)], Steer(HalveRate), "Half the rate", Some("halve")),
+        binding(
+            Rate,
+            &[key(Backspace)],
+            Edit(InputRequest::DeletePrevChar),
+            "Delete the character before",
+            None,
+        ),
+        binding(Rate, &[control('u')], Edit(InputRequest::DeleteLine), "Delete it all", None),
+        binding(Rate, &[key(Esc)], Close, "Leave the rate as it is", Some("leave it")),
         binding(
             Panels,
             &[key(Esc)],

@@ -134,6 +134,7 @@ fn step_of(event: &TrainEvent) -> Option<u64> {
         TrainEvent::Evaluated(evaluated) => Some(evaluated.step),
         TrainEvent::Checkpoint(saved) => Some(saved.step),
         TrainEvent::Warned(warned) => Some(warned.step),
+        TrainEvent::Steered(steered) => Some(steered.step),
         TrainEvent::Started(_)
         | TrainEvent::BestLoaded(_)
         | TrainEvent::Saved(_)
@@ -173,7 +174,7 @@ mod tests {
     }
 
     fn saved(path: &str, step: u64) -> TrainEvent {
-        TrainEvent::Checkpoint(Saved { path: path.to_owned(), step })
+        TrainEvent::Checkpoint(Saved { path: path.to_owned(), step, seconds: 0.5 })
     }
 
     fn failed(step: u64) -> TrainEvent {

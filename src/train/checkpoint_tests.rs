@@ -12,8 +12,10 @@ use crate::model::{Architecture, ModelConfig};
 use crate::train::event::TrainEvent;
 use crate::train::observer::{Control, Observer};
 use crate::train::state::LogEntry;
+use crate::train::steering::Request;
 use crate::train::{Trainer, TrainerState};
 use serde_json::json;
+use std::collections::VecDeque;
 use tempfile::TempDir;
 
 fn config() -> Result<ModelConfig, ModelError> {
@@ -59,6 +61,8 @@ struct Recorder {
     events: Vec<TrainEvent>,
     logged: Vec<LogEntry>,
     stop_at: Option<usize>,
+    /// What is asked after how many steps.
+    asked: VecDeque<(usize, Request)>,
 }
 
 impl Observer for Recorder {
@@ -79,6 +83,17 @@ impl Observer for Recorder {
         match self.stop_at {
             Some(stop_at) if steps >= stop_at => Control::Stop { evaluate: true },
             _ => Control::Continue,
+        }
+    }
+
+    fn request(&mut self, engine: &mut dyn Engine, _: bool) -> Option<Request> {
+        let steps = self.events.iter().filter(|e| matches!(e, TrainEvent::Step(_))).count();
+        if self.asked.front().is_some_and(|(after, _)| steps >= *after) {
+            return self.asked.pop_front().map(|(_, request)| request);
+        }
+        match self.between_batches(engine) {
+            Control::Continue => None,
+            Control::Stop { evaluate } => Some(Request::Stop { evaluate }),
         }
     }
 }
@@ -367,3 +382,6 @@ fn a_checkpoint_that_cannot_be_written_is_told_and_the_run_goes_on() -> anyhow::
     assert_eq!(warned, 8);
     Ok(())
 }
+
+#[path = "steering_tests.rs"]
+mod steering;

@@ -2,6 +2,7 @@
 //! these events and from nothing else.
 
 use super::metrics::Confusion;
+use super::steering::Steered;
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened, in the order in which it happened.
@@ -20,6 +21,8 @@ pub enum TrainEvent {
     Checkpoint(Saved),
     /// Something went wrong that the run survives.
     Warned(Warned),
+    /// The user steered the run.
+    Steered(Steered),
     /// The run has ended and gone back to its best model, which was judged so.
     BestLoaded(Evaluated),
     /// The model lies on disk.
@@ -53,6 +56,9 @@ pub struct Started {
     pub num_train_epochs: f64,
     /// Steps between two evaluations; none but the last if it is 0.
     pub eval_steps: u64,
+    /// Steps between two checkpoints; none but the last if it is 0.
+    #[serde(default)]
+    pub save_steps: u64,
     /// Steps between two log lines.
     pub logging_steps: u64,
     /// Where the model will be saved.
@@ -177,12 +183,15 @@ pub struct Evaluated {
 }
 
 /// A model was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
     /// The folder.
     pub path: String,
     /// Steps done.
     pub step: u64,
+    /// How long writing took.
+    #[serde(default)]
+    pub seconds: f64,
 }
 
 /// Something that went wrong and that the run survives.

@@ -5,6 +5,7 @@ use super::evaluation::{EvaluationOptions, evaluate};
 use super::event::{Evaluated, Saved, TrainEvent, Warned};
 use super::observer::{Control, Observer, TrainError};
 use super::progress::{Progress, RunState, VERSION, fingerprint};
+use super::schedule::Schedule;
 use super::state::TrainerState;
 use super::trainer::Trainer;
 use crate::config::{EvalStrategy, SaveStrategy};
@@ -23,11 +24,18 @@ pub(super) struct Run<'e> {
     pub(super) state: TrainerState,
     pub(super) max_steps: u64,
     pub(super) steps_per_epoch: u64,
+    pub(super) schedule: Schedule,
+    /// Since when it waits for the user.
+    pub(super) paused: Option<Instant>,
+    /// Whether the user wants it to end with the epoch.
+    pub(super) stop_after_epoch: bool,
 }
 
 impl Run<'_> {
+    /// Seconds of training; while the run is paused, the clock stands.
     pub(super) fn elapsed(&self) -> f64 {
-        self.before + self.began.elapsed().as_secs_f64()
+        let now = self.paused.unwrap_or_else(Instant::now);
+        self.before + now.duration_since(self.began).as_secs_f64()
     }
 
     pub(super) fn epoch(&self) -> f64 {
@@ -82,16 +90,21 @@ impl Trainer<'_> {
     /// Writes a checkpoint, unless there is one of this step. A failure is told, and the run goes
     /// on: it still holds everything.
     pub(super) fn save(&self, run: &mut Run<'_>, observer: &mut impl Observer) {
+        if self.arguments.save_strategy != SaveStrategy::No {
+            self.save_now(run, observer);
+        }
+    }
+
+    /// As [`Self::save`], whatever the strategy.
+    pub(super) fn save_now(&self, run: &mut Run<'_>, observer: &mut impl Observer) {
         let Some(checkpoints) = self.checkpoints else {
             return;
         };
         let step = run.at.step;
-        if step == 0
-            || run.at.saved_at == Some(step)
-            || self.arguments.save_strategy == SaveStrategy::No
-        {
+        if step == 0 || run.at.saved_at == Some(step) {
             return;
         }
+        let began = Instant::now();
         observer.saving();
         run.at.elapsed = run.elapsed();
         let size = self.model.parameters().count_without_embeddings();
@@ -118,7 +131,8 @@ impl Trainer<'_> {
         match checkpoints.write(self.model, run.engine, &run.state, state) {
             Ok(folder) => {
                 let path = printable(&folder.display().to_string()).into_owned();
-                observer.publish(TrainEvent::Checkpoint(Saved { path, step }));
+                let seconds = began.elapsed().as_secs_f64();
+                observer.publish(TrainEvent::Checkpoint(Saved { path, step, seconds }));
             }
             Err(error) => {
                 run.at.saved_at = before;

@@ -10,6 +10,7 @@ pub mod observer;
 pub mod progress;
 pub mod schedule;
 pub mod state;
+pub mod steering;
 mod steps;
 pub mod trainer;
 

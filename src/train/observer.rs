@@ -3,6 +3,7 @@
 use super::checkpoint::CheckpointError;
 use super::event::TrainEvent;
 use super::state::LogEntry;
+use super::steering::Request;
 use crate::engine::{Engine, EngineError};
 
 /// What the trainer is told between batches.
@@ -31,8 +32,19 @@ pub trait Observer {
     /// A checkpoint is about to be written.
     fn saving(&mut self);
 
-    /// Called between batches, while the engine is at rest and may be asked.
+    /// Called between batches of an evaluation, while the engine is at rest and may be asked.
     fn between_batches(&mut self, engine: &mut dyn Engine) -> Control;
+
+    /// Called between steps until it is `None`: what is asked of the run next. While the run is
+    /// paused it waits for something to be asked, and `None` ends the pause. The engine is at rest
+    /// and may be asked.
+    fn request(&mut self, engine: &mut dyn Engine, paused: bool) -> Option<Request> {
+        let _ = paused;
+        match self.between_batches(engine) {
+            Control::Continue => None,
+            Control::Stop { evaluate } => Some(Request::Stop { evaluate }),
+        }
+    }
 }
 
 /// Why a run cannot go on.

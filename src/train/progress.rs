@@ -54,6 +54,13 @@ pub struct Progress {
     pub best: Option<Evaluated>,
     /// Seconds of training.
     pub elapsed: f64,
+    /// What the scheduled learning rate is multiplied with, since the user changed it.
+    #[serde(default = "unchanged")]
+    pub rate_factor: f64,
+}
+
+fn unchanged() -> f64 {
+    1.0
 }
 
 impl Progress {
@@ -71,6 +78,7 @@ impl Progress {
             confusion: Confusion::new(classes),
             best: None,
             elapsed: 0.0,
+            rate_factor: unchanged(),
         }
     }
 

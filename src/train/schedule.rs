@@ -33,6 +33,11 @@ impl Schedule {
         Self { kind, base, warmup, total }
     }
 
+    /// The highest rate.
+    pub fn base(&self) -> f64 {
+        self.base
+    }
+
     /// The rate that optimizer step `step`, counted from 0, uses.
     pub fn rate(&self, step: u64) -> f64 {
         let ratio = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;

@@ -111,6 +111,14 @@ impl<'a> Trainer<'a> {
             state: TrainerState::new(arguments, samples),
             max_steps: arguments.max_steps(samples),
             steps_per_epoch: arguments.steps_per_epoch(samples),
+            schedule: Schedule::new(
+                arguments.lr_scheduler_type,
+                arguments.learning_rate,
+                arguments.warmup(arguments.max_steps(samples)),
+                arguments.max_steps(samples),
+            ),
+            paused: None,
+            stop_after_epoch: false,
         };
         if let Some(checkpoint) = resume {
             checkpoint.restore(self.model, run.engine)?;
@@ -145,12 +153,6 @@ impl<'a> Trainer<'a> {
         observer: &mut impl Observer,
     ) -> Result<Control, TrainError> {
         let arguments = self.arguments;
-        let schedule = Schedule::new(
-            arguments.lr_scheduler_type,
-            arguments.learning_rate,
-            arguments.warmup(run.max_steps),
-            run.max_steps,
-        );
         if run.at.step > 0 {
             // A stop may have come before the evaluation that was due here.
             let control = self.end_step(run, observer)?;
@@ -168,17 +170,21 @@ impl<'a> Trainer<'a> {
         };
         prepare_ahead(&plan, |inputs| {
             for input in inputs {
-                let control = observer.between_batches(run.engine);
+                let control = self.steer(run, observer)?;
                 if control != Control::Continue {
                     return Ok(control);
                 }
                 if run.at.step.is_multiple_of(run.steps_per_epoch) {
                     run.at.begin_epoch();
                 }
-                self.train_on(run, &input, schedule.rate(run.at.step), observer)?;
+                let rate = run.schedule.rate(run.at.step) * run.at.rate_factor;
+                self.train_on(run, &input, rate, observer)?;
                 let control = self.end_step(run, observer)?;
                 if control != Control::Continue {
                     return Ok(control);
+                }
+                if run.stop_after_epoch && run.ends_an_epoch() {
+                    return Ok(Control::Stop { evaluate: true });
                 }
             }
             Ok(Control::Continue)

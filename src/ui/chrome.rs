@@ -20,6 +20,10 @@ pub fn status(state: &State) -> String {
         _ if state.stopping => "stopping and saving".to_owned(),
         Activity::Preparing(what) => format!("{} …", what.to_lowercase()),
         Activity::Downloading(download) => format!("downloading · {}", download.file),
+        Activity::Paused => format!("paused · {}", steps()),
+        Activity::Training if state.stop_after_epoch => {
+            format!("training, stops after this epoch · {}", steps())
+        }
         Activity::Training => format!("training · {}", steps()),
         Activity::Evaluating(done, total) => format!("evaluating {done}/{total} · {}", steps()),
         Activity::Saving => format!("saving · {}", steps()),
@@ -45,6 +49,7 @@ pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let style = match &state.activity {
         Activity::Idle if state.failed.is_some() => theme.error(),
         Activity::Idle => theme.good(),
+        Activity::Paused => theme.warning(),
         _ if state.stopping => theme.warning(),
         _ => theme.strong(),
     };

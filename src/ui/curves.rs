@@ -8,6 +8,7 @@ use crate::app::curve::Curve;
 use crate::app::panels::Panel;
 use crate::app::ticks::{Unit, number, round_bounds};
 use crate::app::{State, references};
+use crate::train::steering::Steering;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -128,6 +129,15 @@ fn draw_chart(
     let mut marks: Vec<Mark> = Vec::new();
     for &(step, _) in figures.iter().flat_map(|figure| figure.curve.not_finite()) {
         marks.push(Mark { x: scale.at(step), sign: '!', style: theme.error() });
+    }
+    for steered in &state.steered {
+        let sign = match steered.how {
+            Steering::LearningRate { .. } => 'R',
+            Steering::Paused => 'P',
+            _ => continue,
+        };
+        let x = scale.place(steered.step as f64, steered.elapsed);
+        marks.push(Mark { x, sign, style: theme.warning() });
     }
     let chart = Chart {
         x: window.map(|step| scale.at(step)),

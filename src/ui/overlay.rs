@@ -6,7 +6,7 @@ use crate::app::{Overlay, State};
 use crate::keymap::{BINDINGS, Place};
 use crate::text::excerpt;
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Rect};
+use ratatui::layout::{Alignment, Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph, Wrap};
 
@@ -26,6 +26,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
             }
             draw_question(frame, area, &text, Place::ConfirmQuit, theme);
         }
+        Some(Overlay::LearningRate) => draw_rate(frame, area, state, theme),
         Some(Overlay::ConfirmUnsaved) => {
             let text = ["The trained model is not saved and would be lost.".to_owned()];
             draw_question(frame, area, &text, Place::ConfirmUnsaved, theme);
@@ -65,6 +66,43 @@ fn draw_question(frame: &mut Frame, area: Rect, text: &[String], place: Place, t
         .padding(ratatui::widgets::Padding::vertical(1));
     frame.render_widget(Clear, area);
     frame.render_widget(Paragraph::new(lines).block(block).wrap(Wrap { trim: false }), area);
+}
+
+/// The learning rate that is being typed, and what it would change.
+fn draw_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    let now = state.step.as_ref().map_or(0.0, |step| step.learning_rate);
+    let typed = state.rate.input.value();
+    let what = match state.rate.rate() {
+        Some(_) => Span::styled("the schedule keeps its shape from there", theme.dim()),
+        None if typed.is_empty() => Span::styled("such as 5e-5", theme.dim()),
+        None => Span::styled("not a rate: above 0, at most 1", theme.error()),
+    };
+    let prompt = "  rate ";
+    let mut lines = vec![
+        Line::from(format!("  Step {} used {now:.3e}. The next step uses:", state.steps_done())),
+        Line::default(),
+        Line::from(vec![
+            Span::styled(prompt, theme.dim()),
+            Span::styled(format!("{typed:<22}"), theme.strong()),
+            what,
+        ]),
+        Line::default(),
+    ];
+    for binding in BINDINGS.iter().filter(|binding| binding.place == Place::Rate) {
+        lines.push(keys_line(binding.keys, binding.help, 12, theme));
+    }
+    let area = centred(area, 72, lines.len() as u16 + 4);
+    let block = panel(theme, "learning rate")
+        .border_style(theme.warning())
+        .padding(ratatui::widgets::Padding::vertical(1));
+    let inner = block.inner(area);
+    frame.render_widget(Clear, area);
+    frame.render_widget(Paragraph::new(lines).block(block), area);
+    let column = prompt.len() + state.rate.input.visual_cursor();
+    let column = (column as u16).min(inner.width.saturating_sub(1));
+    if inner.height > 2 {
+        frame.set_cursor_position(Position::new(inner.x + column, inner.y + 2));
+    }
 }
 
 fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {

@@ -4,6 +4,7 @@ use super::bars::bar;
 use super::panel;
 use super::theme::Theme;
 use crate::app::State;
+use crate::app::steer::is_paused;
 use crate::summary::{clock, download_line};
 use crate::worker::Activity;
 use ratatui::Frame;
@@ -17,6 +18,9 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &s
     if !note.is_empty() {
         let note = Line::styled(format!(" {note} "), theme.dim());
         block = block.title(note.alignment(Alignment::Right));
+    }
+    if let Some(best) = best_line(state, theme) {
+        block = block.title_bottom(best.alignment(Alignment::Right));
     }
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -36,6 +40,16 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &s
         rate_line(state, theme),
     ];
     frame.render_widget(Paragraph::new(lines), inner);
+}
+
+/// The highest accuracy so far, and when it was reached.
+fn best_line(state: &State, theme: Theme) -> Option<Line<'static>> {
+    let best = state.best.as_ref()?;
+    Some(Line::from(vec![
+        Span::styled(" best ", theme.dim()),
+        Span::styled(format!("accuracy {:.4}", best.metrics.eval_accuracy), theme.eval()),
+        Span::styled(format!(" at step {} after {} ", best.step, clock(best.elapsed)), theme.dim()),
+    ]))
 }
 
 /// The epoch, or the evaluation while there is one.
@@ -75,6 +89,9 @@ fn bar_line(name: &str, share: f64, right: &str, width: usize, theme: Theme) -> 
 
 fn rate_line(state: &State, theme: Theme) -> Line<'static> {
     let mut spans = vec![Span::styled(format!("{:<6}", "time"), theme.dim())];
+    if is_paused(state) {
+        spans.push(Span::styled("paused  ", theme.warning()));
+    }
     let mut figure = |value: String, unit: &'static str| {
         spans.push(Span::styled(value, theme.strong()));
         spans.push(Span::styled(unit, theme.dim()));

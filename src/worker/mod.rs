@@ -6,6 +6,7 @@ pub mod locate;
 mod prepare;
 pub mod reviews;
 mod settings;
+mod watcher;
 
 pub use prepare::{check_vocabulary, print_config};
 
@@ -19,14 +20,16 @@ use crate::run::Recorder;
 use crate::text::printable;
 use crate::tokenizer::Tokenizer;
 use crate::train::event::{Failed, Saved, Setting, TrainEvent, Warned};
-use crate::train::state::LogEntry;
-use crate::train::{Checkpoint, Checkpoints, Control, Observer, Outcome, Trainer, TrainerState};
+use crate::train::steering::Request;
+use crate::train::{Checkpoint, Checkpoints, Outcome, Trainer, TrainerState};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use locate::Download;
 use reviews::DataOrigin;
 use std::cell::RefCell;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+use watcher::Watcher;
 
 /// What a run reports.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +53,8 @@ pub enum Activity {
     Downloading(Download),
     /// Taking steps.
     Training,
+    /// Waiting for the user between two steps.
+    Paused,
     /// Judging the model; examples done, of all.
     Evaluating(usize, usize),
     /// Writing a checkpoint or the model.
@@ -68,7 +73,7 @@ pub struct Answer {
 }
 
 /// What a run obeys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// End the run here and save the model, after a last evaluation if asked for.
     Stop {
@@ -79,6 +84,8 @@ pub enum Command {
     Predict(String),
     /// Try again to save, after saving failed.
     Save,
+    /// Steer the training under way; without one it means nothing.
+    Steer(Request),
 }
 
 /// A running thread, and the two channels to it. Dropping the sender of commands ends it.
@@ -208,7 +215,7 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
         Trainer::new(&run.model, &run.arguments, &run.train, &run.eval, run.tokenizer.pad_id())
             .with_checkpoints(&run.checkpoints);
     let resumed_at = run.resume.as_ref().map_or(0, |checkpoint| checkpoint.run.progress.step);
-    let mut watcher = Watcher { link, run: &run, step: resumed_at };
+    let mut watcher = Watcher::new(link, &run, resumed_at);
     let outcome = trainer.run(engine.as_mut(), &mut watcher, run.resume.as_ref());
     let step = watcher.step;
     let state = match outcome {
@@ -244,7 +251,7 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
                 }
                 link.send(Report::Activity(Activity::Idle));
             }
-            Command::Stop { .. } => {}
+            Command::Stop { .. } | Command::Steer(_) => {}
         }
     }
     Ok(())
@@ -279,6 +286,7 @@ impl Run {
 /// Saves the model of a step; a failure is reported, and the model stays in memory.
 fn save(run: &Run, link: &Link, step: u64, state: &TrainerState) {
     link.send(Report::Activity(Activity::Saving));
+    let began = Instant::now();
     let path = &run.arguments.output_dir;
     match run.save(step, state) {
         Ok(()) => run.tell(
@@ -286,6 +294,7 @@ fn save(run: &Run, link: &Link, step: u64, state: &TrainerState) {
             TrainEvent::Saved(Saved {
                 path: printable(&path.display().to_string()).into_owned(),
                 step,
+                seconds: began.elapsed().as_secs_f64(),
             }),
         ),
         Err(error) => {
@@ -310,53 +319,4 @@ fn save(run: &Run, link: &Link, step: u64, state: &TrainerState) {
 pub fn injected_panic(place: &str) {
     let asked = || std::env::var("NSMC_TUI_TEST_PANIC").is_ok_and(|asked| asked == place);
     assert!(!cfg!(debug_assertions) || !asked(), "a test asked the {place} to panic");
-}
-
-/// Passes on what the trainer publishes, and answers commands between its batches.
-struct Watcher<'a> {
-    link: &'a Link,
-    run: &'a Run,
-    step: u64,
-}
-
-impl Observer for Watcher<'_> {
-    fn publish(&mut self, event: TrainEvent) {
-        if let TrainEvent::Step(step) = &event
-            && step.loss.is_finite()
-            && step.grad_norm.is_finite()
-        {
-            self.step = step.step;
-        }
-        let saved = matches!(event, TrainEvent::Checkpoint(_) | TrainEvent::Warned(_));
-        self.run.tell(self.link, event);
-        if saved {
-            self.link.send(Report::Activity(Activity::Training));
-        }
-    }
-
-    fn logged(&mut self, entry: &LogEntry) {
-        self.run.recorder.borrow_mut().logged(entry);
-    }
-
-    fn saving(&mut self) {
-        self.link.send(Report::Activity(Activity::Saving));
-    }
-
-    fn evaluating(&mut self, done: usize, total: usize) {
-        self.link.send(Report::Activity(Activity::Evaluating(done, total)));
-        if done >= total {
-            self.link.send(Report::Activity(Activity::Training));
-        }
-    }
-
-    fn between_batches(&mut self, engine: &mut dyn Engine) -> Control {
-        for command in self.link.command.try_iter() {
-            match command {
-                Command::Stop { evaluate } => return Control::Stop { evaluate },
-                Command::Predict(text) => self.link.answer(text, self.run, engine),
-                Command::Save => {}
-            }
-        }
-        Control::Continue
-    }
 }

@@ -6,7 +6,9 @@ use super::settings::with_data;
 use super::{Activity, Answer, Command, Link, Report, Run};
 use crate::cli::TrainFlags;
 use crate::cli::run_file;
-use crate::config::{EvalStrategy, ModelTraits, ReportTo, TrainingArguments, resolve};
+use crate::config::{
+    EvalStrategy, ModelTraits, ReportTo, SaveStrategy, TrainingArguments, resolve,
+};
 use crate::data::source::tokenize;
 use crate::model::config::EMBEDDED;
 use crate::model::folder::holds_a_model;
@@ -331,6 +333,12 @@ impl Run {
                 EvalStrategy::Steps => arguments.eval_steps.of(arguments.max_steps(samples)),
                 EvalStrategy::No => 0,
             },
+            save_steps: match arguments.save_strategy {
+                SaveStrategy::Epoch => arguments.steps_per_epoch(samples),
+                SaveStrategy::Steps => arguments.save_steps.of(arguments.max_steps(samples)),
+                // Who knows when the next one is the best.
+                SaveStrategy::Best | SaveStrategy::No => 0,
+            },
             logging_steps: arguments.logging_steps.of(arguments.max_steps(samples)),
             output_dir: printable(&arguments.output_dir.display().to_string()).into_owned(),
             replaces_model: holds_a_model(&arguments.output_dir),
@@ -359,7 +367,7 @@ impl Link {
                     let outcome = Err("there is no model yet; it is being downloaded".to_owned());
                     self.send(Report::Answer(Answer { text, outcome }));
                 }
-                Command::Save => {}
+                Command::Save | Command::Steer(_) => {}
             }
         }
         go_on
