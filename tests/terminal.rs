@@ -234,13 +234,13 @@ fn a_run_is_paused_steered_and_goes_on() {
     terminal.press("\x1525e-1\r");
     terminal.wait_for("not a rate");
     terminal.press("\x151e-5\r");
-    terminal.wait_for(": learning rate changed");
+    terminal.wait_for(": learning rate");
     terminal.press("C");
-    terminal.wait_for(": checkpoint requested");
+    terminal.wait_for(": checkpoint re");
     let folder = terminal.folder.path().join(format!("outputs/checkpoint-{stands_at}"));
     terminal.wait("the checkpoint", |_| folder.is_dir());
     terminal.press("e");
-    terminal.wait_for(": evaluation requested");
+    terminal.wait_for(": evaluation re");
     terminal.wait_for("paused · step");
     terminal.press(" ");
     terminal.wait("further steps", |text| text.contains("training · step"));

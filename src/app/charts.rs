@@ -99,6 +99,8 @@ pub struct Charts {
     pub log_y: BTreeSet<Panel>,
     /// Charts whose y axis does not reach as far as is usual.
     pub ranges: BTreeMap<Panel, YRange>,
+    /// Where the mouse took hold of a chart, and the steps that were then in view.
+    pub drag: Option<(u16, [f64; 2])>,
     /// What the last drawing did.
     pub drawn: RefCell<Drawn>,
 }

@@ -2,7 +2,9 @@
 
 use super::charts::ChartAction;
 use super::log::Level;
+use super::mouse::Mouse;
 use super::panels::PanelAction;
+use super::pointing;
 use super::state::{EpochRow, Overlay, Page, State};
 use super::steer::{self, SteerAction};
 use super::view;
@@ -66,6 +68,8 @@ pub enum Action {
 pub enum Message {
     /// A key that does something.
     Action(Action),
+    /// The mouse did something.
+    Mouse(Mouse),
     /// A text was pasted.
     Paste(String),
     /// The run reports.
@@ -92,6 +96,12 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Paste(text) => {
             if state.page == Page::Predict && state.overlay.is_none() {
                 state.prompt.paste(&text);
+            }
+            Vec::new()
+        }
+        Message::Mouse(mouse) => {
+            if let Some(lines) = pointing::act(state, mouse) {
+                scroll(state, lines);
             }
             Vec::new()
         }
