@@ -2,8 +2,12 @@
 //! output happens here and no clock is read, so live, replayed and tested dashboards are the
 //! same.
 
+pub mod editor;
 pub mod log;
+pub mod log_view;
 pub mod pace;
+pub mod palette;
+pub mod pattern;
 pub mod prompt;
 pub mod series;
 pub mod state;

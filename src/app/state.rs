@@ -2,6 +2,7 @@
 
 use super::log::Log;
 use super::pace::Pace;
+use super::palette::Palette;
 use super::prompt::Prompt;
 use super::series::Series;
 use crate::train::event::{Epoch, Evaluated, Failed, Finished, Saved, Started, Step};
@@ -46,6 +47,8 @@ pub enum Overlay {
     ConfirmQuit,
     /// Whether to leave although the model could not be saved.
     ConfirmUnsaved,
+    /// All that can be done, to choose from.
+    Palette,
 }
 
 /// One epoch's figures, as far as they are known.
@@ -96,6 +99,8 @@ pub struct State {
     pub log: Log,
     /// The predict pane.
     pub prompt: Prompt,
+    /// All that can be done, while it is chosen from.
+    pub palette: Palette,
     /// Lines of the settings page scrolled away.
     pub settings_scroll: usize,
     /// Lines of the help scrolled away.
@@ -132,6 +137,7 @@ impl Default for State {
             pace: Pace::default(),
             log: Log::default(),
             prompt: Prompt::default(),
+            palette: Palette::default(),
             settings_scroll: 0,
             help_scroll: 0,
             scroll_limit: Cell::new(usize::MAX),
@@ -197,6 +203,7 @@ impl State {
 pub(crate) mod tests {
     //! Events for tests of the dashboard.
 
+    use crate::train::calibration::{Calibration, Reliability};
     use crate::train::event::{
         Epoch, Evaluated, Failed, Finished, Metrics, Saved, Setting, Started, Step, TrainEvent,
         TrainMetrics,
@@ -264,12 +271,25 @@ pub(crate) mod tests {
                 eval_confusion: Confusion {
                     counts: vec![vec![right, 1000 - right], vec![1000 - right, right]],
                 },
+                eval_calibration: calibration(accuracy),
                 eval_samples: 2000,
                 eval_runtime: 2.0,
                 eval_samples_per_second: 1000.0,
             },
             elapsed,
         }
+    }
+
+    /// Two thousand predictions of a model that is surer than it is right.
+    fn calibration(accuracy: f64) -> Calibration {
+        let mut reliability = Reliability::default();
+        for i in 0..2000u32 {
+            // Mixed by Weyl's sequence: surer predictions are right more often.
+            let spread = (f64::from(i) * 0.618_034).fract();
+            let right = (f64::from(i) * 0.414_214).fract() < accuracy - 0.2 + 0.35 * spread;
+            reliability.add(1.0 - 0.499 * (1.0 - spread).powi(2), right);
+        }
+        reliability.calibration()
     }
 
     /// The events of a run up to `steps` steps, with all that comes between them.

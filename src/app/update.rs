@@ -1,6 +1,8 @@
 //! How messages change the state, and what they have the program do.
 
 use super::log::Level;
+use super::log_view::LogAction;
+use super::palette::{self, Entry, PaletteAction};
 use super::state::{EpochRow, Overlay, Page, State};
 use crate::train::event::{Epoch, Evaluated, TrainEvent, untold_losses};
 use crate::worker::{Activity, Command, Report};
@@ -46,6 +48,10 @@ pub enum Action {
     History(isize),
     /// Edit the line.
     Edit(InputRequest),
+    /// Look at parts of the log.
+    Log(LogAction),
+    /// Open the list of all that can be done, or choose from it.
+    Palette(PaletteAction),
 }
 
 /// Something that happened.
@@ -54,6 +60,8 @@ pub enum Action {
 pub enum Message {
     /// A key that does something.
     Action(Action),
+    /// Choose from all that can be done here.
+    Choose(Vec<Entry>),
     /// A text was pasted.
     Paste(String),
     /// The run reports.
@@ -78,9 +86,16 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     match message {
         Message::Action(action) => act(state, action),
         Message::Paste(text) => {
-            if state.page == Page::Predict && state.overlay.is_none() {
-                state.prompt.paste(&text);
+            match (state.overlay, state.page) {
+                (Some(Overlay::Palette), _) => state.palette.paste(&text),
+                (None, Page::Predict) => state.prompt.paste(&text),
+                (None, Page::Log) => state.log.paste(&text),
+                _ => {}
             }
+            Vec::new()
+        }
+        Message::Choose(entries) => {
+            palette::open(state, entries);
             Vec::new()
         }
         Message::Report(report) => reported(state, report),
@@ -135,13 +150,28 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             }
         }
         Action::History(direction) => state.prompt.history(direction),
-        Action::Edit(request) => state.prompt.edit(request),
+        Action::Edit(request) => match (state.overlay, state.page) {
+            (Some(Overlay::Palette), _) => state.palette.edit(request),
+            (_, Page::Log) => state.log.edit(request),
+            _ => state.prompt.edit(request),
+        },
+        Action::Log(action) => state.log.act(action),
+        // The keys make it a message that brings the entries along.
+        Action::Palette(PaletteAction::Open) => palette::open(state, Vec::new()),
+        Action::Palette(PaletteAction::Move(direction)) => state.palette.choose(direction),
+        Action::Palette(PaletteAction::Run) => {
+            if let Some(action) = state.palette.choice().map(|entry| entry.action) {
+                state.overlay = None;
+                return act(state, action);
+            }
+        }
     }
     Vec::new()
 }
 
 fn show(state: &mut State, page: Page) {
     state.overlay = None;
+    state.log.stop_typing();
     state.page = page;
 }
 

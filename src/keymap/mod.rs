@@ -1,10 +1,14 @@
 //! One table of keys. What a key does, what the footer names and what the help lists all come
 //! from here.
 
+mod commands;
 mod key;
 
+pub use commands::{commands, message};
 pub use key::Key;
 
+use crate::app::log_view::LogAction;
+use crate::app::palette::PaletteAction;
 use crate::app::{Action, Overlay, Page, State};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use key::{alt, char, control, control_key, key};
@@ -17,10 +21,20 @@ pub enum Place {
     Anywhere,
     /// On the pages where no text is typed.
     Reading,
+    /// On every page, and over it where nothing is typed there.
+    Pages,
     /// On the settings and log pages, and in the help.
     Scrolling,
     /// In the predict pane.
     Typing,
+    /// Wherever a text is typed.
+    Editing,
+    /// On the log's page.
+    Log,
+    /// Where a text is typed that is looked for in the log.
+    Searching,
+    /// In the list of all that can be done.
+    Palette,
     /// In the help.
     Help,
     /// At the question whether to leave while training.
@@ -36,7 +50,12 @@ impl Place {
             Self::Anywhere => "Anywhere",
             Self::Reading => "Train, Settings and Log",
             Self::Scrolling => "Settings, Log and this help",
+            Self::Pages => "Every page",
             Self::Typing => "Predict",
+            Self::Editing => "Where text is typed",
+            Self::Log => "Log",
+            Self::Searching => "Searching and filtering the log",
+            Self::Palette => "The list of actions",
             Self::Help => "This help",
             Self::ConfirmQuit => "When asked about quitting a run",
             Self::ConfirmUnsaved => "When the model is not saved",
@@ -44,11 +63,16 @@ impl Place {
     }
 
     /// All places, in the order of the help.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 12] = [
         Self::Reading,
         Self::Typing,
-        Self::Anywhere,
+        Self::Pages,
         Self::Scrolling,
+        Self::Log,
+        Self::Searching,
+        Self::Palette,
+        Self::Editing,
+        Self::Anywhere,
         Self::Help,
         Self::ConfirmQuit,
         Self::ConfirmUnsaved,
@@ -83,14 +107,19 @@ const fn binding(
 /// The table.
 pub const BINDINGS: &[Binding] = {
     use Action::{
-        Close, Edit, Help, History, Interrupt, NextPage, PreviousPage, Quit, QuitUnsaved,
+        Close, Edit, Help, History, Interrupt, NextPage, Palette, PreviousPage, Quit, QuitUnsaved,
         SaveAgain, Scroll, ScrollToBottom, ScrollToTop, Show, StopAndQuit, StopAndStay, Submit,
     };
     use KeyCode::{
         BackTab, Backspace, Delete, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp, Right,
         Tab, Up,
     };
-    use Place::{Anywhere, ConfirmQuit, ConfirmUnsaved, Reading, Scrolling, Typing};
+    use LogAction::{Drop, Filter, Keep, Match, NextLevel, Search, ShowAll};
+    use PaletteAction::{Move, Open, Run};
+    use Place::{
+        Anywhere, ConfirmQuit, ConfirmUnsaved, Editing, Pages, Reading, Scrolling, Searching,
+        Typing,
+    };
     &[
         binding(Reading, &[char('1')], Show(Page::Train), "Training: charts and scores", None),
         binding(
@@ -115,80 +144,94 @@ pub const BINDINGS: &[Binding] = {
             "Save the model, where that has not been done",
             None,
         ),
-        binding(Reading, &[char('?'), char('h')], Help, "This help", Some("help")),
+        binding(Reading, &[char('?'), char('h')], Help, "All keys", Some("help")),
+        binding(
+            Reading,
+            &[char(':'), control('p')],
+            Palette(Open),
+            "Find an action by its name",
+            Some("find"),
+        ),
         binding(Reading, &[char('q')], Quit, "Quit; asks first while training", Some("quit")),
         binding(Typing, &[key(Enter)], Submit, "Classify the sentence", Some("classify")),
         binding(Typing, &[key(Up)], History(1), "An earlier sentence", Some("earlier")),
         binding(Typing, &[key(Down)], History(-1), "A later sentence", None),
         binding(
-            Typing,
+            Editing,
             &[key(Left), control('b')],
             Edit(InputRequest::GoToPrevChar),
             "A character back",
             None,
         ),
         binding(
-            Typing,
+            Editing,
             &[key(Right), control('f')],
             Edit(InputRequest::GoToNextChar),
             "A character on",
             None,
         ),
         binding(
-            Typing,
+            Editing,
             &[control_key(Left), alt(KeyCode::Char('b'))],
             Edit(InputRequest::GoToPrevWord),
             "A word back",
             None,
         ),
         binding(
-            Typing,
+            Editing,
             &[control_key(Right), alt(KeyCode::Char('f'))],
             Edit(InputRequest::GoToNextWord),
             "A word on",
             None,
         ),
         binding(
-            Typing,
+            Editing,
             &[key(Home), control('a')],
             Edit(InputRequest::GoToStart),
             "To the beginning",
             None,
         ),
-        binding(Typing, &[key(End), control('e')], Edit(InputRequest::GoToEnd), "To the end", None),
         binding(
-            Typing,
+            Editing,
+            &[key(End), control('e')],
+            Edit(InputRequest::GoToEnd),
+            "To the end",
+            None,
+        ),
+        binding(
+            Editing,
             &[key(Backspace), control('h')],
             Edit(InputRequest::DeletePrevChar),
             "Delete the character before",
             None,
         ),
         binding(
-            Typing,
+            Editing,
             &[key(Delete), control('d')],
             Edit(InputRequest::DeleteNextChar),
             "Delete the character behind",
             None,
         ),
         binding(
-            Typing,
+            Editing,
             &[control('w'), alt(Backspace)],
             Edit(InputRequest::DeletePrevWord),
             "Delete the word before",
             None,
         ),
-        binding(Typing, &[control('u')], Edit(InputRequest::DeleteLine), "Delete the line", None),
+        binding(Editing, &[control('u')], Edit(InputRequest::DeleteLine), "Delete the line", None),
         binding(
-            Typing,
+            Editing,
             &[control('k')],
             Edit(InputRequest::DeleteTillEnd),
             "Delete to the end",
             None,
         ),
+        binding(Typing, &[control('p')], Palette(Open), "Find an action by its name", None),
         binding(Typing, &[key(Esc)], Close, "Back to training", Some("back")),
-        binding(Anywhere, &[key(Tab)], NextPage, "The next page", Some("next page")),
-        binding(Anywhere, &[key(BackTab)], PreviousPage, "The page before", None),
-        binding(Anywhere, &[key(F(1))], Help, "This help", Some("help")),
+        binding(Pages, &[key(Tab)], NextPage, "The next page", Some("next page")),
+        binding(Pages, &[key(BackTab)], PreviousPage, "The page before", None),
+        binding(Pages, &[key(F(1))], Help, "All keys", Some("help")),
         binding(
             Anywhere,
             &[control('c')],
@@ -202,6 +245,42 @@ pub const BINDINGS: &[Binding] = {
         binding(Scrolling, &[key(PageDown), char(' ')], Scroll(10), "Ten lines down", None),
         binding(Scrolling, &[key(Home), char('g')], ScrollToTop, "To the top", None),
         binding(Scrolling, &[key(End), char('G')], ScrollToBottom, "To the bottom", None),
+        binding(Place::Log, &[char('/')], Action::Log(Search), "Search the log", Some("search")),
+        binding(Place::Log, &[char('n')], Action::Log(Match(1)), "The next match", None),
+        binding(Place::Log, &[char('N')], Action::Log(Match(-1)), "The match before", None),
+        binding(
+            Place::Log,
+            &[char('&')],
+            Action::Log(Filter),
+            "Show only lines with a text in them; empty: all",
+            None,
+        ),
+        binding(
+            Place::Log,
+            &[char('v')],
+            Action::Log(NextLevel),
+            "Show only results, warnings, errors; then all again",
+            Some("level"),
+        ),
+        binding(
+            Place::Log,
+            &[key(Esc)],
+            Action::Log(ShowAll),
+            "Show all lines, search for nothing",
+            None,
+        ),
+        binding(Searching, &[key(Enter)], Action::Log(Keep), "Keep it", Some("keep")),
+        binding(
+            Searching,
+            &[key(Esc)],
+            Action::Log(Drop),
+            "Drop it; an earlier filter holds again",
+            Some("drop"),
+        ),
+        binding(Place::Palette, &[key(Up)], Palette(Move(-1)), "The action above", Some("choose")),
+        binding(Place::Palette, &[key(Down)], Palette(Move(1)), "The action below", None),
+        binding(Place::Palette, &[key(Enter)], Palette(Run), "Do it", Some("do it")),
+        binding(Place::Palette, &[key(Esc)], Close, "Close the list", Some("close")),
         binding(
             Place::Help,
             &[key(Esc), char('q'), char('?'), char('h'), key(Enter)],
@@ -251,13 +330,17 @@ pub const BINDINGS: &[Binding] = {
 
 /// The places that hold in a state, the most particular first.
 pub fn places(state: &State) -> &'static [Place] {
+    use Place::{Anywhere, Editing, Pages, Reading, Scrolling};
     match (state.overlay, state.page) {
-        (Some(Overlay::Help), _) => &[Place::Help, Place::Scrolling, Place::Anywhere],
-        (Some(Overlay::ConfirmQuit), _) => &[Place::ConfirmQuit, Place::Anywhere],
-        (Some(Overlay::ConfirmUnsaved), _) => &[Place::ConfirmUnsaved, Place::Anywhere],
-        (None, Page::Predict) => &[Place::Typing, Place::Anywhere],
-        (None, Page::Train) => &[Place::Reading, Place::Anywhere],
-        (None, Page::Settings | Page::Log) => &[Place::Reading, Place::Scrolling, Place::Anywhere],
+        (Some(Overlay::Help), _) => &[Place::Help, Scrolling, Pages, Anywhere],
+        (Some(Overlay::ConfirmQuit), _) => &[Place::ConfirmQuit, Pages, Anywhere],
+        (Some(Overlay::ConfirmUnsaved), _) => &[Place::ConfirmUnsaved, Pages, Anywhere],
+        (Some(Overlay::Palette), _) => &[Place::Palette, Editing, Anywhere],
+        (None, Page::Predict) => &[Place::Typing, Editing, Pages, Anywhere],
+        (None, Page::Train) => &[Reading, Pages, Anywhere],
+        (None, Page::Settings) => &[Reading, Scrolling, Pages, Anywhere],
+        (None, Page::Log) if state.log.is_typing() => &[Place::Searching, Editing, Anywhere],
+        (None, Page::Log) => &[Place::Log, Reading, Scrolling, Pages, Anywhere],
     }
 }
 
@@ -272,7 +355,7 @@ pub fn action(state: &State, event: KeyEvent) -> Option<Action> {
     }
     match event.code {
         KeyCode::Char(c)
-            if places(state)[0] == Place::Typing
+            if places(state).contains(&Place::Editing)
                 && (event.modifiers - KeyModifiers::SHIFT).is_empty() =>
         {
             Some(Action::Edit(InputRequest::InsertChar(c)))
@@ -282,74 +365,4 @@ pub fn action(state: &State, event: KeyEvent) -> Option<Action> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn states() -> Vec<State> {
-        let mut states = Vec::new();
-        for page in Page::ALL {
-            for overlay in [
-                None,
-                Some(Overlay::Help),
-                Some(Overlay::ConfirmQuit),
-                Some(Overlay::ConfirmUnsaved),
-            ] {
-                states.push(State { page, overlay, ..State::default() });
-            }
-        }
-        states
-    }
-
-    #[test]
-    fn no_key_means_two_things_in_one_state() {
-        for state in states() {
-            let mut seen: Vec<(Key, Action)> = Vec::new();
-            for binding in BINDINGS.iter().filter(|b| places(&state).contains(&b.place)) {
-                for key in binding.keys {
-                    let before = seen.iter().find(|(other, _)| other == key);
-                    assert!(
-                        before.is_none_or(|(_, action)| *action == binding.action),
-                        "{} means two things on {:?} under {:?}",
-                        key.name(),
-                        state.page,
-                        state.overlay
-                    );
-                    seen.push((*key, binding.action));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_key_does_what_its_line_says() {
-        for state in states() {
-            for binding in BINDINGS.iter().filter(|b| places(&state).contains(&b.place)) {
-                for key in binding.keys {
-                    let event = KeyEvent::new(key.code, key.modifiers);
-                    assert_eq!(action(&state, event), Some(binding.action));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn letters_are_typed_in_the_predict_pane_only() {
-        let press = |page, c, modifiers| {
-            let state = State { page, ..State::default() };
-            action(&state, KeyEvent::new(KeyCode::Char(c), modifiers))
-        };
-        let insert = |c| Some(Action::Edit(InputRequest::InsertChar(c)));
-        for c in ['q', '1', '?', '가', 'Q', ' '] {
-            assert_eq!(press(Page::Predict, c, KeyModifiers::NONE), insert(c));
-        }
-        assert_eq!(press(Page::Predict, 'A', KeyModifiers::SHIFT), insert('A'));
-        assert_eq!(press(Page::Predict, 'x', KeyModifiers::CONTROL), None);
-        assert_eq!(press(Page::Train, '가', KeyModifiers::NONE), None);
-    }
-
-    #[test]
-    fn every_binding_is_explained() {
-        assert!(BINDINGS.iter().all(|b| !b.help.is_empty() && !b.keys.is_empty()));
-        assert!(BINDINGS.iter().all(|b| Place::ALL.contains(&b.place)));
-    }
-}
+mod tests;

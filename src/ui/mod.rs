@@ -1,10 +1,14 @@
 //! Draws the state: one file a panel, each a function of a frame, a place and the state.
 
 mod bars;
+pub mod calibration;
 mod chrome;
+pub mod classes;
 mod confusion;
+mod log;
 mod loss_chart;
 mod overlay;
+mod palette;
 mod predict;
 mod progress;
 mod scores;
@@ -40,7 +44,7 @@ pub fn draw(frame: &mut Frame, state: &State, theme: Theme) {
             let panel = panel(theme, "settings");
             tables::draw_settings(frame, body, state, theme, panel, state.settings_scroll);
         }
-        Page::Log => tables::draw_log(frame, body, state, theme),
+        Page::Log => log::draw(frame, body, state, theme),
     }
     chrome::draw_footer(frame, footer, state, theme);
     overlay::draw(frame, body, state, theme);
@@ -71,12 +75,12 @@ fn draw_train(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     scores::draw(frame, scores, state, theme);
     progress::draw(frame, progress, state, theme);
     if area.width >= 100 {
-        let [settings, log] =
+        let [settings, tail] =
             Layout::horizontal([Constraint::Length(56), Constraint::Fill(1)]).areas(below);
         tables::draw_settings(frame, settings, state, theme, panel(theme, "settings"), 0);
-        tables::draw_log(frame, log, state, theme);
+        log::draw_tail(frame, tail, state, theme);
     } else {
-        tables::draw_log(frame, below, state, theme);
+        log::draw_tail(frame, below, state, theme);
     }
 }
 
@@ -89,5 +93,7 @@ fn panel<'a>(theme: Theme, title: impl Into<String>) -> Block<'a> {
         .title(Line::styled(format!(" {title} "), theme.strong()))
 }
 
+#[cfg(test)]
+mod judgement_tests;
 #[cfg(test)]
 mod tests;
