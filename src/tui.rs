@@ -258,7 +258,7 @@ impl Screen {
     fn input(&self, input: Event) -> Option<Message> {
         match input {
             Event::Key(key) if key.kind != KeyEventKind::Release => {
-                keymap::action(&self.state, key).map(Message::Action)
+                keymap::message(&self.state, key)
             }
             Event::Paste(text) => Some(Message::Paste(text)),
             _ => None,

@@ -1,17 +1,21 @@
 //! The run told in lines.
 
+use super::log_view::View;
 use crate::config::show_number;
 use crate::summary::clock;
+use crate::text::printable;
 use crate::train::event::TrainEvent;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 /// Lines kept; older ones are dropped.
 const KEPT: usize = 10_000;
 
-/// How much a line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How much a line matters, the least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// In the course of things.
+    #[default]
     Info,
     /// A result.
     Result,
@@ -33,12 +37,16 @@ pub struct Line {
 }
 
 /// All lines, the latest last, and how far back the view is scrolled.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Log {
     /// The lines.
     pub lines: VecDeque<Line>,
-    /// Lines hidden below the view; 0 follows the tail.
+    /// Lines hidden below the view, of those looked at; 0 follows the tail.
     pub scroll: usize,
+    /// What of them is looked at.
+    pub view: View,
+    /// The serial number of the first line: how many were dropped before it.
+    pub(super) first: usize,
     /// Loss of the steps since the last log line.
     window: Vec<u64>,
 }
@@ -46,14 +54,24 @@ pub struct Log {
 impl Log {
     /// Adds a line. A view that was scrolled back stays where it is.
     pub fn push(&mut self, elapsed: f64, level: Level, text: String) {
-        self.lines.push_back(Line { time: clock(elapsed), level, text });
-        if self.scroll > 0 {
+        // Messages may quote what a file holds.
+        let clean = match printable(&text) {
+            Cow::Owned(clean) => Some(clean),
+            Cow::Borrowed(_) => None,
+        };
+        let text = clean.unwrap_or(text);
+        let line = Line { time: clock(elapsed), level, text };
+        let is_shown = self.view.came(self.first + self.lines.len(), &line);
+        self.lines.push_back(line);
+        if self.scroll > 0 && is_shown {
             self.scroll += 1;
         }
         if self.lines.len() > KEPT {
             self.lines.pop_front();
+            self.view.went(self.first);
+            self.first += 1;
         }
-        self.scroll = self.scroll.min(self.lines.len().saturating_sub(1));
+        self.scroll = self.scroll.min(self.view.count().saturating_sub(1));
     }
 
     /// Takes in the steps of a run before it was resumed that no line has told of yet.

@@ -4,11 +4,15 @@
 
 pub mod charts;
 pub mod curve;
+pub mod editor;
 pub mod history;
 pub mod log;
+pub mod log_view;
 pub mod mouse;
 pub mod pace;
+pub mod palette;
 pub mod panels;
+pub mod pattern;
 pub mod pointing;
 pub mod prompt;
 pub mod references;

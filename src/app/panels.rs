@@ -21,13 +21,17 @@ pub enum Panel {
     Throughput,
     /// The confusion matrix of the last evaluation.
     Confusion,
+    /// Precision, recall and F1 of each class.
+    Classes,
+    /// How far probabilities can be believed.
+    Calibration,
     /// What holds for the run.
     Settings,
 }
 
 impl Panel {
     /// All panels, as they are arranged unless the user says otherwise.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Loss,
         Self::Accuracy,
         Self::Epochs,
@@ -36,6 +40,8 @@ impl Panel {
         Self::GradNorm,
         Self::Throughput,
         Self::Confusion,
+        Self::Classes,
+        Self::Calibration,
         Self::Settings,
     ];
 
@@ -50,6 +56,8 @@ impl Panel {
             Self::GradNorm => "grad_norm",
             Self::Throughput => "throughput",
             Self::Confusion => "confusion",
+            Self::Classes => "classes",
+            Self::Calibration => "calibration",
             Self::Settings => "settings",
         }
     }
@@ -231,8 +239,8 @@ mod tests {
             (rows.iter().map(Vec::len).collect::<Vec<_>>(), pages)
         };
         assert_eq!(shapes(80, 17), (vec![2, 2], 3));
-        assert_eq!(shapes(120, 33), (vec![3, 3, 3], 1));
-        assert_eq!(shapes(200, 53), (vec![3, 3, 3], 1));
+        assert_eq!(shapes(120, 33), (vec![3, 3, 3], 2));
+        assert_eq!(shapes(200, 53), (vec![4, 4, 3], 1));
     }
 
     #[test]

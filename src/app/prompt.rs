@@ -1,14 +1,11 @@
 //! The sentence being typed, those asked before, and their answers.
 
+use super::editor;
 use crate::worker::Answer;
 use tui_input::{Input, InputRequest};
-use unicode_segmentation::UnicodeSegmentation;
 
 /// Questions and answers kept.
 const KEPT: usize = 200;
-
-/// The longest sentence that can be typed or pasted, in characters.
-const LONGEST: usize = 2000;
 
 /// A line editor with a memory.
 #[derive(Clone, Debug, Default)]
@@ -28,24 +25,13 @@ pub struct Prompt {
 impl Prompt {
     /// Edits the line.
     pub fn edit(&mut self, request: InputRequest) {
-        if matches!(request, InputRequest::InsertChar(_))
-            && self.input.value().chars().count() >= LONGEST
-        {
-            return;
-        }
-        self.input.handle(request);
+        editor::edit(&mut self.input, request);
     }
 
     /// Types a text at the caret; what is not text (line ends, control characters) becomes a
     /// space or is left out.
     pub fn paste(&mut self, text: &str) {
-        for c in text.trim_end_matches(['\n', '\r']).chars() {
-            match c {
-                '\n' | '\r' | '\t' => self.edit(InputRequest::InsertChar(' ')),
-                c if c.is_control() => {}
-                c => self.edit(InputRequest::InsertChar(c)),
-            }
-        }
+        editor::paste(&mut self.input, text);
     }
 
     /// Takes the line to be asked, unless it is blank.
@@ -91,28 +77,14 @@ impl Prompt {
     /// The part of the line that a field of `columns` columns shows, and the caret's column in
     /// it. A wide character is shown whole or not at all.
     pub fn view(&self, columns: usize) -> (String, usize) {
-        let width = |text: &str| unicode_width::UnicodeWidthStr::width(text);
-        let caret = self.input.visual_cursor();
-        let start = (caret + 1).saturating_sub(columns);
-        let (mut passed, mut shown) = (0, String::new());
-        let mut offset = None;
-        for grapheme in self.input.value().graphemes(true) {
-            if passed >= start {
-                let offset = *offset.get_or_insert(passed);
-                if passed + width(grapheme) > offset + columns {
-                    break;
-                }
-                shown.push_str(grapheme);
-            }
-            passed += width(grapheme);
-        }
-        (shown, caret.saturating_sub(offset.unwrap_or(caret)))
+        editor::view(&self.input, columns)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::editor::LONGEST;
 
     fn typed(text: &str) -> Prompt {
         let mut prompt = Prompt::default();

@@ -4,6 +4,7 @@ use super::charts::Charts;
 use super::history::{History, SMOOTHING};
 use super::log::Log;
 use super::pace::Pace;
+use super::palette::Palette;
 use super::panels::Arrangement;
 use super::prompt::Prompt;
 use super::steer::RateInput;
@@ -52,6 +53,8 @@ pub enum Overlay {
     ConfirmUnsaved,
     /// Which learning rate to go on with.
     LearningRate,
+    /// All that can be done, to choose from.
+    Palette,
 }
 
 /// One epoch's figures, as far as they are known.
@@ -106,6 +109,8 @@ pub struct State {
     pub log: Log,
     /// The predict pane.
     pub prompt: Prompt,
+    /// All that can be done, while it is chosen from.
+    pub palette: Palette,
     /// Lines of the settings page scrolled away.
     pub settings_scroll: usize,
     /// Lines of the help scrolled away.
@@ -155,6 +160,7 @@ impl Default for State {
             pace: Pace::default(),
             log: Log::default(),
             prompt: Prompt::default(),
+            palette: Palette::default(),
             settings_scroll: 0,
             help_scroll: 0,
             scroll_limit: Cell::new(usize::MAX),
@@ -232,6 +238,7 @@ impl State {
 pub(crate) mod tests {
     //! Events for tests of the dashboard.
 
+    use crate::train::calibration::{Calibration, Reliability};
     use crate::train::event::{
         Epoch, Evaluated, Failed, Finished, Metrics, Saved, Setting, Started, Step, TrainEvent,
         TrainMetrics,
@@ -300,12 +307,25 @@ pub(crate) mod tests {
                 eval_confusion: Confusion {
                     counts: vec![vec![right, 1000 - right], vec![1000 - right, right]],
                 },
+                eval_calibration: calibration(accuracy),
                 eval_samples: 2000,
                 eval_runtime: 2.0,
                 eval_samples_per_second: 1000.0,
             },
             elapsed,
         }
+    }
+
+    /// Two thousand predictions of a model that is surer than it is right.
+    fn calibration(accuracy: f64) -> Calibration {
+        let mut reliability = Reliability::default();
+        for i in 0..2000u32 {
+            // Mixed by Weyl's sequence: surer predictions are right more often.
+            let spread = (f64::from(i) * 0.618_034).fract();
+            let right = (f64::from(i) * 0.414_214).fract() < accuracy - 0.2 + 0.35 * spread;
+            reliability.add(1.0 - 0.499 * (1.0 - spread).powi(2), right);
+        }
+        reliability.calibration()
     }
 
     /// The events of a run up to `steps` steps, with all that comes between them.

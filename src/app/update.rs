@@ -2,7 +2,9 @@
 
 use super::charts::ChartAction;
 use super::log::Level;
+use super::log_view::LogAction;
 use super::mouse::Mouse;
+use super::palette::{self, Entry, PaletteAction};
 use super::panels::PanelAction;
 use super::pointing;
 use super::state::{EpochRow, Overlay, Page, State};
@@ -60,6 +62,10 @@ pub enum Action {
     Steer(SteerAction),
     /// Let go of the cursor, the zoom or the panel that fills the page.
     LetGo,
+    /// Look at parts of the log.
+    Log(LogAction),
+    /// Open the list of all that can be done, or choose from it.
+    Palette(PaletteAction),
 }
 
 /// Something that happened.
@@ -70,6 +76,8 @@ pub enum Message {
     Action(Action),
     /// The mouse did something.
     Mouse(Mouse),
+    /// Choose from all that can be done here.
+    Choose(Vec<Entry>),
     /// A text was pasted.
     Paste(String),
     /// The run reports.
@@ -94,8 +102,11 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     match message {
         Message::Action(action) => act(state, action),
         Message::Paste(text) => {
-            if state.page == Page::Predict && state.overlay.is_none() {
-                state.prompt.paste(&text);
+            match (state.overlay, state.page) {
+                (Some(Overlay::Palette), _) => state.palette.paste(&text),
+                (None, Page::Predict) => state.prompt.paste(&text),
+                (None, Page::Log) => state.log.paste(&text),
+                _ => {}
             }
             Vec::new()
         }
@@ -103,6 +114,10 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             if let Some(lines) = pointing::act(state, mouse) {
                 scroll(state, lines);
             }
+            Vec::new()
+        }
+        Message::Choose(entries) => {
+            palette::open(state, entries);
             Vec::new()
         }
         Message::Report(report) => reported(state, report),
@@ -157,10 +172,6 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             }
         }
         Action::History(direction) => state.prompt.history(direction),
-        Action::Edit(request) if state.overlay == Some(Overlay::LearningRate) => {
-            state.rate.edit(request);
-        }
-        Action::Edit(request) => state.prompt.edit(request),
         Action::Steer(action) => return steer::act(state, action),
         Action::Chart(action) => view::act(state, action),
         Action::Panel(action) => {
@@ -168,12 +179,29 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.arrangement.act(action, per_page);
         }
         Action::LetGo => view::let_go(state),
+        Action::Edit(request) => match (state.overlay, state.page) {
+            (Some(Overlay::LearningRate), _) => state.rate.edit(request),
+            (Some(Overlay::Palette), _) => state.palette.edit(request),
+            (_, Page::Log) => state.log.edit(request),
+            _ => state.prompt.edit(request),
+        },
+        Action::Log(action) => state.log.act(action),
+        // The keys make it a message that brings the entries along.
+        Action::Palette(PaletteAction::Open) => palette::open(state, Vec::new()),
+        Action::Palette(PaletteAction::Move(direction)) => state.palette.choose(direction),
+        Action::Palette(PaletteAction::Run) => {
+            if let Some(action) = state.palette.choice().map(|entry| entry.action) {
+                state.overlay = None;
+                return act(state, action);
+            }
+        }
     }
     Vec::new()
 }
 
 fn show(state: &mut State, page: Page) {
     state.overlay = None;
+    state.log.stop_typing();
     state.page = page;
 }
 

@@ -151,6 +151,32 @@ fn pasting_outside_the_predict_pane_does_nothing() {
 }
 
 #[test]
+fn what_is_pasted_goes_where_the_caret_is() {
+    let mut state = State::default();
+    let paste = |state: &mut State| update(state, Message::Paste("영화\n".to_owned()));
+    press(&mut state, Action::Show(Page::Log));
+    paste(&mut state);
+    press(&mut state, Action::Log(LogAction::Search));
+    paste(&mut state);
+    assert_eq!(state.log.view.search.text(), "영화");
+    press(&mut state, Action::Show(Page::Predict));
+    assert!(!state.log.is_typing(), "another page has other keys");
+    update(&mut state, Message::Choose(Vec::new()));
+    paste(&mut state);
+    assert_eq!(state.palette.line.value(), "영화");
+    assert_eq!((state.prompt.input.value(), state.log.view.search.text()), ("", "영화"));
+}
+
+#[test]
+fn the_list_does_not_open_over_a_question() {
+    let mut state = told(run(5));
+    doing(&mut state, Activity::Training);
+    press(&mut state, Action::Quit);
+    update(&mut state, Message::Choose(Vec::new()));
+    assert_eq!(state.overlay, Some(Overlay::ConfirmQuit));
+}
+
+#[test]
 fn pages_go_round() {
     let mut state = State::default();
     for page in [Page::Predict, Page::Settings, Page::Log, Page::Train] {

@@ -9,6 +9,9 @@ use crate::train::event::Metrics;
 use crate::worker::reviews::evaluation_rows;
 use std::io::{IsTerminal, Write};
 
+/// What the expected calibration error is called.
+const CALIBRATION_ERROR: &str = "eval_ece";
+
 pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let loaded = saved::load(&flags.model)?;
     let source = &flags.source;
@@ -48,7 +51,10 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
         return Ok(());
     };
     if flags.json {
-        writeln!(out, "{}", to_json(&metrics)?)?;
+        let mut figures = serde_json::to_value(&metrics)?;
+        // Made from the bins, so that it is no figure of its own in a journal.
+        figures[CALIBRATION_ERROR] = metrics.eval_calibration.expected_calibration_error().into();
+        writeln!(out, "{}", to_json(&figures)?)?;
     } else {
         write_table(&metrics, &loaded.model.config().labels, out)?;
     }
@@ -62,6 +68,10 @@ fn write_table(metrics: &Metrics, labels: &[String], out: &mut impl Write) -> st
         ("eval_f1", metrics.eval_f1),
         ("eval_precision", metrics.eval_precision),
         ("eval_recall", metrics.eval_recall),
+        (
+            CALIBRATION_ERROR,
+            metrics.eval_calibration.expected_calibration_error().unwrap_or(f64::NAN),
+        ),
         ("eval_runtime", metrics.eval_runtime),
         ("eval_samples_per_second", metrics.eval_samples_per_second),
     ] {

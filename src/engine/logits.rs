@@ -27,6 +27,12 @@ pub fn softmax(logits: &[f32]) -> Vec<f64> {
     exponentials.into_iter().map(|e| e / sum).collect()
 }
 
+/// The probability of the class that [`class_of`] names; not a number if a logit is none.
+pub fn confidence_of(logits: &[f32]) -> f64 {
+    let own = logits.get(class_of(logits) as usize).map_or(f64::NAN, |&logit| f64::from(logit));
+    1.0 / logits.iter().map(|&logit| (f64::from(logit) - own).exp()).sum::<f64>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,5 +47,8 @@ mod tests {
         let smoothed = 0.9 * 4f64.ln() + 0.1 * (4f64.ln() + (4f64 / 3.0).ln()) / 2.0;
         assert!((loss_of(&[0.0, 3f32.ln()], 0, 0.1) - smoothed).abs() < 1e-6);
         assert!(loss_of(&[0.0, f32::NAN], 0, 0.0).is_nan());
+        assert!((confidence_of(&[0.0, 3f32.ln()]) - 0.75).abs() < 1e-6);
+        assert_eq!(confidence_of(&[1000.0, -1000.0]), 1.0);
+        assert!(confidence_of(&[0.0, f32::NAN]).is_nan());
     }
 }

@@ -1,9 +1,11 @@
 //! One table of keys. What a key does, what the footer names and what the help lists all come
 //! from here.
 
+mod commands;
 mod key;
 mod table;
 
+pub use commands::{commands, message};
 pub use key::Key;
 pub use table::BINDINGS;
 
@@ -18,6 +20,20 @@ pub enum Place {
     Anywhere,
     /// On the pages where no text is typed.
     Reading,
+    /// On every page, and over it where nothing is typed there.
+    Pages,
+    /// On the settings and log pages, and in the help.
+    Scrolling,
+    /// In the predict pane.
+    Typing,
+    /// Wherever a text is typed.
+    Editing,
+    /// On the log's page.
+    Log,
+    /// Where a text is typed that is looked for in the log.
+    Searching,
+    /// In the list of all that can be done.
+    Palette,
     /// On the training page, at the charts.
     Charts,
     /// On the training page, at its panels.
@@ -26,10 +42,6 @@ pub enum Place {
     Steering,
     /// At the question for a learning rate.
     Rate,
-    /// On the settings and log pages, and in the help.
-    Scrolling,
-    /// In the predict pane.
-    Typing,
     /// In the help.
     Help,
     /// At the question whether to leave while training.
@@ -44,12 +56,17 @@ impl Place {
         match self {
             Self::Anywhere => "Anywhere",
             Self::Reading => "Train, Settings and Log",
+            Self::Scrolling => "Settings, Log and this help",
+            Self::Pages => "Every page",
+            Self::Typing => "Predict",
+            Self::Editing => "Where text is typed",
+            Self::Log => "Log",
+            Self::Searching => "Searching and filtering the log",
+            Self::Palette => "The list of actions",
             Self::Charts => "Train: charts",
             Self::Panels => "Train: panels",
             Self::Steering => "Train: the run",
             Self::Rate => "When asked for a learning rate",
-            Self::Scrolling => "Settings, Log and this help",
-            Self::Typing => "Predict",
             Self::Help => "This help",
             Self::ConfirmQuit => "When asked about quitting a run",
             Self::ConfirmUnsaved => "When the model is not saved",
@@ -57,14 +74,19 @@ impl Place {
     }
 
     /// All places, in the order of the help.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::Reading,
         Self::Charts,
         Self::Panels,
         Self::Steering,
         Self::Typing,
-        Self::Anywhere,
+        Self::Pages,
         Self::Scrolling,
+        Self::Log,
+        Self::Searching,
+        Self::Palette,
+        Self::Editing,
+        Self::Anywhere,
         Self::Help,
         Self::ConfirmQuit,
         Self::ConfirmUnsaved,
@@ -89,16 +111,20 @@ pub struct Binding {
 
 /// The places that hold in a state, the most particular first.
 pub fn places(state: &State) -> &'static [Place] {
+    use Place::{Anywhere, Editing, Pages, Reading, Scrolling};
     match (state.overlay, state.page) {
-        (Some(Overlay::Help), _) => &[Place::Help, Place::Scrolling, Place::Anywhere],
-        (Some(Overlay::ConfirmQuit), _) => &[Place::ConfirmQuit, Place::Anywhere],
-        (Some(Overlay::ConfirmUnsaved), _) => &[Place::ConfirmUnsaved, Place::Anywhere],
-        (Some(Overlay::LearningRate), _) => &[Place::Rate, Place::Anywhere],
-        (None, Page::Predict) => &[Place::Typing, Place::Anywhere],
+        (Some(Overlay::Help), _) => &[Place::Help, Scrolling, Pages, Anywhere],
+        (Some(Overlay::ConfirmQuit), _) => &[Place::ConfirmQuit, Pages, Anywhere],
+        (Some(Overlay::ConfirmUnsaved), _) => &[Place::ConfirmUnsaved, Pages, Anywhere],
+        (Some(Overlay::Palette), _) => &[Place::Palette, Editing, Anywhere],
+        (None, Page::Predict) => &[Place::Typing, Editing, Pages, Anywhere],
+        (Some(Overlay::LearningRate), _) => &[Place::Rate, Editing, Anywhere],
         (None, Page::Train) => {
-            &[Place::Reading, Place::Charts, Place::Panels, Place::Steering, Place::Anywhere]
+            &[Reading, Place::Charts, Place::Panels, Place::Steering, Pages, Anywhere]
         }
-        (None, Page::Settings | Page::Log) => &[Place::Reading, Place::Scrolling, Place::Anywhere],
+        (None, Page::Settings) => &[Reading, Scrolling, Pages, Anywhere],
+        (None, Page::Log) if state.log.is_typing() => &[Place::Searching, Editing, Anywhere],
+        (None, Page::Log) => &[Place::Log, Reading, Scrolling, Pages, Anywhere],
     }
 }
 
@@ -113,7 +139,7 @@ pub fn action(state: &State, event: KeyEvent) -> Option<Action> {
     }
     match event.code {
         KeyCode::Char(c)
-            if [Place::Typing, Place::Rate].contains(&places(state)[0])
+            if places(state).contains(&Place::Editing)
                 && (event.modifiers - KeyModifiers::SHIFT).is_empty() =>
         {
             Some(Action::Edit(InputRequest::InsertChar(c)))
@@ -123,75 +149,4 @@ pub fn action(state: &State, event: KeyEvent) -> Option<Action> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn states() -> Vec<State> {
-        let mut states = Vec::new();
-        for page in Page::ALL {
-            for overlay in [
-                None,
-                Some(Overlay::Help),
-                Some(Overlay::ConfirmQuit),
-                Some(Overlay::ConfirmUnsaved),
-                Some(Overlay::LearningRate),
-            ] {
-                states.push(State { page, overlay, ..State::default() });
-            }
-        }
-        states
-    }
-
-    #[test]
-    fn no_key_means_two_things_in_one_state() {
-        for state in states() {
-            let mut seen: Vec<(Key, Action)> = Vec::new();
-            for binding in BINDINGS.iter().filter(|b| places(&state).contains(&b.place)) {
-                for key in binding.keys {
-                    let before = seen.iter().find(|(other, _)| other == key);
-                    assert!(
-                        before.is_none_or(|(_, action)| *action == binding.action),
-                        "{} means two things on {:?} under {:?}",
-                        key.name(),
-                        state.page,
-                        state.overlay
-                    );
-                    seen.push((*key, binding.action));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_key_does_what_its_line_says() {
-        for state in states() {
-            for binding in BINDINGS.iter().filter(|b| places(&state).contains(&b.place)) {
-                for key in binding.keys {
-                    let event = KeyEvent::new(key.code, key.modifiers);
-                    assert_eq!(action(&state, event), Some(binding.action));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn letters_are_typed_in_the_predict_pane_only() {
-        let press = |page, c, modifiers| {
-            let state = State { page, ..State::default() };
-            action(&state, KeyEvent::new(KeyCode::Char(c), modifiers))
-        };
-        let insert = |c| Some(Action::Edit(InputRequest::InsertChar(c)));
-        for c in ['q', '1', '?', '가', 'Q', ' '] {
-            assert_eq!(press(Page::Predict, c, KeyModifiers::NONE), insert(c));
-        }
-        assert_eq!(press(Page::Predict, 'A', KeyModifiers::SHIFT), insert('A'));
-        assert_eq!(press(Page::Predict, 'x', KeyModifiers::CONTROL), None);
-        assert_eq!(press(Page::Train, '가', KeyModifiers::NONE), None);
-    }
-
-    #[test]
-    fn every_binding_is_explained() {
-        assert!(BINDINGS.iter().all(|b| !b.help.is_empty() && !b.keys.is_empty()));
-        assert!(BINDINGS.iter().all(|b| Place::ALL.contains(&b.place)));
-    }
-}
+mod tests;

@@ -3,6 +3,8 @@
 use super::key::{Key, alt, char, control, control_key, key};
 use super::{Binding, Place};
 use crate::app::charts::ChartAction;
+use crate::app::log_view::LogAction;
+use crate::app::palette::PaletteAction;
 use crate::app::panels::PanelAction;
 use crate::app::steer::SteerAction;
 use crate::app::{Action, Page};
@@ -22,9 +24,9 @@ const fn binding(
 /// The table.
 pub const BINDINGS: &[Binding] = {
     use Action::{
-        Chart, Close, Edit, Help, History, Interrupt, LetGo, NextPage, Panel, PreviousPage, Quit,
-        QuitUnsaved, SaveAgain, Scroll, ScrollToBottom, ScrollToTop, Show, Steer, StopAndQuit,
-        StopAndStay, Submit,
+        Chart, Close, Edit, Help, History, Interrupt, LetGo, NextPage, Palette, Panel,
+        PreviousPage, Quit, QuitUnsaved, SaveAgain, Scroll, ScrollToBottom, ScrollToTop, Show,
+        Steer, StopAndQuit, StopAndStay, Submit,
     };
     use ChartAction::{
         First, Follow, Last, LogY, Move, NextAxis, NextRange, Pan, Smooth, Step, Whole, ZoomIn,
@@ -34,10 +36,12 @@ pub const BINDINGS: &[Binding] = {
         BackTab, Backspace, Delete, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp, Right,
         Tab, Up,
     };
+    use LogAction::{Drop, Filter, Keep, Match, NextLevel, Search};
+    use PaletteAction::{Open, Run};
     use PanelAction::{Columns, Focus, Hide, Maximise, Page as Turn, Shift, ShowAll};
     use Place::{
-        Anywhere, Charts, ConfirmQuit, ConfirmUnsaved, Panels, Rate, Reading, Scrolling, Steering,
-        Typing,
+        Anywhere, Charts, ConfirmQuit, ConfirmUnsaved, Editing, Pages, Panels, Rate, Reading,
+        Scrolling, Searching, Steering, Typing,
     };
     use SteerAction::{
         AskRate, DoubleRate, EvaluateNow, HalveRate, Pause, SaveNow, SetRate, StopAfterEpoch,
@@ -112,14 +116,6 @@ pub const BINDINGS: &[Binding] = {
         binding(Rate, &[key(Enter)], Steer(SetRate), "Go on with this rate", Some("change it")),
         binding(Rate, &[key(Up)], Steer(DoubleRate), "Twice the rate", Some("double")),
         binding(Rate, &[key(Down)], Steer(HalveRate), "Half the rate", Some("halve")),
-        binding(
-            Rate,
-            &[key(Backspace)],
-            Edit(InputRequest::DeletePrevChar),
-            "Delete the character before",
-            None,
-        ),
-        binding(Rate, &[control('u')], Edit(InputRequest::DeleteLine), "Delete it all", None),
         binding(Rate, &[key(Esc)], Close, "Leave the rate as it is", Some("leave it")),
         binding(
             Panels,
@@ -135,80 +131,94 @@ pub const BINDINGS: &[Binding] = {
             "Save the model, where that has not been done",
             None,
         ),
-        binding(Reading, &[char('?'), char('h')], Help, "This help", Some("help")),
+        binding(Reading, &[char('?'), char('h')], Help, "All keys", Some("help")),
+        binding(
+            Reading,
+            &[char(':'), control('p')],
+            Palette(Open),
+            "Find an action by its name",
+            Some("find"),
+        ),
         binding(Reading, &[char('q')], Quit, "Quit; asks first while training", Some("quit")),
         binding(Typing, &[key(Enter)], Submit, "Classify the sentence", Some("classify")),
         binding(Typing, &[key(Up)], History(1), "An earlier sentence", Some("earlier")),
         binding(Typing, &[key(Down)], History(-1), "A later sentence", None),
         binding(
-            Typing,
+            Editing,
             &[key(Left), control('b')],
             Edit(InputRequest::GoToPrevChar),
             "A character back",
             None,
         ),
         binding(
-            Typing,
+            Editing,
             &[key(Right), control('f')],
             Edit(InputRequest::GoToNextChar),
             "A character on",
             None,
         ),
         binding(
-            Typing,
+            Editing,
             &[control_key(Left), alt(KeyCode::Char('b'))],
             Edit(InputRequest::GoToPrevWord),
             "A word back",
             None,
         ),
         binding(
-            Typing,
+            Editing,
             &[control_key(Right), alt(KeyCode::Char('f'))],
             Edit(InputRequest::GoToNextWord),
             "A word on",
             None,
         ),
         binding(
-            Typing,
+            Editing,
             &[key(Home), control('a')],
             Edit(InputRequest::GoToStart),
             "To the beginning",
             None,
         ),
-        binding(Typing, &[key(End), control('e')], Edit(InputRequest::GoToEnd), "To the end", None),
         binding(
-            Typing,
+            Editing,
+            &[key(End), control('e')],
+            Edit(InputRequest::GoToEnd),
+            "To the end",
+            None,
+        ),
+        binding(
+            Editing,
             &[key(Backspace), control('h')],
             Edit(InputRequest::DeletePrevChar),
             "Delete the character before",
             None,
         ),
         binding(
-            Typing,
+            Editing,
             &[key(Delete), control('d')],
             Edit(InputRequest::DeleteNextChar),
             "Delete the character behind",
             None,
         ),
         binding(
-            Typing,
+            Editing,
             &[control('w'), alt(Backspace)],
             Edit(InputRequest::DeletePrevWord),
             "Delete the word before",
             None,
         ),
-        binding(Typing, &[control('u')], Edit(InputRequest::DeleteLine), "Delete the line", None),
+        binding(Editing, &[control('u')], Edit(InputRequest::DeleteLine), "Delete the line", None),
         binding(
-            Typing,
+            Editing,
             &[control('k')],
             Edit(InputRequest::DeleteTillEnd),
             "Delete to the end",
             None,
         ),
+        binding(Typing, &[control('p')], Palette(Open), "Find an action by its name", None),
         binding(Typing, &[key(Esc)], Close, "Back to training", Some("back")),
-        binding(Anywhere, &[key(Tab)], NextPage, "The next page", Some("next page")),
-        binding(Anywhere, &[key(BackTab)], PreviousPage, "The page before", None),
-        binding(Anywhere, &[key(F(1))], Help, "This help", Some("help")),
+        binding(Pages, &[key(Tab)], NextPage, "The next page", Some("next page")),
+        binding(Pages, &[key(BackTab)], PreviousPage, "The page before", None),
+        binding(Pages, &[key(F(1))], Help, "All keys", Some("help")),
         binding(
             Anywhere,
             &[control('c')],
@@ -222,6 +232,54 @@ pub const BINDINGS: &[Binding] = {
         binding(Scrolling, &[key(PageDown), char(' ')], Scroll(10), "Ten lines down", None),
         binding(Scrolling, &[key(Home), char('g')], ScrollToTop, "To the top", None),
         binding(Scrolling, &[key(End), char('G')], ScrollToBottom, "To the bottom", None),
+        binding(Place::Log, &[char('/')], Action::Log(Search), "Search the log", Some("search")),
+        binding(Place::Log, &[char('n')], Action::Log(Match(1)), "The next match", None),
+        binding(Place::Log, &[char('N')], Action::Log(Match(-1)), "The match before", None),
+        binding(
+            Place::Log,
+            &[char('&')],
+            Action::Log(Filter),
+            "Show only lines with a text in them; empty: all",
+            None,
+        ),
+        binding(
+            Place::Log,
+            &[char('v')],
+            Action::Log(NextLevel),
+            "Show only results, warnings, errors; then all again",
+            Some("level"),
+        ),
+        binding(
+            Place::Log,
+            &[key(Esc)],
+            Action::Log(LogAction::ShowAll),
+            "Show all lines, search for nothing",
+            None,
+        ),
+        binding(Searching, &[key(Enter)], Action::Log(Keep), "Keep it", Some("keep")),
+        binding(
+            Searching,
+            &[key(Esc)],
+            Action::Log(Drop),
+            "Drop it; an earlier filter holds again",
+            Some("drop"),
+        ),
+        binding(
+            Place::Palette,
+            &[key(Up)],
+            Palette(PaletteAction::Move(-1)),
+            "The action above",
+            Some("choose"),
+        ),
+        binding(
+            Place::Palette,
+            &[key(Down)],
+            Palette(PaletteAction::Move(1)),
+            "The action below",
+            None,
+        ),
+        binding(Place::Palette, &[key(Enter)], Palette(Run), "Do it", Some("do it")),
+        binding(Place::Palette, &[key(Esc)], Close, "Close the list", Some("close")),
         binding(
             Place::Help,
             &[key(Esc), char('q'), char('?'), char('h'), key(Enter)],

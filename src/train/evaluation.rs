@@ -1,9 +1,10 @@
 //! The loss, and judging a model by it and by its predictions.
 
+use super::calibration::Reliability;
 use super::event::Metrics;
 use super::metrics::Confusion;
 use crate::data::batching::{Batch, Example, evaluation_batches};
-use crate::engine::logits::{class_of, loss_of};
+use crate::engine::logits::{class_of, confidence_of, loss_of};
 use crate::engine::{Engine, EngineError};
 use std::time::Instant;
 
@@ -36,6 +37,7 @@ pub fn evaluate(
     let began = Instant::now();
     let lengths: Vec<usize> = examples.iter().map(|e| e.ids.len()).collect();
     let mut confusion = Confusion::new(options.classes);
+    let mut reliability = Reliability::default();
     let mut loss = 0f64;
     let mut done = 0;
     if !progress(engine, 0, examples.len()) {
@@ -46,7 +48,9 @@ pub fn evaluate(
         let logits = engine.logits(&batch)?;
         for (logits, &label) in logits.chunks_exact(options.classes).zip(&batch.labels) {
             loss += loss_of(logits, label, options.label_smoothing_factor);
-            confusion.add(label, class_of(logits));
+            let predicted = class_of(logits);
+            confusion.add(label, predicted);
+            reliability.add(confidence_of(logits), predicted == label);
         }
         done += batch.size();
         if !progress(engine, done, examples.len()) {
@@ -63,6 +67,7 @@ pub fn evaluate(
         eval_recall: scores.recall,
         eval_samples: confusion.total(),
         eval_confusion: confusion,
+        eval_calibration: reliability.calibration(),
         eval_runtime: seconds,
         eval_samples_per_second: examples.len() as f64 / seconds,
     }))

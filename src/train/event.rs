@@ -1,6 +1,7 @@
 //! What a training run says of itself. A dashboard, a log and a JSON stream are all made from
 //! these events and from nothing else.
 
+use super::calibration::Calibration;
 use super::metrics::Confusion;
 use super::steering::Steered;
 use serde::{Deserialize, Serialize};
@@ -144,6 +145,9 @@ pub struct Metrics {
     pub eval_recall: f64,
     /// `[true][predicted]`.
     pub eval_confusion: Confusion,
+    /// How sure the predictions were against how right; empty in journals of earlier versions.
+    #[serde(default)]
+    pub eval_calibration: Calibration,
     /// How many examples were judged.
     pub eval_samples: u64,
     /// Seconds it took.
@@ -310,6 +314,7 @@ pub mod number {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::calibration::Bin;
 
     #[test]
     fn a_loss_that_is_not_finite_survives_json() -> serde_json::Result<()> {
@@ -336,6 +341,25 @@ mod tests {
             let json = serde_json::to_string(&step(loss))?;
             assert_eq!(serde_json::from_str::<TrainEvent>(&json)?, step(loss));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn an_evaluation_of_an_earlier_version_is_read() -> serde_json::Result<()> {
+        let old = r#"{"event": "evaluated", "step": 63, "epoch": 1.0, "eval_loss": 0.6,
+            "eval_accuracy": 0.75, "eval_f1": 0.8, "eval_precision": 0.7, "eval_recall": 0.9,
+            "eval_confusion": [[2, 1], [0, 1]], "eval_samples": 4, "eval_runtime": 1.5,
+            "eval_samples_per_second": 2.7, "elapsed": 9.0}"#;
+        let TrainEvent::Evaluated(mut evaluated) = serde_json::from_str(old)? else {
+            panic!("another event came back");
+        };
+        assert_eq!(evaluated.metrics.eval_calibration, Calibration::default());
+        let bin = Bin { count: 4, confidence: 0.8, accuracy: 0.75 };
+        evaluated.metrics.eval_calibration.bins.push(bin);
+        let json = serde_json::to_string(&TrainEvent::Evaluated(evaluated.clone()))?;
+        let bins = r#""eval_calibration":[{"count":4,"confidence":0.8,"accuracy":0.75}],"#;
+        assert!(json.contains(bins), "{json}");
+        assert_eq!(serde_json::from_str::<TrainEvent>(&json)?, TrainEvent::Evaluated(evaluated));
         Ok(())
     }
 }

@@ -50,6 +50,31 @@ impl Confusion {
         Scores { accuracy: divide(right, self.total()), f1, precision, recall }
     }
 
+    /// The scores of each class, as scikit-learn's `classification_report` lists them
+    /// (`zero_division=0`).
+    pub fn per_class(&self) -> Vec<ClassScores> {
+        let scores = |class| {
+            let (f1, precision, recall) = self.scores_of(class);
+            ClassScores { precision, recall, f1, support: self.row(class) }
+        };
+        (0..self.counts.len()).map(scores).collect()
+    }
+
+    /// The means over all classes, each counting the same, and how many examples there are:
+    /// the report's `macro avg`.
+    pub fn macro_average(&self) -> ClassScores {
+        let classes = self.per_class();
+        let mean = |pick: fn(&ClassScores) -> f64| {
+            classes.iter().map(pick).sum::<f64>() / classes.len().max(1) as f64
+        };
+        ClassScores {
+            precision: mean(|class| class.precision),
+            recall: mean(|class| class.recall),
+            f1: mean(|class| class.f1),
+            support: self.total(),
+        }
+    }
+
     /// How many examples are of this class.
     fn row(&self, class: usize) -> u64 {
         self.counts.get(class).map_or(0, |row| row.iter().sum())
@@ -83,6 +108,19 @@ pub struct Scores {
     pub precision: f64,
     /// The share of positives that were found.
     pub recall: f64,
+}
+
+/// The scores of one class, each from 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ClassScores {
+    /// The share of right ones among those called this class.
+    pub precision: f64,
+    /// The share of this class that was found.
+    pub recall: f64,
+    /// The harmonic mean of the two.
+    pub f1: f64,
+    /// How many examples are of this class.
+    pub support: u64,
 }
 
 #[cfg(test)]
@@ -124,6 +162,37 @@ mod tests {
         assert!(close(scores.precision, (0.5 + 0.5 + 1.0) / 3.0));
         assert!(close(scores.recall, (0.5 + 1.0 + 2.0 / 3.0) / 3.0));
         assert!(close(scores.f1, (0.5 + 2.0 / 3.0 + 0.8) / 3.0));
+    }
+
+    #[test]
+    fn each_class_is_scored_as_scikit_learns_report_does() {
+        // scikit-learn 1.9:
+        // from sklearn.metrics import classification_report
+        // y = [0] * 10 + [1] * 7 + [2] * 5 + [3] * 2
+        // p = [0] * 7 + [1] * 2 + [2] + [0] * 1 + [1] * 6 + [1] * 3 + [2] * 2 + [0] * 2
+        // classification_report(y, p, labels=[0, 1, 2, 3], output_dict=True, zero_division=0)
+        let counts = vec![vec![7, 2, 1, 0], vec![1, 6, 0, 0], vec![0, 3, 2, 0], vec![2, 0, 0, 0]];
+        let confusion = Confusion { counts };
+        let expected = [
+            (0.7, 0.7, 0.7, 10),
+            (0.545_454_545_454_545_4, 0.857_142_857_142_857_1, 0.666_666_666_666_666_6, 7),
+            (0.666_666_666_666_666_6, 0.4, 0.5, 5),
+            (0.0, 0.0, 0.0, 2),
+        ];
+        let average = (0.478_030_303_030_303, 0.489_285_714_285_714_3, 0.466_666_666_666_666_7, 24);
+        let close = |ours: ClassScores, theirs: (f64, f64, f64, u64)| {
+            let near = |a: f64, b: f64| (a - b).abs() < 1e-12;
+            assert!(near(ours.precision, theirs.0), "{ours:?}");
+            assert!(near(ours.recall, theirs.1) && near(ours.f1, theirs.2), "{ours:?}");
+            assert_eq!(ours.support, theirs.3);
+        };
+        let classes = confusion.per_class();
+        assert_eq!(classes.len(), 4);
+        for (ours, theirs) in classes.into_iter().zip(expected) {
+            close(ours, theirs);
+        }
+        close(confusion.macro_average(), average);
+        assert_eq!(Confusion::new(0).macro_average(), ClassScores::default());
     }
 
     #[test]

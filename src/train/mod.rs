@@ -1,6 +1,7 @@
 //! Training: it knows nothing of screens. It publishes plain events and asks, between batches,
 //! whether to go on.
 
+pub mod calibration;
 pub mod checkpoint;
 pub mod evaluation;
 pub mod event;

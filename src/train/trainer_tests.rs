@@ -130,6 +130,11 @@ fn it_learns_what_can_be_learned() -> anyhow::Result<()> {
     let last = &evaluations[5].metrics;
     assert!(last.eval_accuracy > 0.9, "{last:?}");
     assert_eq!((last.eval_samples, last.eval_confusion.total()), (80, 80));
+    let bins = &last.eval_calibration.bins;
+    assert_eq!((bins.len(), last.eval_calibration.total()), (10, 80));
+    let right: f64 = bins.iter().map(|bin| bin.count as f64 * bin.accuracy).sum();
+    assert!((right / 80.0 - last.eval_accuracy).abs() < 1e-12);
+    assert_eq!(bins[..5].iter().map(|bin| bin.count).sum::<u64>(), 0, "of two classes one leads");
     let first = recorder.steps()[0];
     assert!((first.loss - 0.69).abs() < 0.3 && first.learning_rate == 0.0);
     let tokens: usize = recorder.steps().iter().take(13).map(|s| s.tokens).sum();

@@ -1,7 +1,9 @@
 //! The training page: progress, and above it the panels as the user has arranged them.
 
 use super::theme::Theme;
-use super::{confusion, curves, epochs, panel as framed, progress, tables};
+use super::{
+    calibration, classes, confusion, curves, epochs, log, panel as framed, progress, tables,
+};
 use crate::app::State;
 use crate::app::charts::{Area, YRange};
 use crate::app::panels::Panel;
@@ -61,6 +63,8 @@ pub fn title(panel: Panel, state: &State) -> String {
         Panel::GradNorm => "gradient norm",
         Panel::Throughput => "throughput",
         Panel::Confusion => "confusion",
+        Panel::Classes => "classes",
+        Panel::Calibration => "calibration",
         Panel::Settings => "settings",
     };
     let mut title = name.to_owned();
@@ -97,7 +101,9 @@ fn draw_panel(frame: &mut Frame, area: Rect, panel: Panel, state: &State, theme:
             confusion::draw_panel(frame, inner, state, theme);
         }
         Panel::Settings => tables::draw_settings(frame, area, state, theme, block, 0),
-        _ => tables::draw_log(frame, area, state, theme, block),
+        Panel::Classes => classes::draw(frame, area, block, state, theme),
+        Panel::Calibration => calibration::draw(frame, area, block, state, theme),
+        _ => log::draw_tail(frame, area, state, theme, block),
     }
 }
 

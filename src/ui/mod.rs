@@ -1,14 +1,18 @@
 //! Draws the state: one file a panel, each a function of a frame, a place and the state.
 
 mod bars;
+mod calibration;
 mod canvas;
 mod chart;
 mod chrome;
+mod classes;
 mod confusion;
 mod curves;
 mod epochs;
 mod grid;
+mod log;
 mod overlay;
+mod palette;
 mod predict;
 mod progress;
 pub mod svg;
@@ -43,7 +47,7 @@ pub fn draw(frame: &mut Frame, state: &State, theme: Theme) {
             let panel = panel(theme, "settings");
             tables::draw_settings(frame, body, state, theme, panel, state.settings_scroll);
         }
-        Page::Log => tables::draw_log(frame, body, state, theme, panel(theme, "log")),
+        Page::Log => log::draw(frame, body, state, theme),
     }
     chrome::draw_footer(frame, footer, state, theme);
     overlay::draw(frame, body, state, theme);
@@ -70,5 +74,7 @@ fn panel<'a>(theme: Theme, title: impl Into<String>) -> Block<'a> {
         .title(Line::styled(format!(" {title} "), theme.strong()))
 }
 
+#[cfg(test)]
+mod judgement_tests;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! What lies over the page: the keys, and questions before something is lost.
 
-use super::panel;
 use super::theme::Theme;
+use super::{palette, panel};
 use crate::app::{Overlay, State};
 use crate::keymap::{BINDINGS, Place};
 use crate::text::excerpt;
@@ -9,11 +9,13 @@ use ratatui::Frame;
 use ratatui::layout::{Alignment, Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph, Wrap};
+use unicode_width::UnicodeWidthStr;
 
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     match state.overlay {
         None => {}
         Some(Overlay::Help) => draw_help(frame, area, state, theme),
+        Some(Overlay::Palette) => palette::draw(frame, area, state, theme),
         Some(Overlay::ConfirmQuit) => {
             let mut text = vec![format!(
                 "The run is at step {} of {}.",
@@ -35,13 +37,28 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 }
 
 /// A rectangle in the middle of another.
-fn centred(area: Rect, width: u16, height: u16) -> Rect {
+pub(super) fn centred(area: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(area.width), height.min(area.height));
     Rect {
         x: area.x + (area.width - width) / 2,
         y: area.y + (area.height - height) / 2,
         width,
         height,
+    }
+}
+
+/// Blanks what lies under a rectangle, and any wide character left of it that reaches into it.
+pub(super) fn clear(frame: &mut Frame, area: Rect) {
+    frame.render_widget(Clear, area);
+    let Some(x) = area.x.checked_sub(1) else {
+        return;
+    };
+    for y in area.top()..area.bottom() {
+        if let Some(cell) =
+            frame.buffer_mut().cell_mut((x, y)).filter(|cell| cell.symbol().width() > 1)
+        {
+            cell.set_symbol(" ");
+        }
     }
 }
 
@@ -64,7 +81,7 @@ fn draw_question(frame: &mut Frame, area: Rect, text: &[String], place: Place, t
     let block = panel(theme, "quit?")
         .border_style(theme.warning())
         .padding(ratatui::widgets::Padding::vertical(1));
-    frame.render_widget(Clear, area);
+    clear(frame, area);
     frame.render_widget(Paragraph::new(lines).block(block).wrap(Wrap { trim: false }), area);
 }
 
@@ -128,6 +145,6 @@ fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         block = block.title_bottom(Line::styled(hint, theme.dim()).alignment(Alignment::Right));
     }
     let shown: Vec<Line> = lines.into_iter().skip(scroll).take(room).collect();
-    frame.render_widget(Clear, area);
+    clear(frame, area);
     frame.render_widget(Paragraph::new(shown).block(block), area);
 }
