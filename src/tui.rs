@@ -1,28 +1,32 @@
 //! The terminal: taken over and given back whatever happens, read on a thread of its own, drawn
-//! on only when something changed.
+//! on only when something changed and only as fast as it takes frames in.
+
+mod input;
+mod job;
+mod pen;
+mod terminal;
+mod writer;
 
 use crate::app::{Effect, Message, State, update};
+use crate::cli::DisplayFlags;
 use crate::keymap;
 use crate::ui::{self, Theme};
 use crate::worker::{Answer, Command, Report, Worker, injected_panic};
-use crossbeam_channel::{Receiver, SendError, Sender, select, unbounded};
-use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyEventKind};
-use crossterm::terminal::{
-    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
-};
-use crossterm::{cursor, execute};
+use crossbeam_channel::{Receiver, SendError, select, unbounded};
+use crossterm::event::{Event, KeyEventKind};
+use input::{Keyboard, Outside, SignalWatch, mouse};
+use pen::Pen;
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use terminal::{Taken, give_back, guard_against_panics};
+use writer::Writer;
 
 /// The least time between two frames that no key asked for.
 const FRAME: Duration = Duration::from_millis(200);
+
+/// The same for a slow link.
+const SELDOM: Duration = Duration::from_millis(800);
 
 /// How often the clocks move.
 const TICK: Duration = Duration::from_secs(1);
@@ -43,103 +47,50 @@ pub enum Leaving {
     Panicked,
 }
 
-/// Whether the terminal is ours just now.
-static TAKEN: AtomicBool = AtomicBool::new(false);
-
-/// Gives the terminal back, if it is ours. Nothing can be done about errors here.
-fn give_back() {
-    if TAKEN.swap(false, Ordering::SeqCst) {
-        let mut out = std::io::stdout();
-        let _ = disable_raw_mode();
-        // Cleared first: some terminals bring what was drawn back when they have been resized.
-        let _ = execute!(out, DisableBracketedPaste, Clear(ClearType::All));
-        let _ = execute!(out, LeaveAlternateScreen, cursor::Show);
-        let _ = out.flush();
-    }
-}
-
-/// The terminal while it is ours; dropped, it is given back.
-struct Taken;
-
-impl Taken {
-    fn take() -> std::io::Result<Self> {
-        enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
-        let taken = Self;
-        execute!(std::io::stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
-        Ok(taken)
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        give_back();
-    }
-}
-
-/// Makes a panic of this thread give the terminal back before it is reported. Panics of other
-/// threads are caught and reported by the worker; their message must not be written over the
-/// screen.
-fn guard_against_panics() {
-    let screen = std::thread::current().id();
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if std::thread::current().id() == screen {
-            give_back();
-            report(info);
-        }
-    }));
-}
-
-/// What comes from the keyboard and from the system.
-enum Outside {
-    Input(Event),
-    Signal(i32),
-    HungUp,
+/// To whom the terminal belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// To the dashboard.
+    Here,
+    /// To the shell, which is about to be told so.
+    Leaving,
+    /// To the shell. The run goes on without a screen if the shell goes on with it.
+    Away,
 }
 
 /// Shows a run until the user leaves. The state is what was known at the end.
 ///
 /// # Errors
 /// If the terminal cannot be taken over.
-pub fn run(worker: &Worker, theme: Theme) -> anyhow::Result<(Leaving, State)> {
+pub fn run(worker: &Worker, display: DisplayFlags) -> anyhow::Result<(Leaving, State)> {
     guard_against_panics();
     let (sender, outside) = unbounded();
-    let closing = Arc::new(AtomicBool::new(false));
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    let handle = signals.handle();
-    let taken = Taken::take()?;
-    let terminal = Terminal::new(CrosstermBackend::new(std::io::stdout()))?;
-    let keys = std::thread::Builder::new().name("keyboard".to_owned()).spawn({
-        let (sender, closing) = (sender.clone(), closing.clone());
-        move || read_input(&sender, &closing)
-    })?;
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for signal in signals.forever() {
-            let what = if signal == SIGHUP { Outside::HungUp } else { Outside::Signal(signal) };
-            if sender.send(what).is_err() {
-                return;
-            }
-        }
-    })?;
-
-    let mut screen =
-        Screen { terminal, theme, state: State::default(), start: Instant::now(), signal: None };
+    let signals = SignalWatch::start(sender.clone())?;
+    let taken = Taken::take(!display.no_mouse)?;
+    let mut screen = Screen {
+        terminal: Terminal::new(Pen::default())?,
+        writer: Writer::start()?,
+        keyboard: Keyboard::start(sender)?,
+        taken,
+        place: Place::Here,
+        theme: Theme::detect(&display, |name| std::env::var(name).ok()),
+        frame: if display.low_bandwidth { SELDOM } else { FRAME },
+        state: State::default(),
+        start: Instant::now(),
+        signal: None,
+    };
     let leaving = catch_unwind(AssertUnwindSafe(|| screen.show(worker, &outside)));
-    closing.store(true, Ordering::Relaxed);
+    let Screen { keyboard, taken, state, .. } = screen;
+    keyboard.close();
     drop(taken);
     let leaving = leaving.unwrap_or(Leaving::Panicked);
     match leaving {
-        // The keyboard's thread looks up often.
-        Leaving::Quit => drop(keys.join()),
+        Leaving::Quit => keyboard.join(),
         Leaving::HungUp => quiet_keyboard()?,
         // With the terminal gone that thread may never return.
         Leaving::Signalled(_) | Leaving::Panicked => {}
     }
-    handle.close();
-    let Screen { terminal, state, .. } = screen;
-    // Dropped, it would show the cursor again, which is done, and panic if the terminal is gone.
-    std::mem::forget(terminal);
+    drop(signals);
     Ok((leaving, state))
 }
 
@@ -152,24 +103,15 @@ fn quiet_keyboard() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Passes on what is typed, until told to close or the terminal goes away.
-fn read_input(sender: &Sender<Outside>, closing: &AtomicBool) {
-    while !closing.load(Ordering::Relaxed) {
-        let message = match event::poll(Duration::from_millis(100)) {
-            Ok(false) => continue,
-            Ok(true) => event::read().map_or(Outside::HungUp, Outside::Input),
-            Err(_) => Outside::HungUp,
-        };
-        let last = matches!(message, Outside::HungUp);
-        if sender.send(message).is_err() || last {
-            return;
-        }
-    }
-}
-
 struct Screen {
-    terminal: Terminal<CrosstermBackend<std::io::Stdout>>,
+    terminal: Terminal<Pen>,
+    writer: Writer,
+    keyboard: Keyboard,
+    taken: Taken,
+    place: Place,
     theme: Theme,
+    /// The least time between two frames that no key asked for.
+    frame: Duration,
     state: State,
     start: Instant,
     signal: Option<u8>,
@@ -178,11 +120,23 @@ struct Screen {
 impl Screen {
     fn show(&mut self, worker: &Worker, outside: &Receiver<Outside>) -> Leaving {
         let mut drawn: Option<Instant> = None;
+        let mut looked = self.start;
         let (mut dirty, mut urgent) = (true, true);
         let mut reports = worker.reports.clone();
+        let sent = self.writer.sent.clone();
         loop {
-            let due = drawn.is_none_or(|drawn| drawn.elapsed() >= FRAME);
-            if dirty && (urgent || due) {
+            // A shell tells a job that runs in the background nothing when it fetches it.
+            if self.place == Place::Away && looked.elapsed() >= TICK {
+                looked = Instant::now();
+                if self.come_back().is_err() {
+                    return Leaving::HungUp;
+                }
+                (dirty, urgent) = (true, true);
+            }
+            // While a frame is under way, or the terminal is the shell's, only the state goes on.
+            let free = self.place == Place::Here && !self.writer.is_busy();
+            let left = self.frame.saturating_sub(drawn.map_or(self.frame, |drawn| drawn.elapsed()));
+            if free && dirty && (urgent || left.is_zero()) {
                 injected_panic("screen");
                 if self.draw().is_err() {
                     return Leaving::HungUp;
@@ -190,7 +144,7 @@ impl Screen {
                 drawn = Some(Instant::now());
                 (dirty, urgent) = (false, false);
             }
-            let wait = if dirty { FRAME } else { TICK };
+            let wait = if free && dirty { left } else { TICK };
             let mut messages = Vec::new();
             select! {
                 recv(outside) -> message => match message {
@@ -204,11 +158,21 @@ impl Screen {
                         messages.extend(self.input(input));
                         (dirty, urgent) = (true, true);
                     }
+                    Ok(Outside::Stop) => self.stop(),
+                    Ok(Outside::Continue) => {
+                        if self.come_back().is_err() {
+                            return Leaving::HungUp;
+                        }
+                        (dirty, urgent) = (true, true);
+                    }
                 },
                 recv(reports) -> report => match report {
                     Ok(report) => messages.push(Message::Report(report)),
                     // The run's thread is gone; keys are all that is left to come.
                     Err(_) => reports = crossbeam_channel::never(),
+                },
+                recv(sent) -> outcome => if !matches!(outcome, Ok(Ok(()))) {
+                    return Leaving::HungUp;
                 },
                 default(wait) => {}
             }
@@ -223,6 +187,7 @@ impl Screen {
                 for effect in update(&mut self.state, message) {
                     match effect {
                         Effect::Send(command) => self.send(worker, command),
+                        Effect::Suspend => self.suspend(),
                         Effect::Quit => return self.leaving(),
                     }
                 }
@@ -254,13 +219,60 @@ impl Screen {
                 keymap::action(&self.state, key).map(Message::Action)
             }
             Event::Paste(text) => Some(Message::Paste(text)),
+            Event::Mouse(event) => mouse(event).map(Message::Mouse),
             _ => None,
         }
+    }
+
+    /// Gives the terminal back to the shell and has the job stopped, this process with it.
+    fn suspend(&mut self) {
+        if self.place == Place::Here && job::has_shell() {
+            self.give_back();
+            if job::ask_to_stop().is_err() {
+                // Then it never left; the next tick brings the screen back.
+                self.place = Place::Away;
+            }
+        }
+    }
+
+    /// Stops, as [`Screen::suspend`] or somebody else has asked for.
+    fn stop(&mut self) {
+        if self.place == Place::Here {
+            self.give_back();
+        }
+        self.place = Place::Away;
+        // If the system refuses, the next tick brings the screen back.
+        let _ = job::stop();
+    }
+
+    fn give_back(&mut self) {
+        self.keyboard.pause();
+        give_back();
+        self.place = Place::Leaving;
+    }
+
+    /// Takes the terminal over again, if it is there for this job, and has all of it drawn.
+    fn come_back(&mut self) -> std::io::Result<()> {
+        if !job::is_in_foreground() {
+            // It may have been stopped without a word, and not have left yet.
+            self.keyboard.pause();
+            self.place = Place::Away;
+            return Ok(());
+        }
+        self.taken.again()?;
+        self.terminal.clear()?;
+        self.keyboard.go_on();
+        self.place = Place::Here;
+        Ok(())
     }
 
     fn draw(&mut self) -> std::io::Result<()> {
         let (state, theme) = (&self.state, self.theme);
         self.terminal.draw(|frame| ui::draw(frame, state, theme))?;
+        let frame = self.terminal.backend_mut().take();
+        if !frame.is_empty() {
+            self.writer.send(frame);
+        }
         Ok(())
     }
 }

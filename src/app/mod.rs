@@ -3,11 +3,13 @@
 //! same.
 
 pub mod log;
+pub mod mouse;
 pub mod pace;
 pub mod prompt;
 pub mod series;
 pub mod state;
 pub mod update;
 
+pub use mouse::{Mouse, MouseKind};
 pub use state::{EpochRow, Overlay, Page, State};
 pub use update::{Action, Effect, Message, update};

@@ -1,6 +1,7 @@
 //! How messages change the state, and what they have the program do.
 
 use super::log::Level;
+use super::mouse::Mouse;
 use super::state::{EpochRow, Overlay, Page, State};
 use crate::train::event::{Epoch, Evaluated, TrainEvent, untold_losses};
 use crate::worker::{Activity, Command, Report};
@@ -26,6 +27,8 @@ pub enum Action {
     Quit,
     /// Leave; pressed again, whatever that takes.
     Interrupt,
+    /// Give the terminal back to the shell until it continues the program.
+    Suspend,
     /// End the run, save the model and leave.
     StopAndQuit,
     /// End the run, evaluate and save the model, and stay.
@@ -56,6 +59,8 @@ pub enum Message {
     Action(Action),
     /// A text was pasted.
     Paste(String),
+    /// The mouse was used.
+    Mouse(Mouse),
     /// The run reports.
     Report(Report),
     /// A signal asks the program to end.
@@ -69,6 +74,8 @@ pub enum Message {
 pub enum Effect {
     /// Tell the run.
     Send(Command),
+    /// Give the terminal back to the shell.
+    Suspend,
     /// Leave the dashboard.
     Quit,
 }
@@ -83,6 +90,8 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             }
             Vec::new()
         }
+        // Nothing on the pages answers to it yet.
+        Message::Mouse(_) => Vec::new(),
         Message::Report(report) => reported(state, report),
         Message::Terminate if !state.is_running() || state.quitting => vec![Effect::Quit],
         Message::Terminate => stop(state, false, true),
@@ -116,6 +125,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
                 _ => quit(state),
             };
         }
+        Action::Suspend => return vec![Effect::Suspend],
         Action::StopAndQuit => return stop(state, false, true),
         Action::StopAndStay => return stop(state, true, false),
         Action::QuitUnsaved => return vec![Effect::Quit],

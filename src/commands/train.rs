@@ -25,11 +25,12 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         out.write_all(text.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
+    let display = flags.display;
     let worker = Worker::spawn(flags)?;
     if json || plain {
         return Ok(exit_code(plain::follow(worker, json, Known::default(), &mut out)?));
     }
-    let (leaving, state) = tui::run(&worker, Theme::from_environment())?;
+    let (leaving, state) = tui::run(&worker, display)?;
     if state.is_running() && matches!(leaving, Leaving::HungUp | Leaving::Panicked) {
         // The run is worth its end, whether or not anybody can read of it.
         let mut nowhere = std::io::sink();
@@ -125,6 +126,6 @@ pub fn screenshot(events: &Path, (columns, rows): (u16, u16)) -> anyhow::Result<
         }
     }
     let mut terminal = Terminal::new(TestBackend::new(columns, rows))?;
-    terminal.draw(|frame| ui::draw(frame, &state, Theme::new(true)))?;
+    terminal.draw(|frame| ui::draw(frame, &state, Theme::picture()))?;
     Ok(svg::render(terminal.backend().buffer()))
 }

@@ -85,6 +85,7 @@ pub const BINDINGS: &[Binding] = {
     use Action::{
         Close, Edit, Help, History, Interrupt, NextPage, PreviousPage, Quit, QuitUnsaved,
         SaveAgain, Scroll, ScrollToBottom, ScrollToTop, Show, StopAndQuit, StopAndStay, Submit,
+        Suspend,
     };
     use KeyCode::{
         BackTab, Backspace, Delete, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp, Right,
@@ -196,6 +197,7 @@ pub const BINDINGS: &[Binding] = {
             "Quit; pressed again: stop the run, save and quit",
             None,
         ),
+        binding(Anywhere, &[control('z')], Suspend, "Back to the shell; fg or bg goes on", None),
         binding(Scrolling, &[key(Up), char('k')], Scroll(-1), "A line up", Some("scroll")),
         binding(Scrolling, &[key(Down), char('j')], Scroll(1), "A line down", None),
         binding(Scrolling, &[key(PageUp)], Scroll(-10), "Ten lines up", None),

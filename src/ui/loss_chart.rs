@@ -40,9 +40,9 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         })
         .collect();
     let datasets = vec![
-        line(&raw, theme.raw()),
-        line(&smoothed, theme.train()),
-        Dataset::default().data(&state.eval_loss).marker(Marker::Dot).style(theme.eval()),
+        line(&raw, theme.raw(), theme),
+        line(&smoothed, theme.train(), theme),
+        Dataset::default().data(&state.eval_loss).marker(theme.point_marker()).style(theme.eval()),
         Dataset::default().data(&marks).marker(Marker::Bar).style(theme.error()),
     ];
     let chart = Chart::new(datasets)
@@ -53,8 +53,8 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     frame.render_widget(chart, area);
 }
 
-fn line(points: &[(f64, f64)], style: Style) -> Dataset<'_> {
-    Dataset::default().data(points).graph_type(GraphType::Line).marker(Marker::Braille).style(style)
+fn line(points: &[(f64, f64)], style: Style, theme: Theme) -> Dataset<'_> {
+    Dataset::default().data(points).graph_type(GraphType::Line).marker(theme.marker()).style(style)
 }
 
 fn ratatui_axis<'a>(labels: Vec<String>, theme: Theme) -> widgets::Axis<'a> {

@@ -1,10 +1,13 @@
 //! Draws the state: one file a panel, each a function of a frame, a place and the state.
 
+mod ascii;
 mod bars;
 mod chrome;
+mod colour;
 mod confusion;
 mod loss_chart;
 mod overlay;
+mod palettes;
 mod predict;
 mod progress;
 mod scores;
@@ -25,6 +28,11 @@ const SMALLEST: (u16, u16) = (60, 15);
 
 /// Draws everything.
 pub fn draw(frame: &mut Frame, state: &State, theme: Theme) {
+    draw_page(frame, state, theme);
+    theme.finish(frame.buffer_mut());
+}
+
+fn draw_page(frame: &mut Frame, state: &State, theme: Theme) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return draw_too_small(frame, area, state, theme);

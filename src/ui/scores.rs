@@ -8,7 +8,6 @@ use crate::app::{EpochRow, State};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
-use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{self, Chart, Dataset, GraphType, Paragraph};
 
@@ -102,7 +101,7 @@ fn draw_chart(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         Dataset::default()
             .data(points)
             .graph_type(GraphType::Line)
-            .marker(Marker::Braille)
+            .marker(theme.marker())
             .style(style)
     };
     let labels = |labels: Vec<String>| -> Vec<Span<'static>> {
