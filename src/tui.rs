@@ -11,7 +11,7 @@ use crate::app::{Effect, Message, State, update};
 use crate::cli::DisplayFlags;
 use crate::keymap;
 use crate::ui::{self, Theme};
-use crate::worker::{Answer, Command, Report, Worker, injected_panic};
+use crate::worker::{Activity, Answer, Command, Report, Worker, injected_panic};
 use crossbeam_channel::{Receiver, SendError, select, unbounded};
 use crossterm::event::{Event, KeyEventKind};
 use input::{Keyboard, Outside, SignalWatch, mouse};
@@ -27,6 +27,13 @@ const FRAME: Duration = Duration::from_millis(200);
 
 /// The same for a slow link.
 const SELDOM: Duration = Duration::from_millis(800);
+
+/// Bytes a second that frames may send which no key asked for: after a large one, such as of a
+/// page of moving curves, the next one waits longer.
+const BYTES_PER_SECOND: f64 = 9_000.0;
+
+/// The same for a slow link.
+const FEW_BYTES_PER_SECOND: f64 = 1_800.0;
 
 /// How often the clocks move.
 const TICK: Duration = Duration::from_secs(1);
@@ -74,7 +81,8 @@ pub fn run(worker: &Worker, display: DisplayFlags) -> anyhow::Result<(Leaving, S
         taken,
         place: Place::Here,
         theme: Theme::detect(&display, |name| std::env::var(name).ok()),
-        frame: if display.low_bandwidth { SELDOM } else { FRAME },
+        low_bandwidth: display.low_bandwidth,
+        pause: Duration::ZERO,
         state: State::default(),
         start: Instant::now(),
         signal: None,
@@ -110,8 +118,9 @@ struct Screen {
     taken: Taken,
     place: Place,
     theme: Theme,
-    /// The least time between two frames that no key asked for.
-    frame: Duration,
+    low_bandwidth: bool,
+    /// The least time from the last frame to the next that no key asks for.
+    pause: Duration,
     state: State,
     start: Instant,
     signal: Option<u8>,
@@ -135,7 +144,7 @@ impl Screen {
             }
             // While a frame is under way, or the terminal is the shell's, only the state goes on.
             let free = self.place == Place::Here && !self.writer.is_busy();
-            let left = self.frame.saturating_sub(drawn.map_or(self.frame, |drawn| drawn.elapsed()));
+            let left = self.pause.saturating_sub(drawn.map_or(self.pause, |drawn| drawn.elapsed()));
             if free && dirty && (urgent || left.is_zero()) {
                 injected_panic("screen");
                 if self.draw().is_err() {
@@ -182,8 +191,10 @@ impl Screen {
             dirty |= running || !messages.is_empty();
             update(&mut self.state, Message::Tick(self.start.elapsed().as_secs_f64()));
             for message in messages {
-                let answer = matches!(message, Message::Report(Report::Answer(_)));
-                urgent |= answer;
+                urgent |= matches!(
+                    message,
+                    Message::Report(Report::Answer(_) | Report::Activity(Activity::Idle))
+                );
                 for effect in update(&mut self.state, message) {
                     match effect {
                         Effect::Send(command) => self.send(worker, command),
@@ -270,9 +281,30 @@ impl Screen {
         let (state, theme) = (&self.state, self.theme);
         self.terminal.draw(|frame| ui::draw(frame, state, theme))?;
         let frame = self.terminal.backend_mut().take();
+        self.pause = pause(frame.len(), self.low_bandwidth);
         if !frame.is_empty() {
             self.writer.send(frame);
         }
         Ok(())
+    }
+}
+
+/// How long to wait after a frame of so many bytes before the next that no key asks for.
+fn pause(bytes: usize, low_bandwidth: bool) -> Duration {
+    let (least, rate) =
+        if low_bandwidth { (SELDOM, FEW_BYTES_PER_SECOND) } else { (FRAME, BYTES_PER_SECOND) };
+    least.max(Duration::from_secs_f64(bytes as f64 / rate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_frames_are_drawn_more_seldom() {
+        assert_eq!(pause(0, false), FRAME);
+        assert_eq!(pause(300, true), SELDOM);
+        assert_eq!(pause(4_500, false), Duration::from_millis(500));
+        assert_eq!(pause(9_000, true), Duration::from_secs(5));
     }
 }

@@ -30,7 +30,7 @@ const RUN: [&str; 14] = [
 ];
 
 /// How long bytes are counted.
-const SPAN: Duration = Duration::from_secs(12);
+const SPAN: Duration = Duration::from_secs(16);
 
 /// The figure before a word on the screen.
 fn figure(text: &str, unit: &str) -> Option<f64> {
@@ -123,7 +123,7 @@ fn a_link_that_does_not_read_holds_up_nothing_but_drawing() {
     wire.hold(true);
     // Enough for what the system itself keeps of a terminal to be full.
     for _ in 0..8 {
-        wire.press("3124");
+        wire.press("343");
         std::thread::sleep(Duration::from_millis(400));
     }
     let process = wire.child.process_id().expect("a process");
@@ -156,7 +156,7 @@ fn a_signal_ends_the_run_though_nobody_reads() {
     wire.wait_for("steps/s");
     wire.hold(true);
     for _ in 0..8 {
-        wire.press("3124");
+        wire.press("343");
         std::thread::sleep(Duration::from_millis(400));
     }
     let process = wire.child.process_id().expect("a process").to_string();

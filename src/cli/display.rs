@@ -86,7 +86,8 @@ pub struct DisplayFlags {
     /// What curves are made of [default: braille; block on the Linux console, ascii with ASCII glyphs]
     #[arg(long, value_name = "MARKER", value_enum)]
     pub markers: Option<Markers>,
-    /// Draw seldom, for a slow or metered link; keys are still answered at once
+    /// Draw at most every 800 ms and send under 2.5 kB a second, for a slow or metered link; keys
+    /// are still answered at once
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true)]
     pub low_bandwidth: bool,
     /// Leave the mouse to the terminal

@@ -64,7 +64,14 @@ impl Theme {
             None if console => Markers::Block,
             None => Markers::Braille,
         };
-        Self { palette, depth: depth(flags.color, &variable), ascii, markers }
+        let depth = match depth(flags.color, &variable) {
+            // Each change of a colour in 24 bits takes twenty bytes, of the 256 it takes eleven.
+            Depth::Truecolor if flags.low_bandwidth && flags.color != ColourChoice::Truecolor => {
+                Depth::Indexed
+            }
+            depth => depth,
+        };
+        Self { palette, depth, ascii, markers }
     }
 
     /// What curves are drawn with.

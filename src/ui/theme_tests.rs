@@ -118,6 +118,16 @@ fn each_depth_names_colours_its_own_way() {
 }
 
 #[test]
+fn a_slow_link_carries_colours_of_fewer_bytes_unless_they_are_asked_for() {
+    let of = |color| {
+        let flags = DisplayFlags { low_bandwidth: true, color, ..DisplayFlags::default() };
+        detected(flags, &[("COLORTERM", "truecolor")]).depth
+    };
+    assert_eq!(of(ColourChoice::Auto), Depth::Indexed);
+    assert_eq!(of(ColourChoice::Truecolor), Depth::Truecolor);
+}
+
+#[test]
 fn eight_curves_differ_with_and_without_colour() {
     for color in
         [ColourChoice::Truecolor, ColourChoice::Indexed, ColourChoice::Sixteen, ColourChoice::Never]
