@@ -1,28 +1,39 @@
 //! The terminal: taken over and given back whatever happens, read on a thread of its own, drawn
-//! on only when something changed.
+//! on only when something changed and only as fast as it takes frames in.
+
+mod input;
+mod job;
+mod pen;
+mod terminal;
+mod writer;
 
 use crate::app::{Effect, Message, State, update};
+use crate::cli::DisplayFlags;
 use crate::keymap;
 use crate::ui::{self, Theme};
-use crate::worker::{Answer, Command, Report, Worker, injected_panic};
-use crossbeam_channel::{Receiver, SendError, Sender, select, unbounded};
-use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyEventKind};
-use crossterm::terminal::{
-    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
-};
-use crossterm::{cursor, execute};
+use crate::worker::{Activity, Answer, Command, Report, Worker, injected_panic};
+use crossbeam_channel::{Receiver, SendError, select, unbounded};
+use crossterm::event::{Event, KeyEventKind};
+use input::{Keyboard, Outside, SignalWatch, mouse};
+use pen::Pen;
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use terminal::{Taken, give_back, guard_against_panics};
+use writer::Writer;
 
 /// The least time between two frames that no key asked for.
 const FRAME: Duration = Duration::from_millis(200);
+
+/// The same for a slow link.
+const SELDOM: Duration = Duration::from_millis(800);
+
+/// Bytes a second that frames may send which no key asked for: after a large one, such as of a
+/// page of moving curves, the next one waits longer.
+const BYTES_PER_SECOND: f64 = 9_000.0;
+
+/// The same for a slow link.
+const FEW_BYTES_PER_SECOND: f64 = 1_800.0;
 
 /// How often the clocks move.
 const TICK: Duration = Duration::from_secs(1);
@@ -43,59 +54,15 @@ pub enum Leaving {
     Panicked,
 }
 
-/// Whether the terminal is ours just now.
-static TAKEN: AtomicBool = AtomicBool::new(false);
-
-/// Gives the terminal back, if it is ours. Nothing can be done about errors here.
-fn give_back() {
-    if TAKEN.swap(false, Ordering::SeqCst) {
-        let mut out = std::io::stdout();
-        let _ = disable_raw_mode();
-        // Cleared first: some terminals bring what was drawn back when they have been resized.
-        let _ = execute!(out, DisableBracketedPaste, Clear(ClearType::All));
-        let _ = execute!(out, LeaveAlternateScreen, cursor::Show);
-        let _ = out.flush();
-    }
-}
-
-/// The terminal while it is ours; dropped, it is given back.
-struct Taken;
-
-impl Taken {
-    fn take() -> std::io::Result<Self> {
-        enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
-        let taken = Self;
-        execute!(std::io::stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
-        Ok(taken)
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        give_back();
-    }
-}
-
-/// Makes a panic of this thread give the terminal back before it is reported. Panics of other
-/// threads are caught and reported by the worker; their message must not be written over the
-/// screen.
-fn guard_against_panics() {
-    let screen = std::thread::current().id();
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if std::thread::current().id() == screen {
-            give_back();
-            report(info);
-        }
-    }));
-}
-
-/// What comes from the keyboard and from the system.
-enum Outside {
-    Input(Event),
-    Signal(i32),
-    HungUp,
+/// To whom the terminal belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// To the dashboard.
+    Here,
+    /// To the shell, which is about to be told so.
+    Leaving,
+    /// To the shell. The run goes on without a screen if the shell goes on with it.
+    Away,
 }
 
 /// Shows a run, on a dashboard arranged as in `state`, until the user leaves. The state returned is
@@ -103,44 +70,40 @@ enum Outside {
 ///
 /// # Errors
 /// If the terminal cannot be taken over.
-pub fn run(worker: &Worker, theme: Theme, state: State) -> anyhow::Result<(Leaving, State)> {
+pub fn run(
+    worker: &Worker,
+    display: DisplayFlags,
+    state: State,
+) -> anyhow::Result<(Leaving, State)> {
     guard_against_panics();
     let (sender, outside) = unbounded();
-    let closing = Arc::new(AtomicBool::new(false));
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    let handle = signals.handle();
-    let taken = Taken::take()?;
-    let terminal = Terminal::new(CrosstermBackend::new(std::io::stdout()))?;
-    let keys = std::thread::Builder::new().name("keyboard".to_owned()).spawn({
-        let (sender, closing) = (sender.clone(), closing.clone());
-        move || read_input(&sender, &closing)
-    })?;
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for signal in signals.forever() {
-            let what = if signal == SIGHUP { Outside::HungUp } else { Outside::Signal(signal) };
-            if sender.send(what).is_err() {
-                return;
-            }
-        }
-    })?;
-
-    let state = State { wall_clock: Some(local_time()), ..state };
-    let mut screen = Screen { terminal, theme, state, start: Instant::now(), signal: None };
+    let signals = SignalWatch::start(sender.clone())?;
+    let taken = Taken::take(!display.no_mouse)?;
+    let mut screen = Screen {
+        terminal: Terminal::new(Pen::default())?,
+        writer: Writer::start()?,
+        keyboard: Keyboard::start(sender)?,
+        taken,
+        place: Place::Here,
+        theme: Theme::detect(&display, |name| std::env::var(name).ok()),
+        low_bandwidth: display.low_bandwidth,
+        pause: Duration::ZERO,
+        state: State { wall_clock: Some(local_time()), ..state },
+        start: Instant::now(),
+        signal: None,
+    };
     let leaving = catch_unwind(AssertUnwindSafe(|| screen.show(worker, &outside)));
-    closing.store(true, Ordering::Relaxed);
+    let Screen { keyboard, taken, state, .. } = screen;
+    keyboard.close();
     drop(taken);
     let leaving = leaving.unwrap_or(Leaving::Panicked);
     match leaving {
-        // The keyboard's thread looks up often.
-        Leaving::Quit => drop(keys.join()),
+        Leaving::Quit => keyboard.join(),
         Leaving::HungUp => quiet_keyboard()?,
         // With the terminal gone that thread may never return.
         Leaving::Signalled(_) | Leaving::Panicked => {}
     }
-    handle.close();
-    let Screen { terminal, state, .. } = screen;
-    // Dropped, it would show the cursor again, which is done, and panic if the terminal is gone.
-    std::mem::forget(terminal);
+    drop(signals);
     Ok((leaving, state))
 }
 
@@ -159,24 +122,16 @@ fn quiet_keyboard() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Passes on what is typed, until told to close or the terminal goes away.
-fn read_input(sender: &Sender<Outside>, closing: &AtomicBool) {
-    while !closing.load(Ordering::Relaxed) {
-        let message = match event::poll(Duration::from_millis(100)) {
-            Ok(false) => continue,
-            Ok(true) => event::read().map_or(Outside::HungUp, Outside::Input),
-            Err(_) => Outside::HungUp,
-        };
-        let last = matches!(message, Outside::HungUp);
-        if sender.send(message).is_err() || last {
-            return;
-        }
-    }
-}
-
 struct Screen {
-    terminal: Terminal<CrosstermBackend<std::io::Stdout>>,
+    terminal: Terminal<Pen>,
+    writer: Writer,
+    keyboard: Keyboard,
+    taken: Taken,
+    place: Place,
     theme: Theme,
+    low_bandwidth: bool,
+    /// The least time from the last frame to the next that no key asks for.
+    pause: Duration,
     state: State,
     start: Instant,
     signal: Option<u8>,
@@ -185,11 +140,23 @@ struct Screen {
 impl Screen {
     fn show(&mut self, worker: &Worker, outside: &Receiver<Outside>) -> Leaving {
         let mut drawn: Option<Instant> = None;
+        let mut looked = self.start;
         let (mut dirty, mut urgent) = (true, true);
         let mut reports = worker.reports.clone();
+        let sent = self.writer.sent.clone();
         loop {
-            let due = drawn.is_none_or(|drawn| drawn.elapsed() >= FRAME);
-            if dirty && (urgent || due) {
+            // A shell tells a job that runs in the background nothing when it fetches it.
+            if self.place == Place::Away && looked.elapsed() >= TICK {
+                looked = Instant::now();
+                if self.come_back().is_err() {
+                    return Leaving::HungUp;
+                }
+                (dirty, urgent) = (true, true);
+            }
+            // While a frame is under way, or the terminal is the shell's, only the state goes on.
+            let free = self.place == Place::Here && !self.writer.is_busy();
+            let left = self.pause.saturating_sub(drawn.map_or(self.pause, |drawn| drawn.elapsed()));
+            if free && dirty && (urgent || left.is_zero()) {
                 injected_panic("screen");
                 if self.draw().is_err() {
                     return Leaving::HungUp;
@@ -197,7 +164,7 @@ impl Screen {
                 drawn = Some(Instant::now());
                 (dirty, urgent) = (false, false);
             }
-            let wait = if dirty { FRAME } else { TICK };
+            let wait = if free && dirty { left } else { TICK };
             let mut messages = Vec::new();
             select! {
                 recv(outside) -> message => match message {
@@ -211,11 +178,21 @@ impl Screen {
                         messages.extend(self.input(input));
                         (dirty, urgent) = (true, true);
                     }
+                    Ok(Outside::Stop) => self.stop(),
+                    Ok(Outside::Continue) => {
+                        if self.come_back().is_err() {
+                            return Leaving::HungUp;
+                        }
+                        (dirty, urgent) = (true, true);
+                    }
                 },
                 recv(reports) -> report => match report {
                     Ok(report) => messages.push(Message::Report(report)),
                     // The run's thread is gone; keys are all that is left to come.
                     Err(_) => reports = crossbeam_channel::never(),
+                },
+                recv(sent) -> outcome => if !matches!(outcome, Ok(Ok(()))) {
+                    return Leaving::HungUp;
                 },
                 default(wait) => {}
             }
@@ -225,11 +202,14 @@ impl Screen {
             dirty |= running || !messages.is_empty();
             update(&mut self.state, Message::Tick(self.start.elapsed().as_secs_f64()));
             for message in messages {
-                let answer = matches!(message, Message::Report(Report::Answer(_)));
-                urgent |= answer;
+                urgent |= matches!(
+                    message,
+                    Message::Report(Report::Answer(_) | Report::Activity(Activity::Idle))
+                );
                 for effect in update(&mut self.state, message) {
                     match effect {
                         Effect::Send(command) => self.send(worker, command),
+                        Effect::Suspend => self.suspend(),
                         Effect::Quit => return self.leaving(),
                     }
                 }
@@ -261,13 +241,81 @@ impl Screen {
                 keymap::message(&self.state, key)
             }
             Event::Paste(text) => Some(Message::Paste(text)),
+            Event::Mouse(event) => mouse(event).map(Message::Mouse),
             _ => None,
         }
+    }
+
+    /// Gives the terminal back to the shell and has the job stopped, this process with it.
+    fn suspend(&mut self) {
+        if self.place == Place::Here && job::has_shell() {
+            self.give_back();
+            if job::ask_to_stop().is_err() {
+                // Then it never left; the next tick brings the screen back.
+                self.place = Place::Away;
+            }
+        }
+    }
+
+    /// Stops, as [`Screen::suspend`] or somebody else has asked for.
+    fn stop(&mut self) {
+        if self.place == Place::Here {
+            self.give_back();
+        }
+        self.place = Place::Away;
+        // If the system refuses, the next tick brings the screen back.
+        let _ = job::stop();
+    }
+
+    fn give_back(&mut self) {
+        self.keyboard.pause();
+        give_back();
+        self.place = Place::Leaving;
+    }
+
+    /// Takes the terminal over again, if it is there for this job, and has all of it drawn.
+    fn come_back(&mut self) -> std::io::Result<()> {
+        if !job::is_in_foreground() {
+            // It may have been stopped without a word, and not have left yet.
+            self.keyboard.pause();
+            self.place = Place::Away;
+            return Ok(());
+        }
+        self.taken.again()?;
+        self.terminal.clear()?;
+        self.keyboard.go_on();
+        self.place = Place::Here;
+        Ok(())
     }
 
     fn draw(&mut self) -> std::io::Result<()> {
         let (state, theme) = (&self.state, self.theme);
         self.terminal.draw(|frame| ui::draw(frame, state, theme))?;
+        let frame = self.terminal.backend_mut().take();
+        self.pause = pause(frame.len(), self.low_bandwidth);
+        if !frame.is_empty() {
+            self.writer.send(frame);
+        }
         Ok(())
+    }
+}
+
+/// How long to wait after a frame of so many bytes before the next that no key asks for.
+fn pause(bytes: usize, low_bandwidth: bool) -> Duration {
+    let (least, rate) =
+        if low_bandwidth { (SELDOM, FEW_BYTES_PER_SECOND) } else { (FRAME, BYTES_PER_SECOND) };
+    least.max(Duration::from_secs_f64(bytes as f64 / rate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_frames_are_drawn_more_seldom() {
+        assert_eq!(pause(0, false), FRAME);
+        assert_eq!(pause(300, true), SELDOM);
+        assert_eq!(pause(4_500, false), Duration::from_millis(500));
+        assert_eq!(pause(9_000, true), Duration::from_secs(5));
     }
 }

@@ -22,5 +22,6 @@ pub mod ticks;
 pub mod update;
 pub mod view;
 
+pub use mouse::{Mouse, MouseKind};
 pub use state::{EpochRow, Overlay, Page, State};
 pub use update::{Action, Effect, Message, update};

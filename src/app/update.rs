@@ -34,6 +34,8 @@ pub enum Action {
     Quit,
     /// Leave; pressed again, whatever that takes.
     Interrupt,
+    /// Give the terminal back to the shell until it continues the program.
+    Suspend,
     /// End the run, save the model and leave.
     StopAndQuit,
     /// End the run, evaluate and save the model, and stay.
@@ -93,6 +95,8 @@ pub enum Message {
 pub enum Effect {
     /// Tell the run.
     Send(Command),
+    /// Give the terminal back to the shell.
+    Suspend,
     /// Leave the dashboard.
     Quit,
 }
@@ -153,6 +157,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
                 _ => quit(state),
             };
         }
+        Action::Suspend => return vec![Effect::Suspend],
         Action::StopAndQuit => return stop(state, false, true),
         Action::StopAndStay => return stop(state, true, false),
         Action::QuitUnsaved => return vec![Effect::Quit],

@@ -139,7 +139,8 @@ impl Job<'_> {
         command.args(["--seed", "42", "--max-steps", &self.steps.to_string()]);
         command.args(["--threads", &self.threads.to_string(), "--output-dir"]).arg(folder.path());
         // The environment may add arguments of training, or ask for less of a screen.
-        let others = |name: &str| name.starts_with("NSMC_TUI_") || name == "NO_COLOR";
+        let display = ["COLORFGBG", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR"];
+        let others = |name: &str| name.starts_with("NSMC_TUI_") || display.contains(&name);
         let kept = std::env::vars_os().filter(|(name, _)| !others(&name.to_string_lossy()));
         command.env_clear().envs(kept).env("TERM", "xterm-256color");
         // Whatever the user has arranged, the same panels are measured.

@@ -3,6 +3,7 @@
 
 mod bench;
 mod compute;
+mod display;
 mod layers;
 pub mod run_file;
 mod shared;
@@ -11,6 +12,7 @@ mod values;
 
 pub use bench::BenchFlags;
 pub use compute::Compute;
+pub use display::{ColourChoice, DisplayFlags, GlyphChoice, Markers, ThemeChoice};
 pub use layers::{Sources, parse};
 pub use shared::{
     Columns, DataFlags, EvalSource, EvaluateFlags, PredictFlags, SavedModel, Shuffle,

@@ -17,8 +17,20 @@ pub const NAME: &str = "run.toml";
 const LONGEST: u64 = 1 << 20;
 
 /// Arguments that say how a program is called, not what a run does; they are not written.
-const OF_ONE_CALL: [&str; 5] =
-    ["config", "json", "plain", "print_config", "resume_from_checkpoint"];
+const OF_ONE_CALL: [&str; 11] = [
+    "config",
+    "json",
+    "plain",
+    "print_config",
+    "resume_from_checkpoint",
+    // How the dashboard looks is a matter of the terminal.
+    "theme",
+    "color",
+    "glyphs",
+    "markers",
+    "low_bandwidth",
+    "no_mouse",
+];
 
 /// Settings that are shown otherwise than they are typed; all but the last have a default that
 /// nobody could type.

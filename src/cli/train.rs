@@ -1,6 +1,7 @@
 //! Flags of `train`, by the names of Hugging Face's `TrainingArguments`.
 
 use super::compute::Compute;
+use super::display::DisplayFlags;
 use super::layers::Sources;
 use super::shared::{Columns, EvalSource, Shuffle, TrainSource};
 use super::values::{
@@ -197,6 +198,8 @@ pub struct TrainFlags {
     /// Print each event as one JSON object a line
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Output")]
     pub json: bool,
+    #[command(flatten)]
+    pub display: DisplayFlags,
 
     /// Where each value came from.
     #[arg(skip)]

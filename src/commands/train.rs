@@ -26,6 +26,7 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         out.write_all(text.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
+    let display = flags.display;
     let worker = Worker::spawn(flags)?;
     if json || plain {
         return Ok(exit_code(plain::follow(worker, json, Known::default(), &mut out)?));
@@ -34,7 +35,7 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     let mut state = State::default();
     let kept = place.as_deref().map(Preferences::read).unwrap_or_default();
     kept.apply(&mut state);
-    let (leaving, state) = tui::run(&worker, Theme::from_environment(), state)?;
+    let (leaving, state) = tui::run(&worker, display, state)?;
     let wanted = Preferences::of(&state);
     if let Some(place) = place.filter(|_| wanted != kept)
         && let Err(error) = wanted.write(&place)
@@ -137,6 +138,6 @@ pub fn screenshot(events: &Path, (columns, rows): (u16, u16)) -> anyhow::Result<
         }
     }
     let mut terminal = Terminal::new(TestBackend::new(columns, rows))?;
-    terminal.draw(|frame| ui::draw(frame, &state, Theme::new(true)))?;
+    terminal.draw(|frame| ui::draw(frame, &state, Theme::picture()))?;
     Ok(svg::render(terminal.backend().buffer()))
 }

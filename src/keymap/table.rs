@@ -26,7 +26,7 @@ pub const BINDINGS: &[Binding] = {
     use Action::{
         Chart, Close, Edit, Help, History, Interrupt, LetGo, NextPage, Palette, Panel,
         PreviousPage, Quit, QuitUnsaved, SaveAgain, Scroll, ScrollToBottom, ScrollToTop, Show,
-        Steer, StopAndQuit, StopAndStay, Submit,
+        Steer, StopAndQuit, StopAndStay, Submit, Suspend,
     };
     use ChartAction::{
         First, Follow, Last, LogY, Move, NextAxis, NextRange, Pan, Smooth, Step, Whole, ZoomIn,
@@ -226,6 +226,7 @@ pub const BINDINGS: &[Binding] = {
             "Quit; pressed again: stop the run, save and quit",
             None,
         ),
+        binding(Anywhere, &[control('z')], Suspend, "Back to the shell; fg or bg goes on", None),
         binding(Scrolling, &[key(Up), char('k')], Scroll(-1), "A line up", Some("scroll")),
         binding(Scrolling, &[key(Down), char('j')], Scroll(1), "A line down", None),
         binding(Scrolling, &[key(PageUp)], Scroll(-10), "Ten lines up", None),

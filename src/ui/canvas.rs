@@ -1,31 +1,16 @@
 //! Lines drawn with the dots of characters: eight a cell in Braille, two in blocks, or one.
 
+use crate::cli::Markers;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// What dots are made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Marker {
-    /// Two by four dots a cell.
-    #[default]
-    Braille,
-    /// One by two halves a cell.
-    Block,
-    /// One dot a cell.
-    Dot,
-    /// One sign a cell, another one for each curve.
-    Ascii,
-}
-
-impl Marker {
-    /// Dots across and down a cell.
-    fn dots(self) -> (usize, usize) {
-        match self {
-            Self::Braille => (2, 4),
-            Self::Block => (1, 2),
-            Self::Dot | Self::Ascii => (1, 1),
-        }
+/// Dots across and down a cell.
+fn dots_of(marker: Markers) -> (usize, usize) {
+    match marker {
+        Markers::Braille => (2, 4),
+        Markers::Block => (1, 2),
+        Markers::Dot | Markers::Ascii => (1, 1),
     }
 }
 
@@ -41,7 +26,7 @@ struct Cell {
 
 /// A rectangle of dots. Where curves meet in a cell, the last one drawn has it.
 pub struct Canvas {
-    marker: Marker,
+    marker: Markers,
     columns: usize,
     rows: usize,
     cells: Vec<Cell>,
@@ -59,7 +44,7 @@ pub struct Pen {
 
 impl Canvas {
     /// Of so many cells.
-    pub fn new(columns: u16, rows: u16, marker: Marker) -> Self {
+    pub fn new(columns: u16, rows: u16, marker: Markers) -> Self {
         let (columns, rows) = (usize::from(columns), usize::from(rows));
         Self { marker, columns, rows, cells: vec![Cell::default(); columns * rows], layer: 0 }
     }
@@ -72,7 +57,7 @@ impl Canvas {
     /// Draws a line; places are shares of the width from the left and of the height from below, and
     /// may lie outside.
     pub fn line(&mut self, from: (f64, f64), to: (f64, f64), pen: Pen) {
-        let (across, down) = self.marker.dots();
+        let (across, down) = dots_of(self.marker);
         let (width, height) = ((self.columns * across) as f64, (self.rows * down) as f64);
         let place = |(x, y): (f64, f64)| (x * (width - 1.0), (1.0 - y) * (height - 1.0));
         let Some((from, to)) =
@@ -90,7 +75,7 @@ impl Canvas {
     }
 
     fn dot(&mut self, x: f64, y: f64, pen: Pen) {
-        let (across, down) = self.marker.dots();
+        let (across, down) = dots_of(self.marker);
         if x < 0.0 || y < 0.0 {
             return;
         }
@@ -120,14 +105,14 @@ impl Canvas {
 
     fn sign(&self, cell: Cell) -> char {
         match self.marker {
-            Marker::Braille => braille(cell.dots),
-            Marker::Block => match cell.dots {
+            Markers::Braille => braille(cell.dots),
+            Markers::Block => match cell.dots {
                 1 => '▀',
                 2 => '▄',
                 _ => '█',
             },
-            Marker::Dot => '•',
-            Marker::Ascii => cell.sign,
+            Markers::Dot => '•',
+            Markers::Ascii => cell.sign,
         }
     }
 }
@@ -172,7 +157,7 @@ mod tests {
 
     type Place = (f64, f64);
 
-    fn drawn(marker: Marker, lines: &[(Place, Place)]) -> Vec<String> {
+    fn drawn(marker: Markers, lines: &[(Place, Place)]) -> Vec<String> {
         let area = Rect::new(0, 0, 4, 2);
         let mut buffer = Buffer::empty(area);
         let mut canvas = Canvas::new(4, 2, marker);
@@ -187,27 +172,27 @@ mod tests {
     #[test]
     fn a_line_goes_from_corner_to_corner() {
         let line = [((0.0, 0.0), (1.0, 1.0))];
-        assert_eq!(drawn(Marker::Braille, &line), ["  ⡠⠊", "⡠⠊  "]);
-        assert_eq!(drawn(Marker::Block, &line), ["  ▄▀", "▄▀  "]);
-        assert_eq!(drawn(Marker::Ascii, &line), ["  **", "**  "]);
+        assert_eq!(drawn(Markers::Braille, &line), ["  ⡠⠊", "⡠⠊  "]);
+        assert_eq!(drawn(Markers::Block, &line), ["  ▄▀", "▄▀  "]);
+        assert_eq!(drawn(Markers::Ascii, &line), ["  **", "**  "]);
     }
 
     #[test]
     fn what_lies_outside_is_cut_off() {
         let lines = [((-5.0, 0.4), (5.0, 0.4))];
-        assert_eq!(drawn(Marker::Dot, &lines)[1], "••••");
+        assert_eq!(drawn(Markers::Dot, &lines)[1], "••••");
         for wild in [f64::NAN, f64::INFINITY, 1e300] {
             let lines = [((0.0, 0.0), (1.0, wild)), ((wild, 0.0), (1.0, wild))];
-            drawn(Marker::Braille, &lines);
+            drawn(Markers::Braille, &lines);
         }
-        assert_eq!(drawn(Marker::Ascii, &[((0.0, 2.0), (1.0, 3.0))]).concat().trim(), "");
+        assert_eq!(drawn(Markers::Ascii, &[((0.0, 2.0), (1.0, 3.0))]).concat().trim(), "");
     }
 
     #[test]
     fn the_last_curve_has_the_cell() {
         let area = Rect::new(0, 0, 1, 1);
         let mut buffer = Buffer::empty(area);
-        let mut canvas = Canvas::new(1, 1, Marker::Braille);
+        let mut canvas = Canvas::new(1, 1, Markers::Braille);
         canvas.line((0.0, 0.0), (1.0, 0.0), PEN);
         canvas.next_layer();
         canvas.line((0.0, 1.0), (1.0, 1.0), PEN);

@@ -1,11 +1,13 @@
 //! Draws the state: one file a panel, each a function of a frame, a place and the state.
 
+mod ascii;
 mod bars;
 mod calibration;
 mod canvas;
 mod chart;
 mod chrome;
 mod classes;
+mod colour;
 mod confusion;
 mod curves;
 mod epochs;
@@ -13,6 +15,7 @@ mod grid;
 mod log;
 mod overlay;
 mod palette;
+mod palettes;
 mod predict;
 mod progress;
 pub mod svg;
@@ -32,6 +35,11 @@ const SMALLEST: (u16, u16) = (60, 15);
 
 /// Draws everything.
 pub fn draw(frame: &mut Frame, state: &State, theme: Theme) {
+    draw_page(frame, state, theme);
+    theme.finish(frame.buffer_mut());
+}
+
+fn draw_page(frame: &mut Frame, state: &State, theme: Theme) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return draw_too_small(frame, area, state, theme);

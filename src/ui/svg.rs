@@ -24,7 +24,7 @@ pub fn render(buffer: &Buffer) -> String {
          'DejaVu Sans Mono','Noto Sans Mono CJK KR',monospace\" font-size=\"14\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n"
     );
-    let mut shapes: BTreeMap<&str, String> = BTreeMap::new();
+    let mut shapes: BTreeMap<String, String> = BTreeMap::new();
     for row in 0..rows {
         let mut column = 0;
         while column < columns {
@@ -88,7 +88,7 @@ fn write_word(svg: &mut String, cell: &Cell, text: &str, (x, y): (f64, f64), cel
             svg,
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{CELL_HEIGHT}\" fill=\"{fill}\"/>"
         );
-        fill = BACKGROUND;
+        BACKGROUND.clone_into(&mut fill);
     }
     let weight = if cell.modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
     let opacity = if cell.modifier.contains(Modifier::DIM) { " opacity=\"0.6\"" } else { "" };
@@ -164,8 +164,9 @@ fn strokes(c: char) -> Option<(bool, bool, bool, bool)> {
     }
 }
 
-fn colour(colour: Color) -> &'static str {
-    match colour {
+fn colour(colour: Color) -> String {
+    let named = match colour {
+        Color::Rgb(r, g, b) => return format!("#{r:02x}{g:02x}{b:02x}"),
         Color::Black => "#2e3440",
         Color::Red | Color::LightRed => "#e0616b",
         Color::Green | Color::LightGreen => "#8fce72",
@@ -176,7 +177,8 @@ fn colour(colour: Color) -> &'static str {
         Color::DarkGray => "#6b7485",
         Color::Gray => "#aab2c0",
         _ => FOREGROUND,
-    }
+    };
+    named.to_owned()
 }
 
 #[cfg(test)]

@@ -262,3 +262,35 @@ fn fifty_thousand_steps_draw_quickly() {
     let each = began.elapsed() / 20;
     assert!(each.as_millis() < 50, "{each:?}");
 }
+
+/// The dashboard's own characters; what a user typed or a data file says is none of them.
+fn is_users(symbol: &str) -> bool {
+    symbol.chars().all(|c| ('가'..='힣').contains(&c))
+}
+
+#[test]
+fn in_ascii_only_users_text_is_not() {
+    use crate::cli::{DisplayFlags, GlyphChoice};
+    let flags = DisplayFlags { glyphs: GlyphChoice::Ascii, ..DisplayFlags::default() };
+    let theme = Theme::detect(&flags, |_| None);
+    let mut states = vec![State::default(), questioned(), after(run(300), Activity::Training)];
+    states.push(after(run(63)[..65].to_vec(), Activity::Evaluating(640, 2000)));
+    for overlay in [Overlay::Help, Overlay::ConfirmQuit, Overlay::ConfirmUnsaved] {
+        states.push(State { overlay: Some(overlay), ..after(run(300), Activity::Training) });
+    }
+    for state in &mut states {
+        for (page, size) in Page::ALL.into_iter().flat_map(|page| SIZES.map(|size| (page, size))) {
+            state.page = page;
+            let Ok(mut terminal) = Terminal::new(TestBackend::new(size.0, size.1));
+            let Ok(_) = terminal.draw(|frame| draw(frame, state, theme));
+            for cell in terminal.backend().buffer().content() {
+                let symbol = cell.symbol();
+                assert!(symbol.is_ascii() || is_users(symbol), "{symbol:?} on {page:?}");
+            }
+        }
+    }
+    let state = after(run(300), Activity::Training);
+    let Ok(mut terminal) = Terminal::new(TestBackend::new(120, 40));
+    let Ok(_) = terminal.draw(|frame| draw(frame, &state, theme));
+    insta::assert_snapshot!("ascii_training_120x40", terminal.backend());
+}
