@@ -3,8 +3,9 @@
 
 use crate::app::{Effect, Message, State, update};
 use crate::keymap;
+use crate::system::{Sampler, SystemSample};
 use crate::ui::{self, Theme};
-use crate::worker::{Answer, Command, Report, Worker, injected_panic};
+use crate::worker::{Answer, Command, Report, Source, injected_panic};
 use crossbeam_channel::{Receiver, SendError, Sender, select, unbounded};
 use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyEventKind};
 use crossterm::terminal::{
@@ -103,7 +104,7 @@ enum Outside {
 ///
 /// # Errors
 /// If the terminal cannot be taken over.
-pub fn run(worker: &Worker, theme: Theme, state: State) -> anyhow::Result<(Leaving, State)> {
+pub fn run(source: &Source, theme: Theme, state: State) -> anyhow::Result<(Leaving, State)> {
     guard_against_panics();
     let (sender, outside) = unbounded();
     let closing = Arc::new(AtomicBool::new(false));
@@ -124,9 +125,13 @@ pub fn run(worker: &Worker, theme: Theme, state: State) -> anyhow::Result<(Leavi
         }
     })?;
 
-    let state = State { wall_clock: Some(local_time()), ..state };
+    // Of the clock on the wall and of the machine a replay knows nothing.
+    let live = state.replay.is_none();
+    let sampler = live.then(Sampler::start).transpose()?;
+    let samples = sampler.as_ref().map(|sampler| &sampler.samples);
+    let state = State { wall_clock: live.then(local_time), ..state };
     let mut screen = Screen { terminal, theme, state, start: Instant::now(), signal: None };
-    let leaving = catch_unwind(AssertUnwindSafe(|| screen.show(worker, &outside)));
+    let leaving = catch_unwind(AssertUnwindSafe(|| screen.show(source, &outside, samples)));
     closing.store(true, Ordering::Relaxed);
     drop(taken);
     let leaving = leaving.unwrap_or(Leaving::Panicked);
@@ -183,10 +188,16 @@ struct Screen {
 }
 
 impl Screen {
-    fn show(&mut self, worker: &Worker, outside: &Receiver<Outside>) -> Leaving {
+    fn show(
+        &mut self,
+        source: &Source,
+        outside: &Receiver<Outside>,
+        samples: Option<&Receiver<SystemSample>>,
+    ) -> Leaving {
         let mut drawn: Option<Instant> = None;
         let (mut dirty, mut urgent) = (true, true);
-        let mut reports = worker.reports.clone();
+        let mut reports = source.reports.clone();
+        let mut samples = samples.cloned().unwrap_or_else(crossbeam_channel::never);
         loop {
             let due = drawn.is_none_or(|drawn| drawn.elapsed() >= FRAME);
             if dirty && (urgent || due) {
@@ -217,6 +228,10 @@ impl Screen {
                     // The run's thread is gone; keys are all that is left to come.
                     Err(_) => reports = crossbeam_channel::never(),
                 },
+                recv(samples) -> sample => match sample {
+                    Ok(sample) => messages.push(Message::Report(Report::System(sample))),
+                    Err(_) => samples = crossbeam_channel::never(),
+                },
                 default(wait) => {}
             }
             let more = reports.try_iter().take(REPORTS_AT_A_TIME);
@@ -229,7 +244,7 @@ impl Screen {
                 urgent |= answer;
                 for effect in update(&mut self.state, message) {
                     match effect {
-                        Effect::Send(command) => self.send(worker, command),
+                        Effect::Send(command) => self.send(source, command),
                         Effect::Quit => return self.leaving(),
                     }
                 }
@@ -242,8 +257,8 @@ impl Screen {
     }
 
     /// Tells the run; a thread that has panicked no longer listens, and cannot answer.
-    fn send(&mut self, worker: &Worker, command: Command) {
-        let outcome = worker.commands.send(command);
+    fn send(&mut self, source: &Source, command: Command) {
+        let outcome = source.commands.send(command);
         if let Err(SendError(Command::Predict(text))) = outcome {
             let outcome = Err("the training thread has ended".to_owned());
             let answer = Report::Answer(Answer { text, outcome });

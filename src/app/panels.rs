@@ -19,6 +19,8 @@ pub enum Panel {
     GradNorm,
     /// Samples and tokens a second.
     Throughput,
+    /// What the machine is doing.
+    System,
     /// The confusion matrix of the last evaluation.
     Confusion,
     /// What holds for the run.
@@ -27,7 +29,7 @@ pub enum Panel {
 
 impl Panel {
     /// All panels, as they are arranged unless the user says otherwise.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Loss,
         Self::Accuracy,
         Self::Epochs,
@@ -35,6 +37,7 @@ impl Panel {
         Self::LearningRate,
         Self::GradNorm,
         Self::Throughput,
+        Self::System,
         Self::Confusion,
         Self::Settings,
     ];
@@ -49,6 +52,7 @@ impl Panel {
             Self::LearningRate => "learning_rate",
             Self::GradNorm => "grad_norm",
             Self::Throughput => "throughput",
+            Self::System => "system",
             Self::Confusion => "confusion",
             Self::Settings => "settings",
         }
@@ -231,8 +235,8 @@ mod tests {
             (rows.iter().map(Vec::len).collect::<Vec<_>>(), pages)
         };
         assert_eq!(shapes(80, 17), (vec![2, 2], 3));
-        assert_eq!(shapes(120, 33), (vec![3, 3, 3], 1));
-        assert_eq!(shapes(200, 53), (vec![3, 3, 3], 1));
+        assert_eq!(shapes(120, 33), (vec![3, 3, 3], 2));
+        assert_eq!(shapes(200, 53), (vec![4, 3, 3], 1));
     }
 
     #[test]

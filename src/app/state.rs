@@ -6,6 +6,8 @@ use super::log::Log;
 use super::pace::Pace;
 use super::panels::Arrangement;
 use super::prompt::Prompt;
+use super::replay::Replay;
+use super::system::SystemHistory;
 use crate::train::event::{Epoch, Evaluated, Failed, Finished, Saved, Started, Step};
 use crate::worker::Activity;
 use std::cell::Cell;
@@ -98,6 +100,8 @@ pub struct State {
     pub saved: Option<Saved>,
     /// Speed and time left.
     pub pace: Pace,
+    /// What the machine was doing.
+    pub system: SystemHistory,
     /// The run told in lines.
     pub log: Log,
     /// The predict pane.
@@ -115,6 +119,8 @@ pub struct State {
     /// The local time when the program started, in seconds since 1970; `None` where no clock on
     /// the wall can be told, as in a replay.
     pub wall_clock: Option<f64>,
+    /// Set if the run is played back rather than under way.
+    pub replay: Option<Replay>,
     /// Whether the user has asked to end the run.
     pub stopping: bool,
     /// Whether to leave as soon as the run has ended.
@@ -141,6 +147,7 @@ impl Default for State {
             checkpoint: None,
             saved: None,
             pace: Pace::default(),
+            system: SystemHistory::default(),
             log: Log::default(),
             prompt: Prompt::default(),
             settings_scroll: 0,
@@ -149,6 +156,7 @@ impl Default for State {
             now: 0.0,
             began: None,
             wall_clock: None,
+            replay: None,
             stopping: false,
             quitting: false,
         }
@@ -164,7 +172,7 @@ impl State {
     /// Whether a trained model exists in memory only.
     pub fn is_unsaved(&self) -> bool {
         let over = self.finished.is_some() || self.failed.is_some();
-        over && self.steps_done() > 0 && self.saved.is_none()
+        self.replay.is_none() && over && self.steps_done() > 0 && self.saved.is_none()
     }
 
     /// Steps done.
@@ -178,8 +186,9 @@ impl State {
         if let Some(finished) = &self.finished {
             return finished.metrics.train_runtime;
         }
-        match self.began {
-            Some(began) if self.is_running() => {
+        match (self.began, &self.replay) {
+            (Some(_), Some(replay)) if self.is_running() => replay.elapsed(self.now),
+            (Some(began), None) if self.is_running() => {
                 let before = self.started.as_ref().map_or(0.0, |started| started.resumed_elapsed);
                 before + self.now - began
             }

@@ -4,6 +4,7 @@
 mod bench;
 mod compute;
 mod layers;
+mod replay;
 pub mod run_file;
 mod shared;
 mod train;
@@ -12,6 +13,7 @@ mod values;
 pub use bench::BenchFlags;
 pub use compute::Compute;
 pub use layers::{Sources, parse};
+pub use replay::ReplayFlags;
 pub use shared::{
     Columns, DataFlags, EvalSource, EvaluateFlags, PredictFlags, SavedModel, Shuffle,
     TokenizeFlags, TrainSource,
@@ -92,6 +94,9 @@ pub enum Command {
     /// Fine-tune a model and watch it learn (what happens without a subcommand)
     #[command(after_help = DEFAULTS)]
     Train(Box<TrainFlags>),
+    /// Play a run back from its journal, on the dashboard or in lines
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(ReplayFlags),
     /// Judge a saved model on the evaluation reviews
     Evaluate(EvaluateFlags),
     /// Classify sentences, given as arguments or as lines of standard input

@@ -1,7 +1,7 @@
 //! The training page: progress, and above it the panels as the user has arranged them.
 
 use super::theme::Theme;
-use super::{confusion, curves, epochs, panel as framed, progress, tables};
+use super::{confusion, curves, epochs, panel as framed, progress, system, tables};
 use crate::app::State;
 use crate::app::charts::{Area, YRange};
 use crate::app::panels::Panel;
@@ -60,6 +60,7 @@ pub fn title(panel: Panel, state: &State) -> String {
         Panel::LearningRate => "learning rate",
         Panel::GradNorm => "gradient norm",
         Panel::Throughput => "throughput",
+        Panel::System => "system",
         Panel::Confusion => "confusion",
         Panel::Settings => "settings",
     };
@@ -95,6 +96,10 @@ fn draw_panel(frame: &mut Frame, area: Rect, panel: Panel, state: &State, theme:
         Panel::Confusion => {
             frame.render_widget(block, area);
             confusion::draw_panel(frame, inner, state, theme);
+        }
+        Panel::System => {
+            frame.render_widget(block, area);
+            system::draw(frame, inner, state, theme);
         }
         Panel::Settings => tables::draw_settings(frame, area, state, theme, block, 0),
         _ => tables::draw_log(frame, area, state, theme, block),
