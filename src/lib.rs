@@ -21,6 +21,7 @@ pub mod predict;
 pub mod preferences;
 pub mod run;
 pub mod summary;
+pub mod system;
 pub mod text;
 pub mod tokenizer;
 pub mod train;

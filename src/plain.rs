@@ -97,7 +97,7 @@ pub fn follow(
     let mut downloads = Downloads::default();
     let mut begun = lines.known.started.is_some();
     loop {
-        let report = match worker.reports.recv_timeout(Duration::from_millis(100)) {
+        let report = match worker.source.reports.recv_timeout(Duration::from_millis(100)) {
             Ok(report) => Some(report),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => break,
@@ -113,7 +113,7 @@ pub fn follow(
         if let Some(reason) = stopping.reason() {
             talk(reason);
             // A run that has ended needs no stopping.
-            let _ = worker.commands.send(Command::Stop { evaluate: false });
+            let _ = worker.source.commands.send(Command::Stop { evaluate: false });
         }
         match report {
             Some(Report::Activity(Activity::Idle)) => break,
@@ -202,7 +202,7 @@ impl Downloads {
 
 /// Turns events into lines.
 #[derive(Default)]
-struct Lines {
+pub struct Lines {
     known: Known,
     /// Loss of the steps since the last log line.
     loss: f64,
@@ -221,7 +221,11 @@ impl Lines {
         }
     }
 
-    fn write(
+    /// Tells an event; what went wrong goes to stderr.
+    ///
+    /// # Errors
+    /// What the system says of the output.
+    pub fn write(
         &mut self,
         event: &TrainEvent,
         out: &mut (impl Write + ?Sized),

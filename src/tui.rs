@@ -10,8 +10,9 @@ mod writer;
 use crate::app::{Effect, Message, State, update};
 use crate::cli::DisplayFlags;
 use crate::keymap;
+use crate::system::{Sampler, SystemSample};
 use crate::ui::{self, Theme};
-use crate::worker::{Activity, Answer, Command, Report, Worker, injected_panic};
+use crate::worker::{Activity, Answer, Command, Report, Source, injected_panic};
 use crossbeam_channel::{Receiver, SendError, select, unbounded};
 use crossterm::event::{Event, KeyEventKind};
 use input::{Keyboard, Outside, SignalWatch, mouse};
@@ -71,7 +72,7 @@ enum Place {
 /// # Errors
 /// If the terminal cannot be taken over.
 pub fn run(
-    worker: &Worker,
+    source: &Source,
     display: DisplayFlags,
     state: State,
 ) -> anyhow::Result<(Leaving, State)> {
@@ -79,6 +80,10 @@ pub fn run(
     let (sender, outside) = unbounded();
     let signals = SignalWatch::start(sender.clone())?;
     let taken = Taken::take(!display.no_mouse)?;
+    // Of the clock on the wall and of the machine a replay knows nothing.
+    let live = state.replay.is_none();
+    let sampler = live.then(Sampler::start).transpose()?;
+    let samples = sampler.as_ref().map(|sampler| &sampler.samples);
     let mut screen = Screen {
         terminal: Terminal::new(Pen::default())?,
         writer: Writer::start()?,
@@ -88,11 +93,11 @@ pub fn run(
         theme: Theme::detect(&display, |name| std::env::var(name).ok()),
         low_bandwidth: display.low_bandwidth,
         pause: Duration::ZERO,
-        state: State { wall_clock: Some(local_time()), ..state },
+        state: State { wall_clock: live.then(local_time), ..state },
         start: Instant::now(),
         signal: None,
     };
-    let leaving = catch_unwind(AssertUnwindSafe(|| screen.show(worker, &outside)));
+    let leaving = catch_unwind(AssertUnwindSafe(|| screen.show(source, &outside, samples)));
     let Screen { keyboard, taken, state, .. } = screen;
     keyboard.close();
     drop(taken);
@@ -138,12 +143,18 @@ struct Screen {
 }
 
 impl Screen {
-    fn show(&mut self, worker: &Worker, outside: &Receiver<Outside>) -> Leaving {
+    fn show(
+        &mut self,
+        source: &Source,
+        outside: &Receiver<Outside>,
+        samples: Option<&Receiver<SystemSample>>,
+    ) -> Leaving {
         let mut drawn: Option<Instant> = None;
         let mut looked = self.start;
         let (mut dirty, mut urgent) = (true, true);
-        let mut reports = worker.reports.clone();
+        let mut reports = source.reports.clone();
         let sent = self.writer.sent.clone();
+        let mut samples = samples.cloned().unwrap_or_else(crossbeam_channel::never);
         loop {
             // A shell tells a job that runs in the background nothing when it fetches it.
             if self.place == Place::Away && looked.elapsed() >= TICK {
@@ -194,12 +205,18 @@ impl Screen {
                 recv(sent) -> outcome => if !matches!(outcome, Ok(Ok(()))) {
                     return Leaving::HungUp;
                 },
+                recv(samples) -> sample => match sample {
+                    Ok(sample) => messages.push(Message::Report(Report::System(sample))),
+                    Err(_) => samples = crossbeam_channel::never(),
+                },
                 default(wait) => {}
             }
             let more = reports.try_iter().take(REPORTS_AT_A_TIME);
             messages.extend(more.map(Message::Report));
             let running = self.state.is_running();
-            dirty |= running || !messages.is_empty();
+            // After the end, figures of the machine alone are no reason to draw.
+            let sample = |message: &Message| matches!(message, Message::Report(Report::System(_)));
+            dirty |= running || !messages.iter().all(sample);
             update(&mut self.state, Message::Tick(self.start.elapsed().as_secs_f64()));
             for message in messages {
                 urgent |= matches!(
@@ -208,7 +225,7 @@ impl Screen {
                 );
                 for effect in update(&mut self.state, message) {
                     match effect {
-                        Effect::Send(command) => self.send(worker, command),
+                        Effect::Send(command) => self.send(source, command),
                         Effect::Suspend => self.suspend(),
                         Effect::Quit => return self.leaving(),
                     }
@@ -222,8 +239,8 @@ impl Screen {
     }
 
     /// Tells the run; a thread that has panicked no longer listens, and cannot answer.
-    fn send(&mut self, worker: &Worker, command: Command) {
-        let outcome = worker.commands.send(command);
+    fn send(&mut self, source: &Source, command: Command) {
+        let outcome = source.commands.send(command);
         if let Err(SendError(Command::Predict(text))) = outcome {
             let outcome = Err("the training thread has ended".to_owned());
             let answer = Report::Answer(Answer { text, outcome });

@@ -19,6 +19,8 @@ pub enum Panel {
     GradNorm,
     /// Samples and tokens a second.
     Throughput,
+    /// What the machine is doing.
+    System,
     /// The confusion matrix of the last evaluation.
     Confusion,
     /// Precision, recall and F1 of each class.
@@ -31,7 +33,7 @@ pub enum Panel {
 
 impl Panel {
     /// All panels, as they are arranged unless the user says otherwise.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Loss,
         Self::Accuracy,
         Self::Epochs,
@@ -39,6 +41,7 @@ impl Panel {
         Self::LearningRate,
         Self::GradNorm,
         Self::Throughput,
+        Self::System,
         Self::Confusion,
         Self::Classes,
         Self::Calibration,
@@ -55,6 +58,7 @@ impl Panel {
             Self::LearningRate => "learning_rate",
             Self::GradNorm => "grad_norm",
             Self::Throughput => "throughput",
+            Self::System => "system",
             Self::Confusion => "confusion",
             Self::Classes => "classes",
             Self::Calibration => "calibration",
@@ -240,7 +244,7 @@ mod tests {
         };
         assert_eq!(shapes(80, 17), (vec![2, 2], 3));
         assert_eq!(shapes(120, 33), (vec![3, 3, 3], 2));
-        assert_eq!(shapes(200, 53), (vec![4, 4, 3], 1));
+        assert_eq!(shapes(200, 53), (vec![4, 4, 4], 1));
     }
 
     #[test]

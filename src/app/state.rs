@@ -7,7 +7,9 @@ use super::pace::Pace;
 use super::palette::Palette;
 use super::panels::Arrangement;
 use super::prompt::Prompt;
+use super::replay::Replay;
 use super::steer::RateInput;
+use super::system::SystemHistory;
 use crate::train::event::{Epoch, Evaluated, Failed, Finished, Saved, Started, Step};
 use crate::train::steering::Steered;
 use crate::worker::Activity;
@@ -105,6 +107,8 @@ pub struct State {
     pub saved: Option<Saved>,
     /// Speed and time left.
     pub pace: Pace,
+    /// What the machine was doing.
+    pub system: SystemHistory,
     /// The run told in lines.
     pub log: Log,
     /// The predict pane.
@@ -132,6 +136,8 @@ pub struct State {
     pub stop_after_epoch: bool,
     /// The learning rate that is being typed.
     pub rate: RateInput,
+    /// Set if the run is played back rather than under way.
+    pub replay: Option<Replay>,
     /// Whether the user has asked to end the run.
     pub stopping: bool,
     /// Whether to leave as soon as the run has ended.
@@ -158,6 +164,7 @@ impl Default for State {
             checkpoint: None,
             saved: None,
             pace: Pace::default(),
+            system: SystemHistory::default(),
             log: Log::default(),
             prompt: Prompt::default(),
             palette: Palette::default(),
@@ -171,6 +178,7 @@ impl Default for State {
             paused_at: None,
             stop_after_epoch: false,
             rate: RateInput::default(),
+            replay: None,
             stopping: false,
             quitting: false,
         }
@@ -186,7 +194,7 @@ impl State {
     /// Whether a trained model exists in memory only.
     pub fn is_unsaved(&self) -> bool {
         let over = self.finished.is_some() || self.failed.is_some();
-        over && self.steps_done() > 0 && self.saved.is_none()
+        self.replay.is_none() && over && self.steps_done() > 0 && self.saved.is_none()
     }
 
     /// Steps done.
@@ -200,8 +208,9 @@ impl State {
         if let Some(finished) = &self.finished {
             return finished.metrics.train_runtime;
         }
-        match self.began {
-            Some(began) if self.is_running() => {
+        match (self.began, &self.replay) {
+            (Some(_), Some(replay)) if self.is_running() => replay.elapsed(self.now),
+            (Some(began), None) if self.is_running() => {
                 let before = self.started.as_ref().map_or(0.0, |started| started.resumed_elapsed);
                 before + self.paused_at.unwrap_or(self.now) - began
             }

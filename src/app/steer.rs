@@ -73,11 +73,12 @@ fn written(rate: f64) -> String {
 /// Obeys a key. Nothing can be asked of a run that is not training.
 pub fn act(state: &mut State, action: SteerAction) -> Vec<Effect> {
     let trains = state.started.is_some() && state.is_running() && !state.stopping;
-    if !trains {
+    // A run that is played back can wait, and nothing else.
+    if !trains || (state.replay.is_some() && action != SteerAction::Pause) {
         return Vec::new();
     }
     let request = match action {
-        SteerAction::Pause if state.paused_at.is_some() => Request::Resume,
+        SteerAction::Pause if state.paused_at.is_some() || is_paused(state) => Request::Resume,
         SteerAction::Pause => Request::Pause,
         SteerAction::SaveNow => Request::Save,
         SteerAction::EvaluateNow => Request::Evaluate,
@@ -109,6 +110,9 @@ pub fn act(state: &mut State, action: SteerAction) -> Vec<Effect> {
 
 /// The run says that it was steered, just now.
 pub fn happened(state: &mut State, steered: &Steered) {
+    if state.replay.is_some() {
+        return;
+    }
     match steered.how {
         Steering::Paused => state.paused_at = Some(state.now),
         Steering::Resumed { .. } => go_on(state),

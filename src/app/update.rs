@@ -125,7 +125,9 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Report(report) => reported(state, report),
-        Message::Terminate if !state.is_running() || state.quitting => vec![Effect::Quit],
+        Message::Terminate if !state.is_running() || state.quitting || state.replay.is_some() => {
+            vec![Effect::Quit]
+        }
         Message::Terminate => stop(state, false, true),
         Message::Tick(now) => {
             state.now = now;
@@ -220,6 +222,10 @@ fn quit(state: &mut State) -> Vec<Effect> {
     if state.quitting {
         return Vec::new();
     }
+    if state.replay.is_some() {
+        // The run is over, whatever the screen shows of it.
+        return vec![Effect::Quit];
+    }
     if state.is_running() && state.started.is_none() {
         // Nothing has been trained that could be lost; what was downloaded is kept.
         return vec![Effect::Quit];
@@ -281,6 +287,7 @@ fn reported(state: &mut State, report: Report) -> Vec<Effect> {
         }
         Report::Answer(answer) => state.prompt.answered(answer),
         Report::Event(event) => happened(state, event),
+        Report::System(sample) => state.system.take(sample),
         Report::History(events) => {
             let logging_steps = state.started.as_ref().map_or(1, |s| s.logging_steps);
             state.log.went_before(untold_losses(&events, logging_steps));
@@ -296,6 +303,9 @@ fn reported(state: &mut State, report: Report) -> Vec<Effect> {
 
 fn happened(state: &mut State, event: TrainEvent) {
     let logging_steps = state.started.as_ref().map_or(1, |s| s.logging_steps);
+    if let Some(replay) = &mut state.replay {
+        replay.hear(&event, state.now);
+    }
     let elapsed = state.elapsed();
     state.log.tell(&event, elapsed, logging_steps);
     if let TrainEvent::Steered(steered) = &event {

@@ -1,7 +1,9 @@
 //! What messages do.
 
 use super::*;
+use crate::app::replay::Replay;
 use crate::app::state::tests::{ending, failure, run};
+use crate::system::SystemSample;
 use crate::train::event::Failed;
 use crate::worker::Answer;
 
@@ -185,4 +187,50 @@ fn pages_go_round() {
     }
     press(&mut state, Action::PreviousPage);
     assert_eq!(state.page, Page::Log);
+}
+
+#[test]
+fn a_replay_is_left_at_once_and_has_nothing_to_save() {
+    let replay = || State { replay: Some(Replay::new(20.0)), ..State::default() };
+    let mut unsaved = run(630);
+    unsaved.push(failure());
+    for (events, activity) in
+        [(run(5), Activity::Training), (unsaved, Activity::Idle), (run(5), Activity::Idle)]
+    {
+        for action in [Action::Quit, Action::Interrupt] {
+            let mut state = replay();
+            tell(&mut state, events.clone());
+            doing(&mut state, activity.clone());
+            assert_eq!(press(&mut state, action), [Effect::Quit], "{action:?}");
+            assert_eq!(state.overlay, None);
+            assert!(!state.is_unsaved());
+            assert!(press(&mut state, Action::SaveAgain).is_empty());
+            assert_eq!(update(&mut state, Message::Terminate), [Effect::Quit]);
+        }
+    }
+}
+
+#[test]
+fn a_replay_keeps_the_time_of_its_run() {
+    let mut state = State { replay: Some(Replay::new(20.0)), ..State::default() };
+    doing(&mut state, Activity::Training);
+    update(&mut state, Message::Tick(3.0));
+    tell(&mut state, run(80));
+    // 80 steps of an eighth of a second and an evaluation of two.
+    assert_eq!(state.elapsed(), 12.0);
+    update(&mut state, Message::Tick(3.02));
+    assert!((state.elapsed() - 12.4).abs() < 1e-9);
+    assert_eq!(state.clock_when_training_began(), None);
+    doing(&mut state, Activity::Idle);
+    assert_eq!(state.elapsed(), 12.0);
+    assert_eq!(state.log.lines.back().map(|line| line.time.as_str()), Some("0:10"));
+}
+
+#[test]
+fn what_the_machine_does_is_kept_beside_the_run() {
+    let mut state = told(run(5));
+    let sample = SystemSample { cpu: 0.5, elapsed: 2.0, ..SystemSample::default() };
+    assert!(update(&mut state, Message::Report(Report::System(sample.clone()))).is_empty());
+    assert_eq!(state.system.cpu.points(), [(2.0, 0.5)]);
+    assert_eq!(state.system.last, Some(sample));
 }

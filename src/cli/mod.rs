@@ -5,6 +5,7 @@ mod bench;
 mod compute;
 mod display;
 mod layers;
+mod replay;
 pub mod run_file;
 mod shared;
 mod train;
@@ -14,6 +15,7 @@ pub use bench::BenchFlags;
 pub use compute::Compute;
 pub use display::{ColourChoice, DisplayFlags, GlyphChoice, Markers, ThemeChoice};
 pub use layers::{Sources, parse};
+pub use replay::ReplayFlags;
 pub use shared::{
     Columns, DataFlags, EvalSource, EvaluateFlags, PredictFlags, SavedModel, Shuffle,
     TokenizeFlags, TrainSource,
@@ -94,6 +96,9 @@ pub enum Command {
     /// Fine-tune a model and watch it learn (what happens without a subcommand)
     #[command(after_help = DEFAULTS)]
     Train(Box<TrainFlags>),
+    /// Play a run back from its journal, on the dashboard or in lines
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(ReplayFlags),
     /// Judge a saved model on the evaluation reviews
     Evaluate(EvaluateFlags),
     /// Classify sentences, given as arguments or as lines of standard input

@@ -1,9 +1,11 @@
 //! What each subcommand does.
 
 mod bench;
+mod dashboard;
 mod data;
 mod evaluate;
 mod predict;
+mod replay;
 mod saved;
 mod tokenize;
 mod train;
@@ -47,6 +49,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => return train::run(cli.train, out),
         Some(Command::Train(flags)) => return train::run(*flags, out),
+        Some(Command::Replay(flags)) => return replay::run(&flags, out),
         Some(Command::Evaluate(flags)) => evaluate::run(&flags, &mut out)?,
         Some(Command::Predict(flags)) => predict::run(&flags, &mut out)?,
         Some(Command::Data(flags)) => data::run(&flags, &mut out)?,

@@ -1,26 +1,24 @@
 //! `nsmc-tui train`, with the dashboard or without.
 
+use super::dashboard;
 use crate::app::{Message, State, update};
 use crate::cli::TrainFlags;
 use crate::plain::{self, Ending, Known};
-use crate::preferences::{self, Preferences};
 use crate::summary::{evaluation, how_to_go_on, quoted, train_output};
 use crate::text::printable;
 use crate::train::TrainEvent;
-use crate::tui::{self, Leaving};
+use crate::tui::Leaving;
 use crate::ui::{self, Theme, svg};
 use crate::worker::{Activity, Report, Worker, print_config};
 use anyhow::Context;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
-    let (json, plain) = (flags.json, flags.plain || dumb || !terminal);
+    let (json, plain) = (flags.json, flags.plain || !dashboard::has_room());
     if flags.print_config {
         let text = print_config(&flags, &mut super::saved::progress())?;
         out.write_all(text.as_bytes())?;
@@ -31,18 +29,7 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     if json || plain {
         return Ok(exit_code(plain::follow(worker, json, Known::default(), &mut out)?));
     }
-    let place = preferences::place(|name| std::env::var_os(name));
-    let mut state = State::default();
-    let kept = place.as_deref().map(Preferences::read).unwrap_or_default();
-    kept.apply(&mut state);
-    let (leaving, state) = tui::run(&worker, display, state)?;
-    let wanted = Preferences::of(&state);
-    if let Some(place) = place.filter(|_| wanted != kept)
-        && let Err(error) = wanted.write(&place)
-    {
-        let place = place.display().to_string();
-        eprintln!("{}: the arrangement could not be kept: {error}", printable(&place));
-    }
+    let (leaving, state) = dashboard::show(&worker.source, display, State::default())?;
     if state.is_running() && matches!(leaving, Leaving::HungUp | Leaving::Panicked) {
         // The run is worth its end, whether or not anybody can read of it.
         let mut nowhere = std::io::sink();

@@ -12,7 +12,7 @@ use std::path::Path;
 pub const JOURNAL: &str = "events.jsonl";
 
 /// A line that is longer was not written by this program.
-const LONGEST_LINE: u64 = 1 << 20;
+pub(super) const LONGEST_LINE: u64 = 1 << 20;
 
 /// An open journal. Each event is handed to the system as it is appended, in one piece; it is on
 /// disk for certain after [`Self::sync`].

@@ -3,6 +3,7 @@
 
 pub mod journal;
 pub mod model_card;
+pub mod recording;
 pub mod tensorboard;
 
 use crate::files::{remove_leftovers, write_atomically};

@@ -34,6 +34,26 @@ pub enum TrainEvent {
     Failed(Failed),
 }
 
+impl TrainEvent {
+    /// When it happened, in seconds since training began, if it says so. (What is told of the best
+    /// model was measured long before it was gone back to.)
+    pub fn elapsed(&self) -> Option<f64> {
+        match self {
+            Self::Started(started) => Some(started.resumed_elapsed),
+            Self::Step(step) => Some(step.elapsed),
+            Self::Epoch(epoch) => Some(epoch.elapsed),
+            Self::Evaluated(evaluated) => Some(evaluated.elapsed),
+            Self::Steered(steered) => Some(steered.elapsed),
+            Self::Finished(finished) => Some(finished.metrics.train_runtime),
+            Self::BestLoaded(_)
+            | Self::Checkpoint(_)
+            | Self::Warned(_)
+            | Self::Saved(_)
+            | Self::Failed(_) => None,
+        }
+    }
+}
+
 /// What holds for a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Started {

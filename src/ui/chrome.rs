@@ -12,6 +12,13 @@ use ratatui::widgets::Paragraph;
 
 /// What the run is doing, in a few words.
 pub fn status(state: &State) -> String {
+    match &state.replay {
+        Some(replay) => format!("{} · {}", replay.label(), what_it_does(state)),
+        None => what_it_does(state),
+    }
+}
+
+fn what_it_does(state: &State) -> String {
     let steps = || {
         let of = state.started.as_ref().map_or(0, |started| started.max_steps);
         format!("step {}/{of}", state.steps_done())
@@ -24,12 +31,14 @@ pub fn status(state: &State) -> String {
         Activity::Training if state.stop_after_epoch => {
             format!("training, stops after this epoch · {}", steps())
         }
+        Activity::Training if state.replay.is_some() => steps(),
         Activity::Training => format!("training · {}", steps()),
         Activity::Evaluating(done, total) => format!("evaluating {done}/{total} · {}", steps()),
         Activity::Saving => format!("saving · {}", steps()),
         Activity::Idle if state.failed.is_some() => "failed".to_owned(),
         Activity::Idle => match &state.finished {
             Some(finished) if finished.stopped => format!("stopped · {}", steps()),
+            None if state.replay.is_some() => format!("cut off · {}", steps()),
             _ => "finished".to_owned(),
         },
     }

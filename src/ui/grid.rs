@@ -2,7 +2,7 @@
 
 use super::theme::Theme;
 use super::{
-    calibration, classes, confusion, curves, epochs, log, panel as framed, progress, tables,
+    calibration, classes, confusion, curves, epochs, log, panel as framed, progress, system, tables,
 };
 use crate::app::State;
 use crate::app::charts::{Area, YRange};
@@ -62,6 +62,7 @@ pub fn title(panel: Panel, state: &State) -> String {
         Panel::LearningRate => "learning rate",
         Panel::GradNorm => "gradient norm",
         Panel::Throughput => "throughput",
+        Panel::System => "system",
         Panel::Confusion => "confusion",
         Panel::Classes => "classes",
         Panel::Calibration => "calibration",
@@ -99,6 +100,10 @@ fn draw_panel(frame: &mut Frame, area: Rect, panel: Panel, state: &State, theme:
         Panel::Confusion => {
             frame.render_widget(block, area);
             confusion::draw_panel(frame, inner, state, theme);
+        }
+        Panel::System => {
+            frame.render_widget(block, area);
+            system::draw(frame, inner, state, theme);
         }
         Panel::Settings => tables::draw_settings(frame, area, state, theme, block, 0),
         Panel::Classes => classes::draw(frame, area, block, state, theme),

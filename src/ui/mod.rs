@@ -19,6 +19,7 @@ mod palettes;
 mod predict;
 mod progress;
 pub mod svg;
+mod system;
 mod tables;
 pub mod theme;
 
@@ -62,13 +63,17 @@ fn draw_page(frame: &mut Frame, state: &State, theme: Theme) {
 }
 
 fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    let hint = match state.replay {
+        Some(_) => "Enlarge the window.",
+        None => "Enlarge the window; the run goes on.",
+    };
     let lines = vec![
         Line::from(format!(
             "The dashboard needs {} x {}; this is {} x {}.",
             SMALLEST.0, SMALLEST.1, area.width, area.height
         )),
         Line::styled(chrome::status(state), theme.strong()),
-        Line::styled("Enlarge the window; the run goes on.", theme.dim()),
+        Line::styled(hint, theme.dim()),
     ];
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
 }

@@ -24,7 +24,10 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 
 fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let mut block = panel(theme, "sentence");
-    if state.started.is_none() {
+    if state.replay.is_some() {
+        let hint = Line::styled(" a replay has no model to ask ", theme.dim());
+        block = block.title_bottom(hint.right_aligned());
+    } else if state.started.is_none() {
         let hint = Line::styled(" answers come once the model is loaded ", theme.dim());
         block = block.title_bottom(hint.right_aligned());
     } else if state.is_running() {

@@ -1,6 +1,7 @@
 //! Whole screens, held as snapshots.
 
 use super::*;
+use crate::app::replay::Replay;
 use crate::app::state::tests::{ending, failure, run, step};
 use crate::app::{Action, Message, Overlay, update};
 use crate::predict::Prediction;
@@ -100,6 +101,22 @@ fn a_resumed_run_shows_what_went_before() {
     update(&mut state, Message::Report(Report::Activity(Activity::Training)));
     update(&mut state, Message::Tick(1.0));
     hold("resumed", &state);
+}
+
+#[test]
+fn a_replay_says_that_it_is_one() {
+    let replay = Replay::new(20.0);
+    let mut state = State { replay: Some(replay), ..after(run(300), Activity::Training) };
+    let header = |state: &State, columns| {
+        let buffer = screen(state, (columns, 24)).buffer().clone();
+        let cells = (0..columns).map(|column| buffer[(column, 0)].symbol().to_owned());
+        cells.collect::<String>()
+    };
+    assert!(header(&state, 120).contains("replay ×20 · step 300/630 · "));
+    assert!(header(&state, 60).ends_with("replay ×20 "));
+    state.activity = Activity::Idle;
+    assert!(header(&state, 120).contains("replay ×20 · cut off · step 300/630"));
+    assert!(screen(&state, (40, 10)).to_string().contains("Enlarge the window."));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod finish;
 pub mod locate;
 mod prepare;
+pub mod replay;
 pub mod reviews;
 mod settings;
 mod watcher;
@@ -17,6 +18,7 @@ use crate::engine::{Engine, EngineOptions, build};
 use crate::model::SequenceClassifier;
 use crate::predict::{Prediction, classify};
 use crate::run::Recorder;
+use crate::system::SystemSample;
 use crate::text::printable;
 use crate::tokenizer::Tokenizer;
 use crate::train::event::{Failed, Saved, Setting, TrainEvent, Warned};
@@ -42,6 +44,8 @@ pub enum Report {
     Activity(Activity),
     /// The answer to a [`Command::Predict`].
     Answer(Answer),
+    /// What the machine is doing; no part of the run's history.
+    System(SystemSample),
 }
 
 /// What a run is doing.
@@ -88,12 +92,18 @@ pub enum Command {
     Steer(Request),
 }
 
-/// A running thread, and the two channels to it. Dropping the sender of commands ends it.
-pub struct Worker {
+/// The two channels to a run, be it under way or played back.
+pub struct Source {
     /// What the run reports.
     pub reports: Receiver<Report>,
     /// What it is told.
     pub commands: Sender<Command>,
+}
+
+/// A running thread, and the two channels to it. Dropping the sender of commands ends it.
+pub struct Worker {
+    /// The channels.
+    pub source: Source,
     thread: std::thread::JoinHandle<()>,
 }
 
@@ -120,13 +130,12 @@ impl Worker {
                 link.fail(&failure, None, 0);
                 link.send(Report::Activity(Activity::Idle));
             })?;
-        Ok(Self { reports, commands, thread })
+        Ok(Self { source: Source { reports, commands }, thread })
     }
 
     /// Lets go of the commands, which ends the thread once a run is over, and waits for it.
     pub fn join(self) {
-        drop(self.commands);
-        drop(self.reports);
+        drop(self.source);
         // A panic was caught and reported inside.
         let _ = self.thread.join();
     }

@@ -1,0 +1,189 @@
+//! Journals of all kinds, sound, torn and hostile.
+
+use super::*;
+use crate::app::state::tests::{ending, run, started};
+use crate::run::journal::Journal;
+use crate::train::event::{Failed, Saved};
+use std::fs;
+
+fn lines(events: &[TrainEvent]) -> String {
+    let line = |event| crate::text::to_json(event).unwrap_or_default() + "\n";
+    events.iter().map(line).collect()
+}
+
+/// What is read of a file with this content, or the error's words after the folder's name.
+fn read(content: impl AsRef<[u8]>) -> Result<Vec<TrainEvent>, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let prefix = format!("{}/", shown(folder.path()));
+    let words = |error: RecordingError| error.to_string().replace(&prefix, "");
+    fs::write(folder.path().join(JOURNAL), content).map_err(|error| error.to_string())?;
+    let recording = Recording::open(&folder.path().join(JOURNAL)).map_err(words)?;
+    recording.events().map_err(words)?.collect::<Result<_, _>>().map_err(words)
+}
+
+fn refused(content: impl AsRef<[u8]>) -> String {
+    read(content).map_or_else(|reason| reason, |events| format!("{events:?}"))
+}
+
+#[test]
+fn a_whole_run_comes_back_as_it_was_told() {
+    let events = [run(630), ending()].concat();
+    assert_eq!(read(lines(&events)), Ok(events));
+}
+
+#[test]
+fn a_folder_stands_for_its_journal() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let mut journal = Journal::create(&folder.path().join(JOURNAL))?;
+    run(3).iter().try_for_each(|event| journal.append(event))?;
+    let recording = Recording::open(folder.path())?;
+    assert_eq!(recording.events()?.collect::<Result<Vec<_>, _>>()?, run(3));
+    // What a run under way adds after the first look belongs to the next replay.
+    journal.append(&ending()[0])?;
+    assert_eq!(recording.events()?.count(), run(3).len());
+    Ok(())
+}
+
+#[test]
+fn a_resumed_run_begins_with_its_start_and_is_played_from_its_first_step()
+-> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join(JOURNAL);
+    let whole = run(70);
+    let mut journal = Journal::create(&file)?;
+    whole.iter().try_for_each(|event| journal.append(event))?;
+    let (mut journal, past) = Journal::continue_after(&file, 60, |_| true)?;
+    assert_eq!(past.len(), 60);
+    let again = Started { resumed_at: 60, resumed_elapsed: 7.5, ..started() };
+    journal.append(&TrainEvent::Started(again))?;
+    whole[61..].iter().try_for_each(|event| journal.append(event))?;
+    let events: Vec<_> = Recording::open(&file)?.events()?.collect::<Result<_, _>>()?;
+    assert_eq!(events[1..], whole[1..]);
+    let TrainEvent::Started(first) = &events[0] else { panic!("no start: {:?}", events[0]) };
+    assert_eq!((first.resumed_at, first.resumed_elapsed), (0, 0.0));
+    let note = first.notes.last().map(String::as_str);
+    assert_eq!(note, Some("was cut off, and went on after step 60"));
+
+    // Killed between taking over the old journal and telling its own start.
+    Journal::continue_after(&file, 60, |_| true)?;
+    let events: Vec<_> = Recording::open(&file)?.events()?.collect::<Result<_, _>>()?;
+    assert_eq!(events[1..], whole[1..61]);
+    let TrainEvent::Started(first) = &events[0] else { panic!("no start: {:?}", events[0]) };
+    assert_eq!((first.max_steps, first.steps_per_epoch, first.resumed_at), (60, 60, 0));
+    Ok(())
+}
+
+#[test]
+fn what_a_resumed_run_printed_is_played_from_where_it_went_on() {
+    let mut events = run(70);
+    events.drain(1..61);
+    events[0] = TrainEvent::Started(Started { resumed_at: 60, resumed_elapsed: 7.5, ..started() });
+    assert_eq!(read(lines(&events)), Ok(events.clone()));
+    // Its history lost, then resumed once more.
+    events.swap(0, 1);
+    let Ok(told) = read(lines(&events)) else { panic!("it is readable") };
+    let TrainEvent::Started(first) = &told[0] else { panic!("no start: {:?}", told[0]) };
+    assert_eq!((first.resumed_at, first.resumed_elapsed), (60, 7.625));
+}
+
+#[test]
+fn a_torn_last_line_is_the_end() {
+    let events = run(20);
+    let text = lines(&events);
+    for cut in [1, 2, 30] {
+        let expected = if cut == 1 { &events[..] } else { &events[..20] };
+        assert_eq!(read(&text[..text.len() - cut]), Ok(expected.to_vec()), "{cut} bytes less");
+    }
+}
+
+#[test]
+fn what_is_no_journal_is_refused_with_the_place_and_what_to_do() {
+    let name = "Name the folder of a run, or a file that nsmc-tui train --json wrote";
+    assert_eq!(
+        refused("# a readme\n"),
+        format!("events.jsonl:1: no event of a run (expected value). {name}")
+    );
+    let text = lines(&run(3));
+    let copy = "A copy without this line and those behind it can be replayed";
+    for (tail, reason) in [
+        ("{\"event\":\"unheard\u{202e}\"}\n", "no event of a run (unknown variant `unheard�`"),
+        ("\n", "no event of a run (EOF while parsing a value"),
+        (text.as_str(), "here another run begins"),
+        (&lines(&run(2)[1..]), "step 1 after step 3"),
+        (&text.lines().nth(3).unwrap_or_default().replace("650", "1e30"), "events"),
+    ] {
+        let words = refused(text.clone() + tail);
+        if reason == "events" {
+            assert!(words.starts_with('['), "a last line without an end is torn: {words}");
+        } else {
+            assert!(words.starts_with(&format!("events.jsonl:5: {reason}")), "{words}");
+            assert!(words.ends_with(copy), "{words}");
+        }
+    }
+    let binary = refused(vec![0xff; 2 << 20]);
+    assert!(binary.contains(":1: a line of more than a megabyte is no event"), "{binary}");
+    let latin = refused(b"\xe9\n");
+    assert!(latin.contains(":1: no event of a run (not UTF-8)"), "{latin}");
+    for empty in ["", "{\"event\":", "{}"] {
+        let words = refused(empty);
+        assert!(words.contains("it holds no event, so no run had begun"), "{words}");
+    }
+    let saved = TrainEvent::Checkpoint(Saved { path: "outputs".to_owned(), step: 0, seconds: 0.0 });
+    assert!(refused(lines(&[saved])).contains("it holds no step"));
+    let failed = Failed { message: "no data".to_owned(), hint: None, step: 0 };
+    let words = refused(lines(&[TrainEvent::Failed(failed)]));
+    assert!(words.ends_with("the run failed before it began: no data"), "{words}");
+}
+
+#[test]
+fn what_is_not_there_is_refused() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let why = |place: &Path| match Recording::open(place) {
+        Ok(recording) => format!("{recording:?}"),
+        Err(error) => error.to_string(),
+    };
+    let words = why(&folder.path().join("mine"));
+    assert!(words.contains("mine: no such file or folder. Name the folder of a run"), "{words}");
+    assert!(why(folder.path()).contains("no events.jsonl in it. Name"));
+    fs::create_dir(folder.path().join(JOURNAL))?;
+    assert!(why(folder.path()).contains("not a plain file"));
+    Ok(())
+}
+
+#[test]
+fn numbers_that_no_run_counts_to_are_refused() {
+    let text = lines(&run(63));
+    for (honest, hostile) in [
+        ("\"elapsed\":0.125", "\"elapsed\":-1"),
+        ("\"elapsed\":0.125", "\"elapsed\":1e300"),
+        ("\"tokens\":650", "\"tokens\":18446744073709551615"),
+        ("\"steps_per_epoch\":63", "\"steps_per_epoch\":18446744073709551615"),
+        ("\"eval_confusion\":[[", "\"eval_confusion\":[[1,"),
+        ("\"num_train_epochs\":10.0", "\"num_train_epochs\":-10.0"),
+    ] {
+        assert!(text.contains(honest), "{honest} is not in the journal");
+        let words = refused(text.replacen(honest, hostile, 1));
+        assert!(words.starts_with("events.jsonl:"), "{hostile}: {words}");
+    }
+}
+
+#[test]
+fn nothing_in_a_journal_can_steer_a_terminal() {
+    let mut begin = started();
+    begin.model = "a\u{1b}[31mb\\n".to_owned();
+    begin.labels = vec!["\u{9b}2J".to_owned(), "\u{202e}x".to_owned()];
+    begin.settings[0].value = "c:\\data".to_owned();
+    let events = [TrainEvent::Started(begin), run(1)[1].clone()];
+    // Once as this program writes it, and once with the bare characters.
+    let bare: String = events
+        .iter()
+        .map(|event| serde_json::to_string(event).unwrap_or_default() + "\n")
+        .collect();
+    for text in [lines(&events), bare] {
+        let Ok(told) = read(text) else { panic!("it is readable") };
+        let TrainEvent::Started(first) = &told[0] else { panic!("no start: {:?}", told[0]) };
+        assert_eq!(first.model, "a�[31mb\\n");
+        assert_eq!(first.labels, ["�2J", "�x"]);
+        assert_eq!(first.settings[0].value, "c:\\data");
+    }
+}
