@@ -155,7 +155,7 @@ fn endless() -> Vec<&'static str> {
 fn a_whole_run_watched_questioned_and_left() {
     let mut terminal = Terminal::start(120, 40, &TINY, &[]);
     let text = terminal.wait_for("finished");
-    for panel in ["loss", "accuracy · F1", "progress", "settings", "log", "true\\pred"] {
+    for panel in ["loss", "accuracy · F1", "progress", "log", "true\\pred"] {
         assert!(text.contains(panel), "no {panel} on:\n{text}");
     }
     terminal.press("2");

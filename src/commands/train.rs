@@ -7,9 +7,10 @@ use crate::preferences::{self, Preferences};
 use crate::summary::{evaluation, how_to_go_on, quoted, train_output};
 use crate::text::printable;
 use crate::train::TrainEvent;
+use crate::train::steering::Request;
 use crate::tui::{self, Leaving};
 use crate::ui::{self, Theme, svg};
-use crate::worker::{Activity, Report, Worker, print_config};
+use crate::worker::{Activity, Command, Report, Worker, print_config};
 use anyhow::Context;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -44,6 +45,8 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         eprintln!("{}: the arrangement could not be kept: {error}", printable(&place));
     }
     if state.is_running() && matches!(leaving, Leaving::HungUp | Leaving::Panicked) {
+        // Nobody is left who could end a pause; a run that does not wait is not disturbed.
+        let _ = worker.commands.send(Command::Steer(Request::Resume));
         // The run is worth its end, whether or not anybody can read of it.
         let mut nowhere = std::io::sink();
         let known = Known { started: state.started, pace: state.pace };
