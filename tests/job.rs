@@ -60,7 +60,7 @@ fn is_drawn(wire: &Wire) {
             && !text.contains("STOPPED")
     });
     assert_ne!(
-        wire.ask(|screen| screen.mouse_protocol_mode()),
+        wire.ask(vt100::Screen::mouse_protocol_mode),
         vt100::MouseProtocolMode::None,
         "the mouse was not taken again"
     );

@@ -153,7 +153,7 @@ impl Charts {
     /// Looks at `width` steps, `share` of them before `at`; at all, if there are no more.
     fn look(&mut self, at: f64, share: f64, width: f64, end: f64) {
         let end = end.max(2.0);
-        if width >= end {
+        if width >= end * (1.0 - 1e-9) {
             self.window = None;
             return;
         }

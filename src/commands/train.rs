@@ -7,9 +7,10 @@ use crate::plain::{self, Ending, Known};
 use crate::summary::{evaluation, how_to_go_on, quoted, train_output};
 use crate::text::printable;
 use crate::train::TrainEvent;
+use crate::train::steering::Request;
 use crate::tui::Leaving;
 use crate::ui::{self, Theme, svg};
-use crate::worker::{Activity, Report, Worker, print_config};
+use crate::worker::{Activity, Command, Report, Worker, print_config};
 use anyhow::Context;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -31,6 +32,8 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     }
     let (leaving, state) = dashboard::show(&worker.source, display, State::default())?;
     if state.is_running() && matches!(leaving, Leaving::HungUp | Leaving::Panicked) {
+        // Nobody is left who could end a pause; a run that does not wait is not disturbed.
+        let _ = worker.source.commands.send(Command::Steer(Request::Resume));
         // The run is worth its end, whether or not anybody can read of it.
         let mut nowhere = std::io::sink();
         let known = Known { started: state.started, pace: state.pace };

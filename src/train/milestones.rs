@@ -195,6 +195,16 @@ impl Trainer<'_> {
         run: &mut Run<'_>,
         observer: &mut impl Observer,
     ) -> Result<Control, TrainError> {
+        self.evaluate_for(run, observer, true)
+    }
+
+    /// Evaluates; whether the model may be the best so far is for `counts` to say.
+    pub(super) fn evaluate_for(
+        &self,
+        run: &mut Run<'_>,
+        observer: &mut impl Observer,
+        counts: bool,
+    ) -> Result<Control, TrainError> {
         let mut stop = Control::Continue;
         let options = EvaluationOptions {
             batch_size: self.arguments.per_device_eval_batch_size,
@@ -221,7 +231,9 @@ impl Trainer<'_> {
             };
             observer.publish(TrainEvent::Evaluated(evaluated.clone()));
             observer.logged(run.state.log_evaluation(&evaluated, options.batch_size));
-            self.judge(run, evaluated);
+            if counts {
+                self.judge(run, evaluated);
+            }
         }
         Ok(stop)
     }

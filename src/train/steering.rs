@@ -123,7 +123,8 @@ impl Trainer<'_> {
                 }
                 Request::Evaluate => {
                     run.tell(observer, Steering::EvaluateRequested);
-                    let control = self.evaluate(run, observer)?;
+                    // It does not count for the best model, which would change how the run ends.
+                    let control = self.evaluate_for(run, observer, false)?;
                     if control != Control::Continue {
                         run.resume(observer);
                         return Ok(control);
@@ -173,6 +174,8 @@ impl Run<'_> {
         let from = scheduled * self.at.rate_factor;
         let reference = if scheduled > 0.0 { scheduled } else { self.schedule.base() };
         self.at.rate_factor = to / reference;
+        // A checkpoint of this step does not know of it.
+        self.at.saved_at = None;
         self.tell(observer, Steering::LearningRate { from, to });
     }
 }

@@ -178,3 +178,32 @@ fn it_stops_with_the_epoch_judged_and_saved() -> anyhow::Result<()> {
     assert!(folder.steps().contains(&8), "{:?}", folder.steps());
     Ok(())
 }
+
+#[test]
+fn a_rate_changed_after_its_step_was_saved_is_saved_too() -> anyhow::Result<()> {
+    let arguments = settings()?;
+    let (whole, parts) = (Folder::new()?, Folder::new()?);
+    let change = (8, Request::LearningRate(1e-3));
+    let (expected, _) = whole.train(&arguments, &mut asking(&[change]), None)?;
+    let mut cut = asking(&[(8, Request::Save), change, (8, Request::Stop { evaluate: false })]);
+    parts.train(&arguments, &mut cut, None)?;
+    let checkpoint = parts.0.path().join("checkpoint-8");
+    let (weights, _) = parts.train(&arguments, &mut Recorder::default(), Some(&checkpoint))?;
+    assert!(weights == expected, "resumed, the parameters differ");
+    Ok(())
+}
+
+#[test]
+fn an_evaluation_asked_for_is_never_the_best() -> anyhow::Result<()> {
+    let arguments = arguments(|flags| {
+        flags.save_total_limit = Some(0);
+        flags.load_best_model_at_end = true;
+    })?;
+    let (plain, asked) = (Folder::new()?, Folder::new()?);
+    let (expected, state) = plain.train(&arguments, &mut Recorder::default(), None)?;
+    let every_step: Vec<_> = (1..24).map(|step| (step, Request::Evaluate)).collect();
+    let (weights, disturbed) = asked.train(&arguments, &mut asking(&every_step), None)?;
+    assert!(weights == expected, "the parameters differ");
+    assert_eq!(disturbed.best_global_step, state.best_global_step);
+    Ok(())
+}

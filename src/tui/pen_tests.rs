@@ -91,15 +91,15 @@ fn screens() -> impl Strategy<Value = Buffer> {
     proptest::collection::vec((0..COLUMNS, 0..ROWS, words, styles()), 0..12).prop_map(|words| {
         let mut buffer = blank();
         for (column, row, word, style) in words {
-            // What a terminal leaves behind the second half of a wide character that is written
-            // over is its own affair, and shows only where there is a background.
-            let wide = word.chars().any(|c| c > '\u{ac00}');
-            let plain = Style::new().fg(style.fg.unwrap_or_default());
-            let style = if wide { plain } else { style };
             buffer.set_stringn(column, row, word, usize::from(COLUMNS - column), style);
         }
         buffer
     })
+}
+
+fn has_wide(buffer: &Buffer) -> bool {
+    let width = |cell: &Cell| unicode_width::UnicodeWidthStr::width(cell.symbol());
+    buffer.content.iter().any(|cell| width(cell) > 1)
 }
 
 /// Words written over one another leave halves of wide characters, which no panel does and which
@@ -124,6 +124,13 @@ proptest! {
     fn a_terminal_shows_what_was_drawn(screens in proptest::collection::vec(screens(), 1..5)) {
         let (mut pen, mut terminal, mut before) = (Pen::default(), terminal(), blank());
         for after in screens.into_iter().filter(is_whole) {
+            if has_wide(&before) {
+                // Where half of a wide character is written over, ratatui leaves the other half
+                // unsaid (its test `no_force_update_when_wide_char_has_default_style`), and the
+                // terminal fills it as it likes. That is not the pen's doing.
+                pen.clear_region(ClearType::All).unwrap();
+                before = blank();
+            }
             terminal.process(&frame(&mut pen, &before, &after));
             compare(&terminal, &after);
             before = after;

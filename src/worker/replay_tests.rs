@@ -168,7 +168,8 @@ fn a_replay_that_waits_goes_on_where_it_was() {
     ];
     let told = played(run(63), 1.0, commands);
     assert_eq!(events(&told), run(63));
-    let mut pauses = told.iter().filter(|(_, report)| *report == Report::Activity(Activity::Paused));
+    let mut pauses =
+        told.iter().filter(|(_, report)| *report == Report::Activity(Activity::Paused));
     assert_eq!(pauses.next().map(|told| told.0), Some(1.0));
     assert!(pauses.next().is_none());
     for (at, report) in &told {
