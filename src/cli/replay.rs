@@ -29,6 +29,7 @@ pub struct ReplayFlags {
     /// Print one JSON object an event
     #[arg(long, conflicts_with = "plain")]
     pub json: bool,
+    /// How the dashboard looks
     #[command(flatten)]
     pub display: DisplayFlags,
 }

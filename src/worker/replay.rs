@@ -114,7 +114,9 @@ impl<E: Ear> Player<E> {
         self.tell(Report::Activity(Activity::Idle))?;
         loop {
             match self.ear.listen(f64::INFINITY) {
-                Heard::Command(command) => drop(self.obey(command)?),
+                Heard::Command(command) => {
+                    self.obey(command)?;
+                }
                 Heard::Silence => {}
                 Heard::Nobody => return Err(Gone),
             }
