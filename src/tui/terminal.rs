@@ -1,7 +1,7 @@
 //! The terminal: taken over, and given back whatever happens.
 
 use super::pen::END;
-use super::writer::write_soon;
+use super::writer::{write_last, write_soon};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -26,7 +26,7 @@ pub(super) fn give_back() {
         let _ = queue!(bytes, DisableBracketedPaste, Clear(ClearType::All));
         let _ = queue!(bytes, LeaveAlternateScreen, cursor::Show);
         // While keys are still ours: what the mouse does must not be echoed.
-        let _ = write_soon(&bytes);
+        let _ = write_last(&bytes);
         let _ = disable_raw_mode();
     }
 }

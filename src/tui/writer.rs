@@ -86,6 +86,19 @@ pub(super) fn write_soon(bytes: &[u8]) -> io::Result<()> {
     write(bytes, || began.elapsed() < GRACE)
 }
 
+/// As [`write_soon`], as the last thing on a screen that is cleared with it: what was drawn and not
+/// yet read is nobody's loss, and what the program still has to say finds room. An escape sequence
+/// that is cut off so is ended by the next one.
+///
+/// # Errors
+/// As [`write_soon`].
+pub(super) fn write_last(bytes: &[u8]) -> io::Result<()> {
+    // Once this is through, no frame is under way.
+    let _ = write_soon(b"");
+    tcflush(link()?, QueueSelector::OFlush)?;
+    write_soon(bytes)
+}
+
 /// The thread that sends frames.
 pub(super) struct Writer {
     frames: Sender<Vec<u8>>,

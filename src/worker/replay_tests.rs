@@ -161,17 +161,15 @@ fn a_thread_plays_a_journal_and_ends_when_it_is_let_go() -> anyhow::Result<()> {
 fn a_replay_that_waits_goes_on_where_it_was() {
     let steer = |at, request| (at, Command::Steer(request));
     let commands = vec![
-        steer(1.0, Request::Pause),
+        steer(1.05, Request::Pause),
         steer(2.0, Request::Evaluate),
-        steer(11.0, Request::Resume),
-        steer(11.0, Request::Resume),
+        steer(11.05, Request::Resume),
+        steer(11.05, Request::Resume),
     ];
     let told = played(run(63), 1.0, commands);
     assert_eq!(events(&told), run(63));
-    let mut pauses =
-        told.iter().filter(|(_, report)| *report == Report::Activity(Activity::Paused));
-    assert_eq!(pauses.next().map(|told| told.0), Some(1.0));
-    assert!(pauses.next().is_none());
+    let paused = told.iter().filter(|(_, report)| *report == Report::Activity(Activity::Paused));
+    assert_eq!(paused.count(), 1);
     for (at, report) in &told {
         if let Report::Event(TrainEvent::Step(step)) = report {
             let waited = if step.elapsed > 1.0 { 10.0 } else { 0.0 };
