@@ -14,12 +14,14 @@ pub mod files;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod keymap;
+pub mod lang;
 pub mod model;
 pub mod ops;
 pub mod plain;
 pub mod predict;
 pub mod preferences;
 pub mod run;
+pub mod series;
 pub mod summary;
 pub mod system;
 pub mod text;

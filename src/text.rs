@@ -1,7 +1,7 @@
 //! Text that came from outside, made fit to be shown.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use unicode_width::UnicodeWidthChar;
 
 /// Whether a character could steer a terminal, reorder the line or hide.
@@ -88,6 +88,21 @@ pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// A text with values for `{0}`, `{1}` and so on, in whatever order it has them.
+pub fn fill(template: &str, values: &[&dyn Display]) -> String {
+    let (mut filled, mut rest) = (String::new(), template);
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((number, behind)) = after.split_once('}') else { break };
+        filled.push_str(before);
+        if let Some(value) = number.parse().ok().and_then(|at: usize| values.get(at)) {
+            // Writing to a string cannot fail.
+            let _ = write!(filled, "{value}");
+        }
+        rest = behind;
+    }
+    filled + rest
+}
+
 /// JSON on one line that is safe to print: what `serde_json` leaves bare (DEL, the C1 controls,
 /// bidirectional overrides) is written as `\uXXXX`.
 ///
@@ -149,6 +164,14 @@ mod tests {
         assert_eq!(right_aligned("긍정", 6), "  긍정");
         assert_eq!(padded("매우 부정적", 6), "매우 …");
         assert_eq!(right_aligned("abc", 2), "a…");
+    }
+
+    #[test]
+    fn values_are_filled_in_wherever_the_text_has_them() {
+        assert_eq!(fill("step {0} of {1}", &[&3, &"ten"]), "step 3 of ten");
+        assert_eq!(fill("{1}개 중 {0}개", &[&3, &10]), "10개 중 3개");
+        assert_eq!(fill("{2}{x} and {", &[&1]), " and {");
+        assert_eq!(fill("{0}", &[&"{0}"]), "{0}", "a value is no template");
     }
 
     #[test]

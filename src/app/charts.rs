@@ -1,7 +1,7 @@
 //! How the charts are looked at: which part of the run, against what, with the cursor where.
 
-use super::curve::Curve;
 use super::panels::Panel;
+use crate::series::Curve;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 

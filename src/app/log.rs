@@ -2,6 +2,7 @@
 
 use super::log_view::View;
 use crate::config::show_number;
+use crate::lang::Lang;
 use crate::summary::clock;
 use crate::text::printable;
 use crate::train::event::TrainEvent;
@@ -80,15 +81,15 @@ impl Log {
     }
 
     /// Tells an event; steps are told every `logging_steps`.
-    pub fn tell(&mut self, event: &TrainEvent, elapsed: f64, logging_steps: u64) {
+    pub fn tell(&mut self, event: &TrainEvent, elapsed: f64, logging_steps: u64, lang: Lang) {
         match event {
             TrainEvent::Started(started) => {
                 for note in &started.notes {
                     self.push(elapsed, Level::Info, note.clone());
                 }
-                let text = format!(
-                    "training on {} reviews, {} steps",
-                    started.train_samples, started.max_steps
+                let text = lang.fill(
+                    "training on {0} reviews, {1} steps",
+                    &[&started.train_samples, &started.max_steps],
                 );
                 self.push(elapsed, Level::Info, text);
             }
@@ -96,55 +97,64 @@ impl Log {
                 self.window.push(step.loss.to_bits());
                 if step.step.is_multiple_of(logging_steps.max(1)) || !step.loss.is_finite() {
                     let sum: f64 = self.window.iter().map(|&bits| f64::from_bits(bits)).sum();
-                    let text = format!(
-                        "step {}  loss {:.4}  grad_norm {:.2}  rate {:.2e}",
-                        step.step,
-                        sum / self.window.len() as f64,
-                        step.grad_norm,
-                        step.learning_rate
+                    let text = lang.fill(
+                        "step {0}  loss {1}  grad_norm {2}  rate {3}",
+                        &[
+                            &step.step,
+                            &format!("{:.4}", sum / self.window.len() as f64),
+                            &format!("{:.2}", step.grad_norm),
+                            &format!("{:.2e}", step.learning_rate),
+                        ],
                     );
                     self.window.clear();
                     self.push(step.elapsed, Level::Info, text);
                 }
             }
             TrainEvent::Epoch(epoch) => {
-                let text = format!(
-                    "epoch {}  train loss {:.4}  accuracy {:.4}  F1 {:.4}",
-                    epoch.epoch, epoch.train_loss, epoch.train_accuracy, epoch.train_f1
+                let figures = [epoch.train_loss, epoch.train_accuracy, epoch.train_f1];
+                let [loss, accuracy, f1] = figures.map(|figure| format!("{figure:.4}"));
+                let text = lang.fill(
+                    "epoch {0}  train loss {1}  accuracy {2}  F1 {3}",
+                    &[&epoch.epoch, &loss, &accuracy, &f1],
                 );
                 self.push(epoch.elapsed, Level::Result, text);
             }
             TrainEvent::Evaluated(evaluated) => {
                 let metrics = &evaluated.metrics;
-                let text = format!(
-                    "epoch {}  eval loss {:.4}  accuracy {:.4}  F1 {:.4}",
-                    show_number(&((evaluated.epoch * 100.0).round() / 100.0)),
-                    metrics.eval_loss,
-                    metrics.eval_accuracy,
-                    metrics.eval_f1
+                let epoch = show_number(&((evaluated.epoch * 100.0).round() / 100.0));
+                let figures = [metrics.eval_loss, metrics.eval_accuracy, metrics.eval_f1];
+                let [loss, accuracy, f1] = figures.map(|figure| format!("{figure:.4}"));
+                let text = lang.fill(
+                    "epoch {0}  eval loss {1}  accuracy {2}  F1 {3}",
+                    &[&epoch, &loss, &accuracy, &f1],
                 );
                 self.push(evaluated.elapsed, Level::Result, text);
             }
             TrainEvent::BestLoaded(best) => {
-                let text = format!("went back to the best model, of step {}", best.step);
+                let text = lang.fill("went back to the best model, of step {0}", &[&best.step]);
                 self.push(elapsed, Level::Result, text);
             }
             TrainEvent::Checkpoint(saved) => {
-                self.push(elapsed, Level::Info, format!("checkpoint {}", saved.path));
+                let text = lang.fill("checkpoint {0}", &[&saved.path]);
+                self.push(elapsed, Level::Info, text);
             }
             TrainEvent::Steered(steered) => {
-                let text = format!("step {}: {}", steered.step, steered.how);
+                let (text, [first, second]) = steered.how.told();
+                let how = lang.fill(text, &[&first, &second]);
+                let text = lang.fill("step {0}: {1}", &[&steered.step, &how]);
                 self.push(steered.elapsed, Level::Result, text);
             }
             TrainEvent::Warned(warned) => {
                 self.push(elapsed, Level::Warning, warned.message.clone());
             }
             TrainEvent::Saved(saved) => {
-                self.push(elapsed, Level::Result, format!("model saved in {}", saved.path));
+                let text = lang.fill("model saved in {0}", &[&saved.path]);
+                self.push(elapsed, Level::Result, text);
             }
             TrainEvent::Finished(finished) => {
-                let how = if finished.stopped { "stopped" } else { "finished" };
-                let text = format!("{how} at step {}", finished.global_step);
+                let stopped = finished.stopped;
+                let how = if stopped { "stopped at step {0}" } else { "finished at step {0}" };
+                let text = lang.fill(how, &[&finished.global_step]);
                 self.push(finished.metrics.train_runtime, Level::Result, text);
             }
             TrainEvent::Failed(failed) => {

@@ -3,9 +3,7 @@
 //! same.
 
 pub mod charts;
-pub mod curve;
 pub mod editor;
-pub mod history;
 pub mod log;
 pub mod log_view;
 pub mod mouse;
@@ -20,7 +18,6 @@ pub mod replay;
 pub mod state;
 pub mod steer;
 pub mod system;
-pub mod ticks;
 pub mod update;
 pub mod view;
 

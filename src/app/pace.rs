@@ -107,7 +107,7 @@ fn times_after(every: u64, started: &Started, step: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::state::tests::{evaluated, started, step};
+    use crate::train::fixtures::{evaluated, started, step};
 
     #[test]
     fn the_time_left_counts_evaluations() {

@@ -9,6 +9,8 @@ use tui_input::{Input, InputRequest};
 pub struct Entry {
     /// What it does, in a few words.
     pub name: &'static str,
+    /// The same in English, which finds it in any language.
+    pub english: &'static str,
     /// The names of its keys.
     pub keys: Vec<String>,
     /// What is done.
@@ -86,11 +88,12 @@ impl Palette {
             // Who types the very key means it.
             let is_key = entry.keys.iter().any(|key| is_key(key, typed));
             let named = fit(entry.name, typed);
-            let by_key = entry.keys.iter().filter_map(|key| fit(key, typed)).map(|fit| fit.0).max();
-            let score = match (is_key, &named, by_key) {
+            let other = entry.keys.iter().map(String::as_str).chain([entry.english]);
+            let other = other.filter_map(|text| fit(text, typed)).map(|fit| fit.0).max();
+            let score = match (is_key, &named, other) {
                 (true, ..) => i32::MAX,
                 (false, None, None) => continue,
-                (false, named, by_key) => named.as_ref().map(|fit| fit.0).max(by_key).unwrap_or(0),
+                (false, named, other) => named.as_ref().map(|fit| fit.0).max(other).unwrap_or(0),
             };
             let letters = named.map(|fit| fit.1).unwrap_or_default();
             ranked.push((score, Hit { entry: number, letters }));
@@ -186,7 +189,7 @@ mod tests {
     fn entries() -> Vec<Entry> {
         let entry = |name, keys: &[&str], action| {
             let keys = keys.iter().map(|&key| key.to_owned()).collect();
-            Entry { name, keys, action }
+            Entry { name, english: name, keys, action }
         };
         vec![
             entry("Training: charts and scores", &["1"], Action::Show(Page::Train)),
@@ -234,6 +237,21 @@ mod tests {
         assert_eq!(found("tab"), ["The next page", "Ask the model about a sentence"]);
         assert_eq!(found("다시"), ["전체 다시 보기"]);
         assert_eq!(found("xyz"), [""; 0]);
+    }
+
+    #[test]
+    fn in_another_language_the_english_name_finds_it_too() {
+        let entry = Entry {
+            name: "모델 저장",
+            english: "Save the model",
+            keys: vec!["w".to_owned()],
+            action: Action::SaveAgain,
+        };
+        for (typed, letters) in [("저장", vec![3, 4]), ("save", vec![]), ("w", vec![])] {
+            let mut palette = Palette::new(vec![entry.clone()]);
+            palette.paste(typed);
+            assert_eq!(palette.hits, [Hit { entry: 0, letters }], "{typed}");
+        }
     }
 
     #[test]

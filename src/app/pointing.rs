@@ -88,8 +88,8 @@ fn step_under(state: &State, plot: Area, column: u16) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::state::tests::run;
     use crate::app::{Message, update};
+    use crate::train::fixtures::run;
     use crate::worker::Report;
 
     fn trained() -> State {

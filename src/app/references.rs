@@ -45,8 +45,8 @@ pub fn of(state: &State) -> Vec<Reference> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::state::tests::started;
     use crate::train::event::Setting;
+    use crate::train::fixtures::started;
 
     #[test]
     fn only_comparable_runs_are_compared() {

@@ -1,6 +1,7 @@
 //! What sets the replay of a run apart from the run.
 
 use crate::config::show_number;
+use crate::lang::Lang;
 use crate::train::event::TrainEvent;
 
 /// How far the clock goes beyond the latest event, in seconds of the run.
@@ -24,11 +25,11 @@ impl Replay {
     }
 
     /// What the header says.
-    pub fn label(&self) -> String {
+    pub fn label(&self, lang: Lang) -> String {
         if self.speed.is_finite() {
-            format!("replay ×{}", show_number(&self.speed))
+            format!("{} ×{}", lang.say("replay"), show_number(&self.speed))
         } else {
-            "replay".to_owned()
+            lang.say("replay").to_owned()
         }
     }
 
@@ -52,7 +53,7 @@ impl Replay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::state::tests::run;
+    use crate::train::fixtures::run;
 
     #[test]
     fn the_clock_is_the_runs_and_does_not_run_away() {
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn labels_tell_the_speed() {
-        let label = |speed| Replay::new(speed).label();
+        let label = |speed| Replay::new(speed).label(Lang::English);
         assert_eq!([20.0, 0.5].map(label), ["replay ×20", "replay ×0.5"]);
         assert_eq!(label(f64::INFINITY), "replay");
     }

@@ -1,9 +1,9 @@
 //! Keys that steer a run.
 
 use super::*;
-use crate::app::state::tests::{run, step};
 use crate::app::{Action, Message, update};
 use crate::train::event::TrainEvent;
+use crate::train::fixtures::{run, step};
 use crate::worker::Report;
 
 fn training() -> State {

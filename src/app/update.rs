@@ -252,7 +252,8 @@ fn stop(state: &mut State, evaluate: bool, leave: bool) -> Vec<Effect> {
     state.stopping = true;
     state.quitting = leave;
     let elapsed = state.elapsed();
-    state.log.push(elapsed, Level::Warning, "stop requested".to_owned());
+    let text = state.lang.say("stop requested").to_owned();
+    state.log.push(elapsed, Level::Warning, text);
     vec![Effect::Send(Command::Stop { evaluate })]
 }
 
@@ -294,7 +295,7 @@ fn reported(state: &mut State, report: Report) -> Vec<Effect> {
             for event in events {
                 fold(state, event);
             }
-            let text = format!("went on from step {}", state.steps_done());
+            let text = state.lang.fill("went on from step {0}", &[&state.steps_done()]);
             state.log.push(state.elapsed(), Level::Info, text);
         }
     }
@@ -307,7 +308,7 @@ fn happened(state: &mut State, event: TrainEvent) {
         replay.hear(&event, state.now);
     }
     let elapsed = state.elapsed();
-    state.log.tell(&event, elapsed, logging_steps);
+    state.log.tell(&event, elapsed, logging_steps, state.lang);
     if let TrainEvent::Steered(steered) = &event {
         steer::happened(state, steered);
     }
@@ -335,6 +336,7 @@ fn fold(state: &mut State, event: TrainEvent) {
         TrainEvent::BestLoaded(evaluated) => state.evaluated = Some(evaluated),
         TrainEvent::Checkpoint(saved) => {
             state.pace.saved(&saved);
+            state.history.saved(&saved);
             state.checkpoint = Some(saved);
         }
         TrainEvent::Warned(_) => {}

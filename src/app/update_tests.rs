@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::app::replay::Replay;
-use crate::app::state::tests::{ending, failure, run};
 use crate::system::SystemSample;
 use crate::train::event::Failed;
+use crate::train::fixtures::{ending, failure, run};
 use crate::worker::Answer;
 
 fn told(events: Vec<TrainEvent>) -> State {

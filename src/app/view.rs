@@ -1,9 +1,9 @@
 //! What keys and mouse do to the charts.
 
 use super::charts::{ChartAction, Charts, XAxis};
-use super::curve::Curve;
 use super::panels::Panel;
 use super::state::State;
+use crate::series::Curve;
 
 /// Obeys a key.
 pub fn act(state: &mut State, action: ChartAction) {

@@ -1,8 +1,8 @@
 //! Keys at the charts of a run.
 
 use super::*;
-use crate::app::state::tests::run;
 use crate::app::{Message, update};
+use crate::train::fixtures::run;
 use crate::worker::Report;
 use XAxis::{Epoch, Relative, Step, Wall};
 

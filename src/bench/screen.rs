@@ -139,8 +139,11 @@ impl Job<'_> {
         command.args(["--seed", "42", "--max-steps", &self.steps.to_string()]);
         command.args(["--threads", &self.threads.to_string(), "--output-dir"]).arg(folder.path());
         // The environment may add arguments of training, or ask for less of a screen.
-        let display = ["COLORFGBG", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR"];
-        let others = |name: &str| name.starts_with("NSMC_TUI_") || display.contains(&name);
+        let others = |name: &str| {
+            let display = ["COLORFGBG", "COLORTERM", "LANG", "LANGUAGE", "NO_COLOR"];
+            ["NSMC_TUI_", "LC_"].iter().any(|prefix| name.starts_with(prefix))
+                || display.contains(&name)
+        };
         let kept = std::env::vars_os().filter(|(name, _)| !others(&name.to_string_lossy()));
         command.env_clear().envs(kept).env("TERM", "xterm-256color");
         // Whatever the user has arranged, the same panels are measured.

@@ -70,6 +70,18 @@ pub enum Markers {
     Ascii,
 }
 
+/// In which language the dashboard speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LangChoice {
+    /// Korean where the locale is; else English
+    #[default]
+    Auto,
+    /// English
+    En,
+    /// Korean
+    Ko,
+}
+
 /// How the dashboard looks and behaves.
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[command(next_help_heading = "Display")]
@@ -86,6 +98,9 @@ pub struct DisplayFlags {
     /// What curves are made of [default: braille; block on the Linux console, ascii with ASCII glyphs]
     #[arg(long, value_name = "MARKER", value_enum)]
     pub markers: Option<Markers>,
+    /// The dashboard's language
+    #[arg(long, value_name = "LANGUAGE", value_enum, default_value_t)]
+    pub lang: LangChoice,
     /// Draw at most every 800 ms and send under 2.5 kB a second, for a slow or metered link; keys
     /// are still answered at once
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true)]
@@ -130,15 +145,19 @@ mod tests {
     fn a_file_may_say_how_things_look_but_a_run_does_not_write_it_down() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("mine.toml");
-        std::fs::write(&file, "theme = \"high-contrast\"\ncolor = 16\nno_mouse = true\n")?;
+        std::fs::write(
+            &file,
+            "theme = \"high-contrast\"\ncolor = 16\nlang = \"ko\"\nno_mouse = true\n",
+        )?;
         let config = format!("--config={}", file.display());
         let train = parsed(&[&config, "--seed=3", "--low-bandwidth"])?.train;
         assert_eq!(train.display.theme, super::ThemeChoice::HighContrast);
         assert_eq!(train.display.color, super::ColourChoice::Sixteen);
+        assert_eq!(train.display.lang, super::LangChoice::Ko);
         assert!(train.display.no_mouse);
         let written = crate::cli::run_file::write(&train.sources, &[]);
         assert!(written.contains("seed = 3"), "{written}");
-        for name in ["theme", "color", "no_mouse", "low_bandwidth"] {
+        for name in ["theme", "color", "lang", "no_mouse", "low_bandwidth"] {
             assert!(!written.contains(name), "{written}");
         }
         Ok(())

@@ -13,7 +13,7 @@ mod values;
 
 pub use bench::BenchFlags;
 pub use compute::Compute;
-pub use display::{ColourChoice, DisplayFlags, GlyphChoice, Markers, ThemeChoice};
+pub use display::{ColourChoice, DisplayFlags, GlyphChoice, LangChoice, Markers, ThemeChoice};
 pub use layers::{Sources, parse};
 pub use replay::ReplayFlags;
 pub use shared::{

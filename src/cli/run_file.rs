@@ -17,7 +17,7 @@ pub const NAME: &str = "run.toml";
 const LONGEST: u64 = 1 << 20;
 
 /// Arguments that say how a program is called, not what a run does; they are not written.
-const OF_ONE_CALL: [&str; 11] = [
+const OF_ONE_CALL: [&str; 12] = [
     "config",
     "json",
     "plain",
@@ -28,6 +28,7 @@ const OF_ONE_CALL: [&str; 11] = [
     "color",
     "glyphs",
     "markers",
+    "lang",
     "low_bandwidth",
     "no_mouse",
 ];

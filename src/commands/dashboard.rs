@@ -2,6 +2,7 @@
 
 use crate::app::State;
 use crate::cli::DisplayFlags;
+use crate::lang::Lang;
 use crate::preferences::{self, Preferences};
 use crate::text::printable;
 use crate::tui::{self, Leaving};
@@ -20,6 +21,7 @@ pub fn show(
     display: DisplayFlags,
     mut state: State,
 ) -> anyhow::Result<(Leaving, State)> {
+    state.lang = Lang::detect(display.lang, |name| std::env::var(name).ok());
     let place = preferences::place(|name| std::env::var_os(name));
     let kept = place.as_deref().map(Preferences::read).unwrap_or_default();
     kept.apply(&mut state);

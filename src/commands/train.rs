@@ -77,7 +77,8 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
     }
     if let Some(saved) = &state.saved {
         let path = &saved.path;
-        writeln!(out, "The model is saved in {path}. Ask it again with:")?;
+        let saved = "The model is saved in {0}. Ask it again with:";
+        writeln!(out, "{}", state.lang.fill(saved, &[path]))?;
         let folder = quoted(path);
         let model = if path == "outputs" {
             String::new()
@@ -95,7 +96,7 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{hint}")?;
     }
     if state.steps_done() > 0 && state.saved.is_none() {
-        eprintln!("Nothing was saved.");
+        eprintln!("{}", state.lang.say("Nothing was saved."));
     }
     if let Some(failed) = &state.failed {
         eprintln!("error: {}", failed.message);

@@ -27,7 +27,8 @@ pub fn commands(state: &State) -> Vec<Entry> {
         match entries.iter_mut().find(|entry| entry.action == binding.action) {
             Some(entry) => entry.keys.extend(keys),
             None => entries.push(Entry {
-                name: binding.help,
+                name: state.lang.say(binding.help),
+                english: binding.help,
                 keys: keys.collect(),
                 action: binding.action,
             }),

@@ -1,9 +1,9 @@
 //! Journals of all kinds, sound, torn and hostile.
 
 use super::*;
-use crate::app::state::tests::{ending, run, started};
 use crate::run::journal::Journal;
 use crate::train::event::{Failed, Saved};
+use crate::train::fixtures::{ending, run, started};
 use std::fs;
 
 fn lines(events: &[TrainEvent]) -> String {

@@ -5,6 +5,8 @@ pub mod calibration;
 pub mod checkpoint;
 pub mod evaluation;
 pub mod event;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod metrics;
 mod milestones;
 pub mod observer;

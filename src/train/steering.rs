@@ -4,6 +4,7 @@ use super::event::{TrainEvent, Warned};
 use super::milestones::Run;
 use super::observer::{Control, Observer, TrainError};
 use super::trainer::Trainer;
+use crate::text::fill;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -73,21 +74,31 @@ pub enum Steering {
     },
 }
 
-impl std::fmt::Display for Steering {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Steering {
+    /// What happened, in a text with `{0}` and `{1}` for the figures that come with it.
+    pub fn told(self) -> (&'static str, [String; 2]) {
+        let none = || [String::new(), String::new()];
         match self {
-            Self::Paused => write!(f, "paused"),
+            Self::Paused => ("paused", none()),
             Self::Resumed { seconds } => {
-                write!(f, "resumed after {}", crate::summary::clock(*seconds))
+                ("resumed after {0} s", [format!("{seconds:.0}"), String::new()])
             }
-            Self::SaveRequested => write!(f, "checkpoint requested"),
-            Self::EvaluateRequested => write!(f, "evaluation requested"),
-            Self::StopAfterEpoch { asked: true } => write!(f, "stops after this epoch"),
-            Self::StopAfterEpoch { asked: false } => write!(f, "does not stop after this epoch"),
+            Self::SaveRequested => ("checkpoint requested", none()),
+            Self::EvaluateRequested => ("evaluation requested", none()),
+            Self::StopAfterEpoch { asked: true } => ("stops after this epoch", none()),
+            Self::StopAfterEpoch { asked: false } => ("does not stop after this epoch", none()),
             Self::LearningRate { from, to } => {
-                write!(f, "learning rate changed from {from:.2e} to {to:.2e}")
+                let figures = [from, to].map(|rate| format!("{rate:.2e}"));
+                ("learning rate changed from {0} to {1}", figures)
             }
         }
+    }
+}
+
+impl std::fmt::Display for Steering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (text, [first, second]) = self.told();
+        f.write_str(&fill(text, &[&first, &second]))
     }
 }
 

@@ -28,7 +28,7 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
     let calibration = state.evaluated.as_ref().map(|known| &known.metrics.eval_calibration);
     let error = calibration.and_then(Calibration::expected_calibration_error);
     let (Some(calibration), Some(error)) = (calibration, error) else {
-        let hint = Line::styled("after the first evaluation", theme.dim());
+        let hint = Line::styled(state.lang.say("after the first evaluation"), theme.dim());
         return frame.render_widget(Paragraph::new(hint).block(block), area);
     };
     let figure = Line::styled(format!(" ECE {error:.4} "), theme.eval());
@@ -39,9 +39,9 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
     let counted = calibration.bins.iter().filter(|bin| bin.count > 0).count();
     let told = shown.iter().filter(|&&bin| calibration.bins[bin].count > 0).count();
     let hint = if told < counted {
-        format!(" {} more ", counted - told)
+        state.lang.fill(" {0} more ", &[&(counted - told)])
     } else if width >= 30 {
-        format!(" █ accuracy {MARK} confidence ")
+        state.lang.fill(" █ accuracy {0} confidence ", &[&MARK])
     } else {
         String::new()
     };

@@ -3,8 +3,8 @@
 
 use super::canvas::{Canvas, Pen};
 use super::theme::Theme;
-use crate::app::curve::Segment;
-use crate::app::ticks::{Tick, Unit, linear, logarithmic};
+use crate::series::Segment;
+use crate::series::ticks::{Tick, Unit, linear, logarithmic};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

@@ -9,37 +9,44 @@ use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
 
 /// What the run is doing, in a few words.
 pub fn status(state: &State) -> String {
     match &state.replay {
-        Some(replay) => format!("{} · {}", replay.label(), what_it_does(state)),
+        Some(replay) => format!("{} · {}", replay.label(state.lang), what_it_does(state)),
         None => what_it_does(state),
     }
 }
 
 fn what_it_does(state: &State) -> String {
+    let lang = state.lang;
     let steps = || {
         let of = state.started.as_ref().map_or(0, |started| started.max_steps);
-        format!("step {}/{of}", state.steps_done())
+        lang.fill("step {0}/{1}", &[&state.steps_done(), &of])
     };
+    let with_steps = |what: &str| format!("{} · {}", lang.say(what), steps());
     match &state.activity {
-        _ if state.stopping => "stopping and saving".to_owned(),
-        Activity::Preparing(what) => format!("{} …", what.to_lowercase()),
-        Activity::Downloading(download) => format!("downloading · {}", download.file),
-        Activity::Paused => format!("paused · {}", steps()),
+        _ if state.stopping => lang.say("stopping and saving").to_owned(),
+        Activity::Preparing(what) => format!("{} …", lang.say(what).to_lowercase()),
+        Activity::Downloading(download) => {
+            format!("{} · {}", lang.say("downloading"), download.file)
+        }
+        Activity::Paused => with_steps("paused"),
         Activity::Training if state.stop_after_epoch => {
-            format!("training, stops after this epoch · {}", steps())
+            with_steps("training, stops after this epoch")
         }
         Activity::Training if state.replay.is_some() => steps(),
-        Activity::Training => format!("training · {}", steps()),
-        Activity::Evaluating(done, total) => format!("evaluating {done}/{total} · {}", steps()),
-        Activity::Saving => format!("saving · {}", steps()),
-        Activity::Idle if state.failed.is_some() => "failed".to_owned(),
+        Activity::Training => with_steps("training"),
+        Activity::Evaluating(done, total) => {
+            format!("{} · {}", lang.fill("evaluating {0}/{1}", &[done, total]), steps())
+        }
+        Activity::Saving => with_steps("saving"),
+        Activity::Idle if state.failed.is_some() => lang.say("failed").to_owned(),
         Activity::Idle => match &state.finished {
-            Some(finished) if finished.stopped => format!("stopped · {}", steps()),
-            None if state.replay.is_some() => format!("cut off · {}", steps()),
-            _ => "finished".to_owned(),
+            Some(finished) if finished.stopped => with_steps("stopped"),
+            None if state.replay.is_some() => with_steps("cut off"),
+            _ => lang.say("finished").to_owned(),
         },
     }
 }
@@ -52,7 +59,10 @@ pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     for (number, page) in Page::ALL.into_iter().enumerate() {
         let style = if page == state.page { theme.selected() } else { theme.dim() };
         spans.push(Span::raw(" "));
-        spans.push(Span::styled(format!(" {} {} ", number + 1, page.title()), style));
+        spans.push(Span::styled(
+            format!(" {} {} ", number + 1, state.lang.say(page.title())),
+            style,
+        ));
     }
     let tabs = Line::from(spans);
     let style = match &state.activity {
@@ -64,15 +74,15 @@ pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     };
     let mut right = status(state);
     let room = usize::from(area.width).saturating_sub(tabs.width() + 2);
-    if right.chars().count() > room {
+    if right.width() > room {
         right = right.split(" · ").next().unwrap_or_default().to_owned();
     }
     let elapsed = clock(state.elapsed());
-    if state.began.is_some() && right.chars().count() + elapsed.len() + 3 <= room {
+    if state.began.is_some() && right.width() + elapsed.len() + 3 <= room {
         right = format!("{right} · {elapsed}");
     }
     frame.render_widget(Paragraph::new(tabs), area);
-    if right.chars().count() <= room {
+    if right.width() <= room {
         let status = Line::styled(format!("{right} "), style);
         frame.render_widget(
             Paragraph::new(status).alignment(Alignment::Right),
@@ -101,7 +111,7 @@ pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
                 continue;
             }
             let name = format!(" {} ", key.name());
-            let label_cells = format!(" {label}  ");
+            let label_cells = format!(" {}  ", state.lang.say(label));
             let width = Span::raw(name.as_str()).width() + Span::raw(label_cells.as_str()).width();
             if width > room {
                 continue;

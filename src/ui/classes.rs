@@ -3,6 +3,7 @@
 
 use super::theme::Theme;
 use crate::app::State;
+use crate::lang::Lang;
 use crate::text::{padded, right_aligned};
 use crate::train::metrics::{ClassScores, Confusion};
 use ratatui::Frame;
@@ -18,10 +19,11 @@ struct Columns {
     support: usize,
     digits: usize,
     heads: [&'static str; 4],
+    lang: Lang,
 }
 
 impl Columns {
-    fn new(width: usize) -> Self {
+    fn new(width: usize, lang: Lang) -> Self {
         let (figure, support, digits, heads) = if width >= 50 {
             (11, 9, 4, ["precision", "recall", "F1", "support"])
         } else if width >= 34 {
@@ -30,15 +32,15 @@ impl Columns {
             (5, 5, 2, ["prec", "rec", "F1", "n"])
         };
         let name = width.saturating_sub(3 * figure + support).min(30);
-        Self { name, figure, support, digits, heads }
+        Self { name, figure, support, digits, heads, lang }
     }
 
     fn head(&self, theme: Theme) -> Line<'static> {
         let [precision, recall, f1, support] = self.heads;
-        let figure = |head: &str| right_aligned(head, self.figure);
+        let figure = |head: &str| right_aligned(self.lang.say(head), self.figure);
         let mut text = padded("", self.name);
         text.extend([figure(precision), figure(recall), figure(f1)]);
-        text += &right_aligned(support, self.support);
+        text += &right_aligned(self.lang.say(support), self.support);
         Line::styled(text, theme.dim())
     }
 
@@ -68,7 +70,7 @@ impl Columns {
 
     /// The short name where there is no room for the whole one.
     fn short(&self, whole: &'static str, short: &'static str) -> &'static str {
-        if whole.len() <= self.name { whole } else { short }
+        self.lang.say(if whole.len() <= self.name { whole } else { short })
     }
 
     /// A count; in thousands where it would touch the figure before it.
@@ -85,12 +87,12 @@ impl Columns {
 pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, theme: Theme) {
     let inner = block.inner(area);
     let Some(evaluated) = &state.evaluated else {
-        let hint = Line::styled("after the first evaluation", theme.dim());
+        let hint = Line::styled(state.lang.say("after the first evaluation"), theme.dim());
         return frame.render_widget(Paragraph::new(hint).block(block), area);
     };
     let matrix = &evaluated.metrics.eval_confusion;
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
-    let columns = Columns::new(usize::from(inner.width));
+    let columns = Columns::new(usize::from(inner.width), state.lang);
     let room = usize::from(inner.height).saturating_sub(1);
     let classes = matrix.per_class();
     let mut lines = vec![columns.head(theme)];
@@ -110,7 +112,7 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
         lines.push(columns.line(name, matrix.macro_average(), theme.dim(), theme));
     }
     if classes.len() > room {
-        let more = format!(" {} more ", classes.len() - room);
+        let more = state.lang.fill(" {0} more ", &[&(classes.len() - room)]);
         block = block.title_bottom(Line::styled(more, theme.dim()).alignment(Alignment::Right));
     }
     frame.render_widget(Paragraph::new(lines).block(block), area);

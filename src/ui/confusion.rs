@@ -2,6 +2,7 @@
 
 use super::theme::Theme;
 use crate::app::State;
+use crate::lang::Lang;
 use crate::text::{padded, right_aligned};
 use crate::train::metrics::Confusion;
 use ratatui::Frame;
@@ -12,26 +13,33 @@ use ratatui::widgets::Paragraph;
 /// The matrix of the last evaluation, if there was one.
 pub fn draw_panel(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let Some(evaluated) = &state.evaluated else {
-        let text = Line::styled("after the first evaluation", theme.dim());
+        let text = Line::styled(state.lang.say("after the first evaluation"), theme.dim());
         return frame.render_widget(Paragraph::new(text), area);
     };
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
-    draw(frame, area, &evaluated.metrics.eval_confusion, labels, theme);
+    draw(frame, area, &evaluated.metrics.eval_confusion, labels, state.lang, theme);
 }
 
 /// Rows are true classes, columns predicted ones; where they do not all fit, that is said instead.
-fn draw(frame: &mut Frame, area: Rect, matrix: &Confusion, labels: &[String], theme: Theme) {
+fn draw(
+    frame: &mut Frame,
+    area: Rect,
+    matrix: &Confusion,
+    labels: &[String],
+    lang: Lang,
+    theme: Theme,
+) {
     let name = |class: usize| labels.get(class).map_or("?", String::as_str);
     let cell = if area.width >= 40 { 14 } else { 9 };
     let fits = usize::from(area.width.saturating_sub(9)) / cell;
     let rows = usize::from(area.height.saturating_sub(1));
     if matrix.counts.len() > fits || matrix.counts.len() > rows {
-        let text = format!("no room for {0} × {0} classes", matrix.counts.len());
+        let text = lang.fill("no room for {0} × {0} classes", &[&matrix.counts.len()]);
         let lines = vec![Line::styled(text, theme.dim())];
         return frame.render_widget(Paragraph::new(lines), area);
     }
     let classes = matrix.counts.len();
-    let mut head = vec![Span::styled("true\\pred", theme.dim())];
+    let mut head = vec![Span::styled(padded(lang.say("true\\pred"), 9), theme.dim())];
     for class in 0..classes {
         head.push(Span::raw(" "));
         head.push(Span::styled(right_aligned(name(class), cell - 1), theme.class(class)));

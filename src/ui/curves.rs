@@ -4,16 +4,17 @@ use super::canvas::Pen;
 use super::chart::{Chart, Mark, Reference, Trace};
 use super::theme::Theme;
 use crate::app::charts::{Area, XAxis, YRange};
-use crate::app::curve::Curve;
 use crate::app::panels::Panel;
-use crate::app::ticks::{Unit, number, round_bounds};
 use crate::app::{State, references};
+use crate::series::Curve;
+use crate::series::ticks::{Unit, number, round_bounds};
 use crate::train::steering::Steering;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
+use unicode_width::UnicodeWidthStr;
 
 /// A curve of a chart.
 struct Figure<'a> {
@@ -75,7 +76,7 @@ pub fn draw(
     let inner = block.inner(area);
     frame.render_widget(block, area);
     if figures.iter().all(|figure| figure.curve.is_empty()) {
-        let text = waiting_for(panel, state);
+        let text = state.lang.say(waiting_for(panel, state));
         let middle = Rect { y: inner.y + inner.height / 2, height: inner.height.min(1), ..inner };
         let text = Line::styled(text, theme.dim()).centered();
         return frame.render_widget(Paragraph::new(text), middle);
@@ -268,10 +269,13 @@ fn legend(
     let mut spans: Vec<Span> = Vec::new();
     let broken = figures.iter().find_map(|figure| figure.curve.not_finite().last());
     if let Some((step, value)) = broken.filter(|_| state.charts.cursor.is_none()) {
-        spans.push(Span::styled(format!(" {value} at step {step} "), theme.error()));
+        spans.push(Span::styled(
+            state.lang.fill(" {0} at step {1} ", &[&value, &step]),
+            theme.error(),
+        ));
     }
     if let Some(cursor) = state.charts.cursor {
-        spans.push(Span::styled(format!(" step {cursor} "), theme.cursor()));
+        spans.push(Span::styled(state.lang.fill(" step {0} ", &[&cursor]), theme.cursor()));
     }
     // Of curves on one axis the last one matters most, of several axes the first.
     let mut by_weight: Vec<&Figure> = figures.iter().collect();
@@ -287,18 +291,17 @@ fn legend(
                 .map(|raw| (raw, figure.curve.last_smoothed().unwrap_or(f64::NAN))),
         };
         let Some((raw, smoothed)) = value else { continue };
+        let name = state.lang.say(figure.name);
         let text = match state.charts.cursor {
-            Some(_) if figure.smooth => {
-                format!(" {} {} ({}) ", figure.name, short(raw), short(smoothed))
-            }
-            None if figure.smooth => format!(" {} {} ", figure.name, short(smoothed)),
-            _ => format!(" {} {} ", figure.name, short(raw)),
+            Some(_) if figure.smooth => format!(" {name} {} ({}) ", short(raw), short(smoothed)),
+            None if figure.smooth => format!(" {name} {} ", short(smoothed)),
+            _ => format!(" {name} {} ", short(raw)),
         };
         spans.push(Span::styled(text, figure.pen.style));
     }
     // What does not fit beside the title is left out, the most important coming first.
     let mut room =
-        usize::from(area.width).saturating_sub(6 + super::grid::title(panel, state).len());
+        usize::from(area.width).saturating_sub(6 + super::grid::title(panel, state).width());
     spans.retain(|span| {
         let fits = span.width() <= room;
         room = if fits { room - span.width() } else { 0 };

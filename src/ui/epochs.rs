@@ -2,6 +2,7 @@
 
 use super::theme::Theme;
 use crate::app::{EpochRow, State};
+use crate::text::{padded, right_aligned};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -14,14 +15,20 @@ const WITH_LOSSES: u16 = 52;
 /// Draws the table; of many epochs the latest.
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let losses = area.width >= WITH_LOSSES;
-    let mut head = vec![Span::styled("ep   train", theme.train())];
-    head.push(Span::styled("    eval", theme.eval()));
-    head.push(Span::styled("      F1", theme.f1()));
+    let head = |name: &str, width: usize, style| {
+        Span::styled(right_aligned(state.lang.say(name), width), style)
+    };
+    let mut heads = vec![
+        Span::styled(padded(state.lang.say("ep"), 2), theme.train()),
+        head("train", 8, theme.train()),
+        head("eval", 8, theme.eval()),
+        head("F1", 8, theme.f1()),
+    ];
     if losses {
-        head.push(Span::styled("  train loss", theme.train()));
-        head.push(Span::styled("  eval loss", theme.eval()));
+        heads.push(head("train loss", 12, theme.train()));
+        heads.push(head("eval loss", 11, theme.eval()));
     }
-    let head = Line::from(head);
+    let head = Line::from(heads);
     let best = state.best.as_ref().map(|best| best.step);
     let rows: Vec<Line> = state
         .epochs
@@ -36,7 +43,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let mut lines = vec![head];
     lines.extend(rows.into_iter().skip(skipped));
     if lines.len() == 1 {
-        lines.push(Line::styled("after the first epoch", theme.dim()));
+        lines.push(Line::styled(state.lang.say("after the first epoch"), theme.dim()));
     }
     frame.render_widget(Paragraph::new(lines), area);
 }

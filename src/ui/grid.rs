@@ -39,15 +39,16 @@ fn place(state: &State, page: usize, pages: usize) -> String {
     let arrangement = &state.arrangement;
     let hidden = match arrangement.hidden.len() {
         0 => String::new(),
-        hidden => format!(" · {hidden} hidden"),
+        hidden => format!(" · {}", state.lang.fill("{0} hidden", &[&hidden])),
     };
     match () {
         () if arrangement.maximised => {
             let shown = arrangement.shown();
             let at = shown.iter().position(|panel| *panel == arrangement.focus).unwrap_or(0);
-            format!("panel {}/{}{hidden}", at + 1, shown.len())
+            let place = state.lang.fill("panel {0}/{1}", &[&(at + 1), &shown.len()]);
+            place + &hidden
         }
-        () if pages > 1 => format!("panels {}/{pages}{hidden}", page + 1),
+        () if pages > 1 => state.lang.fill("panels {0}/{1}", &[&(page + 1), &pages]) + &hidden,
         () => hidden.trim_start_matches(" · ").to_owned(),
     }
 }
@@ -68,16 +69,17 @@ pub fn title(panel: Panel, state: &State) -> String {
         Panel::Calibration => "calibration",
         Panel::Settings => "settings",
     };
-    let mut title = name.to_owned();
+    let mut words = vec![name];
     if state.charts.log_y.contains(&panel) {
-        title.push_str(" · log");
+        words.push("log y");
     }
     match state.charts.ranges.get(&panel) {
-        Some(YRange::Whole) => title.push_str(" · whole"),
-        Some(YRange::Fixed(_)) => title.push_str(" · fixed"),
+        Some(YRange::Whole) => words.push("whole"),
+        Some(YRange::Fixed(_)) => words.push("fixed"),
         _ => {}
     }
-    title
+    let words: Vec<&str> = words.into_iter().map(|word| state.lang.say(word)).collect();
+    words.join(" · ")
 }
 
 fn draw_panel(frame: &mut Frame, area: Rect, panel: Panel, state: &State, theme: Theme) {
@@ -114,12 +116,13 @@ fn draw_panel(frame: &mut Frame, area: Rect, panel: Panel, state: &State, theme:
 
 /// What the x axes count, how curves are smoothed, and whether the window goes with the run.
 fn how_it_is_seen(state: &State, theme: Theme) -> Line<'static> {
-    let mut text = format!(" {} · smooth {}", state.charts.axis.name(), state.smoothing);
+    let lang = state.lang;
+    let axis = lang.say(state.charts.axis.name());
+    let mut text = format!("{axis} · {}", lang.fill("smooth {0}", &[&state.smoothing]));
     if state.charts.window.is_some() {
         let [from, to] = state.charts.view(state.steps_done() as f64);
-        let how = if state.charts.follow { "following" } else { "zoomed" };
+        let how = lang.say(if state.charts.follow { "following" } else { "zoomed" });
         text = format!("{text} · {how} {from:.0}-{to:.0}");
     }
-    text.push(' ');
-    Line::styled(text, theme.dim()).alignment(Alignment::Right)
+    Line::styled(format!(" {text} "), theme.dim()).alignment(Alignment::Right)
 }

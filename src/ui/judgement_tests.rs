@@ -2,9 +2,9 @@
 
 use super::theme::Theme;
 use super::{calibration, classes, panel};
-use crate::app::state::tests::{evaluated, started};
 use crate::app::{Message, State, update};
 use crate::train::TrainEvent;
+use crate::train::fixtures::{evaluated, started};
 use crate::train::metrics::Confusion;
 use crate::worker::Report;
 use ratatui::Terminal;

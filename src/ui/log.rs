@@ -7,12 +7,14 @@ use crate::app::State;
 use crate::app::editor;
 use crate::app::log::{Level, Log};
 use crate::app::log_view::{Purpose, Typing};
+use crate::lang::Lang;
 use crate::text::{excerpt, wrapped};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Position, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
+use unicode_width::UnicodeWidthStr;
 
 /// Cells before a line's text: its time.
 const TIME: u16 = 8;
@@ -37,7 +39,7 @@ pub fn draw_tail(frame: &mut Frame, area: Rect, state: &State, theme: Theme, blo
 /// The lines that are looked at, told whole, from wherever the view is scrolled to.
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let log = &state.log;
-    let mut block = panel(theme, title(log));
+    let mut block = panel(theme, title(log, state.lang));
     let mut inner = block.inner(area);
     if let Some(typing) = log.view.typing.as_ref().filter(|_| inner.height > 0) {
         inner.height -= 1;
@@ -57,11 +59,11 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     }
     let (rows, below) = window(log, log.scroll.min(limit), room, width, theme);
     if below > 0 {
-        let hint = Line::styled(format!(" {below} newer below "), theme.warning());
+        let hint = Line::styled(state.lang.fill(" {0} newer below ", &[&below]), theme.warning());
         block = block.title_bottom(hint.alignment(Alignment::Right));
     }
     let rows = if log.view.count() == 0 && !log.lines.is_empty() {
-        vec![Line::styled("no such lines", theme.dim())]
+        vec![Line::styled(state.lang.say("no such lines"), theme.dim())]
     } else {
         rows
     };
@@ -69,19 +71,19 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     frame.render_widget(Paragraph::new(rows), inner);
 }
 
-fn title(log: &Log) -> String {
-    let mut parts = vec!["log".to_owned()];
+fn title(log: &Log, lang: Lang) -> String {
+    let mut parts = vec![lang.say("log").to_owned()];
     match log.view.level {
         Level::Info => {}
-        Level::Result => parts.push("results and up".to_owned()),
-        Level::Warning => parts.push("warnings and up".to_owned()),
-        Level::Error => parts.push("errors".to_owned()),
+        Level::Result => parts.push(lang.say("results and up").to_owned()),
+        Level::Warning => parts.push(lang.say("warnings and up").to_owned()),
+        Level::Error => parts.push(lang.say("errors").to_owned()),
     }
     if !log.view.filter.is_empty() {
         parts.push(format!("& {}", excerpt(log.view.filter.text(), TITLE)));
     }
     if log.view.count() < log.lines.len() {
-        parts.push(format!("{} of {} lines", log.view.count(), log.lines.len()));
+        parts.push(lang.fill("{0} of {1} lines", &[&log.view.count(), &log.lines.len()]));
     }
     parts.join(" · ")
 }
@@ -93,9 +95,11 @@ fn draw_typing(frame: &mut Frame, area: Rect, state: &State, typing: &Typing, th
             let (at, of) = state.log.view.position();
             ("/", format!(" {at}/{of}"))
         }
-        Purpose::Filter => ("&", format!(" {} lines", state.log.view.count())),
+        Purpose::Filter => {
+            ("&", format!(" {}", state.lang.fill("{0} lines", &[&state.log.view.count()])))
+        }
     };
-    let room = usize::from(area.width).saturating_sub(2 + found.len());
+    let room = usize::from(area.width).saturating_sub(2 + found.width());
     let (text, caret) = editor::view(&typing.line, room);
     let line = Line::from(vec![Span::styled(format!("{sign} "), theme.train()), Span::raw(text)]);
     frame.render_widget(Paragraph::new(line), area);

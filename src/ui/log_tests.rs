@@ -3,11 +3,11 @@
 use super::super::{Theme, draw};
 use super::*;
 use crate::app::log_view::LogAction;
-use crate::app::state::tests::run;
 use crate::app::{Action, Message, Page, update};
 use crate::keymap;
 use crate::train::TrainEvent;
 use crate::train::event::Warned;
+use crate::train::fixtures::run;
 use crate::worker::{Activity, Report};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;

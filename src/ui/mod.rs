@@ -53,7 +53,7 @@ fn draw_page(frame: &mut Frame, state: &State, theme: Theme) {
         Page::Train => grid::draw(frame, body, state, theme),
         Page::Predict => predict::draw(frame, body, state, theme),
         Page::Settings => {
-            let panel = panel(theme, "settings");
+            let panel = panel(theme, state.lang.say("settings"));
             tables::draw_settings(frame, body, state, theme, panel, state.settings_scroll);
         }
         Page::Log => log::draw(frame, body, state, theme),
@@ -68,12 +68,12 @@ fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         None => "Enlarge the window; the run goes on.",
     };
     let lines = vec![
-        Line::from(format!(
-            "The dashboard needs {} x {}; this is {} x {}.",
-            SMALLEST.0, SMALLEST.1, area.width, area.height
+        Line::from(state.lang.fill(
+            "The dashboard needs {0} x {1}; this is {2} x {3}.",
+            &[&SMALLEST.0, &SMALLEST.1, &area.width, &area.height],
         )),
         Line::styled(chrome::status(state), theme.strong()),
-        Line::styled(hint, theme.dim()),
+        Line::styled(state.lang.say(hint), theme.dim()),
     ];
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
 }

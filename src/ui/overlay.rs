@@ -4,6 +4,7 @@ use super::theme::Theme;
 use super::{palette, panel};
 use crate::app::{Overlay, State};
 use crate::keymap::{BINDINGS, Place};
+use crate::lang::Lang;
 use crate::text::excerpt;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Position, Rect};
@@ -12,26 +13,26 @@ use ratatui::widgets::{Clear, Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    let lang = state.lang;
     match state.overlay {
         None => {}
         Some(Overlay::Help) => draw_help(frame, area, state, theme),
         Some(Overlay::Palette) => palette::draw(frame, area, state, theme),
         Some(Overlay::ConfirmQuit) => {
-            let mut text = vec![format!(
-                "The run is at step {} of {}.",
-                state.steps_done(),
-                state.started.as_ref().map_or(0, |started| started.max_steps)
-            )];
+            let of = state.started.as_ref().map_or(0, |started| started.max_steps);
+            let mut text =
+                vec![lang.fill("The run is at step {0} of {1}.", &[&state.steps_done(), &of])];
             if let Some(started) = state.started.as_ref().filter(|s| s.replaces_model) {
                 let folder = excerpt(&started.output_dir, 30);
-                text.push(format!("Saving it replaces the model that is in {folder}."));
+                let note = "Saving it replaces the model that is in {0}.";
+                text.push(lang.fill(note, &[&folder]));
             }
-            draw_question(frame, area, &text, Place::ConfirmQuit, theme);
+            draw_question(frame, area, &text, Place::ConfirmQuit, lang, theme);
         }
         Some(Overlay::LearningRate) => draw_rate(frame, area, state, theme),
         Some(Overlay::ConfirmUnsaved) => {
-            let text = ["The trained model is not saved and would be lost.".to_owned()];
-            draw_question(frame, area, &text, Place::ConfirmUnsaved, theme);
+            let text = lang.say("The trained model is not saved and would be lost.");
+            draw_question(frame, area, &[text.to_owned()], Place::ConfirmUnsaved, lang, theme);
         }
     }
 }
@@ -71,14 +72,21 @@ fn keys_line(keys: &[crate::keymap::Key], help: &str, width: usize, theme: Theme
     ])
 }
 
-fn draw_question(frame: &mut Frame, area: Rect, text: &[String], place: Place, theme: Theme) {
+fn draw_question(
+    frame: &mut Frame,
+    area: Rect,
+    text: &[String],
+    place: Place,
+    lang: Lang,
+    theme: Theme,
+) {
     let mut lines: Vec<Line> = text.iter().map(|text| Line::from(format!("  {text}"))).collect();
     lines.push(Line::default());
     for binding in BINDINGS.iter().filter(|binding| binding.place == place) {
-        lines.push(keys_line(binding.keys, binding.help, 12, theme));
+        lines.push(keys_line(binding.keys, lang.say(binding.help), 12, theme));
     }
     let area = centred(area, 64, lines.len() as u16 + 4);
-    let block = panel(theme, "quit?")
+    let block = panel(theme, lang.say("quit?"))
         .border_style(theme.warning())
         .padding(ratatui::widgets::Padding::vertical(1));
     clear(frame, area);
@@ -89,14 +97,19 @@ fn draw_question(frame: &mut Frame, area: Rect, text: &[String], place: Place, t
 fn draw_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let now = state.step.as_ref().map_or(0.0, |step| step.learning_rate);
     let typed = state.rate.input.value();
-    let what = match state.rate.rate() {
-        Some(_) => Span::styled("the schedule keeps its shape from there", theme.dim()),
-        None if typed.is_empty() => Span::styled("such as 5e-5", theme.dim()),
-        None => Span::styled("not a rate: above 0, at most 1", theme.error()),
+    let lang = state.lang;
+    let (what, style) = match state.rate.rate() {
+        Some(_) => ("the schedule keeps its shape from there", theme.dim()),
+        None if typed.is_empty() => ("such as 5e-5", theme.dim()),
+        None => ("not a rate: above 0, at most 1", theme.error()),
     };
-    let prompt = "  rate ";
+    let what = Span::styled(lang.say(what), style);
+    let prompt = format!("  {} ", lang.say("rate"));
+    let before = prompt.width();
+    let used = "Step {0} used {1}. The next step uses:";
+    let used = lang.fill(used, &[&state.steps_done(), &format!("{now:.3e}")]);
     let mut lines = vec![
-        Line::from(format!("  Step {} used {now:.3e}. The next step uses:", state.steps_done())),
+        Line::from(format!("  {used}")),
         Line::default(),
         Line::from(vec![
             Span::styled(prompt, theme.dim()),
@@ -106,16 +119,16 @@ fn draw_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         Line::default(),
     ];
     for binding in BINDINGS.iter().filter(|binding| binding.place == Place::Rate) {
-        lines.push(keys_line(binding.keys, binding.help, 12, theme));
+        lines.push(keys_line(binding.keys, lang.say(binding.help), 12, theme));
     }
     let area = centred(area, 72, lines.len() as u16 + 4);
-    let block = panel(theme, "learning rate")
+    let block = panel(theme, lang.say("learning rate"))
         .border_style(theme.warning())
         .padding(ratatui::widgets::Padding::vertical(1));
     let inner = block.inner(area);
     frame.render_widget(Clear, area);
     frame.render_widget(Paragraph::new(lines).block(block), area);
-    let column = prompt.len() + state.rate.input.visual_cursor();
+    let column = before + state.rate.input.visual_cursor();
     let column = (column as u16).min(inner.width.saturating_sub(1));
     if inner.height > 2 {
         frame.set_cursor_position(Position::new(inner.x + column, inner.y + 2));
@@ -128,9 +141,9 @@ fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         if !lines.is_empty() {
             lines.push(Line::default());
         }
-        lines.push(Line::styled(format!(" {}", place.title()), theme.train()));
+        lines.push(Line::styled(format!(" {}", state.lang.say(place.title())), theme.train()));
         for binding in BINDINGS.iter().filter(|binding| binding.place == place) {
-            lines.push(keys_line(binding.keys, binding.help, 24, theme));
+            lines.push(keys_line(binding.keys, state.lang.say(binding.help), 24, theme));
         }
     }
     let area = centred(area, 78, lines.len() as u16 + 2);
@@ -138,10 +151,14 @@ fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let limit = lines.len().saturating_sub(room);
     state.scroll_limit.set(limit);
     let scroll = state.help_scroll.min(limit);
-    let mut block = panel(theme, "keys").border_style(theme.train());
+    let mut block = panel(theme, state.lang.say("keys")).border_style(theme.train());
     if lines.len() > room {
         let left = lines.len() - room - scroll;
-        let hint = if left > 0 { format!(" ↓ {left} more ") } else { " end ".to_owned() };
+        let hint = if left > 0 {
+            state.lang.fill(" ↓ {0} more ", &[&left])
+        } else {
+            state.lang.say(" end ").to_owned()
+        };
         block = block.title_bottom(Line::styled(hint, theme.dim()).alignment(Alignment::Right));
     }
     let shown: Vec<Line> = lines.into_iter().skip(scroll).take(room).collect();

@@ -24,8 +24,8 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let mut area = centred(area, WIDTH, palette.entries.len() as u16 + 4);
     area.height = area.height.min(palette.hits.len().max(1) as u16 + 4);
     let (hits, all) = (palette.hits.len(), palette.entries.len());
-    let count = Line::styled(format!(" {hits} of {all} "), theme.dim());
-    let block = panel(theme, "actions")
+    let count = Line::styled(state.lang.fill(" {0} of {1} ", &[&hits, &all]), theme.dim());
+    let block = panel(theme, state.lang.say("actions"))
         .border_style(theme.train())
         .title_bottom(count.alignment(Alignment::Right));
     let inner = block.inner(area);
@@ -43,7 +43,7 @@ fn draw_line(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let room = usize::from(area.width).saturating_sub(prefix.len());
     let (shown, caret) = editor::view(&state.palette.line, room);
     let text = if state.palette.line.value().is_empty() {
-        Span::styled("type a part of a name, or a key", theme.dim())
+        Span::styled(state.lang.say("type a part of a name, or a key"), theme.dim())
     } else {
         Span::raw(shown)
     };
@@ -66,7 +66,7 @@ fn draw_list(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         }
     }
     if lines.is_empty() {
-        lines.push(Line::styled("nothing here is called that", theme.dim()));
+        lines.push(Line::styled(state.lang.say("nothing here is called that"), theme.dim()));
     }
     frame.render_widget(Paragraph::new(lines), area);
 }

@@ -4,6 +4,7 @@ use super::bars::bar;
 use super::panel;
 use super::theme::Theme;
 use crate::app::State;
+use crate::lang::Lang;
 use crate::predict::Prediction;
 use crate::text::{excerpt, padded};
 use crate::worker::Answer;
@@ -23,16 +24,17 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 }
 
 fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let mut block = panel(theme, "sentence");
+    let mut block = panel(theme, state.lang.say("sentence"));
     if state.replay.is_some() {
-        let hint = Line::styled(" a replay has no model to ask ", theme.dim());
+        let hint = Line::styled(state.lang.say(" a replay has no model to ask "), theme.dim());
         block = block.title_bottom(hint.right_aligned());
     } else if state.started.is_none() {
-        let hint = Line::styled(" answers come once the model is loaded ", theme.dim());
+        let hint = state.lang.say(" answers come once the model is loaded ");
+        let hint = Line::styled(hint, theme.dim());
         block = block.title_bottom(hint.right_aligned());
     } else if state.is_running() {
         let step = state.steps_done();
-        let hint = format!(" asks the model as it is now, at step {step} ");
+        let hint = state.lang.fill(" asks the model as it is now, at step {0} ", &[&step]);
         block = block.title_bottom(Line::styled(hint, theme.dim()).right_aligned());
     }
     let inner = block.inner(area);
@@ -40,7 +42,7 @@ fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let prefix = "> ";
     let (shown, caret) = state.prompt.view(usize::from(inner.width).saturating_sub(prefix.len()));
     let text = if state.prompt.input.value().is_empty() {
-        Span::styled("type a review and press Enter", theme.dim())
+        Span::styled(state.lang.say("type a review and press Enter"), theme.dim())
     } else {
         Span::raw(shown)
     };
@@ -55,16 +57,16 @@ fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 }
 
 fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let block = panel(theme, "answer");
+    let block = panel(theme, state.lang.say("answer"));
     let inner = block.inner(area);
     let lines = if state.prompt.waiting > 0 {
-        vec![Line::styled("asking …", theme.dim())]
+        vec![Line::styled(state.lang.say("asking …"), theme.dim())]
     } else {
         match state.prompt.answers.first() {
-            None => vec![Line::styled(
-                "Label and probabilities of the sentence, and the pieces the model saw.",
-                theme.dim(),
-            )],
+            None => {
+                let what = "Label and probabilities of the sentence, and the pieces the model saw.";
+                vec![Line::styled(state.lang.say(what), theme.dim())]
+            }
             Some(answer) => answer_lines(answer, state, usize::from(inner.width), theme),
         }
     };
@@ -94,7 +96,7 @@ fn answer_lines(answer: &Answer, state: &State, width: usize, theme: Theme) -> V
                 let probability = prediction.probabilities[class];
                 lines.push(probability_line(name, class, probability, prediction, width, theme));
             }
-            lines.extend(pieces_lines(prediction, width, theme));
+            lines.extend(pieces_lines(prediction, width, state.lang, theme));
         }
     }
     lines
@@ -121,7 +123,12 @@ fn probability_line(
 /// The pieces, in lines of at most `width` columns; `[UNK]` stands out, special ones stand back.
 ///
 /// ratatui's own wrapping lets a wide character reach a column too far.
-fn pieces_lines(prediction: &Prediction, width: usize, theme: Theme) -> Vec<Line<'static>> {
+fn pieces_lines(
+    prediction: &Prediction,
+    width: usize,
+    lang: Lang,
+    theme: Theme,
+) -> Vec<Line<'static>> {
     let unknown = theme.error().patch(theme.selected());
     let mut spans: Vec<Span> = Vec::new();
     for token in &prediction.tokens {
@@ -133,7 +140,7 @@ fn pieces_lines(prediction: &Prediction, width: usize, theme: Theme) -> Vec<Line
         spans.push(Span::styled(excerpt(token, width), style));
     }
     if prediction.truncated {
-        spans.push(Span::styled("(the end was cut off)", theme.warning()));
+        spans.push(Span::styled(lang.say("(the end was cut off)").to_owned(), theme.warning()));
     }
     let mut lines = vec![Line::default()];
     for span in spans {
@@ -152,7 +159,7 @@ fn pieces_lines(prediction: &Prediction, width: usize, theme: Theme) -> Vec<Line
 }
 
 fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let block = panel(theme, "earlier");
+    let block = panel(theme, state.lang.say("earlier"));
     let inner = block.inner(area);
     let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
     let earlier = usize::from(state.prompt.waiting == 0);
@@ -169,7 +176,7 @@ fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
                     let score = format!("{:>6.2}%", prediction.score * 100.0);
                     (prediction.label.clone(), score, theme.class(class.unwrap_or(2)))
                 }
-                Err(_) => ("error".to_owned(), " ".repeat(7), theme.error()),
+                Err(_) => (state.lang.say("error").to_owned(), " ".repeat(7), theme.error()),
             };
             let room = usize::from(inner.width).saturating_sub(21);
             Line::from(vec![

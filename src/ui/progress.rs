@@ -6,6 +6,7 @@ use super::theme::Theme;
 use crate::app::State;
 use crate::app::steer::is_paused;
 use crate::summary::{clock, download_line};
+use crate::text::padded;
 use crate::worker::Activity;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
@@ -14,7 +15,7 @@ use ratatui::widgets::Paragraph;
 
 /// Draws it; `note` stands in the frame.
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &str) {
-    let mut block = panel(theme, "progress");
+    let mut block = panel(theme, state.lang.say("progress"));
     if !note.is_empty() {
         let note = Line::styled(format!(" {note} "), theme.dim());
         block = block.title(note.alignment(Alignment::Right));
@@ -27,10 +28,11 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &s
     let width = usize::from(inner.width);
     if let Activity::Downloading(download) = &state.activity {
         let share = download.done as f64 / download.total.max(1) as f64;
+        let leave = "q leaves; what has come is kept, and the next run goes on.";
         let lines = vec![
-            bar_line("file", share, "", width, theme),
+            bar_line(state.lang.say("file"), share, "", width, theme),
             Line::from(download_line(download)),
-            Line::styled("q leaves; what has come is kept, and the next run goes on.", theme.dim()),
+            Line::styled(state.lang.say(leave), theme.dim()),
         ];
         return frame.render_widget(Paragraph::new(lines), inner);
     }
@@ -43,12 +45,14 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &s
 }
 
 /// The highest accuracy so far, and when it was reached.
-fn best_line(state: &State, theme: Theme) -> Option<Line<'static>> {
+fn best_line(state: &State, theme: Theme) -> Option<Line<'_>> {
     let best = state.best.as_ref()?;
+    let (lang, accuracy) = (state.lang, format!("{:.4}", best.metrics.eval_accuracy));
+    let when = lang.fill(" at step {0} after {1} ", &[&best.step, &clock(best.elapsed)]);
     Some(Line::from(vec![
-        Span::styled(" best ", theme.dim()),
-        Span::styled(format!("accuracy {:.4}", best.metrics.eval_accuracy), theme.eval()),
-        Span::styled(format!(" at step {} after {} ", best.step, clock(best.elapsed)), theme.dim()),
+        Span::styled(lang.say(" best "), theme.dim()),
+        Span::styled(lang.fill("accuracy {0}", &[&accuracy]), theme.eval()),
+        Span::styled(when, theme.dim()),
     ]))
 }
 
@@ -56,10 +60,16 @@ fn best_line(state: &State, theme: Theme) -> Option<Line<'static>> {
 fn first_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
     if let Activity::Evaluating(done, total) = state.activity {
         let right = format!("{done}/{total}");
-        return bar_line("eval", done as f64 / total.max(1) as f64, &right, width, theme);
+        return bar_line(
+            state.lang.say("eval"),
+            done as f64 / total.max(1) as f64,
+            &right,
+            width,
+            theme,
+        );
     }
     let Some(started) = &state.started else {
-        return bar_line("epoch", 0.0, "", width, theme);
+        return bar_line(state.lang.say("epoch"), 0.0, "", width, theme);
     };
     let per_epoch = started.steps_per_epoch.max(1);
     let step = state.steps_done();
@@ -68,33 +78,34 @@ fn first_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
     let epoch = step.saturating_sub(1) / per_epoch;
     let within = step - epoch * per_epoch;
     let right = format!("{}/{epochs}", epoch + 1);
-    bar_line("epoch", within as f64 / per_epoch as f64, &right, width, theme)
+    bar_line(state.lang.say("epoch"), within as f64 / per_epoch as f64, &right, width, theme)
 }
 
 fn run_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
     let total = state.started.as_ref().map_or(0, |started| started.max_steps);
     let done = state.steps_done();
     let right = if total > 0 { format!("{done}/{total}") } else { String::new() };
-    bar_line("run", done as f64 / total.max(1) as f64, &right, width, theme)
+    bar_line(state.lang.say("run"), done as f64 / total.max(1) as f64, &right, width, theme)
 }
 
 fn bar_line(name: &str, share: f64, right: &str, width: usize, theme: Theme) -> Line<'static> {
     let cells = width.saturating_sub(6 + 1 + 5 + 1 + 11);
-    let mut spans = vec![Span::styled(format!("{name:<6}"), theme.dim())];
+    let mut spans = vec![Span::styled(padded(name, 6), theme.dim())];
     spans.extend(bar(share, cells, theme));
     spans.push(Span::styled(format!(" {:>4.0}%", (share * 100.0).floor()), theme.strong()));
     spans.push(Span::raw(format!(" {right:>11}")));
     Line::from(spans)
 }
 
-fn rate_line(state: &State, theme: Theme) -> Line<'static> {
-    let mut spans = vec![Span::styled(format!("{:<6}", "time"), theme.dim())];
+fn rate_line(state: &State, theme: Theme) -> Line<'_> {
+    let lang = state.lang;
+    let mut spans = vec![Span::styled(padded(lang.say("time"), 6), theme.dim())];
     if is_paused(state) {
-        spans.push(Span::styled("paused  ", theme.warning()));
+        spans.push(Span::styled(format!("{}  ", lang.say("paused")), theme.warning()));
     }
     let mut figure = |value: String, unit: &'static str| {
         spans.push(Span::styled(value, theme.strong()));
-        spans.push(Span::styled(unit, theme.dim()));
+        spans.push(Span::styled(lang.say(unit), theme.dim()));
     };
     figure(clock(state.elapsed()), " elapsed  ");
     if let Some(left) = state.left() {

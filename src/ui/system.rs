@@ -5,6 +5,7 @@ use super::bars::bar;
 use super::theme::Theme;
 use crate::app::State;
 use crate::app::system::{Series, SystemHistory, share};
+use crate::lang::Lang;
 use crate::system::{GpuSample, SystemSample};
 use crate::text::{excerpt, padded};
 use ratatui::Frame;
@@ -42,20 +43,21 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
             Some(_) => "a replay measures no machine",
             None => "measuring …",
         };
-        return frame.render_widget(Paragraph::new(Line::styled(why, theme.dim())), area);
+        return frame
+            .render_widget(Paragraph::new(Line::styled(state.lang.say(why), theme.dim())), area);
     };
-    let full = width >= FULL;
-    let mut rows = machine_rows(sample, &state.system, full);
+    let (full, lang) = (width >= FULL, state.lang);
+    let mut rows = machine_rows(sample, &state.system, full, state.lang);
     let in_detail = rows.len() + 3 * sample.gpus.len() <= height;
     for gpu in &sample.gpus {
         let history = state.system.gpu_of(gpu.index);
         let load = history.map(|history| (&history.load, 1.0));
         if in_detail {
-            rows.push(load_row(gpu, load, full));
-            rows.push(memory_row(gpu, history.map(|history| (&history.memory, 1.0)), full));
-            rows.push(power_row(gpu, history.map(|history| &history.power), full));
+            rows.push(load_row(gpu, load, full, lang));
+            rows.push(memory_row(gpu, history.map(|history| (&history.memory, 1.0)), full, lang));
+            rows.push(power_row(gpu, history.map(|history| &history.power), full, lang));
         } else {
-            rows.push(one_row(gpu, load, full));
+            rows.push(one_row(gpu, load, full, lang));
         }
     }
     let left_out = rows.len().saturating_sub(height);
@@ -65,23 +67,29 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     }
     let mut lines = lines(&rows, width, theme);
     if left_out > 0 {
-        lines.push(Line::styled(format!("… {} more", left_out + 1), theme.dim()));
+        lines.push(Line::styled(state.lang.fill("… {0} more", &[&(left_out + 1)]), theme.dim()));
     } else if sample.gpus.is_empty() {
-        lines.push(Line::styled("no GPU", theme.dim()));
+        lines.push(Line::styled(state.lang.say("no GPU"), theme.dim()));
     }
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-fn machine_rows<'a>(sample: &SystemSample, history: &'a SystemHistory, full: bool) -> Vec<Row<'a>> {
+fn machine_rows<'a>(
+    sample: &SystemSample,
+    history: &'a SystemHistory,
+    full: bool,
+    lang: Lang,
+) -> Vec<Row<'a>> {
     let cpu = format!("{:.0} %", 100.0 * sample.cpu);
-    let used = gibibytes(sample.memory_used, sample.memory_total, full);
+    let used = gibibytes(sample.memory_used, sample.memory_total, full, lang);
     let here = sample.process_memory as f64 / f64::from(1 << 30);
     vec![
         Row {
             name: "CPU".to_owned(),
             share: sample.cpu,
             figure: if full {
-                format!("{cpu}  ({:.1} cores here)", sample.process_cpu)
+                let cores = format!("{:.1}", sample.process_cpu);
+                lang.fill("{0}  ({1} cores here)", &[&cpu, &cores])
             } else {
                 cpu
             },
@@ -90,28 +98,32 @@ fn machine_rows<'a>(sample: &SystemSample, history: &'a SystemHistory, full: boo
         Row {
             name: "RAM".to_owned(),
             share: share(sample.memory_used, sample.memory_total).unwrap_or(0.0),
-            figure: if full { format!("{used}  ({here:.1} here)") } else { used },
+            figure: if full {
+                lang.fill("{0}  ({1} here)", &[&used, &format!("{here:.1}")])
+            } else {
+                used
+            },
             series: Some((&history.memory, 1.0)),
         },
     ]
 }
 
 /// Bytes used of all there are.
-fn gibibytes(used: u64, total: u64, full: bool) -> String {
+fn gibibytes(used: u64, total: u64, full: bool, lang: Lang) -> String {
     if total == 0 {
-        return "not told".to_owned();
+        return lang.say("not told").to_owned();
     }
     let unit = f64::from(1 << 30);
     let (used, total) = (used as f64 / unit, total as f64 / unit);
     if full { format!("{used:.1}/{total:.1} GiB") } else { format!("{used:.0}/{total:.0} GiB") }
 }
 
-fn percent(load: Option<f64>) -> String {
-    load.map_or_else(|| "not told".to_owned(), |load| format!("{:.0} %", 100.0 * load))
+fn percent(load: Option<f64>, lang: Lang) -> String {
+    load.map_or_else(|| lang.say("not told").to_owned(), |load| format!("{:.0} %", 100.0 * load))
 }
 
 /// Temperature and power, as far as they are told.
-fn heat(gpu: &GpuSample, full: bool) -> String {
+fn heat(gpu: &GpuSample, full: bool, lang: Lang) -> String {
     let gap = if full { "  " } else { " " };
     let degrees = gpu.temperature_celsius.map(|degrees| format!("{degrees:.0} °C"));
     let watts = gpu.power_watts.map(|watts| match gpu.power_limit_watts {
@@ -119,50 +131,73 @@ fn heat(gpu: &GpuSample, full: bool) -> String {
         _ => format!("{watts:.0} W"),
     });
     let told: Vec<String> = [degrees, watts].into_iter().flatten().collect();
-    if told.is_empty() { "not told".to_owned() } else { told.join(gap) }
+    if told.is_empty() { lang.say("not told").to_owned() } else { told.join(gap) }
 }
 
-fn load_row<'a>(gpu: &GpuSample, series: Option<(&'a Series, f64)>, full: bool) -> Row<'a> {
-    let (index, load) = (gpu.index, percent(gpu.load));
+fn load_row<'a>(
+    gpu: &GpuSample,
+    series: Option<(&'a Series, f64)>,
+    full: bool,
+    lang: Lang,
+) -> Row<'a> {
+    let (index, load) = (gpu.index, percent(gpu.load, lang));
     let card = excerpt(gpu.name.trim_start_matches("NVIDIA "), CARD);
     Row {
-        name: if full { format!("GPU{index} load") } else { format!("GPU{index}") },
+        name: if full { lang.fill("GPU{0} load", &[&index]) } else { format!("GPU{index}") },
         share: gpu.load.unwrap_or(0.0),
         figure: if full { format!("{load}  {card}") } else { load },
         series,
     }
 }
 
-fn memory_row<'a>(gpu: &GpuSample, series: Option<(&'a Series, f64)>, full: bool) -> Row<'a> {
+fn memory_row<'a>(
+    gpu: &GpuSample,
+    series: Option<(&'a Series, f64)>,
+    full: bool,
+    lang: Lang,
+) -> Row<'a> {
     Row {
-        name: if full { format!("GPU{} memory", gpu.index) } else { " mem".to_owned() },
+        name: if full {
+            lang.fill("GPU{0} memory", &[&gpu.index])
+        } else {
+            lang.say(" mem").to_owned()
+        },
         share: share(gpu.memory_used, gpu.memory_total).unwrap_or(0.0),
-        figure: gibibytes(gpu.memory_used, gpu.memory_total, full),
+        figure: gibibytes(gpu.memory_used, gpu.memory_total, full, lang),
         series,
     }
 }
 
-fn power_row<'a>(gpu: &GpuSample, power: Option<&'a Series>, full: bool) -> Row<'a> {
+fn power_row<'a>(gpu: &GpuSample, power: Option<&'a Series>, full: bool, lang: Lang) -> Row<'a> {
     let seen = power.map_or(&[][..], Series::points).iter();
     let most = seen.fold(0.0f64, |most, point| most.max(point.1));
     // Without a limit, the most that was seen stands for it.
     let top = gpu.power_limit_watts.unwrap_or(most);
     Row {
-        name: if full { format!("GPU{} power", gpu.index) } else { " heat".to_owned() },
+        name: if full {
+            lang.fill("GPU{0} power", &[&gpu.index])
+        } else {
+            lang.say(" heat").to_owned()
+        },
         share: gpu.power_watts.map_or(0.0, |watts| watts / top.max(1.0)),
-        figure: heat(gpu, full),
+        figure: heat(gpu, full, lang),
         series: power.map(|power| (power, top)),
     }
 }
 
 /// A whole card on one line.
-fn one_row<'a>(gpu: &GpuSample, series: Option<(&'a Series, f64)>, full: bool) -> Row<'a> {
-    let (load, heat) = (percent(gpu.load), heat(gpu, full));
+fn one_row<'a>(
+    gpu: &GpuSample,
+    series: Option<(&'a Series, f64)>,
+    full: bool,
+    lang: Lang,
+) -> Row<'a> {
+    let (load, heat) = (percent(gpu.load, lang), heat(gpu, full, lang));
     Row {
         name: format!("GPU{}", gpu.index),
         share: gpu.load.unwrap_or(0.0),
         figure: if full {
-            let memory = gibibytes(gpu.memory_used, gpu.memory_total, false);
+            let memory = gibibytes(gpu.memory_used, gpu.memory_total, false, lang);
             format!("{load:>5}  {memory}  {heat}")
         } else {
             load

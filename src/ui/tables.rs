@@ -2,6 +2,7 @@
 
 use super::theme::Theme;
 use crate::app::{Page, State};
+use crate::lang::Lang;
 use crate::text::excerpt;
 use crate::train::event::Started;
 use ratatui::Frame;
@@ -21,10 +22,13 @@ pub fn draw_settings(
     let inner = block.inner(area);
     let Some(started) = &state.started else {
         frame.render_widget(block, area);
-        frame.render_widget(Paragraph::new(Line::styled("not yet known", theme.dim())), inner);
+        frame.render_widget(
+            Paragraph::new(Line::styled(state.lang.say("not yet known"), theme.dim())),
+            inner,
+        );
         return;
     };
-    let mut lines = model_lines(started, theme);
+    let mut lines = model_lines(started, state.lang, theme);
     let name_width = started.settings.iter().map(|s| s.name.len()).max().unwrap_or(0);
     // What was chosen first, defaults last: a small panel shows what matters.
     let rank = |why: &str| match why {
@@ -42,7 +46,7 @@ pub fn draw_settings(
         lines.push(Line::from(vec![
             Span::raw(format!("{:<name_width$}  ", setting.name)),
             Span::styled(value, style),
-            Span::styled(format!("  {}", setting.why), theme.dim()),
+            Span::styled(format!("  {}", state.lang.say(&setting.why)), theme.dim()),
         ]));
     }
     let room = usize::from(inner.height);
@@ -52,7 +56,7 @@ pub fn draw_settings(
     }
     let scroll = scroll.min(limit);
     let block = if lines.len() > room + scroll {
-        let more = format!(" {} more ", lines.len() - room - scroll);
+        let more = state.lang.fill(" {0} more ", &[&(lines.len() - room - scroll)]);
         let hint = Line::styled(more, theme.dim()).alignment(Alignment::Right);
         block.title_bottom(hint)
     } else {
@@ -62,15 +66,17 @@ pub fn draw_settings(
     frame.render_widget(Paragraph::new(shown).block(block), area);
 }
 
-fn model_lines(started: &Started, theme: Theme) -> Vec<Line<'static>> {
+fn model_lines(started: &Started, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
     vec![
         Line::styled(excerpt(&started.model, 60), theme.strong()),
         Line::from(started.architecture.clone()),
-        Line::from(format!(
-            "{:.2} M parameters, {} + {} reviews",
-            started.parameters as f64 / 1e6,
-            started.train_samples,
-            started.eval_samples
+        Line::from(lang.fill(
+            "{0} M parameters, {1} + {2} reviews",
+            &[
+                &format!("{:.2}", started.parameters as f64 / 1e6),
+                &started.train_samples,
+                &started.eval_samples,
+            ],
         )),
     ]
 }

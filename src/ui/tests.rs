@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::app::replay::Replay;
-use crate::app::state::tests::{ending, failure, run, step};
 use crate::app::{Action, Message, Overlay, update};
 use crate::predict::Prediction;
 use crate::train::TrainEvent;
+use crate::train::fixtures::{ending, failure, run, step};
 use crate::worker::locate::Download;
 use crate::worker::{Activity, Answer, Report};
 use ratatui::Terminal;

@@ -1,7 +1,7 @@
 //! A replay on a clock that only moves when somebody waits.
 
 use super::*;
-use crate::app::state::tests::{ending, run};
+use crate::train::fixtures::{ending, run};
 use std::cell::RefCell;
 use std::rc::Rc;
 

@@ -48,6 +48,7 @@ impl Terminal {
         command.args(arguments);
         command.cwd(folder.path());
         command.env("TERM", "xterm-256color");
+        command.env("LC_ALL", "C.UTF-8");
         command.env("XDG_STATE_HOME", folder.path().join("state"));
         for (name, value) in environment {
             command.env(name, value);

@@ -45,8 +45,8 @@ impl Wire {
         command.args(&command_line[1..]);
         command.cwd(folder.path());
         command.env("TERM", "xterm-256color");
+        command.env("LC_ALL", "C.UTF-8");
         command.env("COLORTERM", "truecolor");
-        command.env("LANG", "C.UTF-8");
         for name in ["LC_ALL", "LC_CTYPE", "NO_COLOR", "COLORFGBG"] {
             command.env_remove(name);
         }

@@ -1,7 +1,7 @@
 //! Every figure of a run that has a curve.
 
 use super::curve::Curve;
-use crate::train::event::{Epoch, Evaluated, Step};
+use crate::train::event::{Epoch, Evaluated, Saved, Step};
 
 /// How strongly curves are smoothed unless the user says otherwise.
 pub const SMOOTHING: f64 = 0.9;
@@ -85,10 +85,32 @@ impl History {
         self.latest = seconds;
     }
 
+    /// Takes in a checkpoint, whose time does not count towards the next step's either.
+    pub fn saved(&mut self, saved: &Saved) {
+        self.latest += saved.seconds;
+    }
+
     /// Smooths the curves that are noisy, as TensorBoard does.
     pub fn smooth(&mut self, smoothing: f64) {
         for curve in [&mut self.loss, &mut self.grad_norm, &mut self.samples, &mut self.tokens] {
             curve.smooth(smoothing);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::fixtures::{evaluated, step};
+
+    #[test]
+    fn throughput_is_that_of_steps_alone() {
+        let mut history = History::default();
+        history.step(&step(1, 0.7, 0.5));
+        history.evaluated(&evaluated(1, 1.0, 0.6, 9.5));
+        history.saved(&Saved { path: String::new(), step: 1, seconds: 4.0 });
+        history.step(&step(2, 0.7, 14.0));
+        // 32 samples in half a second, whatever came between the steps.
+        assert_eq!(history.samples.last(), Some(64.0));
     }
 }

@@ -309,7 +309,6 @@ impl Curve {
         } else {
             let (first, last) = (self.steps[range.start], self.steps[range.end - 1]);
             let width = (last - first) / bins.max(1) as f64;
-            let gaps: Vec<f64> = self.not_finite.iter().map(|gap| gap.0).collect();
             let mut start = range.start;
             for bin in 1..=bins.max(1) {
                 let edge = first + width * bin as f64;
@@ -324,8 +323,10 @@ impl Curve {
                 let mut places = vec![start, end - 1];
                 places.extend(column.extremes(start..end).into_iter().flatten());
                 // One gap a bin is enough to be seen.
-                let gap = gaps.partition_point(|gap| *gap < self.steps[start]);
-                if let Some(gap) = gaps.get(gap).filter(|gap| **gap <= self.steps[end - 1]) {
+                let gap = self.not_finite.partition_point(|gap| gap.0 < self.steps[start]);
+                if let Some((gap, _)) = self.not_finite.get(gap)
+                    && *gap <= self.steps[end - 1]
+                {
                     places.push(self.steps.partition_point(|step| step < gap));
                 }
                 places.sort_unstable();
