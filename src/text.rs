@@ -88,6 +88,12 @@ pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// The printable text, for the inside of XML and its attributes.
+pub fn xml_escaped(text: &str) -> String {
+    let text = printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;")
+}
+
 /// A text with values for `{0}`, `{1}` and so on, in whatever order it has them.
 pub fn fill(template: &str, values: &[&dyn Display]) -> String {
     let (mut filled, mut rest) = (String::new(), template);
@@ -164,6 +170,11 @@ mod tests {
         assert_eq!(right_aligned("긍정", 6), "  긍정");
         assert_eq!(padded("매우 부정적", 6), "매우 …");
         assert_eq!(right_aligned("abc", 2), "a…");
+    }
+
+    #[test]
+    fn markup_in_a_text_is_text() {
+        assert_eq!(xml_escaped("<a b=\"c\">&\u{1b}"), "&lt;a b=&quot;c&quot;&gt;&amp;�");
     }
 
     #[test]

@@ -4,20 +4,22 @@
 mod input;
 mod job;
 mod pen;
+mod pictures;
 mod terminal;
 mod writer;
 
-use crate::app::{Effect, Message, State, update};
+use crate::app::{Effect, Message, Picture, State, update};
 use crate::cli::DisplayFlags;
 use crate::keymap;
 use crate::system::{Sampler, SystemSample};
-use crate::ui::{self, Theme};
+use crate::ui::{self, Theme, svg};
 use crate::worker::{Activity, Answer, Command, Report, Source, injected_panic};
-use crossbeam_channel::{Receiver, SendError, select, unbounded};
+use crossbeam_channel::{Receiver, SendError, Sender, select, unbounded};
 use crossterm::event::{Event, KeyEventKind};
 use input::{Keyboard, Outside, SignalWatch, mouse};
 use pen::Pen;
 use ratatui::Terminal;
+use ratatui::backend::TestBackend;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 use terminal::{Taken, give_back, guard_against_panics};
@@ -80,14 +82,16 @@ pub fn run(
     let (sender, outside) = unbounded();
     let signals = SignalWatch::start(sender.clone())?;
     let taken = Taken::take(!display.no_mouse)?;
+    let pictured = sender.clone();
     // Of the clock on the wall and of the machine a replay knows nothing.
-    let live = state.replay.is_none();
+    let live = state.replay.is_none() && state.runs.is_none();
     let sampler = live.then(Sampler::start).transpose()?;
     let samples = sampler.as_ref().map(|sampler| &sampler.samples);
     let mut screen = Screen {
         terminal: Terminal::new(Pen::default())?,
         writer: Writer::start()?,
         keyboard: Keyboard::start(sender)?,
+        sender: pictured,
         taken,
         place: Place::Here,
         theme: Theme::detect(&display, |name| std::env::var(name).ok()),
@@ -131,6 +135,8 @@ struct Screen {
     terminal: Terminal<Pen>,
     writer: Writer,
     keyboard: Keyboard,
+    /// Where pictures are told of.
+    sender: Sender<Outside>,
     taken: Taken,
     place: Place,
     theme: Theme,
@@ -189,6 +195,10 @@ impl Screen {
                         messages.extend(self.input(input));
                         (dirty, urgent) = (true, true);
                     }
+                    Ok(Outside::Pictured(outcome)) => {
+                        messages.push(Message::Pictured(outcome));
+                        (dirty, urgent) = (true, true);
+                    }
                     Ok(Outside::Stop) => self.stop(),
                     Ok(Outside::Continue) => {
                         if self.come_back().is_err() {
@@ -226,12 +236,14 @@ impl Screen {
                 for effect in update(&mut self.state, message) {
                     match effect {
                         Effect::Send(command) => self.send(source, command),
+                        Effect::Picture(picture) => self.picture(picture),
                         Effect::Suspend => self.suspend(),
                         Effect::Quit => return self.leaving(),
                     }
                 }
             }
-            if self.state.started.is_none() && !self.state.is_running() {
+            let awaits_run = self.state.runs.is_none() && self.state.started.is_none();
+            if awaits_run && !self.state.is_running() {
                 // It failed before it began: there is nothing to look at.
                 return self.leaving();
             }
@@ -246,6 +258,22 @@ impl Screen {
             let answer = Report::Answer(Answer { text, outcome });
             update(&mut self.state, Message::Report(answer));
         }
+    }
+
+    /// Has a picture made. The screen is drawn for it in all the theme's colours, whatever the
+    /// terminal can show.
+    fn picture(&mut self, picture: Picture) {
+        let screen = match picture {
+            Picture::Screen { .. } => {
+                let size = self.terminal.size().unwrap_or_default();
+                let theme = self.theme.in_full_colour();
+                let Ok(mut paper) = Terminal::new(TestBackend::new(size.width, size.height));
+                let Ok(_) = paper.draw(|frame| ui::draw(frame, &self.state, theme));
+                svg::render(paper.backend().buffer(), theme.is_light())
+            }
+            Picture::Figures { .. } => String::new(),
+        };
+        pictures::start(picture, screen, self.sender.clone());
     }
 
     fn leaving(&self) -> Leaving {

@@ -15,6 +15,7 @@ pub mod pointing;
 pub mod prompt;
 pub mod references;
 pub mod replay;
+pub mod runs;
 pub mod state;
 pub mod steer;
 pub mod system;
@@ -22,5 +23,5 @@ pub mod update;
 pub mod view;
 
 pub use mouse::{Mouse, MouseKind};
-pub use state::{EpochRow, Overlay, Page, State};
-pub use update::{Action, Effect, Message, update};
+pub use state::{EpochRow, Notice, Overlay, Page, State};
+pub use update::{Action, Effect, Message, Picture, update};

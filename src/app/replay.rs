@@ -3,13 +3,16 @@
 use crate::config::show_number;
 use crate::lang::Lang;
 use crate::train::event::TrainEvent;
+use std::path::PathBuf;
 
 /// How far the clock goes beyond the latest event, in seconds of the run.
 const AHEAD: f64 = 1.0;
 
 /// A run that is played back, and the run's own clock.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Replay {
+    /// Where the run lies, if it has a folder.
+    pub folder: Option<PathBuf>,
     /// How many seconds of the run go by in one; infinite, if all of it is shown at once.
     pub speed: f64,
     /// The time of the latest event that has one, in seconds since training began.
@@ -21,7 +24,7 @@ pub struct Replay {
 impl Replay {
     /// A replay of which nothing was heard yet.
     pub fn new(speed: f64) -> Self {
-        Self { speed, latest: 0.0, heard: 0.0 }
+        Self { folder: None, speed, latest: 0.0, heard: 0.0 }
     }
 
     /// What the header says.

@@ -1,12 +1,13 @@
 //! Everything the dashboard shows.
 
 use super::charts::Charts;
-use super::log::Log;
+use super::log::{Level, Log};
 use super::pace::Pace;
 use super::palette::Palette;
 use super::panels::Arrangement;
 use super::prompt::Prompt;
 use super::replay::Replay;
+use super::runs::Runs;
 use super::steer::RateInput;
 use super::system::SystemHistory;
 use crate::lang::Lang;
@@ -15,6 +16,7 @@ use crate::train::event::{Epoch, Evaluated, Failed, Finished, Saved, Started, St
 use crate::train::steering::Steered;
 use crate::worker::Activity;
 use std::cell::Cell;
+use std::path::PathBuf;
 
 /// A page of the dashboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,10 +30,12 @@ pub enum Page {
     Settings,
     /// The run told in lines.
     Log,
+    /// Runs side by side.
+    Runs,
 }
 
 impl Page {
-    /// All pages, in the order of their tabs.
+    /// All pages of a run, in the order of their tabs.
     pub const ALL: [Self; 4] = [Self::Train, Self::Predict, Self::Settings, Self::Log];
 
     /// What its tab says.
@@ -41,6 +45,7 @@ impl Page {
             Self::Predict => "Predict",
             Self::Settings => "Settings",
             Self::Log => "Log",
+            Self::Runs => "Runs",
         }
     }
 }
@@ -58,6 +63,17 @@ pub enum Overlay {
     LearningRate,
     /// All that can be done, to choose from.
     Palette,
+}
+
+/// Something the user is told for a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// How much it matters.
+    pub level: Level,
+    /// What.
+    pub text: String,
+    /// Since when, in seconds since the program started.
+    pub since: f64,
 }
 
 /// One epoch's figures, as far as they are known.
@@ -112,6 +128,8 @@ pub struct State {
     pub pace: Pace,
     /// What the machine was doing.
     pub system: SystemHistory,
+    /// What stands below the page for a moment.
+    pub notice: Option<Notice>,
     /// The run told in lines.
     pub log: Log,
     /// The predict pane.
@@ -141,6 +159,8 @@ pub struct State {
     pub rate: RateInput,
     /// Set if the run is played back rather than under way.
     pub replay: Option<Replay>,
+    /// Set if runs are compared, and none is under way.
+    pub runs: Option<Runs>,
     /// Whether the user has asked to end the run.
     pub stopping: bool,
     /// Whether to leave as soon as the run has ended.
@@ -169,6 +189,7 @@ impl Default for State {
             saved: None,
             pace: Pace::default(),
             system: SystemHistory::default(),
+            notice: None,
             log: Log::default(),
             prompt: Prompt::default(),
             palette: Palette::default(),
@@ -183,6 +204,7 @@ impl Default for State {
             stop_after_epoch: false,
             rate: RateInput::default(),
             replay: None,
+            runs: None,
             stopping: false,
             quitting: false,
         }
@@ -190,6 +212,30 @@ impl Default for State {
 }
 
 impl State {
+    /// Without a run.
+    pub fn idle() -> Self {
+        Self { activity: Activity::Idle, ..Self::default() }
+    }
+
+    /// The pages there are, in the order of their tabs.
+    pub fn pages(&self) -> &'static [Page] {
+        if self.runs.is_some() { &[Page::Runs] } else { &Page::ALL }
+    }
+
+    /// The last step that charts show.
+    pub fn end(&self) -> f64 {
+        self.runs.as_ref().map_or_else(|| self.steps_done() as f64, Runs::end)
+    }
+
+    /// Where the run lies whose pictures can be drawn.
+    pub fn folder(&self) -> Option<PathBuf> {
+        match (&self.runs, &self.replay) {
+            (Some(runs), _) => runs.here().map(|found| found.folder.clone()),
+            (None, Some(replay)) => replay.folder.clone(),
+            (None, None) => self.started.as_ref().map(|started| (&started.output_dir).into()),
+        }
+    }
+
     /// Whether a run is under way, which leaving would end.
     pub fn is_running(&self) -> bool {
         self.activity != Activity::Idle

@@ -7,12 +7,17 @@ use super::mouse::Mouse;
 use super::palette::{self, Entry, PaletteAction};
 use super::panels::PanelAction;
 use super::pointing;
-use super::state::{EpochRow, Overlay, Page, State};
+use super::runs::{self, RunsAction};
+use super::state::{EpochRow, Notice, Overlay, Page, State};
 use super::steer::{self, SteerAction};
 use super::view;
 use crate::train::event::{Epoch, Evaluated, TrainEvent, untold_losses};
 use crate::worker::{Activity, Command, Report};
+use std::path::PathBuf;
 use tui_input::InputRequest;
+
+/// How long a notice stands while a run goes on, in seconds; else until a key is pressed.
+const NOTICED: f64 = 8.0;
 
 /// More lines than any view has.
 const FAR: isize = 1 << 30;
@@ -66,8 +71,14 @@ pub enum Action {
     LetGo,
     /// Look at parts of the log.
     Log(LogAction),
+    /// Save the screen as a picture.
+    SaveScreen,
+    /// Draw the curves and the confusion matrix into the run's folder.
+    DrawFigures,
     /// Open the list of all that can be done, or choose from it.
     Palette(PaletteAction),
+    /// Compare runs.
+    Runs(RunsAction),
 }
 
 /// Something that happened.
@@ -84,6 +95,8 @@ pub enum Message {
     Paste(String),
     /// The run reports.
     Report(Report),
+    /// Pictures were written into these files, or why not.
+    Pictured(Result<Vec<String>, String>),
     /// A signal asks the program to end.
     Terminate,
     /// So many seconds have passed since the program started.
@@ -95,14 +108,34 @@ pub enum Message {
 pub enum Effect {
     /// Tell the run.
     Send(Command),
+    /// Make a picture.
+    Picture(Picture),
     /// Give the terminal back to the shell.
     Suspend,
     /// Leave the dashboard.
     Quit,
 }
 
+/// A picture of something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// Of the screen, into the run's folder, if there is one.
+    Screen {
+        /// Where the run lies.
+        folder: Option<PathBuf>,
+    },
+    /// Of the curves and the confusion matrix of the run in a folder, into it.
+    Figures {
+        /// Where the run lies.
+        folder: PathBuf,
+    },
+}
+
 /// Takes one message in.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
+    if matches!(message, Message::Action(_) | Message::Mouse(_) | Message::Paste(_)) {
+        state.notice = None;
+    }
     match message {
         Message::Action(action) => act(state, action),
         Message::Paste(text) => {
@@ -110,6 +143,11 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
                 (Some(Overlay::Palette), _) => state.palette.paste(&text),
                 (None, Page::Predict) => state.prompt.paste(&text),
                 (None, Page::Log) => state.log.paste(&text),
+                (None, Page::Runs) => {
+                    if let Some(runs) = &mut state.runs {
+                        runs.paste(&text);
+                    }
+                }
                 _ => {}
             }
             Vec::new()
@@ -125,12 +163,20 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Report(report) => reported(state, report),
+        Message::Pictured(outcome) => {
+            pictured(state, outcome);
+            Vec::new()
+        }
         Message::Terminate if !state.is_running() || state.quitting || state.replay.is_some() => {
             vec![Effect::Quit]
         }
         Message::Terminate => stop(state, false, true),
         Message::Tick(now) => {
             state.now = now;
+            let seen = |notice: &Notice| now - notice.since > NOTICED;
+            if state.is_running() && state.notice.as_ref().is_some_and(seen) {
+                state.notice = None;
+            }
             Vec::new()
         }
     }
@@ -139,15 +185,15 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
 fn act(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Show(page) => show(state, page),
-        Action::NextPage => show(state, neighbour(state.page, 1)),
-        Action::PreviousPage => show(state, neighbour(state.page, -1)),
+        Action::NextPage => show(state, neighbour(state, 1)),
+        Action::PreviousPage => show(state, neighbour(state, -1)),
         Action::Help => {
             state.overlay = Some(Overlay::Help);
             state.help_scroll = 0;
         }
         Action::Close => {
             if state.overlay.take().is_none() {
-                state.page = Page::Train;
+                state.page = state.pages()[0];
             }
         }
         Action::Quit => return quit(state),
@@ -190,9 +236,22 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             (Some(Overlay::LearningRate), _) => state.rate.edit(request),
             (Some(Overlay::Palette), _) => state.palette.edit(request),
             (_, Page::Log) => state.log.edit(request),
+            (_, Page::Runs) => {
+                if let Some(runs) = &mut state.runs {
+                    runs.edit(request);
+                }
+            }
             _ => state.prompt.edit(request),
         },
         Action::Log(action) => state.log.act(action),
+        Action::Runs(action) => return runs::act(state, action),
+        Action::SaveScreen => {
+            return vec![Effect::Picture(Picture::Screen { folder: state.folder() })];
+        }
+        Action::DrawFigures => match state.folder() {
+            Some(folder) => return vec![Effect::Picture(Picture::Figures { folder })],
+            None => pictured(state, Err(state.lang.say("there is no run to draw yet").to_owned())),
+        },
         // The keys make it a message that brings the entries along.
         Action::Palette(PaletteAction::Open) => palette::open(state, Vec::new()),
         Action::Palette(PaletteAction::Move(direction)) => state.palette.choose(direction),
@@ -206,15 +265,25 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Tells what became of a picture, in the log and for a moment below the page.
+fn pictured(state: &mut State, outcome: Result<Vec<String>, String>) {
+    let (level, text) = match outcome {
+        Ok(files) => (Level::Result, state.lang.fill("drawn: {0}", &[&files.join(", ")])),
+        Err(why) => (Level::Warning, state.lang.fill("no picture: {0}", &[&why])),
+    };
+    state.log.push(state.elapsed(), level, text.clone());
+    state.notice = Some(Notice { level, text, since: state.now });
+}
+
 fn show(state: &mut State, page: Page) {
     state.overlay = None;
     state.log.stop_typing();
     state.page = page;
 }
 
-fn neighbour(page: Page, direction: isize) -> Page {
-    let pages = Page::ALL;
-    let here = pages.iter().position(|p| *p == page).unwrap_or(0) as isize;
+fn neighbour(state: &State, direction: isize) -> Page {
+    let pages = state.pages();
+    let here = pages.iter().position(|page| *page == state.page).unwrap_or(0) as isize;
     pages[(here + direction).rem_euclid(pages.len() as isize) as usize]
 }
 
@@ -265,6 +334,8 @@ fn scroll(state: &mut State, lines: isize) {
         state.help_scroll = moved(state.help_scroll, lines);
     } else if state.page == Page::Settings {
         state.settings_scroll = moved(state.settings_scroll, lines);
+    } else if state.page == Page::Runs {
+        runs::act(state, RunsAction::Move(lines));
     } else {
         state.log.scroll = moved(state.log.scroll, -lines);
     }
@@ -289,6 +360,7 @@ fn reported(state: &mut State, report: Report) -> Vec<Effect> {
         Report::Answer(answer) => state.prompt.answered(answer),
         Report::Event(event) => happened(state, event),
         Report::System(sample) => state.system.take(sample),
+        Report::Catalogue(report) => return runs::reported(state, report),
         Report::History(events) => {
             let logging_steps = state.started.as_ref().map_or(1, |s| s.logging_steps);
             state.log.went_before(untold_losses(&events, logging_steps));
@@ -317,6 +389,7 @@ fn happened(state: &mut State, event: TrainEvent) {
 
 /// What an event changes, but for the log.
 fn fold(state: &mut State, event: TrainEvent) {
+    state.history.take(&event);
     match event {
         TrainEvent::Started(started) => {
             state.began = Some(state.now);
@@ -324,11 +397,9 @@ fn fold(state: &mut State, event: TrainEvent) {
         }
         TrainEvent::Step(step) => {
             state.pace.step(&step);
-            state.history.step(&step);
             state.step = Some(step);
         }
         TrainEvent::Epoch(epoch) => {
-            state.history.epoch(&epoch);
             let row = row(state, epoch.epoch);
             row.train = Some(epoch);
         }
@@ -336,7 +407,6 @@ fn fold(state: &mut State, event: TrainEvent) {
         TrainEvent::BestLoaded(evaluated) => state.evaluated = Some(evaluated),
         TrainEvent::Checkpoint(saved) => {
             state.pace.saved(&saved);
-            state.history.saved(&saved);
             state.checkpoint = Some(saved);
         }
         TrainEvent::Warned(_) => {}
@@ -355,7 +425,6 @@ fn fold(state: &mut State, event: TrainEvent) {
 
 fn judged(state: &mut State, evaluated: Evaluated) {
     state.pace.evaluated(&evaluated);
-    state.history.evaluated(&evaluated);
     let better = |best: &Evaluated| evaluated.metrics.eval_accuracy > best.metrics.eval_accuracy;
     if state.best.as_ref().is_none_or(better) {
         state.best = Some(evaluated.clone());

@@ -2,13 +2,14 @@
 
 use super::charts::{ChartAction, Charts, XAxis};
 use super::panels::Panel;
+use super::runs::Runs;
 use super::state::State;
 use crate::series::Curve;
 
 /// Obeys a key.
 pub fn act(state: &mut State, action: ChartAction) {
-    let end = state.steps_done() as f64;
-    let focus = state.arrangement.focus;
+    let end = state.end();
+    let focus = in_focus(state);
     match action {
         ChartAction::Move(columns) => {
             let mut charts = std::mem::take(&mut state.charts);
@@ -55,13 +56,24 @@ pub fn act(state: &mut State, action: ChartAction) {
         ChartAction::Smooth(by) => {
             state.smoothing = Charts::smoothing_after(state.smoothing, by);
             state.history.smooth(state.smoothing);
+            if let Some(runs) = &mut state.runs {
+                runs.smooth(state.smoothing);
+            }
         }
     }
+}
+
+/// The panel whose axes keys are about.
+fn in_focus(state: &State) -> Panel {
+    state.runs.as_ref().map_or(state.arrangement.focus, |runs| runs.figure.panel())
 }
 
 /// The curve whose points the cursor goes through: the one of the panel in focus with the most.
 fn pointed_at(state: &State, focus: Panel) -> &Curve {
     let history = &state.history;
+    if let Some(curve) = state.runs.as_ref().and_then(Runs::pointed_at) {
+        return curve;
+    }
     match focus {
         Panel::Accuracy if history.eval_accuracy.len() >= history.train_accuracy.len() => {
             &history.eval_accuracy
@@ -73,7 +85,7 @@ fn pointed_at(state: &State, focus: Panel) -> &Curve {
 
 fn go_to(state: &mut State, focus: Panel, end_of: impl Fn((f64, f64)) -> f64) {
     if let Some(ends) = pointed_at(state, focus).ends() {
-        let end = state.steps_done() as f64;
+        let end = state.end();
         state.charts.point_at(end_of(ends), end);
     }
 }

@@ -4,9 +4,11 @@
 mod bench;
 mod compute;
 mod display;
+mod figures;
 mod layers;
 mod replay;
 pub mod run_file;
+mod runs;
 mod shared;
 mod train;
 mod values;
@@ -14,8 +16,10 @@ mod values;
 pub use bench::BenchFlags;
 pub use compute::Compute;
 pub use display::{ColourChoice, DisplayFlags, GlyphChoice, LangChoice, Markers, ThemeChoice};
+pub use figures::FiguresFlags;
 pub use layers::{Sources, parse};
 pub use replay::ReplayFlags;
+pub use runs::{RunOrder, RunsFlags};
 pub use shared::{
     Columns, DataFlags, EvalSource, EvaluateFlags, PredictFlags, SavedModel, Shuffle,
     TokenizeFlags, TrainSource,
@@ -99,6 +103,12 @@ pub enum Command {
     /// Play a run back from its journal, on the dashboard or in lines
     #[command(after_help = replay::EXAMPLES)]
     Replay(ReplayFlags),
+    /// List the runs below a folder, and compare them
+    #[command(after_help = runs::EXAMPLES)]
+    Runs(RunsFlags),
+    /// Draw a run's curves and confusion matrix, as SVG and PNG
+    #[command(after_help = figures::EXAMPLES)]
+    Figures(FiguresFlags),
     /// Judge a saved model on the evaluation reviews
     Evaluate(EvaluateFlags),
     /// Classify sentences, given as arguments or as lines of standard input

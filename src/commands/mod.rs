@@ -4,8 +4,10 @@ mod bench;
 mod dashboard;
 mod data;
 mod evaluate;
+mod figures;
 mod predict;
 mod replay;
+mod runs;
 mod saved;
 mod tokenize;
 mod train;
@@ -50,6 +52,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         None => return train::run(cli.train, out),
         Some(Command::Train(flags)) => return train::run(*flags, out),
         Some(Command::Replay(flags)) => return replay::run(&flags, out),
+        Some(Command::Runs(flags)) => return runs::run(&flags, out),
+        Some(Command::Figures(flags)) => figures::run(&flags, &mut out)?,
         Some(Command::Evaluate(flags)) => evaluate::run(&flags, &mut out)?,
         Some(Command::Predict(flags)) => predict::run(&flags, &mut out)?,
         Some(Command::Data(flags)) => data::run(&flags, &mut out)?,

@@ -21,7 +21,10 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
         tell(&worker.source, flags.json, &mut out)?;
         ExitCode::SUCCESS
     } else {
-        let state = State { replay: Some(Replay::new(flags.speed)), ..State::default() };
+        let folder = flags.run.is_dir().then(|| flags.run.clone());
+        let mut replay = Replay::new(flags.speed);
+        replay.folder = folder;
+        let state = State { replay: Some(replay), ..State::default() };
         match dashboard::show(&worker.source, flags.display, state)?.0 {
             Leaving::Quit | Leaving::HungUp => ExitCode::SUCCESS,
             Leaving::Signalled(number) => ExitCode::from(128 + number),

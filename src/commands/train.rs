@@ -130,5 +130,5 @@ pub fn screenshot(events: &Path, (columns, rows): (u16, u16)) -> anyhow::Result<
     }
     let mut terminal = Terminal::new(TestBackend::new(columns, rows))?;
     terminal.draw(|frame| ui::draw(frame, &state, Theme::picture()))?;
-    Ok(svg::render(terminal.backend().buffer()))
+    Ok(svg::render(terminal.backend().buffer(), false))
 }

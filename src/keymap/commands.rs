@@ -19,7 +19,8 @@ pub fn commands(state: &State) -> Vec<Entry> {
     let here = |place: Place| places(state).contains(&place);
     let mut entries: Vec<Entry> = Vec::new();
     for binding in BINDINGS {
-        let holds = here(binding.place) || matches!(binding.action, Action::Show(_));
+        let is_page = matches!(binding.action, Action::Show(page) if state.pages().contains(&page));
+        let holds = here(binding.place) || is_page;
         if !holds || matches!(binding.action, Action::Edit(_) | Action::Palette(_)) {
             continue;
         }

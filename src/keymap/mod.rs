@@ -9,6 +9,7 @@ pub use commands::{commands, message};
 pub use key::Key;
 pub use table::BINDINGS;
 
+use crate::app::runs::Runs;
 use crate::app::{Action, Overlay, Page, State};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::InputRequest;
@@ -20,6 +21,8 @@ pub enum Place {
     Anywhere,
     /// On the pages where no text is typed.
     Reading,
+    /// On every page where no text is typed.
+    Commands,
     /// On every page, and over it where nothing is typed there.
     Pages,
     /// On the settings and log pages, and in the help.
@@ -34,7 +37,11 @@ pub enum Place {
     Searching,
     /// In the list of all that can be done.
     Palette,
-    /// On the training page, at the charts.
+    /// On the page of runs side by side.
+    Runs,
+    /// Where words are typed that all runs shown have.
+    Filtering,
+    /// Where there are charts.
     Charts,
     /// On the training page, at its panels.
     Panels,
@@ -56,6 +63,7 @@ impl Place {
         match self {
             Self::Anywhere => "Anywhere",
             Self::Reading => "Train, Settings and Log",
+            Self::Commands => "Where no text is typed",
             Self::Scrolling => "Settings, Log and this help",
             Self::Pages => "Every page",
             Self::Typing => "Predict",
@@ -63,7 +71,9 @@ impl Place {
             Self::Log => "Log",
             Self::Searching => "Searching and filtering the log",
             Self::Palette => "The list of actions",
-            Self::Charts => "Train: charts",
+            Self::Runs => "Runs side by side",
+            Self::Filtering => "Filtering runs",
+            Self::Charts => "Charts",
             Self::Panels => "Train: panels",
             Self::Steering => "Train: the run",
             Self::Rate => "When asked for a learning rate",
@@ -74,11 +84,14 @@ impl Place {
     }
 
     /// All places, in the order of the help.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Reading,
+        Self::Commands,
         Self::Charts,
         Self::Panels,
         Self::Steering,
+        Self::Runs,
+        Self::Filtering,
         Self::Typing,
         Self::Pages,
         Self::Scrolling,
@@ -111,7 +124,7 @@ pub struct Binding {
 
 /// The places that hold in a state, the most particular first.
 pub fn places(state: &State) -> &'static [Place] {
-    use Place::{Anywhere, Editing, Pages, Reading, Scrolling};
+    use Place::{Anywhere, Charts, Commands, Editing, Pages, Panels, Reading, Scrolling, Steering};
     match (state.overlay, state.page) {
         (Some(Overlay::Help), _) => &[Place::Help, Scrolling, Pages, Anywhere],
         (Some(Overlay::ConfirmQuit), _) => &[Place::ConfirmQuit, Pages, Anywhere],
@@ -119,12 +132,14 @@ pub fn places(state: &State) -> &'static [Place] {
         (Some(Overlay::Palette), _) => &[Place::Palette, Editing, Anywhere],
         (None, Page::Predict) => &[Place::Typing, Editing, Pages, Anywhere],
         (Some(Overlay::LearningRate), _) => &[Place::Rate, Editing, Anywhere],
-        (None, Page::Train) => {
-            &[Reading, Place::Charts, Place::Panels, Place::Steering, Pages, Anywhere]
-        }
-        (None, Page::Settings) => &[Reading, Scrolling, Pages, Anywhere],
+        (None, Page::Train) => &[Reading, Commands, Charts, Panels, Steering, Pages, Anywhere],
+        (None, Page::Settings) => &[Reading, Commands, Scrolling, Pages, Anywhere],
         (None, Page::Log) if state.log.is_typing() => &[Place::Searching, Editing, Anywhere],
-        (None, Page::Log) => &[Place::Log, Reading, Scrolling, Pages, Anywhere],
+        (None, Page::Log) => &[Place::Log, Reading, Commands, Scrolling, Pages, Anywhere],
+        (None, Page::Runs) if state.runs.as_ref().is_some_and(Runs::is_typing) => {
+            &[Place::Filtering, Editing, Anywhere]
+        }
+        (None, Page::Runs) => &[Place::Runs, Commands, Charts, Anywhere],
     }
 }
 

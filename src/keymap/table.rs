@@ -1,15 +1,12 @@
 //! Every key of the dashboard.
 
-use super::key::{Key, alt, char, control, control_key, key};
+mod runs;
+mod text;
+mod train;
+
+use super::key::Key;
 use super::{Binding, Place};
-use crate::app::charts::ChartAction;
-use crate::app::log_view::LogAction;
-use crate::app::palette::PaletteAction;
-use crate::app::panels::PanelAction;
-use crate::app::steer::SteerAction;
-use crate::app::{Action, Page};
-use crossterm::event::KeyCode;
-use tui_input::InputRequest;
+use crate::app::Action;
 
 const fn binding(
     place: Place,
@@ -21,309 +18,23 @@ const fn binding(
     Binding { keys, action, place, help, footer }
 }
 
-/// The table.
-pub const BINDINGS: &[Binding] = {
-    use Action::{
-        Chart, Close, Edit, Help, History, Interrupt, LetGo, NextPage, Palette, Panel,
-        PreviousPage, Quit, QuitUnsaved, SaveAgain, Scroll, ScrollToBottom, ScrollToTop, Show,
-        Steer, StopAndQuit, StopAndStay, Submit, Suspend,
-    };
-    use ChartAction::{
-        First, Follow, Last, LogY, Move, NextAxis, NextRange, Pan, Smooth, Step, Whole, ZoomIn,
-        ZoomOut,
-    };
-    use KeyCode::{
-        BackTab, Backspace, Delete, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp, Right,
-        Tab, Up,
-    };
-    use LogAction::{Drop, Filter, Keep, Match, NextLevel, Search};
-    use PaletteAction::{Open, Run};
-    use PanelAction::{Columns, Focus, Hide, Maximise, Page as Turn, Shift, ShowAll};
-    use Place::{
-        Anywhere, Charts, ConfirmQuit, ConfirmUnsaved, Editing, Pages, Panels, Rate, Reading,
-        Scrolling, Searching, Steering, Typing,
-    };
-    use SteerAction::{
-        AskRate, DoubleRate, EvaluateNow, HalveRate, Pause, SaveNow, SetRate, StopAfterEpoch,
-    };
-    &[
-        binding(Reading, &[char('1')], Show(Page::Train), "Training: charts and scores", None),
-        binding(
-            Reading,
-            &[char('2'), char('p')],
-            Show(Page::Predict),
-            "Ask the model about a sentence",
-            Some("ask"),
-        ),
-        binding(
-            Reading,
-            &[char('3')],
-            Show(Page::Settings),
-            "Every setting, and why it holds",
-            None,
-        ),
-        binding(Reading, &[char('4')], Show(Page::Log), "The run in lines", None),
-        binding(Charts, &[key(Left)], Chart(Move(-1)), "Move the cursor back", Some("cursor")),
-        binding(Charts, &[key(Right)], Chart(Move(1)), "Move the cursor on", None),
-        binding(Charts, &[char(',')], Chart(Step(-1)), "The cursor a point back", None),
-        binding(Charts, &[char('.')], Chart(Step(1)), "The cursor a point on", None),
-        binding(Charts, &[key(Home)], Chart(First), "The cursor to the first point", None),
-        binding(Charts, &[key(End)], Chart(Last), "The cursor to the last point", None),
-        binding(Charts, &[char('+'), char('=')], Chart(ZoomIn), "Zoom in", Some("zoom")),
-        binding(Charts, &[char('-')], Chart(ZoomOut), "Zoom out", None),
-        binding(Charts, &[char('[')], Chart(Pan(-1)), "Earlier steps", None),
-        binding(Charts, &[char(']')], Chart(Pan(1)), "Later steps", None),
-        binding(Charts, &[char('0')], Chart(Whole), "The whole run", None),
-        binding(Charts, &[char('f')], Chart(Follow), "Follow the run, or stay", None),
-        binding(
-            Charts,
-            &[char('x')],
-            Chart(NextAxis),
-            "X axis: step, epoch, relative or wall time",
-            None,
-        ),
-        binding(Charts, &[char('l')], Chart(LogY), "Logarithmic y axis, or linear", None),
-        binding(Charts, &[char('y')], Chart(NextRange), "Y range: usual, whole or fixed", None),
-        binding(Charts, &[char('>')], Chart(Smooth(1)), "Smooth more", None),
-        binding(Charts, &[char('<')], Chart(Smooth(-1)), "Smooth less", None),
-        binding(Panels, &[key(Down)], Panel(Focus(1)), "The next panel", Some("panel")),
-        binding(Panels, &[key(Up)], Panel(Focus(-1)), "The panel before", None),
-        binding(Panels, &[key(PageDown)], Panel(Turn(1)), "The next panels", None),
-        binding(Panels, &[key(PageUp)], Panel(Turn(-1)), "The panels before", None),
-        binding(
-            Panels,
-            &[key(Enter), char('z')],
-            Panel(Maximise),
-            "One panel alone, or all again",
-            Some("enlarge"),
-        ),
-        binding(Panels, &[char('H')], Panel(Hide), "Hide the panel", None),
-        binding(Panels, &[char('U')], Panel(ShowAll), "Bring hidden panels back", None),
-        binding(Panels, &[char('}')], Panel(Shift(1)), "Move the panel on", None),
-        binding(Panels, &[char('{')], Panel(Shift(-1)), "Move the panel back", None),
-        binding(Panels, &[char('c')], Panel(Columns), "Columns: as fit, or 1 to 4", None),
-        binding(Steering, &[char(' ')], Steer(Pause), "Pause, or go on", Some("pause")),
-        binding(Steering, &[char('C')], Steer(SaveNow), "Write a checkpoint now", None),
-        binding(Steering, &[char('e')], Steer(EvaluateNow), "Evaluate now", None),
-        binding(
-            Steering,
-            &[char('E')],
-            Steer(StopAfterEpoch),
-            "Stop after this epoch, or not",
-            None,
-        ),
-        binding(Steering, &[char('r')], Steer(AskRate), "Change the learning rate", None),
-        binding(Rate, &[key(Enter)], Steer(SetRate), "Go on with this rate", Some("change it")),
-        binding(Rate, &[key(Up)], Steer(DoubleRate), "Twice the rate", Some("double")),
-        binding(Rate, &[key(Down)], Steer(HalveRate), "Half the rate", Some("halve")),
-        binding(Rate, &[key(Esc)], Close, "Leave the rate as it is", Some("leave it")),
-        binding(
-            Panels,
-            &[key(Esc)],
-            LetGo,
-            "Let go of the cursor, the zoom, the panel alone",
-            None,
-        ),
-        binding(
-            Reading,
-            &[char('w')],
-            SaveAgain,
-            "Save the model, where that has not been done",
-            None,
-        ),
-        binding(Reading, &[char('?'), char('h')], Help, "All keys", Some("help")),
-        binding(
-            Reading,
-            &[char(':'), control('p')],
-            Palette(Open),
-            "Find an action by its name",
-            Some("find"),
-        ),
-        binding(Reading, &[char('q')], Quit, "Quit; asks first while training", Some("quit")),
-        binding(Typing, &[key(Enter)], Submit, "Classify the sentence", Some("classify")),
-        binding(Typing, &[key(Up)], History(1), "An earlier sentence", Some("earlier")),
-        binding(Typing, &[key(Down)], History(-1), "A later sentence", None),
-        binding(
-            Editing,
-            &[key(Left), control('b')],
-            Edit(InputRequest::GoToPrevChar),
-            "A character back",
-            None,
-        ),
-        binding(
-            Editing,
-            &[key(Right), control('f')],
-            Edit(InputRequest::GoToNextChar),
-            "A character on",
-            None,
-        ),
-        binding(
-            Editing,
-            &[control_key(Left), alt(KeyCode::Char('b'))],
-            Edit(InputRequest::GoToPrevWord),
-            "A word back",
-            None,
-        ),
-        binding(
-            Editing,
-            &[control_key(Right), alt(KeyCode::Char('f'))],
-            Edit(InputRequest::GoToNextWord),
-            "A word on",
-            None,
-        ),
-        binding(
-            Editing,
-            &[key(Home), control('a')],
-            Edit(InputRequest::GoToStart),
-            "To the beginning",
-            None,
-        ),
-        binding(
-            Editing,
-            &[key(End), control('e')],
-            Edit(InputRequest::GoToEnd),
-            "To the end",
-            None,
-        ),
-        binding(
-            Editing,
-            &[key(Backspace), control('h')],
-            Edit(InputRequest::DeletePrevChar),
-            "Delete the character before",
-            None,
-        ),
-        binding(
-            Editing,
-            &[key(Delete), control('d')],
-            Edit(InputRequest::DeleteNextChar),
-            "Delete the character behind",
-            None,
-        ),
-        binding(
-            Editing,
-            &[control('w'), alt(Backspace)],
-            Edit(InputRequest::DeletePrevWord),
-            "Delete the word before",
-            None,
-        ),
-        binding(Editing, &[control('u')], Edit(InputRequest::DeleteLine), "Delete the line", None),
-        binding(
-            Editing,
-            &[control('k')],
-            Edit(InputRequest::DeleteTillEnd),
-            "Delete to the end",
-            None,
-        ),
-        binding(Typing, &[control('p')], Palette(Open), "Find an action by its name", None),
-        binding(Typing, &[key(Esc)], Close, "Back to training", Some("back")),
-        binding(Pages, &[key(Tab)], NextPage, "The next page", Some("next page")),
-        binding(Pages, &[key(BackTab)], PreviousPage, "The page before", None),
-        binding(Pages, &[key(F(1))], Help, "All keys", Some("help")),
-        binding(
-            Anywhere,
-            &[control('c')],
-            Interrupt,
-            "Quit; pressed again: stop the run, save and quit",
-            None,
-        ),
-        binding(Anywhere, &[control('z')], Suspend, "Back to the shell; fg or bg goes on", None),
-        binding(Scrolling, &[key(Up), char('k')], Scroll(-1), "A line up", Some("scroll")),
-        binding(Scrolling, &[key(Down), char('j')], Scroll(1), "A line down", None),
-        binding(Scrolling, &[key(PageUp)], Scroll(-10), "Ten lines up", None),
-        binding(Scrolling, &[key(PageDown), char(' ')], Scroll(10), "Ten lines down", None),
-        binding(Scrolling, &[key(Home), char('g')], ScrollToTop, "To the top", None),
-        binding(Scrolling, &[key(End), char('G')], ScrollToBottom, "To the bottom", None),
-        binding(Place::Log, &[char('/')], Action::Log(Search), "Search the log", Some("search")),
-        binding(Place::Log, &[char('n')], Action::Log(Match(1)), "The next match", None),
-        binding(Place::Log, &[char('N')], Action::Log(Match(-1)), "The match before", None),
-        binding(
-            Place::Log,
-            &[char('&')],
-            Action::Log(Filter),
-            "Show only lines with a text in them; empty: all",
-            None,
-        ),
-        binding(
-            Place::Log,
-            &[char('v')],
-            Action::Log(NextLevel),
-            "Show only results, warnings, errors; then all again",
-            Some("level"),
-        ),
-        binding(
-            Place::Log,
-            &[key(Esc)],
-            Action::Log(LogAction::ShowAll),
-            "Show all lines, search for nothing",
-            None,
-        ),
-        binding(Searching, &[key(Enter)], Action::Log(Keep), "Keep it", Some("keep")),
-        binding(
-            Searching,
-            &[key(Esc)],
-            Action::Log(Drop),
-            "Drop it; an earlier filter holds again",
-            Some("drop"),
-        ),
-        binding(
-            Place::Palette,
-            &[key(Up)],
-            Palette(PaletteAction::Move(-1)),
-            "The action above",
-            Some("choose"),
-        ),
-        binding(
-            Place::Palette,
-            &[key(Down)],
-            Palette(PaletteAction::Move(1)),
-            "The action below",
-            None,
-        ),
-        binding(Place::Palette, &[key(Enter)], Palette(Run), "Do it", Some("do it")),
-        binding(Place::Palette, &[key(Esc)], Close, "Close the list", Some("close")),
-        binding(
-            Place::Help,
-            &[key(Esc), char('q'), char('?'), char('h'), key(Enter)],
-            Close,
-            "Close the help",
-            Some("close"),
-        ),
-        binding(
-            ConfirmQuit,
-            &[char('y')],
-            StopAndQuit,
-            "Stop here, save the model and quit",
-            Some("stop, save, quit"),
-        ),
-        binding(
-            ConfirmQuit,
-            &[char('s')],
-            StopAndStay,
-            "Stop here, evaluate, save the model and stay",
-            Some("stop and stay"),
-        ),
-        binding(
-            ConfirmQuit,
-            &[char('d')],
-            QuitUnsaved,
-            "Quit at once and save nothing",
-            Some("save nothing"),
-        ),
-        binding(
-            ConfirmQuit,
-            &[char('n'), key(Esc), char('q')],
-            Close,
-            "Keep training",
-            Some("keep training"),
-        ),
-        binding(
-            ConfirmUnsaved,
-            &[char('y')],
-            QuitUnsaved,
-            "Quit and lose the model",
-            Some("lose it"),
-        ),
-        binding(ConfirmUnsaved, &[char('w')], SaveAgain, "Save again", Some("save again")),
-        binding(ConfirmUnsaved, &[char('n'), key(Esc), char('q')], Close, "Stay", Some("stay")),
-    ]
+const PARTS: [&[Binding]; 3] = [train::BINDINGS, runs::BINDINGS, text::BINDINGS];
+
+const COUNT: usize = PARTS[0].len() + PARTS[1].len() + PARTS[2].len();
+
+const JOINED: [Binding; COUNT] = {
+    let mut joined = [PARTS[0][0]; COUNT];
+    let (mut at, mut part) = (0, 0);
+    while part < PARTS.len() {
+        let mut within = 0;
+        while within < PARTS[part].len() {
+            joined[at] = PARTS[part][within];
+            (at, within) = (at + 1, within + 1);
+        }
+        part += 1;
+    }
+    joined
 };
+
+/// The table.
+pub const BINDINGS: &[Binding] = &JOINED;

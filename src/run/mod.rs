@@ -1,9 +1,12 @@
 //! What a run leaves in its folder as it goes: a journal of its events, TensorBoard's event files,
 //! the arguments that repeat it, and the card of its model.
 
+pub mod catalogue;
+pub mod figures;
 pub mod journal;
 pub mod model_card;
 pub mod recording;
+pub mod selection;
 pub mod tensorboard;
 
 use crate::files::{remove_leftovers, write_atomically};
@@ -15,7 +18,7 @@ use journal::{JOURNAL, Journal};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tensorboard::EventWriter;
 
 /// The folders that hold checkpoints of runs before, each with its journal and its arguments, are
@@ -25,6 +28,11 @@ const EARLIER: &str = "earlier-";
 /// What is locked as long as a run writes into a folder.
 const LOCK: &str = ".nsmc-tui.lock";
 
+/// How often a folder is claimed before it counts as taken, and how long after each other: whoever
+/// lists runs holds a lock for an instant.
+const CLAIMS: u32 = 4;
+const CLAIM_PAUSE: Duration = Duration::from_millis(25);
+
 /// Claims a folder for one run; the claim ends with the file.
 ///
 /// # Errors
@@ -33,7 +41,15 @@ pub fn claim(output_dir: &Path) -> Result<File> {
     std::fs::create_dir_all(output_dir)?;
     let file =
         File::options().create(true).truncate(false).write(true).open(output_dir.join(LOCK))?;
-    match file.try_lock() {
+    let mut claimed = file.try_lock();
+    for _ in 0..CLAIMS {
+        if !matches!(claimed, Err(std::fs::TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(CLAIM_PAUSE);
+        claimed = file.try_lock();
+    }
+    match claimed {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::other(
             "another run is writing into this folder; wait for its end, or pass another \

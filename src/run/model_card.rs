@@ -36,6 +36,8 @@ pub struct CardFacts {
     pub hyperparameters: Vec<(String, String)>,
     /// The evaluations, in the order in which they happened.
     pub evaluations: Vec<Evaluation>,
+    /// Files of pictures beside the card.
+    pub pictures: Vec<String>,
     /// This program's version.
     pub version: String,
 }
@@ -222,6 +224,10 @@ fn write_text(card: &mut String, facts: &CardFacts) -> std::fmt::Result {
     if !facts.evaluations.is_empty() {
         writeln!(card, "\n### Training results\n")?;
         write_table(card, &facts.evaluations)?;
+    }
+    for picture in &facts.pictures {
+        let name = picture.split('.').next().unwrap_or_default().replace('_', " ");
+        writeln!(card, "\n![{name}]({picture})")?;
     }
     writeln!(card, "\n### Framework versions\n\n- nsmc-tui {}", escaped(&facts.version))
 }

@@ -1,7 +1,7 @@
 //! Every figure of a run that has a curve.
 
 use super::curve::Curve;
-use crate::train::event::{Epoch, Evaluated, Saved, Step};
+use crate::train::event::{Epoch, Evaluated, Saved, Step, TrainEvent};
 
 /// How strongly curves are smoothed unless the user says otherwise.
 pub const SMOOTHING: f64 = 0.9;
@@ -9,6 +9,8 @@ pub const SMOOTHING: f64 = 0.9;
 /// The curves of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct History {
+    /// Steps in an epoch.
+    pub steps_per_epoch: u64,
     /// Training loss of each step.
     pub loss: Curve,
     /// The norm of the gradients before clipping.
@@ -38,6 +40,7 @@ impl Default for History {
         let smooth = || Curve::new(SMOOTHING);
         let exact = || Curve::new(0.0);
         Self {
+            steps_per_epoch: 1,
             loss: smooth(),
             grad_norm: smooth(),
             learning_rate: exact(),
@@ -54,8 +57,25 @@ impl Default for History {
 }
 
 impl History {
+    /// Takes in an event, if it has a figure.
+    pub fn take(&mut self, event: &TrainEvent) {
+        match event {
+            TrainEvent::Started(started) => self.steps_per_epoch = started.steps_per_epoch.max(1),
+            TrainEvent::Step(step) => self.step(step),
+            TrainEvent::Epoch(epoch) => self.epoch(epoch),
+            TrainEvent::Evaluated(evaluated) => self.evaluated(evaluated),
+            TrainEvent::Checkpoint(saved) => self.saved(saved),
+            _ => {}
+        }
+    }
+
+    /// The last step.
+    pub fn last_step(&self) -> f64 {
+        self.loss.ends().map_or(0.0, |ends| ends.1)
+    }
+
     /// Takes in a step.
-    pub fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &Step) {
         let at = step.step as f64;
         let push = |curve: &mut Curve, value| curve.push(at, step.elapsed, value);
         push(&mut self.loss, step.loss);
@@ -70,14 +90,14 @@ impl History {
     }
 
     /// Takes in an epoch.
-    pub fn epoch(&mut self, epoch: &Epoch) {
+    fn epoch(&mut self, epoch: &Epoch) {
         let at = epoch.step as f64;
         self.train_accuracy.push(at, epoch.elapsed, epoch.train_accuracy);
         self.train_f1.push(at, epoch.elapsed, epoch.train_f1);
     }
 
     /// Takes in an evaluation, whose time does not count towards the next step's.
-    pub fn evaluated(&mut self, evaluated: &Evaluated) {
+    fn evaluated(&mut self, evaluated: &Evaluated) {
         let (at, seconds) = (evaluated.step as f64, evaluated.elapsed);
         self.eval_loss.push(at, seconds, evaluated.metrics.eval_loss);
         self.eval_accuracy.push(at, seconds, evaluated.metrics.eval_accuracy);
@@ -86,7 +106,7 @@ impl History {
     }
 
     /// Takes in a checkpoint, whose time does not count towards the next step's either.
-    pub fn saved(&mut self, saved: &Saved) {
+    fn saved(&mut self, saved: &Saved) {
         self.latest += saved.seconds;
     }
 

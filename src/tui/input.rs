@@ -23,6 +23,8 @@ pub(super) enum Outside {
     Stop,
     /// The program goes on after it was stopped.
     Continue,
+    /// Pictures were written into these files, or why not.
+    Pictured(Result<Vec<String>, String>),
 }
 
 /// The thread that reads keys.

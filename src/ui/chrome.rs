@@ -1,9 +1,11 @@
 //! The line above and the line below every page.
 
 use super::theme::Theme;
-use crate::app::{Page, State};
+use crate::app::State;
+use crate::app::log::Level;
 use crate::keymap::{BINDINGS, places};
 use crate::summary::clock;
+use crate::text::excerpt;
 use crate::worker::Activity;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
@@ -13,6 +15,13 @@ use unicode_width::UnicodeWidthStr;
 
 /// What the run is doing, in a few words.
 pub fn status(state: &State) -> String {
+    if let Some(runs) = &state.runs {
+        return match runs.count() {
+            _ if !runs.is_complete => state.lang.say("looking for runs …").to_owned(),
+            1 => state.lang.say("1 run").to_owned(),
+            count => state.lang.fill("{0} runs", &[&count]),
+        };
+    }
     match &state.replay {
         Some(replay) => format!("{} · {}", replay.label(state.lang), what_it_does(state)),
         None => what_it_does(state),
@@ -56,11 +65,13 @@ pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     // Where there is little room, what the run is doing matters more than the program's name.
     let name = if area.width >= 72 { " nsmc-tui " } else { "" };
     let mut spans = vec![Span::styled(name, theme.strong())];
-    for (number, page) in Page::ALL.into_iter().enumerate() {
+    for (number, &page) in state.pages().iter().enumerate() {
         let style = if page == state.page { theme.selected() } else { theme.dim() };
         spans.push(Span::raw(" "));
+        let title = state.lang.say(page.title());
+        let alone = state.pages().len() == 1;
         spans.push(Span::styled(
-            format!(" {} {} ", number + 1, state.lang.say(page.title())),
+            if alone { format!(" {title} ") } else { format!(" {} {title} ", number + 1) },
             style,
         ));
     }
@@ -99,6 +110,11 @@ fn right_of(area: Rect, width: usize) -> Rect {
 
 /// The keys that hold here, as many as there is room for.
 pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    if let Some(notice) = &state.notice {
+        let style = if notice.level >= Level::Warning { theme.warning() } else { theme.good() };
+        let text = format!(" {}", excerpt(&notice.text, usize::from(area.width).saturating_sub(2)));
+        return frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
+    }
     let mut spans = Vec::new();
     let mut room = usize::from(area.width);
     let mut said = Vec::new();

@@ -6,8 +6,8 @@ use super::theme::Theme;
 use crate::app::charts::{Area, XAxis, YRange};
 use crate::app::panels::Panel;
 use crate::app::{State, references};
-use crate::series::Curve;
 use crate::series::ticks::{Unit, number, round_bounds};
+use crate::series::{Curve, History};
 use crate::train::steering::Steering;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
@@ -17,25 +17,30 @@ use ratatui::widgets::{Block, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 /// A curve of a chart.
-struct Figure<'a> {
-    name: &'static str,
-    curve: &'a Curve,
-    pen: Pen,
-    /// Whether it is smoothed, with what was measured beneath.
-    smooth: bool,
+pub(super) struct Figure<'a> {
+    pub name: &'a str,
+    pub curve: &'a Curve,
+    pub pen: Pen,
+    /// Whether it is smoothed.
+    pub smooth: bool,
+    /// How what was measured is drawn beneath, if it is.
+    pub raw: Option<Style>,
     /// Whether its points are marked.
-    points: bool,
+    pub points: bool,
+    /// Where its steps stand.
+    pub scale: Scale<'a>,
 }
 
 fn figures(panel: Panel, state: &State, theme: Theme) -> Vec<Figure<'_>> {
     let history = &state.history;
+    let scale = Scale::of(history, state);
     let measured = |name, curve, style: Style, sign| {
         let pen = Pen { style, sign };
-        Figure { name, curve, pen, smooth: false, points: true }
+        Figure { name, curve, pen, smooth: false, raw: None, points: true, scale }
     };
     let noisy = |name, curve| {
-        let pen = Pen { style: theme.train(), sign: '*' };
-        Figure { name, curve, pen, smooth: true, points: false }
+        let (pen, raw) = (Pen { style: theme.train(), sign: '*' }, Some(theme.raw()));
+        Figure { name, curve, pen, smooth: true, raw, points: false, scale }
     };
     match panel {
         Panel::Loss => vec![
@@ -49,9 +54,8 @@ fn figures(panel: Panel, state: &State, theme: Theme) -> Vec<Figure<'_>> {
             measured("eval", &history.eval_accuracy, theme.eval(), 'o'),
         ],
         Panel::LearningRate => {
-            let pen = Pen { style: theme.train(), sign: '*' };
-            let curve = &history.learning_rate;
-            vec![Figure { name: "rate", curve, pen, smooth: false, points: false }]
+            let rate = measured("rate", &history.learning_rate, theme.train(), '*');
+            vec![Figure { points: false, ..rate }]
         }
         Panel::GradNorm => vec![noisy("norm", &history.grad_norm)],
         Panel::Throughput => {
@@ -99,7 +103,8 @@ fn waiting_for(panel: Panel, state: &State) -> &'static str {
     }
 }
 
-fn draw_chart(
+/// Draws curves on common axes.
+pub(super) fn draw_chart(
     frame: &mut Frame,
     area: Rect,
     panel: Panel,
@@ -107,29 +112,38 @@ fn draw_chart(
     state: &State,
     theme: Theme,
 ) {
-    let window = state.charts.view(state.steps_done() as f64);
-    let scale = Scale::of(state);
+    let Some(first) = figures.first() else { return };
+    let window = state.charts.view(state.end());
     let bins = 2 * usize::from(area.width);
     let mut traces = Vec::new();
     for figure in figures {
-        let x = |step: f64, seconds: f64| scale.place(step, seconds);
-        let raw = figure.curve.raw_segments(window, bins, x);
-        if figure.smooth {
-            let pen = Pen { style: theme.raw(), sign: '.' };
-            traces.push(Trace { segments: raw, pen, points: false });
-            let segments = figure.curve.smoothed_segments(window, bins, x);
-            traces.push(Trace { segments, pen: figure.pen, points: false });
-        } else {
-            traces.push(Trace { segments: raw, pen: figure.pen, points: figure.points });
+        let x = |step: f64, seconds: f64| figure.scale.place(step, seconds);
+        let (curve, pen) = (figure.curve, figure.pen);
+        if !figure.smooth {
+            let segments = curve.raw_segments(window, bins, x);
+            traces.push(Trace { segments, pen, points: figure.points });
+            continue;
         }
+        if let Some(style) = figure.raw {
+            let segments = curve.raw_segments(window, bins, x);
+            traces.push(Trace { segments, pen: Pen { style, sign: '.' }, points: false });
+        }
+        let segments = curve.smoothed_segments(window, bins, x);
+        traces.push(Trace { segments, pen, points: false });
     }
+    let scale = first.scale;
+    let edge = |step, pick: fn(f64, f64) -> f64| {
+        figures.iter().map(|figure| figure.scale.at(step)).reduce(pick).unwrap_or(step)
+    };
     let references = if panel == Panel::Accuracy { references::of(state) } else { Vec::new() };
     let log_y = state.charts.log_y.contains(&panel);
     let named: Vec<f64> = references.iter().map(|reference| reference.value).collect();
     let y = y_range(panel, figures, &named, window, area.height, state);
     let mut marks: Vec<Mark> = Vec::new();
-    for &(step, _) in figures.iter().flat_map(|figure| figure.curve.not_finite()) {
-        marks.push(Mark { x: scale.at(step), sign: '!', style: theme.error() });
+    for figure in figures {
+        for &(step, _) in figure.curve.not_finite() {
+            marks.push(Mark { x: figure.scale.at(step), sign: '!', style: theme.error() });
+        }
     }
     for steered in &state.steered {
         let sign = match steered.how {
@@ -141,7 +155,7 @@ fn draw_chart(
         marks.push(Mark { x, sign, style: theme.warning() });
     }
     let chart = Chart {
-        x: window.map(|step| scale.at(step)),
+        x: [edge(window[0], f64::min), edge(window[1], f64::max)],
         x_unit: scale.unit(),
         y,
         y_unit: if panel == Panel::Throughput { Unit::Rate } else { Unit::Number },
@@ -165,8 +179,9 @@ fn draw_chart(
     }
 }
 
-/// What the x axes count, and where a step stands on them.
-struct Scale<'a> {
+/// What the x axes count, and where a step of a run stands on them.
+#[derive(Clone, Copy)]
+pub(super) struct Scale<'a> {
     axis: XAxis,
     steps_per_epoch: f64,
     /// The clock when training began.
@@ -175,15 +190,15 @@ struct Scale<'a> {
 }
 
 impl<'a> Scale<'a> {
-    fn of(state: &'a State) -> Self {
-        let per_epoch = state.started.as_ref().map_or(1, |started| started.steps_per_epoch.max(1));
+    pub fn of(history: &'a History, state: &State) -> Self {
         let began = state.clock_when_training_began();
         let axis = match state.charts.axis {
             XAxis::Wall if began.is_none() => XAxis::Relative,
             axis => axis,
         };
         let began = began.unwrap_or(0.0);
-        Self { axis, steps_per_epoch: per_epoch as f64, began, curve: &state.history.loss }
+        let steps_per_epoch = history.steps_per_epoch.max(1) as f64;
+        Self { axis, steps_per_epoch, began, curve: &history.loss }
     }
 
     fn place(&self, step: f64, seconds: f64) -> f64 {
@@ -311,7 +326,7 @@ fn legend(
 }
 
 /// A value in few characters, of the same width for values alike.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     match value.abs() {
         size if (100.0..1e5).contains(&size) => format!("{value:.0}"),
         size if (0.01..100.0).contains(&size) => format!("{value:.3}"),

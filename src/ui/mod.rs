@@ -18,6 +18,7 @@ mod palette;
 mod palettes;
 mod predict;
 mod progress;
+mod runs;
 pub mod svg;
 mod system;
 mod tables;
@@ -57,6 +58,7 @@ fn draw_page(frame: &mut Frame, state: &State, theme: Theme) {
             tables::draw_settings(frame, body, state, theme, panel, state.settings_scroll);
         }
         Page::Log => log::draw(frame, body, state, theme),
+        Page::Runs => runs::draw(frame, body, state, theme),
     }
     chrome::draw_footer(frame, footer, state, theme);
     overlay::draw(frame, body, state, theme);

@@ -11,6 +11,8 @@ use ratatui::style::Color;
 /// The colours of a theme; the methods of `Theme` say what each of them means.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Palette {
+    /// Whether it is for light backgrounds.
+    pub is_light: bool,
     pub dim: Color,
     pub raw: Color,
     pub train: Color,
@@ -33,6 +35,7 @@ pub struct Palette {
 /// keep their distance from light and from dark backgrounds. Every theme comes down to these
 /// where there are only sixteen.
 pub static TERMINAL: Palette = Palette {
+    is_light: false,
     dim: Color::DarkGray,
     raw: Color::DarkGray,
     train: Color::Cyan,
@@ -62,6 +65,7 @@ pub static TERMINAL: Palette = Palette {
 
 /// Okabe and Ito's colours on a dark background.
 pub static DEFAULT_DARK: Palette = Palette {
+    is_light: false,
     dim: rgb(0x0085_8d98),
     raw: rgb(0x0070_7882),
     train: rgb(0x0056_b4e9),
@@ -91,6 +95,7 @@ pub static DEFAULT_DARK: Palette = Palette {
 
 /// The same, darkened for a light background.
 pub static DEFAULT_LIGHT: Palette = Palette {
+    is_light: true,
     dim: rgb(0x006b_7280),
     raw: rgb(0x0085_8b95),
     train: rgb(0x0000_5aa8),
@@ -120,6 +125,7 @@ pub static DEFAULT_LIGHT: Palette = Palette {
 
 /// Bright colours for a black background.
 pub static HIGH_CONTRAST_DARK: Palette = Palette {
+    is_light: false,
     dim: Color::Reset,
     raw: rgb(0x00c8_c8c8),
     train: rgb(0x007c_d0ff),
@@ -149,6 +155,7 @@ pub static HIGH_CONTRAST_DARK: Palette = Palette {
 
 /// Deep colours for a white background.
 pub static HIGH_CONTRAST_LIGHT: Palette = Palette {
+    is_light: true,
     dim: Color::Reset,
     raw: rgb(0x0050_5050),
     train: rgb(0x0000_50a0),
@@ -194,6 +201,8 @@ const fn solarized(dim: u32, strong: u32, faint: u32) -> Palette {
     const CYAN: Color = rgb(0x002a_a198);
     const GREEN: Color = rgb(0x0085_9900);
     Palette {
+        // What is faint is near the background.
+        is_light: faint > dim,
         dim: rgb(dim),
         raw: rgb(dim),
         train: BLUE,

@@ -1,5 +1,6 @@
 //! A screen as an SVG picture.
 
+use crate::text::xml_escaped;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use std::collections::BTreeMap;
@@ -9,12 +10,18 @@ use unicode_width::UnicodeWidthStr;
 const CELL_WIDTH: f64 = 8.4;
 const CELL_HEIGHT: f64 = 18.0;
 const MARGIN: f64 = 14.0;
-const BACKGROUND: &str = "#16181d";
-const FOREGROUND: &str = "#d8dee9";
+
+/// Background and foreground of a dark terminal.
+const DARK: [&str; 2] = ["#16181d", "#d8dee9"];
+
+/// Background and foreground of a light terminal.
+const LIGHT: [&str; 2] = ["#fdfdfb", "#24292f"];
 
 /// Draws every cell of a buffer. Bars, frames and dots become shapes, so that they meet whatever
 /// the fonts; text is placed a word at a time.
-pub fn render(buffer: &Buffer) -> String {
+pub fn render(buffer: &Buffer, light: bool) -> String {
+    let ground = if light { LIGHT } else { DARK };
+    let [background, _] = ground;
     let (columns, rows) = (buffer.area.width, buffer.area.height);
     let width = f64::from(columns) * CELL_WIDTH + 2.0 * MARGIN;
     let height = f64::from(rows) * CELL_HEIGHT + 2.0 * MARGIN;
@@ -22,7 +29,7 @@ pub fn render(buffer: &Buffer) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
          viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"'JetBrains Mono','D2Coding',\
          'DejaVu Sans Mono','Noto Sans Mono CJK KR',monospace\" font-size=\"14\">\n\
-         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n"
+         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{background}\"/>\n"
     );
     let mut shapes: BTreeMap<String, String> = BTreeMap::new();
     for row in 0..rows {
@@ -31,12 +38,12 @@ pub fn render(buffer: &Buffer) -> String {
             let cell = &buffer[(column, row)];
             let place = position(column, row);
             if let Some(path) = shape(cell.symbol(), place) {
-                shapes.entry(colour(cell.fg)).or_default().push_str(&path);
+                shapes.entry(colour(cell.fg, ground)).or_default().push_str(&path);
                 column += 1;
                 continue;
             }
             let (word, cells) = word(buffer, column, row);
-            write_word(&mut svg, cell, &word, place, cells);
+            write_word(&mut svg, cell, &word, place, (cells, ground));
             column += cells;
         }
     }
@@ -75,24 +82,30 @@ fn word(buffer: &Buffer, column: u16, row: u16) -> (String, u16) {
     (text, end - column)
 }
 
-fn write_word(svg: &mut String, cell: &Cell, text: &str, (x, y): (f64, f64), cells: u16) {
+fn write_word(
+    svg: &mut String,
+    cell: &Cell,
+    text: &str,
+    (x, y): (f64, f64),
+    (cells, ground): (u16, [&'static str; 2]),
+) {
     let reversed = cell.modifier.contains(Modifier::REVERSED);
     if text.trim().is_empty() && !reversed {
         return;
     }
     let width = f64::from(cells) * CELL_WIDTH;
-    let mut fill = colour(cell.fg);
+    let mut fill = colour(cell.fg, ground);
     if reversed {
         // Writing to a string cannot fail.
         let _ = writeln!(
             svg,
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{CELL_HEIGHT}\" fill=\"{fill}\"/>"
         );
-        BACKGROUND.clone_into(&mut fill);
+        ground[0].clone_into(&mut fill);
     }
     let weight = if cell.modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
     let opacity = if cell.modifier.contains(Modifier::DIM) { " opacity=\"0.6\"" } else { "" };
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let escaped = xml_escaped(text);
     let _ = writeln!(
         svg,
         "<text x=\"{x:.1}\" y=\"{:.1}\" fill=\"{fill}\"{weight}{opacity} textLength=\"{width:.1}\" \
@@ -164,7 +177,7 @@ fn strokes(c: char) -> Option<(bool, bool, bool, bool)> {
     }
 }
 
-fn colour(colour: Color) -> String {
+fn colour(colour: Color, ground: [&'static str; 2]) -> String {
     let named = match colour {
         Color::Rgb(r, g, b) => return format!("#{r:02x}{g:02x}{b:02x}"),
         Color::Black => "#2e3440",
@@ -176,7 +189,7 @@ fn colour(colour: Color) -> String {
         Color::Cyan | Color::LightCyan => "#56c8d8",
         Color::DarkGray => "#6b7485",
         Color::Gray => "#aab2c0",
-        _ => FOREGROUND,
+        _ => ground[1],
     };
     named.to_owned()
 }
@@ -191,7 +204,7 @@ mod tests {
     fn text_is_escaped_and_wide_characters_take_two_cells() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 12, 1));
         buffer.set_string(0, 0, "<영화>& ok", Style::new().fg(Color::Cyan));
-        let svg = render(&buffer);
+        let svg = render(&buffer, false);
         for (text, cells) in
             [("&lt;", 1.0), ("영", 2.0), ("화", 2.0), ("&gt;&amp;", 2.0), ("ok", 2.0)]
         {
@@ -205,7 +218,7 @@ mod tests {
     fn frames_bars_and_dots_are_shapes() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 6, 1));
         buffer.set_string(0, 0, "╭─█▏⣿▉", Style::new());
-        let svg = render(&buffer);
+        let svg = render(&buffer, false);
         assert!(!svg.contains("<text"), "{svg}");
         // Two for the corner, one for the line, one a bar, eight dots.
         let paths: String = svg.lines().filter(|line| line.starts_with("<path")).collect();

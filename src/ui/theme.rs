@@ -35,6 +35,19 @@ impl Theme {
         Self { palette: &DEFAULT_DARK, depth: Depth::Truecolor, ..Self::new(true) }
     }
 
+    /// The same in all its colours, where there are any, for pictures of the screen.
+    pub fn in_full_colour(self) -> Self {
+        match self.depth {
+            Depth::None => self,
+            _ => Self { depth: Depth::Truecolor, ..self },
+        }
+    }
+
+    /// Whether it is for light backgrounds.
+    pub fn is_light(self) -> bool {
+        self.palette.is_light
+    }
+
     /// What the flags ask for, and else what the environment says of the terminal; `variable` looks
     /// one of its variables up.
     pub fn detect(flags: &DisplayFlags, variable: impl Fn(&str) -> Option<String>) -> Self {

@@ -3,6 +3,7 @@
 use super::Run;
 use crate::files::Staging;
 use crate::model::{ModelError, folder};
+use crate::run::figures;
 use crate::run::model_card::{CardFacts, Evaluation, Origin, Scores, hyperparameters, model_card};
 use crate::train::TrainerState;
 use crate::train::checkpoint::TRAINER_STATE;
@@ -27,12 +28,18 @@ impl Run {
             move |error| ModelError::Io { file, error }
         };
         let staging = Staging::new(output_dir).map_err(failed(output_dir))?;
-        let card = model_card(&self.card(step, state));
+        // A model without pictures is better than none.
+        let figures = figures::draw(output_dir).unwrap_or_default();
+        let mut facts = self.card(step, state);
+        let names = figures.iter().map(|figure| figure.name.clone());
+        facts.pictures = names.filter(|name| name.ends_with(".png")).collect();
+        let card = model_card(&facts);
         let texts = [("README.md", card), (TRAINER_STATE, state.to_json())];
         let texts = texts.iter().map(|(name, text)| (*name, text.as_bytes()));
         let tokenizer = self.checkpoints.tokenizer.iter();
         let tokenizer = tokenizer.map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
-        for (name, bytes) in texts.chain(tokenizer) {
+        let figures = figures.iter().map(|figure| (figure.name.as_str(), &figure.bytes[..]));
+        for (name, bytes) in texts.chain(tokenizer).chain(figures) {
             staging.write(name, bytes).map_err(failed(&output_dir.join(name)))?;
         }
         folder::write(staging.path(), &self.model)
@@ -65,6 +72,7 @@ impl Run {
             results: judged.map(|evaluation| evaluation.scores),
             hyperparameters: hyperparameters(&self.settings),
             evaluations,
+            pictures: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

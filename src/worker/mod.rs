@@ -1,6 +1,7 @@
 //! The threads around the training core: a run on a thread of its own, its reports coming out of
 //! one channel and its commands going into another. Panics are caught here.
 
+pub mod catalogue;
 mod finish;
 pub mod locate;
 mod prepare;
@@ -24,12 +25,14 @@ use crate::tokenizer::Tokenizer;
 use crate::train::event::{Failed, Saved, Setting, TrainEvent, Warned};
 use crate::train::steering::Request;
 use crate::train::{Checkpoint, Checkpoints, Outcome, Trainer, TrainerState};
+use catalogue::CatalogueReport;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use locate::Download;
 use reviews::DataOrigin;
 use std::cell::RefCell;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::time::Instant;
 use watcher::Watcher;
 
@@ -46,6 +49,8 @@ pub enum Report {
     Answer(Answer),
     /// What the machine is doing; no part of the run's history.
     System(SystemSample),
+    /// What is learned of the runs below a folder.
+    Catalogue(CatalogueReport),
 }
 
 /// What a run is doing.
@@ -90,6 +95,8 @@ pub enum Command {
     Save,
     /// Steer the training under way; without one it means nothing.
     Steer(Request),
+    /// Read the curves of the run in a folder; only a catalogue obeys it.
+    ReadCurves(PathBuf),
 }
 
 /// The two channels to a run, be it under way or played back.
@@ -260,7 +267,7 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
                 }
                 link.send(Report::Activity(Activity::Idle));
             }
-            Command::Stop { .. } | Command::Steer(_) => {}
+            Command::Stop { .. } | Command::Steer(_) | Command::ReadCurves(_) => {}
         }
     }
     Ok(())

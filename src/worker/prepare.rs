@@ -367,7 +367,7 @@ impl Link {
                     let outcome = Err("there is no model yet; it is being downloaded".to_owned());
                     self.send(Report::Answer(Answer { text, outcome }));
                 }
-                Command::Save | Command::Steer(_) => {}
+                Command::Save | Command::Steer(_) | Command::ReadCurves(_) => {}
             }
         }
         go_on

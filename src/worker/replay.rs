@@ -150,7 +150,7 @@ impl<E: Ear> Player<E> {
                 self.tell(Report::Answer(Answer { text, outcome }))?;
             }
             Command::Steer(Request::Pause) => return self.pause(),
-            Command::Save | Command::Steer(_) => {}
+            Command::Save | Command::Steer(_) | Command::ReadCurves(_) => {}
         }
         Ok(Next::GoOn)
     }

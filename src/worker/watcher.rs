@@ -35,7 +35,7 @@ impl<'a> Watcher<'a> {
     fn take(&mut self, command: Command, engine: &mut dyn Engine) {
         let request = match command {
             Command::Predict(text) => return self.link.answer(text, self.run, engine),
-            Command::Save => return,
+            Command::Save | Command::ReadCurves(_) => return,
             Command::Stop { evaluate } => Request::Stop { evaluate },
             Command::Steer(request) => request,
         };

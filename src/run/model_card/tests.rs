@@ -50,6 +50,7 @@ fn facts() -> CardFacts {
                 scores: scores(0.42, 0.8125, 0.806_451_612_903_225_8),
             },
         ],
+        pictures: vec!["loss_curves.png".to_owned()],
         version: "0.1.0".to_owned(),
     }
 }
@@ -136,6 +137,8 @@ The following hyperparameters were used during training:
 |:-------------:|:-----:|:----:|:---------------:|:--------:|:------:|
 | No log        | 1.0   | 63   | 0.5123          | 0.75     | 0.75   |
 | 0.4700        | 2.0   | 126  | 0.42            | 0.8125   | 0.8065 |
+
+![loss curves](loss_curves.png)
 
 ### Framework versions
 

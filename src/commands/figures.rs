@@ -1,0 +1,23 @@
+//! `nsmc-tui figures`.
+
+use crate::cli::FiguresFlags;
+use crate::run::figures;
+use crate::text::printable;
+use std::io::Write;
+use std::path::Path;
+
+pub fn run(flags: &FiguresFlags, out: &mut impl Write) -> anyhow::Result<()> {
+    let folder = if flags.run.is_dir() {
+        flags.run.as_path()
+    } else {
+        flags.run.parent().unwrap_or(Path::new(""))
+    };
+    let to = flags.to.as_deref().unwrap_or(folder);
+    if let Some(to) = &flags.to {
+        std::fs::create_dir_all(to)?;
+    }
+    for file in figures::write(&flags.run, to)? {
+        writeln!(out, "{}", printable(&file.display().to_string()))?;
+    }
+    Ok(())
+}

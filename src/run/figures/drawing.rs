@@ -1,0 +1,174 @@
+//! What the pictures are made of: an SVG document, and axes with ticks.
+
+use super::png::FONT_FAMILY;
+use crate::series::Segment;
+use crate::series::ticks::{Tick, Unit, linear};
+use crate::text::xml_escaped;
+use std::fmt::Write;
+
+/// Text.
+pub(super) const INK: &str = "#222222";
+/// Text that is read last.
+pub(super) const FAINT: &str = "#6b6b6b";
+/// Lines behind curves.
+const GRID: &str = "#e4e4e4";
+/// Of Okabe and Ito's colours, which any kind of sight can tell apart: training.
+pub(super) const BLUE: &str = "#0072b2";
+/// Evaluation.
+pub(super) const VERMILLION: &str = "#d55e00";
+/// F1.
+pub(super) const GREEN: &str = "#009e73";
+
+/// Where a text begins, stands or ends.
+#[derive(Clone, Copy)]
+pub(super) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// An SVG document.
+pub(super) struct Svg {
+    text: String,
+}
+
+impl Svg {
+    pub fn new(width: f64, height: f64) -> Self {
+        let text = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+             viewBox=\"0 0 {width} {height}\" font-family=\"'{FONT_FAMILY}',sans-serif\" \
+             font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
+        );
+        Self { text }
+    }
+
+    pub fn finish(mut self) -> String {
+        self.text.push_str("</svg>\n");
+        self.text
+    }
+
+    /// Adds an element. Writing to a string cannot fail.
+    fn push(&mut self, element: std::fmt::Arguments) {
+        let _ = self.text.write_fmt(element);
+        self.text.push('\n');
+    }
+
+    pub fn words(&mut self, (x, y): (f64, f64), anchor: Anchor, size: f64, fill: &str, text: &str) {
+        let anchor = match anchor {
+            Anchor::Start => "start",
+            Anchor::Middle => "middle",
+            Anchor::End => "end",
+        };
+        self.push(format_args!(
+            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" font-size=\"{size}\" \
+             fill=\"{fill}\">{}</text>",
+            xml_escaped(text)
+        ));
+    }
+
+    pub fn rectangle(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), fill: &str) {
+        self.push(format_args!(
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
+             fill=\"{fill}\"/>"
+        ));
+    }
+
+    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: &str) {
+        self.push(format_args!(
+            "<line x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\" stroke=\"{stroke}\"/>",
+            from.0, from.1, to.0, to.1
+        ));
+    }
+
+    pub fn dot(&mut self, (x, y): (f64, f64), fill: &str) {
+        self.push(format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{fill}\"/>"));
+    }
+
+    fn path(&mut self, points: &[(f64, f64)], stroke: &str, width: f64, opacity: f64) {
+        let mut path = String::new();
+        for (at, (x, y)) in points.iter().enumerate() {
+            let _ = write!(path, "{}{x:.1} {y:.1}", if at == 0 { 'M' } else { 'L' });
+        }
+        self.push(format_args!(
+            "<path d=\"{path}\" fill=\"none\" stroke=\"{stroke}\" stroke-width=\"{width}\" \
+             stroke-opacity=\"{opacity}\" stroke-linejoin=\"round\"/>"
+        ));
+    }
+}
+
+/// How a curve is drawn.
+#[derive(Clone, Copy)]
+pub(super) struct Stroke {
+    pub colour: &'static str,
+    pub width: f64,
+    pub opacity: f64,
+    /// Whether its points are marked.
+    pub points: bool,
+}
+
+/// A rectangle in which values stand.
+pub(super) struct Axes {
+    pub left: f64,
+    pub top: f64,
+    pub width: f64,
+    pub height: f64,
+    /// Values at the left and the right edge.
+    pub x: [f64; 2],
+    /// Values at the lower and the upper edge.
+    pub y: [f64; 2],
+}
+
+impl Axes {
+    fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        let share = |value: f64, [from, to]: [f64; 2]| (value - from) / (to - from);
+        let (across, up) = (share(x, self.x), share(y, self.y).clamp(0.0, 1.0));
+        (self.left + across * self.width, self.top + (1.0 - up) * self.height)
+    }
+
+    /// The frame, the grid and the values beside it.
+    pub fn draw(&self, svg: &mut Svg, name: &str) {
+        let bottom = self.top + self.height;
+        for Tick { value, label } in linear(self.y[0], self.y[1], 6, Unit::Number) {
+            let (_, y) = self.place((self.x[0], value));
+            svg.line((self.left, y), (self.left + self.width, y), GRID);
+            svg.words((self.left - 8.0, y + 4.5), Anchor::End, 12.0, FAINT, &label);
+        }
+        for Tick { value, label } in linear(self.x[0], self.x[1], 8, Unit::Count) {
+            let (x, _) = self.place((value, self.y[0]));
+            svg.line((x, bottom), (x, bottom + 4.0), FAINT);
+            svg.words((x, bottom + 18.0), Anchor::Middle, 12.0, FAINT, &label);
+        }
+        svg.line((self.left, bottom), (self.left + self.width, bottom), FAINT);
+        svg.words((self.left, self.top - 10.0), Anchor::Start, 14.0, INK, name);
+    }
+
+    /// A curve; what lies above or below is drawn at the edge.
+    pub fn curve(&self, svg: &mut Svg, segments: &[Segment], stroke: Stroke) {
+        for segment in segments {
+            let points: Vec<(f64, f64)> = segment.iter().map(|&point| self.place(point)).collect();
+            svg.path(&points, stroke.colour, stroke.width, stroke.opacity);
+            if stroke.points || points.len() == 1 {
+                points.iter().for_each(|&point| svg.dot(point, stroke.colour));
+            }
+        }
+    }
+
+    /// A mark at the upper edge, for a value that is no number.
+    pub fn mark(&self, svg: &mut Svg, x: f64, colour: &str) {
+        let (x, _) = self.place((x, self.y[1]));
+        svg.words((x, self.top + 12.0), Anchor::Middle, 14.0, colour, "!");
+    }
+
+    /// Names of curves, each behind a dash of its colour, at the right.
+    pub fn legend(&self, svg: &mut Svg, names: &[(&str, &str)]) {
+        // The font's letters are about half as wide as high.
+        let width = |name: &str| 24.0 + 12.0 * 0.52 * name.chars().count() as f64 + 18.0;
+        let all: f64 = names.iter().map(|(name, _)| width(name)).sum();
+        let mut x = self.left + self.width - all + 18.0;
+        for (name, colour) in names {
+            svg.rectangle((x, self.top - 16.0), (18.0, 3.0), colour);
+            svg.words((x + 24.0, self.top - 10.0), Anchor::Start, 12.0, INK, name);
+            x += width(name);
+        }
+    }
+}

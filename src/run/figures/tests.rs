@@ -1,0 +1,95 @@
+//! Pictures of runs of all kinds.
+
+use super::*;
+use crate::run::journal::{JOURNAL, Journal};
+use crate::train::fixtures::{ending, run, step};
+
+fn drawn(events: &[TrainEvent]) -> Result<Vec<Figure>, FigureError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = Journal::create(&folder.path().join(JOURNAL)).expect("a journal");
+    events.iter().for_each(|event| journal.append(event).expect("a line"));
+    draw(folder.path())
+}
+
+fn svg(figures: &[Figure], name: &str) -> String {
+    let figure = figures.iter().find(|figure| figure.name == format!("{name}.svg"));
+    String::from_utf8(figure.expect("a picture").bytes.clone()).expect("text")
+}
+
+#[test]
+fn a_finished_run_has_curves_and_a_matrix_as_svg_and_png() {
+    let figures = drawn(&[run(630), ending()].concat()).expect("pictures");
+    let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
+    let expected =
+        ["loss_curves.svg", "loss_curves.png", "confusion_matrix.svg", "confusion_matrix.png"];
+    assert_eq!(names, expected);
+    for figure in figures.iter().filter(|figure| figure.name.ends_with(".png")) {
+        assert!(figure.bytes.starts_with(b"\x89PNG"), "{}", figure.name);
+    }
+    let curves = svg(&figures, CURVES);
+    // Ten evaluations on each of the three curves of scores, and on that of the loss.
+    assert_eq!(curves.matches("<circle").count(), 40);
+    assert!(curves.contains(">eval accuracy</text>") && curves.contains(">600</text>"));
+    let matrix = svg(&figures, CONFUSION);
+    for text in [">759</text>", ">75.9 %</text>", ">negative</text>", ">step 630, epoch 10</text>"]
+    {
+        assert!(matrix.contains(text), "{text} in {matrix}");
+    }
+}
+
+#[test]
+fn what_is_not_a_number_is_a_mark_and_not_in_a_curve() {
+    let mut events = run(100);
+    events.push(TrainEvent::Step(step(101, f64::NAN, 14.7)));
+    events.push(TrainEvent::Step(step(102, f64::INFINITY, 14.8)));
+    let figures = drawn(&events).expect("pictures");
+    let curves = svg(&figures, CURVES);
+    assert_eq!(curves.matches(">!</text>").count(), 2);
+    assert!(!curves.contains("NaN") && !curves.contains("inf"), "{curves}");
+}
+
+#[test]
+fn runs_that_hardly_began_are_drawn_as_far_as_they_came() {
+    assert!(matches!(drawn(&run(0)), Err(FigureError::Empty)));
+    let figures = drawn(&run(1)).expect("pictures");
+    assert_eq!(figures.len(), 2, "no evaluation, no matrix");
+    let missing = draw(std::path::Path::new("/nowhere"));
+    assert!(matches!(missing, Err(FigureError::Journal(_))));
+}
+
+#[test]
+fn hostile_names_stay_names_and_any_number_of_classes_has_its_place() {
+    for classes in [1usize, 2, 7, 13, 400] {
+        let mut events = run(63);
+        for event in &mut events {
+            match event {
+                TrainEvent::Started(started) => {
+                    started.labels = vec!["</text><script>alert(1)</script>".to_owned(); classes];
+                    started.model = "\"><b>".to_owned();
+                }
+                TrainEvent::Evaluated(evaluated) => {
+                    evaluated.metrics.eval_confusion.counts = vec![vec![3; classes]; classes];
+                }
+                _ => {}
+            }
+        }
+        let figures = drawn(&events).expect("pictures");
+        for name in [CURVES, CONFUSION] {
+            let svg = svg(&figures, name);
+            assert!(!svg.contains("<script") && !svg.contains("<b>"), "{svg}");
+            assert!(svg.len() < 1 << 20);
+        }
+    }
+}
+
+#[test]
+fn files_are_written_beside_each_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = Journal::create(&folder.path().join(JOURNAL)).expect("a journal");
+    run(70).iter().for_each(|event| journal.append(event).expect("a line"));
+    let written = write(folder.path(), folder.path()).expect("files");
+    assert_eq!(written.len(), 4);
+    assert!(written.iter().all(|file| file.is_file()));
+    let blocked = write(folder.path(), &folder.path().join("nowhere"));
+    assert!(blocked.is_err_and(|error| error.to_string().contains("nowhere")));
+}
