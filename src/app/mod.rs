@@ -6,6 +6,7 @@ pub mod charts;
 pub mod editor;
 pub mod log;
 pub mod log_view;
+pub mod message;
 pub mod mouse;
 pub mod pace;
 pub mod palette;
@@ -22,6 +23,7 @@ pub mod system;
 pub mod update;
 pub mod view;
 
+pub use message::{Action, Effect, Message, Picture};
 pub use mouse::{Mouse, MouseKind};
 pub use state::{EpochRow, Notice, Overlay, Page, State};
-pub use update::{Action, Effect, Message, Picture, update};
+pub use update::update;

@@ -1,6 +1,7 @@
 //! Runs that are found, sorted, filtered and chosen.
 
 use super::*;
+use crate::app::panels::Panel;
 use crate::app::{Action, Message, Page, update};
 use crate::run::catalogue::{Best, Found, Status, Unreadable, tests::found};
 use crate::train::fixtures::run;
@@ -44,7 +45,9 @@ fn runs(state: &State) -> &Runs {
 
 fn history(steps: u64) -> Box<History> {
     let mut history = History::default();
-    run(steps).iter().for_each(|event| history.take(event));
+    for event in &run(steps) {
+        history.take(event);
+    }
     Box::new(history)
 }
 

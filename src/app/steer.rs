@@ -1,7 +1,7 @@
 //! What keys ask of the run under way.
 
+use super::message::Effect;
 use super::state::{Overlay, State};
-use super::update::Effect;
 use crate::train::steering::{HIGHEST_RATE, Request, Steered, Steering};
 use crate::worker::{Activity, Command};
 use tui_input::{Input, InputRequest};

@@ -1,6 +1,7 @@
 //! What messages do.
 
 use super::*;
+use crate::app::log_view::LogAction;
 use crate::app::replay::Replay;
 use crate::system::SystemSample;
 use crate::train::event::Failed;

@@ -164,4 +164,8 @@ pub fn action(state: &State, event: KeyEvent) -> Option<Action> {
 }
 
 #[cfg(test)]
+mod effect_tests;
+#[cfg(test)]
+mod scene_tests;
+#[cfg(test)]
 mod tests;

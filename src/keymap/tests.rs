@@ -3,6 +3,7 @@
 use super::*;
 use crate::app::log_view::LogAction;
 use crate::app::palette::PaletteAction;
+use crate::app::runs::{Runs, RunsAction};
 use crate::app::{Message, update};
 
 fn states() -> Vec<State> {
@@ -24,6 +25,10 @@ fn states() -> Vec<State> {
         state.log.act(action);
         states.push(state);
     }
+    let compared = State { runs: Some(Runs::default()), page: Page::Runs, ..State::idle() };
+    let mut filtering = compared.clone();
+    update(&mut filtering, Message::Action(Action::Runs(RunsAction::Filter)));
+    states.extend([compared, filtering]);
     states
 }
 

@@ -51,7 +51,9 @@ pub fn draw(folder: &Path) -> Result<Vec<Figure>, FigureError> {
     let recording = Recording::open(folder)?;
     let mut run = Run::default();
     // A run that is under way may have torn its last line; what stands before it is drawn.
-    recording.events()?.map_while(Result::ok).for_each(|event| run.take(event));
+    for event in recording.events()?.map_while(Result::ok) {
+        run.take(event);
+    }
     run.figures()
 }
 
@@ -68,6 +70,13 @@ pub fn write(folder: &Path, to: &Path) -> Result<Vec<PathBuf>, FigureError> {
         written.push(file);
     }
     Ok(written)
+}
+
+impl Figure {
+    /// Whether it is made of dots, as web pages like it.
+    pub fn is_png(&self) -> bool {
+        Path::new(&self.name).extension().is_some_and(|ending| ending == "png")
+    }
 }
 
 /// What is drawn of a run.
@@ -95,7 +104,7 @@ impl Run {
         if self.history.loss.is_empty() {
             return Err(FigureError::Empty);
         }
-        let mut pictures = vec![(CURVES, curves::draw(&self.history, self.title()))];
+        let mut pictures = vec![(CURVES, curves::draw(&self.history, &self.title()))];
         if let Some(evaluated) = &self.evaluated {
             let labels = self.started.as_ref().map_or(&[][..], |started| &started.labels);
             pictures.push((CONFUSION, confusion::draw(evaluated, labels)));

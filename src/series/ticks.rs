@@ -99,7 +99,8 @@ pub fn logarithmic(low: f64, high: f64, most: usize) -> Vec<Tick> {
 
 /// Round bounds around `low..=high`, as the ticks would have them.
 pub fn round_bounds(low: f64, high: f64, most: usize) -> [f64; 2] {
-    let span = if high - low > 1e-12 * high.abs().max(1e-300) {
+    // Values that differ by less than a millionth are the same, but for rounding.
+    let span = if high - low > 1e-6 * high.abs().max(1e-294) {
         high - low
     } else {
         high.abs().max(1e-3) * 0.1
@@ -228,6 +229,8 @@ mod tests {
             assert!(start <= low && end >= high && end > start, "{low}..{high}: {start}..{end}");
         }
         assert_eq!(round_bounds(0.012, 0.71, 5), [0.0, 0.8]);
+        let [low, high] = round_bounds(319.999_999_999, 320.000_000_001, 5);
+        assert!(high - low > 1.0, "rounding is no range: {low}..{high}");
     }
 
     #[test]

@@ -85,6 +85,7 @@ impl Chart {
         self.draw_x_axis(plot, buffer, theme);
         self.draw_references(plot, buffer, theme);
         self.draw_curves(plot, buffer, theme);
+        self.name_references(plot, buffer, theme);
         self.draw_marks(plot, buffer);
         self.draw_cursor(plot, buffer, theme);
         plot
@@ -162,16 +163,24 @@ impl Chart {
     }
 
     fn draw_references(&self, plot: Rect, buffer: &mut Buffer, theme: Theme) {
-        let mut named = Vec::new();
         for reference in &self.references {
             let Some(row) = self.row(reference.y, plot) else { continue };
             for column in plot.left()..plot.right() {
                 buffer[(column, row)].set_char('┄').set_style(theme.reference());
             }
+        }
+    }
+
+    /// Above the curves, which would make the names illegible; at the left, where curves that rise
+    /// are far below.
+    fn name_references(&self, plot: Rect, buffer: &mut Buffer, theme: Theme) {
+        let mut named = Vec::new();
+        for reference in &self.references {
+            let Some(row) = self.row(reference.y, plot) else { continue };
             // Two names do not fit into one row.
             let width = reference.name.width() as u16;
             if !named.contains(&row) && width < plot.width {
-                buffer.set_string(plot.right() - width, row, &reference.name, theme.reference());
+                buffer.set_string(plot.left() + 1, row, &reference.name, theme.reference());
                 named.push(row);
             }
         }

@@ -92,4 +92,6 @@ fn panel<'a>(theme: Theme, title: impl Into<String>) -> Block<'a> {
 #[cfg(test)]
 mod judgement_tests;
 #[cfg(test)]
+mod matrix_tests;
+#[cfg(test)]
 mod tests;

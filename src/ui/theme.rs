@@ -36,6 +36,7 @@ impl Theme {
     }
 
     /// The same in all its colours, where there are any, for pictures of the screen.
+    #[must_use]
     pub fn in_full_colour(self) -> Self {
         match self.depth {
             Depth::None => self,

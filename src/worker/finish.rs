@@ -31,8 +31,8 @@ impl Run {
         // A model without pictures is better than none.
         let figures = figures::draw(output_dir).unwrap_or_default();
         let mut facts = self.card(step, state);
-        let names = figures.iter().map(|figure| figure.name.clone());
-        facts.pictures = names.filter(|name| name.ends_with(".png")).collect();
+        let shown = figures.iter().filter(|figure| figure.is_png());
+        facts.pictures = shown.map(|figure| figure.name.clone()).collect();
         let card = model_card(&facts);
         let texts = [("README.md", card), (TRAINER_STATE, state.to_json())];
         let texts = texts.iter().map(|(name, text)| (*name, text.as_bytes()));

@@ -14,11 +14,11 @@ const BINS: usize = 1200;
 /// How strongly the loss is smoothed, as TensorBoard counts it.
 const SMOOTHING: f64 = 0.9;
 
-pub(super) fn draw(history: &History, title: String) -> String {
+pub(super) fn draw(history: &History, title: &str) -> String {
     let has_scores = !(history.eval_accuracy.is_empty() && history.train_accuracy.is_empty());
     let height = if has_scores { 640.0 } else { 400.0 };
     let mut svg = Svg::new(WIDTH, height);
-    svg.words((WIDTH / 2.0, 24.0), Anchor::Middle, 13.0, FAINT, &title);
+    svg.words((WIDTH / 2.0, 24.0), Anchor::Middle, 13.0, FAINT, title);
     let steps = [0.0, history.last_step().max(1.0)];
     draw_loss(&mut svg, history, steps);
     if has_scores {

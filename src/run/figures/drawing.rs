@@ -148,7 +148,9 @@ impl Axes {
             let points: Vec<(f64, f64)> = segment.iter().map(|&point| self.place(point)).collect();
             svg.path(&points, stroke.colour, stroke.width, stroke.opacity);
             if stroke.points || points.len() == 1 {
-                points.iter().for_each(|&point| svg.dot(point, stroke.colour));
+                for &point in &points {
+                    svg.dot(point, stroke.colour);
+                }
             }
         }
     }

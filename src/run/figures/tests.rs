@@ -7,7 +7,9 @@ use crate::train::fixtures::{ending, run, step};
 fn drawn(events: &[TrainEvent]) -> Result<Vec<Figure>, FigureError> {
     let folder = tempfile::tempdir().expect("a folder");
     let mut journal = Journal::create(&folder.path().join(JOURNAL)).expect("a journal");
-    events.iter().for_each(|event| journal.append(event).expect("a line"));
+    for event in events {
+        journal.append(event).expect("a line");
+    }
     draw(folder.path())
 }
 
@@ -23,7 +25,7 @@ fn a_finished_run_has_curves_and_a_matrix_as_svg_and_png() {
     let expected =
         ["loss_curves.svg", "loss_curves.png", "confusion_matrix.svg", "confusion_matrix.png"];
     assert_eq!(names, expected);
-    for figure in figures.iter().filter(|figure| figure.name.ends_with(".png")) {
+    for figure in figures.iter().filter(|figure| figure.is_png()) {
         assert!(figure.bytes.starts_with(b"\x89PNG"), "{}", figure.name);
     }
     let curves = svg(&figures, CURVES);
@@ -86,7 +88,9 @@ fn hostile_names_stay_names_and_any_number_of_classes_has_its_place() {
 fn files_are_written_beside_each_other() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut journal = Journal::create(&folder.path().join(JOURNAL)).expect("a journal");
-    run(70).iter().for_each(|event| journal.append(event).expect("a line"));
+    for event in &run(70) {
+        journal.append(event).expect("a line");
+    }
     let written = write(folder.path(), folder.path()).expect("files");
     assert_eq!(written.len(), 4);
     assert!(written.iter().all(|file| file.is_file()));

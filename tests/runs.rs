@@ -1,0 +1,141 @@
+//! Runs side by side, and pictures: as lines, as JSON, and in a pseudo-terminal.
+#![cfg(unix)]
+#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
+
+mod support;
+#[path = "support/terminal.rs"]
+mod terminal;
+
+use std::path::Path;
+use std::process::{Command, Output};
+use support::{TINY, program};
+use terminal::Terminal;
+
+fn nsmc_tui(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(program())
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .expect("the program starts")
+}
+
+fn out(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+/// Two finished runs that differ in their seed, and one that cannot be read.
+fn train(folder: &Path) {
+    for seed in ["1", "2"] {
+        let name = format!("mine/seed-{seed}");
+        let flags = ["train", "--plain", "--seed", seed, "--output-dir", name.as_str()];
+        out(&nsmc_tui(folder, &[&flags[..], &TINY].concat()));
+    }
+    let torn = folder.join("mine/torn");
+    std::fs::create_dir(&torn).expect("a folder");
+    std::fs::write(torn.join("events.jsonl"), "\u{1b}[2J no event\n").expect("a file");
+}
+
+#[test]
+fn runs_are_listed_as_lines_and_as_json() {
+    let folder = tempfile::tempdir().expect("a folder");
+    train(folder.path());
+    let listed = nsmc_tui(folder.path(), &["runs", "--sort", "name"]);
+    let text = out(&listed);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("RUN "), "{text}");
+    assert!(lines[1].starts_with("mine/seed-1  finished   6/6"), "{text}");
+    assert!(lines[1].ends_with("seed=1 data_seed=1") && lines[2].contains("seed=2"), "{text}");
+    let talk = String::from_utf8_lossy(&listed.stderr).into_owned();
+    assert!(talk.starts_with("mine/torn: ./mine/torn/events.jsonl:1: no event"), "{talk}");
+    assert!(!talk.contains('\u{1b}'));
+
+    let backwards = out(&nsmc_tui(folder.path(), &["runs", "--sort=name", "--reverse", "--json"]));
+    let runs: Vec<serde_json::Value> =
+        backwards.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let names: Vec<&str> = runs.iter().filter_map(|run| run["run"].as_str()).collect();
+    assert_eq!(names, ["mine/seed-2", "mine/seed-1"]);
+    assert_eq!((&runs[0]["status"], &runs[0]["step"]), (&"finished".into(), &6.into()));
+    assert!(runs[0]["best"]["eval_accuracy"].is_number());
+
+    let filtered = out(&nsmc_tui(folder.path(), &["runs", "mine", "--filter", "FINISHED seed=2"]));
+    assert_eq!(filtered.lines().count(), 2);
+    let none = nsmc_tui(folder.path(), &["runs", "--filter", "seed=3"]);
+    assert!(none.status.success() && none.stdout.is_empty());
+    let nowhere = nsmc_tui(folder.path(), &["runs", "nowhere"]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    let talk = String::from_utf8_lossy(&nowhere.stderr).into_owned();
+    assert!(talk.starts_with("error: nowhere: cannot be read; name a folder with runs"), "{talk}");
+}
+
+#[test]
+fn pictures_are_drawn_again_on_demand() {
+    let folder = tempfile::tempdir().expect("a folder");
+    train(folder.path());
+    let pictures =
+        ["loss_curves.svg", "loss_curves.png", "confusion_matrix.svg", "confusion_matrix.png"];
+    let run = folder.path().join("mine/seed-1");
+    let card = std::fs::read_to_string(run.join("README.md")).expect("a card");
+    for picture in pictures {
+        assert!(run.join(picture).is_file(), "{picture} was not written at the end");
+        assert_eq!(card.contains(picture), picture.contains("png"), "{picture} in the card");
+    }
+    let elsewhere = out(&nsmc_tui(folder.path(), &["figures", "mine/seed-1", "--to", "report"]));
+    assert_eq!(elsewhere.lines().count(), 4);
+    for picture in pictures {
+        let (first, again) = (run.join(picture), folder.path().join("report").join(picture));
+        let read = |file| std::fs::read(file).expect("a picture");
+        assert_eq!(read(first), read(again), "{picture} is drawn otherwise the second time");
+    }
+    let none = nsmc_tui(folder.path(), &["figures", "mine"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("no events.jsonl in it"));
+}
+
+#[test]
+fn runs_are_compared_by_keys() {
+    let folder = tempfile::tempdir().expect("a folder");
+    train(folder.path());
+    let place = folder.path().join("mine").display().to_string();
+    let mut terminal = Terminal::start(120, 40, &["runs", &place, "--sort", "name"], &[]);
+    terminal.wait_for("3 runs");
+    terminal.wait_for("Space puts a run into this chart");
+    terminal.press(" ");
+    terminal.wait_for("1 seed-1 0.");
+    terminal.press("jj");
+    terminal.wait_for("no event of a run");
+    terminal.press("k ");
+    let text = terminal.wait_for("2 seed-2 0.");
+    assert!(text.contains("1 seed-1") && text.contains("train loss"), "{text}");
+    terminal.press("mm");
+    terminal.wait_for("eval accuracy");
+    terminal.press("d");
+    terminal.wait_for("data_seed");
+    terminal.press("/seed-2\r");
+    terminal.wait_for("1 of 3");
+    terminal.press("P");
+    terminal.wait_for("drawn: ");
+    terminal.press("q");
+    terminal.end(0);
+}
+
+#[test]
+fn the_screen_is_saved_as_a_picture_in_either_language() {
+    let flags = [&["--lang", "ko"][..], &TINY].concat();
+    let mut terminal = Terminal::start(120, 40, &flags, &[]);
+    terminal.wait_for("완료 · ");
+    terminal.press("S");
+    terminal.wait_for("그림 저장: outputs/screen-");
+    let outputs = std::fs::read_dir(terminal.folder.path().join("outputs")).expect("a folder");
+    let is_screen = |name: &str| name.starts_with("screen-");
+    let mut screens =
+        outputs.flatten().filter(|entry| is_screen(&entry.file_name().to_string_lossy()));
+    let screen = screens.next().expect("a picture").path();
+    let svg = std::fs::read_to_string(screen).expect("text");
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    // Wide letters stand one by one.
+    assert!(["손", "실", "정", "확", "도"].iter().all(|letter| svg.contains(letter)), "{svg}");
+    terminal.press("q");
+    let text = terminal.end(0);
+    assert!(text.contains("모델을 outputs에 저장했습니다"), "{text}");
+}
