@@ -41,6 +41,10 @@ const FEW_BYTES_PER_SECOND: f64 = 1_800.0;
 /// How often the clocks move.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How long reports that have come may wait for more of them: a thousand steps a second are no
+/// reason to wake up a thousand times, which would cost training. Keys are listened to meanwhile.
+const GATHER: Duration = Duration::from_millis(80);
+
 /// Reports taken in before the next look at the keyboard.
 const REPORTS_AT_A_TIME: usize = 1000;
 
@@ -159,6 +163,7 @@ impl Screen {
         let mut looked = self.start;
         let (mut dirty, mut urgent) = (true, true);
         let mut reports = source.reports.clone();
+        let mut taken_in: Option<Instant> = None;
         let sent = self.writer.sent.clone();
         let mut samples = samples.cloned().unwrap_or_else(crossbeam_channel::never);
         loop {
@@ -182,6 +187,12 @@ impl Screen {
                 (dirty, urgent) = (false, false);
             }
             let wait = if free && dirty { left } else { TICK };
+            let rest = GATHER.saturating_sub(taken_in.map_or(GATHER, |taken| taken.elapsed()));
+            let (wait, listened) = if rest.is_zero() {
+                (wait, reports.clone())
+            } else {
+                (wait.min(rest), crossbeam_channel::never())
+            };
             let mut messages = Vec::new();
             select! {
                 recv(outside) -> message => match message {
@@ -207,8 +218,11 @@ impl Screen {
                         (dirty, urgent) = (true, true);
                     }
                 },
-                recv(reports) -> report => match report {
-                    Ok(report) => messages.push(Message::Report(report)),
+                recv(listened) -> report => match report {
+                    Ok(report) => {
+                        taken_in = Some(Instant::now());
+                        messages.push(Message::Report(report));
+                    }
                     // The run's thread is gone; keys are all that is left to come.
                     Err(_) => reports = crossbeam_channel::never(),
                 },

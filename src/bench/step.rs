@@ -43,12 +43,16 @@ pub struct Parts {
 pub struct StepCost {
     /// What computed.
     pub device: String,
+    /// What was asked for and is not there, if anything.
+    pub note: Option<String>,
     /// Threads of the CPU that were asked for, or one for each core.
     pub threads: usize,
     /// The model's shape.
     pub model: String,
     /// Reviews a step.
     pub batch_size: usize,
+    /// The tokens of each review.
+    pub lengths: Vec<usize>,
     /// Tokens a step.
     pub tokens: usize,
     /// A step.
@@ -122,9 +126,11 @@ pub fn measure(config: ModelConfig, work: &Work) -> anyhow::Result<StepCost> {
     let data = Spread::of_seconds(data).median;
     Ok(StepCost {
         device: engine.device(),
+        note: engine.note().map(str::to_owned),
         threads: threads(&work.engine),
         model: shape(config),
         batch_size: work.lengths.len(),
+        lengths: work.lengths.clone(),
         tokens,
         step_ms,
         parts_ms: told.then_some(Parts { data, forward, backward, optimizer, other }),
@@ -137,8 +143,8 @@ pub fn measure(config: ModelConfig, work: &Work) -> anyhow::Result<StepCost> {
 }
 
 fn threads(options: &EngineOptions) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    if options.threads == 0 { cores() } else { options.threads }
+    // As the engine has it: RAYON_NUM_THREADS, or one for each core.
+    if options.threads == 0 { rayon::current_num_threads() } else { options.threads }
 }
 
 fn shape(config: &ModelConfig) -> String {

@@ -27,8 +27,7 @@ pub use shared::{
 pub use train::TrainFlags;
 
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
-use values::{count, size};
+use values::count;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,6 +55,10 @@ step takes 970 ms, 1.35 times as fast as PyTorch 2.15 with sdpa and fused AdamW 
 4 layers of 256, batch 32 × 24). tests/peer/step.py measures that again. Nothing was measured on a
 GPU yet. For one, build with: cargo build --release --features cuda (no toolkit is needed; the
 driver, NVRTC and cuBLAS of CUDA 12 or 13 are looked for at run time).
+
+Memory is the most that was held at once: on the CPU the whole process (its peak resident set), on
+a card what its buffers take. The share reached is that of a step's matrix products in the rate of
+the matrix product alone, measured on the same threads.
 ";
 
 const DEFAULTS: &str = "\
@@ -78,7 +81,10 @@ Every flag can stand in a TOML file (--config run.toml: learning_rate = 5e-5) or
 (NSMC_TUI_LEARNING_RATE=5e-5). A flag wins over the environment, that over the file.
 
 A run repeats bit for bit on the same machine and program for the same --seed, whatever the
-number of threads (RAYON_NUM_THREADS); another kind of processor may round differently.
+number of threads (--threads, RAYON_NUM_THREADS); another kind of processor may round differently.
+
+On a GPU: build with cargo build --release --features cuda (no toolkit is needed; NVIDIA's driver,
+NVRTC and cuBLAS of CUDA 12 or 13 are looked for at run time), then --device cuda --bf16.
 ";
 
 /// Fine-tune a Korean sentiment classifier from a terminal, watch it learn, and question it.
@@ -133,15 +139,6 @@ pub enum Command {
         /// How many pieces
         #[arg(long, default_value_t = 8000, value_parser = count)]
         vocab_size: usize,
-    },
-    /// Draw the dashboard as SVG from the events that `train --json` printed
-    #[command(hide = true)]
-    Screenshot {
-        /// A file of events, one JSON object a line
-        events: PathBuf,
-        /// Columns and rows
-        #[arg(long, default_value = "120x40", value_parser = size)]
-        size: (u16, u16),
     },
 }
 

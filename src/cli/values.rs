@@ -78,10 +78,3 @@ pub(super) fn assignment(text: &str) -> Result<(String, Value), String> {
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
     Ok((name.trim().to_owned(), value))
 }
-
-pub(super) fn size(text: &str) -> Result<(u16, u16), String> {
-    text.split_once('x')
-        .and_then(|(columns, rows)| Some((columns.parse().ok()?, rows.parse().ok()?)))
-        .filter(|&(columns, rows)| (1..=500).contains(&columns) && (1..=500).contains(&rows))
-        .ok_or_else(|| "expected columns and rows, such as 120x40".to_owned())
-}

@@ -7,6 +7,7 @@ use crate::cli::BenchFlags;
 use crate::engine::EngineOptions;
 use crate::model::ModelConfig;
 use crate::model::config::EMBEDDED;
+use crate::text::printable;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -25,6 +26,9 @@ pub fn run(flags: &BenchFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let work = Work { lengths, steps: flags.steps, warmup: flags.warmup, engine };
     let config = config(flags, longest)?;
     let cost = step::measure(config, &work)?;
+    if let Some(note) = &cost.note {
+        eprintln!("{}", printable(note));
+    }
     let answers = flags.predict.map(|count| predict::measure(count, &engine)).transpose()?;
     let screen = flags
         .screen

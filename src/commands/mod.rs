@@ -69,9 +69,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
             writeln!(out, "{}", vocabulary::train(&texts, vocab_size)?.to_json()?)?;
         }
-        Some(Command::Screenshot { events, size }) => {
-            out.write_all(train::screenshot(&events, size)?.as_bytes())?;
-        }
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

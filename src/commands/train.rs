@@ -1,21 +1,15 @@
 //! `nsmc-tui train`, with the dashboard or without.
 
 use super::dashboard;
-use crate::app::{Message, State, update};
+use crate::app::State;
 use crate::cli::TrainFlags;
 use crate::plain::{self, Ending, Known};
 use crate::summary::{evaluation, how_to_go_on, quoted, train_output};
 use crate::text::printable;
-use crate::train::TrainEvent;
 use crate::train::steering::Request;
 use crate::tui::Leaving;
-use crate::ui::{self, Theme, svg};
-use crate::worker::{Activity, Command, Report, Worker, print_config};
-use anyhow::Context;
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
+use crate::worker::{Command, Worker, print_config};
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 
 pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
@@ -105,30 +99,4 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
         }
     }
     out.flush()
-}
-
-/// The dashboard, as it looks after the events in a file, as SVG.
-pub fn screenshot(events: &Path, (columns, rows): (u16, u16)) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(events)
-        .with_context(|| format!("{}: cannot be read", events.display()))?;
-    let mut state = State::default();
-    let mut tell = |message| update(&mut state, message);
-    tell(Message::Report(Report::Activity(Activity::Training)));
-    for (number, line) in text.lines().enumerate() {
-        let event: TrainEvent = serde_json::from_str(line)
-            .with_context(|| format!("{}:{}: not an event", events.display(), number + 1))?;
-        let over = matches!(event, TrainEvent::Finished(_) | TrainEvent::Failed(_));
-        match &event {
-            TrainEvent::Step(step) => drop(tell(Message::Tick(step.elapsed))),
-            TrainEvent::Evaluated(evaluated) => drop(tell(Message::Tick(evaluated.elapsed))),
-            _ => {}
-        }
-        tell(Message::Report(Report::Event(event)));
-        if over {
-            tell(Message::Report(Report::Activity(Activity::Idle)));
-        }
-    }
-    let mut terminal = Terminal::new(TestBackend::new(columns, rows))?;
-    terminal.draw(|frame| ui::draw(frame, &state, Theme::picture()))?;
-    Ok(svg::render(terminal.backend().buffer(), false))
 }

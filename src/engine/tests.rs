@@ -33,7 +33,7 @@ fn engines(model: &SequenceClassifier) -> anyhow::Result<Vec<(&'static str, Box<
 
 /// A card's kernels, run on the CPU.
 #[cfg(unix)]
-fn emulated_card(model: &SequenceClassifier) -> anyhow::Result<Box<dyn Engine>> {
+pub(super) fn emulated_card(model: &SequenceClassifier) -> anyhow::Result<Box<dyn Engine>> {
     use crate::ops::cuda::emulator::Emulated;
     use crate::ops::cuda::{CudaBackend, Precision};
     let card = CudaBackend::new(Emulated::new(Precision::Full));
@@ -179,9 +179,39 @@ fn every_parameter_is_trained_alike_with_dropout_on() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A small model with dropout, and batches in which words come and go.
+#[test]
+fn every_activation_and_smoothed_labels_are_alike_on_every_path() -> anyhow::Result<()> {
+    for activation in ["gelu", "gelu_new", "relu"] {
+        let (model, batches) = small_with(activation)?;
+        let mut smoothed = step(3, STILL);
+        smoothed.label_smoothing_factor = 0.1;
+        let mut plain = None;
+        for (name, mut engine) in engines(&model)? {
+            let what = format!("{activation}, {name}");
+            engine.begin_training(SETTINGS, false)?;
+            engine.step(&StepInput::new(batches[..2].to_vec()), &smoothed)?;
+            let (figures, ours) = (engine.figures()?, engine.gradients()?);
+            let (first, expected) = plain.get_or_insert_with(|| (figures.clone(), ours.clone()));
+            assert!((figures.loss - first.loss).abs() < 1e-5, "{what}: {}", figures.loss);
+            assert_gradients(&what, &model, &ours, 1e-3, |name| {
+                let parameters = &model.layout().parameters;
+                let found = parameters.iter().find(|parameter| parameter.name == name);
+                let found = found.ok_or_else(|| anyhow::anyhow!("no {name}"))?;
+                Ok(expected[found.start..][..found.len()].to_vec())
+            })?;
+        }
+    }
+    Ok(())
+}
+
 fn small() -> anyhow::Result<(SequenceClassifier, Vec<Batch>)> {
+    small_with("gelu")
+}
+
+/// A small model with dropout, and batches in which words come and go.
+fn small_with(activation: &str) -> anyhow::Result<(SequenceClassifier, Vec<Batch>)> {
     let overrides: Vec<_> = [
+        ("hidden_act", json!(activation)),
         ("vocab_size", json!(60)),
         ("hidden_size", json!(48)),
         ("intermediate_size", json!(80)),

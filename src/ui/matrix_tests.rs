@@ -28,6 +28,11 @@ const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 const LANGUAGES: [(Lang, &str); 2] = [(Lang::English, "en"), (Lang::Korean, "ko")];
 
+fn all_colours() -> Theme {
+    let flags = DisplayFlags { color: ColourChoice::Truecolor, ..DisplayFlags::default() };
+    Theme::detect(&flags, |_| None)
+}
+
 fn mono_ascii() -> Theme {
     let (color, glyphs) = (ColourChoice::Never, GlyphChoice::Ascii);
     let flags = DisplayFlags { color, glyphs, ..DisplayFlags::default() };
@@ -88,8 +93,7 @@ fn looks(buffer: &Buffer) -> String {
 
 /// A screen in all its forms.
 fn forms(state: &State, size: (u16, u16)) -> String {
-    let (coloured, plain) =
-        (screen(state, size, Theme::picture()), screen(state, size, mono_ascii()));
+    let (coloured, plain) = (screen(state, size, all_colours()), screen(state, size, mono_ascii()));
     let colourless = plain.content().iter().all(|cell| cell.fg == Color::Reset);
     assert!(colourless, "a colour where there should be none");
     format!("{}\n{}\n{}\n", text(&coloured), looks(&coloured), text(&plain))

@@ -30,11 +30,6 @@ impl Theme {
         Self { palette: &TERMINAL, depth, ascii: false, markers: Markers::Braille }
     }
 
-    /// The default dark theme in all its colours, for pictures.
-    pub fn picture() -> Self {
-        Self { palette: &DEFAULT_DARK, depth: Depth::Truecolor, ..Self::new(true) }
-    }
-
     /// The same in all its colours, where there are any, for pictures of the screen.
     #[must_use]
     pub fn in_full_colour(self) -> Self {
