@@ -74,7 +74,7 @@ impl Lang {
 }
 
 /// Whether a locale's charset is UTF-8; one that names none says nothing against it.
-fn is_utf8(locale: &str) -> bool {
+pub fn is_utf8(locale: &str) -> bool {
     let charset = locale.split('@').next().and_then(|locale| locale.split_once('.'));
     charset.is_none_or(|(_, charset)| matches!(&*charset.to_ascii_lowercase(), "utf-8" | "utf8"))
 }

@@ -26,24 +26,24 @@ use terminal::{Taken, give_back, guard_against_panics};
 use writer::Writer;
 
 /// The least time between two frames that no key asked for.
-const FRAME: Duration = Duration::from_millis(200);
+const FRAME: Duration = Duration::from_millis(250);
 
 /// The same for a slow link.
 const SELDOM: Duration = Duration::from_millis(800);
 
 /// Bytes a second that frames may send which no key asked for: after a large one, such as of a
 /// page of moving curves, the next one waits longer.
-const BYTES_PER_SECOND: f64 = 9_000.0;
+const BYTES_PER_SECOND: f64 = 6_500.0;
 
 /// The same for a slow link.
 const FEW_BYTES_PER_SECOND: f64 = 1_800.0;
 
+/// The times that drawing a frame took, until the next one that no key asked for: while all cores
+/// train, each moment of drawing is one that training waits.
+const DRAWING: u32 = 350;
+
 /// How often the clocks move.
 const TICK: Duration = Duration::from_secs(1);
-
-/// How long reports that have come may wait for more of them: a thousand steps a second are no
-/// reason to wake up a thousand times, which would cost training. Keys are listened to meanwhile.
-const GATHER: Duration = Duration::from_millis(80);
 
 /// Reports taken in before the next look at the keyboard.
 const REPORTS_AT_A_TIME: usize = 1000;
@@ -187,7 +187,10 @@ impl Screen {
                 (dirty, urgent) = (false, false);
             }
             let wait = if free && dirty { left } else { TICK };
-            let rest = GATHER.saturating_sub(taken_in.map_or(GATHER, |taken| taken.elapsed()));
+            // Reports gather until they can be drawn: a thousand steps a second are no reason to wake
+            // up a thousand times, which would cost training. Who waits for an answer is told at once.
+            let gather = if self.state.prompt.waiting > 0 { Duration::ZERO } else { self.pause };
+            let rest = gather.saturating_sub(taken_in.map_or(gather, |taken| taken.elapsed()));
             let (wait, listened) = if rest.is_zero() {
                 (wait, reports.clone())
             } else {
@@ -349,9 +352,11 @@ impl Screen {
 
     fn draw(&mut self) -> std::io::Result<()> {
         let (state, theme) = (&self.state, self.theme);
+        let began = Instant::now();
         self.terminal.draw(|frame| ui::draw(frame, state, theme))?;
         let frame = self.terminal.backend_mut().take();
-        self.pause = pause(frame.len(), self.low_bandwidth);
+        let drawing = (began.elapsed() * DRAWING).min(SELDOM);
+        self.pause = pause(frame.len(), self.low_bandwidth).max(drawing);
         if !frame.is_empty() {
             self.writer.send(frame);
         }
@@ -374,7 +379,7 @@ mod tests {
     fn large_frames_are_drawn_more_seldom() {
         assert_eq!(pause(0, false), FRAME);
         assert_eq!(pause(300, true), SELDOM);
-        assert_eq!(pause(4_500, false), Duration::from_millis(500));
+        assert_eq!(pause(3_250, false), Duration::from_millis(500));
         assert_eq!(pause(9_000, true), Duration::from_secs(5));
     }
 }

@@ -7,22 +7,8 @@ mod support;
 mod terminal;
 
 use std::path::Path;
-use std::process::{Command, Output};
-use support::{TINY, program};
+use support::{TINY, nsmc_tui, out};
 use terminal::Terminal;
-
-fn nsmc_tui(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(program())
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .expect("the program starts")
-}
-
-fn out(output: &Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout.clone()).expect("text")
-}
 
 /// A folder with a finished run in `outputs`, and what the run said.
 fn finished() -> (tempfile::TempDir, String) {

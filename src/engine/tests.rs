@@ -147,6 +147,23 @@ fn twenty_steps_follow_pytorchs() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Holds loss, predictions and gradients of one engine against those of another.
+fn assert_alike(
+    what: &str,
+    model: &SequenceClassifier,
+    (figures, ours): (&StepFigures, &[f32]),
+    (first, expected): &(StepFigures, Vec<f32>),
+) -> anyhow::Result<()> {
+    assert!((figures.loss - first.loss).abs() < 1e-5, "{what}: {} {}", figures.loss, first.loss);
+    assert_eq!(figures.predicted, first.predicted, "{what}");
+    assert_gradients(what, model, ours, 1e-3, |name| {
+        let parameters = &model.layout().parameters;
+        let found = parameters.iter().find(|parameter| parameter.name == name);
+        let found = found.ok_or_else(|| anyhow::anyhow!("no {name}"))?;
+        Ok(expected[found.start..][..found.len()].to_vec())
+    })
+}
+
 #[test]
 fn every_parameter_is_trained_alike_with_dropout_on() -> anyhow::Result<()> {
     for Reference { family, model, batch, .. } in references()? {
@@ -165,15 +182,8 @@ fn every_parameter_is_trained_alike_with_dropout_on() -> anyhow::Result<()> {
                 let all_zero = part.iter().all(|&value| value == 0.0);
                 assert!(!all_zero, "{family}, {name}: {} has no gradient", parameter.name);
             }
-            let (first, expected) = plain.get_or_insert_with(|| (figures.clone(), ours.clone()));
-            assert!((figures.loss - first.loss).abs() < 1e-5, "{family}, {name}");
-            assert_eq!(figures.predicted, first.predicted, "{family}, {name}");
-            assert_gradients(&format!("{family}, {name}"), &model, &ours, 1e-3, |name| {
-                let parameters = &model.layout().parameters;
-                let found = parameters.iter().find(|parameter| parameter.name == name);
-                let found = found.ok_or_else(|| anyhow::anyhow!("no {name}"))?;
-                Ok(expected[found.start..][..found.len()].to_vec())
-            })?;
+            let first = plain.get_or_insert_with(|| (figures.clone(), ours.clone()));
+            assert_alike(&format!("{family}, {name}"), &model, (&figures, &ours), first)?;
         }
     }
     Ok(())
@@ -191,14 +201,8 @@ fn every_activation_and_smoothed_labels_are_alike_on_every_path() -> anyhow::Res
             engine.begin_training(SETTINGS, false)?;
             engine.step(&StepInput::new(batches[..2].to_vec()), &smoothed)?;
             let (figures, ours) = (engine.figures()?, engine.gradients()?);
-            let (first, expected) = plain.get_or_insert_with(|| (figures.clone(), ours.clone()));
-            assert!((figures.loss - first.loss).abs() < 1e-5, "{what}: {}", figures.loss);
-            assert_gradients(&what, &model, &ours, 1e-3, |name| {
-                let parameters = &model.layout().parameters;
-                let found = parameters.iter().find(|parameter| parameter.name == name);
-                let found = found.ok_or_else(|| anyhow::anyhow!("no {name}"))?;
-                Ok(expected[found.start..][..found.len()].to_vec())
-            })?;
+            let first = plain.get_or_insert_with(|| (figures.clone(), ours.clone()));
+            assert_alike(&what, &model, (&figures, &ours), first)?;
         }
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! Colours in red, green and blue, brought down to what a terminal can show.
 
 use ratatui::style::Color;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// How many colours a terminal shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +54,16 @@ pub fn xterm(number: u8) -> Option<[u8; 3]> {
     }
 }
 
-/// The number of the nearest colour in the cube and the greys.
+/// The number of the nearest colour in the cube and the greys. A theme has few colours, each of
+/// which is looked for once.
 fn nearest(colour: [u8; 3]) -> u8 {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<[u8; 3], u8>> = RefCell::default();
+    }
+    KNOWN.with_borrow_mut(|known| *known.entry(colour).or_insert_with(|| search(colour)))
+}
+
+fn search(colour: [u8; 3]) -> u8 {
     let far = |number: &u8| xterm(*number).map_or(u32::MAX, |other| distance(colour, other));
     (CUBE..=u8::MAX).min_by_key(far).unwrap_or(CUBE)
 }

@@ -11,6 +11,7 @@ use super::palettes::{
     SOLARIZED_LIGHT, TERMINAL,
 };
 use crate::cli::{ColourChoice, DisplayFlags, GlyphChoice, Markers, ThemeChoice};
+use crate::lang;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 
@@ -266,8 +267,7 @@ fn is_light(colorfgbg: Option<&str>) -> bool {
 /// that names no charset, and no locale at all, say nothing against it.
 fn is_utf8(variable: &impl Fn(&str) -> Option<String>) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
-    let charset = locale.as_deref().and_then(|locale| locale.split('@').next()?.split_once('.'));
-    charset.is_none_or(|(_, charset)| matches!(&*charset.to_ascii_lowercase(), "utf-8" | "utf8"))
+    locale.as_deref().is_none_or(lang::is_utf8)
 }
 
 #[cfg(test)]
