@@ -6,7 +6,6 @@ mod support;
 #[path = "support/terminal.rs"]
 mod terminal;
 
-use std::path::Path;
 use support::{TINY, nsmc_tui, out};
 use terminal::Terminal;
 

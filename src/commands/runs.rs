@@ -5,7 +5,7 @@ use crate::app::runs::Runs;
 use crate::app::{Page, State};
 use crate::cli::RunsFlags;
 use crate::run::catalogue::{Found, find, summarise};
-use crate::run::selection::{compare, differences, fits};
+use crate::run::selection::{compare, fits, told, worth_telling};
 use crate::summary::clock;
 use crate::text::{padded, printable, right_aligned, to_json};
 use crate::tui::Leaving;
@@ -55,20 +55,17 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line a run; the last column has the settings in which it differs from some other.
+/// One line a run; the last column has the settings that tell it from the others.
 fn write_table(found: &[Found], out: &mut impl Write) -> std::io::Result<()> {
     let runs: Vec<_> = found.iter().filter_map(|found| found.summary.as_ref().ok()).collect();
-    let differing = differences(&runs);
+    let names = worth_telling(&runs);
     let head = ["RUN", "STATUS", "STEP", "ACCURACY", "F1", "EVAL_LOSS", "TIME", "WRITTEN"];
     let mut lines = vec![(head.map(str::to_owned), "SETTINGS".to_owned())];
-    for (number, run) in runs.iter().enumerate() {
+    for run in &runs {
         let figure = |value: Option<f64>| {
             value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
         };
         let best = run.best.as_ref();
-        let settings = differing.iter().filter_map(|(name, values)| {
-            values[number].as_ref().map(|value| format!("{name}={value}"))
-        });
         let cells = [
             run.run.clone(),
             run.status.name().to_owned(),
@@ -79,7 +76,7 @@ fn write_table(found: &[Found], out: &mut impl Write) -> std::io::Result<()> {
             clock(run.seconds),
             run.when.clone(),
         ];
-        lines.push((cells, settings.collect::<Vec<_>>().join(" ")));
+        lines.push((cells, told(run, &names)));
     }
     let width = |column: usize| lines.iter().map(|(cells, _)| cells[column].width()).max();
     let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();

@@ -102,6 +102,31 @@ pub fn differences(runs: &[&RunSummary]) -> Vec<(String, Vec<Option<String>>)> {
     differing
 }
 
+/// The names of the settings that tell runs apart; of runs that are all alike, of those that were
+/// chosen by hand.
+pub fn worth_telling(runs: &[&RunSummary]) -> Vec<String> {
+    let differing = differences(runs);
+    if !differing.is_empty() {
+        return differing.into_iter().map(|(name, _)| name).collect();
+    }
+    let chosen = runs.iter().flat_map(|run| &run.settings);
+    let chosen = chosen.filter(|setting| setting.why == "flag").map(|setting| &setting.name);
+    let mut names: Vec<String> = Vec::new();
+    for name in chosen.filter(|name| !PLACES.contains(&name.as_str())) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+/// The settings of these names that a run has, as `name=value`.
+pub fn told(run: &RunSummary, names: &[String]) -> String {
+    let values =
+        names.iter().filter_map(|name| run.setting(name).map(|value| format!("{name}={value}")));
+    values.collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +165,22 @@ mod tests {
             assert_eq!(natural(other, one), Ordering::Greater);
         }
         assert_eq!(natural("a10", "a10"), Ordering::Equal);
+    }
+
+    #[test]
+    fn of_one_run_the_settings_chosen_by_hand_are_told() {
+        let run = found("a");
+        let summary = run.summary.expect("a run");
+        let names = worth_telling(&[&summary]);
+        assert_eq!(told(&summary, &names), "seed=7");
+        let mut other = summary.clone();
+        for setting in &mut other.settings {
+            if setting.name == "learning_rate" {
+                "1e-5".clone_into(&mut setting.value);
+            }
+        }
+        let names = worth_telling(&[&summary, &other]);
+        assert_eq!(told(&other, &names), "learning_rate=1e-5");
     }
 
     #[test]

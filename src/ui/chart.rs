@@ -180,6 +180,10 @@ impl Chart {
             // Two names do not fit into one row.
             let width = reference.name.width() as u16;
             if !named.contains(&row) && width < plot.width {
+                for column in 0..width {
+                    // What a curve left there, its weight among it, would show through.
+                    buffer[(plot.left() + 1 + column, row)].reset();
+                }
                 buffer.set_string(plot.left() + 1, row, &reference.name, theme.reference());
                 named.push(row);
             }

@@ -5,7 +5,7 @@ use crate::app::runs::Runs;
 use crate::app::{State, editor};
 use crate::lang::Lang;
 use crate::run::catalogue::{Found, RunSummary, Status};
-use crate::run::selection::differences;
+use crate::run::selection::{told, worth_telling};
 use crate::summary::clock;
 use crate::text::{excerpt, padded, right_aligned};
 use crate::ui::panel;
@@ -73,16 +73,16 @@ fn rows(runs: &Runs, area: Rect, lang: Lang, theme: Theme) -> Vec<Line<'static>>
     let columns = Columns::new(width, names.min(NAME));
     let readable: Vec<&RunSummary> =
         runs.shown().filter_map(|found| found.summary.as_ref().ok()).collect();
-    let differing: Vec<String> = match columns.settings {
+    let settings: Vec<String> = match columns.settings {
         0 => Vec::new(),
-        _ => differences(&readable).into_iter().map(|(name, _)| name).collect(),
+        _ => worth_telling(&readable),
     };
     let room = usize::from(area.height).saturating_sub(1).max(1);
     let first = (runs.selected + 1).saturating_sub(room);
     let mut lines = vec![columns.head(lang, theme)];
     for (at, found) in runs.shown().enumerate().skip(first).take(room) {
         let place = runs.place(&found.folder);
-        let line = columns.line(found, place, &differing, lang, theme);
+        let line = columns.line(found, place, &settings, lang, theme);
         let is_here = at == runs.selected;
         lines.push(if is_here { line.patch_style(theme.selected()) } else { line });
     }
@@ -162,7 +162,7 @@ impl Columns {
         &self,
         found: &Found,
         place: Option<usize>,
-        differing: &[String],
+        settings: &[String],
         lang: Lang,
         theme: Theme,
     ) -> Line<'static> {
@@ -195,10 +195,7 @@ impl Columns {
             spans.push(Span::styled(when, theme.dim()));
         }
         if self.settings > 0 {
-            let values = differing
-                .iter()
-                .filter_map(|name| run.setting(name).map(|value| format!("{name}={value}")));
-            let values = values.collect::<Vec<_>>().join(" ");
+            let values = told(run, settings);
             let room = self.settings.saturating_sub(2);
             spans.push(Span::styled(format!("  {}", excerpt(&values, room)), theme.dim()));
         }
