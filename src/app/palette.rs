@@ -87,9 +87,12 @@ impl Palette {
         for (number, entry) in self.entries.iter().enumerate() {
             // Who types the very key means it.
             let is_key = entry.keys.iter().any(|key| is_key(key, typed));
-            let named = fit(entry.name, typed);
-            let other = entry.keys.iter().map(String::as_str).chain([entry.english]);
-            let other = other.filter_map(|text| fit(text, typed)).map(|fit| fit.0).max();
+            let named = fit(entry.name, typed)
+                .map(|(score, letters)| (score + literally(entry.name, typed), letters));
+            let by_key = entry.keys.iter().filter_map(|key| fit(key, typed)).map(|fit| fit.0).max();
+            // What is not seen is only found by its very words.
+            let by_english = Some(literally(entry.english, typed)).filter(|score| *score > 0);
+            let other = by_key.max(by_english);
             let score = match (is_key, &named, other) {
                 (true, ..) => i32::MAX,
                 (false, None, None) => continue,
@@ -116,6 +119,14 @@ pub(super) fn open(state: &mut State, entries: Vec<Entry>) {
 /// Case tells letters apart, but not the names of other keys.
 fn is_key(key: &str, typed: &str) -> bool {
     key == typed || (key.len() > 1 && key.eq_ignore_ascii_case(typed))
+}
+
+/// What it counts if a text has what is typed in it as it is: more than any scattered letters.
+const LITERAL: i32 = 1000;
+
+fn literally(text: &str, typed: &str) -> i32 {
+    let is_in = !typed.is_empty() && text.to_lowercase().contains(&typed.to_lowercase());
+    if is_in { LITERAL } else { 0 }
 }
 
 /// What a letter counts that begins a word.

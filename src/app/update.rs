@@ -132,7 +132,9 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Log(action) => state.log.act(action),
         Action::Runs(action) => return runs::act(state, action),
         Action::SaveScreen => {
-            return vec![Effect::Picture(Picture::Screen { folder: state.folder() })];
+            // Several runs have no folder of their own.
+            let folder = state.folder().filter(|_| state.runs.is_none());
+            return vec![Effect::Picture(Picture::Screen { folder })];
         }
         Action::DrawFigures => match state.folder() {
             Some(folder) => return vec![Effect::Picture(Picture::Figures { folder })],
@@ -154,7 +156,14 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
 /// Tells what became of a picture, in the log and for a moment below the page.
 fn pictured(state: &mut State, outcome: Result<Vec<String>, String>) {
     let (level, text) = match outcome {
-        Ok(files) => (Level::Result, state.lang.fill("drawn: {0}", &[&files.join(", ")])),
+        Ok(files) => {
+            let first = files.first().map_or("", String::as_str);
+            let text = match files.len().saturating_sub(1) {
+                0 => state.lang.fill("drawn: {0}", &[&first]),
+                more => state.lang.fill("drawn: {0} and {1} more files", &[&first, &more]),
+            };
+            (Level::Result, text)
+        }
         Err(why) => (Level::Warning, state.lang.fill("no picture: {0}", &[&why])),
     };
     state.log.push(state.elapsed(), level, text.clone());

@@ -3,6 +3,7 @@
 use crate::cli::FiguresFlags;
 use crate::run::figures;
 use crate::text::printable;
+use anyhow::Context;
 use std::io::Write;
 use std::path::Path;
 
@@ -14,7 +15,9 @@ pub fn run(flags: &FiguresFlags, out: &mut impl Write) -> anyhow::Result<()> {
     };
     let to = flags.to.as_deref().unwrap_or(folder);
     if let Some(to) = &flags.to {
-        std::fs::create_dir_all(to)?;
+        let name = printable(&to.display().to_string()).into_owned();
+        std::fs::create_dir_all(to)
+            .with_context(|| format!("{name}: no folder can be made there"))?;
     }
     for file in figures::write(&flags.run, to)? {
         writeln!(out, "{}", printable(&file.display().to_string()))?;

@@ -5,6 +5,7 @@ use crate::app::State;
 use crate::app::replay::Replay;
 use crate::cli::ReplayFlags;
 use crate::plain::Lines;
+use crate::run::journal::JOURNAL;
 use crate::run::recording::Recording;
 use crate::text::to_json;
 use crate::train::TrainEvent;
@@ -12,6 +13,7 @@ use crate::tui::Leaving;
 use crate::worker::{Activity, Report, Source, replay};
 use anyhow::bail;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
@@ -21,7 +23,12 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
         tell(&worker.source, flags.json, &mut out)?;
         ExitCode::SUCCESS
     } else {
-        let folder = flags.run.is_dir().then(|| flags.run.clone());
+        let folder = if flags.run.is_dir() {
+            Some(flags.run.clone())
+        } else {
+            let is_journal = flags.run.file_name().is_some_and(|name| name == JOURNAL);
+            flags.run.parent().filter(|_| is_journal).map(|folder| Path::new(".").join(folder))
+        };
         let mut replay = Replay::new(flags.speed);
         replay.folder = folder;
         let state = State { replay: Some(replay), ..State::default() };

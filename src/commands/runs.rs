@@ -46,6 +46,8 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         for summary in found.iter().filter_map(|found| found.summary.as_ref().ok()) {
             writeln!(out, "{}", to_json(summary)?)?;
         }
+    } else if found.is_empty() && !folders.is_empty() {
+        eprintln!("{shown}: none of {} runs has these words", folders.len());
     } else if found.is_empty() {
         eprintln!("{shown}: no runs; nsmc-tui train makes one in its --output-dir");
     } else {

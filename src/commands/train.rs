@@ -90,7 +90,14 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{hint}")?;
     }
     if state.steps_done() > 0 && state.saved.is_none() {
-        eprintln!("{}", state.lang.say("Nothing was saved."));
+        eprintln!("{}", state.lang.say("The dashboard closed before the model was saved."));
+        if let Some(checkpoint) = &state.checkpoint {
+            let path = quoted(&checkpoint.path);
+            let program = std::env::args().next().unwrap_or_else(|| "nsmc-tui".to_owned());
+            let program = printable(&program);
+            eprintln!("{}", state.lang.say("There is a checkpoint. Go on from it with:"));
+            eprintln!("  {program} train --resume-from-checkpoint {path}");
+        }
     }
     if let Some(failed) = &state.failed {
         eprintln!("error: {}", failed.message);

@@ -124,8 +124,22 @@ pub struct Binding {
 
 /// The places that hold in a state, the most particular first.
 pub fn places(state: &State) -> &'static [Place] {
+    places_under(state, state.overlay)
+}
+
+/// All places in the order of the help: those of the page first.
+pub fn places_of_help(state: &State) -> Vec<Place> {
+    let mut places = places_under(state, None).to_vec();
+    let rest = Place::ALL.into_iter().filter(|place| !places.contains(place));
+    let rest: Vec<Place> = rest.collect();
+    places.extend(rest);
+    places
+}
+
+/// As [`places`], with this over the page.
+fn places_under(state: &State, overlay: Option<Overlay>) -> &'static [Place] {
     use Place::{Anywhere, Charts, Commands, Editing, Pages, Panels, Reading, Scrolling, Steering};
-    match (state.overlay, state.page) {
+    match (overlay, state.page) {
         (Some(Overlay::Help), _) => &[Place::Help, Scrolling, Pages, Anywhere],
         (Some(Overlay::ConfirmQuit), _) => &[Place::ConfirmQuit, Pages, Anywhere],
         (Some(Overlay::ConfirmUnsaved), _) => &[Place::ConfirmUnsaved, Pages, Anywhere],

@@ -22,7 +22,7 @@ pub const CONFUSION: &str = "confusion_matrix";
 #[derive(Debug, thiserror::Error)]
 pub enum FigureError {
     /// The run's journal cannot be read.
-    #[error("{0}")]
+    #[error(transparent)]
     Journal(#[from] RecordingError),
     /// The run took no step yet.
     #[error("no step was taken, so there is nothing to draw")]

@@ -2,26 +2,43 @@
 
 use super::catalogue::{Found, RunSummary};
 use crate::cli::RunOrder;
+use crate::lang::Lang;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-/// Whether all words of a filter occur in what is known of a run, whatever their case: its name,
-/// its model, what became of it, and its settings as `name=value`.
+/// Whether all words of a filter hold for a run, whatever their case: `name=value` is a setting of
+/// it, any other word a part of its name, its model or what became of it, in any language.
 pub fn fits(found: &Found, filter: &str) -> bool {
     let mut text = found.run().to_lowercase();
-    if let Ok(summary) = &found.summary {
-        for part in [&summary.model, summary.status.name()] {
-            text.push('\n');
-            text.push_str(&part.to_lowercase());
+    let mut push = |part: &str| {
+        text.push('\n');
+        text.push_str(&part.to_lowercase());
+    };
+    let what = match &found.summary {
+        Ok(summary) => {
+            push(&summary.model);
+            summary.status.name()
         }
-        for setting in &summary.settings {
-            text.push('\n');
-            text.push_str(&format!("{}={}", setting.name, setting.value).to_lowercase());
-        }
-    } else {
-        text.push_str("\nunreadable");
-    }
-    filter.split_whitespace().all(|word| text.contains(&word.to_lowercase()))
+        Err(_) => "unreadable",
+    };
+    push(what);
+    push(Lang::Korean.say(what));
+    filter.split_whitespace().all(|word| match word.split_once('=') {
+        Some((name, value)) => found.summary.as_ref().is_ok_and(|run| has(run, name, value)),
+        None => text.contains(&word.to_lowercase()),
+    })
+}
+
+/// Whether a run has a setting; without a value, whether it has one of this name. Numbers are
+/// compared as numbers.
+fn has(run: &RunSummary, name: &str, value: &str) -> bool {
+    let name = name.replace('-', "_").to_lowercase();
+    let is_value = |known: &str| {
+        let number = |text: &str| text.parse::<f64>().ok();
+        let same = number(known).zip(number(value)).is_some_and(|(one, other)| one == other);
+        value.is_empty() || same || known.eq_ignore_ascii_case(value)
+    };
+    run.setting(&name).is_some_and(is_value)
 }
 
 /// Which of two runs comes first. One that does not have the figure comes last; of equals, names
@@ -186,10 +203,19 @@ mod tests {
     #[test]
     fn a_filter_looks_at_all_that_is_known() {
         let run = found("Deep/run-3");
-        for filter in ["", "run", "DEEP run-3", "seed=7", "finished seed=", "korean"] {
+        for filter in [
+            "",
+            "run",
+            "DEEP run-3",
+            "seed=7",
+            "finished seed=",
+            "korean",
+            "완료",
+            "learning-rate=0.0003",
+        ] {
             assert!(fits(&run, filter), "{filter}");
         }
-        for filter in ["seed=8", "run-4", "failed", "deep seed=8"] {
+        for filter in ["seed=8", "eed=7", "seed=70", "run-4", "failed", "deep seed=8", "실패"] {
             assert!(!fits(&run, filter), "{filter}");
         }
     }

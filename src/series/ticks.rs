@@ -94,7 +94,8 @@ pub fn logarithmic(low: f64, high: f64, most: usize) -> Vec<Tick> {
             }
         }
     }
-    ticks
+    // So narrow an axis is nearly a linear one.
+    if ticks.len() < 2 { linear(low, high, most, Unit::Number) } else { ticks }
 }
 
 /// Round bounds around `low..=high`, as the ticks would have them.
@@ -220,6 +221,7 @@ mod tests {
         assert_eq!(labels(&logarithmic(0.01, 10.0, 4)), ["0.01", "0.1", "1", "10"]);
         assert_eq!(labels(&logarithmic(0.1, 1.0, 4)), ["0.1", "0.2", "0.5", "1"]);
         assert_eq!(labels(&logarithmic(1e-12, 1.0, 4)).len(), 5);
+        assert_eq!(labels(&logarithmic(0.68, 0.71, 4)), ["0.68", "0.69", "0.70", "0.71"]);
     }
 
     #[test]

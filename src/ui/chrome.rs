@@ -126,7 +126,7 @@ pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
             if said.contains(&label) {
                 continue;
             }
-            let name = format!(" {} ", key.name());
+            let name = format!(" {} ", theme.keys(&key.name()));
             let label_cells = format!(" {}  ", state.lang.say(label));
             let width = Span::raw(name.as_str()).width() + Span::raw(label_cells.as_str()).width();
             if width > room {

@@ -246,6 +246,11 @@ fn y_range(
     for figure in figures {
         let curve = figure.curve;
         let usual = figure.smooth && wanted == YRange::Usual;
+        if figure.smooth && figure.raw.is_none() {
+            // What is not drawn needs no room.
+            curve.smoothed_range(window).into_iter().for_each(&mut hold);
+            continue;
+        }
         let raw = if usual { curve.usual_range(window) } else { curve.whole_range(window) };
         raw.into_iter().for_each(&mut hold);
         if usual {
@@ -260,7 +265,8 @@ fn y_range(
     if log {
         // Values of zero and below have no place on it.
         low = low.max(high.abs().max(1e-12) * 1e-6);
-        return [low * 0.9, high.max(low) * 1.1];
+        let margin = (0.05 * (high / low).max(1.0).ln()).max(0.005).exp();
+        return [low / margin, high.max(low) * margin];
     }
     let before = state.charts.drawn.borrow().ranges.get(&panel).copied();
     if let Some([from, to]) = before

@@ -27,6 +27,7 @@ pub mod theme;
 pub use theme::Theme;
 
 use crate::app::{Page, State};
+use crate::keymap::{BINDINGS, places};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
@@ -65,11 +66,12 @@ fn draw_page(frame: &mut Frame, state: &State, theme: Theme) {
 }
 
 fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let hint = match state.replay {
-        Some(_) => "Enlarge the window.",
-        None => "Enlarge the window; the run goes on.",
+    let hint = if state.replay.is_none() && state.runs.is_none() && state.is_running() {
+        "Enlarge the window; the run goes on."
+    } else {
+        "Enlarge the window."
     };
-    let lines = vec![
+    let mut lines = vec![
         Line::from(state.lang.fill(
             "The dashboard needs {0} x {1}; this is {2} x {3}.",
             &[&SMALLEST.0, &SMALLEST.1, &area.width, &area.height],
@@ -77,6 +79,14 @@ fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         Line::styled(chrome::status(state), theme.strong()),
         Line::styled(state.lang.say(hint), theme.dim()),
     ];
+    if let Some(place) = places(state).first().filter(|_| state.overlay.is_some()) {
+        // Keys hold although what they are about cannot be seen.
+        let here = BINDINGS.iter().filter(|binding| binding.place == *place);
+        lines.extend(here.filter_map(|binding| {
+            let key = theme.keys(&binding.keys.first()?.name());
+            Some(Line::from(format!("{key}  {}", state.lang.say(binding.footer?))))
+        }));
+    }
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
 }
 

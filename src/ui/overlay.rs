@@ -3,7 +3,7 @@
 use super::theme::Theme;
 use super::{palette, panel};
 use crate::app::{Overlay, State};
-use crate::keymap::{BINDINGS, Place};
+use crate::keymap::{BINDINGS, Place, places_of_help};
 use crate::lang::Lang;
 use crate::text::excerpt;
 use ratatui::Frame;
@@ -67,7 +67,7 @@ pub(super) fn clear(frame: &mut Frame, area: Rect) {
 fn keys_line(keys: &[crate::keymap::Key], help: &str, width: usize, theme: Theme) -> Line<'static> {
     let names: Vec<String> = keys.iter().map(|key| key.name()).collect();
     Line::from(vec![
-        Span::styled(format!("  {:<width$}", names.join(", ")), theme.strong()),
+        Span::styled(format!("  {:<width$}", theme.keys(&names.join(", "))), theme.strong()),
         Span::raw(help.to_owned()),
     ])
 }
@@ -137,7 +137,7 @@ fn draw_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 
 fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let mut lines = Vec::new();
-    for place in Place::ALL {
+    for place in places_of_help(state) {
         if !lines.is_empty() {
             lines.push(Line::default());
         }

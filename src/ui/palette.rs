@@ -88,7 +88,7 @@ fn entry_line(
         spans.push(Span::styled(c.to_string(), style));
     }
     let used: usize = spans.iter().map(Span::width).sum();
-    let keys = right_aligned(&entry.keys.join(", "), width.saturating_sub(used));
+    let keys = right_aligned(&theme.keys(&entry.keys.join(", ")), width.saturating_sub(used));
     spans.push(Span::styled(keys, theme.dim()));
     let line = Line::from(spans);
     if is_chosen { line.patch_style(theme.selected()) } else { line }

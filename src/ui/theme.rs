@@ -83,6 +83,15 @@ impl Theme {
         Self { palette, depth, ascii, markers }
     }
 
+    /// The names of keys; an arrow in ASCII would be another key's sign.
+    pub fn keys(self, names: &str) -> String {
+        if !self.ascii {
+            return names.to_owned();
+        }
+        let arrows = [("←", "Left"), ("→", "Right"), ("↑", "Up"), ("↓", "Down")];
+        arrows.into_iter().fold(names.to_owned(), |names, (arrow, word)| names.replace(arrow, word))
+    }
+
     /// What curves are drawn with.
     pub fn marker(self) -> Markers {
         self.markers

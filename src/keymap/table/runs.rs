@@ -77,7 +77,7 @@ pub(super) const BINDINGS: &[Binding] = {
             "Sort by time, name, accuracy, F1, loss, duration",
             Some("sort"),
         ),
-        binding(Place::Runs, &[char('R')], Action::Runs(Reverse), "The other way round", None),
+        binding(Place::Runs, &[char('R')], Action::Runs(Reverse), "Reverse the order", None),
         binding(
             Place::Runs,
             &[char('/')],

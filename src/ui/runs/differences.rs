@@ -21,7 +21,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &Runs, lang: Lang, theme
     let mut block = panel(theme, lang.say("what sets them apart"));
     let inner = block.inner(area);
     let hint = match summaries.len() {
-        0 | 1 => Some("two runs at least can differ"),
+        0 | 1 => Some("choose two runs or more to compare"),
         _ if table.is_empty() => Some("all settings are the same"),
         _ => None,
     };

@@ -20,7 +20,8 @@ use ratatui::widgets::Paragraph;
 pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, theme: Theme) {
     let lang = state.lang;
     let order = lang.say(runs.order.name());
-    let by = lang.fill("by {0}", &[&order]) + if runs.is_reversed { " ↑" } else { "" };
+    let by =
+        lang.fill("by {0}", &[&order]) + if runs.is_reversed { lang.say(", reversed") } else { "" };
     let mut block =
         panel(theme, format!("{} · {by}", excerpt(&runs.folder, 40))).border_style(theme.focus());
     let shown = runs.shown().len();
@@ -49,7 +50,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, th
             Ok(RunSummary { failure: Some(failure), .. }) => failure.clone(),
             Ok(summary) => summary.model.clone(),
         };
-        let room = usize::from(area.width).saturating_sub(48).min(100);
+        let room = usize::from(area.width).saturating_sub(24);
         let note = format!(" {} ", excerpt(&note, room));
         block = block.title_bottom(Line::styled(note, theme.dim()).alignment(Alignment::Right));
     }
