@@ -196,17 +196,16 @@ impl Screen {
             } else {
                 (wait.min(rest), crossbeam_channel::never())
             };
-            let mut messages = Vec::new();
+            let (mut messages, mut signalled, mut input) = (Vec::new(), false, None);
             select! {
                 recv(outside) -> message => match message {
                     Ok(Outside::HungUp) | Err(_) => return Leaving::HungUp,
                     Ok(Outside::Signal(number)) => {
                         self.signal = Some(number as u8);
-                        messages.push(Message::Terminate);
-                        urgent = true;
+                        (signalled, urgent) = (true, true);
                     }
-                    Ok(Outside::Input(input)) => {
-                        messages.extend(self.input(input));
+                    Ok(Outside::Input(event)) => {
+                        input = Some(event);
                         (dirty, urgent) = (true, true);
                     }
                     Ok(Outside::Pictured(outcome)) => {
@@ -239,7 +238,12 @@ impl Screen {
                 default(wait) => {}
             }
             let more = reports.try_iter().take(REPORTS_AT_A_TIME);
+            let before = messages.len();
             messages.extend(more.map(Message::Report));
+            if messages.len() - before == REPORTS_AT_A_TIME {
+                // There are more, which must not pile up.
+                taken_in = None;
+            }
             let running = self.state.is_running();
             // After the end, figures of the machine alone are no reason to draw.
             let sample = |message: &Message| matches!(message, Message::Report(Report::System(_)));
@@ -250,13 +254,15 @@ impl Screen {
                     message,
                     Message::Report(Report::Answer(_) | Report::Activity(Activity::Idle))
                 );
-                for effect in update(&mut self.state, message) {
-                    match effect {
-                        Effect::Send(command) => self.send(source, command),
-                        Effect::Picture(picture) => self.picture(picture),
-                        Effect::Suspend => self.suspend(),
-                        Effect::Quit => return self.leaving(),
-                    }
+                if self.take(source, message) {
+                    return self.leaving();
+                }
+            }
+            // Keys and signals mean the run as it is, whatever of it was drawn yet.
+            let asked = input.and_then(|event| self.input(event));
+            for message in asked.into_iter().chain(signalled.then_some(Message::Terminate)) {
+                if self.take(source, message) {
+                    return self.leaving();
                 }
             }
             let awaits_run = self.state.runs.is_none() && self.state.started.is_none();
@@ -265,6 +271,19 @@ impl Screen {
                 return self.leaving();
             }
         }
+    }
+
+    /// Takes a message in, and says whether to leave.
+    fn take(&mut self, source: &Source, message: Message) -> bool {
+        for effect in update(&mut self.state, message) {
+            match effect {
+                Effect::Send(command) => self.send(source, command),
+                Effect::Picture(picture) => self.picture(picture),
+                Effect::Suspend => self.suspend(),
+                Effect::Quit => return true,
+            }
+        }
+        false
     }
 
     /// Tells the run; a thread that has panicked no longer listens, and cannot answer.
