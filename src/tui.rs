@@ -22,7 +22,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-use terminal::{Taken, give_back, guard_against_panics};
+use terminal::{Taken, guard_against_panics};
 use writer::Writer;
 
 /// The least time between two frames that no key asked for.
@@ -249,21 +249,14 @@ impl Screen {
             let sample = |message: &Message| matches!(message, Message::Report(Report::System(_)));
             dirty |= running || !messages.iter().all(sample);
             update(&mut self.state, Message::Tick(self.start.elapsed().as_secs_f64()));
-            for message in messages {
-                urgent |= matches!(
-                    message,
-                    Message::Report(Report::Answer(_) | Report::Activity(Activity::Idle))
-                );
-                if self.take(source, message) {
-                    return self.leaving();
-                }
-            }
+            urgent |= messages.iter().any(is_awaited);
+            let mut leaves = messages.into_iter().any(|message| self.take(source, message));
             // Keys and signals mean the run as it is, whatever of it was drawn yet.
             let asked = input.and_then(|event| self.input(event));
-            for message in asked.into_iter().chain(signalled.then_some(Message::Terminate)) {
-                if self.take(source, message) {
-                    return self.leaving();
-                }
+            let asked = asked.into_iter().chain(signalled.then_some(Message::Terminate));
+            leaves |= asked.into_iter().any(|message| self.take(source, message));
+            if leaves {
+                return self.leaving();
             }
             let awaits_run = self.state.runs.is_none() && self.state.started.is_none();
             if awaits_run && !self.state.is_running() {
@@ -327,48 +320,6 @@ impl Screen {
         }
     }
 
-    /// Gives the terminal back to the shell and has the job stopped, this process with it.
-    fn suspend(&mut self) {
-        if self.place == Place::Here && job::has_shell() {
-            self.give_back();
-            if job::ask_to_stop().is_err() {
-                // Then it never left; the next tick brings the screen back.
-                self.place = Place::Away;
-            }
-        }
-    }
-
-    /// Stops, as [`Screen::suspend`] or somebody else has asked for.
-    fn stop(&mut self) {
-        if self.place == Place::Here {
-            self.give_back();
-        }
-        self.place = Place::Away;
-        // If the system refuses, the next tick brings the screen back.
-        let _ = job::stop();
-    }
-
-    fn give_back(&mut self) {
-        self.keyboard.pause();
-        give_back();
-        self.place = Place::Leaving;
-    }
-
-    /// Takes the terminal over again, if it is there for this job, and has all of it drawn.
-    fn come_back(&mut self) -> std::io::Result<()> {
-        if !job::is_in_foreground() {
-            // It may have been stopped without a word, and not have left yet.
-            self.keyboard.pause();
-            self.place = Place::Away;
-            return Ok(());
-        }
-        self.taken.again()?;
-        self.terminal.clear()?;
-        self.keyboard.go_on();
-        self.place = Place::Here;
-        Ok(())
-    }
-
     fn draw(&mut self) -> std::io::Result<()> {
         let (state, theme) = (&self.state, self.theme);
         let began = Instant::now();
@@ -381,6 +332,11 @@ impl Screen {
         }
         Ok(())
     }
+}
+
+/// Whether somebody waits for it.
+fn is_awaited(message: &Message) -> bool {
+    matches!(message, Message::Report(Report::Answer(_) | Report::Activity(Activity::Idle)))
 }
 
 /// How long to wait after a frame of so many bytes before the next that no key asks for.
