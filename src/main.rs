@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    nsmc_tui::commands::main()
+    nsmc_tui::cli::commands::main()
 }

@@ -8,7 +8,7 @@ mod hub_server;
 mod refusals;
 
 use hub_server::{COMMIT, HubServer, Kept, sha256};
-use nsmc_tui::hub::{Hub, HubError, Repo, Transfer};
+use nsmc_tui::run::hub::{Hub, HubError, Repo, Transfer};
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

@@ -8,8 +8,8 @@ mod support;
 
 use assert_cmd::Command;
 use hub_server::{HubServer, Kept};
-use nsmc_tui::model::{ModelConfig, SequenceClassifier, Weights, folder};
-use nsmc_tui::tokenizer::Tokenizer;
+use nsmc_tui::core::model::{ModelConfig, SequenceClassifier, Weights, folder};
+use nsmc_tui::core::tokenizer::Tokenizer;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -34,7 +34,7 @@ impl Stage {
             ("intermediate_size".to_owned(), 48.into()),
             ("num_hidden_layers".to_owned(), 1.into()),
         ];
-        let text = nsmc_tui::model::config::EMBEDDED;
+        let text = nsmc_tui::core::model::config::EMBEDDED;
         let config = ModelConfig::parse(text, Path::new("config.json"), &overrides);
         let model = SequenceClassifier::new(config.expect("a config"), Weights::none(), 3);
         let made = tempfile::tempdir().expect("a folder");

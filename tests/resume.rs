@@ -4,11 +4,11 @@
 
 mod support;
 
-use nsmc_tui::data::sampling::Generator;
-use nsmc_tui::engine::EngineOptions;
-use nsmc_tui::model::{ModelConfig, folder};
-use nsmc_tui::train::Checkpoint;
-use nsmc_tui::train::checkpoint::list;
+use nsmc_tui::core::data::sampling::Generator;
+use nsmc_tui::core::engine::EngineOptions;
+use nsmc_tui::core::model::{ModelConfig, folder};
+use nsmc_tui::core::train::Checkpoint;
+use nsmc_tui::core::train::checkpoint::list;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -90,8 +90,8 @@ fn load(checkpoint: &Path) {
     assert!(report.missing.is_empty() && report.unexpected.is_empty(), "{report:?}");
     let state = Checkpoint::read(checkpoint).expect("a state");
     let settings =
-        nsmc_tui::ops::AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
-    let mut engine = nsmc_tui::engine::build(&model, &EngineOptions::default()).expect("an engine");
+        nsmc_tui::core::ops::AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+    let mut engine = nsmc_tui::core::engine::build(&model, &EngineOptions::default()).expect("an engine");
     engine.begin_training(settings, true).expect("room");
     state.restore(&model, engine.as_mut()).expect("moments");
     assert_eq!(engine.moments().expect("moments").steps, state.run.progress.step);

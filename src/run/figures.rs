@@ -7,10 +7,10 @@ mod drawing;
 mod png;
 
 use super::recording::{Recording, RecordingError};
-use crate::files::write_atomically;
-use crate::series::History;
-use crate::train::TrainEvent;
-use crate::train::event::{Evaluated, Started};
+use crate::core::atomic_write::write_atomically;
+use crate::run::metric_series::History;
+use crate::core::train::TrainEvent;
+use crate::core::train::event::{Evaluated, Started};
 use std::path::{Path, PathBuf};
 
 /// The names of the pictures' files, without their endings.

@@ -1,9 +1,9 @@
 //! A run's events as lines of JSON in its folder, so that a resumed run's charts go on where they
 //! broke off.
 
-use crate::files::write_atomically;
-use crate::text::to_json;
-use crate::train::event::TrainEvent;
+use crate::core::atomic_write::write_atomically;
+use crate::core::text::to_json;
+use crate::core::train::event::TrainEvent;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::Path;
@@ -146,7 +146,7 @@ fn step_of(event: &TrainEvent) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::event::{Epoch, Failed, Saved, Step};
+    use crate::core::train::event::{Epoch, Failed, Saved, Step};
     use std::fs;
 
     fn step(step: u64, loss: f64) -> TrainEvent {

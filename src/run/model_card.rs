@@ -7,8 +7,8 @@
 #[cfg(test)]
 mod tests;
 
-use crate::text::printable;
-use crate::train::event::Setting;
+use crate::core::text::sanitize_for_terminal;
+use crate::core::train::event::Setting;
 use std::fmt::Write;
 
 /// What a model card is made from.
@@ -312,7 +312,7 @@ fn quoted(text: &str) -> String {
 /// Markdown for the text and nothing but the text, on one line. An underscore inside a word means
 /// nothing and stays bare.
 fn escaped(text: &str) -> String {
-    let text = printable(text);
+    let text = sanitize_for_terminal(text);
     let mut escaped = String::with_capacity(text.len());
     let mut before = ' ';
     let mut chars = text.trim().chars().peekable();

@@ -2,9 +2,9 @@
 //! other, never all in memory. What the file says is not believed before it is checked.
 
 use super::journal::{JOURNAL, LONGEST_LINE};
-use crate::text::{excerpt, printable};
-use crate::train::TrainEvent;
-use crate::train::event::{Evaluated, Started, Step};
+use crate::core::text::{truncate_width, sanitize_for_terminal};
+use crate::core::train::TrainEvent;
+use crate::core::train::event::{Evaluated, Started, Step};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fs::File;
@@ -196,7 +196,7 @@ fn stand_in(last: &Step, evaluated: Option<&Evaluated>, file: &Path) -> Started 
 
 /// A path, fit to be shown.
 fn shown(path: &Path) -> String {
-    printable(&path.display().to_string()).into_owned()
+    sanitize_for_terminal(&path.display().to_string()).into_owned()
 }
 
 /// A run's events, the start first.
@@ -285,12 +285,12 @@ fn parse(line: &[u8]) -> Result<TrainEvent, String> {
     let why = |error: serde_json::Error| {
         let text = error.to_string();
         // It would count the lines within the line.
-        excerpt(text.split(" at line ").next().unwrap_or_default(), 100)
+        truncate_width(text.split(" at line ").next().unwrap_or_default(), 100)
     };
     let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
     let text = text.trim_end_matches(['\n', '\r']);
     // Without an escape and without anything unprintable in the line there is none in its texts.
-    if !text.contains('\\') && matches!(printable(text), Cow::Borrowed(_)) {
+    if !text.contains('\\') && matches!(sanitize_for_terminal(text), Cow::Borrowed(_)) {
         return serde_json::from_str(text).map_err(why);
     }
     let mut value: Value = serde_json::from_str(text).map_err(why)?;
@@ -300,7 +300,7 @@ fn parse(line: &[u8]) -> Result<TrainEvent, String> {
 
 fn make_printable(value: &mut Value) {
     match value {
-        Value::String(text) => *text = printable(text).into_owned(),
+        Value::String(text) => *text = sanitize_for_terminal(text).into_owned(),
         Value::Array(values) => values.iter_mut().for_each(make_printable),
         Value::Object(values) => values.values_mut().for_each(make_printable),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::run::journal::Journal;
-use crate::train::event::{Failed, Saved};
-use crate::train::fixtures::{ending, run, started};
+use crate::core::train::event::{Failed, Saved};
+use crate::core::train::fixtures::{ending, run, started};
 use std::fs;
 
 fn lines(events: &[TrainEvent]) -> String {
-    let line = |event| crate::text::to_json(event).unwrap_or_default() + "\n";
+    let line = |event| crate::core::text::to_json(event).unwrap_or_default() + "\n";
     events.iter().map(line).collect()
 }
 

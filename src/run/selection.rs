@@ -1,8 +1,8 @@
 //! Which runs of a catalogue, in which order, and in what they differ.
 
-use super::catalogue::{Found, RunSummary};
-use crate::cli::RunOrder;
-use crate::lang::Lang;
+use super::run_index::{Found, RunSummary};
+use crate::cli::flags::RunOrder;
+use crate::screen::lang::Lang;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub fn fits(found: &Found, filter: &str) -> bool {
         Err(_) => "unreadable",
     };
     push(what);
-    push(Lang::Korean.say(what));
+    push(Lang::Korean.tr(what));
     filter.split_whitespace().all(|word| match word.split_once('=') {
         Some((name, value)) => found.summary.as_ref().is_ok_and(|run| has(run, name, value)),
         None => text.contains(&word.to_lowercase()),
@@ -46,7 +46,7 @@ fn has(run: &RunSummary, name: &str, value: &str) -> bool {
 pub fn compare(one: &Found, other: &Found, order: RunOrder) -> Ordering {
     let figure = |found: &Found| {
         let summary = found.summary.as_ref().ok()?;
-        let best = |figure: fn(&super::catalogue::Best) -> f64| summary.best.as_ref().map(figure);
+        let best = |figure: fn(&super::run_index::Best) -> f64| summary.best.as_ref().map(figure);
         let figure = match order {
             RunOrder::Name => None,
             RunOrder::Recent => Some(-summary.modified),
@@ -147,7 +147,7 @@ pub fn told(run: &RunSummary, names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::catalogue::tests::found;
+    use crate::run::run_index::tests::found;
 
     fn names(mut runs: Vec<Found>, order: RunOrder) -> Vec<String> {
         runs.sort_by(|one, other| compare(one, other, order));

@@ -9,7 +9,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use crate::files::write_atomically;
+use crate::core::atomic_write::write_atomically;
 use record::{
     FIXED_32, FIXED_64, VARINT, Value, fields, put_bytes, put_key, put_message, put_varint,
     submessages,

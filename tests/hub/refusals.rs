@@ -2,7 +2,7 @@
 
 use super::hub_server::{COMMIT, HubServer, Kept};
 use super::{FOLDER, MODEL, Stage, WEIGHTS, get, write};
-use nsmc_tui::hub::{Hub, HubError, Repo};
+use nsmc_tui::run::hub::{Hub, HubError, Repo};
 use std::fs;
 use std::time::Duration;
 

@@ -2,9 +2,9 @@
 //! row is in it.
 
 use super::drawing::{Anchor, FAINT, INK, Svg};
-use crate::config::show_number;
-use crate::text::excerpt;
-use crate::train::event::Evaluated;
+use crate::core::config::show_number;
+use crate::core::text::truncate_width;
+use crate::core::train::event::Evaluated;
 
 /// The most classes that are drawn; of more the first.
 const MOST: usize = 60;
@@ -33,7 +33,7 @@ pub(super) fn draw(evaluated: &Evaluated, labels: &[String]) -> String {
     svg.words((24.0, 28.0), Anchor::Start, 15.0, INK, "confusion matrix");
     svg.words((24.0, 48.0), Anchor::Start, 12.0, FAINT, &scores);
     svg.words((24.0, 66.0), Anchor::Start, 12.0, FAINT, &when);
-    let name = |class: usize| excerpt(labels.get(class).map_or("?", String::as_str), NAME);
+    let name = |class: usize| truncate_width(labels.get(class).map_or("?", String::as_str), NAME);
     let size = if classes <= COUNTED { 13.0 } else { 9.0 };
     for class in 0..classes {
         let middle = (class as f64 + 0.5) * cell;

@@ -1,8 +1,8 @@
 //! Loss above, accuracy and F1 below, over the steps.
 
 use super::drawing::{Anchor, Axes, BLUE, FAINT, GREEN, Stroke, Svg, VERMILLION};
-use crate::series::ticks::round_bounds;
-use crate::series::{Curve, History};
+use crate::run::metric_series::ticks::round_bounds;
+use crate::run::metric_series::{Curve, History};
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 64.0;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::run::journal::{JOURNAL, Journal};
-use crate::train::fixtures::{ending, run, step};
+use crate::core::train::fixtures::{ending, run, step};
 
 fn drawn(events: &[TrainEvent]) -> Result<Vec<Figure>, FigureError> {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,0 +1,106 @@
+//! `nsmc-tui bench`.
+
+use super::saved;
+use crate::run::bench::step::{StepCost, Work};
+use crate::run::bench::{predict, screen, step};
+use crate::cli::flags::BenchFlags;
+use crate::core::engine::EngineOptions;
+use crate::core::model::ModelConfig;
+use crate::core::model::config::EMBEDDED;
+use crate::core::text::sanitize_for_terminal;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::Path;
+
+pub fn run(flags: &BenchFlags, out: &mut impl Write) -> anyhow::Result<()> {
+    let lengths = if flags.lengths.is_empty() {
+        vec![flags.length; flags.per_device_train_batch_size]
+    } else {
+        flags.lengths.clone()
+    };
+    let longest = lengths.iter().copied().max().unwrap_or(0);
+    let engine = EngineOptions {
+        gradient_checkpointing: flags.gradient_checkpointing,
+        ..flags.compute.options()
+    };
+    let work = Work { lengths, steps: flags.steps, warmup: flags.warmup, engine };
+    let config = config(flags, longest)?;
+    let cost = step::measure(config, &work)?;
+    if let Some(note) = &cost.note {
+        eprintln!("{}", sanitize_for_terminal(note));
+    }
+    let answers = flags.predict.map(|count| predict::measure(count, &engine)).transpose()?;
+    let screen = flags
+        .screen
+        .map(|rounds| screen::measure(rounds, 100, cost.threads, |what| eprintln!("{what}")))
+        .transpose()?;
+    if flags.json {
+        let mut all = serde_json::to_value(&cost)?;
+        all["predict"] = json!(answers);
+        all["screen"] = json!(screen);
+        writeln!(out, "{all}")?;
+        return Ok(());
+    }
+    write_step(&cost, out)?;
+    if let Some(answers) = answers {
+        let one = answers.one_ms;
+        writeln!(out, "\nasked by {}", answers.device)?;
+        writeln!(out, "  one review          {:9.2} ms on one thread", one.median)?;
+        writeln!(out, "  32 at a time        {:9.0} reviews/s", answers.reviews_per_second)?;
+    }
+    if let Some(screen) = screen {
+        let ((columns, rows), rounds) = (screen.size, screen.rounds.len());
+        writeln!(out, "\nthe dashboard, {columns}x{rows}, {rounds} rounds")?;
+        writeln!(out, "  a step without it   {:9.2} ms", screen.without_ms_per_step)?;
+        writeln!(out, "  a step with it      {:9.2} ms", screen.with_ms_per_step)?;
+        writeln!(out, "  it costs            {:9.1} %", 100.0 * screen.cost)?;
+        writeln!(out, "  it sends            {:9.1} kB/s", screen.bytes_per_second / 1e3)?;
+    }
+    Ok(())
+}
+
+/// The shape that was asked for, with positions for the longest review.
+fn config(flags: &BenchFlags, longest: usize) -> anyhow::Result<ModelConfig> {
+    let mut overrides: Vec<(String, Value)> = Vec::new();
+    for (name, value) in [
+        ("num_hidden_layers", flags.layers),
+        ("hidden_size", flags.hidden_size),
+        ("num_attention_heads", flags.heads),
+        ("intermediate_size", flags.intermediate_size),
+        ("vocab_size", flags.vocab_size),
+    ] {
+        overrides.extend(value.map(|value| (name.to_owned(), json!(value))));
+    }
+    if let Some(name) = &flags.model_name_or_path {
+        let folder = saved::locate(name, &flags.revision)?;
+        return Ok(ModelConfig::read(&folder.join("config.json"), &overrides)?);
+    }
+    let positions = longest.max(512);
+    overrides.push(("max_position_embeddings".to_owned(), json!(positions)));
+    Ok(ModelConfig::parse(EMBEDDED, Path::new("config.json"), &overrides)?)
+}
+
+fn write_step(cost: &StepCost, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "{}", cost.model)?;
+    writeln!(out, "{} reviews, {} tokens a step, {}", cost.batch_size, cost.tokens, cost.device)?;
+    let mut line = |name: &str, value: f64, unit: &str| -> std::io::Result<()> {
+        writeln!(out, "  {name:<19} {value:9.2} {unit}")
+    };
+    line("step", cost.step_ms.median, "ms")?;
+    if let Some(parts) = cost.parts_ms {
+        line("  forward", parts.forward, "ms")?;
+        line("  backward", parts.backward, "ms")?;
+        line("  optimizer", parts.optimizer, "ms")?;
+        line("  other", parts.other, "ms")?;
+        line("data, meanwhile", parts.data, "ms")?;
+    }
+    line("tokens", cost.tokens_per_second, "a second")?;
+    if let (Some(peak), Some(share)) = (cost.matmul_gflops, cost.achieved_share) {
+        line("matrix product", peak, "GFLOP/s alone")?;
+        line("reached of that", 100.0 * share, "%")?;
+    }
+    if let Some(bytes) = cost.peak_memory_bytes {
+        line("memory at most", bytes as f64 / f64::from(1 << 20), "MiB")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! `nsmc-tui data`.
+
+use super::saved;
+use crate::cli::flags::DataFlags;
+use crate::core::data::Sample;
+use crate::core::data::summary::{Summary, histogram, summarize};
+use crate::core::text::{truncate_width, to_json};
+use crate::run::worker::dataset::{Dataset, Wanted};
+use serde::Serialize;
+use std::io::Write;
+
+#[derive(Serialize)]
+struct Both {
+    train: Summary,
+    eval: Summary,
+}
+
+pub fn run(flags: &DataFlags, out: &mut impl Write) -> anyhow::Result<()> {
+    let tokenizer = saved::tokenizer(flags.model_name_or_path.as_deref(), &flags.revision)?;
+    let wanted = Wanted {
+        train: &flags.train_source,
+        eval: &flags.eval_source,
+        columns: &flags.columns,
+        shuffle_seed: flags.shuffle_seed,
+    };
+    let corpus = Dataset::read(&wanted, None, &mut saved::progress())?;
+    if corpus.skipped > 0 {
+        eprintln!("bad rows left out: {}", corpus.skipped);
+    }
+    let (train, eval, names) = (corpus.train, corpus.eval, corpus.classes.names());
+    let both = Both {
+        train: summarize(&train, &tokenizer, flags.ids)?,
+        eval: summarize(&eval, &tokenizer, flags.ids)?,
+    };
+    if flags.json {
+        writeln!(out, "{}", to_json(&both)?)?;
+        return Ok(());
+    }
+    write_summary("train", &both.train, &train, names, out)?;
+    writeln!(out)?;
+    write_summary("eval", &both.eval, &eval, names, out)?;
+    Ok(())
+}
+
+fn write_summary(
+    name: &str,
+    summary: &Summary,
+    reviews: &[Sample],
+    names: &[String],
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    write!(out, "{name}: {} reviews", summary.rows)?;
+    for (class, name) in names.iter().enumerate() {
+        let count = reviews.iter().filter(|review| review.label as usize == class).count();
+        let share = 100.0 * count as f64 / summary.rows.max(1) as f64;
+        write!(out, ", {count} {name} ({share:.1} %)")?;
+    }
+    writeln!(out, ", {:.1} % with [UNK]", 100.0 * summary.unk_share)?;
+    if let Some(ids) = &summary.ids {
+        for id in ids {
+            writeln!(out, "{}", truncate_width(id, 40))?;
+        }
+        return Ok(());
+    }
+    for (unit, lengths) in [("characters", &summary.characters), ("tokens", &summary.tokens)] {
+        let mean = lengths.iter().sum::<usize>() as f64 / lengths.len().max(1) as f64;
+        let longest = lengths.iter().max().copied().unwrap_or(0);
+        writeln!(out, "  length in {unit}: mean {mean:.1}, longest {longest}")?;
+        let bins = histogram(lengths, 10);
+        let highest = bins.iter().map(|bin| bin.2).max().unwrap_or(1).max(1);
+        for (from, to, count) in bins {
+            let bar = "█".repeat((count * 40).div_ceil(highest));
+            writeln!(out, "    {from:>4}-{:<4} {bar} {count}", to - 1)?;
+        }
+    }
+    writeln!(out, "  the first reviews:")?;
+    for review in reviews.iter().take(5) {
+        let document = truncate_width(&review.document, 60);
+        writeln!(out, "    {}  {}  {document}", review.label, truncate_width(&review.id, 12))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! `nsmc-tui figures`.
+
+use crate::cli::flags::FiguresFlags;
+use crate::run::figures;
+use crate::core::text::sanitize_for_terminal;
+use anyhow::Context;
+use std::io::Write;
+use std::path::Path;
+
+pub fn run(flags: &FiguresFlags, out: &mut impl Write) -> anyhow::Result<()> {
+    let folder = if flags.run.is_dir() {
+        flags.run.as_path()
+    } else {
+        flags.run.parent().unwrap_or(Path::new(""))
+    };
+    let to = flags.to.as_deref().unwrap_or(folder);
+    if let Some(to) = &flags.to {
+        let name = sanitize_for_terminal(&to.display().to_string()).into_owned();
+        std::fs::create_dir_all(to)
+            .with_context(|| format!("{name}: no folder can be made there"))?;
+    }
+    for file in figures::write(&flags.run, to)? {
+        writeln!(out, "{}", sanitize_for_terminal(&file.display().to_string()))?;
+    }
+    Ok(())
+}

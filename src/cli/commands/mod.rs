@@ -1,0 +1,139 @@
+//! What each subcommand does.
+
+mod bench;
+mod dashboard;
+mod data;
+mod evaluate;
+mod figures;
+mod predict;
+mod replay;
+mod runs;
+mod saved;
+mod tokenize;
+mod train;
+
+use crate::cli::flags::{Cli, Command};
+use crate::core::data::{Split, nsmc};
+use crate::cli::text_output::is_broken_pipe;
+use crate::core::text::sanitize_for_terminal;
+use crate::core::tokenizer::vocabulary;
+use clap::CommandFactory;
+use std::io::{BufRead, Read, Write};
+use std::process::ExitCode;
+
+/// The longest line of standard input that is read.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// Runs what the command line asks for. The exit code is 0 if all went well, 1 if something went
+/// wrong, 2 if the command line was not understood, and 128 and the signal's number if a signal
+/// stopped a run.
+pub fn main() -> ExitCode {
+    let cli = match crate::cli::flags::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout with code 0, errors to stderr with code 2.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {}", sanitize_for_terminal(&format!("{error:#}")));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    match cli.command {
+        None => return train::run(cli.train, out),
+        Some(Command::Train(flags)) => return train::run(*flags, out),
+        Some(Command::Replay(flags)) => return replay::run(&flags, out),
+        Some(Command::Runs(flags)) => return runs::run(&flags, out),
+        Some(Command::Figures(flags)) => figures::run(&flags, &mut out)?,
+        Some(Command::Evaluate(flags)) => evaluate::run(&flags, &mut out)?,
+        Some(Command::Predict(flags)) => predict::run(&flags, &mut out)?,
+        Some(Command::Data(flags)) => data::run(&flags, &mut out)?,
+        Some(Command::Tokenize(flags)) => tokenize::run(&flags, &mut out)?,
+        Some(Command::Bench(flags)) => bench::run(&flags, &mut out)?,
+        Some(Command::Completions { shell }) => {
+            let mut command = Cli::command();
+            clap_complete::generate(shell, &mut command, "nsmc-tui", &mut out);
+        }
+        Some(Command::Man) => manual(&mut out)?,
+        Some(Command::TrainTokenizer { vocab_size }) => {
+            let rows = nsmc::load(Split::Train)?.rows;
+            let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
+            writeln!(out, "{}", vocabulary::train(&texts, vocab_size)?.to_json()?)?;
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The manual page: the program's own and one section for each command.
+fn manual(out: &mut impl Write) -> std::io::Result<()> {
+    let mut command = Cli::command();
+    command.build();
+    clap_mangen::Man::new(command.clone()).render(out)?;
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let page = clap_mangen::Man::new(command.clone());
+        let name = command.get_name().to_uppercase();
+        writeln!(out, ".SH \"NSMC\\-TUI {name}\"")?;
+        page.render_description_section(out)?;
+        page.render_options_section(out)?;
+    }
+    Ok(())
+}
+
+/// Calls `f` with the arguments' texts; without any, with lines of standard input, as many at a
+/// time as have arrived.
+fn each_text(
+    arguments: &[String],
+    mut f: impl FnMut(&[&str]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    const AT_A_TIME: usize = 32;
+    if !arguments.is_empty() {
+        let texts: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        return texts.chunks(AT_A_TIME).try_for_each(f);
+    }
+    if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        eprintln!("Type a sentence and press Enter; Ctrl-D ends.");
+    }
+    let mut input = std::io::BufReader::new(std::io::stdin().lock());
+    let mut number = 0;
+    loop {
+        let mut lines: Vec<String> = Vec::new();
+        let mut problem = None;
+        while lines.len() < AT_A_TIME && (lines.is_empty() || input.buffer().contains(&b'\n')) {
+            let mut line = Vec::new();
+            if Read::take(&mut input, LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            number += 1;
+            let long = line.len() as u64 >= LONGEST_LINE;
+            match String::from_utf8(line) {
+                Ok(line) if !long => lines.push(line.trim_end_matches(['\n', '\r']).to_owned()),
+                Ok(_) => problem = Some(format!("a line longer than {LONGEST_LINE} bytes")),
+                Err(_) => {
+                    problem = Some("invalid UTF-8; mend the line and go on from it".to_owned());
+                }
+            }
+            if problem.is_some() {
+                break;
+            }
+        }
+        // What came before a bad line is still answered.
+        if let Some(problem) = problem {
+            f(&lines.iter().map(String::as_str).collect::<Vec<_>>())?;
+            anyhow::bail!("standard input:{number}: {problem}");
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        f(&lines.iter().map(String::as_str).collect::<Vec<_>>())?;
+    }
+}

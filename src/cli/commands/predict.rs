@@ -1,0 +1,26 @@
+//! `nsmc-tui predict`.
+
+use super::{each_text, saved};
+use crate::cli::flags::PredictFlags;
+use crate::core::predict::classify;
+use crate::core::text::{sanitize_for_terminal, to_json};
+use std::io::Write;
+
+pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
+    let loaded = saved::load(&flags.model)?;
+    let mut engine = saved::engine(&loaded.model, &flags.compute, flags.int8)?;
+    let labels = &loaded.model.config().labels;
+    each_text(&flags.texts, |texts| {
+        let predictions =
+            classify(engine.as_mut(), labels, &loaded.tokenizer, texts, loaded.max_seq_length)?;
+        for prediction in predictions {
+            if flags.json {
+                writeln!(out, "{}", to_json(&prediction)?)?;
+            } else {
+                let text = sanitize_for_terminal(&prediction.text);
+                writeln!(out, "{}\t{:.4}\t{text}", prediction.label, prediction.score)?;
+            }
+        }
+        Ok(out.flush()?)
+    })
+}

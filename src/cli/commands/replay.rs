@@ -1,0 +1,68 @@
+//! `nsmc-tui replay`.
+
+use super::dashboard;
+use crate::screen::app::State;
+use crate::screen::app::replay::Replay;
+use crate::cli::flags::ReplayFlags;
+use crate::cli::text_output::Lines;
+use crate::run::journal::JOURNAL;
+use crate::run::recording::Recording;
+use crate::core::text::to_json;
+use crate::core::train::TrainEvent;
+use crate::screen::terminal::Leaving;
+use crate::run::worker::{Activity, Report, Source, replay};
+use anyhow::bail;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
+    let recording = Recording::open(&flags.run)?;
+    let worker = replay::start(&recording, flags.speed)?;
+    let code = if flags.json || flags.plain || !dashboard::has_room() {
+        tell(&worker.source, flags.json, &mut out)?;
+        ExitCode::SUCCESS
+    } else {
+        let folder = if flags.run.is_dir() {
+            Some(flags.run.clone())
+        } else {
+            let is_journal = flags.run.file_name().is_some_and(|name| name == JOURNAL);
+            flags.run.parent().filter(|_| is_journal).map(|folder| Path::new(".").join(folder))
+        };
+        let mut replay = Replay::new(flags.speed);
+        replay.folder = folder;
+        let state = State { replay: Some(replay), ..State::default() };
+        match dashboard::show(&worker.source, flags.display, state)?.0 {
+            Leaving::Quit | Leaving::HungUp => ExitCode::SUCCESS,
+            Leaving::Signalled(number) => ExitCode::from(128 + number),
+            Leaving::Panicked => bail!("the dashboard failed"),
+        }
+    };
+    worker.join();
+    Ok(code)
+}
+
+/// Tells the run as the run itself did.
+fn tell(source: &Source, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut lines = Lines::default();
+    let mut ended = false;
+    for report in &source.reports {
+        match report {
+            Report::Event(event) => {
+                ended |= matches!(event, TrainEvent::Finished(_) | TrainEvent::Failed(_));
+                if json {
+                    writeln!(out, "{}", to_json(&event)?)?;
+                    out.flush()?;
+                } else {
+                    lines.write(&event, out)?;
+                }
+            }
+            Report::Activity(Activity::Idle) => break,
+            _ => {}
+        }
+    }
+    if !ended && !json {
+        eprintln!("Here the journal ends: the run was cut off, or still goes on.");
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! `nsmc-tui runs`.
+
+use super::dashboard;
+use crate::screen::app::runs::Runs;
+use crate::screen::app::{Page, State};
+use crate::cli::flags::RunsFlags;
+use crate::run::run_index::{Found, find, summarise};
+use crate::run::selection::{compare, fits, told, worth_telling};
+use crate::run::summary::clock;
+use crate::core::text::{padded, sanitize_for_terminal, right_aligned, to_json};
+use crate::screen::terminal::Leaving;
+use crate::run::worker::run_index;
+use anyhow::{Context, bail};
+use std::io::Write;
+use std::process::ExitCode;
+use unicode_width::UnicodeWidthStr;
+
+pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
+    let shown = sanitize_for_terminal(&flags.folder.display().to_string()).into_owned();
+    // Known at once, whichever way the runs are shown.
+    let folders = find(&flags.folder).with_context(|| {
+        format!("{shown}: cannot be read; name a folder with runs (--output-dir) in it or below it")
+    })?;
+    if !(flags.json || flags.plain) && dashboard::has_room() {
+        let worker = catalogue::start(flags.folder.clone())?;
+        let runs = Runs::new(shown, flags.sort, flags.reverse, &flags.filter);
+        let state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
+        let leaving = dashboard::show(&worker.source, flags.display, state)?.0;
+        worker.join();
+        return match leaving {
+            Leaving::Quit | Leaving::HungUp => Ok(ExitCode::SUCCESS),
+            Leaving::Signalled(number) => Ok(ExitCode::from(128 + number)),
+            Leaving::Panicked => bail!("the dashboard failed"),
+        };
+    }
+    let found = folders.iter().filter_map(|folder| summarise(&flags.folder, folder));
+    let mut found: Vec<Found> = found.filter(|found| fits(found, &flags.filter)).collect();
+    found.sort_by(|one, other| compare(one, other, flags.sort));
+    if flags.reverse {
+        found.reverse();
+    }
+    for unreadable in found.iter().filter_map(|found| found.summary.as_ref().err()) {
+        eprintln!("{}: {}", unreadable.run, unreadable.reason);
+    }
+    if flags.json {
+        for summary in found.iter().filter_map(|found| found.summary.as_ref().ok()) {
+            writeln!(out, "{}", to_json(summary)?)?;
+        }
+    } else if found.is_empty() && !folders.is_empty() {
+        eprintln!("{shown}: none of {} runs has these words", folders.len());
+    } else if found.is_empty() {
+        eprintln!("{shown}: no runs; nsmc-tui train makes one in its --output-dir");
+    } else {
+        write_table(&found, &mut out)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line a run; the last column has the settings that tell it from the others.
+fn write_table(found: &[Found], out: &mut impl Write) -> std::io::Result<()> {
+    let runs: Vec<_> = found.iter().filter_map(|found| found.summary.as_ref().ok()).collect();
+    let names = worth_telling(&runs);
+    let head = ["RUN", "STATUS", "STEP", "ACCURACY", "F1", "EVAL_LOSS", "TIME", "WRITTEN"];
+    let mut lines = vec![(head.map(str::to_owned), "SETTINGS".to_owned())];
+    for run in &runs {
+        let figure = |value: Option<f64>| {
+            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
+        };
+        let best = run.best.as_ref();
+        let cells = [
+            run.run.clone(),
+            run.status.name().to_owned(),
+            format!("{}/{}", run.step, run.max_steps),
+            figure(best.map(|best| best.eval_accuracy)),
+            figure(best.map(|best| best.eval_f1)),
+            figure(run.lowest_eval_loss),
+            clock(run.seconds),
+            run.when.clone(),
+        ];
+        lines.push((cells, told(run, &names)));
+    }
+    let width = |column: usize| lines.iter().map(|(cells, _)| cells[column].width()).max();
+    let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();
+    for (cells, settings) in &lines {
+        for (column, cell) in cells.iter().enumerate() {
+            // Names and words stand at the left, figures at the right.
+            let is_figure = (2..7).contains(&column);
+            let align = if is_figure { right_aligned } else { padded };
+            write!(out, "{}  ", align(cell, widths[column]))?;
+        }
+        writeln!(out, "{settings}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! The Naver sentiment movie corpus v1.0 (CC0 1.0), embedded whole.
+//!
+//! The two files are the published ones, bit for bit, compressed with `zstd --ultra -22`. They
+//! are decompressed only when a split is asked for.
+
+use super::open::ZstdDecoder;
+use super::table::{Columns, Table, read_one};
+use super::{DataError, Split, tsv};
+use std::io::BufReader;
+use std::path::Path;
+
+const TRAIN: &[u8] = include_bytes!("../../../assets/nsmc/ratings_train.txt.zst");
+const TEST: &[u8] = include_bytes!("../../../assets/nsmc/ratings_test.txt.zst");
+
+/// Reads one split of the embedded corpus.
+///
+/// # Errors
+/// Only if the program file itself is damaged.
+pub fn load(split: Split) -> Result<Table, DataError> {
+    let (name, compressed) = match split {
+        Split::Train => ("ratings_train.txt", TRAIN),
+        Split::Test => ("ratings_test.txt", TEST),
+    };
+    let name = Path::new("embedded NSMC").join(name);
+    let lines = BufReader::new(ZstdDecoder::new(compressed));
+    read_one(&name, &Columns::default(), false, |sink| tsv::read(lines, sink))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::data::sampling::sample_indices;
+    use crate::core::data::table::Row;
+
+    #[test]
+    fn the_splits_are_whole() -> Result<(), DataError> {
+        // Counts from the corpus's own README and a count of the published files.
+        let (train, test) = (load(Split::Train)?, load(Split::Test)?);
+        assert!(train.is_nsmc && test.is_nsmc);
+        let (train, test) = (train.rows, test.rows);
+        assert_eq!((train.len(), test.len()), (150_000, 50_000));
+        let positives = |rows: &[Row]| rows.iter().filter(|row| row.label == "1").count();
+        assert_eq!((positives(&train), positives(&test)), (74_827, 25_173));
+        let empty = |rows: &[Row]| rows.iter().filter(|row| row.text.is_empty()).count();
+        assert_eq!((empty(&train), empty(&test)), (5, 3));
+        Ok(())
+    }
+
+    #[test]
+    fn the_sample_is_the_tutorials() -> anyhow::Result<()> {
+        let reference: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/reference/sample_2000.json"))?;
+        for (key, split) in [("train", Split::Train), ("test", Split::Test)] {
+            let expected: Vec<String> = serde_json::from_value(reference[key]["ids"].clone())?;
+            assert_eq!(expected.len(), 2000);
+            let rows = load(split)?.rows;
+            let ours: Vec<&str> = sample_indices(rows.len(), Some(2000), 42)
+                .into_iter()
+                .map(|i| rows[i].id.as_str())
+                .collect();
+            assert_eq!(ours, expected, "{key}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,265 @@
+use super::*;
+use crate::core::data::table::{Columns, Table, read_one};
+use parquet::basic::Compression;
+use parquet::data_type::{
+    BoolType, ByteArrayType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, Int32Type,
+    Int64Type,
+};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
+use parquet::schema::parser::parse_message_type;
+use proptest::prelude::*;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The values of a column in one row group.
+enum Data {
+    Bytes(Vec<Option<Vec<u8>>>),
+    Int32(Vec<Option<i32>>),
+    Int64(Vec<Option<i64>>),
+    Bool(Vec<Option<bool>>),
+    Double(Vec<Option<f64>>),
+    Fixed(Vec<Option<[u8; 2]>>),
+}
+
+fn texts(values: &[&str]) -> Data {
+    Data::Bytes(values.iter().map(|value| Some(value.as_bytes().to_vec())).collect())
+}
+
+/// The values that are there and, for a column that may hold nulls, each row's level.
+fn split<V: Clone>(values: &[Option<V>], optional: bool) -> (Vec<V>, Option<Vec<i16>>) {
+    let levels = values.iter().map(|value| i16::from(value.is_some())).collect();
+    (values.iter().flatten().cloned().collect(), optional.then_some(levels))
+}
+
+impl Data {
+    fn write(&self, column: &mut SerializedColumnWriter<'_>, optional: bool) {
+        let written = match self {
+            Self::Bytes(values) => {
+                let (values, levels) = split(values, optional);
+                let values: Vec<ByteArray> = values.into_iter().map(ByteArray::from).collect();
+                column.typed::<ByteArrayType>().write_batch(&values, levels.as_deref(), None)
+            }
+            Self::Int32(values) => {
+                let (values, levels) = split(values, optional);
+                column.typed::<Int32Type>().write_batch(&values, levels.as_deref(), None)
+            }
+            Self::Int64(values) => {
+                let (values, levels) = split(values, optional);
+                column.typed::<Int64Type>().write_batch(&values, levels.as_deref(), None)
+            }
+            Self::Bool(values) => {
+                let (values, levels) = split(values, optional);
+                column.typed::<BoolType>().write_batch(&values, levels.as_deref(), None)
+            }
+            Self::Double(values) => {
+                let (values, levels) = split(values, optional);
+                column.typed::<DoubleType>().write_batch(&values, levels.as_deref(), None)
+            }
+            Self::Fixed(values) => {
+                let (values, levels) = split(values, optional);
+                let values: Vec<FixedLenByteArray> =
+                    values.iter().map(|value| ByteArray::from(&value[..]).into()).collect();
+                column.typed::<FixedLenByteArrayType>().write_batch(
+                    &values,
+                    levels.as_deref(),
+                    None,
+                )
+            }
+        };
+        written.expect("values that fit the column");
+    }
+}
+
+fn written(schema: &str, properties: WriterPropertiesBuilder, groups: &[Vec<Data>]) -> File {
+    let file = tempfile::tempfile().expect("a file");
+    let schema = Arc::new(parse_message_type(schema).expect("a schema"));
+    let copy = file.try_clone().expect("another handle");
+    let properties = Arc::new(properties.build());
+    let mut writer =
+        SerializedFileWriter::new(copy, Arc::clone(&schema), properties).expect("a writer");
+    for columns in groups {
+        let mut group = writer.next_row_group().expect("a row group");
+        for (data, field) in columns.iter().zip(schema.get_fields()) {
+            let mut column = group.next_column().expect("a column").expect("as in the schema");
+            data.write(&mut column, field.is_optional());
+            column.close().expect("a column");
+        }
+        group.close().expect("a row group");
+    }
+    writer.close().expect("a file");
+    file
+}
+
+fn parse(file: File, skip: bool) -> Result<Table, DataError> {
+    read_one(Path::new("a.parquet"), &Columns::default(), skip, |sink| read(file, sink))
+}
+
+fn parse_bytes(bytes: &[u8]) -> Result<Table, DataError> {
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(bytes).expect("room on the disk");
+    parse(file, true)
+}
+
+/// A file of the one text "t" with this label, in a column of this kind.
+fn labelled(kind: &str, label: Data) -> Result<Table, DataError> {
+    let schema = format!("message m {{ REQUIRED BYTE_ARRAY text (UTF8); {kind}; }}");
+    parse(written(&schema, WriterProperties::builder(), &[vec![texts(&["t"]), label]]), false)
+}
+
+#[test]
+fn labels_may_be_of_any_plain_type() -> Result<(), DataError> {
+    for (kind, data, label) in [
+        ("REQUIRED INT32 label", Data::Int32(vec![Some(-3)]), "-3"),
+        ("OPTIONAL INT32 label (INT_8)", Data::Int32(vec![Some(5)]), "5"),
+        ("OPTIONAL INT64 label", Data::Int64(vec![Some(4)]), "4"),
+        ("OPTIONAL BOOLEAN label", Data::Bool(vec![Some(true)]), "true"),
+        ("REQUIRED DOUBLE label", Data::Double(vec![Some(1.0)]), "1"),
+        ("OPTIONAL BYTE_ARRAY label (UTF8)", texts(&[" 긍정"]), "긍정"),
+    ] {
+        let rows = labelled(kind, data)?.rows;
+        let found: Vec<&str> = rows.iter().map(|row| row.label.as_str()).collect();
+        assert_eq!(found, [label], "{kind}");
+    }
+    let half = labelled("OPTIONAL DOUBLE label", Data::Double(vec![Some(0.5)]));
+    let message = half.map_or_else(|error| error.to_string(), |_| String::new());
+    assert!(message.contains("a.parquet: row 1: expected a class"), "{message}");
+    Ok(())
+}
+
+#[test]
+fn nulls_and_broken_texts_are_bad_rows() -> Result<(), DataError> {
+    let schema = "message m { OPTIONAL BYTE_ARRAY text (UTF8); OPTIONAL INT64 label; }";
+    let text = vec![
+        Some("가\u{1b}".into()),
+        None,
+        Some(b"\xff".to_vec()),
+        Some(vec![b'x'; (1 << 20) + 1]),
+        Some(Vec::new()),
+        Some("끝".into()),
+    ];
+    let label = vec![Some(0), Some(1), Some(1), Some(1), None, Some(1)];
+    let file = || {
+        let columns = vec![Data::Bytes(text.clone()), Data::Int64(label.clone())];
+        written(schema, WriterProperties::builder(), &[columns])
+    };
+    let table = parse(file(), true)?;
+    assert_eq!((table.rows.len(), table.skipped), (2, 4));
+    assert_eq!((&*table.rows[1].id, &*table.rows[1].text), ("6", "끝"));
+    let message = parse(file(), false).map_err(|error| error.to_string());
+    assert!(message.is_err_and(|message| message.contains("a.parquet: row 2: the text is null")));
+    Ok(())
+}
+
+#[test]
+fn rows_go_on_over_groups_pages_and_batches() -> Result<(), DataError> {
+    let count = 2 * AT_A_TIME + 7;
+    let column = |name: &str| {
+        let values = (0..count).map(|n| Some(format!("{name}{}", n % 50).into_bytes()));
+        Data::Bytes(values.collect())
+    };
+    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY] {
+        let properties = WriterProperties::builder()
+            .set_compression(compression)
+            .set_data_page_row_count_limit(100);
+        let schema = "message m { OPTIONAL BYTE_ARRAY label; OPTIONAL BYTE_ARRAY content; \
+                      OPTIONAL INT64 id; }";
+        let ids = || Data::Int64((0..count).map(|n| (n > 0).then_some(n as i64)).collect());
+        let groups = [
+            vec![column("class"), column("text"), ids()],
+            vec![Data::Bytes(Vec::new()), Data::Bytes(Vec::new()), Data::Int64(Vec::new())],
+            vec![column("class"), column("text"), ids()],
+        ];
+        let rows = parse(written(schema, properties, &groups), false)?.rows;
+        assert_eq!(rows.len(), 2 * count);
+        for (n, row) in rows.iter().enumerate() {
+            let in_group = n % count;
+            let id = if in_group == 0 { n + 1 } else { in_group };
+            let expected = (
+                id.to_string(),
+                format!("text{}", in_group % 50),
+                format!("class{}", in_group % 50),
+            );
+            assert_eq!((&row.id, &row.text, &row.label), (&expected.0, &expected.1, &expected.2));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn class_names_are_those_that_datasets_declares() -> Result<(), DataError> {
+    // In the form of what Dataset.to_parquet writes for a column of ClassLabel.
+    let metadata = r#"{"info": {"features": {"text": {"dtype": "string", "_type": "Value"},
+        "label": {"names": ["부정", "긍정\u001b"], "_type": "ClassLabel"}}}}"#;
+    let schema = "message m { OPTIONAL BYTE_ARRAY text (UTF8); OPTIONAL INT64 label; }";
+    let of = |key: &str, value: &str| {
+        let pairs = vec![KeyValue::new(key.to_owned(), value.to_owned())];
+        let properties = WriterProperties::builder().set_key_value_metadata(Some(pairs));
+        let columns = vec![texts(&["t"]), Data::Int64(vec![Some(1)])];
+        parse(written(schema, properties, &[columns]), false)
+    };
+    let names = of("huggingface", metadata)?.declared_names;
+    assert_eq!(names, Some(vec!["부정".to_owned(), "긍정�".to_owned()]));
+    assert_eq!(of("pandas", metadata)?.declared_names, None);
+    for broken in ["", "{", "[]", r#"{"info":{"features":{"label":{"names":[1]}}}}"#] {
+        assert_eq!(of("huggingface", broken)?.declared_names, None);
+    }
+    Ok(())
+}
+
+#[test]
+fn columns_of_other_types_are_refused() {
+    let error = |schema: &str, columns: Vec<Data>| {
+        let file = written(schema, WriterProperties::builder(), &[columns]);
+        parse(file, true).map_or_else(|error| error.to_string(), |_| String::new())
+    };
+    let number = error(
+        "message m { REQUIRED INT64 text; REQUIRED INT64 label; }",
+        vec![Data::Int64(vec![Some(1)]), Data::Int64(vec![Some(1)])],
+    );
+    assert!(number.contains("its column text holds INT64 values"), "{number}");
+    assert!(number.contains("--text-column-name"), "{number}");
+    let decimal = error(
+        "message m { REQUIRED BYTE_ARRAY text; REQUIRED INT32 label (DECIMAL(4,1)); }",
+        vec![texts(&["t"]), Data::Int32(vec![Some(10)])],
+    );
+    assert!(decimal.contains("its column label holds INT32 values"), "{decimal}");
+    let fixed = error(
+        "message m { REQUIRED BYTE_ARRAY text; REQUIRED FIXED_LEN_BYTE_ARRAY(2) label; }",
+        vec![texts(&["t"]), Data::Fixed(vec![Some([b'a'; 2])])],
+    );
+    assert!(fixed.contains("its column label holds FIXED_LEN_BYTE_ARRAY"), "{fixed}");
+    let nested = error(
+        "message m { REQUIRED group text { REQUIRED BYTE_ARRAY ko; } REQUIRED INT32 label; }",
+        vec![texts(&["t"]), Data::Int32(vec![Some(1)])],
+    );
+    assert!(nested.contains("its columns are text.ko, label. "), "{nested}");
+}
+
+#[test]
+fn a_file_that_is_cut_short_is_an_error() -> std::io::Result<()> {
+    let schema = "message m { OPTIONAL BYTE_ARRAY text (UTF8); OPTIONAL INT64 label; }";
+    let columns = vec![texts(&["t", "u"]), Data::Int64(vec![Some(1), Some(0)])];
+    let file = written(schema, WriterProperties::builder(), &[columns]);
+    let length = file.metadata()?.len();
+    for kept in (0..length).rev().step_by(7) {
+        file.set_len(kept)?;
+        assert!(parse(file.try_clone()?, true).is_err(), "{kept} of {length} bytes");
+    }
+    let message = parse_bytes(b"").map_or_else(|error| error.to_string(), |_| String::new());
+    assert!(message.contains("a.parquet: not a Parquet file that can be read"), "{message}");
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(parse_bytes(&bytes).is_err());
+        // With what stands at the ends of a Parquet file, they are taken for its description.
+        let length = (bytes.len() as u32).to_le_bytes();
+        let framed = [&b"PAR1"[..], &bytes, &length, b"PAR1"].concat();
+        prop_assert!(parse_bytes(&framed).is_err());
+    }
+}

@@ -1,0 +1,99 @@
+//! What a set of reviews looks like, counted.
+
+use super::Sample;
+use crate::core::tokenizer::{Tokenizer, TokenizerError};
+use serde::Serialize;
+
+/// A review as the summary shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shown {
+    /// The corpus's own identifier.
+    pub id: String,
+    /// The text.
+    pub document: String,
+    /// The class.
+    pub label: u32,
+}
+
+/// The figures of one split.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// How many reviews were taken.
+    pub rows: usize,
+    /// How many of them are labelled 1.
+    pub positives: usize,
+    /// The longest review in tokens, `[CLS]` and `[SEP]` included, before any truncation.
+    pub longest_in_tokens: usize,
+    /// The mean length in tokens, counted likewise.
+    pub mean_tokens: f64,
+    /// The share of reviews that hold at least one `[UNK]`.
+    pub unk_share: f64,
+    /// The first review taken.
+    pub first: Option<Shown>,
+    /// The ids of all reviews taken, in order; only on request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Vec<String>>,
+    /// Lengths in characters, for the histogram.
+    #[serde(skip)]
+    pub characters: Vec<usize>,
+    /// Lengths in tokens, for the histogram.
+    #[serde(skip)]
+    pub tokens: Vec<usize>,
+}
+
+/// Counts a split with the given tokenizer.
+///
+/// # Errors
+/// If a review cannot be tokenized.
+pub fn summarize(
+    rows: &[Sample],
+    tokenizer: &Tokenizer,
+    with_ids: bool,
+) -> Result<Summary, TokenizerError> {
+    let texts: Vec<&str> = rows.iter().map(|r| r.document.as_str()).collect();
+    let encodings = tokenizer.encode_ids(&texts)?;
+    let tokens: Vec<usize> = encodings.iter().map(Vec::len).collect();
+    let unknown = encodings
+        .iter()
+        .filter(|ids| tokenizer.unk_id().is_some_and(|id| ids.contains(&id)))
+        .count();
+    let share = |count: usize| count as f64 / rows.len().max(1) as f64;
+    Ok(Summary {
+        rows: rows.len(),
+        positives: rows.iter().filter(|r| r.label == 1).count(),
+        longest_in_tokens: tokens.iter().copied().max().unwrap_or(0),
+        mean_tokens: share(tokens.iter().sum()),
+        unk_share: share(unknown),
+        first: rows.first().map(|r| Shown {
+            id: r.id.clone(),
+            document: r.document.clone(),
+            label: r.label,
+        }),
+        ids: with_ids.then(|| rows.iter().map(|r| r.id.clone()).collect()),
+        characters: rows.iter().map(|r| r.document.chars().count()).collect(),
+        tokens,
+    })
+}
+
+/// Counts of lengths in equal bins: `(from, up to but not including, count)`.
+pub fn histogram(lengths: &[usize], bins: usize) -> Vec<(usize, usize, usize)> {
+    let longest = lengths.iter().copied().max().unwrap_or(0);
+    let width = (longest + 1).div_ceil(bins.max(1)).max(1);
+    let mut counts = vec![0; longest / width + 1];
+    for length in lengths {
+        counts[length / width] += 1;
+    }
+    counts.into_iter().enumerate().map(|(i, count)| (i * width, (i + 1) * width, count)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_counts_everything_once() {
+        let bins = histogram(&[0, 1, 5, 9, 9, 10], 4);
+        assert_eq!(bins, [(0, 3, 2), (3, 6, 1), (6, 9, 0), (9, 12, 3)]);
+        assert_eq!(histogram(&[], 4), [(0, 1, 0)]);
+    }
+}

@@ -1,0 +1,145 @@
+//! From what was asked for to what computes.
+
+use super::device::DeviceChoice;
+use super::fused::FusedEngine;
+use super::reference::ReferenceEngine;
+use super::{Engine, EngineError, EngineOptions, EngineResult, Ops};
+use crate::core::model::SequenceClassifier;
+use crate::core::ops::Cpu;
+
+/// An engine for `model`.
+///
+/// # Errors
+/// If the machine that is asked for is not there, has no room, or cannot do what is asked of it.
+pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResult<Box<dyn Engine>> {
+    if options.bf16 && options.tf32 {
+        return Err(EngineError("--bf16 and --tf32 exclude each other".to_owned()));
+    }
+    let on_card = matches!(options.device, DeviceChoice::Cuda(_)) || options.bf16 || options.tf32;
+    if options.int8 && (options.ops == Ops::Reference || on_card) {
+        let why = "--int8 is for the CPU's fused operations";
+        return Err(EngineError(why.to_owned()));
+    }
+    if options.ops == Ops::Reference {
+        if matches!(options.device, DeviceChoice::Cuda(_)) {
+            let why = "--ops plain computes on the CPU; leave out --device cuda";
+            return Err(EngineError(why.to_owned()));
+        }
+        if options.bf16 || options.tf32 {
+            let why = "--ops plain computes in float32; leave out --bf16 and --tf32";
+            return Err(EngineError(why.to_owned()));
+        }
+        return Ok(Box::new(ReferenceEngine::new(model, options.threads)?));
+    }
+    match options.device {
+        DeviceChoice::Cuda(number) => gpu(model, options, number),
+        DeviceChoice::Cpu if options.bf16 || options.tf32 => Err(EngineError(
+            "--bf16 and --tf32 are for a GPU; the CPU computes in float32".to_owned(),
+        )),
+        DeviceChoice::Cpu => cpu(model, options, None),
+        DeviceChoice::Auto if options.int8 => cpu(model, options, None),
+        DeviceChoice::Auto => match gpu(model, options, 0) {
+            Ok(engine) => Ok(engine),
+            // A build without GPUs was chosen; a build with them that finds none is worth a word.
+            Err(error) => {
+                let missed = cfg!(feature = "cuda") || options.bf16 || options.tf32;
+                let note = missed.then(|| format!("the CPU computes, in float32: {}", error.0));
+                cpu(model, options, note)
+            }
+        },
+    }
+}
+
+fn cpu(
+    model: &SequenceClassifier,
+    options: &EngineOptions,
+    note: Option<String>,
+) -> EngineResult<Box<dyn Engine>> {
+    let cpu = Cpu::new(options.threads)?;
+    let name = threads_in_words(cpu.threads());
+    let mut engine = FusedEngine::new(cpu, model, options.gradient_checkpointing, name)?;
+    if options.int8 {
+        engine.quantize()?;
+    }
+    Ok(Box::new(engine.with_note(note)))
+}
+
+#[cfg(feature = "cuda")]
+fn gpu(
+    model: &SequenceClassifier,
+    options: &EngineOptions,
+    number: usize,
+) -> EngineResult<Box<dyn Engine>> {
+    use crate::core::ops::cuda::nvidia::Nvidia;
+    use crate::core::ops::cuda::{CudaBackend, Precision};
+    let precision = match (options.bf16, options.tf32) {
+        (true, _) => Precision::Half,
+        (_, true) => Precision::Tf32,
+        _ => Precision::Full,
+    };
+    let card = Nvidia::new(number, precision)?;
+    let in_words = match precision {
+        Precision::Half => "bf16",
+        Precision::Tf32 => "tf32",
+        Precision::Full => "float32",
+    };
+    let name = format!("cuda:{number}, {}, {in_words}", card.report().name);
+    let backend = CudaBackend::new(card);
+    Ok(Box::new(FusedEngine::new(backend, model, options.gradient_checkpointing, name)?))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn gpu(_: &SequenceClassifier, _: &EngineOptions, _: usize) -> EngineResult<Box<dyn Engine>> {
+    let why = "this build has no GPUs; build it with --features cuda";
+    Err(EngineError(why.to_owned()))
+}
+
+/// The CPU, as the settings' table has it.
+pub(super) fn threads_in_words(threads: usize) -> String {
+    format!("cpu, {threads} thread{}", if threads == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::{ModelConfig, Weights};
+
+    #[test]
+    fn what_cannot_be_is_refused_with_a_remedy() -> anyhow::Result<()> {
+        let config = ModelConfig::embedded()?;
+        let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
+        let message = |options: EngineOptions| match build(&model, &options) {
+            Ok(engine) => engine.device(),
+            Err(error) => error.0,
+        };
+        let cpu = EngineOptions { device: DeviceChoice::Cpu, threads: 1, ..Default::default() };
+        assert_eq!(message(cpu), "cpu, 1 thread");
+        assert_eq!(message(EngineOptions { threads: 3, ..cpu }), "cpu, 3 threads");
+        let plain = EngineOptions { ops: Ops::Reference, ..cpu };
+        assert_eq!(message(plain), "cpu, 1 thread, plain operations");
+        assert!(message(EngineOptions { bf16: true, ..cpu }).contains("for a GPU"));
+        assert!(message(EngineOptions { bf16: true, tf32: true, ..cpu }).contains("exclude"));
+        assert!(message(EngineOptions { bf16: true, ..plain }).contains("float32"));
+        assert!(message(EngineOptions { int8: true, ..plain }).contains("fused"));
+        let on_card = EngineOptions { device: DeviceChoice::Cuda(0), ..plain };
+        assert!(message(on_card).contains("leave out --device"));
+        // No machine has so many.
+        let far = EngineOptions { device: DeviceChoice::Cuda(99), ..cpu };
+        assert!(build(&model, &far).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn without_a_gpu_the_cpu_computes_and_a_wish_for_one_is_answered() -> anyhow::Result<()> {
+        if cfg!(feature = "cuda") {
+            return Ok(());
+        }
+        let config = ModelConfig::embedded()?;
+        let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
+        let silent = build(&model, &EngineOptions::default())?;
+        assert_eq!(silent.note(), None);
+        let wished = build(&model, &EngineOptions { bf16: true, ..EngineOptions::default() })?;
+        assert!(wished.note().is_some_and(|note| note.contains("--features cuda")));
+        Ok(())
+    }
+}

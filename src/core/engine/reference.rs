@@ -1,0 +1,261 @@
+//! The plain path: candle's own operations, its automatic differentiation, and AdamW as its
+//! authors wrote it. Slow, and easy to trust.
+
+use super::choose::threads_in_words;
+use super::{Engine, EngineError, EngineResult, StepInput, StepOptions, StepTimings};
+use crate::core::data::batching::Batch;
+use crate::core::model::{Parameters, ReferenceNetwork, SequenceClassifier};
+use crate::core::ops::adamw::clip_factor;
+use crate::core::ops::backend::{Moments, StepMetrics, Update};
+use crate::core::ops::cpu::overwrite;
+use crate::core::ops::reference::cross_entropy;
+use crate::core::ops::{AdamWSettings, Dropouts};
+use candle_core::{D, Device, Result, Tensor};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// A model computed by candle.
+pub struct ReferenceEngine {
+    model: SequenceClassifier,
+    network: ReferenceNetwork,
+    pool: ThreadPool,
+    /// candle's own feature `metal`.
+    on_metal: bool,
+    training: Option<Training>,
+}
+
+struct Training {
+    settings: AdamWSettings,
+    decay_everything: bool,
+    step: u64,
+    /// Mean, variance and the last gradient of each parameter.
+    moments: Vec<[Tensor; 3]>,
+    figures: StepMetrics,
+}
+
+/// candle walks its graph by recursion.
+const STACK: usize = 64 << 20;
+
+impl ReferenceEngine {
+    /// `model` on so many threads of the CPU; 0 takes one for each core.
+    ///
+    /// # Errors
+    /// If threads cannot be started.
+    pub fn new(model: &SequenceClassifier, threads: usize) -> Result<Self> {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .stack_size(STACK)
+            .build()
+            .map_err(candle_core::Error::wrap)?;
+        let on_metal = cfg!(feature = "metal");
+        let device = if on_metal { Device::new_metal(0)? } else { Device::Cpu };
+        let network = ReferenceNetwork::new(model, &device)?;
+        Ok(Self { model: model.clone(), network, pool, on_metal, training: None })
+    }
+
+    fn training(&mut self) -> Result<&mut Training> {
+        match &mut self.training {
+            Some(training) => Ok(training),
+            None => candle_core::bail!("training has not begun"),
+        }
+    }
+
+    fn train_on(&mut self, input: &StepInput, options: &StepOptions) -> Result<()> {
+        let Self { model, network, pool, training: Some(training), .. } = self else {
+            candle_core::bail!("training has not begun")
+        };
+        pool.install(|| {
+            training.figures = StepMetrics::default();
+            let mut total: Option<Vec<Tensor>> = None;
+            for (index, batch) in input.batches.iter().enumerate() {
+                let share = batch.size() as f64 / input.examples() as f64;
+                let gradients = training.add(model, network, batch, index, share, options)?;
+                total = Some(match total {
+                    None => gradients,
+                    Some(total) => {
+                        let pairs = total.iter().zip(&gradients);
+                        pairs.map(|(a, b)| a + b).collect::<Result<_>>()?
+                    }
+                });
+            }
+            training.update(model, network, &total.unwrap_or_default(), options.update)
+        })
+    }
+}
+
+impl Training {
+    /// Forward and backward over one batch; the gradient of each parameter.
+    fn add(
+        &mut self,
+        model: &SequenceClassifier,
+        network: &ReferenceNetwork,
+        batch: &Batch,
+        index: usize,
+        share: f64,
+        options: &StepOptions,
+    ) -> Result<Vec<Tensor>> {
+        let dropouts = Dropouts::training_part(options.seed, options.number, index);
+        let logits = network.forward(batch, &dropouts)?;
+        let loss = cross_entropy(&logits, &batch.labels, options.label_smoothing_factor)?;
+        let loss = (loss * share)?;
+        self.figures.loss += f64::from(loss.to_scalar::<f32>()?);
+        self.figures.predicted.extend(logits.argmax(D::Minus1)?.to_vec1::<u32>()?);
+        let gradients = loss.backward()?;
+        let of = |var: &Tensor| match gradients.get(var) {
+            Some(gradient) => gradient.contiguous(),
+            None => var.zeros_like(),
+        };
+        network.variables(model).map(|(_, var)| of(var)).collect()
+    }
+
+    fn update(
+        &mut self,
+        model: &SequenceClassifier,
+        network: &ReferenceNetwork,
+        gradients: &[Tensor],
+        update: Update,
+    ) -> Result<()> {
+        let mut squares = 0f64;
+        for gradient in gradients {
+            let gradient = gradient.to_dtype(candle_core::DType::F64)?;
+            squares += gradient.sqr()?.sum_all()?.to_scalar::<f64>()?;
+        }
+        for (moments, gradient) in self.moments.iter_mut().zip(gradients) {
+            moments[2] = gradient.clone();
+        }
+        self.figures.grad_norm = squares.sqrt();
+        if !self.figures.loss.is_finite() || !self.figures.grad_norm.is_finite() {
+            return Ok(());
+        }
+        self.step += 1;
+        let scale = clip_factor(self.figures.grad_norm, update.max_grad_norm);
+        let AdamWSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
+        let (rate, step) = (update.learning_rate, self.step as f64);
+        for ((parameter, var), [mean, variance, gradient]) in
+            network.variables(model).zip(&mut self.moments)
+        {
+            let gradient = (&*gradient * scale)?;
+            *mean = ((&*mean * beta1)? + (&gradient * (1.0 - beta1))?)?;
+            *variance = ((&*variance * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
+            let unbiased = (&*mean / (1.0 - beta1.powf(step)))?;
+            let deviation = ((&*variance / (1.0 - beta2.powf(step)))?.sqrt()? + epsilon)?;
+            let decays = self.decay_everything || Parameters::decays(&parameter.name);
+            let keep = if decays { 1.0 - rate * weight_decay } else { 1.0 };
+            let kept = (var.as_tensor() * keep)?;
+            var.set(&(kept - ((unbiased / deviation)? * rate)?)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// All numbers of tensors, one after another.
+fn flattened<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f32>> {
+    let mut all = Vec::new();
+    for tensor in tensors {
+        all.extend(tensor.flatten_all()?.to_vec1::<f32>()?);
+    }
+    Ok(all)
+}
+
+impl Engine for ReferenceEngine {
+    fn logits(&mut self, batch: &Batch) -> EngineResult<Vec<f32>> {
+        let Self { network, pool, .. } = self;
+        Ok(pool.install(|| {
+            network.forward(batch, &Dropouts::off())?.detach().flatten_all()?.to_vec1()
+        })?)
+    }
+
+    fn begin_training(
+        &mut self,
+        settings: AdamWSettings,
+        decay_everything: bool,
+    ) -> EngineResult<()> {
+        let nothing = |tensor: &Tensor| -> Result<[Tensor; 3]> {
+            Ok([tensor.zeros_like()?, tensor.zeros_like()?, tensor.zeros_like()?])
+        };
+        let variables = self.network.variables(&self.model);
+        let moments = variables.map(|(_, var)| nothing(var)).collect::<Result<_>>()?;
+        let figures = StepMetrics::default();
+        self.training = Some(Training { settings, decay_everything, step: 0, moments, figures });
+        Ok(())
+    }
+
+    fn step(&mut self, input: &StepInput, options: &StepOptions) -> EngineResult<()> {
+        Ok(self.train_on(input, options)?)
+    }
+
+    fn figures(&mut self) -> EngineResult<StepMetrics> {
+        Ok(self.training()?.figures.clone())
+    }
+
+    fn gradients(&mut self) -> EngineResult<Vec<f32>> {
+        Ok(flattened(self.training()?.moments.iter().map(|[_, _, gradient]| gradient))?)
+    }
+
+    fn store(&mut self) -> EngineResult<()> {
+        let views = self.model.parameters().iter();
+        for ((_, view), (_, var)) in views.zip(self.network.variables(&self.model)) {
+            overwrite(view, &var.flatten_all()?.to_vec1::<f32>()?)?;
+        }
+        Ok(())
+    }
+
+    fn reload(&mut self) -> EngineResult<()> {
+        let views = self.model.parameters().iter();
+        for ((_, view), (_, var)) in views.zip(self.network.variables(&self.model)) {
+            var.set(&view.to_device(var.device())?)?;
+        }
+        Ok(())
+    }
+
+    fn moments(&mut self) -> EngineResult<Moments<'_>> {
+        let training = self.training()?;
+        Ok(Moments {
+            steps: training.step,
+            mean: flattened(training.moments.iter().map(|[mean, ..]| mean))?.into(),
+            variance: flattened(training.moments.iter().map(|[_, variance, _]| variance))?.into(),
+        })
+    }
+
+    fn restore(&mut self, moments: Moments<'static>) -> EngineResult<()> {
+        let count = self.model.parameters().count();
+        let training = self.training()?;
+        if moments.mean.len() != count || moments.variance.len() != count {
+            return Err(EngineError("the optimizer's moments are of another model".to_owned()));
+        }
+        let mut start = 0;
+        for [mean, variance, _] in &mut training.moments {
+            let part = start..start + mean.elem_count();
+            let of = |values: &[f32], like: &Tensor| {
+                Tensor::from_slice(&values[part.clone()], like.shape(), like.device())
+            };
+            (*mean, *variance) = (of(&moments.mean, mean)?, of(&moments.variance, variance)?);
+            start = part.end;
+        }
+        training.step = moments.steps;
+        Ok(())
+    }
+
+    fn measure_parts(&mut self, _: bool) {}
+
+    fn timings(&self) -> Option<StepTimings> {
+        None
+    }
+
+    fn matmul_rate(&mut self) -> EngineResult<Option<f64>> {
+        Ok(None)
+    }
+
+    fn peak_memory(&self) -> Option<usize> {
+        None
+    }
+
+    fn device(&self) -> String {
+        let threads = threads_in_words(self.pool.current_num_threads());
+        let place = if self.on_metal { "metal" } else { threads.as_str() };
+        format!("{place}, plain operations")
+    }
+
+    fn note(&self) -> Option<&str> {
+        None
+    }
+}

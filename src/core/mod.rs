@@ -1,0 +1,12 @@
+//! Training and inference as a library: no command line, no screen.
+
+pub mod atomic_write;
+pub mod config;
+pub mod data;
+pub mod engine;
+pub mod model;
+pub mod ops;
+pub mod predict;
+pub mod text;
+pub mod tokenizer;
+pub mod train;

@@ -1,0 +1,99 @@
+//! The families of encoders that are supported, and what each calls its parts.
+
+use crate::core::text::truncate_width;
+use serde_json::{Map, Value};
+
+/// Hugging Face's `model_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// BERT (Devlin et al., 2019), mBERT among them
+    Bert,
+    /// RoBERTa (Liu et al., 2019), such as `klue/roberta-base`
+    Roberta,
+    /// ELECTRA's discriminator (Clark et al., 2020), such as `monologg/koelectra-base-v3`
+    Electra,
+}
+
+impl Architecture {
+    const ALL: [Self; 3] = [Self::Bert, Self::Roberta, Self::Electra];
+
+    /// The architecture that a `config.json` names: by `model_type`, else by `architectures`,
+    /// else BERT, as in the oldest files.
+    ///
+    /// # Errors
+    /// Names the architecture that is not supported.
+    pub fn of(json: &Map<String, Value>) -> Result<Self, String> {
+        let supported =
+            |name: &str| format!("{name} is not supported; bert, roberta and electra are");
+        if let Some(model_type) = json.get("model_type").and_then(Value::as_str) {
+            let found = Self::ALL.into_iter().find(|known| known.model_type() == model_type);
+            let name = format!("model_type \"{}\"", truncate_width(model_type, 40));
+            return found.ok_or_else(|| supported(&name));
+        }
+        let class = json.get("architectures").and_then(|classes| classes.get(0)?.as_str());
+        let Some(class) = class else {
+            return Ok(Self::Bert);
+        };
+        let found = Self::ALL.into_iter().find(|known| class.starts_with(known.class_prefix()));
+        found.ok_or_else(|| supported(&format!("architecture \"{}\"", truncate_width(class, 40))))
+    }
+
+    /// Its name in `config.json`, which is also the prefix of its encoder's parameters.
+    pub fn model_type(self) -> &'static str {
+        match self {
+            Self::Bert => "bert",
+            Self::Roberta => "roberta",
+            Self::Electra => "electra",
+        }
+    }
+
+    /// Its name in sentences.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Bert => "BERT",
+            Self::Roberta => "RoBERTa",
+            Self::Electra => "ELECTRA",
+        }
+    }
+
+    fn class_prefix(self) -> &'static str {
+        match self {
+            Self::Bert => "Bert",
+            Self::Roberta => "Roberta",
+            Self::Electra => "Electra",
+        }
+    }
+
+    /// transformers' class of a classifier.
+    pub fn class_name(self) -> String {
+        format!("{}ForSequenceClassification", self.class_prefix())
+    }
+
+    /// `pad_token_id` where the file has none.
+    pub(super) fn default_pad_token_id(self) -> u32 {
+        match self {
+            Self::Roberta => 1,
+            Self::Bert | Self::Electra => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(json: &Value) -> Result<Architecture, String> {
+        Architecture::of(json.as_object().unwrap_or(&Map::new()))
+    }
+
+    #[test]
+    fn a_config_names_its_architecture() {
+        assert_eq!(of(&json!({"model_type": "electra"})), Ok(Architecture::Electra));
+        let old = json!({"architectures": ["RobertaForMaskedLM"]});
+        assert_eq!(of(&old), Ok(Architecture::Roberta));
+        assert_eq!(of(&json!({})), Ok(Architecture::Bert));
+        let other = of(&json!({"architectures": ["GPT2LMHeadModel"]}));
+        assert!(other.is_err_and(|message| message.contains("\"GPT2LMHeadModel\"")));
+    }
+}

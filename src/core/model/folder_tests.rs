@@ -1,0 +1,202 @@
+//! Folders that are written and read again, and those that are refused.
+
+use super::*;
+use crate::core::data::batching::Batch;
+use crate::core::atomic_write::Staging;
+use crate::core::model::Architecture;
+use crate::core::model::config::EMBEDDED;
+use crate::core::model::weights::pickle;
+use crate::core::ops::Dropouts;
+use candle_core::{DType, Device};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// A small model's folder.
+struct Folder(TempDir);
+
+impl Folder {
+    fn with_a_model() -> anyhow::Result<(Self, SequenceClassifier)> {
+        let overrides = [
+            ("hidden_size".to_owned(), json!(12)),
+            ("intermediate_size".to_owned(), json!(24)),
+            ("num_hidden_layers".to_owned(), json!(1)),
+        ];
+        let config = ModelConfig::parse(EMBEDDED, Path::new("config.json"), &overrides)?;
+        let model = SequenceClassifier::new(config, Weights::none(), 3)?.0;
+        let folder = Self(tempfile::tempdir()?);
+        let staging = Staging::new(folder.0.path())?;
+        write(staging.path(), &model)?;
+        staging.publish_files("config.json", &[])?;
+        Ok((folder, model))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn config(&self, overrides: &[(String, Value)]) -> Result<ModelConfig, ModelError> {
+        ModelConfig::read(&self.file("config.json"), overrides)
+    }
+
+    fn load(&self) -> Result<(SequenceClassifier, LoadReport), ModelError> {
+        load(self.0.path(), self.config(&[])?, false, 99)
+    }
+
+    fn message(&self) -> String {
+        self.load().map_or_else(|error| error.to_string(), |_| String::new())
+    }
+
+    /// Rewrites the weights, each tensor by `change`.
+    fn rewrite(&self, change: impl Fn(&str, &Tensor) -> (String, Tensor)) -> anyhow::Result<()> {
+        let loaded = candle_core::safetensors::load(self.file(WEIGHTS), &Device::Cpu)?;
+        let changed: HashMap<String, Tensor> =
+            loaded.iter().map(|(name, tensor)| change(name, tensor)).collect();
+        Ok(candle_core::safetensors::save(&changed, self.file(WEIGHTS))?)
+    }
+}
+
+fn logits(model: &SequenceClassifier) -> candle_core::Result<Vec<Vec<f32>>> {
+    let (input_ids, lengths) = (vec![2, 100, 200, 3], vec![4]);
+    let batch = Batch { input_ids, lengths, labels: vec![0], length: 4 };
+    crate::core::model::ReferenceNetwork::new(model, &Device::Cpu)?
+        .forward(&batch, &Dropouts::off())?
+        .to_vec2()
+}
+
+#[test]
+fn a_saved_model_loads_and_answers_the_same() -> anyhow::Result<()> {
+    let (folder, model) = Folder::with_a_model()?;
+    assert!(holds_a_model(folder.0.path()));
+    let (again, report) = folder.load()?;
+    assert_eq!(report, LoadReport::default());
+    assert_eq!(logits(&model)?, logits(&again)?);
+    assert_eq!(std::fs::read_dir(folder.0.path())?.count(), 2, "nothing else is left behind");
+    Ok(())
+}
+
+#[test]
+fn shards_are_read_as_one() -> anyhow::Result<()> {
+    let (folder, model) = Folder::with_a_model()?;
+    let loaded = candle_core::safetensors::load(folder.file(WEIGHTS), &Device::Cpu)?;
+    let mut shards = [HashMap::new(), HashMap::new()];
+    let mut map = serde_json::Map::new();
+    for (i, (name, tensor)) in loaded.into_iter().enumerate() {
+        map.insert(name.clone(), json!(format!("model-0000{}-of-00002.safetensors", i % 2 + 1)));
+        shards[i % 2].insert(name, tensor);
+    }
+    for (i, shard) in shards.iter().enumerate() {
+        let name = format!("model-0000{}-of-00002.safetensors", i + 1);
+        candle_core::safetensors::save(shard, folder.file(&name))?;
+    }
+    std::fs::remove_file(folder.file(WEIGHTS))?;
+    std::fs::write(folder.file(INDEX), json!({"weight_map": map}).to_string())?;
+    assert!(holds_a_model(folder.0.path()));
+    let (again, report) = folder.load()?;
+    assert_eq!(report, LoadReport::default());
+    assert_eq!(logits(&model)?, logits(&again)?);
+
+    std::fs::remove_file(folder.file("model-00002-of-00002.safetensors"))?;
+    assert!(folder.message().contains("model-00002-of-00002.safetensors"));
+    let hostile = json!({"weight_map": {"a": "../../etc/passwd.safetensors"}});
+    std::fs::write(folder.file(INDEX), hostile.to_string())?;
+    assert!(folder.message().contains("is no name of a shard"), "{}", folder.message());
+    Ok(())
+}
+
+#[test]
+fn half_precision_is_widened() -> anyhow::Result<()> {
+    for dtype in [DType::F16, DType::BF16, DType::F64] {
+        let (folder, model) = Folder::with_a_model()?;
+        let narrow = |tensor: &Tensor| tensor.to_dtype(dtype);
+        folder.rewrite(|name, tensor| {
+            (name.to_owned(), narrow(tensor).unwrap_or_else(|_| tensor.clone()))
+        })?;
+        let (again, report) = folder.load()?;
+        assert_eq!(report, LoadReport::default());
+        for ((name, ours), (_, whole)) in again.parameters().iter().zip(model.parameters().iter()) {
+            let expected = narrow(whole)?.to_dtype(DType::F32)?;
+            let expected = expected.flatten_all()?.to_vec1::<f32>()?;
+            assert_eq!(ours.flatten_all()?.to_vec1::<f32>()?, expected, "{dtype:?} {name}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn misfits_name_both_shapes_and_can_be_started_anew() -> anyhow::Result<()> {
+    let (folder, _) = Folder::with_a_model()?;
+    let config = folder.config(&[("vocab_size".to_owned(), json!(9000))])?;
+    let message = load(folder.0.path(), config, false, 1)
+        .map_or_else(|error| error.to_string(), |_| String::new());
+    assert!(message.contains("word_embeddings.weight has shape [8000, 12]"), "{message}");
+    assert!(message.contains("[9000, 12]"), "{message}");
+    let mut config = folder.config(&[])?;
+    config.set_labels(&["a", "b", "c"].map(str::to_owned));
+    let (model, report) = load(folder.0.path(), config, true, 1)?;
+    assert_eq!(report.mismatched.len(), 2, "the head's weight and bias: {report:?}");
+    assert_eq!(logits(&model)?[0].len(), 3);
+    Ok(())
+}
+
+#[test]
+fn damaged_weights_are_refused_by_name() -> anyhow::Result<()> {
+    let (folder, _) = Folder::with_a_model()?;
+    let bytes = std::fs::read(folder.file(WEIGHTS))?;
+    for cut in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
+        std::fs::write(folder.file(WEIGHTS), &bytes[..cut])?;
+        let message = folder.message();
+        assert!(message.contains("model.safetensors: damaged"), "{cut}: {message}");
+    }
+    for hostile in [&b"\xff\xff\xff\xff\xff\xff\xff\x7f{}"[..], b"\x02\0\0\0\0\0\0\0[]"] {
+        std::fs::write(folder.file(WEIGHTS), hostile)?;
+        assert!(folder.message().contains("damaged"), "{}", folder.message());
+    }
+    Ok(())
+}
+
+#[test]
+fn older_names_are_understood_and_strangers_refused() -> anyhow::Result<()> {
+    let (folder, _) = Folder::with_a_model()?;
+    folder.rewrite(|name, tensor| {
+        let name = name.strip_prefix("bert.").unwrap_or(name);
+        let name = name
+            .replace("LayerNorm.weight", "LayerNorm.gamma")
+            .replace("LayerNorm.bias", "LayerNorm.beta");
+        (name, tensor.clone())
+    })?;
+    assert_eq!(folder.load()?.1, LoadReport::default());
+    folder.rewrite(|name, tensor| (format!("x.{name}"), tensor.clone()))?;
+    assert!(folder.message().contains("none of its tensors belongs to a BERT classifier"));
+    Ok(())
+}
+
+#[test]
+fn a_pickle_is_not_run_but_its_remedy_is_told() -> anyhow::Result<()> {
+    let (folder, _) = Folder::with_a_model()?;
+    std::fs::rename(folder.file(WEIGHTS), folder.file("pytorch_model.bin"))?;
+    assert!(!holds_a_model(folder.0.path()));
+    let message = folder.message();
+    assert!(message.contains("pytorch_model.bin: is a pickle"), "{message}");
+    assert!(message.contains("save_pretrained"), "{message}");
+    assert!(pickle(Path::new("klue/bert")).contains("from_pretrained('klue/bert')"));
+    Ok(())
+}
+
+#[test]
+fn what_has_no_place_and_what_is_missing_is_listed() -> anyhow::Result<()> {
+    let (folder, _) = Folder::with_a_model()?;
+    folder.rewrite(|name, tensor| {
+        let renamed = match name {
+            "classifier.weight" => "cls.predictions.weight",
+            "classifier.bias" => "bert.embeddings.position_ids",
+            other => other,
+        };
+        (renamed.to_owned(), tensor.clone())
+    })?;
+    let (_, report) = folder.load()?;
+    assert_eq!(report.missing, ["classifier.weight", "classifier.bias"]);
+    assert_eq!(report.unexpected, ["cls.predictions.weight"], "a buffer is passed over");
+    assert_eq!(Weights::open(folder.0.path(), Architecture::Bert)?.names().len(), 24);
+    Ok(())
+}

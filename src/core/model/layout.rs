@@ -1,0 +1,234 @@
+//! A model's parameters: what each is called in Hugging Face's files, its shape, how it starts,
+//! and where it stands in the one flat row of numbers that holds them all.
+//!
+//! The table of words comes first. A layer's query, key and value weights stand together, and so
+//! do their biases, so that one multiplication makes all three.
+
+use super::architecture::Architecture;
+use super::config::ModelConfig;
+use super::parameters::Parameters;
+use crate::core::ops::backend::{Activation, Arrangement, Dense, Norm, Tables};
+use candle_transformers::models::bert::HiddenAct;
+
+/// How a parameter starts when no file holds it; Hugging Face's `_init_weights`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Init {
+    /// Normal, with the configuration's `initializer_range` as standard deviation.
+    Normal,
+    /// Normal, but this row is zero: the padding token's.
+    NormalExceptRow(usize),
+    /// All zero: biases.
+    Zeros,
+    /// All one: the scale of a normalisation.
+    Ones,
+}
+
+/// One parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name in Hugging Face's files.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// How it starts.
+    pub init: Init,
+    /// Where it starts among all numbers.
+    pub start: usize,
+}
+
+impl Parameter {
+    /// How many numbers it has.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The parts of one encoder layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerLayout {
+    /// Queries.
+    pub query: Dense,
+    /// Keys.
+    pub key: Dense,
+    /// Values.
+    pub value: Dense,
+    /// After the heads.
+    pub attention_output: Dense,
+    /// After attention.
+    pub attention_norm: Norm,
+    /// To the wide part.
+    pub intermediate: Dense,
+    /// From the wide part.
+    pub output: Dense,
+    /// At the end.
+    pub output_norm: Norm,
+}
+
+impl LayerLayout {
+    /// Queries, keys and values as one.
+    pub fn query_key_value(&self) -> Dense {
+        Dense { outputs: 3 * self.query.outputs, ..self.query }
+    }
+
+    /// Keys and values as one.
+    pub fn key_value(&self) -> Dense {
+        Dense { outputs: 2 * self.key.outputs, ..self.key }
+    }
+}
+
+/// A whole model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelLayout {
+    /// Every parameter, in the order in which they start.
+    pub parameters: Vec<Parameter>,
+    /// The tables of embeddings.
+    pub tables: Tables,
+    /// Their normalisation.
+    pub embedding_norm: Norm,
+    /// From the embeddings' width to the encoder's, where that is another.
+    pub project: Option<Dense>,
+    /// The encoder's layers.
+    pub layers: Vec<LayerLayout>,
+    /// Between a layer's intermediate and output.
+    pub activation: Activation,
+    /// The head's first layer.
+    pub head: Dense,
+    /// The head's last layer.
+    pub classifier: Dense,
+}
+
+impl ModelLayout {
+    /// The parameters that a configuration asks for.
+    pub fn new(config: &ModelConfig) -> Self {
+        let encoder = &config.encoder;
+        let (hidden, wide) = (encoder.hidden_size, encoder.intermediate_size);
+        let (width, labels) = (config.embedding_size, config.labels.len());
+        let prefix = config.architecture.model_type();
+        let mut planner = Planner::new(encoder.layer_norm_eps as f32);
+
+        let without_padding = Init::NormalExceptRow(encoder.pad_token_id);
+        let position_init = match config.architecture {
+            Architecture::Roberta => without_padding,
+            Architecture::Bert | Architecture::Electra => Init::Normal,
+        };
+        let mut table = |name: &str, rows, init| {
+            let name = format!("{prefix}.embeddings.{name}_embeddings.weight");
+            planner.add(name, &[rows, width], init)
+        };
+        let (vocabulary, max_positions) = (encoder.vocab_size, encoder.max_position_embeddings);
+        let tables = Tables {
+            words: table("word", vocabulary, without_padding),
+            vocabulary,
+            positions: table("position", max_positions, position_init),
+            max_positions,
+            first_position: config.first_position(),
+            types: table("token_type", encoder.type_vocab_size, Init::Normal),
+            max_types: encoder.type_vocab_size,
+            width,
+        };
+        let embedding_norm = planner.norm(&format!("{prefix}.embeddings.LayerNorm"), width);
+        let project = (width != hidden)
+            .then(|| planner.dense(&format!("{prefix}.embeddings_project"), width, hidden));
+        let layers = (0..encoder.num_hidden_layers)
+            .map(|index| planner.layer(&format!("{prefix}.encoder.layer.{index}"), hidden, wide))
+            .collect();
+        let (head, classifier) = match config.architecture {
+            Architecture::Bert => ("bert.pooler.dense", "classifier"),
+            Architecture::Roberta | Architecture::Electra => {
+                ("classifier.dense", "classifier.out_proj")
+            }
+        };
+        let head = planner.dense(head, hidden, hidden);
+        let classifier = planner.dense(classifier, hidden, labels);
+        let activation = match encoder.hidden_act {
+            HiddenAct::Gelu => Activation::Gelu,
+            HiddenAct::GeluApproximate => Activation::GeluTanh,
+            HiddenAct::Relu => Activation::Relu,
+        };
+        let parameters = planner.parameters;
+        Self { parameters, tables, embedding_norm, project, layers, activation, head, classifier }
+    }
+
+    /// How many numbers there are in all.
+    pub fn len(&self) -> usize {
+        self.parameters.last().map_or(0, |last| last.start + last.len())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What a machine needs to know to keep the parameters; weight decay applies to all of them
+    /// under `decay_everything`, else by Hugging Face's grouping.
+    pub fn arrangement(&self, decay_everything: bool) -> Arrangement {
+        let decayed = self.parameters.iter();
+        let decayed = decayed
+            .filter(|parameter| decay_everything || Parameters::decays(&parameter.name))
+            .map(|parameter| parameter.start..parameter.start + parameter.len())
+            .collect();
+        Arrangement { len: self.len(), tables: self.tables, decayed }
+    }
+}
+
+struct Planner {
+    epsilon: f32,
+    next: usize,
+    parameters: Vec<Parameter>,
+}
+
+impl Planner {
+    fn new(epsilon: f32) -> Self {
+        Self { epsilon, next: 0, parameters: Vec::new() }
+    }
+
+    /// Places a parameter; where it starts.
+    fn add(&mut self, name: String, shape: &[usize], init: Init) -> usize {
+        let start = self.next;
+        self.parameters.push(Parameter { name, shape: shape.to_vec(), init, start });
+        self.next += shape.iter().product::<usize>();
+        start
+    }
+
+    fn dense(&mut self, name: &str, inputs: usize, outputs: usize) -> Dense {
+        let weight = self.add(format!("{name}.weight"), &[outputs, inputs], Init::Normal);
+        let bias = self.add(format!("{name}.bias"), &[outputs], Init::Zeros);
+        Dense { weight, bias, inputs, outputs }
+    }
+
+    fn norm(&mut self, name: &str, width: usize) -> Norm {
+        let weight = self.add(format!("{name}.weight"), &[width], Init::Ones);
+        let bias = self.add(format!("{name}.bias"), &[width], Init::Zeros);
+        Norm { weight, bias, epsilon: self.epsilon, width }
+    }
+
+    fn layer(&mut self, name: &str, hidden: usize, wide: usize) -> LayerLayout {
+        let parts = ["query", "key", "value"].map(|part| format!("{name}.attention.self.{part}"));
+        let weights = parts
+            .each_ref()
+            .map(|part| self.add(format!("{part}.weight"), &[hidden, hidden], Init::Normal));
+        let biases =
+            parts.each_ref().map(|part| self.add(format!("{part}.bias"), &[hidden], Init::Zeros));
+        let part = |index: usize| Dense {
+            weight: weights[index],
+            bias: biases[index],
+            inputs: hidden,
+            outputs: hidden,
+        };
+        LayerLayout {
+            query: part(0),
+            key: part(1),
+            value: part(2),
+            attention_output: self.dense(&format!("{name}.attention.output.dense"), hidden, hidden),
+            attention_norm: self.norm(&format!("{name}.attention.output.LayerNorm"), hidden),
+            intermediate: self.dense(&format!("{name}.intermediate.dense"), hidden, wide),
+            output: self.dense(&format!("{name}.output.dense"), wide, hidden),
+            output_norm: self.norm(&format!("{name}.output.LayerNorm"), hidden),
+        }
+    }
+}

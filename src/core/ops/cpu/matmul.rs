@@ -1,0 +1,119 @@
+//! Matrix products, by the `gemm` crate.
+
+#![expect(unsafe_code, reason = "gemm takes pointers; the bounds are checked here")]
+
+use gemm::Parallelism;
+
+/// A row-major matrix within a slice, or its transpose.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    values: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// `values` as `[rows, columns]`.
+    pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
+        Self { values, rows, columns, row_stride: columns, column_stride: 1 }
+    }
+
+    /// The same numbers, rows and columns exchanged.
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        Self {
+            values: self.values,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+        }
+    }
+
+    fn fits(&self) -> bool {
+        self.rows == 0
+            || self.columns == 0
+            || (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride
+                < self.values.len()
+    }
+}
+
+/// `out = left × right`, or `out += left × right` if `add`, on the threads of the current pool;
+/// `out` is row-major. Each element is summed up in an order that does not depend on their number.
+///
+/// # Panics
+/// If the matrices do not fit together.
+pub fn matmul(left: Matrix<'_>, right: Matrix<'_>, out: &mut [f32], add: bool) {
+    let (m, k, n) = (left.rows, left.columns, right.columns);
+    assert!(
+        left.fits() && right.fits() && right.rows == k && out.len() == m * n,
+        "matrices of other sizes"
+    );
+    if m == 0 || n == 0 {
+        return;
+    }
+    let parallelism = match rayon::current_num_threads() {
+        1 => Parallelism::None,
+        threads => Parallelism::Rayon(threads),
+    };
+    // SAFETY: all three matrices lie within their slices, as was just checked; `out` is borrowed
+    // for writing alone, and gemm keeps no pointer.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            n as isize,
+            add,
+            left.values.as_ptr(),
+            left.column_stride as isize,
+            left.row_stride as isize,
+            right.values.as_ptr(),
+            right.column_stride as isize,
+            right.row_stride as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ops::testing::numbers;
+
+    #[test]
+    fn products_are_sums_of_products() {
+        let (m, k, n) = (37, 29, 41);
+        let (a, b) = (numbers(m * k, 1.0, 1), numbers(k * n, 1.0, 2));
+        let expected = |i: usize, j: usize| -> f32 {
+            (0..k).map(|l| a[i * k + l] * b[l * n + j]).sum::<f32>()
+        };
+        let mut out = vec![0f32; m * n];
+        matmul(Matrix::new(&a, m, k), Matrix::new(&b, k, n), &mut out, false);
+        matmul(Matrix::new(&a, m, k), Matrix::new(&b, k, n), &mut out, true);
+        let mut turned = vec![0f32; n * m];
+        let (left, right) = (Matrix::new(&b, k, n), Matrix::new(&a, m, k));
+        matmul(left.transposed(), right.transposed(), &mut turned, false);
+        for i in 0..m {
+            for j in 0..n {
+                assert!((out[i * n + j] - 2.0 * expected(i, j)).abs() < 1e-4);
+                assert!((turned[j * m + i] - expected(i, j)).abs() < 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "other sizes")]
+    fn what_does_not_fit_is_refused() {
+        matmul(Matrix::new(&[0.0; 6], 2, 3), Matrix::new(&[0.0; 6], 2, 3), &mut [0.0; 4], false);
+    }
+}

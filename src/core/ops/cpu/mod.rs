@@ -1,0 +1,23 @@
+//! The fused path on the CPU: vectorised loops, split over threads by rows.
+//!
+//! Work is cut into tasks of a fixed size and partial sums are added in a fixed order, so that
+//! results do not depend on the number of threads.
+
+mod activation;
+mod add_norm;
+mod attention;
+mod backend;
+mod embedding;
+mod head;
+mod device;
+mod matmul;
+mod memory;
+mod numeric;
+mod optimizer;
+mod product;
+mod quantized;
+
+pub use device::Cpu;
+pub use matmul::{Matrix, matmul};
+pub use memory::{Gradients, Parameters, overwrite};
+pub use optimizer::Optimizer;

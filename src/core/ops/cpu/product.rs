@@ -1,0 +1,117 @@
+//! Products of matrices too small for a general routine: the scores and sums of one attention
+//! head.
+
+/// Columns that are kept in registers at a time.
+pub(super) const LANES: usize = 16;
+/// Rows that are kept in registers at a time.
+const ROWS: usize = 4;
+
+/// The left matrix: coefficient `(i, l)` is `values[i × row_stride + l × column_stride]`.
+#[derive(Clone, Copy)]
+pub(super) struct Coefficients<'a> {
+    pub values: &'a [f32],
+    pub row_stride: usize,
+    pub column_stride: usize,
+}
+
+/// The right matrix: row `l` starts at `values[l × stride]`.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub values: &'a [f32],
+    pub stride: usize,
+}
+
+/// `out[i × out_stride + j] = Σ_l left(i, l) × right(l, j)` for `i < m`, `j < n`, `l < k`.
+///
+/// To be called inside [`super::numeric::vectorised`].
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+pub(super) fn product(
+    (m, n, k): (usize, usize, usize),
+    left: Coefficients<'_>,
+    right: Rows<'_>,
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    let mut i = 0;
+    while i < m {
+        let height = ROWS.min(m - i);
+        let rows = Coefficients { values: &left.values[i * left.row_stride..], ..left };
+        let out = &mut out[i * out_stride..];
+        let mut j = 0;
+        while j + LANES <= n {
+            match height {
+                4 => tile::<4>(k, rows, right, j, out, out_stride),
+                3 => tile::<3>(k, rows, right, j, out, out_stride),
+                2 => tile::<2>(k, rows, right, j, out, out_stride),
+                _ => tile::<1>(k, rows, right, j, out, out_stride),
+            }
+            j += LANES;
+        }
+        for row in 0..height {
+            for j in j..n {
+                let mut sum = 0f32;
+                for l in 0..k {
+                    sum += rows.values[row * left.row_stride + l * left.column_stride]
+                        * right.values[l * right.stride + j];
+                }
+                out[row * out_stride + j] = sum;
+            }
+        }
+        i += ROWS;
+    }
+}
+
+/// `R × LANES` sums at once.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+fn tile<const R: usize>(
+    k: usize,
+    left: Coefficients<'_>,
+    right: Rows<'_>,
+    j: usize,
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    let mut sums = [[0f32; LANES]; R];
+    for l in 0..k {
+        let lanes = &right.values[l * right.stride + j..][..LANES];
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let factor = left.values[row * left.row_stride + l * left.column_stride];
+            for (sum, lane) in sums.iter_mut().zip(lanes) {
+                *sum += factor * lane;
+            }
+        }
+    }
+    for (row, sums) in sums.iter().enumerate() {
+        out[row * out_stride + j..][..LANES].copy_from_slice(sums);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ops::testing::numbers;
+
+    #[test]
+    fn every_shape_is_summed_up() {
+        for (m, n, k) in [(1, 1, 1), (5, 16, 3), (7, 40, 11), (4, 33, 24), (2, 7, 0)] {
+            let (a, b) = (numbers(m * k, 1.0, 1), numbers(k * (n + 3), 1.0, 2));
+            for transposed in [false, true] {
+                let (row_stride, column_stride) = if transposed { (1, m) } else { (k, 1) };
+                let left = Coefficients { values: &a, row_stride, column_stride };
+                let mut out = vec![9f32; m * (n + 1)];
+                product((m, n, k), left, Rows { values: &b, stride: n + 3 }, &mut out, n + 1);
+                for i in 0..m {
+                    for j in 0..n {
+                        let expected: f32 = (0..k)
+                            .map(|l| a[i * row_stride + l * column_stride] * b[l * (n + 3) + j])
+                            .sum();
+                        assert!((out[i * (n + 1) + j] - expected).abs() < 1e-5);
+                    }
+                    assert_eq!(out[i * (n + 1) + n], 9.0);
+                }
+            }
+        }
+    }
+}

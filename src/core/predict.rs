@@ -1,0 +1,110 @@
+//! From a sentence to a label.
+
+use crate::core::data::batching::{Batch, Example};
+use crate::core::engine::logits::{class_of, softmax};
+use crate::core::engine::{Engine, EngineError};
+use crate::core::tokenizer::{Encoding, Tokenizer, TokenizerError};
+use serde::Serialize;
+
+/// What the model says of a text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Prediction {
+    /// The text asked about.
+    pub text: String,
+    /// The name of the most probable class.
+    pub label: String,
+    /// Its probability.
+    pub score: f64,
+    /// The probability of each class.
+    pub probabilities: Vec<f64>,
+    /// The model's raw outputs.
+    pub logits: Vec<f32>,
+    /// The pieces the model saw, special ones included.
+    pub tokens: Vec<String>,
+    /// Whether the text was too long and lost its end.
+    pub truncated: bool,
+}
+
+/// Why a text could not be classified.
+#[derive(Debug, thiserror::Error)]
+pub enum PredictError {
+    /// The tokenizer refused it.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The computation failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Classifies texts together, each cut to `max_length` tokens; `labels` are the classes' names.
+///
+/// # Errors
+/// If a text cannot be tokenized or the tokenizer does not fit the model.
+pub fn classify(
+    engine: &mut dyn Engine,
+    labels: &[String],
+    tokenizer: &Tokenizer,
+    texts: &[&str],
+    max_length: usize,
+) -> Result<Vec<Prediction>, PredictError> {
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let encodings: Vec<Encoding> =
+        texts.iter().map(|text| tokenizer.encode(text, max_length)).collect::<Result<_, _>>()?;
+    let examples: Vec<Example> =
+        encodings.iter().map(|encoding| Example { ids: encoding.ids.clone(), label: 0 }).collect();
+    let batch = Batch::new(&examples, tokenizer.pad_id(), 0);
+    let logits = engine.logits(&batch)?;
+    Ok(texts
+        .iter()
+        .zip(encodings)
+        .zip(logits.chunks_exact(labels.len().max(1)))
+        .map(|((text, encoding), logits)| {
+            let probabilities = softmax(logits);
+            let best = class_of(logits) as usize;
+            Prediction {
+                text: (*text).to_owned(),
+                label: labels.get(best).cloned().unwrap_or_default(),
+                score: probabilities.get(best).copied().unwrap_or(0.0),
+                probabilities,
+                logits: logits.to_vec(),
+                tokens: encoding.tokens,
+                truncated: encoding.truncated,
+            }
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::engine::EngineOptions;
+    use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
+
+    #[test]
+    fn together_and_alone_agree() -> anyhow::Result<()> {
+        let config = ModelConfig::embedded()?;
+        let (model, _) = SequenceClassifier::new(config, Weights::none(), 7)?;
+        let mut engine = crate::core::engine::build(&model, &EngineOptions::default())?;
+        let (engine, labels) = (engine.as_mut(), &model.config().labels);
+        let tokenizer = Tokenizer::embedded()?;
+        let long = "정말 재미있는 영화 ".repeat(60);
+        let texts = ["최고", "지루하고 재미없는 영화였다", "", &long];
+        let together = classify(engine, labels, &tokenizer, &texts, 128)?;
+        assert_eq!(together.len(), 4);
+        for (text, expected) in texts.iter().zip(&together) {
+            let alone = &classify(engine, labels, &tokenizer, &[text], 128)?[0];
+            assert_eq!(alone.tokens, expected.tokens);
+            for (a, b) in alone.logits.iter().zip(&expected.logits) {
+                assert!((a - b).abs() < 1e-5, "{a} {b}");
+            }
+            let sum: f64 = alone.probabilities.iter().sum();
+            assert!((sum - 1.0).abs() < 1e-12);
+            assert!(alone.score >= 0.5);
+        }
+        assert!(together[3].truncated && !together[1].truncated);
+        assert_eq!(together[3].tokens.len(), 128);
+        Ok(())
+    }
+}

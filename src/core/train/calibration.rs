@@ -1,0 +1,171 @@
+//! Whether a model is as sure as it is right: confidence against accuracy in ten bins, and the
+//! expected calibration error (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
+//! equations 2, 3 and 5).
+
+use serde::{Deserialize, Serialize};
+
+/// How many bins there are, each a tenth wide.
+pub const BINS: usize = 10;
+
+/// The predictions whose confidence lies in one bin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bin {
+    /// How many they are.
+    pub count: u64,
+    /// The mean probability of the class they name; 0 where there are none.
+    pub confidence: f64,
+    /// The share of right ones; 0 where there are none.
+    pub accuracy: f64,
+}
+
+/// The bins of an evaluation, from the least confidence to the most: bin `i` holds what is above
+/// `i / 10` and not above `(i + 1) / 10`. There are none where nobody counted, as in a journal of
+/// an earlier version.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Calibration {
+    /// The bins.
+    pub bins: Vec<Bin>,
+}
+
+impl Calibration {
+    /// How many predictions were counted.
+    pub fn total(&self) -> u64 {
+        self.bins.iter().map(|bin| bin.count).sum()
+    }
+
+    /// The mean distance between confidence and accuracy, each bin by its share of the
+    /// predictions: from 0 to 1. Nothing where nothing was counted.
+    pub fn expected_calibration_error(&self) -> Option<f64> {
+        let total = self.total();
+        let distance = |bin: &Bin| bin.count as f64 * (bin.accuracy - bin.confidence).abs();
+        (total > 0).then(|| self.bins.iter().map(distance).sum::<f64>() / total as f64)
+    }
+}
+
+/// Counts predictions into bins.
+#[derive(Clone, Debug, Default)]
+pub struct Reliability {
+    bins: [Sums; BINS],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    count: u64,
+    confidence: f64,
+    right: u64,
+}
+
+impl Reliability {
+    /// Counts one prediction, made with this probability. What is no number is not counted.
+    pub fn add(&mut self, confidence: f64, right: bool) {
+        if confidence.is_nan() {
+            return;
+        }
+        let bin = (1..BINS).filter(|&edge| confidence > edge as f64 / BINS as f64).count();
+        let sums = &mut self.bins[bin];
+        sums.count += 1;
+        sums.confidence += confidence;
+        sums.right += u64::from(right);
+    }
+
+    /// What was counted.
+    pub fn calibration(&self) -> Calibration {
+        let mean = |sum: f64, count: u64| if count == 0 { 0.0 } else { sum / count as f64 };
+        let bin = |sums: &Sums| Bin {
+            count: sums.count,
+            confidence: mean(sums.confidence, sums.count),
+            accuracy: mean(sums.right as f64, sums.count),
+        };
+        Calibration { bins: self.bins.iter().map(bin).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::engine::logits::{class_of, confidence_of};
+
+    /// Logits and the true class of each row.
+    const ROWS: [([f32; 3], u32); 8] = [
+        ([2.0, 0.0, -1.0], 0),
+        ([0.1, 0.0, 0.05], 2),
+        ([-1.0, 3.0, 0.5], 1),
+        ([0.0, 1.0, 0.0], 1),
+        ([0.0, 1.1, 0.0], 0),
+        ([5.0, 0.0, 0.0], 0),
+        ([0.0, 0.0, 4.5], 1),
+        ([1.0, 2.0, 0.0], 1),
+    ];
+
+    fn counted() -> Calibration {
+        let mut reliability = Reliability::default();
+        for (logits, label) in ROWS {
+            reliability.add(confidence_of(&logits), class_of(&logits) == label);
+        }
+        reliability.calibration()
+    }
+
+    #[test]
+    fn the_bins_and_the_error_are_numpys() {
+        // import numpy as np
+        // x = np.array([[2, 0, -1], [.1, 0, .05], [-1, 3, .5], [0, 1, 0], [0, 1.1, 0], [5, 0, 0],
+        //               [0, 0, 4.5], [1, 2, 0]], np.float32).astype(np.float64)
+        // y = np.array([0, 2, 1, 1, 0, 0, 1, 1])
+        // p = np.exp(x - x.max(1, keepdims=True)); p /= p.sum(1, keepdims=True)
+        // confidence, right = p.max(1), p.argmax(1) == y
+        // bins = np.digitize(confidence, np.arange(1, 10) / 10, right=True)
+        // found = [bins == i for i in range(10)]
+        // for b in found:
+        //     print(b.sum(), confidence[b].mean() if b.any() else 0, right[b].mean() if b.any() else 0)
+        // print(sum(b.mean() * abs(right[b].mean() - confidence[b].mean()) for b in found if b.any()))
+        let none = (0, 0.0, 0.0);
+        let expected = [
+            none,
+            none,
+            none,
+            (1, 0.350_131_861_701_129_87, 0.0),
+            none,
+            (1, 0.576_116_884_765_829_1, 1.0),
+            (2, 0.632_786_982_975_042_5, 0.5),
+            none,
+            (1, 0.843_794_734_481_339_5, 1.0),
+            (3, 0.957_909_377_383_743_6, 2.0 / 3.0),
+        ];
+        let calibration = counted();
+        assert_eq!(calibration.bins.len(), BINS);
+        for (bin, (count, confidence, accuracy)) in calibration.bins.iter().zip(expected) {
+            assert_eq!(bin.count, count);
+            assert!((bin.confidence - confidence).abs() < 1e-12, "{bin:?}");
+            assert!((bin.accuracy - accuracy).abs() < 1e-12, "{bin:?}");
+        }
+        let error = calibration.expected_calibration_error().unwrap_or_default();
+        assert!((error - 0.258_690_292_569_409_7).abs() < 1e-12, "{error}");
+        assert_eq!(calibration.total(), 8);
+    }
+
+    #[test]
+    fn an_edge_belongs_to_the_bin_below_it_and_what_is_no_number_to_none() {
+        let mut reliability = Reliability::default();
+        for tenth in 0..=10 {
+            reliability.add(f64::from(tenth) / 10.0, true);
+        }
+        reliability.add(f64::NAN, true);
+        let counts: Vec<u64> = reliability.calibration().bins.iter().map(|bin| bin.count).collect();
+        assert_eq!(counts, [2, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn where_nothing_was_counted_there_is_no_error() {
+        assert_eq!(Calibration::default().expected_calibration_error(), None);
+        assert_eq!(Reliability::default().calibration().expected_calibration_error(), None);
+    }
+
+    #[test]
+    fn it_comes_back_from_json_as_it_was() -> serde_json::Result<()> {
+        let calibration = counted();
+        let json = serde_json::to_string(&calibration)?;
+        assert_eq!(serde_json::from_str::<Calibration>(&json)?, calibration);
+        Ok(())
+    }
+}

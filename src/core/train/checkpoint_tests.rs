@@ -1,0 +1,387 @@
+//! Runs that are cut off and resumed, and checkpoints that come and go.
+
+use super::*;
+use crate::cli::flags::TrainFlags;
+use crate::core::config::{
+    EvalStrategy, ModelTraits, SaveStrategy, StepInterval, TrainingArguments, resolve,
+};
+use crate::core::data::batching::Example;
+use crate::core::engine::{Engine, EngineOptions, build};
+use crate::core::model::config::EMBEDDED;
+use crate::core::model::{Architecture, ModelConfig};
+use crate::core::train::event::TrainEvent;
+use crate::core::train::observer::{Control, Observer};
+use crate::core::train::trainer_state::LogEntry;
+use crate::core::train::steering::Request;
+use crate::core::train::{Trainer, TrainerState};
+use serde_json::json;
+use std::collections::VecDeque;
+use tempfile::TempDir;
+
+fn config() -> Result<ModelConfig, ModelError> {
+    let overrides: Vec<_> = [
+        ("vocab_size", json!(50)),
+        ("hidden_size", json!(24)),
+        ("intermediate_size", json!(48)),
+        ("num_hidden_layers", json!(1)),
+        ("initializer_range", json!(0.1)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    ModelConfig::parse(EMBEDDED, Path::new("config.json"), &overrides)
+}
+
+fn examples(count: u32) -> Vec<Example> {
+    (0..count)
+        .map(|i| {
+            let word = 10 + i * 7 % 37;
+            let ids = [&[2][..], &vec![word; 1 + (i % 5) as usize], &[3]].concat();
+            Example { ids, label: i % 2 }
+        })
+        .collect()
+}
+
+fn arguments(change: impl FnOnce(&mut TrainFlags)) -> anyhow::Result<TrainingArguments> {
+    let mut flags = TrainFlags {
+        num_train_epochs: Some(3.0),
+        per_device_train_batch_size: Some(8),
+        learning_rate: Some(3e-3),
+        logging_steps: Some(StepInterval::new(4.0)),
+        save_steps: Some(StepInterval::new(3.0)),
+        ..TrainFlags::default()
+    };
+    change(&mut flags);
+    let traits = ModelTraits { random_weights: true, max_tokens: 160 };
+    Ok(resolve(&flags, traits)?.0)
+}
+
+/// What a run told, and where it is to be stopped.
+#[derive(Default)]
+struct Recorder {
+    events: Vec<TrainEvent>,
+    logged: Vec<LogEntry>,
+    stop_at: Option<usize>,
+    /// What is asked after how many steps.
+    asked: VecDeque<(usize, Request)>,
+}
+
+impl Observer for Recorder {
+    fn publish(&mut self, event: TrainEvent) {
+        self.events.push(event);
+    }
+
+    fn evaluating(&mut self, _: usize, _: usize) {}
+
+    fn logged(&mut self, entry: &LogEntry) {
+        self.logged.push(entry.clone());
+    }
+
+    fn saving(&mut self) {}
+
+    fn between_batches(&mut self, _: &mut dyn Engine) -> Control {
+        let steps = self.events.iter().filter(|e| matches!(e, TrainEvent::Step(_))).count();
+        match self.stop_at {
+            Some(stop_at) if steps >= stop_at => Control::Stop { evaluate: true },
+            _ => Control::Continue,
+        }
+    }
+
+    fn request(&mut self, engine: &mut dyn Engine, _: bool) -> Option<Request> {
+        let steps = self.events.iter().filter(|e| matches!(e, TrainEvent::Step(_))).count();
+        if self.asked.front().is_some_and(|(after, _)| steps >= *after) {
+            return self.asked.pop_front().map(|(_, request)| request);
+        }
+        match self.between_batches(engine) {
+            Control::Continue => None,
+            Control::Stop { evaluate } => Some(Request::Stop { evaluate }),
+        }
+    }
+}
+
+/// A run's folder.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> std::io::Result<Self> {
+        tempfile::tempdir().map(Self)
+    }
+
+    fn checkpoints(&self, arguments: &TrainingArguments) -> Checkpoints {
+        Checkpoints {
+            output_dir: self.0.path().to_path_buf(),
+            tokenizer: vec![("tokenizer.json".to_owned(), b"{}".to_vec())],
+            save_total_limit: arguments.save_total_limit,
+            save_only_model: arguments.save_only_model,
+            random_weights: true,
+            logging_dir: None,
+        }
+    }
+
+    fn steps(&self) -> Vec<u64> {
+        list(self.0.path()).iter().filter_map(|folder| step_of(folder)).collect()
+    }
+
+    /// Trains from the beginning, or from a checkpoint; the final weights and the state.
+    fn train(
+        &self,
+        arguments: &TrainingArguments,
+        recorder: &mut Recorder,
+        resume: Option<&Path>,
+    ) -> anyhow::Result<(Vec<u32>, TrainerState)> {
+        let resume = resume.map(Checkpoint::read).transpose()?;
+        let weights = match &resume {
+            Some(checkpoint) => Weights::open(&checkpoint.folder, Architecture::Bert)?,
+            None => Weights::none(),
+        };
+        let (model, _) = SequenceClassifier::new(config()?, weights, arguments.seed)?;
+        let (train, eval) = (examples(60), examples(20));
+        let checkpoints = self.checkpoints(arguments);
+        let mut engine = build(&model, &EngineOptions::default())?;
+        let outcome = Trainer::new(&model, arguments, &train, &eval, 0)
+            .with_checkpoints(&checkpoints)
+            .run(engine.as_mut(), recorder, resume.as_ref())?;
+        Ok((bits(&model)?, outcome.state))
+    }
+}
+
+/// Every parameter, bit for bit.
+fn bits(model: &SequenceClassifier) -> candle_core::Result<Vec<u32>> {
+    let mut all = Vec::new();
+    for (_, var) in model.parameters().iter() {
+        all.extend(var.flatten_all()?.to_vec1::<f32>()?.into_iter().map(f32::to_bits));
+    }
+    Ok(all)
+}
+
+/// Events as JSON without what the clock says, and without those that a stop adds.
+fn timeless(events: &[TrainEvent]) -> anyhow::Result<Vec<serde_json::Value>> {
+    let mut told = Vec::new();
+    for event in events {
+        if matches!(event, TrainEvent::Checkpoint(_)) {
+            continue;
+        }
+        let mut event = serde_json::to_value(event)?;
+        if let Some(fields) = event.as_object_mut() {
+            for clock in ["elapsed", "eval_runtime", "eval_samples_per_second"] {
+                fields.remove(clock);
+            }
+        }
+        told.push(event);
+    }
+    Ok(told)
+}
+
+fn timeless_log(history: &[LogEntry]) -> Vec<LogEntry> {
+    let clock = |name: &str| name.contains("runtime") || name.contains("per_second");
+    let without = |entry: &LogEntry| {
+        entry.iter().filter(|(name, _)| !clock(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+    };
+    history.iter().map(without).collect()
+}
+
+#[test]
+fn a_resumed_run_equals_one_that_was_never_stopped_bit_for_bit() -> anyhow::Result<()> {
+    // 60 examples in batches of 8: 8 steps an epoch, 24 in all.
+    for (recipe, stop_at) in [("trainer", 1), ("trainer", 5), ("native", 8), ("trainer", 13)] {
+        let arguments = arguments(|flags| {
+            flags.save_total_limit = Some(0);
+            flags.recipe = Some(if recipe == "native" {
+                crate::core::config::Recipe::Native
+            } else {
+                crate::core::config::Recipe::Trainer
+            });
+            flags.metric_for_best_model = Some("accuracy".to_owned());
+        })?;
+        let (whole, parts) = (Folder::new()?, Folder::new()?);
+        let mut uncut = Recorder::default();
+        let (expected, expected_state) = whole.train(&arguments, &mut uncut, None)?;
+
+        let mut first = Recorder { stop_at: Some(stop_at), ..Recorder::default() };
+        parts.train(&arguments, &mut first, None)?;
+        let checkpoint = parts.0.path().join(format!("checkpoint-{stop_at}"));
+        let mut second = Recorder::default();
+        let (weights, state) = parts.train(&arguments, &mut second, Some(&checkpoint))?;
+
+        assert!(weights == expected, "stopped at {stop_at}: the parameters differ");
+        // The stop's own evaluation is not part of the run, unless one was due there.
+        let due = stop_at.is_multiple_of(8);
+        let cut = first.events.iter().filter(
+            |event| !matches!(event, TrainEvent::Evaluated(e) if e.step == stop_at as u64 && !due),
+        );
+        let told: Vec<TrainEvent> = cut.cloned().chain(second.events).collect();
+        assert_eq!(timeless(&told)?, timeless(&uncut.events)?, "stopped at {stop_at}");
+        assert_eq!(
+            timeless_log(&state.log_history),
+            timeless_log(&expected_state.log_history),
+            "stopped at {stop_at}"
+        );
+        assert_eq!(state.best_global_step, expected_state.best_global_step);
+        assert_eq!(state.total_flos.to_bits(), expected_state.total_flos.to_bits());
+    }
+    Ok(())
+}
+
+#[test]
+fn checkpoints_are_written_when_they_are_due() -> anyhow::Result<()> {
+    type Change = fn(&mut TrainFlags);
+    let cases: [(Change, &[u64]); 5] = [
+        (|flags| flags.save_total_limit = Some(0), &[3, 6, 9, 12, 15, 18, 21, 24]),
+        (|_| {}, &[21, 24]),
+        (|flags| flags.save_strategy = Some(SaveStrategy::Epoch), &[16, 24]),
+        (|flags| flags.save_strategy = Some(SaveStrategy::No), &[]),
+        (
+            |flags| {
+                flags.save_steps = Some(StepInterval::new(10.0));
+                flags.save_total_limit = Some(1);
+            },
+            &[24],
+        ),
+    ];
+    for (change, expected) in cases {
+        let folder = Folder::new()?;
+        folder.train(&arguments(change)?, &mut Recorder::default(), None)?;
+        assert_eq!(folder.steps(), expected);
+        let names: Vec<_> = std::fs::read_dir(folder.0.path())?.flatten().collect();
+        assert_eq!(names.len(), expected.len(), "nothing unfinished is left behind");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_best_checkpoint_is_kept_and_gone_back_to() -> anyhow::Result<()> {
+    let arguments = arguments(|flags| {
+        flags.load_best_model_at_end = true;
+        flags.eval_strategy = Some(EvalStrategy::Steps);
+        flags.eval_steps = Some(StepInterval::new(4.0));
+        flags.save_steps = Some(StepInterval::new(4.0));
+        flags.save_total_limit = Some(1);
+        // The highest loss is the first one's, as the model learns.
+        flags.metric_for_best_model = Some("loss".to_owned());
+        flags.greater_is_better = Some(true);
+    })?;
+    let folder = Folder::new()?;
+    let mut recorder = Recorder::default();
+    let (weights, state) = folder.train(&arguments, &mut recorder, None)?;
+    let best = state.best_global_step.unwrap_or_default();
+    assert!(best < 24, "the loss did not fall");
+    assert_eq!(folder.steps(), [best], "of one that is kept, the best in the end");
+    let path = folder.0.path().join(format!("checkpoint-{best}"));
+    assert_eq!(state.best_model_checkpoint.as_deref(), path.to_str());
+    let stored = Weights::open(&path, Architecture::Bert)?;
+    let (model, _) = SequenceClassifier::new(config()?, stored, 1)?;
+    assert!(weights == bits(&model)?, "the run ends with the best weights");
+    let Some(TrainEvent::BestLoaded(told)) = recorder.events.last() else {
+        anyhow::bail!("nothing was told of it");
+    };
+    assert_eq!((told.step, Some(told.metrics.eval_loss)), (best, state.best_metric));
+    Ok(())
+}
+
+#[test]
+fn a_best_checkpoint_that_is_gone_does_not_take_the_run_with_it() -> anyhow::Result<()> {
+    let arguments = arguments(|flags| {
+        flags.load_best_model_at_end = true;
+        flags.metric_for_best_model = Some("loss".to_owned());
+        flags.greater_is_better = Some(true);
+        flags.save_total_limit = Some(0);
+    })?;
+    let folder = Folder::new()?;
+    folder.train(&arguments, &mut Recorder::default(), None)?;
+    let last = folder.0.path().join("checkpoint-24");
+    for step in [8, 16] {
+        std::fs::remove_dir_all(folder.0.path().join(format!("checkpoint-{step}")))?;
+    }
+    let mut recorder = Recorder::default();
+    folder.train(&arguments, &mut recorder, Some(&last))?;
+    let told = recorder.events.iter().any(
+        |event| matches!(event, TrainEvent::Warned(warned) if warned.message.contains("best")),
+    );
+    assert!(told, "{:?}", recorder.events);
+    Ok(())
+}
+
+#[test]
+fn a_run_that_goes_on_elsewhere_still_finds_its_best() -> anyhow::Result<()> {
+    let arguments = arguments(|flags| {
+        flags.load_best_model_at_end = true;
+        flags.metric_for_best_model = Some("loss".to_owned());
+        flags.greater_is_better = Some(true);
+        flags.save_total_limit = Some(0);
+    })?;
+    let (whole, elsewhere) = (Folder::new()?, Folder::new()?);
+    let (expected, state) = whole.train(&arguments, &mut Recorder::default(), None)?;
+    assert!(state.best_global_step < Some(24), "the loss did not fall");
+    let checkpoint = whole.0.path().join("checkpoint-24");
+    let mut recorder = Recorder::default();
+    let (weights, _) = elsewhere.train(&arguments, &mut recorder, Some(&checkpoint))?;
+    assert!(weights == expected, "it ends with another model");
+    Ok(())
+}
+
+#[test]
+fn the_last_step_is_judged_before_it_is_saved() -> anyhow::Result<()> {
+    let arguments = arguments(|flags| {
+        flags.eval_strategy = Some(EvalStrategy::Steps);
+        flags.eval_steps = Some(StepInterval::new(7.0));
+        flags.max_steps = Some(10);
+    })?;
+    let folder = Folder::new()?;
+    folder.train(&arguments, &mut Recorder::default(), None)?;
+    let state = Checkpoint::read(&folder.0.path().join("checkpoint-10"))?.state;
+    let judged: Vec<_> = state
+        .log_history
+        .iter()
+        .filter(|entry| entry.contains_key("eval_loss"))
+        .map(|entry| entry["step"].clone())
+        .collect();
+    assert_eq!(judged, [7, 10]);
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_resumed_says_why_and_what_to_do() -> anyhow::Result<()> {
+    let folder = Folder::new()?;
+    let path = folder.0.path();
+    let message = |folder: &Path| {
+        Checkpoint::read(folder).map_or_else(|error| error.to_string(), |_| String::new())
+    };
+    let none = find(path, None).map_or_else(|error| error.to_string(), |_| String::new());
+    assert!(none.contains("no checkpoint in it"), "{none}");
+    let arguments = arguments(|flags| flags.save_only_model = true)?;
+    folder.train(&arguments, &mut Recorder::default(), None)?;
+    let last = find(path, None)?;
+    assert_eq!((&last, find(path, Some(&last))?), (&path.join("checkpoint-24"), last.clone()));
+    assert_eq!(find(Path::new("elsewhere"), Some(path))?, last);
+    let files: Vec<_> = std::fs::read_dir(&last)?.flatten().collect();
+    assert_eq!(files.len(), 4, "config, model, tokenizer, state");
+    assert!(message(&last).contains("holds the model only"), "{}", message(&last));
+    std::fs::write(last.join("optimizer.pt"), "")?;
+    assert!(message(&last).contains("written by Python"), "{}", message(&last));
+    std::fs::write(last.join(RUN_STATE), "{\"version\":")?;
+    assert!(message(&last).contains("nsmc_tui_state.json is damaged"), "{}", message(&last));
+    Ok(())
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_told_and_the_run_goes_on() -> anyhow::Result<()> {
+    let folder = Folder::new()?;
+    let blocked = Folder(tempfile::tempdir_in(folder.0.path())?);
+    let arguments = arguments(|_| {})?;
+    let (model, _) = SequenceClassifier::new(config()?, Weights::none(), 1)?;
+    let (train, eval) = (examples(60), examples(20));
+    let file = blocked.0.path().join("file");
+    std::fs::write(&file, "")?;
+    let checkpoints = Checkpoints { output_dir: file, ..blocked.checkpoints(&arguments) };
+    let mut recorder = Recorder::default();
+    let mut engine = build(&model, &EngineOptions::default())?;
+    let outcome = Trainer::new(&model, &arguments, &train, &eval, 0)
+        .with_checkpoints(&checkpoints)
+        .run(engine.as_mut(), &mut recorder, None)?;
+    assert_eq!(outcome.finished.global_step, 24);
+    let warned = recorder.events.iter().filter(|e| matches!(e, TrainEvent::Warned(_))).count();
+    assert_eq!(warned, 8);
+    Ok(())
+}
+
+#[path = "steering_tests.rs"]
+mod steering;

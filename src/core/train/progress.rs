@@ -1,0 +1,158 @@
+//! Where a run stands: everything that a resumed run needs besides the model and the optimizer's
+//! moments. Dropout and the order of the data follow from seeds and the step, so no generator has
+//! a state of its own.
+
+use super::event::{Evaluated, Finished, TrainMetrics};
+use super::metrics::Confusion;
+use crate::core::data::batching::Example;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A sum and how many terms it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sums {
+    /// The sum of losses.
+    pub loss: f64,
+    /// How many steps it is of.
+    pub steps: u64,
+}
+
+impl Sums {
+    pub(super) fn add(&mut self, loss: f64) {
+        self.loss += loss;
+        self.steps += 1;
+    }
+
+    /// The mean loss.
+    pub fn mean(&self) -> f64 {
+        self.loss / self.steps.max(1) as f64
+    }
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Optimizer steps done.
+    pub step: u64,
+    /// The step of the last evaluation.
+    pub evaluated_at: Option<u64>,
+    /// The step of the last checkpoint.
+    pub saved_at: Option<u64>,
+    /// Examples trained on.
+    pub samples: usize,
+    /// Tokens computed, padding included.
+    pub padded_tokens: usize,
+    /// Losses of the whole run.
+    pub all: Sums,
+    /// Losses of the current epoch.
+    pub epoch: Sums,
+    /// Losses since the last log entry.
+    pub since_logged: Sums,
+    /// Predictions made while training in the current epoch.
+    pub confusion: Confusion,
+    /// The best evaluation so far, by `metric_for_best_model`.
+    pub best: Option<Evaluated>,
+    /// Seconds of training.
+    pub elapsed: f64,
+    /// What the scheduled learning rate is multiplied with, since the user changed it.
+    #[serde(default = "unchanged")]
+    pub rate_factor: f64,
+}
+
+fn unchanged() -> f64 {
+    1.0
+}
+
+impl Progress {
+    /// Before the first step of a model of so many classes.
+    pub fn new(classes: usize) -> Self {
+        Self {
+            step: 0,
+            evaluated_at: None,
+            saved_at: None,
+            samples: 0,
+            padded_tokens: 0,
+            all: Sums::default(),
+            epoch: Sums::default(),
+            since_logged: Sums::default(),
+            confusion: Confusion::new(classes),
+            best: None,
+            elapsed: 0.0,
+            rate_factor: unchanged(),
+        }
+    }
+
+    /// Before the first step of an epoch.
+    pub(super) fn begin_epoch(&mut self) {
+        self.epoch = Sums::default();
+        self.confusion = Confusion::new(self.confusion.counts.len());
+    }
+
+    /// What transformers calls `total_flos`: 6 × tokens × `parameters`.
+    pub(super) fn total_flos(&self, parameters: usize) -> f64 {
+        6.0 * self.padded_tokens as f64 * parameters as f64
+    }
+
+    /// The end of a run that stands here.
+    pub(super) fn finished(
+        &self,
+        parameters: usize,
+        max_steps: u64,
+        steps_per_epoch: u64,
+    ) -> Finished {
+        let seconds = self.elapsed;
+        Finished {
+            global_step: self.step,
+            training_loss: self.all.mean(),
+            metrics: TrainMetrics {
+                train_runtime: seconds,
+                train_samples_per_second: self.samples as f64 / seconds,
+                train_steps_per_second: self.step as f64 / seconds,
+                total_flos: self.total_flos(parameters),
+                train_loss: self.all.mean(),
+                epoch: self.step as f64 / steps_per_epoch as f64,
+            },
+            stopped: self.step < max_steps,
+        }
+    }
+}
+
+/// What a checkpoint keeps beside the files that Python reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunState {
+    /// The format of this file.
+    pub version: u32,
+    /// Where the run stands.
+    pub progress: Progress,
+    /// Updates the optimizer has made.
+    pub optimizer_steps: u64,
+    /// Seed of initial weights and dropout.
+    pub seed: u64,
+    /// Seed of the order of the data.
+    pub data_seed: u64,
+    /// Whether the run started from random weights, which settles its default rate.
+    pub random_weights: bool,
+    /// Where TensorBoard's files of this run are, if it writes any.
+    pub logging_dir: Option<PathBuf>,
+    /// What the training examples were, so that others are noticed.
+    pub data: String,
+}
+
+/// The format that is written.
+pub const VERSION: u32 = 1;
+
+/// A short name for exactly these examples, in this order: 64-bit FNV-1a (Fowler, Noll, Vo).
+pub fn fingerprint(examples: &[Example]) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut take = |word: u32| {
+        for byte in word.to_le_bytes() {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for example in examples {
+        take(example.label);
+        take(example.ids.len() as u32);
+        example.ids.iter().copied().for_each(&mut take);
+    }
+    format!("{} examples, {hash:016x}", examples.len())
+}

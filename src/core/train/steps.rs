@@ -1,0 +1,109 @@
+//! What each step works on, prepared ahead on a thread of its own.
+
+use crate::core::config::TrainingArguments;
+use crate::core::data::batching::{Batch, Example, epoch_batches, within_budget};
+use crate::core::engine::StepInput;
+use crossbeam_channel::{Receiver, bounded};
+
+/// Steps that are kept ready.
+const AHEAD: usize = 2;
+
+/// Which steps are taken over which examples.
+pub(super) struct StepPlan<'a> {
+    pub examples: &'a [Example],
+    pub arguments: &'a TrainingArguments,
+    pub pad_id: u32,
+    pub pad_to: usize,
+    /// Steps done.
+    pub first: u64,
+    /// The step to end after.
+    pub end: u64,
+}
+
+impl StepPlan<'_> {
+    /// Calls `take` with the input of each step, until it answers `false`.
+    fn each(&self, mut take: impl FnMut(StepInput) -> bool) {
+        let arguments = self.arguments;
+        let lengths: Vec<usize> = self.examples.iter().map(|e| e.ids.len()).collect();
+        let steps_per_epoch = arguments.steps_per_epoch(self.examples.len());
+        let mut step = self.first;
+        while step < self.end {
+            let batches = epoch_batches(
+                &lengths,
+                arguments.train_sampling_strategy,
+                arguments.per_device_train_batch_size,
+                arguments.data_seed,
+                step / steps_per_epoch,
+            );
+            let steps = batches.chunks(arguments.gradient_accumulation_steps.max(1));
+            for batches in steps.skip((step % steps_per_epoch) as usize) {
+                if step >= self.end || !take(self.input(batches, &lengths)) {
+                    return;
+                }
+                step += 1;
+            }
+        }
+    }
+
+    fn input(&self, batches: &[Vec<usize>], lengths: &[usize]) -> StepInput {
+        let budget = self.arguments.max_tokens_per_batch;
+        let parts = batches.iter().flat_map(|batch| within_budget(batch, lengths, budget));
+        let batch = |rows: &[usize]| {
+            Batch::new(rows.iter().map(|&row| &self.examples[row]), self.pad_id, self.pad_to)
+        };
+        StepInput::new(parts.map(batch).collect())
+    }
+}
+
+/// Runs `work` with the inputs of a plan's steps, which another thread makes a little ahead of it.
+pub(super) fn prepare_ahead<R>(
+    plan: &StepPlan<'_>,
+    work: impl FnOnce(Receiver<StepInput>) -> R,
+) -> R {
+    let (sender, inputs) = bounded(AHEAD);
+    std::thread::scope(|scope| {
+        // Nobody listens any more once the work is done.
+        scope.spawn(move || plan.each(|input| sender.send(input).is_ok()));
+        work(inputs)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::train::trainer::tests::arguments;
+
+    fn plan<'a>(
+        examples: &'a [Example],
+        arguments: &'a TrainingArguments,
+        first: u64,
+        end: u64,
+    ) -> StepPlan<'a> {
+        StepPlan { examples, arguments, pad_id: 0, pad_to: 0, first, end }
+    }
+
+    #[test]
+    fn a_resumed_plan_goes_on_where_the_first_would() {
+        let examples: Vec<Example> =
+            (0..37).map(|i| Example { ids: vec![2; 3 + i % 7], label: i as u32 % 2 }).collect();
+        let mut arguments = arguments(|_| {});
+        arguments.per_device_train_batch_size = 4;
+        arguments.gradient_accumulation_steps = 3;
+        arguments.max_tokens_per_batch = Some(16);
+        assert_eq!(arguments.steps_per_epoch(37), 4);
+        let all: Vec<StepInput> =
+            prepare_ahead(&plan(&examples, &arguments, 0, 11), |inputs| inputs.iter().collect());
+        assert_eq!(all.len(), 11);
+        // The tenth batch of an epoch is alone in its step, and has the one example left over.
+        assert_eq!(all[3].examples(), 1);
+        assert_eq!(all[..4].iter().map(StepInput::examples).sum::<usize>(), 37);
+        for batch in all.iter().flat_map(|input| &input.batches) {
+            assert!(batch.tokens() <= 16);
+        }
+        let later: Vec<StepInput> =
+            prepare_ahead(&plan(&examples, &arguments, 6, 11), |inputs| inputs.iter().collect());
+        assert_eq!(later, all[6..]);
+        let one = prepare_ahead(&plan(&examples, &arguments, 0, 11), |inputs| inputs.iter().next());
+        assert_eq!(one.as_ref(), all.first());
+    }
+}

@@ -1,0 +1,214 @@
+//! The training step, by part.
+
+use super::{Spread, process_peak_memory};
+use crate::core::data::batching::{Batch, Example};
+use crate::core::data::sampling::Generator;
+use crate::core::engine::{EngineOptions, StepInput, StepOptions, build};
+use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
+use crate::core::ops::AdamWSettings;
+use crate::core::ops::backend::Update;
+use serde::Serialize;
+use std::time::Instant;
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// The tokens of each review of the batch.
+    pub lengths: Vec<usize>,
+    /// Steps that count.
+    pub steps: usize,
+    /// Steps before them.
+    pub warmup: usize,
+    /// What computes.
+    pub engine: EngineOptions,
+}
+
+/// Milliseconds of a step, by part; the medians.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Parts {
+    /// Batching, which training does ahead on a thread of its own: not part of the step.
+    pub data: f64,
+    /// From ids to the loss.
+    pub forward: f64,
+    /// From the loss to all gradients.
+    pub backward: f64,
+    /// Norm, clipping and update.
+    pub optimizer: f64,
+    /// The rest: rows of words brought up to date, figures read.
+    pub other: f64,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepCost {
+    /// What computed.
+    pub device: String,
+    /// What was asked for and is not there, if anything.
+    pub note: Option<String>,
+    /// Threads of the CPU that were asked for, or one for each core.
+    pub threads: usize,
+    /// The model's shape.
+    pub model: String,
+    /// Reviews a step.
+    pub batch_size: usize,
+    /// The tokens of each review.
+    pub lengths: Vec<usize>,
+    /// Tokens a step.
+    pub tokens: usize,
+    /// A step.
+    pub step_ms: Spread,
+    /// By part, where the engine tells.
+    pub parts_ms: Option<Parts>,
+    /// Tokens trained on a second.
+    pub tokens_per_second: f64,
+    /// Floating-point operations of a step's matrix products that reach the loss, in 10⁹.
+    pub step_gflop: f64,
+    /// The rate of this machine's matrix product alone, in 10⁹ operations a second.
+    pub matmul_gflops: Option<f64>,
+    /// Which share of that rate the whole step reaches.
+    pub achieved_share: Option<f64>,
+    /// The most memory held: the machine's own, else the process's.
+    pub peak_memory_bytes: Option<usize>,
+}
+
+/// Trains a model of random weights on random ids.
+///
+/// # Errors
+/// If the machine that is asked for is not there, or the model does not fit.
+pub fn measure(config: ModelConfig, work: &Work) -> anyhow::Result<StepCost> {
+    let (model, _) = SequenceClassifier::new(config, Weights::none(), 42)?;
+    let mut engine = build(&model, &work.engine)?;
+    let config = model.config();
+    let settings = AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+    engine.begin_training(settings, false)?;
+    engine.measure_parts(true);
+
+    let (mut whole, mut data) = (Vec::new(), Vec::new());
+    let mut parts: [Vec<f64>; 4] = Default::default();
+    let mut generator = Generator::new(1);
+    for number in 1..=work.warmup + work.steps {
+        let began = Instant::now();
+        let input = input(config, &work.lengths, &mut generator);
+        let prepared = began.elapsed().as_secs_f64();
+        let options = StepOptions {
+            seed: 42,
+            number: number as u64,
+            label_smoothing_factor: 0.0,
+            update: Update { learning_rate: 1e-5, max_grad_norm: 1.0 },
+        };
+        let began = Instant::now();
+        engine.step(&input, &options)?;
+        let figures = engine.figures()?;
+        let seconds = began.elapsed().as_secs_f64();
+        anyhow::ensure!(figures.loss.is_finite(), "the loss is {}", figures.loss);
+        if number <= work.warmup {
+            continue;
+        }
+        whole.push(seconds);
+        data.push(prepared);
+        if let Some(timings) = engine.timings() {
+            let [forward, backward, optimizer] =
+                [timings.forward, timings.backward, timings.optimizer];
+            let other = seconds - forward - backward - optimizer;
+            let all = [forward, backward, optimizer, other];
+            parts.iter_mut().zip(all).for_each(|(part, value)| part.push(value));
+        }
+    }
+    let step_ms = Spread::of_seconds(whole);
+    let seconds = step_ms.median / 1e3;
+    let tokens = work.lengths.iter().sum::<usize>();
+    let operations = operations(config, &work.lengths);
+    let peak_memory_bytes = engine.peak_memory().or_else(process_peak_memory);
+    let peak = engine.matmul_rate()?;
+    let told = !parts[0].is_empty();
+    let [forward, backward, optimizer, other] =
+        parts.map(|seconds| Spread::of_seconds(seconds).median);
+    let data = Spread::of_seconds(data).median;
+    Ok(StepCost {
+        device: engine.device(),
+        note: engine.note().map(str::to_owned),
+        threads: threads(&work.engine),
+        model: shape(config),
+        batch_size: work.lengths.len(),
+        lengths: work.lengths.clone(),
+        tokens,
+        step_ms,
+        parts_ms: told.then_some(Parts { data, forward, backward, optimizer, other }),
+        tokens_per_second: tokens as f64 / seconds,
+        step_gflop: operations / 1e9,
+        matmul_gflops: peak.map(|peak| peak / 1e9),
+        achieved_share: peak.map(|peak| operations / seconds / peak),
+        peak_memory_bytes,
+    })
+}
+
+fn threads(options: &EngineOptions) -> usize {
+    // As the engine has it: RAYON_NUM_THREADS, or one for each core.
+    if options.threads == 0 { rayon::current_num_threads() } else { options.threads }
+}
+
+fn shape(config: &ModelConfig) -> String {
+    let encoder = &config.encoder;
+    format!(
+        "{} {} layers × {}, {} heads, {} wide, {} pieces",
+        config.architecture.title(),
+        encoder.num_hidden_layers,
+        encoder.hidden_size,
+        encoder.num_attention_heads,
+        encoder.intermediate_size,
+        encoder.vocab_size
+    )
+}
+
+/// A step's input of random ids.
+fn input(config: &ModelConfig, lengths: &[usize], generator: &mut Generator) -> StepInput {
+    let vocabulary = config.encoder.vocab_size as u32;
+    let examples: Vec<Example> = lengths
+        .iter()
+        .enumerate()
+        .map(|(row, &length)| Example {
+            ids: (0..length).map(|_| generator.next_u32() % vocabulary).collect(),
+            label: (row % config.labels.len().max(1)) as u32,
+        })
+        .collect();
+    StepInput::new(vec![Batch::new(&examples, 0, 0)])
+}
+
+/// Floating-point operations of the matrix products of one forward and backward pass that reach
+/// the loss: of the last layer, those of first tokens only. A backward pass has twice as many as
+/// the forward pass.
+fn operations(config: &ModelConfig, lengths: &[usize]) -> f64 {
+    let encoder = &config.encoder;
+    let (hidden, wide) = (encoder.hidden_size as f64, encoder.intermediate_size as f64);
+    let tokens: f64 = lengths.iter().map(|&length| length as f64).sum();
+    let pairs: f64 = lengths.iter().map(|&length| (length * length) as f64).sum();
+    let sequences = lengths.len() as f64;
+    let layer = tokens * (4.0 * hidden * hidden + 2.0 * hidden * wide) + 2.0 * pairs * hidden;
+    let last = tokens * (2.0 * hidden * hidden + 2.0 * hidden)
+        + sequences * (2.0 * hidden * hidden + 2.0 * hidden * wide);
+    let head = sequences * hidden * hidden;
+    let layers = encoder.num_hidden_layers.saturating_sub(1) as f64;
+    2.0 * 3.0 * (layers * layer + last + head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_model_is_measured() -> anyhow::Result<()> {
+        let work = Work {
+            lengths: vec![3, 7],
+            steps: 3,
+            warmup: 1,
+            engine: EngineOptions { threads: 1, ..EngineOptions::default() },
+        };
+        let cost = measure(ModelConfig::embedded()?, &work)?;
+        assert_eq!((cost.tokens, cost.batch_size, cost.threads), (10, 2, 1));
+        let parts = cost.parts_ms.ok_or_else(|| anyhow::anyhow!("no parts"))?;
+        let sum = parts.forward + parts.backward + parts.optimizer;
+        assert!(sum > 0.0 && sum <= cost.step_ms.max, "{parts:?} {:?}", cost.step_ms);
+        assert!(cost.achieved_share.is_some_and(|share| share > 0.0 && share < 1.5));
+        Ok(())
+    }
+}

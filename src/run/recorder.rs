@@ -1,0 +1,318 @@
+//! What a run leaves in its folder as it goes: a journal of its events, TensorBoard's event files,
+//! the arguments that repeat it, and the card of its model.
+
+use crate::core::atomic_write::{remove_leftovers, write_atomically};
+use crate::core::text::sanitize_for_terminal;
+use crate::core::train::checkpoint::{list, step_of};
+use crate::core::train::trainer_state::LogEntry;
+use crate::core::train::{Checkpoint, TrainEvent};
+use super::journal::{JOURNAL, Journal};
+use std::fs::File;
+use std::io::{Error, ErrorKind, Result};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use super::tensorboard::{self, EventWriter};
+
+/// The folders that hold checkpoints of runs before, each with its journal and its arguments, are
+/// called so and a number.
+const EARLIER: &str = "earlier-";
+
+/// What is locked as long as a run writes into a folder.
+pub(super) const LOCK: &str = ".nsmc-tui.lock";
+
+/// How often a folder is claimed before it counts as taken, and how long after each other: whoever
+/// lists runs holds a lock for an instant.
+const CLAIMS: u32 = 4;
+const CLAIM_PAUSE: Duration = Duration::from_millis(25);
+
+/// Claims a folder for one run; the claim ends with the file.
+///
+/// # Errors
+/// If another run has claimed it, or the system refuses.
+pub fn claim(output_dir: &Path) -> Result<File> {
+    std::fs::create_dir_all(output_dir)?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(output_dir.join(LOCK))?;
+    let mut claimed = file.try_lock();
+    for _ in 0..CLAIMS {
+        if !matches!(claimed, Err(std::fs::TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(CLAIM_PAUSE);
+        claimed = file.try_lock();
+    }
+    match claimed {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::other(
+            "another run is writing into this folder; wait for its end, or pass another \
+             --output-dir",
+        )),
+        // Some network file systems have no locks.
+        Err(std::fs::TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+            Ok(file)
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Moves the checkpoints of an earlier run, with a copy of its journal and its arguments, into a
+/// folder of their own inside `output_dir`, from where it can still be resumed. For a run that is
+/// itself resumed after a step, these are the checkpoints of later steps. `None` if there are
+/// none. A crash in the middle loses nothing: what was not moved is moved the next time.
+///
+/// # Errors
+/// What the system says.
+pub fn set_aside(output_dir: &Path, after: u64) -> Result<Option<PathBuf>> {
+    remove_leftovers(output_dir);
+    let mut checkpoints = list(output_dir);
+    checkpoints.retain(|folder| step_of(folder) > Some(after));
+    if checkpoints.is_empty() {
+        return Ok(None);
+    }
+    let mut free = (1..).map(|number| output_dir.join(format!("{EARLIER}{number}")));
+    let earlier = free.find(|folder| !folder.exists()).unwrap_or_default();
+    std::fs::create_dir(&earlier)?;
+    for name in [JOURNAL, crate::cli::flags::run_file::NAME] {
+        let file = output_dir.join(name);
+        if file.is_file() {
+            std::fs::copy(&file, earlier.join(name))?;
+        }
+    }
+    for folder in checkpoints {
+        if let Some(name) = folder.file_name() {
+            std::fs::rename(&folder, earlier.join(name))?;
+        }
+    }
+    Ok(Some(earlier))
+}
+
+/// Where a run's TensorBoard files go unless a flag says otherwise: as transformers names it, by
+/// time and host.
+pub fn default_logging_dir(output_dir: &Path) -> PathBuf {
+    let now = jiff::Zoned::now().strftime("%b%d_%H-%M-%S");
+    output_dir.join("runs").join(format!("{now}_{}", host()))
+}
+
+/// Whether both are one folder, however they are spelt.
+pub fn same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        path.canonicalize().ok()
+    };
+    real(one).is_some() && real(one) == real(other)
+}
+
+/// Copies what TensorBoard was told before, from the run's folder, or from the one it was moved
+/// aside in.
+fn copy_events(checkpoint: &Checkpoint, run: &Path, to: &Path) -> Result<()> {
+    let Some(logging_dir) = &checkpoint.run.logging_dir else {
+        return Ok(());
+    };
+    let places = [Some(run), run.parent()].into_iter().flatten();
+    let found = places.map(|place| place.join(logging_dir)).find(|place| place.is_dir());
+    let Some(from) = found.filter(|from| !same(from, to)) else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)?.flatten() {
+        if entry.file_type()?.is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+fn host() -> String {
+    let name = rustix::system::uname();
+    let name = name.nodename().to_string_lossy();
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// Writes down what happens. What cannot be written is told once, and does not end the run.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    journal: Option<Journal>,
+    tensorboard: Option<EventWriter>,
+    problems: Vec<String>,
+}
+
+impl Recorder {
+    /// Begins a journal in `output_dir`, and event files in `logging_dir` if there is one. For a
+    /// resumed run, what an earlier attempt wrote of later steps is cut off, and what it wrote of
+    /// earlier ones is returned.
+    pub fn begin(
+        output_dir: &Path,
+        logging_dir: Option<&Path>,
+        resume: Option<&Checkpoint>,
+    ) -> (Self, Vec<TrainEvent>) {
+        let mut recorder = Self::default();
+        let mut history = Vec::new();
+        let file = output_dir.join(JOURNAL);
+        let journal = match resume {
+            None => Journal::create(&file),
+            Some(checkpoint) => {
+                let progress = &checkpoint.run.progress;
+                if let Some(run) = checkpoint.folder.parent().filter(|run| !same(run, output_dir)) {
+                    // Resumed into another folder; without the history it goes on all the same.
+                    let past = std::fs::read(run.join(JOURNAL)).unwrap_or_default();
+                    let _ = write_atomically(&file, &past);
+                    if let Some(folder) = logging_dir {
+                        let _ = copy_events(checkpoint, run, folder);
+                    }
+                }
+                let of_the_checkpoint = |event: &TrainEvent| match event {
+                    TrainEvent::Evaluated(evaluated) => {
+                        progress.evaluated_at == Some(evaluated.step)
+                    }
+                    TrainEvent::Checkpoint(_) | TrainEvent::Epoch(_) => true,
+                    _ => false,
+                };
+                Journal::continue_after(&file, progress.step, of_the_checkpoint).map(
+                    |(journal, events)| {
+                        history = events;
+                        journal
+                    },
+                )
+            }
+        };
+        recorder.journal = recorder.kept(journal, &file);
+        if let Some(folder) = logging_dir {
+            let writer = match resume {
+                Some(checkpoint) => {
+                    let progress = &checkpoint.run.progress;
+                    let step = progress.step;
+                    let of_the_step = |entry: &&LogEntry| {
+                        entry.get("step").and_then(serde_json::Value::as_u64) == Some(step)
+                    };
+                    let past = tensorboard::Past {
+                        step,
+                        judged: progress.evaluated_at == Some(step),
+                        entries: checkpoint.state.log_history.iter().filter(of_the_step).count(),
+                    };
+                    tensorboard::cut_after(folder, past)
+                }
+                None => Ok(0),
+            }
+            .and_then(|_| EventWriter::create(folder, now(), &host(), std::process::id()));
+            recorder.tensorboard = recorder.kept(writer, folder);
+        }
+        (recorder, history)
+    }
+
+    fn kept<T>(&mut self, outcome: Result<T>, place: &Path) -> Option<T> {
+        outcome
+            .map_err(|error| {
+                let place = place.display();
+                let text = format!("{place}: {error}; the run goes on without writing there");
+                self.problems.push(sanitize_for_terminal(&text).into_owned());
+            })
+            .ok()
+    }
+
+    /// Writes down what the run is told to do, as the file that repeats it and for TensorBoard.
+    pub fn arguments(&mut self, output_dir: &Path, text: &str) {
+        let file = output_dir.join(crate::cli::flags::run_file::NAME);
+        let written = write_atomically(&file, text.as_bytes());
+        self.kept(written, &file);
+        self.tensorboard(|writer| {
+            // Markdown shows indented text as it is.
+            let indented = format!("    {}", text.replace('\n', "\n    "));
+            writer.text("args", 0, now(), &indented)?;
+            writer.flush()
+        });
+    }
+
+    /// Writes down an event.
+    pub fn event(&mut self, event: &TrainEvent) {
+        if let Some(mut journal) = self.journal.take() {
+            let written = journal.append(event).map(|()| journal);
+            self.journal = self.kept(written, Path::new(JOURNAL));
+        }
+    }
+
+    /// Writes down a line of the log history.
+    pub fn logged(&mut self, entry: &LogEntry) {
+        let number = |name: &str| entry.get(name).and_then(serde_json::Value::as_f64);
+        let step = entry.get("step").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let scalars: Vec<(String, f64)> = entry
+            .keys()
+            .filter(|name| *name != "step")
+            .filter_map(|name| Some((tensorboard::tag(name), number(name)?)))
+            .collect();
+        self.tensorboard(|writer| {
+            writer.scalars(step, now(), &scalars)?;
+            writer.flush()
+        });
+    }
+
+    fn tensorboard(&mut self, write: impl FnOnce(&mut EventWriter) -> Result<()>) {
+        if let Some(mut writer) = self.tensorboard.take() {
+            let place = writer.path().to_path_buf();
+            let written = write(&mut writer).map(|()| writer);
+            self.tensorboard = self.kept(written, &place);
+        }
+    }
+
+    /// What went wrong since it was last asked.
+    pub fn problems(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.problems)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_for_one_run_at_a_time() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let claimed = claim(folder.path())?;
+        let refused = claim(folder.path());
+        assert!(refused.is_err_and(|error| error.to_string().contains("another run")));
+        drop(claimed);
+        claim(folder.path()).map(drop)
+    }
+
+    #[test]
+    fn an_earlier_runs_checkpoints_are_kept_aside() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        assert_eq!(set_aside(folder.path(), 0)?, None);
+        for step in [3, 6] {
+            let checkpoint = folder.path().join(format!("checkpoint-{step}"));
+            std::fs::create_dir(&checkpoint)?;
+            std::fs::write(checkpoint.join("config.json"), "{}")?;
+            std::fs::write(checkpoint.join("model.safetensors"), step.to_string())?;
+            std::fs::write(folder.path().join("run.toml"), "")?;
+            assert_eq!(set_aside(folder.path(), step)?, None, "none is later");
+            let aside = set_aside(folder.path(), 0)?.unwrap_or_default();
+            assert!(list(folder.path()).is_empty());
+            let kept = aside.join(format!("checkpoint-{step}"));
+            assert_eq!(list(&aside), [kept]);
+            assert!(aside.join("run.toml").is_file());
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                let mode = std::fs::metadata(&aside)?.permissions().mode();
+                assert_eq!(mode & 0o700, 0o700, "it can be entered");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_once() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let blocked = folder.path().join("file");
+        std::fs::write(&blocked, "")?;
+        let (mut recorder, history) = Recorder::begin(&blocked, Some(&blocked), None);
+        assert!(history.is_empty());
+        assert_eq!(recorder.problems().len(), 2);
+        recorder.logged(&LogEntry::new());
+        assert!(recorder.problems().is_empty());
+        Ok(())
+    }
+}

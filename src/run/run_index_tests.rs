@@ -1,0 +1,154 @@
+//! Folders with runs of all kinds in them.
+
+use super::*;
+use crate::run::claim;
+use crate::run::journal::Journal;
+use crate::run::selection::differences;
+use crate::core::train::fixtures::{ending, failure, run, started};
+use std::fs;
+
+fn write(folder: &Path, events: &[TrainEvent]) {
+    fs::create_dir_all(folder).expect("a folder");
+    let mut journal = Journal::create(&folder.join(JOURNAL)).expect("a journal");
+    for event in events {
+        journal.append(event).expect("a line");
+    }
+}
+
+fn with_setting(mut events: Vec<TrainEvent>, name: &str, value: &str) -> Vec<TrainEvent> {
+    if let Some(TrainEvent::Started(started)) = events.first_mut() {
+        for setting in &mut started.settings {
+            if setting.name == name {
+                value.clone_into(&mut setting.value);
+            }
+        }
+    }
+    events
+}
+
+/// What is known of a run that came to its end.
+pub fn found(name: &str) -> Found {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(&folder.path().join(name), &[run(630), ending()].concat());
+    summarise(folder.path(), &folder.path().join(name)).expect("a journal")
+}
+
+fn summary(root: &Path, name: &str) -> RunSummary {
+    let found = summarise(root, &root.join(name)).expect("a journal");
+    found.summary.expect("a run")
+}
+
+#[test]
+fn every_end_of_a_run_is_told_from_the_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path();
+    write(&root.join("done"), &[run(630), ending()].concat());
+    write(&root.join("a/b/cut"), &run(200));
+    write(&root.join("broken"), &[run(100), vec![failure()]].concat());
+    write(&root.join("here"), &run(70));
+    write(&root.join("done/checkpoint-50"), &run(1));
+    write(&root.join(".hidden"), &run(1));
+    fs::create_dir_all(root.join("torn")).expect("a folder");
+    fs::write(root.join("torn").join(JOURNAL), "{\"event\":\"sta").expect("a file");
+    let claimed = claim(&root.join("here")).expect("a claim");
+
+    let found = find(root).expect("readable");
+    let names: Vec<_> =
+        found.iter().map(|folder| folder.strip_prefix(root).expect("below")).collect();
+    let expected = ["a/b/cut", "broken", "done", "here", "torn"].map(Path::new);
+    assert_eq!(names, expected);
+
+    let done = summary(root, "done");
+    assert_eq!((done.status, done.step, done.max_steps), (Status::Finished, 630, 630));
+    let best = done.best.expect("evaluations");
+    assert_eq!((best.step, done.train_samples), (630, 2000));
+    assert!((best.eval_accuracy - 0.759).abs() < 1e-3 && done.seconds > 98.0);
+    assert_eq!(done.setting("seed"), Some("7"));
+    let cut = summary(root, "a/b/cut");
+    assert_eq!((cut.status, cut.step, cut.run.as_str()), (Status::CutOff, 200, "a/b/cut"));
+    let broken = summary(root, "broken");
+    assert_eq!(broken.status, Status::Failed);
+    assert_eq!(broken.failure.as_deref(), Some("the loss is NaN at step 101"));
+    assert_eq!(summary(root, "here").status, Status::Running);
+    drop(claimed);
+    assert_eq!(summary(root, "here").status, Status::CutOff);
+    let torn = summarise(root, &root.join("torn")).expect("a journal");
+    assert!(torn.summary.is_err_and(|torn| torn.reason.contains("no event")));
+    assert!(summarise(root, &root.join("nowhere")).is_none());
+    assert!(find(&root.join("nowhere")).is_err());
+}
+
+#[test]
+fn looking_at_a_folder_does_not_keep_a_run_out_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &run(3));
+    drop(claim(folder.path()).expect("a claim"));
+    let lock = File::open(folder.path().join(LOCK)).expect("a lock");
+    lock.try_lock_shared().expect("nobody else");
+    let waiting = std::thread::spawn({
+        let folder = folder.path().to_path_buf();
+        move || claim(&folder).map(drop)
+    });
+    std::thread::sleep(CLAIMED_FOR);
+    drop(lock);
+    waiting.join().expect("no panic").expect("the claim was tried again");
+}
+
+const CLAIMED_FOR: Duration = Duration::from_millis(30);
+
+#[test]
+fn a_journal_that_grows_looks_otherwise() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &run(3));
+    let before = look(folder.path()).expect("a journal");
+    assert_eq!(look(folder.path()), Some(before));
+    write(folder.path(), &run(4));
+    assert_ne!(look(folder.path()), Some(before));
+}
+
+#[test]
+fn curves_are_read_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &run(200));
+    let history = curves(folder.path()).expect("curves");
+    assert_eq!((history.loss.len(), history.eval_accuracy.len()), (200, 3));
+    assert_eq!((history.last_step(), history.steps_per_epoch), (200.0, 63));
+    assert!(curves(&folder.path().join("nowhere")).is_err_and(|why| why.contains("no such")));
+}
+
+#[test]
+fn only_settings_that_differ_are_differences() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path();
+    write(&root.join("a"), &run(3));
+    write(&root.join("b"), &with_setting(run(3), "learning_rate", "5e-5"));
+    let mut less = run(3);
+    if let Some(TrainEvent::Started(started)) = less.first_mut() {
+        started.settings.retain(|setting| setting.name != "seed");
+    }
+    write(&root.join("c"), &less);
+    let runs = ["a", "b", "c"].map(|name| summary(root, name));
+    let [a, b, c] = &runs;
+    let owned = |values: &[Option<&str>]| -> Vec<Option<String>> {
+        values.iter().map(|value| value.map(str::to_owned)).collect()
+    };
+    assert_eq!(
+        differences(&[a, b, c]),
+        [
+            ("learning_rate".to_owned(), owned(&[Some("3e-4"), Some("5e-5"), Some("3e-4")])),
+            ("seed".to_owned(), owned(&[Some("7"), Some("7"), None])),
+        ]
+    );
+    assert_eq!(differences(&[a, a]), []);
+    assert_eq!(differences(&[]), []);
+    assert_eq!(started().settings.len(), a.settings.len());
+}
+
+#[test]
+fn a_summary_is_json() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &run(63));
+    let found = summarise(folder.path(), folder.path()).expect("a journal");
+    let json = crate::core::text::to_json(&found.summary.expect("a run")).expect("json");
+    assert!(json.contains(r#""status":"cut_off","model":"embedded small Korean BERT","step":63"#));
+}

@@ -1,0 +1,104 @@
+//! The finished model's folder: everything that Python, the hub and this program look for.
+
+use super::Run;
+use crate::core::atomic_write::Staging;
+use crate::core::model::{ModelError, folder};
+use crate::run::figures;
+use crate::run::model_card::{CardFacts, Evaluation, Origin, Scores, hyperparameters, model_card};
+use crate::core::train::TrainerState;
+use crate::core::train::checkpoint::TRAINER_STATE;
+use crate::core::train::trainer_state::LogEntry;
+use serde_json::Value;
+use std::path::Path;
+
+/// What an older model may have left, which would be read together with this one.
+const STALE: [&str; 4] =
+    ["added_tokens.json", "model.safetensors.index.json", "special_tokens_map.json", "vocab.txt"];
+
+impl Run {
+    /// Writes the model, its tokenizer, its card and the run's state into the output folder. The
+    /// files are made out of sight and then take their places together.
+    ///
+    /// # Errors
+    /// Names the file that could not be written; what was there before is then still there.
+    pub(super) fn save(&self, step: u64, state: &TrainerState) -> Result<(), ModelError> {
+        let output_dir = &self.arguments.output_dir;
+        let failed = |file: &Path| {
+            let file = file.to_path_buf();
+            move |error| ModelError::Io { file, error }
+        };
+        let staging = Staging::new(output_dir).map_err(failed(output_dir))?;
+        // A model without pictures is better than none.
+        let figures = figures::draw(output_dir).unwrap_or_default();
+        let mut facts = self.card(step, state);
+        let shown = figures.iter().filter(|figure| figure.is_png());
+        facts.pictures = shown.map(|figure| figure.name.clone()).collect();
+        let card = model_card(&facts);
+        let texts = [("README.md", card), (TRAINER_STATE, state.to_json())];
+        let texts = texts.iter().map(|(name, text)| (*name, text.as_bytes()));
+        let tokenizer = self.checkpoints.tokenizer.iter();
+        let tokenizer = tokenizer.map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+        let figures = figures.iter().map(|figure| (figure.name.as_str(), &figure.bytes[..]));
+        for (name, bytes) in texts.chain(tokenizer).chain(figures) {
+            staging.write(name, bytes).map_err(failed(&output_dir.join(name)))?;
+        }
+        folder::write(staging.path(), &self.model)
+            .map_err(|error| error.meant_for(staging.path(), output_dir))?;
+        staging.publish_files("config.json", &STALE).map_err(failed(output_dir))
+    }
+
+    fn card(&self, step: u64, state: &TrainerState) -> CardFacts {
+        let name = self.arguments.output_dir.file_name().unwrap_or_default();
+        let evaluations = evaluations(&state.log_history);
+        // The scores of the model as it is.
+        let judged = evaluations.iter().rev().find(|evaluation| evaluation.step == step);
+        CardFacts {
+            model_name: name.to_string_lossy().into_owned(),
+            base_model: self.base_model.as_ref().filter(|_| !self.from_random_weights).map(
+                |name| Origin {
+                    name: name.clone(),
+                    hub_name: (!Path::new(name).exists()).then(|| name.clone()),
+                },
+            ),
+            dataset: Origin {
+                name: self.dataset.name.clone(),
+                hub_name: self.dataset.hub_name.clone(),
+            },
+            split: Some(self.dataset.split.clone()),
+            language: self.dataset.is_nsmc.then(|| "ko".to_owned()),
+            labels: self.model.config().labels.clone(),
+            train_samples: self.train.len(),
+            eval_samples: self.eval.len(),
+            results: judged.map(|evaluation| evaluation.scores),
+            hyperparameters: hyperparameters(&self.settings),
+            evaluations,
+            pictures: Vec::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// The evaluations of a log history, each with the training loss logged before it.
+fn evaluations(history: &[LogEntry]) -> Vec<Evaluation> {
+    let number = |entry: &LogEntry, name: &str| entry.get(name).and_then(Value::as_f64);
+    let mut training_loss = None;
+    let mut found = Vec::new();
+    for entry in history {
+        if let Some(loss) = number(entry, "loss") {
+            training_loss = Some(loss);
+        }
+        if let Some(loss) = number(entry, "eval_loss") {
+            found.push(Evaluation {
+                training_loss,
+                epoch: number(entry, "epoch").unwrap_or(0.0),
+                step: entry.get("step").and_then(Value::as_u64).unwrap_or(0),
+                scores: Scores {
+                    loss,
+                    accuracy: number(entry, "eval_accuracy").unwrap_or(0.0),
+                    f1: number(entry, "eval_f1").unwrap_or(0.0),
+                },
+            });
+        }
+    }
+    found
+}

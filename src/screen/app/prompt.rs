@@ -1,0 +1,153 @@
+//! The sentence being typed, those asked before, and their answers.
+
+use super::editor;
+use crate::run::worker::Answer;
+use tui_input::{Input, InputRequest};
+
+/// Questions and answers kept.
+const KEPT: usize = 200;
+
+/// A line editor with a memory.
+#[derive(Clone, Debug, Default)]
+pub struct Prompt {
+    /// What is being typed.
+    pub input: Input,
+    /// The answers, the latest first.
+    pub answers: Vec<Answer>,
+    /// Questions not yet answered.
+    pub waiting: usize,
+    asked: Vec<String>,
+    /// How far back in `asked` the editor is; 0 is the line being written.
+    back: usize,
+    draft: String,
+}
+
+impl Prompt {
+    /// Edits the line.
+    pub fn edit(&mut self, request: InputRequest) {
+        editor::edit(&mut self.input, request);
+    }
+
+    /// Types a text at the caret; what is not text (line ends, control characters) becomes a
+    /// space or is left out.
+    pub fn paste(&mut self, text: &str) {
+        editor::paste(&mut self.input, text);
+    }
+
+    /// Takes the line to be asked, unless it is blank.
+    pub fn submit(&mut self) -> Option<String> {
+        if self.input.value().trim().is_empty() {
+            return None;
+        }
+        let text = self.input.value_and_reset();
+        self.asked.retain(|earlier| *earlier != text);
+        self.asked.push(text.clone());
+        if self.asked.len() > KEPT {
+            self.asked.remove(0);
+        }
+        self.back = 0;
+        self.waiting += 1;
+        Some(text)
+    }
+
+    /// Moves to an earlier question (`1`) or a later one (`-1`).
+    pub fn history(&mut self, direction: isize) {
+        let target = self.back.saturating_add_signed(direction).min(self.asked.len());
+        if target == self.back {
+            return;
+        }
+        if self.back == 0 {
+            self.draft = self.input.value().to_owned();
+        }
+        self.back = target;
+        let text = match target {
+            0 => self.draft.clone(),
+            back => self.asked[self.asked.len() - back].clone(),
+        };
+        self.input = Input::new(text);
+    }
+
+    /// Keeps an answer.
+    pub fn answered(&mut self, answer: Answer) {
+        self.waiting = self.waiting.saturating_sub(1);
+        self.answers.insert(0, answer);
+        self.answers.truncate(KEPT);
+    }
+
+    /// The part of the line that a field of `columns` columns shows, and the caret's column in
+    /// it. A wide character is shown whole or not at all.
+    pub fn view(&self, columns: usize) -> (String, usize) {
+        editor::view(&self.input, columns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::app::editor::LONGEST;
+
+    fn typed(text: &str) -> Prompt {
+        let mut prompt = Prompt::default();
+        prompt.paste(text);
+        prompt
+    }
+
+    #[test]
+    fn one_backspace_takes_one_syllable_composed_or_not() {
+        for text in ["영화다", "영화\u{1103}\u{1161}"] {
+            let mut prompt = typed(text);
+            prompt.edit(InputRequest::DeletePrevChar);
+            assert_eq!(prompt.input.value(), "영화", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_caret_stands_where_the_terminal_draws_it() {
+        let mut prompt = typed("한글 ab");
+        assert_eq!(prompt.view(40), ("한글 ab".to_owned(), 7));
+        prompt.edit(InputRequest::GoToStart);
+        prompt.edit(InputRequest::GoToNextChar);
+        assert_eq!(prompt.view(40).1, 2);
+    }
+
+    #[test]
+    fn a_long_line_scrolls_by_whole_characters() {
+        let prompt = typed("가나다라마");
+        // Ten columns wide, caret behind the last: a field of six shows two whole syllables.
+        assert_eq!(prompt.view(6), ("라마".to_owned(), 4));
+        assert_eq!(prompt.view(5), ("라마".to_owned(), 4));
+        for columns in 1..12 {
+            let (shown, caret) = prompt.view(columns);
+            assert!(unicode_width::UnicodeWidthStr::width(shown.as_str()) <= columns);
+            assert!(caret < columns, "{columns}");
+        }
+    }
+
+    #[test]
+    fn history_keeps_the_draft_and_does_not_repeat() {
+        let mut prompt = typed("하나");
+        assert_eq!(prompt.submit().as_deref(), Some("하나"));
+        prompt.paste("둘");
+        prompt.submit();
+        prompt.paste("하나");
+        prompt.submit();
+        prompt.paste("draft");
+        prompt.history(1);
+        assert_eq!(prompt.input.value(), "하나");
+        prompt.history(1);
+        assert_eq!(prompt.input.value(), "둘");
+        prompt.history(1);
+        assert_eq!(prompt.input.value(), "둘", "there is no third");
+        prompt.history(-1);
+        prompt.history(-1);
+        assert_eq!(prompt.input.value(), "draft");
+        assert!(typed("  ").submit().is_none());
+    }
+
+    #[test]
+    fn pasted_control_characters_do_not_enter() {
+        let prompt = typed("a\u{1b}[31m\nb\tc\u{9b}\n");
+        assert_eq!(prompt.input.value(), "a[31m b c");
+        assert_eq!(typed(&"가".repeat(9000)).input.value().chars().count(), LONGEST);
+    }
+}

@@ -1,0 +1,161 @@
+//! Runs that are found, sorted, filtered and chosen.
+
+use super::*;
+use crate::screen::app::panels::Panel;
+use crate::screen::app::{Action, Message, Page, update};
+use crate::run::run_index::{Best, Found, Status, Unreadable, tests::found};
+use crate::core::train::fixtures::run;
+use crate::run::worker::Report;
+
+/// Runs of these names and accuracies.
+fn compared(runs: &[(&str, f64)]) -> State {
+    let mut state = State {
+        runs: Some(Runs::new("experiments".to_owned(), RunOrder::Name, false, "")),
+        page: Page::Runs,
+        ..State::idle()
+    };
+    for (name, accuracy) in runs {
+        let mut found = found(name);
+        found.folder = PathBuf::from(name);
+        if let Ok(summary) = &mut found.summary {
+            let (step, eval_loss) = (630, 1.0 - accuracy);
+            summary.best =
+                Some(Best { step, eval_loss, eval_accuracy: *accuracy, eval_f1: *accuracy });
+        }
+        tell(&mut state, RunIndexReport::Found(Box::new(found)));
+    }
+    state
+}
+
+fn tell(state: &mut State, report: RunIndexReport) -> Vec<Effect> {
+    update(state, Message::Report(Report::RunIndex(report)))
+}
+
+fn press(state: &mut State, action: RunsAction) -> Vec<Effect> {
+    update(state, Message::Action(Action::Runs(action)))
+}
+
+fn names(state: &State) -> Vec<&str> {
+    state.runs.as_ref().map(|runs| runs.shown().map(Found::run).collect()).unwrap_or_default()
+}
+
+fn runs(state: &State) -> &Runs {
+    state.runs.as_ref().expect("runs")
+}
+
+fn history(steps: u64) -> Box<History> {
+    let mut history = History::default();
+    for event in &run(steps) {
+        history.take(event);
+    }
+    Box::new(history)
+}
+
+#[test]
+fn runs_are_sorted_filtered_and_the_one_pointed_at_stays() {
+    let mut state = compared(&[("b2", 0.7), ("a1", 0.6), ("c3", 0.8)]);
+    assert_eq!(names(&state), ["a1", "b2", "c3"]);
+    press(&mut state, RunsAction::Move(1));
+    press(&mut state, RunsAction::NextOrder);
+    assert_eq!((names(&state), runs(&state).selected), (vec!["c3", "b2", "a1"], 1));
+    press(&mut state, RunsAction::Reverse);
+    press(&mut state, RunsAction::Move(5));
+    assert_eq!(runs(&state).here().map(Found::run), Some("c3"));
+    press(&mut state, RunsAction::Filter);
+    update(&mut state, Message::Paste("b2".to_owned()));
+    assert_eq!(names(&state), ["b2"], "what is typed counts at once");
+    press(&mut state, RunsAction::Drop);
+    assert_eq!(names(&state), ["a1", "b2", "c3"]);
+    press(&mut state, RunsAction::Filter);
+    update(&mut state, Message::Paste("finished".to_owned()));
+    press(&mut state, RunsAction::Keep);
+    assert_eq!((names(&state).len(), runs(&state).filter.as_str()), (3, "finished"));
+    for _ in 0..RunOrder::ALL.len() {
+        press(&mut state, RunsAction::NextOrder);
+    }
+    assert_eq!(runs(&state).order, RunOrder::Accuracy);
+}
+
+#[test]
+fn a_run_keeps_its_colour_until_it_is_taken_out() {
+    let mut state = compared(&[("a", 0.6), ("b", 0.7), ("c", 0.8)]);
+    let read = |name: &str| vec![Effect::Send(Command::ReadCurves(PathBuf::from(name)))];
+    assert_eq!(press(&mut state, RunsAction::Choose), read("a"));
+    press(&mut state, RunsAction::Move(1));
+    assert_eq!(press(&mut state, RunsAction::Choose), read("b"));
+    let curves = |name: &str, steps| RunIndexReport::Curves(name.into(), Ok(history(steps)));
+    tell(&mut state, curves("a", 100));
+    tell(&mut state, curves("b", 300));
+    tell(&mut state, curves("c", 600));
+    assert_eq!(state.end(), 300.0, "nobody asked for the third");
+    press(&mut state, RunsAction::Move(-1));
+    assert_eq!(press(&mut state, RunsAction::Choose), []);
+    assert_eq!(runs(&state).place(Path::new("b")), Some(1));
+    press(&mut state, RunsAction::Move(2));
+    assert_eq!(press(&mut state, RunsAction::Choose), read("c"));
+    assert_eq!(runs(&state).place(Path::new("c")), Some(0), "the first free place");
+    // One that goes on is read again, one that is gone leaves the chart.
+    let mut more = found("b");
+    more.folder = "b".into();
+    assert_eq!(tell(&mut state, RunIndexReport::Found(Box::new(more))), read("b"));
+    tell(&mut state, RunIndexReport::Gone("b".into()));
+    assert_eq!((names(&state), runs(&state).compared().count()), (vec!["a", "c"], 1));
+    assert_eq!(press(&mut state, RunsAction::ChooseAll), []);
+    assert_eq!(runs(&state).compared().count(), 0, "all out");
+    assert_eq!(press(&mut state, RunsAction::ChooseAll).len(), 2);
+}
+
+#[test]
+fn no_more_are_chosen_than_there_are_colours() {
+    let list: Vec<(String, f64)> = (0..12).map(|n| (format!("run-{n}"), 0.5)).collect();
+    let list: Vec<(&str, f64)> = list.iter().map(|(name, at)| (name.as_str(), *at)).collect();
+    let mut state = compared(&list);
+    assert_eq!(press(&mut state, RunsAction::ChooseAll).len(), MOST_CHOSEN);
+    press(&mut state, RunsAction::Move(11));
+    assert_eq!(press(&mut state, RunsAction::Choose), []);
+    assert_eq!(runs(&state).compared().count(), MOST_CHOSEN);
+}
+
+#[test]
+fn a_run_that_cannot_be_read_is_listed_but_not_compared() {
+    let mut state = compared(&[("a", 0.6)]);
+    let mut torn = found("torn");
+    torn.folder = "torn".into();
+    torn.summary = Err(Unreadable { run: "torn".to_owned(), reason: "no event".to_owned() });
+    tell(&mut state, RunIndexReport::Found(Box::new(torn)));
+    assert_eq!(names(&state), ["a", "torn"]);
+    press(&mut state, RunsAction::Move(1));
+    assert_eq!(press(&mut state, RunsAction::Choose), []);
+    assert_eq!(runs(&state).side_by_side().len(), 1);
+    assert_eq!(runs(&state).side_by_side()[0].1.status, Status::Finished);
+}
+
+#[test]
+fn charts_of_runs_are_looked_at_as_others_are() {
+    use crate::screen::app::charts::ChartAction;
+    let mut state = compared(&[("a", 0.6), ("b", 0.7)]);
+    press(&mut state, RunsAction::ChooseAll);
+    tell(&mut state, RunIndexReport::Curves("a".into(), Ok(history(100))));
+    tell(&mut state, RunIndexReport::Curves("b".into(), Ok(history(300))));
+    let look = |state: &mut State, action| {
+        update(state, Message::Action(Action::Chart(action)));
+    };
+    look(&mut state, ChartAction::Last);
+    assert_eq!(state.charts.cursor, Some(300.0));
+    look(&mut state, ChartAction::Step(-1));
+    assert_eq!(state.charts.cursor, Some(299.0));
+    look(&mut state, ChartAction::ZoomIn);
+    assert_eq!(state.charts.view(state.end()), [149.5, 299.5]);
+    look(&mut state, ChartAction::LogY);
+    assert!(state.charts.log_y.contains(&Panel::Loss));
+    let before = runs(&state).pointed_at().and_then(Curve::last_smoothed);
+    look(&mut state, ChartAction::Smooth(-1));
+    assert_ne!(runs(&state).pointed_at().and_then(Curve::last_smoothed), before);
+    for figure in Figure::ALL {
+        assert_eq!(runs(&state).figure, figure);
+        press(&mut state, RunsAction::NextFigure(1));
+    }
+    press(&mut state, RunsAction::NextFigure(-1));
+    assert_eq!(runs(&state).figure, Figure::Throughput);
+    assert_eq!(update(&mut state, Message::Action(Action::Quit)), [Effect::Quit]);
+}

@@ -1,0 +1,111 @@
+//! Keys that steer a run.
+
+use super::*;
+use crate::screen::app::{Action, Message, update};
+use crate::core::train::event::TrainEvent;
+use crate::core::train::fixtures::{run, step};
+use crate::run::worker::Report;
+
+fn training() -> State {
+    let mut state = State::default();
+    update(&mut state, Message::Tick(10.0));
+    for event in run(20) {
+        update(&mut state, Message::Report(Report::Event(event)));
+    }
+    update(&mut state, Message::Report(Report::Activity(Activity::Training)));
+    state
+}
+
+fn press(state: &mut State, action: SteerAction) -> Vec<Effect> {
+    update(state, Message::Action(Action::Steer(action)))
+}
+
+fn asks(request: Request) -> Vec<Effect> {
+    vec![Effect::Send(Command::Steer(request))]
+}
+
+fn steered(state: &mut State, how: Steering) {
+    let event = TrainEvent::Steered(Steered { step: 20, epoch: 0.3, elapsed: 2.5, how });
+    update(state, Message::Report(Report::Event(event)));
+}
+
+#[test]
+fn keys_ask_the_run_and_its_answers_count() {
+    let mut state = training();
+    assert_eq!(press(&mut state, SteerAction::Pause), asks(Request::Pause));
+    assert_eq!(state.paused_at, None, "it is paused once it says so");
+    steered(&mut state, Steering::Paused);
+    assert_eq!(press(&mut state, SteerAction::Pause), asks(Request::Resume));
+    assert_eq!(press(&mut state, SteerAction::SaveNow), asks(Request::Save));
+    assert_eq!(press(&mut state, SteerAction::EvaluateNow), asks(Request::Evaluate));
+    assert_eq!(press(&mut state, SteerAction::StopAfterEpoch), asks(Request::StopAfterEpoch(true)));
+    steered(&mut state, Steering::StopAfterEpoch { asked: true });
+    assert_eq!(
+        press(&mut state, SteerAction::StopAfterEpoch),
+        asks(Request::StopAfterEpoch(false))
+    );
+    assert_eq!(state.steered.len(), 2);
+}
+
+#[test]
+fn the_clock_stands_while_the_run_waits() {
+    let mut state = training();
+    update(&mut state, Message::Tick(12.5));
+    assert_eq!(state.elapsed(), 2.5);
+    steered(&mut state, Steering::Paused);
+    update(&mut state, Message::Tick(100.0));
+    assert_eq!(state.elapsed(), 2.5);
+    steered(&mut state, Steering::Resumed { seconds: 87.5 });
+    update(&mut state, Message::Tick(101.0));
+    assert_eq!(state.elapsed(), 3.5);
+}
+
+#[test]
+fn a_rate_is_typed_and_confirmed() {
+    let mut state = training();
+    update(&mut state, Message::Report(Report::Event(TrainEvent::Step(step(315, 0.5, 3.0)))));
+    press(&mut state, SteerAction::AskRate);
+    assert_eq!(state.rate.input.value(), "1.5e-4");
+    press(&mut state, SteerAction::DoubleRate);
+    assert_eq!(state.rate.input.value(), "3e-4");
+    press(&mut state, SteerAction::HalveRate);
+    press(&mut state, SteerAction::HalveRate);
+    assert_eq!(state.rate.input.value(), "7.5e-5");
+    let edit = |state: &mut State, request| {
+        update(state, Message::Action(Action::Edit(request)));
+    };
+    edit(&mut state, InputRequest::DeleteLine);
+    for c in "x가2\u{1b}e-5 ".chars() {
+        edit(&mut state, InputRequest::InsertChar(c));
+    }
+    assert_eq!(state.rate.input.value(), "2e-5");
+    assert_eq!(press(&mut state, SteerAction::SetRate), asks(Request::LearningRate(2e-5)));
+    assert_eq!(state.overlay, None);
+}
+
+#[test]
+fn what_is_no_rate_is_not_sent() {
+    let mut state = training();
+    press(&mut state, SteerAction::AskRate);
+    for text in ["", "e", "0", "-1", "2", "1e999", "1e-400", "."] {
+        state.rate.input = Input::new(text.to_owned());
+        assert_eq!(press(&mut state, SteerAction::SetRate), [], "{text}");
+        assert_eq!(state.overlay, Some(Overlay::LearningRate));
+    }
+    for _ in 0..100 {
+        state.rate.edit(InputRequest::InsertChar('1'));
+    }
+    assert!(state.rate.input.value().len() <= LONGEST);
+}
+
+#[test]
+fn a_run_that_is_over_cannot_be_steered() {
+    let mut state = training();
+    press(&mut state, SteerAction::AskRate);
+    update(&mut state, Message::Report(Report::Activity(Activity::Idle)));
+    assert_eq!(state.overlay, None);
+    for action in [SteerAction::Pause, SteerAction::SaveNow, SteerAction::AskRate] {
+        assert_eq!(press(&mut state, action), []);
+    }
+    assert_eq!(state.overlay, None);
+}

@@ -1,0 +1,181 @@
+//! What the machine was doing while the dashboard was up: the last sample, and the way there.
+
+use crate::run::system_metrics::{GpuSample, SystemSample};
+
+/// The most points of a series; beyond it, each two become one.
+pub const MOST: usize = 4096;
+
+/// A figure over time, of bounded length.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// `(seconds since sampling began, value)`, evenly spaced as far as the samples were.
+    points: Vec<(f64, f64)>,
+    /// Samples that make one point.
+    stride: usize,
+    /// The sums over the samples of the point that is not yet complete, and how many they are.
+    pending: (f64, f64, usize),
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Self { points: Vec::new(), stride: 1, pending: (0.0, 0.0, 0) }
+    }
+}
+
+impl Series {
+    /// Adds a sample; one that is not finite is left out.
+    pub fn push(&mut self, elapsed: f64, value: f64) {
+        if !(elapsed.is_finite() && value.is_finite()) {
+            return;
+        }
+        let (time, sum, count) = self.pending;
+        self.pending = (time + elapsed, sum + value, count + 1);
+        if count + 1 < self.stride {
+            return;
+        }
+        let (time, sum, count) = std::mem::take(&mut self.pending);
+        self.points.push((time / count as f64, sum / count as f64));
+        if self.points.len() >= MOST {
+            let mean = |pair: &[(f64, f64)]| {
+                let count = pair.len() as f64;
+                let time: f64 = pair.iter().map(|point| point.0).sum();
+                let value: f64 = pair.iter().map(|point| point.1).sum();
+                (time / count, value / count)
+            };
+            self.points = self.points.chunks(2).map(mean).collect();
+            self.stride *= 2;
+        }
+    }
+
+    /// The points, the latest last.
+    pub fn points(&self) -> &[(f64, f64)] {
+        &self.points
+    }
+}
+
+/// The way of a card.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GpuHistory {
+    /// The driver's number for it.
+    pub index: u32,
+    /// The share of the time in which it computed.
+    pub load: Series,
+    /// The share of its memory in use.
+    pub memory: Series,
+    /// Degrees Celsius.
+    pub temperature: Series,
+    /// Watts.
+    pub power: Series,
+}
+
+/// The last sample, and the way there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SystemHistory {
+    /// The last sample, once there is one.
+    pub last: Option<SystemSample>,
+    /// The share of the machine's cores that were busy.
+    pub cpu: Series,
+    /// The share of the memory in use.
+    pub memory: Series,
+    /// The cards that were ever seen.
+    pub gpus: Vec<GpuHistory>,
+}
+
+/// The share that is used of a total, if there is one.
+pub fn share(used: u64, total: u64) -> Option<f64> {
+    (total > 0).then(|| used as f64 / total as f64)
+}
+
+impl SystemHistory {
+    /// Takes a sample in.
+    pub fn take(&mut self, sample: SystemSample) {
+        let at = sample.elapsed;
+        self.cpu.push(at, sample.cpu);
+        if let Some(share) = share(sample.memory_used, sample.memory_total) {
+            self.memory.push(at, share);
+        }
+        for gpu in &sample.gpus {
+            self.gpu(at, gpu);
+        }
+        self.last = Some(sample);
+    }
+
+    /// The way of the card of this number.
+    pub fn gpu_of(&self, index: u32) -> Option<&GpuHistory> {
+        self.gpus.iter().find(|gpu| gpu.index == index)
+    }
+
+    fn gpu(&mut self, at: f64, sample: &GpuSample) {
+        let found = self.gpus.iter().position(|gpu| gpu.index == sample.index);
+        let place = found.unwrap_or_else(|| {
+            self.gpus.push(GpuHistory { index: sample.index, ..GpuHistory::default() });
+            self.gpus.len() - 1
+        });
+        let gpu = &mut self.gpus[place];
+        let memory = share(sample.memory_used, sample.memory_total);
+        for (series, value) in [
+            (&mut gpu.load, sample.load),
+            (&mut gpu.memory, memory),
+            (&mut gpu.temperature, sample.temperature_celsius),
+            (&mut gpu.power, sample.power_watts),
+        ] {
+            if let Some(value) = value {
+                series.push(at, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_is_bounded_and_keeps_its_shape() {
+        let mut series = Series::default();
+        let samples = 100_000;
+        for i in 0..samples {
+            series.push(f64::from(i) * 2.0, f64::from(i) / f64::from(samples));
+            assert!(series.points().len() < MOST);
+        }
+        series.push(f64::NAN, 0.0);
+        series.push(1.0, f64::INFINITY);
+        let points = series.points();
+        assert!(points.len() >= MOST / 2);
+        assert!(points.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1));
+        let gaps = points.windows(2).map(|pair| pair[1].0 - pair[0].0);
+        let (least, most) = gaps.fold((f64::MAX, 0.0f64), |(l, m), g| (l.min(g), m.max(g)));
+        assert!(most <= 2.0 * least, "evenly spaced but for one pair: {least} to {most}");
+        assert!(points[0].1 < 0.001 && points[points.len() - 1].1 > 0.999);
+    }
+
+    #[test]
+    fn cards_come_and_go_and_tell_what_they_can() {
+        let gpu = |index, load| GpuSample {
+            index,
+            load,
+            memory_used: 1,
+            memory_total: 4,
+            power_watts: Some(200.0),
+            ..GpuSample::default()
+        };
+        let mut history = SystemHistory::default();
+        for (elapsed, gpus) in [
+            (0.0, vec![gpu(0, Some(0.5)), gpu(1, None)]),
+            (2.0, vec![gpu(1, Some(0.25))]),
+            (4.0, Vec::new()),
+        ] {
+            let sample = SystemSample { cpu: 0.5, gpus, elapsed, ..SystemSample::default() };
+            history.take(sample);
+        }
+        assert_eq!(history.cpu.points().len(), 3);
+        assert!(history.memory.points().is_empty(), "the total is not known");
+        let [first, second] = &history.gpus[..] else { panic!("two cards") };
+        assert_eq!(first.load.points(), [(0.0, 0.5)]);
+        assert_eq!(second.load.points(), [(2.0, 0.25)]);
+        assert_eq!(second.memory.points(), [(0.0, 0.25), (2.0, 0.25)]);
+        assert!(second.temperature.points().is_empty());
+        assert_eq!(history.gpu_of(1), Some(second));
+        assert!(history.last.is_some_and(|last| last.gpus.is_empty()));
+    }
+}

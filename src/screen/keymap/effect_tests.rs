@@ -1,0 +1,356 @@
+//! Walks the table: every key is pressed in a state in which its line promises something, and what
+//! the line says has then happened. An action without such a promise does not compile.
+
+use super::scene_tests::{at, charted, training, unsaved};
+use super::*;
+use crate::screen::app::charts::{ChartAction, YRange};
+use crate::screen::app::log::Level;
+use crate::screen::app::log_view::{LogAction, Purpose};
+use crate::screen::app::palette::PaletteAction;
+use crate::screen::app::panels::{Panel, PanelAction};
+use crate::screen::app::runs::{Figure, RunsAction};
+use crate::screen::app::steer::SteerAction;
+use crate::screen::app::{Effect, Message, Picture, update};
+use crate::cli::flags::RunOrder;
+use crate::run::run_index::Found;
+use crate::core::train::steering::Request;
+use crate::run::worker::Command;
+
+/// What a line promises: of the state before, the state after, and what is done outside.
+type Promise = Box<dyn Fn(&State, &State, &[Effect]) -> bool>;
+
+/// The state in which a line is tried, and what it promises there.
+fn promise(binding: &Binding) -> (State, Promise) {
+    let mut state = at(binding.place);
+    let promise: Promise = match binding.action {
+        Action::Show(page) => {
+            state.page = if page == Page::Settings { Page::Log } else { Page::Settings };
+            Box::new(move |_, after, _| after.page == page)
+        }
+        Action::NextPage => {
+            Box::new(|before, after, _| (before.page, after.page) == (Page::Train, Page::Predict))
+        }
+        Action::PreviousPage => {
+            Box::new(|before, after, _| (before.page, after.page) == (Page::Train, Page::Log))
+        }
+        Action::Help => Box::new(|_, after, _| after.overlay == Some(Overlay::Help)),
+        Action::Close => Box::new(|before, after, effects| {
+            let closed = before.overlay.is_some() && before.page == after.page;
+            let back = before.page == Page::Predict && after.page == Page::Train;
+            after.overlay.is_none() && (closed || back) && effects.is_empty()
+        }),
+        Action::Quit | Action::Interrupt => Box::new(|_, after, effects| {
+            after.overlay == Some(Overlay::ConfirmQuit) && effects.is_empty()
+        }),
+        Action::Suspend => Box::new(|_, _, effects| effects == [Effect::Suspend]),
+        Action::StopAndQuit => Box::new(|_, after, effects| {
+            after.quitting && effects == [Effect::Send(Command::Stop { evaluate: false })]
+        }),
+        Action::StopAndStay => Box::new(|_, after, effects| {
+            !after.quitting && effects == [Effect::Send(Command::Stop { evaluate: true })]
+        }),
+        Action::QuitUnsaved => Box::new(|_, _, effects| effects == [Effect::Quit]),
+        Action::SaveAgain => {
+            state = State { overlay: state.overlay, ..unsaved() };
+            Box::new(|_, _, effects| effects == [Effect::Send(Command::Save)])
+        }
+        Action::SaveScreen => Box::new(|_, _, effects| {
+            let folder = Some("outputs".into());
+            effects == [Effect::Picture(Picture::Screen { folder })]
+        }),
+        Action::DrawFigures => Box::new(|_, _, effects| {
+            effects == [Effect::Picture(Picture::Figures { folder: "outputs".into() })]
+        }),
+        Action::Scroll(lines) => Box::new(move |before, after, _| {
+            // The log counts from its end.
+            after.log.scroll as isize == before.log.scroll as isize - lines
+        }),
+        Action::ScrollToTop => Box::new(|_, after, _| after.log.scroll == after.scroll_limit.get()),
+        Action::ScrollToBottom => Box::new(|_, after, _| after.log.scroll == 0),
+        Action::Submit => Box::new(|before, after, effects| {
+            let asked = Command::Predict(before.prompt.input.value().to_owned());
+            after.prompt.input.value().is_empty() && effects == [Effect::Send(asked)]
+        }),
+        Action::History(direction) => {
+            if direction < 0 {
+                update(&mut state, Message::Action(Action::History(2)));
+            }
+            Box::new(|_, after, _| after.prompt.input.value() == "다음 물은 것")
+        }
+        Action::Edit(request) => Box::new(move |before, after, _| edited(before, after, request)),
+        Action::Chart(action) => chart_promise(&mut state, action),
+        Action::Panel(action) => panel_promise(&mut state, action),
+        Action::Steer(action) => steer_promise(action),
+        Action::LetGo => {
+            state.charts.cursor = Some(100.0);
+            Box::new(|_, after, _| after.charts.cursor.is_none())
+        }
+        Action::Log(action) => log_promise(&mut state, action),
+        Action::Palette(PaletteAction::Open) => Box::new(|_, after, _| {
+            after.overlay == Some(Overlay::Palette) && !after.palette.entries.is_empty()
+        }),
+        Action::Palette(PaletteAction::Move(by)) => Box::new(move |before, after, _| {
+            after.palette.chosen as isize == before.palette.chosen as isize + by
+        }),
+        Action::Palette(PaletteAction::Run) => Box::new(|before, after, _| {
+            let chosen = before.palette.choice().map(|entry| entry.action);
+            chosen == Some(Action::Show(Page::Predict)) && after.page == Page::Predict
+        }),
+        Action::Runs(action) => runs_promise(&mut state, action),
+    };
+    (state, promise)
+}
+
+/// "정말 재미있는 영화" with the caret before "는 영화" becomes what a key says.
+fn edited(before: &State, after: &State, request: InputRequest) -> bool {
+    let line = |state: &State| {
+        let input = &state.prompt.input;
+        let at =
+            input.value().char_indices().nth(input.cursor()).map_or(input.value().len(), |c| c.0);
+        let (left, right) = input.value().split_at(at);
+        format!("{left}|{right}")
+    };
+    assert_eq!(line(before), "정말 재미있|는 영화");
+    let expected = match request {
+        InputRequest::GoToPrevChar => "정말 재미|있는 영화",
+        InputRequest::GoToNextChar => "정말 재미있는| 영화",
+        InputRequest::GoToPrevWord => "정말 |재미있는 영화",
+        InputRequest::GoToNextWord => "정말 재미있는 |영화",
+        InputRequest::GoToStart => "|정말 재미있는 영화",
+        InputRequest::GoToEnd => "정말 재미있는 영화|",
+        InputRequest::DeletePrevChar => "정말 재미|는 영화",
+        InputRequest::DeleteNextChar => "정말 재미있| 영화",
+        InputRequest::DeletePrevWord => "정말 |는 영화",
+        InputRequest::DeleteLine => "|",
+        InputRequest::DeleteTillEnd => "정말 재미있|",
+        other => panic!("no line of the table should do {other:?}"),
+    };
+    line(after) == expected
+}
+
+fn chart_promise(state: &mut State, action: ChartAction) -> Promise {
+    let width = |state: &State| {
+        let [from, to] = state.charts.view(state.end());
+        to - from
+    };
+    state.charts.cursor = Some(150.0);
+    state.charts.window = Some([100.0, 200.0]);
+    let cursor = |after: &State| after.charts.cursor.unwrap_or(f64::NAN);
+    match action {
+        ChartAction::Move(by) => {
+            Box::new(
+                move |_, after, _| {
+                    if by < 0 { cursor(after) < 150.0 } else { cursor(after) > 150.0 }
+                },
+            )
+        }
+        ChartAction::Step(by) => Box::new(move |_, after, _| cursor(after) == 150.0 + by as f64),
+        ChartAction::First => Box::new(move |_, after, _| cursor(after) == 1.0),
+        ChartAction::Last => Box::new(move |_, after, _| cursor(after) == 300.0),
+        ChartAction::ZoomIn => Box::new(move |_, after, _| width(after) == 50.0),
+        ChartAction::ZoomOut => Box::new(move |_, after, _| width(after) == 200.0),
+        ChartAction::Pan(by) => Box::new(move |_, after, _| {
+            after.charts.window == Some([100.0, 200.0].map(|at| at + 25.0 * by as f64))
+        }),
+        ChartAction::Whole => Box::new(move |_, after, _| width(after) == 300.0),
+        ChartAction::Follow => Box::new(|_, after, _| {
+            after.charts.follow && after.charts.view(300.0) == [200.0, 300.0]
+        }),
+        ChartAction::NextAxis => {
+            Box::new(|before, after, _| before.charts.axis != after.charts.axis)
+        }
+        ChartAction::LogY => Box::new(|_, after, _| after.charts.log_y.contains(&Panel::Loss)),
+        ChartAction::NextRange => {
+            Box::new(|_, after, _| after.charts.ranges.get(&Panel::Loss) == Some(&YRange::Whole))
+        }
+        ChartAction::Smooth(by) => Box::new(move |before, after, _| {
+            (after.smoothing - before.smoothing).signum() == by as f64
+        }),
+    }
+}
+
+fn panel_promise(state: &mut State, action: PanelAction) -> Promise {
+    let focus = |after: &State| after.arrangement.focus;
+    match action {
+        PanelAction::Focus(1) => Box::new(move |_, after, _| focus(after) == Panel::Accuracy),
+        PanelAction::Focus(_) => Box::new(move |_, after, _| focus(after) == Panel::Settings),
+        PanelAction::Page(by) => {
+            if by < 0 {
+                state.arrangement.focus = Panel::Settings;
+            }
+            Box::new(move |before, after, _| {
+                let page = |state: &State| state.arrangement.page(120, 33).1;
+                page(after) as isize == page(before) as isize + by
+            })
+        }
+        PanelAction::Maximise => Box::new(|_, after, _| after.arrangement.maximised),
+        PanelAction::Hide => {
+            Box::new(|_, after, _| after.arrangement.hidden.contains(&Panel::Loss))
+        }
+        PanelAction::ShowAll => {
+            state.arrangement.act(PanelAction::Hide, 4);
+            Box::new(|before, after, _| {
+                !before.arrangement.hidden.is_empty() && after.arrangement.hidden.is_empty()
+            })
+        }
+        PanelAction::Shift(by) => {
+            state.arrangement.focus = Panel::Accuracy;
+            Box::new(move |_, after, _| {
+                after.arrangement.order[(1 + by) as usize] == Panel::Accuracy
+            })
+        }
+        PanelAction::Columns => Box::new(|_, after, _| after.arrangement.columns == Some(1)),
+    }
+}
+
+fn steer_promise(action: SteerAction) -> Promise {
+    let asks = |request: Request| -> Promise {
+        Box::new(move |_, _, effects| effects == [Effect::Send(Command::Steer(request))])
+    };
+    let rate = |state: &State| state.rate.rate().unwrap_or(f64::NAN);
+    match action {
+        SteerAction::Pause => asks(Request::Pause),
+        SteerAction::SaveNow => asks(Request::Save),
+        SteerAction::EvaluateNow => asks(Request::Evaluate),
+        SteerAction::StopAfterEpoch => asks(Request::StopAfterEpoch(true)),
+        SteerAction::AskRate => Box::new(move |_, after, effects| {
+            after.overlay == Some(Overlay::LearningRate) && rate(after) > 0.0 && effects.is_empty()
+        }),
+        SteerAction::SetRate => Box::new(move |before, after, effects| {
+            let request = Request::LearningRate(rate(before));
+            after.overlay.is_none() && effects == [Effect::Send(Command::Steer(request))]
+        }),
+        SteerAction::DoubleRate | SteerAction::HalveRate => {
+            let factor = if action == SteerAction::DoubleRate { 2.0 } else { 0.5 };
+            Box::new(move |before, after, _| (rate(after) / rate(before) - factor).abs() < 0.01)
+        }
+    }
+}
+
+fn log_promise(state: &mut State, action: LogAction) -> Promise {
+    let types_for = |purpose| -> Promise {
+        Box::new(move |_, after, _| {
+            after.log.view.typing.as_ref().is_some_and(|typing| typing.purpose == purpose)
+        })
+    };
+    match action {
+        LogAction::Search => types_for(Purpose::Search),
+        LogAction::Filter => types_for(Purpose::Filter),
+        LogAction::NextLevel => Box::new(|_, after, _| after.log.view.level == Level::Result),
+        LogAction::Keep => Box::new(|_, after, _| {
+            !after.log.is_typing() && after.log.view.search.text() == "line 7"
+        }),
+        LogAction::Drop => {
+            Box::new(|_, after, _| !after.log.is_typing() && after.log.view.search.is_empty())
+        }
+        LogAction::Match(by) => {
+            state.log.act(LogAction::Search);
+            update(state, Message::Paste("line 7".to_owned()));
+            state.log.act(LogAction::Keep);
+            // One further back, so that there is one on either side.
+            state.log.act(LogAction::Match(-1));
+            Box::new(move |before, after, _| {
+                let at = |state: &State| state.log.view.position().0 as isize;
+                at(before) > 1 && at(after) == at(before) + by
+            })
+        }
+        LogAction::ShowAll => {
+            state.log.act(LogAction::NextLevel);
+            Box::new(|before, after, _| {
+                let count = |state: &State| state.log.view.count();
+                count(before) < count(after) && count(after) == after.log.lines.len()
+            })
+        }
+    }
+}
+
+fn runs_promise(state: &mut State, action: RunsAction) -> Promise {
+    fn list(state: &State) -> Vec<&str> {
+        state.runs.iter().flat_map(|runs| runs.shown().map(Found::run)).collect()
+    }
+    let of = |state: &State| state.runs.clone().unwrap_or_default();
+    match action {
+        RunsAction::Move(by) => {
+            let last = isize::try_from(list(state).len()).unwrap_or(0) - 1;
+            let expected = (1 + by).clamp(0, last) as usize;
+            Box::new(move |before, after, _| {
+                of(before).selected == 1 && of(after).selected == expected
+            })
+        }
+        RunsAction::Choose => Box::new(move |_, after, effects| {
+            let read = Command::ReadCurves("b".into());
+            of(after).compared().count() == 1 && effects == [Effect::Send(read)]
+        }),
+        RunsAction::ChooseAll => Box::new(move |_, after, effects| {
+            of(after).compared().count() == 3 && effects.len() == 3
+        }),
+        RunsAction::NextOrder => Box::new(move |_, after, _| of(after).order == RunOrder::Accuracy),
+        RunsAction::Reverse => Box::new(|_, after, _| list(after) == ["c", "b", "a"]),
+        RunsAction::NextFigure(by) => {
+            *state = charted();
+            let expected = if by > 0 { Figure::EvalLoss } else { Figure::Throughput };
+            Box::new(move |_, after, _| of(after).figure == expected)
+        }
+        RunsAction::Differences => Box::new(move |_, after, _| of(after).differences),
+        RunsAction::Filter => Box::new(move |_, after, _| of(after).is_typing()),
+        RunsAction::Keep => Box::new(move |_, after, _| {
+            !of(after).is_typing() && of(after).filter == "nothing has this"
+        }),
+        RunsAction::Drop => Box::new(move |before, after, _| {
+            list(before).is_empty() && !of(after).is_typing() && list(after).len() == 3
+        }),
+    }
+}
+
+#[test]
+fn each_key_in_the_help_does_what_it_says() {
+    for binding in BINDINGS {
+        for key in binding.keys {
+            let (before, promise) = promise(binding);
+            let name = format!("{} at {:?}: {}", key.name(), binding.place, binding.help);
+            assert!(places(&before).contains(&binding.place), "tried elsewhere: {name}");
+            let event = KeyEvent::new(key.code, key.modifiers);
+            let mut after = before.clone();
+            let pressed = message(&after, event).expect("a key of the table does something");
+            let effects = update(&mut after, pressed);
+            assert!(promise(&before, &after, &effects), "a promise not kept: {name}");
+        }
+    }
+}
+
+#[test]
+fn keys_at_charts_hold_for_runs_side_by_side_too() {
+    for binding in BINDINGS.iter().filter(|binding| binding.place == Place::Charts) {
+        let Action::Chart(action) = binding.action else { panic!("no chart's: {}", binding.help) };
+        // There is no clock on the wall and nothing to follow.
+        if action == ChartAction::Follow {
+            continue;
+        }
+        let mut before = charted();
+        let promise = chart_promise(&mut before, action);
+        let mut after = before.clone();
+        let effects = update(&mut after, Message::Action(binding.action));
+        assert!(promise(&before, &after, &effects), "a promise not kept: {}", binding.help);
+    }
+}
+
+#[test]
+fn what_is_asked_twice_is_taken_back_or_done_at_once() {
+    let press = |state: &mut State, event: KeyEvent| {
+        message(state, event).map(|message| update(state, message)).unwrap_or_default()
+    };
+    let mut state = training();
+    let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert_eq!(press(&mut state, control_c), []);
+    let stop = Effect::Send(Command::Stop { evaluate: false });
+    assert_eq!(press(&mut state, control_c), [stop]);
+    assert_eq!(press(&mut state, control_c), [Effect::Quit]);
+    for c in ['l', 'z'] {
+        let mut state = training();
+        let before = (state.charts.log_y.clone(), state.arrangement.maximised);
+        for _ in 0..2 {
+            press(&mut state, KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+        }
+        assert_eq!((state.charts.log_y.clone(), state.arrangement.maximised), before);
+    }
+}

@@ -1,0 +1,145 @@
+//! States in which keys are tried.
+
+use super::*;
+use crate::screen::app::log::Level;
+use crate::screen::app::log_view::LogAction;
+use crate::screen::app::palette::PaletteAction;
+use crate::screen::app::runs::{Runs, RunsAction};
+use crate::screen::app::steer::SteerAction;
+use crate::screen::app::{Message, update};
+use crate::cli::flags::RunOrder;
+use crate::run::run_index::tests::found;
+use crate::run::metric_series::History;
+use crate::core::train::TrainEvent;
+use crate::core::train::fixtures::{ending, run};
+use crate::screen::ui::{self, Theme};
+use crate::run::worker::run_index::RunIndexReport;
+use crate::run::worker::{Activity, Report};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+fn tell(state: &mut State, report: Report) {
+    update(state, Message::Report(report));
+}
+
+/// Draws the state, so that keys know where things stand.
+pub fn drawn(state: State) -> State {
+    let Ok(mut terminal) = Terminal::new(TestBackend::new(120, 40));
+    let Ok(_) = terminal.draw(|frame| ui::draw(frame, &state, Theme::new(true)));
+    state
+}
+
+pub fn training() -> State {
+    let mut state = State { wall_clock: Some(1.7e9), ..State::default() };
+    for event in run(300) {
+        tell(&mut state, Report::Event(event));
+    }
+    tell(&mut state, Report::Activity(Activity::Training));
+    drawn(state)
+}
+
+/// A finished run whose model is not saved.
+pub fn unsaved() -> State {
+    let mut state = training();
+    let ending = ending().into_iter().filter(|event| !matches!(event, TrainEvent::Saved(_)));
+    for event in ending {
+        tell(&mut state, Report::Event(event));
+    }
+    tell(&mut state, Report::Activity(Activity::Idle));
+    state
+}
+
+/// Three runs, the second pointed at.
+pub fn compared() -> State {
+    let runs = Runs::new("experiments".to_owned(), RunOrder::Name, false, "");
+    let mut state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
+    for name in ["a", "b", "c"] {
+        let mut found = found(name);
+        found.folder = name.into();
+        tell(&mut state, Report::RunIndex(RunIndexReport::Found(Box::new(found))));
+    }
+    update(&mut state, Message::Action(Action::Runs(RunsAction::Move(1))));
+    drawn(state)
+}
+
+/// The same with their curves in the chart.
+pub fn charted() -> State {
+    let mut state = compared();
+    update(&mut state, Message::Action(Action::Runs(RunsAction::ChooseAll)));
+    let mut history = History::default();
+    for event in &run(300) {
+        history.take(event);
+    }
+    for name in ["a", "b", "c"] {
+        let curves = RunIndexReport::Curves(name.into(), Ok(Box::new(history.clone())));
+        tell(&mut state, Report::RunIndex(curves));
+    }
+    drawn(state)
+}
+
+/// A log of more lines than a page, at its middle.
+pub fn logged() -> State {
+    let mut state = State { page: Page::Log, ..training() };
+    for number in 0..200 {
+        let level = if number % 10 == 0 { Level::Warning } else { Level::Info };
+        state.log.push(f64::from(number), level, format!("line {number}"));
+    }
+    state = drawn(state);
+    update(&mut state, Message::Action(Action::Scroll(-50)));
+    drawn(state)
+}
+
+/// Where a place holds.
+pub fn at(place: Place) -> State {
+    let over = |overlay| State { overlay: Some(overlay), ..training() };
+    match place {
+        Place::Anywhere
+        | Place::Reading
+        | Place::Commands
+        | Place::Charts
+        | Place::Panels
+        | Place::Steering
+        | Place::Pages => training(),
+        Place::Scrolling | Place::Log => logged(),
+        Place::Searching => {
+            let mut state = logged();
+            state.log.act(LogAction::Search);
+            update(&mut state, Message::Paste("line 7".to_owned()));
+            state
+        }
+        Place::Typing | Place::Editing => {
+            let mut state = State { page: Page::Predict, ..training() };
+            for text in ["처음 물은 것", "다음 물은 것"] {
+                update(&mut state, Message::Paste(text.to_owned()));
+                update(&mut state, Message::Action(Action::Submit));
+            }
+            update(&mut state, Message::Paste("정말 재미있는 영화".to_owned()));
+            for _ in 0..4 {
+                update(&mut state, Message::Action(Action::Edit(InputRequest::GoToPrevChar)));
+            }
+            state
+        }
+        Place::Palette => {
+            let mut state = training();
+            let entries = commands(&state);
+            update(&mut state, Message::Choose(entries));
+            update(&mut state, Message::Action(Action::Palette(PaletteAction::Move(1))));
+            state
+        }
+        Place::Runs => compared(),
+        Place::Filtering => {
+            let mut state = compared();
+            update(&mut state, Message::Action(Action::Runs(RunsAction::Filter)));
+            update(&mut state, Message::Paste("nothing has this".to_owned()));
+            state
+        }
+        Place::Rate => {
+            let mut state = training();
+            update(&mut state, Message::Action(Action::Steer(SteerAction::AskRate)));
+            state
+        }
+        Place::Help => over(Overlay::Help),
+        Place::ConfirmQuit => over(Overlay::ConfirmQuit),
+        Place::ConfirmUnsaved => State { overlay: Some(Overlay::ConfirmUnsaved), ..unsaved() },
+    }
+}

@@ -1,0 +1,40 @@
+//! Every key of the dashboard.
+
+mod runs;
+mod text;
+mod train;
+
+use super::key::Key;
+use super::{Binding, Place};
+use crate::screen::app::Action;
+
+const fn binding(
+    place: Place,
+    keys: &'static [Key],
+    action: Action,
+    help: &'static str,
+    footer: Option<&'static str>,
+) -> Binding {
+    Binding { keys, action, place, help, footer }
+}
+
+const PARTS: [&[Binding]; 3] = [train::BINDINGS, runs::BINDINGS, text::BINDINGS];
+
+const COUNT: usize = PARTS[0].len() + PARTS[1].len() + PARTS[2].len();
+
+const JOINED: [Binding; COUNT] = {
+    let mut joined = [PARTS[0][0]; COUNT];
+    let (mut at, mut part) = (0, 0);
+    while part < PARTS.len() {
+        let mut within = 0;
+        while within < PARTS[part].len() {
+            joined[at] = PARTS[part][within];
+            (at, within) = (at + 1, within + 1);
+        }
+        part += 1;
+    }
+    joined
+};
+
+/// The table.
+pub const BINDINGS: &[Binding] = &JOINED;

@@ -1,0 +1,213 @@
+//! What the table promises.
+
+use super::*;
+use crate::screen::app::log_view::LogAction;
+use crate::screen::app::palette::PaletteAction;
+use crate::screen::app::runs::{Runs, RunsAction};
+use crate::screen::app::{Message, update};
+
+fn states() -> Vec<State> {
+    let mut states = Vec::new();
+    for page in Page::ALL {
+        for overlay in [
+            None,
+            Some(Overlay::Help),
+            Some(Overlay::ConfirmQuit),
+            Some(Overlay::ConfirmUnsaved),
+            Some(Overlay::Palette),
+            Some(Overlay::LearningRate),
+        ] {
+            states.push(State { page, overlay, ..State::default() });
+        }
+    }
+    for action in [LogAction::Search, LogAction::Filter] {
+        let mut state = State { page: Page::Log, ..State::default() };
+        state.log.act(action);
+        states.push(state);
+    }
+    let compared = State { runs: Some(Runs::default()), page: Page::Runs, ..State::idle() };
+    let mut filtering = compared.clone();
+    update(&mut filtering, Message::Action(Action::Runs(RunsAction::Filter)));
+    states.extend([compared, filtering]);
+    states
+}
+
+#[test]
+fn no_key_means_two_things_in_one_state() {
+    for state in states() {
+        let mut seen: Vec<(Key, Action)> = Vec::new();
+        for binding in BINDINGS.iter().filter(|b| places(&state).contains(&b.place)) {
+            for key in binding.keys {
+                let before = seen.iter().find(|(other, _)| other == key);
+                assert!(
+                    before.is_none_or(|(_, action)| *action == binding.action),
+                    "{} means two things on {:?} under {:?}",
+                    key.name(),
+                    state.page,
+                    state.overlay
+                );
+                seen.push((*key, binding.action));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_key_does_what_its_line_says() {
+    for state in states() {
+        for binding in BINDINGS.iter().filter(|b| places(&state).contains(&b.place)) {
+            for key in binding.keys {
+                let event = KeyEvent::new(key.code, key.modifiers);
+                assert_eq!(action(&state, event), Some(binding.action));
+            }
+        }
+    }
+}
+
+#[test]
+fn letters_are_typed_in_the_predict_pane_only() {
+    let press = |page, c, modifiers| {
+        let state = State { page, ..State::default() };
+        action(&state, KeyEvent::new(KeyCode::Char(c), modifiers))
+    };
+    let insert = |c| Some(Action::Edit(InputRequest::InsertChar(c)));
+    for c in ['q', '1', '?', '가', 'Q', ' '] {
+        assert_eq!(press(Page::Predict, c, KeyModifiers::NONE), insert(c));
+    }
+    assert_eq!(press(Page::Predict, 'A', KeyModifiers::SHIFT), insert('A'));
+    assert_eq!(press(Page::Predict, 'x', KeyModifiers::CONTROL), None);
+    assert_eq!(press(Page::Train, '가', KeyModifiers::NONE), None);
+}
+
+#[test]
+fn every_binding_is_explained() {
+    assert!(BINDINGS.iter().all(|b| !b.help.is_empty() && !b.keys.is_empty()));
+    assert!(BINDINGS.iter().all(|b| Place::ALL.contains(&b.place)));
+}
+
+fn typing(page: Page, actions: &[Action]) -> State {
+    let mut state = State { page, ..State::default() };
+    for action in actions {
+        update(&mut state, Message::Action(*action));
+    }
+    state
+}
+
+fn press(state: &mut State, event: KeyEvent) {
+    if let Some(message) = message(state, event) {
+        update(state, message);
+    }
+}
+
+fn key_press(code: KeyCode) -> KeyEvent {
+    KeyEvent::new(code, KeyModifiers::NONE)
+}
+
+#[test]
+fn while_a_text_is_typed_letters_do_nothing_else() {
+    let search = [Action::Log(LogAction::Search)];
+    let open = [Action::Palette(PaletteAction::Open)];
+    for mut state in [typing(Page::Log, &search), typing(Page::Train, &open)] {
+        let (page, overlay) = (state.page, state.overlay);
+        for c in ['q', '1', '?', 'n', '/', ':', 'v', '가', ' ', 'x'] {
+            let insert = Action::Edit(InputRequest::InsertChar(c));
+            assert_eq!(action(&state, key_press(KeyCode::Char(c))), Some(insert));
+            press(&mut state, key_press(KeyCode::Char(c)));
+        }
+        for code in [KeyCode::Tab, KeyCode::BackTab, KeyCode::F(1)] {
+            assert_eq!(action(&state, key_press(code)), None);
+        }
+        let control_p = KeyEvent::new(KeyCode::Char('p'), KeyModifiers::CONTROL);
+        assert_eq!(action(&state, control_p), None);
+        let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(action(&state, control_c), Some(Action::Interrupt));
+        assert_eq!((state.page, state.overlay), (page, overlay));
+        let typed = state.log.view.typing.as_ref().map_or(&state.palette.line, |t| &t.line);
+        assert_eq!(typed.value(), "q1?n/:v가 x");
+        press(&mut state, key_press(KeyCode::Esc));
+        assert!(state.overlay.is_none() && !state.log.is_typing());
+        assert_eq!(state.page, page);
+    }
+}
+
+#[test]
+fn a_log_is_searched_by_keys() {
+    let mut state = State { page: Page::Log, ..State::default() };
+    for text in ["하나", "영화 둘", "셋", "영화 넷"] {
+        state.log.push(0.0, crate::screen::app::log::Level::Info, text.to_owned());
+    }
+    for c in ['/', '영', '화'] {
+        press(&mut state, key_press(KeyCode::Char(c)));
+    }
+    press(&mut state, key_press(KeyCode::Enter));
+    assert_eq!(state.log.view.position(), (2, 2));
+    press(&mut state, key_press(KeyCode::Char('N')));
+    assert_eq!(state.log.view.position(), (1, 2));
+    for c in ['&', '셋'] {
+        press(&mut state, key_press(KeyCode::Char(c)));
+    }
+    press(&mut state, key_press(KeyCode::Enter));
+    assert_eq!((state.log.view.count(), state.log.view.position()), (1, (0, 0)));
+    press(&mut state, key_press(KeyCode::Esc));
+    assert_eq!((state.log.view.count(), state.page), (4, Page::Log));
+    press(&mut state, key_press(KeyCode::Char('v')));
+    assert_eq!(state.log.view.count(), 0);
+}
+
+#[test]
+fn the_palette_does_what_the_key_would_have_done() {
+    for page in Page::ALL {
+        let state = State { page, ..State::default() };
+        let entries = commands(&state);
+        for entry in &entries {
+            let listed = entries.iter().filter(|other| other.action == entry.action).count();
+            assert_eq!(listed, 1, "{} is listed twice", entry.name);
+            assert!(!matches!(entry.action, Action::Edit(_) | Action::Palette(_)));
+            let holds = |binding: &&Binding| {
+                binding.action == entry.action && places(&state).contains(&binding.place)
+            };
+            let switches = matches!(entry.action, Action::Show(_));
+            assert!(switches || BINDINGS.iter().any(|b| holds(&b)), "{} on {page:?}", entry.name);
+        }
+        for target in Page::ALL {
+            assert!(entries.iter().any(|entry| entry.action == Action::Show(target)));
+        }
+        let has = |action| entries.iter().any(|entry| entry.action == action);
+        assert_eq!(has(Action::Log(LogAction::Search)), page == Page::Log);
+        assert_eq!(has(Action::Submit), page == Page::Predict);
+    }
+}
+
+#[test]
+fn the_palette_opens_by_its_keys_finds_and_runs() {
+    for (page, event) in [
+        (Page::Train, key_press(KeyCode::Char(':'))),
+        (Page::Log, KeyEvent::new(KeyCode::Char('p'), KeyModifiers::CONTROL)),
+        (Page::Predict, KeyEvent::new(KeyCode::Char('p'), KeyModifiers::CONTROL)),
+    ] {
+        let mut state = State { page, ..State::default() };
+        press(&mut state, event);
+        assert_eq!(state.overlay, Some(Overlay::Palette));
+        assert!(state.palette.entries.len() > 5);
+        for c in "every set".chars() {
+            press(&mut state, key_press(KeyCode::Char(c)));
+        }
+        press(&mut state, key_press(KeyCode::Down));
+        press(&mut state, key_press(KeyCode::Up));
+        press(&mut state, key_press(KeyCode::Enter));
+        assert_eq!((state.page, state.overlay), (Page::Settings, None));
+    }
+    let mut state = State::default();
+    press(&mut state, key_press(KeyCode::Char(':')));
+    for c in "영화".chars() {
+        press(&mut state, key_press(KeyCode::Char(c)));
+    }
+    press(&mut state, key_press(KeyCode::Enter));
+    assert_eq!(state.overlay, Some(Overlay::Palette), "nothing fits, so nothing is done");
+    for _ in 0..2 {
+        press(&mut state, key_press(KeyCode::Backspace));
+    }
+    press(&mut state, key_press(KeyCode::Char('?')));
+    press(&mut state, key_press(KeyCode::Enter));
+    assert_eq!(state.overlay, Some(Overlay::Help), "the very key comes first");
+}

@@ -1,0 +1,191 @@
+//! What the pen writes, read by a terminal.
+
+use super::*;
+use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use std::num::NonZeroU16;
+
+const COLUMNS: u16 = 20;
+const ROWS: u16 = 5;
+
+fn blank() -> Buffer {
+    Buffer::empty(Rect::new(0, 0, COLUMNS, ROWS))
+}
+
+fn terminal() -> vt100::Parser {
+    let [rows, columns] = [ROWS, COLUMNS].map(|n| NonZeroU16::new(n).unwrap());
+    vt100::Parser::new(rows, columns, 0)
+}
+
+/// What leads from one screen to another.
+fn frame(pen: &mut AnsiBackend, before: &Buffer, after: &Buffer) -> Vec<u8> {
+    pen.draw(before.diff_iter(after)).unwrap();
+    pen.take()
+}
+
+fn colour(colour: Color) -> vt100::Color {
+    match colour {
+        Color::Cyan => vt100::Color::Idx(6),
+        Color::DarkGray => vt100::Color::Idx(8),
+        Color::Indexed(number) => vt100::Color::Idx(number),
+        Color::Rgb(r, g, b) => vt100::Color::Rgb(r, g, b),
+        _ => vt100::Color::Default,
+    }
+}
+
+/// Whether a terminal shows what a buffer holds.
+fn compare(terminal: &vt100::Parser, buffer: &Buffer) {
+    for row in 0..ROWS {
+        let mut column = 0;
+        while column < COLUMNS {
+            let (cell, shown) = (&buffer[(column, row)], terminal.screen().cell(row, column));
+            let shown = shown.unwrap();
+            let blank = cell.symbol() == " ";
+            let text = if shown.contents().is_empty() { " " } else { shown.contents() };
+            assert_eq!(text, cell.symbol(), "{column}, {row}");
+            assert_eq!(shown.bgcolor(), colour(cell.bg), "{column}, {row}");
+            assert_eq!(shown.inverse(), cell.modifier.contains(Modifier::REVERSED));
+            assert_eq!(shown.underline(), cell.modifier.contains(Modifier::UNDERLINED));
+            if !blank {
+                assert_eq!(shown.fgcolor(), colour(cell.fg), "{column}, {row}");
+                assert_eq!(shown.bold(), cell.modifier.contains(Modifier::BOLD));
+                assert_eq!(shown.dim(), cell.modifier.contains(Modifier::DIM));
+                assert_eq!(shown.italic(), cell.modifier.contains(Modifier::ITALIC));
+            }
+            column += if shown.is_wide() { 2 } else { 1 };
+        }
+    }
+}
+
+fn styles() -> impl Strategy<Value = Style> {
+    let colours = || {
+        prop_oneof![
+            Just(Color::Reset),
+            Just(Color::Cyan),
+            Just(Color::DarkGray),
+            Just(Color::Indexed(208)),
+            Just(Color::Rgb(1, 20, 255)),
+        ]
+    };
+    let modifiers = prop_oneof![
+        Just(Modifier::empty()),
+        Just(Modifier::BOLD),
+        Just(Modifier::REVERSED),
+        Just(Modifier::UNDERLINED | Modifier::ITALIC),
+    ];
+    (colours(), colours(), modifiers)
+        .prop_map(|(fg, bg, modifier)| Style::new().fg(fg).bg(bg).add_modifier(modifier))
+}
+
+/// A screen with words here and there.
+fn screens() -> impl Strategy<Value = Buffer> {
+    let words = prop_oneof![
+        Just("loss 0.5"),
+        Just("재미있는 영화"),
+        Just("╭──╮ ⣿⠉"),
+        Just("é한…👍x"),
+        Just("   "),
+    ];
+    proptest::collection::vec((0..COLUMNS, 0..ROWS, words, styles()), 0..12).prop_map(|words| {
+        let mut buffer = blank();
+        for (column, row, word, style) in words {
+            buffer.set_stringn(column, row, word, usize::from(COLUMNS - column), style);
+        }
+        buffer
+    })
+}
+
+fn has_wide(buffer: &Buffer) -> bool {
+    let width = |cell: &Cell| unicode_width::UnicodeWidthStr::width(cell.symbol());
+    buffer.content.iter().any(|cell| width(cell) > 1)
+}
+
+/// Words written over one another leave halves of wide characters, which no panel does and which
+/// terminals show differently.
+fn is_whole(buffer: &Buffer) -> bool {
+    (0..ROWS).all(|row| {
+        let mut column = 0;
+        while column < COLUMNS {
+            let symbol = buffer[(column, row)].symbol();
+            let wide = unicode_width::UnicodeWidthStr::width(symbol) > 1;
+            if wide && (column + 1 >= COLUMNS || buffer[(column + 1, row)] != Cell::default()) {
+                return false;
+            }
+            column += if wide { 2 } else { 1 };
+        }
+        true
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_terminal_shows_what_was_drawn(screens in proptest::collection::vec(screens(), 1..5)) {
+        let (mut pen, mut terminal, mut before) = (AnsiBackend::default(), terminal(), blank());
+        for after in screens.into_iter().filter(is_whole) {
+            if has_wide(&before) {
+                // Where half of a wide character is written over, ratatui leaves the other half
+                // unsaid (its test `no_force_update_when_wide_char_has_default_style`), and the
+                // terminal fills it as it likes. That is not the pen's doing.
+                pen.clear_region(ClearType::All).unwrap();
+                before = blank();
+            }
+            terminal.process(&frame(&mut pen, &before, &after));
+            compare(&terminal, &after);
+            before = after;
+        }
+    }
+}
+
+#[test]
+fn a_frame_that_changes_nothing_has_no_bytes() {
+    let mut pen = AnsiBackend::default();
+    let mut buffer = blank();
+    buffer.set_string(3, 1, "step 1", Style::new().fg(Color::Cyan));
+    assert!(!frame(&mut pen, &blank(), &buffer).is_empty());
+    pen.hide_cursor().unwrap();
+    assert!(!pen.take().is_empty());
+    for _ in 0..3 {
+        pen.draw(buffer.diff_iter(&buffer.clone())).unwrap();
+        pen.hide_cursor().unwrap();
+        assert_eq!(pen.take(), b"");
+    }
+    for _ in 0..2 {
+        pen.show_cursor().unwrap();
+        pen.set_cursor_position((4, 2)).unwrap();
+        let bytes = pen.take();
+        pen.show_cursor().unwrap();
+        pen.set_cursor_position((4, 2)).unwrap();
+        assert_eq!(pen.take(), b"", "after {bytes:?}");
+    }
+}
+
+#[test]
+fn a_figure_costs_little() {
+    let mut pen = AnsiBackend::default();
+    let (mut before, mut after) = (blank(), blank());
+    before.set_string(3, 1, "step 17", Style::new().fg(Color::Cyan));
+    after.set_string(3, 1, "step 18", Style::new().fg(Color::Cyan));
+    frame(&mut pen, &blank(), &before);
+    let bytes = frame(&mut pen, &before, &after);
+    // The cursor stands behind the figure already.
+    let expected = "\u{1b}[?2026h\u{1b}[10G\u{1b}[36m8\u{1b}[m\u{1b}[?2026l";
+    assert_eq!(String::from_utf8_lossy(&bytes), expected);
+}
+
+#[test]
+fn after_clearing_all_is_told_again() {
+    let (mut pen, mut terminal) = (AnsiBackend::default(), terminal());
+    let mut buffer = blank();
+    buffer.set_string(0, 0, "page", Style::new().add_modifier(Modifier::BOLD));
+    pen.hide_cursor().unwrap();
+    terminal.process(&frame(&mut pen, &blank(), &buffer));
+    // Meanwhile a shell has written here.
+    terminal.process(b"\x1b[?25h\x1b[31m$ fg\r\n");
+    pen.clear_region(ClearType::All).unwrap();
+    pen.hide_cursor().unwrap();
+    terminal.process(&frame(&mut pen, &blank(), &buffer));
+    compare(&terminal, &buffer);
+    assert!(terminal.screen().hide_cursor());
+}

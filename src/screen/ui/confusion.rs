@@ -1,0 +1,61 @@
+//! The confusion matrix of an evaluation, with counts and the share of each true class.
+
+use super::theme::Theme;
+use crate::screen::app::State;
+use crate::screen::lang::Lang;
+use crate::core::text::{padded, right_aligned};
+use crate::core::train::metrics::Confusion;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+/// The matrix of the last evaluation, if there was one.
+pub fn draw_panel(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    let Some(evaluated) = &state.evaluated else {
+        let text = Line::styled(state.lang.tr("after the first evaluation"), theme.dim());
+        return frame.render_widget(Paragraph::new(text), area);
+    };
+    let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
+    draw(frame, area, &evaluated.metrics.eval_confusion, labels, state.lang, theme);
+}
+
+/// Rows are true classes, columns predicted ones; where they do not all fit, that is said instead.
+fn draw(
+    frame: &mut Frame,
+    area: Rect,
+    matrix: &Confusion,
+    labels: &[String],
+    lang: Lang,
+    theme: Theme,
+) {
+    let name = |class: usize| labels.get(class).map_or("?", String::as_str);
+    let cell = if area.width >= 40 { 14 } else { 9 };
+    let fits = usize::from(area.width.saturating_sub(9)) / cell;
+    let rows = usize::from(area.height.saturating_sub(1));
+    if matrix.counts.len() > fits || matrix.counts.len() > rows {
+        let text = lang.fill("no room for {0} × {0} classes", &[&matrix.counts.len()]);
+        let lines = vec![Line::styled(text, theme.dim())];
+        return frame.render_widget(Paragraph::new(lines), area);
+    }
+    let classes = matrix.counts.len();
+    let mut head = vec![Span::styled(padded(lang.tr("true\\pred"), 9), theme.dim())];
+    for class in 0..classes {
+        head.push(Span::raw(" "));
+        head.push(Span::styled(right_aligned(name(class), cell - 1), theme.class(class)));
+    }
+    let mut lines = vec![Line::from(head)];
+    for (class, row) in matrix.counts.iter().enumerate() {
+        let total: u64 = row.iter().sum();
+        let mut spans = vec![Span::styled(padded(name(class), 9), theme.class(class))];
+        for (predicted, &count) in row.iter().enumerate().take(classes) {
+            let share = 100.0 * count as f64 / total.max(1) as f64;
+            let text =
+                if cell > 9 { format!("{count:>7} {share:>4.0} %") } else { format!("{count:>9}") };
+            let style = if predicted == class { theme.strong() } else { theme.dim() };
+            spans.push(Span::styled(text, style));
+        }
+        lines.push(Line::from(spans));
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}

@@ -1,0 +1,120 @@
+//! How far the run is, how fast it goes, how long it still takes.
+
+use super::bars::bar;
+use super::panel;
+use super::theme::Theme;
+use crate::screen::app::State;
+use crate::screen::app::steer::is_paused;
+use crate::run::summary::{clock, download_line};
+use crate::core::text::padded;
+use crate::run::worker::Activity;
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+/// Draws it; `note` stands in the frame.
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &str) {
+    let mut block = panel(theme, state.lang.tr("progress"));
+    if !note.is_empty() {
+        let note = Line::styled(format!(" {note} "), theme.dim());
+        block = block.title(note.alignment(Alignment::Right));
+    }
+    if let Some(best) = best_line(state, theme) {
+        block = block.title_bottom(best.alignment(Alignment::Right));
+    }
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let width = usize::from(inner.width);
+    if let Activity::Downloading(download) = &state.activity {
+        let share = download.done as f64 / download.total.max(1) as f64;
+        let leave = "q leaves; what has come is kept, and the next run goes on.";
+        let lines = vec![
+            bar_line(state.lang.tr("file"), share, "", width, theme),
+            Line::from(download_line(download)),
+            Line::styled(state.lang.tr(leave), theme.dim()),
+        ];
+        return frame.render_widget(Paragraph::new(lines), inner);
+    }
+    let lines = vec![
+        first_line(state, width, theme),
+        run_line(state, width, theme),
+        rate_line(state, theme),
+    ];
+    frame.render_widget(Paragraph::new(lines), inner);
+}
+
+/// The highest accuracy so far, and when it was reached.
+fn best_line(state: &State, theme: Theme) -> Option<Line<'_>> {
+    let best = state.best.as_ref()?;
+    let (lang, accuracy) = (state.lang, format!("{:.4}", best.metrics.eval_accuracy));
+    let when = lang.fill(" at step {0} after {1} ", &[&best.step, &clock(best.elapsed)]);
+    Some(Line::from(vec![
+        Span::styled(lang.tr(" best "), theme.dim()),
+        Span::styled(lang.fill("accuracy {0}", &[&accuracy]), theme.eval()),
+        Span::styled(when, theme.dim()),
+    ]))
+}
+
+/// The epoch, or the evaluation while there is one.
+fn first_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
+    if let Activity::Evaluating(done, total) = state.activity {
+        let right = format!("{done}/{total}");
+        return bar_line(
+            state.lang.tr("eval"),
+            done as f64 / total.max(1) as f64,
+            &right,
+            width,
+            theme,
+        );
+    }
+    let Some(started) = &state.started else {
+        return bar_line(state.lang.tr("epoch"), 0.0, "", width, theme);
+    };
+    let per_epoch = started.steps_per_epoch.max(1);
+    let step = state.steps_done();
+    let epochs = started.max_steps.div_ceil(per_epoch);
+    // The step that ends an epoch still belongs to it.
+    let epoch = step.saturating_sub(1) / per_epoch;
+    let within = step - epoch * per_epoch;
+    let right = format!("{}/{epochs}", epoch + 1);
+    bar_line(state.lang.tr("epoch"), within as f64 / per_epoch as f64, &right, width, theme)
+}
+
+fn run_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
+    let total = state.started.as_ref().map_or(0, |started| started.max_steps);
+    let done = state.steps_done();
+    let right = if total > 0 { format!("{done}/{total}") } else { String::new() };
+    bar_line(state.lang.tr("run"), done as f64 / total.max(1) as f64, &right, width, theme)
+}
+
+fn bar_line(name: &str, share: f64, right: &str, width: usize, theme: Theme) -> Line<'static> {
+    let cells = width.saturating_sub(6 + 1 + 5 + 1 + 11);
+    let mut spans = vec![Span::styled(padded(name, 6), theme.dim())];
+    spans.extend(bar(share, cells, theme));
+    spans.push(Span::styled(format!(" {:>4.0}%", (share * 100.0).floor()), theme.strong()));
+    spans.push(Span::raw(format!(" {right:>11}")));
+    Line::from(spans)
+}
+
+fn rate_line(state: &State, theme: Theme) -> Line<'_> {
+    let lang = state.lang;
+    let mut spans = vec![Span::styled(padded(lang.tr("time"), 6), theme.dim())];
+    if is_paused(state) {
+        spans.push(Span::styled(format!("{}  ", lang.tr("paused")), theme.warning()));
+    }
+    let mut figure = |value: String, unit: &'static str| {
+        spans.push(Span::styled(value, theme.strong()));
+        spans.push(Span::styled(lang.tr(unit), theme.dim()));
+    };
+    figure(clock(state.elapsed()), " elapsed  ");
+    if let Some(left) = state.left() {
+        figure(clock(left), " left  ");
+    }
+    if let Some(rates) = state.pace.rates() {
+        figure(format!("{:.1}", rates.steps), " steps/s  ");
+        figure(format!("{:.0}", rates.samples), " samples/s  ");
+        figure(format!("{:.0}", rates.tokens), " tokens/s");
+    }
+    Line::from(spans)
+}

@@ -1,0 +1,305 @@
+//! Whole screens, held as snapshots.
+
+use super::*;
+use crate::screen::app::replay::Replay;
+use crate::screen::app::{Action, Message, Overlay, update};
+use crate::core::predict::Prediction;
+use crate::core::train::TrainEvent;
+use crate::core::train::fixtures::{ending, run, step};
+use crate::run::worker::locate::Download;
+use crate::run::worker::{Activity, Answer, Report};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::style::Color;
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+fn after(events: Vec<TrainEvent>, activity: Activity) -> State {
+    let mut state = State::default();
+    let mut now = 0.0;
+    for event in events {
+        match &event {
+            TrainEvent::Step(step) => now = step.elapsed,
+            TrainEvent::Evaluated(evaluated) => now = evaluated.elapsed,
+            _ => {}
+        }
+        update(&mut state, Message::Tick(now));
+        update(&mut state, Message::Report(Report::Event(event)));
+    }
+    update(&mut state, Message::Report(Report::Activity(activity)));
+    state
+}
+
+fn screen(state: &State, (columns, rows): (u16, u16)) -> TestBackend {
+    let Ok(mut terminal) = Terminal::new(TestBackend::new(columns, rows));
+    let Ok(_) = terminal.draw(|frame| draw(frame, state, Theme::new(true)));
+    terminal.backend().clone()
+}
+
+fn hold(name: &str, state: &State) {
+    for size in SIZES {
+        let name = format!("{name}_{}x{}", size.0, size.1);
+        insta::assert_snapshot!(name, screen(state, size));
+    }
+}
+
+fn answer(text: &str, positive: f64, tokens: &[&str]) -> Answer {
+    let label = if positive > 0.5 { "positive" } else { "negative" };
+    Answer {
+        text: text.to_owned(),
+        outcome: Ok(Prediction {
+            text: text.to_owned(),
+            label: label.to_owned(),
+            score: positive.max(1.0 - positive),
+            probabilities: vec![1.0 - positive, positive],
+            logits: vec![0.0, 1.0],
+            tokens: tokens.iter().map(|&token| token.to_owned()).collect(),
+            truncated: false,
+        }),
+    }
+}
+
+/// Questions asked, answers given, and another sentence half typed.
+fn questioned() -> State {
+    let mut state = after([run(630), ending()].concat(), Activity::Idle);
+    update(&mut state, Message::Action(Action::Show(Page::Predict)));
+    for answer in [
+        answer("지루하고 뻔한 이야기", 0.08, &["[CLS]", "지루하고", "뻔한", "이야기", "[SEP]"]),
+        answer(
+            "정말 재미있는 영화 뷁",
+            0.93,
+            &["[CLS]", "정말", "재미있는", "영화", "[UNK]", "[SEP]"],
+        ),
+    ] {
+        update(&mut state, Message::Report(Report::Answer(answer)));
+    }
+    update(&mut state, Message::Paste("다시 보고 싶은".to_owned()));
+    state
+}
+
+#[test]
+fn a_download_shows_how_far_it_is() {
+    let download = Download {
+        file: "model.safetensors".to_owned(),
+        done: 123_400_000,
+        total: 714_290_000,
+        rate: Some(11_800_000.0),
+    };
+    hold("downloading", &after(Vec::new(), Activity::Downloading(download)));
+}
+
+#[test]
+fn a_resumed_run_shows_what_went_before() {
+    let mut events = run(200);
+    let mut state = State::default();
+    if let TrainEvent::Started(mut started) = events.remove(0) {
+        started.resumed_at = 200;
+        started.resumed_elapsed = 40.0;
+        update(&mut state, Message::Report(Report::Event(TrainEvent::Started(started))));
+    }
+    update(&mut state, Message::Report(Report::History(events)));
+    update(&mut state, Message::Report(Report::Activity(Activity::Training)));
+    update(&mut state, Message::Tick(1.0));
+    hold("resumed", &state);
+}
+
+#[test]
+fn a_replay_says_that_it_is_one() {
+    let replay = Replay::new(20.0);
+    let mut state = State { replay: Some(replay), ..after(run(300), Activity::Training) };
+    let header = |state: &State, columns| {
+        let buffer = screen(state, (columns, 24)).buffer().clone();
+        let cells = (0..columns).map(|column| buffer[(column, 0)].symbol().to_owned());
+        cells.collect::<String>()
+    };
+    assert!(header(&state, 120).contains("replay ×20 · step 300/630 · "));
+    assert!(header(&state, 60).ends_with("replay ×20 "));
+    state.activity = Activity::Idle;
+    assert!(header(&state, 120).contains("replay ×20 · cut off · step 300/630"));
+    assert!(screen(&state, (40, 10)).to_string().contains("Enlarge the window."));
+}
+
+#[test]
+fn in_the_middle_of_a_run() {
+    hold("training", &after(run(300), Activity::Training));
+    hold("evaluating", &after(run(63)[..65].to_vec(), Activity::Evaluating(640, 2000)));
+}
+
+#[test]
+fn after_the_run() {
+    hold("finished", &after([run(630), ending()].concat(), Activity::Idle));
+}
+
+#[test]
+fn the_predict_pane() {
+    hold("predict", &questioned());
+}
+
+#[test]
+fn settings_and_log() {
+    let mut state = after(run(300), Activity::Training);
+    state.page = Page::Settings;
+    hold("settings", &state);
+    state.page = Page::Log;
+    hold("log", &state);
+}
+
+#[test]
+fn help_and_questions() {
+    let mut state = after(run(300), Activity::Training);
+    for (name, overlay) in [
+        ("help", Overlay::Help),
+        ("confirm_quit", Overlay::ConfirmQuit),
+        ("confirm_unsaved", Overlay::ConfirmUnsaved),
+    ] {
+        state.overlay = Some(overlay);
+        hold(name, &state);
+    }
+}
+
+#[test]
+fn the_smallest_screen_and_one_that_is_too_small() {
+    let state = after(run(300), Activity::Training);
+    insta::assert_snapshot!("smallest", screen(&state, (60, 15)));
+    let mut asked = state.clone();
+    asked.overlay = Some(Overlay::ConfirmQuit);
+    insta::assert_snapshot!("smallest_confirm_quit", screen(&asked, (60, 15)));
+    insta::assert_snapshot!("too_small", screen(&state, (59, 15)));
+}
+
+#[test]
+fn no_size_panics() {
+    let mut states = vec![State::default(), questioned(), after(run(300), Activity::Training)];
+    let mut help = after(run(300), Activity::Evaluating(1, 2));
+    help.overlay = Some(Overlay::Help);
+    states.push(help);
+    for state in &mut states {
+        for page in Page::ALL {
+            state.page = page;
+            for columns in [1, 2, 10, 59, 60, 61, 99, 100, 101, 300] {
+                for rows in [1, 2, 14, 15, 16, 29, 30, 100] {
+                    screen(state, (columns, rows));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn without_colour_there_is_none() {
+    let mut state = questioned();
+    for page in Page::ALL {
+        state.page = page;
+        let Ok(mut terminal) = Terminal::new(TestBackend::new(120, 40));
+        let Ok(_) = terminal.draw(|frame| draw(frame, &state, Theme::new(false)));
+        let cells = terminal.backend().buffer().content().iter();
+        assert!(cells.clone().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
+        assert!(cells.clone().any(|cell| !cell.modifier.is_empty()));
+    }
+}
+
+#[test]
+fn the_cursor_stands_behind_what_was_typed() {
+    let mut backend = screen(&questioned(), (80, 24));
+    // Border, "> ", and six wide syllables with two spaces.
+    let position = (1 + 2 + 14, 2);
+    ratatui::backend::Backend::get_cursor_position(&mut backend)
+        .map(|cursor| assert_eq!((cursor.x, cursor.y), position))
+        .unwrap_or_default();
+}
+
+#[test]
+fn pieces_never_reach_the_frame() {
+    for columns in [60, 61, 80, 81, 120] {
+        let mut state = questioned();
+        let tokens: Vec<&str> = ["가", "##나", "별로다", "a", "##bc"].repeat(12);
+        let long = answer("길다", 0.9, &tokens);
+        update(&mut state, Message::Report(Report::Answer(long)));
+        let backend = screen(&state, (columns, 24));
+        for row in 5..12 {
+            assert_eq!(backend.buffer()[(columns - 1, row)].symbol(), "│", "{columns}, {row}");
+        }
+    }
+}
+
+#[test]
+fn nothing_hostile_reaches_the_screen() {
+    let hostile = "\u{1b}[2J\u{9b}31m\u{202e}evil\u{7}";
+    let mut state = questioned();
+    let hostile_answer = answer(hostile, 0.9, &[hostile]);
+    update(&mut state, Message::Report(Report::Answer(hostile_answer)));
+    if let Some(started) = &mut state.started {
+        started.model = hostile.to_owned();
+        started.labels = vec![hostile.to_owned(), hostile.to_owned()];
+        started.settings[0].value = hostile.to_owned();
+    }
+    for page in Page::ALL {
+        state.page = page;
+        let backend = screen(&state, (120, 40));
+        let cells = backend.buffer().content().iter();
+        let text: String = cells.map(ratatui::buffer::Cell::symbol).collect();
+        assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}', '\u{7}']), "{page:?}");
+    }
+}
+
+/// Milliseconds a frame of 200 x 60 cells takes after so many steps.
+fn frame_time(steps: u64) -> f64 {
+    let mut state = State::default();
+    let first = run(1)[..1].to_vec();
+    for event in first {
+        update(&mut state, Message::Report(Report::Event(event)));
+    }
+    for i in 1..=steps {
+        let loss = if i == 31_000 { 9.0 } else { 0.5 };
+        let step = TrainEvent::Step(step(i, loss, i as f64 / 10.0));
+        update(&mut state, Message::Report(Report::Event(step)));
+    }
+    let mut took: Vec<f64> = (0..21)
+        .map(|_| {
+            let began = std::time::Instant::now();
+            screen(&state, (200, 60));
+            began.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    took.sort_by(f64::total_cmp);
+    println!("a frame of 200 x 60 after {steps} steps: {:.2} ms (median of 21)", took[10]);
+    took[10]
+}
+
+#[test]
+fn a_frame_takes_no_longer_the_longer_the_run() {
+    let (early, late) = (frame_time(50_000), frame_time(1_000_000));
+    assert!(early < 50.0 && late < 50.0, "{early} and {late} ms");
+}
+
+/// The dashboard's own characters; what a user typed or a data file says is none of them.
+fn is_users(symbol: &str) -> bool {
+    symbol.chars().all(|c| ('가'..='힣').contains(&c))
+}
+
+#[test]
+fn in_ascii_only_users_text_is_not() {
+    use crate::cli::flags::{DisplayFlags, GlyphChoice};
+    let flags = DisplayFlags { glyphs: GlyphChoice::Ascii, ..DisplayFlags::default() };
+    let theme = Theme::detect(&flags, |_| None);
+    let mut states = vec![State::default(), questioned(), after(run(300), Activity::Training)];
+    states.push(after(run(63)[..65].to_vec(), Activity::Evaluating(640, 2000)));
+    for overlay in [Overlay::Help, Overlay::ConfirmQuit, Overlay::ConfirmUnsaved] {
+        states.push(State { overlay: Some(overlay), ..after(run(300), Activity::Training) });
+    }
+    for state in &mut states {
+        for (page, size) in Page::ALL.into_iter().flat_map(|page| SIZES.map(|size| (page, size))) {
+            state.page = page;
+            let Ok(mut terminal) = Terminal::new(TestBackend::new(size.0, size.1));
+            let Ok(_) = terminal.draw(|frame| draw(frame, state, theme));
+            for cell in terminal.backend().buffer().content() {
+                let symbol = cell.symbol();
+                assert!(symbol.is_ascii() || is_users(symbol), "{symbol:?} on {page:?}");
+            }
+        }
+    }
+    let state = after(run(300), Activity::Training);
+    let Ok(mut terminal) = Terminal::new(TestBackend::new(120, 40));
+    let Ok(_) = terminal.draw(|frame| draw(frame, &state, theme));
+    insta::assert_snapshot!("ascii_training_120x40", terminal.backend());
+}
