@@ -80,8 +80,10 @@ fn without_tests(items: Vec<syn::Item>) -> Vec<syn::Item> {
 
 /// Reads a file and, through its `mod` declarations, all files below it.
 fn read(file: &Path, module: &[String], found: &mut Vec<Source>) {
-    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file:?}: {error}"));
-    let mut parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{file:?}: {error}"));
+    let text =
+        std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let mut parsed =
+        syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     parsed.items = without_tests(parsed.items);
     let stem = file.file_stem().expect("a name").to_str().expect("UTF-8");
     let folder = file.parent().expect("a folder");
@@ -96,7 +98,8 @@ fn read(file: &Path, module: &[String], found: &mut Vec<Source>) {
             let name = declared.ident.to_string();
             let path = [folder.join(format!("{name}.rs")), folder.join(&name).join("mod.rs")];
             let path = path.into_iter().find(|path| path.is_file());
-            let path = path.unwrap_or_else(|| panic!("{file:?} declares {name}, without a file"));
+            let path = path
+                .unwrap_or_else(|| panic!("{} declares {name}, which has no file", file.display()));
             read(&path, &[module, &[name]].concat(), found);
         }
     }
@@ -313,7 +316,9 @@ fn offenders(folders: &[&str], words: &[&str]) -> Vec<String> {
 
 #[test]
 fn wings_import_only_those_before_them() {
-    let rank = |module: &[String]| WINGS.iter().position(|wing| Some(*wing) == module.first().map(String::as_str));
+    let rank = |module: &[String]| {
+        WINGS.iter().position(|wing| Some(*wing) == module.first().map(String::as_str))
+    };
     let mut upward = Vec::new();
     for (from, targets) in &Imports::of(&sources()).edges {
         for to in targets {
@@ -335,9 +340,8 @@ fn rooms_do_not_import_each_other_in_a_circle() {
 
 #[test]
 fn modules_of_a_room_import_each_other_in_a_circle_only_as_parent_and_child() {
-    let related = |one: &[String], other: &[String]| {
-        one.starts_with(other) || other.starts_with(one)
-    };
+    let related =
+        |one: &[String], other: &[String]| one.starts_with(other) || other.starts_with(one);
     let cycles = Imports::of(&sources())
         .cycles(|module| Some(module.join("::")), |from, to| !related(from, to));
     assert_eq!(cycles, [[""; 0]; 0]);

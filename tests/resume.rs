@@ -89,9 +89,14 @@ fn load(checkpoint: &Path) {
     let (model, report) = folder::load(checkpoint, config, false, 1).expect("a model");
     assert!(report.missing.is_empty() && report.unexpected.is_empty(), "{report:?}");
     let state = Checkpoint::read(checkpoint).expect("a state");
-    let settings =
-        nsmc_tui::core::ops::AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
-    let mut engine = nsmc_tui::core::engine::build(&model, &EngineOptions::default()).expect("an engine");
+    let settings = nsmc_tui::core::ops::AdamWSettings {
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.0,
+    };
+    let mut engine =
+        nsmc_tui::core::engine::build(&model, &EngineOptions::default()).expect("an engine");
     engine.begin_training(settings, true).expect("room");
     state.restore(&model, engine.as_mut()).expect("moments");
     assert_eq!(engine.moments().expect("moments").steps, state.run.progress.step);

@@ -1,12 +1,14 @@
 //! A run as lines, for pipes, logs and terminals that cannot draw.
 
-use crate::screen::app::pace::Throughput;
 use crate::core::config::show_number;
-use crate::run::summary::{clock, download_line, evaluation, how_to_go_on, train_output};
 use crate::core::text::to_json;
-use crate::core::train::event::{Evaluated, Finished, Saved, Started, Step, TrainEvent, untold_losses};
+use crate::core::train::event::{
+    Evaluated, Finished, Saved, Started, Step, TrainEvent, untold_losses,
+};
+use crate::run::summary::{clock, download_line, evaluation, how_to_go_on, train_output};
 use crate::run::worker::locate::Download;
 use crate::run::worker::{Activity, Command, Report, Worker};
+use crate::screen::app::throughput::Throughput;
 use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;

@@ -90,7 +90,8 @@ pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
 
 /// The printable text, for the inside of XML and its attributes.
 pub fn xml_escaped(text: &str) -> String {
-    let text = sanitize_for_terminal(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text =
+        sanitize_for_terminal(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     text.replace('"', "&quot;")
 }
 

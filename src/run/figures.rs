@@ -8,9 +8,9 @@ mod png;
 
 use super::recording::{Recording, RecordingError};
 use crate::core::atomic_write::write_atomically;
-use crate::run::metric_series::History;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::{Evaluated, Started};
+use crate::run::metric_series::History;
 use std::path::{Path, PathBuf};
 
 /// The names of the pictures' files, without their endings.

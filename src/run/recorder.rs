@@ -1,17 +1,17 @@
 //! What a run leaves in its folder as it goes: a journal of its events, TensorBoard's event files,
 //! the arguments that repeat it, and the card of its model.
 
+use super::journal::{JOURNAL, Journal};
+use super::tensorboard::{self, EventWriter};
 use crate::core::atomic_write::{remove_leftovers, write_atomically};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::checkpoint::{list, step_of};
 use crate::core::train::trainer_state::LogEntry;
 use crate::core::train::{Checkpoint, TrainEvent};
-use super::journal::{JOURNAL, Journal};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use super::tensorboard::{self, EventWriter};
 
 /// The folders that hold checkpoints of runs before, each with its journal and its arguments, are
 /// called so and a number.

@@ -2,7 +2,7 @@
 //! other, never all in memory. What the file says is not believed before it is checked.
 
 use super::journal::{JOURNAL, LONGEST_LINE};
-use crate::core::text::{truncate_width, sanitize_for_terminal};
+use crate::core::text::{sanitize_for_terminal, truncate_width};
 use crate::core::train::TrainEvent;
 use crate::core::train::event::{Evaluated, Started, Step};
 use serde_json::Value;

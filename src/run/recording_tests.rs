@@ -1,9 +1,9 @@
 //! Journals of all kinds, sound, torn and hostile.
 
 use super::*;
-use crate::run::journal::Journal;
 use crate::core::train::event::{Failed, Saved};
 use crate::core::train::fixtures::{ending, run, started};
+use crate::run::journal::Journal;
 use std::fs;
 
 fn lines(events: &[TrainEvent]) -> String {

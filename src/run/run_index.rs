@@ -1,12 +1,12 @@
 //! The runs below a folder: where they are, how they ended and how well they did.
 
-use super::recorder::LOCK;
 use super::journal::JOURNAL;
+use super::recorder::LOCK;
 use super::recording::Recording;
-use crate::run::metric_series::History;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::{Setting, number};
+use crate::run::metric_series::History;
 use serde::Serialize;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -299,5 +299,5 @@ pub fn curves(folder: &Path) -> Result<History, String> {
 }
 
 #[cfg(test)]
-#[path = "catalogue_tests.rs"]
+#[path = "run_index_tests.rs"]
 pub(crate) mod tests;

@@ -1,10 +1,10 @@
 //! Folders with runs of all kinds in them.
 
 use super::*;
+use crate::core::train::fixtures::{ending, failure, run, started};
 use crate::run::claim;
 use crate::run::journal::Journal;
 use crate::run::selection::differences;
-use crate::core::train::fixtures::{ending, failure, run, started};
 use std::fs;
 
 fn write(folder: &Path, events: &[TrainEvent]) {

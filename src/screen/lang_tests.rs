@@ -130,6 +130,9 @@ fn a_translation_takes_the_same_values() {
         assert_eq!(places(english), places(korean), "{english}");
         let edges = |text: &str| (text.starts_with(' '), text.ends_with(' '));
         assert_eq!(edges(english), edges(korean), "blanks around {english:?}");
-        assert!(matches!(crate::core::text::sanitize_for_terminal(korean), std::borrow::Cow::Borrowed(_)));
+        assert!(matches!(
+            crate::core::text::sanitize_for_terminal(korean),
+            std::borrow::Cow::Borrowed(_)
+        ));
     }
 }

@@ -1,9 +1,9 @@
 //! How the user has arranged the dashboard, kept from one run to the next.
 
+use crate::core::atomic_write::write_atomically;
 use crate::screen::app::State;
 use crate::screen::app::charts::XAxis;
 use crate::screen::app::panels::{Arrangement, MOST_COLUMNS, Panel};
-use crate::core::atomic_write::write_atomically;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,28 +1,28 @@
 //! The terminal: taken over and given back whatever happens, read on a thread of its own, drawn
 //! on only when something changed and only as fast as it takes frames in.
 
+mod ansi_backend;
+mod guard;
 mod input;
 mod job;
-mod ansi_backend;
 mod pictures;
-mod guard;
 mod writer;
 
-use crate::screen::app::{Effect, Message, Picture, State, update};
 use crate::cli::flags::DisplayFlags;
-use crate::screen::keymap;
 use crate::run::system_metrics::{Sampler, SystemSample};
-use crate::screen::ui::{self, Theme, svg};
 use crate::run::worker::{Activity, Answer, Command, Report, Source, injected_panic};
+use crate::screen::app::{Effect, Message, Picture, State, update};
+use crate::screen::keymap;
+use crate::screen::ui::{self, Theme, svg};
+use ansi_backend::AnsiBackend;
 use crossbeam_channel::{Receiver, SendError, Sender, select, unbounded};
 use crossterm::event::{Event, KeyEventKind};
+use guard::{TerminalGuard, guard_against_panics};
 use input::{Keyboard, Outside, SignalWatch, mouse};
-use ansi_backend::AnsiBackend;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-use guard::{TerminalGuard, guard_against_panics};
 use writer::Writer;
 
 /// The least time between two frames that no key asked for.

@@ -1,13 +1,13 @@
 //! `nsmc-tui bench`.
 
 use super::saved;
-use crate::run::bench::step::{StepCost, Work};
-use crate::run::bench::{predict, screen, step};
 use crate::cli::flags::BenchFlags;
 use crate::core::engine::EngineOptions;
 use crate::core::model::ModelConfig;
 use crate::core::model::config::EMBEDDED;
 use crate::core::text::sanitize_for_terminal;
+use crate::run::bench::step::{StepCost, Work};
+use crate::run::bench::{predict, screen, step};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;

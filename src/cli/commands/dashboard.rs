@@ -1,12 +1,12 @@
 //! The dashboard as a command shows it: arranged as the user left it.
 
-use crate::screen::app::State;
 use crate::cli::flags::DisplayFlags;
+use crate::core::text::sanitize_for_terminal;
+use crate::run::worker::Source;
+use crate::screen::app::State;
 use crate::screen::lang::Lang;
 use crate::screen::preferences::{self, Preferences};
-use crate::core::text::sanitize_for_terminal;
 use crate::screen::terminal::{self, Leaving};
-use crate::run::worker::Source;
 use std::io::IsTerminal;
 
 /// Whether there is a terminal to draw on and to read keys from.
@@ -25,7 +25,7 @@ pub fn show(
     let place = preferences::place(|name| std::env::var_os(name));
     let kept = place.as_deref().map(Preferences::read).unwrap_or_default();
     kept.apply(&mut state);
-    let (leaving, state) = tui::run(source, display, state)?;
+    let (leaving, state) = terminal::run(source, display, state)?;
     let wanted = Preferences::of(&state);
     if let Some(place) = place.filter(|_| wanted != kept)
         && let Err(error) = wanted.write(&place)

@@ -4,7 +4,7 @@ use super::saved;
 use crate::cli::flags::DataFlags;
 use crate::core::data::Sample;
 use crate::core::data::summary::{Summary, histogram, summarize};
-use crate::core::text::{truncate_width, to_json};
+use crate::core::text::{to_json, truncate_width};
 use crate::run::worker::dataset::{Dataset, Wanted};
 use serde::Serialize;
 use std::io::Write;

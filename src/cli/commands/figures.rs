@@ -1,8 +1,8 @@
 //! `nsmc-tui figures`.
 
 use crate::cli::flags::FiguresFlags;
-use crate::run::figures;
 use crate::core::text::sanitize_for_terminal;
+use crate::run::figures;
 use anyhow::Context;
 use std::io::Write;
 use std::path::Path;

@@ -13,8 +13,8 @@ mod tokenize;
 mod train;
 
 use crate::cli::flags::{Cli, Command};
-use crate::core::data::{Split, nsmc};
 use crate::cli::text_output::is_broken_pipe;
+use crate::core::data::{Split, nsmc};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::vocabulary;
 use clap::CommandFactory;

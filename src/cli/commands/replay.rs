@@ -1,16 +1,16 @@
 //! `nsmc-tui replay`.
 
 use super::dashboard;
-use crate::screen::app::State;
-use crate::screen::app::replay::Replay;
 use crate::cli::flags::ReplayFlags;
 use crate::cli::text_output::Lines;
-use crate::run::journal::JOURNAL;
-use crate::run::recording::Recording;
 use crate::core::text::to_json;
 use crate::core::train::TrainEvent;
-use crate::screen::terminal::Leaving;
+use crate::run::journal::JOURNAL;
+use crate::run::recording::Recording;
 use crate::run::worker::{Activity, Report, Source, replay};
+use crate::screen::app::State;
+use crate::screen::app::replay::Replay;
+use crate::screen::terminal::Leaving;
 use anyhow::bail;
 use std::io::Write;
 use std::path::Path;

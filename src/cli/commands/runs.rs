@@ -1,15 +1,15 @@
 //! `nsmc-tui runs`.
 
 use super::dashboard;
-use crate::screen::app::runs::Runs;
-use crate::screen::app::{Page, State};
 use crate::cli::flags::RunsFlags;
+use crate::core::text::{padded, right_aligned, sanitize_for_terminal, to_json};
 use crate::run::run_index::{Found, find, summarise};
 use crate::run::selection::{compare, fits, told, worth_telling};
 use crate::run::summary::clock;
-use crate::core::text::{padded, sanitize_for_terminal, right_aligned, to_json};
-use crate::screen::terminal::Leaving;
 use crate::run::worker::run_index;
+use crate::screen::app::runs::Runs;
+use crate::screen::app::{Page, State};
+use crate::screen::terminal::Leaving;
 use anyhow::{Context, bail};
 use std::io::Write;
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         format!("{shown}: cannot be read; name a folder with runs (--output-dir) in it or below it")
     })?;
     if !(flags.json || flags.plain) && dashboard::has_room() {
-        let worker = catalogue::start(flags.folder.clone())?;
+        let worker = run_index::start(flags.folder.clone())?;
         let runs = Runs::new(shown, flags.sort, flags.reverse, &flags.filter);
         let state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
         let leaving = dashboard::show(&worker.source, flags.display, state)?.0;

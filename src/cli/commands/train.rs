@@ -1,14 +1,14 @@
 //! `nsmc-tui train`, with the dashboard or without.
 
 use super::dashboard;
-use crate::screen::app::State;
 use crate::cli::flags::TrainFlags;
 use crate::cli::text_output::{self, Ending, Known};
-use crate::run::summary::{evaluation, how_to_go_on, quoted, train_output};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::steering::Request;
-use crate::screen::terminal::Leaving;
+use crate::run::summary::{evaluation, how_to_go_on, quoted, train_output};
 use crate::run::worker::{Command, Worker, print_config};
+use crate::screen::app::State;
+use crate::screen::terminal::Leaving;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -22,7 +22,7 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     let display = flags.display;
     let worker = Worker::spawn(flags)?;
     if json || plain {
-        return Ok(exit_code(plain::follow(worker, json, Known::default(), &mut out)?));
+        return Ok(exit_code(text_output::follow(worker, json, Known::default(), &mut out)?));
     }
     let (leaving, state) = dashboard::show(&worker.source, display, State::default())?;
     if state.is_running() && matches!(leaving, Leaving::HungUp | Leaving::Panicked) {
@@ -37,7 +37,7 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         } else {
             &mut nowhere
         };
-        return Ok(exit_code(plain::follow(worker, json, known, out)?));
+        return Ok(exit_code(text_output::follow(worker, json, known, out)?));
     }
     if !state.is_running() {
         worker.join();

@@ -7,7 +7,7 @@
 //! low. Tests hold that both read alike what is well formed.
 
 use super::lines::{CODE_PAGE, LONGEST_LINE, Lines};
-use super::row_collector::{RawRow, ColumnIndices, RowCollector, listed};
+use super::row_collector::{ColumnIndices, RawRow, RowCollector, listed};
 use super::{DataError, Place};
 use crate::core::text::truncate_width;
 use std::io::BufRead;
@@ -32,7 +32,11 @@ pub(super) fn read(source: impl BufRead, sink: &mut RowCollector<'_>) -> Result<
     Ok(())
 }
 
-fn fields<'a>(record: &'a Record, names: &[&str], places: &ColumnIndices) -> Result<RawRow<'a>, String> {
+fn fields<'a>(
+    record: &'a Record,
+    names: &[&str],
+    places: &ColumnIndices,
+) -> Result<RawRow<'a>, String> {
     let columns = record.columns()?;
     if columns.len() != names.len() {
         return Err(format!(

@@ -1,8 +1,8 @@
 //! Parquet files, whose columns are typed and may hold nulls.
 
-use super::row_collector::{RawRow, ColumnIndices, RowCollector, whole};
+use super::row_collector::{ColumnIndices, RawRow, RowCollector, whole};
 use super::{DataError, Place};
-use crate::core::text::{truncate_width, sanitize_for_terminal};
+use crate::core::text::{sanitize_for_terminal, truncate_width};
 use parquet::basic::{ConvertedType, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
@@ -101,7 +101,8 @@ fn declared_names(metadata: &FileMetaData, label: &str) -> Option<Vec<String>> {
     let entry = metadata.key_value_metadata()?.iter().find(|entry| entry.key == "huggingface")?;
     let json: serde_json::Value = serde_json::from_str(entry.value.as_deref()?).ok()?;
     let names = json.pointer("/info/features")?.get(label)?.get("names")?.as_array()?;
-    let names = names.iter().map(|name| Some(sanitize_for_terminal(name.as_str()?.trim()).into_owned()));
+    let names =
+        names.iter().map(|name| Some(sanitize_for_terminal(name.as_str()?.trim()).into_owned()));
     names.collect::<Option<Vec<String>>>().filter(|names| names.len() > 1)
 }
 

@@ -3,7 +3,7 @@
 use super::lines::LONGEST_LINE;
 use super::table::{Columns, Row, Table};
 use super::{DataError, Place};
-use crate::core::text::{truncate_width, sanitize_for_terminal};
+use crate::core::text::{sanitize_for_terminal, truncate_width};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! `id`, `document` and `label`.
 
 use super::lines::{Lines, decoded};
-use super::row_collector::{RawRow, ColumnIndices, RowCollector, listed};
+use super::row_collector::{ColumnIndices, RawRow, RowCollector, listed};
 use super::{DataError, Place};
 use crate::core::text::truncate_width;
 use std::io::BufRead;
@@ -25,7 +25,11 @@ pub(super) fn read(source: impl BufRead, sink: &mut RowCollector<'_>) -> Result<
     Ok(())
 }
 
-fn fields<'a>(line: &'a [u8], names: &[&str], places: &ColumnIndices) -> Result<RawRow<'a>, String> {
+fn fields<'a>(
+    line: &'a [u8],
+    names: &[&str],
+    places: &ColumnIndices,
+) -> Result<RawRow<'a>, String> {
     let line = decoded(line)?;
     let columns: Vec<&str> = line.split('\t').collect();
     if columns.len() != names.len() {

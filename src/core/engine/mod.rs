@@ -25,7 +25,8 @@ pub enum Ops {
     #[default]
     Fused,
     /// candle's own operations and automatic differentiation: slow, to settle a doubt
-    Plain,
+    #[value(name = "reference", alias = "plain")]
+    Reference,
 }
 
 /// What computes, and how.

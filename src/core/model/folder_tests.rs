@@ -1,8 +1,8 @@
 //! Folders that are written and read again, and those that are refused.
 
 use super::*;
-use crate::core::data::batching::Batch;
 use crate::core::atomic_write::Staging;
+use crate::core::data::batching::Batch;
 use crate::core::model::Architecture;
 use crate::core::model::config::EMBEDDED;
 use crate::core::model::weights::pickle;

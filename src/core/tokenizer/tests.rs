@@ -18,7 +18,10 @@ fn mbert(name: &str, compressed: &[u8]) -> anyhow::Result<Tokenizer> {
 fn mbert_both_ways() -> anyhow::Result<[Tokenizer; 2]> {
     Ok([
         mbert("vocab.txt", include_bytes!("../../../tests/reference/mbert/vocab.txt.zst"))?,
-        mbert("tokenizer.json", include_bytes!("../../../tests/reference/mbert/tokenizer.json.zst"))?,
+        mbert(
+            "tokenizer.json",
+            include_bytes!("../../../tests/reference/mbert/tokenizer.json.zst"),
+        )?,
     ])
 }
 

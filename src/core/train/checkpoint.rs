@@ -3,8 +3,8 @@
 
 use super::progress::{RunState, VERSION};
 use super::trainer_state::TrainerState;
-use crate::core::engine::{Engine, EngineError};
 use crate::core::atomic_write::{Staging, remove_folder};
+use crate::core::engine::{Engine, EngineError};
 use crate::core::model::folder::{self, Values, holds_a_model, write_tensors};
 use crate::core::model::weights::Taken;
 use crate::core::model::{ModelError, SequenceClassifier, Weights};

@@ -3,22 +3,22 @@
 
 pub mod calibration;
 pub mod checkpoint;
+mod checkpointing;
 pub mod evaluation;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod metrics;
-mod checkpointing;
 pub mod observer;
 pub mod progress;
 pub mod schedule;
-pub mod trainer_state;
 pub mod steering;
 mod steps;
 pub mod trainer;
+pub mod trainer_state;
 
 pub use checkpoint::{Checkpoint, Checkpoints};
 pub use event::TrainEvent;
 pub use observer::{Control, Observer, TrainError};
-pub use trainer_state::TrainerState;
 pub use trainer::{Outcome, Trainer};
+pub use trainer_state::TrainerState;

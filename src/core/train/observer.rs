@@ -2,8 +2,8 @@
 
 use super::checkpoint::CheckpointError;
 use super::event::TrainEvent;
-use super::trainer_state::LogEntry;
 use super::steering::Request;
+use super::trainer_state::LogEntry;
 use crate::core::engine::{Engine, EngineError};
 
 /// What the trainer is told between batches.

@@ -1,7 +1,7 @@
 //! What a user asks of a run under way, and how the run obeys between two steps.
 
-use super::event::{TrainEvent, Warned};
 use super::checkpointing::Run;
+use super::event::{TrainEvent, Warned};
 use super::observer::{Control, Observer, TrainError};
 use super::trainer::Trainer;
 use crate::core::text::fill;

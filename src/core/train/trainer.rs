@@ -1,13 +1,13 @@
 //! The training loop.
 
 use super::checkpoint::{Checkpoint, Checkpoints};
-use super::event::{Epoch, Finished, Step, TrainEvent};
 use super::checkpointing::Run;
+use super::event::{Epoch, Finished, Step, TrainEvent};
 use super::observer::{Control, Observer, TrainError};
 use super::progress::{Progress, Sums};
 use super::schedule::Schedule;
-use super::trainer_state::TrainerState;
 use super::steps::{StepPlan, prepare_ahead};
+use super::trainer_state::TrainerState;
 use crate::core::config::TrainingArguments;
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, StepInput, StepOptions};

@@ -1,8 +1,8 @@
 //! What the dashboard costs training: this very program trains by turns without a screen and with
 //! the dashboard in a pseudo-terminal, and its own journal tells how long the steps took.
 
-use crate::run::journal::JOURNAL;
 use crate::core::train::TrainEvent;
+use crate::run::journal::JOURNAL;
 use anyhow::{Context, bail, ensure};
 use serde::Serialize;
 use signal_hook::{consts, flag};

@@ -1,9 +1,9 @@
 //! What the pictures are made of: an SVG document, and axes with ticks.
 
 use super::png::FONT_FAMILY;
+use crate::core::text::xml_escaped;
 use crate::run::metric_series::Segment;
 use crate::run::metric_series::ticks::{Tick, Unit, linear};
-use crate::core::text::xml_escaped;
 use std::fmt::Write;
 
 /// Text.

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::sync::{Arc, OnceLock};
 
 /// Latin and Korean letters (assets/font/OFL.txt), compressed.
-const FONT: &[u8] = include_bytes!("../../../../assets/font/figure_gothic.ttf.zst");
+const FONT: &[u8] = include_bytes!("../../../assets/font/figure_gothic.ttf.zst");
 
 /// The name of the font in it.
 pub(super) const FONT_FAMILY: &str = "Figure Gothic";

@@ -1,8 +1,8 @@
 //! Pictures of runs of all kinds.
 
 use super::*;
-use crate::run::journal::{JOURNAL, Journal};
 use crate::core::train::fixtures::{ending, run, step};
+use crate::run::journal::{JOURNAL, Journal};
 
 fn drawn(events: &[TrainEvent]) -> Result<Vec<Figure>, FigureError> {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,10 +1,10 @@
 //! One blob: fetched under a lock, taken up where it broke off, and checked before it counts.
 
+use super::http::Wire;
 use super::metadata::Metadata;
-use super::repo_cache::{RepoCache, make_parent};
 use super::partial::Partial;
 use super::progress::{ASK, Report};
-use super::http::Wire;
+use super::repo_cache::{RepoCache, make_parent};
 use super::{HubError, Repo, error};
 use reqwest::{Response, StatusCode};
 use std::fs::{File, TryLockError};

@@ -1,8 +1,8 @@
 //! All files of a repository, through hf-hub.
 
 use super::error::heard;
-use super::progress::Report;
 use super::http::{Wire, shown};
+use super::progress::Report;
 use super::{HubError, Repo, RepoKind, names};
 use futures::StreamExt;
 use hf_hub::repository::RepoTreeEntry;

@@ -3,8 +3,8 @@
 //! hf-hub 1.0 cannot be asked: it follows the redirect of a large file, on which alone the hub
 //! announces the commit and the sha256, and then misses them.
 
-use super::progress::Report;
 use super::http::{Wire, announces, header};
+use super::progress::Report;
 use super::{HubError, Repo, names};
 use reqwest::header::{CONTENT_LENGTH, ETAG};
 use reqwest::{Method, StatusCode};

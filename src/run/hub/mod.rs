@@ -5,28 +5,28 @@
 //! is taken up where it broke off; nothing is offered under a file's name before its size and,
 //! where the hub announces it, its sha256 were compared.
 
-mod metadata;
 mod error;
 mod fetch;
-mod repo_cache;
+mod http;
 mod listing;
+mod metadata;
 mod names;
 mod partial;
-mod settings;
 mod progress;
-mod http;
+mod repo_cache;
+mod settings;
 
 pub use error::HubError;
 
-use metadata::Found;
 use fetch::{Wanted, is_there};
+use http::Wire;
+use metadata::Found;
+use progress::Report;
 use repo_cache::{Cached, RepoCache};
 use reqwest::Url;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
-use progress::Report;
-use http::Wire;
 
 /// What a repository holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The part of a blob that has come so far, and its hash.
 
-use super::repo_cache::make_parent;
 use super::progress::Report;
+use super::repo_cache::make_parent;
 use super::{HubError, names};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;

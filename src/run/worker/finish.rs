@@ -3,11 +3,11 @@
 use super::Run;
 use crate::core::atomic_write::Staging;
 use crate::core::model::{ModelError, folder};
-use crate::run::figures;
-use crate::run::model_card::{CardFacts, Evaluation, Origin, Scores, hyperparameters, model_card};
 use crate::core::train::TrainerState;
 use crate::core::train::checkpoint::TRAINER_STATE;
 use crate::core::train::trainer_state::LogEntry;
+use crate::run::figures;
+use crate::run::model_card::{CardFacts, Evaluation, Origin, Scores, hyperparameters, model_card};
 use serde_json::Value;
 use std::path::Path;
 

@@ -146,9 +146,9 @@ fn choose(files: &[String], config: Option<&str>) -> Result<Chosen, String> {
 #[cfg(feature = "hub")]
 mod hub {
     use super::{Chosen, DatasetFiles, Download, Watch, choose};
-    use crate::run::hub::{Hub, HubError, Repo, Transfer};
     use crate::core::model::weights::{INDEX, WEIGHTS, pickle, shards_of};
     use crate::core::text::sanitize_for_terminal;
+    use crate::run::hub::{Hub, HubError, Repo, Transfer};
     use std::path::{Path, PathBuf};
     use std::time::Instant;
 

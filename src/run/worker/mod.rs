@@ -1,12 +1,12 @@
 //! The threads around the training core: a run on a thread of its own, its reports coming out of
 //! one channel and its commands going into another. Panics are caught here.
 
-pub mod run_index;
+pub mod dataset;
 mod finish;
 pub mod locate;
 mod prepare;
 pub mod replay;
-pub mod dataset;
+pub mod run_index;
 mod settings;
 mod watcher;
 
@@ -18,17 +18,17 @@ use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, EngineOptions, build};
 use crate::core::model::SequenceClassifier;
 use crate::core::predict::{Prediction, classify};
-use crate::run::Recorder;
-use crate::run::system_metrics::SystemSample;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::event::{Failed, Saved, Setting, TrainEvent, Warned};
 use crate::core::train::steering::Request;
 use crate::core::train::{Checkpoint, Checkpoints, Outcome, Trainer, TrainerState};
-use run_index::RunIndexReport;
+use crate::run::Recorder;
+use crate::run::system_metrics::SystemSample;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use locate::Download;
 use dataset::DataOrigin;
+use locate::Download;
+use run_index::RunIndexReport;
 use std::cell::RefCell;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,7 +50,7 @@ pub enum Report {
     /// What the machine is doing; no part of the run's history.
     System(SystemSample),
     /// What is learned of the runs below a folder.
-    Catalogue(RunIndexReport),
+    RunIndex(RunIndexReport),
 }
 
 /// What a run is doing.

@@ -1,7 +1,7 @@
 //! From flags to a run that is ready to start.
 
-use super::locate::{self, Download};
 use super::dataset::{Dataset, Wanted};
+use super::locate::{self, Download};
 use super::settings::with_data;
 use super::{Activity, Answer, Command, Link, Report, Run};
 use crate::cli::flags::TrainFlags;
@@ -13,12 +13,12 @@ use crate::core::data::source::tokenize;
 use crate::core::model::config::EMBEDDED;
 use crate::core::model::folder::holds_a_model;
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights, folder};
-use crate::run::{Recorder, claim, default_logging_dir, same, set_aside};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::checkpoint::{self, Checkpoint, Checkpoints};
 use crate::core::train::event::{Started, TrainEvent};
 use crate::core::train::progress::fingerprint;
+use crate::run::{Recorder, claim, default_logging_dir, same, set_aside};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 
@@ -340,7 +340,8 @@ impl Run {
                 SaveStrategy::Best | SaveStrategy::No => 0,
             },
             logging_steps: arguments.logging_steps.of(arguments.max_steps(samples)),
-            output_dir: sanitize_for_terminal(&arguments.output_dir.display().to_string()).into_owned(),
+            output_dir: sanitize_for_terminal(&arguments.output_dir.display().to_string())
+                .into_owned(),
             replaces_model: holds_a_model(&arguments.output_dir),
             settings: self.settings.clone(),
             resumed_at: progress.map_or(0, |progress| progress.step),

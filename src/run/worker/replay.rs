@@ -2,11 +2,11 @@
 //! which they happened.
 
 use super::{Activity, Answer, Command, Report, Source, Worker};
-use crate::run::recording::{Recording, RecordingError};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Warned;
 use crate::core::train::steering::Request;
+use crate::run::recording::{Recording, RecordingError};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use std::time::{Duration, Instant};
 

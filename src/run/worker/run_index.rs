@@ -2,8 +2,8 @@
 //! each and, when asked, their curves, and looks again every few seconds.
 
 use super::{Command, Report, Source, Worker};
-use crate::run::run_index::{Found, Seen, curves, find, look, summarise};
 use crate::run::metric_series::History;
+use crate::run::run_index::{Found, Seen, curves, find, look, summarise};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -4,8 +4,8 @@
 use super::{Activity, Command, Link, Report, Run};
 use crate::core::engine::Engine;
 use crate::core::train::event::TrainEvent;
-use crate::core::train::trainer_state::LogEntry;
 use crate::core::train::steering::{Request, Steering};
+use crate::core::train::trainer_state::LogEntry;
 use crate::core::train::{Control, Observer};
 use std::collections::VecDeque;
 

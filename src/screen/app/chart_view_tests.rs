@@ -1,9 +1,9 @@
 //! Keys at the charts of a run.
 
 use super::*;
-use crate::screen::app::{Message, update};
 use crate::core::train::fixtures::run;
 use crate::run::worker::Report;
+use crate::screen::app::{Message, update};
 use XAxis::{Epoch, Relative, Step, Wall};
 
 fn trained() -> State {

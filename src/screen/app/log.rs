@@ -2,10 +2,10 @@
 
 use super::log_view::View;
 use crate::core::config::show_number;
-use crate::screen::lang::Lang;
-use crate::run::summary::clock;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::event::TrainEvent;
+use crate::run::summary::clock;
+use crate::screen::lang::Lang;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 

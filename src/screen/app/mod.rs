@@ -2,26 +2,26 @@
 //! output happens here and no clock is read, so live, replayed and tested dashboards are the
 //! same.
 
+pub mod baselines;
+pub mod chart_view;
 pub mod charts;
 pub mod editor;
 pub mod log;
 pub mod log_view;
 pub mod message;
 pub mod mouse;
-pub mod throughput;
 pub mod palette;
 pub mod panels;
-pub mod query;
 pub mod pointing;
 pub mod prompt;
-pub mod baselines;
+pub mod query;
 pub mod replay;
 pub mod runs;
 pub mod state;
 pub mod steer;
 pub mod system;
+pub mod throughput;
 pub mod update;
-pub mod chart_view;
 
 pub use message::{Action, Effect, Message, Picture};
 pub use mouse::{Mouse, MouseKind};

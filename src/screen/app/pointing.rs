@@ -88,9 +88,9 @@ fn step_under(state: &State, plot: Area, column: u16) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::app::{Message, update};
     use crate::core::train::fixtures::run;
     use crate::run::worker::Report;
+    use crate::screen::app::{Message, update};
 
     fn trained() -> State {
         let mut state = State::default();

@@ -1,8 +1,8 @@
 //! What sets the replay of a run apart from the run.
 
 use crate::core::config::show_number;
-use crate::screen::lang::Lang;
 use crate::core::train::event::TrainEvent;
+use crate::screen::lang::Lang;
 use std::path::PathBuf;
 
 /// How far the clock goes beyond the latest event, in seconds of the run.

@@ -1,11 +1,11 @@
 //! Runs that are found, sorted, filtered and chosen.
 
 use super::*;
+use crate::core::train::fixtures::run;
+use crate::run::run_index::{Best, Found, Status, Unreadable, tests::found};
+use crate::run::worker::Report;
 use crate::screen::app::panels::Panel;
 use crate::screen::app::{Action, Message, Page, update};
-use crate::run::run_index::{Best, Found, Status, Unreadable, tests::found};
-use crate::core::train::fixtures::run;
-use crate::run::worker::Report;
 
 /// Runs of these names and accuracies.
 fn compared(runs: &[(&str, f64)]) -> State {

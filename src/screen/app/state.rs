@@ -2,7 +2,6 @@
 
 use super::charts::Charts;
 use super::log::{Level, Log};
-use super::throughput::Throughput;
 use super::palette::Palette;
 use super::panels::Arrangement;
 use super::prompt::Prompt;
@@ -10,11 +9,12 @@ use super::replay::Replay;
 use super::runs::Runs;
 use super::steer::RateInput;
 use super::system::SystemHistory;
-use crate::screen::lang::Lang;
-use crate::run::metric_series::history::{History, SMOOTHING};
+use super::throughput::Throughput;
 use crate::core::train::event::{Epoch, Evaluated, Failed, Finished, Saved, Started, Step};
 use crate::core::train::steering::Steered;
+use crate::run::metric_series::history::{History, SMOOTHING};
 use crate::run::worker::Activity;
+use crate::screen::lang::Lang;
 use std::cell::Cell;
 use std::path::PathBuf;
 

@@ -1,10 +1,10 @@
 //! Keys that steer a run.
 
 use super::*;
-use crate::screen::app::{Action, Message, update};
 use crate::core::train::event::TrainEvent;
 use crate::core::train::fixtures::{run, step};
 use crate::run::worker::Report;
+use crate::screen::app::{Action, Message, update};
 
 fn training() -> State {
     let mut state = State::default();

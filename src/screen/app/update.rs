@@ -1,5 +1,6 @@
 //! How messages change the state, and what they have the program do.
 
+use super::chart_view;
 use super::log::Level;
 use super::message::{Action, Effect, Message, Picture};
 use super::palette::{self, PaletteAction};
@@ -7,7 +8,6 @@ use super::pointing;
 use super::runs::{self, RunsAction};
 use super::state::{EpochRow, Notice, Overlay, Page, State};
 use super::steer::{self};
-use super::view;
 use crate::core::train::event::{Epoch, Evaluated, TrainEvent, untold_losses};
 use crate::run::worker::{Activity, Command, Report};
 

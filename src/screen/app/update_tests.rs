@@ -1,12 +1,12 @@
 //! What messages do.
 
 use super::*;
-use crate::screen::app::log_view::LogAction;
-use crate::screen::app::replay::Replay;
-use crate::run::system_metrics::SystemSample;
 use crate::core::train::event::Failed;
 use crate::core::train::fixtures::{ending, failure, run};
+use crate::run::system_metrics::SystemSample;
 use crate::run::worker::Answer;
+use crate::screen::app::log_view::LogAction;
+use crate::screen::app::replay::Replay;
 
 fn told(events: Vec<TrainEvent>) -> State {
     let mut state = State::default();

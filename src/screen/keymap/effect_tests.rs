@@ -3,6 +3,10 @@
 
 use super::scene_tests::{at, charted, training, unsaved};
 use super::*;
+use crate::cli::flags::RunOrder;
+use crate::core::train::steering::Request;
+use crate::run::run_index::Found;
+use crate::run::worker::Command;
 use crate::screen::app::charts::{ChartAction, YRange};
 use crate::screen::app::log::Level;
 use crate::screen::app::log_view::{LogAction, Purpose};
@@ -11,10 +15,6 @@ use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::runs::{Figure, RunsAction};
 use crate::screen::app::steer::SteerAction;
 use crate::screen::app::{Effect, Message, Picture, update};
-use crate::cli::flags::RunOrder;
-use crate::run::run_index::Found;
-use crate::core::train::steering::Request;
-use crate::run::worker::Command;
 
 /// What a line promises: of the state before, the state after, and what is done outside.
 type Promise = Box<dyn Fn(&State, &State, &[Effect]) -> bool>;

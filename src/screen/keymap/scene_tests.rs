@@ -1,20 +1,20 @@
 //! States in which keys are tried.
 
 use super::*;
+use crate::cli::flags::RunOrder;
+use crate::core::train::TrainEvent;
+use crate::core::train::fixtures::{ending, run};
+use crate::run::metric_series::History;
+use crate::run::run_index::tests::found;
+use crate::run::worker::run_index::RunIndexReport;
+use crate::run::worker::{Activity, Report};
 use crate::screen::app::log::Level;
 use crate::screen::app::log_view::LogAction;
 use crate::screen::app::palette::PaletteAction;
 use crate::screen::app::runs::{Runs, RunsAction};
 use crate::screen::app::steer::SteerAction;
 use crate::screen::app::{Message, update};
-use crate::cli::flags::RunOrder;
-use crate::run::run_index::tests::found;
-use crate::run::metric_series::History;
-use crate::core::train::TrainEvent;
-use crate::core::train::fixtures::{ending, run};
 use crate::screen::ui::{self, Theme};
-use crate::run::worker::run_index::RunIndexReport;
-use crate::run::worker::{Activity, Report};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 

@@ -1,7 +1,7 @@
 //! The program as a job of a shell, which may stop it, go on with it, and go on with it in the
 //! background.
 
-use super::{Place, Screen, terminal};
+use super::{Place, Screen, guard};
 use rustix::process::{Signal, getpgrp, getsid, kill_process_group};
 use signal_hook::consts::SIGSTOP;
 use signal_hook::low_level::raise;
@@ -30,7 +30,7 @@ impl Screen {
 
     pub(super) fn give_back(&mut self) {
         self.keyboard.pause();
-        terminal::give_back();
+        guard::give_back();
         self.place = Place::Leaving;
     }
 

@@ -2,10 +2,10 @@
 //! nor training waits for them.
 
 use super::input::Outside;
-use crate::screen::app::Picture;
 use crate::core::atomic_write::write_atomically;
-use crate::run::figures;
 use crate::core::text::sanitize_for_terminal;
+use crate::run::figures;
+use crate::screen::app::Picture;
 use crossbeam_channel::Sender;
 use std::path::{Path, PathBuf};
 

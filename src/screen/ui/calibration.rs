@@ -2,9 +2,9 @@
 
 use super::bars::bar;
 use super::theme::Theme;
-use crate::screen::app::State;
 use crate::core::text::right_aligned;
 use crate::core::train::calibration::{BINS, Bin, Calibration};
+use crate::screen::app::State;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};

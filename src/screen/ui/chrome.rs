@@ -1,12 +1,12 @@
 //! The line above and the line below every page.
 
 use super::theme::Theme;
+use crate::core::text::truncate_width;
+use crate::run::summary::clock;
+use crate::run::worker::Activity;
 use crate::screen::app::State;
 use crate::screen::app::log::Level;
 use crate::screen::keymap::{BINDINGS, places};
-use crate::run::summary::clock;
-use crate::core::text::truncate_width;
-use crate::run::worker::Activity;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
@@ -112,7 +112,8 @@ fn right_of(area: Rect, width: usize) -> Rect {
 pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     if let Some(notice) = &state.notice {
         let style = if notice.level >= Level::Warning { theme.warning() } else { theme.good() };
-        let text = format!(" {}", truncate_width(&notice.text, usize::from(area.width).saturating_sub(2)));
+        let text =
+            format!(" {}", truncate_width(&notice.text, usize::from(area.width).saturating_sub(2)));
         return frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
     }
     let mut spans = Vec::new();

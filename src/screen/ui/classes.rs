@@ -2,10 +2,10 @@
 //! `classification_report` lists them.
 
 use super::theme::Theme;
-use crate::screen::app::State;
-use crate::screen::lang::Lang;
 use crate::core::text::{padded, right_aligned};
 use crate::core::train::metrics::{ClassScores, Confusion};
+use crate::screen::app::State;
+use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;

@@ -1,10 +1,10 @@
 //! The confusion matrix of an evaluation, with counts and the share of each true class.
 
 use super::theme::Theme;
-use crate::screen::app::State;
-use crate::screen::lang::Lang;
 use crate::core::text::{padded, right_aligned};
 use crate::core::train::metrics::Confusion;
+use crate::screen::app::State;
+use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};

@@ -3,12 +3,12 @@
 use super::canvas::Pen;
 use super::chart::{Chart, Mark, Reference, Trace};
 use super::theme::Theme;
-use crate::screen::app::charts::{Area, XAxis, YRange};
-use crate::screen::app::panels::Panel;
-use crate::screen::app::{State, references};
+use crate::core::train::steering::Steering;
 use crate::run::metric_series::ticks::{Unit, number, round_bounds};
 use crate::run::metric_series::{Curve, History};
-use crate::core::train::steering::Steering;
+use crate::screen::app::charts::{Area, XAxis, YRange};
+use crate::screen::app::panels::Panel;
+use crate::screen::app::{State, baselines};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -135,7 +135,7 @@ pub(super) fn draw_chart(
     let edge = |step, pick: fn(f64, f64) -> f64| {
         figures.iter().map(|figure| figure.scale.at(step)).reduce(pick).unwrap_or(step)
     };
-    let references = if panel == Panel::Accuracy { references::of(state) } else { Vec::new() };
+    let references = if panel == Panel::Accuracy { baselines::of(state) } else { Vec::new() };
     let log_y = state.charts.log_y.contains(&panel);
     let named: Vec<f64> = references.iter().map(|reference| reference.value).collect();
     let y = y_range(panel, figures, &named, window, area.height, state);

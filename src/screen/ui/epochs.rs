@@ -1,8 +1,8 @@
 //! Figures an epoch, a line each.
 
 use super::theme::Theme;
-use crate::screen::app::{EpochRow, State};
 use crate::core::text::{padded, right_aligned};
+use crate::screen::app::{EpochRow, State};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

@@ -2,11 +2,11 @@
 
 use super::theme::Theme;
 use super::{calibration, classes, panel};
-use crate::screen::app::{Message, State, update};
 use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{evaluated, started};
 use crate::core::train::metrics::Confusion;
 use crate::run::worker::Report;
+use crate::screen::app::{Message, State, update};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Cell;

@@ -3,12 +3,12 @@
 
 use super::panel;
 use super::theme::Theme;
+use crate::core::text::{truncate_width, wrapped};
 use crate::screen::app::State;
 use crate::screen::app::editor;
 use crate::screen::app::log::{Level, Log};
 use crate::screen::app::log_view::{Purpose, Typing};
 use crate::screen::lang::Lang;
-use crate::core::text::{truncate_width, wrapped};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Position, Rect};
 use ratatui::style::{Modifier, Style};

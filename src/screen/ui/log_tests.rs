@@ -2,13 +2,13 @@
 
 use super::super::{Theme, draw};
 use super::*;
-use crate::screen::app::log_view::LogAction;
-use crate::screen::app::{Action, Message, Page, update};
-use crate::screen::keymap;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Warned;
 use crate::core::train::fixtures::run;
 use crate::run::worker::{Activity, Report};
+use crate::screen::app::log_view::LogAction;
+use crate::screen::app::{Action, Message, Page, update};
+use crate::screen::keymap;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::{Backend, TestBackend};

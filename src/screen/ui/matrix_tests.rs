@@ -3,19 +3,19 @@
 //! in one language: each as it is drawn, with its colours below it, and then in mono ASCII.
 
 use super::*;
-use crate::screen::app::panels::Panel;
-use crate::screen::app::runs::{Runs, RunsAction};
-use crate::screen::app::{Action, Message, Overlay, update};
 use crate::cli::flags::{ColourChoice, DisplayFlags, GlyphChoice, RunOrder};
-use crate::screen::lang::Lang;
-use crate::run::run_index::{Status, Unreadable, tests::found};
-use crate::run::metric_series::History;
-use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Step;
 use crate::core::train::fixtures::{evaluated, failure, run, started, step};
+use crate::run::metric_series::History;
+use crate::run::run_index::{Status, Unreadable, tests::found};
+use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::run::worker::run_index::RunIndexReport;
 use crate::run::worker::{Activity, Report};
+use crate::screen::app::panels::Panel;
+use crate::screen::app::runs::{Runs, RunsAction};
+use crate::screen::app::{Action, Message, Overlay, update};
+use crate::screen::lang::Lang;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer, Cell};

@@ -2,10 +2,10 @@
 
 use super::theme::Theme;
 use super::{palette, panel};
+use crate::core::text::truncate_width;
 use crate::screen::app::{Overlay, State};
 use crate::screen::keymap::{BINDINGS, Place, places_of_help};
 use crate::screen::lang::Lang;
-use crate::core::text::truncate_width;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Position, Rect};
 use ratatui::text::{Line, Span};
@@ -64,7 +64,12 @@ pub(super) fn clear(frame: &mut Frame, area: Rect) {
 }
 
 /// Keys in a column of `width`, and what they do.
-fn keys_line(keys: &[crate::screen::keymap::Key], help: &str, width: usize, theme: Theme) -> Line<'static> {
+fn keys_line(
+    keys: &[crate::screen::keymap::Key],
+    help: &str,
+    width: usize,
+    theme: Theme,
+) -> Line<'static> {
     let names: Vec<String> = keys.iter().map(|key| key.name()).collect();
     Line::from(vec![
         Span::styled(format!("  {:<width$}", theme.keys(&names.join(", "))), theme.strong()),

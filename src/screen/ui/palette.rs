@@ -3,9 +3,9 @@
 use super::overlay::{centred, clear};
 use super::panel;
 use super::theme::Theme;
+use crate::core::text::{right_aligned, truncate_width};
 use crate::screen::app::palette::{Entry, Hit};
 use crate::screen::app::{State, editor};
-use crate::core::text::{truncate_width, right_aligned};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Position, Rect};
 use ratatui::style::Style;

@@ -3,11 +3,11 @@
 use super::bars::bar;
 use super::panel;
 use super::theme::Theme;
+use crate::core::predict::Prediction;
+use crate::core::text::{padded, truncate_width};
+use crate::run::worker::Answer;
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
-use crate::core::predict::Prediction;
-use crate::core::text::{truncate_width, padded};
-use crate::run::worker::Answer;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::{Line, Span};

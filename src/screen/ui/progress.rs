@@ -3,11 +3,11 @@
 use super::bars::bar;
 use super::panel;
 use super::theme::Theme;
+use crate::core::text::padded;
+use crate::run::summary::{clock, download_line};
+use crate::run::worker::Activity;
 use crate::screen::app::State;
 use crate::screen::app::steer::is_paused;
-use crate::run::summary::{clock, download_line};
-use crate::core::text::padded;
-use crate::run::worker::Activity;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};

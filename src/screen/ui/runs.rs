@@ -7,10 +7,10 @@ use super::canvas::Pen;
 use super::curves::{Figure, Scale, draw_chart, short};
 use super::panel;
 use super::theme::Theme;
+use crate::core::text::truncate_width;
 use crate::screen::app::State;
 use crate::screen::app::charts::YRange;
 use crate::screen::app::runs::Runs;
-use crate::core::text::truncate_width;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -89,7 +89,8 @@ fn draw_curves(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, theme:
             pen: Pen { style: theme.curve(place), sign },
             smooth: noisy,
             raw: None,
-            points: !noisy && runs.figure.panel() != crate::screen::app::panels::Panel::LearningRate,
+            points: !noisy
+                && runs.figure.panel() != crate::screen::app::panels::Panel::LearningRate,
             scale: Scale::of(history, state),
         });
     }

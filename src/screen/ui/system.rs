@@ -3,11 +3,11 @@
 
 use super::bars::bar;
 use super::theme::Theme;
+use crate::core::text::{padded, truncate_width};
+use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::screen::app::State;
 use crate::screen::app::system::{Series, SystemHistory, share};
 use crate::screen::lang::Lang;
-use crate::run::system_metrics::{GpuSample, SystemSample};
-use crate::core::text::{truncate_width, padded};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};

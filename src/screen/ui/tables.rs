@@ -1,10 +1,10 @@
 //! The settings.
 
 use super::theme::Theme;
-use crate::screen::app::{Page, State};
-use crate::screen::lang::Lang;
 use crate::core::text::truncate_width;
 use crate::core::train::event::Started;
+use crate::screen::app::{Page, State};
+use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};

@@ -1,13 +1,13 @@
 //! Whole screens, held as snapshots.
 
 use super::*;
-use crate::screen::app::replay::Replay;
-use crate::screen::app::{Action, Message, Overlay, update};
 use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{ending, run, step};
 use crate::run::worker::locate::Download;
 use crate::run::worker::{Activity, Answer, Report};
+use crate::screen::app::replay::Replay;
+use crate::screen::app::{Action, Message, Overlay, update};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Color;

@@ -1,8 +1,8 @@
 //! Multi-head attention within each sequence.
 
 use super::batch::Batch;
-use super::driver::{Driver, arguments};
 use super::device::CudaBackend;
+use super::driver::{Driver, arguments};
 use super::memory::Numbers;
 use super::shapes::groups;
 use super::state::FLOAT;

@@ -1,8 +1,8 @@
 //! The operations of the fused path; they are in the files of what they belong to.
 
 use super::batch::Batch;
-use super::driver::Driver;
 use super::device::CudaBackend;
+use super::driver::Driver;
 use super::memory::Numbers;
 use super::state::{Gradients, Parameters};
 use crate::core::ops::backend::{Activation, Attention, Backend, Dense, Norm, Tables};

@@ -40,8 +40,8 @@ pub(super) fn keep(file: &Path, kernels: &[u8]) {
     let Some(folder) = file.parent() else { return };
     let mut bytes = kernels.to_vec();
     bytes.extend_from_slice(&crc32c::crc32c(kernels).to_le_bytes());
-    let _ =
-        std::fs::create_dir_all(folder).and_then(|()| crate::core::atomic_write::write_atomically(file, &bytes));
+    let _ = std::fs::create_dir_all(folder)
+        .and_then(|()| crate::core::atomic_write::write_atomically(file, &bytes));
 }
 
 #[cfg(test)]

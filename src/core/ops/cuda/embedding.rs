@@ -1,8 +1,8 @@
 //! An encoder's input, and what its tables get.
 
 use super::batch::Batch;
-use super::driver::{Driver, arguments};
 use super::device::CudaBackend;
+use super::driver::{Driver, arguments};
 use super::memory::Numbers;
 use super::shapes::{self, Chunks, groups};
 use super::state::{FLOAT, Gradients, Parameters};

@@ -1,8 +1,8 @@
 //! The first tokens, the last layer and the loss.
 
 use super::batch::Batch;
-use super::driver::{Driver, arguments};
 use super::device::CudaBackend;
+use super::driver::{Driver, arguments};
 use super::memory::Numbers;
 use super::shapes;
 use super::state::{Gradients, Parameters};

@@ -1,8 +1,8 @@
 //! Fully connected layers, normalisations and activations.
 
 use super::batch::Batch;
-use super::driver::{Driver, Element, Factor, Pointer, Product, arguments};
 use super::device::CudaBackend;
+use super::driver::{Driver, Element, Factor, Pointer, Product, arguments};
 use super::memory::Numbers;
 use super::shapes::{self, Chunks, groups};
 use super::state::{FLOAT, Gradients, Parameters};

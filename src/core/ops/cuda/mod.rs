@@ -18,6 +18,7 @@ mod cache;
 mod compile;
 #[cfg(test)]
 pub(crate) mod counting;
+mod device;
 pub mod driver;
 mod embedding;
 #[cfg(test)]
@@ -25,7 +26,6 @@ mod embedding;
 pub(crate) mod emulator;
 mod head;
 mod layers;
-mod device;
 mod memory;
 #[cfg(feature = "cuda")]
 pub mod nvidia;
@@ -42,8 +42,8 @@ mod tests;
 mod training_tests;
 
 pub use batch::Batch;
-pub use driver::{Driver, Precision};
 pub use device::CudaBackend;
+pub use driver::{Driver, Precision};
 pub use memory::Numbers;
 pub use optimizer::Optimizer;
 pub use state::{Gradients, Parameters};

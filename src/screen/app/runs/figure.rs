@@ -1,7 +1,7 @@
 //! The figures that runs are compared by.
 
-use crate::screen::app::panels::Panel;
 use crate::run::metric_series::{Curve, History};
+use crate::screen::app::panels::Panel;
 
 /// A figure that runs are compared by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! The settings in which runs differ.
 
 use super::NAME;
-use crate::screen::app::runs::Runs;
-use crate::screen::lang::Lang;
+use crate::core::text::padded;
 use crate::run::run_index::RunSummary;
 use crate::run::selection::differences;
-use crate::core::text::padded;
+use crate::screen::app::runs::Runs;
+use crate::screen::lang::Lang;
 use crate::screen::ui::panel;
 use crate::screen::ui::theme::Theme;
 use ratatui::Frame;

@@ -1,13 +1,13 @@
 //! The list of runs.
 
 use super::NAME;
-use crate::screen::app::runs::Runs;
-use crate::screen::app::{State, editor};
-use crate::screen::lang::Lang;
+use crate::core::text::{padded, right_aligned, truncate_width};
 use crate::run::run_index::{Found, RunSummary, Status};
 use crate::run::selection::{told, worth_telling};
 use crate::run::summary::clock;
-use crate::core::text::{truncate_width, padded, right_aligned};
+use crate::screen::app::runs::Runs;
+use crate::screen::app::{State, editor};
+use crate::screen::lang::Lang;
 use crate::screen::ui::panel;
 use crate::screen::ui::theme::Theme;
 use ratatui::Frame;
@@ -22,8 +22,8 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, th
     let order = lang.tr(runs.order.name());
     let by =
         lang.fill("by {0}", &[&order]) + if runs.is_reversed { lang.tr(", reversed") } else { "" };
-    let mut block =
-        panel(theme, format!("{} · {by}", truncate_width(&runs.folder, 40))).border_style(theme.focus());
+    let mut block = panel(theme, format!("{} · {by}", truncate_width(&runs.folder, 40)))
+        .border_style(theme.focus());
     let shown = runs.shown().len();
     if shown < runs.count() {
         let count = lang.fill(" {0} of {1} ", &[&shown, &runs.count()]);
