@@ -32,7 +32,6 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let talk = std::io::stderr().is_terminal();
     let options = EvaluationOptions {
         batch_size: flags.per_device_eval_batch_size,
-        pad_id: loaded.tokenizer.pad_id(),
         pad_to: 0,
         classes: loaded.model.config().labels.len(),
         label_smoothing_factor: 0.0,

@@ -137,7 +137,7 @@ impl Folder {
         let (train, eval) = (examples(60), examples(20));
         let checkpoints = self.checkpoints(arguments);
         let mut engine = build(&model, &EngineOptions::default())?;
-        let outcome = Trainer::new(&model, arguments, &train, &eval, 0)
+        let outcome = Trainer::new(&model, arguments, &train, &eval)
             .with_checkpoints(&checkpoints)
             .run(engine.as_mut(), recorder, resume.as_ref())?;
         Ok((bits(&model)?, outcome.state))
@@ -374,7 +374,7 @@ fn a_checkpoint_that_cannot_be_written_is_told_and_the_run_goes_on() -> anyhow::
     let checkpoints = Checkpoints { output_dir: file, ..blocked.checkpoints(&arguments) };
     let mut recorder = Recorder::default();
     let mut engine = build(&model, &EngineOptions::default())?;
-    let outcome = Trainer::new(&model, &arguments, &train, &eval, 0)
+    let outcome = Trainer::new(&model, &arguments, &train, &eval)
         .with_checkpoints(&checkpoints)
         .run(engine.as_mut(), &mut recorder, None)?;
     assert_eq!(outcome.finished.global_step, 24);

@@ -208,7 +208,6 @@ impl Trainer<'_> {
         let mut stop = Control::Continue;
         let options = EvaluationOptions {
             batch_size: self.arguments.per_device_eval_batch_size,
-            pad_id: self.pad_id,
             pad_to: self.pad_to(self.eval),
             classes: self.model.config().labels.len(),
             label_smoothing_factor: self.arguments.label_smoothing_factor,

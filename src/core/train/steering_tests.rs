@@ -95,7 +95,7 @@ fn a_pause_does_not_count_as_training() -> anyhow::Result<()> {
     let (model, _) = SequenceClassifier::new(config()?, Weights::none(), 1)?;
     let (train, eval, checkpoints) = (examples(60), examples(20), folder.checkpoints(&arguments));
     let mut engine = build(&model, &EngineOptions::default())?;
-    let outcome = Trainer::new(&model, &arguments, &train, &eval, 0)
+    let outcome = Trainer::new(&model, &arguments, &train, &eval)
         .with_checkpoints(&checkpoints)
         .run(engine.as_mut(), &mut observer, None)?;
     let waited = steered(&observer.0).iter().find_map(|steered| match steered.how {

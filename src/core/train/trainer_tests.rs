@@ -111,7 +111,7 @@ fn run_on(
     let model = tiny(arguments.seed)?;
     let (train, eval) = (examples(200, 1), examples(80, 2));
     let mut engine = build(&model, &options)?;
-    let trainer = Trainer::new(&model, arguments, &train, &eval, 0);
+    let trainer = Trainer::new(&model, arguments, &train, &eval);
     let finished = trainer.run(engine.as_mut(), recorder, None);
     engine.store()?;
     Ok((model, finished.map(|outcome| outcome.finished)))
@@ -218,10 +218,9 @@ fn nothing_to_train_on_is_an_error_and_nothing_to_judge_on_is_not() -> anyhow::R
     let (model, arguments) = (tiny(1)?, arguments(|flags| flags.max_steps = Some(2)));
     let mut recorder = Recorder::default();
     let mut engine = build(&model, &EngineOptions::default())?;
-    let none =
-        Trainer::new(&model, &arguments, &[], &[], 0).run(engine.as_mut(), &mut recorder, None);
+    let none = Trainer::new(&model, &arguments, &[], &[]).run(engine.as_mut(), &mut recorder, None);
     assert!(matches!(none, Err(TrainError::NoExamples)));
-    Trainer::new(&model, &arguments, &examples(20, 1), &[], 0).run(
+    Trainer::new(&model, &arguments, &examples(20, 1), &[]).run(
         engine.as_mut(),
         &mut recorder,
         None,

@@ -227,9 +227,8 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
     }
     link.send(Report::Activity(Activity::Training));
     injected_panic("trainer");
-    let trainer =
-        Trainer::new(&run.model, &run.arguments, &run.train, &run.eval, run.tokenizer.pad_id())
-            .with_checkpoints(&run.checkpoints);
+    let trainer = Trainer::new(&run.model, &run.arguments, &run.train, &run.eval)
+        .with_checkpoints(&run.checkpoints);
     let resumed_at = run.resume.as_ref().map_or(0, |checkpoint| checkpoint.run.progress.step);
     let mut watcher = Watcher::new(link, &run, resumed_at);
     let outcome = trainer.run(engine.as_mut(), &mut watcher, run.resume.as_ref());

@@ -1,9 +1,9 @@
-//! The models, batches and answers under `tests/reference`, which Python's ecosystem gave.
+//! The models and batches under `tests/reference`, with what PyTorch and transformers computed.
 
 #![expect(clippy::missing_errors_doc, clippy::missing_panics_doc, reason = "for tests")]
 
-use super::{LoadReport, ModelConfig, SequenceClassifier, Weights};
-use crate::core::data::batching::Batch;
+use crate::core::data::batching::{Example, PackedBatch};
+use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights};
 use candle_core::{Device, Tensor, safetensors};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -12,16 +12,16 @@ use std::path::PathBuf;
 /// Tensors by name.
 pub type Tensors = HashMap<String, Tensor>;
 
-/// One model held against transformers on one batch.
-pub struct Reference {
+/// One model with one batch and transformers' results.
+pub struct PyTorchFixture {
     /// Its folder.
     pub family: &'static str,
     /// The model.
     pub model: SequenceClassifier,
-    /// What it was asked.
-    pub batch: Batch,
-    /// What it answered: `logits`, `loss`, `hidden_states.N`, `grad.NAME`.
-    pub answers: Tensors,
+    /// The model's input.
+    pub batch: PackedBatch,
+    /// transformers' results: `logits`, `loss`, `hidden_states.N`, `grad.NAME`.
+    pub expected: Tensors,
 }
 
 fn file(family: &str, name: &str) -> PathBuf {
@@ -41,24 +41,25 @@ pub fn model(
     Ok(model)
 }
 
-/// A batch from lists of ids, masks and classes.
-fn batch(json: &Value) -> anyhow::Result<Batch> {
+/// A batch from lists of ids, masks and classes, padded as the lists are.
+fn batch(json: &Value) -> anyhow::Result<PackedBatch> {
     let ids: Vec<Vec<u32>> = serde_json::from_value(json["input_ids"].clone())?;
     let mask: Vec<Vec<u32>> = serde_json::from_value(json["attention_mask"].clone())?;
-    Ok(Batch {
-        length: ids[0].len(),
-        input_ids: ids.concat(),
-        lengths: mask.iter().map(|row| row.iter().sum()).collect(),
-        labels: serde_json::from_value(json["labels"].clone())?,
-    })
+    let labels: Vec<u32> = serde_json::from_value(json["labels"].clone())?;
+    let examples = ids.iter().zip(&mask).zip(labels).map(|((ids, mask), label)| {
+        let length = mask.iter().sum::<u32>() as usize;
+        Example { ids: ids[..length].to_vec(), label }
+    });
+    Ok(PackedBatch::new(&examples.collect::<Vec<_>>(), ids[0].len()))
 }
 
 fn json(family: &str, name: &str) -> anyhow::Result<Value> {
     Ok(serde_json::from_str(&std::fs::read_to_string(file(family, name))?)?)
 }
 
-/// The 20 batches of `bert`, and what PyTorch's trajectory over them came to.
-pub fn trajectory() -> anyhow::Result<(Vec<Batch>, Vec<Value>, Tensors)> {
+/// The 20 batches of `bert`, PyTorch's metrics of each training step over them, and its weights
+/// after the last.
+pub fn trajectory() -> anyhow::Result<(Vec<PackedBatch>, Vec<Value>, Tensors)> {
     let json = json("bert", "batches.json")?;
     let list = |name: &str| json[name].as_array().cloned().unwrap_or_default();
     let batches = list("batches").iter().map(batch).collect::<anyhow::Result<Vec<_>>>()?;
@@ -68,20 +69,20 @@ pub fn trajectory() -> anyhow::Result<(Vec<Batch>, Vec<Value>, Tensors)> {
     Ok((batches, trace, after))
 }
 
-/// Every model with its answers.
-pub fn references() -> anyhow::Result<Vec<Reference>> {
+/// Every model with transformers' results.
+pub fn fixtures() -> anyhow::Result<Vec<PyTorchFixture>> {
     let families = ["bert", "roberta", "electra", "electra_same_size"];
-    families.into_iter().map(reference).collect()
+    families.into_iter().map(fixture).collect()
 }
 
-fn reference(family: &'static str) -> anyhow::Result<Reference> {
+fn fixture(family: &'static str) -> anyhow::Result<PyTorchFixture> {
     let model = model(family, |_| {})?;
-    let (batch, answers) = if family == "bert" {
+    let (batch, expected) = if family == "bert" {
         (trajectory()?.0.swap_remove(0), "first_batch.safetensors")
     } else {
         (batch(&json(family, "reference.json")?)?, "reference.safetensors")
     };
-    assert!(batch.lengths.iter().any(|&length| (length as usize) < batch.length));
-    let answers = safetensors::load(file(family, answers), &Device::Cpu)?;
-    Ok(Reference { family, model, batch, answers })
+    assert!(batch.rows() < batch.padded_tokens(), "{family}: nothing is padded");
+    let expected = safetensors::load(file(family, expected), &Device::Cpu)?;
+    Ok(PyTorchFixture { family, model, batch, expected })
 }

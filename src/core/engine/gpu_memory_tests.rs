@@ -1,4 +1,5 @@
-//! What a card needs to train a model of multilingual BERT's size, counted from allocations.
+//! The GPU memory that training a model of multilingual BERT's size needs, counted from
+//! allocations.
 
 use super::*;
 use crate::core::data::batching::Example;
@@ -11,7 +12,7 @@ use std::path::Path;
 const GIB: f64 = (1u64 << 30) as f64;
 
 #[test]
-fn multilingual_berts_size_at_32_by_128_fits_8_gb_in_bf16() -> anyhow::Result<()> {
+fn training_multilingual_bert_with_32_by_128_tokens_in_bf16_fits_into_8_gb() -> anyhow::Result<()> {
     let overrides: Vec<_> = [
         ("vocab_size", 119_547),
         ("hidden_size", 768),
@@ -25,29 +26,29 @@ fn multilingual_berts_size_at_32_by_128_fits_8_gb_in_bf16() -> anyhow::Result<()
     let text = crate::core::model::config::EMBEDDED;
     let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
     let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
-    assert_eq!(model.parameters().count(), 177_854_978, "as many as multilingual BERT has");
+    assert_eq!(model.parameters().count(), 177_854_978, "multilingual BERT's");
     let examples = vec![Example { ids: (0..128).collect(), label: 1 }; 32];
-    let input = StepInput::new(vec![Batch::new(&examples, 0, 0)]);
+    let input = StepInput::new(vec![PackedBatch::new(&examples, 0)]);
     let update = Update { learning_rate: 1e-5, max_grad_norm: 1.0 };
     let options = StepOptions { seed: 1, number: 1, label_smoothing_factor: 0.0, update };
     let peak = |precision, checkpointing| -> anyhow::Result<f64> {
-        let card = CudaBackend::new(Counting::new(precision));
-        let mut engine =
-            fused::FusedEngine::new(card, &model, checkpointing, "counted".to_owned())?;
+        let gpu = CudaBackend::new(Counting::new(precision));
+        let mut engine = fused::FusedEngine::new(gpu, &model, checkpointing, "counted".to_owned())?;
         let settings = AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
         engine.begin_training(settings, false)?;
         engine.step(&input, &options)?;
-        let bytes = engine.peak_memory().ok_or_else(|| anyhow::anyhow!("nothing was counted"))?;
+        let bytes =
+            engine.peak_memory().ok_or_else(|| anyhow::anyhow!("no allocation was counted"))?;
         Ok(bytes as f64 / GIB)
     };
     let bf16 = peak(Precision::Half, false)?;
     let saved = peak(Precision::Half, true)?;
     let float32 = peak(Precision::Full, false)?;
     println!("bf16 {bf16:.2} GiB, checkpointing {saved:.2} GiB, float32 {float32:.2} GiB");
-    // 8 GB less what the driver's context and cuBLAS's workspace take.
+    // 8 GB without the driver's context and cuBLAS's workspace.
     assert!(bf16 * GIB < 7.0e9, "{bf16}");
     assert!(saved < bf16 && bf16 < float32, "{saved} {bf16} {float32}");
-    // Weights, two moments, and the gradients of all but the words: nothing can go below that.
+    // The lower bound: weights and two moments of every parameter.
     assert!(saved * GIB > 177_854_978.0 * 12.0, "{saved}");
     Ok(())
 }

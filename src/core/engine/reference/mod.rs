@@ -1,16 +1,21 @@
-//! The plain path: candle's own operations, its automatic differentiation, and AdamW as its
-//! authors wrote it. Slow, and easy to trust.
+//! The reference path: candle's own operations, its automatic differentiation, and AdamW as its
+//! authors wrote it. Slow, and simple enough to check by reading; the fused path is tested against
+//! it.
 
-use super::choose::threads_in_words;
+mod functions;
+mod network;
+
+use super::device::cpu_name;
 use super::{Engine, EngineError, EngineResult, StepInput, StepOptions, StepTimings};
-use crate::core::data::batching::Batch;
-use crate::core::model::{Parameters, ReferenceNetwork, SequenceClassifier};
+use crate::core::data::batching::PackedBatch;
+use crate::core::model::SequenceClassifier;
 use crate::core::ops::adamw::clip_factor;
 use crate::core::ops::backend::{Moments, StepMetrics, Update};
 use crate::core::ops::cpu::overwrite;
-use crate::core::ops::reference::cross_entropy;
-use crate::core::ops::{AdamWSettings, Dropouts};
+use crate::core::ops::{AdamWSettings, DropoutKey};
 use candle_core::{D, Device, Result, Tensor};
+use functions::cross_entropy;
+use network::ReferenceNetwork;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// A model computed by candle.
@@ -18,25 +23,25 @@ pub struct ReferenceEngine {
     model: SequenceClassifier,
     network: ReferenceNetwork,
     pool: ThreadPool,
-    /// candle's own feature `metal`.
+    /// Whether it computes on a GPU of Apple's, by candle's feature `metal`.
     on_metal: bool,
-    training: Option<Training>,
+    training: Option<ReferenceTraining>,
 }
 
-struct Training {
+struct ReferenceTraining {
     settings: AdamWSettings,
     decay_everything: bool,
     step: u64,
-    /// Mean, variance and the last gradient of each parameter.
+    /// AdamW's two moments and the last gradient of each parameter.
     moments: Vec<[Tensor; 3]>,
-    figures: StepMetrics,
+    metrics: StepMetrics,
 }
 
-/// candle walks its graph by recursion.
+/// Bytes of each thread's stack: candle's backward pass is recursive.
 const STACK: usize = 64 << 20;
 
 impl ReferenceEngine {
-    /// `model` on so many threads of the CPU; 0 takes one for each core.
+    /// `model` on this many threads of the CPU; 0 is one for each core.
     ///
     /// # Errors
     /// If threads cannot be started.
@@ -52,7 +57,7 @@ impl ReferenceEngine {
         Ok(Self { model: model.clone(), network, pool, on_metal, training: None })
     }
 
-    fn training(&mut self) -> Result<&mut Training> {
+    fn training(&mut self) -> Result<&mut ReferenceTraining> {
         match &mut self.training {
             Some(training) => Ok(training),
             None => candle_core::bail!("training has not begun"),
@@ -64,11 +69,13 @@ impl ReferenceEngine {
             candle_core::bail!("training has not begun")
         };
         pool.install(|| {
-            training.figures = StepMetrics::default();
+            training.metrics = StepMetrics::default();
             let mut total: Option<Vec<Tensor>> = None;
             for (index, batch) in input.batches.iter().enumerate() {
-                let share = batch.size() as f64 / input.examples() as f64;
-                let gradients = training.add(model, network, batch, index, share, options)?;
+                let key = DropoutKey::new(options.seed, options.number, index);
+                let share = batch.batch() as f64 / input.examples() as f64;
+                let gradients =
+                    training.backpropagate(model, network, batch, key, share, options)?;
                 total = Some(match total {
                     None => gradients,
                     Some(total) => {
@@ -82,29 +89,29 @@ impl ReferenceEngine {
     }
 }
 
-impl Training {
-    /// Forward and backward over one batch; the gradient of each parameter.
-    fn add(
+impl ReferenceTraining {
+    /// Forward and backward pass over one batch; the gradient of each parameter. `share` is the
+    /// batch's part of the step's examples.
+    fn backpropagate(
         &mut self,
         model: &SequenceClassifier,
         network: &ReferenceNetwork,
-        batch: &Batch,
-        index: usize,
+        batch: &PackedBatch,
+        key: DropoutKey,
         share: f64,
         options: &StepOptions,
     ) -> Result<Vec<Tensor>> {
-        let dropouts = Dropouts::training_part(options.seed, options.number, index);
-        let logits = network.forward(batch, &dropouts)?;
+        let logits = network.forward(batch, Some(key))?;
         let loss = cross_entropy(&logits, &batch.labels, options.label_smoothing_factor)?;
         let loss = (loss * share)?;
-        self.figures.loss += f64::from(loss.to_scalar::<f32>()?);
-        self.figures.predicted.extend(logits.argmax(D::Minus1)?.to_vec1::<u32>()?);
+        self.metrics.loss += f64::from(loss.to_scalar::<f32>()?);
+        self.metrics.predicted.extend(logits.argmax(D::Minus1)?.to_vec1::<u32>()?);
         let gradients = loss.backward()?;
         let of = |var: &Tensor| match gradients.get(var) {
             Some(gradient) => gradient.contiguous(),
             None => var.zeros_like(),
         };
-        network.variables(model).map(|(_, var)| of(var)).collect()
+        network.vars(model).map(|(_, var)| of(var)).collect()
     }
 
     fn update(
@@ -122,23 +129,23 @@ impl Training {
         for (moments, gradient) in self.moments.iter_mut().zip(gradients) {
             moments[2] = gradient.clone();
         }
-        self.figures.grad_norm = squares.sqrt();
-        if !self.figures.loss.is_finite() || !self.figures.grad_norm.is_finite() {
+        self.metrics.grad_norm = squares.sqrt();
+        if !self.metrics.loss.is_finite() || !self.metrics.grad_norm.is_finite() {
             return Ok(());
         }
         self.step += 1;
-        let scale = clip_factor(self.figures.grad_norm, update.max_grad_norm);
+        let scale = clip_factor(self.metrics.grad_norm, update.max_grad_norm);
         let AdamWSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
         let (rate, step) = (update.learning_rate, self.step as f64);
         for ((parameter, var), [mean, variance, gradient]) in
-            network.variables(model).zip(&mut self.moments)
+            network.vars(model).zip(&mut self.moments)
         {
             let gradient = (&*gradient * scale)?;
             *mean = ((&*mean * beta1)? + (&gradient * (1.0 - beta1))?)?;
             *variance = ((&*variance * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
             let unbiased = (&*mean / (1.0 - beta1.powf(step)))?;
             let deviation = ((&*variance / (1.0 - beta2.powf(step)))?.sqrt()? + epsilon)?;
-            let decays = self.decay_everything || Parameters::decays(&parameter.name);
+            let decays = self.decay_everything || parameter.decays();
             let keep = if decays { 1.0 - rate * weight_decay } else { 1.0 };
             let kept = (var.as_tensor() * keep)?;
             var.set(&(kept - ((unbiased / deviation)? * rate)?)?)?;
@@ -147,7 +154,7 @@ impl Training {
     }
 }
 
-/// All numbers of tensors, one after another.
+/// The values of all tensors, one after another.
 fn flattened<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f32>> {
     let mut all = Vec::new();
     for tensor in tensors {
@@ -157,11 +164,9 @@ fn flattened<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f32>> 
 }
 
 impl Engine for ReferenceEngine {
-    fn logits(&mut self, batch: &Batch) -> EngineResult<Vec<f32>> {
+    fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>> {
         let Self { network, pool, .. } = self;
-        Ok(pool.install(|| {
-            network.forward(batch, &Dropouts::off())?.detach().flatten_all()?.to_vec1()
-        })?)
+        Ok(pool.install(|| network.forward(batch, None)?.detach().flatten_all()?.to_vec1())?)
     }
 
     fn begin_training(
@@ -169,13 +174,14 @@ impl Engine for ReferenceEngine {
         settings: AdamWSettings,
         decay_everything: bool,
     ) -> EngineResult<()> {
-        let nothing = |tensor: &Tensor| -> Result<[Tensor; 3]> {
+        let zeros = |tensor: &Tensor| -> Result<[Tensor; 3]> {
             Ok([tensor.zeros_like()?, tensor.zeros_like()?, tensor.zeros_like()?])
         };
-        let variables = self.network.variables(&self.model);
-        let moments = variables.map(|(_, var)| nothing(var)).collect::<Result<_>>()?;
-        let figures = StepMetrics::default();
-        self.training = Some(Training { settings, decay_everything, step: 0, moments, figures });
+        let variables = self.network.vars(&self.model);
+        let moments = variables.map(|(_, var)| zeros(var)).collect::<Result<_>>()?;
+        let metrics = StepMetrics::default();
+        self.training =
+            Some(ReferenceTraining { settings, decay_everything, step: 0, moments, metrics });
         Ok(())
     }
 
@@ -183,8 +189,8 @@ impl Engine for ReferenceEngine {
         Ok(self.train_on(input, options)?)
     }
 
-    fn figures(&mut self) -> EngineResult<StepMetrics> {
-        Ok(self.training()?.figures.clone())
+    fn step_metrics(&mut self) -> EngineResult<StepMetrics> {
+        Ok(self.training()?.metrics.clone())
     }
 
     fn gradients(&mut self) -> EngineResult<Vec<f32>> {
@@ -193,7 +199,7 @@ impl Engine for ReferenceEngine {
 
     fn store(&mut self) -> EngineResult<()> {
         let views = self.model.parameters().iter();
-        for ((_, view), (_, var)) in views.zip(self.network.variables(&self.model)) {
+        for ((_, view), (_, var)) in views.zip(self.network.vars(&self.model)) {
             overwrite(view, &var.flatten_all()?.to_vec1::<f32>()?)?;
         }
         Ok(())
@@ -201,7 +207,7 @@ impl Engine for ReferenceEngine {
 
     fn reload(&mut self) -> EngineResult<()> {
         let views = self.model.parameters().iter();
-        for ((_, view), (_, var)) in views.zip(self.network.variables(&self.model)) {
+        for ((_, view), (_, var)) in views.zip(self.network.vars(&self.model)) {
             var.set(&view.to_device(var.device())?)?;
         }
         Ok(())
@@ -220,7 +226,7 @@ impl Engine for ReferenceEngine {
         let count = self.model.parameters().count();
         let training = self.training()?;
         if moments.mean.len() != count || moments.variance.len() != count {
-            return Err(EngineError("the optimizer's moments are of another model".to_owned()));
+            return Err(EngineError("the optimizer state is of another model".to_owned()));
         }
         let mut start = 0;
         for [mean, variance, _] in &mut training.moments {
@@ -250,9 +256,9 @@ impl Engine for ReferenceEngine {
     }
 
     fn device(&self) -> String {
-        let threads = threads_in_words(self.pool.current_num_threads());
-        let place = if self.on_metal { "metal" } else { threads.as_str() };
-        format!("{place}, plain operations")
+        let cpu = cpu_name(self.pool.current_num_threads());
+        let device = if self.on_metal { "metal" } else { cpu.as_str() };
+        format!("{device}, reference operations")
     }
 
     fn note(&self) -> Option<&str> {

@@ -1,6 +1,6 @@
-//! From what was asked for to what computes.
+//! Builds the engine that the options name.
 
-use super::device::DeviceChoice;
+use super::device::{DeviceChoice, cpu_name};
 use super::fused::FusedEngine;
 use super::reference::ReferenceEngine;
 use super::{Engine, EngineError, EngineOptions, EngineResult, Ops};
@@ -10,23 +10,24 @@ use crate::core::ops::Cpu;
 /// An engine for `model`.
 ///
 /// # Errors
-/// If the machine that is asked for is not there, has no room, or cannot do what is asked of it.
+/// If options contradict each other, or the requested device is missing, out of memory, or does
+/// not support an option.
 pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResult<Box<dyn Engine>> {
     if options.bf16 && options.tf32 {
         return Err(EngineError("--bf16 and --tf32 exclude each other".to_owned()));
     }
-    let on_card = matches!(options.device, DeviceChoice::Cuda(_)) || options.bf16 || options.tf32;
-    if options.int8 && (options.ops == Ops::Reference || on_card) {
+    let needs_gpu = matches!(options.device, DeviceChoice::Cuda(_)) || options.bf16 || options.tf32;
+    if options.int8 && (options.ops == Ops::Reference || needs_gpu) {
         let why = "--int8 is for the CPU's fused operations";
         return Err(EngineError(why.to_owned()));
     }
     if options.ops == Ops::Reference {
         if matches!(options.device, DeviceChoice::Cuda(_)) {
-            let why = "--ops plain computes on the CPU; leave out --device cuda";
+            let why = "--ops reference computes on the CPU; leave out --device cuda";
             return Err(EngineError(why.to_owned()));
         }
         if options.bf16 || options.tf32 {
-            let why = "--ops plain computes in float32; leave out --bf16 and --tf32";
+            let why = "--ops reference computes in float32; leave out --bf16 and --tf32";
             return Err(EngineError(why.to_owned()));
         }
         return Ok(Box::new(ReferenceEngine::new(model, options.threads)?));
@@ -40,10 +41,12 @@ pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResul
         DeviceChoice::Auto if options.int8 => cpu(model, options, None),
         DeviceChoice::Auto => match gpu(model, options, 0) {
             Ok(engine) => Ok(engine),
-            // A build without GPUs was chosen; a build with them that finds none is worth a word.
+            // A build without GPU support is a choice; a build with it that finds no GPU deserves
+            // a note.
             Err(error) => {
-                let missed = cfg!(feature = "cuda") || options.bf16 || options.tf32;
-                let note = missed.then(|| format!("the CPU computes, in float32: {}", error.0));
+                let expected_gpu = cfg!(feature = "cuda") || options.bf16 || options.tf32;
+                let note =
+                    expected_gpu.then(|| format!("computing on the CPU, in float32: {}", error.0));
                 cpu(model, options, note)
             }
         },
@@ -56,7 +59,7 @@ fn cpu(
     note: Option<String>,
 ) -> EngineResult<Box<dyn Engine>> {
     let cpu = Cpu::new(options.threads)?;
-    let name = threads_in_words(cpu.threads());
+    let name = cpu_name(cpu.threads());
     let mut engine = FusedEngine::new(cpu, model, options.gradient_checkpointing, name)?;
     if options.int8 {
         engine.quantize()?;
@@ -77,14 +80,14 @@ fn gpu(
         (_, true) => Precision::Tf32,
         _ => Precision::Full,
     };
-    let card = Nvidia::new(number, precision)?;
-    let in_words = match precision {
+    let gpu = Nvidia::new(number, precision)?;
+    let precision_name = match precision {
         Precision::Half => "bf16",
         Precision::Tf32 => "tf32",
         Precision::Full => "float32",
     };
-    let name = format!("cuda:{number}, {}, {in_words}", card.report().name);
-    let backend = CudaBackend::new(card);
+    let name = format!("cuda:{number}, {}, {precision_name}", gpu.report().name);
+    let backend = CudaBackend::new(gpu);
     Ok(Box::new(FusedEngine::new(backend, model, options.gradient_checkpointing, name)?))
 }
 
@@ -94,18 +97,13 @@ fn gpu(_: &SequenceClassifier, _: &EngineOptions, _: usize) -> EngineResult<Box<
     Err(EngineError(why.to_owned()))
 }
 
-/// The CPU, as the settings' table has it.
-pub(super) fn threads_in_words(threads: usize) -> String {
-    format!("cpu, {threads} thread{}", if threads == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::model::{ModelConfig, Weights};
 
     #[test]
-    fn what_cannot_be_is_refused_with_a_remedy() -> anyhow::Result<()> {
+    fn contradictory_options_are_refused_with_a_remedy() -> anyhow::Result<()> {
         let config = ModelConfig::embedded()?;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
         let message = |options: EngineOptions| match build(&model, &options) {
@@ -115,31 +113,31 @@ mod tests {
         let cpu = EngineOptions { device: DeviceChoice::Cpu, threads: 1, ..Default::default() };
         assert_eq!(message(cpu), "cpu, 1 thread");
         assert_eq!(message(EngineOptions { threads: 3, ..cpu }), "cpu, 3 threads");
-        let plain = EngineOptions { ops: Ops::Reference, ..cpu };
-        assert_eq!(message(plain), "cpu, 1 thread, plain operations");
+        let reference = EngineOptions { ops: Ops::Reference, ..cpu };
+        assert_eq!(message(reference), "cpu, 1 thread, reference operations");
         assert!(message(EngineOptions { bf16: true, ..cpu }).contains("for a GPU"));
         assert!(message(EngineOptions { bf16: true, tf32: true, ..cpu }).contains("exclude"));
-        assert!(message(EngineOptions { bf16: true, ..plain }).contains("float32"));
-        assert!(message(EngineOptions { int8: true, ..plain }).contains("fused"));
-        let on_card = EngineOptions { device: DeviceChoice::Cuda(0), ..plain };
-        assert!(message(on_card).contains("leave out --device"));
-        // No machine has so many.
-        let far = EngineOptions { device: DeviceChoice::Cuda(99), ..cpu };
-        assert!(build(&model, &far).is_err());
+        assert!(message(EngineOptions { bf16: true, ..reference }).contains("float32"));
+        assert!(message(EngineOptions { int8: true, ..reference }).contains("fused"));
+        let on_gpu = EngineOptions { device: DeviceChoice::Cuda(0), ..reference };
+        assert!(message(on_gpu).contains("leave out --device"));
+        // No computer has a hundred GPUs.
+        let missing = EngineOptions { device: DeviceChoice::Cuda(99), ..cpu };
+        assert!(build(&model, &missing).is_err());
         Ok(())
     }
 
     #[test]
-    fn without_a_gpu_the_cpu_computes_and_a_wish_for_one_is_answered() -> anyhow::Result<()> {
+    fn without_a_gpu_the_cpu_computes_and_a_note_says_why() -> anyhow::Result<()> {
         if cfg!(feature = "cuda") {
             return Ok(());
         }
         let config = ModelConfig::embedded()?;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
-        let silent = build(&model, &EngineOptions::default())?;
-        assert_eq!(silent.note(), None);
-        let wished = build(&model, &EngineOptions { bf16: true, ..EngineOptions::default() })?;
-        assert!(wished.note().is_some_and(|note| note.contains("--features cuda")));
+        let default = build(&model, &EngineOptions::default())?;
+        assert_eq!(default.note(), None);
+        let with_bf16 = build(&model, &EngineOptions { bf16: true, ..EngineOptions::default() })?;
+        assert!(with_bf16.note().is_some_and(|note| note.contains("--features cuda")));
         Ok(())
     }
 }
