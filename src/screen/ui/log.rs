@@ -3,7 +3,7 @@
 
 use super::panel;
 use super::theme::Theme;
-use crate::core::text::{truncate_width, wrapped};
+use crate::core::text::{truncate_width, wrap_width};
 use crate::screen::app::editor;
 use crate::screen::app::log::{Level, Log};
 use crate::screen::app::log_view::{Purpose, Typing};
@@ -114,7 +114,7 @@ fn draw_typing(frame: &mut Frame, area: Rect, state: &State, typing: &Typing, th
 /// How many rows a text takes.
 fn height(text: &str, width: usize) -> usize {
     // No text has more columns than bytes, so that most lines need no second look.
-    if text.len() <= width { 1 } else { wrapped(text, width).len() }
+    if text.len() <= width { 1 } else { wrap_width(text, width).len() }
 }
 
 /// How far the view can be scrolled: until the first lines fill it.
@@ -190,7 +190,7 @@ fn rows_of(log: &Log, index: usize, width: usize, theme: Theme) -> Vec<Line<'_>>
     };
     let mut rows = Vec::new();
     let mut from = 0;
-    for part in wrapped(&line.text, width) {
+    for part in wrap_width(&line.text, width) {
         let to = from + part.len();
         let mut spans = vec![time(if from == 0 { &line.time } else { "" }, theme)];
         let mut at = from;
