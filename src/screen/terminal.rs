@@ -11,7 +11,7 @@ mod writer;
 use crate::cli::flags::DisplayFlags;
 use crate::run::system_metrics::{Sampler, SystemSample};
 use crate::run::worker::{Activity, Answer, Command, Report, Source, injected_panic};
-use crate::screen::app::{Effect, Message, Picture, State, update};
+use crate::screen::app::{Effect, FrameLayout, Message, Picture, State, update};
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme, svg};
 use ansi_backend::AnsiBackend;
@@ -297,7 +297,9 @@ impl Screen {
                 let size = self.terminal.size().unwrap_or_default();
                 let theme = self.theme.in_full_colour();
                 let Ok(mut paper) = Terminal::new(TestBackend::new(size.width, size.height));
-                let Ok(_) = paper.draw(|frame| ui::draw(frame, &self.state, theme));
+                let Ok(_) = paper.draw(|frame| {
+                    ui::draw(frame, &self.state, theme);
+                });
                 svg::render(paper.backend().buffer(), theme.is_light())
             }
             Picture::Figures { .. } => String::new(),
@@ -323,7 +325,9 @@ impl Screen {
     fn draw(&mut self) -> std::io::Result<()> {
         let (state, theme) = (&self.state, self.theme);
         let began = Instant::now();
-        self.terminal.draw(|frame| ui::draw(frame, state, theme))?;
+        let mut layout = FrameLayout::default();
+        self.terminal.draw(|frame| layout = ui::draw(frame, state, theme))?;
+        update(&mut self.state, Message::Drawn(layout));
         let frame = self.terminal.backend_mut().take();
         let drawing = (began.elapsed() * DRAWING).min(SELDOM);
         self.pause = pause(frame.len(), self.low_bandwidth).max(drawing);
