@@ -8,8 +8,8 @@ use crate::core::ops::testing::numbers;
 use serde_json::json;
 use std::path::Path;
 
-/// Architecture, activation and step of the finite difference. ReLU's kink needs small steps, which
-/// leave the difference fewer digits.
+/// Architecture, activation and step of the finite difference. `relu` is not differentiable at 0
+/// and needs small steps, which leave the difference fewer digits.
 const CASES: [(&str, &str, f32); 5] = [
     ("bert", "gelu", 2e-3),
     ("bert", "gelu_new", 2e-3),
