@@ -1,4 +1,4 @@
-//! The line above and the line below every page.
+//! The header and the footer of every page.
 
 use super::theme::Theme;
 use crate::core::text::truncate_width;
@@ -13,22 +13,22 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
-/// What the run is doing, in a few words.
+/// What the run is doing, in one line.
 pub fn status(state: &State) -> String {
     if let Some(runs) = &state.runs {
         return match runs.count() {
-            _ if !runs.is_complete => state.lang.tr("looking for runs …").to_owned(),
+            _ if !runs.is_complete => state.lang.tr("searching for runs …").to_owned(),
             1 => state.lang.tr("1 run").to_owned(),
             count => state.lang.fill("{0} runs", &[&count]),
         };
     }
     match &state.replay {
-        Some(replay) => format!("{} · {}", replay.label(state.lang), what_it_does(state)),
-        None => what_it_does(state),
+        Some(replay) => format!("{} · {}", replay.label(state.lang), activity(state)),
+        None => activity(state),
     }
 }
 
-fn what_it_does(state: &State) -> String {
+fn activity(state: &State) -> String {
     let lang = state.lang;
     let steps = || {
         let of = state.started.as_ref().map_or(0, |started| started.max_steps);
@@ -62,16 +62,16 @@ fn what_it_does(state: &State) -> String {
 
 /// The program, the pages, and what the run is doing.
 pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    // Where there is little room, what the run is doing matters more than the program's name.
+    // On a narrow screen, what the run is doing is more important than the program's name.
     let name = if area.width >= 72 { " nsmc-tui " } else { "" };
     let mut spans = vec![Span::styled(name, theme.strong())];
     for (number, &page) in state.pages().iter().enumerate() {
         let style = if page == state.page { theme.selected() } else { theme.dim() };
         spans.push(Span::raw(" "));
         let title = state.lang.tr(page.title());
-        let alone = state.pages().len() == 1;
+        let is_only = state.pages().len() == 1;
         spans.push(Span::styled(
-            if alone { format!(" {title} ") } else { format!(" {} {title} ", number + 1) },
+            if is_only { format!(" {title} ") } else { format!(" {} {title} ", number + 1) },
             style,
         ));
     }
@@ -84,20 +84,20 @@ pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         _ => theme.strong(),
     };
     let mut right = status(state);
-    let room = usize::from(area.width).saturating_sub(tabs.width() + 2);
-    if right.width() > room {
+    let available = usize::from(area.width).saturating_sub(tabs.width() + 2);
+    if right.width() > available {
         right = right.split(" · ").next().unwrap_or_default().to_owned();
     }
     let elapsed = clock(state.elapsed());
-    if state.began.is_some() && right.width() + elapsed.len() + 3 <= room {
+    if state.began.is_some() && right.width() + elapsed.len() + 3 <= available {
         right = format!("{right} · {elapsed}");
     }
     frame.render_widget(Paragraph::new(tabs), area);
-    if right.width() <= room {
+    if right.width() <= available {
         let status = Line::styled(format!("{right} "), style);
         frame.render_widget(
             Paragraph::new(status).alignment(Alignment::Right),
-            right_of(area, room),
+            right_of(area, available),
         );
     }
 }
@@ -108,7 +108,7 @@ fn right_of(area: Rect, width: usize) -> Rect {
     Rect { x: area.right() - width, width, ..area }
 }
 
-/// The keys that hold here, as many as there is room for.
+/// The most important keys of the page, as many as fit, or a notice.
 pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     if let Some(notice) = &state.notice {
         let style = if notice.level >= Level::Warning { theme.warning() } else { theme.good() };
@@ -117,24 +117,24 @@ pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         return frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
     }
     let mut spans = Vec::new();
-    let mut room = usize::from(area.width);
-    let mut said = Vec::new();
+    let mut available = usize::from(area.width);
+    let mut shown = Vec::new();
     for place in places(state) {
         for binding in BINDINGS.iter().filter(|binding| binding.place == *place) {
             let (Some(label), Some(key)) = (binding.footer, binding.keys.first()) else {
                 continue;
             };
-            if said.contains(&label) {
+            if shown.contains(&label) {
                 continue;
             }
             let name = format!(" {} ", theme.keys(&key.name()));
             let label_cells = format!(" {}  ", state.lang.tr(label));
             let width = Span::raw(name.as_str()).width() + Span::raw(label_cells.as_str()).width();
-            if width > room {
+            if width > available {
                 continue;
             }
-            room -= width;
-            said.push(label);
+            available -= width;
+            shown.push(label);
             spans.push(Span::styled(name, theme.selected()));
             spans.push(Span::raw(label_cells));
         }

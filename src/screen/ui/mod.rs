@@ -7,15 +7,15 @@ mod canvas;
 mod chart;
 mod chrome;
 mod classes;
-mod colour;
+mod color_depth;
 mod confusion;
 mod curves;
 mod epochs;
 mod grid;
 mod log;
 mod overlay;
-mod palette;
-mod palettes;
+mod command_palette;
+mod theme_colors;
 mod predict;
 mod progress;
 mod runs;
@@ -100,7 +100,7 @@ fn panel<'a>(theme: Theme, title: impl Into<String>) -> Block<'a> {
 }
 
 #[cfg(test)]
-mod judgement_tests;
+mod metric_panel_tests;
 #[cfg(test)]
 mod matrix_tests;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What lies over the page: the keys, and questions before something is lost.
 
 use super::theme::Theme;
-use super::{palette, panel};
+use super::{command_palette, panel};
 use crate::core::text::truncate_width;
 use crate::screen::app::{Overlay, State};
 use crate::screen::keymap::{BINDINGS, Place, places_of_help};
@@ -17,7 +17,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     match state.overlay {
         None => {}
         Some(Overlay::Help) => draw_help(frame, area, state, theme),
-        Some(Overlay::Palette) => palette::draw(frame, area, state, theme),
+        Some(Overlay::Palette) => command_palette::draw(frame, area, state, theme),
         Some(Overlay::ConfirmQuit) => {
             let of = state.started.as_ref().map_or(0, |started| started.max_steps);
             let mut text =

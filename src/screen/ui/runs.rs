@@ -3,8 +3,8 @@
 mod differences;
 mod list;
 
-use super::canvas::Pen;
-use super::curves::{Figure, Scale, draw_chart, short};
+use super::canvas::CurveStyle;
+use super::curves::{CurveSpec, XScale, draw_chart, short_number};
 use super::panel;
 use super::theme::Theme;
 use crate::core::text::truncate_width;
@@ -81,17 +81,17 @@ fn draw_curves(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, theme:
     let mut figures = Vec::new();
     for (place, found, history) in runs.compared() {
         let Some(history) = history else { continue };
-        let sign = char::from_digit(place as u32 + 1, 10).unwrap_or('*');
+        let symbol = char::from_digit(place as u32 + 1, 10).unwrap_or('*');
         let noisy = runs.figure.is_noisy();
-        figures.push(Figure {
+        figures.push(CurveSpec {
             name: found.run(),
             curve: runs.figure.of(history),
-            pen: Pen { style: theme.curve(place), sign },
+            style: CurveStyle { style: theme.curve(place), symbol },
             smooth: noisy,
             raw: None,
             points: !noisy
                 && runs.figure.panel() != crate::screen::app::panels::Panel::LearningRate,
-            scale: Scale::of(history, state),
+            scale: XScale::of(history, state),
         });
     }
     if let [only] = &mut figures[..] {
@@ -121,7 +121,7 @@ fn draw_curves(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, theme:
 }
 
 /// The runs with their values under the cursor, or their last ones, in as many lines as they need.
-fn legend(figures: &[Figure], state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
+fn legend(figures: &[CurveSpec], state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = vec![Line::default()];
     for figure in figures {
         let end = figure.curve.ends().map_or(0.0, |ends| ends.1);
@@ -136,10 +136,10 @@ fn legend(figures: &[Figure], state: &State, width: usize, theme: Theme) -> Vec<
             None if figure.smooth => figure.curve.last_smoothed(),
             None => figure.curve.last(),
         };
-        let value = value.map_or_else(|| "-".to_owned(), short);
-        let text = format!("{} {} ", figure.pen.sign, truncate_width(figure.name, NAME));
+        let value = value.map_or_else(|| "-".to_owned(), short_number);
+        let text = format!("{} {} ", figure.style.symbol, truncate_width(figure.name, NAME));
         let spans =
-            [Span::styled(text, figure.pen.style), Span::styled(value + "   ", theme.strong())];
+            [Span::styled(text, figure.style.style), Span::styled(value + "   ", theme.strong())];
         let needed: usize = spans.iter().map(Span::width).sum();
         let last = lines.len() - 1;
         if lines[last].width() > 0 && lines[last].width() + needed > width {

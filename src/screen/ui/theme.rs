@@ -1,57 +1,57 @@
-//! All colours, weights and characters, by what they mean.
+//! The styles of the dashboard by role, and the characters that it draws with.
 //!
-//! A theme is written in red, green and blue and brought down to what the terminal can show; with
-//! sixteen colours, every theme is the terminal's own palette, role by role. Without colours, roles
-//! differ by weight.
+//! Themes are defined in RGB and quantized to what the terminal supports; with sixteen colors, every
+//! theme uses the terminal's own palette. Without colors, roles differ in attributes such as bold.
 
 use super::ascii;
-use super::colour::{Depth, at_depth};
-use super::palettes::{
-    DEFAULT_DARK, DEFAULT_LIGHT, HIGH_CONTRAST_DARK, HIGH_CONTRAST_LIGHT, Palette, SOLARIZED_DARK,
-    SOLARIZED_LIGHT, TERMINAL,
+use super::color_depth::{ColorDepth, quantize};
+use super::theme_colors::{
+    DEFAULT_DARK, DEFAULT_LIGHT, HIGH_CONTRAST_DARK, HIGH_CONTRAST_LIGHT, SOLARIZED_DARK,
+    SOLARIZED_LIGHT, TERMINAL, ThemeColors,
 };
 use crate::cli::flags::{ColourChoice, DisplayFlags, GlyphChoice, Markers, ThemeChoice};
 use crate::screen::lang;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
+use termprofile::{DetectorSettings, EnvVarSource, IsTerminal, TermProfile, TermVars};
 
-/// How things look.
+/// Colors, attributes and characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Theme {
-    palette: &'static Palette,
-    depth: Depth,
+    colors: &'static ThemeColors,
+    depth: ColorDepth,
     ascii: bool,
     markers: Markers,
 }
 
 impl Theme {
-    /// In the terminal's own sixteen colours, or with weights alone.
-    pub fn new(colour: bool) -> Self {
-        let depth = if colour { Depth::Sixteen } else { Depth::None };
-        Self { palette: &TERMINAL, depth, ascii: false, markers: Markers::Braille }
+    /// The terminal's own sixteen colors, or attributes alone.
+    pub fn new(color: bool) -> Self {
+        let depth = if color { ColorDepth::Sixteen } else { ColorDepth::None };
+        Self { colors: &TERMINAL, depth, ascii: false, markers: Markers::Braille }
     }
 
-    /// The same in all its colours, where there are any, for pictures of the screen.
+    /// The same theme in RGB, unless it has no colors. For pictures of the screen.
     #[must_use]
-    pub fn in_full_colour(self) -> Self {
+    pub fn in_full_color(self) -> Self {
         match self.depth {
-            Depth::None => self,
-            _ => Self { depth: Depth::Truecolor, ..self },
+            ColorDepth::None => self,
+            _ => Self { depth: ColorDepth::Truecolor, ..self },
         }
     }
 
-    /// Whether it is for light backgrounds.
+    /// Whether the theme is for light backgrounds.
     pub fn is_light(self) -> bool {
-        self.palette.is_light
+        self.colors.is_light
     }
 
-    /// What the flags ask for, and else what the environment says of the terminal; `variable` looks
-    /// one of its variables up.
+    /// The theme that the flags request, or else one that suits the terminal as the environment
+    /// describes it. `variable` looks up an environment variable.
     pub fn detect(flags: &DisplayFlags, variable: impl Fn(&str) -> Option<String>) -> Self {
-        // An empty variable counts as none.
+        // An empty variable counts as unset.
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let light = is_light(variable("COLORFGBG").as_deref());
-        let palette = match flags.theme {
+        let colors = match flags.theme {
             ThemeChoice::Auto if light => &DEFAULT_LIGHT,
             ThemeChoice::Auto | ThemeChoice::DefaultDark => &DEFAULT_DARK,
             ThemeChoice::DefaultLight => &DEFAULT_LIGHT,
@@ -73,17 +73,17 @@ impl Theme {
             None if console => Markers::Block,
             None => Markers::Braille,
         };
-        let depth = match depth(flags.color, &variable) {
-            // Each change of a colour in 24 bits takes twenty bytes, of the 256 it takes eleven.
-            Depth::Truecolor if flags.low_bandwidth && flags.color != ColourChoice::Truecolor => {
-                Depth::Indexed
+        let depth = match color_depth(flags.color, &variable) {
+            // A change to an RGB color takes about twenty bytes, to an indexed one eleven.
+            ColorDepth::Truecolor if flags.low_bandwidth && flags.color != ColourChoice::Truecolor => {
+                ColorDepth::Indexed
             }
             depth => depth,
         };
-        Self { palette, depth, ascii, markers }
+        Self { colors, depth, ascii, markers }
     }
 
-    /// The names of keys; an arrow in ASCII would be another key's sign.
+    /// The names of keys, with arrows spelled out in ASCII: `<` and `^` are keys themselves.
     pub fn keys(self, names: &str) -> String {
         if !self.ascii {
             return names.to_owned();
@@ -92,100 +92,99 @@ impl Theme {
         arrows.into_iter().fold(names.to_owned(), |names, (arrow, word)| names.replace(arrow, word))
     }
 
-    /// What curves are drawn with.
+    /// The characters that curves are drawn with.
     pub fn marker(self) -> Markers {
         self.markers
     }
 
-    /// The last touch on a finished frame: ASCII in place of frames, bars and arrows, if that is
-    /// asked for.
+    /// Replaces borders, bars and arrows in a finished frame by ASCII, if the theme is in ASCII.
     pub fn finish(self, buffer: &mut Buffer) {
         if self.ascii {
             ascii::transcribe(buffer);
         }
     }
 
-    /// The style of a role; `weight` holds in colour and without.
-    fn role(self, role: impl Fn(&'static Palette) -> Color, weight: Modifier) -> Style {
-        let style = Style::new().add_modifier(weight);
+    /// The style of a role: its color, if there are colors, and its attributes.
+    fn role(self, role: impl Fn(&'static ThemeColors) -> Color, attributes: Modifier) -> Style {
+        let style = Style::new().add_modifier(attributes);
         match self.depth {
-            Depth::None => style,
-            Depth::Sixteen => style.fg(role(&TERMINAL)),
-            depth => match role(self.palette) {
-                // The terminal's foreground needs no word.
+            ColorDepth::None => style,
+            ColorDepth::Sixteen => style.fg(role(&TERMINAL)),
+            depth => match role(self.colors) {
+                // The terminal's own foreground.
                 Color::Reset => style,
-                colour => style.fg(at_depth(colour, depth)),
+                color => style.fg(quantize(color, depth)),
             },
         }
     }
 
-    /// The role in colour, or else its weight.
-    fn role_or(self, role: impl Fn(&'static Palette) -> Color, weight: Modifier) -> Style {
-        let coloured = self.depth != Depth::None;
-        self.role(role, if coloured { Modifier::empty() } else { weight })
+    /// The style of a role: its color if there are colors, otherwise its attributes.
+    fn role_or(self, role: impl Fn(&'static ThemeColors) -> Color, attributes: Modifier) -> Style {
+        let has_colors = self.depth != ColorDepth::None;
+        self.role(role, if has_colors { Modifier::empty() } else { attributes })
     }
 
-    /// Titles and the figures that matter.
+    /// Titles and the most important values.
     pub fn strong(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// Frames, units, what is read last.
+    /// Borders, units and other secondary text.
     pub fn dim(self) -> Style {
-        self.role_or(|palette| palette.dim, Modifier::DIM)
+        self.role_or(|colors| colors.dim, Modifier::DIM)
     }
 
-    /// The page on view, the key in the footer.
+    /// The current page, and keys in the footer.
     pub fn selected(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// Training figures as measured.
+    /// Training metrics, not smoothed.
     pub fn raw(self) -> Style {
-        self.role(|palette| palette.raw, Modifier::empty())
+        self.role(|colors| colors.raw, Modifier::empty())
     }
 
-    /// Training figures, smoothed.
+    /// Training metrics, smoothed.
     pub fn train(self) -> Style {
-        self.role(|palette| palette.train, Modifier::empty())
+        self.role(|colors| colors.train, Modifier::empty())
     }
 
-    /// Evaluation figures.
+    /// Evaluation metrics.
     pub fn eval(self) -> Style {
-        self.role(|palette| palette.eval, Modifier::BOLD)
+        self.role(|colors| colors.eval, Modifier::BOLD)
     }
 
     /// F1, beside accuracy.
     pub fn f1(self) -> Style {
-        self.role(|palette| palette.f1, Modifier::empty())
+        self.role(|colors| colors.f1, Modifier::empty())
     }
 
     /// The filled part of a bar.
     pub fn bar(self) -> Style {
-        self.role(|palette| palette.bar, Modifier::empty())
+        self.role(|colors| colors.bar, Modifier::empty())
     }
 
-    /// The positive class, and what went well.
+    /// The positive class, and success.
     pub fn good(self) -> Style {
-        self.role(|palette| palette.good, Modifier::BOLD)
+        self.role(|colors| colors.good, Modifier::BOLD)
     }
 
     /// The negative class.
     pub fn negative(self) -> Style {
-        self.role(|palette| palette.negative, Modifier::BOLD)
+        self.role(|colors| colors.negative, Modifier::BOLD)
     }
 
-    /// What the user should know.
+    /// Warnings.
     pub fn warning(self) -> Style {
-        self.role(|palette| palette.warning, Modifier::empty())
+        self.role(|colors| colors.warning, Modifier::empty())
     }
 
-    /// What went wrong.
+    /// Errors.
     pub fn error(self) -> Style {
-        self.role(|palette| palette.error, Modifier::BOLD)
+        self.role(|colors| colors.error, Modifier::BOLD)
     }
 
-    /// A class by its number.
+    /// A class, by index.
     pub fn class(self, class: usize) -> Style {
         match class {
             0 => self.negative(),
@@ -194,9 +193,9 @@ impl Theme {
         }
     }
 
-    /// A curve by its number, of eight that differ; then they begin again.
+    /// A curve, by index: eight different styles, then the same again.
     pub fn curve(self, index: usize) -> Style {
-        const WEIGHTS: [Modifier; 8] = [
+        const ATTRIBUTES: [Modifier; 8] = [
             Modifier::empty(),
             Modifier::BOLD,
             Modifier::DIM,
@@ -206,74 +205,98 @@ impl Theme {
             Modifier::DIM.union(Modifier::UNDERLINED),
             Modifier::BOLD.union(Modifier::ITALIC),
         ];
-        let index = index % WEIGHTS.len();
-        self.role_or(|palette| palette.curves[index], WEIGHTS[index])
+        let index = index % ATTRIBUTES.len();
+        self.role_or(|colors| colors.curves[index], ATTRIBUTES[index])
     }
 
-    /// The place in a chart whose figures are read.
+    /// The cursor of a chart.
     pub fn cursor(self) -> Style {
-        self.role(|palette| palette.cursor, Modifier::BOLD)
+        self.role(|colors| colors.cursor, Modifier::BOLD)
     }
 
-    /// Lines behind a chart.
+    /// The axes of a chart.
     pub fn grid(self) -> Style {
-        self.role_or(|palette| palette.grid, Modifier::DIM)
+        self.role_or(|colors| colors.grid, Modifier::DIM)
     }
 
-    /// Lines that figures are compared with.
-    pub fn reference(self) -> Style {
-        self.role_or(|palette| palette.reference, Modifier::ITALIC)
+    /// Baselines in a chart.
+    pub fn baseline(self) -> Style {
+        self.role_or(|colors| colors.baseline, Modifier::ITALIC)
     }
 
-    /// The frame of the panel that keys go to.
+    /// The border of the focused panel.
     pub fn focus(self) -> Style {
-        self.role(|palette| palette.focus, Modifier::BOLD)
-    }
-
-    /// What the user has marked.
-    pub fn mark(self) -> Style {
-        let weight = Modifier::BOLD | Modifier::UNDERLINED;
-        self.role_or(|palette| palette.mark, weight)
+        self.role(|colors| colors.focus, Modifier::BOLD)
     }
 }
 
-/// How many colours, as a flag or else the environment says (no-color.org).
-fn depth(asked: ColourChoice, variable: &impl Fn(&str) -> Option<String>) -> Depth {
+/// The environment as termprofile sees it: `TERM` alone. `NO_COLOR` and `COLORTERM` have rules of
+/// their own below, and variables of CI services or `FORCE_COLOR` do not describe the terminal that
+/// the dashboard runs in.
+struct TermName(String);
+
+impl EnvVarSource for TermName {
+    fn var(&self, name: &str) -> Option<String> {
+        (name == "TERM").then(|| self.0.clone())
+    }
+}
+
+impl IsTerminal for TermName {
+    /// The dashboard runs only in a terminal.
+    fn is_terminal(&self) -> bool {
+        true
+    }
+}
+
+/// The number of colors, from the flag or else the environment (<https://no-color.org>).
+fn color_depth(choice: ColourChoice, variable: &impl Fn(&str) -> Option<String>) -> ColorDepth {
     let term = variable("TERM").unwrap_or_default();
-    let found = || {
-        let truecolor = |said: String| matches!(said.as_str(), "truecolor" | "24bit");
-        if variable("COLORTERM").is_some_and(truecolor) || term.ends_with("-direct") {
-            Depth::Truecolor
-        } else if term.contains("256color") {
-            Depth::Indexed
-        } else {
-            Depth::Sixteen
-        }
+    let is_truecolor = |value: String| matches!(value.as_str(), "truecolor" | "24bit");
+    let detected = || match variable("COLORTERM") {
+        Some(value) if is_truecolor(value) => ColorDepth::Truecolor,
+        _ => depth_of_term(&term),
     };
-    match asked {
-        ColourChoice::Auto if variable("NO_COLOR").is_some() || is_colourless(&term) => Depth::None,
-        ColourChoice::Auto | ColourChoice::Always => found(),
-        ColourChoice::Never => Depth::None,
-        ColourChoice::Sixteen => Depth::Sixteen,
-        ColourChoice::Indexed => Depth::Indexed,
-        ColourChoice::Truecolor => Depth::Truecolor,
+    match choice {
+        ColourChoice::Auto if variable("NO_COLOR").is_some() || is_monochrome(&term) => {
+            ColorDepth::None
+        }
+        ColourChoice::Auto | ColourChoice::Always => detected(),
+        ColourChoice::Never => ColorDepth::None,
+        ColourChoice::Sixteen => ColorDepth::Sixteen,
+        ColourChoice::Indexed => ColorDepth::Indexed,
+        ColourChoice::Truecolor => ColorDepth::Truecolor,
     }
 }
 
-/// Terminals of glass and paper.
-fn is_colourless(term: &str) -> bool {
+/// The number of colors that a `TERM` stands for. Over SSH it is often all that is known:
+/// `COLORTERM` is not forwarded by default.
+fn depth_of_term(term: &str) -> ColorDepth {
+    let source = TermName(term.to_owned());
+    let settings = DetectorSettings::new().enable_tmux_info(false);
+    match TermProfile::detect_with_vars(TermVars::from_source(&source, &source, settings)) {
+        TermProfile::TrueColor => ColorDepth::Truecolor,
+        TermProfile::Ansi256 => ColorDepth::Indexed,
+        _ if term.contains("256color") => ColorDepth::Indexed,
+        // An unknown terminal is assumed to have the sixteen colors of ECMA-48 and aixterm.
+        _ => ColorDepth::Sixteen,
+    }
+}
+
+/// Terminals without colors.
+fn is_monochrome(term: &str) -> bool {
     matches!(term, "dumb" | "vt52" | "vt100" | "vt102" | "vt220" | "vt320") || term.ends_with("-m")
 }
 
-/// Whether the background is light, as rxvt, Konsole and others say it: `foreground;background` by
-/// their numbers in the palette, of which 7 and 9 to 15 are light.
+/// Whether the background is light according to `COLORFGBG`, which rxvt, Konsole and others set to
+/// `foreground;background` as palette indices; 7 and 9 to 15 are light. The terminal itself is not
+/// queried (OSC 11): over a slow connection the reply would arrive late and be read as typed keys.
 fn is_light(colorfgbg: Option<&str>) -> bool {
-    let background = colorfgbg.and_then(|said| said.rsplit(';').next()?.parse().ok());
-    background.is_some_and(|number: u8| matches!(number, 7 | 9..=15))
+    let background = colorfgbg.and_then(|value| value.rsplit(';').next()?.parse().ok());
+    background.is_some_and(|index: u8| matches!(index, 7 | 9..=15))
 }
 
-/// Whether the locale's charset is UTF-8. A variable that is set hides those behind it; a locale
-/// that names no charset, and no locale at all, say nothing against it.
+/// Whether the locale's charset is UTF-8. `LC_ALL` overrides `LC_CTYPE`, which overrides `LANG`; a
+/// locale without a charset, or no locale, counts as UTF-8.
 fn is_utf8(variable: &impl Fn(&str) -> Option<String>) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
     locale.as_deref().is_none_or(lang::is_utf8)
