@@ -12,7 +12,7 @@ mod writer;
 use crate::cli::flags::DisplayFlags;
 use crate::run::system_metrics::{Sampler, SystemSample};
 use crate::run::worker::{Activity, Answer, Command, Report, Source, injected_panic};
-use crate::screen::app::{Effect, Message, Picture, State, update};
+use crate::screen::app::{Effect, FrameLayout, Message, Picture, State, update};
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme, svg};
 use ansi_backend::AnsiBackend;
@@ -260,7 +260,9 @@ impl Dashboard<'_> {
     fn draw(&mut self) -> io::Result<()> {
         let (state, theme) = (&self.state, self.theme);
         let began = Instant::now();
-        self.terminal.draw(|frame| ui::draw(frame, state, theme))?;
+        let mut layout = FrameLayout::default();
+        self.terminal.draw(|frame| layout = ui::draw(frame, state, theme))?;
+        update(&mut self.state, Message::Drawn(layout));
         let frame = self.terminal.backend_mut().take_frame();
         self.pacing.frame_drawn(frame.len(), began.elapsed());
         if !frame.is_empty() {
@@ -411,7 +413,9 @@ impl Dashboard<'_> {
         let size = self.terminal.size().unwrap_or_default();
         let theme = self.theme.in_full_color();
         let Ok(mut terminal) = Terminal::new(TestBackend::new(size.width, size.height));
-        let Ok(_) = terminal.draw(|frame| ui::draw(frame, &self.state, theme));
+        let Ok(_) = terminal.draw(|frame| {
+            ui::draw(frame, &self.state, theme);
+        });
         svg::render(terminal.backend().buffer(), theme.is_light())
     }
 }
