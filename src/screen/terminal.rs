@@ -4,22 +4,24 @@
 mod ansi_backend;
 mod frame_pacing;
 mod guard;
+mod inbox;
 mod input;
 mod job_control;
 mod pictures;
 mod writer;
 
 use crate::cli::flags::DisplayFlags;
-use crate::run::system_metrics::{Sampler, SystemSample};
+use crate::run::system_metrics::Sampler;
 use crate::run::worker::{Activity, Answer, Command, Report, Source, injected_panic};
 use crate::screen::app::{Effect, FrameLayout, Message, Picture, State, update};
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme, svg};
 use ansi_backend::AnsiBackend;
-use crossbeam_channel::{Receiver, SendError, Sender, never, select, unbounded};
+use crossbeam_channel::{SendError, Sender, never, unbounded};
 use crossterm::event::{Event, KeyEventKind};
 use frame_pacing::FramePacing;
 use guard::{TerminalGuard, install_panic_hook};
+use inbox::{Inbox, Received};
 use input::{ExternalEvent, InputThread, SignalThread, convert_mouse};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -128,54 +130,6 @@ fn block_input() -> io::Result<()> {
     Ok(())
 }
 
-/// The channels that the dashboard waits for.
-struct Inbox {
-    external: Receiver<ExternalEvent>,
-    reports: Receiver<Report>,
-    samples: Receiver<SystemSample>,
-    frame_outcomes: Receiver<io::Result<()>>,
-}
-
-/// One message from the inbox.
-enum Received {
-    External(ExternalEvent),
-    Report(Report),
-    Sample(SystemSample),
-    FrameOutcome(io::Result<()>),
-    /// The run or the sampler has ended; its channel is closed.
-    Closed,
-    Timeout,
-}
-
-impl Inbox {
-    /// Waits for one message. Reports are only waited for if `with_reports` is set.
-    fn receive(&mut self, with_reports: bool, timeout: Duration) -> Received {
-        let no_reports = never();
-        select! {
-            recv(self.external) -> event => {
-                Received::External(event.unwrap_or(ExternalEvent::HangUp))
-            }
-            recv(if with_reports { &self.reports } else { &no_reports }) -> report => {
-                report.map_or_else(|_| {
-                    self.reports = never();
-                    Received::Closed
-                }, Received::Report)
-            }
-            recv(self.samples) -> sample => {
-                sample.map_or_else(|_| {
-                    self.samples = never();
-                    Received::Closed
-                }, Received::Sample)
-            }
-            recv(self.frame_outcomes) -> outcome => {
-                let ended = || io::Error::other("the thread that writes frames has ended");
-                Received::FrameOutcome(outcome.unwrap_or_else(|_| Err(ended())))
-            }
-            default(timeout) => Received::Timeout,
-        }
-    }
-}
-
 /// What is to be applied to the state after one wait, in this order.
 #[derive(Default)]
 struct Batch {
@@ -241,7 +195,7 @@ impl Dashboard<'_> {
     /// Returns to the foreground if possible, and redraws.
     fn show_again(&mut self) -> ControlFlow<ExitReason> {
         self.pacing.request_now();
-        hung_up_if_failed(self.return_to_foreground())
+        hung_up_if_failed(&self.return_to_foreground())
     }
 
     /// Whether a frame can be drawn: the terminal is the dashboard's and the last frame is written.
@@ -252,7 +206,7 @@ impl Dashboard<'_> {
     fn draw_if_due(&mut self) -> ControlFlow<ExitReason> {
         if self.can_draw() && self.pacing.until_frame() == Some(Duration::ZERO) {
             injected_panic("screen");
-            return hung_up_if_failed(self.draw());
+            return hung_up_if_failed(&self.draw());
         }
         ControlFlow::Continue(())
     }
@@ -292,7 +246,7 @@ impl Dashboard<'_> {
             Received::Sample(sample) => {
                 batch.messages.push(Message::Report(Report::System(sample)));
             }
-            Received::FrameOutcome(outcome) => hung_up_if_failed(outcome)?,
+            Received::FrameOutcome(outcome) => hung_up_if_failed(&outcome)?,
             Received::Closed | Received::Timeout => {}
         }
         ControlFlow::Continue(batch)
@@ -426,9 +380,6 @@ fn is_awaited(message: &Message) -> bool {
 }
 
 /// An error of the terminal means that it is gone.
-fn hung_up_if_failed(outcome: io::Result<()>) -> ControlFlow<ExitReason> {
-    match outcome {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(_) => ControlFlow::Break(ExitReason::HungUp),
-    }
+fn hung_up_if_failed(outcome: &io::Result<()>) -> ControlFlow<ExitReason> {
+    if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(ExitReason::HungUp) }
 }

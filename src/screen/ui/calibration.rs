@@ -1,8 +1,8 @@
 //! The calibration panel (a reliability diagram): the accuracy of each bin of confidence.
 
-use super::bars::bar;
 use super::theme::Theme;
-use super::{border_note, draw_hint};
+use super::widgets::bar::bar;
+use super::widgets::{border_note, draw_hint};
 use crate::core::text::right_aligned;
 use crate::core::train::calibration::{BINS, Bin, Calibration};
 use crate::screen::app::State;

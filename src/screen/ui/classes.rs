@@ -2,7 +2,7 @@
 //! `classification_report` lists them.
 
 use super::theme::Theme;
-use super::{border_note, draw_hint};
+use super::widgets::{border_note, draw_hint};
 use crate::core::text::{padded, right_aligned};
 use crate::core::train::metrics::{ClassScores, Confusion};
 use crate::screen::app::State;

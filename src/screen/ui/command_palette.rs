@@ -1,12 +1,12 @@
 //! The command palette: all actions of the current page, with a field to search them.
 
-use super::overlay::{centered, clear};
-use super::text_field::TextField;
+use super::popup::{centered, clear};
 use super::theme::Theme;
-use super::{border_note, titled_block};
+use super::widgets::text_field::TextField;
+use super::widgets::{border_note, titled_block};
 use crate::core::text::{right_aligned, truncate_width};
-use crate::screen::app::palette::{Entry, Hit};
 use crate::screen::app::State;
+use crate::screen::app::palette::{Entry, Hit};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -70,7 +70,7 @@ fn entry_line(
     width: usize,
     theme: Theme,
 ) -> Line<'static> {
-        let mut spans = vec![Span::styled(if is_chosen { "▶ " } else { "  " }, theme.train())];
+    let mut spans = vec![Span::styled(if is_chosen { "▶ " } else { "  " }, theme.train())];
     let name = truncate_width(entry.name, width.saturating_sub(2 + KEYS));
     for (number, c) in name.chars().enumerate() {
         let matches = hit.letters.contains(&number);

@@ -1,7 +1,7 @@
 //! The confusion matrix of the latest evaluation, with counts and percentages of each true class.
 
-use super::draw_hint;
 use super::theme::Theme;
+use super::widgets::draw_hint;
 use crate::core::text::{padded, right_aligned};
 use crate::core::train::metrics::Confusion;
 use crate::screen::app::State;
@@ -9,15 +9,17 @@ use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Block, Paragraph};
 
-/// Draws the inside of the panel.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+/// Draws the panel.
+pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: Theme) {
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
     let Some(evaluated) = &state.evaluated else {
-        return draw_hint(frame, area, state.lang.tr("after the first evaluation"), theme);
+        return draw_hint(frame, inner, state.lang.tr("after the first evaluation"), theme);
     };
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
-    draw_matrix(frame, area, &evaluated.metrics.eval_confusion, labels, state.lang, theme);
+    draw_matrix(frame, inner, &evaluated.metrics.eval_confusion, labels, state.lang, theme);
 }
 
 /// Rows are true classes, columns predicted ones. A message replaces a matrix that does not fit.

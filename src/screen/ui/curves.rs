@@ -1,8 +1,10 @@
 //! The charts of the training page: the curves of each, and the ranges of its axes.
 
-use super::canvas::CurveStyle;
-use super::chart::{Chart, ChartAnnotation, ChartBaseline, ChartSeries};
+use super::panel_title::panel_title;
 use super::theme::Theme;
+use super::widgets::canvas::CurveStyle;
+use super::widgets::chart::{Chart, ChartAnnotation, ChartBaseline, ChartSeries};
+use super::widgets::draw_centered_hint;
 use crate::core::train::steering::Steering;
 use crate::run::metric_series::ticks::{Unit, number, round_bounds};
 use crate::run::metric_series::{Curve, History};
@@ -14,7 +16,7 @@ use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph};
+use ratatui::widgets::Block;
 use unicode_width::UnicodeWidthStr;
 
 /// A curve and how a chart shows it.
@@ -32,6 +34,18 @@ pub(super) struct CurveSpec<'a> {
     pub scale: XScale<'a>,
 }
 
+impl CurveSpec<'_> {
+    /// The raw and the smoothed value at the cursor's step, or the last ones.
+    pub fn value_at(&self, cursor: Option<f64>) -> Option<(f64, f64)> {
+        if let Some(step) = cursor {
+            return self.curve.at(step).map(|(_, raw, smoothed)| (raw, smoothed));
+        }
+        let smoothed = self.curve.last_smoothed().unwrap_or(f64::NAN);
+        self.curve.last().map(|raw| (raw, smoothed))
+    }
+}
+
+/// The curves of a panel.
 fn curves_of(panel: Panel, state: &State, theme: Theme) -> Vec<CurveSpec<'_>> {
     let history = &state.history;
     let scale = XScale::of(history, state);
@@ -84,9 +98,7 @@ pub fn draw(
     frame.render_widget(block, area);
     if curves.iter().all(|spec| spec.curve.is_empty()) {
         let text = state.lang.tr(placeholder(panel, state));
-        let middle = Rect { y: inner.y + inner.height / 2, height: inner.height.min(1), ..inner };
-        let text = Line::styled(text, theme.dim()).centered();
-        return frame.render_widget(Paragraph::new(text), middle);
+        return draw_centered_hint(frame, inner, text, theme);
     }
     if panel != Panel::Throughput {
         return draw_chart(frame, inner, panel, &curves, state, theme, layout);
@@ -100,7 +112,7 @@ pub fn draw(
 
 fn placeholder(panel: Panel, state: &State) -> &'static str {
     match panel {
-        _ if !state.is_running() => "no step was taken",
+        _ if !state.is_running() => "no training step",
         Panel::Accuracy => "waiting for the first epoch",
         _ => "waiting for the first step",
     }
@@ -140,10 +152,10 @@ pub(super) fn draw_chart(
     let edge = |step, pick: fn(f64, f64) -> f64| {
         curves.iter().map(|spec| spec.scale.at_step(step)).reduce(pick).unwrap_or(step)
     };
-    let references = if panel == Panel::Accuracy { baselines::of(state) } else { Vec::new() };
+    let baselines = if panel == Panel::Accuracy { baselines::of(state) } else { Vec::new() };
     let log_y = state.charts.log_y.contains(&panel);
-    let named: Vec<f64> = references.iter().map(|reference| reference.value).collect();
-    let y = y_range(panel, curves, &named, window, area.height, state);
+    let baseline_values: Vec<f64> = baselines.iter().map(|baseline| baseline.value).collect();
+    let y = y_range(panel, curves, &baseline_values, window, area.height, state);
     let mut annotations = Vec::new();
     for spec in curves {
         for &(step, _) in spec.curve.not_finite() {
@@ -167,9 +179,9 @@ pub(super) fn draw_chart(
         y_unit: if panel == Panel::Throughput { Unit::Rate } else { Unit::Number },
         log_y,
         series,
-        references: references
+        baselines: baselines
             .into_iter()
-            .map(|reference| Reference { y: reference.value, name: reference.name.to_owned() })
+            .map(|baseline| ChartBaseline { y: baseline.value, name: baseline.name.to_owned() })
             .collect(),
         annotations,
         cursor: state.charts.cursor.map(|step| scale.at_step(step)),
@@ -177,7 +189,7 @@ pub(super) fn draw_chart(
     let plot = chart.draw(area, frame.buffer_mut(), theme);
     let plot = Area { x: plot.x, y: plot.y, width: plot.width, height: plot.height };
     layout.plots.push((panel, plot));
-    // Two charts of one panel would each take the other's range.
+    // The two charts of this panel would each get the other's range.
     if panel != Panel::Throughput {
         layout.y_ranges.insert(panel, y);
     }
@@ -233,36 +245,36 @@ impl<'a> XScale<'a> {
 fn y_range(
     panel: Panel,
     curves: &[CurveSpec],
-    named: &[f64],
+    baseline_values: &[f64],
     window: [f64; 2],
     height: u16,
     state: &State,
 ) -> [f64; 2] {
-    let wanted = state.charts.ranges.get(&panel).copied().unwrap_or_default();
-    if let YRange::Fixed(range) = wanted {
+    let range_option = state.charts.ranges.get(&panel).copied().unwrap_or_default();
+    if let YRange::Fixed(range) = range_option {
         return range;
     }
     let mut range: Option<[f64; 2]> = None;
-    let mut hold = |[from, to]: [f64; 2]| {
+    let mut include = |[from, to]: [f64; 2]| {
         let [low, high] = range.get_or_insert([from, to]);
         (*low, *high) = (low.min(from), high.max(to));
     };
     for spec in curves {
         let curve = spec.curve;
-        let usual = spec.smooth && wanted == YRange::Usual;
+        let usual = spec.smooth && range_option == YRange::Usual;
         if spec.smooth && spec.raw.is_none() {
             // Values that are not drawn do not count.
-            curve.smoothed_range(window).into_iter().for_each(&mut hold);
+            curve.smoothed_range(window).into_iter().for_each(&mut include);
             continue;
         }
         let raw = if usual { curve.usual_range(window) } else { curve.whole_range(window) };
-        raw.into_iter().for_each(&mut hold);
+        raw.into_iter().for_each(&mut include);
         if usual {
-            curve.smoothed_range(window).into_iter().for_each(&mut hold);
+            curve.smoothed_range(window).into_iter().for_each(&mut include);
         }
     }
-    for value in named {
-        hold([*value, *value]);
+    for value in baseline_values {
+        include([*value, *value]);
     }
     let [mut low, high] = range.unwrap_or([0.0, 1.0]);
     let log = state.charts.log_y.contains(&panel);
@@ -272,8 +284,8 @@ fn y_range(
         let margin = (0.05 * (high / low).max(1.0).ln()).max(0.005).exp();
         return [low / margin, high.max(low) * margin];
     }
-    let before = state.layout.y_ranges.get(&panel).copied();
-    if let Some([from, to]) = before
+    let previous = state.layout.y_ranges.get(&panel).copied();
+    if let Some([from, to]) = previous
         && from <= low
         && to >= high
         && high - low >= 0.4 * (to - from)
@@ -292,8 +304,8 @@ fn legend(
     theme: Theme,
 ) -> Line<'static> {
     let mut spans: Vec<Span> = Vec::new();
-    let broken = curves.iter().find_map(|spec| spec.curve.not_finite().last());
-    if let Some((step, value)) = broken.filter(|_| state.charts.cursor.is_none()) {
+    let not_finite = curves.iter().find_map(|spec| spec.curve.not_finite().last());
+    if let Some((step, value)) = not_finite.filter(|_| state.charts.cursor.is_none()) {
         spans.push(Span::styled(
             state.lang.fill(" {0} at step {1} ", &[&value, &step]),
             theme.error(),
@@ -308,25 +320,19 @@ fn legend(
         by_importance.reverse();
     }
     for spec in by_importance {
-        let value = match state.charts.cursor {
-            Some(cursor) => spec.curve.at(cursor).map(|(_, raw, smoothed)| (raw, smoothed)),
-            None => spec
-                .curve
-                .last()
-                .map(|raw| (raw, spec.curve.last_smoothed().unwrap_or(f64::NAN))),
-        };
-        let Some((raw, smoothed)) = value else { continue };
+        let Some((raw, smoothed)) = spec.value_at(state.charts.cursor) else { continue };
         let name = state.lang.tr(spec.name);
         let text = match state.charts.cursor {
-            Some(_) if spec.smooth => format!(" {name} {} ({}) ", short_number(raw), short_number(smoothed)),
+            Some(_) if spec.smooth => {
+                format!(" {name} {} ({}) ", short_number(raw), short_number(smoothed))
+            }
             None if spec.smooth => format!(" {name} {} ", short_number(smoothed)),
             _ => format!(" {name} {} ", short_number(raw)),
         };
         spans.push(Span::styled(text, spec.style.style));
     }
     // The least important values are left out if they do not fit beside the title.
-    let mut space =
-        usize::from(area.width).saturating_sub(6 + super::grid::title(panel, state).width());
+    let mut space = usize::from(area.width).saturating_sub(6 + panel_title(panel, state).width());
     spans.retain(|span| {
         let fits = span.width() <= space;
         space = if fits { space - span.width() } else { 0 };

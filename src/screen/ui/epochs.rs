@@ -7,14 +7,15 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Block, Paragraph};
 
 /// The width from which losses are shown.
 const WITH_LOSSES: u16 = 52;
 
 /// Draws the table with the latest epochs.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let losses = area.width >= WITH_LOSSES;
+pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: Theme) {
+    let inner = block.inner(area);
+    let losses = inner.width >= WITH_LOSSES;
     let head = |name: &str, width: usize, style| {
         Span::styled(right_aligned(state.lang.tr(name), width), style)
     };
@@ -38,14 +39,14 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
             epoch_line(row, is_best, losses, theme)
         })
         .collect();
-    let height = usize::from(area.height).saturating_sub(1);
+    let height = usize::from(inner.height).saturating_sub(1);
     let skipped = rows.len().saturating_sub(height);
     let mut lines = vec![head];
     lines.extend(rows.into_iter().skip(skipped));
     if lines.len() == 1 {
         lines.push(Line::styled(state.lang.tr("after the first epoch"), theme.dim()));
     }
-    frame.render_widget(Paragraph::new(lines), area);
+    frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
 fn epoch_line(row: &EpochRow, is_best: bool, losses: bool, theme: Theme) -> Line<'static> {

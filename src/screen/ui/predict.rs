@@ -1,9 +1,9 @@
 //! The predict page: a text field, the latest prediction, and the earlier ones.
 
-use super::bars::bar;
-use super::text_field::TextField;
 use super::theme::Theme;
-use super::{border_note, titled_block};
+use super::widgets::bar::bar;
+use super::widgets::text_field::TextField;
+use super::widgets::{border_note, titled_block};
 use crate::core::predict::Prediction;
 use crate::core::text::{padded, truncate_width};
 use crate::run::worker::Answer;

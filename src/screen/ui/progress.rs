@@ -1,8 +1,8 @@
 //! The progress panel: how far the run is, its throughput, and the remaining time.
 
-use super::bars::bar;
 use super::theme::Theme;
-use super::{border_note, titled_block};
+use super::widgets::bar::bar;
+use super::widgets::{border_note, titled_block};
 use crate::core::text::padded;
 use crate::run::summary::{clock, download_line};
 use crate::run::worker::Activity;

@@ -1,9 +1,9 @@
 //! The computer's load: a line for each metric with its value, a bar and, if there is space, its
 //! history.
 
-use super::bars::bar;
-use super::draw_hint;
 use super::theme::Theme;
+use super::widgets::bar::bar;
+use super::widgets::draw_hint;
 use crate::core::text::{padded, truncate_width};
 use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::screen::app::State;
@@ -12,7 +12,7 @@ use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Block, Paragraph};
 
 /// The width from which names and values are written in full.
 const FULL_WIDTH: usize = 40;
@@ -36,19 +36,20 @@ struct MetricRow<'a> {
     history: Option<(&'a Series, f64)>,
 }
 
-/// Draws the inside of the panel.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let (width, height) = (usize::from(area.width), usize::from(area.height));
+/// Draws the panel.
+pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: Theme) {
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let (width, height) = (usize::from(inner.width), usize::from(inner.height));
     let Some(sample) = &state.system.last else {
         let hint = match state.replay {
             Some(_) => "no system metrics in a replay",
             None => "measuring …",
         };
-        return draw_hint(frame, area, state.lang.tr(hint), theme);
+        return draw_hint(frame, inner, state.lang.tr(hint), theme);
     };
     let (full, lang) = (width >= FULL_WIDTH, state.lang);
-    let mut rows: Vec<MetricRow> =
-        computer_rows(sample, &state.system, full, lang).into();
+    let mut rows: Vec<MetricRow> = computer_rows(sample, &state.system, full, lang).into();
     let in_detail = rows.len() + 3 * sample.gpus.len() <= height;
     for gpu in &sample.gpus {
         let rows_of = GpuRows { gpu, history: state.system.gpu_of(gpu.index), full, lang };
@@ -69,7 +70,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     } else if sample.gpus.is_empty() {
         lines.push(Line::styled(lang.tr("no GPU"), theme.dim()));
     }
-    frame.render_widget(Paragraph::new(lines), area);
+    frame.render_widget(Paragraph::new(lines), inner);
 }
 
 fn computer_rows<'a>(

@@ -37,7 +37,8 @@ fn sampled(gpus: u32, samples: u32) -> State {
 
 fn drawn(state: &State, columns: u16, rows: u16) -> TestBackend {
     let Ok(mut terminal) = Terminal::new(TestBackend::new(columns, rows));
-    let Ok(_) = terminal.draw(|frame| draw(frame, frame.area(), state, Theme::new(true)));
+    let Ok(_) =
+        terminal.draw(|frame| draw(frame, frame.area(), Block::new(), state, Theme::new(true)));
     terminal.backend().clone()
 }
 

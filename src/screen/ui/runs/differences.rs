@@ -7,7 +7,7 @@ use crate::run::selection::differences;
 use crate::screen::app::runs::Runs;
 use crate::screen::lang::Lang;
 use crate::screen::ui::theme::Theme;
-use crate::screen::ui::{border_note, draw_hint, titled_block};
+use crate::screen::ui::widgets::{border_note, draw_hint, titled_block};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};

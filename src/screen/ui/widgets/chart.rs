@@ -2,9 +2,9 @@
 //! and a cursor.
 
 use super::canvas::{Canvas, CurveStyle};
-use super::theme::Theme;
 use crate::run::metric_series::Segment;
 use crate::run::metric_series::ticks::{Tick, Unit, linear, logarithmic};
+use crate::screen::ui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -195,7 +195,8 @@ impl Chart {
         for series in &self.series {
             canvas.begin_curve();
             for segment in &series.segments {
-                let position = |point: (f64, f64)| (self.x_fraction(point.0), self.y_fraction(point.1));
+                let position =
+                    |point: (f64, f64)| (self.x_fraction(point.0), self.y_fraction(point.1));
                 if let [only] = segment[..] {
                     canvas.line(position(only), position(only), series.style);
                 }

@@ -62,8 +62,7 @@ fn nearest(color: [u8; 3]) -> u8 {
 }
 
 fn search(color: [u8; 3]) -> u8 {
-    let distance =
-        |index: &u8| xterm_rgb(*index).map_or(u32::MAX, |other| distance(color, other));
+    let distance = |index: &u8| xterm_rgb(*index).map_or(u32::MAX, |other| distance(color, other));
     (CUBE..=u8::MAX).min_by_key(distance).unwrap_or(CUBE)
 }
 

@@ -1,6 +1,6 @@
 //! Horizontal bars with a resolution of an eighth of a cell.
 
-use super::theme::Theme;
+use crate::screen::ui::theme::Theme;
 use ratatui::text::Span;
 
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];

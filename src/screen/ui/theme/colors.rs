@@ -217,7 +217,7 @@ const fn solarized(dim: u32, strong: u32, faint: u32) -> ThemeColors {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::ui::color_depth::tests::{contrast, linear};
+    use crate::screen::ui::theme::color_depth::tests::{contrast, linear};
 
     const BLACK: Color = rgb(0);
     const WHITE: Color = rgb(0x00ff_ffff);

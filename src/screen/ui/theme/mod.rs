@@ -3,14 +3,17 @@
 //! Themes are defined in RGB and quantized to what the terminal supports; with sixteen colors, every
 //! theme uses the terminal's own palette. Without colors, roles differ in attributes such as bold.
 
-use super::ascii;
-use super::color_depth::{ColorDepth, quantize};
-use super::theme_colors::{
+mod ascii;
+mod color_depth;
+mod colors;
+
+use crate::cli::flags::{ColourChoice, DisplayFlags, GlyphChoice, Markers, ThemeChoice};
+use crate::screen::lang;
+use color_depth::{ColorDepth, quantize};
+use colors::{
     DEFAULT_DARK, DEFAULT_LIGHT, HIGH_CONTRAST_DARK, HIGH_CONTRAST_LIGHT, SOLARIZED_DARK,
     SOLARIZED_LIGHT, TERMINAL, ThemeColors,
 };
-use crate::cli::flags::{ColourChoice, DisplayFlags, GlyphChoice, Markers, ThemeChoice};
-use crate::screen::lang;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use termprofile::{DetectorSettings, EnvVarSource, IsTerminal, TermProfile, TermVars};
@@ -75,7 +78,9 @@ impl Theme {
         };
         let depth = match color_depth(flags.color, &variable) {
             // A change to an RGB color takes about twenty bytes, to an indexed one eleven.
-            ColorDepth::Truecolor if flags.low_bandwidth && flags.color != ColourChoice::Truecolor => {
+            ColorDepth::Truecolor
+                if flags.low_bandwidth && flags.color != ColourChoice::Truecolor =>
+            {
                 ColorDepth::Indexed
             }
             depth => depth,
@@ -251,9 +256,8 @@ impl IsTerminal for TermName {
 /// The number of colors, from the flag or else the environment (<https://no-color.org>).
 fn color_depth(choice: ColourChoice, variable: &impl Fn(&str) -> Option<String>) -> ColorDepth {
     let term = variable("TERM").unwrap_or_default();
-    let is_truecolor = |value: String| matches!(value.as_str(), "truecolor" | "24bit");
-    let detected = || match variable("COLORTERM") {
-        Some(value) if is_truecolor(value) => ColorDepth::Truecolor,
+    let detected = || match variable("COLORTERM").as_deref() {
+        Some("truecolor" | "24bit") => ColorDepth::Truecolor,
         _ => depth_of_term(&term),
     };
     match choice {
@@ -303,5 +307,4 @@ fn is_utf8(variable: &impl Fn(&str) -> Option<String>) -> bool {
 }
 
 #[cfg(test)]
-#[path = "theme_tests.rs"]
 mod tests;

@@ -9,6 +9,7 @@ use crate::screen::app::log::Level;
 use crate::screen::keymap::{BINDINGS, places};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
@@ -60,55 +61,62 @@ fn activity(state: &State) -> String {
     }
 }
 
-/// The program, the pages, and what the run is doing.
+/// Draws the header: the program's name, the pages, and what the run is doing.
 pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    // On a narrow screen, what the run is doing is more important than the program's name.
-    let name = if area.width >= 72 { " nsmc-tui " } else { "" };
-    let mut spans = vec![Span::styled(name, theme.strong())];
-    for (number, &page) in state.pages().iter().enumerate() {
-        let style = if page == state.page { theme.selected() } else { theme.dim() };
-        spans.push(Span::raw(" "));
-        let title = state.lang.tr(page.title());
-        let is_only = state.pages().len() == 1;
-        spans.push(Span::styled(
-            if is_only { format!(" {title} ") } else { format!(" {} {title} ", number + 1) },
-            style,
-        ));
+    let tabs = tabs(area.width, state, theme);
+    let available = area.width.saturating_sub(tabs.width() as u16 + 2);
+    frame.render_widget(Paragraph::new(tabs), area);
+    if let Some(status) = fitting_status(usize::from(available), state) {
+        let width = (available + 1).min(area.width);
+        let right = Rect { x: area.right() - width, width, ..area };
+        let line = Line::styled(format!("{status} "), status_style(state, theme));
+        frame.render_widget(Paragraph::new(line).alignment(Alignment::Right), right);
     }
-    let tabs = Line::from(spans);
-    let style = match &state.activity {
+}
+
+/// The program's name and the pages.
+fn tabs(width: u16, state: &State, theme: Theme) -> Line<'static> {
+    // On a narrow screen, what the run is doing is more important than the program's name.
+    let name = if width >= 72 { " nsmc-tui " } else { "" };
+    let mut spans = vec![Span::styled(name, theme.strong())];
+    let pages = state.pages();
+    for (index, &page) in pages.iter().enumerate() {
+        let title = state.lang.tr(page.title());
+        let title = if pages.len() == 1 {
+            format!(" {title} ")
+        } else {
+            format!(" {} {title} ", index + 1)
+        };
+        let style = if page == state.page { theme.selected() } else { theme.dim() };
+        spans.extend([Span::raw(" "), Span::styled(title, style)]);
+    }
+    Line::from(spans)
+}
+
+/// As much of the status and the elapsed time as fits into this many columns.
+fn fitting_status(columns: usize, state: &State) -> Option<String> {
+    let mut text = status(state);
+    if text.width() > columns {
+        text.truncate(text.find(" · ").unwrap_or(text.len()));
+    }
+    let elapsed = clock(state.elapsed());
+    if state.began.is_some() && text.width() + elapsed.len() + 3 <= columns {
+        text = format!("{text} · {elapsed}");
+    }
+    (text.width() <= columns).then_some(text)
+}
+
+fn status_style(state: &State, theme: Theme) -> Style {
+    match &state.activity {
         Activity::Idle if state.failed.is_some() => theme.error(),
         Activity::Idle => theme.good(),
         Activity::Paused => theme.warning(),
         _ if state.stopping => theme.warning(),
         _ => theme.strong(),
-    };
-    let mut right = status(state);
-    let available = usize::from(area.width).saturating_sub(tabs.width() + 2);
-    if right.width() > available {
-        right = right.split(" · ").next().unwrap_or_default().to_owned();
-    }
-    let elapsed = clock(state.elapsed());
-    if state.began.is_some() && right.width() + elapsed.len() + 3 <= available {
-        right = format!("{right} · {elapsed}");
-    }
-    frame.render_widget(Paragraph::new(tabs), area);
-    if right.width() <= available {
-        let status = Line::styled(format!("{right} "), style);
-        frame.render_widget(
-            Paragraph::new(status).alignment(Alignment::Right),
-            right_of(area, available),
-        );
     }
 }
 
-/// The last `width + 1` columns of a line.
-fn right_of(area: Rect, width: usize) -> Rect {
-    let width = (width as u16 + 1).min(area.width);
-    Rect { x: area.right() - width, width, ..area }
-}
-
-/// The most important keys of the page, as many as fit, or a notice.
+/// Draws the footer: the most important keys of the page, as many as fit, or a notice.
 pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     if let Some(notice) = &state.notice {
         let style = if notice.level >= Level::Warning { theme.warning() } else { theme.good() };

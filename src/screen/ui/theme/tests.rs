@@ -62,7 +62,7 @@ fn a_flag_overrides_the_environment() {
 fn the_background_chooses_between_dark_and_light() {
     let of = |theme, value: &str| {
         let flags = DisplayFlags { theme, ..DisplayFlags::default() };
-        detected(flags, &[("COLORFGBG", said)]
+        detected(flags, &[("COLORFGBG", value)]).colors
     };
     assert_eq!(of(ThemeChoice::Auto, "15;0"), &DEFAULT_DARK);
     assert_eq!(of(ThemeChoice::Auto, "0;default;15"), &DEFAULT_LIGHT);

@@ -1,7 +1,7 @@
 //! A line of text that is being typed.
 
-use super::theme::Theme;
 use crate::screen::app::editor;
+use crate::screen::ui::theme::Theme;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
@@ -10,7 +10,7 @@ use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
 /// A line of text that is being typed.
-pub(super) struct TextField<'a> {
+pub struct TextField<'a> {
     /// The characters before the text.
     pub prefix: &'a str,
     /// The text and its caret.
