@@ -58,21 +58,21 @@ pub fn truncate_width(text: &str, columns: usize) -> String {
 }
 
 /// The text truncated to `columns` terminal columns and padded with spaces at the end.
-pub fn padded(text: &str, columns: usize) -> String {
+pub fn align_left(text: &str, columns: usize) -> String {
     let text = truncate_width(text, columns);
     let padding = " ".repeat(columns.saturating_sub(columns_of(&text)));
     text + &padding
 }
 
 /// The text truncated to `columns` terminal columns and padded with spaces at the start.
-pub fn right_aligned(text: &str, columns: usize) -> String {
+pub fn align_right(text: &str, columns: usize) -> String {
     let text = truncate_width(text, columns);
     " ".repeat(columns.saturating_sub(columns_of(&text))) + &text
 }
 
 /// The text in lines of at most `columns` terminal columns, broken at spaces where there are any.
 /// The lines together are the whole text; spaces at the end of a line may exceed the width.
-pub fn wrapped(text: &str, columns: usize) -> Vec<&str> {
+pub fn wrap_width(text: &str, columns: usize) -> Vec<&str> {
     let words = WordSeparator::AsciiSpace.find_words(text);
     let words = break_words(words, columns);
     let mut start = 0;
@@ -94,7 +94,7 @@ pub fn escape_xml(text: &str) -> String {
 
 /// The template with `{0}`, `{1}` and so on replaced by the values, in any order. A placeholder
 /// without a value is removed.
-pub fn fill(template: &str, values: &[&dyn Display]) -> String {
+pub fn interpolate(template: &str, values: &[&dyn Display]) -> String {
     let (mut filled, mut rest) = (String::new(), template);
     while let Some((before, after)) = rest.split_once('{') {
         let Some((number, behind)) = after.split_once('}') else { break };
@@ -162,23 +162,23 @@ mod tests {
     #[test]
     fn wrapped_lines_are_the_whole_text_and_within_the_width() {
         let text = "the checkpoint: /a/very/long/path/without/a/blank 한국어 문장";
-        let lines = wrapped(text, 12);
+        let lines = wrap_width(text, 12);
         assert_eq!(lines.concat(), text);
         for line in &lines {
             assert!(line.trim_end().width() <= 12, "{line:?}");
         }
-        assert_eq!(wrapped("", 5), [""]);
-        assert_eq!(wrapped("한국어 문장", 6), ["한국어 ", "문장"]);
-        assert_eq!(wrapped("한국어문장", 5), ["한국", "어문", "장"]);
-        assert_eq!(wrapped("a     b", 3), ["a     ", "b"]);
+        assert_eq!(wrap_width("", 5), [""]);
+        assert_eq!(wrap_width("한국어 문장", 6), ["한국어 ", "문장"]);
+        assert_eq!(wrap_width("한국어문장", 5), ["한국", "어문", "장"]);
+        assert_eq!(wrap_width("a     b", 3), ["a     ", "b"]);
     }
 
     #[test]
     fn padding_counts_columns() {
-        assert_eq!(padded("긍정", 6), "긍정  ");
-        assert_eq!(right_aligned("긍정", 6), "  긍정");
-        assert_eq!(padded("매우 부정적", 6), "매우 …");
-        assert_eq!(right_aligned("abc", 2), "a…");
+        assert_eq!(align_left("긍정", 6), "긍정  ");
+        assert_eq!(align_right("긍정", 6), "  긍정");
+        assert_eq!(align_left("매우 부정적", 6), "매우 …");
+        assert_eq!(align_right("abc", 2), "a…");
     }
 
     #[test]
@@ -188,10 +188,10 @@ mod tests {
 
     #[test]
     fn placeholders_are_replaced_in_any_order() {
-        assert_eq!(fill("step {0} of {1}", &[&3, &"ten"]), "step 3 of ten");
-        assert_eq!(fill("{1}개 중 {0}개", &[&3, &10]), "10개 중 3개");
-        assert_eq!(fill("{2}{x} and {", &[&1]), " and {");
-        assert_eq!(fill("{0}", &[&"{0}"]), "{0}", "a value is no template");
+        assert_eq!(interpolate("step {0} of {1}", &[&3, &"ten"]), "step 3 of ten");
+        assert_eq!(interpolate("{1}개 중 {0}개", &[&3, &10]), "10개 중 3개");
+        assert_eq!(interpolate("{2}{x} and {", &[&1]), " and {");
+        assert_eq!(interpolate("{0}", &[&"{0}"]), "{0}", "a value is no template");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::theme::Theme;
 use super::widgets::{border_note, draw_hint};
-use crate::core::text::{padded, right_aligned};
+use crate::core::text::{align_left, align_right};
 use crate::core::train::metrics::{ClassScores, Confusion};
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
@@ -38,10 +38,10 @@ impl ClassColumns {
 
     fn head(&self, theme: Theme) -> Line<'static> {
         let [precision, recall, f1, support] = self.heads;
-        let title = |head: &str| right_aligned(self.lang.tr(head), self.score);
-        let mut text = padded("", self.name);
+        let title = |head: &str| align_right(self.lang.tr(head), self.score);
+        let mut text = align_left("", self.name);
         text.extend([title(precision), title(recall), title(f1)]);
-        text += &right_aligned(self.lang.tr(support), self.support);
+        text += &align_right(self.lang.tr(support), self.support);
         Line::styled(text, theme.dim())
     }
 
@@ -51,7 +51,7 @@ impl ClassColumns {
 
     fn line(&self, name: &str, scores: ClassScores, style: Style, theme: Theme) -> Line<'static> {
         Line::from(vec![
-            Span::styled(padded(name, self.name), style),
+            Span::styled(align_left(name, self.name), style),
             Span::raw(self.format_score(scores.precision)),
             Span::raw(self.format_score(scores.recall)),
             Span::styled(self.format_score(scores.f1), theme.strong()),
@@ -62,7 +62,7 @@ impl ClassColumns {
     /// Accuracy, in the F1 column as in the report.
     fn accuracy(&self, matrix: &Confusion, theme: Theme) -> Line<'static> {
         Line::from(vec![
-            Span::styled(padded(self.short("accuracy", "acc"), self.name), theme.dim()),
+            Span::styled(align_left(self.short("accuracy", "acc"), self.name), theme.dim()),
             Span::raw(" ".repeat(2 * self.score)),
             Span::styled(self.format_score(matrix.scores().accuracy), theme.strong()),
             Span::styled(self.support(matrix.total()), theme.dim()),
@@ -80,7 +80,7 @@ impl ClassColumns {
         if text.len() >= self.support {
             text = format!("{}k", count / 1000);
         }
-        right_aligned(&text, self.support)
+        align_right(&text, self.support)
     }
 }
 

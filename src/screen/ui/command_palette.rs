@@ -4,7 +4,7 @@ use super::popup::{centered, clear};
 use super::theme::Theme;
 use super::widgets::text_field::TextField;
 use super::widgets::{border_note, titled_block};
-use crate::core::text::{right_aligned, truncate_width};
+use crate::core::text::{align_right, truncate_width};
 use crate::screen::app::State;
 use crate::screen::app::palette::{Entry, Hit};
 use ratatui::Frame;
@@ -78,7 +78,7 @@ fn entry_line(
         spans.push(Span::styled(c.to_string(), style));
     }
     let used: usize = spans.iter().map(Span::width).sum();
-    let keys = right_aligned(&theme.keys(&entry.keys.join(", ")), width.saturating_sub(used));
+    let keys = align_right(&theme.keys(&entry.keys.join(", ")), width.saturating_sub(used));
     spans.push(Span::styled(keys, theme.dim()));
     let line = Line::from(spans);
     if is_chosen { line.patch_style(theme.selected()) } else { line }

@@ -1,7 +1,7 @@
 //! The metrics of each epoch, a line each.
 
 use super::theme::Theme;
-use crate::core::text::{padded, right_aligned};
+use crate::core::text::{align_left, align_right};
 use crate::screen::app::{EpochRow, State};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -17,10 +17,10 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     let inner = block.inner(area);
     let losses = inner.width >= WITH_LOSSES;
     let head = |name: &str, width: usize, style| {
-        Span::styled(right_aligned(state.lang.tr(name), width), style)
+        Span::styled(align_right(state.lang.tr(name), width), style)
     };
     let mut heads = vec![
-        Span::styled(padded(state.lang.tr("ep"), 2), theme.train()),
+        Span::styled(align_left(state.lang.tr("ep"), 2), theme.train()),
         head("train", 8, theme.train()),
         head("eval", 8, theme.eval()),
         head("F1", 8, theme.f1()),

@@ -3,7 +3,7 @@
 use super::theme::Theme;
 use super::widgets::text_field::TextField;
 use super::widgets::titled_block;
-use crate::core::text::{truncate_width, wrapped};
+use crate::core::text::{truncate_width, wrap_width};
 use crate::screen::app::log::{Level, Log};
 use crate::screen::app::log_view::{Purpose, Typing};
 use crate::screen::app::{FrameLayout, State};
@@ -109,7 +109,7 @@ fn draw_typing(frame: &mut Frame, area: Rect, state: &State, typing: &Typing, th
 /// The number of rows that a text takes.
 fn row_count(text: &str, width: usize) -> usize {
     // A text never has more columns than bytes, so most lines need not be wrapped.
-    if text.len() <= width { 1 } else { wrapped(text, width).len() }
+    if text.len() <= width { 1 } else { wrap_width(text, width).len() }
 }
 
 /// The last scroll position: the one at which the first lines fill the view.
@@ -185,7 +185,7 @@ fn rows_of(log: &Log, index: usize, width: usize, theme: Theme) -> Vec<Line<'_>>
     };
     let mut rows = Vec::new();
     let mut from = 0;
-    for part in wrapped(&line.text, width) {
+    for part in wrap_width(&line.text, width) {
         let to = from + part.len();
         let mut spans = vec![time(if from == 0 { &line.time } else { "" }, theme)];
         let mut at = from;

@@ -4,7 +4,7 @@
 use super::theme::Theme;
 use super::widgets::bar::bar;
 use super::widgets::draw_hint;
-use crate::core::text::{padded, truncate_width};
+use crate::core::text::{align_left, truncate_width};
 use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::screen::app::State;
 use crate::screen::app::system::{GpuHistory, Series, SystemHistory, share};
@@ -210,9 +210,10 @@ fn lines(rows: &[MetricRow], width: usize, theme: Theme) -> Vec<Line<'static>> {
     let history = if width >= HISTORY_WIDTH { left.saturating_sub(1) / 2 } else { 0 };
     let cells = left.saturating_sub(if history > 0 { history + 1 } else { 0 });
     let line = |row: &MetricRow| {
-        let mut spans = vec![Span::styled(padded(&row.name, name), theme.dim()), Span::raw(" ")];
+        let mut spans =
+            vec![Span::styled(align_left(&row.name, name), theme.dim()), Span::raw(" ")];
         spans.extend(bar(row.share, cells, theme));
-        spans.push(Span::styled(format!(" {}", padded(&row.value, value)), theme.strong()));
+        spans.push(Span::styled(format!(" {}", align_left(&row.value, value)), theme.strong()));
         if let Some((series, limit)) = row.history.filter(|_| history > 0) {
             let text = format!(" {}", sparkline(series, limit, history));
             spans.push(Span::styled(text, theme.train()));
