@@ -6,7 +6,7 @@ use crate::run::worker::Source;
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
 use crate::screen::preferences::{self, Preferences};
-use crate::screen::terminal::{self, Leaving};
+use crate::screen::terminal::{self, ExitReason};
 use std::io::IsTerminal;
 
 /// Whether there is a terminal to draw on and to read keys from.
@@ -20,7 +20,7 @@ pub fn show(
     source: &Source,
     display: DisplayFlags,
     mut state: State,
-) -> anyhow::Result<(Leaving, State)> {
+) -> anyhow::Result<(ExitReason, State)> {
     state.lang = Lang::detect(display.lang, |name| std::env::var(name).ok());
     let place = preferences::place(|name| std::env::var_os(name));
     let kept = place.as_deref().map(Preferences::read).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::run::recording::Recording;
 use crate::run::worker::{Activity, Report, Source, replay};
 use crate::screen::app::State;
 use crate::screen::app::replay::Replay;
-use crate::screen::terminal::Leaving;
+use crate::screen::terminal::ExitReason;
 use anyhow::bail;
 use std::io::Write;
 use std::path::Path;
@@ -33,9 +33,9 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
         replay.folder = folder;
         let state = State { replay: Some(replay), ..State::default() };
         match dashboard::show(&worker.source, flags.display, state)?.0 {
-            Leaving::Quit | Leaving::HungUp => ExitCode::SUCCESS,
-            Leaving::Signalled(number) => ExitCode::from(128 + number),
-            Leaving::Panicked => bail!("the dashboard failed"),
+            ExitReason::Quit | ExitReason::HungUp => ExitCode::SUCCESS,
+            ExitReason::Signalled(number) => ExitCode::from(128 + number),
+            ExitReason::Panicked => bail!("the dashboard failed"),
         }
     };
     worker.join();

@@ -9,7 +9,7 @@ use crate::run::summary::clock;
 use crate::run::worker::run_index;
 use crate::screen::app::runs::Runs;
 use crate::screen::app::{Page, State};
-use crate::screen::terminal::Leaving;
+use crate::screen::terminal::ExitReason;
 use anyhow::{Context, bail};
 use std::io::Write;
 use std::process::ExitCode;
@@ -28,9 +28,9 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         let leaving = dashboard::show(&worker.source, flags.display, state)?.0;
         worker.join();
         return match leaving {
-            Leaving::Quit | Leaving::HungUp => Ok(ExitCode::SUCCESS),
-            Leaving::Signalled(number) => Ok(ExitCode::from(128 + number)),
-            Leaving::Panicked => bail!("the dashboard failed"),
+            ExitReason::Quit | ExitReason::HungUp => Ok(ExitCode::SUCCESS),
+            ExitReason::Signalled(number) => Ok(ExitCode::from(128 + number)),
+            ExitReason::Panicked => bail!("the dashboard failed"),
         };
     }
     let found = folders.iter().filter_map(|folder| summarise(&flags.folder, folder));

@@ -1,40 +1,40 @@
-//! A chart: curves over an axis of steps or time, with ticks where their values are, lines for
-//! what is worth comparing with, marks for what happened, and a cursor.
+//! A chart: curves over steps or time, with ticks at round values, baselines, annotations of events,
+//! and a cursor.
 
-use super::canvas::{Canvas, Pen};
-use super::theme::Theme;
+use super::canvas::{Canvas, CurveStyle};
 use crate::run::metric_series::Segment;
 use crate::run::metric_series::ticks::{Tick, Unit, linear, logarithmic};
+use crate::screen::ui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 /// One curve.
-pub struct Trace {
-    /// Its pieces; between them are gaps.
+pub struct ChartSeries {
+    /// Its segments, with gaps between them.
     pub segments: Vec<Segment>,
     /// How it is drawn.
-    pub pen: Pen,
-    /// Whether its points are marked.
+    pub style: CurveStyle,
+    /// Whether its points are shown, if there are few enough.
     pub points: bool,
 }
 
-/// Something that happened at a place of the x axis.
-pub struct Mark {
-    /// Where.
+/// A vertical line at an event.
+pub struct ChartAnnotation {
+    /// The event's x value.
     pub x: f64,
-    /// The sign at its top.
-    pub sign: char,
-    /// Its look.
+    /// The character at the top of the line.
+    pub symbol: char,
+    /// The line's style.
     pub style: Style,
 }
 
-/// A value to compare with.
-pub struct Reference {
+/// A horizontal line at a value to compare with.
+pub struct ChartBaseline {
     /// The value.
     pub y: f64,
-    /// Whose it is.
+    /// The text beside the line.
     pub name: String,
 }
 
@@ -51,17 +51,17 @@ pub struct Chart {
     /// Whether the y axis is logarithmic; its values are then above zero.
     pub log_y: bool,
     /// The curves, the last one on top.
-    pub traces: Vec<Trace>,
+    pub series: Vec<ChartSeries>,
     /// Values to compare with.
-    pub references: Vec<Reference>,
-    /// What happened.
-    pub marks: Vec<Mark>,
-    /// Where the cursor is.
+    pub baselines: Vec<ChartBaseline>,
+    /// Events.
+    pub annotations: Vec<ChartAnnotation>,
+    /// The cursor's x value.
     pub cursor: Option<f64>,
 }
 
 impl Chart {
-    /// Draws it, and says where its curves stand.
+    /// Draws the chart and returns the area of its curves.
     pub fn draw(&self, area: Rect, buffer: &mut Buffer, theme: Theme) -> Rect {
         let rows = area.height.saturating_sub(1).max(1);
         let most = usize::from(rows / 3).clamp(2, 8);
@@ -83,36 +83,36 @@ impl Chart {
         }
         self.draw_y_axis(&ticks, plot, gutter, buffer, theme);
         self.draw_x_axis(plot, buffer, theme);
-        self.draw_references(plot, buffer, theme);
+        self.draw_baselines(plot, buffer, theme);
         self.draw_curves(plot, buffer, theme);
-        self.name_references(plot, buffer, theme);
-        self.draw_marks(plot, buffer);
+        self.draw_baseline_names(plot, buffer, theme);
+        self.draw_annotations(plot, buffer);
         self.draw_cursor(plot, buffer, theme);
         plot
     }
 
-    /// Where a value stands, as a share of the width.
-    fn across(&self, x: f64) -> f64 {
+    /// The position of a value as a fraction of the width.
+    fn x_fraction(&self, x: f64) -> f64 {
         (x - self.x[0]) / (self.x[1] - self.x[0]).max(f64::MIN_POSITIVE)
     }
 
-    /// Where a value stands, as a share of the height from below.
-    fn up(&self, y: f64) -> f64 {
+    /// The position of a value as a fraction of the height from the bottom.
+    fn y_fraction(&self, y: f64) -> f64 {
         let scale = |value: f64| if self.log_y { value.max(1e-300).log10() } else { value };
         let [low, high] = self.y.map(scale);
         (scale(y) - low) / (high - low).max(f64::MIN_POSITIVE)
     }
 
     fn column(&self, x: f64, plot: Rect) -> Option<u16> {
-        let share = self.across(x);
-        let within = (-1e-9..=1.0 + 1e-9).contains(&share);
-        within.then(|| plot.x + (share * f64::from(plot.width - 1)).round() as u16)
+        let fraction = self.x_fraction(x);
+        let within = (-1e-9..=1.0 + 1e-9).contains(&fraction);
+        within.then(|| plot.x + (fraction * f64::from(plot.width - 1)).round() as u16)
     }
 
     fn row(&self, y: f64, plot: Rect) -> Option<u16> {
-        let share = self.up(y);
-        let within = (-1e-9..=1.0 + 1e-9).contains(&share);
-        within.then(|| plot.y + ((1.0 - share) * f64::from(plot.height - 1)).round() as u16)
+        let fraction = self.y_fraction(y);
+        let within = (-1e-9..=1.0 + 1e-9).contains(&fraction);
+        within.then(|| plot.y + ((1.0 - fraction) * f64::from(plot.height - 1)).round() as u16)
     }
 
     fn draw_y_axis(
@@ -127,14 +127,14 @@ impl Chart {
         for row in plot.top()..plot.bottom() {
             buffer[(axis, row)].set_char('│').set_style(theme.grid());
         }
-        let mut taken = None;
+        let mut last_row = None;
         for tick in ticks {
-            let Some(row) = self.row(tick.value, plot).filter(|row| taken != Some(*row)) else {
+            let Some(row) = self.row(tick.value, plot).filter(|row| last_row != Some(*row)) else {
                 continue;
             };
-            taken = Some(row);
-            let room = usize::from(gutter - 1);
-            let label = &tick.label[..tick.label.len().min(room)];
+            last_row = Some(row);
+            let width = usize::from(gutter - 1);
+            let label = &tick.label[..tick.label.len().min(width)];
             let x = axis - label.len() as u16;
             buffer.set_string(x, row, label, theme.dim());
             buffer[(axis, row)].set_char('┤').set_style(theme.grid());
@@ -162,29 +162,29 @@ impl Chart {
         }
     }
 
-    fn draw_references(&self, plot: Rect, buffer: &mut Buffer, theme: Theme) {
-        for reference in &self.references {
-            let Some(row) = self.row(reference.y, plot) else { continue };
+    fn draw_baselines(&self, plot: Rect, buffer: &mut Buffer, theme: Theme) {
+        for baseline in &self.baselines {
+            let Some(row) = self.row(baseline.y, plot) else { continue };
             for column in plot.left()..plot.right() {
-                buffer[(column, row)].set_char('┄').set_style(theme.reference());
+                buffer[(column, row)].set_char('┄').set_style(theme.baseline());
             }
         }
     }
 
-    /// Above the curves, which would make the names illegible; at the left, where curves that rise
-    /// are far below.
-    fn name_references(&self, plot: Rect, buffer: &mut Buffer, theme: Theme) {
+    /// Over the curves, which would make the names illegible; at the left, where rising curves are still
+    /// far below.
+    fn draw_baseline_names(&self, plot: Rect, buffer: &mut Buffer, theme: Theme) {
         let mut named = Vec::new();
-        for reference in &self.references {
-            let Some(row) = self.row(reference.y, plot) else { continue };
-            // Two names do not fit into one row.
-            let width = reference.name.width() as u16;
+        for baseline in &self.baselines {
+            let Some(row) = self.row(baseline.y, plot) else { continue };
+            // A row has space for one name.
+            let width = baseline.name.width() as u16;
             if !named.contains(&row) && width < plot.width {
                 for column in 0..width {
-                    // What a curve left there, its weight among it, would show through.
+                    // Otherwise the attributes of a curve below would remain.
                     buffer[(plot.left() + 1 + column, row)].reset();
                 }
-                buffer.set_string(plot.left() + 1, row, &reference.name, theme.reference());
+                buffer.set_string(plot.left() + 1, row, &baseline.name, theme.baseline());
                 named.push(row);
             }
         }
@@ -192,43 +192,44 @@ impl Chart {
 
     fn draw_curves(&self, plot: Rect, buffer: &mut Buffer, theme: Theme) {
         let mut canvas = Canvas::new(plot.width, plot.height, theme.marker());
-        for trace in &self.traces {
-            canvas.next_layer();
-            for segment in &trace.segments {
-                let place = |point: (f64, f64)| (self.across(point.0), self.up(point.1));
+        for series in &self.series {
+            canvas.begin_curve();
+            for segment in &series.segments {
+                let position =
+                    |point: (f64, f64)| (self.x_fraction(point.0), self.y_fraction(point.1));
                 if let [only] = segment[..] {
-                    canvas.line(place(only), place(only), trace.pen);
+                    canvas.line(position(only), position(only), series.style);
                 }
                 for pair in segment.windows(2) {
-                    canvas.line(place(pair[0]), place(pair[1]), trace.pen);
+                    canvas.line(position(pair[0]), position(pair[1]), series.style);
                 }
             }
         }
         canvas.render(plot, buffer);
-        for trace in self.traces.iter().filter(|trace| trace.points) {
-            // So many that they touch say no more than the line.
-            let points: usize = trace.segments.iter().map(Vec::len).sum();
+        for series in self.series.iter().filter(|series| series.points) {
+            // Points that touch each other add nothing to the line.
+            let points: usize = series.segments.iter().map(Vec::len).sum();
             if points > usize::from(plot.width) / 2 {
                 continue;
             }
-            for &(x, y) in trace.segments.iter().flatten() {
+            for &(x, y) in series.segments.iter().flatten() {
                 if let (Some(column), Some(row)) = (self.column(x, plot), self.row(y, plot)) {
-                    buffer[(column, row)].set_char('•').set_style(trace.pen.style);
+                    buffer[(column, row)].set_char('•').set_style(series.style.style);
                 }
             }
         }
     }
 
-    fn draw_marks(&self, plot: Rect, buffer: &mut Buffer) {
-        for mark in &self.marks {
-            let Some(column) = self.column(mark.x, plot) else { continue };
+    fn draw_annotations(&self, plot: Rect, buffer: &mut Buffer) {
+        for annotation in &self.annotations {
+            let Some(column) = self.column(annotation.x, plot) else { continue };
             for row in plot.top()..plot.bottom() {
                 let cell = &mut buffer[(column, row)];
                 if cell.symbol() == " " {
-                    cell.set_char('┊').set_style(mark.style);
+                    cell.set_char('┊').set_style(annotation.style);
                 }
             }
-            buffer[(column, plot.y)].set_char(mark.sign).set_style(mark.style);
+            buffer[(column, plot.y)].set_char(annotation.symbol).set_style(annotation.style);
         }
     }
 

@@ -1,12 +1,11 @@
-//! Frames, bars, dots and arrows in ASCII, for terminals and fonts that have nothing else.
+//! Borders, bars, dots and arrows in ASCII, for terminals and fonts without Unicode.
 //!
-//! It is one pass over a finished frame, so that no panel needs to know of it. Each character
-//! becomes one as wide. What is not among the dashboard's own characters, such as a review in
-//! Korean, stays as it is.
+//! It is one pass over a finished frame, so that no panel has to handle it. Each character is replaced
+//! by one of the same width. Others, such as a review in Korean, are kept.
 
 use ratatui::buffer::Buffer;
 
-/// Writes every character of a frame that is not ASCII, and has one that stands for it, in ASCII.
+/// Replaces every character of a frame that has an ASCII equivalent.
 pub fn transcribe(buffer: &mut Buffer) {
     let mut bytes = [0; 4];
     for cell in &mut buffer.content {
@@ -19,11 +18,11 @@ pub fn transcribe(buffer: &mut Buffer) {
     }
 }
 
-/// What stands for a character in ASCII; `None` if it is ASCII itself, or nothing stands for it.
-#[expect(clippy::match_same_arms, reason = "grouped by what the characters are for")]
+/// The ASCII equivalent of a character; `None` if it is ASCII itself, or has none.
+#[expect(clippy::match_same_arms, reason = "grouped by purpose")]
 fn ascii(character: char) -> Option<char> {
     Some(match character {
-        // Lines of frames: along, up and down, and where they meet.
+        // Borders: horizontal, vertical, diagonal, corners and junctions.
         '─' | '━' | '═' | '┄' | '┅' | '┈' | '┉' | '╌' | '╍' | '╴' | '╶' | '╸' | '╺' | '╼' | '╾' => {
             '-'
         }
@@ -34,7 +33,7 @@ fn ascii(character: char) -> Option<char> {
         '╲' => '\\',
         '╳' => 'X',
         '\u{2500}'..='\u{257f}' => '+',
-        // Blocks: the filled part of a bar, its last cell, columns by their height, shades.
+        // Blocks: bars, their last cell, columns by height, shades.
         '█' | '▓' | '▇' => '#',
         '▉' | '▊' | '▋' | '▌' | '▐' | '▅' | '▆' => '=',
         '▍' | '▎' | '▏' | '▕' | '▃' | '▄' => '-',
@@ -43,10 +42,10 @@ fn ascii(character: char) -> Option<char> {
         '▒' => ':',
         '░' => '.',
         '\u{2580}'..='\u{259f}' => '*',
-        // Dots, by how high the highest stands.
+        // Braille dots.
         '\u{2800}' => ' ',
         '\u{2801}'..='\u{28ff}' => braille(u32::from(character) - 0x2800),
-        // Quadrants, sextants and octants of curves.
+        // Sextants and octants.
         '\u{1fb00}'..='\u{1fbff}' | '\u{1cd00}'..='\u{1cde5}' => '*',
         '·' | '−' | '‐' | '‑' | '–' | '—' | '⋯' => '-',
         '…' => '~',
@@ -99,7 +98,7 @@ mod tests {
     use unicode_width::UnicodeWidthChar;
 
     #[test]
-    fn frames_and_bars_become_ascii_and_words_stay() {
+    fn borders_and_bars_become_ascii_and_text_is_kept() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 30, 3));
         buffer.set_string(0, 0, "╭ loss ─ 재미있는 영화 ────╮", Style::new());
         buffer.set_string(0, 1, "│ ▶ ██▌··· 42% … é ⠉⣀⣿ ◂ │", Style::new());
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn no_character_changes_its_width() {
+    fn every_equivalent_has_the_same_width() {
         for character in '\u{80}'..='\u{1fbff}' {
             if let Some(ascii) = ascii(character) {
                 assert!(ascii.is_ascii_graphic() || ascii == ' ', "{character}");

@@ -1,12 +1,12 @@
-//! Lines drawn with the dots of characters: eight a cell in Braille, two in blocks, or one.
+//! Lines drawn with dots: eight a cell in Braille, two in blocks, or one.
 
 use crate::cli::flags::Markers;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Dots across and down a cell.
-fn dots_of(marker: Markers) -> (usize, usize) {
+/// Columns and rows of dots in a cell.
+fn dots_per_cell(marker: Markers) -> (usize, usize) {
     match marker {
         Markers::Braille => (2, 4),
         Markers::Block => (1, 2),
@@ -15,53 +15,52 @@ fn dots_of(marker: Markers) -> (usize, usize) {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Cell {
-    /// Which dots are set, a bit each, by rows.
+struct DotCell {
+    /// The dots that are set, a bit each, by rows.
     dots: u8,
-    /// Which curve set them.
-    layer: u16,
-    sign: char,
-    style: Style,
+    /// The curve that set them.
+    curve: u16,
+    style: CurveStyle,
 }
 
-/// A rectangle of dots. Where curves meet in a cell, the last one drawn has it.
+/// A rectangle of dots. Where curves meet in a cell, it shows the one drawn last.
 pub struct Canvas {
     marker: Markers,
     columns: usize,
     rows: usize,
-    cells: Vec<Cell>,
-    layer: u16,
+    cells: Vec<DotCell>,
+    curve: u16,
 }
 
 /// How a curve is drawn.
-#[derive(Clone, Copy, Debug)]
-pub struct Pen {
-    /// Its colour and weight.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CurveStyle {
+    /// Its color and attributes.
     pub style: Style,
-    /// The sign that stands for it in ASCII.
-    pub sign: char,
+    /// The character that draws it in ASCII.
+    pub symbol: char,
 }
 
 impl Canvas {
-    /// Of so many cells.
+    /// An empty canvas of this many cells.
     pub fn new(columns: u16, rows: u16, marker: Markers) -> Self {
         let (columns, rows) = (usize::from(columns), usize::from(rows));
-        Self { marker, columns, rows, cells: vec![Cell::default(); columns * rows], layer: 0 }
+        Self { marker, columns, rows, cells: vec![DotCell::default(); columns * rows], curve: 0 }
     }
 
-    /// Begins another curve.
-    pub fn next_layer(&mut self) {
-        self.layer += 1;
+    /// Begins another curve, over the earlier ones.
+    pub fn begin_curve(&mut self) {
+        self.curve += 1;
     }
 
-    /// Draws a line; places are shares of the width from the left and of the height from below, and
-    /// may lie outside.
-    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), pen: Pen) {
-        let (across, down) = dots_of(self.marker);
+    /// Draws a line between two points, given as fractions of the width from the left and of the height
+    /// from the bottom. They may be outside the canvas.
+    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), style: CurveStyle) {
+        let (across, down) = dots_per_cell(self.marker);
         let (width, height) = ((self.columns * across) as f64, (self.rows * down) as f64);
-        let place = |(x, y): (f64, f64)| (x * (width - 1.0), (1.0 - y) * (height - 1.0));
+        let to_dots = |(x, y): (f64, f64)| (x * (width - 1.0), (1.0 - y) * (height - 1.0));
         let Some((from, to)) =
-            clipped(place(from), place(to), (-0.499, width - 0.501), (-0.499, height - 0.501))
+            clipped(to_dots(from), to_dots(to), (-0.499, width - 0.501), (-0.499, height - 0.501))
         else {
             return;
         };
@@ -70,12 +69,12 @@ impl Canvas {
             let share = i as f64 / steps;
             let x = from.0 + (to.0 - from.0) * share;
             let y = from.1 + (to.1 - from.1) * share;
-            self.dot(x.round(), y.round(), pen);
+            self.dot(x.round(), y.round(), style);
         }
     }
 
-    fn dot(&mut self, x: f64, y: f64, pen: Pen) {
-        let (across, down) = dots_of(self.marker);
+    fn dot(&mut self, x: f64, y: f64, style: CurveStyle) {
+        let (across, down) = dots_per_cell(self.marker);
         if x < 0.0 || y < 0.0 {
             return;
         }
@@ -85,25 +84,25 @@ impl Canvas {
             return;
         }
         let cell = &mut self.cells[row * self.columns + column];
-        if cell.layer != self.layer {
-            *cell = Cell { layer: self.layer, ..Cell::default() };
+        if cell.curve != self.curve {
+            *cell = DotCell { curve: self.curve, ..DotCell::default() };
         }
         cell.dots |= 1 << (y % down * across + x % across);
-        (cell.style, cell.sign) = (pen.style, pen.sign);
+        cell.style = style;
     }
 
-    /// Puts the dots on the screen.
+    /// Writes the dots into the buffer.
     pub fn render(&self, area: Rect, buffer: &mut Buffer) {
         for (at, cell) in self.cells.iter().enumerate().filter(|(_, cell)| cell.dots != 0) {
             let (column, row) = ((at % self.columns) as u16, (at / self.columns) as u16);
             if column < area.width && row < area.height {
                 let target = &mut buffer[(area.x + column, area.y + row)];
-                target.set_char(self.sign(*cell)).set_style(cell.style);
+                target.set_char(self.character(*cell)).set_style(cell.style.style);
             }
         }
     }
 
-    fn sign(&self, cell: Cell) -> char {
+    fn character(&self, cell: DotCell) -> char {
         match self.marker {
             Markers::Braille => braille(cell.dots),
             Markers::Block => match cell.dots {
@@ -112,20 +111,20 @@ impl Canvas {
                 _ => '█',
             },
             Markers::Dot => '•',
-            Markers::Ascii => cell.sign,
+            Markers::Ascii => cell.style.symbol,
         }
     }
 }
 
-/// The Braille character of eight dots, by rows.
+/// The Braille character of eight dots given by rows.
 fn braille(dots: u8) -> char {
-    // Unicode numbers the upper three rows by columns, then the lowest row.
+    // Unicode numbers the dots of the upper three rows by columns, then those of the lowest row.
     const BITS: [u32; 8] = [0x01, 0x08, 0x02, 0x10, 0x04, 0x20, 0x40, 0x80];
     let set = BITS.iter().enumerate().filter(|(at, _)| dots & (1 << at) != 0);
     char::from_u32(0x2800 + set.map(|(_, bit)| bit).sum::<u32>()).unwrap_or(' ')
 }
 
-/// The part of a line within bounds (Liang and Barsky, 1984).
+/// The part of a line within the bounds (Liang and Barsky, 1984).
 fn clipped(
     from: (f64, f64),
     to: (f64, f64),
@@ -153,16 +152,16 @@ fn clipped(
 mod tests {
     use super::*;
 
-    const PEN: Pen = Pen { style: Style::new(), sign: '*' };
+    const STYLE: CurveStyle = CurveStyle { style: Style::new(), symbol: '*' };
 
-    type Place = (f64, f64);
+    type Point = (f64, f64);
 
-    fn drawn(marker: Markers, lines: &[(Place, Place)]) -> Vec<String> {
+    fn drawn(marker: Markers, lines: &[(Point, Point)]) -> Vec<String> {
         let area = Rect::new(0, 0, 4, 2);
         let mut buffer = Buffer::empty(area);
         let mut canvas = Canvas::new(4, 2, marker);
         for (from, to) in lines {
-            canvas.line(*from, *to, PEN);
+            canvas.line(*from, *to, STYLE);
         }
         canvas.render(area, &mut buffer);
         let rows = buffer.content().chunks(4);
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_is_cut_off() {
+    fn lines_are_clipped() {
         let lines = [((-5.0, 0.4), (5.0, 0.4))];
         assert_eq!(drawn(Markers::Dot, &lines)[1], "••••");
         for wild in [f64::NAN, f64::INFINITY, 1e300] {
@@ -189,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn the_last_curve_has_the_cell() {
+    fn the_last_curve_hides_the_earlier_ones() {
         let area = Rect::new(0, 0, 1, 1);
         let mut buffer = Buffer::empty(area);
         let mut canvas = Canvas::new(1, 1, Markers::Braille);
-        canvas.line((0.0, 0.0), (1.0, 0.0), PEN);
-        canvas.next_layer();
-        canvas.line((0.0, 1.0), (1.0, 1.0), PEN);
+        canvas.line((0.0, 0.0), (1.0, 0.0), STYLE);
+        canvas.begin_curve();
+        canvas.line((0.0, 1.0), (1.0, 1.0), STYLE);
         canvas.render(area, &mut buffer);
         assert_eq!(buffer[(0, 0)].symbol(), "⠉");
     }

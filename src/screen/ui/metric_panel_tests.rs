@@ -1,7 +1,8 @@
-//! The panels of an evaluation, each alone.
+//! The panels of the evaluation metrics, each on its own.
 
 use super::theme::Theme;
-use super::{calibration, classes, panel};
+use super::widgets::titled_block;
+use super::{calibration, classes};
 use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{evaluated, started};
 use crate::core::train::metrics::Confusion;
@@ -21,37 +22,37 @@ fn screen(name: &str, state: &State, (columns, rows): (u16, u16)) -> TestBackend
     let Ok(_) = terminal.draw(|frame| {
         let area = frame.area();
         if name.starts_with("classes") {
-            classes::draw(frame, area, panel(theme, "classes"), state, theme);
+            classes::draw(frame, area, titled_block(theme, "classes"), state, theme);
         } else {
-            calibration::draw(frame, area, panel(theme, "calibration"), state, theme);
+            calibration::draw(frame, area, titled_block(theme, "calibration"), state, theme);
         }
     });
     terminal.backend().clone()
 }
 
-fn hold(name: &str, state: &State) {
+fn assert_snapshots(name: &str, state: &State) {
     for size in SIZES {
         let snapshot = format!("{name}_{}x{}", size.0, size.1);
         insta::assert_snapshot!(snapshot, screen(name, state, size));
     }
 }
 
-/// A run that was judged once, with these classes.
-fn judged(labels: &[&str], counts: Option<Vec<Vec<u64>>>) -> State {
+/// A run with these classes after one evaluation.
+fn evaluated_once(labels: &[&str], counts: Option<Vec<Vec<u64>>>) -> State {
     let mut state = State::default();
     let mut started = started();
     started.labels = labels.iter().map(|&label| label.to_owned()).collect();
-    let mut told = evaluated(63, 1.0, 0.75, 9.0);
+    let mut evaluation = evaluated(63, 1.0, 0.75, 9.0);
     if let Some(counts) = counts {
-        told.metrics.eval_confusion = Confusion { counts };
+        evaluation.metrics.eval_confusion = Confusion { counts };
     }
-    for event in [TrainEvent::Started(started), TrainEvent::Evaluated(told)] {
+    for event in [TrainEvent::Started(started), TrainEvent::Evaluated(evaluation)] {
         update(&mut state, Message::Report(Report::Event(event)));
     }
     state
 }
 
-fn five() -> State {
+fn five_classes() -> State {
     let counts = vec![
         vec![30, 4, 3, 2, 1],
         vec![6, 25, 5, 2, 2],
@@ -59,25 +60,25 @@ fn five() -> State {
         vec![1, 2, 3, 151_000, 4],
         vec![0, 0, 0, 0, 0],
     ];
-    judged(&["분노", "슬픔", "아주 아주 긴 이름의 감정", HOSTILE, "joy"], Some(counts))
+    evaluated_once(&["분노", "슬픔", "아주 아주 긴 이름의 감정", HOSTILE, "joy"], Some(counts))
 }
 
 #[test]
-fn the_scores_of_each_class() {
-    hold("classes_none", &State::default());
-    hold("classes_two", &judged(&["negative", "positive"], None));
-    hold("classes_five", &five());
+fn scores_of_each_class() {
+    assert_snapshots("classes_none", &State::default());
+    assert_snapshots("classes_two", &evaluated_once(&["negative", "positive"], None));
+    assert_snapshots("classes_five", &five_classes());
 }
 
 #[test]
 fn confidence_against_accuracy() {
-    hold("calibration_none", &State::default());
-    hold("calibration", &judged(&["negative", "positive"], None));
+    assert_snapshots("calibration_none", &State::default());
+    assert_snapshots("calibration", &evaluated_once(&["negative", "positive"], None));
 }
 
 #[test]
-fn an_evaluation_without_bins_is_none() {
-    let mut state = judged(&["negative", "positive"], None);
+fn an_evaluation_without_bins_shows_the_hint() {
+    let mut state = evaluated_once(&["negative", "positive"], None);
     if let Some(evaluated) = &mut state.evaluated {
         evaluated.metrics.eval_calibration.bins.clear();
     }
@@ -87,8 +88,8 @@ fn an_evaluation_without_bins_is_none() {
 }
 
 #[test]
-fn no_size_panics_and_nothing_hostile_is_shown() {
-    for state in [State::default(), five(), judged(&[], None)] {
+fn no_size_panics_and_control_characters_are_replaced() {
+    for state in [State::default(), five_classes(), evaluated_once(&[], None)] {
         for name in ["classes", "calibration"] {
             for columns in [1, 2, 3, 10, 27, 28, 29, 36, 52, 53, 300] {
                 for rows in [1, 2, 3, 5, 6, 100] {

@@ -1,40 +1,39 @@
-//! The settings.
+//! The settings, as a page and as a panel.
 
 use super::theme::Theme;
+use super::widgets::{border_note, draw_hint};
 use crate::core::text::truncate_width;
 use crate::core::train::event::Started;
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
-/// Every setting with its value and why it holds, from line `scroll` on. Returns the last line that it can start at.
-pub fn draw_settings(
+/// Draws the model and every setting with its value and its origin, from line `scroll` on. Returns the
+/// last line that the view can start at.
+pub fn draw(
     frame: &mut Frame,
     area: Rect,
+    block: Block,
     state: &State,
     theme: Theme,
-    block: Block,
     scroll: usize,
 ) -> usize {
     let inner = block.inner(area);
     let Some(started) = &state.started else {
         frame.render_widget(block, area);
-        frame.render_widget(
-            Paragraph::new(Line::styled(state.lang.tr("not yet known"), theme.dim())),
-            inner,
-        );
+        draw_hint(frame, inner, state.lang.tr("not yet known"), theme);
         return 0;
     };
     let mut lines = model_lines(started, state.lang, theme);
     let name_width = started.settings.iter().map(|s| s.name.len()).max().unwrap_or(0);
-    // What was chosen first, defaults last: a small panel shows what matters.
-    let rank = |why: &str| match why {
+    // Settings that the user chose come first and defaults last: a small panel shows what matters.
+    let rank = |origin: &str| match origin {
         "flag" => 0,
         "random weights" => 1,
-        _ if why.starts_with("recipe") => 2,
+        _ if origin.starts_with("recipe") => 2,
         "Hugging Face default" => 4,
         _ => 3,
     };
@@ -49,17 +48,16 @@ pub fn draw_settings(
             Span::styled(format!("  {}", state.lang.tr(&setting.why)), theme.dim()),
         ]));
     }
-    let room = usize::from(inner.height);
-    let limit = lines.len().saturating_sub(room);
+    let height = usize::from(inner.height);
+    let limit = lines.len().saturating_sub(height);
     let scroll = scroll.min(limit);
-    let block = if lines.len() > room + scroll {
-        let more = state.lang.fill(" {0} more ", &[&(lines.len() - room - scroll)]);
-        let hint = Line::styled(more, theme.dim()).alignment(Alignment::Right);
-        block.title_bottom(hint)
+    let block = if lines.len() > height + scroll {
+        let more = state.lang.fill(" {0} more ", &[&(lines.len() - height - scroll)]);
+        block.title_bottom(border_note(more, theme))
     } else {
         block
     };
-    let shown: Vec<Line> = lines.into_iter().skip(scroll).take(room).collect();
+    let shown: Vec<Line> = lines.into_iter().skip(scroll).take(height).collect();
     frame.render_widget(Paragraph::new(shown).block(block), area);
     limit
 }

@@ -1,6 +1,6 @@
-//! Horizontal bars, an eighth of a cell fine.
+//! Horizontal bars with a resolution of an eighth of a cell.
 
-use super::theme::Theme;
+use crate::screen::ui::theme::Theme;
 use ratatui::text::Span;
 
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_is_always_as_wide_as_asked() {
+    fn a_bar_always_has_the_requested_width() {
         let theme = Theme::new(true);
         for width in 0..20 {
             for share in [-1.0, 0.0, 0.013, 0.5, 0.99, 1.0, 7.0, f64::NAN] {

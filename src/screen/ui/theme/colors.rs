@@ -1,17 +1,18 @@
-//! The colours of each theme, by what they mean.
+//! The colors of each theme, by role.
 //!
-//! The two default themes are made of the palette of Okabe and Ito ("Color Universal Design",
-//! <https://jfly.uni-koeln.de/color/>), which people with any kind of colour vision can tell
-//! apart; on light backgrounds its colours are darkened, on dark ones its blue is lightened. No
-//! theme paints the background: it stays the terminal's.
+//! The two default themes use the palette of Okabe and Ito ("Color Universal Design",
+//! <https://jfly.uni-koeln.de/color/>), which people with any kind of color vision can tell
+//! apart; for light backgrounds its colors are darkened, for dark ones its blue is lightened. No
+//! theme sets the background: it stays the terminal's.
 
-use super::colour::rgb;
+use super::color_depth::rgb;
 use ratatui::style::Color;
 
-/// The colours of a theme; the methods of `Theme` say what each of them means.
+/// The colors of a theme by role. The methods of [`Theme`](super::Theme) with the same names describe
+/// the roles.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Palette {
-    /// Whether it is for light backgrounds.
+pub struct ThemeColors {
+    /// Whether the theme is for light backgrounds.
     pub is_light: bool,
     pub dim: Color,
     pub raw: Color,
@@ -26,15 +27,13 @@ pub struct Palette {
     pub curves: [Color; 8],
     pub cursor: Color,
     pub grid: Color,
-    pub reference: Color,
+    pub baseline: Color,
     pub focus: Color,
-    pub mark: Color,
 }
 
-/// The sixteen colours of the terminal's own palette, which its user made legible: those that
-/// keep their distance from light and from dark backgrounds. Every theme comes down to these
-/// where there are only sixteen.
-pub static TERMINAL: Palette = Palette {
+/// The sixteen colors of the terminal's own palette, without those that are hard to read on light or
+/// on dark backgrounds. Every theme uses these if the terminal has only sixteen.
+pub static TERMINAL: ThemeColors = ThemeColors {
     is_light: false,
     dim: Color::DarkGray,
     raw: Color::DarkGray,
@@ -58,13 +57,12 @@ pub static TERMINAL: Palette = Palette {
     ],
     cursor: Color::Reset,
     grid: Color::DarkGray,
-    reference: Color::DarkGray,
+    baseline: Color::DarkGray,
     focus: Color::Cyan,
-    mark: Color::Yellow,
 };
 
-/// Okabe and Ito's colours on a dark background.
-pub static DEFAULT_DARK: Palette = Palette {
+/// Okabe and Ito's colors for a dark background.
+pub static DEFAULT_DARK: ThemeColors = ThemeColors {
     is_light: false,
     dim: rgb(0x0085_8d98),
     raw: rgb(0x0070_7882),
@@ -88,13 +86,12 @@ pub static DEFAULT_DARK: Palette = Palette {
     ],
     cursor: rgb(0x00ff_ffff),
     grid: rgb(0x004a_4f57),
-    reference: rgb(0x009a_a0a8),
+    baseline: rgb(0x009a_a0a8),
     focus: rgb(0x0056_b4e9),
-    mark: rgb(0x00f0_e442),
 };
 
-/// The same, darkened for a light background.
-pub static DEFAULT_LIGHT: Palette = Palette {
+/// Okabe and Ito's colors, darkened for a light background.
+pub static DEFAULT_LIGHT: ThemeColors = ThemeColors {
     is_light: true,
     dim: rgb(0x006b_7280),
     raw: rgb(0x0085_8b95),
@@ -118,13 +115,12 @@ pub static DEFAULT_LIGHT: Palette = Palette {
     ],
     cursor: rgb(0x0000_0000),
     grid: rgb(0x00c4_c9d0),
-    reference: rgb(0x006b_7280),
+    baseline: rgb(0x006b_7280),
     focus: rgb(0x0000_5aa8),
-    mark: rgb(0x0096_6000),
 };
 
-/// Bright colours for a black background.
-pub static HIGH_CONTRAST_DARK: Palette = Palette {
+/// High contrast on a black background.
+pub static HIGH_CONTRAST_DARK: ThemeColors = ThemeColors {
     is_light: false,
     dim: Color::Reset,
     raw: rgb(0x00c8_c8c8),
@@ -148,13 +144,12 @@ pub static HIGH_CONTRAST_DARK: Palette = Palette {
     ],
     cursor: Color::Reset,
     grid: rgb(0x0090_9090),
-    reference: Color::Reset,
+    baseline: Color::Reset,
     focus: rgb(0x00ff_ff60),
-    mark: rgb(0x00ff_ff60),
 };
 
-/// Deep colours for a white background.
-pub static HIGH_CONTRAST_LIGHT: Palette = Palette {
+/// High contrast on a white background.
+pub static HIGH_CONTRAST_LIGHT: ThemeColors = ThemeColors {
     is_light: true,
     dim: Color::Reset,
     raw: rgb(0x0050_5050),
@@ -178,20 +173,19 @@ pub static HIGH_CONTRAST_LIGHT: Palette = Palette {
     ],
     cursor: Color::Reset,
     grid: rgb(0x0080_8080),
-    reference: Color::Reset,
+    baseline: Color::Reset,
     focus: rgb(0x0000_50a0),
-    mark: rgb(0x009e_2a00),
 };
 
-/// Solarized (<https://ethanschoonover.com/solarized/>); its accents are the same on both
-/// backgrounds, its greys change places.
-pub static SOLARIZED_DARK: Palette = solarized(0x0058_6e75, 0x0093_a1a1, 0x0007_3642);
+/// Solarized (<https://ethanschoonover.com/solarized/>) on its dark background.
+pub static SOLARIZED_DARK: ThemeColors = solarized(0x0058_6e75, 0x0093_a1a1, 0x0007_3642);
 
-/// The same on the light background.
-pub static SOLARIZED_LIGHT: Palette = solarized(0x0093_a1a1, 0x0058_6e75, 0x00ee_e8d5);
+/// Solarized on its light background.
+pub static SOLARIZED_LIGHT: ThemeColors = solarized(0x0093_a1a1, 0x0058_6e75, 0x00ee_e8d5);
 
-/// What is secondary, what stands out, and what is nearly the background.
-const fn solarized(dim: u32, strong: u32, faint: u32) -> Palette {
+/// The accents are the same on both backgrounds; `dim` is secondary text, `strong` emphasized text,
+/// and `faint` nearly the background.
+const fn solarized(dim: u32, strong: u32, faint: u32) -> ThemeColors {
     const YELLOW: Color = rgb(0x00b5_8900);
     const ORANGE: Color = rgb(0x00cb_4b16);
     const RED: Color = rgb(0x00dc_322f);
@@ -200,8 +194,7 @@ const fn solarized(dim: u32, strong: u32, faint: u32) -> Palette {
     const BLUE: Color = rgb(0x0026_8bd2);
     const CYAN: Color = rgb(0x002a_a198);
     const GREEN: Color = rgb(0x0085_9900);
-    Palette {
-        // What is faint is near the background.
+    ThemeColors {
         is_light: faint > dim,
         dim: rgb(dim),
         raw: rgb(dim),
@@ -216,32 +209,30 @@ const fn solarized(dim: u32, strong: u32, faint: u32) -> Palette {
         curves: [BLUE, YELLOW, CYAN, MAGENTA, GREEN, ORANGE, VIOLET, rgb(strong)],
         cursor: rgb(strong),
         grid: rgb(faint),
-        reference: rgb(dim),
+        baseline: rgb(dim),
         focus: CYAN,
-        mark: ORANGE,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::ui::colour::tests::{contrast, linear};
+    use crate::screen::ui::theme::color_depth::tests::{contrast, linear};
 
     const BLACK: Color = rgb(0);
     const WHITE: Color = rgb(0x00ff_ffff);
     /// What many terminals call black.
     const DARK: Color = rgb(0x001e_1e1e);
 
-    /// What is read as text; the terminal's own foreground needs no test.
-    fn read(palette: &Palette) -> Vec<Color> {
-        let Palette { dim, train, eval, f1, bar, good, negative, warning, error, mark, .. } =
-            palette;
-        let read = [dim, train, eval, f1, bar, good, negative, warning, error, mark];
-        read.into_iter().copied().filter(|colour| *colour != Color::Reset).collect()
+    /// The colors of text, without the terminal's own foreground.
+    fn text_colors(palette: &ThemeColors) -> Vec<Color> {
+        let ThemeColors { dim, train, eval, f1, bar, good, negative, warning, error, .. } = palette;
+        let text = [dim, train, eval, f1, bar, good, negative, warning, error];
+        text.into_iter().copied().filter(|color| *color != Color::Reset).collect()
     }
 
     #[test]
-    fn text_can_be_read_and_curves_be_seen() {
+    fn text_and_curves_have_enough_contrast() {
         for (palette, background, least) in [
             (&DEFAULT_DARK, DARK, 4.5),
             (&DEFAULT_DARK, BLACK, 4.5),
@@ -249,20 +240,19 @@ mod tests {
             (&HIGH_CONTRAST_DARK, BLACK, 7.0),
             (&HIGH_CONTRAST_LIGHT, WHITE, 7.0),
         ] {
-            for colour in read(palette) {
-                let found = contrast(colour, background);
-                assert!(found >= least, "{colour:?} on {background:?} has {found}");
+            for color in text_colors(palette) {
+                let found = contrast(color, background);
+                assert!(found >= least, "{color:?} on {background:?} has {found}");
             }
-            // WCAG asks for 3 where something is drawn.
-            for colour in palette.curves.into_iter().chain([palette.raw]) {
-                let found = contrast(colour, background);
-                assert!(found >= 3.0, "{colour:?} on {background:?} has {found}");
+            // WCAG 2.2, 1.4.11: graphics need a contrast of 3.
+            for color in palette.curves.into_iter().chain([palette.raw]) {
+                let found = contrast(color, background);
+                assert!(found >= 3.0, "{color:?} on {background:?} has {found}");
             }
         }
     }
 
-    /// How people with normal vision and the three kinds of dichromacy see red, green and blue
-    /// (Machado, Oliveira and Fernandes 2009, severity 1).
+    /// How red, green and blue appear with normal vision and the three kinds of dichromacy (Machado, Oliveira and Fernandes 2009, severity 1).
     const VISION: [[[f64; 3]; 3]; 4] = [
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
         [
@@ -282,10 +272,10 @@ mod tests {
         ],
     ];
 
-    /// The colour in CIE L*a*b* (D65), as somebody with this vision sees it.
-    fn seen(colour: Color, vision: &[[f64; 3]; 3]) -> [f64; 3] {
+    /// The color in CIE L*a*b* (D65) as it appears with this vision.
+    fn appearance(color: Color, vision: &[[f64; 3]; 3]) -> [f64; 3] {
         let dot = |row: &[f64; 3], v: [f64; 3]| row[0] * v[0] + row[1] * v[1] + row[2] * v[2];
-        let linear = linear(colour);
+        let linear = linear(color);
         let [r, g, b] = [0, 1, 2].map(|i| dot(&vision[i], linear).clamp(0.0, 1.0));
         let f = |t: f64| if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 };
         let x = f((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.950_47);
@@ -295,24 +285,24 @@ mod tests {
     }
 
     #[test]
-    fn the_default_themes_can_be_told_apart_with_any_kind_of_sight() {
+    fn the_default_themes_suit_every_kind_of_color_vision() {
         for palette in [&DEFAULT_DARK, &DEFAULT_LIGHT] {
             for vision in &VISION {
-                let apart = |a: Color, b: Color| {
-                    let (a, b) = (seen(a, vision), seen(b, vision));
-                    // Below 10, colours that do not lie side by side begin to be taken for one.
-                    let far: f64 = (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>().sqrt();
-                    assert!(far > 10.0, "{a:?} and {b:?} are {far} apart");
+                let assert_distinct = |a: Color, b: Color| {
+                    let (a, b) = (appearance(a, vision), appearance(b, vision));
+                    // Below a distance of 10, colors that are not side by side look the same.
+                    let distance: f64 = (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>().sqrt();
+                    assert!(distance > 10.0, "{a:?} and {b:?}: {distance}");
                 };
                 for (i, a) in palette.curves.iter().enumerate() {
-                    palette.curves[..i].iter().for_each(|b| apart(*a, *b));
+                    palette.curves[..i].iter().for_each(|b| assert_distinct(*a, *b));
                 }
-                apart(palette.train, palette.eval);
-                apart(palette.f1, palette.eval);
-                apart(palette.train, palette.f1);
-                apart(palette.good, palette.negative);
-                apart(palette.good, palette.error);
-                apart(palette.train, palette.raw);
+                assert_distinct(palette.train, palette.eval);
+                assert_distinct(palette.f1, palette.eval);
+                assert_distinct(palette.train, palette.f1);
+                assert_distinct(palette.good, palette.negative);
+                assert_distinct(palette.good, palette.error);
+                assert_distinct(palette.train, palette.raw);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The line above and the line below every page.
+//! The header and the footer of every page.
 
 use super::theme::Theme;
 use crate::core::text::truncate_width;
@@ -9,26 +9,27 @@ use crate::screen::app::log::Level;
 use crate::screen::keymap::{BINDINGS, places};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
-/// What the run is doing, in a few words.
+/// What the run is doing, in one line.
 pub fn status(state: &State) -> String {
     if let Some(runs) = &state.runs {
         return match runs.count() {
-            _ if !runs.is_complete => state.lang.tr("looking for runs …").to_owned(),
+            _ if !runs.is_complete => state.lang.tr("searching for runs …").to_owned(),
             1 => state.lang.tr("1 run").to_owned(),
             count => state.lang.fill("{0} runs", &[&count]),
         };
     }
     match &state.replay {
-        Some(replay) => format!("{} · {}", replay.label(state.lang), what_it_does(state)),
-        None => what_it_does(state),
+        Some(replay) => format!("{} · {}", replay.label(state.lang), activity(state)),
+        None => activity(state),
     }
 }
 
-fn what_it_does(state: &State) -> String {
+fn activity(state: &State) -> String {
     let lang = state.lang;
     let steps = || {
         let of = state.started.as_ref().map_or(0, |started| started.max_steps);
@@ -60,55 +61,62 @@ fn what_it_does(state: &State) -> String {
     }
 }
 
-/// The program, the pages, and what the run is doing.
+/// Draws the header: the program's name, the pages, and what the run is doing.
 pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    // Where there is little room, what the run is doing matters more than the program's name.
-    let name = if area.width >= 72 { " nsmc-tui " } else { "" };
-    let mut spans = vec![Span::styled(name, theme.strong())];
-    for (number, &page) in state.pages().iter().enumerate() {
-        let style = if page == state.page { theme.selected() } else { theme.dim() };
-        spans.push(Span::raw(" "));
-        let title = state.lang.tr(page.title());
-        let alone = state.pages().len() == 1;
-        spans.push(Span::styled(
-            if alone { format!(" {title} ") } else { format!(" {} {title} ", number + 1) },
-            style,
-        ));
+    let tabs = tabs(area.width, state, theme);
+    let available = area.width.saturating_sub(tabs.width() as u16 + 2);
+    frame.render_widget(Paragraph::new(tabs), area);
+    if let Some(status) = fitting_status(usize::from(available), state) {
+        let width = (available + 1).min(area.width);
+        let right = Rect { x: area.right() - width, width, ..area };
+        let line = Line::styled(format!("{status} "), status_style(state, theme));
+        frame.render_widget(Paragraph::new(line).alignment(Alignment::Right), right);
     }
-    let tabs = Line::from(spans);
-    let style = match &state.activity {
+}
+
+/// The program's name and the pages.
+fn tabs(width: u16, state: &State, theme: Theme) -> Line<'static> {
+    // On a narrow screen, what the run is doing is more important than the program's name.
+    let name = if width >= 72 { " nsmc-tui " } else { "" };
+    let mut spans = vec![Span::styled(name, theme.strong())];
+    let pages = state.pages();
+    for (index, &page) in pages.iter().enumerate() {
+        let title = state.lang.tr(page.title());
+        let title = if pages.len() == 1 {
+            format!(" {title} ")
+        } else {
+            format!(" {} {title} ", index + 1)
+        };
+        let style = if page == state.page { theme.selected() } else { theme.dim() };
+        spans.extend([Span::raw(" "), Span::styled(title, style)]);
+    }
+    Line::from(spans)
+}
+
+/// As much of the status and the elapsed time as fits into this many columns.
+fn fitting_status(columns: usize, state: &State) -> Option<String> {
+    let mut text = status(state);
+    if text.width() > columns {
+        text.truncate(text.find(" · ").unwrap_or(text.len()));
+    }
+    let elapsed = clock(state.elapsed());
+    if state.began.is_some() && text.width() + elapsed.len() + 3 <= columns {
+        text = format!("{text} · {elapsed}");
+    }
+    (text.width() <= columns).then_some(text)
+}
+
+fn status_style(state: &State, theme: Theme) -> Style {
+    match &state.activity {
         Activity::Idle if state.failed.is_some() => theme.error(),
         Activity::Idle => theme.good(),
         Activity::Paused => theme.warning(),
         _ if state.stopping => theme.warning(),
         _ => theme.strong(),
-    };
-    let mut right = status(state);
-    let room = usize::from(area.width).saturating_sub(tabs.width() + 2);
-    if right.width() > room {
-        right = right.split(" · ").next().unwrap_or_default().to_owned();
-    }
-    let elapsed = clock(state.elapsed());
-    if state.began.is_some() && right.width() + elapsed.len() + 3 <= room {
-        right = format!("{right} · {elapsed}");
-    }
-    frame.render_widget(Paragraph::new(tabs), area);
-    if right.width() <= room {
-        let status = Line::styled(format!("{right} "), style);
-        frame.render_widget(
-            Paragraph::new(status).alignment(Alignment::Right),
-            right_of(area, room),
-        );
     }
 }
 
-/// The last `width + 1` columns of a line.
-fn right_of(area: Rect, width: usize) -> Rect {
-    let width = (width as u16 + 1).min(area.width);
-    Rect { x: area.right() - width, width, ..area }
-}
-
-/// The keys that hold here, as many as there is room for.
+/// Draws the footer: the most important keys of the page, as many as fit, or a notice.
 pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     if let Some(notice) = &state.notice {
         let style = if notice.level >= Level::Warning { theme.warning() } else { theme.good() };
@@ -117,24 +125,24 @@ pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         return frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
     }
     let mut spans = Vec::new();
-    let mut room = usize::from(area.width);
-    let mut said = Vec::new();
+    let mut available = usize::from(area.width);
+    let mut shown = Vec::new();
     for place in places(state) {
         for binding in BINDINGS.iter().filter(|binding| binding.place == *place) {
             let (Some(label), Some(key)) = (binding.footer, binding.keys.first()) else {
                 continue;
             };
-            if said.contains(&label) {
+            if shown.contains(&label) {
                 continue;
             }
             let name = format!(" {} ", theme.keys(&key.name()));
             let label_cells = format!(" {}  ", state.lang.tr(label));
             let width = Span::raw(name.as_str()).width() + Span::raw(label_cells.as_str()).width();
-            if width > room {
+            if width > available {
                 continue;
             }
-            room -= width;
-            said.push(label);
+            available -= width;
+            shown.push(label);
             spans.push(Span::styled(name, theme.selected()));
             spans.push(Span::raw(label_cells));
         }

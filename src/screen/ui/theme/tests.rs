@@ -1,4 +1,4 @@
-//! What is found out about a terminal, and what comes of it.
+//! Themes by flags and environment.
 
 use super::*;
 
@@ -15,44 +15,54 @@ fn found(environment: &[(&str, &str)]) -> Theme {
 }
 
 #[test]
-fn the_environment_says_how_many_colours() {
+fn the_environment_decides_the_color_depth() {
     for (environment, depth) in [
-        (&[("TERM", "xterm-256color")][..], Depth::Indexed),
-        (&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")], Depth::Truecolor),
-        (&[("TERM", "xterm"), ("COLORTERM", "24bit")], Depth::Truecolor),
-        (&[("TERM", "xterm"), ("COLORTERM", "yes")], Depth::Sixteen),
-        (&[("TERM", "xterm-direct")], Depth::Truecolor),
-        (&[("TERM", "linux")], Depth::Sixteen),
-        (&[("TERM", "vt100")], Depth::None),
-        (&[], Depth::Sixteen),
-        (&[("TERM", "xterm-256color"), ("NO_COLOR", "1")], Depth::None),
-        (&[("TERM", "xterm-256color"), ("NO_COLOR", "")], Depth::Indexed),
+        (&[("TERM", "xterm-256color")][..], ColorDepth::Indexed),
+        (&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")], ColorDepth::Truecolor),
+        (&[("TERM", "xterm"), ("COLORTERM", "24bit")], ColorDepth::Truecolor),
+        (&[("TERM", "xterm"), ("COLORTERM", "yes")], ColorDepth::Sixteen),
+        (&[("TERM", "xterm-direct")], ColorDepth::Truecolor),
+        (&[("TERM", "xterm-kitty")], ColorDepth::Truecolor),
+        (&[("TERM", "alacritty")], ColorDepth::Truecolor),
+        (&[("TERM", "tmux-256color")], ColorDepth::Indexed),
+        (&[("TERM", "tmux-256color"), ("COLORTERM", "truecolor")], ColorDepth::Truecolor),
+        (&[("TERM", "screen.xterm-256color")], ColorDepth::Indexed),
+        (&[("TERM", "xterm-256color-italic")], ColorDepth::Indexed),
+        (&[("TERM", "linux")], ColorDepth::Sixteen),
+        (&[("TERM", "vt100")], ColorDepth::None),
+        (&[], ColorDepth::Sixteen),
+        (&[("TERM", "xterm-256color"), ("NO_COLOR", "1")], ColorDepth::None),
+        (&[("TERM", "xterm-256color"), ("NO_COLOR", "")], ColorDepth::Indexed),
+        (&[("TERM", "xterm-256color"), ("NO_COLOR", "0")], ColorDepth::None),
+        (&[("TERM", "xterm"), ("CI", "true"), ("GITHUB_ACTIONS", "true")], ColorDepth::Sixteen),
+        (&[("TERM", "xterm"), ("FORCE_COLOR", "truecolor")], ColorDepth::Sixteen),
+        (&[("TERM", "vt100"), ("CLICOLOR_FORCE", "1")], ColorDepth::None),
     ] {
         assert_eq!(found(environment).depth, depth, "{environment:?}");
     }
 }
 
 #[test]
-fn a_flag_wins_over_the_environment() {
-    let refused = [("TERM", "xterm-256color"), ("NO_COLOR", "1")];
+fn a_flag_overrides_the_environment() {
+    let no_color = [("TERM", "xterm-256color"), ("NO_COLOR", "1")];
     for (color, depth) in [
-        (ColourChoice::Auto, Depth::None),
-        (ColourChoice::Always, Depth::Indexed),
-        (ColourChoice::Never, Depth::None),
-        (ColourChoice::Sixteen, Depth::Sixteen),
-        (ColourChoice::Indexed, Depth::Indexed),
-        (ColourChoice::Truecolor, Depth::Truecolor),
+        (ColourChoice::Auto, ColorDepth::None),
+        (ColourChoice::Always, ColorDepth::Indexed),
+        (ColourChoice::Never, ColorDepth::None),
+        (ColourChoice::Sixteen, ColorDepth::Sixteen),
+        (ColourChoice::Indexed, ColorDepth::Indexed),
+        (ColourChoice::Truecolor, ColorDepth::Truecolor),
     ] {
         let flags = DisplayFlags { color, ..DisplayFlags::default() };
-        assert_eq!(detected(flags, &refused).depth, depth, "{color:?}");
+        assert_eq!(detected(flags, &no_color).depth, depth, "{color:?}");
     }
 }
 
 #[test]
 fn the_background_chooses_between_dark_and_light() {
-    let of = |theme, said: &str| {
+    let of = |theme, value: &str| {
         let flags = DisplayFlags { theme, ..DisplayFlags::default() };
-        detected(flags, &[("COLORFGBG", said)]).palette
+        detected(flags, &[("COLORFGBG", value)]).colors
     };
     assert_eq!(of(ThemeChoice::Auto, "15;0"), &DEFAULT_DARK);
     assert_eq!(of(ThemeChoice::Auto, "0;default;15"), &DEFAULT_LIGHT);
@@ -66,7 +76,7 @@ fn the_background_chooses_between_dark_and_light() {
 }
 
 #[test]
-fn the_locale_says_whether_there_is_utf8() {
+fn the_locale_decides_between_utf8_and_ascii() {
     for (environment, ascii) in [
         (&[][..], false),
         (&[("LANG", "C")], false),
@@ -84,7 +94,7 @@ fn the_locale_says_whether_there_is_utf8() {
 }
 
 #[test]
-fn curves_are_made_of_what_the_terminal_has() {
+fn curve_markers_depend_on_the_terminal() {
     let of = |markers, glyphs, term: &str| {
         let flags = DisplayFlags { glyphs, markers, ..DisplayFlags::default() };
         detected(flags, &[("TERM", term)]).marker()
@@ -98,7 +108,7 @@ fn curves_are_made_of_what_the_terminal_has() {
 }
 
 #[test]
-fn sixteen_colours_are_the_terminals_whatever_the_theme() {
+fn sixteen_colors_are_the_terminals_in_every_theme() {
     for theme in [ThemeChoice::DefaultDark, ThemeChoice::SolarizedLight, ThemeChoice::HighContrast]
     {
         let flags = DisplayFlags { theme, color: ColourChoice::Sixteen, ..DisplayFlags::default() };
@@ -109,7 +119,7 @@ fn sixteen_colours_are_the_terminals_whatever_the_theme() {
 }
 
 #[test]
-fn each_depth_names_colours_its_own_way() {
+fn colors_are_encoded_by_depth() {
     let of = |color| detected(DisplayFlags { color, ..DisplayFlags::default() }, &[]).eval().fg;
     assert_eq!(of(ColourChoice::Truecolor), Some(Color::Rgb(0xe6, 0x9f, 0)));
     assert_eq!(of(ColourChoice::Indexed), Some(Color::Indexed(178)));
@@ -118,17 +128,17 @@ fn each_depth_names_colours_its_own_way() {
 }
 
 #[test]
-fn a_slow_link_carries_colours_of_fewer_bytes_unless_they_are_asked_for() {
+fn low_bandwidth_uses_indexed_colors_unless_a_flag_requests_truecolor() {
     let of = |color| {
         let flags = DisplayFlags { low_bandwidth: true, color, ..DisplayFlags::default() };
         detected(flags, &[("COLORTERM", "truecolor")]).depth
     };
-    assert_eq!(of(ColourChoice::Auto), Depth::Indexed);
-    assert_eq!(of(ColourChoice::Truecolor), Depth::Truecolor);
+    assert_eq!(of(ColourChoice::Auto), ColorDepth::Indexed);
+    assert_eq!(of(ColourChoice::Truecolor), ColorDepth::Truecolor);
 }
 
 #[test]
-fn eight_curves_differ_with_and_without_colour() {
+fn eight_curves_differ_with_and_without_color() {
     for color in
         [ColourChoice::Truecolor, ColourChoice::Indexed, ColourChoice::Sixteen, ColourChoice::Never]
     {
@@ -147,9 +157,9 @@ fn eight_curves_differ_with_and_without_colour() {
 }
 
 #[test]
-fn without_colour_what_matters_has_weight() {
+fn without_colors_roles_have_attributes() {
     let theme = Theme::new(false);
-    for style in [theme.cursor(), theme.grid(), theme.reference(), theme.focus(), theme.mark()] {
+    for style in [theme.cursor(), theme.grid(), theme.baseline(), theme.focus()] {
         assert_eq!(style.fg, None);
         assert_ne!(style.add_modifier, Modifier::empty());
     }
