@@ -110,6 +110,11 @@ pub fn fill(template: &str, values: &[&dyn Display]) -> String {
     filled + rest
 }
 
+/// A number as one would type it: `5e-5`, `0.01`, `10`.
+pub fn show_number(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-3 { format!("{value:e}") } else { format!("{value}") }
+}
+
 /// JSON on one line that is safe to print: what `serde_json` leaves bare (DEL, the C1 controls,
 /// bidirectional overrides) is written as `\uXXXX`.
 ///

@@ -8,10 +8,10 @@ mod job;
 mod pictures;
 mod writer;
 
-use crate::cli::flags::DisplayFlags;
 use crate::run::system_metrics::{Sampler, SystemSample};
 use crate::run::worker::{Activity, Answer, Command, Report, Source, injected_panic};
 use crate::screen::app::{Effect, Message, Picture, State, update};
+use crate::screen::display::DisplayOptions;
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme, svg};
 use ansi_backend::AnsiBackend;
@@ -79,7 +79,7 @@ enum Place {
 /// If the terminal cannot be taken over.
 pub fn run(
     source: &Source,
-    display: DisplayFlags,
+    display: DisplayOptions,
     state: State,
 ) -> anyhow::Result<(Leaving, State)> {
     guard_against_panics();

@@ -1,7 +1,7 @@
 //! From tokenized reviews to padded batches.
 
 use super::sampling::Generator;
-use clap::ValueEnum;
+use crate::core::named::named_enum;
 use serde::{Deserialize, Serialize};
 
 /// One review as the model reads it.
@@ -13,17 +13,18 @@ pub struct Example {
     pub label: u32,
 }
 
-/// In which order, and in which company, reviews are trained on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum SamplingStrategy {
-    /// Shuffled, then grouped so that a batch holds reviews of like length (least padding)
-    GroupByLength,
-    /// Shuffled
-    Random,
-    /// In the order of the data
-    Sequential,
+named_enum! {
+    /// The order of training examples, and which of them share a batch.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum SamplingStrategy {
+        /// Shuffled, then grouped so that a batch holds reviews of like length (least padding)
+        GroupByLength = "group_by_length",
+        /// Shuffled
+        Random = "random",
+        /// In the order of the data
+        Sequential = "sequential",
+    }
 }
 
 /// Groups of this many batches are sorted by length among themselves, as in transformers'

@@ -1,8 +1,8 @@
 //! What each step works on, prepared ahead on a thread of its own.
 
-use crate::core::config::TrainingArguments;
 use crate::core::data::batching::{Batch, Example, epoch_batches, within_budget};
 use crate::core::engine::StepInput;
+use crate::core::train::arguments::TrainingArguments;
 use crossbeam_channel::{Receiver, bounded};
 
 /// Steps that are kept ready.

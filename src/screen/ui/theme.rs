@@ -10,7 +10,7 @@ use super::palettes::{
     DEFAULT_DARK, DEFAULT_LIGHT, HIGH_CONTRAST_DARK, HIGH_CONTRAST_LIGHT, Palette, SOLARIZED_DARK,
     SOLARIZED_LIGHT, TERMINAL,
 };
-use crate::cli::flags::{ColourChoice, DisplayFlags, GlyphChoice, Markers, ThemeChoice};
+use crate::screen::display::{ColorChoice, DisplayOptions, GlyphChoice, Markers, ThemeChoice};
 use crate::screen::lang;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
@@ -47,7 +47,7 @@ impl Theme {
 
     /// What the flags ask for, and else what the environment says of the terminal; `variable` looks
     /// one of its variables up.
-    pub fn detect(flags: &DisplayFlags, variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn detect(flags: &DisplayOptions, variable: impl Fn(&str) -> Option<String>) -> Self {
         // An empty variable counts as none.
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let light = is_light(variable("COLORFGBG").as_deref());
@@ -75,7 +75,7 @@ impl Theme {
         };
         let depth = match depth(flags.color, &variable) {
             // Each change of a colour in 24 bits takes twenty bytes, of the 256 it takes eleven.
-            Depth::Truecolor if flags.low_bandwidth && flags.color != ColourChoice::Truecolor => {
+            Depth::Truecolor if flags.low_bandwidth && flags.color != ColorChoice::Truecolor => {
                 Depth::Indexed
             }
             depth => depth,
@@ -238,7 +238,7 @@ impl Theme {
 }
 
 /// How many colours, as a flag or else the environment says (no-color.org).
-fn depth(asked: ColourChoice, variable: &impl Fn(&str) -> Option<String>) -> Depth {
+fn depth(asked: ColorChoice, variable: &impl Fn(&str) -> Option<String>) -> Depth {
     let term = variable("TERM").unwrap_or_default();
     let found = || {
         let truecolor = |said: String| matches!(said.as_str(), "truecolor" | "24bit");
@@ -251,12 +251,12 @@ fn depth(asked: ColourChoice, variable: &impl Fn(&str) -> Option<String>) -> Dep
         }
     };
     match asked {
-        ColourChoice::Auto if variable("NO_COLOR").is_some() || is_colourless(&term) => Depth::None,
-        ColourChoice::Auto | ColourChoice::Always => found(),
-        ColourChoice::Never => Depth::None,
-        ColourChoice::Sixteen => Depth::Sixteen,
-        ColourChoice::Indexed => Depth::Indexed,
-        ColourChoice::Truecolor => Depth::Truecolor,
+        ColorChoice::Auto if variable("NO_COLOR").is_some() || is_colourless(&term) => Depth::None,
+        ColorChoice::Auto | ColorChoice::Always => found(),
+        ColorChoice::Never => Depth::None,
+        ColorChoice::Sixteen => Depth::Sixteen,
+        ColorChoice::Indexed => Depth::Indexed,
+        ColorChoice::Truecolor => Depth::Truecolor,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The theme of flags in an environment.
-fn detected(flags: DisplayFlags, environment: &[(&str, &str)]) -> Theme {
+fn detected(flags: DisplayOptions, environment: &[(&str, &str)]) -> Theme {
     Theme::detect(&flags, |name| {
         let found = environment.iter().find(|(variable, _)| *variable == name);
         found.map(|(_, value)| (*value).to_owned())
@@ -11,7 +11,7 @@ fn detected(flags: DisplayFlags, environment: &[(&str, &str)]) -> Theme {
 }
 
 fn found(environment: &[(&str, &str)]) -> Theme {
-    detected(DisplayFlags::default(), environment)
+    detected(DisplayOptions::default(), environment)
 }
 
 #[test]
@@ -36,14 +36,14 @@ fn the_environment_says_how_many_colours() {
 fn a_flag_wins_over_the_environment() {
     let refused = [("TERM", "xterm-256color"), ("NO_COLOR", "1")];
     for (color, depth) in [
-        (ColourChoice::Auto, Depth::None),
-        (ColourChoice::Always, Depth::Indexed),
-        (ColourChoice::Never, Depth::None),
-        (ColourChoice::Sixteen, Depth::Sixteen),
-        (ColourChoice::Indexed, Depth::Indexed),
-        (ColourChoice::Truecolor, Depth::Truecolor),
+        (ColorChoice::Auto, Depth::None),
+        (ColorChoice::Always, Depth::Indexed),
+        (ColorChoice::Never, Depth::None),
+        (ColorChoice::Sixteen, Depth::Sixteen),
+        (ColorChoice::Indexed, Depth::Indexed),
+        (ColorChoice::Truecolor, Depth::Truecolor),
     ] {
-        let flags = DisplayFlags { color, ..DisplayFlags::default() };
+        let flags = DisplayOptions { color, ..DisplayOptions::default() };
         assert_eq!(detected(flags, &refused).depth, depth, "{color:?}");
     }
 }
@@ -51,7 +51,7 @@ fn a_flag_wins_over_the_environment() {
 #[test]
 fn the_background_chooses_between_dark_and_light() {
     let of = |theme, said: &str| {
-        let flags = DisplayFlags { theme, ..DisplayFlags::default() };
+        let flags = DisplayOptions { theme, ..DisplayOptions::default() };
         detected(flags, &[("COLORFGBG", said)]).palette
     };
     assert_eq!(of(ThemeChoice::Auto, "15;0"), &DEFAULT_DARK);
@@ -86,7 +86,7 @@ fn the_locale_says_whether_there_is_utf8() {
 #[test]
 fn curves_are_made_of_what_the_terminal_has() {
     let of = |markers, glyphs, term: &str| {
-        let flags = DisplayFlags { glyphs, markers, ..DisplayFlags::default() };
+        let flags = DisplayOptions { glyphs, markers, ..DisplayOptions::default() };
         detected(flags, &[("TERM", term)]).marker()
     };
     let auto = GlyphChoice::Auto;
@@ -101,7 +101,8 @@ fn curves_are_made_of_what_the_terminal_has() {
 fn sixteen_colours_are_the_terminals_whatever_the_theme() {
     for theme in [ThemeChoice::DefaultDark, ThemeChoice::SolarizedLight, ThemeChoice::HighContrast]
     {
-        let flags = DisplayFlags { theme, color: ColourChoice::Sixteen, ..DisplayFlags::default() };
+        let flags =
+            DisplayOptions { theme, color: ColorChoice::Sixteen, ..DisplayOptions::default() };
         let theme = detected(flags, &[]);
         assert_eq!(theme.train().fg, Some(Color::Cyan));
         assert_eq!(theme.error().fg, Some(Color::Red));
@@ -110,32 +111,32 @@ fn sixteen_colours_are_the_terminals_whatever_the_theme() {
 
 #[test]
 fn each_depth_names_colours_its_own_way() {
-    let of = |color| detected(DisplayFlags { color, ..DisplayFlags::default() }, &[]).eval().fg;
-    assert_eq!(of(ColourChoice::Truecolor), Some(Color::Rgb(0xe6, 0x9f, 0)));
-    assert_eq!(of(ColourChoice::Indexed), Some(Color::Indexed(178)));
-    assert_eq!(of(ColourChoice::Sixteen), Some(Color::Yellow));
-    assert_eq!(of(ColourChoice::Never), None);
+    let of = |color| detected(DisplayOptions { color, ..DisplayOptions::default() }, &[]).eval().fg;
+    assert_eq!(of(ColorChoice::Truecolor), Some(Color::Rgb(0xe6, 0x9f, 0)));
+    assert_eq!(of(ColorChoice::Indexed), Some(Color::Indexed(178)));
+    assert_eq!(of(ColorChoice::Sixteen), Some(Color::Yellow));
+    assert_eq!(of(ColorChoice::Never), None);
 }
 
 #[test]
 fn a_slow_link_carries_colours_of_fewer_bytes_unless_they_are_asked_for() {
     let of = |color| {
-        let flags = DisplayFlags { low_bandwidth: true, color, ..DisplayFlags::default() };
+        let flags = DisplayOptions { low_bandwidth: true, color, ..DisplayOptions::default() };
         detected(flags, &[("COLORTERM", "truecolor")]).depth
     };
-    assert_eq!(of(ColourChoice::Auto), Depth::Indexed);
-    assert_eq!(of(ColourChoice::Truecolor), Depth::Truecolor);
+    assert_eq!(of(ColorChoice::Auto), Depth::Indexed);
+    assert_eq!(of(ColorChoice::Truecolor), Depth::Truecolor);
 }
 
 #[test]
 fn eight_curves_differ_with_and_without_colour() {
     for color in
-        [ColourChoice::Truecolor, ColourChoice::Indexed, ColourChoice::Sixteen, ColourChoice::Never]
+        [ColorChoice::Truecolor, ColorChoice::Indexed, ColorChoice::Sixteen, ColorChoice::Never]
     {
         for theme in
             [ThemeChoice::DefaultDark, ThemeChoice::DefaultLight, ThemeChoice::SolarizedDark]
         {
-            let flags = DisplayFlags { theme, color, ..DisplayFlags::default() };
+            let flags = DisplayOptions { theme, color, ..DisplayOptions::default() };
             let theme = detected(flags, &[]);
             let styles: Vec<Style> = (0..8).map(|index| theme.curve(index)).collect();
             for (index, style) in styles.iter().enumerate() {

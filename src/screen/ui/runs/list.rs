@@ -19,7 +19,7 @@ use ratatui::widgets::Paragraph;
 /// Draws it, with what is typed to filter it.
 pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, theme: Theme) {
     let lang = state.lang;
-    let order = lang.tr(runs.order.name());
+    let order = lang.tr(runs.order.title());
     let by =
         lang.fill("by {0}", &[&order]) + if runs.is_reversed { lang.tr(", reversed") } else { "" };
     let mut block = panel(theme, format!("{} · {by}", truncate_width(&runs.folder, 40)))
