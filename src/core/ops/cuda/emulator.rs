@@ -87,7 +87,7 @@ fn prototypes(header: &'static str) -> HashMap<&'static str, Vec<Kind>> {
 fn compile(half: bool, backwards: bool) -> Library {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let library = folder.path().join("libemulated.so");
-    let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops/cuda/kernels");
+    let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core/ops/cuda/kernels");
     let mut command = Command::new("cc");
     command.args(["-O1", "-ffp-contract=off", "-shared", "-fPIC", "-o"]).arg(&library);
     command.args(half.then_some("-DACTIVATION_BF16"));
