@@ -108,6 +108,11 @@ pub fn interpolate(template: &str, values: &[&dyn Display]) -> String {
     filled + rest
 }
 
+/// A number as one would type it: `5e-5`, `0.01`, `10`.
+pub fn show_number(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-3 { format!("{value:e}") } else { format!("{value}") }
+}
+
 /// JSON on one line that is safe to print: the unprintable characters that `serde_json` does not
 /// escape (DEL, C1 controls, bidirectional overrides) are written as `\uXXXX`.
 ///

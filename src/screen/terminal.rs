@@ -10,10 +10,10 @@ mod job_control;
 mod pictures;
 mod writer;
 
-use crate::cli::flags::DisplayFlags;
 use crate::run::system_metrics::Sampler;
 use crate::run::worker::{Activity, Answer, Command, Report, Source, injected_panic};
 use crate::screen::app::{Effect, FrameLayout, Message, Picture, State, update};
+use crate::screen::display::DisplayOptions;
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme, svg};
 use ansi_backend::AnsiBackend;
@@ -67,7 +67,7 @@ enum TerminalOwner {
 /// If the terminal cannot be acquired, or a thread cannot be started.
 pub fn run(
     source: &Source,
-    display: DisplayFlags,
+    display: DisplayOptions,
     state: State,
 ) -> anyhow::Result<(ExitReason, State)> {
     install_panic_hook();

@@ -3,6 +3,7 @@
 use super::dashboard;
 use crate::cli::flags::TrainFlags;
 use crate::cli::text_output::{self, Ending, Known};
+use crate::cli::train_request::TrainRequest;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::steering::Request;
 use crate::run::summary::{evaluation, how_to_go_on, quoted, train_output};
@@ -13,14 +14,16 @@ use std::io::Write;
 use std::process::ExitCode;
 
 pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
-    let (json, plain) = (flags.json, flags.plain || !dashboard::has_room());
-    if flags.print_config {
-        let text = print_config(&flags, &mut super::saved::progress())?;
+    let request = TrainRequest::new(flags, std::env::vars_os())?;
+    let json = request.prints_json();
+    let plain = request.prints_lines() || !dashboard::is_possible();
+    if request.prints_config() {
+        let text = print_config(&request.run, &mut super::saved::download_progress())?;
         out.write_all(text.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let display = flags.display;
-    let worker = Worker::spawn(flags)?;
+    let display = request.display.into();
+    let worker = Worker::spawn(request.run)?;
     if json || plain {
         return Ok(exit_code(text_output::follow(worker, json, Known::default(), &mut out)?));
     }

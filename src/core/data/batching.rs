@@ -1,7 +1,7 @@
 //! Tokenized examples, the order in which they are trained on, and packed batches of them.
 
 use super::sampling::Generator;
-use clap::ValueEnum;
+use crate::core::named::named_enum;
 use serde::{Deserialize, Serialize};
 
 /// One tokenized, labelled text.
@@ -13,17 +13,18 @@ pub struct Example {
     pub label: u32,
 }
 
-/// How the examples of an epoch are ordered and grouped into batches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum SamplingStrategy {
-    /// Shuffled, then grouped so that a batch holds texts of similar length (least padding)
-    GroupByLength,
-    /// Shuffled
-    Random,
-    /// In the order of the data
-    Sequential,
+named_enum! {
+    /// The order of training examples, and which of them share a batch.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum SamplingStrategy {
+        /// Shuffled, then grouped so that a batch holds texts of similar length (least padding)
+        GroupByLength = "group_by_length",
+        /// Shuffled
+        Random = "random",
+        /// In the order of the data
+        Sequential = "sequential",
+    }
 }
 
 /// Examples are sorted by length within groups of this many batches, as in transformers'

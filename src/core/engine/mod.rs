@@ -13,20 +13,20 @@ pub use input::StepInput;
 
 use crate::core::data::batching::PackedBatch;
 use crate::core::model::without_backtrace;
+use crate::core::named::named_enum;
 use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{Moments, StepMetrics, Update};
-use clap::ValueEnum;
 use device::DeviceChoice;
 
-/// The operations that an engine computes with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Ops {
-    /// Fused blocks with forward and backward passes written by hand
-    #[default]
-    Fused,
-    /// candle's own operations and automatic differentiation: slow, to check the fused operations
-    #[value(name = "reference", alias = "plain")]
-    Reference,
+named_enum! {
+    /// Which operations compute.
+    #[derive(Default)]
+    pub enum Ops {
+        /// Whole blocks at once, forward and backward written by hand
+        @default Fused = "fused",
+        /// candle's own operations and automatic differentiation: slow, to check the fused ones
+        Reference = "reference" | "plain",
+    }
 }
 
 /// Which engine to build, and how it computes.

@@ -8,9 +8,9 @@ use super::progress::{Progress, RunState, VERSION, fingerprint};
 use super::schedule::Schedule;
 use super::trainer::Trainer;
 use super::trainer_state::TrainerState;
-use crate::core::config::{EvalStrategy, SaveStrategy};
 use crate::core::engine::Engine;
 use crate::core::text::sanitize_for_terminal;
+use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 

@@ -1,8 +1,8 @@
 //! Prepares the inputs of optimizer steps ahead of them, on another thread.
 
-use crate::core::config::TrainingArguments;
 use crate::core::data::batching::{Example, PackedBatch, epoch_batches, within_budget};
 use crate::core::engine::StepInput;
+use crate::core::train::arguments::TrainingArguments;
 use crossbeam_channel::{Receiver, bounded};
 
 /// How many inputs are prepared ahead.

@@ -8,13 +8,13 @@ use super::progress::{Progress, Sums};
 use super::schedule::Schedule;
 use super::steps::{StepPlan, prefetch};
 use super::trainer_state::TrainerState;
-use crate::core::config::TrainingArguments;
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, StepInput, StepOptions};
 use crate::core::model::SequenceClassifier;
 use crate::core::model::folder::holds_a_model;
 use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{StepMetrics, Update};
+use crate::core::train::arguments::TrainingArguments;
 use std::path::PathBuf;
 use std::time::Instant;
 

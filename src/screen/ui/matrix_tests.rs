@@ -4,18 +4,19 @@
 
 use super::tests::SIZES;
 use super::*;
-use crate::cli::flags::{ColourChoice, DisplayFlags, GlyphChoice, RunOrder};
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Step;
 use crate::core::train::fixtures::{evaluated, failure, run, started, step};
 use crate::run::metric_series::History;
 use crate::run::run_index::{Status, Unreadable, tests::found};
+use crate::run::selection::RunOrder;
 use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::run::worker::run_index::RunIndexReport;
 use crate::run::worker::{Activity, Report};
 use crate::screen::app::panels::Panel;
 use crate::screen::app::runs::{Runs, RunsAction};
 use crate::screen::app::{Action, Message, Overlay, update};
+use crate::screen::display::{ColorChoice, DisplayOptions, GlyphChoice};
 use crate::screen::lang::Lang;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -28,13 +29,13 @@ use unicode_width::UnicodeWidthStr;
 const LANGUAGES: [(Lang, &str); 2] = [(Lang::English, "en"), (Lang::Korean, "ko")];
 
 fn all_colors() -> Theme {
-    let flags = DisplayFlags { color: ColourChoice::Truecolor, ..DisplayFlags::default() };
+    let flags = DisplayOptions { color: ColorChoice::Truecolor, ..DisplayOptions::default() };
     Theme::detect(&flags, |_| None)
 }
 
 fn mono_ascii() -> Theme {
-    let (color, glyphs) = (ColourChoice::Never, GlyphChoice::Ascii);
-    let flags = DisplayFlags { color, glyphs, ..DisplayFlags::default() };
+    let (color, glyphs) = (ColorChoice::Never, GlyphChoice::Ascii);
+    let flags = DisplayOptions { color, glyphs, ..DisplayOptions::default() };
     Theme::detect(&flags, |_| None)
 }
 

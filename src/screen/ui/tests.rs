@@ -4,7 +4,7 @@ use super::*;
 use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{ending, run, step};
-use crate::run::worker::locate::Download;
+use crate::run::locate::Download;
 use crate::run::worker::{Activity, Answer, Report};
 use crate::screen::app::replay::Replay;
 use crate::screen::app::{Action, Message, Overlay, update};
@@ -288,8 +288,8 @@ fn is_user_text(symbol: &str) -> bool {
 
 #[test]
 fn in_ascii_mode_only_user_text_is_not_ascii() {
-    use crate::cli::flags::{DisplayFlags, GlyphChoice};
-    let flags = DisplayFlags { glyphs: GlyphChoice::Ascii, ..DisplayFlags::default() };
+    use crate::screen::display::{DisplayOptions, GlyphChoice};
+    let flags = DisplayOptions { glyphs: GlyphChoice::Ascii, ..DisplayOptions::default() };
     let theme = Theme::detect(&flags, |_| None);
     let mut states =
         vec![State::default(), with_predictions(), state_after(run(300), Activity::Training)];

@@ -20,7 +20,7 @@ use ratatui::widgets::Paragraph;
 /// Draws the list, with the field for its filter while that is edited.
 pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, theme: Theme) {
     let lang = state.lang;
-    let order = lang.tr(runs.order.name());
+    let order = lang.tr(runs.order.title());
     let by =
         lang.fill("by {0}", &[&order]) + if runs.is_reversed { lang.tr(", reversed") } else { "" };
     let mut block = titled_block(theme, format!("{} · {by}", truncate_width(&runs.folder, 40)))

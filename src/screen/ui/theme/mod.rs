@@ -7,7 +7,7 @@ mod ascii;
 mod color_depth;
 mod colors;
 
-use crate::cli::flags::{ColourChoice, DisplayFlags, GlyphChoice, Markers, ThemeChoice};
+use crate::screen::display::{ColorChoice, DisplayOptions, GlyphChoice, Markers, ThemeChoice};
 use crate::screen::lang;
 use color_depth::{ColorDepth, quantize};
 use colors::{
@@ -50,7 +50,7 @@ impl Theme {
 
     /// The theme that the flags request, or else one that suits the terminal as the environment
     /// describes it. `variable` looks up an environment variable.
-    pub fn detect(flags: &DisplayFlags, variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn detect(flags: &DisplayOptions, variable: impl Fn(&str) -> Option<String>) -> Self {
         // An empty variable counts as unset.
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let light = is_light(variable("COLORFGBG").as_deref());
@@ -79,7 +79,7 @@ impl Theme {
         let depth = match color_depth(flags.color, &variable) {
             // A change to an RGB color takes about twenty bytes, to an indexed one eleven.
             ColorDepth::Truecolor
-                if flags.low_bandwidth && flags.color != ColourChoice::Truecolor =>
+                if flags.low_bandwidth && flags.color != ColorChoice::Truecolor =>
             {
                 ColorDepth::Indexed
             }
@@ -254,21 +254,21 @@ impl IsTerminal for TermName {
 }
 
 /// The number of colors, from the flag or else the environment (<https://no-color.org>).
-fn color_depth(choice: ColourChoice, variable: &impl Fn(&str) -> Option<String>) -> ColorDepth {
+fn color_depth(choice: ColorChoice, variable: &impl Fn(&str) -> Option<String>) -> ColorDepth {
     let term = variable("TERM").unwrap_or_default();
     let detected = || match variable("COLORTERM").as_deref() {
         Some("truecolor" | "24bit") => ColorDepth::Truecolor,
         _ => depth_of_term(&term),
     };
     match choice {
-        ColourChoice::Auto if variable("NO_COLOR").is_some() || is_monochrome(&term) => {
+        ColorChoice::Auto if variable("NO_COLOR").is_some() || is_monochrome(&term) => {
             ColorDepth::None
         }
-        ColourChoice::Auto | ColourChoice::Always => detected(),
-        ColourChoice::Never => ColorDepth::None,
-        ColourChoice::Sixteen => ColorDepth::Sixteen,
-        ColourChoice::Indexed => ColorDepth::Indexed,
-        ColourChoice::Truecolor => ColorDepth::Truecolor,
+        ColorChoice::Auto | ColorChoice::Always => detected(),
+        ColorChoice::Never => ColorDepth::None,
+        ColorChoice::Sixteen => ColorDepth::Sixteen,
+        ColorChoice::Indexed => ColorDepth::Indexed,
+        ColorChoice::Truecolor => ColorDepth::Truecolor,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The theme of flags in an environment.
-fn detected(flags: DisplayFlags, environment: &[(&str, &str)]) -> Theme {
+fn detected(flags: DisplayOptions, environment: &[(&str, &str)]) -> Theme {
     Theme::detect(&flags, |name| {
         let found = environment.iter().find(|(variable, _)| *variable == name);
         found.map(|(_, value)| (*value).to_owned())
@@ -11,7 +11,7 @@ fn detected(flags: DisplayFlags, environment: &[(&str, &str)]) -> Theme {
 }
 
 fn found(environment: &[(&str, &str)]) -> Theme {
-    detected(DisplayFlags::default(), environment)
+    detected(DisplayOptions::default(), environment)
 }
 
 #[test]
@@ -46,14 +46,14 @@ fn the_environment_decides_the_color_depth() {
 fn a_flag_overrides_the_environment() {
     let no_color = [("TERM", "xterm-256color"), ("NO_COLOR", "1")];
     for (color, depth) in [
-        (ColourChoice::Auto, ColorDepth::None),
-        (ColourChoice::Always, ColorDepth::Indexed),
-        (ColourChoice::Never, ColorDepth::None),
-        (ColourChoice::Sixteen, ColorDepth::Sixteen),
-        (ColourChoice::Indexed, ColorDepth::Indexed),
-        (ColourChoice::Truecolor, ColorDepth::Truecolor),
+        (ColorChoice::Auto, ColorDepth::None),
+        (ColorChoice::Always, ColorDepth::Indexed),
+        (ColorChoice::Never, ColorDepth::None),
+        (ColorChoice::Sixteen, ColorDepth::Sixteen),
+        (ColorChoice::Indexed, ColorDepth::Indexed),
+        (ColorChoice::Truecolor, ColorDepth::Truecolor),
     ] {
-        let flags = DisplayFlags { color, ..DisplayFlags::default() };
+        let flags = DisplayOptions { color, ..DisplayOptions::default() };
         assert_eq!(detected(flags, &no_color).depth, depth, "{color:?}");
     }
 }
@@ -61,7 +61,7 @@ fn a_flag_overrides_the_environment() {
 #[test]
 fn the_background_chooses_between_dark_and_light() {
     let of = |theme, value: &str| {
-        let flags = DisplayFlags { theme, ..DisplayFlags::default() };
+        let flags = DisplayOptions { theme, ..DisplayOptions::default() };
         detected(flags, &[("COLORFGBG", value)]).colors
     };
     assert_eq!(of(ThemeChoice::Auto, "15;0"), &DEFAULT_DARK);
@@ -96,7 +96,7 @@ fn the_locale_decides_between_utf8_and_ascii() {
 #[test]
 fn curve_markers_depend_on_the_terminal() {
     let of = |markers, glyphs, term: &str| {
-        let flags = DisplayFlags { glyphs, markers, ..DisplayFlags::default() };
+        let flags = DisplayOptions { glyphs, markers, ..DisplayOptions::default() };
         detected(flags, &[("TERM", term)]).marker()
     };
     let auto = GlyphChoice::Auto;
@@ -111,7 +111,8 @@ fn curve_markers_depend_on_the_terminal() {
 fn sixteen_colors_are_the_terminals_in_every_theme() {
     for theme in [ThemeChoice::DefaultDark, ThemeChoice::SolarizedLight, ThemeChoice::HighContrast]
     {
-        let flags = DisplayFlags { theme, color: ColourChoice::Sixteen, ..DisplayFlags::default() };
+        let flags =
+            DisplayOptions { theme, color: ColorChoice::Sixteen, ..DisplayOptions::default() };
         let theme = detected(flags, &[]);
         assert_eq!(theme.train().fg, Some(Color::Cyan));
         assert_eq!(theme.error().fg, Some(Color::Red));
@@ -120,32 +121,32 @@ fn sixteen_colors_are_the_terminals_in_every_theme() {
 
 #[test]
 fn colors_are_encoded_by_depth() {
-    let of = |color| detected(DisplayFlags { color, ..DisplayFlags::default() }, &[]).eval().fg;
-    assert_eq!(of(ColourChoice::Truecolor), Some(Color::Rgb(0xe6, 0x9f, 0)));
-    assert_eq!(of(ColourChoice::Indexed), Some(Color::Indexed(178)));
-    assert_eq!(of(ColourChoice::Sixteen), Some(Color::Yellow));
-    assert_eq!(of(ColourChoice::Never), None);
+    let of = |color| detected(DisplayOptions { color, ..DisplayOptions::default() }, &[]).eval().fg;
+    assert_eq!(of(ColorChoice::Truecolor), Some(Color::Rgb(0xe6, 0x9f, 0)));
+    assert_eq!(of(ColorChoice::Indexed), Some(Color::Indexed(178)));
+    assert_eq!(of(ColorChoice::Sixteen), Some(Color::Yellow));
+    assert_eq!(of(ColorChoice::Never), None);
 }
 
 #[test]
 fn low_bandwidth_uses_indexed_colors_unless_a_flag_requests_truecolor() {
     let of = |color| {
-        let flags = DisplayFlags { low_bandwidth: true, color, ..DisplayFlags::default() };
+        let flags = DisplayOptions { low_bandwidth: true, color, ..DisplayOptions::default() };
         detected(flags, &[("COLORTERM", "truecolor")]).depth
     };
-    assert_eq!(of(ColourChoice::Auto), ColorDepth::Indexed);
-    assert_eq!(of(ColourChoice::Truecolor), ColorDepth::Truecolor);
+    assert_eq!(of(ColorChoice::Auto), ColorDepth::Indexed);
+    assert_eq!(of(ColorChoice::Truecolor), ColorDepth::Truecolor);
 }
 
 #[test]
 fn eight_curves_differ_with_and_without_color() {
     for color in
-        [ColourChoice::Truecolor, ColourChoice::Indexed, ColourChoice::Sixteen, ColourChoice::Never]
+        [ColorChoice::Truecolor, ColorChoice::Indexed, ColorChoice::Sixteen, ColorChoice::Never]
     {
         for theme in
             [ThemeChoice::DefaultDark, ThemeChoice::DefaultLight, ThemeChoice::SolarizedDark]
         {
-            let flags = DisplayFlags { theme, color, ..DisplayFlags::default() };
+            let flags = DisplayOptions { theme, color, ..DisplayOptions::default() };
             let theme = detected(flags, &[]);
             let styles: Vec<Style> = (0..8).map(|index| theme.curve(index)).collect();
             for (index, style) in styles.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Lines drawn with dots: eight a cell in Braille, two in blocks, or one.
 
-use crate::cli::flags::Markers;
+use crate::screen::display::Markers;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
