@@ -189,7 +189,7 @@ impl Screen {
             let wait = if free && dirty { left } else { TICK };
             // Reports gather until they can be drawn: a thousand steps a second are no reason to wake
             // up a thousand times, which would cost training. Who waits for an answer is told at once.
-            let gather = if self.state.prompt.waiting > 0 { Duration::ZERO } else { self.pause };
+            let gather = if self.state.prompt.pending > 0 { Duration::ZERO } else { self.pause };
             let rest = gather.saturating_sub(taken_in.map_or(gather, |taken| taken.elapsed()));
             let (wait, listened) = if rest.is_zero() {
                 (wait, reports.clone())
@@ -209,7 +209,7 @@ impl Screen {
                         (dirty, urgent) = (true, true);
                     }
                     Ok(Outside::Pictured(outcome)) => {
-                        messages.push(Message::Pictured(outcome));
+                        messages.push(Message::PictureSaved(outcome));
                         (dirty, urgent) = (true, true);
                     }
                     Ok(Outside::Stop) => self.stop(),

@@ -1,6 +1,6 @@
 //! What comes from the keyboard, the mouse and the system, each read on a thread of its own.
 
-use crate::screen::app::{Mouse, MouseKind};
+use crate::screen::app::{MouseInput, MouseKind};
 use crossbeam_channel::Sender;
 use crossterm::event::{self, Event, MouseButton, MouseEvent, MouseEventKind};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
@@ -140,7 +140,7 @@ impl Drop for SignalWatch {
 }
 
 /// What the mouse did, in plain types; moves without a button and other buttons are passed over.
-pub(super) fn mouse(event: MouseEvent) -> Option<Mouse> {
+pub(super) fn mouse(event: MouseEvent) -> Option<MouseInput> {
     let kind = match event.kind {
         MouseEventKind::Down(MouseButton::Left) => MouseKind::Down,
         MouseEventKind::Drag(MouseButton::Left) => MouseKind::Drag,
@@ -151,7 +151,7 @@ pub(super) fn mouse(event: MouseEvent) -> Option<Mouse> {
         MouseEventKind::ScrollRight => MouseKind::ScrollRight,
         _ => return None,
     };
-    Some(Mouse { kind, column: event.column, row: event.row })
+    Some(MouseInput { kind, column: event.column, row: event.row })
 }
 
 #[cfg(test)]
@@ -163,7 +163,7 @@ mod tests {
     fn the_mouse_is_told_of_in_plain_types() {
         let told =
             |kind| mouse(MouseEvent { kind, column: 7, row: 3, modifiers: KeyModifiers::NONE });
-        let at = |kind| Some(Mouse { kind, column: 7, row: 3 });
+        let at = |kind| Some(MouseInput { kind, column: 7, row: 3 });
         assert_eq!(told(MouseEventKind::Down(MouseButton::Left)), at(MouseKind::Down));
         assert_eq!(told(MouseEventKind::Drag(MouseButton::Left)), at(MouseKind::Drag));
         assert_eq!(told(MouseEventKind::Up(MouseButton::Left)), at(MouseKind::Up));

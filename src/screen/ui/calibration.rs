@@ -39,9 +39,9 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
     let counted = calibration.bins.iter().filter(|bin| bin.count > 0).count();
     let told = shown.iter().filter(|&&bin| calibration.bins[bin].count > 0).count();
     let hint = if told < counted {
-        state.lang.fill(" {0} more ", &[&(counted - told)])
+        state.lang.tr_with(" {0} more ", &[&(counted - told)])
     } else if width >= 30 {
-        state.lang.fill(" █ accuracy {0} confidence ", &[&MARK])
+        state.lang.tr_with(" █ accuracy {0} confidence ", &[&MARK])
     } else {
         String::new()
     };

@@ -112,7 +112,7 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
         lines.push(columns.line(name, matrix.macro_average(), theme.dim(), theme));
     }
     if classes.len() > room {
-        let more = state.lang.fill(" {0} more ", &[&(classes.len() - room)]);
+        let more = state.lang.tr_with(" {0} more ", &[&(classes.len() - room)]);
         block = block.title_bottom(Line::styled(more, theme.dim()).alignment(Alignment::Right));
     }
     frame.render_widget(Paragraph::new(lines).block(block), area);

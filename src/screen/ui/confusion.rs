@@ -34,7 +34,7 @@ fn draw(
     let fits = usize::from(area.width.saturating_sub(9)) / cell;
     let rows = usize::from(area.height.saturating_sub(1));
     if matrix.counts.len() > fits || matrix.counts.len() > rows {
-        let text = lang.fill("no room for {0} × {0} classes", &[&matrix.counts.len()]);
+        let text = lang.tr_with("no room for {0} × {0} classes", &[&matrix.counts.len()]);
         let lines = vec![Line::styled(text, theme.dim())];
         return frame.render_widget(Paragraph::new(lines), area);
     }

@@ -116,7 +116,7 @@ pub(super) fn draw_chart(
     layout: &mut FrameLayout,
 ) {
     let Some(first) = figures.first() else { return };
-    let window = state.charts.view(state.end());
+    let window = state.charts.visible_steps(state.last_step());
     let bins = 2 * usize::from(area.width);
     let mut traces = Vec::new();
     for figure in figures {
@@ -138,7 +138,7 @@ pub(super) fn draw_chart(
     let edge = |step, pick: fn(f64, f64) -> f64| {
         figures.iter().map(|figure| figure.scale.at(step)).reduce(pick).unwrap_or(step)
     };
-    let references = if panel == Panel::Accuracy { baselines::of(state) } else { Vec::new() };
+    let references = if panel == Panel::Accuracy { baselines::for_run(state) } else { Vec::new() };
     let log_y = state.charts.log_y.contains(&panel);
     let named: Vec<f64> = references.iter().map(|reference| reference.value).collect();
     let y = y_range(panel, figures, &named, window, area.height, state);
@@ -192,7 +192,7 @@ pub(super) struct Scale<'a> {
 
 impl<'a> Scale<'a> {
     pub fn of(history: &'a History, state: &State) -> Self {
-        let began = state.clock_when_training_began();
+        let began = state.training_start_time();
         let axis = match state.charts.axis {
             XAxis::Wall if began.is_none() => XAxis::Relative,
             axis => axis,
@@ -246,7 +246,7 @@ fn y_range(
     };
     for figure in figures {
         let curve = figure.curve;
-        let usual = figure.smooth && wanted == YRange::Usual;
+        let usual = figure.smooth && wanted == YRange::Typical;
         if figure.smooth && figure.raw.is_none() {
             // What is not drawn needs no room.
             curve.smoothed_range(window).into_iter().for_each(&mut hold);
@@ -292,12 +292,12 @@ fn legend(
     let broken = figures.iter().find_map(|figure| figure.curve.not_finite().last());
     if let Some((step, value)) = broken.filter(|_| state.charts.cursor.is_none()) {
         spans.push(Span::styled(
-            state.lang.fill(" {0} at step {1} ", &[&value, &step]),
+            state.lang.tr_with(" {0} at step {1} ", &[&value, &step]),
             theme.error(),
         ));
     }
     if let Some(cursor) = state.charts.cursor {
-        spans.push(Span::styled(state.lang.fill(" step {0} ", &[&cursor]), theme.cursor()));
+        spans.push(Span::styled(state.lang.tr_with(" step {0} ", &[&cursor]), theme.cursor()));
     }
     // Of curves on one axis the last one matters most, of several axes the first.
     let mut by_weight: Vec<&Figure> = figures.iter().collect();

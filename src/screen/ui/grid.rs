@@ -16,9 +16,9 @@ use ratatui::text::Line;
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let [panels, below] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(5)]).areas(area);
-    let arrangement = &state.arrangement;
-    let (rows, page, pages) = arrangement.page(panels.width, panels.height);
-    let (columns, lines) = arrangement.grid(panels.width, panels.height);
+    let grid = &state.panels;
+    let (rows, page, pages) = grid.page(panels.width, panels.height);
+    let (columns, lines) = grid.dimensions(panels.width, panels.height);
     layout.panels_per_page = columns * lines;
     let heights = Layout::vertical(vec![Constraint::Fill(1); rows.len()]).split(panels);
     for (row, room) in rows.iter().zip(heights.iter()) {
@@ -32,19 +32,19 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
 
 /// Where on the pages the panels in view are, if they are not all there are.
 fn place(state: &State, page: usize, pages: usize) -> String {
-    let arrangement = &state.arrangement;
-    let hidden = match arrangement.hidden.len() {
+    let grid = &state.panels;
+    let hidden = match grid.hidden.len() {
         0 => String::new(),
-        hidden => format!(" · {}", state.lang.fill("{0} hidden", &[&hidden])),
+        hidden => format!(" · {}", state.lang.tr_with("{0} hidden", &[&hidden])),
     };
     match () {
-        () if arrangement.maximised => {
-            let shown = arrangement.shown();
-            let at = shown.iter().position(|panel| *panel == arrangement.focus).unwrap_or(0);
-            let place = state.lang.fill("panel {0}/{1}", &[&(at + 1), &shown.len()]);
+        () if grid.maximized => {
+            let shown = grid.shown();
+            let at = shown.iter().position(|panel| *panel == grid.focus).unwrap_or(0);
+            let place = state.lang.tr_with("panel {0}/{1}", &[&(at + 1), &shown.len()]);
             place + &hidden
         }
-        () if pages > 1 => state.lang.fill("panels {0}/{1}", &[&(page + 1), &pages]) + &hidden,
+        () if pages > 1 => state.lang.tr_with("panels {0}/{1}", &[&(page + 1), &pages]) + &hidden,
         () => hidden.trim_start_matches(" · ").to_owned(),
     }
 }
@@ -70,7 +70,7 @@ pub fn title(panel: Panel, state: &State) -> String {
         words.push("log y");
     }
     match state.charts.ranges.get(&panel) {
-        Some(YRange::Whole) => words.push("whole"),
+        Some(YRange::Full) => words.push("whole"),
         Some(YRange::Fixed(_)) => words.push("fixed"),
         _ => {}
     }
@@ -89,7 +89,7 @@ fn draw_panel(
     let Rect { x, y, width, height } = area;
     layout.panels.push((panel, Area { x, y, width, height }));
     let mut block = framed(theme, title(panel, state));
-    if panel == state.arrangement.focus {
+    if panel == state.panels.focus {
         block = block.border_style(theme.focus());
         if panel.is_chart() {
             block = block.title_bottom(how_it_is_seen(state, theme));
@@ -123,9 +123,9 @@ fn draw_panel(
 fn how_it_is_seen(state: &State, theme: Theme) -> Line<'static> {
     let lang = state.lang;
     let axis = lang.tr(state.charts.axis.name());
-    let mut text = format!("{axis} · {}", lang.fill("smooth {0}", &[&state.smoothing]));
+    let mut text = format!("{axis} · {}", lang.tr_with("smooth {0}", &[&state.smoothing]));
     if state.charts.window.is_some() {
-        let [from, to] = state.charts.view(state.steps_done() as f64);
+        let [from, to] = state.charts.visible_steps(state.steps_done() as f64);
         let how = lang.tr(if state.charts.follow { "following" } else { "zoomed" });
         text = format!("{text} · {how} {from:.0}-{to:.0}");
     }

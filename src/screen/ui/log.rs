@@ -6,7 +6,7 @@ use super::theme::Theme;
 use crate::core::text::{truncate_width, wrapped};
 use crate::screen::app::editor;
 use crate::screen::app::log::{Level, Log};
-use crate::screen::app::log_view::{Purpose, Typing};
+use crate::screen::app::log::{LogInput, Purpose};
 use crate::screen::app::{FrameLayout, State};
 use crate::screen::lang::Lang;
 use ratatui::Frame;
@@ -41,12 +41,12 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     let log = &state.log;
     let mut block = panel(theme, title(log, state.lang));
     let mut inner = block.inner(area);
-    if let Some(typing) = log.view.typing.as_ref().filter(|_| inner.height > 0) {
+    if let Some(input) = log.view.input.as_ref().filter(|_| inner.height > 0) {
         inner.height -= 1;
         let below = Rect { y: inner.bottom(), height: 1, ..inner };
-        draw_typing(frame, below, state, typing, theme);
+        draw_typing(frame, below, state, input, theme);
     } else if !log.view.search.is_empty() {
-        let (at, of) = log.view.position();
+        let (at, of) = log.view.match_position();
         let found = format!(" /{}  {at}/{of} ", truncate_width(log.view.search.text(), TITLE));
         let style = if of > 0 { theme.train() } else { theme.warning() };
         block = block.title_bottom(Line::styled(found, style));
@@ -58,10 +58,11 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     let LogWindow { rows, below, visible } = window(log, log.scroll.min(limit), room, width, theme);
     layout.log_lines = visible;
     if below > 0 {
-        let hint = Line::styled(state.lang.fill(" {0} newer below ", &[&below]), theme.warning());
+        let hint =
+            Line::styled(state.lang.tr_with(" {0} newer below ", &[&below]), theme.warning());
         block = block.title_bottom(hint.alignment(Alignment::Right));
     }
-    let rows = if log.view.count() == 0 && !log.lines.is_empty() {
+    let rows = if log.view.shown_count() == 0 && !log.lines.is_empty() {
         vec![Line::styled(state.lang.tr("no such lines"), theme.dim())]
     } else {
         rows
@@ -81,25 +82,25 @@ fn title(log: &Log, lang: Lang) -> String {
     if !log.view.filter.is_empty() {
         parts.push(format!("& {}", truncate_width(log.view.filter.text(), TITLE)));
     }
-    if log.view.count() < log.lines.len() {
-        parts.push(lang.fill("{0} of {1} lines", &[&log.view.count(), &log.lines.len()]));
+    if log.view.shown_count() < log.lines.len() {
+        parts.push(lang.tr_with("{0} of {1} lines", &[&log.view.shown_count(), &log.lines.len()]));
     }
     parts.join(" · ")
 }
 
-fn draw_typing(frame: &mut Frame, area: Rect, state: &State, typing: &Typing, theme: Theme) {
-    let (sign, found) = match typing.purpose {
+fn draw_typing(frame: &mut Frame, area: Rect, state: &State, input: &LogInput, theme: Theme) {
+    let (sign, found) = match input.purpose {
         Purpose::Search if state.log.view.search.is_empty() => ("/", String::new()),
         Purpose::Search => {
-            let (at, of) = state.log.view.position();
+            let (at, of) = state.log.view.match_position();
             ("/", format!(" {at}/{of}"))
         }
         Purpose::Filter => {
-            ("&", format!(" {}", state.lang.fill("{0} lines", &[&state.log.view.count()])))
+            ("&", format!(" {}", state.lang.tr_with("{0} lines", &[&state.log.view.shown_count()])))
         }
     };
     let room = usize::from(area.width).saturating_sub(2 + found.width());
-    let (text, caret) = editor::view(&typing.line, room);
+    let (text, caret) = editor::visible_part(&input.line, room);
     let line = Line::from(vec![Span::styled(format!("{sign} "), theme.train()), Span::raw(text)]);
     frame.render_widget(Paragraph::new(line), area);
     let found = Line::styled(found, theme.strong()).alignment(Alignment::Right);
@@ -127,7 +128,7 @@ fn limit(log: &Log, room: usize, width: usize) -> usize {
         }
         lines += 1;
     }
-    log.view.count().saturating_sub(lines.max(1))
+    log.view.shown_count().saturating_sub(lines.max(1))
 }
 
 /// The part of the log that is in view.
@@ -141,7 +142,7 @@ struct LogWindow<'a> {
 
 /// The part of the log that is in view. Only the lines that are seen are visited.
 fn window(log: &Log, scroll: usize, room: usize, width: usize, theme: Theme) -> LogWindow<'_> {
-    let end = log.view.count() - scroll.min(log.view.count());
+    let end = log.view.shown_count() - scroll.min(log.view.shown_count());
     let (mut start, mut above) = (end, 0);
     while let Some((_, line)) = start.checked_sub(1).and_then(|index| log.shown(index)) {
         if above >= room {
@@ -161,7 +162,7 @@ fn window(log: &Log, scroll: usize, room: usize, width: usize, theme: Theme) -> 
     }
     // At the very top there may be room for what comes after, and a line that is too high alone
     // is shown from its beginning.
-    while rows.len() < room && last < log.view.count() {
+    while rows.len() < room && last < log.view.shown_count() {
         rows.extend(rows_of(log, last, width, theme));
         last += 1;
     }
@@ -169,7 +170,7 @@ fn window(log: &Log, scroll: usize, room: usize, width: usize, theme: Theme) -> 
     let serial = |index: usize| log.shown(index).map(|(serial, _)| serial);
     // The last one may have been cut by what follows the end.
     let visible = serial(first).zip(serial(end.max(first + 1) - 1));
-    LogWindow { rows, below: log.view.count() - last, visible }
+    LogWindow { rows, below: log.view.shown_count() - last, visible }
 }
 
 /// A line in rows, with what is searched for marked in it.
@@ -183,7 +184,7 @@ fn rows_of(log: &Log, index: usize, width: usize, theme: Theme) -> Vec<Line<'_>>
         let text = Span::styled(line.text.as_str(), style);
         return vec![Line::from(vec![time(&line.time, theme), text])];
     }
-    let mark = if log.is_current(serial) {
+    let mark = if log.is_current_match(serial) {
         style.patch(theme.selected())
     } else {
         style.patch(theme.warning()).add_modifier(Modifier::UNDERLINED)

@@ -27,7 +27,7 @@ pub mod theme;
 pub use theme::Theme;
 
 use crate::screen::app::{FrameLayout, Page, State};
-use crate::screen::keymap::{BINDINGS, places};
+use crate::screen::keymap::{BINDINGS, active_contexts};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
@@ -76,16 +76,16 @@ fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         "Enlarge the window."
     };
     let mut lines = vec![
-        Line::from(state.lang.fill(
+        Line::from(state.lang.tr_with(
             "The dashboard needs {0} x {1}; this is {2} x {3}.",
             &[&SMALLEST.0, &SMALLEST.1, &area.width, &area.height],
         )),
         Line::styled(chrome::status(state), theme.strong()),
         Line::styled(state.lang.tr(hint), theme.dim()),
     ];
-    if let Some(place) = places(state).first().filter(|_| state.overlay.is_some()) {
+    if let Some(context) = active_contexts(state).first().filter(|_| state.overlay.is_some()) {
         // Keys hold although what they are about cannot be seen.
-        let here = BINDINGS.iter().filter(|binding| binding.place == *place);
+        let here = BINDINGS.iter().filter(|binding| binding.context == *context);
         lines.extend(here.filter_map(|binding| {
             let key = theme.keys(&binding.keys.first()?.name());
             Some(Line::from(format!("{key}  {}", state.lang.tr(binding.footer?))))

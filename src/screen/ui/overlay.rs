@@ -4,7 +4,7 @@ use super::theme::Theme;
 use super::{palette, panel};
 use crate::core::text::truncate_width;
 use crate::screen::app::{FrameLayout, Overlay, State};
-use crate::screen::keymap::{BINDINGS, Place, places_of_help};
+use crate::screen::keymap::{BINDINGS, KeyContext, help_contexts};
 use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Position, Rect};
@@ -23,18 +23,18 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
         Some(Overlay::ConfirmQuit) => {
             let of = state.started.as_ref().map_or(0, |started| started.max_steps);
             let mut text =
-                vec![lang.fill("The run is at step {0} of {1}.", &[&state.steps_done(), &of])];
+                vec![lang.tr_with("The run is at step {0} of {1}.", &[&state.steps_done(), &of])];
             if let Some(started) = state.started.as_ref().filter(|s| s.replaces_model) {
                 let folder = truncate_width(&started.output_dir, 30);
                 let note = "Saving it replaces the model that is in {0}.";
-                text.push(lang.fill(note, &[&folder]));
+                text.push(lang.tr_with(note, &[&folder]));
             }
-            draw_question(frame, area, &text, Place::ConfirmQuit, lang, theme);
+            draw_question(frame, area, &text, KeyContext::ConfirmQuit, lang, theme);
         }
         Some(Overlay::LearningRate) => draw_rate(frame, area, state, theme),
         Some(Overlay::ConfirmUnsaved) => {
             let text = lang.tr("The trained model is not saved and would be lost.");
-            draw_question(frame, area, &[text.to_owned()], Place::ConfirmUnsaved, lang, theme);
+            draw_question(frame, area, &[text.to_owned()], KeyContext::ConfirmUnsaved, lang, theme);
         }
     }
 }
@@ -83,13 +83,13 @@ fn draw_question(
     frame: &mut Frame,
     area: Rect,
     text: &[String],
-    place: Place,
+    context: KeyContext,
     lang: Lang,
     theme: Theme,
 ) {
     let mut lines: Vec<Line> = text.iter().map(|text| Line::from(format!("  {text}"))).collect();
     lines.push(Line::default());
-    for binding in BINDINGS.iter().filter(|binding| binding.place == place) {
+    for binding in BINDINGS.iter().filter(|binding| binding.context == context) {
         lines.push(keys_line(binding.keys, lang.tr(binding.help), 12, theme));
     }
     let area = centred(area, 64, lines.len() as u16 + 4);
@@ -103,9 +103,9 @@ fn draw_question(
 /// The learning rate that is being typed, and what it would change.
 fn draw_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let now = state.step.as_ref().map_or(0.0, |step| step.learning_rate);
-    let typed = state.rate.input.value();
+    let typed = state.rate_input.input.value();
     let lang = state.lang;
-    let (what, style) = match state.rate.rate() {
+    let (what, style) = match state.rate_input.value() {
         Some(_) => ("the schedule keeps its shape from there", theme.dim()),
         None if typed.is_empty() => ("such as 5e-5", theme.dim()),
         None => ("not a rate: above 0, at most 1", theme.error()),
@@ -114,7 +114,7 @@ fn draw_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let prompt = format!("  {} ", lang.tr("rate"));
     let before = prompt.width();
     let used = "Step {0} used {1}. The next step uses:";
-    let used = lang.fill(used, &[&state.steps_done(), &format!("{now:.3e}")]);
+    let used = lang.tr_with(used, &[&state.steps_done(), &format!("{now:.3e}")]);
     let mut lines = vec![
         Line::from(format!("  {used}")),
         Line::default(),
@@ -125,7 +125,7 @@ fn draw_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         ]),
         Line::default(),
     ];
-    for binding in BINDINGS.iter().filter(|binding| binding.place == Place::Rate) {
+    for binding in BINDINGS.iter().filter(|binding| binding.context == KeyContext::Rate) {
         lines.push(keys_line(binding.keys, lang.tr(binding.help), 12, theme));
     }
     let area = centred(area, 72, lines.len() as u16 + 4);
@@ -135,7 +135,7 @@ fn draw_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let inner = block.inner(area);
     frame.render_widget(Clear, area);
     frame.render_widget(Paragraph::new(lines).block(block), area);
-    let column = before + state.rate.input.visual_cursor();
+    let column = before + state.rate_input.input.visual_cursor();
     let column = (column as u16).min(inner.width.saturating_sub(1));
     if inner.height > 2 {
         frame.set_cursor_position(Position::new(inner.x + column, inner.y + 2));
@@ -145,12 +145,12 @@ fn draw_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 /// Draws the help and returns the last line that it can start at.
 fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -> usize {
     let mut lines = Vec::new();
-    for place in places_of_help(state) {
+    for context in help_contexts(state) {
         if !lines.is_empty() {
             lines.push(Line::default());
         }
-        lines.push(Line::styled(format!(" {}", state.lang.tr(place.title())), theme.train()));
-        for binding in BINDINGS.iter().filter(|binding| binding.place == place) {
+        lines.push(Line::styled(format!(" {}", state.lang.tr(context.title())), theme.train()));
+        for binding in BINDINGS.iter().filter(|binding| binding.context == context) {
             lines.push(keys_line(binding.keys, state.lang.tr(binding.help), 24, theme));
         }
     }
@@ -162,7 +162,7 @@ fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -> usiz
     if lines.len() > room {
         let left = lines.len() - room - scroll;
         let hint = if left > 0 {
-            state.lang.fill(" ↓ {0} more ", &[&left])
+            state.lang.tr_with(" ↓ {0} more ", &[&left])
         } else {
             state.lang.tr(" end ").to_owned()
         };

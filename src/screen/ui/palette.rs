@@ -4,7 +4,7 @@ use super::overlay::{centred, clear};
 use super::panel;
 use super::theme::Theme;
 use crate::core::text::{right_aligned, truncate_width};
-use crate::screen::app::palette::{Entry, Hit};
+use crate::screen::app::palette::{PaletteEntry, PaletteMatch};
 use crate::screen::app::{State, editor};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Position, Rect};
@@ -22,9 +22,9 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let palette = &state.palette;
     // Where all entries would be, so that it stands still while one types.
     let mut area = centred(area, WIDTH, palette.entries.len() as u16 + 4);
-    area.height = area.height.min(palette.hits.len().max(1) as u16 + 4);
-    let (hits, all) = (palette.hits.len(), palette.entries.len());
-    let count = Line::styled(state.lang.fill(" {0} of {1} ", &[&hits, &all]), theme.dim());
+    area.height = area.height.min(palette.matches.len().max(1) as u16 + 4);
+    let (hits, all) = (palette.matches.len(), palette.entries.len());
+    let count = Line::styled(state.lang.tr_with(" {0} of {1} ", &[&hits, &all]), theme.dim());
     let block = panel(theme, state.lang.tr("actions"))
         .border_style(theme.train())
         .title_bottom(count.alignment(Alignment::Right));
@@ -41,8 +41,8 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 fn draw_line(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let prefix = ": ";
     let room = usize::from(area.width).saturating_sub(prefix.len());
-    let (shown, caret) = editor::view(&state.palette.line, room);
-    let text = if state.palette.line.value().is_empty() {
+    let (shown, caret) = editor::visible_part(&state.palette.input, room);
+    let text = if state.palette.input.value().is_empty() {
         Span::styled(state.lang.tr("type a part of a name, or a key"), theme.dim())
     } else {
         Span::raw(shown)
@@ -57,12 +57,12 @@ fn draw_line(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 fn draw_list(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let palette = &state.palette;
     let room = usize::from(area.height);
-    let first = (palette.chosen + 1).saturating_sub(room);
+    let first = (palette.selected + 1).saturating_sub(room);
     let mut lines = Vec::new();
-    for (number, hit) in palette.hits.iter().enumerate().skip(first).take(room) {
-        if let Some(entry) = palette.entries.get(hit.entry) {
-            let is_chosen = number == palette.chosen;
-            lines.push(entry_line(entry, hit, is_chosen, usize::from(area.width), theme));
+    for (number, found) in palette.matches.iter().enumerate().skip(first).take(room) {
+        if let Some(entry) = palette.entries.get(found.entry) {
+            let is_chosen = number == palette.selected;
+            lines.push(entry_line(entry, found, is_chosen, usize::from(area.width), theme));
         }
     }
     if lines.is_empty() {
@@ -73,8 +73,8 @@ fn draw_list(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 
 /// The name with the typed letters in it, and the keys at the right.
 fn entry_line(
-    entry: &Entry,
-    hit: &Hit,
+    entry: &PaletteEntry,
+    found: &PaletteMatch,
     is_chosen: bool,
     width: usize,
     theme: Theme,
@@ -83,7 +83,7 @@ fn entry_line(
     let mut spans = vec![Span::styled(if is_chosen { "▶ " } else { "  " }, theme.train())];
     let name = truncate_width(entry.name, room);
     for (number, c) in name.chars().enumerate() {
-        let is_typed = hit.letters.contains(&number);
+        let is_typed = found.indices.contains(&number);
         let style = if is_typed { theme.train().patch(theme.strong()) } else { Style::new() };
         spans.push(Span::styled(c.to_string(), style));
     }

@@ -34,7 +34,7 @@ fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         block = block.title_bottom(hint.right_aligned());
     } else if state.is_running() {
         let step = state.steps_done();
-        let hint = state.lang.fill(" asks the model as it is now, at step {0} ", &[&step]);
+        let hint = state.lang.tr_with(" asks the model as it is now, at step {0} ", &[&step]);
         block = block.title_bottom(Line::styled(hint, theme.dim()).right_aligned());
     }
     let inner = block.inner(area);
@@ -59,7 +59,7 @@ fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let block = panel(theme, state.lang.tr("answer"));
     let inner = block.inner(area);
-    let lines = if state.prompt.waiting > 0 {
+    let lines = if state.prompt.pending > 0 {
         vec![Line::styled(state.lang.tr("asking …"), theme.dim())]
     } else {
         match state.prompt.answers.first() {
@@ -162,7 +162,7 @@ fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let block = panel(theme, state.lang.tr("earlier"));
     let inner = block.inner(area);
     let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
-    let earlier = usize::from(state.prompt.waiting == 0);
+    let earlier = usize::from(state.prompt.pending == 0);
     let lines: Vec<Line> = state
         .prompt
         .answers

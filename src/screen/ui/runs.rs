@@ -9,7 +9,7 @@ use super::panel;
 use super::theme::Theme;
 use crate::core::text::truncate_width;
 use crate::screen::app::charts::YRange;
-use crate::screen::app::runs::Runs;
+use crate::screen::app::runs::RunComparison;
 use crate::screen::app::{FrameLayout, State};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
@@ -49,33 +49,33 @@ fn draw_curves(
     frame: &mut Frame,
     area: Rect,
     state: &State,
-    runs: &Runs,
+    runs: &RunComparison,
     theme: Theme,
     layout: &mut FrameLayout,
 ) {
     let lang = state.lang;
-    let mut words = vec![lang.tr(runs.figure.name())];
-    if state.charts.log_y.contains(&runs.figure.panel()) {
+    let mut words = vec![lang.tr(runs.metric.name())];
+    if state.charts.log_y.contains(&runs.metric.panel()) {
         words.push(lang.tr("log y"));
     }
-    match state.charts.ranges.get(&runs.figure.panel()) {
-        Some(YRange::Whole) => words.push(lang.tr("whole")),
+    match state.charts.ranges.get(&runs.metric.panel()) {
+        Some(YRange::Full) => words.push(lang.tr("whole")),
         Some(YRange::Fixed(_)) => words.push(lang.tr("fixed")),
         _ => {}
     }
     let axis = lang.tr(state.charts.axis.name());
     let mut seen = axis.to_owned();
-    if runs.figure.is_noisy() {
-        seen = format!("{seen} · {}", lang.fill("smooth {0}", &[&state.smoothing]));
+    if runs.metric.is_noisy() {
+        seen = format!("{seen} · {}", lang.tr_with("smooth {0}", &[&state.smoothing]));
     }
     if state.charts.window.is_some() {
-        let [from, to] = state.charts.view(state.end());
+        let [from, to] = state.charts.visible_steps(state.last_step());
         seen = format!("{seen} · {} {from:.0}-{to:.0}", lang.tr("zoomed"));
     }
     let seen = Line::styled(format!(" {seen} "), theme.dim()).alignment(Alignment::Right);
     let mut block = panel(theme, words.join(" · ")).title_bottom(seen);
     if let Some(cursor) = state.charts.cursor {
-        let text = lang.fill(" step {0} ", &[&cursor]);
+        let text = lang.tr_with(" step {0} ", &[&cursor]);
         block = block.title(Line::styled(text, theme.cursor()).alignment(Alignment::Right));
     }
     let inner = block.inner(area);
@@ -84,15 +84,15 @@ fn draw_curves(
     for (place, found, history) in runs.compared() {
         let Some(history) = history else { continue };
         let sign = char::from_digit(place as u32 + 1, 10).unwrap_or('*');
-        let noisy = runs.figure.is_noisy();
+        let noisy = runs.metric.is_noisy();
         figures.push(Figure {
             name: found.run(),
-            curve: runs.figure.of(history),
+            curve: runs.metric.curve(history),
             pen: Pen { style: theme.curve(place), sign },
             smooth: noisy,
             raw: None,
             points: !noisy
-                && runs.figure.panel() != crate::screen::app::panels::Panel::LearningRate,
+                && runs.metric.panel() != crate::screen::app::panels::Panel::LearningRate,
             scale: Scale::of(history, state),
         });
     }
@@ -119,7 +119,7 @@ fn draw_curves(
     ])
     .areas(inner);
     frame.render_widget(Paragraph::new(legend), above);
-    draw_chart(frame, chart, runs.figure.panel(), &figures, state, theme, layout);
+    draw_chart(frame, chart, runs.metric.panel(), &figures, state, theme, layout);
 }
 
 /// The runs with their values under the cursor, or their last ones, in as many lines as they need.

@@ -6,7 +6,7 @@ use super::theme::Theme;
 use crate::core::text::{padded, truncate_width};
 use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::screen::app::State;
-use crate::screen::app::system::{Series, SystemHistory, share};
+use crate::screen::app::system::{SystemHistory, SystemSeries, share};
 use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -32,7 +32,7 @@ struct Row<'a> {
     share: f64,
     figure: String,
     /// The way there, and what of it fills a cell.
-    series: Option<(&'a Series, f64)>,
+    series: Option<(&'a SystemSeries, f64)>,
 }
 
 /// Draws the inside of the panel.
@@ -50,7 +50,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let mut rows = machine_rows(sample, &state.system, full, state.lang);
     let in_detail = rows.len() + 3 * sample.gpus.len() <= height;
     for gpu in &sample.gpus {
-        let history = state.system.gpu_of(gpu.index);
+        let history = state.system.gpu(gpu.index);
         let load = history.map(|history| (&history.load, 1.0));
         if in_detail {
             rows.push(load_row(gpu, load, full, lang));
@@ -67,7 +67,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     }
     let mut lines = lines(&rows, width, theme);
     if left_out > 0 {
-        lines.push(Line::styled(state.lang.fill("… {0} more", &[&(left_out + 1)]), theme.dim()));
+        lines.push(Line::styled(state.lang.tr_with("… {0} more", &[&(left_out + 1)]), theme.dim()));
     } else if sample.gpus.is_empty() {
         lines.push(Line::styled(state.lang.tr("no GPU"), theme.dim()));
     }
@@ -89,7 +89,7 @@ fn machine_rows<'a>(
             share: sample.cpu,
             figure: if full {
                 let cores = format!("{:.1}", sample.process_cpu);
-                lang.fill("{0}  ({1} cores here)", &[&cpu, &cores])
+                lang.tr_with("{0}  ({1} cores here)", &[&cpu, &cores])
             } else {
                 cpu
             },
@@ -99,7 +99,7 @@ fn machine_rows<'a>(
             name: "RAM".to_owned(),
             share: share(sample.memory_used, sample.memory_total).unwrap_or(0.0),
             figure: if full {
-                lang.fill("{0}  ({1} here)", &[&used, &format!("{here:.1}")])
+                lang.tr_with("{0}  ({1} here)", &[&used, &format!("{here:.1}")])
             } else {
                 used
             },
@@ -136,14 +136,14 @@ fn heat(gpu: &GpuSample, full: bool, lang: Lang) -> String {
 
 fn load_row<'a>(
     gpu: &GpuSample,
-    series: Option<(&'a Series, f64)>,
+    series: Option<(&'a SystemSeries, f64)>,
     full: bool,
     lang: Lang,
 ) -> Row<'a> {
     let (index, load) = (gpu.index, percent(gpu.load, lang));
     let card = truncate_width(gpu.name.trim_start_matches("NVIDIA "), CARD);
     Row {
-        name: if full { lang.fill("GPU{0} load", &[&index]) } else { format!("GPU{index}") },
+        name: if full { lang.tr_with("GPU{0} load", &[&index]) } else { format!("GPU{index}") },
         share: gpu.load.unwrap_or(0.0),
         figure: if full { format!("{load}  {card}") } else { load },
         series,
@@ -152,13 +152,13 @@ fn load_row<'a>(
 
 fn memory_row<'a>(
     gpu: &GpuSample,
-    series: Option<(&'a Series, f64)>,
+    series: Option<(&'a SystemSeries, f64)>,
     full: bool,
     lang: Lang,
 ) -> Row<'a> {
     Row {
         name: if full {
-            lang.fill("GPU{0} memory", &[&gpu.index])
+            lang.tr_with("GPU{0} memory", &[&gpu.index])
         } else {
             lang.tr(" mem").to_owned()
         },
@@ -168,14 +168,19 @@ fn memory_row<'a>(
     }
 }
 
-fn power_row<'a>(gpu: &GpuSample, power: Option<&'a Series>, full: bool, lang: Lang) -> Row<'a> {
-    let seen = power.map_or(&[][..], Series::points).iter();
+fn power_row<'a>(
+    gpu: &GpuSample,
+    power: Option<&'a SystemSeries>,
+    full: bool,
+    lang: Lang,
+) -> Row<'a> {
+    let seen = power.map_or(&[][..], SystemSeries::points).iter();
     let most = seen.fold(0.0f64, |most, point| most.max(point.1));
     // Without a limit, the most that was seen stands for it.
     let top = gpu.power_limit_watts.unwrap_or(most);
     Row {
         name: if full {
-            lang.fill("GPU{0} power", &[&gpu.index])
+            lang.tr_with("GPU{0} power", &[&gpu.index])
         } else {
             lang.tr(" heat").to_owned()
         },
@@ -188,7 +193,7 @@ fn power_row<'a>(gpu: &GpuSample, power: Option<&'a Series>, full: bool, lang: L
 /// A whole card on one line.
 fn one_row<'a>(
     gpu: &GpuSample,
-    series: Option<(&'a Series, f64)>,
+    series: Option<(&'a SystemSeries, f64)>,
     full: bool,
     lang: Lang,
 ) -> Row<'a> {
@@ -229,7 +234,7 @@ fn lines(rows: &[Row], width: usize, theme: Theme) -> Vec<Line<'static>> {
 }
 
 /// The latest points, one a cell, the last one at the right.
-fn sparkline(series: &Series, top: f64, width: usize) -> String {
+fn sparkline(series: &SystemSeries, top: f64, width: usize) -> String {
     const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let points = series.points();
     let shown = &points[points.len().saturating_sub(width)..];

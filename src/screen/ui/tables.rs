@@ -53,7 +53,7 @@ pub fn draw_settings(
     let limit = lines.len().saturating_sub(room);
     let scroll = scroll.min(limit);
     let block = if lines.len() > room + scroll {
-        let more = state.lang.fill(" {0} more ", &[&(lines.len() - room - scroll)]);
+        let more = state.lang.tr_with(" {0} more ", &[&(lines.len() - room - scroll)]);
         let hint = Line::styled(more, theme.dim()).alignment(Alignment::Right);
         block.title_bottom(hint)
     } else {
@@ -68,7 +68,7 @@ fn model_lines(started: &Started, lang: Lang, theme: Theme) -> Vec<Line<'static>
     vec![
         Line::styled(truncate_width(&started.model, 60), theme.strong()),
         Line::from(started.architecture.clone()),
-        Line::from(lang.fill(
+        Line::from(lang.tr_with(
             "{0} M parameters, {1} + {2} reviews",
             &[
                 &format!("{:.2}", started.parameters as f64 / 1e6),

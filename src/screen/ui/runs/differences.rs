@@ -4,7 +4,7 @@ use super::NAME;
 use crate::core::text::padded;
 use crate::run::run_index::RunSummary;
 use crate::run::selection::differences;
-use crate::screen::app::runs::Runs;
+use crate::screen::app::runs::RunComparison;
 use crate::screen::lang::Lang;
 use crate::screen::ui::panel;
 use crate::screen::ui::theme::Theme;
@@ -14,8 +14,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 /// The settings in which the runs differ, a column a run, as far as there is room.
-pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &Runs, lang: Lang, theme: Theme) {
-    let side_by_side = runs.side_by_side();
+pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &RunComparison, lang: Lang, theme: Theme) {
+    let side_by_side = runs.compared_summaries();
     let summaries: Vec<&RunSummary> = side_by_side.iter().map(|(_, run)| *run).collect();
     let table = differences(&summaries);
     let mut block = panel(theme, lang.tr("what sets them apart"));
@@ -65,10 +65,10 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &Runs, lang: Lang, theme
     let left_out = (summaries.len() - fitting, table.len().saturating_sub(rows));
     let more = match left_out {
         (0, 0) => None,
-        (runs, 0) => Some(lang.fill(" {0} more runs ", &[&runs])),
-        (0, settings) => Some(lang.fill(" {0} more settings ", &[&settings])),
+        (runs, 0) => Some(lang.tr_with(" {0} more runs ", &[&runs])),
+        (0, settings) => Some(lang.tr_with(" {0} more settings ", &[&settings])),
         (runs, settings) => {
-            Some(lang.fill(" {0} more runs, {1} more settings ", &[&runs, &settings]))
+            Some(lang.tr_with(" {0} more runs, {1} more settings ", &[&runs, &settings]))
         }
     };
     if let Some(more) = more {

@@ -5,7 +5,7 @@ use crate::core::text::{padded, right_aligned, truncate_width};
 use crate::run::run_index::{Found, RunSummary, Status};
 use crate::run::selection::{told, worth_telling};
 use crate::run::summary::clock;
-use crate::screen::app::runs::Runs;
+use crate::screen::app::runs::RunComparison;
 use crate::screen::app::{State, editor};
 use crate::screen::lang::Lang;
 use crate::screen::ui::panel;
@@ -17,23 +17,30 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 /// Draws it, with what is typed to filter it.
-pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, theme: Theme) {
+pub(super) fn draw(
+    frame: &mut Frame,
+    area: Rect,
+    state: &State,
+    runs: &RunComparison,
+    theme: Theme,
+) {
     let lang = state.lang;
     let order = lang.tr(runs.order.name());
-    let by =
-        lang.fill("by {0}", &[&order]) + if runs.is_reversed { lang.tr(", reversed") } else { "" };
+    let by = lang.tr_with("by {0}", &[&order])
+        + if runs.is_reversed { lang.tr(", reversed") } else { "" };
     let mut block = panel(theme, format!("{} · {by}", truncate_width(&runs.folder, 40)))
         .border_style(theme.focus());
     let shown = runs.shown().len();
-    if shown < runs.count() {
-        let count = lang.fill(" {0} of {1} ", &[&shown, &runs.count()]);
+    if shown < runs.found_count() {
+        let count = lang.tr_with(" {0} of {1} ", &[&shown, &runs.found_count()]);
         block = block.title(Line::styled(count, theme.dim()).alignment(Alignment::Right));
     }
     let mut inner = block.inner(area);
-    if let Some(typing) = &runs.typing {
+    if let Some(typing) = &runs.input {
         inner.height = inner.height.saturating_sub(1);
         let line = Rect { y: inner.bottom(), height: 1, ..inner };
-        let (text, caret) = editor::view(&typing.line, usize::from(line.width).saturating_sub(2));
+        let (text, caret) =
+            editor::visible_part(&typing.line, usize::from(line.width).saturating_sub(2));
         let text = Line::from(vec![Span::styled("/ ", theme.train()), Span::raw(text)]);
         frame.render_widget(Paragraph::new(text), line);
         if state.overlay.is_none() {
@@ -44,7 +51,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, th
         let filter = format!(" /{} ", truncate_width(&runs.filter, 40));
         block = block.title_bottom(Line::styled(filter, theme.train()));
     }
-    if let Some(here) = runs.here() {
+    if let Some(here) = runs.selected_run() {
         let note = match &here.summary {
             Err(unreadable) => unreadable.reason.clone(),
             Ok(RunSummary { failure: Some(failure), .. }) => failure.clone(),
@@ -56,7 +63,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, th
     }
     frame.render_widget(block, area);
     if shown == 0 {
-        let text = match runs.count() {
+        let text = match runs.found_count() {
             _ if !runs.is_complete => "looking for runs …",
             0 => "no runs here: nsmc-tui train makes one in its --output-dir",
             _ => "no run has these words",
@@ -68,7 +75,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, th
 }
 
 /// The head of the list, and as many runs as there is room for, the one pointed at among them.
-fn rows(runs: &Runs, area: Rect, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
+fn rows(runs: &RunComparison, area: Rect, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
     let width = usize::from(area.width);
     let names = runs.shown().map(|found| Span::raw(found.run()).width()).max().unwrap_or(0);
     let columns = Columns::new(width, names.min(NAME));
@@ -82,7 +89,7 @@ fn rows(runs: &Runs, area: Rect, lang: Lang, theme: Theme) -> Vec<Line<'static>>
     let first = (runs.selected + 1).saturating_sub(room);
     let mut lines = vec![columns.head(lang, theme)];
     for (at, found) in runs.shown().enumerate().skip(first).take(room) {
-        let place = runs.place(&found.folder);
+        let place = runs.chart_slot(&found.folder);
         let line = columns.line(found, place, &settings, lang, theme);
         let is_here = at == runs.selected;
         lines.push(if is_here { line.patch_style(theme.selected()) } else { line });
