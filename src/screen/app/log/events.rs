@@ -1,7 +1,7 @@
 //! Training events as lines of the log.
 
 use super::{Level, Log};
-use crate::core::config::show_number;
+use crate::core::text::show_number;
 use crate::core::train::event::TrainEvent;
 use crate::screen::lang::Lang;
 
@@ -52,7 +52,7 @@ impl Log {
             }
             TrainEvent::Evaluated(evaluated) => {
                 let eval = &evaluated.metrics;
-                let epoch = show_number(&((evaluated.epoch * 100.0).round() / 100.0));
+                let epoch = show_number((evaluated.epoch * 100.0).round() / 100.0);
                 let metrics = [eval.eval_loss, eval.eval_accuracy, eval.eval_f1];
                 let [loss, accuracy, f1] = metrics.map(|metric| format!("{metric:.4}"));
                 let text = lang.tr_with(

@@ -6,10 +6,9 @@ mod metric;
 pub use metric::RunMetric;
 
 use super::editor;
-use crate::cli::flags::RunOrder;
 use crate::run::metric_series::{Curve, History};
 use crate::run::run_index::{Found, RunSummary};
-use crate::run::selection::{compare, fits};
+use crate::run::selection::{RunOrder, compare, fits};
 use crate::run::worker::run_index::RunIndexReport;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
