@@ -229,7 +229,7 @@ impl Dashboard<'_> {
     fn next_wait(&self) -> (bool, Duration) {
         let frame = self.pacing.until_frame().filter(|_| self.can_draw()).unwrap_or(TICK);
         // An answer that the user waits for is shown at once.
-        let awaits_answer = self.state.prompt.waiting > 0;
+        let awaits_answer = self.state.prompt.pending > 0;
         let reports = if awaits_answer { Duration::ZERO } else { self.pacing.until_reports() };
         if reports.is_zero() { (true, frame) } else { (false, frame.min(reports)) }
     }
@@ -270,7 +270,7 @@ impl Dashboard<'_> {
                 pending.terminate = true;
             }
             ExternalEvent::PicturesWritten(outcome) => {
-                pending.messages.push(Message::Pictured(outcome));
+                pending.messages.push(Message::PictureSaved(outcome));
             }
         }
         self.pacing.request_now();
