@@ -269,7 +269,7 @@ impl Dashboard<'_> {
                 self.signal = Some(number as u8);
                 pending.terminate = true;
             }
-            ExternalEvent::PicturesWritten(outcome) => {
+            ExternalEvent::PictureSaved(outcome) => {
                 pending.messages.push(Message::PictureSaved(outcome));
             }
         }
