@@ -1,4 +1,4 @@
-//! Keys at the charts of a run.
+//! Actions on the charts of a run.
 
 use super::*;
 use crate::core::train::fixtures::run;
@@ -16,21 +16,27 @@ fn trained() -> State {
 
 fn press(state: &mut State, actions: &[ChartAction]) {
     for action in actions {
-        act(state, *action);
+        apply(state, *action);
     }
 }
 
 #[test]
 fn the_cursor_reads_exact_steps() {
     let mut state = trained();
-    press(&mut state, &[ChartAction::First]);
+    press(&mut state, &[ChartAction::CursorToFirst]);
     assert_eq!(state.charts.cursor, Some(1.0));
-    press(&mut state, &[ChartAction::Last, ChartAction::Step(-1), ChartAction::Step(-1)]);
+    press(
+        &mut state,
+        &[ChartAction::CursorToLast, ChartAction::StepCursor(-1), ChartAction::StepCursor(-1)],
+    );
     assert_eq!(state.charts.cursor, Some(198.0));
-    press(&mut state, &[ChartAction::Step(1), ChartAction::Step(1), ChartAction::Step(1)]);
-    assert_eq!(state.charts.cursor, Some(200.0), "it ends at the last one");
-    state.arrangement.focus = Panel::Accuracy;
-    press(&mut state, &[ChartAction::Step(-1)]);
+    press(
+        &mut state,
+        &[ChartAction::StepCursor(1), ChartAction::StepCursor(1), ChartAction::StepCursor(1)],
+    );
+    assert_eq!(state.charts.cursor, Some(200.0), "it stops at the last point");
+    state.panels.focus = Panel::Accuracy;
+    press(&mut state, &[ChartAction::StepCursor(-1)]);
     assert_eq!(state.charts.cursor, Some(189.0), "evaluations are the points of this panel");
 }
 
@@ -38,16 +44,16 @@ fn the_cursor_reads_exact_steps() {
 fn following_begins_with_the_latest_quarter() {
     let mut state = trained();
     press(&mut state, &[ChartAction::Follow]);
-    assert_eq!(state.charts.view(200.0), [150.0, 200.0]);
-    assert_eq!(state.charts.view(240.0), [190.0, 240.0]);
+    assert_eq!(state.charts.visible_steps(200.0), [150.0, 200.0]);
+    assert_eq!(state.charts.visible_steps(240.0), [190.0, 240.0]);
     press(&mut state, &[ChartAction::Follow]);
-    assert_eq!(state.charts.view(240.0), [150.0, 200.0], "it stays");
-    press(&mut state, &[ChartAction::Whole]);
-    assert_eq!(state.charts.view(200.0), [0.0, 200.0]);
+    assert_eq!(state.charts.visible_steps(240.0), [150.0, 200.0], "it no longer follows");
+    press(&mut state, &[ChartAction::ResetZoom]);
+    assert_eq!(state.charts.visible_steps(200.0), [0.0, 200.0]);
 }
 
 #[test]
-fn the_wall_clock_is_left_out_where_there_is_none() {
+fn wall_time_is_skipped_without_a_wall_clock() {
     let mut state = trained();
     let axes = |state: &mut State| {
         (0..4).map(|_| (press(state, &[ChartAction::NextAxis]), state.charts.axis).1).collect()
@@ -61,36 +67,36 @@ fn the_wall_clock_is_left_out_where_there_is_none() {
 }
 
 #[test]
-fn one_thing_is_let_go_at_a_time() {
+fn the_view_is_cleared_step_by_step() {
     let mut state = trained();
-    press(&mut state, &[ChartAction::ZoomIn, ChartAction::Last]);
-    state.arrangement.maximised = true;
+    press(&mut state, &[ChartAction::ZoomIn, ChartAction::CursorToLast]);
+    state.panels.maximized = true;
     let held = |state: &State| {
-        (state.charts.cursor.is_some(), state.charts.window.is_some(), state.arrangement.maximised)
+        (state.charts.cursor.is_some(), state.charts.window.is_some(), state.panels.maximized)
     };
     assert_eq!(held(&state), (true, true, true));
     for left in [(false, true, true), (false, false, true), (false, false, false)] {
-        let_go(&mut state);
+        clear_view(&mut state);
         assert_eq!(held(&state), left);
     }
 }
 
 #[test]
-fn smoothing_reaches_the_curves() {
+fn smoothing_applies_to_the_curves() {
     let mut state = trained();
     let before = state.history.loss.last_smoothed();
-    press(&mut state, &[ChartAction::Smooth(-1)]);
+    press(&mut state, &[ChartAction::AdjustSmoothing(-1)]);
     assert_eq!(state.smoothing, 0.8);
     assert_ne!(state.history.loss.last_smoothed(), before);
-    (0..20).for_each(|_| press(&mut state, &[ChartAction::Smooth(-1)]));
+    (0..20).for_each(|_| press(&mut state, &[ChartAction::AdjustSmoothing(-1)]));
     assert_eq!(state.history.loss.last_smoothed(), state.history.loss.last());
 }
 
 #[test]
-fn a_logarithmic_axis_belongs_to_the_panel_in_focus() {
+fn a_logarithmic_axis_applies_to_the_focused_panel() {
     let mut state = trained();
     press(&mut state, &[ChartAction::LogY]);
-    state.arrangement.focus = Panel::GradNorm;
+    state.panels.focus = Panel::GradNorm;
     press(&mut state, &[ChartAction::LogY]);
     assert_eq!(state.charts.log_y.len(), 2);
     press(&mut state, &[ChartAction::LogY]);

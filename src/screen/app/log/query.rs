@@ -1,9 +1,9 @@
-//! Finding a text in a line, whatever the case.
+//! Searching a text in a line without regard to case.
 
 use std::ops::Range;
 use unicode_width::UnicodeWidthChar;
 
-/// A text that is looked for.
+/// A text to search for.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
     text: String,
@@ -11,7 +11,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// Looks for this text; nothing is found if it is empty.
+    /// A query for this text; an empty one matches nothing.
     pub fn new(text: &str) -> Self {
         let lower = text.chars().flat_map(char::to_lowercase).collect();
         Self { text: text.to_owned(), lower }
@@ -22,22 +22,22 @@ impl Query {
         &self.text
     }
 
-    /// Whether there is nothing to look for.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.lower.is_empty()
     }
 
-    /// Whether it occurs.
-    pub fn is_in(&self, line: &str) -> bool {
-        self.next_in(line, 0).is_some()
+    /// Whether a line contains the text.
+    pub fn matches(&self, line: &str) -> bool {
+        self.find_from(line, 0).is_some()
     }
 
-    /// Where it occurs, as ranges of bytes that do not overlap. A range takes in the marks that
-    /// its last character wears, so that none is drawn without it.
+    /// The byte ranges of all occurrences, which do not overlap. A range includes the combining marks
+    /// of its last character.
     pub fn ranges(&self, line: &str) -> Vec<Range<usize>> {
         let mut found: Vec<Range<usize>> = Vec::new();
         let mut from = 0;
-        while let Some(mut range) = self.next_in(line, from) {
+        while let Some(mut range) = self.find_from(line, from) {
             let marks = line[range.end..].chars().take_while(|c| c.width() == Some(0));
             range.end += marks.map(char::len_utf8).sum::<usize>();
             from = range.end;
@@ -46,31 +46,31 @@ impl Query {
         found
     }
 
-    fn next_in(&self, line: &str, from: usize) -> Option<Range<usize>> {
+    fn find_from(&self, line: &str, from: usize) -> Option<Range<usize>> {
         if self.is_empty() {
             return None;
         }
         let mut starts = line[from..].char_indices().map(|(at, _)| from + at);
-        starts.find_map(|at| Some(at..at + self.length_at_start(&line[at..])?))
+        starts.find_map(|at| Some(at..at + self.prefix_length(&line[at..])?))
     }
 
-    /// How many bytes of the line it takes, if the line begins with it.
-    fn length_at_start(&self, line: &str) -> Option<usize> {
-        let mut wanted = self.lower.iter().peekable();
+    /// The length of the match in bytes, if the line begins with the text.
+    fn prefix_length(&self, line: &str) -> Option<usize> {
+        let mut rest = self.lower.iter().peekable();
         for (at, c) in line.char_indices() {
-            if wanted.peek().is_none() {
+            if rest.peek().is_none() {
                 return Some(at);
             }
-            // A capital may have several small letters.
+            // One uppercase letter may have several lowercase letters.
             for lower in c.to_lowercase() {
-                match wanted.next() {
+                match rest.next() {
                     Some(&next) if next == lower => {}
                     Some(_) => return None,
                     None => break,
                 }
             }
         }
-        wanted.peek().is_none().then_some(line.len())
+        rest.peek().is_none().then_some(line.len())
     }
 }
 
@@ -78,27 +78,27 @@ impl Query {
 mod tests {
     use super::*;
 
-    fn found<'a>(pattern: &str, line: &'a str) -> Vec<&'a str> {
-        Query::new(pattern).ranges(line).into_iter().map(|range| &line[range]).collect()
+    fn found<'a>(query: &str, line: &'a str) -> Vec<&'a str> {
+        Query::new(query).ranges(line).into_iter().map(|range| &line[range]).collect()
     }
 
     #[test]
-    fn case_does_not_matter_and_korean_is_found() {
+    fn case_is_ignored_and_korean_is_found() {
         assert_eq!(found("LOSS", "loss 0.5, Loss 0.4"), ["loss", "Loss"]);
         assert_eq!(found("영화", "이 영화는 좋은 영화다"), ["영화", "영화"]);
         assert_eq!(found("straße", "STRASSE Straße"), ["Straße"]);
-        assert_eq!(found("i", "İstanbul"), ["İ"], "its small form is an i with a dot above");
+        assert_eq!(found("i", "İstanbul"), ["İ"], "its lowercase is an i with a dot above");
         assert_eq!(found("", "a"), [""; 0]);
         assert_eq!(found("ab", "a"), [""; 0]);
     }
 
     #[test]
-    fn what_is_found_does_not_overlap() {
+    fn matches_do_not_overlap() {
         assert_eq!(found("aa", "aaaaa"), ["aa", "aa"]);
     }
 
     #[test]
-    fn a_mark_stays_with_its_letter() {
+    fn combining_marks_stay_with_their_letter() {
         assert_eq!(found("e", "re\u{301}sume"), ["e\u{301}", "e"]);
         // A syllable of parts: the final consonant has no width of its own.
         assert_eq!(

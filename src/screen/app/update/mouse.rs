@@ -1,41 +1,42 @@
-//! What the mouse does to the charts and panels. Nothing needs it: every key table line is enough.
+//! Updates by the mouse. It is optional: everything is available from the keyboard.
 
-use super::charts::XAxis;
-use super::layout::Area;
-use super::mouse::{Mouse, MouseKind};
-use super::panels::Panel;
-use super::state::{Page, State};
+use crate::screen::app::charts::XAxis;
+use crate::screen::app::layout::Area;
+use crate::screen::app::mouse::{MouseInput, MouseKind};
+use crate::screen::app::page::Page;
+use crate::screen::app::panels::Panel;
+use crate::screen::app::state::State;
 
-/// What a turn of the wheel leaves of the steps in view.
-const ZOOM: f64 = 0.8;
+/// The zoom factor of one turn of the wheel.
+const ZOOM_FACTOR: f64 = 0.8;
 
-/// Lines a turn of the wheel scrolls.
-const LINES: isize = 3;
+/// Lines scrolled by one turn of the wheel.
+const SCROLL_LINES: isize = 3;
 
-/// Takes in what the mouse did on the training page; elsewhere, how many lines the view is to
-/// scroll down.
-pub fn act(state: &mut State, mouse: Mouse) -> Option<isize> {
+/// Applies mouse input to charts and panels. Returns the lines to scroll down, if the view under the
+/// mouse scrolls.
+pub(super) fn apply(state: &mut State, mouse: MouseInput) -> Option<isize> {
     if state.page != Page::Train || state.overlay.is_some() {
         return match mouse.kind {
-            MouseKind::ScrollUp => Some(-LINES),
-            MouseKind::ScrollDown => Some(LINES),
+            MouseKind::ScrollUp => Some(-SCROLL_LINES),
+            MouseKind::ScrollDown => Some(SCROLL_LINES),
             _ => None,
         };
     }
     let end = state.steps_done() as f64;
-    let plot = under(&state.layout.plots, mouse);
-    let panel = under(&state.layout.panels, mouse);
+    let plot = at_mouse(&state.layout.plots, mouse);
+    let panel = at_mouse(&state.layout.panels, mouse);
     match mouse.kind {
         MouseKind::Down => {
             if let Some((panel, _)) = panel {
-                state.arrangement.focus = panel;
+                state.panels.focus = panel;
             }
             state.charts.drag = None;
             if let Some((_, plot)) = plot {
-                let step = step_under(state, plot, mouse.column);
+                let step = step_at(state, plot, mouse.column);
                 let nearest = state.history.loss.nearest(step);
                 state.charts.cursor = nearest.or(Some(step.round()));
-                state.charts.drag = Some((mouse.column, state.charts.view(end)));
+                state.charts.drag = Some((mouse.column, state.charts.visible_steps(end)));
             }
         }
         MouseKind::Drag => {
@@ -45,22 +46,27 @@ pub fn act(state: &mut State, mouse: Mouse) -> Option<isize> {
             {
                 let columns = f64::from(column) - f64::from(mouse.column);
                 let moved = columns * (to - from) / f64::from(plot.width.max(1));
-                let [here, _] = state.charts.view(end);
+                let [here, _] = state.charts.visible_steps(end);
                 state.charts.pan(from + moved - here, end);
             }
         }
         MouseKind::Up => state.charts.drag = None,
         MouseKind::ScrollUp | MouseKind::ScrollDown => {
-            let factor = if mouse.kind == MouseKind::ScrollUp { ZOOM } else { 1.0 / ZOOM };
+            let factor =
+                if mouse.kind == MouseKind::ScrollUp { ZOOM_FACTOR } else { 1.0 / ZOOM_FACTOR };
             if let Some((_, plot)) = plot {
-                let step = step_under(state, plot, mouse.column);
+                let step = step_at(state, plot, mouse.column);
                 state.charts.zoom(factor, Some(step), end);
             } else if panel.is_some_and(|(panel, _)| panel == Panel::Log) {
-                return Some(if mouse.kind == MouseKind::ScrollUp { -LINES } else { LINES });
+                return Some(if mouse.kind == MouseKind::ScrollUp {
+                    -SCROLL_LINES
+                } else {
+                    SCROLL_LINES
+                });
             }
         }
         MouseKind::ScrollLeft | MouseKind::ScrollRight => {
-            let [from, to] = state.charts.view(end);
+            let [from, to] = state.charts.visible_steps(end);
             let by = if mouse.kind == MouseKind::ScrollLeft { -0.1 } else { 0.1 };
             state.charts.pan((to - from) * by, end);
         }
@@ -68,14 +74,14 @@ pub fn act(state: &mut State, mouse: Mouse) -> Option<isize> {
     None
 }
 
-fn under(places: &[(Panel, Area)], mouse: Mouse) -> Option<(Panel, Area)> {
-    places.iter().find(|(_, area)| area.contains(mouse.column, mouse.row)).copied()
+fn at_mouse(areas: &[(Panel, Area)], mouse: MouseInput) -> Option<(Panel, Area)> {
+    areas.iter().find(|(_, area)| area.contains(mouse.column, mouse.row)).copied()
 }
 
-/// The step that a column of a plot stands for, whatever its axis counts.
-fn step_under(state: &State, plot: Area, column: u16) -> f64 {
+/// The step at a column of a plot, whatever quantity its axis shows.
+fn step_at(state: &State, plot: Area, column: u16) -> f64 {
     let share = f64::from(column - plot.x) / f64::from(plot.width.max(2) - 1);
-    let [from, to] = state.charts.view(state.steps_done() as f64);
+    let [from, to] = state.charts.visible_steps(state.steps_done() as f64);
     let between = |low: f64, high: f64| low + (high - low) * share;
     match state.charts.axis {
         XAxis::Step | XAxis::Epoch => between(from, to),
@@ -105,20 +111,20 @@ mod tests {
     }
 
     fn at(state: &mut State, kind: MouseKind, column: u16) -> Option<isize> {
-        act(state, Mouse { kind, column, row: 5 })
+        apply(state, MouseInput { kind, column, row: 5 })
     }
 
     #[test]
-    fn a_click_focuses_and_points() {
+    fn a_click_moves_focus_and_cursor() {
         let mut state = trained();
         at(&mut state, MouseKind::Down, 50);
-        assert_eq!((state.arrangement.focus, state.charts.cursor), (Panel::Log, None));
+        assert_eq!((state.panels.focus, state.charts.cursor), (Panel::Log, None));
         at(&mut state, MouseKind::Down, 15);
-        assert_eq!((state.arrangement.focus, state.charts.cursor), (Panel::Loss, Some(100.0)));
+        assert_eq!((state.panels.focus, state.charts.cursor), (Panel::Loss, Some(100.0)));
     }
 
     #[test]
-    fn the_wheel_zooms_where_it_is() {
+    fn the_wheel_zooms_around_the_mouse() {
         let mut state = trained();
         let turn = |state: &mut State, kind| {
             for _ in 0..5 {
@@ -126,11 +132,11 @@ mod tests {
             }
         };
         turn(&mut state, MouseKind::ScrollUp);
-        let [from, to] = state.charts.view(200.0);
+        let [from, to] = state.charts.visible_steps(200.0);
         assert!((f64::midpoint(from, to) - 100.0).abs() < 1e-6 && to - from < 70.0);
         turn(&mut state, MouseKind::ScrollDown);
         assert_eq!(state.charts.window, None);
-        assert_eq!(at(&mut state, MouseKind::ScrollUp, 50), Some(-LINES), "the log scrolls");
+        assert_eq!(at(&mut state, MouseKind::ScrollUp, 50), Some(-SCROLL_LINES), "the log scrolls");
     }
 
     #[test]
@@ -139,16 +145,16 @@ mod tests {
         state.charts.window = Some([50.0, 92.0]);
         at(&mut state, MouseKind::Down, 20);
         at(&mut state, MouseKind::Drag, 15);
-        assert_eq!(state.charts.view(200.0), [60.0, 102.0]);
+        assert_eq!(state.charts.visible_steps(200.0), [60.0, 102.0]);
         at(&mut state, MouseKind::Drag, 25);
-        assert_eq!(state.charts.view(200.0), [40.0, 82.0]);
+        assert_eq!(state.charts.visible_steps(200.0), [40.0, 82.0]);
         at(&mut state, MouseKind::Up, 25);
         at(&mut state, MouseKind::Drag, 5);
-        assert_eq!(state.charts.view(200.0), [40.0, 82.0]);
+        assert_eq!(state.charts.visible_steps(200.0), [40.0, 82.0]);
     }
 
     #[test]
-    fn time_axes_are_pointed_at_by_time() {
+    fn on_time_axes_a_click_selects_by_time() {
         let mut state = trained();
         // An evaluation takes two seconds after each 63 steps of an eighth of a second.
         state.charts.axis = XAxis::Relative;
@@ -162,7 +168,7 @@ mod tests {
     fn other_pages_scroll() {
         let mut state = trained();
         state.page = Page::Log;
-        assert_eq!(at(&mut state, MouseKind::ScrollDown, 3), Some(LINES));
+        assert_eq!(at(&mut state, MouseKind::ScrollDown, 3), Some(SCROLL_LINES));
         assert_eq!(at(&mut state, MouseKind::Down, 3), None);
     }
 }

@@ -1,92 +1,92 @@
-//! What of the log is looked at: lines from a level on, lines with a text in them, and a text
-//! that is searched for. Lines are known by serial numbers, which they keep when older ones are
-//! dropped; what is looked at is kept up to date line by line, so that drawing it costs no more
-//! than what is drawn.
+//! Which lines of the log are shown: a lowest level, a filter, and a search.
+//!
+//! Lines are identified by serial numbers, which stay valid when older lines are dropped. The lists
+//! of shown and matching lines are updated with each new line, so that drawing does not depend on
+//! the length of the log.
 
-use super::editor;
-use super::log::{Level, Line, Log};
-use super::query::Query;
+use super::{Level, Log, LogLine, Query};
+use crate::screen::app::editor;
 use std::collections::VecDeque;
 use tui_input::{Input, InputRequest};
 
-/// Something a key can do on the log's page.
+/// An action on the log page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogAction {
-    /// Show fewer levels, and after the last one all again.
+    /// Show higher levels only; after the highest, all again.
     NextLevel,
-    /// Type a text to be searched for.
+    /// Open the input for a search.
     Search,
-    /// Type a text that all lines shown have in them.
+    /// Open the input for a filter.
     Filter,
-    /// Keep what was typed.
-    Keep,
-    /// Drop what was typed.
-    Drop,
-    /// The next line with the text (1) or the one before (-1), round the ends.
-    Match(isize),
-    /// Show all lines again and search for nothing.
+    /// Apply the typed text.
+    ApplyInput,
+    /// Discard the typed text.
+    CancelInput,
+    /// Go to the next match (1) or the previous one (-1), wrapping around.
+    GoToMatch(isize),
+    /// Clear levels, filter and search.
     ShowAll,
 }
 
-/// What a text is typed for.
+/// The purpose of a typed text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// It is searched for.
+    /// A search.
     Search,
-    /// Only lines that have it are shown.
+    /// A filter.
     Filter,
 }
 
-/// A text being typed.
+/// A search or a filter that is being typed.
 #[derive(Clone, Debug)]
-pub struct Typing {
-    /// What for.
+pub struct LogInput {
+    /// Its purpose.
     pub purpose: Purpose,
-    /// The line.
+    /// What is typed.
     pub line: Input,
-    /// The lowest line before, unless the tail was followed.
+    /// The lowest visible line before; `None` if the view followed the latest line.
     anchor: Option<usize>,
     /// The filter before.
     filter: String,
 }
 
-/// What of the log is looked at.
+/// Which lines of the log are shown.
 #[derive(Clone, Debug, Default)]
-pub struct View {
-    /// The least level shown.
+pub struct LogView {
+    /// The lowest level shown.
     pub level: Level,
-    /// Lines shown have this in them, if it is anything.
+    /// The filter; an empty one shows all lines.
     pub filter: Query,
-    /// What is searched for.
+    /// The search.
     pub search: Query,
-    /// What is being typed.
-    pub typing: Option<Typing>,
+    /// The search or filter that is being typed.
+    pub input: Option<LogInput>,
     /// Serial numbers of the first and the last line that are fully visible, if known.
     pub visible: Option<(usize, usize)>,
-    /// Serial numbers of the lines that are looked at.
+    /// Serial numbers of the lines shown.
     shown: VecDeque<usize>,
-    /// Those among them that have what is searched for.
+    /// Serial numbers of those that match the search.
     matches: VecDeque<usize>,
-    /// The match last gone to.
+    /// The current match.
     current: Option<usize>,
 }
 
-impl View {
-    /// Takes in a new line and says whether it is looked at.
-    pub(super) fn came(&mut self, serial: usize, line: &Line) -> bool {
+impl LogView {
+    /// Adds a new line and returns whether it is shown.
+    pub(super) fn push(&mut self, serial: usize, line: &LogLine) -> bool {
         let passes =
-            line.level >= self.level && (self.filter.is_empty() || self.filter.is_in(&line.text));
+            line.level >= self.level && (self.filter.is_empty() || self.filter.matches(&line.text));
         if passes {
             self.shown.push_back(serial);
-            if self.search.is_in(&line.text) {
+            if self.search.matches(&line.text) {
                 self.matches.push_back(serial);
             }
         }
         passes
     }
 
-    /// Forgets a line, the oldest.
-    pub(super) fn went(&mut self, serial: usize) {
+    /// Removes the oldest line.
+    pub(super) fn remove(&mut self, serial: usize) {
         for serials in [&mut self.shown, &mut self.matches] {
             if serials.front() == Some(&serial) {
                 serials.pop_front();
@@ -94,43 +94,42 @@ impl View {
         }
     }
 
-    /// How many lines are looked at.
-    pub fn count(&self) -> usize {
+    /// The number of lines shown.
+    pub fn shown_count(&self) -> usize {
         self.shown.len()
     }
 
-    /// The number of the match last gone to, counted from 1 (0 if it is gone), and how many
-    /// there are.
-    pub fn position(&self) -> (usize, usize) {
+    /// The number of the current match, from 1 (0 without one), and the number of matches.
+    pub fn match_position(&self) -> (usize, usize) {
         let found = self.current.and_then(|current| self.matches.binary_search(&current).ok());
         (found.map_or(0, |index| index + 1), self.matches.len())
     }
 }
 
 impl Log {
-    /// The `index`th of the lines that are looked at, with its serial number.
-    pub fn shown(&self, index: usize) -> Option<(usize, &Line)> {
+    /// The line at an index among those shown, with its serial number.
+    pub fn shown(&self, index: usize) -> Option<(usize, &LogLine)> {
         let serial = *self.view.shown.get(index)?;
         Some((serial, self.lines.get(serial.checked_sub(self.first)?)?))
     }
 
-    /// Whether the line of this serial number is the match last gone to.
-    pub fn is_current(&self, serial: usize) -> bool {
+    /// Whether the line with this serial number is the current match.
+    pub fn is_current_match(&self, serial: usize) -> bool {
         self.view.current == Some(serial)
     }
 
     /// Whether a text is being typed.
     pub fn is_typing(&self) -> bool {
-        self.view.typing.is_some()
+        self.view.input.is_some()
     }
 
-    /// Ends typing; what was typed so far holds already.
+    /// Closes the input; what is typed so far is already applied.
     pub fn stop_typing(&mut self) {
-        self.view.typing = None;
+        self.view.input = None;
     }
 
-    /// Does what a key asks for.
-    pub fn act(&mut self, action: LogAction) {
+    /// Applies an action.
+    pub fn apply(&mut self, action: LogAction) {
         match action {
             LogAction::NextLevel => {
                 self.view.level = match self.view.level {
@@ -139,81 +138,81 @@ impl Log {
                     Level::Warning => Level::Error,
                     Level::Error => Level::Info,
                 };
-                self.sift();
+                self.refresh();
             }
-            LogAction::Search => self.type_for(Purpose::Search),
-            LogAction::Filter => self.type_for(Purpose::Filter),
-            LogAction::Keep => {
-                self.typed();
+            LogAction::Search => self.open_input(Purpose::Search),
+            LogAction::Filter => self.open_input(Purpose::Filter),
+            LogAction::ApplyInput => {
+                self.apply_typed();
                 self.stop_typing();
             }
-            LogAction::Drop => self.drop_typed(),
-            LogAction::Match(direction) => self.go_to_match(direction),
+            LogAction::CancelInput => self.cancel_input(),
+            LogAction::GoToMatch(direction) => self.go_to_match(direction),
             LogAction::ShowAll => {
                 (self.view.level, self.view.filter) = (Level::Info, Query::default());
                 (self.view.search, self.view.current) = (Query::default(), None);
-                self.sift();
+                self.refresh();
             }
         }
     }
 
     /// Edits the text being typed.
     pub fn edit(&mut self, request: InputRequest) {
-        if let Some(typing) = &mut self.view.typing {
-            editor::edit(&mut typing.line, request);
-            self.typed();
+        if let Some(input) = &mut self.view.input {
+            editor::edit(&mut input.line, request);
+            self.apply_typed();
         }
     }
 
     /// Pastes into the text being typed.
     pub fn paste(&mut self, text: &str) {
-        if let Some(typing) = &mut self.view.typing {
-            editor::paste(&mut typing.line, text);
-            self.typed();
+        if let Some(input) = &mut self.view.input {
+            editor::paste(&mut input.line, text);
+            self.apply_typed();
         }
     }
 
-    fn type_for(&mut self, purpose: Purpose) {
+    fn open_input(&mut self, purpose: Purpose) {
         let (line, anchor) = (Input::default(), self.anchor());
         let filter = self.view.filter.text().to_owned();
-        self.view.typing = Some(Typing { purpose, line, anchor, filter });
+        self.view.input = Some(LogInput { purpose, line, anchor, filter });
     }
 
-    /// What is typed counts at once.
-    fn typed(&mut self) {
-        let Some(typing) = &self.view.typing else { return };
-        let (pattern, anchor) = (Query::new(typing.line.value()), typing.anchor);
-        match typing.purpose {
+    /// Applies what is typed so far.
+    fn apply_typed(&mut self) {
+        let Some(input) = &self.view.input else { return };
+        let (query, anchor) = (Query::new(input.line.value()), input.anchor);
+        match input.purpose {
             Purpose::Filter => {
-                self.view.filter = pattern;
-                self.sift();
+                self.view.filter = query;
+                self.refresh();
             }
-            Purpose::Search if pattern.text() == self.view.search.text() => {}
+            Purpose::Search if query.text() == self.view.search.text() => {}
             Purpose::Search => {
-                self.view.search = pattern;
-                self.sift();
+                self.view.search = query;
+                self.refresh();
                 let last = self.first + self.lines.len();
                 let matches = &self.view.matches;
                 let above = matches.partition_point(|&at| at <= anchor.unwrap_or(last));
                 self.view.current = matches.get(above.saturating_sub(1)).copied();
                 match self.view.current {
                     Some(serial) => self.reveal(serial),
-                    None => self.stand_at(anchor),
+                    None => self.scroll_to(anchor),
                 }
             }
         }
     }
 
-    fn drop_typed(&mut self) {
-        let Some(typing) = self.view.typing.take() else { return };
-        match typing.purpose {
+    fn cancel_input(&mut self) {
+        let Some(input) = self.view.input.take() else { return };
+        match input.purpose {
             Purpose::Search => {
                 (self.view.search, self.view.current) = (Query::default(), None);
             }
-            Purpose::Filter => self.view.filter = Query::new(&typing.filter),
+            Purpose::Filter => self.view.filter = Query::new(&input.filter),
         }
-        self.sift();
-        self.stand_at(typing.anchor);
+        self.refresh();
+        self.scroll_to(input.anchor);
     }
 
     fn go_to_match(&mut self, direction: isize) {
@@ -232,37 +231,38 @@ impl Log {
         }
     }
 
-    /// Finds out anew which lines are looked at, and stays where the view is.
-    fn sift(&mut self) {
+    /// Selects the shown lines again and keeps the position of the view.
+    fn refresh(&mut self) {
         let anchor = self.anchor();
         self.view.shown.clear();
         self.view.matches.clear();
         for (index, line) in self.lines.iter().enumerate() {
-            self.view.came(self.first + index, line);
+            self.view.push(self.first + index, line);
         }
-        self.stand_at(anchor);
+        self.scroll_to(anchor);
     }
 
-    /// The lowest line, unless the tail is followed.
+    /// The lowest visible line; `None` if the view follows the latest line.
     fn anchor(&self) -> Option<usize> {
         let below = self.scroll + 1;
         let index = self.view.shown.len().checked_sub(below).filter(|_| self.scroll > 0)?;
         self.view.shown.get(index).copied()
     }
 
-    /// Makes a line, or the nearest above it, the lowest; without one the tail is followed.
-    fn stand_at(&mut self, anchor: Option<usize>) {
+    /// Makes a line, or the nearest one above it, the lowest visible line; without one, follows the
+    /// latest line.
+    fn scroll_to(&mut self, anchor: Option<usize>) {
         let shown = &self.view.shown;
         self.scroll = anchor.map_or(0, |serial| {
             shown.len() - shown.partition_point(|&at| at <= serial).max(1).min(shown.len())
         });
     }
 
-    /// Moves the view so that a line is in it, if it is not.
+    /// Scrolls to a line that is not visible.
     fn reveal(&mut self, serial: usize) {
         let is_visible = |(first, last)| (first..=last).contains(&serial);
         if !self.view.visible.is_some_and(is_visible) {
-            self.stand_at(Some(serial));
+            self.scroll_to(Some(serial));
             // The next frame shows other lines than the last one.
             self.view.visible = None;
         }
@@ -270,5 +270,5 @@ impl Log {
 }
 
 #[cfg(test)]
-#[path = "log_view_tests.rs"]
+#[path = "view_tests.rs"]
 mod tests;

@@ -1,26 +1,26 @@
-//! What messages do.
+//! Updates by messages.
 
 use super::*;
-use crate::core::train::event::Failed;
+use crate::core::train::event::{Failed, TrainEvent};
 use crate::core::train::fixtures::{ending, failure, run};
 use crate::run::system_metrics::SystemSample;
-use crate::run::worker::Answer;
-use crate::screen::app::log_view::LogAction;
+use crate::run::worker::{Answer, Report};
+use crate::screen::app::log::LogAction;
 use crate::screen::app::replay::Replay;
 
-fn told(events: Vec<TrainEvent>) -> State {
+fn after(events: Vec<TrainEvent>) -> State {
     let mut state = State::default();
-    tell(&mut state, events);
+    push(&mut state, events);
     state
 }
 
-fn tell(state: &mut State, events: Vec<TrainEvent>) {
+fn push(state: &mut State, events: Vec<TrainEvent>) {
     for event in events {
         update(state, Message::Report(Report::Event(event)));
     }
 }
 
-fn doing(state: &mut State, activity: Activity) -> Vec<Effect> {
+fn set_activity(state: &mut State, activity: Activity) -> Vec<Effect> {
     update(state, Message::Report(Report::Activity(activity)))
 }
 
@@ -29,8 +29,8 @@ fn press(state: &mut State, action: Action) -> Vec<Effect> {
 }
 
 #[test]
-fn a_run_is_folded_into_charts_and_tables() {
-    let state = told(run(200));
+fn events_update_charts_and_tables() {
+    let state = after(run(200));
     assert_eq!(state.history.loss.len(), 200);
     assert_eq!(state.epochs.len(), 3);
     assert!(state.epochs.iter().all(|row| row.train.is_some() && row.eval.is_some()));
@@ -41,8 +41,8 @@ fn a_run_is_folded_into_charts_and_tables() {
 
 #[test]
 fn quitting_while_training_asks_first() {
-    let mut state = told(run(5));
-    doing(&mut state, Activity::Training);
+    let mut state = after(run(5));
+    set_activity(&mut state, Activity::Training);
     assert!(press(&mut state, Action::Quit).is_empty());
     assert_eq!(state.overlay, Some(Overlay::ConfirmQuit));
     press(&mut state, Action::Close);
@@ -50,83 +50,86 @@ fn quitting_while_training_asks_first() {
     press(&mut state, Action::Quit);
     let stop = Effect::Send(Command::Stop { evaluate: false });
     assert_eq!(press(&mut state, Action::StopAndQuit), [stop]);
-    tell(&mut state, ending());
-    assert_eq!(doing(&mut state, Activity::Idle), [Effect::Quit]);
+    push(&mut state, ending());
+    assert_eq!(set_activity(&mut state, Activity::Idle), [Effect::Quit]);
 }
 
 #[test]
-fn control_c_asks_then_stops_then_leaves_at_once() {
-    let mut state = told(run(5));
-    doing(&mut state, Activity::Training);
+fn control_c_asks_then_stops_then_quits_at_once() {
+    let mut state = after(run(5));
+    set_activity(&mut state, Activity::Training);
     assert!(press(&mut state, Action::Interrupt).is_empty());
     let stop = Effect::Send(Command::Stop { evaluate: false });
     assert_eq!(press(&mut state, Action::Interrupt), [stop]);
-    assert!(press(&mut state, Action::Quit).is_empty(), "a q too many loses nothing");
+    assert!(
+        press(&mut state, Action::Quit).is_empty(),
+        "a second q does not quit before the model is saved"
+    );
     assert_eq!(press(&mut state, Action::Interrupt), [Effect::Quit]);
 }
 
 #[test]
-fn a_signal_stops_and_saves_and_a_second_one_leaves() {
-    let mut state = told(run(5));
-    doing(&mut state, Activity::Training);
+fn a_signal_stops_the_run_and_a_second_one_quits() {
+    let mut state = after(run(5));
+    set_activity(&mut state, Activity::Training);
     let stop = Effect::Send(Command::Stop { evaluate: false });
     assert_eq!(update(&mut state, Message::Terminate), [stop]);
     assert_eq!(update(&mut state, Message::Terminate), [Effect::Quit]);
 }
 
 #[test]
-fn before_training_and_after_it_quitting_just_leaves() {
+fn before_and_after_training_quitting_does_not_ask() {
     let mut state = State::default();
     press(&mut state, Action::Quit);
     assert_eq!(press(&mut state, Action::StopAndQuit), [Effect::Quit]);
-    let mut state = told([run(630), ending()].concat());
-    doing(&mut state, Activity::Idle);
+    let mut state = after([run(630), ending()].concat());
+    set_activity(&mut state, Activity::Idle);
     assert_eq!(press(&mut state, Action::Quit), [Effect::Quit]);
 }
 
 #[test]
-fn a_question_open_when_the_run_ends_is_withdrawn() {
-    let mut state = told(run(630));
-    doing(&mut state, Activity::Training);
+fn an_open_question_closes_when_the_run_ends() {
+    let mut state = after(run(630));
+    set_activity(&mut state, Activity::Training);
     press(&mut state, Action::Quit);
-    tell(&mut state, ending());
-    assert!(doing(&mut state, Activity::Idle).is_empty());
+    push(&mut state, ending());
+    assert!(set_activity(&mut state, Activity::Idle).is_empty());
     assert_eq!(state.overlay, None);
 }
 
 #[test]
-fn a_model_that_could_not_be_saved_is_not_left_without_asking() {
-    let mut state = told(run(630));
-    doing(&mut state, Activity::Training);
+fn quitting_with_an_unsaved_model_asks_first() {
+    let mut state = after(run(630));
+    set_activity(&mut state, Activity::Training);
     press(&mut state, Action::Quit);
     press(&mut state, Action::StopAndQuit);
     let [_, finished] = &ending()[..] else { return };
     let unsaved =
         TrainEvent::Failed(Failed { message: "disk full".to_owned(), hint: None, step: 630 });
-    tell(&mut state, vec![unsaved, finished.clone()]);
-    assert!(doing(&mut state, Activity::Idle).is_empty(), "it would be lost");
+    push(&mut state, vec![unsaved, finished.clone()]);
+    assert!(set_activity(&mut state, Activity::Idle).is_empty(), "it would be lost");
     assert_eq!(state.overlay, Some(Overlay::ConfirmUnsaved));
     press(&mut state, Action::Close);
     assert!(press(&mut state, Action::Quit).is_empty());
     assert_eq!(state.overlay, Some(Overlay::ConfirmUnsaved));
     press(&mut state, Action::Close);
-    assert_eq!(press(&mut state, Action::SaveAgain), [Effect::Send(Command::Save)]);
-    tell(&mut state, ending()[..1].to_vec());
-    doing(&mut state, Activity::Idle);
+    assert_eq!(press(&mut state, Action::SaveModel), [Effect::Send(Command::Save)]);
+    push(&mut state, ending()[..1].to_vec());
+    set_activity(&mut state, Activity::Idle);
     assert!(state.failed.is_none());
     assert_eq!(press(&mut state, Action::Quit), [Effect::Quit]);
 }
 
 #[test]
-fn a_failure_is_kept_with_what_to_do_about_it() {
-    let mut state = told([run(100), vec![failure()]].concat());
-    doing(&mut state, Activity::Idle);
+fn a_failure_is_logged_with_its_hint() {
+    let mut state = after([run(100), vec![failure()]].concat());
+    set_activity(&mut state, Activity::Idle);
     assert!(state.failed.is_some());
-    assert!(press(&mut state, Action::Quit).is_empty(), "what was learned can still be saved");
-    assert_eq!(press(&mut state, Action::SaveAgain), [Effect::Send(Command::Save)]);
-    tell(&mut state, ending()[..1].to_vec());
-    doing(&mut state, Activity::Idle);
-    assert!(state.failed.is_some(), "saved or not, the run failed");
+    assert!(press(&mut state, Action::Quit).is_empty(), "the trained weights can still be saved");
+    assert_eq!(press(&mut state, Action::SaveModel), [Effect::Send(Command::Save)]);
+    push(&mut state, ending()[..1].to_vec());
+    set_activity(&mut state, Activity::Idle);
+    assert!(state.failed.is_some(), "the run stays failed");
     assert_eq!(press(&mut state, Action::Quit), [Effect::Quit]);
     let lines: Vec<&str> = state.log.lines.iter().map(|l| l.text.as_str()).collect();
     assert!(lines.contains(&"the loss is NaN at step 101"));
@@ -134,53 +137,53 @@ fn a_failure_is_kept_with_what_to_do_about_it() {
 }
 
 #[test]
-fn questions_go_out_and_answers_come_in() {
-    let mut state = told(run(5));
-    press(&mut state, Action::Show(Page::Predict));
+fn texts_are_sent_and_answers_are_kept() {
+    let mut state = after(run(5));
+    press(&mut state, Action::ShowPage(Page::Predict));
     update(&mut state, Message::Paste("재밌다".to_owned()));
     let ask = Effect::Send(Command::Predict("재밌다".to_owned()));
     assert_eq!(press(&mut state, Action::Submit), [ask]);
-    assert_eq!(state.prompt.waiting, 1);
+    assert_eq!(state.prompt.pending, 1);
     let answer = Answer { text: "재밌다".to_owned(), outcome: Err("no".to_owned()) };
     update(&mut state, Message::Report(Report::Answer(answer)));
-    assert_eq!((state.prompt.waiting, state.prompt.answers.len()), (0, 1));
+    assert_eq!((state.prompt.pending, state.prompt.answers.len()), (0, 1));
 }
 
 #[test]
-fn pasting_outside_the_predict_pane_does_nothing() {
+fn pasting_on_a_page_without_input_does_nothing() {
     let mut state = State::default();
     update(&mut state, Message::Paste("q".to_owned()));
     assert_eq!(state.prompt.input.value(), "");
 }
 
 #[test]
-fn what_is_pasted_goes_where_the_caret_is() {
+fn a_paste_goes_into_the_focused_input() {
     let mut state = State::default();
     let paste = |state: &mut State| update(state, Message::Paste("영화\n".to_owned()));
-    press(&mut state, Action::Show(Page::Log));
+    press(&mut state, Action::ShowPage(Page::Log));
     paste(&mut state);
     press(&mut state, Action::Log(LogAction::Search));
     paste(&mut state);
     assert_eq!(state.log.view.search.text(), "영화");
-    press(&mut state, Action::Show(Page::Predict));
-    assert!(!state.log.is_typing(), "another page has other keys");
-    update(&mut state, Message::Choose(Vec::new()));
+    press(&mut state, Action::ShowPage(Page::Predict));
+    assert!(!state.log.is_typing(), "changing the page closes the input");
+    update(&mut state, Message::OpenPalette(Vec::new()));
     paste(&mut state);
-    assert_eq!(state.palette.line.value(), "영화");
+    assert_eq!(state.palette.input.value(), "영화");
     assert_eq!((state.prompt.input.value(), state.log.view.search.text()), ("", "영화"));
 }
 
 #[test]
-fn the_list_does_not_open_over_a_question() {
-    let mut state = told(run(5));
-    doing(&mut state, Activity::Training);
+fn the_palette_does_not_open_over_a_question() {
+    let mut state = after(run(5));
+    set_activity(&mut state, Activity::Training);
     press(&mut state, Action::Quit);
-    update(&mut state, Message::Choose(Vec::new()));
+    update(&mut state, Message::OpenPalette(Vec::new()));
     assert_eq!(state.overlay, Some(Overlay::ConfirmQuit));
 }
 
 #[test]
-fn pages_go_round() {
+fn pages_wrap_around() {
     let mut state = State::default();
     for page in [Page::Predict, Page::Settings, Page::Log, Page::Train] {
         press(&mut state, Action::NextPage);
@@ -191,7 +194,7 @@ fn pages_go_round() {
 }
 
 #[test]
-fn a_replay_is_left_at_once_and_has_nothing_to_save() {
+fn a_replay_quits_at_once_and_has_nothing_to_save() {
     let replay = || State { replay: Some(Replay::new(20.0)), ..State::default() };
     let mut unsaved = run(630);
     unsaved.push(failure());
@@ -200,36 +203,36 @@ fn a_replay_is_left_at_once_and_has_nothing_to_save() {
     {
         for action in [Action::Quit, Action::Interrupt] {
             let mut state = replay();
-            tell(&mut state, events.clone());
-            doing(&mut state, activity.clone());
+            push(&mut state, events.clone());
+            set_activity(&mut state, activity.clone());
             assert_eq!(press(&mut state, action), [Effect::Quit], "{action:?}");
             assert_eq!(state.overlay, None);
             assert!(!state.is_unsaved());
-            assert!(press(&mut state, Action::SaveAgain).is_empty());
+            assert!(press(&mut state, Action::SaveModel).is_empty());
             assert_eq!(update(&mut state, Message::Terminate), [Effect::Quit]);
         }
     }
 }
 
 #[test]
-fn a_replay_keeps_the_time_of_its_run() {
+fn a_replay_uses_the_clock_of_its_run() {
     let mut state = State { replay: Some(Replay::new(20.0)), ..State::default() };
-    doing(&mut state, Activity::Training);
+    set_activity(&mut state, Activity::Training);
     update(&mut state, Message::Tick(3.0));
-    tell(&mut state, run(80));
+    push(&mut state, run(80));
     // 80 steps of an eighth of a second and an evaluation of two.
     assert_eq!(state.elapsed(), 12.0);
     update(&mut state, Message::Tick(3.02));
     assert!((state.elapsed() - 12.4).abs() < 1e-9);
-    assert_eq!(state.clock_when_training_began(), None);
-    doing(&mut state, Activity::Idle);
+    assert_eq!(state.training_start_time(), None);
+    set_activity(&mut state, Activity::Idle);
     assert_eq!(state.elapsed(), 12.0);
     assert_eq!(state.log.lines.back().map(|line| line.time.as_str()), Some("0:10"));
 }
 
 #[test]
-fn what_the_machine_does_is_kept_beside_the_run() {
-    let mut state = told(run(5));
+fn system_samples_are_kept_beside_the_run() {
+    let mut state = after(run(5));
     let sample = SystemSample { cpu: 0.5, elapsed: 2.0, ..SystemSample::default() };
     assert!(update(&mut state, Message::Report(Report::System(sample.clone()))).is_empty());
     assert_eq!(state.system.cpu.points(), [(2.0, 0.5)]);

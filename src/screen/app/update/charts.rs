@@ -1,41 +1,44 @@
-//! What keys and mouse do to the charts.
+//! Updates by actions on the charts.
 
-use super::charts::{ChartAction, Charts, XAxis};
-use super::panels::Panel;
-use super::runs::Runs;
-use super::state::State;
 use crate::run::metric_series::Curve;
+use crate::screen::app::charts::{ChartAction, Charts, XAxis};
+use crate::screen::app::panels::Panel;
+use crate::screen::app::runs::RunComparison;
+use crate::screen::app::state::State;
 
-/// Obeys a key.
-pub fn act(state: &mut State, action: ChartAction) {
-    let end = state.end();
-    let focus = in_focus(state);
+/// The width of a plot before the first frame, in columns.
+const COLUMNS: u16 = 40;
+
+/// Applies an action.
+pub(super) fn apply(state: &mut State, action: ChartAction) {
+    let end = state.last_step();
+    let focus = focused_panel(state);
     match action {
-        ChartAction::Move(columns) => {
+        ChartAction::MoveCursor(columns) => {
+            let width = state.layout.plots.first().map_or(COLUMNS, |(_, plot)| plot.width);
             let mut charts = std::mem::take(&mut state.charts);
-            let width = state.layout.plots.first().map_or(40, |(_, plot)| plot.width);
-            charts.move_cursor(columns, width, pointed_at(state, focus), end);
+            charts.move_cursor(columns, width, cursor_curve(state, focus), end);
             state.charts = charts;
         }
-        ChartAction::Step(by) => {
-            let curve = pointed_at(state, focus);
+        ChartAction::StepCursor(by) => {
+            let curve = cursor_curve(state, focus);
             let here = state.charts.cursor.unwrap_or(end);
             if let Some(step) = curve.neighbour(here, by) {
-                state.charts.point_at(step, end);
+                state.charts.set_cursor(step, end);
             }
         }
-        ChartAction::First => go_to(state, focus, |ends| ends.0),
-        ChartAction::Last => go_to(state, focus, |ends| ends.1),
+        ChartAction::CursorToFirst => go_to(state, focus, |ends| ends.0),
+        ChartAction::CursorToLast => go_to(state, focus, |ends| ends.1),
         ChartAction::ZoomIn => state.charts.zoom(0.5, None, end),
         ChartAction::ZoomOut => state.charts.zoom(2.0, None, end),
         ChartAction::Pan(quarters) => {
-            let [from, to] = state.charts.view(end);
+            let [from, to] = state.charts.visible_steps(end);
             state.charts.pan((to - from) / 4.0 * quarters as f64, end);
         }
-        ChartAction::Whole => (state.charts.window, state.charts.follow) = (None, false),
+        ChartAction::ResetZoom => (state.charts.window, state.charts.follow) = (None, false),
         ChartAction::Follow => {
-            let [from, to] = state.charts.view(end);
-            // Nothing to follow while all is in view: then the latest quarter is.
+            let [from, to] = state.charts.visible_steps(end);
+            // While all steps are in view there is nothing to follow: show the latest quarter.
             let width = if state.charts.window.is_some() { to - from } else { (to - from) / 4.0 };
             state.charts.follow = !state.charts.follow;
             state.charts.window =
@@ -53,11 +56,11 @@ pub fn act(state: &mut State, action: ChartAction) {
             }
             state.layout.y_ranges.remove(&focus);
         }
-        ChartAction::NextRange => {
+        ChartAction::NextYRange => {
             let drawn = state.layout.y_ranges.remove(&focus);
-            state.charts.next_range(focus, drawn);
+            state.charts.next_y_range(focus, drawn);
         }
-        ChartAction::Smooth(by) => {
+        ChartAction::AdjustSmoothing(by) => {
             state.smoothing = Charts::smoothing_after(state.smoothing, by);
             state.history.smooth(state.smoothing);
             if let Some(runs) = &mut state.runs {
@@ -67,15 +70,15 @@ pub fn act(state: &mut State, action: ChartAction) {
     }
 }
 
-/// The panel whose axes keys are about.
-fn in_focus(state: &State) -> Panel {
-    state.runs.as_ref().map_or(state.arrangement.focus, |runs| runs.figure.panel())
+/// The panel whose axes the keys change.
+fn focused_panel(state: &State) -> Panel {
+    state.runs.as_ref().map_or(state.panels.focus, |runs| runs.metric.panel())
 }
 
-/// The curve whose points the cursor goes through: the one of the panel in focus with the most.
-fn pointed_at(state: &State, focus: Panel) -> &Curve {
+/// The curve whose points the cursor steps through: the longest one of the focused panel.
+fn cursor_curve(state: &State, focus: Panel) -> &Curve {
     let history = &state.history;
-    if let Some(curve) = state.runs.as_ref().and_then(Runs::pointed_at) {
+    if let Some(curve) = state.runs.as_ref().and_then(RunComparison::cursor_curve) {
         return curve;
     }
     match focus {
@@ -88,14 +91,14 @@ fn pointed_at(state: &State, focus: Panel) -> &Curve {
 }
 
 fn go_to(state: &mut State, focus: Panel, end_of: impl Fn((f64, f64)) -> f64) {
-    if let Some(ends) = pointed_at(state, focus).ends() {
-        let end = state.end();
-        state.charts.point_at(end_of(ends), end);
+    if let Some(ends) = cursor_curve(state, focus).ends() {
+        let end = state.last_step();
+        state.charts.set_cursor(end_of(ends), end);
     }
 }
 
-/// Lets go of one thing at a time: the cursor, the zoom, the panel that fills the page.
-pub fn let_go(state: &mut State) {
+/// Clears the cursor; without one, resets the zoom; else restores the maximized panel.
+pub(super) fn clear_view(state: &mut State) {
     if state.charts.cursor.take().is_some() {
         return;
     }
@@ -103,9 +106,9 @@ pub fn let_go(state: &mut State) {
         state.charts.follow = false;
         return;
     }
-    state.arrangement.maximised = false;
+    state.panels.maximized = false;
 }
 
 #[cfg(test)]
-#[path = "chart_view_tests.rs"]
+#[path = "charts_tests.rs"]
 mod tests;

@@ -1,32 +1,32 @@
-//! The figures that runs are compared by.
+//! The metrics that runs are compared by.
 
 use crate::run::metric_series::{Curve, History};
 use crate::screen::app::panels::Panel;
 
-/// A figure that runs are compared by.
+/// A metric that runs are compared by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Figure {
-    /// Loss of the training steps, smoothed.
+pub enum RunMetric {
+    /// Training loss of each step, smoothed.
     #[default]
     Loss,
-    /// Loss of the evaluations.
+    /// Evaluation loss.
     EvalLoss,
-    /// Accuracy of the evaluations.
+    /// Evaluation accuracy.
     EvalAccuracy,
-    /// F1 of the evaluations.
+    /// Evaluation F1.
     EvalF1,
-    /// Accuracy while training.
+    /// Accuracy on the training data.
     TrainAccuracy,
-    /// The rate each step used.
+    /// Learning rate of each step.
     LearningRate,
-    /// The norm of the gradients, smoothed.
+    /// Norm of the gradients, smoothed.
     GradNorm,
-    /// Samples a second, smoothed.
+    /// Samples per second, smoothed.
     Throughput,
 }
 
-impl Figure {
-    /// All of them, in the order in which a key goes through them.
+impl RunMetric {
+    /// All of them, in the order in which a key cycles through them.
     pub const ALL: [Self; 8] = [
         Self::Loss,
         Self::EvalLoss,
@@ -52,8 +52,8 @@ impl Figure {
         }
     }
 
-    /// Its curve in a run.
-    pub fn of(self, history: &History) -> &Curve {
+    /// Its curve in the history of a run.
+    pub fn curve(self, history: &History) -> &Curve {
         match self {
             Self::Loss => &history.loss,
             Self::EvalLoss => &history.eval_loss,
@@ -66,12 +66,12 @@ impl Figure {
         }
     }
 
-    /// Whether it is so noisy that it is smoothed.
+    /// Whether it is noisy and therefore smoothed.
     pub fn is_noisy(self) -> bool {
         matches!(self, Self::Loss | Self::GradNorm | Self::Throughput)
     }
 
-    /// The panel whose axis it shares.
+    /// The panel whose y axis it shares.
     pub fn panel(self) -> Panel {
         match self {
             Self::Loss | Self::EvalLoss => Panel::Loss,

@@ -1,110 +1,73 @@
-//! How the charts are looked at: which part of the run, against what, with the cursor where.
+//! How the charts are viewed: the steps in view, the axes and the cursor.
+
+mod axes;
+
+pub use axes::{XAxis, YRange};
 
 use super::panels::Panel;
 use crate::run::metric_series::Curve;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a chart's x axis counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum XAxis {
-    /// Optimizer steps.
-    #[default]
-    Step,
-    /// Passes over the training data.
-    Epoch,
-    /// Time since training began.
-    Relative,
-    /// The time of day.
-    Wall,
-}
-
-impl XAxis {
-    /// All of them, in the order in which a key goes through them.
-    pub const ALL: [Self; 4] = [Self::Step, Self::Epoch, Self::Relative, Self::Wall];
-
-    /// Its name, in files and on the screen.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Step => "step",
-            Self::Epoch => "epoch",
-            Self::Relative => "relative",
-            Self::Wall => "wall",
-        }
-    }
-}
-
-/// How far a chart's y axis reaches.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum YRange {
-    /// As far as what is usual; outliers run out of view.
-    #[default]
-    Usual,
-    /// As far as anything that was measured.
-    Whole,
-    /// From here to there, whatever comes.
-    Fixed([f64; 2]),
-}
-
-/// The smoothings that keys go through.
+/// The smoothing factors that the keys step through.
 pub const SMOOTHINGS: [f64; 11] = [0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99];
 
-/// How the charts are looked at. Steps are the common measure: whatever an axis counts, the charts
-/// stay side by side.
+/// How the charts are viewed. The view is kept in optimizer steps, whatever quantity the x axis
+/// shows, so that all charts show the same part of the run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Charts {
-    /// What x axes count.
+    /// The quantity on the x axes.
     pub axis: XAxis,
-    /// The step under the cursor.
+    /// The step at the cursor.
     pub cursor: Option<f64>,
-    /// The steps in view; all of them, if none are named.
+    /// The first and the last step in view; `None` shows all.
     pub window: Option<[f64; 2]>,
-    /// Whether the window goes on with the run.
+    /// Whether the window moves with the run.
     pub follow: bool,
     /// Charts with a logarithmic y axis.
     pub log_y: BTreeSet<Panel>,
-    /// Charts whose y axis does not reach as far as is usual.
+    /// The y range of charts for which it was changed.
     pub ranges: BTreeMap<Panel, YRange>,
-    /// Where the mouse took hold of a chart, and the steps that were then in view.
+    /// The column where a drag with the mouse began, and the steps in view at that moment.
     pub drag: Option<(u16, [f64; 2])>,
 }
 
-/// Something a key does to the charts.
+/// An action on the charts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChartAction {
-    /// Move the cursor by so many columns.
-    Move(isize),
-    /// Move the cursor by so many points.
-    Step(isize),
-    /// Put the cursor on the first point.
-    First,
-    /// Put the cursor on the last point.
-    Last,
-    /// Half the steps in view.
+    /// Move the cursor by this many columns.
+    MoveCursor(isize),
+    /// Move the cursor by this many points of the curve.
+    StepCursor(isize),
+    /// Move the cursor to the first point.
+    CursorToFirst,
+    /// Move the cursor to the last point.
+    CursorToLast,
+    /// Show half as many steps.
     ZoomIn,
-    /// Twice the steps in view.
+    /// Show twice as many steps.
     ZoomOut,
-    /// Move the window by so many quarters of itself.
+    /// Move the window by this many quarters of its width.
     Pan(isize),
-    /// All steps in view.
-    Whole,
-    /// Go on with the run, or stay.
+    /// Show all steps.
+    ResetZoom,
+    /// Make the window follow the latest steps, or stay.
     Follow,
-    /// The next thing for the x axes to count.
+    /// Switch to the next quantity of the x axes.
     NextAxis,
-    /// Linear or logarithmic y axis.
+    /// Switch between a linear and a logarithmic y axis.
     LogY,
-    /// The next way for the y axis to reach.
-    NextRange,
+    /// Switch to the next kind of y range.
+    NextYRange,
     /// Smooth more (1) or less (-1).
-    Smooth(isize),
+    AdjustSmoothing(isize),
 }
 
 /// The fewest steps in view.
-const NARROWEST: f64 = 8.0;
+const MIN_STEPS: f64 = 8.0;
 
 impl Charts {
-    /// The steps in view, of a run from step 0 to `end`.
-    pub fn view(&self, end: f64) -> [f64; 2] {
+    /// The first and the last step in view, of a run from step 0 to `end`.
+    pub fn visible_steps(&self, end: f64) -> [f64; 2] {
         let end = end.max(2.0);
         match self.window {
             None => [0.0, end],
@@ -113,54 +76,55 @@ impl Charts {
         }
     }
 
-    /// Looks at `width` steps, `share` of them before `at`; at all, if there are no more.
-    fn look(&mut self, at: f64, share: f64, width: f64, end: f64) {
+    /// Shows `width` steps, a fraction `share` of them before `at`; all steps if there are no more.
+    fn show(&mut self, at: f64, share: f64, width: f64, end: f64) {
         let end = end.max(2.0);
         if width >= end * (1.0 - 1e-9) {
             self.window = None;
             return;
         }
-        let width = width.max(NARROWEST.min(end));
+        let width = width.max(MIN_STEPS.min(end));
         let from = (at - share * width).clamp(0.0, (end - width).max(0.0));
         self.window = Some([from, from + width]);
     }
 
-    /// Zooms by a factor (above 1: out) around a step; around the cursor if none is named and it
-    /// is in view, else at the end.
+    /// Zooms by a factor (above 1: out) around a step. Without one, zooms around the cursor if it is
+    /// in view, else at the end of the window.
     pub fn zoom(&mut self, factor: f64, around: Option<f64>, end: f64) {
-        let [from, to] = self.view(end);
+        let [from, to] = self.visible_steps(end);
         let width = to - from;
         let cursor = self.cursor.filter(|at| (from..=to).contains(at));
         let at = around.or(cursor);
-        // What stands at the end of the run goes on with it.
+        // A window that ends at the latest step follows the run.
         self.follow = at.is_none() && to >= end.max(2.0) - 1e-9;
         let at = at.unwrap_or(if self.follow { to } else { f64::midpoint(from, to) });
         let share = if width > 0.0 { ((at - from) / width).clamp(0.0, 1.0) } else { 0.5 };
-        self.look(at, share, width * factor, end);
+        self.show(at, share, width * factor, end);
     }
 
-    /// Moves the window by so many steps. At the end it goes on with the run.
+    /// Moves the window by this many steps. At the latest step it follows the run.
     pub fn pan(&mut self, steps: f64, end: f64) {
-        let [from, to] = self.view(end);
+        let [from, to] = self.visible_steps(end);
         if self.window.is_some() {
-            self.look(from + steps, 0.0, to - from, end);
+            self.show(from + steps, 0.0, to - from, end);
             self.follow = steps > 0.0 && self.window.is_some_and(|[_, to]| to >= end - 1e-9);
         }
     }
 
-    /// Puts the cursor on a step, and the window around it if it left that.
-    pub fn point_at(&mut self, step: f64, end: f64) {
+    /// Moves the cursor to a step, and the window if the step is outside.
+    pub fn set_cursor(&mut self, step: f64, end: f64) {
         self.cursor = Some(step);
-        let [from, to] = self.view(end);
+        let [from, to] = self.visible_steps(end);
         if step < from || step > to {
             self.follow = false;
-            self.look(step, if step < from { 0.1 } else { 0.9 }, to - from, end);
+            self.show(step, if step < from { 0.1 } else { 0.9 }, to - from, end);
         }
     }
 
-    /// Moves the cursor by columns of a plot of `width` columns, at least to the next point.
+    /// Moves the cursor by columns of a plot of `width` columns, at least to the next point of the
+    /// curve.
     pub fn move_cursor(&mut self, columns: isize, width: u16, curve: &Curve, end: f64) {
-        let [from, to] = self.view(end);
+        let [from, to] = self.visible_steps(end);
         let here = self.cursor.unwrap_or(to);
         let aim = here + (to - from) / f64::from(width.max(1)) * columns as f64;
         let next = curve.nearest(aim).unwrap_or(aim);
@@ -173,21 +137,21 @@ impl Charts {
             curve.neighbour(here, columns.signum())
         };
         if let Some(step) = step {
-            self.point_at(step, end);
+            self.set_cursor(step, end);
         }
     }
 
     /// Switches a chart to the next kind of y range; `drawn` is the range that it shows now.
-    pub fn next_range(&mut self, panel: Panel, drawn: Option<[f64; 2]>) {
+    pub fn next_y_range(&mut self, panel: Panel, drawn: Option<[f64; 2]>) {
         let next = match self.ranges.get(&panel).copied().unwrap_or_default() {
-            YRange::Usual => YRange::Whole,
-            YRange::Whole => drawn.map_or(YRange::Usual, YRange::Fixed),
-            YRange::Fixed(_) => YRange::Usual,
+            YRange::Typical => YRange::Full,
+            YRange::Full => drawn.map_or(YRange::Typical, YRange::Fixed),
+            YRange::Fixed(_) => YRange::Typical,
         };
         self.ranges.insert(panel, next);
     }
 
-    /// The smoothing `by` places on from one.
+    /// The smoothing factor `by` places after the given one, among [`SMOOTHINGS`].
     pub fn smoothing_after(smoothing: f64, by: isize) -> f64 {
         let here = SMOOTHINGS.iter().position(|s| *s >= smoothing - 1e-9);
         let here = here.unwrap_or(SMOOTHINGS.len() - 1);
@@ -206,12 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn zooming_keeps_what_it_zooms_at() {
+    fn zooming_keeps_the_cursor_in_place() {
         let mut charts = Charts { cursor: Some(250.0), ..Charts::default() };
         for _ in 0..3 {
             charts.zoom(0.5, None, 1000.0);
         }
-        assert_eq!(charts.view(1000.0), [218.75, 343.75]);
+        assert_eq!(charts.visible_steps(1000.0), [218.75, 343.75]);
         assert!(!charts.follow);
         for _ in 0..3 {
             charts.zoom(2.0, None, 1000.0);
@@ -220,26 +184,26 @@ mod tests {
         for _ in 0..50 {
             charts.zoom(0.5, Some(0.0), 1000.0);
         }
-        assert_eq!(charts.view(1000.0), [0.0, NARROWEST]);
+        assert_eq!(charts.visible_steps(1000.0), [0.0, MIN_STEPS]);
     }
 
     #[test]
-    fn a_window_at_the_end_goes_on_with_the_run() {
+    fn a_window_at_the_latest_step_follows_the_run() {
         let mut charts = Charts::default();
         charts.zoom(0.5, None, 100.0);
         assert!(charts.follow);
-        assert_eq!(charts.view(100.0), [50.0, 100.0]);
-        assert_eq!(charts.view(160.0), [110.0, 160.0]);
+        assert_eq!(charts.visible_steps(100.0), [50.0, 100.0]);
+        assert_eq!(charts.visible_steps(160.0), [110.0, 160.0]);
         charts.pan(-30.0, 160.0);
         assert!(!charts.follow);
-        assert_eq!(charts.view(200.0), [80.0, 130.0]);
+        assert_eq!(charts.visible_steps(200.0), [80.0, 130.0]);
         charts.pan(1e9, 200.0);
         assert!(charts.follow);
-        assert_eq!(charts.view(300.0), [250.0, 300.0]);
+        assert_eq!(charts.visible_steps(300.0), [250.0, 300.0]);
     }
 
     #[test]
-    fn the_cursor_goes_from_point_to_point_and_the_window_follows_it() {
+    fn the_cursor_moves_from_point_to_point_and_the_window_follows() {
         let mut charts = Charts::default();
         let curve = curve(1000);
         charts.move_cursor(-1, 50, &curve, 1000.0);
@@ -249,12 +213,12 @@ mod tests {
         charts.window = Some([900.0, 910.0]);
         charts.move_cursor(1, 50, &curve, 1000.0);
         assert_eq!(charts.cursor, Some(981.0), "at least a point");
-        let [from, to] = charts.view(1000.0);
+        let [from, to] = charts.visible_steps(1000.0);
         assert!(from < 981.0 && to > 981.0 && (to - from - 10.0).abs() < 1e-9);
     }
 
     #[test]
-    fn smoothing_goes_through_its_places() {
+    fn smoothing_steps_through_its_values() {
         assert_eq!(Charts::smoothing_after(0.9, 1), 0.95);
         assert_eq!(Charts::smoothing_after(0.85, -1), 0.8);
         assert_eq!(Charts::smoothing_after(0.99, 1), 0.99);
@@ -262,13 +226,13 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_held_until_it_is_let_go() {
+    fn a_fixed_range_is_kept_until_it_is_switched() {
         let mut charts = Charts::default();
-        charts.next_range(Panel::Loss, None);
-        assert_eq!(charts.ranges[&Panel::Loss], YRange::Whole);
-        charts.next_range(Panel::Loss, Some([0.0, 2.0]));
+        charts.next_y_range(Panel::Loss, None);
+        assert_eq!(charts.ranges[&Panel::Loss], YRange::Full);
+        charts.next_y_range(Panel::Loss, Some([0.0, 2.0]));
         assert_eq!(charts.ranges[&Panel::Loss], YRange::Fixed([0.0, 2.0]));
-        charts.next_range(Panel::Loss, Some([0.0, 2.0]));
-        assert_eq!(charts.ranges[&Panel::Loss], YRange::Usual);
+        charts.next_y_range(Panel::Loss, Some([0.0, 2.0]));
+        assert_eq!(charts.ranges[&Panel::Loss], YRange::Typical);
     }
 }
