@@ -6,7 +6,7 @@ use crate::core::data::labels::Classes;
 use crate::core::data::sampling::SampleLimit;
 use crate::core::data::source::{read_split, sample};
 use crate::core::data::split::stratified;
-use crate::core::data::table::{self, Table};
+use crate::core::data::table::{ColumnNames, DataTable};
 use crate::core::data::{Sample, Split};
 use std::path::PathBuf;
 
@@ -58,11 +58,8 @@ pub fn default_limit(own_rows: bool) -> SampleLimit {
 }
 
 /// The columns to read.
-fn columns(columns: &Columns) -> table::Columns {
-    table::Columns {
-        text: columns.text_column_name.clone(),
-        label: columns.label_column_name.clone(),
-    }
+fn columns(columns: &Columns) -> ColumnNames {
+    ColumnNames { text: columns.text_column_name.clone(), label: columns.label_column_name.clone() }
 }
 
 fn one(file: Option<&PathBuf>) -> Vec<PathBuf> {
@@ -125,7 +122,10 @@ fn origin(wanted: &Wanted, split: &str) -> DataOrigin {
 }
 
 /// The rows of both splits, and what the second is called.
-fn tables(wanted: &Wanted, watch: &mut Watch) -> anyhow::Result<(Table, Table, &'static str)> {
+fn tables(
+    wanted: &Wanted,
+    watch: &mut Watch,
+) -> anyhow::Result<(DataTable, DataTable, &'static str)> {
     /// A share of the training rows, or a file that was named for it.
     const HELD_OUT: &str = "validation";
     let columns_to_read = columns(wanted.columns);
@@ -152,7 +152,7 @@ fn tables(wanted: &Wanted, watch: &mut Watch) -> anyhow::Result<(Table, Table, &
     let share = wanted.train.validation_split;
     if files.eval.is_empty() && (own_rows || share.is_some()) {
         let rows = std::mem::take(&mut train.rows);
-        let mut eval = Table { skipped: 0, ..train.clone() };
+        let mut eval = DataTable { skipped: 0, ..train.clone() };
         (train.rows, eval.rows) =
             stratified(rows, share.unwrap_or(DEFAULT_SPLIT), wanted.shuffle_seed);
         return Ok((train, eval, HELD_OUT));

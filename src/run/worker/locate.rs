@@ -148,7 +148,7 @@ mod hub {
     use super::{Chosen, DatasetFiles, Download, Watch, choose};
     use crate::core::model::weights::{INDEX, WEIGHTS, pickle, shards_of};
     use crate::core::text::sanitize_for_terminal;
-    use crate::run::hub::{Hub, HubError, Repo, Transfer};
+    use crate::run::hub::{DownloadProgress, Hub, HubError, Repo};
     use std::path::{Path, PathBuf};
     use std::time::Instant;
 
@@ -172,17 +172,17 @@ mod hub {
         /// Turns the hub's reports into ours.
         fn watched<T>(
             &mut self,
-            ask: impl FnOnce(&Hub, &Repo, &mut dyn FnMut(&Transfer) -> bool) -> T,
+            ask: impl FnOnce(&Hub, &Repo, &mut dyn FnMut(&DownloadProgress) -> bool) -> T,
         ) -> T {
             let began = Instant::now();
             let watch = &mut *self.watch;
-            let mut tell = |transfer: &Transfer| {
+            let mut tell = |progress: &DownloadProgress| {
                 let seconds = began.elapsed().as_secs_f64();
-                let fetched = transfer.done.saturating_sub(transfer.resumed);
+                let fetched = progress.done.saturating_sub(progress.resumed);
                 watch(&Download {
-                    file: sanitize_for_terminal(&transfer.file).into_owned(),
-                    done: transfer.done,
-                    total: transfer.total,
+                    file: sanitize_for_terminal(&progress.file).into_owned(),
+                    done: progress.done,
+                    total: progress.total,
                     rate: (seconds > 0.5).then(|| fetched as f64 / seconds),
                 })
             };
