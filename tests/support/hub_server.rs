@@ -21,9 +21,9 @@ const PARQUET: &str = "refs/convert/parquet";
 /// How a file is served.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
-    /// By the hub itself, with a git object id as its ETag.
+    /// By the hub itself, with a git object id as its `ETag`.
     Small,
-    /// Through a redirect, with its sha256 as its ETag.
+    /// Through a redirect, with its sha256 as its `ETag`.
     Large,
 }
 

@@ -40,7 +40,7 @@ impl HubClient {
         repo: &Repo,
         progress: &mut ProgressReporter<'_>,
     ) -> Result<Vec<String>, HubError> {
-        let (mut entries, mut next) = (Vec::new(), Some(self.tree_url(repo)));
+        let (mut entries, mut next) = (Vec::<TreeEntry>::new(), Some(self.tree_url(repo)));
         for _ in 0..MAX_PAGES {
             let Some(url) = next else {
                 let files = entries.into_iter().filter(|entry| entry.entry_type == EntryType::File);

@@ -3,9 +3,9 @@
 
 use super::scene_tests::{at, charted, training, unsaved};
 use super::*;
-use crate::cli::flags::RunOrder;
 use crate::core::train::steering::Request;
 use crate::run::run_index::Found;
+use crate::run::selection::RunOrder;
 use crate::run::worker::Command;
 use crate::screen::app::charts::{ChartAction, YRange};
 use crate::screen::app::log::Level;
