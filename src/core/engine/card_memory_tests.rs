@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::data::batching::Example;
 use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
-use crate::core::ops::cuda::counting::Counting;
+use crate::core::ops::cuda::allocation_counter::AllocationCounter;
 use crate::core::ops::cuda::{CudaBackend, Precision};
 use serde_json::json;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn multilingual_berts_size_at_32_by_128_fits_8_gb_in_bf16() -> anyhow::Result<()
     let update = Update { learning_rate: 1e-5, max_grad_norm: 1.0 };
     let options = StepOptions { seed: 1, number: 1, label_smoothing_factor: 0.0, update };
     let peak = |precision, checkpointing| -> anyhow::Result<f64> {
-        let card = CudaBackend::new(Counting::new(precision));
+        let card = CudaBackend::new(AllocationCounter::new(precision));
         let mut engine =
             fused::FusedEngine::new(card, &model, checkpointing, "counted".to_owned())?;
         let settings = AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };

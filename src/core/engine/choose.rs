@@ -83,7 +83,7 @@ fn gpu(
         Precision::Tf32 => "tf32",
         Precision::Full => "float32",
     };
-    let name = format!("cuda:{number}, {}, {in_words}", card.report().name);
+    let name = format!("cuda:{number}, {}, {in_words}", card.properties().name);
     let backend = CudaBackend::new(card);
     Ok(Box::new(FusedEngine::new(backend, model, options.gradient_checkpointing, name)?))
 }

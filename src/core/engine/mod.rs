@@ -119,6 +119,17 @@ pub trait Engine: Send {
     /// If the machine fails.
     fn figures(&mut self) -> EngineResult<StepMetrics>;
 
+    /// To be called once after each [`Engine::step`]: the metrics of the earliest step whose
+    /// metrics were not returned yet, if they are there without waiting for the step queued last.
+    /// An engine that computes at once returns those of that step; one whose device has a queue
+    /// returns those of the step before it, and `None` after the first step.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn ready_metrics(&mut self) -> EngineResult<Option<StepMetrics>> {
+        self.figures().map(Some)
+    }
+
     /// The gradient of every parameter in the last step, as the layout arranges them.
     ///
     /// # Errors

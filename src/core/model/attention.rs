@@ -14,7 +14,7 @@ pub(super) struct Dense {
 }
 
 impl Dense {
-    pub(super) fn new(variables: &Variables, dense: backend::Dense) -> Result<Self> {
+    pub(super) fn new(variables: &Variables, dense: backend::LinearLayout) -> Result<Self> {
         Ok(Self { weight: variables.at(dense.weight)?, bias: variables.at(dense.bias)? })
     }
 

@@ -18,7 +18,7 @@ pub(super) struct Norm {
 impl Norm {
     pub(super) fn new(
         variables: &Variables,
-        norm: &backend::Norm,
+        norm: &backend::LayerNormLayout,
         config: &ModelConfig,
     ) -> Result<Self> {
         Ok(Self {
@@ -52,10 +52,10 @@ impl Embeddings {
         config: &ModelConfig,
     ) -> Result<Self> {
         Ok(Self {
-            words: variables.at(layout.tables.words)?,
+            words: variables.at(layout.tables.tokens)?,
             positions: variables.at(layout.tables.positions)?,
             first_position: layout.tables.first_position,
-            types: variables.at(layout.tables.types)?,
+            types: variables.at(layout.tables.token_types)?,
             norm: Norm::new(variables, &layout.embedding_norm, config)?,
             dropout: config.encoder.hidden_dropout_prob,
             project: layout.project.map(|dense| Dense::new(variables, dense)).transpose()?,

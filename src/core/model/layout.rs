@@ -7,7 +7,9 @@
 use super::architecture::Architecture;
 use super::config::ModelConfig;
 use super::parameters::Parameters;
-use crate::core::ops::backend::{Activation, Arrangement, Dense, Norm, Tables};
+use crate::core::ops::backend::{
+    Activation, EmbeddingTables, LayerNormLayout, LinearLayout, ParameterLayout,
+};
 use candle_transformers::models::bert::HiddenAct;
 
 /// How a parameter starts when no file holds it; Hugging Face's `_init_weights`.
@@ -52,32 +54,32 @@ impl Parameter {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerLayout {
     /// Queries.
-    pub query: Dense,
+    pub query: LinearLayout,
     /// Keys.
-    pub key: Dense,
+    pub key: LinearLayout,
     /// Values.
-    pub value: Dense,
+    pub value: LinearLayout,
     /// After the heads.
-    pub attention_output: Dense,
+    pub attention_output: LinearLayout,
     /// After attention.
-    pub attention_norm: Norm,
+    pub attention_norm: LayerNormLayout,
     /// To the wide part.
-    pub intermediate: Dense,
+    pub intermediate: LinearLayout,
     /// From the wide part.
-    pub output: Dense,
+    pub output: LinearLayout,
     /// At the end.
-    pub output_norm: Norm,
+    pub output_norm: LayerNormLayout,
 }
 
 impl LayerLayout {
     /// Queries, keys and values as one.
-    pub fn query_key_value(&self) -> Dense {
-        Dense { outputs: 3 * self.query.outputs, ..self.query }
+    pub fn query_key_value(&self) -> LinearLayout {
+        LinearLayout { outputs: 3 * self.query.outputs, ..self.query }
     }
 
     /// Keys and values as one.
-    pub fn key_value(&self) -> Dense {
-        Dense { outputs: 2 * self.key.outputs, ..self.key }
+    pub fn key_value(&self) -> LinearLayout {
+        LinearLayout { outputs: 2 * self.key.outputs, ..self.key }
     }
 }
 
@@ -87,19 +89,19 @@ pub struct ModelLayout {
     /// Every parameter, in the order in which they start.
     pub parameters: Vec<Parameter>,
     /// The tables of embeddings.
-    pub tables: Tables,
+    pub tables: EmbeddingTables,
     /// Their normalisation.
-    pub embedding_norm: Norm,
+    pub embedding_norm: LayerNormLayout,
     /// From the embeddings' width to the encoder's, where that is another.
-    pub project: Option<Dense>,
+    pub project: Option<LinearLayout>,
     /// The encoder's layers.
     pub layers: Vec<LayerLayout>,
     /// Between a layer's intermediate and output.
     pub activation: Activation,
     /// The head's first layer.
-    pub head: Dense,
+    pub head: LinearLayout,
     /// The head's last layer.
-    pub classifier: Dense,
+    pub classifier: LinearLayout,
 }
 
 impl ModelLayout {
@@ -121,14 +123,14 @@ impl ModelLayout {
             planner.add(name, &[rows, width], init)
         };
         let (vocabulary, max_positions) = (encoder.vocab_size, encoder.max_position_embeddings);
-        let tables = Tables {
-            words: table("word", vocabulary, without_padding),
+        let tables = EmbeddingTables {
+            tokens: table("word", vocabulary, without_padding),
             vocabulary,
             positions: table("position", max_positions, position_init),
             max_positions,
             first_position: config.first_position(),
-            types: table("token_type", encoder.type_vocab_size, Init::Normal),
-            max_types: encoder.type_vocab_size,
+            token_types: table("token_type", encoder.type_vocab_size, Init::Normal),
+            max_token_types: encoder.type_vocab_size,
             width,
         };
         let embedding_norm = planner.norm(&format!("{prefix}.embeddings.LayerNorm"), width);
@@ -166,13 +168,13 @@ impl ModelLayout {
 
     /// What a machine needs to know to keep the parameters; weight decay applies to all of them
     /// under `decay_everything`, else by Hugging Face's grouping.
-    pub fn arrangement(&self, decay_everything: bool) -> Arrangement {
+    pub fn parameter_layout(&self, decay_everything: bool) -> ParameterLayout {
         let decayed = self.parameters.iter();
         let decayed = decayed
             .filter(|parameter| decay_everything || Parameters::decays(&parameter.name))
             .map(|parameter| parameter.start..parameter.start + parameter.len())
             .collect();
-        Arrangement { len: self.len(), tables: self.tables, decayed }
+        ParameterLayout { len: self.len(), tables: self.tables, decayed }
     }
 }
 
@@ -195,16 +197,16 @@ impl Planner {
         start
     }
 
-    fn dense(&mut self, name: &str, inputs: usize, outputs: usize) -> Dense {
+    fn dense(&mut self, name: &str, inputs: usize, outputs: usize) -> LinearLayout {
         let weight = self.add(format!("{name}.weight"), &[outputs, inputs], Init::Normal);
         let bias = self.add(format!("{name}.bias"), &[outputs], Init::Zeros);
-        Dense { weight, bias, inputs, outputs }
+        LinearLayout { weight, bias, inputs, outputs }
     }
 
-    fn norm(&mut self, name: &str, width: usize) -> Norm {
+    fn norm(&mut self, name: &str, width: usize) -> LayerNormLayout {
         let weight = self.add(format!("{name}.weight"), &[width], Init::Ones);
         let bias = self.add(format!("{name}.bias"), &[width], Init::Zeros);
-        Norm { weight, bias, epsilon: self.epsilon, width }
+        LayerNormLayout { weight, bias, epsilon: self.epsilon, width }
     }
 
     fn layer(&mut self, name: &str, hidden: usize, wide: usize) -> LayerLayout {
@@ -214,7 +216,7 @@ impl Planner {
             .map(|part| self.add(format!("{part}.weight"), &[hidden, hidden], Init::Normal));
         let biases =
             parts.each_ref().map(|part| self.add(format!("{part}.bias"), &[hidden], Init::Zeros));
-        let part = |index: usize| Dense {
+        let part = |index: usize| LinearLayout {
             weight: weights[index],
             bias: biases[index],
             inputs: hidden,

@@ -1,10 +1,11 @@
-//! What an encoder computes, forward and backward, as operations on whole matrices.
+//! The operations of an encoder, forward and backward, on whole matrices.
 //!
-//! [`Backend`] lists the fused operations; [`cpu`] and [`cuda`] have them. [`plain`] has the same
-//! mathematics in candle's own differentiable operations, to be held against.
+//! The traits in [`backend`] declare the fused operations; [`cpu`] and `cuda` implement them.
+//! [`reference`](mod@reference) has the same mathematics in candle's own differentiable operations,
+//! which tests compare against.
 //!
-//! candle's fused kernels (`candle_nn::LayerNorm`, `softmax_last_dim`) have no backward and stop
-//! gradients without a word; none of them is used.
+//! candle's fused kernels (`candle_nn::LayerNorm`, `softmax_last_dim`) have no backward pass and
+//! silently stop gradients; none of them is used.
 
 pub mod adamw;
 pub mod backend;

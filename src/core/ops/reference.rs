@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn masked_keys_get_nothing() -> Result<()> {
-        let scores = super::super::testing::numbers(15, 50.0, 4);
+        let scores = super::super::testing::normal_values(15, 50.0, 4);
         let scores = Tensor::from_vec(scores, (1, 1, 3, 5), &Device::Cpu)?;
         let rows = Rows { starts: vec![0], length: 5 };
         let p = attention_probabilities(&scores, &[2], 1.0, Dropout::NONE, &rows)?;
