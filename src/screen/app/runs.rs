@@ -8,9 +8,9 @@ pub use figure::Figure;
 use super::editor;
 use super::message::Effect;
 use super::state::State;
-use crate::cli::flags::RunOrder;
 use crate::run::metric_series::{Curve, History};
 use crate::run::run_index::{Found, RunSummary};
+use crate::run::selection::RunOrder;
 use crate::run::selection::{compare, fits};
 use crate::run::worker::Command;
 use crate::run::worker::run_index::RunIndexReport;
@@ -316,7 +316,7 @@ pub fn act(state: &mut State, action: RunsAction) -> Vec<Effect> {
     let Some(runs) = &mut state.runs else { return Vec::new() };
     if matches!(action, RunsAction::NextFigure(_)) {
         // Another figure has other values.
-        state.charts.drawn.borrow_mut().ranges.clear();
+        state.layout.y_ranges.clear();
     }
     read(runs.act(action))
 }

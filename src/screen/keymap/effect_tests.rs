@@ -3,9 +3,9 @@
 
 use super::scene_tests::{at, charted, training, unsaved};
 use super::*;
-use crate::cli::flags::RunOrder;
 use crate::core::train::steering::Request;
 use crate::run::run_index::Found;
+use crate::run::selection::RunOrder;
 use crate::run::worker::Command;
 use crate::screen::app::charts::{ChartAction, YRange};
 use crate::screen::app::log::Level;
@@ -65,7 +65,9 @@ fn promise(binding: &Binding) -> (State, Promise) {
             // The log counts from its end.
             after.log.scroll as isize == before.log.scroll as isize - lines
         }),
-        Action::ScrollToTop => Box::new(|_, after, _| after.log.scroll == after.scroll_limit.get()),
+        Action::ScrollToTop => {
+            Box::new(|_, after, _| Some(after.log.scroll) == after.layout.scroll_limit)
+        }
         Action::ScrollToBottom => Box::new(|_, after, _| after.log.scroll == 0),
         Action::Submit => Box::new(|before, after, effects| {
             let asked = Command::Predict(before.prompt.input.value().to_owned());

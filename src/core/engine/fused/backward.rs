@@ -162,7 +162,7 @@ impl<B: Backend> FusedPass<'_, B> {
             parameters,
             bias: layer.output.bias,
             norm: &layer.output_norm,
-            dropout: dropouts.output,
+            dropout: dropouts.layer_output,
             batch,
             first_only: last,
             x: &state.output,
@@ -191,7 +191,7 @@ impl<B: Backend> FusedPass<'_, B> {
             parameters,
             bias: layer.attention_output.bias,
             norm: &layer.attention_norm,
-            dropout: dropouts.attended,
+            dropout: dropouts.attention_output,
             batch,
             first_only: last,
             x: &state.attended,
@@ -204,7 +204,7 @@ impl<B: Backend> FusedPass<'_, B> {
         let buffers = LinearBuffers { rows, x, grad: &work.grad_narrow, dx, accumulate: false };
         self.linear_backward(&layer.attention_output, false, buffers, gradients)?;
         backend.attention_backward(AttentionBackward {
-            config: &self.network.attention(dropouts.attention, last),
+            config: &self.network.attention(dropouts.attention_probabilities, last),
             batch,
             queries: if last { &state.queries } else { &state.qkv },
             keys_values: &state.qkv,
@@ -242,7 +242,7 @@ impl<B: Backend> FusedPass<'_, B> {
             parameters: self.parameters,
             tables: &layout.tables,
             norm: &layout.embedding_norm,
-            dropout: self.dropouts.embedded,
+            dropout: self.dropouts.embeddings,
             batch: &work.batch,
             sum: &work.embedded_sum,
             statistics: &work.embedded_statistics,

@@ -1,12 +1,12 @@
 //! The forward pass, block by block.
 
-use super::network::{Network, PassDropouts};
+use super::network::Network;
 use super::workspace::{HeadState, LayerState, Workspace};
 use crate::core::ops::backend::{
     ActivateForward, Activation, AddNormForward, AttentionForward, ClassifyForward, EmbedForward,
     LinearForward, LinearLayout, PackedBatch,
 };
-use crate::core::ops::{Backend, Dropout};
+use crate::core::ops::{Backend, Dropout, NetworkDropouts};
 use candle_core::Result;
 
 /// The activations that the forward pass keeps.
@@ -25,7 +25,7 @@ pub(super) struct FusedPass<'a, B: Backend> {
     pub backend: &'a B,
     pub network: &'a Network,
     pub parameters: &'a B::Parameters,
-    pub dropouts: &'a PassDropouts,
+    pub dropouts: &'a NetworkDropouts,
     pub rows: usize,
     pub sequences: usize,
 }
@@ -78,7 +78,7 @@ impl<B: Backend> FusedPass<'_, B> {
             parameters: self.parameters,
             tables: &layout.tables,
             norm: &layout.embedding_norm,
-            dropout: self.dropouts.embedded,
+            dropout: self.dropouts.embeddings,
             batch: &work.batch,
             sum: &mut work.embedded_sum,
             statistics: &mut work.embedded_statistics,
@@ -130,7 +130,7 @@ impl<B: Backend> FusedPass<'_, B> {
             self.linear(&layer.query_key_value(), rows, input, &mut state.qkv)?;
         }
         backend.attention(AttentionForward {
-            config: &self.network.attention(dropouts.attention, last),
+            config: &self.network.attention(dropouts.attention_probabilities, last),
             batch,
             queries: if last { &state.queries } else { &state.qkv },
             keys_values: &state.qkv,
@@ -142,7 +142,7 @@ impl<B: Backend> FusedPass<'_, B> {
             parameters,
             bias: layer.attention_output.bias,
             norm: &layer.attention_norm,
-            dropout: dropouts.attended,
+            dropout: dropouts.attention_output,
             batch,
             first_only: last,
             x: &mut state.attended,
@@ -166,7 +166,7 @@ impl<B: Backend> FusedPass<'_, B> {
             parameters,
             bias: layer.output.bias,
             norm: &layer.output_norm,
-            dropout: dropouts.output,
+            dropout: dropouts.layer_output,
             batch,
             first_only: last,
             x: &mut state.output,

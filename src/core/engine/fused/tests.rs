@@ -33,7 +33,7 @@ fn input(step: u64) -> StepInput {
         ids: (0..5).map(|i| (row * 7 + i * 3 + step as u32) % 30).collect(),
         label: (row + step as u32) % 2,
     };
-    StepInput::new(vec![Batch::new(&(0..4).map(example).collect::<Vec<_>>(), 0, 0)])
+    StepInput::new(vec![PackedBatch::new(&(0..4).map(example).collect::<Vec<_>>(), 0)])
 }
 
 fn options(number: u64) -> StepOptions {

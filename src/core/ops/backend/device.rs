@@ -1,6 +1,7 @@
 //! A device's memory, and the course of a training step.
 
-use super::shapes::{Moments, PackedBatch, ParameterLayout, StepMetrics, Update};
+use super::shapes::{Moments, ParameterLayout, StepMetrics, Update};
+use crate::core::data::batching::PackedBatch;
 use crate::core::ops::adamw::AdamWSettings;
 use candle_core::{Result, Tensor};
 

@@ -25,8 +25,10 @@ pub use linear::{LinearBackwardInput, LinearBackwardWeight, LinearForward, Linea
 pub use norm::{AddNormBackward, AddNormForward, NormOps};
 pub use shapes::{
     Activation, AttentionConfig, EmbeddingTables, LayerNormLayout, LinearLayout, MatrixColumns,
-    Moments, PackedBatch, ParameterLayout, StepMetrics, Update,
+    Moments, ParameterLayout, StepMetrics, Update,
 };
+
+pub use crate::core::data::batching::PackedBatch;
 
 /// A device with every operation of an encoder.
 pub trait Backend:

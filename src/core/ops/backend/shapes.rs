@@ -131,39 +131,6 @@ impl AttentionConfig {
     }
 }
 
-/// A packed batch, as the host prepares it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PackedBatch {
-    /// `[rows]`: the token ids, sequence after sequence.
-    pub ids: Vec<u32>,
-    /// `[batch + 1]`: the first row of each sequence, and `rows`.
-    pub starts: Vec<u32>,
-    /// `[batch]`: the classes.
-    pub labels: Vec<u32>,
-    /// `[distinct + 1]`: where each distinct token of the step starts in `occurrences`. Empty
-    /// where no gradient is computed.
-    pub occurrence_starts: Vec<u32>,
-    /// `[rows]`: the rows in which each distinct token of the step occurs, token after token.
-    pub occurrences: Vec<u32>,
-}
-
-impl PackedBatch {
-    /// The number of tokens.
-    pub fn rows(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// The number of sequences.
-    pub fn batch(&self) -> usize {
-        self.starts.len().saturating_sub(1)
-    }
-
-    /// The number of tokens of the longest sequence.
-    pub fn longest(&self) -> usize {
-        self.starts.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0)
-    }
-}
-
 /// The settings of one optimizer update.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Update {
