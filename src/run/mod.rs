@@ -8,6 +8,7 @@ pub mod hub;
 pub mod journal;
 pub mod metric_series;
 pub mod model_card;
+pub mod protocol;
 pub mod recorder;
 pub mod recording;
 pub mod run_index;

@@ -2,6 +2,7 @@
 //! on only when something changed and only as fast as it takes frames in.
 
 mod ansi_backend;
+mod connection;
 mod guard;
 mod input;
 mod job;
@@ -9,13 +10,15 @@ mod pictures;
 mod writer;
 
 use crate::cli::flags::DisplayFlags;
+use crate::run::protocol::{Activity, RunReport};
 use crate::run::system_metrics::{Sampler, SystemSample};
-use crate::run::worker::{Activity, Answer, Command, Report, Source, injected_panic};
+use crate::run::worker::panic_if_requested;
 use crate::screen::app::{Effect, Message, Picture, State, update};
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme, svg};
 use ansi_backend::AnsiBackend;
-use crossbeam_channel::{Receiver, SendError, Sender, select, unbounded};
+pub use connection::Connection;
+use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use crossterm::event::{Event, KeyEventKind};
 use guard::{TerminalGuard, guard_against_panics};
 use input::{Keyboard, Outside, SignalWatch, mouse};
@@ -78,7 +81,7 @@ enum Place {
 /// # Errors
 /// If the terminal cannot be taken over.
 pub fn run(
-    source: &Source,
+    connection: &impl Connection,
     display: DisplayFlags,
     state: State,
 ) -> anyhow::Result<(Leaving, State)> {
@@ -105,7 +108,7 @@ pub fn run(
         start: Instant::now(),
         signal: None,
     };
-    let leaving = catch_unwind(AssertUnwindSafe(|| screen.show(source, &outside, samples)));
+    let leaving = catch_unwind(AssertUnwindSafe(|| screen.show(connection, &outside, samples)));
     let Screen { keyboard, taken, state, .. } = screen;
     keyboard.close();
     drop(taken);
@@ -155,14 +158,14 @@ struct Screen {
 impl Screen {
     fn show(
         &mut self,
-        source: &Source,
+        connection: &impl Connection,
         outside: &Receiver<Outside>,
         samples: Option<&Receiver<SystemSample>>,
     ) -> Leaving {
         let mut drawn: Option<Instant> = None;
         let mut looked = self.start;
         let (mut dirty, mut urgent) = (true, true);
-        let mut reports = source.reports.clone();
+        let mut reports = connection.reports().clone();
         let mut taken_in: Option<Instant> = None;
         let sent = self.writer.sent.clone();
         let mut samples = samples.cloned().unwrap_or_else(crossbeam_channel::never);
@@ -179,7 +182,7 @@ impl Screen {
             let free = self.place == Place::Here && !self.writer.is_busy();
             let left = self.pause.saturating_sub(drawn.map_or(self.pause, |drawn| drawn.elapsed()));
             if free && dirty && (urgent || left.is_zero()) {
-                injected_panic("screen");
+                panic_if_requested("screen");
                 if self.draw().is_err() {
                     return Leaving::HungUp;
                 }
@@ -223,7 +226,7 @@ impl Screen {
                 recv(listened) -> report => match report {
                     Ok(report) => {
                         taken_in = Some(Instant::now());
-                        messages.push(Message::Report(report));
+                        messages.push(report.into());
                     }
                     // The run's thread is gone; keys are all that is left to come.
                     Err(_) => reports = crossbeam_channel::never(),
@@ -232,29 +235,30 @@ impl Screen {
                     return Leaving::HungUp;
                 },
                 recv(samples) -> sample => match sample {
-                    Ok(sample) => messages.push(Message::Report(Report::System(sample))),
+                    Ok(sample) => messages.push(Message::Report(RunReport::System(sample))),
                     Err(_) => samples = crossbeam_channel::never(),
                 },
                 default(wait) => {}
             }
             let more = reports.try_iter().take(REPORTS_AT_A_TIME);
             let before = messages.len();
-            messages.extend(more.map(Message::Report));
+            messages.extend(more.map(Into::into));
             if messages.len() - before == REPORTS_AT_A_TIME {
                 // There are more, which must not pile up.
                 taken_in = None;
             }
             let running = self.state.is_running();
             // After the end, figures of the machine alone are no reason to draw.
-            let sample = |message: &Message| matches!(message, Message::Report(Report::System(_)));
+            let sample =
+                |message: &Message| matches!(message, Message::Report(RunReport::System(_)));
             dirty |= running || !messages.iter().all(sample);
             update(&mut self.state, Message::Tick(self.start.elapsed().as_secs_f64()));
             urgent |= messages.iter().any(is_awaited);
-            let mut leaves = messages.into_iter().any(|message| self.take(source, message));
+            let mut leaves = messages.into_iter().any(|message| self.take(connection, message));
             // Keys and signals mean the run as it is, whatever of it was drawn yet.
             let asked = input.and_then(|event| self.input(event));
             let asked = asked.into_iter().chain(signalled.then_some(Message::Terminate));
-            leaves |= asked.into_iter().any(|message| self.take(source, message));
+            leaves |= asked.into_iter().any(|message| self.take(connection, message));
             if leaves {
                 return self.leaving();
             }
@@ -267,26 +271,21 @@ impl Screen {
     }
 
     /// Takes a message in, and says whether to leave.
-    fn take(&mut self, source: &Source, message: Message) -> bool {
+    fn take(&mut self, connection: &impl Connection, message: Message) -> bool {
         for effect in update(&mut self.state, message) {
             match effect {
-                Effect::Send(command) => self.send(source, command),
+                Effect::Send(command) => {
+                    if let Some(message) = connection.send(command) {
+                        update(&mut self.state, message);
+                    }
+                }
+                Effect::ReadCurves(folder) => connection.read_curves(folder),
                 Effect::Picture(picture) => self.picture(picture),
                 Effect::Suspend => self.suspend(),
                 Effect::Quit => return true,
             }
         }
         false
-    }
-
-    /// Tells the run; a thread that has panicked no longer listens, and cannot answer.
-    fn send(&mut self, source: &Source, command: Command) {
-        let outcome = source.commands.send(command);
-        if let Err(SendError(Command::Predict(text))) = outcome {
-            let outcome = Err("the training thread has ended".to_owned());
-            let answer = Report::Answer(Answer { text, outcome });
-            update(&mut self.state, Message::Report(answer));
-        }
     }
 
     /// Has a picture made. The screen is drawn for it in all the theme's colours, whatever the
@@ -336,7 +335,7 @@ impl Screen {
 
 /// Whether somebody waits for it.
 fn is_awaited(message: &Message) -> bool {
-    matches!(message, Message::Report(Report::Answer(_) | Report::Activity(Activity::Idle)))
+    matches!(message, Message::Report(RunReport::Answer(_) | RunReport::Activity(Activity::Idle)))
 }
 
 /// How long to wait after a frame of so many bytes before the next that no key asks for.

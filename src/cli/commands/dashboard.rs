@@ -2,11 +2,10 @@
 
 use crate::cli::flags::DisplayFlags;
 use crate::core::text::sanitize_for_terminal;
-use crate::run::worker::Source;
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
 use crate::screen::preferences::{self, Preferences};
-use crate::screen::terminal::{self, Leaving};
+use crate::screen::terminal::{self, Connection, Leaving};
 use std::io::IsTerminal;
 
 /// Whether there is a terminal to draw on and to read keys from.
@@ -17,7 +16,7 @@ pub fn has_room() -> bool {
 
 /// Shows a run until the user leaves, and keeps how the panels were arranged.
 pub fn show(
-    source: &Source,
+    connection: &impl Connection,
     display: DisplayFlags,
     mut state: State,
 ) -> anyhow::Result<(Leaving, State)> {
@@ -25,7 +24,7 @@ pub fn show(
     let place = preferences::place(|name| std::env::var_os(name));
     let kept = place.as_deref().map(Preferences::read).unwrap_or_default();
     kept.apply(&mut state);
-    let (leaving, state) = terminal::run(source, display, state)?;
+    let (leaving, state) = terminal::run(connection, display, state)?;
     let wanted = Preferences::of(&state);
     if let Some(place) = place.filter(|_| wanted != kept)
         && let Err(error) = wanted.write(&place)

@@ -2,12 +2,12 @@
 
 use super::dashboard;
 use crate::cli::flags::ReplayFlags;
-use crate::cli::text_output::Lines;
-use crate::core::text::to_json;
+use crate::cli::text_output::{EventPrinter, write_json};
 use crate::core::train::TrainEvent;
 use crate::run::journal::JOURNAL;
+use crate::run::protocol::{Activity, RunChannels, RunReport};
 use crate::run::recording::Recording;
-use crate::run::worker::{Activity, Report, Source, replay};
+use crate::run::worker::replay;
 use crate::screen::app::State;
 use crate::screen::app::replay::Replay;
 use crate::screen::terminal::Leaving;
@@ -20,7 +20,7 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
     let recording = Recording::open(&flags.run)?;
     let worker = replay::start(&recording, flags.speed)?;
     let code = if flags.json || flags.plain || !dashboard::has_room() {
-        tell(&worker.source, flags.json, &mut out)?;
+        print(&worker.channels, flags.json, &mut out)?;
         ExitCode::SUCCESS
     } else {
         let folder = if flags.run.is_dir() {
@@ -32,7 +32,7 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
         let mut replay = Replay::new(flags.speed);
         replay.folder = folder;
         let state = State { replay: Some(replay), ..State::default() };
-        match dashboard::show(&worker.source, flags.display, state)?.0 {
+        match dashboard::show(&worker.channels, flags.display, state)?.0 {
             Leaving::Quit | Leaving::HungUp => ExitCode::SUCCESS,
             Leaving::Signalled(number) => ExitCode::from(128 + number),
             Leaving::Panicked => bail!("the dashboard failed"),
@@ -42,27 +42,22 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
     Ok(code)
 }
 
-/// Tells the run as the run itself did.
-fn tell(source: &Source, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut lines = Lines::default();
+/// Prints the run as `train` does.
+fn print(channels: &RunChannels, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut printer = EventPrinter::default();
     let mut ended = false;
-    for report in &source.reports {
+    for report in &channels.reports {
         match report {
-            Report::Event(event) => {
+            RunReport::Event(event) => {
                 ended |= matches!(event, TrainEvent::Finished(_) | TrainEvent::Failed(_));
-                if json {
-                    writeln!(out, "{}", to_json(&event)?)?;
-                    out.flush()?;
-                } else {
-                    lines.write(&event, out)?;
-                }
+                if json { write_json(&event, out)? } else { printer.write(&event, out)? }
             }
-            Report::Activity(Activity::Idle) => break,
+            RunReport::Activity(Activity::Idle) => break,
             _ => {}
         }
     }
     if !ended && !json {
-        eprintln!("Here the journal ends: the run was cut off, or still goes on.");
+        eprintln!("The journal ends here: the run was interrupted or is still training.");
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         let worker = run_index::start(flags.folder.clone())?;
         let runs = Runs::new(shown, flags.sort, flags.reverse, &flags.filter);
         let state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
-        let leaving = dashboard::show(&worker.source, flags.display, state)?.0;
+        let leaving = dashboard::show(&worker.channels, flags.display, state)?.0;
         worker.join();
         return match leaving {
             Leaving::Quit | Leaving::HungUp => Ok(ExitCode::SUCCESS),

@@ -1,20 +1,9 @@
 //! Where a model or a dataset is: in a folder, or on the Hugging Face hub and then in its cache.
 
+pub use crate::run::protocol::Download;
+
 use crate::core::model::folder::holds_a_model;
 use std::path::{Path, PathBuf};
-
-/// How far a download has come.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Download {
-    /// The file.
-    pub file: String,
-    /// Bytes that are there.
-    pub done: u64,
-    /// Bytes of the whole; 0 while that is not known.
-    pub total: u64,
-    /// Bytes a second, once that is known.
-    pub rate: Option<f64>,
-}
 
 /// Hears of downloads, and ends them by answering `false`.
 pub type Watch<'a> = dyn FnMut(&Download) -> bool + 'a;

@@ -2,8 +2,9 @@
 
 use super::dataset::{Dataset, Wanted};
 use super::locate::{self, Download};
+use super::reporter::WorkerChannels;
 use super::settings::with_data;
-use super::{Activity, Answer, Command, Link, Report, Run};
+use super::{Preparation, PreparedRun};
 use crate::cli::flags::TrainFlags;
 use crate::cli::flags::run_file;
 use crate::core::config::{
@@ -16,8 +17,9 @@ use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights, f
 use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::checkpoint::{self, Checkpoint, Checkpoints};
-use crate::core::train::event::{Started, TrainEvent};
+use crate::core::train::event::Started;
 use crate::core::train::progress::fingerprint;
+use crate::run::protocol::{Activity, Answer, Command, RunReport};
 use crate::run::{Recorder, claim, default_logging_dir, same, set_aside};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -110,12 +112,15 @@ pub fn print_config(flags: &TrainFlags, watch: &mut locate::Watch) -> anyhow::Re
 }
 
 /// Reads the data, loads the model and works out what holds.
-pub(super) fn prepare(mut flags: TrainFlags, link: &Link) -> anyhow::Result<(Run, Started)> {
+pub(super) fn prepare(
+    mut flags: TrainFlags,
+    channels: &WorkerChannels,
+) -> anyhow::Result<Preparation> {
     let output_dir = output_dir(&flags);
     check_writable(&output_dir)?;
 
-    link.preparing("Loading the model");
-    let mut watch = |download: &Download| link.downloading(download);
+    channels.preparing("Loading the model");
+    let mut watch = |download: &Download| channels.downloading(download);
     let Plan { resume, origin, mut config } = plan(&flags, &mut watch)?;
     if let Some(checkpoint) = &resume {
         go_on_with_its_seeds(&mut flags, checkpoint);
@@ -129,7 +134,7 @@ pub(super) fn prepare(mut flags: TrainFlags, link: &Link) -> anyhow::Result<(Run
             columns: &flags.columns,
             shuffle_seed: flags.shuffle.shuffle_seed,
         };
-        link.preparing("Reading the reviews");
+        channels.preparing("Reading the reviews");
         // The embedded model is for any data; its own names are NSMC's.
         let named = match &origin {
             Origin::Embedded => None,
@@ -138,7 +143,7 @@ pub(super) fn prepare(mut flags: TrainFlags, link: &Link) -> anyhow::Result<(Run
         Dataset::read(&wanted, named, &mut watch)?
     };
     config.set_labels(corpus.classes.names());
-    link.preparing("Loading the weights");
+    channels.preparing("Loading the weights");
     let seed = flags.seed.unwrap_or(42);
     let (model, report) = match &origin {
         Origin::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
@@ -156,7 +161,7 @@ pub(super) fn prepare(mut flags: TrainFlags, link: &Link) -> anyhow::Result<(Run
     let (arguments, settings) = resolve(flags, traits)?;
     arguments.check_steps(corpus.train.len())?;
 
-    link.preparing("Tokenizing the reviews");
+    channels.preparing("Tokenizing the reviews");
     let train = tokenize(&tokenizer, &corpus.train, arguments.max_seq_length)?;
     let eval = tokenize(&tokenizer, &corpus.eval, arguments.max_seq_length)?;
 
@@ -167,7 +172,7 @@ pub(super) fn prepare(mut flags: TrainFlags, link: &Link) -> anyhow::Result<(Run
                     another one";
         notes.push(note.to_owned());
     }
-    let claim = claim(&output_dir).with_context(|| output_dir.display().to_string())?;
+    let lock = claim(&output_dir).with_context(|| output_dir.display().to_string())?;
     // In a folder of its own run, only later checkpoints are in the way.
     let own = resume
         .as_ref()
@@ -192,7 +197,7 @@ pub(super) fn prepare(mut flags: TrainFlags, link: &Link) -> anyhow::Result<(Run
     let (mut recorder, history) =
         Recorder::begin(&output_dir, logging_dir.as_deref(), resume.as_ref());
     recorder.arguments(&output_dir, &run_file::write(&flags.sources, &settings));
-    let run = Run {
+    let run = PreparedRun {
         base_model: flags.model_name_or_path.clone(),
         from_random_weights: traits.random_weights,
         dataset: corpus.origin,
@@ -205,12 +210,10 @@ pub(super) fn prepare(mut flags: TrainFlags, link: &Link) -> anyhow::Result<(Run
         eval,
         checkpoints,
         resume,
-        recorder: std::cell::RefCell::new(recorder),
-        history,
-        _claim: claim,
+        _lock: lock,
     };
     let started = run.started(notes);
-    Ok((run, started))
+    Ok(Preparation { run, started, recorder, history })
 }
 
 /// Moves checkpoints that are not of this run's past out of its way; says where to.
@@ -304,7 +307,7 @@ fn notes(report: &LoadReport, total: usize, skipped: usize) -> Vec<String> {
     notes
 }
 
-impl Run {
+impl PreparedRun {
     fn started(&self, notes: Vec<String>) -> Started {
         let (config, arguments) = (self.model.config(), &self.arguments);
         let encoder = &config.encoder;
@@ -349,26 +352,22 @@ impl Run {
             notes,
         }
     }
-
-    /// What an earlier attempt of a resumed run told.
-    pub(super) fn take_history(&mut self) -> Vec<TrainEvent> {
-        std::mem::take(&mut self.history)
-    }
 }
 
-impl Link {
+impl WorkerChannels {
     /// Tells of a download; `false` if the run was asked to end.
     fn downloading(&self, download: &Download) -> bool {
-        self.send(Report::Activity(Activity::Downloading(download.clone())));
+        self.send(RunReport::Activity(Activity::Downloading(download.clone())));
         let mut go_on = true;
-        for command in self.command.try_iter() {
+        for command in self.commands.try_iter() {
             match command {
                 Command::Stop { .. } => go_on = false,
-                Command::Predict(text) => {
+                Command::Predict { text } => {
                     let outcome = Err("there is no model yet; it is being downloaded".to_owned());
-                    self.send(Report::Answer(Answer { text, outcome }));
+                    self.send(RunReport::Answer(Answer { text, outcome }));
                 }
-                Command::Save | Command::Steer(_) | Command::ReadCurves(_) => {}
+                // The others need a training loop.
+                _ => {}
             }
         }
         go_on

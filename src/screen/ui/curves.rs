@@ -3,7 +3,7 @@
 use super::canvas::Pen;
 use super::chart::{Chart, Mark, Reference, Trace};
 use super::theme::Theme;
-use crate::core::train::steering::Steering;
+use crate::core::train::event::CommandEffect;
 use crate::run::metric_series::ticks::{Unit, number, round_bounds};
 use crate::run::metric_series::{Curve, History};
 use crate::screen::app::charts::{Area, XAxis, YRange};
@@ -146,9 +146,9 @@ pub(super) fn draw_chart(
         }
     }
     for steered in &state.steered {
-        let sign = match steered.how {
-            Steering::LearningRate { .. } => 'R',
-            Steering::Paused => 'P',
+        let sign = match steered.effect {
+            CommandEffect::LearningRateChanged { .. } => 'R',
+            CommandEffect::Paused => 'P',
             _ => continue,
         };
         let x = scale.place(steered.step as f64, steered.elapsed);

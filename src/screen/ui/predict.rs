@@ -5,7 +5,7 @@ use super::panel;
 use super::theme::Theme;
 use crate::core::predict::Prediction;
 use crate::core::text::{padded, truncate_width};
-use crate::run::worker::Answer;
+use crate::run::protocol::Answer;
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
 use ratatui::Frame;

@@ -4,8 +4,8 @@ use super::bars::bar;
 use super::panel;
 use super::theme::Theme;
 use crate::core::text::padded;
+use crate::run::protocol::Activity;
 use crate::run::summary::{clock, download_line};
-use crate::run::worker::Activity;
 use crate::screen::app::State;
 use crate::screen::app::steer::is_paused;
 use ratatui::Frame;
@@ -58,7 +58,7 @@ fn best_line(state: &State, theme: Theme) -> Option<Line<'_>> {
 
 /// The epoch, or the evaluation while there is one.
 fn first_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
-    if let Activity::Evaluating(done, total) = state.activity {
+    if let Activity::Evaluating { done, total } = state.activity {
         let right = format!("{done}/{total}");
         return bar_line(
             state.lang.tr("eval"),

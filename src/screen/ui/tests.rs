@@ -3,9 +3,9 @@
 use super::*;
 use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
-use crate::core::train::fixtures::{ending, run, step};
+use crate::core::train::fixtures::{ending, run, step, with_log_entries};
+use crate::run::protocol::{Activity, Answer, HistoryChunk, RunReport};
 use crate::run::worker::locate::Download;
-use crate::run::worker::{Activity, Answer, Report};
 use crate::screen::app::replay::Replay;
 use crate::screen::app::{Action, Message, Overlay, update};
 use ratatui::Terminal;
@@ -17,16 +17,16 @@ const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 fn after(events: Vec<TrainEvent>, activity: Activity) -> State {
     let mut state = State::default();
     let mut now = 0.0;
-    for event in events {
+    for event in with_log_entries(events) {
         match &event {
             TrainEvent::Step(step) => now = step.elapsed,
             TrainEvent::Evaluated(evaluated) => now = evaluated.elapsed,
             _ => {}
         }
         update(&mut state, Message::Tick(now));
-        update(&mut state, Message::Report(Report::Event(event)));
+        update(&mut state, Message::Report(RunReport::Event(event)));
     }
-    update(&mut state, Message::Report(Report::Activity(activity)));
+    update(&mut state, Message::Report(RunReport::Activity(activity)));
     state
 }
 
@@ -71,7 +71,7 @@ fn questioned() -> State {
             &["[CLS]", "정말", "재미있는", "영화", "[UNK]", "[SEP]"],
         ),
     ] {
-        update(&mut state, Message::Report(Report::Answer(answer)));
+        update(&mut state, Message::Report(RunReport::Answer(answer)));
     }
     update(&mut state, Message::Paste("다시 보고 싶은".to_owned()));
     state
@@ -95,10 +95,10 @@ fn a_resumed_run_shows_what_went_before() {
     if let TrainEvent::Started(mut started) = events.remove(0) {
         started.resumed_at = 200;
         started.resumed_elapsed = 40.0;
-        update(&mut state, Message::Report(Report::Event(TrainEvent::Started(started))));
+        update(&mut state, Message::Report(RunReport::Event(TrainEvent::Started(started))));
     }
-    update(&mut state, Message::Report(Report::History(events)));
-    update(&mut state, Message::Report(Report::Activity(Activity::Training)));
+    update(&mut state, Message::Report(RunReport::History(HistoryChunk { events, is_last: true })));
+    update(&mut state, Message::Report(RunReport::Activity(Activity::Training)));
     update(&mut state, Message::Tick(1.0));
     hold("resumed", &state);
 }
@@ -122,7 +122,10 @@ fn a_replay_says_that_it_is_one() {
 #[test]
 fn in_the_middle_of_a_run() {
     hold("training", &after(run(300), Activity::Training));
-    hold("evaluating", &after(run(63)[..65].to_vec(), Activity::Evaluating(640, 2000)));
+    hold(
+        "evaluating",
+        &after(run(63)[..65].to_vec(), Activity::Evaluating { done: 640, total: 2000 }),
+    );
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn the_smallest_screen_and_one_that_is_too_small() {
 #[test]
 fn no_size_panics() {
     let mut states = vec![State::default(), questioned(), after(run(300), Activity::Training)];
-    let mut help = after(run(300), Activity::Evaluating(1, 2));
+    let mut help = after(run(300), Activity::Evaluating { done: 1, total: 2 });
     help.overlay = Some(Overlay::Help);
     states.push(help);
     for state in &mut states {
@@ -214,7 +217,7 @@ fn pieces_never_reach_the_frame() {
         let mut state = questioned();
         let tokens: Vec<&str> = ["가", "##나", "별로다", "a", "##bc"].repeat(12);
         let long = answer("길다", 0.9, &tokens);
-        update(&mut state, Message::Report(Report::Answer(long)));
+        update(&mut state, Message::Report(RunReport::Answer(long)));
         let backend = screen(&state, (columns, 24));
         for row in 5..12 {
             assert_eq!(backend.buffer()[(columns - 1, row)].symbol(), "│", "{columns}, {row}");
@@ -227,7 +230,7 @@ fn nothing_hostile_reaches_the_screen() {
     let hostile = "\u{1b}[2J\u{9b}31m\u{202e}evil\u{7}";
     let mut state = questioned();
     let hostile_answer = answer(hostile, 0.9, &[hostile]);
-    update(&mut state, Message::Report(Report::Answer(hostile_answer)));
+    update(&mut state, Message::Report(RunReport::Answer(hostile_answer)));
     if let Some(started) = &mut state.started {
         started.model = hostile.to_owned();
         started.labels = vec![hostile.to_owned(), hostile.to_owned()];
@@ -247,12 +250,12 @@ fn frame_time(steps: u64) -> f64 {
     let mut state = State::default();
     let first = run(1)[..1].to_vec();
     for event in first {
-        update(&mut state, Message::Report(Report::Event(event)));
+        update(&mut state, Message::Report(RunReport::Event(event)));
     }
     for i in 1..=steps {
         let loss = if i == 31_000 { 9.0 } else { 0.5 };
         let step = TrainEvent::Step(step(i, loss, i as f64 / 10.0));
-        update(&mut state, Message::Report(Report::Event(step)));
+        update(&mut state, Message::Report(RunReport::Event(step)));
     }
     let mut took: Vec<f64> = (0..21)
         .map(|_| {
@@ -283,7 +286,7 @@ fn in_ascii_only_users_text_is_not() {
     let flags = DisplayFlags { glyphs: GlyphChoice::Ascii, ..DisplayFlags::default() };
     let theme = Theme::detect(&flags, |_| None);
     let mut states = vec![State::default(), questioned(), after(run(300), Activity::Training)];
-    states.push(after(run(63)[..65].to_vec(), Activity::Evaluating(640, 2000)));
+    states.push(after(run(63)[..65].to_vec(), Activity::Evaluating { done: 640, total: 2000 }));
     for overlay in [Overlay::Help, Overlay::ConfirmQuit, Overlay::ConfirmUnsaved] {
         states.push(State { overlay: Some(overlay), ..after(run(300), Activity::Training) });
     }
