@@ -1,10 +1,10 @@
-//! Text that came from outside, made fit to be shown.
+//! Display of untrusted text: control characters, width in terminal columns, escaping.
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
 use unicode_width::UnicodeWidthChar;
 
-/// Whether a character could steer a terminal, reorder the line or hide.
+/// Whether a character is a control character, changes the text direction, or is invisible.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -12,8 +12,8 @@ fn is_unprintable(c: char) -> bool {
             | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The text with each tab and line end as a space and each other character that could steer a
-/// terminal (C0, C1, bidirectional overrides) as `�`.
+/// Replaces tabs and line ends with spaces, and other control characters (C0, C1), bidirectional
+/// overrides and invisible characters with `�`.
 pub fn sanitize_for_terminal(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unprintable) {
         return Cow::Borrowed(text);
@@ -28,11 +28,11 @@ pub fn sanitize_for_terminal(text: &str) -> Cow<'_, str> {
         .into()
 }
 
-/// The first `columns` terminal columns of the printable text, with `…` where it was cut.
+/// The sanitized text, cut to at most `columns` terminal columns; a cut text ends with `…`.
 pub fn truncate_width(text: &str, columns: usize) -> String {
     let mut width = 0;
     let mut cut = String::new();
-    // Only as much as can be shown is looked at: the text may be a megabyte.
+    // The text may be a megabyte long: only its start is scanned.
     let head: String = text.chars().take(columns * 4 + 1).collect();
     for c in sanitize_for_terminal(&head).chars() {
         width += c.width().unwrap_or(0);
@@ -50,22 +50,23 @@ pub fn truncate_width(text: &str, columns: usize) -> String {
     cut
 }
 
-/// The excerpt of `columns` terminal columns, filled up with blanks behind it.
-pub fn padded(text: &str, columns: usize) -> String {
+/// The text cut or padded on the right to exactly `columns` terminal columns.
+pub fn align_left(text: &str, columns: usize) -> String {
     let cut = truncate_width(text, columns);
     let width: usize = cut.chars().map(|c| c.width().unwrap_or(0)).sum();
     cut + &" ".repeat(columns.saturating_sub(width))
 }
 
-/// The excerpt of `columns` terminal columns, filled up with blanks before it.
-pub fn right_aligned(text: &str, columns: usize) -> String {
-    let padded = padded(text, columns);
+/// The text cut or padded on the left to exactly `columns` terminal columns.
+pub fn align_right(text: &str, columns: usize) -> String {
+    let padded = align_left(text, columns);
     let cut = padded.trim_end_matches(' ');
     " ".repeat(padded.len() - cut.len()) + cut
 }
 
-/// The text in lines of at most `columns` terminal columns, broken at blanks where there are any.
-pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
+/// Wraps the text into lines of at most `columns` terminal columns, at spaces where possible. The
+/// lines joined together are the text again.
+pub fn wrap_width(text: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split_inclusive(' ') {
@@ -88,15 +89,16 @@ pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// The printable text, for the inside of XML and its attributes.
-pub fn xml_escaped(text: &str) -> String {
+/// The sanitized text, escaped for XML content and attribute values.
+pub fn escape_xml(text: &str) -> String {
     let text =
         sanitize_for_terminal(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     text.replace('"', "&quot;")
 }
 
-/// A text with values for `{0}`, `{1}` and so on, in whatever order it has them.
-pub fn fill(template: &str, values: &[&dyn Display]) -> String {
+/// Replaces `{0}`, `{1}`, … in a template with the values of these indices. A placeholder without a
+/// value is removed.
+pub fn interpolate(template: &str, values: &[&dyn Display]) -> String {
     let (mut filled, mut rest) = (String::new(), template);
     while let Some((before, after)) = rest.split_once('{') {
         let Some((number, behind)) = after.split_once('}') else { break };
@@ -110,8 +112,8 @@ pub fn fill(template: &str, values: &[&dyn Display]) -> String {
     filled + rest
 }
 
-/// JSON on one line that is safe to print: what `serde_json` leaves bare (DEL, the C1 controls,
-/// bidirectional overrides) is written as `\uXXXX`.
+/// JSON on one line that is safe to print: characters that `serde_json` does not escape (DEL, C1
+/// control characters, bidirectional overrides) are written as `\uXXXX`.
 ///
 /// # Errors
 /// If the value cannot be serialised.
@@ -139,14 +141,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_steers_a_terminal_survives() {
+    fn control_characters_are_replaced() {
         let hostile = "a\u{1b}[31m\u{9b}2J\u{7f}\u{202e}b\tc\r\n";
         assert_eq!(sanitize_for_terminal(hostile), "a�[31m�2J��b c  ");
         assert!(matches!(sanitize_for_terminal("한글 👍"), Cow::Borrowed(_)));
     }
 
     #[test]
-    fn an_excerpt_is_cut_by_width() {
+    fn text_is_truncated_by_width() {
         assert_eq!(truncate_width("한글이다", 8), "한글이다");
         assert_eq!(truncate_width("한글이다.", 8), "한글이…");
         assert_eq!(truncate_width("abc", 2), "a…");
@@ -154,40 +156,40 @@ mod tests {
     }
 
     #[test]
-    fn wrapping_loses_nothing_and_keeps_to_the_width() {
+    fn wrapped_lines_keep_the_text_and_the_width() {
         let text = "the checkpoint: /a/very/long/path/without/a/blank 한국어 문장";
-        let lines = wrapped(text, 12);
+        let lines = wrap_width(text, 12);
         assert_eq!(lines.concat(), text);
         for line in &lines {
             let width: usize = line.trim_end().chars().map(|c| c.width().unwrap_or(0)).sum();
             assert!(width <= 12, "{line:?}");
         }
-        assert_eq!(wrapped("", 5), [""]);
+        assert_eq!(wrap_width("", 5), [""]);
     }
 
     #[test]
-    fn filling_up_counts_columns() {
-        assert_eq!(padded("긍정", 6), "긍정  ");
-        assert_eq!(right_aligned("긍정", 6), "  긍정");
-        assert_eq!(padded("매우 부정적", 6), "매우 …");
-        assert_eq!(right_aligned("abc", 2), "a…");
+    fn padding_counts_terminal_columns() {
+        assert_eq!(align_left("긍정", 6), "긍정  ");
+        assert_eq!(align_right("긍정", 6), "  긍정");
+        assert_eq!(align_left("매우 부정적", 6), "매우 …");
+        assert_eq!(align_right("abc", 2), "a…");
     }
 
     #[test]
-    fn markup_in_a_text_is_text() {
-        assert_eq!(xml_escaped("<a b=\"c\">&\u{1b}"), "&lt;a b=&quot;c&quot;&gt;&amp;�");
+    fn xml_markup_is_escaped() {
+        assert_eq!(escape_xml("<a b=\"c\">&\u{1b}"), "&lt;a b=&quot;c&quot;&gt;&amp;�");
     }
 
     #[test]
-    fn values_are_filled_in_wherever_the_text_has_them() {
-        assert_eq!(fill("step {0} of {1}", &[&3, &"ten"]), "step 3 of ten");
-        assert_eq!(fill("{1}개 중 {0}개", &[&3, &10]), "10개 중 3개");
-        assert_eq!(fill("{2}{x} and {", &[&1]), " and {");
-        assert_eq!(fill("{0}", &[&"{0}"]), "{0}", "a value is no template");
+    fn placeholders_are_replaced_by_index() {
+        assert_eq!(interpolate("step {0} of {1}", &[&3, &"ten"]), "step 3 of ten");
+        assert_eq!(interpolate("{1}개 중 {0}개", &[&3, &10]), "10개 중 3개");
+        assert_eq!(interpolate("{2}{x} and {", &[&1]), " and {");
+        assert_eq!(interpolate("{0}", &[&"{0}"]), "{0}", "a value is not interpolated again");
     }
 
     #[test]
-    fn json_escapes_what_serde_json_leaves_bare() -> serde_json::Result<()> {
+    fn json_escapes_control_characters() -> serde_json::Result<()> {
         let text = "\u{9b}x\u{7f}\u{202e}\u{1b}\u{e0041}";
         let json = to_json(&text)?;
         assert!(json.is_ascii() && !json.contains('\u{7f}'), "{json:?}");

@@ -3,7 +3,7 @@
 //! everybody's (`eval_accuracy`, flags, what a file or the run itself says) stay as they are.
 
 use crate::cli::flags::LangChoice;
-use crate::core::text::fill;
+use crate::core::text::interpolate;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::LazyLock;
@@ -69,7 +69,7 @@ impl Lang {
     /// A text in this language with values for `{0}`, `{1}` and so on, in whatever order the
     /// language has them.
     pub fn fill(self, english: &str, values: &[&dyn Display]) -> String {
-        fill(self.tr(english), values)
+        interpolate(self.tr(english), values)
     }
 }
 

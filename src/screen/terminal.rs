@@ -13,7 +13,7 @@ use crate::cli::flags::DisplayFlags;
 use crate::run::protocol::{Activity, RunReport};
 use crate::run::system_metrics::{Sampler, SystemSample};
 use crate::run::worker::panic_if_requested;
-use crate::screen::app::{Effect, Message, Picture, State, update};
+use crate::screen::app::{Effect, FrameLayout, Message, Picture, State, update};
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme, svg};
 use ansi_backend::AnsiBackend;
@@ -296,7 +296,9 @@ impl Screen {
                 let size = self.terminal.size().unwrap_or_default();
                 let theme = self.theme.in_full_colour();
                 let Ok(mut paper) = Terminal::new(TestBackend::new(size.width, size.height));
-                let Ok(_) = paper.draw(|frame| ui::draw(frame, &self.state, theme));
+                let Ok(_) = paper.draw(|frame| {
+                    ui::draw(frame, &self.state, theme);
+                });
                 svg::render(paper.backend().buffer(), theme.is_light())
             }
             Picture::Figures { .. } => String::new(),
@@ -322,7 +324,9 @@ impl Screen {
     fn draw(&mut self) -> std::io::Result<()> {
         let (state, theme) = (&self.state, self.theme);
         let began = Instant::now();
-        self.terminal.draw(|frame| ui::draw(frame, state, theme))?;
+        let mut layout = FrameLayout::default();
+        self.terminal.draw(|frame| layout = ui::draw(frame, state, theme))?;
+        update(&mut self.state, Message::Drawn(layout));
         let frame = self.terminal.backend_mut().take();
         let drawing = (began.elapsed() * DRAWING).min(SELDOM);
         self.pause = pause(frame.len(), self.low_bandwidth).max(drawing);

@@ -2,7 +2,7 @@
 
 use super::dashboard;
 use crate::cli::flags::RunsFlags;
-use crate::core::text::{padded, right_aligned, sanitize_for_terminal, to_json};
+use crate::core::text::{align_left, align_right, sanitize_for_terminal, to_json};
 use crate::run::run_index::{Found, find, summarise};
 use crate::run::selection::{compare, fits, told, worth_telling};
 use crate::run::summary::clock;
@@ -86,7 +86,7 @@ fn write_table(found: &[Found], out: &mut impl Write) -> std::io::Result<()> {
         for (column, cell) in cells.iter().enumerate() {
             // Names and words stand at the left, figures at the right.
             let is_figure = (2..7).contains(&column);
-            let align = if is_figure { right_aligned } else { padded };
+            let align = if is_figure { align_right } else { align_left };
             write!(out, "{}  ", align(cell, widths[column]))?;
         }
         writeln!(out, "{settings}")?;

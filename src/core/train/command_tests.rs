@@ -19,11 +19,10 @@ fn steps(collector: &EventCollector) -> Vec<&Step> {
 }
 
 fn applied(collector: &EventCollector) -> Vec<&CommandApplied> {
-    let applied = |event| match event {
-        &TrainEvent::CommandApplied(ref applied) => Some(applied),
-        _ => None,
-    };
-    collector.events.iter().filter_map(applied).collect()
+    let events = collector.events.iter();
+    let applied =
+        events.map(|e| if let TrainEvent::CommandApplied(e) = e { Some(e) } else { None });
+    applied.flatten().collect()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the state is told, and what it has the program do.
 
 use super::charts::ChartAction;
+use super::layout::FrameLayout;
 use super::log_view::LogAction;
 use super::mouse::Mouse;
 use super::palette::{Entry, PaletteAction};
@@ -91,6 +92,8 @@ pub enum Message {
     Pictured(Result<Vec<String>, String>),
     /// A signal asks the program to end.
     Terminate,
+    /// A frame was drawn, with this layout.
+    Drawn(FrameLayout),
     /// So many seconds have passed since the program started.
     Tick(f64),
 }

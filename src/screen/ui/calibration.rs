@@ -2,7 +2,7 @@
 
 use super::bars::bar;
 use super::theme::Theme;
-use crate::core::text::right_aligned;
+use crate::core::text::align_right;
 use crate::core::train::calibration::{BINS, Bin, Calibration};
 use crate::screen::app::State;
 use ratatui::Frame;
@@ -80,7 +80,7 @@ fn line(number: usize, bin: Bin, width: usize, theme: Theme) -> Line<'static> {
         let text = if bin.count > 0 { text } else { String::new() };
         spans.push(Span::raw(format!("{text:<figures$}")));
     }
-    let count = right_aligned(&bin.count.to_string(), COUNT);
+    let count = align_right(&bin.count.to_string(), COUNT);
     let style = if bin.count > 0 { theme.strong() } else { theme.dim() };
     spans.push(Span::styled(count, style));
     Line::from(spans)

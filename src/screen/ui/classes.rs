@@ -2,7 +2,7 @@
 //! `classification_report` lists them.
 
 use super::theme::Theme;
-use crate::core::text::{padded, right_aligned};
+use crate::core::text::{align_left, align_right};
 use crate::core::train::metrics::{ClassScores, Confusion};
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
@@ -37,10 +37,10 @@ impl Columns {
 
     fn head(&self, theme: Theme) -> Line<'static> {
         let [precision, recall, f1, support] = self.heads;
-        let figure = |head: &str| right_aligned(self.lang.tr(head), self.figure);
-        let mut text = padded("", self.name);
+        let figure = |head: &str| align_right(self.lang.tr(head), self.figure);
+        let mut text = align_left("", self.name);
         text.extend([figure(precision), figure(recall), figure(f1)]);
-        text += &right_aligned(self.lang.tr(support), self.support);
+        text += &align_right(self.lang.tr(support), self.support);
         Line::styled(text, theme.dim())
     }
 
@@ -50,7 +50,7 @@ impl Columns {
 
     fn line(&self, name: &str, scores: ClassScores, style: Style, theme: Theme) -> Line<'static> {
         Line::from(vec![
-            Span::styled(padded(name, self.name), style),
+            Span::styled(align_left(name, self.name), style),
             Span::raw(self.figure(scores.precision)),
             Span::raw(self.figure(scores.recall)),
             Span::styled(self.figure(scores.f1), theme.strong()),
@@ -61,7 +61,7 @@ impl Columns {
     /// The share of right predictions stands below F1, as in the report.
     fn accuracy(&self, matrix: &Confusion, theme: Theme) -> Line<'static> {
         Line::from(vec![
-            Span::styled(padded(self.short("accuracy", "acc"), self.name), theme.dim()),
+            Span::styled(align_left(self.short("accuracy", "acc"), self.name), theme.dim()),
             Span::raw(" ".repeat(2 * self.figure)),
             Span::styled(self.figure(matrix.scores().accuracy), theme.strong()),
             Span::styled(self.support(matrix.total()), theme.dim()),
@@ -79,7 +79,7 @@ impl Columns {
         if text.len() >= self.support {
             text = format!("{}k", count / 1000);
         }
-        right_aligned(&text, self.support)
+        align_right(&text, self.support)
     }
 }
 

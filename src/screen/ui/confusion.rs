@@ -1,7 +1,7 @@
 //! The confusion matrix of an evaluation, with counts and the share of each true class.
 
 use super::theme::Theme;
-use crate::core::text::{padded, right_aligned};
+use crate::core::text::{align_left, align_right};
 use crate::core::train::metrics::Confusion;
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
@@ -39,15 +39,15 @@ fn draw(
         return frame.render_widget(Paragraph::new(lines), area);
     }
     let classes = matrix.counts.len();
-    let mut head = vec![Span::styled(padded(lang.tr("true\\pred"), 9), theme.dim())];
+    let mut head = vec![Span::styled(align_left(lang.tr("true\\pred"), 9), theme.dim())];
     for class in 0..classes {
         head.push(Span::raw(" "));
-        head.push(Span::styled(right_aligned(name(class), cell - 1), theme.class(class)));
+        head.push(Span::styled(align_right(name(class), cell - 1), theme.class(class)));
     }
     let mut lines = vec![Line::from(head)];
     for (class, row) in matrix.counts.iter().enumerate() {
         let total: u64 = row.iter().sum();
-        let mut spans = vec![Span::styled(padded(name(class), 9), theme.class(class))];
+        let mut spans = vec![Span::styled(align_left(name(class), 9), theme.class(class))];
         for (predicted, &count) in row.iter().enumerate().take(classes) {
             let share = 100.0 * count as f64 / total.max(1) as f64;
             let text =

@@ -6,9 +6,10 @@ use super::theme::Theme;
 use crate::core::train::event::CommandEffect;
 use crate::run::metric_series::ticks::{Unit, number, round_bounds};
 use crate::run::metric_series::{Curve, History};
-use crate::screen::app::charts::{Area, XAxis, YRange};
+use crate::screen::app::charts::{XAxis, YRange};
+use crate::screen::app::layout::Area;
 use crate::screen::app::panels::Panel;
-use crate::screen::app::{State, baselines};
+use crate::screen::app::{FrameLayout, State, baselines};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -74,6 +75,7 @@ pub fn draw(
     block: Block,
     state: &State,
     theme: Theme,
+    layout: &mut FrameLayout,
 ) {
     let figures = figures(panel, state, theme);
     let block = block.title(legend(panel, &figures, state, area, theme));
@@ -86,12 +88,12 @@ pub fn draw(
         return frame.render_widget(Paragraph::new(text), middle);
     }
     if panel != Panel::Throughput {
-        return draw_chart(frame, inner, panel, &figures, state, theme);
+        return draw_chart(frame, inner, panel, &figures, state, theme, layout);
     }
     let shown = if inner.height >= 11 { &figures[..] } else { &figures[..1] };
     let rooms = Layout::vertical(vec![Constraint::Fill(1); shown.len()]).split(inner);
     for (figure, room) in shown.iter().zip(rooms.iter()) {
-        draw_chart(frame, *room, panel, std::slice::from_ref(figure), state, theme);
+        draw_chart(frame, *room, panel, std::slice::from_ref(figure), state, theme, layout);
     }
 }
 
@@ -111,6 +113,7 @@ pub(super) fn draw_chart(
     figures: &[Figure],
     state: &State,
     theme: Theme,
+    layout: &mut FrameLayout,
 ) {
     let Some(first) = figures.first() else { return };
     let window = state.charts.view(state.end());
@@ -169,13 +172,11 @@ pub(super) fn draw_chart(
         cursor: state.charts.cursor.map(|step| scale.at(step)),
     };
     let plot = chart.draw(area, frame.buffer_mut(), theme);
-    let mut drawn = state.charts.drawn.borrow_mut();
-    drawn
-        .plots
-        .push((panel, Area { x: plot.x, y: plot.y, width: plot.width, height: plot.height }));
+    let plot = Area { x: plot.x, y: plot.y, width: plot.width, height: plot.height };
+    layout.plots.push((panel, plot));
     // Two charts of one panel would each take the other's range.
     if panel != Panel::Throughput {
-        drawn.ranges.insert(panel, y);
+        layout.y_ranges.insert(panel, y);
     }
 }
 
@@ -268,7 +269,7 @@ fn y_range(
         let margin = (0.05 * (high / low).max(1.0).ln()).max(0.005).exp();
         return [low / margin, high.max(low) * margin];
     }
-    let before = state.charts.drawn.borrow().ranges.get(&panel).copied();
+    let before = state.layout.y_ranges.get(&panel).copied();
     if let Some([from, to]) = before
         && from <= low
         && to >= high

@@ -1,7 +1,7 @@
 //! Figures an epoch, a line each.
 
 use super::theme::Theme;
-use crate::core::text::{padded, right_aligned};
+use crate::core::text::{align_left, align_right};
 use crate::screen::app::{EpochRow, State};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -16,10 +16,10 @@ const WITH_LOSSES: u16 = 52;
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let losses = area.width >= WITH_LOSSES;
     let head = |name: &str, width: usize, style| {
-        Span::styled(right_aligned(state.lang.tr(name), width), style)
+        Span::styled(align_right(state.lang.tr(name), width), style)
     };
     let mut heads = vec![
-        Span::styled(padded(state.lang.tr("ep"), 2), theme.train()),
+        Span::styled(align_left(state.lang.tr("ep"), 2), theme.train()),
         head("train", 8, theme.train()),
         head("eval", 8, theme.eval()),
         head("F1", 8, theme.f1()),

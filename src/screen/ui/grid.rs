@@ -4,31 +4,27 @@ use super::theme::Theme;
 use super::{
     calibration, classes, confusion, curves, epochs, log, panel as framed, progress, system, tables,
 };
-use crate::screen::app::State;
-use crate::screen::app::charts::{Area, YRange};
+use crate::screen::app::charts::YRange;
+use crate::screen::app::layout::Area;
 use crate::screen::app::panels::Panel;
+use crate::screen::app::{FrameLayout, State};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::text::Line;
 
 /// Draws the page.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let [panels, below] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(5)]).areas(area);
     let arrangement = &state.arrangement;
     let (rows, page, pages) = arrangement.page(panels.width, panels.height);
-    {
-        let mut drawn = state.charts.drawn.borrow_mut();
-        let (columns, lines) = arrangement.grid(panels.width, panels.height);
-        drawn.per_page = columns * lines;
-        drawn.panels.clear();
-        drawn.plots.clear();
-    }
+    let (columns, lines) = arrangement.grid(panels.width, panels.height);
+    layout.panels_per_page = columns * lines;
     let heights = Layout::vertical(vec![Constraint::Fill(1); rows.len()]).split(panels);
     for (row, room) in rows.iter().zip(heights.iter()) {
         let widths = Layout::horizontal(vec![Constraint::Fill(1); row.len()]).split(*room);
         for (panel, room) in row.iter().zip(widths.iter()) {
-            draw_panel(frame, *room, *panel, state, theme);
+            draw_panel(frame, *room, *panel, state, theme, layout);
         }
     }
     progress::draw(frame, below, state, theme, &place(state, page, pages));
@@ -82,9 +78,16 @@ pub fn title(panel: Panel, state: &State) -> String {
     words.join(" · ")
 }
 
-fn draw_panel(frame: &mut Frame, area: Rect, panel: Panel, state: &State, theme: Theme) {
+fn draw_panel(
+    frame: &mut Frame,
+    area: Rect,
+    panel: Panel,
+    state: &State,
+    theme: Theme,
+    layout: &mut FrameLayout,
+) {
     let Rect { x, y, width, height } = area;
-    state.charts.drawn.borrow_mut().panels.push((panel, Area { x, y, width, height }));
+    layout.panels.push((panel, Area { x, y, width, height }));
     let mut block = framed(theme, title(panel, state));
     if panel == state.arrangement.focus {
         block = block.border_style(theme.focus());
@@ -94,7 +97,7 @@ fn draw_panel(frame: &mut Frame, area: Rect, panel: Panel, state: &State, theme:
     }
     let inner = block.inner(area);
     match panel {
-        _ if panel.is_chart() => curves::draw(frame, area, panel, block, state, theme),
+        _ if panel.is_chart() => curves::draw(frame, area, panel, block, state, theme, layout),
         Panel::Epochs => {
             frame.render_widget(block, area);
             epochs::draw(frame, inner, state, theme);
@@ -107,7 +110,9 @@ fn draw_panel(frame: &mut Frame, area: Rect, panel: Panel, state: &State, theme:
             frame.render_widget(block, area);
             system::draw(frame, inner, state, theme);
         }
-        Panel::Settings => tables::draw_settings(frame, area, state, theme, block, 0),
+        Panel::Settings => {
+            tables::draw_settings(frame, area, state, theme, block, 0);
+        }
         Panel::Classes => classes::draw(frame, area, block, state, theme),
         Panel::Calibration => calibration::draw(frame, area, block, state, theme),
         _ => log::draw_tail(frame, area, state, theme, block),

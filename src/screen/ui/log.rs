@@ -3,11 +3,11 @@
 
 use super::panel;
 use super::theme::Theme;
-use crate::core::text::{truncate_width, wrapped};
-use crate::screen::app::State;
+use crate::core::text::{truncate_width, wrap_width};
 use crate::screen::app::editor;
 use crate::screen::app::log::{Level, Log};
 use crate::screen::app::log_view::{Purpose, Typing};
+use crate::screen::app::{FrameLayout, State};
 use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Position, Rect};
@@ -37,7 +37,7 @@ pub fn draw_tail(frame: &mut Frame, area: Rect, state: &State, theme: Theme, blo
 }
 
 /// The lines that are looked at, told whole, from wherever the view is scrolled to.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let log = &state.log;
     let mut block = panel(theme, title(log, state.lang));
     let mut inner = block.inner(area);
@@ -54,10 +54,9 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let (room, width) =
         (usize::from(inner.height), usize::from(inner.width.saturating_sub(TIME)).max(1));
     let limit = limit(log, room, width);
-    if state.overlay.is_none() {
-        state.scroll_limit.set(limit);
-    }
-    let (rows, below) = window(log, log.scroll.min(limit), room, width, theme);
+    layout.scroll_limit = Some(limit).filter(|_| state.overlay.is_none());
+    let LogWindow { rows, below, visible } = window(log, log.scroll.min(limit), room, width, theme);
+    layout.log_lines = visible;
     if below > 0 {
         let hint = Line::styled(state.lang.fill(" {0} newer below ", &[&below]), theme.warning());
         block = block.title_bottom(hint.alignment(Alignment::Right));
@@ -115,7 +114,7 @@ fn draw_typing(frame: &mut Frame, area: Rect, state: &State, typing: &Typing, th
 /// How many rows a text takes.
 fn height(text: &str, width: usize) -> usize {
     // No text has more columns than bytes, so that most lines need no second look.
-    if text.len() <= width { 1 } else { wrapped(text, width).len() }
+    if text.len() <= width { 1 } else { wrap_width(text, width).len() }
 }
 
 /// How far the view can be scrolled: until the first lines fill it.
@@ -131,14 +130,17 @@ fn limit(log: &Log, room: usize, width: usize) -> usize {
     log.view.count().saturating_sub(lines.max(1))
 }
 
-/// The rows of the view, and how many lines are hidden below it. Only what is seen is looked at.
-fn window(
-    log: &Log,
-    scroll: usize,
-    room: usize,
-    width: usize,
-    theme: Theme,
-) -> (Vec<Line<'_>>, usize) {
+/// The part of the log that is in view.
+struct LogWindow<'a> {
+    rows: Vec<Line<'a>>,
+    /// Lines hidden below.
+    below: usize,
+    /// Serial numbers of the first and the last line that are fully visible.
+    visible: Option<(usize, usize)>,
+}
+
+/// The part of the log that is in view. Only the lines that are seen are visited.
+fn window(log: &Log, scroll: usize, room: usize, width: usize, theme: Theme) -> LogWindow<'_> {
     let end = log.view.count() - scroll.min(log.view.count());
     let (mut start, mut above) = (end, 0);
     while let Some((_, line)) = start.checked_sub(1).and_then(|index| log.shown(index)) {
@@ -166,8 +168,8 @@ fn window(
     rows.truncate(room);
     let serial = |index: usize| log.shown(index).map(|(serial, _)| serial);
     // The last one may have been cut by what follows the end.
-    log.view.visible.set(serial(first).zip(serial(end.max(first + 1) - 1)));
-    (rows, log.view.count() - last)
+    let visible = serial(first).zip(serial(end.max(first + 1) - 1));
+    LogWindow { rows, below: log.view.count() - last, visible }
 }
 
 /// A line in rows, with what is searched for marked in it.
@@ -188,7 +190,7 @@ fn rows_of(log: &Log, index: usize, width: usize, theme: Theme) -> Vec<Line<'_>>
     };
     let mut rows = Vec::new();
     let mut from = 0;
-    for part in wrapped(&line.text, width) {
+    for part in wrap_width(&line.text, width) {
         let to = from + part.len();
         let mut spans = vec![time(if from == 0 { &line.time } else { "" }, theme)];
         let mut at = from;

@@ -39,9 +39,11 @@ fn mono_ascii() -> Theme {
     Theme::detect(&flags, |_| None)
 }
 
-fn screen(state: &State, (columns, rows): (u16, u16), theme: Theme) -> Buffer {
+fn screen(state: &mut State, (columns, rows): (u16, u16), theme: Theme) -> Buffer {
+    let mut layout = FrameLayout::default();
     let Ok(mut terminal) = Terminal::new(TestBackend::new(columns, rows));
-    let Ok(_) = terminal.draw(|frame| draw(frame, state, theme));
+    let Ok(_) = terminal.draw(|frame| layout = draw(frame, state, theme));
+    update(state, Message::Drawn(layout));
     terminal.backend().buffer().clone()
 }
 
@@ -92,7 +94,7 @@ fn looks(buffer: &Buffer) -> String {
 }
 
 /// A screen in all its forms.
-fn forms(state: &State, size: (u16, u16)) -> String {
+fn forms(state: &mut State, size: (u16, u16)) -> String {
     let (coloured, plain) = (screen(state, size, all_colours()), screen(state, size, mono_ascii()));
     let colourless = plain.content().iter().all(|cell| cell.fg == Color::Reset);
     assert!(colourless, "a colour where there should be none");
@@ -110,9 +112,8 @@ fn hold(name: &str, make: impl Fn(Lang) -> State) {
                     continue;
                 }
                 state.arrangement.focus = panel;
-                text.push_str(&forms(&state, size));
-                let drawn = state.charts.drawn.borrow();
-                seen.extend(drawn.panels.iter().map(|(panel, _)| *panel));
+                text.push_str(&forms(&mut state, size));
+                seen.extend(state.layout.panels.iter().map(|(panel, _)| *panel));
             }
             assert!(Panel::ALL.iter().all(|panel| seen.contains(panel)), "a panel is nowhere");
             insta::assert_snapshot!(format!("{name}_{code}_{}x{}", size.0, size.1), text);
@@ -257,19 +258,19 @@ fn every_other_page() {
             let mut state = told(lang, &run(300), Activity::Training);
             for page in [Page::Predict, Page::Settings, Page::Log] {
                 state.page = page;
-                text.push_str(&forms(&state, size));
+                text.push_str(&forms(&mut state, size));
             }
             state.page = Page::Train;
             for overlay in [Overlay::Help, Overlay::ConfirmQuit, Overlay::LearningRate] {
                 state.overlay = Some(overlay);
-                text.push_str(&forms(&state, size));
+                text.push_str(&forms(&mut state, size));
             }
             let nothing = Runs::new("experiments".to_owned(), RunOrder::Name, false, "");
             let none = State { lang, runs: Some(nothing), page: Page::Runs, ..State::idle() };
             let mut differing = compared(lang);
             update(&mut differing, Message::Action(Action::Runs(RunsAction::Differences)));
-            for state in [none, compared(lang), differing] {
-                text.push_str(&forms(&state, size));
+            for mut state in [none, compared(lang), differing] {
+                text.push_str(&forms(&mut state, size));
             }
             insta::assert_snapshot!(format!("pages_{code}_{}x{}", size.0, size.1), text);
         }

@@ -26,7 +26,7 @@ pub mod theme;
 
 pub use theme::Theme;
 
-use crate::screen::app::{Page, State};
+use crate::screen::app::{FrameLayout, Page, State};
 use crate::screen::keymap::{BINDINGS, places};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -36,13 +36,15 @@ use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 /// The smallest screen that the dashboard fits into.
 const SMALLEST: (u16, u16) = (60, 15);
 
-/// Draws everything.
-pub fn draw(frame: &mut Frame, state: &State, theme: Theme) {
-    draw_page(frame, state, theme);
+/// Draws a frame and returns where it placed things.
+pub fn draw(frame: &mut Frame, state: &State, theme: Theme) -> FrameLayout {
+    let mut layout = state.layout.next();
+    draw_page(frame, state, theme, &mut layout);
     theme.finish(frame.buffer_mut());
+    layout
 }
 
-fn draw_page(frame: &mut Frame, state: &State, theme: Theme) {
+fn draw_page(frame: &mut Frame, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return draw_too_small(frame, area, state, theme);
@@ -52,17 +54,19 @@ fn draw_page(frame: &mut Frame, state: &State, theme: Theme) {
             .areas(area);
     chrome::draw_header(frame, header, state, theme);
     match state.page {
-        Page::Train => grid::draw(frame, body, state, theme),
+        Page::Train => grid::draw(frame, body, state, theme, layout),
         Page::Predict => predict::draw(frame, body, state, theme),
         Page::Settings => {
             let panel = panel(theme, state.lang.tr("settings"));
-            tables::draw_settings(frame, body, state, theme, panel, state.settings_scroll);
+            let scroll = state.settings_scroll;
+            let limit = tables::draw_settings(frame, body, state, theme, panel, scroll);
+            layout.scroll_limit = Some(limit).filter(|_| state.overlay.is_none());
         }
-        Page::Log => log::draw(frame, body, state, theme),
-        Page::Runs => runs::draw(frame, body, state, theme),
+        Page::Log => log::draw(frame, body, state, theme, layout),
+        Page::Runs => runs::draw(frame, body, state, theme, layout),
     }
     chrome::draw_footer(frame, footer, state, theme);
-    overlay::draw(frame, body, state, theme);
+    overlay::draw(frame, body, state, theme, layout);
 }
 
 fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {

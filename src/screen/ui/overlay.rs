@@ -3,7 +3,7 @@
 use super::theme::Theme;
 use super::{palette, panel};
 use crate::core::text::truncate_width;
-use crate::screen::app::{Overlay, State};
+use crate::screen::app::{FrameLayout, Overlay, State};
 use crate::screen::keymap::{BINDINGS, Place, places_of_help};
 use crate::screen::lang::Lang;
 use ratatui::Frame;
@@ -12,11 +12,13 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let lang = state.lang;
     match state.overlay {
         None => {}
-        Some(Overlay::Help) => draw_help(frame, area, state, theme),
+        Some(Overlay::Help) => {
+            layout.scroll_limit = Some(draw_help(frame, area, state, theme));
+        }
         Some(Overlay::Palette) => palette::draw(frame, area, state, theme),
         Some(Overlay::ConfirmQuit) => {
             let of = state.started.as_ref().map_or(0, |started| started.max_steps);
@@ -140,7 +142,8 @@ fn draw_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     }
 }
 
-fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+/// Draws the help and returns the last line that it can start at.
+fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -> usize {
     let mut lines = Vec::new();
     for place in places_of_help(state) {
         if !lines.is_empty() {
@@ -154,7 +157,6 @@ fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let area = centred(area, 78, lines.len() as u16 + 2);
     let room = usize::from(area.height.saturating_sub(2));
     let limit = lines.len().saturating_sub(room);
-    state.scroll_limit.set(limit);
     let scroll = state.help_scroll.min(limit);
     let mut block = panel(theme, state.lang.tr("keys")).border_style(theme.train());
     if lines.len() > room {
@@ -169,4 +171,5 @@ fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let shown: Vec<Line> = lines.into_iter().skip(scroll).take(room).collect();
     clear(frame, area);
     frame.render_widget(Paragraph::new(shown).block(block), area);
+    limit
 }

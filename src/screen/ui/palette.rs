@@ -3,7 +3,7 @@
 use super::overlay::{centred, clear};
 use super::panel;
 use super::theme::Theme;
-use crate::core::text::{right_aligned, truncate_width};
+use crate::core::text::{align_right, truncate_width};
 use crate::screen::app::palette::{Entry, Hit};
 use crate::screen::app::{State, editor};
 use ratatui::Frame;
@@ -88,7 +88,7 @@ fn entry_line(
         spans.push(Span::styled(c.to_string(), style));
     }
     let used: usize = spans.iter().map(Span::width).sum();
-    let keys = right_aligned(&theme.keys(&entry.keys.join(", ")), width.saturating_sub(used));
+    let keys = align_right(&theme.keys(&entry.keys.join(", ")), width.saturating_sub(used));
     spans.push(Span::styled(keys, theme.dim()));
     let line = Line::from(spans);
     if is_chosen { line.patch_style(theme.selected()) } else { line }

@@ -4,7 +4,7 @@ use super::bars::bar;
 use super::panel;
 use super::theme::Theme;
 use crate::core::predict::Prediction;
-use crate::core::text::{padded, truncate_width};
+use crate::core::text::{align_left, truncate_width};
 use crate::run::protocol::Answer;
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
@@ -114,7 +114,7 @@ fn probability_line(
     let style = if chosen { theme.class(class) } else { theme.dim() };
     let mark = if chosen { "▶ " } else { "  " };
     let cells = width.saturating_sub(2 + 12 + 8).min(60);
-    let mut spans = vec![Span::styled(mark, style), Span::styled(padded(name, 12), style)];
+    let mut spans = vec![Span::styled(mark, style), Span::styled(align_left(name, 12), style)];
     spans.extend(bar(probability, cells, theme));
     spans.push(Span::styled(format!(" {:>6.2}%", probability * 100.0), style));
     Line::from(spans)
@@ -180,7 +180,7 @@ fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
             };
             let room = usize::from(inner.width).saturating_sub(21);
             Line::from(vec![
-                Span::styled(padded(&label, 10), style),
+                Span::styled(align_left(&label, 10), style),
                 Span::styled(format!(" {score}  "), theme.dim()),
                 Span::raw(truncate_width(&answer.text, room)),
             ])

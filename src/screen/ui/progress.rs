@@ -3,7 +3,7 @@
 use super::bars::bar;
 use super::panel;
 use super::theme::Theme;
-use crate::core::text::padded;
+use crate::core::text::align_left;
 use crate::run::protocol::Activity;
 use crate::run::summary::{clock, download_line};
 use crate::screen::app::State;
@@ -90,7 +90,7 @@ fn run_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
 
 fn bar_line(name: &str, share: f64, right: &str, width: usize, theme: Theme) -> Line<'static> {
     let cells = width.saturating_sub(6 + 1 + 5 + 1 + 11);
-    let mut spans = vec![Span::styled(padded(name, 6), theme.dim())];
+    let mut spans = vec![Span::styled(align_left(name, 6), theme.dim())];
     spans.extend(bar(share, cells, theme));
     spans.push(Span::styled(format!(" {:>4.0}%", (share * 100.0).floor()), theme.strong()));
     spans.push(Span::raw(format!(" {right:>11}")));
@@ -99,7 +99,7 @@ fn bar_line(name: &str, share: f64, right: &str, width: usize, theme: Theme) -> 
 
 fn rate_line(state: &State, theme: Theme) -> Line<'_> {
     let lang = state.lang;
-    let mut spans = vec![Span::styled(padded(lang.tr("time"), 6), theme.dim())];
+    let mut spans = vec![Span::styled(align_left(lang.tr("time"), 6), theme.dim())];
     if is_paused(state) {
         spans.push(Span::styled(format!("{}  ", lang.tr("paused")), theme.warning()));
     }

@@ -8,9 +8,9 @@ use super::curves::{Figure, Scale, draw_chart, short};
 use super::panel;
 use super::theme::Theme;
 use crate::core::text::truncate_width;
-use crate::screen::app::State;
 use crate::screen::app::charts::YRange;
 use crate::screen::app::runs::Runs;
+use crate::screen::app::{FrameLayout, State};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -23,13 +23,8 @@ const BESIDE: u16 = 150;
 const NAME: usize = 32;
 
 /// Draws the page.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let Some(runs) = &state.runs else { return };
-    {
-        let mut drawn = state.charts.drawn.borrow_mut();
-        drawn.panels.clear();
-        drawn.plots.clear();
-    }
     // As high as the list is long, but no more than leaves the chart its room.
     let wanted = runs.shown().len() as u16 + 3;
     let height = wanted.clamp(5, (area.height * 2 / 5).max(6));
@@ -40,17 +35,24 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         let [left, right] =
             Layout::horizontal([Constraint::Fill(3), Constraint::Fill(2)]).areas(below);
         let (chart, table) = if runs.differences { (right, left) } else { (left, right) };
-        draw_curves(frame, chart, state, runs, theme);
+        draw_curves(frame, chart, state, runs, theme, layout);
         differences::draw(frame, table, runs, state.lang, theme);
     } else if runs.differences {
         differences::draw(frame, below, runs, state.lang, theme);
     } else {
-        draw_curves(frame, below, state, runs, theme);
+        draw_curves(frame, below, state, runs, theme, layout);
     }
 }
 
 /// The curves of the runs chosen, with a legend above them.
-fn draw_curves(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, theme: Theme) {
+fn draw_curves(
+    frame: &mut Frame,
+    area: Rect,
+    state: &State,
+    runs: &Runs,
+    theme: Theme,
+    layout: &mut FrameLayout,
+) {
     let lang = state.lang;
     let mut words = vec![lang.tr(runs.figure.name())];
     if state.charts.log_y.contains(&runs.figure.panel()) {
@@ -117,7 +119,7 @@ fn draw_curves(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, theme:
     ])
     .areas(inner);
     frame.render_widget(Paragraph::new(legend), above);
-    draw_chart(frame, chart, runs.figure.panel(), &figures, state, theme);
+    draw_chart(frame, chart, runs.figure.panel(), &figures, state, theme, layout);
 }
 
 /// The runs with their values under the cursor, or their last ones, in as many lines as they need.

@@ -1,6 +1,6 @@
 //! A screen as an SVG picture.
 
-use crate::core::text::xml_escaped;
+use crate::core::text::escape_xml;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ fn write_word(
     }
     let weight = if cell.modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
     let opacity = if cell.modifier.contains(Modifier::DIM) { " opacity=\"0.6\"" } else { "" };
-    let escaped = xml_escaped(text);
+    let escaped = escape_xml(text);
     let _ = writeln!(
         svg,
         "<text x=\"{x:.1}\" y=\"{:.1}\" fill=\"{fill}\"{weight}{opacity} textLength=\"{width:.1}\" \

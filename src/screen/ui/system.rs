@@ -3,7 +3,7 @@
 
 use super::bars::bar;
 use super::theme::Theme;
-use crate::core::text::{padded, truncate_width};
+use crate::core::text::{align_left, truncate_width};
 use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::screen::app::State;
 use crate::screen::app::system::{Series, SystemHistory, share};
@@ -217,9 +217,10 @@ fn lines(rows: &[Row], width: usize, theme: Theme) -> Vec<Line<'static>> {
     let way = if width >= HISTORY { rest.saturating_sub(1) / 2 } else { 0 };
     let cells = rest.saturating_sub(if way > 0 { way + 1 } else { 0 });
     let line = |row: &Row| {
-        let mut spans = vec![Span::styled(padded(&row.name, name), theme.dim()), Span::raw(" ")];
+        let mut spans =
+            vec![Span::styled(align_left(&row.name, name), theme.dim()), Span::raw(" ")];
         spans.extend(bar(row.share, cells, theme));
-        spans.push(Span::styled(format!(" {}", padded(&row.figure, figure)), theme.strong()));
+        spans.push(Span::styled(format!(" {}", align_left(&row.figure, figure)), theme.strong()));
         if let Some((series, top)) = row.series.filter(|_| way > 0) {
             spans.push(Span::styled(format!(" {}", sparkline(series, top, way)), theme.train()));
         }

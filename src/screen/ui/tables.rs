@@ -3,14 +3,14 @@
 use super::theme::Theme;
 use crate::core::text::truncate_width;
 use crate::core::train::event::Started;
-use crate::screen::app::{Page, State};
+use crate::screen::app::State;
 use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
-/// Every setting with its value and why it holds, from line `scroll` on.
+/// Every setting with its value and why it holds, from line `scroll` on. Returns the last line that it can start at.
 pub fn draw_settings(
     frame: &mut Frame,
     area: Rect,
@@ -18,7 +18,7 @@ pub fn draw_settings(
     theme: Theme,
     block: Block,
     scroll: usize,
-) {
+) -> usize {
     let inner = block.inner(area);
     let Some(started) = &state.started else {
         frame.render_widget(block, area);
@@ -26,7 +26,7 @@ pub fn draw_settings(
             Paragraph::new(Line::styled(state.lang.tr("not yet known"), theme.dim())),
             inner,
         );
-        return;
+        return 0;
     };
     let mut lines = model_lines(started, state.lang, theme);
     let name_width = started.settings.iter().map(|s| s.name.len()).max().unwrap_or(0);
@@ -51,9 +51,6 @@ pub fn draw_settings(
     }
     let room = usize::from(inner.height);
     let limit = lines.len().saturating_sub(room);
-    if state.page == Page::Settings && state.overlay.is_none() {
-        state.scroll_limit.set(limit);
-    }
     let scroll = scroll.min(limit);
     let block = if lines.len() > room + scroll {
         let more = state.lang.fill(" {0} more ", &[&(lines.len() - room - scroll)]);
@@ -64,6 +61,7 @@ pub fn draw_settings(
     };
     let shown: Vec<Line> = lines.into_iter().skip(scroll).take(room).collect();
     frame.render_widget(Paragraph::new(shown).block(block), area);
+    limit
 }
 
 fn model_lines(started: &Started, lang: Lang, theme: Theme) -> Vec<Line<'static>> {

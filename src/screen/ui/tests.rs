@@ -30,13 +30,15 @@ fn after(events: Vec<TrainEvent>, activity: Activity) -> State {
     state
 }
 
-fn screen(state: &State, (columns, rows): (u16, u16)) -> TestBackend {
+fn screen(state: &mut State, (columns, rows): (u16, u16)) -> TestBackend {
+    let mut layout = FrameLayout::default();
     let Ok(mut terminal) = Terminal::new(TestBackend::new(columns, rows));
-    let Ok(_) = terminal.draw(|frame| draw(frame, state, Theme::new(true)));
+    let Ok(_) = terminal.draw(|frame| layout = draw(frame, state, Theme::new(true)));
+    update(state, Message::Drawn(layout));
     terminal.backend().clone()
 }
 
-fn hold(name: &str, state: &State) {
+fn hold(name: &str, state: &mut State) {
     for size in SIZES {
         let name = format!("{name}_{}x{}", size.0, size.1);
         insta::assert_snapshot!(name, screen(state, size));
@@ -85,7 +87,7 @@ fn a_download_shows_how_far_it_is() {
         total: 714_290_000,
         rate: Some(11_800_000.0),
     };
-    hold("downloading", &after(Vec::new(), Activity::Downloading(download)));
+    hold("downloading", &mut after(Vec::new(), Activity::Downloading(download)));
 }
 
 #[test]
@@ -100,51 +102,51 @@ fn a_resumed_run_shows_what_went_before() {
     update(&mut state, Message::Report(RunReport::History(HistoryChunk { events, is_last: true })));
     update(&mut state, Message::Report(RunReport::Activity(Activity::Training)));
     update(&mut state, Message::Tick(1.0));
-    hold("resumed", &state);
+    hold("resumed", &mut state);
 }
 
 #[test]
 fn a_replay_says_that_it_is_one() {
     let replay = Replay::new(20.0);
     let mut state = State { replay: Some(replay), ..after(run(300), Activity::Training) };
-    let header = |state: &State, columns| {
+    let header = |state: &mut State, columns| {
         let buffer = screen(state, (columns, 24)).buffer().clone();
         let cells = (0..columns).map(|column| buffer[(column, 0)].symbol().to_owned());
         cells.collect::<String>()
     };
-    assert!(header(&state, 120).contains("replay ×20 · step 300/630 · "));
-    assert!(header(&state, 60).ends_with("replay ×20 "));
+    assert!(header(&mut state, 120).contains("replay ×20 · step 300/630 · "));
+    assert!(header(&mut state, 60).ends_with("replay ×20 "));
     state.activity = Activity::Idle;
-    assert!(header(&state, 120).contains("replay ×20 · cut off · step 300/630"));
-    assert!(screen(&state, (40, 10)).to_string().contains("Enlarge the window."));
+    assert!(header(&mut state, 120).contains("replay ×20 · cut off · step 300/630"));
+    assert!(screen(&mut state, (40, 10)).to_string().contains("Enlarge the window."));
 }
 
 #[test]
 fn in_the_middle_of_a_run() {
-    hold("training", &after(run(300), Activity::Training));
+    hold("training", &mut after(run(300), Activity::Training));
     hold(
         "evaluating",
-        &after(run(63)[..65].to_vec(), Activity::Evaluating { done: 640, total: 2000 }),
+        &mut after(run(63)[..65].to_vec(), Activity::Evaluating { done: 640, total: 2000 }),
     );
 }
 
 #[test]
 fn after_the_run() {
-    hold("finished", &after([run(630), ending()].concat(), Activity::Idle));
+    hold("finished", &mut after([run(630), ending()].concat(), Activity::Idle));
 }
 
 #[test]
 fn the_predict_pane() {
-    hold("predict", &questioned());
+    hold("predict", &mut questioned());
 }
 
 #[test]
 fn settings_and_log() {
     let mut state = after(run(300), Activity::Training);
     state.page = Page::Settings;
-    hold("settings", &state);
+    hold("settings", &mut state);
     state.page = Page::Log;
-    hold("log", &state);
+    hold("log", &mut state);
 }
 
 #[test]
@@ -156,18 +158,18 @@ fn help_and_questions() {
         ("confirm_unsaved", Overlay::ConfirmUnsaved),
     ] {
         state.overlay = Some(overlay);
-        hold(name, &state);
+        hold(name, &mut state);
     }
 }
 
 #[test]
 fn the_smallest_screen_and_one_that_is_too_small() {
-    let state = after(run(300), Activity::Training);
-    insta::assert_snapshot!("smallest", screen(&state, (60, 15)));
+    let mut state = after(run(300), Activity::Training);
+    insta::assert_snapshot!("smallest", screen(&mut state, (60, 15)));
     let mut asked = state.clone();
     asked.overlay = Some(Overlay::ConfirmQuit);
-    insta::assert_snapshot!("smallest_confirm_quit", screen(&asked, (60, 15)));
-    insta::assert_snapshot!("too_small", screen(&state, (59, 15)));
+    insta::assert_snapshot!("smallest_confirm_quit", screen(&mut asked, (60, 15)));
+    insta::assert_snapshot!("too_small", screen(&mut state, (59, 15)));
 }
 
 #[test]
@@ -194,7 +196,9 @@ fn without_colour_there_is_none() {
     for page in Page::ALL {
         state.page = page;
         let Ok(mut terminal) = Terminal::new(TestBackend::new(120, 40));
-        let Ok(_) = terminal.draw(|frame| draw(frame, &state, Theme::new(false)));
+        let Ok(_) = terminal.draw(|frame| {
+            draw(frame, &state, Theme::new(false));
+        });
         let cells = terminal.backend().buffer().content().iter();
         assert!(cells.clone().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
         assert!(cells.clone().any(|cell| !cell.modifier.is_empty()));
@@ -203,7 +207,7 @@ fn without_colour_there_is_none() {
 
 #[test]
 fn the_cursor_stands_behind_what_was_typed() {
-    let mut backend = screen(&questioned(), (80, 24));
+    let mut backend = screen(&mut questioned(), (80, 24));
     // Border, "> ", and six wide syllables with two spaces.
     let position = (1 + 2 + 14, 2);
     ratatui::backend::Backend::get_cursor_position(&mut backend)
@@ -218,7 +222,7 @@ fn pieces_never_reach_the_frame() {
         let tokens: Vec<&str> = ["가", "##나", "별로다", "a", "##bc"].repeat(12);
         let long = answer("길다", 0.9, &tokens);
         update(&mut state, Message::Report(RunReport::Answer(long)));
-        let backend = screen(&state, (columns, 24));
+        let backend = screen(&mut state, (columns, 24));
         for row in 5..12 {
             assert_eq!(backend.buffer()[(columns - 1, row)].symbol(), "│", "{columns}, {row}");
         }
@@ -238,7 +242,7 @@ fn nothing_hostile_reaches_the_screen() {
     }
     for page in Page::ALL {
         state.page = page;
-        let backend = screen(&state, (120, 40));
+        let backend = screen(&mut state, (120, 40));
         let cells = backend.buffer().content().iter();
         let text: String = cells.map(ratatui::buffer::Cell::symbol).collect();
         assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}', '\u{7}']), "{page:?}");
@@ -260,7 +264,7 @@ fn frame_time(steps: u64) -> f64 {
     let mut took: Vec<f64> = (0..21)
         .map(|_| {
             let began = std::time::Instant::now();
-            screen(&state, (200, 60));
+            screen(&mut state, (200, 60));
             began.elapsed().as_secs_f64() * 1e3
         })
         .collect();
@@ -294,7 +298,9 @@ fn in_ascii_only_users_text_is_not() {
         for (page, size) in Page::ALL.into_iter().flat_map(|page| SIZES.map(|size| (page, size))) {
             state.page = page;
             let Ok(mut terminal) = Terminal::new(TestBackend::new(size.0, size.1));
-            let Ok(_) = terminal.draw(|frame| draw(frame, state, theme));
+            let Ok(_) = terminal.draw(|frame| {
+                draw(frame, state, theme);
+            });
             for cell in terminal.backend().buffer().content() {
                 let symbol = cell.symbol();
                 assert!(symbol.is_ascii() || is_users(symbol), "{symbol:?} on {page:?}");
@@ -303,6 +309,8 @@ fn in_ascii_only_users_text_is_not() {
     }
     let state = after(run(300), Activity::Training);
     let Ok(mut terminal) = Terminal::new(TestBackend::new(120, 40));
-    let Ok(_) = terminal.draw(|frame| draw(frame, &state, theme));
+    let Ok(_) = terminal.draw(|frame| {
+        draw(frame, &state, theme);
+    });
     insta::assert_snapshot!("ascii_training_120x40", terminal.backend());
 }

@@ -1,6 +1,6 @@
 //! What a command to a run changed.
 
-use crate::core::text::fill;
+use crate::core::text::interpolate;
 use serde::{Deserialize, Serialize};
 
 /// A command took effect between two steps. In journals this is the event `steered`.
@@ -74,6 +74,6 @@ impl CommandEffect {
 impl std::fmt::Display for CommandEffect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (text, [first, second]) = self.message();
-        f.write_str(&fill(text, &[&first, &second]))
+        f.write_str(&interpolate(text, &[&first, &second]))
     }
 }

@@ -1,7 +1,7 @@
 //! The settings in which runs differ.
 
 use super::NAME;
-use crate::core::text::padded;
+use crate::core::text::align_left;
 use crate::run::run_index::RunSummary;
 use crate::run::selection::differences;
 use crate::screen::app::runs::Runs;
@@ -49,16 +49,16 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &Runs, lang: Lang, theme
     let mut head = vec![Span::raw(" ".repeat(names))];
     for ((place, run), width) in side_by_side.iter().zip(&widths).take(fitting) {
         let style = place.map_or(theme.strong(), |place| theme.curve(place));
-        let name = padded(&run.run, width - 2);
+        let name = align_left(&run.run, width - 2);
         head.push(Span::styled(format!("  {name}"), style));
     }
     let mut lines = vec![Line::from(head)];
     let rows = usize::from(inner.height).saturating_sub(1);
     for (name, values) in table.iter().take(rows) {
-        let mut spans = vec![Span::styled(padded(name, names), theme.dim())];
+        let mut spans = vec![Span::styled(align_left(name, names), theme.dim())];
         for (value, width) in values.iter().zip(&widths).take(fitting) {
             let value = value.as_deref().unwrap_or("-");
-            spans.push(Span::raw(format!("  {}", padded(value, width - 2))));
+            spans.push(Span::raw(format!("  {}", align_left(value, width - 2))));
         }
         lines.push(Line::from(spans));
     }

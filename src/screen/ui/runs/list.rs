@@ -1,7 +1,7 @@
 //! The list of runs.
 
 use super::NAME;
-use crate::core::text::{padded, right_aligned, truncate_width};
+use crate::core::text::{align_left, align_right, truncate_width};
 use crate::run::run_index::{Found, RunSummary, Status};
 use crate::run::selection::{told, worth_telling};
 use crate::run::summary::clock;
@@ -140,8 +140,8 @@ impl Columns {
     }
 
     fn head(&self, lang: Lang, theme: Theme) -> Line<'static> {
-        let left = |text: &str, width: usize| padded(lang.tr(text), width);
-        let right = |text: &str, width: usize| right_aligned(lang.tr(text), width);
+        let left = |text: &str, width: usize| align_left(lang.tr(text), width);
+        let right = |text: &str, width: usize| align_right(lang.tr(text), width);
         let mut text = "  ".to_owned() + &left("name", self.name) + "  " + &left("status", 8);
         text += &right("step", self.steps);
         text += &right("accuracy", self.figure);
@@ -169,19 +169,21 @@ impl Columns {
     ) -> Line<'static> {
         let mark = place.map_or("  ".to_owned(), |place| format!("{} ", place + 1));
         let style = place.map_or(Style::new(), |place| theme.curve(place));
-        let mut spans =
-            vec![Span::styled(mark, style), Span::styled(padded(found.run(), self.name), style)];
+        let mut spans = vec![
+            Span::styled(mark, style),
+            Span::styled(align_left(found.run(), self.name), style),
+        ];
         let Ok(run) = &found.summary else {
             spans.push(Span::styled(format!("  {}", lang.tr("unreadable")), theme.error()));
             return Line::from(spans);
         };
-        let status = padded(lang.tr(run.status.name()), self.status - 2);
+        let status = align_left(lang.tr(run.status.name()), self.status - 2);
         spans.push(Span::styled(format!("  {status}"), status_style(run.status, theme)));
         let steps = format!("{}/{}", run.step, run.max_steps);
-        spans.push(Span::raw(right_aligned(&steps, self.steps)));
+        spans.push(Span::raw(align_right(&steps, self.steps)));
         let figure = |value: Option<f64>, width: usize| {
             let text = value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
-            right_aligned(&text, width)
+            align_right(&text, width)
         };
         let best = run.best.as_ref();
         let accuracy = figure(best.map(|best| best.eval_accuracy), self.figure);
@@ -190,9 +192,9 @@ impl Columns {
         if self.loss > 0 {
             spans.push(Span::raw(figure(run.lowest_eval_loss, self.loss)));
         }
-        spans.push(Span::raw(right_aligned(&clock(run.seconds), self.time)));
+        spans.push(Span::raw(align_right(&clock(run.seconds), self.time)));
         if self.when > 0 {
-            let when = format!("  {}", padded(&run.when, self.when - 2));
+            let when = format!("  {}", align_left(&run.when, self.when - 2));
             spans.push(Span::styled(when, theme.dim()));
         }
         if self.settings > 0 {
