@@ -69,7 +69,7 @@ fn a_replay_is_watched_and_left() {
     assert!(text.contains("╭ loss") && text.contains("step 6  loss"), "{text}");
     // The curve of the loss is drawn in braille.
     assert!(text.contains(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{text}");
-    assert!(text.contains("a replay measures no machine"), "{text}");
+    assert!(text.contains("no system metrics in a replay"), "{text}");
     terminal.press("2");
     terminal.wait_for("a replay has no model to ask");
     terminal.press("최고\r");

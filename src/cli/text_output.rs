@@ -1,6 +1,6 @@
 //! The text output of a run, for pipes, logs and terminals without a dashboard.
 
-use crate::core::config::show_number;
+use crate::core::text::show_number;
 use crate::core::text::to_json;
 use crate::core::train::event::{Evaluated, Finished, Saved, Started, TrainEvent, TrainingLog};
 use crate::run::protocol::{Activity, Command, Download, RunReport};
@@ -24,7 +24,7 @@ pub struct RunSoFar {
 
 /// The end of a run, for the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExitReason {
+pub enum FollowResult {
     /// It finished.
     Finished,
     /// It failed; the error was printed.
@@ -87,10 +87,10 @@ pub fn follow(
     json: bool,
     so_far: RunSoFar,
     out: &mut (impl Write + ?Sized),
-) -> anyhow::Result<ExitReason> {
+) -> anyhow::Result<FollowResult> {
     let signals = watch_signals()?;
     let mut printer = EventPrinter { so_far, ..EventPrinter::default() };
-    let mut exit = ExitReason::Finished;
+    let mut exit = FollowResult::Finished;
     let mut written: anyhow::Result<()> = Ok(());
     let mut stop = StopReasons::default();
     let mut downloads = DownloadPrinter::default();
@@ -103,7 +103,7 @@ pub fn follow(
         };
         for signal in signals.try_iter() {
             if stop.push_signal(signal) {
-                return Ok(ExitReason::Signalled(signal as u8));
+                return Ok(FollowResult::Signalled(signal as u8));
             }
         }
         if written.as_ref().is_err_and(is_broken_pipe) {
@@ -127,7 +127,7 @@ pub fn follow(
                 // A run that is stopped before its start ends with an error that is none.
                 let is_cancelled = stop.signalled.is_some() && !has_started;
                 if matches!(event, TrainEvent::Failed(_)) && !is_cancelled {
-                    exit = ExitReason::Failed;
+                    exit = FollowResult::Failed;
                 }
                 if written.is_ok() {
                     written =
@@ -142,8 +142,8 @@ pub fn follow(
         written?;
     }
     match (exit, stop.signalled) {
-        (ExitReason::Failed, _) | (_, None) => Ok(exit),
-        (_, Some((_, number))) => Ok(ExitReason::Signalled(number)),
+        (FollowResult::Failed, _) | (_, None) => Ok(exit),
+        (_, Some((_, number))) => Ok(FollowResult::Signalled(number)),
     }
 }
 
@@ -347,7 +347,7 @@ fn write_started(started: &Started, out: &mut (impl Write + ?Sized)) -> std::io:
         started.eval_samples,
         started.steps_per_epoch,
         started.max_steps,
-        show_number(&started.num_train_epochs),
+        show_number(started.num_train_epochs),
     )?;
     let labels = started.labels.join(", ");
     match &started.labels[..] {

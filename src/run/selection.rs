@@ -1,10 +1,44 @@
 //! Which runs of a catalogue, in which order, and in what they differ.
 
 use super::run_index::{Found, RunSummary};
-use crate::cli::flags::RunOrder;
+use crate::core::named::named_enum;
 use crate::screen::lang::Lang;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+
+named_enum! {
+    /// The order of runs in a list.
+    #[derive(Default)]
+    pub enum RunOrder {
+        /// The one written to last comes first
+        @default Recent = "recent",
+        /// By name
+        Name = "name",
+        /// The highest evaluation accuracy first
+        Accuracy = "accuracy",
+        /// The highest F1 (at the best accuracy) first
+        F1 = "f1",
+        /// The lowest evaluation loss first
+        Loss = "loss",
+        /// The shortest training time first
+        Time = "time",
+    }
+}
+
+impl RunOrder {
+    /// All orders, in the sequence that a key steps through.
+    pub const ALL: [Self; 6] =
+        [Self::Recent, Self::Name, Self::Accuracy, Self::F1, Self::Loss, Self::Time];
+
+    /// Its title on the screen.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::F1 => "F1",
+            Self::Loss => "eval loss",
+            order => order.name(),
+        }
+    }
+}
 
 /// Whether all words of a filter hold for a run, whatever their case: `name=value` is a setting of
 /// it, any other word a part of its name, its model or what became of it, in any language.

@@ -2,7 +2,7 @@
 
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::event::{Evaluated, Finished, Saved, Started};
-use crate::run::worker::locate::Download;
+use crate::run::locate::Download;
 
 /// A number as Python prints a rounded float: at least one decimal, at most four.
 fn rounded(value: f64) -> String {

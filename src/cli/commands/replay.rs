@@ -10,7 +10,7 @@ use crate::run::recording::Recording;
 use crate::run::worker::replay;
 use crate::screen::app::State;
 use crate::screen::app::replay::Replay;
-use crate::screen::terminal::Leaving;
+use crate::screen::terminal::ExitReason;
 use anyhow::bail;
 use std::io::Write;
 use std::path::Path;
@@ -19,8 +19,8 @@ use std::process::ExitCode;
 pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(&flags.run)?;
     let worker = replay::start(&recording, flags.speed)?;
-    let code = if flags.json || flags.plain || !dashboard::has_room() {
-        print(&worker.channels, flags.json, &mut out)?;
+    let code = if flags.json || flags.plain || !dashboard::is_possible() {
+        print_events(&worker.channels, flags.json, &mut out)?;
         ExitCode::SUCCESS
     } else {
         let folder = if flags.run.is_dir() {
@@ -32,18 +32,18 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
         let mut replay = Replay::new(flags.speed);
         replay.folder = folder;
         let state = State { replay: Some(replay), ..State::default() };
-        match dashboard::show(&worker.channels, flags.display, state)?.0 {
-            Leaving::Quit | Leaving::HungUp => ExitCode::SUCCESS,
-            Leaving::Signalled(number) => ExitCode::from(128 + number),
-            Leaving::Panicked => bail!("the dashboard failed"),
+        match dashboard::show(&worker.channels, flags.display.options(), state)?.0 {
+            ExitReason::Quit | ExitReason::HungUp => ExitCode::SUCCESS,
+            ExitReason::Signalled(number) => ExitCode::from(128 + number),
+            ExitReason::Panicked => bail!("the dashboard failed"),
         }
     };
     worker.join();
     Ok(code)
 }
 
-/// Prints the run as `train` does.
-fn print(channels: &RunChannels, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+/// Prints the events of the run as `train` did.
+fn print_events(channels: &RunChannels, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let mut printer = EventPrinter::default();
     let mut ended = false;
     for report in &channels.reports {
@@ -57,7 +57,7 @@ fn print(channels: &RunChannels, json: bool, out: &mut impl Write) -> anyhow::Re
         }
     }
     if !ended && !json {
-        eprintln!("The journal ends here: the run was interrupted or is still training.");
+        eprintln!("The journal ends here: the run was interrupted, or is still running.");
     }
     Ok(())
 }

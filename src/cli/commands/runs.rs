@@ -9,7 +9,7 @@ use crate::run::summary::clock;
 use crate::run::worker::run_index;
 use crate::screen::app::runs::Runs;
 use crate::screen::app::{Page, State};
-use crate::screen::terminal::Leaving;
+use crate::screen::terminal::ExitReason;
 use anyhow::{Context, bail};
 use std::io::Write;
 use std::process::ExitCode;
@@ -17,20 +17,19 @@ use unicode_width::UnicodeWidthStr;
 
 pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     let shown = sanitize_for_terminal(&flags.folder.display().to_string()).into_owned();
-    // Known at once, whichever way the runs are shown.
     let folders = find(&flags.folder).with_context(|| {
-        format!("{shown}: cannot be read; name a folder with runs (--output-dir) in it or below it")
+        format!("{shown}: cannot be read; pass a folder that contains the output folders of runs")
     })?;
-    if !(flags.json || flags.plain) && dashboard::has_room() {
+    if !(flags.json || flags.plain) && dashboard::is_possible() {
         let worker = run_index::start(flags.folder.clone())?;
         let runs = Runs::new(shown, flags.sort, flags.reverse, &flags.filter);
         let state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
-        let leaving = dashboard::show(&worker.channels, flags.display, state)?.0;
+        let leaving = dashboard::show(&worker.channels, flags.display.options(), state)?.0;
         worker.join();
         return match leaving {
-            Leaving::Quit | Leaving::HungUp => Ok(ExitCode::SUCCESS),
-            Leaving::Signalled(number) => Ok(ExitCode::from(128 + number)),
-            Leaving::Panicked => bail!("the dashboard failed"),
+            ExitReason::Quit | ExitReason::HungUp => Ok(ExitCode::SUCCESS),
+            ExitReason::Signalled(number) => Ok(ExitCode::from(128 + number)),
+            ExitReason::Panicked => bail!("the dashboard failed"),
         };
     }
     let found = folders.iter().filter_map(|folder| summarise(&flags.folder, folder));
@@ -47,9 +46,9 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
             writeln!(out, "{}", to_json(summary)?)?;
         }
     } else if found.is_empty() && !folders.is_empty() {
-        eprintln!("{shown}: none of {} runs has these words", folders.len());
+        eprintln!("{shown}: none of {} runs matches the filter", folders.len());
     } else if found.is_empty() {
-        eprintln!("{shown}: no runs; nsmc-tui train makes one in its --output-dir");
+        eprintln!("{shown}: no runs; nsmc-tui train writes one to its --output-dir");
     } else {
         write_table(&found, &mut out)?;
     }
@@ -57,14 +56,14 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line a run; the last column has the settings that tell it from the others.
+/// One line for each run; the last column has the settings in which it differs from the others.
 fn write_table(found: &[Found], out: &mut impl Write) -> std::io::Result<()> {
     let runs: Vec<_> = found.iter().filter_map(|found| found.summary.as_ref().ok()).collect();
     let names = worth_telling(&runs);
     let head = ["RUN", "STATUS", "STEP", "ACCURACY", "F1", "EVAL_LOSS", "TIME", "WRITTEN"];
     let mut lines = vec![(head.map(str::to_owned), "SETTINGS".to_owned())];
     for run in &runs {
-        let figure = |value: Option<f64>| {
+        let number = |value: Option<f64>| {
             value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
         };
         let best = run.best.as_ref();
@@ -72,9 +71,9 @@ fn write_table(found: &[Found], out: &mut impl Write) -> std::io::Result<()> {
             run.run.clone(),
             run.status.name().to_owned(),
             format!("{}/{}", run.step, run.max_steps),
-            figure(best.map(|best| best.eval_accuracy)),
-            figure(best.map(|best| best.eval_f1)),
-            figure(run.lowest_eval_loss),
+            number(best.map(|best| best.eval_accuracy)),
+            number(best.map(|best| best.eval_f1)),
+            number(run.lowest_eval_loss),
             clock(run.seconds),
             run.when.clone(),
         ];
@@ -84,9 +83,8 @@ fn write_table(found: &[Found], out: &mut impl Write) -> std::io::Result<()> {
     let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();
     for (cells, settings) in &lines {
         for (column, cell) in cells.iter().enumerate() {
-            // Names and words stand at the left, figures at the right.
-            let is_figure = (2..7).contains(&column);
-            let align = if is_figure { align_right } else { align_left };
+            let is_number = (2..7).contains(&column);
+            let align = if is_number { align_right } else { align_left };
             write!(out, "{}  ", align(cell, widths[column]))?;
         }
         writeln!(out, "{settings}")?;

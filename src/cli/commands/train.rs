@@ -2,36 +2,39 @@
 
 use super::dashboard;
 use crate::cli::flags::TrainFlags;
-use crate::cli::text_output::{self, ExitReason, RunSoFar};
+use crate::cli::text_output::{self, FollowResult, RunSoFar};
+use crate::cli::train_request::TrainRequest;
 use crate::core::text::sanitize_for_terminal;
 use crate::run::protocol::Command;
 use crate::run::summary::{evaluation, how_to_go_on, quoted, train_output};
 use crate::run::worker::{Worker, print_config};
 use crate::screen::app::State;
-use crate::screen::terminal::Leaving;
+use crate::screen::terminal::ExitReason;
 use std::io::Write;
 use std::process::ExitCode;
 
 pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
-    let (json, plain) = (flags.json, flags.plain || !dashboard::has_room());
-    if flags.print_config {
-        let text = print_config(&flags, &mut super::saved::progress())?;
+    let request = TrainRequest::new(flags, std::env::vars_os())?;
+    let json = request.prints_json();
+    let plain = request.prints_lines() || !dashboard::is_possible();
+    if request.prints_config() {
+        let text = print_config(&request.run, &mut super::saved::download_progress())?;
         out.write_all(text.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let display = flags.display;
-    let worker = Worker::spawn(flags)?;
+    let display = request.display.into();
+    let worker = Worker::spawn(request.run)?;
     if json || plain {
         return Ok(exit_code(text_output::follow(worker, json, RunSoFar::default(), &mut out)?));
     }
     let (leaving, state) = dashboard::show(&worker.channels, display, State::default())?;
-    if state.is_running() && matches!(leaving, Leaving::HungUp | Leaving::Panicked) {
+    if state.is_running() && matches!(leaving, ExitReason::HungUp | ExitReason::Panicked) {
         // Nothing else could end a pause.
         let _ = worker.channels.commands.send(Command::Resume);
         // The run continues, whether or not its output can be read.
         let mut nowhere = std::io::sink();
         let so_far = RunSoFar { started: state.started, pace: state.pace };
-        let out: &mut dyn Write = if leaving == Leaving::Panicked {
+        let out: &mut dyn Write = if leaving == ExitReason::Panicked {
             eprintln!("The dashboard failed; the run goes on without it.");
             &mut out
         } else {
@@ -42,22 +45,22 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     if !state.is_running() {
         worker.join();
     }
-    if leaving == Leaving::HungUp {
+    if leaving == ExitReason::HungUp {
         return Ok(ExitCode::SUCCESS);
     }
     write_summary(&state, &mut out)?;
     Ok(match leaving {
-        Leaving::Signalled(number) => ExitCode::from(128 + number),
+        ExitReason::Signalled(number) => ExitCode::from(128 + number),
         _ if state.failed.is_some() => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     })
 }
 
-fn exit_code(ending: ExitReason) -> ExitCode {
+fn exit_code(ending: FollowResult) -> ExitCode {
     match ending {
-        ExitReason::Finished => ExitCode::SUCCESS,
-        ExitReason::Failed => ExitCode::FAILURE,
-        ExitReason::Signalled(number) => ExitCode::from(128 + number),
+        FollowResult::Finished => ExitCode::SUCCESS,
+        FollowResult::Failed => ExitCode::FAILURE,
+        FollowResult::Signalled(number) => ExitCode::from(128 + number),
     }
 }
 

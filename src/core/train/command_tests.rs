@@ -6,7 +6,7 @@ use crate::core::train::log_history::StepLogger;
 
 /// 24 steps, 8 an epoch.
 fn settings() -> anyhow::Result<TrainingArguments> {
-    arguments(|flags| flags.save_total_limit = Some(0))
+    arguments(|arguments| arguments.save_total_limit = None)
 }
 
 fn with_commands(commands: &[(usize, Command)]) -> EventCollector {
@@ -91,7 +91,7 @@ fn a_pause_does_not_count_as_training() -> anyhow::Result<()> {
     let (model, _) = SequenceClassifier::new(config()?, Weights::none(), 1)?;
     let (train, eval, checkpoints) = (examples(60), examples(20), folder.checkpoints(&arguments));
     let mut engine = build(&model, &EngineOptions::default())?;
-    let outcome = Trainer::new(&model, &arguments, &train, &eval, 0)
+    let outcome = Trainer::new(&model, &arguments, &train, &eval)
         .with_checkpoints(&checkpoints)
         .run(engine.as_mut(), &mut observer, None)?;
     let waited = applied(&observer.0).iter().find_map(|applied| match applied.effect {
@@ -144,9 +144,9 @@ fn a_changed_rate_scales_the_schedule_and_is_kept_on_resume() -> anyhow::Result<
 
 #[test]
 fn an_invalid_rate_is_refused_and_a_rate_during_warmup_sets_the_peak() -> anyhow::Result<()> {
-    let arguments = arguments(|flags| {
-        flags.save_total_limit = Some(0);
-        flags.warmup_steps = Some(4.0);
+    let arguments = arguments(|arguments| {
+        arguments.save_total_limit = None;
+        arguments.warmup_steps = 4.0;
     })?;
     let refused = [f64::NAN, f64::INFINITY, 0.0, -1.0, 1.5]
         .map(|rate| (0, Command::SetLearningRate { rate }));
@@ -202,9 +202,9 @@ fn a_rate_changed_after_its_checkpoint_is_saved_again() -> anyhow::Result<()> {
 
 #[test]
 fn a_requested_evaluation_is_never_the_best() -> anyhow::Result<()> {
-    let arguments = arguments(|flags| {
-        flags.save_total_limit = Some(0);
-        flags.load_best_model_at_end = true;
+    let arguments = arguments(|arguments| {
+        load_best_by_loss(arguments);
+        arguments.save_total_limit = None;
     })?;
     let (plain, commanded) = (Folder::new()?, Folder::new()?);
     let (expected, state) = plain.train(&arguments, &mut EventCollector::default(), None)?;
@@ -242,7 +242,7 @@ fn commands_during_an_evaluation_are_applied_after_it_and_a_stop_ends_it() -> an
         let (train, eval) = (examples(60), examples(20));
         let checkpoints = folder.checkpoints(&arguments);
         let mut engine = build(&model, &EngineOptions::default())?;
-        let outcome = Trainer::new(&model, &arguments, &train, &eval, 0)
+        let outcome = Trainer::new(&model, &arguments, &train, &eval)
             .with_checkpoints(&checkpoints)
             .run(engine.as_mut(), &mut observer, None)?;
         assert_eq!((outcome.finished.global_step, outcome.finished.stopped), (8, true));
@@ -258,7 +258,7 @@ fn commands_during_an_evaluation_are_applied_after_it_and_a_stop_ends_it() -> an
     let (model, _) = SequenceClassifier::new(config()?, Weights::none(), 1)?;
     let (train, eval) = (examples(60), examples(20));
     let mut engine = build(&model, &EngineOptions::default())?;
-    let trainer = Trainer::new(&model, &arguments, &train, &eval, 0);
+    let trainer = Trainer::new(&model, &arguments, &train, &eval);
     let outcome = trainer.run(engine.as_mut(), &mut observer, None)?;
     assert_eq!(outcome.finished.global_step, 16, "it is applied after the evaluation of step 8");
     Ok(())

@@ -23,7 +23,7 @@ impl StepLogger {
             TrainEvent::Step(step) => step,
             _ => return None,
         };
-        if !step.is_finite() {
+        if !step.loss.is_finite() {
             // The run ends with such a step, unlogged.
             self.since_logged = LossSum::default();
             return None;

@@ -1,6 +1,7 @@
 //! Training. The [`trainer`] publishes [`TrainEvent`]s to an [`Observer`], and takes
 //! [`Command`]s from it between batches.
 
+pub mod arguments;
 pub mod calibration;
 pub mod checkpoint;
 pub mod command;
@@ -18,6 +19,7 @@ mod steps;
 pub mod trainer;
 pub mod trainer_state;
 
+pub use arguments::TrainingArguments;
 pub use checkpoint::{Checkpoint, Checkpoints};
 pub use command::Command;
 pub use error::TrainError;

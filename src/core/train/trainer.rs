@@ -10,15 +10,15 @@ use super::event::{Epoch, Finished, Step, TrainEvent, end_entry, training_entry}
 use super::observer::Observer;
 use super::progress::Progress;
 use super::schedule::Schedule;
-use super::steps::{StepPlan, prepare_ahead};
+use super::steps::{StepPlan, prefetch};
 use super::trainer_state::TrainerState;
-use crate::core::config::TrainingArguments;
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, StepInput, StepOptions};
 use crate::core::model::SequenceClassifier;
 use crate::core::model::folder::holds_a_model;
 use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{StepMetrics, Update};
+use crate::core::train::arguments::TrainingArguments;
 use active_run::{ActiveRun, Stop};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -31,7 +31,6 @@ pub struct Trainer<'a> {
     arguments: &'a TrainingArguments,
     train: &'a [Example],
     eval: &'a [Example],
-    pad_id: u32,
     checkpoints: Option<&'a Checkpoints>,
 }
 
@@ -47,15 +46,14 @@ pub struct TrainingOutcome {
 }
 
 impl<'a> Trainer<'a> {
-    /// A run of `model` over tokenized examples, padded with `pad_id`.
+    /// A run of `model` over tokenized examples.
     pub fn new(
         model: &'a SequenceClassifier,
         arguments: &'a TrainingArguments,
         train: &'a [Example],
         eval: &'a [Example],
-        pad_id: u32,
     ) -> Self {
-        Self { model, arguments, train, eval, pad_id, checkpoints: None }
+        Self { model, arguments, train, eval, checkpoints: None }
     }
 
     /// Writes checkpoints during the run, by `save_strategy`.
@@ -170,12 +168,11 @@ impl<'a> Trainer<'a> {
         let plan = StepPlan {
             examples: self.train,
             arguments,
-            pad_id: self.pad_id,
             pad_to: self.pad_to(self.train),
             first: run.progress.step,
             end: run.max_steps,
         };
-        prepare_ahead(&plan, |inputs| {
+        prefetch(&plan, |inputs| {
             for input in inputs {
                 let control = self.apply_commands(run, observer)?;
                 if control.is_break() {
@@ -214,7 +211,7 @@ impl<'a> Trainer<'a> {
             update: Update { learning_rate: rate, max_grad_norm: self.arguments.max_grad_norm },
         };
         run.engine.step(input, &options)?;
-        let StepMetrics { loss, grad_norm, predicted } = run.engine.figures()?;
+        let StepMetrics { loss, grad_norm, predicted } = run.engine.step_metrics()?;
         let step = Step {
             step: number,
             epoch: number as f64 / run.steps_per_epoch as f64,

@@ -2,7 +2,7 @@
 //! by `TrainerState(**json)`, so it has these keys and no others.
 
 use super::event::LogEntry;
-use crate::core::config::{EvalStrategy, SaveStrategy, TrainingArguments};
+use crate::core::train::arguments::{EvalStrategy, SaveStrategy, TrainingArguments};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -97,8 +97,6 @@ impl TrainerState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::flags::TrainFlags;
-    use crate::core::config::{ModelTraits, resolve};
     use crate::core::train::event::{Evaluated, Step, evaluation_entry, training_entry};
 
     const REFERENCE: &str = include_str!("../../../tests/reference/hf_trainer/trainer_state.json");
@@ -119,8 +117,7 @@ mod tests {
 
     #[test]
     fn a_new_state_has_the_keys_of_the_trainers() -> anyhow::Result<()> {
-        let traits = ModelTraits { random_weights: false, max_tokens: 512 };
-        let (arguments, _) = resolve(&TrainFlags::default(), traits)?;
+        let arguments = TrainingArguments::default();
         let mut state = TrainerState::new(&arguments, 2000);
         state.advance_to(50, 50.0 / 63.0, 1e9);
         let ours: Value = serde_json::from_str(&state.to_json())?;

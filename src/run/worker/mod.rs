@@ -1,20 +1,15 @@
 //! Worker threads: a run, the replay of one, and the index of runs, each on a thread of its own that
 //! sends reports over one channel and accepts commands over another.
 
-pub mod dataset;
 mod finish;
-pub mod locate;
 mod observer;
 mod prepare;
 pub mod replay;
 mod reporter;
 pub mod run_index;
-mod settings;
 
 pub use prepare::{check_vocabulary, print_config};
 
-use crate::cli::flags::TrainFlags;
-use crate::core::config::TrainingArguments;
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, EngineOptions, build};
 use crate::core::model::SequenceClassifier;
@@ -23,11 +18,14 @@ use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::checkpoint;
 use crate::core::train::event::{Failed, Saved, Setting, Started, TrainEvent};
-use crate::core::train::{Checkpoint, Checkpoints, Trainer, TrainerState, TrainingOutcome};
+use crate::core::train::{
+    Checkpoint, Checkpoints, Trainer, TrainerState, TrainingArguments, TrainingOutcome,
+};
 use crate::run::Recorder;
+use crate::run::dataset::DatasetOrigin;
+use crate::run::options::{TrainOptions, device_setting};
 use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport, chunks};
 use crossbeam_channel::unbounded;
-use dataset::DataOrigin;
 use observer::WorkerObserver;
 use reporter::{Reporter, WorkerChannels};
 use std::fs::File;
@@ -46,7 +44,7 @@ impl Worker {
     ///
     /// # Errors
     /// If the thread cannot be started.
-    pub fn spawn(flags: TrainFlags) -> std::io::Result<Self> {
+    pub fn spawn(options: TrainOptions) -> std::io::Result<Self> {
         let (report_sender, reports) = unbounded();
         let (commands, command_receiver) = unbounded();
         let thread = std::thread::Builder::new()
@@ -56,7 +54,7 @@ impl Worker {
             .spawn(move || {
                 let channels =
                     WorkerChannels { reports: report_sender, commands: command_receiver };
-                let outcome = catch_unwind(AssertUnwindSafe(|| run(&flags, &channels)));
+                let outcome = catch_unwind(AssertUnwindSafe(|| run(&options, &channels)));
                 let failure = match outcome {
                     Ok(Ok(())) => return,
                     Ok(Err(error)) => format!("{error:#}"),
@@ -93,7 +91,7 @@ struct PreparedRun {
     /// The name of the model that training starts from; `None` for the embedded one.
     base_model: Option<String>,
     from_random_weights: bool,
-    dataset: DataOrigin,
+    dataset: DatasetOrigin,
     model: SequenceClassifier,
     engine: EngineOptions,
     tokenizer: Tokenizer,
@@ -118,12 +116,12 @@ struct Preparation {
 }
 
 /// Prepares, trains and saves, then answers predictions until the front end is gone.
-fn run(flags: &TrainFlags, channels: &WorkerChannels) -> anyhow::Result<()> {
+fn run(options: &TrainOptions, channels: &WorkerChannels) -> anyhow::Result<()> {
     let Preparation { run, mut started, recorder, history } =
-        prepare::prepare(flags.clone(), channels)?;
+        prepare::prepare(options.clone(), channels)?;
     let mut reporter = Reporter { channels, recorder };
     let mut engine = build(&run.model, &run.engine)?;
-    started.settings.push(settings::device(flags, engine.as_ref()));
+    started.settings.push(device_setting(options, &engine.device()));
     started.notes.extend(engine.note().map(|note| sanitize_for_terminal(note).into_owned()));
     reporter.publish(TrainEvent::Started(started));
     for chunk in chunks(history) {
@@ -165,8 +163,7 @@ impl PreparedRun {
         engine: &mut dyn Engine,
         reporter: &mut Reporter,
     ) -> (u64, Option<(u64, TrainerState)>) {
-        let (model, arguments, pad_id) = (&self.model, &self.arguments, self.tokenizer.pad_id());
-        let trainer = Trainer::new(model, arguments, &self.train, &self.eval, pad_id)
+        let trainer = Trainer::new(&self.model, &self.arguments, &self.train, &self.eval)
             .with_checkpoints(&self.checkpoints);
         let resumed_at = self.resume.as_ref().map_or(0, |checkpoint| checkpoint.run.progress.step);
         let mut observer = WorkerObserver::new(reporter, self, resumed_at);

@@ -3,9 +3,9 @@
 
 use super::scene_tests::{at, charted, training, unsaved};
 use super::*;
-use crate::cli::flags::RunOrder;
 use crate::run::protocol::Command;
 use crate::run::run_index::Found;
+use crate::run::selection::RunOrder;
 use crate::screen::app::charts::{ChartAction, YRange};
 use crate::screen::app::log::Level;
 use crate::screen::app::log_view::{LogAction, Purpose};

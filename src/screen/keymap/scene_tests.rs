@@ -1,12 +1,12 @@
 //! States in which keys are tried.
 
 use super::*;
-use crate::cli::flags::RunOrder;
 use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{ending, run};
 use crate::run::metric_series::History;
 use crate::run::protocol::{Activity, RunReport};
 use crate::run::run_index::tests::found;
+use crate::run::selection::RunOrder;
 use crate::run::worker::run_index::RunIndexReport;
 use crate::screen::app::log::Level;
 use crate::screen::app::log_view::LogAction;

@@ -1,6 +1,7 @@
-//! The confusion matrix of an evaluation, with counts and the share of each true class.
+//! The confusion matrix of the latest evaluation, with counts and percentages of each true class.
 
 use super::theme::Theme;
+use super::widgets::draw_hint;
 use crate::core::text::{align_left, align_right};
 use crate::core::train::metrics::Confusion;
 use crate::screen::app::State;
@@ -8,20 +9,21 @@ use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Block, Paragraph};
 
-/// The matrix of the last evaluation, if there was one.
-pub fn draw_panel(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+/// Draws the panel.
+pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: Theme) {
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
     let Some(evaluated) = &state.evaluated else {
-        let text = Line::styled(state.lang.tr("after the first evaluation"), theme.dim());
-        return frame.render_widget(Paragraph::new(text), area);
+        return draw_hint(frame, inner, state.lang.tr("after the first evaluation"), theme);
     };
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
-    draw(frame, area, &evaluated.metrics.eval_confusion, labels, state.lang, theme);
+    draw_matrix(frame, inner, &evaluated.metrics.eval_confusion, labels, state.lang, theme);
 }
 
-/// Rows are true classes, columns predicted ones; where they do not all fit, that is said instead.
-fn draw(
+/// Rows are true classes, columns predicted ones. A message replaces a matrix that does not fit.
+fn draw_matrix(
     frame: &mut Frame,
     area: Rect,
     matrix: &Confusion,
@@ -34,9 +36,8 @@ fn draw(
     let fits = usize::from(area.width.saturating_sub(9)) / cell;
     let rows = usize::from(area.height.saturating_sub(1));
     if matrix.counts.len() > fits || matrix.counts.len() > rows {
-        let text = lang.fill("no room for {0} × {0} classes", &[&matrix.counts.len()]);
-        let lines = vec![Line::styled(text, theme.dim())];
-        return frame.render_widget(Paragraph::new(lines), area);
+        let text = lang.fill("too small for {0} × {0} classes", &[&matrix.counts.len()]);
+        return draw_hint(frame, area, &text, theme);
     }
     let classes = matrix.counts.len();
     let mut head = vec![Span::styled(align_left(lang.tr("true\\pred"), 9), theme.dim())];

@@ -3,9 +3,9 @@
 use super::Trainer;
 use super::active_run::{ActiveRun, Stop};
 use super::commands::poll_stop;
-use crate::core::config::{EvalStrategy, SaveStrategy};
 use crate::core::engine::Engine;
 use crate::core::text::sanitize_for_terminal;
+use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
 use crate::core::train::checkpoint::{load_weights, step_of};
 use crate::core::train::error::TrainError;
 use crate::core::train::evaluation::{EvaluationOptions, evaluate};
@@ -205,7 +205,6 @@ impl Trainer<'_> {
         let mut stop: Option<Stop> = None;
         let options = EvaluationOptions {
             batch_size: self.arguments.per_device_eval_batch_size,
-            pad_id: self.pad_id,
             pad_to: self.pad_to(self.eval),
             classes: self.model.config().labels.len(),
             label_smoothing_factor: self.arguments.label_smoothing_factor,
