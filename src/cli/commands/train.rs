@@ -33,7 +33,7 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         let _ = worker.channels.commands.send(Command::Resume);
         // The run continues, whether or not its output can be read.
         let mut nowhere = std::io::sink();
-        let so_far = RunSoFar { started: state.started, pace: state.pace };
+        let so_far = RunSoFar { started: state.started, throughput: state.pace };
         let out: &mut dyn Write = if leaving == ExitReason::Panicked {
             eprintln!("The dashboard failed; the run goes on without it.");
             &mut out
