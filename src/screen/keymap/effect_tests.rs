@@ -6,7 +6,7 @@ use super::*;
 use crate::run::protocol::Command;
 use crate::run::run_index::Found;
 use crate::run::selection::RunOrder;
-use crate::run::worker::Command;
+use crate::run::protocol::Command;
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::charts::{ChartAction, YRange};
 use crate::screen::app::log::Level;
@@ -204,7 +204,7 @@ fn panel_promise(state: &mut State, action: PanelAction) -> Promise {
 }
 
 fn steer_promise(action: RunControlAction) -> Promise {
-    let asks = |request: Request| -> Promise {
+    let asks = |request: Command| -> Promise {
         Box::new(move |_, _, effects| effects == [Effect::Send(request)])
     };
     let rate = |state: &State| state.rate_input.value().unwrap_or(f64::NAN);

@@ -5,7 +5,6 @@ use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{ending, run};
 use crate::run::metric_series::History;
 use crate::run::protocol::{Activity, RunReport};
-use crate::run::protocol::{Activity, RunReport};
 use crate::run::run_index::tests::found;
 use crate::run::selection::RunOrder;
 use crate::run::worker::run_index::RunIndexReport;

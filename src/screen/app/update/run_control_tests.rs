@@ -21,8 +21,8 @@ fn press(state: &mut State, action: RunControlAction) -> Vec<Effect> {
     update(state, Message::Action(Action::RunControl(action)))
 }
 
-fn sends(request: Request) -> Vec<Effect> {
-    vec![Effect::Send(request)]
+fn sends(command: Command) -> Vec<Effect> {
+    vec![Effect::Send(command)]
 }
 
 fn steered(state: &mut State, effect: CommandEffect) {

@@ -3,7 +3,6 @@
 use super::*;
 use crate::core::train::event::{Failed, TrainEvent};
 use crate::core::train::fixtures::{ending, failure, run};
-use crate::run::protocol::Answer;
 use crate::run::protocol::{Answer, RunReport};
 use crate::run::system_metrics::SystemSample;
 use crate::screen::app::log::LogAction;
