@@ -4,7 +4,8 @@ use super::action::Action;
 use super::layout::FrameLayout;
 use super::mouse::MouseInput;
 use super::palette::PaletteEntry;
-use crate::run::worker::{Command, Report};
+use crate::run::protocol::{Command, RunReport};
+use crate::run::worker::run_index::RunIndexReport;
 use std::path::PathBuf;
 
 /// An event that changes the state.
@@ -19,7 +20,9 @@ pub enum Message {
     /// A text was pasted.
     Paste(String),
     /// The run reported something.
-    Report(Report),
+    Report(RunReport),
+    /// The index of runs reported something.
+    RunIndex(RunIndexReport),
     /// Pictures were written to these files, or the reason why not.
     PictureSaved(Result<Vec<String>, String>),
     /// A signal asks the program to end.
@@ -30,11 +33,25 @@ pub enum Message {
     Tick(f64),
 }
 
+impl From<RunReport> for Message {
+    fn from(report: RunReport) -> Self {
+        Self::Report(report)
+    }
+}
+
+impl From<RunIndexReport> for Message {
+    fn from(report: RunIndexReport) -> Self {
+        Self::RunIndex(report)
+    }
+}
+
 /// Something the program has to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Send a command to the run.
     Send(Command),
+    /// Read the curves of the run in this folder, for the comparison of runs.
+    ReadCurves(PathBuf),
     /// Write a picture.
     Picture(Picture),
     /// Give the terminal back to the shell.

@@ -1,7 +1,7 @@
 //! Controlling the run under way: pausing it, checkpoints and evaluations on request, and the
 //! learning rate.
 
-use crate::core::train::steering::HIGHEST_RATE;
+use crate::run::protocol::MAX_LEARNING_RATE;
 use tui_input::{Input, InputRequest};
 
 /// An action on the run under way.
@@ -52,10 +52,10 @@ impl LearningRateInput {
         self.input.handle(request);
     }
 
-    /// The typed rate, if it is a usable one: above 0 and at most [`HIGHEST_RATE`].
+    /// The typed rate, if it is a usable one: above 0 and at most [`MAX_LEARNING_RATE`].
     pub fn value(&self) -> Option<f64> {
         let rate: f64 = self.input.value().parse().ok()?;
-        (rate > 0.0 && rate <= HIGHEST_RATE).then_some(rate)
+        (rate > 0.0 && rate <= MAX_LEARNING_RATE).then_some(rate)
     }
 }
 

@@ -12,10 +12,11 @@ use super::run_control::LearningRateInput;
 use super::runs::RunComparison;
 use super::system::SystemHistory;
 use super::throughput::Throughput;
-use crate::core::train::event::{Epoch, Evaluated, Failed, Finished, Saved, Started, Step};
-use crate::core::train::steering::Steered;
+use crate::core::train::event::{
+    CommandApplied, Epoch, Evaluated, Failed, Finished, Saved, Started, Step,
+};
 use crate::run::metric_series::history::{History, SMOOTHING};
-use crate::run::worker::Activity;
+use crate::run::protocol::Activity;
 use crate::screen::lang::Lang;
 use std::path::PathBuf;
 
@@ -103,7 +104,7 @@ pub struct State {
     /// The local time when the program started, in seconds since 1970; `None` in a replay.
     pub wall_clock: Option<f64>,
     /// The commands that were applied to the run.
-    pub steered: Vec<Steered>,
+    pub applied_commands: Vec<CommandApplied>,
     /// When the run was paused, on the clock of [`Self::now`], while it is paused.
     pub paused_at: Option<f64>,
     /// Whether the run stops after the current epoch.
@@ -152,7 +153,7 @@ impl Default for State {
             now: 0.0,
             began: None,
             wall_clock: None,
-            steered: Vec::new(),
+            applied_commands: Vec::new(),
             paused_at: None,
             stop_after_epoch: false,
             rate_input: LearningRateInput::default(),
@@ -236,7 +237,7 @@ impl State {
     /// The completed fraction of the evaluation under way, from 0 to 1.
     pub fn evaluation_progress(&self) -> Option<f64> {
         match self.activity {
-            Activity::Evaluating(done, total) => Some(done as f64 / total.max(1) as f64),
+            Activity::Evaluating { done, total } => Some(done as f64 / total.max(1) as f64),
             _ => None,
         }
     }

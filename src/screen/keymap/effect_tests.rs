@@ -3,7 +3,7 @@
 
 use super::scene_tests::{at, charted, training, unsaved};
 use super::*;
-use crate::core::train::steering::Request;
+use crate::run::protocol::Command;
 use crate::run::run_index::Found;
 use crate::run::selection::RunOrder;
 use crate::run::worker::Command;
@@ -52,7 +52,7 @@ fn promise(binding: &Binding) -> (State, Promise) {
         Action::QuitWithoutSaving => Box::new(|_, _, effects| effects == [Effect::Quit]),
         Action::SaveModel => {
             state = State { overlay: state.overlay, ..unsaved() };
-            Box::new(|_, _, effects| effects == [Effect::Send(Command::Save)])
+            Box::new(|_, _, effects| effects == [Effect::Send(Command::SaveModel)])
         }
         Action::SaveScreen => Box::new(|_, _, effects| {
             let folder = Some("outputs".into());
@@ -70,8 +70,8 @@ fn promise(binding: &Binding) -> (State, Promise) {
         }
         Action::ScrollToBottom => Box::new(|_, after, _| after.log.scroll == 0),
         Action::Submit => Box::new(|before, after, effects| {
-            let asked = Command::Predict(before.prompt.input.value().to_owned());
-            after.prompt.input.value().is_empty() && effects == [Effect::Send(asked)]
+            let predict = Command::Predict { text: before.prompt.input.value().to_owned() };
+            after.prompt.input.value().is_empty() && effects == [Effect::Send(predict)]
         }),
         Action::PromptHistory(direction) => {
             if direction < 0 {
@@ -205,20 +205,20 @@ fn panel_promise(state: &mut State, action: PanelAction) -> Promise {
 
 fn steer_promise(action: RunControlAction) -> Promise {
     let asks = |request: Request| -> Promise {
-        Box::new(move |_, _, effects| effects == [Effect::Send(Command::Steer(request))])
+        Box::new(move |_, _, effects| effects == [Effect::Send(request)])
     };
     let rate = |state: &State| state.rate_input.value().unwrap_or(f64::NAN);
     match action {
-        RunControlAction::Pause => asks(Request::Pause),
-        RunControlAction::SaveNow => asks(Request::Save),
-        RunControlAction::EvaluateNow => asks(Request::Evaluate),
-        RunControlAction::StopAfterEpoch => asks(Request::StopAfterEpoch(true)),
+        RunControlAction::Pause => asks(Command::Pause),
+        RunControlAction::SaveNow => asks(Command::SaveCheckpoint),
+        RunControlAction::EvaluateNow => asks(Command::Evaluate),
+        RunControlAction::StopAfterEpoch => asks(Command::StopAfterEpoch { enabled: true }),
         RunControlAction::AskRate => Box::new(move |_, after, effects| {
             after.overlay == Some(Overlay::LearningRate) && rate(after) > 0.0 && effects.is_empty()
         }),
         RunControlAction::SetRate => Box::new(move |before, after, effects| {
-            let request = Request::LearningRate(rate(before));
-            after.overlay.is_none() && effects == [Effect::Send(Command::Steer(request))]
+            let request = Command::SetLearningRate { rate: rate(before) };
+            after.overlay.is_none() && effects == [Effect::Send(request)]
         }),
         RunControlAction::DoubleRate | RunControlAction::HalveRate => {
             let factor = if action == RunControlAction::DoubleRate { 2.0 } else { 0.5 };

@@ -2,17 +2,12 @@
 
 use super::{Level, Log};
 use crate::core::text::show_number;
-use crate::core::train::event::TrainEvent;
+use crate::core::train::event::{TrainEvent, TrainingLog};
 use crate::screen::lang::Lang;
 
 impl Log {
-    /// Begins with the losses of the steps before the run was resumed that no line reports yet.
-    pub fn begin_after(&mut self, losses: impl Iterator<Item = f64>) {
-        self.window = losses.map(f64::to_bits).collect();
-    }
-
-    /// Adds the lines of an event. Steps are logged every `logging_steps`.
-    pub fn push_event(&mut self, event: &TrainEvent, elapsed: f64, logging_steps: u64, lang: Lang) {
+    /// Adds the lines of an event.
+    pub fn push_event(&mut self, event: &TrainEvent, elapsed: f64, lang: Lang) {
         match event {
             TrainEvent::Started(started) => {
                 for note in &started.notes {
@@ -25,20 +20,13 @@ impl Log {
                 self.push(elapsed, Level::Info, text);
             }
             TrainEvent::Step(step) => {
-                self.window.push(step.loss.to_bits());
-                if step.step.is_multiple_of(logging_steps.max(1)) || !step.loss.is_finite() {
-                    let sum: f64 = self.window.iter().map(|&bits| f64::from_bits(bits)).sum();
-                    let text = lang.tr_with(
-                        "step {0}  loss {1}  grad_norm {2}  learning_rate {3}",
-                        &[
-                            &step.step,
-                            &format!("{:.4}", sum / self.window.len() as f64),
-                            &format!("{:.2}", step.grad_norm),
-                            &format!("{:.2e}", step.learning_rate),
-                        ],
-                    );
-                    self.window.clear();
-                    self.push(step.elapsed, Level::Info, text);
+                if let Some(log) = TrainingLog::of_failed_step(step) {
+                    self.push_log(&log, step.elapsed, lang);
+                }
+            }
+            TrainEvent::Logged(logged) => {
+                if let Some(log) = logged.training() {
+                    self.push_log(&log, logged.elapsed, lang);
                 }
             }
             TrainEvent::Epoch(epoch) => {
@@ -69,12 +57,13 @@ impl Log {
                 let text = lang.tr_with("checkpoint saved in {0}", &[&saved.path]);
                 self.push(elapsed, Level::Info, text);
             }
-            TrainEvent::Steered(steered) => {
-                let (text, [first, second]) = steered.how.told();
-                let how = lang.tr_with(text, &[&first, &second]);
-                let text = lang.tr_with("step {0}: {1}", &[&steered.step, &how]);
-                self.push(steered.elapsed, Level::Result, text);
+            TrainEvent::CommandApplied(applied) => {
+                let (text, [first, second]) = applied.effect.message();
+                let effect = lang.tr_with(text, &[&first, &second]);
+                let text = lang.tr_with("step {0}: {1}", &[&applied.step, &effect]);
+                self.push(applied.elapsed, Level::Result, text);
             }
+            TrainEvent::EvaluationProgress(_) | TrainEvent::SavingCheckpoint => {}
             TrainEvent::Warned(warned) => {
                 self.push(elapsed, Level::Warning, warned.message.clone());
             }
@@ -95,5 +84,18 @@ impl Log {
                 }
             }
         }
+    }
+
+    fn push_log(&mut self, log: &TrainingLog, elapsed: f64, lang: Lang) {
+        let text = lang.tr_with(
+            "step {0}  loss {1}  grad_norm {2}  learning_rate {3}",
+            &[
+                &log.step,
+                &format!("{:.4}", log.loss),
+                &format!("{:.2}", log.grad_norm),
+                &format!("{:.2e}", log.learning_rate),
+            ],
+        );
+        self.push(elapsed, Level::Info, text);
     }
 }

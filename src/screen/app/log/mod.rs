@@ -28,8 +28,6 @@ pub struct Log {
     pub view: LogView,
     /// The serial number of the first line, which is the number of dropped lines.
     first: usize,
-    /// Losses of the steps since the last log line, as bits.
-    window: Vec<u64>,
 }
 
 impl Log {

@@ -13,7 +13,7 @@ use super::page::{Overlay, Page};
 use super::palette::{CommandPalette, PaletteEntry};
 use super::runs::RunsAction;
 use super::state::{Notice, State};
-use crate::run::worker::{Activity, Command};
+use crate::run::protocol::{Activity, Command};
 
 /// How long a notice is shown during a run, in seconds; afterwards until a key is pressed.
 const NOTICE_SECONDS: f64 = 8.0;
@@ -36,6 +36,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         }
         Message::OpenPalette(entries) => open_palette(state, entries),
         Message::Report(report) => return reports::push(state, report),
+        Message::RunIndex(report) => return runs::push_report(state, report),
         Message::PictureSaved(outcome) => report_picture(state, outcome),
         Message::Terminate if !state.is_running() || state.quitting || state.replay.is_some() => {
             return vec![Effect::Quit];
@@ -101,7 +102,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             state.overlay = None;
             if state.is_unsaved() && !state.is_running() {
                 state.activity = Activity::Saving;
-                return vec![Effect::Send(Command::Save)];
+                return vec![Effect::Send(Command::SaveModel)];
             }
         }
         Action::Scroll(lines) => scroll(state, lines),
@@ -109,7 +110,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ScrollToBottom => scroll(state, ALL_LINES),
         Action::Submit => {
             if let Some(text) = state.prompt.submit() {
-                return vec![Effect::Send(Command::Predict(text))];
+                return vec![Effect::Send(Command::Predict { text })];
             }
         }
         Action::PromptHistory(direction) => state.prompt.history(direction),

@@ -1,17 +1,17 @@
 //! Updates by reports of the run.
 
-use super::{run_control, runs};
-use crate::core::train::event::{Epoch, Evaluated, TrainEvent, untold_losses};
-use crate::run::worker::{Activity, Report};
+use super::run_control;
+use crate::core::train::event::{Epoch, Evaluated, TrainEvent};
+use crate::run::protocol::{Activity, HistoryChunk, RunReport};
 use crate::screen::app::log::Level;
 use crate::screen::app::message::Effect;
 use crate::screen::app::page::Overlay;
 use crate::screen::app::state::{EpochRow, State};
 
 /// Applies a report.
-pub(super) fn push(state: &mut State, report: Report) -> Vec<Effect> {
+pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
     match report {
-        Report::Activity(activity) => {
+        RunReport::Activity(activity) => {
             state.activity = activity;
             if state.activity == Activity::Idle {
                 run_control::run_ended(state);
@@ -25,18 +25,17 @@ pub(super) fn push(state: &mut State, report: Report) -> Vec<Effect> {
                 }
             }
         }
-        Report::Answer(answer) => state.prompt.push_answer(answer),
-        Report::Event(event) => push_event(state, event),
-        Report::System(sample) => state.system.push(sample),
-        Report::RunIndex(report) => return runs::push_report(state, report),
-        Report::History(events) => {
-            let logging_steps = state.started.as_ref().map_or(1, |s| s.logging_steps);
-            state.log.begin_after(untold_losses(&events, logging_steps));
+        RunReport::Answer(answer) => state.prompt.push_answer(answer),
+        RunReport::Event(event) => push_event(state, event),
+        RunReport::System(sample) => state.system.push(sample),
+        RunReport::History(HistoryChunk { events, is_last }) => {
             for event in events {
                 apply_event(state, event);
             }
-            let text = state.lang.tr_with("resumed from step {0}", &[&state.steps_done()]);
-            state.log.push(state.elapsed(), Level::Info, text);
+            if is_last {
+                let text = state.lang.tr_with("resumed from step {0}", &[&state.steps_done()]);
+                state.log.push(state.elapsed(), Level::Info, text);
+            }
         }
     }
     Vec::new()
@@ -44,14 +43,13 @@ pub(super) fn push(state: &mut State, report: Report) -> Vec<Effect> {
 
 /// Logs an event that occurred just now and applies it.
 fn push_event(state: &mut State, event: TrainEvent) {
-    let logging_steps = state.started.as_ref().map_or(1, |s| s.logging_steps);
     if let Some(replay) = &mut state.replay {
         replay.push_event(&event, state.now);
     }
     let elapsed = state.elapsed();
-    state.log.push_event(&event, elapsed, logging_steps, state.lang);
-    if let TrainEvent::Steered(steered) = &event {
-        run_control::applied(state, steered);
+    state.log.push_event(&event, elapsed, state.lang);
+    if let TrainEvent::CommandApplied(applied) = &event {
+        run_control::applied(state, applied);
     }
     apply_event(state, event);
 }
@@ -78,8 +76,11 @@ fn apply_event(state: &mut State, event: TrainEvent) {
             state.throughput.push_checkpoint(&saved);
             state.checkpoint = Some(saved);
         }
-        TrainEvent::Warned(_) => {}
-        TrainEvent::Steered(steered) => run_control::record(state, steered),
+        TrainEvent::Warned(_)
+        | TrainEvent::Logged(_)
+        | TrainEvent::EvaluationProgress(_)
+        | TrainEvent::SavingCheckpoint => {}
+        TrainEvent::CommandApplied(applied) => run_control::record(state, applied),
         TrainEvent::Saved(saved) => {
             state.saved = Some(saved);
             // This may repair a failed save, but a failed run stays failed.

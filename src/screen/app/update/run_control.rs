@@ -1,7 +1,7 @@
 //! Updates by actions on the run under way.
 
-use crate::core::train::steering::{HIGHEST_RATE, Request, Steered, Steering};
-use crate::run::worker::Command;
+use crate::core::train::event::{CommandApplied, CommandEffect};
+use crate::run::protocol::{Command, MAX_LEARNING_RATE};
 use crate::screen::app::message::Effect;
 use crate::screen::app::page::Overlay;
 use crate::screen::app::run_control::{LearningRateInput, RunControlAction};
@@ -17,14 +17,16 @@ pub(super) fn apply(state: &mut State, action: RunControlAction) -> Vec<Effect> 
     if !trains || (state.replay.is_some() && action != RunControlAction::Pause) {
         return Vec::new();
     }
-    let request = match action {
+    let command = match action {
         RunControlAction::Pause if state.paused_at.is_some() || state.is_paused() => {
-            Request::Resume
+            Command::Resume
         }
-        RunControlAction::Pause => Request::Pause,
-        RunControlAction::SaveNow => Request::Save,
-        RunControlAction::EvaluateNow => Request::Evaluate,
-        RunControlAction::StopAfterEpoch => Request::StopAfterEpoch(!state.stop_after_epoch),
+        RunControlAction::Pause => Command::Pause,
+        RunControlAction::SaveNow => Command::SaveCheckpoint,
+        RunControlAction::EvaluateNow => Command::Evaluate,
+        RunControlAction::StopAfterEpoch => {
+            Command::StopAfterEpoch { enabled: !state.stop_after_epoch }
+        }
         RunControlAction::AskRate => {
             let rate = state.step.as_ref().map(|step| step.learning_rate);
             state.rate_input = rate
@@ -38,28 +40,28 @@ pub(super) fn apply(state: &mut State, action: RunControlAction) -> Vec<Effect> 
                 return Vec::new();
             };
             state.overlay = None;
-            Request::LearningRate(rate)
+            Command::SetLearningRate { rate }
         }
         RunControlAction::DoubleRate | RunControlAction::HalveRate => {
             let factor = if action == RunControlAction::DoubleRate { 2.0 } else { 0.5 };
             if let Some(rate) = state.rate_input.value() {
-                state.rate_input = LearningRateInput::new((rate * factor).min(HIGHEST_RATE));
+                state.rate_input = LearningRateInput::new((rate * factor).min(MAX_LEARNING_RATE));
             }
             return Vec::new();
         }
     };
-    vec![Effect::Send(Command::Steer(request))]
+    vec![Effect::Send(command)]
 }
 
 /// The run reports that a command was applied just now.
-pub(super) fn applied(state: &mut State, steered: &Steered) {
+pub(super) fn applied(state: &mut State, applied: &CommandApplied) {
     if state.replay.is_some() {
         return;
     }
-    match steered.how {
-        Steering::Paused => state.paused_at = Some(state.now),
-        Steering::Resumed { .. } => resume_clock(state),
-        Steering::StopAfterEpoch { asked } => state.stop_after_epoch = asked,
+    match applied.effect {
+        CommandEffect::Paused => state.paused_at = Some(state.now),
+        CommandEffect::Resumed { .. } => resume_clock(state),
+        CommandEffect::StopAfterEpoch { enabled } => state.stop_after_epoch = enabled,
         _ => {}
     }
 }
@@ -81,9 +83,9 @@ pub(super) fn run_ended(state: &mut State) {
 }
 
 /// Keeps an applied command, for the marks on the charts.
-pub(super) fn record(state: &mut State, steered: Steered) {
-    if state.steered.len() < MAX_RECORDED {
-        state.steered.push(steered);
+pub(super) fn record(state: &mut State, applied: CommandApplied) {
+    if state.applied_commands.len() < MAX_RECORDED {
+        state.applied_commands.push(applied);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::train::event::TrainEvent;
 use crate::core::train::fixtures::{run, step};
-use crate::run::worker::{Activity, Report};
+use crate::run::protocol::{Activity, RunReport};
 use crate::screen::app::{Action, Message, update};
 use tui_input::{Input, InputRequest};
 
@@ -11,9 +11,9 @@ fn training() -> State {
     let mut state = State::default();
     update(&mut state, Message::Tick(10.0));
     for event in run(20) {
-        update(&mut state, Message::Report(Report::Event(event)));
+        update(&mut state, Message::Report(RunReport::Event(event)));
     }
-    update(&mut state, Message::Report(Report::Activity(Activity::Training)));
+    update(&mut state, Message::Report(RunReport::Activity(Activity::Training)));
     state
 }
 
@@ -22,33 +22,34 @@ fn press(state: &mut State, action: RunControlAction) -> Vec<Effect> {
 }
 
 fn sends(request: Request) -> Vec<Effect> {
-    vec![Effect::Send(Command::Steer(request))]
+    vec![Effect::Send(request)]
 }
 
-fn steered(state: &mut State, how: Steering) {
-    let event = TrainEvent::Steered(Steered { step: 20, epoch: 0.3, elapsed: 2.5, how });
-    update(state, Message::Report(Report::Event(event)));
+fn steered(state: &mut State, effect: CommandEffect) {
+    let applied = CommandApplied { step: 20, epoch: 0.3, elapsed: 2.5, effect };
+    let event = TrainEvent::CommandApplied(applied);
+    update(state, Message::Report(RunReport::Event(event)));
 }
 
 #[test]
 fn actions_send_requests_and_the_run_confirms_them() {
     let mut state = training();
-    assert_eq!(press(&mut state, RunControlAction::Pause), sends(Request::Pause));
+    assert_eq!(press(&mut state, RunControlAction::Pause), sends(Command::Pause));
     assert_eq!(state.paused_at, None, "not before the run confirms it");
-    steered(&mut state, Steering::Paused);
-    assert_eq!(press(&mut state, RunControlAction::Pause), sends(Request::Resume));
-    assert_eq!(press(&mut state, RunControlAction::SaveNow), sends(Request::Save));
-    assert_eq!(press(&mut state, RunControlAction::EvaluateNow), sends(Request::Evaluate));
+    steered(&mut state, CommandEffect::Paused);
+    assert_eq!(press(&mut state, RunControlAction::Pause), sends(Command::Resume));
+    assert_eq!(press(&mut state, RunControlAction::SaveNow), sends(Command::SaveCheckpoint));
+    assert_eq!(press(&mut state, RunControlAction::EvaluateNow), sends(Command::Evaluate));
     assert_eq!(
         press(&mut state, RunControlAction::StopAfterEpoch),
-        sends(Request::StopAfterEpoch(true))
+        sends(Command::StopAfterEpoch { enabled: true })
     );
-    steered(&mut state, Steering::StopAfterEpoch { asked: true });
+    steered(&mut state, CommandEffect::StopAfterEpoch { enabled: true });
     assert_eq!(
         press(&mut state, RunControlAction::StopAfterEpoch),
-        sends(Request::StopAfterEpoch(false))
+        sends(Command::StopAfterEpoch { enabled: false })
     );
-    assert_eq!(state.steered.len(), 2);
+    assert_eq!(state.applied_commands.len(), 2);
 }
 
 #[test]
@@ -56,10 +57,10 @@ fn the_clock_stops_while_the_run_is_paused() {
     let mut state = training();
     update(&mut state, Message::Tick(12.5));
     assert_eq!(state.elapsed(), 2.5);
-    steered(&mut state, Steering::Paused);
+    steered(&mut state, CommandEffect::Paused);
     update(&mut state, Message::Tick(100.0));
     assert_eq!(state.elapsed(), 2.5);
-    steered(&mut state, Steering::Resumed { seconds: 87.5 });
+    steered(&mut state, CommandEffect::Resumed { seconds: 87.5 });
     update(&mut state, Message::Tick(101.0));
     assert_eq!(state.elapsed(), 3.5);
 }
@@ -67,7 +68,7 @@ fn the_clock_stops_while_the_run_is_paused() {
 #[test]
 fn a_rate_is_typed_and_set() {
     let mut state = training();
-    update(&mut state, Message::Report(Report::Event(TrainEvent::Step(step(315, 0.5, 3.0)))));
+    update(&mut state, Message::Report(RunReport::Event(TrainEvent::Step(step(315, 0.5, 3.0)))));
     press(&mut state, RunControlAction::AskRate);
     assert_eq!(state.rate_input.input.value(), "1.5e-4");
     press(&mut state, RunControlAction::DoubleRate);
@@ -83,7 +84,10 @@ fn a_rate_is_typed_and_set() {
         edit(&mut state, InputRequest::InsertChar(c));
     }
     assert_eq!(state.rate_input.input.value(), "2e-5");
-    assert_eq!(press(&mut state, RunControlAction::SetRate), sends(Request::LearningRate(2e-5)));
+    assert_eq!(
+        press(&mut state, RunControlAction::SetRate),
+        sends(Command::SetLearningRate { rate: 2e-5 })
+    );
     assert_eq!(state.overlay, None);
 }
 
@@ -106,7 +110,7 @@ fn an_invalid_rate_is_not_sent() {
 fn a_finished_run_cannot_be_controlled() {
     let mut state = training();
     press(&mut state, RunControlAction::AskRate);
-    update(&mut state, Message::Report(Report::Activity(Activity::Idle)));
+    update(&mut state, Message::Report(RunReport::Activity(Activity::Idle)));
     assert_eq!(state.overlay, None);
     for action in [RunControlAction::Pause, RunControlAction::SaveNow, RunControlAction::AskRate] {
         assert_eq!(press(&mut state, action), []);

@@ -1,6 +1,5 @@
 //! Updates of the comparison of runs.
 
-use crate::run::worker::Command;
 use crate::run::worker::run_index::RunIndexReport;
 use crate::screen::app::message::Effect;
 use crate::screen::app::runs::RunsAction;
@@ -24,6 +23,5 @@ pub(super) fn push_report(state: &mut State, report: RunIndexReport) -> Vec<Effe
 }
 
 fn read_curves(folders: impl IntoIterator<Item = PathBuf>) -> Vec<Effect> {
-    let commands = folders.into_iter().map(Command::ReadCurves);
-    commands.map(Effect::Send).collect()
+    folders.into_iter().map(Effect::ReadCurves).collect()
 }

@@ -3,8 +3,9 @@
 use super::*;
 use crate::core::train::event::{Failed, TrainEvent};
 use crate::core::train::fixtures::{ending, failure, run};
+use crate::run::protocol::Answer;
+use crate::run::protocol::{Answer, RunReport};
 use crate::run::system_metrics::SystemSample;
-use crate::run::worker::{Answer, Report};
 use crate::screen::app::log::LogAction;
 use crate::screen::app::replay::Replay;
 
@@ -16,12 +17,12 @@ fn after(events: Vec<TrainEvent>) -> State {
 
 fn push(state: &mut State, events: Vec<TrainEvent>) {
     for event in events {
-        update(state, Message::Report(Report::Event(event)));
+        update(state, Message::Report(RunReport::Event(event)));
     }
 }
 
 fn set_activity(state: &mut State, activity: Activity) -> Vec<Effect> {
-    update(state, Message::Report(Report::Activity(activity)))
+    update(state, Message::Report(RunReport::Activity(activity)))
 }
 
 fn press(state: &mut State, action: Action) -> Vec<Effect> {
@@ -113,7 +114,7 @@ fn quitting_with_an_unsaved_model_asks_first() {
     assert!(press(&mut state, Action::Quit).is_empty());
     assert_eq!(state.overlay, Some(Overlay::ConfirmUnsaved));
     press(&mut state, Action::Close);
-    assert_eq!(press(&mut state, Action::SaveModel), [Effect::Send(Command::Save)]);
+    assert_eq!(press(&mut state, Action::SaveModel), [Effect::Send(Command::SaveModel)]);
     push(&mut state, ending()[..1].to_vec());
     set_activity(&mut state, Activity::Idle);
     assert!(state.failed.is_none());
@@ -126,7 +127,7 @@ fn a_failure_is_logged_with_its_hint() {
     set_activity(&mut state, Activity::Idle);
     assert!(state.failed.is_some());
     assert!(press(&mut state, Action::Quit).is_empty(), "the trained weights can still be saved");
-    assert_eq!(press(&mut state, Action::SaveModel), [Effect::Send(Command::Save)]);
+    assert_eq!(press(&mut state, Action::SaveModel), [Effect::Send(Command::SaveModel)]);
     push(&mut state, ending()[..1].to_vec());
     set_activity(&mut state, Activity::Idle);
     assert!(state.failed.is_some(), "the run stays failed");
@@ -141,11 +142,11 @@ fn texts_are_sent_and_answers_are_kept() {
     let mut state = after(run(5));
     press(&mut state, Action::ShowPage(Page::Predict));
     update(&mut state, Message::Paste("재밌다".to_owned()));
-    let ask = Effect::Send(Command::Predict("재밌다".to_owned()));
+    let ask = Effect::Send(Command::Predict { text: "재밌다".to_owned() });
     assert_eq!(press(&mut state, Action::Submit), [ask]);
     assert_eq!(state.prompt.pending, 1);
     let answer = Answer { text: "재밌다".to_owned(), outcome: Err("no".to_owned()) };
-    update(&mut state, Message::Report(Report::Answer(answer)));
+    update(&mut state, Message::Report(RunReport::Answer(answer)));
     assert_eq!((state.prompt.pending, state.prompt.answers.len()), (0, 1));
 }
 
@@ -234,7 +235,7 @@ fn a_replay_uses_the_clock_of_its_run() {
 fn system_samples_are_kept_beside_the_run() {
     let mut state = after(run(5));
     let sample = SystemSample { cpu: 0.5, elapsed: 2.0, ..SystemSample::default() };
-    assert!(update(&mut state, Message::Report(Report::System(sample.clone()))).is_empty());
+    assert!(update(&mut state, Message::Report(RunReport::System(sample.clone()))).is_empty());
     assert_eq!(state.system.cpu.points(), [(2.0, 0.5)]);
     assert_eq!(state.system.last, Some(sample));
 }
