@@ -139,7 +139,7 @@ impl PackedBatch {
     }
 
     /// How many sequences there are.
-    pub fn batch(&self) -> usize {
+    pub fn batch_size(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }
 
@@ -160,7 +160,7 @@ impl PackedBatch {
 
     /// How many tokens there are with padding.
     pub fn padded_tokens(&self) -> usize {
-        self.batch() * self.padded_length()
+        self.batch_size() * self.padded_length()
     }
 }
 
@@ -233,12 +233,12 @@ mod tests {
         assert_eq!(batch.starts, [0, 3, 5]);
         assert_eq!(batch.labels, [1, 0]);
         assert_eq!(batch.sequences().collect::<Vec<_>>(), [&[2, 7, 3][..], &[2, 3]]);
-        assert_eq!((batch.rows(), batch.batch(), batch.longest()), (5, 2, 3));
+        assert_eq!((batch.rows(), batch.batch_size(), batch.longest()), (5, 2, 3));
         assert_eq!((batch.padded_length(), batch.padded_tokens()), (3, 6));
         let padded = PackedBatch::new(&examples, 5);
         assert_eq!(padded.ids, batch.ids);
         assert_eq!((padded.padded_length(), padded.padded_tokens()), (5, 10));
         let empty = PackedBatch::new(&[], 4);
-        assert_eq!((empty.rows(), empty.batch(), empty.padded_tokens()), (0, 0, 0));
+        assert_eq!((empty.rows(), empty.batch_size(), empty.padded_tokens()), (0, 0, 0));
     }
 }

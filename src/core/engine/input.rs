@@ -40,7 +40,7 @@ impl StepInput {
 
     /// How many examples there are.
     pub fn examples(&self) -> usize {
-        self.batches.iter().map(PackedBatch::batch).sum()
+        self.batches.iter().map(PackedBatch::batch_size).sum()
     }
 }
 

@@ -62,7 +62,6 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     unk_id: Option<u32>,
     sep_id: u32,
-    pad_id: u32,
     special: SpecialTokens,
     files: TokenizerFiles,
 }
@@ -135,7 +134,7 @@ impl Tokenizer {
         file: &Path,
         files: TokenizerFiles,
     ) -> Result<Self, TokenizerError> {
-        // The caller truncates and pads, independently of the file's settings.
+        // The caller truncates, whatever the file's settings are, and packs without padding.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| unreadable(file, error))?;
         // The token that a file defines, or else BERT's or RoBERTa's.
@@ -150,7 +149,7 @@ impl Tokenizer {
         };
         let unk = find("unk_token", ["[UNK]", "<unk>"]).ok();
         let (sep, sep_id) = find("sep_token", ["[SEP]", "</s>"])?;
-        let (pad, pad_id) = find("pad_token", ["[PAD]", "<pad>"])?;
+        let (pad, _) = find("pad_token", ["[PAD]", "<pad>"])?;
         let (cls, cls_id) = find("cls_token", ["[CLS]", "<s>"])?;
         let empty = inner.encode_fast("", true).map_err(|error| unreadable(file, error))?;
         if empty.get_ids() != [cls_id, sep_id] {
@@ -158,14 +157,7 @@ impl Tokenizer {
             return Err(unreadable(file, reason));
         }
         let (unk, unk_id) = unk.unzip();
-        Ok(Self {
-            inner,
-            unk_id,
-            sep_id,
-            pad_id,
-            special: SpecialTokens { cls, sep, pad, unk },
-            files,
-        })
+        Ok(Self { inner, unk_id, sep_id, special: SpecialTokens { cls, sep, pad, unk }, files })
     }
 
     /// The maximum length in tokens that the tokenizer's files set, if any.
@@ -187,11 +179,6 @@ impl Tokenizer {
     /// The id of the unknown token, if there is one.
     pub fn unk_id(&self) -> Option<u32> {
         self.unk_id
-    }
-
-    /// The id of the padding token.
-    pub fn pad_id(&self) -> u32 {
-        self.pad_id
     }
 
     /// The highest token id.

@@ -50,7 +50,7 @@ pub fn evaluate(
             confusion.add(label, predicted);
             reliability.add(confidence_of(logits), predicted == label);
         }
-        done += batch.batch();
+        done += batch.batch_size();
         if !progress(engine, done, examples.len()) {
             return Ok(None);
         }

@@ -82,7 +82,7 @@ impl<B: Backend> FusedEngine<B> {
                 backend.flush(parameters, &mut training.optimizer)?;
             }
             let dropouts = network.dropouts(None);
-            let (rows, sequences) = (packed.rows(), packed.batch());
+            let (rows, sequences) = (packed.rows(), packed.batch_size());
             let dropouts = &dropouts;
             let pass = FusedPass { backend, network, parameters, dropouts, rows, sequences };
             pass.forward(packed, SavedActivations::None, work)?;
@@ -115,7 +115,7 @@ impl<B: Backend> FusedEngine<B> {
                 }
                 let key = DropoutKey::new(options.seed, options.number, index);
                 let dropouts = network.dropouts(Some(key));
-                let (rows, sequences) = (packed.rows(), packed.batch());
+                let (rows, sequences) = (packed.rows(), packed.batch_size());
                 let dropouts = &dropouts;
                 let pass = FusedPass { backend, network, parameters, dropouts, rows, sequences };
                 wait(backend)?;

@@ -32,7 +32,10 @@ impl PaddedBatch {
         Self {
             ids,
             lengths: batch.sequences().map(<[u32]>::len).collect(),
-            starts: batch.starts[..batch.batch()].iter().map(|&start| start as usize).collect(),
+            starts: batch.starts[..batch.batch_size()]
+                .iter()
+                .map(|&start| start as usize)
+                .collect(),
             length,
         }
     }

@@ -73,7 +73,7 @@ impl ReferenceEngine {
             let mut total: Option<Vec<Tensor>> = None;
             for (index, batch) in input.batches.iter().enumerate() {
                 let key = DropoutKey::new(options.seed, options.number, index);
-                let share = batch.batch() as f64 / input.examples() as f64;
+                let share = batch.batch_size() as f64 / input.examples() as f64;
                 let gradients =
                     training.backpropagate(model, network, batch, key, share, options)?;
                 total = Some(match total {

@@ -17,7 +17,7 @@ impl HeadOps for Cpu {
         x: &Vec<f32>,
         out: &mut Vec<f32>,
     ) -> Result<()> {
-        let out = resize(out, batch.batch() * width);
+        let out = resize(out, batch.batch_size() * width);
         for (out, &row) in out.chunks_exact_mut(width).zip(&batch.starts) {
             out.copy_from_slice(&x[row as usize * width..][..width]);
         }

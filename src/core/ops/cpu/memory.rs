@@ -169,7 +169,7 @@ pub(super) fn split_by_sequence<'a>(
     first_only: bool,
 ) -> Vec<&'a mut [f32]> {
     let mut rest = matrix;
-    let mut shares = Vec::with_capacity(batch.batch());
+    let mut shares = Vec::with_capacity(batch.batch_size());
     for pair in batch.starts.windows(2) {
         let rows = if first_only { 1 } else { (pair[1] - pair[0]) as usize };
         let (share, after) = std::mem::take(&mut rest).split_at_mut(rows * width);

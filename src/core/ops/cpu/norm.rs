@@ -54,7 +54,7 @@ impl<'a> PackedRows<'a> {
 impl PackedBatch {
     /// The number of rows: one per token, or with `first_only` one per sequence.
     pub(super) fn count_rows(&self, first_only: bool) -> usize {
-        if first_only { self.batch() } else { self.rows() }
+        if first_only { self.batch_size() } else { self.rows() }
     }
 }
 

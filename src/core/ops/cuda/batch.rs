@@ -46,7 +46,7 @@ fn check(batch: &PackedBatch) -> Result<()> {
     let tokens_fit = batch.occurrence_starts.is_empty()
         || ascends(&batch.occurrence_starts, batch.occurrences.len())
             && batch.occurrences.iter().all(|&row| (row as usize) < rows);
-    let labels_fit = batch.labels.is_empty() || batch.labels.len() == batch.batch();
+    let labels_fit = batch.labels.is_empty() || batch.labels.len() == batch.batch_size();
     if !ascends(&batch.starts, rows) || !tokens_fit || !labels_fit {
         bail!("the parts of a packed batch do not match");
     }
@@ -64,7 +64,7 @@ impl<D: Driver> DeviceBatch<D> {
             self.gathered.extend_from_slice(part);
         }
         self.rows = batch.rows();
-        self.sequences = batch.batch();
+        self.sequences = batch.batch_size();
         self.longest = batch.longest();
         self.highest = batch.ids.iter().copied().max().unwrap_or(0);
         self.labels = batch.labels.len();

@@ -30,7 +30,7 @@ pub(super) fn attention<B: Backend>(backend: &B, first_only: bool) -> Result<Res
             (columns(stride, 0), columns(stride, hidden), columns(stride, 2 * hidden))
         };
         let all = packed.rows();
-        let rows = if first_only { packed.batch() } else { all };
+        let rows = if first_only { packed.batch_size() } else { all };
         let q = put(backend, queries.stride, &random(rows * queries.stride, 1.5, 10))?;
         let kv = put(backend, keys.stride, &random(all * keys.stride, 1.5, 11))?;
         let (q, kv) = if first_only { (&q, &kv) } else { (&kv, &kv) };
@@ -86,7 +86,7 @@ pub(super) fn head_and_loss<B: Backend>(backend: &B) -> Result<Results> {
         let mut optimizer = backend.optimizer(&model.layout, SETTINGS)?;
         backend.begin_step(&[], &mut parameters, &mut gradients, &mut optimizer)?;
         let packed = of_lengths(&[2, 1, 4, 3, 1, 1, 5, 2, 2, 9]);
-        let (rows, sequences) = (packed.rows(), packed.batch());
+        let (rows, sequences) = (packed.rows(), packed.batch_size());
         let sent = send(backend, &packed)?;
         let x = put(backend, width, &random(rows * width, 1.0, 13))?;
         let mut first = B::Buffer::default();

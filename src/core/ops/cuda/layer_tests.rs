@@ -118,7 +118,7 @@ pub(super) fn normalisation<B: Backend>(backend: &B) -> Result<Results> {
         let model = TestModel::new(width, width);
         let (norm, bias) = (&model.norm, model.linear.bias);
         let packed = of_lengths(&[4, 1, 30]);
-        let rows = if first_only { packed.batch() } else { packed.rows() };
+        let rows = if first_only { packed.batch_size() } else { packed.rows() };
         let sent = send(backend, &packed)?;
         let parameters = model.send(backend)?;
         let mut gradients = backend.gradients(&model.layout)?;

@@ -101,7 +101,7 @@ fn pass<B: Backend>(
     packed: &PackedBatch,
     gradients: &mut B::Gradients,
 ) -> Result<()> {
-    let (rows, sequences, width) = (packed.rows(), packed.batch(), model.tables.width);
+    let (rows, sequences, width) = (packed.rows(), packed.batch_size(), model.tables.width);
     let (tables, norm, dropout) = (&model.tables, &model.norm, Dropout::NONE);
     let batch = &send(backend, packed)?;
     let (mut sum, mut out) = (B::Buffer::default(), B::Buffer::default());
