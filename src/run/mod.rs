@@ -11,6 +11,7 @@ pub mod locate;
 pub mod metric_series;
 pub mod model_card;
 pub mod options;
+pub mod protocol;
 pub mod recorder;
 pub mod recording;
 pub mod run_index;
@@ -20,4 +21,6 @@ pub mod system_metrics;
 pub mod tensorboard;
 pub mod worker;
 
-pub use recorder::{Recorder, claim, default_logging_dir, same, set_aside};
+pub use recorder::{
+    Recorder, default_logging_dir, is_same_folder, lock_output_dir, move_earlier_checkpoints,
+};

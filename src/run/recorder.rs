@@ -1,47 +1,50 @@
-//! What a run leaves in its folder as it goes: a journal of its events, TensorBoard's event files,
-//! the arguments that repeat it, and the card of its model.
+//! The files that a run writes into its folder while it trains: a journal of its events,
+//! TensorBoard's event files, and the arguments that repeat it.
 
 use super::journal::{JOURNAL, Journal};
 use super::tensorboard::{self, EventWriter};
 use crate::core::atomic_write::{remove_leftovers, write_atomically};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::checkpoint::{list, step_of};
-use crate::core::train::trainer_state::LogEntry;
+use crate::core::train::event::LogEntry;
 use crate::core::train::{Checkpoint, TrainEvent};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The folders that hold checkpoints of runs before, each with its journal and its arguments, are
-/// called so and a number.
-const EARLIER: &str = "earlier-";
+/// The prefix of folders with the checkpoints, journal and arguments of an earlier run; a number
+/// follows.
+const EARLIER_PREFIX: &str = "earlier-";
 
-/// What is locked as long as a run writes into a folder.
-pub(super) const LOCK: &str = ".nsmc-tui.lock";
+/// The file that is locked while a run writes into a folder.
+pub(super) const LOCK_FILE: &str = ".nsmc-tui.lock";
 
-/// How often a folder is claimed before it counts as taken, and how long after each other: whoever
-/// lists runs holds a lock for an instant.
-const CLAIMS: u32 = 4;
-const CLAIM_PAUSE: Duration = Duration::from_millis(25);
+/// How often locking a folder is tried, and the pause between: listing runs locks it for an
+/// instant.
+const LOCK_ATTEMPTS: u32 = 4;
+const LOCK_RETRY_PAUSE: Duration = Duration::from_millis(25);
 
-/// Claims a folder for one run; the claim ends with the file.
+/// Locks a folder for one run, until the file is dropped.
 ///
 /// # Errors
-/// If another run has claimed it, or the system refuses.
-pub fn claim(output_dir: &Path) -> Result<File> {
+/// If another run has locked it, or the system reports an error.
+pub fn lock_output_dir(output_dir: &Path) -> Result<File> {
     std::fs::create_dir_all(output_dir)?;
-    let file =
-        File::options().create(true).truncate(false).write(true).open(output_dir.join(LOCK))?;
-    let mut claimed = file.try_lock();
-    for _ in 0..CLAIMS {
-        if !matches!(claimed, Err(std::fs::TryLockError::WouldBlock)) {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(output_dir.join(LOCK_FILE))?;
+    let mut locked = file.try_lock();
+    for _ in 0..LOCK_ATTEMPTS {
+        if !matches!(locked, Err(std::fs::TryLockError::WouldBlock)) {
             break;
         }
-        std::thread::sleep(CLAIM_PAUSE);
-        claimed = file.try_lock();
+        std::thread::sleep(LOCK_RETRY_PAUSE);
+        locked = file.try_lock();
     }
-    match claimed {
+    match locked {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::other(
             "another run is writing into this folder; wait for its end, or pass another \
@@ -55,21 +58,21 @@ pub fn claim(output_dir: &Path) -> Result<File> {
     }
 }
 
-/// Moves the checkpoints of an earlier run, with a copy of its journal and its arguments, into a
-/// folder of their own inside `output_dir`, from where it can still be resumed. For a run that is
-/// itself resumed after a step, these are the checkpoints of later steps. `None` if there are
-/// none. A crash in the middle loses nothing: what was not moved is moved the next time.
+/// Moves the checkpoints of an earlier run, with a copy of its journal and its arguments, into a new
+/// folder inside `output_dir`, from where it can still be resumed. For a run that is itself resumed
+/// after a step, these are the checkpoints of later steps. `None` if there are none. A crash in the
+/// middle loses nothing: the rest is moved the next time.
 ///
 /// # Errors
-/// What the system says.
-pub fn set_aside(output_dir: &Path, after: u64) -> Result<Option<PathBuf>> {
+/// Those of the system.
+pub fn move_earlier_checkpoints(output_dir: &Path, after: u64) -> Result<Option<PathBuf>> {
     remove_leftovers(output_dir);
     let mut checkpoints = list(output_dir);
     checkpoints.retain(|folder| step_of(folder) > Some(after));
     if checkpoints.is_empty() {
         return Ok(None);
     }
-    let mut free = (1..).map(|number| output_dir.join(format!("{EARLIER}{number}")));
+    let mut free = (1..).map(|number| output_dir.join(format!("{EARLIER_PREFIX}{number}")));
     let earlier = free.find(|folder| !folder.exists()).unwrap_or_default();
     std::fs::create_dir(&earlier)?;
     for name in [JOURNAL, crate::run::options::run_toml::NAME] {
@@ -86,15 +89,15 @@ pub fn set_aside(output_dir: &Path, after: u64) -> Result<Option<PathBuf>> {
     Ok(Some(earlier))
 }
 
-/// Where a run's TensorBoard files go unless a flag says otherwise: as transformers names it, by
-/// time and host.
+/// The default folder of a run's TensorBoard files, with time and host in its name, as in
+/// transformers.
 pub fn default_logging_dir(output_dir: &Path) -> PathBuf {
     let now = jiff::Zoned::now().strftime("%b%d_%H-%M-%S");
     output_dir.join("runs").join(format!("{now}_{}", host()))
 }
 
-/// Whether both are one folder, however they are spelt.
-pub fn same(one: &Path, other: &Path) -> bool {
+/// Whether both paths are the same folder.
+pub fn is_same_folder(one: &Path, other: &Path) -> bool {
     let real = |path: &Path| {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         path.canonicalize().ok()
@@ -102,15 +105,15 @@ pub fn same(one: &Path, other: &Path) -> bool {
     real(one).is_some() && real(one) == real(other)
 }
 
-/// Copies what TensorBoard was told before, from the run's folder, or from the one it was moved
-/// aside in.
+/// Copies TensorBoard's files of the resumed run from its folder, or from the one that they were
+/// moved to.
 fn copy_events(checkpoint: &Checkpoint, run: &Path, to: &Path) -> Result<()> {
     let Some(logging_dir) = &checkpoint.run.logging_dir else {
         return Ok(());
     };
     let places = [Some(run), run.parent()].into_iter().flatten();
     let found = places.map(|place| place.join(logging_dir)).find(|place| place.is_dir());
-    let Some(from) = found.filter(|from| !same(from, to)) else {
+    let Some(from) = found.filter(|from| !is_same_folder(from, to)) else {
         return Ok(());
     };
     std::fs::create_dir_all(to)?;
@@ -132,7 +135,7 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// Writes down what happens. What cannot be written is told once, and does not end the run.
+/// Records a run. A file that cannot be written is reported once and then left out.
 #[derive(Debug, Default)]
 pub struct Recorder {
     journal: Option<Journal>,
@@ -141,9 +144,9 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins a journal in `output_dir`, and event files in `logging_dir` if there is one. For a
-    /// resumed run, what an earlier attempt wrote of later steps is cut off, and what it wrote of
-    /// earlier ones is returned.
+    /// Starts a journal in `output_dir`, and event files in `logging_dir` if there is one. For a
+    /// resumed run, events of steps after the checkpoint are removed, and those before it are
+    /// returned.
     pub fn begin(
         output_dir: &Path,
         logging_dir: Option<&Path>,
@@ -156,8 +159,10 @@ impl Recorder {
             None => Journal::create(&file),
             Some(checkpoint) => {
                 let progress = &checkpoint.run.progress;
-                if let Some(run) = checkpoint.folder.parent().filter(|run| !same(run, output_dir)) {
-                    // Resumed into another folder; without the history it goes on all the same.
+                if let Some(run) =
+                    checkpoint.folder.parent().filter(|run| !is_same_folder(run, output_dir))
+                {
+                    // Resumed into another folder. The run continues without the history if need be.
                     let past = std::fs::read(run.join(JOURNAL)).unwrap_or_default();
                     let _ = write_atomically(&file, &past);
                     if let Some(folder) = logging_dir {
@@ -179,7 +184,7 @@ impl Recorder {
                 )
             }
         };
-        recorder.journal = recorder.kept(journal, &file);
+        recorder.journal = recorder.keep_or_report(journal, &file);
         if let Some(folder) = logging_dir {
             let writer = match resume {
                 Some(checkpoint) => {
@@ -198,26 +203,26 @@ impl Recorder {
                 None => Ok(0),
             }
             .and_then(|_| EventWriter::create(folder, now(), &host(), std::process::id()));
-            recorder.tensorboard = recorder.kept(writer, folder);
+            recorder.tensorboard = recorder.keep_or_report(writer, folder);
         }
         (recorder, history)
     }
 
-    fn kept<T>(&mut self, outcome: Result<T>, place: &Path) -> Option<T> {
+    fn keep_or_report<T>(&mut self, outcome: Result<T>, place: &Path) -> Option<T> {
         outcome
             .map_err(|error| {
                 let place = place.display();
-                let text = format!("{place}: {error}; the run goes on without writing there");
+                let text = format!("{place}: {error}; the run continues without writing there");
                 self.problems.push(sanitize_for_terminal(&text).into_owned());
             })
             .ok()
     }
 
-    /// Writes down what the run is told to do, as the file that repeats it and for TensorBoard.
+    /// Writes the run's arguments, as the file that repeats it and for TensorBoard.
     pub fn arguments(&mut self, output_dir: &Path, text: &str) {
         let file = output_dir.join(crate::run::options::run_toml::NAME);
         let written = write_atomically(&file, text.as_bytes());
-        self.kept(written, &file);
+        self.keep_or_report(written, &file);
         self.tensorboard(|writer| {
             // Markdown shows indented text as it is.
             let indented = format!("    {}", text.replace('\n', "\n    "));
@@ -226,16 +231,20 @@ impl Recorder {
         });
     }
 
-    /// Writes down an event.
-    pub fn event(&mut self, event: &TrainEvent) {
-        if let Some(mut journal) = self.journal.take() {
+    /// Records an event: journaled ones in the journal, log entries for TensorBoard.
+    pub fn record(&mut self, event: &TrainEvent) {
+        if let TrainEvent::Logged(logged) = event {
+            self.log_scalars(&logged.entry);
+        }
+        if event.is_journaled()
+            && let Some(mut journal) = self.journal.take()
+        {
             let written = journal.append(event).map(|()| journal);
-            self.journal = self.kept(written, Path::new(JOURNAL));
+            self.journal = self.keep_or_report(written, Path::new(JOURNAL));
         }
     }
 
-    /// Writes down a line of the log history.
-    pub fn logged(&mut self, entry: &LogEntry) {
+    fn log_scalars(&mut self, entry: &LogEntry) {
         let number = |name: &str| entry.get(name).and_then(serde_json::Value::as_f64);
         let step = entry.get("step").and_then(serde_json::Value::as_u64).unwrap_or(0);
         let scalars: Vec<(String, f64)> = entry
@@ -253,12 +262,12 @@ impl Recorder {
         if let Some(mut writer) = self.tensorboard.take() {
             let place = writer.path().to_path_buf();
             let written = write(&mut writer).map(|()| writer);
-            self.tensorboard = self.kept(written, &place);
+            self.tensorboard = self.keep_or_report(written, &place);
         }
     }
 
-    /// What went wrong since it was last asked.
-    pub fn problems(&mut self) -> Vec<String> {
+    /// The problems since the last call.
+    pub fn take_problems(&mut self) -> Vec<String> {
         std::mem::take(&mut self.problems)
     }
 }
@@ -266,37 +275,42 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::train::event::Logged;
 
     #[test]
-    fn a_folder_is_for_one_run_at_a_time() -> Result<()> {
+    fn a_folder_can_be_locked_by_one_run() -> Result<()> {
         let folder = tempfile::tempdir()?;
-        let claimed = claim(folder.path())?;
-        let refused = claim(folder.path());
+        let locked = lock_output_dir(folder.path())?;
+        let refused = lock_output_dir(folder.path());
         assert!(refused.is_err_and(|error| error.to_string().contains("another run")));
-        drop(claimed);
-        claim(folder.path()).map(drop)
+        drop(locked);
+        lock_output_dir(folder.path()).map(drop)
     }
 
     #[test]
-    fn an_earlier_runs_checkpoints_are_kept_aside() -> Result<()> {
+    fn an_earlier_runs_checkpoints_are_moved() -> Result<()> {
         let folder = tempfile::tempdir()?;
-        assert_eq!(set_aside(folder.path(), 0)?, None);
+        assert_eq!(move_earlier_checkpoints(folder.path(), 0)?, None);
         for step in [3, 6] {
             let checkpoint = folder.path().join(format!("checkpoint-{step}"));
             std::fs::create_dir(&checkpoint)?;
             std::fs::write(checkpoint.join("config.json"), "{}")?;
             std::fs::write(checkpoint.join("model.safetensors"), step.to_string())?;
             std::fs::write(folder.path().join("run.toml"), "")?;
-            assert_eq!(set_aside(folder.path(), step)?, None, "none is later");
-            let aside = set_aside(folder.path(), 0)?.unwrap_or_default();
+            assert_eq!(
+                move_earlier_checkpoints(folder.path(), step)?,
+                None,
+                "there is no later one"
+            );
+            let moved = move_earlier_checkpoints(folder.path(), 0)?.unwrap_or_default();
             assert!(list(folder.path()).is_empty());
-            let kept = aside.join(format!("checkpoint-{step}"));
-            assert_eq!(list(&aside), [kept]);
-            assert!(aside.join("run.toml").is_file());
+            let kept = moved.join(format!("checkpoint-{step}"));
+            assert_eq!(list(&moved), [kept]);
+            assert!(moved.join("run.toml").is_file());
             #[cfg(unix)]
             {
                 use std::os::unix::fs::PermissionsExt;
-                let mode = std::fs::metadata(&aside)?.permissions().mode();
+                let mode = std::fs::metadata(&moved)?.permissions().mode();
                 assert_eq!(mode & 0o700, 0o700, "it can be entered");
             }
         }
@@ -304,15 +318,16 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_told_once() -> Result<()> {
+    fn a_file_that_cannot_be_written_is_reported_once() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let blocked = folder.path().join("file");
         std::fs::write(&blocked, "")?;
         let (mut recorder, history) = Recorder::begin(&blocked, Some(&blocked), None);
         assert!(history.is_empty());
-        assert_eq!(recorder.problems().len(), 2);
-        recorder.logged(&LogEntry::new());
-        assert!(recorder.problems().is_empty());
+        assert_eq!(recorder.take_problems().len(), 2);
+        let logged = Logged { elapsed: 0.0, entry: LogEntry::new() };
+        recorder.record(&TrainEvent::Logged(logged));
+        assert!(recorder.take_problems().is_empty());
         Ok(())
     }
 }
