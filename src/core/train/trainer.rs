@@ -18,8 +18,8 @@ use crate::core::model::SequenceClassifier;
 use crate::core::model::folder::holds_a_model;
 use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{StepMetrics, Update};
-use crate::core::train::arguments::TrainingArguments;
-use active_run::{ActiveRun, Stop};
+use crate::core::train::arguments::{EvalStrategy, SaveStrategy, TrainingArguments};
+use active_run::{ActiveRun, QueuedStep, Stop};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -124,6 +124,7 @@ impl<'a> Trainer<'a> {
             paused_at: None,
             stop_after_epoch: false,
             pending: VecDeque::new(),
+            queued: VecDeque::new(),
         };
         if let Some(checkpoint) = resume {
             checkpoint.restore(self.model, run.engine)?;
@@ -178,11 +179,13 @@ impl<'a> Trainer<'a> {
                 if control.is_break() {
                     return Ok(control);
                 }
-                if run.progress.step.is_multiple_of(run.steps_per_epoch) {
+                if run.started_steps().is_multiple_of(run.steps_per_epoch) {
                     run.progress.begin_epoch();
                 }
-                let rate = run.schedule.rate(run.progress.step) * run.progress.rate_factor;
-                self.train_on(run, &input, rate, observer)?;
+                self.train_on(run, input, observer)?;
+                if !run.queued.is_empty() {
+                    continue;
+                }
                 let control = self.end_step(run, observer)?;
                 if control.is_break() {
                     return Ok(control);
@@ -195,29 +198,73 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// Does one step and publishes its events.
+    /// Starts one step and publishes the events of the steps whose metrics have arrived: this one's
+    /// too if anything depends on them.
     fn train_on(
         &self,
         run: &mut ActiveRun<'_>,
-        input: &StepInput,
-        rate: f64,
+        input: StepInput,
         observer: &mut impl Observer,
     ) -> Result<(), TrainError> {
-        let number = run.progress.step + 1;
+        let steps = run.started_steps();
+        let number = steps + 1;
+        let learning_rate = run.schedule.rate(steps) * run.progress.rate_factor;
         let options = StepOptions {
             seed: self.arguments.seed,
             number,
             label_smoothing_factor: self.arguments.label_smoothing_factor,
-            update: Update { learning_rate: rate, max_grad_norm: self.arguments.max_grad_norm },
+            update: Update { learning_rate, max_grad_norm: self.arguments.max_grad_norm },
         };
-        run.engine.step(input, &options)?;
-        let StepMetrics { loss, grad_norm, predicted } = run.engine.step_metrics()?;
+        run.engine.step(&input, &options)?;
+        run.queued.push_back(QueuedStep { number, learning_rate, input });
+        if let Some(metrics) = run.engine.ready_metrics()? {
+            self.finish_step(run, metrics, observer)?;
+        }
+        if self.is_due(run, number) { self.finish_steps(run, observer) } else { Ok(()) }
+    }
+
+    /// Whether an evaluation, a checkpoint or the end of an epoch may be due after this step.
+    fn is_due(&self, run: &ActiveRun<'_>, number: u64) -> bool {
+        let arguments = self.arguments;
+        let evaluates = arguments.eval_strategy == EvalStrategy::Steps
+            && number.is_multiple_of(arguments.eval_steps.of(run.max_steps));
+        let saves = arguments.save_strategy == SaveStrategy::Steps
+            && number.is_multiple_of(arguments.save_steps.of(run.max_steps));
+        let ends = number.is_multiple_of(run.steps_per_epoch) || number == run.max_steps;
+        evaluates || saves || ends
+    }
+
+    /// Waits for all queued steps and publishes their events.
+    fn finish_steps(
+        &self,
+        run: &mut ActiveRun<'_>,
+        observer: &mut impl Observer,
+    ) -> Result<(), TrainError> {
+        // There is at most one, the engine's last step.
+        while !run.queued.is_empty() {
+            let metrics = run.engine.step_metrics()?;
+            self.finish_step(run, metrics, observer)?;
+        }
+        Ok(())
+    }
+
+    /// Publishes the events of the earliest queued step, whose metrics these are.
+    fn finish_step(
+        &self,
+        run: &mut ActiveRun<'_>,
+        metrics: StepMetrics,
+        observer: &mut impl Observer,
+    ) -> Result<(), TrainError> {
+        let Some(QueuedStep { number, learning_rate, input }) = run.queued.pop_front() else {
+            return Ok(());
+        };
+        let StepMetrics { loss, grad_norm, predicted } = metrics;
         let step = Step {
             step: number,
             epoch: number as f64 / run.steps_per_epoch as f64,
             loss,
             grad_norm,
-            learning_rate: rate,
+            learning_rate,
             samples: input.examples(),
             tokens: input.tokens(),
             elapsed: run.elapsed(),

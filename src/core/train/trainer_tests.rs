@@ -225,3 +225,63 @@ fn no_training_examples_are_an_error_and_no_evaluation_examples_are_not() -> any
     assert_eq!((metrics.eval_samples, metrics.eval_loss), (0, 0.0));
     Ok(())
 }
+
+/// The emulated GPU returns the metrics of a step after the next one has started.
+#[cfg(unix)]
+#[test]
+fn metrics_that_arrive_late_are_published_in_order() -> anyhow::Result<()> {
+    use crate::core::engine::fused::FusedEngine;
+    use crate::core::ops::cuda::emulator::Emulated;
+    use crate::core::ops::cuda::{CudaBackend, Precision};
+
+    let arguments = arguments(|arguments| {
+        arguments.num_train_epochs = 2.0;
+        arguments.per_device_train_batch_size = 4;
+    });
+    let (train, eval) = (examples(20, 1), examples(4, 2));
+    let events = |gpu: bool| -> anyhow::Result<Vec<TrainEvent>> {
+        let model = tiny(arguments.seed)?;
+        let mut engine: Box<dyn Engine> = if gpu {
+            let backend = CudaBackend::new(Emulated::new(Precision::Full));
+            Box::new(FusedEngine::new(backend, &model, false, "emulated".to_owned())?)
+        } else {
+            build(&model, &EngineOptions::default())?
+        };
+        let command = Some((3, Command::Evaluate));
+        let mut collector = EventCollector { stop: command, ..EventCollector::default() };
+        let trainer = Trainer::new(&model, &arguments, &train, &eval);
+        trainer.run(engine.as_mut(), &mut collector, None)?;
+        Ok(collector.events)
+    };
+    let steps = |events: &[TrainEvent]| -> Vec<(u64, f64, f64, f64)> {
+        let step = |event: &TrainEvent| match event {
+            TrainEvent::Step(s) => Some((s.step, s.learning_rate, s.loss, s.grad_norm)),
+            _ => None,
+        };
+        events.iter().filter_map(step).collect()
+    };
+    let (cpu, gpu) = (events(false)?, events(true)?);
+    let (cpu_steps, gpu_steps) = (steps(&cpu), steps(&gpu));
+    assert_eq!(gpu_steps.len(), 10);
+    for (cpu, gpu) in cpu_steps.iter().zip(&gpu_steps) {
+        assert_eq!((cpu.0, cpu.1), (gpu.0, gpu.1));
+        assert!((cpu.2 - gpu.2).abs() < 1e-3 && (cpu.3 - gpu.3).abs() < 1e-2, "{cpu:?} {gpu:?}");
+    }
+    // Epochs, evaluations, and effects of commands come after the steps they depend on.
+    for events in [&cpu, &gpu] {
+        let mut last = 0;
+        for event in events {
+            match event {
+                TrainEvent::Step(step) => {
+                    assert_eq!(step.step, last + 1);
+                    last = step.step;
+                }
+                TrainEvent::Epoch(epoch) => assert_eq!(epoch.step, last),
+                TrainEvent::Evaluated(evaluated) => assert_eq!(evaluated.step, last),
+                TrainEvent::CommandApplied(applied) => assert_eq!(applied.step, last),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! The CPU's threads, memory and optimizer.
 
-use super::memory::{Gradients, Parameters};
-use super::optimizer::{self, Optimizer};
+use super::memory::{CpuGradients, CpuParameters};
+use super::optimizer::{self, CpuOptimizer};
 use crate::core::ops::adamw::AdamWSettings;
 use crate::core::ops::backend::{
     Device, Moments, PackedBatch, ParameterLayout, StepMetrics, Update,
@@ -39,32 +39,32 @@ impl Device for Cpu {
     type Buffer = Vec<f32>;
     type Floats = Vec<f32>;
     type Batch = PackedBatch;
-    type Parameters = Parameters;
-    type Gradients = Gradients;
-    type Optimizer = Optimizer;
+    type Parameters = CpuParameters;
+    type Gradients = CpuGradients;
+    type Optimizer = CpuOptimizer;
 
     fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)
     }
 
-    fn parameters(&self, layout: &ParameterLayout, flat: &Tensor) -> Result<Parameters> {
+    fn parameters(&self, layout: &ParameterLayout, flat: &Tensor) -> Result<CpuParameters> {
         if flat.elem_count() != layout.len {
             candle_core::bail!("{} parameters for a model of {}", flat.elem_count(), layout.len);
         }
-        Parameters::sharing(flat)
+        CpuParameters::sharing(flat)
     }
 
-    fn store(&self, _: &Parameters, _: &Tensor) -> Result<()> {
+    fn store(&self, _: &CpuParameters, _: &Tensor) -> Result<()> {
         // The parameters share the memory of the tensor.
         Ok(())
     }
 
-    fn gradients(&self, layout: &ParameterLayout) -> Result<Gradients> {
-        Ok(Gradients::new(layout))
+    fn gradients(&self, layout: &ParameterLayout) -> Result<CpuGradients> {
+        Ok(CpuGradients::new(layout))
     }
 
-    fn optimizer(&self, layout: &ParameterLayout, settings: AdamWSettings) -> Result<Optimizer> {
-        Ok(Optimizer::new(layout, settings))
+    fn optimizer(&self, layout: &ParameterLayout, settings: AdamWSettings) -> Result<CpuOptimizer> {
+        Ok(CpuOptimizer::new(layout, settings))
     }
 
     fn send(&self, batch: &PackedBatch, to: &mut PackedBatch) -> Result<()> {
@@ -79,9 +79,9 @@ impl Device for Cpu {
     fn begin_step(
         &self,
         tokens: &[u32],
-        parameters: &mut Parameters,
-        gradients: &mut Gradients,
-        optimizer: &mut Optimizer,
+        parameters: &mut CpuParameters,
+        gradients: &mut CpuGradients,
+        optimizer: &mut CpuOptimizer,
     ) -> Result<()> {
         let vocabulary = optimizer.vocabulary();
         if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
@@ -91,16 +91,16 @@ impl Device for Cpu {
         parameters.write(|p| optimizer.apply_pending(tokens, p))
     }
 
-    fn accumulate(&self, gradients: &mut Gradients) {
+    fn accumulate(&self, gradients: &mut CpuGradients) {
         gradients.accumulate = true;
     }
 
     fn end_step(
         &self,
         update: Update,
-        parameters: &mut Parameters,
-        gradients: &mut Gradients,
-        optimizer: &mut Optimizer,
+        parameters: &mut CpuParameters,
+        gradients: &mut CpuGradients,
+        optimizer: &mut CpuOptimizer,
     ) -> Result<()> {
         gradients.grad_norm = optimizer::norm(gradients);
         if gradients.loss.is_finite() && gradients.grad_norm.is_finite() {
@@ -110,14 +110,14 @@ impl Device for Cpu {
         Ok(())
     }
 
-    fn ready_metrics(&self, gradients: &mut Gradients) -> Result<Option<StepMetrics>> {
+    fn ready_metrics(&self, gradients: &mut CpuGradients) -> Result<Option<StepMetrics>> {
         if std::mem::take(&mut gradients.unread) {
             return self.step_metrics(gradients).map(Some);
         }
         Ok(None)
     }
 
-    fn step_metrics(&self, gradients: &mut Gradients) -> Result<StepMetrics> {
+    fn step_metrics(&self, gradients: &mut CpuGradients) -> Result<StepMetrics> {
         gradients.unread = false;
         Ok(StepMetrics {
             loss: gradients.loss,
@@ -126,22 +126,22 @@ impl Device for Cpu {
         })
     }
 
-    fn flush(&self, parameters: &mut Parameters, optimizer: &mut Optimizer) -> Result<()> {
+    fn flush(&self, parameters: &mut CpuParameters, optimizer: &mut CpuOptimizer) -> Result<()> {
         if !optimizer.has_pending() {
             return Ok(());
         }
         parameters.write(|p| optimizer.flush(p))
     }
 
-    fn read_gradients(&self, gradients: &Gradients) -> Result<Vec<f32>> {
+    fn read_gradients(&self, gradients: &CpuGradients) -> Result<Vec<f32>> {
         Ok(gradients.all())
     }
 
-    fn moments<'a>(&self, optimizer: &'a Optimizer) -> Result<Moments<'a>> {
+    fn moments<'a>(&self, optimizer: &'a CpuOptimizer) -> Result<Moments<'a>> {
         Ok(optimizer.moments())
     }
 
-    fn restore(&self, optimizer: &mut Optimizer, moments: Moments<'static>) -> Result<()> {
+    fn restore(&self, optimizer: &mut CpuOptimizer, moments: Moments<'static>) -> Result<()> {
         if !optimizer.restore(moments) {
             candle_core::bail!("the optimizer's moments do not match the model's parameters");
         }

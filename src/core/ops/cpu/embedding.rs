@@ -2,7 +2,7 @@
 
 use super::activation::{add, drop_out};
 use super::device::Cpu;
-use super::memory::{Gradients, resize};
+use super::memory::{CpuGradients, resize};
 use super::norm::{NormParameters, normalise, normalise_backward};
 use super::numeric::{ROWS_PER_TASK, vectorised};
 use crate::core::ops::backend::{
@@ -128,7 +128,7 @@ fn position_rows(
     tables: &EmbeddingTables,
     batch: &PackedBatch,
     grad: &[f32],
-    gradients: &mut Gradients,
+    gradients: &mut CpuGradients,
 ) {
     let (width, accumulate) = (tables.width, gradients.accumulate);
     let all = gradients.at(tables.positions, tables.max_positions * width);
@@ -146,7 +146,7 @@ fn position_rows(
     });
 }
 
-fn token_rows(batch: &PackedBatch, width: usize, grad: &[f32], gradients: &mut Gradients) {
+fn token_rows(batch: &PackedBatch, width: usize, grad: &[f32], gradients: &mut CpuGradients) {
     let accumulate = gradients.accumulate;
     gradients.token_rows.par_chunks_mut(width).enumerate().for_each(|(token, total)| {
         if !accumulate {

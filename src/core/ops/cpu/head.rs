@@ -2,7 +2,7 @@
 
 use super::activation;
 use super::device::Cpu;
-use super::memory::{Gradients, resize};
+use super::memory::{CpuGradients, resize};
 use super::numeric::{lane_sum, vectorised};
 use crate::core::ops::backend::{
     ClassifyBackward, ClassifyForward, CrossEntropy, HeadOps, LinearLayout, PackedBatch,
@@ -98,7 +98,7 @@ fn classify_backward(
     x: &[f32],
     grad: &[f32],
     dx: &mut [f32],
-    gradients: &mut Gradients,
+    gradients: &mut CpuGradients,
 ) {
     let (inputs, outputs) = (layer.inputs, layer.outputs);
     let weight = &parameters[layer.weight..][..inputs * outputs];

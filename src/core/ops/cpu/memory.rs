@@ -8,13 +8,13 @@ use std::sync::Mutex;
 
 /// Parameters in the memory of a candle tensor: every holder of the tensor sees changes.
 #[derive(Clone, Debug)]
-pub struct Parameters {
+pub struct CpuParameters {
     flat: Tensor,
     /// Copies of some weights in eight bits.
     pub(super) quantized: Quantized,
 }
 
-impl Parameters {
+impl CpuParameters {
     /// Shares the memory of `flat`, a contiguous tensor of `f32`.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl<F: FnOnce(&mut [f32]) + Send> InplaceOp1 for Write<F> {
 
 /// The gradient of every parameter, and the metrics of a step.
 #[derive(Debug, Default)]
-pub struct Gradients {
+pub struct CpuGradients {
     /// Of all parameters after the token table.
     pub(super) dense: Vec<f32>,
     /// The number of parameters in the token table.
@@ -109,7 +109,7 @@ pub struct Gradients {
     pub(super) partials: Vec<f32>,
 }
 
-impl Gradients {
+impl CpuGradients {
     pub(super) fn new(layout: &ParameterLayout) -> Self {
         let token_table_len = layout.token_table_len();
         let dense = vec![0.0; layout.len - token_table_len];

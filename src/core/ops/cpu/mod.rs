@@ -19,5 +19,5 @@ mod quantized;
 
 pub use device::Cpu;
 pub use matmul::{Matrix, matmul};
-pub use memory::{Gradients, Parameters, overwrite};
-pub use optimizer::Optimizer;
+pub use memory::{CpuGradients, CpuParameters, overwrite};
+pub use optimizer::CpuOptimizer;

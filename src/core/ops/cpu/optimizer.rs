@@ -1,6 +1,6 @@
 //! AdamW in one pass over all parameters; rows of the token table only when they are needed.
 
-use super::memory::Gradients;
+use super::memory::CpuGradients;
 use super::numeric::{ELEMENTS_PER_TASK, lane_sum, vectorised};
 use crate::core::ops::adamw::{AdamWSettings, clip_factor};
 use crate::core::ops::backend::{Moments, ParameterLayout, Update};
@@ -62,7 +62,7 @@ impl Factors {
 /// AdamW's moments. Updates of token rows without a gradient stay pending: they are applied one by
 /// one when the row is next needed.
 #[derive(Debug)]
-pub struct Optimizer {
+pub struct CpuOptimizer {
     settings: AdamWSettings,
     step: u64,
     mean: Vec<f32>,
@@ -80,7 +80,7 @@ pub struct Optimizer {
     flushed: u64,
 }
 
-impl Optimizer {
+impl CpuOptimizer {
     pub(super) fn new(layout: &ParameterLayout, settings: AdamWSettings) -> Self {
         let tables = &layout.tables;
         Self {
@@ -208,7 +208,7 @@ impl Optimizer {
         &mut self,
         update: Update,
         parameters: &mut [f32],
-        gradients: &mut Gradients,
+        gradients: &mut CpuGradients,
     ) {
         let scale = clip_factor(gradients.grad_norm, update.max_grad_norm) as f32;
         self.step += 1;
@@ -300,7 +300,7 @@ fn pieces(
 }
 
 /// The norm of all gradients together, as `torch.nn.utils.clip_grad_norm_` gives it.
-pub(super) fn norm(gradients: &Gradients) -> f64 {
+pub(super) fn norm(gradients: &CpuGradients) -> f64 {
     (squared_norm(&gradients.dense) + squared_norm(&gradients.token_rows)).sqrt()
 }
 

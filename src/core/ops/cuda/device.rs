@@ -2,10 +2,10 @@
 
 use super::batch::DeviceBatch;
 use super::driver::Driver;
-use super::gradients::Gradients;
+use super::gradients::CudaGradients;
 use super::memory::{Act, DeviceBuffer, GpuContext};
-use super::optimizer::Optimizer;
-use super::parameters::Parameters;
+use super::optimizer::CudaOptimizer;
+use super::parameters::CudaParameters;
 use crate::core::ops::adamw::AdamWSettings;
 use crate::core::ops::backend::{
     Device, Moments, PackedBatch, ParameterLayout, StepMetrics, Update,
@@ -36,28 +36,32 @@ impl<D: Driver> Device for CudaBackend<D> {
     type Buffer = DeviceBuffer<D, Act>;
     type Floats = DeviceBuffer<D, f32>;
     type Batch = DeviceBatch<D>;
-    type Parameters = Parameters<D>;
-    type Gradients = Gradients<D>;
-    type Optimizer = Optimizer<D>;
+    type Parameters = CudaParameters<D>;
+    type Gradients = CudaGradients<D>;
+    type Optimizer = CudaOptimizer<D>;
 
     fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         work()
     }
 
-    fn parameters(&self, layout: &ParameterLayout, flat: &Tensor) -> Result<Parameters<D>> {
-        Parameters::new(&self.context, layout, flat)
+    fn parameters(&self, layout: &ParameterLayout, flat: &Tensor) -> Result<CudaParameters<D>> {
+        CudaParameters::new(&self.context, layout, flat)
     }
 
-    fn store(&self, parameters: &Parameters<D>, flat: &Tensor) -> Result<()> {
+    fn store(&self, parameters: &CudaParameters<D>, flat: &Tensor) -> Result<()> {
         parameters.store(flat)
     }
 
-    fn gradients(&self, layout: &ParameterLayout) -> Result<Gradients<D>> {
-        Gradients::new(&self.context, layout)
+    fn gradients(&self, layout: &ParameterLayout) -> Result<CudaGradients<D>> {
+        CudaGradients::new(&self.context, layout)
     }
 
-    fn optimizer(&self, layout: &ParameterLayout, settings: AdamWSettings) -> Result<Optimizer<D>> {
-        Optimizer::new(&self.context, layout, settings)
+    fn optimizer(
+        &self,
+        layout: &ParameterLayout,
+        settings: AdamWSettings,
+    ) -> Result<CudaOptimizer<D>> {
+        CudaOptimizer::new(&self.context, layout, settings)
     }
 
     fn send(&self, batch: &PackedBatch, to: &mut DeviceBatch<D>) -> Result<()> {
@@ -71,49 +75,53 @@ impl<D: Driver> Device for CudaBackend<D> {
     fn begin_step(
         &self,
         tokens: &[u32],
-        parameters: &mut Parameters<D>,
-        gradients: &mut Gradients<D>,
-        optimizer: &mut Optimizer<D>,
+        parameters: &mut CudaParameters<D>,
+        gradients: &mut CudaGradients<D>,
+        optimizer: &mut CudaOptimizer<D>,
     ) -> Result<()> {
         gradients.begin(&self.context, tokens)?;
         optimizer.apply_pending(&self.context, Some(gradients), parameters)
     }
 
-    fn accumulate(&self, gradients: &mut Gradients<D>) {
+    fn accumulate(&self, gradients: &mut CudaGradients<D>) {
         gradients.dense.accumulate = true;
     }
 
     fn end_step(
         &self,
         update: Update,
-        parameters: &mut Parameters<D>,
-        gradients: &mut Gradients<D>,
-        optimizer: &mut Optimizer<D>,
+        parameters: &mut CudaParameters<D>,
+        gradients: &mut CudaGradients<D>,
+        optimizer: &mut CudaOptimizer<D>,
     ) -> Result<()> {
         optimizer.update(&self.context, update, parameters, gradients)
     }
 
-    fn ready_metrics(&self, gradients: &mut Gradients<D>) -> Result<Option<StepMetrics>> {
+    fn ready_metrics(&self, gradients: &mut CudaGradients<D>) -> Result<Option<StepMetrics>> {
         gradients.metrics.ready()
     }
 
-    fn step_metrics(&self, gradients: &mut Gradients<D>) -> Result<StepMetrics> {
+    fn step_metrics(&self, gradients: &mut CudaGradients<D>) -> Result<StepMetrics> {
         gradients.metrics.wait()
     }
 
-    fn flush(&self, parameters: &mut Parameters<D>, optimizer: &mut Optimizer<D>) -> Result<()> {
+    fn flush(
+        &self,
+        parameters: &mut CudaParameters<D>,
+        optimizer: &mut CudaOptimizer<D>,
+    ) -> Result<()> {
         optimizer.flush(&self.context, parameters)
     }
 
-    fn read_gradients(&self, gradients: &Gradients<D>) -> Result<Vec<f32>> {
+    fn read_gradients(&self, gradients: &CudaGradients<D>) -> Result<Vec<f32>> {
         gradients.read()
     }
 
-    fn moments<'a>(&self, optimizer: &'a Optimizer<D>) -> Result<Moments<'a>> {
+    fn moments<'a>(&self, optimizer: &'a CudaOptimizer<D>) -> Result<Moments<'a>> {
         optimizer.moments()
     }
 
-    fn restore(&self, optimizer: &mut Optimizer<D>, moments: Moments<'static>) -> Result<()> {
+    fn restore(&self, optimizer: &mut CudaOptimizer<D>, moments: Moments<'static>) -> Result<()> {
         optimizer.restore(&self.context, &moments)
     }
 

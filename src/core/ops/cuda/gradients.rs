@@ -72,7 +72,7 @@ impl<D: Driver> DenseGradients<D> {
 }
 
 /// The gradient of every parameter, as `f32`; of the token table only the rows of a step.
-pub struct Gradients<D: Driver> {
+pub struct CudaGradients<D: Driver> {
     pub(super) dense: DenseGradients<D>,
     /// The width of a token row.
     width: usize,
@@ -95,7 +95,7 @@ pub struct Gradients<D: Driver> {
     pub(super) metrics: MetricsReadback<D>,
 }
 
-impl<D: Driver> Gradients<D> {
+impl<D: Driver> CudaGradients<D> {
     pub(super) fn new(context: &Arc<GpuContext<D>>, layout: &ParameterLayout) -> Result<Self> {
         let token_table_len = layout.token_table_len();
         let values = DeviceBuffer::zeroed(context, layout.len - token_table_len)?;

@@ -61,10 +61,10 @@ mod training_tests;
 pub use batch::DeviceBatch;
 pub use device::CudaBackend;
 pub use driver::{Driver, Precision};
-pub use gradients::Gradients;
+pub use gradients::CudaGradients;
 pub use memory::{Act, DeviceBuffer, DeviceElement};
-pub use optimizer::Optimizer;
-pub use parameters::Parameters;
+pub use optimizer::CudaOptimizer;
+pub use parameters::CudaParameters;
 
 /// The kernels' sources, in the order in which they form one translation unit.
 #[cfg(feature = "cuda")]

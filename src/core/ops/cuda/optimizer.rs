@@ -3,9 +3,9 @@
 #![expect(unsafe_code, reason = "kernels are launched")]
 
 use super::driver::{Driver, arguments};
-use super::gradients::Gradients;
+use super::gradients::CudaGradients;
 use super::memory::{DeviceBuffer, GpuContext, LaunchShape};
-use super::parameters::{DenseParameters, Parameters};
+use super::parameters::{CudaParameters, DenseParameters};
 use crate::core::ops::adamw::AdamWSettings;
 use crate::core::ops::backend::{Moments, ParameterLayout, Update};
 use candle_core::{Result, bail};
@@ -20,7 +20,7 @@ const ENTRY_LEN: usize = 3;
 ///
 /// The device counts the updates itself: a step is skipped if its loss or norm is not finite, and
 /// the host queues the next step before it knows.
-pub struct Optimizer<D: Driver> {
+pub struct CudaOptimizer<D: Driver> {
     settings: AdamWSettings,
     /// The number of updates applied, one value.
     steps: DeviceBuffer<D, u64>,
@@ -48,7 +48,7 @@ fn row_blocks(rows: usize) -> LaunchShape {
     LaunchShape { grid: [rows, 1, 1], block: [128, 1, 1], shared: 0 }
 }
 
-impl<D: Driver> Optimizer<D> {
+impl<D: Driver> CudaOptimizer<D> {
     pub(super) fn new(
         context: &Arc<GpuContext<D>>,
         layout: &ParameterLayout,
@@ -78,7 +78,7 @@ impl<D: Driver> Optimizer<D> {
         self.vocabulary * self.width
     }
 
-    fn check(&self, parameters: &Parameters<D>) -> Result<()> {
+    fn check(&self, parameters: &CudaParameters<D>) -> Result<()> {
         if parameters.len() != self.mean.len() {
             bail!("{} parameters, but {} moments", parameters.len(), self.mean.len());
         }
@@ -90,8 +90,8 @@ impl<D: Driver> Optimizer<D> {
     pub(super) fn apply_pending(
         &mut self,
         context: &GpuContext<D>,
-        gradients: Option<&Gradients<D>>,
-        parameters: &mut Parameters<D>,
+        gradients: Option<&CudaGradients<D>>,
+        parameters: &mut CudaParameters<D>,
     ) -> Result<()> {
         self.check(parameters)?;
         if self.entries == 0 {
@@ -116,7 +116,7 @@ impl<D: Driver> Optimizer<D> {
         ];
         // SAFETY: table and moments are `[vocabulary, width]`, the history is `[entries, 3]`, and
         // `updated` and `touched` have one element per token row; the ids are distinct and within
-        // the vocabulary, as `Gradients::begin` checks.
+        // the vocabulary, as `CudaGradients::begin` checks.
         unsafe { context.launch("apply_pending_updates", row_blocks(rows), arguments) }
     }
 
@@ -124,7 +124,7 @@ impl<D: Driver> Optimizer<D> {
     pub(super) fn flush(
         &mut self,
         context: &GpuContext<D>,
-        parameters: &mut Parameters<D>,
+        parameters: &mut CudaParameters<D>,
     ) -> Result<()> {
         if self.entries > 0 {
             self.apply_pending(context, None, parameters)?;
@@ -144,8 +144,8 @@ impl<D: Driver> Optimizer<D> {
         &mut self,
         context: &Arc<GpuContext<D>>,
         update: Update,
-        parameters: &mut Parameters<D>,
-        gradients: &mut Gradients<D>,
+        parameters: &mut CudaParameters<D>,
+        gradients: &mut CudaGradients<D>,
     ) -> Result<()> {
         self.check(parameters)?;
         if gradients.dense.len() + self.token_table_len() != self.mean.len() {
@@ -187,7 +187,7 @@ impl<D: Driver> Optimizer<D> {
         context: &GpuContext<D>,
         keep: f32,
         parameters: DenseParameters<'_>,
-        gradients: &Gradients<D>,
+        gradients: &CudaGradients<D>,
     ) -> Result<()> {
         let (first, end) = (self.token_table_len(), self.mean.len());
         let n = end - first;
@@ -217,8 +217,8 @@ impl<D: Driver> Optimizer<D> {
         &mut self,
         context: &GpuContext<D>,
         keep: f32,
-        parameters: &mut Parameters<D>,
-        gradients: &Gradients<D>,
+        parameters: &mut CudaParameters<D>,
+        gradients: &CudaGradients<D>,
     ) -> Result<()> {
         let len = self.token_table_len();
         let arguments = arguments![
@@ -240,7 +240,7 @@ impl<D: Driver> Optimizer<D> {
         let shape = row_blocks(gradients.tokens.len());
         // SAFETY: table and moments are `[vocabulary, width]`, the gradient is `[tokens, width]`,
         // and `updated` and `touched` have one element per token row; the ids are distinct and
-        // within the vocabulary, as `Gradients::begin` checks.
+        // within the vocabulary, as `CudaGradients::begin` checks.
         unsafe { context.launch("update_token_rows", shape, arguments) }
     }
 
@@ -281,9 +281,9 @@ impl<D: Driver> Optimizer<D> {
 /// Partial sums of the squares of all gradients, into `gradients.squares`.
 fn sum_squares<D: Driver>(
     context: &Arc<GpuContext<D>>,
-    gradients: &mut Gradients<D>,
+    gradients: &mut CudaGradients<D>,
 ) -> Result<()> {
-    let Gradients { dense, token_rows, squares, .. } = gradients;
+    let CudaGradients { dense, token_rows, squares, .. } = gradients;
     let blocks = |n: usize| n.div_ceil(4096).min(1024);
     let dense_blocks = blocks(dense.len());
     squares.resize(context, dense_blocks + blocks(token_rows.len()))?;

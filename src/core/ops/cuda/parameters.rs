@@ -10,7 +10,7 @@ use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, bail}
 use std::sync::Arc;
 
 /// All parameters as `f32`; in half precision also as `bf16`, except the token table.
-pub struct Parameters<D: Driver> {
+pub struct CudaParameters<D: Driver> {
     floats: DeviceBuffer<D, f32>,
     /// The operands of matrix products, from the end of the token table on; `None` where those are
     /// the parameters themselves.
@@ -31,9 +31,9 @@ fn not_a_host_tensor<T>() -> Result<T> {
 }
 
 /// Writes parameters into a tensor of the host.
-struct Download<'a, D: Driver>(&'a Parameters<D>);
+struct DownloadInto<'a, D: Driver>(&'a CudaParameters<D>);
 
-impl<D: Driver> InplaceOp1 for Download<'_, D> {
+impl<D: Driver> InplaceOp1 for DownloadInto<'_, D> {
     fn name(&self) -> &'static str {
         "download"
     }
@@ -48,7 +48,7 @@ impl<D: Driver> InplaceOp1 for Download<'_, D> {
     }
 }
 
-impl<D: Driver> Parameters<D> {
+impl<D: Driver> CudaParameters<D> {
     /// Copies a contiguous tensor of `f32`.
     pub(super) fn new(
         context: &Arc<GpuContext<D>>,
@@ -84,7 +84,7 @@ impl<D: Driver> Parameters<D> {
 
     /// Writes all parameters into a contiguous tensor of `f32`.
     pub(super) fn store(&self, flat: &Tensor) -> Result<()> {
-        flat.inplace_op1(&Download(self))
+        flat.inplace_op1(&DownloadInto(self))
     }
 
     /// The number of parameters.

@@ -1,6 +1,6 @@
 //! The state of a run while the trainer works on it.
 
-use crate::core::engine::Engine;
+use crate::core::engine::{Engine, StepInput};
 use crate::core::train::command::{Command, MAX_LEARNING_RATE};
 use crate::core::train::event::{
     CommandApplied, CommandEffect, LogEntry, Logged, TrainEvent, Warned,
@@ -17,6 +17,14 @@ use std::time::Instant;
 pub(super) struct Stop {
     /// Whether to evaluate first.
     pub evaluate: bool,
+}
+
+/// A step whose metrics have not arrived: the engine's device may still compute it.
+pub(super) struct QueuedStep {
+    /// Counted from 1.
+    pub number: u64,
+    pub learning_rate: f64,
+    pub input: StepInput,
 }
 
 /// A run that the trainer works on.
@@ -36,6 +44,9 @@ pub(super) struct ActiveRun<'e> {
     pub stop_after_epoch: bool,
     /// Commands that came during an evaluation, to be applied after it.
     pub pending: VecDeque<Command>,
+    /// Steps whose metrics have not arrived: none on the CPU, at most one on a GPU. None where a
+    /// command is applied, and where an evaluation or a checkpoint is due.
+    pub queued: VecDeque<QueuedStep>,
 }
 
 impl ActiveRun<'_> {
@@ -43,6 +54,11 @@ impl ActiveRun<'_> {
     pub fn elapsed(&self) -> f64 {
         let now = self.paused_at.unwrap_or_else(Instant::now);
         self.resumed_elapsed + now.duration_since(self.started_at).as_secs_f64()
+    }
+
+    /// The number of steps done or queued.
+    pub fn started_steps(&self) -> u64 {
+        self.progress.step + self.queued.len() as u64
     }
 
     /// Epochs done.

@@ -25,6 +25,8 @@ impl Trainer<'_> {
                 run.resume(observer);
                 return Ok(ControlFlow::Continue(()));
             };
+            // Its effects come after the events of all steps.
+            self.finish_steps(run, observer)?;
             match command {
                 Command::Pause => run.pause(observer),
                 Command::Resume => run.resume(observer),
