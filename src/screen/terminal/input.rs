@@ -26,8 +26,8 @@ pub(super) enum ExternalEvent {
     Stop,
     /// The process was continued (SIGCONT).
     Continue,
-    /// Pictures were written to these files, or the error.
-    PicturesWritten(Result<Vec<String>, String>),
+    /// A picture was saved to these files, or the error.
+    PictureSaved(Result<Vec<String>, String>),
 }
 
 /// The thread that reads the terminal's input.
