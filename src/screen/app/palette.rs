@@ -113,10 +113,8 @@ struct Search {
 impl Search {
     fn new(typed: &str) -> Self {
         let pattern = |kind| Pattern::new(typed, CaseMatching::Ignore, Normalization::Smart, kind);
-        let mut config = Config::DEFAULT;
-        config.prefer_prefix = true;
         Self {
-            matcher: Matcher::new(config),
+            matcher: Matcher::new(Config::DEFAULT),
             fuzzy: pattern(AtomKind::Fuzzy),
             substring: pattern(AtomKind::Substring),
             buffer: Vec::new(),
