@@ -160,12 +160,12 @@ impl PanelGrid {
         let pages = shown.len().div_ceil(columns * rows).max(1);
         let at = shown.iter().position(|panel| *panel == self.focus).unwrap_or(0);
         let page = at / (columns * rows);
-        let here = shown.chunks(columns * rows).nth(page).unwrap_or_default();
+        let visible = shown.chunks(columns * rows).nth(page).unwrap_or_default();
         // As few rows as needed, filled evenly.
-        let rows = here.len().div_ceil(columns).max(1);
-        let (each, more) = (here.len() / rows, here.len() % rows);
+        let rows = visible.len().div_ceil(columns).max(1);
+        let (each, more) = (visible.len() / rows, visible.len() % rows);
         let mut lines = Vec::with_capacity(rows);
-        let mut rest = here;
+        let mut rest = visible;
         for row in 0..rows {
             let (line, after) = rest.split_at(each + usize::from(row < more));
             lines.push(line.to_vec());
@@ -233,9 +233,9 @@ mod tests {
                 grid.focus = panel;
                 let (rows, page, pages) = grid.page(width, height);
                 assert!(page < pages);
-                let here: Vec<Panel> = rows.into_iter().flatten().collect();
-                assert!(here.contains(&panel), "{width}x{height}: {panel:?}");
-                seen.extend(here);
+                let visible: Vec<Panel> = rows.into_iter().flatten().collect();
+                assert!(visible.contains(&panel), "{width}x{height}: {panel:?}");
+                seen.extend(visible);
             }
             assert_eq!(seen.len(), Panel::ALL.len());
         }

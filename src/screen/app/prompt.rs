@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn one_backspace_takes_one_syllable_composed_or_not() {
+    fn a_backspace_deletes_one_syllable_composed_or_not() {
         for text in ["영화다", "영화\u{1103}\u{1161}"] {
             let mut prompt = typed(text);
             prompt.edit(InputRequest::DeletePrevChar);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_caret_stands_where_the_terminal_draws_it() {
+    fn the_caret_column_counts_wide_characters() {
         let mut prompt = typed("한글 ab");
         assert_eq!(prompt.visible_part(40), ("한글 ab".to_owned(), 7));
         prompt.edit(InputRequest::GoToStart);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn pasted_control_characters_do_not_enter() {
+    fn pasted_control_characters_are_removed() {
         let prompt = typed("a\u{1b}[31m\nb\tc\u{9b}\n");
         assert_eq!(prompt.input.value(), "a[31m b c");
         assert_eq!(typed(&"가".repeat(9000)).input.value().chars().count(), MAX_CHARS);

@@ -230,7 +230,7 @@ fn run_control_check(action: RunControlAction) -> Check {
 fn log_check(state: &mut State, action: LogAction) -> Check {
     let types_for = |purpose| -> Check {
         Box::new(move |_, after, _| {
-            after.log.view.input.as_ref().is_some_and(|typing| typing.purpose == purpose)
+            after.log.view.input.as_ref().is_some_and(|input| input.purpose == purpose)
         })
     };
     match action {

@@ -86,7 +86,7 @@ fn every_binding_has_a_description() {
     assert!(BINDINGS.iter().all(|b| KeyContext::ALL.contains(&b.context)));
 }
 
-fn typing(page: Page, actions: &[Action]) -> State {
+fn after(page: Page, actions: &[Action]) -> State {
     let mut state = State { page, ..State::default() };
     for action in actions {
         update(&mut state, Message::Action(*action));
@@ -108,7 +108,7 @@ fn key_press(code: KeyCode) -> KeyEvent {
 fn letters_only_type_while_text_input_is_open() {
     let search = [Action::Log(LogAction::Search)];
     let open = [Action::Palette(PaletteAction::Open)];
-    for mut state in [typing(Page::Log, &search), typing(Page::Train, &open)] {
+    for mut state in [after(Page::Log, &search), after(Page::Train, &open)] {
         let (page, overlay) = (state.page, state.overlay);
         for c in ['q', '1', '?', 'n', '/', ':', 'v', '가', ' ', 'x'] {
             let insert = Action::Edit(InputRequest::InsertChar(c));
