@@ -125,16 +125,16 @@ impl Charts {
     /// curve.
     pub fn move_cursor(&mut self, columns: isize, width: u16, curve: &Curve, end: f64) {
         let [from, to] = self.visible_steps(end);
-        let here = self.cursor.unwrap_or(to);
-        let aim = here + (to - from) / f64::from(width.max(1)) * columns as f64;
-        let next = curve.nearest(aim).unwrap_or(aim);
-        let moved = if columns > 0 { next > here } else { next < here };
+        let current = self.cursor.unwrap_or(to);
+        let target = current + (to - from) / f64::from(width.max(1)) * columns as f64;
+        let next = curve.nearest(target).unwrap_or(target);
+        let moved = if columns > 0 { next > current } else { next < current };
         let step = if self.cursor.is_none() {
             curve.nearest(to)
         } else if moved {
             Some(next)
         } else {
-            curve.neighbour(here, columns.signum())
+            curve.neighbour(current, columns.signum())
         };
         if let Some(step) = step {
             self.set_cursor(step, end);
@@ -153,9 +153,9 @@ impl Charts {
 
     /// The smoothing factor `by` places after the given one, among [`SMOOTHINGS`].
     pub fn smoothing_after(smoothing: f64, by: isize) -> f64 {
-        let here = SMOOTHINGS.iter().position(|s| *s >= smoothing - 1e-9);
-        let here = here.unwrap_or(SMOOTHINGS.len() - 1);
-        SMOOTHINGS[here.saturating_add_signed(by).min(SMOOTHINGS.len() - 1)]
+        let current = SMOOTHINGS.iter().position(|s| *s >= smoothing - 1e-9);
+        let current = current.unwrap_or(SMOOTHINGS.len() - 1);
+        SMOOTHINGS[current.saturating_add_signed(by).min(SMOOTHINGS.len() - 1)]
     }
 }
 

@@ -181,7 +181,7 @@ impl RunComparison {
 
     /// Sorts and filters again, and keeps the selected run.
     fn refresh(&mut self) {
-        let here = self.selected_run().map(|found| found.folder.clone());
+        let selected = self.selected_run().map(|found| found.folder.clone());
         let mut shown: Vec<usize> =
             (0..self.found.len()).filter(|&at| fits(&self.found[at], &self.filter)).collect();
         shown.sort_by(|&one, &other| compare(&self.found[one], &self.found[other], self.order));
@@ -189,11 +189,11 @@ impl RunComparison {
             shown.reverse();
         }
         self.shown = shown;
-        let here = here.filter(|_| self.has_moved);
-        let still = here.and_then(|here| self.shown().position(|found| found.folder == here));
+        let selected = selected.filter(|_| self.has_moved);
+        let index = selected.and_then(|run| self.shown().position(|found| found.folder == run));
         let last = self.shown.len().saturating_sub(1);
-        let near = if self.has_moved { self.selected } else { 0 };
-        self.selected = still.unwrap_or(near).min(last);
+        let nearest = if self.has_moved { self.selected } else { 0 };
+        self.selected = index.unwrap_or(nearest).min(last);
     }
 
     /// The selected run.
@@ -240,8 +240,8 @@ impl RunComparison {
             }
             RunsAction::ToggleAll => return self.toggle_all(),
             RunsAction::NextOrder => {
-                let here = RunOrder::ALL.iter().position(|order| *order == self.order);
-                self.order = RunOrder::ALL[(here.unwrap_or(0) + 1) % RunOrder::ALL.len()];
+                let current = RunOrder::ALL.iter().position(|order| *order == self.order);
+                self.order = RunOrder::ALL[(current.unwrap_or(0) + 1) % RunOrder::ALL.len()];
                 self.refresh();
             }
             RunsAction::Reverse => {
@@ -249,8 +249,8 @@ impl RunComparison {
                 self.refresh();
             }
             RunsAction::NextMetric(by) => {
-                let here = RunMetric::ALL.iter().position(|metric| *metric == self.metric);
-                let next = here.unwrap_or(0) as isize + by;
+                let current = RunMetric::ALL.iter().position(|metric| *metric == self.metric);
+                let next = current.unwrap_or(0) as isize + by;
                 self.metric =
                     RunMetric::ALL[next.rem_euclid(RunMetric::ALL.len() as isize) as usize];
             }

@@ -150,8 +150,8 @@ fn charts_of_runs_have_the_same_view_actions() {
     let before = runs(&state).cursor_curve().and_then(Curve::last_smoothed);
     look(&mut state, ChartAction::AdjustSmoothing(-1));
     assert_ne!(runs(&state).cursor_curve().and_then(Curve::last_smoothed), before);
-    for figure in RunMetric::ALL {
-        assert_eq!(runs(&state).metric, figure);
+    for metric in RunMetric::ALL {
+        assert_eq!(runs(&state).metric, metric);
         press(&mut state, RunsAction::NextMetric(1));
     }
     press(&mut state, RunsAction::NextMetric(-1));

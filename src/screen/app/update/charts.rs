@@ -22,8 +22,8 @@ pub(super) fn apply(state: &mut State, action: ChartAction) {
         }
         ChartAction::StepCursor(by) => {
             let curve = cursor_curve(state, focus);
-            let here = state.charts.cursor.unwrap_or(end);
-            if let Some(step) = curve.neighbour(here, by) {
+            let current = state.charts.cursor.unwrap_or(end);
+            if let Some(step) = curve.neighbour(current, by) {
                 state.charts.set_cursor(step, end);
             }
         }
@@ -47,8 +47,8 @@ pub(super) fn apply(state: &mut State, action: ChartAction) {
         ChartAction::NextAxis => {
             let known = |axis: &&XAxis| **axis != XAxis::Wall || state.wall_clock.is_some();
             let axes: Vec<XAxis> = XAxis::ALL.iter().filter(known).copied().collect();
-            let here = axes.iter().position(|axis| *axis == state.charts.axis).unwrap_or(0);
-            state.charts.axis = axes[(here + 1) % axes.len()];
+            let current = axes.iter().position(|axis| *axis == state.charts.axis).unwrap_or(0);
+            state.charts.axis = axes[(current + 1) % axes.len()];
         }
         ChartAction::LogY => {
             if !state.charts.log_y.remove(&focus) {

@@ -79,6 +79,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Help => {
             state.overlay = Some(Overlay::Help);
             state.help_scroll = 0;
+            state.layout.scroll_limit = None;
         }
         Action::Close => {
             if state.overlay.take().is_none() {

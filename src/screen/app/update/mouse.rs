@@ -46,8 +46,8 @@ pub(super) fn apply(state: &mut State, mouse: MouseInput) -> Option<isize> {
             {
                 let columns = f64::from(column) - f64::from(mouse.column);
                 let moved = columns * (to - from) / f64::from(plot.width.max(1));
-                let [here, _] = state.charts.visible_steps(end);
-                state.charts.pan(from + moved - here, end);
+                let [current, _] = state.charts.visible_steps(end);
+                state.charts.pan(from + moved - current, end);
             }
         }
         MouseKind::Up => state.charts.drag = None,
