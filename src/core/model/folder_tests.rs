@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// A small model's folder.
-struct Folder(TempDir);
+struct ModelFolder(TempDir);
 
-impl Folder {
+impl ModelFolder {
     fn with_a_model() -> anyhow::Result<(Self, SequenceClassifier)> {
         let overrides = [
             ("hidden_size".to_owned(), json!(12)),
@@ -60,7 +60,7 @@ fn weights(model: &SequenceClassifier) -> candle_core::Result<Vec<f32>> {
 
 #[test]
 fn a_saved_model_loads_with_equal_weights() -> anyhow::Result<()> {
-    let (folder, model) = Folder::with_a_model()?;
+    let (folder, model) = ModelFolder::with_a_model()?;
     assert!(holds_a_model(folder.0.path()));
     let (again, report) = folder.load()?;
     assert_eq!(report, LoadReport::default());
@@ -71,7 +71,7 @@ fn a_saved_model_loads_with_equal_weights() -> anyhow::Result<()> {
 
 #[test]
 fn shards_are_read_as_one_model() -> anyhow::Result<()> {
-    let (folder, model) = Folder::with_a_model()?;
+    let (folder, model) = ModelFolder::with_a_model()?;
     let loaded = candle_core::safetensors::load(folder.file(WEIGHTS), &Device::Cpu)?;
     let mut shards = [HashMap::new(), HashMap::new()];
     let mut map = serde_json::Map::new();
@@ -101,7 +101,7 @@ fn shards_are_read_as_one_model() -> anyhow::Result<()> {
 #[test]
 fn half_precision_is_widened() -> anyhow::Result<()> {
     for dtype in [DType::F16, DType::BF16, DType::F64] {
-        let (folder, model) = Folder::with_a_model()?;
+        let (folder, model) = ModelFolder::with_a_model()?;
         let narrow = |tensor: &Tensor| tensor.to_dtype(dtype);
         folder.rewrite(|name, tensor| {
             (name.to_owned(), narrow(tensor).unwrap_or_else(|_| tensor.clone()))
@@ -119,7 +119,7 @@ fn half_precision_is_widened() -> anyhow::Result<()> {
 
 #[test]
 fn errors_name_both_shapes_and_mismatched_tensors_can_be_initialized() -> anyhow::Result<()> {
-    let (folder, _) = Folder::with_a_model()?;
+    let (folder, _) = ModelFolder::with_a_model()?;
     let config = folder.config(&[("vocab_size".to_owned(), json!(9000))])?;
     let message = load(folder.0.path(), config, false, 1)
         .map_or_else(|error| error.to_string(), |_| String::new());
@@ -137,7 +137,7 @@ fn errors_name_both_shapes_and_mismatched_tensors_can_be_initialized() -> anyhow
 
 #[test]
 fn damaged_weights_are_refused_by_name() -> anyhow::Result<()> {
-    let (folder, _) = Folder::with_a_model()?;
+    let (folder, _) = ModelFolder::with_a_model()?;
     let bytes = std::fs::read(folder.file(WEIGHTS))?;
     for cut in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
         std::fs::write(folder.file(WEIGHTS), &bytes[..cut])?;
@@ -153,7 +153,7 @@ fn damaged_weights_are_refused_by_name() -> anyhow::Result<()> {
 
 #[test]
 fn older_names_are_renamed_and_unknown_names_refused() -> anyhow::Result<()> {
-    let (folder, _) = Folder::with_a_model()?;
+    let (folder, _) = ModelFolder::with_a_model()?;
     folder.rewrite(|name, tensor| {
         let name = name.strip_prefix("bert.").unwrap_or(name);
         let name = name
@@ -169,7 +169,7 @@ fn older_names_are_renamed_and_unknown_names_refused() -> anyhow::Result<()> {
 
 #[test]
 fn a_pickle_is_refused_with_a_remedy() -> anyhow::Result<()> {
-    let (folder, _) = Folder::with_a_model()?;
+    let (folder, _) = ModelFolder::with_a_model()?;
     std::fs::rename(folder.file(WEIGHTS), folder.file("pytorch_model.bin"))?;
     assert!(!holds_a_model(folder.0.path()));
     let message = folder.message();
@@ -181,7 +181,7 @@ fn a_pickle_is_refused_with_a_remedy() -> anyhow::Result<()> {
 
 #[test]
 fn unexpected_and_missing_tensors_are_listed() -> anyhow::Result<()> {
-    let (folder, _) = Folder::with_a_model()?;
+    let (folder, _) = ModelFolder::with_a_model()?;
     folder.rewrite(|name, tensor| {
         let renamed = match name {
             "classifier.weight" => "cls.predictions.weight",

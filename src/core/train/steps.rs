@@ -103,4 +103,32 @@ mod tests {
         let one = prefetch(&plan(&examples, &arguments, 0, 11), |inputs| inputs.iter().next());
         assert_eq!(one.as_ref(), all.first());
     }
+
+    #[test]
+    fn padded_tokens_are_those_of_micro_batches_padded_to_their_longest_or_to_the_fixed_length() {
+        let examples: Vec<Example> =
+            (0..23).map(|i| Example { ids: vec![2; 3 + i % 7], label: 0 }).collect();
+        let arguments = arguments(|arguments| {
+            arguments.per_device_train_batch_size = 4;
+            arguments.max_tokens_per_batch = Some(18);
+        });
+        let padded_tokens = |pad_to| -> Vec<usize> {
+            let plan = StepPlan { pad_to, ..plan(&examples, &arguments, 0, 6) };
+            prefetch(&plan, |inputs| inputs.iter().map(|input| input.padded_tokens()).collect())
+        };
+        let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
+        let strategy = arguments.train_sampling_strategy;
+        let batches = epoch_batches(&lengths, strategy, 4, arguments.data_seed, 0);
+        for pad_to in [0, 9] {
+            let padded = |part: &[usize]| {
+                let longest = part.iter().map(|&index| lengths[index]).max().unwrap_or(0);
+                part.len() * longest.max(pad_to)
+            };
+            let step = |batch: &Vec<usize>| -> usize {
+                within_budget(batch, &lengths, Some(18)).into_iter().map(padded).sum()
+            };
+            assert_eq!(padded_tokens(pad_to), batches.iter().map(step).collect::<Vec<_>>());
+        }
+        assert_eq!(padded_tokens(9).iter().sum::<usize>(), 23 * 9);
+    }
 }

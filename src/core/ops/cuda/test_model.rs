@@ -1,12 +1,15 @@
-//! What the tests lay operations out on: any machine, through nothing but the [`Backend`] trait.
+//! A small model and batches for tests of operations on any device, through the [`Backend`] traits.
 //!
-//! Activations cannot be written or read directly. They get in as a table of words that is looked
-//! up, and out as logits of a layer that changes nothing.
+//! Activations cannot be written or read directly. They are written as a token table that is looked
+//! up, and read as the logits of an identity layer.
 
 use crate::core::ops::AdamWSettings;
-use crate::core::ops::backend::{Arrangement, Backend, Dense, Norm, PackedBatch, Tables};
+use crate::core::ops::backend::{
+    Backend, ClassifyForward, EmbedForward, EmbeddingTables, LayerNormLayout, LinearLayout,
+    PackedBatch, ParameterLayout,
+};
 use crate::core::ops::dropout::Dropout;
-use crate::core::ops::testing::numbers;
+use crate::core::ops::testing::normal_values;
 use candle_core::{Device, Result, Tensor};
 use half::bf16;
 use std::ops::Range;
@@ -14,39 +17,39 @@ use std::ops::Range;
 /// Results by name.
 pub(super) type Results = Vec<(String, Vec<f32>)>;
 
-/// Numbers that look random, are the same everywhere, and are the same in `bf16`.
+/// Normally distributed values, the same on every computer, which `bf16` represents exactly.
 pub(super) fn random(n: usize, scale: f32, salt: u64) -> Vec<f32> {
-    numbers(n, scale, salt).into_iter().map(|value| bf16::from_f32(value).to_f32()).collect()
+    normal_values(n, scale, salt).into_iter().map(|value| bf16::from_f32(value).to_f32()).collect()
 }
 
-/// A tensor of the host's.
+/// A tensor of the host.
 pub(super) fn flat(values: Vec<f32>) -> Result<Tensor> {
     let n = values.len();
     Tensor::from_vec(values, n, &Device::Cpu)
 }
 
-/// One of everything that has parameters.
-pub(super) struct Parts {
-    pub arrangement: Arrangement,
-    pub tables: Tables,
-    pub norm: Norm,
-    pub dense: Dense,
-    pub classifier: Dense,
+/// One of each layer with parameters.
+pub(super) struct TestModel {
+    pub layout: ParameterLayout,
+    pub tables: EmbeddingTables,
+    pub norm: LayerNormLayout,
+    pub linear: LinearLayout,
+    pub classifier: LinearLayout,
     pub values: Vec<f32>,
     names: Vec<(&'static str, Range<usize>)>,
 }
 
-impl Parts {
-    /// A model of rows of `width`, a layer from them to `outputs` and a last one to 3 classes.
+impl TestModel {
+    /// Rows of `width`, a layer from them to `outputs` and a last one to 3 classes.
     pub(super) fn new(width: usize, outputs: usize) -> Self {
         Self::with_vocabulary(11, width, outputs)
     }
 
     pub(super) fn with_vocabulary(vocabulary: usize, width: usize, outputs: usize) -> Self {
         let sizes = [
-            ("words", vocabulary * width),
+            ("tokens", vocabulary * width),
             ("positions", 80 * width),
-            ("types", 2 * width),
+            ("token types", 2 * width),
             ("scale", width),
             ("shift", width),
             ("weight", outputs * width),
@@ -64,40 +67,40 @@ impl Parts {
         let start = |name| {
             names.iter().find(|part| part.0 == name).map(|part| part.1.start).expect("a part")
         };
-        let tables = Tables {
-            words: 0,
+        let tables = EmbeddingTables {
+            tokens: 0,
             vocabulary,
             positions: start("positions"),
             max_positions: 80,
             first_position: 2,
-            types: start("types"),
-            max_types: 2,
+            token_types: start("token types"),
+            max_token_types: 2,
             width,
         };
         let (weight, bias) = (start("scale"), start("shift"));
-        let norm = Norm { weight, bias, epsilon: 1e-5, width };
+        let norm = LayerNormLayout { weight, bias, epsilon: 1e-5, width };
         let (weight, bias) = (start("weight"), start("bias"));
-        let dense = Dense { weight, bias, inputs: width, outputs };
+        let linear = LinearLayout { weight, bias, inputs: width, outputs };
         let (weight, bias) = (start("last weight"), start("last bias"));
-        let classifier = Dense { weight, bias, inputs: width, outputs: 3 };
-        // As PyTorch users have it: no decay of biases and normalisations.
+        let classifier = LinearLayout { weight, bias, inputs: width, outputs: 3 };
+        // As usual: no decay of biases and normalisations.
         let decayed = vec![0..start("scale"), start("weight")..start("bias")];
-        let arrangement = Arrangement { len: values.len(), tables, decayed };
-        Self { arrangement, tables, norm, dense, classifier, values, names }
+        let layout = ParameterLayout { len: values.len(), tables, decayed };
+        Self { layout, tables, norm, linear, classifier, values, names }
     }
 
     pub(super) fn send<B: Backend>(&self, backend: &B) -> Result<B::Parameters> {
-        backend.parameters(&self.arrangement, &flat(self.values.clone())?)
+        backend.parameters(&self.layout, &flat(self.values.clone())?)
     }
 
-    /// `all` has one number for each parameter: part by part.
+    /// Adds the values of each part to the results; `all` has one value per parameter.
     pub(super) fn split(&self, what: &str, all: &[f32], results: &mut Results) {
         for (name, range) in &self.names {
             results.push((format!("{what} of {name}"), all[range.clone()].to_vec()));
         }
     }
 
-    /// Every gradient, part by part.
+    /// Adds every gradient to the results.
     pub(super) fn gradients<B: Backend>(
         &self,
         backend: &B,
@@ -110,27 +113,27 @@ impl Parts {
     }
 }
 
-/// AdamW as it is mostly used.
+/// The usual settings of AdamW.
 pub(super) const SETTINGS: AdamWSettings =
     AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
 
-/// Sequences of these lengths, of words below `vocabulary`; and the distinct words.
+/// Sequences of these lengths, of tokens below `vocabulary`; and the distinct tokens.
 pub(super) fn batch(lengths: &[usize], vocabulary: usize, salt: u64) -> (PackedBatch, Vec<u32>) {
     let rows: usize = lengths.iter().sum();
     let ids: Vec<u32> = random(rows, 1000.0, salt)
         .into_iter()
         .map(|value| (value.abs() as usize % vocabulary) as u32)
         .collect();
-    let mut words = ids.clone();
-    words.sort_unstable();
-    words.dedup();
-    // Not in order: nothing may depend on it.
-    words.reverse();
+    let mut tokens = ids.clone();
+    tokens.sort_unstable();
+    tokens.dedup();
+    // Not sorted: nothing may depend on the order.
+    tokens.reverse();
     let packed = PackedBatch { ids, ..of_lengths(lengths) };
-    (with_occurrences(packed, &words), words)
+    (with_occurrences(packed, &tokens), tokens)
 }
 
-/// A batch for operations that look at no words.
+/// A batch for operations that do not use token ids.
 pub(super) fn of_lengths(lengths: &[usize]) -> PackedBatch {
     let mut starts = vec![0u32];
     for &length in lengths {
@@ -144,12 +147,12 @@ pub(super) fn of_lengths(lengths: &[usize]) -> PackedBatch {
     }
 }
 
-/// Says where in a batch each of a step's words is; some may not be in it.
-pub(super) fn with_occurrences(mut batch: PackedBatch, words: &[u32]) -> PackedBatch {
+/// Lists the occurrences of each distinct token of a step, some of which may not be in the batch.
+pub(super) fn with_occurrences(mut batch: PackedBatch, tokens: &[u32]) -> PackedBatch {
     batch.occurrence_starts = vec![0];
     batch.occurrences.clear();
-    for word in words {
-        let rows = batch.ids.iter().enumerate().filter(|(_, id)| *id == word);
+    for token in tokens {
+        let rows = batch.ids.iter().enumerate().filter(|(_, id)| *id == token);
         batch.occurrences.extend(rows.map(|(row, _)| row as u32));
         batch.occurrence_starts.push(batch.occurrences.len() as u32);
     }
@@ -166,57 +169,64 @@ pub(super) fn send<B: Backend>(backend: &B, batch: &PackedBatch) -> Result<B::Ba
 /// Activations with these values, `[rows, width]`.
 pub(super) fn put<B: Backend>(backend: &B, width: usize, values: &[f32]) -> Result<B::Buffer> {
     let rows = values.len() / width;
-    let tables = Tables {
-        words: 0,
+    let tables = EmbeddingTables {
+        tokens: 0,
         vocabulary: rows,
         positions: rows * width,
         max_positions: 1,
         first_position: 0,
-        types: (rows + 1) * width,
-        max_types: 1,
+        token_types: (rows + 1) * width,
+        max_token_types: 1,
         width,
     };
     let (weight, bias) = ((rows + 2) * width, (rows + 3) * width);
-    let norm = Norm { weight, bias, epsilon: 1e-5, width };
+    let norm = LayerNormLayout { weight, bias, epsilon: 1e-5, width };
     let len = (rows + 4) * width;
-    let arrangement = Arrangement { len, tables, decayed: Vec::new() };
+    let layout = ParameterLayout { len, tables, decayed: Vec::new() };
     let mut all = values.to_vec();
     all.resize(len, 0.0);
-    let parameters = backend.parameters(&arrangement, &flat(all)?)?;
-    let words = PackedBatch { ids: (0..rows as u32).collect(), ..of_lengths(&vec![1; rows]) };
-    let words = send(backend, &words)?;
-    let (mut sum, mut out) = (B::Buffer::default(), B::Buffer::default());
-    let mut statistics = B::Floats::default();
-    let (none, x) = (Dropout::NONE, &mut sum);
-    backend.embed(&parameters, &tables, &norm, none, &words, x, &mut statistics, &mut out)?;
+    let parameters = backend.parameters(&layout, &flat(all)?)?;
+    let batch = PackedBatch { ids: (0..rows as u32).collect(), ..of_lengths(&vec![1; rows]) };
+    let mut sum = B::Buffer::default();
+    backend.embed(EmbedForward {
+        parameters: &parameters,
+        tables: &tables,
+        norm: &norm,
+        dropout: Dropout::NONE,
+        batch: &send(backend, &batch)?,
+        sum: &mut sum,
+        statistics: &mut B::Floats::default(),
+        out: &mut B::Buffer::default(),
+    })?;
     Ok(sum)
 }
 
-/// The values of activations, as `f32`s on the machine.
+/// The values of activations, as `f32` on the device.
 pub(super) fn floats<B: Backend>(
     backend: &B,
     width: usize,
     rows: usize,
     x: &B::Buffer,
 ) -> Result<B::Floats> {
-    let tables = Tables {
-        words: 0,
+    let tables = EmbeddingTables {
+        tokens: 0,
         vocabulary: 0,
         positions: 0,
         max_positions: 0,
         first_position: 0,
-        types: 0,
-        max_types: 0,
+        token_types: 0,
+        max_token_types: 0,
         width,
     };
     let len = width * width + width;
-    let arrangement = Arrangement { len, tables, decayed: Vec::new() };
+    let layout = ParameterLayout { len, tables, decayed: Vec::new() };
     let mut identity = vec![0f32; len];
     identity[..width * width].iter_mut().step_by(width + 1).for_each(|one| *one = 1.0);
-    let parameters = backend.parameters(&arrangement, &flat(identity)?)?;
-    let dense = Dense { weight: 0, bias: width * width, inputs: width, outputs: width };
+    let parameters = backend.parameters(&layout, &flat(identity)?)?;
+    let layer = LinearLayout { weight: 0, bias: width * width, inputs: width, outputs: width };
     let mut logits = B::Floats::default();
-    backend.classify(&parameters, &dense, rows, x, &mut logits)?;
+    let (parameters, layer) = (&parameters, &layer);
+    backend.classify(ClassifyForward { parameters, layer, rows, x, logits: &mut logits })?;
     Ok(logits)
 }
 

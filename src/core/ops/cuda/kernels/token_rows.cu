@@ -1,21 +1,21 @@
-/* AdamW of the table of words. A row without a gradient is left as it is, and the updates that it
- * is owed are made up for, one by one and in the arithmetic of any other update, when it is next
- * needed. */
+/* AdamW of the token table. Updates of rows without a gradient stay pending: they are applied one by
+ * one, in the arithmetic of any other update, when the row is next needed. */
 
-/* One block a row that has a gradient. */
-KERNEL update_words(const u32 *words, u32 width, float beta1, float beta2, float epsilon,
-                    float rate, float keep, float correction, const float *figures,
-                    const float *word_rows, float *parameters, float *mean, float *variance,
-                    u32 *updated, u32 *touched, u32 entries)
+/* One block per row with a gradient. */
+KERNEL update_token_rows(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
+                         float keep, const float *status, const float *token_rows,
+                         float *parameters, float *mean, float *variance, u32 *updated,
+                         u32 *touched, u32 entries)
 {
-    if (figures[FIGURE_APPLIES] == 0.0f) {
+    if (status[STATUS_APPLIED] == 0.0f) {
         return;
     }
-    float clip = figures[FIGURE_CLIP];
-    Factors factors = {beta1, beta2, epsilon, rate, keep, correction};
-    u32 row = words[blockIdx.x];
+    float clip = status[STATUS_CLIP];
+    Factors factors = {beta1, beta2, epsilon, status[STATUS_RATE], keep,
+                       status[STATUS_CORRECTION]};
+    u32 row = tokens[blockIdx.x];
     u64 first = (u64)row * width;
-    const float *gradient = word_rows + (u64)blockIdx.x * width;
+    const float *gradient = token_rows + (u64)blockIdx.x * width;
     for (u32 column = threadIdx.x; column < width; column += blockDim.x) {
         u64 at = first + column;
         adamw_one(&factors, __fmul_rn(gradient[column], clip), &parameters[at], &mean[at],
@@ -27,19 +27,19 @@ KERNEL update_words(const u32 *words, u32 width, float beta1, float beta2, float
     }
 }
 
-/* One block a row. An entry of the history whose correction is 0 stands for no update. */
-KERNEL catch_up_words(const u32 *words, u32 width, float beta1, float beta2, float epsilon,
-                      int decays, const float *history, u32 entries, float *parameters, float *mean,
-                      float *variance, u32 *updated, const u32 *touched)
+/* One block per row. An entry of the history whose correction is 0 is a skipped update. */
+KERNEL apply_pending_updates(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
+                             int decays, const float *history, u32 entries, float *parameters,
+                             float *mean, float *variance, u32 *updated, const u32 *touched)
 {
-    u32 row = words ? words[blockIdx.x] : blockIdx.x;
+    u32 row = tokens ? tokens[blockIdx.x] : blockIdx.x;
     u32 begin = updated[row];
-    int moves = touched[row] != 0;
+    int has_moments = touched[row] != 0;
     __syncthreads();
     if (threadIdx.x == 0) {
         updated[row] = entries;
     }
-    if (begin >= entries || !(moves || decays)) {
+    if (begin >= entries || !(has_moments || decays)) {
         return;
     }
     u64 first = (u64)row * width;
@@ -54,7 +54,7 @@ KERNEL catch_up_words(const u32 *words, u32 width, float beta1, float beta2, flo
             if (factors.correction == 0.0f) {
                 continue;
             }
-            if (moves) {
+            if (has_moments) {
                 adamw_one(&factors, 0.0f, &p, &m, &v);
             } else {
                 p = __fmul_rn(p, factors.keep);
@@ -66,8 +66,8 @@ KERNEL catch_up_words(const u32 *words, u32 width, float beta1, float beta2, flo
     }
 }
 
-/* One block a row. */
-KERNEL find_touched(u32 width, const float *mean, const float *variance, u32 *touched)
+/* One block per row. */
+KERNEL find_touched_rows(u32 width, const float *mean, const float *variance, u32 *touched)
 {
     __shared__ u32 any;
     if (threadIdx.x == 0) {

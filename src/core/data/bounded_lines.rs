@@ -1,32 +1,32 @@
-//! The lines of text files, none of which can eat all memory.
+//! Lines of text files, limited in length so that memory use is bounded.
 
 use std::io::{BufRead, Read};
 
-/// What is most often the matter with text that is no UTF-8.
-pub const CODE_PAGE: &str =
-    " (a file of a Korean Excel? iconv -f cp949 -t utf-8 FILE > NEW turns it into UTF-8)";
+/// What most often causes invalid UTF-8, and the remedy.
+pub(super) const ENCODING_HINT: &str =
+    " (a CP949 file, as Korean Excel saves it? Convert it: iconv -f cp949 -t utf-8 FILE > NEW)";
 
-/// A line longer than this many bytes is a bad row; so is a text.
-pub(super) const LONGEST_LINE: usize = 1 << 20;
+/// The longest line, record or text, in bytes; a longer one is an invalid row.
+pub(super) const MAX_LINE_BYTES: usize = 1 << 20;
 
-/// The lines of a source, read one at a time.
-pub(super) struct Lines<R> {
+/// Reads a source line by line.
+pub(super) struct BoundedLines<R> {
     source: R,
     line: Vec<u8>,
     number: usize,
 }
 
-impl<R: BufRead> Lines<R> {
+impl<R: BufRead> BoundedLines<R> {
     pub fn new(source: R) -> Self {
         Self { source, line: Vec::new(), number: 0 }
     }
 
-    /// The next line and its number, counted from 1, without its end and without a byte order
-    /// mark. One that is too long is cut just beyond [`LONGEST_LINE`], and its rest is passed
-    /// over. `None` at the end of the source.
+    /// The next line and its number, counted from 1, without the line end (LF or CRLF) and the
+    /// byte order mark. A line that is too long is cut to [`MAX_LINE_BYTES`] + 1 bytes. `None` at
+    /// the end of the source.
     pub fn next_line(&mut self) -> std::io::Result<Option<(usize, &[u8])>> {
         self.line.clear();
-        let limit = LONGEST_LINE as u64 + 1;
+        let limit = MAX_LINE_BYTES as u64 + 1;
         if Read::take(&mut self.source, limit).read_until(b'\n', &mut self.line)? == 0 {
             return Ok(None);
         }
@@ -35,7 +35,7 @@ impl<R: BufRead> Lines<R> {
             if self.line.last() == Some(&b'\r') {
                 self.line.pop();
             }
-        } else if self.line.len() > LONGEST_LINE {
+        } else if self.line.len() > MAX_LINE_BYTES {
             self.source.skip_until(b'\n')?;
         }
         self.number += 1;
@@ -44,16 +44,17 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// A line as text.
+/// The line as text.
 ///
 /// # Errors
-/// Says what is wrong with it.
-pub(super) fn decoded(line: &[u8]) -> Result<&str, String> {
-    if line.len() > LONGEST_LINE {
-        return Err(format!("a line longer than {LONGEST_LINE} bytes"));
+/// If it is too long or is not UTF-8.
+pub(super) fn decode(line: &[u8]) -> Result<&str, String> {
+    if line.len() > MAX_LINE_BYTES {
+        return Err(format!("the line is longer than {MAX_LINE_BYTES} bytes"));
     }
-    std::str::from_utf8(line)
-        .map_err(|error| format!("invalid UTF-8 at byte {}{CODE_PAGE}", error.valid_up_to() + 1))
+    std::str::from_utf8(line).map_err(|error| {
+        format!("invalid UTF-8 at byte {}{ENCODING_HINT}", error.valid_up_to() + 1)
+    })
 }
 
 #[cfg(test)]
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     fn all(source: &[u8]) -> std::io::Result<Vec<(usize, Vec<u8>)>> {
-        let mut lines = Lines::new(source);
+        let mut lines = BoundedLines::new(source);
         let mut all = Vec::new();
         while let Some((number, line)) = lines.next_line()? {
             all.push((number, line.to_vec()));
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_and_the_byte_order_mark_are_taken_off() -> std::io::Result<()> {
+    fn line_ends_and_the_byte_order_mark_are_removed() -> std::io::Result<()> {
         let lines = all(b"\xef\xbb\xbfa\r\n\n\xef\xbb\xbfb\rc\nd")?;
         let lines: Vec<(usize, &[u8])> = lines.iter().map(|(n, line)| (*n, &line[..])).collect();
         let expected: [(usize, &[u8]); 4] =
@@ -81,16 +82,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_cut_and_its_rest_passed_over() -> std::io::Result<()> {
-        let mut source = vec![b'x'; LONGEST_LINE];
+    fn an_overlong_line_is_cut() -> std::io::Result<()> {
+        let mut source = vec![b'x'; MAX_LINE_BYTES];
         source.extend_from_slice(b"\n");
-        source.resize(source.len() + 3 * LONGEST_LINE, b'y');
+        source.resize(source.len() + 3 * MAX_LINE_BYTES, b'y');
         source.extend_from_slice(b"\nz\n");
         let lines = all(&source)?;
         let lengths: Vec<usize> = lines.iter().map(|(_, line)| line.len()).collect();
-        assert_eq!(lengths, [LONGEST_LINE, LONGEST_LINE + 1, 1]);
-        assert!(decoded(&lines[0].1).is_ok());
-        assert_eq!(decoded(&lines[1].1), Err("a line longer than 1048576 bytes".to_owned()));
+        assert_eq!(lengths, [MAX_LINE_BYTES, MAX_LINE_BYTES + 1, 1]);
+        assert!(decode(&lines[0].1).is_ok());
+        assert_eq!(decode(&lines[1].1), Err("the line is longer than 1048576 bytes".to_owned()));
         Ok(())
     }
 }

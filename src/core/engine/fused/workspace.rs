@@ -1,9 +1,10 @@
-//! What a forward pass leaves for the backward pass, and the room both work in; kept between
-//! steps, so that nothing is allocated once the longest batch was seen.
+//! The buffers of an engine: activations that the forward pass keeps for the backward pass, and
+//! gradients. They are reused from step to step, so that nothing is allocated once the longest
+//! batch was seen.
 
 use crate::core::ops::Backend;
 
-/// What one layer's forward pass leaves.
+/// The activations of one layer.
 pub(super) struct LayerState<B: Backend> {
     /// Queries, keys and values of all rows; in the last layer, keys and values.
     pub qkv: B::Buffer,
@@ -17,7 +18,7 @@ pub(super) struct LayerState<B: Backend> {
     pub attended_statistics: B::Floats,
     /// Output of the first normalisation.
     pub middle: B::Buffer,
-    /// Before and after the activation.
+    /// Before and after the activation function.
     pub wide: B::Buffer,
     pub activated: B::Buffer,
     /// Input of the second normalisation.
@@ -44,11 +45,11 @@ impl<B: Backend> Default for LayerState<B> {
     }
 }
 
-/// What the head's forward pass leaves.
+/// The activations of the head.
 pub(super) struct HeadState<B: Backend> {
-    /// The first token of each sequence, dropped out where the architecture does.
+    /// The first token of each sequence, after dropout where the architecture has it there.
     pub first: B::Buffer,
-    /// Before and after the activation.
+    /// Before and after the activation function.
     pub dense: B::Buffer,
     pub activated: B::Buffer,
     pub logits: B::Floats,
@@ -65,20 +66,20 @@ impl<B: Backend> Default for HeadState<B> {
     }
 }
 
-/// All room of one engine.
+/// All buffers of one engine.
 pub(super) struct Workspace<B: Backend> {
     pub batch: B::Batch,
     pub embedded_sum: B::Buffer,
     pub embedded_statistics: B::Floats,
-    /// The embeddings' output before it is projected, where it is.
+    /// The output of the embeddings before the projection, in models that have one.
     pub embedded: B::Buffer,
     /// The input of each layer, and the output of the last.
     pub hidden: Vec<B::Buffer>,
-    /// One for each layer whose state is kept.
+    /// One for each layer whose activations are kept.
     pub layers: Vec<LayerState<B>>,
     pub head: HeadState<B>,
     pub grad_logits: B::Floats,
-    /// Gradients on their way down.
+    /// The gradients of activations.
     pub grad: B::Buffer,
     pub grad_first: B::Buffer,
     pub grad_narrow: B::Buffer,

@@ -1,29 +1,29 @@
-//! What the environment says about the hub, by the names that Python's `huggingface_hub` reads.
+//! The hub's configuration from environment variables, as Python's `huggingface_hub` reads it.
 
 use super::HubError;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Where the hub is unless something else is said.
-const ENDPOINT: &str = "https://huggingface.co";
+/// The default endpoint.
+const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
-/// Endpoint, cache, token and whether to stay offline.
-pub(super) struct Settings {
+/// Endpoint, cache folder, token and offline mode.
+pub(super) struct HubEnvironment {
     pub(super) endpoint: String,
     pub(super) cache: PathBuf,
     pub(super) token: Option<String>,
     pub(super) offline: bool,
 }
 
-impl Settings {
-    /// Asks for each variable by name; an empty one counts as absent.
+impl HubEnvironment {
+    /// Reads the variables with the function; an empty one counts as unset.
     pub(super) fn read(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, HubError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let text = |name: &str| {
             let value = set(name)?.into_string().ok()?.trim().to_owned();
             (!value.is_empty()).then_some(value)
         };
-        let yes = |name: &str| {
+        let flag = |name: &str| {
             let value = text(name).unwrap_or_default().to_ascii_lowercase();
             matches!(value.as_str(), "1" | "true" | "yes" | "on")
         };
@@ -46,15 +46,15 @@ impl Settings {
             (!token.is_empty()).then_some(token)
         });
         Ok(Self {
-            endpoint: text("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.to_owned()),
+            endpoint: text("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned()),
             cache,
-            token: token.filter(|_| !yes("HF_HUB_DISABLE_IMPLICIT_TOKEN")),
-            offline: yes("HF_HUB_OFFLINE") || yes("TRANSFORMERS_OFFLINE"),
+            token: token.filter(|_| !flag("HF_HUB_DISABLE_IMPLICIT_TOKEN")),
+            offline: flag("HF_HUB_OFFLINE") || flag("TRANSFORMERS_OFFLINE"),
         })
     }
 }
 
-/// The path with the home folder for a leading `~`.
+/// Replaces a leading `~` with the home folder.
 fn expand(path: &Path, home: Option<&Path>) -> PathBuf {
     match (path.strip_prefix("~"), home) {
         (Ok(rest), Some(home)) => home.join(rest),
@@ -66,13 +66,13 @@ fn expand(path: &Path, home: Option<&Path>) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Settings, HubError> {
+    fn read(variables: &[(&str, &str)]) -> Result<HubEnvironment, HubError> {
         let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
-        Settings::read(&|name| find(name).map(|(_, value)| OsString::from(value)))
+        HubEnvironment::read(&|name| find(name).map(|(_, value)| OsString::from(value)))
     }
 
     #[test]
-    fn the_cache_is_where_python_looks() -> Result<(), HubError> {
+    fn the_cache_folder_is_that_of_huggingface_hub() -> Result<(), HubError> {
         let cases: [(&[(&str, &str)], &str); 6] = [
             (&[("HOME", "/h")], "/h/.cache/huggingface/hub"),
             (&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub"),
@@ -91,7 +91,10 @@ mod tests {
     #[test]
     fn endpoint_token_and_offline_mode() -> Result<(), HubError> {
         let plain = read(&[("HF_HOME", "/nowhere")])?;
-        assert_eq!((plain.endpoint.as_str(), plain.token, plain.offline), (ENDPOINT, None, false));
+        assert_eq!(
+            (plain.endpoint.as_str(), plain.token, plain.offline),
+            (DEFAULT_ENDPOINT, None, false)
+        );
         let set = read(&[
             ("HF_HOME", "/nowhere"),
             ("HF_ENDPOINT", "https://mirror.example"),
@@ -110,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_may_lie_in_a_file() -> Result<(), Box<dyn std::error::Error>> {
+    fn the_token_may_be_in_a_file() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("token"), "hf_file\n")?;
         let home = folder.path().display().to_string();
