@@ -68,7 +68,7 @@ fn a_replay_is_watched_and_left() {
     assert!(text.contains(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{text}");
     assert!(text.contains("no system metrics in a replay"), "{text}");
     terminal.press("2");
-    terminal.wait_for("a replay has no model to ask");
+    terminal.wait_for("a replay has no model");
     terminal.press("최고\r");
     terminal.wait("an answer", |text| text.matches("a replay has no model").count() > 1);
     terminal.press("\x1b");

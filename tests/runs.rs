@@ -85,7 +85,7 @@ fn runs_are_compared_by_keys() {
     let place = folder.path().join("mine").display().to_string();
     let mut terminal = Terminal::start(120, 40, &["runs", &place, "--sort", "name"], &[]);
     terminal.wait_for("3 runs");
-    terminal.wait_for("Space puts a run into this chart");
+    terminal.wait_for("Space: add a run to this chart");
     terminal.press(" ");
     terminal.wait_for("1 seed-1 0.");
     terminal.press("jj");

@@ -1,6 +1,6 @@
-//! The dashboard's words in the user's language. English stands in the sources; the other
-//! languages are tables from the English text to theirs, in `assets/lang`. Names that are
-//! everybody's (`eval_accuracy`, flags, what a file or the run itself says) stay as they are.
+//! The language of the dashboard. The sources contain the English texts; `assets/lang` has a table of
+//! translations for each other language. Names of metrics and flags (`eval_accuracy`) and the content
+//! of files are not translated.
 
 use crate::core::text::interpolate;
 use crate::screen::display::LanguageChoice;
@@ -18,20 +18,22 @@ pub enum Lang {
     Korean,
 }
 
-type Table = HashMap<String, String>;
+/// Translations by their English text.
+type Translations = HashMap<String, String>;
 
-static KOREAN: LazyLock<Table> = LazyLock::new(|| read(include_str!("../../assets/lang/ko.toml")));
+static KOREAN: LazyLock<Translations> =
+    LazyLock::new(|| read(include_str!("../../assets/lang/ko.toml")));
 
-/// A table that cannot be read is an empty one: then all is English. A test reads it.
-fn read(text: &str) -> Table {
+/// Reads a table. An unreadable one is empty, which leaves all texts in English; a test reads it.
+fn read(text: &str) -> Translations {
     toml::from_str(text).unwrap_or_default()
 }
 
 impl Lang {
-    /// The language that a flag asks for, or else the locale; `variable` looks the environment up.
+    /// The language of the flag, or else of the locale; `variable` looks up the environment.
     ///
-    /// The locale is that of messages (POSIX 8.2), with the list of languages that GNU's gettext
-    /// looks at first. What is written is UTF-8, so a locale of another charset gets English.
+    /// The locale is that of messages (POSIX.1-2017, section 8.2), overridden by `LANGUAGE` as in GNU
+    /// gettext. Output is UTF-8, so a locale with another charset selects English.
     pub fn detect(choice: LanguageChoice, variable: impl Fn(&str) -> Option<String>) -> Self {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         match choice {
@@ -49,7 +51,7 @@ impl Lang {
         }
     }
 
-    /// The language of `ko`, `ko_KR.UTF-8` and the like, if there is a table of it.
+    /// The language of a locale such as `ko` or `ko_KR.UTF-8`, if it is supported.
     fn of_locale(locale: &str) -> Option<Self> {
         match locale.split(['_', '.', '@', '-']).next() {
             Some("ko") => Some(Self::Korean),
@@ -58,7 +60,7 @@ impl Lang {
         }
     }
 
-    /// A text in this language; as it is, if the table does not have it.
+    /// The translation of a text; the text itself if it has none.
     pub fn tr(self, english: &str) -> &str {
         match self {
             Self::English => english,
@@ -66,14 +68,13 @@ impl Lang {
         }
     }
 
-    /// The text in this language with values for `{0}`, `{1}` and so on, in whatever order the
-    /// language has them.
+    /// The translation of a text with values in place of `{0}`, `{1}` and so on.
     pub fn tr_with(self, english: &str, values: &[&dyn Display]) -> String {
         interpolate(self.tr(english), values)
     }
 }
 
-/// Whether a locale's charset is UTF-8; one that names none says nothing against it.
+/// Whether the charset of a locale is UTF-8 or unspecified.
 pub fn is_utf8(locale: &str) -> bool {
     let charset = locale.split('@').next().and_then(|locale| locale.split_once('.'));
     charset.is_none_or(|(_, charset)| matches!(&*charset.to_ascii_lowercase(), "utf-8" | "utf8"))

@@ -1,4 +1,4 @@
-//! The tables have all that is said, and nothing else.
+//! The tables contain every text of the dashboard, and no others.
 
 use super::*;
 use crate::screen::app::Page;
@@ -13,7 +13,7 @@ fn detected(pairs: &[(&str, &str)]) -> Lang {
 }
 
 #[test]
-fn the_locale_says_which_language() {
+fn the_locale_selects_the_language() {
     use Lang::{English, Korean};
     for (pairs, lang) in [
         (&[][..], English),
@@ -48,8 +48,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// All text literals of the sources, tests left out. Those that go on in a line below the first
-/// count without the gap.
+/// All string literals of the sources, without tests.
 fn literals() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
@@ -78,8 +77,8 @@ fn literals() -> BTreeSet<String> {
     found
 }
 
-/// What stands in the sources as the argument of `say` or `fill`.
-fn said() -> BTreeSet<String> {
+/// The literal arguments of `tr` and `tr_with` in the sources.
+fn translated() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         if path.to_string_lossy().ends_with("tests.rs") {
@@ -100,34 +99,35 @@ fn said() -> BTreeSet<String> {
 }
 
 #[test]
-fn everything_said_has_its_korean() {
-    let mut wanted = said();
-    assert!(wanted.len() > 60, "the sources were not found");
+fn every_text_has_a_korean_translation() {
+    let mut expected = translated();
+    assert!(expected.len() > 60, "the sources were not found");
     for binding in BINDINGS {
-        wanted.insert(binding.help.to_owned());
-        wanted.extend(binding.footer.map(str::to_owned));
+        expected.insert(binding.help.to_owned());
+        expected.extend(binding.footer.map(str::to_owned));
     }
-    wanted.extend(KeyContext::ALL.map(|place| place.title().to_owned()));
-    wanted.extend(Page::ALL.map(|page| page.title().to_owned()));
-    let missing: Vec<&String> = wanted.iter().filter(|text| !KOREAN.contains_key(*text)).collect();
+    expected.extend(KeyContext::ALL.map(|context| context.title().to_owned()));
+    expected.extend(Page::ALL.map(|page| page.title().to_owned()));
+    let missing: Vec<&String> =
+        expected.iter().filter(|text| !KOREAN.contains_key(*text)).collect();
     assert_eq!(missing, [""; 0]);
 }
 
 #[test]
-fn nothing_stands_in_the_table_for_nobody() {
+fn every_translation_is_used() {
     let literals = literals();
     let stale: Vec<&String> = KOREAN.keys().filter(|text| !literals.contains(*text)).collect();
     assert_eq!(stale, [""; 0]);
 }
 
 #[test]
-fn a_translation_takes_the_same_values() {
-    let places = |text: &str| -> BTreeSet<String> {
+fn a_translation_has_the_same_placeholders() {
+    let placeholders = |text: &str| -> BTreeSet<String> {
         let parts = text.split('{').skip(1).filter_map(|part| part.split_once('}'));
         parts.map(|(name, _)| name.to_owned()).collect()
     };
     for (english, korean) in KOREAN.iter() {
-        assert_eq!(places(english), places(korean), "{english}");
+        assert_eq!(placeholders(english), placeholders(korean), "{english}");
         let edges = |text: &str| (text.starts_with(' '), text.ends_with(' '));
         assert_eq!(edges(english), edges(korean), "blanks around {english:?}");
         assert!(matches!(

@@ -1,34 +1,34 @@
-//! How the user has arranged the dashboard, kept from one run to the next.
+//! The user's preferences: the arrangement of the dashboard, kept between runs.
 
 use crate::core::atomic_write::write_atomically;
 use crate::screen::app::State;
 use crate::screen::app::charts::XAxis;
 use crate::screen::app::panels::{MAX_COLUMNS, Panel, PanelGrid};
+use etcetera::{BaseStrategy, choose_base_strategy};
 use serde::{Deserialize, Serialize};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// A file that is larger was not written by this program.
-const LARGEST: u64 = 1 << 16;
+/// The largest file that is read, in bytes; the program writes much less.
+const MAX_BYTES: u64 = 1 << 16;
 
-/// What is kept. What a file does not say, or says of panels there are not, is as it is by default.
+/// The preferences. Missing values and unknown panels get their defaults.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Preferences {
     /// Panels in order.
     panels: Vec<String>,
-    /// Those that are not shown.
+    /// Hidden panels.
     hidden: Vec<String>,
-    /// The panel in focus.
+    /// The focused panel.
     focus: Option<String>,
-    /// Whether it fills the page.
+    /// Whether it is maximized.
     #[serde(rename = "maximised")]
     maximized: bool,
-    /// Columns of panels, if not as many as fit.
+    /// The number of columns; `None` uses as many as fit.
     columns: Option<usize>,
-    /// What x axes count.
+    /// The quantity on the x axes.
     x_axis: Option<String>,
-    /// 0 to 0.99.
+    /// The smoothing factor, 0 to 0.99.
     smoothing: Option<f64>,
     /// Charts with a logarithmic y axis.
     log_y: Vec<String>,
@@ -49,7 +49,7 @@ fn names<'a>(panels: impl IntoIterator<Item = &'a Panel>) -> Vec<String> {
 }
 
 impl Preferences {
-    /// What of a dashboard is kept.
+    /// The preferences in a state.
     pub fn of(state: &State) -> Self {
         let grid = &state.panels;
         Self {
@@ -64,10 +64,10 @@ impl Preferences {
         }
     }
 
-    /// Arranges a dashboard so.
+    /// Applies the preferences to a state.
     pub fn apply(&self, state: &mut State) {
         let mut order = panels(&self.panels);
-        // Panels that came after the file was written stand at the end.
+        // Panels that the file does not know are appended.
         let new = Panel::ALL.into_iter().filter(|panel| !order.contains(panel));
         let new: Vec<Panel> = new.collect();
         order.extend(new);
@@ -95,17 +95,17 @@ impl Preferences {
         state.history.smooth(state.smoothing);
     }
 
-    /// Reads them; what cannot be read is as if it had never been written.
+    /// Reads the preferences. An unreadable file gives the defaults.
     pub fn read(file: &Path) -> Self {
-        let small = std::fs::metadata(file).is_ok_and(|metadata| metadata.len() <= LARGEST);
+        let small = std::fs::metadata(file).is_ok_and(|metadata| metadata.len() <= MAX_BYTES);
         let text = if small { std::fs::read_to_string(file).ok() } else { None };
         text.and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
     }
 
-    /// Writes them; the folder is made if need be.
+    /// Writes the preferences and creates the folder if needed.
     ///
     /// # Errors
-    /// What the system says.
+    /// If the folder or the file cannot be written.
     pub fn write(&self, file: &Path) -> std::io::Result<()> {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)?;
@@ -115,12 +115,12 @@ impl Preferences {
     }
 }
 
-/// Where they are kept: `dashboard.toml` in the user's folder for states (XDG Base Directory
-/// Specification), if there is one. `variable` looks up the environment.
-pub fn place(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let folder = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let states = folder("XDG_STATE_HOME");
-    let states = states.or_else(|| Some(folder("HOME")?.join(".local/state")))?;
+/// The file of the preferences: `dashboard.toml` in the state directory of the user, which is
+/// `$XDG_STATE_HOME/nsmc-tui` or `~/.local/state/nsmc-tui` (XDG Base Directory Specification).
+/// `None` without a home directory.
+pub fn path() -> Option<PathBuf> {
+    let user = choose_base_strategy().ok()?;
+    let states = user.state_dir().unwrap_or_else(|| user.data_dir());
     Some(states.join("nsmc-tui").join("dashboard.toml"))
 }
 
@@ -130,7 +130,7 @@ mod tests {
     use crate::screen::app::panels::PanelAction;
 
     #[test]
-    fn an_arrangement_is_kept() -> std::io::Result<()> {
+    fn preferences_are_written_and_read() -> std::io::Result<()> {
         let mut state = State::default();
         for action in [PanelAction::Move(3), PanelAction::Focus(1), PanelAction::Hide] {
             state.panels.apply(action, 4);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_harms_nothing() -> std::io::Result<()> {
+    fn an_invalid_file_gives_the_defaults() -> std::io::Result<()> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("dashboard.toml");
         let all: Vec<String> = names(&Panel::ALL);
@@ -177,17 +177,8 @@ mod tests {
     }
 
     #[test]
-    fn it_lies_where_states_do() {
-        let of = |pairs: &'static [(&str, &str)]| {
-            place(move |name| {
-                pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
-            })
-        };
-        assert_eq!(
-            of(&[("XDG_STATE_HOME", "/s"), ("HOME", "/h")]),
-            Some("/s/nsmc-tui/dashboard.toml".into())
-        );
-        assert_eq!(of(&[("HOME", "/h")]), Some("/h/.local/state/nsmc-tui/dashboard.toml".into()));
-        assert_eq!(of(&[("XDG_STATE_HOME", "relative")]), None);
+    fn the_file_is_in_the_state_directory() {
+        let path = path().expect("a home directory");
+        assert!(path.is_absolute() && path.ends_with("nsmc-tui/dashboard.toml"), "{path:?}");
     }
 }

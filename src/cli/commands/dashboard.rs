@@ -22,7 +22,7 @@ pub fn show(
     mut state: State,
 ) -> anyhow::Result<(ExitReason, State)> {
     state.lang = Lang::detect(display.language, |name| std::env::var(name).ok());
-    let path = preferences::place(|name| std::env::var_os(name));
+    let path = preferences::path();
     let saved = path.as_deref().map(Preferences::read).unwrap_or_default();
     saved.apply(&mut state);
     let (leaving, state) = terminal::run(source, display, state)?;

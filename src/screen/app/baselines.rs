@@ -1,30 +1,30 @@
-//! Published accuracies of the corpus, for runs that can be compared with them.
+//! Published accuracies on NSMC, for runs that are comparable.
 
 use super::State;
 
-/// An accuracy to compare with.
+/// A published accuracy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Baseline {
     /// The accuracy.
     pub value: f64,
-    /// Whose it is.
+    /// The model and its accuracy, as shown on the chart.
     pub name: &'static str,
 }
 
-/// On 2,000 + 2,000 reviews drawn by seed 42: the tutorial's Trainer.
+/// The tutorial's Trainer on 2,000 + 2,000 reviews sampled with seed 42.
 const TUTORIAL: Baseline = Baseline { value: 0.762, name: "tutorial 0.762" };
 
-/// On the whole test split, after training on the whole train split: mBERT as measured by `KoBERT`'s
-/// authors, and the highest published figure known, KcELECTRA-base-v2022's.
-const WHOLE_CORPUS: [Baseline; 2] = [
+/// Trained on the whole train split and evaluated on the whole test split: mBERT as measured by the
+/// authors of `KoBERT`, and KcELECTRA-base-v2022, the highest published accuracy known.
+const WHOLE_DATASET: [Baseline; 2] = [
     Baseline { value: 0.875, name: "mBERT 0.875" },
     Baseline { value: 0.9197, name: "KcELECTRA 0.920" },
 ];
 
-/// Reviews of the whole splits, a few of which have no text.
-const WHOLE: (usize, usize) = (149_000, 49_000);
+/// The least reviews of the whole splits; a few reviews have no text.
+const WHOLE_SPLITS: (usize, usize) = (149_000, 49_000);
 
-/// What a run can be compared with: nothing, unless it is judged by the same reviews.
+/// The baselines of a run: none, unless it is evaluated on the same reviews.
 pub fn for_run(state: &State) -> Vec<Baseline> {
     let Some(started) = &state.started else {
         return Vec::new();
@@ -37,7 +37,9 @@ pub fn for_run(state: &State) -> Vec<Baseline> {
     }
     match (started.train_samples, started.eval_samples) {
         (2000, 2000) if is("shuffle_seed", "42") => vec![TUTORIAL],
-        (train, eval) if train >= WHOLE.0 && eval >= WHOLE.1 => WHOLE_CORPUS.to_vec(),
+        (train, eval) if train >= WHOLE_SPLITS.0 && eval >= WHOLE_SPLITS.1 => {
+            WHOLE_DATASET.to_vec()
+        }
         _ => Vec::new(),
     }
 }
@@ -49,9 +51,9 @@ mod tests {
     use crate::core::train::fixtures::started;
 
     #[test]
-    fn only_comparable_runs_are_compared() {
+    fn only_comparable_runs_have_baselines() {
         let mut state = State { started: Some(started()), ..State::default() };
-        assert_eq!(for_run(&state), [], "the data is not known to be NSMC");
+        assert_eq!(for_run(&state), [], "the data is not NSMC");
         let set = |state: &mut State, name: &str, value: &str| {
             if let Some(started) = &mut state.started {
                 started.settings.push(Setting {
@@ -70,7 +72,7 @@ mod tests {
         if let Some(started) = &mut state.started {
             (started.train_samples, started.eval_samples) = (149_995, 49_997);
         }
-        assert_eq!(for_run(&state), WHOLE_CORPUS);
+        assert_eq!(for_run(&state), WHOLE_DATASET);
         if let Some(started) = &mut state.started {
             started.eval_samples = 2000;
         }

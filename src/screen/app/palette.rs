@@ -113,8 +113,10 @@ struct Search {
 impl Search {
     fn new(typed: &str) -> Self {
         let pattern = |kind| Pattern::new(typed, CaseMatching::Ignore, Normalization::Smart, kind);
+        let mut config = Config::DEFAULT;
+        config.prefer_prefix = true;
         Self {
-            matcher: Matcher::new(Config::DEFAULT),
+            matcher: Matcher::new(config),
             fuzzy: pattern(AtomKind::Fuzzy),
             substring: pattern(AtomKind::Substring),
             buffer: Vec::new(),

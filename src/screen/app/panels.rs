@@ -1,4 +1,4 @@
-//! The panels of the training page, and how the user has arranged them.
+//! The panels of the training page and their arrangement.
 
 use std::collections::BTreeSet;
 
@@ -9,30 +9,30 @@ pub enum Panel {
     Loss,
     /// Accuracy and F1, of training and evaluation.
     Accuracy,
-    /// Figures an epoch.
+    /// The metrics of each epoch.
     Epochs,
-    /// The run in lines.
+    /// The log.
     Log,
-    /// The rate each step used.
+    /// The learning rate of each step.
     LearningRate,
     /// The norm of the gradients.
     GradNorm,
-    /// Samples and tokens a second.
+    /// Samples and tokens per second.
     Throughput,
-    /// What the machine is doing.
+    /// CPU, memory and GPU use.
     System,
     /// The confusion matrix of the last evaluation.
     Confusion,
     /// Precision, recall and F1 of each class.
     Classes,
-    /// How far probabilities can be believed.
+    /// Calibration of the predicted probabilities.
     Calibration,
-    /// What holds for the run.
+    /// The effective settings.
     Settings,
 }
 
 impl Panel {
-    /// All panels, as they are arranged unless the user says otherwise.
+    /// All panels, in the default order.
     pub const ALL: [Self; 12] = [
         Self::Loss,
         Self::Accuracy,
@@ -66,12 +66,12 @@ impl Panel {
         }
     }
 
-    /// The panel of a name.
+    /// The panel with a name.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|panel| panel.name() == name)
     }
 
-    /// Whether it is a chart over the steps.
+    /// Whether it is a chart over training steps.
     pub fn is_chart(self) -> bool {
         let charts =
             [Self::Loss, Self::Accuracy, Self::LearningRate, Self::GradNorm, Self::Throughput];
@@ -79,37 +79,37 @@ impl Panel {
     }
 }
 
-/// Something a key does to the arrangement.
+/// An action on the arrangement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PanelAction {
-    /// Go to a panel further on, or back.
+    /// Move the focus by this many panels, wrapping around.
     Focus(isize),
-    /// Go a page of panels on, or back.
+    /// Move the focus by this many pages of panels.
     Page(isize),
-    /// Fill the page with the panel, or put it back.
+    /// Maximize the focused panel, or restore it.
     Maximize,
-    /// Take the panel off the page.
+    /// Hide the focused panel.
     Hide,
-    /// Bring all panels back.
+    /// Show all hidden panels.
     ShowAll,
-    /// Move the panel on, or back.
+    /// Move the focused panel by this many places.
     Move(isize),
-    /// The next number of columns.
+    /// Switch to the next number of columns.
     Columns,
 }
 
-/// How the panels are arranged.
+/// The arrangement of the panels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PanelGrid {
     /// All panels, in order.
     pub order: Vec<Panel>,
-    /// Those that are not shown; never all.
+    /// Hidden panels; never all.
     pub hidden: BTreeSet<Panel>,
-    /// The panel that keys are about.
+    /// The focused panel, which keys act on.
     pub focus: Panel,
-    /// Whether it fills the page.
+    /// Whether the focused panel fills the page.
     pub maximized: bool,
-    /// Columns; as many as fit, if none are named.
+    /// The most columns; `None` uses as many as fit.
     pub columns: Option<usize>,
 }
 
@@ -128,28 +128,29 @@ impl Default for PanelGrid {
 /// The most columns of panels.
 pub const MAX_COLUMNS: usize = 4;
 
-/// The narrowest and lowest a panel of a grid may be.
-const LEAST: (usize, usize) = (38, 8);
+/// The minimum width and height of a panel in the grid.
+const MIN_SIZE: (usize, usize) = (38, 8);
 
-/// The height from which panels are good to read.
-const GOOD_HEIGHT: usize = 10;
+/// The preferred minimum height of a panel.
+const PREFERRED_HEIGHT: usize = 10;
 
 impl PanelGrid {
-    /// The panels that are shown, in order.
+    /// The visible panels, in order.
     pub fn shown(&self) -> Vec<Panel> {
         self.order.iter().copied().filter(|panel| !self.hidden.contains(panel)).collect()
     }
 
-    /// Columns and rows of panels in a room of so many cells.
+    /// Columns and rows of panels that fit into an area of terminal cells.
     pub fn dimensions(&self, width: u16, height: u16) -> (usize, usize) {
         let (width, height) = (usize::from(width), usize::from(height));
-        let most = (width / LEAST.0).clamp(1, MAX_COLUMNS);
-        let columns = self.columns.map_or(most, |wanted| wanted.min(most));
-        let rows = (height / GOOD_HEIGHT).max((height / LEAST.1).min(2)).max(1);
+        let most = (width / MIN_SIZE.0).clamp(1, MAX_COLUMNS);
+        let columns = self.columns.map_or(most, |columns| columns.min(most));
+        let rows = (height / PREFERRED_HEIGHT).max((height / MIN_SIZE.1).min(2)).max(1);
         (columns, rows)
     }
 
-    /// The panels on the page that has the focus: rows of them, and which page it is of how many.
+    /// The rows of panels on the page with the focused panel, the index of that page, and the number
+    /// of pages.
     pub fn page(&self, width: u16, height: u16) -> (Vec<Vec<Panel>>, usize, usize) {
         if self.maximized {
             return (vec![vec![self.focus]], 0, 1);
@@ -160,7 +161,7 @@ impl PanelGrid {
         let at = shown.iter().position(|panel| *panel == self.focus).unwrap_or(0);
         let page = at / (columns * rows);
         let here = shown.chunks(columns * rows).nth(page).unwrap_or_default();
-        // As few rows as they need, spread evenly, so that none is nearly empty.
+        // As few rows as needed, filled evenly.
         let rows = here.len().div_ceil(columns).max(1);
         let (each, more) = (here.len() / rows, here.len() % rows);
         let mut lines = Vec::with_capacity(rows);
@@ -173,11 +174,11 @@ impl PanelGrid {
         (lines, page, pages)
     }
 
-    /// Obeys a key; `per_page` panels were on a page when it was last drawn.
+    /// Applies an action; a page of the last frame has `per_page` panels.
     pub fn apply(&mut self, action: PanelAction, per_page: usize) {
         match action {
-            PanelAction::Focus(by) => self.go(by, true),
-            PanelAction::Page(by) => self.go(by * per_page.max(1) as isize, false),
+            PanelAction::Focus(by) => self.move_focus(by, true),
+            PanelAction::Page(by) => self.move_focus(by * per_page.max(1) as isize, false),
             PanelAction::Maximize => self.maximized = !self.maximized,
             PanelAction::Hide => {
                 let shown = self.shown();
@@ -193,8 +194,8 @@ impl PanelGrid {
                 let shown = self.shown();
                 let at = shown.iter().position(|panel| *panel == self.focus).unwrap_or(0);
                 let other = at.saturating_add_signed(by).min(shown.len() - 1);
-                let place = |panel: Panel| self.order.iter().position(|other| *other == panel);
-                if let (Some(one), Some(other)) = (place(self.focus), place(shown[other])) {
+                let index = |panel: Panel| self.order.iter().position(|other| *other == panel);
+                if let (Some(one), Some(other)) = (index(self.focus), index(shown[other])) {
                     self.order.swap(one, other);
                 }
             }
@@ -208,13 +209,13 @@ impl PanelGrid {
         }
     }
 
-    /// Moves the focus over the panels that are shown, round the end if asked to.
-    fn go(&mut self, by: isize, round: bool) {
+    /// Moves the focus over the visible panels, wrapping around if `wrap` is set.
+    fn move_focus(&mut self, by: isize, wrap: bool) {
         let shown = self.shown();
         let at = shown.iter().position(|panel| *panel == self.focus).unwrap_or(0);
         let next = at as isize + by;
         let last = shown.len() as isize - 1;
-        let next = if round { next.rem_euclid(last + 1) } else { next.clamp(0, last) };
+        let next = if wrap { next.rem_euclid(last + 1) } else { next.clamp(0, last) };
         self.focus = shown[next as usize];
     }
 }
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn focus_goes_round_and_pages_end() {
+    fn focus_wraps_around_and_pages_do_not() {
         let mut grid = PanelGrid::default();
         grid.apply(PanelAction::Focus(-1), 4);
         assert_eq!(grid.focus, Panel::Settings);
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn panels_are_hidden_but_never_all() {
+    fn all_but_one_panel_can_be_hidden() {
         let mut grid = PanelGrid::default();
         for _ in 0..30 {
             grid.apply(PanelAction::Hide, 4);
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panel_moves_past_those_that_are_shown() {
+    fn a_panel_moves_past_visible_panels() {
         let mut grid = PanelGrid::default();
         grid.hidden.insert(Panel::Accuracy);
         grid.apply(PanelAction::Move(1), 4);
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_again() {
+    fn every_name_has_its_panel() {
         assert!(Panel::ALL.into_iter().all(|panel| Panel::of_name(panel.name()) == Some(panel)));
     }
 }

@@ -1,24 +1,26 @@
-//! The sentence being typed, those asked before, and their answers.
+//! The predict page: the text being typed, earlier texts, and the predictions.
 
 use super::editor;
 use crate::run::worker::Answer;
 use tui_input::{Input, InputRequest};
 
-/// Questions and answers kept.
-const KEPT: usize = 200;
+/// The most texts and answers that are kept.
+const MAX_KEPT: usize = 200;
 
-/// A line editor with a memory.
+/// A line editor with a history.
 #[derive(Clone, Debug, Default)]
 pub struct Prompt {
     /// What is being typed.
     pub input: Input,
-    /// The answers, the latest first.
+    /// The answers, latest first.
     pub answers: Vec<Answer>,
-    /// Questions not yet answered.
+    /// The number of texts without an answer yet.
     pub pending: usize,
-    asked: Vec<String>,
-    /// How far back in `asked` the editor is; 0 is the line being written.
+    /// Submitted texts, latest last.
+    submitted: Vec<String>,
+    /// The position in the history, counted back from the latest text; 0 is the draft.
     back: usize,
+    /// The unsubmitted line, while an earlier text is shown.
     draft: String,
 }
 
@@ -28,31 +30,30 @@ impl Prompt {
         editor::edit(&mut self.input, request);
     }
 
-    /// Types a text at the caret; what is not text (line ends, control characters) becomes a
-    /// space or is left out.
+    /// Inserts a text at the caret. Line ends become spaces, control characters are removed.
     pub fn paste(&mut self, text: &str) {
         editor::paste(&mut self.input, text);
     }
 
-    /// Takes the line to be asked, unless it is blank.
+    /// Submits the line and clears it. Returns `None` if it is blank.
     pub fn submit(&mut self) -> Option<String> {
         if self.input.value().trim().is_empty() {
             return None;
         }
         let text = self.input.value_and_reset();
-        self.asked.retain(|earlier| *earlier != text);
-        self.asked.push(text.clone());
-        if self.asked.len() > KEPT {
-            self.asked.remove(0);
+        self.submitted.retain(|earlier| *earlier != text);
+        self.submitted.push(text.clone());
+        if self.submitted.len() > MAX_KEPT {
+            self.submitted.remove(0);
         }
         self.back = 0;
         self.pending += 1;
         Some(text)
     }
 
-    /// Moves to an earlier question (`1`) or a later one (`-1`).
+    /// Shows an earlier text (`1`) or a later one (`-1`).
     pub fn history(&mut self, direction: isize) {
-        let target = self.back.saturating_add_signed(direction).min(self.asked.len());
+        let target = self.back.saturating_add_signed(direction).min(self.submitted.len());
         if target == self.back {
             return;
         }
@@ -62,21 +63,21 @@ impl Prompt {
         self.back = target;
         let text = match target {
             0 => self.draft.clone(),
-            back => self.asked[self.asked.len() - back].clone(),
+            back => self.submitted[self.submitted.len() - back].clone(),
         };
         self.input = Input::new(text);
     }
 
-    /// Keeps an answer.
+    /// Adds an answer.
     pub fn push_answer(&mut self, answer: Answer) {
         self.pending = self.pending.saturating_sub(1);
         self.answers.insert(0, answer);
-        self.answers.truncate(KEPT);
+        self.answers.truncate(MAX_KEPT);
     }
 
-    /// The part of the line that a field of `columns` columns shows, and the caret's column in
-    /// it. A wide character is shown whole or not at all.
-    pub fn view(&self, columns: usize) -> (String, usize) {
+    /// The part of the line that fits into `columns` columns around the caret, and the column of the
+    /// caret in it.
+    pub fn visible_part(&self, columns: usize) -> (String, usize) {
         editor::visible_part(&self.input, columns)
     }
 }
@@ -84,7 +85,7 @@ impl Prompt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::app::editor::LONGEST;
+    use crate::screen::app::editor::MAX_CHARS;
 
     fn typed(text: &str) -> Prompt {
         let mut prompt = Prompt::default();
@@ -104,20 +105,20 @@ mod tests {
     #[test]
     fn the_caret_stands_where_the_terminal_draws_it() {
         let mut prompt = typed("한글 ab");
-        assert_eq!(prompt.view(40), ("한글 ab".to_owned(), 7));
+        assert_eq!(prompt.visible_part(40), ("한글 ab".to_owned(), 7));
         prompt.edit(InputRequest::GoToStart);
         prompt.edit(InputRequest::GoToNextChar);
-        assert_eq!(prompt.view(40).1, 2);
+        assert_eq!(prompt.visible_part(40).1, 2);
     }
 
     #[test]
     fn a_long_line_scrolls_by_whole_characters() {
         let prompt = typed("가나다라마");
         // Ten columns wide, caret behind the last: a field of six shows two whole syllables.
-        assert_eq!(prompt.view(6), ("라마".to_owned(), 4));
-        assert_eq!(prompt.view(5), ("라마".to_owned(), 4));
+        assert_eq!(prompt.visible_part(6), ("라마".to_owned(), 4));
+        assert_eq!(prompt.visible_part(5), ("라마".to_owned(), 4));
         for columns in 1..12 {
-            let (shown, caret) = prompt.view(columns);
+            let (shown, caret) = prompt.visible_part(columns);
             assert!(unicode_width::UnicodeWidthStr::width(shown.as_str()) <= columns);
             assert!(caret < columns, "{columns}");
         }
@@ -148,6 +149,6 @@ mod tests {
     fn pasted_control_characters_do_not_enter() {
         let prompt = typed("a\u{1b}[31m\nb\tc\u{9b}\n");
         assert_eq!(prompt.input.value(), "a[31m b c");
-        assert_eq!(typed(&"가".repeat(9000)).input.value().chars().count(), LONGEST);
+        assert_eq!(typed(&"가".repeat(9000)).input.value().chars().count(), MAX_CHARS);
     }
 }

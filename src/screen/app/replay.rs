@@ -1,33 +1,33 @@
-//! What sets the replay of a run apart from the run.
+//! The clock of a replayed run.
 
 use crate::core::text::show_number;
 use crate::core::train::event::TrainEvent;
 use crate::screen::lang::Lang;
 use std::path::PathBuf;
 
-/// How far the clock goes beyond the latest event, in seconds of the run.
-const AHEAD: f64 = 1.0;
+/// How far the clock advances beyond the latest event, in seconds of the run.
+const MAX_AHEAD: f64 = 1.0;
 
-/// A run that is played back, and the run's own clock.
+/// A replayed run and its clock.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replay {
-    /// Where the run lies, if it has a folder.
+    /// The folder of the run, if it has one.
     pub folder: Option<PathBuf>,
-    /// How many seconds of the run go by in one; infinite, if all of it is shown at once.
+    /// Seconds of the run per second; infinite if all of it is shown at once.
     pub speed: f64,
-    /// The time of the latest event that has one, in seconds since training began.
+    /// The time of the latest event, in seconds since training began.
     latest: f64,
-    /// When it was heard, in seconds since the program started.
-    heard: f64,
+    /// When it was received, in seconds since the program started.
+    received: f64,
 }
 
 impl Replay {
-    /// A replay of which nothing was heard yet.
+    /// A replay before its first event.
     pub fn new(speed: f64) -> Self {
-        Self { folder: None, speed, latest: 0.0, heard: 0.0 }
+        Self { folder: None, speed, latest: 0.0, received: 0.0 }
     }
 
-    /// What the header says.
+    /// The label in the header.
     pub fn label(&self, lang: Lang) -> String {
         if self.speed.is_finite() {
             format!("{} ×{}", lang.tr("replay"), show_number(self.speed))
@@ -36,20 +36,20 @@ impl Replay {
         }
     }
 
-    /// Takes the time of an event that is heard `now`.
+    /// Sets the clock by an event that is received at `now`.
     pub fn push_event(&mut self, event: &TrainEvent, now: f64) {
         if let Some(elapsed) = event.elapsed().filter(|elapsed| *elapsed >= self.latest) {
-            (self.latest, self.heard) = (elapsed, now);
+            (self.latest, self.received) = (elapsed, now);
         }
     }
 
-    /// Seconds of the run that have gone by. Between two events the clock goes on, but no more
-    /// than a second of the run: it may be that nothing more is to come, or that it is paused.
+    /// The elapsed seconds of the run. Between two events the clock advances by at most a second of
+    /// the run, because the run may have ended or be paused.
     pub fn elapsed(&self, now: f64) -> f64 {
         if !self.speed.is_finite() {
             return self.latest;
         }
-        self.latest + ((now - self.heard).max(0.0) * self.speed).min(AHEAD)
+        self.latest + ((now - self.received).max(0.0) * self.speed).min(MAX_AHEAD)
     }
 }
 
@@ -59,7 +59,7 @@ mod tests {
     use crate::core::train::fixtures::run;
 
     #[test]
-    fn the_clock_is_the_runs_and_does_not_run_away() {
+    fn the_clock_follows_the_events_of_the_run() {
         let mut replay = Replay::new(20.0);
         for (now, event) in run(8).iter().enumerate() {
             replay.push_event(event, 10.0 + now as f64 * 0.00625);
@@ -68,14 +68,14 @@ mod tests {
         assert_eq!(replay.elapsed(last), 1.0);
         assert!((replay.elapsed(last + 0.025) - 1.5).abs() < 1e-6);
         assert_eq!(replay.elapsed(last + 3600.0), 2.0, "a second beyond the latest event");
-        assert_eq!(replay.elapsed(0.0), 1.0, "it never goes back");
+        assert_eq!(replay.elapsed(0.0), 1.0, "it never decreases");
         let mut replay = Replay::new(f64::INFINITY);
         replay.push_event(&run(8)[8], 5.0);
         assert_eq!((replay.elapsed(5.0), replay.elapsed(9.0)), (1.0, 1.0));
     }
 
     #[test]
-    fn labels_tell_the_speed() {
+    fn labels_include_the_speed() {
         let label = |speed| Replay::new(speed).label(Lang::English);
         assert_eq!([20.0, 0.5].map(label), ["replay ×20", "replay ×0.5"]);
         assert_eq!(label(f64::INFINITY), "replay");

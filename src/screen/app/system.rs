@@ -1,18 +1,18 @@
-//! What the machine was doing while the dashboard was up: the last sample, and the way there.
+//! CPU, memory and GPU use over time.
 
 use crate::run::system_metrics::{GpuSample, SystemSample};
 
-/// The most points of a series; beyond it, each two become one.
+/// The most points of a series; beyond that, pairs of points are merged.
 pub const MAX_POINTS: usize = 4096;
 
-/// A figure over time, of bounded length.
+/// A value over time, of bounded length.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SystemSeries {
-    /// `(seconds since sampling began, value)`, evenly spaced as far as the samples were.
+    /// `(seconds since sampling began, value)`, evenly spaced if the samples are.
     points: Vec<(f64, f64)>,
-    /// Samples that make one point.
+    /// Samples per point.
     stride: usize,
-    /// The sums over the samples of the point that is not yet complete, and how many they are.
+    /// Sums of times and values of the incomplete point, and its number of samples.
     pending: (f64, f64, usize),
 }
 
@@ -23,7 +23,7 @@ impl Default for SystemSeries {
 }
 
 impl SystemSeries {
-    /// Adds a sample; one that is not finite is left out.
+    /// Adds a sample; non-finite ones are skipped.
     pub fn push(&mut self, elapsed: f64, value: f64) {
         if !(elapsed.is_finite() && value.is_finite()) {
             return;
@@ -47,20 +47,20 @@ impl SystemSeries {
         }
     }
 
-    /// The points, the latest last.
+    /// The points, oldest first.
     pub fn points(&self) -> &[(f64, f64)] {
         &self.points
     }
 }
 
-/// The way of a card.
+/// The use of a GPU over time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GpuHistory {
-    /// The driver's number for it.
+    /// The index that the driver assigns.
     pub index: u32,
-    /// The share of the time in which it computed.
+    /// The fraction of time in which it was busy.
     pub load: SystemSeries,
-    /// The share of its memory in use.
+    /// The fraction of its memory in use.
     pub memory: SystemSeries,
     /// Degrees Celsius.
     pub temperature: SystemSeries,
@@ -68,26 +68,26 @@ pub struct GpuHistory {
     pub power: SystemSeries,
 }
 
-/// The last sample, and the way there.
+/// The use of the system over time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SystemHistory {
-    /// The last sample, once there is one.
+    /// The latest sample.
     pub last: Option<SystemSample>,
-    /// The share of the machine's cores that were busy.
+    /// The fraction of the machine's cores that were busy.
     pub cpu: SystemSeries,
-    /// The share of the memory in use.
+    /// The fraction of memory in use.
     pub memory: SystemSeries,
-    /// The cards that were ever seen.
+    /// All GPUs that were seen.
     pub gpus: Vec<GpuHistory>,
 }
 
-/// The share that is used of a total, if there is one.
+/// The fraction `used / total`; `None` if the total is 0.
 pub fn share(used: u64, total: u64) -> Option<f64> {
     (total > 0).then(|| used as f64 / total as f64)
 }
 
 impl SystemHistory {
-    /// Takes a sample in.
+    /// Adds a sample.
     pub fn push(&mut self, sample: SystemSample) {
         let at = sample.elapsed;
         self.cpu.push(at, sample.cpu);
@@ -100,18 +100,18 @@ impl SystemHistory {
         self.last = Some(sample);
     }
 
-    /// The way of the card of this number.
+    /// The history of the GPU with this index.
     pub fn gpu(&self, index: u32) -> Option<&GpuHistory> {
         self.gpus.iter().find(|gpu| gpu.index == index)
     }
 
     fn push_gpu(&mut self, at: f64, sample: &GpuSample) {
         let found = self.gpus.iter().position(|gpu| gpu.index == sample.index);
-        let place = found.unwrap_or_else(|| {
+        let slot = found.unwrap_or_else(|| {
             self.gpus.push(GpuHistory { index: sample.index, ..GpuHistory::default() });
             self.gpus.len() - 1
         });
-        let gpu = &mut self.gpus[place];
+        let gpu = &mut self.gpus[slot];
         let memory = share(sample.memory_used, sample.memory_total);
         for (series, value) in [
             (&mut gpu.load, sample.load),
@@ -145,12 +145,12 @@ mod tests {
         assert!(points.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1));
         let gaps = points.windows(2).map(|pair| pair[1].0 - pair[0].0);
         let (least, most) = gaps.fold((f64::MAX, 0.0f64), |(l, m), g| (l.min(g), m.max(g)));
-        assert!(most <= 2.0 * least, "evenly spaced but for one pair: {least} to {most}");
+        assert!(most <= 2.0 * least, "evenly spaced except one pair: {least} to {most}");
         assert!(points[0].1 < 0.001 && points[points.len() - 1].1 > 0.999);
     }
 
     #[test]
-    fn cards_come_and_go_and_tell_what_they_can() {
+    fn gpus_appear_and_disappear_and_may_lack_values() {
         let gpu = |index, load| GpuSample {
             index,
             load,
@@ -169,8 +169,8 @@ mod tests {
             history.push(sample);
         }
         assert_eq!(history.cpu.points().len(), 3);
-        assert!(history.memory.points().is_empty(), "the total is not known");
-        let [first, second] = &history.gpus[..] else { panic!("two cards") };
+        assert!(history.memory.points().is_empty(), "the total is unknown");
+        let [first, second] = &history.gpus[..] else { panic!("two GPUs") };
         assert_eq!(first.load.points(), [(0.0, 0.5)]);
         assert_eq!(second.load.points(), [(2.0, 0.25)]);
         assert_eq!(second.memory.points(), [(0.0, 0.25), (2.0, 0.25)]);

@@ -1,4 +1,4 @@
-//! All that can be done on a page, for the list that is searched by name.
+//! The actions of a page, for the command palette.
 
 use super::{BINDINGS, KeyContext, action, active_contexts};
 use crate::screen::app::action::PaletteAction;
@@ -6,7 +6,7 @@ use crate::screen::app::palette::PaletteEntry;
 use crate::screen::app::{Action, Message, State};
 use crossterm::event::KeyEvent;
 
-/// What a key tells the state.
+/// The message that a key sends to the state.
 pub fn message(state: &State, event: KeyEvent) -> Option<Message> {
     Some(match action(state, event)? {
         Action::Palette(PaletteAction::Open) => Message::OpenPalette(commands(state)),
@@ -14,16 +14,16 @@ pub fn message(state: &State, event: KeyEvent) -> Option<Message> {
     })
 }
 
-/// What can be done in a state, in the order of the table, each once with all its keys: what holds
-/// on the page, and the other pages. Editing a text is left to its keys.
+/// The actions that are available in a state, in the order of the table, each once with all its keys.
+/// Switching to the other pages is included, editing a text is not.
 pub fn commands(state: &State) -> Vec<PaletteEntry> {
-    let here = |place: KeyContext| active_contexts(state).contains(&place);
+    let is_active = |context: KeyContext| active_contexts(state).contains(&context);
     let mut entries: Vec<PaletteEntry> = Vec::new();
     for binding in BINDINGS {
         let is_page =
             matches!(binding.action, Action::ShowPage(page) if state.pages().contains(&page));
-        let holds = here(binding.context) || is_page;
-        if !holds || matches!(binding.action, Action::Edit(_) | Action::Palette(_)) {
+        let is_available = is_active(binding.context) || is_page;
+        if !is_available || matches!(binding.action, Action::Edit(_) | Action::Palette(_)) {
             continue;
         }
         let keys = binding.keys.iter().map(|key| key.name());

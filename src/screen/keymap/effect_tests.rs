@@ -1,5 +1,5 @@
-//! Walks the table: every key is pressed in a state in which its line promises something, and what
-//! the line says has then happened. An action without such a promise does not compile.
+//! Presses every key of the table in a state in which its action has an effect, and checks the
+//! effect. An action without a check does not compile.
 
 use super::scene_tests::{at, charted, training, unsaved};
 use super::*;
@@ -16,13 +16,13 @@ use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::runs::{RunMetric, RunsAction};
 use crate::screen::app::{Effect, Message, Picture, update};
 
-/// What a line promises: of the state before, the state after, and what is done outside.
-type Promise = Box<dyn Fn(&State, &State, &[Effect]) -> bool>;
+/// Checks an effect, given the state before, the state after, and the effects outside the state.
+type Check = Box<dyn Fn(&State, &State, &[Effect]) -> bool>;
 
-/// The state in which a line is tried, and what it promises there.
-fn promise(binding: &Binding) -> (State, Promise) {
+/// The state in which a binding is pressed, and the check of its effect.
+fn expected(binding: &Binding) -> (State, Check) {
     let mut state = at(binding.context);
-    let promise: Promise = match binding.action {
+    let check: Check = match binding.action {
         Action::ShowPage(page) => {
             state.page = if page == Page::Settings { Page::Log } else { Page::Settings };
             Box::new(move |_, after, _| after.page == page)
@@ -62,7 +62,7 @@ fn promise(binding: &Binding) -> (State, Promise) {
             effects == [Effect::Picture(Picture::Figures { folder: "outputs".into() })]
         }),
         Action::Scroll(lines) => Box::new(move |before, after, _| {
-            // The log counts from its end.
+            // The log scrolls from its end.
             after.log.scroll as isize == before.log.scroll as isize - lines
         }),
         Action::ScrollToTop => {
@@ -70,8 +70,8 @@ fn promise(binding: &Binding) -> (State, Promise) {
         }
         Action::ScrollToBottom => Box::new(|_, after, _| after.log.scroll == 0),
         Action::Submit => Box::new(|before, after, effects| {
-            let asked = Command::Predict(before.prompt.input.value().to_owned());
-            after.prompt.input.value().is_empty() && effects == [Effect::Send(asked)]
+            let predict = Command::Predict(before.prompt.input.value().to_owned());
+            after.prompt.input.value().is_empty() && effects == [Effect::Send(predict)]
         }),
         Action::PromptHistory(direction) => {
             if direction < 0 {
@@ -80,14 +80,14 @@ fn promise(binding: &Binding) -> (State, Promise) {
             Box::new(|_, after, _| after.prompt.input.value() == "다음 물은 것")
         }
         Action::Edit(request) => Box::new(move |before, after, _| edited(before, after, request)),
-        Action::Chart(action) => chart_promise(&mut state, action),
-        Action::Panel(action) => panel_promise(&mut state, action),
-        Action::RunControl(action) => steer_promise(action),
+        Action::Chart(action) => chart_check(&mut state, action),
+        Action::Panel(action) => panel_check(&mut state, action),
+        Action::RunControl(action) => run_control_check(action),
         Action::ClearView => {
             state.charts.cursor = Some(100.0);
             Box::new(|_, after, _| after.charts.cursor.is_none())
         }
-        Action::Log(action) => log_promise(&mut state, action),
+        Action::Log(action) => log_check(&mut state, action),
         Action::Palette(PaletteAction::Open) => Box::new(|_, after, _| {
             after.overlay == Some(Overlay::Palette) && !after.palette.entries.is_empty()
         }),
@@ -98,12 +98,12 @@ fn promise(binding: &Binding) -> (State, Promise) {
             let chosen = before.palette.selected_entry().map(|entry| entry.action);
             chosen == Some(Action::ShowPage(Page::Predict)) && after.page == Page::Predict
         }),
-        Action::Runs(action) => runs_promise(&mut state, action),
+        Action::Runs(action) => runs_check(&mut state, action),
     };
-    (state, promise)
+    (state, check)
 }
 
-/// "정말 재미있는 영화" with the caret before "는 영화" becomes what a key says.
+/// Whether a key edits "정말 재미있는 영화" as described, with the caret before "는 영화".
 fn edited(before: &State, after: &State, request: InputRequest) -> bool {
     let line = |state: &State| {
         let input = &state.prompt.input;
@@ -125,12 +125,12 @@ fn edited(before: &State, after: &State, request: InputRequest) -> bool {
         InputRequest::DeletePrevWord => "정말 |는 영화",
         InputRequest::DeleteLine => "|",
         InputRequest::DeleteTillEnd => "정말 재미있|",
-        other => panic!("no line of the table should do {other:?}"),
+        other => panic!("no binding should have {other:?}"),
     };
     line(after) == expected
 }
 
-fn chart_promise(state: &mut State, action: ChartAction) -> Promise {
+fn chart_check(state: &mut State, action: ChartAction) -> Check {
     let width = |state: &State| {
         let [from, to] = state.charts.visible_steps(state.last_step());
         to - from
@@ -173,7 +173,7 @@ fn chart_promise(state: &mut State, action: ChartAction) -> Promise {
     }
 }
 
-fn panel_promise(state: &mut State, action: PanelAction) -> Promise {
+fn panel_check(state: &mut State, action: PanelAction) -> Check {
     let focus = |after: &State| after.panels.focus;
     match action {
         PanelAction::Focus(1) => Box::new(move |_, after, _| focus(after) == Panel::Accuracy),
@@ -203,16 +203,16 @@ fn panel_promise(state: &mut State, action: PanelAction) -> Promise {
     }
 }
 
-fn steer_promise(action: RunControlAction) -> Promise {
-    let asks = |request: Request| -> Promise {
+fn run_control_check(action: RunControlAction) -> Check {
+    let sends = |request: Request| -> Check {
         Box::new(move |_, _, effects| effects == [Effect::Send(Command::Steer(request))])
     };
     let rate = |state: &State| state.rate_input.value().unwrap_or(f64::NAN);
     match action {
-        RunControlAction::Pause => asks(Request::Pause),
-        RunControlAction::SaveNow => asks(Request::Save),
-        RunControlAction::EvaluateNow => asks(Request::Evaluate),
-        RunControlAction::StopAfterEpoch => asks(Request::StopAfterEpoch(true)),
+        RunControlAction::Pause => sends(Request::Pause),
+        RunControlAction::SaveNow => sends(Request::Save),
+        RunControlAction::EvaluateNow => sends(Request::Evaluate),
+        RunControlAction::StopAfterEpoch => sends(Request::StopAfterEpoch(true)),
         RunControlAction::AskRate => Box::new(move |_, after, effects| {
             after.overlay == Some(Overlay::LearningRate) && rate(after) > 0.0 && effects.is_empty()
         }),
@@ -227,8 +227,8 @@ fn steer_promise(action: RunControlAction) -> Promise {
     }
 }
 
-fn log_promise(state: &mut State, action: LogAction) -> Promise {
-    let types_for = |purpose| -> Promise {
+fn log_check(state: &mut State, action: LogAction) -> Check {
+    let types_for = |purpose| -> Check {
         Box::new(move |_, after, _| {
             after.log.view.input.as_ref().is_some_and(|typing| typing.purpose == purpose)
         })
@@ -247,7 +247,7 @@ fn log_promise(state: &mut State, action: LogAction) -> Promise {
             state.log.apply(LogAction::Search);
             update(state, Message::Paste("line 7".to_owned()));
             state.log.apply(LogAction::ApplyInput);
-            // One further back, so that there is one on either side.
+            // One further back, so that there is a match on either side.
             state.log.apply(LogAction::GoToMatch(-1));
             Box::new(move |before, after, _| {
                 let at = |state: &State| state.log.view.match_position().0 as isize;
@@ -264,7 +264,7 @@ fn log_promise(state: &mut State, action: LogAction) -> Promise {
     }
 }
 
-fn runs_promise(state: &mut State, action: RunsAction) -> Promise {
+fn runs_check(state: &mut State, action: RunsAction) -> Check {
     fn list(state: &State) -> Vec<&str> {
         state.runs.iter().flat_map(|runs| runs.shown().map(Found::run)).collect()
     }
@@ -303,39 +303,41 @@ fn runs_promise(state: &mut State, action: RunsAction) -> Promise {
 }
 
 #[test]
-fn each_key_in_the_help_does_what_it_says() {
+fn each_key_has_the_effect_in_its_description() {
     for binding in BINDINGS {
         for key in binding.keys {
-            let (before, promise) = promise(binding);
+            let (before, check) = expected(binding);
             let name = format!("{} at {:?}: {}", key.name(), binding.context, binding.help);
-            assert!(active_contexts(&before).contains(&binding.context), "tried elsewhere: {name}");
+            assert!(active_contexts(&before).contains(&binding.context), "not active: {name}");
             let event = KeyEvent::new(key.code, key.modifiers);
             let mut after = before.clone();
             let pressed = message(&after, event).expect("a key of the table does something");
             let effects = update(&mut after, pressed);
-            assert!(promise(&before, &after, &effects), "a promise not kept: {name}");
+            assert!(check(&before, &after, &effects), "no effect: {name}");
         }
     }
 }
 
 #[test]
-fn keys_at_charts_hold_for_runs_side_by_side_too() {
+fn chart_keys_work_for_compared_runs_too() {
     for binding in BINDINGS.iter().filter(|binding| binding.context == KeyContext::Charts) {
-        let Action::Chart(action) = binding.action else { panic!("no chart's: {}", binding.help) };
-        // There is no clock on the wall and nothing to follow.
+        let Action::Chart(action) = binding.action else {
+            panic!("not a chart action: {}", binding.help)
+        };
+        // There is no run to follow.
         if action == ChartAction::Follow {
             continue;
         }
         let mut before = charted();
-        let promise = chart_promise(&mut before, action);
+        let check = chart_check(&mut before, action);
         let mut after = before.clone();
         let effects = update(&mut after, Message::Action(binding.action));
-        assert!(promise(&before, &after, &effects), "a promise not kept: {}", binding.help);
+        assert!(check(&before, &after, &effects), "no effect: {}", binding.help);
     }
 }
 
 #[test]
-fn what_is_asked_twice_is_taken_back_or_done_at_once() {
+fn a_second_press_confirms_or_toggles_back() {
     let press = |state: &mut State, event: KeyEvent| {
         message(state, event).map(|message| update(state, message)).unwrap_or_default()
     };

@@ -1,4 +1,4 @@
-//! Keys, and how the help names them.
+//! Keys and their names.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 pub struct Key {
     /// The key.
     pub code: KeyCode,
-    /// Held with it; Shift counts only where the key has no shifted character.
+    /// Its modifiers, without Shift.
     pub modifiers: KeyModifiers,
 }
 
@@ -32,7 +32,7 @@ pub(super) const fn control_key(code: KeyCode) -> Key {
 }
 
 impl Key {
-    /// As the help names it.
+    /// Its name on the screen.
     pub fn name(self) -> String {
         let name = match self.code {
             KeyCode::Char(c) if self.modifiers.contains(KeyModifiers::CONTROL) => {
@@ -59,7 +59,7 @@ impl Key {
     }
 
     pub(super) fn matches(self, event: KeyEvent) -> bool {
-        let held = event.modifiers - KeyModifiers::SHIFT;
-        self.code == event.code && self.modifiers == held
+        let modifiers = event.modifiers - KeyModifiers::SHIFT;
+        self.code == event.code && self.modifiers == modifiers
     }
 }

@@ -1,5 +1,4 @@
-//! One table of keys. What a key does, what the footer names and what the help lists all come
-//! from here.
+//! The key bindings. One table defines what keys do, what the footer shows and what the help lists.
 
 mod commands;
 mod key;
@@ -14,46 +13,46 @@ use crate::screen::app::{Action, Overlay, Page, State};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::InputRequest;
 
-/// Where a key holds.
+/// Where a key binding is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyContext {
     /// Everywhere.
     Anywhere,
-    /// On the pages where no text is typed.
-    Reading,
-    /// On every page where no text is typed.
-    Commands,
-    /// On every page, and over it where nothing is typed there.
-    Pages,
-    /// On the settings and log pages, and in the help.
+    /// On the pages of a run without text input.
+    RunPages,
+    /// On every page without text input.
+    NoTextInput,
+    /// On every page, and in overlays without text input.
+    AllPages,
+    /// On the settings and log pages and in the help.
     Scrolling,
-    /// In the predict pane.
-    Typing,
-    /// Wherever a text is typed.
-    Editing,
-    /// On the log's page.
+    /// On the predict page.
+    Predict,
+    /// Wherever text is typed.
+    TextInput,
+    /// On the log page.
     Log,
-    /// Where a text is typed that is looked for in the log.
-    Searching,
-    /// In the list of all that can be done.
+    /// While a search or a filter of the log is typed.
+    LogInput,
+    /// In the command palette.
     Palette,
-    /// On the page of runs side by side.
+    /// On the page that compares runs.
     Runs,
-    /// Where words are typed that all runs shown have.
-    Filtering,
-    /// Where there are charts.
+    /// While a filter of runs is typed.
+    RunFilter,
+    /// On pages with charts.
     Charts,
-    /// On the training page, at its panels.
+    /// On the training page, for its panels.
     Panels,
-    /// On the training page, at the run itself.
-    Steering,
-    /// At the question for a learning rate.
-    Rate,
+    /// On the training page, to control the run.
+    RunControl,
+    /// In the dialog for a learning rate.
+    LearningRate,
     /// In the help.
     Help,
-    /// At the question whether to leave while training.
+    /// In the dialog that asks whether to quit during training.
     ConfirmQuit,
-    /// At the question whether to leave without a saved model.
+    /// In the dialog that asks whether to quit without a saved model.
     ConfirmUnsaved,
 }
 
@@ -62,115 +61,119 @@ impl KeyContext {
     pub fn title(self) -> &'static str {
         match self {
             Self::Anywhere => "Anywhere",
-            Self::Reading => "Train, Settings and Log",
-            Self::Commands => "Where no text is typed",
-            Self::Scrolling => "Settings, Log and this help",
-            Self::Pages => "Every page",
-            Self::Typing => "Predict",
-            Self::Editing => "Where text is typed",
+            Self::RunPages => "Train, Settings and Log",
+            Self::NoTextInput => "Pages without text input",
+            Self::Scrolling => "Settings, Log and help",
+            Self::AllPages => "All pages",
+            Self::Predict => "Predict",
+            Self::TextInput => "Text input",
             Self::Log => "Log",
-            Self::Searching => "Searching and filtering the log",
-            Self::Palette => "The list of actions",
-            Self::Runs => "Runs side by side",
-            Self::Filtering => "Filtering runs",
+            Self::LogInput => "Log: search and filter",
+            Self::Palette => "Command palette",
+            Self::Runs => "Compare runs",
+            Self::RunFilter => "Compare runs: filter",
             Self::Charts => "Charts",
             Self::Panels => "Train: panels",
-            Self::Steering => "Train: the run",
-            Self::Rate => "When asked for a learning rate",
-            Self::Help => "This help",
-            Self::ConfirmQuit => "When asked about quitting a run",
-            Self::ConfirmUnsaved => "When the model is not saved",
+            Self::RunControl => "Train: run control",
+            Self::LearningRate => "Learning rate",
+            Self::Help => "Help",
+            Self::ConfirmQuit => "Quit dialog",
+            Self::ConfirmUnsaved => "Unsaved model dialog",
         }
     }
 
-    /// All places, in the order of the help.
+    /// All contexts, in the order of the help.
     pub const ALL: [Self; 19] = [
-        Self::Reading,
-        Self::Commands,
+        Self::RunPages,
+        Self::NoTextInput,
         Self::Charts,
         Self::Panels,
-        Self::Steering,
+        Self::RunControl,
         Self::Runs,
-        Self::Filtering,
-        Self::Typing,
-        Self::Pages,
+        Self::RunFilter,
+        Self::Predict,
+        Self::AllPages,
         Self::Scrolling,
         Self::Log,
-        Self::Searching,
+        Self::LogInput,
         Self::Palette,
-        Self::Editing,
+        Self::TextInput,
         Self::Anywhere,
         Self::Help,
         Self::ConfirmQuit,
         Self::ConfirmUnsaved,
-        Self::Rate,
+        Self::LearningRate,
     ];
 }
 
-/// One line of the table.
+/// A key binding.
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
-    /// Any of these keys.
+    /// The keys.
     pub keys: &'static [Key],
-    /// What they do.
+    /// The action.
     pub action: Action,
-    /// Where.
+    /// Where it is active.
     pub context: KeyContext,
-    /// What the help says.
+    /// The description in the help.
     pub help: &'static str,
-    /// What the footer says, if it has room to.
+    /// The label in the footer, if it is shown there.
     pub footer: Option<&'static str>,
 }
 
-/// The places that hold in a state, the most particular first.
+/// The contexts that are active in a state, the most specific first.
 pub fn active_contexts(state: &State) -> &'static [KeyContext] {
     contexts_under(state, state.overlay)
 }
 
-/// All places in the order of the help: those of the page first.
+/// All contexts in the order of the help: those of the page first.
 pub fn help_contexts(state: &State) -> Vec<KeyContext> {
-    let mut places = contexts_under(state, None).to_vec();
-    let rest = KeyContext::ALL.into_iter().filter(|place| !places.contains(place));
+    let mut contexts = contexts_under(state, None).to_vec();
+    let rest = KeyContext::ALL.into_iter().filter(|context| !contexts.contains(context));
     let rest: Vec<KeyContext> = rest.collect();
-    places.extend(rest);
-    places
+    contexts.extend(rest);
+    contexts
 }
 
-/// As [`places`], with this over the page.
+/// As [`active_contexts`], with another overlay.
 fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyContext] {
     use KeyContext::{
-        Anywhere, Charts, Commands, Editing, Pages, Panels, Reading, Scrolling, Steering,
+        AllPages, Anywhere, Charts, NoTextInput, Panels, RunControl, RunPages, Scrolling, TextInput,
     };
     match (overlay, state.page) {
-        (Some(Overlay::Help), _) => &[KeyContext::Help, Scrolling, Pages, Anywhere],
-        (Some(Overlay::ConfirmQuit), _) => &[KeyContext::ConfirmQuit, Pages, Anywhere],
-        (Some(Overlay::ConfirmUnsaved), _) => &[KeyContext::ConfirmUnsaved, Pages, Anywhere],
-        (Some(Overlay::Palette), _) => &[KeyContext::Palette, Editing, Anywhere],
-        (None, Page::Predict) => &[KeyContext::Typing, Editing, Pages, Anywhere],
-        (Some(Overlay::LearningRate), _) => &[KeyContext::Rate, Editing, Anywhere],
-        (None, Page::Train) => &[Reading, Commands, Charts, Panels, Steering, Pages, Anywhere],
-        (None, Page::Settings) => &[Reading, Commands, Scrolling, Pages, Anywhere],
-        (None, Page::Log) if state.log.is_typing() => &[KeyContext::Searching, Editing, Anywhere],
-        (None, Page::Log) => &[KeyContext::Log, Reading, Commands, Scrolling, Pages, Anywhere],
-        (None, Page::Runs) if state.runs.as_ref().is_some_and(RunComparison::is_typing) => {
-            &[KeyContext::Filtering, Editing, Anywhere]
+        (Some(Overlay::Help), _) => &[KeyContext::Help, Scrolling, AllPages, Anywhere],
+        (Some(Overlay::ConfirmQuit), _) => &[KeyContext::ConfirmQuit, AllPages, Anywhere],
+        (Some(Overlay::ConfirmUnsaved), _) => &[KeyContext::ConfirmUnsaved, AllPages, Anywhere],
+        (Some(Overlay::Palette), _) => &[KeyContext::Palette, TextInput, Anywhere],
+        (None, Page::Predict) => &[KeyContext::Predict, TextInput, AllPages, Anywhere],
+        (Some(Overlay::LearningRate), _) => &[KeyContext::LearningRate, TextInput, Anywhere],
+        (None, Page::Train) => {
+            &[RunPages, NoTextInput, Charts, Panels, RunControl, AllPages, Anywhere]
         }
-        (None, Page::Runs) => &[KeyContext::Runs, Commands, Charts, Anywhere],
+        (None, Page::Settings) => &[RunPages, NoTextInput, Scrolling, AllPages, Anywhere],
+        (None, Page::Log) if state.log.is_typing() => &[KeyContext::LogInput, TextInput, Anywhere],
+        (None, Page::Log) => {
+            &[KeyContext::Log, RunPages, NoTextInput, Scrolling, AllPages, Anywhere]
+        }
+        (None, Page::Runs) if state.runs.as_ref().is_some_and(RunComparison::is_typing) => {
+            &[KeyContext::RunFilter, TextInput, Anywhere]
+        }
+        (None, Page::Runs) => &[KeyContext::Runs, NoTextInput, Charts, Anywhere],
     }
 }
 
-/// What a key does in a state.
+/// The action of a key in a state.
 pub fn action(state: &State, event: KeyEvent) -> Option<Action> {
-    for place in active_contexts(state) {
-        let mut here = BINDINGS.iter().filter(|binding| binding.context == *place);
-        let found = here.find(|binding| binding.keys.iter().any(|key| key.matches(event)));
+    for context in active_contexts(state) {
+        let mut bindings = BINDINGS.iter().filter(|binding| binding.context == *context);
+        let found = bindings.find(|binding| binding.keys.iter().any(|key| key.matches(event)));
         if let Some(binding) = found {
             return Some(binding.action);
         }
     }
     match event.code {
         KeyCode::Char(c)
-            if active_contexts(state).contains(&KeyContext::Editing)
+            if active_contexts(state).contains(&KeyContext::TextInput)
                 && (event.modifiers - KeyModifiers::SHIFT).is_empty() =>
         {
             Some(Action::Edit(InputRequest::InsertChar(c)))

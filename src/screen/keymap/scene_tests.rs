@@ -1,4 +1,4 @@
-//! States in which keys are tried.
+//! States in which keys are pressed.
 
 use super::*;
 use crate::core::train::TrainEvent;
@@ -18,11 +18,11 @@ use crate::screen::ui::{self, Theme};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-fn tell(state: &mut State, report: Report) {
+fn push(state: &mut State, report: Report) {
     update(state, Message::Report(report));
 }
 
-/// Draws the state, so that keys know where things stand.
+/// Draws the state and applies the layout of the frame.
 pub fn drawn(mut state: State) -> State {
     let mut layout = FrameLayout::default();
     let Ok(mut terminal) = Terminal::new(TestBackend::new(120, 40));
@@ -34,9 +34,9 @@ pub fn drawn(mut state: State) -> State {
 pub fn training() -> State {
     let mut state = State { wall_clock: Some(1.7e9), ..State::default() };
     for event in run(300) {
-        tell(&mut state, Report::Event(event));
+        push(&mut state, Report::Event(event));
     }
-    tell(&mut state, Report::Activity(Activity::Training));
+    push(&mut state, Report::Activity(Activity::Training));
     drawn(state)
 }
 
@@ -45,20 +45,20 @@ pub fn unsaved() -> State {
     let mut state = training();
     let ending = ending().into_iter().filter(|event| !matches!(event, TrainEvent::Saved(_)));
     for event in ending {
-        tell(&mut state, Report::Event(event));
+        push(&mut state, Report::Event(event));
     }
-    tell(&mut state, Report::Activity(Activity::Idle));
+    push(&mut state, Report::Activity(Activity::Idle));
     state
 }
 
-/// Three runs, the second pointed at.
+/// Three runs, the second selected.
 pub fn compared() -> State {
     let runs = RunComparison::new("experiments".to_owned(), RunOrder::Name, false, "");
     let mut state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
     for name in ["a", "b", "c"] {
         let mut found = found(name);
         found.folder = name.into();
-        tell(&mut state, Report::RunIndex(RunIndexReport::Found(Box::new(found))));
+        push(&mut state, Report::RunIndex(RunIndexReport::Found(Box::new(found))));
     }
     update(&mut state, Message::Action(Action::Runs(RunsAction::Move(1))));
     drawn(state)
@@ -74,7 +74,7 @@ pub fn charted() -> State {
     }
     for name in ["a", "b", "c"] {
         let curves = RunIndexReport::Curves(name.into(), Ok(Box::new(history.clone())));
-        tell(&mut state, Report::RunIndex(curves));
+        push(&mut state, Report::RunIndex(curves));
     }
     drawn(state)
 }
@@ -91,25 +91,25 @@ pub fn logged() -> State {
     drawn(state)
 }
 
-/// Where a place holds.
-pub fn at(place: KeyContext) -> State {
+/// A state in which a context is active.
+pub fn at(context: KeyContext) -> State {
     let over = |overlay| State { overlay: Some(overlay), ..training() };
-    match place {
+    match context {
         KeyContext::Anywhere
-        | KeyContext::Reading
-        | KeyContext::Commands
+        | KeyContext::RunPages
+        | KeyContext::NoTextInput
         | KeyContext::Charts
         | KeyContext::Panels
-        | KeyContext::Steering
-        | KeyContext::Pages => training(),
+        | KeyContext::RunControl
+        | KeyContext::AllPages => training(),
         KeyContext::Scrolling | KeyContext::Log => logged(),
-        KeyContext::Searching => {
+        KeyContext::LogInput => {
             let mut state = logged();
             state.log.apply(LogAction::Search);
             update(&mut state, Message::Paste("line 7".to_owned()));
             state
         }
-        KeyContext::Typing | KeyContext::Editing => {
+        KeyContext::Predict | KeyContext::TextInput => {
             let mut state = State { page: Page::Predict, ..training() };
             for text in ["처음 물은 것", "다음 물은 것"] {
                 update(&mut state, Message::Paste(text.to_owned()));
@@ -129,13 +129,13 @@ pub fn at(place: KeyContext) -> State {
             state
         }
         KeyContext::Runs => compared(),
-        KeyContext::Filtering => {
+        KeyContext::RunFilter => {
             let mut state = compared();
             update(&mut state, Message::Action(Action::Runs(RunsAction::Filter)));
             update(&mut state, Message::Paste("nothing has this".to_owned()));
             state
         }
-        KeyContext::Rate => {
+        KeyContext::LearningRate => {
             let mut state = training();
             update(&mut state, Message::Action(Action::RunControl(RunControlAction::AskRate)));
             state

@@ -1,4 +1,4 @@
-//! Every key of the dashboard.
+//! The table of key bindings.
 
 mod runs;
 mod text;

@@ -1,4 +1,4 @@
-//! What the table promises.
+//! Properties of the table of key bindings.
 
 use super::*;
 use crate::screen::app::action::PaletteAction;
@@ -34,7 +34,7 @@ fn states() -> Vec<State> {
 }
 
 #[test]
-fn no_key_means_two_things_in_one_state() {
+fn no_key_has_two_actions_in_one_state() {
     for state in states() {
         let mut seen: Vec<(Key, Action)> = Vec::new();
         for binding in BINDINGS.iter().filter(|b| active_contexts(&state).contains(&b.context)) {
@@ -42,7 +42,7 @@ fn no_key_means_two_things_in_one_state() {
                 let before = seen.iter().find(|(other, _)| other == key);
                 assert!(
                     before.is_none_or(|(_, action)| *action == binding.action),
-                    "{} means two things on {:?} under {:?}",
+                    "{} has two actions on {:?} under {:?}",
                     key.name(),
                     state.page,
                     state.overlay
@@ -54,7 +54,7 @@ fn no_key_means_two_things_in_one_state() {
 }
 
 #[test]
-fn every_key_does_what_its_line_says() {
+fn every_key_triggers_the_action_of_its_binding() {
     for state in states() {
         for binding in BINDINGS.iter().filter(|b| active_contexts(&state).contains(&b.context)) {
             for key in binding.keys {
@@ -66,7 +66,7 @@ fn every_key_does_what_its_line_says() {
 }
 
 #[test]
-fn letters_are_typed_in_the_predict_pane_only() {
+fn letters_are_typed_on_the_predict_page_only() {
     let press = |page, c, modifiers| {
         let state = State { page, ..State::default() };
         action(&state, KeyEvent::new(KeyCode::Char(c), modifiers))
@@ -81,7 +81,7 @@ fn letters_are_typed_in_the_predict_pane_only() {
 }
 
 #[test]
-fn every_binding_is_explained() {
+fn every_binding_has_a_description() {
     assert!(BINDINGS.iter().all(|b| !b.help.is_empty() && !b.keys.is_empty()));
     assert!(BINDINGS.iter().all(|b| KeyContext::ALL.contains(&b.context)));
 }
@@ -105,7 +105,7 @@ fn key_press(code: KeyCode) -> KeyEvent {
 }
 
 #[test]
-fn while_a_text_is_typed_letters_do_nothing_else() {
+fn letters_only_type_while_text_input_is_open() {
     let search = [Action::Log(LogAction::Search)];
     let open = [Action::Palette(PaletteAction::Open)];
     for mut state in [typing(Page::Log, &search), typing(Page::Train, &open)] {
@@ -132,7 +132,7 @@ fn while_a_text_is_typed_letters_do_nothing_else() {
 }
 
 #[test]
-fn a_log_is_searched_by_keys() {
+fn keys_search_the_log() {
     let mut state = State { page: Page::Log, ..State::default() };
     for text in ["하나", "영화 둘", "셋", "영화 넷"] {
         state.log.push(0.0, crate::screen::app::log::Level::Info, text.to_owned());
@@ -156,7 +156,7 @@ fn a_log_is_searched_by_keys() {
 }
 
 #[test]
-fn the_palette_does_what_the_key_would_have_done() {
+fn the_palette_lists_the_actions_of_the_page() {
     for page in Page::ALL {
         let state = State { page, ..State::default() };
         let entries = commands(&state);
@@ -164,11 +164,15 @@ fn the_palette_does_what_the_key_would_have_done() {
             let listed = entries.iter().filter(|other| other.action == entry.action).count();
             assert_eq!(listed, 1, "{} is listed twice", entry.name);
             assert!(!matches!(entry.action, Action::Edit(_) | Action::Palette(_)));
-            let holds = |binding: &&Binding| {
+            let is_active = |binding: &&Binding| {
                 binding.action == entry.action && active_contexts(&state).contains(&binding.context)
             };
             let switches = matches!(entry.action, Action::ShowPage(_));
-            assert!(switches || BINDINGS.iter().any(|b| holds(&b)), "{} on {page:?}", entry.name);
+            assert!(
+                switches || BINDINGS.iter().any(|b| is_active(&b)),
+                "{} on {page:?}",
+                entry.name
+            );
         }
         for target in Page::ALL {
             assert!(entries.iter().any(|entry| entry.action == Action::ShowPage(target)));
@@ -180,7 +184,7 @@ fn the_palette_does_what_the_key_would_have_done() {
 }
 
 #[test]
-fn the_palette_opens_by_its_keys_finds_and_runs() {
+fn the_palette_opens_by_key_and_runs_the_match() {
     for (page, event) in [
         (Page::Train, key_press(KeyCode::Char(':'))),
         (Page::Log, KeyEvent::new(KeyCode::Char('p'), KeyModifiers::CONTROL)),
@@ -190,7 +194,7 @@ fn the_palette_opens_by_its_keys_finds_and_runs() {
         press(&mut state, event);
         assert_eq!(state.overlay, Some(Overlay::Palette));
         assert!(state.palette.entries.len() > 5);
-        for c in "every set".chars() {
+        for c in "settings".chars() {
             press(&mut state, key_press(KeyCode::Char(c)));
         }
         press(&mut state, key_press(KeyCode::Down));
@@ -204,11 +208,11 @@ fn the_palette_opens_by_its_keys_finds_and_runs() {
         press(&mut state, key_press(KeyCode::Char(c)));
     }
     press(&mut state, key_press(KeyCode::Enter));
-    assert_eq!(state.overlay, Some(Overlay::Palette), "nothing fits, so nothing is done");
+    assert_eq!(state.overlay, Some(Overlay::Palette), "without a match nothing happens");
     for _ in 0..2 {
         press(&mut state, key_press(KeyCode::Backspace));
     }
     press(&mut state, key_press(KeyCode::Char('?')));
     press(&mut state, key_press(KeyCode::Enter));
-    assert_eq!(state.overlay, Some(Overlay::Help), "the very key comes first");
+    assert_eq!(state.overlay, Some(Overlay::Help), "an exact key comes first");
 }

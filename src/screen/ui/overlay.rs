@@ -116,7 +116,7 @@ fn draw_learning_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme
         ]),
         Line::default(),
     ];
-    lines.extend(key_lines(KeyContext::Rate, 12, lang, theme));
+    lines.extend(key_lines(KeyContext::LearningRate, 12, lang, theme));
     let inner = draw_dialog(frame, area, 72, lang.tr("learning rate"), lines, theme);
     let column = before + state.rate_input.input.visual_cursor();
     let column = (column as u16).min(inner.width.saturating_sub(1));

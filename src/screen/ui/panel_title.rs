@@ -30,7 +30,7 @@ pub fn chart_title(name: &str, panel: Panel, state: &State) -> String {
         parts.push("log y");
     }
     match state.charts.ranges.get(&panel) {
-        Some(YRange::Full) => parts.push("whole"),
+        Some(YRange::Full) => parts.push("full"),
         Some(YRange::Fixed(_)) => parts.push("fixed"),
         _ => {}
     }

@@ -9,10 +9,8 @@ use std::path::{Path, PathBuf};
 /// The cache folder: `nsmc-tui/kernels` in the user's cache folder, if there is one.
 #[cfg(feature = "cuda")]
 pub(super) fn folder() -> Option<PathBuf> {
-    let path = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = path("XDG_CACHE_HOME")
-        .or_else(|| path("HOME").map(|home| home.join(".cache")))
-        .or_else(|| path("LOCALAPPDATA"))?;
+    let user = etcetera::choose_base_strategy().ok()?;
+    let cache = etcetera::BaseStrategy::cache_dir(&user);
     Some(cache.join("nsmc-tui").join("kernels"))
 }
 

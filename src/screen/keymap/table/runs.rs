@@ -1,4 +1,4 @@
-//! Keys at runs side by side.
+//! Keys for the comparison of runs.
 
 use super::super::KeyContext;
 use super::super::key::{char, key};
@@ -10,21 +10,21 @@ use crossterm::event::KeyCode;
 pub(super) const BINDINGS: &[Binding] = {
     use Action::ClearView;
     use KeyCode::{Down, Enter, Esc, PageDown, PageUp, Up};
-    use KeyContext::Filtering;
+    use KeyContext::RunFilter;
     use RunsAction::{Differences, NextMetric, NextOrder, Reverse, ToggleAll, ToggleChart};
     &[
         binding(
             KeyContext::Runs,
             &[key(Down), char('j')],
             Action::Runs(RunsAction::Move(1)),
-            "The run below",
-            Some("move"),
+            "Next run",
+            Some("select"),
         ),
         binding(
             KeyContext::Runs,
             &[key(Up), char('k')],
             Action::Runs(RunsAction::Move(-1)),
-            "The run above",
+            "Previous run",
             None,
         ),
         binding(
@@ -45,35 +45,35 @@ pub(super) const BINDINGS: &[Binding] = {
             KeyContext::Runs,
             &[char(' '), key(Enter)],
             Action::Runs(ToggleChart),
-            "Put the run into the chart, or take it out",
-            Some("choose"),
+            "Add the run to the chart, or remove it",
+            Some("chart"),
         ),
         binding(
             KeyContext::Runs,
             &[char('a')],
             Action::Runs(ToggleAll),
-            "The first eight into the chart, or all out",
+            "Add the first eight runs, or remove all",
             Some("all"),
         ),
         binding(
             KeyContext::Runs,
             &[char('m')],
             Action::Runs(NextMetric(1)),
-            "Another figure in the chart",
-            Some("figure"),
+            "Next metric",
+            Some("metric"),
         ),
         binding(
             KeyContext::Runs,
             &[char('M')],
             Action::Runs(NextMetric(-1)),
-            "The figure before",
+            "Previous metric",
             None,
         ),
         binding(
             KeyContext::Runs,
             &[char('d')],
             Action::Runs(Differences),
-            "In what the runs differ, or the chart",
+            "Show different settings, or the chart",
             Some("differences"),
         ),
         binding(
@@ -88,23 +88,23 @@ pub(super) const BINDINGS: &[Binding] = {
             KeyContext::Runs,
             &[char('/')],
             Action::Runs(RunsAction::Filter),
-            "Only runs with these words (seed=7); empty: all",
+            "Filter by words, such as seed=7 (empty: all)",
             Some("filter"),
         ),
-        binding(KeyContext::Runs, &[key(Esc)], ClearView, "Let go of the cursor, the zoom", None),
+        binding(KeyContext::Runs, &[key(Esc)], ClearView, "Clear cursor or zoom", None),
         binding(
-            Filtering,
+            RunFilter,
             &[key(Enter)],
             Action::Runs(RunsAction::ApplyFilter),
-            "Keep it",
-            Some("keep"),
+            "Apply",
+            Some("apply"),
         ),
         binding(
-            Filtering,
+            RunFilter,
             &[key(Esc)],
             Action::Runs(RunsAction::CancelFilter),
-            "Drop it; the words before hold again",
-            Some("drop"),
+            "Cancel",
+            Some("cancel"),
         ),
     ]
 };
