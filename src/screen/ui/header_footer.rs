@@ -127,8 +127,8 @@ pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let mut spans = Vec::new();
     let mut available = usize::from(area.width);
     let mut shown = Vec::new();
-    for place in active_contexts(state) {
-        for binding in BINDINGS.iter().filter(|binding| binding.context == *place) {
+    for context in active_contexts(state) {
+        for binding in BINDINGS.iter().filter(|binding| binding.context == *context) {
             let (Some(label), Some(key)) = (binding.footer, binding.keys.first()) else {
                 continue;
             };

@@ -40,10 +40,10 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     let log = &state.log;
     let mut block = titled_block(theme, title(log, state.lang));
     let mut inner = block.inner(area);
-    if let Some(typing) = log.view.input.as_ref().filter(|_| inner.height > 0) {
+    if let Some(input) = log.view.input.as_ref().filter(|_| inner.height > 0) {
         inner.height -= 1;
         let below = Rect { y: inner.bottom(), height: 1, ..inner };
-        draw_typing(frame, below, state, typing, theme);
+        draw_query_field(frame, below, state, input, theme);
     } else if !log.view.search.is_empty() {
         let (at, of) = log.view.match_position();
         let found = format!(" /{}  {at}/{of} ", truncate_width(log.view.search.text(), MAX_QUERY));
@@ -88,8 +88,8 @@ fn title(log: &Log, lang: Lang) -> String {
     parts.join(" · ")
 }
 
-fn draw_typing(frame: &mut Frame, area: Rect, state: &State, typing: &LogInput, theme: Theme) {
-    let (prefix, found) = match typing.purpose {
+fn draw_query_field(frame: &mut Frame, area: Rect, state: &State, input: &LogInput, theme: Theme) {
+    let (prefix, found) = match input.purpose {
         Purpose::Search if state.log.view.search.is_empty() => ("/ ", String::new()),
         Purpose::Search => {
             let (at, of) = state.log.view.match_position();
@@ -104,7 +104,7 @@ fn draw_typing(frame: &mut Frame, area: Rect, state: &State, typing: &LogInput, 
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(found.width() as u16)])
             .areas(area);
     let focused = state.overlay.is_none();
-    TextField { prefix, input: &typing.line, placeholder: "", focused }.draw(frame, field, theme);
+    TextField { prefix, input: &input.line, placeholder: "", focused }.draw(frame, field, theme);
     frame.render_widget(Paragraph::new(Line::styled(found, theme.strong())), count);
 }
 

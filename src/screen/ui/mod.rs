@@ -81,9 +81,9 @@ fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         Line::styled(header_footer::status(state), theme.strong()),
         Line::styled(state.lang.tr(hint), theme.dim()),
     ];
-    if let Some(place) = active_contexts(state).first().filter(|_| state.overlay.is_some()) {
+    if let Some(context) = active_contexts(state).first().filter(|_| state.overlay.is_some()) {
         // The keys of an overlay work although it is not visible.
-        let here = BINDINGS.iter().filter(|binding| binding.context == *place);
+        let here = BINDINGS.iter().filter(|binding| binding.context == *context);
         lines.extend(here.filter_map(|binding| {
             let key = theme.keys(&binding.keys.first()?.name());
             Some(Line::from(format!("{key}  {}", state.lang.tr(binding.footer?))))

@@ -42,7 +42,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     }
 }
 
-/// The keys of a place in a column of `width`, and what they do.
+/// The keys of a context in a column of `width`, and what they do.
 fn key_lines(
     context: KeyContext,
     width: usize,

@@ -36,14 +36,14 @@ pub fn render(buffer: &Buffer, light: bool) -> String {
         let mut column = 0;
         while column < columns {
             let cell = &buffer[(column, row)];
-            let place = position(column, row);
-            if let Some(path) = shape(cell.symbol(), place) {
+            let origin = position(column, row);
+            if let Some(path) = shape(cell.symbol(), origin) {
                 shapes.entry(color(cell.fg, defaults)).or_default().push_str(&path);
                 column += 1;
                 continue;
             }
             let (word, cells) = word(buffer, column, row);
-            write_word(&mut svg, cell, &word, place, (cells, defaults));
+            write_word(&mut svg, cell, &word, origin, (cells, defaults));
             column += cells;
         }
     }
@@ -152,9 +152,9 @@ fn shape(symbol: &str, (x, y): (f64, f64)) -> Option<String> {
 /// The path of the dots of a Braille pattern: bits 0 to 2 and 6 are the left column from the top, 3 to 5 and 7
 /// the right one.
 fn braille(bits: u32, x: f64, y: f64) -> String {
-    let places = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3)];
+    let dots = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3)];
     let mut path = String::new();
-    for (bit, (column, row)) in places.into_iter().enumerate() {
+    for (bit, (column, row)) in dots.into_iter().enumerate() {
         if bits >> bit & 1 == 1 {
             let x = x + CELL_WIDTH * (0.25 + 0.5 * f64::from(column)) - 0.9;
             let y = y + CELL_HEIGHT * (0.125 + 0.25 * f64::from(row)) - 0.9;

@@ -46,8 +46,8 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &RunComparison, lang: La
     });
     let fitting = fitting.count().max(1);
     let mut head = vec![Span::raw(" ".repeat(names))];
-    for ((place, run), width) in side_by_side.iter().zip(&widths).take(fitting) {
-        let style = place.map_or(theme.strong(), |place| theme.curve(place));
+    for ((slot, run), width) in side_by_side.iter().zip(&widths).take(fitting) {
+        let style = slot.map_or(theme.strong(), |slot| theme.curve(slot));
         let name = align_left(&run.run, width - 2);
         head.push(Span::styled(format!("  {name}"), style));
     }

@@ -37,12 +37,12 @@ pub(super) fn draw(
         block = block.title(border_note(count, theme));
     }
     let mut inner = block.inner(area);
-    if let Some(typing) = &runs.input {
+    if let Some(input) = &runs.input {
         inner.height = inner.height.saturating_sub(1);
         let line = Rect { y: inner.bottom(), height: 1, ..inner };
         let field = TextField {
             prefix: "/ ",
-            input: &typing.line,
+            input: &input.line,
             placeholder: "",
             focused: state.overlay.is_none(),
         };
@@ -88,8 +88,8 @@ fn rows(runs: &RunComparison, area: Rect, lang: Lang, theme: Theme) -> Vec<Line<
     let first = (runs.selected + 1).saturating_sub(height);
     let mut lines = vec![columns.head(lang, theme)];
     for (at, found) in runs.shown().enumerate().skip(first).take(height) {
-        let place = runs.chart_slot(&found.folder);
-        let line = columns.line(found, place, &settings, lang, theme);
+        let slot = runs.chart_slot(&found.folder);
+        let line = columns.line(found, slot, &settings, lang, theme);
         let is_selected = at == runs.selected;
         lines.push(if is_selected { line.patch_style(theme.selected()) } else { line });
     }
@@ -168,13 +168,13 @@ impl RunListColumns {
     fn line(
         &self,
         found: &Found,
-        place: Option<usize>,
+        slot: Option<usize>,
         settings: &[String],
         lang: Lang,
         theme: Theme,
     ) -> Line<'static> {
-        let mark = place.map_or("  ".to_owned(), |place| format!("{} ", place + 1));
-        let style = place.map_or(Style::new(), |place| theme.curve(place));
+        let mark = slot.map_or("  ".to_owned(), |slot| format!("{} ", slot + 1));
+        let style = slot.map_or(Style::new(), |slot| theme.curve(slot));
         let mut spans = vec![
             Span::styled(mark, style),
             Span::styled(align_left(found.run(), self.name), style),
