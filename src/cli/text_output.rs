@@ -6,7 +6,7 @@ use crate::core::train::event::{
     Evaluated, Finished, Saved, Started, Step, TrainEvent, untold_losses,
 };
 use crate::run::locate::Download;
-use crate::run::summary::{clock, download_line, evaluation, how_to_go_on, train_output};
+use crate::run::summary::{clock, download_line, evaluation, resume_hint, train_output};
 use crate::run::worker::{Activity, Command, Report, Worker};
 use crate::screen::app::throughput::Throughput;
 use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
@@ -336,7 +336,7 @@ impl Lines {
             .known
             .started
             .as_ref()
-            .and_then(|started| how_to_go_on(started, finished, self.checkpoint.as_ref()))
+            .and_then(|started| resume_hint(started, finished, self.checkpoint.as_ref()))
         {
             Some(hint) => writeln!(out, "{hint}"),
             None => Ok(()),

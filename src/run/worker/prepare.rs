@@ -144,8 +144,9 @@ pub(super) fn prepare(mut options: TrainOptions, link: &Link) -> anyhow::Result<
     let (model, report) = match &files {
         ModelFiles::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
         ModelFiles::Folder(path) => {
-            let ignore = options.model.ignore_mismatched_sizes.as_ref();
-            folder::load(path, config, ignore.is_some_and(|given| given.value), seed)?
+            let ignore_mismatched =
+                Given::value_or_default(options.model.ignore_mismatched_sizes.as_ref());
+            folder::load(path, config, ignore_mismatched, seed)?
         }
     };
     check_vocabulary(&model, &tokenizer)?;
