@@ -46,7 +46,10 @@ fn what_cannot_be_replayed_is_said() {
     for (run, words) in [
         ("outputs", "error: outputs: no such file or folder. Name the folder of a run"),
         (".", "error: .: no events.jsonl in it. Name the folder of a run"),
-        ("notes.txt", "error: notes.txt:1: no event of a run (expected value). Name the folder"),
+        (
+            "notes.txt",
+            "error: notes.txt:1: not an event of a run (expected value). Name the folder",
+        ),
     ] {
         let output = nsmc_tui(folder.path(), &["replay", run]);
         let talk = String::from_utf8_lossy(&output.stderr).into_owned();

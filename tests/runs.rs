@@ -89,7 +89,7 @@ fn runs_are_compared_by_keys() {
     terminal.press(" ");
     terminal.wait_for("1 seed-1 0.");
     terminal.press("jj");
-    terminal.wait_for("no event of a run");
+    terminal.wait_for("not an event of a run");
     terminal.press("k ");
     let text = terminal.wait_for("2 seed-2 0.");
     assert!(text.contains("1 seed-1") && text.contains("train loss"), "{text}");

@@ -1,13 +1,11 @@
-//! A run as lines, for pipes, logs and terminals that cannot draw.
+//! The text output of a run, for pipes, logs and terminals without a dashboard.
 
 use crate::core::text::show_number;
 use crate::core::text::to_json;
-use crate::core::train::event::{
-    Evaluated, Finished, Saved, Started, Step, TrainEvent, untold_losses,
-};
-use crate::run::locate::Download;
+use crate::core::train::event::{Evaluated, Finished, Saved, Started, TrainEvent, TrainingLog};
+use crate::run::protocol::{Activity, Command, Download, RunReport};
 use crate::run::summary::{clock, download_line, evaluation, resume_hint, train_output};
-use crate::run::worker::{Activity, Command, Report, Worker};
+use crate::run::worker::Worker;
 use crate::screen::app::throughput::Throughput;
 use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -15,45 +13,45 @@ use signal_hook::iterator::Signals;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// What is known of a run that has begun already.
+/// What the dashboard knew of a run whose output continues as text.
 #[derive(Default)]
-pub struct Known {
-    /// What holds for it.
+pub struct RunSoFar {
+    /// The start of the run, if it has started.
     pub started: Option<Started>,
-    /// How fast it goes.
+    /// Its throughput.
     pub pace: Throughput,
 }
 
-/// How a run ended, for the exit code.
+/// The end of a run, for the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// As it should.
+pub enum FollowResult {
+    /// It finished.
     Finished,
-    /// Something went wrong; it has been said.
+    /// It failed; the error was printed.
     Failed,
-    /// A signal of this number stopped it, and what was learned was saved.
+    /// The signal of this number stopped it, and the model was saved.
     Signalled(u8),
 }
 
-/// A second signal within this time of the first is taken for the same wish: to stop.
+/// A second signal within this time of the first counts as the same request to stop.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Why a run is being stopped, as far as it is.
+/// Reasons to stop a run.
 #[derive(Default)]
-struct Stopping {
-    /// When the first signal came, and its number.
+struct StopReasons {
+    /// The time and the number of the first signal.
     signalled: Option<(Instant, u8)>,
-    /// When the output was found closed.
+    /// When the output was first found closed.
     closed: Option<Instant>,
-    /// Whether the terminal went away, which is no reason to stop.
+    /// Whether the terminal was closed, which does not stop the run.
     hung_up: bool,
-    /// Whether the run has been told.
-    told: bool,
+    /// Whether the run was stopped.
+    sent: bool,
 }
 
-impl Stopping {
-    /// Takes a signal in; `true` if it ends the program at once.
-    fn signal(&mut self, signal: i32) -> bool {
+impl StopReasons {
+    /// Notes a signal; `true` if it ends the program at once.
+    fn push_signal(&mut self, signal: i32) -> bool {
         if signal == SIGHUP {
             self.hung_up = true;
             return false;
@@ -62,14 +60,14 @@ impl Stopping {
         first.0.elapsed() > GRACE
     }
 
-    /// Why to stop now, if that has not been told yet. A connection that drops closes the output
-    /// and hangs up at about the same time, in either order.
-    fn reason(&mut self) -> Option<&'static str> {
+    /// A message with the reason to stop now, the first time that there is one. A connection that
+    /// drops closes the output and sends SIGHUP at about the same time, in either order.
+    fn take_reason(&mut self) -> Option<&'static str> {
         let closed = self.closed.is_some_and(|closed| closed.elapsed() > GRACE) && !self.hung_up;
-        if self.told || !(closed || self.signalled.is_some()) {
+        if self.sent || !(closed || self.signalled.is_some()) {
             return None;
         }
-        self.told = true;
+        self.sent = true;
         Some(if self.signalled.is_some() {
             "Stopping the run; another signal ends the program at once."
         } else {
@@ -78,86 +76,90 @@ impl Stopping {
     }
 }
 
-/// Follows a run to its end; `known` is what a dashboard knew of it. The first SIGINT or SIGTERM
-/// stops it and saves the model; another one, not right behind it, ends the program at once.
+/// Prints a run until it ends, as text or as JSON. The first SIGINT or SIGTERM stops it and saves the
+/// model; another one, not right after it, ends the program at once.
 ///
 /// # Errors
-/// If the output cannot be written. A run whose reader went away is stopped and its model saved,
-/// unless the terminal went away with it; any other trouble with the output is told when the run
-/// has ended.
+/// If the output cannot be written. If its reader is gone, the run is stopped and its model saved,
+/// unless the terminal was closed too; any other error is returned when the run has ended.
 pub fn follow(
     worker: Worker,
     json: bool,
-    known: Known,
+    so_far: RunSoFar,
     out: &mut (impl Write + ?Sized),
-) -> anyhow::Result<Ending> {
+) -> anyhow::Result<FollowResult> {
     let signals = watch_signals()?;
-    let mut lines = Lines { known, ..Lines::default() };
-    let mut ending = Ending::Finished;
+    let mut printer = EventPrinter { so_far, ..EventPrinter::default() };
+    let mut exit = FollowResult::Finished;
     let mut written: anyhow::Result<()> = Ok(());
-    let mut stopping = Stopping::default();
-    let mut downloads = Downloads::default();
-    let mut begun = lines.known.started.is_some();
+    let mut stop = StopReasons::default();
+    let mut downloads = DownloadPrinter::default();
+    let mut has_started = printer.so_far.started.is_some();
     loop {
-        let report = match worker.source.reports.recv_timeout(Duration::from_millis(100)) {
+        let report = match worker.channels.reports.recv_timeout(Duration::from_millis(100)) {
             Ok(report) => Some(report),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => break,
         };
         for signal in signals.try_iter() {
-            if stopping.signal(signal) {
-                return Ok(Ending::Signalled(signal as u8));
+            if stop.push_signal(signal) {
+                return Ok(FollowResult::Signalled(signal as u8));
             }
         }
         if written.as_ref().is_err_and(is_broken_pipe) {
-            stopping.closed.get_or_insert_with(Instant::now);
+            stop.closed.get_or_insert_with(Instant::now);
         }
-        if let Some(reason) = stopping.reason() {
-            talk(reason);
-            // A run that has ended needs no stopping.
-            let _ = worker.source.commands.send(Command::Stop { evaluate: false });
+        if let Some(reason) = stop.take_reason() {
+            print_to_stderr(reason);
+            // A run that has ended is no longer listening.
+            let _ = worker.channels.commands.send(Command::Stop { evaluate: false });
         }
         match report {
-            Some(Report::Activity(Activity::Idle)) => break,
-            Some(Report::Activity(Activity::Preparing(what))) if !json => {
-                talk(&format!("{what} …"));
+            Some(RunReport::Activity(Activity::Idle)) => break,
+            Some(RunReport::Activity(Activity::Preparing(description))) if !json => {
+                print_to_stderr(&format!("{description} …"));
             }
-            Some(Report::Activity(Activity::Downloading(download))) if !json => {
-                downloads.tell(&download);
+            Some(RunReport::Activity(Activity::Downloading(download))) if !json => {
+                downloads.push(&download);
             }
-            Some(Report::History(events)) => lines.went_before(&events),
-            Some(Report::Event(event)) => {
-                // What was never begun did not fail if it was asked to end.
-                begun |= matches!(event, TrainEvent::Started(_));
-                let cancelled = stopping.signalled.is_some() && !begun;
-                if matches!(event, TrainEvent::Failed(_)) && !cancelled {
-                    ending = Ending::Failed;
+            Some(RunReport::Event(event)) => {
+                has_started |= matches!(event, TrainEvent::Started(_));
+                // A run that is stopped before its start ends with an error that is none.
+                let is_cancelled = stop.signalled.is_some() && !has_started;
+                if matches!(event, TrainEvent::Failed(_)) && !is_cancelled {
+                    exit = FollowResult::Failed;
                 }
                 if written.is_ok() {
-                    written = if json {
-                        to_json(&event).map_err(anyhow::Error::from).and_then(|json| {
-                            writeln!(out, "{json}")?;
-                            Ok(out.flush()?)
-                        })
-                    } else {
-                        lines.write(&event, out).map_err(anyhow::Error::from)
-                    };
+                    written =
+                        if json { write_json(&event, out) } else { printer.write(&event, out) };
                 }
             }
             _ => {}
         }
     }
     worker.join();
-    if !stopping.hung_up {
+    if !stop.hung_up {
         written?;
     }
-    match (ending, stopping.signalled) {
-        (Ending::Failed, _) | (_, None) => Ok(ending),
-        (_, Some((_, number))) => Ok(Ending::Signalled(number)),
+    match (exit, stop.signalled) {
+        (FollowResult::Failed, _) | (_, None) => Ok(exit),
+        (_, Some((_, number))) => Ok(FollowResult::Signalled(number)),
     }
 }
 
-/// Whether whoever read our output went away, which is no error to speak of.
+/// Prints a journaled event as a line of JSON.
+///
+/// # Errors
+/// If the output cannot be written.
+pub fn write_json(event: &TrainEvent, out: &mut (impl Write + ?Sized)) -> anyhow::Result<()> {
+    if event.is_journaled() {
+        writeln!(out, "{}", to_json(event)?)?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// Whether the reader of the output is gone, which is not reported as an error.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause
@@ -166,12 +168,12 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Says something on stderr, which may be gone: that is no reason to end a run.
-fn talk(text: &str) {
+/// Prints to stderr. If it is closed, the run continues.
+fn print_to_stderr(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// The signals that come from now on. A connection that drops does not end a run.
+/// Receives signals from now on, SIGHUP included, which would end the program.
 fn watch_signals() -> std::io::Result<Receiver<i32>> {
     let (sender, receiver) = unbounded();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
@@ -185,61 +187,59 @@ fn watch_signals() -> std::io::Result<Receiver<i32>> {
     Ok(receiver)
 }
 
-/// Tells of downloads now and then.
+/// Prints downloads every few seconds.
 #[derive(Default)]
-struct Downloads {
-    told: Option<Instant>,
+struct DownloadPrinter {
+    printed_at: Option<Instant>,
 }
 
-impl Downloads {
-    fn tell(&mut self, download: &Download) {
-        const PAUSE: Duration = Duration::from_secs(5);
-        let whole = download.total > 0 && download.done >= download.total;
-        if whole || self.told.is_none_or(|told| told.elapsed() >= PAUSE) {
-            self.told = Some(Instant::now());
-            talk(&download_line(download));
+impl DownloadPrinter {
+    fn push(&mut self, download: &Download) {
+        const INTERVAL: Duration = Duration::from_secs(5);
+        let is_complete = download.total > 0 && download.done >= download.total;
+        if is_complete || self.printed_at.is_none_or(|at| at.elapsed() >= INTERVAL) {
+            self.printed_at = Some(Instant::now());
+            print_to_stderr(&download_line(download));
         }
     }
 }
 
-/// Turns events into lines.
+/// Prints events as text.
 #[derive(Default)]
-pub struct Lines {
-    known: Known,
-    /// Loss of the steps since the last log line.
-    loss: f64,
-    steps: u64,
-    last: Option<Evaluated>,
+pub struct EventPrinter {
+    so_far: RunSoFar,
+    evaluated: Option<Evaluated>,
     checkpoint: Option<Saved>,
 }
 
-impl Lines {
-    /// Takes in what happened before the run was resumed.
-    fn went_before(&mut self, events: &[TrainEvent]) {
-        let logging_steps = self.known.started.as_ref().map_or(1, |s| s.logging_steps);
-        for loss in untold_losses(events, logging_steps) {
-            self.loss += loss;
-            self.steps += 1;
-        }
-    }
-
-    /// Tells an event; what went wrong goes to stderr.
+impl EventPrinter {
+    /// Prints an event; warnings and errors go to stderr.
     ///
     /// # Errors
-    /// What the system says of the output.
+    /// If the output cannot be written.
     pub fn write(
         &mut self,
         event: &TrainEvent,
         out: &mut (impl Write + ?Sized),
-    ) -> std::io::Result<()> {
+    ) -> anyhow::Result<()> {
         match event {
             TrainEvent::Started(started) => {
                 write_started(started, out)?;
-                self.known.started = Some(started.clone());
+                self.so_far.started = Some(started.clone());
             }
-            TrainEvent::Step(step) => self.step(step, out)?,
+            TrainEvent::Step(step) => {
+                self.so_far.pace.step(step);
+                if let Some(log) = TrainingLog::of_failed_step(step) {
+                    self.write_log(&log, out)?;
+                }
+            }
+            TrainEvent::Logged(logged) => {
+                if let Some(log) = logged.training() {
+                    self.write_log(&log, out)?;
+                }
+            }
             TrainEvent::Epoch(epoch) => {
-                let epochs = self.known.started.as_ref().map_or(0.0, |s| s.num_train_epochs);
+                let epochs = self.so_far.started.as_ref().map_or(0.0, |s| s.num_train_epochs);
                 writeln!(
                     out,
                     "epoch {}/{epochs}  train_loss {:.4}  train_accuracy {:.4}  train_f1 {:.4}",
@@ -247,8 +247,8 @@ impl Lines {
                 )?;
             }
             TrainEvent::Evaluated(evaluated) => {
-                self.last = Some(evaluated.clone());
-                self.known.pace.evaluated(evaluated);
+                self.evaluated = Some(evaluated.clone());
+                self.so_far.pace.evaluated(evaluated);
                 let metrics = &evaluated.metrics;
                 writeln!(
                     out,
@@ -263,64 +263,52 @@ impl Lines {
                 )?;
             }
             TrainEvent::BestLoaded(best) => {
-                self.last = Some(best.clone());
-                writeln!(out, "went back to the best model, of step {}", best.step)?;
+                self.evaluated = Some(best.clone());
+                writeln!(out, "loaded the best model, of step {}", best.step)?;
             }
             TrainEvent::Checkpoint(saved) => {
                 self.checkpoint = Some(saved.clone());
-                self.known.pace.saved(saved);
+                self.so_far.pace.saved(saved);
                 writeln!(out, "checkpoint {}", saved.path)?;
             }
-            TrainEvent::Warned(warned) => talk(&format!("warning: {}", warned.message)),
-            TrainEvent::Steered(steered) => {
-                writeln!(out, "step {}: {}", steered.step, steered.how)?;
+            TrainEvent::Warned(warned) => print_to_stderr(&format!("warning: {}", warned.message)),
+            TrainEvent::CommandApplied(applied) => {
+                writeln!(out, "step {}: {}", applied.step, applied.effect)?;
             }
             TrainEvent::Saved(saved) => {
                 writeln!(out, "saved {} at step {}", saved.path, saved.step)?;
             }
-            TrainEvent::Finished(finished) => self.finished(finished, out)?,
+            TrainEvent::Finished(finished) => self.write_finished(finished, out)?,
+            TrainEvent::EvaluationProgress(_) | TrainEvent::SavingCheckpoint => {}
             TrainEvent::Failed(failed) => {
-                talk(&format!("error: {}", failed.message));
+                print_to_stderr(&format!("error: {}", failed.message));
                 if let Some(hint) = &failed.hint {
-                    talk(hint);
+                    print_to_stderr(hint);
                 }
             }
         }
-        out.flush()
+        Ok(out.flush()?)
     }
 
-    fn step(&mut self, step: &Step, out: &mut (impl Write + ?Sized)) -> std::io::Result<()> {
-        self.loss += step.loss;
-        self.steps += 1;
-        self.known.pace.step(step);
-        let Some(started) = &self.known.started else {
+    fn write_log(&self, log: &TrainingLog, out: &mut (impl Write + ?Sized)) -> std::io::Result<()> {
+        let Some(started) = &self.so_far.started else {
             return Ok(());
         };
-        if !step.step.is_multiple_of(started.logging_steps) && step.loss.is_finite() {
-            return Ok(());
-        }
         write!(
             out,
             "step {}/{}  epoch {:.2}  loss {:.4}  grad_norm {:.4}  learning_rate {:.4e}",
-            step.step,
-            started.max_steps,
-            step.epoch,
-            self.loss / self.steps as f64,
-            step.grad_norm,
-            step.learning_rate,
+            log.step, started.max_steps, log.epoch, log.loss, log.grad_norm, log.learning_rate,
         )?;
-        if let Some(rates) = self.known.pace.rates() {
+        if let Some(rates) = self.so_far.pace.rates() {
             write!(out, "  {:.0} samples/s  {:.0} tokens/s", rates.samples, rates.tokens)?;
         }
-        if let Some(left) = self.known.pace.left(started, step.step, None) {
+        if let Some(left) = self.so_far.pace.left(started, log.step, None) {
             write!(out, "  {} left", clock(left))?;
         }
-        writeln!(out)?;
-        (self.loss, self.steps) = (0.0, 0);
-        Ok(())
+        writeln!(out)
     }
 
-    fn finished(
+    fn write_finished(
         &self,
         finished: &Finished,
         out: &mut (impl Write + ?Sized),
@@ -329,11 +317,11 @@ impl Lines {
             writeln!(out, "stopped at step {}", finished.global_step)?;
         }
         writeln!(out, "{}", train_output(finished))?;
-        if let Some(last) = &self.last {
-            writeln!(out, "{}", evaluation(last))?;
+        if let Some(evaluated) = &self.evaluated {
+            writeln!(out, "{}", evaluation(evaluated))?;
         }
         match self
-            .known
+            .so_far
             .started
             .as_ref()
             .and_then(|started| resume_hint(started, finished, self.checkpoint.as_ref()))
@@ -373,7 +361,7 @@ fn write_started(started: &Started, out: &mut (impl Write + ?Sized)) -> std::io:
         writeln!(out, "note: {note}")?;
     }
     if started.resumed_at > 0 {
-        writeln!(out, "going on from step {}", started.resumed_at)?;
+        writeln!(out, "resuming after step {}", started.resumed_at)?;
     }
     Ok(())
 }

@@ -4,10 +4,10 @@ use crate::core::data::batching::{Example, PackedBatch};
 use crate::core::engine::logits::{class_of, softmax};
 use crate::core::engine::{Engine, EngineError};
 use crate::core::tokenizer::{Encoding, Tokenizer, TokenizerError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The model's prediction for a text.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The text.
     pub text: String,

@@ -36,6 +36,6 @@ mod tests {
         for path in ["$HOME", "`id`", "a b"] {
             assert!(shell_word(path).starts_with('\''), "{path} is expanded");
         }
-        assert_eq!(shell_word("a\u{1b}\0b"), "a\u{fffd}\u{fffd}b");
+        assert_eq!(shell_word("a\u{1b}\0b"), "'a\u{fffd}\u{fffd}b'");
     }
 }

@@ -1,5 +1,5 @@
-//! A run's events as lines of JSON in its folder, so that a resumed run's charts go on where they
-//! broke off.
+//! The journal of a run: its events as lines of JSON in its folder. A resumed run continues it, and
+//! its charts show the whole run.
 
 use crate::core::atomic_write::write_atomically;
 use crate::core::text::to_json;
@@ -11,11 +11,11 @@ use std::path::Path;
 /// The journal's name in the folder of a run.
 pub const JOURNAL: &str = "events.jsonl";
 
-/// A line that is longer was not written by this program.
+/// The most bytes of a line. A longer one was not written by this program.
 pub(super) const LONGEST_LINE: u64 = 1 << 20;
 
-/// An open journal. Each event is handed to the system as it is appended, in one piece; it is on
-/// disk for certain after [`Self::sync`].
+/// An open journal. Each event is written with one system call; it is certain to be on disk after
+/// [`Self::sync`].
 #[derive(Debug)]
 pub struct Journal {
     file: File,
@@ -24,29 +24,28 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Begins a journal; an old one is replaced. The folder is made if need be.
+    /// Creates a journal, and its folder if need be. An old journal is replaced.
     ///
     /// # Errors
-    /// What the system says.
+    /// Those of the system.
     pub fn create(file: &Path) -> io::Result<Self> {
         Self::begin_with(file, &[])
     }
 
-    /// Goes on with the journal of a run that is resumed after `step`, and returns what of it
-    /// still holds, in the order in which it happened: steps, epochs, evaluations and checkpoints
-    /// up to `step`. Starts and ends are dropped, for the resumed run has its own. The file is
-    /// rewritten to hold what is returned.
+    /// Continues the journal of a run that is resumed after `step`. Returns the events that are
+    /// kept, in their order: steps, epochs, evaluations and checkpoints up to `step`. Starts and ends
+    /// are dropped, because the resumed run publishes its own. The file is rewritten with the kept
+    /// events.
     ///
     /// A checkpoint may have been written before or after the evaluation of its step, so
-    /// `keep_at_step` is asked of each epoch, evaluation and checkpoint at exactly `step` whether
-    /// it counts as past; what does not, the resumed run has to publish anew. The step itself is
-    /// always kept.
+    /// `keep_at_step` decides about each event at exactly `step`, except the step itself, which is
+    /// always kept. The resumed run publishes the dropped ones again.
     ///
-    /// Reading is lenient: it ends at the first line that is no event, torn lines included, and
-    /// no journal is an empty one.
+    /// Reading is lenient: it ends at the first line that is not an event, such as a truncated one,
+    /// and a missing journal is an empty one.
     ///
     /// # Errors
-    /// What the system says; the journal is then as it was or as it should be.
+    /// Those of the system; the journal is then either unchanged or complete.
     pub fn continue_after(
         file: &Path,
         step: u64,
@@ -55,11 +54,11 @@ impl Journal {
         let mut kept = Vec::new();
         for_each_event(file, |event| {
             let Some(at) = step_of(&event) else { return };
-            let holds = match event {
+            let is_kept = match event {
                 TrainEvent::Step(_) => at <= step,
                 _ => at < step || (at == step && keep_at_step(&event)),
             };
-            if holds {
+            if is_kept {
                 kept.push(event);
             }
         })?;
@@ -71,11 +70,11 @@ impl Journal {
         Ok((Self::begin_with(file, lines.as_bytes())?, kept))
     }
 
-    /// Appends one event as one line. Where that fails half-way, as on a full disk, the half is
-    /// taken back.
+    /// Appends an event as one line. A line that could be written only in part, as on a full disk,
+    /// is removed.
     ///
     /// # Errors
-    /// What the system says.
+    /// Those of the system.
     pub fn append(&mut self, event: &TrainEvent) -> io::Result<()> {
         let mut line = to_json(event)?;
         line.push('\n');
@@ -83,16 +82,16 @@ impl Journal {
         if written.is_ok() {
             self.end += line.len() as u64;
         } else {
-            // The first error says more than one that this may have.
+            // The first error is the one to report.
             let _ = self.file.set_len(self.end);
         }
         written
     }
 
-    /// Waits until all that was appended is on disk.
+    /// Waits until all events are on disk.
     ///
     /// # Errors
-    /// What the system says.
+    /// Those of the system.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
@@ -107,7 +106,7 @@ impl Journal {
     }
 }
 
-/// Reads the journal line by line, up to the first line that is no event.
+/// Reads the journal line by line, up to the first line that is not an event.
 fn for_each_event(file: &Path, mut receive: impl FnMut(TrainEvent)) -> io::Result<()> {
     let mut reader = match File::open(file) {
         Ok(file) => BufReader::new(file),
@@ -125,8 +124,8 @@ fn for_each_event(file: &Path, mut receive: impl FnMut(TrainEvent)) -> io::Resul
     }
 }
 
-/// How many optimizer steps were done when the event came; none for the start and the end of a
-/// run.
+/// The number of steps done at an event; none for the start and the end of a run, and for events
+/// that are not journaled.
 fn step_of(event: &TrainEvent) -> Option<u64> {
     match event {
         TrainEvent::Step(step) => Some(step.step),
@@ -134,8 +133,11 @@ fn step_of(event: &TrainEvent) -> Option<u64> {
         TrainEvent::Evaluated(evaluated) => Some(evaluated.step),
         TrainEvent::Checkpoint(saved) => Some(saved.step),
         TrainEvent::Warned(warned) => Some(warned.step),
-        TrainEvent::Steered(steered) => Some(steered.step),
+        TrainEvent::CommandApplied(applied) => Some(applied.step),
         TrainEvent::Started(_)
+        | TrainEvent::Logged(_)
+        | TrainEvent::EvaluationProgress(_)
+        | TrainEvent::SavingCheckpoint
         | TrainEvent::BestLoaded(_)
         | TrainEvent::Saved(_)
         | TrainEvent::Finished(_)
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_gets_its_past_and_writes_after_it() -> io::Result<()> {
+    fn a_resumed_run_gets_its_history_and_continues_the_journal() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("run").join(JOURNAL);
         let past = [step(1, 0.7), step(2, 0.6), step(3, 0.5), epoch(1, 3), saved("outputs/3", 3)];
@@ -204,7 +206,7 @@ mod tests {
         journal.append(&step(4, 0.3))?;
         assert_eq!(continued(&file, 9)?, [&past[..], &[step(4, 0.3)]].concat());
 
-        // What the checkpoint of step 3 was taken before, the resumed run says again.
+        // An epoch that ended after the checkpoint of step 3 was written is published again.
         let without = |event: &TrainEvent| matches!(event, TrainEvent::Checkpoint(_));
         let (_, kept) = Journal::continue_after(&file, 3, without)?;
         let expected = [&past[..3], &past[4..]].concat();
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_ends_where_the_journal_is_damaged() -> io::Result<()> {
+    fn reading_ends_at_a_damaged_line() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join(JOURNAL);
         let past = [step(1, 0.7), step(2, f64::NEG_INFINITY)];
@@ -226,7 +228,7 @@ mod tests {
             &whole[..whole.len() / 4],
             b"\n",
             b"\xff\xfe\n",
-            br#"{"event":"unheard"}"#,
+            br#"{"event":"unknown"}"#,
             long.as_bytes(),
         ];
         for tail in tails {
@@ -234,7 +236,7 @@ mod tests {
             assert_eq!(continued(&file, 9)?, past);
             assert_eq!(fs::read(&file)?, whole);
         }
-        // Only the line's end is missing.
+        // Only the newline is missing.
         fs::write(&file, &whole[..whole.len() - 1])?;
         assert_eq!(continued(&file, 9)?, past);
         assert_eq!(fs::read(&file)?, whole);

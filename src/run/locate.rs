@@ -2,20 +2,8 @@
 //! its cache.
 
 use crate::core::model::folder::holds_a_model;
+use crate::run::protocol::Download;
 use std::path::{Path, PathBuf};
-
-/// The progress of a download.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Download {
-    /// The file's name.
-    pub file: String,
-    /// Bytes that are downloaded.
-    pub done: u64,
-    /// Bytes of the whole file; 0 while that is not known.
-    pub total: u64,
-    /// Bytes a second; `None` while that is not known.
-    pub rate: Option<f64>,
-}
 
 /// Is called with the progress of a download, and returns `false` to cancel it.
 pub type DownloadCallback<'a> = dyn FnMut(&Download) -> bool + 'a;

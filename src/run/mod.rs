@@ -12,6 +12,7 @@ pub mod locate;
 pub mod metric_series;
 pub mod model_card;
 pub mod options;
+pub mod protocol;
 pub mod recorder;
 pub mod recording;
 pub mod run_index;

@@ -1,34 +1,34 @@
-//! What a run leaves in its folder as it goes: a journal of its events, TensorBoard's event files,
-//! the arguments that repeat it, and the card of its model.
+//! The files that a run writes into its folder while it trains: a journal of its events,
+//! TensorBoard's event files, and the arguments that repeat it.
 
 use super::journal::{JOURNAL, Journal};
 use super::tensorboard::{self, EventWriter};
 use crate::core::atomic_write::{remove_leftovers, write_atomically};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::checkpoint::{list, step_of};
-use crate::core::train::trainer_state::LogEntry;
+use crate::core::train::event::LogEntry;
 use crate::core::train::{Checkpoint, TrainEvent};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The folders that hold checkpoints of runs before, each with its journal and its arguments, are
-/// called so and a number.
+/// The prefix of folders with the checkpoints, journal and arguments of an earlier run; a number
+/// follows.
 const EARLIER: &str = "earlier-";
 
-/// What is locked as long as a run writes into a folder.
+/// The file that is locked while a run writes into a folder.
 pub(super) const LOCK: &str = ".nsmc-tui.lock";
 
-/// How often a folder is claimed before it counts as taken, and how long after each other: whoever
-/// lists runs holds a lock for an instant.
+/// How often locking a folder is tried, and the pause between: listing runs locks it for an
+/// instant.
 const CLAIMS: u32 = 4;
 const CLAIM_PAUSE: Duration = Duration::from_millis(25);
 
-/// Claims a folder for one run; the claim ends with the file.
+/// Locks a folder for one run, until the file is dropped.
 ///
 /// # Errors
-/// If another run has claimed it, or the system refuses.
+/// If another run has locked it, or the system reports an error.
 pub fn claim(output_dir: &Path) -> Result<File> {
     std::fs::create_dir_all(output_dir)?;
     let file =
@@ -55,13 +55,13 @@ pub fn claim(output_dir: &Path) -> Result<File> {
     }
 }
 
-/// Moves the checkpoints of an earlier run, with a copy of its journal and its arguments, into a
-/// folder of their own inside `output_dir`, from where it can still be resumed. For a run that is
-/// itself resumed after a step, these are the checkpoints of later steps. `None` if there are
-/// none. A crash in the middle loses nothing: what was not moved is moved the next time.
+/// Moves the checkpoints of an earlier run, with a copy of its journal and its arguments, into a new
+/// folder inside `output_dir`, from where it can still be resumed. For a run that is itself resumed
+/// after a step, these are the checkpoints of later steps. `None` if there are none. A crash in the
+/// middle loses nothing: the rest is moved the next time.
 ///
 /// # Errors
-/// What the system says.
+/// Those of the system.
 pub fn set_aside(output_dir: &Path, after: u64) -> Result<Option<PathBuf>> {
     remove_leftovers(output_dir);
     let mut checkpoints = list(output_dir);
@@ -86,14 +86,14 @@ pub fn set_aside(output_dir: &Path, after: u64) -> Result<Option<PathBuf>> {
     Ok(Some(earlier))
 }
 
-/// Where a run's TensorBoard files go unless a flag says otherwise: as transformers names it, by
-/// time and host.
+/// The default folder of a run's TensorBoard files, with time and host in its name, as in
+/// transformers.
 pub fn default_logging_dir(output_dir: &Path) -> PathBuf {
     let now = jiff::Zoned::now().strftime("%b%d_%H-%M-%S");
     output_dir.join("runs").join(format!("{now}_{}", host()))
 }
 
-/// Whether both are one folder, however they are spelt.
+/// Whether both paths are the same folder.
 pub fn same(one: &Path, other: &Path) -> bool {
     let real = |path: &Path| {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
@@ -102,8 +102,8 @@ pub fn same(one: &Path, other: &Path) -> bool {
     real(one).is_some() && real(one) == real(other)
 }
 
-/// Copies what TensorBoard was told before, from the run's folder, or from the one it was moved
-/// aside in.
+/// Copies TensorBoard's files of the resumed run from its folder, or from the one that they were
+/// moved to.
 fn copy_events(checkpoint: &Checkpoint, run: &Path, to: &Path) -> Result<()> {
     let Some(logging_dir) = &checkpoint.run.logging_dir else {
         return Ok(());
@@ -132,7 +132,7 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// Writes down what happens. What cannot be written is told once, and does not end the run.
+/// Records a run. A file that cannot be written is reported once and then left out.
 #[derive(Debug, Default)]
 pub struct Recorder {
     journal: Option<Journal>,
@@ -141,9 +141,9 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins a journal in `output_dir`, and event files in `logging_dir` if there is one. For a
-    /// resumed run, what an earlier attempt wrote of later steps is cut off, and what it wrote of
-    /// earlier ones is returned.
+    /// Starts a journal in `output_dir`, and event files in `logging_dir` if there is one. For a
+    /// resumed run, events of steps after the checkpoint are removed, and those before it are
+    /// returned.
     pub fn begin(
         output_dir: &Path,
         logging_dir: Option<&Path>,
@@ -157,7 +157,7 @@ impl Recorder {
             Some(checkpoint) => {
                 let progress = &checkpoint.run.progress;
                 if let Some(run) = checkpoint.folder.parent().filter(|run| !same(run, output_dir)) {
-                    // Resumed into another folder; without the history it goes on all the same.
+                    // Resumed into another folder. The run continues without the history if need be.
                     let past = std::fs::read(run.join(JOURNAL)).unwrap_or_default();
                     let _ = write_atomically(&file, &past);
                     if let Some(folder) = logging_dir {
@@ -179,7 +179,7 @@ impl Recorder {
                 )
             }
         };
-        recorder.journal = recorder.kept(journal, &file);
+        recorder.journal = recorder.keep_or_report(journal, &file);
         if let Some(folder) = logging_dir {
             let writer = match resume {
                 Some(checkpoint) => {
@@ -198,26 +198,26 @@ impl Recorder {
                 None => Ok(0),
             }
             .and_then(|_| EventWriter::create(folder, now(), &host(), std::process::id()));
-            recorder.tensorboard = recorder.kept(writer, folder);
+            recorder.tensorboard = recorder.keep_or_report(writer, folder);
         }
         (recorder, history)
     }
 
-    fn kept<T>(&mut self, outcome: Result<T>, place: &Path) -> Option<T> {
+    fn keep_or_report<T>(&mut self, outcome: Result<T>, place: &Path) -> Option<T> {
         outcome
             .map_err(|error| {
                 let place = place.display();
-                let text = format!("{place}: {error}; the run goes on without writing there");
+                let text = format!("{place}: {error}; the run continues without writing there");
                 self.problems.push(sanitize_for_terminal(&text).into_owned());
             })
             .ok()
     }
 
-    /// Writes down what the run is told to do, as the file that repeats it and for TensorBoard.
+    /// Writes the run's arguments, as the file that repeats it and for TensorBoard.
     pub fn arguments(&mut self, output_dir: &Path, text: &str) {
         let file = output_dir.join(crate::run::options::run_toml::NAME);
         let written = write_atomically(&file, text.as_bytes());
-        self.kept(written, &file);
+        self.keep_or_report(written, &file);
         self.tensorboard(|writer| {
             // Markdown shows indented text as it is.
             let indented = format!("    {}", text.replace('\n', "\n    "));
@@ -226,16 +226,20 @@ impl Recorder {
         });
     }
 
-    /// Writes down an event.
-    pub fn event(&mut self, event: &TrainEvent) {
-        if let Some(mut journal) = self.journal.take() {
+    /// Records an event: journaled ones in the journal, log entries for TensorBoard.
+    pub fn record(&mut self, event: &TrainEvent) {
+        if let TrainEvent::Logged(logged) = event {
+            self.log_scalars(&logged.entry);
+        }
+        if event.is_journaled()
+            && let Some(mut journal) = self.journal.take()
+        {
             let written = journal.append(event).map(|()| journal);
-            self.journal = self.kept(written, Path::new(JOURNAL));
+            self.journal = self.keep_or_report(written, Path::new(JOURNAL));
         }
     }
 
-    /// Writes down a line of the log history.
-    pub fn logged(&mut self, entry: &LogEntry) {
+    fn log_scalars(&mut self, entry: &LogEntry) {
         let number = |name: &str| entry.get(name).and_then(serde_json::Value::as_f64);
         let step = entry.get("step").and_then(serde_json::Value::as_u64).unwrap_or(0);
         let scalars: Vec<(String, f64)> = entry
@@ -253,12 +257,12 @@ impl Recorder {
         if let Some(mut writer) = self.tensorboard.take() {
             let place = writer.path().to_path_buf();
             let written = write(&mut writer).map(|()| writer);
-            self.tensorboard = self.kept(written, &place);
+            self.tensorboard = self.keep_or_report(written, &place);
         }
     }
 
-    /// What went wrong since it was last asked.
-    pub fn problems(&mut self) -> Vec<String> {
+    /// The problems since the last call.
+    pub fn take_problems(&mut self) -> Vec<String> {
         std::mem::take(&mut self.problems)
     }
 }
@@ -266,9 +270,10 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::train::event::Logged;
 
     #[test]
-    fn a_folder_is_for_one_run_at_a_time() -> Result<()> {
+    fn a_folder_can_be_locked_by_one_run() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let claimed = claim(folder.path())?;
         let refused = claim(folder.path());
@@ -278,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_runs_checkpoints_are_kept_aside() -> Result<()> {
+    fn an_earlier_runs_checkpoints_are_moved() -> Result<()> {
         let folder = tempfile::tempdir()?;
         assert_eq!(set_aside(folder.path(), 0)?, None);
         for step in [3, 6] {
@@ -287,7 +292,7 @@ mod tests {
             std::fs::write(checkpoint.join("config.json"), "{}")?;
             std::fs::write(checkpoint.join("model.safetensors"), step.to_string())?;
             std::fs::write(folder.path().join("run.toml"), "")?;
-            assert_eq!(set_aside(folder.path(), step)?, None, "none is later");
+            assert_eq!(set_aside(folder.path(), step)?, None, "there is no later one");
             let aside = set_aside(folder.path(), 0)?.unwrap_or_default();
             assert!(list(folder.path()).is_empty());
             let kept = aside.join(format!("checkpoint-{step}"));
@@ -304,15 +309,16 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_told_once() -> Result<()> {
+    fn a_file_that_cannot_be_written_is_reported_once() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let blocked = folder.path().join("file");
         std::fs::write(&blocked, "")?;
         let (mut recorder, history) = Recorder::begin(&blocked, Some(&blocked), None);
         assert!(history.is_empty());
-        assert_eq!(recorder.problems().len(), 2);
-        recorder.logged(&LogEntry::new());
-        assert!(recorder.problems().is_empty());
+        assert_eq!(recorder.take_problems().len(), 2);
+        let logged = Logged { elapsed: 0.0, entry: LogEntry::new() };
+        recorder.record(&TrainEvent::Logged(logged));
+        assert!(recorder.take_problems().is_empty());
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! A run's events read back, from its journal or from what `train --json` printed: one after the
-//! other, never all in memory. What the file says is not believed before it is checked.
+//! The events of a recorded run, from its journal or from the output of `train --json`. They are read
+//! one by one, never all into memory, and each is checked.
 
 use super::journal::{JOURNAL, LONGEST_LINE};
 use crate::core::text::{sanitize_for_terminal, truncate_width};
@@ -11,26 +11,26 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Why a run cannot be read back.
+/// Why a recorded run cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
-    /// There is nothing of this name, or nothing in it.
+    /// There is no such file or folder, or it has no events.
     #[error(
         "{0}: {1}. Name the folder of a run (its --output-dir) or a file that nsmc-tui train \
          --json wrote"
     )]
     Missing(String, &'static str),
-    /// The system refuses.
+    /// The system reports an error.
     #[error("{0}: {1}")]
     System(String, std::io::Error),
-    /// A line is no event of a run.
+    /// A line is not an event of a run.
     #[error("{file}:{line}: {reason}. {}", remedy(*line))]
     Line {
         /// The file.
         file: String,
         /// Counted from 1.
         line: u64,
-        /// What is wrong with it.
+        /// What is wrong.
         reason: String,
     },
     /// The run failed before it took a step.
@@ -42,28 +42,28 @@ fn remedy(line: u64) -> &'static str {
     if line == 1 {
         "Name the folder of a run, or a file that nsmc-tui train --json wrote"
     } else {
-        "A copy without this line and those behind it can be replayed"
+        "A copy without this line and the lines after it can be replayed"
     }
 }
 
-/// A run that was written down.
+/// A recorded run.
 #[derive(Debug)]
 pub struct Recording {
     file: PathBuf,
-    /// What comes first.
+    /// The start of the run.
     started: Started,
-    /// The line it is from, if the file says it at all.
+    /// The line of the start, if the file has one.
     started_line: Option<u64>,
-    /// How many lines are whole; a run under way writes more.
+    /// The number of complete lines. A run that is still training appends more.
     lines: u64,
 }
 
-/// What is learned of a file at the first reading.
+/// What the first pass over a file finds.
 #[derive(Default)]
-struct Outline {
+struct RecordingOutline {
     started: Option<(u64, Started)>,
-    /// Whether events stand before the start, as in the journal of a run that was resumed.
-    went_before: bool,
+    /// Whether there are events before the start, as in the journal of a run that was resumed.
+    has_history: bool,
     first: Option<Step>,
     last: Option<Step>,
     evaluated: Option<Evaluated>,
@@ -71,60 +71,59 @@ struct Outline {
 }
 
 impl Recording {
-    /// Reads a journal, or that in a folder, once through: what is told first of a run may stand
-    /// in the middle.
+    /// Reads a journal, or the one in a folder, completely: the start of a run may be in the middle.
     ///
     /// # Errors
-    /// If it is not there, cannot be read, holds no event, or holds anything else but events in
-    /// the order of a run. A last line that is torn is the end.
-    pub fn open(place: &Path) -> Result<Self, RecordingError> {
-        let missing = |what| RecordingError::Missing(shown(place), what);
-        let file = if place.is_dir() { place.join(JOURNAL) } else { place.to_owned() };
+    /// If it does not exist, cannot be read, has no events, or has anything but events in the order
+    /// of a run. An incomplete last line is ignored.
+    pub fn open(path: &Path) -> Result<Self, RecordingError> {
+        let missing = |what| RecordingError::Missing(display(path), what);
+        let file = if path.is_dir() { path.join(JOURNAL) } else { path.to_owned() };
         match std::fs::metadata(&file) {
             Ok(found) if found.is_file() => {}
             Ok(_) => return Err(missing("not a plain file, and it has to be read twice")),
-            Err(_) if place.is_dir() => return Err(missing("no events.jsonl in it")),
+            Err(_) if path.is_dir() => return Err(missing("no events.jsonl in it")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(missing("no such file or folder"));
             }
-            Err(error) => return Err(RecordingError::System(shown(&file), error)),
+            Err(error) => return Err(RecordingError::System(display(&file), error)),
         }
-        let mut lines = Lines::open(&file)?;
-        let (mut outline, mut whole) = (Outline::default(), 0);
-        while let Some(event) = lines.next()? {
-            outline.take(lines.line, event).map_err(|reason| lines.wrong(reason))?;
-            whole = lines.line;
+        let mut reader = EventReader::open(&file)?;
+        let (mut outline, mut complete) = (RecordingOutline::default(), 0);
+        while let Some(event) = reader.next()? {
+            outline.push(reader.line, event).map_err(|reason| reader.error(reason))?;
+            complete = reader.line;
         }
-        if whole == 0 {
-            return Err(missing("it holds no event, so no run had begun"));
+        if complete == 0 {
+            return Err(missing("it has no events, so no run has started"));
         }
-        let (started_line, started) = outline.beginning(&file)?;
-        Ok(Self { file, started, started_line, lines: whole })
+        let (started_line, started) = outline.start(&file)?;
+        Ok(Self { file, started, started_line, lines: complete })
     }
 
-    /// The events: the start first, the others in the order in which they happened.
+    /// The events: the start first, then the others in the order in which they happened.
     ///
     /// # Errors
     /// If the file can no longer be opened.
-    pub fn events(&self) -> Result<Events, RecordingError> {
-        Ok(Events {
+    pub fn events(&self) -> Result<RecordedEvents, RecordingError> {
+        Ok(RecordedEvents {
             started: Some(self.started.clone()),
             started_line: self.started_line,
-            lines: Lines::open(&self.file)?,
+            reader: EventReader::open(&self.file)?,
             last: self.lines,
         })
     }
 }
 
-impl Outline {
-    fn take(&mut self, line: u64, event: TrainEvent) -> Result<(), String> {
+impl RecordingOutline {
+    fn push(&mut self, line: u64, event: TrainEvent) -> Result<(), String> {
         match event {
             TrainEvent::Started(_) if self.started.is_some() => {
-                return Err("here another run begins".to_owned());
+                return Err("another run starts here".to_owned());
             }
             TrainEvent::Started(started) => self.started = Some((line, started)),
             other => {
-                self.went_before |= self.started.is_none();
+                self.has_history |= self.started.is_none();
                 match other {
                     TrainEvent::Step(step) => {
                         if self.first.is_none() {
@@ -141,25 +140,26 @@ impl Outline {
         Ok(())
     }
 
-    /// What holds for the run, and the line that says so.
-    fn beginning(self, file: &Path) -> Result<(Option<u64>, Started), RecordingError> {
+    /// The start of the run, and its line.
+    fn start(self, file: &Path) -> Result<(Option<u64>, Started), RecordingError> {
         let (line, mut started) = match (self.started, &self.last, self.failed) {
-            (Some((line, started)), ..) if !self.went_before => return Ok((Some(line), started)),
+            (Some((line, started)), ..) if !self.has_history => return Ok((Some(line), started)),
             (Some((line, mut started)), ..) => {
-                let note = format!("was cut off, and went on after step {}", started.resumed_at);
+                let note =
+                    format!("was interrupted, and resumed after step {}", started.resumed_at);
                 started.notes.push(note);
                 (Some(line), started)
             }
-            (None, Some(last), _) => (None, stand_in(last, self.evaluated.as_ref(), file)),
+            (None, Some(last), _) => (None, start_from_steps(last, self.evaluated.as_ref(), file)),
             (None, None, Some(message)) => {
-                return Err(RecordingError::NeverBegan(shown(file), message));
+                return Err(RecordingError::NeverBegan(display(file), message));
             }
             (None, None, None) => {
-                let what = "it holds no step, so no run had begun";
-                return Err(RecordingError::Missing(shown(file), what));
+                let what = "it has no steps, so no run has started";
+                return Err(RecordingError::Missing(display(file), what));
             }
         };
-        // The whole of the run is played, not only what came after it was resumed.
+        // The whole run is replayed, not only the part after it was resumed.
         let first = self.first.filter(|first| first.step > 1);
         started.resumed_at = first.as_ref().map_or(0, |first| first.step - 1);
         started.resumed_elapsed = first.map_or(0.0, |first| first.elapsed);
@@ -167,9 +167,8 @@ impl Outline {
     }
 }
 
-/// What can be told of a run whose journal does not say how it began: of one that was killed just
-/// as it was resumed.
-fn stand_in(last: &Step, evaluated: Option<&Evaluated>, file: &Path) -> Started {
+/// The start of a run whose journal has none, because it was killed while it was being resumed.
+fn start_from_steps(last: &Step, evaluated: Option<&Evaluated>, file: &Path) -> Started {
     let classes = evaluated.map_or(0, |e| e.metrics.eval_confusion.counts.len());
     let per_epoch = (last.step as f64 / last.epoch.max(1e-9)).round().max(1.0) as u64;
     Started {
@@ -185,42 +184,42 @@ fn stand_in(last: &Step, evaluated: Option<&Evaluated>, file: &Path) -> Started 
         eval_steps: 0,
         save_steps: 0,
         logging_steps: 50,
-        output_dir: shown(file.parent().unwrap_or(file)),
+        output_dir: display(file.parent().unwrap_or(file)),
         replaces_model: false,
         settings: Vec::new(),
         resumed_at: 0,
         resumed_elapsed: 0.0,
-        notes: vec!["the journal does not say how the run began".to_owned()],
+        notes: vec!["the journal does not have the start of the run".to_owned()],
     }
 }
 
-/// A path, fit to be shown.
-fn shown(path: &Path) -> String {
+/// A path that is safe to print.
+fn display(path: &Path) -> String {
     sanitize_for_terminal(&path.display().to_string()).into_owned()
 }
 
-/// A run's events, the start first.
-pub struct Events {
+/// The events of a recorded run, the start first.
+pub struct RecordedEvents {
     started: Option<Started>,
     started_line: Option<u64>,
-    lines: Lines,
+    reader: EventReader,
     last: u64,
 }
 
-impl Iterator for Events {
+impl Iterator for RecordedEvents {
     type Item = Result<TrainEvent, RecordingError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(started) = self.started.take() {
             return Some(Ok(TrainEvent::Started(started)));
         }
-        while self.lines.line < self.last {
-            let event = self.lines.next().transpose()?;
+        while self.reader.line < self.last {
+            let event = self.reader.next().transpose()?;
             if event.is_err() {
-                // One word on it is enough.
+                // It is the last item.
                 self.last = 0;
             }
-            if Some(self.lines.line) != self.started_line {
+            if Some(self.reader.line) != self.started_line {
                 return Some(event);
             }
         }
@@ -228,9 +227,9 @@ impl Iterator for Events {
     }
 }
 
-/// The lines of a file, each checked.
+/// Reads the events of a file and checks them.
 #[derive(Debug)]
-struct Lines {
+struct EventReader {
     reader: BufReader<File>,
     file: String,
     /// Lines read.
@@ -240,19 +239,19 @@ struct Lines {
     bytes: Vec<u8>,
 }
 
-impl Lines {
+impl EventReader {
     fn open(file: &Path) -> Result<Self, RecordingError> {
-        let name = shown(file);
+        let name = display(file);
         let opened = File::open(file);
         let opened = opened.map_err(|error| RecordingError::System(name.clone(), error))?;
         Ok(Self { reader: BufReader::new(opened), file: name, line: 0, step: 0, bytes: Vec::new() })
     }
 
-    fn wrong(&self, reason: String) -> RecordingError {
+    fn error(&self, reason: String) -> RecordingError {
         RecordingError::Line { file: self.file.clone(), line: self.line, reason }
     }
 
-    /// The next event; none at the end, which may be a torn line.
+    /// The next event; none at the end, which may be an incomplete line.
     fn next(&mut self) -> Result<Option<TrainEvent>, RecordingError> {
         self.bytes.clear();
         let limit = LONGEST_LINE + 1;
@@ -263,60 +262,63 @@ impl Lines {
         }
         self.line += 1;
         if self.bytes.len() as u64 == limit {
-            return Err(self.wrong("a line of more than a megabyte is no event".to_owned()));
+            return Err(self.error("a line of more than a megabyte is not an event".to_owned()));
         }
-        let whole = self.bytes.ends_with(b"\n");
+        let is_complete = self.bytes.ends_with(b"\n");
         match parse(&self.bytes) {
             Ok(event) => {
-                check(&event, self.step).map_err(|reason| self.wrong(reason))?;
+                check(&event, self.step).map_err(|reason| self.error(reason))?;
                 if let TrainEvent::Step(step) = &event {
                     self.step = step.step;
                 }
                 Ok(Some(event))
             }
-            Err(_) if !whole => Ok(None),
-            Err(reason) => Err(self.wrong(format!("no event of a run ({reason})"))),
+            Err(_) if !is_complete => Ok(None),
+            Err(reason) => Err(self.error(format!("not an event of a run ({reason})"))),
         }
     }
 }
 
-/// An event, with all its texts fit to be shown.
+/// Parses an event; all its texts are made safe to print.
 fn parse(line: &[u8]) -> Result<TrainEvent, String> {
     let why = |error: serde_json::Error| {
         let text = error.to_string();
-        // It would count the lines within the line.
+        // The position is within the line.
         truncate_width(text.split(" at line ").next().unwrap_or_default(), 100)
     };
     let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
     let text = text.trim_end_matches(['\n', '\r']);
-    // Without an escape and without anything unprintable in the line there is none in its texts.
+    // Most lines have neither escapes nor unprintable characters, so their texts have none.
     if !text.contains('\\') && matches!(sanitize_for_terminal(text), Cow::Borrowed(_)) {
         return serde_json::from_str(text).map_err(why);
     }
     let mut value: Value = serde_json::from_str(text).map_err(why)?;
-    make_printable(&mut value);
+    sanitize_texts(&mut value);
     serde_json::from_value(value).map_err(why)
 }
 
-fn make_printable(value: &mut Value) {
+fn sanitize_texts(value: &mut Value) {
     match value {
         Value::String(text) => *text = sanitize_for_terminal(text).into_owned(),
-        Value::Array(values) => values.iter_mut().for_each(make_printable),
-        Value::Object(values) => values.values_mut().for_each(make_printable),
+        Value::Array(values) => values.iter_mut().for_each(sanitize_texts),
+        Value::Object(values) => values.values_mut().for_each(sanitize_texts),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-/// Numbers beyond this are no counts of this program's, and could not be added up.
-const MOST: u64 = 1 << 40;
+/// The highest count that is accepted; sums of such counts do not overflow.
+const MAX_COUNT: u64 = 1 << 40;
 
-/// The most classes.
-const CLASSES: usize = 1 << 12;
+/// The highest number of classes that is accepted.
+const MAX_CLASSES: usize = 1 << 12;
 
-/// Whether this program can have written it after `last` steps; if not, why.
+/// Checks an event that follows after step `last`.
+///
+/// # Errors
+/// Why this program cannot have written it.
 fn check(event: &TrainEvent, last: u64) -> Result<(), String> {
     if event.elapsed().is_some_and(|elapsed| !(0.0..=1e9).contains(&elapsed)) {
-        return Err("no time of a run".to_owned());
+        return Err("its time is out of range".to_owned());
     }
     let (counts, epoch) = match event {
         TrainEvent::Started(started) => (
@@ -340,22 +342,27 @@ fn check(event: &TrainEvent, last: u64) -> Result<(), String> {
         TrainEvent::Epoch(epoch) => (vec![epoch.step], epoch.epoch as f64),
         TrainEvent::Evaluated(evaluated) | TrainEvent::BestLoaded(evaluated) => {
             let matrix = &evaluated.metrics.eval_confusion.counts;
-            if matrix.len() > CLASSES || matrix.iter().any(|row| row.len() != matrix.len()) {
-                return Err("no confusion matrix".to_owned());
+            if matrix.len() > MAX_CLASSES || matrix.iter().any(|row| row.len() != matrix.len()) {
+                return Err("its confusion matrix is not square".to_owned());
             }
             let mut counts: Vec<u64> = matrix.iter().flatten().copied().collect();
             counts.extend([evaluated.step, evaluated.metrics.eval_samples]);
             (counts, evaluated.epoch)
         }
         TrainEvent::Finished(finished) => (vec![finished.global_step], finished.metrics.epoch),
-        TrainEvent::Steered(steered) => (vec![steered.step], steered.epoch),
+        TrainEvent::CommandApplied(applied) => (vec![applied.step], applied.epoch),
+        TrainEvent::Logged(_)
+        | TrainEvent::EvaluationProgress(_)
+        | TrainEvent::SavingCheckpoint => {
+            return Err("it does not belong into a journal".to_owned());
+        }
         TrainEvent::Checkpoint(_)
         | TrainEvent::Warned(_)
         | TrainEvent::Saved(_)
         | TrainEvent::Failed(_) => (Vec::new(), 0.0),
     };
-    let sound = counts.iter().all(|count| *count <= MOST) && (0.0..=1e12).contains(&epoch);
-    if sound { Ok(()) } else { Err("a number that no run counts to".to_owned()) }
+    let is_valid = counts.iter().all(|count| *count <= MAX_COUNT) && (0.0..=1e12).contains(&epoch);
+    if is_valid { Ok(()) } else { Err("one of its numbers is out of range".to_owned()) }
 }
 
 #[cfg(test)]

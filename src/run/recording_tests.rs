@@ -1,4 +1,4 @@
-//! Journals of all kinds, sound, torn and hostile.
+//! Valid, truncated and malicious journals.
 
 use super::*;
 use crate::core::train::event::{Failed, Saved};
@@ -11,10 +11,10 @@ fn lines(events: &[TrainEvent]) -> String {
     events.iter().map(line).collect()
 }
 
-/// What is read of a file with this content, or the error's words after the folder's name.
+/// The events read from a file with this content, or the error message without the folder's name.
 fn read(content: impl AsRef<[u8]>) -> Result<Vec<TrainEvent>, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let prefix = format!("{}/", shown(folder.path()));
+    let prefix = format!("{}/", display(folder.path()));
     let words = |error: RecordingError| error.to_string().replace(&prefix, "");
     fs::write(folder.path().join(JOURNAL), content).map_err(|error| error.to_string())?;
     let recording = Recording::open(&folder.path().join(JOURNAL)).map_err(words)?;
@@ -26,26 +26,26 @@ fn refused(content: impl AsRef<[u8]>) -> String {
 }
 
 #[test]
-fn a_whole_run_comes_back_as_it_was_told() {
+fn all_events_of_a_run_are_read() {
     let events = [run(630), ending()].concat();
     assert_eq!(read(lines(&events)), Ok(events));
 }
 
 #[test]
-fn a_folder_stands_for_its_journal() -> Result<(), Box<dyn std::error::Error>> {
+fn a_folder_is_read_through_its_journal() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let mut journal = Journal::create(&folder.path().join(JOURNAL))?;
     run(3).iter().try_for_each(|event| journal.append(event))?;
     let recording = Recording::open(folder.path())?;
     assert_eq!(recording.events()?.collect::<Result<Vec<_>, _>>()?, run(3));
-    // What a run under way adds after the first look belongs to the next replay.
+    // Events that are appended after the first pass are not part of this replay.
     journal.append(&ending()[0])?;
     assert_eq!(recording.events()?.count(), run(3).len());
     Ok(())
 }
 
 #[test]
-fn a_resumed_run_begins_with_its_start_and_is_played_from_its_first_step()
+fn a_resumed_run_is_replayed_from_its_first_step_with_its_start_first()
 -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join(JOURNAL);
@@ -62,9 +62,9 @@ fn a_resumed_run_begins_with_its_start_and_is_played_from_its_first_step()
     let TrainEvent::Started(first) = &events[0] else { panic!("no start: {:?}", events[0]) };
     assert_eq!((first.resumed_at, first.resumed_elapsed), (0, 0.0));
     let note = first.notes.last().map(String::as_str);
-    assert_eq!(note, Some("was cut off, and went on after step 60"));
+    assert_eq!(note, Some("was interrupted, and resumed after step 60"));
 
-    // Killed between taking over the old journal and telling its own start.
+    // Killed after it rewrote the old journal and before it wrote its own start.
     Journal::continue_after(&file, 60, |_| true)?;
     let events: Vec<_> = Recording::open(&file)?.events()?.collect::<Result<_, _>>()?;
     assert_eq!(events[1..], whole[1..61]);
@@ -74,20 +74,20 @@ fn a_resumed_run_begins_with_its_start_and_is_played_from_its_first_step()
 }
 
 #[test]
-fn what_a_resumed_run_printed_is_played_from_where_it_went_on() {
+fn the_output_of_a_resumed_run_is_replayed_from_the_step_it_resumed_after() {
     let mut events = run(70);
     events.drain(1..61);
     events[0] = TrainEvent::Started(Started { resumed_at: 60, resumed_elapsed: 7.5, ..started() });
     assert_eq!(read(lines(&events)), Ok(events.clone()));
-    // Its history lost, then resumed once more.
+    // Resumed once more, after its history was lost.
     events.swap(0, 1);
-    let Ok(told) = read(lines(&events)) else { panic!("it is readable") };
-    let TrainEvent::Started(first) = &told[0] else { panic!("no start: {:?}", told[0]) };
+    let Ok(events) = read(lines(&events)) else { panic!("it is readable") };
+    let TrainEvent::Started(first) = &events[0] else { panic!("no start: {:?}", events[0]) };
     assert_eq!((first.resumed_at, first.resumed_elapsed), (60, 7.625));
 }
 
 #[test]
-fn a_torn_last_line_is_the_end() {
+fn an_incomplete_last_line_is_ignored() {
     let events = run(20);
     let text = lines(&events);
     for cut in [1, 2, 30] {
@@ -97,46 +97,46 @@ fn a_torn_last_line_is_the_end() {
 }
 
 #[test]
-fn what_is_no_journal_is_refused_with_the_place_and_what_to_do() {
+fn a_file_that_is_not_a_journal_is_refused_with_file_line_and_remedy() {
     let name = "Name the folder of a run, or a file that nsmc-tui train --json wrote";
     assert_eq!(
         refused("# a readme\n"),
-        format!("events.jsonl:1: no event of a run (expected value). {name}")
+        format!("events.jsonl:1: not an event of a run (expected value). {name}")
     );
     let text = lines(&run(3));
-    let copy = "A copy without this line and those behind it can be replayed";
+    let copy = "A copy without this line and the lines after it can be replayed";
     for (tail, reason) in [
-        ("{\"event\":\"unheard\u{202e}\"}\n", "no event of a run (unknown variant `unheard�`"),
-        ("\n", "no event of a run (EOF while parsing a value"),
-        (text.as_str(), "here another run begins"),
+        ("{\"event\":\"unknown\u{202e}\"}\n", "not an event of a run (unknown variant `unknown�`"),
+        ("\n", "not an event of a run (EOF while parsing a value"),
+        (text.as_str(), "another run starts here"),
         (&lines(&run(2)[1..]), "step 1 after step 3"),
         (&text.lines().nth(3).unwrap_or_default().replace("650", "1e30"), "events"),
     ] {
         let words = refused(text.clone() + tail);
         if reason == "events" {
-            assert!(words.starts_with('['), "a last line without an end is torn: {words}");
+            assert!(words.starts_with('['), "a last line without a newline is incomplete: {words}");
         } else {
             assert!(words.starts_with(&format!("events.jsonl:5: {reason}")), "{words}");
             assert!(words.ends_with(copy), "{words}");
         }
     }
     let binary = refused(vec![0xff; 2 << 20]);
-    assert!(binary.contains(":1: a line of more than a megabyte is no event"), "{binary}");
+    assert!(binary.contains(":1: a line of more than a megabyte is not an event"), "{binary}");
     let latin = refused(b"\xe9\n");
-    assert!(latin.contains(":1: no event of a run (not UTF-8)"), "{latin}");
+    assert!(latin.contains(":1: not an event of a run (not UTF-8)"), "{latin}");
     for empty in ["", "{\"event\":", "{}"] {
         let words = refused(empty);
-        assert!(words.contains("it holds no event, so no run had begun"), "{words}");
+        assert!(words.contains("it has no events, so no run has started"), "{words}");
     }
     let saved = TrainEvent::Checkpoint(Saved { path: "outputs".to_owned(), step: 0, seconds: 0.0 });
-    assert!(refused(lines(&[saved])).contains("it holds no step"));
+    assert!(refused(lines(&[saved])).contains("it has no steps"));
     let failed = Failed { message: "no data".to_owned(), hint: None, step: 0 };
     let words = refused(lines(&[TrainEvent::Failed(failed)]));
     assert!(words.ends_with("the run failed before it began: no data"), "{words}");
 }
 
 #[test]
-fn what_is_not_there_is_refused() -> std::io::Result<()> {
+fn a_missing_file_is_refused() -> std::io::Result<()> {
     let folder = tempfile::tempdir()?;
     let why = |place: &Path| match Recording::open(place) {
         Ok(recording) => format!("{recording:?}"),
@@ -151,7 +151,7 @@ fn what_is_not_there_is_refused() -> std::io::Result<()> {
 }
 
 #[test]
-fn numbers_that_no_run_counts_to_are_refused() {
+fn numbers_out_of_range_are_refused() {
     let text = lines(&run(63));
     for (honest, hostile) in [
         ("\"elapsed\":0.125", "\"elapsed\":-1"),
@@ -168,7 +168,7 @@ fn numbers_that_no_run_counts_to_are_refused() {
 }
 
 #[test]
-fn nothing_in_a_journal_can_steer_a_terminal() {
+fn nothing_in_a_journal_can_control_a_terminal() {
     let mut begin = started();
     begin.model = "a\u{1b}[31mb\\n".to_owned();
     begin.labels = vec!["\u{9b}2J".to_owned(), "\u{202e}x".to_owned()];
@@ -180,8 +180,8 @@ fn nothing_in_a_journal_can_steer_a_terminal() {
         .map(|event| serde_json::to_string(event).unwrap_or_default() + "\n")
         .collect();
     for text in [lines(&events), bare] {
-        let Ok(told) = read(text) else { panic!("it is readable") };
-        let TrainEvent::Started(first) = &told[0] else { panic!("no start: {:?}", told[0]) };
+        let Ok(events) = read(text) else { panic!("it is readable") };
+        let TrainEvent::Started(first) = &events[0] else { panic!("no start: {:?}", events[0]) };
         assert_eq!(first.model, "a�[31mb\\n");
         assert_eq!(first.labels, ["�2J", "�x"]);
         assert_eq!(first.settings[0].value, "c:\\data");

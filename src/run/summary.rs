@@ -2,7 +2,7 @@
 
 use crate::core::train::event::{Evaluated, Finished, Saved, Started};
 use crate::run::command_line::resume_command;
-use crate::run::locate::Download;
+use crate::run::protocol::Download;
 
 /// A number as Python prints a rounded float: at least one decimal, at most four.
 fn rounded(value: f64) -> String {

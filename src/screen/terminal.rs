@@ -2,6 +2,7 @@
 //! another, and the terminal is restored however the dashboard ends.
 
 mod ansi_backend;
+mod connection;
 mod frame_pacing;
 mod guard;
 mod inbox;
@@ -10,14 +11,16 @@ mod job_control;
 mod pictures;
 mod writer;
 
+use crate::run::protocol::{Activity, RunReport};
 use crate::run::system_metrics::Sampler;
-use crate::run::worker::{Activity, Answer, Command, Report, Source, injected_panic};
+use crate::run::worker::panic_if_requested;
 use crate::screen::app::{Effect, FrameLayout, Message, Picture, State, update};
 use crate::screen::display::DisplayOptions;
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme, svg};
 use ansi_backend::AnsiBackend;
-use crossbeam_channel::{SendError, Sender, never, unbounded};
+pub use connection::Connection;
+use crossbeam_channel::{Sender, never, unbounded};
 use crossterm::event::{Event, KeyEventKind};
 use frame_pacing::FramePacing;
 use guard::{TerminalGuard, install_panic_hook};
@@ -66,7 +69,7 @@ enum TerminalOwner {
 /// # Errors
 /// If the terminal cannot be acquired, or a thread cannot be started.
 pub fn run(
-    source: &Source,
+    connection: &impl Connection,
     display: DisplayOptions,
     state: State,
 ) -> anyhow::Result<(ExitReason, State)> {
@@ -81,11 +84,11 @@ pub fn run(
     let mut dashboard = Dashboard {
         inbox: Inbox {
             external,
-            reports: source.reports.clone(),
+            reports: connection.reports().clone(),
             samples: sampler.as_ref().map_or_else(never, |sampler| sampler.samples.clone()),
             frame_outcomes: writer.outcomes.clone(),
         },
-        commands: &source.commands,
+        connection,
         terminal: Terminal::new(AnsiBackend::default())?,
         writer,
         input: InputThread::start(sender.clone())?,
@@ -141,9 +144,9 @@ struct Batch {
 }
 
 /// The dashboard while it is shown.
-struct Dashboard<'a> {
-    inbox: Inbox,
-    commands: &'a Sender<Command>,
+struct Dashboard<'a, C: Connection> {
+    inbox: Inbox<C::Report>,
+    connection: &'a C,
     terminal: Terminal<AnsiBackend>,
     writer: FrameWriter,
     input: InputThread,
@@ -161,7 +164,7 @@ struct Dashboard<'a> {
     signal: Option<u8>,
 }
 
-impl Dashboard<'_> {
+impl<C: Connection> Dashboard<'_, C> {
     /// Runs the main loop until the dashboard is closed.
     fn run(&mut self) -> ExitReason {
         loop {
@@ -205,7 +208,7 @@ impl Dashboard<'_> {
 
     fn draw_if_due(&mut self) -> ControlFlow<ExitReason> {
         if self.can_draw() && self.pacing.until_frame() == Some(Duration::ZERO) {
-            injected_panic("screen");
+            panic_if_requested("screen");
             return hung_up_if_failed(&self.draw());
         }
         ControlFlow::Continue(())
@@ -235,16 +238,16 @@ impl Dashboard<'_> {
     }
 
     /// Handles what concerns the terminal at once, and puts the rest into a batch.
-    fn sort(&mut self, received: Received) -> ControlFlow<ExitReason, Batch> {
+    fn sort(&mut self, received: Received<C::Report>) -> ControlFlow<ExitReason, Batch> {
         let mut batch = Batch::default();
         match received {
             Received::External(event) => self.handle_external(event, &mut batch)?,
             Received::Report(report) => {
                 self.pacing.reports_read();
-                batch.messages.push(Message::Report(report));
+                batch.messages.push(report.into());
             }
             Received::Sample(sample) => {
-                batch.messages.push(Message::Report(Report::System(sample)));
+                batch.messages.push(Message::Report(RunReport::System(sample)));
             }
             Received::FrameOutcome(outcome) => hung_up_if_failed(&outcome)?,
             Received::Closed | Received::Timeout => {}
@@ -281,7 +284,7 @@ impl Dashboard<'_> {
     fn add_pending_reports(&mut self, batch: &mut Batch) {
         let before = batch.messages.len();
         let pending = self.inbox.reports.try_iter().take(MAX_REPORTS);
-        batch.messages.extend(pending.map(Message::Report));
+        batch.messages.extend(pending.map(Into::into));
         if batch.messages.len() - before == MAX_REPORTS {
             // There are more, which must not pile up.
             self.pacing.read_more_reports();
@@ -292,7 +295,8 @@ impl Dashboard<'_> {
     fn apply(&mut self, batch: Batch) -> ControlFlow<ExitReason> {
         let Batch { messages, input, terminate } = batch;
         // After the run, new system metrics alone are no reason to draw.
-        let is_sample = |message: &Message| matches!(message, Message::Report(Report::System(_)));
+        let is_sample =
+            |message: &Message| matches!(message, Message::Report(RunReport::System(_)));
         if self.state.is_running() || !messages.iter().all(is_sample) {
             self.pacing.request();
         }
@@ -335,22 +339,18 @@ impl Dashboard<'_> {
     fn handle(&mut self, message: Message) -> bool {
         for effect in update(&mut self.state, message) {
             match effect {
-                Effect::Send(command) => self.send(command),
+                Effect::Send(command) => {
+                    if let Some(message) = self.connection.send(command) {
+                        update(&mut self.state, message);
+                    }
+                }
+                Effect::ReadCurves(folder) => self.connection.read_curves(folder),
                 Effect::Picture(picture) => self.write_picture(picture),
                 Effect::Suspend => self.suspend(),
                 Effect::Quit => return true,
             }
         }
         false
-    }
-
-    /// Sends a command to the run. If its thread has ended, a question gets an error as its answer.
-    fn send(&mut self, command: Command) {
-        if let Err(SendError(Command::Predict(text))) = self.commands.send(command) {
-            let outcome = Err("the training thread has ended".to_owned());
-            let answer = Report::Answer(Answer { text, outcome });
-            update(&mut self.state, Message::Report(answer));
-        }
     }
 
     /// Starts writing a picture. A picture of the screen has all colors of the theme, whatever the
@@ -376,7 +376,7 @@ impl Dashboard<'_> {
 
 /// Whether the user waits for this message.
 fn is_awaited(message: &Message) -> bool {
-    matches!(message, Message::Report(Report::Answer(_) | Report::Activity(Activity::Idle)))
+    matches!(message, Message::Report(RunReport::Answer(_) | RunReport::Activity(Activity::Idle)))
 }
 
 /// An error of the terminal means that it is gone.

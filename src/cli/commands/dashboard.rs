@@ -1,12 +1,11 @@
 //! The dashboard, with the panels arranged as the user left them.
 
 use crate::core::text::sanitize_for_terminal;
-use crate::run::worker::Source;
 use crate::screen::app::State;
 use crate::screen::display::DisplayOptions;
 use crate::screen::lang::Lang;
 use crate::screen::preferences::{self, Preferences};
-use crate::screen::terminal::{self, ExitReason};
+use crate::screen::terminal::{self, Connection, ExitReason};
 use std::io::IsTerminal;
 
 /// Whether there is a terminal to draw on and to read keys from.
@@ -17,7 +16,7 @@ pub fn is_possible() -> bool {
 
 /// Shows a run until the user leaves, and saves the arrangement of the panels.
 pub fn show(
-    source: &Source,
+    connection: &impl Connection,
     display: DisplayOptions,
     mut state: State,
 ) -> anyhow::Result<(ExitReason, State)> {
@@ -25,7 +24,7 @@ pub fn show(
     let path = preferences::place(|name| std::env::var_os(name));
     let saved = path.as_deref().map(Preferences::read).unwrap_or_default();
     saved.apply(&mut state);
-    let (leaving, state) = terminal::run(source, display, state)?;
+    let (leaving, state) = terminal::run(connection, display, state)?;
     let current = Preferences::of(&state);
     if let Some(path) = path.filter(|_| current != saved)
         && let Err(error) = current.write(&path)

@@ -2,12 +2,12 @@
 
 use super::dashboard;
 use crate::cli::flags::ReplayFlags;
-use crate::cli::text_output::Lines;
-use crate::core::text::to_json;
+use crate::cli::text_output::{EventPrinter, write_json};
 use crate::core::train::TrainEvent;
 use crate::run::journal::JOURNAL;
+use crate::run::protocol::{Activity, RunChannels, RunReport};
 use crate::run::recording::Recording;
-use crate::run::worker::{Activity, Report, Source, replay};
+use crate::run::worker::replay;
 use crate::screen::app::State;
 use crate::screen::app::replay::Replay;
 use crate::screen::terminal::ExitReason;
@@ -20,7 +20,7 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
     let recording = Recording::open(&flags.run)?;
     let worker = replay::start(&recording, flags.speed)?;
     let code = if flags.json || flags.plain || !dashboard::is_possible() {
-        print_events(&worker.source, flags.json, &mut out)?;
+        print_events(&worker.channels, flags.json, &mut out)?;
         ExitCode::SUCCESS
     } else {
         let folder = if flags.run.is_dir() {
@@ -32,7 +32,7 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
         let mut replay = Replay::new(flags.speed);
         replay.folder = folder;
         let state = State { replay: Some(replay), ..State::default() };
-        match dashboard::show(&worker.source, flags.display.options(), state)?.0 {
+        match dashboard::show(&worker.channels, flags.display.options(), state)?.0 {
             ExitReason::Quit | ExitReason::HungUp => ExitCode::SUCCESS,
             ExitReason::Signalled(number) => ExitCode::from(128 + number),
             ExitReason::Panicked => bail!("the dashboard failed"),
@@ -43,21 +43,16 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
 }
 
 /// Prints the events of the run as `train` did.
-fn print_events(source: &Source, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut lines = Lines::default();
+fn print_events(channels: &RunChannels, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut printer = EventPrinter::default();
     let mut ended = false;
-    for report in &source.reports {
+    for report in &channels.reports {
         match report {
-            Report::Event(event) => {
+            RunReport::Event(event) => {
                 ended |= matches!(event, TrainEvent::Finished(_) | TrainEvent::Failed(_));
-                if json {
-                    writeln!(out, "{}", to_json(&event)?)?;
-                    out.flush()?;
-                } else {
-                    lines.write(&event, out)?;
-                }
+                if json { write_json(&event, out)? } else { printer.write(&event, out)? }
             }
-            Report::Activity(Activity::Idle) => break,
+            RunReport::Activity(Activity::Idle) => break,
             _ => {}
         }
     }

@@ -24,7 +24,7 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         let worker = run_index::start(flags.folder.clone())?;
         let runs = Runs::new(shown, flags.sort, flags.reverse, &flags.filter);
         let state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
-        let leaving = dashboard::show(&worker.source, flags.display.options(), state)?.0;
+        let leaving = dashboard::show(&worker.channels, flags.display.options(), state)?.0;
         worker.join();
         return match leaving {
             ExitReason::Quit | ExitReason::HungUp => Ok(ExitCode::SUCCESS),

@@ -2,12 +2,12 @@
 
 use super::dashboard;
 use crate::cli::flags::TrainFlags;
-use crate::cli::text_output::{self, Ending, Known};
+use crate::cli::text_output::{self, FollowResult, RunSoFar};
 use crate::cli::train_request::TrainRequest;
-use crate::core::train::steering::Request;
 use crate::run::command_line::{command_line, resume_command};
+use crate::run::protocol::Command;
 use crate::run::summary::{evaluation, resume_hint, train_output};
-use crate::run::worker::{Command, Worker, print_config};
+use crate::run::worker::{Worker, print_config};
 use crate::screen::app::State;
 use crate::screen::terminal::ExitReason;
 use std::io::Write;
@@ -25,22 +25,22 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     let display = request.display.into();
     let worker = Worker::spawn(request.run)?;
     if json || plain {
-        return Ok(exit_code(text_output::follow(worker, json, Known::default(), &mut out)?));
+        return Ok(exit_code(text_output::follow(worker, json, RunSoFar::default(), &mut out)?));
     }
-    let (leaving, state) = dashboard::show(&worker.source, display, State::default())?;
+    let (leaving, state) = dashboard::show(&worker.channels, display, State::default())?;
     if state.is_running() && matches!(leaving, ExitReason::HungUp | ExitReason::Panicked) {
         // Without the dashboard nothing can end a pause; a run that is not paused ignores this.
-        let _ = worker.source.commands.send(Command::Steer(Request::Resume));
+        let _ = worker.channels.commands.send(Command::Resume);
         // The run continues to its end, even if its output cannot be read.
         let mut discarded = std::io::sink();
-        let known = Known { started: state.started, pace: state.pace };
+        let so_far = RunSoFar { started: state.started, pace: state.pace };
         let out: &mut dyn Write = if leaving == ExitReason::Panicked {
             eprintln!("The dashboard failed; the run continues without it.");
             &mut out
         } else {
             &mut discarded
         };
-        return Ok(exit_code(text_output::follow(worker, json, known, out)?));
+        return Ok(exit_code(text_output::follow(worker, json, so_far, out)?));
     }
     if !state.is_running() {
         worker.join();
@@ -56,11 +56,11 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn exit_code(ending: Ending) -> ExitCode {
+fn exit_code(ending: FollowResult) -> ExitCode {
     match ending {
-        Ending::Finished => ExitCode::SUCCESS,
-        Ending::Failed => ExitCode::FAILURE,
-        Ending::Signalled(number) => ExitCode::from(128 + number),
+        FollowResult::Finished => ExitCode::SUCCESS,
+        FollowResult::Failed => ExitCode::FAILURE,
+        FollowResult::Signalled(number) => ExitCode::from(128 + number),
     }
 }
 

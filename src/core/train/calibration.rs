@@ -1,26 +1,24 @@
-//! Whether a model is as sure as it is right: confidence against accuracy in ten bins, and the
-//! expected calibration error (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
-//! equations 2, 3 and 5).
+//! Calibration: confidence against accuracy in ten bins, and the expected calibration error (Guo et
+//! al., "On Calibration of Modern Neural Networks", ICML 2017, equations 2, 3 and 5).
 
 use serde::{Deserialize, Serialize};
 
-/// How many bins there are, each a tenth wide.
+/// The number of bins, each a tenth wide.
 pub const BINS: usize = 10;
 
-/// The predictions whose confidence lies in one bin.
+/// The predictions with a confidence in one bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
-    /// How many they are.
+    /// Their number.
     pub count: u64,
-    /// The mean probability of the class they name; 0 where there are none.
+    /// The mean probability of the predicted class; 0 without predictions.
     pub confidence: f64,
-    /// The share of right ones; 0 where there are none.
+    /// The share of right predictions; 0 without predictions.
     pub accuracy: f64,
 }
 
-/// The bins of an evaluation, from the least confidence to the most: bin `i` holds what is above
-/// `i / 10` and not above `(i + 1) / 10`. There are none where nobody counted, as in a journal of
-/// an earlier version.
+/// The bins of an evaluation, from the lowest confidence to the highest: bin `i` has the confidences
+/// above `i / 10` and not above `(i + 1) / 10`. There are no bins in journals of earlier versions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Calibration {
@@ -29,13 +27,13 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// How many predictions were counted.
+    /// The number of predictions counted.
     pub fn total(&self) -> u64 {
         self.bins.iter().map(|bin| bin.count).sum()
     }
 
-    /// The mean distance between confidence and accuracy, each bin by its share of the
-    /// predictions: from 0 to 1. Nothing where nothing was counted.
+    /// The mean distance between confidence and accuracy, weighted by the bins' share of the
+    /// predictions: from 0 to 1. `None` without predictions.
     pub fn expected_calibration_error(&self) -> Option<f64> {
         let total = self.total();
         let distance = |bin: &Bin| bin.count as f64 * (bin.accuracy - bin.confidence).abs();
@@ -46,18 +44,18 @@ impl Calibration {
 /// Counts predictions into bins.
 #[derive(Clone, Debug, Default)]
 pub struct Reliability {
-    bins: [Sums; BINS],
+    bins: [BinSums; BINS],
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Sums {
+struct BinSums {
     count: u64,
     confidence: f64,
     right: u64,
 }
 
 impl Reliability {
-    /// Counts one prediction, made with this probability. What is no number is not counted.
+    /// Counts one prediction with this probability, unless it is NaN.
     pub fn add(&mut self, confidence: f64, right: bool) {
         if confidence.is_nan() {
             return;
@@ -69,10 +67,10 @@ impl Reliability {
         sums.right += u64::from(right);
     }
 
-    /// What was counted.
+    /// The bins.
     pub fn calibration(&self) -> Calibration {
         let mean = |sum: f64, count: u64| if count == 0 { 0.0 } else { sum / count as f64 };
-        let bin = |sums: &Sums| Bin {
+        let bin = |sums: &BinSums| Bin {
             count: sums.count,
             confidence: mean(sums.confidence, sums.count),
             accuracy: mean(sums.right as f64, sums.count),

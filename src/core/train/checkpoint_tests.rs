@@ -1,4 +1,4 @@
-//! Runs that are cut off and resumed, and checkpoints that come and go.
+//! Interrupted and resumed runs, and the checkpoints they write and delete.
 
 use super::*;
 use crate::core::data::batching::Example;
@@ -8,10 +8,9 @@ use crate::core::model::{Architecture, ModelConfig};
 use crate::core::train::arguments::{
     EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
 };
-use crate::core::train::event::TrainEvent;
-use crate::core::train::observer::{Control, Observer};
-use crate::core::train::steering::Request;
-use crate::core::train::trainer_state::LogEntry;
+use crate::core::train::command::Command;
+use crate::core::train::event::{LogEntry, TrainEvent};
+use crate::core::train::observer::Observer;
 use crate::core::train::{Trainer, TrainerState};
 use serde_json::json;
 use std::collections::VecDeque;
@@ -33,8 +32,8 @@ fn config() -> Result<ModelConfig, ModelError> {
 fn examples(count: u32) -> Vec<Example> {
     (0..count)
         .map(|i| {
-            let word = 10 + i * 7 % 37;
-            let ids = [&[2][..], &vec![word; 1 + (i % 5) as usize], &[3]].concat();
+            let token = 10 + i * 7 % 37;
+            let ids = [&[2][..], &vec![token; 1 + (i % 5) as usize], &[3]].concat();
             Example { ids, label: i % 2 }
         })
         .collect()
@@ -70,46 +69,28 @@ fn load_best_by_loss(arguments: &mut TrainingArguments) {
     arguments.metric_for_best_model = Some("loss".to_owned());
 }
 
-/// What a run told, and where it is to be stopped.
+/// Collects a run's events and gives it commands.
 #[derive(Default)]
-struct Recorder {
+struct EventCollector {
     events: Vec<TrainEvent>,
-    logged: Vec<LogEntry>,
     stop_at: Option<usize>,
-    /// What is asked after how many steps.
-    asked: VecDeque<(usize, Request)>,
+    /// Commands, each with the number of steps after which it is given, between two steps.
+    commands: VecDeque<(usize, Command)>,
 }
 
-impl Observer for Recorder {
+impl Observer for EventCollector {
     fn publish(&mut self, event: TrainEvent) {
         self.events.push(event);
     }
 
-    fn evaluating(&mut self, _: usize, _: usize) {}
-
-    fn logged(&mut self, entry: &LogEntry) {
-        self.logged.push(entry.clone());
-    }
-
-    fn saving(&mut self) {}
-
-    fn between_batches(&mut self, _: &mut dyn Engine) -> Control {
+    fn next_command(&mut self, _: &mut dyn Engine, _: bool) -> Option<Command> {
         let steps = self.events.iter().filter(|e| matches!(e, TrainEvent::Step(_))).count();
-        match self.stop_at {
-            Some(stop_at) if steps >= stop_at => Control::Stop { evaluate: true },
-            _ => Control::Continue,
+        let evaluating = matches!(self.events.last(), Some(TrainEvent::EvaluationProgress(_)));
+        if !evaluating && self.commands.front().is_some_and(|(after, _)| steps >= *after) {
+            return self.commands.pop_front().map(|(_, command)| command);
         }
-    }
-
-    fn request(&mut self, engine: &mut dyn Engine, _: bool) -> Option<Request> {
-        let steps = self.events.iter().filter(|e| matches!(e, TrainEvent::Step(_))).count();
-        if self.asked.front().is_some_and(|(after, _)| steps >= *after) {
-            return self.asked.pop_front().map(|(_, request)| request);
-        }
-        match self.between_batches(engine) {
-            Control::Continue => None,
-            Control::Stop { evaluate } => Some(Request::Stop { evaluate }),
-        }
+        let stop = self.stop_at.take_if(|stop_at| steps >= *stop_at);
+        stop.map(|_| Command::Stop { evaluate: true })
     }
 }
 
@@ -140,7 +121,7 @@ impl Folder {
     fn train(
         &self,
         arguments: &TrainingArguments,
-        recorder: &mut Recorder,
+        collector: &mut EventCollector,
         resume: Option<&Path>,
     ) -> anyhow::Result<(Vec<u32>, TrainerState)> {
         let resume = resume.map(Checkpoint::read).transpose()?;
@@ -154,7 +135,7 @@ impl Folder {
         let mut engine = build(&model, &EngineOptions::default())?;
         let outcome = Trainer::new(&model, arguments, &train, &eval)
             .with_checkpoints(&checkpoints)
-            .run(engine.as_mut(), recorder, resume.as_ref())?;
+            .run(engine.as_mut(), collector, resume.as_ref())?;
         Ok((bits(&model)?, outcome.state))
     }
 }
@@ -168,11 +149,11 @@ fn bits(model: &SequenceClassifier) -> candle_core::Result<Vec<u32>> {
     Ok(all)
 }
 
-/// Events as JSON without what the clock says, and without those that a stop adds.
+/// Journaled events as JSON without times, and without the checkpoints that a stop adds.
 fn timeless(events: &[TrainEvent]) -> anyhow::Result<Vec<serde_json::Value>> {
-    let mut told = Vec::new();
+    let mut all = Vec::new();
     for event in events {
-        if matches!(event, TrainEvent::Checkpoint(_)) {
+        if matches!(event, TrainEvent::Checkpoint(_)) || !event.is_journaled() {
             continue;
         }
         let mut event = serde_json::to_value(event)?;
@@ -181,9 +162,9 @@ fn timeless(events: &[TrainEvent]) -> anyhow::Result<Vec<serde_json::Value>> {
                 fields.remove(clock);
             }
         }
-        told.push(event);
+        all.push(event);
     }
-    Ok(told)
+    Ok(all)
 }
 
 fn timeless_log(history: &[LogEntry]) -> Vec<LogEntry> {
@@ -207,13 +188,13 @@ fn a_resumed_run_equals_one_that_was_never_stopped_bit_for_bit() -> anyhow::Resu
             arguments.greater_is_better = true;
         })?;
         let (whole, parts) = (Folder::new()?, Folder::new()?);
-        let mut uncut = Recorder::default();
+        let mut uncut = EventCollector::default();
         let (expected, expected_state) = whole.train(&arguments, &mut uncut, None)?;
 
-        let mut first = Recorder { stop_at: Some(stop_at), ..Recorder::default() };
+        let mut first = EventCollector { stop_at: Some(stop_at), ..EventCollector::default() };
         parts.train(&arguments, &mut first, None)?;
         let checkpoint = parts.0.path().join(format!("checkpoint-{stop_at}"));
-        let mut second = Recorder::default();
+        let mut second = EventCollector::default();
         let (weights, state) = parts.train(&arguments, &mut second, Some(&checkpoint))?;
 
         assert!(weights == expected, "stopped at {stop_at}: the parameters differ");
@@ -222,8 +203,8 @@ fn a_resumed_run_equals_one_that_was_never_stopped_bit_for_bit() -> anyhow::Resu
         let cut = first.events.iter().filter(
             |event| !matches!(event, TrainEvent::Evaluated(e) if e.step == stop_at as u64 && !due),
         );
-        let told: Vec<TrainEvent> = cut.cloned().chain(second.events).collect();
-        assert_eq!(timeless(&told)?, timeless(&uncut.events)?, "stopped at {stop_at}");
+        let events: Vec<TrainEvent> = cut.cloned().chain(second.events).collect();
+        assert_eq!(timeless(&events)?, timeless(&uncut.events)?, "stopped at {stop_at}");
         assert_eq!(
             timeless_log(&state.log_history),
             timeless_log(&expected_state.log_history),
@@ -253,16 +234,16 @@ fn checkpoints_are_written_when_they_are_due() -> anyhow::Result<()> {
     ];
     for (change, expected) in cases {
         let folder = Folder::new()?;
-        folder.train(&arguments(change)?, &mut Recorder::default(), None)?;
+        folder.train(&arguments(change)?, &mut EventCollector::default(), None)?;
         assert_eq!(folder.steps(), expected);
         let names: Vec<_> = std::fs::read_dir(folder.0.path())?.flatten().collect();
-        assert_eq!(names.len(), expected.len(), "nothing unfinished is left behind");
+        assert_eq!(names.len(), expected.len(), "no unfinished checkpoint is left");
     }
     Ok(())
 }
 
 #[test]
-fn the_best_checkpoint_is_kept_and_gone_back_to() -> anyhow::Result<()> {
+fn the_best_checkpoint_is_kept_and_loaded_at_the_end() -> anyhow::Result<()> {
     let arguments = arguments(|arguments| {
         load_best_by_loss(arguments);
         arguments.eval_strategy = EvalStrategy::Steps;
@@ -273,8 +254,8 @@ fn the_best_checkpoint_is_kept_and_gone_back_to() -> anyhow::Result<()> {
         arguments.greater_is_better = true;
     })?;
     let folder = Folder::new()?;
-    let mut recorder = Recorder::default();
-    let (weights, state) = folder.train(&arguments, &mut recorder, None)?;
+    let mut collector = EventCollector::default();
+    let (weights, state) = folder.train(&arguments, &mut collector, None)?;
     let best = state.best_global_step.unwrap_or_default();
     assert!(best < 24, "the loss did not fall");
     assert_eq!(folder.steps(), [best], "of one that is kept, the best in the end");
@@ -283,74 +264,75 @@ fn the_best_checkpoint_is_kept_and_gone_back_to() -> anyhow::Result<()> {
     let stored = Weights::open(&path, Architecture::Bert)?;
     let (model, _) = SequenceClassifier::new(config()?, stored, 1)?;
     assert!(weights == bits(&model)?, "the run ends with the best weights");
-    let Some(TrainEvent::BestLoaded(told)) = recorder.events.last() else {
-        anyhow::bail!("nothing was told of it");
+    let last = collector.events.iter().rfind(|event| event.is_journaled());
+    let Some(TrainEvent::BestLoaded(best_loaded)) = last else {
+        anyhow::bail!("the event is missing");
     };
-    assert_eq!((told.step, Some(told.metrics.eval_loss)), (best, state.best_metric));
+    assert_eq!((best_loaded.step, Some(best_loaded.metrics.eval_loss)), (best, state.best_metric));
     Ok(())
 }
 
 #[test]
-fn a_best_checkpoint_that_is_gone_does_not_take_the_run_with_it() -> anyhow::Result<()> {
+fn a_missing_best_checkpoint_is_a_warning() -> anyhow::Result<()> {
     let arguments = arguments(|arguments| {
         load_best_by_loss(arguments);
         arguments.greater_is_better = true;
         arguments.save_total_limit = None;
     })?;
     let folder = Folder::new()?;
-    folder.train(&arguments, &mut Recorder::default(), None)?;
+    folder.train(&arguments, &mut EventCollector::default(), None)?;
     let last = folder.0.path().join("checkpoint-24");
     for step in [8, 16] {
         std::fs::remove_dir_all(folder.0.path().join(format!("checkpoint-{step}")))?;
     }
-    let mut recorder = Recorder::default();
-    folder.train(&arguments, &mut recorder, Some(&last))?;
-    let told = recorder.events.iter().any(
+    let mut collector = EventCollector::default();
+    folder.train(&arguments, &mut collector, Some(&last))?;
+    let warned = collector.events.iter().any(
         |event| matches!(event, TrainEvent::Warned(warned) if warned.message.contains("best")),
     );
-    assert!(told, "{:?}", recorder.events);
+    assert!(warned, "{:?}", collector.events);
     Ok(())
 }
 
 #[test]
-fn a_run_that_goes_on_elsewhere_still_finds_its_best() -> anyhow::Result<()> {
+fn a_run_resumed_into_another_folder_finds_its_best_checkpoint() -> anyhow::Result<()> {
     let arguments = arguments(|arguments| {
         load_best_by_loss(arguments);
         arguments.greater_is_better = true;
         arguments.save_total_limit = None;
     })?;
     let (whole, elsewhere) = (Folder::new()?, Folder::new()?);
-    let (expected, state) = whole.train(&arguments, &mut Recorder::default(), None)?;
+    let (expected, state) = whole.train(&arguments, &mut EventCollector::default(), None)?;
     assert!(state.best_global_step < Some(24), "the loss did not fall");
     let checkpoint = whole.0.path().join("checkpoint-24");
-    let mut recorder = Recorder::default();
-    let (weights, _) = elsewhere.train(&arguments, &mut recorder, Some(&checkpoint))?;
+    let mut collector = EventCollector::default();
+    let (weights, _) = elsewhere.train(&arguments, &mut collector, Some(&checkpoint))?;
     assert!(weights == expected, "it ends with another model");
     Ok(())
 }
 
 #[test]
-fn the_last_step_is_judged_before_it_is_saved() -> anyhow::Result<()> {
+fn the_last_step_is_evaluated_before_it_is_saved() -> anyhow::Result<()> {
     let arguments = arguments(|arguments| {
         arguments.eval_strategy = EvalStrategy::Steps;
         arguments.eval_steps = StepInterval::new(7.0);
         arguments.max_steps = Some(10);
     })?;
     let folder = Folder::new()?;
-    folder.train(&arguments, &mut Recorder::default(), None)?;
+    folder.train(&arguments, &mut EventCollector::default(), None)?;
     let state = Checkpoint::read(&folder.0.path().join("checkpoint-10"))?.state;
-    let judged: Vec<_> = state
+    let evaluated: Vec<_> = state
         .log_history
         .iter()
         .filter(|entry| entry.contains_key("eval_loss"))
         .map(|entry| entry["step"].clone())
         .collect();
-    assert_eq!(judged, [7, 10]);
+    assert_eq!(evaluated, [7, 10]);
     Ok(())
 }
 
 #[test]
-fn what_cannot_be_resumed_says_why_and_what_to_do() -> anyhow::Result<()> {
+fn a_folder_that_cannot_be_resumed_is_refused_with_a_reason() -> anyhow::Result<()> {
     let folder = Folder::new()?;
     let path = folder.0.path();
     let message = |folder: &Path| {
@@ -359,7 +341,7 @@ fn what_cannot_be_resumed_says_why_and_what_to_do() -> anyhow::Result<()> {
     let none = find(path, None).map_or_else(|error| error.to_string(), |_| String::new());
     assert!(none.contains("no checkpoint in it"), "{none}");
     let arguments = arguments(|arguments| arguments.save_only_model = true)?;
-    folder.train(&arguments, &mut Recorder::default(), None)?;
+    folder.train(&arguments, &mut EventCollector::default(), None)?;
     let last = find(path, None)?;
     assert_eq!((&last, find(path, Some(&last))?), (&path.join("checkpoint-24"), last.clone()));
     assert_eq!(find(Path::new("elsewhere"), Some(path))?, last);
@@ -374,7 +356,7 @@ fn what_cannot_be_resumed_says_why_and_what_to_do() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_checkpoint_that_cannot_be_written_is_told_and_the_run_goes_on() -> anyhow::Result<()> {
+fn a_checkpoint_that_cannot_be_written_is_a_warning() -> anyhow::Result<()> {
     let folder = Folder::new()?;
     let blocked = Folder(tempfile::tempdir_in(folder.0.path())?);
     let arguments = arguments(|_| {})?;
@@ -383,16 +365,16 @@ fn a_checkpoint_that_cannot_be_written_is_told_and_the_run_goes_on() -> anyhow::
     let file = blocked.0.path().join("file");
     std::fs::write(&file, "")?;
     let checkpoints = Checkpoints { output_dir: file, ..blocked.checkpoints(&arguments) };
-    let mut recorder = Recorder::default();
+    let mut collector = EventCollector::default();
     let mut engine = build(&model, &EngineOptions::default())?;
     let outcome = Trainer::new(&model, &arguments, &train, &eval)
         .with_checkpoints(&checkpoints)
-        .run(engine.as_mut(), &mut recorder, None)?;
+        .run(engine.as_mut(), &mut collector, None)?;
     assert_eq!(outcome.finished.global_step, 24);
-    let warned = recorder.events.iter().filter(|e| matches!(e, TrainEvent::Warned(_))).count();
+    let warned = collector.events.iter().filter(|e| matches!(e, TrainEvent::Warned(_))).count();
     assert_eq!(warned, 8);
     Ok(())
 }
 
-#[path = "steering_tests.rs"]
-mod steering;
+#[path = "command_tests.rs"]
+mod commands;

@@ -1,51 +1,73 @@
-//! What a training run says of itself. A dashboard, a log and a JSON stream are all made from
-//! these events and from nothing else.
+//! The events of a training run. The dashboard, the text output, the journal and TensorBoard's
+//! files are all made from them.
+
+mod command_applied;
+mod log_entry;
+pub mod number;
+
+pub use command_applied::{CommandApplied, CommandEffect};
+pub use log_entry::{LogEntry, Logged, TrainingLog, end_entry, evaluation_entry, training_entry};
 
 use super::calibration::Calibration;
 use super::metrics::Confusion;
-use super::steering::Steered;
 use serde::{Deserialize, Serialize};
 
-/// One thing that happened, in the order in which it happened.
+/// An event of a training run. Events are published in the order in which they happen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum TrainEvent {
-    /// The data is read, the model stands, the first step is next.
+    /// Data and model are ready; the first step is next.
     Started(Started),
-    /// An optimizer step was taken.
+    /// An optimizer step was done.
     Step(Step),
-    /// All training examples were seen once more.
+    /// An entry was added to the log history.
+    Logged(Logged),
+    /// An epoch is complete.
     Epoch(Epoch),
-    /// The model was judged on the evaluation examples.
+    /// An evaluation is under way.
+    EvaluationProgress(EvaluationProgress),
+    /// An evaluation is complete.
     Evaluated(Evaluated),
+    /// Writing a checkpoint begins.
+    SavingCheckpoint,
     /// A checkpoint was written, from which the run can be resumed.
     Checkpoint(Saved),
-    /// Something went wrong that the run survives.
+    /// Something failed, but the run continues.
     Warned(Warned),
-    /// The user steered the run.
-    Steered(Steered),
-    /// The run has ended and gone back to its best model, which was judged so.
+    /// A command took effect.
+    #[serde(rename = "steered")]
+    CommandApplied(CommandApplied),
+    /// At the end of the run, its best model was loaded; this was its evaluation.
     BestLoaded(Evaluated),
-    /// The model lies on disk.
+    /// The model was saved.
     Saved(Saved),
-    /// The run ended as it should, or was stopped on request.
+    /// The run is complete or was stopped.
     Finished(Finished),
-    /// The run ended because something went wrong.
+    /// The run failed.
     Failed(Failed),
 }
 
 impl TrainEvent {
-    /// When it happened, in seconds since training began, if it says so. (What is told of the best
-    /// model was measured long before it was gone back to.)
+    /// Whether the event belongs to the run's journal and to the output of `train --json`. The
+    /// others repeat values of journaled events or describe a moment.
+    pub fn is_journaled(&self) -> bool {
+        !matches!(self, Self::Logged(_) | Self::EvaluationProgress(_) | Self::SavingCheckpoint)
+    }
+
+    /// When it happened, in seconds since training began, if it is known. (The best model was
+    /// evaluated long before it is loaded.)
     pub fn elapsed(&self) -> Option<f64> {
         match self {
             Self::Started(started) => Some(started.resumed_elapsed),
             Self::Step(step) => Some(step.elapsed),
+            Self::Logged(logged) => Some(logged.elapsed),
             Self::Epoch(epoch) => Some(epoch.elapsed),
             Self::Evaluated(evaluated) => Some(evaluated.elapsed),
-            Self::Steered(steered) => Some(steered.elapsed),
+            Self::CommandApplied(applied) => Some(applied.elapsed),
             Self::Finished(finished) => Some(finished.metrics.train_runtime),
-            Self::BestLoaded(_)
+            Self::EvaluationProgress(_)
+            | Self::SavingCheckpoint
+            | Self::BestLoaded(_)
             | Self::Checkpoint(_)
             | Self::Warned(_)
             | Self::Saved(_)
@@ -54,56 +76,56 @@ impl TrainEvent {
     }
 }
 
-/// What holds for a run.
+/// The properties and settings of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Started {
-    /// Which model is being trained.
+    /// The name of the model.
     pub model: String,
-    /// Its shape in a few words.
+    /// Its architecture, in a short text.
     pub architecture: String,
-    /// How many trainable numbers it has.
+    /// The number of its trainable parameters.
     pub parameters: usize,
-    /// The names of the classes, by number.
+    /// The names of the classes, by class id.
     pub labels: Vec<String>,
-    /// How many examples are trained on.
+    /// The number of training examples.
     pub train_samples: usize,
-    /// How many examples are evaluated on.
+    /// The number of evaluation examples.
     pub eval_samples: usize,
     /// Steps in an epoch.
     pub steps_per_epoch: u64,
     /// Steps in the whole run, if nothing stops it.
     pub max_steps: u64,
-    /// Epochs asked for.
+    /// Epochs requested.
     pub num_train_epochs: f64,
-    /// Steps between two evaluations; none but the last if it is 0.
+    /// Steps between two evaluations; 0 if there is only the last one.
     pub eval_steps: u64,
-    /// Steps between two checkpoints; none but the last if it is 0.
+    /// Steps between two checkpoints; 0 if there is only the last one.
     #[serde(default)]
     pub save_steps: u64,
-    /// Steps between two log lines.
+    /// Steps between two log entries.
     pub logging_steps: u64,
-    /// Where the model will be saved.
+    /// The folder that the model will be saved in.
     pub output_dir: String,
-    /// Whether another model lies there, which saving replaces.
+    /// Whether saving replaces another model there.
     pub replaces_model: bool,
-    /// Every setting, by its Hugging Face name, with why it holds.
+    /// Every setting by its Hugging Face name, with the source of its value.
     pub settings: Vec<Setting>,
-    /// Steps that were done before the run was resumed.
+    /// Steps done before the run was resumed.
     pub resumed_at: u64,
-    /// Seconds they had taken.
+    /// Seconds they took.
     pub resumed_elapsed: f64,
-    /// Things worth knowing: rows skipped, parameters initialised.
+    /// Notes for the user: rows skipped, parameters initialised.
     pub notes: Vec<String>,
 }
 
 /// One setting of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
-    /// Hugging Face's name for it.
+    /// Its Hugging Face name.
     pub name: String,
-    /// Its value, as one would type it.
+    /// Its value, as a flag takes it.
     pub value: String,
-    /// Where the value comes from: a flag, the recipe, the model.
+    /// The source of the value: a flag, the recipe, the model.
     pub why: String,
 }
 
@@ -120,7 +142,7 @@ pub struct Step {
     /// The norm of all gradients, before clipping.
     #[serde(with = "number")]
     pub grad_norm: f64,
-    /// The rate this step used.
+    /// The learning rate of this step.
     pub learning_rate: f64,
     /// Examples in the batch.
     pub samples: usize,
@@ -130,8 +152,15 @@ pub struct Step {
     pub elapsed: f64,
 }
 
-/// One pass over the training examples; scores are those of the predictions made while training,
-/// as the tutorial's own loop counts them.
+impl Step {
+    /// Whether loss and gradient norm are finite. The update of a step is not applied otherwise.
+    pub fn is_finite(&self) -> bool {
+        self.loss.is_finite() && self.grad_norm.is_finite()
+    }
+}
+
+/// One pass over the training examples. Accuracy and F1 are of the predictions made while training,
+/// as in the tutorial's loop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Counted from 1.
@@ -141,7 +170,7 @@ pub struct Epoch {
     /// The mean loss of its steps.
     #[serde(with = "number")]
     pub train_loss: f64,
-    /// Right predictions among its examples.
+    /// The share of right predictions among its examples.
     pub train_accuracy: f64,
     /// F1 of class 1 among its examples.
     pub train_f1: f64,
@@ -149,7 +178,7 @@ pub struct Epoch {
     pub elapsed: f64,
 }
 
-/// The figures of an evaluation, by the names that `Trainer.evaluate()` gives them.
+/// The metrics of an evaluation, with the names of `Trainer.evaluate()`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// The mean loss.
@@ -165,10 +194,10 @@ pub struct Metrics {
     pub eval_recall: f64,
     /// `[true][predicted]`.
     pub eval_confusion: Confusion,
-    /// How sure the predictions were against how right; empty in journals of earlier versions.
+    /// Confidence against accuracy; empty in journals of earlier versions.
     #[serde(default)]
     pub eval_calibration: Calibration,
-    /// How many examples were judged.
+    /// The number of examples evaluated.
     pub eval_samples: u64,
     /// Seconds it took.
     pub eval_runtime: f64,
@@ -177,8 +206,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// The figure of this name, with or without `eval_` before it, if there is one and it is
-    /// finite.
+    /// The metric of this name, with or without the prefix `eval_`, if it exists and is finite.
     pub fn by_name(&self, name: &str) -> Option<f64> {
         let value = match name.strip_prefix("eval_").unwrap_or(name) {
             "loss" => self.eval_loss,
@@ -192,6 +220,15 @@ impl Metrics {
     }
 }
 
+/// How much of an evaluation is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvaluationProgress {
+    /// Examples evaluated.
+    pub done: usize,
+    /// Examples to evaluate.
+    pub total: usize,
+}
+
 /// One evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluated {
@@ -199,26 +236,26 @@ pub struct Evaluated {
     pub step: u64,
     /// Epochs done.
     pub epoch: f64,
-    /// Its figures.
+    /// Its metrics.
     #[serde(flatten)]
     pub metrics: Metrics,
     /// Seconds since training began.
     pub elapsed: f64,
 }
 
-/// A model was written.
+/// A model or checkpoint was written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
     /// The folder.
     pub path: String,
     /// Steps done.
     pub step: u64,
-    /// How long writing took.
+    /// Seconds that writing took.
     #[serde(default)]
     pub seconds: f64,
 }
 
-/// Something that went wrong and that the run survives.
+/// A failure that does not end the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warned {
     /// What happened.
@@ -227,7 +264,7 @@ pub struct Warned {
     pub step: u64,
 }
 
-/// The end of a run: what transformers' `TrainOutput` holds.
+/// The end of a run, with the values of transformers' `TrainOutput`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finished {
     /// Steps done.
@@ -259,127 +296,16 @@ pub struct TrainMetrics {
     pub epoch: f64,
 }
 
-/// The end of a run that went wrong.
+/// The end of a run that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     /// What happened.
     pub message: String,
-    /// What to do about it, where something is known.
+    /// What to do about it, if known.
     pub hint: Option<String>,
     /// Steps done.
     pub step: u64,
 }
 
-/// The losses of the steps in a history that came after its last log line.
-pub fn untold_losses(history: &[TrainEvent], logging_steps: u64) -> impl Iterator<Item = f64> {
-    let steps = |event: &TrainEvent| match event {
-        TrainEvent::Step(step) => Some((step.step, step.loss)),
-        _ => None,
-    };
-    let last = history.iter().filter_map(steps).next_back().map_or(0, |(step, _)| step);
-    let told = last - last % logging_steps.max(1);
-    history.iter().filter_map(steps).filter(move |(step, _)| *step > told).map(|(_, loss)| loss)
-}
-
-/// Numbers that may not be finite. JSON has no word for those; they are written as the strings
-/// `"NaN"`, `"Infinity"` and `"-Infinity"`.
-pub mod number {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    /// Writes a number.
-    ///
-    /// # Errors
-    /// Those of the serializer.
-    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        if value.is_finite() {
-            serializer.serialize_f64(*value)
-        } else {
-            serializer.serialize_str(name(*value))
-        }
-    }
-
-    fn name(value: f64) -> &'static str {
-        if value.is_nan() {
-            "NaN"
-        } else if value > 0.0 {
-            "Infinity"
-        } else {
-            "-Infinity"
-        }
-    }
-
-    /// Reads a number.
-    ///
-    /// # Errors
-    /// If it is neither a number nor one of the three names.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            Number(f64),
-            Name(String),
-        }
-        match Either::deserialize(deserializer)? {
-            Either::Number(value) => Ok(value),
-            Either::Name(name) => match name.as_str() {
-                "NaN" => Ok(f64::NAN),
-                "Infinity" => Ok(f64::INFINITY),
-                "-Infinity" => Ok(f64::NEG_INFINITY),
-                _ => Err(serde::de::Error::custom("not a number")),
-            },
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::train::calibration::Bin;
-
-    #[test]
-    fn a_loss_that_is_not_finite_survives_json() -> serde_json::Result<()> {
-        let step = |loss| {
-            TrainEvent::Step(Step {
-                step: 3,
-                epoch: 0.5,
-                loss,
-                grad_norm: 1.0,
-                learning_rate: 1e-4,
-                samples: 32,
-                tokens: 700,
-                elapsed: 1.5,
-            })
-        };
-        let json = serde_json::to_string(&step(f64::NAN))?;
-        assert!(json.starts_with(r#"{"event":"step","step":3,"#), "{json}");
-        assert!(json.contains(r#""loss":"NaN""#), "{json}");
-        let TrainEvent::Step(back) = serde_json::from_str(&json)? else {
-            panic!("another event came back");
-        };
-        assert!(back.loss.is_nan());
-        for loss in [0.25, f64::INFINITY, f64::NEG_INFINITY] {
-            let json = serde_json::to_string(&step(loss))?;
-            assert_eq!(serde_json::from_str::<TrainEvent>(&json)?, step(loss));
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn an_evaluation_of_an_earlier_version_is_read() -> serde_json::Result<()> {
-        let old = r#"{"event": "evaluated", "step": 63, "epoch": 1.0, "eval_loss": 0.6,
-            "eval_accuracy": 0.75, "eval_f1": 0.8, "eval_precision": 0.7, "eval_recall": 0.9,
-            "eval_confusion": [[2, 1], [0, 1]], "eval_samples": 4, "eval_runtime": 1.5,
-            "eval_samples_per_second": 2.7, "elapsed": 9.0}"#;
-        let TrainEvent::Evaluated(mut evaluated) = serde_json::from_str(old)? else {
-            panic!("another event came back");
-        };
-        assert_eq!(evaluated.metrics.eval_calibration, Calibration::default());
-        let bin = Bin { count: 4, confidence: 0.8, accuracy: 0.75 };
-        evaluated.metrics.eval_calibration.bins.push(bin);
-        let json = serde_json::to_string(&TrainEvent::Evaluated(evaluated.clone()))?;
-        let bins = r#""eval_calibration":[{"count":4,"confidence":0.8,"accuracy":0.75}],"#;
-        assert!(json.contains(bins), "{json}");
-        assert_eq!(serde_json::from_str::<TrainEvent>(&json)?, TrainEvent::Evaluated(evaluated));
-        Ok(())
-    }
-}
+mod tests;

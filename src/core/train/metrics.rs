@@ -25,15 +25,15 @@ impl Confusion {
         }
     }
 
-    /// How many predictions were counted.
+    /// The number of predictions counted.
     pub fn total(&self) -> u64 {
         self.counts.iter().flatten().sum()
     }
 
-    /// The scores. Of two classes, F1, precision and recall are those of class 1; of more, the
+    /// The scores. With two classes, F1, precision and recall are those of class 1; with more, the
     /// means over the classes that occur or are predicted (scikit-learn's `average="macro"`). They
     /// are zero where a division by zero leaves them undefined (`zero_division=0`).
-    pub fn scores(&self) -> Scores {
+    pub fn scores(&self) -> ClassificationScores {
         let right: u64 = (0..self.counts.len()).map(|i| self.counts[i][i]).sum();
         let (f1, precision, recall) = if self.counts.len() > 2 {
             let classes: Vec<_> = (0..self.counts.len())
@@ -47,7 +47,7 @@ impl Confusion {
         } else {
             self.scores_of(1)
         };
-        Scores { accuracy: divide(right, self.total()), f1, precision, recall }
+        ClassificationScores { accuracy: divide(right, self.total()), f1, precision, recall }
     }
 
     /// The scores of each class, as scikit-learn's `classification_report` lists them
@@ -60,8 +60,7 @@ impl Confusion {
         (0..self.counts.len()).map(scores).collect()
     }
 
-    /// The means over all classes, each counting the same, and how many examples there are:
-    /// the report's `macro avg`.
+    /// The unweighted means over all classes, and the number of examples: the report's `macro avg`.
     pub fn macro_average(&self) -> ClassScores {
         let classes = self.per_class();
         let mean = |pick: fn(&ClassScores) -> f64| {
@@ -75,12 +74,12 @@ impl Confusion {
         }
     }
 
-    /// How many examples are of this class.
+    /// The number of examples of this class.
     fn row(&self, class: usize) -> u64 {
         self.counts.get(class).map_or(0, |row| row.iter().sum())
     }
 
-    /// How many examples were called this class.
+    /// The number of examples predicted as this class.
     fn column(&self, class: usize) -> u64 {
         self.counts.iter().filter_map(|row| row.get(class)).sum()
     }
@@ -99,12 +98,12 @@ fn divide(part: u64, whole: u64) -> f64 {
 
 /// The scores of a set of predictions, each from 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Scores {
+pub struct ClassificationScores {
     /// The share of right predictions.
     pub accuracy: f64,
     /// The harmonic mean of precision and recall.
     pub f1: f64,
-    /// The share of right ones among those predicted positive.
+    /// The share of right predictions among those of the positive class.
     pub precision: f64,
     /// The share of positives that were found.
     pub recall: f64,
@@ -113,13 +112,13 @@ pub struct Scores {
 /// The scores of one class, each from 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ClassScores {
-    /// The share of right ones among those called this class.
+    /// The share of right predictions among those of this class.
     pub precision: f64,
     /// The share of this class that was found.
     pub recall: f64,
     /// The harmonic mean of the two.
     pub f1: f64,
-    /// How many examples are of this class.
+    /// The number of examples of this class.
     pub support: u64,
 }
 
@@ -142,7 +141,7 @@ mod tests {
                 confusion.add(label, predicted);
             }
             assert_eq!(serde_json::to_value(&confusion)?, case["confusion"], "{name}");
-            let expected: Scores = serde_json::from_value(case.clone())?;
+            let expected: ClassificationScores = serde_json::from_value(case.clone())?;
             assert_eq!(confusion.scores(), expected, "{name}");
         }
         Ok(())
@@ -197,7 +196,7 @@ mod tests {
 
     #[test]
     fn nothing_counted_is_zero_not_a_panic() {
-        assert_eq!(Confusion::new(2).scores(), Scores::default());
-        assert_eq!(Confusion::new(0).scores(), Scores::default());
+        assert_eq!(Confusion::new(2).scores(), ClassificationScores::default());
+        assert_eq!(Confusion::new(0).scores(), ClassificationScores::default());
     }
 }

@@ -1,26 +1,29 @@
-//! Training: it knows nothing of screens. It publishes plain events and asks, between batches,
-//! whether to go on.
+//! Training. The [`trainer`] publishes [`TrainEvent`]s to an [`Observer`], and takes
+//! [`Command`]s from it between batches.
 
 pub mod arguments;
 pub mod calibration;
 pub mod checkpoint;
-mod checkpointing;
+pub mod command;
+pub mod error;
 pub mod evaluation;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod log_history;
 pub mod metrics;
 pub mod observer;
 pub mod progress;
 pub mod schedule;
-pub mod steering;
 mod steps;
 pub mod trainer;
 pub mod trainer_state;
 
 pub use arguments::TrainingArguments;
 pub use checkpoint::{Checkpoint, Checkpoints};
+pub use command::Command;
+pub use error::TrainError;
 pub use event::TrainEvent;
-pub use observer::{Control, Observer, TrainError};
-pub use trainer::{Outcome, Trainer};
+pub use observer::Observer;
+pub use trainer::{Trainer, TrainingOutcome};
 pub use trainer_state::TrainerState;

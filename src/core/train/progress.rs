@@ -1,6 +1,6 @@
-//! Where a run stands: everything that a resumed run needs besides the model and the optimizer's
-//! moments. Dropout and the order of the data follow from seeds and the step, so no generator has
-//! a state of its own.
+//! The progress of a run: everything that resuming needs besides the model and the optimizer's
+//! moments. Dropout and the order of the data follow from the seeds and the step, so there is no
+//! state of a random generator.
 
 use super::event::{Evaluated, Finished, TrainMetrics};
 use super::metrics::Confusion;
@@ -8,16 +8,16 @@ use crate::core::data::batching::Example;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// A sum and how many terms it has.
+/// A sum of losses and the number of its terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Sums {
+pub struct LossSum {
     /// The sum of losses.
     pub loss: f64,
-    /// How many steps it is of.
+    /// The number of steps.
     pub steps: u64,
 }
 
-impl Sums {
+impl LossSum {
     pub(super) fn add(&mut self, loss: f64) {
         self.loss += loss;
         self.steps += 1;
@@ -29,7 +29,7 @@ impl Sums {
     }
 }
 
-/// Where a run stands.
+/// The progress of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Optimizer steps done.
@@ -43,18 +43,18 @@ pub struct Progress {
     /// Tokens computed, padding included.
     pub padded_tokens: usize,
     /// Losses of the whole run.
-    pub all: Sums,
+    pub all: LossSum,
     /// Losses of the current epoch.
-    pub epoch: Sums,
+    pub epoch: LossSum,
     /// Losses since the last log entry.
-    pub since_logged: Sums,
+    pub since_logged: LossSum,
     /// Predictions made while training in the current epoch.
     pub confusion: Confusion,
     /// The best evaluation so far, by `metric_for_best_model`.
     pub best: Option<Evaluated>,
     /// Seconds of training.
     pub elapsed: f64,
-    /// What the scheduled learning rate is multiplied with, since the user changed it.
+    /// The factor of the scheduled learning rate; 1 until a command changes the rate.
     #[serde(default = "unchanged")]
     pub rate_factor: f64,
 }
@@ -64,7 +64,7 @@ fn unchanged() -> f64 {
 }
 
 impl Progress {
-    /// Before the first step of a model of so many classes.
+    /// Before the first step of a model with this number of classes.
     pub fn new(classes: usize) -> Self {
         Self {
             step: 0,
@@ -72,9 +72,9 @@ impl Progress {
             saved_at: None,
             samples: 0,
             padded_tokens: 0,
-            all: Sums::default(),
-            epoch: Sums::default(),
-            since_logged: Sums::default(),
+            all: LossSum::default(),
+            epoch: LossSum::default(),
+            since_logged: LossSum::default(),
             confusion: Confusion::new(classes),
             best: None,
             elapsed: 0.0,
@@ -82,18 +82,18 @@ impl Progress {
         }
     }
 
-    /// Before the first step of an epoch.
+    /// Resets the sums of the epoch, before its first step.
     pub(super) fn begin_epoch(&mut self) {
-        self.epoch = Sums::default();
+        self.epoch = LossSum::default();
         self.confusion = Confusion::new(self.confusion.counts.len());
     }
 
-    /// What transformers calls `total_flos`: 6 × tokens × `parameters`.
+    /// transformers' `total_flos`: 6 × tokens × `parameters`.
     pub(super) fn total_flos(&self, parameters: usize) -> f64 {
         6.0 * self.padded_tokens as f64 * parameters as f64
     }
 
-    /// The end of a run that stands here.
+    /// The end of a run with this progress.
     pub(super) fn finished(
         &self,
         parameters: usize,
@@ -117,42 +117,42 @@ impl Progress {
     }
 }
 
-/// What a checkpoint keeps beside the files that Python reads.
+/// The part of a checkpoint that Python does not read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunState {
     /// The format of this file.
     pub version: u32,
-    /// Where the run stands.
+    /// The progress of the run.
     pub progress: Progress,
-    /// Updates the optimizer has made.
+    /// Updates that the optimizer has done.
     pub optimizer_steps: u64,
     /// Seed of initial weights and dropout.
     pub seed: u64,
     /// Seed of the order of the data.
     pub data_seed: u64,
-    /// Whether the run started from random weights, which settles its default rate.
+    /// Whether the run started from random weights, which decides its default learning rate.
     pub random_weights: bool,
-    /// Where TensorBoard's files of this run are, if it writes any.
+    /// The folder of the run's TensorBoard files, if it writes any.
     pub logging_dir: Option<PathBuf>,
-    /// What the training examples were, so that others are noticed.
+    /// The fingerprint of the training examples, to detect other data.
     pub data: String,
 }
 
-/// The format that is written.
+/// The current format.
 pub const VERSION: u32 = 1;
 
-/// A short name for exactly these examples, in this order: 64-bit FNV-1a (Fowler, Noll, Vo).
+/// A fingerprint of these examples in this order: 64-bit FNV-1a (Fowler, Noll, Vo).
 pub fn fingerprint(examples: &[Example]) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut take = |word: u32| {
-        for byte in word.to_le_bytes() {
+    let mut update = |value: u32| {
+        for byte in value.to_le_bytes() {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
     };
     for example in examples {
-        take(example.label);
-        take(example.ids.len() as u32);
-        example.ids.iter().copied().for_each(&mut take);
+        update(example.label);
+        update(example.ids.len() as u32);
+        example.ids.iter().copied().for_each(&mut update);
     }
     format!("{} examples, {hash:016x}", examples.len())
 }

@@ -1,10 +1,14 @@
 //! The training loop.
 
+mod active_run;
+mod checkpointing;
+mod commands;
+
 use super::checkpoint::{Checkpoint, Checkpoints};
-use super::checkpointing::Run;
-use super::event::{Epoch, Finished, Step, TrainEvent};
-use super::observer::{Control, Observer, TrainError};
-use super::progress::{Progress, Sums};
+use super::error::TrainError;
+use super::event::{Epoch, Finished, Step, TrainEvent, end_entry, training_entry};
+use super::observer::Observer;
+use super::progress::Progress;
 use super::schedule::Schedule;
 use super::steps::{StepPlan, prefetch};
 use super::trainer_state::TrainerState;
@@ -15,26 +19,29 @@ use crate::core::model::folder::holds_a_model;
 use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{StepMetrics, Update};
 use crate::core::train::arguments::TrainingArguments;
+use active_run::{ActiveRun, Stop};
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
 /// One run over one model.
 pub struct Trainer<'a> {
-    pub(super) model: &'a SequenceClassifier,
-    pub(super) arguments: &'a TrainingArguments,
-    pub(super) train: &'a [Example],
-    pub(super) eval: &'a [Example],
-    pub(super) checkpoints: Option<&'a Checkpoints>,
+    model: &'a SequenceClassifier,
+    arguments: &'a TrainingArguments,
+    train: &'a [Example],
+    eval: &'a [Example],
+    checkpoints: Option<&'a Checkpoints>,
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Clone, Debug)]
-pub struct Outcome {
-    /// Its figures.
+pub struct TrainingOutcome {
+    /// Its metrics.
     pub finished: Finished,
-    /// transformers' state of it.
+    /// Its state, as transformers keeps it.
     pub state: TrainerState,
-    /// The step whose model is the one in memory: the last, or the best that was gone back to.
+    /// The step whose weights are in memory: the last, or the best if it was loaded.
     pub model_step: u64,
 }
 
@@ -49,15 +56,15 @@ impl<'a> Trainer<'a> {
         Self { model, arguments, train, eval, checkpoints: None }
     }
 
-    /// Saves checkpoints on the way, as `save_strategy` says.
+    /// Writes checkpoints during the run, by `save_strategy`.
     #[must_use]
     pub fn with_checkpoints(mut self, checkpoints: &'a Checkpoints) -> Self {
         self.checkpoints = Some(checkpoints);
         self
     }
 
-    /// Trains on `engine`, which computes this model, to the end, or until told to stop; from a
-    /// checkpoint on, if there is one, whose weights the model has to have already.
+    /// Trains on `engine`, which computes this model, until the last step or a stop. A run that is
+    /// resumed continues from a checkpoint, whose weights the model has to have already.
     ///
     /// # Errors
     /// If the loss is not finite, the checkpoint is of another model, or a computation fails.
@@ -66,46 +73,45 @@ impl<'a> Trainer<'a> {
         engine: &mut dyn Engine,
         observer: &mut impl Observer,
         resume: Option<&Checkpoint>,
-    ) -> Result<Outcome, TrainError> {
+    ) -> Result<TrainingOutcome, TrainError> {
         if self.train.is_empty() {
             return Err(TrainError::NoExamples);
         }
         let mut run = self.begin(engine, resume)?;
-        let control = self.train(&mut run, observer)?;
-        if control != Control::Continue {
-            // Before the evaluation that may be asked for: the run that was never stopped would
-            // not have it.
+        let stop = self.train(&mut run, observer)?.break_value();
+        if stop.is_some() {
+            // Before a last evaluation, which an uninterrupted run would not have here.
             self.save(&mut run, observer);
         }
-        if control != (Control::Stop { evaluate: false })
-            && run.at.evaluated_at != Some(run.at.step)
+        if stop.is_none_or(|stop| stop.evaluate)
+            && run.progress.evaluated_at != Some(run.progress.step)
         {
-            self.evaluate(&mut run, observer)?;
+            // A stop that comes now can only cut the evaluation short.
+            let _ = self.evaluate(&mut run, observer)?;
         }
-        let stopped = control != Control::Continue;
-        let model_step = self.load_best(&mut run, stopped, observer);
-        // Whoever asks for the weights after this looks at the model.
+        let model_step = self.load_best(&mut run, stop.is_some(), observer);
+        // The caller reads the weights from the model.
         run.engine.store()?;
-        run.at.elapsed = run.elapsed();
+        run.progress.elapsed = run.elapsed();
         let size = self.model.parameters().count_without_embeddings();
-        let finished = run.at.finished(size, run.max_steps, run.steps_per_epoch);
-        run.state.stand_at(run.at.step, run.epoch(), run.at.total_flos(size));
-        observer.logged(run.state.log_end(&finished));
-        Ok(Outcome { finished, state: run.state, model_step })
+        let finished = run.progress.finished(size, run.max_steps, run.steps_per_epoch);
+        run.state.advance_to(run.progress.step, run.epoch(), run.progress.total_flos(size));
+        run.log(observer, finished.metrics.train_runtime, end_entry(&finished));
+        Ok(TrainingOutcome { finished, state: run.state, model_step })
     }
 
     fn begin<'e>(
         &self,
         engine: &'e mut dyn Engine,
         resume: Option<&Checkpoint>,
-    ) -> Result<Run<'e>, TrainError> {
+    ) -> Result<ActiveRun<'e>, TrainError> {
         let (arguments, samples) = (self.arguments, self.train.len());
         engine.begin_training(self.optimizer_settings(), arguments.decay_everything)?;
-        let mut run = Run {
+        let mut run = ActiveRun {
             engine,
-            began: Instant::now(),
-            before: 0.0,
-            at: Progress::new(self.model.config().labels.len()),
+            started_at: Instant::now(),
+            resumed_elapsed: 0.0,
+            progress: Progress::new(self.model.config().labels.len()),
             state: TrainerState::new(arguments, samples),
             max_steps: arguments.max_steps(samples),
             steps_per_epoch: arguments.steps_per_epoch(samples),
@@ -115,27 +121,28 @@ impl<'a> Trainer<'a> {
                 arguments.warmup(arguments.max_steps(samples)),
                 arguments.max_steps(samples),
             ),
-            paused: None,
+            paused_at: None,
             stop_after_epoch: false,
+            pending: VecDeque::new(),
         };
         if let Some(checkpoint) = resume {
             checkpoint.restore(self.model, run.engine)?;
-            run.at = checkpoint.run.progress.clone();
-            run.before = run.at.elapsed;
-            // What was logged and found best goes on; how the run goes on is for the flags to say.
+            run.progress = checkpoint.run.progress.clone();
+            run.resumed_elapsed = run.progress.elapsed;
+            // The log and the best model continue; the rest of the state follows the arguments.
             let old = checkpoint.state.clone();
             run.state.log_history = old.log_history;
             run.state.best_metric = old.best_metric;
             run.state.best_global_step = old.best_global_step;
-            // The run may have been moved since, or goes on in another folder.
+            // The run may have been moved since, or continues in another folder.
             run.state.best_model_checkpoint =
                 self.best_of(checkpoint).map(|folder| folder.display().to_string());
-            run.at.saved_at = Some(run.at.step);
+            run.progress.saved_at = Some(run.progress.step);
         }
         Ok(run)
     }
 
-    /// Where the best checkpoint of a resumed run is now.
+    /// The folder of a resumed run's best checkpoint, if it is still there.
     fn best_of(&self, checkpoint: &Checkpoint) -> Option<PathBuf> {
         let step = checkpoint.state.best_global_step?;
         let here = self.checkpoints?.folder(step);
@@ -144,17 +151,17 @@ impl<'a> Trainer<'a> {
         [Some(here), beside].into_iter().flatten().find(|folder| holds_a_model(folder))
     }
 
-    /// Goes through the epochs; how it ended.
+    /// Goes through the epochs, up to the last step or a stop.
     fn train(
         &self,
-        run: &mut Run<'_>,
+        run: &mut ActiveRun<'_>,
         observer: &mut impl Observer,
-    ) -> Result<Control, TrainError> {
+    ) -> Result<ControlFlow<Stop>, TrainError> {
         let arguments = self.arguments;
-        if run.at.step > 0 {
-            // A stop may have come before the evaluation that was due here.
+        if run.progress.step > 0 {
+            // The run may have been stopped before the evaluation that was due here.
             let control = self.end_step(run, observer)?;
-            if control != Control::Continue {
+            if control.is_break() {
                 return Ok(control);
             }
         }
@@ -162,41 +169,41 @@ impl<'a> Trainer<'a> {
             examples: self.train,
             arguments,
             pad_to: self.pad_to(self.train),
-            first: run.at.step,
+            first: run.progress.step,
             end: run.max_steps,
         };
         prefetch(&plan, |inputs| {
             for input in inputs {
-                let control = self.steer(run, observer)?;
-                if control != Control::Continue {
+                let control = self.apply_commands(run, observer)?;
+                if control.is_break() {
                     return Ok(control);
                 }
-                if run.at.step.is_multiple_of(run.steps_per_epoch) {
-                    run.at.begin_epoch();
+                if run.progress.step.is_multiple_of(run.steps_per_epoch) {
+                    run.progress.begin_epoch();
                 }
-                let rate = run.schedule.rate(run.at.step) * run.at.rate_factor;
+                let rate = run.schedule.rate(run.progress.step) * run.progress.rate_factor;
                 self.train_on(run, &input, rate, observer)?;
                 let control = self.end_step(run, observer)?;
-                if control != Control::Continue {
+                if control.is_break() {
                     return Ok(control);
                 }
-                if run.stop_after_epoch && run.ends_an_epoch() {
-                    return Ok(Control::Stop { evaluate: true });
+                if run.stop_after_epoch && run.is_epoch_end() {
+                    return Ok(ControlFlow::Break(Stop { evaluate: true }));
                 }
             }
-            Ok(Control::Continue)
+            Ok(ControlFlow::Continue(()))
         })
     }
 
-    /// One step, and what is told of it.
+    /// Does one step and publishes its events.
     fn train_on(
         &self,
-        run: &mut Run<'_>,
+        run: &mut ActiveRun<'_>,
         input: &StepInput,
         rate: f64,
         observer: &mut impl Observer,
     ) -> Result<(), TrainError> {
-        let number = run.at.step + 1;
+        let number = run.progress.step + 1;
         let options = StepOptions {
             seed: self.arguments.seed,
             number,
@@ -221,26 +228,26 @@ impl<'a> Trainer<'a> {
                 return Err(TrainError::NotFinite { what, value, step: number });
             }
         }
-        let at = &mut run.at;
-        at.step = number;
-        at.samples += input.examples();
-        at.padded_tokens += input.padded_tokens();
-        for sums in [&mut at.all, &mut at.epoch, &mut at.since_logged] {
-            sums.add(loss);
+        let progress = &mut run.progress;
+        progress.step = number;
+        progress.samples += input.examples();
+        progress.padded_tokens += input.padded_tokens();
+        for sum in [&mut progress.all, &mut progress.epoch, &mut progress.since_logged] {
+            sum.add(loss);
         }
         for (label, predicted) in input.labels().zip(predicted) {
-            at.confusion.add(label, predicted);
+            progress.confusion.add(label, predicted);
         }
         if number.is_multiple_of(self.arguments.logging_steps.of(run.max_steps)) {
-            observer.logged(run.state.log_step(&step, at.since_logged.mean()));
-            at.since_logged = Sums::default();
+            let loss = std::mem::take(&mut progress.since_logged).mean();
+            run.log(observer, step.elapsed, training_entry(&step, loss));
         }
         if number.is_multiple_of(run.steps_per_epoch) {
-            let scores = run.at.confusion.scores();
+            let scores = run.progress.confusion.scores();
             observer.publish(TrainEvent::Epoch(Epoch {
                 epoch: number / run.steps_per_epoch,
                 step: number,
-                train_loss: run.at.epoch.mean(),
+                train_loss: run.progress.epoch.mean(),
                 train_accuracy: scores.accuracy,
                 train_f1: scores.f1,
                 elapsed: run.elapsed(),
@@ -249,8 +256,8 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// The least length to pad to: the longest example's under `pad_to_max_length`.
-    pub(super) fn pad_to(&self, examples: &[Example]) -> usize {
+    /// The least length to pad to: that of the longest example under `pad_to_max_length`.
+    fn pad_to(&self, examples: &[Example]) -> usize {
         let longest = examples.iter().map(|example| example.ids.len()).max();
         if self.arguments.pad_to_max_length { longest.unwrap_or(0) } else { 0 }
     }

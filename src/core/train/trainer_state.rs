@@ -1,13 +1,10 @@
-//! `trainer_state.json`: what Hugging Face's Trainer remembers of a run. transformers reads it by
-//! `TrainerState(**json)`, so it has these keys and no others.
+//! `trainer_state.json`, the state that Hugging Face's Trainer keeps of a run. transformers reads it
+//! by `TrainerState(**json)`, so it has these keys and no others.
 
-use super::event::{Evaluated, Finished, Step};
+use super::event::LogEntry;
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy, TrainingArguments};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-
-/// One line of the log: figures by name.
-pub type LogEntry = Map<String, Value>;
+use serde_json::{Value, json};
 
 /// transformers' `TrainerState`, its fields in the order in which it writes them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +32,7 @@ pub struct TrainerState {
     pub trial_params: Option<Value>,
 }
 
-/// What `TrainerState` says of steps that a strategy does not use.
+/// The number of steps that `TrainerState` has for a strategy that does not use them.
 const UNUSED_STEPS: u64 = 500;
 
 impl TrainerState {
@@ -71,8 +68,8 @@ impl TrainerState {
         }
     }
 
-    /// Notes that the run stands at this step, about to save.
-    pub fn stand_at(&mut self, step: u64, epoch: f64, total_flos: f64) {
+    /// Sets the step, as the Trainer does before it saves.
+    pub fn advance_to(&mut self, step: u64, epoch: f64, total_flos: f64) {
         self.global_step = step;
         self.epoch = epoch;
         self.total_flos = total_flos;
@@ -90,72 +87,17 @@ impl TrainerState {
         });
     }
 
-    fn log(&mut self, entry: Value) -> &LogEntry {
-        if let Value::Object(entry) = entry {
-            self.log_history.push(entry);
-        }
-        let last = self.log_history.len() - 1;
-        &self.log_history[last]
-    }
-
-    /// Logs a step; `loss` is the mean since the step logged before.
-    pub fn log_step(&mut self, step: &Step, loss: f64) -> &LogEntry {
-        self.log(json!({
-            "epoch": step.epoch,
-            "grad_norm": step.grad_norm,
-            "learning_rate": step.learning_rate,
-            "loss": loss,
-            "step": step.step,
-        }))
-    }
-
-    /// Logs an evaluation over batches of `batch_size`.
-    pub fn log_evaluation(&mut self, evaluated: &Evaluated, batch_size: usize) -> &LogEntry {
-        let metrics = &evaluated.metrics;
-        let batches = metrics.eval_samples.div_ceil(batch_size.max(1) as u64);
-        self.log(json!({
-            "epoch": evaluated.epoch,
-            "eval_accuracy": metrics.eval_accuracy,
-            "eval_f1": metrics.eval_f1,
-            "eval_loss": metrics.eval_loss,
-            "eval_runtime": rounded(metrics.eval_runtime, 4),
-            "eval_samples_per_second": rounded(metrics.eval_samples_per_second, 3),
-            "eval_steps_per_second": rounded(batches as f64 / metrics.eval_runtime, 3),
-            "step": evaluated.step,
-        }))
-    }
-
-    /// Logs the end of training.
-    pub fn log_end(&mut self, finished: &Finished) -> &LogEntry {
-        let metrics = &finished.metrics;
-        self.log(json!({
-            "epoch": metrics.epoch,
-            "step": finished.global_step,
-            "total_flos": metrics.total_flos,
-            "train_loss": metrics.train_loss,
-            "train_runtime": rounded(metrics.train_runtime, 4),
-            "train_samples_per_second": rounded(metrics.train_samples_per_second, 3),
-            "train_steps_per_second": rounded(metrics.train_steps_per_second, 3),
-        }))
-    }
-
     /// The text of the file.
     pub fn to_json(&self) -> String {
-        // Plain numbers and strings: there is nothing in it that could fail.
+        // Plain numbers and strings: serializing them cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
-}
-
-/// As transformers rounds its `speed_metrics`.
-fn rounded(value: f64, digits: i32) -> f64 {
-    let scale = 10f64.powi(digits);
-    let rounded = (value * scale).round() / scale;
-    if rounded.is_finite() { rounded } else { 0.0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::train::event::{Evaluated, Step, evaluation_entry, training_entry};
 
     const REFERENCE: &str = include_str!("../../../tests/reference/hf_trainer/trainer_state.json");
 
@@ -177,7 +119,7 @@ mod tests {
     fn a_new_state_has_the_keys_of_the_trainers() -> anyhow::Result<()> {
         let arguments = TrainingArguments::default();
         let mut state = TrainerState::new(&arguments, 2000);
-        state.stand_at(50, 50.0 / 63.0, 1e9);
+        state.advance_to(50, 50.0 / 63.0, 1e9);
         let ours: Value = serde_json::from_str(&state.to_json())?;
         let theirs: Value = serde_json::from_str(REFERENCE)?;
         let keys = |value: &Value| -> Vec<String> {
@@ -193,7 +135,6 @@ mod tests {
     fn log_entries_have_the_trainers_names() -> serde_json::Result<()> {
         let state: TrainerState = serde_json::from_str(REFERENCE)?;
         let names = |entry: &LogEntry| entry.keys().cloned().collect::<Vec<_>>();
-        let mut ours = state.clone();
         let step = Step {
             step: 2,
             epoch: 0.4,
@@ -204,14 +145,14 @@ mod tests {
             tokens: 700,
             elapsed: 1.0,
         };
-        assert_eq!(names(ours.log_step(&step, 0.69)), names(&state.log_history[0]));
+        assert_eq!(names(&training_entry(&step, 0.69)), names(&state.log_history[0]));
         let evaluated: Evaluated = serde_json::from_value(json!({
             "step": 5, "epoch": 1.0, "elapsed": 1.0, "eval_loss": 0.69, "eval_accuracy": 0.5,
             "eval_f1": 0.6, "eval_precision": 0.5, "eval_recall": 0.5, "eval_samples": 160,
             "eval_confusion": [[40, 40], [40, 40]], "eval_runtime": 1.7,
             "eval_samples_per_second": 90.2,
         }))?;
-        assert_eq!(names(ours.log_evaluation(&evaluated, 32)), names(&state.log_history[2]));
+        assert_eq!(names(&evaluation_entry(&evaluated, 32)), names(&state.log_history[2]));
         Ok(())
     }
 }

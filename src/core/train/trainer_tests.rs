@@ -4,8 +4,8 @@ use super::*;
 use crate::core::engine::{EngineOptions, build};
 use crate::core::model::{ModelConfig, Weights};
 use crate::core::train::arguments::Recipe;
+use crate::core::train::command::Command;
 use crate::core::train::event::Evaluated;
-use crate::core::train::observer::TrainError;
 use serde_json::json;
 use std::path::Path;
 
@@ -44,33 +44,24 @@ fn examples(count: usize, salt: u64) -> Vec<Example> {
 }
 
 #[derive(Default)]
-struct Recorder {
+struct EventCollector {
     events: Vec<TrainEvent>,
-    /// Stop at this many steps.
-    stop: Option<(usize, Control)>,
+    /// The command to give, once, after this many steps.
+    stop: Option<(usize, Command)>,
 }
 
-impl Observer for Recorder {
+impl Observer for EventCollector {
     fn publish(&mut self, event: TrainEvent) {
         self.events.push(event);
     }
 
-    fn evaluating(&mut self, _: usize, _: usize) {}
-
-    fn logged(&mut self, _: &crate::core::train::trainer_state::LogEntry) {}
-
-    fn saving(&mut self) {}
-
-    fn between_batches(&mut self, _: &mut dyn Engine) -> Control {
+    fn next_command(&mut self, _: &mut dyn Engine, _: bool) -> Option<Command> {
         let steps = self.steps().len();
-        match self.stop {
-            Some((at, control)) if steps >= at => control,
-            _ => Control::Continue,
-        }
+        self.stop.take_if(|(after, _)| steps >= *after).map(|(_, command)| command)
     }
 }
 
-impl Recorder {
+impl EventCollector {
     fn steps(&self) -> Vec<&Step> {
         let events = self.events.iter();
         events.filter_map(|e| if let TrainEvent::Step(s) = e { Some(s) } else { None }).collect()
@@ -96,35 +87,35 @@ pub fn arguments(change: impl FnOnce(&mut TrainingArguments)) -> TrainingArgumen
 
 fn run(
     arguments: &TrainingArguments,
-    recorder: &mut Recorder,
+    collector: &mut EventCollector,
 ) -> anyhow::Result<(SequenceClassifier, Result<Finished, TrainError>)> {
-    run_on(EngineOptions::default(), arguments, recorder)
+    run_on(EngineOptions::default(), arguments, collector)
 }
 
 fn run_on(
     options: EngineOptions,
     arguments: &TrainingArguments,
-    recorder: &mut Recorder,
+    collector: &mut EventCollector,
 ) -> anyhow::Result<(SequenceClassifier, Result<Finished, TrainError>)> {
     let model = tiny(arguments.seed)?;
     let (train, eval) = (examples(200, 1), examples(80, 2));
     let mut engine = build(&model, &options)?;
     let trainer = Trainer::new(&model, arguments, &train, &eval);
-    let finished = trainer.run(engine.as_mut(), recorder, None);
+    let finished = trainer.run(engine.as_mut(), collector, None);
     engine.store()?;
     Ok((model, finished.map(|outcome| outcome.finished)))
 }
 
 #[test]
-fn it_learns_what_can_be_learned() -> anyhow::Result<()> {
-    let mut recorder = Recorder::default();
+fn a_model_learns_a_learnable_task() -> anyhow::Result<()> {
+    let mut collector = EventCollector::default();
     let arguments = arguments(|_| {});
-    let (_, finished) = run(&arguments, &mut recorder)?;
+    let (_, finished) = run(&arguments, &mut collector)?;
     let finished = finished?;
     assert_eq!((finished.global_step, finished.stopped), (6 * 13, false));
-    assert_eq!(recorder.steps().len(), 78);
-    let evaluations = recorder.evaluations();
-    assert_eq!(evaluations.len(), 6, "one an epoch, the last one being the end's");
+    assert_eq!(collector.steps().len(), 78);
+    let evaluations = collector.evaluations();
+    assert_eq!(evaluations.len(), 6, "one after each epoch");
     let last = &evaluations[5].metrics;
     assert!(last.eval_accuracy > 0.9, "{last:?}");
     assert_eq!((last.eval_samples, last.eval_confusion.total()), (80, 80));
@@ -132,10 +123,14 @@ fn it_learns_what_can_be_learned() -> anyhow::Result<()> {
     assert_eq!((bins.len(), last.eval_calibration.total()), (10, 80));
     let right: f64 = bins.iter().map(|bin| bin.count as f64 * bin.accuracy).sum();
     assert!((right / 80.0 - last.eval_accuracy).abs() < 1e-12);
-    assert_eq!(bins[..5].iter().map(|bin| bin.count).sum::<u64>(), 0, "of two classes one leads");
-    let first = recorder.steps()[0];
+    assert_eq!(
+        bins[..5].iter().map(|bin| bin.count).sum::<u64>(),
+        0,
+        "one of two classes has at least 0.5"
+    );
+    let first = collector.steps()[0];
     assert!((first.loss - 0.69).abs() < 0.3 && first.learning_rate == 0.0);
-    let tokens: usize = recorder.steps().iter().take(13).map(|s| s.tokens).sum();
+    let tokens: usize = collector.steps().iter().take(13).map(|s| s.tokens).sum();
     let expected: usize = examples(200, 1).iter().map(|e| e.ids.len()).sum();
     assert_eq!(tokens, expected);
     let flos = finished.metrics.total_flos;
@@ -147,11 +142,11 @@ fn it_learns_what_can_be_learned() -> anyhow::Result<()> {
 fn a_seed_repeats_bit_for_bit_on_any_number_of_threads() -> anyhow::Result<()> {
     let arguments = arguments(|arguments| arguments.max_steps = Some(12));
     let bits = |threads| -> anyhow::Result<(Vec<u64>, Vec<u32>)> {
-        let mut recorder = Recorder::default();
+        let mut collector = EventCollector::default();
         let options = EngineOptions { threads, ..EngineOptions::default() };
-        let (model, finished) = run_on(options, &arguments, &mut recorder)?;
+        let (model, finished) = run_on(options, &arguments, &mut collector)?;
         finished?;
-        let losses = recorder.steps().iter().map(|s| s.loss.to_bits()).collect();
+        let losses = collector.steps().iter().map(|s| s.loss.to_bits()).collect();
         let weights = model.parameters().flat().to_vec1::<f32>()?;
         Ok((losses, weights.into_iter().map(f32::to_bits).collect()))
     };
@@ -163,47 +158,49 @@ fn a_seed_repeats_bit_for_bit_on_any_number_of_threads() -> anyhow::Result<()> {
 #[test]
 fn another_seed_is_another_run() -> anyhow::Result<()> {
     let losses = |seed| -> anyhow::Result<Vec<f64>> {
-        let mut recorder = Recorder::default();
+        let mut collector = EventCollector::default();
         let arguments = arguments(|arguments| {
             arguments.max_steps = Some(3);
             (arguments.seed, arguments.data_seed) = (seed, seed);
         });
-        run(&arguments, &mut recorder)?.1?;
-        Ok(recorder.steps().iter().map(|s| s.loss).collect())
+        run(&arguments, &mut collector)?.1?;
+        Ok(collector.steps().iter().map(|s| s.loss).collect())
     };
     assert_ne!(losses(1)?, losses(2)?);
     Ok(())
 }
 
 #[test]
-fn a_stop_is_obeyed_at_once_with_or_without_an_evaluation() -> anyhow::Result<()> {
+fn a_stop_ends_the_run_at_once_with_or_without_an_evaluation() -> anyhow::Result<()> {
     for (evaluate, expected) in [(false, 0), (true, 1)] {
-        let mut recorder =
-            Recorder { stop: Some((5, Control::Stop { evaluate })), ..Recorder::default() };
-        let (_, finished) = run(&arguments(|_| {}), &mut recorder)?;
+        let mut collector = EventCollector {
+            stop: Some((5, Command::Stop { evaluate })),
+            ..EventCollector::default()
+        };
+        let (_, finished) = run(&arguments(|_| {}), &mut collector)?;
         let finished = finished?;
         assert_eq!((finished.global_step, finished.stopped), (5, true));
-        assert_eq!(recorder.evaluations().len(), expected);
+        assert_eq!(collector.evaluations().len(), expected);
     }
     Ok(())
 }
 
 #[test]
-fn a_loss_that_is_not_finite_stops_before_the_weights_are_ruined() -> anyhow::Result<()> {
-    let mut recorder = Recorder::default();
+fn a_loss_that_is_not_finite_ends_the_run_before_the_weights_change() -> anyhow::Result<()> {
+    let mut collector = EventCollector::default();
     let arguments = arguments(|arguments| {
         arguments.learning_rate = 1e30;
         arguments.warmup_steps = 0.0;
     });
-    let (model, finished) = run(&arguments, &mut recorder)?;
+    let (model, finished) = run(&arguments, &mut collector)?;
     let Err(error @ TrainError::NotFinite { step, .. }) = finished else {
-        anyhow::bail!("the run went on: {finished:?}");
+        anyhow::bail!("the run did not fail: {finished:?}");
     };
     assert!(error.hint().is_some_and(|hint| hint.contains("--learning-rate")));
-    let steps = recorder.steps();
-    assert_eq!(steps.len() as u64, step, "the bad step itself is shown");
-    let shown = steps[steps.len() - 1];
-    assert!(!shown.loss.is_finite() || !shown.grad_norm.is_finite());
+    let steps = collector.steps();
+    assert_eq!(steps.len() as u64, step, "the failed step is published");
+    let last = steps[steps.len() - 1];
+    assert!(!last.loss.is_finite() || !last.grad_norm.is_finite());
     for (name, var) in model.parameters().iter() {
         let values = var.flatten_all()?.to_vec1::<f32>()?;
         assert!(values.iter().all(|v| v.is_finite()), "{name}");
@@ -212,18 +209,19 @@ fn a_loss_that_is_not_finite_stops_before_the_weights_are_ruined() -> anyhow::Re
 }
 
 #[test]
-fn nothing_to_train_on_is_an_error_and_nothing_to_judge_on_is_not() -> anyhow::Result<()> {
+fn no_training_examples_are_an_error_and_no_evaluation_examples_are_not() -> anyhow::Result<()> {
     let (model, arguments) = (tiny(1)?, arguments(|arguments| arguments.max_steps = Some(2)));
-    let mut recorder = Recorder::default();
+    let mut collector = EventCollector::default();
     let mut engine = build(&model, &EngineOptions::default())?;
-    let none = Trainer::new(&model, &arguments, &[], &[]).run(engine.as_mut(), &mut recorder, None);
+    let none =
+        Trainer::new(&model, &arguments, &[], &[]).run(engine.as_mut(), &mut collector, None);
     assert!(matches!(none, Err(TrainError::NoExamples)));
     Trainer::new(&model, &arguments, &examples(20, 1), &[]).run(
         engine.as_mut(),
-        &mut recorder,
+        &mut collector,
         None,
     )?;
-    let metrics = &recorder.evaluations()[0].metrics;
+    let metrics = &collector.evaluations()[0].metrics;
     assert_eq!((metrics.eval_samples, metrics.eval_loss), (0, 0.0));
     Ok(())
 }

@@ -5,6 +5,7 @@ mod cards;
 mod machine;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// The time between two samples.
@@ -14,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(2);
 const FIRST: Duration = Duration::from_millis(500);
 
 /// What the machine was doing at a moment.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SystemSample {
     /// How busy the machine's cores are, from 0 to 1.
     pub cpu: f64,
@@ -33,7 +34,7 @@ pub struct SystemSample {
 }
 
 /// What a card was doing at a moment. A figure that the card does not tell is missing.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GpuSample {
     /// The driver's number for it.
     pub index: u32,

@@ -1,26 +1,27 @@
-//! The finished model's folder: everything that Python, the hub and this program look for.
+//! Saving the model in the output folder, with everything that Python, the hub and this program
+//! read.
 
-use super::Run;
+use super::PreparedRun;
 use crate::core::atomic_write::Staging;
 use crate::core::model::{ModelError, folder};
 use crate::core::train::TrainerState;
 use crate::core::train::checkpoint::TRAINER_STATE;
-use crate::core::train::trainer_state::LogEntry;
+use crate::core::train::event::LogEntry;
 use crate::run::figures;
 use crate::run::model_card::{CardFacts, Evaluation, Origin, Scores, hyperparameters, model_card};
 use serde_json::Value;
 use std::path::Path;
 
-/// What an older model may have left, which would be read together with this one.
+/// Files of an older model that would be read together with this one.
 const STALE: [&str; 4] =
     ["added_tokens.json", "model.safetensors.index.json", "special_tokens_map.json", "vocab.txt"];
 
-impl Run {
+impl PreparedRun {
     /// Writes the model, its tokenizer, its card and the run's state into the output folder. The
-    /// files are made out of sight and then take their places together.
+    /// files are written to a temporary folder and then moved together.
     ///
     /// # Errors
-    /// Names the file that could not be written; what was there before is then still there.
+    /// Names the file that could not be written; the files from before are then still there.
     pub(super) fn save(&self, step: u64, state: &TrainerState) -> Result<(), ModelError> {
         let output_dir = &self.arguments.output_dir;
         let failed = |file: &Path| {
@@ -28,7 +29,7 @@ impl Run {
             move |error| ModelError::Io { file, error }
         };
         let staging = Staging::new(output_dir).map_err(failed(output_dir))?;
-        // A model without pictures is better than none.
+        // A model without figures is better than none.
         let figures = figures::draw(output_dir).unwrap_or_default();
         let mut facts = self.card(step, state);
         let shown = figures.iter().filter(|figure| figure.is_png());
@@ -50,8 +51,8 @@ impl Run {
     fn card(&self, step: u64, state: &TrainerState) -> CardFacts {
         let name = self.arguments.output_dir.file_name().unwrap_or_default();
         let evaluations = evaluations(&state.log_history);
-        // The scores of the model as it is.
-        let judged = evaluations.iter().rev().find(|evaluation| evaluation.step == step);
+        // The scores of the saved model.
+        let evaluation = evaluations.iter().rev().find(|evaluation| evaluation.step == step);
         CardFacts {
             model_name: name.to_string_lossy().into_owned(),
             base_model: self.base_model.as_ref().filter(|_| !self.from_random_weights).map(
@@ -69,7 +70,7 @@ impl Run {
             labels: self.model.config().labels.clone(),
             train_samples: self.train.len(),
             eval_samples: self.eval.len(),
-            results: judged.map(|evaluation| evaluation.scores),
+            results: evaluation.map(|evaluation| evaluation.scores),
             hyperparameters: hyperparameters(&self.settings),
             evaluations,
             pictures: Vec::new(),

@@ -1,6 +1,7 @@
 //! From options to a run that is ready to start.
 
-use super::{Activity, Answer, Command, Link, Report, Run};
+use super::reporter::WorkerChannels;
+use super::{Preparation, PreparedRun};
 use crate::core::data::source::tokenize;
 use crate::core::model::config::EMBEDDED;
 use crate::core::model::folder::holds_a_model;
@@ -9,13 +10,14 @@ use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::arguments::{EvalStrategy, ReportTo, SaveStrategy, TrainingArguments};
 use crate::core::train::checkpoint::{self, Checkpoint, Checkpoints};
-use crate::core::train::event::{Started, TrainEvent};
+use crate::core::train::event::Started;
 use crate::core::train::progress::fingerprint;
 use crate::run::dataset::Dataset;
-use crate::run::locate::{self, Download, DownloadCallback};
+use crate::run::locate::{self, DownloadCallback};
 use crate::run::options::{
     Given, ModelTraits, ResumeFrom, TrainOptions, ValueSource, data_settings, resolve, run_toml,
 };
+use crate::run::protocol::{Activity, Answer, Command, Download, RunReport};
 use crate::run::{Recorder, claim, default_logging_dir, same, set_aside};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -118,12 +120,15 @@ pub fn print_config(
 }
 
 /// Reads the data, loads the model and resolves the options.
-pub(super) fn prepare(mut options: TrainOptions, link: &Link) -> anyhow::Result<(Run, Started)> {
+pub(super) fn prepare(
+    mut options: TrainOptions,
+    channels: &WorkerChannels,
+) -> anyhow::Result<Preparation> {
     let output_dir = options.output_dir().to_path_buf();
     check_writable(&output_dir)?;
 
-    link.preparing("Loading the model");
-    let mut on_download = |download: &Download| link.downloading(download);
+    channels.preparing("Loading the model");
+    let mut on_download = |download: &Download| channels.downloading(download);
     let StartingPoint { resume, files, mut config } =
         StartingPoint::find(&options, &mut on_download)?;
     if let Some(checkpoint) = &resume {
@@ -131,7 +136,7 @@ pub(super) fn prepare(mut options: TrainOptions, link: &Link) -> anyhow::Result<
     }
     let options = &options;
     let tokenizer = files.tokenizer()?;
-    link.preparing("Reading the reviews");
+    channels.preparing("Reading the reviews");
     // The embedded model is for any data: its own labels are those of NSMC.
     let class_names = match &files {
         ModelFiles::Embedded => None,
@@ -139,7 +144,7 @@ pub(super) fn prepare(mut options: TrainOptions, link: &Link) -> anyhow::Result<
     };
     let dataset = Dataset::read(&options.data, class_names, &mut on_download)?;
     config.set_labels(dataset.classes.names());
-    link.preparing("Loading the weights");
+    channels.preparing("Loading the weights");
     let seed = options.trainer.seed.as_ref().map_or(42, |given| given.value);
     let (model, report) = match &files {
         ModelFiles::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
@@ -161,7 +166,7 @@ pub(super) fn prepare(mut options: TrainOptions, link: &Link) -> anyhow::Result<
     let (arguments, settings) = resolve(options, traits)?;
     arguments.check_steps(dataset.train.len())?;
 
-    link.preparing("Tokenizing the reviews");
+    channels.preparing("Tokenizing the reviews");
     let train = tokenize(&tokenizer, &dataset.train, arguments.max_seq_length)?;
     let eval = tokenize(&tokenizer, &dataset.eval, arguments.max_seq_length)?;
 
@@ -172,7 +177,7 @@ pub(super) fn prepare(mut options: TrainOptions, link: &Link) -> anyhow::Result<
                     repeat the original one";
         notes.push(note.to_owned());
     }
-    let claim = claim(&output_dir).with_context(|| output_dir.display().to_string())?;
+    let lock = claim(&output_dir).with_context(|| output_dir.display().to_string())?;
     // A run that is resumed in its own folder replaces later checkpoints only.
     let own = resume
         .as_ref()
@@ -197,7 +202,7 @@ pub(super) fn prepare(mut options: TrainOptions, link: &Link) -> anyhow::Result<
     let (mut recorder, history) =
         Recorder::begin(&output_dir, logging_dir.as_deref(), resume.as_ref());
     recorder.arguments(&output_dir, &run_toml::write(options, &settings));
-    let run = Run {
+    let run = PreparedRun {
         base_model: options.model.model_name_or_path.as_ref().map(|given| given.value.clone()),
         from_random_weights: traits.random_weights,
         dataset: dataset.origin,
@@ -210,12 +215,10 @@ pub(super) fn prepare(mut options: TrainOptions, link: &Link) -> anyhow::Result<
         eval,
         checkpoints,
         resume,
-        recorder: std::cell::RefCell::new(recorder),
-        history,
-        _claim: claim,
+        _lock: lock,
     };
     let started = run.started(notes);
-    Ok((run, started))
+    Ok(Preparation { run, started, recorder, history })
 }
 
 /// Moves checkpoints that this run does not continue to another folder; returns a note on it.
@@ -308,7 +311,7 @@ fn notes(report: &LoadReport, total: usize, skipped: usize) -> Vec<String> {
     notes
 }
 
-impl Run {
+impl PreparedRun {
     fn started(&self, notes: Vec<String>) -> Started {
         let (config, arguments) = (self.model.config(), &self.arguments);
         let encoder = &config.encoder;
@@ -353,26 +356,22 @@ impl Run {
             notes,
         }
     }
-
-    /// The events of a resumed run before its checkpoint.
-    pub(super) fn take_history(&mut self) -> Vec<TrainEvent> {
-        std::mem::take(&mut self.history)
-    }
 }
 
-impl Link {
+impl WorkerChannels {
     /// Reports a download; `false` if the run is to stop.
     fn downloading(&self, download: &Download) -> bool {
-        self.send(Report::Activity(Activity::Downloading(download.clone())));
+        self.send(RunReport::Activity(Activity::Downloading(download.clone())));
         let mut continues = true;
-        for command in self.command.try_iter() {
+        for command in self.commands.try_iter() {
             match command {
                 Command::Stop { .. } => continues = false,
-                Command::Predict(text) => {
+                Command::Predict { text } => {
                     let outcome = Err("there is no model yet; it is being downloaded".to_owned());
-                    self.send(Report::Answer(Answer { text, outcome }));
+                    self.send(RunReport::Answer(Answer { text, outcome }));
                 }
-                Command::Save | Command::Steer(_) | Command::ReadCurves(_) => {}
+                // The others need a training loop.
+                _ => {}
             }
         }
         continues

@@ -1,184 +1,190 @@
-//! A run played back: a thread that tells its events as a run under way would, at the times at
+//! The replay of a run: a thread that reports the events of a journal as the run did, at the times at
 //! which they happened.
 
-use super::{Activity, Answer, Command, Report, Source, Worker};
+use super::Worker;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Warned;
-use crate::core::train::steering::Request;
+use crate::core::train::log_history::StepLogger;
+use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport};
 use crate::run::recording::{Recording, RecordingError};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use std::time::{Duration, Instant};
 
-/// Reports that wait to be taken in; a long run is not held in memory.
-const AHEAD: usize = 1000;
+/// Reports that wait for the front end; a long run is not held in memory.
+const BUFFERED_REPORTS: usize = 1000;
 
-/// Starts to play a run, `speed` seconds of it in one; infinite is as fast as it is taken in.
+/// Starts to replay a run at `speed` times its own speed; infinity is as fast as the front end
+/// takes the reports.
 ///
 /// # Errors
-/// If the recording is gone, or no thread can be started.
+/// If the recording cannot be read, or the thread cannot be started.
 pub fn start(recording: &Recording, speed: f64) -> anyhow::Result<Worker> {
     let events = recording.events()?;
-    let (report, reports) = bounded(AHEAD);
-    let (commands, command) = unbounded();
+    let (report_sender, reports) = bounded(BUFFERED_REPORTS);
+    let (commands, command_receiver) = unbounded();
     let thread = std::thread::Builder::new().name("replay".to_owned()).spawn(move || {
-        let ear = Commands { began: Instant::now(), command };
-        // It ends when nobody is left to listen.
-        let _ = Player { ear, report, speed, began: 0.0 }.play(events);
+        let clock = CommandClock { started_at: Instant::now(), commands: command_receiver };
+        // It ends when the front end is gone.
+        let _ = Player { clock, reports: report_sender, speed, first_due: 0.0 }.play(events);
     })?;
-    Ok(Worker { source: Source { reports, commands }, thread })
+    Ok(Worker { channels: RunChannels { reports, commands }, thread })
 }
 
-/// What is heard while the next event is not due.
-enum Heard {
+/// Why a wait ended.
+enum Wakeup {
     Command(Command),
-    /// The time is up.
-    Silence,
-    /// Nobody is left to say anything.
-    Nobody,
+    TimedOut,
+    /// The front end is gone.
+    Disconnected,
 }
 
-/// The clock, and whoever gives commands.
-trait Ear {
+/// A clock that waits for a time or a command. Tests replace it.
+trait Clock {
     /// Seconds since the replay began.
     fn now(&self) -> f64;
-    /// Listens for so many seconds at most; for ever, if they are infinite.
-    fn listen(&mut self, seconds: f64) -> Heard;
+    /// Waits for a command, at most this number of seconds, which may be infinite.
+    fn wait(&mut self, seconds: f64) -> Wakeup;
 }
 
-struct Commands {
-    began: Instant,
-    command: Receiver<Command>,
+struct CommandClock {
+    started_at: Instant,
+    commands: Receiver<Command>,
 }
 
-impl Ear for Commands {
+impl Clock for CommandClock {
     fn now(&self) -> f64 {
-        self.began.elapsed().as_secs_f64()
+        self.started_at.elapsed().as_secs_f64()
     }
 
-    fn listen(&mut self, seconds: f64) -> Heard {
-        // An hour at a time: whoever listens looks at the clock again.
+    fn wait(&mut self, seconds: f64) -> Wakeup {
+        // At most an hour at once: the caller looks at the clock again.
         let limit = Duration::from_secs_f64(seconds.clamp(0.0, 3600.0));
-        match self.command.recv_timeout(limit) {
-            Ok(command) => Heard::Command(command),
-            Err(RecvTimeoutError::Timeout) => Heard::Silence,
-            Err(RecvTimeoutError::Disconnected) => Heard::Nobody,
+        match self.commands.recv_timeout(limit) {
+            Ok(command) => Wakeup::Command(command),
+            Err(RecvTimeoutError::Timeout) => Wakeup::TimedOut,
+            Err(RecvTimeoutError::Disconnected) => Wakeup::Disconnected,
         }
     }
 }
 
-/// Whoever listened to the replay is gone.
-struct Gone;
+/// The front end is gone.
+struct Disconnected;
 
-/// What comes after a command.
+/// Whether the replay continues after a command.
 #[derive(PartialEq)]
-enum Next {
-    GoOn,
+enum AfterCommand {
+    Continue,
     Stop,
 }
 
-struct Player<E> {
-    ear: E,
-    report: Sender<Report>,
-    /// Seconds of the run in one.
+struct Player<C> {
+    clock: C,
+    reports: Sender<RunReport>,
+    /// Seconds of the run that pass in one second.
     speed: f64,
-    /// When the first event was due, by the ear's clock.
-    began: f64,
+    /// When the first event was due, by the clock.
+    first_due: f64,
 }
 
-impl<E: Ear> Player<E> {
-    /// Plays all events and then answers questions until nobody is left to ask.
+impl<C: Clock> Player<C> {
+    /// Reports all events, then answers predictions until the front end is gone.
     fn play(
         &mut self,
         events: impl Iterator<Item = Result<TrainEvent, RecordingError>>,
-    ) -> Result<(), Gone> {
-        self.began = self.ear.now();
+    ) -> Result<(), Disconnected> {
+        self.first_due = self.clock.now();
         let (mut first, mut latest) = (None, 0.0f64);
+        let mut logger = StepLogger::default();
         for event in events {
             let event = event.unwrap_or_else(|error| {
-                // It was sound when it was opened; somebody has written over it.
+                // The file was valid when it was opened and has been changed since.
                 let message = sanitize_for_terminal(&error.to_string()).into_owned();
                 TrainEvent::Warned(Warned { message, step: 0 })
             });
             latest = latest.max(event.elapsed().unwrap_or(0.0));
             let after = latest - *first.get_or_insert(latest);
-            if self.wait(after / self.speed)? == Next::Stop {
+            if self.wait_until(after / self.speed)? == AfterCommand::Stop {
                 break;
             }
-            let begins = matches!(event, TrainEvent::Started(_));
-            self.tell(Report::Event(event))?;
-            if begins {
-                self.tell(Report::Activity(Activity::Training))?;
+            let is_start = matches!(event, TrainEvent::Started(_));
+            let logged = logger.push(&event);
+            self.report(RunReport::Event(event))?;
+            if let Some(logged) = logged {
+                self.report(RunReport::Event(TrainEvent::Logged(logged)))?;
+            }
+            if is_start {
+                self.report(RunReport::Activity(Activity::Training))?;
             }
         }
-        self.tell(Report::Activity(Activity::Idle))?;
+        self.report(RunReport::Activity(Activity::Idle))?;
         loop {
-            match self.ear.listen(f64::INFINITY) {
-                Heard::Command(command) => {
-                    self.obey(command)?;
+            match self.clock.wait(f64::INFINITY) {
+                Wakeup::Command(command) => {
+                    self.apply(command)?;
                 }
-                Heard::Silence => {}
-                Heard::Nobody => return Err(Gone),
+                Wakeup::TimedOut => {}
+                Wakeup::Disconnected => return Err(Disconnected),
             }
         }
     }
 
-    /// Obeys commands until so many seconds after the beginning, and at least those that have
-    /// come already.
-    fn wait(&mut self, after: f64) -> Result<Next, Gone> {
+    /// Applies commands until `after` seconds after the first event, and all that are there
+    /// already.
+    fn wait_until(&mut self, after: f64) -> Result<AfterCommand, Disconnected> {
         loop {
-            let due = self.began + after;
-            let left = due - self.ear.now();
-            match self.ear.listen(left.max(0.0)) {
-                Heard::Command(command) => {
-                    if self.obey(command)? == Next::Stop {
-                        return Ok(Next::Stop);
+            let due = self.first_due + after;
+            let left = due - self.clock.now();
+            match self.clock.wait(left.max(0.0)) {
+                Wakeup::Command(command) => {
+                    if self.apply(command)? == AfterCommand::Stop {
+                        return Ok(AfterCommand::Stop);
                     }
                 }
-                Heard::Silence if self.ear.now() >= due => return Ok(Next::GoOn),
-                Heard::Silence => {}
-                Heard::Nobody => return Err(Gone),
+                Wakeup::TimedOut if self.clock.now() >= due => return Ok(AfterCommand::Continue),
+                Wakeup::TimedOut => {}
+                Wakeup::Disconnected => return Err(Disconnected),
             }
         }
     }
 
-    fn obey(&mut self, command: Command) -> Result<Next, Gone> {
+    fn apply(&mut self, command: Command) -> Result<AfterCommand, Disconnected> {
         match command {
-            Command::Stop { .. } => return Ok(Next::Stop),
-            Command::Predict(text) => {
+            Command::Stop { .. } => return Ok(AfterCommand::Stop),
+            Command::Predict { text } => {
                 let outcome = Err("a replay has no model".to_owned());
-                self.tell(Report::Answer(Answer { text, outcome }))?;
+                self.report(RunReport::Answer(Answer { text, outcome }))?;
             }
-            Command::Steer(Request::Pause) => return self.pause(),
-            Command::Save | Command::Steer(_) | Command::ReadCurves(_) => {}
+            Command::Pause => return self.pause(),
+            // The others need a model.
+            _ => {}
         }
-        Ok(Next::GoOn)
+        Ok(AfterCommand::Continue)
     }
 
-    /// Waits until it is to go on; the time that goes by puts off what is to come.
-    fn pause(&mut self) -> Result<Next, Gone> {
-        let since = self.ear.now();
-        self.tell(Report::Activity(Activity::Paused))?;
-        let next = loop {
-            match self.ear.listen(f64::INFINITY) {
-                Heard::Command(Command::Steer(Request::Resume)) => break Next::GoOn,
-                // Asked for again, it waits already.
-                Heard::Command(Command::Steer(_)) | Heard::Silence => {}
-                Heard::Command(command) => {
-                    if self.obey(command)? == Next::Stop {
-                        break Next::Stop;
+    /// Waits for the end of the pause, and delays the remaining events by it.
+    fn pause(&mut self) -> Result<AfterCommand, Disconnected> {
+        let paused_at = self.clock.now();
+        self.report(RunReport::Activity(Activity::Paused))?;
+        let after = loop {
+            match self.clock.wait(f64::INFINITY) {
+                Wakeup::Command(Command::Resume) => break AfterCommand::Continue,
+                Wakeup::Command(Command::Pause) | Wakeup::TimedOut => {}
+                Wakeup::Command(command) => {
+                    if self.apply(command)? == AfterCommand::Stop {
+                        break AfterCommand::Stop;
                     }
                 }
-                Heard::Nobody => return Err(Gone),
+                Wakeup::Disconnected => return Err(Disconnected),
             }
         };
-        self.began += self.ear.now() - since;
-        self.tell(Report::Activity(Activity::Training))?;
-        Ok(next)
+        self.first_due += self.clock.now() - paused_at;
+        self.report(RunReport::Activity(Activity::Training))?;
+        Ok(after)
     }
 
-    fn tell(&self, report: Report) -> Result<(), Gone> {
-        self.report.send(report).map_err(|_| Gone)
+    fn report(&self, report: RunReport) -> Result<(), Disconnected> {
+        self.reports.send(report).map_err(|_| Disconnected)
     }
 }
 

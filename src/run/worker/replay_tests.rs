@@ -1,100 +1,102 @@
-//! A replay on a clock that only moves when somebody waits.
+//! A replay on a clock that moves only while it is waited on.
 
 use super::*;
-use crate::core::train::fixtures::{ending, run};
+use crate::core::train::fixtures::{ending, run, with_log_entries};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// A clock that waiting moves on, and commands that come at their times.
-struct Script {
+/// A clock that waiting moves, and commands with their times.
+struct ScriptedClock {
     now: Rc<RefCell<f64>>,
     commands: Vec<(f64, Command)>,
 }
 
-impl Ear for Script {
+impl Clock for ScriptedClock {
     fn now(&self) -> f64 {
         *self.now.borrow()
     }
 
-    fn listen(&mut self, seconds: f64) -> Heard {
+    fn wait(&mut self, seconds: f64) -> Wakeup {
         let mut now = self.now.borrow_mut();
         let due = *now + seconds;
         match self.commands.first() {
             Some((at, _)) if *at <= due => {
                 *now = at.max(*now);
-                Heard::Command(self.commands.remove(0).1)
+                Wakeup::Command(self.commands.remove(0).1)
             }
-            _ if due.is_infinite() => Heard::Nobody,
+            _ if due.is_infinite() => Wakeup::Disconnected,
             _ => {
                 *now = due;
-                Heard::Silence
+                Wakeup::TimedOut
             }
         }
     }
 }
 
-/// All that is told, each with its time.
+/// All reports, each with its time.
 fn played(
     events: Vec<TrainEvent>,
     speed: f64,
     commands: Vec<(f64, Command)>,
-) -> Vec<(f64, Report)> {
+) -> Vec<(f64, RunReport)> {
     let now = Rc::new(RefCell::new(0.0));
-    let (report, reports) = unbounded();
-    let ear = Script { now: now.clone(), commands };
-    let mut player = Player { ear, report, speed, began: 0.0 };
-    let mut told = Vec::new();
-    let clock = now.clone();
-    // What was told before an event is asked for was told by the time it is asked for.
-    let collect = |told: &mut Vec<(f64, Report)>| {
-        told.extend(reports.try_iter().map(|report| (*clock.borrow(), report)));
+    let (report_sender, reports) = unbounded();
+    let clock = ScriptedClock { now: now.clone(), commands };
+    let mut player = Player { clock, reports: report_sender, speed, first_due: 0.0 };
+    let mut played = Vec::new();
+    let collect = |played: &mut Vec<(f64, RunReport)>| {
+        played.extend(reports.try_iter().map(|report| (*now.borrow(), report)));
     };
     let events = events.into_iter().map(|event| {
-        collect(&mut told);
+        collect(&mut played);
         Ok(event)
     });
-    assert!(player.play(events).is_err(), "it ends when nobody is left");
-    collect(&mut told);
-    told
+    assert!(player.play(events).is_err(), "it ends when the front end is gone");
+    collect(&mut played);
+    played
 }
 
-fn events(told: &[(f64, Report)]) -> Vec<TrainEvent> {
-    let event = |(_, report): &(f64, Report)| match report {
-        Report::Event(event) => Some(event.clone()),
+/// The journaled events.
+fn events(reports: &[(f64, RunReport)]) -> Vec<TrainEvent> {
+    let event = |(_, report): &(f64, RunReport)| match report {
+        RunReport::Event(event) if event.is_journaled() => Some(event.clone()),
         _ => None,
     };
-    told.iter().filter_map(event).collect()
+    reports.iter().filter_map(event).collect()
 }
 
 #[test]
-fn events_come_in_order_at_their_times() {
+fn events_are_reported_in_order_at_their_times() {
     let run = [run(630), ending()].concat();
     for speed in [0.5, 1.0, 20.0] {
-        let told = played(run.clone(), speed, Vec::new());
-        assert_eq!(events(&told), run);
+        let reports = played(run.clone(), speed, Vec::new());
+        assert_eq!(events(&reports), run);
         let (mut latest, mut seen) = (0.0f64, 0);
-        for (at, report) in &told {
-            if let Report::Event(event) = report {
+        for (at, report) in &reports {
+            if let RunReport::Event(event) = report {
                 latest = latest.max(event.elapsed().unwrap_or(0.0));
                 assert!((at - latest / speed).abs() < 1e-9, "{at} is not {latest} / {speed}");
-                seen += 1;
+                seen += usize::from(event.is_journaled());
             }
         }
         assert_eq!(seen, run.len());
-        assert_eq!(told[1].1, Report::Activity(Activity::Training));
-        assert_eq!(told.last().map(|told| &told.1), Some(&Report::Activity(Activity::Idle)));
+        assert_eq!(reports[1].1, RunReport::Activity(Activity::Training));
+        assert_eq!(
+            reports.last().map(|(_, report)| report),
+            Some(&RunReport::Activity(Activity::Idle))
+        );
     }
 }
 
 #[test]
-fn at_the_most_speed_no_time_passes() {
-    let told = played(run(630), f64::INFINITY, Vec::new());
-    assert_eq!(events(&told), run(630));
-    assert!(told.iter().all(|(at, _)| *at == 0.0));
+fn at_infinite_speed_no_time_passes() {
+    let reports = played(run(630), f64::INFINITY, Vec::new());
+    assert_eq!(events(&reports), run(630));
+    assert!(reports.iter().all(|(at, _)| *at == 0.0));
 }
 
 #[test]
-fn the_time_before_a_resumed_run_is_not_waited_for() {
+fn the_time_before_a_run_was_resumed_is_skipped() {
     let mut late = run(4);
     for event in &mut late {
         match event {
@@ -103,25 +105,25 @@ fn the_time_before_a_resumed_run_is_not_waited_for() {
             _ => {}
         }
     }
-    let told = played(late, 1.0, Vec::new());
-    assert_eq!(told.last().map(|told| told.0), Some(0.5));
+    let reports = played(late, 1.0, Vec::new());
+    assert_eq!(reports.last().map(|(at, _)| *at), Some(0.5));
 }
 
 #[test]
-fn questions_are_answered_at_once_and_a_stop_ends_it() {
-    let ask = |text: &str| Command::Predict(text.to_owned());
+fn predictions_are_answered_at_once_and_a_stop_ends_the_replay() {
+    let predict = |text: &str| Command::Predict { text: text.to_owned() };
     let commands = vec![
-        (0.3, ask("재밌다")),
-        (1.05, Command::Save),
+        (0.3, predict("재밌다")),
+        (1.05, Command::SaveModel),
         (1.05, Command::Stop { evaluate: true }),
-        (9.0, ask("끝")),
+        (9.0, predict("끝")),
     ];
-    let told = played(run(630), 1.0, commands);
-    assert_eq!(events(&told), run(8), "eight steps of an eighth of a second");
-    let answers: Vec<_> = told
+    let reports = played(run(630), 1.0, commands);
+    assert_eq!(events(&reports), run(8), "eight steps of an eighth of a second");
+    let answers: Vec<_> = reports
         .iter()
         .filter_map(|(_, report)| match report {
-            Report::Answer(answer) => Some(answer),
+            RunReport::Answer(answer) => Some(answer),
             _ => None,
         })
         .collect();
@@ -131,49 +133,63 @@ fn questions_are_answered_at_once_and_a_stop_ends_it() {
 }
 
 #[test]
-fn a_thread_plays_a_journal_and_ends_when_it_is_let_go() -> anyhow::Result<()> {
+fn a_thread_replays_a_journal_and_ends_when_its_channels_are_dropped() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut journal =
         crate::run::journal::Journal::create(&folder.path().join(crate::run::journal::JOURNAL))?;
-    // More than may wait to be taken in.
-    let whole = [run(2 * AHEAD as u64), ending()].concat();
+    // More reports than are buffered.
+    let whole = [run(2 * BUFFERED_REPORTS as u64), ending()].concat();
     whole.iter().try_for_each(|event| journal.append(event))?;
     let recording = Recording::open(folder.path())?;
     let worker = start(&recording, f64::INFINITY)?;
-    let mut told = Vec::new();
-    for report in &worker.source.reports {
+    let mut played = Vec::new();
+    for report in &worker.channels.reports {
         match report {
-            Report::Event(event) => told.push(event),
-            Report::Activity(Activity::Idle) => break,
+            RunReport::Event(event) if event.is_journaled() => played.push(event),
+            RunReport::Activity(Activity::Idle) => break,
             _ => {}
         }
     }
-    assert_eq!(told, whole);
+    assert_eq!(played, whole);
     worker.join();
-    // And while its reports are not taken in.
+    // It ends too while its reports wait,
     start(&recording, f64::INFINITY)?.join();
-    // And while it waits for what comes in an age.
+    // and while it waits for an event.
     start(&recording, 1e-9)?.join();
     Ok(())
 }
 
 #[test]
-fn a_replay_that_waits_goes_on_where_it_was() {
-    let steer = |at, request| (at, Command::Steer(request));
+fn a_paused_replay_continues_where_it_was() {
     let commands = vec![
-        steer(1.05, Request::Pause),
-        steer(2.0, Request::Evaluate),
-        steer(11.05, Request::Resume),
-        steer(11.05, Request::Resume),
+        (1.05, Command::Pause),
+        (2.0, Command::Evaluate),
+        (11.05, Command::Resume),
+        (11.05, Command::Resume),
     ];
-    let told = played(run(63), 1.0, commands);
-    assert_eq!(events(&told), run(63));
-    let paused = told.iter().filter(|(_, report)| *report == Report::Activity(Activity::Paused));
+    let reports = played(run(63), 1.0, commands);
+    assert_eq!(events(&reports), run(63));
+    let paused =
+        reports.iter().filter(|(_, report)| *report == RunReport::Activity(Activity::Paused));
     assert_eq!(paused.count(), 1);
-    for (at, report) in &told {
-        if let Report::Event(TrainEvent::Step(step)) = report {
+    for (at, report) in &reports {
+        if let RunReport::Event(TrainEvent::Step(step)) = report {
             let waited = if step.elapsed > 1.0 { 10.0 } else { 0.0 };
             assert!((at - step.elapsed - waited).abs() < 1e-9, "{at}: {step:?}");
         }
     }
+}
+
+#[test]
+fn log_entries_are_reported_after_their_steps() {
+    let reports = played(run(120), 1.0, Vec::new());
+    let events: Vec<TrainEvent> = reports
+        .into_iter()
+        .filter_map(|(_, report)| match report {
+            RunReport::Event(event) => Some(event),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(events, with_log_entries(run(120)));
+    assert_eq!(events.iter().filter(|event| matches!(event, TrainEvent::Logged(_))).count(), 2);
 }

@@ -1,7 +1,7 @@
 //! The runs below a folder, for the dashboard: a thread that looks for them, reads what is known of
 //! each and, when asked, their curves, and looks again every few seconds.
 
-use super::{Command, Report, Source, Worker};
+use super::Worker;
 use crate::run::metric_series::History;
 use crate::run::run_index::{Found, Seen, curves, find, look, summarise};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -28,11 +28,27 @@ pub enum RunIndexReport {
     Curves(PathBuf, Result<Box<History>, String>),
 }
 
+/// A command to the index of runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunIndexCommand {
+    /// Read the curves of the run in this folder.
+    ReadCurves(PathBuf),
+}
+
+/// A front end's ends of the two channels to the index of runs.
+#[derive(Clone, Debug)]
+pub struct RunIndexChannels {
+    /// What is found.
+    pub reports: Receiver<RunIndexReport>,
+    /// Commands to the index. Dropping this ends its thread.
+    pub commands: Sender<RunIndexCommand>,
+}
+
 /// Starts to look for runs.
 ///
 /// # Errors
 /// If no thread can be started.
-pub fn start(root: PathBuf) -> std::io::Result<Worker> {
+pub fn start(root: PathBuf) -> std::io::Result<Worker<RunIndexChannels>> {
     let (report, reports) = unbounded();
     let (commands, command) = unbounded();
     let thread = std::thread::Builder::new().name("catalogue".to_owned()).spawn(move || {
@@ -41,7 +57,7 @@ pub fn start(root: PathBuf) -> std::io::Result<Worker> {
         // It ends when nobody is left to listen.
         let _ = catalogue.keep();
     })?;
-    Ok(Worker { source: Source { reports, commands }, thread })
+    Ok(Worker { channels: RunIndexChannels { reports, commands }, thread })
 }
 
 struct Catalogue {
@@ -49,8 +65,8 @@ struct Catalogue {
     known: BTreeMap<PathBuf, Seen>,
     /// Whether the folder was looked through once.
     is_complete: bool,
-    report: Sender<Report>,
-    command: Receiver<Command>,
+    report: Sender<RunIndexReport>,
+    command: Receiver<RunIndexCommand>,
 }
 
 /// Whoever listened is gone.
@@ -65,7 +81,7 @@ impl Catalogue {
             let next = Instant::now() + LOOK.max(began.elapsed() * REST);
             loop {
                 match self.command.recv_deadline(next) {
-                    Ok(command) => self.obey(command)?,
+                    Ok(command) => self.apply(command)?,
                     Err(RecvTimeoutError::Timeout) => break,
                     Err(RecvTimeoutError::Disconnected) => return Err(Gone),
                 }
@@ -87,7 +103,7 @@ impl Catalogue {
                 self.tell(RunIndexReport::Found(Box::new(found)))?;
             }
             while let Ok(command) = self.command.try_recv() {
-                self.obey(command)?;
+                self.apply(command)?;
             }
         }
         let gone = |known: &&PathBuf| folders.binary_search(known).is_err();
@@ -102,12 +118,9 @@ impl Catalogue {
         Ok(())
     }
 
-    fn obey(&mut self, command: Command) -> Result<(), Gone> {
+    fn apply(&mut self, command: RunIndexCommand) -> Result<(), Gone> {
         match command {
-            Command::ReadCurves(folder) => self.read_curves(&folder),
-            Command::Stop { .. } | Command::Predict(_) | Command::Save | Command::Steer(_) => {
-                Ok(())
-            }
+            RunIndexCommand::ReadCurves(folder) => self.read_curves(&folder),
         }
     }
 
@@ -117,6 +130,6 @@ impl Catalogue {
     }
 
     fn tell(&self, report: RunIndexReport) -> Result<(), Gone> {
-        self.report.send(Report::RunIndex(report)).map_err(|_| Gone)
+        self.report.send(report).map_err(|_| Gone)
     }
 }

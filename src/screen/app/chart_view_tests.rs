@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::core::train::fixtures::run;
-use crate::run::worker::Report;
+use crate::run::protocol::RunReport;
 use crate::screen::app::{Message, update};
 use XAxis::{Epoch, Relative, Step, Wall};
 
 fn trained() -> State {
     let mut state = State::default();
     for event in run(200) {
-        update(&mut state, Message::Report(Report::Event(event)));
+        update(&mut state, Message::Report(RunReport::Event(event)));
     }
     state
 }

@@ -3,7 +3,7 @@
 use super::log_view::View;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::text::show_number;
-use crate::core::train::event::TrainEvent;
+use crate::core::train::event::{TrainEvent, TrainingLog};
 use crate::run::summary::clock;
 use crate::screen::lang::Lang;
 use std::borrow::Cow;
@@ -48,8 +48,6 @@ pub struct Log {
     pub view: View,
     /// The serial number of the first line: how many were dropped before it.
     pub(super) first: usize,
-    /// Loss of the steps since the last log line.
-    window: Vec<u64>,
 }
 
 impl Log {
@@ -75,13 +73,8 @@ impl Log {
         self.scroll = self.scroll.min(self.view.count().saturating_sub(1));
     }
 
-    /// Takes in the steps of a run before it was resumed that no line has told of yet.
-    pub fn went_before(&mut self, losses: impl Iterator<Item = f64>) {
-        self.window = losses.map(f64::to_bits).collect();
-    }
-
-    /// Tells an event; steps are told every `logging_steps`.
-    pub fn tell(&mut self, event: &TrainEvent, elapsed: f64, logging_steps: u64, lang: Lang) {
+    /// Adds the lines of an event.
+    pub fn tell(&mut self, event: &TrainEvent, elapsed: f64, lang: Lang) {
         match event {
             TrainEvent::Started(started) => {
                 for note in &started.notes {
@@ -94,20 +87,13 @@ impl Log {
                 self.push(elapsed, Level::Info, text);
             }
             TrainEvent::Step(step) => {
-                self.window.push(step.loss.to_bits());
-                if step.step.is_multiple_of(logging_steps.max(1)) || !step.loss.is_finite() {
-                    let sum: f64 = self.window.iter().map(|&bits| f64::from_bits(bits)).sum();
-                    let text = lang.fill(
-                        "step {0}  loss {1}  grad_norm {2}  rate {3}",
-                        &[
-                            &step.step,
-                            &format!("{:.4}", sum / self.window.len() as f64),
-                            &format!("{:.2}", step.grad_norm),
-                            &format!("{:.2e}", step.learning_rate),
-                        ],
-                    );
-                    self.window.clear();
-                    self.push(step.elapsed, Level::Info, text);
+                if let Some(log) = TrainingLog::of_failed_step(step) {
+                    self.push_log(&log, step.elapsed, lang);
+                }
+            }
+            TrainEvent::Logged(logged) => {
+                if let Some(log) = logged.training() {
+                    self.push_log(&log, logged.elapsed, lang);
                 }
             }
             TrainEvent::Epoch(epoch) => {
@@ -138,12 +124,13 @@ impl Log {
                 let text = lang.fill("checkpoint {0}", &[&saved.path]);
                 self.push(elapsed, Level::Info, text);
             }
-            TrainEvent::Steered(steered) => {
-                let (text, [first, second]) = steered.how.told();
-                let how = lang.fill(text, &[&first, &second]);
-                let text = lang.fill("step {0}: {1}", &[&steered.step, &how]);
-                self.push(steered.elapsed, Level::Result, text);
+            TrainEvent::CommandApplied(applied) => {
+                let (text, [first, second]) = applied.effect.message();
+                let effect = lang.fill(text, &[&first, &second]);
+                let text = lang.fill("step {0}: {1}", &[&applied.step, &effect]);
+                self.push(applied.elapsed, Level::Result, text);
             }
+            TrainEvent::EvaluationProgress(_) | TrainEvent::SavingCheckpoint => {}
             TrainEvent::Warned(warned) => {
                 self.push(elapsed, Level::Warning, warned.message.clone());
             }
@@ -164,6 +151,19 @@ impl Log {
                 }
             }
         }
+    }
+
+    fn push_log(&mut self, log: &TrainingLog, elapsed: f64, lang: Lang) {
+        let text = lang.fill(
+            "step {0}  loss {1}  grad_norm {2}  rate {3}",
+            &[
+                &log.step,
+                &format!("{:.4}", log.loss),
+                &format!("{:.2}", log.grad_norm),
+                &format!("{:.2e}", log.learning_rate),
+            ],
+        );
+        self.push(elapsed, Level::Info, text);
     }
 }
 

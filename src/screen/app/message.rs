@@ -9,7 +9,8 @@ use super::panels::PanelAction;
 use super::runs::RunsAction;
 use super::state::Page;
 use super::steer::SteerAction;
-use crate::run::worker::{Command, Report};
+use crate::run::protocol::{Command, RunReport};
+use crate::run::worker::run_index::RunIndexReport;
 use std::path::PathBuf;
 use tui_input::InputRequest;
 
@@ -84,7 +85,9 @@ pub enum Message {
     /// A text was pasted.
     Paste(String),
     /// The run reports.
-    Report(Report),
+    Report(RunReport),
+    /// The index of runs reports.
+    RunIndex(RunIndexReport),
     /// Pictures were written into these files, or why not.
     Pictured(Result<Vec<String>, String>),
     /// A signal asks the program to end.
@@ -95,11 +98,25 @@ pub enum Message {
     Tick(f64),
 }
 
+impl From<RunReport> for Message {
+    fn from(report: RunReport) -> Self {
+        Self::Report(report)
+    }
+}
+
+impl From<RunIndexReport> for Message {
+    fn from(report: RunIndexReport) -> Self {
+        Self::RunIndex(report)
+    }
+}
+
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Tell the run.
+    /// Send a command to the run.
     Send(Command),
+    /// Read the curves of the run in this folder, for the comparison of runs.
+    ReadCurves(PathBuf),
     /// Make a picture.
     Picture(Picture),
     /// Give the terminal back to the shell.

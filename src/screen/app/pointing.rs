@@ -90,13 +90,13 @@ fn step_under(state: &State, plot: Area, column: u16) -> f64 {
 mod tests {
     use super::*;
     use crate::core::train::fixtures::run;
-    use crate::run::worker::Report;
+    use crate::run::protocol::RunReport;
     use crate::screen::app::{Message, update};
 
     fn trained() -> State {
         let mut state = State::default();
         for event in run(200) {
-            update(&mut state, Message::Report(Report::Event(event)));
+            update(&mut state, Message::Report(RunReport::Event(event)));
         }
         let area = |x| Area { x, y: 1, width: 40, height: 10 };
         state.layout.panels = vec![(Panel::Loss, area(0)), (Panel::Log, area(40))];

@@ -1,7 +1,7 @@
 //! The sentence being typed, those asked before, and their answers.
 
 use super::editor;
-use crate::run::worker::Answer;
+use crate::run::protocol::Answer;
 use tui_input::{Input, InputRequest};
 
 /// Questions and answers kept.

@@ -12,7 +12,6 @@ use crate::run::metric_series::{Curve, History};
 use crate::run::run_index::{Found, RunSummary};
 use crate::run::selection::RunOrder;
 use crate::run::selection::{compare, fits};
-use crate::run::worker::Command;
 use crate::run::worker::run_index::RunIndexReport;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -307,8 +306,7 @@ impl Runs {
 }
 
 fn read(folders: impl IntoIterator<Item = PathBuf>) -> Vec<Effect> {
-    let commands = folders.into_iter().map(Command::ReadCurves);
-    commands.map(Effect::Send).collect()
+    folders.into_iter().map(Effect::ReadCurves).collect()
 }
 
 /// Obeys a key.

@@ -3,7 +3,6 @@
 use super::*;
 use crate::core::train::fixtures::run;
 use crate::run::run_index::{Best, Found, Status, Unreadable, tests::found};
-use crate::run::worker::Report;
 use crate::screen::app::panels::Panel;
 use crate::screen::app::{Action, Message, Page, update};
 
@@ -28,7 +27,7 @@ fn compared(runs: &[(&str, f64)]) -> State {
 }
 
 fn tell(state: &mut State, report: RunIndexReport) -> Vec<Effect> {
-    update(state, Message::Report(Report::RunIndex(report)))
+    update(state, Message::RunIndex(report))
 }
 
 fn press(state: &mut State, action: RunsAction) -> Vec<Effect> {
@@ -79,7 +78,7 @@ fn runs_are_sorted_filtered_and_the_one_pointed_at_stays() {
 #[test]
 fn a_run_keeps_its_colour_until_it_is_taken_out() {
     let mut state = compared(&[("a", 0.6), ("b", 0.7), ("c", 0.8)]);
-    let read = |name: &str| vec![Effect::Send(Command::ReadCurves(PathBuf::from(name)))];
+    let read = |name: &str| vec![Effect::ReadCurves(PathBuf::from(name))];
     assert_eq!(press(&mut state, RunsAction::Choose), read("a"));
     press(&mut state, RunsAction::Move(1));
     assert_eq!(press(&mut state, RunsAction::Choose), read("b"));

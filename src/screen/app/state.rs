@@ -11,10 +11,11 @@ use super::runs::Runs;
 use super::steer::RateInput;
 use super::system::SystemHistory;
 use super::throughput::Throughput;
-use crate::core::train::event::{Epoch, Evaluated, Failed, Finished, Saved, Started, Step};
-use crate::core::train::steering::Steered;
+use crate::core::train::event::{
+    CommandApplied, Epoch, Evaluated, Failed, Finished, Saved, Started, Step,
+};
 use crate::run::metric_series::history::{History, SMOOTHING};
-use crate::run::worker::Activity;
+use crate::run::protocol::Activity;
 use crate::screen::lang::Lang;
 use std::path::PathBuf;
 
@@ -150,7 +151,7 @@ pub struct State {
     /// the wall can be told, as in a replay.
     pub wall_clock: Option<f64>,
     /// How the user has steered the run.
-    pub steered: Vec<Steered>,
+    pub steered: Vec<CommandApplied>,
     /// When the run was paused, on the clock of [`Self::now`], while it is.
     pub paused_at: Option<f64>,
     /// Whether the run is to end with the current epoch.
@@ -278,7 +279,7 @@ impl State {
     /// The share of the current evaluation that is done, while there is one.
     pub fn evaluating(&self) -> Option<f64> {
         match self.activity {
-            Activity::Evaluating(done, total) => Some(done as f64 / total.max(1) as f64),
+            Activity::Evaluating { done, total } => Some(done as f64 / total.max(1) as f64),
             _ => None,
         }
     }

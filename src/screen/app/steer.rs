@@ -2,8 +2,8 @@
 
 use super::message::Effect;
 use super::state::{Overlay, State};
-use crate::core::train::steering::{HIGHEST_RATE, Request, Steered, Steering};
-use crate::run::worker::{Activity, Command};
+use crate::core::train::event::{CommandApplied, CommandEffect};
+use crate::run::protocol::{Activity, Command, MAX_LEARNING_RATE};
 use tui_input::{Input, InputRequest};
 
 /// Something a key asks of the run.
@@ -59,7 +59,7 @@ impl RateInput {
     /// The rate, if what is typed is one that can be used.
     pub fn rate(&self) -> Option<f64> {
         let rate: f64 = self.input.value().parse().ok()?;
-        (rate > 0.0 && rate <= HIGHEST_RATE).then_some(rate)
+        (rate > 0.0 && rate <= MAX_LEARNING_RATE).then_some(rate)
     }
 }
 
@@ -77,12 +77,12 @@ pub fn act(state: &mut State, action: SteerAction) -> Vec<Effect> {
     if !trains || (state.replay.is_some() && action != SteerAction::Pause) {
         return Vec::new();
     }
-    let request = match action {
-        SteerAction::Pause if state.paused_at.is_some() || is_paused(state) => Request::Resume,
-        SteerAction::Pause => Request::Pause,
-        SteerAction::SaveNow => Request::Save,
-        SteerAction::EvaluateNow => Request::Evaluate,
-        SteerAction::StopAfterEpoch => Request::StopAfterEpoch(!state.stop_after_epoch),
+    let command = match action {
+        SteerAction::Pause if state.paused_at.is_some() || is_paused(state) => Command::Resume,
+        SteerAction::Pause => Command::Pause,
+        SteerAction::SaveNow => Command::SaveCheckpoint,
+        SteerAction::EvaluateNow => Command::Evaluate,
+        SteerAction::StopAfterEpoch => Command::StopAfterEpoch { enabled: !state.stop_after_epoch },
         SteerAction::AskRate => {
             let rate = state.step.as_ref().map(|step| step.learning_rate);
             state.rate =
@@ -95,28 +95,28 @@ pub fn act(state: &mut State, action: SteerAction) -> Vec<Effect> {
                 return Vec::new();
             };
             state.overlay = None;
-            Request::LearningRate(rate)
+            Command::SetLearningRate { rate }
         }
         SteerAction::DoubleRate | SteerAction::HalveRate => {
             let factor = if action == SteerAction::DoubleRate { 2.0 } else { 0.5 };
             if let Some(rate) = state.rate.rate() {
-                state.rate = RateInput::begin((rate * factor).min(HIGHEST_RATE));
+                state.rate = RateInput::begin((rate * factor).min(MAX_LEARNING_RATE));
             }
             return Vec::new();
         }
     };
-    vec![Effect::Send(Command::Steer(request))]
+    vec![Effect::Send(command)]
 }
 
 /// The run says that it was steered, just now.
-pub fn happened(state: &mut State, steered: &Steered) {
+pub fn happened(state: &mut State, applied: &CommandApplied) {
     if state.replay.is_some() {
         return;
     }
-    match steered.how {
-        Steering::Paused => state.paused_at = Some(state.now),
-        Steering::Resumed { .. } => go_on(state),
-        Steering::StopAfterEpoch { asked } => state.stop_after_epoch = asked,
+    match applied.effect {
+        CommandEffect::Paused => state.paused_at = Some(state.now),
+        CommandEffect::Resumed { .. } => go_on(state),
+        CommandEffect::StopAfterEpoch { enabled } => state.stop_after_epoch = enabled,
         _ => {}
     }
 }
@@ -138,9 +138,9 @@ pub fn ended(state: &mut State) {
 }
 
 /// Keeps what was done, for the charts.
-pub fn keep(state: &mut State, steered: Steered) {
+pub fn keep(state: &mut State, applied: CommandApplied) {
     if state.steered.len() < KEPT {
-        state.steered.push(steered);
+        state.steered.push(applied);
     }
 }
 

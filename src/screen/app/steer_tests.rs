@@ -3,16 +3,16 @@
 use super::*;
 use crate::core::train::event::TrainEvent;
 use crate::core::train::fixtures::{run, step};
-use crate::run::worker::Report;
+use crate::run::protocol::RunReport;
 use crate::screen::app::{Action, Message, update};
 
 fn training() -> State {
     let mut state = State::default();
     update(&mut state, Message::Tick(10.0));
     for event in run(20) {
-        update(&mut state, Message::Report(Report::Event(event)));
+        update(&mut state, Message::Report(RunReport::Event(event)));
     }
-    update(&mut state, Message::Report(Report::Activity(Activity::Training)));
+    update(&mut state, Message::Report(RunReport::Activity(Activity::Training)));
     state
 }
 
@@ -20,29 +20,33 @@ fn press(state: &mut State, action: SteerAction) -> Vec<Effect> {
     update(state, Message::Action(Action::Steer(action)))
 }
 
-fn asks(request: Request) -> Vec<Effect> {
-    vec![Effect::Send(Command::Steer(request))]
+fn asks(command: Command) -> Vec<Effect> {
+    vec![Effect::Send(command)]
 }
 
-fn steered(state: &mut State, how: Steering) {
-    let event = TrainEvent::Steered(Steered { step: 20, epoch: 0.3, elapsed: 2.5, how });
-    update(state, Message::Report(Report::Event(event)));
+fn steered(state: &mut State, effect: CommandEffect) {
+    let applied = CommandApplied { step: 20, epoch: 0.3, elapsed: 2.5, effect };
+    let event = TrainEvent::CommandApplied(applied);
+    update(state, Message::Report(RunReport::Event(event)));
 }
 
 #[test]
 fn keys_ask_the_run_and_its_answers_count() {
     let mut state = training();
-    assert_eq!(press(&mut state, SteerAction::Pause), asks(Request::Pause));
+    assert_eq!(press(&mut state, SteerAction::Pause), asks(Command::Pause));
     assert_eq!(state.paused_at, None, "it is paused once it says so");
-    steered(&mut state, Steering::Paused);
-    assert_eq!(press(&mut state, SteerAction::Pause), asks(Request::Resume));
-    assert_eq!(press(&mut state, SteerAction::SaveNow), asks(Request::Save));
-    assert_eq!(press(&mut state, SteerAction::EvaluateNow), asks(Request::Evaluate));
-    assert_eq!(press(&mut state, SteerAction::StopAfterEpoch), asks(Request::StopAfterEpoch(true)));
-    steered(&mut state, Steering::StopAfterEpoch { asked: true });
+    steered(&mut state, CommandEffect::Paused);
+    assert_eq!(press(&mut state, SteerAction::Pause), asks(Command::Resume));
+    assert_eq!(press(&mut state, SteerAction::SaveNow), asks(Command::SaveCheckpoint));
+    assert_eq!(press(&mut state, SteerAction::EvaluateNow), asks(Command::Evaluate));
     assert_eq!(
         press(&mut state, SteerAction::StopAfterEpoch),
-        asks(Request::StopAfterEpoch(false))
+        asks(Command::StopAfterEpoch { enabled: true })
+    );
+    steered(&mut state, CommandEffect::StopAfterEpoch { enabled: true });
+    assert_eq!(
+        press(&mut state, SteerAction::StopAfterEpoch),
+        asks(Command::StopAfterEpoch { enabled: false })
     );
     assert_eq!(state.steered.len(), 2);
 }
@@ -52,10 +56,10 @@ fn the_clock_stands_while_the_run_waits() {
     let mut state = training();
     update(&mut state, Message::Tick(12.5));
     assert_eq!(state.elapsed(), 2.5);
-    steered(&mut state, Steering::Paused);
+    steered(&mut state, CommandEffect::Paused);
     update(&mut state, Message::Tick(100.0));
     assert_eq!(state.elapsed(), 2.5);
-    steered(&mut state, Steering::Resumed { seconds: 87.5 });
+    steered(&mut state, CommandEffect::Resumed { seconds: 87.5 });
     update(&mut state, Message::Tick(101.0));
     assert_eq!(state.elapsed(), 3.5);
 }
@@ -63,7 +67,7 @@ fn the_clock_stands_while_the_run_waits() {
 #[test]
 fn a_rate_is_typed_and_confirmed() {
     let mut state = training();
-    update(&mut state, Message::Report(Report::Event(TrainEvent::Step(step(315, 0.5, 3.0)))));
+    update(&mut state, Message::Report(RunReport::Event(TrainEvent::Step(step(315, 0.5, 3.0)))));
     press(&mut state, SteerAction::AskRate);
     assert_eq!(state.rate.input.value(), "1.5e-4");
     press(&mut state, SteerAction::DoubleRate);
@@ -79,7 +83,10 @@ fn a_rate_is_typed_and_confirmed() {
         edit(&mut state, InputRequest::InsertChar(c));
     }
     assert_eq!(state.rate.input.value(), "2e-5");
-    assert_eq!(press(&mut state, SteerAction::SetRate), asks(Request::LearningRate(2e-5)));
+    assert_eq!(
+        press(&mut state, SteerAction::SetRate),
+        asks(Command::SetLearningRate { rate: 2e-5 })
+    );
     assert_eq!(state.overlay, None);
 }
 
@@ -102,7 +109,7 @@ fn what_is_no_rate_is_not_sent() {
 fn a_run_that_is_over_cannot_be_steered() {
     let mut state = training();
     press(&mut state, SteerAction::AskRate);
-    update(&mut state, Message::Report(Report::Activity(Activity::Idle)));
+    update(&mut state, Message::Report(RunReport::Activity(Activity::Idle)));
     assert_eq!(state.overlay, None);
     for action in [SteerAction::Pause, SteerAction::SaveNow, SteerAction::AskRate] {
         assert_eq!(press(&mut state, action), []);

@@ -8,8 +8,8 @@ use super::pointing;
 use super::runs::{self, RunsAction};
 use super::state::{EpochRow, Notice, Overlay, Page, State};
 use super::steer::{self};
-use crate::core::train::event::{Epoch, Evaluated, TrainEvent, untold_losses};
-use crate::run::worker::{Activity, Command, Report};
+use crate::core::train::event::{Epoch, Evaluated, TrainEvent};
+use crate::run::protocol::{Activity, Command, HistoryChunk, RunReport};
 
 /// How long a notice stands while a run goes on, in seconds; else until a key is pressed.
 const NOTICED: f64 = 8.0;
@@ -49,6 +49,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Report(report) => reported(state, report),
+        Message::RunIndex(report) => runs::reported(state, report),
         Message::Pictured(outcome) => {
             pictured(state, outcome);
             Vec::new()
@@ -104,7 +105,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.overlay = None;
             if state.is_unsaved() && !state.is_running() {
                 state.activity = Activity::Saving;
-                return vec![Effect::Send(Command::Save)];
+                return vec![Effect::Send(Command::SaveModel)];
             }
         }
         Action::Scroll(lines) => scroll(state, lines),
@@ -112,7 +113,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ScrollToBottom => scroll(state, FAR),
         Action::Submit => {
             if let Some(text) = state.prompt.submit() {
-                return vec![Effect::Send(Command::Predict(text))];
+                return vec![Effect::Send(Command::Predict { text })];
             }
         }
         Action::History(direction) => state.prompt.history(direction),
@@ -241,9 +242,9 @@ fn scroll(state: &mut State, lines: isize) {
     }
 }
 
-fn reported(state: &mut State, report: Report) -> Vec<Effect> {
+fn reported(state: &mut State, report: RunReport) -> Vec<Effect> {
     match report {
-        Report::Activity(activity) => {
+        RunReport::Activity(activity) => {
             state.activity = activity;
             if state.activity == Activity::Idle {
                 steer::ended(state);
@@ -257,32 +258,30 @@ fn reported(state: &mut State, report: Report) -> Vec<Effect> {
                 }
             }
         }
-        Report::Answer(answer) => state.prompt.answered(answer),
-        Report::Event(event) => happened(state, event),
-        Report::System(sample) => state.system.take(sample),
-        Report::RunIndex(report) => return runs::reported(state, report),
-        Report::History(events) => {
-            let logging_steps = state.started.as_ref().map_or(1, |s| s.logging_steps);
-            state.log.went_before(untold_losses(&events, logging_steps));
+        RunReport::Answer(answer) => state.prompt.answered(answer),
+        RunReport::Event(event) => happened(state, event),
+        RunReport::System(sample) => state.system.take(sample),
+        RunReport::History(HistoryChunk { events, is_last }) => {
             for event in events {
                 fold(state, event);
             }
-            let text = state.lang.fill("went on from step {0}", &[&state.steps_done()]);
-            state.log.push(state.elapsed(), Level::Info, text);
+            if is_last {
+                let text = state.lang.fill("went on from step {0}", &[&state.steps_done()]);
+                state.log.push(state.elapsed(), Level::Info, text);
+            }
         }
     }
     Vec::new()
 }
 
 fn happened(state: &mut State, event: TrainEvent) {
-    let logging_steps = state.started.as_ref().map_or(1, |s| s.logging_steps);
     if let Some(replay) = &mut state.replay {
         replay.hear(&event, state.now);
     }
     let elapsed = state.elapsed();
-    state.log.tell(&event, elapsed, logging_steps, state.lang);
-    if let TrainEvent::Steered(steered) = &event {
-        steer::happened(state, steered);
+    state.log.tell(&event, elapsed, state.lang);
+    if let TrainEvent::CommandApplied(applied) = &event {
+        steer::happened(state, applied);
     }
     fold(state, event);
 }
@@ -309,8 +308,11 @@ fn fold(state: &mut State, event: TrainEvent) {
             state.pace.saved(&saved);
             state.checkpoint = Some(saved);
         }
-        TrainEvent::Warned(_) => {}
-        TrainEvent::Steered(steered) => steer::keep(state, steered),
+        TrainEvent::Warned(_)
+        | TrainEvent::Logged(_)
+        | TrainEvent::EvaluationProgress(_)
+        | TrainEvent::SavingCheckpoint => {}
+        TrainEvent::CommandApplied(applied) => steer::keep(state, applied),
         TrainEvent::Saved(saved) => {
             state.saved = Some(saved);
             // It may be a failed save that is mended; a failed run stays one.

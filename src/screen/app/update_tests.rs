@@ -3,8 +3,8 @@
 use super::*;
 use crate::core::train::event::Failed;
 use crate::core::train::fixtures::{ending, failure, run};
+use crate::run::protocol::Answer;
 use crate::run::system_metrics::SystemSample;
-use crate::run::worker::Answer;
 use crate::screen::app::log_view::LogAction;
 use crate::screen::app::replay::Replay;
 
@@ -16,12 +16,12 @@ fn told(events: Vec<TrainEvent>) -> State {
 
 fn tell(state: &mut State, events: Vec<TrainEvent>) {
     for event in events {
-        update(state, Message::Report(Report::Event(event)));
+        update(state, Message::Report(RunReport::Event(event)));
     }
 }
 
 fn doing(state: &mut State, activity: Activity) -> Vec<Effect> {
-    update(state, Message::Report(Report::Activity(activity)))
+    update(state, Message::Report(RunReport::Activity(activity)))
 }
 
 fn press(state: &mut State, action: Action) -> Vec<Effect> {
@@ -110,7 +110,7 @@ fn a_model_that_could_not_be_saved_is_not_left_without_asking() {
     assert!(press(&mut state, Action::Quit).is_empty());
     assert_eq!(state.overlay, Some(Overlay::ConfirmUnsaved));
     press(&mut state, Action::Close);
-    assert_eq!(press(&mut state, Action::SaveAgain), [Effect::Send(Command::Save)]);
+    assert_eq!(press(&mut state, Action::SaveAgain), [Effect::Send(Command::SaveModel)]);
     tell(&mut state, ending()[..1].to_vec());
     doing(&mut state, Activity::Idle);
     assert!(state.failed.is_none());
@@ -123,7 +123,7 @@ fn a_failure_is_kept_with_what_to_do_about_it() {
     doing(&mut state, Activity::Idle);
     assert!(state.failed.is_some());
     assert!(press(&mut state, Action::Quit).is_empty(), "what was learned can still be saved");
-    assert_eq!(press(&mut state, Action::SaveAgain), [Effect::Send(Command::Save)]);
+    assert_eq!(press(&mut state, Action::SaveAgain), [Effect::Send(Command::SaveModel)]);
     tell(&mut state, ending()[..1].to_vec());
     doing(&mut state, Activity::Idle);
     assert!(state.failed.is_some(), "saved or not, the run failed");
@@ -138,11 +138,11 @@ fn questions_go_out_and_answers_come_in() {
     let mut state = told(run(5));
     press(&mut state, Action::Show(Page::Predict));
     update(&mut state, Message::Paste("재밌다".to_owned()));
-    let ask = Effect::Send(Command::Predict("재밌다".to_owned()));
+    let ask = Effect::Send(Command::Predict { text: "재밌다".to_owned() });
     assert_eq!(press(&mut state, Action::Submit), [ask]);
     assert_eq!(state.prompt.waiting, 1);
     let answer = Answer { text: "재밌다".to_owned(), outcome: Err("no".to_owned()) };
-    update(&mut state, Message::Report(Report::Answer(answer)));
+    update(&mut state, Message::Report(RunReport::Answer(answer)));
     assert_eq!((state.prompt.waiting, state.prompt.answers.len()), (0, 1));
 }
 
@@ -231,7 +231,7 @@ fn a_replay_keeps_the_time_of_its_run() {
 fn what_the_machine_does_is_kept_beside_the_run() {
     let mut state = told(run(5));
     let sample = SystemSample { cpu: 0.5, elapsed: 2.0, ..SystemSample::default() };
-    assert!(update(&mut state, Message::Report(Report::System(sample.clone()))).is_empty());
+    assert!(update(&mut state, Message::Report(RunReport::System(sample.clone()))).is_empty());
     assert_eq!(state.system.cpu.points(), [(2.0, 0.5)]);
     assert_eq!(state.system.last, Some(sample));
 }

@@ -3,10 +3,9 @@
 
 use super::scene_tests::{at, charted, training, unsaved};
 use super::*;
-use crate::core::train::steering::Request;
+use crate::run::protocol::Command;
 use crate::run::run_index::Found;
 use crate::run::selection::RunOrder;
-use crate::run::worker::Command;
 use crate::screen::app::charts::{ChartAction, YRange};
 use crate::screen::app::log::Level;
 use crate::screen::app::log_view::{LogAction, Purpose};
@@ -52,7 +51,7 @@ fn promise(binding: &Binding) -> (State, Promise) {
         Action::QuitUnsaved => Box::new(|_, _, effects| effects == [Effect::Quit]),
         Action::SaveAgain => {
             state = State { overlay: state.overlay, ..unsaved() };
-            Box::new(|_, _, effects| effects == [Effect::Send(Command::Save)])
+            Box::new(|_, _, effects| effects == [Effect::Send(Command::SaveModel)])
         }
         Action::SaveScreen => Box::new(|_, _, effects| {
             let folder = Some("outputs".into());
@@ -70,8 +69,8 @@ fn promise(binding: &Binding) -> (State, Promise) {
         }
         Action::ScrollToBottom => Box::new(|_, after, _| after.log.scroll == 0),
         Action::Submit => Box::new(|before, after, effects| {
-            let asked = Command::Predict(before.prompt.input.value().to_owned());
-            after.prompt.input.value().is_empty() && effects == [Effect::Send(asked)]
+            let predict = Command::Predict { text: before.prompt.input.value().to_owned() };
+            after.prompt.input.value().is_empty() && effects == [Effect::Send(predict)]
         }),
         Action::History(direction) => {
             if direction < 0 {
@@ -206,21 +205,21 @@ fn panel_promise(state: &mut State, action: PanelAction) -> Promise {
 }
 
 fn steer_promise(action: SteerAction) -> Promise {
-    let asks = |request: Request| -> Promise {
-        Box::new(move |_, _, effects| effects == [Effect::Send(Command::Steer(request))])
+    let asks = |command: Command| -> Promise {
+        Box::new(move |_, _, effects| effects == [Effect::Send(command.clone())])
     };
     let rate = |state: &State| state.rate.rate().unwrap_or(f64::NAN);
     match action {
-        SteerAction::Pause => asks(Request::Pause),
-        SteerAction::SaveNow => asks(Request::Save),
-        SteerAction::EvaluateNow => asks(Request::Evaluate),
-        SteerAction::StopAfterEpoch => asks(Request::StopAfterEpoch(true)),
+        SteerAction::Pause => asks(Command::Pause),
+        SteerAction::SaveNow => asks(Command::SaveCheckpoint),
+        SteerAction::EvaluateNow => asks(Command::Evaluate),
+        SteerAction::StopAfterEpoch => asks(Command::StopAfterEpoch { enabled: true }),
         SteerAction::AskRate => Box::new(move |_, after, effects| {
             after.overlay == Some(Overlay::LearningRate) && rate(after) > 0.0 && effects.is_empty()
         }),
         SteerAction::SetRate => Box::new(move |before, after, effects| {
-            let request = Request::LearningRate(rate(before));
-            after.overlay.is_none() && effects == [Effect::Send(Command::Steer(request))]
+            let command = Command::SetLearningRate { rate: rate(before) };
+            after.overlay.is_none() && effects == [Effect::Send(command)]
         }),
         SteerAction::DoubleRate | SteerAction::HalveRate => {
             let factor = if action == SteerAction::DoubleRate { 2.0 } else { 0.5 };
@@ -280,8 +279,7 @@ fn runs_promise(state: &mut State, action: RunsAction) -> Promise {
             })
         }
         RunsAction::Choose => Box::new(move |_, after, effects| {
-            let read = Command::ReadCurves("b".into());
-            of(after).compared().count() == 1 && effects == [Effect::Send(read)]
+            of(after).compared().count() == 1 && effects == [Effect::ReadCurves("b".into())]
         }),
         RunsAction::ChooseAll => Box::new(move |_, after, effects| {
             of(after).compared().count() == 3 && effects.len() == 3

@@ -4,10 +4,10 @@ use super::*;
 use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{ending, run};
 use crate::run::metric_series::History;
+use crate::run::protocol::{Activity, RunReport};
 use crate::run::run_index::tests::found;
 use crate::run::selection::RunOrder;
 use crate::run::worker::run_index::RunIndexReport;
-use crate::run::worker::{Activity, Report};
 use crate::screen::app::log::Level;
 use crate::screen::app::log_view::LogAction;
 use crate::screen::app::palette::PaletteAction;
@@ -18,8 +18,8 @@ use crate::screen::ui::{self, Theme};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-fn tell(state: &mut State, report: Report) {
-    update(state, Message::Report(report));
+fn tell(state: &mut State, report: impl Into<Message>) {
+    update(state, report.into());
 }
 
 /// Draws the state, so that keys know where things stand.
@@ -34,9 +34,9 @@ pub fn drawn(mut state: State) -> State {
 pub fn training() -> State {
     let mut state = State { wall_clock: Some(1.7e9), ..State::default() };
     for event in run(300) {
-        tell(&mut state, Report::Event(event));
+        tell(&mut state, RunReport::Event(event));
     }
-    tell(&mut state, Report::Activity(Activity::Training));
+    tell(&mut state, RunReport::Activity(Activity::Training));
     drawn(state)
 }
 
@@ -45,9 +45,9 @@ pub fn unsaved() -> State {
     let mut state = training();
     let ending = ending().into_iter().filter(|event| !matches!(event, TrainEvent::Saved(_)));
     for event in ending {
-        tell(&mut state, Report::Event(event));
+        tell(&mut state, RunReport::Event(event));
     }
-    tell(&mut state, Report::Activity(Activity::Idle));
+    tell(&mut state, RunReport::Activity(Activity::Idle));
     state
 }
 
@@ -58,7 +58,7 @@ pub fn compared() -> State {
     for name in ["a", "b", "c"] {
         let mut found = found(name);
         found.folder = name.into();
-        tell(&mut state, Report::RunIndex(RunIndexReport::Found(Box::new(found))));
+        tell(&mut state, RunIndexReport::Found(Box::new(found)));
     }
     update(&mut state, Message::Action(Action::Runs(RunsAction::Move(1))));
     drawn(state)
@@ -74,7 +74,7 @@ pub fn charted() -> State {
     }
     for name in ["a", "b", "c"] {
         let curves = RunIndexReport::Curves(name.into(), Ok(Box::new(history.clone())));
-        tell(&mut state, Report::RunIndex(curves));
+        tell(&mut state, curves);
     }
     drawn(state)
 }

@@ -2,23 +2,22 @@
 
 use super::input::ExternalEvent;
 use crate::run::system_metrics::SystemSample;
-use crate::run::worker::Report;
 use crossbeam_channel::{Receiver, never, select};
 use std::io;
 use std::time::Duration;
 
 /// The channels that the dashboard waits for.
-pub(super) struct Inbox {
+pub(super) struct Inbox<R> {
     pub external: Receiver<ExternalEvent>,
-    pub reports: Receiver<Report>,
+    pub reports: Receiver<R>,
     pub samples: Receiver<SystemSample>,
     pub frame_outcomes: Receiver<io::Result<()>>,
 }
 
 /// One message from the inbox.
-pub(super) enum Received {
+pub(super) enum Received<R> {
     External(ExternalEvent),
-    Report(Report),
+    Report(R),
     Sample(SystemSample),
     FrameOutcome(io::Result<()>),
     /// The run or the sampler has ended; its channel is closed.
@@ -26,9 +25,9 @@ pub(super) enum Received {
     Timeout,
 }
 
-impl Inbox {
+impl<R> Inbox<R> {
     /// Waits for one message. Reports are only waited for if `with_reports` is set.
-    pub fn receive(&mut self, with_reports: bool, timeout: Duration) -> Received {
+    pub fn receive(&mut self, with_reports: bool, timeout: Duration) -> Received<R> {
         let no_reports = never();
         select! {
             recv(self.external) -> event => {

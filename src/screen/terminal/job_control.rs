@@ -1,11 +1,11 @@
 //! Job control: the shell may stop the program, and continue it in the foreground or the background.
 
-use super::{Dashboard, TerminalOwner, guard};
+use super::{Connection, Dashboard, TerminalOwner, guard};
 use rustix::process::{Signal, getpgrp, getsid, kill_process_group};
 use signal_hook::consts::SIGSTOP;
 use signal_hook::low_level::raise;
 
-impl Dashboard<'_> {
+impl<C: Connection> Dashboard<'_, C> {
     /// Restores the terminal and stops the job, this process included.
     pub(super) fn suspend(&mut self) {
         if self.owner == TerminalOwner::Dashboard && has_shell() {

@@ -5,7 +5,7 @@ use super::theme::Theme;
 use super::widgets::canvas::CurveStyle;
 use super::widgets::chart::{Chart, ChartAnnotation, ChartBaseline, ChartSeries};
 use super::widgets::draw_centered_hint;
-use crate::core::train::steering::Steering;
+use crate::core::train::event::CommandEffect;
 use crate::run::metric_series::ticks::{Unit, number, round_bounds};
 use crate::run::metric_series::{Curve, History};
 use crate::screen::app::charts::{XAxis, YRange};
@@ -164,9 +164,9 @@ pub(super) fn draw_chart(
         }
     }
     for steered in &state.steered {
-        let symbol = match steered.how {
-            Steering::LearningRate { .. } => 'R',
-            Steering::Paused => 'P',
+        let symbol = match steered.effect {
+            CommandEffect::LearningRateChanged { .. } => 'R',
+            CommandEffect::Paused => 'P',
             _ => continue,
         };
         let x = scale.position(steered.step as f64, steered.elapsed);

@@ -2,8 +2,8 @@
 
 use super::theme::Theme;
 use crate::core::text::truncate_width;
+use crate::run::protocol::Activity;
 use crate::run::summary::clock;
-use crate::run::worker::Activity;
 use crate::screen::app::State;
 use crate::screen::app::log::Level;
 use crate::screen::keymap::{BINDINGS, places};
@@ -48,7 +48,7 @@ fn activity(state: &State) -> String {
         }
         Activity::Training if state.replay.is_some() => steps(),
         Activity::Training => with_steps("training"),
-        Activity::Evaluating(done, total) => {
+        Activity::Evaluating { done, total } => {
             format!("{} · {}", lang.fill("evaluating {0}/{1}", &[done, total]), steps())
         }
         Activity::Saving => with_steps("saving"),

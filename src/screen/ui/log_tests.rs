@@ -3,8 +3,8 @@
 use super::*;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Warned;
-use crate::core::train::fixtures::run;
-use crate::run::worker::{Activity, Report};
+use crate::core::train::fixtures::{run, with_log_entries};
+use crate::run::protocol::{Activity, RunReport};
 use crate::screen::app::log_view::LogAction;
 use crate::screen::app::{Action, Message, Page, update};
 use crate::screen::keymap;
@@ -21,10 +21,10 @@ fn with_log() -> State {
     let mut events = run(300);
     events.insert(20, warned("reviews.tsv:12: 영화 ID \u{1b}[2J가 \u{202e}없다"));
     events.push(warned("영화 평이 하나도 없는 파일: /아주/긴/이름의/폴더/".repeat(4).trim_end()));
-    for event in events {
-        update(&mut state, Message::Report(Report::Event(event)));
+    for event in with_log_entries(events) {
+        update(&mut state, Message::Report(RunReport::Event(event)));
     }
-    update(&mut state, Message::Report(Report::Activity(Activity::Training)));
+    update(&mut state, Message::Report(RunReport::Activity(Activity::Training)));
     state
 }
 

@@ -6,13 +6,13 @@ use super::tests::SIZES;
 use super::*;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Step;
-use crate::core::train::fixtures::{evaluated, failure, run, started, step};
+use crate::core::train::fixtures::{evaluated, failure, run, started, step, with_log_entries};
 use crate::run::metric_series::History;
+use crate::run::protocol::{Activity, RunReport};
 use crate::run::run_index::{Status, Unreadable, tests::found};
 use crate::run::selection::RunOrder;
 use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::run::worker::run_index::RunIndexReport;
-use crate::run::worker::{Activity, Report};
 use crate::screen::app::panels::Panel;
 use crate::screen::app::runs::{Runs, RunsAction};
 use crate::screen::app::{Action, Message, Overlay, update};
@@ -123,11 +123,11 @@ fn assert_snapshots(name: &str, make: impl Fn(Lang) -> State) {
 
 fn state_after(lang: Lang, events: &[TrainEvent], activity: Activity) -> State {
     let mut state = State { lang, ..State::default() };
-    for event in events {
+    for event in with_log_entries(events.to_vec()) {
         if let Some(elapsed) = event.elapsed() {
             update(&mut state, Message::Tick(elapsed));
         }
-        update(&mut state, Message::Report(Report::Event(event.clone())));
+        update(&mut state, Message::Report(RunReport::Event(event)));
     }
     for at in 0..20u32 {
         let gpu = GpuSample {
@@ -149,9 +149,9 @@ fn state_after(lang: Lang, events: &[TrainEvent], activity: Activity) -> State {
             gpus: vec![gpu],
             elapsed: f64::from(at) * 2.0,
         };
-        update(&mut state, Message::Report(Report::System(sample)));
+        update(&mut state, Message::Report(RunReport::System(sample)));
     }
-    update(&mut state, Message::Report(Report::Activity(activity)));
+    update(&mut state, Message::Report(RunReport::Activity(activity)));
     state
 }
 
@@ -214,7 +214,7 @@ fn compared(lang: Lang) -> State {
     let runs = Runs::new("experiments".to_owned(), RunOrder::Name, false, "");
     let mut state = State { lang, runs: Some(runs), page: Page::Runs, ..State::idle() };
     let report_index = |state: &mut State, report| {
-        update(state, Message::Report(Report::RunIndex(report)));
+        update(state, Message::RunIndex(report));
     };
     for (name, rate, status) in [
         ("first", "3e-4", Status::Finished),

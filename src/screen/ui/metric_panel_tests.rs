@@ -6,7 +6,7 @@ use super::{calibration, classes};
 use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{evaluated, started};
 use crate::core::train::metrics::Confusion;
-use crate::run::worker::Report;
+use crate::run::protocol::RunReport;
 use crate::screen::app::{Message, State, update};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -47,7 +47,7 @@ fn evaluated_once(labels: &[&str], counts: Option<Vec<Vec<u64>>>) -> State {
         evaluation.metrics.eval_confusion = Confusion { counts };
     }
     for event in [TrainEvent::Started(started), TrainEvent::Evaluated(evaluation)] {
-        update(&mut state, Message::Report(Report::Event(event)));
+        update(&mut state, Message::Report(RunReport::Event(event)));
     }
     state
 }

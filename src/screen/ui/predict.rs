@@ -6,7 +6,7 @@ use super::widgets::text_field::TextField;
 use super::widgets::{border_note, titled_block};
 use crate::core::predict::Prediction;
 use crate::core::text::{align_left, truncate_width};
-use crate::run::worker::Answer;
+use crate::run::protocol::Answer;
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
 use ratatui::Frame;

@@ -4,8 +4,8 @@ use super::theme::Theme;
 use super::widgets::bar::bar;
 use super::widgets::{border_note, titled_block};
 use crate::core::text::align_left;
+use crate::run::protocol::Activity;
 use crate::run::summary::{clock, download_line};
-use crate::run::worker::Activity;
 use crate::screen::app::State;
 use crate::screen::app::steer::is_paused;
 use ratatui::Frame;
@@ -57,7 +57,7 @@ fn best_line(state: &State, theme: Theme) -> Option<Line<'_>> {
 
 /// The progress of the epoch, or of the evaluation while one is running.
 fn epoch_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
-    if let Activity::Evaluating(done, total) = state.activity {
+    if let Activity::Evaluating { done, total } = state.activity {
         let right = format!("{done}/{total}");
         return bar_line(
             state.lang.tr("eval"),

@@ -3,9 +3,8 @@
 use super::*;
 use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
-use crate::core::train::fixtures::{ending, run, step};
-use crate::run::locate::Download;
-use crate::run::worker::{Activity, Answer, Report};
+use crate::core::train::fixtures::{ending, run, step, with_log_entries};
+use crate::run::protocol::{Activity, Answer, Download, HistoryChunk, RunReport};
 use crate::screen::app::replay::Replay;
 use crate::screen::app::{Action, Message, Overlay, update};
 use ratatui::Terminal;
@@ -17,16 +16,16 @@ pub(super) const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 fn state_after(events: Vec<TrainEvent>, activity: Activity) -> State {
     let mut state = State::default();
     let mut now = 0.0;
-    for event in events {
+    for event in with_log_entries(events) {
         match &event {
             TrainEvent::Step(step) => now = step.elapsed,
             TrainEvent::Evaluated(evaluated) => now = evaluated.elapsed,
             _ => {}
         }
         update(&mut state, Message::Tick(now));
-        update(&mut state, Message::Report(Report::Event(event)));
+        update(&mut state, Message::Report(RunReport::Event(event)));
     }
-    update(&mut state, Message::Report(Report::Activity(activity)));
+    update(&mut state, Message::Report(RunReport::Activity(activity)));
     state
 }
 
@@ -74,7 +73,7 @@ fn with_predictions() -> State {
             &["[CLS]", "정말", "재미있는", "영화", "[UNK]", "[SEP]"],
         ),
     ] {
-        update(&mut state, Message::Report(Report::Answer(answer)));
+        update(&mut state, Message::Report(RunReport::Answer(answer)));
     }
     update(&mut state, Message::Paste("다시 보고 싶은".to_owned()));
     state
@@ -98,10 +97,10 @@ fn a_resumed_run_shows_its_history() {
     if let TrainEvent::Started(mut started) = events.remove(0) {
         started.resumed_at = 200;
         started.resumed_elapsed = 40.0;
-        update(&mut state, Message::Report(Report::Event(TrainEvent::Started(started))));
+        update(&mut state, Message::Report(RunReport::Event(TrainEvent::Started(started))));
     }
-    update(&mut state, Message::Report(Report::History(events)));
-    update(&mut state, Message::Report(Report::Activity(Activity::Training)));
+    update(&mut state, Message::Report(RunReport::History(HistoryChunk { events, is_last: true })));
+    update(&mut state, Message::Report(RunReport::Activity(Activity::Training)));
     update(&mut state, Message::Tick(1.0));
     assert_snapshots("resumed", &mut state);
 }
@@ -127,7 +126,7 @@ fn in_the_middle_of_a_run() {
     assert_snapshots("training", &mut state_after(run(300), Activity::Training));
     assert_snapshots(
         "evaluating",
-        &mut state_after(run(63)[..65].to_vec(), Activity::Evaluating(640, 2000)),
+        &mut state_after(run(63)[..65].to_vec(), Activity::Evaluating { done: 640, total: 2000 }),
     );
 }
 
@@ -177,7 +176,7 @@ fn the_smallest_screen_and_one_that_is_too_small() {
 fn no_size_panics() {
     let mut states =
         vec![State::default(), with_predictions(), state_after(run(300), Activity::Training)];
-    let mut help = state_after(run(300), Activity::Evaluating(1, 2));
+    let mut help = state_after(run(300), Activity::Evaluating { done: 1, total: 2 });
     help.overlay = Some(Overlay::Help);
     states.push(help);
     for state in &mut states {
@@ -223,7 +222,7 @@ fn tokens_never_overwrite_the_border() {
         let mut state = with_predictions();
         let tokens: Vec<&str> = ["가", "##나", "별로다", "a", "##bc"].repeat(12);
         let long = answer("길다", 0.9, &tokens);
-        update(&mut state, Message::Report(Report::Answer(long)));
+        update(&mut state, Message::Report(RunReport::Answer(long)));
         let backend = screen(&mut state, (columns, 24));
         for row in 5..12 {
             assert_eq!(backend.buffer()[(columns - 1, row)].symbol(), "│", "{columns}, {row}");
@@ -236,7 +235,7 @@ fn control_characters_never_reach_the_screen() {
     let hostile = "\u{1b}[2J\u{9b}31m\u{202e}evil\u{7}";
     let mut state = with_predictions();
     let hostile_answer = answer(hostile, 0.9, &[hostile]);
-    update(&mut state, Message::Report(Report::Answer(hostile_answer)));
+    update(&mut state, Message::Report(RunReport::Answer(hostile_answer)));
     if let Some(started) = &mut state.started {
         started.model = hostile.to_owned();
         started.labels = vec![hostile.to_owned(), hostile.to_owned()];
@@ -256,12 +255,12 @@ fn frame_time(steps: u64) -> f64 {
     let mut state = State::default();
     let first = run(1)[..1].to_vec();
     for event in first {
-        update(&mut state, Message::Report(Report::Event(event)));
+        update(&mut state, Message::Report(RunReport::Event(event)));
     }
     for i in 1..=steps {
         let loss = if i == 31_000 { 9.0 } else { 0.5 };
         let step = TrainEvent::Step(step(i, loss, i as f64 / 10.0));
-        update(&mut state, Message::Report(Report::Event(step)));
+        update(&mut state, Message::Report(RunReport::Event(step)));
     }
     let mut times: Vec<f64> = (0..21)
         .map(|_| {
@@ -293,7 +292,8 @@ fn in_ascii_mode_only_user_text_is_not_ascii() {
     let theme = Theme::detect(&flags, |_| None);
     let mut states =
         vec![State::default(), with_predictions(), state_after(run(300), Activity::Training)];
-    states.push(state_after(run(63)[..65].to_vec(), Activity::Evaluating(640, 2000)));
+    states
+        .push(state_after(run(63)[..65].to_vec(), Activity::Evaluating { done: 640, total: 2000 }));
     for overlay in [Overlay::Help, Overlay::ConfirmQuit, Overlay::ConfirmUnsaved] {
         states.push(State { overlay: Some(overlay), ..state_after(run(300), Activity::Training) });
     }

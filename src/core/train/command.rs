@@ -1,0 +1,43 @@
+//! The commands that a run accepts while it is under way.
+
+use serde::{Deserialize, Serialize};
+
+/// The highest learning rate that [`Command::SetLearningRate`] accepts.
+pub const MAX_LEARNING_RATE: f64 = 1.0;
+
+/// A command to a run, from a key, a signal or another program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Wait before the next step.
+    Pause,
+    /// End a pause.
+    Resume,
+    /// Write a checkpoint after the current step.
+    SaveCheckpoint,
+    /// Evaluate the model after the current step. The result never counts as the best.
+    Evaluate,
+    /// Stop at the end of the current epoch, or cancel such a stop.
+    StopAfterEpoch {
+        /// Whether to stop.
+        enabled: bool,
+    },
+    /// Use this learning rate for the next step, and scale the rest of the schedule by the same
+    /// factor.
+    SetLearningRate {
+        /// Above 0 and at most [`MAX_LEARNING_RATE`]; any other rate is refused with a warning.
+        rate: f64,
+    },
+    /// Stop after the current step and save the model.
+    Stop {
+        /// Whether to evaluate before saving.
+        evaluate: bool,
+    },
+    /// Save the model again, after a run whose model could not be saved.
+    SaveModel,
+    /// Classify a text with the current weights.
+    Predict {
+        /// The text.
+        text: String,
+    },
+}

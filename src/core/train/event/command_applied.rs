@@ -1,0 +1,79 @@
+//! What a command to a run changed.
+
+use crate::core::text::interpolate;
+use serde::{Deserialize, Serialize};
+
+/// A command took effect between two steps. In journals this is the event `steered`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommandApplied {
+    /// Steps done.
+    pub step: u64,
+    /// Epochs done.
+    pub epoch: f64,
+    /// Seconds since training began, pauses left out.
+    pub elapsed: f64,
+    /// What changed.
+    #[serde(flatten)]
+    pub effect: CommandEffect,
+}
+
+/// What a command changed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "steering", rename_all = "snake_case")]
+pub enum CommandEffect {
+    /// The run is paused.
+    Paused,
+    /// The run continues.
+    Resumed {
+        /// Seconds it was paused.
+        seconds: f64,
+    },
+    /// A checkpoint was requested; it is written next.
+    #[serde(rename = "save_requested")]
+    CheckpointRequested,
+    /// An evaluation was requested; it runs next.
+    #[serde(rename = "evaluate_requested")]
+    EvaluationRequested,
+    /// A stop at the end of the epoch was requested or cancelled.
+    StopAfterEpoch {
+        /// Whether the run will stop there.
+        #[serde(rename = "asked")]
+        enabled: bool,
+    },
+    /// The next step uses another learning rate.
+    #[serde(rename = "learning_rate")]
+    LearningRateChanged {
+        /// The rate it would have used.
+        from: f64,
+        /// The rate it uses.
+        to: f64,
+    },
+}
+
+impl CommandEffect {
+    /// A message with the placeholders `{0}` and `{1}`, and the values for them.
+    pub fn message(self) -> (&'static str, [String; 2]) {
+        let none = || [String::new(), String::new()];
+        match self {
+            Self::Paused => ("paused", none()),
+            Self::Resumed { seconds } => {
+                ("resumed after {0} s", [format!("{seconds:.0}"), String::new()])
+            }
+            Self::CheckpointRequested => ("checkpoint requested", none()),
+            Self::EvaluationRequested => ("evaluation requested", none()),
+            Self::StopAfterEpoch { enabled: true } => ("stops after this epoch", none()),
+            Self::StopAfterEpoch { enabled: false } => ("does not stop after this epoch", none()),
+            Self::LearningRateChanged { from, to } => {
+                let rates = [from, to].map(|rate| format!("{rate:.2e}"));
+                ("learning rate changed from {0} to {1}", rates)
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for CommandEffect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (text, [first, second]) = self.message();
+        f.write_str(&interpolate(text, &[&first, &second]))
+    }
+}

@@ -1,0 +1,116 @@
+//! Entries of the log history, with the names and in the order of Hugging Face's Trainer.
+
+use super::{Evaluated, Finished, Step};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// One entry of `log_history` in `trainer_state.json`: values by name.
+pub type LogEntry = Map<String, Value>;
+
+/// An entry was added to the log history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Logged {
+    /// Seconds since training began.
+    pub elapsed: f64,
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: LogEntry,
+}
+
+/// The values of a [`LogEntry`] of training, which is made every `logging_steps` steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainingLog {
+    /// Steps done.
+    pub step: u64,
+    /// Epochs done.
+    pub epoch: f64,
+    /// The mean loss of the steps since the previous entry.
+    pub loss: f64,
+    /// The last step's gradient norm, before clipping.
+    pub grad_norm: f64,
+    /// The last step's learning rate.
+    pub learning_rate: f64,
+}
+
+impl Logged {
+    /// The values, if this is an entry of training and not of an evaluation or of the end.
+    pub fn training(&self) -> Option<TrainingLog> {
+        let number = |name: &str| self.entry.get(name)?.as_f64();
+        Some(TrainingLog {
+            step: self.entry.get("step")?.as_u64()?,
+            epoch: number("epoch")?,
+            loss: number("loss")?,
+            grad_norm: number("grad_norm")?,
+            learning_rate: number("learning_rate")?,
+        })
+    }
+}
+
+impl TrainingLog {
+    /// The values of a step whose loss is not finite. Such a step ends the run before it is
+    /// logged, but it is shown.
+    pub fn of_failed_step(step: &Step) -> Option<Self> {
+        (!step.loss.is_finite()).then_some(Self {
+            step: step.step,
+            epoch: step.epoch,
+            loss: step.loss,
+            grad_norm: step.grad_norm,
+            learning_rate: step.learning_rate,
+        })
+    }
+}
+
+fn object(value: Value) -> LogEntry {
+    match value {
+        Value::Object(entry) => entry,
+        _ => LogEntry::new(),
+    }
+}
+
+/// The entry of a logged step; `loss` is the mean since the previous entry.
+pub fn training_entry(step: &Step, loss: f64) -> LogEntry {
+    object(json!({
+        "epoch": step.epoch,
+        "grad_norm": step.grad_norm,
+        "learning_rate": step.learning_rate,
+        "loss": loss,
+        "step": step.step,
+    }))
+}
+
+/// The entry of an evaluation in batches of `batch_size`.
+pub fn evaluation_entry(evaluated: &Evaluated, batch_size: usize) -> LogEntry {
+    let metrics = &evaluated.metrics;
+    let batches = metrics.eval_samples.div_ceil(batch_size.max(1) as u64);
+    object(json!({
+        "epoch": evaluated.epoch,
+        "eval_accuracy": metrics.eval_accuracy,
+        "eval_f1": metrics.eval_f1,
+        "eval_loss": metrics.eval_loss,
+        "eval_runtime": rounded(metrics.eval_runtime, 4),
+        "eval_samples_per_second": rounded(metrics.eval_samples_per_second, 3),
+        "eval_steps_per_second": rounded(batches as f64 / metrics.eval_runtime, 3),
+        "step": evaluated.step,
+    }))
+}
+
+/// The entry of the end of training.
+pub fn end_entry(finished: &Finished) -> LogEntry {
+    let metrics = &finished.metrics;
+    object(json!({
+        "epoch": metrics.epoch,
+        "step": finished.global_step,
+        "total_flos": metrics.total_flos,
+        "train_loss": metrics.train_loss,
+        "train_runtime": rounded(metrics.train_runtime, 4),
+        "train_samples_per_second": rounded(metrics.train_samples_per_second, 3),
+        "train_steps_per_second": rounded(metrics.train_steps_per_second, 3),
+    }))
+}
+
+/// Rounds as transformers' `speed_metrics` does.
+fn rounded(value: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(digits);
+    let rounded = (value * scale).round() / scale;
+    if rounded.is_finite() { rounded } else { 0.0 }
+}

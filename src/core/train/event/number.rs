@@ -1,0 +1,48 @@
+//! Numbers that may not be finite, which JSON cannot express: they are written as the strings
+//! `"NaN"`, `"Infinity"` and `"-Infinity"`.
+
+use serde::{Deserialize, Deserializer, Serializer};
+
+/// Writes a number.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if value.is_finite() {
+        serializer.serialize_f64(*value)
+    } else {
+        serializer.serialize_str(name(*value))
+    }
+}
+
+fn name(value: f64) -> &'static str {
+    if value.is_nan() {
+        "NaN"
+    } else if value > 0.0 {
+        "Infinity"
+    } else {
+        "-Infinity"
+    }
+}
+
+/// Reads a number.
+///
+/// # Errors
+/// If it is neither a number nor one of the three names.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum NumberOrName {
+        Number(f64),
+        Name(String),
+    }
+    match NumberOrName::deserialize(deserializer)? {
+        NumberOrName::Number(value) => Ok(value),
+        NumberOrName::Name(name) => match name.as_str() {
+            "NaN" => Ok(f64::NAN),
+            "Infinity" => Ok(f64::INFINITY),
+            "-Infinity" => Ok(f64::NEG_INFINITY),
+            _ => Err(serde::de::Error::custom("not a number")),
+        },
+    }
+}

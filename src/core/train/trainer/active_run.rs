@@ -1,0 +1,111 @@
+//! The state of a run while the trainer works on it.
+
+use crate::core::engine::Engine;
+use crate::core::train::command::{Command, MAX_LEARNING_RATE};
+use crate::core::train::event::{
+    CommandApplied, CommandEffect, LogEntry, Logged, TrainEvent, Warned,
+};
+use crate::core::train::observer::Observer;
+use crate::core::train::progress::Progress;
+use crate::core::train::schedule::Schedule;
+use crate::core::train::trainer_state::TrainerState;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// A stop was requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stop {
+    /// Whether to evaluate first.
+    pub evaluate: bool,
+}
+
+/// A run that the trainer works on.
+pub(super) struct ActiveRun<'e> {
+    pub engine: &'e mut dyn Engine,
+    pub started_at: Instant,
+    /// Seconds of training before the run was resumed.
+    pub resumed_elapsed: f64,
+    pub progress: Progress,
+    pub state: TrainerState,
+    pub max_steps: u64,
+    pub steps_per_epoch: u64,
+    pub schedule: Schedule,
+    /// When the current pause began.
+    pub paused_at: Option<Instant>,
+    /// Whether to stop at the end of the epoch.
+    pub stop_after_epoch: bool,
+    /// Commands that came during an evaluation, to be applied after it.
+    pub pending: VecDeque<Command>,
+}
+
+impl ActiveRun<'_> {
+    /// Seconds of training; pauses do not count.
+    pub fn elapsed(&self) -> f64 {
+        let now = self.paused_at.unwrap_or_else(Instant::now);
+        self.resumed_elapsed + now.duration_since(self.started_at).as_secs_f64()
+    }
+
+    /// Epochs done.
+    pub fn epoch(&self) -> f64 {
+        self.progress.step as f64 / self.steps_per_epoch as f64
+    }
+
+    /// Whether the last step was the last of its epoch, or of the run.
+    pub fn is_epoch_end(&self) -> bool {
+        let step = self.progress.step;
+        step.is_multiple_of(self.steps_per_epoch) || step == self.max_steps
+    }
+
+    /// Adds an entry to the log history.
+    pub fn log(&mut self, observer: &mut impl Observer, elapsed: f64, entry: LogEntry) {
+        self.state.log_history.push(entry.clone());
+        observer.publish(TrainEvent::Logged(Logged { elapsed, entry }));
+    }
+
+    pub fn warn(&self, observer: &mut impl Observer, message: String) {
+        observer.publish(TrainEvent::Warned(Warned { message, step: self.progress.step }));
+    }
+
+    pub fn publish_effect(&self, observer: &mut impl Observer, effect: CommandEffect) {
+        let (step, epoch, elapsed) = (self.progress.step, self.epoch(), self.elapsed());
+        let applied = CommandApplied { step, epoch, elapsed, effect };
+        observer.publish(TrainEvent::CommandApplied(applied));
+    }
+
+    pub fn pause(&mut self, observer: &mut impl Observer) {
+        if self.paused_at.is_none() {
+            self.publish_effect(observer, CommandEffect::Paused);
+            self.paused_at = Some(Instant::now());
+        }
+    }
+
+    /// Ends a pause, if there is one. The pause does not count as training time.
+    pub fn resume(&mut self, observer: &mut impl Observer) {
+        if let Some(paused_at) = self.paused_at.take() {
+            let pause = paused_at.elapsed();
+            self.started_at += pause;
+            let seconds = pause.as_secs_f64();
+            self.publish_effect(observer, CommandEffect::Resumed { seconds });
+        }
+    }
+
+    /// Scales the schedule so that the next step uses `rate`. Where the scheduled rate is 0, as in
+    /// the first step of a warm-up, the peak of the schedule becomes `rate`.
+    pub fn set_learning_rate(&mut self, rate: f64, observer: &mut impl Observer) {
+        if !(rate > 0.0 && rate <= MAX_LEARNING_RATE) {
+            let message = format!(
+                "the learning rate {rate} was refused: it has to be above 0 and at most \
+                 {MAX_LEARNING_RATE}"
+            );
+            self.warn(observer, message);
+            return;
+        }
+        let scheduled = self.schedule.rate(self.progress.step);
+        let from = scheduled * self.progress.rate_factor;
+        let reference = if scheduled > 0.0 { scheduled } else { self.schedule.base() };
+        self.progress.rate_factor = rate / reference;
+        // A checkpoint of this step, if there is one, has the old factor.
+        self.progress.saved_at = None;
+        self.publish_effect(observer, CommandEffect::LearningRateChanged { from, to: rate });
+    }
+}

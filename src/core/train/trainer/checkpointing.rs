@@ -1,0 +1,248 @@
+//! What is due between two steps of a run: evaluation and checkpoints.
+
+use super::Trainer;
+use super::active_run::{ActiveRun, Stop};
+use super::commands::poll_stop;
+use crate::core::engine::Engine;
+use crate::core::text::sanitize_for_terminal;
+use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
+use crate::core::train::checkpoint::{load_weights, step_of};
+use crate::core::train::error::TrainError;
+use crate::core::train::evaluation::{EvaluationOptions, evaluate};
+use crate::core::train::event::{
+    Evaluated, EvaluationProgress, Saved, TrainEvent, evaluation_entry,
+};
+use crate::core::train::observer::Observer;
+use crate::core::train::progress::{RunState, VERSION, fingerprint};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+impl Trainer<'_> {
+    /// Evaluates and writes a checkpoint, where that is due after the last step and not yet done.
+    pub(super) fn end_step(
+        &self,
+        run: &mut ActiveRun<'_>,
+        observer: &mut impl Observer,
+    ) -> Result<ControlFlow<Stop>, TrainError> {
+        let (arguments, step) = (self.arguments, run.progress.step);
+        let evaluation_due = match arguments.eval_strategy {
+            EvalStrategy::Epoch => run.is_epoch_end(),
+            // The last step too, as transformers' DefaultFlowCallback has it.
+            EvalStrategy::Steps => {
+                step.is_multiple_of(arguments.eval_steps.of(run.max_steps)) || step == run.max_steps
+            }
+            EvalStrategy::No => false,
+        };
+        if evaluation_due && run.progress.evaluated_at != Some(step) {
+            let control = self.evaluate(run, observer)?;
+            if control.is_break() {
+                return Ok(control);
+            }
+        }
+        let save_due = match arguments.save_strategy {
+            // The last step too, as the Trainer does.
+            SaveStrategy::Steps => {
+                step.is_multiple_of(arguments.save_steps.of(run.max_steps)) || step == run.max_steps
+            }
+            SaveStrategy::Epoch => run.is_epoch_end(),
+            SaveStrategy::Best => {
+                run.progress.evaluated_at == Some(step) && run.state.best_global_step == Some(step)
+            }
+            SaveStrategy::No => false,
+        };
+        if save_due {
+            self.save(run, observer);
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Writes a checkpoint, unless the strategy is `no` or there is one of this step. A failure is
+    /// a warning: the run continues without the checkpoint.
+    pub(super) fn save(&self, run: &mut ActiveRun<'_>, observer: &mut impl Observer) {
+        if self.arguments.save_strategy != SaveStrategy::No {
+            self.save_now(run, observer);
+        }
+    }
+
+    /// As [`Self::save`], with any strategy.
+    pub(super) fn save_now(&self, run: &mut ActiveRun<'_>, observer: &mut impl Observer) {
+        let Some(checkpoints) = self.checkpoints else {
+            return;
+        };
+        let step = run.progress.step;
+        if step == 0 || run.progress.saved_at == Some(step) {
+            return;
+        }
+        let began = Instant::now();
+        observer.publish(TrainEvent::SavingCheckpoint);
+        run.progress.elapsed = run.elapsed();
+        let size = self.model.parameters().count_without_embeddings();
+        let (epoch, flos) = (run.epoch(), run.progress.total_flos(size));
+        run.state.advance_to(step, epoch, flos);
+        let previous_best = run.state.best_model_checkpoint.clone();
+        if let Some(best) = run.state.best_global_step {
+            let folder = checkpoints.folder(best);
+            if best == step || folder.is_dir() {
+                run.state.best_model_checkpoint = Some(folder.display().to_string());
+            }
+        }
+        let previous_save = run.progress.saved_at.replace(step);
+        let state = RunState {
+            version: VERSION,
+            progress: run.progress.clone(),
+            optimizer_steps: 0,
+            seed: self.arguments.seed,
+            data_seed: self.arguments.data_seed,
+            random_weights: checkpoints.random_weights,
+            logging_dir: checkpoints.logging_dir.clone(),
+            data: fingerprint(self.train),
+        };
+        match checkpoints.write(self.model, run.engine, &run.state, state) {
+            Ok(folder) => {
+                let path = sanitize_for_terminal(&folder.display().to_string()).into_owned();
+                let seconds = began.elapsed().as_secs_f64();
+                observer.publish(TrainEvent::Checkpoint(Saved { path, step, seconds }));
+            }
+            Err(error) => {
+                run.progress.saved_at = previous_save;
+                run.state.best_model_checkpoint = previous_best;
+                let error = sanitize_for_terminal(&error.to_string()).into_owned();
+                run.warn(observer, format!("the checkpoint could not be written: {error}"));
+            }
+        }
+    }
+
+    /// Loads the best checkpoint under `load_best_model_at_end`; the step whose weights are then in
+    /// memory. If it cannot be read, that is a warning, and the last weights are kept.
+    pub(super) fn load_best(
+        &self,
+        run: &mut ActiveRun<'_>,
+        stopped: bool,
+        observer: &mut impl Observer,
+    ) -> u64 {
+        let last = run.progress.step;
+        if !self.arguments.load_best_model_at_end {
+            return last;
+        }
+        match self.try_load_best(run) {
+            Ok((evaluated, folder)) => {
+                let step = evaluated.step;
+                observer.publish(TrainEvent::BestLoaded(evaluated));
+                // A stopped run will be resumed from its last checkpoint.
+                if let (Some(checkpoints), Some(folder), false) =
+                    (self.checkpoints, &folder, stopped)
+                {
+                    checkpoints.keep_only_the_best(folder);
+                }
+                step
+            }
+            Err(reason) => {
+                run.warn(observer, format!("{reason}; the last model is kept"));
+                last
+            }
+        }
+    }
+
+    /// Loads the best checkpoint, unless its weights are in memory; its evaluation and its folder.
+    fn try_load_best(
+        &self,
+        run: &mut ActiveRun<'_>,
+    ) -> Result<(Evaluated, Option<PathBuf>), String> {
+        let (Some(step), Some(evaluated)) = (run.state.best_global_step, run.progress.best.clone())
+        else {
+            return Err("there was no evaluation, so no model is the best".to_owned());
+        };
+        let folder = run.state.best_model_checkpoint.clone().map(PathBuf::from);
+        // A checkpoint of another step has other weights.
+        let folder = folder.filter(|folder| step_of(folder) == Some(step));
+        if step != run.progress.step {
+            let Some(folder) = &folder else {
+                return Err(format!("the best model, of step {step}, was not saved"));
+            };
+            self.load_weights(folder, run.engine).map_err(|error| {
+                let error = sanitize_for_terminal(&error.to_string()).into_owned();
+                format!("the best model cannot be loaded: {error}")
+            })?;
+        }
+        Ok((evaluated, folder))
+    }
+
+    fn load_weights(&self, folder: &Path, engine: &mut dyn Engine) -> Result<(), TrainError> {
+        engine.store()?;
+        load_weights(folder, self.model)?;
+        Ok(engine.reload()?)
+    }
+
+    /// Evaluates; the model may become the best so far.
+    pub(super) fn evaluate(
+        &self,
+        run: &mut ActiveRun<'_>,
+        observer: &mut impl Observer,
+    ) -> Result<ControlFlow<Stop>, TrainError> {
+        let (evaluated, control) = self.run_evaluation(run, observer)?;
+        if let Some(evaluated) = evaluated {
+            self.track_best(run, evaluated);
+        }
+        Ok(control)
+    }
+
+    /// Evaluates; the model never becomes the best so far.
+    pub(super) fn evaluate_untracked(
+        &self,
+        run: &mut ActiveRun<'_>,
+        observer: &mut impl Observer,
+    ) -> Result<ControlFlow<Stop>, TrainError> {
+        Ok(self.run_evaluation(run, observer)?.1)
+    }
+
+    /// Evaluates; no result if a stop without an evaluation came meanwhile.
+    fn run_evaluation(
+        &self,
+        run: &mut ActiveRun<'_>,
+        observer: &mut impl Observer,
+    ) -> Result<(Option<Evaluated>, ControlFlow<Stop>), TrainError> {
+        let mut stop: Option<Stop> = None;
+        let options = EvaluationOptions {
+            batch_size: self.arguments.per_device_eval_batch_size,
+            pad_to: self.pad_to(self.eval),
+            classes: self.model.config().labels.len(),
+            label_smoothing_factor: self.arguments.label_smoothing_factor,
+        };
+        let pending = &mut run.pending;
+        let metrics = evaluate(run.engine, self.eval, options, |engine, done, total| {
+            observer.publish(TrainEvent::EvaluationProgress(EvaluationProgress { done, total }));
+            stop = stop.or(poll_stop(pending, engine, observer));
+            stop.is_none_or(|stop| stop.evaluate)
+        })?;
+        let control = stop.map_or(ControlFlow::Continue(()), ControlFlow::Break);
+        let Some(metrics) = metrics else {
+            return Ok((None, control));
+        };
+        run.progress.evaluated_at = Some(run.progress.step);
+        let (step, epoch, elapsed) = (run.progress.step, run.epoch(), run.elapsed());
+        let evaluated = Evaluated { step, epoch, metrics, elapsed };
+        observer.publish(TrainEvent::Evaluated(evaluated.clone()));
+        run.log(observer, elapsed, evaluation_entry(&evaluated, options.batch_size));
+        Ok((Some(evaluated), control))
+    }
+
+    /// Keeps the evaluation if it is the best so far.
+    fn track_best(&self, run: &mut ActiveRun<'_>, evaluated: Evaluated) {
+        let Some(name) = &self.arguments.metric_for_best_model else {
+            return;
+        };
+        let value = evaluated.metrics.by_name(name);
+        let better = match (value, run.state.best_metric) {
+            (Some(value), Some(best)) if self.arguments.greater_is_better => value > best,
+            (Some(value), Some(best)) => value < best,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if better {
+            run.state.best_metric = value;
+            run.state.best_global_step = Some(run.progress.step);
+            run.progress.best = Some(evaluated);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Applying commands between two steps.
+
+use super::Trainer;
+use super::active_run::{ActiveRun, Stop};
+use crate::core::engine::Engine;
+use crate::core::train::command::Command;
+use crate::core::train::error::TrainError;
+use crate::core::train::event::CommandEffect;
+use crate::core::train::observer::Observer;
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+impl Trainer<'_> {
+    /// Applies all commands there are; during a pause, waits for more until it ends.
+    pub(super) fn apply_commands(
+        &self,
+        run: &mut ActiveRun<'_>,
+        observer: &mut impl Observer,
+    ) -> Result<ControlFlow<Stop>, TrainError> {
+        loop {
+            let paused = run.paused_at.is_some();
+            let pending = run.pending.pop_front();
+            let Some(command) = pending.or_else(|| observer.next_command(run.engine, paused))
+            else {
+                run.resume(observer);
+                return Ok(ControlFlow::Continue(()));
+            };
+            match command {
+                Command::Pause => run.pause(observer),
+                Command::Resume => run.resume(observer),
+                Command::SaveCheckpoint => {
+                    run.publish_effect(observer, CommandEffect::CheckpointRequested);
+                    self.save_now(run, observer);
+                }
+                Command::Evaluate => {
+                    run.publish_effect(observer, CommandEffect::EvaluationRequested);
+                    // As the best model it would change the end of the run.
+                    let control = self.evaluate_untracked(run, observer)?;
+                    if control.is_break() {
+                        run.resume(observer);
+                        return Ok(control);
+                    }
+                }
+                Command::StopAfterEpoch { enabled } => {
+                    run.stop_after_epoch = enabled;
+                    run.publish_effect(observer, CommandEffect::StopAfterEpoch { enabled });
+                }
+                Command::SetLearningRate { rate } => run.set_learning_rate(rate, observer),
+                Command::Stop { evaluate } => {
+                    run.resume(observer);
+                    return Ok(ControlFlow::Break(Stop { evaluate }));
+                }
+                // The observer answers them.
+                Command::SaveModel | Command::Predict { .. } => {}
+            }
+        }
+    }
+}
+
+/// Takes the commands that came during an evaluation, up to a stop; the others are added to
+/// `pending`, to be applied after it.
+pub(super) fn poll_stop(
+    pending: &mut VecDeque<Command>,
+    engine: &mut dyn Engine,
+    observer: &mut impl Observer,
+) -> Option<Stop> {
+    while let Some(command) = observer.next_command(engine, false) {
+        if let Command::Stop { evaluate } = command {
+            return Some(Stop { evaluate });
+        }
+        pending.push_back(command);
+    }
+    None
+}

@@ -1,0 +1,104 @@
+//! Messages as lines of JSON: one message a line, each with the version of the protocol.
+
+use super::PROTOCOL_VERSION;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::io::{self, BufRead, Read};
+
+/// The most bytes of a message, its newline included.
+pub const MAX_MESSAGE_BYTES: usize = 2 << 20;
+
+/// Why a message cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    /// The message is longer than [`MAX_MESSAGE_BYTES`].
+    #[error("a message is longer than {MAX_MESSAGE_BYTES} bytes")]
+    TooLong,
+    /// The other program speaks another version.
+    #[error(
+        "the message has protocol version {0}, but this program needs version {PROTOCOL_VERSION}: \
+         use the same nsmc-tui on both sides"
+    )]
+    Version(u64),
+    /// The line is not a message.
+    #[error("the line is not a message of nsmc-tui: {0}")]
+    Malformed(String),
+    /// The last line has no newline: the connection ended within a message.
+    #[error("the connection ended within a message")]
+    Incomplete,
+    /// The system reports an error.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+#[derive(Serialize)]
+struct Outgoing<'a, T> {
+    version: u32,
+    message: &'a T,
+}
+
+#[derive(Deserialize)]
+struct Incoming<T> {
+    message: T,
+}
+
+/// Only the version, which is read before the rest is interpreted.
+#[derive(Deserialize)]
+struct Version {
+    version: u64,
+}
+
+/// A message as one line, with its newline.
+///
+/// # Errors
+/// If it is longer than [`MAX_MESSAGE_BYTES`].
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, ProtocolError> {
+    let malformed = |error: serde_json::Error| ProtocolError::Malformed(error.to_string());
+    let outgoing = Outgoing { version: PROTOCOL_VERSION, message };
+    let mut line = serde_json::to_vec(&outgoing).map_err(malformed)?;
+    line.push(b'\n');
+    if line.len() > MAX_MESSAGE_BYTES { Err(ProtocolError::TooLong) } else { Ok(line) }
+}
+
+/// The message of a line, with or without its newline. Its texts come from the other program and
+/// have to be sanitized before they are shown.
+///
+/// # Errors
+/// If the line is too long, of another version, or not such a message.
+pub fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, ProtocolError> {
+    if line.len() > MAX_MESSAGE_BYTES {
+        return Err(ProtocolError::TooLong);
+    }
+    let malformed = |error: serde_json::Error| ProtocolError::Malformed(error.to_string());
+    let Version { version } = serde_json::from_slice(line).map_err(malformed)?;
+    if version != u64::from(PROTOCOL_VERSION) {
+        return Err(ProtocolError::Version(version));
+    }
+    let Incoming { message } = serde_json::from_slice(line).map_err(malformed)?;
+    Ok(message)
+}
+
+/// Reads the next message; `None` at the end. `buffer` is reused and never holds more than
+/// [`MAX_MESSAGE_BYTES`].
+///
+/// # Errors
+/// As [`decode`], or if reading fails or ends within a message.
+pub fn read_message<T: DeserializeOwned>(
+    reader: &mut impl BufRead,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<T>, ProtocolError> {
+    buffer.clear();
+    reader.by_ref().take(MAX_MESSAGE_BYTES as u64).read_until(b'\n', buffer)?;
+    if buffer.is_empty() {
+        return Ok(None);
+    }
+    if !buffer.ends_with(b"\n") {
+        let is_long = buffer.len() == MAX_MESSAGE_BYTES;
+        return Err(if is_long { ProtocolError::TooLong } else { ProtocolError::Incomplete });
+    }
+    decode(buffer).map(Some)
+}
+
+#[cfg(test)]
+#[path = "encoding_tests.rs"]
+mod tests;

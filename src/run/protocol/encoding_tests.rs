@@ -1,0 +1,183 @@
+//! Messages of all kinds, encoded and decoded, and lines that are not messages.
+
+use super::*;
+use crate::core::predict::Prediction;
+use crate::core::train::TrainEvent;
+use crate::core::train::event::{
+    CommandApplied, CommandEffect, EvaluationProgress, Logged, Warned, training_entry,
+};
+use crate::core::train::fixtures::{ending, failure, run, step};
+use crate::run::protocol::{Activity, Answer, Command, Download, HistoryChunk, RunReport};
+use crate::run::system_metrics::{GpuSample, SystemSample};
+
+fn events() -> Vec<TrainEvent> {
+    let warned = Warned { message: "\u{1b}[2J\n\"영화\"".to_owned(), step: 3 };
+    let effect = CommandEffect::LearningRateChanged { from: 1e-4, to: 3e-5 };
+    let applied = CommandApplied { step: 4, epoch: 0.1, elapsed: 0.2, effect };
+    let entry = training_entry(&step(50, 0.1 + 0.2, 6.25), 1.0 / 3.0);
+    let others = vec![
+        failure(),
+        TrainEvent::Warned(warned),
+        TrainEvent::CommandApplied(applied),
+        TrainEvent::Logged(Logged { elapsed: 6.25, entry }),
+        TrainEvent::EvaluationProgress(EvaluationProgress { done: 3, total: 7 }),
+        TrainEvent::SavingCheckpoint,
+        TrainEvent::Step(step(51, f64::INFINITY, 6.5)),
+    ];
+    [run(70), ending(), others].concat()
+}
+
+fn reports() -> Vec<RunReport> {
+    let prediction = Prediction {
+        text: "재밌다".to_owned(),
+        label: "positive".to_owned(),
+        score: 0.75,
+        probabilities: vec![0.25, 0.75],
+        logits: vec![-0.5, 0.598_612_3],
+        tokens: vec!["[CLS]".to_owned(), "재밌다".to_owned(), "[SEP]".to_owned()],
+        truncated: false,
+    };
+    let download =
+        |total, rate| Download { file: "model.safetensors".to_owned(), done: 5, total, rate };
+    let activities = [
+        Activity::Preparing("Loading the weights".to_owned()),
+        Activity::Downloading(download(0, None)),
+        Activity::Downloading(download(1 << 40, Some(1.5e6))),
+        Activity::Training,
+        Activity::Paused,
+        Activity::Evaluating { done: 64, total: 2000 },
+        Activity::Saving,
+        Activity::Idle,
+    ];
+    let gpu = GpuSample { load: Some(0.5), name: "card".to_owned(), ..GpuSample::default() };
+    let sample = SystemSample { cpu: 0.5, gpus: vec![gpu], ..SystemSample::default() };
+    let answer = |outcome| RunReport::Answer(Answer { text: "재밌다".to_owned(), outcome });
+    let mut reports: Vec<RunReport> = events().into_iter().map(RunReport::Event).collect();
+    reports.extend(activities.map(RunReport::Activity));
+    reports.extend([
+        RunReport::History(HistoryChunk { events: events(), is_last: true }),
+        answer(Ok(prediction)),
+        answer(Err("a replay has no model".to_owned())),
+        RunReport::System(sample),
+    ]);
+    reports
+}
+
+fn commands() -> Vec<Command> {
+    let mut commands = vec![
+        Command::Pause,
+        Command::Resume,
+        Command::SaveCheckpoint,
+        Command::Evaluate,
+        Command::SetLearningRate { rate: 3e-5 },
+        Command::SaveModel,
+        Command::Predict { text: "\0 \"재밌다\"\n\u{2028}".to_owned() },
+    ];
+    for on in [false, true] {
+        commands.push(Command::StopAfterEpoch { enabled: on });
+        commands.push(Command::Stop { evaluate: on });
+    }
+    commands
+}
+
+#[test]
+fn every_message_is_one_line_and_comes_back_as_it_was() -> Result<(), ProtocolError> {
+    let mut stream = Vec::new();
+    for report in reports() {
+        let line = encode(&report)?;
+        assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
+        assert_eq!(decode::<RunReport>(&line)?, report);
+        stream.extend(line);
+    }
+    let (mut reader, mut buffer, mut read) = (&stream[..], Vec::new(), Vec::new());
+    while let Some(report) = read_message::<RunReport>(&mut reader, &mut buffer)? {
+        read.push(report);
+    }
+    assert_eq!(read, reports());
+    for command in commands() {
+        assert_eq!(decode::<Command>(&encode(&command)?)?, command);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_message_looks_like_this() -> Result<(), ProtocolError> {
+    let text = |line: Vec<u8>| String::from_utf8_lossy(&line).into_owned();
+    assert_eq!(
+        text(encode(&Command::Stop { evaluate: true })?),
+        "{\"version\":1,\"message\":{\"command\":\"stop\",\"evaluate\":true}}\n"
+    );
+    assert_eq!(
+        text(encode(&RunReport::Activity(Activity::Evaluating { done: 1, total: 2 }))?),
+        "{\"version\":1,\"message\":{\"report\":\"activity\",\"value\":{\"activity\":\
+         \"evaluating\",\"value\":{\"done\":1,\"total\":2}}}}\n"
+    );
+    Ok(())
+}
+
+#[test]
+fn another_version_is_refused_whatever_its_messages_are() {
+    for line in [
+        r#"{"version":2,"message":{"command":"dance"}}"#,
+        r#"{"version":0,"message":{"command":"pause"}}"#,
+        r#"{"message":[],"version":18446744073709551615}"#,
+    ] {
+        let error = decode::<Command>(line.as_bytes());
+        assert!(matches!(error, Err(ProtocolError::Version(_))), "{line}: {error:?}");
+    }
+}
+
+#[test]
+fn a_line_that_is_not_a_message_is_refused() {
+    let deep = [r#"{"version":1,"message":"#, &"[".repeat(100_000)].concat();
+    for line in [
+        &b""[..],
+        b"\n",
+        b"\xff\xfe\n",
+        b"null",
+        b"[1,2]",
+        br#"{"message":{"command":"pause"}}"#,
+        br#"{"version":"1","message":{"command":"pause"}}"#,
+        br#"{"version":-1,"message":{"command":"pause"}}"#,
+        br#"{"version":1}"#,
+        br#"{"version":1,"message":{"command":"dance"}}"#,
+        br#"{"version":1,"message":{"command":"stop"}}"#,
+        br#"{"version":1,"message":{"command":"stop","evaluate":1}}"#,
+        br#"{"version":1,"message":{"command":"pause"}} {}"#,
+        br#"{"version":1,"message":{"command":"pa"#,
+        deep.as_bytes(),
+    ] {
+        let error = decode::<Command>(line);
+        let shown = String::from_utf8_lossy(&line[..line.len().min(60)]);
+        assert!(matches!(error, Err(ProtocolError::Malformed(_))), "{shown}: {error:?}");
+    }
+}
+
+#[test]
+fn a_message_that_is_too_long_is_neither_written_nor_read() {
+    let text = "x".repeat(MAX_MESSAGE_BYTES);
+    let predict = |text: &str| Command::Predict { text: text.to_owned() };
+    assert!(matches!(encode(&predict(&text)), Err(ProtocolError::TooLong)));
+    let overhead = encode(&predict("")).map_or(0, |line| line.len());
+    let longest = encode(&predict(&text[overhead..]));
+    assert!(longest.as_ref().is_ok_and(|line| line.len() == MAX_MESSAGE_BYTES));
+    let mut line = longest.unwrap_or_default();
+    assert!(decode::<Command>(&line).is_ok());
+    let mut buffer = Vec::new();
+    assert!(matches!(read_message::<Command>(&mut &line[..], &mut buffer), Ok(Some(_))));
+    line.insert(line.len() - 5, b'x');
+    assert!(matches!(decode::<Command>(&line), Err(ProtocolError::TooLong)));
+    let read = read_message::<Command>(&mut &line[..], &mut buffer);
+    assert!(matches!(read, Err(ProtocolError::TooLong)), "{read:?}");
+    assert_eq!(buffer.len(), MAX_MESSAGE_BYTES, "the rest is not read");
+}
+
+#[test]
+fn a_stream_that_ends_within_a_message_is_an_error_and_between_two_it_is_the_end() {
+    let line = encode(&Command::Pause).unwrap_or_default();
+    let mut buffer = Vec::new();
+    let cut = read_message::<Command>(&mut &line[..line.len() - 1], &mut buffer);
+    assert!(matches!(cut, Err(ProtocolError::Incomplete)), "{cut:?}");
+    let end = read_message::<Command>(&mut &b""[..], &mut buffer);
+    assert!(matches!(end, Ok(None)), "{end:?}");
+}

@@ -1,0 +1,89 @@
+//! The training loop's observer: it reports events and activities to the front end, answers
+//! predictions between batches, and passes the other commands to the loop.
+
+use super::PreparedRun;
+use super::reporter::Reporter;
+use crate::core::engine::Engine;
+use crate::core::train::event::{CommandEffect, EvaluationProgress, TrainEvent};
+use crate::core::train::{Command, Observer};
+use crate::run::protocol::{Activity, RunReport};
+
+/// Observes the training of a run.
+pub(super) struct WorkerObserver<'a, 'c> {
+    reporter: &'a mut Reporter<'c>,
+    run: &'a PreparedRun,
+    /// The last step that was applied.
+    step: u64,
+    paused: bool,
+}
+
+impl<'a, 'c> WorkerObserver<'a, 'c> {
+    /// Observes a run that has done `step` steps.
+    pub fn new(reporter: &'a mut Reporter<'c>, run: &'a PreparedRun, step: u64) -> Self {
+        Self { reporter, run, step, paused: false }
+    }
+
+    /// The last step that was applied.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    fn report(&self, activity: Activity) {
+        self.reporter.channels.send(RunReport::Activity(activity));
+    }
+
+    /// Reports the activity between evaluations and checkpoints.
+    fn report_training(&self) {
+        self.report(if self.paused { Activity::Paused } else { Activity::Training });
+    }
+}
+
+impl Observer for WorkerObserver<'_, '_> {
+    fn publish(&mut self, event: TrainEvent) {
+        match &event {
+            TrainEvent::SavingCheckpoint => return self.report(Activity::Saving),
+            TrainEvent::EvaluationProgress(EvaluationProgress { done, total }) => {
+                let (done, total) = (*done, *total);
+                self.report(Activity::Evaluating { done, total });
+                if done >= total {
+                    self.report_training();
+                }
+                return;
+            }
+            TrainEvent::Step(step) if step.is_finite() => self.step = step.step,
+            TrainEvent::CommandApplied(applied) => match applied.effect {
+                CommandEffect::Paused => self.paused = true,
+                CommandEffect::Resumed { .. } => self.paused = false,
+                _ => {}
+            },
+            _ => {}
+        }
+        let changes_activity = matches!(
+            event,
+            TrainEvent::Checkpoint(_) | TrainEvent::Warned(_) | TrainEvent::CommandApplied(_)
+        );
+        self.reporter.publish(event);
+        if changes_activity {
+            self.report_training();
+        }
+    }
+
+    fn next_command(&mut self, engine: &mut dyn Engine, paused: bool) -> Option<Command> {
+        let channels = self.reporter.channels;
+        loop {
+            let command = if paused {
+                channels.commands.recv().ok()?
+            } else {
+                channels.commands.try_recv().ok()?
+            };
+            match command {
+                Command::Predict { text } => {
+                    channels.send(RunReport::Answer(self.run.answer(text, engine)));
+                }
+                // Saving works only after the end of training.
+                Command::SaveModel => {}
+                command => return Some(command),
+            }
+        }
+    }
+}

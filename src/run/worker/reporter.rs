@@ -1,0 +1,46 @@
+//! Where a run's events go: into its folder, and to the front end.
+
+use crate::core::text::sanitize_for_terminal;
+use crate::core::train::event::{Failed, TrainEvent, Warned};
+use crate::run::Recorder;
+use crate::run::protocol::{Activity, Command, RunReport};
+use crossbeam_channel::{Receiver, Sender};
+
+/// The worker thread's ends of the two channels. A front end that is gone does not stop a run.
+pub(super) struct WorkerChannels {
+    pub reports: Sender<RunReport>,
+    pub commands: Receiver<Command>,
+}
+
+impl WorkerChannels {
+    pub fn send(&self, report: RunReport) {
+        let _ = self.reports.send(report);
+    }
+
+    pub fn preparing(&self, description: &str) {
+        self.send(RunReport::Activity(Activity::Preparing(description.to_owned())));
+    }
+
+    /// Reports a failure that does not belong into the journal.
+    pub fn fail(&self, message: &str, step: u64) {
+        let message = sanitize_for_terminal(message).into_owned();
+        self.send(RunReport::Event(TrainEvent::Failed(Failed { message, hint: None, step })));
+    }
+}
+
+/// Records events in the run's folder and sends them to the front end.
+pub(super) struct Reporter<'a> {
+    pub channels: &'a WorkerChannels,
+    pub recorder: Recorder,
+}
+
+impl Reporter<'_> {
+    pub fn publish(&mut self, event: TrainEvent) {
+        self.recorder.record(&event);
+        self.channels.send(RunReport::Event(event));
+        for message in self.recorder.take_problems() {
+            let warned = TrainEvent::Warned(Warned { message, step: 0 });
+            self.channels.send(RunReport::Event(warned));
+        }
+    }
+}
