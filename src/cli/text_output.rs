@@ -228,7 +228,7 @@ impl EventPrinter {
                 self.so_far.started = Some(started.clone());
             }
             TrainEvent::Step(step) => {
-                self.so_far.throughput.step(step);
+                self.so_far.throughput.push_step(step);
                 if let Some(log) = TrainingLog::of_failed_step(step) {
                     self.write_log(&log, out)?;
                 }
@@ -248,7 +248,7 @@ impl EventPrinter {
             }
             TrainEvent::Evaluated(evaluated) => {
                 self.evaluated = Some(evaluated.clone());
-                self.so_far.throughput.evaluated(evaluated);
+                self.so_far.throughput.push_evaluation(evaluated);
                 let metrics = &evaluated.metrics;
                 writeln!(
                     out,
@@ -268,7 +268,7 @@ impl EventPrinter {
             }
             TrainEvent::Checkpoint(saved) => {
                 self.checkpoint = Some(saved.clone());
-                self.so_far.throughput.saved(saved);
+                self.so_far.throughput.push_checkpoint(saved);
                 writeln!(out, "checkpoint {}", saved.path)?;
             }
             TrainEvent::Warned(warned) => print_to_stderr(&format!("warning: {}", warned.message)),
@@ -302,7 +302,7 @@ impl EventPrinter {
         if let Some(rates) = self.so_far.throughput.rates() {
             write!(out, "  {:.0} samples/s  {:.0} tokens/s", rates.samples, rates.tokens)?;
         }
-        if let Some(left) = self.so_far.throughput.left(started, log.step, None) {
+        if let Some(left) = self.so_far.throughput.eta(started, log.step, None) {
             write!(out, "  {} left", clock(left))?;
         }
         writeln!(out)

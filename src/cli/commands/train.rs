@@ -33,7 +33,7 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         let _ = worker.channels.commands.send(Command::Resume);
         // The run continues, whether or not its output can be read.
         let mut nowhere = std::io::sink();
-        let so_far = RunSoFar { started: state.started, throughput: state.pace };
+        let so_far = RunSoFar { started: state.started, throughput: state.throughput };
         let out: &mut dyn Write = if leaving == ExitReason::Panicked {
             eprintln!("The dashboard failed; the run goes on without it.");
             &mut out
@@ -75,7 +75,7 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
     if let Some(saved) = &state.saved {
         let path = &saved.path;
         let saved = "The model is saved in {0}. Ask it again with:";
-        writeln!(out, "{}", state.lang.fill(saved, &[path]))?;
+        writeln!(out, "{}", state.lang.tr_with(saved, &[path]))?;
         let folder = quoted(path);
         let model = if path == "outputs" {
             String::new()
