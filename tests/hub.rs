@@ -1,6 +1,6 @@
-//! Files from the hub: downloaded, resumed, checked, found again, and what is said when that fails.
+//! Files from the hub: downloads, resuming, verification, the cache, and errors.
 #![cfg(feature = "hub")]
-#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
+#![expect(clippy::expect_used, reason = "a failed test stops with a message")]
 
 #[path = "support/hub_server.rs"]
 mod hub_server;
@@ -8,7 +8,7 @@ mod hub_server;
 mod refusals;
 
 use hub_server::{COMMIT, HubServer, Kept, sha256};
-use nsmc_tui::run::hub::{Hub, HubError, Repo, Transfer};
+use nsmc_tui::run::hub::{DownloadProgress, Hub, HubError, Repo};
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ const MODEL: &str = "klue/tiny-bert";
 const FOLDER: &str = "models--klue--tiny-bert";
 const WEIGHTS: &str = "model.safetensors";
 
-/// A server, an empty cache, and large content that no two places of are alike.
+/// A server, an empty cache, and large content without repetition.
 struct Stage {
     server: HubServer,
     cache: TempDir,
@@ -43,20 +43,20 @@ impl Stage {
 
     fn hub_with(&self, token: Option<&str>) -> Hub {
         let hub = Hub::new(self.server.endpoint(), self.cache.path(), token, false);
-        hub.expect("a hub").patience(Duration::from_millis(250), Duration::from_millis(2))
+        hub.expect("a hub").with_timeouts(Duration::from_millis(250), Duration::from_millis(2))
     }
 
     fn offline(&self) -> Hub {
         Hub::new(self.server.endpoint(), self.cache.path(), None, true).expect("a hub")
     }
 
-    /// A hub at an address where nobody answers any more.
+    /// A hub at an address where no server listens.
     fn unreachable(&self) -> Hub {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         drop(listener);
         let hub = Hub::new(endpoint, self.cache.path(), None, false).expect("a hub");
-        hub.patience(Duration::from_millis(250), Duration::from_millis(2))
+        hub.with_timeouts(Duration::from_millis(250), Duration::from_millis(2))
     }
 
     fn in_cache(&self, path: &str) -> PathBuf {
@@ -71,14 +71,14 @@ impl Stage {
         self.in_cache(&format!("blobs/{}.incomplete", self.blob))
     }
 
-    /// Lays down what a download that broke off would have left.
+    /// Creates the file that an interrupted download leaves.
     fn leave(&self, content: &[u8]) {
         write(&self.incomplete(), content);
     }
 
     fn assert_complete(&self) {
         assert!(fs::read(self.pointer(WEIGHTS)).expect("the file") == self.content);
-        assert!(!self.incomplete().exists(), "the part has become the blob");
+        assert!(!self.incomplete().exists(), "the partial file is renamed to the blob");
     }
 }
 
@@ -92,21 +92,21 @@ fn get(hub: &Hub, file: &str) -> Result<Option<PathBuf>, HubError> {
 }
 
 #[test]
-fn a_file_comes_once_and_is_found_again() {
+fn a_file_is_downloaded_once_and_then_cached() {
     let stage = Stage::new();
-    let mut told: Vec<Transfer> = Vec::new();
-    let mut watch = |transfer: &Transfer| {
-        told.push(transfer.clone());
+    let mut reports: Vec<DownloadProgress> = Vec::new();
+    let mut on_progress = |progress: &DownloadProgress| {
+        reports.push(progress.clone());
         true
     };
-    let path = stage.hub().file(&Repo::model(MODEL), WEIGHTS, &mut watch).expect("an answer");
+    let path = stage.hub().file(&Repo::model(MODEL), WEIGHTS, &mut on_progress).expect("an answer");
     assert_eq!(path, Some(stage.pointer(WEIGHTS)));
     stage.assert_complete();
     let size = stage.content.len() as u64;
-    let last = told.last().expect("the end is told");
+    let last = reports.last().expect("the end is reported");
     assert_eq!((last.file.as_str(), last.done, last.total, last.resumed), (WEIGHTS, size, size, 0));
 
-    // As Python lays it out.
+    // The layout of huggingface_hub.
     assert!(stage.in_cache("blobs").join(&stage.blob).is_file());
     assert_eq!(fs::read_to_string(stage.in_cache("refs/main")).expect("a ref"), COMMIT);
     #[cfg(unix)]
@@ -139,24 +139,24 @@ fn an_empty_file_and_a_repository_without_an_owner() {
 }
 
 #[test]
-fn a_download_goes_on_where_it_broke_off() {
+fn an_interrupted_download_is_resumed() {
     let stage = Stage::new();
     stage.leave(&stage.content[..100_000]);
     let mut first = None;
-    let mut watch = |transfer: &Transfer| {
-        if transfer.resumed > 0 && first.is_none() {
-            first = Some((transfer.done, transfer.resumed));
+    let mut on_progress = |progress: &DownloadProgress| {
+        if progress.resumed > 0 && first.is_none() {
+            first = Some((progress.done, progress.resumed));
         }
         true
     };
-    stage.hub().file(&Repo::model(MODEL), WEIGHTS, &mut watch).expect("an answer");
+    stage.hub().file(&Repo::model(MODEL), WEIGHTS, &mut on_progress).expect("an answer");
     stage.assert_complete();
     assert_eq!(stage.server.ranges(), [Some("bytes=100000-".to_owned())]);
     assert_eq!(first, Some((100_000, 100_000)));
 }
 
 #[test]
-fn a_part_that_is_whole_already_is_only_checked() {
+fn a_complete_partial_file_is_only_verified() {
     let stage = Stage::new();
     stage.leave(&stage.content);
     get(&stage.hub(), WEIGHTS).expect("an answer");
@@ -165,28 +165,32 @@ fn a_part_that_is_whole_already_is_only_checked() {
 }
 
 #[test]
-fn a_spoilt_or_overlong_part_is_thrown_away() {
-    for spoilt in [vec![7; 100_000], vec![7; 500_000]] {
+fn a_corrupt_or_overlong_partial_file_is_discarded() {
+    for corrupt in [vec![7; 100_000], vec![7; 500_000]] {
         let stage = Stage::new();
-        stage.leave(&spoilt);
+        stage.leave(&corrupt);
         get(&stage.hub(), WEIGHTS).expect("an answer");
         stage.assert_complete();
-        assert_eq!(stage.server.ranges().last(), Some(&None), "the last request is for the whole");
+        assert_eq!(
+            stage.server.ranges().last(),
+            Some(&None),
+            "the last request is for the complete file"
+        );
     }
 }
 
 #[test]
-fn a_server_that_knows_no_parts_spoils_nothing() {
+fn a_server_without_range_requests_is_supported() {
     let stage = Stage::new();
     stage.leave(&stage.content[..100_000]);
     stage.server.faults(|faults| faults.ignore_range = true);
     get(&stage.hub(), WEIGHTS).expect("an answer");
     stage.assert_complete();
-    assert_eq!(stage.server.ranges().len(), 1, "the whole that came is taken");
+    assert_eq!(stage.server.ranges().len(), 1, "the complete response is used");
 }
 
 #[test]
-fn a_broken_connection_is_taken_up_again() {
+fn a_broken_connection_is_retried() {
     let stage = Stage::new();
     stage.server.faults(|faults| faults.cuts = [90_000, 50_000].into());
     get(&stage.hub(), WEIGHTS).expect("an answer");
@@ -197,12 +201,12 @@ fn a_broken_connection_is_taken_up_again() {
 }
 
 #[test]
-fn after_too_many_breaks_the_part_is_kept_for_later() {
+fn after_too_many_interruptions_the_partial_file_is_kept() {
     let stage = Stage::new();
     stage.server.faults(|faults| faults.cut_always = Some(10_000));
-    let error = get(&stage.hub(), WEIGHTS).expect_err("it breaks off");
+    let error = get(&stage.hub(), WEIGHTS).expect_err("it is interrupted");
     assert!(matches!(&error, HubError::Interrupted { done: 50_000, .. }), "{error}");
-    assert!(error.to_string().contains("run the same again"), "{error}");
+    assert!(error.to_string().contains("Run the same command again"), "{error}");
     assert_eq!(fs::metadata(stage.incomplete()).expect("the part").len(), 50_000);
     assert!(!stage.pointer(WEIGHTS).exists());
 
@@ -216,20 +220,21 @@ fn after_too_many_breaks_the_part_is_kept_for_later() {
 fn a_stalled_connection_counts_as_broken() {
     let stage = Stage::new();
     stage.server.faults(|faults| faults.stall = Some(1_000));
-    let hub = stage.hub().patience(Duration::from_millis(100), Duration::from_millis(2));
+    let hub = stage.hub().with_timeouts(Duration::from_millis(100), Duration::from_millis(2));
     let error = get(&hub, WEIGHTS).expect_err("it stalls");
     assert!(matches!(&error, HubError::Interrupted { done: 5_000, .. }), "{error}");
-    assert!(error.to_string().contains("nothing came for 0.1 s"), "{error}");
+    assert!(error.to_string().contains("no data for 0.1 s"), "{error}");
 }
 
 #[test]
-fn a_download_can_be_cancelled_also_while_nothing_comes() {
+fn a_stalled_download_can_be_cancelled() {
     let stage = Stage::new();
     stage.server.faults(|faults| faults.stall = Some(20_000));
-    let hub = stage.hub().patience(Duration::from_mins(1), Duration::from_mins(1));
+    let hub = stage.hub().with_timeouts(Duration::from_mins(1), Duration::from_mins(1));
     let began = Instant::now();
-    let mut watch = |transfer: &Transfer| transfer.done < 20_000;
-    let error = hub.file(&Repo::model(MODEL), WEIGHTS, &mut watch).expect_err("it is cancelled");
+    let mut on_progress = |progress: &DownloadProgress| progress.done < 20_000;
+    let error = hub.file(&Repo::model(MODEL), WEIGHTS, &mut on_progress);
+    let error = error.expect_err("it is cancelled");
     assert!(matches!(error, HubError::Cancelled), "{error}");
     assert!(began.elapsed() < Duration::from_secs(2));
     assert_eq!(fs::metadata(stage.incomplete()).expect("the part").len(), 20_000);
@@ -237,22 +242,22 @@ fn a_download_can_be_cancelled_also_while_nothing_comes() {
 }
 
 #[test]
-fn while_another_process_downloads_the_file_it_is_waited_for() {
+fn a_download_waits_for_the_lock_of_another_process() {
     let stage = Stage::new();
     let lock = stage.cache.path().join(".locks").join(FOLDER).join(format!("{}.lock", stage.blob));
     write(&lock, b"");
     let lock = fs::File::open(lock).expect("the lock");
     lock.lock().expect("the lock");
-    let mut asked = 0;
-    let mut watch = |_: &Transfer| {
-        asked += 1;
-        asked < 4
+    let mut reports = 0;
+    let mut on_progress = |_: &DownloadProgress| {
+        reports += 1;
+        reports < 4
     };
-    let error = stage.hub().file(&Repo::model(MODEL), WEIGHTS, &mut watch);
+    let error = stage.hub().file(&Repo::model(MODEL), WEIGHTS, &mut on_progress);
     assert!(matches!(error, Err(HubError::Cancelled)), "{error:?}");
     assert_eq!(stage.server.ranges(), []);
 
-    // The other is done.
+    // The other process has finished.
     write(&stage.in_cache("blobs").join(&stage.blob), &stage.content);
     lock.unlock().expect("the lock");
     get(&stage.hub(), WEIGHTS).expect("an answer");
@@ -261,22 +266,22 @@ fn while_another_process_downloads_the_file_it_is_waited_for() {
 }
 
 #[test]
-fn content_that_is_not_what_was_announced_is_never_offered() {
+fn content_with_a_wrong_hash_or_size_is_deleted() {
     let stage = Stage::new();
     let mut wrong = stage.content.clone();
     wrong[7] ^= 1;
     stage.server.faults(|faults| faults.content = Some(wrong.clone()));
-    let error = get(&stage.hub(), WEIGHTS).expect_err("it is spoilt");
-    let HubError::WrongHash { expected, found, .. } = &error else {
+    let error = get(&stage.hub(), WEIGHTS).expect_err("it is corrupt");
+    let HubError::HashMismatch { expected, found, .. } = &error else {
         unreachable!("{error}");
     };
     assert_eq!((expected, found), (&stage.blob, &sha256(&wrong)));
     assert!(!stage.incomplete().exists() && !stage.pointer(WEIGHTS).exists());
-    assert_eq!(stage.server.ranges().len(), 1, "what came fresh is not asked for twice");
+    assert_eq!(stage.server.ranges().len(), 1, "a complete response is not requested again");
 
     // Longer than announced.
     stage.server.faults(|faults| faults.content = Some([&stage.content[..], b"more"].concat()));
     let error = get(&stage.hub(), WEIGHTS).expect_err("it is too long");
-    assert!(matches!(error, HubError::WrongSize { .. }), "{error}");
+    assert!(matches!(error, HubError::SizeMismatch { .. }), "{error}");
     assert!(!stage.incomplete().exists() && !stage.pointer(WEIGHTS).exists());
 }

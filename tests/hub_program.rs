@@ -1,6 +1,6 @@
-//! The program against a stand-in for the Hugging Face hub.
+//! The program with a local server in place of the Hugging Face hub.
 #![cfg(feature = "hub")]
-#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
+#![expect(clippy::expect_used, reason = "a failed test stops with a message")]
 
 #[path = "support/hub_server.rs"]
 mod hub_server;
@@ -133,7 +133,7 @@ fn shards_are_downloaded_as_the_index_names_them() {
 }
 
 #[test]
-fn printing_what_holds_leaves_the_weights_where_they_are() {
+fn printing_the_config_downloads_no_weights() {
     let stage = Stage::new();
     let flags = ["train", "--print-config", "--model-name-or-path", MODEL];
     let printed = stage.program(&flags).assert().success();
@@ -144,7 +144,7 @@ fn printing_what_holds_leaves_the_weights_where_they_are() {
 }
 
 #[test]
-fn what_the_hub_refuses_is_told_with_what_to_do() {
+fn hub_errors_are_reported_with_a_remedy() {
     let stage = Stage::new();
     let ask = |model: &str| -> String {
         let flags = ["predict", "--model-name-or-path", model, "최고"];
@@ -214,7 +214,7 @@ fn a_dataset_of_the_hub_is_read_from_its_parquet_branch() {
 }
 
 #[test]
-fn a_download_that_is_killed_goes_on_where_it_was() {
+fn a_killed_download_is_resumed() {
     let stage = Stage::new();
     stage.server.faults(|faults| faults.stall = Some(20_000));
     let ask = ["predict", "--model-name-or-path", MODEL, "최고"];
@@ -240,5 +240,5 @@ fn a_download_that_is_killed_goes_on_where_it_was() {
     stage.server.faults(|faults| faults.stall = None);
     stage.program(&ask).assert().success();
     let ranges: Vec<String> = stage.server.ranges().into_iter().flatten().collect();
-    assert_eq!(ranges.len(), 1, "the rest alone is asked for: {ranges:?}");
+    assert_eq!(ranges.len(), 1, "only the rest is requested: {ranges:?}");
 }

@@ -19,7 +19,7 @@ pub struct RunSoFar {
     /// The start of the run, if it has started.
     pub started: Option<Started>,
     /// Its throughput.
-    pub pace: Throughput,
+    pub throughput: Throughput,
 }
 
 /// The end of a run, for the exit code.
@@ -228,7 +228,7 @@ impl EventPrinter {
                 self.so_far.started = Some(started.clone());
             }
             TrainEvent::Step(step) => {
-                self.so_far.pace.step(step);
+                self.so_far.throughput.push_step(step);
                 if let Some(log) = TrainingLog::of_failed_step(step) {
                     self.write_log(&log, out)?;
                 }
@@ -248,7 +248,7 @@ impl EventPrinter {
             }
             TrainEvent::Evaluated(evaluated) => {
                 self.evaluated = Some(evaluated.clone());
-                self.so_far.pace.evaluated(evaluated);
+                self.so_far.throughput.push_evaluation(evaluated);
                 let metrics = &evaluated.metrics;
                 writeln!(
                     out,
@@ -268,7 +268,7 @@ impl EventPrinter {
             }
             TrainEvent::Checkpoint(saved) => {
                 self.checkpoint = Some(saved.clone());
-                self.so_far.pace.saved(saved);
+                self.so_far.throughput.push_checkpoint(saved);
                 writeln!(out, "checkpoint {}", saved.path)?;
             }
             TrainEvent::Warned(warned) => print_to_stderr(&format!("warning: {}", warned.message)),
@@ -299,10 +299,10 @@ impl EventPrinter {
             "step {}/{}  epoch {:.2}  loss {:.4}  grad_norm {:.4}  learning_rate {:.4e}",
             log.step, started.max_steps, log.epoch, log.loss, log.grad_norm, log.learning_rate,
         )?;
-        if let Some(rates) = self.so_far.pace.rates() {
+        if let Some(rates) = self.so_far.throughput.rates() {
             write!(out, "  {:.0} samples/s  {:.0} tokens/s", rates.samples, rates.tokens)?;
         }
-        if let Some(left) = self.so_far.pace.left(started, log.step, None) {
+        if let Some(left) = self.so_far.throughput.eta(started, log.step, None) {
             write!(out, "  {} left", clock(left))?;
         }
         writeln!(out)

@@ -22,4 +22,6 @@ pub mod system_metrics;
 pub mod tensorboard;
 pub mod worker;
 
-pub use recorder::{Recorder, claim, default_logging_dir, same, set_aside};
+pub use recorder::{
+    Recorder, default_logging_dir, is_same_folder, lock_output_dir, move_earlier_checkpoints,
+};

@@ -15,33 +15,36 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The prefix of folders with the checkpoints, journal and arguments of an earlier run; a number
 /// follows.
-const EARLIER: &str = "earlier-";
+const EARLIER_PREFIX: &str = "earlier-";
 
 /// The file that is locked while a run writes into a folder.
-pub(super) const LOCK: &str = ".nsmc-tui.lock";
+pub(super) const LOCK_FILE: &str = ".nsmc-tui.lock";
 
 /// How often locking a folder is tried, and the pause between: listing runs locks it for an
 /// instant.
-const CLAIMS: u32 = 4;
-const CLAIM_PAUSE: Duration = Duration::from_millis(25);
+const LOCK_ATTEMPTS: u32 = 4;
+const LOCK_RETRY_PAUSE: Duration = Duration::from_millis(25);
 
 /// Locks a folder for one run, until the file is dropped.
 ///
 /// # Errors
 /// If another run has locked it, or the system reports an error.
-pub fn claim(output_dir: &Path) -> Result<File> {
+pub fn lock_output_dir(output_dir: &Path) -> Result<File> {
     std::fs::create_dir_all(output_dir)?;
-    let file =
-        File::options().create(true).truncate(false).write(true).open(output_dir.join(LOCK))?;
-    let mut claimed = file.try_lock();
-    for _ in 0..CLAIMS {
-        if !matches!(claimed, Err(std::fs::TryLockError::WouldBlock)) {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(output_dir.join(LOCK_FILE))?;
+    let mut locked = file.try_lock();
+    for _ in 0..LOCK_ATTEMPTS {
+        if !matches!(locked, Err(std::fs::TryLockError::WouldBlock)) {
             break;
         }
-        std::thread::sleep(CLAIM_PAUSE);
-        claimed = file.try_lock();
+        std::thread::sleep(LOCK_RETRY_PAUSE);
+        locked = file.try_lock();
     }
-    match claimed {
+    match locked {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::other(
             "another run is writing into this folder; wait for its end, or pass another \
@@ -62,14 +65,14 @@ pub fn claim(output_dir: &Path) -> Result<File> {
 ///
 /// # Errors
 /// Those of the system.
-pub fn set_aside(output_dir: &Path, after: u64) -> Result<Option<PathBuf>> {
+pub fn move_earlier_checkpoints(output_dir: &Path, after: u64) -> Result<Option<PathBuf>> {
     remove_leftovers(output_dir);
     let mut checkpoints = list(output_dir);
     checkpoints.retain(|folder| step_of(folder) > Some(after));
     if checkpoints.is_empty() {
         return Ok(None);
     }
-    let mut free = (1..).map(|number| output_dir.join(format!("{EARLIER}{number}")));
+    let mut free = (1..).map(|number| output_dir.join(format!("{EARLIER_PREFIX}{number}")));
     let earlier = free.find(|folder| !folder.exists()).unwrap_or_default();
     std::fs::create_dir(&earlier)?;
     for name in [JOURNAL, crate::run::options::run_toml::NAME] {
@@ -94,7 +97,7 @@ pub fn default_logging_dir(output_dir: &Path) -> PathBuf {
 }
 
 /// Whether both paths are the same folder.
-pub fn same(one: &Path, other: &Path) -> bool {
+pub fn is_same_folder(one: &Path, other: &Path) -> bool {
     let real = |path: &Path| {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         path.canonicalize().ok()
@@ -110,7 +113,7 @@ fn copy_events(checkpoint: &Checkpoint, run: &Path, to: &Path) -> Result<()> {
     };
     let places = [Some(run), run.parent()].into_iter().flatten();
     let found = places.map(|place| place.join(logging_dir)).find(|place| place.is_dir());
-    let Some(from) = found.filter(|from| !same(from, to)) else {
+    let Some(from) = found.filter(|from| !is_same_folder(from, to)) else {
         return Ok(());
     };
     std::fs::create_dir_all(to)?;
@@ -156,7 +159,9 @@ impl Recorder {
             None => Journal::create(&file),
             Some(checkpoint) => {
                 let progress = &checkpoint.run.progress;
-                if let Some(run) = checkpoint.folder.parent().filter(|run| !same(run, output_dir)) {
+                if let Some(run) =
+                    checkpoint.folder.parent().filter(|run| !is_same_folder(run, output_dir))
+                {
                     // Resumed into another folder. The run continues without the history if need be.
                     let past = std::fs::read(run.join(JOURNAL)).unwrap_or_default();
                     let _ = write_atomically(&file, &past);
@@ -275,33 +280,37 @@ mod tests {
     #[test]
     fn a_folder_can_be_locked_by_one_run() -> Result<()> {
         let folder = tempfile::tempdir()?;
-        let claimed = claim(folder.path())?;
-        let refused = claim(folder.path());
+        let locked = lock_output_dir(folder.path())?;
+        let refused = lock_output_dir(folder.path());
         assert!(refused.is_err_and(|error| error.to_string().contains("another run")));
-        drop(claimed);
-        claim(folder.path()).map(drop)
+        drop(locked);
+        lock_output_dir(folder.path()).map(drop)
     }
 
     #[test]
     fn an_earlier_runs_checkpoints_are_moved() -> Result<()> {
         let folder = tempfile::tempdir()?;
-        assert_eq!(set_aside(folder.path(), 0)?, None);
+        assert_eq!(move_earlier_checkpoints(folder.path(), 0)?, None);
         for step in [3, 6] {
             let checkpoint = folder.path().join(format!("checkpoint-{step}"));
             std::fs::create_dir(&checkpoint)?;
             std::fs::write(checkpoint.join("config.json"), "{}")?;
             std::fs::write(checkpoint.join("model.safetensors"), step.to_string())?;
             std::fs::write(folder.path().join("run.toml"), "")?;
-            assert_eq!(set_aside(folder.path(), step)?, None, "there is no later one");
-            let aside = set_aside(folder.path(), 0)?.unwrap_or_default();
+            assert_eq!(
+                move_earlier_checkpoints(folder.path(), step)?,
+                None,
+                "there is no later one"
+            );
+            let moved = move_earlier_checkpoints(folder.path(), 0)?.unwrap_or_default();
             assert!(list(folder.path()).is_empty());
-            let kept = aside.join(format!("checkpoint-{step}"));
-            assert_eq!(list(&aside), [kept]);
-            assert!(aside.join("run.toml").is_file());
+            let kept = moved.join(format!("checkpoint-{step}"));
+            assert_eq!(list(&moved), [kept]);
+            assert!(moved.join("run.toml").is_file());
             #[cfg(unix)]
             {
                 use std::os::unix::fs::PermissionsExt;
-                let mode = std::fs::metadata(&aside)?.permissions().mode();
+                let mode = std::fs::metadata(&moved)?.permissions().mode();
                 assert_eq!(mode & 0o700, 0o700, "it can be entered");
             }
         }

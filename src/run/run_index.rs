@@ -1,7 +1,7 @@
 //! The runs below a folder: where they are, how they ended and how well they did.
 
 use super::journal::JOURNAL;
-use super::recorder::LOCK;
+use super::recorder::LOCK_FILE;
 use super::recording::Recording;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::TrainEvent;
@@ -191,7 +191,7 @@ pub fn look(folder: &Path) -> Option<Seen> {
 
 /// Whether a run is writing into the folder. Where the system has no locks none is known of.
 fn is_locked(folder: &Path) -> bool {
-    let lock = File::open(folder.join(LOCK));
+    let lock = File::open(folder.join(LOCK_FILE));
     // Shared, and let go of at once: a run that begins just now tries again.
     lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::core::train::fixtures::{ending, failure, run, started};
-use crate::run::claim;
 use crate::run::journal::Journal;
+use crate::run::lock_output_dir;
 use crate::run::selection::differences;
 use std::fs;
 
@@ -50,7 +50,7 @@ fn every_end_of_a_run_is_told_from_the_others() {
     write(&root.join(".hidden"), &run(1));
     fs::create_dir_all(root.join("torn")).expect("a folder");
     fs::write(root.join("torn").join(JOURNAL), "{\"event\":\"sta").expect("a file");
-    let claimed = claim(&root.join("here")).expect("a claim");
+    let claimed = lock_output_dir(&root.join("here")).expect("a lock");
 
     let found = find(root).expect("readable");
     let names: Vec<_> =
@@ -82,16 +82,16 @@ fn every_end_of_a_run_is_told_from_the_others() {
 fn looking_at_a_folder_does_not_keep_a_run_out_of_it() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), &run(3));
-    drop(claim(folder.path()).expect("a claim"));
-    let lock = File::open(folder.path().join(LOCK)).expect("a lock");
+    drop(lock_output_dir(folder.path()).expect("a lock"));
+    let lock = File::open(folder.path().join(LOCK_FILE)).expect("a lock");
     lock.try_lock_shared().expect("nobody else");
     let waiting = std::thread::spawn({
         let folder = folder.path().to_path_buf();
-        move || claim(&folder).map(drop)
+        move || lock_output_dir(&folder).map(drop)
     });
     std::thread::sleep(CLAIMED_FOR);
     drop(lock);
-    waiting.join().expect("no panic").expect("the claim was tried again");
+    waiting.join().expect("no panic").expect("locking was tried again");
 }
 
 const CLAIMED_FOR: Duration = Duration::from_millis(30);

@@ -1,4 +1,4 @@
-//! What the hub will not or cannot hand out, and what the cache does about it.
+//! Denied, missing and unreachable files, offline use, and lists of files.
 
 use super::hub_server::{COMMIT, HubServer, Kept};
 use super::{FOLDER, MODEL, Stage, WEIGHTS, get, write};
@@ -7,17 +7,17 @@ use std::fs;
 use std::time::Duration;
 
 #[test]
-fn a_token_opens_what_is_closed_and_is_never_shown() {
+fn a_token_grants_access_and_is_never_displayed() {
     let stage = Stage::new();
     stage.server.faults(|faults| faults.token = Some("hf_secret".to_owned()));
     for token in [None, Some("hf_wrong")] {
         let hub = stage.hub_with(token);
-        let error = get(&hub, WEIGHTS).expect_err("it is closed");
-        let words = format!("{error} {error:?} {hub:?}");
+        let error = get(&hub, WEIGHTS).expect_err("access is denied");
+        let text = format!("{error} {error:?} {hub:?}");
         assert!(matches!(error, HubError::Denied { .. }), "{error}");
-        assert!(words.contains("HF_TOKEN") && words.contains("Access is restricted"), "{words}");
-        assert!(!words.contains("hf_wrong"), "{words}");
-        let error = hub.list(&Repo::model(MODEL), &mut |_| true).expect_err("it is closed");
+        assert!(text.contains("HF_TOKEN") && text.contains("Access is restricted"), "{text}");
+        assert!(!text.contains("hf_wrong"), "{text}");
+        let error = hub.list(&Repo::model(MODEL), &mut |_| true).expect_err("access is denied");
         assert!(matches!(error, HubError::Denied { .. }), "{error}");
     }
     let hub = stage.hub_with(Some("hf_secret"));
@@ -31,7 +31,7 @@ fn a_token_opens_what_is_closed_and_is_never_shown() {
 }
 
 #[test]
-fn the_token_does_not_follow_to_another_host() {
+fn the_token_is_not_sent_to_the_host_of_a_redirect() {
     let (stage, other) = (Stage::new(), HubServer::start().expect("a server"));
     other.add(MODEL, WEIGHTS, &stage.content, Kept::Large);
     stage.server.faults(|faults| {
@@ -53,13 +53,13 @@ fn a_file_that_the_repository_does_not_have() {
     assert_eq!(get(&stage.hub(), "a/vocab.txt").expect("an answer"), None);
     let mark = stage.in_cache(&format!(".no_exist/{COMMIT}/a/vocab.txt"));
     assert_eq!(fs::read(mark).expect("the mark"), b"");
-    // The mark answers where nobody can be asked.
+    // The cache answers without the hub.
     assert_eq!(get(&stage.offline(), "a/vocab.txt").expect("an answer"), None);
     assert_eq!(get(&stage.unreachable(), "a/vocab.txt").expect("an answer"), None);
 }
 
 #[test]
-fn a_repository_or_revision_that_is_not_there() {
+fn a_missing_repository_or_revision_is_an_error() {
     let stage = Stage::new();
     let hub = stage.hub();
     let nobody = Repo::model("nobody/nothing");
@@ -67,21 +67,21 @@ fn a_repository_or_revision_that_is_not_there() {
         [hub.file(&nobody, WEIGHTS, &mut |_| true).err(), hub.list(&nobody, &mut |_| true).err()]
     {
         let error = error.expect("there is none");
-        assert!(matches!(error, HubError::NoRepository { .. }), "{error}");
+        assert!(matches!(error, HubError::RepositoryNotFound { .. }), "{error}");
         assert!(error.to_string().contains("model nobody/nothing"), "{error}");
     }
     let old = Repo::model(MODEL).at("v0/none");
     let error = hub.file(&old, WEIGHTS, &mut |_| true).expect_err("there is none");
-    assert!(matches!(&error, HubError::NoRevision { revision, .. } if revision == "v0/none"));
+    assert!(matches!(&error, HubError::RevisionNotFound { revision, .. } if revision == "v0/none"));
     assert!(!stage.cache.path().join(FOLDER).exists(), "nothing is left in the cache");
 }
 
 #[test]
-fn a_refusal_of_the_content_is_not_kept_as_the_content() {
+fn a_denied_response_is_not_stored_as_content() {
     let stage = Stage::new();
     stage.server.faults(|faults| faults.deny_content = true);
     for file in [WEIGHTS, "config.json"] {
-        let error = get(&stage.hub(), file).expect_err("it is refused");
+        let error = get(&stage.hub(), file).expect_err("it is denied");
         assert!(matches!(error, HubError::Denied { .. }), "{error}");
         assert!(!stage.pointer(file).exists());
     }
@@ -91,7 +91,7 @@ fn a_refusal_of_the_content_is_not_kept_as_the_content() {
 }
 
 #[test]
-fn offline_only_the_cache_is_asked() {
+fn offline_only_the_cache_is_used() {
     let stage = Stage::new();
     get(&stage.hub(), "config.json").expect("an answer");
     let before = stage.server.seen().len();
@@ -110,13 +110,13 @@ fn offline_only_the_cache_is_asked() {
 }
 
 #[test]
-fn out_of_reach_the_cache_serves() {
+fn the_cache_is_used_if_the_hub_is_unreachable() {
     let stage = Stage::new();
-    let error = get(&stage.unreachable(), "config.json").expect_err("nobody answers");
+    let error = get(&stage.unreachable(), "config.json").expect_err("no server answers");
     assert!(matches!(error, HubError::Unreachable { .. }), "{error}");
-    let words = error.to_string();
+    let text = error.to_string();
     for word in ["http://127.0.0.1:", "refused", "HF_HUB_OFFLINE=1", "HF_ENDPOINT"] {
-        assert!(words.contains(word), "{word:?} is not in: {words}");
+        assert!(text.contains(word), "{word:?} is not in: {text}");
     }
     get(&stage.hub(), "config.json").expect("an answer");
     let path = get(&stage.unreachable(), "config.json").expect("an answer");
@@ -124,29 +124,29 @@ fn out_of_reach_the_cache_serves() {
     let list = stage.unreachable().list(&Repo::model(MODEL), &mut |_| true);
     assert_eq!(list.expect("a list"), ["config.json"]);
 
-    // A hub that is there, but not well.
-    stage.server.faults(|faults| faults.unwell = true);
+    // A failing hub.
+    stage.server.faults(|faults| faults.unavailable = true);
     assert_eq!(get(&stage.hub(), "config.json").expect("an answer"), path);
-    let error = get(&stage.hub(), WEIGHTS).expect_err("it is not well");
+    let error = get(&stage.hub(), WEIGHTS).expect_err("it is unavailable");
     assert!(error.to_string().contains("503"), "{error}");
 }
 
 #[test]
-fn a_hub_that_never_answers_is_given_up() {
+fn a_hub_that_does_not_respond_times_out() {
     let stage = Stage::new();
-    // Whoever connects waits in the queue for ever.
+    // Connections are queued but never accepted.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
     let hub = Hub::new(endpoint, stage.cache.path(), None, false).expect("a hub");
-    let hub = hub.patience(Duration::from_millis(150), Duration::from_millis(2));
-    let error = get(&hub, WEIGHTS).expect_err("nobody answers");
+    let hub = hub.with_timeouts(Duration::from_millis(150), Duration::from_millis(2));
+    let error = get(&hub, WEIGHTS).expect_err("no server answers");
     assert!(matches!(error, HubError::Unreachable { .. }), "{error}");
 }
 
 #[test]
-fn what_python_downloaded_is_found() {
+fn files_downloaded_by_huggingface_hub_are_found() {
     let stage = Stage::new();
-    // As huggingface_hub leaves it, which also asks only for the metadata the next time.
+    // The layout of huggingface_hub.
     write(&stage.in_cache("blobs").join(&stage.blob), &stage.content);
     write(&stage.in_cache("refs/main"), COMMIT.as_bytes());
     let pointer = stage.pointer(WEIGHTS);
@@ -159,40 +159,43 @@ fn what_python_downloaded_is_found() {
     assert_eq!(get(&stage.offline(), WEIGHTS).expect("an answer"), Some(pointer.clone()));
     assert_eq!(stage.server.ranges(), []);
 
-    // A commit never changes, so nobody needs to be asked about it.
+    // A commit never changes: no request is needed.
     let before = stage.server.seen().len();
     let pinned = Repo::model(MODEL).at(COMMIT);
     let path = stage.hub().file(&pinned, WEIGHTS, &mut |_| true).expect("an answer");
     assert_eq!((path, stage.server.seen().len()), (Some(pointer.clone()), before));
 
-    // A blob that was stored only in part, as other programs may leave it, is replaced.
+    // An incomplete blob, as other programs may leave it, is replaced.
     write(&stage.in_cache("blobs").join(&stage.blob), b"<html>denied</html>");
     get(&stage.hub(), WEIGHTS).expect("an answer");
     stage.assert_complete();
 }
 
 #[test]
-fn names_that_lead_out_of_the_cache_ask_nobody() {
+fn names_that_lead_out_of_the_cache_are_rejected_without_a_request() {
     let stage = Stage::new();
     let hub = stage.hub();
     for id in ["../../etc", "/etc", "a/b/c", "a/..", "-x/y", "a/b?x=1", ""] {
         let error = hub.file(&Repo::model(id), "x", &mut |_| true);
-        assert!(matches!(error, Err(HubError::Name { .. })), "{id:?}");
+        assert!(matches!(error, Err(HubError::InvalidName { .. })), "{id:?}");
         assert!(
-            matches!(hub.list(&Repo::dataset(id), &mut |_| true), Err(HubError::Name { .. })),
+            matches!(
+                hub.list(&Repo::dataset(id), &mut |_| true),
+                Err(HubError::InvalidName { .. })
+            ),
             "{id:?}"
         );
     }
     for file in ["../x", "/etc/passwd", "a/../../x", "a\\..\\x", "\u{1b}[2J", ""] {
-        assert!(matches!(get(&hub, file), Err(HubError::Name { .. })), "{file:?}");
+        assert!(matches!(get(&hub, file), Err(HubError::InvalidName { .. })), "{file:?}");
     }
     let error = hub.file(&Repo::model(MODEL).at("../x"), "x", &mut |_| true);
-    assert!(matches!(error, Err(HubError::Name { .. })));
+    assert!(matches!(error, Err(HubError::InvalidName { .. })));
     assert!(stage.server.seen().is_empty());
 }
 
 #[test]
-fn a_list_has_all_pages_and_no_name_that_leads_out() {
+fn a_list_contains_all_pages_but_no_name_that_leads_out_of_the_cache() {
     let stage = Stage::new();
     stage.server.add(MODEL, "../evil.txt", b"", Kept::Small);
     stage.server.add(MODEL, "1_Pooling/config.json", b"{}", Kept::Small);
@@ -208,12 +211,42 @@ fn a_list_has_all_pages_and_no_name_that_leads_out() {
 }
 
 #[test]
-fn addresses_that_are_none() {
+fn a_next_page_on_another_host_is_not_requested() {
+    let (stage, other) = (Stage::new(), HubServer::start().expect("a server"));
+    other.add(MODEL, WEIGHTS, &stage.content, Kept::Large);
+    stage.server.faults(|faults| {
+        faults.token = Some("hf_secret".to_owned());
+        faults.page = Some(1);
+        faults.next_page_host = Some(other.endpoint());
+    });
+    let error = stage.hub_with(Some("hf_secret")).list(&Repo::model(MODEL), &mut |_| true);
+    let error = error.expect_err("the list is incomplete");
+    assert!(matches!(error, HubError::UnexpectedResponse { .. }), "{error}");
+    assert!(other.seen().is_empty(), "{:?}", other.seen());
+}
+
+#[test]
+fn an_endless_or_oversized_list_is_an_error() {
+    for body in [None, Some(vec![b' '; 17 << 20]), Some(b"<html>".to_vec())] {
+        let stage = Stage::new();
+        stage.server.faults(|faults| {
+            faults.endless_list = body.is_none();
+            faults.list_body.clone_from(&body);
+        });
+        let error = stage.hub().list(&Repo::model(MODEL), &mut |_| true);
+        let error = error.expect_err("not a list");
+        assert!(matches!(error, HubError::UnexpectedResponse { .. }), "{error}");
+        assert!(stage.server.seen().len() <= 1000);
+    }
+}
+
+#[test]
+fn invalid_endpoints_are_errors() {
     for endpoint in ["", "huggingface.co", "ftp://x", "https://x/?a=b"] {
-        let error = Hub::new(endpoint, "", None, false).expect_err("no address");
+        let error = Hub::new(endpoint, "", None, false).expect_err("not a URL");
         assert!(error.to_string().contains("HF_ENDPOINT"), "{error}");
     }
     let hub = Hub::new("https://user:password@host.example/hf/", "", None, true).expect("a hub");
-    let words = format!("{hub:?}");
-    assert!(words.contains("https://host.example/hf\"") && !words.contains("password"), "{words}");
+    let text = format!("{hub:?}");
+    assert!(text.contains("https://host.example/hf\"") && !text.contains("password"), "{text}");
 }

@@ -17,7 +17,7 @@ import sys
 from ctypes import byref, c_char_p, c_int, c_size_t, c_void_p
 from pathlib import Path
 
-KERNELS = Path(__file__).resolve().parents[2] / "src/ops/cuda/kernels"
+KERNELS = Path(__file__).resolve().parents[2] / "src/core/ops/cuda/kernels"
 
 
 def source():

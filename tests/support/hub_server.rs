@@ -1,7 +1,7 @@
-//! A stand-in for the Hugging Face hub on this machine: what it answers for models and datasets,
-//! and what can go wrong with it.
+//! A local server with the API of the Hugging Face hub for models and datasets, and with faults that
+//! tests switch on.
 
-#![allow(dead_code, reason = "each test program uses its own part of it")]
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -12,22 +12,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The commit that every repository's `main` stands for.
+/// The commit that `main` of every repository refers to.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// The branch of a dataset's Parquet files; of the same commit here.
+/// The branch of a dataset's Parquet files, with the same commit.
 const PARQUET: &str = "refs/convert/parquet";
 
-/// How a file is handed out.
+/// How a file is served.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
-    /// By the hub itself, named as git would.
+    /// By the hub itself, with a git object id as its `ETag`.
     Small,
-    /// By another host that the hub redirects to, named by its sha256.
+    /// Through a redirect, with its sha256 as its `ETag`.
     Large,
 }
 
-/// What goes wrong, all of it off at first.
+/// Faults, all off at first.
 #[derive(Default)]
 pub struct Faults {
     /// 401 without this token.
@@ -35,33 +35,39 @@ pub struct Faults {
     /// 403 for every file's content.
     pub deny_content: bool,
     /// 503 for everything.
-    pub unwell: bool,
-    /// The content is this instead.
+    pub unavailable: bool,
+    /// This content is sent instead.
     pub content: Option<Vec<u8>>,
-    /// After how many bytes each of the next answers with content breaks off.
+    /// The bytes after which each of the next responses with content is cut off.
     pub cuts: VecDeque<usize>,
-    /// After how many bytes all further ones do.
+    /// The bytes after which all further ones are cut off.
     pub cut_always: Option<usize>,
-    /// After how many bytes nothing more comes.
+    /// The bytes after which a response stalls.
     pub stall: Option<usize>,
-    /// The whole comes, whatever part was asked for.
+    /// The complete content is sent, whatever range is requested.
     pub ignore_range: bool,
-    /// Where large files are handed out, if not here.
+    /// The host that redirects lead to, if not this one.
     pub elsewhere: Option<String>,
-    /// How many files stand on one page of a list.
+    /// The number of files on a page of a list.
     pub page: Option<usize>,
+    /// The host of the next page of a list, if not this one.
+    pub next_page_host: Option<String>,
+    /// Every page of a list has a next one.
+    pub endless_list: bool,
+    /// The body of a list is this instead.
+    pub list_body: Option<Vec<u8>>,
 }
 
-/// One request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// `HEAD` or `GET`.
     pub method: String,
-    /// The address without the host.
+    /// The path and query.
     pub path: String,
-    /// The part asked for.
+    /// The header `Range`.
     pub range: Option<String>,
-    /// What the asker is known by.
+    /// The header `Authorization`.
     pub authorization: Option<String>,
 }
 
@@ -76,7 +82,7 @@ impl Stored {
         let whole = sha256(&self.content);
         match self.kept {
             Kept::Large => whole,
-            // As long as git's names are; what it says does not matter.
+            // As long as a git object id.
             Kept::Small => whole[..40].to_owned(),
         }
     }
@@ -90,7 +96,7 @@ struct State {
     seen: Vec<Seen>,
 }
 
-/// What the server shares with the answers under way.
+/// The state that the server shares with its connections.
 struct Shared {
     address: SocketAddr,
     state: Mutex<State>,
@@ -110,7 +116,7 @@ impl HubServer {
     /// A hub without repositories.
     ///
     /// # Errors
-    /// If no port can be had.
+    /// If no port is available.
     pub fn start() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let (address, state) = (listener.local_addr()?, Mutex::default());
@@ -122,7 +128,7 @@ impl HubServer {
                     return;
                 }
                 let shared = Arc::clone(&shared);
-                // A connection that breaks is the other side's affair.
+                // The client may close the connection early.
                 std::thread::spawn(move || Connection::serve(stream, &shared));
             }
         });
@@ -134,7 +140,7 @@ impl HubServer {
         format!("http://{}", self.0.address)
     }
 
-    /// Adds a file to `owner/name` or `datasets/owner/name` and tells the name of its blob.
+    /// Adds a file to `owner/name` or `datasets/owner/name`. Returns the name of its blob.
     pub fn add(&self, repository: &str, file: &str, content: &[u8], kept: Kept) -> String {
         let stored = Stored { content: content.to_vec(), kept };
         let name = stored.name();
@@ -144,7 +150,7 @@ impl HubServer {
         name
     }
 
-    /// Changes what goes wrong.
+    /// Changes the faults.
     pub fn faults(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.0.state().faults);
     }
@@ -154,8 +160,8 @@ impl HubServer {
         self.0.state().seen.clone()
     }
 
-    /// The parts of files asked for so far, one for each request for content; with a redirect
-    /// that is one.
+    /// The ranges requested so far, one for each request for content; a redirect does not count
+    /// twice.
     pub fn ranges(&self) -> Vec<Option<String>> {
         let seen = self.seen().into_iter();
         let content = seen.filter(|seen| seen.method == "GET" && seen.path.contains("/resolve/"));
@@ -198,8 +204,8 @@ impl<'a> Connection<'a> {
         let path = self.seen.path.split('?').next().unwrap_or_default().to_owned();
         let parts: Vec<String> = path.split('/').skip(1).map(|p| p.replace("%2F", "/")).collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        if self.shared.state().faults.unwell {
-            return self.answer("503 Service Unavailable", &[], b"unwell");
+        if self.shared.state().faults.unavailable {
+            return self.answer("503 Service Unavailable", &[], b"unavailable");
         }
         if let ["cdn", name] = parts[..] {
             return self.elsewhere(name);
@@ -240,7 +246,13 @@ impl<'a> Connection<'a> {
     }
 
     fn list(&mut self, files: &BTreeMap<String, Stored>, path: &str) -> io::Result<()> {
-        let page = self.shared.state().faults.page.unwrap_or(files.len());
+        let (page, host, endless, body) = {
+            let faults = &self.shared.state().faults;
+            let host = faults.next_page_host.clone();
+            let page = faults.page.unwrap_or(files.len());
+            (page, host, faults.endless_list, faults.list_body.clone())
+        };
+        let host = host.unwrap_or_else(|| format!("http://{}", self.shared.address));
         let cursor = self.seen.path.split("cursor=").nth(1);
         let begin = cursor.and_then(|at| at.parse().ok()).unwrap_or(0);
         let entry = |(path, stored): (&String, &Stored)| {
@@ -250,15 +262,16 @@ impl<'a> Connection<'a> {
         let mut entries: Vec<_> = files.iter().skip(begin).take(page).map(entry).collect();
         entries.push(serde_json::json!({"type": "directory", "oid": "0", "path": "a-folder"}));
         let mut headers = Vec::new();
-        if begin + page < files.len() {
+        if endless || begin + page < files.len() {
             let next = format!("{path}?recursive=true&cursor={}", begin + page);
-            headers.push(("Link", format!("<http://{}{next}>; rel=\"next\"", self.shared.address)));
+            headers.push(("Link", format!("<{host}{next}>; rel=\"next\"")));
         }
-        let body = serde_json::Value::from(entries).to_string();
-        self.answer("200 OK", &headers, body.as_bytes())
+        let body =
+            body.unwrap_or_else(|| serde_json::Value::from(entries).to_string().into_bytes());
+        self.answer("200 OK", &headers, &body)
     }
 
-    /// What the hub says of a file: its content, or where that is.
+    /// Sends a small file, or the redirect of a large one.
     fn file(&mut self, stored: &Stored) -> io::Result<()> {
         let commit = ("X-Repo-Commit", COMMIT.to_owned());
         let etag = format!("\"{}\"", stored.name());
@@ -269,7 +282,7 @@ impl<'a> Connection<'a> {
         let host = self.shared.state().faults.elsewhere.clone().unwrap_or_else(here);
         let headers = [
             commit,
-            // The hub's framework names the redirect itself, too.
+            // The ETag of the redirect itself.
             ("ETag", "W/\"redirect\"".to_owned()),
             ("X-Linked-ETag", etag),
             ("X-Linked-Size", stored.content.len().to_string()),
@@ -278,7 +291,7 @@ impl<'a> Connection<'a> {
         self.answer("302 Found", &headers, b"Found. Redirecting")
     }
 
-    /// The content of a large file, about which nothing else is said here.
+    /// Sends the content of a large file, without the hub's headers.
     fn elsewhere(&mut self, name: &str) -> io::Result<()> {
         let repositories = self.shared.state().repositories.clone();
         let mut files = repositories.values().flat_map(BTreeMap::values);
@@ -302,7 +315,7 @@ impl<'a> Connection<'a> {
         self.stream.write_all(head.as_bytes())
     }
 
-    /// A file's content, or what goes wrong instead.
+    /// Sends a file's content, subject to the faults.
     fn content(&mut self, stored: &Stored, mut headers: Vec<(&str, String)>) -> io::Result<()> {
         let size = stored.content.len();
         if self.seen.method == "HEAD" {

@@ -7,7 +7,7 @@ use crate::run::run_index::{Found, find, summarise};
 use crate::run::selection::{compare, fits, told, worth_telling};
 use crate::run::summary::clock;
 use crate::run::worker::run_index;
-use crate::screen::app::runs::Runs;
+use crate::screen::app::runs::RunComparison;
 use crate::screen::app::{Page, State};
 use crate::screen::terminal::ExitReason;
 use anyhow::{Context, bail};
@@ -22,7 +22,7 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     })?;
     if !(flags.json || flags.plain) && dashboard::is_possible() {
         let worker = run_index::start(flags.folder.clone())?;
-        let runs = Runs::new(shown, flags.sort, flags.reverse, &flags.filter);
+        let runs = RunComparison::new(shown, flags.sort, flags.reverse, &flags.filter);
         let state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
         let leaving = dashboard::show(&worker.channels, flags.display.options(), state)?.0;
         worker.join();

@@ -33,7 +33,7 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         let _ = worker.channels.commands.send(Command::Resume);
         // The run continues to its end, even if its output cannot be read.
         let mut discarded = std::io::sink();
-        let so_far = RunSoFar { started: state.started, pace: state.pace };
+        let so_far = RunSoFar { started: state.started, throughput: state.throughput };
         let out: &mut dyn Write = if leaving == ExitReason::Panicked {
             eprintln!("The dashboard failed; the run continues without it.");
             &mut out
@@ -75,7 +75,7 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
     if let Some(saved) = &state.saved {
         let path = &saved.path;
         let saved = "The model is saved in {0}. Classify texts with:";
-        writeln!(out, "{}", state.lang.fill(saved, &[path]))?;
+        writeln!(out, "{}", state.lang.tr_with(saved, &[path]))?;
         let mut arguments = vec!["predict"];
         if path != "outputs" {
             arguments.extend(["--model-name-or-path", path]);

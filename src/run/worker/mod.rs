@@ -1,12 +1,12 @@
 //! Worker threads: a run, the replay of one, and the index of runs, each on a thread of its own that
 //! sends reports over one channel and accepts commands over another.
 
-mod finish;
 mod observer;
 mod prepare;
 pub mod replay;
 mod reporter;
 pub mod run_index;
+mod save_model;
 
 pub use prepare::{check_vocabulary, print_config};
 

@@ -18,7 +18,9 @@ use crate::run::options::{
     Given, ModelTraits, ResumeFrom, TrainOptions, ValueSource, data_settings, resolve, run_toml,
 };
 use crate::run::protocol::{Activity, Answer, Command, Download, RunReport};
-use crate::run::{Recorder, claim, default_logging_dir, same, set_aside};
+use crate::run::{
+    Recorder, default_logging_dir, is_same_folder, lock_output_dir, move_earlier_checkpoints,
+};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 
@@ -177,11 +179,11 @@ pub(super) fn prepare(
                     repeat the original one";
         notes.push(note.to_owned());
     }
-    let lock = claim(&output_dir).with_context(|| output_dir.display().to_string())?;
+    let lock = lock_output_dir(&output_dir).with_context(|| output_dir.display().to_string())?;
     // A run that is resumed in its own folder replaces later checkpoints only.
-    let own = resume
-        .as_ref()
-        .filter(|checkpoint| checkpoint.folder.parent().is_some_and(|run| same(run, &output_dir)));
+    let own = resume.as_ref().filter(|checkpoint| {
+        checkpoint.folder.parent().is_some_and(|run| is_same_folder(run, &output_dir))
+    });
     notes.extend(move_old_checkpoints(&output_dir, own)?);
     if holds_a_model(&output_dir) {
         notes.push("output_dir holds a model, which saving this run will replace".to_owned());
@@ -227,7 +229,7 @@ fn move_old_checkpoints(
     own: Option<&Checkpoint>,
 ) -> anyhow::Result<Option<String>> {
     let after = own.map_or(0, |checkpoint| checkpoint.run.progress.step);
-    let earlier = set_aside(output_dir, after).with_context(|| {
+    let earlier = move_earlier_checkpoints(output_dir, after).with_context(|| {
         format!("{}: earlier checkpoints cannot be moved", output_dir.display())
     })?;
     Ok(earlier.map(|earlier| {
