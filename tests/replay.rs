@@ -36,7 +36,7 @@ fn a_replay_says_what_the_run_said() {
     let lines = out(&cut);
     assert!(said.starts_with(&lines) && lines.contains("step 3/6"), "{lines}");
     let talk = String::from_utf8_lossy(&cut.stderr).into_owned();
-    assert!(talk.contains("the run was cut off, or still goes on"), "{talk}");
+    assert!(talk.contains("the run was interrupted, or is still running"), "{talk}");
 }
 
 #[test]

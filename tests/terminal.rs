@@ -218,7 +218,7 @@ fn a_panic_of_the_screen_gives_the_terminal_back_and_the_run_goes_on() {
     // Tall enough to hold all the lines of the plain run that follows.
     let mut terminal = Terminal::start(120, 100, &TINY, &environment);
     let text = terminal.end(0);
-    assert!(text.contains("The dashboard failed; the run goes on without it."), "{text}");
+    assert!(text.contains("The dashboard failed; the run continues without it."), "{text}");
     assert!(text.contains("TrainOutput("), "{text}");
     assert!(terminal.saved());
 }

@@ -4,7 +4,7 @@ use crate::core::text::show_number;
 use crate::core::text::to_json;
 use crate::core::train::event::{Evaluated, Finished, Saved, Started, TrainEvent, TrainingLog};
 use crate::run::protocol::{Activity, Command, Download, RunReport};
-use crate::run::summary::{clock, download_line, evaluation, how_to_go_on, train_output};
+use crate::run::summary::{clock, download_line, evaluation, resume_hint, train_output};
 use crate::run::worker::Worker;
 use crate::screen::app::throughput::Throughput;
 use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
@@ -324,7 +324,7 @@ impl EventPrinter {
             .so_far
             .started
             .as_ref()
-            .and_then(|started| how_to_go_on(started, finished, self.checkpoint.as_ref()))
+            .and_then(|started| resume_hint(started, finished, self.checkpoint.as_ref()))
         {
             Some(hint) => writeln!(out, "{hint}"),
             None => Ok(()),

@@ -71,7 +71,7 @@ impl TrainRequest {
         let is_flag = |given: &Option<Given<bool>>| {
             given.as_ref().is_some_and(|g| g.source == ValueSource::Flag)
         };
-        if is_on(plain.as_ref()) && is_on(json.as_ref()) {
+        if Given::value_or_default(plain.as_ref()) && Given::value_or_default(json.as_ref()) {
             match (is_flag(plain), is_flag(json)) {
                 (true, true) => return Err(RequestError::PlainAndJson),
                 (true, false) => *json = None,
@@ -83,28 +83,24 @@ impl TrainRequest {
 
     /// Whether to print lines instead of showing the dashboard.
     pub fn prints_lines(&self) -> bool {
-        is_on(self.invocation.plain.as_ref())
+        Given::value_or_default(self.invocation.plain.as_ref())
     }
 
     /// Whether to print events as JSON.
     pub fn prints_json(&self) -> bool {
-        is_on(self.invocation.json.as_ref())
+        Given::value_or_default(self.invocation.json.as_ref())
     }
 
     /// Whether to print the effective settings only.
     pub fn prints_config(&self) -> bool {
-        is_on(self.invocation.print_config.as_ref())
+        Given::value_or_default(self.invocation.print_config.as_ref())
     }
-}
-
-fn is_on(given: Option<&Given<bool>>) -> bool {
-    given.is_some_and(|given| given.value)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::flags::{Cli, Command, parse};
+    use crate::cli::flags::{Cli, CliCommand, parse};
     use crate::screen::display::{ColorChoice, DisplayOptions, LanguageChoice, ThemeChoice};
 
     fn request(line: &[&str]) -> anyhow::Result<TrainRequest> {
@@ -115,7 +111,7 @@ mod tests {
         let line = [&["nsmc-tui"], line].concat();
         let Cli { command, train } = parse(line.into_iter().map(Into::into))?;
         let flags = match command {
-            Some(Command::Train(flags)) => *flags,
+            Some(CliCommand::Train(flags)) => *flags,
             _ => train,
         };
         let environment = environment.iter().map(|&(name, value)| (name.into(), value.into()));

@@ -1,9 +1,8 @@
 //! Finds the files of a model or a dataset: in a folder, or on the Hugging Face hub and then in
 //! its cache.
 
-pub use crate::run::protocol::Download;
-
 use crate::core::model::folder::holds_a_model;
+use crate::run::protocol::Download;
 use std::path::{Path, PathBuf};
 
 /// Is called with the progress of a download, and returns `false` to cancel it.

@@ -2,6 +2,7 @@
 //! files, the model card, figures, the index of runs and the Hugging Face hub.
 
 pub mod bench;
+pub mod command_line;
 pub mod dataset;
 pub mod figures;
 #[cfg(feature = "hub")]

@@ -1,8 +1,8 @@
-//! The end of a run in words, as Python prints `TrainOutput` and `evaluate()`.
+//! The results of a run as text, as Python prints `TrainOutput` and the metrics of `evaluate()`.
 
-use crate::core::text::sanitize_for_terminal;
 use crate::core::train::event::{Evaluated, Finished, Saved, Started};
-use crate::run::locate::Download;
+use crate::run::command_line::resume_command;
+use crate::run::protocol::Download;
 
 /// A number as Python prints a rounded float: at least one decimal, at most four.
 fn rounded(value: f64) -> String {
@@ -32,9 +32,9 @@ pub fn train_output(finished: &Finished) -> String {
     )
 }
 
-/// How a run that was stopped is resumed from its last checkpoint; `None` if it came to its end, or
-/// left none to go on from.
-pub fn how_to_go_on(
+/// How to resume a run that was stopped; `None` if it finished, or has no checkpoint that can be
+/// resumed.
+pub fn resume_hint(
     started: &Started,
     finished: &Finished,
     checkpoint: Option<&Saved>,
@@ -46,21 +46,13 @@ pub fn how_to_go_on(
     if !finished.stopped || only_model || checkpoint.is_none() {
         return None;
     }
-    // As it was called, so that the line can be copied after `cargo run` too.
-    let program = std::env::args().next().unwrap_or_else(|| "nsmc-tui".to_owned());
-    let folder = quoted(&started.output_dir);
-    let named = if started.output_dir == "outputs" { String::new() } else { format!(" {folder}") };
+    let folder = Some(started.output_dir.as_str()).filter(|folder| *folder != "outputs");
     Some(format!(
-        "Stopped at step {} of {}. Go on with:\n  {} train --resume-from-checkpoint{named}",
+        "Stopped at step {} of {}. Resume with:\n  {}",
         finished.global_step,
         started.max_steps,
-        sanitize_for_terminal(&program)
+        resume_command(folder)
     ))
-}
-
-/// A path as a shell takes it.
-pub fn quoted(path: &str) -> String {
-    if path.contains(' ') { format!("'{path}'") } else { path.to_owned() }
 }
 
 /// The dictionary of `evaluate()`.
@@ -80,7 +72,7 @@ pub fn evaluation(evaluated: &Evaluated) -> String {
     )
 }
 
-/// A number of bytes in the unit that suits it.
+/// A number of bytes in a unit of its size.
 fn bytes(count: f64) -> String {
     match count {
         ..1e6 => format!("{:.1} kB", count / 1e3),
@@ -89,7 +81,7 @@ fn bytes(count: f64) -> String {
     }
 }
 
-/// How far a download has come, on one line.
+/// The progress of a download, on one line.
 pub fn download_line(download: &Download) -> String {
     let mut line = format!("downloading {}  {}", download.file, bytes(download.done as f64));
     if download.total > 0 {
@@ -118,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_look_as_pythons_do() {
+    fn numbers_are_printed_as_in_python() {
         assert_eq!(rounded(0.762), "0.762");
         assert_eq!(rounded(10.0), "10.0");
         assert_eq!(rounded(0.123_456), "0.1235");
@@ -126,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_have_the_unit_that_suits_them() {
+    fn sizes_have_a_fitting_unit() {
         assert_eq!(
             [681.0, 2.9e6, 7.1429e8, 1.8e9].map(bytes),
             ["0.7 kB", "2.9 MB", "714.3 MB", "1.80 GB"]
@@ -134,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks() {
+    fn durations_are_shown_as_clocks() {
         assert_eq!(clock(62.4), "1:02");
         assert_eq!(clock(3723.0), "1:02:03");
         assert_eq!(clock(f64::NAN), "0:00");

@@ -8,13 +8,13 @@ named_enum! {
     pub enum ThemeChoice {
         /// default-dark or default-light, as `COLORFGBG` says; dark if it says nothing
         @default Auto = "auto",
-        /// Okabe and Ito's colours, told apart with any kind of sight, for dark backgrounds
+        /// Okabe and Ito's colours, distinguishable with any colour vision, for dark backgrounds
         DefaultDark = "default-dark",
         /// The same, darkened for light backgrounds
         DefaultLight = "default-light",
         /// The terminal's own sixteen colours
         Terminal = "terminal",
-        /// Nothing dimmed, and colours far from the background
+        /// Nothing dimmed, and colours of high contrast to the background
         HighContrast = "high-contrast",
         /// Ethan Schoonover's colours, for a terminal that has them
         SolarizedDark = "solarized-dark",
@@ -31,7 +31,7 @@ named_enum! {
         @default Auto = "auto",
         /// Colours even where `NO_COLOR` is set
         Always = "always",
-        /// Weights alone: bold, dim, underlined, reversed
+        /// Text attributes only: bold, dim, underlined, reversed
         Never = "never",
         /// The sixteen of the terminal's palette
         Sixteen = "16",

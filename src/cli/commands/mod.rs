@@ -12,7 +12,7 @@ mod saved;
 mod tokenize;
 mod train;
 
-use crate::cli::flags::{Cli, Command};
+use crate::cli::flags::{Cli, CliCommand};
 use crate::cli::text_output::is_broken_pipe;
 use crate::cli::train_request::RequestError;
 use crate::core::data::{Split, nsmc};
@@ -52,21 +52,21 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match cli.command {
         None => return train::run(cli.train, out),
-        Some(Command::Train(flags)) => return train::run(*flags, out),
-        Some(Command::Replay(flags)) => return replay::run(&flags, out),
-        Some(Command::Runs(flags)) => return runs::run(&flags, out),
-        Some(Command::Figures(flags)) => figures::run(&flags, &mut out)?,
-        Some(Command::Evaluate(flags)) => evaluate::run(&flags, &mut out)?,
-        Some(Command::Predict(flags)) => predict::run(&flags, &mut out)?,
-        Some(Command::Data(flags)) => data::run(&flags, &mut out)?,
-        Some(Command::Tokenize(flags)) => tokenize::run(&flags, &mut out)?,
-        Some(Command::Bench(flags)) => bench::run(&flags, &mut out)?,
-        Some(Command::Completions { shell }) => {
+        Some(CliCommand::Train(flags)) => return train::run(*flags, out),
+        Some(CliCommand::Replay(flags)) => return replay::run(&flags, out),
+        Some(CliCommand::Runs(flags)) => return runs::run(&flags, out),
+        Some(CliCommand::Figures(flags)) => figures::run(&flags, &mut out)?,
+        Some(CliCommand::Evaluate(flags)) => evaluate::run(&flags, &mut out)?,
+        Some(CliCommand::Predict(flags)) => predict::run(&flags, &mut out)?,
+        Some(CliCommand::Data(flags)) => data::run(&flags, &mut out)?,
+        Some(CliCommand::Tokenize(flags)) => tokenize::run(&flags, &mut out)?,
+        Some(CliCommand::Bench(flags)) => bench::run(&flags, &mut out)?,
+        Some(CliCommand::Completions { shell }) => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "nsmc-tui", &mut out);
         }
-        Some(Command::Man) => manual(&mut out)?,
-        Some(Command::TrainTokenizer { vocab_size }) => {
+        Some(CliCommand::Man) => manual(&mut out)?,
+        Some(CliCommand::TrainTokenizer { vocab_size }) => {
             let rows = nsmc::load(Split::Train)?.rows;
             let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
             writeln!(out, "{}", vocabulary::train(&texts, vocab_size)?.to_json()?)?;

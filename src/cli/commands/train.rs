@@ -4,9 +4,9 @@ use super::dashboard;
 use crate::cli::flags::TrainFlags;
 use crate::cli::text_output::{self, FollowResult, RunSoFar};
 use crate::cli::train_request::TrainRequest;
-use crate::core::text::sanitize_for_terminal;
+use crate::run::command_line::{command_line, resume_command};
 use crate::run::protocol::Command;
-use crate::run::summary::{evaluation, how_to_go_on, quoted, train_output};
+use crate::run::summary::{evaluation, resume_hint, train_output};
 use crate::run::worker::{Worker, print_config};
 use crate::screen::app::State;
 use crate::screen::terminal::ExitReason;
@@ -29,16 +29,16 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     }
     let (leaving, state) = dashboard::show(&worker.channels, display, State::default())?;
     if state.is_running() && matches!(leaving, ExitReason::HungUp | ExitReason::Panicked) {
-        // Nothing else could end a pause.
+        // Without the dashboard nothing can end a pause; a run that is not paused ignores this.
         let _ = worker.channels.commands.send(Command::Resume);
-        // The run continues, whether or not its output can be read.
-        let mut nowhere = std::io::sink();
+        // The run continues to its end, even if its output cannot be read.
+        let mut discarded = std::io::sink();
         let so_far = RunSoFar { started: state.started, throughput: state.throughput };
         let out: &mut dyn Write = if leaving == ExitReason::Panicked {
-            eprintln!("The dashboard failed; the run goes on without it.");
+            eprintln!("The dashboard failed; the run continues without it.");
             &mut out
         } else {
-            &mut nowhere
+            &mut discarded
         };
         return Ok(exit_code(text_output::follow(worker, json, so_far, out)?));
     }
@@ -64,7 +64,7 @@ fn exit_code(ending: FollowResult) -> ExitCode {
     }
 }
 
-/// What stays on the normal screen when the dashboard has closed.
+/// Prints the results to the normal screen after the dashboard has closed.
 fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
     if let Some(finished) = &state.finished {
         writeln!(out, "{}", train_output(finished))?;
@@ -74,32 +74,24 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
     }
     if let Some(saved) = &state.saved {
         let path = &saved.path;
-        let saved = "The model is saved in {0}. Ask it again with:";
+        let saved = "The model is saved in {0}. Classify texts with:";
         writeln!(out, "{}", state.lang.tr_with(saved, &[path]))?;
-        let folder = quoted(path);
-        let model = if path == "outputs" {
-            String::new()
-        } else {
-            format!(" --model-name-or-path {folder}")
-        };
-        // As it was called, so that the line can be copied after `cargo run` too.
-        let program = std::env::args().next().unwrap_or_else(|| "nsmc-tui".to_owned());
-        let program = sanitize_for_terminal(&program);
-        writeln!(out, "  {program} predict{model} \"정말 재미있는 영화\"")?;
+        let mut arguments = vec!["predict"];
+        if path != "outputs" {
+            arguments.extend(["--model-name-or-path", path]);
+        }
+        writeln!(out, "  {} \"정말 재미있는 영화\"", command_line(&arguments))?;
     }
     if let (Some(started), Some(finished)) = (&state.started, &state.finished)
-        && let Some(hint) = how_to_go_on(started, finished, state.checkpoint.as_ref())
+        && let Some(hint) = resume_hint(started, finished, state.checkpoint.as_ref())
     {
         writeln!(out, "{hint}")?;
     }
     if state.steps_done() > 0 && state.saved.is_none() {
         eprintln!("{}", state.lang.tr("The dashboard closed before the model was saved."));
         if let Some(checkpoint) = &state.checkpoint {
-            let path = quoted(&checkpoint.path);
-            let program = std::env::args().next().unwrap_or_else(|| "nsmc-tui".to_owned());
-            let program = sanitize_for_terminal(&program);
-            eprintln!("{}", state.lang.tr("There is a checkpoint. Go on from it with:"));
-            eprintln!("  {program} train --resume-from-checkpoint {path}");
+            eprintln!("{}", state.lang.tr("There is a checkpoint. Resume from it with:"));
+            eprintln!("  {}", resume_command(Some(&checkpoint.path)));
         }
     }
     if let Some(failed) = &state.failed {

@@ -66,17 +66,14 @@ impl From<DisplayFlags> for GivenDisplay {
 
 impl From<GivenDisplay> for DisplayOptions {
     fn from(given: GivenDisplay) -> Self {
-        fn value<T: Default>(given: Option<Given<T>>) -> T {
-            given.map(|given| given.value).unwrap_or_default()
-        }
         Self {
-            theme: value(given.theme),
-            color: value(given.color),
-            glyphs: value(given.glyphs),
+            theme: Given::value_or_default(given.theme.as_ref()),
+            color: Given::value_or_default(given.color.as_ref()),
+            glyphs: Given::value_or_default(given.glyphs.as_ref()),
             markers: given.markers.map(|given| given.value),
-            language: value(given.lang),
-            low_bandwidth: value(given.low_bandwidth),
-            no_mouse: value(given.no_mouse),
+            language: Given::value_or_default(given.lang.as_ref()),
+            low_bandwidth: Given::value_or_default(given.low_bandwidth.as_ref()),
+            no_mouse: Given::value_or_default(given.no_mouse.as_ref()),
         }
     }
 }

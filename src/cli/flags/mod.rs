@@ -93,7 +93,7 @@ NVRTC and cuBLAS of CUDA 12 or 13 are looked up at run time), then --device cuda
 pub struct Cli {
     /// The command; `train` if none is given.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<CliCommand>,
     /// The flags of `train`, which may be left out.
     #[command(flatten)]
     pub train: TrainFlags,
@@ -101,7 +101,7 @@ pub struct Cli {
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Fine-tune a model and watch it learn (what happens without a subcommand)
     #[command(after_help = DEFAULTS)]
     Train(Box<TrainFlags>),
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(train.output_dir.map(|given| given.text).as_deref(), Some("my_run"));
         assert_eq!(train.num_train_epochs.map(|given| given.value), Some(3.0));
         let cli = parsed(&["predict", "--", "--not_a_flag"])?;
-        let Some(Command::Predict(predict)) = cli.command else {
+        let Some(CliCommand::Predict(predict)) = cli.command else {
             panic!("not predict");
         };
         assert_eq!(predict.texts, ["--not_a_flag"]);
@@ -227,7 +227,7 @@ mod tests {
             (None, false, false)
         );
         let line = ["train", "--markers=ascii", "--low_bandwidth", "--no-mouse=on"];
-        let Some(Command::Train(train)) = parsed(&line)?.command else {
+        let Some(CliCommand::Train(train)) = parsed(&line)?.command else {
             panic!("not train");
         };
         let display = train.display.options();

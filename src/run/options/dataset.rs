@@ -1,8 +1,7 @@
 //! The options that choose the data of a run.
 
-use super::group::option_group;
+use super::group::{Given, option_group};
 use super::parse::{boolean, from_str, path, proper_share, text, whole};
-use super::train::value_or_default;
 use crate::core::data::sampling::SampleLimit;
 use std::path::{Path, PathBuf};
 
@@ -76,7 +75,7 @@ impl DatasetOptions {
 
     /// Whether bad rows are left out and counted.
     pub fn skips_bad_rows(&self) -> bool {
-        value_or_default(self.skip_bad_rows.as_ref())
+        Given::value_or_default(self.skip_bad_rows.as_ref())
     }
 
     /// Whether training rows come from the user's file or dataset instead of NSMC.

@@ -52,6 +52,13 @@ impl<T> Given<T> {
     }
 }
 
+impl<T: Clone + Default> Given<T> {
+    /// The value that was given, or the type's default.
+    pub fn value_or_default(given: Option<&Self>) -> T {
+        given.map(|given| given.value.clone()).unwrap_or_default()
+    }
+}
+
 /// An option that was given, with its value as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenText<'a> {

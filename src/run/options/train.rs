@@ -185,12 +185,12 @@ impl ComputeOptions {
     /// The same for an engine, without what concerns training or answers only.
     pub fn engine_options(&self) -> EngineOptions {
         EngineOptions {
-            ops: value_or_default(self.ops.as_ref()),
-            device: value_or_default(self.device.as_ref()),
-            bf16: value_or_default(self.bf16.as_ref()),
-            tf32: value_or_default(self.tf32.as_ref()),
+            ops: Given::value_or_default(self.ops.as_ref()),
+            device: Given::value_or_default(self.device.as_ref()),
+            bf16: Given::value_or_default(self.bf16.as_ref()),
+            tf32: Given::value_or_default(self.tf32.as_ref()),
             int8: false,
-            threads: value_or_default(self.threads.as_ref()),
+            threads: Given::value_or_default(self.threads.as_ref()),
             gradient_checkpointing: false,
         }
     }
@@ -200,7 +200,9 @@ impl TrainOptions {
     /// The options of the engine that trains.
     pub fn engine_options(&self) -> EngineOptions {
         EngineOptions {
-            gradient_checkpointing: value_or_default(self.trainer.gradient_checkpointing.as_ref()),
+            gradient_checkpointing: Given::value_or_default(
+                self.trainer.gradient_checkpointing.as_ref(),
+            ),
             ..self.compute.engine_options()
         }
     }
@@ -216,9 +218,4 @@ impl TrainOptions {
         let given = self.output.resume_from_checkpoint.as_ref().map(|given| &given.value);
         given.filter(|from| **from != ResumeFrom::No)
     }
-}
-
-/// The value that was given, or the type's default.
-pub(super) fn value_or_default<T: Clone + Default>(given: Option<&Given<T>>) -> T {
-    given.map(|given| given.value.clone()).unwrap_or_default()
 }

@@ -22,6 +22,7 @@ use crate::core::train::{
     Checkpoint, Checkpoints, Trainer, TrainerState, TrainingArguments, TrainingOutcome,
 };
 use crate::run::Recorder;
+use crate::run::command_line::resume_command;
 use crate::run::dataset::DatasetOrigin;
 use crate::run::options::{TrainOptions, device_setting};
 use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport, chunks};
@@ -222,7 +223,7 @@ impl PreparedRun {
         let last = checkpoint::list(&self.arguments.output_dir).pop();
         let last = last.map_or_else(
             || "there is no checkpoint to resume from".to_owned(),
-            |folder| format!("resume with --resume-from-checkpoint {}", folder.display()),
+            |folder| format!("resume with {}", resume_command(Some(&folder.to_string_lossy()))),
         );
         let last = sanitize_for_terminal(&last).into_owned();
         format!(

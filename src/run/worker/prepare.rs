@@ -13,11 +13,11 @@ use crate::core::train::checkpoint::{self, Checkpoint, Checkpoints};
 use crate::core::train::event::Started;
 use crate::core::train::progress::fingerprint;
 use crate::run::dataset::Dataset;
-use crate::run::locate::{self, Download, DownloadCallback};
+use crate::run::locate::{self, DownloadCallback};
 use crate::run::options::{
     Given, ModelTraits, ResumeFrom, TrainOptions, ValueSource, data_settings, resolve, run_toml,
 };
-use crate::run::protocol::{Activity, Answer, Command, RunReport};
+use crate::run::protocol::{Activity, Answer, Command, Download, RunReport};
 use crate::run::{
     Recorder, default_logging_dir, is_same_folder, lock_output_dir, move_earlier_checkpoints,
 };
@@ -151,8 +151,9 @@ pub(super) fn prepare(
     let (model, report) = match &files {
         ModelFiles::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
         ModelFiles::Folder(path) => {
-            let ignore = options.model.ignore_mismatched_sizes.as_ref();
-            folder::load(path, config, ignore.is_some_and(|given| given.value), seed)?
+            let ignore_mismatched =
+                Given::value_or_default(options.model.ignore_mismatched_sizes.as_ref());
+            folder::load(path, config, ignore_mismatched, seed)?
         }
     };
     check_vocabulary(&model, &tokenizer)?;

@@ -6,7 +6,6 @@ use super::*;
 use crate::run::protocol::Command;
 use crate::run::run_index::Found;
 use crate::run::selection::RunOrder;
-use crate::run::protocol::Command;
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::charts::{ChartAction, YRange};
 use crate::screen::app::log::Level;
@@ -205,7 +204,7 @@ fn panel_check(state: &mut State, action: PanelAction) -> Check {
 
 fn run_control_check(action: RunControlAction) -> Check {
     let sends = |command: Command| -> Check {
-        Box::new(move |_, _, effects| effects == [Effect::Send(command)])
+        Box::new(move |_, _, effects| effects == [Effect::Send(command.clone())])
     };
     let rate = |state: &State| state.rate_input.value().unwrap_or(f64::NAN);
     match action {
@@ -278,8 +277,7 @@ fn runs_check(state: &mut State, action: RunsAction) -> Check {
             })
         }
         RunsAction::ToggleChart => Box::new(move |_, after, effects| {
-            let read = Command::ReadCurves("b".into());
-            of(after).compared().count() == 1 && effects == [Effect::Send(read)]
+            of(after).compared().count() == 1 && effects == [Effect::ReadCurves("b".into())]
         }),
         RunsAction::ToggleAll => Box::new(move |_, after, effects| {
             of(after).compared().count() == 3 && effects.len() == 3
