@@ -4,9 +4,9 @@
 use super::scene_tests::{at, charted, training, unsaved};
 use super::*;
 use crate::run::protocol::Command;
+use crate::run::protocol::Command;
 use crate::run::run_index::Found;
 use crate::run::selection::RunOrder;
-use crate::run::protocol::Command;
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::charts::{ChartAction, YRange};
 use crate::screen::app::log::Level;
