@@ -4,6 +4,7 @@
 use super::scene_tests::{at, charted, training, unsaved};
 use super::*;
 use crate::run::protocol::Command;
+use crate::run::protocol::Command;
 use crate::run::run_index::Found;
 use crate::run::selection::RunOrder;
 use crate::screen::app::action::PaletteAction;
