@@ -11,7 +11,6 @@ pub mod model_card;
 pub mod recorder;
 pub mod recording;
 pub mod run_index;
-pub mod selection;
 pub mod summary;
 pub mod system_metrics;
 pub mod tensorboard;

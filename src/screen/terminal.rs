@@ -9,7 +9,7 @@ mod pictures;
 mod writer;
 
 use crate::cli::flags::DisplayFlags;
-use crate::run::system_metrics::{Sampler, SystemSample};
+use crate::run::system_metrics::{SystemSample, SystemSampler};
 use crate::run::worker::{Activity, Answer, Command, Report, Source, injected_panic};
 use crate::screen::app::{Effect, Message, Picture, State, update};
 use crate::screen::keymap;
@@ -89,7 +89,7 @@ pub fn run(
     let pictured = sender.clone();
     // Of the clock on the wall and of the machine a replay knows nothing.
     let live = state.replay.is_none() && state.runs.is_none();
-    let sampler = live.then(Sampler::start).transpose()?;
+    let sampler = live.then(SystemSampler::start).transpose()?;
     let samples = sampler.as_ref().map(|sampler| &sampler.samples);
     let mut screen = Screen {
         terminal: Terminal::new(AnsiBackend::default())?,

@@ -19,7 +19,7 @@ pub use display::{ColourChoice, DisplayFlags, GlyphChoice, LangChoice, Markers, 
 pub use figures::FiguresFlags;
 pub use merge::{Sources, parse};
 pub use replay::ReplayFlags;
-pub use runs::{RunOrder, RunsFlags};
+pub use runs::RunsFlags;
 pub use shared::{
     Columns, DataFlags, EvalSource, EvaluateFlags, PredictFlags, SavedModel, Shuffle,
     TokenizeFlags, TrainSource,

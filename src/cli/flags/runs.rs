@@ -1,6 +1,8 @@
 //! Flags of `runs`.
 
 use super::display::DisplayFlags;
+use crate::run::run_index::RunOrder;
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -13,39 +15,21 @@ Examples:
   nsmc-tui runs --json | jq -r 'select(.best.eval_accuracy > 0.76) | .run'
 ";
 
-/// By what runs are sorted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum RunOrder {
-    /// The one written to last comes first
-    #[default]
-    Recent,
-    /// By name
-    Name,
-    /// The highest evaluation accuracy first
-    Accuracy,
-    /// The highest F1 (at the best accuracy) first
-    F1,
-    /// The lowest evaluation loss first
-    Loss,
-    /// The shortest training time first
-    Time,
-}
+impl ValueEnum for RunOrder {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
 
-impl RunOrder {
-    /// All of them, in the order in which a key goes through them.
-    pub const ALL: [Self; 6] =
-        [Self::Recent, Self::Name, Self::Accuracy, Self::F1, Self::Loss, Self::Time];
-
-    /// Its name on the screen.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Recent => "recent",
-            Self::Name => "name",
-            Self::Accuracy => "accuracy",
-            Self::F1 => "F1",
-            Self::Loss => "eval loss",
-            Self::Time => "time",
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Recent => ("recent", "The one written to last comes first"),
+            Self::Name => ("name", "By name"),
+            Self::Accuracy => ("accuracy", "The highest evaluation accuracy first"),
+            Self::F1 => ("f1", "The highest F1 (at the best accuracy) first"),
+            Self::Loss => ("loss", "The lowest evaluation loss first"),
+            Self::Time => ("time", "The shortest training time first"),
+        };
+        Some(PossibleValue::new(name).help(help))
     }
 }
 

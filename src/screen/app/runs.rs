@@ -8,12 +8,11 @@ pub use figure::Figure;
 use super::editor;
 use super::message::Effect;
 use super::state::State;
-use crate::cli::flags::RunOrder;
 use crate::run::metric_series::{Curve, History};
-use crate::run::run_index::{Found, RunSummary};
-use crate::run::selection::{compare, fits};
+use crate::run::run_index::{RunEntry, RunOrder, RunSummary, compare_runs, matches_filter};
 use crate::run::worker::Command;
 use crate::run::worker::run_index::RunIndexReport;
+use crate::screen::lang::Lang;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tui_input::{Input, InputRequest};
@@ -60,7 +59,7 @@ pub struct Runs {
     /// The folder, fit to be shown.
     pub folder: String,
     /// All runs that were found.
-    found: Vec<Found>,
+    found: Vec<RunEntry>,
     /// Whether the folder was looked through.
     pub is_complete: bool,
     /// Places in `found` of the runs shown, in order.
@@ -98,7 +97,7 @@ impl Runs {
     }
 
     /// The runs shown, in order.
-    pub fn shown(&self) -> impl ExactSizeIterator<Item = &Found> {
+    pub fn shown(&self) -> impl ExactSizeIterator<Item = &RunEntry> {
         self.shown.iter().map(|&at| &self.found[at])
     }
 
@@ -108,7 +107,7 @@ impl Runs {
     }
 
     /// The runs in the chart by their places, with their curves as far as they are read.
-    pub fn compared(&self) -> impl Iterator<Item = (usize, &Found, Option<&History>)> {
+    pub fn compared(&self) -> impl Iterator<Item = (usize, &RunEntry, Option<&History>)> {
         let places = self.chosen.iter().enumerate();
         places.filter_map(|(place, folder)| {
             let folder = folder.as_ref()?;
@@ -121,7 +120,7 @@ impl Runs {
     /// The runs that are set side by side: those in the chart, or all that are shown.
     pub fn side_by_side(&self) -> Vec<(Option<usize>, &RunSummary)> {
         let chosen = self.compared().map(|(place, found, _)| (Some(place), found));
-        let mut runs: Vec<(Option<usize>, &Found)> = chosen.collect();
+        let mut runs: Vec<(Option<usize>, &RunEntry)> = chosen.collect();
         if runs.is_empty() {
             runs = self.shown().map(|found| (None, found)).collect();
         }
@@ -185,8 +184,9 @@ impl Runs {
     fn arrange(&mut self) {
         let here = self.here().map(|found| found.folder.clone());
         let mut shown: Vec<usize> =
-            (0..self.found.len()).filter(|&at| fits(&self.found[at], &self.filter)).collect();
-        shown.sort_by(|&one, &other| compare(&self.found[one], &self.found[other], self.order));
+            (0..self.found.len()).filter(|&at| self.matches(&self.found[at])).collect();
+        shown
+            .sort_by(|&one, &other| compare_runs(&self.found[one], &self.found[other], self.order));
         if self.is_reversed {
             shown.reverse();
         }
@@ -198,8 +198,12 @@ impl Runs {
         self.selected = still.unwrap_or(near).min(last);
     }
 
+    fn matches(&self, entry: &RunEntry) -> bool {
+        matches_filter(entry, &self.filter, |status| Lang::Korean.tr(status))
+    }
+
     /// The run that is pointed at.
-    pub fn here(&self) -> Option<&Found> {
+    pub fn here(&self) -> Option<&RunEntry> {
         self.shown.get(self.selected).map(|&at| &self.found[at])
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::train::fixtures::run;
-use crate::run::run_index::{Best, Found, Status, Unreadable, tests::found};
+use crate::run::run_index::{BestEvaluation, RunEntry, RunStatus, UnreadableRun, tests::entry};
 use crate::run::worker::Report;
 use crate::screen::app::panels::Panel;
 use crate::screen::app::{Action, Message, Page, update};
@@ -15,12 +15,16 @@ fn compared(runs: &[(&str, f64)]) -> State {
         ..State::idle()
     };
     for (name, accuracy) in runs {
-        let mut found = found(name);
+        let mut found = entry(name);
         found.folder = PathBuf::from(name);
         if let Ok(summary) = &mut found.summary {
             let (step, eval_loss) = (630, 1.0 - accuracy);
-            summary.best =
-                Some(Best { step, eval_loss, eval_accuracy: *accuracy, eval_f1: *accuracy });
+            summary.best = Some(BestEvaluation {
+                step,
+                eval_loss,
+                eval_accuracy: *accuracy,
+                eval_f1: *accuracy,
+            });
         }
         tell(&mut state, RunIndexReport::Found(Box::new(found)));
     }
@@ -36,7 +40,7 @@ fn press(state: &mut State, action: RunsAction) -> Vec<Effect> {
 }
 
 fn names(state: &State) -> Vec<&str> {
-    state.runs.as_ref().map(|runs| runs.shown().map(Found::run).collect()).unwrap_or_default()
+    state.runs.as_ref().map(|runs| runs.shown().map(RunEntry::name).collect()).unwrap_or_default()
 }
 
 fn runs(state: &State) -> &Runs {
@@ -46,7 +50,7 @@ fn runs(state: &State) -> &Runs {
 fn history(steps: u64) -> Box<History> {
     let mut history = History::default();
     for event in &run(steps) {
-        history.take(event);
+        history.apply(event);
     }
     Box::new(history)
 }
@@ -60,7 +64,7 @@ fn runs_are_sorted_filtered_and_the_one_pointed_at_stays() {
     assert_eq!((names(&state), runs(&state).selected), (vec!["c3", "b2", "a1"], 1));
     press(&mut state, RunsAction::Reverse);
     press(&mut state, RunsAction::Move(5));
-    assert_eq!(runs(&state).here().map(Found::run), Some("c3"));
+    assert_eq!(runs(&state).here().map(RunEntry::name), Some("c3"));
     press(&mut state, RunsAction::Filter);
     update(&mut state, Message::Paste("b2".to_owned()));
     assert_eq!(names(&state), ["b2"], "what is typed counts at once");
@@ -95,7 +99,7 @@ fn a_run_keeps_its_colour_until_it_is_taken_out() {
     assert_eq!(press(&mut state, RunsAction::Choose), read("c"));
     assert_eq!(runs(&state).place(Path::new("c")), Some(0), "the first free place");
     // One that goes on is read again, one that is gone leaves the chart.
-    let mut more = found("b");
+    let mut more = entry("b");
     more.folder = "b".into();
     assert_eq!(tell(&mut state, RunIndexReport::Found(Box::new(more))), read("b"));
     tell(&mut state, RunIndexReport::Gone("b".into()));
@@ -119,15 +123,15 @@ fn no_more_are_chosen_than_there_are_colours() {
 #[test]
 fn a_run_that_cannot_be_read_is_listed_but_not_compared() {
     let mut state = compared(&[("a", 0.6)]);
-    let mut torn = found("torn");
+    let mut torn = entry("torn");
     torn.folder = "torn".into();
-    torn.summary = Err(Unreadable { run: "torn".to_owned(), reason: "no event".to_owned() });
+    torn.summary = Err(UnreadableRun { name: "torn".to_owned(), reason: "no event".to_owned() });
     tell(&mut state, RunIndexReport::Found(Box::new(torn)));
     assert_eq!(names(&state), ["a", "torn"]);
     press(&mut state, RunsAction::Move(1));
     assert_eq!(press(&mut state, RunsAction::Choose), []);
     assert_eq!(runs(&state).side_by_side().len(), 1);
-    assert_eq!(runs(&state).side_by_side()[0].1.status, Status::Finished);
+    assert_eq!(runs(&state).side_by_side()[0].1.status, RunStatus::Finished);
 }
 
 #[test]

@@ -284,7 +284,7 @@ fn happened(state: &mut State, event: TrainEvent) {
 
 /// What an event changes, but for the log.
 fn fold(state: &mut State, event: TrainEvent) {
-    state.history.take(&event);
+    state.history.apply(&event);
     match event {
         TrainEvent::Started(started) => {
             state.began = Some(state.now);

@@ -3,9 +3,9 @@
 
 use super::scene_tests::{at, charted, training, unsaved};
 use super::*;
-use crate::cli::flags::RunOrder;
 use crate::core::train::steering::Request;
-use crate::run::run_index::Found;
+use crate::run::run_index::RunEntry;
+use crate::run::run_index::RunOrder;
 use crate::run::worker::Command;
 use crate::screen::app::charts::{ChartAction, YRange};
 use crate::screen::app::log::Level;
@@ -266,7 +266,7 @@ fn log_promise(state: &mut State, action: LogAction) -> Promise {
 
 fn runs_promise(state: &mut State, action: RunsAction) -> Promise {
     fn list(state: &State) -> Vec<&str> {
-        state.runs.iter().flat_map(|runs| runs.shown().map(Found::run)).collect()
+        state.runs.iter().flat_map(|runs| runs.shown().map(RunEntry::name)).collect()
     }
     let of = |state: &State| state.runs.clone().unwrap_or_default();
     match action {

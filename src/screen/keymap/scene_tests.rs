@@ -1,11 +1,11 @@
 //! States in which keys are tried.
 
 use super::*;
-use crate::cli::flags::RunOrder;
 use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{ending, run};
 use crate::run::metric_series::History;
-use crate::run::run_index::tests::found;
+use crate::run::run_index::RunOrder;
+use crate::run::run_index::tests::entry;
 use crate::run::worker::run_index::RunIndexReport;
 use crate::run::worker::{Activity, Report};
 use crate::screen::app::log::Level;
@@ -54,7 +54,7 @@ pub fn compared() -> State {
     let runs = Runs::new("experiments".to_owned(), RunOrder::Name, false, "");
     let mut state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
     for name in ["a", "b", "c"] {
-        let mut found = found(name);
+        let mut found = entry(name);
         found.folder = name.into();
         tell(&mut state, Report::RunIndex(RunIndexReport::Found(Box::new(found))));
     }
@@ -68,7 +68,7 @@ pub fn charted() -> State {
     update(&mut state, Message::Action(Action::Runs(RunsAction::ChooseAll)));
     let mut history = History::default();
     for event in &run(300) {
-        history.take(event);
+        history.apply(event);
     }
     for name in ["a", "b", "c"] {
         let curves = RunIndexReport::Curves(name.into(), Ok(Box::new(history.clone())));

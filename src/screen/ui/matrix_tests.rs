@@ -3,12 +3,12 @@
 //! in one language: each as it is drawn, with its colours below it, and then in mono ASCII.
 
 use super::*;
-use crate::cli::flags::{ColourChoice, DisplayFlags, GlyphChoice, RunOrder};
+use crate::cli::flags::{ColourChoice, DisplayFlags, GlyphChoice};
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Step;
 use crate::core::train::fixtures::{evaluated, failure, run, started, step};
 use crate::run::metric_series::History;
-use crate::run::run_index::{Status, Unreadable, tests::found};
+use crate::run::run_index::{RunOrder, RunStatus, UnreadableRun, tests::entry};
 use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::run::worker::run_index::RunIndexReport;
 use crate::run::worker::{Activity, Report};
@@ -216,14 +216,14 @@ fn compared(lang: Lang) -> State {
         update(state, Message::Report(Report::RunIndex(report)));
     };
     for (name, rate, status) in [
-        ("first", "3e-4", Status::Finished),
-        ("second", "1e-3", Status::Failed),
-        ("third", "5e-5", Status::Running),
+        ("first", "3e-4", RunStatus::Finished),
+        ("second", "1e-3", RunStatus::Failed),
+        ("third", "5e-5", RunStatus::Running),
     ] {
-        let mut found = found(name);
+        let mut found = entry(name);
         found.folder = name.into();
         if let Ok(summary) = &mut found.summary {
-            (summary.status, summary.when) = (status, "2026-11-29 00:15".to_owned());
+            (summary.status, summary.modified_local) = (status, "2026-11-29 00:15".to_owned());
             for setting in &mut summary.settings {
                 if setting.name == "learning_rate" {
                     rate.clone_into(&mut setting.value);
@@ -232,17 +232,17 @@ fn compared(lang: Lang) -> State {
         }
         tell(&mut state, RunIndexReport::Found(Box::new(found)));
     }
-    let mut torn = found("torn");
+    let mut torn = entry("torn");
     torn.folder = "torn".into();
     let reason = "torn/events.jsonl:1: no event of a run".to_owned();
-    torn.summary = Err(Unreadable { run: "torn".to_owned(), reason });
+    torn.summary = Err(UnreadableRun { name: "torn".to_owned(), reason });
     tell(&mut state, RunIndexReport::Found(Box::new(torn)));
     tell(&mut state, RunIndexReport::Complete);
     update(&mut state, Message::Action(Action::Runs(RunsAction::ChooseAll)));
     for (name, steps) in [("first", 630), ("second", 200)] {
         let mut history = History::default();
         for event in &run(steps) {
-            history.take(event);
+            history.apply(event);
         }
         tell(&mut state, RunIndexReport::Curves(name.into(), Ok(Box::new(history))));
     }

@@ -84,7 +84,7 @@ fn draw_curves(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, theme:
         let sign = char::from_digit(place as u32 + 1, 10).unwrap_or('*');
         let noisy = runs.figure.is_noisy();
         figures.push(Figure {
-            name: found.run(),
+            name: found.name(),
             curve: runs.figure.of(history),
             pen: Pen { style: theme.curve(place), sign },
             smooth: noisy,

@@ -2,8 +2,9 @@
 
 use super::NAME;
 use crate::core::text::{padded, right_aligned, truncate_width};
-use crate::run::run_index::{Found, RunSummary, Status};
-use crate::run::selection::{told, worth_telling};
+use crate::run::run_index::{
+    RunEntry, RunStatus, RunSummary, distinguishing_settings, format_settings,
+};
 use crate::run::summary::clock;
 use crate::screen::app::runs::Runs;
 use crate::screen::app::{State, editor};
@@ -70,13 +71,13 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, th
 /// The head of the list, and as many runs as there is room for, the one pointed at among them.
 fn rows(runs: &Runs, area: Rect, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
     let width = usize::from(area.width);
-    let names = runs.shown().map(|found| Span::raw(found.run()).width()).max().unwrap_or(0);
+    let names = runs.shown().map(|found| Span::raw(found.name()).width()).max().unwrap_or(0);
     let columns = Columns::new(width, names.min(NAME));
     let readable: Vec<&RunSummary> =
         runs.shown().filter_map(|found| found.summary.as_ref().ok()).collect();
     let settings: Vec<String> = match columns.settings {
         0 => Vec::new(),
-        _ => worth_telling(&readable),
+        _ => distinguishing_settings(&readable),
     };
     let room = usize::from(area.height).saturating_sub(1).max(1);
     let first = (runs.selected + 1).saturating_sub(room);
@@ -161,7 +162,7 @@ impl Columns {
 
     fn line(
         &self,
-        found: &Found,
+        found: &RunEntry,
         place: Option<usize>,
         settings: &[String],
         lang: Lang,
@@ -170,7 +171,7 @@ impl Columns {
         let mark = place.map_or("  ".to_owned(), |place| format!("{} ", place + 1));
         let style = place.map_or(Style::new(), |place| theme.curve(place));
         let mut spans =
-            vec![Span::styled(mark, style), Span::styled(padded(found.run(), self.name), style)];
+            vec![Span::styled(mark, style), Span::styled(padded(found.name(), self.name), style)];
         let Ok(run) = &found.summary else {
             spans.push(Span::styled(format!("  {}", lang.tr("unreadable")), theme.error()));
             return Line::from(spans);
@@ -192,11 +193,11 @@ impl Columns {
         }
         spans.push(Span::raw(right_aligned(&clock(run.seconds), self.time)));
         if self.when > 0 {
-            let when = format!("  {}", padded(&run.when, self.when - 2));
+            let when = format!("  {}", padded(&run.modified_local, self.when - 2));
             spans.push(Span::styled(when, theme.dim()));
         }
         if self.settings > 0 {
-            let values = told(run, settings);
+            let values = format_settings(run, settings);
             let room = self.settings.saturating_sub(2);
             spans.push(Span::styled(format!("  {}", truncate_width(&values, room)), theme.dim()));
         }
@@ -204,11 +205,11 @@ impl Columns {
     }
 }
 
-fn status_style(status: Status, theme: Theme) -> Style {
+fn status_style(status: RunStatus, theme: Theme) -> Style {
     match status {
-        Status::Running => theme.train(),
-        Status::Finished => theme.good(),
-        Status::Stopped | Status::CutOff => theme.warning(),
-        Status::Failed => theme.error(),
+        RunStatus::Running => theme.train(),
+        RunStatus::Finished => theme.good(),
+        RunStatus::Stopped | RunStatus::CutOff => theme.warning(),
+        RunStatus::Failed => theme.error(),
     }
 }

@@ -1,7 +1,5 @@
-//! A stand-in for the Hugging Face hub on this machine: what it answers for models and datasets,
-//! and what can go wrong with it.
-
-#![allow(dead_code, reason = "each test program uses its own part of it")]
+//! A local server that answers as the Hugging Face hub does for models and datasets, and that can
+//! be made to fail.
 
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -12,22 +10,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The commit that every repository's `main` stands for.
+/// The commit of every repository's `main`.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// The branch of a dataset's Parquet files; of the same commit here.
+/// The branch of a dataset's Parquet files; the same commit here.
 const PARQUET: &str = "refs/convert/parquet";
 
-/// How a file is handed out.
+/// Where a file is stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// By the hub itself, named as git would.
-    Small,
-    /// By another host that the hub redirects to, named by its sha256.
-    Large,
+pub enum Storage {
+    /// In git: the hub answers with the content. The etag is git's hash.
+    Git,
+    /// In LFS: the hub redirects to another address. The etag is the sha256.
+    Lfs,
 }
 
-/// What goes wrong, all of it off at first.
+/// Failures, all off at first.
 #[derive(Default)]
 pub struct Faults {
     /// 401 without this token.
@@ -35,82 +33,82 @@ pub struct Faults {
     /// 403 for every file's content.
     pub deny_content: bool,
     /// 503 for everything.
-    pub unwell: bool,
-    /// The content is this instead.
+    pub unavailable: bool,
+    /// This content instead of the file's.
     pub content: Option<Vec<u8>>,
-    /// After how many bytes each of the next answers with content breaks off.
+    /// The next responses with content are closed after these numbers of bytes.
     pub cuts: VecDeque<usize>,
-    /// After how many bytes all further ones do.
+    /// All further responses with content are closed after this number of bytes.
     pub cut_always: Option<usize>,
-    /// After how many bytes nothing more comes.
+    /// Nothing is sent after this number of bytes.
     pub stall: Option<usize>,
-    /// The whole comes, whatever part was asked for.
+    /// The whole content is sent, whatever range is requested.
     pub ignore_range: bool,
-    /// Where large files are handed out, if not here.
-    pub elsewhere: Option<String>,
-    /// How many files stand on one page of a list.
+    /// The host of LFS files; this server by default.
+    pub lfs_host: Option<String>,
+    /// Files on one page of a list.
     pub page: Option<usize>,
 }
 
-/// One request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct Request {
     /// `HEAD` or `GET`.
     pub method: String,
     /// The address without the host.
     pub path: String,
-    /// The part asked for.
+    /// The requested range.
     pub range: Option<String>,
-    /// What the asker is known by.
+    /// The `Authorization` header.
     pub authorization: Option<String>,
 }
 
 #[derive(Clone)]
-struct Stored {
+struct StoredFile {
     content: Vec<u8>,
-    kept: Kept,
+    storage: Storage,
 }
 
-impl Stored {
-    fn name(&self) -> String {
-        let whole = sha256(&self.content);
-        match self.kept {
-            Kept::Large => whole,
-            // As long as git's names are; what it says does not matter.
-            Kept::Small => whole[..40].to_owned(),
+impl StoredFile {
+    fn etag(&self) -> String {
+        let hash = sha256(&self.content);
+        match self.storage {
+            Storage::Lfs => hash,
+            // As long as git's hashes; the value does not matter.
+            Storage::Git => hash[..40].to_owned(),
         }
     }
 }
 
 #[derive(Default)]
-struct State {
+struct ServerState {
     /// By `owner/name` and `datasets/owner/name`.
-    repositories: HashMap<String, BTreeMap<String, Stored>>,
+    repositories: HashMap<String, BTreeMap<String, StoredFile>>,
     faults: Faults,
-    seen: Vec<Seen>,
+    requests: Vec<Request>,
 }
 
-/// What the server shares with the answers under way.
+/// Shared by the threads that answer requests.
 struct Shared {
     address: SocketAddr,
-    state: Mutex<State>,
+    state: Mutex<ServerState>,
     stop: AtomicBool,
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ServerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The server; it ends with this value.
+/// The server; dropping it ends it.
 pub struct HubServer(Arc<Shared>);
 
 impl HubServer {
     /// A hub without repositories.
     ///
     /// # Errors
-    /// If no port can be had.
+    /// If no port is free.
     pub fn start() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let (address, state) = (listener.local_addr()?, Mutex::default());
@@ -122,7 +120,7 @@ impl HubServer {
                     return;
                 }
                 let shared = Arc::clone(&shared);
-                // A connection that breaks is the other side's affair.
+                // A client may close its connection at any time.
                 std::thread::spawn(move || Connection::serve(stream, &shared));
             }
         });
@@ -134,39 +132,38 @@ impl HubServer {
         format!("http://{}", self.0.address)
     }
 
-    /// Adds a file to `owner/name` or `datasets/owner/name` and tells the name of its blob.
-    pub fn add(&self, repository: &str, file: &str, content: &[u8], kept: Kept) -> String {
-        let stored = Stored { content: content.to_vec(), kept };
-        let name = stored.name();
+    /// Adds a file to `owner/name` or `datasets/owner/name` and returns its etag.
+    pub fn add(&self, repository: &str, file: &str, content: &[u8], storage: Storage) -> String {
+        let stored = StoredFile { content: content.to_vec(), storage };
+        let etag = stored.etag();
         let mut state = self.0.state();
         let files = state.repositories.entry(repository.to_owned()).or_default();
         files.insert(file.to_owned(), stored);
-        name
+        etag
     }
 
-    /// Changes what goes wrong.
+    /// Changes the failures.
     pub fn faults(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.0.state().faults);
     }
 
     /// All requests so far.
-    pub fn seen(&self) -> Vec<Seen> {
-        self.0.state().seen.clone()
+    pub fn requests(&self) -> Vec<Request> {
+        self.0.state().requests.clone()
     }
 
-    /// The parts of files asked for so far, one for each request for content; with a redirect
-    /// that is one.
+    /// The ranges of all requests for content so far; a request and its redirect count once.
     pub fn ranges(&self) -> Vec<Option<String>> {
-        let seen = self.seen().into_iter();
-        let content = seen.filter(|seen| seen.method == "GET" && seen.path.contains("/resolve/"));
-        content.map(|seen| seen.range).collect()
+        let is_content =
+            |request: &Request| request.method == "GET" && request.path.contains("/resolve/");
+        self.requests().into_iter().filter(is_content).map(|request| request.range).collect()
     }
 }
 
 impl Drop for HubServer {
     fn drop(&mut self) {
         self.0.stop.store(true, Ordering::Relaxed);
-        // Wakes the listener, so that it sees that it is to end.
+        // Wakes the listener, so that it reads `stop`.
         let _ = TcpStream::connect(self.0.address);
     }
 }
@@ -180,35 +177,35 @@ pub fn sha256(content: &[u8]) -> String {
     })
 }
 
-/// One request and its answer.
+/// One request and its response.
 struct Connection<'a> {
     stream: TcpStream,
     shared: &'a Shared,
-    seen: Seen,
+    request: Request,
 }
 
 impl<'a> Connection<'a> {
     fn serve(stream: TcpStream, shared: &'a Shared) -> io::Result<()> {
-        let Some(seen) = read_request(&stream)? else { return Ok(()) };
-        shared.state().seen.push(seen.clone());
-        Self { stream, shared, seen }.route()
+        let Some(request) = read_request(&stream)? else { return Ok(()) };
+        shared.state().requests.push(request.clone());
+        Self { stream, shared, request }.route()
     }
 
     fn route(&mut self) -> io::Result<()> {
-        let path = self.seen.path.split('?').next().unwrap_or_default().to_owned();
+        let path = self.request.path.split('?').next().unwrap_or_default().to_owned();
         let parts: Vec<String> = path.split('/').skip(1).map(|p| p.replace("%2F", "/")).collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        if self.shared.state().faults.unwell {
-            return self.answer("503 Service Unavailable", &[], b"unwell");
+        if self.shared.state().faults.unavailable {
+            return self.answer("503 Service Unavailable", &[], b"unavailable");
         }
-        if let ["cdn", name] = parts[..] {
-            return self.elsewhere(name);
+        if let ["cdn", etag] = parts[..] {
+            return self.lfs_content(etag);
         }
         let token = self.shared.state().faults.token.clone();
-        let wanted = token.map(|token| format!("Bearer {token}"));
-        if wanted.is_some() && wanted != self.seen.authorization {
-            let words = "Access is restricted".to_owned();
-            return self.answer("401 Unauthorized", &[("X-Error-Message", words)], b"denied");
+        let required = token.map(|token| format!("Bearer {token}"));
+        if required.is_some() && required != self.request.authorization {
+            let message = "Access is restricted".to_owned();
+            return self.answer("401 Unauthorized", &[("X-Error-Message", message)], b"denied");
         }
         let parts = match &parts[..] {
             ["api", "models", rest @ ..] | ["api", rest @ ..] => rest,
@@ -239,12 +236,12 @@ impl<'a> Connection<'a> {
         self.answer("404 Not Found", &headers, code.as_bytes())
     }
 
-    fn list(&mut self, files: &BTreeMap<String, Stored>, path: &str) -> io::Result<()> {
+    fn list(&mut self, files: &BTreeMap<String, StoredFile>, path: &str) -> io::Result<()> {
         let page = self.shared.state().faults.page.unwrap_or(files.len());
-        let cursor = self.seen.path.split("cursor=").nth(1);
+        let cursor = self.request.path.split("cursor=").nth(1);
         let begin = cursor.and_then(|at| at.parse().ok()).unwrap_or(0);
-        let entry = |(path, stored): (&String, &Stored)| {
-            let (oid, size) = (stored.name(), stored.content.len());
+        let entry = |(path, stored): (&String, &StoredFile)| {
+            let (oid, size) = (stored.etag(), stored.content.len());
             serde_json::json!({"type": "file", "oid": oid, "size": size, "path": path})
         };
         let mut entries: Vec<_> = files.iter().skip(begin).take(page).map(entry).collect();
@@ -258,39 +255,39 @@ impl<'a> Connection<'a> {
         self.answer("200 OK", &headers, body.as_bytes())
     }
 
-    /// What the hub says of a file: its content, or where that is.
-    fn file(&mut self, stored: &Stored) -> io::Result<()> {
+    /// The content of a file in git, or a redirect to that of an LFS file.
+    fn file(&mut self, stored: &StoredFile) -> io::Result<()> {
         let commit = ("X-Repo-Commit", COMMIT.to_owned());
-        let etag = format!("\"{}\"", stored.name());
-        if stored.kept == Kept::Small {
+        let etag = format!("\"{}\"", stored.etag());
+        if stored.storage == Storage::Git {
             return self.content(stored, vec![commit, ("ETag", etag)]);
         }
         let here = || format!("http://{}", self.shared.address);
-        let host = self.shared.state().faults.elsewhere.clone().unwrap_or_else(here);
+        let host = self.shared.state().faults.lfs_host.clone().unwrap_or_else(here);
         let headers = [
             commit,
-            // The hub's framework names the redirect itself, too.
+            // The hub also gives the redirect itself an etag.
             ("ETag", "W/\"redirect\"".to_owned()),
             ("X-Linked-ETag", etag),
             ("X-Linked-Size", stored.content.len().to_string()),
-            ("Location", format!("{host}/cdn/{}", stored.name())),
+            ("Location", format!("{host}/cdn/{}", stored.etag())),
         ];
         self.answer("302 Found", &headers, b"Found. Redirecting")
     }
 
-    /// The content of a large file, about which nothing else is said here.
-    fn elsewhere(&mut self, name: &str) -> io::Result<()> {
+    /// The content of an LFS file, without the hub's headers.
+    fn lfs_content(&mut self, etag: &str) -> io::Result<()> {
         let repositories = self.shared.state().repositories.clone();
         let mut files = repositories.values().flat_map(BTreeMap::values);
-        match files.find(|stored| stored.name() == name) {
-            Some(stored) => self.content(stored, vec![("ETag", format!("\"{name}\""))]),
+        match files.find(|stored| stored.etag() == etag) {
+            Some(stored) => self.content(stored, vec![("ETag", format!("\"{etag}\""))]),
             None => self.answer("404 Not Found", &[], b"no such content"),
         }
     }
 
     fn answer(&mut self, status: &str, headers: &[(&str, String)], body: &[u8]) -> io::Result<()> {
         self.head(status, headers, body.len())?;
-        if self.seen.method == "HEAD" { Ok(()) } else { self.stream.write_all(body) }
+        if self.request.method == "HEAD" { Ok(()) } else { self.stream.write_all(body) }
     }
 
     fn head(&mut self, status: &str, headers: &[(&str, String)], length: usize) -> io::Result<()> {
@@ -302,10 +299,10 @@ impl<'a> Connection<'a> {
         self.stream.write_all(head.as_bytes())
     }
 
-    /// A file's content, or what goes wrong instead.
-    fn content(&mut self, stored: &Stored, mut headers: Vec<(&str, String)>) -> io::Result<()> {
+    /// A file's content, or a failure.
+    fn content(&mut self, stored: &StoredFile, mut headers: Vec<(&str, String)>) -> io::Result<()> {
         let size = stored.content.len();
-        if self.seen.method == "HEAD" {
+        if self.request.method == "HEAD" {
             return self.head("200 OK", &headers, size);
         }
         let (denied, content, cut, stall, ignore_range) = {
@@ -317,7 +314,7 @@ impl<'a> Connection<'a> {
         if denied {
             return self.answer("403 Forbidden", &[], b"<html>denied</html>");
         }
-        let range = self.seen.range.as_deref().filter(|_| !ignore_range);
+        let range = self.request.range.as_deref().filter(|_| !ignore_range);
         let from = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
         let from: Option<usize> = from.and_then(|(from, _)| from.parse().ok());
         let body = content.get(from.unwrap_or(0)..).unwrap_or_default();
@@ -334,20 +331,20 @@ impl<'a> Connection<'a> {
     }
 }
 
-fn read_request(stream: &TcpStream) -> io::Result<Option<Seen>> {
+fn read_request(stream: &TcpStream) -> io::Result<Option<Request>> {
     let mut lines = BufReader::new(stream).lines();
     let Some(first) = lines.next().transpose()? else { return Ok(None) };
-    let mut words = first.split(' ').map(str::to_owned);
-    let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
-    let mut seen = Seen { method, path, range: None, authorization: None };
+    let mut parts = first.split(' ').map(str::to_owned);
+    let (Some(method), Some(path)) = (parts.next(), parts.next()) else { return Ok(None) };
+    let mut request = Request { method, path, range: None, authorization: None };
     for line in lines {
         let line = line?;
         let Some((name, value)) = line.split_once(": ") else { break };
         match name.to_ascii_lowercase().as_str() {
-            "range" => seen.range = Some(value.to_owned()),
-            "authorization" => seen.authorization = Some(value.to_owned()),
+            "range" => request.range = Some(value.to_owned()),
+            "authorization" => request.authorization = Some(value.to_owned()),
             _ => {}
         }
     }
-    Ok(Some(seen))
+    Ok(Some(request))
 }
