@@ -3,3 +3,4 @@
 pub mod commands;
 pub mod flags;
 pub mod text_output;
+pub mod train_request;

@@ -1,12 +1,12 @@
 //! A run as lines, for pipes, logs and terminals that cannot draw.
 
-use crate::core::config::show_number;
+use crate::core::text::show_number;
 use crate::core::text::to_json;
 use crate::core::train::event::{
     Evaluated, Finished, Saved, Started, Step, TrainEvent, untold_losses,
 };
+use crate::run::locate::Download;
 use crate::run::summary::{clock, download_line, evaluation, how_to_go_on, train_output};
-use crate::run::worker::locate::Download;
 use crate::run::worker::{Activity, Command, Report, Worker};
 use crate::screen::app::throughput::Throughput;
 use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
@@ -359,7 +359,7 @@ fn write_started(started: &Started, out: &mut (impl Write + ?Sized)) -> std::io:
         started.eval_samples,
         started.steps_per_epoch,
         started.max_steps,
-        show_number(&started.num_train_epochs),
+        show_number(started.num_train_epochs),
     )?;
     let labels = started.labels.join(", ");
     match &started.labels[..] {

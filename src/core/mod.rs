@@ -1,10 +1,10 @@
 //! Training and inference as a library: no command line, no screen.
 
 pub mod atomic_write;
-pub mod config;
 pub mod data;
 pub mod engine;
 pub mod model;
+pub mod named;
 pub mod ops;
 pub mod predict;
 pub mod text;

@@ -1,15 +1,15 @@
-//! From a sentence to a label.
+//! Classifies texts.
 
-use crate::core::data::batching::{Batch, Example};
+use crate::core::data::batching::{Example, PackedBatch};
 use crate::core::engine::logits::{class_of, softmax};
 use crate::core::engine::{Engine, EngineError};
 use crate::core::tokenizer::{Encoding, Tokenizer, TokenizerError};
 use serde::Serialize;
 
-/// What the model says of a text.
+/// The model's prediction for a text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
-    /// The text asked about.
+    /// The text.
     pub text: String,
     /// The name of the most probable class.
     pub label: String,
@@ -17,29 +17,30 @@ pub struct Prediction {
     pub score: f64,
     /// The probability of each class.
     pub probabilities: Vec<f64>,
-    /// The model's raw outputs.
+    /// The logit of each class.
     pub logits: Vec<f32>,
-    /// The pieces the model saw, special ones included.
+    /// The text's tokens, with special tokens.
     pub tokens: Vec<String>,
-    /// Whether the text was too long and lost its end.
+    /// Whether the text was truncated to `max_length`.
     pub truncated: bool,
 }
 
 /// Why a text could not be classified.
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
-    /// The tokenizer refused it.
+    /// The text cannot be tokenized.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
-    /// The computation failed.
+    /// A computation failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
 
-/// Classifies texts together, each cut to `max_length` tokens; `labels` are the classes' names.
+/// Classifies texts in one batch, each truncated to `max_length` tokens; `labels` are the classes'
+/// names.
 ///
 /// # Errors
-/// If a text cannot be tokenized or the tokenizer does not fit the model.
+/// If a text cannot be tokenized, or the tokenizer does not fit the model.
 pub fn classify(
     engine: &mut dyn Engine,
     labels: &[String],
@@ -54,7 +55,7 @@ pub fn classify(
         texts.iter().map(|text| tokenizer.encode(text, max_length)).collect::<Result<_, _>>()?;
     let examples: Vec<Example> =
         encodings.iter().map(|encoding| Example { ids: encoding.ids.clone(), label: 0 }).collect();
-    let batch = Batch::new(&examples, tokenizer.pad_id(), 0);
+    let batch = PackedBatch::new(&examples, 0);
     let logits = engine.logits(&batch)?;
     Ok(texts
         .iter()
@@ -83,7 +84,7 @@ mod tests {
     use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
 
     #[test]
-    fn together_and_alone_agree() -> anyhow::Result<()> {
+    fn predictions_do_not_depend_on_the_batch() -> anyhow::Result<()> {
         let config = ModelConfig::embedded()?;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 7)?;
         let mut engine = crate::core::engine::build(&model, &EngineOptions::default())?;

@@ -1,10 +1,15 @@
-//! Text that came from outside, made fit to be shown.
+//! Text for terminals: sanitizing, truncating, padding and wrapping by display width.
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
-use unicode_width::UnicodeWidthChar;
+use textwrap::WordSeparator;
+use textwrap::core::break_words;
+use textwrap::wrap_algorithms::wrap_first_fit;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 
-/// Whether a character could steer a terminal, reorder the line or hide.
+/// Whether a character can control a terminal, reorder the text (bidirectional overrides) or is
+/// invisible.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -12,8 +17,8 @@ fn is_unprintable(c: char) -> bool {
             | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The text with each tab and line end as a space and each other character that could steer a
-/// terminal (C0, C1, bidirectional overrides) as `�`.
+/// The text with each tab and line end as a space and every other control, bidirectional-override
+/// or invisible character as `�`.
 pub fn sanitize_for_terminal(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unprintable) {
         return Cow::Borrowed(text);
@@ -28,75 +33,68 @@ pub fn sanitize_for_terminal(text: &str) -> Cow<'_, str> {
         .into()
 }
 
-/// The first `columns` terminal columns of the printable text, with `…` where it was cut.
+/// The terminal columns that a text takes, grapheme by grapheme, as ratatui draws it.
+fn columns_of(text: &str) -> usize {
+    text.graphemes(true).map(UnicodeWidthStr::width).sum()
+}
+
+/// The sanitized text cut to `columns` terminal columns, with `…` at the end if it was cut. No
+/// grapheme is cut in two.
 pub fn truncate_width(text: &str, columns: usize) -> String {
-    let mut width = 0;
-    let mut cut = String::new();
-    // Only as much as can be shown is looked at: the text may be a megabyte.
+    // Only as much as can be shown is read: the text may be a megabyte.
     let head: String = text.chars().take(columns * 4 + 1).collect();
-    for c in sanitize_for_terminal(&head).chars() {
-        width += c.width().unwrap_or(0);
+    let text = sanitize_for_terminal(&head);
+    let (mut width, mut cut) = (0, 0);
+    for (start, grapheme) in text.grapheme_indices(true) {
+        width += grapheme.width();
         if width > columns {
-            while cut.chars().map(|c| c.width().unwrap_or(0)).sum::<usize>() + 1 > columns {
-                if cut.pop().is_none() {
-                    break;
-                }
-            }
-            cut.push('…');
-            return cut;
+            return text[..cut].to_owned() + "…";
         }
-        cut.push(c);
-    }
-    cut
-}
-
-/// The excerpt of `columns` terminal columns, filled up with blanks behind it.
-pub fn padded(text: &str, columns: usize) -> String {
-    let cut = truncate_width(text, columns);
-    let width: usize = cut.chars().map(|c| c.width().unwrap_or(0)).sum();
-    cut + &" ".repeat(columns.saturating_sub(width))
-}
-
-/// The excerpt of `columns` terminal columns, filled up with blanks before it.
-pub fn right_aligned(text: &str, columns: usize) -> String {
-    let padded = padded(text, columns);
-    let cut = padded.trim_end_matches(' ');
-    " ".repeat(padded.len() - cut.len()) + cut
-}
-
-/// The text in lines of at most `columns` terminal columns, broken at blanks where there are any.
-pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut used = 0;
-    for word in text.split_inclusive(' ') {
-        let width = |text: &str| text.chars().map(|c| c.width().unwrap_or(0)).sum::<usize>();
-        if used > 0 && used + width(word.trim_end()) > columns {
-            lines.push(String::new());
-            used = 0;
-        }
-        for c in word.chars() {
-            let cell = c.width().unwrap_or(0);
-            if used + cell > columns && c != ' ' {
-                lines.push(String::new());
-                used = 0;
-            }
-            let last = lines.len() - 1;
-            lines[last].push(c);
-            used += cell;
+        if width < columns {
+            cut = start + grapheme.len();
         }
     }
-    lines
+    text.into_owned()
 }
 
-/// The printable text, for the inside of XML and its attributes.
-pub fn xml_escaped(text: &str) -> String {
+/// The text truncated to `columns` terminal columns and padded with spaces at the end.
+pub fn align_left(text: &str, columns: usize) -> String {
+    let text = truncate_width(text, columns);
+    let padding = " ".repeat(columns.saturating_sub(columns_of(&text)));
+    text + &padding
+}
+
+/// The text truncated to `columns` terminal columns and padded with spaces at the start.
+pub fn align_right(text: &str, columns: usize) -> String {
+    let text = truncate_width(text, columns);
+    " ".repeat(columns.saturating_sub(columns_of(&text))) + &text
+}
+
+/// The text in lines of at most `columns` terminal columns, broken at spaces where there are any.
+/// The lines together are the whole text; spaces at the end of a line may exceed the width.
+pub fn wrap_width(text: &str, columns: usize) -> Vec<&str> {
+    let words = WordSeparator::AsciiSpace.find_words(text);
+    let words = break_words(words, columns);
+    let mut start = 0;
+    let lines = wrap_first_fit(&words, &[columns as f64]).into_iter().map(|line| {
+        let length: usize = line.iter().map(|word| word.word.len() + word.whitespace.len()).sum();
+        let from = start;
+        start += length;
+        &text[from..start]
+    });
+    lines.collect()
+}
+
+/// The sanitized text, escaped for XML content and attribute values.
+pub fn escape_xml(text: &str) -> String {
     let text =
         sanitize_for_terminal(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     text.replace('"', "&quot;")
 }
 
-/// A text with values for `{0}`, `{1}` and so on, in whatever order it has them.
-pub fn fill(template: &str, values: &[&dyn Display]) -> String {
+/// The template with `{0}`, `{1}` and so on replaced by the values, in any order. A placeholder
+/// without a value is removed.
+pub fn interpolate(template: &str, values: &[&dyn Display]) -> String {
     let (mut filled, mut rest) = (String::new(), template);
     while let Some((before, after)) = rest.split_once('{') {
         let Some((number, behind)) = after.split_once('}') else { break };
@@ -110,8 +108,13 @@ pub fn fill(template: &str, values: &[&dyn Display]) -> String {
     filled + rest
 }
 
-/// JSON on one line that is safe to print: what `serde_json` leaves bare (DEL, the C1 controls,
-/// bidirectional overrides) is written as `\uXXXX`.
+/// A number as one would type it: `5e-5`, `0.01`, `10`.
+pub fn show_number(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-3 { format!("{value:e}") } else { format!("{value}") }
+}
+
+/// JSON on one line that is safe to print: the unprintable characters that `serde_json` does not
+/// escape (DEL, C1 controls, bidirectional overrides) are written as `\uXXXX`.
 ///
 /// # Errors
 /// If the value cannot be serialised.
@@ -139,55 +142,65 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_steers_a_terminal_survives() {
+    fn control_characters_are_replaced() {
         let hostile = "a\u{1b}[31m\u{9b}2J\u{7f}\u{202e}b\tc\r\n";
         assert_eq!(sanitize_for_terminal(hostile), "a�[31m�2J��b c  ");
         assert!(matches!(sanitize_for_terminal("한글 👍"), Cow::Borrowed(_)));
     }
 
     #[test]
-    fn an_excerpt_is_cut_by_width() {
+    fn truncation_counts_columns_and_keeps_graphemes_whole() {
         assert_eq!(truncate_width("한글이다", 8), "한글이다");
         assert_eq!(truncate_width("한글이다.", 8), "한글이…");
         assert_eq!(truncate_width("abc", 2), "a…");
         assert_eq!(truncate_width("abc", 0), "…");
+        assert_eq!(truncate_width("", 0), "");
+        // Conjoining jamo and joined emoji are one grapheme of two columns.
+        assert_eq!(truncate_width("\u{1112}\u{1161}\u{11ab}글", 3), "\u{1112}\u{1161}\u{11ab}…");
+        let family = "👨\u{200d}👩\u{200d}👧";
+        assert_eq!(truncate_width(&family.repeat(2), 4), family.repeat(2));
+        assert_eq!(truncate_width(&family.repeat(3), 4), format!("{family}…"));
+        // A ligature of two graphemes.
+        assert_eq!(truncate_width("\u{644}\u{627}\u{644}\u{627}", 3), "\u{644}\u{627}…");
     }
 
     #[test]
-    fn wrapping_loses_nothing_and_keeps_to_the_width() {
+    fn wrapped_lines_are_the_whole_text_and_within_the_width() {
         let text = "the checkpoint: /a/very/long/path/without/a/blank 한국어 문장";
-        let lines = wrapped(text, 12);
+        let lines = wrap_width(text, 12);
         assert_eq!(lines.concat(), text);
         for line in &lines {
-            let width: usize = line.trim_end().chars().map(|c| c.width().unwrap_or(0)).sum();
-            assert!(width <= 12, "{line:?}");
+            assert!(line.trim_end().width() <= 12, "{line:?}");
         }
-        assert_eq!(wrapped("", 5), [""]);
+        assert_eq!(wrap_width("", 5), [""]);
+        assert_eq!(wrap_width("한국어 문장", 6), ["한국어 ", "문장"]);
+        assert_eq!(wrap_width("한국어문장", 5), ["한국", "어문", "장"]);
+        assert_eq!(wrap_width("a     b", 3), ["a     ", "b"]);
     }
 
     #[test]
-    fn filling_up_counts_columns() {
-        assert_eq!(padded("긍정", 6), "긍정  ");
-        assert_eq!(right_aligned("긍정", 6), "  긍정");
-        assert_eq!(padded("매우 부정적", 6), "매우 …");
-        assert_eq!(right_aligned("abc", 2), "a…");
+    fn padding_counts_columns() {
+        assert_eq!(align_left("긍정", 6), "긍정  ");
+        assert_eq!(align_right("긍정", 6), "  긍정");
+        assert_eq!(align_left("매우 부정적", 6), "매우 …");
+        assert_eq!(align_right("abc", 2), "a…");
     }
 
     #[test]
-    fn markup_in_a_text_is_text() {
-        assert_eq!(xml_escaped("<a b=\"c\">&\u{1b}"), "&lt;a b=&quot;c&quot;&gt;&amp;�");
+    fn markup_is_escaped() {
+        assert_eq!(escape_xml("<a b=\"c\">&\u{1b}"), "&lt;a b=&quot;c&quot;&gt;&amp;�");
     }
 
     #[test]
-    fn values_are_filled_in_wherever_the_text_has_them() {
-        assert_eq!(fill("step {0} of {1}", &[&3, &"ten"]), "step 3 of ten");
-        assert_eq!(fill("{1}개 중 {0}개", &[&3, &10]), "10개 중 3개");
-        assert_eq!(fill("{2}{x} and {", &[&1]), " and {");
-        assert_eq!(fill("{0}", &[&"{0}"]), "{0}", "a value is no template");
+    fn placeholders_are_replaced_in_any_order() {
+        assert_eq!(interpolate("step {0} of {1}", &[&3, &"ten"]), "step 3 of ten");
+        assert_eq!(interpolate("{1}개 중 {0}개", &[&3, &10]), "10개 중 3개");
+        assert_eq!(interpolate("{2}{x} and {", &[&1]), " and {");
+        assert_eq!(interpolate("{0}", &[&"{0}"]), "{0}", "a value is no template");
     }
 
     #[test]
-    fn json_escapes_what_serde_json_leaves_bare() -> serde_json::Result<()> {
+    fn json_output_has_no_unprintable_characters() -> serde_json::Result<()> {
         let text = "\u{9b}x\u{7f}\u{202e}\u{1b}\u{e0041}";
         let json = to_json(&text)?;
         assert!(json.is_ascii() && !json.contains('\u{7f}'), "{json:?}");

@@ -2,12 +2,15 @@
 //! files, the model card, figures, the index of runs and the Hugging Face hub.
 
 pub mod bench;
+pub mod dataset;
 pub mod figures;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod journal;
+pub mod locate;
 pub mod metric_series;
 pub mod model_card;
+pub mod options;
 pub mod recorder;
 pub mod recording;
 pub mod run_index;

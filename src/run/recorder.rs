@@ -72,7 +72,7 @@ pub fn set_aside(output_dir: &Path, after: u64) -> Result<Option<PathBuf>> {
     let mut free = (1..).map(|number| output_dir.join(format!("{EARLIER}{number}")));
     let earlier = free.find(|folder| !folder.exists()).unwrap_or_default();
     std::fs::create_dir(&earlier)?;
-    for name in [JOURNAL, crate::cli::flags::run_file::NAME] {
+    for name in [JOURNAL, crate::run::options::run_toml::NAME] {
         let file = output_dir.join(name);
         if file.is_file() {
             std::fs::copy(&file, earlier.join(name))?;
@@ -220,7 +220,7 @@ impl Recorder {
 
     /// Writes down what the run is told to do, as the file that repeats it and for TensorBoard.
     pub fn arguments(&mut self, output_dir: &Path, text: &str) {
-        let file = output_dir.join(crate::cli::flags::run_file::NAME);
+        let file = output_dir.join(crate::run::options::run_toml::NAME);
         let written = write_atomically(&file, text.as_bytes());
         self.kept(written, &file);
         self.tensorboard(|writer| {

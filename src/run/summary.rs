@@ -2,8 +2,8 @@
 
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::event::{Evaluated, Finished, Saved, Started};
+use crate::run::locate::Download;
 pub use crate::run::metric_series::ticks::clock;
-use crate::run::worker::locate::Download;
 
 /// A number as Python prints a rounded float: at least one decimal, at most four.
 fn rounded(value: f64) -> String {

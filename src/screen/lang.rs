@@ -2,8 +2,8 @@
 //! languages are tables from the English text to theirs, in `assets/lang`. Names that are
 //! everybody's (`eval_accuracy`, flags, what a file or the run itself says) stay as they are.
 
-use crate::cli::flags::LangChoice;
-use crate::core::text::fill;
+use crate::core::text::interpolate;
+use crate::screen::display::LanguageChoice;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::LazyLock;
@@ -32,12 +32,12 @@ impl Lang {
     ///
     /// The locale is that of messages (POSIX 8.2), with the list of languages that GNU's gettext
     /// looks at first. What is written is UTF-8, so a locale of another charset gets English.
-    pub fn detect(choice: LangChoice, variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn detect(choice: LanguageChoice, variable: impl Fn(&str) -> Option<String>) -> Self {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         match choice {
-            LangChoice::En => Self::English,
-            LangChoice::Ko => Self::Korean,
-            LangChoice::Auto => {
+            LanguageChoice::En => Self::English,
+            LanguageChoice::Ko => Self::Korean,
+            LanguageChoice::Auto => {
                 let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(variable);
                 let locale = locale.unwrap_or_default();
                 if !is_utf8(&locale) || matches!(locale.as_str(), "" | "C" | "POSIX") {
@@ -69,7 +69,7 @@ impl Lang {
     /// A text in this language with values for `{0}`, `{1}` and so on, in whatever order the
     /// language has them.
     pub fn fill(self, english: &str, values: &[&dyn Display]) -> String {
-        fill(self.tr(english), values)
+        interpolate(self.tr(english), values)
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 fn detected(pairs: &[(&str, &str)]) -> Lang {
-    Lang::detect(LangChoice::Auto, |name| {
+    Lang::detect(LanguageChoice::Auto, |name| {
         pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
     })
 }
@@ -31,8 +31,8 @@ fn the_locale_says_which_language() {
         assert_eq!(detected(pairs), lang, "{pairs:?}");
     }
     let korean = |name: &str| (name == "LANG").then(|| "ko_KR.UTF-8".to_owned());
-    assert_eq!(Lang::detect(LangChoice::En, korean), English);
-    assert_eq!(Lang::detect(LangChoice::Ko, |_| None), Korean);
+    assert_eq!(Lang::detect(LanguageChoice::En, korean), English);
+    assert_eq!(Lang::detect(LanguageChoice::Ko, |_| None), Korean);
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

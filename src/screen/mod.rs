@@ -1,6 +1,7 @@
 //! The dashboard: its state, its keys, its panels and the terminal it is drawn on.
 
 pub mod app;
+pub mod display;
 pub mod keymap;
 pub mod lang;
 pub mod preferences;

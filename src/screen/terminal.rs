@@ -1,277 +1,342 @@
-//! The terminal: taken over and given back whatever happens, read on a thread of its own, drawn
-//! on only when something changed and only as fast as it takes frames in.
+//! The dashboard in a terminal: input and signals come in on threads of their own, frames go out on
+//! another, and the terminal is restored however the dashboard ends.
 
 mod ansi_backend;
+mod frame_pacing;
 mod guard;
+mod inbox;
 mod input;
-mod job;
+mod job_control;
 mod pictures;
 mod writer;
 
-use crate::cli::flags::DisplayFlags;
-use crate::run::system_metrics::{SystemSample, SystemSampler};
+use crate::run::system_metrics::SystemSampler;
 use crate::run::worker::{Activity, Answer, Command, Report, Source, injected_panic};
-use crate::screen::app::{Effect, Message, Picture, State, update};
+use crate::screen::app::{Effect, FrameLayout, Message, Picture, State, update};
+use crate::screen::display::DisplayOptions;
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme, svg};
 use ansi_backend::AnsiBackend;
-use crossbeam_channel::{Receiver, SendError, Sender, select, unbounded};
+use crossbeam_channel::{SendError, Sender, never, unbounded};
 use crossterm::event::{Event, KeyEventKind};
-use guard::{TerminalGuard, guard_against_panics};
-use input::{Keyboard, Outside, SignalWatch, mouse};
+use frame_pacing::FramePacing;
+use guard::{TerminalGuard, install_panic_hook};
+use inbox::{Inbox, Received};
+use input::{ExternalEvent, InputThread, SignalThread, convert_mouse};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use std::io;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-use writer::Writer;
+use writer::FrameWriter;
 
-/// The least time between two frames that no key asked for.
-const FRAME: Duration = Duration::from_millis(250);
-
-/// The same for a slow link.
-const SELDOM: Duration = Duration::from_millis(800);
-
-/// Bytes a second that frames may send which no key asked for: after a large one, such as of a
-/// page of moving curves, the next one waits longer.
-const BYTES_PER_SECOND: f64 = 6_500.0;
-
-/// The same for a slow link.
-const FEW_BYTES_PER_SECOND: f64 = 1_800.0;
-
-/// The times that drawing a frame took, until the next one that no key asked for: while all cores
-/// train, each moment of drawing is one that training waits.
-const DRAWING: u32 = 350;
-
-/// How often the clocks move.
+/// How often the elapsed times on the screen advance, and how often a job in the background checks
+/// whether it is in the foreground again.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Reports taken in before the next look at the keyboard.
-const REPORTS_AT_A_TIME: usize = 1000;
+/// The most reports applied before input is checked again.
+const MAX_REPORTS: usize = 1000;
 
-/// Why the dashboard closed.
+/// Why the dashboard was closed.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Leaving {
+pub enum ExitReason {
     /// The user left, or the run failed before it began.
     Quit,
-    /// A signal of this number asked for it.
+    /// A signal of this number.
     Signalled(u8),
-    /// The terminal went away; the run goes on.
+    /// The terminal is gone; the run continues.
     HungUp,
-    /// Drawing panicked; the terminal is given back and the run goes on.
+    /// Drawing panicked; the terminal is restored and the run continues.
     Panicked,
 }
 
-/// To whom the terminal belongs.
+/// Which program uses the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// To the dashboard.
-    Here,
-    /// To the shell, which is about to be told so.
-    Leaving,
-    /// To the shell. The run goes on without a screen if the shell goes on with it.
-    Away,
+enum TerminalOwner {
+    Dashboard,
+    /// The terminal is restored and the process is about to be stopped.
+    Suspending,
+    /// The process was stopped. It may run in the background since, without a screen.
+    Shell,
 }
 
-/// Shows a run, on a dashboard arranged as in `state`, until the user leaves. The state returned is
-/// what was known at the end.
+/// Shows a run until the user leaves, beginning with `state`. Also returns the last state.
 ///
 /// # Errors
-/// If the terminal cannot be taken over.
+/// If the terminal cannot be acquired, or a thread cannot be started.
 pub fn run(
     source: &Source,
-    display: DisplayFlags,
+    display: DisplayOptions,
     state: State,
-) -> anyhow::Result<(Leaving, State)> {
-    guard_against_panics();
-    let (sender, outside) = unbounded();
-    let signals = SignalWatch::start(sender.clone())?;
-    let taken = TerminalGuard::take(!display.no_mouse)?;
-    let pictured = sender.clone();
-    // Of the clock on the wall and of the machine a replay knows nothing.
-    let live = state.replay.is_none() && state.runs.is_none();
-    let sampler = live.then(SystemSampler::start).transpose()?;
-    let samples = sampler.as_ref().map(|sampler| &sampler.samples);
-    let mut screen = Screen {
+) -> anyhow::Result<(ExitReason, State)> {
+    install_panic_hook();
+    let (sender, external) = unbounded();
+    let signals = SignalThread::start(sender.clone())?;
+    let guard = TerminalGuard::acquire(!display.no_mouse)?;
+    // A replay shows neither the current time nor the computer's load.
+    let is_live = state.replay.is_none() && state.runs.is_none();
+    let sampler = is_live.then(SystemSampler::start).transpose()?;
+    let writer = FrameWriter::start()?;
+    let mut dashboard = Dashboard {
+        inbox: Inbox {
+            external,
+            reports: source.reports.clone(),
+            samples: sampler.as_ref().map_or_else(never, |sampler| sampler.samples.clone()),
+            frame_outcomes: writer.outcomes.clone(),
+        },
+        commands: &source.commands,
         terminal: Terminal::new(AnsiBackend::default())?,
-        writer: Writer::start()?,
-        keyboard: Keyboard::start(sender)?,
-        sender: pictured,
-        taken,
-        place: Place::Here,
+        writer,
+        input: InputThread::start(sender.clone())?,
+        sender,
+        guard,
+        owner: TerminalOwner::Dashboard,
         theme: Theme::detect(&display, |name| std::env::var(name).ok()),
-        low_bandwidth: display.low_bandwidth,
-        pause: Duration::ZERO,
-        state: State { wall_clock: live.then(local_time), ..state },
+        pacing: FramePacing::new(display.low_bandwidth),
+        state: State { wall_clock: is_live.then(local_time), ..state },
         start: Instant::now(),
+        foreground_checked: Instant::now(),
         signal: None,
     };
-    let leaving = catch_unwind(AssertUnwindSafe(|| screen.show(source, &outside, samples)));
-    let Screen { keyboard, taken, state, .. } = screen;
-    keyboard.close();
-    drop(taken);
-    let leaving = leaving.unwrap_or(Leaving::Panicked);
-    match leaving {
-        Leaving::Quit => keyboard.join(),
-        Leaving::HungUp => quiet_keyboard()?,
-        // With the terminal gone that thread may never return.
-        Leaving::Signalled(_) | Leaving::Panicked => {}
+    let reason = catch_unwind(AssertUnwindSafe(|| dashboard.run()));
+    let Dashboard { input, guard, state, .. } = dashboard;
+    input.close();
+    drop(guard);
+    let reason = reason.unwrap_or(ExitReason::Panicked);
+    match reason {
+        ExitReason::Quit => input.join(),
+        ExitReason::HungUp => block_input()?,
+        // If the terminal is gone as well, the thread may never end.
+        ExitReason::Signalled(_) | ExitReason::Panicked => {}
     }
     drop(signals);
-    Ok((leaving, state))
+    Ok((reason, state))
 }
 
-/// The time on the wall, as seconds since 1970 would be if they had begun here.
+/// The local time as seconds since 1970-01-01T00:00:00 local time.
 fn local_time() -> f64 {
     let now = jiff::Zoned::now();
     now.timestamp().as_second() as f64 + f64::from(now.offset().seconds())
 }
 
-/// Gives the keyboard's thread something to wait for for ever. crossterm reads the end of a
-/// terminal that went away over and over, and would keep a core busy with it.
-fn quiet_keyboard() -> std::io::Result<()> {
+/// Makes standard input a pipe that never has data. The input thread would otherwise read the end of
+/// the closed terminal in a loop, inside crossterm, and keep a core busy.
+fn block_input() -> io::Result<()> {
     let (reader, writer) = rustix::pipe::pipe()?;
     rustix::stdio::dup2_stdin(&reader)?;
+    // Open for as long as the process runs: a closed pipe would be at its end, too.
     std::mem::forget(writer);
     Ok(())
 }
 
-struct Screen {
+/// What is to be applied to the state after one wait, in this order.
+#[derive(Default)]
+struct Batch {
+    messages: Vec<Message>,
+    /// Input is translated only after the messages are applied, since its meaning depends on the
+    /// state.
+    input: Option<Event>,
+    terminate: bool,
+}
+
+/// The dashboard while it is shown.
+struct Dashboard<'a> {
+    inbox: Inbox,
+    commands: &'a Sender<Command>,
     terminal: Terminal<AnsiBackend>,
-    writer: Writer,
-    keyboard: Keyboard,
-    /// Where pictures are told of.
-    sender: Sender<Outside>,
-    taken: TerminalGuard,
-    place: Place,
+    writer: FrameWriter,
+    input: InputThread,
+    /// For threads that report to the dashboard.
+    sender: Sender<ExternalEvent>,
+    guard: TerminalGuard,
+    owner: TerminalOwner,
     theme: Theme,
-    low_bandwidth: bool,
-    /// The least time from the last frame to the next that no key asks for.
-    pause: Duration,
+    pacing: FramePacing,
     state: State,
     start: Instant,
+    /// When a background job last checked whether it is in the foreground.
+    foreground_checked: Instant,
+    /// The signal that requested the end.
     signal: Option<u8>,
 }
 
-impl Screen {
-    fn show(
-        &mut self,
-        source: &Source,
-        outside: &Receiver<Outside>,
-        samples: Option<&Receiver<SystemSample>>,
-    ) -> Leaving {
-        let mut drawn: Option<Instant> = None;
-        let mut looked = self.start;
-        let (mut dirty, mut urgent) = (true, true);
-        let mut reports = source.reports.clone();
-        let mut taken_in: Option<Instant> = None;
-        let sent = self.writer.sent.clone();
-        let mut samples = samples.cloned().unwrap_or_else(crossbeam_channel::never);
+impl Dashboard<'_> {
+    /// Runs the main loop until the dashboard is closed.
+    fn run(&mut self) -> ExitReason {
         loop {
-            // A shell tells a job that runs in the background nothing when it fetches it.
-            if self.place == Place::Away && looked.elapsed() >= TICK {
-                looked = Instant::now();
-                if self.come_back().is_err() {
-                    return Leaving::HungUp;
-                }
-                (dirty, urgent) = (true, true);
-            }
-            // While a frame is under way, or the terminal is the shell's, only the state goes on.
-            let free = self.place == Place::Here && !self.writer.is_busy();
-            let left = self.pause.saturating_sub(drawn.map_or(self.pause, |drawn| drawn.elapsed()));
-            if free && dirty && (urgent || left.is_zero()) {
-                injected_panic("screen");
-                if self.draw().is_err() {
-                    return Leaving::HungUp;
-                }
-                drawn = Some(Instant::now());
-                (dirty, urgent) = (false, false);
-            }
-            let wait = if free && dirty { left } else { TICK };
-            // Reports gather until they can be drawn: a thousand steps a second are no reason to wake
-            // up a thousand times, which would cost training. Who waits for an answer is told at once.
-            let gather = if self.state.prompt.waiting > 0 { Duration::ZERO } else { self.pause };
-            let rest = gather.saturating_sub(taken_in.map_or(gather, |taken| taken.elapsed()));
-            let (wait, listened) = if rest.is_zero() {
-                (wait, reports.clone())
-            } else {
-                (wait.min(rest), crossbeam_channel::never())
-            };
-            let (mut messages, mut signalled, mut input) = (Vec::new(), false, None);
-            select! {
-                recv(outside) -> message => match message {
-                    Ok(Outside::HungUp) | Err(_) => return Leaving::HungUp,
-                    Ok(Outside::Signal(number)) => {
-                        self.signal = Some(number as u8);
-                        (signalled, urgent) = (true, true);
-                    }
-                    Ok(Outside::Input(event)) => {
-                        input = Some(event);
-                        (dirty, urgent) = (true, true);
-                    }
-                    Ok(Outside::Pictured(outcome)) => {
-                        messages.push(Message::Pictured(outcome));
-                        (dirty, urgent) = (true, true);
-                    }
-                    Ok(Outside::Stop) => self.stop(),
-                    Ok(Outside::Continue) => {
-                        if self.come_back().is_err() {
-                            return Leaving::HungUp;
-                        }
-                        (dirty, urgent) = (true, true);
-                    }
-                },
-                recv(listened) -> report => match report {
-                    Ok(report) => {
-                        taken_in = Some(Instant::now());
-                        messages.push(Message::Report(report));
-                    }
-                    // The run's thread is gone; keys are all that is left to come.
-                    Err(_) => reports = crossbeam_channel::never(),
-                },
-                recv(sent) -> outcome => if !matches!(outcome, Ok(Ok(()))) {
-                    return Leaving::HungUp;
-                },
-                recv(samples) -> sample => match sample {
-                    Ok(sample) => messages.push(Message::Report(Report::System(sample))),
-                    Err(_) => samples = crossbeam_channel::never(),
-                },
-                default(wait) => {}
-            }
-            let more = reports.try_iter().take(REPORTS_AT_A_TIME);
-            let before = messages.len();
-            messages.extend(more.map(Message::Report));
-            if messages.len() - before == REPORTS_AT_A_TIME {
-                // There are more, which must not pile up.
-                taken_in = None;
-            }
-            let running = self.state.is_running();
-            // After the end, figures of the machine alone are no reason to draw.
-            let sample = |message: &Message| matches!(message, Message::Report(Report::System(_)));
-            dirty |= running || !messages.iter().all(sample);
-            update(&mut self.state, Message::Tick(self.start.elapsed().as_secs_f64()));
-            urgent |= messages.iter().any(is_awaited);
-            let mut leaves = messages.into_iter().any(|message| self.take(source, message));
-            // Keys and signals mean the run as it is, whatever of it was drawn yet.
-            let asked = input.and_then(|event| self.input(event));
-            let asked = asked.into_iter().chain(signalled.then_some(Message::Terminate));
-            leaves |= asked.into_iter().any(|message| self.take(source, message));
-            if leaves {
-                return self.leaving();
-            }
-            let awaits_run = self.state.runs.is_none() && self.state.started.is_none();
-            if awaits_run && !self.state.is_running() {
-                // It failed before it began: there is nothing to look at.
-                return self.leaving();
+            if let ControlFlow::Break(reason) = self.turn() {
+                return reason;
             }
         }
     }
 
-    /// Takes a message in, and says whether to leave.
-    fn take(&mut self, source: &Source, message: Message) -> bool {
+    /// One turn of the main loop: draws if a frame is due, waits, and applies what arrived.
+    fn turn(&mut self) -> ControlFlow<ExitReason> {
+        self.check_foreground()?;
+        self.draw_if_due()?;
+        let (with_reports, timeout) = self.next_wait();
+        let received = self.inbox.receive(with_reports, timeout);
+        let mut batch = self.sort(received)?;
+        self.add_pending_reports(&mut batch);
+        self.apply(batch)
+    }
+
+    /// Brings the screen back if the job is in the foreground again. A shell that moves a background
+    /// job to the foreground sends no signal.
+    fn check_foreground(&mut self) -> ControlFlow<ExitReason> {
+        if self.owner != TerminalOwner::Shell || self.foreground_checked.elapsed() < TICK {
+            return ControlFlow::Continue(());
+        }
+        self.foreground_checked = Instant::now();
+        self.show_again()
+    }
+
+    /// Returns to the foreground if possible, and redraws.
+    fn show_again(&mut self) -> ControlFlow<ExitReason> {
+        self.pacing.request_now();
+        hung_up_if_failed(&self.return_to_foreground())
+    }
+
+    /// Whether a frame can be drawn: the terminal is the dashboard's and the last frame is written.
+    fn can_draw(&self) -> bool {
+        self.owner == TerminalOwner::Dashboard && !self.writer.is_busy()
+    }
+
+    fn draw_if_due(&mut self) -> ControlFlow<ExitReason> {
+        if self.can_draw() && self.pacing.until_frame() == Some(Duration::ZERO) {
+            injected_panic("screen");
+            return hung_up_if_failed(&self.draw());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        let (state, theme) = (&self.state, self.theme);
+        let began = Instant::now();
+        let mut layout = FrameLayout::default();
+        self.terminal.draw(|frame| layout = ui::draw(frame, state, theme))?;
+        update(&mut self.state, Message::Drawn(layout));
+        let frame = self.terminal.backend_mut().take_frame();
+        self.pacing.frame_drawn(frame.len(), began.elapsed());
+        if !frame.is_empty() {
+            self.writer.write(frame);
+        }
+        Ok(())
+    }
+
+    /// Whether to wait for reports, and how long to wait at most.
+    fn next_wait(&self) -> (bool, Duration) {
+        let frame = self.pacing.until_frame().filter(|_| self.can_draw()).unwrap_or(TICK);
+        // An answer that the user waits for is shown at once.
+        let awaits_answer = self.state.prompt.waiting > 0;
+        let reports = if awaits_answer { Duration::ZERO } else { self.pacing.until_reports() };
+        if reports.is_zero() { (true, frame) } else { (false, frame.min(reports)) }
+    }
+
+    /// Handles what concerns the terminal at once, and puts the rest into a batch.
+    fn sort(&mut self, received: Received) -> ControlFlow<ExitReason, Batch> {
+        let mut batch = Batch::default();
+        match received {
+            Received::External(event) => self.handle_external(event, &mut batch)?,
+            Received::Report(report) => {
+                self.pacing.reports_read();
+                batch.messages.push(Message::Report(report));
+            }
+            Received::Sample(sample) => {
+                batch.messages.push(Message::Report(Report::System(sample)));
+            }
+            Received::FrameOutcome(outcome) => hung_up_if_failed(&outcome)?,
+            Received::Closed | Received::Timeout => {}
+        }
+        ControlFlow::Continue(batch)
+    }
+
+    fn handle_external(
+        &mut self,
+        event: ExternalEvent,
+        batch: &mut Batch,
+    ) -> ControlFlow<ExitReason> {
+        match event {
+            ExternalEvent::HangUp => return ControlFlow::Break(ExitReason::HungUp),
+            ExternalEvent::Stop => {
+                self.stop();
+                return ControlFlow::Continue(());
+            }
+            ExternalEvent::Continue => return self.show_again(),
+            ExternalEvent::Terminal(event) => batch.input = Some(event),
+            ExternalEvent::Terminate(number) => {
+                self.signal = Some(number as u8);
+                batch.terminate = true;
+            }
+            ExternalEvent::PicturesWritten(outcome) => {
+                batch.messages.push(Message::Pictured(outcome));
+            }
+        }
+        self.pacing.request_now();
+        ControlFlow::Continue(())
+    }
+
+    /// Adds the reports that have gathered, whatever ended the wait.
+    fn add_pending_reports(&mut self, batch: &mut Batch) {
+        let before = batch.messages.len();
+        let pending = self.inbox.reports.try_iter().take(MAX_REPORTS);
+        batch.messages.extend(pending.map(Message::Report));
+        if batch.messages.len() - before == MAX_REPORTS {
+            // There are more, which must not pile up.
+            self.pacing.read_more_reports();
+        }
+    }
+
+    /// Applies a batch to the state.
+    fn apply(&mut self, batch: Batch) -> ControlFlow<ExitReason> {
+        let Batch { messages, input, terminate } = batch;
+        // After the run, new system metrics alone are no reason to draw.
+        let is_sample = |message: &Message| matches!(message, Message::Report(Report::System(_)));
+        if self.state.is_running() || !messages.iter().all(is_sample) {
+            self.pacing.request();
+        }
+        if messages.iter().any(is_awaited) {
+            self.pacing.request_now();
+        }
+        update(&mut self.state, Message::Tick(self.start.elapsed().as_secs_f64()));
+        let mut quits = false;
+        for message in messages {
+            quits |= self.handle(message);
+        }
+        if let Some(message) = input.and_then(|event| self.translate(event)) {
+            quits |= self.handle(message);
+        }
+        if terminate {
+            quits |= self.handle(Message::Terminate);
+        }
+        // A run that failed before it began leaves nothing to look at.
+        let awaits_run = self.state.runs.is_none() && self.state.started.is_none();
+        if quits || (awaits_run && !self.state.is_running()) {
+            let reason = self.signal.map_or(ExitReason::Quit, ExitReason::Signalled);
+            return ControlFlow::Break(reason);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The message of a key, a paste or the mouse, if it has one in this state.
+    fn translate(&self, event: Event) -> Option<Message> {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => {
+                keymap::message(&self.state, key)
+            }
+            Event::Paste(text) => Some(Message::Paste(text)),
+            Event::Mouse(event) => convert_mouse(event).map(Message::Mouse),
+            _ => None,
+        }
+    }
+
+    /// Updates the state and carries out the effects. Returns whether to quit.
+    fn handle(&mut self, message: Message) -> bool {
         for effect in update(&mut self.state, message) {
             match effect {
-                Effect::Send(command) => self.send(source, command),
-                Effect::Picture(picture) => self.picture(picture),
+                Effect::Send(command) => self.send(command),
+                Effect::Picture(picture) => self.write_picture(picture),
                 Effect::Suspend => self.suspend(),
                 Effect::Quit => return true,
             }
@@ -279,82 +344,42 @@ impl Screen {
         false
     }
 
-    /// Tells the run; a thread that has panicked no longer listens, and cannot answer.
-    fn send(&mut self, source: &Source, command: Command) {
-        let outcome = source.commands.send(command);
-        if let Err(SendError(Command::Predict(text))) = outcome {
+    /// Sends a command to the run. If its thread has ended, a question gets an error as its answer.
+    fn send(&mut self, command: Command) {
+        if let Err(SendError(Command::Predict(text))) = self.commands.send(command) {
             let outcome = Err("the training thread has ended".to_owned());
             let answer = Report::Answer(Answer { text, outcome });
             update(&mut self.state, Message::Report(answer));
         }
     }
 
-    /// Has a picture made. The screen is drawn for it in all the theme's colours, whatever the
-    /// terminal can show.
-    fn picture(&mut self, picture: Picture) {
+    /// Starts writing a picture. A picture of the screen has all colors of the theme, whatever the
+    /// terminal supports.
+    fn write_picture(&mut self, picture: Picture) {
         let screen = match picture {
-            Picture::Screen { .. } => {
-                let size = self.terminal.size().unwrap_or_default();
-                let theme = self.theme.in_full_colour();
-                let Ok(mut paper) = Terminal::new(TestBackend::new(size.width, size.height));
-                let Ok(_) = paper.draw(|frame| ui::draw(frame, &self.state, theme));
-                svg::render(paper.backend().buffer(), theme.is_light())
-            }
+            Picture::Screen { .. } => self.screen_as_svg(),
             Picture::Figures { .. } => String::new(),
         };
         pictures::start(picture, screen, self.sender.clone());
     }
 
-    fn leaving(&self) -> Leaving {
-        self.signal.map_or(Leaving::Quit, Leaving::Signalled)
-    }
-
-    fn input(&self, input: Event) -> Option<Message> {
-        match input {
-            Event::Key(key) if key.kind != KeyEventKind::Release => {
-                keymap::message(&self.state, key)
-            }
-            Event::Paste(text) => Some(Message::Paste(text)),
-            Event::Mouse(event) => mouse(event).map(Message::Mouse),
-            _ => None,
-        }
-    }
-
-    fn draw(&mut self) -> std::io::Result<()> {
-        let (state, theme) = (&self.state, self.theme);
-        let began = Instant::now();
-        self.terminal.draw(|frame| ui::draw(frame, state, theme))?;
-        let frame = self.terminal.backend_mut().take();
-        let drawing = (began.elapsed() * DRAWING).min(SELDOM);
-        self.pause = pause(frame.len(), self.low_bandwidth).max(drawing);
-        if !frame.is_empty() {
-            self.writer.send(frame);
-        }
-        Ok(())
+    fn screen_as_svg(&self) -> String {
+        let size = self.terminal.size().unwrap_or_default();
+        let theme = self.theme.in_full_color();
+        let Ok(mut terminal) = Terminal::new(TestBackend::new(size.width, size.height));
+        let Ok(_) = terminal.draw(|frame| {
+            ui::draw(frame, &self.state, theme);
+        });
+        svg::render(terminal.backend().buffer(), theme.is_light())
     }
 }
 
-/// Whether somebody waits for it.
+/// Whether the user waits for this message.
 fn is_awaited(message: &Message) -> bool {
     matches!(message, Message::Report(Report::Answer(_) | Report::Activity(Activity::Idle)))
 }
 
-/// How long to wait after a frame of so many bytes before the next that no key asks for.
-fn pause(bytes: usize, low_bandwidth: bool) -> Duration {
-    let (least, rate) =
-        if low_bandwidth { (SELDOM, FEW_BYTES_PER_SECOND) } else { (FRAME, BYTES_PER_SECOND) };
-    least.max(Duration::from_secs_f64(bytes as f64 / rate))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn large_frames_are_drawn_more_seldom() {
-        assert_eq!(pause(0, false), FRAME);
-        assert_eq!(pause(300, true), SELDOM);
-        assert_eq!(pause(3_250, false), Duration::from_millis(500));
-        assert_eq!(pause(9_000, true), Duration::from_secs(5));
-    }
+/// An error of the terminal means that it is gone.
+fn hung_up_if_failed(outcome: &io::Result<()>) -> ControlFlow<ExitReason> {
+    if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(ExitReason::HungUp) }
 }

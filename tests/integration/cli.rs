@@ -364,7 +364,7 @@ fn help_gives_examples_and_the_recipes() {
     assert!(stdout(&help).contains("Examples:"));
     let help = nsmc_tui(folder.path()).args(["train", "--help"]).assert().success();
     let text = stdout(&help);
-    assert!(text.contains("What holds where no flag says otherwise"));
+    assert!(text.contains("--recipe native\n  learning_rate"));
     assert!(text.contains("--per-device-train-batch-size"));
     assert!(!text.contains("train-tokenizer"));
 }

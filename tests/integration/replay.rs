@@ -59,7 +59,7 @@ fn a_replay_on_the_dashboard() {
     assert!(text.contains("╭ loss") && text.contains("step 6  loss"), "{text}");
     // The loss curve is drawn in braille.
     assert!(text.contains(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{text}");
-    assert!(text.contains("a replay measures no machine"), "{text}");
+    assert!(text.contains("no system metrics in a replay"), "{text}");
     terminal.press("2");
     terminal.wait_for("a replay has no model to ask");
     terminal.press("최고\r");

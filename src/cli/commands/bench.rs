@@ -8,6 +8,7 @@ use crate::core::model::config::EMBEDDED;
 use crate::core::text::sanitize_for_terminal;
 use crate::run::bench::step::{StepCost, StepWorkload};
 use crate::run::bench::{dashboard, predict, step};
+use crate::run::options::ComputeOptions;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -21,7 +22,7 @@ pub fn run(flags: &BenchFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let longest = lengths.iter().copied().max().unwrap_or(0);
     let engine = EngineOptions {
         gradient_checkpointing: flags.gradient_checkpointing,
-        ..flags.compute.options()
+        ..ComputeOptions::from(flags.compute.clone()).engine_options()
     };
     let workload = StepWorkload { lengths, steps: flags.steps, warmup: flags.warmup, engine };
     let config = config(flags, longest)?;
@@ -29,24 +30,24 @@ pub fn run(flags: &BenchFlags, out: &mut impl Write) -> anyhow::Result<()> {
     if let Some(note) = &cost.note {
         eprintln!("{}", sanitize_for_terminal(note));
     }
-    let answers = flags.predict.map(|count| predict::measure(count, &engine)).transpose()?;
+    let predictions = flags.predict.map(|count| predict::measure(count, &engine)).transpose()?;
     let screen = flags
         .screen
         .map(|rounds| dashboard::measure(rounds, 100, cost.threads, |what| eprintln!("{what}")))
         .transpose()?;
     if flags.json {
         let mut all = serde_json::to_value(&cost)?;
-        all["predict"] = json!(answers);
+        all["predict"] = json!(predictions);
         all["screen"] = json!(screen);
         writeln!(out, "{all}")?;
         return Ok(());
     }
     write_step(&cost, out)?;
-    if let Some(answers) = answers {
-        let one = answers.one_ms;
-        writeln!(out, "\nasked by {}", answers.device)?;
-        writeln!(out, "  one review          {:9.2} ms on one thread", one.median)?;
-        writeln!(out, "  32 at a time        {:9.0} reviews/s", answers.reviews_per_second)?;
+    if let Some(predictions) = predictions {
+        let one = predictions.one_ms;
+        writeln!(out, "\npredictions, {}", predictions.device)?;
+        writeln!(out, "  one text            {:9.2} ms on one thread", one.median)?;
+        writeln!(out, "  32 at a time        {:9.0} texts/s", predictions.reviews_per_second)?;
     }
     if let Some(screen) = screen {
         let ((columns, rows), rounds) = (screen.size, screen.rounds.len());
@@ -59,7 +60,7 @@ pub fn run(flags: &BenchFlags, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The shape that was asked for, with positions for the longest review.
+/// The requested shape, with positions for the longest text.
 fn config(flags: &BenchFlags, longest: usize) -> anyhow::Result<ModelConfig> {
     let mut overrides: Vec<(String, Value)> = Vec::new();
     for (name, value) in [
@@ -82,7 +83,7 @@ fn config(flags: &BenchFlags, longest: usize) -> anyhow::Result<ModelConfig> {
 
 fn write_step(cost: &StepCost, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "{}", cost.model)?;
-    writeln!(out, "{} reviews, {} tokens a step, {}", cost.batch_size, cost.tokens, cost.device)?;
+    writeln!(out, "{} texts, {} tokens a step, {}", cost.batch_size, cost.tokens, cost.device)?;
     let mut line = |name: &str, value: f64, unit: &str| -> std::io::Result<()> {
         writeln!(out, "  {name:<19} {value:9.2} {unit}")
     };
@@ -92,7 +93,7 @@ fn write_step(cost: &StepCost, out: &mut impl Write) -> std::io::Result<()> {
         line("  backward", parts.backward, "ms")?;
         line("  optimizer", parts.optimizer, "ms")?;
         line("  other", parts.other, "ms")?;
-        line("data, meanwhile", parts.data, "ms")?;
+        line("data, in parallel", parts.data, "ms")?;
     }
     line("tokens", cost.tokens_per_second, "a second")?;
     if let (Some(peak), Some(share)) = (cost.matmul_gflops, cost.achieved_share) {
@@ -100,7 +101,7 @@ fn write_step(cost: &StepCost, out: &mut impl Write) -> std::io::Result<()> {
         line("reached of that", 100.0 * share, "%")?;
     }
     if let Some(bytes) = cost.peak_memory_bytes {
-        line("memory at most", bytes as f64 / f64::from(1 << 20), "MiB")?;
+        line("peak memory", bytes as f64 / f64::from(1 << 20), "MiB")?;
     }
     Ok(())
 }

@@ -1,37 +1,40 @@
-//! The dashboard as a command shows it: arranged as the user left it.
+//! The dashboard, with the panels arranged as the user left them.
 
-use crate::cli::flags::DisplayFlags;
 use crate::core::text::sanitize_for_terminal;
 use crate::run::worker::Source;
 use crate::screen::app::State;
+use crate::screen::display::DisplayOptions;
 use crate::screen::lang::Lang;
 use crate::screen::preferences::{self, Preferences};
-use crate::screen::terminal::{self, Leaving};
+use crate::screen::terminal::{self, ExitReason};
 use std::io::IsTerminal;
 
 /// Whether there is a terminal to draw on and to read keys from.
-pub fn has_room() -> bool {
+pub fn is_possible() -> bool {
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     !dumb && std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
 }
 
-/// Shows a run until the user leaves, and keeps how the panels were arranged.
+/// Shows a run until the user leaves, and saves the arrangement of the panels.
 pub fn show(
     source: &Source,
-    display: DisplayFlags,
+    display: DisplayOptions,
     mut state: State,
-) -> anyhow::Result<(Leaving, State)> {
-    state.lang = Lang::detect(display.lang, |name| std::env::var(name).ok());
-    let place = preferences::place(|name| std::env::var_os(name));
-    let kept = place.as_deref().map(Preferences::read).unwrap_or_default();
-    kept.apply(&mut state);
+) -> anyhow::Result<(ExitReason, State)> {
+    state.lang = Lang::detect(display.language, |name| std::env::var(name).ok());
+    let path = preferences::place(|name| std::env::var_os(name));
+    let saved = path.as_deref().map(Preferences::read).unwrap_or_default();
+    saved.apply(&mut state);
     let (leaving, state) = terminal::run(source, display, state)?;
-    let wanted = Preferences::of(&state);
-    if let Some(place) = place.filter(|_| wanted != kept)
-        && let Err(error) = wanted.write(&place)
+    let current = Preferences::of(&state);
+    if let Some(path) = path.filter(|_| current != saved)
+        && let Err(error) = current.write(&path)
     {
-        let place = place.display().to_string();
-        eprintln!("{}: the arrangement could not be kept: {error}", sanitize_for_terminal(&place));
+        let path = path.display().to_string();
+        eprintln!(
+            "{}: the arrangement of the panels could not be saved: {error}",
+            sanitize_for_terminal(&path)
+        );
     }
     Ok((leaving, state))
 }

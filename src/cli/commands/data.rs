@@ -5,30 +5,24 @@ use crate::cli::flags::DataFlags;
 use crate::core::data::Sample;
 use crate::core::data::summary::{Summary, histogram, summarize};
 use crate::core::text::{to_json, truncate_width};
-use crate::run::worker::dataset::{Dataset, Wanted};
+use crate::run::dataset::Dataset;
 use serde::Serialize;
 use std::io::Write;
 
 #[derive(Serialize)]
-struct Both {
+struct SplitSummaries {
     train: Summary,
     eval: Summary,
 }
 
 pub fn run(flags: &DataFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let tokenizer = saved::tokenizer(flags.model_name_or_path.as_deref(), &flags.revision)?;
-    let wanted = Wanted {
-        train: &flags.train_source,
-        eval: &flags.eval_source,
-        columns: &flags.columns,
-        shuffle_seed: flags.shuffle_seed,
-    };
-    let corpus = Dataset::read(&wanted, None, &mut saved::progress())?;
-    if corpus.skipped > 0 {
-        eprintln!("bad rows left out: {}", corpus.skipped);
+    let dataset = Dataset::read(&flags.dataset(), None, &mut saved::download_progress())?;
+    if dataset.skipped > 0 {
+        eprintln!("bad rows left out: {}", dataset.skipped);
     }
-    let (train, eval, names) = (corpus.train, corpus.eval, corpus.classes.names());
-    let both = Both {
+    let (train, eval, names) = (dataset.train, dataset.eval, dataset.classes.names());
+    let both = SplitSummaries {
         train: summarize(&train, &tokenizer, flags.ids)?,
         eval: summarize(&eval, &tokenizer, flags.ids)?,
     };
@@ -45,13 +39,13 @@ pub fn run(flags: &DataFlags, out: &mut impl Write) -> anyhow::Result<()> {
 fn write_summary(
     name: &str,
     summary: &Summary,
-    reviews: &[Sample],
+    samples: &[Sample],
     names: &[String],
     out: &mut impl Write,
 ) -> std::io::Result<()> {
-    write!(out, "{name}: {} reviews", summary.rows)?;
+    write!(out, "{name}: {} rows", summary.rows)?;
     for (class, name) in names.iter().enumerate() {
-        let count = reviews.iter().filter(|review| review.label as usize == class).count();
+        let count = samples.iter().filter(|sample| sample.label as usize == class).count();
         let share = 100.0 * count as f64 / summary.rows.max(1) as f64;
         write!(out, ", {count} {name} ({share:.1} %)")?;
     }
@@ -73,10 +67,10 @@ fn write_summary(
             writeln!(out, "    {from:>4}-{:<4} {bar} {count}", to - 1)?;
         }
     }
-    writeln!(out, "  the first reviews:")?;
-    for review in reviews.iter().take(5) {
-        let document = truncate_width(&review.document, 60);
-        writeln!(out, "    {}  {}  {document}", review.label, truncate_width(&review.id, 12))?;
+    writeln!(out, "  the first rows:")?;
+    for sample in samples.iter().take(5) {
+        let document = truncate_width(&sample.document, 60);
+        writeln!(out, "    {}  {}  {document}", sample.label, truncate_width(&sample.id, 12))?;
     }
     Ok(())
 }

@@ -6,57 +6,50 @@ use crate::core::data::source::tokenize;
 use crate::core::text::{sanitize_for_terminal, to_json};
 use crate::core::train::evaluation::{EvaluationOptions, evaluate};
 use crate::core::train::event::Metrics;
-use crate::run::worker::dataset::evaluation_rows;
+use crate::run::dataset::evaluation_rows;
 use std::io::{IsTerminal, Write};
 
-/// What the expected calibration error is called.
+/// The name of the expected calibration error.
 const CALIBRATION_ERROR: &str = "eval_ece";
 
 pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
-    let loaded = saved::load(&flags.model)?;
-    let source = &flags.source;
-    let (reviews, skipped, note) = evaluation_rows(
-        source,
-        &flags.columns,
-        flags.shuffle.shuffle_seed,
-        &loaded.model.config().labels,
-        &mut saved::progress(),
-    )?;
-    if let Some(note) = note {
+    let saved = saved::load(&flags.model)?;
+    let labels = &saved.model.config().labels;
+    let rows = evaluation_rows(&flags.dataset(), labels, &mut saved::download_progress())?;
+    if let Some(note) = rows.note {
         eprintln!("note: {}", sanitize_for_terminal(&note));
     }
-    if skipped > 0 {
-        eprintln!("bad rows left out: {skipped}");
+    if rows.skipped > 0 {
+        eprintln!("bad rows left out: {}", rows.skipped);
     }
-    let examples = tokenize(&loaded.tokenizer, &reviews, loaded.max_seq_length)?;
-    let talk = std::io::stderr().is_terminal();
+    let examples = tokenize(&saved.tokenizer, &rows.samples, saved.max_seq_length)?;
+    let shows_progress = std::io::stderr().is_terminal();
     let options = EvaluationOptions {
         batch_size: flags.per_device_eval_batch_size,
-        pad_id: loaded.tokenizer.pad_id(),
         pad_to: 0,
-        classes: loaded.model.config().labels.len(),
+        classes: labels.len(),
         label_smoothing_factor: 0.0,
     };
-    let mut engine = saved::engine(&loaded.model, &flags.compute, flags.int8)?;
+    let mut engine = saved::engine(&saved.model, &flags.compute, flags.int8)?;
     let metrics = evaluate(engine.as_mut(), &examples, options, |_, done, total| {
-        if talk {
-            eprint!("\r{done}/{total} reviews ");
+        if shows_progress {
+            eprint!("\r{done}/{total} texts ");
         }
         true
     })?;
-    if talk {
+    if shows_progress {
         eprintln!();
     }
     let Some(metrics) = metrics else {
         return Ok(());
     };
     if flags.json {
-        let mut figures = serde_json::to_value(&metrics)?;
-        // Made from the bins, so that it is no figure of its own in a journal.
-        figures[CALIBRATION_ERROR] = metrics.eval_calibration.expected_calibration_error().into();
-        writeln!(out, "{}", to_json(&figures)?)?;
+        let mut values = serde_json::to_value(&metrics)?;
+        // It follows from the bins, so a journal does not have it.
+        values[CALIBRATION_ERROR] = metrics.eval_calibration.expected_calibration_error().into();
+        writeln!(out, "{}", to_json(&values)?)?;
     } else {
-        write_table(&metrics, &loaded.model.config().labels, out)?;
+        write_table(&metrics, labels, out)?;
     }
     Ok(())
 }
@@ -80,7 +73,7 @@ fn write_table(metrics: &Metrics, labels: &[String], out: &mut impl Write) -> st
     writeln!(out, "{:<24}{:>10}", "eval_samples", metrics.eval_samples)?;
     for (label, row) in labels.iter().zip(&metrics.eval_confusion.counts) {
         for (predicted, count) in labels.iter().zip(row) {
-            let cell = format!("{label}, called {predicted}");
+            let cell = format!("{label}, predicted {predicted}");
             writeln!(out, "{cell:<28}{count:>6}")?;
         }
     }

@@ -17,7 +17,7 @@ pub fn run(flags: &FiguresFlags, out: &mut impl Write) -> anyhow::Result<()> {
     if let Some(to) = &flags.to {
         let name = sanitize_for_terminal(&to.display().to_string()).into_owned();
         std::fs::create_dir_all(to)
-            .with_context(|| format!("{name}: no folder can be made there"))?;
+            .with_context(|| format!("{name}: the folder cannot be created"))?;
     }
     for file in figures::write(&flags.run, to)? {
         writeln!(out, "{}", sanitize_for_terminal(&file.display().to_string()))?;

@@ -14,6 +14,7 @@ mod train;
 
 use crate::cli::flags::{Cli, Command};
 use crate::cli::text_output::is_broken_pipe;
+use crate::cli::train_request::RequestError;
 use crate::core::data::{Split, nsmc};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::vocabulary;
@@ -24,9 +25,9 @@ use std::process::ExitCode;
 /// The longest line of standard input that is read.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// Runs what the command line asks for. The exit code is 0 if all went well, 1 if something went
-/// wrong, 2 if the command line was not understood, and 128 and the signal's number if a signal
-/// stopped a run.
+/// Runs the command of the command line. The exit code is 0 on success, 1 on failure, 2 if the
+/// command line or an option is invalid, and 128 plus the signal's number if a signal stopped a
+/// run.
 pub fn main() -> ExitCode {
     let cli = match crate::cli::flags::parse(std::env::args_os()) {
         Ok(cli) => cli,
@@ -41,7 +42,8 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {}", sanitize_for_terminal(&format!("{error:#}")));
-            ExitCode::FAILURE
+            // An invalid option is the same error in a file as on the command line.
+            if error.is::<RequestError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -89,8 +91,8 @@ fn manual(out: &mut impl Write) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Calls `f` with the arguments' texts; without any, with lines of standard input, as many at a
-/// time as have arrived.
+/// Calls `f` with the arguments' texts; without any, with lines of standard input, with all that
+/// can be read without waiting.
 fn each_text(
     arguments: &[String],
     mut f: impl FnMut(&[&str]) -> anyhow::Result<()>,
@@ -119,14 +121,15 @@ fn each_text(
                 Ok(line) if !long => lines.push(line.trim_end_matches(['\n', '\r']).to_owned()),
                 Ok(_) => problem = Some(format!("a line longer than {LONGEST_LINE} bytes")),
                 Err(_) => {
-                    problem = Some("invalid UTF-8; mend the line and go on from it".to_owned());
+                    problem =
+                        Some("invalid UTF-8; correct the line, and start again from it".to_owned());
                 }
             }
             if problem.is_some() {
                 break;
             }
         }
-        // What came before a bad line is still answered.
+        // The lines before a bad one are still handled.
         if let Some(problem) = problem {
             f(&lines.iter().map(String::as_str).collect::<Vec<_>>())?;
             anyhow::bail!("standard input:{number}: {problem}");

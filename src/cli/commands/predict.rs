@@ -7,12 +7,12 @@ use crate::core::text::{sanitize_for_terminal, to_json};
 use std::io::Write;
 
 pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
-    let loaded = saved::load(&flags.model)?;
-    let mut engine = saved::engine(&loaded.model, &flags.compute, flags.int8)?;
-    let labels = &loaded.model.config().labels;
+    let saved = saved::load(&flags.model)?;
+    let mut engine = saved::engine(&saved.model, &flags.compute, flags.int8)?;
+    let labels = &saved.model.config().labels;
     each_text(&flags.texts, |texts| {
         let predictions =
-            classify(engine.as_mut(), labels, &loaded.tokenizer, texts, loaded.max_seq_length)?;
+            classify(engine.as_mut(), labels, &saved.tokenizer, texts, saved.max_seq_length)?;
         for prediction in predictions {
             if flags.json {
                 writeln!(out, "{}", to_json(&prediction)?)?;

@@ -10,7 +10,7 @@ use crate::run::recording::Recording;
 use crate::run::worker::{Activity, Report, Source, replay};
 use crate::screen::app::State;
 use crate::screen::app::replay::Replay;
-use crate::screen::terminal::Leaving;
+use crate::screen::terminal::ExitReason;
 use anyhow::bail;
 use std::io::Write;
 use std::path::Path;
@@ -19,8 +19,8 @@ use std::process::ExitCode;
 pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     let recording = Recording::open(&flags.run)?;
     let worker = replay::start(&recording, flags.speed)?;
-    let code = if flags.json || flags.plain || !dashboard::has_room() {
-        tell(&worker.source, flags.json, &mut out)?;
+    let code = if flags.json || flags.plain || !dashboard::is_possible() {
+        print_events(&worker.source, flags.json, &mut out)?;
         ExitCode::SUCCESS
     } else {
         let folder = if flags.run.is_dir() {
@@ -32,18 +32,18 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
         let mut replay = Replay::new(flags.speed);
         replay.folder = folder;
         let state = State { replay: Some(replay), ..State::default() };
-        match dashboard::show(&worker.source, flags.display, state)?.0 {
-            Leaving::Quit | Leaving::HungUp => ExitCode::SUCCESS,
-            Leaving::Signalled(number) => ExitCode::from(128 + number),
-            Leaving::Panicked => bail!("the dashboard failed"),
+        match dashboard::show(&worker.source, flags.display.options(), state)?.0 {
+            ExitReason::Quit | ExitReason::HungUp => ExitCode::SUCCESS,
+            ExitReason::Signalled(number) => ExitCode::from(128 + number),
+            ExitReason::Panicked => bail!("the dashboard failed"),
         }
     };
     worker.join();
     Ok(code)
 }
 
-/// Tells the run as the run itself did.
-fn tell(source: &Source, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+/// Prints the events of the run as `train` did.
+fn print_events(source: &Source, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let mut lines = Lines::default();
     let mut ended = false;
     for report in &source.reports {
@@ -62,7 +62,7 @@ fn tell(source: &Source, json: bool, out: &mut impl Write) -> anyhow::Result<()>
         }
     }
     if !ended && !json {
-        eprintln!("Here the journal ends: the run was cut off, or still goes on.");
+        eprintln!("The journal ends here: the run was interrupted, or is still running.");
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::dashboard;
 use crate::cli::flags::RunsFlags;
-use crate::core::text::{padded, right_aligned, sanitize_for_terminal, to_json};
+use crate::core::text::{align_left, align_right, sanitize_for_terminal, to_json};
 use crate::run::run_index::{
     RunEntry, RunSummary, compare_runs, distinguishing_settings, find_runs, format_settings,
     matches_filter, read_entry,
@@ -12,7 +12,7 @@ use crate::run::worker::run_index;
 use crate::screen::app::runs::Runs;
 use crate::screen::app::{Page, State};
 use crate::screen::lang::Lang;
-use crate::screen::terminal::Leaving;
+use crate::screen::terminal::ExitReason;
 use anyhow::{Context, bail};
 use std::io::Write;
 use std::process::ExitCode;
@@ -20,20 +20,19 @@ use unicode_width::UnicodeWidthStr;
 
 pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     let shown = sanitize_for_terminal(&flags.folder.display().to_string()).into_owned();
-    // Known at once, whichever way the runs are shown.
     let folders = find_runs(&flags.folder).with_context(|| {
-        format!("{shown}: cannot be read; name a folder with runs (--output-dir) in it or below it")
+        format!("{shown}: cannot be read; pass a folder that contains the output folders of runs")
     })?;
-    if !(flags.json || flags.plain) && dashboard::has_room() {
+    if !(flags.json || flags.plain) && dashboard::is_possible() {
         let worker = run_index::start(flags.folder.clone())?;
         let runs = Runs::new(shown, flags.sort, flags.reverse, &flags.filter);
         let state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
-        let leaving = dashboard::show(&worker.source, flags.display, state)?.0;
+        let leaving = dashboard::show(&worker.source, flags.display.options(), state)?.0;
         worker.join();
         return match leaving {
-            Leaving::Quit | Leaving::HungUp => Ok(ExitCode::SUCCESS),
-            Leaving::Signalled(number) => Ok(ExitCode::from(128 + number)),
-            Leaving::Panicked => bail!("the dashboard failed"),
+            ExitReason::Quit | ExitReason::HungUp => Ok(ExitCode::SUCCESS),
+            ExitReason::Signalled(number) => Ok(ExitCode::from(128 + number)),
+            ExitReason::Panicked => bail!("the dashboard failed"),
         };
     }
     let translate = |status| Lang::Korean.tr(status);
@@ -54,9 +53,9 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
             writeln!(out, "{}", to_json(summary)?)?;
         }
     } else if entries.is_empty() && !folders.is_empty() {
-        eprintln!("{shown}: none of {} runs has these words", folders.len());
+        eprintln!("{shown}: none of {} runs matches the filter", folders.len());
     } else if entries.is_empty() {
-        eprintln!("{shown}: no runs; nsmc-tui train makes one in its --output-dir");
+        eprintln!("{shown}: no runs; nsmc-tui train writes one to its --output-dir");
     } else {
         write_table(&summaries, &mut out)?;
     }
@@ -64,13 +63,13 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line a run; the last column has the settings that tell it from the others.
+/// One line for each run; the last column has the settings in which it differs from the others.
 fn write_table(runs: &[&RunSummary], out: &mut impl Write) -> std::io::Result<()> {
     let names = distinguishing_settings(runs);
     let head = ["RUN", "STATUS", "STEP", "ACCURACY", "F1", "EVAL_LOSS", "TIME", "WRITTEN"];
     let mut lines = vec![(head.map(str::to_owned), "SETTINGS".to_owned())];
     for run in runs {
-        let figure = |value: Option<f64>| {
+        let number = |value: Option<f64>| {
             value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
         };
         let best = run.best.as_ref();
@@ -78,9 +77,9 @@ fn write_table(runs: &[&RunSummary], out: &mut impl Write) -> std::io::Result<()
             run.name.clone(),
             run.status.name().to_owned(),
             format!("{}/{}", run.step, run.max_steps),
-            figure(best.map(|best| best.eval_accuracy)),
-            figure(best.map(|best| best.eval_f1)),
-            figure(run.lowest_eval_loss),
+            number(best.map(|best| best.eval_accuracy)),
+            number(best.map(|best| best.eval_f1)),
+            number(run.lowest_eval_loss),
             clock(run.seconds),
             run.modified_local.clone(),
         ];
@@ -90,9 +89,8 @@ fn write_table(runs: &[&RunSummary], out: &mut impl Write) -> std::io::Result<()
     let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();
     for (cells, settings) in &lines {
         for (column, cell) in cells.iter().enumerate() {
-            // Names and words stand at the left, figures at the right.
-            let is_figure = (2..7).contains(&column);
-            let align = if is_figure { right_aligned } else { padded };
+            let is_number = (2..7).contains(&column);
+            let align = if is_number { align_right } else { align_left };
             write!(out, "{}  ", align(cell, widths[column]))?;
         }
         writeln!(out, "{settings}")?;

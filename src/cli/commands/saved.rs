@@ -1,46 +1,47 @@
 //! The saved model that `evaluate` and `predict` work on.
 
-use crate::cli::flags::{Compute, SavedModel};
+use crate::cli::flags::{ComputeFlags, SavedModelFlags};
 use crate::core::engine::{Engine, EngineOptions, build};
 use crate::core::model::weights::WEIGHTS;
 use crate::core::model::{ModelConfig, SequenceClassifier, folder};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
+use crate::run::locate::{self, Download};
+use crate::run::options::ComputeOptions;
 use crate::run::summary::download_line;
 use crate::run::worker::check_vocabulary;
-use crate::run::worker::locate::{self, Download};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-/// A model, its tokenizer and how many tokens it reads.
-pub struct Loaded {
+/// A saved model, its tokenizer and the most tokens it reads of a text.
+pub struct SavedModel {
     pub model: SequenceClassifier,
     pub tokenizer: Tokenizer,
     pub max_seq_length: usize,
 }
 
-/// Loads the model; says on stderr if its file does not hold all of it.
-pub fn load(saved: &SavedModel) -> anyhow::Result<Loaded> {
-    let name = &saved.model_name_or_path;
+/// Loads the model; warns on stderr if some of its tensors are missing.
+pub fn load(flags: &SavedModelFlags) -> anyhow::Result<SavedModel> {
+    let name = &flags.model_name_or_path;
     anyhow::ensure!(
         name != "outputs" || folder::holds_a_model(Path::new(name)),
         "{name}: no config.json with a model.safetensors in it. Train a model first (nsmc-tui \
-         train), or name a folder or a model of the hub with --model-name-or-path"
+         train), or pass a folder or a model of the hub with --model-name-or-path"
     );
-    let path = locate(name, &saved.revision)?;
+    let path = locate(name, &flags.revision)?;
     let config = ModelConfig::read(&path.join("config.json"), &[])?;
     let tokenizer = Tokenizer::from_folder(&path)?;
     let (model, report) = folder::load(&path, config, false, 42)?;
     anyhow::ensure!(
         report.missing.len() < model.parameters().iter().count(),
-        "{}: no {WEIGHTS} in it, so there is nothing to ask",
+        "{}: no {WEIGHTS} in it, so there are no weights to load",
         path.display()
     );
     check_vocabulary(&model, &tokenizer)?;
     if !report.missing.is_empty() {
         eprintln!(
             "warning: {} of the model's tensors are not in its file and were initialised at \
-             random, so its answers mean nothing: {}",
+             random, so its predictions mean nothing: {}",
             report.missing.len(),
             report.missing.join(", ")
         );
@@ -50,17 +51,18 @@ pub fn load(saved: &SavedModel) -> anyhow::Result<Loaded> {
         eprintln!("note: in the file, but not used: {}", sanitize_for_terminal(&names));
     }
     let longest = model.config().max_tokens();
-    let asked = saved.max_seq_length.or(tokenizer.model_max_length());
-    Ok(Loaded { max_seq_length: asked.unwrap_or(longest).min(longest), model, tokenizer })
+    let requested = flags.max_seq_length.or(tokenizer.model_max_length());
+    Ok(SavedModel { max_seq_length: requested.unwrap_or(longest).min(longest), model, tokenizer })
 }
 
-/// What computes the model; says on stderr if it is not what one would expect.
+/// The engine that computes the model; notes on stderr if it is not the requested one.
 pub fn engine(
     model: &SequenceClassifier,
-    compute: &Compute,
+    compute: &ComputeFlags,
     int8: bool,
 ) -> anyhow::Result<Box<dyn Engine>> {
-    let engine = build(model, &EngineOptions { int8, ..compute.options() })?;
+    let options = ComputeOptions::from(compute.clone()).engine_options();
+    let engine = build(model, &EngineOptions { int8, ..options })?;
     if let Some(note) = engine.note() {
         eprintln!("note: {}", sanitize_for_terminal(note));
     }
@@ -69,7 +71,7 @@ pub fn engine(
 
 /// The folder of a model, downloaded if need be.
 pub fn locate(name: &str, revision: &str) -> anyhow::Result<PathBuf> {
-    locate::model(name, revision, &mut progress())
+    locate::model(name, revision, &mut download_progress())
 }
 
 /// The tokenizer of a model, or the embedded one.
@@ -80,14 +82,15 @@ pub fn tokenizer(name: Option<&str>, revision: &str) -> anyhow::Result<Tokenizer
     })
 }
 
-/// Tells of downloads on stderr: on one line where that is a terminal, else at a file's end.
-pub fn progress() -> impl FnMut(&Download) -> bool {
+/// Shows downloads on stderr: on one changing line if that is a terminal, else when a file is
+/// complete.
+pub fn download_progress() -> impl FnMut(&Download) -> bool {
     let terminal = std::io::stderr().is_terminal();
     move |download| {
-        let whole = download.total > 0 && download.done >= download.total;
+        let complete = download.total > 0 && download.done >= download.total;
         let mut stderr = std::io::stderr().lock();
-        // Talk that cannot be written is no reason to end a download.
-        let _ = match (terminal, whole) {
+        // A download does not depend on whether its progress can be shown.
+        let _ = match (terminal, complete) {
             (true, true) => writeln!(stderr, "\r{}\u{1b}[K", download_line(download)),
             (true, false) => write!(stderr, "\r{}\u{1b}[K", download_line(download)),
             (false, true) => writeln!(stderr, "{}", download_line(download)),

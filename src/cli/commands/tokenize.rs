@@ -29,27 +29,27 @@ pub fn run(flags: &TokenizeFlags, out: &mut impl Write) -> anyhow::Result<()> {
                 };
                 writeln!(out, "{}", to_json(&tokenized)?)?;
             } else {
-                write_pieces(text, &encoding, tokenizer.unk_id(), out)?;
+                write_tokens(text, &encoding, tokenizer.unk_id(), out)?;
             }
         }
         Ok(out.flush()?)
     })
 }
 
-/// One piece a line: its id, where it stands, the piece, and for `[UNK]` what it stands for.
-fn write_pieces(
+/// One token a line: its id, its range of characters, the token, and for `[UNK]` its text.
+fn write_tokens(
     text: &str,
     encoding: &Encoding,
     unk_id: Option<u32>,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
-    let pieces = encoding.ids.iter().zip(&encoding.offsets).zip(&encoding.tokens);
-    for ((&id, &(start, end)), token) in pieces {
-        let place = match (start, end) {
+    let tokens = encoding.ids.iter().zip(&encoding.offsets).zip(&encoding.tokens);
+    for ((&id, &(start, end)), token) in tokens {
+        let range = match (start, end) {
             (0, 0) => String::new(),
             (start, end) => format!("{start}-{end}"),
         };
-        write!(out, "{id:>6}  {place:<9}  {}", sanitize_for_terminal(token))?;
+        write!(out, "{id:>6}  {range:<9}  {}", sanitize_for_terminal(token))?;
         if Some(id) == unk_id {
             let unknown: String = text.chars().skip(start).take(end - start).collect();
             write!(out, "  <- \"{}\" is not in the vocabulary", sanitize_for_terminal(&unknown))?;

@@ -3,35 +3,38 @@
 use super::dashboard;
 use crate::cli::flags::TrainFlags;
 use crate::cli::text_output::{self, Ending, Known};
+use crate::cli::train_request::TrainRequest;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::steering::Request;
 use crate::run::summary::{evaluation, how_to_go_on, quoted, train_output};
 use crate::run::worker::{Command, Worker, print_config};
 use crate::screen::app::State;
-use crate::screen::terminal::Leaving;
+use crate::screen::terminal::ExitReason;
 use std::io::Write;
 use std::process::ExitCode;
 
 pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
-    let (json, plain) = (flags.json, flags.plain || !dashboard::has_room());
-    if flags.print_config {
-        let text = print_config(&flags, &mut super::saved::progress())?;
+    let request = TrainRequest::new(flags, std::env::vars_os())?;
+    let json = request.prints_json();
+    let plain = request.prints_lines() || !dashboard::is_possible();
+    if request.prints_config() {
+        let text = print_config(&request.run, &mut super::saved::download_progress())?;
         out.write_all(text.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let display = flags.display;
-    let worker = Worker::spawn(flags)?;
+    let display = request.display.into();
+    let worker = Worker::spawn(request.run)?;
     if json || plain {
         return Ok(exit_code(text_output::follow(worker, json, Known::default(), &mut out)?));
     }
     let (leaving, state) = dashboard::show(&worker.source, display, State::default())?;
-    if state.is_running() && matches!(leaving, Leaving::HungUp | Leaving::Panicked) {
+    if state.is_running() && matches!(leaving, ExitReason::HungUp | ExitReason::Panicked) {
         // Nobody is left who could end a pause; a run that does not wait is not disturbed.
         let _ = worker.source.commands.send(Command::Steer(Request::Resume));
         // The run is worth its end, whether or not anybody can read of it.
         let mut nowhere = std::io::sink();
         let known = Known { started: state.started, pace: state.pace };
-        let out: &mut dyn Write = if leaving == Leaving::Panicked {
+        let out: &mut dyn Write = if leaving == ExitReason::Panicked {
             eprintln!("The dashboard failed; the run goes on without it.");
             &mut out
         } else {
@@ -42,12 +45,12 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     if !state.is_running() {
         worker.join();
     }
-    if leaving == Leaving::HungUp {
+    if leaving == ExitReason::HungUp {
         return Ok(ExitCode::SUCCESS);
     }
     write_summary(&state, &mut out)?;
     Ok(match leaving {
-        Leaving::Signalled(number) => ExitCode::from(128 + number),
+        ExitReason::Signalled(number) => ExitCode::from(128 + number),
         _ if state.failed.is_some() => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     })

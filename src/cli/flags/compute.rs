@@ -1,41 +1,35 @@
-//! Flags that say what computes.
+//! Flags that choose what computes.
 
-use super::values::{count, truth};
+use super::values::{choice, flag};
+use crate::core::engine::Ops;
 use crate::core::engine::device::DeviceChoice;
-use crate::core::engine::{EngineOptions, Ops};
-use clap::{ArgAction, Args};
+use crate::run::options::{ComputeOptions, Given};
+use clap::Args;
 
 /// What computes, and how.
-#[derive(Args, Clone, Copy, Debug, Default)]
-pub struct Compute {
+#[derive(Args, Clone, Debug)]
+pub struct ComputeFlags {
     /// Where to compute: a GPU if there is one that this build can use, `cpu`, `cuda` or `cuda:N`
-    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Computing")]
-    pub device: DeviceChoice,
+    /// [default: auto]
+    #[arg(long, value_name = "DEVICE", value_parser = flag(ComputeOptions::device), help_heading = "Computing")]
+    pub device: Option<Given<DeviceChoice>>,
     /// Threads of the CPU [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = count, help_heading = "Computing")]
-    pub threads: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = flag(ComputeOptions::threads), help_heading = "Computing")]
+    pub threads: Option<Given<usize>>,
     /// Compute in bfloat16 on a GPU, with weights, moments and sums in float32
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Computing")]
-    pub bf16: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(ComputeOptions::bf16), help_heading = "Computing")]
+    pub bf16: Option<Given<bool>>,
     /// Multiply in TensorFloat-32 on a GPU
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Computing")]
-    pub tf32: bool,
-    /// Which operations: `plain` is slow and there to settle a doubt
-    #[arg(long, value_name = "OPS", default_value = "fused", help_heading = "Computing")]
-    pub ops: Ops,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(ComputeOptions::tf32), help_heading = "Computing")]
+    pub tf32: Option<Given<bool>>,
+    /// Which operations; `reference` is slow, and there to check the fused ones [default: fused]
+    #[arg(long, value_name = "OPS", value_parser = choice(ComputeOptions::ops), help_heading = "Computing")]
+    pub ops: Option<Given<Ops>>,
 }
 
-impl Compute {
-    /// The same for an engine, without what only training asks for.
-    pub fn options(&self) -> EngineOptions {
-        EngineOptions {
-            ops: self.ops,
-            device: self.device,
-            bf16: self.bf16,
-            tf32: self.tf32,
-            int8: false,
-            threads: self.threads.unwrap_or(0),
-            gradient_checkpointing: false,
-        }
+impl From<ComputeFlags> for ComputeOptions {
+    fn from(flags: ComputeFlags) -> Self {
+        let ComputeFlags { device, threads, bf16, tf32, ops } = flags;
+        Self { device, threads, bf16, tf32, ops }
     }
 }

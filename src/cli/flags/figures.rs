@@ -12,10 +12,10 @@ Examples:
 /// Flags of `figures`.
 #[derive(Args, Clone, Debug)]
 pub struct FiguresFlags {
-    /// The folder of a run, or a file of events, one JSON object a line
+    /// The folder of a run, or a file of events with one JSON object a line
     #[arg(default_value = "outputs")]
     pub run: PathBuf,
-    /// Into which folder to write them [default: the run's]
+    /// The folder to write the figures to [default: the run's]
     #[arg(long, value_name = "FOLDER")]
     pub to: Option<PathBuf>,
 }

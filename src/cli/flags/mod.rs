@@ -5,29 +5,27 @@ mod bench;
 mod compute;
 mod display;
 mod figures;
-mod merge;
 mod replay;
-pub mod run_file;
 mod runs;
+mod saved;
 mod shared;
 mod train;
 mod values;
 
 pub use bench::BenchFlags;
-pub use compute::Compute;
-pub use display::{ColourChoice, DisplayFlags, GlyphChoice, LangChoice, Markers, ThemeChoice};
+pub use compute::ComputeFlags;
+pub use display::{DisplayFlags, GivenDisplay};
 pub use figures::FiguresFlags;
-pub use merge::{Sources, parse};
 pub use replay::ReplayFlags;
 pub use runs::RunsFlags;
-pub use shared::{
-    Columns, DataFlags, EvalSource, EvaluateFlags, PredictFlags, SavedModel, Shuffle,
-    TokenizeFlags, TrainSource,
-};
-pub use train::TrainFlags;
+pub use saved::{DataFlags, EvaluateFlags, PredictFlags, TokenizeFlags};
+pub use shared::SavedModelFlags;
+pub use train::{InvocationOptions, TrainFlags};
 
+use crate::run::options::parse::count;
 use clap::{Parser, Subcommand};
-use values::count;
+use std::ffi::OsString;
+use values::value;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,33 +34,33 @@ Examples:
   nsmc-tui train --max-train-samples all --max-eval-samples all --num-train-epochs 1
   nsmc-tui train --train-file mine.csv --text-column-name comment --output-dir mine
   nsmc-tui train --model-name-or-path klue/bert-base --load-best-model-at-end
-  nsmc-tui train --resume-from-checkpoint   Go on where a run was cut off
-  nsmc-tui predict \"정말 재미있는 영화\"       Ask the model that training saved
-  nsmc-tui predict --json < reviews.txt     One JSON object a line of input
+  nsmc-tui train --resume-from-checkpoint   Resume a run from its last checkpoint
+  nsmc-tui predict \"정말 재미있는 영화\"       Classify a text with the saved model
+  nsmc-tui predict --json < reviews.txt     One JSON object for each line of input
   nsmc-tui train --device cuda --bf16       On a GPU (of a build with --features cuda)
-  nsmc-tui evaluate --max-eval-samples all  Judge it on the 50,000 test reviews
+  nsmc-tui evaluate --max-eval-samples all  Evaluate it on the 50,000 test reviews
 ";
 
 const MEASURED: &str = "\
 Examples:
-  nsmc-tui bench --predict --screen         The embedded model: a step, answers, the dashboard
+  nsmc-tui bench --predict --screen         The embedded model: a step, predictions, the dashboard
   nsmc-tui bench --layers 12 --hidden-size 768 --heads 12 --intermediate-size 3072 \\
       --vocab-size 119547 --per-device-train-batch-size 8 --length 32
   nsmc-tui bench --model-name-or-path klue/bert-base --device cuda --bf16 --length 119
 
 Measured in November 2026 on two cores of an AMD EPYC (Zen 4), two threads: the second example's
 step takes 970 ms, 1.35 times as fast as PyTorch 2.15 with sdpa and fused AdamW (1.47 times at
-4 layers of 256, batch 32 × 24). tests/peer/step.py measures that again. Nothing was measured on a
-GPU yet. For one, build with: cargo build --release --features cuda (no toolkit is needed; the
-driver, NVRTC and cuBLAS of CUDA 12 or 13 are looked for at run time).
+4 layers of 256, batch 32 × 24). tests/peer/step.py measures that again. Nothing has been measured
+on a GPU yet. For a GPU, build with: cargo build --release --features cuda (no toolkit is needed;
+the driver, NVRTC and cuBLAS of CUDA 12 or 13 are looked up at run time).
 
-Memory is the most that was held at once: on the CPU the whole process (its peak resident set), on
-a card what its buffers take. The share reached is that of a step's matrix products in the rate of
-the matrix product alone, measured on the same threads.
+Memory is the peak: on the CPU the peak resident set of the process, on a GPU the peak size of its
+buffers. The share reached is the rate of a step's matrix products, divided by the rate of a matrix
+product alone on the same threads.
 ";
 
 const DEFAULTS: &str = "\
-What holds where no flag says otherwise:
+Defaults:
                               --recipe trainer       --recipe native
   learning_rate               5e-5                   5e-5
     from random weights       2e-4                   2e-4
@@ -72,19 +70,20 @@ What holds where no flag says otherwise:
   weight_decay                0                      0.01, biases and LayerNorm too
   max_grad_norm               1                      0 (no clipping)
   train_sampling_strategy     group_by_length        sequential
-Both: 10 epochs, batches of 32, logging and saving every 50 steps, 2 checkpoints kept, seed 42:
-the tutorial's. The embedded
-model starts from random weights, for which fine-tuning's 5e-5 is too small a rate to learn in
-630 steps. The dashboard's settings page shows every value and why it holds.
+Both recipes: 10 epochs, batches of 32, logging and saving every 50 steps, 2 checkpoints kept,
+seed 42, as in the tutorial. The embedded model starts from random weights, for which a learning
+rate of 5e-5 is too small to learn in 630 steps. The dashboard's settings page shows every value
+and the reason for it.
 
-Every flag can stand in a TOML file (--config run.toml: learning_rate = 5e-5) or in the environment
-(NSMC_TUI_LEARNING_RATE=5e-5). A flag wins over the environment, that over the file.
+Every option can also be given in a TOML file (--config run.toml: learning_rate = 5e-5) or in the
+environment (NSMC_TUI_LEARNING_RATE=5e-5). A flag overrides the environment, and the environment
+the file.
 
-A run repeats bit for bit on the same machine and program for the same --seed, whatever the
-number of threads (--threads, RAYON_NUM_THREADS); another kind of processor may round differently.
+A run repeats bit for bit on the same machine and program for the same --seed, whatever the number
+of threads (--threads, RAYON_NUM_THREADS); another kind of processor may round differently.
 
 On a GPU: build with cargo build --release --features cuda (no toolkit is needed; NVIDIA's driver,
-NVRTC and cuBLAS of CUDA 12 or 13 are looked for at run time), then --device cuda --bf16.
+NVRTC and cuBLAS of CUDA 12 or 13 are looked up at run time), then --device cuda --bf16.
 ";
 
 /// Fine-tune a Korean sentiment classifier from a terminal, watch it learn, and question it.
@@ -92,10 +91,10 @@ NVRTC and cuBLAS of CUDA 12 or 13 are looked for at run time), then --device cud
 #[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 #[command(next_line_help = false, max_term_width = 100)]
 pub struct Cli {
-    /// What to do; training, if nothing is said.
+    /// The command; `train` if none is given.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Training's flags may be given without `train`.
+    /// The flags of `train`, which may be left out.
     #[command(flatten)]
     pub train: TrainFlags,
 }
@@ -106,7 +105,7 @@ pub enum Command {
     /// Fine-tune a model and watch it learn (what happens without a subcommand)
     #[command(after_help = DEFAULTS)]
     Train(Box<TrainFlags>),
-    /// Play a run back from its journal, on the dashboard or in lines
+    /// Replay a run from its journal, on the dashboard or as lines
     #[command(after_help = replay::EXAMPLES)]
     Replay(ReplayFlags),
     /// List the runs below a folder, and compare them
@@ -115,15 +114,15 @@ pub enum Command {
     /// Draw a run's curves and confusion matrix, as SVG and PNG
     #[command(after_help = figures::EXAMPLES)]
     Figures(FiguresFlags),
-    /// Judge a saved model on the evaluation reviews
+    /// Evaluate a saved model on the evaluation rows
     Evaluate(EvaluateFlags),
     /// Classify sentences, given as arguments or as lines of standard input
     Predict(PredictFlags),
     /// Show what the data looks like
     Data(DataFlags),
-    /// Show how a text is cut into pieces
+    /// Show how a text is tokenized
     Tokenize(TokenizeFlags),
-    /// Measure how fast this machine trains and answers
+    /// Measure how fast this machine trains and predicts
     #[command(after_help = MEASURED)]
     Bench(Box<BenchFlags>),
     /// Print a script that completes commands and flags in a shell
@@ -136,29 +135,55 @@ pub enum Command {
     /// Train the embedded vocabulary again, from NSMC's train split, and print it
     #[command(hide = true)]
     TrainTokenizer {
-        /// How many pieces
-        #[arg(long, default_value_t = 8000, value_parser = count)]
+        /// How many tokens
+        #[arg(long, default_value = "8000", value_parser = value(count))]
         vocab_size: usize,
     },
+}
+
+/// Parses a command line. `_` may be written for `-` in the names of flags.
+///
+/// # Errors
+/// clap's, including help and version.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(with_dashes(arguments))
+}
+
+/// `--some_flag=a_b` as `--some-flag=a_b`, up to a lone `--`.
+fn with_dashes(arguments: impl IntoIterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    let mut are_flags = true;
+    arguments.into_iter().map(move |argument| {
+        let Some(text) = argument.to_str() else {
+            return argument;
+        };
+        are_flags &= text != "--";
+        match text.strip_prefix("--") {
+            Some(flag) if are_flags && !flag.is_empty() => {
+                let (name, value) =
+                    flag.find('=').map_or((flag, ""), |equals| flag.split_at(equals));
+                format!("--{}{value}", name.replace('_', "-")).into()
+            }
+            _ => argument,
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
-    use std::ffi::OsString;
 
     fn parsed(line: &[&str]) -> Result<Cli, clap::Error> {
         parse([&["nsmc-tui"], line].concat().into_iter().map(OsString::from))
     }
 
     #[test]
-    fn the_definition_is_sound() {
+    fn the_definition_is_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_values_are_refused() {
         for line in [
             ["--learning-rate", "0"],
             ["--learning-rate", "nan"],
@@ -174,5 +199,52 @@ mod tests {
         }
         assert!(parsed(&["--max-steps", "-1"]).is_ok());
         assert!(parsed(&["--warmup_ratio", "0.06"]).is_ok());
+    }
+
+    #[test]
+    fn underscores_are_dashes_in_names_only() -> Result<(), clap::Error> {
+        let train = parsed(&["--output_dir=my_run", "--num_train_epochs", "3"])?.train;
+        assert_eq!(train.output_dir.map(|given| given.text).as_deref(), Some("my_run"));
+        assert_eq!(train.num_train_epochs.map(|given| given.value), Some(3.0));
+        let cli = parsed(&["predict", "--", "--not_a_flag"])?;
+        let Some(Command::Predict(predict)) = cli.command else {
+            panic!("not predict");
+        };
+        assert_eq!(predict.texts, ["--not_a_flag"]);
+        Ok(())
+    }
+
+    #[test]
+    fn display_flags_are_named_as_the_help_says() -> Result<(), clap::Error> {
+        use crate::screen::display::{ColorChoice, GlyphChoice, Markers, ThemeChoice};
+        let line = ["--theme=solarized-light", "--colour", "256", "--glyphs", "utf8"];
+        let display = parsed(&line)?.train.display.options();
+        assert_eq!(display.theme, ThemeChoice::SolarizedLight);
+        assert_eq!(display.color, ColorChoice::Indexed);
+        assert_eq!(display.glyphs, GlyphChoice::Utf8);
+        assert_eq!(
+            (display.markers, display.low_bandwidth, display.no_mouse),
+            (None, false, false)
+        );
+        let line = ["train", "--markers=ascii", "--low_bandwidth", "--no-mouse=on"];
+        let Some(Command::Train(train)) = parsed(&line)?.command else {
+            panic!("not train");
+        };
+        let display = train.display.options();
+        assert_eq!(display.markers, Some(Markers::Ascii));
+        assert!(display.low_bandwidth && display.no_mouse);
+        assert!(parsed(&["--theme", "pink"]).is_err());
+        assert!(parsed(&["--color", "17"]).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn old_names_of_values_are_still_read() -> Result<(), clap::Error> {
+        use crate::core::engine::Ops;
+        for name in ["reference", "plain"] {
+            let train = parsed(&["--ops", name])?.train;
+            assert_eq!(train.compute.ops.map(|given| given.value), Some(Ops::Reference));
+        }
+        Ok(())
     }
 }

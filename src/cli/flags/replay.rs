@@ -1,8 +1,10 @@
 //! Flags of `replay`.
 
 use super::display::DisplayFlags;
-use super::values::positive;
+use super::values::value;
+use crate::run::options::parse::positive;
 use clap::Args;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 pub(super) const EXAMPLES: &str = "\
@@ -17,11 +19,11 @@ Examples:
 /// Flags of `replay`.
 #[derive(Args, Clone, Debug)]
 pub struct ReplayFlags {
-    /// The folder of a run, or a file of events, one JSON object a line
+    /// The folder of a run, or a file of events with one JSON object a line
     #[arg(default_value = "outputs")]
     pub run: PathBuf,
-    /// Seconds of the run that go by in one, or max for all at once
-    #[arg(long, value_name = "N|max", default_value = "20", value_parser = speed)]
+    /// How many times as fast as the run was, or max for all at once
+    #[arg(long, value_name = "N|max", default_value = "20", value_parser = value(speed))]
     pub speed: f64,
     /// Print lines instead of showing the dashboard
     #[arg(long)]
@@ -34,8 +36,8 @@ pub struct ReplayFlags {
     pub display: DisplayFlags,
 }
 
-/// Infinite for `max`.
-fn speed(text: &str) -> Result<f64, String> {
+/// A factor; infinite for `max`.
+fn speed(text: &OsStr) -> Result<f64, String> {
     if text == "max" {
         return Ok(f64::INFINITY);
     }
@@ -47,7 +49,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn speeds_are_positive_or_the_most_there_is() {
+    fn speeds_are_positive_or_max() {
+        let speed = |text: &str| speed(OsStr::new(text));
         assert_eq!(speed("max"), Ok(f64::INFINITY));
         assert_eq!(speed("0.5"), Ok(0.5));
         for nonsense in ["0", "-1", "nan", "inf", "", "fast", "1e999"] {

@@ -1,9 +1,9 @@
 //! Flags of `runs`.
 
 use super::display::DisplayFlags;
+use super::values::choice_value;
 use crate::run::run_index::RunOrder;
-use clap::builder::PossibleValue;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
 
 pub(super) const EXAMPLES: &str = "\
@@ -15,37 +15,19 @@ Examples:
   nsmc-tui runs --json | jq -r 'select(.best.eval_accuracy > 0.76) | .run'
 ";
 
-impl ValueEnum for RunOrder {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Recent => ("recent", "The one written to last comes first"),
-            Self::Name => ("name", "By name"),
-            Self::Accuracy => ("accuracy", "The highest evaluation accuracy first"),
-            Self::F1 => ("f1", "The highest F1 (at the best accuracy) first"),
-            Self::Loss => ("loss", "The lowest evaluation loss first"),
-            Self::Time => ("time", "The shortest training time first"),
-        };
-        Some(PossibleValue::new(name).help(help))
-    }
-}
-
 /// Flags of `runs`.
 #[derive(Args, Clone, Debug)]
 pub struct RunsFlags {
-    /// Below which folder to look for runs
+    /// The folder to search for runs, with its subfolders
     #[arg(default_value = ".")]
     pub folder: PathBuf,
-    /// By what to sort
-    #[arg(long, value_name = "BY", value_enum, default_value_t)]
+    /// The order of the list
+    #[arg(long, value_name = "BY", default_value_t, value_parser = choice_value::<RunOrder>())]
     pub sort: RunOrder,
-    /// The last one first
+    /// Reverse the order
     #[arg(long)]
     pub reverse: bool,
-    /// Only runs with all these words in their name, model, status or settings (seed=7)
+    /// Only runs that have all these words in their name, model or status, or as a setting (seed=7)
     #[arg(long, value_name = "WORDS", default_value = "", hide_default_value = true)]
     pub filter: String,
     /// Print a table instead of showing the dashboard

@@ -1,174 +1,106 @@
-//! Flags that several commands share, and those of the smaller commands.
+//! Flags that several commands share.
 
-use super::compute::Compute;
-use super::values::{count, length, part, truth};
+use super::values::{flag, value};
 use crate::core::data::sampling::SampleLimit;
-use clap::{ArgAction, Args};
+use crate::run::options::parse::length;
+use crate::run::options::{DatasetOptions, Given};
+use clap::{Args, ValueHint};
 use std::path::PathBuf;
 
-/// Where training reviews come from.
-#[derive(Args, Clone, Debug, Default)]
-pub struct TrainSource {
-    /// Rows to learn from: .tsv, .csv, .jsonl or .parquet, the first three also with .gz or .zst
+/// The source of the training rows.
+#[derive(Args, Clone, Debug)]
+pub struct TrainRowsFlags {
+    /// Training rows: .tsv, .csv, .jsonl or .parquet, the first three also with .gz or .zst
     /// [default: NSMC]
-    #[arg(long, value_name = "FILE", help_heading = "Data")]
-    pub train_file: Option<PathBuf>,
-    /// Without a validation file, judge by this share of the training rows, each class by its
-    /// share [default: 0.1; NSMC has its own test split]
-    #[arg(long, value_name = "SHARE", value_parser = part, help_heading = "Data")]
-    pub validation_split: Option<f64>,
-    /// How many of them to take, or "all" [default: 2000 of NSMC, all of your own]
-    #[arg(long, value_name = "N|all", help_heading = "Data")]
-    pub max_train_samples: Option<SampleLimit>,
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, value_parser = flag(DatasetOptions::train_file), help_heading = "Data")]
+    pub train_file: Option<Given<PathBuf>>,
+    /// Without a validation file, hold out this share of the training rows, of each class alike,
+    /// for evaluation [default: 0.1; NSMC has its own test split]
+    #[arg(long, value_name = "SHARE", value_parser = flag(DatasetOptions::validation_split), help_heading = "Data")]
+    pub validation_split: Option<Given<f64>>,
+    /// How many training rows to sample, or "all" [default: 2000 of NSMC, all of other data]
+    #[arg(long, value_name = "N|all", value_parser = flag(DatasetOptions::max_train_samples), help_heading = "Data")]
+    pub max_train_samples: Option<Given<SampleLimit>>,
 }
 
-/// Where evaluation reviews come from.
-#[derive(Args, Clone, Debug, Default)]
-pub struct EvalSource {
-    /// Rows to be judged by, in any of these formats [default: NSMC's test split]
-    #[arg(long, value_name = "FILE", help_heading = "Data")]
-    pub validation_file: Option<PathBuf>,
-    /// How many of them to take, or "all" [default: 2000 of NSMC, all of your own]
-    #[arg(long, value_name = "N|all", help_heading = "Data")]
-    pub max_eval_samples: Option<SampleLimit>,
-    /// Leave bad rows of a file out, and count them, instead of stopping
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Data")]
-    pub skip_bad_rows: bool,
+/// The source of the evaluation rows.
+#[derive(Args, Clone, Debug)]
+pub struct EvalRowsFlags {
+    /// Evaluation rows, in one of the same formats [default: NSMC's test split]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, value_parser = flag(DatasetOptions::validation_file), help_heading = "Data")]
+    pub validation_file: Option<Given<PathBuf>>,
+    /// How many evaluation rows to sample, or "all" [default: 2000 of NSMC, all of other data]
+    #[arg(long, value_name = "N|all", value_parser = flag(DatasetOptions::max_eval_samples), help_heading = "Data")]
+    pub max_eval_samples: Option<Given<SampleLimit>>,
+    /// Leave out bad rows of a file, and count them, instead of stopping
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(DatasetOptions::skip_bad_rows), help_heading = "Data")]
+    pub skip_bad_rows: Option<Given<bool>>,
 }
 
-/// Which rows a file or dataset holds.
-#[derive(Args, Clone, Debug, Default)]
-pub struct Columns {
+/// A dataset of the hub, and the columns of a file or dataset.
+#[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the fields have the names of the flags")]
+pub struct ColumnFlags {
     /// A dataset of the Hugging Face hub, such as `e9t/nsmc`, instead of files
-    #[arg(long, value_name = "ID", help_heading = "Data")]
-    pub dataset_name: Option<String>,
+    #[arg(long, value_name = "ID", value_parser = flag(DatasetOptions::dataset_name), help_heading = "Data")]
+    pub dataset_name: Option<Given<String>>,
     /// Which of the dataset's configurations [default: the only one, or `default`]
-    #[arg(long, value_name = "NAME", help_heading = "Data")]
-    pub dataset_config_name: Option<String>,
-    /// The column of the text [default: document, text, sentence, review, content, …]
-    #[arg(long, value_name = "NAME", help_heading = "Data")]
-    pub text_column_name: Option<String>,
-    /// The column of the class [default: label, labels, target, …]
-    #[arg(long, value_name = "NAME", help_heading = "Data")]
-    pub label_column_name: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = flag(DatasetOptions::dataset_config_name), help_heading = "Data")]
+    pub dataset_config_name: Option<Given<String>>,
+    /// The column of the texts [default: document, text, sentence, review, content, …]
+    #[arg(long, value_name = "NAME", value_parser = flag(DatasetOptions::text_column_name), help_heading = "Data")]
+    pub text_column_name: Option<Given<String>>,
+    /// The column of the labels [default: label, labels, target, …]
+    #[arg(long, value_name = "NAME", value_parser = flag(DatasetOptions::label_column_name), help_heading = "Data")]
+    pub label_column_name: Option<Given<String>>,
 }
 
 /// How the sample is drawn.
 #[derive(Args, Clone, Debug)]
-pub struct Shuffle {
-    /// Draw the sample as datasets' shuffle(seed) does
-    #[arg(long, value_name = "SEED", default_value_t = 42, help_heading = "Data")]
-    pub shuffle_seed: u64,
+pub struct ShuffleFlags {
+    /// Draw the sample as datasets' shuffle(seed) does [default: 42]
+    #[arg(long, value_name = "SEED", value_parser = flag(DatasetOptions::shuffle_seed), help_heading = "Data")]
+    pub shuffle_seed: Option<Given<u64>>,
 }
 
-impl Default for Shuffle {
-    fn default() -> Self {
-        Self { shuffle_seed: 42 }
-    }
-}
-
-/// The saved model a command works on.
+/// The saved model that a command works on.
 #[derive(Args, Clone, Debug)]
-pub struct SavedModel {
+pub struct SavedModelFlags {
     /// The folder of a saved model, or a model of the Hugging Face hub
     #[arg(long, value_name = "ID|FOLDER", default_value = "outputs")]
     pub model_name_or_path: String,
     /// The branch, tag or commit of a model of the hub
     #[arg(long, value_name = "NAME", default_value = "main")]
     pub revision: String,
-    /// Cut texts to so many tokens [default: as in training, or what the model allows]
-    #[arg(long, value_name = "N", value_parser = length)]
+    /// Keep at most this many tokens of a text [default: as in training, or what the model allows]
+    #[arg(long, value_name = "N", value_parser = value(length))]
     pub max_seq_length: Option<usize>,
 }
 
-/// Flags of `evaluate`.
-#[derive(Args, Debug)]
-#[expect(missing_docs, reason = "the help texts are the documentation")]
-pub struct EvaluateFlags {
-    #[command(flatten)]
-    pub model: SavedModel,
-    #[command(flatten)]
-    pub source: EvalSource,
-    #[command(flatten)]
-    pub columns: Columns,
-    #[command(flatten)]
-    pub shuffle: Shuffle,
-    #[command(flatten)]
-    pub compute: Compute,
-    /// Multiply by weights in eight bits on the CPU: faster for large models, and nearly the same
-    #[arg(long, help_heading = "Computing")]
-    pub int8: bool,
-    /// Reviews a batch
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = count)]
-    pub per_device_eval_batch_size: usize,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Flags of `predict`.
-#[derive(Args, Debug)]
-#[expect(missing_docs, reason = "the help texts are the documentation")]
-pub struct PredictFlags {
-    /// Sentences; without any, the lines of standard input
-    pub texts: Vec<String>,
-    #[command(flatten)]
-    pub model: SavedModel,
-    #[command(flatten)]
-    pub compute: Compute,
-    /// Multiply by weights in eight bits on the CPU: faster for large models, and nearly the same
-    #[arg(long, help_heading = "Computing")]
-    pub int8: bool,
-    /// Print one JSON object a sentence
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Flags of `data`.
-#[derive(Args, Debug)]
-#[expect(missing_docs, reason = "the help texts are the documentation")]
-pub struct DataFlags {
-    /// The model whose tokenizer counts, on the hub or in a folder [default: the embedded one]
-    #[arg(long, value_name = "ID|FOLDER")]
-    pub model_name_or_path: Option<String>,
-    /// The branch, tag or commit of a model of the hub
-    #[arg(long, value_name = "NAME", default_value = "main")]
-    pub revision: String,
-    #[command(flatten)]
-    pub train_source: TrainSource,
-    #[command(flatten)]
-    pub eval_source: EvalSource,
-    #[command(flatten)]
-    pub columns: Columns,
-    /// Draw the sample as datasets' shuffle(seed) does
-    #[arg(
-        long,
-        value_name = "SEED",
-        default_value_t = 42,
-        visible_alias = "seed",
-        help_heading = "Data"
-    )]
-    pub shuffle_seed: u64,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-    /// List the ids of the sampled reviews, in order
-    #[arg(long)]
-    pub ids: bool,
-}
-
-/// Flags of `tokenize`.
-#[derive(Args, Debug)]
-pub struct TokenizeFlags {
-    /// Texts; without any, the lines of standard input
-    pub texts: Vec<String>,
-    /// The model whose tokenizer cuts, on the hub or in a folder [default: the embedded one]
-    #[arg(long, value_name = "ID|FOLDER")]
-    pub model_name_or_path: Option<String>,
-    /// The branch, tag or commit of a model of the hub
-    #[arg(long, value_name = "NAME", default_value = "main")]
-    pub revision: String,
-    /// Print one JSON object a text
-    #[arg(long)]
-    pub json: bool,
+/// The data options of flags for training rows, for evaluation rows and for columns.
+pub(super) fn dataset_options(
+    train: Option<TrainRowsFlags>,
+    eval: EvalRowsFlags,
+    columns: ColumnFlags,
+    shuffle_seed: Option<Given<u64>>,
+) -> DatasetOptions {
+    let (train_file, validation_split, max_train_samples) = train
+        .map(|train| (train.train_file, train.validation_split, train.max_train_samples))
+        .unwrap_or_default();
+    let EvalRowsFlags { validation_file, max_eval_samples, skip_bad_rows } = eval;
+    let ColumnFlags { dataset_name, dataset_config_name, text_column_name, label_column_name } =
+        columns;
+    DatasetOptions {
+        train_file,
+        validation_split,
+        max_train_samples,
+        validation_file,
+        max_eval_samples,
+        skip_bad_rows,
+        dataset_name,
+        dataset_config_name,
+        text_column_name,
+        label_column_name,
+        shuffle_seed,
+    }
 }

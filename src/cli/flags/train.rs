@@ -1,207 +1,259 @@
 //! Flags of `train`, by the names of Hugging Face's `TrainingArguments`.
 
-use super::compute::Compute;
+use super::compute::ComputeFlags;
 use super::display::DisplayFlags;
-use super::merge::Sources;
-use super::shared::{Columns, EvalSource, Shuffle, TrainSource};
-use super::values::{
-    assignment, count, interval, length, max_steps, not_negative, positive, share, truth,
-};
-use crate::core::config::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
+use super::shared::{ColumnFlags, EvalRowsFlags, ShuffleFlags, TrainRowsFlags, dataset_options};
+use super::values::{choice, flag};
 use crate::core::data::batching::SamplingStrategy;
-use crate::core::engine::EngineOptions;
+use crate::core::train::arguments::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
 use crate::core::train::schedule::SchedulerType;
-use clap::{ArgAction, Args};
+use crate::run::options::parse::{boolean, path};
+use crate::run::options::{
+    Given, ModelOptions, OutputOptions, ResumeFrom, TrainOptions, TrainerOptions, option_group,
+};
+use clap::{Args, ValueHint};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// What stands for the last checkpoint where no folder is named. In Python it is `True`.
-const LAST: &str = "last";
-
-/// The checkpoint that a value of `--resume-from-checkpoint` names; `None` for the last one.
-pub(super) fn named_checkpoint(value: &Path) -> Option<&Path> {
-    let last = [LAST, "True", "true"].iter().any(|last| value == Path::new(last));
-    (!last).then_some(value)
-}
-
-/// Whether a value of `--resume-from-checkpoint` says no.
-pub(super) fn is_no(value: &Path) -> bool {
-    ["false", "False"].iter().any(|no| value == Path::new(no))
-}
-
-impl TrainFlags {
-    /// What computes, and how.
-    pub fn engine_options(&self) -> EngineOptions {
-        let gradient_checkpointing = self.gradient_checkpointing;
-        EngineOptions { gradient_checkpointing, ..self.compute.options() }
-    }
-
-    /// Whether to resume, and from which checkpoint; `Some(None)` for the last one.
-    pub fn resume(&self) -> Option<Option<&Path>> {
-        let asked = self.resume_from_checkpoint.as_deref();
-        // In a file, as in Python, `false` is the way to say no.
-        asked.filter(|value| !is_no(value)).map(named_checkpoint)
+option_group! {
+    /// Options of one call of the program, rather than of the run.
+    pub struct InvocationOptions {
+        /// A TOML file of options.
+        config: PathBuf = path,
+        /// Whether to print the effective settings only.
+        print_config: bool = boolean,
+        /// Whether to print lines instead of showing the dashboard.
+        plain: bool = boolean,
+        /// Whether to print events as JSON.
+        json: bool = boolean,
     }
 }
 
 /// Flags of `train`.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 #[expect(missing_docs, reason = "the help texts are the documentation")]
 pub struct TrainFlags {
     /// A model of the Hugging Face hub, such as `klue/bert-base`, or a folder with config.json
     /// and, to start from weights, model.safetensors [default: the embedded small Korean BERT]
-    #[arg(long, value_name = "ID|FOLDER", help_heading = "Model")]
-    pub model_name_or_path: Option<String>,
-    /// The branch, tag or commit of a model of the hub
-    #[arg(long, value_name = "NAME", default_value = "main", help_heading = "Model")]
-    pub revision: String,
-    /// Start tensors of another shape anew, such as a head of other classes, instead of refusing
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Model")]
-    pub ignore_mismatched_sizes: bool,
+    #[arg(long, value_name = "ID|FOLDER", value_parser = flag(ModelOptions::model_name_or_path), help_heading = "Model")]
+    pub model_name_or_path: Option<Given<String>>,
+    /// The branch, tag or commit of a model of the hub [default: main]
+    #[arg(long, value_name = "NAME", value_parser = flag(ModelOptions::revision), help_heading = "Model")]
+    pub revision: Option<Given<String>>,
+    /// Initialise tensors of another shape, such as a head for other classes, instead of refusing
+    /// the weights
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(ModelOptions::ignore_mismatched_sizes), help_heading = "Model")]
+    pub ignore_mismatched_sizes: Option<Given<bool>>,
     /// Values of config.json to replace, such as `hidden_size=256`
-    #[arg(long, value_name = "NAME=VALUE,…", value_delimiter = ',', value_parser = assignment, help_heading = "Model")]
-    pub config_overrides: Vec<(String, Value)>,
+    #[arg(long, value_name = "NAME=VALUE,…", value_parser = flag(ModelOptions::config_overrides), help_heading = "Model")]
+    pub config_overrides: Vec<Given<Vec<(String, Value)>>>,
 
     #[command(flatten)]
-    pub train_source: TrainSource,
+    pub train_rows: TrainRowsFlags,
     #[command(flatten)]
-    pub eval_source: EvalSource,
+    pub eval_rows: EvalRowsFlags,
     #[command(flatten)]
-    pub columns: Columns,
+    pub columns: ColumnFlags,
     #[command(flatten)]
-    pub shuffle: Shuffle,
-    /// Cut reviews to so many tokens [default: 160, or what the model allows]
-    #[arg(long, value_name = "N", value_parser = length, help_heading = "Data")]
-    pub max_seq_length: Option<usize>,
-    /// Pad every batch to the longest review of its split, as the tutorial does; the fused
-    /// operations skip padding, so that only --ops plain takes the longer for it
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Data")]
-    pub pad_to_max_length: bool,
-    /// Which reviews share a batch, and in which order [default: `group_by_length`; recipe native: sequential]
-    #[arg(long, value_name = "STRATEGY", help_heading = "Data")]
-    pub train_sampling_strategy: Option<SamplingStrategy>,
+    pub shuffle: ShuffleFlags,
+    /// Keep at most this many tokens of a text [default: 160, or what the model allows]
+    #[arg(long, value_name = "N", value_parser = flag(TrainerOptions::max_seq_length), help_heading = "Data")]
+    pub max_seq_length: Option<Given<usize>>,
+    /// Pad every batch to the longest text of its split, as the tutorial does; the fused
+    /// operations skip padding, so only --ops reference is slower for it
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(TrainerOptions::pad_to_max_length), help_heading = "Data")]
+    pub pad_to_max_length: Option<Given<bool>>,
+    /// Which texts share a batch, and in which order [default: `group_by_length`; recipe native: sequential]
+    #[arg(long, value_name = "STRATEGY", value_parser = choice(TrainerOptions::train_sampling_strategy), help_heading = "Data")]
+    pub train_sampling_strategy: Option<Given<SamplingStrategy>>,
 
-    /// A set of values that belong together [default: trainer]
-    #[arg(long, value_enum, help_heading = "Training")]
-    pub recipe: Option<Recipe>,
-    /// Times to go through the data [default: 10]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = positive, help_heading = "Training")]
-    pub num_train_epochs: Option<f64>,
-    /// Stop after so many steps, whatever the epochs (-1: no limit)
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = max_steps, help_heading = "Training")]
-    pub max_steps: Option<i64>,
-    /// Reviews a training step [default: 32]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count, help_heading = "Training")]
-    pub per_device_train_batch_size: Option<usize>,
-    /// Add up the gradients of so many batches for one step [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count, help_heading = "Training")]
-    pub gradient_accumulation_steps: Option<usize>,
-    /// Compute no more tokens than this at once: a larger batch goes in parts, whose gradients
-    /// are added up
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count, help_heading = "Training")]
-    pub max_tokens_per_batch: Option<usize>,
+    /// A set of default values that belong together [default: trainer]
+    #[arg(long, value_parser = choice(TrainerOptions::recipe), help_heading = "Training")]
+    pub recipe: Option<Given<Recipe>>,
+    /// Epochs: passes over the training data [default: 10]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::num_train_epochs), help_heading = "Training")]
+    pub num_train_epochs: Option<Given<f64>>,
+    /// Stop after this many steps, whatever the epochs (-1: no limit)
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::max_steps), help_heading = "Training")]
+    pub max_steps: Option<Given<Option<u64>>>,
+    /// Texts in a training batch [default: 32]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::per_device_train_batch_size), help_heading = "Training")]
+    pub per_device_train_batch_size: Option<Given<usize>>,
+    /// Add up the gradients of this many batches for one step [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::gradient_accumulation_steps), help_heading = "Training")]
+    pub gradient_accumulation_steps: Option<Given<usize>>,
+    /// Compute at most this many tokens at once: a larger batch is computed in parts, whose
+    /// gradients are added up
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::max_tokens_per_batch), help_heading = "Training")]
+    pub max_tokens_per_batch: Option<Given<usize>>,
     /// Keep only each layer's input and compute the rest again in the backward pass: less memory,
     /// a third more time
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Training")]
-    pub gradient_checkpointing: bool,
-    /// Reviews an evaluation batch [default: 32]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count, help_heading = "Training")]
-    pub per_device_eval_batch_size: Option<usize>,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(TrainerOptions::gradient_checkpointing), help_heading = "Training")]
+    pub gradient_checkpointing: Option<Given<bool>>,
+    /// Texts in an evaluation batch [default: 32]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::per_device_eval_batch_size), help_heading = "Training")]
+    pub per_device_eval_batch_size: Option<Given<usize>>,
     /// The highest learning rate [default: 5e-5; from random weights 2e-4]
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = positive, help_heading = "Training")]
-    pub learning_rate: Option<f64>,
-    /// How the rate changes [default: linear; recipe native: constant]
-    #[arg(long, value_name = "TYPE", help_heading = "Training")]
-    pub lr_scheduler_type: Option<SchedulerType>,
-    /// Steps, or below 1 a share of all steps, in which the rate rises from zero [default: 0;
-    /// from random weights 0.1]
-    #[arg(long, value_name = "N", alias = "warmup-ratio", allow_negative_numbers = true, value_parser = not_negative, help_heading = "Training")]
-    pub warmup_steps: Option<f64>,
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = flag(TrainerOptions::learning_rate), help_heading = "Training")]
+    pub learning_rate: Option<Given<f64>>,
+    /// How the learning rate changes [default: linear; recipe native: constant]
+    #[arg(long, value_name = "TYPE", value_parser = choice(TrainerOptions::lr_scheduler_type), help_heading = "Training")]
+    pub lr_scheduler_type: Option<Given<SchedulerType>>,
+    /// Steps, or below 1 a share of all steps, in which the learning rate rises from zero
+    /// [default: 0; from random weights 0.1]
+    #[arg(long, value_name = "N", alias = "warmup-ratio", allow_negative_numbers = true, value_parser = flag(TrainerOptions::warmup_steps), help_heading = "Training")]
+    pub warmup_steps: Option<Given<f64>>,
     /// Decoupled weight decay [default: 0; recipe native: 0.01]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = not_negative, help_heading = "Training")]
-    pub weight_decay: Option<f64>,
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::weight_decay), help_heading = "Training")]
+    pub weight_decay: Option<Given<f64>>,
     /// Clip gradients to this norm, 0 for not at all [default: 1; recipe native: 0]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = not_negative, help_heading = "Training")]
-    pub max_grad_norm: Option<f64>,
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::max_grad_norm), help_heading = "Training")]
+    pub max_grad_norm: Option<Given<f64>>,
     /// AdamW's decay of the mean [default: 0.9]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = share, help_heading = "Training")]
-    pub adam_beta1: Option<f64>,
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::adam_beta1), help_heading = "Training")]
+    pub adam_beta1: Option<Given<f64>>,
     /// AdamW's decay of the variance [default: 0.999]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = share, help_heading = "Training")]
-    pub adam_beta2: Option<f64>,
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::adam_beta2), help_heading = "Training")]
+    pub adam_beta2: Option<Given<f64>>,
     /// AdamW's epsilon [default: 1e-8]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = positive, help_heading = "Training")]
-    pub adam_epsilon: Option<f64>,
-    /// Share of the loss that all labels get alike [default: 0]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = share, help_heading = "Training")]
-    pub label_smoothing_factor: Option<f64>,
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::adam_epsilon), help_heading = "Training")]
+    pub adam_epsilon: Option<Given<f64>>,
+    /// Share of the target that is spread evenly over all labels [default: 0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::label_smoothing_factor), help_heading = "Training")]
+    pub label_smoothing_factor: Option<Given<f64>>,
     /// When to evaluate [default: epoch]
-    #[arg(long, value_name = "WHEN", help_heading = "Training")]
-    pub eval_strategy: Option<EvalStrategy>,
+    #[arg(long, value_name = "WHEN", value_parser = choice(TrainerOptions::eval_strategy), help_heading = "Training")]
+    pub eval_strategy: Option<Given<EvalStrategy>>,
     /// Steps, or below 1 a share of all steps, between evaluations under --eval-strategy steps [default: that of --logging-steps]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = interval, help_heading = "Training")]
-    pub eval_steps: Option<StepInterval>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::eval_steps), help_heading = "Training")]
+    pub eval_steps: Option<Given<StepInterval>>,
     /// Steps, or below 1 a share of all steps, between log lines [default: 50]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = interval, help_heading = "Training")]
-    pub logging_steps: Option<StepInterval>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::logging_steps), help_heading = "Training")]
+    pub logging_steps: Option<Given<StepInterval>>,
     /// Seed of initial weights and dropout [default: 42]
-    #[arg(long, value_name = "SEED", help_heading = "Training")]
-    pub seed: Option<u64>,
+    #[arg(long, value_name = "SEED", value_parser = flag(TrainerOptions::seed), help_heading = "Training")]
+    pub seed: Option<Given<u64>>,
     /// Seed of the order of the data [default: that of --seed]
-    #[arg(long, value_name = "SEED", help_heading = "Training")]
-    pub data_seed: Option<u64>,
+    #[arg(long, value_name = "SEED", value_parser = flag(TrainerOptions::data_seed), help_heading = "Training")]
+    pub data_seed: Option<Given<u64>>,
     #[command(flatten)]
-    pub compute: Compute,
+    pub compute: ComputeFlags,
 
     /// Where checkpoints and the model are saved [default: outputs]
-    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
-    pub output_dir: Option<PathBuf>,
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::AnyPath, value_parser = flag(OutputOptions::output_dir), help_heading = "Output")]
+    pub output_dir: Option<Given<PathBuf>>,
     /// When to write a checkpoint [default: steps]
-    #[arg(long, value_name = "WHEN", help_heading = "Output")]
-    pub save_strategy: Option<SaveStrategy>,
+    #[arg(long, value_name = "WHEN", value_parser = choice(OutputOptions::save_strategy), help_heading = "Output")]
+    pub save_strategy: Option<Given<SaveStrategy>>,
     /// Steps, or below 1 a share of all steps, between checkpoints [default: 50]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = interval, help_heading = "Output")]
-    pub save_steps: Option<StepInterval>,
-    /// Keep so many checkpoints, the best one among them; 0 keeps all [default: 2]
-    #[arg(long, value_name = "N", help_heading = "Output")]
-    pub save_total_limit: Option<usize>,
-    /// Leave out of checkpoints what resuming needs
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Output")]
-    pub save_only_model: bool,
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(OutputOptions::save_steps), help_heading = "Output")]
+    pub save_steps: Option<Given<StepInterval>>,
+    /// Keep this many checkpoints, the best one among them; 0 keeps all [default: 2]
+    #[arg(long, value_name = "N", value_parser = flag(OutputOptions::save_total_limit), help_heading = "Output")]
+    pub save_total_limit: Option<Given<usize>>,
+    /// Save checkpoints without the optimizer's state; they cannot be resumed
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(OutputOptions::save_only_model), help_heading = "Output")]
+    pub save_only_model: Option<Given<bool>>,
     /// End with the best checkpoint instead of the last
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Output")]
-    pub load_best_model_at_end: bool,
-    /// The best by loss, accuracy, f1, precision or recall [default: loss]
-    #[arg(long, value_name = "METRIC", help_heading = "Output")]
-    pub metric_for_best_model: Option<String>,
-    /// Whether more of it is better [default: true, but for loss]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = truth, help_heading = "Output")]
-    pub greater_is_better: Option<bool>,
-    /// Go on from a checkpoint [default: the last one in --output-dir, with its run.toml]
-    #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = LAST, help_heading = "Output")]
-    pub resume_from_checkpoint: Option<PathBuf>,
-    /// Who else is told of the figures [default: tensorboard]
-    #[arg(long, value_name = "WHOM", help_heading = "Output")]
-    pub report_to: Option<ReportTo>,
-    /// Where TensorBoard's event files go [default: runs/… in --output-dir]
-    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
-    pub logging_dir: Option<PathBuf>,
-    /// A TOML file of arguments, such as a run's run.toml; flags and the environment win
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub config: Option<PathBuf>,
-    /// Print what would hold, as TOML, and do nothing
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Output")]
-    pub print_config: bool,
-    /// Print lines instead of opening the dashboard; so it is without a terminal
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Output")]
-    pub plain: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(OutputOptions::load_best_model_at_end), help_heading = "Output")]
+    pub load_best_model_at_end: Option<Given<bool>>,
+    /// The metric of the best model: loss, accuracy, f1, precision or recall [default: loss]
+    #[arg(long, value_name = "METRIC", value_parser = flag(OutputOptions::metric_for_best_model), help_heading = "Output")]
+    pub metric_for_best_model: Option<Given<String>>,
+    /// Whether a higher metric is better [default: true, except for loss]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(OutputOptions::greater_is_better), help_heading = "Output")]
+    pub greater_is_better: Option<Given<bool>>,
+    /// Resume from a checkpoint [default: the last one in --output-dir, with its run.toml]
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::AnyPath, num_args = 0..=1, default_missing_value = ResumeFrom::LAST, value_parser = flag(OutputOptions::resume_from_checkpoint), help_heading = "Output")]
+    pub resume_from_checkpoint: Option<Given<ResumeFrom>>,
+    /// Where metrics are written besides the journal [default: tensorboard]
+    #[arg(long, value_name = "WHERE", value_parser = choice(OutputOptions::report_to), help_heading = "Output")]
+    pub report_to: Option<Given<ReportTo>>,
+    /// The folder of TensorBoard's event files [default: runs/… in --output-dir]
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::AnyPath, value_parser = flag(OutputOptions::logging_dir), help_heading = "Output")]
+    pub logging_dir: Option<Given<PathBuf>>,
+    /// A TOML file of options, such as a run's run.toml; flags and the environment override it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, value_parser = flag(InvocationOptions::config), help_heading = "Output")]
+    pub config: Option<Given<PathBuf>>,
+    /// Print the effective settings as TOML, and do nothing
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(InvocationOptions::print_config), help_heading = "Output")]
+    pub print_config: Option<Given<bool>>,
+    /// Print lines instead of showing the dashboard, as without a terminal
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(InvocationOptions::plain), help_heading = "Output")]
+    pub plain: Option<Given<bool>>,
     /// Print each event as one JSON object a line
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_parser = truth, hide_default_value = true, hide_possible_values = true, help_heading = "Output")]
-    pub json: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(InvocationOptions::json), help_heading = "Output")]
+    pub json: Option<Given<bool>>,
     #[command(flatten)]
     pub display: DisplayFlags,
+}
 
-    /// Where each value came from.
-    #[arg(skip)]
-    pub sources: Sources,
+impl From<TrainFlags> for TrainOptions {
+    fn from(flags: TrainFlags) -> Self {
+        let shuffle_seed = flags.shuffle.shuffle_seed;
+        Self {
+            model: ModelOptions {
+                model_name_or_path: flags.model_name_or_path,
+                revision: flags.revision,
+                ignore_mismatched_sizes: flags.ignore_mismatched_sizes,
+                config_overrides: joined(flags.config_overrides),
+            },
+            data: dataset_options(
+                Some(flags.train_rows),
+                flags.eval_rows,
+                flags.columns,
+                shuffle_seed,
+            ),
+            trainer: TrainerOptions {
+                max_seq_length: flags.max_seq_length,
+                pad_to_max_length: flags.pad_to_max_length,
+                train_sampling_strategy: flags.train_sampling_strategy,
+                recipe: flags.recipe,
+                num_train_epochs: flags.num_train_epochs,
+                max_steps: flags.max_steps,
+                per_device_train_batch_size: flags.per_device_train_batch_size,
+                gradient_accumulation_steps: flags.gradient_accumulation_steps,
+                max_tokens_per_batch: flags.max_tokens_per_batch,
+                gradient_checkpointing: flags.gradient_checkpointing,
+                per_device_eval_batch_size: flags.per_device_eval_batch_size,
+                learning_rate: flags.learning_rate,
+                lr_scheduler_type: flags.lr_scheduler_type,
+                warmup_steps: flags.warmup_steps,
+                weight_decay: flags.weight_decay,
+                max_grad_norm: flags.max_grad_norm,
+                adam_beta1: flags.adam_beta1,
+                adam_beta2: flags.adam_beta2,
+                adam_epsilon: flags.adam_epsilon,
+                label_smoothing_factor: flags.label_smoothing_factor,
+                eval_strategy: flags.eval_strategy,
+                eval_steps: flags.eval_steps,
+                logging_steps: flags.logging_steps,
+                seed: flags.seed,
+                data_seed: flags.data_seed,
+            },
+            compute: flags.compute.into(),
+            output: OutputOptions {
+                output_dir: flags.output_dir,
+                save_strategy: flags.save_strategy,
+                save_steps: flags.save_steps,
+                save_total_limit: flags.save_total_limit,
+                save_only_model: flags.save_only_model,
+                load_best_model_at_end: flags.load_best_model_at_end,
+                metric_for_best_model: flags.metric_for_best_model,
+                greater_is_better: flags.greater_is_better,
+                resume_from_checkpoint: flags.resume_from_checkpoint,
+                report_to: flags.report_to,
+                logging_dir: flags.logging_dir,
+            },
+        }
+    }
+}
+
+/// The assignments of a flag that was given several times.
+fn joined(parts: Vec<Given<Vec<(String, Value)>>>) -> Option<Given<Vec<(String, Value)>>> {
+    parts.into_iter().reduce(|mut all, next| {
+        all.value.extend(next.value);
+        all.text = format!("{},{}", all.text, next.text);
+        all
+    })
 }

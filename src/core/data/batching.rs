@@ -1,10 +1,10 @@
-//! From tokenized reviews to padded batches.
+//! Tokenized examples, the order in which they are trained on, and packed batches of them.
 
 use super::sampling::Generator;
-use clap::ValueEnum;
+use crate::core::named::named_enum;
 use serde::{Deserialize, Serialize};
 
-/// One review as the model reads it.
+/// One tokenized, labelled text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
     /// Token ids, `[CLS]` and `[SEP]` included, truncated.
@@ -13,30 +13,31 @@ pub struct Example {
     pub label: u32,
 }
 
-/// In which order, and in which company, reviews are trained on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum SamplingStrategy {
-    /// Shuffled, then grouped so that a batch holds reviews of like length (least padding)
-    GroupByLength,
-    /// Shuffled
-    Random,
-    /// In the order of the data
-    Sequential,
+named_enum! {
+    /// The order of training examples, and which of them share a batch.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum SamplingStrategy {
+        /// Shuffled, then grouped so that a batch holds texts of similar length (least padding)
+        GroupByLength = "group_by_length",
+        /// Shuffled
+        Random = "random",
+        /// In the order of the data
+        Sequential = "sequential",
+    }
 }
 
-/// Groups of this many batches are sorted by length among themselves, as in transformers'
+/// Examples are sorted by length within groups of this many batches, as in transformers'
 /// `get_length_grouped_indices`.
-const BATCHES_A_GROUP: usize = 50;
+const BATCHES_PER_GROUP: usize = 50;
 
-/// Which examples make up each batch of an epoch. The same arguments give the same batches on
-/// every machine.
+/// The examples of each batch of an epoch, by index. The same arguments give the same batches on
+/// every computer.
 ///
 /// With `group_by_length`, the examples are shuffled, cut into groups of up to 50 batches (fewer
 /// for small data, so that there are at least four groups), sorted by length within a group, cut
-/// into batches, and the batches shuffled; the one with the longest example comes first, so that
-/// a lack of memory shows at once.
+/// into batches, and the batches shuffled; the batch with the longest example comes first, so that
+/// running out of memory shows at once.
 pub fn epoch_batches(
     lengths: &[usize],
     strategy: SamplingStrategy,
@@ -55,7 +56,7 @@ pub fn epoch_batches(
     if strategy != SamplingStrategy::GroupByLength {
         return order.chunks(batch_size).map(<[usize]>::to_vec).collect();
     }
-    let group = (lengths.len() / (batch_size * 4)).clamp(1, BATCHES_A_GROUP) * batch_size;
+    let group = (lengths.len() / (batch_size * 4)).clamp(1, BATCHES_PER_GROUP) * batch_size;
     for chunk in order.chunks_mut(group) {
         chunk.sort_by_key(|&i| std::cmp::Reverse(lengths[i]));
     }
@@ -69,8 +70,8 @@ pub fn epoch_batches(
     batches
 }
 
-/// Cuts a batch so that no part has more than `budget` tokens, unless a single example has; in
-/// order, and no more parts than needed for that.
+/// Cuts a batch in order into as few parts as possible, each of at most `budget` tokens or one
+/// example; without a budget, the batch is one part.
 pub fn within_budget<'a>(
     batch: &'a [usize],
     lengths: &[usize],
@@ -81,10 +82,10 @@ pub fn within_budget<'a>(
     };
     let mut parts = Vec::new();
     let (mut start, mut tokens) = (0, 0);
-    for (place, &example) in batch.iter().enumerate() {
-        if place > start && tokens + lengths[example] > budget {
-            parts.push(&batch[start..place]);
-            (start, tokens) = (place, 0);
+    for (index, &example) in batch.iter().enumerate() {
+        if index > start && tokens + lengths[example] > budget {
+            parts.push(&batch[start..index]);
+            (start, tokens) = (index, 0);
         }
         tokens += lengths[example];
     }
@@ -92,57 +93,74 @@ pub fn within_budget<'a>(
     parts
 }
 
-/// Batches for evaluation: sorted by length, longest first, whatever the training order.
+/// The examples of each batch of an evaluation, by index, sorted by length, longest first.
 pub fn evaluation_batches(lengths: &[usize], batch_size: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(lengths[i]));
     order.chunks(batch_size.max(1)).map(<[usize]>::to_vec).collect()
 }
 
-/// Token ids padded to one length, row by row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// `[batch, length]`, row-major.
-    pub input_ids: Vec<u32>,
-    /// `[batch]`: how many tokens of each row are real.
-    pub lengths: Vec<u32>,
-    /// `[batch]`.
+/// A batch as every engine reads it: its sequences one after another, without padding. Each token
+/// is a row of the matrices computed from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PackedBatch {
+    /// `[rows]`: the token ids, sequence after sequence.
+    pub ids: Vec<u32>,
+    /// `[batch + 1]`: the first row of each sequence, then `rows`.
+    pub starts: Vec<u32>,
+    /// `[batch]`: the classes.
     pub labels: Vec<u32>,
-    /// The length all rows were padded to.
-    pub length: usize,
+    /// The least length that transformers would pad each sequence to. The reference operations
+    /// pad to it, and `total_flos` counts the padding.
+    pub pad_to: usize,
+    /// `[distinct + 1]`: where each of the step's distinct tokens starts in `occurrences`. Empty
+    /// where no gradient is computed.
+    pub occurrence_starts: Vec<u32>,
+    /// `[rows]`: the rows in which each of the step's distinct tokens occurs, token after token.
+    pub occurrences: Vec<u32>,
 }
 
-impl Batch {
-    /// Pads the examples to the longest of them, or to `pad_to` if that is longer.
-    pub fn new<'a>(
-        examples: impl IntoIterator<Item = &'a Example>,
-        pad_id: u32,
-        pad_to: usize,
-    ) -> Self {
-        let examples: Vec<&Example> = examples.into_iter().collect();
-        let longest = examples.iter().map(|e| e.ids.len()).max().unwrap_or(0);
-        let length = longest.max(pad_to);
-        let mut input_ids = Vec::with_capacity(examples.len() * length);
-        for example in &examples {
-            input_ids.extend_from_slice(&example.ids);
-            input_ids.resize(input_ids.len() + length - example.ids.len(), pad_id);
+impl PackedBatch {
+    /// Packs examples. Where padding counts, it is to the longest of them, or to `pad_to` if that
+    /// is longer.
+    pub fn new<'a>(examples: impl IntoIterator<Item = &'a Example>, pad_to: usize) -> Self {
+        let mut batch = Self { starts: vec![0], pad_to, ..Self::default() };
+        for example in examples {
+            batch.ids.extend_from_slice(&example.ids);
+            batch.starts.push(batch.ids.len() as u32);
+            batch.labels.push(example.label);
         }
-        Self {
-            input_ids,
-            lengths: examples.iter().map(|e| e.ids.len() as u32).collect(),
-            labels: examples.iter().map(|e| e.label).collect(),
-            length,
-        }
+        batch
     }
 
-    /// The number of rows.
-    pub fn size(&self) -> usize {
-        self.labels.len()
+    /// How many tokens there are.
+    pub fn rows(&self) -> usize {
+        self.ids.len()
     }
 
-    /// The number of tokens that are not padding.
-    pub fn tokens(&self) -> usize {
-        self.lengths.iter().map(|&n| n as usize).sum()
+    /// How many sequences there are.
+    pub fn batch(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    /// The token ids of each sequence.
+    pub fn sequences(&self) -> impl Iterator<Item = &[u32]> {
+        self.starts.windows(2).map(|pair| &self.ids[pair[0] as usize..pair[1] as usize])
+    }
+
+    /// The tokens of the longest sequence.
+    pub fn longest(&self) -> usize {
+        self.starts.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0)
+    }
+
+    /// The length of each sequence with padding.
+    pub fn padded_length(&self) -> usize {
+        self.longest().max(self.pad_to)
+    }
+
+    /// How many tokens there are with padding.
+    pub fn padded_tokens(&self) -> usize {
+        self.batch() * self.padded_length()
     }
 }
 
@@ -207,12 +225,20 @@ mod tests {
     }
 
     #[test]
-    fn padding_goes_to_the_longest_or_to_the_fixed_length() {
+    fn sequences_are_packed_and_padding_is_counted() {
         let example = |ids: &[u32], label| Example { ids: ids.to_vec(), label };
         let examples = [example(&[2, 7, 3], 1), example(&[2, 3], 0)];
-        let batch = Batch::new(&examples, 0, 0);
-        assert_eq!(batch.input_ids, [2, 7, 3, 2, 3, 0]);
-        assert_eq!((batch.size(), batch.tokens(), batch.length), (2, 5, 3));
-        assert_eq!(Batch::new(&examples, 9, 5).input_ids, [2, 7, 3, 9, 9, 2, 3, 9, 9, 9]);
+        let batch = PackedBatch::new(&examples, 0);
+        assert_eq!(batch.ids, [2, 7, 3, 2, 3]);
+        assert_eq!(batch.starts, [0, 3, 5]);
+        assert_eq!(batch.labels, [1, 0]);
+        assert_eq!(batch.sequences().collect::<Vec<_>>(), [&[2, 7, 3][..], &[2, 3]]);
+        assert_eq!((batch.rows(), batch.batch(), batch.longest()), (5, 2, 3));
+        assert_eq!((batch.padded_length(), batch.padded_tokens()), (3, 6));
+        let padded = PackedBatch::new(&examples, 5);
+        assert_eq!(padded.ids, batch.ids);
+        assert_eq!((padded.padded_length(), padded.padded_tokens()), (5, 10));
+        let empty = PackedBatch::new(&[], 4);
+        assert_eq!((empty.rows(), empty.batch(), empty.padded_tokens()), (0, 0, 0));
     }
 }

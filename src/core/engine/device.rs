@@ -1,15 +1,15 @@
-//! Which machine computes.
+//! The device that computes.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Where to compute.
+/// The requested device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first GPU if this build and this machine have one, else the CPU.
+    /// The first GPU if the build supports GPUs and there is one, else the CPU.
     #[default]
     Auto,
-    /// The processor.
+    /// The CPU.
     Cpu,
     /// The GPU of this number.
     Cuda(usize),
@@ -41,6 +41,11 @@ impl fmt::Display for DeviceChoice {
             Self::Cuda(number) => write!(f, "cuda:{number}"),
         }
     }
+}
+
+/// The CPU's name in the list of settings: `cpu, 2 threads`.
+pub(super) fn cpu_name(threads: usize) -> String {
+    format!("cpu, {threads} thread{}", if threads == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Every fused backward operation held against finite differences of the loss, dropout on.
+//! Every fused backward operation compared with finite differences of the loss, with dropout.
 
 use super::*;
 use crate::core::data::batching::Example;
@@ -8,8 +8,8 @@ use crate::core::ops::testing::numbers;
 use serde_json::json;
 use std::path::Path;
 
-/// Architecture, activation and how far parameters are moved to either side. A rectifier's kinks
-/// ask for small steps, which leave fewer digits to the difference.
+/// Architecture, activation and step of the finite difference. `relu` is not differentiable at 0
+/// and needs small steps, which leave the difference fewer digits.
 const CASES: [(&str, &str, f32); 5] = [
     ("bert", "gelu", 2e-3),
     ("bert", "gelu_new", 2e-3),
@@ -18,20 +18,20 @@ const CASES: [(&str, &str, f32); 5] = [
     ("electra", "gelu", 2e-3),
 ];
 
-/// The case that is held on the kernels of a card, too.
+/// The case that is also tested with CUDA kernels.
 #[cfg(unix)]
-const CASES_ON_A_CARD: (&str, &str) = ("bert", "gelu");
+const CUDA_CASE: (&str, &str) = ("bert", "gelu");
 
 fn loss(engine: &mut dyn Engine, input: &StepInput) -> anyhow::Result<f64> {
-    // With a rate of zero nothing changes but moments.
+    // With a learning rate of zero, only the moments change.
     let update = Update { learning_rate: 0.0, max_grad_norm: 0.0 };
     let options = StepOptions { seed: 5, number: 7, label_smoothing_factor: 0.1, update };
     engine.step(input, &options)?;
-    Ok(engine.figures()?.loss)
+    Ok(engine.step_metrics()?.loss)
 }
 
 #[test]
-fn gradients_are_slopes_of_the_loss() -> anyhow::Result<()> {
+fn gradients_equal_finite_differences_of_the_loss() -> anyhow::Result<()> {
     for (model_type, activation, step) in CASES {
         let overrides: Vec<_> = [
             ("vocab_size", json!(40)),
@@ -52,27 +52,27 @@ fn gradients_are_slopes_of_the_loss() -> anyhow::Result<()> {
             label: row % 2,
         };
         let input =
-            StepInput::new(vec![Batch::new(&(0..6).map(example).collect::<Vec<_>>(), 0, 0)]);
+            StepInput::new(vec![PackedBatch::new(&(0..6).map(example).collect::<Vec<_>>(), 0)]);
         let options = EngineOptions { device: DeviceChoice::Cpu, threads: 1, ..Default::default() };
-        hold(
+        compare_with_differences(
             &model,
             build(&model, &options)?,
             &input,
             step,
             &format!("{model_type}, {activation}"),
         )?;
-        // The kernels of a card have slopes of their own.
         #[cfg(unix)]
-        if (model_type, activation) == CASES_ON_A_CARD {
-            let card = tests::emulated_card(&model)?;
-            hold(&model, card, &input, step, "a card's kernels")?;
+        if (model_type, activation) == CUDA_CASE {
+            let gpu = tests::emulated_gpu(&model)?;
+            compare_with_differences(&model, gpu, &input, step, "CUDA kernels")?;
         }
     }
     Ok(())
 }
 
-/// Holds the gradient of each parameter, along a direction, against the loss on either side.
-fn hold(
+/// Compares the gradient of each parameter, along a direction, with the finite difference of the
+/// loss.
+fn compare_with_differences(
     model: &SequenceClassifier,
     mut engine: Box<dyn Engine>,
     input: &StepInput,
@@ -85,18 +85,20 @@ fn hold(
     let gradients = engine.gradients()?;
     for (parameter, (_, view)) in model.layout().parameters.iter().zip(model.parameters().iter()) {
         let at = view.flatten_all()?.to_vec1::<f32>()?;
-        let way = numbers(at.len(), 1.0, 11);
-        let mut beside = |step: f32| -> anyhow::Result<f64> {
-            let moved: Vec<f32> = at.iter().zip(&way).map(|(at, way)| at + step * way).collect();
+        let direction = numbers(at.len(), 1.0, 11);
+        let mut loss_at = |step: f32| -> anyhow::Result<f64> {
+            let moved: Vec<f32> =
+                at.iter().zip(&direction).map(|(at, direction)| at + step * direction).collect();
             overwrite(view, &moved)?;
             engine.reload()?;
             loss(engine.as_mut(), input)
         };
-        let (above, below) = (beside(step)?, beside(-step)?);
+        let (above, below) = (loss_at(step)?, loss_at(-step)?);
         overwrite(view, &at)?;
         let slope = (above - below) / f64::from(2.0 * step);
         let gradient = &gradients[parameter.start..][..parameter.len()];
-        let expected: f64 = gradient.iter().zip(&way).map(|(g, way)| f64::from(g * way)).sum();
+        let expected: f64 =
+            gradient.iter().zip(&direction).map(|(g, direction)| f64::from(g * direction)).sum();
         let name = &parameter.name;
         assert!(
             (slope - expected).abs() <= 0.02 * expected.abs() + 2e-3,

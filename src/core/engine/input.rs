@@ -1,30 +1,26 @@
-//! What a step works on, prepared ahead of it on another thread.
+//! The input of one optimizer step, prepared ahead of it on another thread.
 
-use crate::core::data::batching::Batch;
-use crate::core::ops::backend::PackedBatch;
+use crate::core::data::batching::PackedBatch;
 
-/// The batches of one optimizer step: one, or several whose gradients are added up.
+/// The micro-batches of one optimizer step, whose gradients are added up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StepInput {
-    /// Padded, as the plain operations read them.
-    pub batches: Vec<Batch>,
-    /// The same without padding.
-    pub packed: Vec<PackedBatch>,
-    /// The distinct words of all of them, sorted.
-    pub words: Vec<u32>,
+    /// The micro-batches, each with the rows in which the distinct tokens occur.
+    pub batches: Vec<PackedBatch>,
+    /// The distinct tokens of all micro-batches, sorted.
+    pub distinct_tokens: Vec<u32>,
 }
 
 impl StepInput {
-    /// Packs the batches and finds where each word occurs.
-    pub fn new(batches: Vec<Batch>) -> Self {
-        let mut packed: Vec<PackedBatch> = batches.iter().map(pack).collect();
-        let mut words: Vec<u32> = packed.iter().flat_map(|batch| &batch.ids).copied().collect();
-        words.sort_unstable();
-        words.dedup();
-        for batch in &mut packed {
-            find_occurrences(batch, &words);
+    /// Finds the distinct tokens and where they occur.
+    pub fn new(mut batches: Vec<PackedBatch>) -> Self {
+        let mut tokens: Vec<u32> = batches.iter().flat_map(|batch| &batch.ids).copied().collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        for batch in &mut batches {
+            find_occurrences(batch, &tokens);
         }
-        Self { batches, packed, words }
+        Self { batches, distinct_tokens: tokens }
     }
 
     /// The classes of all examples, batch after batch.
@@ -32,43 +28,32 @@ impl StepInput {
         self.batches.iter().flat_map(|batch| batch.labels.iter().copied())
     }
 
-    /// How many tokens there are, padding aside.
+    /// How many tokens there are, without padding.
     pub fn tokens(&self) -> usize {
-        self.batches.iter().map(Batch::tokens).sum()
+        self.batches.iter().map(PackedBatch::rows).sum()
     }
 
-    /// How many tokens there are, padding included.
+    /// How many tokens there would be with padding; `total_flos` counts these.
     pub fn padded_tokens(&self) -> usize {
-        self.batches.iter().map(|batch| batch.input_ids.len()).sum()
+        self.batches.iter().map(PackedBatch::padded_tokens).sum()
     }
 
     /// How many examples there are.
     pub fn examples(&self) -> usize {
-        self.batches.iter().map(Batch::size).sum()
+        self.batches.iter().map(PackedBatch::batch).sum()
     }
 }
 
-/// A batch without its padding.
-pub fn pack(batch: &Batch) -> PackedBatch {
-    let mut packed = PackedBatch { labels: batch.labels.clone(), ..PackedBatch::default() };
-    packed.starts.push(0);
-    for (row, &length) in batch.input_ids.chunks(batch.length.max(1)).zip(&batch.lengths) {
-        packed.ids.extend_from_slice(&row[..length as usize]);
-        packed.starts.push(packed.ids.len() as u32);
-    }
-    packed
-}
-
-/// Lists the rows in which each of `words` occurs; they hold every word of the batch.
-fn find_occurrences(batch: &mut PackedBatch, words: &[u32]) {
+/// Lists the rows in which each of `tokens` occurs; they include every token of the batch.
+fn find_occurrences(batch: &mut PackedBatch, tokens: &[u32]) {
     let mut rows: Vec<(u32, u32)> =
-        batch.ids.iter().zip(0..).map(|(&word, row)| (word, row)).collect();
+        batch.ids.iter().zip(0..).map(|(&token, row)| (token, row)).collect();
     rows.sort_unstable();
     batch.occurrences = rows.iter().map(|&(_, row)| row).collect();
     let mut next = 0;
     batch.occurrence_starts = vec![0];
-    for &word in words {
-        while rows.get(next).is_some_and(|&(found, _)| found == word) {
+    for &token in tokens {
+        while rows.get(next).is_some_and(|&(found, _)| found == token) {
             next += 1;
         }
         batch.occurrence_starts.push(next as u32);
@@ -81,22 +66,18 @@ mod tests {
     use crate::core::data::batching::Example;
 
     #[test]
-    fn padding_goes_and_every_word_is_found() {
+    fn every_token_of_every_batch_is_found() {
         let example = |ids: &[u32], label| Example { ids: ids.to_vec(), label };
-        let batch = |examples: &[Example]| Batch::new(examples, 0, 5);
         let input = StepInput::new(vec![
-            batch(&[example(&[2, 7, 3], 1), example(&[2, 3], 0)]),
-            batch(&[example(&[2, 9, 9, 3], 1)]),
+            PackedBatch::new(&[example(&[2, 7, 3], 1), example(&[2, 3], 0)], 5),
+            PackedBatch::new(&[example(&[2, 9, 9, 3], 1)], 5),
         ]);
-        assert_eq!(input.words, [2, 3, 7, 9]);
-        assert_eq!(input.examples(), 3);
-        let first = &input.packed[0];
-        assert_eq!((first.rows(), first.batch(), first.longest()), (5, 2, 3));
-        assert_eq!(first.ids, [2, 7, 3, 2, 3]);
-        assert_eq!(first.starts, [0, 3, 5]);
+        assert_eq!(input.distinct_tokens, [2, 3, 7, 9]);
+        assert_eq!((input.examples(), input.tokens(), input.padded_tokens()), (3, 9, 15));
+        assert_eq!(input.labels().collect::<Vec<_>>(), [1, 0, 1]);
+        let [first, second] = &input.batches[..] else { unreachable!("two batches") };
         assert_eq!(first.occurrence_starts, [0, 2, 4, 5, 5]);
         assert_eq!(first.occurrences, [0, 3, 2, 4, 1]);
-        let second = &input.packed[1];
         assert_eq!(second.occurrence_starts, [0, 1, 2, 2, 4]);
         assert_eq!(second.occurrences, [0, 3, 1, 2]);
     }

@@ -1,6 +1,6 @@
-//! What a row of logits says.
+//! Classes, probabilities and losses from a row of logits.
 
-/// The class with the highest logit, the first of equals.
+/// The class with the highest logit, the first of equal ones.
 pub fn class_of(logits: &[f32]) -> u32 {
     let higher =
         |best: usize, class: usize| if logits[class] > logits[best] { class } else { best };
@@ -14,8 +14,8 @@ pub fn loss_of(logits: &[f32], label: u32, smoothing: f64) -> f64 {
     let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - highest).exp()).sum();
     let log_sum = highest + sum.ln();
     let mean = logits.iter().map(|&logit| f64::from(logit)).sum::<f64>() / logits.len() as f64;
-    let own = logits.get(label as usize).map_or(f64::NAN, |&logit| f64::from(logit));
-    (1.0 - smoothing) * (log_sum - own) + smoothing * (log_sum - mean)
+    let target = logits.get(label as usize).map_or(f64::NAN, |&logit| f64::from(logit));
+    (1.0 - smoothing) * (log_sum - target) + smoothing * (log_sum - mean)
 }
 
 /// The probability of each class.
@@ -27,10 +27,11 @@ pub fn softmax(logits: &[f32]) -> Vec<f64> {
     exponentials.into_iter().map(|e| e / sum).collect()
 }
 
-/// The probability of the class that [`class_of`] names; not a number if a logit is none.
+/// The probability of the class that [`class_of`] gives; NaN if a logit is NaN.
 pub fn confidence_of(logits: &[f32]) -> f64 {
-    let own = logits.get(class_of(logits) as usize).map_or(f64::NAN, |&logit| f64::from(logit));
-    1.0 / logits.iter().map(|&logit| (f64::from(logit) - own).exp()).sum::<f64>()
+    let predicted =
+        logits.get(class_of(logits) as usize).map_or(f64::NAN, |&logit| f64::from(logit));
+    1.0 / logits.iter().map(|&logit| (f64::from(logit) - predicted).exp()).sum::<f64>()
 }
 
 #[cfg(test)]

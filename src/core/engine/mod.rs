@@ -1,46 +1,46 @@
-//! How a model is computed: plainly, by candle's own operations, or fused, on the CPU or a GPU.
-//! All engines compute the same numbers, up to rounding, dropout included.
+//! The engines that compute a model: the reference engine, by candle's own operations, and the fused
+//! engine, on the CPU or a GPU. All compute the same values, dropout included, up to rounding.
 
-mod choose;
+mod build;
 pub mod device;
 pub mod fused;
 pub mod input;
 pub mod logits;
 pub mod reference;
 
-pub use choose::build;
+pub use build::build;
 pub use input::StepInput;
 
-use crate::core::data::batching::Batch;
+use crate::core::data::batching::PackedBatch;
 use crate::core::model::without_backtrace;
+use crate::core::named::named_enum;
 use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{Moments, StepMetrics, Update};
-use clap::ValueEnum;
 use device::DeviceChoice;
 
-/// Which operations compute.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Ops {
-    /// Whole blocks at once, forward and backward written by hand
-    #[default]
-    Fused,
-    /// candle's own operations and automatic differentiation: slow, to settle a doubt
-    #[value(name = "reference", alias = "plain")]
-    Reference,
+named_enum! {
+    /// Which operations compute.
+    #[derive(Default)]
+    pub enum Ops {
+        /// Whole blocks at once, forward and backward written by hand
+        @default Fused = "fused",
+        /// candle's own operations and automatic differentiation: slow, to check the fused ones
+        Reference = "reference" | "plain",
+    }
 }
 
-/// What computes, and how.
+/// Which engine to build, and how it computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineOptions {
-    /// Which operations.
+    /// The operations.
     pub ops: Ops,
-    /// On which machine.
+    /// The device.
     pub device: DeviceChoice,
-    /// Half precision on a GPU.
+    /// Compute in bfloat16 on a GPU.
     pub bf16: bool,
-    /// On a GPU, products of `f32` in TensorFloat-32.
+    /// Multiply `f32` matrices in TensorFloat-32 on a GPU.
     pub tf32: bool,
-    /// On the CPU, multiply by weights in eight bits; for answers only.
+    /// Multiply by 8-bit weights on the CPU; for inference only.
     pub int8: bool,
     /// Threads of the CPU; 0 is one for each core.
     pub threads: usize,
@@ -48,36 +48,36 @@ pub struct EngineOptions {
     pub gradient_checkpointing: bool,
 }
 
-/// What a step is told beside its batches.
+/// The options of one optimizer step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepOptions {
-    /// The run's seed, which dropout follows.
+    /// The run's seed, for dropout.
     pub seed: u64,
     /// The step's number, counted from 1.
     pub number: u64,
-    /// As transformers' `LabelSmoother`.
+    /// The label smoothing factor, as in transformers' `LabelSmoother`.
     pub label_smoothing_factor: f64,
-    /// Rate and clipping.
+    /// Learning rate and gradient clipping.
     pub update: Update,
 }
 
-/// Seconds of the parts of a step.
+/// Seconds that the parts of a step took.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StepTimings {
-    /// From ids to the loss.
+    /// From token ids to the loss.
     pub forward: f64,
     /// From the loss to all gradients.
     pub backward: f64,
-    /// Norm, clipping and update.
+    /// Gradient norm, clipping and update.
     pub optimizer: f64,
 }
 
-/// A computation failed; the message names what.
+/// A failed computation; the message names what failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct EngineError(pub String);
 
-/// What an engine answers.
+/// The result of an engine's operation.
 pub type EngineResult<T> = Result<T, EngineError>;
 
 impl From<candle_core::Error> for EngineError {
@@ -86,100 +86,102 @@ impl From<candle_core::Error> for EngineError {
     }
 }
 
-/// A model that can be asked and trained. Its weights are the model's own or copies of them on
-/// another machine: [`Engine::store`] brings them home.
+/// A model that can be evaluated and trained. Its weights may be copies on another device:
+/// [`Engine::store`] copies them back to the model.
 pub trait Engine: Send {
-    /// The logits of a batch, `[batch, labels]`, row-major; nothing is dropped out.
+    /// The logits of a batch, `[batch, labels]`, row-major; without dropout.
     ///
     /// # Errors
-    /// If an id lies outside the vocabulary, a row is longer than there are positions, or the
-    /// machine fails.
-    fn logits(&mut self, batch: &Batch) -> EngineResult<Vec<f32>>;
+    /// If a token id is outside the vocabulary, a sequence is longer than the position embeddings,
+    /// or the device fails.
+    fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>>;
 
-    /// Makes room for gradients and moments.
+    /// Allocates gradients and the optimizer state.
     ///
     /// # Errors
-    /// If the machine has no room.
+    /// If the device is out of memory.
     fn begin_training(
         &mut self,
         settings: AdamWSettings,
         decay_everything: bool,
     ) -> EngineResult<()>;
 
-    /// Forward, backward and update over all batches of a step together. The update is left out
-    /// where loss or gradients are not finite.
+    /// One optimizer step: forward and backward passes over all micro-batches, then the update,
+    /// which is skipped if the loss or the gradient norm is not finite.
     ///
     /// # Errors
-    /// As [`Engine::logits`], and before [`Engine::begin_training`].
+    /// As [`Engine::logits`], and if training has not begun.
     fn step(&mut self, input: &StepInput, options: &StepOptions) -> EngineResult<()>;
 
-    /// What the last step came to; waits for it.
+    /// The metrics of the last step; waits for it.
     ///
     /// # Errors
-    /// If the machine fails.
-    fn figures(&mut self) -> EngineResult<StepMetrics>;
+    /// If the device fails.
+    fn step_metrics(&mut self) -> EngineResult<StepMetrics>;
 
-    /// The gradient of every parameter in the last step, as the layout arranges them.
+    /// The gradients of all parameters in the last step, in the order of the model's layout.
     ///
     /// # Errors
-    /// If the machine fails.
+    /// If the device fails.
     fn gradients(&mut self) -> EngineResult<Vec<f32>>;
 
-    /// Brings the weights to the model's tensors.
+    /// Copies the weights to the model's tensors.
     ///
     /// # Errors
-    /// If the machine fails.
+    /// If the device fails.
     fn store(&mut self) -> EngineResult<()>;
 
-    /// Takes the weights over from the model's tensors, after [`Engine::store`] and a change there.
+    /// Copies the weights from the model's tensors, after they were changed.
     ///
     /// # Errors
-    /// If the machine fails.
+    /// If the device fails.
     fn reload(&mut self) -> EngineResult<()>;
 
-    /// The optimizer's memory.
+    /// The optimizer state.
     ///
     /// # Errors
-    /// If the machine fails, or before [`Engine::begin_training`].
+    /// If the device fails, or training has not begun.
     fn moments(&mut self) -> EngineResult<Moments<'_>>;
 
-    /// Goes on from what [`Engine::moments`] gave.
+    /// Restores an optimizer state that [`Engine::moments`] returned.
     ///
     /// # Errors
-    /// If they are of another model, or before [`Engine::begin_training`].
+    /// If it is of another model, or training has not begun.
     fn restore(&mut self, moments: Moments<'static>) -> EngineResult<()>;
 
-    /// Whether to wait for the machine between the parts of a step, so that [`Engine::timings`]
-    /// tells them apart.
+    /// Whether to wait for the device between the parts of a step, so that [`Engine::timings`]
+    /// can time them separately.
     fn measure_parts(&mut self, measure: bool);
 
-    /// How long the parts of the last step took; `None` where that is not known.
+    /// The timings of the last step; `None` if the engine does not measure them.
     fn timings(&self) -> Option<StepTimings>;
 
-    /// The rate of the machine's matrix product on the model's largest layer, in floating-point
-    /// operations a second; `None` where it is not known.
+    /// The device's rate of matrix multiplication with the model's largest layer, in
+    /// floating-point operations per second; `None` if the engine does not measure it.
     ///
     /// # Errors
-    /// If the machine fails.
+    /// If the device fails.
     fn matmul_rate(&mut self) -> EngineResult<Option<f64>>;
 
-    /// The most memory of the machine held at once so far, in bytes; `None` where it is the
-    /// process's.
+    /// The peak memory of the device so far, in bytes; `None` if it uses the process's memory.
     fn peak_memory(&self) -> Option<usize>;
 
-    /// What computes, for the settings' table: `cpu, 2 threads`.
+    /// The device's name for the list of settings: `cpu, 2 threads`.
     fn device(&self) -> String;
 
-    /// What is to be said of that choice, once: why it is not what was asked for.
+    /// A note for the user on the choice of the device: why it is not the requested one.
     fn note(&self) -> Option<&str>;
 }
+
+#[cfg(test)]
+pub mod pytorch_fixtures;
 
 #[cfg(test)]
 mod tests;
 
 #[cfg(test)]
-#[path = "card_memory_tests.rs"]
-mod card_memory_tests;
+#[path = "gpu_memory_tests.rs"]
+mod gpu_memory_tests;
 
 #[cfg(test)]
 #[path = "difference_tests.rs"]

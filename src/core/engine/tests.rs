@@ -1,9 +1,9 @@
-//! Both engines held against PyTorch, and against each other where dropout is on.
+//! Engines compared with PyTorch, and with each other where there is dropout.
 
+use super::pytorch_fixtures::{PyTorchFixture, fixtures, model, trajectory};
 use super::*;
 use crate::core::data::batching::Example;
 use crate::core::model::SequenceClassifier;
-use crate::core::model::reference::{Reference, model, references, trajectory};
 use crate::core::model::{ModelConfig, Weights};
 use crate::core::ops::cpu::overwrite;
 use crate::core::train::schedule::{Schedule, SchedulerType};
@@ -12,40 +12,40 @@ use std::path::Path;
 
 const SETTINGS: AdamWSettings =
     AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
-const STILL: Update = Update { learning_rate: 0.0, max_grad_norm: 0.0 };
+const NO_UPDATE: Update = Update { learning_rate: 0.0, max_grad_norm: 0.0 };
 
 fn options(ops: Ops) -> EngineOptions {
     EngineOptions { ops, threads: 2, device: DeviceChoice::Cpu, ..EngineOptions::default() }
 }
 
-/// Every way of computing that there is here, and how exact it is.
+/// Every engine that runs without a GPU.
 fn engines(model: &SequenceClassifier) -> anyhow::Result<Vec<(&'static str, Box<dyn Engine>)>> {
     let checkpointing = EngineOptions { gradient_checkpointing: true, ..options(Ops::Fused) };
     let mut engines = vec![
-        ("plain", build(model, &options(Ops::Reference))?),
+        ("reference", build(model, &options(Ops::Reference))?),
         ("fused", build(model, &options(Ops::Fused))?),
         ("fused, checkpointing", build(model, &checkpointing)?),
     ];
     #[cfg(unix)]
-    engines.push(("a card's kernels", emulated_card(model)?));
+    engines.push(("CUDA kernels", emulated_gpu(model)?));
     Ok(engines)
 }
 
-/// A card's kernels, run on the CPU.
+/// The CUDA kernels, emulated on the CPU.
 #[cfg(unix)]
-pub(super) fn emulated_card(model: &SequenceClassifier) -> anyhow::Result<Box<dyn Engine>> {
+pub(super) fn emulated_gpu(model: &SequenceClassifier) -> anyhow::Result<Box<dyn Engine>> {
     use crate::core::ops::cuda::emulator::Emulated;
     use crate::core::ops::cuda::{CudaBackend, Precision};
-    let card = CudaBackend::new(Emulated::new(Precision::Full));
+    let gpu = CudaBackend::new(Emulated::new(Precision::Full));
     let name = "emulated".to_owned();
-    Ok(Box::new(fused::FusedEngine::new(card, model, false, name)?))
+    Ok(Box::new(fused::FusedEngine::new(gpu, model, false, name)?))
 }
 
 fn step(number: u64, update: Update) -> StepOptions {
     StepOptions { seed: 5, number, label_smoothing_factor: 0.0, update }
 }
 
-/// The largest difference of two lists, and the largest size of the second.
+/// The largest difference of two lists, and the largest magnitude in the second.
 fn compare(ours: &[f32], expected: &[f32]) -> (f32, f32) {
     assert_eq!(ours.len(), expected.len());
     let difference = ours.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
@@ -53,7 +53,7 @@ fn compare(ours: &[f32], expected: &[f32]) -> (f32, f32) {
     (difference, expected.iter().fold(0f32, |size, value| size.max(value.abs())))
 }
 
-/// Holds the gradient of each parameter against what is expected of it.
+/// Compares the gradient of each parameter with the expected one.
 fn assert_gradients(
     what: &str,
     model: &SequenceClassifier,
@@ -65,8 +65,8 @@ fn assert_gradients(
         let name = &parameter.name;
         let ours = &ours[parameter.start..][..parameter.len()];
         let (difference, size) = compare(ours, &expected(name)?);
-        // A key's bias shifts all scores of a query alike, so its true gradient is zero and
-        // nothing but rounding is left to compare.
+        // A key's bias shifts all scores of a query equally, so its true gradient is zero, and
+        // only rounding errors are compared.
         let size = if name.ends_with("key.bias") { 1e-2 } else { size };
         assert!(difference <= tolerance * size, "{what}, {name}: {difference} of {size}");
     }
@@ -74,38 +74,41 @@ fn assert_gradients(
 }
 
 #[test]
-fn logits_loss_and_every_gradient_are_pytorchs() -> anyhow::Result<()> {
-    for Reference { family, model, batch, answers } in references()? {
-        // PyTorch's answers are without dropout.
+fn logits_loss_and_every_gradient_equal_pytorchs() -> anyhow::Result<()> {
+    for PyTorchFixture { family, model, batch, expected: tensors } in fixtures()? {
+        // PyTorch's results are without dropout.
         let model = without_dropout(&model)?;
         for (name, mut engine) in engines(&model)? {
             let what = format!("{family}, {name}");
-            let expected = answers["logits"].flatten_all()?.to_vec1::<f32>()?;
+            let expected = tensors["logits"].flatten_all()?.to_vec1::<f32>()?;
             let (difference, _) = compare(&engine.logits(&batch)?, &expected);
             assert!(difference < 1e-5, "{what}: {difference}");
             engine.begin_training(SETTINGS, false)?;
-            engine.step(&StepInput::new(vec![batch.clone()]), &step(1, STILL))?;
-            let loss = engine.figures()?.loss;
-            let expected = answers["loss"].flatten_all()?.to_vec1::<f32>()?[0];
+            engine.step(&StepInput::new(vec![batch.clone()]), &step(1, NO_UPDATE))?;
+            let loss = engine.step_metrics()?.loss;
+            let expected = tensors["loss"].flatten_all()?.to_vec1::<f32>()?[0];
             assert!((loss - f64::from(expected)).abs() < 1e-5, "{what}: {loss} {expected}");
             assert_gradients(&what, &model, &engine.gradients()?, 1e-4, |name| {
-                Ok(answers[&format!("grad.{name}")].flatten_all()?.to_vec1()?)
+                Ok(tensors[&format!("grad.{name}")].flatten_all()?.to_vec1()?)
             })?;
         }
     }
     Ok(())
 }
 
-/// The same weights in a model that drops nothing out.
+/// The same weights in a model without dropout.
 fn without_dropout(model: &SequenceClassifier) -> anyhow::Result<SequenceClassifier> {
     with_dropout(model, 0.0)
 }
 
-fn with_dropout(model: &SequenceClassifier, share: f64) -> anyhow::Result<SequenceClassifier> {
+fn with_dropout(
+    model: &SequenceClassifier,
+    probability: f64,
+) -> anyhow::Result<SequenceClassifier> {
     let mut config = model.config().clone();
-    config.encoder.hidden_dropout_prob = share;
-    config.attention_probs_dropout_prob = share;
-    config.encoder.classifier_dropout = Some(share);
+    config.encoder.hidden_dropout_prob = probability;
+    config.attention_probs_dropout_prob = probability;
+    config.encoder.classifier_dropout = Some(probability);
     let (other, _) = SequenceClassifier::new(config, Weights::none(), 0)?;
     for ((_, from), (_, to)) in model.parameters().iter().zip(other.parameters().iter()) {
         overwrite(to, &from.flatten_all()?.to_vec1::<f32>()?)?;
@@ -114,7 +117,7 @@ fn with_dropout(model: &SequenceClassifier, share: f64) -> anyhow::Result<Sequen
 }
 
 #[test]
-fn twenty_steps_follow_pytorchs() -> anyhow::Result<()> {
+fn twenty_steps_equal_pytorchs() -> anyhow::Result<()> {
     let (batches, trace, after) = trajectory()?;
     let schedule = Schedule::new(SchedulerType::Linear, 1e-3, 4, 20);
     for index in 0..if cfg!(unix) { 4 } else { 3 } {
@@ -129,7 +132,7 @@ fn twenty_steps_follow_pytorchs() -> anyhow::Result<()> {
             let update = Update { learning_rate, max_grad_norm: 1.0 };
             let input = StepInput::new(vec![batch.clone()]);
             engine.step(&input, &step(number as u64 + 1, update))?;
-            let StepMetrics { loss, grad_norm, .. } = engine.figures()?;
+            let StepMetrics { loss, grad_norm, .. } = engine.step_metrics()?;
             let ours = [("loss", loss), ("grad_norm", grad_norm), ("lr", learning_rate)];
             for (name, ours) in ours {
                 let expected = expected[name].as_f64().unwrap_or(f64::NAN);
@@ -147,15 +150,15 @@ fn twenty_steps_follow_pytorchs() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Holds loss, predictions and gradients of one engine against those of another.
+/// Compares loss, predictions and gradients of one engine with those of another.
 fn assert_alike(
     what: &str,
     model: &SequenceClassifier,
-    (figures, ours): (&StepMetrics, &[f32]),
+    (metrics, ours): (&StepMetrics, &[f32]),
     (first, expected): &(StepMetrics, Vec<f32>),
 ) -> anyhow::Result<()> {
-    assert!((figures.loss - first.loss).abs() < 1e-5, "{what}: {} {}", figures.loss, first.loss);
-    assert_eq!(figures.predicted, first.predicted, "{what}");
+    assert!((metrics.loss - first.loss).abs() < 1e-5, "{what}: {} {}", metrics.loss, first.loss);
+    assert_eq!(metrics.predicted, first.predicted, "{what}");
     assert_gradients(what, model, ours, 1e-3, |name| {
         let parameters = &model.layout().parameters;
         let found = parameters.iter().find(|parameter| parameter.name == name);
@@ -165,55 +168,55 @@ fn assert_alike(
 }
 
 #[test]
-fn every_parameter_is_trained_alike_with_dropout_on() -> anyhow::Result<()> {
-    for Reference { family, model, batch, .. } in references()? {
-        // Random weights, drawn wide so that no gradient is lost in rounding.
+fn every_engine_computes_equal_gradients_with_dropout() -> anyhow::Result<()> {
+    for PyTorchFixture { family, model, batch, .. } in fixtures()? {
+        // Random weights with a large deviation, so that no gradient is lost in rounding.
         let mut config = with_dropout(&model, 0.1)?.config().clone();
         config.encoder.initializer_range = 0.3;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 5)?;
         let input = StepInput::new(vec![batch.clone(), batch]);
-        let mut plain = None;
+        let mut reference = None;
         for (name, mut engine) in engines(&model)? {
             engine.begin_training(SETTINGS, false)?;
-            engine.step(&input, &step(3, STILL))?;
-            let (figures, ours) = (engine.figures()?, engine.gradients()?);
+            engine.step(&input, &step(3, NO_UPDATE))?;
+            let (metrics, ours) = (engine.step_metrics()?, engine.gradients()?);
             for parameter in &model.layout().parameters {
                 let part = &ours[parameter.start..][..parameter.len()];
                 let all_zero = part.iter().all(|&value| value == 0.0);
                 assert!(!all_zero, "{family}, {name}: {} has no gradient", parameter.name);
             }
-            let first = plain.get_or_insert_with(|| (figures.clone(), ours.clone()));
-            assert_alike(&format!("{family}, {name}"), &model, (&figures, &ours), first)?;
+            let first = reference.get_or_insert_with(|| (metrics.clone(), ours.clone()));
+            assert_alike(&format!("{family}, {name}"), &model, (&metrics, &ours), first)?;
         }
     }
     Ok(())
 }
 
 #[test]
-fn every_activation_and_smoothed_labels_are_alike_on_every_path() -> anyhow::Result<()> {
+fn every_engine_computes_equal_activations_and_smoothed_losses() -> anyhow::Result<()> {
     for activation in ["gelu", "gelu_new", "relu"] {
         let (model, batches) = small_with(activation)?;
-        let mut smoothed = step(3, STILL);
+        let mut smoothed = step(3, NO_UPDATE);
         smoothed.label_smoothing_factor = 0.1;
-        let mut plain = None;
+        let mut reference = None;
         for (name, mut engine) in engines(&model)? {
             let what = format!("{activation}, {name}");
             engine.begin_training(SETTINGS, false)?;
             engine.step(&StepInput::new(batches[..2].to_vec()), &smoothed)?;
-            let (figures, ours) = (engine.figures()?, engine.gradients()?);
-            let first = plain.get_or_insert_with(|| (figures.clone(), ours.clone()));
-            assert_alike(&what, &model, (&figures, &ours), first)?;
+            let (metrics, ours) = (engine.step_metrics()?, engine.gradients()?);
+            let first = reference.get_or_insert_with(|| (metrics.clone(), ours.clone()));
+            assert_alike(&what, &model, (&metrics, &ours), first)?;
         }
     }
     Ok(())
 }
 
-fn small() -> anyhow::Result<(SequenceClassifier, Vec<Batch>)> {
+fn small() -> anyhow::Result<(SequenceClassifier, Vec<PackedBatch>)> {
     small_with("gelu")
 }
 
-/// A small model with dropout, and batches in which words come and go.
-fn small_with(activation: &str) -> anyhow::Result<(SequenceClassifier, Vec<Batch>)> {
+/// A small model with dropout, and batches of which several in a row lack most tokens.
+fn small_with(activation: &str) -> anyhow::Result<(SequenceClassifier, Vec<PackedBatch>)> {
     let overrides: Vec<_> = [
         ("hidden_act", json!(activation)),
         ("vocab_size", json!(60)),
@@ -229,22 +232,22 @@ fn small_with(activation: &str) -> anyhow::Result<(SequenceClassifier, Vec<Batch
     let (model, _) = SequenceClassifier::new(config, Weights::none(), 3)?;
     let mut generator = crate::core::data::sampling::Generator::new(8);
     let batches = (0..12).map(|number| {
-        // Some words are met once and then not for many steps.
-        let words = if number % 4 == 0 { 55 } else { 9 };
+        // Most tokens occur only in every fourth batch.
+        let tokens = if number % 4 == 0 { 55 } else { 9 };
         let examples: Vec<Example> = (0..7)
             .map(|i| {
                 let length = 1 + generator.next_u32() % 70;
-                let ids = (0..length).map(|_| 4 + generator.next_u32() % words).collect();
+                let ids = (0..length).map(|_| 4 + generator.next_u32() % tokens).collect();
                 Example { ids, label: (i % 2) as u32 }
             })
             .collect();
-        Batch::new(&examples, 0, 0)
+        PackedBatch::new(&examples, 0)
     });
     let batches = batches.collect();
     Ok((model, batches))
 }
 
-fn run(engine: &mut dyn Engine, batches: &[Batch]) -> anyhow::Result<()> {
+fn run(engine: &mut dyn Engine, batches: &[PackedBatch]) -> anyhow::Result<()> {
     engine.begin_training(SETTINGS, true)?;
     for (number, batch) in (1..).zip(batches) {
         let learning_rate = 1e-2 / number as f64;
@@ -255,7 +258,7 @@ fn run(engine: &mut dyn Engine, batches: &[Batch]) -> anyhow::Result<()> {
 }
 
 #[test]
-fn words_that_come_and_go_are_updated_as_by_dense_adamw() -> anyhow::Result<()> {
+fn tokens_absent_from_some_steps_are_updated_as_by_dense_adamw() -> anyhow::Result<()> {
     let (model, batches) = small()?;
     let flat = model.parameters().flat();
     let start = flat.copy()?.to_vec1::<f32>()?;
@@ -274,7 +277,7 @@ fn words_that_come_and_go_are_updated_as_by_dense_adamw() -> anyhow::Result<()> 
         for parameter in &model.layout().parameters {
             let range = parameter.start..parameter.start + parameter.len();
             let at = |values: &[f32]| values[range.clone()].to_vec();
-            // AdamW turns a key's bias's rounding into steps of full size.
+            // AdamW scales the rounding errors of a key bias's gradient to full steps.
             let tolerance = if parameter.name.ends_with("key.bias") { 1.0 } else { 2e-3 };
             for (ours, expected) in [(w, weights), (m, mean), (v, variance)] {
                 let (difference, size) = compare(&at(ours), &at(expected));
@@ -287,7 +290,7 @@ fn words_that_come_and_go_are_updated_as_by_dense_adamw() -> anyhow::Result<()> 
 }
 
 #[test]
-fn threads_and_checkpointing_do_not_change_a_bit() -> anyhow::Result<()> {
+fn threads_and_gradient_checkpointing_change_no_bit() -> anyhow::Result<()> {
     let mut ends = Vec::new();
     for (threads, gradient_checkpointing) in [(1, false), (2, false), (5, false), (2, true)] {
         let (model, batches) = small()?;
@@ -304,30 +307,27 @@ fn threads_and_checkpointing_do_not_change_a_bit() -> anyhow::Result<()> {
 }
 
 #[test]
-fn parts_of_a_batch_add_up_to_the_batch() -> anyhow::Result<()> {
+fn micro_batches_add_up_to_the_whole_batch() -> anyhow::Result<()> {
     let (model, batches) = small()?;
     let model = without_dropout(&model)?;
     let whole = &batches[1];
-    let rows = |from: usize, to: usize| -> Vec<Example> {
-        (from..to)
-            .map(|row| {
-                let ids = &whole.input_ids[row * whole.length..][..whole.lengths[row] as usize];
-                Example { ids: ids.to_vec(), label: whole.labels[row] }
-            })
-            .collect()
-    };
-    let parts: Vec<Batch> =
-        [(0, 3), (3, 4), (4, 7)].map(|(a, b)| Batch::new(&rows(a, b), 0, 0)).into();
+    let examples: Vec<Example> = whole
+        .sequences()
+        .zip(&whole.labels)
+        .map(|(ids, &label)| Example { ids: ids.to_vec(), label })
+        .collect();
+    let parts: Vec<PackedBatch> =
+        [0..3, 3..4, 4..7].map(|rows| PackedBatch::new(&examples[rows], 0)).into();
     for (name, mut engine) in engines(&model)? {
         engine.begin_training(SETTINGS, false)?;
-        let mut smooth = step(1, STILL);
+        let mut smooth = step(1, NO_UPDATE);
         smooth.label_smoothing_factor = 0.1;
         engine.step(&StepInput::new(vec![whole.clone()]), &smooth)?;
-        let (figures, together) = (engine.figures()?, engine.gradients()?);
+        let (whole_metrics, together) = (engine.step_metrics()?, engine.gradients()?);
         engine.step(&StepInput::new(parts.clone()), &smooth)?;
-        let in_parts = engine.figures()?;
-        assert!((in_parts.loss - figures.loss).abs() < 1e-6, "{name}");
-        assert_eq!(in_parts.predicted, figures.predicted, "{name}");
+        let in_parts = engine.step_metrics()?;
+        assert!((in_parts.loss - whole_metrics.loss).abs() < 1e-6, "{name}");
+        assert_eq!(in_parts.predicted, whole_metrics.predicted, "{name}");
         let (difference, size) = compare(&engine.gradients()?, &together);
         assert!(difference < 1e-5 * size.max(1.0), "{name}: {difference} of {size}");
     }
@@ -335,12 +335,12 @@ fn parts_of_a_batch_add_up_to_the_batch() -> anyhow::Result<()> {
 }
 
 #[test]
-fn eight_bits_nearly_agree() -> anyhow::Result<()> {
+fn int8_logits_are_close_to_float32() -> anyhow::Result<()> {
     let config = ModelConfig::embedded()?;
     let (model, _) = SequenceClassifier::new(config, Weights::none(), 3)?;
     let examples: Vec<Example> =
         (1..20).map(|i| Example { ids: (2..2 + 3 * i).collect(), label: 0 }).collect();
-    let batch = Batch::new(&examples, 0, 0);
+    let batch = PackedBatch::new(&examples, 0);
     let expected = build(&model, &options(Ops::Fused))?.logits(&batch)?;
     let int8 = EngineOptions { int8: true, ..options(Ops::Fused) };
     let mut engine = build(&model, &int8)?;
@@ -351,30 +351,33 @@ fn eight_bits_nearly_agree() -> anyhow::Result<()> {
 }
 
 #[test]
-fn what_lies_outside_is_refused_and_nothing_is_lost() -> anyhow::Result<()> {
+fn ids_outside_the_vocabulary_and_long_sequences_are_errors_without_effect() -> anyhow::Result<()> {
     let (model, batches) = small()?;
     for (name, mut engine) in engines(&model)? {
         let before = engine.logits(&batches[0])?;
-        let stranger = Batch::new(&[Example { ids: vec![60], label: 0 }], 0, 0);
-        assert!(engine.logits(&stranger).is_err(), "{name}");
+        let unknown = PackedBatch::new(&[Example { ids: vec![60], label: 0 }], 0);
+        assert!(engine.logits(&unknown).is_err(), "{name}");
         engine.begin_training(SETTINGS, false)?;
-        assert!(engine.step(&StepInput::new(vec![stranger]), &step(1, STILL)).is_err(), "{name}");
-        let endless = Batch::new(&[Example { ids: vec![1; 5000], label: 0 }], 0, 0);
-        assert!(engine.logits(&endless).is_err(), "{name}");
+        assert!(
+            engine.step(&StepInput::new(vec![unknown]), &step(1, NO_UPDATE)).is_err(),
+            "{name}"
+        );
+        let too_long = PackedBatch::new(&[Example { ids: vec![1; 5000], label: 0 }], 0);
+        assert!(engine.logits(&too_long).is_err(), "{name}");
         assert_eq!(engine.logits(&batches[0])?, before, "{name}");
     }
     Ok(())
 }
 
 #[test]
-fn padding_and_company_change_nothing() -> anyhow::Result<()> {
+fn logits_do_not_depend_on_padding_or_other_sequences() -> anyhow::Result<()> {
     let (model, batches) = small()?;
     for (name, mut engine) in engines(&model)? {
         let batch = &batches[0];
         let together = engine.logits(batch)?;
-        for (row, expected) in together.chunks(2).enumerate() {
-            let ids = batch.input_ids[row * batch.length..][..batch.lengths[row] as usize].to_vec();
-            let alone = engine.logits(&Batch::new(&[Example { ids, label: 0 }], 0, 0))?;
+        for (row, (ids, expected)) in batch.sequences().zip(together.chunks(2)).enumerate() {
+            let example = Example { ids: ids.to_vec(), label: 0 };
+            let alone = engine.logits(&PackedBatch::new(&[example], 80))?;
             assert!(compare(&alone, expected).0 < 1e-5, "{name}, {row}");
         }
     }

@@ -1,4 +1,4 @@
-//! The families of encoders that are supported, and what each calls its parts.
+//! The supported encoder architectures and their names.
 
 use crate::core::text::truncate_width;
 use serde_json::{Map, Value};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// Hugging Face's `model_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
-    /// BERT (Devlin et al., 2019), mBERT among them
+    /// BERT (Devlin et al., 2019), including multilingual BERT
     Bert,
     /// RoBERTa (Liu et al., 2019), such as `klue/roberta-base`
     Roberta,
@@ -21,7 +21,7 @@ impl Architecture {
     /// else BERT, as in the oldest files.
     ///
     /// # Errors
-    /// Names the architecture that is not supported.
+    /// If the architecture is not supported; names it.
     pub fn of(json: &Map<String, Value>) -> Result<Self, String> {
         let supported =
             |name: &str| format!("{name} is not supported; bert, roberta and electra are");
@@ -47,7 +47,7 @@ impl Architecture {
         }
     }
 
-    /// Its name in sentences.
+    /// Its name in messages.
     pub fn title(self) -> &'static str {
         match self {
             Self::Bert => "BERT",
@@ -64,12 +64,12 @@ impl Architecture {
         }
     }
 
-    /// transformers' class of a classifier.
+    /// The name of transformers' class.
     pub fn class_name(self) -> String {
         format!("{}ForSequenceClassification", self.class_prefix())
     }
 
-    /// `pad_token_id` where the file has none.
+    /// The default of `pad_token_id`.
     pub(super) fn default_pad_token_id(self) -> u32 {
         match self {
             Self::Roberta => 1,

@@ -1,32 +1,31 @@
-//! An encoder with a head over its first token: its shape and its parameters. [`crate::core::engine`]
-//! computes it.
+//! A sequence classifier: its configuration, layout and parameters.
 
 use super::config::ModelConfig;
 use super::layout::ModelLayout;
-use super::parameters::{LoadReport, ParameterBuilder, Parameters};
+use super::parameters::{LoadReport, ModelParameters, ParameterBuilder};
 use super::weights::Weights;
 use candle_core::Result;
 
-/// An encoder with a classifying head: Hugging Face's `BertForSequenceClassification`,
+/// An encoder with a classification head: Hugging Face's `BertForSequenceClassification`,
 /// `RobertaForSequenceClassification` or `ElectraForSequenceClassification`.
 #[derive(Clone, Debug)]
 pub struct SequenceClassifier {
     config: ModelConfig,
     layout: ModelLayout,
-    parameters: Parameters,
+    parameters: ModelParameters,
 }
 
 impl SequenceClassifier {
-    /// Builds the model from weights; what they do not hold is initialised from `seed`.
+    /// Builds the model from weights; missing parameters are initialized with `seed`.
     ///
     /// # Errors
-    /// If a tensor has a shape other than the configuration asks for.
+    /// If a tensor's shape does not fit the configuration.
     pub fn new(config: ModelConfig, weights: Weights, seed: u64) -> Result<(Self, LoadReport)> {
         let builder = ParameterBuilder::new(weights, seed, config.encoder.initializer_range);
         Self::build(config, builder)
     }
 
-    /// As [`Self::new`], with the parameters that `builder` makes.
+    /// As [`Self::new`], with the parameters of `builder`.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -36,17 +35,17 @@ impl SequenceClassifier {
         Ok((Self { config, layout, parameters }, report))
     }
 
-    /// The shape of the model.
+    /// The configuration.
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
 
-    /// Every trainable parameter.
-    pub fn parameters(&self) -> &Parameters {
+    /// The trainable parameters.
+    pub fn parameters(&self) -> &ModelParameters {
         &self.parameters
     }
 
-    /// Where each parameter stands.
+    /// The description of each parameter, and its offset in the flat tensor.
     pub fn layout(&self) -> &ModelLayout {
         &self.layout
     }

@@ -1,64 +1,65 @@
-//! `config.json`: the shape of a model, as Hugging Face writes it.
+//! `config.json`: a model's configuration, in Hugging Face's format.
 
 use super::ModelError;
 use super::architecture::Architecture;
+use crate::core::ops::DropoutProbabilities;
 use crate::core::text::truncate_width;
 use candle_transformers::models::bert::Config;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// The configuration of the small Korean model that ships with the program.
+/// The configuration of the small Korean model that is part of the program.
 pub const EMBEDDED: &str = include_str!("../../../assets/model/config.json");
 
-/// The most classes a model may have: figures are kept for each pair of them.
-pub const MOST_LABELS: usize = 1000;
+/// The most classes a model may have: the confusion matrix counts each pair of them.
+pub const MAX_LABELS: usize = 1000;
 
-/// The most parameters a model may have; beyond it no machine of today trains it in float32.
-const MOST_PARAMETERS: f64 = 4e9;
+/// The most parameters a model may have: training more of them in float32 needs over 64 GB.
+const MAX_PARAMETERS: f64 = 4e9;
 
-/// A model's shape: the hyper-parameters that BERT, RoBERTa and ELECTRA share, what candle's own
-/// [`Config`] leaves out, and the file they came from.
+/// A model's configuration: the hyper-parameters that BERT, RoBERTa and ELECTRA share, those that
+/// candle's [`Config`] lacks, and the whole file.
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
-    /// Which of the families it is.
+    /// The architecture.
     pub architecture: Architecture,
-    /// The encoder's hyper-parameters, by the names of `config.json`.
+    /// The encoder's hyper-parameters, named as in `config.json`.
     pub encoder: Config,
     /// The width of the embeddings, which ELECTRA projects to `hidden_size`.
     pub embedding_size: usize,
     /// Dropout of attention probabilities.
     pub attention_probs_dropout_prob: f64,
-    /// The name of each class, by its number.
+    /// The name of each class, by id.
     pub labels: Vec<String>,
-    /// The whole file, kept so that saving loses nothing.
+    /// The whole file, so that saving keeps fields that are not used here.
     json: Map<String, Value>,
 }
 
 impl ModelConfig {
-    /// The embedded small model.
+    /// The configuration of the embedded model.
     ///
     /// # Errors
-    /// Only if the program file itself is damaged.
+    /// If the program file is damaged.
     pub fn embedded() -> Result<Self, ModelError> {
         Self::parse(EMBEDDED, Path::new("embedded config.json"), &[])
     }
 
-    /// Reads a `config.json`, with some values replaced by `overrides`.
+    /// Reads a `config.json`, with the values of `overrides` replaced.
     ///
     /// # Errors
-    /// Names the file and the value that cannot be used.
+    /// If the file cannot be read or a value is not supported; names both.
     pub fn read(file: &Path, overrides: &[(String, Value)]) -> Result<Self, ModelError> {
         let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => ModelError::Config {
                 file: file.to_path_buf(),
-                reason: "is not there; a model's folder has to have one".to_owned(),
+                reason: "does not exist; a model's folder needs one".to_owned(),
             },
             _ => ModelError::Io { file: file.to_path_buf(), error },
         })?;
         Self::parse(&text, file, overrides)
     }
 
-    /// As [`Self::read`], from the text of the file.
+    /// As [`Self::read`], from the file's text.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -72,11 +73,11 @@ impl ModelConfig {
     }
 
     fn parse_inner(text: &str, overrides: &[(String, Value)]) -> Result<Self, String> {
-        let mut json: Map<String, Value> =
-            serde_json::from_str(text).map_err(|error| format!("not a model's config: {error}"))?;
+        let mut json: Map<String, Value> = serde_json::from_str(text)
+            .map_err(|error| format!("not a model configuration: {error}"))?;
         for (name, value) in overrides {
             if !json.contains_key(name) {
-                return Err(format!("has no value named {name} to override"));
+                return Err(format!("has no value named {name} that could be overridden"));
             }
             json.insert(name.clone(), value.clone());
         }
@@ -117,18 +118,18 @@ impl ModelConfig {
             ("type_vocab_size", encoder.type_vocab_size),
         ] {
             if !(1..=1 << 24).contains(&value) {
-                return Err(format!("{name} is {value}; it has to be from 1 to {}", 1 << 24));
+                return Err(format!("{name} is {value}; it must be from 1 to {}", 1 << 24));
             }
         }
         if !encoder.hidden_size.is_multiple_of(encoder.num_attention_heads) {
             return Err(format!(
-                "hidden_size {} does not divide into num_attention_heads {}",
+                "hidden_size {} is not a multiple of num_attention_heads {}",
                 encoder.hidden_size, encoder.num_attention_heads
             ));
         }
         if encoder.pad_token_id >= encoder.vocab_size || self.max_tokens() < 3 {
             return Err(format!(
-                "pad_token_id {} leaves no room in vocab_size {} or max_position_embeddings {}",
+                "pad_token_id {} is too large for vocab_size {} or max_position_embeddings {}",
                 encoder.pad_token_id, encoder.vocab_size, encoder.max_position_embeddings
             ));
         }
@@ -138,26 +139,26 @@ impl ModelConfig {
             ("classifier_dropout", self.classifier_dropout()),
         ] {
             if !(0.0..1.0).contains(&value) {
-                return Err(format!("{name} is {value}; it has to be at least 0 and below 1"));
+                return Err(format!("{name} is {value}; it must be at least 0 and below 1"));
             }
         }
-        if !(2..=MOST_LABELS).contains(&self.labels.len()) {
+        if !(2..=MAX_LABELS).contains(&self.labels.len()) {
             return Err(format!(
-                "{} classes; there have to be from 2 to {MOST_LABELS}",
+                "{} classes; there must be from 2 to {MAX_LABELS}",
                 self.labels.len()
             ));
         }
         let parameters = self.parameter_estimate();
-        if parameters > MOST_PARAMETERS {
+        if parameters > MAX_PARAMETERS {
             return Err(format!(
-                "its sizes make a model of {parameters:.1e} parameters; at most \
-                 {MOST_PARAMETERS:.0e} are supported"
+                "the model would have {parameters:.1e} parameters; at most \
+                 {MAX_PARAMETERS:.0e} are supported"
             ));
         }
         Ok(())
     }
 
-    /// How many parameters there are but for biases and normalisations.
+    /// How many parameters there are, without biases and normalizations.
     fn parameter_estimate(&self) -> f64 {
         let encoder = &self.encoder;
         let hidden = encoder.hidden_size as f64;
@@ -166,8 +167,8 @@ impl ModelConfig {
         rows as f64 * self.embedding_size as f64 + encoder.num_hidden_layers as f64 * layer
     }
 
-    /// The first position's row in the table of positions: RoBERTa counts from behind the padding
-    /// token's number (`create_position_ids_from_input_ids`), the others from 0.
+    /// The row of the first position in the position embeddings: in RoBERTa the one after
+    /// `pad_token_id` (`create_position_ids_from_input_ids`), otherwise 0.
     pub fn first_position(&self) -> usize {
         match self.architecture {
             Architecture::Roberta => self.encoder.pad_token_id + 1,
@@ -175,7 +176,7 @@ impl ModelConfig {
         }
     }
 
-    /// How many tokens of a text the model can read.
+    /// The longest sequence that the model supports, in tokens.
     pub fn max_tokens(&self) -> usize {
         self.encoder.max_position_embeddings.saturating_sub(self.first_position())
     }
@@ -186,13 +187,30 @@ impl ModelConfig {
         encoder.classifier_dropout.unwrap_or(encoder.hidden_dropout_prob)
     }
 
-    /// The classes' names, if the file gives any but `LABEL_0`, `LABEL_1`, ….
+    /// The dropout probability at each site. The heads of RoBERTa and ELECTRA also drop their
+    /// input, as transformers' `RobertaClassificationHead` and `ElectraClassificationHead` do.
+    pub fn dropout_probabilities(&self) -> DropoutProbabilities {
+        let hidden = self.encoder.hidden_dropout_prob;
+        DropoutProbabilities {
+            embeddings: hidden,
+            attention_probabilities: self.attention_probs_dropout_prob,
+            attention_output: hidden,
+            layer_output: hidden,
+            head_input: match self.architecture {
+                Architecture::Bert => 0.0,
+                Architecture::Roberta | Architecture::Electra => self.classifier_dropout(),
+            },
+            head: self.classifier_dropout(),
+        }
+    }
+
+    /// The classes' names, unless all are `LABEL_0`, `LABEL_1`, ….
     pub fn given_names(&self) -> Option<&[String]> {
         let given = self.labels.iter().any(|label| !label.starts_with("LABEL_"));
         given.then_some(&self.labels)
     }
 
-    /// Gives the model these classes, which decides the size of its head.
+    /// Sets the classes, and with them the size of the head.
     pub fn set_labels(&mut self, names: &[String]) {
         self.labels = names.to_vec();
     }
@@ -222,7 +240,7 @@ impl ModelConfig {
     }
 }
 
-/// Only texts with one label each are classified here.
+/// Only single-label classification with absolute positions is supported.
 fn refuse_other_tasks(json: &Map<String, Value>) -> Result<(), String> {
     for (name, supported) in
         [("problem_type", "single_label_classification"), ("position_embedding_type", "absolute")]
@@ -236,7 +254,7 @@ fn refuse_other_tasks(json: &Map<String, Value>) -> Result<(), String> {
     Ok(())
 }
 
-/// The encoder's hyper-parameters, with transformers' own defaults for what older files leave out.
+/// The encoder's hyper-parameters, with transformers' defaults for those that older files lack.
 fn encoder(json: &Map<String, Value>, architecture: Architecture) -> Result<Config, String> {
     let mut known = json.clone();
     for (name, default) in [
@@ -264,19 +282,19 @@ fn encoder(json: &Map<String, Value>, architecture: Architecture) -> Result<Conf
             ));
         }
     };
-    // candle spells it in one word.
+    // candle's names have no underscores.
     known.insert("hidden_act".to_owned(), json!(activation.replace('_', "")));
     let kind = architecture.title();
     serde_json::from_value(Value::Object(known))
-        .map_err(|error| format!("not a {kind} config: {error}"))
+        .map_err(|error| format!("not a {kind} configuration: {error}"))
 }
 
-/// The classes named by `id2label`, else as many as `num_labels` says, else two.
+/// The classes of `id2label`, else `num_labels` unnamed ones, else two.
 fn labels(json: &Map<String, Value>) -> Result<Vec<String>, String> {
     let default = |id: usize| format!("LABEL_{id}");
     let Some(names) = json.get("id2label").and_then(Value::as_object) else {
         let count = json.get("num_labels").and_then(Value::as_u64).unwrap_or(2);
-        return Ok((0..count.min(MOST_LABELS as u64 + 1) as usize).map(default).collect());
+        return Ok((0..count.min(MAX_LABELS as u64 + 1) as usize).map(default).collect());
     };
     (0..names.len())
         .map(|id| {

@@ -1,4 +1,4 @@
-//! What a `config.json` may say.
+//! Supported and unsupported values of `config.json`.
 
 use super::*;
 
@@ -15,8 +15,8 @@ fn with(name: &str, value: &Value) -> Result<ModelConfig, ModelError> {
 }
 
 #[test]
-fn what_cannot_be_built_is_refused_by_name() {
-    assert!(error_with("hidden_size", json!(190)).contains("does not divide"));
+fn unsupported_values_are_refused_by_name() {
+    assert!(error_with("hidden_size", json!(190)).contains("is not a multiple"));
     assert!(error_with("hidden_size", json!(0)).contains("hidden_size is 0"));
     assert!(error_with("hidden_act", json!("swish")).contains("hidden_act \"swish\""));
     assert!(error_with("model_type", json!("gpt2")).contains("model_type \"gpt2\""));
@@ -45,19 +45,19 @@ fn the_number_of_classes_is_bounded() {
 }
 
 #[test]
-fn saving_and_reading_keeps_everything() -> Result<(), ModelError> {
+fn a_saved_config_keeps_every_value() -> Result<(), ModelError> {
     let config = ModelConfig::embedded()?;
     let again = ModelConfig::parse(&config.to_json(), Path::new("config.json"), &[])?;
     assert_eq!(again.encoder, config.encoder);
     assert_eq!(again.labels, ["negative", "positive"]);
-    // transformers would load float32 weights in half precision if told so.
+    // With `torch_dtype` float16, transformers would load the float32 weights in half precision.
     let half = with("torch_dtype", &json!("float16"))?;
     assert!(!half.to_json().contains("float16") && half.to_json().contains("\"dtype\""));
     Ok(())
 }
 
 #[test]
-fn mberts_config_has_two_classes_that_can_be_named() -> Result<(), ModelError> {
+fn a_config_without_classes_has_two_that_can_be_renamed() -> Result<(), ModelError> {
     let text = r#"{"vocab_size": 50, "hidden_size": 8, "num_hidden_layers": 1,
         "num_attention_heads": 2, "intermediate_size": 16}"#;
     let mut config = ModelConfig::parse(text, Path::new("config.json"), &[])?;
@@ -65,14 +65,14 @@ fn mberts_config_has_two_classes_that_can_be_named() -> Result<(), ModelError> {
     assert_eq!(config.given_names(), None);
     config.set_labels(&["a".to_owned(), "b".to_owned(), "c".to_owned()]);
     assert!(config.to_json().contains("\"2\": \"c\""));
-    // What the file leaves out is as transformers has it.
+    // Missing values are transformers' defaults.
     assert_eq!((config.encoder.layer_norm_eps, config.max_tokens()), (1e-12, 512));
     assert!((config.attention_probs_dropout_prob - 0.1).abs() < 1e-12);
     Ok(())
 }
 
 #[test]
-fn roberta_counts_positions_from_behind_its_padding() -> Result<(), ModelError> {
+fn robertas_positions_start_after_the_padding_token() -> Result<(), ModelError> {
     let text = EMBEDDED.replace("\"bert\"", "\"roberta\"");
     let overrides =
         [("pad_token_id".to_owned(), json!(1)), ("max_position_embeddings".to_owned(), json!(514))];

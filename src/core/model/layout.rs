@@ -1,25 +1,24 @@
-//! A model's parameters: what each is called in Hugging Face's files, its shape, how it starts,
-//! and where it stands in the one flat row of numbers that holds them all.
+//! The layout of a model's parameters in one flat tensor: each parameter's name in Hugging Face's
+//! files, its shape, its initialization and its offset.
 //!
-//! The table of words comes first. A layer's query, key and value weights stand together, and so
-//! do their biases, so that one multiplication makes all three.
+//! The token embeddings come first. A layer's query, key and value weights are adjacent, and so
+//! are their biases, so that one matrix multiplication computes all three.
 
 use super::architecture::Architecture;
 use super::config::ModelConfig;
-use super::parameters::Parameters;
 use crate::core::ops::backend::{Activation, Arrangement, Dense, Norm, Tables};
 use candle_transformers::models::bert::HiddenAct;
 
-/// How a parameter starts when no file holds it; Hugging Face's `_init_weights`.
+/// How a parameter is initialized if no file has it: Hugging Face's `_init_weights`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Init {
     /// Normal, with the configuration's `initializer_range` as standard deviation.
     Normal,
-    /// Normal, but this row is zero: the padding token's.
+    /// Normal, except that this row is zero: the padding token's.
     NormalExceptRow(usize),
     /// All zero: biases.
     Zeros,
-    /// All one: the scale of a normalisation.
+    /// All one: the scale of a normalization.
     Ones,
 }
 
@@ -30,71 +29,77 @@ pub struct Parameter {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// How it starts.
+    /// Its initialization.
     pub init: Init,
-    /// Where it starts among all numbers.
+    /// Its offset in the flat tensor.
     pub start: usize,
 }
 
 impl Parameter {
-    /// How many numbers it has.
+    /// How many elements it has.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Whether it has none.
+    /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Whether weight decay applies under Hugging Face's grouping: not to biases, and not to
+    /// layer normalizations.
+    pub fn decays(&self) -> bool {
+        self.name.rsplit('.').next() != Some("bias") && !self.name.contains("LayerNorm")
+    }
 }
 
-/// The parts of one encoder layer.
+/// The layout of one encoder layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerLayout {
-    /// Queries.
+    /// The query projection.
     pub query: Dense,
-    /// Keys.
+    /// The key projection.
     pub key: Dense,
-    /// Values.
+    /// The value projection.
     pub value: Dense,
-    /// After the heads.
+    /// The attention block's output projection.
     pub attention_output: Dense,
-    /// After attention.
+    /// The attention block's normalization.
     pub attention_norm: Norm,
-    /// To the wide part.
+    /// The feed-forward block's first layer, to `intermediate_size`.
     pub intermediate: Dense,
-    /// From the wide part.
+    /// The feed-forward block's second layer, back to `hidden_size`.
     pub output: Dense,
-    /// At the end.
+    /// The feed-forward block's normalization.
     pub output_norm: Norm,
 }
 
 impl LayerLayout {
-    /// Queries, keys and values as one.
+    /// The query, key and value projections as one layer.
     pub fn query_key_value(&self) -> Dense {
         Dense { outputs: 3 * self.query.outputs, ..self.query }
     }
 
-    /// Keys and values as one.
+    /// The key and value projections as one layer.
     pub fn key_value(&self) -> Dense {
         Dense { outputs: 2 * self.key.outputs, ..self.key }
     }
 }
 
-/// A whole model.
+/// The layout of a whole model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelLayout {
-    /// Every parameter, in the order in which they start.
+    /// Every parameter, by offset.
     pub parameters: Vec<Parameter>,
-    /// The tables of embeddings.
+    /// The embedding tables.
     pub tables: Tables,
-    /// Their normalisation.
+    /// The embeddings' normalization.
     pub embedding_norm: Norm,
-    /// From the embeddings' width to the encoder's, where that is another.
+    /// The projection from the embeddings' width to the encoder's, where the two differ.
     pub project: Option<Dense>,
     /// The encoder's layers.
     pub layers: Vec<LayerLayout>,
-    /// Between a layer's intermediate and output.
+    /// The activation of the feed-forward blocks.
     pub activation: Activation,
     /// The head's first layer.
     pub head: Dense,
@@ -103,7 +108,7 @@ pub struct ModelLayout {
 }
 
 impl ModelLayout {
-    /// The parameters that a configuration asks for.
+    /// The layout of the model that a configuration describes.
     pub fn new(config: &ModelConfig) -> Self {
         let encoder = &config.encoder;
         let (hidden, wide) = (encoder.hidden_size, encoder.intermediate_size);
@@ -154,28 +159,29 @@ impl ModelLayout {
         Self { parameters, tables, embedding_norm, project, layers, activation, head, classifier }
     }
 
-    /// How many numbers there are in all.
+    /// How many elements all parameters have together.
     pub fn len(&self) -> usize {
         self.parameters.last().map_or(0, |last| last.start + last.len())
     }
 
-    /// Whether there are none.
+    /// Whether there are no parameters.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What a machine needs to know to keep the parameters; weight decay applies to all of them
-    /// under `decay_everything`, else by Hugging Face's grouping.
+    /// The layout as a backend needs it. Weight decay applies to all parameters with
+    /// `decay_everything`, else by Hugging Face's grouping.
     pub fn arrangement(&self, decay_everything: bool) -> Arrangement {
         let decayed = self.parameters.iter();
         let decayed = decayed
-            .filter(|parameter| decay_everything || Parameters::decays(&parameter.name))
+            .filter(|parameter| decay_everything || parameter.decays())
             .map(|parameter| parameter.start..parameter.start + parameter.len())
             .collect();
         Arrangement { len: self.len(), tables: self.tables, decayed }
     }
 }
 
+/// Assigns offsets to parameters, one after another.
 struct Planner {
     epsilon: f32,
     next: usize,
@@ -187,7 +193,7 @@ impl Planner {
         Self { epsilon, next: 0, parameters: Vec::new() }
     }
 
-    /// Places a parameter; where it starts.
+    /// Adds a parameter; returns its offset.
     fn add(&mut self, name: String, shape: &[usize], init: Init) -> usize {
         let start = self.next;
         self.parameters.push(Parameter { name, shape: shape.to_vec(), init, start });
@@ -230,5 +236,21 @@ impl Planner {
             output: self.dense(&format!("{name}.output.dense"), wide, hidden),
             output_norm: self.norm(&format!("{name}.output.LayerNorm"), hidden),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn biases_and_normalizations_do_not_decay() {
+        let decays = |name: &str| {
+            Parameter { name: name.to_owned(), shape: vec![1], init: Init::Zeros, start: 0 }
+                .decays()
+        };
+        assert!(decays("bert.pooler.dense.weight"));
+        assert!(!decays("bert.pooler.dense.bias"));
+        assert!(!decays("bert.embeddings.LayerNorm.weight"));
     }
 }

@@ -1,31 +1,24 @@
-//! Trainable sequence classifiers with Hugging Face's layout, names and initialisation.
+//! Sequence classifiers with Hugging Face's configuration, parameter names, initialization and
+//! files. [`crate::core::engine`] computes them.
 
 pub mod architecture;
-pub mod attention;
 pub mod classifier;
 pub mod config;
-pub mod embeddings;
-pub mod encoder;
 pub mod folder;
-pub mod head;
 pub mod layout;
-pub mod network;
 pub mod parameters;
-#[cfg(test)]
-pub mod reference;
 pub mod weights;
 
 pub use architecture::Architecture;
 pub use classifier::SequenceClassifier;
 pub use config::ModelConfig;
 pub use layout::ModelLayout;
-pub use network::ReferenceNetwork;
-pub use parameters::{LoadReport, ParameterBuilder, Parameters};
+pub use parameters::{LoadReport, ModelParameters, ParameterBuilder};
 pub use weights::Weights;
 
 use std::path::PathBuf;
 
-/// What can be wrong with a model.
+/// Why a model cannot be read, built or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A file cannot be read or written.
@@ -33,10 +26,10 @@ pub enum ModelError {
     Io {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// `config.json` describes no model that can be built.
+    /// The model that `config.json` describes cannot be built.
     #[error("{}: {reason}", file.display())]
     Config {
         /// The file.
@@ -52,15 +45,16 @@ pub enum ModelError {
         /// What is wrong.
         reason: String,
     },
-    /// A computation failed; candle's message.
+    /// A failed computation, with candle's message.
     #[error("{0}")]
     Computation(String),
 }
 
 impl ModelError {
-    /// The same of a file that was to be in `to` and was first written in `from`.
+    /// The error with files in folder `from` replaced by those in `to`, for files that are first
+    /// written in a staging folder.
     #[must_use]
-    pub fn meant_for(self, from: &std::path::Path, to: &std::path::Path) -> Self {
+    pub fn relocated(self, from: &std::path::Path, to: &std::path::Path) -> Self {
         let moved = |file: PathBuf| match file.strip_prefix(from) {
             Ok(name) => to.join(name),
             Err(_) => file,

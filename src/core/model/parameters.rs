@@ -1,62 +1,56 @@
 //! A model's trainable parameters, by Hugging Face's names.
 
 use super::layout::{Init, ModelLayout};
-use super::weights::{Taken, Weights};
+use super::weights::{StoredTensor, Weights};
 use crate::core::data::sampling::Generator;
 use crate::core::ops::cpu::overwrite;
 use candle_core::{DType, Device, Result, Tensor};
 
-/// All parameters of a model: one flat tensor, and a view of each part of it.
+/// The parameters of a model: one flat tensor, and a view of it for each parameter.
 #[derive(Clone, Debug)]
-pub struct Parameters {
+pub struct ModelParameters {
     flat: Tensor,
     named: Vec<(String, Tensor)>,
 }
 
-impl Parameters {
-    /// Name and view of each.
+impl ModelParameters {
+    /// The name and the view of each parameter.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.named.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
-    /// All numbers, as the layout arranges them; [`Self::iter`] gives views of it.
+    /// The flat tensor, in the order of the layout.
     pub fn flat(&self) -> &Tensor {
         &self.flat
     }
 
-    /// How many numbers there are in all.
+    /// How many elements all parameters have together.
     pub fn count(&self) -> usize {
         self.named.iter().map(|(_, tensor)| tensor.elem_count()).sum()
     }
 
-    /// How many numbers there are outside the embedding tables, as Hugging Face counts for
-    /// `total_flos`.
+    /// How many elements the parameters outside the embedding tables have, as Hugging Face counts
+    /// them for `total_flos`.
     pub fn count_without_embeddings(&self) -> usize {
         self.iter()
             .filter(|(name, _)| !name.contains("_embeddings."))
             .map(|(_, tensor)| tensor.elem_count())
             .sum()
     }
-
-    /// Whether weight decay applies under Hugging Face's grouping: not to biases, and not to
-    /// layer normalisations.
-    pub fn decays(name: &str) -> bool {
-        name.rsplit('.').next() != Some("bias") && !name.contains("LayerNorm")
-    }
 }
 
-/// What loading found, for the log.
+/// Which parameters were not loaded as they are in the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
-    /// Parameters that no file held and that were initialised.
+    /// Parameters that are in no file and were initialized.
     pub missing: Vec<String>,
-    /// Parameters that a file held in another shape and that were initialised on request.
+    /// Parameters that a file has in another shape and that were initialized on request.
     pub mismatched: Vec<String>,
-    /// Tensors in the file that the model has no place for.
+    /// Tensors in the files that are not parameters of the model.
     pub unexpected: Vec<String>,
 }
 
-/// Makes a model's parameters: from weights where there are any, else by [`Init`].
+/// Builds a model's parameters from weights; missing ones are initialized as [`Init`] says.
 pub struct ParameterBuilder {
     weights: Weights,
     ignore_mismatched_sizes: bool,
@@ -65,41 +59,42 @@ pub struct ParameterBuilder {
 }
 
 impl ParameterBuilder {
-    /// `weights` may be empty; `seed` and `deviation` are for what they do not hold.
+    /// `weights` may be empty. Missing parameters are initialized with `seed` and this standard
+    /// deviation.
     pub fn new(weights: Weights, seed: u64, deviation: f64) -> Self {
         Self { weights, ignore_mismatched_sizes: false, generator: Generator::new(seed), deviation }
     }
 
-    /// Whether a tensor of another shape is initialised anew instead of refused.
+    /// Whether a tensor of another shape is initialized instead of refused.
     #[must_use]
     pub fn ignore_mismatched_sizes(mut self, ignore: bool) -> Self {
         self.ignore_mismatched_sizes = ignore;
         self
     }
 
-    /// The parameters that a layout asks for, and what was and was not found.
+    /// The parameters of a layout, and which of them were not loaded.
     ///
     /// # Errors
-    /// If the weights hold one in another shape, or cannot be read.
-    pub fn build(mut self, layout: &ModelLayout) -> Result<(Parameters, LoadReport)> {
+    /// If a tensor has another shape, or the weights cannot be read.
+    pub fn build(mut self, layout: &ModelLayout) -> Result<(ModelParameters, LoadReport)> {
         let flat = Tensor::zeros(layout.len(), DType::F32, &Device::Cpu)?;
         let mut report = LoadReport::default();
         let mut named = Vec::with_capacity(layout.parameters.len());
         for parameter in &layout.parameters {
             let (name, shape) = (&parameter.name, parameter.shape.as_slice());
-            let values = match self.weights.take(name, shape)? {
-                Taken::Values(values) => values,
-                Taken::Missing => {
+            let values = match self.weights.read(name, shape)? {
+                StoredTensor::Values(values) => values,
+                StoredTensor::Missing => {
                     report.missing.push(name.to_owned());
-                    self.fresh(shape, parameter.init)
+                    self.initialize(shape, parameter.init)
                 }
-                Taken::OtherShape(other) if self.ignore_mismatched_sizes => {
+                StoredTensor::OtherShape(other) if self.ignore_mismatched_sizes => {
                     report.mismatched.push(format!("{name} {other:?} instead of {shape:?}"));
-                    self.fresh(shape, parameter.init)
+                    self.initialize(shape, parameter.init)
                 }
-                Taken::OtherShape(other) => candle_core::bail!(
-                    "{name} has shape {other:?}, but config.json and the data's classes ask for \
-                     {shape:?}; --ignore-mismatched-sizes starts such tensors anew"
+                StoredTensor::OtherShape(other) => candle_core::bail!(
+                    "{name} has shape {other:?}, but config.json and the classes of the data require \
+                     {shape:?}; --ignore-mismatched-sizes initializes such tensors"
                 ),
             };
             let view = flat.narrow(0, parameter.start, parameter.len())?.reshape(shape)?;
@@ -107,10 +102,10 @@ impl ParameterBuilder {
             named.push((name.to_owned(), view));
         }
         report.unexpected = self.weights.names();
-        Ok((Parameters { flat, named }, report))
+        Ok((ModelParameters { flat, named }, report))
     }
 
-    fn fresh(&mut self, shape: &[usize], init: Init) -> Vec<f32> {
+    fn initialize(&mut self, shape: &[usize], init: Init) -> Vec<f32> {
         let count = shape.iter().product();
         let mut values = match init {
             Init::Zeros => vec![0f32; count],
@@ -136,7 +131,7 @@ mod tests {
     use crate::core::model::layout::Parameter;
 
     #[test]
-    fn initialisation_is_hugging_faces() -> Result<()> {
+    fn initialization_is_that_of_hugging_face() -> Result<()> {
         let parameter = |name: &str, shape: &[usize], init, start| Parameter {
             name: name.to_owned(),
             shape: shape.to_vec(),
@@ -161,16 +156,9 @@ mod tests {
         assert_eq!(parameters.count(), 20_003);
         assert_eq!(report.missing, ["a", "b"]);
         assert!(report.unexpected.is_empty());
-        // They are parts of the flat tensor.
+        // The views share the flat tensor's memory.
         overwrite(views[1], &[4.0, 5.0, 6.0])?;
         assert_eq!(parameters.flat().to_vec1::<f32>()?[20_000..], [4.0, 5.0, 6.0]);
         Ok(())
-    }
-
-    #[test]
-    fn biases_and_normalisations_do_not_decay() {
-        assert!(Parameters::decays("bert.pooler.dense.weight"));
-        assert!(!Parameters::decays("bert.pooler.dense.bias"));
-        assert!(!Parameters::decays("bert.embeddings.LayerNorm.weight"));
     }
 }

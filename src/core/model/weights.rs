@@ -1,5 +1,5 @@
-//! Weights on disk: `model.safetensors`, whole or in shards, read one tensor at a time, so that a
-//! model is never in memory twice.
+//! Reads `model.safetensors`, whole or in shards, one tensor at a time, so that a model is never in
+//! memory twice.
 
 use super::ModelError;
 use super::architecture::Architecture;
@@ -14,21 +14,22 @@ use std::path::{Path, PathBuf};
 /// The weights' file name.
 pub const WEIGHTS: &str = "model.safetensors";
 
-/// The file that says in which shard each tensor is.
+/// The index that names the shard of each tensor.
 pub const INDEX: &str = "model.safetensors.index.json";
 
-/// So much of a tensor is read at a time; it holds whole numbers of every type.
-const BYTES_AT_A_TIME: usize = 1 << 20;
+/// How many bytes of a tensor are read at a time: a multiple of every type's size.
+const CHUNK_BYTES: usize = 1 << 20;
 
-/// As safetensors itself allows.
-const LONGEST_HEADER: u64 = 100_000_000;
+/// The longest header in bytes, as in the safetensors crate.
+const MAX_HEADER: u64 = 100_000_000;
 
-/// What transformers once saved beside the parameters and now passes over, as is done here.
+/// Buffers that older versions of transformers saved; like newer versions, this program ignores
+/// them.
 const BUFFERS: [&str; 2] = ["embeddings.position_ids", "embeddings.token_type_ids"];
 
-/// Where a tensor lies.
+/// Where a tensor is stored.
 #[derive(Clone, Debug)]
-struct Place {
+struct TensorLocation {
     file: usize,
     dtype: Dtype,
     shape: Vec<usize>,
@@ -36,33 +37,33 @@ struct Place {
     bytes: usize,
 }
 
-/// The tensors of a model's folder, by their names of today.
+/// The tensors of a model's folder, by their current names in transformers.
 #[derive(Debug, Default)]
 pub struct Weights {
     files: Vec<(PathBuf, File)>,
-    places: HashMap<String, Place>,
+    tensors: HashMap<String, TensorLocation>,
 }
 
-/// What [`Weights::take`] finds.
-pub enum Taken {
-    /// There is no tensor of that name.
+/// The result of [`Weights::read`].
+pub enum StoredTensor {
+    /// No tensor has that name.
     Missing,
-    /// There is one of another shape.
+    /// The tensor has this other shape.
     OtherShape(Vec<usize>),
     /// Its values, in float32.
     Values(Vec<f32>),
 }
 
 impl Weights {
-    /// No weights at all: everything will be initialised.
+    /// No weights: every parameter will be initialized.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// The weights of a folder; none if it has none.
+    /// The weights of a folder, if it has any.
     ///
     /// # Errors
-    /// If a file is damaged, or the folder has weights as pickles only.
+    /// If a file is damaged, or the folder has only pickled weights.
     pub fn open(folder: &Path, architecture: Architecture) -> Result<Self, ModelError> {
         let mut weights = Self::default();
         if folder.join(WEIGHTS).exists() {
@@ -74,11 +75,11 @@ impl Weights {
         } else {
             refuse_pickle(folder)?;
         }
-        weights.use_todays_names(architecture.model_type());
+        weights.use_current_names(architecture.model_type());
         Ok(weights)
     }
 
-    /// The tensors of one file, by the names it gives them.
+    /// The tensors of one file, by their names in it.
     ///
     /// # Errors
     /// If it is damaged.
@@ -90,12 +91,12 @@ impl Weights {
 
     /// Whether there are no tensors.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.tensors.is_empty()
     }
 
-    /// The names of the tensors that were not taken, sorted.
+    /// The names of the tensors that were not read, sorted.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.places.keys().cloned().collect();
+        let mut names: Vec<String> = self.tensors.keys().cloned().collect();
         names.sort_unstable();
         names
     }
@@ -111,74 +112,74 @@ impl Weights {
             let bits = size.and_then(|size| size.checked_mul(info.dtype.bitsize()));
             if to < from || bits != (to - from).checked_mul(8) || start + to as u64 > length {
                 let name = truncate_width(&name, 80);
-                return Err(damaged(format!("{name} does not fit into the file")));
+                return Err(damaged(format!("{name} extends past the end of the file")));
             }
-            let place = Place {
+            let location = TensorLocation {
                 file: self.files.len(),
                 dtype: info.dtype,
                 shape: info.shape.clone(),
                 start: start + from as u64,
                 bytes: to - from,
             };
-            self.places.insert(name, place);
+            self.tensors.insert(name, location);
         }
         self.files.push((path, file));
         Ok(())
     }
 
-    /// Older checkpoints call a normalisation's scale and shift `gamma` and `beta`, and a bare
-    /// encoder lacks the prefix before its names; transformers renames both, and so does this.
-    fn use_todays_names(&mut self, prefix: &str) {
-        let bare = self.places.keys().any(|name| name.starts_with("embeddings."));
+    /// Renames tensors as transformers does: older checkpoints name a normalization's scale and
+    /// shift `gamma` and `beta`, and a bare encoder has no prefix before its names.
+    fn use_current_names(&mut self, prefix: &str) {
+        let bare = self.tensors.keys().any(|name| name.starts_with("embeddings."));
         let rename = |name: String| {
             let name = match name.strip_suffix("LayerNorm.gamma") {
-                Some(place) => format!("{place}LayerNorm.weight"),
+                Some(prefix) => format!("{prefix}LayerNorm.weight"),
                 None => name,
             };
             let name = match name.strip_suffix("LayerNorm.beta") {
-                Some(place) => format!("{place}LayerNorm.bias"),
+                Some(prefix) => format!("{prefix}LayerNorm.bias"),
                 None => name,
             };
             let parts = ["embeddings.", "embeddings_project.", "encoder.", "pooler."];
             let is_part = parts.iter().any(|part| name.starts_with(part));
             if bare && is_part { format!("{prefix}.{name}") } else { name }
         };
-        self.places = std::mem::take(&mut self.places)
+        self.tensors = std::mem::take(&mut self.tensors)
             .into_iter()
             .filter(|(name, _)| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)))
-            .map(|(name, place)| (rename(name), place))
+            .map(|(name, location)| (rename(name), location))
             .collect();
     }
 
-    /// Reads a tensor of this shape, which is then no longer among [`Self::names`].
+    /// Reads a tensor of this shape and removes its name from [`Self::names`].
     ///
     /// # Errors
-    /// If the file cannot be read or the tensor holds no floating-point numbers.
-    pub fn take(&mut self, name: &str, shape: &[usize]) -> candle_core::Result<Taken> {
-        let Some(place) = self.places.remove(name) else {
-            return Ok(Taken::Missing);
+    /// If the file cannot be read, or the tensor's type is not a floating-point type.
+    pub fn read(&mut self, name: &str, shape: &[usize]) -> candle_core::Result<StoredTensor> {
+        let Some(location) = self.tensors.remove(name) else {
+            return Ok(StoredTensor::Missing);
         };
-        if place.shape != shape {
-            return Ok(Taken::OtherShape(place.shape));
+        if location.shape != shape {
+            return Ok(StoredTensor::OtherShape(location.shape));
         }
-        let Some(widen) = widening(place.dtype) else {
+        let Some(widen) = widening(location.dtype) else {
             candle_core::bail!(
                 "{name} is of type {:?}; F32, F16, BF16 and F64 can be read",
-                place.dtype
+                location.dtype
             )
         };
-        let (_, file) = &mut self.files[place.file];
-        file.seek(SeekFrom::Start(place.start))?;
+        let (_, file) = &mut self.files[location.file];
+        file.seek(SeekFrom::Start(location.start))?;
         let mut values = Vec::with_capacity(shape.iter().product());
-        let mut buffer = vec![0; place.bytes.min(BYTES_AT_A_TIME)];
-        let mut left = place.bytes;
+        let mut buffer = vec![0; location.bytes.min(CHUNK_BYTES)];
+        let mut left = location.bytes;
         while left > 0 {
             let part = left.min(buffer.len());
             file.read_exact(&mut buffer[..part])?;
             widen(&buffer[..part], &mut values);
             left -= part;
         }
-        Ok(Taken::Values(values))
+        Ok(StoredTensor::Values(values))
     }
 }
 
@@ -190,10 +191,10 @@ fn damaged(reason: &str) -> String {
     format!("damaged: {reason}. Download or save it again")
 }
 
-/// Appends numbers to others as float32.
+/// Decodes little-endian values and appends them as float32.
 type Widen = fn(&[u8], &mut Vec<f32>);
 
-/// What appends numbers of this type as float32; `None` if they are no floating-point numbers.
+/// The decoder of a type; `None` if it is not a floating-point type.
 fn widening(dtype: Dtype) -> Option<Widen> {
     fn each<const N: usize>(bytes: &[u8], values: &mut Vec<f32>, f: impl Fn([u8; N]) -> f32) {
         values.extend(bytes.as_chunks::<N>().0.iter().map(|chunk| f(*chunk)));
@@ -210,27 +211,27 @@ fn widening(dtype: Dtype) -> Option<Widen> {
     })
 }
 
-/// The file, its header and where the tensors begin.
+/// The file, its header and the offset of the first tensor.
 fn open_tensors(path: &Path) -> Result<(File, Metadata, u64), ModelError> {
     let bad =
         |reason: &str| ModelError::Weights { file: path.to_path_buf(), reason: damaged(reason) };
     let mut file = File::open(path).map_err(|error| io(path, error))?;
     let mut length = [0; 8];
-    file.read_exact(&mut length).map_err(|_| bad("it is too short to hold any tensor"))?;
+    file.read_exact(&mut length).map_err(|_| bad("it is too short for a safetensors file"))?;
     let length = u64::from_le_bytes(length);
-    if length > LONGEST_HEADER {
-        return Err(bad("its header would be longer than any is"));
+    if length > MAX_HEADER {
+        return Err(bad("its header is longer than 100 MB"));
     }
     let mut header = Vec::new();
     Read::take(&mut file, length).read_to_end(&mut header).map_err(|error| io(path, error))?;
     if header.len() as u64 != length {
-        return Err(bad("its header is cut short"));
+        return Err(bad("its header is incomplete"));
     }
     let metadata = serde_json::from_slice(&header).map_err(|error| bad(&error.to_string()))?;
     Ok((file, metadata, 8 + length))
 }
 
-/// The shards that an index names, each once.
+/// The distinct shards that an index names.
 fn shards(index: &Path) -> Result<BTreeSet<String>, ModelError> {
     let bad = |reason: String| ModelError::Weights { file: index.to_path_buf(), reason };
     let text = std::fs::read_to_string(index).map_err(|error| io(index, error))?;
@@ -239,17 +240,17 @@ fn shards(index: &Path) -> Result<BTreeSet<String>, ModelError> {
     map.values()
         .map(|shard| {
             let name = shard.as_str().unwrap_or_default();
-            let plain = Path::new(name).file_name().is_some_and(|file| file == name);
-            if plain && name.ends_with(".safetensors") {
+            let is_file_name = Path::new(name).file_name().is_some_and(|file| file == name);
+            if is_file_name && name.ends_with(".safetensors") {
                 Ok(name.to_owned())
             } else {
-                Err(bad(format!("\"{}\" is no name of a shard", truncate_width(name, 40))))
+                Err(bad(format!("\"{}\" is not a valid shard name", truncate_width(name, 40))))
             }
         })
         .collect()
 }
 
-/// The names of a folder's weights in the index of shards, for whoever downloads them.
+/// The names of the shards in an index, for download.
 ///
 /// # Errors
 /// If the index cannot be read.
@@ -257,7 +258,7 @@ pub fn shards_of(index: &Path) -> Result<Vec<String>, ModelError> {
     Ok(shards(index)?.into_iter().collect())
 }
 
-/// A pickle is a program: it is never run.
+/// Refuses pickled weights, which can run any code when they are loaded.
 fn refuse_pickle(folder: &Path) -> Result<(), ModelError> {
     for name in ["pytorch_model.bin", "pytorch_model.bin.index.json"] {
         if folder.join(name).exists() {
@@ -267,11 +268,11 @@ fn refuse_pickle(folder: &Path) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// Why a pickle is refused, and how to turn the weights of `from` into safetensors.
+/// The message that refuses the pickle in `from`, with a command that converts it to safetensors.
 pub fn pickle(from: &Path) -> String {
     format!(
-        "is a pickle, which could run any code and is not loaded. Convert it once, where you \
-         trust it: python -c \"from transformers import AutoModelForSequenceClassification as \
+        "is a pickle, which can run any code and is not loaded. If you trust it, convert it \
+         once: python -c \"from transformers import AutoModelForSequenceClassification as \
          M; M.from_pretrained('{0}').save_pretrained('{1}')\", and copy its tokenizer files too",
         from.display(),
         from.file_name().unwrap_or_default().display()

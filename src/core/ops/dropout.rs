@@ -1,13 +1,11 @@
-//! Dropout whose pattern is a function of the run's seed, the step and the place in the network.
+//! Dropout whose pattern is a function of the run's seed, the step and the site in the network.
 //!
-//! An element is kept or not by hashing its row and column with a key, so the pattern needs no
-//! storage (the backward makes it again), repeats from the seed, and is the same on every machine
-//! and whatever the number of threads. Rows are numbered without padding: a token has the same
-//! pattern whatever stands beside it.
+//! Whether an element is kept follows from a hash of its row, its column and a key. The pattern
+//! therefore needs no storage (the backward pass computes it again), and is the same on every
+//! device and for any number of threads. Rows are those of the packed batch: padding does not
+//! change the pattern.
 
-use std::cell::Cell;
-
-/// The dropout of one place in the network at one step: a probability and a key.
+/// Dropout at one site of the network in one forward pass: a probability and a key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     probability: f32,
@@ -24,7 +22,7 @@ fn mix64(mut x: u64) -> u64 {
 
 /// A bijective 32-bit hash (Chris Wellons, "lowbias32").
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "vectorized loops need it inlined")]
 fn mix32(mut x: u32) -> u32 {
     x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
     x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);
@@ -35,7 +33,7 @@ impl Dropout {
     /// No dropout: everything is kept.
     pub const NONE: Self = Self { probability: 0.0, key: 0 };
 
-    /// Drops each element with `probability`, in the pattern that `key` gives.
+    /// Drops each element with `probability`, in the pattern of `key`.
     pub fn new(probability: f32, key: u64) -> Self {
         Self { probability, key }
     }
@@ -50,12 +48,12 @@ impl Dropout {
         (self.key as u32, (self.key >> 32) as u32)
     }
 
-    /// Elements whose draw lies below this are dropped.
+    /// Elements whose hash is below this are dropped.
     pub fn threshold(&self) -> u32 {
         (f64::from(self.probability) * 4_294_967_296.0) as u32
     }
 
-    /// What an element that is kept is multiplied by: `1 / (1 - p)`.
+    /// The factor of kept elements: `1 / (1 - p)`.
     pub fn kept(&self) -> f32 {
         1.0 / (1.0 - self.probability)
     }
@@ -80,49 +78,101 @@ pub struct RowPattern {
 }
 
 impl RowPattern {
-    /// What the element in this column is multiplied by: `0`, or `1 / (1 - p)`.
+    /// The factor of the element in this column: `0`, or `1 / (1 - p)`.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+    #[expect(clippy::inline_always, reason = "vectorized loops need it inlined")]
     pub fn factor(&self, column: usize) -> f32 {
         let draw = mix32(self.key ^ (column as u32).wrapping_mul(0x9E37_79B9));
         if draw >= self.threshold { self.kept } else { 0.0 }
     }
 }
 
-/// Hands out the dropouts of one forward pass, one for each place that asks, in order.
-#[derive(Debug)]
-pub struct Dropouts {
-    key: Option<u64>,
-    place: Cell<u64>,
+/// The key of a micro-batch, from which the patterns of all dropout sites follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DropoutKey(u64);
+
+impl DropoutKey {
+    /// The key of micro-batch `micro_batch` (counted from 0) of optimizer step `step` of a run with
+    /// this seed.
+    pub fn new(seed: u64, step: u64, micro_batch: usize) -> Self {
+        let key = mix64(mix64(seed) ^ step);
+        Self(if micro_batch == 0 { key } else { mix64(key ^ ((micro_batch as u64) << 32)) })
+    }
 }
 
-impl Dropouts {
-    /// Evaluation: nothing is dropped.
-    pub fn off() -> Self {
-        Self { key: None, place: Cell::new(0) }
-    }
+/// The dropout probability at each kind of site; 0 where nothing is dropped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DropoutProbabilities {
+    /// After the embeddings' normalization.
+    pub embeddings: f64,
+    /// Of attention probabilities, in each layer.
+    pub attention_probabilities: f64,
+    /// Of the attention block's output, before the residual, in each layer.
+    pub attention_output: f64,
+    /// Of the feed-forward block's output, before the residual, in each layer.
+    pub layer_output: f64,
+    /// Of the first token's hidden state, before the head.
+    pub head_input: f64,
+    /// Within the head, before the classifier.
+    pub head: f64,
+}
 
-    /// Training: the pattern of step `step` of the run seeded with `seed`.
-    pub fn training(seed: u64, step: u64) -> Self {
-        Self { key: Some(mix64(mix64(seed) ^ step)), place: Cell::new(0) }
-    }
+/// The dropout of each site of one encoder layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerDropouts {
+    /// Of attention probabilities.
+    pub attention_probabilities: Dropout,
+    /// Of the attention block's output, before the residual.
+    pub attention_output: Dropout,
+    /// Of the feed-forward block's output, before the residual.
+    pub layer_output: Dropout,
+}
 
-    /// As [`Self::training`], for one of the batches that a step adds up.
-    pub fn training_part(seed: u64, step: u64, part: usize) -> Self {
-        let whole = mix64(mix64(seed) ^ step);
-        let key = if part == 0 { whole } else { mix64(whole ^ ((part as u64) << 32)) };
-        Self { key: Some(key), place: Cell::new(0) }
-    }
+/// The dropout of each site of a network in one forward pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkDropouts {
+    /// After the embeddings' normalization.
+    pub embeddings: Dropout,
+    /// One for each encoder layer.
+    pub layers: Vec<LayerDropouts>,
+    /// Of the first token's hidden state, before the head.
+    pub head_input: Dropout,
+    /// Within the head, before the classifier.
+    pub head: Dropout,
+}
 
-    /// The dropout of the next place in the network.
-    pub fn next(&self, probability: f64) -> Dropout {
-        match self.key {
-            Some(key) if probability > 0.0 => {
-                let place = self.place.get();
-                self.place.set(place + 1);
-                Dropout::new(probability as f32, mix64(key ^ mix64(place)))
+impl NetworkDropouts {
+    /// The dropouts of a network of `layers` encoder layers; without a key, as in evaluation, none.
+    ///
+    /// Each site's key follows from its number. Sites are numbered in the order of the forward
+    /// pass, without those whose probability is 0. A resumed run has to number them as the
+    /// original run did, so this order never changes.
+    pub fn new(
+        probabilities: &DropoutProbabilities,
+        layers: usize,
+        key: Option<DropoutKey>,
+    ) -> Self {
+        let mut sites = 0;
+        let mut site = |probability: f64| match key {
+            Some(DropoutKey(key)) if probability > 0.0 => {
+                let number = sites;
+                sites += 1;
+                Dropout::new(probability as f32, mix64(key ^ mix64(number)))
             }
             _ => Dropout::NONE,
+        };
+        // Fields are evaluated in the order written: the order of the forward pass.
+        Self {
+            embeddings: site(probabilities.embeddings),
+            layers: (0..layers)
+                .map(|_| LayerDropouts {
+                    attention_probabilities: site(probabilities.attention_probabilities),
+                    attention_output: site(probabilities.attention_output),
+                    layer_output: site(probabilities.layer_output),
+                })
+                .collect(),
+            head_input: site(probabilities.head_input),
+            head: site(probabilities.head),
         }
     }
 }
@@ -132,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tenth_is_dropped_and_the_mean_is_kept() {
+    fn a_tenth_is_dropped_and_the_mean_is_unchanged() {
         let dropout = Dropout::new(0.1, 5);
         let factors: Vec<f32> =
             (0..400).flat_map(|row| (0..500).map(move |i| dropout.row(row).factor(i))).collect();
@@ -143,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_rows_and_places_are_independent() {
+    fn columns_rows_and_keys_are_independent() {
         let of = |key, row: usize, i: usize| Dropout::new(0.5, key).row(row).factor(i);
         let agree = |a: &dyn Fn(usize, usize) -> f32, b: &dyn Fn(usize, usize) -> f32| {
             let pairs = (0..300).flat_map(|row| (0..300).map(move |i| (row, i)));
@@ -164,19 +214,63 @@ mod tests {
         }
     }
 
+    const PROBABILITIES: DropoutProbabilities = DropoutProbabilities {
+        embeddings: 0.1,
+        attention_probabilities: 0.2,
+        attention_output: 0.1,
+        layer_output: 0.1,
+        head_input: 0.0,
+        head: 0.3,
+    };
+
     #[test]
-    fn the_pattern_follows_seed_step_and_place() {
-        let of = |seed, step| {
-            let dropouts = Dropouts::training(seed, step);
-            [dropouts.next(0.1), dropouts.next(0.1)]
+    fn patterns_depend_on_seed_step_micro_batch_and_site() {
+        let of = |seed, step, micro_batch| {
+            NetworkDropouts::new(&PROBABILITIES, 2, Some(DropoutKey::new(seed, step, micro_batch)))
         };
-        assert_eq!(of(1, 1), of(1, 1));
-        assert_ne!(of(1, 1), of(1, 2));
-        assert_ne!(of(1, 1), of(2, 1));
-        assert_ne!(of(1, 1)[0], of(1, 1)[1]);
-        let part = |part| Dropouts::training_part(1, 1, part).next(0.1);
-        assert_eq!(part(0), of(1, 1)[0]);
-        assert_ne!(part(0), part(1));
-        assert!(Dropouts::off().next(0.5).is_none());
+        assert_eq!(of(1, 1, 0), of(1, 1, 0));
+        for other in [of(1, 2, 0), of(2, 1, 0), of(1, 1, 1)] {
+            assert_ne!(of(1, 1, 0).embeddings, other.embeddings);
+        }
+        let first = of(1, 1, 0);
+        assert_ne!(first.layers[0].attention_output, first.layers[0].layer_output);
+        assert_ne!(first.layers[0], first.layers[1]);
+        let none = NetworkDropouts::new(&PROBABILITIES, 2, None);
+        assert!(none.embeddings.is_none() && none.layers[1].layer_output.is_none());
+    }
+
+    #[test]
+    fn keys_of_earlier_versions_stay_valid() {
+        assert_eq!(DropoutKey::new(42, 7, 0), DropoutKey(0x1606_2d6c_1339_e500));
+        assert_eq!(DropoutKey::new(42, 7, 3), DropoutKey(0xa180_457d_cd47_0c15));
+        let key = Some(DropoutKey::new(42, 7, 0));
+        let dropouts = NetworkDropouts::new(&PROBABILITIES, 1, key);
+        assert_eq!(dropouts.embeddings, Dropout::new(0.1, 0xd74b_de3b_6c63_a944));
+    }
+
+    #[test]
+    fn sites_are_numbered_in_forward_order_without_those_of_probability_0() {
+        let key = DropoutKey::new(1, 1, 0);
+        let site =
+            |probability: f32, number| Dropout::new(probability, mix64(key.0 ^ mix64(number)));
+        let dropouts = NetworkDropouts::new(&PROBABILITIES, 2, Some(key));
+        let layer = |first| LayerDropouts {
+            attention_probabilities: site(0.2, first),
+            attention_output: site(0.1, first + 1),
+            layer_output: site(0.1, first + 2),
+        };
+        let expected = NetworkDropouts {
+            embeddings: site(0.1, 0),
+            layers: vec![layer(1), layer(4)],
+            head_input: Dropout::NONE,
+            head: site(0.3, 7),
+        };
+        assert_eq!(dropouts, expected);
+        let without_attention =
+            DropoutProbabilities { attention_probabilities: 0.0, ..PROBABILITIES };
+        let dropouts = NetworkDropouts::new(&without_attention, 1, Some(key));
+        assert!(dropouts.layers[0].attention_probabilities.is_none());
+        assert_eq!(dropouts.layers[0].attention_output, site(0.1, 1));
+        assert_eq!(dropouts.head, site(0.3, 3));
     }
 }

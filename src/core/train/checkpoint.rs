@@ -5,8 +5,8 @@ use super::progress::{RunState, VERSION};
 use super::trainer_state::TrainerState;
 use crate::core::atomic_write::{Staging, remove_folder};
 use crate::core::engine::{Engine, EngineError};
-use crate::core::model::folder::{self, Values, holds_a_model, write_tensors};
-use crate::core::model::weights::Taken;
+use crate::core::model::folder::{self, TensorData, holds_a_model, write_tensors};
+use crate::core::model::weights::StoredTensor;
 use crate::core::model::{ModelError, SequenceClassifier, Weights};
 use crate::core::ops::backend::Moments;
 use crate::core::ops::cpu::overwrite;
@@ -143,7 +143,7 @@ impl Checkpoints {
             write(name, bytes)?;
         }
         write(TRAINER_STATE, state.to_json().as_bytes())?;
-        let meant = |error: ModelError| error.meant_for(staging.path(), &folder);
+        let meant = |error: ModelError| error.relocated(staging.path(), &folder);
         folder::write(staging.path(), model).map_err(meant)?;
         if !self.save_only_model {
             let moments = engine.moments()?;
@@ -191,8 +191,8 @@ fn write_moments(
         let (name, shape) = (&parameter.name, parameter.shape.as_slice());
         let range = parameter.start..parameter.start + parameter.len();
         [
-            (format!("{name}.exp_avg"), Values::Shaped(&moments.mean[range.clone()], shape)),
-            (format!("{name}.exp_avg_sq"), Values::Shaped(&moments.variance[range], shape)),
+            (format!("{name}.exp_avg"), TensorData::Values(&moments.mean[range.clone()], shape)),
+            (format!("{name}.exp_avg_sq"), TensorData::Values(&moments.variance[range], shape)),
         ]
     });
     write_tensors(file, tensors)
@@ -264,9 +264,9 @@ impl Checkpoint {
             file: file.clone(),
             reason: crate::core::model::without_backtrace(error),
         };
-        let mut take = |name: String, shape: &[usize]| match stored.take(&name, shape) {
-            Ok(Taken::Values(values)) => Ok(values),
-            Ok(Taken::Missing | Taken::OtherShape(_)) => Err(ModelError::Weights {
+        let mut take = |name: String, shape: &[usize]| match stored.read(&name, shape) {
+            Ok(StoredTensor::Values(values)) => Ok(values),
+            Ok(StoredTensor::Missing | StoredTensor::OtherShape(_)) => Err(ModelError::Weights {
                 file: file.clone(),
                 reason: format!("{name} is missing or of another shape"),
             }),
@@ -300,8 +300,8 @@ pub fn load_weights(folder: &Path, model: &SequenceClassifier) -> Result<(), Che
     // All of them are read before the first is replaced: half of a model would be none.
     let mut all = Vec::with_capacity(model.parameters().count());
     for (name, view) in model.parameters().iter() {
-        match weights.take(name, view.dims()) {
-            Ok(Taken::Values(values)) => all.extend(values),
+        match weights.read(name, view.dims()) {
+            Ok(StoredTensor::Values(values)) => all.extend(values),
             Ok(_) => return Err(misfit(format!("it has no {name} of this model")).into()),
             Err(error) => return Err(misfit(crate::core::model::without_backtrace(&error)).into()),
         }

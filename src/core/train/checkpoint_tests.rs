@@ -1,14 +1,13 @@
 //! Runs that are cut off and resumed, and checkpoints that come and go.
 
 use super::*;
-use crate::cli::flags::TrainFlags;
-use crate::core::config::{
-    EvalStrategy, ModelTraits, SaveStrategy, StepInterval, TrainingArguments, resolve,
-};
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, EngineOptions, build};
 use crate::core::model::config::EMBEDDED;
 use crate::core::model::{Architecture, ModelConfig};
+use crate::core::train::arguments::{
+    EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
+};
 use crate::core::train::event::TrainEvent;
 use crate::core::train::observer::{Control, Observer};
 use crate::core::train::steering::Request;
@@ -41,18 +40,34 @@ fn examples(count: u32) -> Vec<Example> {
         .collect()
 }
 
-fn arguments(change: impl FnOnce(&mut TrainFlags)) -> anyhow::Result<TrainingArguments> {
-    let mut flags = TrainFlags {
-        num_train_epochs: Some(3.0),
-        per_device_train_batch_size: Some(8),
-        learning_rate: Some(3e-3),
-        logging_steps: Some(StepInterval::new(4.0)),
-        save_steps: Some(StepInterval::new(3.0)),
-        ..TrainFlags::default()
+fn arguments(change: impl FnOnce(&mut TrainingArguments)) -> anyhow::Result<TrainingArguments> {
+    let recipe = TrainingArguments::of_recipe(Recipe::Trainer, true);
+    arguments_from(recipe, change)
+}
+
+fn arguments_from(
+    recipe: TrainingArguments,
+    change: impl FnOnce(&mut TrainingArguments),
+) -> anyhow::Result<TrainingArguments> {
+    let mut arguments = TrainingArguments {
+        num_train_epochs: 3.0,
+        per_device_train_batch_size: 8,
+        learning_rate: 3e-3,
+        logging_steps: StepInterval::new(4.0),
+        eval_steps: StepInterval::new(4.0),
+        save_steps: StepInterval::new(3.0),
+        ..recipe
     };
-    change(&mut flags);
-    let traits = ModelTraits { random_weights: true, max_tokens: 160 };
-    Ok(resolve(&flags, traits)?.0)
+    change(&mut arguments);
+    arguments.check()?;
+    Ok(arguments)
+}
+
+/// Saves after each epoch, and ends with the best of these models by loss.
+fn load_best_by_loss(arguments: &mut TrainingArguments) {
+    arguments.save_strategy = SaveStrategy::Epoch;
+    arguments.load_best_model_at_end = true;
+    arguments.metric_for_best_model = Some("loss".to_owned());
 }
 
 /// What a run told, and where it is to be stopped.
@@ -137,7 +152,7 @@ impl Folder {
         let (train, eval) = (examples(60), examples(20));
         let checkpoints = self.checkpoints(arguments);
         let mut engine = build(&model, &EngineOptions::default())?;
-        let outcome = Trainer::new(&model, arguments, &train, &eval, 0)
+        let outcome = Trainer::new(&model, arguments, &train, &eval)
             .with_checkpoints(&checkpoints)
             .run(engine.as_mut(), recorder, resume.as_ref())?;
         Ok((bits(&model)?, outcome.state))
@@ -182,15 +197,14 @@ fn timeless_log(history: &[LogEntry]) -> Vec<LogEntry> {
 #[test]
 fn a_resumed_run_equals_one_that_was_never_stopped_bit_for_bit() -> anyhow::Result<()> {
     // 60 examples in batches of 8: 8 steps an epoch, 24 in all.
-    for (recipe, stop_at) in [("trainer", 1), ("trainer", 5), ("native", 8), ("trainer", 13)] {
-        let arguments = arguments(|flags| {
-            flags.save_total_limit = Some(0);
-            flags.recipe = Some(if recipe == "native" {
-                crate::core::config::Recipe::Native
-            } else {
-                crate::core::config::Recipe::Trainer
-            });
-            flags.metric_for_best_model = Some("accuracy".to_owned());
+    for (recipe, stop_at) in
+        [(Recipe::Trainer, 1), (Recipe::Trainer, 5), (Recipe::Native, 8), (Recipe::Trainer, 13)]
+    {
+        let recipe = TrainingArguments::of_recipe(recipe, true);
+        let arguments = arguments_from(recipe, |arguments| {
+            arguments.save_total_limit = None;
+            arguments.metric_for_best_model = Some("accuracy".to_owned());
+            arguments.greater_is_better = true;
         })?;
         let (whole, parts) = (Folder::new()?, Folder::new()?);
         let mut uncut = Recorder::default();
@@ -223,16 +237,16 @@ fn a_resumed_run_equals_one_that_was_never_stopped_bit_for_bit() -> anyhow::Resu
 
 #[test]
 fn checkpoints_are_written_when_they_are_due() -> anyhow::Result<()> {
-    type Change = fn(&mut TrainFlags);
+    type Change = fn(&mut TrainingArguments);
     let cases: [(Change, &[u64]); 5] = [
-        (|flags| flags.save_total_limit = Some(0), &[3, 6, 9, 12, 15, 18, 21, 24]),
+        (|arguments| arguments.save_total_limit = None, &[3, 6, 9, 12, 15, 18, 21, 24]),
         (|_| {}, &[21, 24]),
-        (|flags| flags.save_strategy = Some(SaveStrategy::Epoch), &[16, 24]),
-        (|flags| flags.save_strategy = Some(SaveStrategy::No), &[]),
+        (|arguments| arguments.save_strategy = SaveStrategy::Epoch, &[16, 24]),
+        (|arguments| arguments.save_strategy = SaveStrategy::No, &[]),
         (
-            |flags| {
-                flags.save_steps = Some(StepInterval::new(10.0));
-                flags.save_total_limit = Some(1);
+            |arguments| {
+                arguments.save_steps = StepInterval::new(10.0);
+                arguments.save_total_limit = Some(1);
             },
             &[24],
         ),
@@ -249,15 +263,14 @@ fn checkpoints_are_written_when_they_are_due() -> anyhow::Result<()> {
 
 #[test]
 fn the_best_checkpoint_is_kept_and_gone_back_to() -> anyhow::Result<()> {
-    let arguments = arguments(|flags| {
-        flags.load_best_model_at_end = true;
-        flags.eval_strategy = Some(EvalStrategy::Steps);
-        flags.eval_steps = Some(StepInterval::new(4.0));
-        flags.save_steps = Some(StepInterval::new(4.0));
-        flags.save_total_limit = Some(1);
+    let arguments = arguments(|arguments| {
+        load_best_by_loss(arguments);
+        arguments.eval_strategy = EvalStrategy::Steps;
+        arguments.save_strategy = SaveStrategy::Steps;
+        arguments.save_steps = StepInterval::new(4.0);
+        arguments.save_total_limit = Some(1);
         // The highest loss is the first one's, as the model learns.
-        flags.metric_for_best_model = Some("loss".to_owned());
-        flags.greater_is_better = Some(true);
+        arguments.greater_is_better = true;
     })?;
     let folder = Folder::new()?;
     let mut recorder = Recorder::default();
@@ -279,11 +292,10 @@ fn the_best_checkpoint_is_kept_and_gone_back_to() -> anyhow::Result<()> {
 
 #[test]
 fn a_best_checkpoint_that_is_gone_does_not_take_the_run_with_it() -> anyhow::Result<()> {
-    let arguments = arguments(|flags| {
-        flags.load_best_model_at_end = true;
-        flags.metric_for_best_model = Some("loss".to_owned());
-        flags.greater_is_better = Some(true);
-        flags.save_total_limit = Some(0);
+    let arguments = arguments(|arguments| {
+        load_best_by_loss(arguments);
+        arguments.greater_is_better = true;
+        arguments.save_total_limit = None;
     })?;
     let folder = Folder::new()?;
     folder.train(&arguments, &mut Recorder::default(), None)?;
@@ -302,11 +314,10 @@ fn a_best_checkpoint_that_is_gone_does_not_take_the_run_with_it() -> anyhow::Res
 
 #[test]
 fn a_run_that_goes_on_elsewhere_still_finds_its_best() -> anyhow::Result<()> {
-    let arguments = arguments(|flags| {
-        flags.load_best_model_at_end = true;
-        flags.metric_for_best_model = Some("loss".to_owned());
-        flags.greater_is_better = Some(true);
-        flags.save_total_limit = Some(0);
+    let arguments = arguments(|arguments| {
+        load_best_by_loss(arguments);
+        arguments.greater_is_better = true;
+        arguments.save_total_limit = None;
     })?;
     let (whole, elsewhere) = (Folder::new()?, Folder::new()?);
     let (expected, state) = whole.train(&arguments, &mut Recorder::default(), None)?;
@@ -320,10 +331,10 @@ fn a_run_that_goes_on_elsewhere_still_finds_its_best() -> anyhow::Result<()> {
 
 #[test]
 fn the_last_step_is_judged_before_it_is_saved() -> anyhow::Result<()> {
-    let arguments = arguments(|flags| {
-        flags.eval_strategy = Some(EvalStrategy::Steps);
-        flags.eval_steps = Some(StepInterval::new(7.0));
-        flags.max_steps = Some(10);
+    let arguments = arguments(|arguments| {
+        arguments.eval_strategy = EvalStrategy::Steps;
+        arguments.eval_steps = StepInterval::new(7.0);
+        arguments.max_steps = Some(10);
     })?;
     let folder = Folder::new()?;
     folder.train(&arguments, &mut Recorder::default(), None)?;
@@ -347,7 +358,7 @@ fn what_cannot_be_resumed_says_why_and_what_to_do() -> anyhow::Result<()> {
     };
     let none = find(path, None).map_or_else(|error| error.to_string(), |_| String::new());
     assert!(none.contains("no checkpoint in it"), "{none}");
-    let arguments = arguments(|flags| flags.save_only_model = true)?;
+    let arguments = arguments(|arguments| arguments.save_only_model = true)?;
     folder.train(&arguments, &mut Recorder::default(), None)?;
     let last = find(path, None)?;
     assert_eq!((&last, find(path, Some(&last))?), (&path.join("checkpoint-24"), last.clone()));
@@ -374,7 +385,7 @@ fn a_checkpoint_that_cannot_be_written_is_told_and_the_run_goes_on() -> anyhow::
     let checkpoints = Checkpoints { output_dir: file, ..blocked.checkpoints(&arguments) };
     let mut recorder = Recorder::default();
     let mut engine = build(&model, &EngineOptions::default())?;
-    let outcome = Trainer::new(&model, &arguments, &train, &eval, 0)
+    let outcome = Trainer::new(&model, &arguments, &train, &eval)
         .with_checkpoints(&checkpoints)
         .run(engine.as_mut(), &mut recorder, None)?;
     assert_eq!(outcome.finished.global_step, 24);

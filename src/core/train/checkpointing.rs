@@ -8,9 +8,9 @@ use super::progress::{Progress, RunState, VERSION, fingerprint};
 use super::schedule::Schedule;
 use super::trainer::Trainer;
 use super::trainer_state::TrainerState;
-use crate::core::config::{EvalStrategy, SaveStrategy};
 use crate::core::engine::Engine;
 use crate::core::text::sanitize_for_terminal;
+use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -208,7 +208,6 @@ impl Trainer<'_> {
         let mut stop = Control::Continue;
         let options = EvaluationOptions {
             batch_size: self.arguments.per_device_eval_batch_size,
-            pad_id: self.pad_id,
             pad_to: self.pad_to(self.eval),
             classes: self.model.config().labels.len(),
             label_smoothing_factor: self.arguments.label_smoothing_factor,

@@ -1,30 +1,28 @@
-//! The loss, and judging a model by it and by its predictions.
+//! Evaluates a model: its loss and the metrics of its predictions.
 
 use super::calibration::Reliability;
 use super::event::Metrics;
 use super::metrics::Confusion;
-use crate::core::data::batching::{Batch, Example, evaluation_batches};
+use crate::core::data::batching::{Example, PackedBatch, evaluation_batches};
 use crate::core::engine::logits::{class_of, confidence_of, loss_of};
 use crate::core::engine::{Engine, EngineError};
 use std::time::Instant;
 
-/// How examples are judged.
+/// The options of an evaluation.
 #[derive(Clone, Copy, Debug)]
 pub struct EvaluationOptions {
-    /// Examples a batch.
+    /// Examples per batch.
     pub batch_size: usize,
-    /// The padding token.
-    pub pad_id: u32,
-    /// Pad batches to this length at least.
+    /// The reference operations pad batches to at least this length.
     pub pad_to: usize,
     /// How many classes there are.
     pub classes: usize,
-    /// Smooths the loss, as transformers does in evaluation too.
+    /// The label smoothing factor, which transformers applies in evaluation too.
     pub label_smoothing_factor: f64,
 }
 
-/// Judges a model on examples. `progress` hears after each batch how many of how many are done,
-/// and ends the evaluation without a result by answering `false`.
+/// Evaluates a model on examples. `progress` is called with the number of examples done and of all,
+/// first and after each batch; if it returns `false`, the evaluation ends without a result.
 ///
 /// # Errors
 /// If a computation fails.
@@ -44,7 +42,7 @@ pub fn evaluate(
         return Ok(None);
     }
     for rows in evaluation_batches(&lengths, options.batch_size) {
-        let batch = Batch::new(rows.iter().map(|&i| &examples[i]), options.pad_id, options.pad_to);
+        let batch = PackedBatch::new(rows.iter().map(|&i| &examples[i]), options.pad_to);
         let logits = engine.logits(&batch)?;
         for (logits, &label) in logits.chunks_exact(options.classes).zip(&batch.labels) {
             loss += loss_of(logits, label, options.label_smoothing_factor);
@@ -52,7 +50,7 @@ pub fn evaluate(
             confusion.add(label, predicted);
             reliability.add(confidence_of(logits), predicted == label);
         }
-        done += batch.size();
+        done += batch.batch();
         if !progress(engine, done, examples.len()) {
             return Ok(None);
         }

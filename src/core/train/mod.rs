@@ -1,6 +1,7 @@
 //! Training: it knows nothing of screens. It publishes plain events and asks, between batches,
 //! whether to go on.
 
+pub mod arguments;
 pub mod calibration;
 pub mod checkpoint;
 mod checkpointing;
@@ -17,6 +18,7 @@ mod steps;
 pub mod trainer;
 pub mod trainer_state;
 
+pub use arguments::TrainingArguments;
 pub use checkpoint::{Checkpoint, Checkpoints};
 pub use event::TrainEvent;
 pub use observer::{Control, Observer, TrainError};

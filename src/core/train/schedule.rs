@@ -1,21 +1,22 @@
 //! Learning rates over the steps of a run, as transformers' `get_scheduler` computes them.
 
-use clap::ValueEnum;
+use crate::core::named::named_enum;
 use serde::{Deserialize, Serialize};
 
-/// Hugging Face's `lr_scheduler_type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum SchedulerType {
-    /// Straight down to zero after the warm-up
-    Linear,
-    /// Half a cosine down to zero after the warm-up
-    Cosine,
-    /// The same throughout
-    Constant,
-    /// The same throughout after the warm-up
-    ConstantWithWarmup,
+named_enum! {
+    /// Hugging Face's `lr_scheduler_type`.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum SchedulerType {
+        /// Straight down to zero after the warm-up
+        Linear = "linear",
+        /// Half a cosine down to zero after the warm-up
+        Cosine = "cosine",
+        /// The same throughout
+        Constant = "constant",
+        /// The same throughout after the warm-up
+        ConstantWithWarmup = "constant_with_warmup",
+    }
 }
 
 /// The rate of each step.

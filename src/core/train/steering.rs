@@ -4,7 +4,7 @@ use super::checkpointing::Run;
 use super::event::{TrainEvent, Warned};
 use super::observer::{Control, Observer, TrainError};
 use super::trainer::Trainer;
-use crate::core::text::fill;
+use crate::core::text::interpolate;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -98,7 +98,7 @@ impl Steering {
 impl std::fmt::Display for Steering {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (text, [first, second]) = self.told();
-        f.write_str(&fill(text, &[&first, &second]))
+        f.write_str(&interpolate(text, &[&first, &second]))
     }
 }
 

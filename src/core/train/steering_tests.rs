@@ -6,7 +6,7 @@ use crate::core::train::steering::{Steered, Steering};
 
 /// 24 steps, 8 an epoch.
 fn settings() -> anyhow::Result<TrainingArguments> {
-    arguments(|flags| flags.save_total_limit = Some(0))
+    arguments(|arguments| arguments.save_total_limit = None)
 }
 
 fn asking(asked: &[(usize, Request)]) -> Recorder {
@@ -95,7 +95,7 @@ fn a_pause_does_not_count_as_training() -> anyhow::Result<()> {
     let (model, _) = SequenceClassifier::new(config()?, Weights::none(), 1)?;
     let (train, eval, checkpoints) = (examples(60), examples(20), folder.checkpoints(&arguments));
     let mut engine = build(&model, &EngineOptions::default())?;
-    let outcome = Trainer::new(&model, &arguments, &train, &eval, 0)
+    let outcome = Trainer::new(&model, &arguments, &train, &eval)
         .with_checkpoints(&checkpoints)
         .run(engine.as_mut(), &mut observer, None)?;
     let waited = steered(&observer.0).iter().find_map(|steered| match steered.how {
@@ -144,9 +144,9 @@ fn a_changed_rate_scales_the_schedule_and_outlives_a_resumption() -> anyhow::Res
 
 #[test]
 fn a_rate_that_is_none_is_refused_and_one_at_zero_is_the_highest() -> anyhow::Result<()> {
-    let arguments = arguments(|flags| {
-        flags.save_total_limit = Some(0);
-        flags.warmup_steps = Some(4.0);
+    let arguments = arguments(|arguments| {
+        arguments.save_total_limit = None;
+        arguments.warmup_steps = 4.0;
     })?;
     let refused =
         [f64::NAN, f64::INFINITY, 0.0, -1.0, 1.5].map(|rate| (0, Request::LearningRate(rate)));
@@ -195,9 +195,9 @@ fn a_rate_changed_after_its_step_was_saved_is_saved_too() -> anyhow::Result<()> 
 
 #[test]
 fn an_evaluation_asked_for_is_never_the_best() -> anyhow::Result<()> {
-    let arguments = arguments(|flags| {
-        flags.save_total_limit = Some(0);
-        flags.load_best_model_at_end = true;
+    let arguments = arguments(|arguments| {
+        load_best_by_loss(arguments);
+        arguments.save_total_limit = None;
     })?;
     let (plain, asked) = (Folder::new()?, Folder::new()?);
     let (expected, state) = plain.train(&arguments, &mut Recorder::default(), None)?;

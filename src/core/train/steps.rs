@@ -1,28 +1,28 @@
-//! What each step works on, prepared ahead on a thread of its own.
+//! Prepares the inputs of optimizer steps ahead of them, on another thread.
 
-use crate::core::config::TrainingArguments;
-use crate::core::data::batching::{Batch, Example, epoch_batches, within_budget};
+use crate::core::data::batching::{Example, PackedBatch, epoch_batches, within_budget};
 use crate::core::engine::StepInput;
+use crate::core::train::arguments::TrainingArguments;
 use crossbeam_channel::{Receiver, bounded};
 
-/// Steps that are kept ready.
-const AHEAD: usize = 2;
+/// How many inputs are prepared ahead.
+const PREFETCHED: usize = 2;
 
-/// Which steps are taken over which examples.
+/// Which steps to make, over which examples.
 pub(super) struct StepPlan<'a> {
     pub examples: &'a [Example],
     pub arguments: &'a TrainingArguments,
-    pub pad_id: u32,
+    /// The least length to pad sequences to, where padding counts.
     pub pad_to: usize,
-    /// Steps done.
+    /// How many steps are done.
     pub first: u64,
-    /// The step to end after.
+    /// The last step.
     pub end: u64,
 }
 
 impl StepPlan<'_> {
-    /// Calls `take` with the input of each step, until it answers `false`.
-    fn each(&self, mut take: impl FnMut(StepInput) -> bool) {
+    /// Calls `send` with the input of each step, until it returns `false`.
+    fn for_each(&self, mut send: impl FnMut(StepInput) -> bool) {
         let arguments = self.arguments;
         let lengths: Vec<usize> = self.examples.iter().map(|e| e.ids.len()).collect();
         let steps_per_epoch = arguments.steps_per_epoch(self.examples.len());
@@ -37,7 +37,7 @@ impl StepPlan<'_> {
             );
             let steps = batches.chunks(arguments.gradient_accumulation_steps.max(1));
             for batches in steps.skip((step % steps_per_epoch) as usize) {
-                if step >= self.end || !take(self.input(batches, &lengths)) {
+                if step >= self.end || !send(self.input(batches, &lengths)) {
                     return;
                 }
                 step += 1;
@@ -48,22 +48,19 @@ impl StepPlan<'_> {
     fn input(&self, batches: &[Vec<usize>], lengths: &[usize]) -> StepInput {
         let budget = self.arguments.max_tokens_per_batch;
         let parts = batches.iter().flat_map(|batch| within_budget(batch, lengths, budget));
-        let batch = |rows: &[usize]| {
-            Batch::new(rows.iter().map(|&row| &self.examples[row]), self.pad_id, self.pad_to)
+        let batch = |indices: &[usize]| {
+            PackedBatch::new(indices.iter().map(|&index| &self.examples[index]), self.pad_to)
         };
         StepInput::new(parts.map(batch).collect())
     }
 }
 
-/// Runs `work` with the inputs of a plan's steps, which another thread makes a little ahead of it.
-pub(super) fn prepare_ahead<R>(
-    plan: &StepPlan<'_>,
-    work: impl FnOnce(Receiver<StepInput>) -> R,
-) -> R {
-    let (sender, inputs) = bounded(AHEAD);
+/// Runs `work` with the inputs of a plan's steps, which another thread prepares ahead.
+pub(super) fn prefetch<R>(plan: &StepPlan<'_>, work: impl FnOnce(Receiver<StepInput>) -> R) -> R {
+    let (sender, inputs) = bounded(PREFETCHED);
     std::thread::scope(|scope| {
-        // Nobody listens any more once the work is done.
-        scope.spawn(move || plan.each(|input| sender.send(input).is_ok()));
+        // Sending fails once `work` has returned, which ends the thread.
+        scope.spawn(move || plan.for_each(|input| sender.send(input).is_ok()));
         work(inputs)
     })
 }
@@ -79,11 +76,11 @@ mod tests {
         first: u64,
         end: u64,
     ) -> StepPlan<'a> {
-        StepPlan { examples, arguments, pad_id: 0, pad_to: 0, first, end }
+        StepPlan { examples, arguments, pad_to: 0, first, end }
     }
 
     #[test]
-    fn a_resumed_plan_goes_on_where_the_first_would() {
+    fn a_resumed_plan_has_the_inputs_of_the_original_plan() {
         let examples: Vec<Example> =
             (0..37).map(|i| Example { ids: vec![2; 3 + i % 7], label: i as u32 % 2 }).collect();
         let mut arguments = arguments(|_| {});
@@ -92,18 +89,18 @@ mod tests {
         arguments.max_tokens_per_batch = Some(16);
         assert_eq!(arguments.steps_per_epoch(37), 4);
         let all: Vec<StepInput> =
-            prepare_ahead(&plan(&examples, &arguments, 0, 11), |inputs| inputs.iter().collect());
+            prefetch(&plan(&examples, &arguments, 0, 11), |inputs| inputs.iter().collect());
         assert_eq!(all.len(), 11);
-        // The tenth batch of an epoch is alone in its step, and has the one example left over.
+        // The tenth batch of an epoch is the only one of its step, and has one example.
         assert_eq!(all[3].examples(), 1);
         assert_eq!(all[..4].iter().map(StepInput::examples).sum::<usize>(), 37);
         for batch in all.iter().flat_map(|input| &input.batches) {
-            assert!(batch.tokens() <= 16);
+            assert!(batch.rows() <= 16);
         }
         let later: Vec<StepInput> =
-            prepare_ahead(&plan(&examples, &arguments, 6, 11), |inputs| inputs.iter().collect());
+            prefetch(&plan(&examples, &arguments, 6, 11), |inputs| inputs.iter().collect());
         assert_eq!(later, all[6..]);
-        let one = prepare_ahead(&plan(&examples, &arguments, 0, 11), |inputs| inputs.iter().next());
+        let one = prefetch(&plan(&examples, &arguments, 0, 11), |inputs| inputs.iter().next());
         assert_eq!(one.as_ref(), all.first());
     }
 }

@@ -6,15 +6,15 @@ use super::event::{Epoch, Finished, Step, TrainEvent};
 use super::observer::{Control, Observer, TrainError};
 use super::progress::{Progress, Sums};
 use super::schedule::Schedule;
-use super::steps::{StepPlan, prepare_ahead};
+use super::steps::{StepPlan, prefetch};
 use super::trainer_state::TrainerState;
-use crate::core::config::TrainingArguments;
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, StepInput, StepOptions};
 use crate::core::model::SequenceClassifier;
 use crate::core::model::folder::holds_a_model;
 use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{StepMetrics, Update};
+use crate::core::train::arguments::TrainingArguments;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -24,7 +24,6 @@ pub struct Trainer<'a> {
     pub(super) arguments: &'a TrainingArguments,
     pub(super) train: &'a [Example],
     pub(super) eval: &'a [Example],
-    pub(super) pad_id: u32,
     pub(super) checkpoints: Option<&'a Checkpoints>,
 }
 
@@ -40,15 +39,14 @@ pub struct Outcome {
 }
 
 impl<'a> Trainer<'a> {
-    /// A run of `model` over tokenized examples, padded with `pad_id`.
+    /// A run of `model` over tokenized examples.
     pub fn new(
         model: &'a SequenceClassifier,
         arguments: &'a TrainingArguments,
         train: &'a [Example],
         eval: &'a [Example],
-        pad_id: u32,
     ) -> Self {
-        Self { model, arguments, train, eval, pad_id, checkpoints: None }
+        Self { model, arguments, train, eval, checkpoints: None }
     }
 
     /// Saves checkpoints on the way, as `save_strategy` says.
@@ -163,12 +161,11 @@ impl<'a> Trainer<'a> {
         let plan = StepPlan {
             examples: self.train,
             arguments,
-            pad_id: self.pad_id,
             pad_to: self.pad_to(self.train),
             first: run.at.step,
             end: run.max_steps,
         };
-        prepare_ahead(&plan, |inputs| {
+        prefetch(&plan, |inputs| {
             for input in inputs {
                 let control = self.steer(run, observer)?;
                 if control != Control::Continue {
@@ -207,7 +204,7 @@ impl<'a> Trainer<'a> {
             update: Update { learning_rate: rate, max_grad_norm: self.arguments.max_grad_norm },
         };
         run.engine.step(input, &options)?;
-        let StepMetrics { loss, grad_norm, predicted } = run.engine.figures()?;
+        let StepMetrics { loss, grad_norm, predicted } = run.engine.step_metrics()?;
         let step = Step {
             step: number,
             epoch: number as f64 / run.steps_per_epoch as f64,

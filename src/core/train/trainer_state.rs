@@ -2,7 +2,7 @@
 //! `TrainerState(**json)`, so it has these keys and no others.
 
 use super::event::{Evaluated, Finished, Step};
-use crate::core::config::{EvalStrategy, SaveStrategy, TrainingArguments};
+use crate::core::train::arguments::{EvalStrategy, SaveStrategy, TrainingArguments};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -156,8 +156,6 @@ fn rounded(value: f64, digits: i32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::flags::TrainFlags;
-    use crate::core::config::{ModelTraits, resolve};
 
     const REFERENCE: &str = include_str!("../../../tests/reference/hf_trainer/trainer_state.json");
 
@@ -177,8 +175,7 @@ mod tests {
 
     #[test]
     fn a_new_state_has_the_keys_of_the_trainers() -> anyhow::Result<()> {
-        let traits = ModelTraits { random_weights: false, max_tokens: 512 };
-        let (arguments, _) = resolve(&TrainFlags::default(), traits)?;
+        let arguments = TrainingArguments::default();
         let mut state = TrainerState::new(&arguments, 2000);
         state.stand_at(50, 50.0 / 63.0, 1e9);
         let ours: Value = serde_json::from_str(&state.to_json())?;

@@ -1,10 +1,9 @@
 //! Whole small runs.
 
 use super::*;
-use crate::cli::flags::TrainFlags;
-use crate::core::config::{ModelTraits, resolve};
 use crate::core::engine::{EngineOptions, build};
 use crate::core::model::{ModelConfig, Weights};
+use crate::core::train::arguments::Recipe;
 use crate::core::train::event::Evaluated;
 use crate::core::train::observer::TrainError;
 use serde_json::json;
@@ -84,16 +83,15 @@ impl Recorder {
     }
 }
 
-pub fn arguments(change: impl FnOnce(&mut TrainFlags)) -> TrainingArguments {
-    let mut flags = TrainFlags {
-        num_train_epochs: Some(6.0),
-        per_device_train_batch_size: Some(16),
-        learning_rate: Some(3e-3),
-        ..TrainFlags::default()
+pub fn arguments(change: impl FnOnce(&mut TrainingArguments)) -> TrainingArguments {
+    let mut arguments = TrainingArguments {
+        num_train_epochs: 6.0,
+        per_device_train_batch_size: 16,
+        learning_rate: 3e-3,
+        ..TrainingArguments::of_recipe(Recipe::Trainer, true)
     };
-    change(&mut flags);
-    let traits = ModelTraits { random_weights: true, max_tokens: 160 };
-    resolve(&flags, traits).map_or_else(|error| panic!("{error}"), |(arguments, _)| arguments)
+    change(&mut arguments);
+    arguments
 }
 
 fn run(
@@ -111,7 +109,7 @@ fn run_on(
     let model = tiny(arguments.seed)?;
     let (train, eval) = (examples(200, 1), examples(80, 2));
     let mut engine = build(&model, &options)?;
-    let trainer = Trainer::new(&model, arguments, &train, &eval, 0);
+    let trainer = Trainer::new(&model, arguments, &train, &eval);
     let finished = trainer.run(engine.as_mut(), recorder, None);
     engine.store()?;
     Ok((model, finished.map(|outcome| outcome.finished)))
@@ -147,7 +145,7 @@ fn it_learns_what_can_be_learned() -> anyhow::Result<()> {
 
 #[test]
 fn a_seed_repeats_bit_for_bit_on_any_number_of_threads() -> anyhow::Result<()> {
-    let arguments = arguments(|flags| flags.max_steps = Some(12));
+    let arguments = arguments(|arguments| arguments.max_steps = Some(12));
     let bits = |threads| -> anyhow::Result<(Vec<u64>, Vec<u32>)> {
         let mut recorder = Recorder::default();
         let options = EngineOptions { threads, ..EngineOptions::default() };
@@ -166,9 +164,9 @@ fn a_seed_repeats_bit_for_bit_on_any_number_of_threads() -> anyhow::Result<()> {
 fn another_seed_is_another_run() -> anyhow::Result<()> {
     let losses = |seed| -> anyhow::Result<Vec<f64>> {
         let mut recorder = Recorder::default();
-        let arguments = arguments(|flags| {
-            flags.max_steps = Some(3);
-            flags.seed = Some(seed);
+        let arguments = arguments(|arguments| {
+            arguments.max_steps = Some(3);
+            (arguments.seed, arguments.data_seed) = (seed, seed);
         });
         run(&arguments, &mut recorder)?.1?;
         Ok(recorder.steps().iter().map(|s| s.loss).collect())
@@ -193,9 +191,9 @@ fn a_stop_is_obeyed_at_once_with_or_without_an_evaluation() -> anyhow::Result<()
 #[test]
 fn a_loss_that_is_not_finite_stops_before_the_weights_are_ruined() -> anyhow::Result<()> {
     let mut recorder = Recorder::default();
-    let arguments = arguments(|flags| {
-        flags.learning_rate = Some(1e30);
-        flags.warmup_steps = Some(0.0);
+    let arguments = arguments(|arguments| {
+        arguments.learning_rate = 1e30;
+        arguments.warmup_steps = 0.0;
     });
     let (model, finished) = run(&arguments, &mut recorder)?;
     let Err(error @ TrainError::NotFinite { step, .. }) = finished else {
@@ -215,13 +213,12 @@ fn a_loss_that_is_not_finite_stops_before_the_weights_are_ruined() -> anyhow::Re
 
 #[test]
 fn nothing_to_train_on_is_an_error_and_nothing_to_judge_on_is_not() -> anyhow::Result<()> {
-    let (model, arguments) = (tiny(1)?, arguments(|flags| flags.max_steps = Some(2)));
+    let (model, arguments) = (tiny(1)?, arguments(|arguments| arguments.max_steps = Some(2)));
     let mut recorder = Recorder::default();
     let mut engine = build(&model, &EngineOptions::default())?;
-    let none =
-        Trainer::new(&model, &arguments, &[], &[], 0).run(engine.as_mut(), &mut recorder, None);
+    let none = Trainer::new(&model, &arguments, &[], &[]).run(engine.as_mut(), &mut recorder, None);
     assert!(matches!(none, Err(TrainError::NoExamples)));
-    Trainer::new(&model, &arguments, &examples(20, 1), &[], 0).run(
+    Trainer::new(&model, &arguments, &examples(20, 1), &[]).run(
         engine.as_mut(),
         &mut recorder,
         None,

@@ -1,7 +1,7 @@
 //! The time of a training step and of its parts.
 
 use super::{DurationStats, process_peak_memory};
-use crate::core::data::batching::{Batch, Example};
+use crate::core::data::batching::{Example, PackedBatch};
 use crate::core::data::sampling::Generator;
 use crate::core::engine::{EngineOptions, StepInput, StepOptions, build};
 use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
@@ -98,7 +98,7 @@ pub fn measure(config: ModelConfig, workload: &StepWorkload) -> anyhow::Result<S
         };
         let began = Instant::now();
         engine.step(&input, &options)?;
-        let metrics = engine.figures()?;
+        let metrics = engine.step_metrics()?;
         let seconds = began.elapsed().as_secs_f64();
         anyhow::ensure!(metrics.loss.is_finite(), "the loss is {}", metrics.loss);
         if number <= workload.warmup {
@@ -171,7 +171,7 @@ fn input(config: &ModelConfig, lengths: &[usize], generator: &mut Generator) -> 
             label: (row % config.labels.len().max(1)) as u32,
         })
         .collect();
-    StepInput::new(vec![Batch::new(&examples, 0, 0)])
+    StepInput::new(vec![PackedBatch::new(&examples, 0)])
 }
 
 /// Floating-point operations of the matrix products of one forward and backward pass that reach

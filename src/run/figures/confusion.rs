@@ -2,7 +2,7 @@
 //! its share of the row.
 
 use super::drawing::{SECONDARY_TEXT, SvgDocument, TEXT, TextAnchor};
-use crate::core::config::show_number;
+use crate::core::text::show_number;
 use crate::core::text::truncate_width;
 use crate::core::train::event::Evaluated;
 
@@ -28,7 +28,7 @@ pub(super) fn draw(evaluated: &Evaluated, labels: &[String]) -> String {
         "accuracy {:.4}, F1 {:.4}, {} reviews",
         metrics.eval_accuracy, metrics.eval_f1, metrics.eval_samples
     );
-    let epoch = show_number(&((evaluated.epoch * 100.0).round() / 100.0));
+    let epoch = show_number((evaluated.epoch * 100.0).round() / 100.0);
     let when = format!("step {}, epoch {epoch}", evaluated.step);
     svg.text((24.0, 28.0), TextAnchor::Start, 15.0, TEXT, "confusion matrix");
     svg.text((24.0, 48.0), TextAnchor::Start, 12.0, SECONDARY_TEXT, &metrics_line);

@@ -1,7 +1,7 @@
 //! Elements of the figures: an SVG document, and axes with ticks.
 
 use super::png::FONT_FAMILY;
-use crate::core::text::xml_escaped;
+use crate::core::text::escape_xml;
 use crate::run::metric_series::Segment;
 use crate::run::metric_series::ticks::{Tick, Unit, linear};
 use std::fmt::Write;
@@ -69,7 +69,7 @@ impl SvgDocument {
         self.push(format_args!(
             "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" font-size=\"{size}\" \
              fill=\"{fill}\">{}</text>",
-            xml_escaped(text)
+            escape_xml(text)
         ));
     }
 

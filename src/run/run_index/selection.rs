@@ -1,41 +1,40 @@
 //! Filtering, sorting and comparing runs.
 
 use super::{BestEvaluation, RunEntry, RunSummary};
+use crate::core::named::named_enum;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-/// What runs are sorted by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RunOrder {
-    /// The most recently written first.
-    #[default]
-    Recent,
-    /// By name.
-    Name,
-    /// The highest evaluation accuracy first.
-    Accuracy,
-    /// The highest F1, at the best accuracy, first.
-    F1,
-    /// The lowest evaluation loss first.
-    Loss,
-    /// The shortest training time first.
-    Time,
+named_enum! {
+    /// The order of runs in a list.
+    #[derive(Default)]
+    pub enum RunOrder {
+        /// The one written to last comes first
+        @default Recent = "recent",
+        /// By name
+        Name = "name",
+        /// The highest evaluation accuracy first
+        Accuracy = "accuracy",
+        /// The highest F1 (at the best accuracy) first
+        F1 = "f1",
+        /// The lowest evaluation loss first
+        Loss = "loss",
+        /// The shortest training time first
+        Time = "time",
+    }
 }
 
 impl RunOrder {
-    /// All orders.
+    /// All orders, in the sequence that a key steps through.
     pub const ALL: [Self; 6] =
         [Self::Recent, Self::Name, Self::Accuracy, Self::F1, Self::Loss, Self::Time];
 
-    /// Its name, which the screen translates.
-    pub fn name(self) -> &'static str {
+    /// Its title on the screen.
+    pub fn title(self) -> &'static str {
         match self {
-            Self::Recent => "recent",
-            Self::Name => "name",
-            Self::Accuracy => "accuracy",
             Self::F1 => "F1",
             Self::Loss => "eval loss",
-            Self::Time => "time",
+            order => order.name(),
         }
     }
 }

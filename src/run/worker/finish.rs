@@ -44,7 +44,7 @@ impl Run {
             staging.write(name, bytes).map_err(failed(&output_dir.join(name)))?;
         }
         folder::write(staging.path(), &self.model)
-            .map_err(|error| error.meant_for(staging.path(), output_dir))?;
+            .map_err(|error| error.relocated(staging.path(), output_dir))?;
         staging.publish_files("config.json", &STALE).map_err(failed(output_dir))
     }
 

@@ -1,33 +1,30 @@
 //! The threads around the training core: a run on a thread of its own, its reports coming out of
 //! one channel and its commands going into another. Panics are caught here.
 
-pub mod dataset;
 mod finish;
-pub mod locate;
 mod prepare;
 pub mod replay;
 pub mod run_index;
-mod settings;
 mod watcher;
 
 pub use prepare::{check_vocabulary, print_config};
 
-use crate::cli::flags::TrainFlags;
-use crate::core::config::TrainingArguments;
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, EngineOptions, build};
 use crate::core::model::SequenceClassifier;
 use crate::core::predict::{Prediction, classify};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
+use crate::core::train::TrainingArguments;
 use crate::core::train::event::{Failed, Saved, Setting, TrainEvent, Warned};
 use crate::core::train::steering::Request;
 use crate::core::train::{Checkpoint, Checkpoints, Outcome, Trainer, TrainerState};
 use crate::run::Recorder;
+use crate::run::dataset::DatasetOrigin;
+use crate::run::locate::Download;
+use crate::run::options::{TrainOptions, device_setting};
 use crate::run::system_metrics::SystemSample;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use dataset::DataOrigin;
-use locate::Download;
 use run_index::RunIndexReport;
 use std::cell::RefCell;
 use std::fs::File;
@@ -119,7 +116,7 @@ impl Worker {
     ///
     /// # Errors
     /// If no thread can be started.
-    pub fn spawn(flags: TrainFlags) -> std::io::Result<Self> {
+    pub fn spawn(options: TrainOptions) -> std::io::Result<Self> {
         let (report, reports) = unbounded();
         let (commands, command) = unbounded();
         let thread = std::thread::Builder::new()
@@ -128,7 +125,7 @@ impl Worker {
             .stack_size(64 << 20)
             .spawn(move || {
                 let link = Link { report, command };
-                let run = catch_unwind(AssertUnwindSafe(|| work(&flags, &link)));
+                let run = catch_unwind(AssertUnwindSafe(|| work(&options, &link)));
                 let failure = match run {
                     Ok(Ok(())) => return,
                     Ok(Err(error)) => format!("{error:#}"),
@@ -195,7 +192,7 @@ struct Run {
     /// What the model was started from, unless it is the embedded one.
     base_model: Option<String>,
     from_random_weights: bool,
-    dataset: DataOrigin,
+    dataset: DatasetOrigin,
     model: SequenceClassifier,
     engine: EngineOptions,
     tokenizer: Tokenizer,
@@ -214,12 +211,12 @@ struct Run {
 }
 
 /// Prepares, trains, saves, and answers questions until the commands end.
-fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
-    let (mut run, mut started) = prepare::prepare(flags.clone(), link)?;
+fn work(options: &TrainOptions, link: &Link) -> anyhow::Result<()> {
+    let (mut run, mut started) = prepare::prepare(options.clone(), link)?;
     let history = run.take_history();
     let run = run;
     let mut engine = build(&run.model, &run.engine)?;
-    started.settings.push(settings::device(flags, engine.as_ref()));
+    started.settings.push(device_setting(options, &engine.device()));
     started.notes.extend(engine.note().map(|note| sanitize_for_terminal(note).into_owned()));
     run.tell(link, TrainEvent::Started(started));
     if !history.is_empty() {
@@ -227,9 +224,8 @@ fn work(flags: &TrainFlags, link: &Link) -> anyhow::Result<()> {
     }
     link.send(Report::Activity(Activity::Training));
     injected_panic("trainer");
-    let trainer =
-        Trainer::new(&run.model, &run.arguments, &run.train, &run.eval, run.tokenizer.pad_id())
-            .with_checkpoints(&run.checkpoints);
+    let trainer = Trainer::new(&run.model, &run.arguments, &run.train, &run.eval)
+        .with_checkpoints(&run.checkpoints);
     let resumed_at = run.resume.as_ref().map_or(0, |checkpoint| checkpoint.run.progress.step);
     let mut watcher = Watcher::new(link, &run, resumed_at);
     let outcome = trainer.run(engine.as_mut(), &mut watcher, run.resume.as_ref());

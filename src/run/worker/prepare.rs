@@ -1,36 +1,34 @@
-//! From flags to a run that is ready to start.
+//! From options to a run that is ready to start.
 
-use super::dataset::{Dataset, Wanted};
-use super::locate::{self, Download};
-use super::settings::with_data;
 use super::{Activity, Answer, Command, Link, Report, Run};
-use crate::cli::flags::TrainFlags;
-use crate::cli::flags::run_file;
-use crate::core::config::{
-    EvalStrategy, ModelTraits, ReportTo, SaveStrategy, TrainingArguments, resolve,
-};
 use crate::core::data::source::tokenize;
 use crate::core::model::config::EMBEDDED;
 use crate::core::model::folder::holds_a_model;
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights, folder};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
+use crate::core::train::arguments::{EvalStrategy, ReportTo, SaveStrategy, TrainingArguments};
 use crate::core::train::checkpoint::{self, Checkpoint, Checkpoints};
 use crate::core::train::event::{Started, TrainEvent};
 use crate::core::train::progress::fingerprint;
+use crate::run::dataset::Dataset;
+use crate::run::locate::{self, Download, DownloadCallback};
+use crate::run::options::{
+    Given, ModelTraits, ResumeFrom, TrainOptions, ValueSource, data_settings, resolve, run_toml,
+};
 use crate::run::{Recorder, claim, default_logging_dir, same, set_aside};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 
-/// Where a run's model comes from.
-enum Origin {
-    /// The embedded small one.
+/// Where the files of a run's model are.
+enum ModelFiles {
+    /// In the program: the small embedded model.
     Embedded,
-    /// A folder.
+    /// In a folder.
     Folder(PathBuf),
 }
 
-impl Origin {
+impl ModelFiles {
     fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
         Ok(match self {
             Self::Embedded => Tokenizer::embedded()?,
@@ -47,102 +45,108 @@ impl Origin {
         })
     }
 
-    /// Whether there are weights to start from.
+    /// Whether they include weights to start from.
     fn has_weights(&self) -> bool {
         matches!(self, Self::Folder(folder) if holds_a_model(folder))
     }
 }
 
-/// What is known before anything large is read.
-struct Plan {
+/// The model to start from, before its weights are read.
+struct StartingPoint {
     resume: Option<Checkpoint>,
-    origin: Origin,
+    files: ModelFiles,
     config: ModelConfig,
 }
 
-fn plan(flags: &TrainFlags, watch: &mut locate::Watch) -> anyhow::Result<Plan> {
-    let resume =
-        flags.resume().map(|asked| Checkpoint::read(&checkpoint::find(&output_dir(flags), asked)?));
-    let resume = resume.transpose()?;
-    let origin = match (&resume, &flags.model_name_or_path) {
-        (Some(checkpoint), _) => Origin::Folder(checkpoint.folder.clone()),
-        (None, Some(name)) => Origin::Folder(locate::model(name, &flags.revision, watch)?),
-        (None, None) => Origin::Embedded,
-    };
-    // A checkpoint's config.json has the overrides of its run already.
-    let overrides = if resume.is_some() { &[][..] } else { &flags.config_overrides };
-    let config = origin.config(overrides)?;
-    Ok(Plan { resume, origin, config })
-}
+impl StartingPoint {
+    fn find(options: &TrainOptions, on_download: &mut DownloadCallback) -> anyhow::Result<Self> {
+        let resume = match options.resume_from() {
+            None | Some(ResumeFrom::No) => None,
+            Some(ResumeFrom::Last) => Some(checkpoint::find(options.output_dir(), None)?),
+            Some(ResumeFrom::Folder(folder)) => {
+                Some(checkpoint::find(options.output_dir(), Some(folder))?)
+            }
+        };
+        let resume = resume.map(|folder| Checkpoint::read(&folder)).transpose()?;
+        let model = &options.model;
+        let files = match (&resume, &model.model_name_or_path) {
+            (Some(checkpoint), _) => ModelFiles::Folder(checkpoint.folder.clone()),
+            (None, Some(name)) => {
+                let folder = locate::model(&name.value, model.hub_revision(), on_download)?;
+                ModelFiles::Folder(folder)
+            }
+            (None, None) => ModelFiles::Embedded,
+        };
+        // A checkpoint's config.json has the overrides of its run already.
+        let overrides = if resume.is_some() { &[] } else { model.overrides() };
+        let config = files.config(overrides)?;
+        Ok(Self { resume, files, config })
+    }
 
-impl Plan {
     fn traits(&self) -> ModelTraits {
         ModelTraits {
             random_weights: match &self.resume {
                 Some(checkpoint) => checkpoint.run.random_weights,
-                None => !self.origin.has_weights(),
+                None => !self.files.has_weights(),
             },
             max_tokens: self.config.max_tokens(),
         }
     }
 }
 
-fn output_dir(flags: &TrainFlags) -> PathBuf {
-    flags.output_dir.clone().unwrap_or_else(|| "outputs".into())
-}
-
-/// What would hold for a run, as the text of its `run.toml`.
+/// The settings that a run with these options has, as the text of its `run.toml`.
 ///
 /// # Errors
-/// If the model's configuration cannot be read or the flags contradict each other.
-pub fn print_config(flags: &TrainFlags, watch: &mut locate::Watch) -> anyhow::Result<String> {
-    let traits = match (&flags.model_name_or_path, flags.resume()) {
-        // Of a model, its config.json is enough.
+/// If the model's configuration cannot be read or the options contradict each other.
+pub fn print_config(
+    options: &TrainOptions,
+    on_download: &mut DownloadCallback,
+) -> anyhow::Result<String> {
+    let model = &options.model;
+    let traits = match (&model.model_name_or_path, options.resume_from()) {
+        // Of a model on the hub, only its config.json is downloaded.
         (Some(name), None) => {
-            let (folder, has_weights) = locate::config(name, &flags.revision, watch)?;
-            let config = ModelConfig::read(&folder.join("config.json"), &flags.config_overrides)?;
+            let (folder, has_weights) =
+                locate::config(&name.value, model.hub_revision(), on_download)?;
+            let config = ModelConfig::read(&folder.join("config.json"), model.overrides())?;
             ModelTraits { random_weights: !has_weights, max_tokens: config.max_tokens() }
         }
-        _ => plan(flags, watch)?.traits(),
+        _ => StartingPoint::find(options, on_download)?.traits(),
     };
-    let (_, settings) = resolve(flags, traits)?;
-    Ok(run_file::write(&flags.sources, &with_data(flags, settings)))
+    let (_, arguments) = resolve(options, traits)?;
+    Ok(run_toml::write(options, &[data_settings(options), arguments].concat()))
 }
 
-/// Reads the data, loads the model and works out what holds.
-pub(super) fn prepare(mut flags: TrainFlags, link: &Link) -> anyhow::Result<(Run, Started)> {
-    let output_dir = output_dir(&flags);
+/// Reads the data, loads the model and resolves the options.
+pub(super) fn prepare(mut options: TrainOptions, link: &Link) -> anyhow::Result<(Run, Started)> {
+    let output_dir = options.output_dir().to_path_buf();
     check_writable(&output_dir)?;
 
     link.preparing("Loading the model");
-    let mut watch = |download: &Download| link.downloading(download);
-    let Plan { resume, origin, mut config } = plan(&flags, &mut watch)?;
+    let mut on_download = |download: &Download| link.downloading(download);
+    let StartingPoint { resume, files, mut config } =
+        StartingPoint::find(&options, &mut on_download)?;
     if let Some(checkpoint) = &resume {
-        go_on_with_its_seeds(&mut flags, checkpoint);
+        keep_seeds(&mut options, checkpoint);
     }
-    let flags = &flags;
-    let tokenizer = origin.tokenizer()?;
-    let corpus = {
-        let wanted = Wanted {
-            train: &flags.train_source,
-            eval: &flags.eval_source,
-            columns: &flags.columns,
-            shuffle_seed: flags.shuffle.shuffle_seed,
-        };
-        link.preparing("Reading the reviews");
-        // The embedded model is for any data; its own names are NSMC's.
-        let named = match &origin {
-            Origin::Embedded => None,
-            Origin::Folder(_) => config.given_names(),
-        };
-        Dataset::read(&wanted, named, &mut watch)?
+    let options = &options;
+    let tokenizer = files.tokenizer()?;
+    link.preparing("Reading the reviews");
+    // The embedded model is for any data: its own labels are those of NSMC.
+    let class_names = match &files {
+        ModelFiles::Embedded => None,
+        ModelFiles::Folder(_) => config.given_names(),
     };
-    config.set_labels(corpus.classes.names());
+    let dataset = Dataset::read(&options.data, class_names, &mut on_download)?;
+    config.set_labels(dataset.classes.names());
     link.preparing("Loading the weights");
-    let seed = flags.seed.unwrap_or(42);
-    let (model, report) = match &origin {
-        Origin::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
-        Origin::Folder(path) => folder::load(path, config, flags.ignore_mismatched_sizes, seed)?,
+    let seed = options.trainer.seed.as_ref().map_or(42, |given| given.value);
+    let (model, report) = match &files {
+        ModelFiles::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
+        ModelFiles::Folder(path) => {
+            let ignore = options.model.ignore_mismatched_sizes.as_ref();
+            folder::load(path, config, ignore.is_some_and(|given| given.value), seed)?
+        }
     };
     check_vocabulary(&model, &tokenizer)?;
     let total = model.parameters().iter().count();
@@ -153,26 +157,26 @@ pub(super) fn prepare(mut flags: TrainFlags, link: &Link) -> anyhow::Result<(Run
         },
         max_tokens: model.config().max_tokens(),
     };
-    let (arguments, settings) = resolve(flags, traits)?;
-    arguments.check_steps(corpus.train.len())?;
+    let (arguments, settings) = resolve(options, traits)?;
+    arguments.check_steps(dataset.train.len())?;
 
     link.preparing("Tokenizing the reviews");
-    let train = tokenize(&tokenizer, &corpus.train, arguments.max_seq_length)?;
-    let eval = tokenize(&tokenizer, &corpus.eval, arguments.max_seq_length)?;
+    let train = tokenize(&tokenizer, &dataset.train, arguments.max_seq_length)?;
+    let eval = tokenize(&tokenizer, &dataset.eval, arguments.max_seq_length)?;
 
-    let mut notes = notes(&report, total, corpus.skipped);
-    notes.extend(corpus.classes.note());
+    let mut notes = notes(&report, total, dataset.skipped);
+    notes.extend(dataset.classes.note());
     if resume.as_ref().is_some_and(|checkpoint| checkpoint.run.data != fingerprint(&train)) {
-        let note = "the training data is not that of the checkpoint's run, so the resumed run is \
-                    another one";
+        let note = "the training data differs from that of the checkpoint, so the resumed run does not \
+                    repeat the original one";
         notes.push(note.to_owned());
     }
     let claim = claim(&output_dir).with_context(|| output_dir.display().to_string())?;
-    // In a folder of its own run, only later checkpoints are in the way.
+    // A run that is resumed in its own folder replaces later checkpoints only.
     let own = resume
         .as_ref()
         .filter(|checkpoint| checkpoint.folder.parent().is_some_and(|run| same(run, &output_dir)));
-    notes.extend(make_room(&output_dir, own)?);
+    notes.extend(move_old_checkpoints(&output_dir, own)?);
     if holds_a_model(&output_dir) {
         notes.push("output_dir holds a model, which saving this run will replace".to_owned());
     }
@@ -184,20 +188,20 @@ pub(super) fn prepare(mut flags: TrainFlags, link: &Link) -> anyhow::Result<(Run
         save_only_model: arguments.save_only_model,
         random_weights: traits.random_weights,
         logging_dir: logging_dir.as_ref().map(|folder| {
-            // So that it is found again if the run is moved.
+            // Relative, so that it is still found when the run is moved.
             folder.strip_prefix(&output_dir).unwrap_or(folder).to_path_buf()
         }),
     };
-    let settings = with_data(flags, settings);
+    let settings = [data_settings(options), settings].concat();
     let (mut recorder, history) =
         Recorder::begin(&output_dir, logging_dir.as_deref(), resume.as_ref());
-    recorder.arguments(&output_dir, &run_file::write(&flags.sources, &settings));
+    recorder.arguments(&output_dir, &run_toml::write(options, &settings));
     let run = Run {
-        base_model: flags.model_name_or_path.clone(),
+        base_model: options.model.model_name_or_path.as_ref().map(|given| given.value.clone()),
         from_random_weights: traits.random_weights,
-        dataset: corpus.origin,
+        dataset: dataset.origin,
         model,
-        engine: flags.engine_options(),
+        engine: options.engine_options(),
         tokenizer,
         arguments,
         settings,
@@ -213,8 +217,11 @@ pub(super) fn prepare(mut flags: TrainFlags, link: &Link) -> anyhow::Result<(Run
     Ok((run, started))
 }
 
-/// Moves checkpoints that are not of this run's past out of its way; says where to.
-fn make_room(output_dir: &Path, own: Option<&Checkpoint>) -> anyhow::Result<Option<String>> {
+/// Moves checkpoints that this run does not continue to another folder; returns a note on it.
+fn move_old_checkpoints(
+    output_dir: &Path,
+    own: Option<&Checkpoint>,
+) -> anyhow::Result<Option<String>> {
     let after = own.map_or(0, |checkpoint| checkpoint.run.progress.step);
     let earlier = set_aside(output_dir, after).with_context(|| {
         format!("{}: earlier checkpoints cannot be moved", output_dir.display())
@@ -226,30 +233,26 @@ fn make_room(output_dir: &Path, own: Option<&Checkpoint>) -> anyhow::Result<Opti
     }))
 }
 
-/// A run that is resumed in its own folder goes on in the TensorBoard folder it had.
+/// The folder of TensorBoard's files; a run that is resumed in its own folder keeps the one it had.
 fn logging_dir(arguments: &TrainingArguments, resume: Option<&Checkpoint>) -> Option<PathBuf> {
     if arguments.report_to == ReportTo::None {
         return None;
     }
-    let before = || Some(arguments.output_dir.join(resume?.run.logging_dir.as_ref()?));
-    let asked = arguments.logging_dir.clone().or_else(before);
-    Some(asked.unwrap_or_else(|| default_logging_dir(&arguments.output_dir)))
+    let earlier = || Some(arguments.output_dir.join(resume?.run.logging_dir.as_ref()?));
+    let folder = arguments.logging_dir.clone().or_else(earlier);
+    Some(folder.unwrap_or_else(|| default_logging_dir(&arguments.output_dir)))
 }
 
-/// A run without its `run.toml` still goes on with the seeds it had.
-fn go_on_with_its_seeds(flags: &mut TrainFlags, checkpoint: &Checkpoint) {
-    let run = &checkpoint.run;
-    for (name, flag, value) in
-        [("seed", &mut flags.seed, run.seed), ("data_seed", &mut flags.data_seed, run.data_seed)]
-    {
-        if flag.is_none() {
-            *flag = Some(value);
-            flags.sources.add(name, value.to_string(), "checkpoint");
-        }
-    }
+/// A resumed run keeps the seeds it had, even without its `run.toml`.
+fn keep_seeds(options: &mut TrainOptions, checkpoint: &Checkpoint) {
+    let given =
+        |value: u64| Given { value, text: value.to_string(), source: ValueSource::Checkpoint };
+    let (trainer, run) = (&mut options.trainer, &checkpoint.run);
+    trainer.seed.get_or_insert_with(|| given(run.seed));
+    trainer.data_seed.get_or_insert_with(|| given(run.data_seed));
 }
 
-/// A run of hours must not find out at its end that it cannot save.
+/// Finds out before the training whether the model can be saved after it.
 fn check_writable(folder: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(
         !folder.exists() || folder.is_dir(),
@@ -262,23 +265,23 @@ fn check_writable(folder: &Path) -> anyhow::Result<()> {
     };
     try_write().with_context(|| {
         format!(
-            "{}: the model could not be saved there. Pass another --output-dir, or mend its \
-             permissions",
+            "{}: the model could not be saved there. Pass another --output-dir, or change \
+             its permissions",
             folder.display()
         )
     })
 }
 
-/// Ids beyond the model's table would fail in the middle of a run.
+/// Checks that the model has an embedding for each token id of the tokenizer.
 ///
 /// # Errors
-/// If the tokenizer has an id that the model has no row for.
+/// If the tokenizer has an id beyond the model's vocabulary.
 pub fn check_vocabulary(model: &SequenceClassifier, tokenizer: &Tokenizer) -> anyhow::Result<()> {
     let (highest, rows) = (tokenizer.highest_id(), model.config().encoder.vocab_size);
     anyhow::ensure!(
         (highest as usize) < rows,
-        "the tokenizer numbers its pieces up to {highest}, but config.json gives the model a \
-         vocab_size of {rows}: they do not belong together"
+        "the tokenizer has token ids up to {highest}, but the model's config.json has a vocab_size \
+         of {rows}: they do not belong together"
     );
     Ok(())
 }
@@ -336,7 +339,7 @@ impl Run {
             save_steps: match arguments.save_strategy {
                 SaveStrategy::Epoch => arguments.steps_per_epoch(samples),
                 SaveStrategy::Steps => arguments.save_steps.of(arguments.max_steps(samples)),
-                // Who knows when the next one is the best.
+                // When the next best model comes is unknown.
                 SaveStrategy::Best | SaveStrategy::No => 0,
             },
             logging_steps: arguments.logging_steps.of(arguments.max_steps(samples)),
@@ -350,20 +353,20 @@ impl Run {
         }
     }
 
-    /// What an earlier attempt of a resumed run told.
+    /// The events of a resumed run before its checkpoint.
     pub(super) fn take_history(&mut self) -> Vec<TrainEvent> {
         std::mem::take(&mut self.history)
     }
 }
 
 impl Link {
-    /// Tells of a download; `false` if the run was asked to end.
+    /// Reports a download; `false` if the run is to stop.
     fn downloading(&self, download: &Download) -> bool {
         self.send(Report::Activity(Activity::Downloading(download.clone())));
-        let mut go_on = true;
+        let mut continues = true;
         for command in self.command.try_iter() {
             match command {
-                Command::Stop { .. } => go_on = false,
+                Command::Stop { .. } => continues = false,
                 Command::Predict(text) => {
                     let outcome = Err("there is no model yet; it is being downloaded".to_owned());
                     self.send(Report::Answer(Answer { text, outcome }));
@@ -371,6 +374,6 @@ impl Link {
                 Command::Save | Command::Steer(_) | Command::ReadCurves(_) => {}
             }
         }
-        go_on
+        continues
     }
 }

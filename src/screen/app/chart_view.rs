@@ -13,7 +13,8 @@ pub fn act(state: &mut State, action: ChartAction) {
     match action {
         ChartAction::Move(columns) => {
             let mut charts = std::mem::take(&mut state.charts);
-            charts.move_cursor(columns, pointed_at(state, focus), end);
+            let width = state.layout.plots.first().map_or(40, |(_, plot)| plot.width);
+            charts.move_cursor(columns, width, pointed_at(state, focus), end);
             state.charts = charts;
         }
         ChartAction::Step(by) => {
@@ -50,9 +51,12 @@ pub fn act(state: &mut State, action: ChartAction) {
             if !state.charts.log_y.remove(&focus) {
                 state.charts.log_y.insert(focus);
             }
-            state.charts.drawn.borrow_mut().ranges.remove(&focus);
+            state.layout.y_ranges.remove(&focus);
         }
-        ChartAction::NextRange => state.charts.next_range(focus),
+        ChartAction::NextRange => {
+            let drawn = state.layout.y_ranges.remove(&focus);
+            state.charts.next_range(focus, drawn);
+        }
         ChartAction::Smooth(by) => {
             state.smoothing = Charts::smoothing_after(state.smoothing, by);
             state.history.smooth(state.smoothing);

@@ -2,7 +2,6 @@
 
 use super::panels::Panel;
 use crate::run::metric_series::Curve;
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a chart's x axis counts.
@@ -49,40 +48,6 @@ pub enum YRange {
 /// The smoothings that keys go through.
 pub const SMOOTHINGS: [f64; 11] = [0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99];
 
-/// A rectangle of the screen's cells.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Area {
-    /// Its first column.
-    pub x: u16,
-    /// Its first row.
-    pub y: u16,
-    /// Its columns.
-    pub width: u16,
-    /// Its rows.
-    pub height: u16,
-}
-
-impl Area {
-    /// Whether a cell lies in it.
-    pub fn holds(self, column: u16, row: u16) -> bool {
-        let within = |at: u16, from: u16, size: u16| at >= from && at - from < size;
-        within(column, self.x, self.width) && within(row, self.y, self.height)
-    }
-}
-
-/// What the last drawing did, which keys and mouse need to know.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Drawn {
-    /// Where each panel stood.
-    pub panels: Vec<(Panel, Area)>,
-    /// Where each chart's curves stood.
-    pub plots: Vec<(Panel, Area)>,
-    /// The y range of each chart, which the next drawing keeps if it still fits.
-    pub ranges: BTreeMap<Panel, [f64; 2]>,
-    /// Panels on one page of the grid.
-    pub per_page: usize,
-}
-
 /// How the charts are looked at. Steps are the common measure: whatever an axis counts, the charts
 /// stay side by side.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -101,8 +66,6 @@ pub struct Charts {
     pub ranges: BTreeMap<Panel, YRange>,
     /// Where the mouse took hold of a chart, and the steps that were then in view.
     pub drag: Option<(u16, [f64; 2])>,
-    /// What the last drawing did.
-    pub drawn: RefCell<Drawn>,
 }
 
 /// Something a key does to the charts.
@@ -195,12 +158,11 @@ impl Charts {
         }
     }
 
-    /// Moves the cursor by columns of the last drawing, at least to the next point.
-    pub fn move_cursor(&mut self, columns: isize, curve: &Curve, end: f64) {
+    /// Moves the cursor by columns of a plot of `width` columns, at least to the next point.
+    pub fn move_cursor(&mut self, columns: isize, width: u16, curve: &Curve, end: f64) {
         let [from, to] = self.view(end);
-        let width = self.drawn.borrow().plots.first().map_or(40, |(_, area)| area.width.max(1));
         let here = self.cursor.unwrap_or(to);
-        let aim = here + (to - from) / f64::from(width) * columns as f64;
+        let aim = here + (to - from) / f64::from(width.max(1)) * columns as f64;
         let next = curve.nearest(aim).unwrap_or(aim);
         let moved = if columns > 0 { next > here } else { next < here };
         let step = if self.cursor.is_none() {
@@ -215,18 +177,14 @@ impl Charts {
         }
     }
 
-    /// The next way for a chart's y axis to reach.
-    pub fn next_range(&mut self, panel: Panel) {
+    /// Switches a chart to the next kind of y range; `drawn` is the range that it shows now.
+    pub fn next_range(&mut self, panel: Panel, drawn: Option<[f64; 2]>) {
         let next = match self.ranges.get(&panel).copied().unwrap_or_default() {
             YRange::Usual => YRange::Whole,
-            YRange::Whole => match self.drawn.borrow().ranges.get(&panel) {
-                Some(range) => YRange::Fixed(*range),
-                None => YRange::Usual,
-            },
+            YRange::Whole => drawn.map_or(YRange::Usual, YRange::Fixed),
             YRange::Fixed(_) => YRange::Usual,
         };
         self.ranges.insert(panel, next);
-        self.drawn.borrow_mut().ranges.remove(&panel);
     }
 
     /// The smoothing `by` places on from one.
@@ -283,15 +241,13 @@ mod tests {
     #[test]
     fn the_cursor_goes_from_point_to_point_and_the_window_follows_it() {
         let mut charts = Charts::default();
-        charts.drawn.borrow_mut().plots =
-            vec![(Panel::Loss, Area { width: 50, ..Area::default() })];
         let curve = curve(1000);
-        charts.move_cursor(-1, &curve, 1000.0);
+        charts.move_cursor(-1, 50, &curve, 1000.0);
         assert_eq!(charts.cursor, Some(1000.0), "it appears at the end");
-        charts.move_cursor(-1, &curve, 1000.0);
+        charts.move_cursor(-1, 50, &curve, 1000.0);
         assert_eq!(charts.cursor, Some(980.0));
         charts.window = Some([900.0, 910.0]);
-        charts.move_cursor(1, &curve, 1000.0);
+        charts.move_cursor(1, 50, &curve, 1000.0);
         assert_eq!(charts.cursor, Some(981.0), "at least a point");
         let [from, to] = charts.view(1000.0);
         assert!(from < 981.0 && to > 981.0 && (to - from - 10.0).abs() < 1e-9);
@@ -308,12 +264,11 @@ mod tests {
     #[test]
     fn a_range_is_held_until_it_is_let_go() {
         let mut charts = Charts::default();
-        charts.next_range(Panel::Loss);
+        charts.next_range(Panel::Loss, None);
         assert_eq!(charts.ranges[&Panel::Loss], YRange::Whole);
-        charts.drawn.borrow_mut().ranges.insert(Panel::Loss, [0.0, 2.0]);
-        charts.next_range(Panel::Loss);
+        charts.next_range(Panel::Loss, Some([0.0, 2.0]));
         assert_eq!(charts.ranges[&Panel::Loss], YRange::Fixed([0.0, 2.0]));
-        charts.next_range(Panel::Loss);
+        charts.next_range(Panel::Loss, Some([0.0, 2.0]));
         assert_eq!(charts.ranges[&Panel::Loss], YRange::Usual);
     }
 }

@@ -1,8 +1,8 @@
 //! The run told in lines.
 
 use super::log_view::View;
-use crate::core::config::show_number;
 use crate::core::text::sanitize_for_terminal;
+use crate::core::text::show_number;
 use crate::core::train::event::TrainEvent;
 use crate::run::summary::clock;
 use crate::screen::lang::Lang;
@@ -121,7 +121,7 @@ impl Log {
             }
             TrainEvent::Evaluated(evaluated) => {
                 let metrics = &evaluated.metrics;
-                let epoch = show_number(&((evaluated.epoch * 100.0).round() / 100.0));
+                let epoch = show_number((evaluated.epoch * 100.0).round() / 100.0);
                 let figures = [metrics.eval_loss, metrics.eval_accuracy, metrics.eval_f1];
                 let [loss, accuracy, f1] = figures.map(|figure| format!("{figure:.4}"));
                 let text = lang.fill(

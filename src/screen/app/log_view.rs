@@ -6,7 +6,6 @@
 use super::editor;
 use super::log::{Level, Line, Log};
 use super::query::Query;
-use std::cell::Cell;
 use std::collections::VecDeque;
 use tui_input::{Input, InputRequest};
 
@@ -62,8 +61,8 @@ pub struct View {
     pub search: Query,
     /// What is being typed.
     pub typing: Option<Typing>,
-    /// Serial numbers of the first and the last line that the last drawing showed whole.
-    pub visible: Cell<Option<(usize, usize)>>,
+    /// Serial numbers of the first and the last line that are fully visible, if known.
+    pub visible: Option<(usize, usize)>,
     /// Serial numbers of the lines that are looked at.
     shown: VecDeque<usize>,
     /// Those among them that have what is searched for.
@@ -262,10 +261,10 @@ impl Log {
     /// Moves the view so that a line is in it, if it is not.
     fn reveal(&mut self, serial: usize) {
         let is_visible = |(first, last)| (first..=last).contains(&serial);
-        if !self.view.visible.get().is_some_and(is_visible) {
+        if !self.view.visible.is_some_and(is_visible) {
             self.stand_at(Some(serial));
-            // What the last drawing showed is no longer what the next one will show.
-            self.view.visible.set(None);
+            // The next frame shows other lines than the last one.
+            self.view.visible = None;
         }
     }
 }

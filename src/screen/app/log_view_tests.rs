@@ -79,7 +79,7 @@ fn a_filter_holds_for_lines_to_come_and_an_empty_one_for_none() {
 #[test]
 fn a_search_goes_from_match_to_match_and_round_the_ends() {
     let mut log = log(30);
-    log.view.visible.set(Some((20, 29)));
+    log.view.visible = Some((20, 29));
     typed(&mut log, LogAction::Search, "영화");
     assert_eq!((log.view.position(), log.scroll), ((5, 5), 0), "the latest is in view");
     log.act(LogAction::Keep);
@@ -87,7 +87,7 @@ fn a_search_goes_from_match_to_match_and_round_the_ends() {
     assert_eq!((log.view.position(), log.scroll), ((4, 5), 0));
     log.act(LogAction::Match(-1));
     assert_eq!((log.view.position(), bottom(&log)), ((3, 5), 14));
-    log.view.visible.set(Some((5, 14)));
+    log.view.visible = Some((5, 14));
     log.act(LogAction::Match(-1));
     assert_eq!((log.view.position(), bottom(&log)), ((2, 5), 14));
     log.act(LogAction::Match(-1));
@@ -104,7 +104,7 @@ fn a_search_goes_from_match_to_match_and_round_the_ends() {
 fn a_dropped_search_leaves_the_view_where_it_was() {
     let mut log = log(100);
     log.scroll = 10;
-    log.view.visible.set(Some((80, 89)));
+    log.view.visible = Some((80, 89));
     typed(&mut log, LogAction::Search, "line 42");
     assert_eq!((bottom(&log), log.view.position()), (42, (1, 1)));
     typed(&mut log, LogAction::Search, "nothing like it");

@@ -1,6 +1,7 @@
 //! What the state is told, and what it has the program do.
 
 use super::charts::ChartAction;
+use super::layout::FrameLayout;
 use super::log_view::LogAction;
 use super::mouse::Mouse;
 use super::palette::{Entry, PaletteAction};
@@ -72,7 +73,6 @@ pub enum Action {
 }
 
 /// Something that happened.
-#[expect(clippy::large_enum_variant, reason = "one at a time is on its way")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
     /// A key that does something.
@@ -89,6 +89,8 @@ pub enum Message {
     Pictured(Result<Vec<String>, String>),
     /// A signal asks the program to end.
     Terminate,
+    /// A frame was drawn, with this layout.
+    Drawn(FrameLayout),
     /// So many seconds have passed since the program started.
     Tick(f64),
 }

@@ -6,6 +6,7 @@ pub mod baselines;
 pub mod chart_view;
 pub mod charts;
 pub mod editor;
+pub mod layout;
 pub mod log;
 pub mod log_view;
 pub mod message;
@@ -23,6 +24,7 @@ pub mod system;
 pub mod throughput;
 pub mod update;
 
+pub use layout::FrameLayout;
 pub use message::{Action, Effect, Message, Picture};
 pub use mouse::{Mouse, MouseKind};
 pub use state::{EpochRow, Notice, Overlay, Page, State};

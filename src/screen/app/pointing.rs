@@ -1,6 +1,7 @@
 //! What the mouse does to the charts and panels. Nothing needs it: every key table line is enough.
 
-use super::charts::{Area, XAxis};
+use super::charts::XAxis;
+use super::layout::Area;
 use super::mouse::{Mouse, MouseKind};
 use super::panels::Panel;
 use super::state::{Page, State};
@@ -22,8 +23,8 @@ pub fn act(state: &mut State, mouse: Mouse) -> Option<isize> {
         };
     }
     let end = state.steps_done() as f64;
-    let plot = under(&state.charts.drawn.borrow().plots, mouse);
-    let panel = under(&state.charts.drawn.borrow().panels, mouse);
+    let plot = under(&state.layout.plots, mouse);
+    let panel = under(&state.layout.panels, mouse);
     match mouse.kind {
         MouseKind::Down => {
             if let Some((panel, _)) = panel {
@@ -38,7 +39,7 @@ pub fn act(state: &mut State, mouse: Mouse) -> Option<isize> {
             }
         }
         MouseKind::Drag => {
-            let plot = state.charts.drawn.borrow().plots.first().map(|(_, plot)| *plot);
+            let plot = state.layout.plots.first().map(|(_, plot)| *plot);
             if let (Some((column, [from, to])), Some(plot)) = (state.charts.drag, plot)
                 && state.charts.window.is_some()
             {
@@ -68,7 +69,7 @@ pub fn act(state: &mut State, mouse: Mouse) -> Option<isize> {
 }
 
 fn under(places: &[(Panel, Area)], mouse: Mouse) -> Option<(Panel, Area)> {
-    places.iter().find(|(_, area)| area.holds(mouse.column, mouse.row)).copied()
+    places.iter().find(|(_, area)| area.contains(mouse.column, mouse.row)).copied()
 }
 
 /// The step that a column of a plot stands for, whatever its axis counts.
@@ -97,11 +98,9 @@ mod tests {
         for event in run(200) {
             update(&mut state, Message::Report(Report::Event(event)));
         }
-        let mut drawn = state.charts.drawn.borrow_mut();
         let area = |x| Area { x, y: 1, width: 40, height: 10 };
-        drawn.panels = vec![(Panel::Loss, area(0)), (Panel::Log, area(40))];
-        drawn.plots = vec![(Panel::Loss, Area { x: 5, y: 2, width: 21, height: 8 })];
-        drop(drawn);
+        state.layout.panels = vec![(Panel::Loss, area(0)), (Panel::Log, area(40))];
+        state.layout.plots = vec![(Panel::Loss, Area { x: 5, y: 2, width: 21, height: 8 })];
         state
     }
 

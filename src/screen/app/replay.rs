@@ -1,6 +1,6 @@
 //! What sets the replay of a run apart from the run.
 
-use crate::core::config::show_number;
+use crate::core::text::show_number;
 use crate::core::train::event::TrainEvent;
 use crate::screen::lang::Lang;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ impl Replay {
     /// What the header says.
     pub fn label(&self, lang: Lang) -> String {
         if self.speed.is_finite() {
-            format!("{} ×{}", lang.tr("replay"), show_number(&self.speed))
+            format!("{} ×{}", lang.tr("replay"), show_number(self.speed))
         } else {
             lang.tr("replay").to_owned()
         }

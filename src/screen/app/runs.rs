@@ -320,7 +320,7 @@ pub fn act(state: &mut State, action: RunsAction) -> Vec<Effect> {
     let Some(runs) = &mut state.runs else { return Vec::new() };
     if matches!(action, RunsAction::NextFigure(_)) {
         // Another figure has other values.
-        state.charts.drawn.borrow_mut().ranges.clear();
+        state.layout.y_ranges.clear();
     }
     read(runs.act(action))
 }

@@ -1,6 +1,7 @@
 //! Everything the dashboard shows.
 
 use super::charts::Charts;
+use super::layout::FrameLayout;
 use super::log::{Level, Log};
 use super::palette::Palette;
 use super::panels::Arrangement;
@@ -15,7 +16,6 @@ use crate::core::train::steering::Steered;
 use crate::run::metric_series::history::{History, SMOOTHING};
 use crate::run::worker::Activity;
 use crate::screen::lang::Lang;
-use std::cell::Cell;
 use std::path::PathBuf;
 
 /// A page of the dashboard.
@@ -140,8 +140,8 @@ pub struct State {
     pub settings_scroll: usize,
     /// Lines of the help scrolled away.
     pub help_scroll: usize,
-    /// How far the view that scrolls can be scrolled; the last drawing found it out.
-    pub scroll_limit: Cell<usize>,
+    /// Where the last frame placed things.
+    pub layout: FrameLayout,
     /// Seconds since the program started.
     pub now: f64,
     /// When training began, on the same clock.
@@ -195,7 +195,7 @@ impl Default for State {
             palette: Palette::default(),
             settings_scroll: 0,
             help_scroll: 0,
-            scroll_limit: Cell::new(usize::MAX),
+            layout: FrameLayout::default(),
             now: 0.0,
             began: None,
             wall_clock: None,

@@ -57,6 +57,11 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             vec![Effect::Quit]
         }
         Message::Terminate => stop(state, false, true),
+        Message::Drawn(layout) => {
+            state.log.view.visible = layout.log_lines;
+            state.layout = layout;
+            Vec::new()
+        }
         Message::Tick(now) => {
             state.now = now;
             let seen = |notice: &Notice| now - notice.since > NOTICED;
@@ -114,8 +119,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Steer(action) => return steer::act(state, action),
         Action::Chart(action) => chart_view::act(state, action),
         Action::Panel(action) => {
-            let per_page = state.charts.drawn.borrow().per_page;
-            state.arrangement.act(action, per_page);
+            state.arrangement.act(action, state.layout.panels_per_page);
         }
         Action::LetGo => chart_view::let_go(state),
         Action::Edit(request) => match (state.overlay, state.page) {
@@ -174,6 +178,7 @@ fn show(state: &mut State, page: Page) {
     state.overlay = None;
     state.log.stop_typing();
     state.page = page;
+    state.layout.scroll_limit = None;
 }
 
 fn neighbour(state: &State, direction: isize) -> Page {
@@ -223,7 +228,7 @@ fn stop(state: &mut State, evaluate: bool, leave: bool) -> Vec<Effect> {
 
 /// The log counts from its end, the other views from their beginning.
 fn scroll(state: &mut State, lines: isize) {
-    let limit = state.scroll_limit.get();
+    let limit = state.layout.scroll_limit.unwrap_or(usize::MAX);
     let moved = |from: usize, lines: isize| from.min(limit).saturating_add_signed(lines).min(limit);
     if state.overlay == Some(Overlay::Help) {
         state.help_scroll = moved(state.help_scroll, lines);

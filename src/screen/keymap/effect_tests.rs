@@ -65,7 +65,9 @@ fn promise(binding: &Binding) -> (State, Promise) {
             // The log counts from its end.
             after.log.scroll as isize == before.log.scroll as isize - lines
         }),
-        Action::ScrollToTop => Box::new(|_, after, _| after.log.scroll == after.scroll_limit.get()),
+        Action::ScrollToTop => {
+            Box::new(|_, after, _| Some(after.log.scroll) == after.layout.scroll_limit)
+        }
         Action::ScrollToBottom => Box::new(|_, after, _| after.log.scroll == 0),
         Action::Submit => Box::new(|before, after, effects| {
             let asked = Command::Predict(before.prompt.input.value().to_owned());

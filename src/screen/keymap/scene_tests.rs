@@ -13,7 +13,7 @@ use crate::screen::app::log_view::LogAction;
 use crate::screen::app::palette::PaletteAction;
 use crate::screen::app::runs::{Runs, RunsAction};
 use crate::screen::app::steer::SteerAction;
-use crate::screen::app::{Message, update};
+use crate::screen::app::{FrameLayout, Message, update};
 use crate::screen::ui::{self, Theme};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -23,9 +23,11 @@ fn tell(state: &mut State, report: Report) {
 }
 
 /// Draws the state, so that keys know where things stand.
-pub fn drawn(state: State) -> State {
+pub fn drawn(mut state: State) -> State {
+    let mut layout = FrameLayout::default();
     let Ok(mut terminal) = Terminal::new(TestBackend::new(120, 40));
-    let Ok(_) = terminal.draw(|frame| ui::draw(frame, &state, Theme::new(true)));
+    let Ok(_) = terminal.draw(|frame| layout = ui::draw(frame, &state, Theme::new(true)));
+    update(&mut state, Message::Drawn(layout));
     state
 }
 

@@ -1,5 +1,5 @@
-//! Turns the cells that changed into as few bytes as will do, and keeps them until a frame is
-//! whole. A frame that changes nothing has none.
+//! A ratatui backend that encodes the changed cells in few bytes and keeps them until the frame is
+//! complete. A frame that changes nothing has no bytes.
 
 use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::Cell;
@@ -7,104 +7,105 @@ use ratatui::layout::{Position, Size};
 use ratatui::style::{Color, Modifier};
 use std::io::{self, Write};
 
-/// What begins and ends a frame, so that a terminal that knows of it shows the frame at once
-/// (<https://gist.github.com/christianparpart/d8a62cc1ab659194337d73e399004036>); others ignore it.
-const BEGIN: &[u8] = b"\x1b[?2026h";
-pub(super) const END: &[u8] = b"\x1b[?2026l";
+/// Synchronized output: a terminal that supports it shows the frame at once, others ignore it
+/// (<https://gist.github.com/christianparpart/d8a62cc1ab659194337d73e399004036>).
+const BEGIN_FRAME: &[u8] = b"\x1b[?2026h";
+pub(super) const END_FRAME: &[u8] = b"\x1b[?2026l";
 
-/// The size of a terminal that does not know it, such as a serial line.
-const USUAL: Size = Size { width: 80, height: 24 };
+/// The assumed size of a terminal that reports none, such as a serial line.
+const DEFAULT_SIZE: Size = Size { width: 80, height: 24 };
 
-/// Attributes that show on a blank cell, too.
-const SEEN_ON_BLANKS: Modifier =
+/// Attributes that are visible on a blank cell.
+const VISIBLE_ON_BLANKS: Modifier =
     Modifier::REVERSED.union(Modifier::UNDERLINED).union(Modifier::CROSSED_OUT);
 
-/// How the next character will look.
+/// The colors and attributes of a cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Look {
+struct CellStyle {
     foreground: Color,
     background: Color,
     modifier: Modifier,
 }
 
-/// Draws for a terminal into memory.
+/// Encodes frames into memory.
 #[derive(Debug, Default)]
 pub(super) struct AnsiBackend {
     bytes: Vec<u8>,
-    look: Look,
-    /// Where the cursor is; the column, or both, may not be known.
+    /// The style in which the terminal writes now.
+    style: CellStyle,
+    /// The cursor's position, as far as it is known.
     row: Option<u16>,
     column: Option<u16>,
-    /// Whether the cursor is shown, if that is known.
-    shown: Option<bool>,
+    /// Whether the cursor is visible, if that is known.
+    cursor_visible: Option<bool>,
 }
 
 impl AnsiBackend {
-    /// What is to be sent to the terminal since this was last asked; nothing, if nothing changed.
-    pub fn take(&mut self) -> Vec<u8> {
+    /// The bytes of the frame, empty if nothing changed, and begins the next frame.
+    pub fn take_frame(&mut self) -> Vec<u8> {
         if !self.bytes.is_empty() {
-            self.bytes.extend_from_slice(END);
+            self.bytes.extend_from_slice(END_FRAME);
         }
         std::mem::take(&mut self.bytes)
     }
 
-    /// Where the next bytes go.
-    fn paper(&mut self) -> &mut Vec<u8> {
+    /// The frame's bytes, to be written to.
+    fn frame(&mut self) -> &mut Vec<u8> {
         if self.bytes.is_empty() {
-            self.bytes.extend_from_slice(BEGIN);
+            self.bytes.extend_from_slice(BEGIN_FRAME);
         }
         &mut self.bytes
     }
 
-    fn go(&mut self, column: u16, row: u16) -> io::Result<()> {
+    fn move_to(&mut self, column: u16, row: u16) -> io::Result<()> {
         if self.row != Some(row) {
-            write!(self.paper(), "\x1b[{};{}H", row + 1, column + 1)?;
+            write!(self.frame(), "\x1b[{};{}H", row + 1, column + 1)?;
         } else if self.column != Some(column) {
-            write!(self.paper(), "\x1b[{}G", column + 1)?;
+            write!(self.frame(), "\x1b[{}G", column + 1)?;
         }
         (self.row, self.column) = (Some(row), Some(column));
         Ok(())
     }
 
-    fn set_look(&mut self, look: Look) -> io::Result<()> {
-        if self.look == look {
+    fn set_style(&mut self, style: CellStyle) -> io::Result<()> {
+        if self.style == style {
             return Ok(());
         }
-        let before = std::mem::replace(&mut self.look, look);
-        let out = self.paper();
-        if look == Look::default() {
+        let before = std::mem::replace(&mut self.style, style);
+        let out = self.frame();
+        if style == CellStyle::default() {
             return out.write_all(b"\x1b[m");
         }
         out.extend_from_slice(b"\x1b[");
-        write_modifiers(out, before.modifier, look.modifier)?;
-        if before.foreground != look.foreground {
-            write_colour(out, look.foreground, 30)?;
+        write_modifiers(out, before.modifier, style.modifier)?;
+        if before.foreground != style.foreground {
+            write_color(out, style.foreground, 30)?;
         }
-        if before.background != look.background {
-            write_colour(out, look.background, 40)?;
+        if before.background != style.background {
+            write_color(out, style.background, 40)?;
         }
-        // The last parameter's semicolon becomes the end.
+        // Replaces the last parameter's semicolon.
         out.pop();
         out.write_all(b"m")
     }
 
     fn write_cell(&mut self, cell: &Cell) -> io::Result<()> {
-        let look = Look { foreground: cell.fg, background: cell.bg, modifier: cell.modifier };
+        let style = CellStyle { foreground: cell.fg, background: cell.bg, modifier: cell.modifier };
         let symbol = cell.symbol();
-        let differs = (look.modifier | self.look.modifier).intersects(SEEN_ON_BLANKS)
-            || look.background != self.look.background;
-        // Nobody sees the colour of a blank.
+        let differs = (style.modifier | self.style.modifier).intersects(VISIBLE_ON_BLANKS)
+            || style.background != self.style.background;
+        // The foreground color of a blank is invisible.
         if symbol != " " || differs {
-            self.set_look(look)?;
+            self.set_style(style)?;
         }
-        self.paper().extend_from_slice(symbol.as_bytes());
-        self.column = self.column.and_then(|column| Some(column + cells(symbol)?));
+        self.frame().extend_from_slice(symbol.as_bytes());
+        self.column = self.column.and_then(|column| Some(column + advance(symbol)?));
         Ok(())
     }
 }
 
-/// How far the cursor moves by a symbol; `None` where terminals may disagree.
-fn cells(symbol: &str) -> Option<u16> {
+/// The columns by which a symbol moves the cursor; `None` where terminals disagree.
+fn advance(symbol: &str) -> Option<u16> {
     let mut characters = symbol.chars();
     match (characters.next()?, characters.next()) {
         (' '..='~' | '·' | '…' | '•' | '\u{2500}'..='\u{259f}' | '\u{2800}'..='\u{28ff}', None) => {
@@ -118,7 +119,7 @@ fn cells(symbol: &str) -> Option<u16> {
     }
 }
 
-/// Each attribute with the parameter that sets it and the one that takes it back.
+/// Each attribute with the SGR parameters that set and reset it.
 const ATTRIBUTES: [(Modifier, u8, u8); 9] = [
     (Modifier::BOLD, 1, 22),
     (Modifier::DIM, 2, 22),
@@ -131,29 +132,29 @@ const ATTRIBUTES: [(Modifier, u8, u8); 9] = [
     (Modifier::CROSSED_OUT, 9, 29),
 ];
 
-/// Writes the parameters that lead from some attributes to others, each with a semicolon behind.
+/// Writes the SGR parameters that change the attributes, each followed by a semicolon.
 fn write_modifiers(out: &mut Vec<u8>, before: Modifier, after: Modifier) -> io::Result<()> {
-    let mut held = before;
+    let mut active = before;
     for (modifier, _, off) in ATTRIBUTES {
-        if held.contains(modifier) && !after.contains(modifier) {
+        if active.contains(modifier) && !after.contains(modifier) {
             write!(out, "{off};")?;
-            // What shares the parameter goes with it.
-            let gone = ATTRIBUTES.iter().filter(|(_, _, other)| *other == off);
-            held -= gone.fold(Modifier::empty(), |gone, (modifier, _, _)| gone | *modifier);
+            // The parameter resets every attribute that shares it (bold and dim).
+            let reset = ATTRIBUTES.iter().filter(|(_, _, other)| *other == off);
+            active -= reset.fold(Modifier::empty(), |reset, (modifier, _, _)| reset | *modifier);
         }
     }
     for (modifier, on, _) in ATTRIBUTES {
-        if after.contains(modifier) && !held.contains(modifier) {
+        if after.contains(modifier) && !active.contains(modifier) {
             write!(out, "{on};")?;
         }
     }
     Ok(())
 }
 
-/// Writes the parameters of a colour, with a semicolon behind; `base` is 30 for the foreground, 40
+/// Writes the SGR parameters of a color, followed by a semicolon; `base` is 30 for the foreground, 40
 /// for the background.
-fn write_colour(out: &mut Vec<u8>, colour: Color, base: u8) -> io::Result<()> {
-    let number = match colour {
+fn write_color(out: &mut Vec<u8>, color: Color, base: u8) -> io::Result<()> {
+    let number = match color {
         Color::Reset => base + 9,
         Color::Black => base,
         Color::Red => base + 1,
@@ -185,62 +186,61 @@ impl Backend for AnsiBackend {
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
         for (column, row, cell) in content {
-            self.go(column, row)?;
+            self.move_to(column, row)?;
             self.write_cell(cell)?;
         }
-        // Some terminals fill with the present colour what they clear or add when resized.
-        self.set_look(Look::default())
+        // Some terminals fill what they clear, or add when resized, with the current background.
+        self.set_style(CellStyle::default())
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
-        if self.shown != Some(false) {
-            self.paper().extend_from_slice(b"\x1b[?25l");
-            self.shown = Some(false);
+        if self.cursor_visible != Some(false) {
+            self.frame().extend_from_slice(b"\x1b[?25l");
+            self.cursor_visible = Some(false);
         }
         Ok(())
     }
 
     fn show_cursor(&mut self) -> io::Result<()> {
-        if self.shown != Some(true) {
-            self.paper().extend_from_slice(b"\x1b[?25h");
-            self.shown = Some(true);
+        if self.cursor_visible != Some(true) {
+            self.frame().extend_from_slice(b"\x1b[?25h");
+            self.cursor_visible = Some(true);
         }
         Ok(())
     }
 
-    /// Where it was last put: the terminal is never asked, it may not answer.
+    /// The last known position: the terminal is never queried, it may not answer.
     fn get_cursor_position(&mut self) -> io::Result<Position> {
         Ok(Position::new(self.column.unwrap_or(0), self.row.unwrap_or(0)))
     }
 
     fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
         let Position { x, y } = position.into();
-        self.go(x, y)
+        self.move_to(x, y)
     }
 
     fn clear(&mut self) -> io::Result<()> {
         self.clear_region(ClearType::All)
     }
 
-    /// Clears all of the screen and takes nothing for known; the whole screen is all that is ever
-    /// cleared.
+    /// Clears the whole screen, whatever the region, and forgets the terminal's state.
     fn clear_region(&mut self, _region: ClearType) -> io::Result<()> {
         *self = Self { bytes: std::mem::take(&mut self.bytes), ..Self::default() };
-        self.paper().extend_from_slice(b"\x1b[m\x1b[2J");
+        self.frame().extend_from_slice(b"\x1b[m\x1b[2J");
         Ok(())
     }
 
     fn size(&self) -> io::Result<Size> {
         let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout())?;
         let known = size.ws_col > 0 && size.ws_row > 0;
-        Ok(if known { Size::new(size.ws_col, size.ws_row) } else { USUAL })
+        Ok(if known { Size::new(size.ws_col, size.ws_row) } else { DEFAULT_SIZE })
     }
 
     fn window_size(&mut self) -> io::Result<WindowSize> {
         Ok(WindowSize { columns_rows: self.size()?, pixels: Size::default() })
     }
 
-    /// A frame is sent when it is whole; see [`AnsiBackend::take`].
+    /// Does nothing: frames are fetched with [`AnsiBackend::take_frame`].
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What the pen writes, read by a terminal.
+//! The encoded frames, interpreted by a terminal emulator (vt100).
 
 use super::*;
 use proptest::prelude::*;
@@ -19,14 +19,14 @@ fn terminal() -> vt100::Parser {
     vt100::Parser::new(rows, columns, 0)
 }
 
-/// What leads from one screen to another.
-fn frame(pen: &mut AnsiBackend, before: &Buffer, after: &Buffer) -> Vec<u8> {
-    pen.draw(before.diff_iter(after)).unwrap();
-    pen.take()
+/// The bytes that change one screen into another.
+fn frame(backend: &mut AnsiBackend, before: &Buffer, after: &Buffer) -> Vec<u8> {
+    backend.draw(before.diff_iter(after)).unwrap();
+    backend.take_frame()
 }
 
-fn colour(colour: Color) -> vt100::Color {
-    match colour {
+fn vt100_color(color: Color) -> vt100::Color {
+    match color {
         Color::Cyan => vt100::Color::Idx(6),
         Color::DarkGray => vt100::Color::Idx(8),
         Color::Indexed(number) => vt100::Color::Idx(number),
@@ -35,8 +35,8 @@ fn colour(colour: Color) -> vt100::Color {
     }
 }
 
-/// Whether a terminal shows what a buffer holds.
-fn compare(terminal: &vt100::Parser, buffer: &Buffer) {
+/// Asserts that the terminal shows the buffer.
+fn assert_shows(terminal: &vt100::Parser, buffer: &Buffer) {
     for row in 0..ROWS {
         let mut column = 0;
         while column < COLUMNS {
@@ -45,11 +45,11 @@ fn compare(terminal: &vt100::Parser, buffer: &Buffer) {
             let blank = cell.symbol() == " ";
             let text = if shown.contents().is_empty() { " " } else { shown.contents() };
             assert_eq!(text, cell.symbol(), "{column}, {row}");
-            assert_eq!(shown.bgcolor(), colour(cell.bg), "{column}, {row}");
+            assert_eq!(shown.bgcolor(), vt100_color(cell.bg), "{column}, {row}");
             assert_eq!(shown.inverse(), cell.modifier.contains(Modifier::REVERSED));
             assert_eq!(shown.underline(), cell.modifier.contains(Modifier::UNDERLINED));
             if !blank {
-                assert_eq!(shown.fgcolor(), colour(cell.fg), "{column}, {row}");
+                assert_eq!(shown.fgcolor(), vt100_color(cell.fg), "{column}, {row}");
                 assert_eq!(shown.bold(), cell.modifier.contains(Modifier::BOLD));
                 assert_eq!(shown.dim(), cell.modifier.contains(Modifier::DIM));
                 assert_eq!(shown.italic(), cell.modifier.contains(Modifier::ITALIC));
@@ -60,7 +60,7 @@ fn compare(terminal: &vt100::Parser, buffer: &Buffer) {
 }
 
 fn styles() -> impl Strategy<Value = Style> {
-    let colours = || {
+    let colors = || {
         prop_oneof![
             Just(Color::Reset),
             Just(Color::Cyan),
@@ -75,11 +75,11 @@ fn styles() -> impl Strategy<Value = Style> {
         Just(Modifier::REVERSED),
         Just(Modifier::UNDERLINED | Modifier::ITALIC),
     ];
-    (colours(), colours(), modifiers)
+    (colors(), colors(), modifiers)
         .prop_map(|(fg, bg, modifier)| Style::new().fg(fg).bg(bg).add_modifier(modifier))
 }
 
-/// A screen with words here and there.
+/// A screen with texts at random positions.
 fn screens() -> impl Strategy<Value = Buffer> {
     let words = prop_oneof![
         Just("loss 0.5"),
@@ -102,9 +102,9 @@ fn has_wide(buffer: &Buffer) -> bool {
     buffer.content.iter().any(|cell| width(cell) > 1)
 }
 
-/// Words written over one another leave halves of wide characters, which no panel does and which
-/// terminals show differently.
-fn is_whole(buffer: &Buffer) -> bool {
+/// Whether no wide character is cut in half, as happens where random texts overlap. No panel does
+/// so, and terminals show it differently.
+fn is_valid(buffer: &Buffer) -> bool {
     (0..ROWS).all(|row| {
         let mut column = 0;
         while column < COLUMNS {
@@ -122,17 +122,17 @@ fn is_whole(buffer: &Buffer) -> bool {
 proptest! {
     #[test]
     fn a_terminal_shows_what_was_drawn(screens in proptest::collection::vec(screens(), 1..5)) {
-        let (mut pen, mut terminal, mut before) = (AnsiBackend::default(), terminal(), blank());
-        for after in screens.into_iter().filter(is_whole) {
+        let (mut backend, mut terminal, mut before) = (AnsiBackend::default(), terminal(), blank());
+        for after in screens.into_iter().filter(is_valid) {
             if has_wide(&before) {
-                // Where half of a wide character is written over, ratatui leaves the other half
-                // unsaid (its test `no_force_update_when_wide_char_has_default_style`), and the
-                // terminal fills it as it likes. That is not the pen's doing.
-                pen.clear_region(ClearType::All).unwrap();
+                // Where half of a wide character is overwritten, ratatui does not update the other
+                // half (its test `no_force_update_when_wide_char_has_default_style`), and what a
+                // terminal shows there is undefined. The backend has no part in it.
+                backend.clear_region(ClearType::All).unwrap();
                 before = blank();
             }
-            terminal.process(&frame(&mut pen, &before, &after));
-            compare(&terminal, &after);
+            terminal.process(&frame(&mut backend, &before, &after));
+            assert_shows(&terminal, &after);
             before = after;
         }
     }
@@ -140,52 +140,52 @@ proptest! {
 
 #[test]
 fn a_frame_that_changes_nothing_has_no_bytes() {
-    let mut pen = AnsiBackend::default();
+    let mut backend = AnsiBackend::default();
     let mut buffer = blank();
     buffer.set_string(3, 1, "step 1", Style::new().fg(Color::Cyan));
-    assert!(!frame(&mut pen, &blank(), &buffer).is_empty());
-    pen.hide_cursor().unwrap();
-    assert!(!pen.take().is_empty());
+    assert!(!frame(&mut backend, &blank(), &buffer).is_empty());
+    backend.hide_cursor().unwrap();
+    assert!(!backend.take_frame().is_empty());
     for _ in 0..3 {
-        pen.draw(buffer.diff_iter(&buffer.clone())).unwrap();
-        pen.hide_cursor().unwrap();
-        assert_eq!(pen.take(), b"");
+        backend.draw(buffer.diff_iter(&buffer.clone())).unwrap();
+        backend.hide_cursor().unwrap();
+        assert_eq!(backend.take_frame(), b"");
     }
     for _ in 0..2 {
-        pen.show_cursor().unwrap();
-        pen.set_cursor_position((4, 2)).unwrap();
-        let bytes = pen.take();
-        pen.show_cursor().unwrap();
-        pen.set_cursor_position((4, 2)).unwrap();
-        assert_eq!(pen.take(), b"", "after {bytes:?}");
+        backend.show_cursor().unwrap();
+        backend.set_cursor_position((4, 2)).unwrap();
+        let bytes = backend.take_frame();
+        backend.show_cursor().unwrap();
+        backend.set_cursor_position((4, 2)).unwrap();
+        assert_eq!(backend.take_frame(), b"", "after {bytes:?}");
     }
 }
 
 #[test]
-fn a_figure_costs_little() {
-    let mut pen = AnsiBackend::default();
+fn one_changed_digit_takes_few_bytes() {
+    let mut backend = AnsiBackend::default();
     let (mut before, mut after) = (blank(), blank());
     before.set_string(3, 1, "step 17", Style::new().fg(Color::Cyan));
     after.set_string(3, 1, "step 18", Style::new().fg(Color::Cyan));
-    frame(&mut pen, &blank(), &before);
-    let bytes = frame(&mut pen, &before, &after);
-    // The cursor stands behind the figure already.
+    frame(&mut backend, &blank(), &before);
+    let bytes = frame(&mut backend, &before, &after);
+    // The cursor is already behind the digit.
     let expected = "\u{1b}[?2026h\u{1b}[10G\u{1b}[36m8\u{1b}[m\u{1b}[?2026l";
     assert_eq!(String::from_utf8_lossy(&bytes), expected);
 }
 
 #[test]
-fn after_clearing_all_is_told_again() {
-    let (mut pen, mut terminal) = (AnsiBackend::default(), terminal());
+fn after_clearing_everything_is_written_again() {
+    let (mut backend, mut terminal) = (AnsiBackend::default(), terminal());
     let mut buffer = blank();
     buffer.set_string(0, 0, "page", Style::new().add_modifier(Modifier::BOLD));
-    pen.hide_cursor().unwrap();
-    terminal.process(&frame(&mut pen, &blank(), &buffer));
-    // Meanwhile a shell has written here.
+    backend.hide_cursor().unwrap();
+    terminal.process(&frame(&mut backend, &blank(), &buffer));
+    // A shell writes to the screen meanwhile.
     terminal.process(b"\x1b[?25h\x1b[31m$ fg\r\n");
-    pen.clear_region(ClearType::All).unwrap();
-    pen.hide_cursor().unwrap();
-    terminal.process(&frame(&mut pen, &blank(), &buffer));
-    compare(&terminal, &buffer);
+    backend.clear_region(ClearType::All).unwrap();
+    backend.hide_cursor().unwrap();
+    terminal.process(&frame(&mut backend, &blank(), &buffer));
+    assert_shows(&terminal, &buffer);
     assert!(terminal.screen().hide_cursor());
 }

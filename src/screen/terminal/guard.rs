@@ -1,7 +1,7 @@
-//! The terminal: taken over, and given back whatever happens.
+//! Acquires the terminal, and restores it however the dashboard ends.
 
-use super::ansi_backend::END;
-use super::writer::{write_last, write_soon};
+use super::ansi_backend::END_FRAME;
+use super::writer::{discard_and_write, write_between_frames};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -9,75 +9,78 @@ use crossterm::terminal::{
 use crossterm::{cursor, queue};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether the terminal is ours just now.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether the terminal is in raw mode and shows the alternate screen.
+static ACQUIRED: AtomicBool = AtomicBool::new(false);
 
-/// Buttons, the wheel, and moves with a button down, told in decimal. Not mode 1003, every move of
-/// the mouse, which would only keep the link busy.
-const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
-const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
+/// Reports buttons, the wheel, and moves with a button down, in decimal (SGR). Not mode 1003, every
+/// move of the mouse, which would only load the connection.
+const ENABLE_MOUSE: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+const DISABLE_MOUSE: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
-/// Gives the terminal back, if it is ours. Nothing can be done about errors here.
-pub(super) fn give_back() {
-    if TAKEN.swap(false, Ordering::SeqCst) {
+/// Restores the terminal if it is acquired. Errors are ignored: there is nothing left to do then.
+pub(super) fn restore_terminal() {
+    if ACQUIRED.swap(false, Ordering::SeqCst) {
         // A frame may have been cut off.
-        let mut bytes = [END, MOUSE_OFF].concat();
-        // Cleared first: some terminals bring what was drawn back when they have been resized.
+        let mut bytes = [END_FRAME, DISABLE_MOUSE].concat();
+        // Cleared first: after a resize, some terminals bring the alternate screen's text back.
         let _ = queue!(bytes, DisableBracketedPaste, Clear(ClearType::All));
         let _ = queue!(bytes, LeaveAlternateScreen, cursor::Show);
-        // While keys are still ours: what the mouse does must not be echoed.
-        let _ = write_last(&bytes);
+        // Before raw mode ends, or pending mouse reports would be echoed.
+        let _ = discard_and_write(&bytes);
         let _ = disable_raw_mode();
     }
 }
 
-/// The terminal while it is ours; dropped, it is given back.
+/// Restores the terminal when it is dropped.
 pub(super) struct TerminalGuard {
     mouse: bool,
 }
 
 impl TerminalGuard {
-    /// # Errors
-    /// If there is no terminal.
-    pub fn take(mouse: bool) -> std::io::Result<Self> {
-        let taken = Self { mouse };
-        taken.again()?;
-        Ok(taken)
-    }
-
-    /// Takes it over again after it was given back, or after others have used it.
+    /// Acquires the terminal: raw mode, alternate screen, bracketed paste and, if wanted, mouse
+    /// reports.
     ///
     /// # Errors
-    /// If there is no terminal any more.
-    pub fn again(&self) -> std::io::Result<()> {
-        // crossterm would believe that nothing has changed since the last time.
+    /// If there is no terminal.
+    pub fn acquire(mouse: bool) -> std::io::Result<Self> {
+        let guard = Self { mouse };
+        guard.reacquire()?;
+        Ok(guard)
+    }
+
+    /// Acquires the terminal again after it was restored, or after another program used it.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn reacquire(&self) -> std::io::Result<()> {
+        // crossterm remembers that raw mode is on even if another program has ended it.
         disable_raw_mode()?;
         enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
+        ACQUIRED.store(true, Ordering::SeqCst);
         let mut bytes = Vec::new();
         queue!(bytes, EnterAlternateScreen, EnableBracketedPaste)?;
         if self.mouse {
-            bytes.extend_from_slice(MOUSE_ON);
+            bytes.extend_from_slice(ENABLE_MOUSE);
         }
-        write_soon(&bytes)
+        write_between_frames(&bytes)
     }
 }
 
 impl Drop for TerminalGuard {
     fn drop(&mut self) {
-        give_back();
+        restore_terminal();
     }
 }
 
-/// Makes a panic of this thread give the terminal back before it is reported. Panics of other
-/// threads are caught and reported by the worker; their message must not be written over the
-/// screen.
-pub(super) fn guard_against_panics() {
-    let screen = std::thread::current().id();
+/// Makes a panic of this thread restore the terminal before the message is printed. Panics of other
+/// threads print nothing, which would be written over the screen: the worker catches and reports
+/// its own.
+pub(super) fn install_panic_hook() {
+    let screen_thread = std::thread::current().id();
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        if std::thread::current().id() == screen {
-            give_back();
+        if std::thread::current().id() == screen_thread {
+            restore_terminal();
             report(info);
         }
     }));

@@ -1,4 +1,4 @@
-//! What comes from the keyboard, the mouse and the system, each read on a thread of its own.
+//! Input from the keyboard, the mouse and signals, each read on its own thread.
 
 use crate::screen::app::{Mouse, MouseKind};
 use crossbeam_channel::Sender;
@@ -11,136 +11,140 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// The longest wait for a key before the thread looks whether it is still wanted.
-const WAIT: Duration = Duration::from_millis(100);
+/// How long the input thread waits for a key before it checks its flags again.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What comes from the keyboard and from the system.
-pub(super) enum Outside {
-    Input(Event),
-    Signal(i32),
-    HungUp,
-    /// Somebody asks the program to stop for a while.
+/// An event from outside the program, or from one of the dashboard's own threads.
+pub(super) enum ExternalEvent {
+    /// A key, a pasted text, the mouse or a new size.
+    Terminal(Event),
+    /// The number of a signal that ends the program (SIGINT or SIGTERM).
+    Terminate(i32),
+    /// The terminal is gone.
+    HangUp,
+    /// The process is requested to stop (SIGTSTP).
     Stop,
-    /// The program goes on after it was stopped.
+    /// The process was continued (SIGCONT).
     Continue,
-    /// Pictures were written into these files, or why not.
-    Pictured(Result<Vec<String>, String>),
+    /// Pictures were written to these files, or the error.
+    PicturesWritten(Result<Vec<String>, String>),
 }
 
-/// The thread that reads keys.
-pub(super) struct Keyboard {
+/// The thread that reads the terminal's input.
+pub(super) struct InputThread {
     thread: JoinHandle<()>,
-    switches: Arc<Switches>,
+    flags: Arc<InputFlags>,
 }
 
 #[derive(Default)]
-struct Switches {
-    closing: AtomicBool,
-    /// Whether it should leave the keys to others, and whether it does.
+struct InputFlags {
+    close: AtomicBool,
     pause: AtomicBool,
-    resting: AtomicBool,
+    /// Set by the thread while it is paused.
+    is_paused: AtomicBool,
 }
 
-impl Keyboard {
+impl InputThread {
     /// # Errors
-    /// If the system has no thread left.
-    pub fn start(sender: Sender<Outside>) -> std::io::Result<Self> {
-        let switches = Arc::<Switches>::default();
-        let thread = std::thread::Builder::new().name("keyboard".to_owned()).spawn({
-            let switches = switches.clone();
-            move || read_input(&sender, &switches)
+    /// If the thread cannot be started.
+    pub fn start(sender: Sender<ExternalEvent>) -> std::io::Result<Self> {
+        let flags = Arc::<InputFlags>::default();
+        let thread = std::thread::Builder::new().name("input".to_owned()).spawn({
+            let flags = flags.clone();
+            move || read_input(&sender, &flags)
         })?;
-        Ok(Self { thread, switches })
+        Ok(Self { thread, flags })
     }
 
-    /// Leaves the keys to others: in the background, reading one would stop the program.
+    /// Stops reading: in the background, a read from the terminal stops the whole process (SIGTTIN).
     pub fn pause(&self) {
-        self.switches.pause.store(true, Ordering::SeqCst);
+        self.flags.pause.store(true, Ordering::SeqCst);
         let began = Instant::now();
-        while !self.switches.resting.load(Ordering::SeqCst) && began.elapsed() < 3 * WAIT {
+        while !self.flags.is_paused.load(Ordering::SeqCst) && began.elapsed() < 3 * POLL_INTERVAL {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
 
-    /// Reads keys again.
-    pub fn go_on(&self) {
-        self.switches.pause.store(false, Ordering::SeqCst);
+    /// Reads again.
+    pub fn resume(&self) {
+        self.flags.pause.store(false, Ordering::SeqCst);
     }
 
-    /// Has the thread end, which may never happen where the terminal is gone.
+    /// Requests the thread to end. It may never do so if the terminal is gone.
     pub fn close(&self) {
-        self.switches.closing.store(true, Ordering::SeqCst);
+        self.flags.close.store(true, Ordering::SeqCst);
     }
 
-    /// Waits for the thread's end. It looks up often.
+    /// Waits for the thread to end after [`InputThread::close`].
     pub fn join(self) {
-        // Its panic would be no concern any more.
+        // A panic of the thread no longer matters.
         let _ = self.thread.join();
     }
 }
 
-/// Passes on what is typed, until told to close or the terminal goes away.
-fn read_input(sender: &Sender<Outside>, switches: &Switches) {
-    while !switches.closing.load(Ordering::SeqCst) {
-        let resting = switches.pause.load(Ordering::SeqCst);
-        switches.resting.store(resting, Ordering::SeqCst);
-        if resting {
+/// Sends what is typed until the thread is closed or the terminal is gone.
+fn read_input(sender: &Sender<ExternalEvent>, flags: &InputFlags) {
+    while !flags.close.load(Ordering::SeqCst) {
+        let pause = flags.pause.load(Ordering::SeqCst);
+        flags.is_paused.store(pause, Ordering::SeqCst);
+        if pause {
             std::thread::sleep(Duration::from_millis(10));
             continue;
         }
-        let message = match event::poll(WAIT) {
+        let event = match event::poll(POLL_INTERVAL) {
             Ok(false) => continue,
-            Ok(true) => event::read().map_or(Outside::HungUp, Outside::Input),
-            Err(_) => Outside::HungUp,
+            Ok(true) => event::read().map_or(ExternalEvent::HangUp, ExternalEvent::Terminal),
+            Err(_) => ExternalEvent::HangUp,
         };
-        let last = matches!(message, Outside::HungUp);
-        if sender.send(message).is_err() || last {
+        let is_last = matches!(event, ExternalEvent::HangUp);
+        if sender.send(event).is_err() || is_last {
             return;
         }
     }
 }
 
-/// The thread that waits for signals; dropped, it ends.
-pub(super) struct SignalWatch {
+/// The thread that waits for signals. It ends when this is dropped.
+pub(super) struct SignalThread {
     handle: Handle,
-    over: Arc<AtomicBool>,
+    /// Makes SIGTSTP stop the process again.
+    restore_default: Arc<AtomicBool>,
 }
 
-impl SignalWatch {
+impl SignalThread {
     /// # Errors
-    /// If the system refuses.
-    pub fn start(sender: Sender<Outside>) -> std::io::Result<Self> {
-        let over = Arc::<AtomicBool>::default();
-        // Once nobody waits for it any more, it stops the program again as it does by default.
-        flag::register_conditional_default(SIGTSTP, over.clone())?;
+    /// If the handlers cannot be registered or the thread cannot be started.
+    pub fn start(sender: Sender<ExternalEvent>) -> std::io::Result<Self> {
+        let restore_default = Arc::<AtomicBool>::default();
+        flag::register_conditional_default(SIGTSTP, restore_default.clone())?;
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT])?;
         let handle = signals.handle();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
-                let what = match signal {
-                    SIGHUP => Outside::HungUp,
-                    SIGTSTP => Outside::Stop,
-                    SIGCONT => Outside::Continue,
-                    signal => Outside::Signal(signal),
+                let event = match signal {
+                    SIGHUP => ExternalEvent::HangUp,
+                    SIGTSTP => ExternalEvent::Stop,
+                    SIGCONT => ExternalEvent::Continue,
+                    signal => ExternalEvent::Terminate(signal),
                 };
-                if sender.send(what).is_err() {
+                if sender.send(event).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(Self { handle, over })
+        Ok(Self { handle, restore_default })
     }
 }
 
-impl Drop for SignalWatch {
+impl Drop for SignalThread {
     fn drop(&mut self) {
         self.handle.close();
-        self.over.store(true, Ordering::SeqCst);
+        self.restore_default.store(true, Ordering::SeqCst);
     }
 }
 
-/// What the mouse did, in plain types; moves without a button and other buttons are passed over.
-pub(super) fn mouse(event: MouseEvent) -> Option<Mouse> {
+/// A mouse event of crossterm as one of the app; `None` for other buttons and for moves without a
+/// button.
+pub(super) fn convert_mouse(event: MouseEvent) -> Option<Mouse> {
     let kind = match event.kind {
         MouseEventKind::Down(MouseButton::Left) => MouseKind::Down,
         MouseEventKind::Drag(MouseButton::Left) => MouseKind::Drag,
@@ -160,16 +164,17 @@ mod tests {
     use crossterm::event::KeyModifiers;
 
     #[test]
-    fn the_mouse_is_told_of_in_plain_types() {
-        let told =
-            |kind| mouse(MouseEvent { kind, column: 7, row: 3, modifiers: KeyModifiers::NONE });
-        let at = |kind| Some(Mouse { kind, column: 7, row: 3 });
-        assert_eq!(told(MouseEventKind::Down(MouseButton::Left)), at(MouseKind::Down));
-        assert_eq!(told(MouseEventKind::Drag(MouseButton::Left)), at(MouseKind::Drag));
-        assert_eq!(told(MouseEventKind::Up(MouseButton::Left)), at(MouseKind::Up));
-        assert_eq!(told(MouseEventKind::ScrollDown), at(MouseKind::ScrollDown));
-        assert_eq!(told(MouseEventKind::ScrollLeft), at(MouseKind::ScrollLeft));
-        assert_eq!(told(MouseEventKind::Moved), None);
-        assert_eq!(told(MouseEventKind::Down(MouseButton::Right)), None);
+    fn mouse_events_are_converted() {
+        let converted = |kind| {
+            convert_mouse(MouseEvent { kind, column: 7, row: 3, modifiers: KeyModifiers::NONE })
+        };
+        let expected = |kind| Some(Mouse { kind, column: 7, row: 3 });
+        assert_eq!(converted(MouseEventKind::Down(MouseButton::Left)), expected(MouseKind::Down));
+        assert_eq!(converted(MouseEventKind::Drag(MouseButton::Left)), expected(MouseKind::Drag));
+        assert_eq!(converted(MouseEventKind::Up(MouseButton::Left)), expected(MouseKind::Up));
+        assert_eq!(converted(MouseEventKind::ScrollDown), expected(MouseKind::ScrollDown));
+        assert_eq!(converted(MouseEventKind::ScrollLeft), expected(MouseKind::ScrollLeft));
+        assert_eq!(converted(MouseEventKind::Moved), None);
+        assert_eq!(converted(MouseEventKind::Down(MouseButton::Right)), None);
     }
 }

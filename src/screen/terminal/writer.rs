@@ -1,5 +1,5 @@
-//! Sends frames to the terminal on a thread of its own, one at a time: a link that does not read
-//! holds up that thread and nothing else.
+//! Writes frames to the terminal on its own thread, one at a time, so that a terminal that does not
+//! read blocks that thread and nothing else.
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,52 +12,53 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a frame under way may still take when the terminal is to be given back.
-const GRACE: Duration = Duration::from_millis(500);
+/// How long a frame in progress may still take when something else is to be written.
+const FRAME_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How often a thread that waits for the link looks whether it still should.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// How often a blocked write checks whether it should give up.
+const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// The terminal, opened once. Another handle of the same one: standard output is locked by who
-/// started the dashboard, and must go on waiting for the link when others write to it.
-static LINK: OnceLock<File> = OnceLock::new();
+/// The terminal, opened once more: standard output may be locked by the command that started the
+/// dashboard, and must stay in blocking mode for other writers.
+static TERMINAL: OnceLock<File> = OnceLock::new();
 
-/// Whether a frame is under way.
-static SENDING: AtomicBool = AtomicBool::new(false);
+/// Whether a frame is being written.
+static WRITING: AtomicBool = AtomicBool::new(false);
 
-/// Whether what is under way is no longer wanted.
-static ABANDONED: AtomicBool = AtomicBool::new(false);
+/// Whether the frame being written is to be abandoned.
+static ABANDON: AtomicBool = AtomicBool::new(false);
 
-fn link() -> io::Result<&'static File> {
-    if let Some(link) = LINK.get() {
-        return Ok(link);
+fn terminal() -> io::Result<&'static File> {
+    if let Some(terminal) = TERMINAL.get() {
+        return Ok(terminal);
     }
     let reopened = ttyname(stdout(), Vec::new()).and_then(|name| {
         let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         open(name, flags, Mode::empty())
     });
-    // Somebody else's terminal cannot be opened, only written to; then a link that does not read
-    // keeps the program from leaving, too.
-    let link = match reopened {
-        Ok(link) => link,
+    // Another user's terminal (after `su`) cannot be opened, only inherited. It stays in blocking
+    // mode then, and a terminal that does not read also blocks the end of the program.
+    let terminal = match reopened {
+        Ok(terminal) => terminal,
         Err(_) => rustix::io::fcntl_dupfd_cloexec(stdout(), 3)?,
     };
-    Ok(LINK.get_or_init(|| link.into()))
+    Ok(TERMINAL.get_or_init(|| terminal.into()))
 }
 
-/// Writes to the terminal, and waits for it as long as `patient` says.
-fn write(mut bytes: &[u8], patient: impl Fn() -> bool) -> io::Result<()> {
-    let mut link = link()?;
+/// Writes all bytes to the terminal; while it does not accept any, waits as long as `keep_waiting`
+/// is true.
+fn write(mut bytes: &[u8], keep_waiting: impl Fn() -> bool) -> io::Result<()> {
+    let mut terminal = terminal()?;
     while !bytes.is_empty() {
-        match link.write(bytes) {
+        match terminal.write(bytes) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => bytes = &bytes[written..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                if !patient() {
+                if !keep_waiting() {
                     return Err(ErrorKind::TimedOut.into());
                 }
-                match poll(&mut [PollFd::new(link, PollFlags::OUT)], Some(&LOOK)) {
+                match poll(&mut [PollFd::new(terminal, PollFlags::OUT)], Some(&POLL_INTERVAL)) {
                     Ok(_) | Err(rustix::io::Errno::INTR) => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -68,78 +69,78 @@ fn write(mut bytes: &[u8], patient: impl Fn() -> bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a few bytes to the terminal, once no frame is under way. A link that does not read loses
-/// what it has not yet read.
+/// Writes a few bytes once no frame is being written. A frame that takes longer than
+/// [`FRAME_TIMEOUT`] is abandoned, and what the terminal has not yet read of it is discarded.
 ///
 /// # Errors
-/// If the terminal is gone, or does not take them all the same.
-pub(super) fn write_soon(bytes: &[u8]) -> io::Result<()> {
+/// If the terminal is gone or does not read.
+pub(super) fn write_between_frames(bytes: &[u8]) -> io::Result<()> {
     let began = Instant::now();
-    while SENDING.load(Ordering::SeqCst) && began.elapsed() < 2 * GRACE {
-        ABANDONED.store(began.elapsed() >= GRACE, Ordering::SeqCst);
+    while WRITING.load(Ordering::SeqCst) && began.elapsed() < 2 * FRAME_TIMEOUT {
+        ABANDON.store(began.elapsed() >= FRAME_TIMEOUT, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(2));
     }
-    if ABANDONED.swap(false, Ordering::SeqCst) {
-        tcflush(link()?, QueueSelector::OFlush)?;
+    if ABANDON.swap(false, Ordering::SeqCst) {
+        tcflush(terminal()?, QueueSelector::OFlush)?;
     }
     let began = Instant::now();
-    write(bytes, || began.elapsed() < GRACE)
+    write(bytes, || began.elapsed() < FRAME_TIMEOUT)
 }
 
-/// As [`write_soon`], as the last thing on a screen that is cleared with it: what was drawn and not
-/// yet read is nobody's loss, and what the program still has to say finds room. An escape sequence
-/// that is cut off so is ended by the next one.
+/// Discards what the terminal has not yet read, then writes the bytes. For the end of the dashboard,
+/// which clears the screen anyway: a slow terminal then reads at once what the program prints next.
+/// An escape sequence that is cut off is ended by the next one.
 ///
 /// # Errors
-/// As [`write_soon`].
-pub(super) fn write_last(bytes: &[u8]) -> io::Result<()> {
-    // Once this is through, no frame is under way.
-    let _ = write_soon(b"");
-    tcflush(link()?, QueueSelector::OFlush)?;
-    write_soon(bytes)
+/// As [`write_between_frames`].
+pub(super) fn discard_and_write(bytes: &[u8]) -> io::Result<()> {
+    // Waits until no frame is being written.
+    let _ = write_between_frames(b"");
+    tcflush(terminal()?, QueueSelector::OFlush)?;
+    write_between_frames(bytes)
 }
 
-/// The thread that sends frames.
-pub(super) struct Writer {
+/// The thread that writes frames.
+pub(super) struct FrameWriter {
     frames: Sender<Vec<u8>>,
-    /// Tells of each frame that it was sent, or that the terminal is gone.
-    pub sent: Receiver<io::Result<()>>,
+    /// The outcome of each frame: written, or the terminal is gone.
+    pub outcomes: Receiver<io::Result<()>>,
 }
 
-impl Writer {
+impl FrameWriter {
     /// # Errors
-    /// If the terminal cannot be written to, or the system has no thread left.
+    /// If the terminal cannot be written to, or the thread cannot be started.
     pub fn start() -> io::Result<Self> {
-        link()?;
-        let (frames, to_send) = bounded::<Vec<u8>>(1);
-        let (tell, sent) = bounded(1);
-        std::thread::Builder::new().name("screen".to_owned()).spawn(move || {
-            for frame in to_send {
-                let outcome = match write(&frame, || !ABANDONED.load(Ordering::SeqCst)) {
-                    // The terminal was given back meanwhile; nobody misses the frame.
+        terminal()?;
+        let (frames, queue) = bounded::<Vec<u8>>(1);
+        let (sender, outcomes) = bounded(1);
+        std::thread::Builder::new().name("frame-writer".to_owned()).spawn(move || {
+            for frame in queue {
+                let outcome = match write(&frame, || !ABANDON.load(Ordering::SeqCst)) {
+                    // Abandoned because the terminal is being restored.
                     Err(error) if error.kind() == ErrorKind::TimedOut => Ok(()),
                     outcome => outcome,
                 };
-                SENDING.store(false, Ordering::SeqCst);
-                if tell.send(outcome).is_err() {
+                WRITING.store(false, Ordering::SeqCst);
+                if sender.send(outcome).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(Self { frames, sent })
+        Ok(Self { frames, outcomes })
     }
 
-    /// Whether the last frame has still not been sent.
+    /// Whether the last frame is still being written, or its outcome was not yet received.
     pub fn is_busy(&self) -> bool {
-        SENDING.load(Ordering::SeqCst) || !self.sent.is_empty()
+        WRITING.load(Ordering::SeqCst) || !self.outcomes.is_empty()
     }
 
-    /// Sends a frame; only to be called while the writer is not busy.
-    pub fn send(&self, frame: Vec<u8>) {
-        SENDING.store(true, Ordering::SeqCst);
+    /// Writes a frame; only to be called while the writer is not busy.
+    pub fn write(&self, frame: Vec<u8>) {
+        WRITING.store(true, Ordering::SeqCst);
         if self.frames.send(frame).is_err() {
-            // The thread has ended, which it told when the terminal went away.
-            SENDING.store(false, Ordering::SeqCst);
+            // The thread ended after it reported that the terminal is gone.
+            WRITING.store(false, Ordering::SeqCst);
         }
     }
 }

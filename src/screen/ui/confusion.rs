@@ -1,27 +1,29 @@
-//! The confusion matrix of an evaluation, with counts and the share of each true class.
+//! The confusion matrix of the latest evaluation, with counts and percentages of each true class.
 
 use super::theme::Theme;
-use crate::core::text::{padded, right_aligned};
+use super::widgets::draw_hint;
+use crate::core::text::{align_left, align_right};
 use crate::core::train::metrics::Confusion;
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Block, Paragraph};
 
-/// The matrix of the last evaluation, if there was one.
-pub fn draw_panel(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+/// Draws the panel.
+pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: Theme) {
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
     let Some(evaluated) = &state.evaluated else {
-        let text = Line::styled(state.lang.tr("after the first evaluation"), theme.dim());
-        return frame.render_widget(Paragraph::new(text), area);
+        return draw_hint(frame, inner, state.lang.tr("after the first evaluation"), theme);
     };
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
-    draw(frame, area, &evaluated.metrics.eval_confusion, labels, state.lang, theme);
+    draw_matrix(frame, inner, &evaluated.metrics.eval_confusion, labels, state.lang, theme);
 }
 
-/// Rows are true classes, columns predicted ones; where they do not all fit, that is said instead.
-fn draw(
+/// Rows are true classes, columns predicted ones. A message replaces a matrix that does not fit.
+fn draw_matrix(
     frame: &mut Frame,
     area: Rect,
     matrix: &Confusion,
@@ -34,20 +36,19 @@ fn draw(
     let fits = usize::from(area.width.saturating_sub(9)) / cell;
     let rows = usize::from(area.height.saturating_sub(1));
     if matrix.counts.len() > fits || matrix.counts.len() > rows {
-        let text = lang.fill("no room for {0} × {0} classes", &[&matrix.counts.len()]);
-        let lines = vec![Line::styled(text, theme.dim())];
-        return frame.render_widget(Paragraph::new(lines), area);
+        let text = lang.fill("too small for {0} × {0} classes", &[&matrix.counts.len()]);
+        return draw_hint(frame, area, &text, theme);
     }
     let classes = matrix.counts.len();
-    let mut head = vec![Span::styled(padded(lang.tr("true\\pred"), 9), theme.dim())];
+    let mut head = vec![Span::styled(align_left(lang.tr("true\\pred"), 9), theme.dim())];
     for class in 0..classes {
         head.push(Span::raw(" "));
-        head.push(Span::styled(right_aligned(name(class), cell - 1), theme.class(class)));
+        head.push(Span::styled(align_right(name(class), cell - 1), theme.class(class)));
     }
     let mut lines = vec![Line::from(head)];
     for (class, row) in matrix.counts.iter().enumerate() {
         let total: u64 = row.iter().sum();
-        let mut spans = vec![Span::styled(padded(name(class), 9), theme.class(class))];
+        let mut spans = vec![Span::styled(align_left(name(class), 9), theme.class(class))];
         for (predicted, &count) in row.iter().enumerate().take(classes) {
             let share = 100.0 * count as f64 / total.max(1) as f64;
             let text =

@@ -1,72 +1,88 @@
-//! The charts of the training page: which curves each has, and how far its axes reach.
+//! The charts of the training page: the curves of each, and the ranges of its axes.
 
-use super::canvas::Pen;
-use super::chart::{Chart, Mark, Reference, Trace};
+use super::panel_title::panel_title;
 use super::theme::Theme;
+use super::widgets::canvas::CurveStyle;
+use super::widgets::chart::{Chart, ChartAnnotation, ChartBaseline, ChartSeries};
+use super::widgets::draw_centered_hint;
 use crate::core::train::steering::Steering;
 use crate::run::metric_series::ticks::{Unit, number, round_bounds};
 use crate::run::metric_series::{Curve, History};
-use crate::screen::app::charts::{Area, XAxis, YRange};
+use crate::screen::app::charts::{XAxis, YRange};
+use crate::screen::app::layout::Area;
 use crate::screen::app::panels::Panel;
-use crate::screen::app::{State, baselines};
+use crate::screen::app::{FrameLayout, State, baselines};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph};
+use ratatui::widgets::Block;
 use unicode_width::UnicodeWidthStr;
 
-/// A curve of a chart.
-pub(super) struct Figure<'a> {
+/// A curve and how a chart shows it.
+pub(super) struct CurveSpec<'a> {
     pub name: &'a str,
     pub curve: &'a Curve,
-    pub pen: Pen,
+    pub style: CurveStyle,
     /// Whether it is smoothed.
     pub smooth: bool,
-    /// How what was measured is drawn beneath, if it is.
+    /// The style of the raw values below the smoothed ones, if they are drawn.
     pub raw: Option<Style>,
-    /// Whether its points are marked.
+    /// Whether its points are shown.
     pub points: bool,
-    /// Where its steps stand.
-    pub scale: Scale<'a>,
+    /// The positions of its steps.
+    pub scale: XScale<'a>,
 }
 
-fn figures(panel: Panel, state: &State, theme: Theme) -> Vec<Figure<'_>> {
+impl CurveSpec<'_> {
+    /// The raw and the smoothed value at the cursor's step, or the last ones.
+    pub fn value_at(&self, cursor: Option<f64>) -> Option<(f64, f64)> {
+        if let Some(step) = cursor {
+            return self.curve.at(step).map(|(_, raw, smoothed)| (raw, smoothed));
+        }
+        let smoothed = self.curve.last_smoothed().unwrap_or(f64::NAN);
+        self.curve.last().map(|raw| (raw, smoothed))
+    }
+}
+
+/// The curves of a panel.
+fn curves_of(panel: Panel, state: &State, theme: Theme) -> Vec<CurveSpec<'_>> {
     let history = &state.history;
-    let scale = Scale::of(history, state);
-    let measured = |name, curve, style: Style, sign| {
-        let pen = Pen { style, sign };
-        Figure { name, curve, pen, smooth: false, raw: None, points: true, scale }
+    let scale = XScale::of(history, state);
+    let raw = |name, curve, style: Style, symbol| {
+        let style = CurveStyle { style, symbol };
+        CurveSpec { name, curve, style, smooth: false, raw: None, points: true, scale }
     };
-    let noisy = |name, curve| {
-        let (pen, raw) = (Pen { style: theme.train(), sign: '*' }, Some(theme.raw()));
-        Figure { name, curve, pen, smooth: true, raw, points: false, scale }
+    let smoothed = |name, curve| {
+        let style = CurveStyle { style: theme.train(), symbol: '*' };
+        let raw = Some(theme.raw());
+        CurveSpec { name, curve, style, smooth: true, raw, points: false, scale }
     };
     match panel {
         Panel::Loss => vec![
-            noisy("train", &history.loss),
-            measured("eval", &history.eval_loss, theme.eval(), 'o'),
+            smoothed("train", &history.loss),
+            raw("eval", &history.eval_loss, theme.eval(), 'o'),
         ],
         Panel::Accuracy => vec![
-            measured("train F1", &history.train_f1, theme.raw(), '.'),
-            measured("train", &history.train_accuracy, theme.train(), '*'),
-            measured("F1", &history.eval_f1, theme.f1(), '+'),
-            measured("eval", &history.eval_accuracy, theme.eval(), 'o'),
+            raw("train F1", &history.train_f1, theme.raw(), '.'),
+            raw("train", &history.train_accuracy, theme.train(), '*'),
+            raw("F1", &history.eval_f1, theme.f1(), '+'),
+            raw("eval", &history.eval_accuracy, theme.eval(), 'o'),
         ],
         Panel::LearningRate => {
-            let rate = measured("rate", &history.learning_rate, theme.train(), '*');
-            vec![Figure { points: false, ..rate }]
+            let rate = raw("rate", &history.learning_rate, theme.train(), '*');
+            vec![CurveSpec { points: false, ..rate }]
         }
-        Panel::GradNorm => vec![noisy("norm", &history.grad_norm)],
+        Panel::GradNorm => vec![smoothed("norm", &history.grad_norm)],
         Panel::Throughput => {
-            vec![noisy("samples/s", &history.samples), noisy("tokens/s", &history.tokens)]
+            vec![smoothed("samples/s", &history.samples), smoothed("tokens/s", &history.tokens)]
         }
         _ => Vec::new(),
     }
 }
 
-/// Draws a chart into a block. Curves that cannot share an axis stand below each other, or, where
-/// there is no room, the first one stands for all.
+/// Draws a chart in a block. Curves that cannot share an axis get charts of their own, one below the
+/// other, or only the first one is drawn if the panel is too low.
 pub fn draw(
     frame: &mut Frame,
     area: Rect,
@@ -74,30 +90,29 @@ pub fn draw(
     block: Block,
     state: &State,
     theme: Theme,
+    layout: &mut FrameLayout,
 ) {
-    let figures = figures(panel, state, theme);
-    let block = block.title(legend(panel, &figures, state, area, theme));
+    let curves = curves_of(panel, state, theme);
+    let block = block.title(legend(panel, &curves, state, area, theme));
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    if figures.iter().all(|figure| figure.curve.is_empty()) {
-        let text = state.lang.tr(waiting_for(panel, state));
-        let middle = Rect { y: inner.y + inner.height / 2, height: inner.height.min(1), ..inner };
-        let text = Line::styled(text, theme.dim()).centered();
-        return frame.render_widget(Paragraph::new(text), middle);
+    if curves.iter().all(|spec| spec.curve.is_empty()) {
+        let text = state.lang.tr(placeholder(panel, state));
+        return draw_centered_hint(frame, inner, text, theme);
     }
     if panel != Panel::Throughput {
-        return draw_chart(frame, inner, panel, &figures, state, theme);
+        return draw_chart(frame, inner, panel, &curves, state, theme, layout);
     }
-    let shown = if inner.height >= 11 { &figures[..] } else { &figures[..1] };
-    let rooms = Layout::vertical(vec![Constraint::Fill(1); shown.len()]).split(inner);
-    for (figure, room) in shown.iter().zip(rooms.iter()) {
-        draw_chart(frame, *room, panel, std::slice::from_ref(figure), state, theme);
+    let shown = if inner.height >= 11 { &curves[..] } else { &curves[..1] };
+    let areas = Layout::vertical(vec![Constraint::Fill(1); shown.len()]).split(inner);
+    for (spec, area) in shown.iter().zip(areas.iter()) {
+        draw_chart(frame, *area, panel, std::slice::from_ref(spec), state, theme, layout);
     }
 }
 
-fn waiting_for(panel: Panel, state: &State) -> &'static str {
+fn placeholder(panel: Panel, state: &State) -> &'static str {
     match panel {
-        _ if !state.is_running() => "no step was taken",
+        _ if !state.is_running() => "no training step",
         Panel::Accuracy => "waiting for the first epoch",
         _ => "waiting for the first step",
     }
@@ -108,51 +123,54 @@ pub(super) fn draw_chart(
     frame: &mut Frame,
     area: Rect,
     panel: Panel,
-    figures: &[Figure],
+    curves: &[CurveSpec],
     state: &State,
     theme: Theme,
+    layout: &mut FrameLayout,
 ) {
-    let Some(first) = figures.first() else { return };
+    let Some(first) = curves.first() else { return };
     let window = state.charts.view(state.end());
     let bins = 2 * usize::from(area.width);
-    let mut traces = Vec::new();
-    for figure in figures {
-        let x = |step: f64, seconds: f64| figure.scale.place(step, seconds);
-        let (curve, pen) = (figure.curve, figure.pen);
-        if !figure.smooth {
+    let mut series = Vec::new();
+    for spec in curves {
+        let x = |step: f64, seconds: f64| spec.scale.position(step, seconds);
+        let (curve, style) = (spec.curve, spec.style);
+        if !spec.smooth {
             let segments = curve.raw_segments(window, bins, x);
-            traces.push(Trace { segments, pen, points: figure.points });
+            series.push(ChartSeries { segments, style, points: spec.points });
             continue;
         }
-        if let Some(style) = figure.raw {
+        if let Some(raw) = spec.raw {
             let segments = curve.raw_segments(window, bins, x);
-            traces.push(Trace { segments, pen: Pen { style, sign: '.' }, points: false });
+            let style = CurveStyle { style: raw, symbol: '.' };
+            series.push(ChartSeries { segments, style, points: false });
         }
         let segments = curve.smoothed_segments(window, bins, x);
-        traces.push(Trace { segments, pen, points: false });
+        series.push(ChartSeries { segments, style, points: false });
     }
     let scale = first.scale;
     let edge = |step, pick: fn(f64, f64) -> f64| {
-        figures.iter().map(|figure| figure.scale.at(step)).reduce(pick).unwrap_or(step)
+        curves.iter().map(|spec| spec.scale.at_step(step)).reduce(pick).unwrap_or(step)
     };
-    let references = if panel == Panel::Accuracy { baselines::of(state) } else { Vec::new() };
+    let baselines = if panel == Panel::Accuracy { baselines::of(state) } else { Vec::new() };
     let log_y = state.charts.log_y.contains(&panel);
-    let named: Vec<f64> = references.iter().map(|reference| reference.value).collect();
-    let y = y_range(panel, figures, &named, window, area.height, state);
-    let mut marks: Vec<Mark> = Vec::new();
-    for figure in figures {
-        for &(step, _) in figure.curve.not_finite() {
-            marks.push(Mark { x: figure.scale.at(step), sign: '!', style: theme.error() });
+    let baseline_values: Vec<f64> = baselines.iter().map(|baseline| baseline.value).collect();
+    let y = y_range(panel, curves, &baseline_values, window, area.height, state);
+    let mut annotations = Vec::new();
+    for spec in curves {
+        for &(step, _) in spec.curve.not_finite() {
+            let x = spec.scale.at_step(step);
+            annotations.push(ChartAnnotation { x, symbol: '!', style: theme.error() });
         }
     }
     for steered in &state.steered {
-        let sign = match steered.how {
+        let symbol = match steered.how {
             Steering::LearningRate { .. } => 'R',
             Steering::Paused => 'P',
             _ => continue,
         };
-        let x = scale.place(steered.step as f64, steered.elapsed);
-        marks.push(Mark { x, sign, style: theme.warning() });
+        let x = scale.position(steered.step as f64, steered.elapsed);
+        annotations.push(ChartAnnotation { x, symbol, style: theme.warning() });
     }
     let chart = Chart {
         x: [edge(window[0], f64::min), edge(window[1], f64::max)],
@@ -160,36 +178,34 @@ pub(super) fn draw_chart(
         y,
         y_unit: if panel == Panel::Throughput { Unit::Rate } else { Unit::Number },
         log_y,
-        traces,
-        references: references
+        series,
+        baselines: baselines
             .into_iter()
-            .map(|reference| Reference { y: reference.value, name: reference.name.to_owned() })
+            .map(|baseline| ChartBaseline { y: baseline.value, name: baseline.name.to_owned() })
             .collect(),
-        marks,
-        cursor: state.charts.cursor.map(|step| scale.at(step)),
+        annotations,
+        cursor: state.charts.cursor.map(|step| scale.at_step(step)),
     };
     let plot = chart.draw(area, frame.buffer_mut(), theme);
-    let mut drawn = state.charts.drawn.borrow_mut();
-    drawn
-        .plots
-        .push((panel, Area { x: plot.x, y: plot.y, width: plot.width, height: plot.height }));
-    // Two charts of one panel would each take the other's range.
+    let plot = Area { x: plot.x, y: plot.y, width: plot.width, height: plot.height };
+    layout.plots.push((panel, plot));
+    // The two charts of this panel would each get the other's range.
     if panel != Panel::Throughput {
-        drawn.ranges.insert(panel, y);
+        layout.y_ranges.insert(panel, y);
     }
 }
 
-/// What the x axes count, and where a step of a run stands on them.
+/// The quantity of the x axes, and the positions of a run's steps on them.
 #[derive(Clone, Copy)]
-pub(super) struct Scale<'a> {
+pub(super) struct XScale<'a> {
     axis: XAxis,
     steps_per_epoch: f64,
-    /// The clock when training began.
+    /// The local time when training began, in seconds.
     began: f64,
     curve: &'a Curve,
 }
 
-impl<'a> Scale<'a> {
+impl<'a> XScale<'a> {
     pub fn of(history: &'a History, state: &State) -> Self {
         let began = state.clock_when_training_began();
         let axis = match state.charts.axis {
@@ -201,7 +217,7 @@ impl<'a> Scale<'a> {
         Self { axis, steps_per_epoch, began, curve: &history.loss }
     }
 
-    fn place(&self, step: f64, seconds: f64) -> f64 {
+    fn position(&self, step: f64, seconds: f64) -> f64 {
         match self.axis {
             XAxis::Step => step,
             XAxis::Epoch => step / self.steps_per_epoch,
@@ -210,9 +226,9 @@ impl<'a> Scale<'a> {
         }
     }
 
-    fn at(&self, step: f64) -> f64 {
+    fn at_step(&self, step: f64) -> f64 {
         let timed = matches!(self.axis, XAxis::Relative | XAxis::Wall);
-        self.place(step, if timed { self.curve.seconds_at(step) } else { 0.0 })
+        self.position(step, if timed { self.curve.seconds_at(step) } else { 0.0 })
     }
 
     fn unit(&self) -> Unit {
@@ -225,51 +241,51 @@ impl<'a> Scale<'a> {
     }
 }
 
-/// How far the y axis reaches: round, and as it was as long as that fits.
+/// The range of the y axis, with round bounds. The previous range is kept while it still suits.
 fn y_range(
     panel: Panel,
-    figures: &[Figure],
-    named: &[f64],
+    curves: &[CurveSpec],
+    baseline_values: &[f64],
     window: [f64; 2],
     height: u16,
     state: &State,
 ) -> [f64; 2] {
-    let wanted = state.charts.ranges.get(&panel).copied().unwrap_or_default();
-    if let YRange::Fixed(range) = wanted {
+    let range_option = state.charts.ranges.get(&panel).copied().unwrap_or_default();
+    if let YRange::Fixed(range) = range_option {
         return range;
     }
     let mut range: Option<[f64; 2]> = None;
-    let mut hold = |[from, to]: [f64; 2]| {
+    let mut include = |[from, to]: [f64; 2]| {
         let [low, high] = range.get_or_insert([from, to]);
         (*low, *high) = (low.min(from), high.max(to));
     };
-    for figure in figures {
-        let curve = figure.curve;
-        let usual = figure.smooth && wanted == YRange::Usual;
-        if figure.smooth && figure.raw.is_none() {
-            // What is not drawn needs no room.
-            curve.smoothed_range(window).into_iter().for_each(&mut hold);
+    for spec in curves {
+        let curve = spec.curve;
+        let usual = spec.smooth && range_option == YRange::Usual;
+        if spec.smooth && spec.raw.is_none() {
+            // Values that are not drawn do not count.
+            curve.smoothed_range(window).into_iter().for_each(&mut include);
             continue;
         }
         let raw = if usual { curve.usual_range(window) } else { curve.whole_range(window) };
-        raw.into_iter().for_each(&mut hold);
+        raw.into_iter().for_each(&mut include);
         if usual {
-            curve.smoothed_range(window).into_iter().for_each(&mut hold);
+            curve.smoothed_range(window).into_iter().for_each(&mut include);
         }
     }
-    for value in named {
-        hold([*value, *value]);
+    for value in baseline_values {
+        include([*value, *value]);
     }
     let [mut low, high] = range.unwrap_or([0.0, 1.0]);
     let log = state.charts.log_y.contains(&panel);
     if log {
-        // Values of zero and below have no place on it.
+        // A logarithmic axis has no zero or negative values.
         low = low.max(high.abs().max(1e-12) * 1e-6);
         let margin = (0.05 * (high / low).max(1.0).ln()).max(0.005).exp();
         return [low / margin, high.max(low) * margin];
     }
-    let before = state.charts.drawn.borrow().ranges.get(&panel).copied();
-    if let Some([from, to]) = before
+    let previous = state.layout.y_ranges.get(&panel).copied();
+    if let Some([from, to]) = previous
         && from <= low
         && to >= high
         && high - low >= 0.4 * (to - from)
@@ -279,17 +295,17 @@ fn y_range(
     round_bounds(low, high, usize::from(height / 2).clamp(2, 8))
 }
 
-/// The values under the cursor, or the latest ones, each in the colour of its curve.
+/// The values at the cursor, or the latest ones, each in the color of its curve.
 fn legend(
     panel: Panel,
-    figures: &[Figure],
+    curves: &[CurveSpec],
     state: &State,
     area: Rect,
     theme: Theme,
 ) -> Line<'static> {
     let mut spans: Vec<Span> = Vec::new();
-    let broken = figures.iter().find_map(|figure| figure.curve.not_finite().last());
-    if let Some((step, value)) = broken.filter(|_| state.charts.cursor.is_none()) {
+    let not_finite = curves.iter().find_map(|spec| spec.curve.not_finite().last());
+    if let Some((step, value)) = not_finite.filter(|_| state.charts.cursor.is_none()) {
         spans.push(Span::styled(
             state.lang.fill(" {0} at step {1} ", &[&value, &step]),
             theme.error(),
@@ -298,41 +314,35 @@ fn legend(
     if let Some(cursor) = state.charts.cursor {
         spans.push(Span::styled(state.lang.fill(" step {0} ", &[&cursor]), theme.cursor()));
     }
-    // Of curves on one axis the last one matters most, of several axes the first.
-    let mut by_weight: Vec<&Figure> = figures.iter().collect();
+    // The last curve of a chart is the most important one; of several charts, the first.
+    let mut by_importance: Vec<&CurveSpec> = curves.iter().collect();
     if panel != Panel::Throughput {
-        by_weight.reverse();
+        by_importance.reverse();
     }
-    for figure in by_weight {
-        let value = match state.charts.cursor {
-            Some(cursor) => figure.curve.at(cursor).map(|(_, raw, smoothed)| (raw, smoothed)),
-            None => figure
-                .curve
-                .last()
-                .map(|raw| (raw, figure.curve.last_smoothed().unwrap_or(f64::NAN))),
-        };
-        let Some((raw, smoothed)) = value else { continue };
-        let name = state.lang.tr(figure.name);
+    for spec in by_importance {
+        let Some((raw, smoothed)) = spec.value_at(state.charts.cursor) else { continue };
+        let name = state.lang.tr(spec.name);
         let text = match state.charts.cursor {
-            Some(_) if figure.smooth => format!(" {name} {} ({}) ", short(raw), short(smoothed)),
-            None if figure.smooth => format!(" {name} {} ", short(smoothed)),
-            _ => format!(" {name} {} ", short(raw)),
+            Some(_) if spec.smooth => {
+                format!(" {name} {} ({}) ", short_number(raw), short_number(smoothed))
+            }
+            None if spec.smooth => format!(" {name} {} ", short_number(smoothed)),
+            _ => format!(" {name} {} ", short_number(raw)),
         };
-        spans.push(Span::styled(text, figure.pen.style));
+        spans.push(Span::styled(text, spec.style.style));
     }
-    // What does not fit beside the title is left out, the most important coming first.
-    let mut room =
-        usize::from(area.width).saturating_sub(6 + super::grid::title(panel, state).width());
+    // The least important values are left out if they do not fit beside the title.
+    let mut space = usize::from(area.width).saturating_sub(6 + panel_title(panel, state).width());
     spans.retain(|span| {
-        let fits = span.width() <= room;
-        room = if fits { room - span.width() } else { 0 };
+        let fits = span.width() <= space;
+        space = if fits { space - span.width() } else { 0 };
         fits
     });
     Line::from(spans).alignment(Alignment::Right)
 }
 
-/// A value in few characters, of the same width for values alike.
-pub(super) fn short(value: f64) -> String {
+/// A value in few characters, with the same width for similar values.
+pub(super) fn short_number(value: f64) -> String {
     match value.abs() {
         size if (100.0..1e5).contains(&size) => format!("{value:.0}"),
         size if (0.01..100.0).contains(&size) => format!("{value:.3}"),

@@ -1,25 +1,26 @@
-//! Figures an epoch, a line each.
+//! The metrics of each epoch, a line each.
 
 use super::theme::Theme;
-use crate::core::text::{padded, right_aligned};
+use crate::core::text::{align_left, align_right};
 use crate::screen::app::{EpochRow, State};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Block, Paragraph};
 
-/// The width from which losses are shown too.
+/// The width from which losses are shown.
 const WITH_LOSSES: u16 = 52;
 
-/// Draws the table; of many epochs the latest.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let losses = area.width >= WITH_LOSSES;
+/// Draws the table with the latest epochs.
+pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: Theme) {
+    let inner = block.inner(area);
+    let losses = inner.width >= WITH_LOSSES;
     let head = |name: &str, width: usize, style| {
-        Span::styled(right_aligned(state.lang.tr(name), width), style)
+        Span::styled(align_right(state.lang.tr(name), width), style)
     };
     let mut heads = vec![
-        Span::styled(padded(state.lang.tr("ep"), 2), theme.train()),
+        Span::styled(align_left(state.lang.tr("ep"), 2), theme.train()),
         head("train", 8, theme.train()),
         head("eval", 8, theme.eval()),
         head("F1", 8, theme.f1()),
@@ -38,33 +39,33 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
             epoch_line(row, is_best, losses, theme)
         })
         .collect();
-    let room = usize::from(area.height).saturating_sub(1);
-    let skipped = rows.len().saturating_sub(room);
+    let height = usize::from(inner.height).saturating_sub(1);
+    let skipped = rows.len().saturating_sub(height);
     let mut lines = vec![head];
     lines.extend(rows.into_iter().skip(skipped));
     if lines.len() == 1 {
         lines.push(Line::styled(state.lang.tr("after the first epoch"), theme.dim()));
     }
-    frame.render_widget(Paragraph::new(lines), area);
+    frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
 fn epoch_line(row: &EpochRow, is_best: bool, losses: bool, theme: Theme) -> Line<'static> {
-    let figure = |value: Option<f64>| value.map_or("     -".to_owned(), |v| format!("{v:.4}"));
+    let metric = |value: Option<f64>| value.map_or("     -".to_owned(), |v| format!("{v:.4}"));
     let train = row.train.as_ref().map(|epoch| epoch.train_accuracy);
     let eval = row.eval.as_ref().map(|eval| eval.metrics.eval_accuracy);
     let f1 = row.eval.as_ref().map(|eval| eval.metrics.eval_f1);
     let style = if is_best { theme.eval() } else { Style::new() };
     let mut spans = vec![
         Span::styled(format!("{:>2}  ", row.number), theme.dim()),
-        Span::raw(figure(train)),
-        Span::styled(format!("  {}", figure(eval)), style),
-        Span::styled(format!("  {}", figure(f1)), style),
+        Span::raw(metric(train)),
+        Span::styled(format!("  {}", metric(eval)), style),
+        Span::styled(format!("  {}", metric(f1)), style),
     ];
     if losses {
         let train = row.train.as_ref().map(|epoch| epoch.train_loss);
         let eval = row.eval.as_ref().map(|eval| eval.metrics.eval_loss);
-        spans.push(Span::raw(format!("  {:>10}", figure(train))));
-        spans.push(Span::styled(format!("  {:>9}", figure(eval)), style));
+        spans.push(Span::raw(format!("  {:>10}", metric(train))));
+        spans.push(Span::styled(format!("  {:>9}", metric(eval)), style));
     }
     spans.push(Span::styled(if is_best { " ◂" } else { "" }, theme.eval()));
     Line::from(spans)

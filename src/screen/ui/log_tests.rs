@@ -1,6 +1,5 @@
-//! The log's page and the list of actions, held as snapshots.
+//! Snapshots of the log page and of the command palette.
 
-use super::super::{Theme, draw};
 use super::*;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Warned;
@@ -9,15 +8,13 @@ use crate::run::worker::{Activity, Report};
 use crate::screen::app::log_view::LogAction;
 use crate::screen::app::{Action, Message, Page, update};
 use crate::screen::keymap;
+use crate::screen::ui::tests::{SIZES, screen};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::Terminal;
-use ratatui::backend::{Backend, TestBackend};
+use ratatui::backend::Backend;
 use ratatui::buffer::Cell;
 
-const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
-
-/// A run of 300 steps with two warnings, its log on view.
-fn logged() -> State {
+/// A run of 300 steps with two warnings, on the log page.
+fn with_log() -> State {
     let mut state = State { page: Page::Log, ..State::default() };
     let warned =
         |message: &str| TrainEvent::Warned(Warned { message: message.to_owned(), step: 0 });
@@ -44,19 +41,13 @@ fn keys(state: &mut State, text: &str) {
     }
 }
 
-fn screen(state: &State, (columns, rows): (u16, u16)) -> TestBackend {
-    let Ok(mut terminal) = Terminal::new(TestBackend::new(columns, rows));
-    let Ok(_) = terminal.draw(|frame| draw(frame, state, Theme::new(true)));
-    terminal.backend().clone()
-}
-
-fn rows(state: &State, size: (u16, u16)) -> Vec<String> {
+fn rows(state: &mut State, size: (u16, u16)) -> Vec<String> {
     let backend = screen(state, size);
     let cells = backend.buffer().content();
     cells.chunks(usize::from(size.0)).map(|row| row.iter().map(Cell::symbol).collect()).collect()
 }
 
-fn hold(name: &str, state: &State) {
+fn assert_snapshots(name: &str, state: &mut State) {
     for size in SIZES {
         let name = format!("{name}_{}x{}", size.0, size.1);
         insta::assert_snapshot!(name, screen(state, size));
@@ -64,16 +55,16 @@ fn hold(name: &str, state: &State) {
 }
 
 #[test]
-fn a_search_while_it_is_typed_and_kept() {
-    let mut state = logged();
-    screen(&state, SIZES[0]);
+fn a_search_while_typing_and_after() {
+    let mut state = with_log();
+    screen(&mut state, SIZES[0]);
     keys(&mut state, "/영화");
-    hold("log_searching", &state);
+    assert_snapshots("log_searching", &mut state);
     key(&mut state, KeyCode::Enter);
     keys(&mut state, "N");
-    hold("log_searched", &state);
-    // The match gone to stands out from the others.
-    let backend = screen(&state, SIZES[0]);
+    assert_snapshots("log_searched", &mut state);
+    // The current match differs from the others.
+    let backend = screen(&mut state, SIZES[0]);
     let cells = backend.buffer().content().iter().filter(|cell| cell.symbol() == "영");
     let marks: Vec<Modifier> = cells.map(|cell| cell.modifier).collect();
     assert!(marks.len() > 4, "two lines, one of them many times, and the title");
@@ -84,42 +75,42 @@ fn a_search_while_it_is_typed_and_kept() {
 
 #[test]
 fn a_filter_and_levels() {
-    let mut state = logged();
+    let mut state = with_log();
     keys(&mut state, "&EVAL");
     key(&mut state, KeyCode::Enter);
-    hold("log_filtered", &state);
+    assert_snapshots("log_filtered", &mut state);
     key(&mut state, KeyCode::Esc);
     keys(&mut state, "vv");
-    hold("log_warnings", &state);
+    assert_snapshots("log_warnings", &mut state);
     keys(&mut state, "v");
-    assert!(rows(&state, SIZES[0]).concat().contains("no such lines"));
+    assert!(rows(&mut state, SIZES[0]).concat().contains("no matching lines"));
 }
 
 #[test]
-fn the_list_of_actions() {
-    let mut state = logged();
+fn the_command_palette() {
+    let mut state = with_log();
     keys(&mut state, ":");
-    hold("palette", &state);
+    assert_snapshots("palette", &mut state);
     keys(&mut state, "scr");
     key(&mut state, KeyCode::Down);
-    hold("palette_typed", &state);
+    assert_snapshots("palette_typed", &mut state);
     for _ in 0..3 {
         key(&mut state, KeyCode::Backspace);
     }
     keys(&mut state, "영화 찾기");
-    hold("palette_korean", &state);
-    insta::assert_snapshot!("palette_smallest", screen(&state, (60, 15)));
-    assert_eq!(cursor(&state, (80, 24)).0, 4 + 1 + 2 + 9, "frame, sign, and what was typed");
+    assert_snapshots("palette_korean", &mut state);
+    insta::assert_snapshot!("palette_smallest", screen(&mut state, (60, 15)));
+    assert_eq!(cursor(&mut state, (80, 24)).0, 4 + 1 + 2 + 9, "border, prefix and typed text");
 }
 
-fn cursor(state: &State, size: (u16, u16)) -> (u16, u16) {
+fn cursor(state: &mut State, size: (u16, u16)) -> (u16, u16) {
     let mut backend = screen(state, size);
     let Ok(position) = backend.get_cursor_position();
     (position.x, position.y)
 }
 
 #[test]
-fn a_wide_character_does_not_hide_the_frame_of_what_lies_over_it() {
+fn a_wide_character_does_not_hide_the_border_of_an_overlay() {
     let mut state = State { page: Page::Log, ..State::default() };
     for i in 0..40 {
         let text = format!("{}{}", "a".repeat(i % 2), "영".repeat(60));
@@ -127,7 +118,7 @@ fn a_wide_character_does_not_hide_the_frame_of_what_lies_over_it() {
     }
     keys(&mut state, ":");
     for columns in [110, 111, 112, 113] {
-        let backend = screen(&state, (columns, 24));
+        let backend = screen(&mut state, (columns, 24));
         let buffer = backend.buffer();
         let left = (0..columns).find(|&x| buffer[(x, 2)].symbol() == "│" && x > 0).unwrap_or(0);
         for y in 2..21 {
@@ -138,14 +129,14 @@ fn a_wide_character_does_not_hide_the_frame_of_what_lies_over_it() {
 }
 
 #[test]
-fn the_cursor_stands_behind_what_is_searched_for() {
-    let mut state = logged();
+fn the_cursor_is_after_the_search() {
+    let mut state = with_log();
     keys(&mut state, "/영화");
-    assert_eq!(cursor(&state, (80, 24)), (1 + 2 + 4, 21));
+    assert_eq!(cursor(&mut state, (80, 24)), (1 + 2 + 4, 21));
 }
 
 #[test]
-fn scrolling_reaches_every_line_and_wrapped_ones_whole() {
+fn scrolling_shows_every_line_in_full() {
     let mut state = State { page: Page::Log, ..State::default() };
     for i in 0..60 {
         let text = format!("<{i}> {}", "word ".repeat(if i % 3 == 0 { 40 } else { 1 }));
@@ -154,10 +145,10 @@ fn scrolling_reaches_every_line_and_wrapped_ones_whole() {
     let size = (60, 15);
     let mut seen = std::collections::BTreeSet::new();
     update(&mut state, Message::Action(Action::ScrollToTop));
-    assert!(rows(&state, size)[2].contains("<0>"));
+    assert!(rows(&mut state, size)[2].contains("<0>"));
     for _ in 0..60 {
-        let text = rows(&state, size).concat();
-        let visible = state.log.view.visible.get();
+        let text = rows(&mut state, size).concat();
+        let visible = state.log.view.visible;
         let (first, last) = visible.unwrap_or_default();
         for i in first..=last {
             assert!(text.contains(&format!("<{i}> ")), "{i} of {visible:?}: {text}");
@@ -170,20 +161,20 @@ fn scrolling_reaches_every_line_and_wrapped_ones_whole() {
 }
 
 #[test]
-fn what_is_found_is_in_view_whatever_the_size() {
+fn the_current_match_is_visible_at_every_size() {
     for size in [(60, 15), (80, 24), (200, 60)] {
         let mut state = State { page: Page::Log, ..State::default() };
         for i in 0..200 {
             let text = format!("<{i}> {}", "word ".repeat(i % 50));
             state.log.push(0.0, Level::Info, text);
         }
-        rows(&state, size);
+        rows(&mut state, size);
         keys(&mut state, "/0> ");
         key(&mut state, KeyCode::Enter);
         for (direction, times) in [("N", 25), ("n", 30)] {
             for _ in 0..times {
                 let (at, of) = state.log.view.position();
-                let text = rows(&state, size).concat();
+                let text = rows(&mut state, size).concat();
                 assert_eq!(of, 20);
                 assert!(
                     text.contains(&format!("<{}> ", (at - 1) * 10)),
@@ -196,13 +187,13 @@ fn what_is_found_is_in_view_whatever_the_size() {
 }
 
 #[test]
-fn a_line_higher_than_the_page_is_shown_from_its_beginning() {
+fn a_line_higher_than_the_page_is_shown_from_its_start() {
     let mut state = State { page: Page::Log, ..State::default() };
     state.log.push(0.0, Level::Info, "before".to_owned());
     state.log.push(0.0, Level::Error, format!("begin {}", "word ".repeat(400)));
-    assert!(rows(&state, (60, 15))[2].contains("begin"));
+    assert!(rows(&mut state, (60, 15))[2].contains("begin"));
     update(&mut state, Message::Action(Action::Scroll(-1)));
-    assert!(rows(&state, (60, 15))[2].contains("before"));
+    assert!(rows(&mut state, (60, 15))[2].contains("before"));
 }
 
 #[test]
@@ -217,7 +208,7 @@ fn a_full_log_draws_quickly_filtered_or_searched() {
         key(&mut state, KeyCode::Enter);
         let began = std::time::Instant::now();
         for _ in 0..20 {
-            screen(&state, (200, 60));
+            screen(&mut state, (200, 60));
         }
         let each = began.elapsed() / 20;
         assert!(each.as_millis() < 50, "{typed}: {each:?}");
@@ -225,12 +216,12 @@ fn a_full_log_draws_quickly_filtered_or_searched() {
 }
 
 #[test]
-fn no_size_panics_and_nothing_hostile_is_shown() {
-    let mut states = vec![logged(), logged(), logged()];
+fn no_size_panics_and_control_characters_are_replaced() {
+    let mut states = vec![with_log(), with_log(), with_log()];
     keys(&mut states[1], "/영화");
     keys(&mut states[2], ":영화");
     states[0].log.act(LogAction::NextLevel);
-    for state in &states {
+    for state in &mut states {
         for columns in [1, 10, 60, 61, 80, 300] {
             for height in [1, 14, 15, 16, 40] {
                 let text = rows(state, (columns, height)).concat();

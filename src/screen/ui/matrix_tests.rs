@@ -1,20 +1,22 @@
-//! Every panel and every page, at three sizes, in all colours and in ASCII without any, in both
-//! languages, of runs in all conditions. A snapshot holds the screens of one condition at one size
-//! in one language: each as it is drawn, with its colours below it, and then in mono ASCII.
+//! Snapshots of every panel and page for several runs, at three sizes and in both languages. Each
+//! snapshot has the screens of one run: the text in full color, its styles, and the text in monochrome
+//! ASCII.
 
+use super::tests::SIZES;
 use super::*;
-use crate::cli::flags::{ColourChoice, DisplayFlags, GlyphChoice};
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Step;
 use crate::core::train::fixtures::{evaluated, failure, run, started, step};
 use crate::run::metric_series::History;
-use crate::run::run_index::{RunOrder, RunStatus, UnreadableRun, tests::entry};
+use crate::run::run_index::RunOrder;
+use crate::run::run_index::{RunStatus, UnreadableRun, tests::entry};
 use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::run::worker::run_index::RunIndexReport;
 use crate::run::worker::{Activity, Report};
 use crate::screen::app::panels::Panel;
 use crate::screen::app::runs::{Runs, RunsAction};
 use crate::screen::app::{Action, Message, Overlay, update};
+use crate::screen::display::{ColorChoice, DisplayOptions, GlyphChoice};
 use crate::screen::lang::Lang;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -24,28 +26,28 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
-const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
-
 const LANGUAGES: [(Lang, &str); 2] = [(Lang::English, "en"), (Lang::Korean, "ko")];
 
-fn all_colours() -> Theme {
-    let flags = DisplayFlags { color: ColourChoice::Truecolor, ..DisplayFlags::default() };
+fn all_colors() -> Theme {
+    let flags = DisplayOptions { color: ColorChoice::Truecolor, ..DisplayOptions::default() };
     Theme::detect(&flags, |_| None)
 }
 
 fn mono_ascii() -> Theme {
-    let (color, glyphs) = (ColourChoice::Never, GlyphChoice::Ascii);
-    let flags = DisplayFlags { color, glyphs, ..DisplayFlags::default() };
+    let (color, glyphs) = (ColorChoice::Never, GlyphChoice::Ascii);
+    let flags = DisplayOptions { color, glyphs, ..DisplayOptions::default() };
     Theme::detect(&flags, |_| None)
 }
 
-fn screen(state: &State, (columns, rows): (u16, u16), theme: Theme) -> Buffer {
+fn screen(state: &mut State, (columns, rows): (u16, u16), theme: Theme) -> Buffer {
+    let mut layout = FrameLayout::default();
     let Ok(mut terminal) = Terminal::new(TestBackend::new(columns, rows));
-    let Ok(_) = terminal.draw(|frame| draw(frame, state, theme));
+    let Ok(_) = terminal.draw(|frame| layout = draw(frame, state, theme));
+    update(state, Message::Drawn(layout));
     terminal.backend().buffer().clone()
 }
 
-/// The rows of a screen with the cells that show: behind a wide character one is hidden.
+/// The visible cells of each row: a wide character hides the cell after it.
 fn rows(buffer: &Buffer) -> Vec<Vec<&Cell>> {
     let shown = |row: &'_ [Cell]| -> Vec<usize> {
         let (mut shown, mut column) = (Vec::new(), 0);
@@ -64,16 +66,16 @@ fn text(buffer: &Buffer) -> String {
     rows(buffer).into_iter().map(|row| line(row).trim_end().to_owned() + "\n").collect()
 }
 
-/// Each look by a letter, and each row as letters with the number of cells they hold for.
-fn looks(buffer: &Buffer) -> String {
+/// The styles, each named by a letter, and each row as letters with numbers of cells.
+fn styles(buffer: &Buffer) -> String {
     let mut letters = BTreeMap::new();
     let mut rows = String::new();
     for (number, row) in self::rows(buffer).into_iter().enumerate() {
         let mut runs: Vec<(char, usize)> = Vec::new();
         for cell in row {
-            let look = format!("{:?} {:?}", cell.fg, cell.modifier);
+            let style = format!("{:?} {:?}", cell.fg, cell.modifier);
             let next = char::from(b'a' + letters.len() as u8);
-            let letter = *letters.entry(look).or_insert(next);
+            let letter = *letters.entry(style).or_insert(next);
             match runs.last_mut() {
                 Some((last, cells)) if *last == letter => *cells += 1,
                 _ => runs.push((letter, 1)),
@@ -84,23 +86,23 @@ fn looks(buffer: &Buffer) -> String {
         let _ = writeln!(rows, "{number:>2} {}", runs.join(" "));
     }
     let mut names: Vec<(char, String)> =
-        letters.into_iter().map(|(look, letter)| (letter, look)).collect();
+        letters.into_iter().map(|(style, letter)| (letter, style)).collect();
     names.sort_unstable();
     let names: Vec<String> =
-        names.iter().map(|(letter, look)| format!("{letter}: {look}")).collect();
+        names.iter().map(|(letter, style)| format!("{letter}: {style}")).collect();
     format!("{}\n{rows}", names.join("\n"))
 }
 
-/// A screen in all its forms.
-fn forms(state: &State, size: (u16, u16)) -> String {
-    let (coloured, plain) = (screen(state, size, all_colours()), screen(state, size, mono_ascii()));
-    let colourless = plain.content().iter().all(|cell| cell.fg == Color::Reset);
-    assert!(colourless, "a colour where there should be none");
-    format!("{}\n{}\n{}\n", text(&coloured), looks(&coloured), text(&plain))
+/// A screen in all variants.
+fn variants(state: &mut State, size: (u16, u16)) -> String {
+    let (colored, plain) = (screen(state, size, all_colors()), screen(state, size, mono_ascii()));
+    let colorless = plain.content().iter().all(|cell| cell.fg == Color::Reset);
+    assert!(colorless, "a color in monochrome");
+    format!("{}\n{}\n{}\n", text(&colored), styles(&colored), text(&plain))
 }
 
-/// Holds all pages of panels of a state.
-fn hold(name: &str, make: impl Fn(Lang) -> State) {
+/// Asserts the snapshots of all pages of panels.
+fn assert_snapshots(name: &str, make: impl Fn(Lang) -> State) {
     for (lang, code) in LANGUAGES {
         for size in SIZES {
             let mut state = make(lang);
@@ -110,17 +112,16 @@ fn hold(name: &str, make: impl Fn(Lang) -> State) {
                     continue;
                 }
                 state.arrangement.focus = panel;
-                text.push_str(&forms(&state, size));
-                let drawn = state.charts.drawn.borrow();
-                seen.extend(drawn.panels.iter().map(|(panel, _)| *panel));
+                text.push_str(&variants(&mut state, size));
+                seen.extend(state.layout.panels.iter().map(|(panel, _)| *panel));
             }
-            assert!(Panel::ALL.iter().all(|panel| seen.contains(panel)), "a panel is nowhere");
+            assert!(Panel::ALL.iter().all(|panel| seen.contains(panel)), "a panel is on no page");
             insta::assert_snapshot!(format!("{name}_{code}_{}x{}", size.0, size.1), text);
         }
     }
 }
 
-fn told(lang: Lang, events: &[TrainEvent], activity: Activity) -> State {
+fn state_after(lang: Lang, events: &[TrainEvent], activity: Activity) -> State {
     let mut state = State { lang, ..State::default() };
     for event in events {
         if let Some(elapsed) = event.elapsed() {
@@ -155,23 +156,23 @@ fn told(lang: Lang, events: &[TrainEvent], activity: Activity) -> State {
 }
 
 #[test]
-fn nothing_has_happened_yet() {
-    hold("empty", |lang| State { lang, ..State::default() });
+fn before_the_first_event() {
+    assert_snapshots("empty", |lang| State { lang, ..State::default() });
 }
 
 #[test]
-fn one_step_was_taken() {
-    hold("one_point", |lang| told(lang, &run(1), Activity::Training));
+fn after_one_step() {
+    assert_snapshots("one_point", |lang| state_after(lang, &run(1), Activity::Training));
 }
 
 #[test]
-fn fifty_thousand_steps_were_taken() {
+fn after_fifty_thousand_steps() {
     let mut started = started();
     (started.max_steps, started.steps_per_epoch) = (60_000, 6000);
     let mut events = vec![TrainEvent::Started(started)];
     for i in 1..=50_000u64 {
         let x = i as f64;
-        // One wild step, which has to be seen.
+        // One outlier, which has to be visible.
         let loss = if i == 31_000 { 4.0 } else { 0.7 * (-x / 2e4).exp() + 0.05 * (x * 1.7).sin() };
         let learning_rate = 3e-4 * (1.0 - x / 60_000.0);
         events.push(TrainEvent::Step(Step { learning_rate, ..step(i, loss, x / 10.0) }));
@@ -180,11 +181,11 @@ fn fifty_thousand_steps_were_taken() {
             events.push(TrainEvent::Evaluated(evaluated(i, x / 6000.0, accuracy, x / 10.0)));
         }
     }
-    hold("fifty_thousand", |lang| told(lang, &events, Activity::Training));
+    assert_snapshots("fifty_thousand", |lang| state_after(lang, &events, Activity::Training));
 }
 
 #[test]
-fn some_losses_were_no_numbers() {
+fn with_losses_that_are_not_finite() {
     let mut events = run(300);
     for event in &mut events {
         match event {
@@ -197,22 +198,22 @@ fn some_losses_were_no_numbers() {
             _ => {}
         }
     }
-    hold("not_a_number", |lang| told(lang, &events, Activity::Training));
+    assert_snapshots("not_a_number", |lang| state_after(lang, &events, Activity::Training));
 }
 
 #[test]
-fn the_run_has_failed() {
+fn after_a_failure() {
     let mut events = run(100);
     events.push(TrainEvent::Step(step(101, f64::NAN, 14.7)));
     events.push(failure());
-    hold("failed_run", |lang| told(lang, &events, Activity::Idle));
+    assert_snapshots("failed_run", |lang| state_after(lang, &events, Activity::Idle));
 }
 
-/// Three runs, two of them in the chart, and one that cannot be read.
+/// Three runs, two of them in the chart, and one that is unreadable.
 fn compared(lang: Lang) -> State {
     let runs = Runs::new("experiments".to_owned(), RunOrder::Name, false, "");
     let mut state = State { lang, runs: Some(runs), page: Page::Runs, ..State::idle() };
-    let tell = |state: &mut State, report| {
+    let report_index = |state: &mut State, report| {
         update(state, Message::Report(Report::RunIndex(report)));
     };
     for (name, rate, status) in [
@@ -230,21 +231,21 @@ fn compared(lang: Lang) -> State {
                 }
             }
         }
-        tell(&mut state, RunIndexReport::Found(Box::new(found)));
+        report_index(&mut state, RunIndexReport::Found(Box::new(found)));
     }
     let mut torn = entry("torn");
     torn.folder = "torn".into();
     let reason = "torn/events.jsonl:1: no event of a run".to_owned();
     torn.summary = Err(UnreadableRun { name: "torn".to_owned(), reason });
-    tell(&mut state, RunIndexReport::Found(Box::new(torn)));
-    tell(&mut state, RunIndexReport::Complete);
+    report_index(&mut state, RunIndexReport::Found(Box::new(torn)));
+    report_index(&mut state, RunIndexReport::Complete);
     update(&mut state, Message::Action(Action::Runs(RunsAction::ChooseAll)));
     for (name, steps) in [("first", 630), ("second", 200)] {
         let mut history = History::default();
         for event in &run(steps) {
             history.apply(event);
         }
-        tell(&mut state, RunIndexReport::Curves(name.into(), Ok(Box::new(history))));
+        report_index(&mut state, RunIndexReport::Curves(name.into(), Ok(Box::new(history))));
     }
     state
 }
@@ -254,22 +255,22 @@ fn every_other_page() {
     for (lang, code) in LANGUAGES {
         for size in SIZES {
             let mut text = String::new();
-            let mut state = told(lang, &run(300), Activity::Training);
+            let mut state = state_after(lang, &run(300), Activity::Training);
             for page in [Page::Predict, Page::Settings, Page::Log] {
                 state.page = page;
-                text.push_str(&forms(&state, size));
+                text.push_str(&variants(&mut state, size));
             }
             state.page = Page::Train;
             for overlay in [Overlay::Help, Overlay::ConfirmQuit, Overlay::LearningRate] {
                 state.overlay = Some(overlay);
-                text.push_str(&forms(&state, size));
+                text.push_str(&variants(&mut state, size));
             }
             let nothing = Runs::new("experiments".to_owned(), RunOrder::Name, false, "");
             let none = State { lang, runs: Some(nothing), page: Page::Runs, ..State::idle() };
             let mut differing = compared(lang);
             update(&mut differing, Message::Action(Action::Runs(RunsAction::Differences)));
-            for state in [none, compared(lang), differing] {
-                text.push_str(&forms(&state, size));
+            for mut state in [none, compared(lang), differing] {
+                text.push_str(&variants(&mut state, size));
             }
             insta::assert_snapshot!(format!("pages_{code}_{}x{}", size.0, size.1), text);
         }

@@ -1,86 +1,88 @@
-//! Draws the state: one file a panel, each a function of a frame, a place and the state.
+//! Draws the state. Each panel and page has a file with a `draw` function, which reads the state and
+//! does no I/O.
 
-mod ascii;
-mod bars;
 mod calibration;
-mod canvas;
-mod chart;
-mod chrome;
 mod classes;
-mod colour;
+mod command_palette;
 mod confusion;
 mod curves;
 mod epochs;
-mod grid;
+mod header_footer;
 mod log;
 mod overlay;
-mod palette;
-mod palettes;
+mod panel_title;
+mod popup;
 mod predict;
 mod progress;
 mod runs;
+mod settings;
 pub mod svg;
 mod system;
-mod tables;
 pub mod theme;
+mod train;
+mod widgets;
 
 pub use theme::Theme;
 
-use crate::screen::app::{Page, State};
+use crate::screen::app::{FrameLayout, Page, State};
 use crate::screen::keymap::{BINDINGS, places};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
-use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
+use ratatui::widgets::{Paragraph, Wrap};
+use widgets::titled_block;
 
-/// The smallest screen that the dashboard fits into.
-const SMALLEST: (u16, u16) = (60, 15);
+/// The minimum columns and rows of the screen.
+const MIN_SIZE: (u16, u16) = (60, 15);
 
-/// Draws everything.
-pub fn draw(frame: &mut Frame, state: &State, theme: Theme) {
-    draw_page(frame, state, theme);
+/// Draws a frame and returns where it placed things.
+pub fn draw(frame: &mut Frame, state: &State, theme: Theme) -> FrameLayout {
+    let mut layout = state.layout.next();
+    draw_page(frame, state, theme, &mut layout);
     theme.finish(frame.buffer_mut());
+    layout
 }
 
-fn draw_page(frame: &mut Frame, state: &State, theme: Theme) {
+fn draw_page(frame: &mut Frame, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let area = frame.area();
-    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+    if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
         return draw_too_small(frame, area, state, theme);
     }
     let [header, body, footer] =
         Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)])
             .areas(area);
-    chrome::draw_header(frame, header, state, theme);
+    header_footer::draw_header(frame, header, state, theme);
     match state.page {
-        Page::Train => grid::draw(frame, body, state, theme),
+        Page::Train => train::draw(frame, body, state, theme, layout),
         Page::Predict => predict::draw(frame, body, state, theme),
         Page::Settings => {
-            let panel = panel(theme, state.lang.tr("settings"));
-            tables::draw_settings(frame, body, state, theme, panel, state.settings_scroll);
+            let block = titled_block(theme, state.lang.tr("settings"));
+            let limit = settings::draw(frame, body, block, state, theme, state.settings_scroll);
+            layout.scroll_limit = Some(limit).filter(|_| state.overlay.is_none());
         }
-        Page::Log => log::draw(frame, body, state, theme),
-        Page::Runs => runs::draw(frame, body, state, theme),
+        Page::Log => log::draw(frame, body, state, theme, layout),
+        Page::Runs => runs::draw(frame, body, state, theme, layout),
     }
-    chrome::draw_footer(frame, footer, state, theme);
-    overlay::draw(frame, body, state, theme);
+    header_footer::draw_footer(frame, footer, state, theme);
+    overlay::draw(frame, body, state, theme, layout);
 }
 
 fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let hint = if state.replay.is_none() && state.runs.is_none() && state.is_running() {
-        "Enlarge the window; the run goes on."
+        "Enlarge the window; training continues."
     } else {
         "Enlarge the window."
     };
     let mut lines = vec![
         Line::from(state.lang.fill(
             "The dashboard needs {0} x {1}; this is {2} x {3}.",
-            &[&SMALLEST.0, &SMALLEST.1, &area.width, &area.height],
+            &[&MIN_SIZE.0, &MIN_SIZE.1, &area.width, &area.height],
         )),
-        Line::styled(chrome::status(state), theme.strong()),
+        Line::styled(header_footer::status(state), theme.strong()),
         Line::styled(state.lang.tr(hint), theme.dim()),
     ];
     if let Some(place) = places(state).first().filter(|_| state.overlay.is_some()) {
-        // Keys hold although what they are about cannot be seen.
+        // The keys of an overlay work although it is not visible.
         let here = BINDINGS.iter().filter(|binding| binding.place == *place);
         lines.extend(here.filter_map(|binding| {
             let key = theme.keys(&binding.keys.first()?.name());
@@ -90,18 +92,9 @@ fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
 }
 
-/// A bordered block with a title.
-fn panel<'a>(theme: Theme, title: impl Into<String>) -> Block<'a> {
-    let title: String = title.into();
-    Block::bordered()
-        .border_type(BorderType::Rounded)
-        .border_style(theme.dim())
-        .title(Line::styled(format!(" {title} "), theme.strong()))
-}
-
-#[cfg(test)]
-mod judgement_tests;
 #[cfg(test)]
 mod matrix_tests;
+#[cfg(test)]
+mod metric_panel_tests;
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,23 @@
-//! The predict pane: a line to type in, the latest answer, and the earlier ones.
+//! The predict page: a text field, the latest prediction, and the earlier ones.
 
-use super::bars::bar;
-use super::panel;
 use super::theme::Theme;
+use super::widgets::bar::bar;
+use super::widgets::text_field::TextField;
+use super::widgets::{border_note, titled_block};
 use crate::core::predict::Prediction;
-use crate::core::text::{padded, truncate_width};
+use crate::core::text::{align_left, truncate_width};
 use crate::run::worker::Answer;
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+/// The most classes shown of a prediction.
+const MAX_CLASSES: usize = 3;
+
+/// Draws the page.
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let answer = if area.height >= 24 { 12 } else { 9 };
     let [input, answer, history] =
@@ -24,57 +29,42 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 }
 
 fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let mut block = panel(theme, state.lang.tr("sentence"));
-    if state.replay.is_some() {
-        let hint = Line::styled(state.lang.tr(" a replay has no model to ask "), theme.dim());
-        block = block.title_bottom(hint.right_aligned());
+    let lang = state.lang;
+    let mut block = titled_block(theme, lang.tr("text"));
+    let note = if state.replay.is_some() {
+        Some(lang.tr(" a replay has no model ").to_owned())
     } else if state.started.is_none() {
-        let hint = state.lang.tr(" answers come once the model is loaded ");
-        let hint = Line::styled(hint, theme.dim());
-        block = block.title_bottom(hint.right_aligned());
+        Some(lang.tr(" available once the model is loaded ").to_owned())
     } else if state.is_running() {
-        let step = state.steps_done();
-        let hint = state.lang.fill(" asks the model as it is now, at step {0} ", &[&step]);
-        block = block.title_bottom(Line::styled(hint, theme.dim()).right_aligned());
+        Some(lang.fill(" predicts with the model at step {0} ", &[&state.steps_done()]))
+    } else {
+        None
+    };
+    if let Some(note) = note {
+        block = block.title_bottom(border_note(note, theme));
     }
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let prefix = "> ";
-    let (shown, caret) = state.prompt.view(usize::from(inner.width).saturating_sub(prefix.len()));
-    let text = if state.prompt.input.value().is_empty() {
-        Span::styled(state.lang.tr("type a review and press Enter"), theme.dim())
-    } else {
-        Span::raw(shown)
+    let field = TextField {
+        prefix: "> ",
+        input: &state.prompt.input,
+        placeholder: lang.tr("type a review and press Enter"),
+        focused: state.overlay.is_none(),
     };
-    let line = Line::from(vec![Span::styled(prefix, theme.train()), text]);
-    frame.render_widget(Paragraph::new(line), inner);
-    if state.overlay.is_none() {
-        // The real cursor, so that an input method composes in the right place.
-        let x = inner.x + prefix.len() as u16 + caret as u16;
-        let x = x.min(inner.right().saturating_sub(1));
-        frame.set_cursor_position(Position::new(x, inner.y));
-    }
+    field.draw(frame, inner, theme);
 }
 
 fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let block = panel(theme, state.lang.tr("answer"));
-    let inner = block.inner(area);
-    let lines = if state.prompt.waiting > 0 {
-        vec![Line::styled(state.lang.tr("asking …"), theme.dim())]
-    } else {
-        match state.prompt.answers.first() {
-            None => {
-                let what = "Label and probabilities of the sentence, and the pieces the model saw.";
-                vec![Line::styled(state.lang.tr(what), theme.dim())]
-            }
-            Some(answer) => answer_lines(answer, state, usize::from(inner.width), theme),
-        }
+    let block = titled_block(theme, state.lang.tr("prediction"));
+    let width = usize::from(block.inner(area).width);
+    let hint = |text| vec![Line::styled(state.lang.tr(text), theme.dim())];
+    let lines = match state.prompt.answers.first() {
+        _ if state.prompt.waiting > 0 => hint("predicting …"),
+        None => hint("Label and probabilities of the text, and its tokens."),
+        Some(answer) => answer_lines(answer, state, width, theme),
     };
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }
-
-/// How many classes are shown of an answer.
-const SHOWN: usize = 3;
 
 fn answer_lines(answer: &Answer, state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = vec![Line::from(truncate_width(&answer.text, width))];
@@ -84,19 +74,19 @@ fn answer_lines(answer: &Answer, state: &State, width: usize, theme: Theme) -> V
         }
         Ok(prediction) => {
             let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
-            // Of many classes the most probable ones; of few, each always in its place.
+            // Of many classes the most probable ones; few classes keep their order.
             let mut classes: Vec<usize> = (0..prediction.probabilities.len()).collect();
-            if classes.len() > SHOWN {
+            if classes.len() > MAX_CLASSES {
                 classes.sort_by(|&a, &b| {
                     prediction.probabilities[b].total_cmp(&prediction.probabilities[a])
                 });
             }
-            for class in classes.into_iter().take(SHOWN) {
+            for class in classes.into_iter().take(MAX_CLASSES) {
                 let name = labels.get(class).map_or("?", String::as_str);
                 let probability = prediction.probabilities[class];
                 lines.push(probability_line(name, class, probability, prediction, width, theme));
             }
-            lines.extend(pieces_lines(prediction, width, state.lang, theme));
+            lines.extend(token_lines(prediction, width, state.lang, theme));
         }
     }
     lines
@@ -114,16 +104,15 @@ fn probability_line(
     let style = if chosen { theme.class(class) } else { theme.dim() };
     let mark = if chosen { "▶ " } else { "  " };
     let cells = width.saturating_sub(2 + 12 + 8).min(60);
-    let mut spans = vec![Span::styled(mark, style), Span::styled(padded(name, 12), style)];
+    let mut spans = vec![Span::styled(mark, style), Span::styled(align_left(name, 12), style)];
     spans.extend(bar(probability, cells, theme));
     spans.push(Span::styled(format!(" {:>6.2}%", probability * 100.0), style));
     Line::from(spans)
 }
 
-/// The pieces, in lines of at most `width` columns; `[UNK]` stands out, special ones stand back.
-///
-/// ratatui's own wrapping lets a wide character reach a column too far.
-fn pieces_lines(
+/// The tokens, in lines of at most `width` columns; `[UNK]` is highlighted, special tokens are dim.
+/// (`Paragraph`'s own wrapping lets a wide character exceed the width by a column.)
+fn token_lines(
     prediction: &Prediction,
     width: usize,
     lang: Lang,
@@ -140,7 +129,7 @@ fn pieces_lines(
         spans.push(Span::styled(truncate_width(token, width), style));
     }
     if prediction.truncated {
-        spans.push(Span::styled(lang.tr("(the end was cut off)").to_owned(), theme.warning()));
+        spans.push(Span::styled(lang.tr("(truncated)").to_owned(), theme.warning()));
     }
     let mut lines = vec![Line::default()];
     for span in spans {
@@ -159,15 +148,16 @@ fn pieces_lines(
 }
 
 fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let block = panel(theme, state.lang.tr("earlier"));
+    let block = titled_block(theme, state.lang.tr("history"));
     let inner = block.inner(area);
     let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
-    let earlier = usize::from(state.prompt.waiting == 0);
+    // The latest one is shown above, unless a newer one is awaited.
+    let skipped = usize::from(state.prompt.waiting == 0);
     let lines: Vec<Line> = state
         .prompt
         .answers
         .iter()
-        .skip(earlier)
+        .skip(skipped)
         .take(usize::from(inner.height))
         .map(|answer| {
             let (label, score, style) = match &answer.outcome {
@@ -178,11 +168,11 @@ fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
                 }
                 Err(_) => (state.lang.tr("error").to_owned(), " ".repeat(7), theme.error()),
             };
-            let room = usize::from(inner.width).saturating_sub(21);
+            let width = usize::from(inner.width).saturating_sub(21);
             Line::from(vec![
-                Span::styled(padded(&label, 10), style),
+                Span::styled(align_left(&label, 10), style),
                 Span::styled(format!(" {score}  "), theme.dim()),
-                Span::raw(truncate_width(&answer.text, room)),
+                Span::raw(truncate_width(&answer.text, width)),
             ])
         })
         .collect();

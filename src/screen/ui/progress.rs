@@ -1,9 +1,9 @@
-//! How far the run is, how fast it goes, how long it still takes.
+//! The progress panel: how far the run is, its throughput, and the remaining time.
 
-use super::bars::bar;
-use super::panel;
 use super::theme::Theme;
-use crate::core::text::padded;
+use super::widgets::bar::bar;
+use super::widgets::{border_note, titled_block};
+use crate::core::text::align_left;
 use crate::run::summary::{clock, download_line};
 use crate::run::worker::Activity;
 use crate::screen::app::State;
@@ -13,12 +13,11 @@ use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-/// Draws it; `note` stands in the frame.
+/// Draws the panel, with a note in its border.
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &str) {
-    let mut block = panel(theme, state.lang.tr("progress"));
+    let mut block = titled_block(theme, state.lang.tr("progress"));
     if !note.is_empty() {
-        let note = Line::styled(format!(" {note} "), theme.dim());
-        block = block.title(note.alignment(Alignment::Right));
+        block = block.title(border_note(format!(" {note} "), theme));
     }
     if let Some(best) = best_line(state, theme) {
         block = block.title_bottom(best.alignment(Alignment::Right));
@@ -28,18 +27,18 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &s
     let width = usize::from(inner.width);
     if let Activity::Downloading(download) = &state.activity {
         let share = download.done as f64 / download.total.max(1) as f64;
-        let leave = "q leaves; what has come is kept, and the next run goes on.";
+        let hint = "q: quit. The next run resumes the download.";
         let lines = vec![
             bar_line(state.lang.tr("file"), share, "", width, theme),
             Line::from(download_line(download)),
-            Line::styled(state.lang.tr(leave), theme.dim()),
+            Line::styled(state.lang.tr(hint), theme.dim()),
         ];
         return frame.render_widget(Paragraph::new(lines), inner);
     }
     let lines = vec![
-        first_line(state, width, theme),
+        epoch_line(state, width, theme),
         run_line(state, width, theme),
-        rate_line(state, theme),
+        time_line(state, theme),
     ];
     frame.render_widget(Paragraph::new(lines), inner);
 }
@@ -56,8 +55,8 @@ fn best_line(state: &State, theme: Theme) -> Option<Line<'_>> {
     ]))
 }
 
-/// The epoch, or the evaluation while there is one.
-fn first_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
+/// The progress of the epoch, or of the evaluation while one is running.
+fn epoch_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
     if let Activity::Evaluating(done, total) = state.activity {
         let right = format!("{done}/{total}");
         return bar_line(
@@ -74,7 +73,7 @@ fn first_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
     let per_epoch = started.steps_per_epoch.max(1);
     let step = state.steps_done();
     let epochs = started.max_steps.div_ceil(per_epoch);
-    // The step that ends an epoch still belongs to it.
+    // The last step of an epoch still belongs to it.
     let epoch = step.saturating_sub(1) / per_epoch;
     let within = step - epoch * per_epoch;
     let right = format!("{}/{epochs}", epoch + 1);
@@ -90,31 +89,31 @@ fn run_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
 
 fn bar_line(name: &str, share: f64, right: &str, width: usize, theme: Theme) -> Line<'static> {
     let cells = width.saturating_sub(6 + 1 + 5 + 1 + 11);
-    let mut spans = vec![Span::styled(padded(name, 6), theme.dim())];
+    let mut spans = vec![Span::styled(align_left(name, 6), theme.dim())];
     spans.extend(bar(share, cells, theme));
     spans.push(Span::styled(format!(" {:>4.0}%", (share * 100.0).floor()), theme.strong()));
     spans.push(Span::raw(format!(" {right:>11}")));
     Line::from(spans)
 }
 
-fn rate_line(state: &State, theme: Theme) -> Line<'_> {
+fn time_line(state: &State, theme: Theme) -> Line<'_> {
     let lang = state.lang;
-    let mut spans = vec![Span::styled(padded(lang.tr("time"), 6), theme.dim())];
+    let mut spans = vec![Span::styled(align_left(lang.tr("time"), 6), theme.dim())];
     if is_paused(state) {
         spans.push(Span::styled(format!("{}  ", lang.tr("paused")), theme.warning()));
     }
-    let mut figure = |value: String, unit: &'static str| {
+    let mut push = |value: String, unit: &'static str| {
         spans.push(Span::styled(value, theme.strong()));
         spans.push(Span::styled(lang.tr(unit), theme.dim()));
     };
-    figure(clock(state.elapsed()), " elapsed  ");
+    push(clock(state.elapsed()), " elapsed  ");
     if let Some(left) = state.left() {
-        figure(clock(left), " left  ");
+        push(clock(left), " left  ");
     }
     if let Some(rates) = state.pace.rates() {
-        figure(format!("{:.1}", rates.steps), " steps/s  ");
-        figure(format!("{:.0}", rates.samples), " samples/s  ");
-        figure(format!("{:.0}", rates.tokens), " tokens/s");
+        push(format!("{:.1}", rates.steps), " steps/s  ");
+        push(format!("{:.0}", rates.samples), " samples/s  ");
+        push(format!("{:.0}", rates.tokens), " tokens/s");
     }
     Line::from(spans)
 }

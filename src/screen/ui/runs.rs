@@ -1,145 +1,122 @@
-//! Runs side by side: the list, and below it their curves or what sets them apart.
+//! The runs page: the list of runs, and below it their curves or the settings in which they differ.
 
 mod differences;
 mod list;
 
-use super::canvas::Pen;
-use super::curves::{Figure, Scale, draw_chart, short};
-use super::panel;
+use super::curves::{CurveSpec, XScale, draw_chart, short_number};
+use super::panel_title::{chart_title, chart_view_note};
 use super::theme::Theme;
+use super::widgets::canvas::CurveStyle;
+use super::widgets::{border_note, draw_centered_hint, titled_block};
 use crate::core::text::truncate_width;
-use crate::screen::app::State;
-use crate::screen::app::charts::YRange;
+use crate::screen::app::panels::Panel;
 use crate::screen::app::runs::Runs;
+use crate::screen::app::{FrameLayout, State};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-/// The width from which chart and differences stand side by side.
-const BESIDE: u16 = 150;
+/// The width from which chart and table are side by side.
+const SIDE_BY_SIDE: u16 = 150;
 
-/// Columns of a run's name at most.
+/// The maximum columns of a run's name.
 const NAME: usize = 32;
 
 /// Draws the page.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let Some(runs) = &state.runs else { return };
-    {
-        let mut drawn = state.charts.drawn.borrow_mut();
-        drawn.panels.clear();
-        drawn.plots.clear();
-    }
-    // As high as the list is long, but no more than leaves the chart its room.
+    // As high as the list, but low enough to leave space for the chart.
     let wanted = runs.shown().len() as u16 + 3;
     let height = wanted.clamp(5, (area.height * 2 / 5).max(6));
     let [above, below] =
         Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(area);
     list::draw(frame, above, state, runs, theme);
-    if area.width >= BESIDE {
+    if area.width >= SIDE_BY_SIDE {
         let [left, right] =
             Layout::horizontal([Constraint::Fill(3), Constraint::Fill(2)]).areas(below);
         let (chart, table) = if runs.differences { (right, left) } else { (left, right) };
-        draw_curves(frame, chart, state, runs, theme);
+        draw_curves(frame, chart, state, runs, theme, layout);
         differences::draw(frame, table, runs, state.lang, theme);
     } else if runs.differences {
         differences::draw(frame, below, runs, state.lang, theme);
     } else {
-        draw_curves(frame, below, state, runs, theme);
+        draw_curves(frame, below, state, runs, theme, layout);
     }
 }
 
-/// The curves of the runs chosen, with a legend above them.
-fn draw_curves(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, theme: Theme) {
-    let lang = state.lang;
-    let mut words = vec![lang.tr(runs.figure.name())];
-    if state.charts.log_y.contains(&runs.figure.panel()) {
-        words.push(lang.tr("log y"));
-    }
-    match state.charts.ranges.get(&runs.figure.panel()) {
-        Some(YRange::Whole) => words.push(lang.tr("whole")),
-        Some(YRange::Fixed(_)) => words.push(lang.tr("fixed")),
-        _ => {}
-    }
-    let axis = lang.tr(state.charts.axis.name());
-    let mut seen = axis.to_owned();
-    if runs.figure.is_noisy() {
-        seen = format!("{seen} · {}", lang.fill("smooth {0}", &[&state.smoothing]));
-    }
-    if state.charts.window.is_some() {
-        let [from, to] = state.charts.view(state.end());
-        seen = format!("{seen} · {} {from:.0}-{to:.0}", lang.tr("zoomed"));
-    }
-    let seen = Line::styled(format!(" {seen} "), theme.dim()).alignment(Alignment::Right);
-    let mut block = panel(theme, words.join(" · ")).title_bottom(seen);
+/// Draws the curves of the selected runs, with a legend above them.
+fn draw_curves(
+    frame: &mut Frame,
+    area: Rect,
+    state: &State,
+    runs: &Runs,
+    theme: Theme,
+    layout: &mut FrameLayout,
+) {
+    let (lang, panel) = (state.lang, runs.figure.panel());
+    let is_smoothed = runs.figure.is_noisy();
+    let mut block = titled_block(theme, chart_title(runs.figure.name(), panel, state))
+        .title_bottom(border_note(chart_view_note(state, is_smoothed), theme));
     if let Some(cursor) = state.charts.cursor {
         let text = lang.fill(" step {0} ", &[&cursor]);
         block = block.title(Line::styled(text, theme.cursor()).alignment(Alignment::Right));
     }
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let mut figures = Vec::new();
-    for (place, found, history) in runs.compared() {
+    let mut curves = Vec::new();
+    for (index, found, history) in runs.compared() {
         let Some(history) = history else { continue };
-        let sign = char::from_digit(place as u32 + 1, 10).unwrap_or('*');
-        let noisy = runs.figure.is_noisy();
-        figures.push(Figure {
+        let symbol = char::from_digit(index as u32 + 1, 10).unwrap_or('*');
+        curves.push(CurveSpec {
             name: found.name(),
             curve: runs.figure.of(history),
-            pen: Pen { style: theme.curve(place), sign },
-            smooth: noisy,
+            style: CurveStyle { style: theme.curve(index), symbol },
+            smooth: is_smoothed,
             raw: None,
-            points: !noisy
-                && runs.figure.panel() != crate::screen::app::panels::Panel::LearningRate,
-            scale: Scale::of(history, state),
+            points: !is_smoothed && panel != Panel::LearningRate,
+            scale: XScale::of(history, state),
         });
     }
-    if let [only] = &mut figures[..] {
-        // What was measured is seen beneath one curve; beneath several it would only be a blur.
+    if let [only] = &mut curves[..] {
+        // Raw values are drawn below a single curve; below several they would overlap.
         only.raw = Some(theme.raw()).filter(|_| only.smooth);
     }
-    let drawn = figures.iter().any(|figure| !figure.curve.is_empty());
+    let drawn = curves.iter().any(|spec| !spec.curve.is_empty());
     if !drawn {
         let hint = match runs.compared().count() {
-            0 => "Space puts a run into this chart, a the first eight",
-            _ if figures.is_empty() => "reading …",
-            _ => "these runs have no such figure",
+            0 => "Space: add a run to this chart; a: add the first eight",
+            _ if curves.is_empty() => "reading …",
+            _ => "these runs do not have this metric",
         };
-        let middle = Rect { y: inner.y + inner.height / 2, height: inner.height.min(1), ..inner };
-        let hint = Line::styled(lang.tr(hint), theme.dim()).centered();
-        return frame.render_widget(Paragraph::new(hint), middle);
+        return draw_centered_hint(frame, inner, lang.tr(hint), theme);
     }
-    let legend = legend(&figures, state, usize::from(inner.width), theme);
-    let most = (inner.height / 3).max(1);
+    let legend = legend(&curves, state, usize::from(inner.width), theme);
+    let max_height = (inner.height / 3).max(1);
     let [above, chart] = Layout::vertical([
-        Constraint::Length((legend.len() as u16).min(most)),
+        Constraint::Length((legend.len() as u16).min(max_height)),
         Constraint::Fill(1),
     ])
     .areas(inner);
     frame.render_widget(Paragraph::new(legend), above);
-    draw_chart(frame, chart, runs.figure.panel(), &figures, state, theme);
+    draw_chart(frame, chart, panel, &curves, state, theme, layout);
 }
 
-/// The runs with their values under the cursor, or their last ones, in as many lines as they need.
-fn legend(figures: &[Figure], state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
+/// The runs with their values at the cursor, or their last ones, in as many lines as they need.
+fn legend(curves: &[CurveSpec], state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = vec![Line::default()];
-    for figure in figures {
-        let end = figure.curve.ends().map_or(0.0, |ends| ends.1);
-        let value = match state.charts.cursor {
-            // There it had ended already.
-            Some(cursor) if cursor > end => None,
-            Some(cursor) => figure.curve.at(cursor).map(
-                |(_, raw, smoothed)| {
-                    if figure.smooth { smoothed } else { raw }
-                },
-            ),
-            None if figure.smooth => figure.curve.last_smoothed(),
-            None => figure.curve.last(),
-        };
-        let value = value.map_or_else(|| "-".to_owned(), short);
-        let text = format!("{} {} ", figure.pen.sign, truncate_width(figure.name, NAME));
+    for spec in curves {
+        let end = spec.curve.ends().map_or(0.0, |ends| ends.1);
+        let cursor = state.charts.cursor;
+        let value = spec
+            .value_at(cursor)
+            // A run that ended before the cursor's step has no value there.
+            .filter(|_| cursor.is_none_or(|cursor| cursor <= end))
+            .map(|(raw, smoothed)| if spec.smooth { smoothed } else { raw });
+        let value = value.map_or_else(|| "-".to_owned(), short_number);
+        let text = format!("{} {} ", spec.style.symbol, truncate_width(spec.name, NAME));
         let spans =
-            [Span::styled(text, figure.pen.style), Span::styled(value + "   ", theme.strong())];
+            [Span::styled(text, spec.style.style), Span::styled(value + "   ", theme.strong())];
         let needed: usize = spans.iter().map(Span::width).sum();
         let last = lines.len() - 1;
         if lines[last].width() > 0 && lines[last].width() + needed > width {

@@ -1,6 +1,6 @@
-//! A screen as an SVG picture.
+//! Renders a screen as SVG.
 
-use crate::core::text::xml_escaped;
+use crate::core::text::escape_xml;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use std::collections::BTreeMap;
@@ -17,11 +17,11 @@ const DARK: [&str; 2] = ["#16181d", "#d8dee9"];
 /// Background and foreground of a light terminal.
 const LIGHT: [&str; 2] = ["#fdfdfb", "#24292f"];
 
-/// Draws every cell of a buffer. Bars, frames and dots become shapes, so that they meet whatever
-/// the fonts; text is placed a word at a time.
+/// Renders every cell of a buffer. Bars, borders and dots become shapes, so that they join in any
+/// font; text is placed word by word.
 pub fn render(buffer: &Buffer, light: bool) -> String {
-    let ground = if light { LIGHT } else { DARK };
-    let [background, _] = ground;
+    let defaults = if light { LIGHT } else { DARK };
+    let [background, _] = defaults;
     let (columns, rows) = (buffer.area.width, buffer.area.height);
     let width = f64::from(columns) * CELL_WIDTH + 2.0 * MARGIN;
     let height = f64::from(rows) * CELL_HEIGHT + 2.0 * MARGIN;
@@ -38,18 +38,18 @@ pub fn render(buffer: &Buffer, light: bool) -> String {
             let cell = &buffer[(column, row)];
             let place = position(column, row);
             if let Some(path) = shape(cell.symbol(), place) {
-                shapes.entry(colour(cell.fg, ground)).or_default().push_str(&path);
+                shapes.entry(color(cell.fg, defaults)).or_default().push_str(&path);
                 column += 1;
                 continue;
             }
             let (word, cells) = word(buffer, column, row);
-            write_word(&mut svg, cell, &word, place, (cells, ground));
+            write_word(&mut svg, cell, &word, place, (cells, defaults));
             column += cells;
         }
     }
-    for (colour, path) in shapes {
+    for (color, path) in shapes {
         // Writing to a string cannot fail.
-        let _ = writeln!(svg, "<path fill=\"{colour}\" d=\"{path}\"/>");
+        let _ = writeln!(svg, "<path fill=\"{color}\" d=\"{path}\"/>");
     }
     svg.push_str("</svg>\n");
     svg
@@ -59,8 +59,8 @@ fn position(column: u16, row: u16) -> (f64, f64) {
     (MARGIN + f64::from(column) * CELL_WIDTH, MARGIN + f64::from(row) * CELL_HEIGHT)
 }
 
-/// Text of one look from a cell on, up to a space or the next shape, and the cells it takes.
-/// Spaces belong to it only where they show, in reversed text.
+/// Text of one style from a cell on, up to a space or the next shape, and the number of its cells.
+/// Spaces are included only where they are visible, in reversed text.
 fn word(buffer: &Buffer, column: u16, row: u16) -> (String, u16) {
     let first = &buffer[(column, row)];
     let reversed = first.modifier.contains(Modifier::REVERSED);
@@ -68,9 +68,9 @@ fn word(buffer: &Buffer, column: u16, row: u16) -> (String, u16) {
     while end < buffer.area.width {
         let cell = &buffer[(end, row)];
         let symbol = cell.symbol();
-        let look = (cell.fg, cell.bg, cell.modifier) == (first.fg, first.bg, first.modifier);
+        let same_style = (cell.fg, cell.bg, cell.modifier) == (first.fg, first.bg, first.modifier);
         let breaks = symbol == " " && !reversed || shape(symbol, (0.0, 0.0)).is_some();
-        if end > column && (!look || breaks || symbol.width() > 1) {
+        if end > column && (!same_style || breaks || symbol.width() > 1) {
             break;
         }
         text.push_str(symbol);
@@ -87,25 +87,25 @@ fn write_word(
     cell: &Cell,
     text: &str,
     (x, y): (f64, f64),
-    (cells, ground): (u16, [&'static str; 2]),
+    (cells, defaults): (u16, [&'static str; 2]),
 ) {
     let reversed = cell.modifier.contains(Modifier::REVERSED);
     if text.trim().is_empty() && !reversed {
         return;
     }
     let width = f64::from(cells) * CELL_WIDTH;
-    let mut fill = colour(cell.fg, ground);
+    let mut fill = color(cell.fg, defaults);
     if reversed {
         // Writing to a string cannot fail.
         let _ = writeln!(
             svg,
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{CELL_HEIGHT}\" fill=\"{fill}\"/>"
         );
-        ground[0].clone_into(&mut fill);
+        defaults[0].clone_into(&mut fill);
     }
     let weight = if cell.modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
     let opacity = if cell.modifier.contains(Modifier::DIM) { " opacity=\"0.6\"" } else { "" };
-    let escaped = xml_escaped(text);
+    let escaped = escape_xml(text);
     let _ = writeln!(
         svg,
         "<text x=\"{x:.1}\" y=\"{:.1}\" fill=\"{fill}\"{weight}{opacity} textLength=\"{width:.1}\" \
@@ -114,7 +114,7 @@ fn write_word(
     );
 }
 
-/// The path of a character that is drawn rather than written.
+/// The SVG path of a character that is drawn as a shape.
 fn shape(symbol: &str, (x, y): (f64, f64)) -> Option<String> {
     let c = symbol.chars().next()?;
     let rectangle = |x: f64, y: f64, width: f64, height: f64| {
@@ -149,7 +149,7 @@ fn shape(symbol: &str, (x, y): (f64, f64)) -> Option<String> {
     }
 }
 
-/// The dots of a Braille pattern: bits 0 to 2 and 6 are the left column from the top, 3 to 5 and 7
+/// The path of the dots of a Braille pattern: bits 0 to 2 and 6 are the left column from the top, 3 to 5 and 7
 /// the right one.
 fn braille(bits: u32, x: f64, y: f64) -> String {
     let places = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3)];
@@ -164,7 +164,7 @@ fn braille(bits: u32, x: f64, y: f64) -> String {
     path
 }
 
-/// Where a line of a frame goes from the middle of its cell: left, right, up, down.
+/// Where a border character extends from the center of its cell: left, right, up, down.
 fn strokes(c: char) -> Option<(bool, bool, bool, bool)> {
     match c {
         '─' => Some((true, true, false, false)),
@@ -177,8 +177,8 @@ fn strokes(c: char) -> Option<(bool, bool, bool, bool)> {
     }
 }
 
-fn colour(colour: Color, ground: [&'static str; 2]) -> String {
-    let named = match colour {
+fn color(color: Color, defaults: [&'static str; 2]) -> String {
+    let named = match color {
         Color::Rgb(r, g, b) => return format!("#{r:02x}{g:02x}{b:02x}"),
         Color::Black => "#2e3440",
         Color::Red | Color::LightRed => "#e0616b",
@@ -189,7 +189,7 @@ fn colour(colour: Color, ground: [&'static str; 2]) -> String {
         Color::Cyan | Color::LightCyan => "#56c8d8",
         Color::DarkGray => "#6b7485",
         Color::Gray => "#aab2c0",
-        _ => ground[1],
+        _ => defaults[1],
     };
     named.to_owned()
 }
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_bars_and_dots_are_shapes() {
+    fn borders_bars_and_dots_are_shapes() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 6, 1));
         buffer.set_string(0, 0, "╭─█▏⣿▉", Style::new());
         let svg = render(&buffer, false);

@@ -1,10 +1,10 @@
-//! Whole screens, held as snapshots.
+//! Snapshots of whole screens.
 
 use super::*;
 use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{ending, run, step};
-use crate::run::worker::locate::Download;
+use crate::run::locate::Download;
 use crate::run::worker::{Activity, Answer, Report};
 use crate::screen::app::replay::Replay;
 use crate::screen::app::{Action, Message, Overlay, update};
@@ -12,9 +12,9 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Color;
 
-const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+pub(super) const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
-fn after(events: Vec<TrainEvent>, activity: Activity) -> State {
+fn state_after(events: Vec<TrainEvent>, activity: Activity) -> State {
     let mut state = State::default();
     let mut now = 0.0;
     for event in events {
@@ -30,13 +30,16 @@ fn after(events: Vec<TrainEvent>, activity: Activity) -> State {
     state
 }
 
-fn screen(state: &State, (columns, rows): (u16, u16)) -> TestBackend {
+/// Draws the state on a screen of this size.
+pub(super) fn screen(state: &mut State, (columns, rows): (u16, u16)) -> TestBackend {
+    let mut layout = FrameLayout::default();
     let Ok(mut terminal) = Terminal::new(TestBackend::new(columns, rows));
-    let Ok(_) = terminal.draw(|frame| draw(frame, state, Theme::new(true)));
+    let Ok(_) = terminal.draw(|frame| layout = draw(frame, state, Theme::new(true)));
+    update(state, Message::Drawn(layout));
     terminal.backend().clone()
 }
 
-fn hold(name: &str, state: &State) {
+fn assert_snapshots(name: &str, state: &mut State) {
     for size in SIZES {
         let name = format!("{name}_{}x{}", size.0, size.1);
         insta::assert_snapshot!(name, screen(state, size));
@@ -59,9 +62,9 @@ fn answer(text: &str, positive: f64, tokens: &[&str]) -> Answer {
     }
 }
 
-/// Questions asked, answers given, and another sentence half typed.
-fn questioned() -> State {
-    let mut state = after([run(630), ending()].concat(), Activity::Idle);
+/// Two texts were classified, and another one is being typed.
+fn with_predictions() -> State {
+    let mut state = state_after([run(630), ending()].concat(), Activity::Idle);
     update(&mut state, Message::Action(Action::Show(Page::Predict)));
     for answer in [
         answer("지루하고 뻔한 이야기", 0.08, &["[CLS]", "지루하고", "뻔한", "이야기", "[SEP]"]),
@@ -78,18 +81,18 @@ fn questioned() -> State {
 }
 
 #[test]
-fn a_download_shows_how_far_it_is() {
+fn a_download_shows_its_progress() {
     let download = Download {
         file: "model.safetensors".to_owned(),
         done: 123_400_000,
         total: 714_290_000,
         rate: Some(11_800_000.0),
     };
-    hold("downloading", &after(Vec::new(), Activity::Downloading(download)));
+    assert_snapshots("downloading", &mut state_after(Vec::new(), Activity::Downloading(download)));
 }
 
 #[test]
-fn a_resumed_run_shows_what_went_before() {
+fn a_resumed_run_shows_its_history() {
     let mut events = run(200);
     let mut state = State::default();
     if let TrainEvent::Started(mut started) = events.remove(0) {
@@ -100,77 +103,81 @@ fn a_resumed_run_shows_what_went_before() {
     update(&mut state, Message::Report(Report::History(events)));
     update(&mut state, Message::Report(Report::Activity(Activity::Training)));
     update(&mut state, Message::Tick(1.0));
-    hold("resumed", &state);
+    assert_snapshots("resumed", &mut state);
 }
 
 #[test]
-fn a_replay_says_that_it_is_one() {
+fn a_replay_is_labelled() {
     let replay = Replay::new(20.0);
-    let mut state = State { replay: Some(replay), ..after(run(300), Activity::Training) };
-    let header = |state: &State, columns| {
+    let mut state = State { replay: Some(replay), ..state_after(run(300), Activity::Training) };
+    let header = |state: &mut State, columns| {
         let buffer = screen(state, (columns, 24)).buffer().clone();
         let cells = (0..columns).map(|column| buffer[(column, 0)].symbol().to_owned());
         cells.collect::<String>()
     };
-    assert!(header(&state, 120).contains("replay ×20 · step 300/630 · "));
-    assert!(header(&state, 60).ends_with("replay ×20 "));
+    assert!(header(&mut state, 120).contains("replay ×20 · step 300/630 · "));
+    assert!(header(&mut state, 60).ends_with("replay ×20 "));
     state.activity = Activity::Idle;
-    assert!(header(&state, 120).contains("replay ×20 · cut off · step 300/630"));
-    assert!(screen(&state, (40, 10)).to_string().contains("Enlarge the window."));
+    assert!(header(&mut state, 120).contains("replay ×20 · cut off · step 300/630"));
+    assert!(screen(&mut state, (40, 10)).to_string().contains("Enlarge the window."));
 }
 
 #[test]
 fn in_the_middle_of_a_run() {
-    hold("training", &after(run(300), Activity::Training));
-    hold("evaluating", &after(run(63)[..65].to_vec(), Activity::Evaluating(640, 2000)));
+    assert_snapshots("training", &mut state_after(run(300), Activity::Training));
+    assert_snapshots(
+        "evaluating",
+        &mut state_after(run(63)[..65].to_vec(), Activity::Evaluating(640, 2000)),
+    );
 }
 
 #[test]
 fn after_the_run() {
-    hold("finished", &after([run(630), ending()].concat(), Activity::Idle));
+    assert_snapshots("finished", &mut state_after([run(630), ending()].concat(), Activity::Idle));
 }
 
 #[test]
-fn the_predict_pane() {
-    hold("predict", &questioned());
+fn the_predict_page() {
+    assert_snapshots("predict", &mut with_predictions());
 }
 
 #[test]
 fn settings_and_log() {
-    let mut state = after(run(300), Activity::Training);
+    let mut state = state_after(run(300), Activity::Training);
     state.page = Page::Settings;
-    hold("settings", &state);
+    assert_snapshots("settings", &mut state);
     state.page = Page::Log;
-    hold("log", &state);
+    assert_snapshots("log", &mut state);
 }
 
 #[test]
-fn help_and_questions() {
-    let mut state = after(run(300), Activity::Training);
+fn help_and_confirmations() {
+    let mut state = state_after(run(300), Activity::Training);
     for (name, overlay) in [
         ("help", Overlay::Help),
         ("confirm_quit", Overlay::ConfirmQuit),
         ("confirm_unsaved", Overlay::ConfirmUnsaved),
     ] {
         state.overlay = Some(overlay);
-        hold(name, &state);
+        assert_snapshots(name, &mut state);
     }
 }
 
 #[test]
 fn the_smallest_screen_and_one_that_is_too_small() {
-    let state = after(run(300), Activity::Training);
-    insta::assert_snapshot!("smallest", screen(&state, (60, 15)));
+    let mut state = state_after(run(300), Activity::Training);
+    insta::assert_snapshot!("smallest", screen(&mut state, (60, 15)));
     let mut asked = state.clone();
     asked.overlay = Some(Overlay::ConfirmQuit);
-    insta::assert_snapshot!("smallest_confirm_quit", screen(&asked, (60, 15)));
-    insta::assert_snapshot!("too_small", screen(&state, (59, 15)));
+    insta::assert_snapshot!("smallest_confirm_quit", screen(&mut asked, (60, 15)));
+    insta::assert_snapshot!("too_small", screen(&mut state, (59, 15)));
 }
 
 #[test]
 fn no_size_panics() {
-    let mut states = vec![State::default(), questioned(), after(run(300), Activity::Training)];
-    let mut help = after(run(300), Activity::Evaluating(1, 2));
+    let mut states =
+        vec![State::default(), with_predictions(), state_after(run(300), Activity::Training)];
+    let mut help = state_after(run(300), Activity::Evaluating(1, 2));
     help.overlay = Some(Overlay::Help);
     states.push(help);
     for state in &mut states {
@@ -186,12 +193,14 @@ fn no_size_panics() {
 }
 
 #[test]
-fn without_colour_there_is_none() {
-    let mut state = questioned();
+fn without_color_there_is_none() {
+    let mut state = with_predictions();
     for page in Page::ALL {
         state.page = page;
         let Ok(mut terminal) = Terminal::new(TestBackend::new(120, 40));
-        let Ok(_) = terminal.draw(|frame| draw(frame, &state, Theme::new(false)));
+        let Ok(_) = terminal.draw(|frame| {
+            draw(frame, &state, Theme::new(false));
+        });
         let cells = terminal.backend().buffer().content().iter();
         assert!(cells.clone().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
         assert!(cells.clone().any(|cell| !cell.modifier.is_empty()));
@@ -199,8 +208,8 @@ fn without_colour_there_is_none() {
 }
 
 #[test]
-fn the_cursor_stands_behind_what_was_typed() {
-    let mut backend = screen(&questioned(), (80, 24));
+fn the_cursor_is_after_the_typed_text() {
+    let mut backend = screen(&mut with_predictions(), (80, 24));
     // Border, "> ", and six wide syllables with two spaces.
     let position = (1 + 2 + 14, 2);
     ratatui::backend::Backend::get_cursor_position(&mut backend)
@@ -209,13 +218,13 @@ fn the_cursor_stands_behind_what_was_typed() {
 }
 
 #[test]
-fn pieces_never_reach_the_frame() {
+fn tokens_never_overwrite_the_border() {
     for columns in [60, 61, 80, 81, 120] {
-        let mut state = questioned();
+        let mut state = with_predictions();
         let tokens: Vec<&str> = ["가", "##나", "별로다", "a", "##bc"].repeat(12);
         let long = answer("길다", 0.9, &tokens);
         update(&mut state, Message::Report(Report::Answer(long)));
-        let backend = screen(&state, (columns, 24));
+        let backend = screen(&mut state, (columns, 24));
         for row in 5..12 {
             assert_eq!(backend.buffer()[(columns - 1, row)].symbol(), "│", "{columns}, {row}");
         }
@@ -223,9 +232,9 @@ fn pieces_never_reach_the_frame() {
 }
 
 #[test]
-fn nothing_hostile_reaches_the_screen() {
+fn control_characters_never_reach_the_screen() {
     let hostile = "\u{1b}[2J\u{9b}31m\u{202e}evil\u{7}";
-    let mut state = questioned();
+    let mut state = with_predictions();
     let hostile_answer = answer(hostile, 0.9, &[hostile]);
     update(&mut state, Message::Report(Report::Answer(hostile_answer)));
     if let Some(started) = &mut state.started {
@@ -235,14 +244,14 @@ fn nothing_hostile_reaches_the_screen() {
     }
     for page in Page::ALL {
         state.page = page;
-        let backend = screen(&state, (120, 40));
+        let backend = screen(&mut state, (120, 40));
         let cells = backend.buffer().content().iter();
         let text: String = cells.map(ratatui::buffer::Cell::symbol).collect();
         assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}', '\u{7}']), "{page:?}");
     }
 }
 
-/// Milliseconds a frame of 200 x 60 cells takes after so many steps.
+/// The milliseconds that a frame of 200 x 60 cells takes after this many steps.
 fn frame_time(steps: u64) -> f64 {
     let mut state = State::default();
     let first = run(1)[..1].to_vec();
@@ -254,52 +263,57 @@ fn frame_time(steps: u64) -> f64 {
         let step = TrainEvent::Step(step(i, loss, i as f64 / 10.0));
         update(&mut state, Message::Report(Report::Event(step)));
     }
-    let mut took: Vec<f64> = (0..21)
+    let mut times: Vec<f64> = (0..21)
         .map(|_| {
             let began = std::time::Instant::now();
-            screen(&state, (200, 60));
+            screen(&mut state, (200, 60));
             began.elapsed().as_secs_f64() * 1e3
         })
         .collect();
-    took.sort_by(f64::total_cmp);
-    println!("a frame of 200 x 60 after {steps} steps: {:.2} ms (median of 21)", took[10]);
-    took[10]
+    times.sort_by(f64::total_cmp);
+    println!("a frame of 200 x 60 after {steps} steps: {:.2} ms (median of 21)", times[10]);
+    times[10]
 }
 
 #[test]
-fn a_frame_takes_no_longer_the_longer_the_run() {
+fn drawing_time_does_not_grow_with_the_run() {
     let (early, late) = (frame_time(50_000), frame_time(1_000_000));
     assert!(early < 50.0 && late < 50.0, "{early} and {late} ms");
 }
 
-/// The dashboard's own characters; what a user typed or a data file says is none of them.
-fn is_users(symbol: &str) -> bool {
+/// Whether a symbol is from a text of the user or of the data.
+fn is_user_text(symbol: &str) -> bool {
     symbol.chars().all(|c| ('가'..='힣').contains(&c))
 }
 
 #[test]
-fn in_ascii_only_users_text_is_not() {
-    use crate::cli::flags::{DisplayFlags, GlyphChoice};
-    let flags = DisplayFlags { glyphs: GlyphChoice::Ascii, ..DisplayFlags::default() };
+fn in_ascii_mode_only_user_text_is_not_ascii() {
+    use crate::screen::display::{DisplayOptions, GlyphChoice};
+    let flags = DisplayOptions { glyphs: GlyphChoice::Ascii, ..DisplayOptions::default() };
     let theme = Theme::detect(&flags, |_| None);
-    let mut states = vec![State::default(), questioned(), after(run(300), Activity::Training)];
-    states.push(after(run(63)[..65].to_vec(), Activity::Evaluating(640, 2000)));
+    let mut states =
+        vec![State::default(), with_predictions(), state_after(run(300), Activity::Training)];
+    states.push(state_after(run(63)[..65].to_vec(), Activity::Evaluating(640, 2000)));
     for overlay in [Overlay::Help, Overlay::ConfirmQuit, Overlay::ConfirmUnsaved] {
-        states.push(State { overlay: Some(overlay), ..after(run(300), Activity::Training) });
+        states.push(State { overlay: Some(overlay), ..state_after(run(300), Activity::Training) });
     }
     for state in &mut states {
         for (page, size) in Page::ALL.into_iter().flat_map(|page| SIZES.map(|size| (page, size))) {
             state.page = page;
             let Ok(mut terminal) = Terminal::new(TestBackend::new(size.0, size.1));
-            let Ok(_) = terminal.draw(|frame| draw(frame, state, theme));
+            let Ok(_) = terminal.draw(|frame| {
+                draw(frame, state, theme);
+            });
             for cell in terminal.backend().buffer().content() {
                 let symbol = cell.symbol();
-                assert!(symbol.is_ascii() || is_users(symbol), "{symbol:?} on {page:?}");
+                assert!(symbol.is_ascii() || is_user_text(symbol), "{symbol:?} on {page:?}");
             }
         }
     }
-    let state = after(run(300), Activity::Training);
+    let state = state_after(run(300), Activity::Training);
     let Ok(mut terminal) = Terminal::new(TestBackend::new(120, 40));
-    let Ok(_) = terminal.draw(|frame| draw(frame, &state, theme));
+    let Ok(_) = terminal.draw(|frame| {
+        draw(frame, &state, theme);
+    });
     insta::assert_snapshot!("ascii_training_120x40", terminal.backend());
 }

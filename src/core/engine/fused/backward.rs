@@ -127,7 +127,7 @@ impl<B: Backend> Pass<'_, B> {
             parameters,
             layer.output.bias,
             &layer.output_norm,
-            dropouts.output,
+            dropouts.layer_output,
             batch,
             last,
             &state.output,
@@ -156,7 +156,7 @@ impl<B: Backend> Pass<'_, B> {
             parameters,
             layer.attention_output.bias,
             &layer.attention_norm,
-            dropouts.attended,
+            dropouts.attention_output,
             batch,
             last,
             &state.attended,
@@ -169,7 +169,7 @@ impl<B: Backend> Pass<'_, B> {
         backend.linear_backward_weight(dense, false, rows, &state.context, narrow, gradients)?;
         backend.linear_backward_input(parameters, dense, false, rows, narrow, context)?;
 
-        let attention = network.attention(dropouts.attention, last);
+        let attention = network.attention(dropouts.attention_probabilities, last);
         let (statistics, qkv) = (&state.attention_statistics, &mut work.grad_qkv);
         let (keys, out) = (&state.qkv, &state.context);
         if last {
@@ -216,7 +216,7 @@ impl<B: Backend> Pass<'_, B> {
             self.parameters,
             &layout.tables,
             &layout.embedding_norm,
-            self.dropouts.embedded,
+            self.dropouts.embeddings,
             &work.batch,
             &work.embedded_sum,
             &work.embedded_statistics,

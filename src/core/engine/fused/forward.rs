@@ -1,10 +1,10 @@
 //! The forward pass, block by block.
 
 use super::memory::{HeadState, LayerState, Workspace};
-use super::network::{LayerDropouts, Network, PassDropouts};
+use super::network::Network;
 use crate::core::model::layout::LayerLayout;
-use crate::core::ops::Backend;
 use crate::core::ops::backend::{Activation, PackedBatch};
+use crate::core::ops::{Backend, LayerDropouts, NetworkDropouts};
 use candle_core::Result;
 
 /// What the forward pass keeps.
@@ -23,7 +23,7 @@ pub(super) struct Pass<'a, B: Backend> {
     pub backend: &'a B,
     pub network: &'a Network,
     pub parameters: &'a B::Parameters,
-    pub dropouts: &'a PassDropouts,
+    pub dropouts: &'a NetworkDropouts,
     pub rows: usize,
     pub sequences: usize,
 }
@@ -70,7 +70,7 @@ impl<B: Backend> Pass<'_, B> {
             self.parameters,
             &layout.tables,
             &layout.embedding_norm,
-            self.dropouts.embedded,
+            self.dropouts.embeddings,
             &work.batch,
             &mut work.embedded_sum,
             &mut work.embedded_statistics,
@@ -97,7 +97,7 @@ impl<B: Backend> Pass<'_, B> {
         out: &mut B::Buffer,
     ) -> Result<()> {
         let (backend, parameters) = (self.backend, self.parameters);
-        let attention = self.network.attention(dropouts.attention, last);
+        let attention = self.network.attention(dropouts.attention_probabilities, last);
         let (context, statistics) = (&mut state.context, &mut state.attention_statistics);
         let rows = if last { self.sequences } else { self.rows };
         if last {
@@ -119,7 +119,7 @@ impl<B: Backend> Pass<'_, B> {
             parameters,
             layer.attention_output.bias,
             &layer.attention_norm,
-            dropouts.attended,
+            dropouts.attention_output,
             batch,
             last,
             attended,
@@ -145,7 +145,7 @@ impl<B: Backend> Pass<'_, B> {
             parameters,
             layer.output.bias,
             &layer.output_norm,
-            dropouts.output,
+            dropouts.layer_output,
             batch,
             last,
             output,

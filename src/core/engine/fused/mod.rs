@@ -7,11 +7,10 @@ mod memory;
 mod network;
 mod rate;
 
-use super::{Engine, EngineResult, StepInput, StepOptions, StepTimings, input};
-use crate::core::data::batching::Batch;
+use super::{Engine, EngineResult, StepInput, StepOptions, StepTimings};
 use crate::core::model::SequenceClassifier;
 use crate::core::ops::backend::{Moments, PackedBatch, StepMetrics};
-use crate::core::ops::{AdamWSettings, Backend, Cpu, Dropouts};
+use crate::core::ops::{AdamWSettings, Backend, Cpu, DropoutKey};
 use backward::Loss;
 use candle_core::{Result, Tensor};
 use forward::{Keep, Pass};
@@ -82,7 +81,7 @@ impl<B: Backend> FusedEngine<B> {
             if let Some(training) = training {
                 backend.settle(parameters, &mut training.optimizer)?;
             }
-            let dropouts = network.dropouts(&Dropouts::off());
+            let dropouts = network.dropouts(None);
             let (rows, sequences) = (packed.rows(), packed.batch());
             let pass = Pass { backend, network, parameters, dropouts: &dropouts, rows, sequences };
             pass.forward(packed, Keep::Nothing, work)?;
@@ -104,13 +103,13 @@ impl<B: Backend> FusedEngine<B> {
         *timings = StepTimings::default();
         let wait = |backend: &B| if measured { backend.synchronize() } else { Ok(()) };
         backend.install(|| {
-            backend.begin_step(&input.words, parameters, gradients, optimizer)?;
-            for (index, packed) in input.packed.iter().enumerate() {
+            backend.begin_step(&input.distinct_tokens, parameters, gradients, optimizer)?;
+            for (index, packed) in input.batches.iter().enumerate() {
                 if index > 0 {
                     backend.accumulate(gradients);
                 }
-                let dropouts = Dropouts::training_part(options.seed, options.number, index);
-                let dropouts = network.dropouts(&dropouts);
+                let key = DropoutKey::new(options.seed, options.number, index);
+                let dropouts = network.dropouts(Some(key));
                 let (rows, sequences) = (packed.rows(), packed.batch());
                 let pass =
                     Pass { backend, network, parameters, dropouts: &dropouts, rows, sequences };
@@ -163,8 +162,8 @@ impl FusedEngine<Cpu> {
 }
 
 impl<B: Backend> Engine for FusedEngine<B> {
-    fn logits(&mut self, batch: &Batch) -> EngineResult<Vec<f32>> {
-        Ok(self.logits_of(&input::pack(batch))?)
+    fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>> {
+        Ok(self.logits_of(batch)?)
     }
 
     fn begin_training(
@@ -184,7 +183,7 @@ impl<B: Backend> Engine for FusedEngine<B> {
         Ok(self.train_on(input, options)?)
     }
 
-    fn figures(&mut self) -> EngineResult<StepMetrics> {
+    fn step_metrics(&mut self) -> EngineResult<StepMetrics> {
         let (backend, _, training) = self.optimizer()?;
         Ok(backend.figures(&training.gradients)?)
     }

@@ -2,7 +2,7 @@
 
 use crate::core::model::{Architecture, ModelConfig, ModelLayout};
 use crate::core::ops::backend::{Activation, Attention, Columns};
-use crate::core::ops::{Dropout, Dropouts};
+use crate::core::ops::{Dropout, DropoutKey, DropoutProbabilities, NetworkDropouts};
 
 /// What does not change from step to step.
 #[derive(Clone, Debug)]
@@ -14,26 +14,7 @@ pub(super) struct Network {
     /// Whether the head's input is dropped out, too.
     pub drops_head_input: bool,
     pub head_activation: Activation,
-    hidden_dropout: f64,
-    attention_dropout: f64,
-    classifier_dropout: f64,
-}
-
-/// The dropouts of one layer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LayerDropouts {
-    pub attention: Dropout,
-    pub attended: Dropout,
-    pub output: Dropout,
-}
-
-/// The dropouts of one pass, in the order in which the plain path asks for them.
-#[derive(Clone, Debug)]
-pub(super) struct PassDropouts {
-    pub embedded: Dropout,
-    pub layers: Vec<LayerDropouts>,
-    pub head_input: Dropout,
-    pub head: Dropout,
+    dropout_probabilities: DropoutProbabilities,
 }
 
 impl Network {
@@ -48,26 +29,13 @@ impl Network {
                 Architecture::Bert | Architecture::Roberta => Activation::Tanh,
                 Architecture::Electra => Activation::Gelu,
             },
-            hidden_dropout: config.encoder.hidden_dropout_prob,
-            attention_dropout: config.attention_probs_dropout_prob,
-            classifier_dropout: config.classifier_dropout(),
+            dropout_probabilities: config.dropout_probabilities(),
         }
     }
 
-    pub(super) fn dropouts(&self, dropouts: &Dropouts) -> PassDropouts {
-        let embedded = dropouts.next(self.hidden_dropout);
-        let layer = |_| LayerDropouts {
-            attention: dropouts.next(self.attention_dropout),
-            attended: dropouts.next(self.hidden_dropout),
-            output: dropouts.next(self.hidden_dropout),
-        };
-        let layers = (0..self.layout.layers.len()).map(layer).collect();
-        let head_input = if self.drops_head_input {
-            dropouts.next(self.classifier_dropout)
-        } else {
-            Dropout::NONE
-        };
-        PassDropouts { embedded, layers, head_input, head: dropouts.next(self.classifier_dropout) }
+    /// The dropouts of one forward pass; none without a key.
+    pub(super) fn dropouts(&self, key: Option<DropoutKey>) -> NetworkDropouts {
+        NetworkDropouts::new(&self.dropout_probabilities, self.layout.layers.len(), key)
     }
 
     /// A layer's attention; the last layer's is asked by first tokens only, as nothing else of it

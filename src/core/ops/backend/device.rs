@@ -1,6 +1,7 @@
 //! A machine's memory, and the bookkeeping of a training step.
 
-use super::shapes::{Arrangement, Moments, PackedBatch, StepMetrics, Update};
+use super::shapes::{Arrangement, Moments, StepMetrics, Update};
+use crate::core::data::batching::PackedBatch;
 use crate::core::ops::adamw::AdamWSettings;
 use candle_core::{Result, Tensor};
 

@@ -12,9 +12,10 @@ mod shapes;
 
 pub use device::Device;
 pub use shapes::{
-    Activation, Arrangement, Attention, Columns, Dense, Moments, Norm, PackedBatch, StepMetrics,
-    Tables, Update,
+    Activation, Arrangement, Attention, Columns, Dense, Moments, Norm, StepMetrics, Tables, Update,
 };
+
+pub use crate::core::data::batching::PackedBatch;
 
 use crate::core::ops::dropout::Dropout;
 use candle_core::Result;

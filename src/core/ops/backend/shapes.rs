@@ -115,39 +115,6 @@ pub struct Attention {
     pub values: Columns,
 }
 
-/// A packed batch, as the host prepares it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PackedBatch {
-    /// `[rows]`: the token ids, sequence after sequence.
-    pub ids: Vec<u32>,
-    /// `[batch + 1]`: the first row of each sequence, and `rows`.
-    pub starts: Vec<u32>,
-    /// `[batch]`: the classes.
-    pub labels: Vec<u32>,
-    /// `[distinct + 1]`: where each of the step's words starts in `occurrences`. Empty where no
-    /// gradient is asked for.
-    pub occurrence_starts: Vec<u32>,
-    /// `[rows]`: the rows in which each of the step's words occurs, word after word.
-    pub occurrences: Vec<u32>,
-}
-
-impl PackedBatch {
-    /// How many tokens.
-    pub fn rows(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// How many sequences.
-    pub fn batch(&self) -> usize {
-        self.starts.len().saturating_sub(1)
-    }
-
-    /// The tokens of the longest sequence.
-    pub fn longest(&self) -> usize {
-        self.starts.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0)
-    }
-}
-
 /// What one optimizer step is told.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Update {

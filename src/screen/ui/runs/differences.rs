@@ -1,37 +1,36 @@
-//! The settings in which runs differ.
+//! A table of the settings in which runs differ.
 
 use super::NAME;
-use crate::core::text::padded;
+use crate::core::text::align_left;
 use crate::run::run_index::{RunSummary, differing_settings};
 use crate::screen::app::runs::Runs;
 use crate::screen::lang::Lang;
-use crate::screen::ui::panel;
 use crate::screen::ui::theme::Theme;
+use crate::screen::ui::widgets::{border_note, draw_hint, titled_block};
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-/// The settings in which the runs differ, a column a run, as far as there is room.
+/// A row for each setting that differs, a column for each run, as far as they fit.
 pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &Runs, lang: Lang, theme: Theme) {
     let side_by_side = runs.side_by_side();
     let summaries: Vec<&RunSummary> = side_by_side.iter().map(|(_, run)| *run).collect();
     let table = differing_settings(&summaries);
-    let mut block = panel(theme, lang.tr("what sets them apart"));
+    let mut block = titled_block(theme, lang.tr("different settings"));
     let inner = block.inner(area);
     let hint = match summaries.len() {
-        0 | 1 => Some("choose two runs or more to compare"),
+        0 | 1 => Some("select two or more runs to compare"),
         _ if table.is_empty() => Some("all settings are the same"),
         _ => None,
     };
     if let Some(hint) = hint {
         frame.render_widget(block, area);
-        let hint = Line::styled(lang.tr(hint), theme.dim());
-        return frame.render_widget(Paragraph::new(hint), inner);
+        return draw_hint(frame, inner, lang.tr(hint), theme);
     }
     let width = |text: &str| Span::raw(text).width();
     let names = table.iter().map(|(name, _)| width(name)).max().unwrap_or(0).min(NAME);
-    let room = usize::from(inner.width).saturating_sub(names);
+    let available = usize::from(inner.width).saturating_sub(names);
     let widths: Vec<usize> = (0..summaries.len())
         .map(|run| {
             let values = table.iter().filter_map(|(_, values)| values[run].as_deref());
@@ -42,27 +41,27 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &Runs, lang: Lang, theme
     let mut used = 0;
     let fitting = widths.iter().take_while(|width| {
         used += **width;
-        used <= room
+        used <= available
     });
     let fitting = fitting.count().max(1);
     let mut head = vec![Span::raw(" ".repeat(names))];
     for ((place, run), width) in side_by_side.iter().zip(&widths).take(fitting) {
         let style = place.map_or(theme.strong(), |place| theme.curve(place));
-        let name = padded(&run.name, width - 2);
+        let name = align_left(&run.name, width - 2);
         head.push(Span::styled(format!("  {name}"), style));
     }
     let mut lines = vec![Line::from(head)];
     let rows = usize::from(inner.height).saturating_sub(1);
     for (name, values) in table.iter().take(rows) {
-        let mut spans = vec![Span::styled(padded(name, names), theme.dim())];
+        let mut spans = vec![Span::styled(align_left(name, names), theme.dim())];
         for (value, width) in values.iter().zip(&widths).take(fitting) {
             let value = value.as_deref().unwrap_or("-");
-            spans.push(Span::raw(format!("  {}", padded(value, width - 2))));
+            spans.push(Span::raw(format!("  {}", align_left(value, width - 2))));
         }
         lines.push(Line::from(spans));
     }
-    let left_out = (summaries.len() - fitting, table.len().saturating_sub(rows));
-    let more = match left_out {
+    let hidden = (summaries.len() - fitting, table.len().saturating_sub(rows));
+    let more = match hidden {
         (0, 0) => None,
         (runs, 0) => Some(lang.fill(" {0} more runs ", &[&runs])),
         (0, settings) => Some(lang.fill(" {0} more settings ", &[&settings])),
@@ -71,7 +70,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &Runs, lang: Lang, theme
         }
     };
     if let Some(more) = more {
-        block = block.title_bottom(Line::styled(more, theme.dim()).alignment(Alignment::Right));
+        block = block.title_bottom(border_note(more, theme));
     }
     frame.render_widget(block, area);
     frame.render_widget(Paragraph::new(lines), inner);

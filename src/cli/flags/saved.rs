@@ -1,0 +1,113 @@
+//! Flags of the commands that work on a saved model or on data alone.
+
+use super::compute::ComputeFlags;
+use super::shared::{
+    ColumnFlags, EvalRowsFlags, SavedModelFlags, ShuffleFlags, TrainRowsFlags, dataset_options,
+};
+use super::values::{flag, value};
+use crate::run::options::parse::count;
+use crate::run::options::{DatasetOptions, Given};
+use clap::Args;
+
+/// Flags of `evaluate`.
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "the help texts are the documentation")]
+pub struct EvaluateFlags {
+    #[command(flatten)]
+    pub model: SavedModelFlags,
+    #[command(flatten)]
+    pub eval_rows: EvalRowsFlags,
+    #[command(flatten)]
+    pub columns: ColumnFlags,
+    #[command(flatten)]
+    pub shuffle: ShuffleFlags,
+    #[command(flatten)]
+    pub compute: ComputeFlags,
+    /// Multiply by weights in eight bits on the CPU: faster for large models, and nearly the same
+    #[arg(long, help_heading = "Computing")]
+    pub int8: bool,
+    /// Texts in a batch
+    #[arg(long, value_name = "N", default_value = "32", value_parser = value(count))]
+    pub per_device_eval_batch_size: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl EvaluateFlags {
+    /// The options of the evaluation rows.
+    pub fn dataset(&self) -> DatasetOptions {
+        let seed = self.shuffle.shuffle_seed.clone();
+        dataset_options(None, self.eval_rows.clone(), self.columns.clone(), seed)
+    }
+}
+
+/// Flags of `predict`.
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "the help texts are the documentation")]
+pub struct PredictFlags {
+    /// Sentences; without any, the lines of standard input
+    pub texts: Vec<String>,
+    #[command(flatten)]
+    pub model: SavedModelFlags,
+    #[command(flatten)]
+    pub compute: ComputeFlags,
+    /// Multiply by weights in eight bits on the CPU: faster for large models, and nearly the same
+    #[arg(long, help_heading = "Computing")]
+    pub int8: bool,
+    /// Print one JSON object a sentence
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `data`.
+#[derive(Args, Debug)]
+#[expect(missing_docs, reason = "the help texts are the documentation")]
+pub struct DataFlags {
+    /// The model whose tokenizer counts, on the hub or in a folder [default: the embedded one]
+    #[arg(long, value_name = "ID|FOLDER")]
+    pub model_name_or_path: Option<String>,
+    /// The branch, tag or commit of a model of the hub
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub revision: String,
+    #[command(flatten)]
+    pub train_rows: TrainRowsFlags,
+    #[command(flatten)]
+    pub eval_rows: EvalRowsFlags,
+    #[command(flatten)]
+    pub columns: ColumnFlags,
+    /// Draw the sample as datasets' shuffle(seed) does [default: 42]
+    #[arg(long, value_name = "SEED", value_parser = flag(DatasetOptions::shuffle_seed), visible_alias = "seed", help_heading = "Data")]
+    pub shuffle_seed: Option<Given<u64>>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// List the ids of the sampled rows, in order
+    #[arg(long)]
+    pub ids: bool,
+}
+
+impl DataFlags {
+    /// The options of the rows.
+    pub fn dataset(&self) -> DatasetOptions {
+        let train_rows = Some(self.train_rows.clone());
+        let seed = self.shuffle_seed.clone();
+        dataset_options(train_rows, self.eval_rows.clone(), self.columns.clone(), seed)
+    }
+}
+
+/// Flags of `tokenize`.
+#[derive(Args, Debug)]
+pub struct TokenizeFlags {
+    /// Texts; without any, the lines of standard input
+    pub texts: Vec<String>,
+    /// The model whose tokenizer is used, on the hub or in a folder [default: the embedded one]
+    #[arg(long, value_name = "ID|FOLDER")]
+    pub model_name_or_path: Option<String>,
+    /// The branch, tag or commit of a model of the hub
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub revision: String,
+    /// Print one JSON object a text
+    #[arg(long)]
+    pub json: bool,
+}

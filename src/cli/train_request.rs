@@ -1,0 +1,214 @@
+//! What `nsmc-tui train` is called to do: the options of the command line, over those of the
+//! environment, over those of a file.
+
+use super::flags::{GivenDisplay, InvocationOptions, TrainFlags};
+use crate::run::options::{
+    Given, OptionError, OptionGroup, TrainOptions, ValueSource, compose_option_groups,
+    read_environment, run_toml,
+};
+use std::ffi::OsString;
+
+compose_option_groups! {
+    /// All options of `nsmc-tui train`.
+    pub struct TrainRequest {
+        /// Those of the run.
+        run: TrainOptions,
+        /// Those of this call.
+        invocation: InvocationOptions,
+        /// Those of the dashboard.
+        display: GivenDisplay,
+    }
+}
+
+/// Options that cannot be combined or used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RequestError {
+    /// An option in the environment or a file.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// Two ways to print.
+    #[error("--plain and --json exclude each other")]
+    PlainAndJson,
+}
+
+impl From<TrainFlags> for TrainRequest {
+    fn from(flags: TrainFlags) -> Self {
+        let invocation = InvocationOptions {
+            config: flags.config.clone(),
+            print_config: flags.print_config.clone(),
+            plain: flags.plain.clone(),
+            json: flags.json.clone(),
+        };
+        let display = flags.display.clone().into();
+        Self { run: flags.into(), invocation, display }
+    }
+}
+
+impl TrainRequest {
+    /// Adds to the flags what environment variables give, and what a file gives: the one named by
+    /// `--config`, or the `run.toml` of the run to be resumed.
+    ///
+    /// # Errors
+    /// If an option of the environment or the file is unknown or invalid.
+    pub fn new(
+        flags: TrainFlags,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, RequestError> {
+        let mut request = Self::from(flags).or(read_environment(environment)?);
+        if let Some(config) = &request.invocation.config {
+            let file = run_toml::read(&config.value)?;
+            request = request.or(file);
+        } else if let Some(path) = run_toml::of_resumed_run(&request.run) {
+            request = request.or(run_toml::read_resumed(&path)?);
+        }
+        request.choose_output()?;
+        Ok(request)
+    }
+
+    /// Lines and JSON exclude each other; one that is given as a flag overrides the other.
+    fn choose_output(&mut self) -> Result<(), RequestError> {
+        let InvocationOptions { plain, json, .. } = &mut self.invocation;
+        let is_flag = |given: &Option<Given<bool>>| {
+            given.as_ref().is_some_and(|g| g.source == ValueSource::Flag)
+        };
+        if is_on(plain.as_ref()) && is_on(json.as_ref()) {
+            match (is_flag(plain), is_flag(json)) {
+                (true, true) => return Err(RequestError::PlainAndJson),
+                (true, false) => *json = None,
+                (false, _) => *plain = None,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether to print lines instead of showing the dashboard.
+    pub fn prints_lines(&self) -> bool {
+        is_on(self.invocation.plain.as_ref())
+    }
+
+    /// Whether to print events as JSON.
+    pub fn prints_json(&self) -> bool {
+        is_on(self.invocation.json.as_ref())
+    }
+
+    /// Whether to print the effective settings only.
+    pub fn prints_config(&self) -> bool {
+        is_on(self.invocation.print_config.as_ref())
+    }
+}
+
+fn is_on(given: Option<&Given<bool>>) -> bool {
+    given.is_some_and(|given| given.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::flags::{Cli, Command, parse};
+    use crate::screen::display::{ColorChoice, DisplayOptions, LanguageChoice, ThemeChoice};
+
+    fn request(line: &[&str]) -> anyhow::Result<TrainRequest> {
+        request_in(line, &[])
+    }
+
+    fn request_in(line: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<TrainRequest> {
+        let line = [&["nsmc-tui"], line].concat();
+        let Cli { command, train } = parse(line.into_iter().map(Into::into))?;
+        let flags = match command {
+            Some(Command::Train(flags)) => *flags,
+            _ => train,
+        };
+        let environment = environment.iter().map(|&(name, value)| (name.into(), value.into()));
+        Ok(TrainRequest::new(flags, environment)?)
+    }
+
+    /// A file of options, and the flag that names it.
+    fn file(text: &str) -> std::io::Result<(tempfile::TempDir, String)> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("mine.toml");
+        std::fs::write(&path, text)?;
+        Ok((folder, format!("--config={}", path.display())))
+    }
+
+    #[test]
+    fn a_flag_overrides_the_environment_and_that_the_file() -> anyhow::Result<()> {
+        let text = "learning_rate = 3e-5\nseed = 7\ndata_seed = 7\nplain = true\n\
+                    [config_overrides]\nhidden_size = 96\nhidden_act = \"relu\"\n";
+        let (_folder, config) = file(text)?;
+        for line in [vec![config.as_str()], vec!["train", &config]] {
+            let line = [&line[..], &["--seed", "9"]].concat();
+            let request =
+                request_in(&line, &[("NSMC_TUI_SEED", "8"), ("NSMC_TUI_DATA_SEED", "8")])?;
+            let trainer = &request.run.trainer;
+            let given = [&trainer.seed, &trainer.data_seed]
+                .map(|given| given.as_ref().map(|given| (given.value, given.source.to_string())));
+            let expected = [Some((9, "flag".into())), Some((8, "environment".into()))];
+            assert_eq!(given, expected);
+            let rate = trainer.learning_rate.as_ref();
+            assert_eq!(
+                rate.map(|rate| (rate.value, rate.source.to_string())),
+                Some((3e-5, "mine.toml".to_owned()))
+            );
+            assert!(request.prints_lines() && !request.prints_json());
+            assert_eq!(request.run.model.overrides().len(), 2);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_in_the_environment_is_read() -> anyhow::Result<()> {
+        let (folder, _) = file("seed = 7\n")?;
+        let path = folder.path().join("mine.toml").display().to_string();
+        let request = request_in(&[], &[("NSMC_TUI_CONFIG", &path)])?;
+        assert_eq!(request.run.trainer.seed.map(|given| given.value), Some(7));
+        Ok(())
+    }
+
+    #[test]
+    fn a_resumed_run_has_its_own_options_and_the_folder_it_is_in_now() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let checkpoint = folder.path().join("checkpoint-3");
+        std::fs::create_dir(&checkpoint)?;
+        std::fs::write(folder.path().join("run.toml"), "seed = 7\noutput_dir = \"elsewhere\"\n")?;
+        let here = folder.path().display().to_string();
+        for resumed in [here.clone(), checkpoint.display().to_string()] {
+            let run = request(&["--resume-from-checkpoint", &resumed])?.run;
+            assert_eq!(run.output_dir(), folder.path());
+            assert_eq!(run.trainer.seed.map(|given| given.value), Some(7));
+        }
+        let run = request(&["--output-dir", &here, "--resume-from-checkpoint"])?.run;
+        assert_eq!(run.resume_from(), Some(&crate::run::options::ResumeFrom::Last));
+        assert_eq!(run.trainer.seed.map(|given| given.value), Some(7));
+        let run = request(&["--output-dir", &here, "--resume-from-checkpoint=false"])?.run;
+        assert!(run.resume_from().is_none() && run.trainer.seed.is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn lines_and_json_exclude_each_other() -> anyhow::Result<()> {
+        let (_folder, config) = file("json = true\n")?;
+        let request_with_plain = request(&[&config, "--plain"])?;
+        assert!(request_with_plain.prints_lines() && !request_with_plain.prints_json());
+        let error = request(&["--plain", "--json"]).err();
+        assert!(error.is_some_and(|error| error.to_string().contains("exclude each other")));
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_may_choose_the_display_but_a_run_does_not_keep_it() -> anyhow::Result<()> {
+        let text = "theme = \"high-contrast\"\ncolour = 16\nlang = \"ko\"\nno_mouse = true\n";
+        let (_folder, config) = file(text)?;
+        let request = request(&[&config, "--seed=3", "--low-bandwidth"])?;
+        let written = run_toml::write(&request.run, &[]);
+        let display = DisplayOptions::from(request.display);
+        assert_eq!(display.theme, ThemeChoice::HighContrast);
+        assert_eq!(display.color, ColorChoice::Sixteen);
+        assert_eq!(display.language, LanguageChoice::Ko);
+        assert!(display.no_mouse && display.low_bandwidth);
+        assert!(written.contains("seed = 3"), "{written}");
+        for name in ["theme", "color", "lang", "no_mouse", "low_bandwidth", "config"] {
+            assert!(!written.contains(&format!("{name} =")), "{written}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! Builds the engine that the options name.
+
+use super::device::{DeviceChoice, cpu_name};
+use super::fused::FusedEngine;
+use super::reference::ReferenceEngine;
+use super::{Engine, EngineError, EngineOptions, EngineResult, Ops};
+use crate::core::model::SequenceClassifier;
+use crate::core::ops::Cpu;
+
+/// An engine for `model`.
+///
+/// # Errors
+/// If options contradict each other, or the requested device is missing, out of memory, or does
+/// not support an option.
+pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResult<Box<dyn Engine>> {
+    if options.bf16 && options.tf32 {
+        return Err(EngineError("--bf16 and --tf32 exclude each other".to_owned()));
+    }
+    let needs_gpu = matches!(options.device, DeviceChoice::Cuda(_)) || options.bf16 || options.tf32;
+    if options.int8 && (options.ops == Ops::Reference || needs_gpu) {
+        let why = "--int8 is for the CPU's fused operations";
+        return Err(EngineError(why.to_owned()));
+    }
+    if options.ops == Ops::Reference {
+        if matches!(options.device, DeviceChoice::Cuda(_)) {
+            let why = "--ops reference computes on the CPU; leave out --device cuda";
+            return Err(EngineError(why.to_owned()));
+        }
+        if options.bf16 || options.tf32 {
+            let why = "--ops reference computes in float32; leave out --bf16 and --tf32";
+            return Err(EngineError(why.to_owned()));
+        }
+        return Ok(Box::new(ReferenceEngine::new(model, options.threads)?));
+    }
+    match options.device {
+        DeviceChoice::Cuda(number) => gpu(model, options, number),
+        DeviceChoice::Cpu if options.bf16 || options.tf32 => Err(EngineError(
+            "--bf16 and --tf32 are for a GPU; the CPU computes in float32".to_owned(),
+        )),
+        DeviceChoice::Cpu => cpu(model, options, None),
+        DeviceChoice::Auto if options.int8 => cpu(model, options, None),
+        DeviceChoice::Auto => match gpu(model, options, 0) {
+            Ok(engine) => Ok(engine),
+            // A build without GPU support is a choice; a build with it that finds no GPU deserves
+            // a note.
+            Err(error) => {
+                let expected_gpu = cfg!(feature = "cuda") || options.bf16 || options.tf32;
+                let note =
+                    expected_gpu.then(|| format!("computing on the CPU, in float32: {}", error.0));
+                cpu(model, options, note)
+            }
+        },
+    }
+}
+
+fn cpu(
+    model: &SequenceClassifier,
+    options: &EngineOptions,
+    note: Option<String>,
+) -> EngineResult<Box<dyn Engine>> {
+    let cpu = Cpu::new(options.threads)?;
+    let name = cpu_name(cpu.threads());
+    let mut engine = FusedEngine::new(cpu, model, options.gradient_checkpointing, name)?;
+    if options.int8 {
+        engine.quantize()?;
+    }
+    Ok(Box::new(engine.with_note(note)))
+}
+
+#[cfg(feature = "cuda")]
+fn gpu(
+    model: &SequenceClassifier,
+    options: &EngineOptions,
+    number: usize,
+) -> EngineResult<Box<dyn Engine>> {
+    use crate::core::ops::cuda::nvidia::Nvidia;
+    use crate::core::ops::cuda::{CudaBackend, Precision};
+    let precision = match (options.bf16, options.tf32) {
+        (true, _) => Precision::Half,
+        (_, true) => Precision::Tf32,
+        _ => Precision::Full,
+    };
+    let gpu = Nvidia::new(number, precision)?;
+    let precision_name = match precision {
+        Precision::Half => "bf16",
+        Precision::Tf32 => "tf32",
+        Precision::Full => "float32",
+    };
+    let name = format!("cuda:{number}, {}, {precision_name}", gpu.report().name);
+    let backend = CudaBackend::new(gpu);
+    Ok(Box::new(FusedEngine::new(backend, model, options.gradient_checkpointing, name)?))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn gpu(_: &SequenceClassifier, _: &EngineOptions, _: usize) -> EngineResult<Box<dyn Engine>> {
+    let why = "this build has no GPUs; build it with --features cuda";
+    Err(EngineError(why.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::{ModelConfig, Weights};
+
+    #[test]
+    fn contradictory_options_are_refused_with_a_remedy() -> anyhow::Result<()> {
+        let config = ModelConfig::embedded()?;
+        let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
+        let message = |options: EngineOptions| match build(&model, &options) {
+            Ok(engine) => engine.device(),
+            Err(error) => error.0,
+        };
+        let cpu = EngineOptions { device: DeviceChoice::Cpu, threads: 1, ..Default::default() };
+        assert_eq!(message(cpu), "cpu, 1 thread");
+        assert_eq!(message(EngineOptions { threads: 3, ..cpu }), "cpu, 3 threads");
+        let reference = EngineOptions { ops: Ops::Reference, ..cpu };
+        assert_eq!(message(reference), "cpu, 1 thread, reference operations");
+        assert!(message(EngineOptions { bf16: true, ..cpu }).contains("for a GPU"));
+        assert!(message(EngineOptions { bf16: true, tf32: true, ..cpu }).contains("exclude"));
+        assert!(message(EngineOptions { bf16: true, ..reference }).contains("float32"));
+        assert!(message(EngineOptions { int8: true, ..reference }).contains("fused"));
+        let on_gpu = EngineOptions { device: DeviceChoice::Cuda(0), ..reference };
+        assert!(message(on_gpu).contains("leave out --device"));
+        // No computer has a hundred GPUs.
+        let missing = EngineOptions { device: DeviceChoice::Cuda(99), ..cpu };
+        assert!(build(&model, &missing).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn without_a_gpu_the_cpu_computes_and_a_note_says_why() -> anyhow::Result<()> {
+        if cfg!(feature = "cuda") {
+            return Ok(());
+        }
+        let config = ModelConfig::embedded()?;
+        let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
+        let default = build(&model, &EngineOptions::default())?;
+        assert_eq!(default.note(), None);
+        let with_bf16 = build(&model, &EngineOptions { bf16: true, ..EngineOptions::default() })?;
+        assert!(with_bf16.note().is_some_and(|note| note.contains("--features cuda")));
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! The models and batches under `tests/reference`, with what PyTorch and transformers computed.
+
+#![expect(clippy::missing_errors_doc, clippy::missing_panics_doc, reason = "for tests")]
+
+use crate::core::data::batching::{Example, PackedBatch};
+use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights};
+use candle_core::{Device, Tensor, safetensors};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// Tensors by name.
+pub type Tensors = HashMap<String, Tensor>;
+
+/// One model with one batch and transformers' results.
+pub struct PyTorchFixture {
+    /// Its folder.
+    pub family: &'static str,
+    /// The model.
+    pub model: SequenceClassifier,
+    /// The model's input.
+    pub batch: PackedBatch,
+    /// transformers' results: `logits`, `loss`, `hidden_states.N`, `grad.NAME`.
+    pub expected: Tensors,
+}
+
+fn file(family: &str, name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(family).join(name)
+}
+
+/// The model of a family; `change` may change its configuration.
+pub fn model(
+    family: &str,
+    change: impl FnOnce(&mut ModelConfig),
+) -> anyhow::Result<SequenceClassifier> {
+    let mut config = ModelConfig::read(&file(family, "config.json"), &[])?;
+    change(&mut config);
+    let weights = Weights::open(&file(family, ""), config.architecture)?;
+    let (model, report) = SequenceClassifier::new(config, weights, 0)?;
+    assert_eq!(report, LoadReport::default(), "{family}");
+    Ok(model)
+}
+
+/// A batch from lists of ids, masks and classes, padded as the lists are.
+fn batch(json: &Value) -> anyhow::Result<PackedBatch> {
+    let ids: Vec<Vec<u32>> = serde_json::from_value(json["input_ids"].clone())?;
+    let mask: Vec<Vec<u32>> = serde_json::from_value(json["attention_mask"].clone())?;
+    let labels: Vec<u32> = serde_json::from_value(json["labels"].clone())?;
+    let examples = ids.iter().zip(&mask).zip(labels).map(|((ids, mask), label)| {
+        let length = mask.iter().sum::<u32>() as usize;
+        Example { ids: ids[..length].to_vec(), label }
+    });
+    Ok(PackedBatch::new(&examples.collect::<Vec<_>>(), ids[0].len()))
+}
+
+fn json(family: &str, name: &str) -> anyhow::Result<Value> {
+    Ok(serde_json::from_str(&std::fs::read_to_string(file(family, name))?)?)
+}
+
+/// The 20 batches of `bert`, PyTorch's metrics of each training step over them, and its weights
+/// after the last.
+pub fn trajectory() -> anyhow::Result<(Vec<PackedBatch>, Vec<Value>, Tensors)> {
+    let json = json("bert", "batches.json")?;
+    let list = |name: &str| json[name].as_array().cloned().unwrap_or_default();
+    let batches = list("batches").iter().map(batch).collect::<anyhow::Result<Vec<_>>>()?;
+    let trace = list("trace");
+    assert_eq!((batches.len(), trace.len()), (20, 20));
+    let after = safetensors::load(file("bert", "after_20_steps.safetensors"), &Device::Cpu)?;
+    Ok((batches, trace, after))
+}
+
+/// Every model with transformers' results.
+pub fn fixtures() -> anyhow::Result<Vec<PyTorchFixture>> {
+    let families = ["bert", "roberta", "electra", "electra_same_size"];
+    families.into_iter().map(fixture).collect()
+}
+
+fn fixture(family: &'static str) -> anyhow::Result<PyTorchFixture> {
+    let model = model(family, |_| {})?;
+    let (batch, expected) = if family == "bert" {
+        (trajectory()?.0.swap_remove(0), "first_batch.safetensors")
+    } else {
+        (batch(&json(family, "reference.json")?)?, "reference.safetensors")
+    };
+    assert!(batch.rows() < batch.padded_tokens(), "{family}: nothing is padded");
+    let expected = safetensors::load(file(family, expected), &Device::Cpu)?;
+    Ok(PyTorchFixture { family, model, batch, expected })
+}

@@ -1,0 +1,235 @@
+//! The functions of an encoder in candle's own differentiable operations: slow, and simple enough to
+//! check by reading.
+//!
+//! candle's fused kernels (`candle_nn::LayerNorm`, `softmax_last_dim`) have no backward pass and
+//! silently stop gradients; none of them is used.
+
+use crate::core::data::batching::PackedBatch;
+use crate::core::ops::Dropout;
+use candle_core::{D, Result, Tensor};
+
+/// A batch padded to one length, as candle's operations need it.
+#[derive(Clone, Debug)]
+pub(super) struct PaddedBatch {
+    /// `[batch × length]`: the token ids, row-major.
+    ids: Vec<u32>,
+    /// `[batch]`: how many tokens of each sequence are not padding.
+    lengths: Vec<usize>,
+    /// `[batch]`: the row of each sequence's first token in the packed batch.
+    starts: Vec<usize>,
+    /// The tokens of each sequence, padding included.
+    length: usize,
+}
+
+impl PaddedBatch {
+    pub(super) fn new(batch: &PackedBatch, pad_token_id: u32) -> Self {
+        let length = batch.padded_length();
+        let mut ids = Vec::with_capacity(batch.padded_tokens());
+        for sequence in batch.sequences() {
+            ids.extend_from_slice(sequence);
+            ids.resize(ids.len() + length - sequence.len(), pad_token_id);
+        }
+        Self {
+            ids,
+            lengths: batch.sequences().map(<[u32]>::len).collect(),
+            starts: batch.starts[..batch.batch()].iter().map(|&start| start as usize).collect(),
+            length,
+        }
+    }
+
+    /// The packed row of each token, for dropout; padding continues the count.
+    pub(super) fn rows(&self) -> impl Iterator<Item = usize> {
+        self.starts.iter().flat_map(|&start| start..start + self.length)
+    }
+}
+
+/// `x Wᵀ + b`; `x` is `[…, in]`, `weight` is `[out, in]`, `bias` is `[out]`.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    x.broadcast_matmul(&weight.t()?)?.broadcast_add(bias)
+}
+
+/// Layer normalization (Ba et al., 2016) over the last dimension.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub(super) fn layer_norm(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    epsilon: f64,
+) -> Result<Tensor> {
+    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+    let normal = centred.broadcast_div(&(variance + epsilon)?.sqrt()?)?;
+    normal.broadcast_mul(weight)?.broadcast_add(bias)
+}
+
+/// `dropout(softmax(scale × scores))` over the keys, with padded keys masked; `scores` is
+/// `[batch, heads, queries, keys]`.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub(super) fn attention_probabilities(
+    scores: &Tensor,
+    batch: &PaddedBatch,
+    scale: f64,
+    dropout: Dropout,
+) -> Result<Tensor> {
+    let (size, heads, queries, keys) = scores.dims4()?;
+    let mut mask = vec![0f32; size * keys];
+    for (mask, &length) in mask.chunks_exact_mut(keys).zip(&batch.lengths) {
+        mask[length..].fill(f32::MIN);
+    }
+    let mask = Tensor::from_vec(mask, (size, 1, 1, keys), scores.device())?;
+    let scores = (scores * scale)?.broadcast_add(&mask)?;
+    // A key's bias shifts all scores of a query equally, so its true gradient is zero, and AdamW
+    // would amplify the rounding error that is left of it. Hence double precision.
+    let scores = scores.to_dtype(candle_core::DType::F64)?;
+    let p = candle_nn::ops::softmax(&scores, D::Minus1)?.to_dtype(candle_core::DType::F32)?;
+    if dropout.is_none() {
+        return Ok(p);
+    }
+    let mut factors = Vec::with_capacity(size * heads * queries * keys);
+    for start in &batch.starts {
+        for head in 0..heads {
+            for query in 0..queries {
+                let pattern = dropout.row((start + query) * heads + head);
+                factors.extend((0..keys).map(|key| pattern.factor(key)));
+            }
+        }
+    }
+    p * Tensor::from_vec(factors, (size, heads, queries, keys), scores.device())?
+}
+
+/// `dropout(x)` over the last dimension of `x`; `rows` are the numbers that the patterns of its
+/// rows follow from.
+///
+/// # Errors
+/// If there are more or fewer rows than `x` has.
+pub(super) fn dropout(
+    x: &Tensor,
+    dropout: Dropout,
+    rows: impl Iterator<Item = usize>,
+) -> Result<Tensor> {
+    if dropout.is_none() {
+        return Ok(x.clone());
+    }
+    let width = x.dim(D::Minus1)?;
+    let mut factors = Vec::with_capacity(x.elem_count());
+    for row in rows {
+        let pattern = dropout.row(row);
+        factors.extend((0..width).map(|column| pattern.factor(column)));
+    }
+    x * Tensor::from_vec(factors, x.shape(), x.device())?
+}
+
+/// `tokens[ids] + positions[first_position..] + types[0]`, `[batch, length, width]`.
+///
+/// # Errors
+/// If a token id is outside the vocabulary, or a sequence is longer than the table of positions.
+pub(super) fn embed(
+    batch: &PaddedBatch,
+    first_position: usize,
+    tokens: &Tensor,
+    positions: &Tensor,
+    types: &Tensor,
+) -> Result<Tensor> {
+    let (vocabulary, width) = tokens.dims2()?;
+    let (length, max_positions) = (batch.length, positions.dim(0)?);
+    if length == 0 || first_position + length > max_positions {
+        candle_core::bail!("a length of {length} for {max_positions} positions");
+    }
+    if let Some(id) = batch.ids.iter().find(|&&id| id as usize >= vocabulary) {
+        candle_core::bail!("token id {id} in a vocabulary of {vocabulary}");
+    }
+    let index = Tensor::from_slice(&batch.ids, batch.ids.len(), tokens.device())?;
+    let size = batch.lengths.len();
+    let tokens = tokens.index_select(&index, 0)?.reshape((size, length, width))?;
+    let sum = tokens.broadcast_add(&positions.narrow(0, first_position, length)?)?;
+    sum.broadcast_add(&types.narrow(0, 0, 1)?)
+}
+
+/// The mean cross-entropy of `[batch, labels]` logits, smoothed as transformers' `LabelSmoother`
+/// does: `(1 - s) × loss of the label + s × mean loss of all labels`.
+///
+/// # Errors
+/// If a label is not one of the classes.
+pub(super) fn cross_entropy(logits: &Tensor, labels: &[u32], smoothing: f64) -> Result<Tensor> {
+    let log_probabilities = candle_nn::ops::log_softmax(logits, D::Minus1)?;
+    let labels = Tensor::from_slice(labels, labels.len(), logits.device())?;
+    let loss = candle_nn::loss::nll(&log_probabilities, &labels)?;
+    if smoothing > 0.0 {
+        let uniform = (log_probabilities.mean_all()? * -smoothing)?;
+        (loss * (1.0 - smoothing))? + uniform
+    } else {
+        Ok(loss)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::data::batching::Example;
+    use candle_core::Device;
+
+    fn padded(sequences: &[&[u32]], pad_to: usize) -> PaddedBatch {
+        let examples: Vec<Example> =
+            sequences.iter().map(|ids| Example { ids: ids.to_vec(), label: 0 }).collect();
+        PaddedBatch::new(&PackedBatch::new(&examples, pad_to), 9)
+    }
+
+    #[test]
+    fn padding_is_to_the_longest_or_to_the_fixed_length() {
+        let sequences = [&[2, 7, 3][..], &[2, 3]];
+        let batch = padded(&sequences, 0);
+        assert_eq!(batch.ids, [2, 7, 3, 2, 3, 9]);
+        assert_eq!((batch.length, batch.lengths.as_slice()), (3, &[3, 2][..]));
+        assert_eq!(batch.rows().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+        let batch = padded(&sequences, 5);
+        assert_eq!(batch.ids, [2, 7, 3, 9, 9, 2, 3, 9, 9, 9]);
+        assert_eq!(batch.rows().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn masked_keys_have_probability_0() -> Result<()> {
+        let scores = crate::core::ops::testing::numbers(15, 50.0, 4);
+        let scores = Tensor::from_vec(scores, (1, 1, 3, 5), &Device::Cpu)?;
+        let p = attention_probabilities(&scores, &padded(&[&[2, 3]], 5), 1.0, Dropout::NONE)?;
+        for row in p.flatten_to(2)?.to_vec2::<f32>()? {
+            assert_eq!(row[2..], [0.0; 3]);
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn smoothing_equals_that_of_label_smoother() -> Result<()> {
+        // transformers' LabelSmoother(0.1) on logits [[1, 2], [0.5, -1]], labels [1, 1]:
+        // log-probabilities (-1.3132617, -0.3132617) and (-0.2014133, -1.7014133).
+        let logits = Tensor::new(&[[1f32, 2.], [0.5, -1.]], &Device::Cpu)?;
+        let nll = 0.5 * (0.313_261_7 + 1.701_413_3);
+        let uniform = (1.313_261_7 + 0.313_261_7 + 0.201_413_3 + 1.701_413_3) / 4.0;
+        let expected = 0.9 * nll + 0.1 * uniform;
+        let ours = cross_entropy(&logits, &[1, 1], 0.1)?.to_scalar::<f32>()?;
+        assert!((f64::from(ours) - expected).abs() < 1e-6);
+        Ok(())
+    }
+
+    #[test]
+    fn ids_and_positions_outside_the_tables_are_errors() -> Result<()> {
+        let table = |rows| Tensor::zeros((rows, 2), candle_core::DType::F32, &Device::Cpu);
+        let (tokens, positions, types) = (table(10)?, table(3)?, table(2)?);
+        let is_refused = |ids: &[u32], first_position| {
+            let batch = padded(&[ids], 0);
+            embed(&batch, first_position, &tokens, &positions, &types).is_err()
+        };
+        assert!(is_refused(&[10], 0));
+        assert!(is_refused(&[0; 4], 0));
+        assert!(is_refused(&[0; 3], 1));
+        assert!(!is_refused(&[0; 3], 0));
+        Ok(())
+    }
+}

@@ -1,0 +1,267 @@
+//! The reference path: candle's own operations, its automatic differentiation, and AdamW as its
+//! authors wrote it. Slow, and simple enough to check by reading; the fused path is tested against
+//! it.
+
+mod functions;
+mod network;
+
+use super::device::cpu_name;
+use super::{Engine, EngineError, EngineResult, StepInput, StepOptions, StepTimings};
+use crate::core::data::batching::PackedBatch;
+use crate::core::model::SequenceClassifier;
+use crate::core::ops::adamw::clip_factor;
+use crate::core::ops::backend::{Moments, StepMetrics, Update};
+use crate::core::ops::cpu::overwrite;
+use crate::core::ops::{AdamWSettings, DropoutKey};
+use candle_core::{D, Device, Result, Tensor};
+use functions::cross_entropy;
+use network::ReferenceNetwork;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// A model computed by candle.
+pub struct ReferenceEngine {
+    model: SequenceClassifier,
+    network: ReferenceNetwork,
+    pool: ThreadPool,
+    /// Whether it computes on a GPU of Apple's, by candle's feature `metal`.
+    on_metal: bool,
+    training: Option<ReferenceTraining>,
+}
+
+struct ReferenceTraining {
+    settings: AdamWSettings,
+    decay_everything: bool,
+    step: u64,
+    /// AdamW's two moments and the last gradient of each parameter.
+    moments: Vec<[Tensor; 3]>,
+    metrics: StepMetrics,
+}
+
+/// Bytes of each thread's stack: candle's backward pass is recursive.
+const STACK: usize = 64 << 20;
+
+impl ReferenceEngine {
+    /// `model` on this many threads of the CPU; 0 is one for each core.
+    ///
+    /// # Errors
+    /// If threads cannot be started.
+    pub fn new(model: &SequenceClassifier, threads: usize) -> Result<Self> {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .stack_size(STACK)
+            .build()
+            .map_err(candle_core::Error::wrap)?;
+        let on_metal = cfg!(feature = "metal");
+        let device = if on_metal { Device::new_metal(0)? } else { Device::Cpu };
+        let network = ReferenceNetwork::new(model, &device)?;
+        Ok(Self { model: model.clone(), network, pool, on_metal, training: None })
+    }
+
+    fn training(&mut self) -> Result<&mut ReferenceTraining> {
+        match &mut self.training {
+            Some(training) => Ok(training),
+            None => candle_core::bail!("training has not begun"),
+        }
+    }
+
+    fn train_on(&mut self, input: &StepInput, options: &StepOptions) -> Result<()> {
+        let Self { model, network, pool, training: Some(training), .. } = self else {
+            candle_core::bail!("training has not begun")
+        };
+        pool.install(|| {
+            training.metrics = StepMetrics::default();
+            let mut total: Option<Vec<Tensor>> = None;
+            for (index, batch) in input.batches.iter().enumerate() {
+                let key = DropoutKey::new(options.seed, options.number, index);
+                let share = batch.batch() as f64 / input.examples() as f64;
+                let gradients =
+                    training.backpropagate(model, network, batch, key, share, options)?;
+                total = Some(match total {
+                    None => gradients,
+                    Some(total) => {
+                        let pairs = total.iter().zip(&gradients);
+                        pairs.map(|(a, b)| a + b).collect::<Result<_>>()?
+                    }
+                });
+            }
+            training.update(model, network, &total.unwrap_or_default(), options.update)
+        })
+    }
+}
+
+impl ReferenceTraining {
+    /// Forward and backward pass over one batch; the gradient of each parameter. `share` is the
+    /// batch's part of the step's examples.
+    fn backpropagate(
+        &mut self,
+        model: &SequenceClassifier,
+        network: &ReferenceNetwork,
+        batch: &PackedBatch,
+        key: DropoutKey,
+        share: f64,
+        options: &StepOptions,
+    ) -> Result<Vec<Tensor>> {
+        let logits = network.forward(batch, Some(key))?;
+        let loss = cross_entropy(&logits, &batch.labels, options.label_smoothing_factor)?;
+        let loss = (loss * share)?;
+        self.metrics.loss += f64::from(loss.to_scalar::<f32>()?);
+        self.metrics.predicted.extend(logits.argmax(D::Minus1)?.to_vec1::<u32>()?);
+        let gradients = loss.backward()?;
+        let of = |var: &Tensor| match gradients.get(var) {
+            Some(gradient) => gradient.contiguous(),
+            None => var.zeros_like(),
+        };
+        network.vars(model).map(|(_, var)| of(var)).collect()
+    }
+
+    fn update(
+        &mut self,
+        model: &SequenceClassifier,
+        network: &ReferenceNetwork,
+        gradients: &[Tensor],
+        update: Update,
+    ) -> Result<()> {
+        let mut squares = 0f64;
+        for gradient in gradients {
+            let gradient = gradient.to_dtype(candle_core::DType::F64)?;
+            squares += gradient.sqr()?.sum_all()?.to_scalar::<f64>()?;
+        }
+        for (moments, gradient) in self.moments.iter_mut().zip(gradients) {
+            moments[2] = gradient.clone();
+        }
+        self.metrics.grad_norm = squares.sqrt();
+        if !self.metrics.loss.is_finite() || !self.metrics.grad_norm.is_finite() {
+            return Ok(());
+        }
+        self.step += 1;
+        let scale = clip_factor(self.metrics.grad_norm, update.max_grad_norm);
+        let AdamWSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
+        let (rate, step) = (update.learning_rate, self.step as f64);
+        for ((parameter, var), [mean, variance, gradient]) in
+            network.vars(model).zip(&mut self.moments)
+        {
+            let gradient = (&*gradient * scale)?;
+            *mean = ((&*mean * beta1)? + (&gradient * (1.0 - beta1))?)?;
+            *variance = ((&*variance * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
+            let unbiased = (&*mean / (1.0 - beta1.powf(step)))?;
+            let deviation = ((&*variance / (1.0 - beta2.powf(step)))?.sqrt()? + epsilon)?;
+            let decays = self.decay_everything || parameter.decays();
+            let keep = if decays { 1.0 - rate * weight_decay } else { 1.0 };
+            let kept = (var.as_tensor() * keep)?;
+            var.set(&(kept - ((unbiased / deviation)? * rate)?)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The values of all tensors, one after another.
+fn flattened<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f32>> {
+    let mut all = Vec::new();
+    for tensor in tensors {
+        all.extend(tensor.flatten_all()?.to_vec1::<f32>()?);
+    }
+    Ok(all)
+}
+
+impl Engine for ReferenceEngine {
+    fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>> {
+        let Self { network, pool, .. } = self;
+        Ok(pool.install(|| network.forward(batch, None)?.detach().flatten_all()?.to_vec1())?)
+    }
+
+    fn begin_training(
+        &mut self,
+        settings: AdamWSettings,
+        decay_everything: bool,
+    ) -> EngineResult<()> {
+        let zeros = |tensor: &Tensor| -> Result<[Tensor; 3]> {
+            Ok([tensor.zeros_like()?, tensor.zeros_like()?, tensor.zeros_like()?])
+        };
+        let variables = self.network.vars(&self.model);
+        let moments = variables.map(|(_, var)| zeros(var)).collect::<Result<_>>()?;
+        let metrics = StepMetrics::default();
+        self.training =
+            Some(ReferenceTraining { settings, decay_everything, step: 0, moments, metrics });
+        Ok(())
+    }
+
+    fn step(&mut self, input: &StepInput, options: &StepOptions) -> EngineResult<()> {
+        Ok(self.train_on(input, options)?)
+    }
+
+    fn step_metrics(&mut self) -> EngineResult<StepMetrics> {
+        Ok(self.training()?.metrics.clone())
+    }
+
+    fn gradients(&mut self) -> EngineResult<Vec<f32>> {
+        Ok(flattened(self.training()?.moments.iter().map(|[_, _, gradient]| gradient))?)
+    }
+
+    fn store(&mut self) -> EngineResult<()> {
+        let views = self.model.parameters().iter();
+        for ((_, view), (_, var)) in views.zip(self.network.vars(&self.model)) {
+            overwrite(view, &var.flatten_all()?.to_vec1::<f32>()?)?;
+        }
+        Ok(())
+    }
+
+    fn reload(&mut self) -> EngineResult<()> {
+        let views = self.model.parameters().iter();
+        for ((_, view), (_, var)) in views.zip(self.network.vars(&self.model)) {
+            var.set(&view.to_device(var.device())?)?;
+        }
+        Ok(())
+    }
+
+    fn moments(&mut self) -> EngineResult<Moments<'_>> {
+        let training = self.training()?;
+        Ok(Moments {
+            steps: training.step,
+            mean: flattened(training.moments.iter().map(|[mean, ..]| mean))?.into(),
+            variance: flattened(training.moments.iter().map(|[_, variance, _]| variance))?.into(),
+        })
+    }
+
+    fn restore(&mut self, moments: Moments<'static>) -> EngineResult<()> {
+        let count = self.model.parameters().count();
+        let training = self.training()?;
+        if moments.mean.len() != count || moments.variance.len() != count {
+            return Err(EngineError("the optimizer state is of another model".to_owned()));
+        }
+        let mut start = 0;
+        for [mean, variance, _] in &mut training.moments {
+            let part = start..start + mean.elem_count();
+            let of = |values: &[f32], like: &Tensor| {
+                Tensor::from_slice(&values[part.clone()], like.shape(), like.device())
+            };
+            (*mean, *variance) = (of(&moments.mean, mean)?, of(&moments.variance, variance)?);
+            start = part.end;
+        }
+        training.step = moments.steps;
+        Ok(())
+    }
+
+    fn measure_parts(&mut self, _: bool) {}
+
+    fn timings(&self) -> Option<StepTimings> {
+        None
+    }
+
+    fn matmul_rate(&mut self) -> EngineResult<Option<f64>> {
+        Ok(None)
+    }
+
+    fn peak_memory(&self) -> Option<usize> {
+        None
+    }
+
+    fn device(&self) -> String {
+        let cpu = cpu_name(self.pool.current_num_threads());
+        let device = if self.on_metal { "metal" } else { cpu.as_str() };
+        format!("{device}, reference operations")
+    }
+
+    fn note(&self) -> Option<&str> {
+        None
+    }
+}

@@ -1,0 +1,289 @@
+//! A model as a graph of candle's own operations, with its own copy of the parameters.
+
+use super::functions::{PaddedBatch, attention_probabilities, dropout, embed, layer_norm, linear};
+use crate::core::data::batching::PackedBatch;
+use crate::core::model::layout::{LayerLayout, Parameter};
+use crate::core::model::{Architecture, ModelConfig, ModelLayout, SequenceClassifier};
+use crate::core::ops::backend;
+use crate::core::ops::{Dropout, DropoutKey, DropoutProbabilities, LayerDropouts, NetworkDropouts};
+use candle_core::{Device, Result, Tensor, Var};
+use candle_transformers::models::bert::HiddenAct;
+
+/// Copies of a model's parameters, for automatic differentiation.
+struct ParameterVars {
+    starts: Vec<usize>,
+    vars: Vec<Var>,
+}
+
+impl ParameterVars {
+    fn copy(model: &SequenceClassifier, device: &Device) -> Result<Self> {
+        let tensors = model.parameters().iter();
+        let copy = |tensor: &Tensor| Var::from_tensor(&tensor.to_device(device)?);
+        Ok(Self {
+            starts: model.layout().parameters.iter().map(|parameter| parameter.start).collect(),
+            vars: tensors.map(|(_, tensor)| copy(tensor)).collect::<Result<_>>()?,
+        })
+    }
+
+    /// The parameter that starts at this offset of the flat tensor.
+    fn at(&self, start: usize) -> Result<Tensor> {
+        match self.starts.binary_search(&start) {
+            Ok(index) => Ok(self.vars[index].as_tensor().clone()),
+            Err(_) => candle_core::bail!("no parameter starts at {start}"),
+        }
+    }
+}
+
+/// A fully connected layer.
+struct Linear {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Linear {
+    fn new(vars: &ParameterVars, layout: backend::Dense) -> Result<Self> {
+        Ok(Self { weight: vars.at(layout.weight)?, bias: vars.at(layout.bias)? })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        linear(x, &self.weight, &self.bias)
+    }
+}
+
+/// A layer normalization.
+struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    epsilon: f64,
+}
+
+impl LayerNorm {
+    fn new(vars: &ParameterVars, layout: &backend::Norm, config: &ModelConfig) -> Result<Self> {
+        Ok(Self {
+            weight: vars.at(layout.weight)?,
+            bias: vars.at(layout.bias)?,
+            epsilon: config.encoder.layer_norm_eps,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        layer_norm(x, &self.weight, &self.bias, self.epsilon)
+    }
+}
+
+/// Token, position and token-type embeddings, normalized; in ELECTRA projected to the encoder's
+/// width where the two differ.
+struct Embeddings {
+    tokens: Tensor,
+    positions: Tensor,
+    first_position: usize,
+    types: Tensor,
+    norm: LayerNorm,
+    project: Option<Linear>,
+}
+
+impl Embeddings {
+    fn new(vars: &ParameterVars, layout: &ModelLayout, config: &ModelConfig) -> Result<Self> {
+        Ok(Self {
+            tokens: vars.at(layout.tables.words)?,
+            positions: vars.at(layout.tables.positions)?,
+            first_position: layout.tables.first_position,
+            types: vars.at(layout.tables.types)?,
+            norm: LayerNorm::new(vars, &layout.embedding_norm, config)?,
+            project: layout.project.map(|dense| Linear::new(vars, dense)).transpose()?,
+        })
+    }
+
+    /// The result is `[batch, length, hidden]`.
+    fn forward(&self, batch: &PaddedBatch, drop: Dropout) -> Result<Tensor> {
+        let x = embed(batch, self.first_position, &self.tokens, &self.positions, &self.types)?;
+        let x = dropout(&self.norm.forward(&x)?, drop, batch.rows())?;
+        match &self.project {
+            Some(project) => project.forward(&x),
+            None => Ok(x),
+        }
+    }
+}
+
+/// Multi-head self-attention (Vaswani et al., 2017), without its output projection.
+struct SelfAttention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    heads: usize,
+}
+
+impl SelfAttention {
+    fn new(vars: &ParameterVars, layout: &LayerLayout, config: &ModelConfig) -> Result<Self> {
+        Ok(Self {
+            query: Linear::new(vars, layout.query)?,
+            key: Linear::new(vars, layout.key)?,
+            value: Linear::new(vars, layout.value)?,
+            heads: config.encoder.num_attention_heads,
+        })
+    }
+
+    /// `x` is `[batch, length, hidden]`, and so is the result.
+    fn forward(&self, x: &Tensor, batch: &PaddedBatch, drop: Dropout) -> Result<Tensor> {
+        let (size, length, hidden) = x.dims3()?;
+        let width = hidden / self.heads;
+        let split = |part: &Linear| {
+            part.forward(x)?
+                .reshape((size, length, self.heads, width))?
+                .transpose(1, 2)?
+                .contiguous()
+        };
+        let (query, key, value) = (split(&self.query)?, split(&self.key)?, split(&self.value)?);
+        let scores = query.matmul(&key.t()?)?;
+        let scale = 1.0 / (width as f64).sqrt();
+        let probabilities = attention_probabilities(&scores, batch, scale, drop)?;
+        probabilities.matmul(&value)?.transpose(1, 2)?.reshape((size, length, hidden))
+    }
+}
+
+/// One encoder layer: attention and feed-forward, each with a residual and a normalization.
+struct EncoderLayer {
+    attention: SelfAttention,
+    attention_output: Linear,
+    attention_norm: LayerNorm,
+    intermediate: Linear,
+    activation: HiddenAct,
+    output: Linear,
+    output_norm: LayerNorm,
+}
+
+impl EncoderLayer {
+    fn new(vars: &ParameterVars, layout: &LayerLayout, config: &ModelConfig) -> Result<Self> {
+        Ok(Self {
+            attention: SelfAttention::new(vars, layout, config)?,
+            attention_output: Linear::new(vars, layout.attention_output)?,
+            attention_norm: LayerNorm::new(vars, &layout.attention_norm, config)?,
+            intermediate: Linear::new(vars, layout.intermediate)?,
+            activation: config.encoder.hidden_act,
+            output: Linear::new(vars, layout.output)?,
+            output_norm: LayerNorm::new(vars, &layout.output_norm, config)?,
+        })
+    }
+
+    /// `x` is `[batch, length, hidden]`, and so is the result.
+    fn forward(&self, x: &Tensor, batch: &PaddedBatch, drop: &LayerDropouts) -> Result<Tensor> {
+        let attended = self.attention.forward(x, batch, drop.attention_probabilities)?;
+        let attended = self.attention_output.forward(&attended)?;
+        let attended = dropout(&attended, drop.attention_output, batch.rows())?;
+        let x = self.attention_norm.forward(&(x + attended)?)?;
+
+        let wide = self.intermediate.forward(&x)?;
+        let wide = match self.activation {
+            HiddenAct::Gelu => wide.gelu_erf()?,
+            HiddenAct::GeluApproximate => wide.gelu()?,
+            HiddenAct::Relu => wide.relu()?,
+        };
+        let out = dropout(&self.output.forward(&wide)?, drop.layer_output, batch.rows())?;
+        self.output_norm.forward(&(x + out)?)
+    }
+}
+
+/// The classification head, as transformers' `…ForSequenceClassification` has it: from the first
+/// token of the last layer to logits.
+struct ClassificationHead {
+    architecture: Architecture,
+    dense: Linear,
+    out: Linear,
+}
+
+impl ClassificationHead {
+    fn new(vars: &ParameterVars, layout: &ModelLayout, config: &ModelConfig) -> Result<Self> {
+        Ok(Self {
+            architecture: config.architecture,
+            dense: Linear::new(vars, layout.head)?,
+            out: Linear::new(vars, layout.classifier)?,
+        })
+    }
+
+    /// `first` is `[batch, hidden]`; the result is `[batch, labels]`. Dropout numbers the rows by
+    /// sequence.
+    fn forward(&self, first: &Tensor, dropouts: &NetworkDropouts) -> Result<Tensor> {
+        let sequences = || 0..first.dims()[0];
+        let x = self.dense.forward(&dropout(first, dropouts.head_input, sequences())?)?;
+        let x = match self.architecture {
+            // BertPooler and RobertaClassificationHead.
+            Architecture::Bert | Architecture::Roberta => x.tanh()?,
+            // ElectraClassificationHead.
+            Architecture::Electra => x.gelu_erf()?,
+        };
+        self.out.forward(&dropout(&x, dropouts.head, sequences())?)
+    }
+}
+
+/// Hugging Face's `BertForSequenceClassification`, `RobertaForSequenceClassification` or
+/// `ElectraForSequenceClassification`.
+pub struct ReferenceNetwork {
+    vars: ParameterVars,
+    embeddings: Embeddings,
+    layers: Vec<EncoderLayer>,
+    head: ClassificationHead,
+    dropout_probabilities: DropoutProbabilities,
+    pad_token_id: u32,
+}
+
+impl ReferenceNetwork {
+    /// A copy of `model` on `device`.
+    ///
+    /// # Errors
+    /// If the device is out of memory.
+    pub fn new(model: &SequenceClassifier, device: &Device) -> Result<Self> {
+        let (config, layout) = (model.config(), model.layout());
+        let vars = ParameterVars::copy(model, device)?;
+        let layers = layout.layers.iter();
+        Ok(Self {
+            embeddings: Embeddings::new(&vars, layout, config)?,
+            layers: layers
+                .map(|layer| EncoderLayer::new(&vars, layer, config))
+                .collect::<Result<_>>()?,
+            head: ClassificationHead::new(&vars, layout, config)?,
+            vars,
+            dropout_probabilities: config.dropout_probabilities(),
+            pad_token_id: config.encoder.pad_token_id as u32,
+        })
+    }
+
+    /// Every variable, with its parameter's description.
+    pub fn vars<'a>(
+        &'a self,
+        model: &'a SequenceClassifier,
+    ) -> impl Iterator<Item = (&'a Parameter, &'a Var)> {
+        model.layout().parameters.iter().zip(&self.vars.vars)
+    }
+
+    /// The logits, `[batch, labels]`; without a key there is no dropout.
+    ///
+    /// # Errors
+    /// If a token id is outside the vocabulary or a sequence is longer than the position
+    /// embeddings.
+    pub fn forward(&self, batch: &PackedBatch, key: Option<DropoutKey>) -> Result<Tensor> {
+        let dropouts = NetworkDropouts::new(&self.dropout_probabilities, self.layers.len(), key);
+        let states = self.hidden_states(batch, &dropouts)?;
+        let first = states[states.len() - 1].narrow(1, 0, 1)?.squeeze(1)?;
+        self.head.forward(&first, &dropouts)
+    }
+
+    /// The embeddings' output and each layer's, `[batch, length, hidden]` each, as transformers'
+    /// `output_hidden_states` gives them.
+    fn hidden_states(
+        &self,
+        batch: &PackedBatch,
+        dropouts: &NetworkDropouts,
+    ) -> Result<Vec<Tensor>> {
+        let batch = PaddedBatch::new(batch, self.pad_token_id);
+        let mut states = vec![self.embeddings.forward(&batch, dropouts.embeddings)?];
+        for (layer, dropouts) in self.layers.iter().zip(&dropouts.layers) {
+            let next = layer.forward(&states[states.len() - 1], &batch, dropouts)?;
+            states.push(next);
+        }
+        Ok(states)
+    }
+}
+
+#[cfg(test)]
+#[path = "network_tests.rs"]
+mod tests;

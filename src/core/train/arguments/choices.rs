@@ -1,0 +1,98 @@
+//! Recipes, strategies and intervals.
+
+use crate::core::named::named_enum;
+
+named_enum! {
+    /// A set of default values that belong together.
+    #[derive(Default)]
+    pub enum Recipe {
+        /// Hugging Face Trainer's defaults with the tutorial's arguments
+        @default Trainer = "trainer",
+        /// The tutorial's hand-written PyTorch loop: a constant rate, weight decay 0.01 on
+        /// everything, no clipping, data in order
+        Native = "native",
+    }
+}
+
+named_enum! {
+    /// Hugging Face's `eval_strategy`.
+    pub enum EvalStrategy {
+        /// Only at the end
+        No = "no",
+        /// Every --eval-steps steps, and at the end
+        Steps = "steps",
+        /// After each epoch, and at the end
+        Epoch = "epoch",
+    }
+}
+
+named_enum! {
+    /// Hugging Face's `save_strategy`.
+    pub enum SaveStrategy {
+        /// No checkpoints, only the model at the end
+        No = "no",
+        /// Every --save-steps steps, and at the last
+        Steps = "steps",
+        /// After each epoch
+        Epoch = "epoch",
+        /// Whenever an evaluation is the best so far
+        Best = "best",
+    }
+}
+
+named_enum! {
+    /// Hugging Face's `report_to`: where a run's metrics are written besides the journal.
+    pub enum ReportTo {
+        /// Event files for TensorBoard
+        Tensorboard = "tensorboard",
+        /// Nowhere else
+        None = "none",
+    }
+}
+
+/// A number of steps, or below 1 a share of all steps, as in transformers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepInterval(f64);
+
+impl StepInterval {
+    /// An interval of that many steps, or of that share of all steps.
+    pub fn new(steps_or_share: f64) -> Self {
+        Self(steps_or_share)
+    }
+
+    /// The interval in steps, for a run of `max_steps` steps; at least one.
+    pub fn of(self, max_steps: u64) -> u64 {
+        let steps = if self.0 < 1.0 { (self.0 * max_steps as f64).ceil() } else { self.0 };
+        (steps as u64).max(1)
+    }
+
+    /// Whether each multiple of this is also one of the other.
+    pub(super) fn is_multiple_of(self, other: Self) -> bool {
+        if (self.0 < 1.0) != (other.0 < 1.0) {
+            return false;
+        }
+        let times = self.0 / other.0;
+        (times - times.round()).abs() < 1e-9 && times >= 1.0
+    }
+}
+
+impl std::fmt::Display for StepInterval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_steps_or_shares_of_all_steps() {
+        assert_eq!(StepInterval::new(0.1).of(630), 63);
+        assert_eq!(StepInterval::new(30.0).of(630), 30);
+        assert_eq!(StepInterval::new(0.001).of(10), 1);
+        assert!(StepInterval::new(0.2).is_multiple_of(StepInterval::new(0.1)));
+        assert!(!StepInterval::new(50.0).is_multiple_of(StepInterval::new(30.0)));
+        assert!(!StepInterval::new(1.0).is_multiple_of(StepInterval::new(0.5)));
+    }
+}

@@ -1,0 +1,70 @@
+//! Which arguments go together, as transformers' `TrainingArguments.__post_init__` checks.
+
+use super::{ConfigError, EvalStrategy, SaveStrategy, StepInterval, TrainingArguments};
+use crate::core::text::sanitize_for_terminal;
+
+/// The metrics of an evaluation that can choose the best model.
+pub const BEST_MODEL_METRICS: [&str; 5] = ["loss", "accuracy", "f1", "precision", "recall"];
+
+impl TrainingArguments {
+    /// Checks that the best model can be chosen and loaded at the end.
+    ///
+    /// # Errors
+    /// If the metric is unknown, or if the best model would not be saved when it is evaluated.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if let Some(name) = &self.metric_for_best_model {
+            let bare = name.strip_prefix("eval_").unwrap_or(name);
+            if !BEST_MODEL_METRICS.contains(&bare) {
+                return Err(ConfigError(format!(
+                    "--metric-for-best-model {} is not known; use one of {}",
+                    sanitize_for_terminal(name),
+                    BEST_MODEL_METRICS.join(", ")
+                )));
+            }
+        }
+        if self.save_strategy == SaveStrategy::Best && self.eval_strategy == EvalStrategy::No {
+            return Err(ConfigError(
+                "--save-strategy best needs an --eval-strategy other than no".to_owned(),
+            ));
+        }
+        if !self.load_best_model_at_end {
+            return Ok(());
+        }
+        match (self.save_strategy, self.eval_strategy) {
+            (SaveStrategy::Best, _) | (SaveStrategy::Epoch, EvalStrategy::Epoch) => Ok(()),
+            (SaveStrategy::Steps, EvalStrategy::Steps) => {
+                if self.save_steps.is_multiple_of(self.eval_steps) {
+                    Ok(())
+                } else {
+                    Err(not_a_multiple(&self.save_steps, &self.eval_steps))
+                }
+            }
+            (save, eval) => Err(ConfigError(format!(
+                "--load-best-model-at-end needs the same --save-strategy and --eval-strategy, but \
+                 they are {save} and {eval}"
+            ))),
+        }
+    }
+
+    /// Checks [`Self::check`]'s condition on steps again, with shares as steps of this run.
+    ///
+    /// # Errors
+    /// If the best model would not be saved when it is evaluated.
+    pub fn check_steps(&self, samples: usize) -> Result<(), ConfigError> {
+        let by_steps =
+            self.eval_strategy == EvalStrategy::Steps && self.save_strategy == SaveStrategy::Steps;
+        if !self.load_best_model_at_end || !by_steps {
+            return Ok(());
+        }
+        let of = |interval: StepInterval| interval.of(self.max_steps(samples));
+        let (save, eval) = (of(self.save_steps), of(self.eval_steps));
+        if save.is_multiple_of(eval) { Ok(()) } else { Err(not_a_multiple(&save, &eval)) }
+    }
+}
+
+fn not_a_multiple(save: &impl std::fmt::Display, eval: &impl std::fmt::Display) -> ConfigError {
+    ConfigError(format!(
+        "--load-best-model-at-end needs --save-steps to be a multiple of --eval-steps, but {save} \
+         is not one of {eval}"
+    ))
+}

@@ -1,0 +1,194 @@
+//! The arguments of a training run, by the names of Hugging Face's `TrainingArguments`.
+
+mod choices;
+mod consistency;
+
+pub use choices::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
+pub use consistency::BEST_MODEL_METRICS;
+
+use crate::core::data::batching::SamplingStrategy;
+use crate::core::train::schedule::SchedulerType;
+use std::path::PathBuf;
+
+/// Tokens that are kept of a text by default: NSMC's longest review has 142 of mBERT's.
+pub const DEFAULT_MAX_SEQ_LENGTH: usize = 160;
+
+/// The learning rate for a small model from random weights. 5e-5, the default of fine-tuning, is
+/// for pretrained weights; from random ones the loss hardly falls in 630 steps.
+const RANDOM_WEIGHTS_LEARNING_RATE: f64 = 2e-4;
+
+/// The warm-up that goes with it, as a share of all steps.
+const RANDOM_WEIGHTS_WARMUP: f64 = 0.1;
+
+/// Training arguments that contradict each other or the data.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// Everything the trainer needs to know, by Hugging Face's names.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the names are Hugging Face's, and --help explains each")]
+pub struct TrainingArguments {
+    pub output_dir: PathBuf,
+    pub num_train_epochs: f64,
+    /// Overrides `num_train_epochs` where set.
+    pub max_steps: Option<u64>,
+    pub per_device_train_batch_size: usize,
+    pub per_device_eval_batch_size: usize,
+    /// Batches whose gradients are added up for one step.
+    pub gradient_accumulation_steps: usize,
+    /// Batches of more tokens are computed in parts.
+    pub max_tokens_per_batch: Option<usize>,
+    pub learning_rate: f64,
+    pub lr_scheduler_type: SchedulerType,
+    /// Steps, or below 1 a share of all steps.
+    pub warmup_steps: f64,
+    pub weight_decay: f64,
+    /// Whether weight decay also applies to biases and layer normalisations.
+    pub decay_everything: bool,
+    pub adam_beta1: f64,
+    pub adam_beta2: f64,
+    pub adam_epsilon: f64,
+    /// 0 does not clip.
+    pub max_grad_norm: f64,
+    pub label_smoothing_factor: f64,
+    pub train_sampling_strategy: SamplingStrategy,
+    pub pad_to_max_length: bool,
+    pub max_seq_length: usize,
+    pub eval_strategy: EvalStrategy,
+    pub eval_steps: StepInterval,
+    pub logging_steps: StepInterval,
+    pub save_strategy: SaveStrategy,
+    pub save_steps: StepInterval,
+    /// `None` keeps all checkpoints.
+    pub save_total_limit: Option<usize>,
+    pub save_only_model: bool,
+    pub load_best_model_at_end: bool,
+    pub metric_for_best_model: Option<String>,
+    pub greater_is_better: bool,
+    pub report_to: ReportTo,
+    pub logging_dir: Option<PathBuf>,
+    pub seed: u64,
+    pub data_seed: u64,
+}
+
+impl Default for TrainingArguments {
+    /// The tutorial's arguments for a pretrained model.
+    fn default() -> Self {
+        Self::of_recipe(Recipe::default(), false)
+    }
+}
+
+impl TrainingArguments {
+    /// The defaults of a recipe; the learning rate and the warm-up depend on whether the model
+    /// starts from random weights.
+    pub fn of_recipe(recipe: Recipe, random_weights: bool) -> Self {
+        let native = recipe == Recipe::Native;
+        Self {
+            output_dir: PathBuf::from("outputs"),
+            num_train_epochs: 10.0,
+            max_steps: None,
+            per_device_train_batch_size: 32,
+            per_device_eval_batch_size: 32,
+            gradient_accumulation_steps: 1,
+            max_tokens_per_batch: None,
+            learning_rate: if random_weights { RANDOM_WEIGHTS_LEARNING_RATE } else { 5e-5 },
+            lr_scheduler_type: if native { SchedulerType::Constant } else { SchedulerType::Linear },
+            warmup_steps: if random_weights && !native { RANDOM_WEIGHTS_WARMUP } else { 0.0 },
+            weight_decay: if native { 0.01 } else { 0.0 },
+            decay_everything: native,
+            adam_beta1: 0.9,
+            adam_beta2: 0.999,
+            adam_epsilon: 1e-8,
+            max_grad_norm: if native { 0.0 } else { 1.0 },
+            label_smoothing_factor: 0.0,
+            train_sampling_strategy: if native {
+                SamplingStrategy::Sequential
+            } else {
+                SamplingStrategy::GroupByLength
+            },
+            pad_to_max_length: false,
+            max_seq_length: DEFAULT_MAX_SEQ_LENGTH,
+            eval_strategy: EvalStrategy::Epoch,
+            eval_steps: StepInterval::new(50.0),
+            logging_steps: StepInterval::new(50.0),
+            save_strategy: SaveStrategy::Steps,
+            save_steps: StepInterval::new(50.0),
+            save_total_limit: Some(2),
+            save_only_model: false,
+            load_best_model_at_end: false,
+            metric_for_best_model: None,
+            greater_is_better: false,
+            report_to: ReportTo::Tensorboard,
+            logging_dir: None,
+            seed: 42,
+            data_seed: 42,
+        }
+    }
+
+    /// Steps in one epoch over `samples` examples.
+    pub fn steps_per_epoch(&self, samples: usize) -> u64 {
+        let batches = samples.div_ceil(self.per_device_train_batch_size.max(1));
+        batches.div_ceil(self.gradient_accumulation_steps.max(1)).max(1) as u64
+    }
+
+    /// Steps in the whole run, as the Trainer counts them.
+    pub fn max_steps(&self, samples: usize) -> u64 {
+        self.max_steps.unwrap_or_else(|| {
+            (self.num_train_epochs * self.steps_per_epoch(samples) as f64).ceil() as u64
+        })
+    }
+
+    /// Epochs of the whole run: `num_train_epochs`, or those that `max_steps` reaches into.
+    pub fn epochs(&self, samples: usize) -> f64 {
+        match self.max_steps {
+            Some(steps) => steps.div_ceil(self.steps_per_epoch(samples)) as f64,
+            None => self.num_train_epochs,
+        }
+    }
+
+    /// Warm-up in steps: a value below 1 is a share, rounded up as the Trainer does.
+    pub fn warmup(&self, max_steps: u64) -> u64 {
+        if self.warmup_steps < 1.0 {
+            (self.warmup_steps * max_steps as f64).ceil() as u64
+        } else {
+            self.warmup_steps as u64
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trainer_recipe_has_the_tutorials_values() {
+        let arguments = TrainingArguments::default();
+        assert_eq!(arguments.learning_rate, 5e-5);
+        assert_eq!(arguments.num_train_epochs, 10.0);
+        assert_eq!(arguments.per_device_train_batch_size, 32);
+        assert_eq!((arguments.weight_decay, arguments.max_grad_norm), (0.0, 1.0));
+        assert_eq!(arguments.lr_scheduler_type, SchedulerType::Linear);
+        assert_eq!(arguments.max_steps(2000), 630);
+        assert_eq!(arguments.warmup(630), 0);
+    }
+
+    #[test]
+    fn the_native_recipe_has_the_values_of_the_tutorials_loop() {
+        let arguments = TrainingArguments::of_recipe(Recipe::Native, false);
+        assert_eq!(arguments.learning_rate, 5e-5);
+        assert_eq!((arguments.weight_decay, arguments.max_grad_norm), (0.01, 0.0));
+        assert!(arguments.decay_everything);
+        assert_eq!(arguments.lr_scheduler_type, SchedulerType::Constant);
+        assert_eq!(arguments.train_sampling_strategy, SamplingStrategy::Sequential);
+    }
+
+    #[test]
+    fn warm_up_is_in_steps_or_a_share_of_all_steps() {
+        let with = |warmup_steps| TrainingArguments { warmup_steps, ..Default::default() };
+        assert_eq!(with(0.1).warmup(630), 63);
+        assert_eq!(with(7.0).warmup(630), 7);
+        let limited = TrainingArguments { max_steps: Some(5), ..Default::default() };
+        assert_eq!((limited.max_steps(2000), limited.epochs(2000)), (5, 1.0));
+    }
+}

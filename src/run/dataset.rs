@@ -1,0 +1,171 @@
+//! The rows of a run: read, their labels numbered, sampled.
+
+use super::locate::{self, DatasetFiles, DownloadCallback};
+use super::options::DatasetOptions;
+use crate::core::data::labels::Classes;
+use crate::core::data::source::{read_split, sample};
+use crate::core::data::split::stratified;
+use crate::core::data::table::{self, Table};
+use crate::core::data::{Sample, Split};
+use std::path::{Path, PathBuf};
+
+/// What the rows come from, for the model card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatasetOrigin {
+    /// Its name.
+    pub name: String,
+    /// Its name on the hub, if it is from there.
+    pub hub_name: Option<String>,
+    /// The split that the model is evaluated on.
+    pub split: String,
+    /// Whether it is the Naver sentiment movie corpus.
+    pub is_nsmc: bool,
+}
+
+/// Training and evaluation rows.
+pub struct Dataset {
+    /// Sampled training rows.
+    pub train: Vec<Sample>,
+    /// Sampled evaluation rows.
+    pub eval: Vec<Sample>,
+    /// The classes.
+    pub classes: Classes,
+    /// Bad rows that were left out on request.
+    pub skipped: usize,
+    /// What the rows come from.
+    pub origin: DatasetOrigin,
+}
+
+/// Evaluation rows for a saved model.
+pub struct EvaluationRows {
+    /// Sampled rows, with the model's own class numbers.
+    pub samples: Vec<Sample>,
+    /// Bad rows that were left out on request.
+    pub skipped: usize,
+    /// A note on how labels were matched to the model's classes.
+    pub note: Option<String>,
+}
+
+/// The tables of both splits, and the name of the second.
+struct SplitTables {
+    train: Table,
+    eval: Table,
+    eval_split: &'static str,
+}
+
+fn columns(options: &DatasetOptions) -> table::Columns {
+    table::Columns {
+        text: options.text_column_name.as_ref().map(|given| given.value.clone()),
+        label: options.label_column_name.as_ref().map(|given| given.value.clone()),
+    }
+}
+
+fn one_file(file: Option<&Path>) -> Vec<PathBuf> {
+    file.map(Path::to_path_buf).into_iter().collect()
+}
+
+impl Dataset {
+    /// Reads and samples both splits; `class_names` are those of the model's config.json.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or its labels are not those of one set of classes.
+    pub fn read(
+        options: &DatasetOptions,
+        class_names: Option<&[String]>,
+        on_download: &mut DownloadCallback,
+    ) -> anyhow::Result<Self> {
+        let SplitTables { train, eval, eval_split } = read_tables(options, on_download)?;
+        let classes = Classes::find(&train, Some(&eval), class_names)?;
+        anyhow::ensure!(
+            !eval.rows.is_empty(),
+            "there are no evaluation rows. Pass a --validation-file or a larger \
+             --validation-split, and check that {} is the column of the labels",
+            train.label_column
+        );
+        let skipped = train.skipped + eval.skipped;
+        let seed = options.sample_seed();
+        Ok(Self {
+            train: sample(train.rows, &classes, options.train_limit(), seed)?,
+            eval: sample(eval.rows, &classes, options.eval_limit(), seed)?,
+            classes,
+            skipped,
+            origin: origin(options, eval_split),
+        })
+    }
+}
+
+fn origin(options: &DatasetOptions, eval_split: &str) -> DatasetOrigin {
+    const NSMC_ON_THE_HUB: &str = "e9t/nsmc";
+    let file = options.training_file().or(options.evaluation_file());
+    let hub_name = options.hub_dataset().map(str::to_owned);
+    let is_embedded = file.is_none() && hub_name.is_none();
+    let name = match (&hub_name, file) {
+        (Some(name), _) => name.clone(),
+        (None, Some(file)) => file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        (None, None) => "NSMC".to_owned(),
+    };
+    DatasetOrigin {
+        is_nsmc: is_embedded || hub_name.as_deref() == Some(NSMC_ON_THE_HUB),
+        hub_name: if is_embedded { Some(NSMC_ON_THE_HUB.to_owned()) } else { hub_name },
+        name,
+        split: eval_split.to_owned(),
+    }
+}
+
+fn read_tables(
+    options: &DatasetOptions,
+    on_download: &mut DownloadCallback,
+) -> anyhow::Result<SplitTables> {
+    /// Rows held out of the training rows, or of a validation file.
+    const VALIDATION: &str = "validation";
+    let columns = columns(options);
+    let skip_bad_rows = options.skips_bad_rows();
+    let mut files = DatasetFiles {
+        train: one_file(options.training_file()),
+        eval: one_file(options.evaluation_file()),
+        eval_split: VALIDATION,
+    };
+    if let Some(name) = options.hub_dataset() {
+        anyhow::ensure!(
+            files.train.is_empty(),
+            "--dataset-name and --train-file both name training rows; pass one of them"
+        );
+        let found = locate::dataset(name, options.hub_config(), on_download)?;
+        files.train = found.train;
+        if files.eval.is_empty() {
+            (files.eval, files.eval_split) = (found.eval, found.eval_split);
+        }
+    }
+    let mut train = read_split(&files.train, Split::Train, &columns, skip_bad_rows)?;
+    let share = options.held_out_share();
+    if files.eval.is_empty() && (!files.train.is_empty() || share.is_some()) {
+        let share = share.unwrap_or(DatasetOptions::DEFAULT_VALIDATION_SPLIT);
+        let rows = std::mem::take(&mut train.rows);
+        let mut eval = Table { skipped: 0, ..train.clone() };
+        (train.rows, eval.rows) = stratified(rows, share, options.sample_seed());
+        return Ok(SplitTables { train, eval, eval_split: VALIDATION });
+    }
+    let eval_split = if files.eval.is_empty() { "test" } else { files.eval_split };
+    let eval = read_split(&files.eval, Split::Test, &columns, skip_bad_rows)?;
+    Ok(SplitTables { train, eval, eval_split })
+}
+
+/// Reads and samples the evaluation rows for a saved model with these labels.
+///
+/// # Errors
+/// As [`Dataset::read`].
+pub fn evaluation_rows(
+    options: &DatasetOptions,
+    labels: &[String],
+    on_download: &mut DownloadCallback,
+) -> anyhow::Result<EvaluationRows> {
+    let mut files = one_file(options.evaluation_file());
+    if let (Some(name), true) = (options.hub_dataset(), files.is_empty()) {
+        let found = locate::dataset(name, options.hub_config(), on_download)?;
+        files = if found.eval.is_empty() { found.train } else { found.eval };
+    }
+    let table = read_split(&files, Split::Test, &columns(options), options.skips_bad_rows())?;
+    let classes = Classes::of_model(labels, &table);
+    let samples = sample(table.rows, &classes, options.eval_limit(), options.sample_seed())?;
+    Ok(EvaluationRows { samples, skipped: table.skipped, note: classes.note() })
+}

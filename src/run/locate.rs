@@ -1,0 +1,382 @@
+//! Finds the files of a model or a dataset: in a folder, or on the Hugging Face hub and then in
+//! its cache.
+
+use crate::core::model::folder::holds_a_model;
+use std::path::{Path, PathBuf};
+
+/// The progress of a download.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Download {
+    /// The file's name.
+    pub file: String,
+    /// Bytes that are downloaded.
+    pub done: u64,
+    /// Bytes of the whole file; 0 while that is not known.
+    pub total: u64,
+    /// Bytes a second; `None` while that is not known.
+    pub rate: Option<f64>,
+}
+
+/// Is called with the progress of a download, and returns `false` to cancel it.
+pub type DownloadCallback<'a> = dyn FnMut(&Download) -> bool + 'a;
+
+/// The folder of a model: `name` itself if there is such a folder, else the hub's files of the
+/// model of that name, downloaded if need be.
+///
+/// # Errors
+/// If there is neither, or the download fails or is cancelled.
+pub fn model(
+    name: &str,
+    revision: &str,
+    on_download: &mut DownloadCallback,
+) -> anyhow::Result<PathBuf> {
+    let folder = Path::new(name);
+    if folder.is_dir() {
+        return Ok(folder.to_path_buf());
+    }
+    anyhow::ensure!(
+        is_hub_id(name),
+        "{name}: there is no such folder. Pass a folder with a config.json, or the name of a \
+         model on the Hugging Face hub, such as klue/bert-base"
+    );
+    let found = hub::model(name, revision, on_download);
+    if name.contains('/') {
+        return found;
+    }
+    // A name without an owner is more often a mistyped folder than one of the few such models.
+    found.map_err(|error| {
+        error.context(format!("there is no folder {name}, so it was looked up on the hub"))
+    })
+}
+
+/// Whether this could be the name of a repository, rather than a path.
+fn is_hub_id(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    !name.is_empty()
+        && name.chars().all(allowed)
+        && name.matches('/').count() <= 1
+        && !name.starts_with(['.', '/', '-'])
+        && !name.ends_with('/')
+}
+
+/// A folder with the config.json of a model, as [`model`] finds it, perhaps without its weights,
+/// and whether the model has weights.
+///
+/// # Errors
+/// As [`model`].
+pub fn config(
+    name: &str,
+    revision: &str,
+    on_download: &mut DownloadCallback,
+) -> anyhow::Result<(PathBuf, bool)> {
+    let folder = Path::new(name);
+    if folder.is_dir() {
+        return Ok((folder.to_path_buf(), holds_a_model(folder)));
+    }
+    anyhow::ensure!(is_hub_id(name), "{name}: there is no such folder");
+    Ok((hub::config(name, revision, on_download)?, true))
+}
+
+/// The files of a dataset's splits.
+#[derive(Clone, Debug, Default)]
+pub struct DatasetFiles {
+    /// The training split.
+    pub train: Vec<PathBuf>,
+    /// The evaluation split; empty if there is none.
+    pub eval: Vec<PathBuf>,
+    /// The name of the evaluation split.
+    pub eval_split: &'static str,
+}
+
+/// The Parquet files of a dataset: of its training split and of its evaluation split.
+///
+/// # Errors
+/// If the hub has no such dataset, or the download fails or is cancelled.
+pub fn dataset(
+    name: &str,
+    config: Option<&str>,
+    on_download: &mut DownloadCallback,
+) -> anyhow::Result<DatasetFiles> {
+    hub::dataset(name, config, on_download)
+}
+
+/// The paths of a dataset's files in its repository.
+#[cfg(feature = "hub")]
+#[derive(Debug, Default)]
+struct RemoteFiles {
+    train: Vec<String>,
+    eval: Vec<String>,
+    eval_split: &'static str,
+}
+
+/// Chooses among the paths `config/split/0000.parquet` of the hub's Parquet branch.
+#[cfg(feature = "hub")]
+fn choose(files: &[String], config: Option<&str>) -> Result<RemoteFiles, String> {
+    let mut configs: Vec<&str> = files
+        .iter()
+        .filter(|file| file.ends_with(".parquet"))
+        .filter_map(|file| Some(file.split_once('/')?.0))
+        .collect();
+    configs.dedup();
+    configs.sort_unstable();
+    configs.dedup();
+    let config = match (config, &configs[..]) {
+        (_, []) => return Err("the hub has no Parquet files of it".to_owned()),
+        (Some(requested), all) if all.contains(&requested) => requested,
+        (None, [only]) => only,
+        (None, all) if all.contains(&"default") => "default",
+        (_, all) => {
+            return Err(format!(
+                "choose one of its configurations with --dataset-config-name: {}",
+                all.join(", ")
+            ));
+        }
+    };
+    let files_of = |split: &str| -> Vec<String> {
+        let folders = [format!("{config}/{split}/"), format!("{config}/partial-{split}/")];
+        let mut of_split: Vec<String> = files
+            .iter()
+            .filter(|file| folders.iter().any(|folder| file.starts_with(folder)))
+            .filter(|file| file.ends_with(".parquet"))
+            .cloned()
+            .collect();
+        of_split.sort_unstable();
+        of_split
+    };
+    let train = files_of("train");
+    if train.is_empty() {
+        return Err(format!("its configuration {config} has no split named train"));
+    }
+    let splits = ["validation", "test"].map(|split| (files_of(split), split));
+    let found = splits.into_iter().find(|(files, _)| !files.is_empty());
+    let (eval, eval_split) = found.unwrap_or_default();
+    Ok(RemoteFiles { train, eval, eval_split })
+}
+
+#[cfg(feature = "hub")]
+mod hub {
+    use super::{DatasetFiles, Download, DownloadCallback, RemoteFiles, choose};
+    use crate::core::model::weights::{INDEX, WEIGHTS, pickle, shards_of};
+    use crate::core::text::sanitize_for_terminal;
+    use crate::run::hub::{Hub, HubError, Repo, Transfer};
+    use std::path::{Path, PathBuf};
+    use std::time::Instant;
+
+    /// The branch on which the hub keeps every dataset as Parquet.
+    const PARQUET: &str = "refs/convert/parquet";
+
+    /// The files of one repository, downloaded as needed.
+    struct RepoFiles<'a, 'w> {
+        hub: Hub,
+        repo: Repo,
+        on_download: &'a mut DownloadCallback<'w>,
+        /// Why it is unknown whether an optional file exists.
+        unknown: Option<HubError>,
+    }
+
+    impl<'a, 'w> RepoFiles<'a, 'w> {
+        fn new(repo: Repo, on_download: &'a mut DownloadCallback<'w>) -> Result<Self, HubError> {
+            Ok(Self { hub: Hub::from_environment()?, repo, on_download, unknown: None })
+        }
+
+        /// Calls the hub with a callback that converts its progress.
+        fn with_progress<T>(
+            &mut self,
+            request: impl FnOnce(&Hub, &Repo, &mut dyn FnMut(&Transfer) -> bool) -> T,
+        ) -> T {
+            let began = Instant::now();
+            let on_download = &mut *self.on_download;
+            let mut on_transfer = |transfer: &Transfer| {
+                let seconds = began.elapsed().as_secs_f64();
+                let fetched = transfer.done.saturating_sub(transfer.resumed);
+                on_download(&Download {
+                    file: sanitize_for_terminal(&transfer.file).into_owned(),
+                    done: transfer.done,
+                    total: transfer.total,
+                    rate: (seconds > 0.5).then(|| fetched as f64 / seconds),
+                })
+            };
+            request(&self.hub, &self.repo, &mut on_transfer)
+        }
+
+        /// The local path of a file; `None` if the repository does not have it.
+        fn file(&mut self, name: &str) -> Result<Option<PathBuf>, HubError> {
+            self.with_progress(|hub, repo, progress| hub.file(repo, name, progress))
+        }
+
+        /// The local path of a file that may be missing. Where the hub cannot be reached, it counts
+        /// as missing, and the error is kept.
+        fn optional(&mut self, name: &str) -> Result<Option<PathBuf>, HubError> {
+            match self.file(name) {
+                Err(error @ (HubError::Offline { .. } | HubError::Unreachable { .. })) => {
+                    self.unknown = Some(error);
+                    Ok(None)
+                }
+                other => other,
+            }
+        }
+
+        /// The folder of the model's files, all of one commit, with its config.json in it.
+        fn config(&mut self) -> anyhow::Result<PathBuf> {
+            let id = self.repo.id.clone();
+            let Some(config) = self.file("config.json")? else {
+                anyhow::bail!(
+                    "{id} has no config.json on the hub, so it is not a model of transformers"
+                );
+            };
+            let folder = config.parent().unwrap_or(Path::new(".")).to_path_buf();
+            // The branch may move between two requests.
+            if let Some(commit) = folder.file_name().and_then(|name| name.to_str()) {
+                commit.clone_into(&mut self.repo.revision);
+            }
+            Ok(folder)
+        }
+    }
+
+    pub(super) fn config(
+        name: &str,
+        revision: &str,
+        on_download: &mut DownloadCallback,
+    ) -> anyhow::Result<PathBuf> {
+        RepoFiles::new(Repo::model(name).at(revision), on_download)?.config()
+    }
+
+    pub(super) fn model(
+        name: &str,
+        revision: &str,
+        on_download: &mut DownloadCallback,
+    ) -> anyhow::Result<PathBuf> {
+        let mut source = RepoFiles::new(Repo::model(name).at(revision), on_download)?;
+        let folder = source.config()?;
+        let tokenizer =
+            source.optional("tokenizer.json")?.is_some() || source.optional("vocab.txt")?.is_some();
+        for name in ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"] {
+            source.optional(name)?;
+        }
+        let has_weights = weights(&mut source, name)?;
+        // A complete model in the cache needs no network. Of an incomplete one it is unknown which
+        // files are missing.
+        if let Some(unknown) = source.unknown.filter(|_| !(has_weights && tokenizer)) {
+            return Err(unknown.into());
+        }
+        anyhow::ensure!(
+            tokenizer,
+            "{name} has no tokenizer.json and no vocab.txt on the hub. Save it once in Python with \
+             AutoTokenizer.from_pretrained('{name}').save_pretrained('FOLDER')"
+        );
+        if has_weights {
+            return Ok(folder);
+        }
+        let mut source = RepoFiles::new(Repo::model(name).at(revision), on_download)?;
+        let files = source.with_progress(|hub, repo, progress| hub.list(repo, progress))?;
+        anyhow::ensure!(
+            !files.iter().any(|file| file == "pytorch_model.bin"),
+            "{name} has its weights on the hub as pytorch_model.bin only, which {}",
+            pickle(Path::new(name))
+        );
+        anyhow::bail!("{name} has no {WEIGHTS} on the hub")
+    }
+
+    /// Downloads the weights, in one file or in shards; `false` if there are none.
+    fn weights(source: &mut RepoFiles, name: &str) -> anyhow::Result<bool> {
+        if source.optional(WEIGHTS)?.is_some() {
+            return Ok(true);
+        }
+        let Some(index) = source.optional(INDEX)? else {
+            return Ok(false);
+        };
+        for shard in shards_of(&index)? {
+            anyhow::ensure!(
+                source.file(&shard)?.is_some(),
+                "{name} has an index of weights, but its {shard} is missing on the hub"
+            );
+        }
+        Ok(true)
+    }
+
+    pub(super) fn dataset(
+        name: &str,
+        config: Option<&str>,
+        on_download: &mut DownloadCallback,
+    ) -> anyhow::Result<DatasetFiles> {
+        let mut source = RepoFiles::new(Repo::dataset(name).at(PARQUET), on_download)?;
+        let files = source.with_progress(|hub, repo, progress| hub.list(repo, progress))?;
+        let RemoteFiles { train, eval, eval_split } =
+            choose(&files, config).map_err(|reason| anyhow::anyhow!("dataset {name}: {reason}"))?;
+        let mut fetch = |files: Vec<String>| {
+            files
+                .iter()
+                .map(|file| {
+                    let path = source.file(file)?;
+                    path.ok_or_else(|| {
+                        anyhow::anyhow!("dataset {name}: its file {file} is missing on the hub")
+                    })
+                })
+                .collect::<anyhow::Result<Vec<_>>>()
+        };
+        Ok(DatasetFiles { train: fetch(train)?, eval: fetch(eval)?, eval_split })
+    }
+}
+
+#[cfg(not(feature = "hub"))]
+mod hub {
+    use super::{DatasetFiles, DownloadCallback};
+    use std::path::PathBuf;
+
+    const WITHOUT: &str = "this program was built without cargo's feature `hub`; \
+        download it in Python and pass the folder or the files";
+
+    pub(super) fn model(name: &str, _: &str, _: &mut DownloadCallback) -> anyhow::Result<PathBuf> {
+        anyhow::bail!("{name}: there is no such folder, and {WITHOUT}")
+    }
+
+    pub(super) fn config(
+        name: &str,
+        _: &str,
+        on_download: &mut DownloadCallback,
+    ) -> anyhow::Result<PathBuf> {
+        model(name, "", on_download)
+    }
+
+    pub(super) fn dataset(
+        name: &str,
+        _: Option<&str>,
+        _: &mut DownloadCallback,
+    ) -> anyhow::Result<DatasetFiles> {
+        anyhow::bail!("dataset {name}: {WITHOUT}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hub_names_are_distinguished_from_paths() {
+        for id in ["bert-base-multilingual-cased", "klue/bert-base", "monologg/koelectra-base-v3"] {
+            assert!(is_hub_id(id), "{id}");
+        }
+        for path in ["./outputs", "/tmp/x", "a/b/c", "../a", "folder with blanks", "", "out/"] {
+            assert!(!is_hub_id(path), "{path}");
+        }
+        let message = model("no/such/folder", "main", &mut |_| true)
+            .map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(message.contains("there is no such folder"), "{message}");
+    }
+
+    #[cfg(feature = "hub")]
+    #[test]
+    fn the_splits_of_a_dataset_are_chosen() {
+        let files = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>();
+        let nsmc = files(&["default/test/0000.parquet", "default/train/0000.parquet", "README.md"]);
+        let RemoteFiles { train, eval, eval_split } = choose(&nsmc, None).unwrap_or_default();
+        assert_eq!((train.len(), eval.len(), eval_split), (1, 1, "test"));
+        let many =
+            files(&["en/train/0000.parquet", "ko/train/0001.parquet", "ko/train/0000.parquet"]);
+        assert!(choose(&many, None).is_err_and(|reason| reason.contains("en, ko")));
+        let RemoteFiles { train, eval, .. } = choose(&many, Some("ko")).unwrap_or_default();
+        assert_eq!(train, ["ko/train/0000.parquet", "ko/train/0001.parquet"]);
+        assert!(eval.is_empty());
+        assert!(choose(&[], None).is_err());
+    }
+}

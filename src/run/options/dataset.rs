@@ -1,0 +1,115 @@
+//! The options that choose the data of a run.
+
+use super::group::option_group;
+use super::parse::{boolean, from_str, path, proper_share, text, whole};
+use super::train::value_or_default;
+use crate::core::data::sampling::SampleLimit;
+use std::path::{Path, PathBuf};
+
+/// Rows that are sampled of NSMC by default, as in the tutorial.
+const NSMC_SAMPLE: SampleLimit = SampleLimit::Count(2000);
+
+option_group! {
+    /// The data of a run.
+    pub struct DatasetOptions {
+        /// A file of training rows.
+        train_file: PathBuf = path,
+        /// The share of the training rows that is held out for evaluation.
+        validation_split: f64 = proper_share,
+        /// How many training rows to sample.
+        max_train_samples: SampleLimit = from_str,
+        /// A file of evaluation rows.
+        validation_file: PathBuf = path,
+        /// How many evaluation rows to sample.
+        max_eval_samples: SampleLimit = from_str,
+        /// Whether bad rows are left out and counted.
+        skip_bad_rows: bool = boolean,
+        /// A dataset of the Hugging Face hub.
+        dataset_name: String = text,
+        /// The configuration of that dataset.
+        dataset_config_name: String = text,
+        /// The column of the texts.
+        text_column_name: String = text,
+        /// The column of the labels.
+        label_column_name: String = text,
+        /// The seed of the sample.
+        shuffle_seed: u64 = whole,
+    }
+}
+
+impl DatasetOptions {
+    /// The share of the training rows that is held out where there are no evaluation rows.
+    pub const DEFAULT_VALIDATION_SPLIT: f64 = 0.1;
+
+    /// The default seed of the sample.
+    pub const DEFAULT_SHUFFLE_SEED: u64 = 42;
+
+    /// The file of training rows.
+    pub fn training_file(&self) -> Option<&Path> {
+        self.train_file.as_ref().map(|given| given.value.as_path())
+    }
+
+    /// The file of evaluation rows.
+    pub fn evaluation_file(&self) -> Option<&Path> {
+        self.validation_file.as_ref().map(|given| given.value.as_path())
+    }
+
+    /// The dataset of the hub.
+    pub fn hub_dataset(&self) -> Option<&str> {
+        self.dataset_name.as_ref().map(|given| given.value.as_str())
+    }
+
+    /// The configuration of the hub's dataset.
+    pub fn hub_config(&self) -> Option<&str> {
+        self.dataset_config_name.as_ref().map(|given| given.value.as_str())
+    }
+
+    /// The share of the training rows to hold out, if it is given.
+    pub fn held_out_share(&self) -> Option<f64> {
+        self.validation_split.as_ref().map(|given| given.value)
+    }
+
+    /// The seed of the sample.
+    pub fn sample_seed(&self) -> u64 {
+        self.shuffle_seed.as_ref().map_or(Self::DEFAULT_SHUFFLE_SEED, |given| given.value)
+    }
+
+    /// Whether bad rows are left out and counted.
+    pub fn skips_bad_rows(&self) -> bool {
+        value_or_default(self.skip_bad_rows.as_ref())
+    }
+
+    /// Whether training rows come from the user's file or dataset instead of NSMC.
+    pub fn has_custom_training_rows(&self) -> bool {
+        self.dataset_name.is_some() || self.train_file.is_some()
+    }
+
+    /// Whether evaluation rows come from the user's file or dataset instead of NSMC.
+    pub fn has_custom_evaluation_rows(&self) -> bool {
+        self.has_custom_training_rows() || self.validation_file.is_some()
+    }
+
+    /// Whether evaluation rows are held out of the training file, or of NSMC's training split.
+    pub fn holds_out_evaluation_rows(&self) -> bool {
+        self.validation_file.is_none()
+            && (self.train_file.is_some() || self.validation_split.is_some())
+    }
+
+    /// How many training rows to sample.
+    pub fn train_limit(&self) -> SampleLimit {
+        let given = self.max_train_samples.as_ref().map(|given| given.value);
+        given.unwrap_or(Self::default_limit(self.has_custom_training_rows()))
+    }
+
+    /// How many evaluation rows to sample.
+    pub fn eval_limit(&self) -> SampleLimit {
+        let given = self.max_eval_samples.as_ref().map(|given| given.value);
+        given.unwrap_or(Self::default_limit(self.has_custom_evaluation_rows()))
+    }
+
+    /// The default limit of a sample: 2,000 rows of NSMC, as in the tutorial, and all rows of
+    /// other data.
+    pub fn default_limit(custom_rows: bool) -> SampleLimit {
+        if custom_rows { SampleLimit::All } else { NSMC_SAMPLE }
+    }
+}

@@ -1,0 +1,86 @@
+//! Options in environment variables: `NSMC_TUI_LEARNING_RATE` for `learning_rate`.
+
+use super::error::{OptionError, invalid_value, unknown_option};
+use super::group::{OptionGroup, ValueSource};
+use std::ffi::OsString;
+
+/// What the names of the variables begin with.
+const PREFIX: &str = "NSMC_TUI_";
+
+/// Variables for tests of the program, which are not options.
+const TEST_PREFIX: &str = "NSMC_TUI_TEST_";
+
+/// Reads the options that environment variables give. An empty variable gives none.
+///
+/// # Errors
+/// If a variable with the program's prefix is no option, or its value is invalid.
+pub fn read_environment<T: OptionGroup>(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<T, OptionError> {
+    let mut options = T::default();
+    let mut variables: Vec<(String, OsString)> = variables
+        .into_iter()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
+        .filter(|(name, _)| name.starts_with(PREFIX) && !name.starts_with(TEST_PREFIX))
+        .collect();
+    // So that the same environment gives the same error.
+    variables.sort_unstable();
+    for (variable, value) in &variables {
+        let name = variable.strip_prefix(PREFIX).unwrap_or(variable);
+        if name != name.to_uppercase() {
+            return Err(OptionError::new(variable, "write the variable's name in capitals"));
+        }
+        let name = name.to_lowercase();
+        if value.is_empty() && T::names().contains(&name.as_str()) {
+            continue;
+        }
+        match options.set(&name, value, &ValueSource::Environment) {
+            Some(Ok(())) => {}
+            Some(Err(reason)) => {
+                let problem = invalid_value(&value.to_string_lossy(), &name, &reason);
+                return Err(OptionError::new(variable, problem));
+            }
+            None => return Err(OptionError::new(variable, unknown_option(&name, &T::names()))),
+        }
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::options::TrainOptions;
+
+    fn read(variables: &[(&str, &str)]) -> Result<TrainOptions, String> {
+        let variables = variables.iter().map(|&(name, value)| (name.into(), value.into()));
+        read_environment(variables).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn variables_give_options() -> Result<(), String> {
+        let options = read(&[
+            ("NSMC_TUI_SEED", "7"),
+            ("NSMC_TUI_WARMUP_RATIO", "0.06"),
+            ("NSMC_TUI_DATA_SEED", ""),
+            ("NSMC_TUI_TEST_PANIC", "trainer"),
+            ("HOME", "/"),
+        ])?;
+        let seed = options.trainer.seed.ok_or("no seed")?;
+        assert_eq!((seed.value, seed.source), (7, ValueSource::Environment));
+        assert_eq!(options.trainer.warmup_steps.map(|given| given.value), Some(0.06));
+        assert_eq!(options.trainer.data_seed, None);
+        Ok(())
+    }
+
+    #[test]
+    fn a_bad_variable_is_named() {
+        for (variable, value, expected) in [
+            ("NSMC_TUI_SEED", "x", "NSMC_TUI_SEED: invalid value 'x' for seed: expected"),
+            ("NSMC_TUI_SEDE", "1", "NSMC_TUI_SEDE: unknown option sede; did you mean seed?"),
+            ("NSMC_TUI_seed", "1", "NSMC_TUI_seed: write the variable's name in capitals"),
+        ] {
+            let message = read(&[(variable, value)]).err().unwrap_or_default();
+            assert!(message.starts_with(expected), "{message}");
+        }
+    }
+}

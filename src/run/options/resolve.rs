@@ -1,0 +1,279 @@
+//! From the options that are given to the arguments of a run, each with its reason: given values
+//! over the recipe's over Hugging Face's defaults.
+
+use super::group::Given;
+use super::settings::SettingsList;
+use super::train::{OutputOptions, TrainOptions};
+use crate::core::train::arguments::{
+    ConfigError, EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
+};
+use crate::core::train::event::Setting;
+
+const HUGGING_FACE: &str = "Hugging Face default";
+const TUTORIAL: &str = "tutorial";
+
+/// What a model says about its training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelTraits {
+    /// Whether it starts from random weights.
+    pub random_weights: bool,
+    /// The most tokens it reads of a text.
+    pub max_tokens: usize,
+}
+
+/// Works out the arguments of a run, and lists them with their reasons.
+///
+/// # Errors
+/// If two arguments contradict each other.
+pub fn resolve(
+    options: &TrainOptions,
+    model: ModelTraits,
+) -> Result<(TrainingArguments, Vec<Setting>), ConfigError> {
+    let given = &options.trainer;
+    let recipe = given.recipe.as_ref().map(|given| given.value).unwrap_or_default();
+    let mut list = SettingsList::default();
+    list.pick("recipe", given.recipe.as_ref(), recipe, "default");
+
+    let mut arguments = TrainingArguments::of_recipe(recipe, model.random_weights);
+    batches(options, &mut arguments, &mut list);
+    optimizer(options, model, recipe, &mut arguments, &mut list);
+    examples(options, model, recipe, &mut arguments, &mut list);
+    evaluation(options, &mut arguments, &mut list);
+    saving(&options.output, &mut arguments, &mut list);
+    best_model(&options.output, &mut arguments, &mut list);
+    let output = &options.output;
+    arguments.report_to = list.pick(
+        "report_to",
+        output.report_to.as_ref(),
+        arguments.report_to,
+        "tutorial's logging_dir",
+    );
+    arguments.logging_dir = output.logging_dir.as_ref().map(|given| given.value.clone());
+    arguments.seed = list.pick("seed", given.seed.as_ref(), arguments.seed, HUGGING_FACE);
+    arguments.data_seed = list.pick("data_seed", given.data_seed.as_ref(), arguments.seed, "seed");
+    let output_dir = options.output_dir().to_path_buf();
+    arguments.output_dir =
+        list.pick("output_dir", output.output_dir.as_ref(), output_dir, TUTORIAL);
+    arguments.check()?;
+    Ok((arguments, list.into_settings()))
+}
+
+/// The reason for a recipe's own value.
+fn recipe_reason(recipe: Recipe) -> &'static str {
+    match recipe {
+        Recipe::Trainer => "recipe trainer",
+        Recipe::Native => "recipe native",
+    }
+}
+
+/// How long the run is, and how large its batches are.
+fn batches(options: &TrainOptions, arguments: &mut TrainingArguments, list: &mut SettingsList) {
+    let given = &options.trainer;
+    let limit = given.max_steps.as_ref().and_then(|given| Some((given.value?, &given.source)));
+    if let Some((max_steps, source)) = limit {
+        arguments.max_steps = Some(list.add("max_steps", max_steps, &source.to_string()));
+        if let Some(epochs) = &given.num_train_epochs {
+            arguments.num_train_epochs = epochs.value;
+        }
+    } else {
+        arguments.num_train_epochs = list.pick(
+            "num_train_epochs",
+            given.num_train_epochs.as_ref(),
+            arguments.num_train_epochs,
+            TUTORIAL,
+        );
+    }
+    arguments.per_device_train_batch_size = list.pick(
+        "per_device_train_batch_size",
+        given.per_device_train_batch_size.as_ref(),
+        arguments.per_device_train_batch_size,
+        TUTORIAL,
+    );
+    arguments.per_device_eval_batch_size = list.pick(
+        "per_device_eval_batch_size",
+        given.per_device_eval_batch_size.as_ref(),
+        arguments.per_device_eval_batch_size,
+        TUTORIAL,
+    );
+    arguments.gradient_accumulation_steps = list.pick(
+        "gradient_accumulation_steps",
+        given.gradient_accumulation_steps.as_ref(),
+        arguments.gradient_accumulation_steps,
+        HUGGING_FACE,
+    );
+    if let Some(budget) = &given.max_tokens_per_batch {
+        let reason = budget.source.to_string();
+        arguments.max_tokens_per_batch =
+            Some(list.add("max_tokens_per_batch", budget.value, &reason));
+    }
+}
+
+/// Replaces a default number by the given one, and lists it.
+fn number(
+    list: &mut SettingsList,
+    name: &str,
+    given: Option<&Given<f64>>,
+    value: &mut f64,
+    default_reason: &str,
+) {
+    *value = list.pick(name, given, *value, default_reason);
+}
+
+/// The learning rate, weight decay, clipping and `AdamW`'s own arguments.
+fn optimizer(
+    options: &TrainOptions,
+    model: ModelTraits,
+    recipe: Recipe,
+    arguments: &mut TrainingArguments,
+    list: &mut SettingsList,
+) {
+    let given = &options.trainer;
+    let by_recipe = recipe_reason(recipe);
+    let by_weights = |depends| if depends { "random weights" } else { by_recipe };
+    number(
+        list,
+        "learning_rate",
+        given.learning_rate.as_ref(),
+        &mut arguments.learning_rate,
+        by_weights(model.random_weights),
+    );
+    arguments.lr_scheduler_type = list.pick(
+        "lr_scheduler_type",
+        given.lr_scheduler_type.as_ref(),
+        arguments.lr_scheduler_type,
+        by_recipe,
+    );
+    number(
+        list,
+        "warmup_steps",
+        given.warmup_steps.as_ref(),
+        &mut arguments.warmup_steps,
+        by_weights(model.random_weights && recipe == Recipe::Trainer),
+    );
+    let decay_reason = match recipe {
+        Recipe::Trainer => by_recipe,
+        Recipe::Native => "recipe native, on everything",
+    };
+    number(
+        list,
+        "weight_decay",
+        given.weight_decay.as_ref(),
+        &mut arguments.weight_decay,
+        decay_reason,
+    );
+    let value = &mut arguments.max_grad_norm;
+    number(list, "max_grad_norm", given.max_grad_norm.as_ref(), value, by_recipe);
+    number(list, "adam_beta1", given.adam_beta1.as_ref(), &mut arguments.adam_beta1, HUGGING_FACE);
+    number(list, "adam_beta2", given.adam_beta2.as_ref(), &mut arguments.adam_beta2, HUGGING_FACE);
+    let value = &mut arguments.adam_epsilon;
+    number(list, "adam_epsilon", given.adam_epsilon.as_ref(), value, HUGGING_FACE);
+    let value = &mut arguments.label_smoothing_factor;
+    number(
+        list,
+        "label_smoothing_factor",
+        given.label_smoothing_factor.as_ref(),
+        value,
+        HUGGING_FACE,
+    );
+}
+
+/// The order and the length of the examples.
+fn examples(
+    options: &TrainOptions,
+    model: ModelTraits,
+    recipe: Recipe,
+    arguments: &mut TrainingArguments,
+    list: &mut SettingsList,
+) {
+    const LEAST_PADDING: &str = "least padding";
+    let given = &options.trainer;
+    arguments.train_sampling_strategy = list.pick(
+        "train_sampling_strategy",
+        given.train_sampling_strategy.as_ref(),
+        arguments.train_sampling_strategy,
+        match recipe {
+            Recipe::Trainer => LEAST_PADDING,
+            Recipe::Native => recipe_reason(recipe),
+        },
+    );
+    arguments.pad_to_max_length =
+        list.switch("pad_to_max_length", given.pad_to_max_length.as_ref(), LEAST_PADDING);
+    let (default, longest) = (arguments.max_seq_length, model.max_tokens);
+    arguments.max_seq_length = match &given.max_seq_length {
+        Some(requested) if requested.value > longest => {
+            let requested = requested.value;
+            let reason = format!("{requested} requested, but the model has no more positions");
+            list.add("max_seq_length", longest, &reason)
+        }
+        requested if longest >= default => {
+            list.pick("max_seq_length", requested.as_ref(), default, "covers NSMC's longest")
+        }
+        requested => {
+            list.pick("max_seq_length", requested.as_ref(), longest, "the model's positions")
+        }
+    };
+}
+
+/// When to evaluate and to log.
+fn evaluation(options: &TrainOptions, arguments: &mut TrainingArguments, list: &mut SettingsList) {
+    let given = &options.trainer;
+    arguments.eval_strategy =
+        list.pick("eval_strategy", given.eval_strategy.as_ref(), arguments.eval_strategy, TUTORIAL);
+    arguments.logging_steps =
+        list.pick("logging_steps", given.logging_steps.as_ref(), arguments.logging_steps, TUTORIAL);
+    arguments.eval_steps = arguments.logging_steps;
+    if arguments.eval_strategy == EvalStrategy::Steps {
+        let eval_steps = given.eval_steps.as_ref();
+        arguments.eval_steps =
+            list.pick("eval_steps", eval_steps, arguments.logging_steps, "logging_steps");
+    }
+}
+
+/// When to save, and what to keep.
+fn saving(output: &OutputOptions, arguments: &mut TrainingArguments, list: &mut SettingsList) {
+    const LOAD_BEST: &str = "load_best_model_at_end";
+    let load_best = output.load_best_model_at_end.as_ref().is_some_and(|given| given.value);
+    // The best model can be loaded only if it was saved when it was evaluated.
+    let (strategy, reason) = match arguments.eval_strategy {
+        EvalStrategy::Epoch if load_best => (SaveStrategy::Epoch, LOAD_BEST),
+        _ => (arguments.save_strategy, TUTORIAL),
+    };
+    arguments.save_strategy =
+        list.pick("save_strategy", output.save_strategy.as_ref(), strategy, reason);
+    let default_steps: StepInterval = arguments.save_steps;
+    arguments.save_steps = arguments.logging_steps;
+    if arguments.save_strategy == SaveStrategy::Steps {
+        let (steps, reason) = if load_best && arguments.eval_strategy == EvalStrategy::Steps {
+            (arguments.eval_steps, LOAD_BEST)
+        } else {
+            (default_steps, TUTORIAL)
+        };
+        arguments.save_steps = list.pick("save_steps", output.save_steps.as_ref(), steps, reason);
+    }
+    let default = arguments.save_total_limit.unwrap_or(0);
+    let limit = list.pick("save_total_limit", output.save_total_limit.as_ref(), default, TUTORIAL);
+    // 0 keeps all, as None does in Python.
+    arguments.save_total_limit = Some(limit).filter(|limit| *limit > 0);
+    arguments.save_only_model =
+        list.switch("save_only_model", output.save_only_model.as_ref(), HUGGING_FACE);
+    arguments.load_best_model_at_end =
+        list.switch(LOAD_BEST, output.load_best_model_at_end.as_ref(), HUGGING_FACE);
+}
+
+/// The metric that chooses the best model, if one is chosen.
+fn best_model(output: &OutputOptions, arguments: &mut TrainingArguments, list: &mut SettingsList) {
+    let given = output.metric_for_best_model.as_ref();
+    let chooses = arguments.load_best_model_at_end || arguments.save_strategy == SaveStrategy::Best;
+    if given.is_none() && !chooses {
+        return;
+    }
+    let metric = list.pick("metric_for_best_model", given, "loss".to_owned(), HUGGING_FACE);
+    let is_loss = metric.strip_prefix("eval_").unwrap_or(&metric) == "loss";
+    arguments.metric_for_best_model = Some(metric);
+    arguments.greater_is_better =
+        list.pick("greater_is_better", output.greater_is_better.as_ref(), !is_loss, HUGGING_FACE);
+}
+
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;

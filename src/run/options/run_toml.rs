@@ -1,0 +1,270 @@
+//! A TOML file of options: read for `--config`, and written as a run's `run.toml`.
+
+use super::error::{OptionError, invalid_value, unknown_option};
+use super::group::{OptionGroup, ValueSource};
+use super::train::{ResumeFrom, TrainOptions};
+use crate::core::text::sanitize_for_terminal;
+use crate::core::train::event::Setting;
+use std::ffi::OsStr;
+use std::fmt::Write;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use toml::de::{DeTable, DeValue};
+
+/// The file that a run writes to its output folder.
+pub const NAME: &str = "run.toml";
+
+/// Bytes that are read of a file at most.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The option whose value may be a list or a section.
+const LIST: &str = "config_overrides";
+
+/// Options that concern one call of the program, not the run: they are not written.
+const NOT_WRITTEN: [&str; 1] = ["resume_from_checkpoint"];
+
+/// Settings that are written as they were given. The text that is shown is a description, or for
+/// a path one made safe to print.
+const WRITTEN_AS_GIVEN: [&str; 5] =
+    ["model_name_or_path", "train_file", "validation_file", "dataset_name", "output_dir"];
+
+/// Reads a file of options.
+///
+/// # Errors
+/// If the file cannot be read or is not TOML, or if an option is unknown or its value invalid; the
+/// error names the line.
+pub fn read<T: OptionGroup>(path: &Path) -> Result<T, OptionError> {
+    let shown = path.display();
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
+        .map_err(|error| OptionError::new(shown, error))?;
+    let at = |byte: usize| {
+        let line = text[..byte.min(text.len())].matches('\n').count() + 1;
+        format!("{}:{line}", path.display())
+    };
+    let table = DeTable::parse(&text).map_err(|error| {
+        let byte = error.span().map_or(0, |span| span.start);
+        OptionError::new(at(byte), error.message())
+    })?;
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    let source = ValueSource::File(sanitize_for_terminal(&file_name).into_owned());
+    let mut options = T::default();
+    for (key, value) in table.get_ref() {
+        let name = key.get_ref().replace('-', "_");
+        set(&mut options, &name, value.get_ref(), &source)
+            .map_err(|problem| OptionError::new(at(key.span().start), problem))?;
+    }
+    Ok(options)
+}
+
+fn set<T: OptionGroup>(
+    options: &mut T,
+    name: &str,
+    value: &DeValue,
+    source: &ValueSource,
+) -> Result<(), String> {
+    if name == "config" {
+        return Err("a file of options cannot name another one".to_owned());
+    }
+    let text = flag_text(name, value)?;
+    match options.set(name, OsStr::new(&text), source) {
+        Some(outcome) => outcome.map_err(|reason| invalid_value(&text, name, &reason)),
+        None => Err(unknown_option(name, &T::names())),
+    }
+}
+
+/// A value as the text of a flag.
+fn flag_text(name: &str, value: &DeValue) -> Result<String, String> {
+    Ok(match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(_) => return Err(format!("{name} cannot be a date")),
+        DeValue::Array(_) | DeValue::Table(_) if name != LIST => {
+            return Err(format!("{name} has one value; a list or a section is not possible"));
+        }
+        DeValue::Array(items) => {
+            let items = items.iter().map(|item| flag_text(name, item.get_ref()));
+            items.collect::<Result<Vec<_>, _>>()?.join(",")
+        }
+        DeValue::Table(items) => {
+            let assignment = |(key, item): (&toml::Spanned<_>, &toml::Spanned<DeValue>)| {
+                let key: &std::borrow::Cow<str> = key.get_ref();
+                Ok::<_, String>(format!("{key}={}", flag_text(name, item.get_ref())?))
+            };
+            items.iter().map(assignment).collect::<Result<Vec<_>, _>>()?.join(",")
+        }
+    })
+}
+
+/// The `run.toml` of the run that is to be resumed, if there is one.
+pub fn of_resumed_run(options: &TrainOptions) -> Option<PathBuf> {
+    let folders = match options.resume_from()? {
+        ResumeFrom::No => return None,
+        ResumeFrom::Last => vec![options.output_dir().to_path_buf()],
+        ResumeFrom::Folder(folder) => {
+            vec![folder.clone(), folder.parent().unwrap_or(Path::new(".")).to_path_buf()]
+        }
+    };
+    folders.into_iter().map(|folder| folder.join(NAME)).find(|file| file.is_file())
+}
+
+/// Reads the `run.toml` of a run that is to be resumed. Its output folder is the one that the file
+/// is in: the run may have been moved since it was written.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_resumed<T: OptionGroup>(path: &Path) -> Result<T, OptionError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let mut moved = T::default();
+    let source = ValueSource::File(NAME.to_owned());
+    if let Some(Err(reason)) = moved.set("output_dir", folder.as_os_str(), &source) {
+        return Err(OptionError::new(folder.display(), reason));
+    }
+    Ok(moved.or(read(path)?))
+}
+
+/// The text of a file that repeats a run: its options, and the settings that follow from them.
+pub fn write(options: &TrainOptions, settings: &[Setting]) -> String {
+    let mut given = options.given();
+    given.retain(|given| !NOT_WRITTEN.contains(&given.name));
+    let mut lines = Vec::new();
+    for setting in settings {
+        let text = given.iter().find(|given| given.name == setting.name).map(|given| given.text);
+        let value = match (WRITTEN_AS_GIVEN.contains(&setting.name.as_str()), text) {
+            (true, Some(text)) => text,
+            (true, None) if setting.name != "output_dir" => continue,
+            _ => &setting.value,
+        };
+        lines.push((setting.name.as_str(), literal(value), setting.why.as_str()));
+    }
+    for given in &given {
+        if !settings.iter().any(|setting| setting.name == given.name) {
+            lines.push((given.name, literal(given.text), ""));
+        }
+    }
+    let width = lines.iter().map(|(name, value, _)| name.len() + value.len() + 3).max();
+    let width = width.unwrap_or(0).min(60);
+    let mut text = format!(
+        "# The arguments of this run: nsmc-tui train --config {NAME}\n\
+         # Paths are relative to the folder the program is called in.\n\n"
+    );
+    for (name, value, why) in lines {
+        let line = format!("{name} = {value}");
+        if why.is_empty() {
+            text += &line;
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{line:<width$}  # {why}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// A value in TOML: bare where it is a number or a truth value that reads back the same.
+fn literal(value: &str) -> String {
+    let bare = DeValue::parse(value).is_ok_and(|parsed| match parsed.get_ref() {
+        DeValue::Integer(number) => number.to_string() == value,
+        DeValue::Float(number) => number.to_string() == value,
+        DeValue::Boolean(_) => true,
+        _ => false,
+    });
+    if bare { value.to_owned() } else { toml::Value::String(value.to_owned()).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::options::{ModelTraits, resolve};
+
+    /// Options as the command line gives them.
+    fn flags(given: &[(&str, &str)]) -> Result<TrainOptions, String> {
+        let mut options = TrainOptions::default();
+        for (name, text) in given {
+            let outcome = options.set(name, OsStr::new(text), &ValueSource::Flag);
+            outcome.ok_or_else(|| format!("no option {name}"))??;
+        }
+        Ok(options)
+    }
+
+    fn read_text(text: &str) -> anyhow::Result<Result<TrainOptions, String>> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("mine.toml");
+        std::fs::write(&file, text)?;
+        Ok(read(&file).map_err(|error| error.to_string()))
+    }
+
+    #[test]
+    fn the_written_file_repeats_the_run() -> anyhow::Result<()> {
+        let options = flags(&[
+            ("learning_rate", "3e-5"),
+            ("output_dir", "a \"b\"\n"),
+            ("config_overrides", "hidden_size=96,num_hidden_layers=2"),
+            ("revision", "1e5"),
+            ("recipe", "native"),
+            ("load_best_model_at_end", "true"),
+            ("resume_from_checkpoint", "last"),
+        ])
+        .map_err(anyhow::Error::msg)?;
+        let traits = ModelTraits { random_weights: true, max_tokens: 160 };
+        let (arguments, settings) = resolve(&options, traits)?;
+        let text = write(&options, &settings);
+        let again = read_text(&text)?.map_err(anyhow::Error::msg)?;
+        // What was a default in the first run is given in the second, whatever the model.
+        let traits = ModelTraits { random_weights: false, max_tokens: 512 };
+        assert_eq!(resolve(&again, traits)?.0, arguments, "{text}");
+        assert_eq!(again.model.overrides(), options.model.overrides());
+        assert_eq!(again.model.hub_revision(), "1e5");
+        assert_eq!(again.resume_from(), None);
+        Ok(())
+    }
+
+    #[test]
+    fn a_bad_option_is_named_with_its_line() -> anyhow::Result<()> {
+        for (text, expected) in [
+            ("seed = 1\nlearning_rte = 1\n", "mine.toml:2: unknown option learning_rte; did you"),
+            ("\n\nlearning_rate = -1\n", "mine.toml:3: invalid value '-1' for learning_rate: "),
+            ("seed = \n", "mine.toml:1:"),
+            ("config = \"other.toml\"\n", "mine.toml:1: a file of options cannot name another"),
+            ("seed = 1979-05-27\n", "mine.toml:1: seed cannot be a date"),
+            ("seed = [1]\n", "mine.toml:1: seed has one value"),
+        ] {
+            let message = read_text(text)?.err().unwrap_or_default();
+            assert!(message.contains(expected), "{text:?} gives {message}");
+        }
+        let missing = read::<TrainOptions>(Path::new("no/such.toml"));
+        assert!(missing.is_err_and(|error| error.to_string().starts_with("no/such.toml: ")));
+        Ok(())
+    }
+
+    #[test]
+    fn lists_sections_dashes_and_aliases_are_read() -> anyhow::Result<()> {
+        let text = "warmup_ratio = 0.06\nnum-train-epochs = 2\n\
+                    [config_overrides]\nhidden_size = 96\nhidden_act = \"relu\"\n";
+        let options = read_text(text)?.map_err(anyhow::Error::msg)?;
+        assert_eq!(options.trainer.warmup_steps.map(|given| given.value), Some(0.06));
+        assert_eq!(options.trainer.num_train_epochs.map(|given| given.value), Some(2.0));
+        assert_eq!(options.model.overrides().len(), 2);
+        let list = read_text("config_overrides = [\"hidden_size=96\", \"a=1\"]\n")?;
+        assert_eq!(list.map_err(anyhow::Error::msg)?.model.overrides().len(), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn literals_read_back_as_given() {
+        for bare in ["5e-5", "10", "0.01", "true", "-1"] {
+            assert_eq!(literal(bare), bare);
+        }
+        for text in ["007", "outputs", "a\"b", "1e", "", "all"] {
+            let table: Result<toml::Table, _> = toml::from_str(&format!("x = {}", literal(text)));
+            assert_eq!(
+                table.ok().and_then(|t| t["x"].as_str().map(str::to_owned)).as_deref(),
+                Some(text)
+            );
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! All options of a training run.
+
+use super::dataset::DatasetOptions;
+use super::group::{Given, compose_option_groups, option_group};
+use super::parse::{
+    assignments, below_one, boolean, count, from_str, interval, length, max_steps, not_negative,
+    path, positive, text, whole,
+};
+use crate::core::data::batching::SamplingStrategy;
+use crate::core::engine::device::DeviceChoice;
+use crate::core::engine::{EngineOptions, Ops};
+use crate::core::train::arguments::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
+use crate::core::train::schedule::SchedulerType;
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+option_group! {
+    /// The model that a run starts from.
+    pub struct ModelOptions {
+        /// A folder, or a model of the Hugging Face hub; the embedded model if not given.
+        model_name_or_path: String = text,
+        /// The branch, tag or commit of a model of the hub.
+        revision: String = text,
+        /// Whether tensors of another shape are initialised instead of refused.
+        ignore_mismatched_sizes: bool = boolean,
+        /// Values of config.json to replace.
+        config_overrides: Vec<(String, Value)> = assignments,
+    }
+}
+
+option_group! {
+    /// How the trainer goes through the data, by the names of Hugging Face's `TrainingArguments`.
+    pub struct TrainerOptions {
+        /// Tokens that are kept of a text.
+        max_seq_length: usize = length,
+        /// Whether every batch is padded to the longest text of its split.
+        pad_to_max_length: bool = boolean,
+        /// The order of the examples.
+        train_sampling_strategy: SamplingStrategy = from_str,
+        /// The set of default values.
+        recipe: Recipe = from_str,
+        /// Epochs.
+        num_train_epochs: f64 = positive,
+        /// Steps, whatever the epochs; `None` for no limit.
+        max_steps: Option<u64> = max_steps,
+        /// Examples in a training batch.
+        per_device_train_batch_size: usize = count,
+        /// Batches whose gradients are added up for one step.
+        gradient_accumulation_steps: usize = count,
+        /// Tokens that are computed at once.
+        max_tokens_per_batch: usize = count,
+        /// Whether only each layer's input is kept for the backward pass.
+        gradient_checkpointing: bool = boolean,
+        /// Examples in an evaluation batch.
+        per_device_eval_batch_size: usize = count,
+        /// The highest learning rate.
+        learning_rate: f64 = positive,
+        /// How the learning rate changes.
+        lr_scheduler_type: SchedulerType = from_str,
+        /// Steps, or below 1 a share of all steps, in which the learning rate rises from zero.
+        warmup_steps | "warmup_ratio": f64 = not_negative,
+        /// Decoupled weight decay.
+        weight_decay: f64 = not_negative,
+        /// The norm that gradients are clipped to; 0 does not clip.
+        max_grad_norm: f64 = not_negative,
+        /// `AdamW`'s decay of the mean.
+        adam_beta1: f64 = below_one,
+        /// `AdamW`'s decay of the variance.
+        adam_beta2: f64 = below_one,
+        /// `AdamW`'s epsilon.
+        adam_epsilon: f64 = positive,
+        /// The share of the target that is spread evenly over all labels.
+        label_smoothing_factor: f64 = below_one,
+        /// When to evaluate.
+        eval_strategy: EvalStrategy = from_str,
+        /// Steps between evaluations.
+        eval_steps: StepInterval = interval,
+        /// Steps between log entries.
+        logging_steps: StepInterval = interval,
+        /// The seed of initial weights and dropout.
+        seed: u64 = whole,
+        /// The seed of the order of the examples.
+        data_seed: u64 = whole,
+    }
+}
+
+option_group! {
+    /// What computes, and how.
+    pub struct ComputeOptions {
+        /// The device.
+        device: DeviceChoice = from_str,
+        /// Threads of the CPU.
+        threads: usize = count,
+        /// Whether a GPU computes in bfloat16.
+        bf16: bool = boolean,
+        /// Whether a GPU multiplies in TensorFloat-32.
+        tf32: bool = boolean,
+        /// Which operations.
+        ops: Ops = from_str,
+    }
+}
+
+option_group! {
+    /// What a run writes, where and when.
+    pub struct OutputOptions {
+        /// Where checkpoints and the model are saved.
+        output_dir: PathBuf = path,
+        /// When to write a checkpoint.
+        save_strategy: SaveStrategy = from_str,
+        /// Steps between checkpoints.
+        save_steps: StepInterval = interval,
+        /// Checkpoints to keep; 0 keeps all.
+        save_total_limit: usize = whole,
+        /// Whether checkpoints leave out what resuming needs.
+        save_only_model: bool = boolean,
+        /// Whether the run ends with the best checkpoint instead of the last.
+        load_best_model_at_end: bool = boolean,
+        /// The metric that chooses the best model.
+        metric_for_best_model: String = text,
+        /// Whether a higher metric is better.
+        greater_is_better: bool = boolean,
+        /// The checkpoint to resume from.
+        resume_from_checkpoint: ResumeFrom = ResumeFrom::parse,
+        /// Where metrics are written besides the journal.
+        report_to: ReportTo = from_str,
+        /// The folder of TensorBoard's event files.
+        logging_dir: PathBuf = path,
+    }
+}
+
+compose_option_groups! {
+    /// All options of a training run.
+    pub struct TrainOptions {
+        /// The model to start from.
+        model: ModelOptions,
+        /// The data.
+        data: DatasetOptions,
+        /// The training.
+        trainer: TrainerOptions,
+        /// The device.
+        compute: ComputeOptions,
+        /// What is written.
+        output: OutputOptions,
+    }
+}
+
+/// A value of `resume_from_checkpoint`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResumeFrom {
+    /// Not at all.
+    No,
+    /// From the last checkpoint in the output folder.
+    Last,
+    /// From this checkpoint, or from the last one in this folder.
+    Folder(PathBuf),
+}
+
+impl ResumeFrom {
+    /// The text for the last checkpoint. In Python it is `True`.
+    pub const LAST: &'static str = "last";
+
+    fn parse(text: &OsStr) -> Result<Self, String> {
+        Ok(match text.to_str() {
+            Some("false" | "False") => Self::No,
+            Some(Self::LAST | "true" | "True") => Self::Last,
+            _ => Self::Folder(path(text)?),
+        })
+    }
+}
+
+impl ModelOptions {
+    /// The branch, tag or commit of a model of the hub.
+    pub fn hub_revision(&self) -> &str {
+        self.revision.as_ref().map_or("main", |given| &given.value)
+    }
+
+    /// Values of config.json to replace.
+    pub fn overrides(&self) -> &[(String, Value)] {
+        self.config_overrides.as_ref().map_or(&[], |given| &given.value)
+    }
+}
+
+impl ComputeOptions {
+    /// The same for an engine, without what concerns training or answers only.
+    pub fn engine_options(&self) -> EngineOptions {
+        EngineOptions {
+            ops: value_or_default(self.ops.as_ref()),
+            device: value_or_default(self.device.as_ref()),
+            bf16: value_or_default(self.bf16.as_ref()),
+            tf32: value_or_default(self.tf32.as_ref()),
+            int8: false,
+            threads: value_or_default(self.threads.as_ref()),
+            gradient_checkpointing: false,
+        }
+    }
+}
+
+impl TrainOptions {
+    /// The options of the engine that trains.
+    pub fn engine_options(&self) -> EngineOptions {
+        EngineOptions {
+            gradient_checkpointing: value_or_default(self.trainer.gradient_checkpointing.as_ref()),
+            ..self.compute.engine_options()
+        }
+    }
+
+    /// The folder that the run writes to.
+    pub fn output_dir(&self) -> &Path {
+        let given = self.output.output_dir.as_ref();
+        given.map_or(Path::new("outputs"), |given| &given.value)
+    }
+
+    /// The checkpoint to resume from; `None` if the run starts anew.
+    pub fn resume_from(&self) -> Option<&ResumeFrom> {
+        let given = self.output.resume_from_checkpoint.as_ref().map(|given| &given.value);
+        given.filter(|from| **from != ResumeFrom::No)
+    }
+}
+
+/// The value that was given, or the type's default.
+pub(super) fn value_or_default<T: Clone + Default>(given: Option<&Given<T>>) -> T {
+    given.map(|given| given.value.clone()).unwrap_or_default()
+}

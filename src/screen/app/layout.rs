@@ -1,0 +1,55 @@
+//! Where the last frame placed things. Drawing returns it, and the update of the state receives it
+//! with [`Message::Drawn`](super::Message::Drawn).
+
+use super::panels::Panel;
+use std::collections::BTreeMap;
+
+/// A rectangle of terminal cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Area {
+    /// The first column.
+    pub x: u16,
+    /// The first row.
+    pub y: u16,
+    /// Number of columns.
+    pub width: u16,
+    /// Number of rows.
+    pub height: u16,
+}
+
+impl Area {
+    /// Whether a cell is inside.
+    pub fn contains(self, column: u16, row: u16) -> bool {
+        let within = |at: u16, from: u16, size: u16| at >= from && at - from < size;
+        within(column, self.x, self.width) && within(row, self.y, self.height)
+    }
+}
+
+/// Where a frame placed panels and charts, and how far its views can scroll.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FrameLayout {
+    /// The area of each panel in view.
+    pub panels: Vec<(Panel, Area)>,
+    /// The plot area of each chart in view, without axes.
+    pub plots: Vec<(Panel, Area)>,
+    /// The y range of each chart; the next frame keeps it while the values fit.
+    pub y_ranges: BTreeMap<Panel, [f64; 2]>,
+    /// Panels on one page of the training grid.
+    pub panels_per_page: usize,
+    /// The last line that the scrolling view can start at; `None` if nothing scrolls.
+    pub scroll_limit: Option<usize>,
+    /// Serial numbers of the first and the last log line that are fully visible.
+    pub log_lines: Option<(usize, usize)>,
+}
+
+impl FrameLayout {
+    /// An empty layout for the frame after this one, with what carries over.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self {
+            y_ranges: self.y_ranges.clone(),
+            panels_per_page: self.panels_per_page,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The command palette: all actions of the current page, with a field to search them.
+
+use super::popup::{centered, clear};
+use super::theme::Theme;
+use super::widgets::text_field::TextField;
+use super::widgets::{border_note, titled_block};
+use crate::core::text::{align_right, truncate_width};
+use crate::screen::app::State;
+use crate::screen::app::palette::{Entry, Hit};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+/// Columns of the palette, including its border.
+const WIDTH: u16 = 72;
+
+/// Columns of the keys.
+const KEYS: usize = 16;
+
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    let palette = &state.palette;
+    // Placed as if all entries were shown, so that it does not move while the user types.
+    let mut area = centered(area, WIDTH, palette.entries.len() as u16 + 4);
+    area.height = area.height.min(palette.hits.len().max(1) as u16 + 4);
+    let (hits, all) = (palette.hits.len(), palette.entries.len());
+    let count = state.lang.fill(" {0} of {1} ", &[&hits, &all]);
+    let block = titled_block(theme, state.lang.tr("actions"))
+        .border_style(theme.train())
+        .title_bottom(border_note(count, theme));
+    let inner = block.inner(area);
+    clear(frame, area);
+    frame.render_widget(block, area);
+    let [line, _, list] =
+        Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Fill(1)])
+            .areas(inner);
+    let field = TextField {
+        prefix: ": ",
+        input: &palette.line,
+        placeholder: state.lang.tr("type part of a name, or a key"),
+        focused: true,
+    };
+    field.draw(frame, line, theme);
+    draw_list(frame, list, state, theme);
+}
+
+fn draw_list(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    let palette = &state.palette;
+    let height = usize::from(area.height);
+    let first = (palette.chosen + 1).saturating_sub(height);
+    let mut lines = Vec::new();
+    for (number, hit) in palette.hits.iter().enumerate().skip(first).take(height) {
+        if let Some(entry) = palette.entries.get(hit.entry) {
+            let is_chosen = number == palette.chosen;
+            lines.push(entry_line(entry, hit, is_chosen, usize::from(area.width), theme));
+        }
+    }
+    if lines.is_empty() {
+        lines.push(Line::styled(state.lang.tr("no matching action"), theme.dim()));
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// The name with the matching letters highlighted, and the keys at the right.
+fn entry_line(
+    entry: &Entry,
+    hit: &Hit,
+    is_chosen: bool,
+    width: usize,
+    theme: Theme,
+) -> Line<'static> {
+    let mut spans = vec![Span::styled(if is_chosen { "▶ " } else { "  " }, theme.train())];
+    let name = truncate_width(entry.name, width.saturating_sub(2 + KEYS));
+    for (number, c) in name.chars().enumerate() {
+        let matches = hit.letters.contains(&number);
+        let style = if matches { theme.train().patch(theme.strong()) } else { Style::new() };
+        spans.push(Span::styled(c.to_string(), style));
+    }
+    let used: usize = spans.iter().map(Span::width).sum();
+    let keys = align_right(&theme.keys(&entry.keys.join(", ")), width.saturating_sub(used));
+    spans.push(Span::styled(keys, theme.dim()));
+    let line = Line::from(spans);
+    if is_chosen { line.patch_style(theme.selected()) } else { line }
+}

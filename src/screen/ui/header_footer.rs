@@ -1,0 +1,151 @@
+//! The header and the footer of every page.
+
+use super::theme::Theme;
+use crate::core::text::truncate_width;
+use crate::run::summary::clock;
+use crate::run::worker::Activity;
+use crate::screen::app::State;
+use crate::screen::app::log::Level;
+use crate::screen::keymap::{BINDINGS, places};
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
+
+/// What the run is doing, in one line.
+pub fn status(state: &State) -> String {
+    if let Some(runs) = &state.runs {
+        return match runs.count() {
+            _ if !runs.is_complete => state.lang.tr("searching for runs …").to_owned(),
+            1 => state.lang.tr("1 run").to_owned(),
+            count => state.lang.fill("{0} runs", &[&count]),
+        };
+    }
+    match &state.replay {
+        Some(replay) => format!("{} · {}", replay.label(state.lang), activity(state)),
+        None => activity(state),
+    }
+}
+
+fn activity(state: &State) -> String {
+    let lang = state.lang;
+    let steps = || {
+        let of = state.started.as_ref().map_or(0, |started| started.max_steps);
+        lang.fill("step {0}/{1}", &[&state.steps_done(), &of])
+    };
+    let with_steps = |what: &str| format!("{} · {}", lang.tr(what), steps());
+    match &state.activity {
+        _ if state.stopping => lang.tr("stopping and saving").to_owned(),
+        Activity::Preparing(what) => format!("{} …", lang.tr(what).to_lowercase()),
+        Activity::Downloading(download) => {
+            format!("{} · {}", lang.tr("downloading"), download.file)
+        }
+        Activity::Paused => with_steps("paused"),
+        Activity::Training if state.stop_after_epoch => {
+            with_steps("training, stops after this epoch")
+        }
+        Activity::Training if state.replay.is_some() => steps(),
+        Activity::Training => with_steps("training"),
+        Activity::Evaluating(done, total) => {
+            format!("{} · {}", lang.fill("evaluating {0}/{1}", &[done, total]), steps())
+        }
+        Activity::Saving => with_steps("saving"),
+        Activity::Idle if state.failed.is_some() => lang.tr("failed").to_owned(),
+        Activity::Idle => match &state.finished {
+            Some(finished) if finished.stopped => with_steps("stopped"),
+            None if state.replay.is_some() => with_steps("cut off"),
+            _ => lang.tr("finished").to_owned(),
+        },
+    }
+}
+
+/// Draws the header: the program's name, the pages, and what the run is doing.
+pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    let tabs = tabs(area.width, state, theme);
+    let available = area.width.saturating_sub(tabs.width() as u16 + 2);
+    frame.render_widget(Paragraph::new(tabs), area);
+    if let Some(status) = fitting_status(usize::from(available), state) {
+        let width = (available + 1).min(area.width);
+        let right = Rect { x: area.right() - width, width, ..area };
+        let line = Line::styled(format!("{status} "), status_style(state, theme));
+        frame.render_widget(Paragraph::new(line).alignment(Alignment::Right), right);
+    }
+}
+
+/// The program's name and the pages.
+fn tabs(width: u16, state: &State, theme: Theme) -> Line<'static> {
+    // On a narrow screen, what the run is doing is more important than the program's name.
+    let name = if width >= 72 { " nsmc-tui " } else { "" };
+    let mut spans = vec![Span::styled(name, theme.strong())];
+    let pages = state.pages();
+    for (index, &page) in pages.iter().enumerate() {
+        let title = state.lang.tr(page.title());
+        let title = if pages.len() == 1 {
+            format!(" {title} ")
+        } else {
+            format!(" {} {title} ", index + 1)
+        };
+        let style = if page == state.page { theme.selected() } else { theme.dim() };
+        spans.extend([Span::raw(" "), Span::styled(title, style)]);
+    }
+    Line::from(spans)
+}
+
+/// As much of the status and the elapsed time as fits into this many columns.
+fn fitting_status(columns: usize, state: &State) -> Option<String> {
+    let mut text = status(state);
+    if text.width() > columns {
+        text.truncate(text.find(" · ").unwrap_or(text.len()));
+    }
+    let elapsed = clock(state.elapsed());
+    if state.began.is_some() && text.width() + elapsed.len() + 3 <= columns {
+        text = format!("{text} · {elapsed}");
+    }
+    (text.width() <= columns).then_some(text)
+}
+
+fn status_style(state: &State, theme: Theme) -> Style {
+    match &state.activity {
+        Activity::Idle if state.failed.is_some() => theme.error(),
+        Activity::Idle => theme.good(),
+        Activity::Paused => theme.warning(),
+        _ if state.stopping => theme.warning(),
+        _ => theme.strong(),
+    }
+}
+
+/// Draws the footer: the most important keys of the page, as many as fit, or a notice.
+pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    if let Some(notice) = &state.notice {
+        let style = if notice.level >= Level::Warning { theme.warning() } else { theme.good() };
+        let text =
+            format!(" {}", truncate_width(&notice.text, usize::from(area.width).saturating_sub(2)));
+        return frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
+    }
+    let mut spans = Vec::new();
+    let mut available = usize::from(area.width);
+    let mut shown = Vec::new();
+    for place in places(state) {
+        for binding in BINDINGS.iter().filter(|binding| binding.place == *place) {
+            let (Some(label), Some(key)) = (binding.footer, binding.keys.first()) else {
+                continue;
+            };
+            if shown.contains(&label) {
+                continue;
+            }
+            let name = format!(" {} ", theme.keys(&key.name()));
+            let label_cells = format!(" {}  ", state.lang.tr(label));
+            let width = Span::raw(name.as_str()).width() + Span::raw(label_cells.as_str()).width();
+            if width > available {
+                continue;
+            }
+            available -= width;
+            shown.push(label);
+            spans.push(Span::styled(name, theme.selected()));
+            spans.push(Span::raw(label_cells));
+        }
+    }
+    frame.render_widget(Paragraph::new(Line::from(spans)), area);
+}

@@ -1,0 +1,54 @@
+//! The texts in a panel's border.
+
+use crate::screen::app::State;
+use crate::screen::app::charts::YRange;
+use crate::screen::app::panels::Panel;
+
+/// The title of a panel of the training page.
+pub fn panel_title(panel: Panel, state: &State) -> String {
+    let name = match panel {
+        Panel::Loss => "loss",
+        Panel::Accuracy => "accuracy · F1",
+        Panel::Epochs => "epochs",
+        Panel::Log => "log",
+        Panel::LearningRate => "learning rate",
+        Panel::GradNorm => "gradient norm",
+        Panel::Throughput => "throughput",
+        Panel::System => "system",
+        Panel::Confusion => "confusion",
+        Panel::Classes => "classes",
+        Panel::Calibration => "calibration",
+        Panel::Settings => "settings",
+    };
+    chart_title(name, panel, state)
+}
+
+/// A chart's title: its name and the options of its y axis, if any differ from the default.
+pub fn chart_title(name: &str, panel: Panel, state: &State) -> String {
+    let mut parts = vec![name];
+    if state.charts.log_y.contains(&panel) {
+        parts.push("log y");
+    }
+    match state.charts.ranges.get(&panel) {
+        Some(YRange::Whole) => parts.push("whole"),
+        Some(YRange::Fixed(_)) => parts.push("fixed"),
+        _ => {}
+    }
+    let parts: Vec<&str> = parts.into_iter().map(|part| state.lang.tr(part)).collect();
+    parts.join(" · ")
+}
+
+/// What the charts show: the quantity of the x axes, the smoothing, and the steps in view.
+pub fn chart_view_note(state: &State, is_smoothed: bool) -> String {
+    let lang = state.lang;
+    let mut parts = vec![lang.tr(state.charts.axis.name()).to_owned()];
+    if is_smoothed {
+        parts.push(lang.fill("smooth {0}", &[&state.smoothing]));
+    }
+    if state.charts.window.is_some() {
+        let [from, to] = state.charts.view(state.end());
+        let mode = lang.tr(if state.charts.follow { "following" } else { "zoomed" });
+        parts.push(format!("{mode} {from:.0}-{to:.0}"));
+    }
+    format!(" {} ", parts.join(" · "))
+}

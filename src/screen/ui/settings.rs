@@ -1,0 +1,78 @@
+//! The settings, as a page and as a panel.
+
+use super::theme::Theme;
+use super::widgets::{border_note, draw_hint};
+use crate::core::text::truncate_width;
+use crate::core::train::event::Started;
+use crate::screen::app::State;
+use crate::screen::lang::Lang;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph};
+
+/// Draws the model and every setting with its value and its origin, from line `scroll` on. Returns the
+/// last line that the view can start at.
+pub fn draw(
+    frame: &mut Frame,
+    area: Rect,
+    block: Block,
+    state: &State,
+    theme: Theme,
+    scroll: usize,
+) -> usize {
+    let inner = block.inner(area);
+    let Some(started) = &state.started else {
+        frame.render_widget(block, area);
+        draw_hint(frame, inner, state.lang.tr("not yet known"), theme);
+        return 0;
+    };
+    let mut lines = model_lines(started, state.lang, theme);
+    let name_width = started.settings.iter().map(|s| s.name.len()).max().unwrap_or(0);
+    // Settings that the user chose come first and defaults last: a small panel shows what matters.
+    let rank = |origin: &str| match origin {
+        "flag" => 0,
+        "random weights" => 1,
+        _ if origin.starts_with("recipe") => 2,
+        "Hugging Face default" => 4,
+        _ => 3,
+    };
+    let mut settings: Vec<_> = started.settings.iter().collect();
+    settings.sort_by_key(|setting| rank(&setting.why));
+    for setting in settings {
+        let value = truncate_width(&setting.value, 40);
+        let style = if setting.why == "flag" { theme.warning() } else { theme.strong() };
+        lines.push(Line::from(vec![
+            Span::raw(format!("{:<name_width$}  ", setting.name)),
+            Span::styled(value, style),
+            Span::styled(format!("  {}", state.lang.tr(&setting.why)), theme.dim()),
+        ]));
+    }
+    let height = usize::from(inner.height);
+    let limit = lines.len().saturating_sub(height);
+    let scroll = scroll.min(limit);
+    let block = if lines.len() > height + scroll {
+        let more = state.lang.fill(" {0} more ", &[&(lines.len() - height - scroll)]);
+        block.title_bottom(border_note(more, theme))
+    } else {
+        block
+    };
+    let shown: Vec<Line> = lines.into_iter().skip(scroll).take(height).collect();
+    frame.render_widget(Paragraph::new(shown).block(block), area);
+    limit
+}
+
+fn model_lines(started: &Started, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
+    vec![
+        Line::styled(truncate_width(&started.model, 60), theme.strong()),
+        Line::from(started.architecture.clone()),
+        Line::from(lang.fill(
+            "{0} M parameters, {1} + {2} reviews",
+            &[
+                &format!("{:.2}", started.parameters as f64 / 1e6),
+                &started.train_samples,
+                &started.eval_samples,
+            ],
+        )),
+    ]
+}
