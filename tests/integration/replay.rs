@@ -32,7 +32,7 @@ fn a_replay_prints_what_the_run_printed() {
     let lines = stdout(&cut);
     assert!(printed.starts_with(&lines) && lines.contains("step 3/6"), "{lines}");
     let notes = stderr(&cut);
-    assert!(notes.contains("the run was cut off, or still goes on"), "{notes}");
+    assert!(notes.contains("the run was interrupted, or is still running"), "{notes}");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_replay_on_the_dashboard() {
     assert!(text.contains(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{text}");
     assert!(text.contains("no system metrics in a replay"), "{text}");
     terminal.press("2");
-    terminal.wait_for("a replay has no model to ask");
+    terminal.wait_for("a replay has no model");
     terminal.press("최고\r");
     terminal.wait("an answer", |text| text.matches("a replay has no model").count() > 1);
     terminal.press("\x1b");

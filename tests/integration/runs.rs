@@ -44,10 +44,7 @@ fn runs_are_listed_as_a_table_and_as_json() {
     assert_eq!(stdout(&none), "");
     let missing = list(&["nowhere"]).code(1);
     let error = stderr(&missing);
-    assert!(
-        error.starts_with("error: nowhere: cannot be read; name a folder with runs"),
-        "{error}"
-    );
+    assert!(error.starts_with("error: nowhere: cannot be read; pass a folder"), "{error}");
 }
 
 #[test]
@@ -81,7 +78,7 @@ fn runs_are_compared_by_keys() {
     let mine = folder.path().join("mine").display().to_string();
     let mut terminal = Terminal::start(120, 40, &["runs", &mine, "--sort", "name"], &[]);
     terminal.wait_for("3 runs");
-    terminal.wait_for("Space puts a run into this chart");
+    terminal.wait_for("Space: add a run to this chart");
     terminal.press(" ");
     terminal.wait_for("1 seed-1 0.");
     terminal.press("jj");

@@ -52,7 +52,7 @@ fn quitting_asks_first_then_stops_and_saves() {
     terminal.press("n");
     terminal.wait("no question", |text| !text.contains("Keep training"));
     terminal.press("2");
-    terminal.wait_for("asks the model as it is now");
+    terminal.wait_for("predicts with the model at step");
     terminal.press("최고\r");
     terminal.wait_for("[SEP]");
     terminal.press("\x03");
@@ -91,7 +91,7 @@ fn a_run_is_paused_controlled_and_resumed() {
     terminal.press("r");
     terminal.wait_for("The next step uses");
     terminal.press("\x1525e-1\r");
-    terminal.wait_for("not a rate");
+    terminal.wait_for("must be above 0");
     terminal.press("\x151e-5\r");
     terminal.wait_for(": learning rate");
     terminal.press("C");
@@ -174,7 +174,7 @@ fn quitting_warns_of_an_unsaved_model_and_saves_it_again() {
     let file = terminal.folder.path().join("outputs/model.safetensors");
     std::fs::create_dir_all(file.join("not/a/file")).expect("a folder");
     terminal.press("qy");
-    terminal.wait_for("is not saved and would be lost");
+    terminal.wait_for("is not saved and will be lost");
     std::fs::remove_dir_all(&file).expect("an empty place");
     terminal.press("w");
     terminal.wait_for("model saved in outputs");

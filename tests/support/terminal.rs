@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The longest wait for anything, also on a loaded computer.
@@ -27,6 +27,13 @@ struct Shared {
     reading_paused: AtomicBool,
     /// The thread closes its end of the terminal once this is set.
     is_closed: AtomicBool,
+}
+
+impl Shared {
+    /// The screen; a failed assertion of the test does not matter to the reading thread.
+    fn screen(&self) -> MutexGuard<'_, vt100::Parser> {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A pseudo-terminal and the program running in it.
@@ -114,7 +121,7 @@ impl Terminal {
     /// Waits until `found` returns a value for the screen, and returns it.
     fn wait_some<T>(&self, what: &str, found: impl Fn(&vt100::Screen) -> Option<T>) -> T {
         let began = Instant::now();
-        let mut parser = self.shared.screen.lock().expect("no panic");
+        let mut parser = self.shared.screen();
         loop {
             if let Some(value) = found(parser.screen()) {
                 return value;
@@ -123,7 +130,8 @@ impl Terminal {
             assert!(began.elapsed() < TIMEOUT, "{what} is not on the screen:\n{text}");
             // `found` may depend on more than the screen.
             let pause = Duration::from_millis(100);
-            parser = self.shared.changed.wait_timeout(parser, pause).expect("no panic").0;
+            let changed = self.shared.changed.wait_timeout(parser, pause);
+            parser = changed.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -150,7 +158,7 @@ impl Terminal {
 
     /// Reads a property of the screen.
     pub fn with_screen<T>(&self, read: impl Fn(&vt100::Screen) -> T) -> T {
-        read(self.shared.screen.lock().expect("no panic").screen())
+        read(self.shared.screen().screen())
     }
 
     /// Types keys.
@@ -162,7 +170,7 @@ impl Terminal {
 
     /// Resizes the terminal and clears the screen, so that the program has to draw all of it.
     pub fn resize(&self, columns: u16, rows: u16) {
-        *self.shared.screen.lock().expect("no panic") = parser(columns, rows);
+        *self.shared.screen() = parser(columns, rows);
         let master = self.master.as_ref().expect("an open terminal");
         master.resize(size(columns, rows)).expect("a new size");
     }
@@ -281,7 +289,7 @@ fn read(mut reader: Box<dyn Read + Send>, shared: &Shared) {
             return;
         };
         shared.bytes.fetch_add(count as u64, Ordering::SeqCst);
-        shared.screen.lock().expect("no panic").process(&buffer[..count]);
+        shared.screen().process(&buffer[..count]);
         shared.changed.notify_all();
     }
 }
