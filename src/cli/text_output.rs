@@ -21,7 +21,7 @@ pub struct Known {
     /// What holds for it.
     pub started: Option<Started>,
     /// How fast it goes.
-    pub pace: Throughput,
+    pub throughput: Throughput,
 }
 
 /// How a run ended, for the exit code.
@@ -248,7 +248,7 @@ impl Lines {
             }
             TrainEvent::Evaluated(evaluated) => {
                 self.last = Some(evaluated.clone());
-                self.known.pace.evaluated(evaluated);
+                self.known.throughput.push_evaluation(evaluated);
                 let metrics = &evaluated.metrics;
                 writeln!(
                     out,
@@ -268,7 +268,7 @@ impl Lines {
             }
             TrainEvent::Checkpoint(saved) => {
                 self.checkpoint = Some(saved.clone());
-                self.known.pace.saved(saved);
+                self.known.throughput.push_checkpoint(saved);
                 writeln!(out, "checkpoint {}", saved.path)?;
             }
             TrainEvent::Warned(warned) => talk(&format!("warning: {}", warned.message)),
@@ -292,7 +292,7 @@ impl Lines {
     fn step(&mut self, step: &Step, out: &mut (impl Write + ?Sized)) -> std::io::Result<()> {
         self.loss += step.loss;
         self.steps += 1;
-        self.known.pace.step(step);
+        self.known.throughput.push_step(step);
         let Some(started) = &self.known.started else {
             return Ok(());
         };
@@ -309,10 +309,10 @@ impl Lines {
             step.grad_norm,
             step.learning_rate,
         )?;
-        if let Some(rates) = self.known.pace.rates() {
+        if let Some(rates) = self.known.throughput.rates() {
             write!(out, "  {:.0} samples/s  {:.0} tokens/s", rates.samples, rates.tokens)?;
         }
-        if let Some(left) = self.known.pace.left(started, step.step, None) {
+        if let Some(left) = self.known.throughput.eta(started, step.step, None) {
             write!(out, "  {} left", clock(left))?;
         }
         writeln!(out)?;

@@ -1,17 +1,17 @@
-//! Writing so that a reader, or a crash at any moment, finds the old state or the new one, whole.
+//! Atomic writes: a reader, or a crash at any time, sees either the old state or the new one.
 
 use std::fs::{File, Permissions};
 use std::io::{Result, Write};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// What is being written, or being removed, is called so until it is whole, or gone.
+/// The prefix of what is being written or removed.
 const UNFINISHED: &str = ".unfinished-";
 
-/// The permissions that a plain `open` or `mkdir` asks for, before the umask; temporary files are
-/// private otherwise.
+/// Sets the mode that `open` or `mkdir` would use, subject to the umask. Temporary files are private
+/// by default.
 #[cfg(unix)]
-fn ordinary<'a, 'b>(
+fn with_mode<'a, 'b>(
     mut builder: tempfile::Builder<'a, 'b>,
     mode: u32,
 ) -> tempfile::Builder<'a, 'b> {
@@ -21,70 +21,70 @@ fn ordinary<'a, 'b>(
 }
 
 #[cfg(not(unix))]
-fn ordinary<'a, 'b>(builder: tempfile::Builder<'a, 'b>, _: u32) -> tempfile::Builder<'a, 'b> {
+fn with_mode<'a, 'b>(builder: tempfile::Builder<'a, 'b>, _: u32) -> tempfile::Builder<'a, 'b> {
     builder
 }
 
-/// The folder a file is in.
+/// The folder of a file.
 fn parent(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes what was renamed in a folder last.
+/// Flushes renames in a folder to disk.
 fn sync_folder(folder: &Path) -> Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Writes a file so that a reader, or a crash at any moment, finds the old one or the new one.
+/// Replaces a file atomically.
 ///
 /// # Errors
-/// What the system says; the old file is then untouched.
+/// I/O errors; the old file is then unchanged.
 pub fn write_atomically(file: &Path, bytes: &[u8]) -> Result<()> {
     let folder = parent(file);
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);
-    let mut temporary = ordinary(builder, 0o666).tempfile_in(folder)?;
+    let mut temporary = with_mode(builder, 0o666).tempfile_in(folder)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
     temporary.persist(file).map_err(|error| error.error)?;
     sync_folder(folder)
 }
 
-/// A folder that is filled out of sight and then shown at once.
+/// A temporary folder that is filled and then published atomically.
 pub struct Staging {
     folder: TempDir,
     parent: PathBuf,
 }
 
 impl Staging {
-    /// A new folder inside `parent`, which is made if it is not there.
+    /// A new folder inside `parent`, which is created if necessary.
     ///
     /// # Errors
-    /// What the system says.
+    /// I/O errors.
     pub fn new(parent: &Path) -> Result<Self> {
         std::fs::create_dir_all(parent)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(UNFINISHED);
-        let folder = ordinary(builder, 0o777).tempdir_in(parent)?;
+        let folder = with_mode(builder, 0o777).tempdir_in(parent)?;
         Ok(Self { folder, parent: parent.to_path_buf() })
     }
 
-    /// Where to write.
+    /// The path of the temporary folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Writes one of the files.
+    /// Writes one of its files.
     ///
     /// # Errors
-    /// What the system says.
+    /// I/O errors.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         std::fs::write(self.path().join(name), bytes)
     }
 
-    /// The files written, each flushed to the disk and as readable as the folder is: libraries
-    /// that write through temporary files leave them private.
-    fn flushed(&self) -> Result<Vec<std::ffi::OsString>> {
+    /// Flushes all files to disk and returns their names. Files get the permissions of the folder:
+    /// libraries that write through temporary files leave them private.
+    fn flush(&self) -> Result<Vec<std::ffi::OsString>> {
         #[cfg(unix)]
         let mode = {
             use std::os::unix::fs::PermissionsExt;
@@ -105,46 +105,46 @@ impl Staging {
         Ok(names)
     }
 
-    /// Shows the whole folder under its name, in place of one that is there.
+    /// Renames the folder to `name` in its parent, replacing an existing folder.
     ///
     /// # Errors
-    /// What the system says; the old folder is then still there.
+    /// I/O errors; the old folder then still exists.
     pub fn publish(self, name: &str) -> Result<()> {
-        self.flushed()?;
+        self.flush()?;
         let (from, to) = (self.folder.path().to_path_buf(), self.parent.join(name));
         if to.exists() {
             exchange(&from, &to)?;
-            // What the temporary folder holds is now the old one, and goes with it; where it
-            // cannot be removed it only takes room.
+            // The temporary path now has the old folder. If it cannot be removed, it only takes
+            // disk space.
             let _ = self.folder.close();
         } else {
             std::fs::rename(&from, &to)?;
-            // The name it had is no longer there to be removed.
+            // The temporary path no longer exists.
             let _ = self.folder.keep();
         }
         sync_folder(&self.parent)
     }
 
-    /// Shows each file in the parent folder, in place of those of the same names and of the
-    /// `stale` ones, which are removed. Several files cannot change places in one step: so the one
-    /// called `key`, without which a reader takes none of the others, goes first and comes last.
+    /// Moves each file to the parent folder, replacing files of the same names and removing the
+    /// `stale` ones. Several files cannot be replaced atomically: so the file `key`, without which a
+    /// reader ignores the others, is removed first and moved last.
     ///
     /// # Errors
-    /// What the system says.
+    /// I/O errors, and if a folder has the name of a file.
     pub fn publish_files(self, key: &str, stale: &[&str]) -> Result<()> {
-        let mut names = self.flushed()?;
+        let mut names = self.flush()?;
         names.sort_by_key(|name| name == key);
         for name in &names {
-            let taken = self.parent.join(name);
-            if taken.is_dir() {
+            let target = self.parent.join(name);
+            if target.is_dir() {
                 return Err(std::io::Error::new(
                     std::io::ErrorKind::IsADirectory,
-                    format!("a folder is in the way of {}", taken.display()),
+                    format!("{} is a folder; rename or remove it", target.display()),
                 ));
             }
         }
-        let written = |name: &&&str| !names.iter().any(|written| written == **name);
-        for name in [key].iter().chain(stale.iter().filter(written)) {
+        let is_not_written = |name: &&&str| !names.iter().any(|written| written == **name);
+        for name in [key].iter().chain(stale.iter().filter(is_not_written)) {
             match std::fs::remove_file(self.parent.join(name)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -162,7 +162,7 @@ impl Staging {
     }
 }
 
-/// Exchanges two folders' names, in one step where the system can.
+/// Exchanges the names of two folders, atomically if the system supports it.
 fn exchange(a: &Path, b: &Path) -> Result<()> {
     #[cfg(target_os = "linux")]
     {
@@ -171,7 +171,7 @@ fn exchange(a: &Path, b: &Path) -> Result<()> {
             return Ok(());
         }
     }
-    // Not a name that counts as unfinished: a crash in between must not lose it.
+    // Without the prefix of unfinished folders, so that a crash here does not lose it.
     let mut aside = b.as_os_str().to_owned();
     aside.push(".replaced");
     std::fs::rename(b, &aside)?;
@@ -179,18 +179,18 @@ fn exchange(a: &Path, b: &Path) -> Result<()> {
     std::fs::rename(&aside, a)
 }
 
-/// Removes a folder; a crash in the middle leaves nothing that looks whole.
+/// Removes a folder; a crash during the removal does not leave it partly there under its name.
 ///
 /// # Errors
-/// What the system says.
+/// I/O errors.
 pub fn remove_folder(folder: &Path) -> Result<()> {
     let doomed = Staging::new(parent(folder))?;
     std::fs::rename(folder, doomed.path().join("folder"))?;
     doomed.folder.close()
 }
 
-/// Removes what a crash left unfinished in a folder. Trouble is passed over: it takes nothing but
-/// room.
+/// Removes unfinished files and folders that a crash left. Errors are ignored: leftovers only take
+/// disk space.
 pub fn remove_leftovers(folder: &Path) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED))
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_shown_whole_and_takes_the_place_of_another() -> Result<()> {
+    fn a_published_folder_replaces_the_old_one() -> Result<()> {
         let parent = tempfile::tempdir()?;
         for content in ["one", "two"] {
             let staging = Staging::new(parent.path())?;
@@ -238,7 +238,7 @@ mod tests {
             assert_eq!(names(parent.path()), ["shown"]);
             assert_eq!(std::fs::read_to_string(parent.path().join("shown/file"))?, content);
         }
-        // One that is dropped is never seen.
+        // A dropped one is never visible.
         let dropped = Staging::new(parent.path())?;
         dropped.write("file", b"three")?;
         drop(dropped);
@@ -249,14 +249,14 @@ mod tests {
     }
 
     #[test]
-    fn files_are_shown_in_the_parent_unless_a_folder_is_in_the_way() -> Result<()> {
+    fn published_files_replace_old_ones_but_no_folder() -> Result<()> {
         let parent = tempfile::tempdir()?;
         let staging = Staging::new(parent.path())?;
         for name in ["a", "key", "old"] {
             staging.write(name, b"1")?;
         }
         staging.publish_files("key", &["old", "never"])?;
-        assert_eq!(names(parent.path()), ["a", "key", "old"], "what is written is not stale");
+        assert_eq!(names(parent.path()), ["a", "key", "old"], "written files are not stale");
         let staging = Staging::new(parent.path())?;
         staging.write("key", b"1")?;
         staging.publish_files("key", &["old"])?;
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_of_a_crash_go() -> Result<()> {
+    fn leftovers_of_a_crash_are_removed() -> Result<()> {
         let parent = tempfile::tempdir()?;
         std::fs::create_dir(parent.path().join(".unfinished-x"))?;
         std::fs::write(parent.path().join(".unfinished-y"), b"")?;

@@ -5,7 +5,7 @@ use super::options::DatasetOptions;
 use crate::core::data::labels::Classes;
 use crate::core::data::source::{read_split, sample};
 use crate::core::data::split::stratified;
-use crate::core::data::table::{self, Table};
+use crate::core::data::table::{ColumnNames, DataTable};
 use crate::core::data::{Sample, Split};
 use std::path::{Path, PathBuf};
 
@@ -48,13 +48,13 @@ pub struct EvaluationRows {
 
 /// The tables of both splits, and the name of the second.
 struct SplitTables {
-    train: Table,
-    eval: Table,
+    train: DataTable,
+    eval: DataTable,
     eval_split: &'static str,
 }
 
-fn columns(options: &DatasetOptions) -> table::Columns {
-    table::Columns {
+fn columns(options: &DatasetOptions) -> ColumnNames {
+    ColumnNames {
         text: options.text_column_name.as_ref().map(|given| given.value.clone()),
         label: options.label_column_name.as_ref().map(|given| given.value.clone()),
     }
@@ -141,7 +141,7 @@ fn read_tables(
     if files.eval.is_empty() && (!files.train.is_empty() || share.is_some()) {
         let share = share.unwrap_or(DatasetOptions::DEFAULT_VALIDATION_SPLIT);
         let rows = std::mem::take(&mut train.rows);
-        let mut eval = Table { skipped: 0, ..train.clone() };
+        let mut eval = DataTable { skipped: 0, ..train.clone() };
         (train.rows, eval.rows) = stratified(rows, share, options.sample_seed());
         return Ok(SplitTables { train, eval, eval_split: VALIDATION });
     }

@@ -158,7 +158,7 @@ mod hub {
     use super::{DatasetFiles, Download, DownloadCallback, RemoteFiles, choose};
     use crate::core::model::weights::{INDEX, WEIGHTS, pickle, shards_of};
     use crate::core::text::sanitize_for_terminal;
-    use crate::run::hub::{Hub, HubError, Repo, Transfer};
+    use crate::run::hub::{DownloadProgress, Hub, HubError, Repo};
     use std::path::{Path, PathBuf};
     use std::time::Instant;
 
@@ -182,21 +182,21 @@ mod hub {
         /// Calls the hub with a callback that converts its progress.
         fn with_progress<T>(
             &mut self,
-            request: impl FnOnce(&Hub, &Repo, &mut dyn FnMut(&Transfer) -> bool) -> T,
+            request: impl FnOnce(&Hub, &Repo, &mut dyn FnMut(&DownloadProgress) -> bool) -> T,
         ) -> T {
             let began = Instant::now();
             let on_download = &mut *self.on_download;
-            let mut on_transfer = |transfer: &Transfer| {
+            let mut on_progress = |progress: &DownloadProgress| {
                 let seconds = began.elapsed().as_secs_f64();
-                let fetched = transfer.done.saturating_sub(transfer.resumed);
+                let fetched = progress.done.saturating_sub(progress.resumed);
                 on_download(&Download {
-                    file: sanitize_for_terminal(&transfer.file).into_owned(),
-                    done: transfer.done,
-                    total: transfer.total,
+                    file: sanitize_for_terminal(&progress.file).into_owned(),
+                    done: progress.done,
+                    total: progress.total,
                     rate: (seconds > 0.5).then(|| fetched as f64 / seconds),
                 })
             };
-            request(&self.hub, &self.repo, &mut on_transfer)
+            request(&self.hub, &self.repo, &mut on_progress)
         }
 
         /// The local path of a file; `None` if the repository does not have it.

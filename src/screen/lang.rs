@@ -66,9 +66,9 @@ impl Lang {
         }
     }
 
-    /// A text in this language with values for `{0}`, `{1}` and so on, in whatever order the
+    /// The text in this language with values for `{0}`, `{1}` and so on, in whatever order the
     /// language has them.
-    pub fn fill(self, english: &str, values: &[&dyn Display]) -> String {
+    pub fn tr_with(self, english: &str, values: &[&dyn Display]) -> String {
         interpolate(self.tr(english), values)
     }
 }

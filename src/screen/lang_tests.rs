@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::screen::app::Page;
-use crate::screen::keymap::{BINDINGS, Place};
+use crate::screen::keymap::{BINDINGS, KeyContext};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +87,7 @@ fn said() -> BTreeSet<String> {
         }
         let text = std::fs::read_to_string(path).expect("text");
         let text: String = text.lines().map(str::trim_start).collect();
-        for call in ["lang.tr(", "lang.fill("] {
+        for call in ["lang.tr(", "lang.tr_with("] {
             for after in text.split(call).skip(1) {
                 let argument = after.trim_start().strip_prefix('"');
                 if let Some(literal) = argument.and_then(|text| text.split('"').next()) {
@@ -107,7 +107,7 @@ fn everything_said_has_its_korean() {
         wanted.insert(binding.help.to_owned());
         wanted.extend(binding.footer.map(str::to_owned));
     }
-    wanted.extend(Place::ALL.map(|place| place.title().to_owned()));
+    wanted.extend(KeyContext::ALL.map(|place| place.title().to_owned()));
     wanted.extend(Page::ALL.map(|page| page.title().to_owned()));
     let missing: Vec<&String> = wanted.iter().filter(|text| !KOREAN.contains_key(*text)).collect();
     assert_eq!(missing, [""; 0]);

@@ -3,7 +3,7 @@
 use crate::core::atomic_write::write_atomically;
 use crate::screen::app::State;
 use crate::screen::app::charts::XAxis;
-use crate::screen::app::panels::{Arrangement, MOST_COLUMNS, Panel};
+use crate::screen::app::panels::{MAX_COLUMNS, Panel, PanelGrid};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,8 @@ pub struct Preferences {
     /// The panel in focus.
     focus: Option<String>,
     /// Whether it fills the page.
-    maximised: bool,
+    #[serde(rename = "maximised")]
+    maximized: bool,
     /// Columns of panels, if not as many as fit.
     columns: Option<usize>,
     /// What x axes count.
@@ -50,13 +51,13 @@ fn names<'a>(panels: impl IntoIterator<Item = &'a Panel>) -> Vec<String> {
 impl Preferences {
     /// What of a dashboard is kept.
     pub fn of(state: &State) -> Self {
-        let arrangement = &state.arrangement;
+        let grid = &state.panels;
         Self {
-            panels: names(&arrangement.order),
-            hidden: names(&arrangement.hidden),
-            focus: Some(arrangement.focus.name().to_owned()),
-            maximised: arrangement.maximised,
-            columns: arrangement.columns,
+            panels: names(&grid.order),
+            hidden: names(&grid.hidden),
+            focus: Some(grid.focus.name().to_owned()),
+            maximized: grid.maximized,
+            columns: grid.columns,
             x_axis: Some(state.charts.axis.name().to_owned()),
             smoothing: Some(state.smoothing),
             log_y: names(&state.charts.log_y),
@@ -74,18 +75,18 @@ impl Preferences {
         if hidden.len() >= Panel::ALL.len() {
             hidden.clear();
         }
-        let mut arrangement = Arrangement {
+        let mut grid = PanelGrid {
             order,
             hidden: hidden.into_iter().collect(),
-            columns: self.columns.filter(|columns| (1..=MOST_COLUMNS).contains(columns)),
-            maximised: self.maximised,
-            ..Arrangement::default()
+            columns: self.columns.filter(|columns| (1..=MAX_COLUMNS).contains(columns)),
+            maximized: self.maximized,
+            ..PanelGrid::default()
         };
-        let shown = arrangement.shown();
+        let shown = grid.shown();
         let focus = self.focus.as_deref().and_then(Panel::of_name);
         let focus = focus.filter(|focus| shown.contains(focus));
-        arrangement.focus = focus.unwrap_or(shown[0]);
-        state.arrangement = arrangement;
+        grid.focus = focus.unwrap_or(shown[0]);
+        state.panels = grid;
         let axis = XAxis::ALL.into_iter().find(|axis| Some(axis.name()) == self.x_axis.as_deref());
         state.charts.axis = axis.unwrap_or_default();
         state.charts.log_y = panels(&self.log_y).into_iter().collect();
@@ -131,10 +132,10 @@ mod tests {
     #[test]
     fn an_arrangement_is_kept() -> std::io::Result<()> {
         let mut state = State::default();
-        for action in [PanelAction::Shift(3), PanelAction::Focus(1), PanelAction::Hide] {
-            state.arrangement.act(action, 4);
+        for action in [PanelAction::Move(3), PanelAction::Focus(1), PanelAction::Hide] {
+            state.panels.apply(action, 4);
         }
-        state.arrangement.columns = Some(2);
+        state.panels.columns = Some(2);
         state.charts.axis = XAxis::Relative;
         state.charts.log_y.insert(Panel::GradNorm);
         state.smoothing = 0.6;
@@ -143,7 +144,7 @@ mod tests {
         Preferences::of(&state).write(&file)?;
         let mut again = State::default();
         Preferences::read(&file).apply(&mut again);
-        assert_eq!(again.arrangement, state.arrangement);
+        assert_eq!(again.panels, state.panels);
         assert_eq!(Preferences::of(&again), Preferences::of(&state));
         Ok(())
     }
@@ -165,13 +166,13 @@ mod tests {
             std::fs::write(&file, &text)?;
             let mut state = State::default();
             Preferences::read(&file).apply(&mut state);
-            assert_eq!(state.arrangement.order.len(), Panel::ALL.len());
-            assert_eq!(state.arrangement.shown().len(), Panel::ALL.len());
+            assert_eq!(state.panels.order.len(), Panel::ALL.len());
+            assert_eq!(state.panels.shown().len(), Panel::ALL.len());
             assert_eq!(state.smoothing, State::default().smoothing);
         }
         let mut state = State::default();
         Preferences::read(&folder.path().join("none")).apply(&mut state);
-        assert_eq!(state.arrangement, Arrangement::default());
+        assert_eq!(state.panels, PanelGrid::default());
         Ok(())
     }
 

@@ -132,7 +132,7 @@ fn block_input() -> io::Result<()> {
 
 /// What is to be applied to the state after one wait, in this order.
 #[derive(Default)]
-struct Batch {
+struct PendingMessages {
     messages: Vec<Message>,
     /// Input is translated only after the messages are applied, since its meaning depends on the
     /// state.
@@ -177,9 +177,9 @@ impl Dashboard<'_> {
         self.draw_if_due()?;
         let (with_reports, timeout) = self.next_wait();
         let received = self.inbox.receive(with_reports, timeout);
-        let mut batch = self.sort(received)?;
-        self.add_pending_reports(&mut batch);
-        self.apply(batch)
+        let mut pending = self.dispatch(received)?;
+        self.add_pending_reports(&mut pending);
+        self.apply(pending)
     }
 
     /// Brings the screen back if the job is in the foreground again. A shell that moves a background
@@ -229,33 +229,33 @@ impl Dashboard<'_> {
     fn next_wait(&self) -> (bool, Duration) {
         let frame = self.pacing.until_frame().filter(|_| self.can_draw()).unwrap_or(TICK);
         // An answer that the user waits for is shown at once.
-        let awaits_answer = self.state.prompt.waiting > 0;
+        let awaits_answer = self.state.prompt.pending > 0;
         let reports = if awaits_answer { Duration::ZERO } else { self.pacing.until_reports() };
         if reports.is_zero() { (true, frame) } else { (false, frame.min(reports)) }
     }
 
-    /// Handles what concerns the terminal at once, and puts the rest into a batch.
-    fn sort(&mut self, received: Received) -> ControlFlow<ExitReason, Batch> {
-        let mut batch = Batch::default();
+    /// Handles events of the terminal immediately, and collects the rest as pending messages.
+    fn dispatch(&mut self, received: Received) -> ControlFlow<ExitReason, PendingMessages> {
+        let mut pending = PendingMessages::default();
         match received {
-            Received::External(event) => self.handle_external(event, &mut batch)?,
+            Received::External(event) => self.handle_external(event, &mut pending)?,
             Received::Report(report) => {
                 self.pacing.reports_read();
-                batch.messages.push(Message::Report(report));
+                pending.messages.push(Message::Report(report));
             }
             Received::Sample(sample) => {
-                batch.messages.push(Message::Report(Report::System(sample)));
+                pending.messages.push(Message::Report(Report::System(sample)));
             }
             Received::FrameOutcome(outcome) => hung_up_if_failed(&outcome)?,
             Received::Closed | Received::Timeout => {}
         }
-        ControlFlow::Continue(batch)
+        ControlFlow::Continue(pending)
     }
 
     fn handle_external(
         &mut self,
         event: ExternalEvent,
-        batch: &mut Batch,
+        pending: &mut PendingMessages,
     ) -> ControlFlow<ExitReason> {
         match event {
             ExternalEvent::HangUp => return ControlFlow::Break(ExitReason::HungUp),
@@ -264,13 +264,13 @@ impl Dashboard<'_> {
                 return ControlFlow::Continue(());
             }
             ExternalEvent::Continue => return self.show_again(),
-            ExternalEvent::Terminal(event) => batch.input = Some(event),
+            ExternalEvent::Terminal(event) => pending.input = Some(event),
             ExternalEvent::Terminate(number) => {
                 self.signal = Some(number as u8);
-                batch.terminate = true;
+                pending.terminate = true;
             }
-            ExternalEvent::PicturesWritten(outcome) => {
-                batch.messages.push(Message::Pictured(outcome));
+            ExternalEvent::PictureSaved(outcome) => {
+                pending.messages.push(Message::PictureSaved(outcome));
             }
         }
         self.pacing.request_now();
@@ -278,19 +278,19 @@ impl Dashboard<'_> {
     }
 
     /// Adds the reports that have gathered, whatever ended the wait.
-    fn add_pending_reports(&mut self, batch: &mut Batch) {
-        let before = batch.messages.len();
-        let pending = self.inbox.reports.try_iter().take(MAX_REPORTS);
-        batch.messages.extend(pending.map(Message::Report));
-        if batch.messages.len() - before == MAX_REPORTS {
+    fn add_pending_reports(&mut self, pending: &mut PendingMessages) {
+        let before = pending.messages.len();
+        let reports = self.inbox.reports.try_iter().take(MAX_REPORTS);
+        pending.messages.extend(reports.map(Message::Report));
+        if pending.messages.len() - before == MAX_REPORTS {
             // There are more, which must not pile up.
             self.pacing.read_more_reports();
         }
     }
 
-    /// Applies a batch to the state.
-    fn apply(&mut self, batch: Batch) -> ControlFlow<ExitReason> {
-        let Batch { messages, input, terminate } = batch;
+    /// Applies the pending messages to the state.
+    fn apply(&mut self, pending: PendingMessages) -> ControlFlow<ExitReason> {
+        let PendingMessages { messages, input, terminate } = pending;
         // After the run, new system metrics alone are no reason to draw.
         let is_sample = |message: &Message| matches!(message, Message::Report(Report::System(_)));
         if self.state.is_running() || !messages.iter().all(is_sample) {

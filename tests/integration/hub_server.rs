@@ -1,5 +1,5 @@
-//! A local server that answers as the Hugging Face hub does for models and datasets, and that can
-//! be made to fail.
+//! A local server with the API of the Hugging Face hub for models and datasets, and with faults that
+//! tests switch on.
 
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -10,22 +10,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The commit of every repository's `main`.
+/// The commit that `main` of every repository refers to.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// The branch of a dataset's Parquet files; the same commit here.
+/// The branch of a dataset's Parquet files, with the same commit.
 const PARQUET: &str = "refs/convert/parquet";
 
-/// Where a file is stored.
+/// How a file is served.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Storage {
-    /// In git: the hub answers with the content. The etag is git's hash.
+    /// By the hub itself, with a git object id as its `ETag`.
     Git,
-    /// In LFS: the hub redirects to another address. The etag is the sha256.
+    /// Through a redirect, with its sha256 as its `ETag`.
     Lfs,
 }
 
-/// Failures, all off at first.
+/// Faults, all off at first.
 #[derive(Default)]
 pub struct Faults {
     /// 401 without this token.
@@ -34,20 +34,26 @@ pub struct Faults {
     pub deny_content: bool,
     /// 503 for everything.
     pub unavailable: bool,
-    /// This content instead of the file's.
+    /// This content is sent instead.
     pub content: Option<Vec<u8>>,
-    /// The next responses with content are closed after these numbers of bytes.
+    /// The bytes after which each of the next responses with content is cut off.
     pub cuts: VecDeque<usize>,
-    /// All further responses with content are closed after this number of bytes.
+    /// The bytes after which all further ones are cut off.
     pub cut_always: Option<usize>,
-    /// Nothing is sent after this number of bytes.
+    /// The bytes after which a response stalls.
     pub stall: Option<usize>,
-    /// The whole content is sent, whatever range is requested.
+    /// The complete content is sent, whatever range is requested.
     pub ignore_range: bool,
-    /// The host of LFS files; this server by default.
-    pub lfs_host: Option<String>,
-    /// Files on one page of a list.
+    /// The host that redirects lead to, if not this one.
+    pub elsewhere: Option<String>,
+    /// The number of files on a page of a list.
     pub page: Option<usize>,
+    /// The host of the next page of a list, if not this one.
+    pub next_page_host: Option<String>,
+    /// Every page of a list has a next one.
+    pub endless_list: bool,
+    /// The body of a list is this instead.
+    pub list_body: Option<Vec<u8>>,
 }
 
 /// A received request.
@@ -55,60 +61,60 @@ pub struct Faults {
 pub struct Request {
     /// `HEAD` or `GET`.
     pub method: String,
-    /// The address without the host.
+    /// The path and query.
     pub path: String,
-    /// The requested range.
+    /// The header `Range`.
     pub range: Option<String>,
-    /// The `Authorization` header.
+    /// The header `Authorization`.
     pub authorization: Option<String>,
 }
 
 #[derive(Clone)]
-struct StoredFile {
+struct Stored {
     content: Vec<u8>,
     storage: Storage,
 }
 
-impl StoredFile {
-    fn etag(&self) -> String {
-        let hash = sha256(&self.content);
+impl Stored {
+    fn name(&self) -> String {
+        let whole = sha256(&self.content);
         match self.storage {
-            Storage::Lfs => hash,
-            // As long as git's hashes; the value does not matter.
-            Storage::Git => hash[..40].to_owned(),
+            Storage::Lfs => whole,
+            // As long as a git object id.
+            Storage::Git => whole[..40].to_owned(),
         }
     }
 }
 
 #[derive(Default)]
-struct ServerState {
+struct State {
     /// By `owner/name` and `datasets/owner/name`.
-    repositories: HashMap<String, BTreeMap<String, StoredFile>>,
+    repositories: HashMap<String, BTreeMap<String, Stored>>,
     faults: Faults,
     requests: Vec<Request>,
 }
 
-/// Shared by the threads that answer requests.
+/// The state that the server shares with its connections.
 struct Shared {
     address: SocketAddr,
-    state: Mutex<ServerState>,
+    state: Mutex<State>,
     stop: AtomicBool,
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, ServerState> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The server; dropping it ends it.
+/// The server; it ends with this value.
 pub struct HubServer(Arc<Shared>);
 
 impl HubServer {
     /// A hub without repositories.
     ///
     /// # Errors
-    /// If no port is free.
+    /// If no port is available.
     pub fn start() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let (address, state) = (listener.local_addr()?, Mutex::default());
@@ -120,7 +126,7 @@ impl HubServer {
                     return;
                 }
                 let shared = Arc::clone(&shared);
-                // A client may close its connection at any time.
+                // The client may close the connection early.
                 std::thread::spawn(move || Connection::serve(stream, &shared));
             }
         });
@@ -132,17 +138,17 @@ impl HubServer {
         format!("http://{}", self.0.address)
     }
 
-    /// Adds a file to `owner/name` or `datasets/owner/name` and returns its etag.
+    /// Adds a file to `owner/name` or `datasets/owner/name`. Returns the name of its blob.
     pub fn add(&self, repository: &str, file: &str, content: &[u8], storage: Storage) -> String {
-        let stored = StoredFile { content: content.to_vec(), storage };
-        let etag = stored.etag();
+        let stored = Stored { content: content.to_vec(), storage };
+        let name = stored.name();
         let mut state = self.0.state();
         let files = state.repositories.entry(repository.to_owned()).or_default();
         files.insert(file.to_owned(), stored);
-        etag
+        name
     }
 
-    /// Changes the failures.
+    /// Changes the faults.
     pub fn faults(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.0.state().faults);
     }
@@ -152,18 +158,20 @@ impl HubServer {
         self.0.state().requests.clone()
     }
 
-    /// The ranges of all requests for content so far; a request and its redirect count once.
+    /// The ranges requested so far, one for each request for content; a redirect does not count
+    /// twice.
     pub fn ranges(&self) -> Vec<Option<String>> {
-        let is_content =
-            |request: &Request| request.method == "GET" && request.path.contains("/resolve/");
-        self.requests().into_iter().filter(is_content).map(|request| request.range).collect()
+        let requests = self.requests().into_iter();
+        let content = requests
+            .filter(|request| request.method == "GET" && request.path.contains("/resolve/"));
+        content.map(|request| request.range).collect()
     }
 }
 
 impl Drop for HubServer {
     fn drop(&mut self) {
         self.0.stop.store(true, Ordering::Relaxed);
-        // Wakes the listener, so that it reads `stop`.
+        // Wakes the listener, so that it sees that it is to end.
         let _ = TcpStream::connect(self.0.address);
     }
 }
@@ -177,7 +185,7 @@ pub fn sha256(content: &[u8]) -> String {
     })
 }
 
-/// One request and its response.
+/// One request and its answer.
 struct Connection<'a> {
     stream: TcpStream,
     shared: &'a Shared,
@@ -198,14 +206,14 @@ impl<'a> Connection<'a> {
         if self.shared.state().faults.unavailable {
             return self.answer("503 Service Unavailable", &[], b"unavailable");
         }
-        if let ["cdn", etag] = parts[..] {
-            return self.lfs_content(etag);
+        if let ["cdn", name] = parts[..] {
+            return self.elsewhere(name);
         }
         let token = self.shared.state().faults.token.clone();
-        let required = token.map(|token| format!("Bearer {token}"));
-        if required.is_some() && required != self.request.authorization {
-            let message = "Access is restricted".to_owned();
-            return self.answer("401 Unauthorized", &[("X-Error-Message", message)], b"denied");
+        let wanted = token.map(|token| format!("Bearer {token}"));
+        if wanted.is_some() && wanted != self.request.authorization {
+            let words = "Access is restricted".to_owned();
+            return self.answer("401 Unauthorized", &[("X-Error-Message", words)], b"denied");
         }
         let parts = match &parts[..] {
             ["api", "models", rest @ ..] | ["api", rest @ ..] => rest,
@@ -236,51 +244,58 @@ impl<'a> Connection<'a> {
         self.answer("404 Not Found", &headers, code.as_bytes())
     }
 
-    fn list(&mut self, files: &BTreeMap<String, StoredFile>, path: &str) -> io::Result<()> {
-        let page = self.shared.state().faults.page.unwrap_or(files.len());
+    fn list(&mut self, files: &BTreeMap<String, Stored>, path: &str) -> io::Result<()> {
+        let (page, host, endless, body) = {
+            let faults = &self.shared.state().faults;
+            let host = faults.next_page_host.clone();
+            let page = faults.page.unwrap_or(files.len());
+            (page, host, faults.endless_list, faults.list_body.clone())
+        };
+        let host = host.unwrap_or_else(|| format!("http://{}", self.shared.address));
         let cursor = self.request.path.split("cursor=").nth(1);
         let begin = cursor.and_then(|at| at.parse().ok()).unwrap_or(0);
-        let entry = |(path, stored): (&String, &StoredFile)| {
-            let (oid, size) = (stored.etag(), stored.content.len());
+        let entry = |(path, stored): (&String, &Stored)| {
+            let (oid, size) = (stored.name(), stored.content.len());
             serde_json::json!({"type": "file", "oid": oid, "size": size, "path": path})
         };
         let mut entries: Vec<_> = files.iter().skip(begin).take(page).map(entry).collect();
         entries.push(serde_json::json!({"type": "directory", "oid": "0", "path": "a-folder"}));
         let mut headers = Vec::new();
-        if begin + page < files.len() {
+        if endless || begin + page < files.len() {
             let next = format!("{path}?recursive=true&cursor={}", begin + page);
-            headers.push(("Link", format!("<http://{}{next}>; rel=\"next\"", self.shared.address)));
+            headers.push(("Link", format!("<{host}{next}>; rel=\"next\"")));
         }
-        let body = serde_json::Value::from(entries).to_string();
-        self.answer("200 OK", &headers, body.as_bytes())
+        let body =
+            body.unwrap_or_else(|| serde_json::Value::from(entries).to_string().into_bytes());
+        self.answer("200 OK", &headers, &body)
     }
 
-    /// The content of a file in git, or a redirect to that of an LFS file.
-    fn file(&mut self, stored: &StoredFile) -> io::Result<()> {
+    /// Sends a small file, or the redirect of a large one.
+    fn file(&mut self, stored: &Stored) -> io::Result<()> {
         let commit = ("X-Repo-Commit", COMMIT.to_owned());
-        let etag = format!("\"{}\"", stored.etag());
+        let etag = format!("\"{}\"", stored.name());
         if stored.storage == Storage::Git {
             return self.content(stored, vec![commit, ("ETag", etag)]);
         }
         let here = || format!("http://{}", self.shared.address);
-        let host = self.shared.state().faults.lfs_host.clone().unwrap_or_else(here);
+        let host = self.shared.state().faults.elsewhere.clone().unwrap_or_else(here);
         let headers = [
             commit,
-            // The hub also gives the redirect itself an etag.
+            // The ETag of the redirect itself.
             ("ETag", "W/\"redirect\"".to_owned()),
             ("X-Linked-ETag", etag),
             ("X-Linked-Size", stored.content.len().to_string()),
-            ("Location", format!("{host}/cdn/{}", stored.etag())),
+            ("Location", format!("{host}/cdn/{}", stored.name())),
         ];
         self.answer("302 Found", &headers, b"Found. Redirecting")
     }
 
-    /// The content of an LFS file, without the hub's headers.
-    fn lfs_content(&mut self, etag: &str) -> io::Result<()> {
+    /// Sends the content of a large file, without the hub's headers.
+    fn elsewhere(&mut self, name: &str) -> io::Result<()> {
         let repositories = self.shared.state().repositories.clone();
         let mut files = repositories.values().flat_map(BTreeMap::values);
-        match files.find(|stored| stored.etag() == etag) {
-            Some(stored) => self.content(stored, vec![("ETag", format!("\"{etag}\""))]),
+        match files.find(|stored| stored.name() == name) {
+            Some(stored) => self.content(stored, vec![("ETag", format!("\"{name}\""))]),
             None => self.answer("404 Not Found", &[], b"no such content"),
         }
     }
@@ -299,8 +314,8 @@ impl<'a> Connection<'a> {
         self.stream.write_all(head.as_bytes())
     }
 
-    /// A file's content, or a failure.
-    fn content(&mut self, stored: &StoredFile, mut headers: Vec<(&str, String)>) -> io::Result<()> {
+    /// Sends a file's content, subject to the faults.
+    fn content(&mut self, stored: &Stored, mut headers: Vec<(&str, String)>) -> io::Result<()> {
         let size = stored.content.len();
         if self.request.method == "HEAD" {
             return self.head("200 OK", &headers, size);
@@ -334,8 +349,8 @@ impl<'a> Connection<'a> {
 fn read_request(stream: &TcpStream) -> io::Result<Option<Request>> {
     let mut lines = BufReader::new(stream).lines();
     let Some(first) = lines.next().transpose()? else { return Ok(None) };
-    let mut parts = first.split(' ').map(str::to_owned);
-    let (Some(method), Some(path)) = (parts.next(), parts.next()) else { return Ok(None) };
+    let mut words = first.split(' ').map(str::to_owned);
+    let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
     let mut request = Request { method, path, range: None, authorization: None };
     for line in lines {
         let line = line?;

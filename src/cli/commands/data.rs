@@ -3,7 +3,7 @@
 use super::saved;
 use crate::cli::flags::DataFlags;
 use crate::core::data::Sample;
-use crate::core::data::summary::{Summary, histogram, summarize};
+use crate::core::data::summary::{SplitSummary, histogram, summarize};
 use crate::core::text::{to_json, truncate_width};
 use crate::run::dataset::Dataset;
 use serde::Serialize;
@@ -11,8 +11,8 @@ use std::io::Write;
 
 #[derive(Serialize)]
 struct SplitSummaries {
-    train: Summary,
-    eval: Summary,
+    train: SplitSummary,
+    eval: SplitSummary,
 }
 
 pub fn run(flags: &DataFlags, out: &mut impl Write) -> anyhow::Result<()> {
@@ -38,7 +38,7 @@ pub fn run(flags: &DataFlags, out: &mut impl Write) -> anyhow::Result<()> {
 
 fn write_summary(
     name: &str,
-    summary: &Summary,
+    summary: &SplitSummary,
     samples: &[Sample],
     names: &[String],
     out: &mut impl Write,

@@ -9,7 +9,7 @@ use crate::run::run_index::{
 };
 use crate::run::summary::clock;
 use crate::run::worker::run_index;
-use crate::screen::app::runs::Runs;
+use crate::screen::app::runs::RunComparison;
 use crate::screen::app::{Page, State};
 use crate::screen::lang::Lang;
 use crate::screen::terminal::ExitReason;
@@ -25,7 +25,7 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     })?;
     if !(flags.json || flags.plain) && dashboard::is_possible() {
         let worker = run_index::start(flags.folder.clone())?;
-        let runs = Runs::new(shown, flags.sort, flags.reverse, &flags.filter);
+        let runs = RunComparison::new(shown, flags.sort, flags.reverse, &flags.filter);
         let state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
         let leaving = dashboard::show(&worker.source, flags.display.options(), state)?.0;
         worker.join();

@@ -33,7 +33,7 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         let _ = worker.source.commands.send(Command::Steer(Request::Resume));
         // The run is worth its end, whether or not anybody can read of it.
         let mut nowhere = std::io::sink();
-        let known = Known { started: state.started, pace: state.pace };
+        let known = Known { started: state.started, throughput: state.throughput };
         let out: &mut dyn Write = if leaving == ExitReason::Panicked {
             eprintln!("The dashboard failed; the run goes on without it.");
             &mut out
@@ -75,7 +75,7 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
     if let Some(saved) = &state.saved {
         let path = &saved.path;
         let saved = "The model is saved in {0}. Ask it again with:";
-        writeln!(out, "{}", state.lang.fill(saved, &[path]))?;
+        writeln!(out, "{}", state.lang.tr_with(saved, &[path]))?;
         let folder = quoted(path);
         let model = if path == "outputs" {
             String::new()

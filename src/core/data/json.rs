@@ -1,49 +1,53 @@
-//! JSON lines: one object a line, the names of whose first are the columns.
+//! JSON Lines: one object per line. The keys of the first object are the columns.
 
-use super::lines::{Lines, decoded};
-use super::row_collector::{RawRow, RowCollector, whole};
-use super::{DataError, Place};
+use super::DataError;
+use super::bounded_lines::{BoundedLines, decode};
+use super::row_collector::{RawRow, RowCollector, integer_label};
+use super::table::RowPosition;
 use crate::core::text::truncate_width;
 use serde_json::{Map, Value};
 use std::io::BufRead;
 
-/// Reads every row into the sink; blank lines are passed over.
+/// Passes every row to the collector; blank lines are skipped.
 ///
 /// # Errors
-/// As the sink, and if the first object does not name the columns.
-pub(super) fn read(source: impl BufRead, sink: &mut RowCollector<'_>) -> Result<(), DataError> {
-    let mut lines = Lines::new(source);
-    let mut keys: Option<Keys> = None;
-    while let Some((number, line)) = lines.next_line().map_err(|error| sink.io(error))? {
+/// As the collector, and if the first object lacks a column.
+pub(super) fn read(
+    source: impl BufRead,
+    collector: &mut RowCollector<'_>,
+) -> Result<(), DataError> {
+    let mut lines = BoundedLines::new(source);
+    let mut keys: Option<ColumnKeys> = None;
+    while let Some((number, line)) = lines.next_line().map_err(|error| collector.io(error))? {
         if line.trim_ascii().is_empty() {
             continue;
         }
         if keys.is_none() && line.trim_ascii_start().starts_with(b"[") {
-            return Err(sink.unreadable(
-                "it is a JSON array, and one object a line is read. Turn it into lines, for \
-                 example with jq -c '.[]'",
+            return Err(collector.unreadable(
+                "a JSON array, but JSON Lines (one object per line) is expected. Convert the file, \
+                 for example with jq -c '.[]'",
             ));
         }
-        let fields = match object(line) {
+        let row = match parse_object(line) {
             Ok(object) => {
                 let found = match keys.take() {
                     Some(keys) => keys,
-                    None => Keys::find(&object, sink)?,
+                    None => ColumnKeys::find(&object, collector)?,
                 };
-                keys.insert(found).fields(object)
+                keys.insert(found).raw_row(object)
             }
-            Err(found) => Err(found),
+            Err(reason) => Err(reason),
         };
-        sink.take(Place::Line(number), fields)?;
+        collector.push(RowPosition::Line(number), row)?;
     }
     Ok(())
 }
 
-fn object(line: &[u8]) -> Result<Map<String, Value>, String> {
-    let line = decoded(line)?;
+fn parse_object(line: &[u8]) -> Result<Map<String, Value>, String> {
+    let line = decode(line)?;
     serde_json::from_str(line).map_err(|error| {
         let reason = error.to_string();
-        // All of it is on one line, whose number in the file is named with the row.
+        // serde_json counts lines within this line; the caller adds the line in the file.
         let reason = reason.split(" at line ").next().unwrap_or_default();
         format!(
             "expected a JSON object, found \"{}\" ({} at byte {})",
@@ -54,34 +58,37 @@ fn object(line: &[u8]) -> Result<Map<String, Value>, String> {
     })
 }
 
-/// The names of what is read of each object.
-struct Keys {
+/// The keys of the columns that are read.
+struct ColumnKeys {
     text: String,
     label: String,
     id: Option<String>,
 }
 
-impl Keys {
-    fn find(object: &Map<String, Value>, sink: &mut RowCollector<'_>) -> Result<Self, DataError> {
+impl ColumnKeys {
+    fn find(
+        object: &Map<String, Value>,
+        collector: &mut RowCollector<'_>,
+    ) -> Result<Self, DataError> {
         let names: Vec<&str> = object.keys().map(String::as_str).collect();
-        let places = sink.find(&names)?;
-        let name = |place: usize| names[place].to_owned();
-        Ok(Self { text: name(places.text), label: name(places.label), id: places.id.map(name) })
+        let columns = collector.find_columns(&names)?;
+        let key = |index: usize| names[index].to_owned();
+        Ok(Self { text: key(columns.text), label: key(columns.label), id: columns.id.map(key) })
     }
 
-    fn fields(&self, mut object: Map<String, Value>) -> Result<RawRow<'static>, String> {
+    fn raw_row(&self, mut object: Map<String, Value>) -> Result<RawRow<'static>, String> {
         let text = match object.remove(&self.text) {
             Some(Value::String(text)) => text,
-            other => return Err(unfit(&self.text, "a string", other.as_ref())),
+            other => return Err(wrong_type(&self.text, "a string", other.as_ref())),
         };
         let label = match object.remove(&self.label) {
             Some(Value::String(label)) => label,
             Some(Value::Bool(label)) => label.to_string(),
             Some(Value::Number(label)) => match label.as_f64() {
-                Some(number) if label.is_f64() => whole(number)?,
+                Some(number) if label.is_f64() => integer_label(number)?,
                 _ => label.to_string(),
             },
-            other => return Err(unfit(&self.label, "a string or a number", other.as_ref())),
+            other => return Err(wrong_type(&self.label, "a string or a number", other.as_ref())),
         };
         let id = match self.id.as_ref().and_then(|id| object.remove(id)) {
             Some(Value::String(id)) => Some(id),
@@ -92,7 +99,7 @@ impl Keys {
     }
 }
 
-fn unfit(key: &str, expected: &str, found: Option<&Value>) -> String {
+fn wrong_type(key: &str, expected: &str, found: Option<&Value>) -> String {
     let found = match found {
         None => "no such key",
         Some(Value::Null) => "null",
@@ -108,13 +115,15 @@ fn unfit(key: &str, expected: &str, found: Option<&Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::data::lines::LONGEST_LINE;
-    use crate::core::data::table::{Columns, Table, read_one};
+    use crate::core::data::bounded_lines::MAX_LINE_BYTES;
+    use crate::core::data::row_collector::collect_rows;
+    use crate::core::data::table::{ColumnNames, DataTable};
     use proptest::prelude::*;
     use std::path::Path;
 
-    fn parse(text: &[u8], skip: bool) -> Result<Table, DataError> {
-        read_one(Path::new("a.jsonl"), &Columns::default(), skip, |sink| read(text, sink))
+    fn parse(text: &[u8], skip: bool) -> Result<DataTable, DataError> {
+        let read = |collector: &mut RowCollector<'_>| read(text, collector);
+        collect_rows(Path::new("a.jsonl"), &ColumnNames::default(), skip, read)
     }
 
     fn error_of(text: &[u8]) -> String {
@@ -141,12 +150,18 @@ mod tests {
     }
 
     #[test]
-    fn bad_rows_are_named_by_file_line_and_content() {
+    fn errors_name_file_line_and_content() {
         let with =
             |row: &str| error_of(format!("{{\"text\":\"a\",\"label\":1}}\n{row}").as_bytes());
-        let torn = with("{\"text\": \"\u{1b}\"");
-        assert!(torn.starts_with("a.jsonl:2: expected a JSON object, found \"{"), "{torn}");
-        assert!(!torn.contains('\u{1b}') && !torn.contains("at line 1"), "{torn}");
+        let incomplete = with("{\"text\": \"\u{1b}\"");
+        assert!(
+            incomplete.starts_with("a.jsonl:2: expected a JSON object, found \"{"),
+            "{incomplete}"
+        );
+        assert!(
+            !incomplete.contains('\u{1b}') && !incomplete.contains("at line 1"),
+            "{incomplete}"
+        );
         assert!(with("5").contains("found \"5\" (invalid type"));
         assert!(with(r#"{"label":1}"#).contains("a string for \"text\", found no such key"));
         assert!(with(r#"{"text":null,"label":1}"#).contains("for \"text\", found null"));
@@ -159,29 +174,29 @@ mod tests {
     }
 
     #[test]
-    fn an_array_is_refused_with_what_to_do() {
+    fn an_array_is_an_error_with_a_remedy() {
         for text in ["[{\"text\":\"a\",\"label\":1}]", "\n [\n", "[1]\n[2]"] {
             assert!(error_of(text.as_bytes()).contains("jq -c '.[]'"), "{text}");
-            assert!(parse(text.as_bytes(), true).is_err(), "no row to be left out");
+            assert!(parse(text.as_bytes(), true).is_err(), "not a row that can be skipped");
         }
     }
 
     #[test]
-    fn hostile_lines_are_bad_rows() -> Result<(), DataError> {
+    fn hostile_lines_are_invalid_rows() -> Result<(), DataError> {
         let good = "{\"text\":\"a\",\"label\":1}";
-        let long = format!("{{\"text\":\"{}\",\"label\":1}}", "x".repeat(LONGEST_LINE));
+        let long = format!("{{\"text\":\"{}\",\"label\":1}}", "x".repeat(MAX_LINE_BYTES));
         let deep = format!("{{\"text\":\"\",\"label\":1,\"x\":{}", "[".repeat(100_000));
         let text =
             [good, &long, &deep, "{}", "{\"text\":\"\\ud800\",\"label\":1}", good].join("\n");
         let table = parse(text.as_bytes(), true)?;
         assert_eq!((table.rows.len(), table.skipped), (2, 4));
-        assert!(error_of(text.as_bytes()).contains("a.jsonl:2: a line longer than"));
+        assert!(error_of(text.as_bytes()).contains("a.jsonl:2: the line is longer than"));
         Ok(())
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_rows_or_an_error(
+        fn any_bytes_give_rows_or_an_error(
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
             text in "[{}\\[\\]\",:\\\\\nutf1ae]{0,80}",
         ) {

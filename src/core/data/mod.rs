@@ -1,12 +1,12 @@
-//! Labelled texts: where they come from, which of them are taken, and how they become batches.
+//! Labelled texts: reading files, sampling, splitting and batching.
 
 pub mod batching;
-mod csv;
+mod bounded_lines;
+mod delimited;
+pub mod files;
 mod json;
 pub mod labels;
-mod lines;
 pub mod nsmc;
-mod open;
 mod parquet;
 mod row_collector;
 pub mod sampling;
@@ -14,144 +14,153 @@ pub mod source;
 pub mod split;
 pub mod summary;
 pub mod table;
-mod tsv;
+mod zstd;
 
+use crate::core::text::{sanitize_for_terminal, truncate_width};
 use std::fmt;
 use std::path::PathBuf;
+use table::RowPosition;
 
-/// One labelled text, its label numbered.
+/// A labelled text, its label as a class index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// The data's own identifier, else the row's number.
+    /// The value of the column `id`, or else the row's number.
     pub id: String,
     /// The text, which may be empty.
     pub document: String,
-    /// The number of the class.
+    /// The class index.
     pub label: u32,
 }
 
-/// Which half of the corpus.
+/// A split of NSMC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
-    /// 150,000 reviews to learn from.
+    /// The training split of 150,000 reviews.
     Train,
-    /// 50,000 reviews to be judged by.
+    /// The test split of 50,000 reviews.
     Test,
 }
 
-/// Where in a file a row stands; shown as it goes after the file's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The line of a text file on which it starts, counted from 1 with the header.
-    Line(usize),
-    /// The row of a table without lines, counted from 1.
-    Row(usize),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Line(number) => write!(f, ":{number}"),
-            Self::Row(number) => write!(f, ": row {number}"),
-        }
-    }
-}
-
-/// What can be wrong with data; each message says where, what, and what to do.
+/// What can be wrong with data.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The file cannot be opened or read.
     #[error(
-        "{}: {}. Check the path, its permissions, and that the file is whole.",
-        shown(&file.display()),
-        shown(error)
+        "{}: {}. Check the path and its permissions, and that the file is complete.",
+        sanitized(&file.display()),
+        sanitized(error)
     )]
     Io {
-        /// The file asked for.
+        /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// The file as a whole is not what its ending says, or of no kind that is read.
-    #[error("{}: {found}.", shown(&file.display()))]
+    /// The file as a whole is of an unknown format, damaged or unsuitable.
+    #[error("{}: {reason}.", sanitized(&file.display()))]
     Unreadable {
         /// The file.
         file: PathBuf,
         /// What is wrong, and what to do.
-        found: String,
+        reason: String,
     },
-    /// A row that does not hold a text and a label.
+    /// A row without a valid text or label.
     #[error(
-        "{}{place}: {found}. Mend the row, or pass --skip-bad-rows to leave such rows out.",
-        shown(&file.display())
+        "{}{position}: {reason}. Fix the row, or pass --skip-bad-rows to skip such rows.",
+        sanitized(&file.display())
     )]
     BadRow {
         /// The file.
         file: PathBuf,
-        /// Where in it.
-        place: Place,
-        /// What stands there and what was expected.
-        found: String,
+        /// The row's position in the file.
+        position: RowPosition,
+        /// What was expected, and what was found.
+        reason: String,
     },
-    /// No column for the texts or for the labels.
+    /// No text column or no label column.
     #[error(
-        "{}: no column named {wanted}; its columns are {columns}. Name the right one with {flag}; \
-         in a .tsv or .csv file, the first line has to name the columns.",
-        shown(&file.display())
+        "{}: no column named {expected}; its columns are {columns}. Pass the column's name with \
+         {flag}. The first line of a .tsv or .csv file must contain the column names.",
+        sanitized(&file.display())
     )]
     NoColumn {
         /// The file.
         file: PathBuf,
-        /// The names looked for.
-        wanted: String,
-        /// The names there are.
+        /// The names searched for.
+        expected: String,
+        /// The file's column names.
         columns: String,
-        /// The flag that names a column.
+        /// The flag that names the column.
         flag: &'static str,
     },
-    /// No usable row.
-    #[error("{}: no good rows in it. It needs at least one with a text and a label.", shown(&file.display()))]
+    /// No valid row.
+    #[error(
+        "{}: no valid rows. At least one row with a text and a label is required.",
+        sanitized(&file.display())
+    )]
     Empty {
         /// The file, or the first of them.
         file: PathBuf,
     },
-    /// More classes than a classifier is made for.
+    /// More classes than a classifier supports.
     #[error(
-        "the column {column} holds {found} different labels; at most {} are supported. If it is \
-         the wrong column, name the right one with --label-column-name.",
-        labels::MOST_CLASSES
+        "the column {column} contains {found} different labels; at most {} are supported. If it \
+         is the wrong column, pass the right one with --label-column-name.",
+        labels::MAX_CLASSES
     )]
     TooManyClasses {
-        /// The column of the labels.
+        /// The label column.
         column: String,
-        /// How many there are.
+        /// The number of different labels.
         found: usize,
     },
-    /// Nothing to tell apart.
+    /// All training rows have the same label.
     #[error(
-        "every training row has the label \"{label}\"; it takes at least two classes to learn. \
-         Add rows of another, or name the right column with --label-column-name."
+        "every training row has the label \"{label}\", but at least two classes are required. Add \
+         rows of another class, or pass the right column with --label-column-name."
     )]
     OneClass {
         /// The only label.
         label: String,
     },
-    /// A label that stands for no class.
+    /// A label that is not one of the classes.
     #[error(
-        "{row} has the label \"{label}\", but the classes are {classes}. Mend the row, or pass rows \
-         that share their labels for training and evaluation."
+        "{row} has the label \"{label}\", but the classes are {classes}. Fix the label, or use \
+         training and evaluation rows with the same labels."
     )]
     UnknownLabel {
         /// The label.
         label: String,
-        /// Where the row is, or its id.
+        /// The row's file and position, or its id.
         row: String,
         /// The names of the classes.
         classes: String,
     },
 }
 
-/// The name of a file or what the system said, fit to be shown.
-pub(crate) fn shown(text: &impl fmt::Display) -> String {
-    crate::core::text::sanitize_for_terminal(&text.to_string()).into_owned()
+/// A value's text, safe to print.
+fn sanitized(value: &impl fmt::Display) -> String {
+    sanitize_for_terminal(&value.to_string()).into_owned()
+}
+
+/// The first names of a list, separated by commas and safe to print.
+fn join_names<S: AsRef<str>>(names: &[S]) -> String {
+    const MAX_NAMES: usize = 12;
+    let mut joined: Vec<String> =
+        names.iter().take(MAX_NAMES).map(|name| truncate_width(name.as_ref(), 30)).collect();
+    if names.len() > MAX_NAMES {
+        joined.push("…".to_owned());
+    }
+    joined.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_of_names_are_cut() {
+        assert_eq!(join_names(&["a", "b\u{1b}"]), "a, b�");
+        assert!(join_names(&["x"; 1000]).ends_with(", x, …"));
+    }
 }

@@ -1,11 +1,13 @@
-//! The Naver sentiment movie corpus v1.0 (CC0 1.0), embedded whole.
+//! The embedded Naver sentiment movie corpus v1.0 (CC0 1.0).
 //!
-//! The two files are the published ones, bit for bit, compressed with `zstd --ultra -22`. They
-//! are decompressed only when a split is asked for.
+//! The two files are the published ones, unchanged, compressed with `zstd --ultra -22`. A file is
+//! decompressed when its split is loaded.
 
-use super::open::ZstdDecoder;
-use super::table::{Columns, Table, read_one};
-use super::{DataError, Split, tsv};
+use super::delimited::{self, Dialect};
+use super::row_collector::collect_rows;
+use super::table::{ColumnNames, DataTable};
+use super::zstd::ZstdDecoder;
+use super::{DataError, Split};
 use std::io::BufReader;
 use std::path::Path;
 
@@ -15,33 +17,35 @@ const TEST: &[u8] = include_bytes!("../../../assets/nsmc/ratings_test.txt.zst");
 /// Reads one split of the embedded corpus.
 ///
 /// # Errors
-/// Only if the program file itself is damaged.
-pub fn load(split: Split) -> Result<Table, DataError> {
+/// Only if the program file is damaged.
+pub fn load(split: Split) -> Result<DataTable, DataError> {
     let (name, compressed) = match split {
         Split::Train => ("ratings_train.txt", TRAIN),
         Split::Test => ("ratings_test.txt", TEST),
     };
     let name = Path::new("embedded NSMC").join(name);
     let lines = BufReader::new(ZstdDecoder::new(compressed));
-    read_one(&name, &Columns::default(), false, |sink| tsv::read(lines, sink))
+    collect_rows(&name, &ColumnNames::default(), false, |collector| {
+        delimited::read(lines, Dialect::Tsv, collector)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::data::sampling::sample_indices;
-    use crate::core::data::table::Row;
+    use crate::core::data::table::DataRow;
 
     #[test]
-    fn the_splits_are_whole() -> Result<(), DataError> {
+    fn the_splits_are_complete() -> Result<(), DataError> {
         // Counts from the corpus's own README and a count of the published files.
         let (train, test) = (load(Split::Train)?, load(Split::Test)?);
         assert!(train.is_nsmc && test.is_nsmc);
         let (train, test) = (train.rows, test.rows);
         assert_eq!((train.len(), test.len()), (150_000, 50_000));
-        let positives = |rows: &[Row]| rows.iter().filter(|row| row.label == "1").count();
+        let positives = |rows: &[DataRow]| rows.iter().filter(|row| row.label == "1").count();
         assert_eq!((positives(&train), positives(&test)), (74_827, 25_173));
-        let empty = |rows: &[Row]| rows.iter().filter(|row| row.text.is_empty()).count();
+        let empty = |rows: &[DataRow]| rows.iter().filter(|row| row.text.is_empty()).count();
         assert_eq!((empty(&train), empty(&test)), (5, 3));
         Ok(())
     }

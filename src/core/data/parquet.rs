@@ -1,7 +1,8 @@
-//! Parquet files, whose columns are typed and may hold nulls.
+//! Parquet files.
 
-use super::row_collector::{ColumnIndices, RawRow, RowCollector, whole};
-use super::{DataError, Place};
+use super::DataError;
+use super::row_collector::{ColumnIndices, RawRow, RowCollector, integer_label};
+use super::table::RowPosition;
 use crate::core::text::{sanitize_for_terminal, truncate_width};
 use parquet::basic::{ConvertedType, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
@@ -15,62 +16,65 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// How many rows are read at a time.
-const AT_A_TIME: usize = 1024;
+/// Rows per read.
+const READ_ROWS: usize = 1024;
 
-/// The most values a dictionary may hold; writers leave off at a mebibyte or so of them.
-const LARGEST_DICTIONARY: usize = 1 << 26;
+/// The largest number of values in a dictionary; writers stop at about a mebibyte of them.
+const MAX_DICTIONARY_VALUES: usize = 1 << 26;
 
-/// Reads every row into the sink.
+/// Passes every row to the collector.
 ///
 /// # Errors
-/// As the sink, and if the file is damaged or its columns are of other types.
-pub(super) fn read(file: File, sink: &mut RowCollector<'_>) -> Result<(), DataError> {
-    // A damaged file makes the crate panic here and there.
-    let rows = catch_unwind(AssertUnwindSafe(|| read_rows(file, sink)));
-    rows.unwrap_or_else(|_| Err(sink.unreadable("a damaged Parquet file. Fetch or write it anew")))
+/// As the collector, and if the file is damaged or a column has an unsupported type.
+pub(super) fn read(file: File, collector: &mut RowCollector<'_>) -> Result<(), DataError> {
+    // The `parquet` crate panics on some damaged files.
+    let rows = catch_unwind(AssertUnwindSafe(|| read_rows(file, collector)));
+    rows.unwrap_or_else(|_| {
+        Err(collector.unreadable("a damaged Parquet file. Download or write it again"))
+    })
 }
 
-fn read_rows(file: File, sink: &mut RowCollector<'_>) -> Result<(), DataError> {
-    let reader = SerializedFileReader::new(file).map_err(|error| damaged(sink, &error))?;
+fn read_rows(file: File, collector: &mut RowCollector<'_>) -> Result<(), DataError> {
+    let reader = SerializedFileReader::new(file).map_err(|error| damaged(collector, &error))?;
     let metadata = reader.metadata().file_metadata();
-    let columns = metadata.schema_descr().columns();
-    let names: Vec<String> = columns.iter().map(|column| column.path().string()).collect();
+    let descriptors = metadata.schema_descr().columns();
+    let names: Vec<String> = descriptors.iter().map(|column| column.path().string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut places = sink.find(&names)?;
-    let usable = |place: usize, types: &[Type]| {
-        let column = &columns[place];
-        is_plain(column) && types.contains(&column.physical_type())
+    let mut columns = collector.find_columns(&names)?;
+    let has_type = |column: usize, types: &[Type]| {
+        let descriptor = &descriptors[column];
+        is_plain(descriptor) && types.contains(&descriptor.physical_type())
     };
-    let unfit = |place: usize, expected: &str, flag: &str| {
-        sink.unreadable(format!(
-            "its column {} holds {} values, where {expected} are expected. Name another with {flag}",
-            truncate_width(names[place], 40),
-            columns[place].physical_type()
+    let wrong_type = |column: usize, expected: &str, flag: &str| {
+        collector.unreadable(format!(
+            "its column {} holds {} values, but {expected} are expected. Pass another column with \
+             {flag}",
+            truncate_width(names[column], 40),
+            descriptors[column].physical_type()
         ))
     };
-    if !usable(places.text, &[Type::BYTE_ARRAY]) {
-        return Err(unfit(places.text, "texts", "--text-column-name"));
+    if !has_type(columns.text, &[Type::BYTE_ARRAY]) {
+        return Err(wrong_type(columns.text, "strings", "--text-column-name"));
     }
-    if !usable(places.label, &LABEL_TYPES) {
-        return Err(unfit(places.label, "texts or numbers", "--label-column-name"));
+    if !has_type(columns.label, &LABEL_TYPES) {
+        return Err(wrong_type(columns.label, "strings or numbers", "--label-column-name"));
     }
-    places.id = places.id.filter(|&id| usable(id, &ID_TYPES));
-    if let Some(declared) = declared_names(metadata, names[places.label]) {
-        sink.declare(declared);
+    columns.id = columns.id.filter(|&id| has_type(id, &ID_TYPES));
+    if let Some(declared) = declared_names(metadata, names[columns.label]) {
+        collector.declare_names(declared);
     }
     let mut number = 0;
     for index in 0..reader.num_row_groups() {
-        let group = Group::open(&reader, index, &places);
-        let mut group = group.map_err(|error| damaged(sink, &error))?;
+        let group = RowGroup::open(&reader, index, &columns);
+        let mut group = group.map_err(|error| damaged(collector, &error))?;
         loop {
-            let rows = group.next_rows().map_err(|error| damaged(sink, &error))?;
+            let rows = group.next_rows().map_err(|error| damaged(collector, &error))?;
             if rows.is_empty() {
                 break;
             }
             for row in &rows {
                 number += 1;
-                sink.take(Place::Row(number), row.fields())?;
+                collector.push(RowPosition::Row(number), row.raw_row())?;
             }
         }
     }
@@ -82,21 +86,21 @@ const LABEL_TYPES: [Type; 6] =
 
 const ID_TYPES: [Type; 3] = [Type::BYTE_ARRAY, Type::INT32, Type::INT64];
 
-/// Whether there is one value in each row, stored as it is meant.
+/// Whether the column is neither nested nor repeated, and its physical values are its values.
 fn is_plain(column: &ColumnDescriptor) -> bool {
     column.path().parts().len() == 1
         && column.max_rep_level() == 0
         && column.converted_type() != ConvertedType::DECIMAL
 }
 
-fn damaged(sink: &RowCollector<'_>, error: &ParquetError) -> DataError {
+fn damaged(collector: &RowCollector<'_>, error: &ParquetError) -> DataError {
     let error = truncate_width(&error.to_string(), 120);
-    sink.unreadable(format!(
-        "not a Parquet file that can be read ({error}). Fetch or write it anew"
+    collector.unreadable(format!(
+        "cannot be read as Parquet ({error}). Download or write the file again"
     ))
 }
 
-/// The names that Python's `datasets` writes beside a column of its type `ClassLabel`.
+/// The class names that Python's `datasets` stores for a column of its type `ClassLabel`.
 fn declared_names(metadata: &FileMetaData, label: &str) -> Option<Vec<String>> {
     let entry = metadata.key_value_metadata()?.iter().find(|entry| entry.key == "huggingface")?;
     let json: serde_json::Value = serde_json::from_str(entry.value.as_deref()?).ok()?;
@@ -106,37 +110,37 @@ fn declared_names(metadata: &FileMetaData, label: &str) -> Option<Vec<String>> {
     names.collect::<Option<Vec<String>>>().filter(|names| names.len() > 1)
 }
 
-/// The columns of a row group, read side by side.
-struct Group {
+/// Readers of the columns of a row group.
+struct RowGroup {
     text: ColumnReader,
     label: ColumnReader,
     id: Option<ColumnReader>,
 }
 
-impl Group {
+impl RowGroup {
     fn open(
         reader: &SerializedFileReader<File>,
         index: usize,
-        places: &ColumnIndices,
+        columns: &ColumnIndices,
     ) -> Result<Self, ParquetError> {
         let group = reader.get_row_group(index)?;
-        let column = |place: usize| {
-            let pages = Guarded(group.get_column_page_reader(place)?);
-            let descriptor = group.metadata().schema_descr().column(place);
+        let column = |index: usize| {
+            let pages = CheckedPages(group.get_column_page_reader(index)?);
+            let descriptor = group.metadata().schema_descr().column(index);
             Ok::<_, ParquetError>(get_column_reader(descriptor, Box::new(pages)))
         };
         Ok(Self {
-            text: column(places.text)?,
-            label: column(places.label)?,
-            id: places.id.map(column).transpose()?,
+            text: column(columns.text)?,
+            label: column(columns.label)?,
+            id: columns.id.map(column).transpose()?,
         })
     }
 
     /// The next rows; none at the end of the group.
-    fn next_rows(&mut self) -> Result<Vec<Cells>, ParquetError> {
-        let (texts, labels) = (next_cells(&mut self.text)?, next_cells(&mut self.label)?);
+    fn next_rows(&mut self) -> Result<Vec<ParquetRow>, ParquetError> {
+        let (texts, labels) = (next_values(&mut self.text)?, next_values(&mut self.label)?);
         let mut ids = match &mut self.id {
-            Some(id) => next_cells(id)?,
+            Some(id) => next_values(id)?,
             None => Vec::new(),
         };
         ids.resize_with(texts.len(), || None);
@@ -144,20 +148,20 @@ impl Group {
             return Err(ParquetError::General("columns of different lengths".to_owned()));
         }
         let rows = texts.into_iter().zip(labels).zip(ids);
-        Ok(rows.map(|((text, label), id)| Cells { text, label, id }).collect())
+        Ok(rows.map(|((text, label), id)| ParquetRow { text, label, id }).collect())
     }
 }
 
-/// Hands pages on, but no dictionary that says it holds more than it can: memory for its values
-/// is taken before they are looked at.
-struct Guarded(Box<dyn PageReader>);
+/// Rejects a dictionary page that declares more values than it can hold: the `parquet` crate
+/// allocates memory for them before it reads them.
+struct CheckedPages(Box<dyn PageReader>);
 
-impl PageReader for Guarded {
+impl PageReader for CheckedPages {
     fn get_next_page(&mut self) -> Result<Option<Page>, ParquetError> {
         let page = self.0.get_next_page()?;
-        // A value takes four bytes at least: a number, or the length of a text.
+        // A value takes at least four bytes: a number, or the length of a string.
         if let Some(Page::DictionaryPage { buf, num_values, .. }) = &page
-            && *num_values as usize > LARGEST_DICTIONARY.min(buf.len() / 4)
+            && *num_values as usize > MAX_DICTIONARY_VALUES.min(buf.len() / 4)
         {
             return Err(ParquetError::General("a dictionary larger than its page".to_owned()));
         }
@@ -173,7 +177,7 @@ impl PageReader for Guarded {
     }
 }
 
-impl Iterator for Guarded {
+impl Iterator for CheckedPages {
     type Item = Result<Page, ParquetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -182,64 +186,68 @@ impl Iterator for Guarded {
 }
 
 /// A value of a column.
-enum Cell {
+enum ColumnValue {
     Bytes(ByteArray),
     Integer(i64),
     Float(f64),
     Boolean(bool),
 }
 
-/// The next values of a column, with `None` for a null; none at its end.
-fn next_cells(column: &mut ColumnReader) -> Result<Vec<Option<Cell>>, ParquetError> {
+/// The next values of a column, `None` for a null; empty at its end.
+fn next_values(column: &mut ColumnReader) -> Result<Vec<Option<ColumnValue>>, ParquetError> {
     match column {
-        ColumnReader::ByteArrayColumnReader(column) => cells(column, Cell::Bytes),
-        ColumnReader::BoolColumnReader(column) => cells(column, Cell::Boolean),
-        ColumnReader::Int32ColumnReader(column) => cells(column, |n| Cell::Integer(n.into())),
-        ColumnReader::Int64ColumnReader(column) => cells(column, Cell::Integer),
-        ColumnReader::FloatColumnReader(column) => cells(column, |x| Cell::Float(x.into())),
-        ColumnReader::DoubleColumnReader(column) => cells(column, Cell::Float),
+        ColumnReader::ByteArrayColumnReader(column) => read_values(column, ColumnValue::Bytes),
+        ColumnReader::BoolColumnReader(column) => read_values(column, ColumnValue::Boolean),
+        ColumnReader::Int32ColumnReader(column) => {
+            read_values(column, |n| ColumnValue::Integer(n.into()))
+        }
+        ColumnReader::Int64ColumnReader(column) => read_values(column, ColumnValue::Integer),
+        ColumnReader::FloatColumnReader(column) => {
+            read_values(column, |x| ColumnValue::Float(x.into()))
+        }
+        ColumnReader::DoubleColumnReader(column) => read_values(column, ColumnValue::Float),
         ColumnReader::Int96ColumnReader(_) | ColumnReader::FixedLenByteArrayColumnReader(_) => {
-            Err(ParquetError::NYI("such columns are not read".to_owned()))
+            Err(ParquetError::NYI("unsupported column type".to_owned()))
         }
     }
 }
 
-fn cells<T: DataType>(
+fn read_values<T: DataType>(
     column: &mut ColumnReaderImpl<T>,
-    cell: impl Fn(T::T) -> Cell,
-) -> Result<Vec<Option<Cell>>, ParquetError> {
+    convert: impl Fn(T::T) -> ColumnValue,
+) -> Result<Vec<Option<ColumnValue>>, ParquetError> {
     let mut levels: Vec<i16> = Vec::new();
     let mut values: Vec<T::T> = Vec::new();
-    let (rows, ..) = column.read_records(AT_A_TIME, Some(&mut levels), None, &mut values)?;
-    // A column that cannot hold nulls has no levels; in one that can, level 0 is a null.
+    let (rows, ..) = column.read_records(READ_ROWS, Some(&mut levels), None, &mut values)?;
+    // A required column has no levels; in an optional one, level 0 is a null.
     levels.resize(rows, 1);
-    let mut values = values.into_iter().map(cell);
+    let mut values = values.into_iter().map(convert);
     Ok(levels.into_iter().map(|level| if level > 0 { values.next() } else { None }).collect())
 }
 
-/// One row of the columns that are read.
-struct Cells {
-    text: Option<Cell>,
-    label: Option<Cell>,
-    id: Option<Cell>,
+/// The values of one row.
+struct ParquetRow {
+    text: Option<ColumnValue>,
+    label: Option<ColumnValue>,
+    id: Option<ColumnValue>,
 }
 
-impl Cells {
-    fn fields(&self) -> Result<RawRow<'_>, String> {
+impl ParquetRow {
+    fn raw_row(&self) -> Result<RawRow<'_>, String> {
         let text = match &self.text {
-            Some(Cell::Bytes(text)) => utf8(text)?,
+            Some(ColumnValue::Bytes(text)) => utf8(text)?,
             _ => return Err("the text is null".to_owned()),
         };
         let label: Cow<'_, str> = match &self.label {
-            Some(Cell::Bytes(label)) => utf8(label)?.into(),
-            Some(Cell::Integer(label)) => label.to_string().into(),
-            Some(Cell::Boolean(label)) => label.to_string().into(),
-            Some(Cell::Float(label)) => whole(*label)?.into(),
+            Some(ColumnValue::Bytes(label)) => utf8(label)?.into(),
+            Some(ColumnValue::Integer(label)) => label.to_string().into(),
+            Some(ColumnValue::Boolean(label)) => label.to_string().into(),
+            Some(ColumnValue::Float(label)) => integer_label(*label)?.into(),
             None => return Err("the label is null".to_owned()),
         };
         let id = match &self.id {
-            Some(Cell::Bytes(id)) => Some(Cow::Borrowed(utf8(id)?)),
-            Some(Cell::Integer(id)) => Some(id.to_string().into()),
+            Some(ColumnValue::Bytes(id)) => Some(Cow::Borrowed(utf8(id)?)),
+            Some(ColumnValue::Integer(id)) => Some(id.to_string().into()),
             _ => None,
         };
         Ok(RawRow { id, text: text.into(), label })

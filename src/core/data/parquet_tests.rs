@@ -1,5 +1,6 @@
 use super::*;
-use crate::core::data::table::{Columns, Table, read_one};
+use crate::core::data::row_collector::collect_rows;
+use crate::core::data::table::{ColumnNames, DataTable};
 use parquet::basic::Compression;
 use parquet::data_type::{
     BoolType, ByteArrayType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, Int32Type,
@@ -15,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The values of a column in one row group.
-enum Data {
+enum ColumnData {
     Bytes(Vec<Option<Vec<u8>>>),
     Int32(Vec<Option<i32>>),
     Int64(Vec<Option<i64>>),
@@ -24,17 +25,17 @@ enum Data {
     Fixed(Vec<Option<[u8; 2]>>),
 }
 
-fn texts(values: &[&str]) -> Data {
-    Data::Bytes(values.iter().map(|value| Some(value.as_bytes().to_vec())).collect())
+fn texts(values: &[&str]) -> ColumnData {
+    ColumnData::Bytes(values.iter().map(|value| Some(value.as_bytes().to_vec())).collect())
 }
 
-/// The values that are there and, for a column that may hold nulls, each row's level.
+/// The values that are not null and, for an optional column, the level of each row.
 fn split<V: Clone>(values: &[Option<V>], optional: bool) -> (Vec<V>, Option<Vec<i16>>) {
     let levels = values.iter().map(|value| i16::from(value.is_some())).collect();
     (values.iter().flatten().cloned().collect(), optional.then_some(levels))
 }
 
-impl Data {
+impl ColumnData {
     fn write(&self, column: &mut SerializedColumnWriter<'_>, optional: bool) {
         let written = match self {
             Self::Bytes(values) => {
@@ -73,7 +74,7 @@ impl Data {
     }
 }
 
-fn written(schema: &str, properties: WriterPropertiesBuilder, groups: &[Vec<Data>]) -> File {
+fn written(schema: &str, properties: WriterPropertiesBuilder, groups: &[Vec<ColumnData>]) -> File {
     let file = tempfile::tempfile().expect("a file");
     let schema = Arc::new(parse_message_type(schema).expect("a schema"));
     let copy = file.try_clone().expect("another handle");
@@ -93,44 +94,45 @@ fn written(schema: &str, properties: WriterPropertiesBuilder, groups: &[Vec<Data
     file
 }
 
-fn parse(file: File, skip: bool) -> Result<Table, DataError> {
-    read_one(Path::new("a.parquet"), &Columns::default(), skip, |sink| read(file, sink))
+fn parse(file: File, skip: bool) -> Result<DataTable, DataError> {
+    let read = |collector: &mut RowCollector<'_>| read(file, collector);
+    collect_rows(Path::new("a.parquet"), &ColumnNames::default(), skip, read)
 }
 
-fn parse_bytes(bytes: &[u8]) -> Result<Table, DataError> {
+fn parse_bytes(bytes: &[u8]) -> Result<DataTable, DataError> {
     let mut file = tempfile::tempfile().expect("a file");
-    file.write_all(bytes).expect("room on the disk");
+    file.write_all(bytes).expect("disk space");
     parse(file, true)
 }
 
-/// A file of the one text "t" with this label, in a column of this kind.
-fn labelled(kind: &str, label: Data) -> Result<Table, DataError> {
+/// Reads a file of one row with the text "t" and this label, in a column of this type.
+fn labelled(kind: &str, label: ColumnData) -> Result<DataTable, DataError> {
     let schema = format!("message m {{ REQUIRED BYTE_ARRAY text (UTF8); {kind}; }}");
     parse(written(&schema, WriterProperties::builder(), &[vec![texts(&["t"]), label]]), false)
 }
 
 #[test]
-fn labels_may_be_of_any_plain_type() -> Result<(), DataError> {
+fn labels_may_have_any_plain_type() -> Result<(), DataError> {
     for (kind, data, label) in [
-        ("REQUIRED INT32 label", Data::Int32(vec![Some(-3)]), "-3"),
-        ("OPTIONAL INT32 label (INT_8)", Data::Int32(vec![Some(5)]), "5"),
-        ("OPTIONAL INT64 label", Data::Int64(vec![Some(4)]), "4"),
-        ("OPTIONAL BOOLEAN label", Data::Bool(vec![Some(true)]), "true"),
-        ("REQUIRED DOUBLE label", Data::Double(vec![Some(1.0)]), "1"),
+        ("REQUIRED INT32 label", ColumnData::Int32(vec![Some(-3)]), "-3"),
+        ("OPTIONAL INT32 label (INT_8)", ColumnData::Int32(vec![Some(5)]), "5"),
+        ("OPTIONAL INT64 label", ColumnData::Int64(vec![Some(4)]), "4"),
+        ("OPTIONAL BOOLEAN label", ColumnData::Bool(vec![Some(true)]), "true"),
+        ("REQUIRED DOUBLE label", ColumnData::Double(vec![Some(1.0)]), "1"),
         ("OPTIONAL BYTE_ARRAY label (UTF8)", texts(&[" 긍정"]), "긍정"),
     ] {
         let rows = labelled(kind, data)?.rows;
         let found: Vec<&str> = rows.iter().map(|row| row.label.as_str()).collect();
         assert_eq!(found, [label], "{kind}");
     }
-    let half = labelled("OPTIONAL DOUBLE label", Data::Double(vec![Some(0.5)]));
+    let half = labelled("OPTIONAL DOUBLE label", ColumnData::Double(vec![Some(0.5)]));
     let message = half.map_or_else(|error| error.to_string(), |_| String::new());
-    assert!(message.contains("a.parquet: row 1: expected a class"), "{message}");
+    assert!(message.contains("a.parquet: row 1: expected an integer or a name"), "{message}");
     Ok(())
 }
 
 #[test]
-fn nulls_and_broken_texts_are_bad_rows() -> Result<(), DataError> {
+fn nulls_and_invalid_texts_are_invalid_rows() -> Result<(), DataError> {
     let schema = "message m { OPTIONAL BYTE_ARRAY text (UTF8); OPTIONAL INT64 label; }";
     let text = vec![
         Some("가\u{1b}".into()),
@@ -142,7 +144,7 @@ fn nulls_and_broken_texts_are_bad_rows() -> Result<(), DataError> {
     ];
     let label = vec![Some(0), Some(1), Some(1), Some(1), None, Some(1)];
     let file = || {
-        let columns = vec![Data::Bytes(text.clone()), Data::Int64(label.clone())];
+        let columns = vec![ColumnData::Bytes(text.clone()), ColumnData::Int64(label.clone())];
         written(schema, WriterProperties::builder(), &[columns])
     };
     let table = parse(file(), true)?;
@@ -154,11 +156,11 @@ fn nulls_and_broken_texts_are_bad_rows() -> Result<(), DataError> {
 }
 
 #[test]
-fn rows_go_on_over_groups_pages_and_batches() -> Result<(), DataError> {
-    let count = 2 * AT_A_TIME + 7;
+fn rows_span_groups_pages_and_reads() -> Result<(), DataError> {
+    let count = 2 * READ_ROWS + 7;
     let column = |name: &str| {
         let values = (0..count).map(|n| Some(format!("{name}{}", n % 50).into_bytes()));
-        Data::Bytes(values.collect())
+        ColumnData::Bytes(values.collect())
     };
     for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY] {
         let properties = WriterProperties::builder()
@@ -166,10 +168,14 @@ fn rows_go_on_over_groups_pages_and_batches() -> Result<(), DataError> {
             .set_data_page_row_count_limit(100);
         let schema = "message m { OPTIONAL BYTE_ARRAY label; OPTIONAL BYTE_ARRAY content; \
                       OPTIONAL INT64 id; }";
-        let ids = || Data::Int64((0..count).map(|n| (n > 0).then_some(n as i64)).collect());
+        let ids = || ColumnData::Int64((0..count).map(|n| (n > 0).then_some(n as i64)).collect());
         let groups = [
             vec![column("class"), column("text"), ids()],
-            vec![Data::Bytes(Vec::new()), Data::Bytes(Vec::new()), Data::Int64(Vec::new())],
+            vec![
+                ColumnData::Bytes(Vec::new()),
+                ColumnData::Bytes(Vec::new()),
+                ColumnData::Int64(Vec::new()),
+            ],
             vec![column("class"), column("text"), ids()],
         ];
         let rows = parse(written(schema, properties, &groups), false)?.rows;
@@ -189,15 +195,15 @@ fn rows_go_on_over_groups_pages_and_batches() -> Result<(), DataError> {
 }
 
 #[test]
-fn class_names_are_those_that_datasets_declares() -> Result<(), DataError> {
-    // In the form of what Dataset.to_parquet writes for a column of ClassLabel.
+fn class_names_are_read_from_the_metadata_of_datasets() -> Result<(), DataError> {
+    // As `Dataset.to_parquet` writes it for a `ClassLabel` column.
     let metadata = r#"{"info": {"features": {"text": {"dtype": "string", "_type": "Value"},
         "label": {"names": ["부정", "긍정\u001b"], "_type": "ClassLabel"}}}}"#;
     let schema = "message m { OPTIONAL BYTE_ARRAY text (UTF8); OPTIONAL INT64 label; }";
     let of = |key: &str, value: &str| {
         let pairs = vec![KeyValue::new(key.to_owned(), value.to_owned())];
         let properties = WriterProperties::builder().set_key_value_metadata(Some(pairs));
-        let columns = vec![texts(&["t"]), Data::Int64(vec![Some(1)])];
+        let columns = vec![texts(&["t"]), ColumnData::Int64(vec![Some(1)])];
         parse(written(schema, properties, &[columns]), false)
     };
     let names = of("huggingface", metadata)?.declared_names;
@@ -210,38 +216,38 @@ fn class_names_are_those_that_datasets_declares() -> Result<(), DataError> {
 }
 
 #[test]
-fn columns_of_other_types_are_refused() {
-    let error = |schema: &str, columns: Vec<Data>| {
+fn unsupported_column_types_are_errors() {
+    let error = |schema: &str, columns: Vec<ColumnData>| {
         let file = written(schema, WriterProperties::builder(), &[columns]);
         parse(file, true).map_or_else(|error| error.to_string(), |_| String::new())
     };
     let number = error(
         "message m { REQUIRED INT64 text; REQUIRED INT64 label; }",
-        vec![Data::Int64(vec![Some(1)]), Data::Int64(vec![Some(1)])],
+        vec![ColumnData::Int64(vec![Some(1)]), ColumnData::Int64(vec![Some(1)])],
     );
     assert!(number.contains("its column text holds INT64 values"), "{number}");
     assert!(number.contains("--text-column-name"), "{number}");
     let decimal = error(
         "message m { REQUIRED BYTE_ARRAY text; REQUIRED INT32 label (DECIMAL(4,1)); }",
-        vec![texts(&["t"]), Data::Int32(vec![Some(10)])],
+        vec![texts(&["t"]), ColumnData::Int32(vec![Some(10)])],
     );
     assert!(decimal.contains("its column label holds INT32 values"), "{decimal}");
     let fixed = error(
         "message m { REQUIRED BYTE_ARRAY text; REQUIRED FIXED_LEN_BYTE_ARRAY(2) label; }",
-        vec![texts(&["t"]), Data::Fixed(vec![Some([b'a'; 2])])],
+        vec![texts(&["t"]), ColumnData::Fixed(vec![Some([b'a'; 2])])],
     );
     assert!(fixed.contains("its column label holds FIXED_LEN_BYTE_ARRAY"), "{fixed}");
     let nested = error(
         "message m { REQUIRED group text { REQUIRED BYTE_ARRAY ko; } REQUIRED INT32 label; }",
-        vec![texts(&["t"]), Data::Int32(vec![Some(1)])],
+        vec![texts(&["t"]), ColumnData::Int32(vec![Some(1)])],
     );
     assert!(nested.contains("its columns are text.ko, label. "), "{nested}");
 }
 
 #[test]
-fn a_file_that_is_cut_short_is_an_error() -> std::io::Result<()> {
+fn a_truncated_file_is_an_error() -> std::io::Result<()> {
     let schema = "message m { OPTIONAL BYTE_ARRAY text (UTF8); OPTIONAL INT64 label; }";
-    let columns = vec![texts(&["t", "u"]), Data::Int64(vec![Some(1), Some(0)])];
+    let columns = vec![texts(&["t", "u"]), ColumnData::Int64(vec![Some(1), Some(0)])];
     let file = written(schema, WriterProperties::builder(), &[columns]);
     let length = file.metadata()?.len();
     for kept in (0..length).rev().step_by(7) {
@@ -249,7 +255,7 @@ fn a_file_that_is_cut_short_is_an_error() -> std::io::Result<()> {
         assert!(parse(file.try_clone()?, true).is_err(), "{kept} of {length} bytes");
     }
     let message = parse_bytes(b"").map_or_else(|error| error.to_string(), |_| String::new());
-    assert!(message.contains("a.parquet: not a Parquet file that can be read"), "{message}");
+    assert!(message.contains("a.parquet: cannot be read as Parquet"), "{message}");
     Ok(())
 }
 
@@ -257,7 +263,7 @@ proptest! {
     #[test]
     fn any_bytes_are_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(parse_bytes(&bytes).is_err());
-        // With what stands at the ends of a Parquet file, they are taken for its description.
+        // Between the magic numbers of a Parquet file, they are parsed as its metadata.
         let length = (bytes.len() as u32).to_le_bytes();
         let framed = [&b"PAR1"[..], &bytes, &length, b"PAR1"].concat();
         prop_assert!(parse_bytes(&framed).is_err());

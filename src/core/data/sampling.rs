@@ -1,5 +1,5 @@
-//! Random numbers as numpy makes them, so that a sample drawn here is the sample that
-//! `datasets`' `shuffle(seed)` draws.
+//! numpy's random number generator, so that a sample drawn here is the one that
+//! `shuffle(seed)` of `datasets` draws.
 //!
 //! Sources: M. E. O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good
 //! Algorithms for Random Number Generation" (XSL-RR 128/64), and numpy's `SeedSequence`,
@@ -71,7 +71,7 @@ fn seed_sequence(entropy: &[u64]) -> [u64; 4] {
 pub struct Generator {
     state: u128,
     increment: u128,
-    /// The high half of the last 64-bit draw, which the next 32-bit draw uses up.
+    /// The high half of the last 64-bit draw, for the next 32-bit draw.
     spare: Option<u32>,
 }
 
@@ -160,12 +160,12 @@ impl Generator {
     }
 }
 
-/// How many samples to take of a split.
+/// The number of samples to draw from a split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SampleLimit {
     /// Every row.
     All,
-    /// So many, or all if there are fewer.
+    /// This number of rows, or all if there are fewer.
     Count(usize),
 }
 
@@ -202,8 +202,8 @@ impl std::fmt::Display for SampleLimit {
     }
 }
 
-/// The rows that `shuffle(seed).select(range(limit))` picks out of `rows`, in its order.
-/// `None`, or a limit beyond the end, takes every row.
+/// The indices that `shuffle(seed).select(range(limit))` of `datasets` selects from `rows` rows, in
+/// that order. `None`, or a limit larger than `rows`, selects every row.
 pub fn sample_indices(rows: usize, limit: Option<usize>, seed: u64) -> Vec<usize> {
     let mut order = Generator::new(seed).permutation(rows);
     order.truncate(limit.unwrap_or(rows));
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_beyond_the_end_takes_every_row_once() {
+    fn a_limit_larger_than_the_data_selects_every_row_once() {
         let mut indices = sample_indices(10, Some(99), 1);
         indices.sort_unstable();
         assert_eq!(indices, (0..10).collect::<Vec<_>>());

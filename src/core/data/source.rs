@@ -1,52 +1,53 @@
-//! Labelled texts from wherever they come from, sampled, and as the model reads them.
+//! Loading a split, drawing a sample of it, and tokenizing it.
 
 use super::batching::Example;
+use super::files::read_files;
 use super::labels::Classes;
 use super::sampling::{SampleLimit, sample_indices};
-use super::table::{Columns, Row, Table, read_files};
+use super::table::{ColumnNames, DataRow, DataTable};
 use super::{DataError, Sample, Split, nsmc};
 use crate::core::tokenizer::{Tokenizer, TokenizerError};
 use std::path::PathBuf;
 
-/// Reads the rows of one split: of these files, or of the embedded corpus if there are none.
+/// Reads the rows of one split from these files, or from the embedded NSMC if there are none.
 ///
 /// # Errors
 /// If a file cannot be read.
 pub fn read_split(
     files: &[PathBuf],
     split: Split,
-    columns: &Columns,
+    columns: &ColumnNames,
     skip_bad_rows: bool,
-) -> Result<Table, DataError> {
+) -> Result<DataTable, DataError> {
     if files.is_empty() { nsmc::load(split) } else { read_files(files, columns, skip_bad_rows) }
 }
 
-/// Draws the sample and numbers its labels.
+/// Draws a sample and converts its labels to class indices.
 ///
 /// # Errors
-/// If a label is none of the classes.
+/// If a label is not one of the classes.
 pub fn sample(
-    rows: Vec<Row>,
+    rows: Vec<DataRow>,
     classes: &Classes,
     limit: SampleLimit,
     shuffle_seed: u64,
 ) -> Result<Vec<Sample>, DataError> {
     let sample = sample_indices(rows.len(), limit.count(), shuffle_seed);
-    let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
+    let mut rows: Vec<Option<DataRow>> = rows.into_iter().map(Some).collect();
     sample
         .into_iter()
         .filter_map(|index| rows[index].take())
-        .map(|row| match classes.number(&row.label) {
+        .map(|row| match classes.index(&row.label) {
             Some(label) => Ok(Sample { id: row.id, document: row.text, label }),
-            None => Err(classes.unknown(&row)),
+            None => Err(classes.unknown_label(&row)),
         })
         .collect()
 }
 
-/// Reviews as the model reads them.
+/// Tokenizes samples, truncated to `max_seq_length` tokens.
 ///
 /// # Errors
-/// If a review cannot be tokenized.
+/// If a text cannot be tokenized.
 pub fn tokenize(
     tokenizer: &Tokenizer,
     reviews: &[Sample],
@@ -68,9 +69,9 @@ pub fn tokenize(
 mod tests {
     use super::*;
 
-    fn rows(count: usize) -> Vec<Row> {
-        let row = |n: usize| Row {
-            from: None,
+    fn rows(count: usize) -> Vec<DataRow> {
+        let row = |n: usize| DataRow {
+            location: None,
             id: n.to_string(),
             text: format!("text {n}"),
             label: ["negative", "1"][n % 2].to_owned(),
@@ -79,9 +80,11 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_is_drawn_from_all_rows_and_numbered() -> Result<(), DataError> {
-        let classes =
-            Classes::of_model(&["negative".to_owned(), "positive".to_owned()], &Table::default());
+    fn the_sample_is_drawn_from_all_rows_with_class_indices() -> Result<(), DataError> {
+        let classes = Classes::of_model(
+            &["negative".to_owned(), "positive".to_owned()],
+            &DataTable::default(),
+        );
         let reviews = sample(rows(10), &classes, SampleLimit::Count(4), 42)?;
         let ids: Vec<String> = reviews.iter().map(|review| review.id.clone()).collect();
         let drawn: Vec<String> =
@@ -97,8 +100,8 @@ mod tests {
     }
 
     #[test]
-    fn a_label_that_is_no_class_is_named_with_its_row() {
-        let classes = Classes::of_model(&["a".to_owned(), "b".to_owned()], &Table::default());
+    fn an_unknown_label_is_an_error_that_names_its_row() {
+        let classes = Classes::of_model(&["a".to_owned(), "b".to_owned()], &DataTable::default());
         let message =
             sample(rows(1), &classes, SampleLimit::All, 42).err().map(|error| error.to_string());
         let expected = "the row with id 0 has the label \"negative\", but the classes are a, b. ";

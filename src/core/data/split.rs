@@ -1,24 +1,23 @@
-//! A part of the training rows held out to be judged by.
+//! Holding out part of the training rows for evaluation.
 
 use super::sampling::Generator;
-use super::table::Row;
+use super::table::DataRow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-/// Splits rows into those to train on and those to validate with, each part in the order of the
-/// rows. Of `n` rows, `share` are held out: `ceil(n × share)`, as scikit-learn's
-/// `train_test_split(stratify=…)` has it, but no class's last row. Which of a class's rows they
-/// are is drawn from `seed`.
-pub fn stratified(rows: Vec<Row>, share: f64, seed: u64) -> (Vec<Row>, Vec<Row>) {
+/// Splits rows into training rows and validation rows, each in the original order. Of `n` rows,
+/// `ceil(n × share)` are held out, as by scikit-learn's `train_test_split(stratify=…)`, but never
+/// the last row of a class. `seed` decides which rows of a class are held out.
+pub fn stratified(rows: Vec<DataRow>, share: f64, seed: u64) -> (Vec<DataRow>, Vec<DataRow>) {
     let mut classes: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, row) in rows.iter().enumerate() {
         classes.entry(&row.label).or_default().push(index);
     }
     let counts: Vec<usize> = classes.values().map(Vec::len).collect();
-    let wanted = (rows.len() as f64 * share).ceil() as usize;
+    let total = (rows.len() as f64 * share).ceil() as usize;
     let mut generator = Generator::new(seed);
     let mut is_held_out = vec![false; rows.len()];
-    for (mut members, held_out) in classes.into_values().zip(allot(&counts, wanted)) {
+    for (mut members, held_out) in classes.into_values().zip(apportion(&counts, total)) {
         generator.shuffle(&mut members);
         for index in members.into_iter().take(held_out) {
             is_held_out[index] = true;
@@ -32,27 +31,26 @@ pub fn stratified(rows: Vec<Row>, share: f64, seed: u64) -> (Vec<Row>, Vec<Row>)
     (train, validation)
 }
 
-/// How many rows of each class to hold out, `wanted` together where there are as many to spare:
-/// each class's share by the largest remainder, but at least one and not the last, where that can
-/// be.
-fn allot(counts: &[usize], wanted: usize) -> Vec<usize> {
+/// How many rows of each class to hold out, `total` together as far as possible: proportional by
+/// the largest remainder method, but at least one of each class and never its last, if possible.
+fn apportion(counts: &[usize], total: usize) -> Vec<usize> {
     let rows: usize = counts.iter().sum();
-    let wanted = wanted.min(rows - counts.len());
-    // In units of a row over `rows`, so that there is no rounding.
-    let exact = |count: usize| count as u128 * wanted as u128;
+    let total = total.min(rows - counts.len());
+    // In units of 1 / `rows`, so that nothing is rounded.
+    let exact = |count: usize| count as u128 * total as u128;
     let mut shares: Vec<usize> =
         counts.iter().map(|&count| (exact(count) / rows as u128) as usize).collect();
-    let mut left = wanted - shares.iter().sum::<usize>();
-    let mut takers: Vec<usize> = (0..counts.len()).collect();
-    takers.sort_by_key(|&class| Reverse(exact(counts[class]) % rows as u128));
+    let mut left = total - shares.iter().sum::<usize>();
+    let mut candidates: Vec<usize> = (0..counts.len()).collect();
+    candidates.sort_by_key(|&class| Reverse(exact(counts[class]) % rows as u128));
     while left > 0 {
-        takers.retain(|&class| shares[class] + 1 < counts[class]);
-        for &class in takers.iter().take(left) {
+        candidates.retain(|&class| shares[class] + 1 < counts[class]);
+        for &class in candidates.iter().take(left) {
             shares[class] += 1;
         }
-        left = left.saturating_sub(takers.len().max(1));
+        left = left.saturating_sub(candidates.len().max(1));
     }
-    // A class that would go without takes one of the class that has most.
+    // A class without any gets one from the class with the most.
     let mut donors: BinaryHeap<(usize, usize)> = shares.iter().copied().zip(0..).collect();
     for (class, &count) in counts.iter().enumerate() {
         if shares[class] == 0
@@ -73,15 +71,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Rows of as many classes as there are counts, one class after the other in turn.
-    fn rows(counts: &[usize]) -> Vec<Row> {
+    /// `counts[c]` rows of each class `c`, the classes interleaved.
+    fn rows(counts: &[usize]) -> Vec<DataRow> {
         let most = counts.iter().copied().max().unwrap_or(0);
         let turns = (0..most).flat_map(|turn| (0..counts.len()).map(move |class| (turn, class)));
         turns
             .filter(|&(turn, class)| turn < counts[class])
             .enumerate()
-            .map(|(n, (_, class))| Row {
-                from: None,
+            .map(|(n, (_, class))| DataRow {
+                location: None,
                 id: n.to_string(),
                 text: String::new(),
                 label: class.to_string(),
@@ -89,17 +87,17 @@ mod tests {
             .collect()
     }
 
-    fn ids(rows: &[Row]) -> Vec<usize> {
+    fn ids(rows: &[DataRow]) -> Vec<usize> {
         rows.iter().filter_map(|row| row.id.parse().ok()).collect()
     }
 
-    fn of_class(rows: &[Row], class: usize) -> usize {
+    fn of_class(rows: &[DataRow], class: usize) -> usize {
         rows.iter().filter(|row| row.label == class.to_string()).count()
     }
 
     #[test]
-    fn shares_go_by_the_largest_remainder_and_leave_no_class_out() {
-        for (counts, wanted, shares) in [
+    fn shares_follow_the_largest_remainder_and_include_every_class() {
+        for (counts, total, shares) in [
             (vec![50, 50], 10, vec![5, 5]),
             (vec![70, 20, 10], 15, vec![11, 3, 1]),
             (vec![94, 2, 2, 2], 10, vec![7, 1, 1, 1]),
@@ -109,12 +107,12 @@ mod tests {
             (vec![1, 1, 1, 5], 4, vec![0, 0, 0, 4]),
             (vec![], 3, vec![]),
         ] {
-            assert_eq!(allot(&counts, wanted), shares, "{counts:?}");
+            assert_eq!(apportion(&counts, total), shares, "{counts:?}");
         }
     }
 
     #[test]
-    fn the_seed_decides_and_repeats() {
+    fn the_same_seed_gives_the_same_split() {
         let split = |seed| stratified(rows(&[40, 40]), 0.25, seed);
         assert_eq!(split(1), split(1));
         assert_ne!(split(1).1, split(2).1);
@@ -124,16 +122,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_row_goes_one_way_and_each_class_both(
+        fn every_row_is_in_one_part_and_every_class_in_both(
             counts in proptest::collection::vec(1usize..40, 0..12),
             share in 0.0f64..1.0,
             seed: u64,
         ) {
             let all = rows(&counts);
             let (train, validation) = stratified(all.clone(), share, seed);
-            let wanted = (all.len() as f64 * share).ceil() as usize;
-            let wanted = wanted.min(all.len() - counts.len());
-            prop_assert_eq!(validation.len(), wanted);
+            let total = (all.len() as f64 * share).ceil() as usize;
+            let total = total.min(all.len() - counts.len());
+            prop_assert_eq!(validation.len(), total);
             let (in_train, in_validation) = (ids(&train), ids(&validation));
             prop_assert!(in_train.is_sorted() && in_validation.is_sorted());
             let mut both = [in_train, in_validation].concat();
@@ -143,12 +141,12 @@ mod tests {
             for (class, &count) in counts.iter().enumerate() {
                 prop_assert!(of_class(&train, class) > 0);
                 let held_out = of_class(&validation, class);
-                prop_assert!(held_out > 0 || count == 1 || wanted < divisible);
+                prop_assert!(held_out > 0 || count == 1 || total < divisible);
             }
         }
 
         #[test]
-        fn classes_that_are_large_enough_get_their_share_to_within_one(
+        fn shares_of_large_classes_are_within_one_row_of_exact(
             counts in proptest::collection::vec(10usize..60, 1..12),
             share in 0.11f64..0.5,
             seed: u64,

@@ -1,55 +1,55 @@
-//! What a set of reviews looks like, counted.
+//! Statistics of a split.
 
 use super::Sample;
 use crate::core::tokenizer::{Tokenizer, TokenizerError};
 use serde::Serialize;
 
-/// A review as the summary shows it.
+/// The first sample of a split.
 #[derive(Clone, Debug, Serialize)]
-pub struct Shown {
-    /// The corpus's own identifier.
+pub struct FirstSample {
+    /// The sample's id.
     pub id: String,
     /// The text.
     pub document: String,
-    /// The class.
+    /// The class index.
     pub label: u32,
 }
 
-/// The figures of one split.
+/// Statistics of one split.
 #[derive(Clone, Debug, Serialize)]
-pub struct Summary {
-    /// How many reviews were taken.
+pub struct SplitSummary {
+    /// The number of samples.
     pub rows: usize,
-    /// How many of them are labelled 1.
+    /// The number of samples with the label 1.
     pub positives: usize,
-    /// The longest review in tokens, `[CLS]` and `[SEP]` included, before any truncation.
+    /// The length of the longest text in tokens, special tokens included, before truncation.
     pub longest_in_tokens: usize,
-    /// The mean length in tokens, counted likewise.
+    /// The mean length in tokens, special tokens included, before truncation.
     pub mean_tokens: f64,
-    /// The share of reviews that hold at least one `[UNK]`.
+    /// The share of texts with at least one `[UNK]`, from 0 to 1.
     pub unk_share: f64,
-    /// The first review taken.
-    pub first: Option<Shown>,
-    /// The ids of all reviews taken, in order; only on request.
+    /// The first sample.
+    pub first: Option<FirstSample>,
+    /// The ids of all samples in order, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<String>>,
-    /// Lengths in characters, for the histogram.
+    /// The length of each text in characters.
     #[serde(skip)]
     pub characters: Vec<usize>,
-    /// Lengths in tokens, for the histogram.
+    /// The length of each text in tokens.
     #[serde(skip)]
     pub tokens: Vec<usize>,
 }
 
-/// Counts a split with the given tokenizer.
+/// Computes the statistics of a split.
 ///
 /// # Errors
-/// If a review cannot be tokenized.
+/// If a text cannot be tokenized.
 pub fn summarize(
     rows: &[Sample],
     tokenizer: &Tokenizer,
     with_ids: bool,
-) -> Result<Summary, TokenizerError> {
+) -> Result<SplitSummary, TokenizerError> {
     let texts: Vec<&str> = rows.iter().map(|r| r.document.as_str()).collect();
     let encodings = tokenizer.encode_ids(&texts)?;
     let tokens: Vec<usize> = encodings.iter().map(Vec::len).collect();
@@ -58,13 +58,13 @@ pub fn summarize(
         .filter(|ids| tokenizer.unk_id().is_some_and(|id| ids.contains(&id)))
         .count();
     let share = |count: usize| count as f64 / rows.len().max(1) as f64;
-    Ok(Summary {
+    Ok(SplitSummary {
         rows: rows.len(),
         positives: rows.iter().filter(|r| r.label == 1).count(),
         longest_in_tokens: tokens.iter().copied().max().unwrap_or(0),
         mean_tokens: share(tokens.iter().sum()),
         unk_share: share(unknown),
-        first: rows.first().map(|r| Shown {
+        first: rows.first().map(|r| FirstSample {
             id: r.id.clone(),
             document: r.document.clone(),
             label: r.label,
@@ -75,7 +75,7 @@ pub fn summarize(
     })
 }
 
-/// Counts of lengths in equal bins: `(from, up to but not including, count)`.
+/// Counts of lengths in bins of equal width: `(start, end (exclusive), count)`.
 pub fn histogram(lengths: &[usize], bins: usize) -> Vec<(usize, usize, usize)> {
     let longest = lengths.iter().copied().max().unwrap_or(0);
     let width = (longest + 1).div_ceil(bins.max(1)).max(1);
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_histogram_counts_everything_once() {
+    fn a_histogram_counts_every_value_once() {
         let bins = histogram(&[0, 1, 5, 9, 9, 10], 4);
         assert_eq!(bins, [(0, 3, 2), (3, 6, 1), (6, 9, 0), (9, 12, 3)]);
         assert_eq!(histogram(&[], 4), [(0, 1, 0)]);

@@ -86,7 +86,7 @@ fn gpu(
         Precision::Tf32 => "tf32",
         Precision::Full => "float32",
     };
-    let name = format!("cuda:{number}, {}, {precision_name}", gpu.report().name);
+    let name = format!("cuda:{number}, {}, {precision_name}", gpu.properties().name);
     let backend = CudaBackend::new(gpu);
     Ok(Box::new(FusedEngine::new(backend, model, options.gradient_checkpointing, name)?))
 }

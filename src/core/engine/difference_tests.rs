@@ -4,7 +4,7 @@ use super::*;
 use crate::core::data::batching::Example;
 use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
 use crate::core::ops::cpu::overwrite;
-use crate::core::ops::testing::numbers;
+use crate::core::ops::testing::normal_values;
 use serde_json::json;
 use std::path::Path;
 
@@ -85,7 +85,7 @@ fn compare_with_differences(
     let gradients = engine.gradients()?;
     for (parameter, (_, view)) in model.layout().parameters.iter().zip(model.parameters().iter()) {
         let at = view.flatten_all()?.to_vec1::<f32>()?;
-        let direction = numbers(at.len(), 1.0, 11);
+        let direction = normal_values(at.len(), 1.0, 11);
         let mut loss_at = |step: f32| -> anyhow::Result<f64> {
             let moved: Vec<f32> =
                 at.iter().zip(&direction).map(|(at, direction)| at + step * direction).collect();

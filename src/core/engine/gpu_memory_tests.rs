@@ -4,7 +4,7 @@
 use super::*;
 use crate::core::data::batching::Example;
 use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
-use crate::core::ops::cuda::counting::Counting;
+use crate::core::ops::cuda::allocation_counter::AllocationCounter;
 use crate::core::ops::cuda::{CudaBackend, Precision};
 use serde_json::json;
 use std::path::Path;
@@ -32,7 +32,7 @@ fn training_multilingual_bert_with_32_by_128_tokens_in_bf16_fits_into_8_gb() -> 
     let update = Update { learning_rate: 1e-5, max_grad_norm: 1.0 };
     let options = StepOptions { seed: 1, number: 1, label_smoothing_factor: 0.0, update };
     let peak = |precision, checkpointing| -> anyhow::Result<f64> {
-        let gpu = CudaBackend::new(Counting::new(precision));
+        let gpu = CudaBackend::new(AllocationCounter::new(precision));
         let mut engine = fused::FusedEngine::new(gpu, &model, checkpointing, "counted".to_owned())?;
         let settings = AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
         engine.begin_training(settings, false)?;

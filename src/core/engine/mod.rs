@@ -119,6 +119,17 @@ pub trait Engine: Send {
     /// If the device fails.
     fn step_metrics(&mut self) -> EngineResult<StepMetrics>;
 
+    /// To be called once after each [`Engine::step`]: the metrics of the earliest step whose
+    /// metrics were not returned yet, if they are there without waiting for the step queued last.
+    /// An engine that computes at once returns those of that step; one whose device has a queue
+    /// returns those of the step before it, and `None` after the first step.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn ready_metrics(&mut self) -> EngineResult<Option<StepMetrics>> {
+        self.step_metrics().map(Some)
+    }
+
     /// The gradients of all parameters in the last step, in the order of the model's layout.
     ///
     /// # Errors

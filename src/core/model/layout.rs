@@ -6,7 +6,9 @@
 
 use super::architecture::Architecture;
 use super::config::ModelConfig;
-use crate::core::ops::backend::{Activation, Arrangement, Dense, Norm, Tables};
+use crate::core::ops::backend::{
+    Activation, EmbeddingTables, LayerNormLayout, LinearLayout, ParameterLayout,
+};
 use candle_transformers::models::bert::HiddenAct;
 
 /// How a parameter is initialized if no file has it: Hugging Face's `_init_weights`.
@@ -57,32 +59,32 @@ impl Parameter {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerLayout {
     /// The query projection.
-    pub query: Dense,
+    pub query: LinearLayout,
     /// The key projection.
-    pub key: Dense,
+    pub key: LinearLayout,
     /// The value projection.
-    pub value: Dense,
+    pub value: LinearLayout,
     /// The attention block's output projection.
-    pub attention_output: Dense,
+    pub attention_output: LinearLayout,
     /// The attention block's normalization.
-    pub attention_norm: Norm,
+    pub attention_norm: LayerNormLayout,
     /// The feed-forward block's first layer, to `intermediate_size`.
-    pub intermediate: Dense,
+    pub intermediate: LinearLayout,
     /// The feed-forward block's second layer, back to `hidden_size`.
-    pub output: Dense,
+    pub output: LinearLayout,
     /// The feed-forward block's normalization.
-    pub output_norm: Norm,
+    pub output_norm: LayerNormLayout,
 }
 
 impl LayerLayout {
     /// The query, key and value projections as one layer.
-    pub fn query_key_value(&self) -> Dense {
-        Dense { outputs: 3 * self.query.outputs, ..self.query }
+    pub fn query_key_value(&self) -> LinearLayout {
+        LinearLayout { outputs: 3 * self.query.outputs, ..self.query }
     }
 
     /// The key and value projections as one layer.
-    pub fn key_value(&self) -> Dense {
-        Dense { outputs: 2 * self.key.outputs, ..self.key }
+    pub fn key_value(&self) -> LinearLayout {
+        LinearLayout { outputs: 2 * self.key.outputs, ..self.key }
     }
 }
 
@@ -92,19 +94,19 @@ pub struct ModelLayout {
     /// Every parameter, by offset.
     pub parameters: Vec<Parameter>,
     /// The embedding tables.
-    pub tables: Tables,
+    pub tables: EmbeddingTables,
     /// The embeddings' normalization.
-    pub embedding_norm: Norm,
+    pub embedding_norm: LayerNormLayout,
     /// The projection from the embeddings' width to the encoder's, where the two differ.
-    pub project: Option<Dense>,
+    pub project: Option<LinearLayout>,
     /// The encoder's layers.
     pub layers: Vec<LayerLayout>,
     /// The activation of the feed-forward blocks.
     pub activation: Activation,
     /// The head's first layer.
-    pub head: Dense,
+    pub head: LinearLayout,
     /// The head's last layer.
-    pub classifier: Dense,
+    pub classifier: LinearLayout,
 }
 
 impl ModelLayout {
@@ -126,14 +128,14 @@ impl ModelLayout {
             planner.add(name, &[rows, width], init)
         };
         let (vocabulary, max_positions) = (encoder.vocab_size, encoder.max_position_embeddings);
-        let tables = Tables {
-            words: table("word", vocabulary, without_padding),
+        let tables = EmbeddingTables {
+            tokens: table("word", vocabulary, without_padding),
             vocabulary,
             positions: table("position", max_positions, position_init),
             max_positions,
             first_position: config.first_position(),
-            types: table("token_type", encoder.type_vocab_size, Init::Normal),
-            max_types: encoder.type_vocab_size,
+            token_types: table("token_type", encoder.type_vocab_size, Init::Normal),
+            max_token_types: encoder.type_vocab_size,
             width,
         };
         let embedding_norm = planner.norm(&format!("{prefix}.embeddings.LayerNorm"), width);
@@ -171,13 +173,13 @@ impl ModelLayout {
 
     /// The layout as a backend needs it. Weight decay applies to all parameters with
     /// `decay_everything`, else by Hugging Face's grouping.
-    pub fn arrangement(&self, decay_everything: bool) -> Arrangement {
+    pub fn parameter_layout(&self, decay_everything: bool) -> ParameterLayout {
         let decayed = self.parameters.iter();
         let decayed = decayed
             .filter(|parameter| decay_everything || parameter.decays())
             .map(|parameter| parameter.start..parameter.start + parameter.len())
             .collect();
-        Arrangement { len: self.len(), tables: self.tables, decayed }
+        ParameterLayout { len: self.len(), tables: self.tables, decayed }
     }
 }
 
@@ -201,16 +203,16 @@ impl Planner {
         start
     }
 
-    fn dense(&mut self, name: &str, inputs: usize, outputs: usize) -> Dense {
+    fn dense(&mut self, name: &str, inputs: usize, outputs: usize) -> LinearLayout {
         let weight = self.add(format!("{name}.weight"), &[outputs, inputs], Init::Normal);
         let bias = self.add(format!("{name}.bias"), &[outputs], Init::Zeros);
-        Dense { weight, bias, inputs, outputs }
+        LinearLayout { weight, bias, inputs, outputs }
     }
 
-    fn norm(&mut self, name: &str, width: usize) -> Norm {
+    fn norm(&mut self, name: &str, width: usize) -> LayerNormLayout {
         let weight = self.add(format!("{name}.weight"), &[width], Init::Ones);
         let bias = self.add(format!("{name}.bias"), &[width], Init::Zeros);
-        Norm { weight, bias, epsilon: self.epsilon, width }
+        LayerNormLayout { weight, bias, epsilon: self.epsilon, width }
     }
 
     fn layer(&mut self, name: &str, hidden: usize, wide: usize) -> LayerLayout {
@@ -220,7 +222,7 @@ impl Planner {
             .map(|part| self.add(format!("{part}.weight"), &[hidden, hidden], Init::Normal));
         let biases =
             parts.each_ref().map(|part| self.add(format!("{part}.bias"), &[hidden], Init::Zeros));
-        let part = |index: usize| Dense {
+        let part = |index: usize| LinearLayout {
             weight: weights[index],
             bias: biases[index],
             inputs: hidden,

@@ -1,4 +1,4 @@
-//! AdamW (Loshchilov and Hutter, 2019), as `torch.optim.AdamW`: what it is told, and clipping.
+//! AdamW (Loshchilov and Hutter, 2019), as `torch.optim.AdamW`: settings, and gradient clipping.
 
 /// AdamW's constants; the learning rate comes with each step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,8 +13,8 @@ pub struct AdamWSettings {
     pub weight_decay: f64,
 }
 
-/// The factor that brings gradients of this norm down to `max_norm`; 1 when they are within it,
-/// or when `max_norm` is zero. As `torch.nn.utils.clip_grad_norm_`.
+/// The factor that clips gradients of this norm to `max_norm`: 1 when the norm is not above it, or
+/// when `max_norm` is zero. As `torch.nn.utils.clip_grad_norm_`.
 pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     if max_norm > 0.0 { (max_norm / (norm + 1e-6)).min(1.0) } else { 1.0 }
 }
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clipping_brings_the_norm_down_and_never_up() {
+    fn clipping_never_scales_gradients_up() {
         assert_eq!(clip_factor(0.5, 1.0), 1.0);
         assert!((clip_factor(4.0, 1.0) - 0.25).abs() < 1e-6);
         assert_eq!(clip_factor(4.0, 0.0), 1.0);

@@ -1,6 +1,6 @@
-//! What an encoder computes, forward and backward, as operations on whole matrices.
+//! The operations of an encoder, forward and backward, on whole matrices.
 //!
-//! [`Backend`] lists the fused operations; [`cpu`] and [`cuda`] have them. The reference
+//! The traits in [`backend`] declare the operations; [`cpu`] and `cuda` implement them. The reference
 //! path in [`crate::core::engine::reference`] computes the same with candle's own operations.
 
 pub mod adamw;

@@ -1,4 +1,5 @@
-//! What lies beside `tokenizer.json` or `vocab.txt`: transformers' settings of a tokenizer.
+//! The files next to `tokenizer.json` or `vocab.txt` in which transformers stores a tokenizer's
+//! configuration.
 
 use super::{TokenizerError, unreadable};
 use serde_json::{Map, Value, json};
@@ -7,29 +8,28 @@ use tokenizers::AddedToken;
 use tokenizers::normalizers::{BertNormalizer, NormalizerWrapper};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 
-/// Files that are handed on as they are, so that Python finds in a trained model's folder what it
-/// had in the first one's.
-const HANDED_ON: [&str; 3] = ["added_tokens.json", "special_tokens_map.json", "vocab.txt"];
+/// Files that are copied unchanged into the folder of the fine-tuned model.
+const COPIED_FILES: [&str; 3] = ["added_tokens.json", "special_tokens_map.json", "vocab.txt"];
 
-/// Above this, `model_max_length` is transformers' way to say that there is none.
-const NO_LENGTH: f64 = 1e6;
+/// transformers writes a `model_max_length` larger than this if there is no limit.
+const MAX_LENGTH_LIMIT: f64 = 1e6;
 
-/// A tokenizer's files but for `tokenizer.json`.
+/// A tokenizer's files except `tokenizer.json`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TokenizerFiles {
-    /// `tokenizer_config.json`, if it is there.
+    /// `tokenizer_config.json`, if it exists.
     config: Option<Map<String, Value>>,
     /// `special_tokens_map.json`.
     special: Map<String, Value>,
-    /// `added_tokens.json`: numbers by token.
+    /// `added_tokens.json`: ids by token.
     added: Map<String, Value>,
-    /// Those that are handed on, by name.
-    others: Vec<(String, Vec<u8>)>,
+    /// The names and contents of the [`COPIED_FILES`].
+    copied: Vec<(String, Vec<u8>)>,
 }
 
-/// The tokens that play a role in a tokenizer.
+/// The special tokens of a tokenizer.
 #[derive(Clone, Debug)]
-pub(super) struct Roles {
+pub(super) struct SpecialTokens {
     pub cls: String,
     pub sep: String,
     pub pad: String,
@@ -37,7 +37,7 @@ pub(super) struct Roles {
 }
 
 impl TokenizerFiles {
-    /// Those of a model's folder, as far as they are there.
+    /// Reads the files of a model's folder that exist.
     pub(super) fn read(folder: &Path) -> Result<Self, TokenizerError> {
         let object = |name: &str| {
             let file = folder.join(name);
@@ -47,19 +47,19 @@ impl TokenizerFiles {
             let text = std::fs::read_to_string(&file).map_err(|error| unreadable(&file, error))?;
             serde_json::from_str(&text).map(Some).map_err(|error| unreadable(&file, error))
         };
-        let mut others = Vec::new();
-        for name in HANDED_ON {
+        let mut copied = Vec::new();
+        for name in COPIED_FILES {
             let file = folder.join(name);
             if file.is_file() {
                 let bytes = std::fs::read(&file).map_err(|error| unreadable(&file, error))?;
-                others.push((name.to_owned(), bytes));
+                copied.push((name.to_owned(), bytes));
             }
         }
         Ok(Self {
             config: object("tokenizer_config.json")?,
             special: object("special_tokens_map.json")?.unwrap_or_default(),
             added: object("added_tokens.json")?.unwrap_or_default(),
-            others,
+            copied,
         })
     }
 
@@ -71,33 +71,32 @@ impl TokenizerFiles {
         self.value(name).and_then(Value::as_bool)
     }
 
-    /// The token that plays a role, such as `cls_token`: a string, or an object with `content`.
-    /// `None` if no file names it.
+    /// The special token of a role such as `cls_token`: a string, or an object with `content`.
+    /// `None` if no file defines it.
     pub(super) fn special(&self, role: &str) -> Option<String> {
         let token = self.value(role).or_else(|| self.special.get(role))?;
         let token = token.as_str().or_else(|| token.get("content")?.as_str());
         token.map(str::to_owned)
     }
 
-    /// BERT's normalizer for a vocabulary, as `tokenizer_config.json` describes it, with
-    /// transformers' defaults. Without that file, a vocabulary with upper-case letters is a cased
-    /// one.
+    /// BERT's normalizer as `tokenizer_config.json` configures it, with transformers' defaults.
+    /// Without that file, a vocabulary with upper-case letters is cased.
     pub(super) fn normalizer(&self, is_cased: bool) -> BertNormalizer {
         let lowercase = self.config.as_ref().map_or(!is_cased, |_| true);
         let mut normalizer = BertNormalizer::new(true, true, None, lowercase);
-        self.adjust(&mut normalizer);
+        self.configure(&mut normalizer);
         normalizer
     }
 
-    /// Whether the normalizer of a `tokenizer.json` is to do as `tokenizer_config.json` says, as
-    /// transformers has it for the tokenizers that it builds anew.
-    pub(super) fn overrules(&self) -> bool {
+    /// Whether `tokenizer_config.json` overrides the normalizer of `tokenizer.json`, as in
+    /// transformers for all classes but the generic ones.
+    pub(super) fn overrides_normalizer(&self) -> bool {
         let class = self.value("tokenizer_class").and_then(Value::as_str).unwrap_or_default();
         self.config.is_some() && !["PreTrainedTokenizerFast", "TokenizersBackend"].contains(&class)
     }
 
-    /// Makes a normalizer do as `tokenizer_config.json` says, as far as it says anything.
-    pub(super) fn adjust(&self, normalizer: &mut BertNormalizer) {
+    /// Applies the options that `tokenizer_config.json` sets to a normalizer.
+    pub(super) fn configure(&self, normalizer: &mut BertNormalizer) {
         if let Some(lowercase) = self.flag("do_lower_case") {
             normalizer.lowercase = lowercase;
         }
@@ -109,7 +108,7 @@ impl TokenizerFiles {
         }
     }
 
-    /// Tokens beside a `vocab.txt`, in the order of their numbers.
+    /// The tokens that are added to a `vocab.txt`, by id.
     pub(super) fn added_tokens(&self) -> Vec<AddedToken> {
         let mut tokens: Vec<(u64, AddedToken)> = self
             .added
@@ -135,18 +134,18 @@ impl TokenizerFiles {
 
     pub(super) fn model_max_length(&self) -> Option<usize> {
         let length = self.value("model_max_length")?.as_f64()?;
-        (3.0..NO_LENGTH).contains(&length).then_some(length as usize)
+        (3.0..MAX_LENGTH_LIMIT).contains(&length).then_some(length as usize)
     }
 
-    /// The files to write, `tokenizer.json` left out.
-    pub(super) fn written(
+    /// The names and contents of the files to save, `tokenizer.json` excluded.
+    pub(super) fn to_save(
         &self,
         tokenizer: &tokenizers::Tokenizer,
-        roles: &Roles,
+        special: &SpecialTokens,
         max_length: usize,
     ) -> Vec<(String, Vec<u8>)> {
-        let mut config = self.config.clone().unwrap_or_else(|| described(tokenizer, roles));
-        // What really holds, where transformers would have defaults of its own.
+        let mut config = self.config.clone().unwrap_or_else(|| default_config(tokenizer, special));
+        // The effective options, where transformers would use its defaults.
         if let Some(NormalizerWrapper::BertNormalizer(normalizer)) = tokenizer.get_normalizer() {
             let flags = [
                 ("do_lower_case", json!(normalizer.lowercase)),
@@ -157,33 +156,38 @@ impl TokenizerFiles {
         }
         config.insert("model_max_length".to_owned(), json!(max_length));
         let config = format!("{:#}\n", Value::Object(config)).into_bytes();
-        let mut files = self.others.clone();
+        let mut files = self.copied.clone();
         files.push(("tokenizer_config.json".to_owned(), config));
         files
     }
 }
 
-/// A `tokenizer_config.json` for a tokenizer that came without one: BERT's where it does as BERT's
-/// does, else that of any tokenizer in one file.
-fn described(tokenizer: &tokenizers::Tokenizer, roles: &Roles) -> Map<String, Value> {
+/// The `tokenizer_config.json` of a tokenizer without one: that of `BertTokenizer` if it behaves
+/// like it, or else that of a generic `PreTrainedTokenizerFast`.
+fn default_config(
+    tokenizer: &tokenizers::Tokenizer,
+    special: &SpecialTokens,
+) -> Map<String, Value> {
     let mut config = Map::new();
     let mut set = |name: &str, value: Value| {
         config.insert(name.to_owned(), value);
     };
     set("backend", json!("tokenizers"));
-    set("cls_token", json!(roles.cls));
+    set("cls_token", json!(special.cls));
     let normalizer = match tokenizer.get_normalizer() {
         Some(NormalizerWrapper::BertNormalizer(normalizer)) => Some(normalizer),
         _ => None,
     };
-    let words =
+    let has_bert_pre_tokenizer =
         matches!(tokenizer.get_pre_tokenizer(), Some(PreTokenizerWrapper::BertPreTokenizer(_)));
     if tokenizer.token_to_id("[MASK]").is_some() {
         set("mask_token", json!("[MASK]"));
     }
-    set("pad_token", json!(roles.pad));
-    set("sep_token", json!(roles.sep));
-    match normalizer.filter(|_| words && roles.cls == "[CLS]" && roles.sep == "[SEP]") {
+    set("pad_token", json!(special.pad));
+    set("sep_token", json!(special.sep));
+    match normalizer
+        .filter(|_| has_bert_pre_tokenizer && special.cls == "[CLS]" && special.sep == "[SEP]")
+    {
         Some(normalizer) => {
             set("do_lower_case", json!(normalizer.lowercase));
             set("strip_accents", json!(normalizer.strip_accents));
@@ -192,7 +196,7 @@ fn described(tokenizer: &tokenizers::Tokenizer, roles: &Roles) -> Map<String, Va
         }
         None => set("tokenizer_class", json!("PreTrainedTokenizerFast")),
     }
-    if let Some(unk) = &roles.unk {
+    if let Some(unk) = &special.unk {
         set("unk_token", json!(unk));
     }
     config

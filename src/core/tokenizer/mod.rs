@@ -1,9 +1,9 @@
-//! From text to WordPiece ids, and back to the pieces a person can read.
+//! Tokenizers: from text to token ids.
 
 mod files;
 pub mod vocabulary;
 
-use files::{Roles, TokenizerFiles};
+use files::{SpecialTokens, TokenizerFiles};
 use std::path::{Path, PathBuf};
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::{BertNormalizer, NormalizerWrapper};
@@ -11,32 +11,31 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, decoders::wordpiece::WordPiece as WordPieceDecoder};
 
-/// The Korean vocabulary of about 8,000 pieces that ships with the program; made by
-/// [`vocabulary::train`].
+/// The embedded Korean tokenizer with about 8,000 tokens, trained by [`vocabulary::train`].
 pub const EMBEDDED: &str = include_str!("../../../assets/model/tokenizer.json");
 
-/// BERT's special tokens, in the order in which our own vocabulary numbers them.
+/// BERT's special tokens, in the order of their ids in the embedded vocabulary.
 pub const SPECIAL_TOKENS: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
-/// What can be wrong with a tokenizer.
+/// An error of a tokenizer.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
-    /// Neither of the two known files is there.
+    /// The folder has neither of the two supported files.
     #[error(
-        "{}: no tokenizer.json and no vocab.txt in it. A model's folder needs one of them \
-         beside its config.json.",
+        "{}: no tokenizer.json and no vocab.txt in this folder. A model's folder needs one of them \
+         next to its config.json.",
         folder.display()
     )]
     Missing {
-        /// The folder searched.
+        /// The folder.
         folder: PathBuf,
     },
-    /// A file is there but is not a tokenizer.
+    /// A file is not a valid tokenizer.
     #[error("{}: {reason}", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// What the parser said.
+        /// What is wrong with it.
         reason: String,
     },
     /// A text could not be tokenized.
@@ -47,40 +46,40 @@ pub enum TokenizerError {
 /// A tokenized text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoding {
-    /// The pieces, special ones included.
+    /// The tokens, special tokens included.
     pub tokens: Vec<String>,
-    /// Their numbers in the vocabulary.
+    /// Their ids in the vocabulary.
     pub ids: Vec<u32>,
-    /// Where each piece stands in the text, in characters; special tokens are `(0, 0)`.
+    /// The range of each token in the text, in characters; `(0, 0)` for special tokens.
     pub offsets: Vec<(usize, usize)>,
-    /// Whether the text was longer than allowed and lost its end.
+    /// Whether the end of the text was cut off.
     pub truncated: bool,
 }
 
-/// A tokenizer that frames each text with a first and a last token, `[CLS]` and `[SEP]` in most.
+/// A tokenizer that adds a special token before and after each text, mostly `[CLS]` and `[SEP]`.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     unk_id: Option<u32>,
     sep_id: u32,
     pad_id: u32,
-    roles: Roles,
+    special: SpecialTokens,
     files: TokenizerFiles,
 }
 
 impl Tokenizer {
-    /// The embedded Korean vocabulary.
+    /// The embedded Korean tokenizer.
     ///
     /// # Errors
-    /// Only if the program file itself is damaged.
+    /// Only if the program file is damaged.
     pub fn embedded() -> Result<Self, TokenizerError> {
         let file = Path::new("embedded tokenizer.json");
         Self::from_json(EMBEDDED.as_bytes(), file, TokenizerFiles::default())
     }
 
-    /// Reads `tokenizer.json`, else `vocab.txt`, from a model's folder. A
-    /// `tokenizer_config.json` beside them is obeyed, with transformers' defaults; a `vocab.txt`
-    /// without one is taken as cased if it holds upper-case letters.
+    /// Reads `tokenizer.json`, or else `vocab.txt`, from a model's folder. A
+    /// `tokenizer_config.json` next to it applies, with transformers' defaults; a `vocab.txt`
+    /// without one is cased if it contains upper-case letters.
     ///
     /// # Errors
     /// Names the file and what is wrong with it.
@@ -102,10 +101,10 @@ impl Tokenizer {
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|error| unreadable(file, format!("not a tokenizer: {error}")))?;
         if let Some(NormalizerWrapper::BertNormalizer(normalizer)) = inner.get_normalizer()
-            && files.overrules()
+            && files.overrides_normalizer()
         {
             let mut adjusted = *normalizer;
-            files.adjust(&mut adjusted);
+            files.configure(&mut adjusted);
             inner.with_normalizer(Some(adjusted)).map_err(|error| unreadable(file, error))?;
         }
         Self::new(inner, file, files)
@@ -117,11 +116,12 @@ impl Tokenizer {
             .unk_token(files.special("unk_token").unwrap_or_else(|| "[UNK]".to_owned()))
             .build()
             .map_err(|error| unreadable(file, format!("not a vocabulary: {error}")))?;
-        let upper = |piece: &String| piece.contains(|c: char| c.is_ascii_uppercase());
-        let is_piece = |piece: &&String| !piece.starts_with('[');
-        let is_cased = tokenizers::Model::get_vocab(&model).keys().filter(is_piece).any(upper);
-        let frame = ["cls_token", "sep_token"].map(|role| files.special(role));
-        let inner = assemble(model, files.normalizer(is_cased), frame)
+        let has_upper = |token: &String| token.contains(|c: char| c.is_ascii_uppercase());
+        let is_ordinary = |token: &&String| !token.starts_with('[');
+        let is_cased =
+            tokenizers::Model::get_vocab(&model).keys().filter(is_ordinary).any(has_upper);
+        let cls_and_sep = ["cls_token", "sep_token"].map(|role| files.special(role));
+        let inner = assemble(model, files.normalizer(is_cased), cls_and_sep)
             .and_then(|mut inner| {
                 inner.add_tokens(files.added_tokens())?;
                 Ok(inner)
@@ -135,17 +135,18 @@ impl Tokenizer {
         file: &Path,
         files: TokenizerFiles,
     ) -> Result<Self, TokenizerError> {
-        // Truncation and padding are decided here, a batch at a time, whatever the file says.
+        // The caller truncates and pads, independently of the file's settings.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| unreadable(file, error))?;
-        // BERT's names, else RoBERTa's, where no file tells.
-        let find = |role: &str, usual: [&str; 2]| {
-            let named = files
+        // The token that a file defines, or else BERT's or RoBERTa's.
+        let find = |role: &str, defaults: [&str; 2]| {
+            let candidates = files
                 .special(role)
-                .map_or_else(|| usual.map(str::to_owned).to_vec(), |named| vec![named]);
-            let id =
-                named.iter().find_map(|token| Some((token.clone(), inner.token_to_id(token)?)));
-            id.ok_or_else(|| unreadable(file, format!("the vocabulary has no {}", named[0])))
+                .map_or_else(|| defaults.map(str::to_owned).to_vec(), |token| vec![token]);
+            let id = candidates
+                .iter()
+                .find_map(|token| Some((token.clone(), inner.token_to_id(token)?)));
+            id.ok_or_else(|| unreadable(file, format!("the vocabulary has no {}", candidates[0])))
         };
         let unk = find("unk_token", ["[UNK]", "<unk>"]).ok();
         let (sep, sep_id) = find("sep_token", ["[SEP]", "</s>"])?;
@@ -153,59 +154,66 @@ impl Tokenizer {
         let (cls, cls_id) = find("cls_token", ["[CLS]", "<s>"])?;
         let empty = inner.encode_fast("", true).map_err(|error| unreadable(file, error))?;
         if empty.get_ids() != [cls_id, sep_id] {
-            let reason = format!("it does not frame a text with {cls} and {sep}");
+            let reason = format!("it does not add {cls} before and {sep} after a text");
             return Err(unreadable(file, reason));
         }
         let (unk, unk_id) = unk.unzip();
-        Ok(Self { inner, unk_id, sep_id, pad_id, roles: Roles { cls, sep, pad, unk }, files })
+        Ok(Self {
+            inner,
+            unk_id,
+            sep_id,
+            pad_id,
+            special: SpecialTokens { cls, sep, pad, unk },
+            files,
+        })
     }
 
-    /// The longest text that the tokenizer's own files allow, in tokens, if they do.
+    /// The maximum length in tokens that the tokenizer's files set, if any.
     pub fn model_max_length(&self) -> Option<usize> {
         self.files.model_max_length()
     }
 
-    /// The files that hold this tokenizer, as `save_pretrained` writes them: names and contents.
-    /// Python's `model_max_length` becomes `max_length`.
+    /// The names and contents of the tokenizer's files, as `save_pretrained` writes them, with
+    /// `max_length` as `model_max_length`.
     ///
     /// # Errors
-    /// If it cannot be serialised.
+    /// If the tokenizer cannot be serialized.
     pub fn files(&self, max_length: usize) -> Result<Vec<(String, Vec<u8>)>, TokenizerError> {
-        let mut files = self.files.written(&self.inner, &self.roles, max_length);
+        let mut files = self.files.to_save(&self.inner, &self.special, max_length);
         files.push(("tokenizer.json".to_owned(), self.to_json()?.into_bytes()));
         Ok(files)
     }
 
-    /// The number of the unknown token, if there is one.
+    /// The id of the unknown token, if there is one.
     pub fn unk_id(&self) -> Option<u32> {
         self.unk_id
     }
 
-    /// The number of the padding token.
+    /// The id of the padding token.
     pub fn pad_id(&self) -> u32 {
         self.pad_id
     }
 
-    /// The highest number of any piece.
+    /// The highest token id.
     pub fn highest_id(&self) -> u32 {
         self.inner.get_vocab(true).into_values().max().unwrap_or(0)
     }
 
-    /// How many pieces there are, added tokens included.
+    /// The number of tokens, added tokens included.
     pub fn vocab_size(&self) -> usize {
         self.inner.get_vocab_size(true)
     }
 
-    /// The whole tokenizer as `tokenizer.json` holds it.
+    /// The contents of `tokenizer.json`.
     ///
     /// # Errors
-    /// If it cannot be serialised.
+    /// If the tokenizer cannot be serialized.
     pub fn to_json(&self) -> Result<String, TokenizerError> {
         self.inner.to_string(true).map_err(|error| TokenizerError::Encode(error.to_string()))
     }
 
-    /// Tokenizes one text, keeping at most `max_length` tokens: the front of the text, and the
-    /// separator last, as `transformers` truncates.
+    /// Tokenizes one text, truncated at the end to `max_length` tokens, of which the last is the
+    /// separator, as in transformers.
     ///
     /// # Errors
     /// If the text cannot be tokenized.
@@ -222,14 +230,14 @@ impl Tokenizer {
         };
         if encoding.ids.len() > max_length {
             truncate(&mut encoding.ids, max_length, self.sep_id);
-            truncate(&mut encoding.tokens, max_length, self.roles.sep.clone());
+            truncate(&mut encoding.tokens, max_length, self.special.sep.clone());
             truncate(&mut encoding.offsets, max_length, (0, 0));
             encoding.truncated = true;
         }
         Ok(encoding)
     }
 
-    /// The ids alone, of many texts, untruncated, on all threads.
+    /// The token ids of many texts, not truncated, computed on all threads.
     ///
     /// # Errors
     /// If a text cannot be tokenized.
@@ -246,7 +254,7 @@ impl Tokenizer {
             .collect()
     }
 
-    /// Cuts ids to `max_length`, the separator last.
+    /// Truncates ids to `max_length`; the last one is the separator.
     pub fn truncate_ids(&self, ids: &mut Vec<u32>, max_length: usize) {
         if ids.len() > max_length {
             truncate(ids, max_length, self.sep_id);
@@ -264,25 +272,25 @@ fn unreadable(file: &Path, reason: impl ToString) -> TokenizerError {
     TokenizerError::Unreadable { file: file.to_path_buf(), reason: reason.to_string() }
 }
 
-/// BERT's tokenizer around a vocabulary: a normalizer, its word splitting, `[CLS] … [SEP]`.
+/// BERT's tokenizer for a WordPiece model: normalizer, pre-tokenizer, post-processor and decoder.
 fn assemble(
     model: WordPiece,
     normalizer: BertNormalizer,
-    frame: [Option<String>; 2],
+    cls_and_sep: [Option<String>; 2],
 ) -> tokenizers::Result<tokenizers::Tokenizer> {
     let mut tokenizer = tokenizers::Tokenizer::new(model);
     let id = |token: &str| {
         let id = tokenizer.token_to_id(token);
         id.ok_or_else(|| format!("the vocabulary has no {token}"))
     };
-    let [cls, sep] = frame;
+    let [cls, sep] = cls_and_sep;
     let cls = cls.unwrap_or_else(|| "[CLS]".to_owned());
     let sep = sep.unwrap_or_else(|| "[SEP]".to_owned());
     let (cls_id, sep_id) = (id(&cls)?, id(&sep)?);
-    let frame = BertProcessing::new((sep.clone(), sep_id), (cls.clone(), cls_id));
+    let post_processor = BertProcessing::new((sep.clone(), sep_id), (cls.clone(), cls_id));
     tokenizer.with_normalizer(Some(normalizer))?;
     tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
-    tokenizer.with_post_processor(Some(frame));
+    tokenizer.with_post_processor(Some(post_processor));
     tokenizer.with_decoder(Some(WordPieceDecoder::default()));
     let known = |token: &&str| tokenizer.token_to_id(token).is_some();
     let special = SPECIAL_TOKENS.into_iter().chain([cls.as_str(), sep.as_str()]);

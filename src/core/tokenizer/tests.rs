@@ -1,4 +1,4 @@
-//! The tokenizer held against transformers, and what it does with odd folders.
+//! The tokenizer against transformers, and with various sets of files.
 
 use super::*;
 
@@ -8,14 +8,14 @@ fn decompressed(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(out)
 }
 
-/// mBERT's tokenizer from the one file named.
+/// mBERT's tokenizer from a single file.
 fn mbert(name: &str, compressed: &[u8]) -> anyhow::Result<Tokenizer> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join(name), decompressed(compressed)?)?;
     Ok(Tokenizer::from_folder(folder.path())?)
 }
 
-fn mbert_both_ways() -> anyhow::Result<[Tokenizer; 2]> {
+fn mbert_from_both_files() -> anyhow::Result<[Tokenizer; 2]> {
     Ok([
         mbert("vocab.txt", include_bytes!("../../../tests/reference/mbert/vocab.txt.zst"))?,
         mbert(
@@ -26,12 +26,12 @@ fn mbert_both_ways() -> anyhow::Result<[Tokenizer; 2]> {
 }
 
 #[test]
-fn mberts_tokens_are_transformers() -> anyhow::Result<()> {
+fn mbert_ids_equal_those_of_transformers() -> anyhow::Result<()> {
     let reference: serde_json::Value =
         serde_json::from_str(include_str!("../../../tests/reference/tokens.json"))?;
     let cases = reference["cases"].as_array().map_or(&[][..], Vec::as_slice);
     assert!(cases.len() > 300);
-    for tokenizer in mbert_both_ways()? {
+    for tokenizer in mbert_from_both_files()? {
         assert_eq!(tokenizer.vocab_size(), 119_547);
         for case in cases {
             let text = case["text"].as_str().unwrap_or_default();
@@ -44,13 +44,13 @@ fn mberts_tokens_are_transformers() -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_samples_figures_are_the_references() -> anyhow::Result<()> {
+fn sample_statistics_equal_the_reference() -> anyhow::Result<()> {
     use crate::core::data::{
         Split, labels::Classes, nsmc, sampling::SampleLimit, source::sample, summary::summarize,
     };
     let reference: serde_json::Value =
         serde_json::from_str(include_str!("../../../tests/reference/sample_2000.json"))?;
-    let [tokenizer, _] = mbert_both_ways()?;
+    let [tokenizer, _] = mbert_from_both_files()?;
     for (key, split) in [("train", Split::Train), ("test", Split::Test)] {
         let table = nsmc::load(split)?;
         let classes = Classes::find(&table, None, None)?;
@@ -67,7 +67,7 @@ fn the_samples_figures_are_the_references() -> anyhow::Result<()> {
 }
 
 #[test]
-fn truncation_keeps_the_front_and_the_separator() -> Result<(), TokenizerError> {
+fn truncation_keeps_the_start_and_the_separator() -> Result<(), TokenizerError> {
     let tokenizer = Tokenizer::embedded()?;
     let whole = tokenizer.encode("재미있는 영화 였다 정말로", usize::MAX)?;
     assert!(!whole.truncated && whole.ids.len() > 4);
@@ -88,14 +88,14 @@ fn offsets_count_characters() -> Result<(), TokenizerError> {
 }
 
 #[test]
-fn hangul_is_not_taken_apart() -> Result<(), TokenizerError> {
+fn hangul_is_not_decomposed() -> Result<(), TokenizerError> {
     let encoding = Tokenizer::embedded()?.encode("영화", 64)?;
     assert_eq!(encoding.tokens, ["[CLS]", "영화", "[SEP]"]);
     Ok(())
 }
 
 #[test]
-fn a_folder_without_a_tokenizer_says_what_it_needs() -> std::io::Result<()> {
+fn a_folder_without_a_tokenizer_is_an_error() -> std::io::Result<()> {
     let folder = tempfile::tempdir()?;
     let message = Tokenizer::from_folder(folder.path())
         .map_or_else(|error| error.to_string(), |_| String::new());
@@ -115,11 +115,11 @@ fn folder_with(files: &[(&str, &str)]) -> std::io::Result<tempfile::TempDir> {
     Ok(folder)
 }
 
-/// What would be saved as `tokenizer_config.json`.
+/// The `tokenizer_config.json` that would be saved.
 fn saved_config(tokenizer: &Tokenizer) -> anyhow::Result<serde_json::Value> {
     let files = tokenizer.files(40)?;
     let config = files.iter().find(|(name, _)| name == "tokenizer_config.json");
-    let (_, bytes) = config.ok_or_else(|| anyhow::anyhow!("there is none"))?;
+    let (_, bytes) = config.ok_or_else(|| anyhow::anyhow!("no tokenizer_config.json"))?;
     Ok(serde_json::from_slice(bytes)?)
 }
 
@@ -127,7 +127,7 @@ const CASED: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nAb\nab\n";
 const UNCASED: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nab\n";
 
 #[test]
-fn a_vocabulary_alone_shows_by_itself_whether_it_is_cased() -> anyhow::Result<()> {
+fn a_vocabulary_with_upper_case_letters_is_cased() -> anyhow::Result<()> {
     for (vocabulary, expected, lower) in [(CASED, 5, false), (UNCASED, 5, true)] {
         let folder = folder_with(&[("vocab.txt", vocabulary)])?;
         let tokenizer = Tokenizer::from_folder(folder.path())?;
@@ -138,7 +138,7 @@ fn a_vocabulary_alone_shows_by_itself_whether_it_is_cased() -> anyhow::Result<()
 }
 
 #[test]
-fn the_config_is_obeyed_by_both_kinds_of_files() -> anyhow::Result<()> {
+fn the_config_applies_to_vocab_txt_and_tokenizer_json() -> anyhow::Result<()> {
     let lower = r#"{"tokenizer_class": "BertTokenizer", "do_lower_case": true}"#;
     let folder = folder_with(&[("vocab.txt", CASED), ("tokenizer_config.json", lower)])?;
     let tokenizer = Tokenizer::from_folder(folder.path())?;
@@ -147,14 +147,14 @@ fn the_config_is_obeyed_by_both_kinds_of_files() -> anyhow::Result<()> {
     let json = tokenizer.to_json()?;
     let folder = folder_with(&[("tokenizer.json", &json), ("tokenizer_config.json", cased)])?;
     assert_eq!(Tokenizer::from_folder(folder.path())?.encode("Ab", 9)?.ids, [2, 5, 3]);
-    // A file that says nothing of it changes nothing.
+    // An empty config changes nothing.
     let folder = folder_with(&[("tokenizer.json", &json), ("tokenizer_config.json", "{}")])?;
     assert_eq!(Tokenizer::from_folder(folder.path())?.encode("Ab", 9)?.ids, [2, 6, 3]);
     Ok(())
 }
 
 #[test]
-fn added_tokens_stand_beside_a_vocabulary() -> anyhow::Result<()> {
+fn added_tokens_extend_a_vocabulary() -> anyhow::Result<()> {
     let decoder = r#"{"added_tokens_decoder": {"7": {"content": "<URL>", "special": true}}}"#;
     for (name, text) in
         [("tokenizer_config.json", decoder), ("added_tokens.json", r#"{"<URL>": 7}"#)]
@@ -167,11 +167,11 @@ fn added_tokens_stand_beside_a_vocabulary() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_tokenizer_without_a_config_gets_one_that_is_true_of_it() -> anyhow::Result<()> {
+fn a_tokenizer_without_a_config_gets_a_matching_one() -> anyhow::Result<()> {
     let config = saved_config(&Tokenizer::embedded()?)?;
     assert_eq!(config["tokenizer_class"], "BertTokenizer");
     assert_eq!((&config["do_lower_case"], &config["strip_accents"]), (&true.into(), &false.into()));
-    // RoBERTa's frame.
+    // RoBERTa's special tokens.
     let json = Tokenizer::embedded()?.to_json()?;
     let json = json.replace("[CLS]", "<s>").replace("[SEP]", "</s>").replace("[PAD]", "<pad>");
     let folder = folder_with(&[("tokenizer.json", &json)])?;

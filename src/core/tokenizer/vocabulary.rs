@@ -1,4 +1,4 @@
-//! Training the vocabulary that ships with the program, so that it can be made again.
+//! Training the embedded vocabulary, so that it is reproducible.
 
 use super::files::TokenizerFiles;
 use super::{SPECIAL_TOKENS, Tokenizer, TokenizerError, assemble};
@@ -10,15 +10,15 @@ use tokenizers::{
     PreTokenizer, Trainer, normalizers::BertNormalizer, pre_tokenizers::bert::BertPreTokenizer,
 };
 
-/// Trains a lower-casing WordPiece vocabulary of `size` pieces. The same texts give the same
-/// vocabulary on every run and machine.
+/// Trains a lower-casing WordPiece vocabulary of `size` tokens. The same texts give the same
+/// vocabulary in every run and on every machine.
 ///
-/// `tokenizers`' own trainer numbers the `##` continuation characters in the order of a hash map,
-/// and that order decides between equally good merges; so they are all given beforehand, sorted.
-/// Every character of the texts becomes a piece, so that `[UNK]` is left to characters never seen.
+/// The trainer of `tokenizers` numbers the continuations (`##c`) in the order of a hash map, which
+/// decides between equally frequent merges; so they are passed to it sorted, as special tokens.
+/// Every character of the texts becomes a token, so that `[UNK]` stands only for unseen characters.
 ///
 /// # Errors
-/// If the trainer refuses the texts.
+/// If the trainer fails.
 pub fn train(texts: &[&str], size: usize) -> Result<Tokenizer, TokenizerError> {
     train_inner(texts, size).map_err(|error| TokenizerError::Encode(error.to_string()))
 }
@@ -40,7 +40,7 @@ fn train_inner(texts: &[&str], size: usize) -> tokenizers::Result<Tokenizer> {
         .show_progress(false)
         .special_tokens(special)
         .build();
-    // Each word is given as often as it occurs: the trainer counts for itself.
+    // The trainer counts the words itself.
     let repeated =
         words.iter().flat_map(|(word, count)| std::iter::repeat_n(word.as_str(), *count));
     trainer.feed(repeated, |word| Ok(vec![word.to_owned()]))?;
@@ -51,12 +51,12 @@ fn train_inner(texts: &[&str], size: usize) -> tokenizers::Result<Tokenizer> {
     Ok(Tokenizer::new(inner, name, TokenizerFiles::default())?)
 }
 
-/// Lower-casing, but leaving accents: taking them off would take Hangul syllables apart.
+/// Lower-casing without stripping accents, which would decompose Hangul syllables.
 fn normalizer() -> BertNormalizer {
     BertNormalizer::new(true, true, Some(false), true)
 }
 
-/// How often each word occurs, as BERT's normalizer and word splitting see it.
+/// The frequency of each word after normalization and pre-tokenization.
 fn word_counts(texts: &[&str]) -> tokenizers::Result<BTreeMap<String, usize>> {
     let normalizer = normalizer();
     let mut counts = BTreeMap::new();
@@ -83,12 +83,12 @@ mod tests {
     use crate::core::data::{Split, nsmc};
 
     #[test]
-    fn the_shipped_vocabulary_is_the_one_that_training_gives() -> anyhow::Result<()> {
+    fn training_reproduces_the_embedded_vocabulary() -> anyhow::Result<()> {
         let rows = nsmc::load(Split::Train)?.rows;
         let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-        let shipped = Tokenizer::embedded()?;
-        let trained = train(&texts, shipped.vocab_size())?;
-        assert_eq!(trained.to_json()?, shipped.to_json()?);
+        let embedded = Tokenizer::embedded()?;
+        let trained = train(&texts, embedded.vocab_size())?;
+        assert_eq!(trained.to_json()?, embedded.to_json()?);
         Ok(())
     }
 }

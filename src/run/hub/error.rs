@@ -1,167 +1,164 @@
-//! What can go wrong between the hub and its cache; each message says what to do about it.
+//! Errors of the hub and its cache.
 
 use super::Repo;
 use crate::core::text;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What can go wrong. No message ever holds a token.
+/// An error of the hub or its cache. No message contains a token.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
-    /// A repository, revision or file named in a way that the hub does not allow.
-    #[error("{name:?} is no {what}: {reason}.")]
-    Name {
-        /// What it should have been.
+    /// An invalid name of a repository, revision or file.
+    #[error("{name:?} is not a valid {what} name: {reason}.")]
+    InvalidName {
+        /// "repository", "revision" or "file".
         what: &'static str,
-        /// The name as given.
+        /// The name.
         name: String,
-        /// The rule it breaks.
+        /// The rule that it violates.
         reason: &'static str,
     },
-    /// The endpoint is no web address.
+    /// The endpoint is not a valid URL.
     #[error(
-        "the hub's address cannot be used: {reason}. Set HF_ENDPOINT to one such as \
+        "the hub's URL is invalid: {reason}. Set HF_ENDPOINT to a URL such as \
          https://huggingface.co, or unset it."
     )]
-    Endpoint {
+    InvalidEndpoint {
         /// What is wrong with it.
         reason: String,
     },
-    /// The token cannot be sent.
+    /// The token cannot be sent in a header.
     #[error(
-        "the token holds characters that no token has. Set HF_TOKEN anew, without quotes or line \
-         ends, or unset it."
+        "the token contains invalid characters. Set HF_TOKEN without quotes or line ends, or unset \
+         it."
     )]
-    Token,
-    /// It is not known where the cache is.
-    #[error("no place for the hub's cache: there is no home folder. Set HF_HOME to a folder.")]
+    InvalidToken,
+    /// There is no cache folder.
+    #[error("no folder for the hub's cache: there is no home folder. Set HF_HOME to a folder.")]
     NoCache,
-    /// The machinery for connections does not start.
-    #[error("connections cannot be set up: {reason}. Set HF_HUB_OFFLINE=1 to use the cache alone.")]
+    /// The HTTP client or its runtime cannot be created.
+    #[error("cannot set up the HTTP client: {reason}. Set HF_HUB_OFFLINE=1 to use only the cache.")]
     Setup {
-        /// What the system said.
+        /// The cause.
         reason: String,
     },
-    /// No answer, or none but that the hub is not well.
+    /// No response, or one of an overloaded or failing server.
     #[error(
-        "{endpoint} cannot be reached: {reason}. Check the network; set HF_HUB_OFFLINE=1 to use \
-         what was downloaded before, or HF_ENDPOINT to a mirror."
+        "{endpoint} cannot be reached: {reason}. Check the network connection, set \
+         HF_HUB_OFFLINE=1 to use downloaded files, or set HF_ENDPOINT to a mirror."
     )]
     Unreachable {
-        /// The hub's address.
+        /// The hub's URL.
         endpoint: String,
-        /// What happened instead of an answer.
+        /// The cause.
         reason: String,
     },
     /// 401 or 403.
     #[error(
-        "{repo} may not be read ({answer}). Check the name, since the hub says the same of what \
-         does not exist. If it asks for its terms to be accepted, do so at {page}, and set \
-         HF_TOKEN to a token that may read it; a wrong one is worse than none."
+        "access to {repo} is denied ({status}). Check the name: the hub answers the same for a \
+         repository that does not exist. If it is gated, accept its terms at {page}. Set HF_TOKEN \
+         to a token with read access, or unset an invalid one."
     )]
     Denied {
         /// The repository.
         repo: String,
-        /// Where its terms are.
+        /// The URL of its page.
         page: String,
-        /// The status and the hub's own words.
-        answer: String,
+        /// The status and the hub's error message.
+        status: String,
     },
     /// 404 for the repository.
     #[error(
-        "there is no {repo} at {endpoint}. Check the name: it is what follows the host in the \
-         address of its page."
+        "there is no {repo} at {endpoint}. Check the name: it is owner/name, as in the URL of its \
+         page."
     )]
-    NoRepository {
+    RepositoryNotFound {
         /// The repository.
         repo: String,
-        /// The hub's address.
+        /// The hub's URL.
         endpoint: String,
     },
     /// 404 for the revision.
-    #[error("{repo} has no revision {revision:?}. Give a branch, a tag or a commit of it.")]
-    NoRevision {
+    #[error("{repo} has no revision {revision:?}. Pass one of its branches, tags or commits.")]
+    RevisionNotFound {
         /// The repository.
         repo: String,
-        /// The revision asked for.
+        /// The requested revision.
         revision: String,
     },
-    /// Another status that is no success.
-    #[error("{endpoint} refused to hand out {repo}: {answer}.")]
-    Refused {
-        /// The hub's address.
+    /// Another error status.
+    #[error("{endpoint} rejected the request for {repo}: {status}. Try again later.")]
+    Rejected {
+        /// The hub's URL.
         endpoint: String,
         /// The repository.
         repo: String,
-        /// The status and the hub's own words.
-        answer: String,
+        /// The status and the hub's error message.
+        status: String,
     },
-    /// An answer that no hub gives.
-    #[error(
-        "{endpoint} does not answer like a hub: {reason}. Check HF_ENDPOINT, and whether a proxy \
-         stands in between."
-    )]
-    Strange {
-        /// The hub's address.
+    /// A response that is not a hub's.
+    #[error("unexpected response from {endpoint}: {reason}. Check HF_ENDPOINT and any proxy.")]
+    UnexpectedResponse {
+        /// The hub's URL.
         endpoint: String,
-        /// What is missing or odd.
+        /// What is missing or invalid.
         reason: String,
     },
     /// Offline, and not in the cache.
     #[error(
-        "{what} is not in the cache {}, and HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) forbids to \
-         ask the hub. Unset it, or download the files first.",
+        "{what} is not in the cache {}, and HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) is set. Unset \
+         it, or download the files first.",
         cache.display()
     )]
     Offline {
         /// The file and its repository.
         what: String,
-        /// The cache's folder.
+        /// The cache folder.
         cache: PathBuf,
     },
-    /// The content is not what its name says.
+    /// The downloaded content does not have the announced hash.
     #[error(
-        "{file} arrived spoilt: its sha256 is {found} and should be {expected}. It was thrown \
-         away; try again, or without the mirror or proxy in between."
+        "{file} is corrupt: its sha256 is {found}, expected {expected}. The download was deleted; \
+         try again, or without a mirror or proxy."
     )]
-    WrongHash {
+    HashMismatch {
         /// The file.
         file: String,
         /// The sha256 that the hub announced.
         expected: String,
-        /// The sha256 of what came.
+        /// The sha256 of the downloaded content.
         found: String,
     },
-    /// The content is longer or shorter than announced.
+    /// The downloaded content is longer or shorter than announced.
     #[error(
-        "{file} arrived spoilt: {found} bytes came of {expected}. It was thrown away; try again, \
-         or without the mirror or proxy in between."
+        "{file} is corrupt: {found} bytes instead of {expected}. The download was deleted; try \
+         again, or without a mirror or proxy."
     )]
-    WrongSize {
+    SizeMismatch {
         /// The file.
         file: String,
         /// The size that the hub announced, in bytes.
         expected: u64,
-        /// The bytes that came.
+        /// The bytes downloaded.
         found: u64,
     },
-    /// The connection broke again and again.
+    /// The connection broke more often than is retried.
     #[error(
-        "the download of {file} broke off after {done} bytes: {reason}. What came is kept; run \
-         the same again to go on from there."
+        "the download of {file} was interrupted after {done} bytes: {reason}. Run the same command \
+         again to resume it."
     )]
     Interrupted {
         /// The file.
         file: String,
-        /// The bytes that are kept.
+        /// The bytes downloaded so far, which are kept.
         done: u64,
-        /// What the last break was.
+        /// The cause of the last interruption.
         reason: String,
     },
-    /// The watcher said to stop.
-    #[error("the download was cancelled. What came is kept; run the same again to go on.")]
+    /// The progress callback cancelled the download.
+    #[error("the download was cancelled. Run the same command again to resume it.")]
     Cancelled,
-    /// The disk, or the share of it that one may use, is full.
+    /// The disk is full, or a quota is reached.
     #[error(
         "{}: the disk is full, and {needed} more bytes are needed. Free some space, or set \
          HF_HOME to a folder on another disk.",
@@ -170,7 +167,7 @@ pub enum HubError {
     DiskFull {
         /// The file being written.
         path: PathBuf,
-        /// The bytes still to come, 0 if that is not known.
+        /// The bytes still to be written, 0 if unknown.
         needed: u64,
     },
     /// The cache cannot be read or written.
@@ -178,13 +175,13 @@ pub enum HubError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
 }
 
 impl HubError {
-    /// Turns the system's word about this path into an error, as `map_err` wants it.
+    /// Converts an I/O error of this path, for `map_err`.
     pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Self {
         let path = path.to_path_buf();
         move |error| match error.kind() {
@@ -195,25 +192,24 @@ impl HubError {
         }
     }
 
-    /// A file that cannot be had offline.
+    /// The error for a file or list that is not in the cache when offline.
     pub(super) fn offline(file: Option<&str>, repo: &Repo, cache: &Path) -> Self {
         let what = file.map_or_else(|| repo.to_string(), |file| format!("{file} of {repo}"));
         Self::Offline { what, cache: cache.to_path_buf() }
     }
 }
 
-/// Words that came from outside, short and fit to be shown.
-pub(super) fn heard(words: &str) -> String {
-    text::truncate_width(words, 300)
+/// A message of the hub or a library, shortened and safe to print.
+pub(super) fn sanitize_message(message: &str) -> String {
+    text::truncate_width(message, 300)
 }
 
-/// What is at the bottom of an error, without the layers that only say that something failed,
-/// and without addresses, which may be signed.
-pub(super) fn cause(error: reqwest::Error) -> String {
+/// The innermost cause of an error, without URLs, which may contain signatures.
+pub(super) fn root_cause(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut deepest: &dyn std::error::Error = &error;
     while let Some(source) = deepest.source() {
         deepest = source;
     }
-    heard(&deepest.to_string())
+    sanitize_message(&deepest.to_string())
 }

@@ -1,93 +1,117 @@
-//! All files of a repository, through hf-hub.
+//! The list of a repository's files.
 
-use super::error::heard;
-use super::http::{Wire, shown};
-use super::progress::Report;
-use super::{HubError, Repo, RepoKind, names};
-use futures::StreamExt;
-use hf_hub::repository::RepoTreeEntry;
-use hf_hub::{HFError, HFRepository, RepoType, split_id};
+use super::client::{HubClient, header};
+use super::progress::ProgressReporter;
+use super::{HubError, Repo, names};
+use reqwest::header::LINK;
+use reqwest::{Method, Url};
+use serde::Deserialize;
 
-/// More files than any model or dataset in Parquet has.
-const FILES: usize = 100_000;
+/// The largest number of entries of a list; models and datasets in Parquet have far fewer.
+const MAX_ENTRIES: usize = 100_000;
 
-impl Wire {
+/// The largest number of pages; the hub's have 1,000 entries each.
+const MAX_PAGES: usize = 1000;
+
+/// The largest page, in bytes; an entry takes some 300.
+const MAX_PAGE_BYTES: usize = 16 << 20;
+
+/// An entry of the list.
+#[derive(Deserialize)]
+struct TreeEntry {
+    #[serde(rename = "type")]
+    entry_type: EntryType,
+    /// The path in the repository.
+    path: String,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum EntryType {
+    File,
+    #[serde(other)]
+    Other,
+}
+
+impl HubClient {
     /// The repository's files at its revision, sorted.
-    pub(super) async fn tree(
+    pub(super) async fn list_files(
         &self,
         repo: &Repo,
-        report: &mut Report<'_>,
+        progress: &mut ProgressReporter<'_>,
     ) -> Result<Vec<String>, HubError> {
-        let (owner, name) = split_id(&repo.id);
-        match repo.kind {
-            RepoKind::Model => self.listed(&self.lister.model(owner, name), repo, report).await,
-            RepoKind::Dataset => self.listed(&self.lister.dataset(owner, name), repo, report).await,
-        }
-    }
-
-    async fn listed<T: RepoType>(
-        &self,
-        repository: &HFRepository<T>,
-        repo: &Repo,
-        report: &mut Report<'_>,
-    ) -> Result<Vec<String>, HubError> {
-        let refused = |error: HFError| self.refused(repo, &error);
-        let entries = repository
-            .list_tree()
-            .revision(repo.revision.clone())
-            .recursive(true)
-            .limit(FILES)
-            .send()
-            .map_err(refused)?;
-        let mut entries = std::pin::pin!(entries);
-        let mut files = Vec::new();
-        loop {
-            let next = async { entries.next().await.transpose().map_err(refused) };
-            let Some(entry) = self.in_time(next, report).await? else {
+        let (mut entries, mut next) = (Vec::<TreeEntry>::new(), Some(self.tree_url(repo)));
+        for _ in 0..MAX_PAGES {
+            let Some(url) = next else {
+                let files = entries.into_iter().filter(|entry| entry.entry_type == EntryType::File);
+                // Other names cannot be requested: their paths could lead out of the cache.
+                let valid = |path: &String| names::file_name_error(path).is_none();
+                let mut files: Vec<String> = files.map(|file| file.path).filter(valid).collect();
                 files.sort_unstable();
                 return Ok(files);
             };
-            // A name that could leave the folder is none that anybody can ask for.
-            if let RepoTreeEntry::File { path, .. } = entry
-                && names::file_fault(&path).is_none()
-            {
-                files.push(path);
+            let page;
+            (page, next) = self.tree_page(repo, url, progress).await?;
+            entries.extend(page);
+            if entries.len() > MAX_ENTRIES {
+                break;
             }
         }
+        Err(self.unexpected(format!(
+            "its list of files has more than {MAX_ENTRIES} entries or {MAX_PAGES} pages"
+        )))
     }
 
-    /// hf-hub's errors in our words, which say what to do.
-    fn refused(&self, repo: &Repo, error: &HFError) -> HubError {
-        let (name, endpoint) = (repo.to_string(), shown(&self.endpoint));
-        let context = match error {
-            HFError::AuthRequired { context }
-            | HFError::Forbidden { context }
-            | HFError::Http { context } => context,
-            HFError::RepoNotFound { .. } | HFError::EntryNotFound { .. } => {
-                return HubError::NoRepository { repo: name, endpoint };
-            }
-            HFError::RevisionNotFound { .. } => {
-                return HubError::NoRevision { repo: name, revision: repo.revision.clone() };
-            }
-            HFError::Request { .. } | HFError::RateLimited { .. } => {
-                return self.unreachable(heard(&error.to_string()));
-            }
-            _ => return self.strange("its list of files cannot be read"),
-        };
-        let answer = match &context.server_message {
-            Some(message) => format!("{}: {}", context.status, heard(message)),
-            None => context.status.to_string(),
-        };
-        match (context.status.as_u16(), context.error_code.as_deref()) {
-            (401 | 403, _) => {
-                HubError::Denied { repo: name, page: shown(&self.url(&repo.path())), answer }
-            }
-            (404, Some("RevisionNotFound")) => {
-                HubError::NoRevision { repo: name, revision: repo.revision.clone() }
-            }
-            (404, _) => HubError::NoRepository { repo: name, endpoint },
-            (408 | 429 | 500.., _) => self.unreachable(format!("it answered {answer}")),
-            _ => HubError::Refused { endpoint, repo: name, answer },
+    fn tree_url(&self, repo: &Repo) -> Url {
+        let mut segments = vec!["api", repo.api_type()];
+        segments.extend(repo.id.split('/'));
+        segments.extend(["tree", &repo.revision]);
+        let mut url = self.url(&segments);
+        url.set_query(Some("recursive=true"));
+        url
+    }
+
+    /// One page of the list, and the URL of the next.
+    async fn tree_page(
+        &self,
+        repo: &Repo,
+        url: Url,
+        progress: &mut ProgressReporter<'_>,
+    ) -> Result<(Vec<TreeEntry>, Option<Url>), HubError> {
+        let request = self.send(Method::GET, url, None);
+        let response = self.with_timeout(request, progress).await?;
+        if !response.status().is_success() {
+            return Err(self.status_error(repo, &response));
+        }
+        let next = header(&response, LINK.as_str()).and_then(next_link);
+        let next = next.map(|next| self.resolve_own(response.url(), next)).transpose()?;
+        let body = self.read_body(response, MAX_PAGE_BYTES, progress).await?;
+        match serde_json::from_slice(&body) {
+            Ok(entries) => Ok((entries, next)),
+            Err(_) => Err(self.unexpected("its list of files is not valid")),
+        }
+    }
+}
+
+/// The target of the link `rel="next"` in a `Link` header (RFC 8288).
+fn next_link(header: &str) -> Option<&str> {
+    header.split(',').find_map(|link| {
+        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+        parameters.contains("rel=\"next\"").then_some(target)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_among_links() {
+        let both = "<https://a.example/1>; rel=\"prev\", </api?cursor=2>; rel=\"next\"";
+        assert_eq!(next_link(both), Some("/api?cursor=2"));
+        for none in ["", "<https://a.example/1>; rel=\"prev\"", "rel=\"next\"", "<x; rel=\"next\""]
+        {
+            assert_eq!(next_link(none), None, "{none}");
         }
     }
 }

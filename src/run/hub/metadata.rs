@@ -1,65 +1,66 @@
-//! What a hub says of one of its files.
-//!
-//! hf-hub 1.0 cannot be asked: it follows the redirect of a large file, on which alone the hub
-//! announces the commit and the sha256, and then misses them.
+//! The hub's metadata of a file.
 
-use super::http::{Wire, announces, header};
-use super::progress::Report;
+use super::client::{HubClient, has_file_metadata, header};
+use super::progress::ProgressReporter;
 use super::{HubError, Repo, names};
 use reqwest::header::{CONTENT_LENGTH, ETAG};
 use reqwest::{Method, StatusCode};
 
-/// What the hub says of a file.
-pub(super) struct Metadata {
-    /// The commit that the revision stands for.
+/// The hub's metadata of a file.
+pub(super) struct FileMetadata {
+    /// The commit that the revision refers to.
     pub(super) commit: String,
-    /// The name of the blob: the sha256 of a large file, git's name of a small one.
+    /// The name of the blob: the sha256 of a large file, the git object id of a small one.
     pub(super) blob: String,
-    /// The bytes, if they were announced.
+    /// The size in bytes, if it is announced.
     pub(super) size: Option<u64>,
 }
 
-/// Whether there is such a file.
-pub(super) enum Found {
-    /// There is.
-    File(Metadata),
-    /// There is not, as of this commit.
-    Absent(Option<String>),
+/// A file on the hub.
+pub(super) enum RemoteFile {
+    /// The repository has the file.
+    Found(FileMetadata),
+    /// The repository does not have the file.
+    Missing {
+        /// The commit that the revision refers to, if it is announced.
+        commit: Option<String>,
+    },
 }
 
-impl Wire {
-    /// What the hub says of the file at the repository's revision.
-    pub(super) async fn head(
+impl HubClient {
+    /// Requests the metadata of a file at the repository's revision.
+    pub(super) async fn metadata(
         &self,
         repo: &Repo,
         file: &str,
-        report: &mut Report<'_>,
-    ) -> Result<Found, HubError> {
+        progress: &mut ProgressReporter<'_>,
+    ) -> Result<RemoteFile, HubError> {
         let url = self.file_url(repo, &repo.revision, file);
         let request = self.send(Method::HEAD, url, None);
-        let response = self.in_time(request, report).await?;
+        let response = self.with_timeout(request, progress).await?;
         let status = response.status();
         let commit = header(&response, "x-repo-commit").filter(|commit| names::is_commit(commit));
         let commit = commit.map(str::to_owned);
         if status == StatusCode::NOT_FOUND {
             let code = header(&response, "x-error-code");
             if code == Some("EntryNotFound") || (code.is_none() && commit.is_some()) {
-                return Ok(Found::Absent(commit));
+                return Ok(RemoteFile::Missing { commit });
             }
         }
-        if !status.is_success() && !announces(&response) {
-            return Err(self.refusal(repo, &response));
+        if !status.is_success() && !has_file_metadata(&response) {
+            return Err(self.status_error(repo, &response));
         }
-        let own = |name| header(&response, name).filter(|_| status.is_success());
-        let etag = header(&response, "x-linked-etag").or_else(|| own(ETAG.as_str()));
-        let size = header(&response, "x-linked-size").or_else(|| own(CONTENT_LENGTH.as_str()));
+        // On a redirect, these headers describe the redirect and not the file.
+        let of_file = |name| header(&response, name).filter(|_| status.is_success());
+        let etag = header(&response, "x-linked-etag").or_else(|| of_file(ETAG.as_str()));
+        let size = header(&response, "x-linked-size").or_else(|| of_file(CONTENT_LENGTH.as_str()));
         match (commit, etag.and_then(names::blob_name)) {
             (Some(commit), Some(blob)) => {
                 let size = size.and_then(|size| size.parse().ok());
-                Ok(Found::File(Metadata { commit, blob, size }))
+                Ok(RemoteFile::Found(FileMetadata { commit, blob, size }))
             }
-            (None, _) => Err(self.strange("it names no commit (X-Repo-Commit)")),
-            (_, None) => Err(self.strange("it names no content (ETag)")),
+            (None, _) => Err(self.unexpected("the header X-Repo-Commit is missing")),
+            (_, None) => Err(self.unexpected("the header ETag is missing")),
         }
     }
 }

@@ -1,62 +1,58 @@
-//! Files of models and datasets from the Hugging Face hub, kept where Python's
-//! `huggingface_hub` keeps them, so that what either downloaded is there for both.
+//! Files of models and datasets from the Hugging Face hub, in the cache that Python's
+//! `huggingface_hub` uses, so that each finds what the other downloaded.
 //!
-//! Blocking, and not to be called from async code. A download can be cancelled at any moment and
-//! is taken up where it broke off; nothing is offered under a file's name before its size and,
-//! where the hub announces it, its sha256 were compared.
+//! Blocking; not for use in async code. A download can be cancelled at any time and is resumed the
+//! next time. A file appears under its name only after its size and, if the hub announces it, its
+//! sha256 have been verified.
+//!
+//! `hf-hub` provides the layout of the cache. Requests are made by `HubClient` alone, so
+//! that all of them follow the same rules for tokens, redirects, timeouts and sizes.
 
+mod client;
+mod download;
+mod environment;
 mod error;
-mod fetch;
-mod http;
 mod listing;
 mod metadata;
 mod names;
 mod partial;
 mod progress;
 mod repo_cache;
-mod settings;
 
 pub use error::HubError;
+pub use hf_hub::RepoType;
 
-use fetch::{Wanted, is_there};
-use http::Wire;
-use metadata::Found;
-use progress::Report;
-use repo_cache::{Cached, RepoCache};
+use client::{HubClient, Timeouts};
+use download::{BlobDownload, has_size};
+use environment::HubEnvironment;
+use metadata::RemoteFile;
+use progress::ProgressReporter;
+use repo_cache::{CacheLookup, RepoCache};
 use reqwest::Url;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a repository holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RepoKind {
-    /// A model and its tokenizer.
-    Model,
-    /// A dataset.
-    Dataset,
-}
-
 /// A repository of the hub at one revision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Repo {
-    /// What it holds.
-    pub kind: RepoKind,
+    /// A model, a dataset or a space.
+    pub repo_type: RepoType,
     /// `owner/name`, or `name` alone for the oldest models.
     pub id: String,
-    /// A branch, a tag or a commit; most often `main`.
+    /// A branch, a tag or a commit.
     pub revision: String,
 }
 
 impl Repo {
     /// A model at its branch `main`.
     pub fn model(id: impl Into<String>) -> Self {
-        Self { kind: RepoKind::Model, id: id.into(), revision: "main".to_owned() }
+        Self { repo_type: RepoType::Model, id: id.into(), revision: "main".to_owned() }
     }
 
     /// A dataset at its branch `main`.
     pub fn dataset(id: impl Into<String>) -> Self {
-        Self { kind: RepoKind::Dataset, id: id.into(), revision: "main".to_owned() }
+        Self { repo_type: RepoType::Dataset, id: id.into(), revision: "main".to_owned() }
     }
 
     /// The same repository at another branch, tag or commit.
@@ -66,67 +62,58 @@ impl Repo {
         self
     }
 
-    /// Checks the names, so that they cannot lead out of the cache.
+    /// Validates the names, so that no path leads out of the cache.
     ///
     /// # Errors
-    /// Says which of the hub's rules is broken.
-    pub fn check(&self) -> Result<(), HubError> {
+    /// Names the rule that is violated.
+    pub fn validate(&self) -> Result<(), HubError> {
         names::check_repository(&self.id)?;
         names::check_revision(&self.revision)
     }
 
-    /// The parts of its page's address.
-    fn path(&self) -> Vec<&str> {
-        let prefix = (self.kind == RepoKind::Dataset).then_some("datasets");
+    /// The repository type as in the URLs of the hub's API.
+    fn api_type(&self) -> &'static str {
+        match self.repo_type {
+            RepoType::Model => "models",
+            RepoType::Dataset => "datasets",
+            RepoType::Space => "spaces",
+        }
+    }
+
+    /// The path segments of the repository's page.
+    fn page_path(&self) -> Vec<&str> {
+        let prefix = Some(self.api_type()).filter(|prefix| *prefix != "models");
         prefix.into_iter().chain(self.id.split('/')).collect()
     }
 }
 
 impl fmt::Display for Repo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            RepoKind::Model => "model",
-            RepoKind::Dataset => "dataset",
-        };
-        write!(f, "{kind} {}", self.id)?;
+        write!(f, "{} {}", self.api_type().trim_end_matches('s'), self.id)?;
         if self.revision == "main" { Ok(()) } else { write!(f, " at {}", self.revision) }
     }
 }
 
-/// How far one file has come.
+/// The progress of one file's download.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transfer {
+pub struct DownloadProgress {
     /// The file's path in its repository.
     pub file: String,
-    /// The bytes that are there.
+    /// Bytes downloaded, those of earlier downloads included.
     pub done: u64,
-    /// The bytes of the whole, 0 while that is not known.
+    /// Bytes of the complete file; 0 if not yet known.
     pub total: u64,
-    /// The bytes that were there already when it began.
+    /// Bytes that earlier downloads left.
     pub resumed: u64,
 }
 
-/// How long to wait for a hub that is slow or gone.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// After this long without a byte the connection counts as broken.
-    stall: Duration,
-    /// The time before a broken connection is first taken up again; it doubles each time.
-    pause: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { stall: Duration::from_secs(30), pause: Duration::from_secs(1) }
-    }
-}
-
-/// A hub and the cache of what came from it.
+/// A hub and its local cache.
 pub struct Hub {
     cache: PathBuf,
-    /// None when offline.
-    wire: Option<Wire>,
-    shown: String,
+    /// `None` when offline.
+    client: Option<HubClient>,
+    /// The endpoint without a user name and password.
+    display_endpoint: String,
     has_token: bool,
 }
 
@@ -134,158 +121,161 @@ impl fmt::Debug for Hub {
     /// Without the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub")
-            .field("endpoint", &self.shown)
+            .field("endpoint", &self.display_endpoint)
             .field("cache", &self.cache)
             .field("has_token", &self.has_token)
-            .field("offline", &self.wire.is_none())
+            .field("offline", &self.client.is_none())
             .finish()
     }
 }
 
 impl Hub {
-    /// The hub that the environment names: `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`
-    /// or the token that `hf auth login` left, and `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE`.
+    /// The hub that the environment configures: `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`,
+    /// `HF_TOKEN` or the token that `hf auth login` stored, and `HF_HUB_OFFLINE` or
+    /// `TRANSFORMERS_OFFLINE`.
     ///
     /// # Errors
-    /// If a variable holds what cannot be used, or there is no place for the cache.
+    /// If a variable has an invalid value, or there is no cache folder.
     pub fn from_environment() -> Result<Self, HubError> {
-        let settings = settings::Settings::read(&|name| std::env::var_os(name))?;
-        Self::new(settings.endpoint, settings.cache, settings.token.as_deref(), settings.offline)
+        let environment = HubEnvironment::read(&|name| std::env::var_os(name))?;
+        let HubEnvironment { endpoint, cache, token, offline } = environment;
+        Self::new(endpoint, cache, token.as_deref(), offline)
     }
 
-    /// A hub at this address, its cache, and a token for what not everybody may read. Offline,
-    /// only the cache is looked at.
+    /// A hub at `endpoint` with a cache folder and, for private and gated repositories, a token.
+    /// Offline, only the cache is used.
     ///
     /// # Errors
-    /// If the address or the token cannot be used, or connections cannot be set up.
+    /// If the endpoint or the token is invalid, or no HTTP client can be created.
     pub fn new(
         endpoint: impl AsRef<str>,
         cache: impl Into<PathBuf>,
         token: Option<&str>,
         offline: bool,
     ) -> Result<Self, HubError> {
-        // The value is not repeated: it may hold a password.
+        // The message must not repeat the value: it may contain a password.
         let endpoint = Url::parse(endpoint.as_ref())
-            .map_err(|error| HubError::Endpoint { reason: error.to_string() })?;
+            .map_err(|error| HubError::InvalidEndpoint { reason: error.to_string() })?;
         if !matches!(endpoint.scheme(), "http" | "https") || endpoint.query().is_some() {
-            let reason = "it must begin with https:// or http:// and hold no '?'".to_owned();
-            return Err(HubError::Endpoint { reason });
+            let reason = "it must start with https:// or http:// and have no query".to_owned();
+            return Err(HubError::InvalidEndpoint { reason });
         }
-        let shown = http::shown(&endpoint);
+        let display_endpoint = client::display_url(&endpoint);
         let has_token = token.is_some();
-        let wire = if offline { None } else { Some(Wire::new(endpoint, token)?) };
-        Ok(Self { cache: cache.into(), wire, shown, has_token })
+        let client = if offline { None } else { Some(HubClient::new(endpoint, token)?) };
+        Ok(Self { cache: cache.into(), client, display_endpoint, has_token })
     }
 
-    /// Waits this long for a byte (30 s unless set), and this long before a broken connection is
-    /// first taken up again (1 s, doubled each time).
+    /// Sets how long to wait for data (default 30 s), and the delay before the first retry of a
+    /// broken connection (default 1 s), which doubles with each further one.
     #[must_use]
-    pub fn patience(mut self, stall: Duration, pause: Duration) -> Self {
-        if let Some(wire) = &mut self.wire {
-            wire.patience = Patience { stall, pause };
+    pub fn with_timeouts(mut self, read: Duration, retry_delay: Duration) -> Self {
+        if let Some(client) = &mut self.client {
+            client.timeouts = Timeouts { read, retry_delay };
         }
         self
     }
 
-    /// The file's place in the cache, after it was downloaded if need be; nothing if the
-    /// repository does not have it. `watch` hears of progress about ten times a second while
-    /// anything is waited for, and at the end of a download; its `false` cancels.
+    /// The path of a file in the cache, downloaded if necessary; `None` if the repository does not
+    /// have the file. `on_progress` is called about ten times a second, and at the end of a
+    /// download; the download is cancelled when it returns `false`.
     ///
     /// # Errors
-    /// Says what went wrong and what can be done about it.
+    /// See [`HubError`].
     pub fn file(
         &self,
         repo: &Repo,
         name: &str,
-        watch: &mut dyn FnMut(&Transfer) -> bool,
+        on_progress: &mut dyn FnMut(&DownloadProgress) -> bool,
     ) -> Result<Option<PathBuf>, HubError> {
-        repo.check()?;
+        repo.validate()?;
         names::check_file(name)?;
-        let place = RepoCache::new(&self.cache, repo);
-        let cached = match place.look(&repo.revision, name) {
-            Cached::Here(path) => Some(Some(path)),
-            Cached::Absent => Some(None),
-            Cached::Unknown => None,
+        let cache = RepoCache::new(&self.cache, repo);
+        let cached = match cache.lookup(name) {
+            CacheLookup::Found(path) => Some(Some(path)),
+            CacheLookup::Missing => Some(None),
+            CacheLookup::Unknown => None,
         };
-        let Some(wire) = &self.wire else {
+        let Some(client) = &self.client else {
             return cached.ok_or_else(|| HubError::offline(Some(name), repo, &self.cache));
         };
         match cached {
-            // What a commit holds never changes: there is nothing to ask.
-            Some(known) if names::is_commit(&repo.revision) => Ok(known),
+            // The files of a commit never change.
+            Some(cached) if names::is_commit(&repo.revision) => Ok(cached),
             cached => {
-                let mut report = Report::new(name, watch);
-                let found =
-                    wire.run(bring(wire, &place, repo, name, cached.is_some(), &mut report));
-                match (found, cached) {
-                    // The hub is gone, or somebody else answers in its place.
-                    (Err(HubError::Unreachable { .. } | HubError::Strange { .. }), Some(known)) => {
-                        Ok(known)
-                    }
-                    (found, _) => found,
+                let mut progress = ProgressReporter::new(name, on_progress);
+                let update =
+                    update_file(client, &cache, repo, name, cached.is_some(), &mut progress);
+                match (client.run(update), cached) {
+                    // The hub cannot be reached, or something else answers in its place.
+                    (
+                        Err(HubError::Unreachable { .. } | HubError::UnexpectedResponse { .. }),
+                        Some(cached),
+                    ) => Ok(cached),
+                    (result, _) => result,
                 }
             }
         }
     }
 
-    /// The repository's files at the revision, sorted: all of them as the hub lists them, or
-    /// those in the cache when offline or out of the hub's reach. `watch` may cancel, as for a file.
+    /// The sorted names of the repository's files: as the hub lists them, or those in the cache if
+    /// offline or the hub cannot be reached. `on_progress` can cancel, as for [`Self::file`].
     ///
     /// # Errors
-    /// Says what went wrong and what can be done about it.
+    /// See [`HubError`].
     pub fn list(
         &self,
         repo: &Repo,
-        watch: &mut dyn FnMut(&Transfer) -> bool,
+        on_progress: &mut dyn FnMut(&DownloadProgress) -> bool,
     ) -> Result<Vec<String>, HubError> {
-        repo.check()?;
-        let cached = || RepoCache::new(&self.cache, repo).files(&repo.revision);
-        let Some(wire) = &self.wire else {
+        repo.validate()?;
+        let cached = || RepoCache::new(&self.cache, repo).snapshot_files();
+        let Some(client) = &self.client else {
             return cached().ok_or_else(|| HubError::offline(None, repo, &self.cache));
         };
-        let mut report = Report::new("", watch);
-        match wire.run(wire.tree(repo, &mut report)) {
-            Err(error @ (HubError::Unreachable { .. } | HubError::Strange { .. })) => {
+        let mut progress = ProgressReporter::new("", on_progress);
+        match client.run(client.list_files(repo, &mut progress)) {
+            Err(error @ (HubError::Unreachable { .. } | HubError::UnexpectedResponse { .. })) => {
                 cached().ok_or(error)
             }
-            listed => listed,
+            result => result,
         }
     }
 }
 
-/// Asks the hub for the file, and has it come unless its content is here already.
-async fn bring(
-    wire: &Wire,
-    place: &RepoCache,
+/// Requests the file's metadata, and downloads its content unless the cache has it.
+async fn update_file(
+    client: &HubClient,
+    cache: &RepoCache,
     repo: &Repo,
     name: &str,
     has_cached: bool,
-    report: &mut Report<'_>,
+    progress: &mut ProgressReporter<'_>,
 ) -> Result<Option<PathBuf>, HubError> {
-    let mut found = wire.head(repo, name, report).await;
-    // Without anything to fall back to, a second attempt is worth the wait.
-    if matches!(found, Err(HubError::Unreachable { .. })) && !has_cached {
-        report.sleep(wire.patience.pause).await?;
-        found = wire.head(repo, name, report).await;
+    let mut remote = client.metadata(repo, name, progress).await;
+    // A second attempt is worth the wait only if the cache has no answer.
+    if matches!(remote, Err(HubError::Unreachable { .. })) && !has_cached {
+        progress.sleep(client.timeouts.retry_delay).await?;
+        remote = client.metadata(repo, name, progress).await;
     }
-    let metadata = match found? {
-        Found::File(metadata) => metadata,
-        Found::Absent(commit) => {
+    let metadata = match remote? {
+        RemoteFile::Found(metadata) => metadata,
+        RemoteFile::Missing { commit } => {
             if let Some(commit) = commit {
-                // The answer is right without the marks, and a cache may be for reading only.
-                let _ = place.mark_absent(&commit, name);
-                let _ = place.remember(&repo.revision, &commit);
+                // The result does not depend on these writes, and a cache may be read-only.
+                let _ = cache.mark_missing(&commit, name);
+                let _ = cache.write_ref(&commit);
             }
             return Ok(None);
         }
     };
-    let pointer = place.pointer(&metadata.commit, name);
-    if is_there(&pointer, metadata.size) {
-        let _ = place.remember(&repo.revision, &metadata.commit);
-        return Ok(Some(pointer));
+    let path = cache.snapshot_path(&metadata.commit, name);
+    if has_size(&path, metadata.size) {
+        let _ = cache.write_ref(&metadata.commit);
+        return Ok(Some(path));
     }
-    Wanted { repo, file: name, metadata: &metadata }.fetch(wire, place, report).await?;
-    let pointer = place.point(&metadata.commit, name, &metadata.blob)?;
-    place.remember(&repo.revision, &metadata.commit)?;
-    Ok(Some(pointer))
+    BlobDownload { repo, file: name, metadata: &metadata }.run(client, cache, progress).await?;
+    let path = cache.link_snapshot(&metadata.commit, name, &metadata.blob)?;
+    cache.write_ref(&metadata.commit)?;
+    Ok(Some(path))
 }

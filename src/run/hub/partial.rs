@@ -1,7 +1,7 @@
-//! The part of a blob that has come so far, and its hash.
+//! A partly downloaded blob and its hash.
 
-use super::progress::Report;
-use super::repo_cache::make_parent;
+use super::progress::ProgressReporter;
+use super::repo_cache::create_parent;
 use super::{HubError, names};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -9,22 +9,25 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// `blobs/<etag>.incomplete`, open for more.
-pub(super) struct Partial {
+/// The file `blobs/<etag>.incomplete`, open for writing.
+pub(super) struct PartialBlob {
     path: PathBuf,
     file: File,
     hash: Sha256,
-    /// The bytes that are there.
+    /// The bytes downloaded so far.
     pub(super) done: u64,
-    /// Whether it was put together from more than one answer, so that the fault may be in an
-    /// older part if it is not what it should be.
-    pub(super) joined: bool,
+    /// Whether it consists of more than one response, so that an invalid hash may be due to an
+    /// earlier one.
+    pub(super) is_resumed: bool,
 }
 
-impl Partial {
-    /// Opens what lies there and hashes it again, or begins anew.
-    pub(super) fn open(path: PathBuf, report: &mut Report<'_>) -> Result<Self, HubError> {
-        make_parent(&path)?;
+impl PartialBlob {
+    /// Opens the file that an earlier download left and hashes it, or creates an empty one.
+    pub(super) fn open(
+        path: PathBuf,
+        progress: &mut ProgressReporter<'_>,
+    ) -> Result<Self, HubError> {
+        create_parent(&path)?;
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(HubError::at(&path))?;
@@ -32,16 +35,16 @@ impl Partial {
         loop {
             let count = file.read(&mut buffer).map_err(HubError::at(&path))?;
             if count == 0 {
-                return Ok(Self { path, file, hash, done, joined: false });
+                return Ok(Self { path, file, hash, done, is_resumed: done > 0 });
             }
             hash.update(&buffer[..count]);
             done += count as u64;
-            report.tell_in_time()?;
+            progress.report_if_due()?;
         }
     }
 
-    /// Adds what came. `size` is what the whole will have, if that is known.
-    pub(super) fn add(&mut self, bytes: &[u8], size: Option<u64>) -> Result<(), HubError> {
+    /// Appends bytes. `size` is the size of the complete blob, if it is known.
+    pub(super) fn write(&mut self, bytes: &[u8], size: Option<u64>) -> Result<(), HubError> {
         self.file.write_all(bytes).map_err(|error| match HubError::at(&self.path)(error) {
             HubError::DiskFull { path, .. } => {
                 HubError::DiskFull { path, needed: size.unwrap_or(0).saturating_sub(self.done) }
@@ -53,21 +56,21 @@ impl Partial {
         Ok(())
     }
 
-    /// Throws away what is there.
+    /// Removes the content.
     pub(super) fn clear(&mut self) -> Result<(), HubError> {
-        let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
-        emptied.map_err(HubError::at(&self.path))?;
+        let cleared = self.file.set_len(0).and_then(|()| self.file.rewind());
+        cleared.map_err(HubError::at(&self.path))?;
         self.hash = Sha256::new();
         self.done = 0;
-        self.joined = false;
+        self.is_resumed = false;
         Ok(())
     }
 
-    /// Compares with the size and, where the blob's name is one, the sha256 that the hub
-    /// announced.
-    pub(super) fn check(&self, file: &str, blob: &str, size: Option<u64>) -> Result<(), HubError> {
+    /// Verifies the size and, if the blob's name is one, the sha256.
+    pub(super) fn verify(&self, file: &str, blob: &str, size: Option<u64>) -> Result<(), HubError> {
         if let Some(expected) = size.filter(|size| *size != self.done) {
-            return Err(HubError::WrongSize { file: file.to_owned(), expected, found: self.done });
+            let file = file.to_owned();
+            return Err(HubError::SizeMismatch { file, expected, found: self.done });
         }
         let Some(expected) = names::sha256_of(blob) else { return Ok(()) };
         let mut found = String::with_capacity(64);
@@ -78,17 +81,17 @@ impl Partial {
         if found.eq_ignore_ascii_case(expected) {
             return Ok(());
         }
-        Err(HubError::WrongHash { file: file.to_owned(), expected: expected.to_owned(), found })
+        Err(HubError::HashMismatch { file: file.to_owned(), expected: expected.to_owned(), found })
     }
 
-    /// Makes it the blob, once it is safely on the disk.
-    pub(super) fn keep(self, blob: &Path) -> Result<(), HubError> {
+    /// Flushes the file to disk and renames it to `blob`.
+    pub(super) fn persist(self, blob: &Path) -> Result<(), HubError> {
         self.file.sync_all().map_err(HubError::at(&self.path))?;
         drop(self.file);
         fs::rename(&self.path, blob).map_err(HubError::at(blob))
     }
 
-    /// Removes it.
+    /// Deletes the file.
     pub(super) fn delete(self) -> Result<(), HubError> {
         drop(self.file);
         match fs::remove_file(&self.path) {

@@ -1,63 +1,77 @@
-//! Telling how far a file has come, and asking whether to go on, also while nothing comes.
+//! Reporting progress, and checking for cancellation, while waiting for the network.
 
-use super::{HubError, Transfer};
+use super::{DownloadProgress, HubError};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-/// How often the watcher is asked.
-pub(super) const ASK: Duration = Duration::from_millis(100);
+/// The interval at which progress is reported.
+pub(super) const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// One file's progress and who wants to hear of it.
-pub(super) struct Report<'a> {
-    /// What the watcher is told.
-    pub(super) transfer: Transfer,
-    told: Option<Instant>,
-    watch: &'a mut dyn FnMut(&Transfer) -> bool,
+/// Reports the progress of one file to a callback.
+pub(super) struct ProgressReporter<'a> {
+    /// The current progress.
+    pub(super) progress: DownloadProgress,
+    reported: Option<Instant>,
+    on_progress: &'a mut dyn FnMut(&DownloadProgress) -> bool,
 }
 
-impl<'a> Report<'a> {
-    /// A report of a file of which nothing is known yet.
-    pub(super) fn new(file: &str, watch: &'a mut dyn FnMut(&Transfer) -> bool) -> Self {
-        let transfer = Transfer { file: file.to_owned(), done: 0, total: 0, resumed: 0 };
-        Self { transfer, told: None, watch }
+impl<'a> ProgressReporter<'a> {
+    pub(super) fn new(
+        file: &str,
+        on_progress: &'a mut dyn FnMut(&DownloadProgress) -> bool,
+    ) -> Self {
+        let progress = DownloadProgress { file: file.to_owned(), done: 0, total: 0, resumed: 0 };
+        Self { progress, reported: None, on_progress }
     }
 
-    /// Tells and asks now.
-    pub(super) fn tell(&mut self) -> Result<(), HubError> {
-        self.told = Some(Instant::now());
-        if (self.watch)(&self.transfer) { Ok(()) } else { Err(HubError::Cancelled) }
+    /// Reports the progress now.
+    ///
+    /// # Errors
+    /// [`HubError::Cancelled`] if the callback returns `false`.
+    pub(super) fn report(&mut self) -> Result<(), HubError> {
+        self.reported = Some(Instant::now());
+        if (self.on_progress)(&self.progress) { Ok(()) } else { Err(HubError::Cancelled) }
     }
 
-    /// Tells and asks unless it has just been done.
-    pub(super) fn tell_in_time(&mut self) -> Result<(), HubError> {
-        match self.told {
-            Some(told) if told.elapsed() < ASK => Ok(()),
-            _ => self.tell(),
+    /// Reports the progress unless the last report is more recent than [`REPORT_INTERVAL`].
+    ///
+    /// # Errors
+    /// As [`Self::report`].
+    pub(super) fn report_if_due(&mut self) -> Result<(), HubError> {
+        match self.reported {
+            Some(reported) if reported.elapsed() < REPORT_INTERVAL => Ok(()),
+            _ => self.report(),
         }
     }
 
-    /// The future's value, or nothing if it does not come within the limit.
+    /// The future's value, or `None` after the timeout.
+    ///
+    /// # Errors
+    /// As [`Self::report`].
     pub(super) async fn wait<T>(
         &mut self,
-        limit: Duration,
+        timeout: Duration,
         future: impl Future<Output = T>,
     ) -> Result<Option<T>, HubError> {
         let mut future = pin!(future);
-        let began = Instant::now();
+        let started = Instant::now();
         loop {
-            if let Ok(value) = tokio::time::timeout(ASK, future.as_mut()).await {
+            if let Ok(value) = tokio::time::timeout(REPORT_INTERVAL, future.as_mut()).await {
                 return Ok(Some(value));
             }
-            self.tell()?;
-            if began.elapsed() >= limit {
+            self.report()?;
+            if started.elapsed() >= timeout {
                 return Ok(None);
             }
         }
     }
 
-    /// Lets time pass.
-    pub(super) async fn sleep(&mut self, time: Duration) -> Result<(), HubError> {
-        self.wait(time + ASK, tokio::time::sleep(time)).await?;
-        self.tell_in_time()
+    /// Waits for a duration.
+    ///
+    /// # Errors
+    /// As [`Self::report`].
+    pub(super) async fn sleep(&mut self, duration: Duration) -> Result<(), HubError> {
+        self.wait(duration + REPORT_INTERVAL, tokio::time::sleep(duration)).await?;
+        self.report_if_due()
     }
 }

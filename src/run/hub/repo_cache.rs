@@ -1,96 +1,102 @@
-//! The cache's folders, as Python's `huggingface_hub` lays them out, so that either finds what
-//! the other downloaded:
+//! The layout of the cache, which is that of Python's `huggingface_hub`:
 //!
 //! ```text
 //! models--owner--name/blobs/<etag>                  the content
 //! models--owner--name/snapshots/<commit>/<file>     a relative symlink to the blob
-//! models--owner--name/refs/<revision>               the commit that a branch or tag stands for
-//! models--owner--name/.no_exist/<commit>/<file>     an empty file: the commit has no such file
+//! models--owner--name/refs/<revision>               the commit that a branch or tag refers to
+//! models--owner--name/.no_exist/<commit>/<file>     an empty file: the commit does not have this file
 //! .locks/models--owner--name/<etag>.lock            held while the blob is written
 //! ```
 
-use super::{HubError, Repo, RepoKind, names};
+use super::{HubError, Repo, names};
+use hf_hub::CacheRepo;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What the cache knows of a file without asking anybody.
-pub(super) enum Cached {
-    /// It is here.
-    Here(PathBuf),
-    /// The hub said that the repository does not have it.
-    Absent,
-    /// Nothing.
+/// What the cache knows about a file.
+pub(super) enum CacheLookup {
+    /// The path of the cached file.
+    Found(PathBuf),
+    /// The repository does not have the file, according to the hub.
+    Missing,
+    /// Nothing is known.
     Unknown,
 }
 
-/// One repository's place in the cache.
+/// The cache of one repository at one revision.
 pub(super) struct RepoCache {
-    cache: PathBuf,
-    folder: String,
+    /// The cache folder of all repositories.
+    root: PathBuf,
+    /// The name of the repository's folder.
+    folder_name: String,
+    revision: String,
+    layout: CacheRepo,
 }
 
 impl RepoCache {
-    /// The place of a repository whose name was checked.
-    pub(super) fn new(cache: &Path, repo: &Repo) -> Self {
-        let kind = match repo.kind {
-            RepoKind::Model => "models",
-            RepoKind::Dataset => "datasets",
-        };
-        let folder = format!("{kind}--{}", repo.id.replace('/', "--"));
-        Self { cache: cache.to_path_buf(), folder }
+    /// The cache of a repository whose names are valid.
+    pub(super) fn new(root: &Path, repo: &Repo) -> Self {
+        let revision = repo.revision.clone();
+        let repo = hf_hub::Repo::with_revision(repo.id.clone(), repo.repo_type, revision.clone());
+        let folder_name = repo.folder_name();
+        let layout = hf_hub::Cache::new(root.to_path_buf()).repo(repo);
+        Self { root: root.to_path_buf(), folder_name, revision, layout }
     }
 
-    fn below(&self, room: &str) -> PathBuf {
-        self.cache.join(&self.folder).join(room)
+    fn subfolder(&self, name: &str) -> PathBuf {
+        self.root.join(&self.folder_name).join(name)
     }
 
-    /// Where the content lies.
-    pub(super) fn blob(&self, blob: &str) -> PathBuf {
-        self.below("blobs").join(blob)
+    pub(super) fn blob_path(&self, blob: &str) -> PathBuf {
+        self.subfolder("blobs").join(blob)
     }
 
-    /// Where the content lies while it is coming.
-    pub(super) fn incomplete(&self, blob: &str) -> PathBuf {
-        self.below("blobs").join(format!("{blob}.incomplete"))
+    /// The path of the blob during its download.
+    pub(super) fn partial_path(&self, blob: &str) -> PathBuf {
+        self.subfolder("blobs").join(format!("{blob}.incomplete"))
     }
 
-    /// What is locked while the content is coming.
-    pub(super) fn lock(&self, blob: &str) -> PathBuf {
-        self.cache.join(".locks").join(&self.folder).join(format!("{blob}.lock"))
+    /// The path of the file that is locked during the download.
+    pub(super) fn lock_path(&self, blob: &str) -> PathBuf {
+        self.root.join(".locks").join(&self.folder_name).join(format!("{blob}.lock"))
     }
 
-    /// Where the file is found by its name.
-    pub(super) fn pointer(&self, commit: &str, file: &str) -> PathBuf {
-        self.below("snapshots").join(commit).join(file)
+    /// The path of a file under its name.
+    pub(super) fn snapshot_path(&self, commit: &str, file: &str) -> PathBuf {
+        self.layout.pointer_path(commit).join(file)
     }
 
-    /// The commit that the revision stood for when the hub was last asked.
-    fn commit(&self, revision: &str) -> Option<String> {
-        if names::is_commit(revision) {
-            return Some(revision.to_owned());
+    fn ref_path(&self) -> PathBuf {
+        self.subfolder("refs").join(&self.revision)
+    }
+
+    /// The commit that the revision referred to at the last request.
+    fn commit(&self) -> Option<String> {
+        if names::is_commit(&self.revision) {
+            return Some(self.revision.clone());
         }
-        let commit = fs::read_to_string(self.below("refs").join(revision)).ok()?;
+        let commit = fs::read_to_string(self.ref_path()).ok()?;
         let commit = commit.trim();
         names::is_commit(commit).then(|| commit.to_owned())
     }
 
-    /// What is known of the file at the revision.
-    pub(super) fn look(&self, revision: &str, file: &str) -> Cached {
-        let Some(commit) = self.commit(revision) else { return Cached::Unknown };
-        let pointer = self.pointer(&commit, file);
-        if pointer.is_file() {
-            Cached::Here(pointer)
-        } else if self.below(".no_exist").join(commit).join(file).is_file() {
-            Cached::Absent
+    /// Looks up a file at the revision.
+    pub(super) fn lookup(&self, file: &str) -> CacheLookup {
+        let Some(commit) = self.commit() else { return CacheLookup::Unknown };
+        let path = self.snapshot_path(&commit, file);
+        if path.is_file() {
+            CacheLookup::Found(path)
+        } else if self.subfolder(".no_exist").join(commit).join(file).is_file() {
+            CacheLookup::Missing
         } else {
-            Cached::Unknown
+            CacheLookup::Unknown
         }
     }
 
-    /// The files of the revision that were downloaded, sorted; nothing if none was.
-    pub(super) fn files(&self, revision: &str) -> Option<Vec<String>> {
-        let root = self.below("snapshots").join(self.commit(revision)?);
+    /// The sorted names of the revision's cached files; `None` if there are none.
+    pub(super) fn snapshot_files(&self) -> Option<Vec<String>> {
+        let root = self.layout.pointer_path(&self.commit()?);
         let mut folders = vec![(root, String::new())];
         let mut files = Vec::new();
         while let Some((folder, prefix)) = folders.pop() {
@@ -99,7 +105,7 @@ impl RepoCache {
                 let name = format!("{prefix}{name}");
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     folders.push((entry.path(), format!("{name}/")));
-                } else if entry.path().is_file() && names::file_fault(&name).is_none() {
+                } else if entry.path().is_file() && names::file_name_error(&name).is_none() {
                     files.push(name);
                 }
             }
@@ -108,77 +114,81 @@ impl RepoCache {
         (!files.is_empty()).then_some(files)
     }
 
-    /// Writes down the commit that a branch or tag stands for.
-    pub(super) fn remember(&self, revision: &str, commit: &str) -> Result<(), HubError> {
-        if revision == commit || self.commit(revision).as_deref() == Some(commit) {
+    /// Stores the commit that the revision refers to, if it is a branch or tag.
+    pub(super) fn write_ref(&self, commit: &str) -> Result<(), HubError> {
+        if self.commit().as_deref() == Some(commit) {
             return Ok(());
         }
-        let path = self.below("refs").join(revision);
-        make_parent(&path)?;
-        fs::write(&path, commit).map_err(HubError::at(&path))
+        self.layout.create_ref(commit).map_err(HubError::at(&self.ref_path()))
     }
 
-    /// Writes down that the commit has no such file.
-    pub(super) fn mark_absent(&self, commit: &str, file: &str) -> Result<(), HubError> {
-        let path = self.below(".no_exist").join(commit).join(file);
-        make_parent(&path)?;
+    /// Stores that the commit does not have the file.
+    pub(super) fn mark_missing(&self, commit: &str, file: &str) -> Result<(), HubError> {
+        let path = self.subfolder(".no_exist").join(commit).join(file);
+        create_parent(&path)?;
         fs::write(&path, "").map_err(HubError::at(&path))
     }
 
-    /// Lets the file's name lead to the blob.
-    pub(super) fn point(&self, commit: &str, file: &str, blob: &str) -> Result<PathBuf, HubError> {
-        let pointer = self.pointer(commit, file);
-        // From snapshots/<commit> it is two up to the repository's folder, and one more for
-        // each folder in the file's name.
+    /// Creates the symlink from the file's name to the blob; a copy where symlinks are not
+    /// supported.
+    pub(super) fn link_snapshot(
+        &self,
+        commit: &str,
+        file: &str,
+        blob: &str,
+    ) -> Result<PathBuf, HubError> {
+        let link = self.snapshot_path(commit, file);
+        // The repository's folder is two levels above snapshots/<commit>, and one more for each
+        // folder in the file's name.
         let mut target: PathBuf = ["..", ".."].iter().collect();
         target.extend(file.matches('/').map(|_| ".."));
         target.extend(["blobs", blob]);
-        if fs::read_link(&pointer).is_ok_and(|old| old == target) {
-            return Ok(pointer);
+        if fs::read_link(&link).is_ok_and(|old| old == target) {
+            return Ok(link);
         }
-        make_parent(&pointer)?;
-        match fs::remove_file(&pointer) {
+        create_parent(&link)?;
+        match fs::remove_file(&link) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(HubError::at(&pointer)(error));
+                return Err(HubError::at(&link)(error));
             }
             _ => {}
         }
-        match symlink(&target, &pointer) {
+        match symlink(&target, &link) {
             Ok(()) => {}
-            // Another process was faster.
+            // Another process created it.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(_) => copy(&self.blob(blob), &pointer)?,
+            Err(_) => copy_atomically(&self.blob_path(blob), &link)?,
         }
-        Ok(pointer)
+        Ok(link)
     }
 }
 
-/// Makes the folder that the path lies in.
-pub(super) fn make_parent(path: &Path) -> Result<(), HubError> {
+/// Creates the parent folder of a path.
+pub(super) fn create_parent(path: &Path) -> Result<(), HubError> {
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder).map_err(HubError::at(folder))
 }
 
-/// Copies where there are no symlinks, so that nobody sees half of it.
-fn copy(blob: &Path, pointer: &Path) -> Result<(), HubError> {
-    let mut half = pointer.as_os_str().to_owned();
-    half.push(".incomplete");
-    let half = PathBuf::from(half);
-    let copied = fs::copy(blob, &half).and_then(|_| fs::rename(&half, pointer));
+/// Copies a file through a temporary one, so that no reader sees an incomplete copy.
+fn copy_atomically(blob: &Path, copy: &Path) -> Result<(), HubError> {
+    let mut temporary = copy.as_os_str().to_owned();
+    temporary.push(".incomplete");
+    let temporary = PathBuf::from(temporary);
+    let copied = fs::copy(blob, &temporary).and_then(|_| fs::rename(&temporary, copy));
     copied.map_err(|error| {
-        let _ = fs::remove_file(&half);
-        HubError::at(pointer)(error)
+        let _ = fs::remove_file(&temporary);
+        HubError::at(copy)(error)
     })
 }
 
 #[cfg(unix)]
-fn symlink(target: &Path, pointer: &Path) -> io::Result<()> {
-    std::os::unix::fs::symlink(target, pointer)
+fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
 }
 
 #[cfg(windows)]
-fn symlink(target: &Path, pointer: &Path) -> io::Result<()> {
-    std::os::windows::fs::symlink_file(target, pointer)
+fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::windows::fs::symlink_file(target, link)
 }
 
 #[cfg(not(any(unix, windows)))]
@@ -191,13 +201,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_serves_where_there_are_no_symlinks() -> Result<(), Box<dyn std::error::Error>> {
+    fn a_blob_is_copied_where_symlinks_are_not_supported() -> Result<(), Box<dyn std::error::Error>>
+    {
         let folder = tempfile::tempdir()?;
-        let (blob, pointer) = (folder.path().join("blob"), folder.path().join("file.txt"));
+        let (blob, copy) = (folder.path().join("blob"), folder.path().join("file.txt"));
         fs::write(&blob, "content")?;
-        copy(&blob, &pointer)?;
-        assert_eq!(fs::read_to_string(&pointer)?, "content");
-        assert_eq!(fs::read_dir(folder.path())?.count(), 2, "nothing half done is left");
+        copy_atomically(&blob, &copy)?;
+        assert_eq!(fs::read_to_string(&copy)?, "content");
+        assert_eq!(fs::read_dir(folder.path())?.count(), 2, "no temporary file is left");
         Ok(())
     }
 }

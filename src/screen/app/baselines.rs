@@ -4,7 +4,7 @@ use super::State;
 
 /// An accuracy to compare with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reference {
+pub struct Baseline {
     /// The accuracy.
     pub value: f64,
     /// Whose it is.
@@ -12,20 +12,20 @@ pub struct Reference {
 }
 
 /// On 2,000 + 2,000 reviews drawn by seed 42: the tutorial's Trainer.
-const TUTORIAL: Reference = Reference { value: 0.762, name: "tutorial 0.762" };
+const TUTORIAL: Baseline = Baseline { value: 0.762, name: "tutorial 0.762" };
 
 /// On the whole test split, after training on the whole train split: mBERT as measured by `KoBERT`'s
 /// authors, and the highest published figure known, KcELECTRA-base-v2022's.
-const WHOLE_CORPUS: [Reference; 2] = [
-    Reference { value: 0.875, name: "mBERT 0.875" },
-    Reference { value: 0.9197, name: "KcELECTRA 0.920" },
+const WHOLE_CORPUS: [Baseline; 2] = [
+    Baseline { value: 0.875, name: "mBERT 0.875" },
+    Baseline { value: 0.9197, name: "KcELECTRA 0.920" },
 ];
 
 /// Reviews of the whole splits, a few of which have no text.
 const WHOLE: (usize, usize) = (149_000, 49_000);
 
 /// What a run can be compared with: nothing, unless it is judged by the same reviews.
-pub fn of(state: &State) -> Vec<Reference> {
+pub fn for_run(state: &State) -> Vec<Baseline> {
     let Some(started) = &state.started else {
         return Vec::new();
     };
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn only_comparable_runs_are_compared() {
         let mut state = State { started: Some(started()), ..State::default() };
-        assert_eq!(of(&state), [], "the data is not known to be NSMC");
+        assert_eq!(for_run(&state), [], "the data is not known to be NSMC");
         let set = |state: &mut State, name: &str, value: &str| {
             if let Some(started) = &mut state.started {
                 started.settings.push(Setting {
@@ -66,14 +66,14 @@ mod tests {
         {
             set(&mut state, name, value);
         }
-        assert_eq!(of(&state), [TUTORIAL]);
+        assert_eq!(for_run(&state), [TUTORIAL]);
         if let Some(started) = &mut state.started {
             (started.train_samples, started.eval_samples) = (149_995, 49_997);
         }
-        assert_eq!(of(&state), WHOLE_CORPUS);
+        assert_eq!(for_run(&state), WHOLE_CORPUS);
         if let Some(started) = &mut state.started {
             started.eval_samples = 2000;
         }
-        assert_eq!(of(&state), []);
+        assert_eq!(for_run(&state), []);
     }
 }

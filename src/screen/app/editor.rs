@@ -30,7 +30,7 @@ pub fn paste(line: &mut Input, text: &str) {
 
 /// The part of a line that a field of `columns` columns shows, and the caret's column in it. A
 /// wide character is shown whole or not at all.
-pub fn view(line: &Input, columns: usize) -> (String, usize) {
+pub fn visible_part(line: &Input, columns: usize) -> (String, usize) {
     let width = |text: &str| unicode_width::UnicodeWidthStr::width(text);
     let caret = line.visual_cursor();
     let start = (caret + 1).saturating_sub(columns);

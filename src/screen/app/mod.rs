@@ -1,31 +1,34 @@
-//! What the dashboard knows. Messages go in, the state changes, effects come out; no input or
-//! output happens here and no clock is read, so live, replayed and tested dashboards are the
+//! The state of the dashboard. Messages go in, the state changes, effects come out; no input or
+//! output happens here and no clock is read, so live, replayed and tested dashboards behave the
 //! same.
+//!
+//! From the bottom up: the parts of the state with their own actions (`charts`, `log`, `panels`,
+//! `runs` …), [`action`] and [`message`], [`state`], and [`mod@update`] over all of them.
 
+pub mod action;
 pub mod baselines;
-pub mod chart_view;
 pub mod charts;
 pub mod editor;
 pub mod layout;
 pub mod log;
-pub mod log_view;
 pub mod message;
 pub mod mouse;
+pub mod page;
 pub mod palette;
 pub mod panels;
-pub mod pointing;
 pub mod prompt;
-pub mod query;
 pub mod replay;
+pub mod run_control;
 pub mod runs;
 pub mod state;
-pub mod steer;
 pub mod system;
 pub mod throughput;
 pub mod update;
 
+pub use action::{Action, PaletteAction};
 pub use layout::FrameLayout;
-pub use message::{Action, Effect, Message, Picture};
-pub use mouse::{Mouse, MouseKind};
-pub use state::{EpochRow, Notice, Overlay, Page, State};
+pub use message::{Effect, Message, Picture};
+pub use mouse::{MouseInput, MouseKind};
+pub use page::{Overlay, Page};
+pub use state::{EpochRow, Notice, State};
 pub use update::update;

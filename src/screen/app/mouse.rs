@@ -1,28 +1,28 @@
-//! What the mouse does, in plain types.
+//! Mouse input, independent of the terminal library.
 
-/// What the mouse did. Only its first button is told of; the others are the terminal's.
+/// What the mouse did. Only the first button is used; the others are left to the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MouseKind {
-    /// The button went down.
+    /// The button was pressed.
     Down,
-    /// The mouse moved with the button down.
+    /// The mouse moved with the button pressed.
     Drag,
-    /// The button went up.
+    /// The button was released.
     Up,
     /// The wheel turned away from the user.
     ScrollUp,
     /// The wheel turned towards the user.
     ScrollDown,
-    /// The wheel was tilted to the left.
+    /// The wheel tilted to the left.
     ScrollLeft,
-    /// The wheel was tilted to the right.
+    /// The wheel tilted to the right.
     ScrollRight,
 }
 
-/// Something the mouse did, and where.
+/// A mouse event and its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mouse {
-    /// What it did.
+pub struct MouseInput {
+    /// What happened.
     pub kind: MouseKind,
     /// The column, from 0 at the left.
     pub column: u16,

@@ -87,20 +87,20 @@ pub enum PanelAction {
     /// Go a page of panels on, or back.
     Page(isize),
     /// Fill the page with the panel, or put it back.
-    Maximise,
+    Maximize,
     /// Take the panel off the page.
     Hide,
     /// Bring all panels back.
     ShowAll,
     /// Move the panel on, or back.
-    Shift(isize),
+    Move(isize),
     /// The next number of columns.
     Columns,
 }
 
 /// How the panels are arranged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrangement {
+pub struct PanelGrid {
     /// All panels, in order.
     pub order: Vec<Panel>,
     /// Those that are not shown; never all.
@@ -108,25 +108,25 @@ pub struct Arrangement {
     /// The panel that keys are about.
     pub focus: Panel,
     /// Whether it fills the page.
-    pub maximised: bool,
+    pub maximized: bool,
     /// Columns; as many as fit, if none are named.
     pub columns: Option<usize>,
 }
 
-impl Default for Arrangement {
+impl Default for PanelGrid {
     fn default() -> Self {
         Self {
             order: Panel::ALL.to_vec(),
             hidden: BTreeSet::new(),
             focus: Panel::Loss,
-            maximised: false,
+            maximized: false,
             columns: None,
         }
     }
 }
 
 /// The most columns of panels.
-pub const MOST_COLUMNS: usize = 4;
+pub const MAX_COLUMNS: usize = 4;
 
 /// The narrowest and lowest a panel of a grid may be.
 const LEAST: (usize, usize) = (38, 8);
@@ -134,16 +134,16 @@ const LEAST: (usize, usize) = (38, 8);
 /// The height from which panels are good to read.
 const GOOD_HEIGHT: usize = 10;
 
-impl Arrangement {
+impl PanelGrid {
     /// The panels that are shown, in order.
     pub fn shown(&self) -> Vec<Panel> {
         self.order.iter().copied().filter(|panel| !self.hidden.contains(panel)).collect()
     }
 
     /// Columns and rows of panels in a room of so many cells.
-    pub fn grid(&self, width: u16, height: u16) -> (usize, usize) {
+    pub fn dimensions(&self, width: u16, height: u16) -> (usize, usize) {
         let (width, height) = (usize::from(width), usize::from(height));
-        let most = (width / LEAST.0).clamp(1, MOST_COLUMNS);
+        let most = (width / LEAST.0).clamp(1, MAX_COLUMNS);
         let columns = self.columns.map_or(most, |wanted| wanted.min(most));
         let rows = (height / GOOD_HEIGHT).max((height / LEAST.1).min(2)).max(1);
         (columns, rows)
@@ -151,11 +151,11 @@ impl Arrangement {
 
     /// The panels on the page that has the focus: rows of them, and which page it is of how many.
     pub fn page(&self, width: u16, height: u16) -> (Vec<Vec<Panel>>, usize, usize) {
-        if self.maximised {
+        if self.maximized {
             return (vec![vec![self.focus]], 0, 1);
         }
         let shown = self.shown();
-        let (columns, rows) = self.grid(width, height);
+        let (columns, rows) = self.dimensions(width, height);
         let pages = shown.len().div_ceil(columns * rows).max(1);
         let at = shown.iter().position(|panel| *panel == self.focus).unwrap_or(0);
         let page = at / (columns * rows);
@@ -174,22 +174,22 @@ impl Arrangement {
     }
 
     /// Obeys a key; `per_page` panels were on a page when it was last drawn.
-    pub fn act(&mut self, action: PanelAction, per_page: usize) {
+    pub fn apply(&mut self, action: PanelAction, per_page: usize) {
         match action {
             PanelAction::Focus(by) => self.go(by, true),
             PanelAction::Page(by) => self.go(by * per_page.max(1) as isize, false),
-            PanelAction::Maximise => self.maximised = !self.maximised,
+            PanelAction::Maximize => self.maximized = !self.maximized,
             PanelAction::Hide => {
                 let shown = self.shown();
                 if shown.len() > 1 {
                     let at = shown.iter().position(|panel| *panel == self.focus).unwrap_or(0);
                     self.hidden.insert(self.focus);
-                    self.maximised = false;
+                    self.maximized = false;
                     self.focus = *shown.get(at + 1).unwrap_or(&shown[at.saturating_sub(1)]);
                 }
             }
             PanelAction::ShowAll => self.hidden.clear(),
-            PanelAction::Shift(by) => {
+            PanelAction::Move(by) => {
                 let shown = self.shown();
                 let at = shown.iter().position(|panel| *panel == self.focus).unwrap_or(0);
                 let other = at.saturating_add_signed(by).min(shown.len() - 1);
@@ -201,7 +201,7 @@ impl Arrangement {
             PanelAction::Columns => {
                 self.columns = match self.columns {
                     None => Some(1),
-                    Some(columns) if columns < MOST_COLUMNS => Some(columns + 1),
+                    Some(columns) if columns < MAX_COLUMNS => Some(columns + 1),
                     Some(_) => None,
                 };
             }
@@ -226,11 +226,11 @@ mod tests {
     #[test]
     fn every_size_shows_every_panel_on_some_page() {
         for (width, height) in [(60, 8), (80, 17), (120, 33), (200, 53), (400, 200), (1, 1)] {
-            let mut arrangement = Arrangement::default();
+            let mut grid = PanelGrid::default();
             let mut seen = BTreeSet::new();
             for panel in Panel::ALL {
-                arrangement.focus = panel;
-                let (rows, page, pages) = arrangement.page(width, height);
+                grid.focus = panel;
+                let (rows, page, pages) = grid.page(width, height);
                 assert!(page < pages);
                 let here: Vec<Panel> = rows.into_iter().flatten().collect();
                 assert!(here.contains(&panel), "{width}x{height}: {panel:?}");
@@ -239,7 +239,7 @@ mod tests {
             assert_eq!(seen.len(), Panel::ALL.len());
         }
         let shapes = |width, height| {
-            let (rows, _, pages) = Arrangement::default().page(width, height);
+            let (rows, _, pages) = PanelGrid::default().page(width, height);
             (rows.iter().map(Vec::len).collect::<Vec<_>>(), pages)
         };
         assert_eq!(shapes(80, 17), (vec![2, 2], 3));
@@ -249,37 +249,37 @@ mod tests {
 
     #[test]
     fn focus_goes_round_and_pages_end() {
-        let mut arrangement = Arrangement::default();
-        arrangement.act(PanelAction::Focus(-1), 4);
-        assert_eq!(arrangement.focus, Panel::Settings);
-        arrangement.act(PanelAction::Focus(1), 4);
-        assert_eq!(arrangement.focus, Panel::Loss);
-        arrangement.act(PanelAction::Page(1), 4);
-        assert_eq!(arrangement.focus, Panel::LearningRate);
-        arrangement.act(PanelAction::Page(5), 4);
-        assert_eq!(arrangement.focus, Panel::Settings);
+        let mut grid = PanelGrid::default();
+        grid.apply(PanelAction::Focus(-1), 4);
+        assert_eq!(grid.focus, Panel::Settings);
+        grid.apply(PanelAction::Focus(1), 4);
+        assert_eq!(grid.focus, Panel::Loss);
+        grid.apply(PanelAction::Page(1), 4);
+        assert_eq!(grid.focus, Panel::LearningRate);
+        grid.apply(PanelAction::Page(5), 4);
+        assert_eq!(grid.focus, Panel::Settings);
     }
 
     #[test]
     fn panels_are_hidden_but_never_all() {
-        let mut arrangement = Arrangement::default();
+        let mut grid = PanelGrid::default();
         for _ in 0..30 {
-            arrangement.act(PanelAction::Hide, 4);
-            assert!(arrangement.shown().contains(&arrangement.focus));
+            grid.apply(PanelAction::Hide, 4);
+            assert!(grid.shown().contains(&grid.focus));
         }
-        assert_eq!(arrangement.shown().len(), 1);
-        arrangement.act(PanelAction::ShowAll, 4);
-        assert_eq!(arrangement.shown().len(), Panel::ALL.len());
+        assert_eq!(grid.shown().len(), 1);
+        grid.apply(PanelAction::ShowAll, 4);
+        assert_eq!(grid.shown().len(), Panel::ALL.len());
     }
 
     #[test]
     fn a_panel_moves_past_those_that_are_shown() {
-        let mut arrangement = Arrangement::default();
-        arrangement.hidden.insert(Panel::Accuracy);
-        arrangement.act(PanelAction::Shift(1), 4);
-        assert_eq!(arrangement.shown()[..2], [Panel::Epochs, Panel::Loss]);
-        arrangement.act(PanelAction::Shift(-5), 4);
-        assert_eq!(arrangement.shown()[0], Panel::Loss);
+        let mut grid = PanelGrid::default();
+        grid.hidden.insert(Panel::Accuracy);
+        grid.apply(PanelAction::Move(1), 4);
+        assert_eq!(grid.shown()[..2], [Panel::Epochs, Panel::Loss]);
+        grid.apply(PanelAction::Move(-5), 4);
+        assert_eq!(grid.shown()[0], Panel::Loss);
     }
 
     #[test]

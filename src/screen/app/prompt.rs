@@ -15,7 +15,7 @@ pub struct Prompt {
     /// The answers, the latest first.
     pub answers: Vec<Answer>,
     /// Questions not yet answered.
-    pub waiting: usize,
+    pub pending: usize,
     asked: Vec<String>,
     /// How far back in `asked` the editor is; 0 is the line being written.
     back: usize,
@@ -46,7 +46,7 @@ impl Prompt {
             self.asked.remove(0);
         }
         self.back = 0;
-        self.waiting += 1;
+        self.pending += 1;
         Some(text)
     }
 
@@ -68,8 +68,8 @@ impl Prompt {
     }
 
     /// Keeps an answer.
-    pub fn answered(&mut self, answer: Answer) {
-        self.waiting = self.waiting.saturating_sub(1);
+    pub fn push_answer(&mut self, answer: Answer) {
+        self.pending = self.pending.saturating_sub(1);
         self.answers.insert(0, answer);
         self.answers.truncate(KEPT);
     }
@@ -77,7 +77,7 @@ impl Prompt {
     /// The part of the line that a field of `columns` columns shows, and the caret's column in
     /// it. A wide character is shown whole or not at all.
     pub fn view(&self, columns: usize) -> (String, usize) {
-        editor::view(&self.input, columns)
+        editor::visible_part(&self.input, columns)
     }
 }
 

@@ -37,7 +37,7 @@ impl Replay {
     }
 
     /// Takes the time of an event that is heard `now`.
-    pub fn hear(&mut self, event: &TrainEvent, now: f64) {
+    pub fn push_event(&mut self, event: &TrainEvent, now: f64) {
         if let Some(elapsed) = event.elapsed().filter(|elapsed| *elapsed >= self.latest) {
             (self.latest, self.heard) = (elapsed, now);
         }
@@ -62,7 +62,7 @@ mod tests {
     fn the_clock_is_the_runs_and_does_not_run_away() {
         let mut replay = Replay::new(20.0);
         for (now, event) in run(8).iter().enumerate() {
-            replay.hear(event, 10.0 + now as f64 * 0.00625);
+            replay.push_event(event, 10.0 + now as f64 * 0.00625);
         }
         let last = 10.0 + 8.0 * 0.00625;
         assert_eq!(replay.elapsed(last), 1.0);
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(replay.elapsed(last + 3600.0), 2.0, "a second beyond the latest event");
         assert_eq!(replay.elapsed(0.0), 1.0, "it never goes back");
         let mut replay = Replay::new(f64::INFINITY);
-        replay.hear(&run(8)[8], 5.0);
+        replay.push_event(&run(8)[8], 5.0);
         assert_eq!((replay.elapsed(5.0), replay.elapsed(9.0)), (1.0, 1.0));
     }
 

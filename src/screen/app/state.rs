@@ -1,14 +1,15 @@
-//! Everything the dashboard shows.
+//! The whole state of the dashboard.
 
 use super::charts::Charts;
 use super::layout::FrameLayout;
 use super::log::{Level, Log};
-use super::palette::Palette;
-use super::panels::Arrangement;
+use super::page::{Overlay, Page};
+use super::palette::CommandPalette;
+use super::panels::PanelGrid;
 use super::prompt::Prompt;
 use super::replay::Replay;
-use super::runs::Runs;
-use super::steer::RateInput;
+use super::run_control::LearningRateInput;
+use super::runs::RunComparison;
 use super::system::SystemHistory;
 use super::throughput::Throughput;
 use crate::core::train::event::{Epoch, Evaluated, Failed, Finished, Saved, Started, Step};
@@ -18,127 +19,80 @@ use crate::run::worker::Activity;
 use crate::screen::lang::Lang;
 use std::path::PathBuf;
 
-/// A page of the dashboard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Page {
-    /// Charts, scores and progress.
-    #[default]
-    Train,
-    /// Asking the model.
-    Predict,
-    /// What holds for this run, and why.
-    Settings,
-    /// The run told in lines.
-    Log,
-    /// Runs side by side.
-    Runs,
-}
-
-impl Page {
-    /// All pages of a run, in the order of their tabs.
-    pub const ALL: [Self; 4] = [Self::Train, Self::Predict, Self::Settings, Self::Log];
-
-    /// What its tab says.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Train => "Train",
-            Self::Predict => "Predict",
-            Self::Settings => "Settings",
-            Self::Log => "Log",
-            Self::Runs => "Runs",
-        }
-    }
-}
-
-/// What lies over the page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overlay {
-    /// The keys.
-    Help,
-    /// Whether to leave while training runs.
-    ConfirmQuit,
-    /// Whether to leave although the model could not be saved.
-    ConfirmUnsaved,
-    /// Which learning rate to go on with.
-    LearningRate,
-    /// All that can be done, to choose from.
-    Palette,
-}
-
-/// Something the user is told for a moment.
+/// A message that is shown for a short time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// How much it matters.
+    /// Its severity.
     pub level: Level,
-    /// What.
+    /// The message.
     pub text: String,
-    /// Since when, in seconds since the program started.
+    /// When it appeared, in seconds since the program started.
     pub since: f64,
 }
 
-/// One epoch's figures, as far as they are known.
+/// The metrics of one epoch, as far as known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EpochRow {
-    /// Counted from 1.
+    /// The number of the epoch, from 1.
     pub number: u64,
-    /// What training says of it.
+    /// The training metrics.
     pub train: Option<Epoch>,
     /// The evaluation at its end.
     pub eval: Option<Evaluated>,
 }
 
-/// Everything the dashboard shows.
+/// The whole state of the dashboard.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// The language it speaks.
+    /// The language of the dashboard.
     pub lang: Lang,
-    /// The page on view.
+    /// The current page.
     pub page: Page,
-    /// What lies over it.
+    /// What is open over it.
     pub overlay: Option<Overlay>,
     /// What the run is doing.
     pub activity: Activity,
-    /// What holds for the run, once it has started.
+    /// The settings and sizes of the run, once it has started.
     pub started: Option<Started>,
     /// The latest step.
     pub step: Option<Step>,
-    /// Every figure that has a curve.
+    /// The curves of all metrics.
     pub history: History,
-    /// How strongly noisy curves are smoothed, as TensorBoard counts it: 0 to 0.99.
+    /// The smoothing factor of noisy curves, as in TensorBoard: 0 to 0.99.
     pub smoothing: f64,
-    /// How the charts are looked at.
+    /// How the charts are viewed.
     pub charts: Charts,
-    /// How the panels of the training page are arranged.
-    pub arrangement: Arrangement,
-    /// Figures an epoch.
+    /// The arrangement of the panels of the training page.
+    pub panels: PanelGrid,
+    /// The metrics of each epoch.
     pub epochs: Vec<EpochRow>,
     /// The latest evaluation.
     pub evaluated: Option<Evaluated>,
     /// The evaluation with the highest accuracy.
     pub best: Option<Evaluated>,
-    /// The end of the run, if it ended as it should.
+    /// The end of the run, if it succeeded or was stopped.
     pub finished: Option<Finished>,
-    /// The end of the run, or of saving it, if that went wrong.
+    /// The failure of the run, or of saving its model.
     pub failed: Option<Failed>,
     /// The latest checkpoint.
     pub checkpoint: Option<Saved>,
     /// The saved model.
     pub saved: Option<Saved>,
-    /// Speed and time left.
-    pub pace: Throughput,
-    /// What the machine was doing.
+    /// Speed and estimated time of arrival.
+    pub throughput: Throughput,
+    /// CPU, memory and GPU use.
     pub system: SystemHistory,
-    /// What stands below the page for a moment.
+    /// The message below the page.
     pub notice: Option<Notice>,
-    /// The run told in lines.
+    /// The log of the run.
     pub log: Log,
-    /// The predict pane.
+    /// The input and the answers of the predict page.
     pub prompt: Prompt,
-    /// All that can be done, while it is chosen from.
-    pub palette: Palette,
-    /// Lines of the settings page scrolled away.
+    /// The command palette, while it is open.
+    pub palette: CommandPalette,
+    /// The first visible line of the settings page.
     pub settings_scroll: usize,
-    /// Lines of the help scrolled away.
+    /// The first visible line of the help.
     pub help_scroll: usize,
     /// Where the last frame placed things.
     pub layout: FrameLayout,
@@ -146,24 +100,23 @@ pub struct State {
     pub now: f64,
     /// When training began, on the same clock.
     pub began: Option<f64>,
-    /// The local time when the program started, in seconds since 1970; `None` where no clock on
-    /// the wall can be told, as in a replay.
+    /// The local time when the program started, in seconds since 1970; `None` in a replay.
     pub wall_clock: Option<f64>,
-    /// How the user has steered the run.
+    /// The commands that were applied to the run.
     pub steered: Vec<Steered>,
-    /// When the run was paused, on the clock of [`Self::now`], while it is.
+    /// When the run was paused, on the clock of [`Self::now`], while it is paused.
     pub paused_at: Option<f64>,
-    /// Whether the run is to end with the current epoch.
+    /// Whether the run stops after the current epoch.
     pub stop_after_epoch: bool,
-    /// The learning rate that is being typed.
-    pub rate: RateInput,
-    /// Set if the run is played back rather than under way.
+    /// The input for a new learning rate.
+    pub rate_input: LearningRateInput,
+    /// Set if a recorded run is replayed.
     pub replay: Option<Replay>,
-    /// Set if runs are compared, and none is under way.
-    pub runs: Option<Runs>,
-    /// Whether the user has asked to end the run.
+    /// Set if runs are compared instead of one being shown.
+    pub runs: Option<RunComparison>,
+    /// Whether the user has requested to stop the run.
     pub stopping: bool,
-    /// Whether to leave as soon as the run has ended.
+    /// Whether to quit as soon as the run has ended.
     pub quitting: bool,
 }
 
@@ -179,7 +132,7 @@ impl Default for State {
             history: History::default(),
             smoothing: SMOOTHING,
             charts: Charts::default(),
-            arrangement: Arrangement::default(),
+            panels: PanelGrid::default(),
             epochs: Vec::new(),
             evaluated: None,
             best: None,
@@ -187,12 +140,12 @@ impl Default for State {
             failed: None,
             checkpoint: None,
             saved: None,
-            pace: Throughput::default(),
+            throughput: Throughput::default(),
             system: SystemHistory::default(),
             notice: None,
             log: Log::default(),
             prompt: Prompt::default(),
-            palette: Palette::default(),
+            palette: CommandPalette::default(),
             settings_scroll: 0,
             help_scroll: 0,
             layout: FrameLayout::default(),
@@ -202,7 +155,7 @@ impl Default for State {
             steered: Vec::new(),
             paused_at: None,
             stop_after_epoch: false,
-            rate: RateInput::default(),
+            rate_input: LearningRateInput::default(),
             replay: None,
             runs: None,
             stopping: false,
@@ -212,33 +165,38 @@ impl Default for State {
 }
 
 impl State {
-    /// Without a run.
+    /// The state without a run under way.
     pub fn idle() -> Self {
         Self { activity: Activity::Idle, ..Self::default() }
     }
 
-    /// The pages there are, in the order of their tabs.
+    /// The available pages, in the order of their tabs.
     pub fn pages(&self) -> &'static [Page] {
         if self.runs.is_some() { &[Page::Runs] } else { &Page::ALL }
     }
 
-    /// The last step that charts show.
-    pub fn end(&self) -> f64 {
-        self.runs.as_ref().map_or_else(|| self.steps_done() as f64, Runs::end)
+    /// The last step on the charts.
+    pub fn last_step(&self) -> f64 {
+        self.runs.as_ref().map_or_else(|| self.steps_done() as f64, RunComparison::last_step)
     }
 
-    /// Where the run lies whose pictures can be drawn.
-    pub fn folder(&self) -> Option<PathBuf> {
+    /// The folder of the run that figures can be drawn of.
+    pub fn output_folder(&self) -> Option<PathBuf> {
         match (&self.runs, &self.replay) {
-            (Some(runs), _) => runs.here().map(|found| found.folder.clone()),
+            (Some(runs), _) => runs.selected_run().map(|found| found.folder.clone()),
             (None, Some(replay)) => replay.folder.clone(),
             (None, None) => self.started.as_ref().map(|started| (&started.output_dir).into()),
         }
     }
 
-    /// Whether a run is under way, which leaving would end.
+    /// Whether a run is under way, which quitting would stop.
     pub fn is_running(&self) -> bool {
         self.activity != Activity::Idle
+    }
+
+    /// Whether the run is paused.
+    pub fn is_paused(&self) -> bool {
+        self.activity == Activity::Paused
     }
 
     /// Whether a trained model exists in memory only.
@@ -268,27 +226,27 @@ impl State {
         }
     }
 
-    /// The local time of second 0 of training, in seconds since 1970. What was trained before the
-    /// run was resumed is counted as if it had just come before.
-    pub fn clock_when_training_began(&self) -> Option<f64> {
+    /// The local time of second 0 of training, in seconds since 1970. Training before the run was
+    /// resumed counts as if it had directly preceded.
+    pub fn training_start_time(&self) -> Option<f64> {
         let before = self.started.as_ref().map_or(0.0, |started| started.resumed_elapsed);
         Some(self.wall_clock? + self.began? - before)
     }
 
-    /// The share of the current evaluation that is done, while there is one.
-    pub fn evaluating(&self) -> Option<f64> {
+    /// The completed fraction of the evaluation under way, from 0 to 1.
+    pub fn evaluation_progress(&self) -> Option<f64> {
         match self.activity {
             Activity::Evaluating(done, total) => Some(done as f64 / total.max(1) as f64),
             _ => None,
         }
     }
 
-    /// Seconds until the run ends.
-    pub fn left(&self) -> Option<f64> {
+    /// The estimated seconds until the run ends.
+    pub fn eta(&self) -> Option<f64> {
         if !self.is_running() {
             return None;
         }
         let started = self.started.as_ref()?;
-        self.pace.left(started, self.steps_done(), self.evaluating())
+        self.throughput.eta(started, self.steps_done(), self.evaluation_progress())
     }
 }

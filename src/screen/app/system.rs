@@ -3,11 +3,11 @@
 use crate::run::system_metrics::{GpuSample, SystemSample};
 
 /// The most points of a series; beyond it, each two become one.
-pub const MOST: usize = 4096;
+pub const MAX_POINTS: usize = 4096;
 
 /// A figure over time, of bounded length.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Series {
+pub struct SystemSeries {
     /// `(seconds since sampling began, value)`, evenly spaced as far as the samples were.
     points: Vec<(f64, f64)>,
     /// Samples that make one point.
@@ -16,13 +16,13 @@ pub struct Series {
     pending: (f64, f64, usize),
 }
 
-impl Default for Series {
+impl Default for SystemSeries {
     fn default() -> Self {
         Self { points: Vec::new(), stride: 1, pending: (0.0, 0.0, 0) }
     }
 }
 
-impl Series {
+impl SystemSeries {
     /// Adds a sample; one that is not finite is left out.
     pub fn push(&mut self, elapsed: f64, value: f64) {
         if !(elapsed.is_finite() && value.is_finite()) {
@@ -35,7 +35,7 @@ impl Series {
         }
         let (time, sum, count) = std::mem::take(&mut self.pending);
         self.points.push((time / count as f64, sum / count as f64));
-        if self.points.len() >= MOST {
+        if self.points.len() >= MAX_POINTS {
             let mean = |pair: &[(f64, f64)]| {
                 let count = pair.len() as f64;
                 let time: f64 = pair.iter().map(|point| point.0).sum();
@@ -59,13 +59,13 @@ pub struct GpuHistory {
     /// The driver's number for it.
     pub index: u32,
     /// The share of the time in which it computed.
-    pub load: Series,
+    pub load: SystemSeries,
     /// The share of its memory in use.
-    pub memory: Series,
+    pub memory: SystemSeries,
     /// Degrees Celsius.
-    pub temperature: Series,
+    pub temperature: SystemSeries,
     /// Watts.
-    pub power: Series,
+    pub power: SystemSeries,
 }
 
 /// The last sample, and the way there.
@@ -74,9 +74,9 @@ pub struct SystemHistory {
     /// The last sample, once there is one.
     pub last: Option<SystemSample>,
     /// The share of the machine's cores that were busy.
-    pub cpu: Series,
+    pub cpu: SystemSeries,
     /// The share of the memory in use.
-    pub memory: Series,
+    pub memory: SystemSeries,
     /// The cards that were ever seen.
     pub gpus: Vec<GpuHistory>,
 }
@@ -88,24 +88,24 @@ pub fn share(used: u64, total: u64) -> Option<f64> {
 
 impl SystemHistory {
     /// Takes a sample in.
-    pub fn take(&mut self, sample: SystemSample) {
+    pub fn push(&mut self, sample: SystemSample) {
         let at = sample.elapsed;
         self.cpu.push(at, sample.cpu);
         if let Some(share) = share(sample.memory_used, sample.memory_total) {
             self.memory.push(at, share);
         }
         for gpu in &sample.gpus {
-            self.gpu(at, gpu);
+            self.push_gpu(at, gpu);
         }
         self.last = Some(sample);
     }
 
     /// The way of the card of this number.
-    pub fn gpu_of(&self, index: u32) -> Option<&GpuHistory> {
+    pub fn gpu(&self, index: u32) -> Option<&GpuHistory> {
         self.gpus.iter().find(|gpu| gpu.index == index)
     }
 
-    fn gpu(&mut self, at: f64, sample: &GpuSample) {
+    fn push_gpu(&mut self, at: f64, sample: &GpuSample) {
         let found = self.gpus.iter().position(|gpu| gpu.index == sample.index);
         let place = found.unwrap_or_else(|| {
             self.gpus.push(GpuHistory { index: sample.index, ..GpuHistory::default() });
@@ -132,16 +132,16 @@ mod tests {
 
     #[test]
     fn a_series_is_bounded_and_keeps_its_shape() {
-        let mut series = Series::default();
+        let mut series = SystemSeries::default();
         let samples = 100_000;
         for i in 0..samples {
             series.push(f64::from(i) * 2.0, f64::from(i) / f64::from(samples));
-            assert!(series.points().len() < MOST);
+            assert!(series.points().len() < MAX_POINTS);
         }
         series.push(f64::NAN, 0.0);
         series.push(1.0, f64::INFINITY);
         let points = series.points();
-        assert!(points.len() >= MOST / 2);
+        assert!(points.len() >= MAX_POINTS / 2);
         assert!(points.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1));
         let gaps = points.windows(2).map(|pair| pair[1].0 - pair[0].0);
         let (least, most) = gaps.fold((f64::MAX, 0.0f64), |(l, m), g| (l.min(g), m.max(g)));
@@ -166,7 +166,7 @@ mod tests {
             (4.0, Vec::new()),
         ] {
             let sample = SystemSample { cpu: 0.5, gpus, elapsed, ..SystemSample::default() };
-            history.take(sample);
+            history.push(sample);
         }
         assert_eq!(history.cpu.points().len(), 3);
         assert!(history.memory.points().is_empty(), "the total is not known");
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(second.load.points(), [(2.0, 0.25)]);
         assert_eq!(second.memory.points(), [(0.0, 0.25), (2.0, 0.25)]);
         assert!(second.temperature.points().is_empty());
-        assert_eq!(history.gpu_of(1), Some(second));
+        assert_eq!(history.gpu(1), Some(second));
         assert!(history.last.is_some_and(|last| last.gpus.is_empty()));
     }
 }

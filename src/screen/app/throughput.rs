@@ -35,7 +35,7 @@ pub struct Rates {
 
 impl Throughput {
     /// Counts a step.
-    pub fn step(&mut self, step: &Step) {
+    pub fn push_step(&mut self, step: &Step) {
         let seconds = (step.elapsed - self.latest).max(0.0);
         self.latest = step.elapsed;
         self.recent.push_back((seconds, step.samples, step.tokens));
@@ -45,13 +45,13 @@ impl Throughput {
     }
 
     /// Counts an evaluation.
-    pub fn evaluated(&mut self, evaluated: &Evaluated) {
+    pub fn push_evaluation(&mut self, evaluated: &Evaluated) {
         self.latest = evaluated.elapsed;
         self.evaluation_seconds = Some(evaluated.metrics.eval_runtime);
     }
 
     /// Counts a checkpoint, whose time is not the next step's.
-    pub fn saved(&mut self, saved: &Saved) {
+    pub fn push_checkpoint(&mut self, saved: &Saved) {
         self.latest += saved.seconds;
         self.saving_seconds = saved.seconds;
     }
@@ -73,7 +73,7 @@ impl Throughput {
 
     /// Seconds until the run ends after `step` steps: the steps, the evaluations and the
     /// checkpoints left, `evaluating` of the current evaluation (from 0 to 1) being done already.
-    pub fn left(&self, started: &Started, step: u64, evaluating: Option<f64>) -> Option<f64> {
+    pub fn eta(&self, started: &Started, step: u64, evaluating: Option<f64>) -> Option<f64> {
         let rates = self.rates()?;
         let steps_left = started.max_steps.saturating_sub(step);
         let evaluation = self.evaluation_seconds.unwrap_or_else(|| {
@@ -111,33 +111,33 @@ mod tests {
 
     #[test]
     fn the_time_left_counts_evaluations() {
-        let mut pace = Throughput::default();
+        let mut throughput = Throughput::default();
         let mut started = started();
         (started.max_steps, started.eval_steps, started.eval_samples) = (630, 63, 2000);
-        assert_eq!(pace.left(&started, 0, None), None);
+        assert_eq!(throughput.eta(&started, 0, None), None);
         for i in 1..=63 {
-            pace.step(&step(i, 0.7, i as f64 * 0.1));
+            throughput.push_step(&step(i, 0.7, i as f64 * 0.1));
         }
         // Nothing measured yet: 2000 samples at 320 a second, times 0.35, ten times over.
-        let left = pace.left(&started, 62, None).unwrap_or_default();
+        let left = throughput.eta(&started, 62, None).unwrap_or_default();
         assert!((left - (56.8 + 10.0 * 2000.0 / 320.0 * 0.35)).abs() < 0.1, "{left}");
-        pace.evaluated(&evaluated(63, 1.0, 0.6, 8.3));
-        let left = pace.left(&started, 63, None).unwrap_or_default();
+        throughput.push_evaluation(&evaluated(63, 1.0, 0.6, 8.3));
+        let left = throughput.eta(&started, 63, None).unwrap_or_default();
         assert!((left - (56.7 + 9.0 * 2.0)).abs() < 0.1, "{left}");
         // The first step after an evaluation does not count the evaluation's time.
-        pace.step(&step(64, 0.7, 8.4));
-        assert!((pace.rates().map_or(0.0, |r| r.steps) - 10.0).abs() < 0.01);
+        throughput.push_step(&step(64, 0.7, 8.4));
+        assert!((throughput.rates().map_or(0.0, |r| r.steps) - 10.0).abs() < 0.01);
         // A checkpoint's time is no step's, and those to come are counted.
-        let before = pace.left(&started, 64, None).unwrap_or_default();
-        pace.saved(&Saved { path: String::new(), step: 64, seconds: 3.0 });
-        pace.step(&step(65, 0.7, 11.5));
-        assert!((pace.rates().map_or(0.0, |r| r.steps) - 10.0).abs() < 0.01);
+        let before = throughput.eta(&started, 64, None).unwrap_or_default();
+        throughput.push_checkpoint(&Saved { path: String::new(), step: 64, seconds: 3.0 });
+        throughput.push_step(&step(65, 0.7, 11.5));
+        assert!((throughput.rates().map_or(0.0, |r| r.steps) - 10.0).abs() < 0.01);
         started.save_steps = 100;
-        let left = pace.left(&started, 64, None).unwrap_or_default();
+        let left = throughput.eta(&started, 64, None).unwrap_or_default();
         assert!((left - before - 7.0 * 3.0).abs() < 0.1, "{left}");
         started.save_steps = 0;
-        let half = pace.left(&started, 126, Some(0.5)).unwrap_or_default();
-        let none = pace.left(&started, 126, None).unwrap_or_default();
+        let half = throughput.eta(&started, 126, Some(0.5)).unwrap_or_default();
+        let none = throughput.eta(&started, 126, None).unwrap_or_default();
         assert!((half - none - 1.0).abs() < 0.01);
     }
 

@@ -7,13 +7,13 @@ use crate::core::train::steering::Request;
 use crate::run::run_index::RunEntry;
 use crate::run::run_index::RunOrder;
 use crate::run::worker::Command;
+use crate::screen::app::action::PaletteAction;
 use crate::screen::app::charts::{ChartAction, YRange};
 use crate::screen::app::log::Level;
-use crate::screen::app::log_view::{LogAction, Purpose};
-use crate::screen::app::palette::PaletteAction;
+use crate::screen::app::log::{LogAction, Purpose};
 use crate::screen::app::panels::{Panel, PanelAction};
-use crate::screen::app::runs::{Figure, RunsAction};
-use crate::screen::app::steer::SteerAction;
+use crate::screen::app::run_control::RunControlAction;
+use crate::screen::app::runs::{RunMetric, RunsAction};
 use crate::screen::app::{Effect, Message, Picture, update};
 
 /// What a line promises: of the state before, the state after, and what is done outside.
@@ -21,9 +21,9 @@ type Promise = Box<dyn Fn(&State, &State, &[Effect]) -> bool>;
 
 /// The state in which a line is tried, and what it promises there.
 fn promise(binding: &Binding) -> (State, Promise) {
-    let mut state = at(binding.place);
+    let mut state = at(binding.context);
     let promise: Promise = match binding.action {
-        Action::Show(page) => {
+        Action::ShowPage(page) => {
             state.page = if page == Page::Settings { Page::Log } else { Page::Settings };
             Box::new(move |_, after, _| after.page == page)
         }
@@ -49,8 +49,8 @@ fn promise(binding: &Binding) -> (State, Promise) {
         Action::StopAndStay => Box::new(|_, after, effects| {
             !after.quitting && effects == [Effect::Send(Command::Stop { evaluate: true })]
         }),
-        Action::QuitUnsaved => Box::new(|_, _, effects| effects == [Effect::Quit]),
-        Action::SaveAgain => {
+        Action::QuitWithoutSaving => Box::new(|_, _, effects| effects == [Effect::Quit]),
+        Action::SaveModel => {
             state = State { overlay: state.overlay, ..unsaved() };
             Box::new(|_, _, effects| effects == [Effect::Send(Command::Save)])
         }
@@ -73,17 +73,17 @@ fn promise(binding: &Binding) -> (State, Promise) {
             let asked = Command::Predict(before.prompt.input.value().to_owned());
             after.prompt.input.value().is_empty() && effects == [Effect::Send(asked)]
         }),
-        Action::History(direction) => {
+        Action::PromptHistory(direction) => {
             if direction < 0 {
-                update(&mut state, Message::Action(Action::History(2)));
+                update(&mut state, Message::Action(Action::PromptHistory(2)));
             }
             Box::new(|_, after, _| after.prompt.input.value() == "다음 물은 것")
         }
         Action::Edit(request) => Box::new(move |before, after, _| edited(before, after, request)),
         Action::Chart(action) => chart_promise(&mut state, action),
         Action::Panel(action) => panel_promise(&mut state, action),
-        Action::Steer(action) => steer_promise(action),
-        Action::LetGo => {
+        Action::RunControl(action) => steer_promise(action),
+        Action::ClearView => {
             state.charts.cursor = Some(100.0);
             Box::new(|_, after, _| after.charts.cursor.is_none())
         }
@@ -92,11 +92,11 @@ fn promise(binding: &Binding) -> (State, Promise) {
             after.overlay == Some(Overlay::Palette) && !after.palette.entries.is_empty()
         }),
         Action::Palette(PaletteAction::Move(by)) => Box::new(move |before, after, _| {
-            after.palette.chosen as isize == before.palette.chosen as isize + by
+            after.palette.selected as isize == before.palette.selected as isize + by
         }),
         Action::Palette(PaletteAction::Run) => Box::new(|before, after, _| {
-            let chosen = before.palette.choice().map(|entry| entry.action);
-            chosen == Some(Action::Show(Page::Predict)) && after.page == Page::Predict
+            let chosen = before.palette.selected_entry().map(|entry| entry.action);
+            chosen == Some(Action::ShowPage(Page::Predict)) && after.page == Page::Predict
         }),
         Action::Runs(action) => runs_promise(&mut state, action),
     };
@@ -132,98 +132,96 @@ fn edited(before: &State, after: &State, request: InputRequest) -> bool {
 
 fn chart_promise(state: &mut State, action: ChartAction) -> Promise {
     let width = |state: &State| {
-        let [from, to] = state.charts.view(state.end());
+        let [from, to] = state.charts.visible_steps(state.last_step());
         to - from
     };
     state.charts.cursor = Some(150.0);
     state.charts.window = Some([100.0, 200.0]);
     let cursor = |after: &State| after.charts.cursor.unwrap_or(f64::NAN);
     match action {
-        ChartAction::Move(by) => {
+        ChartAction::MoveCursor(by) => {
             Box::new(
                 move |_, after, _| {
                     if by < 0 { cursor(after) < 150.0 } else { cursor(after) > 150.0 }
                 },
             )
         }
-        ChartAction::Step(by) => Box::new(move |_, after, _| cursor(after) == 150.0 + by as f64),
-        ChartAction::First => Box::new(move |_, after, _| cursor(after) == 1.0),
-        ChartAction::Last => Box::new(move |_, after, _| cursor(after) == 300.0),
+        ChartAction::StepCursor(by) => {
+            Box::new(move |_, after, _| cursor(after) == 150.0 + by as f64)
+        }
+        ChartAction::CursorToFirst => Box::new(move |_, after, _| cursor(after) == 1.0),
+        ChartAction::CursorToLast => Box::new(move |_, after, _| cursor(after) == 300.0),
         ChartAction::ZoomIn => Box::new(move |_, after, _| width(after) == 50.0),
         ChartAction::ZoomOut => Box::new(move |_, after, _| width(after) == 200.0),
         ChartAction::Pan(by) => Box::new(move |_, after, _| {
             after.charts.window == Some([100.0, 200.0].map(|at| at + 25.0 * by as f64))
         }),
-        ChartAction::Whole => Box::new(move |_, after, _| width(after) == 300.0),
+        ChartAction::ResetZoom => Box::new(move |_, after, _| width(after) == 300.0),
         ChartAction::Follow => Box::new(|_, after, _| {
-            after.charts.follow && after.charts.view(300.0) == [200.0, 300.0]
+            after.charts.follow && after.charts.visible_steps(300.0) == [200.0, 300.0]
         }),
         ChartAction::NextAxis => {
             Box::new(|before, after, _| before.charts.axis != after.charts.axis)
         }
         ChartAction::LogY => Box::new(|_, after, _| after.charts.log_y.contains(&Panel::Loss)),
-        ChartAction::NextRange => {
-            Box::new(|_, after, _| after.charts.ranges.get(&Panel::Loss) == Some(&YRange::Whole))
+        ChartAction::NextYRange => {
+            Box::new(|_, after, _| after.charts.ranges.get(&Panel::Loss) == Some(&YRange::Full))
         }
-        ChartAction::Smooth(by) => Box::new(move |before, after, _| {
+        ChartAction::AdjustSmoothing(by) => Box::new(move |before, after, _| {
             (after.smoothing - before.smoothing).signum() == by as f64
         }),
     }
 }
 
 fn panel_promise(state: &mut State, action: PanelAction) -> Promise {
-    let focus = |after: &State| after.arrangement.focus;
+    let focus = |after: &State| after.panels.focus;
     match action {
         PanelAction::Focus(1) => Box::new(move |_, after, _| focus(after) == Panel::Accuracy),
         PanelAction::Focus(_) => Box::new(move |_, after, _| focus(after) == Panel::Settings),
         PanelAction::Page(by) => {
             if by < 0 {
-                state.arrangement.focus = Panel::Settings;
+                state.panels.focus = Panel::Settings;
             }
             Box::new(move |before, after, _| {
-                let page = |state: &State| state.arrangement.page(120, 33).1;
+                let page = |state: &State| state.panels.page(120, 33).1;
                 page(after) as isize == page(before) as isize + by
             })
         }
-        PanelAction::Maximise => Box::new(|_, after, _| after.arrangement.maximised),
-        PanelAction::Hide => {
-            Box::new(|_, after, _| after.arrangement.hidden.contains(&Panel::Loss))
-        }
+        PanelAction::Maximize => Box::new(|_, after, _| after.panels.maximized),
+        PanelAction::Hide => Box::new(|_, after, _| after.panels.hidden.contains(&Panel::Loss)),
         PanelAction::ShowAll => {
-            state.arrangement.act(PanelAction::Hide, 4);
+            state.panels.apply(PanelAction::Hide, 4);
             Box::new(|before, after, _| {
-                !before.arrangement.hidden.is_empty() && after.arrangement.hidden.is_empty()
+                !before.panels.hidden.is_empty() && after.panels.hidden.is_empty()
             })
         }
-        PanelAction::Shift(by) => {
-            state.arrangement.focus = Panel::Accuracy;
-            Box::new(move |_, after, _| {
-                after.arrangement.order[(1 + by) as usize] == Panel::Accuracy
-            })
+        PanelAction::Move(by) => {
+            state.panels.focus = Panel::Accuracy;
+            Box::new(move |_, after, _| after.panels.order[(1 + by) as usize] == Panel::Accuracy)
         }
-        PanelAction::Columns => Box::new(|_, after, _| after.arrangement.columns == Some(1)),
+        PanelAction::Columns => Box::new(|_, after, _| after.panels.columns == Some(1)),
     }
 }
 
-fn steer_promise(action: SteerAction) -> Promise {
+fn steer_promise(action: RunControlAction) -> Promise {
     let asks = |request: Request| -> Promise {
         Box::new(move |_, _, effects| effects == [Effect::Send(Command::Steer(request))])
     };
-    let rate = |state: &State| state.rate.rate().unwrap_or(f64::NAN);
+    let rate = |state: &State| state.rate_input.value().unwrap_or(f64::NAN);
     match action {
-        SteerAction::Pause => asks(Request::Pause),
-        SteerAction::SaveNow => asks(Request::Save),
-        SteerAction::EvaluateNow => asks(Request::Evaluate),
-        SteerAction::StopAfterEpoch => asks(Request::StopAfterEpoch(true)),
-        SteerAction::AskRate => Box::new(move |_, after, effects| {
+        RunControlAction::Pause => asks(Request::Pause),
+        RunControlAction::SaveNow => asks(Request::Save),
+        RunControlAction::EvaluateNow => asks(Request::Evaluate),
+        RunControlAction::StopAfterEpoch => asks(Request::StopAfterEpoch(true)),
+        RunControlAction::AskRate => Box::new(move |_, after, effects| {
             after.overlay == Some(Overlay::LearningRate) && rate(after) > 0.0 && effects.is_empty()
         }),
-        SteerAction::SetRate => Box::new(move |before, after, effects| {
+        RunControlAction::SetRate => Box::new(move |before, after, effects| {
             let request = Request::LearningRate(rate(before));
             after.overlay.is_none() && effects == [Effect::Send(Command::Steer(request))]
         }),
-        SteerAction::DoubleRate | SteerAction::HalveRate => {
-            let factor = if action == SteerAction::DoubleRate { 2.0 } else { 0.5 };
+        RunControlAction::DoubleRate | RunControlAction::HalveRate => {
+            let factor = if action == RunControlAction::DoubleRate { 2.0 } else { 0.5 };
             Box::new(move |before, after, _| (rate(after) / rate(before) - factor).abs() < 0.01)
         }
     }
@@ -232,34 +230,34 @@ fn steer_promise(action: SteerAction) -> Promise {
 fn log_promise(state: &mut State, action: LogAction) -> Promise {
     let types_for = |purpose| -> Promise {
         Box::new(move |_, after, _| {
-            after.log.view.typing.as_ref().is_some_and(|typing| typing.purpose == purpose)
+            after.log.view.input.as_ref().is_some_and(|typing| typing.purpose == purpose)
         })
     };
     match action {
         LogAction::Search => types_for(Purpose::Search),
         LogAction::Filter => types_for(Purpose::Filter),
         LogAction::NextLevel => Box::new(|_, after, _| after.log.view.level == Level::Result),
-        LogAction::Keep => Box::new(|_, after, _| {
+        LogAction::ApplyInput => Box::new(|_, after, _| {
             !after.log.is_typing() && after.log.view.search.text() == "line 7"
         }),
-        LogAction::Drop => {
+        LogAction::CancelInput => {
             Box::new(|_, after, _| !after.log.is_typing() && after.log.view.search.is_empty())
         }
-        LogAction::Match(by) => {
-            state.log.act(LogAction::Search);
+        LogAction::GoToMatch(by) => {
+            state.log.apply(LogAction::Search);
             update(state, Message::Paste("line 7".to_owned()));
-            state.log.act(LogAction::Keep);
+            state.log.apply(LogAction::ApplyInput);
             // One further back, so that there is one on either side.
-            state.log.act(LogAction::Match(-1));
+            state.log.apply(LogAction::GoToMatch(-1));
             Box::new(move |before, after, _| {
-                let at = |state: &State| state.log.view.position().0 as isize;
+                let at = |state: &State| state.log.view.match_position().0 as isize;
                 at(before) > 1 && at(after) == at(before) + by
             })
         }
         LogAction::ShowAll => {
-            state.log.act(LogAction::NextLevel);
+            state.log.apply(LogAction::NextLevel);
             Box::new(|before, after, _| {
-                let count = |state: &State| state.log.view.count();
+                let count = |state: &State| state.log.view.shown_count();
                 count(before) < count(after) && count(after) == after.log.lines.len()
             })
         }
@@ -279,26 +277,26 @@ fn runs_promise(state: &mut State, action: RunsAction) -> Promise {
                 of(before).selected == 1 && of(after).selected == expected
             })
         }
-        RunsAction::Choose => Box::new(move |_, after, effects| {
+        RunsAction::ToggleChart => Box::new(move |_, after, effects| {
             let read = Command::ReadCurves("b".into());
             of(after).compared().count() == 1 && effects == [Effect::Send(read)]
         }),
-        RunsAction::ChooseAll => Box::new(move |_, after, effects| {
+        RunsAction::ToggleAll => Box::new(move |_, after, effects| {
             of(after).compared().count() == 3 && effects.len() == 3
         }),
         RunsAction::NextOrder => Box::new(move |_, after, _| of(after).order == RunOrder::Accuracy),
         RunsAction::Reverse => Box::new(|_, after, _| list(after) == ["c", "b", "a"]),
-        RunsAction::NextFigure(by) => {
+        RunsAction::NextMetric(by) => {
             *state = charted();
-            let expected = if by > 0 { Figure::EvalLoss } else { Figure::Throughput };
-            Box::new(move |_, after, _| of(after).figure == expected)
+            let expected = if by > 0 { RunMetric::EvalLoss } else { RunMetric::Throughput };
+            Box::new(move |_, after, _| of(after).metric == expected)
         }
         RunsAction::Differences => Box::new(move |_, after, _| of(after).differences),
         RunsAction::Filter => Box::new(move |_, after, _| of(after).is_typing()),
-        RunsAction::Keep => Box::new(move |_, after, _| {
+        RunsAction::ApplyFilter => Box::new(move |_, after, _| {
             !of(after).is_typing() && of(after).filter == "nothing has this"
         }),
-        RunsAction::Drop => Box::new(move |before, after, _| {
+        RunsAction::CancelFilter => Box::new(move |before, after, _| {
             list(before).is_empty() && !of(after).is_typing() && list(after).len() == 3
         }),
     }
@@ -309,8 +307,8 @@ fn each_key_in_the_help_does_what_it_says() {
     for binding in BINDINGS {
         for key in binding.keys {
             let (before, promise) = promise(binding);
-            let name = format!("{} at {:?}: {}", key.name(), binding.place, binding.help);
-            assert!(places(&before).contains(&binding.place), "tried elsewhere: {name}");
+            let name = format!("{} at {:?}: {}", key.name(), binding.context, binding.help);
+            assert!(active_contexts(&before).contains(&binding.context), "tried elsewhere: {name}");
             let event = KeyEvent::new(key.code, key.modifiers);
             let mut after = before.clone();
             let pressed = message(&after, event).expect("a key of the table does something");
@@ -322,7 +320,7 @@ fn each_key_in_the_help_does_what_it_says() {
 
 #[test]
 fn keys_at_charts_hold_for_runs_side_by_side_too() {
-    for binding in BINDINGS.iter().filter(|binding| binding.place == Place::Charts) {
+    for binding in BINDINGS.iter().filter(|binding| binding.context == KeyContext::Charts) {
         let Action::Chart(action) = binding.action else { panic!("no chart's: {}", binding.help) };
         // There is no clock on the wall and nothing to follow.
         if action == ChartAction::Follow {
@@ -349,10 +347,10 @@ fn what_is_asked_twice_is_taken_back_or_done_at_once() {
     assert_eq!(press(&mut state, control_c), [Effect::Quit]);
     for c in ['l', 'z'] {
         let mut state = training();
-        let before = (state.charts.log_y.clone(), state.arrangement.maximised);
+        let before = (state.charts.log_y.clone(), state.panels.maximized);
         for _ in 0..2 {
             press(&mut state, KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
         }
-        assert_eq!((state.charts.log_y.clone(), state.arrangement.maximised), before);
+        assert_eq!((state.charts.log_y.clone(), state.panels.maximized), before);
     }
 }

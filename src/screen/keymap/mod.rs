@@ -9,14 +9,14 @@ pub use commands::{commands, message};
 pub use key::Key;
 pub use table::BINDINGS;
 
-use crate::screen::app::runs::Runs;
+use crate::screen::app::runs::RunComparison;
 use crate::screen::app::{Action, Overlay, Page, State};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::InputRequest;
 
 /// Where a key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum KeyContext {
     /// Everywhere.
     Anywhere,
     /// On the pages where no text is typed.
@@ -57,7 +57,7 @@ pub enum Place {
     ConfirmUnsaved,
 }
 
-impl Place {
+impl KeyContext {
     /// The heading in the help.
     pub fn title(self) -> &'static str {
         match self {
@@ -115,7 +115,7 @@ pub struct Binding {
     /// What they do.
     pub action: Action,
     /// Where.
-    pub place: Place,
+    pub context: KeyContext,
     /// What the help says.
     pub help: &'static str,
     /// What the footer says, if it has room to.
@@ -123,52 +123,54 @@ pub struct Binding {
 }
 
 /// The places that hold in a state, the most particular first.
-pub fn places(state: &State) -> &'static [Place] {
-    places_under(state, state.overlay)
+pub fn active_contexts(state: &State) -> &'static [KeyContext] {
+    contexts_under(state, state.overlay)
 }
 
 /// All places in the order of the help: those of the page first.
-pub fn places_of_help(state: &State) -> Vec<Place> {
-    let mut places = places_under(state, None).to_vec();
-    let rest = Place::ALL.into_iter().filter(|place| !places.contains(place));
-    let rest: Vec<Place> = rest.collect();
+pub fn help_contexts(state: &State) -> Vec<KeyContext> {
+    let mut places = contexts_under(state, None).to_vec();
+    let rest = KeyContext::ALL.into_iter().filter(|place| !places.contains(place));
+    let rest: Vec<KeyContext> = rest.collect();
     places.extend(rest);
     places
 }
 
 /// As [`places`], with this over the page.
-fn places_under(state: &State, overlay: Option<Overlay>) -> &'static [Place] {
-    use Place::{Anywhere, Charts, Commands, Editing, Pages, Panels, Reading, Scrolling, Steering};
+fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyContext] {
+    use KeyContext::{
+        Anywhere, Charts, Commands, Editing, Pages, Panels, Reading, Scrolling, Steering,
+    };
     match (overlay, state.page) {
-        (Some(Overlay::Help), _) => &[Place::Help, Scrolling, Pages, Anywhere],
-        (Some(Overlay::ConfirmQuit), _) => &[Place::ConfirmQuit, Pages, Anywhere],
-        (Some(Overlay::ConfirmUnsaved), _) => &[Place::ConfirmUnsaved, Pages, Anywhere],
-        (Some(Overlay::Palette), _) => &[Place::Palette, Editing, Anywhere],
-        (None, Page::Predict) => &[Place::Typing, Editing, Pages, Anywhere],
-        (Some(Overlay::LearningRate), _) => &[Place::Rate, Editing, Anywhere],
+        (Some(Overlay::Help), _) => &[KeyContext::Help, Scrolling, Pages, Anywhere],
+        (Some(Overlay::ConfirmQuit), _) => &[KeyContext::ConfirmQuit, Pages, Anywhere],
+        (Some(Overlay::ConfirmUnsaved), _) => &[KeyContext::ConfirmUnsaved, Pages, Anywhere],
+        (Some(Overlay::Palette), _) => &[KeyContext::Palette, Editing, Anywhere],
+        (None, Page::Predict) => &[KeyContext::Typing, Editing, Pages, Anywhere],
+        (Some(Overlay::LearningRate), _) => &[KeyContext::Rate, Editing, Anywhere],
         (None, Page::Train) => &[Reading, Commands, Charts, Panels, Steering, Pages, Anywhere],
         (None, Page::Settings) => &[Reading, Commands, Scrolling, Pages, Anywhere],
-        (None, Page::Log) if state.log.is_typing() => &[Place::Searching, Editing, Anywhere],
-        (None, Page::Log) => &[Place::Log, Reading, Commands, Scrolling, Pages, Anywhere],
-        (None, Page::Runs) if state.runs.as_ref().is_some_and(Runs::is_typing) => {
-            &[Place::Filtering, Editing, Anywhere]
+        (None, Page::Log) if state.log.is_typing() => &[KeyContext::Searching, Editing, Anywhere],
+        (None, Page::Log) => &[KeyContext::Log, Reading, Commands, Scrolling, Pages, Anywhere],
+        (None, Page::Runs) if state.runs.as_ref().is_some_and(RunComparison::is_typing) => {
+            &[KeyContext::Filtering, Editing, Anywhere]
         }
-        (None, Page::Runs) => &[Place::Runs, Commands, Charts, Anywhere],
+        (None, Page::Runs) => &[KeyContext::Runs, Commands, Charts, Anywhere],
     }
 }
 
 /// What a key does in a state.
 pub fn action(state: &State, event: KeyEvent) -> Option<Action> {
-    for place in places(state) {
-        let mut here = BINDINGS.iter().filter(|binding| binding.place == *place);
-        let hit = here.find(|binding| binding.keys.iter().any(|key| key.matches(event)));
-        if let Some(binding) = hit {
+    for place in active_contexts(state) {
+        let mut here = BINDINGS.iter().filter(|binding| binding.context == *place);
+        let found = here.find(|binding| binding.keys.iter().any(|key| key.matches(event)));
+        if let Some(binding) = found {
             return Some(binding.action);
         }
     }
     match event.code {
         KeyCode::Char(c)
-            if places(state).contains(&Place::Editing)
+            if active_contexts(state).contains(&KeyContext::Editing)
                 && (event.modifiers - KeyModifiers::SHIFT).is_empty() =>
         {
             Some(Action::Edit(InputRequest::InsertChar(c)))

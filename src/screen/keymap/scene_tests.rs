@@ -8,11 +8,11 @@ use crate::run::run_index::RunOrder;
 use crate::run::run_index::tests::entry;
 use crate::run::worker::run_index::RunIndexReport;
 use crate::run::worker::{Activity, Report};
+use crate::screen::app::action::PaletteAction;
 use crate::screen::app::log::Level;
-use crate::screen::app::log_view::LogAction;
-use crate::screen::app::palette::PaletteAction;
-use crate::screen::app::runs::{Runs, RunsAction};
-use crate::screen::app::steer::SteerAction;
+use crate::screen::app::log::LogAction;
+use crate::screen::app::run_control::RunControlAction;
+use crate::screen::app::runs::{RunComparison, RunsAction};
 use crate::screen::app::{FrameLayout, Message, update};
 use crate::screen::ui::{self, Theme};
 use ratatui::Terminal;
@@ -53,7 +53,7 @@ pub fn unsaved() -> State {
 
 /// Three runs, the second pointed at.
 pub fn compared() -> State {
-    let runs = Runs::new("experiments".to_owned(), RunOrder::Name, false, "");
+    let runs = RunComparison::new("experiments".to_owned(), RunOrder::Name, false, "");
     let mut state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
     for name in ["a", "b", "c"] {
         let mut found = entry(name);
@@ -67,7 +67,7 @@ pub fn compared() -> State {
 /// The same with their curves in the chart.
 pub fn charted() -> State {
     let mut state = compared();
-    update(&mut state, Message::Action(Action::Runs(RunsAction::ChooseAll)));
+    update(&mut state, Message::Action(Action::Runs(RunsAction::ToggleAll)));
     let mut history = History::default();
     for event in &run(300) {
         history.apply(event);
@@ -92,24 +92,24 @@ pub fn logged() -> State {
 }
 
 /// Where a place holds.
-pub fn at(place: Place) -> State {
+pub fn at(place: KeyContext) -> State {
     let over = |overlay| State { overlay: Some(overlay), ..training() };
     match place {
-        Place::Anywhere
-        | Place::Reading
-        | Place::Commands
-        | Place::Charts
-        | Place::Panels
-        | Place::Steering
-        | Place::Pages => training(),
-        Place::Scrolling | Place::Log => logged(),
-        Place::Searching => {
+        KeyContext::Anywhere
+        | KeyContext::Reading
+        | KeyContext::Commands
+        | KeyContext::Charts
+        | KeyContext::Panels
+        | KeyContext::Steering
+        | KeyContext::Pages => training(),
+        KeyContext::Scrolling | KeyContext::Log => logged(),
+        KeyContext::Searching => {
             let mut state = logged();
-            state.log.act(LogAction::Search);
+            state.log.apply(LogAction::Search);
             update(&mut state, Message::Paste("line 7".to_owned()));
             state
         }
-        Place::Typing | Place::Editing => {
+        KeyContext::Typing | KeyContext::Editing => {
             let mut state = State { page: Page::Predict, ..training() };
             for text in ["처음 물은 것", "다음 물은 것"] {
                 update(&mut state, Message::Paste(text.to_owned()));
@@ -121,27 +121,27 @@ pub fn at(place: Place) -> State {
             }
             state
         }
-        Place::Palette => {
+        KeyContext::Palette => {
             let mut state = training();
             let entries = commands(&state);
-            update(&mut state, Message::Choose(entries));
+            update(&mut state, Message::OpenPalette(entries));
             update(&mut state, Message::Action(Action::Palette(PaletteAction::Move(1))));
             state
         }
-        Place::Runs => compared(),
-        Place::Filtering => {
+        KeyContext::Runs => compared(),
+        KeyContext::Filtering => {
             let mut state = compared();
             update(&mut state, Message::Action(Action::Runs(RunsAction::Filter)));
             update(&mut state, Message::Paste("nothing has this".to_owned()));
             state
         }
-        Place::Rate => {
+        KeyContext::Rate => {
             let mut state = training();
-            update(&mut state, Message::Action(Action::Steer(SteerAction::AskRate)));
+            update(&mut state, Message::Action(Action::RunControl(RunControlAction::AskRate)));
             state
         }
-        Place::Help => over(Overlay::Help),
-        Place::ConfirmQuit => over(Overlay::ConfirmQuit),
-        Place::ConfirmUnsaved => State { overlay: Some(Overlay::ConfirmUnsaved), ..unsaved() },
+        KeyContext::Help => over(Overlay::Help),
+        KeyContext::ConfirmQuit => over(Overlay::ConfirmQuit),
+        KeyContext::ConfirmUnsaved => State { overlay: Some(Overlay::ConfirmUnsaved), ..unsaved() },
     }
 }

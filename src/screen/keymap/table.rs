@@ -5,17 +5,17 @@ mod text;
 mod train;
 
 use super::key::Key;
-use super::{Binding, Place};
+use super::{Binding, KeyContext};
 use crate::screen::app::Action;
 
 const fn binding(
-    place: Place,
+    context: KeyContext,
     keys: &'static [Key],
     action: Action,
     help: &'static str,
     footer: Option<&'static str>,
 ) -> Binding {
-    Binding { keys, action, place, help, footer }
+    Binding { keys, action, context, help, footer }
 }
 
 const PARTS: [&[Binding]; 3] = [train::BINDINGS, runs::BINDINGS, text::BINDINGS];

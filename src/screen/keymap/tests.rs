@@ -1,9 +1,9 @@
 //! What the table promises.
 
 use super::*;
-use crate::screen::app::log_view::LogAction;
-use crate::screen::app::palette::PaletteAction;
-use crate::screen::app::runs::{Runs, RunsAction};
+use crate::screen::app::action::PaletteAction;
+use crate::screen::app::log::LogAction;
+use crate::screen::app::runs::{RunComparison, RunsAction};
 use crate::screen::app::{Message, update};
 
 fn states() -> Vec<State> {
@@ -22,10 +22,11 @@ fn states() -> Vec<State> {
     }
     for action in [LogAction::Search, LogAction::Filter] {
         let mut state = State { page: Page::Log, ..State::default() };
-        state.log.act(action);
+        state.log.apply(action);
         states.push(state);
     }
-    let compared = State { runs: Some(Runs::default()), page: Page::Runs, ..State::idle() };
+    let compared =
+        State { runs: Some(RunComparison::default()), page: Page::Runs, ..State::idle() };
     let mut filtering = compared.clone();
     update(&mut filtering, Message::Action(Action::Runs(RunsAction::Filter)));
     states.extend([compared, filtering]);
@@ -36,7 +37,7 @@ fn states() -> Vec<State> {
 fn no_key_means_two_things_in_one_state() {
     for state in states() {
         let mut seen: Vec<(Key, Action)> = Vec::new();
-        for binding in BINDINGS.iter().filter(|b| places(&state).contains(&b.place)) {
+        for binding in BINDINGS.iter().filter(|b| active_contexts(&state).contains(&b.context)) {
             for key in binding.keys {
                 let before = seen.iter().find(|(other, _)| other == key);
                 assert!(
@@ -55,7 +56,7 @@ fn no_key_means_two_things_in_one_state() {
 #[test]
 fn every_key_does_what_its_line_says() {
     for state in states() {
-        for binding in BINDINGS.iter().filter(|b| places(&state).contains(&b.place)) {
+        for binding in BINDINGS.iter().filter(|b| active_contexts(&state).contains(&b.context)) {
             for key in binding.keys {
                 let event = KeyEvent::new(key.code, key.modifiers);
                 assert_eq!(action(&state, event), Some(binding.action));
@@ -82,7 +83,7 @@ fn letters_are_typed_in_the_predict_pane_only() {
 #[test]
 fn every_binding_is_explained() {
     assert!(BINDINGS.iter().all(|b| !b.help.is_empty() && !b.keys.is_empty()));
-    assert!(BINDINGS.iter().all(|b| Place::ALL.contains(&b.place)));
+    assert!(BINDINGS.iter().all(|b| KeyContext::ALL.contains(&b.context)));
 }
 
 fn typing(page: Page, actions: &[Action]) -> State {
@@ -122,7 +123,7 @@ fn while_a_text_is_typed_letters_do_nothing_else() {
         let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         assert_eq!(action(&state, control_c), Some(Action::Interrupt));
         assert_eq!((state.page, state.overlay), (page, overlay));
-        let typed = state.log.view.typing.as_ref().map_or(&state.palette.line, |t| &t.line);
+        let typed = state.log.view.input.as_ref().map_or(&state.palette.input, |t| &t.line);
         assert_eq!(typed.value(), "q1?n/:v가 x");
         press(&mut state, key_press(KeyCode::Esc));
         assert!(state.overlay.is_none() && !state.log.is_typing());
@@ -140,18 +141,18 @@ fn a_log_is_searched_by_keys() {
         press(&mut state, key_press(KeyCode::Char(c)));
     }
     press(&mut state, key_press(KeyCode::Enter));
-    assert_eq!(state.log.view.position(), (2, 2));
+    assert_eq!(state.log.view.match_position(), (2, 2));
     press(&mut state, key_press(KeyCode::Char('N')));
-    assert_eq!(state.log.view.position(), (1, 2));
+    assert_eq!(state.log.view.match_position(), (1, 2));
     for c in ['&', '셋'] {
         press(&mut state, key_press(KeyCode::Char(c)));
     }
     press(&mut state, key_press(KeyCode::Enter));
-    assert_eq!((state.log.view.count(), state.log.view.position()), (1, (0, 0)));
+    assert_eq!((state.log.view.shown_count(), state.log.view.match_position()), (1, (0, 0)));
     press(&mut state, key_press(KeyCode::Esc));
-    assert_eq!((state.log.view.count(), state.page), (4, Page::Log));
+    assert_eq!((state.log.view.shown_count(), state.page), (4, Page::Log));
     press(&mut state, key_press(KeyCode::Char('v')));
-    assert_eq!(state.log.view.count(), 0);
+    assert_eq!(state.log.view.shown_count(), 0);
 }
 
 #[test]
@@ -164,13 +165,13 @@ fn the_palette_does_what_the_key_would_have_done() {
             assert_eq!(listed, 1, "{} is listed twice", entry.name);
             assert!(!matches!(entry.action, Action::Edit(_) | Action::Palette(_)));
             let holds = |binding: &&Binding| {
-                binding.action == entry.action && places(&state).contains(&binding.place)
+                binding.action == entry.action && active_contexts(&state).contains(&binding.context)
             };
-            let switches = matches!(entry.action, Action::Show(_));
+            let switches = matches!(entry.action, Action::ShowPage(_));
             assert!(switches || BINDINGS.iter().any(|b| holds(&b)), "{} on {page:?}", entry.name);
         }
         for target in Page::ALL {
-            assert!(entries.iter().any(|entry| entry.action == Action::Show(target)));
+            assert!(entries.iter().any(|entry| entry.action == Action::ShowPage(target)));
         }
         let has = |action| entries.iter().any(|entry| entry.action == action);
         assert_eq!(has(Action::Log(LogAction::Search)), page == Page::Log);

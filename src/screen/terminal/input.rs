@@ -1,6 +1,6 @@
 //! Input from the keyboard, the mouse and signals, each read on its own thread.
 
-use crate::screen::app::{Mouse, MouseKind};
+use crate::screen::app::{MouseInput, MouseKind};
 use crossbeam_channel::Sender;
 use crossterm::event::{self, Event, MouseButton, MouseEvent, MouseEventKind};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
@@ -26,8 +26,8 @@ pub(super) enum ExternalEvent {
     Stop,
     /// The process was continued (SIGCONT).
     Continue,
-    /// Pictures were written to these files, or the error.
-    PicturesWritten(Result<Vec<String>, String>),
+    /// A picture was saved to these files, or the error.
+    PictureSaved(Result<Vec<String>, String>),
 }
 
 /// The thread that reads the terminal's input.
@@ -144,7 +144,7 @@ impl Drop for SignalThread {
 
 /// A mouse event of crossterm as one of the app; `None` for other buttons and for moves without a
 /// button.
-pub(super) fn convert_mouse(event: MouseEvent) -> Option<Mouse> {
+pub(super) fn convert_mouse(event: MouseEvent) -> Option<MouseInput> {
     let kind = match event.kind {
         MouseEventKind::Down(MouseButton::Left) => MouseKind::Down,
         MouseEventKind::Drag(MouseButton::Left) => MouseKind::Drag,
@@ -155,7 +155,7 @@ pub(super) fn convert_mouse(event: MouseEvent) -> Option<Mouse> {
         MouseEventKind::ScrollRight => MouseKind::ScrollRight,
         _ => return None,
     };
-    Some(Mouse { kind, column: event.column, row: event.row })
+    Some(MouseInput { kind, column: event.column, row: event.row })
 }
 
 #[cfg(test)]
@@ -168,7 +168,7 @@ mod tests {
         let converted = |kind| {
             convert_mouse(MouseEvent { kind, column: 7, row: 3, modifiers: KeyModifiers::NONE })
         };
-        let expected = |kind| Some(Mouse { kind, column: 7, row: 3 });
+        let expected = |kind| Some(MouseInput { kind, column: 7, row: 3 });
         assert_eq!(converted(MouseEventKind::Down(MouseButton::Left)), expected(MouseKind::Down));
         assert_eq!(converted(MouseEventKind::Drag(MouseButton::Left)), expected(MouseKind::Drag));
         assert_eq!(converted(MouseEventKind::Up(MouseButton::Left)), expected(MouseKind::Up));

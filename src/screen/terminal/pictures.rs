@@ -18,7 +18,7 @@ pub(super) fn start(picture: Picture, screen: String, sender: Sender<ExternalEve
             Picture::Figures { folder } => write_figures(folder),
         };
         // The dashboard may have been closed.
-        let _ = sender.send(ExternalEvent::PicturesWritten(outcome));
+        let _ = sender.send(ExternalEvent::PictureSaved(outcome));
     };
     // A system without a free thread has worse problems than a missing picture.
     let _ = std::thread::Builder::new().name("pictures".to_owned()).spawn(work);

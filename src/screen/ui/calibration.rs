@@ -41,9 +41,9 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
     let filled = calibration.bins.iter().filter(|bin| bin.count > 0).count();
     let visible = shown.iter().filter(|&&bin| calibration.bins[bin].count > 0).count();
     let hint = if visible < filled {
-        state.lang.fill(" {0} more ", &[&(filled - visible)])
+        state.lang.tr_with(" {0} more ", &[&(filled - visible)])
     } else if width >= 30 {
-        state.lang.fill(" █ accuracy {0} confidence ", &[&CONFIDENCE_MARK])
+        state.lang.tr_with(" █ accuracy {0} confidence ", &[&CONFIDENCE_MARK])
     } else {
         String::new()
     };

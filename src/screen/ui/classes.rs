@@ -113,7 +113,7 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
         lines.push(columns.line(name, matrix.macro_average(), theme.dim(), theme));
     }
     if classes.len() > rows {
-        let more = state.lang.fill(" {0} more ", &[&(classes.len() - rows)]);
+        let more = state.lang.tr_with(" {0} more ", &[&(classes.len() - rows)]);
         block = block.title_bottom(border_note(more, theme));
     }
     frame.render_widget(Paragraph::new(lines).block(block), area);

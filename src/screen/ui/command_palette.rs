@@ -6,7 +6,7 @@ use super::widgets::text_field::TextField;
 use super::widgets::{border_note, titled_block};
 use crate::core::text::{align_right, truncate_width};
 use crate::screen::app::State;
-use crate::screen::app::palette::{Entry, Hit};
+use crate::screen::app::palette::{PaletteEntry, PaletteMatch};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -23,9 +23,9 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let palette = &state.palette;
     // Placed as if all entries were shown, so that it does not move while the user types.
     let mut area = centered(area, WIDTH, palette.entries.len() as u16 + 4);
-    area.height = area.height.min(palette.hits.len().max(1) as u16 + 4);
-    let (hits, all) = (palette.hits.len(), palette.entries.len());
-    let count = state.lang.fill(" {0} of {1} ", &[&hits, &all]);
+    area.height = area.height.min(palette.matches.len().max(1) as u16 + 4);
+    let (hits, all) = (palette.matches.len(), palette.entries.len());
+    let count = state.lang.tr_with(" {0} of {1} ", &[&hits, &all]);
     let block = titled_block(theme, state.lang.tr("actions"))
         .border_style(theme.train())
         .title_bottom(border_note(count, theme));
@@ -37,7 +37,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
             .areas(inner);
     let field = TextField {
         prefix: ": ",
-        input: &palette.line,
+        input: &palette.input,
         placeholder: state.lang.tr("type part of a name, or a key"),
         focused: true,
     };
@@ -48,12 +48,12 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 fn draw_list(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let palette = &state.palette;
     let height = usize::from(area.height);
-    let first = (palette.chosen + 1).saturating_sub(height);
+    let first = (palette.selected + 1).saturating_sub(height);
     let mut lines = Vec::new();
-    for (number, hit) in palette.hits.iter().enumerate().skip(first).take(height) {
-        if let Some(entry) = palette.entries.get(hit.entry) {
-            let is_chosen = number == palette.chosen;
-            lines.push(entry_line(entry, hit, is_chosen, usize::from(area.width), theme));
+    for (number, found) in palette.matches.iter().enumerate().skip(first).take(height) {
+        if let Some(entry) = palette.entries.get(found.entry) {
+            let is_chosen = number == palette.selected;
+            lines.push(entry_line(entry, found, is_chosen, usize::from(area.width), theme));
         }
     }
     if lines.is_empty() {
@@ -64,8 +64,8 @@ fn draw_list(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 
 /// The name with the matching letters highlighted, and the keys at the right.
 fn entry_line(
-    entry: &Entry,
-    hit: &Hit,
+    entry: &PaletteEntry,
+    found: &PaletteMatch,
     is_chosen: bool,
     width: usize,
     theme: Theme,
@@ -73,7 +73,7 @@ fn entry_line(
     let mut spans = vec![Span::styled(if is_chosen { "▶ " } else { "  " }, theme.train())];
     let name = truncate_width(entry.name, width.saturating_sub(2 + KEYS));
     for (number, c) in name.chars().enumerate() {
-        let matches = hit.letters.contains(&number);
+        let matches = found.indices.contains(&number);
         let style = if matches { theme.train().patch(theme.strong()) } else { Style::new() };
         spans.push(Span::styled(c.to_string(), style));
     }

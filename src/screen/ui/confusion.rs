@@ -36,7 +36,7 @@ fn draw_matrix(
     let fits = usize::from(area.width.saturating_sub(9)) / cell;
     let rows = usize::from(area.height.saturating_sub(1));
     if matrix.counts.len() > fits || matrix.counts.len() > rows {
-        let text = lang.fill("too small for {0} × {0} classes", &[&matrix.counts.len()]);
+        let text = lang.tr_with("too small for {0} × {0} classes", &[&matrix.counts.len()]);
         return draw_hint(frame, area, &text, theme);
     }
     let classes = matrix.counts.len();

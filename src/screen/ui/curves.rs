@@ -129,7 +129,7 @@ pub(super) fn draw_chart(
     layout: &mut FrameLayout,
 ) {
     let Some(first) = curves.first() else { return };
-    let window = state.charts.view(state.end());
+    let window = state.charts.visible_steps(state.last_step());
     let bins = 2 * usize::from(area.width);
     let mut series = Vec::new();
     for spec in curves {
@@ -152,7 +152,7 @@ pub(super) fn draw_chart(
     let edge = |step, pick: fn(f64, f64) -> f64| {
         curves.iter().map(|spec| spec.scale.at_step(step)).reduce(pick).unwrap_or(step)
     };
-    let baselines = if panel == Panel::Accuracy { baselines::of(state) } else { Vec::new() };
+    let baselines = if panel == Panel::Accuracy { baselines::for_run(state) } else { Vec::new() };
     let log_y = state.charts.log_y.contains(&panel);
     let baseline_values: Vec<f64> = baselines.iter().map(|baseline| baseline.value).collect();
     let y = y_range(panel, curves, &baseline_values, window, area.height, state);
@@ -207,7 +207,7 @@ pub(super) struct XScale<'a> {
 
 impl<'a> XScale<'a> {
     pub fn of(history: &'a History, state: &State) -> Self {
-        let began = state.clock_when_training_began();
+        let began = state.training_start_time();
         let axis = match state.charts.axis {
             XAxis::Wall if began.is_none() => XAxis::Relative,
             axis => axis,
@@ -261,7 +261,7 @@ fn y_range(
     };
     for spec in curves {
         let curve = spec.curve;
-        let usual = spec.smooth && range_option == YRange::Usual;
+        let usual = spec.smooth && range_option == YRange::Typical;
         if spec.smooth && spec.raw.is_none() {
             // Values that are not drawn do not count.
             curve.smoothed_range(window).into_iter().for_each(&mut include);
@@ -307,12 +307,12 @@ fn legend(
     let not_finite = curves.iter().find_map(|spec| spec.curve.not_finite().last());
     if let Some((step, value)) = not_finite.filter(|_| state.charts.cursor.is_none()) {
         spans.push(Span::styled(
-            state.lang.fill(" {0} at step {1} ", &[&value, &step]),
+            state.lang.tr_with(" {0} at step {1} ", &[&value, &step]),
             theme.error(),
         ));
     }
     if let Some(cursor) = state.charts.cursor {
-        spans.push(Span::styled(state.lang.fill(" step {0} ", &[&cursor]), theme.cursor()));
+        spans.push(Span::styled(state.lang.tr_with(" step {0} ", &[&cursor]), theme.cursor()));
     }
     // The last curve of a chart is the most important one; of several charts, the first.
     let mut by_importance: Vec<&CurveSpec> = curves.iter().collect();

@@ -6,7 +6,7 @@ use crate::run::summary::clock;
 use crate::run::worker::Activity;
 use crate::screen::app::State;
 use crate::screen::app::log::Level;
-use crate::screen::keymap::{BINDINGS, places};
+use crate::screen::keymap::{BINDINGS, active_contexts};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -17,10 +17,10 @@ use unicode_width::UnicodeWidthStr;
 /// What the run is doing, in one line.
 pub fn status(state: &State) -> String {
     if let Some(runs) = &state.runs {
-        return match runs.count() {
+        return match runs.found_count() {
             _ if !runs.is_complete => state.lang.tr("searching for runs …").to_owned(),
             1 => state.lang.tr("1 run").to_owned(),
-            count => state.lang.fill("{0} runs", &[&count]),
+            count => state.lang.tr_with("{0} runs", &[&count]),
         };
     }
     match &state.replay {
@@ -33,7 +33,7 @@ fn activity(state: &State) -> String {
     let lang = state.lang;
     let steps = || {
         let of = state.started.as_ref().map_or(0, |started| started.max_steps);
-        lang.fill("step {0}/{1}", &[&state.steps_done(), &of])
+        lang.tr_with("step {0}/{1}", &[&state.steps_done(), &of])
     };
     let with_steps = |what: &str| format!("{} · {}", lang.tr(what), steps());
     match &state.activity {
@@ -49,7 +49,7 @@ fn activity(state: &State) -> String {
         Activity::Training if state.replay.is_some() => steps(),
         Activity::Training => with_steps("training"),
         Activity::Evaluating(done, total) => {
-            format!("{} · {}", lang.fill("evaluating {0}/{1}", &[done, total]), steps())
+            format!("{} · {}", lang.tr_with("evaluating {0}/{1}", &[done, total]), steps())
         }
         Activity::Saving => with_steps("saving"),
         Activity::Idle if state.failed.is_some() => lang.tr("failed").to_owned(),
@@ -127,8 +127,8 @@ pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let mut spans = Vec::new();
     let mut available = usize::from(area.width);
     let mut shown = Vec::new();
-    for place in places(state) {
-        for binding in BINDINGS.iter().filter(|binding| binding.place == *place) {
+    for place in active_contexts(state) {
+        for binding in BINDINGS.iter().filter(|binding| binding.context == *place) {
             let (Some(label), Some(key)) = (binding.footer, binding.keys.first()) else {
                 continue;
             };

@@ -5,7 +5,7 @@ use super::widgets::text_field::TextField;
 use super::widgets::titled_block;
 use crate::core::text::{truncate_width, wrap_width};
 use crate::screen::app::log::{Level, Log};
-use crate::screen::app::log_view::{Purpose, Typing};
+use crate::screen::app::log::{LogInput, Purpose};
 use crate::screen::app::{FrameLayout, State};
 use crate::screen::lang::Lang;
 use ratatui::Frame;
@@ -40,12 +40,12 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     let log = &state.log;
     let mut block = titled_block(theme, title(log, state.lang));
     let mut inner = block.inner(area);
-    if let Some(typing) = log.view.typing.as_ref().filter(|_| inner.height > 0) {
+    if let Some(typing) = log.view.input.as_ref().filter(|_| inner.height > 0) {
         inner.height -= 1;
         let below = Rect { y: inner.bottom(), height: 1, ..inner };
         draw_typing(frame, below, state, typing, theme);
     } else if !log.view.search.is_empty() {
-        let (at, of) = log.view.position();
+        let (at, of) = log.view.match_position();
         let found = format!(" /{}  {at}/{of} ", truncate_width(log.view.search.text(), MAX_QUERY));
         let style = if of > 0 { theme.train() } else { theme.warning() };
         block = block.title_bottom(Line::styled(found, style));
@@ -58,10 +58,11 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
         window(log, log.scroll.min(limit), height, width, theme);
     layout.log_lines = visible;
     if below > 0 {
-        let note = Line::styled(state.lang.fill(" {0} newer below ", &[&below]), theme.warning());
+        let note =
+            Line::styled(state.lang.tr_with(" {0} newer below ", &[&below]), theme.warning());
         block = block.title_bottom(note.alignment(Alignment::Right));
     }
-    let rows = if log.view.count() == 0 && !log.lines.is_empty() {
+    let rows = if log.view.shown_count() == 0 && !log.lines.is_empty() {
         vec![Line::styled(state.lang.tr("no matching lines"), theme.dim())]
     } else {
         rows
@@ -81,22 +82,23 @@ fn title(log: &Log, lang: Lang) -> String {
     if !log.view.filter.is_empty() {
         parts.push(format!("& {}", truncate_width(log.view.filter.text(), MAX_QUERY)));
     }
-    if log.view.count() < log.lines.len() {
-        parts.push(lang.fill("{0} of {1} lines", &[&log.view.count(), &log.lines.len()]));
+    if log.view.shown_count() < log.lines.len() {
+        parts.push(lang.tr_with("{0} of {1} lines", &[&log.view.shown_count(), &log.lines.len()]));
     }
     parts.join(" · ")
 }
 
-fn draw_typing(frame: &mut Frame, area: Rect, state: &State, typing: &Typing, theme: Theme) {
+fn draw_typing(frame: &mut Frame, area: Rect, state: &State, typing: &LogInput, theme: Theme) {
     let (prefix, found) = match typing.purpose {
         Purpose::Search if state.log.view.search.is_empty() => ("/ ", String::new()),
         Purpose::Search => {
-            let (at, of) = state.log.view.position();
+            let (at, of) = state.log.view.match_position();
             ("/ ", format!(" {at}/{of}"))
         }
-        Purpose::Filter => {
-            ("& ", format!(" {}", state.lang.fill("{0} lines", &[&state.log.view.count()])))
-        }
+        Purpose::Filter => (
+            "& ",
+            format!(" {}", state.lang.tr_with("{0} lines", &[&state.log.view.shown_count()])),
+        ),
     };
     let [field, count] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(found.width() as u16)])
@@ -122,7 +124,7 @@ fn limit(log: &Log, height: usize, width: usize) -> usize {
         }
         lines += 1;
     }
-    log.view.count().saturating_sub(lines.max(1))
+    log.view.shown_count().saturating_sub(lines.max(1))
 }
 
 /// The part of the log that is in view.
@@ -136,7 +138,7 @@ struct LogWindow<'a> {
 
 /// The part of the log that is in view. Only the lines that are seen are visited.
 fn window(log: &Log, scroll: usize, height: usize, width: usize, theme: Theme) -> LogWindow<'_> {
-    let end = log.view.count() - scroll.min(log.view.count());
+    let end = log.view.shown_count() - scroll.min(log.view.shown_count());
     let (mut start, mut above) = (end, 0);
     while let Some((_, line)) = start.checked_sub(1).and_then(|index| log.shown(index)) {
         if above >= height {
@@ -156,7 +158,7 @@ fn window(log: &Log, scroll: usize, height: usize, width: usize, theme: Theme) -
     }
     // At the top, the lines after the end may fit as well. A line that is higher than the view is shown
     // from its beginning.
-    while rows.len() < height && last < log.view.count() {
+    while rows.len() < height && last < log.view.shown_count() {
         rows.extend(rows_of(log, last, width, theme));
         last += 1;
     }
@@ -164,7 +166,7 @@ fn window(log: &Log, scroll: usize, height: usize, width: usize, theme: Theme) -
     let serial = |index: usize| log.shown(index).map(|(serial, _)| serial);
     // A line after the end may be cut off.
     let visible = serial(first).zip(serial(end.max(first + 1) - 1));
-    LogWindow { rows, below: log.view.count() - last, visible }
+    LogWindow { rows, below: log.view.shown_count() - last, visible }
 }
 
 /// The rows of a line, with the matches of the search highlighted.
@@ -178,7 +180,7 @@ fn rows_of(log: &Log, index: usize, width: usize, theme: Theme) -> Vec<Line<'_>>
         let text = Span::styled(line.text.as_str(), style);
         return vec![Line::from(vec![time(&line.time, theme), text])];
     }
-    let highlight = if log.is_current(serial) {
+    let highlight = if log.is_current_match(serial) {
         style.patch(theme.selected())
     } else {
         style.patch(theme.warning()).add_modifier(Modifier::UNDERLINED)

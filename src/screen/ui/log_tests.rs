@@ -5,7 +5,7 @@ use crate::core::train::TrainEvent;
 use crate::core::train::event::Warned;
 use crate::core::train::fixtures::run;
 use crate::run::worker::{Activity, Report};
-use crate::screen::app::log_view::LogAction;
+use crate::screen::app::log::LogAction;
 use crate::screen::app::{Action, Message, Page, update};
 use crate::screen::keymap;
 use crate::screen::ui::tests::{SIZES, screen};
@@ -173,7 +173,7 @@ fn the_current_match_is_visible_at_every_size() {
         key(&mut state, KeyCode::Enter);
         for (direction, times) in [("N", 25), ("n", 30)] {
             for _ in 0..times {
-                let (at, of) = state.log.view.position();
+                let (at, of) = state.log.view.match_position();
                 let text = rows(&mut state, size).concat();
                 assert_eq!(of, 20);
                 assert!(
@@ -220,7 +220,7 @@ fn no_size_panics_and_control_characters_are_replaced() {
     let mut states = vec![with_log(), with_log(), with_log()];
     keys(&mut states[1], "/영화");
     keys(&mut states[2], ":영화");
-    states[0].log.act(LogAction::NextLevel);
+    states[0].log.apply(LogAction::NextLevel);
     for state in &mut states {
         for columns in [1, 10, 60, 61, 80, 300] {
             for height in [1, 14, 15, 16, 40] {

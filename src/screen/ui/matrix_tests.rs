@@ -14,7 +14,7 @@ use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::run::worker::run_index::RunIndexReport;
 use crate::run::worker::{Activity, Report};
 use crate::screen::app::panels::Panel;
-use crate::screen::app::runs::{Runs, RunsAction};
+use crate::screen::app::runs::{RunComparison, RunsAction};
 use crate::screen::app::{Action, Message, Overlay, update};
 use crate::screen::display::{ColorChoice, DisplayOptions, GlyphChoice};
 use crate::screen::lang::Lang;
@@ -111,7 +111,7 @@ fn assert_snapshots(name: &str, make: impl Fn(Lang) -> State) {
                 if seen.contains(&panel) {
                     continue;
                 }
-                state.arrangement.focus = panel;
+                state.panels.focus = panel;
                 text.push_str(&variants(&mut state, size));
                 seen.extend(state.layout.panels.iter().map(|(panel, _)| *panel));
             }
@@ -211,7 +211,7 @@ fn after_a_failure() {
 
 /// Three runs, two of them in the chart, and one that is unreadable.
 fn compared(lang: Lang) -> State {
-    let runs = Runs::new("experiments".to_owned(), RunOrder::Name, false, "");
+    let runs = RunComparison::new("experiments".to_owned(), RunOrder::Name, false, "");
     let mut state = State { lang, runs: Some(runs), page: Page::Runs, ..State::idle() };
     let report_index = |state: &mut State, report| {
         update(state, Message::Report(Report::RunIndex(report)));
@@ -239,7 +239,7 @@ fn compared(lang: Lang) -> State {
     torn.summary = Err(UnreadableRun { name: "torn".to_owned(), reason });
     report_index(&mut state, RunIndexReport::Found(Box::new(torn)));
     report_index(&mut state, RunIndexReport::Complete);
-    update(&mut state, Message::Action(Action::Runs(RunsAction::ChooseAll)));
+    update(&mut state, Message::Action(Action::Runs(RunsAction::ToggleAll)));
     for (name, steps) in [("first", 630), ("second", 200)] {
         let mut history = History::default();
         for event in &run(steps) {
@@ -265,7 +265,7 @@ fn every_other_page() {
                 state.overlay = Some(overlay);
                 text.push_str(&variants(&mut state, size));
             }
-            let nothing = Runs::new("experiments".to_owned(), RunOrder::Name, false, "");
+            let nothing = RunComparison::new("experiments".to_owned(), RunOrder::Name, false, "");
             let none = State { lang, runs: Some(nothing), page: Page::Runs, ..State::idle() };
             let mut differing = compared(lang);
             update(&mut differing, Message::Action(Action::Runs(RunsAction::Differences)));

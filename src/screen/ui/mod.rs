@@ -25,7 +25,7 @@ mod widgets;
 pub use theme::Theme;
 
 use crate::screen::app::{FrameLayout, Page, State};
-use crate::screen::keymap::{BINDINGS, places};
+use crate::screen::keymap::{BINDINGS, active_contexts};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
@@ -74,16 +74,16 @@ fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         "Enlarge the window."
     };
     let mut lines = vec![
-        Line::from(state.lang.fill(
+        Line::from(state.lang.tr_with(
             "The dashboard needs {0} x {1}; this is {2} x {3}.",
             &[&MIN_SIZE.0, &MIN_SIZE.1, &area.width, &area.height],
         )),
         Line::styled(header_footer::status(state), theme.strong()),
         Line::styled(state.lang.tr(hint), theme.dim()),
     ];
-    if let Some(place) = places(state).first().filter(|_| state.overlay.is_some()) {
+    if let Some(place) = active_contexts(state).first().filter(|_| state.overlay.is_some()) {
         // The keys of an overlay work although it is not visible.
-        let here = BINDINGS.iter().filter(|binding| binding.place == *place);
+        let here = BINDINGS.iter().filter(|binding| binding.context == *place);
         lines.extend(here.filter_map(|binding| {
             let key = theme.keys(&binding.keys.first()?.name());
             Some(Line::from(format!("{key}  {}", state.lang.tr(binding.footer?))))

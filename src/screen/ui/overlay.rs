@@ -6,7 +6,7 @@ use super::theme::Theme;
 use super::widgets::{border_note, titled_block};
 use crate::core::text::truncate_width;
 use crate::screen::app::{FrameLayout, Overlay, State};
-use crate::screen::keymap::{BINDINGS, Place, places_of_help};
+use crate::screen::keymap::{BINDINGS, KeyContext, help_contexts};
 use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -26,30 +26,30 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
         Some(Overlay::ConfirmQuit) => {
             let of = state.started.as_ref().map_or(0, |started| started.max_steps);
             let mut text =
-                vec![lang.fill("The run is at step {0} of {1}.", &[&state.steps_done(), &of])];
+                vec![lang.tr_with("The run is at step {0} of {1}.", &[&state.steps_done(), &of])];
             if let Some(started) = state.started.as_ref().filter(|s| s.replaces_model) {
                 let folder = truncate_width(&started.output_dir, 30);
                 let note = "Saving replaces the model in {0}.";
-                text.push(lang.fill(note, &[&folder]));
+                text.push(lang.tr_with(note, &[&folder]));
             }
-            draw_question(frame, area, &text, Place::ConfirmQuit, lang, theme);
+            draw_question(frame, area, &text, KeyContext::ConfirmQuit, lang, theme);
         }
         Some(Overlay::LearningRate) => draw_learning_rate(frame, area, state, theme),
         Some(Overlay::ConfirmUnsaved) => {
             let text = lang.tr("The trained model is not saved and will be lost.");
-            draw_question(frame, area, &[text.to_owned()], Place::ConfirmUnsaved, lang, theme);
+            draw_question(frame, area, &[text.to_owned()], KeyContext::ConfirmUnsaved, lang, theme);
         }
     }
 }
 
 /// The keys of a place in a column of `width`, and what they do.
 fn key_lines(
-    place: Place,
+    context: KeyContext,
     width: usize,
     lang: Lang,
     theme: Theme,
 ) -> impl Iterator<Item = Line<'static>> {
-    BINDINGS.iter().filter(move |binding| binding.place == place).map(move |binding| {
+    BINDINGS.iter().filter(move |binding| binding.context == context).map(move |binding| {
         let names: Vec<String> = binding.keys.iter().map(|key| key.name()).collect();
         let names = theme.keys(&names.join(", "));
         Line::from(vec![
@@ -81,22 +81,22 @@ fn draw_question(
     frame: &mut Frame,
     area: Rect,
     text: &[String],
-    place: Place,
+    context: KeyContext,
     lang: Lang,
     theme: Theme,
 ) {
     let mut lines: Vec<Line> = text.iter().map(|text| Line::from(format!("  {text}"))).collect();
     lines.push(Line::default());
-    lines.extend(key_lines(place, 12, lang, theme));
+    lines.extend(key_lines(context, 12, lang, theme));
     draw_dialog(frame, area, 64, lang.tr("quit?"), lines, theme);
 }
 
 /// Draws the field for a new learning rate.
 fn draw_learning_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let current = state.step.as_ref().map_or(0.0, |step| step.learning_rate);
-    let typed = state.rate.input.value();
+    let typed = state.rate_input.input.value();
     let lang = state.lang;
-    let (hint, style) = match state.rate.rate() {
+    let (hint, style) = match state.rate_input.value() {
         Some(_) => ("the rest of the schedule is scaled to it", theme.dim()),
         None if typed.is_empty() => ("such as 5e-5", theme.dim()),
         None => ("must be above 0 and at most 1", theme.error()),
@@ -105,7 +105,7 @@ fn draw_learning_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme
     let prompt = format!("  {} ", lang.tr("rate"));
     let before = prompt.width();
     let used = "Step {0} used {1}. The next step uses:";
-    let used = lang.fill(used, &[&state.steps_done(), &format!("{current:.3e}")]);
+    let used = lang.tr_with(used, &[&state.steps_done(), &format!("{current:.3e}")]);
     let mut lines = vec![
         Line::from(format!("  {used}")),
         Line::default(),
@@ -116,9 +116,9 @@ fn draw_learning_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme
         ]),
         Line::default(),
     ];
-    lines.extend(key_lines(Place::Rate, 12, lang, theme));
+    lines.extend(key_lines(KeyContext::Rate, 12, lang, theme));
     let inner = draw_dialog(frame, area, 72, lang.tr("learning rate"), lines, theme);
-    let column = before + state.rate.input.visual_cursor();
+    let column = before + state.rate_input.input.visual_cursor();
     let column = (column as u16).min(inner.width.saturating_sub(1));
     if inner.height > 2 {
         frame.set_cursor_position(Position::new(inner.x + column, inner.y + 2));
@@ -128,12 +128,12 @@ fn draw_learning_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme
 /// Draws the help and returns the last line that it can start at.
 fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -> usize {
     let mut lines = Vec::new();
-    for place in places_of_help(state) {
+    for context in help_contexts(state) {
         if !lines.is_empty() {
             lines.push(Line::default());
         }
-        lines.push(Line::styled(format!(" {}", state.lang.tr(place.title())), theme.train()));
-        lines.extend(key_lines(place, 24, state.lang, theme));
+        lines.push(Line::styled(format!(" {}", state.lang.tr(context.title())), theme.train()));
+        lines.extend(key_lines(context, 24, state.lang, theme));
     }
     let area = centered(area, 78, lines.len() as u16 + 2);
     let height = usize::from(area.height.saturating_sub(2));
@@ -143,7 +143,7 @@ fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -> usiz
     if lines.len() > height {
         let below = lines.len() - height - scroll;
         let note = if below > 0 {
-            state.lang.fill(" ↓ {0} more ", &[&below])
+            state.lang.tr_with(" ↓ {0} more ", &[&below])
         } else {
             state.lang.tr(" end ").to_owned()
         };

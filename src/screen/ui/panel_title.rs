@@ -30,7 +30,7 @@ pub fn chart_title(name: &str, panel: Panel, state: &State) -> String {
         parts.push("log y");
     }
     match state.charts.ranges.get(&panel) {
-        Some(YRange::Whole) => parts.push("whole"),
+        Some(YRange::Full) => parts.push("whole"),
         Some(YRange::Fixed(_)) => parts.push("fixed"),
         _ => {}
     }
@@ -43,10 +43,10 @@ pub fn chart_view_note(state: &State, is_smoothed: bool) -> String {
     let lang = state.lang;
     let mut parts = vec![lang.tr(state.charts.axis.name()).to_owned()];
     if is_smoothed {
-        parts.push(lang.fill("smooth {0}", &[&state.smoothing]));
+        parts.push(lang.tr_with("smooth {0}", &[&state.smoothing]));
     }
     if state.charts.window.is_some() {
-        let [from, to] = state.charts.view(state.end());
+        let [from, to] = state.charts.visible_steps(state.last_step());
         let mode = lang.tr(if state.charts.follow { "following" } else { "zoomed" });
         parts.push(format!("{mode} {from:.0}-{to:.0}"));
     }

@@ -36,7 +36,7 @@ fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     } else if state.started.is_none() {
         Some(lang.tr(" available once the model is loaded ").to_owned())
     } else if state.is_running() {
-        Some(lang.fill(" predicts with the model at step {0} ", &[&state.steps_done()]))
+        Some(lang.tr_with(" predicts with the model at step {0} ", &[&state.steps_done()]))
     } else {
         None
     };
@@ -59,7 +59,7 @@ fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let width = usize::from(block.inner(area).width);
     let hint = |text| vec![Line::styled(state.lang.tr(text), theme.dim())];
     let lines = match state.prompt.answers.first() {
-        _ if state.prompt.waiting > 0 => hint("predicting …"),
+        _ if state.prompt.pending > 0 => hint("predicting …"),
         None => hint("Label and probabilities of the text, and its tokens."),
         Some(answer) => answer_lines(answer, state, width, theme),
     };
@@ -152,7 +152,7 @@ fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let inner = block.inner(area);
     let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
     // The latest one is shown above, unless a newer one is awaited.
-    let skipped = usize::from(state.prompt.waiting == 0);
+    let skipped = usize::from(state.prompt.pending == 0);
     let lines: Vec<Line> = state
         .prompt
         .answers

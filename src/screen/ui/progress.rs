@@ -7,7 +7,6 @@ use crate::core::text::align_left;
 use crate::run::summary::{clock, download_line};
 use crate::run::worker::Activity;
 use crate::screen::app::State;
-use crate::screen::app::steer::is_paused;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
@@ -47,10 +46,10 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &s
 fn best_line(state: &State, theme: Theme) -> Option<Line<'_>> {
     let best = state.best.as_ref()?;
     let (lang, accuracy) = (state.lang, format!("{:.4}", best.metrics.eval_accuracy));
-    let when = lang.fill(" at step {0} after {1} ", &[&best.step, &clock(best.elapsed)]);
+    let when = lang.tr_with(" at step {0} after {1} ", &[&best.step, &clock(best.elapsed)]);
     Some(Line::from(vec![
         Span::styled(lang.tr(" best "), theme.dim()),
-        Span::styled(lang.fill("accuracy {0}", &[&accuracy]), theme.eval()),
+        Span::styled(lang.tr_with("accuracy {0}", &[&accuracy]), theme.eval()),
         Span::styled(when, theme.dim()),
     ]))
 }
@@ -99,7 +98,7 @@ fn bar_line(name: &str, share: f64, right: &str, width: usize, theme: Theme) -> 
 fn time_line(state: &State, theme: Theme) -> Line<'_> {
     let lang = state.lang;
     let mut spans = vec![Span::styled(align_left(lang.tr("time"), 6), theme.dim())];
-    if is_paused(state) {
+    if state.is_paused() {
         spans.push(Span::styled(format!("{}  ", lang.tr("paused")), theme.warning()));
     }
     let mut push = |value: String, unit: &'static str| {
@@ -107,10 +106,10 @@ fn time_line(state: &State, theme: Theme) -> Line<'_> {
         spans.push(Span::styled(lang.tr(unit), theme.dim()));
     };
     push(clock(state.elapsed()), " elapsed  ");
-    if let Some(left) = state.left() {
+    if let Some(left) = state.eta() {
         push(clock(left), " left  ");
     }
-    if let Some(rates) = state.pace.rates() {
+    if let Some(rates) = state.throughput.rates() {
         push(format!("{:.1}", rates.steps), " steps/s  ");
         push(format!("{:.0}", rates.samples), " samples/s  ");
         push(format!("{:.0}", rates.tokens), " tokens/s");

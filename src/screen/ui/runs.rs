@@ -10,7 +10,7 @@ use super::widgets::canvas::CurveStyle;
 use super::widgets::{border_note, draw_centered_hint, titled_block};
 use crate::core::text::truncate_width;
 use crate::screen::app::panels::Panel;
-use crate::screen::app::runs::Runs;
+use crate::screen::app::runs::RunComparison;
 use crate::screen::app::{FrameLayout, State};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
@@ -50,16 +50,16 @@ fn draw_curves(
     frame: &mut Frame,
     area: Rect,
     state: &State,
-    runs: &Runs,
+    runs: &RunComparison,
     theme: Theme,
     layout: &mut FrameLayout,
 ) {
-    let (lang, panel) = (state.lang, runs.figure.panel());
-    let is_smoothed = runs.figure.is_noisy();
-    let mut block = titled_block(theme, chart_title(runs.figure.name(), panel, state))
+    let (lang, panel) = (state.lang, runs.metric.panel());
+    let is_smoothed = runs.metric.is_noisy();
+    let mut block = titled_block(theme, chart_title(runs.metric.name(), panel, state))
         .title_bottom(border_note(chart_view_note(state, is_smoothed), theme));
     if let Some(cursor) = state.charts.cursor {
-        let text = lang.fill(" step {0} ", &[&cursor]);
+        let text = lang.tr_with(" step {0} ", &[&cursor]);
         block = block.title(Line::styled(text, theme.cursor()).alignment(Alignment::Right));
     }
     let inner = block.inner(area);
@@ -70,7 +70,7 @@ fn draw_curves(
         let symbol = char::from_digit(index as u32 + 1, 10).unwrap_or('*');
         curves.push(CurveSpec {
             name: found.name(),
-            curve: runs.figure.of(history),
+            curve: runs.metric.curve(history),
             style: CurveStyle { style: theme.curve(index), symbol },
             smooth: is_smoothed,
             raw: None,

@@ -52,7 +52,7 @@ pub fn draw(
     let limit = lines.len().saturating_sub(height);
     let scroll = scroll.min(limit);
     let block = if lines.len() > height + scroll {
-        let more = state.lang.fill(" {0} more ", &[&(lines.len() - height - scroll)]);
+        let more = state.lang.tr_with(" {0} more ", &[&(lines.len() - height - scroll)]);
         block.title_bottom(border_note(more, theme))
     } else {
         block
@@ -66,7 +66,7 @@ fn model_lines(started: &Started, lang: Lang, theme: Theme) -> Vec<Line<'static>
     vec![
         Line::styled(truncate_width(&started.model, 60), theme.strong()),
         Line::from(started.architecture.clone()),
-        Line::from(lang.fill(
+        Line::from(lang.tr_with(
             "{0} M parameters, {1} + {2} reviews",
             &[
                 &format!("{:.2}", started.parameters as f64 / 1e6),

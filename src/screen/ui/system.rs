@@ -7,7 +7,7 @@ use super::widgets::draw_hint;
 use crate::core::text::{align_left, truncate_width};
 use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::screen::app::State;
-use crate::screen::app::system::{GpuHistory, Series, SystemHistory, share};
+use crate::screen::app::system::{GpuHistory, SystemHistory, SystemSeries, share};
 use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -33,7 +33,7 @@ struct MetricRow<'a> {
     share: f64,
     value: String,
     /// The history, and the value that fills a cell of it.
-    history: Option<(&'a Series, f64)>,
+    history: Option<(&'a SystemSeries, f64)>,
 }
 
 /// Draws the panel.
@@ -52,7 +52,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     let mut rows: Vec<MetricRow> = computer_rows(sample, &state.system, full, lang).into();
     let in_detail = rows.len() + 3 * sample.gpus.len() <= height;
     for gpu in &sample.gpus {
-        let rows_of = GpuRows { gpu, history: state.system.gpu_of(gpu.index), full, lang };
+        let rows_of = GpuRows { gpu, history: state.system.gpu(gpu.index), full, lang };
         if in_detail {
             rows.extend([rows_of.load(), rows_of.memory(), rows_of.power()]);
         } else {
@@ -66,7 +66,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     }
     let mut lines = lines(&rows, width, theme);
     if hidden > 0 {
-        lines.push(Line::styled(lang.fill("… {0} more", &[&(hidden + 1)]), theme.dim()));
+        lines.push(Line::styled(lang.tr_with("… {0} more", &[&(hidden + 1)]), theme.dim()));
     } else if sample.gpus.is_empty() {
         lines.push(Line::styled(lang.tr("no GPU"), theme.dim()));
     }
@@ -82,7 +82,7 @@ fn computer_rows<'a>(
     let cpu = format!("{:.0} %", 100.0 * sample.cpu);
     let memory = gibibytes(sample.memory_used, sample.memory_total, full, lang);
     let with_own = |value: String, template: &str, own: f64| {
-        if full { lang.fill(template, &[&value, &format!("{own:.1}")]) } else { value }
+        if full { lang.tr_with(template, &[&value, &format!("{own:.1}")]) } else { value }
     };
     let own_memory = sample.process_memory as f64 / f64::from(1 << 30);
     [
@@ -144,7 +144,7 @@ impl<'a> GpuRows<'a, '_> {
 
     fn power(&self) -> MetricRow<'a> {
         let power = self.history.map(|history| &history.power);
-        let points = power.map_or(&[][..], Series::points).iter();
+        let points = power.map_or(&[][..], SystemSeries::points).iter();
         // Without a limit, the highest value so far takes its place.
         let highest = points.fold(0.0f64, |highest, point| highest.max(point.1));
         let limit = self.gpu.power_limit_watts.unwrap_or(highest);
@@ -173,7 +173,7 @@ impl<'a> GpuRows<'a, '_> {
     }
 
     fn name(&self, full: &str, short: &str) -> String {
-        if self.full { self.lang.fill(full, &[&self.gpu.index]) } else { short.to_owned() }
+        if self.full { self.lang.tr_with(full, &[&self.gpu.index]) } else { short.to_owned() }
     }
 
     fn load_value(&self) -> String {
@@ -181,7 +181,7 @@ impl<'a> GpuRows<'a, '_> {
         percent.unwrap_or_else(|| self.lang.tr("unknown").to_owned())
     }
 
-    fn load_history(&self) -> Option<(&'a Series, f64)> {
+    fn load_history(&self) -> Option<(&'a SystemSeries, f64)> {
         self.history.map(|history| (&history.load, 1.0))
     }
 
@@ -224,7 +224,7 @@ fn lines(rows: &[MetricRow], width: usize, theme: Theme) -> Vec<Line<'static>> {
 }
 
 /// The latest points, one a cell, the last one at the right.
-fn sparkline(series: &Series, limit: f64, width: usize) -> String {
+fn sparkline(series: &SystemSeries, limit: f64, width: usize) -> String {
     const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let points = series.points();
     let shown = &points[points.len().saturating_sub(width)..];

@@ -22,7 +22,7 @@ fn sampled(gpus: u32, samples: u32) -> State {
             power_watts: Some(100.0 + 500.0 * wave),
             power_limit_watts: (index != 2).then_some(700.0),
         };
-        state.system.take(SystemSample {
+        state.system.push(SystemSample {
             cpu: wave,
             process_cpu: 16.0 * wave,
             memory_used: 3 * GIB + u64::from(i) * GIB / 4,

@@ -65,7 +65,7 @@ fn answer(text: &str, positive: f64, tokens: &[&str]) -> Answer {
 /// Two texts were classified, and another one is being typed.
 fn with_predictions() -> State {
     let mut state = state_after([run(630), ending()].concat(), Activity::Idle);
-    update(&mut state, Message::Action(Action::Show(Page::Predict)));
+    update(&mut state, Message::Action(Action::ShowPage(Page::Predict)));
     for answer in [
         answer("지루하고 뻔한 이야기", 0.08, &["[CLS]", "지루하고", "뻔한", "이야기", "[SEP]"]),
         answer(

@@ -14,9 +14,9 @@ use ratatui::layout::{Constraint, Layout, Rect};
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let [panels, below] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(5)]).areas(area);
-    let arrangement = &state.arrangement;
-    let (rows, page, pages) = arrangement.page(panels.width, panels.height);
-    let (columns, lines) = arrangement.grid(panels.width, panels.height);
+    let grid = &state.panels;
+    let (rows, page, pages) = grid.page(panels.width, panels.height);
+    let (columns, lines) = grid.dimensions(panels.width, panels.height);
     layout.panels_per_page = columns * lines;
     let heights = Layout::vertical(vec![Constraint::Fill(1); rows.len()]).split(panels);
     for (row, area) in rows.iter().zip(heights.iter()) {
@@ -30,17 +30,17 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
 
 /// The position of the visible panels among all of them, and the number of hidden ones.
 fn position_note(state: &State, page: usize, pages: usize) -> String {
-    let (arrangement, lang) = (&state.arrangement, state.lang);
+    let (grid, lang) = (&state.panels, state.lang);
     let mut parts = Vec::new();
-    if arrangement.maximised {
-        let shown = arrangement.shown();
-        let index = shown.iter().position(|panel| *panel == arrangement.focus).unwrap_or(0);
-        parts.push(lang.fill("panel {0}/{1}", &[&(index + 1), &shown.len()]));
+    if grid.maximized {
+        let shown = grid.shown();
+        let index = shown.iter().position(|panel| *panel == grid.focus).unwrap_or(0);
+        parts.push(lang.tr_with("panel {0}/{1}", &[&(index + 1), &shown.len()]));
     } else if pages > 1 {
-        parts.push(lang.fill("panels {0}/{1}", &[&(page + 1), &pages]));
+        parts.push(lang.tr_with("panels {0}/{1}", &[&(page + 1), &pages]));
     }
-    if !arrangement.hidden.is_empty() {
-        parts.push(lang.fill("{0} hidden", &[&arrangement.hidden.len()]));
+    if !grid.hidden.is_empty() {
+        parts.push(lang.tr_with("{0} hidden", &[&grid.hidden.len()]));
     }
     parts.join(" · ")
 }
@@ -56,7 +56,7 @@ fn draw_panel(
     let Rect { x, y, width, height } = area;
     layout.panels.push((panel, Area { x, y, width, height }));
     let mut block = titled_block(theme, panel_title(panel, state));
-    if panel == state.arrangement.focus {
+    if panel == state.panels.focus {
         block = block.border_style(theme.focus());
         if panel.is_chart() {
             block = block.title_bottom(border_note(chart_view_note(state, true), theme));

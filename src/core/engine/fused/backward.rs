@@ -1,112 +1,149 @@
-//! The backward pass, the forward pass's blocks in reverse.
+//! The backward pass: the blocks of the forward pass in reverse.
 
-use super::forward::Pass;
-use super::memory::Workspace;
-use crate::core::ops::Backend;
-use crate::core::ops::Dropout;
-use crate::core::ops::backend::Activation;
+use super::forward::{FusedPass, LayerBuffers};
+use super::workspace::Workspace;
+use crate::core::ops::backend::{
+    ActivateBackward, Activation, AddNormBackward, AttentionBackward, ClassifyBackward,
+    CrossEntropy, EmbedBackward, LinearBackwardInput, LinearBackwardWeight, LinearLayout,
+};
+use crate::core::ops::{Backend, Dropout};
 use candle_core::Result;
 
-/// How the loss is taken.
+/// The settings of the loss.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Loss {
+pub(super) struct LossOptions {
     pub smoothing: f32,
-    /// What the sum of losses is multiplied by: one over the examples of the whole step.
+    /// The factor of the sum of losses: one over the number of examples of the whole step.
     pub scale: f32,
 }
 
-impl<B: Backend> Pass<'_, B> {
-    /// From logits to the gradient of every parameter. With `made_again`, layers left nothing but
-    /// their inputs.
+/// The buffers of the backward pass of one linear layer.
+struct LinearBuffers<'a, B: Backend> {
+    rows: usize,
+    x: &'a B::Buffer,
+    grad: &'a B::Buffer,
+    dx: &'a mut B::Buffer,
+    /// Whether to add to `dx` instead of overwriting it.
+    accumulate: bool,
+}
+
+impl<B: Backend> FusedPass<'_, B> {
+    /// From logits to the gradient of every parameter. With `recompute`, the forward pass saved
+    /// only the inputs of layers.
     pub(super) fn backward(
         &self,
-        loss: Loss,
-        made_again: bool,
+        loss: LossOptions,
+        recompute: bool,
         work: &mut Workspace<B>,
         gradients: &mut B::Gradients,
     ) -> Result<()> {
         self.head_backward(loss, work, gradients)?;
         for index in (0..self.network.layout.layers.len()).rev() {
-            if made_again {
-                self.make_again(index, work)?;
+            if recompute {
+                self.recompute(index, work)?;
             }
-            self.layer_backward(index, if made_again { 0 } else { index }, work, gradients)?;
+            self.layer_backward(index, if recompute { 0 } else { index }, work, gradients)?;
         }
         self.embed_backward(work, gradients)
     }
 
+    /// The gradients of a linear layer's weight and input, and with `biased` of its bias.
+    fn linear_backward(
+        &self,
+        layer: &LinearLayout,
+        biased: bool,
+        buffers: LinearBuffers<'_, B>,
+        gradients: &mut B::Gradients,
+    ) -> Result<()> {
+        let LinearBuffers { rows, x, grad, dx, accumulate } = buffers;
+        let (backend, parameters) = (self.backend, self.parameters);
+        backend.linear_backward_weight(LinearBackwardWeight {
+            layer,
+            biased,
+            rows,
+            x,
+            grad,
+            gradients,
+        })?;
+        backend.linear_backward_input(LinearBackwardInput {
+            parameters,
+            layer,
+            accumulate,
+            rows,
+            grad,
+            dx,
+        })
+    }
+
     fn head_backward(
         &self,
-        loss: Loss,
+        loss: LossOptions,
         work: &mut Workspace<B>,
         gradients: &mut B::Gradients,
     ) -> Result<()> {
         let (backend, parameters, network) = (self.backend, self.parameters, self.network);
-        let (dense, classifier) = (&network.layout.head, &network.layout.classifier);
-        let (rows, state) = (self.sequences, &work.head);
-        backend.cross_entropy(
-            network.labels,
-            loss.smoothing,
-            loss.scale,
-            &work.batch,
-            &state.logits,
-            &mut work.grad_logits,
+        let (dense, rows, state) = (&network.layout.head, self.sequences, &work.head);
+        backend.cross_entropy(CrossEntropy {
+            classes: network.labels,
+            smoothing: loss.smoothing,
+            scale: loss.scale,
+            batch: &work.batch,
+            logits: &state.logits,
+            grad: &mut work.grad_logits,
             gradients,
-        )?;
-        let (activated, logits) = (&state.activated, &work.grad_logits);
-        let narrow = &mut work.grad_narrow;
-        backend.classify_backward(
-            parameters, classifier, rows, activated, logits, narrow, gradients,
-        )?;
-        backend.activate_backward(
-            Some(dense.bias),
-            network.head_activation,
-            self.dropouts.head,
+        })?;
+        backend.classify_backward(ClassifyBackward {
+            parameters,
+            layer: &network.layout.classifier,
             rows,
-            dense.outputs,
-            &state.dense,
-            narrow,
+            x: &state.activated,
+            grad: &work.grad_logits,
+            dx: &mut work.grad_narrow,
             gradients,
-        )?;
-        let last = network.layout.layers.len();
-        let first = &work.hidden[last];
-        let input = if network.drops_head_input { &state.first } else { first };
-        backend.linear_backward_weight(dense, false, rows, input, narrow, gradients)?;
-        let grad = &mut work.grad_first;
-        backend.linear_backward_input(parameters, dense, false, rows, narrow, grad)?;
+        })?;
+        backend.activate_backward(ActivateBackward {
+            bias: Some(dense.bias),
+            activation: network.head_activation,
+            dropout: self.dropouts.head,
+            rows,
+            width: dense.outputs,
+            x: &state.dense,
+            grad: &mut work.grad_narrow,
+            gradients,
+        })?;
+        let first = &work.hidden[network.layout.layers.len()];
+        let buffers = LinearBuffers {
+            rows,
+            x: if network.drops_head_input { &state.first } else { first },
+            grad: &work.grad_narrow,
+            dx: &mut work.grad_first,
+            accumulate: false,
+        };
+        self.linear_backward(dense, false, buffers, gradients)?;
         if network.drops_head_input {
-            backend.activate_backward(
-                None,
-                Activation::Identity,
-                self.dropouts.head_input,
+            backend.activate_backward(ActivateBackward {
+                bias: None,
+                activation: Activation::Identity,
+                dropout: self.dropouts.head_input,
                 rows,
-                dense.inputs,
-                first,
-                grad,
+                width: dense.inputs,
+                x: first,
+                grad: &mut work.grad_first,
                 gradients,
-            )?;
+            })?;
         }
         Ok(())
     }
 
-    /// Fills the one state that is kept with what layer `index` would have left.
-    fn make_again(&self, index: usize, work: &mut Workspace<B>) -> Result<()> {
-        let layers = &self.network.layout.layers;
-        let (input, output) = work.hidden[index..].split_at_mut(1);
-        let last = index + 1 == layers.len();
-        self.layer(
-            &layers[index],
-            &self.dropouts.layers[index],
-            last,
-            &work.batch,
-            &input[0],
-            &mut work.layers[0],
-            &mut output[0],
-        )
+    /// Computes the activations of layer `index` again, into the first layer state.
+    fn recompute(&self, index: usize, work: &mut Workspace<B>) -> Result<()> {
+        let (input, out) = work.hidden[index..].split_at_mut(1);
+        let (batch, state) = (&work.batch, &mut work.layers[0]);
+        self.layer(index, LayerBuffers { batch, input: &input[0], state, out: &mut out[0] })
     }
 
-    /// The gradient of a layer's output is in `grad_first` for the last layer, else in `grad`; that
-    /// of its input is left in `grad`.
+    /// Reads the gradient of a layer's output from `grad_first` for the last layer, else from
+    /// `grad`, and leaves the gradient of its input in `grad`.
     fn layer_backward(
         &self,
         index: usize,
@@ -114,114 +151,103 @@ impl<B: Backend> Pass<'_, B> {
         work: &mut Workspace<B>,
         gradients: &mut B::Gradients,
     ) -> Result<()> {
-        let (backend, parameters, network) = (self.backend, self.parameters, self.network);
-        let layer = &network.layout.layers[index];
-        let dropouts = &self.dropouts.layers[index];
-        let last = index + 1 == network.layout.layers.len();
+        let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
+        let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
+        let last = index + 1 == layout.layers.len();
         let rows = if last { self.sequences } else { self.rows };
-        let (state, input, batch) = (&work.layers[state], &work.hidden[index], &work.batch);
+        let (state, batch) = (&work.layers[state], &work.batch);
         let grad = if last { &mut work.grad_first } else { &mut work.grad };
-        let (narrow, wide) = (&mut work.grad_narrow, &mut work.grad_wide);
 
-        backend.add_norm_backward(
+        backend.add_norm_backward(AddNormBackward {
             parameters,
-            layer.output.bias,
-            &layer.output_norm,
-            dropouts.layer_output,
+            bias: layer.output.bias,
+            norm: &layer.output_norm,
+            dropout: dropouts.layer_output,
             batch,
-            last,
-            &state.output,
-            &state.output_statistics,
+            first_only: last,
+            x: &state.output,
+            statistics: &state.output_statistics,
             grad,
-            narrow,
+            dx: &mut work.grad_narrow,
             gradients,
-        )?;
-        let (dense, x) = (&layer.output, &state.activated);
-        backend.linear_backward_weight(dense, false, rows, x, narrow, gradients)?;
-        backend.linear_backward_input(parameters, dense, false, rows, narrow, wide)?;
-        backend.activate_backward(
-            Some(layer.intermediate.bias),
-            network.layout.activation,
-            Dropout::NONE,
+        })?;
+        let (x, dx) = (&state.activated, &mut work.grad_wide);
+        let buffers = LinearBuffers { rows, x, grad: &work.grad_narrow, dx, accumulate: false };
+        self.linear_backward(&layer.output, false, buffers, gradients)?;
+        backend.activate_backward(ActivateBackward {
+            bias: Some(layer.intermediate.bias),
+            activation: layout.activation,
+            dropout: Dropout::NONE,
             rows,
-            layer.intermediate.outputs,
-            &state.wide,
-            wide,
+            width: layer.intermediate.outputs,
+            x: &state.wide,
+            grad: &mut work.grad_wide,
             gradients,
-        )?;
-        let (dense, x) = (&layer.intermediate, &state.middle);
-        backend.linear_backward_weight(dense, false, rows, x, wide, gradients)?;
-        backend.linear_backward_input(parameters, dense, true, rows, wide, grad)?;
-        backend.add_norm_backward(
+        })?;
+        let (x, wide) = (&state.middle, &work.grad_wide);
+        let buffers = LinearBuffers { rows, x, grad: wide, dx: &mut *grad, accumulate: true };
+        self.linear_backward(&layer.intermediate, false, buffers, gradients)?;
+        backend.add_norm_backward(AddNormBackward {
             parameters,
-            layer.attention_output.bias,
-            &layer.attention_norm,
-            dropouts.attention_output,
+            bias: layer.attention_output.bias,
+            norm: &layer.attention_norm,
+            dropout: dropouts.attention_output,
             batch,
-            last,
-            &state.attended,
-            &state.attended_statistics,
+            first_only: last,
+            x: &state.attended,
+            statistics: &state.attended_statistics,
             grad,
-            narrow,
+            dx: &mut work.grad_narrow,
             gradients,
-        )?;
-        let (dense, context) = (&layer.attention_output, &mut work.grad_context);
-        backend.linear_backward_weight(dense, false, rows, &state.context, narrow, gradients)?;
-        backend.linear_backward_input(parameters, dense, false, rows, narrow, context)?;
-
-        let attention = network.attention(dropouts.attention_probabilities, last);
-        let (statistics, qkv) = (&state.attention_statistics, &mut work.grad_qkv);
-        let (keys, out) = (&state.qkv, &state.context);
-        if last {
-            let (queries, dq) = (&state.queries, &mut work.grad_queries);
-            backend.attention_backward(
-                &attention,
-                batch,
-                queries,
-                keys,
-                out,
-                statistics,
-                context,
-                Some(dq),
-                qkv,
-            )?;
-            let dense = &layer.query;
-            backend.linear_backward_weight(dense, true, rows, &state.first, dq, gradients)?;
-            backend.linear_backward_input(parameters, dense, true, rows, dq, grad)?;
-            let dense = layer.key_value();
-            backend.linear_backward_weight(&dense, true, self.rows, input, qkv, gradients)?;
-            let below = &mut work.grad;
-            backend.linear_backward_input(parameters, &dense, false, self.rows, qkv, below)?;
-            backend.add_first(batch, network.hidden, &work.grad_first, below)
-        } else {
-            backend.attention_backward(
-                &attention, batch, keys, keys, out, statistics, context, None, qkv,
-            )?;
-            let dense = layer.query_key_value();
-            backend.linear_backward_weight(&dense, true, rows, input, qkv, gradients)?;
-            backend.linear_backward_input(parameters, &dense, true, rows, qkv, grad)
+        })?;
+        let (x, dx) = (&state.context, &mut work.grad_context);
+        let buffers = LinearBuffers { rows, x, grad: &work.grad_narrow, dx, accumulate: false };
+        self.linear_backward(&layer.attention_output, false, buffers, gradients)?;
+        backend.attention_backward(AttentionBackward {
+            config: &self.network.attention(dropouts.attention_probabilities, last),
+            batch,
+            queries: if last { &state.queries } else { &state.qkv },
+            keys_values: &state.qkv,
+            statistics: &state.attention_statistics,
+            grad: &work.grad_context,
+            dqueries: last.then_some(&mut work.grad_queries),
+            dkeys_values: &mut work.grad_qkv,
+        })?;
+        let (input, qkv) = (&work.hidden[index], &work.grad_qkv);
+        if !last {
+            let buffers = LinearBuffers { rows, x: input, grad: qkv, dx: grad, accumulate: true };
+            return self.linear_backward(&layer.query_key_value(), true, buffers, gradients);
         }
+        let queries = &work.grad_queries;
+        let buffers =
+            LinearBuffers { rows, x: &state.first, grad: queries, dx: grad, accumulate: true };
+        self.linear_backward(&layer.query, true, buffers, gradients)?;
+        let (rows, below) = (self.rows, &mut work.grad);
+        let buffers =
+            LinearBuffers { rows, x: input, grad: qkv, dx: &mut *below, accumulate: false };
+        self.linear_backward(&layer.key_value(), true, buffers, gradients)?;
+        backend.scatter_add_first(batch, self.network.hidden, &work.grad_first, below)
     }
 
     fn embed_backward(&self, work: &mut Workspace<B>, gradients: &mut B::Gradients) -> Result<()> {
-        let (backend, layout) = (self.backend, &self.network.layout);
+        let layout = &self.network.layout;
         let mut grad = &mut work.grad;
         if let Some(project) = &layout.project {
             let (rows, x, below) = (self.rows, &work.embedded, &mut work.grad_narrow);
-            backend.linear_backward_weight(project, true, rows, x, grad, gradients)?;
-            backend.linear_backward_input(self.parameters, project, false, rows, grad, below)?;
+            let buffers = LinearBuffers { rows, x, grad, dx: &mut *below, accumulate: false };
+            self.linear_backward(project, true, buffers, gradients)?;
             grad = below;
         }
-        backend.embed_backward(
-            self.parameters,
-            &layout.tables,
-            &layout.embedding_norm,
-            self.dropouts.embeddings,
-            &work.batch,
-            &work.embedded_sum,
-            &work.embedded_statistics,
+        self.backend.embed_backward(EmbedBackward {
+            parameters: self.parameters,
+            tables: &layout.tables,
+            norm: &layout.embedding_norm,
+            dropout: self.dropouts.embeddings,
+            batch: &work.batch,
+            sum: &work.embedded_sum,
+            statistics: &work.embedded_statistics,
             grad,
             gradients,
-        )
+        })
     }
 }

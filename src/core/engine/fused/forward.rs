@@ -1,25 +1,27 @@
 //! The forward pass, block by block.
 
-use super::memory::{HeadState, LayerState, Workspace};
 use super::network::Network;
-use crate::core::model::layout::LayerLayout;
-use crate::core::ops::backend::{Activation, PackedBatch};
-use crate::core::ops::{Backend, LayerDropouts, NetworkDropouts};
+use super::workspace::{HeadState, LayerState, Workspace};
+use crate::core::ops::backend::{
+    ActivateForward, Activation, AddNormForward, AttentionForward, ClassifyForward, EmbedForward,
+    LinearForward, LinearLayout, PackedBatch,
+};
+use crate::core::ops::{Backend, Dropout, NetworkDropouts};
 use candle_core::Result;
 
-/// What the forward pass keeps.
+/// The activations that the forward pass keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keep {
-    /// Everything.
+pub(super) enum SavedActivations {
+    /// All of them.
     All,
-    /// The input of each layer; the rest is made again.
-    Inputs,
-    /// Nothing but the logits.
-    Nothing,
+    /// The input of each layer; the backward pass computes the rest again.
+    LayerInputs,
+    /// None: only the logits are needed.
+    None,
 }
 
 /// One pass over one batch.
-pub(super) struct Pass<'a, B: Backend> {
+pub(super) struct FusedPass<'a, B: Backend> {
     pub backend: &'a B,
     pub network: &'a Network,
     pub parameters: &'a B::Parameters,
@@ -28,35 +30,41 @@ pub(super) struct Pass<'a, B: Backend> {
     pub sequences: usize,
 }
 
-impl<B: Backend> Pass<'_, B> {
-    /// From ids to logits, which are left in the workspace.
+/// The buffers of one layer's forward pass.
+pub(super) struct LayerBuffers<'a, B: Backend> {
+    pub batch: &'a B::Batch,
+    pub input: &'a B::Buffer,
+    pub state: &'a mut LayerState<B>,
+    pub out: &'a mut B::Buffer,
+}
+
+impl<B: Backend> FusedPass<'_, B> {
+    /// From ids to logits, which are written to the workspace.
     pub(super) fn forward(
         &self,
         packed: &PackedBatch,
-        keep: Keep,
+        saved: SavedActivations,
         work: &mut Workspace<B>,
     ) -> Result<()> {
-        let layers = &self.network.layout.layers;
-        let states = if keep == Keep::All { layers.len() } else { 1 };
+        let layers = self.network.layout.layers.len();
+        let states = if saved == SavedActivations::All { layers } else { 1 };
         work.layers.resize_with(work.layers.len().max(states), LayerState::default);
-        let inputs = if keep == Keep::Nothing { 2 } else { layers.len() + 1 };
+        let inputs = if saved == SavedActivations::None { 2 } else { layers + 1 };
         work.hidden.resize_with(work.hidden.len().max(inputs), B::Buffer::default);
 
         self.backend.send(packed, &mut work.batch)?;
         self.embed(work)?;
-        for (index, layer) in layers.iter().enumerate() {
-            let at = if keep == Keep::Nothing { 0 } else { index };
-            let (input, output) = work.hidden[at..].split_at_mut(1);
-            let state = &mut work.layers[if keep == Keep::All { index } else { 0 }];
-            let dropouts = &self.dropouts.layers[index];
-            let last = index + 1 == layers.len();
-            let (input, output) = (&input[0], &mut output[0]);
-            self.layer(layer, dropouts, last, &work.batch, input, state, output)?;
-            if keep == Keep::Nothing {
+        for index in 0..layers {
+            let at = if saved == SavedActivations::None { 0 } else { index };
+            let (input, out) = work.hidden[at..].split_at_mut(1);
+            let state = &mut work.layers[if saved == SavedActivations::All { index } else { 0 }];
+            let (input, out) = (&input[0], &mut out[0]);
+            self.layer(index, LayerBuffers { batch: &work.batch, input, state, out })?;
+            if saved == SavedActivations::None {
                 work.hidden.swap(0, 1);
             }
         }
-        let last = if keep == Keep::Nothing { 0 } else { layers.len() };
+        let last = if saved == SavedActivations::None { 0 } else { layers };
         self.head(&mut work.hidden[last], &mut work.head)
     }
 
@@ -66,93 +74,106 @@ impl<B: Backend> Pass<'_, B> {
             Some(_) => &mut work.embedded,
             None => &mut work.hidden[0],
         };
-        self.backend.embed(
-            self.parameters,
-            &layout.tables,
-            &layout.embedding_norm,
-            self.dropouts.embeddings,
-            &work.batch,
-            &mut work.embedded_sum,
-            &mut work.embedded_statistics,
+        self.backend.embed(EmbedForward {
+            parameters: self.parameters,
+            tables: &layout.tables,
+            norm: &layout.embedding_norm,
+            dropout: self.dropouts.embeddings,
+            batch: &work.batch,
+            sum: &mut work.embedded_sum,
+            statistics: &mut work.embedded_statistics,
             out,
-        )?;
+        })?;
         if let Some(project) = &layout.project {
-            let (x, out) = (&work.embedded, &mut work.hidden[0]);
-            self.backend.linear(self.parameters, project, true, self.rows, x, out)?;
+            self.linear(project, self.rows, &work.embedded, &mut work.hidden[0])?;
         }
         Ok(())
     }
 
-    /// One encoder layer. Of the last, only the first tokens' rows are computed beyond keys and
-    /// values: the head sees nothing else.
-    #[expect(clippy::too_many_arguments, reason = "what goes in and what comes out")]
-    pub(super) fn layer(
+    /// `out = x Wᵀ + b`.
+    fn linear(
         &self,
-        layer: &LayerLayout,
-        dropouts: &LayerDropouts,
-        last: bool,
-        batch: &B::Batch,
-        input: &B::Buffer,
-        state: &mut LayerState<B>,
+        layer: &LinearLayout,
+        rows: usize,
+        x: &B::Buffer,
         out: &mut B::Buffer,
     ) -> Result<()> {
-        let (backend, parameters) = (self.backend, self.parameters);
-        let attention = self.network.attention(dropouts.attention_probabilities, last);
-        let (context, statistics) = (&mut state.context, &mut state.attention_statistics);
+        let parameters = self.parameters;
+        self.backend.linear(LinearForward { parameters, layer, biased: true, rows, x, out })
+    }
+
+    /// `out = x Wᵀ`: the operation that follows adds the bias.
+    fn product(
+        &self,
+        layer: &LinearLayout,
+        rows: usize,
+        x: &B::Buffer,
+        out: &mut B::Buffer,
+    ) -> Result<()> {
+        let parameters = self.parameters;
+        self.backend.linear(LinearForward { parameters, layer, biased: false, rows, x, out })
+    }
+
+    /// One encoder layer. The last layer computes only keys and values for all rows, and the rest
+    /// for first tokens: the head reads nothing else.
+    pub(super) fn layer(&self, index: usize, buffers: LayerBuffers<'_, B>) -> Result<()> {
+        let LayerBuffers { batch, input, state, out } = buffers;
+        let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
+        let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
+        let last = index + 1 == layout.layers.len();
         let rows = if last { self.sequences } else { self.rows };
         if last {
-            backend.take_first(batch, self.network.hidden, input, &mut state.first)?;
-            let queries = &mut state.queries;
-            backend.linear(parameters, &layer.query, true, rows, &state.first, queries)?;
-            let keys = &mut state.qkv;
-            backend.linear(parameters, &layer.key_value(), true, self.rows, input, keys)?;
-            backend.attention(&attention, batch, queries, keys, context, statistics)?;
+            backend.gather_first(batch, self.network.hidden, input, &mut state.first)?;
+            self.linear(&layer.query, rows, &state.first, &mut state.queries)?;
+            self.linear(&layer.key_value(), self.rows, input, &mut state.qkv)?;
         } else {
-            let qkv = &mut state.qkv;
-            backend.linear(parameters, &layer.query_key_value(), true, rows, input, qkv)?;
-            backend.attention(&attention, batch, qkv, qkv, context, statistics)?;
+            self.linear(&layer.query_key_value(), rows, input, &mut state.qkv)?;
         }
-        let residual = if last { &state.first } else { input };
-        let attended = &mut state.attended;
-        backend.linear(parameters, &layer.attention_output, false, rows, context, attended)?;
-        backend.add_norm(
-            parameters,
-            layer.attention_output.bias,
-            &layer.attention_norm,
-            dropouts.attention_output,
+        backend.attention(AttentionForward {
+            config: &self.network.attention(dropouts.attention_probabilities, last),
             batch,
-            last,
-            attended,
-            residual,
-            &mut state.attended_statistics,
-            &mut state.middle,
-        )?;
-        let (middle, wide) = (&state.middle, &mut state.wide);
-        backend.linear(parameters, &layer.intermediate, false, rows, middle, wide)?;
-        backend.activate(
+            queries: if last { &state.queries } else { &state.qkv },
+            keys_values: &state.qkv,
+            out: &mut state.context,
+            statistics: &mut state.attention_statistics,
+        })?;
+        self.product(&layer.attention_output, rows, &state.context, &mut state.attended)?;
+        backend.add_norm(AddNormForward {
             parameters,
-            Some(layer.intermediate.bias),
-            self.network.layout.activation,
-            crate::core::ops::Dropout::NONE,
+            bias: layer.attention_output.bias,
+            norm: &layer.attention_norm,
+            dropout: dropouts.attention_output,
+            batch,
+            first_only: last,
+            x: &mut state.attended,
+            residual: if last { &state.first } else { input },
+            statistics: &mut state.attended_statistics,
+            out: &mut state.middle,
+        })?;
+        self.product(&layer.intermediate, rows, &state.middle, &mut state.wide)?;
+        backend.activate(ActivateForward {
+            parameters,
+            bias: Some(layer.intermediate.bias),
+            activation: layout.activation,
+            dropout: Dropout::NONE,
             rows,
-            layer.intermediate.outputs,
-            wide,
-            &mut state.activated,
-        )?;
-        let output = &mut state.output;
-        backend.linear(parameters, &layer.output, false, rows, &state.activated, output)?;
-        backend.add_norm(
+            width: layer.intermediate.outputs,
+            x: &mut state.wide,
+            out: &mut state.activated,
+        })?;
+        self.product(&layer.output, rows, &state.activated, &mut state.output)?;
+        backend.add_norm(AddNormForward {
             parameters,
-            layer.output.bias,
-            &layer.output_norm,
-            dropouts.layer_output,
+            bias: layer.output.bias,
+            norm: &layer.output_norm,
+            dropout: dropouts.layer_output,
             batch,
-            last,
-            output,
-            middle,
-            &mut state.output_statistics,
+            first_only: last,
+            x: &mut state.output,
+            residual: &state.middle,
+            statistics: &mut state.output_statistics,
             out,
-        )
+        })
     }
 
     /// From the first tokens of the last layer to logits.
@@ -160,32 +181,37 @@ impl<B: Backend> Pass<'_, B> {
         let (backend, parameters, network) = (self.backend, self.parameters, self.network);
         let (dense, rows) = (&network.layout.head, self.sequences);
         let input = if network.drops_head_input {
-            backend.activate(
+            backend.activate(ActivateForward {
                 parameters,
-                None,
-                Activation::Identity,
-                self.dropouts.head_input,
+                bias: None,
+                activation: Activation::Identity,
+                dropout: self.dropouts.head_input,
                 rows,
-                dense.inputs,
-                first,
-                &mut state.first,
-            )?;
+                width: dense.inputs,
+                x: first,
+                out: &mut state.first,
+            })?;
             &state.first
         } else {
             first
         };
-        backend.linear(parameters, dense, false, rows, input, &mut state.dense)?;
-        backend.activate(
+        self.product(dense, rows, input, &mut state.dense)?;
+        backend.activate(ActivateForward {
             parameters,
-            Some(dense.bias),
-            network.head_activation,
-            self.dropouts.head,
+            bias: Some(dense.bias),
+            activation: network.head_activation,
+            dropout: self.dropouts.head,
             rows,
-            dense.outputs,
-            &mut state.dense,
-            &mut state.activated,
-        )?;
-        let classifier = &network.layout.classifier;
-        backend.classify(parameters, classifier, rows, &state.activated, &mut state.logits)
+            width: dense.outputs,
+            x: &mut state.dense,
+            out: &mut state.activated,
+        })?;
+        backend.classify(ClassifyForward {
+            parameters,
+            layer: &network.layout.classifier,
+            rows,
+            x: &state.activated,
+            logits: &mut state.logits,
+        })
     }
 }

@@ -1,31 +1,31 @@
-//! The fused path: a forward and a backward pass written by hand over reused memory, without a
-//! graph, on any [`Backend`].
+//! The fused path: a hand-written forward and backward pass over reused buffers, without a graph,
+//! on any [`Backend`].
 
 mod backward;
 mod forward;
-mod memory;
 mod network;
 mod rate;
+mod workspace;
 
 use super::{Engine, EngineResult, StepInput, StepOptions, StepTimings};
 use crate::core::model::SequenceClassifier;
 use crate::core::ops::backend::{Moments, PackedBatch, StepMetrics};
 use crate::core::ops::{AdamWSettings, Backend, Cpu, DropoutKey};
-use backward::Loss;
+use backward::LossOptions;
 use candle_core::{Result, Tensor};
-use forward::{Keep, Pass};
-use memory::Workspace;
+use forward::{FusedPass, SavedActivations};
 use network::Network;
 use std::time::Instant;
+use workspace::Workspace;
 
-/// A model on a machine.
+/// A model on a device.
 pub struct FusedEngine<B: Backend> {
     backend: B,
     network: Network,
-    /// The model's own tensor of all parameters.
-    home: Tensor,
+    /// The model's tensor of all parameters.
+    flat: Tensor,
     parameters: B::Parameters,
-    training: Option<Training<B>>,
+    training: Option<TrainingState<B>>,
     work: Workspace<B>,
     gradient_checkpointing: bool,
     measure_parts: bool,
@@ -34,16 +34,16 @@ pub struct FusedEngine<B: Backend> {
     note: Option<String>,
 }
 
-struct Training<B: Backend> {
+struct TrainingState<B: Backend> {
     gradients: B::Gradients,
     optimizer: B::Optimizer,
 }
 
 impl<B: Backend> FusedEngine<B> {
-    /// `model` on `backend`, which the settings' table calls `name`.
+    /// `model` on `backend`, shown as `name`.
     ///
     /// # Errors
-    /// If the machine has no room.
+    /// If the device is out of memory.
     pub fn new(
         backend: B,
         model: &SequenceClassifier,
@@ -51,12 +51,12 @@ impl<B: Backend> FusedEngine<B> {
         name: String,
     ) -> Result<Self> {
         let network = Network::new(model.config(), model.layout());
-        let home = model.parameters().flat().clone();
-        let parameters = backend.parameters(&network.layout.arrangement(false), &home)?;
+        let flat = model.parameters().flat().clone();
+        let parameters = backend.parameters(&network.layout.parameter_layout(false), &flat)?;
         Ok(Self {
             backend,
             network,
-            home,
+            flat,
             parameters,
             training: None,
             work: Workspace::new(),
@@ -68,7 +68,7 @@ impl<B: Backend> FusedEngine<B> {
         })
     }
 
-    /// The same with something to say of why it was chosen.
+    /// The same with a note on why this device was chosen.
     #[must_use]
     pub fn with_note(mut self, note: Option<String>) -> Self {
         self.note = note;
@@ -79,12 +79,13 @@ impl<B: Backend> FusedEngine<B> {
         let Self { backend, network, parameters, training, work, .. } = self;
         backend.install(|| {
             if let Some(training) = training {
-                backend.settle(parameters, &mut training.optimizer)?;
+                backend.flush(parameters, &mut training.optimizer)?;
             }
             let dropouts = network.dropouts(None);
             let (rows, sequences) = (packed.rows(), packed.batch());
-            let pass = Pass { backend, network, parameters, dropouts: &dropouts, rows, sequences };
-            pass.forward(packed, Keep::Nothing, work)?;
+            let dropouts = &dropouts;
+            let pass = FusedPass { backend, network, parameters, dropouts, rows, sequences };
+            pass.forward(packed, SavedActivations::None, work)?;
             backend.read(&work.head.logits)
         })
     }
@@ -92,11 +93,15 @@ impl<B: Backend> FusedEngine<B> {
     fn train_on(&mut self, input: &StepInput, options: &StepOptions) -> Result<()> {
         let measured = self.measure_parts;
         let Self { backend, network, parameters, training, work, timings, .. } = self;
-        let Some(Training { gradients, optimizer }) = training else {
+        let Some(TrainingState { gradients, optimizer }) = training else {
             candle_core::bail!("training has not begun");
         };
-        let keep = if self.gradient_checkpointing { Keep::Inputs } else { Keep::All };
-        let loss = Loss {
+        let saved = if self.gradient_checkpointing {
+            SavedActivations::LayerInputs
+        } else {
+            SavedActivations::All
+        };
+        let loss = LossOptions {
             smoothing: options.label_smoothing_factor as f32,
             scale: 1.0 / input.examples() as f32,
         };
@@ -111,15 +116,16 @@ impl<B: Backend> FusedEngine<B> {
                 let key = DropoutKey::new(options.seed, options.number, index);
                 let dropouts = network.dropouts(Some(key));
                 let (rows, sequences) = (packed.rows(), packed.batch());
-                let pass =
-                    Pass { backend, network, parameters, dropouts: &dropouts, rows, sequences };
+                let dropouts = &dropouts;
+                let pass = FusedPass { backend, network, parameters, dropouts, rows, sequences };
                 wait(backend)?;
                 let began = Instant::now();
-                pass.forward(packed, keep, work)?;
+                pass.forward(packed, saved, work)?;
                 wait(backend)?;
                 timings.forward += began.elapsed().as_secs_f64();
                 let began = Instant::now();
-                pass.backward(loss, keep == Keep::Inputs, work, gradients)?;
+                let recompute = saved == SavedActivations::LayerInputs;
+                pass.backward(loss, recompute, work, gradients)?;
                 wait(backend)?;
                 timings.backward += began.elapsed().as_secs_f64();
             }
@@ -131,7 +137,7 @@ impl<B: Backend> FusedEngine<B> {
         })
     }
 
-    fn optimizer(&mut self) -> Result<(&B, &mut B::Parameters, &mut Training<B>)> {
+    fn optimizer(&mut self) -> Result<(&B, &mut B::Parameters, &mut TrainingState<B>)> {
         match &mut self.training {
             Some(training) => Ok((&self.backend, &mut self.parameters, training)),
             None => candle_core::bail!("training has not begun"),
@@ -140,24 +146,24 @@ impl<B: Backend> FusedEngine<B> {
 }
 
 impl FusedEngine<Cpu> {
-    /// Multiplies by weights in eight bits from here on; for answers only.
+    /// Makes later products use weights in eight bits; for inference only.
     ///
     /// # Errors
-    /// If there is no room for them.
+    /// If the weights cannot be quantized.
     pub fn quantize(&mut self) -> Result<()> {
         let layout = &self.network.layout;
-        let mut dense = vec![layout.head];
-        dense.extend(layout.project);
+        let mut layers = vec![layout.head];
+        layers.extend(layout.project);
         for (index, layer) in layout.layers.iter().enumerate() {
             if index + 1 == layout.layers.len() {
-                dense.extend([layer.query, layer.key_value()]);
+                layers.extend([layer.query, layer.key_value()]);
             } else {
-                dense.push(layer.query_key_value());
+                layers.push(layer.query_key_value());
             }
-            dense.extend([layer.attention_output, layer.intermediate, layer.output]);
+            layers.extend([layer.attention_output, layer.intermediate, layer.output]);
         }
         self.name += ", int8";
-        self.parameters.quantize(&dense)
+        self.parameters.quantize(&layers)
     }
 }
 
@@ -171,10 +177,10 @@ impl<B: Backend> Engine for FusedEngine<B> {
         settings: AdamWSettings,
         decay_everything: bool,
     ) -> EngineResult<()> {
-        let arrangement = self.network.layout.arrangement(decay_everything);
-        self.training = Some(Training {
-            gradients: self.backend.gradients(&arrangement)?,
-            optimizer: self.backend.optimizer(&arrangement, settings)?,
+        let layout = self.network.layout.parameter_layout(decay_everything);
+        self.training = Some(TrainingState {
+            gradients: self.backend.gradients(&layout)?,
+            optimizer: self.backend.optimizer(&layout, settings)?,
         });
         Ok(())
     }
@@ -185,7 +191,12 @@ impl<B: Backend> Engine for FusedEngine<B> {
 
     fn step_metrics(&mut self) -> EngineResult<StepMetrics> {
         let (backend, _, training) = self.optimizer()?;
-        Ok(backend.figures(&training.gradients)?)
+        Ok(backend.step_metrics(&mut training.gradients)?)
+    }
+
+    fn ready_metrics(&mut self) -> EngineResult<Option<StepMetrics>> {
+        let (backend, _, training) = self.optimizer()?;
+        Ok(backend.ready_metrics(&mut training.gradients)?)
     }
 
     fn gradients(&mut self) -> EngineResult<Vec<f32>> {
@@ -196,20 +207,20 @@ impl<B: Backend> Engine for FusedEngine<B> {
     fn store(&mut self) -> EngineResult<()> {
         if self.training.is_some() {
             let (backend, parameters, training) = self.optimizer()?;
-            backend.install(|| backend.settle(parameters, &mut training.optimizer))?;
+            backend.install(|| backend.flush(parameters, &mut training.optimizer))?;
         }
-        Ok(self.backend.store(&self.parameters, &self.home)?)
+        Ok(self.backend.store(&self.parameters, &self.flat)?)
     }
 
     fn reload(&mut self) -> EngineResult<()> {
-        let arrangement = self.network.layout.arrangement(false);
-        self.parameters = self.backend.parameters(&arrangement, &self.home)?;
+        let layout = self.network.layout.parameter_layout(false);
+        self.parameters = self.backend.parameters(&layout, &self.flat)?;
         Ok(())
     }
 
     fn moments(&mut self) -> EngineResult<Moments<'_>> {
         let (backend, parameters, training) = self.optimizer()?;
-        backend.install(|| backend.settle(parameters, &mut training.optimizer))?;
+        backend.install(|| backend.flush(parameters, &mut training.optimizer))?;
         Ok(backend.moments(&training.optimizer)?)
     }
 
@@ -242,3 +253,7 @@ impl<B: Backend> Engine for FusedEngine<B> {
         self.note.as_deref()
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

@@ -1,17 +1,17 @@
-//! The shape of a model as the fused path walks it, and the dropouts of one pass.
+//! The shape of a model for the fused path, and the dropouts of one pass.
 
 use crate::core::model::{Architecture, ModelConfig, ModelLayout};
-use crate::core::ops::backend::{Activation, Attention, Columns};
+use crate::core::ops::backend::{Activation, AttentionConfig, MatrixColumns};
 use crate::core::ops::{Dropout, DropoutKey, DropoutProbabilities, NetworkDropouts};
 
-/// What does not change from step to step.
+/// The layout and settings of a model.
 #[derive(Clone, Debug)]
 pub(super) struct Network {
     pub layout: ModelLayout,
     pub heads: usize,
     pub hidden: usize,
     pub labels: usize,
-    /// Whether the head's input is dropped out, too.
+    /// Whether dropout applies to the head's input, too.
     pub drops_head_input: bool,
     pub head_activation: Activation,
     dropout_probabilities: DropoutProbabilities,
@@ -38,22 +38,22 @@ impl Network {
         NetworkDropouts::new(&self.dropout_probabilities, self.layout.layers.len(), key)
     }
 
-    /// A layer's attention; the last layer's is asked by first tokens only, as nothing else of it
-    /// reaches the head.
-    pub(super) fn attention(&self, dropout: Dropout, last: bool) -> Attention {
+    /// The attention of a layer. In the last layer only first tokens are queries: the head reads
+    /// nothing else.
+    pub(super) fn attention(&self, dropout: Dropout, last: bool) -> AttentionConfig {
         let hidden = self.hidden;
-        let width = hidden / self.heads;
-        let columns = |stride, start| Columns { stride, start };
+        let head_width = hidden / self.heads;
+        let columns = |stride, start| MatrixColumns { stride, start };
         let (queries, keys, values) = if last {
             (columns(hidden, 0), columns(2 * hidden, 0), columns(2 * hidden, hidden))
         } else {
             let stride = 3 * hidden;
             (columns(stride, 0), columns(stride, hidden), columns(stride, 2 * hidden))
         };
-        Attention {
+        AttentionConfig {
             heads: self.heads,
-            width,
-            scale: (1.0 / (width as f64).sqrt()) as f32,
+            head_width,
+            scale: (1.0 / (head_width as f64).sqrt()) as f32,
             dropout,
             first_only: last,
             queries,

@@ -1,26 +1,26 @@
-//! How fast the machine multiplies matrices when it does nothing else.
+//! The rate of matrix products on a device.
 
 use super::FusedEngine;
 use crate::core::ops::Backend;
-use crate::core::ops::backend::PackedBatch;
+use crate::core::ops::backend::{LinearForward, PackedBatch};
 use candle_core::Result;
 use std::time::Instant;
 
-/// Rows of the left matrix: enough that no machine idles.
+/// Rows of the left matrix: enough to occupy any device.
 const ROWS: usize = 4096;
-/// Each measurement takes about so long.
+/// The approximate duration of a measurement.
 const SECONDS: f64 = 0.3;
 
-/// Floating-point operations a second of the model's widest layer over many rows, the best of
+/// Floating-point operations per second of the model's widest layer over many rows, the best of
 /// three measurements; `None` for a model without layers.
 pub(super) fn matmul_rate<B: Backend>(engine: &mut FusedEngine<B>) -> Result<Option<f64>> {
     let Some(layer) = engine.network.layout.layers.first() else {
         return Ok(None);
     };
-    let dense = layer.intermediate;
+    let layer = layer.intermediate;
     let length = engine.network.layout.tables.max_positions.min(64);
     let length = length - engine.network.layout.tables.first_position;
-    // A forward pass leaves rows to multiply.
+    // A forward pass fills the buffer of rows to multiply.
     let sequences = ROWS.div_ceil(length);
     let rows = sequences * length;
     engine.logits_of(&PackedBatch {
@@ -37,7 +37,14 @@ pub(super) fn matmul_rate<B: Backend>(engine: &mut FusedEngine<B>) -> Result<Opt
             backend.synchronize()?;
             let began = Instant::now();
             for _ in 0..count {
-                backend.linear(parameters, &dense, false, rows, x, out)?;
+                backend.linear(LinearForward {
+                    parameters,
+                    layer: &layer,
+                    biased: false,
+                    rows,
+                    x,
+                    out,
+                })?;
             }
             backend.synchronize()?;
             Ok(began.elapsed().as_secs_f64() / count as f64)
@@ -45,6 +52,6 @@ pub(super) fn matmul_rate<B: Backend>(engine: &mut FusedEngine<B>) -> Result<Opt
         times(1)?;
         let count = (SECONDS / times(1)?.max(1e-6)).ceil().clamp(1.0, 1e4) as usize;
         let best = times(count)?.min(times(count)?).min(times(count)?);
-        Ok(Some(2.0 * (rows * dense.inputs * dense.outputs) as f64 / best))
+        Ok(Some(2.0 * (rows * layer.weight_len()) as f64 / best))
     })
 }

@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn masked_keys_have_probability_0() -> Result<()> {
-        let scores = crate::core::ops::testing::numbers(15, 50.0, 4);
+        let scores = crate::core::ops::testing::normal_values(15, 50.0, 4);
         let scores = Tensor::from_vec(scores, (1, 1, 3, 5), &Device::Cpu)?;
         let p = attention_probabilities(&scores, &padded(&[&[2, 3]], 5), 1.0, Dropout::NONE)?;
         for row in p.flatten_to(2)?.to_vec2::<f32>()? {

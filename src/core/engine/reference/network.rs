@@ -41,7 +41,7 @@ struct Linear {
 }
 
 impl Linear {
-    fn new(vars: &ParameterVars, layout: backend::Dense) -> Result<Self> {
+    fn new(vars: &ParameterVars, layout: backend::LinearLayout) -> Result<Self> {
         Ok(Self { weight: vars.at(layout.weight)?, bias: vars.at(layout.bias)? })
     }
 
@@ -58,7 +58,11 @@ struct LayerNorm {
 }
 
 impl LayerNorm {
-    fn new(vars: &ParameterVars, layout: &backend::Norm, config: &ModelConfig) -> Result<Self> {
+    fn new(
+        vars: &ParameterVars,
+        layout: &backend::LayerNormLayout,
+        config: &ModelConfig,
+    ) -> Result<Self> {
         Ok(Self {
             weight: vars.at(layout.weight)?,
             bias: vars.at(layout.bias)?,
@@ -85,10 +89,10 @@ struct Embeddings {
 impl Embeddings {
     fn new(vars: &ParameterVars, layout: &ModelLayout, config: &ModelConfig) -> Result<Self> {
         Ok(Self {
-            tokens: vars.at(layout.tables.words)?,
+            tokens: vars.at(layout.tables.tokens)?,
             positions: vars.at(layout.tables.positions)?,
             first_position: layout.tables.first_position,
-            types: vars.at(layout.tables.types)?,
+            types: vars.at(layout.tables.token_types)?,
             norm: LayerNorm::new(vars, &layout.embedding_norm, config)?,
             project: layout.project.map(|dense| Linear::new(vars, dense)).transpose()?,
         })

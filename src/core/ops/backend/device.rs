@@ -1,71 +1,72 @@
-//! A machine's memory, and the bookkeeping of a training step.
+//! A device's memory, and the course of a training step.
 
-use super::shapes::{Arrangement, Moments, StepMetrics, Update};
+use super::shapes::{Moments, ParameterLayout, StepMetrics, Update};
 use crate::core::data::batching::PackedBatch;
 use crate::core::ops::adamw::AdamWSettings;
 use candle_core::{Result, Tensor};
 
-/// A machine that the fused path runs on.
+/// A device that the fused path runs on.
 ///
-/// `Buffer`s hold activations: `f32`, or `bf16` where the machine computes in that. `Floats` are
-/// always `f32`. Both are empty when made by `Default` and take the length an operation needs; what
-/// they held before is lost. Sums over rows are added in an order that does not depend on the
-/// number of threads.
+/// `Buffer`s hold activations: `f32`, or `bf16` where the device computes in that. `Floats` are
+/// always `f32`. `Default` makes both empty; an operation resizes its outputs, and their previous
+/// contents are lost. Sums over rows are added in an order that does not depend on the number of
+/// threads.
 pub trait Device: Send + Sync {
     /// Activations and their gradients.
     type Buffer: Default + Send;
-    /// Statistics that need full precision.
+    /// Values in full precision: statistics and logits.
     type Floats: Default + Send;
-    /// A packed batch on the machine.
+    /// A packed batch on the device.
     type Batch: Default + Send;
     /// All parameters.
     type Parameters: Send;
-    /// The gradient of every parameter; of the table of words only the rows a step uses.
+    /// The gradient of every parameter; of the token table only the rows that a step uses. Also
+    /// the step's loss and predictions.
     type Gradients: Send;
-    /// AdamW's moments, and what is owed to rows of the table of words.
+    /// AdamW's moments, and the updates that are pending for rows of the token table.
     type Optimizer: Send;
 
-    /// Runs `work` on the threads that this machine computes with.
+    /// Runs `work` on the threads that this device computes with.
     fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R;
 
-    /// Takes parameters over; `flat` is a contiguous CPU tensor of `f32`.
-    fn parameters(&self, arrangement: &Arrangement, flat: &Tensor) -> Result<Self::Parameters>;
+    /// Copies or shares parameters; `flat` is a contiguous CPU tensor of `f32`.
+    fn parameters(&self, layout: &ParameterLayout, flat: &Tensor) -> Result<Self::Parameters>;
 
-    /// Gives parameters back to the host's flat tensor.
+    /// Writes parameters back to the host's flat tensor.
     fn store(&self, parameters: &Self::Parameters, flat: &Tensor) -> Result<()>;
 
-    /// Room for gradients.
-    fn gradients(&self, arrangement: &Arrangement) -> Result<Self::Gradients>;
+    /// Allocates gradients.
+    fn gradients(&self, layout: &ParameterLayout) -> Result<Self::Gradients>;
 
     /// An optimizer that has made no step.
     fn optimizer(
         &self,
-        arrangement: &Arrangement,
+        layout: &ParameterLayout,
         settings: AdamWSettings,
     ) -> Result<Self::Optimizer>;
 
-    /// Sends a batch.
+    /// Copies a batch to the device.
     fn send(&self, batch: &PackedBatch, to: &mut Self::Batch) -> Result<()>;
 
-    /// The numbers of `floats`.
+    /// Copies values to the host.
     fn read(&self, floats: &Self::Floats) -> Result<Vec<f32>>;
 
-    /// Begins a step over the micro-batches whose distinct words these are: brings those rows up
-    /// to date and forgets all gradients.
+    /// Begins a step over micro-batches with these distinct tokens: applies the pending updates of
+    /// their rows and resets gradients, loss and predictions.
     fn begin_step(
         &self,
-        words: &[u32],
+        tokens: &[u32],
         parameters: &mut Self::Parameters,
         gradients: &mut Self::Gradients,
         optimizer: &mut Self::Optimizer,
     ) -> Result<()>;
 
-    /// Says that what backward operations give from here on is added to what they gave: between
-    /// two micro-batches of a step. Before it, each overwrites.
+    /// Makes later backward operations of the step add to its gradients instead of overwriting
+    /// them: between two micro-batches.
     fn accumulate(&self, gradients: &mut Self::Gradients);
 
     /// Clips, and updates all parameters with AdamW, unless loss or norm are not finite. Rows of
-    /// the table of words without a gradient are updated when they are next needed, exactly as if
+    /// the token table without a gradient are updated when they are next needed, exactly as if
     /// they had been updated at every step.
     fn end_step(
         &self,
@@ -75,29 +76,35 @@ pub trait Device: Send + Sync {
         optimizer: &mut Self::Optimizer,
     ) -> Result<()>;
 
-    /// What the last step came to; waits for it.
-    fn figures(&self, gradients: &Self::Gradients) -> Result<StepMetrics>;
+    /// The metrics of the earliest ended step whose metrics were not returned yet, if they are
+    /// there without waiting for the work queued last. A device that computes at once returns
+    /// those of the step that just ended; one with a queue those of the step before it, and `None`
+    /// after the first step.
+    fn ready_metrics(&self, gradients: &mut Self::Gradients) -> Result<Option<StepMetrics>>;
 
-    /// Brings every row of the table of words up to date.
-    fn settle(
+    /// The metrics of the step that ended last; waits for it.
+    fn step_metrics(&self, gradients: &mut Self::Gradients) -> Result<StepMetrics>;
+
+    /// Applies all pending updates of the token table.
+    fn flush(
         &self,
         parameters: &mut Self::Parameters,
         optimizer: &mut Self::Optimizer,
     ) -> Result<()>;
 
-    /// The gradient of every parameter, `[len]`, with zeros in rows of words that were not used.
+    /// The gradient of every parameter, `[len]`, with zeros in unused rows of the token table.
     fn read_gradients(&self, gradients: &Self::Gradients) -> Result<Vec<f32>>;
 
-    /// The optimizer's memory; after [`Self::settle`].
+    /// The optimizer's state; after [`Self::flush`].
     fn moments<'a>(&self, optimizer: &'a Self::Optimizer) -> Result<Moments<'a>>;
 
-    /// Goes on from what [`Self::moments`] gave.
+    /// Continues from the state that [`Self::moments`] returned.
     fn restore(&self, optimizer: &mut Self::Optimizer, moments: Moments<'static>) -> Result<()>;
 
-    /// Waits until everything asked for is done.
+    /// Waits until all queued work is done.
     fn synchronize(&self) -> Result<()>;
 
-    /// The most memory of its own that was held at once so far, in bytes; `None` where it is the
-    /// process's.
+    /// The most device memory held at once so far, in bytes; `None` where the device uses the
+    /// process's memory.
     fn peak_memory(&self) -> Option<usize>;
 }

@@ -1,12 +1,12 @@
-//! What operations are told of a model, a batch and a step.
+//! The shapes of layers, batches and steps that operations work on.
 
 use crate::core::ops::dropout::Dropout;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// A fully connected layer `x Wᵀ + b`: where its numbers start among all parameters.
+/// A linear layer `x Wᵀ + b`: where its parameters start in the flat list of all parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Dense {
+pub struct LinearLayout {
     /// The start of the weight, `[outputs, inputs]`.
     pub weight: usize,
     /// The start of the bias, `[outputs]`.
@@ -17,9 +17,16 @@ pub struct Dense {
     pub outputs: usize,
 }
 
-/// A layer normalisation: where its numbers start among all parameters.
+impl LinearLayout {
+    /// The number of elements of the weight.
+    pub fn weight_len(&self) -> usize {
+        self.outputs * self.inputs
+    }
+}
+
+/// A layer normalisation: where its parameters start in the flat list of all parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Norm {
+pub struct LayerNormLayout {
     /// The start of the scale, `[width]`.
     pub weight: usize,
     /// The start of the shift, `[width]`.
@@ -30,53 +37,54 @@ pub struct Norm {
     pub width: usize,
 }
 
-/// The three tables whose rows are summed for a token.
+/// The three embedding tables whose rows are summed for each token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tables {
-    /// The start of the table of words, `[vocabulary, width]`. It is the first parameter: 0.
-    pub words: usize,
-    /// The rows of the table of words.
+pub struct EmbeddingTables {
+    /// The start of the token table, `[vocabulary, width]`. It is the first parameter: 0.
+    pub tokens: usize,
+    /// The rows of the token table.
     pub vocabulary: usize,
-    /// The start of the table of positions, `[positions, width]`.
+    /// The start of the position table, `[max_positions, width]`.
     pub positions: usize,
-    /// The rows of the table of positions.
+    /// The rows of the position table.
     pub max_positions: usize,
-    /// The row of the table of positions that a sequence's first token takes.
+    /// The row of the position table for the first token of a sequence.
     pub first_position: usize,
-    /// The start of the table of token types; every token is of type 0.
-    pub types: usize,
-    /// The rows of the table of token types.
-    pub max_types: usize,
+    /// The start of the token type table; every token has type 0.
+    pub token_types: usize,
+    /// The rows of the token type table.
+    pub max_token_types: usize,
     /// The width of a row.
     pub width: usize,
 }
 
-/// Where all parameters of a model stand in one flat row of numbers.
+/// The layout of all parameters of a model in one flat list.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Arrangement {
-    /// How many numbers there are.
+pub struct ParameterLayout {
+    /// The number of parameters.
     pub len: usize,
-    /// The tables; the words come first, and their gradient is kept by rows used.
-    pub tables: Tables,
-    /// The parameters that weight decay applies to.
+    /// The embedding tables. The token table comes first, and its gradient is kept for used rows
+    /// only.
+    pub tables: EmbeddingTables,
+    /// The parameters that weight decay applies to, sorted.
     pub decayed: Vec<Range<usize>>,
 }
 
-impl Arrangement {
-    /// The numbers of the table of words, the first of all.
-    pub fn words_len(&self) -> usize {
+impl ParameterLayout {
+    /// The number of parameters in the token table, which comes first.
+    pub fn token_table_len(&self) -> usize {
         self.tables.vocabulary * self.tables.width
     }
 }
 
-/// What is applied element by element after a bias.
+/// The activation function applied element by element after a bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
-    /// Nothing.
+    /// `x`.
     Identity,
     /// `x Φ(x)`.
     Gelu,
-    /// The approximation of it by `tanh`.
+    /// GELU's approximation by `tanh`.
     GeluTanh,
     /// `max(x, 0)`.
     Relu,
@@ -84,9 +92,9 @@ pub enum Activation {
     Tanh,
 }
 
-/// Columns `start..start + hidden` of a matrix whose rows are `stride` wide.
+/// Columns `start..start + heads × head width` of a matrix whose rows are `stride` wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Columns {
+pub struct MatrixColumns {
     /// The width of the matrix.
     pub stride: usize,
     /// The first column.
@@ -95,36 +103,44 @@ pub struct Columns {
 
 /// Multi-head attention within each sequence of a packed batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Attention {
-    /// How many heads.
+pub struct AttentionConfig {
+    /// The number of heads.
     pub heads: usize,
     /// The width of a head.
-    pub width: usize,
-    /// What scores are multiplied by.
+    pub head_width: usize,
+    /// The factor of the scores.
     pub scale: f32,
-    /// Applied to probabilities: row `query row × heads + head`, column the key's place in its
+    /// Applied to probabilities: row `query row × heads + head`, column the key's position in its
     /// sequence, where the query row is the packed one.
     pub dropout: Dropout,
-    /// Whether only the first token of each sequence asks: then `queries` has one row a sequence.
+    /// Whether only the first token of each sequence is a query: then the matrix of queries has
+    /// one row per sequence.
     pub first_only: bool,
-    /// Where the queries stand in their matrix.
-    pub queries: Columns,
-    /// Where the keys stand in theirs.
-    pub keys: Columns,
-    /// Where the values stand in the keys' matrix.
-    pub values: Columns,
+    /// The columns of the queries in their matrix.
+    pub queries: MatrixColumns,
+    /// The columns of the keys in the matrix of keys and values.
+    pub keys: MatrixColumns,
+    /// The columns of the values in the matrix of keys and values.
+    pub values: MatrixColumns,
 }
 
-/// What one optimizer step is told.
+impl AttentionConfig {
+    /// The width of the result: all heads side by side.
+    pub fn hidden(&self) -> usize {
+        self.heads * self.head_width
+    }
+}
+
+/// The settings of one optimizer update.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Update {
     /// The learning rate of this step.
     pub learning_rate: f64,
-    /// The norm that gradients are scaled down to; 0 leaves them.
+    /// The norm that gradients are clipped to; 0 disables clipping.
     pub max_grad_norm: f64,
 }
 
-/// What a step came to.
+/// The metrics of one step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepMetrics {
     /// The mean loss.
@@ -135,13 +151,13 @@ pub struct StepMetrics {
     pub predicted: Vec<u32>,
 }
 
-/// The optimizer's memory: one number of each for every parameter, as they are arranged.
+/// The state of AdamW: one mean and one variance for each parameter, in the order of the layout.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments<'a> {
-    /// Updates made.
+    /// The number of updates applied.
     pub steps: u64,
-    /// The mean of gradients.
+    /// The running mean of gradients.
     pub mean: Cow<'a, [f32]>,
-    /// The mean of squared gradients.
+    /// The running mean of squared gradients.
     pub variance: Cow<'a, [f32]>,
 }

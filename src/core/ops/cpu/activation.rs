@@ -1,16 +1,42 @@
 //! Bias, activation and dropout in one pass.
 
-use super::numeric::{ROWS_A_TASK, exp, vectorised};
-use crate::core::ops::backend::Activation;
+use super::device::Cpu;
+use super::memory::resize;
+use super::numeric::{ROWS_PER_TASK, exp, vectorised};
+use crate::core::ops::backend::{ActivateBackward, ActivateForward, Activation, ActivationOps};
 use crate::core::ops::dropout::Dropout;
+use candle_core::Result;
 use rayon::prelude::*;
+
+impl ActivationOps for Cpu {
+    fn activate(&self, arguments: ActivateForward<'_, Self>) -> Result<()> {
+        let ActivateForward { parameters, bias, activation, dropout, rows, width, x, out } =
+            arguments;
+        let out = resize(out, rows * width);
+        parameters.read(|p| {
+            let bias = bias.map(|bias| &p[bias..][..width]);
+            forward(bias, activation, dropout, width, x, out);
+            Ok(())
+        })
+    }
+
+    fn activate_backward(&self, arguments: ActivateBackward<'_, Self>) -> Result<()> {
+        let ActivateBackward { bias, activation, dropout, width, x, grad, gradients, .. } =
+            arguments;
+        backward(activation, dropout, width, x, grad, &mut gradients.partials);
+        if let Some(bias) = bias {
+            gradients.add_up(width, 0, bias, width);
+        }
+        Ok(())
+    }
+}
 
 /// `(Φ(x), φ(x))`: the normal distribution's cumulative and density functions.
 ///
-/// The error function is approximation 7.1.26 of Abramowitz and Stegun, within 1.5e-7; it needs
-/// the very exponential that the density needs.
+/// The error function is approximation 7.1.26 of Abramowitz and Stegun, within 1.5e-7; it
+/// shares its exponential with the density.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 fn normal(x: f32) -> (f32, f32) {
     let exponential = exp(-0.5 * x * x);
     let t = 1.0 / (1.0 + 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2 * x.abs());
@@ -27,7 +53,7 @@ fn normal(x: f32) -> (f32, f32) {
 
 /// `tanh(x)` by the exponential.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 fn tanh(x: f32) -> f32 {
     let e = exp((2.0 * x).clamp(-40.0, 40.0));
     // Near zero, where the quotient would lose digits, the series.
@@ -35,11 +61,11 @@ fn tanh(x: f32) -> f32 {
     if x.abs() < 0.02 { small } else { (e - 1.0) / (e + 1.0) }
 }
 
-/// `√(2/π)`, and the factor of the cube.
+/// `√(2/π)`, and the coefficient of the cube.
 const GELU_TANH: (f32, f32) = (0.797_884_6, 0.044_715);
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 fn value(activation: Activation, x: f32) -> f32 {
     match activation {
         Activation::Identity => x,
@@ -54,7 +80,7 @@ fn value(activation: Activation, x: f32) -> f32 {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 fn slope(activation: Activation, x: f32) -> f32 {
     match activation {
         Activation::Identity => 1.0,
@@ -75,8 +101,8 @@ fn slope(activation: Activation, x: f32) -> f32 {
     }
 }
 
-/// `x += bias`, kept in `x`; `out = dropout(activation(x))`; rows are `width` wide.
-pub(super) fn forward(
+/// `x += bias`, in place; `out = dropout(activation(x))`; rows are `width` wide.
+fn forward(
     bias: Option<&[f32]>,
     activation: Activation,
     dropout: Dropout,
@@ -84,7 +110,7 @@ pub(super) fn forward(
     x: &mut [f32],
     out: &mut [f32],
 ) {
-    let task = ROWS_A_TASK * width;
+    let task = ROWS_PER_TASK * width;
     x.par_chunks_mut(task).zip(out.par_chunks_mut(task)).enumerate().for_each(
         |(task, (x, out))| {
             let rows = x.chunks_exact_mut(width).zip(out.chunks_exact_mut(width));
@@ -100,16 +126,16 @@ pub(super) fn forward(
                         Activation::Tanh => map(x, out, |x| value(Activation::Tanh, x)),
                         Activation::Identity => out.copy_from_slice(x),
                     }
-                    drop_out(dropout, task * ROWS_A_TASK + row, out);
+                    drop_out(dropout, task * ROWS_PER_TASK + row, out);
                 });
             }
         },
     );
 }
 
-/// `grad` comes as the gradient of `out` and leaves as that of `x`. Each task's column sums of it
-/// are put into `partials`, one row a task.
-pub(super) fn backward(
+/// Replaces `grad`, the gradient of `out`, by the gradient of `x`. Each task writes its column sums
+/// to `partials`, one row per task.
+fn backward(
     activation: Activation,
     dropout: Dropout,
     width: usize,
@@ -117,7 +143,7 @@ pub(super) fn backward(
     grad: &mut [f32],
     partials: &mut Vec<f32>,
 ) {
-    let task = ROWS_A_TASK * width;
+    let task = ROWS_PER_TASK * width;
     partials.clear();
     partials.resize(grad.len().div_ceil(task.max(1)) * width, 0.0);
     grad.par_chunks_mut(task)
@@ -128,7 +154,7 @@ pub(super) fn backward(
             let rows = grad.chunks_exact_mut(width).zip(x.chunks_exact(width));
             for (row, (grad, x)) in rows.enumerate() {
                 vectorised(|| {
-                    drop_out(dropout, task * ROWS_A_TASK + row, grad);
+                    drop_out(dropout, task * ROWS_PER_TASK + row, grad);
                     match activation {
                         Activation::Gelu => scale(x, grad, |x| slope(Activation::Gelu, x)),
                         Activation::GeluTanh => scale(x, grad, |x| slope(Activation::GeluTanh, x)),
@@ -142,9 +168,9 @@ pub(super) fn backward(
         });
 }
 
-/// Each task's column sums of a matrix, put into `partials`, one row a task.
+/// Writes each task's column sums of a matrix to `partials`, one row per task.
 pub(super) fn column_sums(width: usize, matrix: &[f32], partials: &mut Vec<f32>) {
-    let task = ROWS_A_TASK * width;
+    let task = ROWS_PER_TASK * width;
     partials.clear();
     partials.resize(matrix.len().div_ceil(task.max(1)) * width, 0.0);
     matrix.par_chunks(task).zip(partials.par_chunks_mut(width)).for_each(|(matrix, sums)| {
@@ -157,7 +183,7 @@ pub(super) fn column_sums(width: usize, matrix: &[f32], partials: &mut Vec<f32>)
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 fn map(x: &[f32], out: &mut [f32], f: impl Fn(f32) -> f32) {
     for (out, &x) in out.iter_mut().zip(x) {
         *out = f(x);
@@ -165,7 +191,7 @@ fn map(x: &[f32], out: &mut [f32], f: impl Fn(f32) -> f32) {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 fn scale(x: &[f32], grad: &mut [f32], f: impl Fn(f32) -> f32) {
     for (grad, &x) in grad.iter_mut().zip(x) {
         *grad *= f(x);
@@ -173,16 +199,16 @@ fn scale(x: &[f32], grad: &mut [f32], f: impl Fn(f32) -> f32) {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 pub(super) fn add(sums: &mut [f32], values: &[f32]) {
     for (sum, value) in sums.iter_mut().zip(values) {
         *sum += value;
     }
 }
 
-/// Multiplies a row by its pattern.
+/// Applies dropout to a row.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 pub(super) fn drop_out(dropout: Dropout, row: usize, values: &mut [f32]) {
     if !dropout.is_none() {
         let pattern = dropout.row(row);
@@ -197,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn activations_and_slopes_are_right() {
+    fn slopes_match_finite_differences() {
         for i in -600..600 {
             let x = f64::from(i) / 100.0;
             let x32 = x as f32;

@@ -1,15 +1,52 @@
 //! Multi-head self-attention (Vaswani et al., 2017) within each sequence of a packed batch.
 //!
-//! Nothing of the size of a sequence squared is kept between forward and backward: probabilities
-//! are made again, and transposes exist for one head at a time only.
+//! No matrix of the size of a sequence squared is kept between forward and backward: the backward
+//! pass computes probabilities again, and transposes exist for one head at a time only.
 
+use super::device::Cpu;
+use super::memory::{resize, split_by_sequence};
 use super::numeric::{exp, lane_sum, vectorised};
-use super::product::{Coefficients, LANES, Rows, product};
-use crate::core::ops::backend::{Attention, Columns, PackedBatch};
+use super::product::{LANES, RowMajor, Strided, product};
+use crate::core::ops::backend::{
+    AttentionBackward, AttentionConfig, AttentionForward, AttentionOps, MatrixColumns, PackedBatch,
+};
+use candle_core::Result;
 use rayon::prelude::*;
 use std::cell::RefCell;
 
-/// One thread's room for one head.
+impl AttentionOps for Cpu {
+    fn attention(&self, arguments: AttentionForward<'_, Self>) -> Result<()> {
+        let AttentionForward { config, batch, queries, keys_values, out, statistics } = arguments;
+        let (rows, hidden) = (batch.count_rows(config.first_only), config.hidden());
+        let split = |matrix, width| split_by_sequence(matrix, width, batch, config.first_only);
+        let out = split(resize(out, rows * hidden), hidden);
+        let statistics = split(resize(statistics, rows * config.heads), config.heads);
+        forward(config, batch, queries, keys_values, out, statistics);
+        Ok(())
+    }
+
+    fn attention_backward(&self, arguments: AttentionBackward<'_, Self>) -> Result<()> {
+        let AttentionBackward { config, batch, queries, keys_values, grad, .. } = arguments;
+        let AttentionBackward { dqueries, dkeys_values, .. } = arguments;
+        let first_only = config.first_only;
+        let (query_stride, key_stride) = (config.queries.stride, config.keys.stride);
+        let dkeys_values = resize(dkeys_values, batch.rows() * key_stride);
+        let dkeys_values = split_by_sequence(dkeys_values, key_stride, batch, false);
+        let outputs: Vec<HeadGradients<'_>> = match dqueries {
+            Some(dqueries) => {
+                let dqueries = resize(dqueries, batch.count_rows(first_only) * query_stride);
+                let dqueries = split_by_sequence(dqueries, query_stride, batch, first_only);
+                let pairs = dqueries.into_iter().zip(dkeys_values);
+                pairs.map(|(dq, dkv)| HeadGradients { dq: Some(dq), dkv }).collect()
+            }
+            None => dkeys_values.into_iter().map(|dkv| HeadGradients { dq: None, dkv }).collect(),
+        };
+        backward(config, batch, (queries, keys_values), grad, outputs);
+        Ok(())
+    }
+}
+
+/// One thread's buffers for one head.
 #[derive(Default)]
 struct Scratch {
     transposed: Vec<f32>,
@@ -32,8 +69,8 @@ struct Sequence<'a> {
 }
 
 impl<'a> Sequence<'a> {
-    fn of(
-        attention: &Attention,
+    fn new(
+        attention: &AttentionConfig,
         batch: &PackedBatch,
         index: usize,
         q: &'a [f32],
@@ -53,25 +90,25 @@ impl<'a> Sequence<'a> {
 
 /// The columns of one head.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
-fn head(matrix: &[f32], columns: Columns, head: usize, width: usize) -> Rows<'_> {
-    Rows { values: &matrix[columns.start + head * width..], stride: columns.stride }
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+fn head(matrix: &[f32], columns: MatrixColumns, head: usize, width: usize) -> RowMajor<'_> {
+    RowMajor { values: &matrix[columns.start + head * width..], stride: columns.stride }
 }
 
-impl<'a> From<Rows<'a>> for Coefficients<'a> {
-    fn from(rows: Rows<'a>) -> Self {
+impl<'a> From<RowMajor<'a>> for Strided<'a> {
+    fn from(rows: RowMajor<'a>) -> Self {
         Self { values: rows.values, row_stride: rows.stride, column_stride: 1 }
     }
 }
 
-/// `rows` transposed, each row of the result filled up with zeros to `padded`.
+/// `rows` transposed, each row of the result padded with zeros to `padded`.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 fn transpose<'a>(
-    rows: Rows<'_>,
+    rows: RowMajor<'_>,
     (length, width, padded): (usize, usize, usize),
     out: &'a mut Vec<f32>,
-) -> Rows<'a> {
+) -> RowMajor<'a> {
     out.clear();
     out.resize(width * padded, 0.0);
     for j in 0..length {
@@ -80,12 +117,12 @@ fn transpose<'a>(
             out[i * padded + j] = *value;
         }
     }
-    Rows { values: out, stride: padded }
+    RowMajor { values: out, stride: padded }
 }
 
 /// Softmax of `scale × scores` in place; the logarithm of the sum of exponentials.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 fn softmax(scores: &mut [f32], scale: f32) -> f32 {
     let mut highest = f32::NEG_INFINITY;
     for &score in scores.iter() {
@@ -102,23 +139,23 @@ fn softmax(scores: &mut [f32], scale: f32) -> f32 {
     highest * scale + sum.ln()
 }
 
-/// `out` and `statistics` of every sequence; see [`crate::core::ops::Backend::attention`].
-pub(super) fn forward(
-    attention: &Attention,
+/// `out` and `statistics` of every sequence.
+fn forward(
+    attention: &AttentionConfig,
     batch: &PackedBatch,
     q: &[f32],
     kv: &[f32],
     out: Vec<&mut [f32]>,
     statistics: Vec<&mut [f32]>,
 ) {
-    let hidden = attention.heads * attention.width;
+    let hidden = attention.hidden();
     out.into_par_iter().zip(statistics).enumerate().for_each(|(index, (out, statistics))| {
-        let sequence = Sequence::of(attention, batch, index, q, kv);
+        let sequence = Sequence::new(attention, batch, index, q, kv);
         SCRATCH.with_borrow_mut(|scratch| {
             vectorised(|| {
                 for head in 0..attention.heads {
-                    let out = &mut out[head * attention.width..];
-                    forward_head(attention, &sequence, head, scratch, out, hidden, statistics);
+                    let out = &mut out[head * attention.head_width..];
+                    forward_head(attention, &sequence, head, scratch, (out, hidden), statistics);
                 }
             });
         });
@@ -126,17 +163,16 @@ pub(super) fn forward(
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 fn forward_head(
-    attention: &Attention,
+    attention: &AttentionConfig,
     sequence: &Sequence<'_>,
     index: usize,
     scratch: &mut Scratch,
-    out: &mut [f32],
-    out_stride: usize,
+    (out, out_stride): (&mut [f32], usize),
     statistics: &mut [f32],
 ) {
-    let (width, heads) = (attention.width, attention.heads);
+    let (width, heads) = (attention.head_width, attention.heads);
     let (length, queries) = (sequence.length, sequence.queries);
     let padded = length.next_multiple_of(LANES);
     let q = head(sequence.q, attention.queries, index, width);
@@ -156,40 +192,35 @@ fn forward_head(
             }
         }
     }
-    let p = Coefficients { values: p, row_stride: padded, column_stride: 1 };
+    let p = Strided { values: p, row_stride: padded, column_stride: 1 };
     product((queries, width, length), p, v, out, out_stride);
 }
 
-/// What one sequence's backward pass writes to.
-struct Output<'a> {
-    /// The queries' gradient, if it is not in `dkv`.
+/// The outputs of one sequence's backward pass.
+struct HeadGradients<'a> {
+    /// The gradient of the queries, if it is not part of `dkv`.
     dq: Option<&'a mut [f32]>,
     dkv: &'a mut [f32],
 }
 
-/// The gradients of every sequence; see [`crate::core::ops::Backend::attention_backward`].
-pub(super) fn backward(
-    attention: &Attention,
+/// The gradients of every sequence.
+fn backward(
+    attention: &AttentionConfig,
     batch: &PackedBatch,
-    q: &[f32],
-    kv: &[f32],
+    (q, kv): (&[f32], &[f32]),
     grad: &[f32],
-    dq: Option<Vec<&mut [f32]>>,
-    dkv: Vec<&mut [f32]>,
+    outputs: Vec<HeadGradients<'_>>,
 ) {
-    let hidden = attention.heads * attention.width;
-    let outputs: Vec<Output<'_>> = match dq {
-        Some(dq) => dq.into_iter().zip(dkv).map(|(dq, dkv)| Output { dq: Some(dq), dkv }).collect(),
-        None => dkv.into_iter().map(|dkv| Output { dq: None, dkv }).collect(),
-    };
+    let hidden = attention.hidden();
     outputs.into_par_iter().enumerate().for_each(|(index, mut output)| {
-        let sequence = Sequence::of(attention, batch, index, q, kv);
+        let sequence = Sequence::new(attention, batch, index, q, kv);
         let first = if attention.first_only { index } else { sequence.start };
         let grad = &grad[first * hidden..(first + sequence.queries) * hidden];
         SCRATCH.with_borrow_mut(|scratch| {
             vectorised(|| {
                 for head in 0..attention.heads {
-                    let grad = Rows { values: &grad[head * attention.width..], stride: hidden };
+                    let grad =
+                        RowMajor { values: &grad[head * attention.head_width..], stride: hidden };
                     backward_head(attention, &sequence, head, grad, scratch, &mut output);
                 }
             });
@@ -198,16 +229,16 @@ pub(super) fn backward(
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 fn backward_head(
-    attention: &Attention,
+    attention: &AttentionConfig,
     sequence: &Sequence<'_>,
     index: usize,
-    grad: Rows<'_>,
+    grad: RowMajor<'_>,
     scratch: &mut Scratch,
-    output: &mut Output<'_>,
+    output: &mut HeadGradients<'_>,
 ) {
-    let (width, heads) = (attention.width, attention.heads);
+    let (width, heads) = (attention.head_width, attention.heads);
     let (length, queries) = (sequence.length, sequence.queries);
     let padded = length.next_multiple_of(LANES);
     let q = head(sequence.q, attention.queries, index, width);
@@ -231,8 +262,8 @@ fn backward_head(
         for (key, passed) in passed.iter_mut().enumerate() {
             *passed *= factor(key);
         }
-        // In f64, so that a row's gradients add up to nearly nothing: what is left over is all
-        // that a key's bias would get, and AdamW would blow it up.
+        // The gradients of a row sum to zero. In f64, so that rounding leaves little of that sum:
+        // it is the whole gradient of the key bias, which AdamW would amplify.
         let (mut sum, mut weight) = (0f64, 0f64);
         for (&p, &passed) in p.iter().zip(passed.iter()) {
             sum += f64::from(p) * f64::from(passed);
@@ -246,19 +277,19 @@ fn backward_head(
         }
     }
 
-    let across = |values| Coefficients { values, row_stride: padded, column_stride: 1 };
-    let down = |values| Coefficients { values, row_stride: 1, column_stride: padded };
-    let place = |columns: Columns| columns.start + index * width;
+    let across = |values| Strided { values, row_stride: padded, column_stride: 1 };
+    let down = |values| Strided { values, row_stride: 1, column_stride: padded };
+    let first_column = |columns: MatrixColumns| columns.start + index * width;
     let dscores = passed.as_slice();
     let (dq, dkv) = (output.dq.as_deref_mut(), &mut *output.dkv);
-    let queries_at = place(attention.queries);
+    let queries_at = first_column(attention.queries);
     let dq = match dq {
         Some(dq) => &mut dq[queries_at..],
         None => &mut dkv[queries_at..],
     };
     product((queries, width, length), across(dscores), k, dq, attention.queries.stride);
-    let dk = &mut dkv[place(attention.keys)..];
+    let dk = &mut dkv[first_column(attention.keys)..];
     product((length, width, queries), down(dscores), q, dk, attention.keys.stride);
-    let dv = &mut dkv[place(attention.values)..];
+    let dv = &mut dkv[first_column(attention.values)..];
     product((length, width, queries), down(probabilities), grad, dv, attention.keys.stride);
 }

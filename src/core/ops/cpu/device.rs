@@ -3,18 +3,20 @@
 use super::memory::{Gradients, Parameters};
 use super::optimizer::{self, Optimizer};
 use crate::core::ops::adamw::AdamWSettings;
-use crate::core::ops::backend::{Arrangement, Device, Moments, PackedBatch, StepMetrics, Update};
+use crate::core::ops::backend::{
+    Device, Moments, PackedBatch, ParameterLayout, StepMetrics, Update,
+};
 use candle_core::{Result, Tensor};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// The processor, with threads of its own.
+/// The CPU with its own thread pool.
 #[derive(Debug)]
 pub struct Cpu {
     pool: ThreadPool,
 }
 
 impl Cpu {
-    /// Computes on so many threads; 0 takes one for each core.
+    /// Computes on this number of threads; 0 is one per core.
     ///
     /// # Errors
     /// If threads cannot be started.
@@ -27,7 +29,7 @@ impl Cpu {
         Ok(Self { pool })
     }
 
-    /// How many threads compute.
+    /// The number of threads.
     pub fn threads(&self) -> usize {
         self.pool.current_num_threads()
     }
@@ -45,24 +47,24 @@ impl Device for Cpu {
         self.pool.install(work)
     }
 
-    fn parameters(&self, arrangement: &Arrangement, flat: &Tensor) -> Result<Parameters> {
-        if flat.elem_count() != arrangement.len {
-            candle_core::bail!("the parameters are of another model");
+    fn parameters(&self, layout: &ParameterLayout, flat: &Tensor) -> Result<Parameters> {
+        if flat.elem_count() != layout.len {
+            candle_core::bail!("{} parameters for a model of {}", flat.elem_count(), layout.len);
         }
         Parameters::sharing(flat)
     }
 
     fn store(&self, _: &Parameters, _: &Tensor) -> Result<()> {
-        // They are in the tensor already.
+        // The parameters share the memory of the tensor.
         Ok(())
     }
 
-    fn gradients(&self, arrangement: &Arrangement) -> Result<Gradients> {
-        Ok(Gradients::new(arrangement))
+    fn gradients(&self, layout: &ParameterLayout) -> Result<Gradients> {
+        Ok(Gradients::new(layout))
     }
 
-    fn optimizer(&self, arrangement: &Arrangement, settings: AdamWSettings) -> Result<Optimizer> {
-        Ok(Optimizer::new(arrangement, settings))
+    fn optimizer(&self, layout: &ParameterLayout, settings: AdamWSettings) -> Result<Optimizer> {
+        Ok(Optimizer::new(layout, settings))
     }
 
     fn send(&self, batch: &PackedBatch, to: &mut PackedBatch) -> Result<()> {
@@ -76,16 +78,17 @@ impl Device for Cpu {
 
     fn begin_step(
         &self,
-        words: &[u32],
+        tokens: &[u32],
         parameters: &mut Parameters,
         gradients: &mut Gradients,
         optimizer: &mut Optimizer,
     ) -> Result<()> {
-        if let Some(word) = words.iter().find(|&&word| word as usize >= optimizer.words()) {
-            candle_core::bail!("token id {word} in a vocabulary of {}", optimizer.words());
+        let vocabulary = optimizer.vocabulary();
+        if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
+            candle_core::bail!("token id {token} is outside the vocabulary of {vocabulary}");
         }
-        gradients.begin(words, optimizer.width());
-        parameters.write(|p| optimizer.catch_up(words, p))
+        gradients.begin(tokens, optimizer.width());
+        parameters.write(|p| optimizer.apply_pending(tokens, p))
     }
 
     fn accumulate(&self, gradients: &mut Gradients) {
@@ -103,10 +106,19 @@ impl Device for Cpu {
         if gradients.loss.is_finite() && gradients.grad_norm.is_finite() {
             parameters.write(|p| optimizer.update(update, p, gradients))?;
         }
+        gradients.unread = true;
         Ok(())
     }
 
-    fn figures(&self, gradients: &Gradients) -> Result<StepMetrics> {
+    fn ready_metrics(&self, gradients: &mut Gradients) -> Result<Option<StepMetrics>> {
+        if std::mem::take(&mut gradients.unread) {
+            return self.step_metrics(gradients).map(Some);
+        }
+        Ok(None)
+    }
+
+    fn step_metrics(&self, gradients: &mut Gradients) -> Result<StepMetrics> {
+        gradients.unread = false;
         Ok(StepMetrics {
             loss: gradients.loss,
             grad_norm: gradients.grad_norm,
@@ -114,11 +126,11 @@ impl Device for Cpu {
         })
     }
 
-    fn settle(&self, parameters: &mut Parameters, optimizer: &mut Optimizer) -> Result<()> {
-        if optimizer.is_settled() {
+    fn flush(&self, parameters: &mut Parameters, optimizer: &mut Optimizer) -> Result<()> {
+        if !optimizer.has_pending() {
             return Ok(());
         }
-        parameters.write(|p| optimizer.settle(p))
+        parameters.write(|p| optimizer.flush(p))
     }
 
     fn read_gradients(&self, gradients: &Gradients) -> Result<Vec<f32>> {
@@ -131,13 +143,13 @@ impl Device for Cpu {
 
     fn restore(&self, optimizer: &mut Optimizer, moments: Moments<'static>) -> Result<()> {
         if !optimizer.restore(moments) {
-            candle_core::bail!("the optimizer's moments are of another model");
+            candle_core::bail!("the optimizer's moments do not match the model's parameters");
         }
         Ok(())
     }
 
     fn synchronize(&self) -> Result<()> {
-        // Every operation is done when it returns.
+        // Operations are done when they return.
         Ok(())
     }
 

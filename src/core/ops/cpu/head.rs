@@ -1,33 +1,107 @@
-//! The last layer and the loss.
+//! The classification head: first tokens, the last layer and the loss.
 
-use super::memory::Gradients;
+use super::activation;
+use super::device::Cpu;
+use super::memory::{Gradients, resize};
 use super::numeric::{lane_sum, vectorised};
-use crate::core::ops::backend::{Dense, PackedBatch};
+use crate::core::ops::backend::{
+    ClassifyBackward, ClassifyForward, CrossEntropy, HeadOps, LinearLayout, PackedBatch,
+};
+use candle_core::Result;
+
+impl HeadOps for Cpu {
+    fn gather_first(
+        &self,
+        batch: &PackedBatch,
+        width: usize,
+        x: &Vec<f32>,
+        out: &mut Vec<f32>,
+    ) -> Result<()> {
+        let out = resize(out, batch.batch() * width);
+        for (out, &row) in out.chunks_exact_mut(width).zip(&batch.starts) {
+            out.copy_from_slice(&x[row as usize * width..][..width]);
+        }
+        Ok(())
+    }
+
+    fn scatter_add_first(
+        &self,
+        batch: &PackedBatch,
+        width: usize,
+        grad: &Vec<f32>,
+        dx: &mut Vec<f32>,
+    ) -> Result<()> {
+        for (grad, &row) in grad.chunks_exact(width).zip(&batch.starts) {
+            activation::add(&mut dx[row as usize * width..][..width], grad);
+        }
+        Ok(())
+    }
+
+    fn classify(&self, arguments: ClassifyForward<'_, Self>) -> Result<()> {
+        let ClassifyForward { parameters, layer, rows, x, logits } = arguments;
+        let logits = resize(logits, rows * layer.outputs);
+        parameters.read(|p| {
+            classify(p, layer, x, logits);
+            Ok(())
+        })
+    }
+
+    fn classify_backward(&self, arguments: ClassifyBackward<'_, Self>) -> Result<()> {
+        let ClassifyBackward { parameters, layer, rows, x, grad, dx, gradients } = arguments;
+        let dx = resize(dx, rows * layer.inputs);
+        parameters.read(|p| {
+            classify_backward(p, layer, x, grad, dx, gradients);
+            Ok(())
+        })
+    }
+
+    fn cross_entropy(&self, arguments: CrossEntropy<'_, Self>) -> Result<()> {
+        let CrossEntropy { classes, smoothing, scale, batch, logits, grad, gradients } = arguments;
+        let grad = resize(grad, logits.len());
+        let smoothing = f64::from(smoothing);
+        let rows = logits.chunks_exact(classes).zip(grad.chunks_exact_mut(classes));
+        for ((logits, grad), &label) in rows.zip(&batch.labels) {
+            let mut best = 0;
+            for (class, logit) in logits.iter().enumerate() {
+                if *logit > logits[best] {
+                    best = class;
+                }
+            }
+            gradients.predicted.push(best as u32);
+            let (loss, slopes) = loss_of(logits, label as usize, smoothing);
+            gradients.loss += f64::from(scale) * loss;
+            for (grad, slope) in grad.iter_mut().zip(slopes) {
+                *grad = scale * slope as f32;
+            }
+        }
+        Ok(())
+    }
+}
 
 /// `logits = x Wᵀ + b`.
-pub(super) fn classify(parameters: &[f32], dense: &Dense, x: &[f32], logits: &mut [f32]) {
-    let weight = &parameters[dense.weight..];
-    let bias = &parameters[dense.bias..];
-    let rows = x.chunks_exact(dense.inputs).zip(logits.chunks_exact_mut(dense.outputs));
+fn classify(parameters: &[f32], layer: &LinearLayout, x: &[f32], logits: &mut [f32]) {
+    let weight = &parameters[layer.weight..];
+    let bias = &parameters[layer.bias..];
+    let rows = x.chunks_exact(layer.inputs).zip(logits.chunks_exact_mut(layer.outputs));
     for (x, logits) in rows {
         for (label, logit) in logits.iter_mut().enumerate() {
-            let weight = &weight[label * dense.inputs..][..dense.inputs];
+            let weight = &weight[label * layer.inputs..][..layer.inputs];
             *logit = bias[label] + vectorised(|| lane_sum(x.len(), |i| x[i] * weight[i]));
         }
     }
 }
 
 /// Backward of [`classify`].
-pub(super) fn classify_backward(
+fn classify_backward(
     parameters: &[f32],
-    dense: &Dense,
+    layer: &LinearLayout,
     x: &[f32],
     grad: &[f32],
     dx: &mut [f32],
     gradients: &mut Gradients,
 ) {
-    let (inputs, outputs) = (dense.inputs, dense.outputs);
-    let weight = &parameters[dense.weight..][..inputs * outputs];
+    let (inputs, outputs) = (layer.inputs, layer.outputs);
+    let weight = &parameters[layer.weight..][..inputs * outputs];
     for (dx, grad) in dx.chunks_exact_mut(inputs).zip(grad.chunks_exact(outputs)) {
         dx.fill(0.0);
         for (weight, &grad) in weight.chunks_exact(inputs).zip(grad) {
@@ -39,11 +113,11 @@ pub(super) fn classify_backward(
         }
     }
     if !gradients.accumulate {
-        gradients.at(dense.weight, inputs * outputs).fill(0.0);
-        gradients.at(dense.bias, outputs).fill(0.0);
+        gradients.at(layer.weight, inputs * outputs).fill(0.0);
+        gradients.at(layer.bias, outputs).fill(0.0);
     }
     for (x, grad) in x.chunks_exact(inputs).zip(grad.chunks_exact(outputs)) {
-        let dweight = gradients.at(dense.weight, inputs * outputs);
+        let dweight = gradients.at(layer.weight, inputs * outputs);
         for (dweight, &grad) in dweight.chunks_exact_mut(inputs).zip(grad) {
             vectorised(|| {
                 for (dweight, x) in dweight.iter_mut().zip(x) {
@@ -51,37 +125,9 @@ pub(super) fn classify_backward(
                 }
             });
         }
-        let dbias = gradients.at(dense.bias, outputs);
+        let dbias = gradients.at(layer.bias, outputs);
         for (dbias, grad) in dbias.iter_mut().zip(grad) {
             *dbias += grad;
-        }
-    }
-}
-
-/// Loss, predictions and the gradient of logits; see [`crate::core::ops::Backend::cross_entropy`].
-pub(super) fn cross_entropy(
-    classes: usize,
-    smoothing: f32,
-    scale: f32,
-    batch: &PackedBatch,
-    logits: &[f32],
-    grad: &mut [f32],
-    gradients: &mut Gradients,
-) {
-    let smoothing = f64::from(smoothing);
-    let rows = logits.chunks_exact(classes).zip(grad.chunks_exact_mut(classes));
-    for ((logits, grad), &label) in rows.zip(&batch.labels) {
-        let mut best = 0;
-        for (class, logit) in logits.iter().enumerate() {
-            if *logit > logits[best] {
-                best = class;
-            }
-        }
-        gradients.predicted.push(best as u32);
-        let (loss, slopes) = loss_of(logits, label as usize, smoothing);
-        gradients.loss += f64::from(scale) * loss;
-        for (grad, slope) in grad.iter_mut().zip(slopes) {
-            *grad = scale * slope as f32;
         }
     }
 }

@@ -20,7 +20,7 @@ impl<'a> Matrix<'a> {
         Self { values, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
-    /// The same numbers, rows and columns exchanged.
+    /// The transpose, over the same values.
     #[must_use]
     pub fn transposed(self) -> Self {
         Self {
@@ -41,15 +41,15 @@ impl<'a> Matrix<'a> {
 }
 
 /// `out = left × right`, or `out += left × right` if `add`, on the threads of the current pool;
-/// `out` is row-major. Each element is summed up in an order that does not depend on their number.
+/// `out` is row-major. The order of additions does not depend on the number of threads.
 ///
 /// # Panics
-/// If the matrices do not fit together.
+/// If the sizes of the matrices do not match.
 pub fn matmul(left: Matrix<'_>, right: Matrix<'_>, out: &mut [f32], add: bool) {
     let (m, k, n) = (left.rows, left.columns, right.columns);
     assert!(
         left.fits() && right.fits() && right.rows == k && out.len() == m * n,
-        "matrices of other sizes"
+        "the sizes of the matrices do not match"
     );
     if m == 0 || n == 0 {
         return;
@@ -58,8 +58,8 @@ pub fn matmul(left: Matrix<'_>, right: Matrix<'_>, out: &mut [f32], add: bool) {
         1 => Parallelism::None,
         threads => Parallelism::Rayon(threads),
     };
-    // SAFETY: all three matrices lie within their slices, as was just checked; `out` is borrowed
-    // for writing alone, and gemm keeps no pointer.
+    // SAFETY: the assertion above checks that all three matrices are within their slices; `out` is
+    // borrowed mutably, so it overlaps neither factor, and gemm keeps no pointer.
     unsafe {
         gemm::gemm(
             m,
@@ -88,32 +88,32 @@ pub fn matmul(left: Matrix<'_>, right: Matrix<'_>, out: &mut [f32], add: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ops::testing::numbers;
+    use crate::core::ops::testing::normal_values;
 
     #[test]
     fn products_are_sums_of_products() {
         let (m, k, n) = (37, 29, 41);
-        let (a, b) = (numbers(m * k, 1.0, 1), numbers(k * n, 1.0, 2));
+        let (a, b) = (normal_values(m * k, 1.0, 1), normal_values(k * n, 1.0, 2));
         let expected = |i: usize, j: usize| -> f32 {
             (0..k).map(|l| a[i * k + l] * b[l * n + j]).sum::<f32>()
         };
         let mut out = vec![0f32; m * n];
         matmul(Matrix::new(&a, m, k), Matrix::new(&b, k, n), &mut out, false);
         matmul(Matrix::new(&a, m, k), Matrix::new(&b, k, n), &mut out, true);
-        let mut turned = vec![0f32; n * m];
+        let mut transposed = vec![0f32; n * m];
         let (left, right) = (Matrix::new(&b, k, n), Matrix::new(&a, m, k));
-        matmul(left.transposed(), right.transposed(), &mut turned, false);
+        matmul(left.transposed(), right.transposed(), &mut transposed, false);
         for i in 0..m {
             for j in 0..n {
                 assert!((out[i * n + j] - 2.0 * expected(i, j)).abs() < 1e-4);
-                assert!((turned[j * m + i] - expected(i, j)).abs() < 1e-4);
+                assert!((transposed[j * m + i] - expected(i, j)).abs() < 1e-4);
             }
         }
     }
 
     #[test]
-    #[should_panic(expected = "other sizes")]
-    fn what_does_not_fit_is_refused() {
+    #[should_panic(expected = "do not match")]
+    fn mismatched_sizes_are_rejected() {
         matmul(Matrix::new(&[0.0; 6], 2, 3), Matrix::new(&[0.0; 6], 2, 3), &mut [0.0; 4], false);
     }
 }

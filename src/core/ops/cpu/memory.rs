@@ -1,16 +1,16 @@
-//! What the CPU keeps: parameters shared with candle, and gradients.
+//! Parameters shared with candle, gradients, and buffers.
 
 use super::numeric::add_in_order;
 use super::quantized::Quantized;
-use crate::core::ops::backend::{Arrangement, Dense, PackedBatch};
+use crate::core::ops::backend::{LinearLayout, PackedBatch, ParameterLayout};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor};
 use std::sync::Mutex;
 
-/// Parameters in the memory of a candle tensor, so that whoever holds the tensor sees them.
+/// Parameters in the memory of a candle tensor: every holder of the tensor sees changes.
 #[derive(Clone, Debug)]
 pub struct Parameters {
     flat: Tensor,
-    /// Copies in eight bits, where there are any.
+    /// Copies of some weights in eight bits.
     pub(super) quantized: Quantized,
 }
 
@@ -18,24 +18,24 @@ impl Parameters {
     /// Shares the memory of `flat`, a contiguous tensor of `f32`.
     ///
     /// # Errors
-    /// If it is none.
+    /// If `flat` is not contiguous, not on the CPU or not `f32`.
     pub(super) fn sharing(flat: &Tensor) -> Result<Self> {
         let parameters = Self { flat: flat.clone(), quantized: Quantized::default() };
         parameters.read(|_| Ok(()))?;
         Ok(parameters)
     }
 
-    /// Multiplies by copies of these layers' weights in eight bits from here on: for answers, not
-    /// for training.
+    /// Makes later products of these layers use copies of their weights in eight bits: for
+    /// inference, not for training.
     ///
     /// # Errors
-    /// If they are not those of a model that fits.
-    pub fn quantize(&mut self, layers: &[Dense]) -> Result<()> {
+    /// If the layers are not those of this model.
+    pub fn quantize(&mut self, layers: &[LinearLayout]) -> Result<()> {
         self.quantized = self.read(|parameters| Quantized::new(parameters, layers))?;
         Ok(())
     }
 
-    /// Calls `f` with all numbers.
+    /// Calls `f` with all parameters.
     pub(super) fn read<R>(&self, f: impl FnOnce(&[f32]) -> Result<R>) -> Result<R> {
         let (storage, layout) = self.flat.storage_and_layout();
         match (&*storage, layout.contiguous_offsets()) {
@@ -44,27 +44,27 @@ impl Parameters {
         }
     }
 
-    /// Calls `f` with all numbers, to change them.
+    /// Calls `f` with all parameters, to change them.
     pub(super) fn write(&self, f: impl FnOnce(&mut [f32]) + Send) -> Result<()> {
         change(&self.flat, f)
     }
 }
 
-/// Calls `f` with the numbers of a contiguous CPU tensor of `f32`, or of a part of one, to change
-/// them where they stand.
+/// Calls `f` with the values of a contiguous CPU tensor of `f32`, or of a view of one, to change
+/// them in place.
 fn change(tensor: &Tensor, f: impl FnOnce(&mut [f32]) + Send) -> Result<()> {
     tensor.inplace_op1(&Write(Mutex::new(Some(f))))
 }
 
-/// Puts `values` in the place of those of `tensor`, which may be a view of a larger one.
+/// Replaces the values of `tensor`, which may be a view of a larger one.
 ///
 /// # Errors
-/// If there are more or fewer, or the tensor is not a contiguous CPU tensor of `f32`.
+/// If the number of values differs, or the tensor is not a contiguous CPU tensor of `f32`.
 pub fn overwrite(tensor: &Tensor, values: &[f32]) -> Result<()> {
     if values.len() != tensor.elem_count() {
-        candle_core::bail!("{} values for {} numbers", values.len(), tensor.elem_count());
+        candle_core::bail!("{} values for a tensor of {}", values.len(), tensor.elem_count());
     }
-    change(tensor, |numbers| numbers.copy_from_slice(values))
+    change(tensor, |old| old.copy_from_slice(values))
 }
 
 struct Write<F>(Mutex<Option<F>>);
@@ -87,79 +87,82 @@ impl<F: FnOnce(&mut [f32]) + Send> InplaceOp1 for Write<F> {
     }
 }
 
-/// The gradient of every parameter, and what a step came to.
+/// The gradient of every parameter, and the metrics of a step.
 #[derive(Debug, Default)]
 pub struct Gradients {
-    /// Of all parameters but the table of words.
+    /// Of all parameters after the token table.
     pub(super) dense: Vec<f32>,
-    /// The numbers of the table of words, which stand before those.
-    pub(super) words_len: usize,
-    /// The distinct words of the step.
-    pub(super) words: Vec<u32>,
-    /// Their rows' gradients.
-    pub(super) word_rows: Vec<f32>,
-    /// Whether to add to what is there.
+    /// The number of parameters in the token table.
+    pub(super) token_table_len: usize,
+    /// The distinct tokens of the step.
+    pub(super) tokens: Vec<u32>,
+    /// The gradients of their rows, `[distinct, width]`.
+    pub(super) token_rows: Vec<f32>,
+    /// Whether operations add to gradients instead of overwriting them.
     pub(super) accumulate: bool,
     pub(super) loss: f64,
     pub(super) grad_norm: f64,
     pub(super) predicted: Vec<u32>,
-    /// Partial sums on their way.
+    /// Whether a step ended whose metrics were not returned by `ready_metrics`.
+    pub(super) unread: bool,
+    /// Partial sums, one row per task.
     pub(super) partials: Vec<f32>,
 }
 
 impl Gradients {
-    pub(super) fn new(arrangement: &Arrangement) -> Self {
-        let words_len = arrangement.words_len();
-        Self { dense: vec![0.0; arrangement.len - words_len], words_len, ..Self::default() }
+    pub(super) fn new(layout: &ParameterLayout) -> Self {
+        let token_table_len = layout.token_table_len();
+        let dense = vec![0.0; layout.len - token_table_len];
+        Self { dense, token_table_len, ..Self::default() }
     }
 
-    /// Forgets everything, before a step that uses these words.
-    pub(super) fn begin(&mut self, words: &[u32], width: usize) {
-        self.words.clear();
-        self.words.extend_from_slice(words);
-        self.word_rows.resize(words.len() * width, 0.0);
+    /// Resets everything for a step with these distinct tokens.
+    pub(super) fn begin(&mut self, tokens: &[u32], width: usize) {
+        self.tokens.clear();
+        self.tokens.extend_from_slice(tokens);
+        self.token_rows.resize(tokens.len() * width, 0.0);
         self.accumulate = false;
         self.loss = 0.0;
         self.grad_norm = 0.0;
         self.predicted.clear();
     }
 
-    /// The gradient of every parameter; of words that were not used it is zero.
+    /// The gradient of every parameter, with zeros in unused rows of the token table.
     pub(super) fn all(&self) -> Vec<f32> {
-        let mut all = vec![0f32; self.words_len];
-        if !self.words.is_empty() {
-            let width = self.word_rows.len() / self.words.len();
-            for (&word, row) in self.words.iter().zip(self.word_rows.chunks_exact(width)) {
-                all[word as usize * width..][..width].copy_from_slice(row);
+        let mut all = vec![0f32; self.token_table_len];
+        if !self.tokens.is_empty() {
+            let width = self.token_rows.len() / self.tokens.len();
+            for (&token, row) in self.tokens.iter().zip(self.token_rows.chunks_exact(width)) {
+                all[token as usize * width..][..width].copy_from_slice(row);
             }
         }
         all.extend_from_slice(&self.dense);
         all
     }
 
-    /// The gradient of the `len` numbers that start at `start` of all parameters.
+    /// The gradient of the `len` parameters from `start` on, which follow the token table.
     pub(super) fn at(&mut self, start: usize, len: usize) -> &mut [f32] {
-        let start = start - self.words_len;
+        let start = start - self.token_table_len;
         &mut self.dense[start..start + len]
     }
 
-    /// Adds up the columns from `first` on of the partial sums, whose rows are `width` wide, into
-    /// the gradient of the `len` numbers at `start`.
+    /// Sums the columns from `first` on of the partial sums, whose rows are `width` wide, into the
+    /// gradient of the `len` parameters at `start`.
     pub(super) fn add_up(&mut self, width: usize, first: usize, start: usize, len: usize) {
-        let start = start - self.words_len;
+        let start = start - self.token_table_len;
         let total = &mut self.dense[start..start + len];
         add_in_order(&self.partials, width, first, total, self.accumulate);
     }
 }
 
-/// `buffer` with `len` numbers; what it held is lost.
-pub(super) fn fit(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+/// `buffer` with `len` values; its previous contents are lost.
+pub(super) fn resize(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     buffer.resize(len, 0.0);
     buffer
 }
 
-/// Each sequence's share of a matrix of `width` columns, to be written to.
-pub(super) fn by_sequence<'a>(
+/// The rows of each sequence in a matrix of `width` columns.
+pub(super) fn split_by_sequence<'a>(
     matrix: &'a mut [f32],
     width: usize,
     batch: &PackedBatch,

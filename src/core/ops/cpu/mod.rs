@@ -1,17 +1,17 @@
 //! The fused path on the CPU: vectorised loops, split over threads by rows.
 //!
-//! Work is cut into tasks of a fixed size and partial sums are added in a fixed order, so that
+//! Work is split into tasks of a fixed size and partial sums are added in a fixed order, so that
 //! results do not depend on the number of threads.
 
 mod activation;
-mod add_norm;
 mod attention;
-mod backend;
 mod device;
 mod embedding;
 mod head;
+mod linear;
 mod matmul;
 mod memory;
+mod norm;
 mod numeric;
 mod optimizer;
 mod product;

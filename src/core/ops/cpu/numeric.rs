@@ -1,10 +1,10 @@
-//! What the CPU kernels share: tasks of a fixed size, and sums in a fixed order.
+//! Tasks of a fixed size, and sums in a fixed order, for all CPU kernels.
 
-/// Rows a task handles at a time; fixed, so that the split never depends on the machine.
-pub(super) const ROWS_A_TASK: usize = 32;
+/// Rows per task; fixed, so that the split does not depend on the number of threads.
+pub(super) const ROWS_PER_TASK: usize = 32;
 
-/// Elements an elementwise task handles at a time.
-pub(super) const ELEMENTS_A_TASK: usize = 1 << 14;
+/// Elements per elementwise task.
+pub(super) const ELEMENTS_PER_TASK: usize = 1 << 14;
 
 /// Runs loops with the widest vectors of this processor.
 #[inline]
@@ -17,7 +17,7 @@ const LANES: usize = 16;
 /// The sum of `f(i)` for `i` in `0..n`, in sixteen lanes: the compiler may use vector registers,
 /// and the order of additions is still the same everywhere.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 pub(super) fn lane_sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
     let mut lanes = [0f32; LANES];
     let whole = n / LANES * LANES;
@@ -38,8 +38,8 @@ pub(super) fn lane_sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
     total
 }
 
-/// Adds the rows of `partials`, `width` wide, together, in order, into `total`, which takes the
-/// columns from `first` on; over what it holds unless `accumulate`.
+/// Sums the rows of `partials`, `width` wide, in order, into `total`: the columns from `first` on.
+/// With `accumulate` adds to `total` instead of overwriting it.
 pub(super) fn add_in_order(
     partials: &[f32],
     width: usize,
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exp_is_exact_to_a_few_units() {
+    fn exp_is_accurate_to_a_few_ulps() {
         for i in -86_000..88_000 {
             let x = i as f32 / 1000.0;
             let expected = f64::from(x).exp();

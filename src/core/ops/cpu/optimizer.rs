@@ -1,29 +1,29 @@
-//! AdamW in one pass over all parameters; rows of the table of words only when they are needed.
+//! AdamW in one pass over all parameters; rows of the token table only when they are needed.
 
 use super::memory::Gradients;
-use super::numeric::{ELEMENTS_A_TASK, lane_sum, vectorised};
+use super::numeric::{ELEMENTS_PER_TASK, lane_sum, vectorised};
 use crate::core::ops::adamw::{AdamWSettings, clip_factor};
-use crate::core::ops::backend::{Arrangement, Moments, Update};
+use crate::core::ops::backend::{Moments, ParameterLayout, Update};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What one step multiplies by.
+/// The factors of one update.
 #[derive(Clone, Copy, Debug)]
 struct Factors {
     beta1: f32,
     beta2: f32,
     epsilon: f32,
-    /// What is left of a parameter after weight decay.
+    /// The factor that weight decay leaves.
     keep: f32,
-    /// The learning rate, corrected for the first moment's start from zero.
+    /// The learning rate with the bias correction of the mean.
     rate: f32,
-    /// The correction of the square root of the second moment.
+    /// The bias correction of the square root of the variance.
     correction: f32,
 }
 
 impl Factors {
-    /// As `torch.optim.AdamW` has them at the step of this number, counted from 1.
+    /// As in `torch.optim.AdamW` at this step, counted from 1.
     fn new(settings: &AdamWSettings, step: u64, learning_rate: f64, decays: bool) -> Self {
         let step = step as f64;
         let decay = if decays { settings.weight_decay } else { 0.0 };
@@ -39,7 +39,7 @@ impl Factors {
 
     /// One update of `parameter`, whose gradient is `gradient(i)`.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+    #[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
     fn apply(
         &self,
         parameter: &mut [f32],
@@ -59,8 +59,8 @@ impl Factors {
     }
 }
 
-/// AdamW's moments. A row of the table of words that gets no gradient is left as it is, and the
-/// updates that it is owed are made up for, one by one, when it is next needed.
+/// AdamW's moments. Updates of token rows without a gradient stay pending: they are applied one by
+/// one when the row is next needed.
 #[derive(Debug)]
 pub struct Optimizer {
     settings: AdamWSettings,
@@ -69,40 +69,41 @@ pub struct Optimizer {
     variance: Vec<f32>,
     decayed: Vec<Range<usize>>,
     width: usize,
-    words_len: usize,
-    /// Of each word's row: the step up to which it is updated.
+    token_table_len: usize,
+    /// For each token row: the step up to which it is updated.
     updated: Vec<u64>,
-    /// Of each word's row: whether it ever had a gradient.
+    /// For each token row: whether any of its moments may be non-zero.
     touched: Vec<bool>,
-    /// The factors of the steps after `settled` for rows of words.
-    owed: Vec<Factors>,
-    settled: u64,
+    /// The factors of the updates of token rows in the steps after `flushed`.
+    pending: Vec<Factors>,
+    /// The step up to which all token rows are updated.
+    flushed: u64,
 }
 
 impl Optimizer {
-    pub(super) fn new(arrangement: &Arrangement, settings: AdamWSettings) -> Self {
-        let tables = &arrangement.tables;
+    pub(super) fn new(layout: &ParameterLayout, settings: AdamWSettings) -> Self {
+        let tables = &layout.tables;
         Self {
             settings,
             step: 0,
-            mean: vec![0.0; arrangement.len],
-            variance: vec![0.0; arrangement.len],
-            decayed: arrangement.decayed.clone(),
+            mean: vec![0.0; layout.len],
+            variance: vec![0.0; layout.len],
+            decayed: layout.decayed.clone(),
             width: tables.width,
-            words_len: arrangement.words_len(),
+            token_table_len: layout.token_table_len(),
             updated: vec![0; tables.vocabulary],
             touched: vec![false; tables.vocabulary],
-            owed: Vec::new(),
-            settled: 0,
+            pending: Vec::new(),
+            flushed: 0,
         }
     }
 
-    /// How many words there are.
-    pub(super) fn words(&self) -> usize {
+    /// The number of token rows.
+    pub(super) fn vocabulary(&self) -> usize {
         self.updated.len()
     }
 
-    /// The width of a word's row.
+    /// The width of a token row.
     pub(super) fn width(&self) -> usize {
         self.width
     }
@@ -115,7 +116,7 @@ impl Optimizer {
         }
     }
 
-    /// Goes on from these moments; `false` if they are of another model.
+    /// Continues from these moments; `false` if their number differs.
     pub(super) fn restore(&mut self, moments: Moments<'static>) -> bool {
         let len = self.mean.len();
         if moments.mean.len() != len || moments.variance.len() != len {
@@ -129,30 +130,31 @@ impl Optimizer {
         for ((mean, variance), touched) in rows.zip(&mut self.touched) {
             *touched = mean.iter().chain(variance).any(|&moment| moment != 0.0);
         }
-        self.all_settled();
+        self.mark_flushed();
         true
     }
 
-    fn all_settled(&mut self) {
+    fn mark_flushed(&mut self) {
         self.updated.fill(self.step);
-        self.owed.clear();
-        self.settled = self.step;
+        self.pending.clear();
+        self.flushed = self.step;
     }
 
-    /// Whether any row is owed anything.
-    pub(super) fn is_settled(&self) -> bool {
-        self.settled == self.step
+    /// Whether any row may have pending updates.
+    pub(super) fn has_pending(&self) -> bool {
+        self.flushed != self.step
     }
 
-    /// Brings the rows of these words, each listed once, up to date.
-    pub(super) fn catch_up(&mut self, words: &[u32], parameters: &mut [f32]) {
-        let mut rows: Vec<usize> = words.iter().map(|&word| word as usize).collect();
+    /// Applies the pending updates of the rows of these distinct tokens.
+    pub(super) fn apply_pending(&mut self, tokens: &[u32], parameters: &mut [f32]) {
+        let mut rows: Vec<usize> = tokens.iter().map(|&token| token as usize).collect();
         rows.sort_unstable();
         let all = rows.clone();
-        let still = self.owed.iter().all(|factors| factors.keep == 1.0);
-        rows.retain(|&row| self.touched[row] || !still);
-        self.for_rows(&rows, parameters, |_, owed, touched, [row, mean, variance]| {
-            for factors in owed {
+        // Without weight decay, a row whose moments are zero does not change.
+        let decays = self.pending.iter().any(|factors| factors.keep != 1.0);
+        rows.retain(|&row| self.touched[row] || decays);
+        self.for_rows(&rows, parameters, |_, pending, touched, [row, mean, variance]| {
+            for factors in pending {
                 if touched {
                     factors.apply(row, mean, variance, |_| 0.0);
                 } else {
@@ -167,41 +169,41 @@ impl Optimizer {
         }
     }
 
-    /// Brings every row up to date.
-    pub(super) fn settle(&mut self, parameters: &mut [f32]) {
-        if !self.is_settled() {
+    /// Applies all pending updates.
+    pub(super) fn flush(&mut self, parameters: &mut [f32]) {
+        if self.has_pending() {
             let all: Vec<u32> = (0..self.updated.len() as u32).collect();
-            self.catch_up(&all, parameters);
-            self.all_settled();
+            self.apply_pending(&all, parameters);
+            self.mark_flushed();
         }
     }
 
-    /// Calls `work` with each row's place in `rows`, the factors it is owed, whether it ever had a
-    /// gradient, and its parameters and moments; `rows` are sorted.
+    /// Calls `work` with the index of each row in `rows`, its pending factors, whether it is
+    /// touched, and its parameters and moments; `rows` are sorted.
     fn for_rows(
         &mut self,
         rows: &[usize],
         parameters: &mut [f32],
         work: impl Fn(usize, &[Factors], bool, [&mut [f32]; 3]) + Sync,
     ) {
-        let (width, words_len) = (self.width, self.words_len);
+        let (width, len) = (self.width, self.token_table_len);
         let mut tasks = Vec::with_capacity(rows.len());
         let mut tables = [parameters, &mut self.mean, &mut self.variance]
-            .map(|table| Rest { numbers: &mut table[..words_len], width });
-        let mut passed = 0;
-        for (place, &row) in rows.iter().enumerate() {
-            let skip = (row - passed) * width;
+            .map(|table| RowCursor { rest: &mut table[..len], width });
+        let mut next = 0;
+        for (index, &row) in rows.iter().enumerate() {
+            let skip = (row - next) * width;
             let parts = tables.each_mut().map(|table| table.next(skip));
-            passed = row + 1;
-            let owed = &self.owed[(self.updated[row] - self.settled) as usize..];
-            tasks.push((place, owed, self.touched[row], parts));
+            next = row + 1;
+            let pending = &self.pending[(self.updated[row] - self.flushed) as usize..];
+            tasks.push((index, pending, self.touched[row], parts));
         }
-        tasks.into_par_iter().with_min_len(8).for_each(|(place, owed, touched, parts)| {
-            vectorised(|| work(place, owed, touched, parts));
+        tasks.into_par_iter().with_min_len(8).for_each(|(index, pending, touched, parts)| {
+            vectorised(|| work(index, pending, touched, parts));
         });
     }
 
-    /// Clips, and updates all parameters but the rows of words without a gradient.
+    /// Clips, and updates all parameters except token rows without a gradient.
     pub(super) fn update(
         &mut self,
         update: Update,
@@ -213,19 +215,19 @@ impl Optimizer {
         let factors =
             |decays| Factors::new(&self.settings, self.step, update.learning_rate, decays);
         let (plain, decaying) = (factors(false), factors(true));
-        let words_decay = self.decayed.iter().any(|range| range.start < self.words_len);
-        let of_words = if words_decay { decaying } else { plain };
+        let token_table_len = self.token_table_len;
+        let tokens_decay = self.decayed.iter().any(|range| range.start < token_table_len);
+        let token_factors = if tokens_decay { decaying } else { plain };
 
-        let words_len = self.words_len;
         let decayed = &self.decayed;
-        parameters[words_len..]
-            .par_chunks_mut(ELEMENTS_A_TASK)
-            .zip(self.mean[words_len..].par_chunks_mut(ELEMENTS_A_TASK))
-            .zip(self.variance[words_len..].par_chunks_mut(ELEMENTS_A_TASK))
-            .zip(gradients.dense.par_chunks(ELEMENTS_A_TASK))
+        parameters[token_table_len..]
+            .par_chunks_mut(ELEMENTS_PER_TASK)
+            .zip(self.mean[token_table_len..].par_chunks_mut(ELEMENTS_PER_TASK))
+            .zip(self.variance[token_table_len..].par_chunks_mut(ELEMENTS_PER_TASK))
+            .zip(gradients.dense.par_chunks(ELEMENTS_PER_TASK))
             .enumerate()
             .for_each(|(task, (((parameter, mean), variance), gradient))| {
-                let first = words_len + task * ELEMENTS_A_TASK;
+                let first = token_table_len + task * ELEMENTS_PER_TASK;
                 for (range, decays) in pieces(decayed, first..first + parameter.len()) {
                     let here = range.start - first..range.end - first;
                     let gradient = &gradient[here.clone()];
@@ -241,41 +243,41 @@ impl Optimizer {
                 }
             });
 
-        // The rows were brought up to date when the step began.
-        let mut rows: Vec<(usize, usize)> =
-            gradients.words.iter().enumerate().map(|(i, &word)| (word as usize, i)).collect();
+        // The step's token rows have no pending updates: `begin_step` applied them.
+        let tokens = gradients.tokens.iter().enumerate();
+        let mut rows: Vec<(usize, usize)> = tokens.map(|(i, &token)| (token as usize, i)).collect();
         rows.sort_unstable();
-        let words: Vec<usize> = rows.iter().map(|&(word, _)| word).collect();
-        let (width, grads) = (self.width, &gradients.word_rows);
-        self.for_rows(&words, parameters, |place, _, _, [row, mean, variance]| {
-            let gradient = &grads[rows[place].1 * width..][..width];
-            of_words.apply(row, mean, variance, |i| gradient[i] * scale);
+        let tokens: Vec<usize> = rows.iter().map(|&(token, _)| token).collect();
+        let (width, grads) = (self.width, &gradients.token_rows);
+        self.for_rows(&tokens, parameters, |index, _, _, [row, mean, variance]| {
+            let gradient = &grads[rows[index].1 * width..][..width];
+            token_factors.apply(row, mean, variance, |i| gradient[i] * scale);
         });
-        for row in words {
+        for row in tokens {
             self.touched[row] = true;
             self.updated[row] = self.step;
         }
-        self.owed.push(of_words);
+        self.pending.push(token_factors);
     }
 }
 
-/// What is left of a table of which rows are taken from the front.
-struct Rest<'a> {
-    numbers: &'a mut [f32],
+/// Borrows rows of a table one after another.
+struct RowCursor<'a> {
+    rest: &'a mut [f32],
     width: usize,
 }
 
-impl<'a> Rest<'a> {
-    /// The next row, after skipping so many numbers.
+impl<'a> RowCursor<'a> {
+    /// The next row, after skipping `skip` values.
     fn next(&mut self, skip: usize) -> &'a mut [f32] {
-        let numbers = std::mem::take(&mut self.numbers);
-        let (row, after) = numbers[skip..].split_at_mut(self.width);
-        self.numbers = after;
+        let rest = std::mem::take(&mut self.rest);
+        let (row, after) = rest[skip..].split_at_mut(self.width);
+        self.rest = after;
         row
     }
 }
 
-/// `range` cut where weight decay begins or ends; `decayed` is sorted.
+/// `range` split where weight decay begins or ends; `decayed` is sorted.
 fn pieces(
     decayed: &[Range<usize>],
     range: Range<usize>,
@@ -299,14 +301,14 @@ fn pieces(
 
 /// The norm of all gradients together, as `torch.nn.utils.clip_grad_norm_` gives it.
 pub(super) fn norm(gradients: &Gradients) -> f64 {
-    (squared_norm(&gradients.dense) + squared_norm(&gradients.word_rows)).sqrt()
+    (squared_norm(&gradients.dense) + squared_norm(&gradients.token_rows)).sqrt()
 }
 
 fn squared_norm(values: &[f32]) -> f64 {
     let partials: Vec<f64> = values
-        .par_chunks(ELEMENTS_A_TASK)
+        .par_chunks(ELEMENTS_PER_TASK)
         .map(|chunk| {
-            // Short runs in f32, added up in f64.
+            // Short runs in f32, their sums in f64.
             vectorised(|| {
                 let runs = chunk.chunks(256);
                 runs.map(|run| f64::from(lane_sum(run.len(), |i| run[i] * run[i]))).sum()

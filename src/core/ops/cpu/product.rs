@@ -8,7 +8,7 @@ const ROWS: usize = 4;
 
 /// The left matrix: coefficient `(i, l)` is `values[i × row_stride + l × column_stride]`.
 #[derive(Clone, Copy)]
-pub(super) struct Coefficients<'a> {
+pub(super) struct Strided<'a> {
     pub values: &'a [f32],
     pub row_stride: usize,
     pub column_stride: usize,
@@ -16,7 +16,7 @@ pub(super) struct Coefficients<'a> {
 
 /// The right matrix: row `l` starts at `values[l × stride]`.
 #[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
+pub(super) struct RowMajor<'a> {
     pub values: &'a [f32],
     pub stride: usize,
 }
@@ -25,18 +25,18 @@ pub(super) struct Rows<'a> {
 ///
 /// To be called inside [`super::numeric::vectorised`].
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 pub(super) fn product(
     (m, n, k): (usize, usize, usize),
-    left: Coefficients<'_>,
-    right: Rows<'_>,
+    left: Strided<'_>,
+    right: RowMajor<'_>,
     out: &mut [f32],
     out_stride: usize,
 ) {
     let mut i = 0;
     while i < m {
         let height = ROWS.min(m - i);
-        let rows = Coefficients { values: &left.values[i * left.row_stride..], ..left };
+        let rows = Strided { values: &left.values[i * left.row_stride..], ..left };
         let out = &mut out[i * out_stride..];
         let mut j = 0;
         while j + LANES <= n {
@@ -64,11 +64,11 @@ pub(super) fn product(
 
 /// `R × LANES` sums at once.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to become part of vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
 fn tile<const R: usize>(
     k: usize,
-    left: Coefficients<'_>,
-    right: Rows<'_>,
+    left: Strided<'_>,
+    right: RowMajor<'_>,
     j: usize,
     out: &mut [f32],
     out_stride: usize,
@@ -91,17 +91,17 @@ fn tile<const R: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ops::testing::numbers;
+    use crate::core::ops::testing::normal_values;
 
     #[test]
-    fn every_shape_is_summed_up() {
+    fn products_of_every_shape_are_right() {
         for (m, n, k) in [(1, 1, 1), (5, 16, 3), (7, 40, 11), (4, 33, 24), (2, 7, 0)] {
-            let (a, b) = (numbers(m * k, 1.0, 1), numbers(k * (n + 3), 1.0, 2));
+            let (a, b) = (normal_values(m * k, 1.0, 1), normal_values(k * (n + 3), 1.0, 2));
             for transposed in [false, true] {
                 let (row_stride, column_stride) = if transposed { (1, m) } else { (k, 1) };
-                let left = Coefficients { values: &a, row_stride, column_stride };
+                let left = Strided { values: &a, row_stride, column_stride };
                 let mut out = vec![9f32; m * (n + 1)];
-                product((m, n, k), left, Rows { values: &b, stride: n + 3 }, &mut out, n + 1);
+                product((m, n, k), left, RowMajor { values: &b, stride: n + 3 }, &mut out, n + 1);
                 for i in 0..m {
                     for j in 0..n {
                         let expected: f32 = (0..k)

@@ -1,42 +1,47 @@
-//! Weights in eight bits, for answers: blocks of 32 numbers with one scale, as candle's `Q8_0`.
+//! Weights in eight bits for inference: blocks of 32 values with one scale, as candle's `Q8_0`.
 //!
-//! A sentence has few rows, so that reading the weights is most of the work, and there are a
-//! quarter as many bytes of them.
+//! A sentence has few rows, so that reading the weights dominates, and eight bits are a quarter of
+//! the bytes.
 
-use crate::core::ops::backend::Dense;
+use crate::core::ops::backend::LinearLayout;
 use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
 use candle_core::{Device, Module, Result, Tensor};
 use std::collections::HashMap;
 
-/// Copies of some layers' weights.
+/// Copies of the weights of some layers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Quantized {
-    layers: HashMap<Dense, QMatMul>,
+    layers: HashMap<LinearLayout, QMatMul>,
 }
 
 impl Quantized {
-    /// Copies the weights of these layers; one whose rows cannot be cut into blocks is left out.
-    pub(super) fn new(parameters: &[f32], layers: &[Dense]) -> Result<Self> {
+    /// Copies the weights of these layers, except those whose rows are not whole blocks.
+    pub(super) fn new(parameters: &[f32], layers: &[LinearLayout]) -> Result<Self> {
         let mut copies = HashMap::new();
-        for dense in layers {
-            if !dense.inputs.is_multiple_of(GgmlDType::Q8_0.block_size()) {
+        for layer in layers {
+            if !layer.inputs.is_multiple_of(GgmlDType::Q8_0.block_size()) {
                 continue;
             }
-            let weight = &parameters[dense.weight..][..dense.outputs * dense.inputs];
-            let weight = Tensor::from_slice(weight, (dense.outputs, dense.inputs), &Device::Cpu)?;
+            let weight = &parameters[layer.weight..][..layer.weight_len()];
+            let weight = Tensor::from_slice(weight, (layer.outputs, layer.inputs), &Device::Cpu)?;
             let weight = QTensor::quantize(&weight, GgmlDType::Q8_0)?;
-            copies.insert(*dense, QMatMul::from_qtensor(weight)?);
+            copies.insert(*layer, QMatMul::from_qtensor(weight)?);
         }
         Ok(Self { layers: copies })
     }
 
-    /// `x Wᵀ` into `out`, if this layer has a copy.
-    pub(super) fn multiply(&self, dense: &Dense, x: &[f32], out: &mut [f32]) -> Result<bool> {
-        let Some(weight) = self.layers.get(dense) else {
+    /// Writes `x Wᵀ` to `out` if this layer has a copy, and returns whether it has.
+    pub(super) fn multiply(
+        &self,
+        layer: &LinearLayout,
+        x: &[f32],
+        out: &mut [f32],
+    ) -> Result<bool> {
+        let Some(weight) = self.layers.get(layer) else {
             return Ok(false);
         };
-        let rows = x.len() / dense.inputs;
-        let x = Tensor::from_slice(x, (rows, dense.inputs), &Device::Cpu)?;
+        let rows = x.len() / layer.inputs;
+        let x = Tensor::from_slice(x, (rows, layer.inputs), &Device::Cpu)?;
         out.copy_from_slice(&weight.forward(&x)?.flatten_all()?.to_vec1::<f32>()?);
         Ok(true)
     }

@@ -1,174 +1,153 @@
 //! Multi-head attention within each sequence.
 
-use super::batch::Batch;
+#![expect(unsafe_code, reason = "kernels are launched")]
+
+use super::batch::DeviceBatch;
 use super::device::CudaBackend;
 use super::driver::{Driver, arguments};
-use super::memory::Numbers;
+use super::memory::{DeviceSliceMut, LaunchShape};
 use super::shapes::groups;
-use super::state::FLOAT;
-use crate::core::ops::backend::Attention;
+use crate::core::ops::backend::{
+    AttentionBackward, AttentionConfig, AttentionForward, AttentionOps,
+};
 use candle_core::{Result, bail};
 use std::sync::PoisonError;
 
-/// The threads of a block.
-const THREADS: [usize; 3] = [128, 1, 1];
-
-/// The queries, or keys, that a block takes at a time.
+/// The queries, or keys, that a block handles at a time.
 const TILE: usize = 32;
 
-/// The columns of a head's result that a block makes: wider heads have several blocks a tile.
+/// The columns of a head's result that a block computes: wider heads have several blocks per tile.
 const SLICE: usize = 64;
 
-/// The widest head that a block has room for.
-const WIDEST_HEAD: usize = 128;
+/// The widest head that fits the shared memory of a block.
+const MAX_HEAD_WIDTH: usize = 128;
 
-/// The shared memory of a block, in bytes.
+/// The launch shapes over queries and over keys.
 ///
 /// # Errors
-/// If there is too little for heads as wide as these.
-fn shared(attention: &Attention) -> Result<usize> {
-    let width = attention.width;
-    if width > WIDEST_HEAD {
-        bail!("heads of {width} numbers; a GPU takes at most {WIDEST_HEAD}");
+/// If heads are too wide.
+fn shapes<D: Driver>(
+    config: &AttentionConfig,
+    batch: &DeviceBatch<D>,
+) -> Result<(LaunchShape, LaunchShape)> {
+    let width = config.head_width;
+    if width > MAX_HEAD_WIDTH {
+        bail!("heads {width} wide are too wide for a GPU; the maximum is {MAX_HEAD_WIDTH}");
     }
-    Ok((64 * (4 * groups(width) + 4) + 1152) * FLOAT)
+    let shared = (64 * (4 * groups(width) + 4) + 1152) * size_of::<f32>();
+    let (tiles, slices) = (batch.longest().div_ceil(TILE), width.div_ceil(SLICE));
+    let shape = |tiles| LaunchShape {
+        grid: [batch.sequences(), config.heads, tiles * slices],
+        block: [128, 1, 1],
+        shared,
+    };
+    Ok((shape(if config.first_only { 1 } else { tiles }), shape(tiles)))
 }
 
-/// The grids over queries and over keys.
-fn grids<D: Driver>(attention: &Attention, batch: &Batch<D>) -> ([usize; 3], [usize; 3]) {
-    let (tiles, slices) = (batch.longest().div_ceil(TILE), attention.width.div_ceil(SLICE));
-    let grid = |tiles| [batch.sequences(), attention.heads, tiles * slices];
-    (grid(if attention.first_only { 1 } else { tiles }), grid(tiles))
-}
-
-impl<D: Driver> CudaBackend<D> {
-    pub(super) fn attend(
-        &self,
-        attention: &Attention,
-        batch: &Batch<D>,
-        q: &Numbers<D>,
-        kv: &Numbers<D>,
-        out: &mut Numbers<D>,
-        statistics: &mut Numbers<D>,
-    ) -> Result<()> {
-        let Attention { heads, width, queries, keys, values, dropout, .. } = *attention;
-        let (rows, _) = batch.numbered(attention.first_only);
-        let (low, high) = dropout.key_halves();
-        self.card.run(
-            "attention",
-            grids(attention, batch).0,
-            THREADS,
-            shared(attention)?,
-            arguments![
-                batch.starts(),
-                heads,
-                width,
-                attention.scale,
-                attention.first_only,
-                q.at_least(rows * queries.stride)?,
-                queries.stride,
-                queries.start,
-                kv.at_least(batch.rows() * keys.stride)?,
-                keys.stride,
-                keys.start,
-                values.start,
-                low,
-                high,
-                dropout.threshold(),
-                dropout.kept(),
-                self.fit(out, rows * heads * width)?,
-                self.fit_floats(statistics, rows * heads)?,
-            ],
-        )
+impl<D: Driver> AttentionOps for CudaBackend<D> {
+    fn attention(&self, arguments: AttentionForward<'_, Self>) -> Result<()> {
+        let AttentionForward { config, batch, queries, keys_values, out, statistics } = arguments;
+        let context = &self.context;
+        let (rows, _) = batch.packed_rows(config.first_only)?;
+        let (low, high) = config.dropout.key_halves();
+        let arguments = arguments![
+            batch.starts()?,
+            config.heads,
+            config.head_width,
+            config.scale,
+            config.first_only,
+            queries.slice(0..rows * config.queries.stride)?,
+            config.queries.stride,
+            config.queries.start,
+            keys_values.slice(0..batch.rows() * config.keys.stride)?,
+            config.keys.stride,
+            config.keys.start,
+            config.values.start,
+            low,
+            high,
+            config.dropout.threshold(),
+            config.dropout.kept(),
+            out.resize(context, rows * config.hidden())?,
+            statistics.resize(context, rows * config.heads)?,
+        ];
+        let (over_queries, _) = shapes(config, batch)?;
+        // SAFETY: the matrices have one row per query and per token of their strides, `out` is
+        // `[query rows, heads × head width]`, and the statistics `[query rows, heads]`.
+        unsafe { context.launch("attention", over_queries, arguments) }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what goes in and what comes out")]
-    pub(super) fn attend_backward(
-        &self,
-        attention: &Attention,
-        batch: &Batch<D>,
-        q: &Numbers<D>,
-        kv: &Numbers<D>,
-        statistics: &Numbers<D>,
-        grad: &Numbers<D>,
-        dq: Option<&mut Numbers<D>>,
-        dkv: &mut Numbers<D>,
-    ) -> Result<()> {
-        let Attention { heads, width, queries, keys, values, dropout, .. } = *attention;
-        let (rows, _) = batch.numbered(attention.first_only);
-        if dq.is_none() && (attention.first_only || queries.stride != keys.stride) {
-            bail!("the queries are not columns of the keys' matrix");
+    fn attention_backward(&self, arguments: AttentionBackward<'_, Self>) -> Result<()> {
+        let AttentionBackward { config, batch, queries, keys_values, statistics, .. } = arguments;
+        let AttentionBackward { grad, dqueries, dkeys_values, .. } = arguments;
+        let context = &self.context;
+        let (rows, _) = batch.packed_rows(config.first_only)?;
+        let (query_stride, key_stride) = (config.queries.stride, config.keys.stride);
+        if dqueries.is_none() && (config.first_only || query_stride != key_stride) {
+            bail!("the queries are not columns of the matrix of keys and values");
         }
-        let dkeys = self.fit(dkv, batch.rows() * keys.stride)?;
-        let dqueries = match dq {
-            Some(dq) => self.fit(dq, rows * queries.stride)?,
-            None => dkeys,
+        let mut dkeys_values = dkeys_values.resize(context, batch.rows() * key_stride)?;
+        let mut dqueries = match dqueries {
+            Some(dqueries) => Some(dqueries.resize(context, rows * query_stride)?),
+            None => None,
         };
-        let mut room = self.means.lock().unwrap_or_else(PoisonError::into_inner);
-        let means = room.fit(&self.card, rows * heads * 2 * FLOAT)?;
-
-        let starts = batch.starts();
-        let q = q.at_least(rows * queries.stride)?;
-        let kv = kv.at_least(batch.rows() * keys.stride)?;
-        let statistics = statistics.at_least(rows * heads)?;
-        let grad = grad.at_least(rows * heads * width)?;
-        let (low, high) = dropout.key_halves();
-        let (over_queries, over_keys) = grids(attention, batch);
-        self.card.run(
-            "attention_backward_queries",
-            over_queries,
-            THREADS,
-            shared(attention)?,
-            arguments![
-                starts,
-                heads,
-                width,
-                attention.scale,
-                attention.first_only,
-                q,
-                queries.stride,
-                queries.start,
-                kv,
-                keys.stride,
-                keys.start,
-                values.start,
-                low,
-                high,
-                dropout.threshold(),
-                dropout.kept(),
-                statistics,
-                grad,
-                dqueries,
-                means,
-            ],
-        )?;
-        self.card.run(
-            "attention_backward_keys",
-            over_keys,
-            THREADS,
-            shared(attention)?,
-            arguments![
-                starts,
-                heads,
-                width,
-                attention.scale,
-                attention.first_only,
-                q,
-                queries.stride,
-                queries.start,
-                kv,
-                keys.stride,
-                keys.start,
-                values.start,
-                low,
-                high,
-                dropout.threshold(),
-                dropout.kept(),
-                statistics,
-                means,
-                grad,
-                dkeys,
-            ],
-        )
+        let mut means = self.attention_means.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut means = means.resize(context, rows * config.heads * 2)?;
+        let starts = batch.starts()?;
+        let queries = queries.slice(0..rows * query_stride)?;
+        let keys_values = keys_values.slice(0..batch.rows() * key_stride)?;
+        let statistics = statistics.slice(0..rows * config.heads)?;
+        let grad = grad.slice(0..rows * config.hidden())?;
+        let (low, high) = config.dropout.key_halves();
+        let (over_queries, over_keys) = shapes(config, batch)?;
+        let arguments = arguments![
+            starts,
+            config.heads,
+            config.head_width,
+            config.scale,
+            config.first_only,
+            queries,
+            query_stride,
+            config.queries.start,
+            keys_values,
+            key_stride,
+            config.keys.start,
+            config.values.start,
+            low,
+            high,
+            config.dropout.threshold(),
+            config.dropout.kept(),
+            statistics,
+            grad,
+            dqueries.as_mut().map_or_else(|| dkeys_values.reborrow(), DeviceSliceMut::reborrow),
+            means.reborrow(),
+        ];
+        // SAFETY: the matrices have one row per query and per token of their strides, and so have
+        // their gradients; `grad` is `[query rows, heads × head width]`, the statistics
+        // `[query rows, heads]` and the means `[query rows, heads, 2]`.
+        unsafe { context.launch("attention_backward_queries", over_queries, arguments)? };
+        let arguments = arguments![
+            starts,
+            config.heads,
+            config.head_width,
+            config.scale,
+            config.first_only,
+            queries,
+            query_stride,
+            config.queries.start,
+            keys_values,
+            key_stride,
+            config.keys.start,
+            config.values.start,
+            low,
+            high,
+            config.dropout.threshold(),
+            config.dropout.kept(),
+            statistics,
+            means.as_slice(),
+            grad,
+            dkeys_values,
+        ];
+        // SAFETY: as above.
+        unsafe { context.launch("attention_backward_keys", over_keys, arguments) }
     }
 }

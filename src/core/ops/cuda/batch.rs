@@ -1,31 +1,31 @@
-//! A packed batch on a card: one piece of memory, sent in one go.
+//! A packed batch on a device: one buffer, uploaded in one copy.
 
-use super::driver::{Driver, Pointer};
-use super::memory::{Card, Memory};
-use crate::core::ops::backend::{PackedBatch, Tables};
+use super::driver::Driver;
+use super::memory::{DeviceBuffer, DeviceSlice, GpuContext};
+use crate::core::ops::backend::{EmbeddingTables, PackedBatch};
 use candle_core::{Result, bail};
 use std::sync::Arc;
 
-/// A packed batch, and what the host has to know of it.
-pub struct Batch<D: Driver> {
-    memory: Memory<D>,
-    /// What is sent, gathered in one place.
+/// A packed batch on a device, and what the host needs to know about it.
+pub struct DeviceBatch<D: Driver> {
+    memory: DeviceBuffer<D, u32>,
+    /// All parts of the batch one after another, as they are uploaded.
     gathered: Vec<u32>,
     rows: usize,
     sequences: usize,
     longest: usize,
     /// The highest token id.
     highest: u32,
-    /// How many labels there are: as many as sequences, or none.
+    /// The number of labels: one per sequence, or none.
     labels: usize,
-    /// How many words the step has; `None` where no gradient is asked for.
+    /// The number of distinct tokens of the step; `None` where no gradient is computed.
     distinct: Option<usize>,
 }
 
-impl<D: Driver> Default for Batch<D> {
+impl<D: Driver> Default for DeviceBatch<D> {
     fn default() -> Self {
         Self {
-            memory: Memory::default(),
+            memory: DeviceBuffer::default(),
             gathered: Vec::new(),
             rows: 0,
             sequences: 0,
@@ -37,25 +37,25 @@ impl<D: Driver> Default for Batch<D> {
     }
 }
 
-/// Refuses places that lie elsewhere: a card would not notice.
+/// Rejects indices that are out of bounds: a device does not check them.
 fn check(batch: &PackedBatch) -> Result<()> {
     let ascends = |starts: &[u32], end: usize| {
         starts.first() == Some(&0) && starts.last() == Some(&(end as u32)) && starts.is_sorted()
     };
     let rows = batch.rows();
-    let words_fit = batch.occurrence_starts.is_empty()
+    let tokens_fit = batch.occurrence_starts.is_empty()
         || ascends(&batch.occurrence_starts, batch.occurrences.len())
             && batch.occurrences.iter().all(|&row| (row as usize) < rows);
     let labels_fit = batch.labels.is_empty() || batch.labels.len() == batch.batch();
-    if !ascends(&batch.starts, rows) || !words_fit || !labels_fit {
-        bail!("the batch does not fit together");
+    if !ascends(&batch.starts, rows) || !tokens_fit || !labels_fit {
+        bail!("the parts of a packed batch do not match");
     }
     Ok(())
 }
 
-impl<D: Driver> Batch<D> {
-    /// Sends `batch` in place of what was here.
-    pub(super) fn send(&mut self, card: &Arc<Card<D>>, batch: &PackedBatch) -> Result<()> {
+impl<D: Driver> DeviceBatch<D> {
+    /// Replaces the batch.
+    pub(super) fn send(&mut self, context: &Arc<GpuContext<D>>, batch: &PackedBatch) -> Result<()> {
         check(batch)?;
         self.gathered.clear();
         for part in
@@ -69,77 +69,83 @@ impl<D: Driver> Batch<D> {
         self.highest = batch.ids.iter().copied().max().unwrap_or(0);
         self.labels = batch.labels.len();
         self.distinct = batch.occurrence_starts.len().checked_sub(1);
-        self.memory.fit(card, self.gathered.len() * size_of::<u32>())?;
-        self.memory.upload(0, &self.gathered)
+        self.memory.resize(context, self.gathered.len())?;
+        self.memory.upload(&self.gathered)
     }
 
-    /// How many tokens.
+    /// The number of tokens.
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
 
-    /// How many sequences.
+    /// The number of sequences.
     pub(super) fn sequences(&self) -> usize {
         self.sequences
     }
 
-    /// The tokens of the longest sequence.
+    /// The number of tokens of the longest sequence.
     pub(super) fn longest(&self) -> usize {
         self.longest
     }
 
-    /// The rows that an operation works on, and the list of their numbers unless they are their
-    /// own: with `first_only` one a sequence.
-    pub(super) fn numbered(&self, first_only: bool) -> (usize, Pointer) {
-        if first_only { (self.sequences, self.starts()) } else { (self.rows, Pointer::NULL) }
+    /// The number of rows that an operation works on, and their packed rows unless row `i` is
+    /// packed row `i`: with `first_only` there is one row per sequence, its first.
+    pub(super) fn packed_rows(
+        &self,
+        first_only: bool,
+    ) -> Result<(usize, Option<DeviceSlice<'_, u32>>)> {
+        if first_only { Ok((self.sequences, Some(self.starts()?))) } else { Ok((self.rows, None)) }
     }
 
-    fn after(&self, numbers: usize) -> Pointer {
-        self.memory.start().offset(numbers * size_of::<u32>())
+    fn part(&self, start: usize, len: usize) -> Result<DeviceSlice<'_, u32>> {
+        self.memory.slice(start..start + len)
     }
 
-    /// `[rows]`.
-    pub(super) fn ids(&self) -> Pointer {
-        self.after(0)
+    /// `[rows]`: the token ids.
+    pub(super) fn ids(&self) -> Result<DeviceSlice<'_, u32>> {
+        self.part(0, self.rows)
     }
 
-    /// `[sequences + 1]`.
-    pub(super) fn starts(&self) -> Pointer {
-        self.after(self.rows)
+    /// `[sequences + 1]`: the first row of each sequence, and the number of rows.
+    pub(super) fn starts(&self) -> Result<DeviceSlice<'_, u32>> {
+        self.part(self.rows, self.sequences + 1)
     }
 
-    /// `[sequences]`.
+    /// `[sequences]`: the classes.
     ///
     /// # Errors
-    /// If none were sent.
-    pub(super) fn labels(&self) -> Result<Pointer> {
+    /// If the batch has none.
+    pub(super) fn labels(&self) -> Result<DeviceSlice<'_, u32>> {
         if self.labels != self.sequences {
             bail!("the batch has no labels");
         }
-        Ok(self.after(self.rows + self.sequences + 1))
+        self.part(self.rows + self.sequences + 1, self.labels)
     }
 
-    /// Starts, `[distinct + 1]`, and occurrences, `[rows]`, of each of so many words.
+    /// Starts, `[distinct + 1]`, and occurrences, `[rows]`, of each distinct token.
     ///
     /// # Errors
-    /// If it was not prepared for so many.
-    pub(super) fn occurrences(&self, distinct: usize) -> Result<(Pointer, Pointer)> {
+    /// If the batch was prepared for another number of distinct tokens.
+    pub(super) fn occurrences(
+        &self,
+        distinct: usize,
+    ) -> Result<(DeviceSlice<'_, u32>, DeviceSlice<'_, u32>)> {
         if self.distinct != Some(distinct) {
-            bail!("the batch was not prepared for this step's words");
+            bail!("the batch lists the occurrences of other tokens than the step's");
         }
         let before = self.rows + self.sequences + 1 + self.labels;
         let starts = self.gathered.len() - (distinct + 1);
-        Ok((self.after(starts), self.after(before)))
+        Ok((self.part(starts, distinct + 1)?, self.part(before, starts - before)?))
     }
 
-    /// Refuses ids and lengths that lie outside the tables.
-    pub(super) fn check(&self, tables: &Tables) -> Result<()> {
+    /// Rejects ids and lengths outside the tables.
+    pub(super) fn check(&self, tables: &EmbeddingTables) -> Result<()> {
         let (longest, positions) = (self.longest, tables.max_positions);
         if tables.first_position + longest > positions {
-            bail!("a length of {longest} for {positions} positions");
+            bail!("a sequence of {longest} tokens is too long for {positions} positions");
         }
         if self.highest as usize >= tables.vocabulary {
-            bail!("token id {} in a vocabulary of {}", self.highest, tables.vocabulary);
+            bail!("token id {} is outside the vocabulary of {}", self.highest, tables.vocabulary);
         }
         Ok(())
     }

@@ -1,48 +1,41 @@
-//! A card as a machine for the fused path, by way of any driver: memory and the optimizer.
+//! The CUDA device of the fused path: memory, and the course of a step.
 
-use super::batch::Batch;
-use super::driver::{Driver, Pointer, arguments};
-use super::memory::{Card, Memory, Numbers};
+use super::batch::DeviceBatch;
+use super::driver::Driver;
+use super::gradients::Gradients;
+use super::memory::{Act, DeviceBuffer, GpuContext};
 use super::optimizer::Optimizer;
-use super::state::{FLOAT, Gradients, Parameters};
+use super::parameters::Parameters;
 use crate::core::ops::adamw::AdamWSettings;
-use crate::core::ops::backend::{Arrangement, Device, Moments, PackedBatch, StepMetrics, Update};
+use crate::core::ops::backend::{
+    Device, Moments, PackedBatch, ParameterLayout, StepMetrics, Update,
+};
 use candle_core::{Result, Tensor};
 use std::sync::{Arc, Mutex};
 
-/// A card: [`super::nvidia::Nvidia`], or in tests what stands in for one.
+/// A CUDA device behind a driver: [`super::nvidia::Nvidia`], or an emulation in tests.
 pub struct CudaBackend<D: Driver> {
-    pub(super) card: Arc<Card<D>>,
-    /// Room for the means that attention's backward pass hands from queries to keys.
-    pub(super) means: Mutex<Memory<D>>,
+    pub(super) context: Arc<GpuContext<D>>,
+    /// The means that attention's backward pass computes for queries and uses for keys.
+    pub(super) attention_means: Mutex<DeviceBuffer<D, f32>>,
 }
 
 impl<D: Driver> CudaBackend<D> {
-    /// Computes by way of `driver`.
+    /// Computes on the device of `driver`.
     pub fn new(driver: D) -> Self {
-        Self { card: Arc::new(Card::new(driver)), means: Mutex::default() }
+        Self { context: Arc::new(GpuContext::new(driver)), attention_means: Mutex::default() }
     }
 
-    /// What it computes by way of.
+    /// The driver.
     pub fn driver(&self) -> &D {
-        self.card.driver()
-    }
-
-    /// Makes activations so many; what they were is lost.
-    pub(super) fn fit(&self, numbers: &mut Numbers<D>, len: usize) -> Result<Pointer> {
-        numbers.fit(&self.card, len, self.driver().precision().activation_bytes())
-    }
-
-    /// Makes `f32`s so many; what they were is lost.
-    pub(super) fn fit_floats(&self, numbers: &mut Numbers<D>, len: usize) -> Result<Pointer> {
-        numbers.fit(&self.card, len, FLOAT)
+        self.context.driver()
     }
 }
 
 impl<D: Driver> Device for CudaBackend<D> {
-    type Buffer = Numbers<D>;
-    type Floats = Numbers<D>;
-    type Batch = Batch<D>;
+    type Buffer = DeviceBuffer<D, Act>;
+    type Floats = DeviceBuffer<D, f32>;
+    type Batch = DeviceBatch<D>;
     type Parameters = Parameters<D>;
     type Gradients = Gradients<D>;
     type Optimizer = Optimizer<D>;
@@ -51,57 +44,43 @@ impl<D: Driver> Device for CudaBackend<D> {
         work()
     }
 
-    fn parameters(&self, arrangement: &Arrangement, flat: &Tensor) -> Result<Parameters<D>> {
-        let parameters = Parameters::new(&self.card, arrangement, flat)?;
-        let shadow = parameters.shadow();
-        if shadow != Pointer::NULL {
-            let (len, words_len) = parameters.lens();
-            let n = len - words_len;
-            let from = parameters.floats(words_len, n)?;
-            let grid = [n.div_ceil(256).min(4096), 1, 1];
-            let copy = arguments![from, shadow, n as u64];
-            self.card.run("to_activations", grid, [256, 1, 1], 0, copy)?;
-        }
-        Ok(parameters)
+    fn parameters(&self, layout: &ParameterLayout, flat: &Tensor) -> Result<Parameters<D>> {
+        Parameters::new(&self.context, layout, flat)
     }
 
     fn store(&self, parameters: &Parameters<D>, flat: &Tensor) -> Result<()> {
         parameters.store(flat)
     }
 
-    fn gradients(&self, arrangement: &Arrangement) -> Result<Gradients<D>> {
-        Gradients::new(&self.card, arrangement)
+    fn gradients(&self, layout: &ParameterLayout) -> Result<Gradients<D>> {
+        Gradients::new(&self.context, layout)
     }
 
-    fn optimizer(
-        &self,
-        arrangement: &Arrangement,
-        settings: AdamWSettings,
-    ) -> Result<Optimizer<D>> {
-        Optimizer::new(&self.card, arrangement, settings)
+    fn optimizer(&self, layout: &ParameterLayout, settings: AdamWSettings) -> Result<Optimizer<D>> {
+        Optimizer::new(&self.context, layout, settings)
     }
 
-    fn send(&self, batch: &PackedBatch, to: &mut Batch<D>) -> Result<()> {
-        to.send(&self.card, batch)
+    fn send(&self, batch: &PackedBatch, to: &mut DeviceBatch<D>) -> Result<()> {
+        to.send(&self.context, batch)
     }
 
-    fn read(&self, floats: &Numbers<D>) -> Result<Vec<f32>> {
-        floats.read()
+    fn read(&self, floats: &DeviceBuffer<D, f32>) -> Result<Vec<f32>> {
+        floats.to_host()
     }
 
     fn begin_step(
         &self,
-        words: &[u32],
+        tokens: &[u32],
         parameters: &mut Parameters<D>,
         gradients: &mut Gradients<D>,
         optimizer: &mut Optimizer<D>,
     ) -> Result<()> {
-        gradients.begin(&self.card, words)?;
-        optimizer.begin(&self.card, gradients, parameters)
+        gradients.begin(&self.context, tokens)?;
+        optimizer.apply_pending(&self.context, Some(gradients), parameters)
     }
 
     fn accumulate(&self, gradients: &mut Gradients<D>) {
-        gradients.accumulate = true;
+        gradients.dense.accumulate = true;
     }
 
     fn end_step(
@@ -111,15 +90,19 @@ impl<D: Driver> Device for CudaBackend<D> {
         gradients: &mut Gradients<D>,
         optimizer: &mut Optimizer<D>,
     ) -> Result<()> {
-        optimizer.update(&self.card, update, parameters, gradients)
+        optimizer.update(&self.context, update, parameters, gradients)
     }
 
-    fn figures(&self, gradients: &Gradients<D>) -> Result<StepMetrics> {
-        gradients.figures()
+    fn ready_metrics(&self, gradients: &mut Gradients<D>) -> Result<Option<StepMetrics>> {
+        gradients.metrics.ready()
     }
 
-    fn settle(&self, parameters: &mut Parameters<D>, optimizer: &mut Optimizer<D>) -> Result<()> {
-        optimizer.settle(&self.card, parameters)
+    fn step_metrics(&self, gradients: &mut Gradients<D>) -> Result<StepMetrics> {
+        gradients.metrics.wait()
+    }
+
+    fn flush(&self, parameters: &mut Parameters<D>, optimizer: &mut Optimizer<D>) -> Result<()> {
+        optimizer.flush(&self.context, parameters)
     }
 
     fn read_gradients(&self, gradients: &Gradients<D>) -> Result<Vec<f32>> {
@@ -131,7 +114,7 @@ impl<D: Driver> Device for CudaBackend<D> {
     }
 
     fn restore(&self, optimizer: &mut Optimizer<D>, moments: Moments<'static>) -> Result<()> {
-        optimizer.restore(&self.card, &moments)
+        optimizer.restore(&self.context, &moments)
     }
 
     fn synchronize(&self) -> Result<()> {
@@ -139,6 +122,6 @@ impl<D: Driver> Device for CudaBackend<D> {
     }
 
     fn peak_memory(&self) -> Option<usize> {
-        Some(self.card.peak())
+        Some(self.context.peak())
     }
 }

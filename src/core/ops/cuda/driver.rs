@@ -1,40 +1,43 @@
-//! What this path needs of a card: memory, copies, kernels by name and matrix products, all in one
-//! queue.
+//! The interface to a device driver: memory, copies, kernels by name and matrix products, all in
+//! one queue.
+//!
+//! This is the unsafe layer: memory is named by its address. [`super::memory`] makes it safe.
 
-#![expect(unsafe_code, reason = "whoever calls names memory by its address")]
+#![expect(unsafe_code, reason = "memory is named by its address")]
 
 use candle_core::Result;
+use std::marker::PhantomData;
 
-/// An address in a card's memory.
+/// An address in device memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pointer(pub u64);
+pub struct DevicePointer(pub u64);
 
-impl Pointer {
-    /// None: what an optional argument of a kernel is when it is left out.
+impl DevicePointer {
+    /// The null pointer: an optional argument of a kernel that is left out.
     pub const NULL: Self = Self(0);
 
-    /// The address so many bytes further on.
+    /// The address `bytes` after this one.
     #[must_use]
     pub fn offset(self, bytes: usize) -> Self {
         Self(self.0 + bytes as u64)
     }
 }
 
-/// In which numbers a card computes.
+/// The precision of a device's computations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// `f32` throughout.
     #[default]
     Full,
-    /// `f32`, whose matrix products round their factors to TensorFloat-32: ten bits of mantissa.
+    /// `f32`, but matrix products round their operands to TensorFloat-32: ten bits of mantissa.
     Tf32,
-    /// Activations and their gradients, and what matrix products take, are `bf16`. Sums,
+    /// Activations, their gradients and the operands of matrix products are `bf16`. Sums,
     /// statistics, parameters, their gradients and the optimizer's moments stay `f32`.
     Half,
 }
 
 impl Precision {
-    /// The bytes of one number of an activation.
+    /// The bytes of one element of an activation.
     pub fn activation_bytes(self) -> usize {
         match self {
             Self::Full | Self::Tf32 => 4,
@@ -43,69 +46,88 @@ impl Precision {
     }
 }
 
-/// The kind of a matrix's numbers.
+/// The type of an element in device memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Element {
-    /// As activations are: `f32`, or `bf16` in half precision.
+pub enum ElementType {
+    /// The type of activations: `f32`, or `bf16` in half precision.
     Activation,
     /// `f32`.
     Float,
+    /// `f64`.
+    Double,
+    /// `u32`.
+    Word,
+    /// `u64`.
+    Long,
 }
 
-/// One factor of a product, row-major.
+/// An operand of a matrix product: a row-major matrix of [`ElementType::Activation`] without gaps
+/// between rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Factor {
-    /// Where it starts; its numbers are [`Element::Activation`]s.
-    pub start: Pointer,
-    /// The width of its rows, as they are stored.
+pub struct GemmOperand {
+    /// The address of the first element.
+    pub start: DevicePointer,
+    /// The width of the rows as they are stored.
     pub stride: usize,
-    /// Whether what is meant is its transpose.
+    /// Whether the operand is the transpose of the stored matrix.
     pub transposed: bool,
 }
 
-/// `out = a b`, or `out += a b`: `a` is `[rows, inner]` and `b` is `[inner, columns]` after the
-/// transposes that they ask for; `out` is `[rows, columns]`, without gaps.
+/// `out = a b`, or `out += a b`: `a` is `[rows, inner]` and `b` is `[inner, columns]` after their
+/// transposes; `out` is `[rows, columns]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Product {
+pub struct GemmCall {
     /// The rows of `out`.
     pub rows: usize,
     /// The columns of `out`.
     pub columns: usize,
-    /// What is summed over.
+    /// The number of products in each sum.
     pub inner: usize,
-    /// The left factor.
-    pub a: Factor,
-    /// The right factor.
-    pub b: Factor,
-    /// Where `out` starts.
-    pub out: Pointer,
-    /// What `out` is made of; sums are `f32` in any case.
-    pub element: Element,
-    /// Whether to add to what `out` holds.
-    pub add: bool,
+    /// The left operand.
+    pub a: GemmOperand,
+    /// The right operand.
+    pub b: GemmOperand,
+    /// The address of the first element of `out`.
+    pub out: DevicePointer,
+    /// The element type of `out`, activation or float; sums are `f32` in both cases.
+    pub out_type: ElementType,
+    /// Whether to add to `out` instead of overwriting it.
+    pub accumulate: bool,
 }
 
-/// What a kernel is told.
+/// An argument of a kernel. A pointer borrows the memory it points to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Argument {
-    /// An address.
-    Pointer(Pointer),
+pub enum KernelArgument<'a> {
+    /// A pointer.
+    Pointer {
+        /// The address of the first element, or null.
+        start: DevicePointer,
+        /// The type of the elements.
+        element: ElementType,
+        /// Whether the kernel may write to them.
+        mutable: bool,
+        /// The borrow of the memory.
+        borrow: PhantomData<&'a ()>,
+    },
     /// C's `int`.
     Int(i32),
     /// C's `unsigned int`.
     Word(u32),
     /// C's `float`.
     Float(f32),
+    /// C's `double`.
+    Double(f64),
     /// C's `unsigned long long`.
     Long(u64),
 }
 
-impl Argument {
-    /// Eight bytes that start with the argument's, as the machine stores them.
+impl KernelArgument<'_> {
+    /// Eight bytes that begin with the argument's bytes in native byte order.
     pub fn slot(self) -> u64 {
         let mut bytes = [0; 8];
         match self {
-            Self::Pointer(Pointer(value)) | Self::Long(value) => return value,
+            Self::Pointer { start: DevicePointer(value), .. } | Self::Long(value) => return value,
+            Self::Double(value) => return value.to_bits(),
             Self::Int(value) => bytes[..4].copy_from_slice(&value.to_ne_bytes()),
             Self::Word(value) => bytes[..4].copy_from_slice(&value.to_ne_bytes()),
             Self::Float(value) => bytes[..4].copy_from_slice(&value.to_ne_bytes()),
@@ -114,147 +136,185 @@ impl Argument {
     }
 }
 
-impl From<Pointer> for Argument {
-    fn from(value: Pointer) -> Self {
-        Self::Pointer(value)
-    }
-}
-
-impl From<i32> for Argument {
+impl From<i32> for KernelArgument<'_> {
     fn from(value: i32) -> Self {
         Self::Int(value)
     }
 }
 
-impl From<u32> for Argument {
+impl From<u32> for KernelArgument<'_> {
     fn from(value: u32) -> Self {
         Self::Word(value)
     }
 }
 
-/// Sizes and places: C's `unsigned int`, which they are known to fit.
-impl From<usize> for Argument {
+/// Sizes and indices: C's `unsigned int`, which they fit.
+impl From<usize> for KernelArgument<'_> {
     fn from(value: usize) -> Self {
         Self::Word(value as u32)
     }
 }
 
-impl From<bool> for Argument {
+impl From<bool> for KernelArgument<'_> {
     fn from(value: bool) -> Self {
         Self::Int(value.into())
     }
 }
 
-impl From<f32> for Argument {
+impl From<f32> for KernelArgument<'_> {
     fn from(value: f32) -> Self {
         Self::Float(value)
     }
 }
 
-impl From<u64> for Argument {
+impl From<f64> for KernelArgument<'_> {
+    fn from(value: f64) -> Self {
+        Self::Double(value)
+    }
+}
+
+impl From<u64> for KernelArgument<'_> {
     fn from(value: u64) -> Self {
         Self::Long(value)
     }
 }
 
-/// What a kernel is told, in order: `arguments![start, width, true]`.
+/// The arguments of a kernel in order: `arguments![start, width, true]`.
 macro_rules! arguments {
     ($($value:expr),* $(,)?) => {
-        &[$($crate::core::ops::cuda::driver::Argument::from($value)),*]
+        &[$($crate::core::ops::cuda::driver::KernelArgument::from($value)),*]
     };
 }
 pub(super) use arguments;
 
-/// One run of a kernel.
+/// One launch of a kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Launch<'a> {
     /// The kernel's name in the sources.
     pub kernel: &'static str,
-    /// Blocks, along x, y and z; none of them 0.
+    /// The number of blocks along x, y and z; none of them 0.
     pub grid: [u32; 3],
-    /// Threads of a block, likewise.
+    /// The number of threads of a block along x, y and z.
     pub block: [u32; 3],
-    /// Bytes of dynamic shared memory of a block.
+    /// The dynamic shared memory of a block, in bytes.
     pub shared: usize,
     /// The kernel's arguments, in order.
-    pub arguments: &'a [Argument],
+    pub arguments: &'a [KernelArgument<'a>],
 }
 
-/// A card, or what stands in for one.
+/// A device driver: a real one, or an emulation for tests.
 ///
-/// All work goes into one queue and is done in order. Only [`Driver::download`] and
-/// [`Driver::synchronize`] wait for it; an error of earlier work may come up with any later call.
+/// All work goes into one queue and is done in order. Only [`Driver::download`],
+/// [`Driver::finish_readback`] and [`Driver::synchronize`] wait for it; an error of earlier work
+/// may be returned by any later call.
 pub trait Driver: Send + Sync {
-    /// In which numbers it computes.
+    /// The target of an asynchronous copy from the device, in page-locked host memory.
+    type Readback: Send + Sync;
+
+    /// The precision of its computations.
     fn precision(&self) -> Precision;
 
-    /// Memory, with anything in it, at an address that 256 divides.
+    /// The bytes to allocate where `bytes` are needed now: a little more, so that a slightly
+    /// larger batch does not need a new allocation. At most an eighth more, or 511 bytes.
+    fn allocation_size(&self, bytes: usize) -> usize {
+        bytes.next_multiple_of((bytes.next_power_of_two() >> 4).max(512))
+    }
+
+    /// Uninitialised memory, for work that is queued from now on. The address is a multiple of
+    /// 256.
     ///
     /// # Errors
-    /// If there is no room.
-    fn allocate(&self, bytes: usize) -> Result<Pointer>;
+    /// If the device is out of memory.
+    fn allocate(&self, bytes: usize) -> Result<DevicePointer>;
 
-    /// Gives memory back once the work that is queued is done. Trouble is passed over: it comes
-    /// up again with the next call.
+    /// Frees memory once the work that is queued is done. Errors are ignored: the next call
+    /// returns them.
     ///
     /// # Safety
-    /// `start` comes from [`Driver::allocate`], and nothing uses it afterwards.
-    unsafe fn free(&self, start: Pointer);
+    /// `start` comes from [`Driver::allocate`], and no later call uses it.
+    unsafe fn free(&self, start: DevicePointer);
 
-    /// Copies to the card. `from` may be changed as soon as this returns.
+    /// Copies to the device. `from` may be changed as soon as this returns.
     ///
     /// # Errors
-    /// If the card fails.
+    /// If the device fails.
     ///
     /// # Safety
-    /// `to` has room for as many bytes.
-    unsafe fn upload(&self, from: &[u8], to: Pointer) -> Result<()>;
+    /// `to` is the start of at least `from.len()` bytes.
+    unsafe fn upload(&self, from: &[u8], to: DevicePointer) -> Result<()>;
 
-    /// Copies from the card, and waits for it.
+    /// Copies from the device, and waits for the copy.
     ///
     /// # Errors
-    /// If the card fails.
+    /// If the device fails.
     ///
     /// # Safety
-    /// `from` holds as many bytes.
-    unsafe fn download(&self, from: Pointer, to: &mut [u8]) -> Result<()>;
+    /// `from` is the start of at least `to.len()` bytes.
+    unsafe fn download(&self, from: DevicePointer, to: &mut [u8]) -> Result<()>;
 
-    /// Copies within the card.
+    /// An empty target for asynchronous copies.
     ///
     /// # Errors
-    /// If the card fails.
+    /// If the device fails.
+    fn create_readback(&self) -> Result<Self::Readback>;
+
+    /// Queues copies from the device, one after the other, into `to`, whose previous contents are
+    /// lost, and does not wait for them.
+    ///
+    /// # Errors
+    /// If the device fails.
     ///
     /// # Safety
-    /// `from` holds and `to` has room for as many bytes, and they do not overlap.
-    unsafe fn copy(&self, from: Pointer, to: Pointer, bytes: usize) -> Result<()>;
+    /// Each address is the start of at least as many bytes as are given with it.
+    unsafe fn start_readback(
+        &self,
+        from: &[(DevicePointer, usize)],
+        to: &mut Self::Readback,
+    ) -> Result<()>;
+
+    /// Waits for the copies of the last [`Driver::start_readback`], but not for work that was
+    /// queued after them, and returns the bytes.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn finish_readback<'a>(&self, readback: &'a mut Self::Readback) -> Result<&'a [u8]>;
+
+    /// Copies within the device.
+    ///
+    /// # Errors
+    /// If the device fails.
+    ///
+    /// # Safety
+    /// Both are the start of at least `bytes` bytes, which do not overlap.
+    unsafe fn copy(&self, from: DevicePointer, to: DevicePointer, bytes: usize) -> Result<()>;
 
     /// Sets bytes to zero.
     ///
     /// # Errors
-    /// If the card fails.
+    /// If the device fails.
     ///
     /// # Safety
-    /// `start` has room for as many bytes.
-    unsafe fn clear(&self, start: Pointer, bytes: usize) -> Result<()>;
+    /// `start` is the start of at least `bytes` bytes.
+    unsafe fn clear(&self, start: DevicePointer, bytes: usize) -> Result<()>;
 
-    /// Runs a kernel.
+    /// Launches a kernel.
     ///
     /// # Errors
-    /// If there is no such kernel, or the card refuses or fails.
+    /// If there is no such kernel, or the device rejects the launch or fails.
     ///
     /// # Safety
-    /// The arguments are of the number and kinds that the kernel takes, and its addresses have
-    /// the room that it uses.
+    /// The arguments have the number and types that the kernel takes, and the memory they point to
+    /// is as long as the kernel's other arguments and grid require.
     unsafe fn launch(&self, launch: Launch<'_>) -> Result<()>;
 
-    /// A matrix product.
+    /// Computes a matrix product.
     ///
     /// # Errors
-    /// If a size does not fit an `i32`, or the card fails.
+    /// If a size does not fit an `i32`, or the device fails.
     ///
     /// # Safety
-    /// The factors are there, and `out` has room and overlaps neither.
-    unsafe fn multiply(&self, product: &Product) -> Result<()>;
+    /// The matrices have the given sizes, and `out` overlaps neither operand.
+    unsafe fn multiply(&self, gemm: &GemmCall) -> Result<()>;
 
     /// Waits for all work.
     ///

@@ -1,136 +1,115 @@
-//! An encoder's input, and what its tables get.
+//! The embeddings: the rows of three tables summed, normalised and dropped out.
 
-use super::batch::Batch;
+#![expect(unsafe_code, reason = "kernels are launched")]
+
 use super::device::CudaBackend;
 use super::driver::{Driver, arguments};
-use super::memory::Numbers;
-use super::shapes::{self, Chunks, groups};
-use super::state::{FLOAT, Gradients, Parameters};
-use crate::core::ops::backend::{Norm, Tables};
-use crate::core::ops::dropout::Dropout;
+use super::memory::LaunchShape;
+use super::shapes::{self, RowChunks, groups};
+use crate::core::ops::backend::{EmbedBackward, EmbedForward, EmbeddingOps};
 use candle_core::Result;
 
-impl<D: Driver> CudaBackend<D> {
-    #[expect(clippy::too_many_arguments, reason = "what goes in and what comes out")]
-    pub(super) fn embed_rows(
-        &self,
-        parameters: &Parameters<D>,
-        tables: &Tables,
-        norm: &Norm,
-        dropout: Dropout,
-        batch: &Batch<D>,
-        sum: &mut Numbers<D>,
-        statistics: &mut Numbers<D>,
-        out: &mut Numbers<D>,
-    ) -> Result<()> {
+impl<D: Driver> EmbeddingOps for CudaBackend<D> {
+    fn embed(&self, arguments: EmbedForward<'_, Self>) -> Result<()> {
+        let EmbedForward { parameters, tables, norm, dropout, batch, sum, statistics, out } =
+            arguments;
         batch.check(tables)?;
-        let (rows, width) = (batch.rows(), tables.width);
+        let (context, rows, width) = (&self.context, batch.rows(), tables.width);
         let (low, high) = dropout.key_halves();
-        self.card.run(
-            "embed",
-            [rows, 1, 1],
-            shapes::row(width)?,
-            0,
-            arguments![
-                parameters.floats(tables.words, tables.vocabulary * width)?,
-                parameters.floats(tables.positions, tables.max_positions * width)?,
-                parameters.floats(tables.types, width)?,
-                parameters.floats(norm.weight, width)?,
-                parameters.floats(norm.bias, width)?,
-                norm.epsilon,
-                width,
-                tables.first_position,
-                batch.ids(),
-                batch.starts(),
-                batch.sequences(),
-                low,
-                high,
-                dropout.threshold(),
-                dropout.kept(),
-                self.fit(sum, rows * width)?,
-                self.fit_floats(statistics, rows * 2)?,
-                self.fit(out, rows * width)?,
-            ],
-        )
+        let arguments = arguments![
+            parameters.floats(tables.tokens, tables.vocabulary * width)?,
+            parameters.floats(tables.positions, tables.max_positions * width)?,
+            parameters.floats(tables.token_types, width)?,
+            parameters.floats(norm.weight, width)?,
+            parameters.floats(norm.bias, width)?,
+            norm.epsilon,
+            width,
+            tables.first_position,
+            batch.ids()?,
+            batch.starts()?,
+            batch.sequences(),
+            low,
+            high,
+            dropout.threshold(),
+            dropout.kept(),
+            sum.resize(context, rows * width)?,
+            statistics.resize(context, rows * 2)?,
+            out.resize(context, rows * width)?,
+        ];
+        let shape = shapes::whole_rows(rows, width)?;
+        // SAFETY: ids and positions are within their tables, as was just checked; scale and shift
+        // are `[width]`, the sum and `out` `[rows, width]`, and the statistics `[rows, 2]`.
+        unsafe { context.launch("embed", shape, arguments) }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what goes in and what comes out")]
-    pub(super) fn embed_rows_backward(
-        &self,
-        parameters: &Parameters<D>,
-        tables: &Tables,
-        norm: &Norm,
-        dropout: Dropout,
-        batch: &Batch<D>,
-        sum: &Numbers<D>,
-        statistics: &Numbers<D>,
-        grad: &mut Numbers<D>,
-        gradients: &mut Gradients<D>,
-    ) -> Result<()> {
-        let (rows, width) = (batch.rows(), tables.width);
-        let (occurrence_starts, occurrences) = batch.occurrences(gradients.words.len())?;
-        let chunks = Chunks::new(rows);
-        let grad = grad.at_least(rows * width)?;
-        let partials = gradients.partials.fit(&self.card, chunks.count * 3 * width * FLOAT)?;
+    fn embed_backward(&self, arguments: EmbedBackward<'_, Self>) -> Result<()> {
+        let EmbedBackward { parameters, tables, norm, dropout, batch, .. } = arguments;
+        let EmbedBackward { sum, statistics, grad, gradients, .. } = arguments;
+        batch.check(tables)?;
+        let (context, rows, width) = (&self.context, batch.rows(), tables.width);
+        let (occurrence_starts, occurrences) = batch.occurrences(gradients.tokens.len())?;
+        let chunks = RowChunks::new(rows);
+        let mut partials = gradients.partials.resize(context, chunks.count * 3 * width)?;
+        let mut grad = grad.slice_mut(0..rows * width)?;
         let (low, high) = dropout.key_halves();
-        self.card.run(
-            "embed_backward",
-            [chunks.count, 1, 1],
-            shapes::row(width)?,
-            0,
-            arguments![
-                parameters.floats(norm.weight, width)?,
-                rows,
-                width,
-                chunks.rows,
-                low,
-                high,
-                dropout.threshold(),
-                dropout.kept(),
-                sum.at_least(rows * width)?,
-                statistics.at_least(rows * 2)?,
-                grad,
-                partials,
-            ],
-        )?;
-        let targets = [norm.weight, norm.bias, tables.types];
-        self.add_partials(partials, chunks.count, width, &targets, gradients)?;
-        if !gradients.accumulate {
-            // Every token is of type 0.
-            let others = (tables.max_types - 1) * width;
-            self.fill(gradients.at(tables.types + width, others)?, others)?;
+        let arguments = arguments![
+            parameters.floats(norm.weight, width)?,
+            rows,
+            width,
+            chunks.rows,
+            low,
+            high,
+            dropout.threshold(),
+            dropout.kept(),
+            sum.slice(0..rows * width)?,
+            statistics.slice(0..rows * 2)?,
+            grad.reborrow(),
+            partials.reborrow(),
+        ];
+        let shape = shapes::whole_rows(chunks.count, width)?;
+        // SAFETY: the scale is `[width]`, the sum and `grad` are `[rows, width]`, the statistics
+        // `[rows, 2]`, and the partial sums `[chunks, 3, width]`.
+        unsafe { context.launch("embed_backward", shape, arguments)? };
+        let dense = &mut gradients.dense;
+        let targets = [norm.weight, norm.bias, tables.token_types];
+        dense.add_partials(context, partials.as_slice(), (chunks.count, width), &targets)?;
+        let accumulate = dense.accumulate;
+        if !accumulate {
+            // Every token has type 0.
+            let others = (tables.max_token_types - 1) * width;
+            let to = dense.at(tables.token_types + width, others)?;
+            let arguments = arguments![to, others as u64, 0f32];
+            // SAFETY: there are as many elements.
+            unsafe { context.launch("fill", shapes::elements(others), arguments)? };
         }
 
-        let (in_32, block) = (groups(width).div_ceil(32), [32, 4, 1]);
+        let shape = |rows| LaunchShape {
+            grid: [rows, groups(width).div_ceil(32), 1],
+            block: [32, 4, 1],
+            shared: 0,
+        };
         let positions = tables.max_positions;
-        self.card.run(
-            "position_gradients",
-            [positions, in_32, 1],
-            block,
-            0,
-            arguments![
-                batch.starts(),
-                batch.sequences(),
-                tables.first_position,
-                width,
-                grad,
-                gradients.at(tables.positions, positions * width)?,
-                gradients.accumulate,
-            ],
-        )?;
-        self.card.run(
-            "word_gradients",
-            [gradients.words.len(), in_32, 1],
-            block,
-            0,
-            arguments![
-                occurrence_starts,
-                occurrences,
-                width,
-                grad,
-                gradients.word_rows.start(),
-                gradients.accumulate,
-            ],
-        )
+        let arguments = arguments![
+            batch.starts()?,
+            batch.sequences(),
+            tables.first_position,
+            width,
+            grad.as_slice(),
+            dense.at(tables.positions, positions * width)?,
+            accumulate,
+        ];
+        // SAFETY: `grad` is `[rows, width]`, and the table `[positions, width]`.
+        unsafe { context.launch("position_gradients", shape(positions), arguments)? };
+        let arguments = arguments![
+            occurrence_starts,
+            occurrences,
+            width,
+            grad.as_slice(),
+            gradients.token_rows.all_mut(),
+            accumulate,
+        ];
+        // SAFETY: `grad` is `[rows, width]`, occurrences are rows, and there is one row of
+        // gradients for each distinct token.
+        unsafe { context.launch("token_gradients", shape(gradients.tokens.len()), arguments) }
     }
 }

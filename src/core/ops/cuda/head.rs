@@ -1,144 +1,122 @@
-//! The first tokens, the last layer and the loss.
+//! The classification head: first tokens, the last layer and the loss.
 
-use super::batch::Batch;
+#![expect(unsafe_code, reason = "kernels are launched")]
+
+use super::batch::DeviceBatch;
 use super::device::CudaBackend;
 use super::driver::{Driver, arguments};
-use super::memory::Numbers;
+use super::memory::{Act, DeviceBuffer, LaunchShape};
 use super::shapes;
-use super::state::{Gradients, Parameters};
-use crate::core::ops::backend::Dense;
+use crate::core::ops::backend::{ClassifyBackward, ClassifyForward, CrossEntropy, HeadOps};
 use candle_core::Result;
 
-impl<D: Driver> CudaBackend<D> {
-    pub(super) fn first_rows(
+impl<D: Driver> HeadOps for CudaBackend<D> {
+    fn gather_first(
         &self,
-        batch: &Batch<D>,
+        batch: &DeviceBatch<D>,
         width: usize,
-        x: &Numbers<D>,
-        out: &mut Numbers<D>,
+        x: &DeviceBuffer<D, Act>,
+        out: &mut DeviceBuffer<D, Act>,
     ) -> Result<()> {
-        let sequences = batch.sequences();
-        let x = x.at_least(batch.rows() * width)?;
-        let out = self.fit(out, sequences * width)?;
-        let (grid, block) = shapes::columns(sequences, width, 128);
-        self.card.run("take_first", grid, block, 0, arguments![batch.starts(), width, x, out])
+        let (context, sequences) = (&self.context, batch.sequences());
+        let x = x.slice(0..batch.rows() * width)?;
+        let out = out.resize(context, sequences * width)?;
+        let shape = shapes::columns(sequences, width, 128);
+        let arguments = arguments![batch.starts()?, width, x, out];
+        // SAFETY: `x` is `[rows, width]`, `out` is `[sequences, width]`, and starts are rows.
+        unsafe { context.launch("gather_first", shape, arguments) }
     }
 
-    pub(super) fn add_to_first_rows(
+    fn scatter_add_first(
         &self,
-        batch: &Batch<D>,
+        batch: &DeviceBatch<D>,
         width: usize,
-        grad: &Numbers<D>,
-        dx: &mut Numbers<D>,
+        grad: &DeviceBuffer<D, Act>,
+        dx: &mut DeviceBuffer<D, Act>,
     ) -> Result<()> {
-        let sequences = batch.sequences();
-        let grad = grad.at_least(sequences * width)?;
-        let dx = dx.at_least(batch.rows() * width)?;
-        let (grid, block) = shapes::columns(sequences, width, 128);
-        self.card.run("add_first", grid, block, 0, arguments![batch.starts(), width, grad, dx])
+        let (context, sequences) = (&self.context, batch.sequences());
+        let grad = grad.slice(0..sequences * width)?;
+        let dx = dx.slice_mut(0..batch.rows() * width)?;
+        let shape = shapes::columns(sequences, width, 128);
+        let arguments = arguments![batch.starts()?, width, grad, dx];
+        // SAFETY: `grad` is `[sequences, width]`, `dx` is `[rows, width]`, and starts are distinct
+        // rows.
+        unsafe { context.launch("scatter_add_first", shape, arguments) }
     }
 
-    pub(super) fn to_logits(
-        &self,
-        parameters: &Parameters<D>,
-        dense: &Dense,
-        rows: usize,
-        x: &Numbers<D>,
-        logits: &mut Numbers<D>,
-    ) -> Result<()> {
-        let (inputs, outputs) = (dense.inputs, dense.outputs);
-        self.card.run(
-            "classify",
-            [rows, outputs.div_ceil(4), 1],
-            [32, 4, 1],
-            0,
-            arguments![
-                parameters.floats(dense.weight, outputs * inputs)?,
-                parameters.floats(dense.bias, outputs)?,
-                inputs,
-                outputs,
-                x.at_least(rows * inputs)?,
-                self.fit_floats(logits, rows * outputs)?,
-            ],
-        )
+    fn classify(&self, arguments: ClassifyForward<'_, Self>) -> Result<()> {
+        let ClassifyForward { parameters, layer, rows, x, logits } = arguments;
+        let (context, inputs, outputs) = (&self.context, layer.inputs, layer.outputs);
+        let arguments = arguments![
+            parameters.floats(layer.weight, layer.weight_len())?,
+            parameters.floats(layer.bias, outputs)?,
+            inputs,
+            outputs,
+            x.slice(0..rows * inputs)?,
+            logits.resize(context, rows * outputs)?,
+        ];
+        let grid = [rows, outputs.div_ceil(4), 1];
+        let shape = LaunchShape { grid, block: [32, 4, 1], shared: 0 };
+        // SAFETY: the weight is `[outputs, inputs]` and the bias `[outputs]`; `x` is
+        // `[rows, inputs]`, and the logits are `[rows, outputs]`.
+        unsafe { context.launch("classify", shape, arguments) }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what goes in and what comes out")]
-    pub(super) fn to_logits_backward(
-        &self,
-        parameters: &Parameters<D>,
-        dense: &Dense,
-        rows: usize,
-        x: &Numbers<D>,
-        grad: &Numbers<D>,
-        dx: &mut Numbers<D>,
-        gradients: &mut Gradients<D>,
-    ) -> Result<()> {
-        let (inputs, outputs) = (dense.inputs, dense.outputs);
-        let grad = grad.at_least(rows * outputs)?;
-        self.card.run(
-            "classify_backward_input",
-            [rows, inputs.div_ceil(128), 1],
-            [128, 1, 1],
-            0,
-            arguments![
-                parameters.floats(dense.weight, outputs * inputs)?,
-                inputs,
-                outputs,
-                grad,
-                self.fit(dx, rows * inputs)?,
-            ],
-        )?;
-        self.card.run(
-            "classify_backward_weight",
-            [outputs, inputs.div_ceil(32), 1],
-            [32, 8, 1],
-            0,
-            arguments![
-                rows,
-                inputs,
-                outputs,
-                x.at_least(rows * inputs)?,
-                grad,
-                gradients.at(dense.weight, outputs * inputs)?,
-                gradients.accumulate,
-            ],
-        )?;
-        self.add_partials(grad, rows, outputs, &[dense.bias], gradients)
+    fn classify_backward(&self, arguments: ClassifyBackward<'_, Self>) -> Result<()> {
+        let ClassifyBackward { parameters, layer, rows, x, grad, dx, gradients } = arguments;
+        let (context, inputs, outputs) = (&self.context, layer.inputs, layer.outputs);
+        let grad = grad.slice(0..rows * outputs)?;
+        let arguments = arguments![
+            parameters.floats(layer.weight, layer.weight_len())?,
+            inputs,
+            outputs,
+            grad,
+            dx.resize(context, rows * inputs)?,
+        ];
+        let grid = [rows, inputs.div_ceil(128), 1];
+        let shape = LaunchShape { grid, block: [128, 1, 1], shared: 0 };
+        // SAFETY: the weight is `[outputs, inputs]`, `grad` is `[rows, outputs]`, and `dx` is
+        // `[rows, inputs]`.
+        unsafe { context.launch("classify_backward_input", shape, arguments)? };
+        let accumulate = gradients.dense.accumulate;
+        let arguments = arguments![
+            rows,
+            inputs,
+            outputs,
+            x.slice(0..rows * inputs)?,
+            grad,
+            gradients.dense.at(layer.weight, layer.weight_len())?,
+            accumulate,
+        ];
+        let grid = [outputs, inputs.div_ceil(32), 1];
+        let shape = LaunchShape { grid, block: [32, 8, 1], shared: 0 };
+        // SAFETY: `x` is `[rows, inputs]`, `grad` is `[rows, outputs]`, and the gradient of the
+        // weight is `[outputs, inputs]`.
+        unsafe { context.launch("classify_backward_weight", shape, arguments)? };
+        gradients.dense.add_partials(context, grad, (rows, outputs), &[layer.bias])
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what goes in and what comes out")]
-    pub(super) fn loss(
-        &self,
-        classes: usize,
-        smoothing: f32,
-        scale: f32,
-        batch: &Batch<D>,
-        logits: &Numbers<D>,
-        grad: &mut Numbers<D>,
-        gradients: &mut Gradients<D>,
-    ) -> Result<()> {
-        let (rows, before) = (batch.sequences(), gradients.predictions);
+    fn cross_entropy(&self, arguments: CrossEntropy<'_, Self>) -> Result<()> {
+        let CrossEntropy { classes, smoothing, scale, batch, logits, grad, gradients } = arguments;
+        let (context, rows) = (&self.context, batch.sequences());
+        let before = gradients.predictions;
         let after = before + rows;
-        let class = size_of::<u32>();
-        let predicted = gradients.predicted.grow(&self.card, after * class, before * class)?;
-        self.card.run(
-            "cross_entropy",
-            [1, 1, 1],
-            [256, 1, 1],
-            0,
-            arguments![
-                rows,
-                classes,
-                smoothing,
-                scale,
-                batch.labels()?,
-                logits.at_least(rows * classes)?,
-                self.fit_floats(grad, rows * classes)?,
-                predicted.offset(before * class),
-                gradients.loss.start(),
-            ],
-        )?;
+        gradients.predicted.grow(context, after, before)?;
+        let arguments = arguments![
+            rows,
+            classes,
+            smoothing,
+            scale,
+            batch.labels()?,
+            logits.slice(0..rows * classes)?,
+            grad.resize(context, rows * classes)?,
+            gradients.predicted.slice_mut(before..after)?,
+            gradients.loss.all_mut(),
+        ];
+        let shape = LaunchShape { grid: [1, 1, 1], block: [256, 1, 1], shared: 0 };
+        // SAFETY: there are `rows` labels and predictions, logits and `grad` are `[rows, classes]`,
+        // and the loss is one element.
+        unsafe { context.launch("cross_entropy", shape, arguments)? };
         gradients.predictions = after;
         Ok(())
     }

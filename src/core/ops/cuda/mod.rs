@@ -1,39 +1,56 @@
-//! The fused path on an NVIDIA card.
+//! The fused path on NVIDIA GPUs.
 //!
-//! [`CudaBackend`] turns every operation into kernels and matrix products, and asks a [`Driver`]
-//! to run them. [`nvidia::Nvidia`] is a real card; it compiles the kernels on the machine it runs
-//! on, so that no toolkit is needed to build this. In tests the kernels are compiled as C and run
-//! on the CPU: all of this but that one driver is tested without a card.
+//! [`CudaBackend`] turns every operation into kernels and matrix products for a [`Driver`].
+//! `nvidia::Nvidia` drives a real GPU; it compiles the kernels at run time, so that no toolkit is
+//! needed to build this. In tests the kernels are compiled as C and run on the CPU: everything but
+//! that one driver is tested without a GPU.
 //!
-//! Everything a step does is queued, and nothing waits for it before its figures are asked for.
+//! All work of a step is queued, and the host does not wait for it within the step: the metrics of
+//! a step are copied to page-locked memory and read while the next step is in the queue.
 
-mod attention;
-mod backend;
-mod batch;
+mod activation;
 #[cfg(test)]
-#[cfg(any(unix, feature = "cuda"))]
-mod bench;
+pub(crate) mod allocation_counter;
+mod attention;
+mod batch;
 mod cache;
 #[cfg(feature = "cuda")]
 mod compile;
-#[cfg(test)]
-pub(crate) mod counting;
 mod device;
 pub mod driver;
 mod embedding;
 #[cfg(test)]
 #[cfg(unix)]
 pub(crate) mod emulator;
+mod gradients;
 mod head;
-mod layers;
+#[cfg(test)]
+#[cfg(any(unix, feature = "cuda"))]
+mod head_tests;
+#[cfg(feature = "cuda")]
+mod kernel_module;
+#[cfg(test)]
+#[cfg(any(unix, feature = "cuda"))]
+mod layer_tests;
+mod linear;
 mod memory;
+mod metrics;
+mod norm;
 #[cfg(feature = "cuda")]
 pub mod nvidia;
 mod optimizer;
+mod parameters;
 #[cfg(feature = "cuda")]
-mod presence;
+mod pinned;
+#[cfg(feature = "cuda")]
+mod properties;
+#[cfg(test)]
+#[cfg(unix)]
+mod prototypes;
 mod shapes;
-mod state;
+#[cfg(test)]
+#[cfg(any(unix, feature = "cuda"))]
+mod test_model;
 #[cfg(test)]
 #[cfg(any(unix, feature = "cuda"))]
 mod tests;
@@ -41,14 +58,15 @@ mod tests;
 #[cfg(any(unix, feature = "cuda"))]
 mod training_tests;
 
-pub use batch::Batch;
+pub use batch::DeviceBatch;
 pub use device::CudaBackend;
 pub use driver::{Driver, Precision};
-pub use memory::Numbers;
+pub use gradients::Gradients;
+pub use memory::{Act, DeviceBuffer, DeviceElement};
 pub use optimizer::Optimizer;
-pub use state::{Gradients, Parameters};
+pub use parameters::Parameters;
 
-/// The kernels' sources, in the order in which they make one.
+/// The kernels' sources, in the order in which they form one translation unit.
 #[cfg(feature = "cuda")]
 const SOURCES: [&str; 11] = [
     include_str!("kernels/common.cuh"),
@@ -61,10 +79,10 @@ const SOURCES: [&str; 11] = [
     include_str!("kernels/attention_backward.cu"),
     include_str!("kernels/head.cu"),
     include_str!("kernels/adamw.cu"),
-    include_str!("kernels/words.cu"),
+    include_str!("kernels/token_rows.cu"),
 ];
 
-/// What is defined where the kernels are compiled.
+/// The macros defined for the kernels.
 #[cfg(feature = "cuda")]
 fn definitions(precision: Precision) -> &'static [&'static str] {
     match precision {

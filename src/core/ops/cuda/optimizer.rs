@@ -1,334 +1,301 @@
-//! AdamW on a card; rows of the table of words only when they are needed.
+//! AdamW on a device; rows of the token table only when they are needed.
+
+#![expect(unsafe_code, reason = "kernels are launched")]
 
 use super::driver::{Driver, arguments};
-use super::memory::{Card, Memory};
-use super::state::{FLOAT, Gradients, Outcome, Parameters};
+use super::gradients::Gradients;
+use super::memory::{DeviceBuffer, GpuContext, LaunchShape};
+use super::parameters::{DenseParameters, Parameters};
 use crate::core::ops::adamw::AdamWSettings;
-use crate::core::ops::backend::{Arrangement, Moments, Update};
+use crate::core::ops::backend::{Moments, ParameterLayout, Update};
 use candle_core::{Result, bail};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The threads of most blocks here.
-const THREADS: [usize; 3] = [128, 1, 1];
+/// The elements of an entry of the history of updates.
+const ENTRY_LEN: usize = 3;
 
-/// The numbers that the history of updates has for each.
-const ENTRY: usize = 3;
-
-/// What one step multiplies by.
-#[derive(Clone, Copy, Debug)]
-struct Factors {
-    /// The learning rate, corrected for the first moment's start from zero.
-    rate: f32,
-    /// What weight decay leaves of a parameter.
-    keep: f32,
-    /// The correction of the square root of the second moment.
-    correction: f32,
-}
-
-impl Factors {
-    /// As `torch.optim.AdamW` has them at the step of this number, counted from 1.
-    fn new(settings: &AdamWSettings, step: u64, learning_rate: f64) -> Self {
-        let step = step as f64;
-        Self {
-            rate: (learning_rate / (1.0 - settings.beta1.powf(step))) as f32,
-            keep: (1.0 - learning_rate * settings.weight_decay) as f32,
-            correction: (1.0 / (1.0 - settings.beta2.powf(step)).sqrt()) as f32,
-        }
-    }
-}
-
-/// AdamW's moments. A row of the table of words that gets no gradient is left as it is, and the
-/// updates that it is owed are made up for, one by one, when it is next needed.
+/// AdamW's moments. Updates of token rows without a gradient stay pending: they are applied one by
+/// one when the row is next needed.
+///
+/// The device counts the updates itself: a step is skipped if its loss or norm is not finite, and
+/// the host queues the next step before it knows.
 pub struct Optimizer<D: Driver> {
     settings: AdamWSettings,
-    /// The updates made, but for that of `last`.
-    steps: u64,
-    /// The last step, until it is known whether it was applied: if loss or norm are not finite, it
-    /// was not.
-    last: Option<Arc<Outcome<D>>>,
-    mean: Memory<D>,
-    variance: Memory<D>,
+    /// The number of updates applied, one value.
+    steps: DeviceBuffer<D, u64>,
+    mean: DeviceBuffer<D, f32>,
+    variance: DeviceBuffer<D, f32>,
     /// The parameters that decay: starts and ends.
-    decayed: Memory<D>,
-    ranges: usize,
-    words_decay: bool,
-    len: usize,
+    decayed: DeviceBuffer<D, u64>,
+    /// Whether the token table decays.
+    tokens_decay: bool,
     width: usize,
     vocabulary: usize,
-    /// Of each word's row: how many entries of the history it has caught up with.
-    updated: Memory<D>,
-    /// Of each word's row: whether it ever had a gradient.
-    touched: Memory<D>,
-    /// What rows of words without a gradient are owed, update by update.
-    history: Memory<D>,
+    /// For each token row: the number of entries of the history that it was updated with.
+    updated: DeviceBuffer<D, u32>,
+    /// For each token row: whether any of its moments may be non-zero.
+    touched: DeviceBuffer<D, u32>,
+    /// The factors of updates that may be pending for token rows, `[entries, 3]`.
+    history: DeviceBuffer<D, f32>,
     entries: usize,
     /// Whether any entry decays.
     decays: bool,
 }
 
+/// One block of 128 threads per row.
+fn row_blocks(rows: usize) -> LaunchShape {
+    LaunchShape { grid: [rows, 1, 1], block: [128, 1, 1], shared: 0 }
+}
+
 impl<D: Driver> Optimizer<D> {
     pub(super) fn new(
-        card: &Arc<Card<D>>,
-        arrangement: &Arrangement,
+        context: &Arc<GpuContext<D>>,
+        layout: &ParameterLayout,
         settings: AdamWSettings,
     ) -> Result<Self> {
-        let (tables, len) = (&arrangement.tables, arrangement.len);
-        let decayed = &arrangement.decayed;
+        let (tables, decayed) = (&layout.tables, &layout.decayed);
         let ends: Vec<u64> =
             decayed.iter().flat_map(|range| [range.start as u64, range.end as u64]).collect();
         Ok(Self {
             settings,
-            steps: 0,
-            last: None,
-            mean: Memory::zeroed(card, len * FLOAT)?,
-            variance: Memory::zeroed(card, len * FLOAT)?,
-            decayed: Memory::holding(card, &ends)?,
-            ranges: decayed.len(),
-            words_decay: decayed.iter().any(|range| range.start < arrangement.words_len()),
-            len,
+            steps: DeviceBuffer::zeroed(context, 1)?,
+            mean: DeviceBuffer::zeroed(context, layout.len)?,
+            variance: DeviceBuffer::zeroed(context, layout.len)?,
+            decayed: DeviceBuffer::from_host(context, &ends)?,
+            tokens_decay: decayed.iter().any(|range| range.start < layout.token_table_len()),
             width: tables.width,
             vocabulary: tables.vocabulary,
-            updated: Memory::zeroed(card, tables.vocabulary * size_of::<u32>())?,
-            touched: Memory::zeroed(card, tables.vocabulary * size_of::<u32>())?,
-            history: Memory::default(),
+            updated: DeviceBuffer::zeroed(context, tables.vocabulary)?,
+            touched: DeviceBuffer::zeroed(context, tables.vocabulary)?,
+            history: DeviceBuffer::default(),
             entries: 0,
             decays: false,
         })
     }
 
-    /// The updates made; waits for the last one unless it is known what became of it.
-    fn steps(&self) -> Result<u64> {
-        match &self.last {
-            Some(last) => Ok(self.steps + u64::from(last.applied()?)),
-            None => Ok(self.steps),
-        }
+    fn token_table_len(&self) -> usize {
+        self.vocabulary * self.width
     }
 
-    /// Brings the rows of the words that `gradients` lists up to date, or with `None` every row.
-    pub(super) fn catch_up(
-        &mut self,
-        card: &Arc<Card<D>>,
-        gradients: Option<&Gradients<D>>,
-        parameters: &mut Parameters<D>,
-    ) -> Result<()> {
-        if self.entries == 0 {
-            return Ok(());
-        }
-        let rows = gradients.map_or(self.vocabulary, |gradients| gradients.words.len());
-        let words = gradients.map_or_else(Default::default, |gradients| gradients.word_ids.start());
-        card.run(
-            "catch_up_words",
-            [rows, 1, 1],
-            THREADS,
-            0,
-            arguments![
-                words,
-                self.width,
-                self.settings.beta1 as f32,
-                self.settings.beta2 as f32,
-                self.settings.epsilon as f32,
-                self.decays,
-                self.history.start(),
-                self.entries,
-                parameters.floats(0, self.vocabulary * self.width)?,
-                self.mean.start(),
-                self.variance.start(),
-                self.updated.start(),
-                self.touched.start(),
-            ],
-        )
-    }
-
-    /// Before a step: learns what became of the last one, which `figures` knows already if it was
-    /// asked, and brings the step's words up to date.
-    pub(super) fn begin(
-        &mut self,
-        card: &Arc<Card<D>>,
-        gradients: &Gradients<D>,
-        parameters: &mut Parameters<D>,
-    ) -> Result<()> {
-        self.steps = self.steps()?;
-        self.last = None;
-        self.catch_up(card, Some(gradients), parameters)
-    }
-
-    /// Brings every row up to date, and forgets what they were owed.
-    pub(super) fn settle(
-        &mut self,
-        card: &Arc<Card<D>>,
-        parameters: &mut Parameters<D>,
-    ) -> Result<()> {
-        if self.entries > 0 {
-            self.catch_up(card, None, parameters)?;
-            self.forget_history()?;
+    fn check(&self, parameters: &Parameters<D>) -> Result<()> {
+        if parameters.len() != self.mean.len() {
+            bail!("{} parameters, but {} moments", parameters.len(), self.mean.len());
         }
         Ok(())
     }
 
-    fn forget_history(&mut self) -> Result<()> {
+    /// Applies the pending updates of the rows of the step's tokens, or without gradients of all
+    /// rows.
+    pub(super) fn apply_pending(
+        &mut self,
+        context: &GpuContext<D>,
+        gradients: Option<&Gradients<D>>,
+        parameters: &mut Parameters<D>,
+    ) -> Result<()> {
+        self.check(parameters)?;
+        if self.entries == 0 {
+            return Ok(());
+        }
+        let rows = gradients.map_or(self.vocabulary, |gradients| gradients.tokens.len());
+        let len = self.token_table_len();
+        let arguments = arguments![
+            gradients.map(|gradients| gradients.token_ids.all()),
+            self.width,
+            self.settings.beta1 as f32,
+            self.settings.beta2 as f32,
+            self.settings.epsilon as f32,
+            self.decays,
+            self.history.slice(0..self.entries * ENTRY_LEN)?,
+            self.entries,
+            parameters.token_table_mut()?,
+            self.mean.slice_mut(0..len)?,
+            self.variance.slice_mut(0..len)?,
+            self.updated.all_mut(),
+            self.touched.all(),
+        ];
+        // SAFETY: table and moments are `[vocabulary, width]`, the history is `[entries, 3]`, and
+        // `updated` and `touched` have one element per token row; the ids are distinct and within
+        // the vocabulary, as `Gradients::begin` checks.
+        unsafe { context.launch("apply_pending_updates", row_blocks(rows), arguments) }
+    }
+
+    /// Applies all pending updates and clears the history.
+    pub(super) fn flush(
+        &mut self,
+        context: &GpuContext<D>,
+        parameters: &mut Parameters<D>,
+    ) -> Result<()> {
+        if self.entries > 0 {
+            self.apply_pending(context, None, parameters)?;
+            self.clear_history()?;
+        }
+        Ok(())
+    }
+
+    fn clear_history(&mut self) -> Result<()> {
         self.entries = 0;
         self.decays = false;
         self.updated.clear()
     }
 
-    /// Clips, and updates all parameters but the rows of words without a gradient.
+    /// Clips, and updates all parameters except token rows without a gradient.
     pub(super) fn update(
         &mut self,
-        card: &Arc<Card<D>>,
+        context: &Arc<GpuContext<D>>,
         update: Update,
         parameters: &mut Parameters<D>,
         gradients: &mut Gradients<D>,
     ) -> Result<()> {
-        if parameters.lens().0 != self.len || gradients.dense().1 + self.words_len() != self.len {
-            bail!("the optimizer is of another model");
+        self.check(parameters)?;
+        if gradients.dense.len() + self.token_table_len() != self.mean.len() {
+            bail!("{} moments, but {} dense gradients", self.mean.len(), gradients.dense.len());
         }
-        self.steps = self.steps()?;
-        self.last = None;
-        let factors = Factors::new(&self.settings, self.steps + 1, update.learning_rate);
-        let word_keep = if self.words_decay { factors.keep } else { 1.0 };
-        let before = self.entries * ENTRY * FLOAT;
-        let history = self.history.grow(card, before + ENTRY * FLOAT, before)?;
-        let outcome = Arc::clone(&gradients.outcome);
-        outcome.forget();
+        // The factors that do not depend on the number of updates.
+        let keep = (1.0 - update.learning_rate * self.settings.weight_decay) as f32;
+        let token_keep = if self.tokens_decay { keep } else { 1.0 };
+        let before = self.entries * ENTRY_LEN;
+        self.history.grow(context, before + ENTRY_LEN, before)?;
 
-        let count = squares(card, gradients)?;
-        card.run(
-            "prepare_update",
-            [1, 1, 1],
-            [256, 1, 1],
-            0,
-            arguments![
-                gradients.partials.start(),
-                count,
-                update.max_grad_norm as f32,
-                gradients.loss.start(),
-                factors.rate,
-                word_keep,
-                factors.correction,
-                history.offset(before),
-                outcome.start(),
-            ],
-        )?;
-        self.update_dense(card, factors, parameters, gradients)?;
-        self.update_words(card, Factors { keep: word_keep, ..factors }, parameters, gradients)?;
+        sum_squares(context, gradients)?;
+        let arguments = arguments![
+            gradients.squares.all(),
+            gradients.squares.len(),
+            update.max_grad_norm as f32,
+            gradients.loss.all(),
+            update.learning_rate,
+            self.settings.beta1,
+            self.settings.beta2,
+            token_keep,
+            self.steps.all_mut(),
+            self.history.slice_mut(before..before + ENTRY_LEN)?,
+            gradients.status.all_mut(),
+        ];
+        let shape = LaunchShape { grid: [1, 1, 1], block: [256, 1, 1], shared: 0 };
+        // SAFETY: the loss and the number of steps are one element each, the entry has three, and
+        // the status has `STATUS_LEN`.
+        unsafe { context.launch("prepare_update", shape, arguments)? };
+        self.update_dense(context, keep, parameters.dense_mut()?, gradients)?;
+        self.update_tokens(context, token_keep, parameters, gradients)?;
         self.entries += 1;
-        self.decays |= word_keep != 1.0;
-        self.last = Some(outcome);
-        gradients.ended = true;
-        Ok(())
-    }
-
-    fn words_len(&self) -> usize {
-        self.vocabulary * self.width
+        self.decays |= token_keep != 1.0;
+        gradients.start_metrics()
     }
 
     fn update_dense(
-        &self,
-        card: &Card<D>,
-        factors: Factors,
-        parameters: &Parameters<D>,
+        &mut self,
+        context: &GpuContext<D>,
+        keep: f32,
+        parameters: DenseParameters<'_>,
         gradients: &Gradients<D>,
     ) -> Result<()> {
-        let (dense, n) = gradients.dense();
-        let first = self.words_len();
-        card.run(
-            "adamw",
-            [n.div_ceil(1024), 1, 1],
-            [256, 1, 1],
-            0,
-            arguments![
-                first as u64,
-                n as u64,
-                self.decayed.start(),
-                self.ranges,
-                self.settings.beta1 as f32,
-                self.settings.beta2 as f32,
-                self.settings.epsilon as f32,
-                factors.rate,
-                factors.keep,
-                factors.correction,
-                gradients.outcome.start(),
-                dense,
-                parameters.floats(first, n)?,
-                self.mean.start().offset(first * FLOAT),
-                self.variance.start().offset(first * FLOAT),
-                parameters.shadow(),
-            ],
-        )
+        let (first, end) = (self.token_table_len(), self.mean.len());
+        let n = end - first;
+        let arguments = arguments![
+            first as u64,
+            n as u64,
+            self.decayed.all(),
+            self.decayed.len() / 2,
+            self.settings.beta1 as f32,
+            self.settings.beta2 as f32,
+            self.settings.epsilon as f32,
+            keep,
+            gradients.status.all(),
+            gradients.dense.all(),
+            parameters.floats,
+            self.mean.slice_mut(first..end)?,
+            self.variance.slice_mut(first..end)?,
+            parameters.shadow,
+        ];
+        let shape = LaunchShape { grid: [n.div_ceil(1024), 1, 1], block: [256, 1, 1], shared: 0 };
+        // SAFETY: gradients, parameters, both moments and the shadow have `n` elements each, and
+        // `decayed` has two per range.
+        unsafe { context.launch("adamw", shape, arguments) }
     }
 
-    fn update_words(
-        &self,
-        card: &Card<D>,
-        factors: Factors,
-        parameters: &Parameters<D>,
+    fn update_tokens(
+        &mut self,
+        context: &GpuContext<D>,
+        keep: f32,
+        parameters: &mut Parameters<D>,
         gradients: &Gradients<D>,
     ) -> Result<()> {
-        card.run(
-            "update_words",
-            [gradients.words.len(), 1, 1],
-            THREADS,
-            0,
-            arguments![
-                gradients.word_ids.start(),
-                self.width,
-                self.settings.beta1 as f32,
-                self.settings.beta2 as f32,
-                self.settings.epsilon as f32,
-                factors.rate,
-                factors.keep,
-                factors.correction,
-                gradients.outcome.start(),
-                gradients.word_rows.start(),
-                parameters.floats(0, self.words_len())?,
-                self.mean.start(),
-                self.variance.start(),
-                self.updated.start(),
-                self.touched.start(),
-                self.entries + 1,
-            ],
-        )
+        let len = self.token_table_len();
+        let arguments = arguments![
+            gradients.token_ids.all(),
+            self.width,
+            self.settings.beta1 as f32,
+            self.settings.beta2 as f32,
+            self.settings.epsilon as f32,
+            keep,
+            gradients.status.all(),
+            gradients.token_rows.all(),
+            parameters.token_table_mut()?,
+            self.mean.slice_mut(0..len)?,
+            self.variance.slice_mut(0..len)?,
+            self.updated.all_mut(),
+            self.touched.all_mut(),
+            self.entries + 1,
+        ];
+        let shape = row_blocks(gradients.tokens.len());
+        // SAFETY: table and moments are `[vocabulary, width]`, the gradient is `[tokens, width]`,
+        // and `updated` and `touched` have one element per token row; the ids are distinct and
+        // within the vocabulary, as `Gradients::begin` checks.
+        unsafe { context.launch("update_token_rows", shape, arguments) }
     }
 
+    /// The moments and the number of updates; waits for all work.
     pub(super) fn moments(&self) -> Result<Moments<'_>> {
-        let (mut mean, mut variance) = (vec![0f32; self.len], vec![0f32; self.len]);
-        self.mean.download(0, &mut mean)?;
-        self.variance.download(0, &mut variance)?;
-        Ok(Moments { steps: self.steps()?, mean: Cow::Owned(mean), variance: Cow::Owned(variance) })
+        let mut steps = [0];
+        self.steps.download(&mut steps)?;
+        Ok(Moments {
+            steps: steps[0],
+            mean: Cow::Owned(self.mean.to_host()?),
+            variance: Cow::Owned(self.variance.to_host()?),
+        })
     }
 
-    pub(super) fn restore(&mut self, card: &Card<D>, moments: &Moments<'_>) -> Result<()> {
-        if moments.mean.len() != self.len || moments.variance.len() != self.len {
-            bail!("the optimizer's moments are of another model");
+    /// Continues from these moments.
+    pub(super) fn restore(&mut self, context: &GpuContext<D>, moments: &Moments<'_>) -> Result<()> {
+        let len = self.mean.len();
+        if moments.mean.len() != len || moments.variance.len() != len {
+            bail!("the optimizer's moments do not match the model's parameters");
         }
-        self.mean.upload(0, &moments.mean)?;
-        self.variance.upload(0, &moments.variance)?;
-        self.steps = moments.steps;
-        self.last = None;
-        self.forget_history()?;
-        card.run(
-            "find_touched",
-            [self.vocabulary, 1, 1],
-            THREADS,
-            0,
-            arguments![self.width, self.mean.start(), self.variance.start(), self.touched.start(),],
-        )
+        self.mean.upload(&moments.mean)?;
+        self.variance.upload(&moments.variance)?;
+        self.steps.upload(&[moments.steps])?;
+        self.clear_history()?;
+        let len = self.token_table_len();
+        let arguments = arguments![
+            self.width,
+            self.mean.slice(0..len)?,
+            self.variance.slice(0..len)?,
+            self.touched.all_mut(),
+        ];
+        // SAFETY: the moments of the table are `[vocabulary, width]`, and `touched` has one element
+        // per token row.
+        unsafe { context.launch("find_touched_rows", row_blocks(self.vocabulary), arguments) }
     }
 }
 
-/// Sums of squares of all gradients, side by side in their partial sums; how many there are.
-fn squares<D: Driver>(card: &Arc<Card<D>>, gradients: &mut Gradients<D>) -> Result<usize> {
-    let (dense, dense_len) = gradients.dense();
-    let (words, words_len) = (gradients.word_rows.start(), gradients.word_rows_len());
+/// Partial sums of the squares of all gradients, into `gradients.squares`.
+fn sum_squares<D: Driver>(
+    context: &Arc<GpuContext<D>>,
+    gradients: &mut Gradients<D>,
+) -> Result<()> {
+    let Gradients { dense, token_rows, squares, .. } = gradients;
     let blocks = |n: usize| n.div_ceil(4096).min(1024);
-    let count = blocks(dense_len) + blocks(words_len);
-    let partials = gradients.partials.fit(card, count * size_of::<f64>())?;
-    let sums = |x, n: usize, before: usize| {
-        let to = partials.offset(before * size_of::<f64>());
-        card.run("squared_sums", [blocks(n), 1, 1], [256, 1, 1], 0, arguments![x, n as u64, to])
-    };
-    sums(dense, dense_len, 0)?;
-    sums(words, words_len, blocks(dense_len))?;
-    Ok(count)
+    let dense_blocks = blocks(dense.len());
+    squares.resize(context, dense_blocks + blocks(token_rows.len()))?;
+    let parts = [
+        (dense.all(), dense.len(), 0..dense_blocks),
+        (token_rows.all(), token_rows.len(), dense_blocks..squares.len()),
+    ];
+    for (values, n, range) in parts {
+        let shape = LaunchShape { grid: [blocks(n), 1, 1], block: [256, 1, 1], shared: 0 };
+        let arguments = arguments![values, n as u64, squares.slice_mut(range)?];
+        // SAFETY: there are `n` values, and one partial sum per block.
+        unsafe { context.launch("squared_sums", shape, arguments)? };
+    }
+    Ok(())
 }

@@ -1,26 +1,28 @@
 //! Keys where text is typed, scrolled, searched or chosen from.
 
-use super::super::Place;
+use super::super::KeyContext;
 use super::super::key::{alt, char, control, control_key, key};
 use super::{Binding, binding};
 use crate::screen::app::Action;
-use crate::screen::app::log_view::LogAction;
-use crate::screen::app::palette::PaletteAction;
+use crate::screen::app::action::PaletteAction;
+use crate::screen::app::log::LogAction;
 use crossterm::event::KeyCode;
 use tui_input::InputRequest;
 
 pub(super) const BINDINGS: &[Binding] = {
-    use Action::{Close, Edit, History, Palette, Scroll, ScrollToBottom, ScrollToTop, Submit};
+    use Action::{
+        Close, Edit, Palette, PromptHistory, Scroll, ScrollToBottom, ScrollToTop, Submit,
+    };
     use KeyCode::{
         Backspace, Delete, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Up,
     };
-    use LogAction::{Drop, Filter, Keep, Match, NextLevel, Search};
+    use KeyContext::{Editing, Scrolling, Searching, Typing};
+    use LogAction::{ApplyInput, CancelInput, Filter, GoToMatch, NextLevel, Search};
     use PaletteAction::{Open, Run};
-    use Place::{Editing, Scrolling, Searching, Typing};
     &[
         binding(Typing, &[key(Enter)], Submit, "Classify the sentence", Some("classify")),
-        binding(Typing, &[key(Up)], History(1), "An earlier sentence", Some("earlier")),
-        binding(Typing, &[key(Down)], History(-1), "A later sentence", None),
+        binding(Typing, &[key(Up)], PromptHistory(1), "An earlier sentence", Some("earlier")),
+        binding(Typing, &[key(Down)], PromptHistory(-1), "A later sentence", None),
         binding(
             Editing,
             &[key(Left), control('b')],
@@ -100,53 +102,65 @@ pub(super) const BINDINGS: &[Binding] = {
         binding(Scrolling, &[key(PageDown), char(' ')], Scroll(10), "Ten lines down", None),
         binding(Scrolling, &[key(Home), char('g')], ScrollToTop, "To the top", None),
         binding(Scrolling, &[key(End), char('G')], ScrollToBottom, "To the bottom", None),
-        binding(Place::Log, &[char('/')], Action::Log(Search), "Search the log", Some("search")),
-        binding(Place::Log, &[char('n')], Action::Log(Match(1)), "The next match", None),
-        binding(Place::Log, &[char('N')], Action::Log(Match(-1)), "The match before", None),
         binding(
-            Place::Log,
+            KeyContext::Log,
+            &[char('/')],
+            Action::Log(Search),
+            "Search the log",
+            Some("search"),
+        ),
+        binding(KeyContext::Log, &[char('n')], Action::Log(GoToMatch(1)), "The next match", None),
+        binding(
+            KeyContext::Log,
+            &[char('N')],
+            Action::Log(GoToMatch(-1)),
+            "The match before",
+            None,
+        ),
+        binding(
+            KeyContext::Log,
             &[char('&')],
             Action::Log(Filter),
             "Show only lines with a text in them; empty: all",
             None,
         ),
         binding(
-            Place::Log,
+            KeyContext::Log,
             &[char('v')],
             Action::Log(NextLevel),
             "Show only results, warnings, errors; then all again",
             Some("level"),
         ),
         binding(
-            Place::Log,
+            KeyContext::Log,
             &[key(Esc)],
             Action::Log(LogAction::ShowAll),
             "Show all lines, search for nothing",
             None,
         ),
-        binding(Searching, &[key(Enter)], Action::Log(Keep), "Keep it", Some("keep")),
+        binding(Searching, &[key(Enter)], Action::Log(ApplyInput), "Keep it", Some("keep")),
         binding(
             Searching,
             &[key(Esc)],
-            Action::Log(Drop),
+            Action::Log(CancelInput),
             "Drop it; an earlier filter holds again",
             Some("drop"),
         ),
         binding(
-            Place::Palette,
+            KeyContext::Palette,
             &[key(Up)],
             Palette(PaletteAction::Move(-1)),
             "The action above",
             Some("choose"),
         ),
         binding(
-            Place::Palette,
+            KeyContext::Palette,
             &[key(Down)],
             Palette(PaletteAction::Move(1)),
             "The action below",
             None,
         ),
-        binding(Place::Palette, &[key(Enter)], Palette(Run), "Do it", Some("do it")),
-        binding(Place::Palette, &[key(Esc)], Close, "Close the list", Some("close")),
+        binding(KeyContext::Palette, &[key(Enter)], Palette(Run), "Do it", Some("do it")),
+        binding(KeyContext::Palette, &[key(Esc)], Close, "Close the list", Some("close")),
     ]
 };

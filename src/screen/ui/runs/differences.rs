@@ -3,7 +3,7 @@
 use super::NAME;
 use crate::core::text::align_left;
 use crate::run::run_index::{RunSummary, differing_settings};
-use crate::screen::app::runs::Runs;
+use crate::screen::app::runs::RunComparison;
 use crate::screen::lang::Lang;
 use crate::screen::ui::theme::Theme;
 use crate::screen::ui::widgets::{border_note, draw_hint, titled_block};
@@ -13,8 +13,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 /// A row for each setting that differs, a column for each run, as far as they fit.
-pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &Runs, lang: Lang, theme: Theme) {
-    let side_by_side = runs.side_by_side();
+pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &RunComparison, lang: Lang, theme: Theme) {
+    let side_by_side = runs.compared_summaries();
     let summaries: Vec<&RunSummary> = side_by_side.iter().map(|(_, run)| *run).collect();
     let table = differing_settings(&summaries);
     let mut block = titled_block(theme, lang.tr("different settings"));
@@ -63,10 +63,10 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &Runs, lang: Lang, theme
     let hidden = (summaries.len() - fitting, table.len().saturating_sub(rows));
     let more = match hidden {
         (0, 0) => None,
-        (runs, 0) => Some(lang.fill(" {0} more runs ", &[&runs])),
-        (0, settings) => Some(lang.fill(" {0} more settings ", &[&settings])),
+        (runs, 0) => Some(lang.tr_with(" {0} more runs ", &[&runs])),
+        (0, settings) => Some(lang.tr_with(" {0} more settings ", &[&settings])),
         (runs, settings) => {
-            Some(lang.fill(" {0} more runs, {1} more settings ", &[&runs, &settings]))
+            Some(lang.tr_with(" {0} more runs, {1} more settings ", &[&runs, &settings]))
         }
     };
     if let Some(more) = more {

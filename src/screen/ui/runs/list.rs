@@ -7,7 +7,7 @@ use crate::run::run_index::{
 };
 use crate::run::summary::clock;
 use crate::screen::app::State;
-use crate::screen::app::runs::Runs;
+use crate::screen::app::runs::RunComparison;
 use crate::screen::lang::Lang;
 use crate::screen::ui::theme::Theme;
 use crate::screen::ui::widgets::text_field::TextField;
@@ -19,20 +19,26 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 /// Draws the list, with the field for its filter while that is edited.
-pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, theme: Theme) {
+pub(super) fn draw(
+    frame: &mut Frame,
+    area: Rect,
+    state: &State,
+    runs: &RunComparison,
+    theme: Theme,
+) {
     let lang = state.lang;
     let order = lang.tr(runs.order.title());
-    let by =
-        lang.fill("by {0}", &[&order]) + if runs.is_reversed { lang.tr(", reversed") } else { "" };
+    let by = lang.tr_with("by {0}", &[&order])
+        + if runs.is_reversed { lang.tr(", reversed") } else { "" };
     let mut block = titled_block(theme, format!("{} · {by}", truncate_width(&runs.folder, 40)))
         .border_style(theme.focus());
     let shown = runs.shown().len();
-    if shown < runs.count() {
-        let count = lang.fill(" {0} of {1} ", &[&shown, &runs.count()]);
+    if shown < runs.found_count() {
+        let count = lang.tr_with(" {0} of {1} ", &[&shown, &runs.found_count()]);
         block = block.title(border_note(count, theme));
     }
     let mut inner = block.inner(area);
-    if let Some(typing) = &runs.typing {
+    if let Some(typing) = &runs.input {
         inner.height = inner.height.saturating_sub(1);
         let line = Rect { y: inner.bottom(), height: 1, ..inner };
         let field = TextField {
@@ -46,7 +52,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, th
         let filter = format!(" /{} ", truncate_width(&runs.filter, 40));
         block = block.title_bottom(Line::styled(filter, theme.train()));
     }
-    if let Some(here) = runs.here() {
+    if let Some(here) = runs.selected_run() {
         let note = match &here.summary {
             Err(unreadable) => unreadable.reason.clone(),
             Ok(RunSummary { failure: Some(failure), .. }) => failure.clone(),
@@ -58,7 +64,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, th
     }
     frame.render_widget(block, area);
     if shown == 0 {
-        let text = match runs.count() {
+        let text = match runs.found_count() {
             _ if !runs.is_complete => "searching for runs …",
             0 => "no runs here; nsmc-tui train writes one to its --output-dir",
             _ => "no matching run",
@@ -69,7 +75,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, runs: &Runs, th
 }
 
 /// The column titles, and as many runs as fit, the selected one among them.
-fn rows(runs: &Runs, area: Rect, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
+fn rows(runs: &RunComparison, area: Rect, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
     let width = usize::from(area.width);
     let names = runs.shown().map(|found| Span::raw(found.name()).width()).max().unwrap_or(0);
     let columns = RunListColumns::new(width, names.min(NAME));
@@ -83,7 +89,7 @@ fn rows(runs: &Runs, area: Rect, lang: Lang, theme: Theme) -> Vec<Line<'static>>
     let first = (runs.selected + 1).saturating_sub(height);
     let mut lines = vec![columns.head(lang, theme)];
     for (at, found) in runs.shown().enumerate().skip(first).take(height) {
-        let place = runs.place(&found.folder);
+        let place = runs.chart_slot(&found.folder);
         let line = columns.line(found, place, &settings, lang, theme);
         let is_selected = at == runs.selected;
         lines.push(if is_selected { line.patch_style(theme.selected()) } else { line });

@@ -26,7 +26,7 @@ impl TextField<'_> {
     pub fn draw(&self, frame: &mut Frame, area: Rect, theme: Theme) {
         let prefix = self.prefix.width() as u16;
         let columns = usize::from(area.width.saturating_sub(prefix));
-        let (visible, caret) = editor::view(self.input, columns);
+        let (visible, caret) = editor::visible_part(self.input, columns);
         let text = if self.input.value().is_empty() {
             Span::styled(self.placeholder, theme.dim())
         } else {

@@ -6,11 +6,11 @@
 #define ACTIVATION_RELU 3
 #define ACTIVATION_TANH 4
 
-/* sqrt(2 / pi), and the factor of the cube. */
+/* sqrt(2 / pi), and the coefficient of the cube. */
 #define GELU_TANH_LINE 0.7978845608f
 #define GELU_TANH_CUBE 0.044715f
 
-/* The normal distribution's cumulative function. */
+/* The cumulative distribution function of the normal distribution. */
 DEVICE float normal_cumulative(float x)
 {
     return 0.5f * (1.0f + erff(x * 0.7071067812f));
@@ -24,7 +24,7 @@ DEVICE float activation_value(int activation, float x)
     case ACTIVATION_GELU_TANH:
         return 0.5f * x * (1.0f + tanhf(GELU_TANH_LINE * (x + GELU_TANH_CUBE * x * x * x)));
     case ACTIVATION_RELU:
-        /* A comparison, so that NaN stays. */
+        /* A comparison, which keeps NaN. */
         return x < 0.0f ? 0.0f : x;
     case ACTIVATION_TANH:
         return tanhf(x);
@@ -54,7 +54,7 @@ DEVICE float activation_slope(int activation, float x)
     }
 }
 
-/* One block a row and 512 columns. */
+/* One block per row and 512 columns. */
 KERNEL activate(const float *bias, int activation, u32 width, u32 low, u32 high, u32 threshold,
                 float kept, act *x, act *out)
 {
@@ -81,7 +81,7 @@ KERNEL activate(const float *bias, int activation, u32 width, u32 low, u32 high,
     }
 }
 
-/* One block a chunk of rows and 256 columns. */
+/* One block per chunk of rows and 256 columns. */
 KERNEL activate_backward(int activation, u32 rows, u32 width, u32 chunk, u32 low, u32 high,
                          u32 threshold, float kept, const act *x, act *grad, float *partials)
 {

@@ -1,21 +1,21 @@
-/* AdamW (Loshchilov and Hutter, 2019), as torch.optim.AdamW, of all parameters but the table of
- * words; and what a step's update is made with. */
+/* AdamW (Loshchilov and Hutter, 2019), as torch.optim.AdamW, of all parameters except the token
+ * table; and the factors of an update. */
 
-/* What one step multiplies by. */
+/* The factors of one update. */
 typedef struct {
     float beta1;
     float beta2;
     float epsilon;
-    /* The learning rate, corrected for the first moment's start from zero. */
+    /* The learning rate with the bias correction of the mean. */
     float rate;
-    /* What is left of a parameter after weight decay. */
+    /* The factor that weight decay leaves. */
     float keep;
-    /* The correction of the square root of the second moment. */
+    /* The bias correction of the square root of the variance. */
     float correction;
 } Factors;
 
-/* One update of one parameter. Rounded after every operation, so that it comes to the same numbers
- * wherever it is inlined and as on a processor. */
+/* One update of one parameter. Rounded after every operation, so that the result is the same
+ * wherever it is inlined, and the same as on a CPU. */
 DEVICE void adamw_one(const Factors *factors, float gradient, float *parameter, float *mean,
                       float *variance)
 {
@@ -32,11 +32,13 @@ DEVICE void adamw_one(const Factors *factors, float gradient, float *parameter, 
     *variance = v;
 }
 
-/* What prepare_update leaves. */
-#define FIGURE_NORM 0
-#define FIGURE_CLIP 1
-#define FIGURE_APPLIES 2
-#define FIGURE_LOSS 3
+/* The elements of the status that prepare_update writes. */
+#define STATUS_NORM 0
+#define STATUS_CLIP 1
+#define STATUS_APPLIED 2
+#define STATUS_LOSS 3
+#define STATUS_RATE 4
+#define STATUS_CORRECTION 5
 
 DEVICE int is_finite(float value)
 {
@@ -45,8 +47,9 @@ DEVICE int is_finite(float value)
 
 /* One block. */
 BOUNDED_KERNEL(256, 1) prepare_update(const double *partials, u32 count, float max_norm,
-                                   const float *loss, float rate, float word_keep, float correction,
-                                   float *entry, float *figures)
+                                      const float *loss, double learning_rate, double beta1,
+                                      double beta2, float token_keep, u64 *steps, float *entry,
+                                      float *status)
 {
     double sum = 0.0;
     for (u32 i = threadIdx.x; i < count; i += blockDim.x) {
@@ -56,14 +59,20 @@ BOUNDED_KERNEL(256, 1) prepare_update(const double *partials, u32 count, float m
     if (threadIdx.x == 0) {
         double norm = sqrt(sum);
         double factor = max_norm > 0.0f ? (double)max_norm / (norm + 1e-6) : 1.0;
-        int applies = is_finite(*loss) && is_finite((float)norm);
-        figures[FIGURE_NORM] = (float)norm;
-        figures[FIGURE_CLIP] = factor < 1.0 ? (float)factor : 1.0f;
-        figures[FIGURE_APPLIES] = applies ? 1.0f : 0.0f;
-        figures[FIGURE_LOSS] = *loss;
-        entry[0] = applies ? rate : 0.0f;
-        entry[1] = applies ? word_keep : 1.0f;
-        entry[2] = applies ? correction : 0.0f;
+        int applied = is_finite(*loss) && is_finite((float)norm);
+        double step = (double)(*steps + 1);
+        float rate = (float)(learning_rate / (1.0 - pow(beta1, step)));
+        float correction = (float)(1.0 / sqrt(1.0 - pow(beta2, step)));
+        status[STATUS_NORM] = (float)norm;
+        status[STATUS_CLIP] = factor < 1.0 ? (float)factor : 1.0f;
+        status[STATUS_APPLIED] = applied ? 1.0f : 0.0f;
+        status[STATUS_LOSS] = *loss;
+        status[STATUS_RATE] = rate;
+        status[STATUS_CORRECTION] = correction;
+        entry[0] = applied ? rate : 0.0f;
+        entry[1] = applied ? token_keep : 1.0f;
+        entry[2] = applied ? correction : 0.0f;
+        *steps += applied ? 1 : 0;
     }
 }
 
@@ -83,18 +92,19 @@ DEVICE u32 range_after(const u64 *decayed, u32 ranges, u64 number)
     return first;
 }
 
-/* A thread updates four neighbours. */
+/* Each thread updates four neighbours. */
 BOUNDED_KERNEL(256, 1) adamw(u64 first, u64 n, const u64 *decayed, u32 ranges, float beta1,
-                             float beta2, float epsilon, float rate, float keep, float correction,
-                             const float *figures, const float *gradients, float *parameters,
-                             float *mean, float *variance, act *shadow)
+                             float beta2, float epsilon, float keep, const float *status,
+                             const float *gradients, float *parameters, float *mean,
+                             float *variance, act *shadow)
 {
     u64 at = 4 * ((u64)blockIdx.x * blockDim.x + threadIdx.x);
-    if (at >= n || figures[FIGURE_APPLIES] == 0.0f) {
+    if (at >= n || status[STATUS_APPLIED] == 0.0f) {
         return;
     }
-    float clip = figures[FIGURE_CLIP];
-    Factors factors = {beta1, beta2, epsilon, rate, keep, correction};
+    float clip = status[STATUS_CLIP];
+    Factors factors = {beta1, beta2, epsilon, status[STATUS_RATE], keep,
+                       status[STATUS_CORRECTION]};
     u32 count = n - at < 4 ? (u32)(n - at) : 4;
     float g[4];
     float p[4];

@@ -1,60 +1,60 @@
 /* Multi-head attention (Vaswani et al., 2017) within each sequence of a packed batch, after Dao et
- * al., 2022: a block takes 32 queries of one head and goes over the keys 32 at a time, so that
- * nothing of the size of a sequence squared is ever stored.
+ * al., 2022: a block handles 32 queries of one head and loops over the keys 32 at a time, so that
+ * no matrix of the size of a sequence squared is stored.
  *
- * The block is 128 threads. What it works on lies in shared memory in float: two tiles of 32 rows
- * of a head, and one square of 32 × 32 coefficients. A block makes 64 columns of the result: where
- * a head is wider, each slice of its columns has blocks of its own (blockIdx.z is the tile × the
- * slices + the slice). */
+ * The block is 128 threads. Its shared memory holds, in float, two tiles of 32 rows of a head and
+ * one square of 32 × 32 coefficients. A block computes 64 columns of the result: where a head is
+ * wider, each slice of its columns has its own blocks (blockIdx.z is the tile × the slices + the
+ * slice). */
 
 /* Rows of a tile. */
 #define TILE 32
 #define ATTENTION_THREADS 128
-/* Blocks that share a multiprocessor's registers: more would not find enough of them. */
+/* Blocks that share the registers of a multiprocessor; there are not enough for more. */
 #define ATTENTION_BLOCKS 5
-/* Columns of the result that a block makes. */
+/* Columns of the result that a block computes. */
 #define SLICE 64
-/* Numbers from row to row of the coefficients: a multiple of four, and few bank conflicts. */
+/* The stride of the square: a multiple of four, with few bank conflicts. */
 #define SQUARE_STRIDE 36
 
-/* Where one block works. */
+/* The part of the problem that one block handles. */
 typedef struct {
-    /* The first packed row of the sequence, and how many there are. */
+    /* The first packed row of the sequence, and its number of rows. */
     u32 start;
     u32 length;
-    /* The first row of its queries in their matrix, and how many there are. */
+    /* The first row of its queries in their matrix, and their number. */
     u32 query_row;
     u32 queries;
     u32 head;
     /* The tile's first row within the sequence. */
     u32 first;
-    /* The first column of the result that the block makes. */
+    /* The first column of the result that the block computes. */
     u32 slice;
-    /* Columns of a head rounded up to four, and numbers from row to row of a tile. */
+    /* Columns of a head rounded up to four, and the stride of a tile. */
     u32 columns;
     u32 stride;
     float *left;
     float *right;
     float *square;
-} Place;
+} BlockTask;
 
-DEVICE Place place_of(const u32 *starts, u32 width, int first_only, float *shared)
+DEVICE BlockTask block_task(const u32 *starts, u32 width, int first_only, float *shared)
 {
     u32 slices = (width + SLICE - 1) / SLICE;
-    Place place;
-    place.start = starts[blockIdx.x];
-    place.length = starts[blockIdx.x + 1] - place.start;
-    place.query_row = first_only ? blockIdx.x : place.start;
-    place.queries = first_only ? 1 : place.length;
-    place.head = blockIdx.y;
-    place.first = blockIdx.z / slices * TILE;
-    place.slice = blockIdx.z % slices * SLICE;
-    place.columns = (width + 3) / 4 * 4;
-    place.stride = place.columns + 4;
-    place.left = shared;
-    place.right = shared + TILE * place.stride;
-    place.square = shared + 2 * TILE * place.stride;
-    return place;
+    BlockTask task;
+    task.start = starts[blockIdx.x];
+    task.length = starts[blockIdx.x + 1] - task.start;
+    task.query_row = first_only ? blockIdx.x : task.start;
+    task.queries = first_only ? 1 : task.length;
+    task.head = blockIdx.y;
+    task.first = blockIdx.z / slices * TILE;
+    task.slice = blockIdx.z % slices * SLICE;
+    task.columns = (width + 3) / 4 * 4;
+    task.stride = task.columns + 4;
+    task.left = shared;
+    task.right = shared + TILE * task.stride;
+    task.square = shared + 2 * TILE * task.stride;
+    return task;
 }
 
 DEVICE u32 at_most_a_tile(u32 rows)
@@ -63,44 +63,44 @@ DEVICE u32 at_most_a_tile(u32 rows)
 }
 
 /* `rows` rows, `stride` apart, of one head into a tile; the rest of the tile becomes 0. */
-DEVICE void load_tile(const act *from, u32 stride, u32 rows, u32 width, const Place *place,
+DEVICE void load_tile(const act *from, u32 stride, u32 rows, u32 width, const BlockTask *task,
                       float *tile)
 {
-    u32 groups = place->columns / 4;
+    u32 groups = task->columns / 4;
     for (u32 i = threadIdx.x; i < TILE * groups; i += ATTENTION_THREADS) {
         u32 row = i / groups;
         u32 column = i % groups * 4;
         float values[4];
         u32 count = row < rows ? columns_left(column, width) : 0;
         load_four(from + (u64)row * stride + column, count, values);
-        store_four_floats(tile + row * place->stride + column, 4, values);
+        store_four_floats(tile + row * task->stride + column, 4, values);
     }
 }
 
-/* This thread's share of a square of queries and keys: two queries, 16 apart, by four keys, 8
- * apart. */
+/* The elements of a square of queries and keys that a thread handles: two queries, 16 apart, by four
+ * keys, 8 apart. */
 #define QUERY_OF(i) (threadIdx.x / 8 + 16 * (i))
 #define KEY_OF(j) (threadIdx.x % 8 + 8 * (j))
 
-/* dots = the left tile's rows (queries) times the right one's (keys). Always summed in the same
- * order, so that different kernels have the very same numbers. */
-DEVICE void tile_dots(const Place *place, float dots[2][4])
+/* dots = rows of the left tile (queries) times rows of the right tile (keys). Always summed in the
+ * same order, so that all kernels compute the same values. */
+DEVICE void tile_dots(const BlockTask *task, float dots[2][4])
 {
     for (u32 i = 0; i < 2; i++) {
         for (u32 j = 0; j < 4; j++) {
             dots[i][j] = 0.0f;
         }
     }
-    for (u32 column = 0; column < place->columns; column += 4) {
+    for (u32 column = 0; column < task->columns; column += 4) {
         float4 a[2];
         float4 b[4];
         UNROLL
         for (u32 i = 0; i < 2; i++) {
-            a[i] = *(const float4 *)(place->left + QUERY_OF(i) * place->stride + column);
+            a[i] = *(const float4 *)(task->left + QUERY_OF(i) * task->stride + column);
         }
         UNROLL
         for (u32 j = 0; j < 4; j++) {
-            b[j] = *(const float4 *)(place->right + KEY_OF(j) * place->stride + column);
+            b[j] = *(const float4 *)(task->right + KEY_OF(j) * task->stride + column);
         }
         UNROLL
         for (u32 i = 0; i < 2; i++) {
@@ -115,20 +115,21 @@ DEVICE void tile_dots(const Place *place, float dots[2][4])
     }
 }
 
-/* This thread's share of a result of 32 rows and 64 columns: four rows and four columns. */
+/* The elements of a result of 32 rows and 64 columns that a thread handles: four rows and four
+ * columns. */
 #define RESULT_ROW (threadIdx.x / 16 * 4)
-#define RESULT_COLUMN(place) ((place)->slice + threadIdx.x % 16 * 4)
+#define RESULT_COLUMN(task) ((task)->slice + threadIdx.x % 16 * 4)
 
 /* result[row][column] += the sum over `count` t of square[t][row] × tile[t][column]. */
-DEVICE void add_product(const Place *place, const float *tile, u32 count, float result[4][4])
+DEVICE void add_product(const BlockTask *task, const float *tile, u32 count, float result[4][4])
 {
-    u32 column = RESULT_COLUMN(place);
-    if (column >= place->columns) {
+    u32 column = RESULT_COLUMN(task);
+    if (column >= task->columns) {
         return;
     }
     for (u32 t = 0; t < count; t++) {
-        float4 a = *(const float4 *)(place->square + t * SQUARE_STRIDE + RESULT_ROW);
-        float4 b = *(const float4 *)(tile + t * place->stride + column);
+        float4 a = *(const float4 *)(task->square + t * SQUARE_STRIDE + RESULT_ROW);
+        float4 b = *(const float4 *)(tile + t * task->stride + column);
         float rows[4] = {a.x, a.y, a.z, a.w};
         UNROLL
         for (u32 i = 0; i < 4; i++) {
@@ -151,10 +152,10 @@ DEVICE void clear_result(float result[4][4])
 }
 
 /* The first `rows` rows of the result to a matrix; `to` is the tile's first row of this head. */
-DEVICE void store_result(const Place *place, float result[4][4], u32 rows, u32 width, act *to,
+DEVICE void store_result(const BlockTask *task, float result[4][4], u32 rows, u32 width, act *to,
                          u32 stride)
 {
-    u32 column = RESULT_COLUMN(place);
+    u32 column = RESULT_COLUMN(task);
     u32 count = columns_left(column, width);
     if (count > 0) {
         UNROLL
@@ -166,7 +167,7 @@ DEVICE void store_result(const Place *place, float result[4][4], u32 rows, u32 w
     }
 }
 
-/* The highest, and the sum, over the eight threads that share queries. */
+/* The maximum, and the sum, over the eight threads that share queries. */
 DEVICE float highest_of_row(float value)
 {
     for (int mask = 4; mask > 0; mask /= 2) {
@@ -190,38 +191,38 @@ attention(const u32 *starts, u32 heads, u32 width, float scale, int first_only, 
           float *statistics)
 {
     DYNAMIC_SHARED(shared);
-    /* What each query's result so far is multiplied by. */
+    /* The factor of each query's result so far. */
     __shared__ float factors[TILE];
-    Place place = place_of(starts, width, first_only, shared);
-    if (place.first >= place.queries) {
+    BlockTask task = block_task(starts, width, first_only, shared);
+    if (task.first >= task.queries) {
         return;
     }
-    u32 query_count = at_most_a_tile(place.queries - place.first);
-    u64 query_row = place.query_row + place.first;
-    u32 head_column = place.head * width;
+    u32 query_count = at_most_a_tile(task.queries - task.first);
+    u64 query_row = task.query_row + task.first;
+    u32 head_column = task.head * width;
     const act *q = queries + query_row * query_stride + query_start + head_column;
-    const act *kv = keys + (u64)place.start * key_stride + head_column;
-    load_tile(q, query_stride, query_count, width, &place, place.left);
+    const act *kv = keys + (u64)task.start * key_stride + head_column;
+    load_tile(q, query_stride, query_count, width, &task, task.left);
 
     float highest[2];
     float sum[2];
     u32 key[2];
     for (u32 i = 0; i < 2; i++) {
-        u32 row = place.start + place.first + QUERY_OF(i);
-        key[i] = row_key(row * heads + place.head, low, high);
+        u32 row = task.start + task.first + QUERY_OF(i);
+        key[i] = row_key(row * heads + task.head, low, high);
         highest[i] = __uint_as_float(0xff800000u);
         sum[i] = 0.0f;
     }
     float result[4][4];
     clear_result(result);
-    for (u32 first = 0; first < place.length; first += TILE) {
-        u32 count = at_most_a_tile(place.length - first);
+    for (u32 first = 0; first < task.length; first += TILE) {
+        u32 count = at_most_a_tile(task.length - first);
         const act *tile_keys = kv + (u64)first * key_stride;
         __syncthreads();
-        load_tile(tile_keys + key_start, key_stride, count, width, &place, place.right);
+        load_tile(tile_keys + key_start, key_stride, count, width, &task, task.right);
         __syncthreads();
         float scores[2][4];
-        tile_dots(&place, scores);
+        tile_dots(&task, scores);
         UNROLL
         for (u32 i = 0; i < 2; i++) {
             float top = highest[i];
@@ -239,21 +240,21 @@ attention(const u32 *starts, u32 heads, u32 width, float scale, int first_only, 
                 float p = KEY_OF(j) < count ? expf(scores[i][j] - top) : 0.0f;
                 sum[i] += p;
                 p *= dropout_factor(key[i], first + KEY_OF(j), threshold, kept);
-                place.square[KEY_OF(j) * SQUARE_STRIDE + QUERY_OF(i)] = p;
+                task.square[KEY_OF(j) * SQUARE_STRIDE + QUERY_OF(i)] = p;
             }
             if (threadIdx.x % 8 == 0) {
                 factors[QUERY_OF(i)] = factor;
             }
         }
         __syncthreads();
-        load_tile(tile_keys + value_start, key_stride, count, width, &place, place.right);
+        load_tile(tile_keys + value_start, key_stride, count, width, &task, task.right);
         __syncthreads();
         for (u32 i = 0; i < 4; i++) {
             for (u32 j = 0; j < 4; j++) {
                 result[i][j] *= factors[RESULT_ROW + i];
             }
         }
-        add_product(&place, place.right, count, result);
+        add_product(&task, task.right, count, result);
     }
     __syncthreads();
     UNROLL
@@ -261,8 +262,8 @@ attention(const u32 *starts, u32 heads, u32 width, float scale, int first_only, 
         float total = sum_of_row(sum[i]);
         if (threadIdx.x % 8 == 0) {
             factors[QUERY_OF(i)] = 1.0f / total;
-            if (QUERY_OF(i) < query_count && place.slice == 0) {
-                u64 at = (query_row + QUERY_OF(i)) * heads + place.head;
+            if (QUERY_OF(i) < query_count && task.slice == 0) {
+                u64 at = (query_row + QUERY_OF(i)) * heads + task.head;
                 statistics[at] = highest[i] + logf(total);
             }
         }
@@ -275,5 +276,5 @@ attention(const u32 *starts, u32 heads, u32 width, float scale, int first_only, 
     }
     u32 hidden = heads * width;
     act *to = out + query_row * hidden + head_column;
-    store_result(&place, result, query_count, width, to, hidden);
+    store_result(&task, result, query_count, width, to, hidden);
 }

@@ -1,14 +1,14 @@
-/* What all kernels share: types, rounding, rows by four columns, dropout, sums in a fixed order.
+/* Definitions for all kernels: types, rounding, rows by four columns, dropout, sums in a fixed order.
  *
  * The kernels are CUDA C without any header, and at the same time C99: `emulator.h` defines the
- * words below for a CPU. All arithmetic is in float unless it says double, and no float is ever
- * added atomically: every sum is taken in an order that the launch alone decides. */
+ * macros below for a CPU. All arithmetic is in float unless it says double, and no float is ever
+ * added atomically: the order of every sum depends only on the launch. */
 
 #ifdef __cplusplus
 /* A function that kernels call. */
 #define DEVICE static __device__ __forceinline__
-/* A kernel; and one whose blocks never have more threads than that, and of which so many blocks
- * shall find registers at once. */
+/* A kernel; and one with a maximum number of threads per block, and a minimum number of blocks that
+ * share the registers of a multiprocessor. */
 #define KERNEL extern "C" __global__ void
 #define BOUNDED_KERNEL(threads, blocks) \
     extern "C" __global__ void __launch_bounds__(threads, blocks)
@@ -52,7 +52,7 @@ typedef float4 act_four;
 #define to_act(value) (value)
 #endif
 
-/* What is left of a value that is stored and read again. */
+/* A value rounded as if it was stored and read again. */
 DEVICE float rounded(float value)
 {
     return to_float(to_act(value));
@@ -60,13 +60,13 @@ DEVICE float rounded(float value)
 
 /* ---- four neighbours ---- */
 
-/* How many of the four columns from `column` on there are. */
+/* How many of the four columns from `column` on exist. */
 DEVICE u32 columns_left(u32 column, u32 width)
 {
     return column >= width ? 0 : width - column < 4 ? width - column : 4;
 }
 
-/* The first `count` (at most 4) numbers at `from`, then zeros. */
+/* The first `count` (at most 4) elements at `from`, then zeros. */
 DEVICE void load_four(const act *from, u32 count, float *to)
 {
     if (count == 4 && (u64)from % sizeof(act_four) == 0) {
@@ -83,7 +83,7 @@ DEVICE void load_four(const act *from, u32 count, float *to)
     }
 }
 
-/* As load_four, of floats whatever activations are. */
+/* As load_four, but always of floats. */
 DEVICE void load_four_floats(const float *from, u32 count, float *to)
 {
     if (count == 4 && (u64)from % sizeof(float4) == 0) {
@@ -100,7 +100,7 @@ DEVICE void load_four_floats(const float *from, u32 count, float *to)
     }
 }
 
-/* Stores the first `count` (at most 4) of four numbers. */
+/* Stores the first `count` (at most 4) of four values. */
 DEVICE void store_four(act *to, u32 count, const float *from)
 {
     if (count == 4 && (u64)to % sizeof(act_four) == 0) {
@@ -120,7 +120,7 @@ DEVICE void store_four(act *to, u32 count, const float *from)
     }
 }
 
-/* As store_four, to floats whatever activations are. */
+/* As store_four, but always to floats. */
 DEVICE void store_four_floats(float *to, u32 count, const float *from)
 {
     if (count == 4 && (u64)to % sizeof(float4) == 0) {
@@ -150,13 +150,13 @@ DEVICE u32 mix32(u32 x)
     return x ^ (x >> 16);
 }
 
-/* The pattern of a row. */
+/* The key of a row's dropout pattern. */
 DEVICE u32 row_key(u32 row, u32 low, u32 high)
 {
     return mix32(mix32(row ^ low) + high);
 }
 
-/* What the element in this column of the row is multiplied by. */
+/* The dropout factor of the element in this column of the row. */
 DEVICE float dropout_factor(u32 key, u32 column, u32 threshold, float kept)
 {
     return threshold == 0 || mix32(key ^ (column * 0x9e3779b9u)) >= threshold ? kept : 0.0f;

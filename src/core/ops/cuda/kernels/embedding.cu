@@ -1,7 +1,7 @@
-/* An encoder's input: three tables' rows summed, normalised and dropped out; and the gradients of
- * the tables. A block handles a row at a time, as in norm.cu. */
+/* The embeddings: rows of three tables summed, normalised and dropped out; and the gradients of the
+ * tables. A block handles a row at a time, as in norm.cu. */
 
-/* The sequence that a row belongs to: the last that starts at it or before. */
+/* The sequence of a row: the last that starts at it or before. */
 DEVICE u32 sequence_of(const u32 *starts, u32 batch, u32 row)
 {
     u32 first = 0;
@@ -17,14 +17,14 @@ DEVICE u32 sequence_of(const u32 *starts, u32 batch, u32 row)
     return first;
 }
 
-BOUNDED_KERNEL(1024, 1) embed(const float *words, const float *positions, const float *type,
+BOUNDED_KERNEL(1024, 1) embed(const float *tokens, const float *positions, const float *type,
                            const float *scale, const float *shift, float epsilon, u32 width,
                            u32 first_position, const u32 *ids, const u32 *starts, u32 batch,
                            u32 low, u32 high, u32 threshold, float kept, act *sum,
                            float *statistics, act *out)
 {
     u32 row = blockIdx.x;
-    u32 place = first_position + row - starts[sequence_of(starts, batch, row)];
+    u32 at_position = first_position + row - starts[sequence_of(starts, batch, row)];
     u32 column = 4 * threadIdx.x;
     u32 count = columns_left(column, width);
     u64 at = (u64)row * width + column;
@@ -32,8 +32,8 @@ BOUNDED_KERNEL(1024, 1) embed(const float *words, const float *positions, const 
     float values[4];
     float position[4];
     float kind[4];
-    load_four_floats(words + (u64)ids[row] * width + column, count, values);
-    load_four_floats(positions + (u64)place * width + column, count, position);
+    load_four_floats(tokens + (u64)ids[row] * width + column, count, values);
+    load_four_floats(positions + (u64)at_position * width + column, count, position);
     load_four_floats(type + column, count, kind);
     for (u32 i = 0; i < 4; i++) {
         values[i] = rounded(values[i] + position[i] + kind[i]);
@@ -80,15 +80,15 @@ BOUNDED_KERNEL(1024, 1) embed_backward(const float *scale, u32 rows, u32 width, 
     store_four_floats(sums + 2 * (u64)width, count, dtype);
 }
 
-/* Adds up what the block's 4 rows of threads have of 128 columns, from the first to the last, and
- * puts it into the row `to` (or adds it to what is there). */
+/* Sums 128 columns over the block's 4 rows of threads, from the first to the last, into the row
+ * `to`; with accumulate adds to it. */
 DEVICE void store_sums(const float *sum, u32 column, u32 width, float *to, int accumulate)
 {
     __shared__ float sums[4][128];
-    u32 place = 4 * threadIdx.x;
+    u32 first = 4 * threadIdx.x;
     u32 count = columns_left(column, width);
     for (u32 i = 0; i < 4; i++) {
-        sums[threadIdx.y][place + i] = sum[i];
+        sums[threadIdx.y][first + i] = sum[i];
     }
     __syncthreads();
     if (threadIdx.y == 0 && count > 0) {
@@ -98,16 +98,16 @@ DEVICE void store_sums(const float *sum, u32 column, u32 width, float *to, int a
         }
         for (u32 part = 0; part < 4; part++) {
             for (u32 i = 0; i < 4; i++) {
-                total[i] += sums[part][place + i];
+                total[i] += sums[part][first + i];
             }
         }
         store_four_floats(to + column, count, total);
     }
 }
 
-/* One block a distinct word and 128 columns; its 4 rows of threads take occurrences in turns. */
-KERNEL word_gradients(const u32 *occurrence_starts, const u32 *occurrences, u32 width,
-                      const act *grad, float *word_rows, int accumulate)
+/* One block per distinct token and 128 columns; its 4 rows of threads alternate over occurrences. */
+KERNEL token_gradients(const u32 *occurrence_starts, const u32 *occurrences, u32 width,
+                      const act *grad, float *token_rows, int accumulate)
 {
     u32 column = FIRST_COLUMN;
     u32 count = columns_left(column, width);
@@ -120,10 +120,10 @@ KERNEL word_gradients(const u32 *occurrence_starts, const u32 *occurrences, u32 
             sum[i] += values[i];
         }
     }
-    store_sums(sum, column, width, word_rows + (u64)blockIdx.x * width, accumulate);
+    store_sums(sum, column, width, token_rows + (u64)blockIdx.x * width, accumulate);
 }
 
-/* One block a row of the table and 128 columns; its 4 rows of threads take sequences in turns. */
+/* One block per row of the table and 128 columns; its 4 rows of threads alternate over sequences. */
 KERNEL position_gradients(const u32 *starts, u32 batch, u32 first_position, u32 width,
                           const act *grad, float *positions, int accumulate)
 {
@@ -131,9 +131,9 @@ KERNEL position_gradients(const u32 *starts, u32 batch, u32 first_position, u32 
     u32 count = columns_left(column, width);
     float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     if (blockIdx.x >= first_position) {
-        u32 place = blockIdx.x - first_position;
+        u32 position = blockIdx.x - first_position;
         for (u32 sequence = threadIdx.y; sequence < batch; sequence += 4) {
-            u32 row = starts[sequence] + place;
+            u32 row = starts[sequence] + position;
             if (row < starts[sequence + 1]) {
                 float values[4];
                 load_four(grad + (u64)row * width + column, count, values);

@@ -1,4 +1,4 @@
-/* The kernels by name, for emulator.c: each with its arguments' types, as in prototypes.h, and
+/* The kernels by name, for emulator.c: each with the types of its arguments, as in prototypes.h, and
  * whether it has barriers. */
 
 typedef struct {
@@ -17,8 +17,8 @@ typedef struct {
 
 KERNEL_OF(fill, A(0, float *), A(1, u64), A(2, float))
 KERNEL_OF(to_activations, A(0, const float *), A(1, act *), A(2, u64))
-KERNEL_OF(take_first, A(0, const u32 *), A(1, u32), A(2, const act *), A(3, act *))
-KERNEL_OF(add_first, A(0, const u32 *), A(1, u32), A(2, const act *), A(3, act *))
+KERNEL_OF(gather_first, A(0, const u32 *), A(1, u32), A(2, const act *), A(3, act *))
+KERNEL_OF(scatter_add_first, A(0, const u32 *), A(1, u32), A(2, const act *), A(3, act *))
 KERNEL_OF(add_bias, A(0, act *), A(1, const float *), A(2, u32))
 KERNEL_OF(column_sums, A(0, const act *), A(1, u32), A(2, u32), A(3, u32), A(4, float *))
 KERNEL_OF(add_partials, A(0, const float *), A(1, u32), A(2, u32), A(3, float *), A(4, float *),
@@ -31,7 +31,7 @@ KERNEL_OF(embed, A(0, const float *), A(1, const float *), A(2, const float *), 
 KERNEL_OF(embed_backward, A(0, const float *), A(1, u32), A(2, u32), A(3, u32), A(4, u32),
           A(5, u32), A(6, u32), A(7, float), A(8, const act *), A(9, const float *), A(10, act *),
           A(11, float *))
-KERNEL_OF(word_gradients, A(0, const u32 *), A(1, const u32 *), A(2, u32), A(3, const act *),
+KERNEL_OF(token_gradients, A(0, const u32 *), A(1, const u32 *), A(2, u32), A(3, const act *),
           A(4, float *), A(5, int))
 KERNEL_OF(position_gradients, A(0, const u32 *), A(1, u32), A(2, u32), A(3, u32), A(4, const act *),
           A(5, float *), A(6, int))
@@ -66,17 +66,18 @@ KERNEL_OF(classify_backward_weight, A(0, u32), A(1, u32), A(2, u32), A(3, const 
 KERNEL_OF(cross_entropy, A(0, u32), A(1, u32), A(2, float), A(3, float), A(4, const u32 *),
           A(5, const float *), A(6, float *), A(7, u32 *), A(8, float *))
 KERNEL_OF(prepare_update, A(0, const double *), A(1, u32), A(2, float), A(3, const float *),
-          A(4, float), A(5, float), A(6, float), A(7, float *), A(8, float *))
+          A(4, double), A(5, double), A(6, double), A(7, float), A(8, u64 *), A(9, float *),
+          A(10, float *))
 KERNEL_OF(adamw, A(0, u64), A(1, u64), A(2, const u64 *), A(3, u32), A(4, float), A(5, float),
-          A(6, float), A(7, float), A(8, float), A(9, float), A(10, const float *),
-          A(11, const float *), A(12, float *), A(13, float *), A(14, float *), A(15, act *))
-KERNEL_OF(update_words, A(0, const u32 *), A(1, u32), A(2, float), A(3, float), A(4, float),
-          A(5, float), A(6, float), A(7, float), A(8, const float *), A(9, const float *),
-          A(10, float *), A(11, float *), A(12, float *), A(13, u32 *), A(14, u32 *), A(15, u32))
-KERNEL_OF(catch_up_words, A(0, const u32 *), A(1, u32), A(2, float), A(3, float), A(4, float),
+          A(6, float), A(7, float), A(8, const float *), A(9, const float *), A(10, float *),
+          A(11, float *), A(12, float *), A(13, act *))
+KERNEL_OF(update_token_rows, A(0, const u32 *), A(1, u32), A(2, float), A(3, float), A(4, float),
+          A(5, float), A(6, const float *), A(7, const float *), A(8, float *), A(9, float *),
+          A(10, float *), A(11, u32 *), A(12, u32 *), A(13, u32))
+KERNEL_OF(apply_pending_updates, A(0, const u32 *), A(1, u32), A(2, float), A(3, float), A(4, float),
           A(5, int), A(6, const float *), A(7, u32), A(8, float *), A(9, float *), A(10, float *),
           A(11, u32 *), A(12, const u32 *))
-KERNEL_OF(find_touched, A(0, u32), A(1, const float *), A(2, const float *), A(3, u32 *))
+KERNEL_OF(find_touched_rows, A(0, u32), A(1, const float *), A(2, const float *), A(3, u32 *))
 
 #define WITH_BARRIERS(name) {#name, call_##name, 1}
 #define PLAIN(name) {#name, call_##name, 0}
@@ -84,15 +85,15 @@ KERNEL_OF(find_touched, A(0, u32), A(1, const float *), A(2, const float *), A(3
 static const Kernel kernels[] = {
     PLAIN(fill),
     PLAIN(to_activations),
-    PLAIN(take_first),
-    PLAIN(add_first),
+    PLAIN(gather_first),
+    PLAIN(scatter_add_first),
     PLAIN(add_bias),
     PLAIN(column_sums),
     WITH_BARRIERS(add_partials),
     WITH_BARRIERS(squared_sums),
     WITH_BARRIERS(embed),
     WITH_BARRIERS(embed_backward),
-    WITH_BARRIERS(word_gradients),
+    WITH_BARRIERS(token_gradients),
     WITH_BARRIERS(position_gradients),
     WITH_BARRIERS(add_norm),
     WITH_BARRIERS(add_norm_backward),
@@ -107,7 +108,7 @@ static const Kernel kernels[] = {
     WITH_BARRIERS(cross_entropy),
     WITH_BARRIERS(prepare_update),
     PLAIN(adamw),
-    PLAIN(update_words),
-    WITH_BARRIERS(catch_up_words),
-    WITH_BARRIERS(find_touched),
+    PLAIN(update_token_rows),
+    WITH_BARRIERS(apply_pending_updates),
+    WITH_BARRIERS(find_touched_rows),
 };

@@ -6,14 +6,13 @@
  * Each thread of a block is a fiber (ucontext to make it, setjmp and longjmp to change over) that
  * runs until a barrier; blocks run one after another. Kernels without barriers run as plain loops.
  *
- * What a GPU would make of a mistake is found here: threads of a block that come to different
- * barriers or to none, and shuffles that not all lanes take part in, end the launch with an error;
- * writing past the dynamic shared memory does, too, and it is filled with NaN before each block.
- * With -DEMULATED_BACKWARDS threads and blocks take their turns in the opposite order: results that
- * differ from the other order's show a race. */
+ * Mistakes are detected: threads of a block at different barriers, shuffles without all lanes, and
+ * writes past the dynamic shared memory end the launch with an error; that memory is filled with NaN
+ * before each block. With -DEMULATED_BACKWARDS threads and blocks run in the opposite order: results
+ * that differ between the two orders show a race. */
 
 #define _DEFAULT_SOURCE
-/* Else longjmp to another stack is taken for an attack. */
+/* Otherwise glibc aborts at a longjmp to another stack. */
 #undef _FORTIFY_SOURCE
 
 #include <pthread.h>
@@ -37,7 +36,7 @@
 #include "attention_backward.cu"
 #include "head.cu"
 #include "adamw.cu"
-#include "words.cu"
+#include "token_rows.cu"
 
 #include "emulated_kernels.h"
 
@@ -45,7 +44,7 @@
 #define MAX_SHARED (48 * 1024)
 #define WARP 32
 #define STACK_BYTES (64 * 1024)
-/* What stands behind the dynamic shared memory. */
+/* The guard after the dynamic shared memory. */
 #define GUARD_FLOATS 64
 #define GUARD_BYTE 0xa5
 
@@ -57,7 +56,7 @@ enum state { RUNNABLE, AT_BARRIER, AT_EXCHANGE, FINISHED };
 typedef struct {
     emulated_index index;
     enum state state;
-    /* Where it waits, with what. */
+    /* The line of the barrier or shuffle, and the mask and value of the shuffle. */
     int line;
     unsigned mask;
     double value;
@@ -76,7 +75,7 @@ static void **arguments;
 static int diverged;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Back to the scheduler; returns when it is the fiber's turn again. */
+/* Switches to the scheduler; returns when the fiber is resumed. */
 static void pause_fiber(enum state state)
 {
     running->state = state;
@@ -108,7 +107,7 @@ static double emulated_exchange(double value, unsigned mask, int line)
     return running->value;
 }
 
-/* A fiber is kept from block to block. */
+/* Fibers are reused from block to block. */
 static void fiber_main(void)
 {
     for (;;) {
@@ -117,7 +116,7 @@ static void fiber_main(void)
     }
 }
 
-/* Runs a fiber up to its next barrier or its end; 0 if there is no memory for its stack. */
+/* Runs a fiber to its next barrier or its end; 0 if its stack cannot be allocated. */
 static int run_fiber(Fiber *fiber)
 {
     running = fiber;
@@ -150,7 +149,7 @@ static int fail(const char *what, const Fiber *fiber)
     return DIVERGED;
 }
 
-/* Runs a warp until no lane can go on without the block. */
+/* Runs a warp until every lane has finished or is at a barrier. */
 static int run_warp(Fiber *warp, unsigned lanes)
 {
     for (;;) {
@@ -206,7 +205,7 @@ static int run_block(unsigned threads)
                 return outcome;
             }
         }
-        /* All wait at a barrier now, or have finished. */
+        /* Every thread is at a barrier or has finished. */
         for (unsigned i = 1; i < threads; i++) {
             if (fibers[i].state != fibers[0].state
                 || (fibers[i].state == AT_BARRIER && fibers[i].line != fibers[0].line)) {
@@ -234,7 +233,7 @@ static int run_plain_block(void)
         }
     }
     if (diverged) {
-        fprintf(stderr, "%s: a barrier in a kernel that is said to have none\n", kernel->name);
+        fprintf(stderr, "%s: a barrier in a kernel that is listed without barriers\n", kernel->name);
         return DIVERGED;
     }
     return LAUNCHED;
@@ -256,7 +255,7 @@ static int run_grid(emulated_index grid, unsigned threads, size_t shared_bytes)
         memset(emulated_shared, 0xff, shared_bytes);
         int outcome = kernel->has_barriers ? run_block(threads) : run_plain_block();
         if (outcome != LAUNCHED) {
-            /* The fibers stand somewhere within the kernel: they are begun anew. */
+            /* The fibers are suspended within the kernel: later launches restart them. */
             for (unsigned i = 0; i < MAX_THREADS; i++) {
                 fibers[i].has_begun = 0;
             }

@@ -1,4 +1,5 @@
-/* The words of CUDA C that the kernels use, for a CPU: with these they are C99. See emulator.c. */
+/* The CUDA C keywords and functions that the kernels use, for a CPU: with these the kernels are C99.
+ * See emulator.c. */
 
 #ifndef EMULATOR_H
 #define EMULATOR_H
@@ -25,7 +26,7 @@ typedef struct {
     unsigned short x, y, z, w;
 } __attribute__((aligned(8))) ushort4;
 
-/* Where the thread that is running stands, and the block's dynamic shared memory. */
+/* The indices of the thread that is running, and the block's dynamic shared memory. */
 static emulated_index emulated_thread, emulated_block, emulated_block_size, emulated_grid_size;
 static float *emulated_shared;
 #define threadIdx emulated_thread
@@ -34,7 +35,7 @@ static float *emulated_shared;
 #define gridDim emulated_grid_size
 
 /* A barrier of the block, and of a warp with an exchange of values: a double holds each type that
- * is exchanged. `line` tells barriers apart. */
+ * is exchanged. `line` identifies the barrier. */
 static void emulated_barrier(int line);
 static double emulated_exchange(double value, unsigned mask, int line);
 #define __syncthreads() emulated_barrier(__LINE__)
@@ -59,8 +60,8 @@ DEVICE unsigned __float_as_uint(float value)
     return both.bits;
 }
 
-/* Rounded after every operation. A product goes through memory, so that no compiler makes one
- * operation of it and a sum. */
+/* Rounded after every operation. A product goes through memory, so that compilers do not fuse it
+ * with a sum. */
 DEVICE float __fmul_rn(float a, float b)
 {
     volatile float product = a * b;

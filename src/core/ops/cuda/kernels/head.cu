@@ -1,6 +1,6 @@
 /* The last layer, in float, and the loss. */
 
-/* One warp a logit; blockDim.y of them side by side. */
+/* One warp per logit; blockDim.y of them in a block. */
 KERNEL classify(const float *weight, const float *bias, u32 inputs, u32 outputs, const act *x,
                 float *logits)
 {
@@ -27,7 +27,7 @@ KERNEL classify(const float *weight, const float *bias, u32 inputs, u32 outputs,
     }
 }
 
-/* One thread a number of dx. */
+/* One thread per element of dx. */
 KERNEL classify_backward_input(const float *weight, u32 inputs, u32 outputs, const float *grad,
                                act *dx)
 {
@@ -42,7 +42,7 @@ KERNEL classify_backward_input(const float *weight, u32 inputs, u32 outputs, con
     }
 }
 
-/* One block a class and 32 columns; its 8 rows of threads take rows in turns, and what they have is
+/* One block per class and 32 columns; its 8 rows of threads alternate over rows, and their sums are
  * added from the first to the last. */
 KERNEL classify_backward_weight(u32 rows, u32 inputs, u32 outputs, const act *x, const float *grad,
                                 float *dweight, int accumulate)
@@ -68,8 +68,8 @@ KERNEL classify_backward_weight(u32 rows, u32 inputs, u32 outputs, const act *x,
     }
 }
 
-/* The loss of one row, its gradient and its highest class. In double, as a loss near zero is what
- * is left of two large numbers. */
+/* The loss of one row, its gradient and its highest class. In double, because a loss near zero is
+ * the difference of two large numbers. */
 DEVICE double loss_of_row(const float *logits, u32 classes, u32 label, float smoothing,
                           float factor, float *grad, u32 *predicted)
 {
@@ -97,7 +97,7 @@ DEVICE double loss_of_row(const float *logits, u32 classes, u32 label, float smo
     return (1.0 - smooth) * (log_sum - own) + smooth * (log_sum - mean);
 }
 
-/* One block; a thread takes rows in turns. */
+/* One block; its threads alternate over rows. */
 BOUNDED_KERNEL(256, 1) cross_entropy(u32 rows, u32 classes, float smoothing, float factor,
                                   const u32 *labels, const float *logits, float *grad,
                                   u32 *predicted, float *loss)

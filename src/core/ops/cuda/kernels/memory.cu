@@ -1,10 +1,10 @@
-/* Filling, copying and converting. Launched one thread an element (with a stride over the rest), or
- * one thread four columns of a row: grid (rows, column groups). */
+/* Filling, copying and converting. Launched with one thread per element (with a stride over the
+ * rest), or one thread per four columns of a row: grid (rows, column groups). */
 
-/* The first element of this thread, and how far it is to its next. */
+/* The first element of this thread, and the distance to its next. */
 #define FIRST_ELEMENT ((u64)blockIdx.x * blockDim.x + threadIdx.x)
 #define ELEMENT_STRIDE ((u64)gridDim.x * blockDim.x)
-/* The first of this thread's four columns, where blocks along y share a row. */
+/* The first of the four columns of this thread, where blocks along y share a row. */
 #define FIRST_COLUMN (4 * (blockIdx.y * blockDim.x + threadIdx.x))
 
 KERNEL fill(float *to, u64 n, float value)
@@ -21,7 +21,7 @@ KERNEL to_activations(const float *from, act *to, u64 n)
     }
 }
 
-KERNEL take_first(const u32 *starts, u32 width, const act *x, act *out)
+KERNEL gather_first(const u32 *starts, u32 width, const act *x, act *out)
 {
     u32 column = FIRST_COLUMN;
     u32 count = columns_left(column, width);
@@ -32,7 +32,7 @@ KERNEL take_first(const u32 *starts, u32 width, const act *x, act *out)
     }
 }
 
-KERNEL add_first(const u32 *starts, u32 width, const act *grad, act *dx)
+KERNEL scatter_add_first(const u32 *starts, u32 width, const act *grad, act *dx)
 {
     u32 column = FIRST_COLUMN;
     u32 count = columns_left(column, width);

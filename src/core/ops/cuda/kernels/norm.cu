@@ -2,9 +2,9 @@
  *
  * A block handles a row at a time, a thread four columns of it, which stay in its registers: that
  * is why a row may be at most 4 × 1024 wide. In the backward pass a block takes a chunk of rows,
- * one after another, and adds up what scale, shift and bias get. */
+ * one after another, and sums the gradients of scale, shift and bias. */
 
-/* Mean and reciprocal deviation of the row of which each thread holds `count` columns. */
+/* Mean and reciprocal standard deviation of a row; each thread has `count` columns. */
 DEVICE void row_moments(const float *x, u32 count, u32 width, float epsilon, float *mean,
                         float *rate)
 {
@@ -43,8 +43,8 @@ DEVICE void normalise(float *x, u32 column, u32 width, const float *scale, const
     }
 }
 
-/* grad comes as the gradient of LN(x) and leaves as that of x; adds what scale and shift get. Where
- * there is no column, grad and factor are 0. */
+/* Replaces grad, the gradient of LN(x), by the gradient of x; adds to the gradients of scale and
+ * shift. Beyond the last column, grad and factor are 0. */
 DEVICE void normalise_backward(const float *x, const float *factor, u32 width,
                                const float *statistics, float *grad, float *dscale, float *dshift)
 {
@@ -70,14 +70,14 @@ DEVICE void normalise_backward(const float *x, const float *factor, u32 width,
 }
 
 BOUNDED_KERNEL(1024, 1) add_norm(const float *bias, const float *scale, const float *shift,
-                              float epsilon, u32 width, const u32 *numbers, u32 low, u32 high,
+                              float epsilon, u32 width, const u32 *packed_rows, u32 low, u32 high,
                               u32 threshold, float kept, act *x, const act *residual,
                               float *statistics, act *out)
 {
     u32 column = 4 * threadIdx.x;
     u32 count = columns_left(column, width);
     u64 at = (u64)blockIdx.x * width + column;
-    u32 key = row_key(numbers ? numbers[blockIdx.x] : blockIdx.x, low, high);
+    u32 key = row_key(packed_rows ? packed_rows[blockIdx.x] : blockIdx.x, low, high);
     float values[4];
     float term[4];
     float other[4];
@@ -94,7 +94,7 @@ BOUNDED_KERNEL(1024, 1) add_norm(const float *bias, const float *scale, const fl
 }
 
 BOUNDED_KERNEL(1024, 1) add_norm_backward(const float *scale, u32 rows, u32 width, u32 chunk,
-                                       const u32 *numbers, u32 low, u32 high, u32 threshold,
+                                       const u32 *packed_rows, u32 low, u32 high, u32 threshold,
                                        float kept, const act *x, const float *statistics, act *grad,
                                        act *dx, float *partials)
 {
@@ -114,7 +114,7 @@ BOUNDED_KERNEL(1024, 1) add_norm_backward(const float *scale, u32 rows, u32 widt
         load_four(grad + at, count, slope);
         normalise_backward(values, factor, width, statistics + 2 * (u64)row, slope, dscale, dshift);
         store_four(grad + at, count, slope);
-        u32 key = row_key(numbers ? numbers[row] : row, low, high);
+        u32 key = row_key(packed_rows ? packed_rows[row] : row, low, high);
         for (u32 i = 0; i < 4; i++) {
             slope[i] *= dropout_factor(key, column + i, threshold, kept);
             dbias[i] += slope[i];

@@ -1,32 +1,32 @@
-/* Every kernel of the CUDA backend: what it is given, and how it is launched.
+/* The prototypes and launch shapes of all kernels of the CUDA backend.
  *
  * The sources are one translation unit. Concatenate, in this order:
  *   common.cuh memory.cu reduce.cu norm.cu embedding.cu activation.cu attention.cu
- *   attention_backward.cu head.cu adamw.cu words.cu
+ *   attention_backward.cu head.cu adamw.cu token_rows.cu
  * and compile that twice: with -DACTIVATION_BF16 for activations in bf16, without it for f32. This
- * file is documentation that the emulator (emulator.c) holds the kernels against; NVRTC does not
+ * file is documentation that the emulator (emulator.c) checks the kernels against; NVRTC does not
  * need it. No header is included and no option is required; do not give --use_fast_math.
  *
  * Types of arguments: `act` is the element of activations, unsigned short (bf16) or float; `u32` is
- * unsigned int, `u64` unsigned long long, `int` 32 bits. Pointers are to the first element that is
- * meant: `const float *bias` is the parameters' address + 4 × the bias's start, and so on.
- * Matrices are row-major. No pointer needs an alignment beyond its element's; loads of four
- * neighbours are taken where the alignment allows them.
+ * unsigned int, `u64` unsigned long long, `int` 32 bits. A pointer is to the first element of the
+ * slice: `const float *bias` is the address of the parameters + 4 × the start of the bias, and so on.
+ * Matrices are row-major. No pointer needs an alignment beyond its element's; four
+ * neighbours are loaded at once where the alignment allows it.
  *
  * Dropout is four arguments: `low`, `high` (halves of the key), `threshold` and `kept` (the factor
- * of what is kept). Without dropout: 0, 0, 0, 1.
+ * of kept elements). Without dropout: 0, 0, 0, 1.
  *
- * `accumulate`: 0 overwrites the target, anything else adds to it.
+ * `accumulate`: 0 overwrites the target, any other value adds to it.
  *
  * Launch shapes; grid and block are given as (x, y, z), unnamed dimensions are 1:
- *   ROW(width)    = 32 × ceil(width / 128) threads: four columns a thread; width <= 4096.
+ *   ROW(width)    = 32 × ceil(width / 128) threads: four columns per thread; width <= 4096.
  *   GROUPS(width) = ceil(width / 4).
- *   CHUNK(rows)   = max(4, ceil(rows / 256)) rows a chunk, CHUNKS(rows) = ceil(rows / CHUNK(rows)):
- *                   how rows are split where sums over rows are taken in two stages. It depends on
- *                   nothing but the rows, so that the order of additions is the same everywhere.
- *                   The first stage writes one row of partial sums a chunk, add_partials adds them.
+ *   CHUNK(rows)   = max(4, ceil(rows / 256)) rows per chunk, CHUNKS(rows) = ceil(rows / CHUNK(rows)):
+ *                   the split of rows for sums over rows in two stages. It depends only on the
+ *                   number of rows, so that the order of additions is the same everywhere. The
+ *                   first stage writes one row of partial sums per chunk, add_partials adds them.
  * "Shared" is the dynamic shared memory in bytes; it is never more than 48 KiB.
- * A grid dimension must not be 0: where there is nothing to do, do not launch.
+ * A grid dimension must not be 0: if there is nothing to do, the kernel is not launched.
  */
 
 /* ---- memory.cu: no shared memory, block (256), grid (min(4096, ceil(n / 256))) ---- */
@@ -34,15 +34,15 @@
 /* to[i] = value. */
 KERNEL fill(float *to, u64 n, float value);
 
-/* to[i] = from[i] rounded to the activations' type: the shadow of parameters that GEMMs read. */
+/* to[i] = from[i] rounded to the type of activations: the copy of parameters that GEMMs read. */
 KERNEL to_activations(const float *from, act *to, u64 n);
 
 /* out[b] = x[starts[b]], rows of `width`. grid (batch, ceil(GROUPS(width) / 128)), block (128). */
-KERNEL take_first(const u32 *starts, u32 width, const act *x, act *out);
+KERNEL gather_first(const u32 *starts, u32 width, const act *x, act *out);
 
 /* dx[starts[b]] += grad[b], rows of `width`.
  * grid (batch, ceil(GROUPS(width) / 128)), block (128). */
-KERNEL add_first(const u32 *starts, u32 width, const act *grad, act *dx);
+KERNEL scatter_add_first(const u32 *starts, u32 width, const act *grad, act *dx);
 
 /* x[r] += bias for every row. grid (rows, ceil(GROUPS(width) / 128)), block (128). */
 KERNEL add_bias(act *x, const float *bias, u32 width);
@@ -55,69 +55,70 @@ KERNEL add_bias(act *x, const float *bias, u32 width);
 KERNEL column_sums(const act *x, u32 rows, u32 width, u32 chunk, float *partials);
 
 /* The second stage: partials is [count, targets, width]; first, second and third are [width] each
- * and take the sums over `count` of the first, second and third of the middle dimension (null
- * beyond `targets`). grid (ceil(width / 32), targets), block (32, 8). */
+ * and receive the sums over `count` of the first, second and third of the middle dimension
+ * (null beyond `targets`). grid (ceil(width / 32), targets), block (32, 8). */
 KERNEL add_partials(const float *partials, u32 count, u32 width, float *first, float *second,
                     float *third, int accumulate);
 
-/* partials[block] = the sum of squares of the block's share of x, [n]. grid (blocks), block (256),
+/* partials[block] = the sum of squares of the elements of x, [n], that the block handles. grid (blocks), block (256),
  * with blocks = min(1024, ceil(n / 4096)); partials is double[blocks]. */
 KERNEL squared_sums(const float *x, u64 n, double *partials);
 
 /* ---- embedding.cu ---- */
 
-/* sum[r] = words[ids[r]] + positions[first_position + place of r] + type (row 0 of the types);
+/* sum[r] = tokens[ids[r]] + positions[first_position + position of r] + type (row 0 of the types);
  * out = dropout(LN(sum)); statistics [rows, 2]. starts is [batch + 1].
  * grid (rows), block (ROW(width)). */
-KERNEL embed(const float *words, const float *positions, const float *type, const float *scale,
+KERNEL embed(const float *tokens, const float *positions, const float *type, const float *scale,
              const float *shift, float epsilon, u32 width, u32 first_position, const u32 *ids,
              const u32 *starts, u32 batch, u32 low, u32 high, u32 threshold, float kept, act *sum,
              float *statistics, act *out);
 
-/* grad comes as the gradient of embed's out and leaves as that of sum. partials is
- * [CHUNKS(rows), 3, width]: what scale, shift and the type's row get; `chunk` = CHUNK(rows).
+/* Replaces grad, the gradient of embed's out, by the gradient of sum. partials is
+ * [CHUNKS(rows), 3, width]: the gradients of scale, shift and the type's row; `chunk` = CHUNK(rows).
  * grid (CHUNKS(rows)), block (ROW(width)). Then add_partials with 3 targets (scale, shift, type
  * row 0), and fill the other types' rows with 0 unless accumulating. */
 KERNEL embed_backward(const float *scale, u32 rows, u32 width, u32 chunk, u32 low, u32 high,
                       u32 threshold, float kept, const act *sum, const float *statistics, act *grad,
                       float *partials);
 
-/* word_rows[w] = sum of grad over the rows in which distinct word w occurs; word_rows is
+/* token_rows[t] = sum of grad over the rows in which distinct token t occurs; token_rows is
  * [distinct, width]. grid (distinct, ceil(GROUPS(width) / 32)), block (32, 4). */
-KERNEL word_gradients(const u32 *occurrence_starts, const u32 *occurrences, u32 width,
-                      const act *grad, float *word_rows, int accumulate);
+KERNEL token_gradients(const u32 *occurrence_starts, const u32 *occurrences, u32 width,
+                      const act *grad, float *token_rows, int accumulate);
 
-/* positions is the gradient of the whole table, [max_positions, width]; rows without a token get
- * nothing (0 if not accumulating).
+/* positions is the gradient of the whole table, [max_positions, width]; rows without a token are
+ * set to 0, or left unchanged if accumulating.
  * grid (max_positions, ceil(GROUPS(width) / 32)), block (32, 4). */
 KERNEL position_gradients(const u32 *starts, u32 batch, u32 first_position, u32 width,
                           const act *grad, float *positions, int accumulate);
 
 /* ---- norm.cu ---- */
 
-/* x = residual + dropout(x + bias), kept in x; out = LN(x); statistics [rows, 2]. numbers[r] is
- * the number of row r for dropout (starts with first_only), null if it is r.
+/* x = residual + dropout(x + bias), in place; out = LN(x); statistics [rows, 2]. packed_rows[r] is
+ * the packed row of row r, which numbers it for dropout (starts with first_only); null if it is r.
  * grid (rows), block (ROW(width)). */
 KERNEL add_norm(const float *bias, const float *scale, const float *shift, float epsilon, u32 width,
-                const u32 *numbers, u32 low, u32 high, u32 threshold, float kept, act *x,
+                const u32 *packed_rows, u32 low, u32 high, u32 threshold, float kept, act *x,
                 const act *residual, float *statistics, act *out);
 
-/* grad comes as the gradient of out and leaves as that of residual; dx = that of what x was.
- * partials [CHUNKS(rows), 3, width]: what scale, shift and bias get; `chunk` = CHUNK(rows).
+/* Replaces grad, the gradient of out, by the gradient of residual; dx = the gradient of the original
+ * x. partials [CHUNKS(rows), 3, width]: the gradients of scale, shift and bias; `chunk` =
+ * CHUNK(rows).
  * grid (CHUNKS(rows)), block (ROW(width)). Then add_partials with 3 targets. */
-KERNEL add_norm_backward(const float *scale, u32 rows, u32 width, u32 chunk, const u32 *numbers,
+KERNEL add_norm_backward(const float *scale, u32 rows, u32 width, u32 chunk, const u32 *packed_rows,
                          u32 low, u32 high, u32 threshold, float kept, const act *x,
                          const float *statistics, act *grad, act *dx, float *partials);
 
 /* ---- activation.cu; activation: 0 identity, 1 gelu, 2 gelu by tanh, 3 relu, 4 tanh ---- */
 
-/* x += bias (null: none), kept in x; out = dropout(activation(x)); [rows, width].
+/* x += bias (null: none), in place; out = dropout(activation(x)); [rows, width].
  * grid (rows, ceil(GROUPS(width) / 128)), block (128). */
 KERNEL activate(const float *bias, int activation, u32 width, u32 low, u32 high, u32 threshold,
                 float kept, act *x, act *out);
 
-/* grad comes as the gradient of out and leaves as that of x. partials [CHUNKS(rows), width]: what
- * the bias gets, null if there is none; `chunk` = CHUNK(rows).
+/* Replaces grad, the gradient of out, by the gradient of x. partials [CHUNKS(rows), width]: the
+ * gradient of the bias, null if there is none; `chunk` = CHUNK(rows).
  * grid (CHUNKS(rows), ceil(GROUPS(width) / 64)), block (64). Then add_partials with 1 target. */
 KERNEL activate_backward(int activation, u32 rows, u32 width, u32 chunk, u32 low, u32 high,
                          u32 threshold, float kept, const act *x, act *grad, float *partials);
@@ -125,7 +126,7 @@ KERNEL activate_backward(int activation, u32 rows, u32 width, u32 chunk, u32 low
 /* ---- attention.cu, attention_backward.cu ----
  * Block (128); shared (64 × (4 × GROUPS(width) + 4) + 1152) × 4 bytes, width <= 128 being that of a
  * head. `queries` is the matrix of queries, of rows `query_stride` wide, where the heads' queries
- * start in column `query_start`; `keys` is that of keys and values (it may be the same), likewise.
+ * start in column `query_start`; `keys` is that of keys and values (it may be the same).
  * With first_only there is one query row a sequence.
  * TILES(n) = ceil(n / 32), SLICES(width) = ceil(width / 64); `longest` is the longest sequence. */
 
@@ -136,11 +137,11 @@ KERNEL attention(const u32 *starts, u32 heads, u32 width, float scale, int first
                  u32 key_stride, u32 key_start, u32 value_start, u32 low, u32 high, u32 threshold,
                  float kept, act *out, float *statistics);
 
-/* The queries' gradient, into the columns from query_start on of dqueries, whose rows are
+/* The gradient of the queries, into the columns from query_start on of dqueries, whose rows are
  * query_stride wide (dkeys where queries and keys are one matrix); and the mean that
- * attention_backward_keys needs, delta [query rows, heads, 2] (a float and what it lacks).
+ * attention_backward_keys needs, delta [query rows, heads, 2] (a float and its rounding error).
  * grid (batch, heads, (first_only ? 1 : TILES(longest)) × SLICES(width)).
- * Launch it before the other. */
+ * It is launched before the other. */
 KERNEL attention_backward_queries(const u32 *starts, u32 heads, u32 width, float scale,
                                   int first_only, const act *queries, u32 query_stride,
                                   u32 query_start, const act *keys, u32 key_stride, u32 key_start,
@@ -148,7 +149,7 @@ KERNEL attention_backward_queries(const u32 *starts, u32 heads, u32 width, float
                                   const float *statistics, const act *grad, act *dqueries,
                                   float *delta);
 
-/* The keys' and the values' gradients, into dkeys at the places of keys and values in `keys`.
+/* The gradients of keys and values, into the columns of dkeys that they have in `keys`.
  * grid (batch, heads, TILES(longest) × SLICES(width)), with first_only too. */
 KERNEL attention_backward_keys(const u32 *starts, u32 heads, u32 width, float scale, int first_only,
                                const act *queries, u32 query_stride, u32 query_start,
@@ -176,54 +177,54 @@ KERNEL classify_backward_weight(u32 rows, u32 inputs, u32 outputs, const act *x,
 
 /* Cross-entropy with label smoothing of [rows, classes] logits: *loss += factor × the sum of
  * losses (clear it before a step's first batch), predicted[r] = the first of the highest, and
- * grad = factor × the losses' gradient. `factor` is the trait's `scale`. A label outside the
+ * grad = factor × the losses' gradient. `factor` is `scale` of CrossEntropy. A label outside the
  * classes makes the loss NaN. grid (1), block (256). */
 KERNEL cross_entropy(u32 rows, u32 classes, float smoothing, float factor, const u32 *labels,
                      const float *logits, float *grad, u32 *predicted, float *loss);
 
-/* ---- adamw.cu, words.cu ----
- * The factors of a step, computed by the host in f64 from the step's number t, counted from 1:
+/* ---- adamw.cu, token_rows.cu ----
+ * The factors of an update with number t, counted from 1, computed in double:
  *   rate = learning_rate / (1 - beta1^t), correction = 1 / sqrt(1 - beta2^t),
- *   keep = 1 - learning_rate × weight_decay (for what decays).
- * figures is float[4]: {norm of all gradients, factor of clipping, 1 if the step is applied or 0 if
- * loss or norm are not finite, the loss}. Where a step is not applied, no update kernel changes
- * anything. */
+ *   keep = 1 - learning_rate × weight_decay (for parameters that decay).
+ * status is float[6]: {norm of all gradients, clipping factor, 1 if the update is applied or 0 if
+ * loss or norm are not finite, the loss, rate, correction}. If the update is not applied, the update
+ * kernels change nothing. */
 
-/* figures from the partial sums of squares (all of them side by side, double[count]) and the loss;
- * and entry = {rate, word_keep, correction} for the history of the words' updates, or {0, 1, 0},
- * which stands for no update, if the step is not applied. max_norm 0: no clipping. `entry` is
- * history + 3 × the number of entries before. grid (1), block (256). */
+/* Computes status from the partial sums of squares (double[count]) and the loss; writes entry =
+ * {rate, token_keep, correction} of the history of updates, or {0, 1, 0}, a skipped update, if it is
+ * not applied; and adds 1 to *steps, the number of updates before, if it is. max_norm 0: no
+ * clipping. `entry` is history + 3 × the number of entries before. grid (1), block (256). */
 KERNEL prepare_update(const double *partials, u32 count, float max_norm, const float *loss,
-                      float rate, float word_keep, float correction, float *entry, float *figures);
+                      double learning_rate, double beta1, double beta2, float token_keep,
+                      u64 *steps, float *entry, float *status);
 
-/* AdamW of the n parameters from number `first` on, all but the table of words: parameters,
- * gradients, mean, variance and shadow point at number `first`. decayed is [ranges, 2], starts and
- * ends of what decays, sorted, numbered among all parameters. shadow takes the parameters in the
- * activations' type; null: none is kept (f32). keep is for what decays, for the rest it is 1.
+/* AdamW of the n parameters from index `first` on, all but the token table: parameters, gradients,
+ * mean, variance and shadow point to index `first`. decayed is [ranges, 2]: starts and ends of the
+ * parameters that decay, sorted, indices among all parameters. shadow receives the parameters in the
+ * type of activations; null: none (f32). keep is for parameters that decay; for others it is 1.
  * grid (ceil(n / 1024)), block (256). */
 KERNEL adamw(u64 first, u64 n, const u64 *decayed, u32 ranges, float beta1, float beta2,
-             float epsilon, float rate, float keep, float correction, const float *figures,
-             const float *gradients, float *parameters, float *mean, float *variance, act *shadow);
+             float epsilon, float keep, const float *status, const float *gradients,
+             float *parameters, float *mean, float *variance, act *shadow);
 
-/* AdamW of the words' rows that have a gradient, word_rows [distinct, width]; words[i] is the row
- * of gradient i, every row at most once, each brought up to date when the step began. parameters,
- * mean and variance point at the table's start. Sets touched[row] = 1 and updated[row] = entries,
- * the history's entries with this step's. grid (distinct), block (128). */
-KERNEL update_words(const u32 *words, u32 width, float beta1, float beta2, float epsilon,
-                    float rate, float keep, float correction, const float *figures,
-                    const float *word_rows, float *parameters, float *mean, float *variance,
-                    u32 *updated, u32 *touched, u32 entries);
+/* AdamW of the token rows with a gradient, token_rows [distinct, width]; tokens[i] is the row of
+ * gradient i, distinct, each without pending updates. parameters, mean and variance point to the
+ * start of the table. Sets touched[row] = 1 and updated[row] = entries, the number of entries of the
+ * history with this update. grid (distinct), block (128). */
+KERNEL update_token_rows(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
+                         float keep, const float *status, const float *token_rows,
+                         float *parameters, float *mean, float *variance, u32 *updated,
+                         u32 *touched, u32 entries);
 
-/* Brings rows of the table of words up to date: makes the updates that they missed, with no
- * gradient, one after another: history entries updated[row] .. entries. history is [entries, 3]
- * (see prepare_update). touched[row] is 0 where both moments are 0. words lists the rows; null: all
- * of them, row = block (to settle; the history may then begin anew with `updated` filled with 0).
- * Sets updated[row] = entries. decays: whether any keep is not 1.
+/* Applies the pending updates of token rows, with gradient 0, one after another: the entries
+ * updated[row] .. entries of the history, [entries, 3] (see prepare_update). touched[row] is 0 where
+ * both moments are 0. tokens lists the rows; null: all of them, row = block (the history may then be
+ * cleared, with `updated` set to 0). Sets updated[row] = entries. decays: whether any keep is not 1.
  * grid (rows), block (128). */
-KERNEL catch_up_words(const u32 *words, u32 width, float beta1, float beta2, float epsilon,
-                      int decays, const float *history, u32 entries, float *parameters, float *mean,
-                      float *variance, u32 *updated, const u32 *touched);
+KERNEL apply_pending_updates(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
+                             int decays, const float *history, u32 entries, float *parameters,
+                             float *mean, float *variance, u32 *updated, const u32 *touched);
 
 /* touched[row] = whether a moment of the row is not 0: after moments are restored.
  * grid (vocabulary), block (128). */
-KERNEL find_touched(u32 width, const float *mean, const float *variance, u32 *touched);
+KERNEL find_touched_rows(u32 width, const float *mean, const float *variance, u32 *touched);

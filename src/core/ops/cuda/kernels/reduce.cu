@@ -1,13 +1,13 @@
 /* Sums over rows in two stages, and the squared norm of gradients. */
 
-/* The rows of a chunk: first up to, not including, end. */
+/* The end of the rows of a chunk, exclusive. */
 DEVICE u32 chunk_end(u32 rows, u32 chunk)
 {
     u32 end = (blockIdx.x + 1) * chunk;
     return end < rows ? end : rows;
 }
 
-/* One block a chunk of rows and 256 columns; a thread adds up four columns. */
+/* One block per chunk of rows and 256 columns; a thread sums four columns. */
 KERNEL column_sums(const act *x, u32 rows, u32 width, u32 chunk, float *partials)
 {
     u32 column = FIRST_COLUMN;
@@ -26,8 +26,8 @@ KERNEL column_sums(const act *x, u32 rows, u32 width, u32 chunk, float *partials
     }
 }
 
-/* One block 32 columns of one target; its 8 rows of threads take the partial rows in turns, and
- * what they have is added from the first to the last. */
+/* One block per 32 columns of one target; its 8 rows of threads alternate over the partial rows,
+ * and their sums are added from the first to the last. */
 KERNEL add_partials(const float *partials, u32 count, u32 width, float *first, float *second,
                     float *third, int accumulate)
 {
@@ -53,7 +53,7 @@ KERNEL add_partials(const float *partials, u32 count, u32 width, float *first, f
     }
 }
 
-/* Squares in float, by four; added up in double. */
+/* Sums of four squares in float; their sums in double. */
 KERNEL squared_sums(const float *x, u64 n, double *partials)
 {
     double sum = 0.0;

@@ -1,0 +1,175 @@
+use super::*;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use std::io::Write;
+
+fn gz(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn zst(text: &[u8]) -> Vec<u8> {
+    compress_to_vec(text, CompressionLevel::Fastest)
+}
+
+/// Reads files of these names and contents from a temporary folder.
+fn read(files: &[(&str, &[u8])], skip: bool) -> Result<DataTable, DataError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |(name, content): &(&str, &[u8])| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).expect("a file");
+        file
+    };
+    let files: Vec<PathBuf> = files.iter().map(write).collect();
+    read_files(&files, &ColumnNames::default(), skip)
+}
+
+fn error_of(name: &str, content: &[u8]) -> String {
+    read(&[(name, content)], false).map_or_else(|error| error.to_string(), |_| String::new())
+}
+
+fn rows(table: &DataTable) -> Vec<(&str, &str, &str)> {
+    table.rows.iter().map(|row| (&*row.id, &*row.text, &*row.label)).collect()
+}
+
+const TSV: &[u8] = "text\tlabel\n하나\tgood\n둘\tbad\n".as_bytes();
+const CSV: &[u8] = "label,text\ngood,하나\nbad,둘\n".as_bytes();
+const JSON: &[u8] =
+    "{\"text\":\"하나\",\"label\":\"good\"}\n{\"text\":\"둘\",\"label\":\"bad\"}\n".as_bytes();
+
+#[test]
+fn every_text_format_is_read_with_and_without_compression() -> Result<(), DataError> {
+    for (extension, content) in [
+        ("tsv", TSV),
+        ("txt", TSV),
+        ("csv", CSV),
+        ("json", JSON),
+        ("jsonl", JSON),
+        ("ndjson", JSON),
+    ] {
+        // Two members or frames are one content.
+        let halves = content.split_at(content.len() / 2);
+        for (suffix, compressed) in [
+            ("", content.to_vec()),
+            (".gz", [gz(halves.0), gz(halves.1)].concat()),
+            (".zst", [zst(halves.0), zst(halves.1)].concat()),
+        ] {
+            let name = format!("rows.{extension}{suffix}");
+            let table = read(&[(&*name, &*compressed)], false)?;
+            assert_eq!(rows(&table), [("1", "하나", "good"), ("2", "둘", "bad")], "{name}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_unknown_extension_is_an_error_that_lists_the_known_ones() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    for name in ["a", "csv", "a.xlsx", "a.parquet.gz", "a.gz", "gz", ".csv.bz2", "a.csv."] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, "x")?;
+        let message = DataFile::open(&file).err().map(|error| error.to_string());
+        let message = message.unwrap_or_default();
+        assert!(message.contains(".jsonl") && message.contains(".parquet"), "{name}");
+    }
+    for name in ["a.TSV", "ratings_train.txt", "a.b.csv.gz", "a.json.zst", "a.parquet"] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, "x")?;
+        assert!(DataFile::open(&file).is_ok(), "{name}");
+    }
+    assert!(matches!(DataFile::open(Path::new("no/such.tsv")), Err(DataError::Io { .. })));
+    Ok(())
+}
+
+#[test]
+fn files_of_one_split_may_differ_in_format() -> Result<(), DataError> {
+    let table = read(&[("a.tsv", TSV), ("b.csv", CSV), ("c.json", b"".as_slice())], false)?;
+    let ids: Vec<&str> = table.rows.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!(ids, ["1", "2", "3", "4"]);
+    assert_eq!(table.label_column, "label");
+    Ok(())
+}
+
+#[test]
+fn a_table_is_nsmc_only_if_all_files_are() -> Result<(), DataError> {
+    let nsmc: &[u8] = b"id\tdocument\tlabel\n7\ta\t1\n";
+    let other: &[u8] = b"id\tdocument\tlabel\n8\tb\tx\n";
+    assert!(read(&[("a.txt", nsmc), ("b.txt", nsmc)], false)?.is_nsmc);
+    assert!(!read(&[("a.txt", nsmc), ("b.txt", other)], false)?.is_nsmc);
+    assert!(!read(&[("a.txt", other), ("b.txt", nsmc)], false)?.is_nsmc);
+    Ok(())
+}
+
+#[test]
+fn columns_can_be_named() -> anyhow::Result<()> {
+    let file = tempfile::Builder::new().suffix(".csv").tempfile()?;
+    std::fs::write(file.path(), "text,title,label,stars\nlong,short,x,4.0\n")?;
+    let files = [file.path().to_path_buf()];
+    let columns = |text: &str, label: &str| ColumnNames {
+        text: Some(text.to_owned()),
+        label: Some(label.to_owned()),
+    };
+    let table = read_files(&files, &columns("title", "stars"), false)?;
+    assert_eq!(rows(&table), [("1", "short", "4")]);
+    assert_eq!(table.label_column, "stars");
+    let message = |text, label| {
+        let table = read_files(&files, &columns(text, label), true);
+        table.map_or_else(|error| error.to_string(), |_| String::new())
+    };
+    let text = message("Text\u{1b}", "stars");
+    assert!(text.contains("no column named Text�; its columns are text, title, label, stars. "));
+    assert!(text.contains("--text-column-name"), "{text}");
+    assert!(message("text", "star").contains("--label-column-name"));
+    Ok(())
+}
+
+#[test]
+fn missing_empty_and_damaged_files_are_errors() {
+    let missing = read_files(&["no/such.tsv".into()], &ColumnNames::default(), false);
+    assert!(matches!(missing, Err(DataError::Io { .. })));
+    for name in ["a.tsv", "a.csv", "a.json", "a.txt.gz", "a.jsonl.zst"] {
+        assert!(error_of(name, b"").contains(name), "{name}");
+    }
+    assert!(error_of("a.tsv", b"").contains("no valid rows"));
+    assert!(error_of("a.csv", b"text,label\n").contains("no valid rows"));
+    let complete = gz(TSV);
+    let cut = &complete[..complete.len() - 9];
+    assert!(error_of("a.tsv.gz", cut).contains("that the file is complete"));
+    assert!(error_of("a.tsv.zst", &complete).contains("that the file is complete"));
+}
+
+#[test]
+fn control_characters_of_a_file_name_are_replaced() {
+    let message = error_of("\u{1b}[2J.tsv", b"text\n");
+    assert!(message.contains("�[2J.tsv: no column") && !message.contains('\u{1b}'), "{message}");
+}
+
+#[test]
+fn a_small_file_that_decompresses_to_one_endless_line_is_an_invalid_row() -> Result<(), DataError> {
+    let endless = vec![b'x'; 20 << 20];
+    for (name, comma) in [("a.tsv.gz", b"\t"), ("a.csv.gz", b",")] {
+        let parts: [&[u8]; 7] = [b"text", comma, b"label\n", &endless, b"\na", comma, b"1\n"];
+        let table = read(&[(name, &*gz(&parts.concat()))], true)?;
+        assert_eq!((table.rows.len(), table.skipped), (1, 1), "{name}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_bytes_with_any_extension_give_rows_or_an_error(
+        bytes in proptest::collection::vec(any::<u8>(), 0..400),
+    ) {
+        for extension in ["tsv", "csv", "json", "tsv.gz", "csv.zst", "json.gz", "parquet"] {
+            let name = format!("a.{extension}");
+            let strict = error_of(&name, &bytes);
+            prop_assert!(!strict.contains(|c: char| c.is_control()), "{strict:?}");
+            let lenient = read(&[(&*name, &*bytes)], true);
+            prop_assert!(lenient.is_ok() || !strict.is_empty());
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Zstandard decompression.
+
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use std::io::{BufRead, Read};
+
+/// Decompresses all concatenated frames of a source; `ruzstd`'s `StreamingDecoder` stops after the
+/// first.
+pub(super) struct ZstdDecoder<R> {
+    frame: FrameDecoder,
+    source: R,
+}
+
+impl<R: BufRead> ZstdDecoder<R> {
+    pub fn new(source: R) -> Self {
+        Self { frame: FrameDecoder::new(), source }
+    }
+
+    /// Starts the next frame; a skippable frame (RFC 8878, section 3.1.2) is skipped.
+    fn start_frame(&mut self) -> std::io::Result<()> {
+        match self.frame.init(&mut self.source) {
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                length,
+                ..
+            })) => {
+                let frame = &mut Read::take(&mut self.source, length.into());
+                std::io::copy(frame, &mut std::io::sink()).map(drop)
+            }
+            started => started.map_err(std::io::Error::other),
+        }
+    }
+}
+
+impl<R: BufRead> Read for ZstdDecoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.frame.can_collect() == 0 {
+            if !self.frame.is_finished() {
+                self.frame
+                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))
+                    .map_err(std::io::Error::other)?;
+            } else if self.source.fill_buf()?.is_empty() {
+                return Ok(0);
+            } else {
+                self.start_frame()?;
+            }
+        }
+        self.frame.read(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+    fn decompress(compressed: &[u8]) -> std::io::Result<Vec<u8>> {
+        let mut decompressed = Vec::new();
+        ZstdDecoder::new(compressed).read_to_end(&mut decompressed)?;
+        Ok(decompressed)
+    }
+
+    #[test]
+    fn concatenated_and_skippable_frames_are_decoded() -> std::io::Result<()> {
+        let text = "한 줄\n".repeat(50_000);
+        let frame = |text: &str| compress_to_vec(text.as_bytes(), CompressionLevel::Fastest);
+        let skippable = b"\x50\x2a\x4d\x18\x03\0\0\0abc".to_vec();
+        let compressed = [frame(&text), skippable, frame(""), frame("끝")].concat();
+        assert_eq!(decompress(&compressed)?, format!("{text}끝").as_bytes());
+        assert!(decompress(b"")?.is_empty());
+        assert!(decompress(&compressed[..compressed.len() - 2]).is_err());
+        assert!(decompress(&[compressed, b"rest".to_vec()].concat()).is_err());
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_frames_do_not_panic(
+            start in 0usize..40,
+            bytes in proptest::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let mut compressed = compress_to_vec(&b"abcabcabc\t1\n"[..], CompressionLevel::Fastest);
+            compressed.truncate(start);
+            compressed.extend(bytes);
+            // An error or, by chance, valid data.
+            let _ = decompress(&compressed);
+        }
+    }
+}

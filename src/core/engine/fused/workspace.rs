@@ -1,0 +1,112 @@
+//! The buffers of an engine: activations that the forward pass keeps for the backward pass, and
+//! gradients. They are reused from step to step, so that nothing is allocated once the longest
+//! batch was seen.
+
+use crate::core::ops::Backend;
+
+/// The activations of one layer.
+pub(super) struct LayerState<B: Backend> {
+    /// Queries, keys and values of all rows; in the last layer, keys and values.
+    pub qkv: B::Buffer,
+    /// In the last layer: the first rows of the input, and their queries.
+    pub first: B::Buffer,
+    pub queries: B::Buffer,
+    pub attention_statistics: B::Floats,
+    pub context: B::Buffer,
+    /// Input of the first normalisation.
+    pub attended: B::Buffer,
+    pub attended_statistics: B::Floats,
+    /// Output of the first normalisation.
+    pub middle: B::Buffer,
+    /// Before and after the activation function.
+    pub wide: B::Buffer,
+    pub activated: B::Buffer,
+    /// Input of the second normalisation.
+    pub output: B::Buffer,
+    pub output_statistics: B::Floats,
+}
+
+impl<B: Backend> Default for LayerState<B> {
+    fn default() -> Self {
+        Self {
+            qkv: B::Buffer::default(),
+            first: B::Buffer::default(),
+            queries: B::Buffer::default(),
+            attention_statistics: B::Floats::default(),
+            context: B::Buffer::default(),
+            attended: B::Buffer::default(),
+            attended_statistics: B::Floats::default(),
+            middle: B::Buffer::default(),
+            wide: B::Buffer::default(),
+            activated: B::Buffer::default(),
+            output: B::Buffer::default(),
+            output_statistics: B::Floats::default(),
+        }
+    }
+}
+
+/// The activations of the head.
+pub(super) struct HeadState<B: Backend> {
+    /// The first token of each sequence, after dropout where the architecture has it there.
+    pub first: B::Buffer,
+    /// Before and after the activation function.
+    pub dense: B::Buffer,
+    pub activated: B::Buffer,
+    pub logits: B::Floats,
+}
+
+impl<B: Backend> Default for HeadState<B> {
+    fn default() -> Self {
+        Self {
+            first: B::Buffer::default(),
+            dense: B::Buffer::default(),
+            activated: B::Buffer::default(),
+            logits: B::Floats::default(),
+        }
+    }
+}
+
+/// All buffers of one engine.
+pub(super) struct Workspace<B: Backend> {
+    pub batch: B::Batch,
+    pub embedded_sum: B::Buffer,
+    pub embedded_statistics: B::Floats,
+    /// The output of the embeddings before the projection, in models that have one.
+    pub embedded: B::Buffer,
+    /// The input of each layer, and the output of the last.
+    pub hidden: Vec<B::Buffer>,
+    /// One for each layer whose activations are kept.
+    pub layers: Vec<LayerState<B>>,
+    pub head: HeadState<B>,
+    pub grad_logits: B::Floats,
+    /// The gradients of activations.
+    pub grad: B::Buffer,
+    pub grad_first: B::Buffer,
+    pub grad_narrow: B::Buffer,
+    pub grad_context: B::Buffer,
+    pub grad_wide: B::Buffer,
+    pub grad_qkv: B::Buffer,
+    pub grad_queries: B::Buffer,
+}
+
+impl<B: Backend> Workspace<B> {
+    pub(super) fn new() -> Self {
+        Self {
+            batch: B::Batch::default(),
+            embedded_sum: B::Buffer::default(),
+            embedded_statistics: B::Floats::default(),
+            embedded: B::Buffer::default(),
+            hidden: Vec::new(),
+            layers: Vec::new(),
+            head: HeadState::default(),
+            grad_logits: B::Floats::default(),
+            grad: B::Buffer::default(),
+            grad_first: B::Buffer::default(),
+            grad_narrow: B::Buffer::default(),
+            grad_context: B::Buffer::default(),
+            grad_wide: B::Buffer::default(),
+            grad_qkv: B::Buffer::default(),
+            grad_queries: B::Buffer::default(),
+        }
+    }
+}

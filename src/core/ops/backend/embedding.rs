@@ -1,0 +1,56 @@
+//! The embeddings: the rows of three tables summed, normalised and dropped out.
+
+use super::{Device, EmbeddingTables, LayerNormLayout};
+use crate::core::ops::dropout::Dropout;
+use candle_core::Result;
+
+/// The arguments of [`EmbeddingOps::embed`].
+pub struct EmbedForward<'a, D: Device + ?Sized> {
+    /// All parameters.
+    pub parameters: &'a D::Parameters,
+    /// The tables.
+    pub tables: &'a EmbeddingTables,
+    /// The normalisation.
+    pub norm: &'a LayerNormLayout,
+    /// Applied to the result.
+    pub dropout: Dropout,
+    /// The token ids.
+    pub batch: &'a D::Batch,
+    /// Output, `[rows, width]`: the sum, which is the input of the normalisation.
+    pub sum: &'a mut D::Buffer,
+    /// Output, `[rows, 2]`: mean and reciprocal standard deviation of each row.
+    pub statistics: &'a mut D::Floats,
+    /// Output, `[rows, width]`: the result.
+    pub out: &'a mut D::Buffer,
+}
+
+/// The arguments of [`EmbeddingOps::embed_backward`].
+pub struct EmbedBackward<'a, D: Device + ?Sized> {
+    /// All parameters.
+    pub parameters: &'a D::Parameters,
+    /// The tables.
+    pub tables: &'a EmbeddingTables,
+    /// The normalisation.
+    pub norm: &'a LayerNormLayout,
+    /// As in the forward pass.
+    pub dropout: Dropout,
+    /// As in the forward pass.
+    pub batch: &'a D::Batch,
+    /// As the forward pass left it.
+    pub sum: &'a D::Buffer,
+    /// As the forward pass left it.
+    pub statistics: &'a D::Floats,
+    /// The gradient of the result; overwritten.
+    pub grad: &'a mut D::Buffer,
+    /// Output: the gradients of the tables and of the normalisation.
+    pub gradients: &'a mut D::Gradients,
+}
+
+/// The embeddings, forward and backward.
+pub trait EmbeddingOps: Device {
+    /// `sum = tokens[id] + positions[position] + token_types[0]`; `out = dropout(LN(sum))`.
+    fn embed(&self, arguments: EmbedForward<'_, Self>) -> Result<()>;
+
+    /// Backward of [`Self::embed`].
+    fn embed_backward(&self, arguments: EmbedBackward<'_, Self>) -> Result<()>;
+}

@@ -1,0 +1,88 @@
+//! The classification head: first tokens, the last layer and the loss.
+
+use super::{Device, LinearLayout};
+use candle_core::Result;
+
+/// The arguments of [`HeadOps::classify`].
+pub struct ClassifyForward<'a, D: Device + ?Sized> {
+    /// All parameters.
+    pub parameters: &'a D::Parameters,
+    /// The last layer.
+    pub layer: &'a LinearLayout,
+    /// The rows of `x`.
+    pub rows: usize,
+    /// `[rows, inputs]`.
+    pub x: &'a D::Buffer,
+    /// Output, `[rows, outputs]`.
+    pub logits: &'a mut D::Floats,
+}
+
+/// The arguments of [`HeadOps::classify_backward`].
+pub struct ClassifyBackward<'a, D: Device + ?Sized> {
+    /// All parameters.
+    pub parameters: &'a D::Parameters,
+    /// The last layer.
+    pub layer: &'a LinearLayout,
+    /// The rows of `x`.
+    pub rows: usize,
+    /// `[rows, inputs]`.
+    pub x: &'a D::Buffer,
+    /// `[rows, outputs]`: the gradient of the logits.
+    pub grad: &'a D::Floats,
+    /// Output, `[rows, inputs]`: the gradient of `x`.
+    pub dx: &'a mut D::Buffer,
+    /// Output: the gradients of weight and bias.
+    pub gradients: &'a mut D::Gradients,
+}
+
+/// The arguments of [`HeadOps::cross_entropy`].
+pub struct CrossEntropy<'a, D: Device + ?Sized> {
+    /// The number of classes.
+    pub classes: usize,
+    /// The label smoothing factor.
+    pub smoothing: f32,
+    /// The factor of the sum of losses: one over the number of examples of the whole step.
+    pub scale: f32,
+    /// The labels.
+    pub batch: &'a D::Batch,
+    /// `[batch, classes]`.
+    pub logits: &'a D::Floats,
+    /// Output, `[batch, classes]`: the gradient of the logits.
+    pub grad: &'a mut D::Floats,
+    /// Output: the step's loss and predictions.
+    pub gradients: &'a mut D::Gradients,
+}
+
+/// The operations of the head, forward and backward.
+pub trait HeadOps: Device {
+    /// `out[b]` = the row of `x` of the first token of sequence `b`, `[batch, width]`.
+    fn gather_first(
+        &self,
+        batch: &Self::Batch,
+        width: usize,
+        x: &Self::Buffer,
+        out: &mut Self::Buffer,
+    ) -> Result<()>;
+
+    /// Backward of [`Self::gather_first`]: adds row `b` of `grad` to the row of `dx` of the first
+    /// token of sequence `b`.
+    fn scatter_add_first(
+        &self,
+        batch: &Self::Batch,
+        width: usize,
+        grad: &Self::Buffer,
+        dx: &mut Self::Buffer,
+    ) -> Result<()>;
+
+    /// The last layer in full precision: `logits = x Wᵀ + b`.
+    fn classify(&self, arguments: ClassifyForward<'_, Self>) -> Result<()>;
+
+    /// Backward of [`Self::classify`].
+    fn classify_backward(&self, arguments: ClassifyBackward<'_, Self>) -> Result<()>;
+
+    /// Cross-entropy with label smoothing `s`, as transformers' `LabelSmoother`:
+    /// `(1 - s) × loss of the label + s × mean loss of all labels`. Adds `scale × sum of losses`
+    /// to the step's loss, appends the predicted classes, and sets
+    /// `grad = scale × d(sum of losses)/d(logits)`.
+    fn cross_entropy(&self, arguments: CrossEntropy<'_, Self>) -> Result<()>;
+}

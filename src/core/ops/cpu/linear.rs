@@ -1,0 +1,69 @@
+//! Linear layers, by matrix products.
+
+use super::activation;
+use super::device::Cpu;
+use super::matmul::{Matrix, matmul};
+use super::memory::resize;
+use crate::core::ops::backend::{
+    LinearBackwardInput, LinearBackwardWeight, LinearForward, LinearLayout, LinearOps,
+};
+use candle_core::Result;
+
+fn weight<'a>(parameters: &'a [f32], layer: &LinearLayout) -> Matrix<'a> {
+    let values = &parameters[layer.weight..][..layer.weight_len()];
+    Matrix::new(values, layer.outputs, layer.inputs)
+}
+
+fn bias<'a>(parameters: &'a [f32], layer: &LinearLayout) -> &'a [f32] {
+    &parameters[layer.bias..][..layer.outputs]
+}
+
+impl LinearOps for Cpu {
+    fn linear(&self, arguments: LinearForward<'_, Self>) -> Result<()> {
+        let LinearForward { parameters, layer, biased, rows, x, out } = arguments;
+        let out = resize(out, rows * layer.outputs);
+        if parameters.quantized.multiply(layer, &x[..rows * layer.inputs], out)? {
+            if biased {
+                parameters.read(|p| {
+                    for row in out.chunks_exact_mut(layer.outputs) {
+                        activation::add(row, bias(p, layer));
+                    }
+                    Ok(())
+                })?;
+            }
+            return Ok(());
+        }
+        parameters.read(|p| {
+            if biased {
+                for row in out.chunks_exact_mut(layer.outputs) {
+                    row.copy_from_slice(bias(p, layer));
+                }
+            }
+            let weight = weight(p, layer).transposed();
+            matmul(Matrix::new(x, rows, layer.inputs), weight, out, biased);
+            Ok(())
+        })
+    }
+
+    fn linear_backward_input(&self, arguments: LinearBackwardInput<'_, Self>) -> Result<()> {
+        let LinearBackwardInput { parameters, layer, accumulate, rows, grad, dx } = arguments;
+        let dx = if accumulate { dx } else { resize(dx, rows * layer.inputs) };
+        parameters.read(|p| {
+            matmul(Matrix::new(grad, rows, layer.outputs), weight(p, layer), dx, accumulate);
+            Ok(())
+        })
+    }
+
+    fn linear_backward_weight(&self, arguments: LinearBackwardWeight<'_, Self>) -> Result<()> {
+        let LinearBackwardWeight { layer, biased, rows, x, grad, gradients } = arguments;
+        let accumulate = gradients.accumulate;
+        let dweight = gradients.at(layer.weight, layer.weight_len());
+        let slopes = Matrix::new(grad, rows, layer.outputs).transposed();
+        matmul(slopes, Matrix::new(x, rows, layer.inputs), dweight, accumulate);
+        if biased {
+            activation::column_sums(layer.outputs, grad, &mut gradients.partials);
+            gradients.add_up(layer.outputs, 0, layer.bias, layer.outputs);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! A driver that computes nothing: it counts the memory that a model needs, without a GPU.
+
+#![expect(unsafe_code, reason = "a driver's methods are unsafe; nothing here accesses memory")]
+
+use super::driver::{DevicePointer, Driver, GemmCall, Launch, Precision};
+use candle_core::Result;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Returns addresses and ignores work.
+pub(crate) struct AllocationCounter {
+    precision: Precision,
+    next: AtomicU64,
+}
+
+impl AllocationCounter {
+    pub(crate) fn new(precision: Precision) -> Self {
+        Self { precision, next: AtomicU64::new(256) }
+    }
+}
+
+impl Driver for AllocationCounter {
+    type Readback = Vec<u8>;
+
+    fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    fn allocation_size(&self, bytes: usize) -> usize {
+        bytes
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<DevicePointer> {
+        let bytes = bytes.next_multiple_of(256) as u64;
+        Ok(DevicePointer(self.next.fetch_add(bytes, Ordering::Relaxed)))
+    }
+
+    unsafe fn free(&self, _: DevicePointer) {}
+
+    unsafe fn upload(&self, _: &[u8], _: DevicePointer) -> Result<()> {
+        Ok(())
+    }
+
+    unsafe fn download(&self, _: DevicePointer, to: &mut [u8]) -> Result<()> {
+        to.fill(0);
+        Ok(())
+    }
+
+    fn create_readback(&self) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    unsafe fn start_readback(
+        &self,
+        from: &[(DevicePointer, usize)],
+        to: &mut Vec<u8>,
+    ) -> Result<()> {
+        *to = vec![0; from.iter().map(|(_, bytes)| bytes).sum()];
+        Ok(())
+    }
+
+    fn finish_readback<'a>(&self, readback: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+        Ok(readback)
+    }
+
+    unsafe fn copy(&self, _: DevicePointer, _: DevicePointer, _: usize) -> Result<()> {
+        Ok(())
+    }
+
+    unsafe fn clear(&self, _: DevicePointer, _: usize) -> Result<()> {
+        Ok(())
+    }
+
+    unsafe fn launch(&self, _: Launch<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    unsafe fn multiply(&self, _: &GemmCall) -> Result<()> {
+        Ok(())
+    }
+
+    fn synchronize(&self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! Linear layers, by matrix products.
+
+#![expect(unsafe_code, reason = "kernels are launched")]
+
+use super::device::CudaBackend;
+use super::driver::{Driver, arguments};
+use super::memory::{Gemm, GemmOutput, LaunchShape, Operand};
+use super::shapes::{self, RowChunks, groups};
+use crate::core::ops::backend::{
+    LinearBackwardInput, LinearBackwardWeight, LinearForward, LinearOps,
+};
+use candle_core::Result;
+
+impl<D: Driver> LinearOps for CudaBackend<D> {
+    fn linear(&self, arguments: LinearForward<'_, Self>) -> Result<()> {
+        let LinearForward { parameters, layer, biased, rows, x, out } = arguments;
+        let (inputs, outputs) = (layer.inputs, layer.outputs);
+        let context = &self.context;
+        let mut out = out.resize(context, rows * outputs)?;
+        let weight = parameters.operands(context, layer.weight, layer.weight_len())?;
+        context.multiply(Gemm {
+            rows,
+            columns: outputs,
+            inner: inputs,
+            a: Operand::Stored(x.slice(0..rows * inputs)?),
+            b: Operand::Transposed(weight),
+            out: GemmOutput::Activations(out.reborrow()),
+            accumulate: false,
+        })?;
+        if !biased {
+            return Ok(());
+        }
+        let bias = parameters.floats(layer.bias, outputs)?;
+        let shape = shapes::columns(rows, outputs, 128);
+        // SAFETY: `out` is `[rows, outputs]`, and the bias `[outputs]`.
+        unsafe { context.launch("add_bias", shape, arguments![out, bias, outputs]) }
+    }
+
+    fn linear_backward_input(&self, arguments: LinearBackwardInput<'_, Self>) -> Result<()> {
+        let LinearBackwardInput { parameters, layer, accumulate, rows, grad, dx } = arguments;
+        let (inputs, outputs) = (layer.inputs, layer.outputs);
+        let context = &self.context;
+        let len = rows * inputs;
+        let dx = if accumulate { dx.slice_mut(0..len)? } else { dx.resize(context, len)? };
+        let weight = parameters.operands(context, layer.weight, layer.weight_len())?;
+        context.multiply(Gemm {
+            rows,
+            columns: inputs,
+            inner: outputs,
+            a: Operand::Stored(grad.slice(0..rows * outputs)?),
+            b: Operand::Stored(weight),
+            out: GemmOutput::Activations(dx),
+            accumulate,
+        })
+    }
+
+    fn linear_backward_weight(&self, arguments: LinearBackwardWeight<'_, Self>) -> Result<()> {
+        let LinearBackwardWeight { layer, biased, rows, x, grad, gradients } = arguments;
+        let (inputs, outputs) = (layer.inputs, layer.outputs);
+        let context = &self.context;
+        let grad = grad.slice(0..rows * outputs)?;
+        let accumulate = gradients.dense.accumulate;
+        context.multiply(Gemm {
+            rows: outputs,
+            columns: inputs,
+            inner: rows,
+            a: Operand::Transposed(grad),
+            b: Operand::Stored(x.slice(0..rows * inputs)?),
+            out: GemmOutput::Floats(gradients.dense.at(layer.weight, layer.weight_len())?),
+            accumulate,
+        })?;
+        if !biased {
+            return Ok(());
+        }
+        let chunks = RowChunks::new(rows);
+        let mut partials = gradients.partials.resize(context, chunks.count * outputs)?;
+        let grid = [chunks.count, groups(outputs).div_ceil(64), 1];
+        let shape = LaunchShape { grid, block: [64, 1, 1], shared: 0 };
+        let sums = arguments![grad, rows, outputs, chunks.rows, partials.reborrow()];
+        // SAFETY: `grad` is `[rows, outputs]`, and the partial sums `[chunks, outputs]`.
+        unsafe { context.launch("column_sums", shape, sums)? };
+        let (partials, size) = (partials.as_slice(), (chunks.count, outputs));
+        gradients.dense.add_partials(context, partials, size, &[layer.bias])
+    }
+}

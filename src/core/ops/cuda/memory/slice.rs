@@ -1,0 +1,126 @@
+//! Slices of device memory that borrow their buffer.
+
+use super::super::driver::{DevicePointer, ElementType, KernelArgument, Precision};
+use candle_core::{Result, bail};
+use std::marker::PhantomData;
+
+/// The type of an element of device memory.
+pub trait DeviceElement {
+    /// The type.
+    const TYPE: ElementType;
+
+    /// Its size in bytes.
+    fn bytes(precision: Precision) -> usize;
+}
+
+/// The element type of activations: `f32`, or `bf16` in half precision. Hosts do not read it.
+pub enum Act {}
+
+impl DeviceElement for Act {
+    const TYPE: ElementType = ElementType::Activation;
+
+    fn bytes(precision: Precision) -> usize {
+        precision.activation_bytes()
+    }
+}
+
+macro_rules! device_elements {
+    ($($element:ty => $kind:ident),*) => {
+        $(impl DeviceElement for $element {
+            const TYPE: ElementType = ElementType::$kind;
+
+            fn bytes(_: Precision) -> usize {
+                size_of::<$element>()
+            }
+        })*
+    };
+}
+
+device_elements![f32 => Float, f64 => Double, u32 => Word, u64 => Long];
+
+/// Elements in device memory, borrowed from their buffer.
+pub(in super::super) struct DeviceSlice<'a, T> {
+    pub(super) start: DevicePointer,
+    pub(super) len: usize,
+    pub(super) borrow: PhantomData<&'a T>,
+}
+
+impl<T> Clone for DeviceSlice<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for DeviceSlice<'_, T> {}
+
+impl<T> DeviceSlice<'_, T> {
+    /// The number of elements.
+    pub(in super::super) fn len(self) -> usize {
+        self.len
+    }
+}
+
+impl<'a> DeviceSlice<'a, f32> {
+    /// The same elements as activations.
+    ///
+    /// # Errors
+    /// If activations are not `f32` in this precision.
+    pub(in super::super) fn as_activations(
+        self,
+        precision: Precision,
+    ) -> Result<DeviceSlice<'a, Act>> {
+        if Act::bytes(precision) != size_of::<f32>() {
+            bail!("activations in {precision:?} precision are not f32");
+        }
+        Ok(DeviceSlice { start: self.start, len: self.len, borrow: PhantomData })
+    }
+}
+
+impl<'a, T: DeviceElement> From<DeviceSlice<'a, T>> for KernelArgument<'a> {
+    fn from(slice: DeviceSlice<'a, T>) -> Self {
+        let (start, element) = (slice.start, T::TYPE);
+        Self::Pointer { start, element, mutable: false, borrow: PhantomData }
+    }
+}
+
+/// `None` is the null pointer.
+impl<'a, T: DeviceElement> From<Option<DeviceSlice<'a, T>>> for KernelArgument<'a> {
+    fn from(slice: Option<DeviceSlice<'a, T>>) -> Self {
+        let start = slice.map_or(DevicePointer::NULL, |slice| slice.start);
+        Self::Pointer { start, element: T::TYPE, mutable: false, borrow: PhantomData }
+    }
+}
+
+/// Elements in device memory, borrowed mutably from their buffer.
+pub(in super::super) struct DeviceSliceMut<'a, T> {
+    pub(super) start: DevicePointer,
+    pub(super) len: usize,
+    pub(super) borrow: PhantomData<&'a mut T>,
+}
+
+impl<T> DeviceSliceMut<'_, T> {
+    /// A shorter mutable borrow.
+    pub(in super::super) fn reborrow(&mut self) -> DeviceSliceMut<'_, T> {
+        DeviceSliceMut { start: self.start, len: self.len, borrow: PhantomData }
+    }
+
+    /// A shared borrow.
+    pub(in super::super) fn as_slice(&self) -> DeviceSlice<'_, T> {
+        DeviceSlice { start: self.start, len: self.len, borrow: PhantomData }
+    }
+}
+
+impl<'a, T: DeviceElement> From<DeviceSliceMut<'a, T>> for KernelArgument<'a> {
+    fn from(slice: DeviceSliceMut<'a, T>) -> Self {
+        let (start, element) = (slice.start, T::TYPE);
+        Self::Pointer { start, element, mutable: true, borrow: PhantomData }
+    }
+}
+
+/// `None` is the null pointer.
+impl<'a, T: DeviceElement> From<Option<DeviceSliceMut<'a, T>>> for KernelArgument<'a> {
+    fn from(slice: Option<DeviceSliceMut<'a, T>>) -> Self {
+        let start = slice.map_or(DevicePointer::NULL, |slice| slice.start);
+        Self::Pointer { start, element: T::TYPE, mutable: true, borrow: PhantomData }
+    }
+}

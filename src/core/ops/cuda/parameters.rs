@@ -1,0 +1,135 @@
+//! Parameters on a device.
+
+#![expect(unsafe_code, reason = "kernels are launched")]
+
+use super::driver::{Driver, arguments};
+use super::memory::{Act, DeviceBuffer, DeviceSlice, DeviceSliceMut, GpuContext};
+use super::shapes;
+use crate::core::ops::backend::ParameterLayout;
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, bail};
+use std::sync::Arc;
+
+/// All parameters as `f32`; in half precision also as `bf16`, except the token table.
+pub struct Parameters<D: Driver> {
+    floats: DeviceBuffer<D, f32>,
+    /// The operands of matrix products, from the end of the token table on; `None` where those are
+    /// the parameters themselves.
+    shadow: Option<DeviceBuffer<D, Act>>,
+    token_table_len: usize,
+}
+
+/// The parameters after the token table, to be updated.
+pub(super) struct DenseParameters<'a> {
+    pub floats: DeviceSliceMut<'a, f32>,
+    /// The same as operands of matrix products, where those are kept.
+    pub shadow: Option<DeviceSliceMut<'a, Act>>,
+}
+
+/// The error for a tensor that is not one of the host's.
+fn not_a_host_tensor<T>() -> Result<T> {
+    bail!("the parameters are not a contiguous CPU tensor of f32")
+}
+
+/// Writes parameters into a tensor of the host.
+struct Download<'a, D: Driver>(&'a Parameters<D>);
+
+impl<D: Driver> InplaceOp1 for Download<'_, D> {
+    fn name(&self) -> &'static str {
+        "download"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        match (storage, layout.contiguous_offsets()) {
+            (CpuStorage::F32(values), Some((start, end))) if end - start == self.0.len() => {
+                self.0.floats.download(&mut values[start..end])
+            }
+            _ => not_a_host_tensor(),
+        }
+    }
+}
+
+impl<D: Driver> Parameters<D> {
+    /// Copies a contiguous tensor of `f32`.
+    pub(super) fn new(
+        context: &Arc<GpuContext<D>>,
+        layout: &ParameterLayout,
+        flat: &Tensor,
+    ) -> Result<Self> {
+        let (len, token_table_len) = (layout.len, layout.token_table_len());
+        if flat.elem_count() != len {
+            bail!("{} parameters for a model of {len}", flat.elem_count());
+        }
+        let (storage, tensor_layout) = flat.storage_and_layout();
+        let floats = match (&*storage, tensor_layout.contiguous_offsets()) {
+            (Storage::Cpu(cpu), Some((start, end))) => {
+                DeviceBuffer::from_host(context, &cpu.as_slice::<f32>()?[start..end])?
+            }
+            _ => return not_a_host_tensor(),
+        };
+        let n = len - token_table_len;
+        let shadow = if context.precision().activation_bytes() == size_of::<f32>() {
+            None
+        } else {
+            let mut shadow = DeviceBuffer::zeroed(context, n)?;
+            let (from, to) = (floats.slice(token_table_len..len)?, shadow.all_mut());
+            // SAFETY: both slices have `n` elements.
+            unsafe {
+                let arguments = arguments![from, to, n as u64];
+                context.launch("to_activations", shapes::elements(n), arguments)?;
+            }
+            Some(shadow)
+        };
+        Ok(Self { floats, shadow, token_table_len })
+    }
+
+    /// Writes all parameters into a contiguous tensor of `f32`.
+    pub(super) fn store(&self, flat: &Tensor) -> Result<()> {
+        flat.inplace_op1(&Download(self))
+    }
+
+    /// The number of parameters.
+    pub(super) fn len(&self) -> usize {
+        self.floats.len()
+    }
+
+    /// The `len` parameters from `start` on, as `f32`.
+    pub(super) fn floats(&self, start: usize, len: usize) -> Result<DeviceSlice<'_, f32>> {
+        self.floats.slice(start..start + len)
+    }
+
+    /// The `len` parameters from `start` on, after the token table, as operands of matrix products.
+    pub(super) fn operands(
+        &self,
+        context: &GpuContext<D>,
+        start: usize,
+        len: usize,
+    ) -> Result<DeviceSlice<'_, Act>> {
+        match &self.shadow {
+            None => self.floats(start, len)?.as_activations(context.precision()),
+            Some(shadow) => {
+                let start = after_token_table(start, self.token_table_len)?;
+                shadow.slice(start..start + len)
+            }
+        }
+    }
+
+    /// The token table, to be updated.
+    pub(super) fn token_table_mut(&mut self) -> Result<DeviceSliceMut<'_, f32>> {
+        self.floats.slice_mut(0..self.token_table_len)
+    }
+
+    /// All parameters after the token table, to be updated.
+    pub(super) fn dense_mut(&mut self) -> Result<DenseParameters<'_>> {
+        let range = self.token_table_len..self.floats.len();
+        let shadow = self.shadow.as_mut().map(DeviceBuffer::all_mut);
+        Ok(DenseParameters { floats: self.floats.slice_mut(range)?, shadow })
+    }
+}
+
+/// The index of a parameter, counted from the end of the token table.
+pub(super) fn after_token_table(start: usize, token_table_len: usize) -> Result<usize> {
+    match start.checked_sub(token_table_len) {
+        Some(start) => Ok(start),
+        None => bail!("parameter {start} belongs to the token table"),
+    }
+}

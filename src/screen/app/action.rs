@@ -1,0 +1,79 @@
+//! What the user can do.
+
+use super::charts::ChartAction;
+use super::log::LogAction;
+use super::page::Page;
+use super::panels::PanelAction;
+use super::run_control::RunControlAction;
+use super::runs::RunsAction;
+use tui_input::InputRequest;
+
+/// Something a key can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Show a page.
+    ShowPage(Page),
+    /// Show the next page.
+    NextPage,
+    /// Show the previous page.
+    PreviousPage,
+    /// Show the key bindings.
+    Help,
+    /// Close the overlay; without one, return to the first page.
+    Close,
+    /// Quit; asks first while training.
+    Quit,
+    /// Quit; a second time, stop the run, and a third time, quit at once.
+    Interrupt,
+    /// Return to the shell until it continues the program.
+    Suspend,
+    /// Stop the run, save the model and quit.
+    StopAndQuit,
+    /// Stop the run, evaluate and save the model, and stay.
+    StopAndStay,
+    /// Quit at once without saving the model.
+    QuitWithoutSaving,
+    /// Save a model that is not saved yet.
+    SaveModel,
+    /// Scroll by this many lines, down if positive.
+    Scroll(isize),
+    /// Scroll to the first line.
+    ScrollToTop,
+    /// Scroll to the last line.
+    ScrollToBottom,
+    /// Classify the typed text.
+    Submit,
+    /// Recall an earlier text (1) or a later one (-1).
+    PromptHistory(isize),
+    /// Edit the line of text that has the focus.
+    Edit(InputRequest),
+    /// Change how the charts are viewed.
+    Chart(ChartAction),
+    /// Arrange the panels.
+    Panel(PanelAction),
+    /// Control the run.
+    RunControl(RunControlAction),
+    /// Clear the cursor; without one, reset the zoom; else restore the maximized panel.
+    ClearView,
+    /// Search or filter the log.
+    Log(LogAction),
+    /// Save the screen as a picture.
+    SaveScreen,
+    /// Draw curves and confusion matrix into the folder of the run.
+    DrawFigures,
+    /// Open or use the command palette.
+    Palette(PaletteAction),
+    /// Compare runs.
+    Runs(RunsAction),
+}
+
+/// An action on the command palette.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaletteAction {
+    /// Open it.
+    Open,
+    /// Select the next entry (1) or the previous one (-1), wrapping around.
+    Move(isize),
+    /// Run the selected entry.
+    Run,
+}

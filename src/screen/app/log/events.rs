@@ -1,0 +1,99 @@
+//! Training events as lines of the log.
+
+use super::{Level, Log};
+use crate::core::text::show_number;
+use crate::core::train::event::TrainEvent;
+use crate::screen::lang::Lang;
+
+impl Log {
+    /// Begins with the losses of the steps before the run was resumed that no line reports yet.
+    pub fn begin_after(&mut self, losses: impl Iterator<Item = f64>) {
+        self.window = losses.map(f64::to_bits).collect();
+    }
+
+    /// Adds the lines of an event. Steps are logged every `logging_steps`.
+    pub fn push_event(&mut self, event: &TrainEvent, elapsed: f64, logging_steps: u64, lang: Lang) {
+        match event {
+            TrainEvent::Started(started) => {
+                for note in &started.notes {
+                    self.push(elapsed, Level::Info, note.clone());
+                }
+                let text = lang.tr_with(
+                    "training on {0} reviews, {1} steps",
+                    &[&started.train_samples, &started.max_steps],
+                );
+                self.push(elapsed, Level::Info, text);
+            }
+            TrainEvent::Step(step) => {
+                self.window.push(step.loss.to_bits());
+                if step.step.is_multiple_of(logging_steps.max(1)) || !step.loss.is_finite() {
+                    let sum: f64 = self.window.iter().map(|&bits| f64::from_bits(bits)).sum();
+                    let text = lang.tr_with(
+                        "step {0}  loss {1}  grad_norm {2}  learning_rate {3}",
+                        &[
+                            &step.step,
+                            &format!("{:.4}", sum / self.window.len() as f64),
+                            &format!("{:.2}", step.grad_norm),
+                            &format!("{:.2e}", step.learning_rate),
+                        ],
+                    );
+                    self.window.clear();
+                    self.push(step.elapsed, Level::Info, text);
+                }
+            }
+            TrainEvent::Epoch(epoch) => {
+                let metrics = [epoch.train_loss, epoch.train_accuracy, epoch.train_f1];
+                let [loss, accuracy, f1] = metrics.map(|metric| format!("{metric:.4}"));
+                let text = lang.tr_with(
+                    "epoch {0}  train loss {1}  accuracy {2}  F1 {3}",
+                    &[&epoch.epoch, &loss, &accuracy, &f1],
+                );
+                self.push(epoch.elapsed, Level::Result, text);
+            }
+            TrainEvent::Evaluated(evaluated) => {
+                let eval = &evaluated.metrics;
+                let epoch = show_number((evaluated.epoch * 100.0).round() / 100.0);
+                let metrics = [eval.eval_loss, eval.eval_accuracy, eval.eval_f1];
+                let [loss, accuracy, f1] = metrics.map(|metric| format!("{metric:.4}"));
+                let text = lang.tr_with(
+                    "epoch {0}  eval loss {1}  accuracy {2}  F1 {3}",
+                    &[&epoch, &loss, &accuracy, &f1],
+                );
+                self.push(evaluated.elapsed, Level::Result, text);
+            }
+            TrainEvent::BestLoaded(best) => {
+                let text = lang.tr_with("loaded the best model, from step {0}", &[&best.step]);
+                self.push(elapsed, Level::Result, text);
+            }
+            TrainEvent::Checkpoint(saved) => {
+                let text = lang.tr_with("checkpoint saved in {0}", &[&saved.path]);
+                self.push(elapsed, Level::Info, text);
+            }
+            TrainEvent::Steered(steered) => {
+                let (text, [first, second]) = steered.how.told();
+                let how = lang.tr_with(text, &[&first, &second]);
+                let text = lang.tr_with("step {0}: {1}", &[&steered.step, &how]);
+                self.push(steered.elapsed, Level::Result, text);
+            }
+            TrainEvent::Warned(warned) => {
+                self.push(elapsed, Level::Warning, warned.message.clone());
+            }
+            TrainEvent::Saved(saved) => {
+                let text = lang.tr_with("model saved in {0}", &[&saved.path]);
+                self.push(elapsed, Level::Result, text);
+            }
+            TrainEvent::Finished(finished) => {
+                let stopped = finished.stopped;
+                let how = if stopped { "stopped at step {0}" } else { "finished at step {0}" };
+                let text = lang.tr_with(how, &[&finished.global_step]);
+                self.push(finished.metrics.train_runtime, Level::Result, text);
+            }
+            TrainEvent::Failed(failed) => {
+                self.push(elapsed, Level::Error, failed.message.clone());
+                if let Some(hint) = &failed.hint {
+                    self.push(elapsed, Level::Warning, hint.clone());
+                }
+            }
+        }
+    }
+}

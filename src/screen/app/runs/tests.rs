@@ -1,0 +1,165 @@
+//! Runs that are found, sorted, filtered and compared.
+
+use super::*;
+use crate::core::train::fixtures::run;
+use crate::run::run_index::{BestEvaluation, RunEntry, RunStatus, UnreadableRun, tests::entry};
+use crate::run::worker::{Command, Report};
+use crate::screen::app::panels::Panel;
+use crate::screen::app::{Action, Effect, Message, Page, State, update};
+
+/// Runs of these names and accuracies.
+fn compared(runs: &[(&str, f64)]) -> State {
+    let mut state = State {
+        runs: Some(RunComparison::new("experiments".to_owned(), RunOrder::Name, false, "")),
+        page: Page::Runs,
+        ..State::idle()
+    };
+    for (name, accuracy) in runs {
+        let mut found = entry(name);
+        found.folder = PathBuf::from(name);
+        if let Ok(summary) = &mut found.summary {
+            let (step, eval_loss) = (630, 1.0 - accuracy);
+            summary.best = Some(BestEvaluation {
+                step,
+                eval_loss,
+                eval_accuracy: *accuracy,
+                eval_f1: *accuracy,
+            });
+        }
+        push(&mut state, RunIndexReport::Found(Box::new(found)));
+    }
+    state
+}
+
+fn push(state: &mut State, report: RunIndexReport) -> Vec<Effect> {
+    update(state, Message::Report(Report::RunIndex(report)))
+}
+
+fn press(state: &mut State, action: RunsAction) -> Vec<Effect> {
+    update(state, Message::Action(Action::Runs(action)))
+}
+
+fn names(state: &State) -> Vec<&str> {
+    state.runs.as_ref().map(|runs| runs.shown().map(RunEntry::name).collect()).unwrap_or_default()
+}
+
+fn runs(state: &State) -> &RunComparison {
+    state.runs.as_ref().expect("runs")
+}
+
+fn history(steps: u64) -> Box<History> {
+    let mut history = History::default();
+    for event in &run(steps) {
+        history.apply(event);
+    }
+    Box::new(history)
+}
+
+#[test]
+fn runs_are_sorted_and_filtered_and_the_selected_one_stays() {
+    let mut state = compared(&[("b2", 0.7), ("a1", 0.6), ("c3", 0.8)]);
+    assert_eq!(names(&state), ["a1", "b2", "c3"]);
+    press(&mut state, RunsAction::Move(1));
+    press(&mut state, RunsAction::NextOrder);
+    assert_eq!((names(&state), runs(&state).selected), (vec!["c3", "b2", "a1"], 1));
+    press(&mut state, RunsAction::Reverse);
+    press(&mut state, RunsAction::Move(5));
+    assert_eq!(runs(&state).selected_run().map(RunEntry::name), Some("c3"));
+    press(&mut state, RunsAction::Filter);
+    update(&mut state, Message::Paste("b2".to_owned()));
+    assert_eq!(names(&state), ["b2"], "while it is typed");
+    press(&mut state, RunsAction::CancelFilter);
+    assert_eq!(names(&state), ["a1", "b2", "c3"]);
+    press(&mut state, RunsAction::Filter);
+    update(&mut state, Message::Paste("finished".to_owned()));
+    press(&mut state, RunsAction::ApplyFilter);
+    assert_eq!((names(&state).len(), runs(&state).filter.as_str()), (3, "finished"));
+    for _ in 0..RunOrder::ALL.len() {
+        press(&mut state, RunsAction::NextOrder);
+    }
+    assert_eq!(runs(&state).order, RunOrder::Accuracy);
+}
+
+#[test]
+fn a_run_keeps_its_colour_until_it_is_removed() {
+    let mut state = compared(&[("a", 0.6), ("b", 0.7), ("c", 0.8)]);
+    let read = |name: &str| vec![Effect::Send(Command::ReadCurves(PathBuf::from(name)))];
+    assert_eq!(press(&mut state, RunsAction::ToggleChart), read("a"));
+    press(&mut state, RunsAction::Move(1));
+    assert_eq!(press(&mut state, RunsAction::ToggleChart), read("b"));
+    let curves = |name: &str, steps| RunIndexReport::Curves(name.into(), Ok(history(steps)));
+    push(&mut state, curves("a", 100));
+    push(&mut state, curves("b", 300));
+    push(&mut state, curves("c", 600));
+    assert_eq!(state.last_step(), 300.0, "the third is not in the chart");
+    press(&mut state, RunsAction::Move(-1));
+    assert_eq!(press(&mut state, RunsAction::ToggleChart), []);
+    assert_eq!(runs(&state).chart_slot(Path::new("b")), Some(1));
+    press(&mut state, RunsAction::Move(2));
+    assert_eq!(press(&mut state, RunsAction::ToggleChart), read("c"));
+    assert_eq!(runs(&state).chart_slot(Path::new("c")), Some(0), "the first free slot");
+    // A run that continues is read again, a deleted one leaves the chart.
+    let mut more = entry("b");
+    more.folder = "b".into();
+    assert_eq!(push(&mut state, RunIndexReport::Found(Box::new(more))), read("b"));
+    push(&mut state, RunIndexReport::Gone("b".into()));
+    assert_eq!((names(&state), runs(&state).compared().count()), (vec!["a", "c"], 1));
+    assert_eq!(press(&mut state, RunsAction::ToggleAll), []);
+    assert_eq!(runs(&state).compared().count(), 0, "all removed");
+    assert_eq!(press(&mut state, RunsAction::ToggleAll).len(), 2);
+}
+
+#[test]
+fn the_chart_has_at_most_as_many_runs_as_colours() {
+    let list: Vec<(String, f64)> = (0..12).map(|n| (format!("run-{n}"), 0.5)).collect();
+    let list: Vec<(&str, f64)> = list.iter().map(|(name, at)| (name.as_str(), *at)).collect();
+    let mut state = compared(&list);
+    assert_eq!(press(&mut state, RunsAction::ToggleAll).len(), MAX_COMPARED);
+    press(&mut state, RunsAction::Move(11));
+    assert_eq!(press(&mut state, RunsAction::ToggleChart), []);
+    assert_eq!(runs(&state).compared().count(), MAX_COMPARED);
+}
+
+#[test]
+fn an_unreadable_run_is_listed_but_not_compared() {
+    let mut state = compared(&[("a", 0.6)]);
+    let mut torn = entry("torn");
+    torn.folder = "torn".into();
+    torn.summary = Err(UnreadableRun { name: "torn".to_owned(), reason: "no event".to_owned() });
+    push(&mut state, RunIndexReport::Found(Box::new(torn)));
+    assert_eq!(names(&state), ["a", "torn"]);
+    press(&mut state, RunsAction::Move(1));
+    assert_eq!(press(&mut state, RunsAction::ToggleChart), []);
+    assert_eq!(runs(&state).compared_summaries().len(), 1);
+    assert_eq!(runs(&state).compared_summaries()[0].1.status, RunStatus::Finished);
+}
+
+#[test]
+fn charts_of_runs_have_the_same_view_actions() {
+    use crate::screen::app::charts::ChartAction;
+    let mut state = compared(&[("a", 0.6), ("b", 0.7)]);
+    press(&mut state, RunsAction::ToggleAll);
+    push(&mut state, RunIndexReport::Curves("a".into(), Ok(history(100))));
+    push(&mut state, RunIndexReport::Curves("b".into(), Ok(history(300))));
+    let look = |state: &mut State, action| {
+        update(state, Message::Action(Action::Chart(action)));
+    };
+    look(&mut state, ChartAction::CursorToLast);
+    assert_eq!(state.charts.cursor, Some(300.0));
+    look(&mut state, ChartAction::StepCursor(-1));
+    assert_eq!(state.charts.cursor, Some(299.0));
+    look(&mut state, ChartAction::ZoomIn);
+    assert_eq!(state.charts.visible_steps(state.last_step()), [149.5, 299.5]);
+    look(&mut state, ChartAction::LogY);
+    assert!(state.charts.log_y.contains(&Panel::Loss));
+    let before = runs(&state).cursor_curve().and_then(Curve::last_smoothed);
+    look(&mut state, ChartAction::AdjustSmoothing(-1));
+    assert_ne!(runs(&state).cursor_curve().and_then(Curve::last_smoothed), before);
+    for figure in RunMetric::ALL {
+        assert_eq!(runs(&state).metric, figure);
+        press(&mut state, RunsAction::NextMetric(1));
+    }
+    press(&mut state, RunsAction::NextMetric(-1));
+    assert_eq!(runs(&state).metric, RunMetric::Throughput);
+    assert_eq!(update(&mut state, Message::Action(Action::Quit)), [Effect::Quit]);
+}

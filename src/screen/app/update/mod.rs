@@ -1,0 +1,253 @@
+//! The update of the state by messages.
+
+mod charts;
+mod mouse;
+mod reports;
+mod run_control;
+mod runs;
+
+use super::action::{Action, PaletteAction};
+use super::log::Level;
+use super::message::{Effect, Message, Picture};
+use super::page::{Overlay, Page};
+use super::palette::{CommandPalette, PaletteEntry};
+use super::runs::RunsAction;
+use super::state::{Notice, State};
+use crate::run::worker::{Activity, Command};
+
+/// How long a notice is shown during a run, in seconds; afterwards until a key is pressed.
+const NOTICE_SECONDS: f64 = 8.0;
+
+/// More lines than any view has.
+const ALL_LINES: isize = 1 << 30;
+
+/// Applies a message to the state and returns what the program has to do.
+pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
+    if matches!(message, Message::Action(_) | Message::Mouse(_) | Message::Paste(_)) {
+        state.notice = None;
+    }
+    match message {
+        Message::Action(action) => return apply(state, action),
+        Message::Paste(text) => paste(state, &text),
+        Message::Mouse(input) => {
+            if let Some(lines) = mouse::apply(state, input) {
+                scroll(state, lines);
+            }
+        }
+        Message::OpenPalette(entries) => open_palette(state, entries),
+        Message::Report(report) => return reports::push(state, report),
+        Message::PictureSaved(outcome) => report_picture(state, outcome),
+        Message::Terminate if !state.is_running() || state.quitting || state.replay.is_some() => {
+            return vec![Effect::Quit];
+        }
+        Message::Terminate => return stop(state, false, true),
+        Message::Drawn(layout) => {
+            state.log.view.visible = layout.log_lines;
+            state.layout = layout;
+        }
+        Message::Tick(now) => {
+            state.now = now;
+            let is_old = |notice: &Notice| now - notice.since > NOTICE_SECONDS;
+            if state.is_running() && state.notice.as_ref().is_some_and(is_old) {
+                state.notice = None;
+            }
+        }
+    }
+    Vec::new()
+}
+
+fn paste(state: &mut State, text: &str) {
+    match (state.overlay, state.page) {
+        (Some(Overlay::Palette), _) => state.palette.paste(text),
+        (None, Page::Predict) => state.prompt.paste(text),
+        (None, Page::Log) => state.log.paste(text),
+        (None, Page::Runs) => {
+            if let Some(runs) = &mut state.runs {
+                runs.paste(text);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn apply(state: &mut State, action: Action) -> Vec<Effect> {
+    match action {
+        Action::ShowPage(page) => show_page(state, page),
+        Action::NextPage => show_page(state, page_at(state, 1)),
+        Action::PreviousPage => show_page(state, page_at(state, -1)),
+        Action::Help => {
+            state.overlay = Some(Overlay::Help);
+            state.help_scroll = 0;
+        }
+        Action::Close => {
+            if state.overlay.take().is_none() {
+                state.page = state.pages()[0];
+            }
+        }
+        Action::Quit => return quit(state),
+        Action::Interrupt => {
+            return match state.overlay {
+                _ if state.quitting => vec![Effect::Quit],
+                Some(Overlay::ConfirmQuit) => stop(state, false, true),
+                Some(Overlay::ConfirmUnsaved) => vec![Effect::Quit],
+                _ => quit(state),
+            };
+        }
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::StopAndQuit => return stop(state, false, true),
+        Action::StopAndStay => return stop(state, true, false),
+        Action::QuitWithoutSaving => return vec![Effect::Quit],
+        Action::SaveModel => {
+            state.overlay = None;
+            if state.is_unsaved() && !state.is_running() {
+                state.activity = Activity::Saving;
+                return vec![Effect::Send(Command::Save)];
+            }
+        }
+        Action::Scroll(lines) => scroll(state, lines),
+        Action::ScrollToTop => scroll(state, -ALL_LINES),
+        Action::ScrollToBottom => scroll(state, ALL_LINES),
+        Action::Submit => {
+            if let Some(text) = state.prompt.submit() {
+                return vec![Effect::Send(Command::Predict(text))];
+            }
+        }
+        Action::PromptHistory(direction) => state.prompt.history(direction),
+        Action::RunControl(action) => return run_control::apply(state, action),
+        Action::Chart(action) => charts::apply(state, action),
+        Action::Panel(action) => state.panels.apply(action, state.layout.panels_per_page),
+        Action::ClearView => charts::clear_view(state),
+        Action::Edit(request) => match (state.overlay, state.page) {
+            (Some(Overlay::LearningRate), _) => state.rate_input.edit(request),
+            (Some(Overlay::Palette), _) => state.palette.edit(request),
+            (_, Page::Log) => state.log.edit(request),
+            (_, Page::Runs) => {
+                if let Some(runs) = &mut state.runs {
+                    runs.edit(request);
+                }
+            }
+            _ => state.prompt.edit(request),
+        },
+        Action::Log(action) => state.log.apply(action),
+        Action::Runs(action) => return runs::apply(state, action),
+        Action::SaveScreen => {
+            // A comparison of runs has no folder.
+            let folder = state.output_folder().filter(|_| state.runs.is_none());
+            return vec![Effect::Picture(Picture::Screen { folder })];
+        }
+        Action::DrawFigures => {
+            if let Some(folder) = state.output_folder() {
+                return vec![Effect::Picture(Picture::Figures { folder })];
+            }
+            let reason = state.lang.tr("there is no run to draw yet").to_owned();
+            report_picture(state, Err(reason));
+        }
+        // The keymap sends `Message::OpenPalette` with the entries instead.
+        Action::Palette(PaletteAction::Open) => open_palette(state, Vec::new()),
+        Action::Palette(PaletteAction::Move(direction)) => state.palette.move_selection(direction),
+        Action::Palette(PaletteAction::Run) => {
+            if let Some(action) = state.palette.selected_entry().map(|entry| entry.action) {
+                state.overlay = None;
+                return apply(state, action);
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Opens the palette, unless another overlay is open or a text is being typed.
+fn open_palette(state: &mut State, entries: Vec<PaletteEntry>) {
+    if state.overlay.is_none() && !state.log.is_typing() {
+        state.palette = CommandPalette::new(entries);
+        state.overlay = Some(Overlay::Palette);
+    }
+}
+
+/// Reports a written picture, or the reason why there is none, in the log and in a notice.
+fn report_picture(state: &mut State, outcome: Result<Vec<String>, String>) {
+    let (level, text) = match outcome {
+        Ok(files) => {
+            let first = files.first().map_or("", String::as_str);
+            let text = match files.len().saturating_sub(1) {
+                0 => state.lang.tr_with("drawn: {0}", &[&first]),
+                more => state.lang.tr_with("drawn: {0} and {1} more files", &[&first, &more]),
+            };
+            (Level::Result, text)
+        }
+        Err(reason) => (Level::Warning, state.lang.tr_with("no picture: {0}", &[&reason])),
+    };
+    state.log.push(state.elapsed(), level, text.clone());
+    state.notice = Some(Notice { level, text, since: state.now });
+}
+
+fn show_page(state: &mut State, page: Page) {
+    state.overlay = None;
+    state.log.stop_typing();
+    state.page = page;
+    state.layout.scroll_limit = None;
+}
+
+/// The page `offset` tabs after the current one, wrapping around.
+fn page_at(state: &State, offset: isize) -> Page {
+    let pages = state.pages();
+    let current = pages.iter().position(|page| *page == state.page).unwrap_or(0) as isize;
+    pages[(current + offset).rem_euclid(pages.len() as isize) as usize]
+}
+
+fn quit(state: &mut State) -> Vec<Effect> {
+    if state.quitting {
+        return Vec::new();
+    }
+    if state.replay.is_some() {
+        // A replay has nothing to stop or to save.
+        return vec![Effect::Quit];
+    }
+    if state.is_running() && state.started.is_none() {
+        // No training is lost yet, and downloaded data is kept.
+        return vec![Effect::Quit];
+    }
+    if state.is_running() {
+        state.overlay = Some(Overlay::ConfirmQuit);
+    } else if state.is_unsaved() {
+        state.overlay = Some(Overlay::ConfirmUnsaved);
+    } else {
+        return vec![Effect::Quit];
+    }
+    Vec::new()
+}
+
+/// Stops the run, and then quits if `leave` is set.
+fn stop(state: &mut State, evaluate: bool, leave: bool) -> Vec<Effect> {
+    state.overlay = None;
+    if !state.is_running() {
+        return if leave { quit(state) } else { Vec::new() };
+    }
+    if state.started.is_none() && leave {
+        // Training has not begun, so there is nothing to save.
+        return vec![Effect::Quit];
+    }
+    state.stopping = true;
+    state.quitting = leave;
+    let elapsed = state.elapsed();
+    let text = state.lang.tr("stop requested").to_owned();
+    state.log.push(elapsed, Level::Warning, text);
+    vec![Effect::Send(Command::Stop { evaluate })]
+}
+
+/// Scrolls the current view. The log counts from its last line, the other views from their first.
+fn scroll(state: &mut State, lines: isize) {
+    let limit = state.layout.scroll_limit.unwrap_or(usize::MAX);
+    let moved = |from: usize, lines: isize| from.min(limit).saturating_add_signed(lines).min(limit);
+    if state.overlay == Some(Overlay::Help) {
+        state.help_scroll = moved(state.help_scroll, lines);
+    } else if state.page == Page::Settings {
+        state.settings_scroll = moved(state.settings_scroll, lines);
+    } else if state.page == Page::Runs {
+        runs::apply(state, RunsAction::Move(lines));
+    } else {
+        state.log.scroll = moved(state.log.scroll, -lines);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! Actions on the run under way.
+
+use super::*;
+use crate::core::train::event::TrainEvent;
+use crate::core::train::fixtures::{run, step};
+use crate::run::worker::{Activity, Report};
+use crate::screen::app::{Action, Message, update};
+use tui_input::{Input, InputRequest};
+
+fn training() -> State {
+    let mut state = State::default();
+    update(&mut state, Message::Tick(10.0));
+    for event in run(20) {
+        update(&mut state, Message::Report(Report::Event(event)));
+    }
+    update(&mut state, Message::Report(Report::Activity(Activity::Training)));
+    state
+}
+
+fn press(state: &mut State, action: RunControlAction) -> Vec<Effect> {
+    update(state, Message::Action(Action::RunControl(action)))
+}
+
+fn sends(request: Request) -> Vec<Effect> {
+    vec![Effect::Send(Command::Steer(request))]
+}
+
+fn steered(state: &mut State, how: Steering) {
+    let event = TrainEvent::Steered(Steered { step: 20, epoch: 0.3, elapsed: 2.5, how });
+    update(state, Message::Report(Report::Event(event)));
+}
+
+#[test]
+fn actions_send_requests_and_the_run_confirms_them() {
+    let mut state = training();
+    assert_eq!(press(&mut state, RunControlAction::Pause), sends(Request::Pause));
+    assert_eq!(state.paused_at, None, "not before the run confirms it");
+    steered(&mut state, Steering::Paused);
+    assert_eq!(press(&mut state, RunControlAction::Pause), sends(Request::Resume));
+    assert_eq!(press(&mut state, RunControlAction::SaveNow), sends(Request::Save));
+    assert_eq!(press(&mut state, RunControlAction::EvaluateNow), sends(Request::Evaluate));
+    assert_eq!(
+        press(&mut state, RunControlAction::StopAfterEpoch),
+        sends(Request::StopAfterEpoch(true))
+    );
+    steered(&mut state, Steering::StopAfterEpoch { asked: true });
+    assert_eq!(
+        press(&mut state, RunControlAction::StopAfterEpoch),
+        sends(Request::StopAfterEpoch(false))
+    );
+    assert_eq!(state.steered.len(), 2);
+}
+
+#[test]
+fn the_clock_stops_while_the_run_is_paused() {
+    let mut state = training();
+    update(&mut state, Message::Tick(12.5));
+    assert_eq!(state.elapsed(), 2.5);
+    steered(&mut state, Steering::Paused);
+    update(&mut state, Message::Tick(100.0));
+    assert_eq!(state.elapsed(), 2.5);
+    steered(&mut state, Steering::Resumed { seconds: 87.5 });
+    update(&mut state, Message::Tick(101.0));
+    assert_eq!(state.elapsed(), 3.5);
+}
+
+#[test]
+fn a_rate_is_typed_and_set() {
+    let mut state = training();
+    update(&mut state, Message::Report(Report::Event(TrainEvent::Step(step(315, 0.5, 3.0)))));
+    press(&mut state, RunControlAction::AskRate);
+    assert_eq!(state.rate_input.input.value(), "1.5e-4");
+    press(&mut state, RunControlAction::DoubleRate);
+    assert_eq!(state.rate_input.input.value(), "3e-4");
+    press(&mut state, RunControlAction::HalveRate);
+    press(&mut state, RunControlAction::HalveRate);
+    assert_eq!(state.rate_input.input.value(), "7.5e-5");
+    let edit = |state: &mut State, request| {
+        update(state, Message::Action(Action::Edit(request)));
+    };
+    edit(&mut state, InputRequest::DeleteLine);
+    for c in "x가2\u{1b}e-5 ".chars() {
+        edit(&mut state, InputRequest::InsertChar(c));
+    }
+    assert_eq!(state.rate_input.input.value(), "2e-5");
+    assert_eq!(press(&mut state, RunControlAction::SetRate), sends(Request::LearningRate(2e-5)));
+    assert_eq!(state.overlay, None);
+}
+
+#[test]
+fn an_invalid_rate_is_not_sent() {
+    let mut state = training();
+    press(&mut state, RunControlAction::AskRate);
+    for text in ["", "e", "0", "-1", "2", "1e999", "1e-400", "."] {
+        state.rate_input.input = Input::new(text.to_owned());
+        assert_eq!(press(&mut state, RunControlAction::SetRate), [], "{text}");
+        assert_eq!(state.overlay, Some(Overlay::LearningRate));
+    }
+    for _ in 0..100 {
+        state.rate_input.edit(InputRequest::InsertChar('1'));
+    }
+    assert!(state.rate_input.input.value().len() <= 20);
+}
+
+#[test]
+fn a_finished_run_cannot_be_controlled() {
+    let mut state = training();
+    press(&mut state, RunControlAction::AskRate);
+    update(&mut state, Message::Report(Report::Activity(Activity::Idle)));
+    assert_eq!(state.overlay, None);
+    for action in [RunControlAction::Pause, RunControlAction::SaveNow, RunControlAction::AskRate] {
+        assert_eq!(press(&mut state, action), []);
+    }
+    assert_eq!(state.overlay, None);
+}
