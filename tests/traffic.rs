@@ -1,17 +1,21 @@
-//! What the dashboard sends to its terminal, how soon it answers, and what becomes of it when
-//! nobody reads.
+//! What the dashboard writes to its terminal, how fast it answers keys, and what happens when its
+//! output is not read.
+//!
+//! A binary of its own: Cargo runs test binaries one after another, so that no other test disturbs
+//! the measurements.
+
 #![cfg(unix)]
-#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
+#![expect(clippy::expect_used, reason = "a failed test stops with a message")]
 
+#[expect(dead_code, reason = "most of it is for tests/integration")]
 mod support;
-#[path = "support/wire.rs"]
-mod wire;
 
-use std::time::{Duration, Instant};
-use wire::{PATIENCE, Wire};
+use std::process::Command;
+use std::time::Duration;
+use support::terminal::Terminal;
 
-/// A run of a tiny model that goes on until it is stopped: more than a thousand steps a second where
-/// it has two cores to itself, and hundreds beside the other tests.
+/// A run of a tiny model that trains until it is stopped: more than a thousand steps a second where
+/// it has two cores to itself, and hundreds beside the other tests of this file.
 const RUN: [&str; 14] = [
     "--max-steps",
     "1000000",
@@ -29,146 +33,139 @@ const RUN: [&str; 14] = [
     "hidden_size=48,intermediate_size=96,num_hidden_layers=1",
 ];
 
-/// Steps a second at the least, for the traffic to mean something.
-const PACE: f64 = 200.0;
+/// Below this many steps a second the measurement does not count.
+const MIN_STEPS_PER_SECOND: f64 = 200.0;
 
 /// How long bytes are counted.
 const SPAN: Duration = Duration::from_secs(16);
 
-/// The figure before a word on the screen.
-fn figure(text: &str, unit: &str) -> Option<f64> {
+/// The number before a unit on the screen.
+fn number_before(text: &str, unit: &str) -> Option<f64> {
     text.split(unit).next()?.split_whitespace().last()?.parse().ok()
 }
 
-/// Bytes a second while training at least at [`PACE`], and in all of a span after its end.
-fn measure(more: &[&str]) -> (f64, u64) {
-    let mut wire = Wire::to_program(&[&RUN[..], more].concat());
-    wire.wait_for("steps/s");
-    // The charts have something to show by then.
-    let began = Instant::now();
-    while wire.events() < 500 {
-        assert!(began.elapsed() < PATIENCE, "the run does not get on:\n{}", wire.text());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let while_training = wire.traffic(SPAN);
-    let steps = figure(&wire.text(), " steps/s");
-    wire.press("q");
-    wire.wait_for("Keep training");
-    wire.press("s");
-    wire.wait_for("model saved in");
-    wire.wait_for("stopped · step");
+/// Bytes a second while training, and bytes during five seconds after its end.
+fn measure(flags: &[&str]) -> (f64, u64) {
+    let mut terminal = Terminal::start_program(&[&RUN[..], flags].concat());
+    terminal.wait_for("steps/s");
+    // From then on the charts are full.
+    terminal.wait_for_events(500);
+    let while_training = terminal.bytes_per_second(SPAN);
+    let steps = number_before(&terminal.text(), " steps/s");
+    terminal.press("q");
+    terminal.wait_for("Keep training");
+    terminal.press("s");
+    terminal.wait_for("model saved in");
+    terminal.wait_for("stopped · step");
     std::thread::sleep(Duration::from_secs(2));
-    let before = wire.bytes();
+    let before = terminal.bytes();
     std::thread::sleep(Duration::from_secs(5));
-    let idle = wire.bytes() - before;
-    let words = if more.is_empty() { "as usual" } else { "with little bandwidth" };
-    assert!(steps.is_some_and(|steps| steps >= PACE), "only {steps:?} steps/s");
-    println!("{words}: {while_training:.0} bytes/s at {steps:?} steps/s, {idle} bytes when idle");
-    wire.press("q");
-    assert_eq!(wire.end(), 0);
+    let idle = terminal.bytes() - before;
+    assert!(steps.is_some_and(|steps| steps >= MIN_STEPS_PER_SECOND), "only {steps:?} steps/s");
+    println!("{flags:?}: {while_training:.0} bytes/s at {steps:?} steps/s, {idle} bytes when idle");
+    terminal.press("q");
+    assert_eq!(terminal.exit_code(), 0);
     (while_training, idle)
 }
 
 #[test]
-fn training_sends_little_and_an_idle_dashboard_nothing() {
+fn training_sends_under_10_kb_a_second_and_an_idle_dashboard_nothing() {
     let (while_training, idle) = measure(&[]);
     assert!(while_training < 10_000.0, "{while_training} bytes/s");
     assert_eq!(idle, 0);
 }
 
 #[test]
-fn with_little_bandwidth_it_is_a_quarter() {
+fn low_bandwidth_sends_under_2500_bytes_a_second() {
     let (while_training, idle) = measure(&["--low-bandwidth"]);
     assert!(while_training < 2_500.0, "{while_training} bytes/s");
     assert_eq!(idle, 0);
 }
 
-/// A press in a release build has to be answered within what feels immediate. Builds with debug
-/// assertions run on busy machines, beside compilers and other tests: there the bound only tells
-/// an answer at once from one that waits for the next frame or for training.
-const ANSWERED: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 50 });
+/// The longest time from a key to its page. Builds with debug assertions are tested beside compilers
+/// and other tests: there the limit only separates an immediate answer from one that waits for the
+/// next frame or for training.
+const MAX_LATENCY: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 50 });
 
 #[test]
 fn keys_are_answered_at_once_while_training_uses_all_cores() {
     let endless = ["--max-steps", "1000000", "--eval-strategy", "no", "--save-strategy", "no"];
-    let mut wire = Wire::to_program(&[&endless[..], &["--report-to", "none"]].concat());
-    wire.wait_for("steps/s");
-    let mut took: Vec<Duration> = (0..100)
+    let mut terminal = Terminal::start_program(&[&endless[..], &["--report-to", "none"]].concat());
+    terminal.wait_for("steps/s");
+    let mut latencies: Vec<Duration> = (0..100)
         .map(|press| {
             let (key, page) =
                 if press % 2 == 0 { ("3", "╭ settings ") } else { ("4", "╭ log ") };
-            // At all moments between two frames.
+            // At different times between two frames.
             std::thread::sleep(Duration::from_millis(30 + press * 37 % 100));
-            wire.press(key);
-            let is_there = |screen: &vt100::Screen| {
+            terminal.press(key);
+            terminal.wait_screen(page, |screen| {
                 screen.rows(0, 20).nth(1).is_some_and(|row| row.starts_with(page))
-            };
-            wire.wait(page, is_there)
+            })
         })
         .collect();
-    took.sort();
-    let (median, worst) = (took[50], took[98]);
-    println!("from a key to its page: {median:?} (median), {worst:?} (99 of 100)");
-    assert!(worst < ANSWERED, "{worst:?}");
-    wire.press("1qy");
-    assert_eq!(wire.end(), 0);
+    latencies.sort();
+    let (median, worst) = (latencies[50], latencies[98]);
+    println!("from a key to its page: {median:?} (median), {worst:?} (99th percentile)");
+    assert!(worst < MAX_LATENCY, "{worst:?}");
+    terminal.press("1qy");
+    assert_eq!(terminal.exit_code(), 0);
 }
 
-/// The memory a process holds, in bytes, where the system tells.
-fn memory(process: u32) -> Option<u64> {
+/// The resident memory of a process in bytes, on systems with `/proc`.
+fn memory(process: &str) -> Option<u64> {
     let pages = std::fs::read_to_string(format!("/proc/{process}/statm")).ok()?;
     Some(pages.split_whitespace().nth(1)?.parse::<u64>().ok()? * 4096)
 }
 
-#[test]
-fn a_link_that_does_not_read_holds_up_nothing_but_drawing() {
-    let mut wire = Wire::to_program(&RUN);
-    wire.wait_for("steps/s");
-    wire.hold(true);
-    // Enough for what the system itself keeps of a terminal to be full.
+/// Stops reading, and makes the program draw until the terminal's buffers are full.
+fn stop_reading(terminal: &mut Terminal) {
+    terminal.pause_reading(true);
     for _ in 0..8 {
-        wire.press("343");
+        terminal.press("343");
         std::thread::sleep(Duration::from_millis(400));
     }
-    let process = wire.child.process_id().expect("a process");
-    let (events, held) = (wire.events(), memory(process));
-    std::thread::sleep(Duration::from_secs(5));
-    let went_on = wire.events() - events;
-    assert!(went_on > 100, "training waits for the screen: {went_on} events");
-    if let (Some(before), Some(after)) = (held, memory(process)) {
-        assert!(after < before + (64 << 20), "memory grew from {before} to {after}");
-    }
-    wire.press("1");
-    wire.hold(false);
-    // The screen is up to date at once, with no frame of what it missed.
-    let late = wire.wait("the page", |screen| {
-        let step = figure(screen.contents().split(" · step ").nth(1).unwrap_or(""), "/");
-        screen.contents().contains("╭ progress") && step.is_some_and(|step| step > events as f64)
-    });
-    println!("up to date {late:?} after the link reads again, {went_on} events later");
-    wire.press("q");
-    wire.wait_for("Keep training");
-    wire.press("y");
-    assert_eq!(wire.end(), 0);
-    wire.wait_for("TrainOutput(");
-    wire.assert_given_back();
 }
 
 #[test]
-fn a_signal_ends_the_run_though_nobody_reads() {
-    let mut wire = Wire::to_program(&RUN);
-    wire.wait_for("steps/s");
-    wire.hold(true);
-    for _ in 0..8 {
-        wire.press("343");
-        std::thread::sleep(Duration::from_millis(400));
+fn training_does_not_wait_for_a_terminal_that_is_not_read() {
+    let mut terminal = Terminal::start_program(&RUN);
+    terminal.wait_for("steps/s");
+    stop_reading(&mut terminal);
+    let (events, before) = (terminal.events(), memory(&terminal.process()));
+    std::thread::sleep(Duration::from_secs(5));
+    let added = terminal.events() - events;
+    assert!(added > 100, "training waits for the screen: {added} events");
+    if let (Some(before), Some(after)) = (before, memory(&terminal.process())) {
+        assert!(after < before + (64 << 20), "memory grew from {before} to {after}");
     }
-    let process = wire.child.process_id().expect("a process").to_string();
-    let killed = std::process::Command::new("kill").args(["-TERM", &process]).status();
+    terminal.press("1");
+    terminal.pause_reading(false);
+    // The screen is up to date at once: frames that were not read are skipped.
+    let delay = terminal.wait_screen("the current page", |screen| {
+        let text = screen.contents();
+        let step = number_before(text.split(" · step ").nth(1).unwrap_or(""), "/");
+        text.contains("╭ progress") && step.is_some_and(|step| step > events as f64)
+    });
+    println!("up to date {delay:?} after reading resumes, {added} events later");
+    terminal.press("q");
+    terminal.wait_for("Keep training");
+    terminal.press("y");
+    assert_eq!(terminal.exit_code(), 0);
+    terminal.wait_for("TrainOutput(");
+    terminal.assert_restored();
+}
+
+#[test]
+fn a_signal_ends_the_run_while_the_terminal_is_not_read() {
+    let mut terminal = Terminal::start_program(&RUN);
+    terminal.wait_for("steps/s");
+    stop_reading(&mut terminal);
+    let killed = Command::new("kill").args(["-TERM", &terminal.process()]).status();
     assert!(killed.expect("kill runs").success());
-    assert_eq!(wire.end(), 143);
-    assert!(wire.outputs().join("model.safetensors").is_file());
-    wire.hold(false);
-    wire.wait_for("TrainOutput(");
-    wire.assert_given_back();
+    assert_eq!(terminal.exit_code(), 143);
+    assert!(terminal.is_saved());
+    terminal.pause_reading(false);
+    terminal.wait_for("TrainOutput(");
+    terminal.assert_restored();
 }

@@ -16,7 +16,6 @@ pub mod protocol;
 pub mod recorder;
 pub mod recording;
 pub mod run_index;
-pub mod selection;
 pub mod summary;
 pub mod system_metrics;
 pub mod tensorboard;

@@ -193,12 +193,17 @@ impl Recorder {
                     let of_the_step = |entry: &&LogEntry| {
                         entry.get("step").and_then(serde_json::Value::as_u64) == Some(step)
                     };
-                    let past = tensorboard::Past {
+                    let point = tensorboard::ResumePoint {
                         step,
-                        judged: progress.evaluated_at == Some(step),
-                        entries: checkpoint.state.log_history.iter().filter(of_the_step).count(),
+                        is_evaluated: progress.evaluated_at == Some(step),
+                        log_entries: checkpoint
+                            .state
+                            .log_history
+                            .iter()
+                            .filter(of_the_step)
+                            .count(),
                     };
-                    tensorboard::cut_after(folder, past)
+                    tensorboard::truncate_after(folder, point)
                 }
                 None => Ok(0),
             }

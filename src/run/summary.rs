@@ -2,6 +2,7 @@
 
 use crate::core::train::event::{Evaluated, Finished, Saved, Started};
 use crate::run::command_line::resume_command;
+pub use crate::run::metric_series::ticks::clock;
 use crate::run::protocol::Download;
 
 /// A number as Python prints a rounded float: at least one decimal, at most four.
@@ -94,17 +95,6 @@ pub fn download_line(download: &Download) -> String {
     line
 }
 
-/// A duration as `1:02` or `1:02:03`.
-pub fn clock(seconds: f64) -> String {
-    let seconds = seconds.clamp(0.0, 1e9).round() as u64;
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    } else {
-        format!("{minutes}:{seconds:02}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,12 +113,5 @@ mod tests {
             [681.0, 2.9e6, 7.1429e8, 1.8e9].map(bytes),
             ["0.7 kB", "2.9 MB", "714.3 MB", "1.80 GB"]
         );
-    }
-
-    #[test]
-    fn durations_are_shown_as_clocks() {
-        assert_eq!(clock(62.4), "1:02");
-        assert_eq!(clock(3723.0), "1:02:03");
-        assert_eq!(clock(f64::NAN), "0:00");
     }
 }

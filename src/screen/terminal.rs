@@ -12,7 +12,7 @@ mod pictures;
 mod writer;
 
 use crate::run::protocol::{Activity, RunReport};
-use crate::run::system_metrics::Sampler;
+use crate::run::system_metrics::SystemSampler;
 use crate::run::worker::panic_if_requested;
 use crate::screen::app::{Effect, FrameLayout, Message, Picture, State, update};
 use crate::screen::display::DisplayOptions;
@@ -79,7 +79,7 @@ pub fn run(
     let guard = TerminalGuard::acquire(!display.no_mouse)?;
     // A replay shows neither the current time nor the computer's load.
     let is_live = state.replay.is_none() && state.runs.is_none();
-    let sampler = is_live.then(Sampler::start).transpose()?;
+    let sampler = is_live.then(SystemSampler::start).transpose()?;
     let writer = FrameWriter::start()?;
     let mut dashboard = Dashboard {
         inbox: Inbox {

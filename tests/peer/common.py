@@ -1,7 +1,7 @@
-"""What `step.py` and `job.py` share: processes, facts about the machine, medians and ratios.
+"""Shared by `step.py` and `job.py`: processes, facts about the computer, medians and ratios.
 
-Not a script of its own. It needs Python's standard library alone, and must not import more: Linux
-counts what the parent occupies when it starts a process towards that process's peak memory.
+It imports only the standard library: Linux includes the memory of the parent at the start of a
+process in that process's peak.
 """
 
 import argparse
@@ -24,7 +24,7 @@ REPOSITORY = HERE.parent.parent
 
 
 class Failed(Exception):
-    """What went wrong, in words for the person who runs the script."""
+    """An error; the message is for the user of the script."""
 
 
 def main(run: Callable[[], None]) -> None:
@@ -35,13 +35,13 @@ def main(run: Callable[[], None]) -> None:
         sys.exit(f"FAILED: {failure}")
 
 
-def check(holds: object, message: str) -> None:
-    if not holds:
+def check(condition: object, message: str) -> None:
+    if not condition:
         raise Failed(message)
 
 
 def note(message: str) -> None:
-    """Says how far things are; on standard error, as standard output is for the result."""
+    """Prints progress on standard error; standard output is for the result."""
     print(message, file=sys.stderr, flush=True)
 
 
@@ -51,13 +51,13 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """A type of argument: whole numbers from `least` on."""
+def at_least(minimum: int) -> Callable[[str], int]:
+    """An argument type: integers from `minimum` on."""
 
     def number(text: str) -> int:
         value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        if value < minimum:
+            raise argparse.ArgumentTypeError(f"{value} is less than {minimum}")
         return value
 
     return number
@@ -67,14 +67,14 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """The number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def environment(threads: int) -> dict[str, str]:
-    """The environment of both sides: so many threads, no network, no settings of the program."""
+    """The environment of both sides: this number of threads, no network, no NSMC_TUI_ variables."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NSMC_TUI_")}
     count = str(threads)
     return kept | {
@@ -94,48 +94,48 @@ def program_file(path: Path) -> Path:
 
 
 def output_of(command: Sequence[object]) -> str:
-    """What a short command prints; it must end well."""
-    words = [str(word) for word in command]
+    """The output of a short command, whose exit status must be zero."""
+    arguments = [str(argument) for argument in command]
     done = subprocess.run(
-        words, capture_output=True, text=True, encoding="utf-8", env=environment(1)
+        arguments, capture_output=True, text=True, encoding="utf-8", env=environment(1)
     )
-    reason = done.stderr.strip()[-2000:]
-    check(done.returncode == 0, f"`{' '.join(words[:4])} …` ended with {done.returncode}: {reason}")
+    shown, reason = " ".join(arguments[:4]), done.stderr.strip()[-2000:]
+    check(done.returncode == 0, f"`{shown} …` ended with {done.returncode}: {reason}")
     return done.stdout
 
 
 @dataclass
 class Measured:
-    """A process that has ended well."""
+    """Time and memory of a process that has exited with status zero."""
 
     seconds: float
-    """From its start to its end, by the clock."""
+    """Wall-clock time from its start to its end."""
     peak_memory_bytes: int
-    """The most memory that it occupied at once."""
+    """Its peak resident memory."""
 
 
 def measured(what: str, command: Sequence[object], log: Path, threads: int) -> Measured:
-    """Runs a command with its output in `log` and what it says on standard error beside it."""
-    words = [str(word) for word in command]
+    """Runs a command with its output in `log` and its standard error in a file beside it."""
+    arguments = [str(argument) for argument in command]
     errors = log.with_name(f"{log.name}.stderr")
     with log.open("wb") as out, errors.open("wb") as err:
         start = time.perf_counter()
-        child = subprocess.Popen(words, stdout=out, stderr=err, env=environment(threads))
+        child = subprocess.Popen(arguments, stdout=out, stderr=err, env=environment(threads))
         try:
             _, status, usage = os.wait4(child.pid, 0)
         except BaseException:
             child.kill()
             raise
         seconds = time.perf_counter() - start
-    # Told to subprocess, which would otherwise look for the process again.
+    # Otherwise subprocess would wait for the process again.
     child.returncode = os.waitstatus_to_exitcode(status)
-    said = errors.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
-    check(child.returncode == 0, f"{what} ended with {child.returncode}:\n{said}")
+    message = errors.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
+    check(child.returncode == 0, f"{what} ended with {child.returncode}:\n{message}")
     unit = 1 if sys.platform == "darwin" else 1024
     return Measured(seconds, usage.ru_maxrss * unit)
 
 
-# --- the machine ---------------------------------------------------------------------------------
+# --- the computer --------------------------------------------------------------------------------
 
 
 def processor_model() -> str:
@@ -152,7 +152,7 @@ def processor_model() -> str:
 
 
 def gpus() -> list[str]:
-    """Name, driver and memory of each NVIDIA GPU, as its own tool tells them."""
+    """Name, driver and memory of each NVIDIA GPU, from nvidia-smi."""
     if shutil.which("nvidia-smi") is None:
         return []
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
@@ -161,7 +161,7 @@ def gpus() -> list[str]:
 
 
 def machine(threads: int, device: str = "cpu") -> dict[str, Any]:
-    """What has to stand beside any figure."""
+    """The facts that are printed with every measurement."""
     facts: dict[str, Any] = {
         "date": datetime.now().astimezone().isoformat(timespec="minutes"),
         "system": platform.platform(),
@@ -172,14 +172,15 @@ def machine(threads: int, device: str = "cpu") -> dict[str, Any]:
         "python": platform.python_version(),
     }
     if device == "cuda":
-        facts["gpu (name, driver, memory)"] = "; ".join(gpus()) or "nvidia-smi tells nothing"
+        facts["gpu (name, driver, memory)"] = "; ".join(gpus()) or "unknown (nvidia-smi failed)"
     return facts
 
 
-# --- figures -------------------------------------------------------------------------------------
+# --- results -------------------------------------------------------------------------------------
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, minimum and maximum."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
@@ -195,7 +196,7 @@ def show_facts(title: str, facts: dict[str, Any]) -> None:
 
 
 def show_table(rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as they need be; the first to the left, the others to the right."""
+    """Prints columns as wide as their widest cell, the first aligned left, the others right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         cells = [row[0].ljust(widths[0])]
@@ -205,24 +206,23 @@ def show_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def show_rounds(rounds: Sequence[dict[str, float]], unit: str) -> dict[str, dict[str, float]]:
-    """Prints a line for each round, what each took and how many times ours that is, then the
-    median, the least and the most. The first name of a round is ours. Returns the spread of each
-    peer's ratio."""
+    """Prints the times of each round and their ratios to ours, then the median, the minimum and the
+    maximum. The first name of a round is ours. Returns the spread of each peer's ratio."""
     ours, *peers = rounds[0]
-    ratios = {peer: spread([figures[peer] / figures[ours] for figures in rounds]) for peer in peers}
+    ratios = {peer: spread([times[peer] / times[ours] for times in rounds]) for peer in peers}
     head = ["round", f"{ours} {unit}"]
     for peer in peers:
         head += [f"{peer} {unit}", f"{peer} / {ours}"]
     rows = [head]
-    for number, figures in enumerate(rounds, start=1):
-        row = [str(number), f"{figures[ours]:.2f}"]
+    for number, times in enumerate(rounds, start=1):
+        row = [str(number), f"{times[ours]:.2f}"]
         for peer in peers:
-            row += [f"{figures[peer]:.2f}", f"{figures[peer] / figures[ours]:.3f}"]
+            row += [f"{times[peer]:.2f}", f"{times[peer] / times[ours]:.3f}"]
         rows.append(row)
     for which in ["median", "min", "max"]:
-        row = [which, f"{spread([figures[ours] for figures in rounds])[which]:.2f}"]
+        row = [which, f"{spread([times[ours] for times in rounds])[which]:.2f}"]
         for peer in peers:
-            row.append(f"{spread([figures[peer] for figures in rounds])[which]:.2f}")
+            row.append(f"{spread([times[peer] for times in rounds])[which]:.2f}")
             row.append(f"{ratios[peer][which]:.3f}")
         rows.append(row)
     show_table(rows)

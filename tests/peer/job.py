@@ -1,27 +1,27 @@
-"""Runs the tutorial's whole job by the program and by transformers' Trainer in turns, and prints
-how the times compare: 2,000 + 2,000 reviews of NSMC, 10 epochs of batches of 32, an evaluation
-after each epoch, a checkpoint and a log line every 50 steps, TensorBoard's files; on the CPU, with
-the small Korean BERT that the program carries. Usage:
+"""Runs the tutorial's whole training with the program and with transformers' Trainer in turns, and
+compares their times: 2,000 + 2,000 samples of NSMC, 10 epochs of batches of 32, an evaluation after
+each epoch, a checkpoint and a log entry every 50 steps, TensorBoard's files; on the CPU, with the
+small Korean BERT embedded in the program. Usage:
 
     python tests/peer/job.py target/release/nsmc-tui WORKDIR
 
-Needs the packages of requirements.txt. WORKDIR is a folder for the runs' output, each of which is
-written anew. The runs of a round:
+Needs the packages of requirements.txt. WORKDIR is a folder for the runs' output, which is
+overwritten. The runs of a round:
 
-  ours             the program as it is called: `nsmc-tui train --json`, reviews grouped by length
-  trainer-fixed    the Trainer as in the tutorial: in random order, every review padded to the
+  ours             the program's defaults: `nsmc-tui train --json`, samples grouped by length
+  trainer-fixed    the Trainer as in the tutorial: in random order, each sample padded to the
                    longest of its split
-  trainer-grouped  the Trainer with reviews grouped by length, padded to the longest of their batch
-  ours-fixed       the program with trainer-fixed's padding and order; only if asked for
+  trainer-grouped  the Trainer with samples grouped by length, padded to the longest of their batch
+  ours-fixed       the program with trainer-fixed's padding and order; only on request
 
-The Trainer has the settings that `nsmc-tui train --print-config` tells, and the same reviews and
-tokens, which is checked; its weights are as random as ours, but other ones.
+The Trainer has the settings printed by `nsmc-tui train --print-config`, and the same samples and
+tokens, which is checked; its random weights are other ones.
 
-What is counted: of the program everything, from the start of the process to its end, so also
-unpacking and tokenizing the reviews. Of Python the making of the model and the Trainer, `train()`
-with its evaluations and checkpoints, and saving the model at the end; not the start of Python, not
-its imports, and not reading and tokenizing the reviews. A ratio is the Trainer's time by ours:
-above 1 the program is faster.
+Measured is, of the program, the time of the whole process, with unpacking and tokenizing the
+samples; of Python, creating the model and the Trainer, `train()` with its evaluations and
+checkpoints, and saving the model, without the start of Python, its imports, and reading and
+tokenizing the samples. A ratio is the Trainer's time divided by ours: above 1 the program is
+faster.
 """
 
 import argparse
@@ -56,9 +56,9 @@ from common import (
 
 OURS = ["ours", "ours-fixed"]
 RUNS = ["ours", "trainer-fixed", "trainer-grouped", "ours-fixed"]
-# What `--print-config` tells that differs from run to run of a round.
-NOT_OF_ALL = ["train_sampling_strategy", "pad_to_max_length", "output_dir"]
-# How many of the reviews are tokenized by both, to be compared.
+# The settings of `--print-config` that differ between the runs of a round.
+NOT_COMMON = ["train_sampling_strategy", "pad_to_max_length", "output_dir"]
+# The samples whose tokens are compared.
 SHOWN = 100
 
 
@@ -88,7 +88,7 @@ class Ours:
                 self.options += [name, value]
 
     def settings(self) -> dict[str, Any]:
-        """What holds for a run, by the Trainer's names."""
+        """The effective settings of a run, with the Trainer's names."""
         text = output_of([self.program, "train", *self.options, "--print-config"])
         return tomllib.loads(text)
 
@@ -102,8 +102,8 @@ class Ours:
         for line in log.read_text(encoding="utf-8").splitlines():
             event = json.loads(line)
             events.setdefault(event["event"], []).append(event)
-        for wanted in ["started", "evaluated", "finished"]:
-            check(wanted in events, f"{name}: {log} tells of no event `{wanted}`")
+        for kind in ["started", "evaluated", "finished"]:
+            check(kind in events, f"{name}: {log} has no event `{kind}`")
         last, finished = events["evaluated"][-1], events["finished"][-1]
         return {
             "seconds": process.seconds,
@@ -119,15 +119,15 @@ class Ours:
         }
 
     def sample_ids(self, settings: dict[str, Any]) -> dict[str, list[str]]:
-        """The ids of the reviews that it trains on and is judged by."""
+        """The ids of the samples of training and evaluation."""
         command: list[object] = [self.program, "data", "--json", "--ids"]
         command += ["--max-train-samples", settings["max_train_samples"]]
         command += ["--max-eval-samples", settings["max_eval_samples"]]
-        told = json.loads(output_of(command))
-        return {"train": told["train"]["ids"], "test": told["eval"]["ids"]}
+        data = json.loads(output_of(command))
+        return {"train": data["train"]["ids"], "test": data["eval"]["ids"]}
 
     def tokens(self, texts: list[str], model: Path | None, longest: int) -> list[list[int]]:
-        """The ids of the tokens of each text, cut as in training: `[SEP]` stays the last."""
+        """The token ids of each text, truncated as in training: `[SEP]` stays the last."""
         command: list[object] = [self.program, "tokenize", "--json"]
         command += ["--model-name-or-path", model] if model is not None else []
         lines = output_of([*command, "--", *texts]).splitlines()
@@ -163,11 +163,11 @@ class Theirs:
 def same_work(
     ours: Ours, settings: dict[str, Any], theirs: dict[str, Any], model: Path | None
 ) -> None:
-    """Checks that a run of the Trainer had our reviews, cut into the same tokens."""
+    """Checks that a run of the Trainer had our samples and tokens."""
     for split, ids in ours.sample_ids(settings).items():
-        check(ids == theirs["ids"][split], f"the Trainer's {split} reviews are other ones")
+        check(ids == theirs["ids"][split], f"the Trainer has other {split} samples")
     tokens = ours.tokens(theirs["shown_texts"], model, settings["max_seq_length"])
-    check(tokens == theirs["shown_tokens"], "the Trainer's tokens are other ones")
+    check(tokens == theirs["shown_tokens"], "the Trainer has other tokens")
 
 
 def arguments() -> argparse.Namespace:
@@ -180,10 +180,10 @@ def arguments() -> argparse.Namespace:
         nargs="+",
         choices=RUNS,
         default=RUNS[:3],
-        help="the runs of a round; the ratios are to the first of ours [default: the first three]",
+        help="the runs of a round; ratios are to the first run of ours [default: the first three]",
     )
     options.add_argument("--epochs", type=float, help="[default: the program's 10]")
-    options.add_argument("--max-steps", type=at_least(1), help="stop after so many steps")
+    options.add_argument("--max-steps", type=at_least(1), help="stop after this many steps")
     options.add_argument("--train-samples", type=at_least(1), help="[default: 2000]")
     options.add_argument("--eval-samples", type=at_least(1), help="[default: 2000]")
     options.add_argument("--seed", type=at_least(0), help="[default: the program's 42]")
@@ -191,7 +191,7 @@ def arguments() -> argparse.Namespace:
         "--model",
         type=Path,
         help="a folder with config.json and tokenizer.json, and model.safetensors to start from "
-        "weights [default: the program's own, which Python reads from assets/model]",
+        "weights [default: the embedded model, which Python reads from assets/model]",
     )
     options.add_argument(
         "--threads",
@@ -203,21 +203,21 @@ def arguments() -> argparse.Namespace:
     args = options.parse_args()
     args.runs = [name for name in RUNS if name in args.runs]
     if args.runs[0] not in OURS and args.runs[-1] not in OURS:
-        options.error("--runs needs one of ours")
+        options.error("--runs needs ours or ours-fixed")
     return args
 
 
 def show(result: dict[str, Any], baseline: str) -> None:
-    """Prints the result for people."""
-    show_facts("machine and versions", result["machine"])
+    """Prints the result as tables."""
+    show_facts("computer and versions", result["machine"])
     print(f"model: {result['model']}\n")
     show_facts("settings of all runs", result["settings"])
     rounds = [
         {baseline: one[baseline]["seconds"]}
-        | {name: figures["seconds"] for name, figures in one.items()}
+        | {name: run["seconds"] for name, run in one.items()}
         for one in result["rounds"]
     ]
-    print("seconds of the job, and the ratio by ours (above 1: ours is faster)\n")
+    print("seconds of the whole training, and the ratio to ours (above 1: ours is faster)\n")
     show_rounds(rounds, "s")
     rows = [
         ["run", "round", "steps", "evaluations", "checkpoints", "loss", "accuracy", "F1", "memory"]
@@ -225,10 +225,10 @@ def show(result: dict[str, Any], baseline: str) -> None:
     for number, one in enumerate(result["rounds"], start=1):
         for name, of in one.items():
             counts = [str(of[key]) for key in ["steps", "evaluations", "checkpoints"]]
-            scores = [f"{of[key]:.4f}" for key in ["train_loss", "accuracy", "f1"]]
-            rows.append([name, str(number), *counts, *scores, mib(of["peak_memory_bytes"])])
+            metrics = [f"{of[key]:.4f}" for key in ["train_loss", "accuracy", "f1"]]
+            rows.append([name, str(number), *counts, *metrics, mib(of["peak_memory_bytes"])])
     show_table(rows)
-    print("of which, in seconds, in the last round")
+    print("seconds of the parts, in the last round")
     for name, of in result["rounds"][-1].items():
         parts = ", ".join(f"{part} {seconds:.2f}" for part, seconds in of["seconds_of"].items())
         print(f"  {name}: {parts}")
@@ -240,7 +240,7 @@ def run() -> None:
     if args.model is not None:
         args.model = args.model.resolve()
     model = args.model or REPOSITORY / "assets" / "model"
-    check((model / "config.json").is_file(), f"{model}: no config.json is in it")
+    check((model / "config.json").is_file(), f"{model}: no config.json in it")
     ours = Ours(args, program)
     settings = ours.settings()
     theirs = Theirs(settings, model, args.threads)
@@ -269,12 +269,12 @@ def run() -> None:
                     raise Failed(f"{name} had {of[what]} {what}, {baseline} {mine[what]}")
             for what in ["evaluations", "checkpoints"]:
                 if of[what] != mine[what]:
-                    note(f"NOT ALIKE: {name} had {of[what]} {what}, {baseline} {mine[what]}")
+                    note(f"DIFFERENT: {name} had {of[what]} {what}, {baseline} {mine[what]}")
         rounds.append({name: took[name] for name in args.runs})
     result = {
         "machine": facts,
-        "model": "the program's own" if args.model is None else str(args.model),
-        "settings": {name: value for name, value in settings.items() if name not in NOT_OF_ALL},
+        "model": "the embedded model" if args.model is None else str(args.model),
+        "settings": {name: value for name, value in settings.items() if name not in NOT_COMMON},
         "rounds": rounds,
         "ratios": {
             name: spread([one[name]["seconds"] / one[baseline]["seconds"] for one in rounds])

@@ -1,5 +1,5 @@
-"""Python's side of `job.py`, which starts it: one run of transformers' Trainer, in a process of its
-own. It is given its task as one JSON object on its command line, and writes the result to a file.
+"""One run of transformers' Trainer in a separate process, started by `job.py`. Its argument is the
+task as a JSON object; it writes the result to a file.
 """
 
 import time
@@ -27,11 +27,11 @@ from transformers import (
     set_seed,
 )
 
-import reviews
+import samples
 
 IMPORTED = time.perf_counter()
 
-# The settings of the program that the Trainer takes by the same names.
+# The settings that the Trainer has under the same names.
 SETTINGS = [
     "num_train_epochs",
     "max_steps",
@@ -61,18 +61,18 @@ SETTINGS = [
 
 
 class Rows(torch.utils.data.Dataset[dict[str, Any]]):
-    """Tokenized reviews: as tensors of one length, as the tutorial has them, or as lists."""
+    """Tokenized samples: tensors of one length, as in the tutorial, or lists."""
 
     def __init__(
         self,
-        found: list[reviews.Review],
+        found: list[samples.Sample],
         tokenizer: PreTrainedTokenizerFast,
         fixed: bool,
         max_length: int,
     ) -> None:
-        self.labels = [review.label for review in found]
+        self.labels = [sample.label for sample in found]
         self.encoded = tokenizer(
-            [review.text for review in found],
+            [sample.text for sample in found],
             padding=fixed,
             truncation=True,
             max_length=max_length,
@@ -102,18 +102,18 @@ class Count(TrainerCallback):
 
 def metrics(prediction: EvalPrediction) -> dict[str, float]:
     """Accuracy, and F1 of class 1."""
-    said = numpy.argmax(prediction.predictions, axis=-1)
+    predicted = numpy.argmax(prediction.predictions, axis=-1)
     true = prediction.label_ids
-    hits = int(((said == 1) & (true == 1)).sum())
-    claims = int((said == 1).sum() + (true == 1).sum())
+    hits = int(((predicted == 1) & (true == 1)).sum())
+    total = int((predicted == 1).sum() + (true == 1).sum())
     return {
-        "accuracy": float((said == true).mean()),
-        "f1": 2 * hits / claims if claims else 0.0,
+        "accuracy": float((predicted == true).mean()),
+        "f1": 2 * hits / total if total else 0.0,
     }
 
 
 def tokenizer_of(folder: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer as its file has it."""
+    """The tokenizer of a tokenizer.json."""
     return PreTrainedTokenizerFast(
         tokenizer_file=str(folder / "tokenizer.json"),
         pad_token="[PAD]",
@@ -139,12 +139,12 @@ def work(task: dict[str, Any]) -> dict[str, Any]:
     begun = time.perf_counter()
     tokenizer = tokenizer_of(folder)
     length = settings["max_seq_length"]
-    samples = {
-        "train": reviews.sample("train", settings["max_train_samples"]),
-        "test": reviews.sample("test", settings["max_eval_samples"]),
+    found = {
+        "train": samples.load("train", settings["max_train_samples"]),
+        "test": samples.load("test", settings["max_eval_samples"]),
     }
-    rows = {name: Rows(found, tokenizer, fixed, length) for name, found in samples.items()}
-    texts = [review.text for review in samples["train"][: task["show"]]]
+    rows = {name: Rows(split, tokenizer, fixed, length) for name, split in found.items()}
+    texts = [sample.text for sample in found["train"][: task["show"]]]
     shown = tokenizer(texts, truncation=True, max_length=length)["input_ids"]
 
     made = time.perf_counter()
@@ -175,8 +175,8 @@ def work(task: dict[str, Any]) -> dict[str, Any]:
     tokenizer.save_pretrained(task["output_dir"])
     saved = time.perf_counter()
 
-    judged = [entry for entry in trainer.state.log_history if "eval_accuracy" in entry]
-    last = judged[-1] if judged else trainer.evaluate()
+    evaluations = [entry for entry in trainer.state.log_history if "eval_accuracy" in entry]
+    last = evaluations[-1] if evaluations else trainer.evaluate()
     return {
         "seconds": saved - made,
         "seconds_of": {
@@ -193,7 +193,7 @@ def work(task: dict[str, Any]) -> dict[str, Any]:
         "accuracy": last["eval_accuracy"],
         "f1": last["eval_f1"],
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "ids": {name: [review.id for review in found] for name, found in samples.items()},
+        "ids": {name: [sample.id for sample in split] for name, split in found.items()},
         "shown_texts": texts,
         "shown_tokens": shown,
         "versions": {

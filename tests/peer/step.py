@@ -1,19 +1,19 @@
-"""Runs training steps of the program and of PyTorch in turns, and prints how the two compare.
+"""Runs training steps of the program and of PyTorch in turns, and compares their times.
 
-A step is a batch brought to the device, forward with dropout 0.1, backward, clipping of the
-gradients to norm 1, and AdamW, from random weights and on random tokens. PyTorch's side is a bare
-loop over transformers' BertForSequenceClassification (attention "sdpa", `AdamW(fused=True)`), by
+A step is the copy of a batch to the device, forward with dropout 0.1, backward, clipping of the
+gradients to norm 1, and AdamW, from random weights and on random tokens. PyTorch runs a plain loop
+over transformers' BertForSequenceClassification (attention "sdpa", `AdamW(fused=True)`), with
 `--compile` a second time with torch.compile. In each round the program and each peer run the same
-number of steps, one after the other, on as many threads; which comes first changes from round to
-round. A peer is one process for all rounds that waits while others run; the program is started anew
-for each. Warm-up steps at the start of each turn, and everything before them, are not counted.
+number of steps, one after the other, on the same number of threads; their order alternates. A peer
+is one process for all rounds, which waits while others run; the program is started for each turn.
+Warm-up steps at the start of each turn, and everything before them, do not count.
 
 Needs the packages of requirements.txt. Usage:
 
     python tests/peer/step.py target/release/nsmc-tui
     python tests/peer/step.py target/release/nsmc-tui --preset h200-grouped --device cuda --bf16
 
-A ratio is the peer's milliseconds by ours: above 1 the program is faster.
+A ratio is the peer's time divided by ours: above 1 the program is faster.
 """
 
 import argparse
@@ -52,9 +52,9 @@ from common import (
 
 OURS = "nsmc-tui"
 PARTS = ["data", "forward", "backward", "optimizer", "other"]
-# What a peer tells of itself that stands among the facts.
+# What a peer reports about itself that is printed with the facts.
 VERSIONS = ["torch", "transformers", "cuda", "device", "processor_instructions"]
-# How many batches stand for an epoch of grouped ones.
+# The batches that represent an epoch grouped by length.
 STRATA = 6
 
 
@@ -72,7 +72,7 @@ class Preset:
     model: Model
     batch_size: int
     length: int | None
-    """Tokens of every row; `None` for rows of NSMC, grouped by length."""
+    """Tokens of each sample; `None` for the lengths of NSMC, grouped."""
     steps: int
     warmup: int
 
@@ -88,13 +88,12 @@ PRESETS = {
 
 
 def grouped(batch_size: int) -> list[list[int]]:
-    """A few batches that stand for an epoch of NSMC's sample grouped by length, as lengths of
-    their rows.
+    """The lengths of a few batches that represent an epoch of NSMC's sample grouped by length.
 
-    The epoch is made as transformers does: shuffled, cut into groups of batches, sorted within a
-    group. Its full batches, sorted by their longest row, are then cut into `STRATA` equal parts,
-    and the middle one of each part is taken. Each counts alike, so that the mean over them is
-    about the mean over the epoch."""
+    The epoch is composed as in transformers: shuffled, divided into groups of batches, sorted
+    within a group. Its full batches, sorted by their longest sample, are divided into `STRATA`
+    equal parts, and the middle one of each part is used. All have the same weight, so that the
+    mean over them is about the mean over the epoch."""
     lengths: list[int] = json.loads((HERE / "nsmc_lengths.json").read_text(encoding="utf-8"))
     random.Random(42).shuffle(lengths)
     batches_a_group = max(1, min(len(lengths) // (batch_size * 4), 50))
@@ -104,13 +103,13 @@ def grouped(batch_size: int) -> list[list[int]]:
         rows = sorted(lengths[start : start + group], reverse=True)
         batches += [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
     full = sorted((batch for batch in batches if len(batch) == batch_size), key=max)
-    check(len(full) >= STRATA, f"batches of {batch_size} are too large for {len(lengths)} reviews")
+    check(len(full) >= STRATA, f"batches of {batch_size} are too large for {len(lengths)} samples")
     part = len(full) / STRATA
     return [full[int(part * (i + 0.5))] for i in range(STRATA)]
 
 
 class Peer:
-    """The PyTorch process: told what to run by lines on its standard input."""
+    """The PyTorch process, which reads tasks from its standard input."""
 
     def __init__(self, name: str, settings: dict[str, Any], errors: Path) -> None:
         self.name = name
@@ -136,8 +135,8 @@ class Peer:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            said = self.errors.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
-            raise Failed(f"{self.name} ended with {self.process.wait()}:\n{said}")
+            message = self.errors.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
+            raise Failed(f"{self.name} ended with {self.process.wait()}:\n{message}")
         answer: dict[str, Any] = json.loads(line)
         check("error" not in answer, f"{self.name}: {answer.get('error')}")
         return answer
@@ -145,14 +144,14 @@ class Peer:
     def run(self, lengths: list[int], steps: int, warmup: int) -> dict[str, Any]:
         assert self.process.stdin is not None
         task = {"lengths": lengths, "steps": steps, "warmup": warmup}
-        # A process that is gone has no more to read; `answer` tells why.
+        # If the process has exited, `answer` raises its error.
         with contextlib.suppress(OSError):
             self.process.stdin.write(json.dumps(task) + "\n")
             self.process.stdin.flush()
         return self.answer()
 
     def close(self) -> None:
-        """Lets the process end; it does when there is nothing more to read."""
+        """Ends the process by closing its standard input."""
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):
             self.process.stdin.close()
@@ -164,7 +163,7 @@ class Peer:
 
 
 class Ours:
-    """The program, started for each turn."""
+    """The program, which is started for each turn."""
 
     def __init__(self, program: Path, model: Model, settings: dict[str, Any], folder: Path) -> None:
         self.program = program
@@ -192,16 +191,16 @@ class Ours:
             answer: dict[str, Any] = json.loads(text)
             answer["step_ms"]["median"] + 0.0
         except (ValueError, KeyError, TypeError) as error:
-            raise Failed(f"{OURS} bench printed {text[:500]!r}, not what it should") from error
-        asked, told = self.settings["threads"], answer.get("threads")
-        check(told in (None, asked), f"{OURS} bench ran on {told} threads, not on {asked}")
+            raise Failed(f"{OURS} bench printed unexpected output: {text[:500]!r}") from error
+        expected, used = self.settings["threads"], answer.get("threads")
+        check(used in (None, expected), f"{OURS} bench ran on {used} threads, not on {expected}")
         answer["peak_memory_of_process_bytes"] = process.peak_memory_bytes
         return answer
 
 
 def turn(side: Ours | Peer, batches: list[list[int]], steps: int, warmup: int) -> dict[str, Any]:
-    """One side's part of a round: its steps on each batch. The time is the mean over the batches
-    of the median step, and so are the parts; memory is the most."""
+    """One side's steps of a round on each batch. The time is the mean over the batches of the
+    median step, and so are its parts; the memory is the maximum."""
     answers = [side.run(batch, steps, warmup) for batch in batches]
     parts: dict[str, float] = {}
     for part in PARTS:
@@ -225,7 +224,7 @@ def turn(side: Ours | Peer, batches: list[list[int]], steps: int, warmup: int) -
 def peers(
     args: argparse.Namespace, settings: dict[str, Any], batches: list[list[int]], folder: Path
 ) -> Iterator[dict[str, Peer]]:
-    """The peers that work here, each having run every batch, compiled where that was asked for."""
+    """The peers that work on this computer, after a first run of each batch."""
     started: dict[str, Peer] = {}
     try:
         for name in ["PyTorch"] + (["compiled"] if args.compile else []):
@@ -241,7 +240,7 @@ def peers(
                 if not compiled:
                     raise
                 reason = str(failure).partition("\n")[0]
-                note(f"torch.compile does not work here and is left out: {reason}")
+                note(f"torch.compile does not work on this computer and is left out: {reason}")
                 started.pop(name).close()
         yield started
     finally:
@@ -256,10 +255,10 @@ def arguments() -> argparse.Namespace:
         "--preset",
         choices=PRESETS,
         default="small",
-        help="small: 4 layers × 256, vocabulary 8,000, 32 rows of 24 tokens (the default); base: "
-        "multilingual BERT's 12 × 768, 119,547, 8 rows of 32; h200: the same model, 32 rows of "
-        "119; h200-grouped: the same, 32 rows as long as NSMC's, grouped by length; tiny: to try "
-        "the script",
+        help="small: 4 layers × 256, vocabulary 8,000, 32 samples of 24 tokens (default); base: "
+        "multilingual BERT's 12 × 768, 119,547, 8 samples of 32; h200: the same model, 32 samples "
+        "of 119; h200-grouped: the same, 32 samples with NSMC's lengths, grouped by length; tiny: "
+        "to try the script",
     )
     options.add_argument("--rounds", type=at_least(1), default=5, help="[default: 5]")
     options.add_argument(
@@ -293,7 +292,7 @@ def arguments() -> argparse.Namespace:
     )
     options.add_argument(
         "--lengths",
-        help="tokens of each row, such as 24,24,31, instead of the preset's batch",
+        help="tokens of each sample, such as 24,24,31, instead of the preset's batch",
     )
     options.add_argument("--json", action="store_true", help="print one JSON object")
     args = options.parse_args()
@@ -304,23 +303,23 @@ def arguments() -> argparse.Namespace:
 
 def batches_of(args: argparse.Namespace, preset: Preset) -> list[list[int]]:
     if args.lengths is not None:
-        words = args.lengths.split(",")
-        good = all(word.strip().isdecimal() and 2 <= int(word) <= 512 for word in words)
-        check(good, f"--lengths {args.lengths}: numbers from 2 to 512 are wanted")
-        return [[int(word) for word in words]]
+        lengths = args.lengths.split(",")
+        valid = all(text.strip().isdecimal() and 2 <= int(text) <= 512 for text in lengths)
+        check(valid, f"--lengths {args.lengths}: expected numbers from 2 to 512")
+        return [[int(text) for text in lengths]]
     if preset.length is None:
         return grouped(preset.batch_size)
     return [[preset.length] * preset.batch_size]
 
 
 def show(result: dict[str, Any]) -> None:
-    """Prints the result for people."""
-    show_facts("machine and versions", result["machine"])
-    show_facts("work", result["work"])
+    """Prints the result as tables."""
+    show_facts("computer and versions", result["machine"])
+    show_facts("workload", result["work"])
     rounds = [
-        {name: figures["step_ms"] for name, figures in one.items()} for one in result["rounds"]
+        {name: side["step_ms"] for name, side in one.items()} for one in result["rounds"]
     ]
-    print("milliseconds of a training step, and the ratio by ours (above 1: ours is faster)\n")
+    print("milliseconds of a training step, and the ratio to ours (above 1: ours is faster)\n")
     show_rounds(rounds, "ms")
     print("parts of a step, median over the rounds, in milliseconds")
     for name in rounds[0]:
@@ -403,7 +402,7 @@ def run() -> None:
     }
     if args.compile:
         result["work"]["torch.compile"] = (
-            f"mode {args.compile_mode}" if "compiled" in by else "does not work here"
+            f"mode {args.compile_mode}" if "compiled" in by else "does not work on this computer"
         )
     if args.json:
         show_json(result)

@@ -1,12 +1,11 @@
-"""PyTorch's side of `step.py`, which starts it: a process that waits, and runs training steps when
-told to.
+"""The PyTorch process of `step.py`, which waits for tasks and runs training steps.
 
-It is given the model and the settings as one JSON object on its command line, and says what it is
-by a first line of JSON. Then each line on standard input is one task,
+Its argument is the model and the settings as a JSON object. It first writes a line of JSON about
+itself. Then each line on standard input is a task,
 
     {"lengths": [24, 31, …], "steps": 20, "warmup": 3}
 
-which is answered by a line on standard output: milliseconds of a step, or `{"error": …}`.
+and each line on standard output its result: milliseconds of a step, or `{"error": …}`.
 """
 
 import itertools
@@ -22,13 +21,13 @@ import torch
 import transformers
 from transformers import BertConfig, BertForSequenceClassification
 
-# So many different batches take turns.
+# The number of different batches.
 BATCHES = 4
 PARTS = ["data", "forward", "backward", "optimizer"]
 
 
 def peak_of_process() -> int:
-    """The most memory that this process has occupied, in bytes."""
+    """The peak resident memory of this process in bytes."""
     try:
         with open("/proc/self/status", encoding="utf-8") as lines:
             for line in lines:
@@ -43,8 +42,8 @@ def peak_of_process() -> int:
 
 
 class Clock:
-    """Marks moments and tells the milliseconds between them. On a GPU the marks are events of its
-    stream, so that nothing waits for them while the steps run."""
+    """Records times and returns the milliseconds between them. On a GPU these are events of its
+    stream, so that the steps do not wait for them."""
 
     def __init__(self, cuda: bool) -> None:
         self.cuda = cuda
@@ -91,17 +90,17 @@ class Worker:
         )
         model = BertForSequenceClassification(config).to(settings["device"]).train()
         self.parameters = list(model.parameters())
-        # The Trainer's own: fused, and by the tutorial's arguments without weight decay.
+        # As in the Trainer: fused, and with the tutorial's arguments, without weight decay.
         self.optimizer = torch.optim.AdamW(self.parameters, lr=5e-5, weight_decay=0.0, fused=True)
         self.model = model
         if settings["compile"]:
-            # A kernel for each length, which is the fastest; there are few.
+            # Kernels for each length are the fastest; there are few lengths.
             self.model = torch.compile(model, mode=settings["compile_mode"], dynamic=False)
         self.device = settings["device"]
 
     def batches(self, lengths: list[int]) -> list[dict[str, torch.Tensor]]:
-        """Random tokens in rows of these lengths, on the host. Rows that are all as long as the
-        longest come without an attention mask, which spares PyTorch the work for it."""
+        """Random tokens of these lengths, on the host. Without padding there is no attention mask,
+        which is faster in PyTorch."""
         longest = max(lengths)
         mask = torch.tensor([[1] * n + [0] * (longest - n) for n in lengths])
         found = []
@@ -116,7 +115,7 @@ class Worker:
         return found
 
     def step(self, batch: dict[str, torch.Tensor], clock: Clock) -> torch.Tensor:
-        """One training step, with a mark after each of `PARTS`."""
+        """One training step, with a time after each of `PARTS`."""
         batch = {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
         clock.mark()
         with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.bf16):
@@ -178,11 +177,11 @@ def introduction(settings: dict[str, Any], worker: Worker, after_imports: int) -
 
 def main() -> None:
     settings = json.loads(sys.argv[1])
-    # Answers alone go to standard output; whatever a library prints goes to standard error.
+    # Only results go to standard output; what libraries print goes to standard error.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def say(answer: dict[str, Any]) -> None:
+    def write(answer: dict[str, Any]) -> None:
         print(json.dumps(answer), file=answers, flush=True)
 
     after_imports = peak_of_process()
@@ -190,15 +189,15 @@ def main() -> None:
         if settings["device"] == "cuda" and not torch.cuda.is_available():
             raise RuntimeError("PyTorch finds no CUDA device")
         worker = Worker(settings)
-        say(introduction(settings, worker, after_imports))
+        write(introduction(settings, worker, after_imports))
     except Exception as error:
-        say({"error": f"{type(error).__name__}: {error}"})
+        write({"error": f"{type(error).__name__}: {error}"})
         return
     for line in sys.stdin:
         try:
-            say(worker.task(json.loads(line)))
+            write(worker.task(json.loads(line)))
         except Exception as error:
-            say({"error": f"{type(error).__name__}: {error}"})
+            write({"error": f"{type(error).__name__}: {error}"})
 
 
 if __name__ == "__main__":

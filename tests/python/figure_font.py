@@ -1,15 +1,15 @@
-"""Makes the font the figures are drawn with, `assets/font/figure_gothic.ttf.zst`: NanumGothic
-Regular reduced to the characters a chart needs, under another name, compressed.
+"""Writes the font of the figures, `assets/font/figure_gothic.ttf.zst`: NanumGothic Regular reduced
+to the characters of the figures, under another name, compressed.
 
     pip install fonttools zstandard
     apt-get install fonts-nanum
     python tests/python/figure_font.py /usr/share/fonts/truetype/nanum/NanumGothic.ttf \\
         assets/font/figure_gothic.ttf.zst [--ttf figure_gothic.ttf]
 
-With --ttf the uncompressed font is written too. The stored asset was made from Debian's fonts-nanum
-20200506-1 with fonttools 4.68.0 and zstandard 0.25.0; the same versions give the same bytes on each
-run, others may give an equivalent file of other bytes. Characters that the source lacks are listed,
-and are not in the result; a missing Hangul syllable ends the script with status 1.
+With --ttf the uncompressed font is written too. The asset was written from Debian's fonts-nanum
+20200506-1 with fonttools 4.68.0 and zstandard 0.25.0; the same versions write the same bytes,
+others may write an equivalent file with other bytes. Characters that are missing in the source are
+printed and left out; a missing Hangul syllable ends the script with status 1.
 
 NanumGothic is under the SIL Open Font License 1.1, whose third condition keeps the Reserved Font
 Names ("Nanum", "NanumGothic", …) for the original: hence the new name. The license is beside the
@@ -30,11 +30,11 @@ STYLE = "Regular"
 POSTSCRIPT = "FigureGothic-Regular"
 FULL = f"{FAMILY} {STYLE}"
 
-# By name ID; the other records that are kept stay as they are.
+# By name ID; the other kept records are not changed.
 NEW_NAMES = {1: FAMILY, 2: STYLE, 3: POSTSCRIPT, 4: FULL, 6: POSTSCRIPT, 16: FAMILY, 17: STYLE}
 # Copyright, license and the license's address.
 KEPT_NAMES = [0, 13, 14]
-# The names of Windows in US English; the Korean ones hold the reserved name in Hangul.
+# The Windows names in US English; the Korean ones contain the reserved name in Hangul.
 PLATFORM, ENCODING, LANGUAGE = 3, 1, 0x409
 
 # Seconds since 1904, the epoch of the head table: 2020-01-01 00:00 UTC.
@@ -43,14 +43,14 @@ ZSTD_LEVEL = 19
 
 
 def syllables():
-    """The 2,350 Hangul syllables of KS X 1001: the rows 0xB0 to 0xC8 of EUC-KR, whole."""
+    """The 2,350 Hangul syllables of KS X 1001: rows 0xB0 to 0xC8 of EUC-KR."""
     rows = range(0xB0, 0xC9)
     cells = range(0xA1, 0xFF)
     return [ord(bytes([row, cell]).decode("euc-kr")) for row in rows for cell in cells]
 
 
-def wanted():
-    """The code points of the figures' text, beside the syllables."""
+def other_code_points():
+    """The code points of the figures' text, except the syllables."""
     return [
         *range(0x0020, 0x007F),  # ASCII
         *range(0x00A0, 0x0100),  # Latin-1, with ×
@@ -62,18 +62,18 @@ def wanted():
         0x25C6,  # ◆
         0x25CB,  # ○
         0x25CF,  # ●
-        *range(0x3131, 0x3164),  # Hangul jamo that stand alone
+        *range(0x3131, 0x3164),  # single Hangul jamo
     ]
 
 
 def reduce(font, code_points):
-    """As pyftsubset does with --no-hinting --desubroutinize --layout-features=kern --notdef-outline
+    """As pyftsubset with --no-hinting --desubroutinize --layout-features=kern --notdef-outline
     --no-glyph-names --name-IDs=… --name-languages=0x409 and more tables to drop."""
     options = subset.Options()
     options.hinting = False
     options.desubroutinize = True
     options.layout_features = ["kern"]
-    # A character that is not in the font shows as a box, not as nothing.
+    # A character that is not in the font is drawn as a box.
     options.notdef_outline = True
     options.glyph_names = False
     options.name_IDs = sorted({*KEPT_NAMES, *NEW_NAMES})
@@ -91,7 +91,7 @@ def reduce(font, code_points):
 
 
 def rename(font):
-    """Puts the new names in place of every old one but KEPT_NAMES."""
+    """Replaces all names except KEPT_NAMES by the new ones."""
     table = font["name"]
     key = (PLATFORM, ENCODING, LANGUAGE)
     kept = {i: table.getName(i, *key).toUnicode() for i in KEPT_NAMES}
@@ -101,14 +101,14 @@ def rename(font):
 
 
 def make(source):
-    """The bytes of the new font, and the wanted code points that the source lacks."""
+    """The bytes of the new font, and the code points that are missing in the source."""
     font = TTFont(source, recalcTimestamp=False)
     covered = set(font.getBestCmap())
     hangul = syllables()
-    lacking = [chr(point) for point in hangul if point not in covered]
-    if len(set(hangul)) != 2350 or lacking:
-        sys.exit(f"{source} lacks syllables: {''.join(lacking)}")
-    points = [*wanted(), *hangul]
+    missing = [chr(point) for point in hangul if point not in covered]
+    if len(set(hangul)) != 2350 or missing:
+        sys.exit(f"{source}: these syllables are missing: {''.join(missing)}")
+    points = [*other_code_points(), *hangul]
     reduce(font, points)
     rename(font)
     font["head"].modified = MODIFIED
@@ -125,7 +125,7 @@ def main():
     args = parser.parse_args()
 
     data, missing = make(args.source)
-    # Without threads, as their number could change the bytes.
+    # On one thread: the number of threads could change the bytes.
     packed = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(data)
     args.output.write_bytes(packed)
     if args.ttf:

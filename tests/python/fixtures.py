@@ -1,13 +1,13 @@
-"""Writes `tests/reference/{roberta,electra,electra_same_size}`, which the Rust tests hold the
-program's models against: transformers' own logits, hidden states and gradients on random weights.
+"""Writes `tests/reference/{roberta,electra,electra_same_size}`: the logits, hidden states and
+gradients of transformers on random weights, with which the Rust tests compare the program's models.
 
 Needs the packages of requirements.txt; no network, no GPU, a few seconds. Usage:
 
     python tests/python/fixtures.py [--output-dir tests/reference] [--only NAME]
 
 Each folder gets `config.json` and `model.safetensors` as `save_pretrained` writes them,
-`reference.json` (one batch) and `reference.safetensors` (what transformers makes of it). All
-numbers come from fixed seeds, so the same versions of the packages write the same bytes.
+`reference.json` (one batch) and `reference.safetensors` (the results of transformers). All seeds
+are fixed, so that the same versions of the packages write the same bytes.
 """
 
 import argparse
@@ -35,13 +35,12 @@ SMALL = {
     "num_attention_heads": 3,
     "intermediate_size": 48,
 }
-# How many tokens the rows of the batch have, [CLS] and [SEP] included: the longest takes every
-# position there is.
+# The tokens of each row of the batch, with [CLS] and [SEP]. The longest uses all positions.
 LENGTHS = [11, 40, 2, 23, 7]
 
 
 def roberta():
-    """Like klue/roberta: [PAD] is 1 and positions start behind it, one token type, three names."""
+    """Like klue/roberta: [PAD] is 1 and positions start after it; one token type, three classes."""
     return RobertaForSequenceClassification(
         RobertaConfig(
             **SMALL,
@@ -58,8 +57,8 @@ def roberta():
 
 
 def electra():
-    """Like koelectra-small: embeddings narrower than the layers, so `embeddings_project` is there;
-    two classes without names of their own."""
+    """Like koelectra-small: embeddings narrower than the layers, with `embeddings_project`; two
+    classes with default names."""
     return ElectraForSequenceClassification(
         ElectraConfig(
             **SMALL, embedding_size=12, max_position_embeddings=40, type_vocab_size=2, num_labels=2
@@ -68,7 +67,7 @@ def electra():
 
 
 def electra_same_size():
-    """Like koelectra-base: embeddings as wide as the layers, so no `embeddings_project`."""
+    """Like koelectra-base: embeddings as wide as the layers, without `embeddings_project`."""
     return ElectraForSequenceClassification(
         ElectraConfig(
             **SMALL,
@@ -81,7 +80,7 @@ def electra_same_size():
     )
 
 
-# Each model, its seed, and the numbers of [CLS] and [SEP].
+# Each model, its seed, and the ids of [CLS] and [SEP].
 MODELS = {
     "roberta": (roberta, 11, 0, 2),
     "electra": (electra, 12, 2, 3),
@@ -90,14 +89,14 @@ MODELS = {
 
 
 def batch_of(config, seed, cls_id, sep_id):
-    """Rows of different lengths, padded to the right with the model's own padding."""
+    """Rows of different lengths, padded on the right with the model's padding token."""
     draw = np.random.default_rng(seed + 100)
     longest = max(LENGTHS)
     rows, mask = [], []
     for length in LENGTHS:
-        words = draw.integers(5, config.vocab_size, length - 2).tolist()
+        tokens = draw.integers(5, config.vocab_size, length - 2).tolist()
         padding = longest - length
-        rows.append([cls_id, *words, sep_id] + [config.pad_token_id] * padding)
+        rows.append([cls_id, *tokens, sep_id] + [config.pad_token_id] * padding)
         mask.append([1] * length + [0] * padding)
     labels = [i % config.num_labels for i in range(len(LENGTHS))]
     return {"input_ids": rows, "attention_mask": mask, "labels": labels}
@@ -156,7 +155,7 @@ def run():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output-dir", type=Path, default=REFERENCE)
-    parser.add_argument("--only", choices=MODELS, help="write this folder alone")
+    parser.add_argument("--only", choices=MODELS, help="write only this folder")
     args = parser.parse_args()
     torch.set_num_threads(1)
     for name, model in MODELS.items():

@@ -1,5 +1,5 @@
-"""Shows that the program handles multilingual BERT's full size: it reads such a model (178 million
-parameters, random weights) as transformers does, trains it three steps, and transformers reads the
+"""Checks the program with a model of multilingual BERT's size (178 million parameters, random
+weights): its logits equal those of transformers, it trains three steps, and transformers loads the
 result. Prints time and peak memory of each run of the program.
 
 Needs the packages of requirements.txt, `zstd` to unpack the tokenizer, and about 6 GB of memory and
@@ -7,7 +7,7 @@ of disk; no network, no GPU, a few minutes. Usage:
 
     python tests/python/full_size.py PROGRAM WORKDIR [--tokenizer FOLDER] [--steps predict|all]
 
-PROGRAM is the built `nsmc-tui`; WORKDIR is a folder for the models, which are written anew.
+PROGRAM is the built `nsmc-tui`; WORKDIR is a folder for the models, which are overwritten.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
 TOLERANCE = 1e-4
-# mBERT's shape; weights drawn wider than usual, so that sentences are told apart.
+# mBERT's shape, with larger random weights than usual, so that the logits of the sentences differ.
 SIZE = {
     "vocab_size": 119_547,
     "hidden_size": 768,
@@ -45,8 +45,8 @@ SENTENCES = [
     "볼 사람은 보고 말 사람은 말고 " * 20,
 ]
 
-# Runs a command and tells its time and peak memory. It is a process of its own because Linux counts
-# what the parent occupies at the moment of a fork towards the child's peak.
+# Runs a command and prints its time and peak memory. It runs in a separate process because Linux
+# includes the memory of the parent at the fork in the child's peak.
 MEASURE = """
 import os, resource, subprocess, sys, time
 start = time.monotonic()
@@ -58,21 +58,21 @@ print(os.waitstatus_to_exitcode(status), time.monotonic() - start, usage.ru_maxr
 
 
 def measured(what, command, output):
-    """Runs the program with its output in a file, and prints what the run took."""
+    """Runs the program with its output in a file, and prints its time and peak memory."""
     command = [sys.executable, "-c", MEASURE, output, *command]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     check(done.returncode == 0, f"{what} could not be started:\n{done.stderr[-2000:]}")
     status, seconds, peak = done.stdout.split()
     check(status == "0", f"{what} ended with {status}:\n{done.stderr.strip()[-2000:]}")
-    print(f"{what}: {float(seconds):.1f} s, {float(peak) / 2**30:.2f} GiB at its peak", flush=True)
+    print(f"{what}: {float(seconds):.1f} s, peak {float(peak) / 2**30:.2f} GiB", flush=True)
 
 
 def unpacked(folder, name):
-    """The bytes of a file that lies in the folder as it is or compressed with zstd."""
+    """The bytes of a file in the folder, which may be compressed with zstd."""
     if (folder / name).is_file():
         return (folder / name).read_bytes()
     packed = folder / f"{name}.zst"
-    check(packed.is_file(), f"{folder}: neither {name} nor {packed.name} is in it")
+    check(packed.is_file(), f"{folder}: contains neither {name} nor {packed.name}")
     for package in ["compression.zstd", "zstandard", "zstd"]:
         try:
             module = importlib.import_module(package)
@@ -85,7 +85,7 @@ def unpacked(folder, name):
     check(
         command is not None,
         f"{packed} is compressed: install the Python package zstandard or the command zstd, "
-        f"or name a folder with {name} by --tokenizer",
+        f"or give a folder with {name} as --tokenizer",
     )
     return subprocess.run([command, "-dc", packed], capture_output=True, check=True).stdout
 
@@ -99,19 +99,19 @@ def fresh(folder):
 def make(folder, tokenizer_folder):
     """Writes the model and its tokenizer."""
     fresh(folder)
-    words = unpacked(tokenizer_folder, "vocab.txt").decode("utf-8").splitlines()
+    tokens = unpacked(tokenizer_folder, "vocab.txt").decode("utf-8").splitlines()
     check(
-        len(words) == SIZE["vocab_size"],
-        f"{tokenizer_folder}: {len(words):,} pieces, not mBERT's {SIZE['vocab_size']:,}",
+        len(tokens) == SIZE["vocab_size"],
+        f"{tokenizer_folder}: {len(tokens):,} tokens instead of mBERT's {SIZE['vocab_size']:,}",
     )
-    vocabulary = {word: i for i, word in enumerate(words)}
+    vocabulary = {token: i for i, token in enumerate(tokens)}
     BertTokenizer(vocabulary, do_lower_case=False).save_pretrained(folder)
     torch.manual_seed(0)
     BertForSequenceClassification(BertConfig(**SIZE)).save_pretrained(folder)
 
 
-def python_says(folder):
-    """transformers' answers; the model is let go before the program runs."""
+def transformers_answers(folder):
+    """The predictions of transformers. The model is freed before the program runs."""
     model, tokenizer = load(folder)
     found = answers(model, tokenizer, SENTENCES)
     del model
@@ -120,7 +120,7 @@ def python_says(folder):
 
 
 def same_answers(program, folder, what):
-    theirs = python_says(folder)
+    theirs = transformers_answers(folder)
     output = folder.parent / "predicted.jsonl"
     measured(f"predict, {what}", predict_command(program, folder, SENTENCES), output)
     ours = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
@@ -150,7 +150,7 @@ def run():
     check(program.is_file(), f"{program}: no such program")
     folder = args.workdir.resolve() / "full_size"
     make(folder, args.tokenizer)
-    before = same_answers(program, folder, "as Python saved it")
+    before = same_answers(program, folder, "as saved by Python")
     if args.steps == "predict":
         return
 
@@ -164,7 +164,7 @@ def run():
         "--output-dir": out,
         "--model-name-or-path": folder,
     }
-    command = [program, "train", "--plain", *(word for flag in flags.items() for word in flag)]
+    command = [program, "train", "--plain", *(part for flag in flags.items() for part in flag)]
     measured("train, 3 steps", command, args.workdir.resolve() / "train.log")
     checkpoint = out / "checkpoint-3"
     check(checkpoint.is_dir(), f"{checkpoint} was not written")

@@ -1,11 +1,11 @@
-"""Shows that the program and Python's huggingface_hub share one cache: what either downloaded, the
-other finds without a network. A small server in this script stands in for the hub.
+"""Checks that the program and Python's huggingface_hub share a cache: each finds offline what the
+other downloaded. A small local server answers as the hub does.
 
 Needs the packages of requirements.txt; no network, no GPU, under a minute. Usage:
 
     python tests/python/hub_cache.py PROGRAM WORKDIR
 
-Each thing that holds is one line `ok: …`; the first that does not ends the script.
+Each passed check prints a line `ok: …`; the first failed one ends the script.
 """
 
 import argparse
@@ -25,7 +25,7 @@ MODEL = "klue/tiny-bert"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TEXT = "정말 재미있는 영화"
 
-# Run in processes of their own, since huggingface_hub reads its environment when it is imported.
+# Run in separate processes, because huggingface_hub reads its environment when it is imported.
 MAKE = """
 import sys
 from pathlib import Path
@@ -60,7 +60,7 @@ print(json.dumps(logits.tolist()))
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Answers as the hub does: large files by a redirect that announces them."""
+    """Answers as the hub does, with a redirect for LFS files."""
 
     folder = Path()
     downloads = []
@@ -104,7 +104,7 @@ class Hub(BaseHTTPRequestHandler):
 
 
 def python(code, *arguments, **variables):
-    """What Python prints, with these variables set."""
+    """The output of Python code with these environment variables."""
     environment = {**os.environ, **variables}
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True
@@ -133,7 +133,7 @@ def run():
     }
     offline = {"HF_HUB_OFFLINE": "1"}
 
-    def ask(home, **variables):
+    def predict(home, **variables):
         command = [arguments.program.resolve(), "predict", "--json", TEXT]
         command += ["--model-name-or-path", MODEL]
         environment = {**os.environ, "HF_HOME": str(home), **variables}
@@ -150,22 +150,22 @@ def run():
     home = work / "python_first"
     names = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
     python(DOWNLOAD, MODEL, *names, HF_HOME=str(home), **online)
-    close(ask(home, **offline), expected, "from Python's cache")
-    ok("what Python downloaded the program finds offline")
+    close(predict(home, **offline), expected, "from Python's cache")
+    ok("the program finds offline what Python downloaded")
     Hub.downloads.clear()
-    close(ask(home, **online), expected, "from Python's cache, online")
+    close(predict(home, **online), expected, "from Python's cache, online")
     check(not Hub.downloads, f"the program downloaded {Hub.downloads} again")
-    ok("and online it downloads nothing again")
+    ok("the program downloads nothing again online")
 
     home = work / "program_first"
-    close(ask(home, **online), expected, "downloaded by the program")
+    close(predict(home, **online), expected, "downloaded by the program")
     found = json.loads(python(ANSWER, MODEL, TEXT, HF_HOME=str(home), **offline))
     close(found, expected, "from the program's cache")
-    ok("what the program downloaded transformers finds offline")
+    ok("transformers finds offline what the program downloaded")
     Hub.downloads.clear()
     python(DOWNLOAD, MODEL, *names, HF_HOME=str(home), **online)
     check(not Hub.downloads, f"Python downloaded {Hub.downloads} again")
-    ok("and online Python downloads nothing again")
+    ok("Python downloads nothing again online")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Compiles the CUDA kernels as the program does at run time, by NVRTC, for old and new GPUs and
-for activations in float and in bf16. Needs no GPU and no CUDA toolkit: the library alone, as the
-package `nvidia-cuda-nvrtc-cu12` or `nvidia-cuda-nvrtc` brings it.
+"""Compiles the CUDA kernels as the program does at run time, with NVRTC, for old and new GPUs and
+for activations in float and in bf16. Needs no GPU and no CUDA toolkit, only the library, which is
+in the packages `nvidia-cuda-nvrtc-cu12` and `nvidia-cuda-nvrtc`.
 
     python tests/python/nvrtc.py [--library libnvrtc.so.12] [--arch sm_90 …] [--keep FOLDER]
 
-The library is the given one, or one within the `nvidia` packages of this Python, or the system's.
-Without --arch: the oldest that it knows from 7.0 on, 8.0, 9.0 and the newest. Each thing that
-compiles, and without a warning, is one line `ok: …`; the compiler's log of the first that does not
-ends the script with status 1.
+The library is the given one, one of the `nvidia` packages of this Python, or the system's. Without
+--arch: the oldest architecture that it supports from 7.0 on, 8.0, 9.0 and the newest. Each
+compilation without errors and warnings prints a line `ok: …`; the first other one prints the
+compiler's log and ends the script with status 1.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def source():
 
 
 def libraries():
-    """Where the library may be."""
+    """The files and names to try."""
     for folder in sys.path:
         found = sorted(Path(folder or ".").glob("nvidia/*/lib/libnvrtc.so.*"))
         yield from map(str, reversed(found))
@@ -41,7 +41,7 @@ def libraries():
 
 def load(given):
     for name in [given] if given else libraries():
-        # The library opens this one by its name alone, and finds it where it is loaded already.
+        # NVRTC opens this library by its name, and finds it if it is loaded already.
         for builtins in Path(name).parent.glob("libnvrtc-builtins.so.*") if "/" in name else []:
             ctypes.CDLL(str(builtins), ctypes.RTLD_GLOBAL)
         try:
@@ -49,7 +49,7 @@ def load(given):
         except OSError as error:
             if given:
                 sys.exit(str(error))
-    sys.exit("no libnvrtc: pip install nvidia-cuda-nvrtc-cu12, or give --library")
+    sys.exit("libnvrtc was not found: pip install nvidia-cuda-nvrtc-cu12, or give --library")
 
 
 class Compiler:
@@ -81,7 +81,7 @@ class Compiler:
         return buffer.raw
 
     def compile(self, text, options):
-        """Whether it compiles, the log, and the program's image: a cubin for sm_…, else PTX."""
+        """Returns whether it compiles, the log, and the binary: a cubin for sm_…, otherwise PTX."""
         program = c_void_p()
         name = b"nsmc-tui.cu"
         create = self.library.nvrtcCreateProgram
@@ -93,7 +93,7 @@ class Compiler:
         lib = self.library
         log = self.read(program, lib.nvrtcGetProgramLogSize, lib.nvrtcGetProgramLog)
         lines = log.split(b"\0")[0].decode(errors="replace").splitlines()
-        # It says of each architecture that a later version may drop that it may.
+        # A notice about architectures that a later version may not support.
         lines = [line for line in lines if "deprecated and may be removed" not in line]
         log = "\n".join(lines).strip()
         image = b""
@@ -110,16 +110,16 @@ class Compiler:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--library", help="the library's path")
-    parser.add_argument("--arch", nargs="+", help="sm_90 for its machine code, compute_90 for PTX")
-    parser.add_argument("--keep", type=Path, help="where to write what it compiles to")
+    parser.add_argument("--arch", nargs="+", help="sm_90 for a cubin, compute_90 for PTX")
+    parser.add_argument("--keep", type=Path, help="a folder to write the binaries to")
     arguments = parser.parse_args()
     library, path = load(arguments.library)
     compiler = Compiler(library)
     known = compiler.architectures()
     print(f"NVRTC {compiler.version()}, {path}, for {min(known)} to {max(known)}")
-    enough = [number for number in known if number >= 70]
-    wanted = sorted({min(enough), max(enough)} | {80, 90} & set(enough))
-    architectures = arguments.arch or [f"sm_{number}" for number in wanted]
+    supported = [number for number in known if number >= 70]
+    tested = sorted({min(supported), max(supported)} | {80, 90} & set(supported))
+    architectures = arguments.arch or [f"sm_{number}" for number in tested]
     text = source()
     if arguments.keep:
         arguments.keep.mkdir(parents=True, exist_ok=True)

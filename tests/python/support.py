@@ -1,6 +1,5 @@
-"""What the scripts of this folder share. Needs the packages of requirements.txt; runs on the CPU.
-
-Not a script of its own: `fixtures.py`, `two_way.py` and `full_size.py` import it.
+"""Shared by `fixtures.py`, `two_way.py`, `full_size.py` and `hub_cache.py`. Needs the packages of
+requirements.txt; runs on the CPU.
 """
 
 import json
@@ -9,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Before torch and transformers are imported: no GPU, no network, no chatter.
+# Set before torch and transformers are imported: no GPU, no network, no progress bars.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -27,7 +26,7 @@ REFERENCE = Path(__file__).resolve().parent.parent / "reference"
 
 
 class Failed(Exception):
-    """What the program or a file got wrong, in words for the person who runs the script."""
+    """A failed check; the message is for the user of the script."""
 
 
 def main(run):
@@ -38,8 +37,8 @@ def main(run):
         sys.exit(f"FAILED: {failure}")
 
 
-def check(holds, message):
-    if not holds:
+def check(condition, message):
+    if not condition:
         raise Failed(message)
 
 
@@ -48,7 +47,7 @@ def ok(message):
 
 
 def widen(model, seed, spread=0.3):
-    """Draws every parameter anew, biases too, so wide that no mistake hides in zeros and ones."""
+    """Replaces every parameter, biases too, by random values far from zeros and ones."""
     draw = np.random.default_rng(seed)
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
@@ -60,24 +59,24 @@ def widen(model, seed, spread=0.3):
 
 
 def longest_text(config, tokenizer):
-    """How many tokens the program lets a text have: what the tokenizer allows, or what the model has
-    positions for. RoBERTa numbers positions from `pad_token_id + 1`."""
+    """The program's limit of tokens: that of the tokenizer or the number of the model's positions.
+    RoBERTa's positions start at `pad_token_id + 1`."""
     unused = config.pad_token_id + 1 if config.model_type == "roberta" else 0
     return min(tokenizer.model_max_length, config.max_position_embeddings - unused)
 
 
 def load(folder):
-    """The model in float32 and its tokenizer, as transformers reads them; every key must fit."""
+    """The model in float32 and its tokenizer, loaded by transformers without missing keys."""
     model, report = AutoModelForSequenceClassification.from_pretrained(
         folder, dtype=torch.float32, output_loading_info=True
     )
     for what, keys in report.items():
-        check(not keys, f"{folder}: transformers finds {what}: {keys}")
+        check(not keys, f"{folder}: transformers reports {what}: {keys}")
     return model.eval(), AutoTokenizer.from_pretrained(folder)
 
 
 def answers(model, tokenizer, texts):
-    """What transformers says of each text: label, logits and tokens, one text at a time."""
+    """The predictions of transformers, one text at a time: label, logits and tokens."""
     limit = longest_text(model.config, tokenizer)
     found = []
     for text in texts:
@@ -98,8 +97,8 @@ def answers(model, tokenizer, texts):
 
 
 def call(command):
-    """Runs the program; its exit status must be zero. Returns what it printed."""
-    command = [str(word) for word in command]
+    """Runs the program, whose exit status must be zero, and returns its output."""
+    command = [str(part) for part in command]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     check(
         done.returncode == 0,
@@ -113,23 +112,24 @@ def predict_command(program, folder, texts):
 
 
 def predicted(program, folder, texts):
-    """What the program says of each text."""
+    """The predictions of the program."""
     return [json.loads(line) for line in call(predict_command(program, folder, texts)).splitlines()]
 
 
 def difference(ours, theirs):
-    """The largest difference between two lists of answers' logits."""
+    """The largest difference between the logits of two lists of predictions."""
     pairs = zip(ours, theirs, strict=True)
     return max(float(np.abs(np.subtract(a["logits"], b["logits"])).max()) for a, b in pairs)
 
 
-def compare(where, program_says, python_says, tolerance):
-    """Holds the program's answers against transformers'; returns the logits' largest difference."""
+def compare(where, program_answers, python_answers, tolerance):
+    """Compares predictions of the program and of transformers; returns the largest difference of
+    the logits."""
     check(
-        len(program_says) == len(python_says),
-        f"{where}: {len(program_says)} answers to {len(python_says)} texts",
+        len(program_answers) == len(python_answers),
+        f"{where}: {len(program_answers)} predictions of {len(python_answers)} texts",
     )
-    for ours, theirs in zip(program_says, python_says):
+    for ours, theirs in zip(program_answers, python_answers):
         text = theirs["text"]
         for key in ["text", "tokens", "truncated", "label"]:
             check(
@@ -142,4 +142,4 @@ def compare(where, program_says, python_says, tolerance):
             f"{where}: logits of {text!r}: the program {ours['logits']}, "
             f"transformers {theirs['logits']}",
         )
-    return difference(program_says, python_says)
+    return difference(program_answers, python_answers)

@@ -1,13 +1,13 @@
-"""Shows that models go both ways between the program and the transformers package: what Python
-saved the program reads, and what the program trained Python reads, runs and can train further.
+"""Checks that models are exchanged between the program and the transformers package: the program
+loads what Python saved, and Python loads, runs and trains further what the program trained.
 
-Needs the packages of requirements.txt, for the last step `accelerate` too; no network, no GPU, a
+Needs the packages of requirements.txt, and for the last step `accelerate`; no network, no GPU, a
 few minutes. Usage:
 
     python tests/python/two_way.py PROGRAM WORKDIR [--only bert|roberta|electra] [--steps read|all]
 
-PROGRAM is the built `nsmc-tui`; WORKDIR is a folder for models and runs, each of which is written
-anew. Each thing that holds is one line `ok: …`; the first that does not ends the script.
+PROGRAM is the built `nsmc-tui`; WORKDIR is a folder for models and runs, which are overwritten.
+Each passed check prints a line `ok: …`; the first failed one ends the script.
 """
 
 import argparse
@@ -72,7 +72,7 @@ TEST_ROWS = [
     ("볼 만한 가족 영화", "중립"),
     ("추천하고 싶은 작품", "긍정"),
 ]
-# Short and long, with words and capitals the vocabulary has or lacks, and one that has to be cut.
+# Short and long, with known and unknown words and capitals, and one that is truncated.
 SENTENCES = [
     "정말 재미있는 영화였어요",
     "지루해서 중간에 잠들었다...",
@@ -99,7 +99,7 @@ SMALL = {
 # The special tokens in the order of BERT's usual vocabularies and of klue's RoBERTa.
 BERT_ORDER = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 KLUE_ORDER = ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"]
-# The forms that models are shared in, and the type of number in each.
+# The formats that models are shared in, and their number types.
 FORMS = {
     "one file": torch.float32,
     "shards": torch.float32,
@@ -144,13 +144,13 @@ MODELS = {
 
 
 def vocabulary(special):
-    """Each character of the reviews, alone and as the continuation of a word."""
+    """Each character of the samples, at the beginning of a word and as its continuation."""
     characters = sorted({c for text, _ in ROWS + TEST_ROWS for c in text if not c.isspace()})
     return special + characters + [f"##{c}" for c in characters]
 
 
 def fine_tune(model, tokenizer, steps=2):
-    """A few steps of a hand-written PyTorch loop, dropout on."""
+    """A few steps of a hand-written PyTorch loop, with dropout."""
     torch.manual_seed(0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     batch = tokenizer([text for text, _ in ROWS[::3]], padding=True, return_tensors="pt")
@@ -187,23 +187,23 @@ def save(model, tokenizer, vocab, folder, form):
 
 
 def read(program, architecture, folder):
-    """Every form of a model that Python fine-tuned; returns the folder of the plain one."""
+    """All formats of a model fine-tuned by Python; returns the folder of the single file."""
     make, special = MODELS[architecture]
     vocab = vocabulary(special)
     tokenizer = BertTokenizer({v: i for i, v in enumerate(vocab)}, do_lower_case=False)
     torch.manual_seed(1)
     model = fine_tune(widen(make(len(vocab)), seed=1), tokenizer)
     before = answers(model, tokenizer, SENTENCES)
-    check(any(answer["truncated"] for answer in before), "no sentence is long enough to be cut")
+    check(any(answer["truncated"] for answer in before), "no sentence is truncated")
     for form, dtype in FORMS.items():
         where = folder / form.replace(" ", "_").replace(".", "_")
         save(model, tokenizer, vocab, where, form)
         theirs = answers(*load(where), SENTENCES)
         lost = difference(before, theirs)
-        # Sixteen bits round the weights; nothing else may change a logit.
+        # Sixteen bits round the weights; otherwise the logits do not change.
         check(
             lost <= (TOLERANCE if dtype == torch.float32 else 0.1),
-            f"{where}: saving as {form} changed transformers' own logits by {lost}",
+            f"{where}: saving as {form} changed the logits of transformers by {lost}",
         )
         most = compare(where, predicted(program, where, SENTENCES), theirs, TOLERANCE)
         ok(f"{architecture}, saved by Python as {form}: the program's logits within {most:.1e}")
@@ -237,7 +237,7 @@ def train(program, start, folder):
         "--report-to": "tensorboard",
         "--logging-dir": logs,
     }
-    call([program, "train", "--plain", *(word for flag in flags.items() for word in flag)])
+    call([program, "train", "--plain", *(part for flag in flags.items() for part in flag)])
     return out, logs
 
 
@@ -247,8 +247,8 @@ def checkpoints(out):
 
 
 def loads_in_python(program, architecture, start, out):
-    """The output folder and each checkpoint: transformers loads them and says what the program
-    says."""
+    """Transformers loads the output folder and each checkpoint, with the same predictions as the
+    program."""
     before = answers(*load(start), SENTENCES)
     for folder in [*checkpoints(out), out]:
         model, tokenizer = load(folder)
@@ -260,15 +260,16 @@ def loads_in_python(program, architecture, start, out):
         )
         theirs = answers(model, tokenizer, SENTENCES)
         most = compare(folder, predicted(program, folder, SENTENCES), theirs, TOLERANCE)
-        check(difference(before, theirs) > TOLERANCE, f"{folder}: training changed nothing")
+        changed = difference(before, theirs) > TOLERANCE
+        check(changed, f"{folder}: training did not change the logits")
         ok(
             f"{architecture}, trained by the program: Python loads {folder.relative_to(out.parent)}"
-            f" with no key missing, unexpected or of another shape; logits within {most:.1e}"
+            f" with no missing, unexpected or mismatched key; logits within {most:.1e}"
         )
 
 
 def state_in_python(architecture, out):
-    """trainer_state.json is the Trainer's, and the newest checkpoint is found."""
+    """trainer_state.json has the Trainer's format, and the newest checkpoint is found."""
     folders = checkpoints(out)
     steps = [int(folder.name.split("-")[1]) for folder in folders]
     check(
@@ -282,20 +283,20 @@ def state_in_python(architecture, out):
         try:
             state = TrainerState.load_from_json(file)
         except TypeError as error:
-            raise Failed(f"{file}: transformers' TrainerState does not take it: {error}") from error
+            raise Failed(f"{file}: transformers' TrainerState rejects it: {error}") from error
         check(state.global_step == step, f"{file}: global_step is {state.global_step}")
         check(
             all(entry["step"] <= step for entry in state.log_history),
-            f"{file}: log_history runs ahead of step {step}",
+            f"{file}: log_history has entries after step {step}",
         )
         logged = [entry for entry in state.log_history if "loss" in entry]
         check(
             logged and all(entry.keys() == LOG_KEYS for entry in logged),
-            f"{file}: a log line of the Trainer has {sorted(LOG_KEYS)}; here {logged[:1]}",
+            f"{file}: a log entry of the Trainer has {sorted(LOG_KEYS)}; found {logged[:1]}",
         )
         if keys is not None:
             ours = json.loads(file.read_text(encoding="utf-8")).keys()
-            check(ours == keys, f"{file}: {sorted(ours ^ keys)} is not in both it and {reference}")
+            check(ours == keys, f"{file}: {sorted(ours ^ keys)} is only in it or in {reference}")
     same = "no reference to compare its keys with" if keys is None else "its keys are the Trainer's"
     ok(f"{architecture}: trainer_state.json loads as TrainerState at steps {steps}; {same}")
     newest = get_last_checkpoint(str(out))
@@ -307,16 +308,16 @@ def state_in_python(architecture, out):
 
 
 def logs_in_tensorboard(architecture, out, logs, runs=1):
-    """TensorBoard's reader finds in the files of so many runs what log_history tells, to a float32."""
+    """TensorBoard reads the same values from the event files as log_history has, in float32."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     files = list(logs.rglob("*tfevents*"))
-    check(len(files) == runs, f"{logs}: {runs} event files were expected, not {len(files)}")
+    check(len(files) == runs, f"{logs}: expected {runs} event files, found {len(files)}")
     reader = EventAccumulator(str(files[0].parent), size_guidance={"scalars": 0})
     reader.Reload()
     found = reader.Tags()["scalars"]
     missing = [tag for tag in TAGS if tag not in found]
-    check(not missing, f"{files[0]}: TensorBoard finds no {', '.join(missing)}; it finds {found}")
+    check(not missing, f"{files[0]}: TensorBoard does not find {', '.join(missing)}, only {found}")
 
     state = json.loads((out / "trainer_state.json").read_text(encoding="utf-8"))
     expected = {}
@@ -337,18 +338,18 @@ def logs_in_tensorboard(architecture, out, logs, runs=1):
         )
         check(same, f"{tag}: TensorBoard reads {events}, log_history has {values}")
     count = sum(map(len, expected.values()))
-    where = "" if runs == 1 else ", over the seam of a resumed run too"
+    where = "" if runs == 1 else ", after resuming too"
     what = f"{len(found)} tags, {count} values, as in log_history{where}"
     ok(f"{architecture}: TensorBoard reads {what}")
 
 
 def card_in_python(architecture, out):
-    """The model card's front matter holds the last evaluation."""
+    """The model card's front matter has the metrics of the last evaluation."""
     from huggingface_hub import ModelCard
 
     state = json.loads((out / "trainer_state.json").read_text(encoding="utf-8"))
     evaluations = [entry for entry in state["log_history"] if "eval_accuracy" in entry]
-    check(evaluations, f"{out}: trainer_state.json holds no evaluation")
+    check(evaluations, f"{out}: trainer_state.json has no evaluation")
     try:
         card = ModelCard.load(out / "README.md")
     except Exception as error:
@@ -358,13 +359,13 @@ def card_in_python(architecture, out):
         last = evaluations[-1][f"eval_{metric}"]
         check(
             metric in results and abs(float(results[metric]) - last) < 0.5001e-4,
-            f"{out}/README.md: {metric} is {results.get(metric)}, the last evaluation's {last}",
+            f"{out}/README.md: {metric} is {results.get(metric)}, of the last evaluation {last}",
         )
     ok(f"{architecture}: huggingface_hub reads the model card: {results}")
 
 
 def resume_in_python(architecture, out, folder):
-    """transformers' Trainer goes on where the program's oldest checkpoint stopped."""
+    """transformers' Trainer resumes from the program's oldest checkpoint."""
     if importlib.util.find_spec("accelerate") is None:
         print(f"skipped: {architecture}: resuming in Python needs the package accelerate")
         return
@@ -402,7 +403,7 @@ def resume_in_python(architecture, out, folder):
     new = [entry for entry in state.log_history[len(start["log_history"]) :] if "loss" in entry]
     check(new and all(math.isfinite(entry["loss"]) for entry in new), f"{checkpoint}: {new}")
     steps = f"from step {start['global_step']} to {state.global_step}"
-    ok(f"{architecture}: Python's Trainer goes on with the program's checkpoint {steps}")
+    ok(f"{architecture}: Python's Trainer resumes from the program's checkpoint, {steps}")
 
 
 def tokenizers(program, folder):
@@ -420,7 +421,7 @@ def tokenizers(program, folder):
             home = fresh(folder / f"{compared}")
             (home / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
             if form == "tokenizer.json":
-                # Whatever the json says, the config beside it is what transformers obeys.
+                # tokenizer_config.json overrides tokenizer.json in transformers.
                 BertTokenizer(str(home / "vocab.txt"), do_lower_case=False).save_pretrained(home)
                 (home / "vocab.txt").unlink(missing_ok=True)
                 flags.setdefault("do_lower_case", False)
@@ -431,7 +432,7 @@ def tokenizers(program, folder):
             ours = [json.loads(line)["ids"] for line in call(command).splitlines()]
             check(ours == theirs, f"{form} with {flags}: the program {ours}, transformers {theirs}")
             compared += 1
-    ok(f"{compared} tokenizers of every setting cut as transformers' do")
+    ok(f"{compared} tokenizers with all settings give the tokens of transformers")
 
 
 def run():
@@ -440,7 +441,7 @@ def run():
     )
     parser.add_argument("program", type=Path, help="the built nsmc-tui")
     parser.add_argument("workdir", type=Path, help="where models and runs are written")
-    parser.add_argument("--only", choices=MODELS, help="this architecture alone")
+    parser.add_argument("--only", choices=MODELS, help="only this architecture")
     parser.add_argument(
         "--steps",
         choices=["read", "all"],

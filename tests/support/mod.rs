@@ -1,28 +1,41 @@
-//! What the end-to-end tests share.
+//! Shared by the test binaries that start the program.
 
-#![allow(dead_code, reason = "each test program uses its own part of it")]
+#[cfg(unix)]
+pub mod terminal;
 
+use assert_cmd::Command;
+use assert_cmd::assert::Assert;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-/// The program.
+/// The program's file.
 pub fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_nsmc-tui"))
 }
 
-/// Runs the program in a folder, to its end.
-pub fn nsmc_tui(folder: &Path, arguments: &[&str]) -> Output {
+/// A call of the program in a folder.
+pub fn nsmc_tui(folder: &Path) -> Command {
     let mut command = Command::new(program());
-    command.current_dir(folder).args(arguments).output().expect("the program starts")
+    command.current_dir(folder).env_remove("NO_COLOR");
+    command
 }
 
-/// What the program printed, if it went well.
-pub fn out(output: &Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout.clone()).expect("text")
+/// What a call printed on standard output.
+pub fn stdout(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stdout.clone()).expect("UTF-8")
 }
 
-/// Flags for a run that takes a moment: a tiny model on a few reviews.
+/// What a call printed on standard error.
+pub fn stderr(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stderr.clone()).expect("UTF-8")
+}
+
+/// Lines of JSON, parsed.
+pub fn json_lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
+}
+
+/// Flags of a run of one or two seconds: a tiny model, 96 samples, 6 steps.
 pub const TINY: [&str; 8] = [
     "--max-train-samples",
     "96",

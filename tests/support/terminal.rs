@@ -1,24 +1,50 @@
-//! A pseudo-terminal with the program in it, driven by keys and read as a person would read it.
+//! The program in a pseudo-terminal: keys are typed into it, and what it draws is parsed by `vt100`.
 
-#![allow(dead_code, reason = "each test program uses its own part of it")]
-
-use crate::support::program;
-use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
+use super::program;
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Long enough for a loaded machine.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+/// The longest wait for anything, also on a loaded computer.
+pub const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// A terminal with the program in it, under a shell that tells how it ended and what became of
-/// the terminal's modes.
+/// Prints the exit code of a command and the terminal's modes after it.
+const REPORT_EXIT: &str = "\"$@\"; echo \"CODE=$?\"; stty -a | tr '\\n' ' '; echo; echo END";
+
+/// What the thread that reads the terminal shares with the test.
+struct Shared {
+    screen: Mutex<vt100::Parser>,
+    /// Notified after every change of the screen.
+    changed: Condvar,
+    /// Bytes read so far.
+    bytes: AtomicU64,
+    /// Nothing is read while this is set.
+    reading_paused: AtomicBool,
+    /// The thread closes its end of the terminal once this is set.
+    is_closed: AtomicBool,
+}
+
+impl Shared {
+    /// The screen; a failed assertion of the test does not matter to the reading thread.
+    fn screen(&self) -> MutexGuard<'_, vt100::Parser> {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A pseudo-terminal and the program running in it.
 pub struct Terminal {
-    pub screen: Arc<Mutex<vt100::Parser>>,
-    pub master: Option<Box<dyn MasterPty + Send>>,
-    pub keys: Option<Box<dyn Write + Send>>,
-    pub child: Box<dyn portable_pty::Child + Send + Sync>,
+    shared: Arc<Shared>,
+    master: Option<Box<dyn MasterPty + Send>>,
+    keys: Option<Box<dyn Write + Send>>,
+    child: Box<dyn Child + Send + Sync>,
+    /// Programs whose shell has ended, to kill after a failed test.
+    orphans: Vec<String>,
+    /// The working folder.
     pub folder: tempfile::TempDir,
 }
 
@@ -27,126 +53,257 @@ fn size(columns: u16, rows: u16) -> PtySize {
 }
 
 fn parser(columns: u16, rows: u16) -> vt100::Parser {
-    let nonzero = |n| std::num::NonZeroU16::new(n).expect("not zero");
+    let nonzero = |n| NonZeroU16::new(n).expect("not zero");
     vt100::Parser::new(nonzero(rows), nonzero(columns), 0)
 }
 
 impl Terminal {
-    /// Starts the program with these arguments and variables, in a folder of its own.
+    /// The program with these arguments and variables, under a shell that prints its exit code and
+    /// the terminal's modes; see [`Self::end`].
     pub fn start(
         columns: u16,
         rows: u16,
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
+        let program = program().display().to_string();
+        let shell = ["sh", "-c", REPORT_EXIT, "sh", &program];
+        Self::spawn(columns, rows, &[&shell, arguments].concat(), environment)
+    }
+
+    /// The program alone, in 120 × 40 cells; see [`Self::exit_code`].
+    pub fn start_program(arguments: &[&str]) -> Self {
+        let program = program().display().to_string();
+        Self::start_command(&[&[program.as_str()], arguments].concat())
+    }
+
+    /// Any command, in 120 × 40 cells.
+    pub fn start_command(command_line: &[&str]) -> Self {
+        Self::spawn(120, 40, command_line, &[])
+    }
+
+    fn spawn(columns: u16, rows: u16, command_line: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let pair = native_pty_system().openpty(size(columns, rows)).expect("a terminal");
-        let mut command = CommandBuilder::new("sh");
-        let script = "\"$@\"; echo \"CODE=$?\"; stty -a | tr '\\n' ' '; echo; echo END";
-        command.args(["-c", script, "sh"]);
-        command.arg(program());
-        command.args(arguments);
+        let mut command = CommandBuilder::new(command_line[0]);
+        command.args(&command_line[1..]);
         command.cwd(folder.path());
+        for name in ["NO_COLOR", "COLORFGBG"] {
+            command.env_remove(name);
+        }
         command.env("TERM", "xterm-256color");
+        // 24-bit colours take the most bytes.
+        command.env("COLORTERM", "truecolor");
         command.env("LC_ALL", "C.UTF-8");
         command.env("XDG_STATE_HOME", folder.path().join("state"));
         for (name, value) in environment {
             command.env(name, value);
         }
-        let child = pair.slave.spawn_command(command).expect("a shell");
+        let child = pair.slave.spawn_command(command).expect("a process");
         drop(pair.slave);
-        let screen = Arc::new(Mutex::new(parser(columns, rows)));
-        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        let shared = Arc::new(Shared {
+            screen: Mutex::new(parser(columns, rows)),
+            changed: Condvar::new(),
+            bytes: AtomicU64::new(0),
+            reading_paused: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+        });
+        let reader = pair.master.try_clone_reader().expect("a reader");
         std::thread::spawn({
-            let screen = screen.clone();
-            move || {
-                let mut bytes = [0; 4096];
-                while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                    screen.lock().expect("no panic").process(&bytes[..count]);
-                }
-            }
+            let shared = Arc::clone(&shared);
+            move || read(reader, &shared)
         });
         let keys = pair.master.take_writer().expect("a writer");
-        Self { screen, master: Some(pair.master), keys: Some(keys), child, folder }
+        let (master, keys) = (Some(pair.master), Some(keys));
+        Self { shared, master, keys, child, orphans: Vec::new(), folder }
     }
 
-    /// What stands on the screen.
-    pub fn text(&self) -> String {
-        self.screen.lock().expect("no panic").screen().contents()
-    }
-
-    /// Waits until the screen satisfies `found`.
-    pub fn wait(&self, what: &str, found: impl Fn(&str) -> bool) -> String {
+    /// Waits until `found` returns a value for the screen, and returns it.
+    fn wait_some<T>(&self, what: &str, found: impl Fn(&vt100::Screen) -> Option<T>) -> T {
         let began = Instant::now();
+        let mut parser = self.shared.screen();
         loop {
-            let text = self.text();
-            if found(&text) {
-                return text;
+            if let Some(value) = found(parser.screen()) {
+                return value;
             }
-            assert!(began.elapsed() < PATIENCE, "never saw {what} on:\n{text}");
-            std::thread::sleep(Duration::from_millis(20));
+            let text = parser.screen().contents();
+            assert!(began.elapsed() < TIMEOUT, "{what} is not on the screen:\n{text}");
+            // `found` may depend on more than the screen.
+            let pause = Duration::from_millis(100);
+            let changed = self.shared.changed.wait_timeout(parser, pause);
+            parser = changed.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Waits until a text stands on the screen.
-    pub fn wait_for(&self, what: &str) -> String {
-        self.wait(what, |text| text.contains(what))
+    /// Waits until the screen satisfies `found`, and returns how long that took.
+    pub fn wait_screen(&self, what: &str, found: impl Fn(&vt100::Screen) -> bool) -> Duration {
+        let began = Instant::now();
+        self.wait_some(what, |screen| found(screen).then(|| began.elapsed()))
     }
 
-    /// Types.
+    /// Waits until the screen's text satisfies `found`, and returns the text.
+    pub fn wait(&self, what: &str, found: impl Fn(&str) -> bool) -> String {
+        self.wait_some(what, |screen| Some(screen.contents()).filter(|text| found(text)))
+    }
+
+    /// Waits until a text is on the screen, and returns the screen's text.
+    pub fn wait_for(&self, text: &str) -> String {
+        self.wait(text, |screen| screen.contains(text))
+    }
+
+    /// The screen's text.
+    pub fn text(&self) -> String {
+        self.with_screen(vt100::Screen::contents)
+    }
+
+    /// Reads a property of the screen.
+    pub fn with_screen<T>(&self, read: impl Fn(&vt100::Screen) -> T) -> T {
+        read(self.shared.screen().screen())
+    }
+
+    /// Types keys.
     pub fn press(&mut self, keys: &str) {
-        let writer = self.keys.as_mut().expect("the terminal is there");
-        writer.write_all(keys.as_bytes()).expect("the terminal takes keys");
-        writer.flush().expect("the terminal takes keys");
+        let writer = self.keys.as_mut().expect("an open terminal");
+        writer.write_all(keys.as_bytes()).expect("keys are written");
+        writer.flush().expect("keys are written");
     }
 
-    /// Makes the terminal another size.
+    /// Resizes the terminal and clears the screen, so that the program has to draw all of it.
     pub fn resize(&self, columns: u16, rows: u16) {
-        // What was on the old screen is dropped: the program has to draw all of the new one.
-        *self.screen.lock().expect("no panic") = parser(columns, rows);
-        let master = self.master.as_ref().expect("the terminal is there");
+        *self.shared.screen() = parser(columns, rows);
+        let master = self.master.as_ref().expect("an open terminal");
         master.resize(size(columns, rows)).expect("a new size");
     }
 
-    /// Waits for the end, checks that the terminal was given back, and returns what stands there.
+    /// Stops reading what the program draws, or resumes.
+    pub fn pause_reading(&self, paused: bool) {
+        self.shared.reading_paused.store(paused, Ordering::SeqCst);
+    }
+
+    /// Closes the terminal, as a lost connection does, and returns the program's process id.
+    pub fn hang_up(&mut self) -> String {
+        let children = Command::new("pgrep").args(["-P", &self.process()]).output();
+        let program = String::from_utf8(children.expect("pgrep runs").stdout).expect("a number");
+        let program = program.trim().to_owned();
+        self.orphans.push(program.clone());
+        self.shared.is_closed.store(true, Ordering::SeqCst);
+        (self.keys, self.master) = (None, None);
+        program
+    }
+
+    /// Bytes that the program has written so far.
+    pub fn bytes(&self) -> u64 {
+        self.shared.bytes.load(Ordering::SeqCst)
+    }
+
+    /// Bytes a second that the program writes during a time.
+    pub fn bytes_per_second(&self, span: Duration) -> f64 {
+        let (before, began) = (self.bytes(), Instant::now());
+        std::thread::sleep(span);
+        (self.bytes() - before) as f64 / began.elapsed().as_secs_f64()
+    }
+
+    /// The default output folder of a run.
+    pub fn outputs(&self) -> PathBuf {
+        self.folder.path().join("outputs")
+    }
+
+    /// Lines of the run's journal.
+    pub fn events(&self) -> usize {
+        let journal = std::fs::read(self.outputs().join("events.jsonl")).unwrap_or_default();
+        journal.split(|byte| *byte == b'\n').count().saturating_sub(1)
+    }
+
+    /// Waits until the run's journal has this many lines.
+    pub fn wait_for_events(&self, count: usize) {
+        self.wait_screen("progress", |_| self.events() >= count);
+    }
+
+    /// Whether the run has saved its model.
+    pub fn is_saved(&self) -> bool {
+        self.outputs().join("model.safetensors").is_file()
+    }
+
+    /// The id of the process that was started.
+    pub fn process(&self) -> String {
+        self.child.process_id().expect("a process").to_string()
+    }
+
+    /// Sends a signal to the program under the shell.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("pkill").args([signal, "-P", &self.process()]).status();
+        assert!(sent.expect("pkill runs").success());
+    }
+
+    /// Waits for the end of the process, and returns its exit code.
+    pub fn exit_code(&mut self) -> u32 {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.exit_code();
+            }
+            assert!(began.elapsed() < TIMEOUT, "the program does not exit:\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits for the end of a program started by [`Self::start`], checks its exit code and that the
+    /// terminal is restored, and returns the screen's text.
     pub fn end(&mut self, code: i32) -> String {
         let text = self.wait_for("END");
         let flat = text.replace('\n', "");
-        assert!(flat.contains(&format!("CODE={code}")), "another exit code:\n{text}");
-        assert!(flat.contains(" icanon") && flat.contains(" echo "), "still raw:\n{text}");
-        let screen = self.screen.lock().expect("no panic");
-        let screen = screen.screen();
-        assert!(!screen.alternate_screen(), "still on the alternate screen");
-        assert!(!screen.hide_cursor(), "the cursor is still hidden");
-        assert!(!screen.bracketed_paste(), "pastes are still bracketed");
-        self.child.wait().expect("an end");
+        assert!(flat.contains(&format!("CODE={code}")), "wrong exit code:\n{text}");
+        self.assert_cooked();
+        self.assert_restored();
+        self.child.wait().expect("an exit");
         text
     }
 
-    /// Whether there is a model.
-    pub fn saved(&self) -> bool {
-        is_saved(self.folder.path())
+    /// The modes that `stty -a` printed are those of a shell.
+    pub fn assert_cooked(&self) {
+        let text = self.text().replace('\n', "");
+        assert!(text.contains(" icanon") && text.contains(" echo "), "still raw:\n{text}");
     }
 
-    /// The program itself, below the shell.
-    pub fn signal(&self, signal: &str) {
-        let shell = self.child.process_id().expect("a process").to_string();
-        let killed = std::process::Command::new("pkill").args([signal, "-P", &shell]).status();
-        assert!(killed.expect("pkill runs").success());
+    /// The program has undone every mode it had set, and left the alternate screen.
+    pub fn assert_restored(&self) {
+        self.with_screen(|screen| {
+            assert!(!screen.alternate_screen(), "still on the alternate screen");
+            assert!(!screen.hide_cursor(), "the cursor is still hidden");
+            assert!(!screen.bracketed_paste(), "pastes are still bracketed");
+            let mouse = screen.mouse_protocol_mode();
+            assert_eq!(mouse, vt100::MouseProtocolMode::None, "the mouse is still captured");
+        });
+    }
+}
+
+/// Parses what the program draws until the terminal is closed.
+fn read(mut reader: Box<dyn Read + Send>, shared: &Shared) {
+    let mut buffer = [0; 4096];
+    while !shared.is_closed.load(Ordering::SeqCst) {
+        if shared.reading_paused.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+            continue;
+        }
+        let Ok(count @ 1..) = reader.read(&mut buffer) else {
+            return;
+        };
+        shared.bytes.fetch_add(count as u64, Ordering::SeqCst);
+        shared.screen().process(&buffer[..count]);
+        shared.changed.notify_all();
     }
 }
 
 impl Drop for Terminal {
-    /// A test that fails must not leave a run behind: it would go on without its terminal.
+    /// Kills what a failed test leaves running: the program survives its terminal.
     fn drop(&mut self) {
-        if let Some(shell) = self.child.process_id() {
-            let shell = shell.to_string();
-            // What has ended already is no concern.
-            let _ = std::process::Command::new("pkill").args(["-KILL", "-P", &shell]).status();
+        // Processes that have exited already are no error.
+        if self.child.process_id().is_some() {
+            let _ = Command::new("pkill").args(["-KILL", "-P", &self.process()]).status();
         }
+        for orphan in self.orphans.iter().filter(|_| std::thread::panicking()) {
+            let _ = Command::new("kill").args(["-KILL", orphan]).output();
+        }
+        let _ = self.child.kill();
     }
-}
-
-fn is_saved(folder: &Path) -> bool {
-    folder.join("outputs/model.safetensors").is_file()
 }

@@ -6,8 +6,8 @@ use crate::core::engine::EngineOptions;
 use crate::core::model::ModelConfig;
 use crate::core::model::config::EMBEDDED;
 use crate::core::text::sanitize_for_terminal;
-use crate::run::bench::step::{StepCost, Work};
-use crate::run::bench::{predict, screen, step};
+use crate::run::bench::step::{StepCost, StepWorkload};
+use crate::run::bench::{dashboard, predict, step};
 use crate::run::options::ComputeOptions;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -24,16 +24,16 @@ pub fn run(flags: &BenchFlags, out: &mut impl Write) -> anyhow::Result<()> {
         gradient_checkpointing: flags.gradient_checkpointing,
         ..ComputeOptions::from(flags.compute.clone()).engine_options()
     };
-    let work = Work { lengths, steps: flags.steps, warmup: flags.warmup, engine };
+    let workload = StepWorkload { lengths, steps: flags.steps, warmup: flags.warmup, engine };
     let config = config(flags, longest)?;
-    let cost = step::measure(config, &work)?;
+    let cost = step::measure(config, &workload)?;
     if let Some(note) = &cost.note {
         eprintln!("{}", sanitize_for_terminal(note));
     }
     let predictions = flags.predict.map(|count| predict::measure(count, &engine)).transpose()?;
     let screen = flags
         .screen
-        .map(|rounds| screen::measure(rounds, 100, cost.threads, |what| eprintln!("{what}")))
+        .map(|rounds| dashboard::measure(rounds, 100, cost.threads, |what| eprintln!("{what}")))
         .transpose()?;
     if flags.json {
         let mut all = serde_json::to_value(&cost)?;

@@ -3,12 +3,15 @@
 use super::dashboard;
 use crate::cli::flags::RunsFlags;
 use crate::core::text::{align_left, align_right, sanitize_for_terminal, to_json};
-use crate::run::run_index::{Found, find, summarise};
-use crate::run::selection::{compare, fits, told, worth_telling};
+use crate::run::run_index::{
+    RunEntry, RunSummary, compare_runs, distinguishing_settings, find_runs, format_settings,
+    matches_filter, read_entry,
+};
 use crate::run::summary::clock;
 use crate::run::worker::run_index;
 use crate::screen::app::runs::RunComparison;
 use crate::screen::app::{Page, State};
+use crate::screen::lang::Lang;
 use crate::screen::terminal::ExitReason;
 use anyhow::{Context, bail};
 use std::io::Write;
@@ -17,7 +20,7 @@ use unicode_width::UnicodeWidthStr;
 
 pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     let shown = sanitize_for_terminal(&flags.folder.display().to_string()).into_owned();
-    let folders = find(&flags.folder).with_context(|| {
+    let folders = find_runs(&flags.folder).with_context(|| {
         format!("{shown}: cannot be read; pass a folder that contains the output folders of runs")
     })?;
     if !(flags.json || flags.plain) && dashboard::is_possible() {
@@ -32,52 +35,55 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
             ExitReason::Panicked => bail!("the dashboard failed"),
         };
     }
-    let found = folders.iter().filter_map(|folder| summarise(&flags.folder, folder));
-    let mut found: Vec<Found> = found.filter(|found| fits(found, &flags.filter)).collect();
-    found.sort_by(|one, other| compare(one, other, flags.sort));
+    let translate = |status| Lang::Korean.tr(status);
+    let entries = folders.iter().filter_map(|folder| read_entry(&flags.folder, folder));
+    let mut entries: Vec<RunEntry> =
+        entries.filter(|entry| matches_filter(entry, &flags.filter, translate)).collect();
+    entries.sort_by(|one, other| compare_runs(one, other, flags.sort));
     if flags.reverse {
-        found.reverse();
+        entries.reverse();
     }
-    for unreadable in found.iter().filter_map(|found| found.summary.as_ref().err()) {
-        eprintln!("{}: {}", unreadable.run, unreadable.reason);
+    for unreadable in entries.iter().filter_map(|entry| entry.summary.as_ref().err()) {
+        eprintln!("{}: {}", unreadable.name, unreadable.reason);
     }
+    let summaries: Vec<&RunSummary> =
+        entries.iter().filter_map(|entry| entry.summary.as_ref().ok()).collect();
     if flags.json {
-        for summary in found.iter().filter_map(|found| found.summary.as_ref().ok()) {
+        for summary in summaries {
             writeln!(out, "{}", to_json(summary)?)?;
         }
-    } else if found.is_empty() && !folders.is_empty() {
+    } else if entries.is_empty() && !folders.is_empty() {
         eprintln!("{shown}: none of {} runs matches the filter", folders.len());
-    } else if found.is_empty() {
+    } else if entries.is_empty() {
         eprintln!("{shown}: no runs; nsmc-tui train writes one to its --output-dir");
     } else {
-        write_table(&found, &mut out)?;
+        write_table(&summaries, &mut out)?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// One line for each run; the last column has the settings in which it differs from the others.
-fn write_table(found: &[Found], out: &mut impl Write) -> std::io::Result<()> {
-    let runs: Vec<_> = found.iter().filter_map(|found| found.summary.as_ref().ok()).collect();
-    let names = worth_telling(&runs);
+fn write_table(runs: &[&RunSummary], out: &mut impl Write) -> std::io::Result<()> {
+    let names = distinguishing_settings(runs);
     let head = ["RUN", "STATUS", "STEP", "ACCURACY", "F1", "EVAL_LOSS", "TIME", "WRITTEN"];
     let mut lines = vec![(head.map(str::to_owned), "SETTINGS".to_owned())];
-    for run in &runs {
+    for run in runs {
         let number = |value: Option<f64>| {
             value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
         };
         let best = run.best.as_ref();
         let cells = [
-            run.run.clone(),
+            run.name.clone(),
             run.status.name().to_owned(),
             format!("{}/{}", run.step, run.max_steps),
             number(best.map(|best| best.eval_accuracy)),
             number(best.map(|best| best.eval_f1)),
             number(run.lowest_eval_loss),
             clock(run.seconds),
-            run.when.clone(),
+            run.modified_local.clone(),
         ];
-        lines.push((cells, told(run, &names)));
+        lines.push((cells, format_settings(run, &names)));
     }
     let width = |column: usize| lines.iter().map(|(cells, _)| cells[column].width()).max();
     let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();

@@ -2,7 +2,7 @@
 
 use super::display::DisplayFlags;
 use super::values::choice_value;
-use crate::run::selection::RunOrder;
+use crate::run::run_index::RunOrder;
 use clap::Args;
 use std::path::PathBuf;
 

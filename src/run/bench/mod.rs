@@ -1,25 +1,25 @@
-//! How fast this machine trains and answers, and what the dashboard costs.
+//! How fast this computer trains and predicts, and how much the dashboard slows training down.
 
+pub mod dashboard;
 pub mod predict;
-pub mod screen;
 pub mod step;
 
 use serde::Serialize;
 
-/// The middle and the ends of several measurements, in milliseconds.
+/// The median and the range of several durations, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Spread {
-    /// As many are below as above.
+pub struct DurationStats {
+    /// The median.
     pub median: f64,
-    /// The least.
+    /// The shortest.
     pub min: f64,
-    /// The most.
+    /// The longest.
     pub max: f64,
 }
 
-impl Spread {
-    /// Of measurements in seconds.
-    pub fn of_seconds(mut seconds: Vec<f64>) -> Self {
+impl DurationStats {
+    /// Of durations in seconds.
+    pub fn from_seconds(mut seconds: Vec<f64>) -> Self {
         seconds.sort_by(f64::total_cmp);
         let at = |share: f64| {
             let index = (seconds.len().saturating_sub(1) as f64 * share).round() as usize;
@@ -29,7 +29,7 @@ impl Spread {
     }
 }
 
-/// The most memory this process ever held, in bytes, where the system tells.
+/// The peak resident memory of this process in bytes, on systems with `/proc`.
 pub fn process_peak_memory() -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -42,9 +42,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_in_the_middle() {
-        let spread = Spread::of_seconds(vec![0.003, 0.001, 0.002]);
-        assert_eq!((spread.min, spread.median, spread.max), (1.0, 2.0, 3.0));
-        assert!(Spread::of_seconds(vec![]).median.is_nan());
+    fn durations_are_summarized_in_milliseconds() {
+        let stats = DurationStats::from_seconds(vec![0.003, 0.001, 0.002]);
+        assert_eq!((stats.min, stats.median, stats.max), (1.0, 2.0, 3.0));
+        assert!(DurationStats::from_seconds(vec![]).median.is_nan());
     }
 }

@@ -1,6 +1,6 @@
-//! Answers, one by one and many at a time.
+//! Predictions, one by one and in batches.
 
-use super::Spread;
+use super::DurationStats;
 use crate::core::data::{Split, nsmc};
 use crate::core::engine::{EngineOptions, build};
 use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
@@ -9,25 +9,25 @@ use crate::core::tokenizer::Tokenizer;
 use serde::Serialize;
 use std::time::Instant;
 
-/// Reviews that are asked about together.
-const TOGETHER: usize = 32;
+/// Samples of a batch.
+const BATCH_SIZE: usize = 32;
 
-/// What was measured.
+/// The speed of predictions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct AnswerCost {
-    /// What computed.
+pub struct PredictionCost {
+    /// The compute device.
     pub device: String,
-    /// One review, from text to probabilities, on one thread.
-    pub one_ms: Spread,
-    /// Reviews a second, 32 at a time, on all threads that were asked for.
+    /// One sample, from text to probabilities, on one thread.
+    pub one_ms: DurationStats,
+    /// Samples a second, in batches of 32, on all requested threads.
     pub reviews_per_second: f64,
 }
 
-/// Asks a model of the embedded shape about the first `count` reviews of NSMC's test split.
+/// Classifies the first `count` samples of NSMC's test split with a model of the embedded shape.
 ///
 /// # Errors
-/// If the machine that is asked for is not there.
-pub fn measure(count: usize, options: &EngineOptions) -> anyhow::Result<AnswerCost> {
+/// If the requested device is not available.
+pub fn measure(count: usize, options: &EngineOptions) -> anyhow::Result<PredictionCost> {
     let (model, _) = SequenceClassifier::new(ModelConfig::embedded()?, Weights::none(), 42)?;
     let tokenizer = Tokenizer::embedded()?;
     let rows = nsmc::load(Split::Test)?.rows;
@@ -35,21 +35,21 @@ pub fn measure(count: usize, options: &EngineOptions) -> anyhow::Result<AnswerCo
     let (labels, longest) = (&model.config().labels, model.config().max_tokens());
 
     let mut engine = build(&model, &EngineOptions { threads: 1, ..*options })?;
-    let mut alone = Vec::new();
+    let mut single = Vec::new();
     for text in &texts {
         let began = Instant::now();
         classify(engine.as_mut(), labels, &tokenizer, &[text], longest)?;
-        alone.push(began.elapsed().as_secs_f64());
+        single.push(began.elapsed().as_secs_f64());
     }
     let mut engine = build(&model, options)?;
     let began = Instant::now();
-    for texts in texts.chunks(TOGETHER) {
+    for texts in texts.chunks(BATCH_SIZE) {
         classify(engine.as_mut(), labels, &tokenizer, texts, longest)?;
     }
     let seconds = began.elapsed().as_secs_f64();
-    Ok(AnswerCost {
+    Ok(PredictionCost {
         device: engine.device(),
-        one_ms: Spread::of_seconds(alone),
+        one_ms: DurationStats::from_seconds(single),
         reviews_per_second: texts.len() as f64 / seconds,
     })
 }

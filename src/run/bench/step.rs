@@ -1,6 +1,6 @@
-//! The training step, by part.
+//! The time of a training step and of its parts.
 
-use super::{Spread, process_peak_memory};
+use super::{DurationStats, process_peak_memory};
 use crate::core::data::batching::{Example, PackedBatch};
 use crate::core::data::sampling::Generator;
 use crate::core::engine::{EngineOptions, StepInput, StepOptions, build};
@@ -10,74 +10,74 @@ use crate::core::ops::backend::Update;
 use serde::Serialize;
 use std::time::Instant;
 
-/// What is measured.
+/// The training steps to measure.
 #[derive(Clone, Debug)]
-pub struct Work {
-    /// The tokens of each review of the batch.
+pub struct StepWorkload {
+    /// The tokens of each sample of the batch.
     pub lengths: Vec<usize>,
-    /// Steps that count.
+    /// Measured steps.
     pub steps: usize,
-    /// Steps before them.
+    /// Steps before them, which are not measured.
     pub warmup: usize,
-    /// What computes.
+    /// The engine to measure.
     pub engine: EngineOptions,
 }
 
-/// Milliseconds of a step, by part; the medians.
+/// Median milliseconds of the parts of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Parts {
-    /// Batching, which training does ahead on a thread of its own: not part of the step.
+pub struct StepParts {
+    /// Batching. Training does it in advance on another thread, so it is not part of the step.
     pub data: f64,
-    /// From ids to the loss.
+    /// From token ids to the loss.
     pub forward: f64,
-    /// From the loss to all gradients.
+    /// From the loss to the gradients.
     pub backward: f64,
-    /// Norm, clipping and update.
+    /// Gradient norm, clipping and update.
     pub optimizer: f64,
-    /// The rest: rows of words brought up to date, figures read.
+    /// The rest, such as pending updates of the token embeddings and reading the metrics.
     pub other: f64,
 }
 
-/// What was measured.
+/// The speed of a training step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StepCost {
-    /// What computed.
+    /// The compute device.
     pub device: String,
-    /// What was asked for and is not there, if anything.
+    /// What was requested and is not available, if anything.
     pub note: Option<String>,
-    /// Threads of the CPU that were asked for, or one for each core.
+    /// The requested CPU threads, or one for each core.
     pub threads: usize,
     /// The model's shape.
     pub model: String,
-    /// Reviews a step.
+    /// Samples of a step.
     pub batch_size: usize,
-    /// The tokens of each review.
+    /// The tokens of each sample.
     pub lengths: Vec<usize>,
-    /// Tokens a step.
+    /// Tokens of a step.
     pub tokens: usize,
-    /// A step.
-    pub step_ms: Spread,
-    /// By part, where the engine tells.
-    pub parts_ms: Option<Parts>,
-    /// Tokens trained on a second.
+    /// The duration of a step.
+    pub step_ms: DurationStats,
+    /// The durations of its parts, if the engine measures them.
+    pub parts_ms: Option<StepParts>,
+    /// Tokens per second.
     pub tokens_per_second: f64,
     /// Floating-point operations of a step's matrix products that reach the loss, in 10⁹.
     pub step_gflop: f64,
-    /// The rate of this machine's matrix product alone, in 10⁹ operations a second.
+    /// The speed of a matrix product alone on this device, in 10⁹ operations a second.
     pub matmul_gflops: Option<f64>,
-    /// Which share of that rate the whole step reaches.
+    /// The speed of the whole step as a share of it.
     pub achieved_share: Option<f64>,
-    /// The most memory held: the machine's own, else the process's.
+    /// Peak memory of the device, or of this process.
     pub peak_memory_bytes: Option<usize>,
 }
 
-/// Trains a model of random weights on random ids.
+/// Trains a model from random weights on random token ids.
 ///
 /// # Errors
-/// If the machine that is asked for is not there, or the model does not fit.
-pub fn measure(config: ModelConfig, work: &Work) -> anyhow::Result<StepCost> {
+/// If the requested device is not available, or the model does not fit into its memory.
+pub fn measure(config: ModelConfig, workload: &StepWorkload) -> anyhow::Result<StepCost> {
     let (model, _) = SequenceClassifier::new(config, Weights::none(), 42)?;
-    let mut engine = build(&model, &work.engine)?;
+    let mut engine = build(&model, &workload.engine)?;
     let config = model.config();
     let settings = AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
     engine.begin_training(settings, false)?;
@@ -86,9 +86,9 @@ pub fn measure(config: ModelConfig, work: &Work) -> anyhow::Result<StepCost> {
     let (mut whole, mut data) = (Vec::new(), Vec::new());
     let mut parts: [Vec<f64>; 4] = Default::default();
     let mut generator = Generator::new(1);
-    for number in 1..=work.warmup + work.steps {
+    for number in 1..=workload.warmup + workload.steps {
         let began = Instant::now();
-        let input = input(config, &work.lengths, &mut generator);
+        let input = input(config, &workload.lengths, &mut generator);
         let prepared = began.elapsed().as_secs_f64();
         let options = StepOptions {
             seed: 42,
@@ -98,10 +98,10 @@ pub fn measure(config: ModelConfig, work: &Work) -> anyhow::Result<StepCost> {
         };
         let began = Instant::now();
         engine.step(&input, &options)?;
-        let figures = engine.step_metrics()?;
+        let metrics = engine.step_metrics()?;
         let seconds = began.elapsed().as_secs_f64();
-        anyhow::ensure!(figures.loss.is_finite(), "the loss is {}", figures.loss);
-        if number <= work.warmup {
+        anyhow::ensure!(metrics.loss.is_finite(), "the loss is {}", metrics.loss);
+        if number <= workload.warmup {
             continue;
         }
         whole.push(seconds);
@@ -114,26 +114,26 @@ pub fn measure(config: ModelConfig, work: &Work) -> anyhow::Result<StepCost> {
             parts.iter_mut().zip(all).for_each(|(part, value)| part.push(value));
         }
     }
-    let step_ms = Spread::of_seconds(whole);
+    let step_ms = DurationStats::from_seconds(whole);
     let seconds = step_ms.median / 1e3;
-    let tokens = work.lengths.iter().sum::<usize>();
-    let operations = operations(config, &work.lengths);
+    let tokens = workload.lengths.iter().sum::<usize>();
+    let operations = operations(config, &workload.lengths);
     let peak_memory_bytes = engine.peak_memory().or_else(process_peak_memory);
     let peak = engine.matmul_rate()?;
-    let told = !parts[0].is_empty();
+    let has_parts = !parts[0].is_empty();
     let [forward, backward, optimizer, other] =
-        parts.map(|seconds| Spread::of_seconds(seconds).median);
-    let data = Spread::of_seconds(data).median;
+        parts.map(|seconds| DurationStats::from_seconds(seconds).median);
+    let data = DurationStats::from_seconds(data).median;
     Ok(StepCost {
         device: engine.device(),
         note: engine.note().map(str::to_owned),
-        threads: threads(&work.engine),
+        threads: threads(&workload.engine),
         model: shape(config),
-        batch_size: work.lengths.len(),
-        lengths: work.lengths.clone(),
+        batch_size: workload.lengths.len(),
+        lengths: workload.lengths.clone(),
         tokens,
         step_ms,
-        parts_ms: told.then_some(Parts { data, forward, backward, optimizer, other }),
+        parts_ms: has_parts.then_some(StepParts { data, forward, backward, optimizer, other }),
         tokens_per_second: tokens as f64 / seconds,
         step_gflop: operations / 1e9,
         matmul_gflops: peak.map(|peak| peak / 1e9),
@@ -143,7 +143,7 @@ pub fn measure(config: ModelConfig, work: &Work) -> anyhow::Result<StepCost> {
 }
 
 fn threads(options: &EngineOptions) -> usize {
-    // As the engine has it: RAYON_NUM_THREADS, or one for each core.
+    // As in the engine: RAYON_NUM_THREADS, or one for each core.
     if options.threads == 0 { rayon::current_num_threads() } else { options.threads }
 }
 
@@ -160,7 +160,7 @@ fn shape(config: &ModelConfig) -> String {
     )
 }
 
-/// A step's input of random ids.
+/// A step's input of random token ids.
 fn input(config: &ModelConfig, lengths: &[usize], generator: &mut Generator) -> StepInput {
     let vocabulary = config.encoder.vocab_size as u32;
     let examples: Vec<Example> = lengths
@@ -175,8 +175,8 @@ fn input(config: &ModelConfig, lengths: &[usize], generator: &mut Generator) -> 
 }
 
 /// Floating-point operations of the matrix products of one forward and backward pass that reach
-/// the loss: of the last layer, those of first tokens only. A backward pass has twice as many as
-/// the forward pass.
+/// the loss: in the last layer, those of the first tokens only. A backward pass has twice as many
+/// as a forward pass.
 fn operations(config: &ModelConfig, lengths: &[usize]) -> f64 {
     let encoder = &config.encoder;
     let (hidden, wide) = (encoder.hidden_size as f64, encoder.intermediate_size as f64);
@@ -196,14 +196,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_small_model_is_measured() -> anyhow::Result<()> {
-        let work = Work {
+    fn the_parts_of_a_step_add_up() -> anyhow::Result<()> {
+        let workload = StepWorkload {
             lengths: vec![3, 7],
             steps: 3,
             warmup: 1,
             engine: EngineOptions { threads: 1, ..EngineOptions::default() },
         };
-        let cost = measure(ModelConfig::embedded()?, &work)?;
+        let cost = measure(ModelConfig::embedded()?, &workload)?;
         assert_eq!((cost.tokens, cost.batch_size, cost.threads), (10, 2, 1));
         let parts = cost.parts_ms.ok_or_else(|| anyhow::anyhow!("no parts"))?;
         let sum = parts.forward + parts.backward + parts.optimizer;

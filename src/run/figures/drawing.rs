@@ -1,4 +1,4 @@
-//! What the pictures are made of: an SVG document, and axes with ticks.
+//! Elements of the figures: an SVG document, and axes with ticks.
 
 use super::png::FONT_FAMILY;
 use crate::core::text::escape_xml;
@@ -6,33 +6,33 @@ use crate::run::metric_series::Segment;
 use crate::run::metric_series::ticks::{Tick, Unit, linear};
 use std::fmt::Write;
 
-/// Text.
-pub(super) const INK: &str = "#222222";
-/// Text that is read last.
-pub(super) const FAINT: &str = "#6b6b6b";
-/// Lines behind curves.
+/// The colour of text.
+pub(super) const TEXT: &str = "#222222";
+/// The colour of labels and axes.
+pub(super) const SECONDARY_TEXT: &str = "#6b6b6b";
+/// The colour of grid lines.
 const GRID: &str = "#e4e4e4";
-/// Of Okabe and Ito's colours, which any kind of sight can tell apart: training.
+/// Training. One of the colours of Okabe and Ito, which are distinct with any colour vision.
 pub(super) const BLUE: &str = "#0072b2";
 /// Evaluation.
 pub(super) const VERMILLION: &str = "#d55e00";
 /// F1.
 pub(super) const GREEN: &str = "#009e73";
 
-/// Where a text begins, stands or ends.
+/// The point of a text that is placed.
 #[derive(Clone, Copy)]
-pub(super) enum Anchor {
+pub(super) enum TextAnchor {
     Start,
     Middle,
     End,
 }
 
 /// An SVG document.
-pub(super) struct Svg {
+pub(super) struct SvgDocument {
     text: String,
 }
 
-impl Svg {
+impl SvgDocument {
     pub fn new(width: f64, height: f64) -> Self {
         let text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
@@ -53,11 +53,18 @@ impl Svg {
         self.text.push('\n');
     }
 
-    pub fn words(&mut self, (x, y): (f64, f64), anchor: Anchor, size: f64, fill: &str, text: &str) {
+    pub fn text(
+        &mut self,
+        (x, y): (f64, f64),
+        anchor: TextAnchor,
+        size: f64,
+        fill: &str,
+        text: &str,
+    ) {
         let anchor = match anchor {
-            Anchor::Start => "start",
-            Anchor::Middle => "middle",
-            Anchor::End => "end",
+            TextAnchor::Start => "start",
+            TextAnchor::Middle => "middle",
+            TextAnchor::End => "end",
         };
         self.push(format_args!(
             "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" font-size=\"{size}\" \
@@ -98,78 +105,80 @@ impl Svg {
 
 /// How a curve is drawn.
 #[derive(Clone, Copy)]
-pub(super) struct Stroke {
+pub(super) struct LineStyle {
     pub colour: &'static str,
     pub width: f64,
     pub opacity: f64,
-    /// Whether its points are marked.
-    pub points: bool,
+    /// Whether each point has a marker.
+    pub has_markers: bool,
 }
 
-/// A rectangle in which values stand.
-pub(super) struct Axes {
+/// The rectangle of a plot and the ranges of its axes.
+pub(super) struct PlotAxes {
     pub left: f64,
     pub top: f64,
     pub width: f64,
     pub height: f64,
-    /// Values at the left and the right edge.
+    /// The values at the left and the right edge.
     pub x: [f64; 2],
-    /// Values at the lower and the upper edge.
+    /// The values at the lower and the upper edge.
     pub y: [f64; 2],
 }
 
-impl Axes {
-    fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
+impl PlotAxes {
+    /// The position of a point; values outside the range are at the edge.
+    fn position(&self, (x, y): (f64, f64)) -> (f64, f64) {
         let share = |value: f64, [from, to]: [f64; 2]| (value - from) / (to - from);
         let (across, up) = (share(x, self.x), share(y, self.y).clamp(0.0, 1.0));
         (self.left + across * self.width, self.top + (1.0 - up) * self.height)
     }
 
-    /// The frame, the grid and the values beside it.
-    pub fn draw(&self, svg: &mut Svg, name: &str) {
+    /// Draws the axes, the grid and the tick labels.
+    pub fn draw(&self, svg: &mut SvgDocument, name: &str) {
         let bottom = self.top + self.height;
         for Tick { value, label } in linear(self.y[0], self.y[1], 6, Unit::Number) {
-            let (_, y) = self.place((self.x[0], value));
+            let (_, y) = self.position((self.x[0], value));
             svg.line((self.left, y), (self.left + self.width, y), GRID);
-            svg.words((self.left - 8.0, y + 4.5), Anchor::End, 12.0, FAINT, &label);
+            svg.text((self.left - 8.0, y + 4.5), TextAnchor::End, 12.0, SECONDARY_TEXT, &label);
         }
         for Tick { value, label } in linear(self.x[0], self.x[1], 8, Unit::Count) {
-            let (x, _) = self.place((value, self.y[0]));
-            svg.line((x, bottom), (x, bottom + 4.0), FAINT);
-            svg.words((x, bottom + 18.0), Anchor::Middle, 12.0, FAINT, &label);
+            let (x, _) = self.position((value, self.y[0]));
+            svg.line((x, bottom), (x, bottom + 4.0), SECONDARY_TEXT);
+            svg.text((x, bottom + 18.0), TextAnchor::Middle, 12.0, SECONDARY_TEXT, &label);
         }
-        svg.line((self.left, bottom), (self.left + self.width, bottom), FAINT);
-        svg.words((self.left, self.top - 10.0), Anchor::Start, 14.0, INK, name);
+        svg.line((self.left, bottom), (self.left + self.width, bottom), SECONDARY_TEXT);
+        svg.text((self.left, self.top - 10.0), TextAnchor::Start, 14.0, TEXT, name);
     }
 
-    /// A curve; what lies above or below is drawn at the edge.
-    pub fn curve(&self, svg: &mut Svg, segments: &[Segment], stroke: Stroke) {
+    /// Draws a curve.
+    pub fn curve(&self, svg: &mut SvgDocument, segments: &[Segment], style: LineStyle) {
         for segment in segments {
-            let points: Vec<(f64, f64)> = segment.iter().map(|&point| self.place(point)).collect();
-            svg.path(&points, stroke.colour, stroke.width, stroke.opacity);
-            if stroke.points || points.len() == 1 {
+            let points: Vec<(f64, f64)> =
+                segment.iter().map(|&point| self.position(point)).collect();
+            svg.path(&points, style.colour, style.width, style.opacity);
+            if style.has_markers || points.len() == 1 {
                 for &point in &points {
-                    svg.dot(point, stroke.colour);
+                    svg.dot(point, style.colour);
                 }
             }
         }
     }
 
-    /// A mark at the upper edge, for a value that is no number.
-    pub fn mark(&self, svg: &mut Svg, x: f64, colour: &str) {
-        let (x, _) = self.place((x, self.y[1]));
-        svg.words((x, self.top + 12.0), Anchor::Middle, 14.0, colour, "!");
+    /// Draws a mark at the upper edge, for a value that is not finite.
+    pub fn mark(&self, svg: &mut SvgDocument, x: f64, colour: &str) {
+        let (x, _) = self.position((x, self.y[1]));
+        svg.text((x, self.top + 12.0), TextAnchor::Middle, 14.0, colour, "!");
     }
 
-    /// Names of curves, each behind a dash of its colour, at the right.
-    pub fn legend(&self, svg: &mut Svg, names: &[(&str, &str)]) {
-        // The font's letters are about half as wide as high.
+    /// Draws the names of the curves with their colours, at the right.
+    pub fn legend(&self, svg: &mut SvgDocument, names: &[(&str, &str)]) {
+        // A letter is about half as wide as the font size.
         let width = |name: &str| 24.0 + 12.0 * 0.52 * name.chars().count() as f64 + 18.0;
         let all: f64 = names.iter().map(|(name, _)| width(name)).sum();
         let mut x = self.left + self.width - all + 18.0;
         for (name, colour) in names {
             svg.rectangle((x, self.top - 16.0), (18.0, 3.0), colour);
-            svg.words((x + 24.0, self.top - 10.0), Anchor::Start, 12.0, INK, name);
+            svg.text((x + 24.0, self.top - 10.0), TextAnchor::Start, 12.0, TEXT, name);
             x += width(name);
         }
     }

@@ -1,30 +1,34 @@
-//! SVG made into dots, with a font of our own, so that a picture is the same on every machine.
+//! Rendering SVG as PNG with an embedded font, so that the result is the same on every computer.
 
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
 
-/// Latin and Korean letters (assets/font/OFL.txt), compressed.
+/// Latin and Korean glyphs (license: assets/font/OFL.txt), compressed with zstd.
 const FONT: &[u8] = include_bytes!("../../../assets/font/figure_gothic.ttf.zst");
 
-/// The name of the font in it.
+/// The font's family name.
 pub(super) const FONT_FAMILY: &str = "Figure Gothic";
 
-/// Dots for each unit of the SVG.
-const SCALE: f32 = 2.0;
+/// Pixels per unit of the SVG.
+const PIXELS_PER_UNIT: f32 = 2.0;
 
-/// The picture as PNG.
+/// Renders an SVG document as PNG.
 pub(super) fn render(svg: &str) -> Result<Vec<u8>, String> {
     let options =
         Options { font_family: FONT_FAMILY.to_owned(), fontdb: fonts()?, ..Options::default() };
     let tree = Tree::from_str(svg, &options).map_err(|error| error.to_string())?;
     let size = tree.size();
-    let (width, height) = (size.width() * SCALE, size.height() * SCALE);
-    let mut dots = Pixmap::new(width.ceil() as u32, height.ceil() as u32)
-        .ok_or_else(|| format!("{width} x {height} dots are too many"))?;
-    resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut dots.as_mut());
-    dots.encode_png().map_err(|error| error.to_string())
+    let (width, height) = (size.width() * PIXELS_PER_UNIT, size.height() * PIXELS_PER_UNIT);
+    let mut pixels = Pixmap::new(width.ceil() as u32, height.ceil() as u32)
+        .ok_or_else(|| format!("{width} x {height} pixels are too many"))?;
+    resvg::render(
+        &tree,
+        Transform::from_scale(PIXELS_PER_UNIT, PIXELS_PER_UNIT),
+        &mut pixels.as_mut(),
+    );
+    pixels.encode_png().map_err(|error| error.to_string())
 }
 
 fn fonts() -> Result<Arc<fontdb::Database>, String> {

@@ -1,10 +1,10 @@
-//! Pictures of runs of all kinds.
+//! Figures of finished, short and unusual runs.
 
 use super::*;
 use crate::core::train::fixtures::{ending, run, step};
 use crate::run::journal::{JOURNAL, Journal};
 
-fn drawn(events: &[TrainEvent]) -> Result<Vec<Figure>, FigureError> {
+fn drawn(events: &[TrainEvent]) -> Result<Vec<FigureFile>, FigureError> {
     let folder = tempfile::tempdir().expect("a folder");
     let mut journal = Journal::create(&folder.path().join(JOURNAL)).expect("a journal");
     for event in events {
@@ -13,14 +13,14 @@ fn drawn(events: &[TrainEvent]) -> Result<Vec<Figure>, FigureError> {
     draw(folder.path())
 }
 
-fn svg(figures: &[Figure], name: &str) -> String {
+fn svg(figures: &[FigureFile], name: &str) -> String {
     let figure = figures.iter().find(|figure| figure.name == format!("{name}.svg"));
-    String::from_utf8(figure.expect("a picture").bytes.clone()).expect("text")
+    String::from_utf8(figure.expect("a figure").bytes.clone()).expect("text")
 }
 
 #[test]
 fn a_finished_run_has_curves_and_a_matrix_as_svg_and_png() {
-    let figures = drawn(&[run(630), ending()].concat()).expect("pictures");
+    let figures = drawn(&[run(630), ending()].concat()).expect("figures");
     let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
     let expected =
         ["loss_curves.svg", "loss_curves.png", "confusion_matrix.svg", "confusion_matrix.png"];
@@ -29,7 +29,7 @@ fn a_finished_run_has_curves_and_a_matrix_as_svg_and_png() {
         assert!(figure.bytes.starts_with(b"\x89PNG"), "{}", figure.name);
     }
     let curves = svg(&figures, CURVES);
-    // Ten evaluations on each of the three curves of scores, and on that of the loss.
+    // Ten evaluations on each of the three curves of metrics, and on that of the loss.
     assert_eq!(curves.matches("<circle").count(), 40);
     assert!(curves.contains(">eval accuracy</text>") && curves.contains(">600</text>"));
     let matrix = svg(&figures, CONFUSION);
@@ -40,27 +40,27 @@ fn a_finished_run_has_curves_and_a_matrix_as_svg_and_png() {
 }
 
 #[test]
-fn what_is_not_a_number_is_a_mark_and_not_in_a_curve() {
+fn values_that_are_not_finite_are_marks_and_not_in_a_curve() {
     let mut events = run(100);
     events.push(TrainEvent::Step(step(101, f64::NAN, 14.7)));
     events.push(TrainEvent::Step(step(102, f64::INFINITY, 14.8)));
-    let figures = drawn(&events).expect("pictures");
+    let figures = drawn(&events).expect("figures");
     let curves = svg(&figures, CURVES);
     assert_eq!(curves.matches(">!</text>").count(), 2);
     assert!(!curves.contains("NaN") && !curves.contains("inf"), "{curves}");
 }
 
 #[test]
-fn runs_that_hardly_began_are_drawn_as_far_as_they_came() {
+fn short_runs_are_drawn() {
     assert!(matches!(drawn(&run(0)), Err(FigureError::Empty)));
-    let figures = drawn(&run(1)).expect("pictures");
+    let figures = drawn(&run(1)).expect("figures");
     assert_eq!(figures.len(), 2, "no evaluation, no matrix");
     let missing = draw(std::path::Path::new("/nowhere"));
     assert!(matches!(missing, Err(FigureError::Journal(_))));
 }
 
 #[test]
-fn hostile_names_stay_names_and_any_number_of_classes_has_its_place() {
+fn names_are_escaped_and_any_number_of_classes_is_drawn() {
     for classes in [1usize, 2, 7, 13, 400] {
         let mut events = run(63);
         for event in &mut events {
@@ -75,7 +75,7 @@ fn hostile_names_stay_names_and_any_number_of_classes_has_its_place() {
                 _ => {}
             }
         }
-        let figures = drawn(&events).expect("pictures");
+        let figures = drawn(&events).expect("figures");
         for name in [CURVES, CONFUSION] {
             let svg = svg(&figures, name);
             assert!(!svg.contains("<script") && !svg.contains("<b>"), "{svg}");
@@ -85,7 +85,7 @@ fn hostile_names_stay_names_and_any_number_of_classes_has_its_place() {
 }
 
 #[test]
-fn files_are_written_beside_each_other() {
+fn figures_are_written_into_a_folder() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut journal = Journal::create(&folder.path().join(JOURNAL)).expect("a journal");
     for event in &run(70) {

@@ -1,21 +1,22 @@
-//! A figure over the steps of a run, of any length, made ready for a chart of any width.
+//! One metric over the steps of a run of any length, reduced for a chart of any width.
 
 use std::ops::Range;
 
-/// The most points kept; beyond it, of every four the lowest and the highest stay.
-const MOST: usize = 1 << 20;
+/// The most points kept; beyond it, the lowest and the highest of every four stay.
+const MAX_POINTS: usize = 1 << 20;
 
-/// Points whose extremes are known at once.
+/// Points of a block.
 const BLOCK: usize = 64;
 
-/// Figures in order, with the places of the lowest and highest of each block.
+/// Values with the indices of the lowest and the highest of each block, which make the extremes of a
+/// long range cheap.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Column {
+struct BlockedValues {
     values: Vec<f64>,
     blocks: Vec<Option<[usize; 2]>>,
 }
 
-impl Column {
+impl BlockedValues {
     fn push(&mut self, value: f64) {
         let at = self.values.len();
         self.values.push(value);
@@ -34,10 +35,10 @@ impl Column {
         }
     }
 
-    /// The places of the lowest and the highest finite value in a range.
+    /// The indices of the lowest and the highest finite value in a range.
     fn extremes(&self, range: Range<usize>) -> Option<[usize; 2]> {
         let mut found: Option<[usize; 2]> = None;
-        let mut take = |low: usize, high: usize| {
+        let mut include = |low: usize, high: usize| {
             let [lowest, highest] = found.get_or_insert([low, high]);
             if self.values[low] < self.values[*lowest] {
                 *lowest = low;
@@ -50,12 +51,12 @@ impl Column {
         while at < range.end {
             if at.is_multiple_of(BLOCK) && at + BLOCK <= range.end {
                 if let Some([low, high]) = self.blocks[at / BLOCK] {
-                    take(low, high);
+                    include(low, high);
                 }
                 at += BLOCK;
             } else {
                 if self.values[at].is_finite() {
-                    take(at, at);
+                    include(at, at);
                 }
                 at += 1;
             }
@@ -64,14 +65,14 @@ impl Column {
     }
 }
 
-/// A figure over the steps, as measured and smoothed.
+/// A metric over the steps, raw and smoothed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
     steps: Vec<f64>,
     /// Seconds since training began, at each step.
     seconds: Vec<f64>,
-    raw: Column,
-    smoothed: Column,
+    raw: BlockedValues,
+    smoothed: BlockedValues,
     smoothing: f64,
     average: f64,
     weight: f64,
@@ -79,7 +80,7 @@ pub struct Curve {
     not_finite: Vec<(f64, f64)>,
 }
 
-/// A piece of a curve without a gap, as `(x, value)`.
+/// A part of a curve without a gap, as `(x, value)`.
 pub type Segment = Vec<(f64, f64)>;
 
 impl Curve {
@@ -88,11 +89,11 @@ impl Curve {
         Self { smoothing, ..Self::default() }
     }
 
-    /// Adds a measurement. One of an earlier step, as after a resumption, replaces what came after
-    /// that step. A value that is not finite leaves a gap and is never averaged.
+    /// Adds a value. One of an earlier step, as after a resumption, replaces the values from that
+    /// step on. A value that is not finite leaves a gap and is not averaged.
     pub fn push(&mut self, step: f64, seconds: f64, value: f64) {
         if self.steps.last().is_some_and(|last| *last >= step) {
-            self.cut(step);
+            self.truncate(step);
         }
         if !value.is_finite() {
             self.not_finite.push((step, value));
@@ -102,12 +103,12 @@ impl Curve {
         self.raw.push(value);
         let smoothed = self.average_with(value);
         self.smoothed.push(smoothed);
-        if self.steps.len() > MOST {
-            self.thin();
+        if self.steps.len() > MAX_POINTS {
+            self.halve();
         }
     }
 
-    /// TensorBoard's debiased exponential moving average, with one more value in it.
+    /// Adds a value to TensorBoard's debiased exponential moving average, and returns it.
     fn average_with(&mut self, value: f64) -> f64 {
         if !value.is_finite() {
             return f64::NAN;
@@ -117,8 +118,8 @@ impl Curve {
         self.average / self.weight
     }
 
-    /// Drops what was measured at `step` and later.
-    fn cut(&mut self, step: f64) {
+    /// Drops the values at `step` and later.
+    fn truncate(&mut self, step: f64) {
         let kept = self.steps.partition_point(|at| *at < step);
         let points =
             self.steps.drain(..).zip(self.seconds.drain(..)).zip(self.raw.values.drain(..));
@@ -129,9 +130,9 @@ impl Curve {
         }
     }
 
-    /// Halves the points: of every four the lowest and the highest stay, and what is not finite.
-    fn thin(&mut self) {
-        let mut kept = Vec::with_capacity(MOST / 2 + 1);
+    /// Halves the points: of every four the lowest and the highest stay, or one that is not finite.
+    fn halve(&mut self) {
+        let mut kept = Vec::with_capacity(MAX_POINTS / 2 + 1);
         for start in (0..self.steps.len()).step_by(4) {
             let group = start..(start + 4).min(self.steps.len());
             let mut chosen: Vec<usize> =
@@ -143,39 +144,39 @@ impl Curve {
             chosen.dedup();
             kept.extend(chosen);
         }
-        let take = |values: &[f64]| kept.iter().map(|&at| values[at]).collect::<Vec<f64>>();
-        let column = |values: Vec<f64>| {
-            let mut column = Column::default();
+        let pick = |values: &[f64]| kept.iter().map(|&at| values[at]).collect::<Vec<f64>>();
+        let blocked = |values: Vec<f64>| {
+            let mut blocked = BlockedValues::default();
             for value in values {
-                column.push(value);
+                blocked.push(value);
             }
-            column
+            blocked
         };
-        self.raw = column(take(&self.raw.values));
-        self.smoothed = column(take(&self.smoothed.values));
-        self.seconds = take(&self.seconds);
-        self.steps = take(&self.steps);
+        self.raw = blocked(pick(&self.raw.values));
+        self.smoothed = blocked(pick(&self.smoothed.values));
+        self.seconds = pick(&self.seconds);
+        self.steps = pick(&self.steps);
     }
 
-    /// Smooths anew: 0 leaves the values as they are, 0.99 hardly lets them move.
+    /// Changes the smoothing: 0 for none, to below 1.
     pub fn smooth(&mut self, smoothing: f64) {
         if (smoothing - self.smoothing).abs() < 1e-12 {
             return;
         }
         (self.smoothing, self.average, self.weight) = (smoothing, 0.0, 0.0);
-        self.smoothed = Column::default();
+        self.smoothed = BlockedValues::default();
         for at in 0..self.raw.values.len() {
             let smoothed = self.average_with(self.raw.values[at]);
             self.smoothed.push(smoothed);
         }
     }
 
-    /// How many points there are.
+    /// The number of points.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
@@ -190,23 +191,23 @@ impl Curve {
         Some((*self.steps.first()?, *self.steps.last()?))
     }
 
-    /// The latest value, as measured.
+    /// The latest raw value.
     pub fn last(&self) -> Option<f64> {
         self.raw.values.last().copied()
     }
 
-    /// The latest value that is finite, smoothed.
+    /// The latest finite smoothed value.
     pub fn last_smoothed(&self) -> Option<f64> {
         self.smoothed.values.iter().rev().find(|value| value.is_finite()).copied()
     }
 
-    /// The point at a step or the last one before it: its step, its value, and that smoothed.
+    /// The point at a step or the last one before it: its step, raw value and smoothed value.
     pub fn at(&self, step: f64) -> Option<(f64, f64, f64)> {
         let at = self.steps.partition_point(|s| *s <= step).checked_sub(1)?;
         Some((self.steps[at], self.raw.values[at], self.smoothed.values[at]))
     }
 
-    /// The step of the point that is nearest.
+    /// The step of the nearest point.
     pub fn nearest(&self, step: f64) -> Option<f64> {
         let at = self.steps.partition_point(|s| *s <= step);
         let around = [at.checked_sub(1), Some(at)].into_iter().flatten();
@@ -214,47 +215,47 @@ impl Curve {
         around.copied().min_by(|a, b| (a - step).abs().total_cmp(&(b - step).abs()))
     }
 
-    /// The step of the point `by` points further on (back, if negative), within the ends.
+    /// The step of the point `by` points later (earlier if negative), within the ends.
     pub fn neighbour(&self, step: f64, by: isize) -> Option<f64> {
         let at = self.steps.partition_point(|s| *s < step);
         let at = at.saturating_add_signed(by).min(self.steps.len().checked_sub(1)?);
         Some(self.steps[at])
     }
 
-    /// Seconds since training began at a step, by straight lines between the steps measured.
+    /// Seconds since training began at a step, interpolated linearly.
     pub fn seconds_at(&self, step: f64) -> f64 {
         interpolated(&self.steps, &self.seconds, step)
     }
 
-    /// The step that was under way at so many seconds since training began.
+    /// The step at a number of seconds since training began, interpolated linearly.
     pub fn step_at(&self, seconds: f64) -> f64 {
         interpolated(&self.seconds, &self.steps, seconds)
     }
 
-    /// Places of the points between two steps.
+    /// Indices of the points between two steps.
     fn range(&self, [from, to]: [f64; 2]) -> Range<usize> {
         let start = self.steps.partition_point(|step| *step < from);
         start..self.steps.partition_point(|step| *step <= to).max(start)
     }
 
-    /// The lowest and highest of what is smoothed between two steps.
+    /// The lowest and the highest smoothed value between two steps.
     pub fn smoothed_range(&self, window: [f64; 2]) -> Option<[f64; 2]> {
         let extremes = self.smoothed.extremes(self.range(window))?;
         Some(extremes.map(|at| self.smoothed.values[at]))
     }
 
-    /// The lowest and highest of what was measured between two steps.
+    /// The lowest and the highest raw value between two steps.
     pub fn whole_range(&self, window: [f64; 2]) -> Option<[f64; 2]> {
         let extremes = self.raw.extremes(self.range(window))?;
         Some(extremes.map(|at| self.raw.values[at]))
     }
 
-    /// As [`Self::whole_range`] without the most extreme hundredth at either end, so that one wild
-    /// value does not flatten the rest. Of very many points, some evenly spread ones are asked.
+    /// The range of the raw values between their 1st and 99th percentile, so that one outlier does
+    /// not flatten the rest. Of very many points, evenly spread ones are used.
     pub fn usual_range(&self, window: [f64; 2]) -> Option<[f64; 2]> {
-        const ASKED: usize = 2000;
+        const MAX_USED: usize = 2000;
         let range = self.range(window);
-        let stride = (range.len() / ASKED).max(1);
+        let stride = (range.len() / MAX_USED).max(1);
         let values = self.raw.values[range].iter().step_by(stride);
         let mut values: Vec<f64> = values.filter(|value| value.is_finite()).copied().collect();
         values.sort_unstable_by(f64::total_cmp);
@@ -262,10 +263,10 @@ impl Curve {
         Some([*values.get(cut)?, *values.get(values.len().checked_sub(1 + cut)?)?])
     }
 
-    /// The measured curve between two steps, at most about `4 × bins` points of it: the first,
-    /// lowest, highest and last of each bin, so that no extreme is lost, and one more point at
-    /// either side, to which lines lead out of view. Cut where a value is not finite. `x` places
-    /// a step.
+    /// The raw curve between two steps in at most about `4 × bins` points: the first, lowest,
+    /// highest and last of each bin, so that no extreme is lost, and one more point at either side,
+    /// for the lines that lead out of view. Split where a value is not finite. `x` maps a step and
+    /// its seconds to a position.
     pub fn raw_segments(
         &self,
         window: [f64; 2],
@@ -275,7 +276,7 @@ impl Curve {
         self.segments(&self.raw, window, bins, x)
     }
 
-    /// As [`Self::raw_segments`], smoothed.
+    /// As [`Self::raw_segments`], of the smoothed curve.
     pub fn smoothed_segments(
         &self,
         window: [f64; 2],
@@ -287,7 +288,7 @@ impl Curve {
 
     fn segments(
         &self,
-        column: &Column,
+        series: &BlockedValues,
         window: [f64; 2],
         bins: usize,
         x: impl Fn(f64, f64) -> f64,
@@ -296,7 +297,7 @@ impl Curve {
         let range = range.start.saturating_sub(1)..(range.end + 1).min(self.len());
         let mut segments = vec![Segment::new()];
         let mut push = |at: usize| {
-            let value = column.values[at];
+            let value = series.values[at];
             if value.is_finite() {
                 let last = segments.len() - 1;
                 segments[last].push((x(self.steps[at], self.seconds[at]), value));
@@ -320,18 +321,18 @@ impl Curve {
                 if end <= start {
                     continue;
                 }
-                let mut places = vec![start, end - 1];
-                places.extend(column.extremes(start..end).into_iter().flatten());
-                // One gap a bin is enough to be seen.
+                let mut indices = vec![start, end - 1];
+                indices.extend(series.extremes(start..end).into_iter().flatten());
+                // One gap a bin is visible enough.
                 let gap = self.not_finite.partition_point(|gap| gap.0 < self.steps[start]);
                 if let Some((gap, _)) = self.not_finite.get(gap)
                     && *gap <= self.steps[end - 1]
                 {
-                    places.push(self.steps.partition_point(|step| step < gap));
+                    indices.push(self.steps.partition_point(|step| step < gap));
                 }
-                places.sort_unstable();
-                places.dedup();
-                places.into_iter().for_each(&mut push);
+                indices.sort_unstable();
+                indices.dedup();
+                indices.into_iter().for_each(&mut push);
                 start = end;
             }
         }
@@ -340,7 +341,7 @@ impl Curve {
     }
 }
 
-/// The `y` of a growing `x` by straight lines between known points; beyond them, the nearest.
+/// Linear interpolation of `y` over increasing `x`; beyond the ends, the nearest point.
 fn interpolated(xs: &[f64], ys: &[f64], x: f64) -> f64 {
     let at = xs.partition_point(|known| *known <= x);
     match (at.checked_sub(1), xs.get(at)) {

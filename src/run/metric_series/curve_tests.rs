@@ -1,4 +1,4 @@
-//! Curves: extremes kept, gaps kept, memory bounded.
+//! Curves keep extremes and gaps in bounded memory.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn values(segments: &[Segment]) -> Vec<f64> {
 }
 
 #[test]
-fn a_spike_among_a_million_points_is_seen_at_any_zoom() {
+fn a_spike_among_a_million_points_is_kept_at_any_zoom() {
     let curve = long(1_000_000);
     let mut half = 600_000.0;
     while half >= 1.0 {
@@ -40,7 +40,7 @@ fn a_spike_among_a_million_points_is_seen_at_any_zoom() {
 #[test]
 fn memory_is_bounded_and_spikes_stay() {
     let mut curve = long(3_000_000);
-    assert!(curve.len() <= MOST, "{}", curve.len());
+    assert!(curve.len() <= MAX_POINTS, "{}", curve.len());
     let all = curve.raw_segments([0.0, 3e6], 100, |step, _| step);
     assert!(values(&all).contains(&9.0) && values(&all).contains(&-3.0));
     assert_eq!(curve.at(777_777.0).map(|point| point.1), Some(9.0));
@@ -54,7 +54,7 @@ fn smoothing_is_debiased_and_can_be_changed() {
     for step in 1..100 {
         curve.push(f64::from(step), 0.0, 2.0);
     }
-    // Debiased, a constant stays what it is from the first value on.
+    // A debiased average of a constant is that constant from the first value on.
     assert!(curve.smoothed.values.iter().all(|value| (value - 2.0).abs() < 1e-12));
     let mut curve = Curve::new(0.9);
     [1.0, 0.0, 0.5].iter().enumerate().for_each(|(i, v)| curve.push(i as f64, 0.0, *v));
@@ -69,7 +69,7 @@ fn smoothing_is_debiased_and_can_be_changed() {
 }
 
 #[test]
-fn what_is_not_a_number_is_a_gap_and_never_averaged() {
+fn values_that_are_not_finite_are_gaps_and_not_averaged() {
     let mut curve = Curve::new(0.9);
     for step in 0..1000 {
         let value = if step == 500 { f64::NAN } else { 1.0 };
@@ -94,7 +94,7 @@ fn what_is_not_a_number_is_a_gap_and_never_averaged() {
 }
 
 #[test]
-fn a_resumed_run_replaces_what_it_does_again() {
+fn a_repeated_step_replaces_the_later_ones() {
     let mut curve = Curve::new(0.0);
     (1..=10).for_each(|step| curve.push(f64::from(step), f64::from(step), 1.0));
     curve.push(6.0, 6.0, 2.0);
@@ -103,7 +103,7 @@ fn a_resumed_run_replaces_what_it_does_again() {
 }
 
 #[test]
-fn steps_and_seconds_go_over_into_each_other() {
+fn steps_and_seconds_are_converted_both_ways() {
     let mut curve = Curve::new(0.0);
     (1..=10).for_each(|i| curve.push(f64::from(i * 10), f64::from(i * i), 1.0));
     for step in [10.0, 15.0, 42.0, 100.0] {
@@ -129,7 +129,7 @@ fn points_are_found_by_their_step() {
 }
 
 #[test]
-fn one_wild_value_is_not_usual() {
+fn an_outlier_is_not_in_the_usual_range() {
     let mut curve = Curve::new(0.0);
     (0..500).for_each(|i| {
         curve.push(f64::from(i), 0.0, if i == 7 { 1e6 } else { f64::from(i % 10) });

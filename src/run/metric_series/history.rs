@@ -1,9 +1,9 @@
-//! Every figure of a run that has a curve.
+//! The curves of a run's metrics.
 
 use super::curve::Curve;
-use crate::core::train::event::{Epoch, Evaluated, Saved, Step, TrainEvent};
+use crate::core::train::event::{Epoch, Evaluated, Step, TrainEvent};
 
-/// How strongly curves are smoothed unless the user says otherwise.
+/// The default smoothing of noisy curves.
 pub const SMOOTHING: f64 = 0.9;
 
 /// The curves of a run.
@@ -15,7 +15,7 @@ pub struct History {
     pub loss: Curve,
     /// The norm of the gradients before clipping.
     pub grad_norm: Curve,
-    /// The rate each step used.
+    /// The learning rate of each step.
     pub learning_rate: Curve,
     /// Samples a second.
     pub samples: Curve,
@@ -27,12 +27,13 @@ pub struct History {
     pub eval_accuracy: Curve,
     /// F1 of the evaluations.
     pub eval_f1: Curve,
-    /// Accuracy while training, an epoch.
+    /// Accuracy of the training batches of each epoch.
     pub train_accuracy: Curve,
-    /// F1 while training, an epoch.
+    /// F1 of the training batches of each epoch.
     pub train_f1: Curve,
-    /// When the latest step or evaluation ended, in seconds since training began.
-    latest: f64,
+    /// When the latest step or evaluation ended, in seconds since training began: the next step
+    /// starts then.
+    last_end: f64,
 }
 
 impl Default for History {
@@ -51,20 +52,21 @@ impl Default for History {
             eval_f1: exact(),
             train_accuracy: exact(),
             train_f1: exact(),
-            latest: 0.0,
+            last_end: 0.0,
         }
     }
 }
 
 impl History {
-    /// Takes in an event, if it has a figure.
-    pub fn take(&mut self, event: &TrainEvent) {
+    /// Adds the metrics of an event.
+    pub fn apply(&mut self, event: &TrainEvent) {
         match event {
             TrainEvent::Started(started) => self.steps_per_epoch = started.steps_per_epoch.max(1),
-            TrainEvent::Step(step) => self.step(step),
-            TrainEvent::Epoch(epoch) => self.epoch(epoch),
-            TrainEvent::Evaluated(evaluated) => self.evaluated(evaluated),
-            TrainEvent::Checkpoint(saved) => self.saved(saved),
+            TrainEvent::Step(step) => self.push_step(step),
+            TrainEvent::Epoch(epoch) => self.push_epoch(epoch),
+            TrainEvent::Evaluated(evaluated) => self.push_evaluation(evaluated),
+            // The time of a checkpoint does not count towards the next step's.
+            TrainEvent::Checkpoint(saved) => self.last_end += saved.seconds,
             _ => {}
         }
     }
@@ -74,43 +76,36 @@ impl History {
         self.loss.ends().map_or(0.0, |ends| ends.1)
     }
 
-    /// Takes in a step.
-    fn step(&mut self, step: &Step) {
+    fn push_step(&mut self, step: &Step) {
         let at = step.step as f64;
         let push = |curve: &mut Curve, value| curve.push(at, step.elapsed, value);
         push(&mut self.loss, step.loss);
         push(&mut self.grad_norm, step.grad_norm);
         push(&mut self.learning_rate, step.learning_rate);
-        let seconds = step.elapsed - self.latest;
+        let seconds = step.elapsed - self.last_end;
         if seconds > 0.0 {
             push(&mut self.samples, step.samples as f64 / seconds);
             push(&mut self.tokens, step.tokens as f64 / seconds);
         }
-        self.latest = step.elapsed;
+        self.last_end = step.elapsed;
     }
 
-    /// Takes in an epoch.
-    fn epoch(&mut self, epoch: &Epoch) {
+    fn push_epoch(&mut self, epoch: &Epoch) {
         let at = epoch.step as f64;
         self.train_accuracy.push(at, epoch.elapsed, epoch.train_accuracy);
         self.train_f1.push(at, epoch.elapsed, epoch.train_f1);
     }
 
-    /// Takes in an evaluation, whose time does not count towards the next step's.
-    fn evaluated(&mut self, evaluated: &Evaluated) {
+    /// The time of an evaluation does not count towards the next step's.
+    fn push_evaluation(&mut self, evaluated: &Evaluated) {
         let (at, seconds) = (evaluated.step as f64, evaluated.elapsed);
         self.eval_loss.push(at, seconds, evaluated.metrics.eval_loss);
         self.eval_accuracy.push(at, seconds, evaluated.metrics.eval_accuracy);
         self.eval_f1.push(at, seconds, evaluated.metrics.eval_f1);
-        self.latest = seconds;
+        self.last_end = seconds;
     }
 
-    /// Takes in a checkpoint, whose time does not count towards the next step's either.
-    fn saved(&mut self, saved: &Saved) {
-        self.latest += saved.seconds;
-    }
-
-    /// Smooths the curves that are noisy, as TensorBoard does.
+    /// Changes the smoothing of the noisy curves.
     pub fn smooth(&mut self, smoothing: f64) {
         for curve in [&mut self.loss, &mut self.grad_norm, &mut self.samples, &mut self.tokens] {
             curve.smooth(smoothing);
@@ -121,16 +116,18 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::train::event::Saved;
     use crate::core::train::fixtures::{evaluated, step};
 
     #[test]
-    fn throughput_is_that_of_steps_alone() {
+    fn throughput_counts_the_time_of_steps_only() {
         let mut history = History::default();
-        history.step(&step(1, 0.7, 0.5));
-        history.evaluated(&evaluated(1, 1.0, 0.6, 9.5));
-        history.saved(&Saved { path: String::new(), step: 1, seconds: 4.0 });
-        history.step(&step(2, 0.7, 14.0));
-        // 32 samples in half a second, whatever came between the steps.
+        history.push_step(&step(1, 0.7, 0.5));
+        history.push_evaluation(&evaluated(1, 1.0, 0.6, 9.5));
+        let saved = Saved { path: String::new(), step: 1, seconds: 4.0 };
+        history.apply(&TrainEvent::Checkpoint(saved));
+        history.push_step(&step(2, 0.7, 14.0));
+        // 32 samples in half a second, without the evaluation and the checkpoint.
         assert_eq!(history.samples.last(), Some(64.0));
     }
 }

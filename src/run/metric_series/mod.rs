@@ -1,5 +1,5 @@
-//! Figures over the steps of a run, of any length and bounded memory, and the values to write
-//! beside their axes. The dashboard draws them in characters, pictures in lines.
+//! The metrics of a run over its steps, in bounded memory, and the ticks of their axes. The
+//! dashboard and the figures draw them.
 
 pub mod curve;
 pub mod history;

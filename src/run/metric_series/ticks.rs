@@ -1,6 +1,6 @@
-//! Values to write beside an axis: round, evenly spread, and in units a reader expects.
+//! Axis ticks: round values at equal distances, formatted in the axis's unit.
 
-/// What an axis counts, which says how its values are written.
+/// The unit of an axis, which decides the format of its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Plain numbers, such as a loss.
@@ -9,27 +9,27 @@ pub enum Unit {
     Count,
     /// Rates a second: as counts, or with decimals below ten.
     Rate,
-    /// Shares, written as they are: `0.75`.
+    /// Shares: `0.75`.
     Share,
-    /// Seconds that have passed: `1:30`.
+    /// Elapsed seconds: `1:30`.
     Duration,
-    /// Seconds since the first of January 1970, on the clock of a place so many seconds ahead.
+    /// Local time in seconds, counted from 1970-01-01 00:00 local time: `09:30`.
     Clock,
 }
 
-/// A value beside an axis, and how it is written.
+/// A value on an axis and its label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tick {
     /// The value.
     pub value: f64,
-    /// As it is written.
+    /// The label.
     pub label: String,
 }
 
 const DAY: f64 = 86_400.0;
 
-/// Steps between ticks of a time: round numbers of seconds, minutes, hours and days.
-const TIMES: [f64; 19] = [
+/// Distances between ticks of times: round numbers of seconds, minutes, hours and days.
+const TIME_STEPS: [f64; 19] = [
     1.0,
     2.0,
     5.0,
@@ -51,16 +51,16 @@ const TIMES: [f64; 19] = [
     2.0 * DAY,
 ];
 
-/// At most about `most` round values from `low` to `high`.
-pub fn linear(low: f64, high: f64, most: usize, unit: Unit) -> Vec<Tick> {
+/// About `max_count` round values or fewer from `low` to `high`.
+pub fn linear(low: f64, high: f64, max_count: usize, unit: Unit) -> Vec<Tick> {
     let span = high - low;
     if !(span.is_finite() && span > 0.0) {
-        return vec![Tick { value: low, label: written(low, 0.0, unit) }];
+        return vec![Tick { value: low, label: format_tick(low, 0.0, unit) }];
     }
-    let rough = span / most.max(1) as f64;
+    let rough = span / max_count.max(1) as f64;
     let step = match unit {
         Unit::Duration | Unit::Clock if rough > 0.5 => {
-            let round = TIMES.into_iter().find(|step| *step >= rough * 0.999);
+            let round = TIME_STEPS.into_iter().find(|step| *step >= rough * 0.999);
             round.unwrap_or_else(|| (rough / DAY).ceil() * DAY)
         }
         Unit::Count => round_up(rough).max(1.0),
@@ -70,21 +70,21 @@ pub fn linear(low: f64, high: f64, most: usize, unit: Unit) -> Vec<Tick> {
     let count = ((high / step + 1e-6).floor() - first).max(0.0) as usize;
     (0..=count.min(1000))
         .map(|i| (first + i as f64) * step)
-        .map(|value| Tick { value, label: written(value, step, unit) })
+        .map(|value| Tick { value, label: format_tick(value, step, unit) })
         .collect()
 }
 
-/// Values of a logarithmic axis: powers of ten, with 2 and 5 between them where few are in view.
-pub fn logarithmic(low: f64, high: f64, most: usize) -> Vec<Tick> {
+/// Values of a logarithmic axis: powers of ten, and multiples between them where these are few.
+pub fn logarithmic(low: f64, high: f64, max_count: usize) -> Vec<Tick> {
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let powers = (last - first).max(1) as usize;
-    let multiples: &[f64] = match most / powers {
+    let multiples: &[f64] = match max_count / powers {
         0 | 1 => &[1.0],
         2 => &[1.0, 3.0],
         3..5 => &[1.0, 2.0, 5.0],
         _ => &[1.0, 2.0, 3.0, 5.0, 7.0],
     };
-    let every = powers.div_ceil(most.max(1)).max(1) as i32;
+    let every = powers.div_ceil(max_count.max(1)).max(1) as i32;
     let mut ticks = Vec::new();
     for power in (first..=last).filter(|power| power.rem_euclid(every) == 0) {
         for multiple in multiples {
@@ -94,19 +94,19 @@ pub fn logarithmic(low: f64, high: f64, most: usize) -> Vec<Tick> {
             }
         }
     }
-    // So narrow an axis is nearly a linear one.
-    if ticks.len() < 2 { linear(low, high, most, Unit::Number) } else { ticks }
+    // A narrow logarithmic axis is nearly linear.
+    if ticks.len() < 2 { linear(low, high, max_count, Unit::Number) } else { ticks }
 }
 
-/// Round bounds around `low..=high`, as the ticks would have them.
-pub fn round_bounds(low: f64, high: f64, most: usize) -> [f64; 2] {
-    // Values that differ by less than a millionth are the same, but for rounding.
+/// Bounds around `low..=high` at multiples of a round tick distance.
+pub fn round_bounds(low: f64, high: f64, max_count: usize) -> [f64; 2] {
+    // A difference of less than a millionth is a rounding error.
     let span = if high - low > 1e-6 * high.abs().max(1e-294) {
         high - low
     } else {
         high.abs().max(1e-3) * 0.1
     };
-    let step = round_up(span / most.max(1) as f64);
+    let step = round_up(span / max_count.max(1) as f64);
     let start = (low / step + 1e-9).floor() * step;
     let end = (high / step - 1e-9).ceil() * step;
     if end > start { [start, end] } else { [start - step, start + step] }
@@ -119,11 +119,11 @@ fn round_up(rough: f64) -> f64 {
     multiples.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(power * 10.0)
 }
 
-/// A value as it stands beside an axis whose ticks are `step` apart.
-fn written(value: f64, step: f64, unit: Unit) -> String {
+/// The label of a value on an axis whose ticks are `step` apart.
+fn format_tick(value: f64, step: f64, unit: Unit) -> String {
     let decimals = |step: f64| (-(step.log10() + 1e-9).floor()).clamp(0.0, 9.0) as usize;
     match unit {
-        Unit::Duration => crate::run::summary::clock(value),
+        Unit::Duration => clock(value),
         Unit::Clock => time_of_day(value),
         Unit::Count | Unit::Rate if value.abs() >= 10_000.0 => thousands(value, step),
         Unit::Number if step > 0.0 && (step < 1e-3 || value.abs() >= 1e5) => {
@@ -138,9 +138,9 @@ fn written(value: f64, step: f64, unit: Unit) -> String {
     }
 }
 
-/// `12.5k`, `3M`: short, as exact as the distance between ticks asks for.
+/// `12.5k`, `3M`: with the decimals that the distance between ticks needs.
 fn thousands(value: f64, step: f64) -> String {
-    let (unit, sign) = if value.abs() >= 1e9 {
+    let (unit, suffix) = if value.abs() >= 1e9 {
         (1e9, "G")
     } else if value.abs() >= 1e6 {
         (1e6, "M")
@@ -151,7 +151,18 @@ fn thousands(value: f64, step: f64) -> String {
     let text = format!("{:.decimals$}", value / unit);
     let text =
         if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{text}{sign}")
+    format!("{text}{suffix}")
+}
+
+/// A duration as `1:02` or `1:02:03`.
+pub fn clock(seconds: f64) -> String {
+    let seconds = seconds.clamp(0.0, 1e9).round() as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
 }
 
 /// Hours and minutes, with seconds where they are not zero.
@@ -165,7 +176,7 @@ fn time_of_day(seconds: f64) -> String {
     }
 }
 
-/// A number in few characters: about four digits, with an exponent where it is tiny or huge.
+/// A number with about four digits, and an exponent where it is tiny or huge.
 pub fn number(value: f64) -> String {
     let size = value.abs();
     if !value.is_finite() || value == 0.0 {
@@ -217,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn every_power_of_ten_has_its_place() {
+    fn logarithmic_ticks_are_powers_of_ten() {
         assert_eq!(labels(&logarithmic(0.01, 10.0, 4)), ["0.01", "0.1", "1", "10"]);
         assert_eq!(labels(&logarithmic(0.1, 1.0, 4)), ["0.1", "0.2", "0.5", "1"]);
         assert_eq!(labels(&logarithmic(1e-12, 1.0, 4)).len(), 5);
@@ -225,18 +236,18 @@ mod tests {
     }
 
     #[test]
-    fn bounds_hold_what_they_are_made_for() {
+    fn bounds_contain_their_range() {
         for (low, high) in [(0.012, 0.71), (0.5, 0.5), (0.0, 0.0), (-3.0, 1e6), (1e-9, 2e-9)] {
             let [start, end] = round_bounds(low, high, 5);
             assert!(start <= low && end >= high && end > start, "{low}..{high}: {start}..{end}");
         }
         assert_eq!(round_bounds(0.012, 0.71, 5), [0.0, 0.8]);
         let [low, high] = round_bounds(319.999_999_999, 320.000_000_001, 5);
-        assert!(high - low > 1.0, "rounding is no range: {low}..{high}");
+        assert!(high - low > 1.0, "a rounding error as a range: {low}..{high}");
     }
 
     #[test]
-    fn nothing_makes_ticks_without_end() {
+    fn the_number_of_ticks_is_bounded() {
         for (low, high) in [(f64::NAN, 1.0), (0.0, f64::INFINITY), (2.0, 1.0), (0.0, 1e300)] {
             for unit in [Unit::Number, Unit::Count, Unit::Rate, Unit::Duration, Unit::Clock] {
                 assert!(linear(low, high, 5, unit).len() <= 1001);
@@ -246,7 +257,13 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let written = [0.0, 0.123_456, 1234.5, 12345.0, 2e-4, 1.5e-7, -0.5, 3e6].map(number);
-        assert_eq!(written, ["0", "0.1235", "1234", "12345", "2e-4", "1.5e-7", "-0.5", "3e6"]);
+        let labels = [0.0, 0.123_456, 1234.5, 12345.0, 2e-4, 1.5e-7, -0.5, 3e6].map(number);
+        assert_eq!(labels, ["0", "0.1235", "1234", "12345", "2e-4", "1.5e-7", "-0.5", "3e6"]);
+    }
+    #[test]
+    fn durations_have_hours_where_needed() {
+        assert_eq!(clock(62.4), "1:02");
+        assert_eq!(clock(3723.0), "1:02:03");
+        assert_eq!(clock(f64::NAN), "0:00");
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 
-fn facts() -> CardFacts {
-    let scores = |loss, accuracy, f1| Scores { loss, accuracy, f1 };
+fn card() -> ModelCard {
+    let metrics = |loss, accuracy, f1| CardMetrics { loss, accuracy, f1 };
     let setting = |(name, value): (&str, &str)| Setting {
         name: name.to_owned(),
         value: value.to_owned(),
@@ -22,35 +22,35 @@ fn facts() -> CardFacts {
         ("label_smoothing_factor", "0"),
         ("seed", "42"),
     ];
-    CardFacts {
+    ModelCard {
         model_name: "my_outputs".to_owned(),
-        base_model: Some(Origin {
+        base_model: Some(HubReference {
             name: "klue/bert-base".to_owned(),
             hub_name: Some("klue/bert-base".to_owned()),
         }),
-        dataset: Origin { name: "NSMC".to_owned(), hub_name: Some("e9t/nsmc".to_owned()) },
+        dataset: HubReference { name: "NSMC".to_owned(), hub_name: Some("e9t/nsmc".to_owned()) },
         split: Some("test".to_owned()),
         language: Some("ko".to_owned()),
         labels: vec!["negative".to_owned(), "positive".to_owned()],
         train_samples: 2000,
         eval_samples: 2000,
-        results: Some(scores(0.42, 0.8125, 0.806_451_612_903_225_8)),
+        results: Some(metrics(0.42, 0.8125, 0.806_451_612_903_225_8)),
         hyperparameters: hyperparameters(&settings.map(setting)),
         evaluations: vec![
-            Evaluation {
+            TrainingResult {
                 training_loss: None,
                 epoch: 1.0,
                 step: 63,
-                scores: scores(0.512_345_6, 0.75, 0.75),
+                metrics: metrics(0.512_345_6, 0.75, 0.75),
             },
-            Evaluation {
+            TrainingResult {
                 training_loss: Some(0.470_000_1),
                 epoch: 2.0,
                 step: 126,
-                scores: scores(0.42, 0.8125, 0.806_451_612_903_225_8),
+                metrics: metrics(0.42, 0.8125, 0.806_451_612_903_225_8),
             },
         ],
-        pictures: vec!["loss_curves.png".to_owned()],
+        figures: vec!["loss_curves.png".to_owned()],
         version: "0.1.0".to_owned(),
     }
 }
@@ -89,7 +89,7 @@ model-index:
       value: 0.8064516129032258
 ---
 
-<!-- nsmc-tui wrote this model card from the figures of the run. Read it over and complete it, then remove this comment. -->
+<!-- nsmc-tui wrote this model card from the metrics of the run. Proofread and complete it, then remove this comment. -->
 
 # my_outputs
 
@@ -115,7 +115,7 @@ F1 is that of label 1, positive.
 
 ## Training and evaluation data
 
-The [NSMC](https://huggingface.co/datasets/e9t/nsmc) dataset: 2000 examples to learn from and 2000 to be judged by.
+The [NSMC](https://huggingface.co/datasets/e9t/nsmc) dataset: 2000 training examples and 2000 evaluation examples.
 
 ## Training procedure
 
@@ -146,80 +146,81 @@ The following hyperparameters were used during training:
 "#;
 
 #[test]
-fn a_card_in_full() {
-    assert_eq!(model_card(&facts()), CARD);
+fn a_complete_card() {
+    assert_eq!(card().to_markdown(), CARD);
 }
 
 #[test]
-fn what_is_not_known_is_left_out() {
-    let facts = CardFacts {
+fn unknown_values_are_left_out() {
+    let sparse = ModelCard {
         base_model: None,
-        dataset: Origin { name: "mine.tsv".to_owned(), hub_name: None },
+        dataset: HubReference { name: "mine.tsv".to_owned(), hub_name: None },
         split: None,
         language: None,
         labels: Vec::new(),
         results: None,
         hyperparameters: Vec::new(),
         evaluations: Vec::new(),
-        ..facts()
+        ..card()
     };
-    let card = model_card(&facts);
+    let text = sparse.to_markdown();
     let front = "---\nlibrary_name: transformers\npipeline_tag: text-classification\ntags:\n\
                  - nsmc-tui\nmetrics:\n- accuracy\n- f1\n---\n\n";
-    assert!(card.starts_with(front), "{card}");
-    assert!(card.contains("trained from random weights on the mine.tsv dataset.\n\n## How"));
-    assert!(!card.contains("results") && !card.contains("label"), "{card}");
+    assert!(text.starts_with(front), "{text}");
+    assert!(text.contains("trained from random weights on the mine.tsv dataset.\n\n## How"));
+    assert!(!text.contains("results") && !text.contains("label"), "{text}");
 
-    // A score that is no number is no score.
-    let scores = Scores { loss: f64::NAN, accuracy: 1.0, f1: f64::NAN };
-    let card = model_card(&CardFacts { results: Some(scores), ..facts });
-    assert!(card.contains("      type: \"mine.tsv\"\n    metrics:\n"), "{card}");
-    assert!(card.contains("      value: 1.0\n---\n") && card.contains("- Loss: NaN\n"), "{card}");
+    // The front matter has finite metrics only.
+    let metrics = CardMetrics { loss: f64::NAN, accuracy: 1.0, f1: f64::NAN };
+    let text = ModelCard { results: Some(metrics), ..sparse }.to_markdown();
+    assert!(text.contains("      type: \"mine.tsv\"\n    metrics:\n"), "{text}");
+    assert!(text.contains("      value: 1.0\n---\n") && text.contains("- Loss: NaN\n"), "{text}");
 }
 
 #[test]
-fn no_name_gets_out_of_its_place() {
+fn names_are_escaped_everywhere() {
     let hostile = "a\"\n---\nlicense: mit\u{2028}# <b>|*x*_ [y](z) `w`";
-    let origin =
-        Origin { name: hostile.to_owned(), hub_name: Some("a/b\nlicense: mit".to_owned()) };
-    let card = model_card(&CardFacts {
+    let reference =
+        HubReference { name: hostile.to_owned(), hub_name: Some("a/b\nlicense: mit".to_owned()) };
+    let text = ModelCard {
         model_name: hostile.to_owned(),
-        base_model: Some(origin.clone()),
-        dataset: origin,
+        base_model: Some(reference.clone()),
+        dataset: reference,
         split: Some(hostile.to_owned()),
         language: Some(hostile.to_owned()),
         labels: vec![hostile.to_owned(); 2],
-        ..facts()
-    });
+        ..card()
+    }
+    .to_markdown();
     let in_yaml = r#""a\"\u000a---\u000alicense: mit\u2028# <b>|*x*_ [y](z) `w`""#;
     let in_text = r#"a" --- license: mit�\# \<b\>\|\*x\*\_ \[y\](z) \`w\`"#;
-    assert!(card.contains(&format!("\n- name: {in_yaml}\n")), "{card}");
-    assert!(card.contains(&format!("\n# {in_text}\n")), "{card}");
-    // As often as there are places for them, and never as they came.
-    assert_eq!(card.matches(in_yaml).count(), 5);
-    assert_eq!(card.matches(in_text).count(), 7);
-    assert_eq!(card.lines().filter(|line| *line == "---").count(), 2);
-    assert!(!card.contains("base_model") && !card.contains("\nlicense"), "{card}");
+    assert!(text.contains(&format!("\n- name: {in_yaml}\n")), "{text}");
+    assert!(text.contains(&format!("\n# {in_text}\n")), "{text}");
+    // Each occurrence is escaped.
+    assert_eq!(text.matches(in_yaml).count(), 5);
+    assert_eq!(text.matches(in_text).count(), 7);
+    assert_eq!(text.lines().filter(|line| *line == "---").count(), 2);
+    assert!(!text.contains("base_model") && !text.contains("\nlicense"), "{text}");
 }
 
 #[test]
-fn strings_of_any_script_are_strings_of_yaml() {
+fn strings_of_any_script_are_valid_yaml() {
     assert_eq!(quoted("한글 é 𠀀"), "\"한글 é 𠀀\"");
     assert_eq!(quoted("\u{7f}\u{85}\u{feff}—👍\\"), r#""\u007f\u0085\ufeff\u2014\U0001f44d\\""#);
 }
 
 #[test]
-fn names_that_the_hub_cannot_have_are_none_of_its() {
-    let on_the_hub = |name: &str| {
+fn names_that_are_invalid_on_the_hub_are_not_linked() {
+    let is_valid = |name: &str| {
         let hub_name = Some(name.to_owned());
-        Origin { name: String::new(), hub_name }.on_the_hub().is_some()
+        HubReference { name: String::new(), hub_name }.hub_id().is_some()
     };
     for name in ["nsmc", "e9t/nsmc", "klue/bert-base", "a/b_c.d", "_a/b"] {
-        assert!(on_the_hub(name), "{name}");
+        assert!(is_valid(name), "{name}");
     }
     let too_long = "a".repeat(97);
     for name in ["", "/", "a/", "a/b/c", "./a", "../a", "a--b", "a..b", "a b", "한글", &too_long]
     {
-        assert!(!on_the_hub(name), "{name}");
+        assert!(!is_valid(name), "{name}");
     }
 }

@@ -1,68 +1,68 @@
-//! What the machine is doing while it trains: processors, memory, and NVIDIA cards. Read now and
-//! then on a thread of its own, and told as plain figures.
+//! The load of the computer during training: CPU, memory and NVIDIA GPUs, sampled every two seconds
+//! on a separate thread.
 
-mod cards;
-mod machine;
+mod gpus;
+mod host;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// The time between two samples.
-const EVERY: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(2);
 
-/// The time before the first one: the use of a processor is what happened between two looks.
-const FIRST: Duration = Duration::from_millis(500);
+/// The time before the first sample: CPU load is measured between two reads.
+const FIRST_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What the machine was doing at a moment.
+/// The load of the computer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SystemSample {
-    /// How busy the machine's cores are, from 0 to 1.
+    /// The load of all CPU cores, from 0 to 1.
     pub cpu: f64,
-    /// How many cores this process keeps busy.
+    /// CPU cores used by this process.
     pub process_cpu: f64,
-    /// Memory in use, in bytes: of the container, where there is one with a limit.
+    /// Used memory in bytes; that of the container, if it has a limit.
     pub memory_used: u64,
-    /// Memory there is, in bytes.
+    /// Total memory in bytes.
     pub memory_total: u64,
-    /// This process's part of it, in bytes.
+    /// Memory of this process in bytes.
     pub process_memory: u64,
-    /// The NVIDIA cards, in the driver's order.
+    /// The NVIDIA GPUs, in the driver's order.
     pub gpus: Vec<GpuSample>,
     /// Seconds since sampling began.
     pub elapsed: f64,
 }
 
-/// What a card was doing at a moment. A figure that the card does not tell is missing.
+/// The load of a GPU; `None` for what its driver does not report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GpuSample {
-    /// The driver's number for it.
+    /// The driver's index.
     pub index: u32,
-    /// What it is called, fit to be shown.
+    /// Its name, sanitized for the terminal.
     pub name: String,
-    /// The share of the time in which it computed, from 0 to 1.
+    /// The share of time in which it computed, from 0 to 1.
     pub load: Option<f64>,
-    /// Memory in use, in bytes.
+    /// Used memory in bytes.
     pub memory_used: u64,
-    /// Memory it has, in bytes; 0 if it does not say.
+    /// Total memory in bytes; 0 if unknown.
     pub memory_total: u64,
-    /// Its temperature.
+    /// Temperature in degrees Celsius.
     pub temperature_celsius: Option<f64>,
-    /// What it draws.
+    /// Power draw in watts.
     pub power_watts: Option<f64>,
-    /// What it may draw.
+    /// Power limit in watts.
     pub power_limit_watts: Option<f64>,
 }
 
-/// A thread that takes a sample every two seconds, until this is dropped.
-pub struct Sampler {
+/// A thread that takes a sample every two seconds until this is dropped.
+pub struct SystemSampler {
     /// The samples.
     pub samples: Receiver<SystemSample>,
-    /// Nothing is ever sent: the thread ends when this is gone.
+    /// Nothing is sent: the thread ends when this is dropped.
     _stop: Sender<()>,
 }
 
-impl Sampler {
+impl SystemSampler {
     /// Starts the thread.
     ///
     /// # Errors
@@ -71,36 +71,36 @@ impl Sampler {
         let (sender, samples) = unbounded();
         let (stop, stopped) = bounded(0);
         std::thread::Builder::new().name("system".to_owned()).spawn(move || {
-            let mut sources = Sources::new();
-            let mut wait = FIRST;
+            let mut monitor = SystemMonitor::new();
+            let mut wait = FIRST_INTERVAL;
             while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-                if sender.send(sources.sample()).is_err() {
+                if sender.send(monitor.sample()).is_err() {
                     return;
                 }
-                wait = EVERY;
+                wait = INTERVAL;
             }
         })?;
         Ok(Self { samples, _stop: stop })
     }
 }
 
-/// Where the figures come from.
-struct Sources {
+/// The host and the GPUs.
+struct SystemMonitor {
     began: Instant,
-    machine: machine::Machine,
-    cards: Option<Box<dyn cards::Cards>>,
+    host: host::HostMonitor,
+    gpus: Option<Box<dyn gpus::GpuDriver>>,
 }
 
-impl Sources {
-    /// Looks for the cards' driver, once.
+impl SystemMonitor {
+    /// Loads the GPU driver's library, if there is one.
     fn new() -> Self {
-        let cards = cards::nvidia();
-        Self { began: Instant::now(), machine: machine::Machine::new(), cards }
+        let gpus = gpus::nvidia();
+        Self { began: Instant::now(), host: host::HostMonitor::new(), gpus }
     }
 
     fn sample(&mut self) -> SystemSample {
-        let mut sample = self.machine.sample();
-        sample.gpus = self.cards.as_deref().map(cards::sample).unwrap_or_default();
+        let mut sample = self.host.sample();
+        sample.gpus = self.gpus.as_deref().map(gpus::sample).unwrap_or_default();
         sample.elapsed = self.began.elapsed().as_secs_f64();
         sample
     }
@@ -111,9 +111,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sampler_tells_what_this_machine_does_and_ends_when_it_is_dropped()
-    -> Result<(), Box<dyn std::error::Error>> {
-        let sampler = Sampler::start()?;
+    fn a_sampler_samples_and_ends_when_it_is_dropped() -> Result<(), Box<dyn std::error::Error>> {
+        let sampler = SystemSampler::start()?;
         let first = sampler.samples.recv_timeout(Duration::from_mins(1))?;
         let second = sampler.samples.recv_timeout(Duration::from_mins(1))?;
         assert!(second.elapsed > first.elapsed);
@@ -125,22 +124,22 @@ mod tests {
         }
         let samples = sampler.samples.clone();
         drop(sampler);
-        // Only the thread has the other end.
-        let over = samples.iter().count();
-        assert!(over <= 1, "one sample may have been on its way");
+        // The channel ends with the thread.
+        let late = samples.iter().count();
+        assert!(late <= 1, "at most the sample under way");
         Ok(())
     }
 
     #[test]
     fn a_sample_costs_less_than_a_five_hundredth_of_a_core() {
-        let mut sources = Sources::new();
-        let one = |sources: &mut Sources| {
+        let mut monitor = SystemMonitor::new();
+        let one = |monitor: &mut SystemMonitor| {
             let began = Instant::now();
-            sources.sample();
+            monitor.sample();
             began.elapsed()
         };
-        // The quickest of many: on a shared machine others come in between.
-        let quickest = (0..50).map(|_| one(&mut sources)).min().unwrap_or_default();
-        assert!(quickest < EVERY / 500, "{quickest:?} every {EVERY:?}");
+        // The fastest of many: other processes may use the CPU in between.
+        let fastest = (0..50).map(|_| one(&mut monitor)).min().unwrap_or_default();
+        assert!(fastest < INTERVAL / 500, "{fastest:?} every {INTERVAL:?}");
     }
 }

@@ -1,12 +1,12 @@
-//! The records of an event file and the protocol buffers in them.
+//! `TFRecord` records, and the parts of the protocol buffer encoding that events need.
 
 use std::io::{self, Read};
 
-/// A record that claims to be longer is damaged.
-const LONGEST: u64 = 16 << 20;
+/// The longest event in bytes; a record with a greater length is damaged.
+const MAX_LENGTH: u64 = 16 << 20;
 
-/// A record's length and its checksum.
-const HEAD: usize = 12;
+/// Bytes of a record's length and its checksum.
+const HEADER: usize = 12;
 
 // The wire types of protocol buffers.
 pub const VARINT: u8 = 0;
@@ -14,10 +14,10 @@ pub const FIXED_64: u8 = 1;
 const BYTES: u8 = 2;
 pub const FIXED_32: u8 = 5;
 
-/// The record that holds an event.
-pub fn framed(event: &[u8]) -> Vec<u8> {
+/// The record of an event.
+pub fn encode_record(event: &[u8]) -> Vec<u8> {
     let length = (event.len() as u64).to_le_bytes();
-    let mut record = Vec::with_capacity(HEAD + event.len() + 4);
+    let mut record = Vec::with_capacity(HEADER + event.len() + 4);
     record.extend_from_slice(&length);
     record.extend_from_slice(&masked_checksum(&length));
     record.extend_from_slice(event);
@@ -25,56 +25,56 @@ pub fn framed(event: &[u8]) -> Vec<u8> {
     record
 }
 
-/// Reads as much as there is of the next record, nothing at the end of the file.
-pub fn read(reader: &mut impl Read, record: &mut Vec<u8>) -> io::Result<()> {
+/// Reads the next record, or the part of it that the file contains; nothing at the end of the file.
+pub fn read_record(reader: &mut impl Read, record: &mut Vec<u8>) -> io::Result<()> {
     record.clear();
-    reader.by_ref().take(HEAD as u64).read_to_end(record)?;
+    reader.by_ref().take(HEADER as u64).read_to_end(record)?;
     if let Some(length) = length_in(record) {
         reader.by_ref().take(length + 4).read_to_end(record)?;
     }
     Ok(())
 }
 
-/// How long the record says its event is, if the checksum agrees.
+/// The length of the record's event, if its checksum is right.
 fn length_in(record: &[u8]) -> Option<u64> {
     let (length, rest) = record.split_first_chunk::<8>()?;
     let (checksum, _) = rest.split_first_chunk::<4>()?;
     let is_intact = *checksum == masked_checksum(length);
     let length = u64::from_le_bytes(*length);
-    (is_intact && length <= LONGEST).then_some(length)
+    (is_intact && length <= MAX_LENGTH).then_some(length)
 }
 
-/// The event in a record, if the record is whole.
+/// The event of a record, if the record is complete and undamaged.
 pub fn event_in(record: &[u8]) -> Option<&[u8]> {
     let length = length_in(record)?;
-    let (event, checksum) = record.get(HEAD..)?.split_last_chunk::<4>()?;
+    let (event, checksum) = record.get(HEADER..)?.split_last_chunk::<4>()?;
     let is_intact = event.len() as u64 == length && *checksum == masked_checksum(event);
     is_intact.then_some(event)
 }
 
-/// CRC-32C, turned and shifted so that the checksum of data that hold a checksum is a good one too.
+/// The masked CRC-32C of the `TFRecord` format (`crc32c::Mask` of TensorFlow).
 fn masked_checksum(data: &[u8]) -> [u8; 4] {
     crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
 }
 
-/// The value of a protocol buffer's field, as far as it matters here.
-pub enum Value<'a> {
+/// The value of a protocol buffer field; fixed-size values are skipped.
+pub enum FieldValue<'a> {
     Varint(u64),
     Bytes(&'a [u8]),
     Fixed,
 }
 
-/// A message's fields with their numbers, up to the first that makes no sense.
-pub fn fields(mut message: &[u8]) -> impl Iterator<Item = (u64, Value<'_>)> {
+/// The fields of a message with their numbers, up to the first invalid one.
+pub fn fields(mut message: &[u8]) -> impl Iterator<Item = (u64, FieldValue<'_>)> {
     std::iter::from_fn(move || {
-        let key = take_varint(&mut message)?;
+        let key = read_varint(&mut message)?;
         let value = match (key & 7) as u8 {
-            VARINT => Value::Varint(take_varint(&mut message)?),
-            FIXED_64 => take(&mut message, 8).map(|_| Value::Fixed)?,
-            FIXED_32 => take(&mut message, 4).map(|_| Value::Fixed)?,
+            VARINT => FieldValue::Varint(read_varint(&mut message)?),
+            FIXED_64 => split_bytes(&mut message, 8).map(|_| FieldValue::Fixed)?,
+            FIXED_32 => split_bytes(&mut message, 4).map(|_| FieldValue::Fixed)?,
             BYTES => {
-                let length = take_varint(&mut message)?;
-                Value::Bytes(take(&mut message, usize::try_from(length).ok()?)?)
+                let length = read_varint(&mut message)?;
+                FieldValue::Bytes(split_bytes(&mut message, usize::try_from(length).ok()?)?)
             }
             _ => return None,
         };
@@ -83,20 +83,20 @@ pub fn fields(mut message: &[u8]) -> impl Iterator<Item = (u64, Value<'_>)> {
 }
 
 /// The strings or messages in a message's field.
-pub fn submessages(message: &[u8], wanted: u64) -> impl Iterator<Item = &[u8]> {
+pub fn submessages(message: &[u8], field: u64) -> impl Iterator<Item = &[u8]> {
     fields(message).filter_map(move |(number, value)| match value {
-        Value::Bytes(bytes) if number == wanted => Some(bytes),
+        FieldValue::Bytes(bytes) if number == field => Some(bytes),
         _ => None,
     })
 }
 
-fn take<'a>(message: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
+fn split_bytes<'a>(message: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
     let (taken, rest) = message.split_at_checked(count)?;
     *message = rest;
     Some(taken)
 }
 
-fn take_varint(message: &mut &[u8]) -> Option<u64> {
+fn read_varint(message: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = message.split_first()?;
@@ -109,12 +109,12 @@ fn take_varint(message: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// Writes what stands before a field's value.
+/// Writes a field's key.
 pub fn put_key(message: &mut Vec<u8>, number: u8, wire_type: u8) {
     message.push((number << 3) | wire_type);
 }
 
-/// Writes seven bits a byte, the least ones first.
+/// Writes a variable-length integer: seven bits a byte, the least significant first.
 pub fn put_varint(message: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         message.push(value as u8 | 0x80);
@@ -123,14 +123,14 @@ pub fn put_varint(message: &mut Vec<u8>, mut value: u64) {
     message.push(value as u8);
 }
 
-/// Writes a field that is a string or bytes.
+/// Writes a string or bytes field.
 pub fn put_bytes(message: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     put_key(message, number, BYTES);
     put_varint(message, bytes.len() as u64);
     message.extend_from_slice(bytes);
 }
 
-/// Writes a field that is a message, which `fill` writes.
+/// Writes a message field, whose content `fill` writes.
 pub fn put_message(message: &mut Vec<u8>, number: u8, fill: impl FnOnce(&mut Vec<u8>)) {
     let mut inner = Vec::new();
     fill(&mut inner);

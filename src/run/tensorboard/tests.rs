@@ -7,7 +7,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| byte(pair).expect("hexadecimal")).collect()
 }
 
-// What TensorBoard 2.21 makes of the same events:
+// The same events written by TensorBoard 2.21:
 //     RecordWriter(f).write(event.SerializeToString())
 // with `tensorboard.summary.writer.record_writer.RecordWriter`, and the event from top to bottom
 //     Event(wall_time=1.5, file_version="brain.Event:2", source_metadata=SourceMetadata(
@@ -42,7 +42,7 @@ const TRAINERS: [&str; 2] = [
 ];
 
 #[test]
-fn the_bytes_are_tensorboards() -> io::Result<()> {
+fn events_are_encoded_as_tensorboard_does() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut writer = EventWriter::create(&folder.path().join("runs"), 1.5, "a/b", 7)?;
     let file = folder.path().join("runs/events.out.tfevents.0000000001.a-b.7.0");
@@ -57,25 +57,25 @@ fn the_bytes_are_tensorboards() -> io::Result<()> {
 }
 
 #[test]
-fn what_the_trainer_wrote_is_read() {
+fn events_of_the_trainer_are_decoded() {
     let [version, scalar] = TRAINERS.map(bytes);
     assert!(record::event_in(&version).is_some_and(is_version));
-    let event = record::event_in(&scalar).expect("a whole record");
+    let event = record::event_in(&scalar).expect("a complete record");
     assert!(!is_version(event));
-    assert!(is_ahead(event, &mut past(1)) && !is_ahead(event, &mut past(2)));
+    assert!(is_after(event, &mut point(1)) && !is_after(event, &mut point(2)));
     let mut loss = Vec::new();
     put_bytes(&mut loss, 1, b"train/loss");
     put_key(&mut loss, 2, FIXED_32);
     loss.extend_from_slice(&(0.693_095_088_005_065_9_f64 as f32).to_le_bytes());
     let summary = fields(event).find_map(|field| match field {
-        (5, Value::Bytes(summary)) => submessages(summary, 1).next(),
+        (5, FieldValue::Bytes(summary)) => submessages(summary, 1).next(),
         _ => None,
     });
     assert_eq!(summary, Some(&loss[..]));
 }
 
 #[test]
-fn tags_are_the_trainers() {
+fn tags_equal_those_of_the_trainer() {
     let names = ["loss", "eval_loss", "eval_samples_per_second", "test_f1", "train_runtime"];
     let tags =
         ["train/loss", "eval/loss", "eval/samples_per_second", "test/f1", "train/train_runtime"];
@@ -84,7 +84,7 @@ fn tags_are_the_trainers() {
 }
 
 #[test]
-fn no_process_writes_into_anothers_file() -> io::Result<()> {
+fn existing_files_are_not_appended_to() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let first = EventWriter::create(folder.path(), 9.0, "", 1)?;
     let second = EventWriter::create(folder.path(), 9.0, "", 1)?;
@@ -93,84 +93,88 @@ fn no_process_writes_into_anothers_file() -> io::Result<()> {
     Ok(())
 }
 
-/// A file with the loss of steps 1 to 3 and, at step 3, what a run says at its end.
+/// A file with the loss of steps 1 to 3 and, at step 3, the final tags.
 fn three_steps(folder: &Path) -> io::Result<PathBuf> {
     let mut writer = EventWriter::create(folder, 1.0, "host", 1)?;
     writer.text("args", 0, 1.0, "{}")?;
     for step in 1..=3 {
         writer.scalars(step, 1.0, &[("train/loss", 0.5), ("eval/accuracy", 0.75)])?;
     }
-    writer.scalars(3, 1.0, &LAST_WORDS.map(|tag| (tag, 1.0)))?;
+    writer.scalars(3, 1.0, &FINAL_TAGS.map(|tag| (tag, 1.0)))?;
     writer.flush()?;
     Ok(writer.path().to_owned())
 }
 
-fn past(step: u64) -> Past {
-    Past { step, judged: true, entries: 2 }
+fn point(step: u64) -> ResumePoint {
+    ResumePoint { step, is_evaluated: true, log_entries: 2 }
 }
 
 #[test]
-fn what_was_judged_after_the_checkpoint_goes_too() -> io::Result<()> {
+fn an_evaluation_after_the_checkpoint_is_removed() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut writer = EventWriter::create(folder.path(), 1.0, "host", 1)?;
     writer.scalars(3, 1.0, &[("train/epoch", 1.0), ("train/loss", 0.5)])?;
     writer.scalars(3, 1.0, &[("train/epoch", 1.0), ("eval/loss", 0.5)])?;
     writer.flush()?;
-    assert_eq!(cut_after(folder.path(), past(3))?, 0);
-    let unjudged = Past { step: 3, judged: false, entries: 1 };
-    assert_eq!(cut_after(folder.path(), unjudged)?, 2, "the evaluation and its epoch");
+    assert_eq!(truncate_after(folder.path(), point(3))?, 0);
+    let before_evaluation = ResumePoint { step: 3, is_evaluated: false, log_entries: 1 };
+    assert_eq!(
+        truncate_after(folder.path(), before_evaluation)?,
+        2,
+        "the evaluation and its epoch"
+    );
     Ok(())
 }
 
 #[test]
-fn a_resumed_run_finds_what_came_before_it() -> io::Result<()> {
+fn events_up_to_the_resume_point_are_kept() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let file = three_steps(folder.path())?;
     let whole = fs::read(&file)?;
 
-    assert_eq!(cut_after(folder.path(), past(4))?, 0);
+    assert_eq!(truncate_after(folder.path(), point(4))?, 0);
     assert_eq!(fs::read(&file)?, whole);
 
-    assert_eq!(cut_after(folder.path(), past(3))?, LAST_WORDS.len());
+    assert_eq!(truncate_after(folder.path(), point(3))?, FINAL_TAGS.len());
     let without_end = fs::read(&file)?;
     assert!(whole.starts_with(&without_end) && without_end.len() < whole.len());
 
-    assert_eq!(cut_after(folder.path(), past(2))?, 2);
+    assert_eq!(truncate_after(folder.path(), point(2))?, 2);
     let two_steps = fs::read(&file)?;
     assert!(without_end.starts_with(&two_steps) && two_steps.len() < without_end.len());
 
-    assert_eq!(cut_after(folder.path(), past(2))?, 0);
-    assert_eq!(cut_after(folder.path(), past(0))?, 4);
-    assert_eq!(cut_after(&folder.path().join("missing"), past(0))?, 0);
+    assert_eq!(truncate_after(folder.path(), point(2))?, 0);
+    assert_eq!(truncate_after(folder.path(), point(0))?, 4);
+    assert_eq!(truncate_after(&folder.path().join("missing"), point(0))?, 0);
     Ok(())
 }
 
 #[test]
-fn a_damaged_tail_is_cut_off() -> io::Result<()> {
+fn a_damaged_tail_is_removed() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let file = three_steps(folder.path())?;
     let whole = fs::read(&file)?;
-    let too_long = record::framed(&vec![0; (16 << 20) + 1]);
-    let mut rotten = bytes(SCALAR);
-    rotten[20] ^= 1;
+    let too_long = record::encode_record(&vec![0; (16 << 20) + 1]);
+    let mut flipped = bytes(SCALAR);
+    flipped[20] ^= 1;
     let scalar = bytes(SCALAR);
     let tails: [&[u8]; 6] =
-        [&scalar[..1], &scalar[..12], &scalar[..30], &rotten, b"garbage, garbage", &too_long];
+        [&scalar[..1], &scalar[..12], &scalar[..30], &flipped, b"garbage, garbage", &too_long];
     for tail in tails {
         fs::write(&file, [&whole[..], tail].concat())?;
-        assert_eq!(cut_after(folder.path(), past(9))?, 1);
+        assert_eq!(truncate_after(folder.path(), point(9))?, 1);
         assert_eq!(fs::read(&file)?, whole);
     }
-    // Of what stands behind damage, nothing is to be had.
+    // Everything after a damaged record is removed.
     let before = whole.len() - 1;
     fs::write(&file, [&whole[..before], &whole[..]].concat())?;
-    assert_eq!(cut_after(folder.path(), past(9))?, 1);
+    assert_eq!(truncate_after(folder.path(), point(9))?, 1);
     assert!(whole.starts_with(&fs::read(&file)?));
     Ok(())
 }
 
 #[test]
-fn what_is_no_event_file_is_left_alone() -> io::Result<()> {
+fn other_files_are_not_touched() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let steps = bytes(SCALAR);
     let torn_version = bytes(VERSION)[..40].to_vec();
@@ -178,14 +182,14 @@ fn what_is_no_event_file_is_left_alone() -> io::Result<()> {
     for (i, content) in contents.into_iter().enumerate() {
         fs::write(folder.path().join(format!("{PREFIX}{i}")), content)?;
     }
-    let by_another_name = [bytes(VERSION), steps.clone()].concat();
-    fs::write(folder.path().join("notes.tfevents"), &by_another_name)?;
+    let other_name = [bytes(VERSION), steps.clone()].concat();
+    fs::write(folder.path().join("notes.tfevents"), &other_name)?;
     fs::create_dir(folder.path().join(format!("{PREFIX}folder")))?;
 
-    assert_eq!(cut_after(folder.path(), past(1))?, 0);
+    assert_eq!(truncate_after(folder.path(), point(1))?, 0);
     for (i, content) in contents.into_iter().enumerate() {
         assert_eq!(fs::read(folder.path().join(format!("{PREFIX}{i}")))?, content);
     }
-    assert_eq!(fs::read(folder.path().join("notes.tfevents"))?, by_another_name);
+    assert_eq!(fs::read(folder.path().join("notes.tfevents"))?, other_name);
     Ok(())
 }

@@ -1,28 +1,28 @@
-//! The runs below a folder, for the dashboard: a thread that looks for them, reads what is known of
-//! each and, when asked, their curves, and looks again every few seconds.
+//! A thread that finds the runs below a folder for the dashboard, reads their journals and, on
+//! request, their curves, and searches again every few seconds.
 
 use super::Worker;
 use crate::run::metric_series::History;
-use crate::run::run_index::{Found, Seen, curves, find, look, summarise};
+use crate::run::run_index::{JournalFingerprint, RunEntry, find_runs, read_entry, read_history};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How often the folder is looked at.
-const LOOK: Duration = Duration::from_secs(3);
+/// The shortest time between the starts of two searches.
+const SCAN_INTERVAL: Duration = Duration::from_secs(3);
 
-/// The times that looking takes, until it is done again.
-const REST: u32 = 10;
+/// The time until the next search, as a multiple of the time that the last one took.
+const SCAN_COST_FACTOR: u32 = 10;
 
-/// What is learned of the runs below a folder.
+/// News of the runs below a folder.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunIndexReport {
-    /// A run that was not known, or has gone on.
-    Found(Box<Found>),
-    /// A run that is no longer there.
+    /// A new run, or one whose journal has changed.
+    Found(Box<RunEntry>),
+    /// A run that was removed.
     Gone(PathBuf),
-    /// The folder was looked through.
+    /// The first search is complete.
     Complete,
     /// The curves of a run, or why there are none.
     Curves(PathBuf, Result<Box<History>, String>),
@@ -44,92 +44,92 @@ pub struct RunIndexChannels {
     pub commands: Sender<RunIndexCommand>,
 }
 
-/// Starts to look for runs.
+/// Starts the thread.
 ///
 /// # Errors
 /// If no thread can be started.
 pub fn start(root: PathBuf) -> std::io::Result<Worker<RunIndexChannels>> {
     let (report, reports) = unbounded();
     let (commands, command) = unbounded();
-    let thread = std::thread::Builder::new().name("catalogue".to_owned()).spawn(move || {
+    let thread = std::thread::Builder::new().name("run index".to_owned()).spawn(move || {
         let known = BTreeMap::new();
-        let mut catalogue = Catalogue { root, known, is_complete: false, report, command };
-        // It ends when nobody is left to listen.
-        let _ = catalogue.keep();
+        let mut watcher = RunIndexWatcher { root, known, is_complete: false, report, command };
+        // It ends when the receiver is dropped.
+        let _ = watcher.run();
     })?;
     Ok(Worker { channels: RunIndexChannels { reports, commands }, thread })
 }
 
-struct Catalogue {
+struct RunIndexWatcher {
     root: PathBuf,
-    known: BTreeMap<PathBuf, Seen>,
-    /// Whether the folder was looked through once.
+    known: BTreeMap<PathBuf, JournalFingerprint>,
+    /// Whether the first search is complete.
     is_complete: bool,
     report: Sender<RunIndexReport>,
     command: Receiver<RunIndexCommand>,
 }
 
-/// Whoever listened is gone.
-struct Gone;
+/// The other ends of the channels were dropped.
+struct Disconnected;
 
-impl Catalogue {
-    fn keep(&mut self) -> Result<(), Gone> {
+impl RunIndexWatcher {
+    fn run(&mut self) -> Result<(), Disconnected> {
         loop {
             let began = Instant::now();
-            self.look_through()?;
-            // Long journals of runs under way are not read all the time.
-            let next = Instant::now() + LOOK.max(began.elapsed() * REST);
+            self.scan()?;
+            // Long journals of running runs take long to read.
+            let next = Instant::now() + SCAN_INTERVAL.max(began.elapsed() * SCAN_COST_FACTOR);
             loop {
                 match self.command.recv_deadline(next) {
-                    Ok(command) => self.apply(command)?,
+                    Ok(command) => self.handle(command)?,
                     Err(RecvTimeoutError::Timeout) => break,
-                    Err(RecvTimeoutError::Disconnected) => return Err(Gone),
+                    Err(RecvTimeoutError::Disconnected) => return Err(Disconnected),
                 }
             }
         }
     }
 
-    /// Tells of what is new, has changed or is gone. Commands are obeyed in between.
-    fn look_through(&mut self) -> Result<(), Gone> {
-        // A folder that cannot be read just now keeps what is known of it.
-        let Ok(folders) = find(&self.root) else { return Ok(()) };
+    /// Reports new, changed and removed runs. Commands are handled in between.
+    fn scan(&mut self) -> Result<(), Disconnected> {
+        // While the folder cannot be read, the runs stay listed.
+        let Ok(folders) = find_runs(&self.root) else { return Ok(()) };
         for folder in &folders {
-            let seen = look(folder);
-            if seen.is_none() || seen == self.known.get(folder).copied() {
+            let fingerprint = JournalFingerprint::of(folder);
+            if fingerprint.is_none() || fingerprint == self.known.get(folder).copied() {
                 continue;
             }
-            if let Some(found) = summarise(&self.root, folder) {
-                self.known.insert(folder.clone(), found.seen);
-                self.tell(RunIndexReport::Found(Box::new(found)))?;
+            if let Some(entry) = read_entry(&self.root, folder) {
+                self.known.insert(folder.clone(), entry.fingerprint);
+                self.send(RunIndexReport::Found(Box::new(entry)))?;
             }
             while let Ok(command) = self.command.try_recv() {
-                self.apply(command)?;
+                self.handle(command)?;
             }
         }
-        let gone = |known: &&PathBuf| folders.binary_search(known).is_err();
-        let gone: Vec<PathBuf> = self.known.keys().filter(gone).cloned().collect();
+        let is_gone = |known: &&PathBuf| folders.binary_search(known).is_err();
+        let gone: Vec<PathBuf> = self.known.keys().filter(is_gone).cloned().collect();
         for folder in gone {
             self.known.remove(&folder);
-            self.tell(RunIndexReport::Gone(folder))?;
+            self.send(RunIndexReport::Gone(folder))?;
         }
         if !std::mem::replace(&mut self.is_complete, true) {
-            self.tell(RunIndexReport::Complete)?;
+            self.send(RunIndexReport::Complete)?;
         }
         Ok(())
     }
 
-    fn apply(&mut self, command: RunIndexCommand) -> Result<(), Gone> {
+    fn handle(&mut self, command: RunIndexCommand) -> Result<(), Disconnected> {
         match command {
             RunIndexCommand::ReadCurves(folder) => self.read_curves(&folder),
         }
     }
 
-    fn read_curves(&mut self, folder: &Path) -> Result<(), Gone> {
-        let read = curves(folder).map(Box::new);
-        self.tell(RunIndexReport::Curves(folder.to_path_buf(), read))
+    fn read_curves(&mut self, folder: &Path) -> Result<(), Disconnected> {
+        let read = read_history(folder).map(Box::new);
+        self.send(RunIndexReport::Curves(folder.to_path_buf(), read))
     }
 
-    fn tell(&self, report: RunIndexReport) -> Result<(), Gone> {
-        self.report.send(report).map_err(|_| Gone)
+    fn send(&self, report: RunIndexReport) -> Result<(), Disconnected> {
+        self.report.send(report).map_err(|_| Disconnected)
     }
 }

@@ -8,7 +8,9 @@ use crate::core::train::TrainerState;
 use crate::core::train::checkpoint::TRAINER_STATE;
 use crate::core::train::event::LogEntry;
 use crate::run::figures;
-use crate::run::model_card::{CardFacts, Evaluation, Origin, Scores, hyperparameters, model_card};
+use crate::run::model_card::{
+    CardMetrics, HubReference, ModelCard, TrainingResult, hyperparameters,
+};
 use serde_json::Value;
 use std::path::Path;
 
@@ -31,11 +33,10 @@ impl PreparedRun {
         let staging = Staging::new(output_dir).map_err(failed(output_dir))?;
         // A model without figures is better than none.
         let figures = figures::draw(output_dir).unwrap_or_default();
-        let mut facts = self.card(step, state);
+        let mut card = self.card(step, state);
         let shown = figures.iter().filter(|figure| figure.is_png());
-        facts.pictures = shown.map(|figure| figure.name.clone()).collect();
-        let card = model_card(&facts);
-        let texts = [("README.md", card), (TRAINER_STATE, state.to_json())];
+        card.figures = shown.map(|figure| figure.name.clone()).collect();
+        let texts = [("README.md", card.to_markdown()), (TRAINER_STATE, state.to_json())];
         let texts = texts.iter().map(|(name, text)| (*name, text.as_bytes()));
         let tokenizer = self.checkpoints.tokenizer.iter();
         let tokenizer = tokenizer.map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
@@ -48,20 +49,20 @@ impl PreparedRun {
         staging.publish_files("config.json", &STALE).map_err(failed(output_dir))
     }
 
-    fn card(&self, step: u64, state: &TrainerState) -> CardFacts {
+    fn card(&self, step: u64, state: &TrainerState) -> ModelCard {
         let name = self.arguments.output_dir.file_name().unwrap_or_default();
         let evaluations = evaluations(&state.log_history);
         // The scores of the saved model.
         let evaluation = evaluations.iter().rev().find(|evaluation| evaluation.step == step);
-        CardFacts {
+        ModelCard {
             model_name: name.to_string_lossy().into_owned(),
             base_model: self.base_model.as_ref().filter(|_| !self.from_random_weights).map(
-                |name| Origin {
+                |name| HubReference {
                     name: name.clone(),
                     hub_name: (!Path::new(name).exists()).then(|| name.clone()),
                 },
             ),
-            dataset: Origin {
+            dataset: HubReference {
                 name: self.dataset.name.clone(),
                 hub_name: self.dataset.hub_name.clone(),
             },
@@ -70,17 +71,17 @@ impl PreparedRun {
             labels: self.model.config().labels.clone(),
             train_samples: self.train.len(),
             eval_samples: self.eval.len(),
-            results: evaluation.map(|evaluation| evaluation.scores),
+            results: evaluation.map(|evaluation| evaluation.metrics),
             hyperparameters: hyperparameters(&self.settings),
             evaluations,
-            pictures: Vec::new(),
+            figures: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
 }
 
 /// The evaluations of a log history, each with the training loss logged before it.
-fn evaluations(history: &[LogEntry]) -> Vec<Evaluation> {
+fn evaluations(history: &[LogEntry]) -> Vec<TrainingResult> {
     let number = |entry: &LogEntry, name: &str| entry.get(name).and_then(Value::as_f64);
     let mut training_loss = None;
     let mut found = Vec::new();
@@ -89,11 +90,11 @@ fn evaluations(history: &[LogEntry]) -> Vec<Evaluation> {
             training_loss = Some(loss);
         }
         if let Some(loss) = number(entry, "eval_loss") {
-            found.push(Evaluation {
+            found.push(TrainingResult {
                 training_loss,
                 epoch: number(entry, "epoch").unwrap_or(0.0),
                 step: entry.get("step").and_then(Value::as_u64).unwrap_or(0),
-                scores: Scores {
+                metrics: CardMetrics {
                     loss,
                     accuracy: number(entry, "eval_accuracy").unwrap_or(0.0),
                     f1: number(entry, "eval_f1").unwrap_or(0.0),

@@ -4,9 +4,8 @@
 use super::scene_tests::{at, charted, training, unsaved};
 use super::*;
 use crate::run::protocol::Command;
-use crate::run::protocol::Command;
-use crate::run::run_index::Found;
-use crate::run::selection::RunOrder;
+use crate::run::run_index::RunEntry;
+use crate::run::run_index::RunOrder;
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::charts::{ChartAction, YRange};
 use crate::screen::app::log::Level;
@@ -266,7 +265,7 @@ fn log_check(state: &mut State, action: LogAction) -> Check {
 
 fn runs_check(state: &mut State, action: RunsAction) -> Check {
     fn list(state: &State) -> Vec<&str> {
-        state.runs.iter().flat_map(|runs| runs.shown().map(Found::run)).collect()
+        state.runs.iter().flat_map(|runs| runs.shown().map(RunEntry::name)).collect()
     }
     let of = |state: &State| state.runs.clone().unwrap_or_default();
     match action {

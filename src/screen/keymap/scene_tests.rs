@@ -5,8 +5,8 @@ use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{ending, run};
 use crate::run::metric_series::History;
 use crate::run::protocol::{Activity, RunReport};
-use crate::run::run_index::tests::found;
-use crate::run::selection::RunOrder;
+use crate::run::run_index::RunOrder;
+use crate::run::run_index::tests::entry;
 use crate::run::worker::run_index::RunIndexReport;
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::log::Level;
@@ -56,7 +56,7 @@ pub fn compared() -> State {
     let runs = RunComparison::new("experiments".to_owned(), RunOrder::Name, false, "");
     let mut state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
     for name in ["a", "b", "c"] {
-        let mut found = found(name);
+        let mut found = entry(name);
         found.folder = name.into();
         push(&mut state, RunIndexReport::Found(Box::new(found)));
     }
@@ -70,7 +70,7 @@ pub fn charted() -> State {
     update(&mut state, Message::Action(Action::Runs(RunsAction::ToggleAll)));
     let mut history = History::default();
     for event in &run(300) {
-        history.take(event);
+        history.apply(event);
     }
     for name in ["a", "b", "c"] {
         let curves = RunIndexReport::Curves(name.into(), Ok(Box::new(history.clone())));

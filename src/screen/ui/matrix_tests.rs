@@ -9,8 +9,8 @@ use crate::core::train::event::Step;
 use crate::core::train::fixtures::{evaluated, failure, run, started, step, with_log_entries};
 use crate::run::metric_series::History;
 use crate::run::protocol::{Activity, RunReport};
-use crate::run::run_index::{Status, Unreadable, tests::found};
-use crate::run::selection::RunOrder;
+use crate::run::run_index::RunOrder;
+use crate::run::run_index::{RunStatus, UnreadableRun, tests::entry};
 use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::run::worker::run_index::RunIndexReport;
 use crate::screen::app::panels::Panel;
@@ -217,14 +217,14 @@ fn compared(lang: Lang) -> State {
         update(state, Message::RunIndex(report));
     };
     for (name, rate, status) in [
-        ("first", "3e-4", Status::Finished),
-        ("second", "1e-3", Status::Failed),
-        ("third", "5e-5", Status::Running),
+        ("first", "3e-4", RunStatus::Finished),
+        ("second", "1e-3", RunStatus::Failed),
+        ("third", "5e-5", RunStatus::Running),
     ] {
-        let mut found = found(name);
+        let mut found = entry(name);
         found.folder = name.into();
         if let Ok(summary) = &mut found.summary {
-            (summary.status, summary.when) = (status, "2026-11-29 00:15".to_owned());
+            (summary.status, summary.modified_local) = (status, "2026-11-29 00:15".to_owned());
             for setting in &mut summary.settings {
                 if setting.name == "learning_rate" {
                     rate.clone_into(&mut setting.value);
@@ -233,17 +233,17 @@ fn compared(lang: Lang) -> State {
         }
         report_index(&mut state, RunIndexReport::Found(Box::new(found)));
     }
-    let mut torn = found("torn");
+    let mut torn = entry("torn");
     torn.folder = "torn".into();
     let reason = "torn/events.jsonl:1: no event of a run".to_owned();
-    torn.summary = Err(Unreadable { run: "torn".to_owned(), reason });
+    torn.summary = Err(UnreadableRun { name: "torn".to_owned(), reason });
     report_index(&mut state, RunIndexReport::Found(Box::new(torn)));
     report_index(&mut state, RunIndexReport::Complete);
     update(&mut state, Message::Action(Action::Runs(RunsAction::ToggleAll)));
     for (name, steps) in [("first", 630), ("second", 200)] {
         let mut history = History::default();
         for event in &run(steps) {
-            history.take(event);
+            history.apply(event);
         }
         report_index(&mut state, RunIndexReport::Curves(name.into(), Ok(Box::new(history))));
     }

@@ -69,7 +69,7 @@ fn draw_curves(
         let Some(history) = history else { continue };
         let symbol = char::from_digit(index as u32 + 1, 10).unwrap_or('*');
         curves.push(CurveSpec {
-            name: found.run(),
+            name: found.name(),
             curve: runs.metric.curve(history),
             style: CurveStyle { style: theme.curve(index), symbol },
             smooth: is_smoothed,

@@ -7,9 +7,9 @@ pub use metric::RunMetric;
 
 use super::editor;
 use crate::run::metric_series::{Curve, History};
-use crate::run::run_index::{Found, RunSummary};
-use crate::run::selection::{RunOrder, compare, fits};
+use crate::run::run_index::{RunEntry, RunOrder, RunSummary, compare_runs, matches_filter};
 use crate::run::worker::run_index::RunIndexReport;
+use crate::screen::lang::Lang;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tui_input::{Input, InputRequest};
@@ -57,7 +57,7 @@ pub struct RunComparison {
     /// The folder, safe to show.
     pub folder: String,
     /// All runs that were found.
-    found: Vec<Found>,
+    found: Vec<RunEntry>,
     /// Whether the whole folder was searched.
     pub is_complete: bool,
     /// Indices in `found` of the runs that pass the filter, in order.
@@ -95,7 +95,7 @@ impl RunComparison {
     }
 
     /// The runs that pass the filter, in order.
-    pub fn shown(&self) -> impl ExactSizeIterator<Item = &Found> {
+    pub fn shown(&self) -> impl ExactSizeIterator<Item = &RunEntry> {
         self.shown.iter().map(|&at| &self.found[at])
     }
 
@@ -105,7 +105,7 @@ impl RunComparison {
     }
 
     /// The runs in the chart with their slots, and their curves as far as they are read.
-    pub fn compared(&self) -> impl Iterator<Item = (usize, &Found, Option<&History>)> {
+    pub fn compared(&self) -> impl Iterator<Item = (usize, &RunEntry, Option<&History>)> {
         let slots = self.charted.iter().enumerate();
         slots.filter_map(|(slot, folder)| {
             let folder = folder.as_ref()?;
@@ -118,7 +118,7 @@ impl RunComparison {
     /// The runs whose settings are compared: those in the chart, or else all that are shown.
     pub fn compared_summaries(&self) -> Vec<(Option<usize>, &RunSummary)> {
         let charted = self.compared().map(|(slot, found, _)| (Some(slot), found));
-        let mut runs: Vec<(Option<usize>, &Found)> = charted.collect();
+        let mut runs: Vec<(Option<usize>, &RunEntry)> = charted.collect();
         if runs.is_empty() {
             runs = self.shown().map(|found| (None, found)).collect();
         }
@@ -183,8 +183,9 @@ impl RunComparison {
     fn refresh(&mut self) {
         let selected = self.selected_run().map(|found| found.folder.clone());
         let mut shown: Vec<usize> =
-            (0..self.found.len()).filter(|&at| fits(&self.found[at], &self.filter)).collect();
-        shown.sort_by(|&one, &other| compare(&self.found[one], &self.found[other], self.order));
+            (0..self.found.len()).filter(|&at| self.matches(&self.found[at])).collect();
+        shown
+            .sort_by(|&one, &other| compare_runs(&self.found[one], &self.found[other], self.order));
         if self.is_reversed {
             shown.reverse();
         }
@@ -196,8 +197,12 @@ impl RunComparison {
         self.selected = index.unwrap_or(nearest).min(last);
     }
 
+    fn matches(&self, entry: &RunEntry) -> bool {
+        matches_filter(entry, &self.filter, |status| Lang::Korean.tr(status))
+    }
+
     /// The selected run.
-    pub fn selected_run(&self) -> Option<&Found> {
+    pub fn selected_run(&self) -> Option<&RunEntry> {
         self.shown.get(self.selected).map(|&at| &self.found[at])
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::train::fixtures::run;
-use crate::run::run_index::{Best, Found, Status, Unreadable, tests::found};
+use crate::run::run_index::{BestEvaluation, RunEntry, RunStatus, UnreadableRun, tests::entry};
 use crate::screen::app::panels::Panel;
 use crate::screen::app::{Action, Effect, Message, Page, State, update};
 
@@ -14,12 +14,16 @@ fn compared(runs: &[(&str, f64)]) -> State {
         ..State::idle()
     };
     for (name, accuracy) in runs {
-        let mut found = found(name);
+        let mut found = entry(name);
         found.folder = PathBuf::from(name);
         if let Ok(summary) = &mut found.summary {
             let (step, eval_loss) = (630, 1.0 - accuracy);
-            summary.best =
-                Some(Best { step, eval_loss, eval_accuracy: *accuracy, eval_f1: *accuracy });
+            summary.best = Some(BestEvaluation {
+                step,
+                eval_loss,
+                eval_accuracy: *accuracy,
+                eval_f1: *accuracy,
+            });
         }
         push(&mut state, RunIndexReport::Found(Box::new(found)));
     }
@@ -35,7 +39,7 @@ fn press(state: &mut State, action: RunsAction) -> Vec<Effect> {
 }
 
 fn names(state: &State) -> Vec<&str> {
-    state.runs.as_ref().map(|runs| runs.shown().map(Found::run).collect()).unwrap_or_default()
+    state.runs.as_ref().map(|runs| runs.shown().map(RunEntry::name).collect()).unwrap_or_default()
 }
 
 fn runs(state: &State) -> &RunComparison {
@@ -45,7 +49,7 @@ fn runs(state: &State) -> &RunComparison {
 fn history(steps: u64) -> Box<History> {
     let mut history = History::default();
     for event in &run(steps) {
-        history.take(event);
+        history.apply(event);
     }
     Box::new(history)
 }
@@ -59,7 +63,7 @@ fn runs_are_sorted_and_filtered_and_the_selected_one_stays() {
     assert_eq!((names(&state), runs(&state).selected), (vec!["c3", "b2", "a1"], 1));
     press(&mut state, RunsAction::Reverse);
     press(&mut state, RunsAction::Move(5));
-    assert_eq!(runs(&state).selected_run().map(Found::run), Some("c3"));
+    assert_eq!(runs(&state).selected_run().map(RunEntry::name), Some("c3"));
     press(&mut state, RunsAction::Filter);
     update(&mut state, Message::Paste("b2".to_owned()));
     assert_eq!(names(&state), ["b2"], "while it is typed");
@@ -94,7 +98,7 @@ fn a_run_keeps_its_colour_until_it_is_removed() {
     assert_eq!(press(&mut state, RunsAction::ToggleChart), read("c"));
     assert_eq!(runs(&state).chart_slot(Path::new("c")), Some(0), "the first free slot");
     // A run that continues is read again, a deleted one leaves the chart.
-    let mut more = found("b");
+    let mut more = entry("b");
     more.folder = "b".into();
     assert_eq!(push(&mut state, RunIndexReport::Found(Box::new(more))), read("b"));
     push(&mut state, RunIndexReport::Gone("b".into()));
@@ -118,15 +122,15 @@ fn the_chart_has_at_most_as_many_runs_as_colours() {
 #[test]
 fn an_unreadable_run_is_listed_but_not_compared() {
     let mut state = compared(&[("a", 0.6)]);
-    let mut torn = found("torn");
+    let mut torn = entry("torn");
     torn.folder = "torn".into();
-    torn.summary = Err(Unreadable { run: "torn".to_owned(), reason: "no event".to_owned() });
+    torn.summary = Err(UnreadableRun { name: "torn".to_owned(), reason: "no event".to_owned() });
     push(&mut state, RunIndexReport::Found(Box::new(torn)));
     assert_eq!(names(&state), ["a", "torn"]);
     press(&mut state, RunsAction::Move(1));
     assert_eq!(press(&mut state, RunsAction::ToggleChart), []);
     assert_eq!(runs(&state).compared_summaries().len(), 1);
-    assert_eq!(runs(&state).compared_summaries()[0].1.status, Status::Finished);
+    assert_eq!(runs(&state).compared_summaries()[0].1.status, RunStatus::Finished);
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn push_event(state: &mut State, event: TrainEvent) {
 
 /// Applies an event to everything but the log.
 fn apply_event(state: &mut State, event: TrainEvent) {
-    state.history.take(&event);
+    state.history.apply(&event);
     match event {
         TrainEvent::Started(started) => {
             state.began = Some(state.now);

@@ -2,8 +2,7 @@
 
 use super::NAME;
 use crate::core::text::align_left;
-use crate::run::run_index::RunSummary;
-use crate::run::selection::differences;
+use crate::run::run_index::{RunSummary, differing_settings};
 use crate::screen::app::runs::RunComparison;
 use crate::screen::lang::Lang;
 use crate::screen::ui::theme::Theme;
@@ -17,7 +16,7 @@ use ratatui::widgets::Paragraph;
 pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &RunComparison, lang: Lang, theme: Theme) {
     let side_by_side = runs.compared_summaries();
     let summaries: Vec<&RunSummary> = side_by_side.iter().map(|(_, run)| *run).collect();
-    let table = differences(&summaries);
+    let table = differing_settings(&summaries);
     let mut block = titled_block(theme, lang.tr("different settings"));
     let inner = block.inner(area);
     let hint = match summaries.len() {
@@ -35,7 +34,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &RunComparison, lang: La
     let widths: Vec<usize> = (0..summaries.len())
         .map(|run| {
             let values = table.iter().filter_map(|(_, values)| values[run].as_deref());
-            let widest = values.chain([summaries[run].run.as_str()]).map(width).max();
+            let widest = values.chain([summaries[run].name.as_str()]).map(width).max();
             widest.unwrap_or(1).min(24) + 2
         })
         .collect();
@@ -48,7 +47,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &RunComparison, lang: La
     let mut head = vec![Span::raw(" ".repeat(names))];
     for ((slot, run), width) in side_by_side.iter().zip(&widths).take(fitting) {
         let style = slot.map_or(theme.strong(), |slot| theme.curve(slot));
-        let name = align_left(&run.run, width - 2);
+        let name = align_left(&run.name, width - 2);
         head.push(Span::styled(format!("  {name}"), style));
     }
     let mut lines = vec![Line::from(head)];

@@ -2,8 +2,9 @@
 
 use super::NAME;
 use crate::core::text::{align_left, align_right, truncate_width};
-use crate::run::run_index::{Found, RunSummary, Status};
-use crate::run::selection::{told, worth_telling};
+use crate::run::run_index::{
+    RunEntry, RunStatus, RunSummary, distinguishing_settings, format_settings,
+};
 use crate::run::summary::clock;
 use crate::screen::app::State;
 use crate::screen::app::runs::RunComparison;
@@ -76,13 +77,13 @@ pub(super) fn draw(
 /// The column titles, and as many runs as fit, the selected one among them.
 fn rows(runs: &RunComparison, area: Rect, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
     let width = usize::from(area.width);
-    let names = runs.shown().map(|found| Span::raw(found.run()).width()).max().unwrap_or(0);
+    let names = runs.shown().map(|found| Span::raw(found.name()).width()).max().unwrap_or(0);
     let columns = RunListColumns::new(width, names.min(NAME));
     let readable: Vec<&RunSummary> =
         runs.shown().filter_map(|found| found.summary.as_ref().ok()).collect();
     let settings: Vec<String> = match columns.settings {
         0 => Vec::new(),
-        _ => worth_telling(&readable),
+        _ => distinguishing_settings(&readable),
     };
     let height = usize::from(area.height).saturating_sub(1).max(1);
     let first = (runs.selected + 1).saturating_sub(height);
@@ -167,7 +168,7 @@ impl RunListColumns {
 
     fn line(
         &self,
-        found: &Found,
+        found: &RunEntry,
         slot: Option<usize>,
         settings: &[String],
         lang: Lang,
@@ -177,7 +178,7 @@ impl RunListColumns {
         let style = slot.map_or(Style::new(), |slot| theme.curve(slot));
         let mut spans = vec![
             Span::styled(mark, style),
-            Span::styled(align_left(found.run(), self.name), style),
+            Span::styled(align_left(found.name(), self.name), style),
         ];
         let Ok(run) = &found.summary else {
             spans.push(Span::styled(format!("  {}", lang.tr("unreadable")), theme.error()));
@@ -200,11 +201,11 @@ impl RunListColumns {
         }
         spans.push(Span::raw(align_right(&clock(run.seconds), self.time)));
         if self.when > 0 {
-            let when = format!("  {}", align_left(&run.when, self.when - 2));
+            let when = format!("  {}", align_left(&run.modified_local, self.when - 2));
             spans.push(Span::styled(when, theme.dim()));
         }
         if self.settings > 0 {
-            let values = told(run, settings);
+            let values = format_settings(run, settings);
             let width = self.settings.saturating_sub(2);
             spans.push(Span::styled(format!("  {}", truncate_width(&values, width)), theme.dim()));
         }
@@ -212,11 +213,11 @@ impl RunListColumns {
     }
 }
 
-fn status_style(status: Status, theme: Theme) -> Style {
+fn status_style(status: RunStatus, theme: Theme) -> Style {
     match status {
-        Status::Running => theme.train(),
-        Status::Finished => theme.good(),
-        Status::Stopped | Status::CutOff => theme.warning(),
-        Status::Failed => theme.error(),
+        RunStatus::Running => theme.train(),
+        RunStatus::Finished => theme.good(),
+        RunStatus::Stopped | RunStatus::CutOff => theme.warning(),
+        RunStatus::Failed => theme.error(),
     }
 }

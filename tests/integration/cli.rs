@@ -1,32 +1,9 @@
-//! The program without a terminal: what it prints, what it exits with, what it leaves behind.
-#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
+//! The program without a terminal: its output, its exit codes and the files it writes.
 
-mod support;
-
+use crate::support::{TINY, json_lines, nsmc_tui, program, stderr, stdout};
 use assert_cmd::Command;
 use serde_json::Value;
 use std::path::Path;
-use support::{TINY, program};
-
-fn nsmc(folder: &Path) -> Command {
-    let mut command = Command::new(program());
-    command.current_dir(folder).env_remove("NO_COLOR");
-    command
-}
-
-fn stdout(assert: &assert_cmd::assert::Assert) -> String {
-    String::from_utf8_lossy(&assert.get_output().stdout).into_owned()
-}
-
-fn stderr(assert: &assert_cmd::assert::Assert) -> String {
-    String::from_utf8_lossy(&assert.get_output().stderr).into_owned()
-}
-
-fn json_lines(text: &str) -> Vec<Value> {
-    text.lines()
-        .map(|line| serde_json::from_str(line).expect("each line is one JSON object"))
-        .collect()
-}
 
 fn keys(value: &Value) -> Vec<&str> {
     let object = value.as_object().expect("an object");
@@ -36,7 +13,7 @@ fn keys(value: &Value) -> Vec<&str> {
 #[test]
 fn a_plain_run_trains_evaluates_saves_and_answers() {
     let folder = tempfile::tempdir().expect("a folder");
-    let run = nsmc(folder.path()).arg("train").args(TINY).assert().success();
+    let run = nsmc_tui(folder.path()).arg("train").args(TINY).assert().success();
     let text = stdout(&run);
     for expected in [
         "96 training and 32 evaluation samples, 3 steps an epoch, 6 in all (2 epochs)",
@@ -50,7 +27,7 @@ fn a_plain_run_trains_evaluates_saves_and_answers() {
         assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
     }
     assert!(!text.contains('\u{1b}'), "no escape sequences without a terminal");
-    // The folder is laid out as the Trainer's.
+    // The same files as the Trainer writes, and our own.
     let names = |folder: &Path| -> Vec<String> {
         let entries = std::fs::read_dir(folder).expect("a folder").flatten();
         let mut names: Vec<String> =
@@ -88,8 +65,8 @@ fn a_plain_run_trains_evaluates_saves_and_answers() {
     ];
     assert_eq!(names(&outputs.join("checkpoint-6")), expected);
 
-    // The saved model answers, through arguments and through lines.
-    let answer = nsmc(folder.path())
+    // The saved model classifies arguments and lines.
+    let answer = nsmc_tui(folder.path())
         .args(["predict", "--json", "정말 재미있는 영화 😀\u{1b}[31m"])
         .assert()
         .success();
@@ -101,7 +78,7 @@ fn a_plain_run_trains_evaluates_saves_and_answers() {
     assert!(["negative", "positive"].contains(&answer["label"].as_str().unwrap_or("")));
     assert_eq!(answer["probabilities"].as_array().map(Vec::len), Some(2));
     assert_eq!(answer["tokens"][0], "[CLS]");
-    let lines = nsmc(folder.path())
+    let lines = nsmc_tui(folder.path())
         .args(["predict", "--json"])
         .write_stdin("최고\r\n\n별로\n")
         .assert()
@@ -110,8 +87,8 @@ fn a_plain_run_trains_evaluates_saves_and_answers() {
     let texts: Vec<&str> = lines.iter().filter_map(|line| line["text"].as_str()).collect();
     assert_eq!(texts, ["최고", "", "별로"]);
 
-    // Evaluating it again gives what the run gave.
-    let again = nsmc(folder.path())
+    // Evaluating it again gives the same metrics.
+    let again = nsmc_tui(folder.path())
         .args(["evaluate", "--json", "--max-eval-samples", "32"])
         .assert()
         .success();
@@ -135,7 +112,7 @@ fn a_plain_run_trains_evaluates_saves_and_answers() {
     let error = again["eval_ece"].as_f64().expect("a number");
     assert!((0.0..=1.0).contains(&error), "{error}");
     let table =
-        nsmc(folder.path()).args(["evaluate", "--max-eval-samples", "32"]).assert().success();
+        nsmc_tui(folder.path()).args(["evaluate", "--max-eval-samples", "32"]).assert().success();
     let table = stdout(&table);
     assert!(table.contains(&format!("{:<24}{error:>10.4}\n", "eval_ece")), "{table}");
     let accuracy = again["eval_accuracy"].as_f64().unwrap_or_default();
@@ -143,17 +120,17 @@ fn a_plain_run_trains_evaluates_saves_and_answers() {
 }
 
 #[test]
-fn events_as_json_and_the_same_whatever_the_number_of_threads() {
+fn events_are_json_and_do_not_depend_on_the_number_of_threads() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = |threads: &str| {
-        let run = nsmc(folder.path())
+        let run = nsmc_tui(folder.path())
             .env("RAYON_NUM_THREADS", threads)
             .args(["train", "--json"])
-            // The embedded model: its products are large enough to be shared between threads.
+            // The embedded model: its matrix products are large enough for several threads.
             .args(&TINY[..6])
             .assert()
             .success();
-        assert_eq!(stderr(&run), "", "JSON needs no talk beside it");
+        assert_eq!(stderr(&run), "", "nothing but JSON");
         json_lines(&stdout(&run))
     };
     let (one, four) = (run("1"), run("4"));
@@ -186,10 +163,10 @@ fn events_as_json_and_the_same_whatever_the_number_of_threads() {
 #[test]
 fn data_is_the_tutorials_sample() {
     let folder = tempfile::tempdir().expect("a folder");
-    let data = nsmc(folder.path()).args(["data", "--json", "--ids"]).assert().success();
+    let data = nsmc_tui(folder.path()).args(["data", "--json", "--ids"]).assert().success();
     let data = &json_lines(&stdout(&data))[0];
     let reference: Value =
-        serde_json::from_str(include_str!("reference/sample_2000.json")).expect("JSON");
+        serde_json::from_str(include_str!("../reference/sample_2000.json")).expect("JSON");
     for (ours, theirs) in [("train", "train"), ("eval", "test")] {
         assert_eq!(data[ours]["ids"], reference[theirs]["ids"]);
         assert_eq!(data[ours]["rows"], 2000);
@@ -200,65 +177,68 @@ fn data_is_the_tutorials_sample() {
     let expected =
         ["rows", "positives", "longest_in_tokens", "mean_tokens", "unk_share", "first", "ids"];
     assert_eq!(keys(&data["train"]), expected);
-    let other = nsmc(folder.path())
+    let other = nsmc_tui(folder.path())
         .args(["data", "--json", "--ids", "--seed", "7", "--max_train_samples=5"])
         .assert()
         .success();
     let other = &json_lines(&stdout(&other))[0];
     assert_eq!(other["train"]["rows"], 5);
     assert_ne!(other["eval"]["ids"], data["eval"]["ids"]);
-    let plain = nsmc(folder.path()).args(["data"]).assert().success();
+    let plain = nsmc_tui(folder.path()).args(["data"]).assert().success();
     assert!(stdout(&plain).contains("length in tokens: mean"));
 }
 
 #[test]
-fn tokens_are_shown_with_what_is_unknown() {
+fn unknown_words_are_shown_beside_the_tokens() {
     let folder = tempfile::tempdir().expect("a folder");
-    let json = nsmc(folder.path()).args(["tokenize", "--json", "영화 😀"]).assert().success();
+    let json = nsmc_tui(folder.path()).args(["tokenize", "--json", "영화 😀"]).assert().success();
     let json = &json_lines(&stdout(&json))[0];
     assert_eq!(keys(json), ["text", "tokens", "ids", "offsets"]);
     assert_eq!(json["tokens"], serde_json::json!(["[CLS]", "영화", "[UNK]", "[SEP]"]));
     assert_eq!(json["offsets"], serde_json::json!([[0, 0], [0, 2], [3, 4], [0, 0]]));
-    let plain = nsmc(folder.path()).args(["tokenize", "영화 😀"]).assert().success();
+    let plain = nsmc_tui(folder.path()).args(["tokenize", "영화 😀"]).assert().success();
     assert!(stdout(&plain).contains("[UNK]  <- \"😀\" is not in the vocabulary"));
 }
 
 #[test]
-fn what_is_wrong_is_named_with_what_to_do() {
+fn errors_name_the_place_and_the_remedy() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("bad.tsv");
     let rest = "3\t별로\t0\n4\t최고\t1\n".repeat(8);
     let rows = format!("id\tdocument\tlabel\n1\t좋다\t1\n2\t\u{1b}[2J\t5\n{rest}");
     std::fs::write(&file, rows).expect("a file");
-    let bad = nsmc(folder.path()).args(["train", "--train-file", "bad.tsv"]).assert().code(1);
+    let bad = nsmc_tui(folder.path()).args(["train", "--train-file", "bad.tsv"]).assert().code(1);
     let text = stderr(&bad);
     assert!(text.contains("bad.tsv:3: expected a label of 0 or 1, found \"5\""), "{text}");
     assert!(text.contains("--skip-bad-rows") && !text.contains('\u{1b}'), "{text}");
-    let skipped = nsmc(folder.path())
+    let skipped = nsmc_tui(folder.path())
         .args(["train", "--train-file", "bad.tsv", "--skip-bad-rows"])
         .args(TINY)
         .assert()
         .success();
     assert!(stdout(&skipped).contains("note: bad rows left out: 1"));
 
-    let none = nsmc(folder.path())
+    let none = nsmc_tui(folder.path())
         .args(["predict", "--model-name-or-path", "./nowhere", "x"])
         .assert()
         .code(1);
     assert!(stderr(&none).contains("./nowhere: there is no such folder"), "{}", stderr(&none));
-    let unknown = nsmc(folder.path()).arg("--no-such-flag").assert().code(2);
+    let unknown = nsmc_tui(folder.path()).arg("--no-such-flag").assert().code(2);
     assert!(stderr(&unknown).contains("--no-such-flag"));
-    let invalid =
-        nsmc(folder.path()).arg("tokenize").write_stdin(&b"ok\n\xff\xfe\n"[..]).assert().code(1);
+    let invalid = nsmc_tui(folder.path())
+        .arg("tokenize")
+        .write_stdin(&b"ok\n\xff\xfe\n"[..])
+        .assert()
+        .code(1);
     assert!(stderr(&invalid).contains("standard input:2: invalid UTF-8"));
-    assert!(stdout(&invalid).contains("[CLS]"), "what came before is answered");
+    assert!(stdout(&invalid).contains("[CLS]"), "earlier lines are answered");
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_found_out_before_training() {
+fn an_output_folder_that_cannot_be_made_is_an_error_before_training() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("taken"), "a file").expect("a file");
-    let run = nsmc(folder.path())
+    let run = nsmc_tui(folder.path())
         .args(["train", "--output-dir", "taken/model"])
         .args(TINY)
         .assert()
@@ -271,7 +251,8 @@ fn a_place_that_cannot_be_written_is_found_out_before_training() {
 fn a_loss_that_is_not_finite_is_shown_and_stops_the_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let flags = ["--learning-rate", "1e30", "--warmup-steps", "0", "--max-grad-norm", "0"];
-    let run = nsmc(folder.path()).args(["train", "--json"]).args(flags).args(TINY).assert().code(1);
+    let run =
+        nsmc_tui(folder.path()).args(["train", "--json"]).args(flags).args(TINY).assert().code(1);
     let events = json_lines(&stdout(&run));
     let [.., step, failed] = &events[..] else {
         panic!("too few events");
@@ -311,22 +292,22 @@ fn a_signal_stops_a_plain_run_and_saves_the_model() {
 }
 
 #[test]
-fn a_model_that_cannot_be_saved_ends_the_run_as_a_failure_with_all_its_figures() {
+fn a_model_that_cannot_be_saved_makes_the_run_fail_after_its_last_event() {
     let folder = tempfile::tempdir().expect("a folder");
-    // A folder stands where the file should go.
+    // A folder in the place of the file.
     std::fs::create_dir_all(folder.path().join("outputs/model.safetensors/x")).expect("a folder");
-    let run = nsmc(folder.path()).args(["train", "--json"]).args(TINY).assert().code(1);
+    let run = nsmc_tui(folder.path()).args(["train", "--json"]).args(TINY).assert().code(1);
     let events = json_lines(&stdout(&run));
     let names: Vec<&str> = events.iter().filter_map(|event| event["event"].as_str()).collect();
     assert_eq!(names[names.len() - 2..], ["failed", "finished"]);
 }
 
 #[test]
-fn the_environment_stands_between_flags_and_files() {
+fn the_environment_overrides_files_and_flags_override_it() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("a.toml"), "seed = 1\nlearning_rate = 1e-3\n")
         .expect("a file");
-    let printed = nsmc(folder.path())
+    let printed = nsmc_tui(folder.path())
         .env("NSMC_TUI_LEARNING_RATE", "2e-3")
         .env("NSMC_TUI_NUM_TRAIN_EPOCHS", "4")
         .args(["train", "--print-config", "--config", "a.toml", "--num_train_epochs=5"])
@@ -342,35 +323,36 @@ fn the_environment_stands_between_flags_and_files() {
     has("num_train_epochs ", "= 5 ", "# flag");
     has("save_steps ", "= 50 ", "# tutorial");
     assert!(!folder.path().join("outputs").exists(), "nothing is done");
-    let bad = nsmc(folder.path()).env("NSMC_TUI_SEED", "x").arg("--print-config").assert().code(2);
+    let bad =
+        nsmc_tui(folder.path()).env("NSMC_TUI_SEED", "x").arg("--print-config").assert().code(2);
     assert!(stderr(&bad).contains("NSMC_TUI_SEED: invalid value 'x'"), "{}", stderr(&bad));
-    // It is for training alone.
-    nsmc(folder.path()).env("NSMC_TUI_SEED", "x").args(["tokenize", "x"]).assert().success();
+    // Other commands ignore it.
+    nsmc_tui(folder.path()).env("NSMC_TUI_SEED", "x").args(["tokenize", "x"]).assert().success();
 }
 
 #[test]
-fn the_file_a_run_leaves_repeats_it() {
+fn run_toml_repeats_a_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let flags = ["--recipe", "native", "--seed", "5", "--report-to", "none", "--save-steps", "0.5"];
-    nsmc(folder.path()).args(["train", "--plain"]).args(TINY).args(flags).assert().success();
-    assert!(!folder.path().join("outputs/runs").exists(), "nobody is reported to");
+    nsmc_tui(folder.path()).args(["train", "--plain"]).args(TINY).args(flags).assert().success();
+    assert!(!folder.path().join("outputs/runs").exists(), "no TensorBoard files");
     assert!(folder.path().join("outputs/checkpoint-3").is_dir(), "half of 6 steps");
     let again = ["train", "--plain", "--config", "outputs/run.toml", "--output-dir", "again"];
-    nsmc(folder.path()).args(again).assert().success();
+    nsmc_tui(folder.path()).args(again).assert().success();
     let weights = |run: &str| {
         std::fs::read(folder.path().join(run).join("model.safetensors")).expect("weights")
     };
-    assert!(weights("outputs") == weights("again"), "the repeated run is another one");
+    assert!(weights("outputs") == weights("again"), "the weights differ");
 }
 
 #[test]
 fn completions_and_the_manual_are_printed() {
     let folder = tempfile::tempdir().expect("a folder");
     for shell in ["bash", "zsh", "fish"] {
-        let script = nsmc(folder.path()).args(["completions", shell]).assert().success();
+        let script = nsmc_tui(folder.path()).args(["completions", shell]).assert().success();
         assert!(stdout(&script).contains("resume-from-checkpoint"), "{shell}");
     }
-    let manual = stdout(&nsmc(folder.path()).arg("man").assert().success());
+    let manual = stdout(&nsmc_tui(folder.path()).arg("man").assert().success());
     assert!(manual.starts_with(".ie") && manual.contains("NSMC\\-TUI TRAIN"), "{manual}");
     assert!(manual.contains("resume\\-from\\-checkpoint"));
 }
@@ -378,9 +360,9 @@ fn completions_and_the_manual_are_printed() {
 #[test]
 fn help_gives_examples_and_the_recipes() {
     let folder = tempfile::tempdir().expect("a folder");
-    let help = nsmc(folder.path()).arg("--help").assert().success();
+    let help = nsmc_tui(folder.path()).arg("--help").assert().success();
     assert!(stdout(&help).contains("Examples:"));
-    let help = nsmc(folder.path()).args(["train", "--help"]).assert().success();
+    let help = nsmc_tui(folder.path()).args(["train", "--help"]).assert().success();
     let text = stdout(&help);
     assert!(text.contains("--recipe native\n  learning_rate"));
     assert!(text.contains("--per-device-train-batch-size"));
@@ -388,7 +370,7 @@ fn help_gives_examples_and_the_recipes() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error_to_speak_of() {
+fn a_closed_pipe_is_no_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let command = format!("'{}' data --ids | head -1", program().display());
     let run =

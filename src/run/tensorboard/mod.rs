@@ -1,9 +1,9 @@
-//! TensorBoard's event files, as Hugging Face's Trainer has PyTorch's `SummaryWriter` write them:
-//! records of the `TFRecord` format, each of which holds a protocol buffer `Event`.
+//! TensorBoard's event files, as Hugging Face's Trainer writes them with PyTorch's `SummaryWriter`:
+//! `TFRecord` records, each of which contains a protocol buffer `Event`.
 //!
 //! Sources: `record_writer.h` of TensorFlow for the records; `event.proto`, `summary.proto` and
-//! `tensor.proto` of TensorBoard for what is in them; `rewrite_logs` and `TensorBoardCallback` of
-//! transformers for the tags. The few fields needed are written and read by hand.
+//! `tensor.proto` of TensorBoard for the events; `rewrite_logs` and `TensorBoardCallback` of
+//! transformers for the tags. The few needed fields are encoded and decoded here.
 
 mod record;
 #[cfg(test)]
@@ -11,24 +11,24 @@ mod tests;
 
 use crate::core::atomic_write::write_atomically;
 use record::{
-    FIXED_32, FIXED_64, VARINT, Value, fields, put_bytes, put_key, put_message, put_varint,
+    FIXED_32, FIXED_64, FieldValue, VARINT, fields, put_bytes, put_key, put_message, put_varint,
     submessages,
 };
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// How the name of an event file begins.
+/// The first part of an event file's name.
 const PREFIX: &str = "events.out.tfevents.";
 
-/// The `source_metadata` that TensorBoard's own writer leaves.
+/// The `source_metadata` of TensorBoard's own writer.
 const WRITER: &[u8] = b"tensorboard.summary.writer.event_file_writer";
 
 /// `DataType.DT_STRING` of `types.proto`.
 const DT_STRING: u64 = 7;
 
-/// What a run says once, at its end: a resumed run says it anew.
-const LAST_WORDS: [&str; 5] = [
+/// The tags that a run writes once, at its end; a resumed run writes them again.
+const FINAL_TAGS: [&str; 5] = [
     "train/train_runtime",
     "train/train_samples_per_second",
     "train/train_steps_per_second",
@@ -36,7 +36,7 @@ const LAST_WORDS: [&str; 5] = [
     "train/train_loss",
 ];
 
-/// The tag under which the Trainer files a figure of its log: `eval_loss` is `eval/loss`, `loss` is
+/// The Trainer's tag of a metric in its log: `eval_loss` is `eval/loss`, `loss` is
 /// `train/loss` (`rewrite_logs` of transformers).
 pub fn tag(name: &str) -> String {
     for group in ["eval", "test"] {
@@ -47,7 +47,7 @@ pub fn tag(name: &str) -> String {
     format!("train/{name}")
 }
 
-/// One event file, written by one process. What is written is buffered until [`Self::flush`].
+/// An event file. Events are buffered until [`Self::flush`].
 #[derive(Debug)]
 pub struct EventWriter {
     file: BufWriter<File>,
@@ -55,15 +55,15 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Begins `events.out.tfevents.<seconds>.<host>.<pid>.<number>` in the folder, which is made
-    /// if need be. The number is 0 unless there is such a file already: none is ever appended to.
+    /// Creates `events.out.tfevents.<seconds>.<host>.<pid>.<number>` in the folder, which is created
+    /// if it is missing. The number is 0, or the first free one: existing files are not appended to.
     /// `now` is in seconds since 1970.
     ///
     /// # Errors
-    /// What the system says.
+    /// If the folder or the file cannot be created or written.
     pub fn create(folder: &Path, now: f64, host: &str, pid: u32) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let name = format!("{PREFIX}{:010}.{}.{pid}", now as u64, fit_for_a_name(host));
+        let name = format!("{PREFIX}{:010}.{}.{pid}", now as u64, file_name_part(host));
         let mut number = 0;
         let (file, path) = loop {
             let path = folder.join(format!("{name}.{number}"));
@@ -82,38 +82,38 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// The file.
+    /// The file's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes figures under their tags (see [`tag`]), one record each as `add_scalar` does.
+    /// Writes values under their tags (see [`tag`]), one record each, as `add_scalar` does.
     /// `wall_time` is in seconds since 1970.
     ///
     /// # Errors
-    /// What the system says.
+    /// If the file cannot be written.
     pub fn scalars<T: AsRef<str>>(
         &mut self,
         step: u64,
         wall_time: f64,
         values: &[(T, f64)],
     ) -> io::Result<()> {
-        for (tag, figure) in values {
+        for (tag, scalar) in values {
             let event = event(step, wall_time, |value| {
                 put_bytes(value, 1, tag.as_ref().as_bytes());
                 put_key(value, 2, FIXED_32);
-                value.extend_from_slice(&(*figure as f32).to_le_bytes());
+                value.extend_from_slice(&(*scalar as f32).to_le_bytes());
             });
             self.record(&event)?;
         }
         Ok(())
     }
 
-    /// Writes a text, which TensorBoard shows as Markdown, as `add_text` does: under the tag with
-    /// `/text_summary` after it. `wall_time` is in seconds since 1970.
+    /// Writes a text, which TensorBoard shows as Markdown, under `<tag>/text_summary`, as `add_text`
+    /// does. `wall_time` is in seconds since 1970.
     ///
     /// # Errors
-    /// What the system says.
+    /// If the file cannot be written.
     pub fn text(&mut self, tag: &str, step: u64, wall_time: f64, text: &str) -> io::Result<()> {
         let event = event(step, wall_time, |value| {
             put_bytes(value, 1, format!("{tag}/text_summary").as_bytes());
@@ -135,39 +135,39 @@ impl EventWriter {
         self.record(&event)
     }
 
-    /// Hands to the system what is buffered.
+    /// Writes the buffered records to the file.
     ///
     /// # Errors
-    /// What the system says.
+    /// If the file cannot be written.
     pub fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
 
     fn record(&mut self, event: &[u8]) -> io::Result<()> {
-        self.file.write_all(&record::framed(event))
+        self.file.write_all(&record::encode_record(event))
     }
 }
 
-/// What a run that is resumed has behind it.
+/// The point from which a run is resumed.
 #[derive(Clone, Copy, Debug)]
-pub struct Past {
-    /// The step it goes on after.
+pub struct ResumePoint {
+    /// The last step before it.
     pub step: u64,
-    /// Whether the evaluation at that step is behind it too.
-    pub judged: bool,
-    /// How many lines of its log are of that step.
-    pub entries: usize,
+    /// Whether the evaluation at that step is before it too.
+    pub is_evaluated: bool,
+    /// Entries of the log history at that step.
+    pub log_entries: usize,
 }
 
-/// Readies a folder for a run that goes on: drops from its event files what is not its past, what
-/// a run says at its end, and a damaged tail. The other records stay byte
-/// for byte, and a file that is to lose nothing is not touched; neither is one that does not begin
-/// as an event file does, nor a link. Returns how many records were dropped, a damaged tail
-/// counted as one.
+/// Prepares a folder for a resumed run: removes from its event files the events after the resume
+/// point, those that a run writes at its end, and a damaged tail. The other records stay byte for
+/// byte. Files that lose nothing, files that do not begin as event files do, and symbolic links are
+/// not touched. Returns the number of removed records; a damaged tail counts as one. A missing
+/// folder is no error.
 ///
 /// # Errors
-/// What the system says; each file is then as it was or as it should be. No folder is no error.
-pub fn cut_after(folder: &Path, past: Past) -> io::Result<usize> {
+/// If a file cannot be read or replaced; each file is replaced atomically.
+pub fn truncate_after(folder: &Path, point: ResumePoint) -> io::Result<usize> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
@@ -176,55 +176,59 @@ pub fn cut_after(folder: &Path, past: Past) -> io::Result<usize> {
     let mut files = Vec::new();
     for entry in entries {
         let entry = entry?;
-        let is_named_so = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        if is_named_so && entry.file_type()?.is_file() {
+        let is_event_file = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if is_event_file && entry.file_type()?.is_file() {
             files.push(entry.path());
         }
     }
-    // In the order in which they were written: their names begin with the time.
+    // The names begin with the time, so that this is the order of writing.
     files.sort_unstable();
-    let mut past = past;
-    let mut dropped = 0;
+    let mut point = point;
+    let mut removed = 0;
     for file in files {
-        let (gone, left) = cut_file(&file, past)?;
-        dropped += gone;
-        past = left;
+        let (from_file, rest) = truncate_file(&file, point)?;
+        removed += from_file;
+        point = rest;
     }
-    Ok(dropped)
+    Ok(removed)
 }
 
-/// A first reading holds one record at a time; only where something is to go does a second one
-/// gather what stays.
-fn cut_file(file: &Path, past: Past) -> io::Result<(usize, Past)> {
-    let mut left = past;
-    let dropped = sift(file, &mut left, |_| ())?;
-    if dropped > 0 {
+/// Returns the number of removed records and the resume point for the next file. The first pass
+/// holds one record at a time; only if records are removed does a second one collect the others.
+fn truncate_file(file: &Path, point: ResumePoint) -> io::Result<(usize, ResumePoint)> {
+    let mut rest = point;
+    let removed = filter_records(file, &mut rest, |_| ())?;
+    if removed > 0 {
         let mut kept = Vec::new();
-        sift(file, &mut { past }, |record| kept.extend_from_slice(record))?;
+        filter_records(file, &mut { point }, |record| kept.extend_from_slice(record))?;
         write_atomically(file, &kept)?;
     }
-    Ok((dropped, left))
+    Ok((removed, rest))
 }
 
-/// Gives the records that stay to `keep` and returns how many go.
-fn sift(file: &Path, past: &mut Past, mut keep: impl FnMut(&[u8])) -> io::Result<usize> {
+/// Passes the records to keep to `keep`, and returns the number of the others.
+fn filter_records(
+    file: &Path,
+    point: &mut ResumePoint,
+    mut keep: impl FnMut(&[u8]),
+) -> io::Result<usize> {
     let mut reader = BufReader::new(File::open(file)?);
     let mut record = Vec::new();
-    let mut dropped = 0;
+    let mut removed = 0;
     let mut is_first = true;
     loop {
-        record::read(&mut reader, &mut record)?;
+        record::read_record(&mut reader, &mut record)?;
         if record.is_empty() {
-            return Ok(dropped);
+            return Ok(removed);
         }
         let Some(event) = record::event_in(&record) else {
-            return Ok(if is_first { 0 } else { dropped + 1 });
+            return Ok(if is_first { 0 } else { removed + 1 });
         };
         if is_first && !is_version(event) {
             return Ok(0);
         }
-        if is_ahead(event, past) {
-            dropped += 1;
+        if is_after(event, point) {
+            removed += 1;
         } else {
             keep(&record);
         }
@@ -232,23 +236,24 @@ fn sift(file: &Path, past: &mut Past, mut keep: impl FnMut(&[u8])) -> io::Result
     }
 }
 
-/// Whether the event is the first of a file.
+/// Whether the event is the first one of an event file.
 fn is_version(event: &[u8]) -> bool {
     fields(event).any(|field| match field {
-        (3, Value::Bytes(version)) => version.starts_with(b"brain.Event:"),
+        (3, FieldValue::Bytes(version)) => version.starts_with(b"brain.Event:"),
         _ => false,
     })
 }
 
-/// Whether a run with this past is to say the event anew. Each line of the log has its epoch, so of
-/// those at the last step as many are kept as there are lines.
-fn is_ahead(event: &[u8], past: &mut Past) -> bool {
+/// Whether a run that is resumed from this point writes the event again. Each entry of the log
+/// history has one event `train/epoch`, so that as many of these are kept at the last step as it has
+/// entries.
+fn is_after(event: &[u8], point: &mut ResumePoint) -> bool {
     let mut at = 0;
     let mut tags = Vec::new();
     for field in fields(event) {
         match field {
-            (2, Value::Varint(step)) => at = step as i64,
-            (5, Value::Bytes(summary)) => {
+            (2, FieldValue::Varint(step)) => at = step as i64,
+            (5, FieldValue::Bytes(summary)) => {
                 for value in submessages(summary, 1) {
                     tags.extend(submessages(value, 1));
                 }
@@ -256,23 +261,24 @@ fn is_ahead(event: &[u8], past: &mut Past) -> bool {
             _ => {}
         }
     }
-    let is_last_word = |tag: &&[u8]| LAST_WORDS.iter().any(|word| word.as_bytes() == *tag);
+    let is_final = |tag: &&[u8]| FINAL_TAGS.iter().any(|name| name.as_bytes() == *tag);
     match u64::try_from(at) {
-        Ok(at) if at == past.step => {
+        Ok(at) if at == point.step => {
             if tags.contains(&&b"train/epoch"[..]) {
-                let known = past.entries > 0;
-                past.entries = past.entries.saturating_sub(1);
-                return !known;
+                let is_known = point.log_entries > 0;
+                point.log_entries = point.log_entries.saturating_sub(1);
+                return !is_known;
             }
-            let is_judgement = |tag: &&[u8]| !past.judged && tag.starts_with(b"eval/");
-            !tags.is_empty() && tags.iter().all(|tag| is_last_word(tag) || is_judgement(tag))
+            let is_evaluation = |tag: &&[u8]| !point.is_evaluated && tag.starts_with(b"eval/");
+            !tags.is_empty() && tags.iter().all(|tag| is_final(tag) || is_evaluation(tag))
         }
-        Ok(at) => at > past.step,
+        Ok(at) => at > point.step,
         Err(_) => false,
     }
 }
 
-/// An event with one `Summary.Value`. A step of 0 is not written, as protocol buffers have it.
+/// An event with one `Summary.Value`, which `value` writes. A step of 0 is the default and not
+/// written.
 fn event(step: u64, wall_time: f64, value: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut event = at_time(wall_time);
     if step != 0 {
@@ -290,8 +296,8 @@ fn at_time(wall_time: f64) -> Vec<u8> {
     event
 }
 
-/// A host's name without anything that means something in a path.
-fn fit_for_a_name(host: &str) -> String {
+/// A host's name with all characters replaced that are special in paths.
+fn file_name_part(host: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name: String = host.chars().take(64).map(|c| if fits(c) { c } else { '-' }).collect();
     if name.is_empty() { "localhost".to_owned() } else { name }

@@ -1,27 +1,17 @@
-//! The program in a pseudo-terminal, driven by keys and read as a person would read it.
-#![cfg(unix)]
-#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
+//! The dashboard in a pseudo-terminal.
 
-#[cfg(feature = "hub")]
-#[path = "support/hub_server.rs"]
-mod hub_server;
-mod support;
-#[path = "support/terminal.rs"]
-mod terminal;
-
+use crate::support::TINY;
+use crate::support::terminal::{TIMEOUT, Terminal};
+use std::process::Command;
 use std::time::{Duration, Instant};
-use support::TINY;
-use terminal::{PATIENCE, Terminal};
 
-/// A run that goes on until it is stopped.
-const ENDLESS: [&str; 2] = ["--num-train-epochs", "100000"];
-
+/// Flags of a run that trains until it is stopped.
 fn endless() -> Vec<&'static str> {
-    [&TINY[..4], &TINY[6..], &ENDLESS].concat()
+    [&TINY[..4], &TINY[6..], &["--num-train-epochs", "100000"]].concat()
 }
 
 #[test]
-fn a_whole_run_watched_questioned_and_left() {
+fn a_finished_run_is_shown_answers_and_is_left() {
     let mut terminal = Terminal::start(120, 40, &TINY, &[]);
     let text = terminal.wait_for("finished");
     for panel in ["loss", "accuracy · F1", "progress", "system", "log", "true\\pred"] {
@@ -33,7 +23,7 @@ fn a_whole_run_watched_questioned_and_left() {
     terminal.press("\x7f다 😀");
     terminal.wait_for("> 정말 재밌다 😀");
     // Border, "> ", and 5 wide syllables, a wide face and two spaces.
-    let cursor = terminal.screen.lock().expect("no panic").screen().cursor_position();
+    let cursor = terminal.with_screen(vt100::Screen::cursor_position);
     assert_eq!(cursor, (2, 1 + 2 + 14));
     terminal.press("\r");
     let text = terminal.wait_for("[SEP]");
@@ -41,7 +31,7 @@ fn a_whole_run_watched_questioned_and_left() {
     assert_eq!(text.matches('%').count(), 2, "{text}");
     terminal.press("\x1b[A");
     terminal.wait_for("> 정말 재밌다 😀");
-    // An escape alone is told from a sequence by what follows it.
+    // Escape alone, not the start of an escape sequence.
     terminal.press("\x1b");
     terminal.wait_for("accuracy · F1");
     terminal.press("q");
@@ -50,11 +40,11 @@ fn a_whole_run_watched_questioned_and_left() {
     // The program's path may be long enough to wrap.
     let flat = text.replace('\n', "");
     assert!(flat.contains("'eval_accuracy'") && flat.contains("nsmc-tui predict"), "{text}");
-    assert!(terminal.saved());
+    assert!(terminal.is_saved());
 }
 
 #[test]
-fn leaving_a_running_run_asks_first_then_stops_and_saves() {
+fn quitting_asks_first_then_stops_and_saves() {
     let mut terminal = Terminal::start(80, 24, &endless(), &[]);
     terminal.wait_for("training · ");
     terminal.press("q");
@@ -70,22 +60,22 @@ fn leaving_a_running_run_asks_first_then_stops_and_saves() {
     terminal.press("y");
     let text = terminal.end(0);
     assert!(text.contains("TrainOutput("), "{text}");
-    assert!(terminal.saved());
+    assert!(terminal.is_saved());
 }
 
 #[test]
-fn a_run_can_be_stopped_and_looked_at() {
+fn a_stopped_run_stays_on_the_screen() {
     let mut terminal = Terminal::start(80, 24, &endless(), &[]);
     terminal.wait_for("  eval loss");
     terminal.press("qs");
     terminal.wait_for("stopped · step");
-    assert!(terminal.saved());
+    assert!(terminal.is_saved());
     terminal.press("q");
     terminal.end(0);
 }
 
 #[test]
-fn a_run_is_paused_steered_and_goes_on() {
+fn a_run_is_paused_controlled_and_resumed() {
     let mut terminal = Terminal::start(120, 40, &endless(), &[]);
     terminal.wait_for("  eval loss");
     terminal.press(" ");
@@ -94,10 +84,10 @@ fn a_run_is_paused_steered_and_goes_on() {
         let after = text.split("paused · step ").nth(1).unwrap_or_default();
         after.split('/').next().unwrap_or_default().to_owned()
     };
-    let stands_at = step(&text);
+    let paused_at = step(&text);
     std::thread::sleep(Duration::from_millis(700));
-    assert_eq!(step(&terminal.text()), stands_at, "it goes on");
-    // Nothing else is told while it waits, so that what is asked for stays in the log.
+    assert_eq!(step(&terminal.text()), paused_at, "it is not paused");
+    // Nothing else is logged during the pause, so that the requests stay in view.
     terminal.press("r");
     terminal.wait_for("The next step uses");
     terminal.press("\x1525e-1\r");
@@ -106,7 +96,7 @@ fn a_run_is_paused_steered_and_goes_on() {
     terminal.wait_for(": learning rate");
     terminal.press("C");
     terminal.wait_for(": checkpoint re");
-    let folder = terminal.folder.path().join(format!("outputs/checkpoint-{stands_at}"));
+    let folder = terminal.folder.path().join(format!("outputs/checkpoint-{paused_at}"));
     terminal.wait("the checkpoint", |_| folder.is_dir());
     terminal.press("e");
     terminal.wait_for(": evaluation re");
@@ -117,12 +107,12 @@ fn a_run_is_paused_steered_and_goes_on() {
     terminal.end(0);
     let journal = terminal.folder.path().join("outputs/events.jsonl");
     let journal = std::fs::read_to_string(journal).expect("a journal");
-    let told = journal.lines().filter(|line| line.contains("\"event\":\"steered\"")).count();
-    assert_eq!(told, 5, "paused, rate, checkpoint, evaluation, resumed");
+    let commands = journal.lines().filter(|line| line.contains("\"event\":\"steered\""));
+    assert_eq!(commands.count(), 5, "paused, rate, checkpoint, evaluation, resumed");
 }
 
 #[test]
-fn resizing_leaves_nothing_behind() {
+fn resizing_redraws_the_whole_page() {
     let mut terminal = Terminal::start(120, 40, &endless(), &[]);
     terminal.wait_for("  eval loss");
     for (columns, rows) in [(80, 24), (200, 60), (60, 15), (120, 40)] {
@@ -146,62 +136,57 @@ fn resizing_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_signal_saves_the_model_and_gives_the_terminal_back() {
+fn a_signal_saves_the_model_and_restores_the_terminal() {
     for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
         let mut terminal = Terminal::start(80, 24, &endless(), &[]);
         terminal.wait_for("  eval loss");
         terminal.signal(signal);
         terminal.end(code);
-        assert!(terminal.saved());
+        assert!(terminal.is_saved());
     }
 }
 
 #[test]
-fn a_terminal_that_goes_away_does_not_end_the_run() {
+fn a_closed_terminal_does_not_end_the_run() {
     let mut terminal = Terminal::start(80, 24, &endless(), &[]);
     terminal.wait_for("  eval loss");
-    let shell = terminal.child.process_id().expect("a process").to_string();
-    let children = std::process::Command::new("pgrep").args(["-P", &shell]).output();
-    let run = String::from_utf8(children.expect("pgrep runs").stdout).expect("a number");
-    let run = run.trim().to_owned();
+    let run = terminal.hang_up();
     let is_alive = || {
-        let probe = std::process::Command::new("kill").args(["-0", &run]).output();
+        let probe = Command::new("kill").args(["-0", &run]).output();
         probe.expect("kill runs").status.success()
     };
-    terminal.keys = None;
-    terminal.master = None;
     std::thread::sleep(Duration::from_secs(3));
     assert!(is_alive(), "the run ended with its terminal");
-    assert!(!terminal.saved());
-    let killed = std::process::Command::new("kill").args(["-TERM", &run]).status();
+    assert!(!terminal.is_saved());
+    let killed = Command::new("kill").args(["-TERM", &run]).status();
     assert!(killed.expect("kill runs").success());
     let began = Instant::now();
-    while is_alive() || !terminal.saved() {
-        assert!(began.elapsed() < PATIENCE, "the run was not stopped and saved");
+    while is_alive() || !terminal.is_saved() {
+        assert!(began.elapsed() < TIMEOUT, "the run was not stopped and saved");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 #[test]
-fn a_model_that_cannot_be_saved_is_not_lost_by_quitting() {
+fn quitting_warns_of_an_unsaved_model_and_saves_it_again() {
     let mut terminal = Terminal::start(100, 30, &endless(), &[]);
     terminal.wait_for("  eval loss");
     let file = terminal.folder.path().join("outputs/model.safetensors");
-    std::fs::create_dir_all(file.join("in/the/way")).expect("a folder");
+    std::fs::create_dir_all(file.join("not/a/file")).expect("a folder");
     terminal.press("qy");
     terminal.wait_for("is not saved and will be lost");
-    std::fs::remove_dir_all(&file).expect("out of the way");
+    std::fs::remove_dir_all(&file).expect("an empty place");
     terminal.press("w");
     terminal.wait_for("model saved in outputs");
     terminal.press("q");
     terminal.end(0);
-    assert!(terminal.saved());
+    assert!(terminal.is_saved());
 }
 
-// Panics can be asked for in builds with debug assertions only.
+// Only builds with debug assertions can be made to panic.
 #[cfg(debug_assertions)]
 #[test]
-fn a_panic_while_training_is_shown_on_a_whole_screen() {
+fn a_panic_of_the_trainer_is_shown_on_the_dashboard() {
     let environment = [("NSMC_TUI_TEST_PANIC", "trainer")];
     let mut terminal = Terminal::start(120, 40, &TINY, &environment);
     let text = terminal.wait_for("the training thread panicked");
@@ -213,18 +198,18 @@ fn a_panic_while_training_is_shown_on_a_whole_screen() {
 
 #[cfg(debug_assertions)]
 #[test]
-fn a_panic_of_the_screen_gives_the_terminal_back_and_the_run_goes_on() {
+fn a_panic_of_the_dashboard_restores_the_terminal_and_training_continues() {
     let environment = [("NSMC_TUI_TEST_PANIC", "screen")];
     // Tall enough to hold all the lines of the plain run that follows.
     let mut terminal = Terminal::start(120, 100, &TINY, &environment);
     let text = terminal.end(0);
     assert!(text.contains("The dashboard failed; the run continues without it."), "{text}");
     assert!(text.contains("TrainOutput("), "{text}");
-    assert!(terminal.saved());
+    assert!(terminal.is_saved());
 }
 
 #[test]
-fn what_fails_before_the_run_is_told_on_the_normal_screen() {
+fn errors_before_the_run_are_printed_on_the_normal_screen() {
     let mut terminal = Terminal::start(80, 24, &["--train-file", "missing.tsv"], &[]);
     let text = terminal.end(1);
     assert!(text.contains("error: missing.tsv: No such file"), "{text}");
@@ -232,13 +217,13 @@ fn what_fails_before_the_run_is_told_on_the_normal_screen() {
 
 #[cfg(feature = "hub")]
 #[test]
-fn a_download_is_shown_and_ended_by_a_key_and_what_came_is_kept() {
-    use hub_server::{HubServer, Kept};
+fn a_download_is_shown_cancelled_by_a_key_and_kept() {
+    use crate::hub_server::{HubServer, Storage};
     let server = HubServer::start().expect("a server");
     let model = "klue/large-bert";
-    server.add(model, "config.json", b"{\"model_type\": \"bert\"}", Kept::Small);
-    server.add(model, "tokenizer.json", b"{}", Kept::Small);
-    server.add(model, "model.safetensors", &vec![7; 3_000_000], Kept::Large);
+    server.add(model, "config.json", b"{\"model_type\": \"bert\"}", Storage::Git);
+    server.add(model, "tokenizer.json", b"{}", Storage::Git);
+    server.add(model, "model.safetensors", &vec![7; 3_000_000], Storage::Lfs);
     // The connection hangs after a third.
     server.faults(|faults| faults.stall = Some(1_000_000));
     let cache = tempfile::tempdir().expect("a folder");
@@ -251,15 +236,15 @@ fn a_download_is_shown_and_ended_by_a_key_and_what_came_is_kept() {
     let began = Instant::now();
     terminal.press("q");
     let text = terminal.end(0);
-    assert!(began.elapsed() < Duration::from_secs(10), "it left only when the hub let it:\n{text}");
+    assert!(began.elapsed() < Duration::from_secs(10), "it waited for the hub:\n{text}");
     let blobs = cache.path().join("models--klue--large-bert/blobs");
     let parts = std::fs::read_dir(blobs).expect("a folder").flatten();
     let kept: Vec<u64> = parts
         .filter(|part| part.path().extension().is_some_and(|end| end == "incomplete"))
         .map(|part| part.metadata().expect("a file").len())
         .collect();
-    assert_eq!(kept, [1_000_000], "the next run goes on from there");
-    assert!(!terminal.saved());
+    assert_eq!(kept, [1_000_000], "the next run resumes from there");
+    assert!(!terminal.is_saved());
 }
 
 #[test]
@@ -269,14 +254,14 @@ fn a_stopped_run_is_resumed_with_its_charts_and_log() {
         .wait("a checkpoint", |_| terminal.folder.path().join("outputs/checkpoint-50").is_dir());
     terminal.press("qy");
     let text = terminal.end(0);
-    assert!(text.contains("--resume-from-checkpoint"), "it says how to go on:\n{text}");
+    assert!(text.contains("--resume-from-checkpoint"), "no command to resume:\n{text}");
     let folder = terminal.folder.path().display().to_string();
     let outputs = format!("{folder}/outputs");
     let arguments = ["train", "--resume-from-checkpoint", &outputs];
     let mut again = Terminal::start(120, 40, &arguments, &[]);
     let text = again.wait_for("training · step");
-    assert!(!text.contains("waiting for the first step"), "the chart shows what was:\n{text}");
-    // Where its settings are from stands beside them.
+    assert!(!text.contains("waiting for the first step"), "the chart is empty:\n{text}");
+    // The settings page names the source of each value.
     again.press("3");
     again.wait_for("run.toml");
     again.press("qy");

@@ -1,6 +1,5 @@
-"""The tutorial's sample of NSMC, read from the files that the program carries.
-
-Not a script of its own: `job_worker.py` and `lengths.py` import it.
+"""The tutorial's samples of NSMC, read from the files that the program embeds. Shared by
+`job_worker.py` and `lengths.py`.
 """
 
 from pathlib import Path
@@ -12,27 +11,27 @@ import zstandard
 from common import REPOSITORY, check
 
 
-class Review(NamedTuple):
+class Sample(NamedTuple):
     id: str
     text: str
     label: int
 
 
 def unpacked(file: Path) -> str:
-    """A text file that is compressed with zstd."""
-    check(file.is_file(), f"{file} is not there")
+    """The content of a text file that is compressed with zstd."""
+    check(file.is_file(), f"{file}: no such file")
     packed = zstandard.ZstdDecompressor().decompressobj()
     return packed.decompress(file.read_bytes()).decode("utf-8")
 
 
-def sample(split: str, count: int) -> list[Review]:
-    """So many reviews of a split, as `datasets`' `shuffle(seed=42).select(range(count))`."""
+def load(split: str, count: int) -> list[Sample]:
+    """The samples of a split that `shuffle(seed=42).select(range(count))` of `datasets` selects."""
     text = unpacked(REPOSITORY / "assets" / "nsmc" / f"ratings_{split}.txt.zst")
-    # The first line names the columns, and the last one ends with a line break.
+    # The first line is the header, and the last one ends with a line break.
     lines = text.split("\n")[1:-1]
     order = numpy.random.default_rng(42).permutation(len(lines))
-    reviews = []
+    samples = []
     for index in order[:count]:
         name, document, label = lines[index].split("\t")
-        reviews.append(Review(name, document, int(label)))
-    return reviews
+        samples.append(Sample(name, document, int(label)))
+    return samples

@@ -1,4 +1,4 @@
-//! Pictures of a run, for its folder and its model card: the loss and accuracy curves and the
+//! Figures of a run for its folder and its model card: the loss and accuracy curves and the
 //! confusion matrix, each as SVG and as PNG.
 
 mod confusion;
@@ -13,51 +13,51 @@ use crate::core::train::event::{Evaluated, Started};
 use crate::run::metric_series::History;
 use std::path::{Path, PathBuf};
 
-/// The names of the pictures' files, without their endings.
+/// The file name of the curves, without its extension.
 pub const CURVES: &str = "loss_curves";
-/// See [`CURVES`].
+/// The file name of the confusion matrix, without its extension.
 pub const CONFUSION: &str = "confusion_matrix";
 
-/// Why there is no picture.
+/// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
 pub enum FigureError {
     /// The run's journal cannot be read.
     #[error(transparent)]
     Journal(#[from] RecordingError),
-    /// The run took no step yet.
-    #[error("no step was taken, so there is nothing to draw")]
+    /// The run has no step yet.
+    #[error("the run has no steps yet, so there is nothing to draw")]
     Empty,
-    /// A picture could not be made of dots.
-    #[error("the picture could not be drawn: {0}")]
-    Drawing(String),
+    /// The SVG could not be rendered.
+    #[error("the figure could not be rendered as PNG: {0}")]
+    Rendering(String),
     /// A file could not be written.
     #[error("{0}: {1}")]
-    System(PathBuf, std::io::Error),
+    Io(PathBuf, std::io::Error),
 }
 
-/// A picture's file.
-pub struct Figure {
+/// A file of a figure.
+pub struct FigureFile {
     /// The file's name.
     pub name: String,
-    /// What it holds.
+    /// Its content.
     pub bytes: Vec<u8>,
 }
 
-/// Draws what the journal of the run in `folder` tells.
+/// Draws the run in `folder` from its journal.
 ///
 /// # Errors
-/// If the journal cannot be read or holds no step.
-pub fn draw(folder: &Path) -> Result<Vec<Figure>, FigureError> {
+/// If the journal cannot be read or has no steps.
+pub fn draw(folder: &Path) -> Result<Vec<FigureFile>, FigureError> {
     let recording = Recording::open(folder)?;
-    let mut run = Run::default();
-    // A run that is under way may have torn its last line; what stands before it is drawn.
+    let mut data = FigureData::default();
+    // The last line of a running run may be incomplete; the events before it are drawn.
     for event in recording.events()?.map_while(Result::ok) {
-        run.take(event);
+        data.apply(event);
     }
-    run.figures()
+    data.draw()
 }
 
-/// Draws them and writes them into `to`, each whole or not at all; their files.
+/// Draws the run in `folder` and writes the figures into `to`, each atomically. Returns the files.
 ///
 /// # Errors
 /// As [`draw`], or if a file cannot be written.
@@ -66,31 +66,31 @@ pub fn write(folder: &Path, to: &Path) -> Result<Vec<PathBuf>, FigureError> {
     for figure in draw(folder)? {
         let file = to.join(&figure.name);
         write_atomically(&file, &figure.bytes)
-            .map_err(|error| FigureError::System(file.clone(), error))?;
+            .map_err(|error| FigureError::Io(file.clone(), error))?;
         written.push(file);
     }
     Ok(written)
 }
 
-impl Figure {
-    /// Whether it is made of dots, as web pages like it.
+impl FigureFile {
+    /// Whether it is a PNG.
     pub fn is_png(&self) -> bool {
-        Path::new(&self.name).extension().is_some_and(|ending| ending == "png")
+        Path::new(&self.name).extension().is_some_and(|extension| extension == "png")
     }
 }
 
-/// What is drawn of a run.
+/// The data of the figures.
 #[derive(Default)]
-struct Run {
+struct FigureData {
     started: Option<Started>,
     history: History,
-    /// The evaluation of the model as it is.
+    /// The evaluation of the current model.
     evaluated: Option<Evaluated>,
 }
 
-impl Run {
-    fn take(&mut self, event: TrainEvent) {
-        self.history.take(&event);
+impl FigureData {
+    fn apply(&mut self, event: TrainEvent) {
+        self.history.apply(&event);
         match event {
             TrainEvent::Started(started) => self.started = Some(started),
             TrainEvent::Evaluated(evaluated) | TrainEvent::BestLoaded(evaluated) => {
@@ -100,20 +100,20 @@ impl Run {
         }
     }
 
-    fn figures(&self) -> Result<Vec<Figure>, FigureError> {
+    fn draw(&self) -> Result<Vec<FigureFile>, FigureError> {
         if self.history.loss.is_empty() {
             return Err(FigureError::Empty);
         }
-        let mut pictures = vec![(CURVES, curves::draw(&self.history, &self.title()))];
+        let mut svgs = vec![(CURVES, curves::draw(&self.history, &self.title()))];
         if let Some(evaluated) = &self.evaluated {
             let labels = self.started.as_ref().map_or(&[][..], |started| &started.labels);
-            pictures.push((CONFUSION, confusion::draw(evaluated, labels)));
+            svgs.push((CONFUSION, confusion::draw(evaluated, labels)));
         }
         let mut figures = Vec::new();
-        for (name, svg) in pictures {
-            let png = png::render(&svg).map_err(FigureError::Drawing)?;
-            figures.push(Figure { name: format!("{name}.svg"), bytes: svg.into_bytes() });
-            figures.push(Figure { name: format!("{name}.png"), bytes: png });
+        for (name, svg) in svgs {
+            let png = png::render(&svg).map_err(FigureError::Rendering)?;
+            figures.push(FigureFile { name: format!("{name}.svg"), bytes: svg.into_bytes() });
+            figures.push(FigureFile { name: format!("{name}.png"), bytes: png });
         }
         Ok(figures)
     }

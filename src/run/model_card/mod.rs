@@ -1,8 +1,8 @@
-//! The `README.md` of a trained model: the card that the Hugging Face hub shows, with the figures
-//! that it reads from the card's front matter.
+//! The `README.md` of a trained model: the model card that the Hugging Face hub shows, with the
+//! metrics that it reads from the card's front matter.
 //!
 //! The layout is that of transformers' `Trainer.create_model_card` (`TrainingSummary` in
-//! `modelcard.py`). The tag `generated_from_trainer` is left out: it would not be true.
+//! `modelcard.py`). The tag `generated_from_trainer` is left out: the model is not from the Trainer.
 
 #[cfg(test)]
 mod tests;
@@ -11,71 +11,71 @@ use crate::core::text::sanitize_for_terminal;
 use crate::core::train::event::Setting;
 use std::fmt::Write;
 
-/// What a model card is made from.
+/// The contents of a model card.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CardFacts {
-    /// What the model is called.
+pub struct ModelCard {
+    /// The model's name.
     pub model_name: String,
-    /// What it was fine-tuned from; none if it was trained from random weights.
-    pub base_model: Option<Origin>,
-    /// What it was trained and judged on.
-    pub dataset: Origin,
-    /// The part of the dataset it was judged on, such as `test`.
+    /// The model it was fine-tuned from; none if it was trained from random weights.
+    pub base_model: Option<HubReference>,
+    /// The dataset it was trained and evaluated on.
+    pub dataset: HubReference,
+    /// The split it was evaluated on, such as `test`.
     pub split: Option<String>,
     /// The language's code, such as `ko`.
     pub language: Option<String>,
     /// The names of the classes, by number.
     pub labels: Vec<String>,
-    /// How many examples it was trained on.
+    /// Training examples.
     pub train_samples: usize,
-    /// How many examples it was judged on.
+    /// Evaluation examples.
     pub eval_samples: usize,
-    /// The scores of the model as it was saved, if it was judged.
-    pub results: Option<Scores>,
+    /// The metrics of the saved model, if it was evaluated.
+    pub results: Option<CardMetrics>,
     /// Names and values, in the order in which they are listed; see [`hyperparameters`].
     pub hyperparameters: Vec<(String, String)>,
-    /// The evaluations, in the order in which they happened.
-    pub evaluations: Vec<Evaluation>,
-    /// Files of pictures beside the card.
-    pub pictures: Vec<String>,
+    /// The evaluations, in order.
+    pub evaluations: Vec<TrainingResult>,
+    /// Files of figures beside the card.
+    pub figures: Vec<String>,
     /// This program's version.
     pub version: String,
 }
 
-/// Where a model or a dataset comes from.
+/// A model or a dataset, which may be on the hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// What people call it.
+pub struct HubReference {
+    /// The name to show.
     pub name: String,
-    /// Its name on the hub, if it comes from there.
+    /// Its name on the hub, if it is from there.
     pub hub_name: Option<String>,
 }
 
-/// The figures that tell models apart.
+/// The metrics that the hub compares models by.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scores {
+pub struct CardMetrics {
     /// The mean loss.
     pub loss: f64,
-    /// The share of right predictions.
+    /// The share of correct predictions.
     pub accuracy: f64,
-    /// F1 of class 1.
+    /// F1 of class 1, or the mean of all classes (macro) if there are more than two.
     pub f1: f64,
 }
 
-/// One line of the table of results.
+/// A row of the table of training results.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Evaluation {
-    /// The latest training loss that was logged, if one was.
+pub struct TrainingResult {
+    /// The latest logged training loss, if there is one.
     pub training_loss: Option<f64>,
     /// Epochs done.
     pub epoch: f64,
     /// Steps done.
     pub step: u64,
-    /// What the evaluation found.
-    pub scores: Scores,
+    /// The metrics of the evaluation.
+    pub metrics: CardMetrics,
 }
 
-/// Settings, how a card calls them, and the value that is not worth a line.
+/// Settings, their names on the card, and the value with which they are left out.
 const LISTED: [(&str, &str, &str); 16] = [
     ("learning_rate", "learning_rate", ""),
     ("per_device_train_batch_size", "train_batch_size", ""),
@@ -88,7 +88,7 @@ const LISTED: [(&str, &str, &str); 16] = [
     ("max_steps", "training_steps", ""),
     ("num_train_epochs", "num_epochs", ""),
     ("label_smoothing_factor", "label_smoothing_factor", "0"),
-    // Transformers leaves the rest out, but without it the run cannot be repeated.
+    // Not listed by transformers, but needed to repeat the run.
     ("weight_decay", "weight_decay", "0"),
     ("max_grad_norm", "max_grad_norm", "0"),
     ("train_sampling_strategy", "train_sampling_strategy", ""),
@@ -96,12 +96,12 @@ const LISTED: [(&str, &str, &str); 16] = [
     ("data_seed", "data_seed", ""),
 ];
 
-/// The hyper-parameters of a card, under the names and in the order of
-/// `extract_hyperparameters_from_trainer`, from a run's settings.
+/// The hyperparameters among a run's settings, with the names and in the order of transformers'
+/// `extract_hyperparameters_from_trainer`.
 pub fn hyperparameters(settings: &[Setting]) -> Vec<(String, String)> {
     let value_of = |name: &str| settings.iter().find(|s| s.name == name).map(|s| s.value.as_str());
-    let listed = LISTED.iter().filter_map(|(setting, name, unworthy)| {
-        let value = value_of(setting).filter(|value| value != unworthy)?;
+    let listed = LISTED.iter().filter_map(|(setting, name, default)| {
+        let value = value_of(setting).filter(|value| value != default)?;
         let value = match *name {
             "optimizer" => format!(
                 "Use AdamW with betas=({value},{}) and epsilon={}",
@@ -115,42 +115,44 @@ pub fn hyperparameters(settings: &[Setting]) -> Vec<(String, String)> {
     listed.collect()
 }
 
-/// The text of the card.
-pub fn model_card(facts: &CardFacts) -> String {
-    let mut card = front_matter(facts);
-    // Writing to a string cannot fail.
-    let _ = write_text(&mut card, facts);
-    card
+impl ModelCard {
+    /// The card as Markdown with a YAML front matter.
+    pub fn to_markdown(&self) -> String {
+        let mut text = front_matter(self);
+        // Writing to a string cannot fail.
+        let _ = write_text(&mut text, self);
+        text
+    }
 }
 
-fn front_matter(facts: &CardFacts) -> String {
+fn front_matter(card: &ModelCard) -> String {
     let mut lines = vec!["---".to_owned(), "library_name: transformers".to_owned()];
-    if let Some(language) = &facts.language {
+    if let Some(language) = &card.language {
         lines.extend(["language:".to_owned(), format!("- {}", quoted(language))]);
     }
-    if let Some(name) = facts.base_model.as_ref().and_then(Origin::on_the_hub) {
+    if let Some(name) = card.base_model.as_ref().and_then(HubReference::hub_id) {
         lines.push(format!("base_model: {}", quoted(name)));
     }
     lines.extend(["pipeline_tag: text-classification", "tags:", "- nsmc-tui"].map(str::to_owned));
-    let dataset = facts.dataset.on_the_hub();
+    let dataset = card.dataset.hub_id();
     if let Some(name) = dataset {
         lines.extend(["datasets:".to_owned(), format!("- {}", quoted(name))]);
     }
     lines.extend(["metrics:", "- accuracy", "- f1"].map(str::to_owned));
-    let metrics = metrics(facts.results);
+    let metrics = metrics(card.results);
     if !metrics.is_empty() {
         lines.extend([
             "model-index:".to_owned(),
-            format!("- name: {}", quoted(&facts.model_name)),
+            format!("- name: {}", quoted(&card.model_name)),
             "  results:".to_owned(),
             "  - task:".to_owned(),
             "      name: Text Classification".to_owned(),
             "      type: text-classification".to_owned(),
             "    dataset:".to_owned(),
-            format!("      name: {}", quoted(&facts.dataset.name)),
-            format!("      type: {}", quoted(dataset.unwrap_or(&facts.dataset.name))),
+            format!("      name: {}", quoted(&card.dataset.name)),
+            format!("      type: {}", quoted(dataset.unwrap_or(&card.dataset.name))),
         ]);
-        lines.extend(facts.split.iter().map(|split| format!("      split: {}", quoted(split))));
+        lines.extend(card.split.iter().map(|split| format!("      split: {}", quoted(split))));
         lines.push("    metrics:".to_owned());
         lines.extend(metrics);
     }
@@ -158,82 +160,82 @@ fn front_matter(facts: &CardFacts) -> String {
     lines.join("\n")
 }
 
-/// The hub takes numbers only, so what is not finite is left out.
-fn metrics(results: Option<Scores>) -> Vec<String> {
-    let scores = results.map(|scores| {
-        [("Accuracy", "accuracy", scores.accuracy), ("F1", "f1", scores.f1)]
+/// The hub accepts numbers only, so values that are not finite are left out.
+fn metrics(results: Option<CardMetrics>) -> Vec<String> {
+    let finite = results.map(|results| {
+        [("Accuracy", "accuracy", results.accuracy), ("F1", "f1", results.f1)]
             .into_iter()
             .filter(|(.., value)| value.is_finite())
     });
-    let lines = scores.into_iter().flatten().map(|(name, metric, value)| {
+    let lines = finite.into_iter().flatten().map(|(name, metric, value)| {
         format!("    - name: {name}\n      type: {metric}\n      value: {}", number(value))
     });
     lines.collect()
 }
 
-fn write_text(card: &mut String, facts: &CardFacts) -> std::fmt::Result {
-    let dataset = facts.dataset.linked("datasets/");
+fn write_text(text: &mut String, card: &ModelCard) -> std::fmt::Result {
+    let dataset = card.dataset.linked("datasets/");
     writeln!(
-        card,
-        "\n<!-- nsmc-tui wrote this model card from the figures of the run. Read it over and \
+        text,
+        "\n<!-- nsmc-tui wrote this model card from the metrics of the run. Proofread and \
          complete it, then remove this comment. -->\n\n# {}\n",
-        escaped(&facts.model_name)
+        escaped(&card.model_name)
     )?;
-    match &facts.base_model {
-        Some(base) => write!(card, "This model is a fine-tuned version of {}", base.linked(""))?,
-        None => write!(card, "This model was trained from random weights")?,
+    match &card.base_model {
+        Some(base) => write!(text, "This model is a fine-tuned version of {}", base.linked(""))?,
+        None => write!(text, "This model was trained from random weights")?,
     }
-    writeln!(card, " on the {dataset} dataset.")?;
-    if let Some(scores) = facts.results {
-        writeln!(card, "It achieves the following results on the evaluation set:")?;
+    writeln!(text, " on the {dataset} dataset.")?;
+    if let Some(results) = card.results {
+        writeln!(text, "It achieves the following results on the evaluation set:")?;
         for (name, value) in
-            [("Loss", scores.loss), ("Accuracy", scores.accuracy), ("F1", scores.f1)]
+            [("Loss", results.loss), ("Accuracy", results.accuracy), ("F1", results.f1)]
         {
-            writeln!(card, "- {name}: {}", rounded(value))?;
+            writeln!(text, "- {name}: {}", rounded(value))?;
         }
     }
-    let is_korean = facts.language.as_deref() == Some("ko");
+    let is_korean = card.language.as_deref() == Some("ko");
     let example = if is_korean { "정말 재미있는 영화였다" } else { "What a film!" };
     writeln!(
-        card,
+        text,
         "\n## How to use\n\nIn the folder of this model:\n\n```python\n\
          from transformers import pipeline\n\n\
          classify = pipeline(\"text-classification\", model=\".\")\n\
          print(classify(\"{example}\"))\n```\n"
     )?;
-    let labels: Vec<String> = facts.labels.iter().map(|label| escaped(label)).collect();
+    let labels: Vec<String> = card.labels.iter().map(|label| escaped(label)).collect();
     if !labels.is_empty() {
-        writeln!(card, "The labels, by number from 0: {}.", labels.join(", "))?;
+        writeln!(text, "The labels, by number from 0: {}.", labels.join(", "))?;
     }
     match &labels[..] {
-        [_, positive] => writeln!(card, "F1 is that of label 1, {positive}.")?,
-        [_, _, _, ..] => writeln!(card, "F1 is the mean of the labels' own (macro).")?,
+        [_, positive] => writeln!(text, "F1 is that of label 1, {positive}.")?,
+        [_, _, _, ..] => writeln!(text, "F1 is the mean of the F1 of all labels (macro).")?,
         _ => {}
     }
     writeln!(
-        card,
+        text,
         "\n## Training and evaluation data\n\n\
-         The {dataset} dataset: {} examples to learn from and {} to be judged by.\n\n\
+         The {dataset} dataset: {} training examples and {} evaluation examples.\n\n\
          ## Training procedure\n\n### Training hyperparameters\n\n\
          The following hyperparameters were used during training:",
-        facts.train_samples, facts.eval_samples
+        card.train_samples, card.eval_samples
     )?;
-    for (name, value) in &facts.hyperparameters {
-        writeln!(card, "- {}: {}", escaped(name), escaped(value))?;
+    for (name, value) in &card.hyperparameters {
+        writeln!(text, "- {}: {}", escaped(name), escaped(value))?;
     }
-    if !facts.evaluations.is_empty() {
-        writeln!(card, "\n### Training results\n")?;
-        write_table(card, &facts.evaluations)?;
+    if !card.evaluations.is_empty() {
+        writeln!(text, "\n### Training results\n")?;
+        write_table(text, &card.evaluations)?;
     }
-    for picture in &facts.pictures {
-        let name = picture.split('.').next().unwrap_or_default().replace('_', " ");
-        writeln!(card, "\n![{name}]({picture})")?;
+    for figure in &card.figures {
+        let name = figure.split('.').next().unwrap_or_default().replace('_', " ");
+        writeln!(text, "\n![{name}]({figure})")?;
     }
-    writeln!(card, "\n### Framework versions\n\n- nsmc-tui {}", escaped(&facts.version))
+    writeln!(text, "\n### Framework versions\n\n- nsmc-tui {}", escaped(&card.version))
 }
 
 /// `make_markdown_table`: columns as wide as their widest cell.
-fn write_table(card: &mut String, evaluations: &[Evaluation]) -> std::fmt::Result {
+fn write_table(text: &mut String, evaluations: &[TrainingResult]) -> std::fmt::Result {
     let head =
         ["Training Loss", "Epoch", "Step", "Validation Loss", "Accuracy", "F1"].map(str::to_owned);
     let rows = evaluations.iter().map(|evaluation| {
@@ -241,31 +243,31 @@ fn write_table(card: &mut String, evaluations: &[Evaluation]) -> std::fmt::Resul
             evaluation.training_loss.map_or_else(|| "No log".to_owned(), rounded),
             rounded(evaluation.epoch),
             evaluation.step.to_string(),
-            rounded(evaluation.scores.loss),
-            rounded(evaluation.scores.accuracy),
-            rounded(evaluation.scores.f1),
+            rounded(evaluation.metrics.loss),
+            rounded(evaluation.metrics.accuracy),
+            rounded(evaluation.metrics.f1),
         ]
     });
     let lines: Vec<[String; 6]> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or(0);
     for (i, line) in lines.iter().enumerate() {
         for (column, cell) in line.iter().enumerate() {
-            write!(card, "| {cell:0$} ", width(column))?;
+            write!(text, "| {cell:0$} ", width(column))?;
         }
-        writeln!(card, "|")?;
+        writeln!(text, "|")?;
         if i == 0 {
             for column in 0..line.len() {
-                write!(card, "|:{}:", "-".repeat(width(column)))?;
+                write!(text, "|:{}:", "-".repeat(width(column)))?;
             }
-            writeln!(card, "|")?;
+            writeln!(text, "|")?;
         }
     }
     Ok(())
 }
 
-impl Origin {
-    /// The name on the hub, if there can be such a one (`validate_repo_id` of `huggingface_hub`).
-    fn on_the_hub(&self) -> Option<&str> {
+impl HubReference {
+    /// The name on the hub, if it is valid there (`validate_repo_id` of `huggingface_hub`).
+    fn hub_id(&self) -> Option<&str> {
         let name = self.hub_name.as_deref()?;
         let is_outer = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let is_part = |part: &str| {
@@ -281,18 +283,18 @@ impl Origin {
         is_name.then_some(name)
     }
 
-    /// The name in Markdown, as a link if the hub has it.
+    /// The name in Markdown, as a link if it is on the hub.
     fn linked(&self, folder: &str) -> String {
         let name = escaped(&self.name);
-        match self.on_the_hub() {
+        match self.hub_id() {
             Some(hub) => format!("[{name}](https://huggingface.co/{folder}{hub})"),
             None => name,
         }
     }
 }
 
-/// A string of YAML that is one line and nothing but a string, whatever is in it. All but letters
-/// and digits, of any script, and the rest of ASCII is escaped.
+/// A YAML string on one line. Letters and digits of any script and printable ASCII are kept, all
+/// else is escaped.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
@@ -309,8 +311,8 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Markdown for the text and nothing but the text, on one line. An underscore inside a word means
-/// nothing and stays bare.
+/// The text in Markdown, on one line, with all markup escaped. An underscore inside a word is not
+/// markup.
 fn escaped(text: &str) -> String {
     let text = sanitize_for_terminal(text);
     let mut escaped = String::with_capacity(text.len());
@@ -328,13 +330,13 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// The number with a point and without an exponent, which is a number in every YAML.
+/// The number with a decimal point and without an exponent: a number for every YAML parser.
 fn number(value: f64) -> String {
     let shown = value.to_string();
     if value.is_finite() && !shown.contains('.') { shown + ".0" } else { shown }
 }
 
-/// At most four decimals (`_maybe_round`).
+/// At most four decimals (`_maybe_round` of transformers).
 fn rounded(value: f64) -> String {
     let shown = number(value);
     let decimals = shown.split_once('.').map_or(0, |(_, decimals)| decimals.len());

@@ -1,11 +1,14 @@
-//! Folders with runs of all kinds in them.
+//! Folders with finished, cut off, failed and damaged runs.
 
 use super::*;
+use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{ending, failure, run, started};
-use crate::run::journal::Journal;
+use crate::run::journal::{JOURNAL, Journal};
 use crate::run::lock_output_dir;
-use crate::run::selection::differences;
-use std::fs;
+use crate::run::recorder::LOCK_FILE;
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::Duration;
 
 fn write(folder: &Path, events: &[TrainEvent]) {
     fs::create_dir_all(folder).expect("a folder");
@@ -26,20 +29,20 @@ fn with_setting(mut events: Vec<TrainEvent>, name: &str, value: &str) -> Vec<Tra
     events
 }
 
-/// What is known of a run that came to its end.
-pub fn found(name: &str) -> Found {
+/// The entry of a finished run.
+pub fn entry(name: &str) -> RunEntry {
     let folder = tempfile::tempdir().expect("a folder");
     write(&folder.path().join(name), &[run(630), ending()].concat());
-    summarise(folder.path(), &folder.path().join(name)).expect("a journal")
+    read_entry(folder.path(), &folder.path().join(name)).expect("a journal")
 }
 
 fn summary(root: &Path, name: &str) -> RunSummary {
-    let found = summarise(root, &root.join(name)).expect("a journal");
-    found.summary.expect("a run")
+    let entry = read_entry(root, &root.join(name)).expect("a journal");
+    entry.summary.expect("a run")
 }
 
 #[test]
-fn every_end_of_a_run_is_told_from_the_others() {
+fn every_status_of_a_run_is_recognized() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     write(&root.join("done"), &[run(630), ending()].concat());
@@ -52,72 +55,72 @@ fn every_end_of_a_run_is_told_from_the_others() {
     fs::write(root.join("torn").join(JOURNAL), "{\"event\":\"sta").expect("a file");
     let claimed = lock_output_dir(&root.join("here")).expect("a lock");
 
-    let found = find(root).expect("readable");
+    let found = find_runs(root).expect("readable");
     let names: Vec<_> =
         found.iter().map(|folder| folder.strip_prefix(root).expect("below")).collect();
     let expected = ["a/b/cut", "broken", "done", "here", "torn"].map(Path::new);
     assert_eq!(names, expected);
 
     let done = summary(root, "done");
-    assert_eq!((done.status, done.step, done.max_steps), (Status::Finished, 630, 630));
+    assert_eq!((done.status, done.step, done.max_steps), (RunStatus::Finished, 630, 630));
     let best = done.best.expect("evaluations");
     assert_eq!((best.step, done.train_samples), (630, 2000));
     assert!((best.eval_accuracy - 0.759).abs() < 1e-3 && done.seconds > 98.0);
     assert_eq!(done.setting("seed"), Some("7"));
     let cut = summary(root, "a/b/cut");
-    assert_eq!((cut.status, cut.step, cut.run.as_str()), (Status::CutOff, 200, "a/b/cut"));
+    assert_eq!((cut.status, cut.step, cut.name.as_str()), (RunStatus::CutOff, 200, "a/b/cut"));
     let broken = summary(root, "broken");
-    assert_eq!(broken.status, Status::Failed);
+    assert_eq!(broken.status, RunStatus::Failed);
     assert_eq!(broken.failure.as_deref(), Some("the loss is NaN at step 101"));
-    assert_eq!(summary(root, "here").status, Status::Running);
+    assert_eq!(summary(root, "here").status, RunStatus::Running);
     drop(claimed);
-    assert_eq!(summary(root, "here").status, Status::CutOff);
-    let torn = summarise(root, &root.join("torn")).expect("a journal");
+    assert_eq!(summary(root, "here").status, RunStatus::CutOff);
+    let torn = read_entry(root, &root.join("torn")).expect("a journal");
     assert!(torn.summary.is_err_and(|torn| torn.reason.contains("no event")));
-    assert!(summarise(root, &root.join("nowhere")).is_none());
-    assert!(find(&root.join("nowhere")).is_err());
+    assert!(read_entry(root, &root.join("nowhere")).is_none());
+    assert!(find_runs(&root.join("nowhere")).is_err());
 }
 
 #[test]
-fn looking_at_a_folder_does_not_keep_a_run_out_of_it() {
+fn a_fingerprint_does_not_keep_a_run_from_starting() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), &run(3));
     drop(lock_output_dir(folder.path()).expect("a lock"));
     let lock = File::open(folder.path().join(LOCK_FILE)).expect("a lock");
-    lock.try_lock_shared().expect("nobody else");
+    lock.try_lock_shared().expect("a free lock");
     let waiting = std::thread::spawn({
         let folder = folder.path().to_path_buf();
         move || lock_output_dir(&folder).map(drop)
     });
-    std::thread::sleep(CLAIMED_FOR);
+    std::thread::sleep(LOCKED_FOR);
     drop(lock);
     waiting.join().expect("no panic").expect("locking was tried again");
 }
 
-const CLAIMED_FOR: Duration = Duration::from_millis(30);
+const LOCKED_FOR: Duration = Duration::from_millis(30);
 
 #[test]
-fn a_journal_that_grows_looks_otherwise() {
+fn a_journal_that_grows_has_another_fingerprint() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), &run(3));
-    let before = look(folder.path()).expect("a journal");
-    assert_eq!(look(folder.path()), Some(before));
+    let before = JournalFingerprint::of(folder.path()).expect("a journal");
+    assert_eq!(JournalFingerprint::of(folder.path()), Some(before));
     write(folder.path(), &run(4));
-    assert_ne!(look(folder.path()), Some(before));
+    assert_ne!(JournalFingerprint::of(folder.path()), Some(before));
 }
 
 #[test]
-fn curves_are_read_back() {
+fn curves_are_read_from_the_journal() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), &run(200));
-    let history = curves(folder.path()).expect("curves");
+    let history = read_history(folder.path()).expect("curves");
     assert_eq!((history.loss.len(), history.eval_accuracy.len()), (200, 3));
     assert_eq!((history.last_step(), history.steps_per_epoch), (200.0, 63));
-    assert!(curves(&folder.path().join("nowhere")).is_err_and(|why| why.contains("no such")));
+    assert!(read_history(&folder.path().join("nowhere")).is_err_and(|why| why.contains("no such")));
 }
 
 #[test]
-fn only_settings_that_differ_are_differences() {
+fn only_settings_that_differ_are_listed() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     write(&root.join("a"), &run(3));
@@ -133,14 +136,14 @@ fn only_settings_that_differ_are_differences() {
         values.iter().map(|value| value.map(str::to_owned)).collect()
     };
     assert_eq!(
-        differences(&[a, b, c]),
+        differing_settings(&[a, b, c]),
         [
             ("learning_rate".to_owned(), owned(&[Some("3e-4"), Some("5e-5"), Some("3e-4")])),
             ("seed".to_owned(), owned(&[Some("7"), Some("7"), None])),
         ]
     );
-    assert_eq!(differences(&[a, a]), []);
-    assert_eq!(differences(&[]), []);
+    assert_eq!(differing_settings(&[a, a]), []);
+    assert_eq!(differing_settings(&[]), []);
     assert_eq!(started().settings.len(), a.settings.len());
 }
 
@@ -148,7 +151,7 @@ fn only_settings_that_differ_are_differences() {
 fn a_summary_is_json() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), &run(63));
-    let found = summarise(folder.path(), folder.path()).expect("a journal");
-    let json = crate::core::text::to_json(&found.summary.expect("a run")).expect("json");
+    let entry = read_entry(folder.path(), folder.path()).expect("a journal");
+    let json = crate::core::text::to_json(&entry.summary.expect("a run")).expect("json");
     assert!(json.contains(r#""status":"cut_off","model":"embedded small Korean BERT","step":63"#));
 }

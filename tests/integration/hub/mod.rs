@@ -1,13 +1,8 @@
 //! Files from the hub: downloads, resuming, verification, the cache, and errors.
-#![cfg(feature = "hub")]
-#![expect(clippy::expect_used, reason = "a failed test stops with a message")]
 
-#[path = "support/hub_server.rs"]
-mod hub_server;
-#[path = "hub/refusals.rs"]
 mod refusals;
 
-use hub_server::{COMMIT, HubServer, Kept, sha256};
+use crate::hub_server::{COMMIT, HubServer, Storage, sha256};
 use nsmc_tui::run::hub::{DownloadProgress, Hub, HubError, Repo};
 use std::fs;
 use std::net::TcpListener;
@@ -20,7 +15,7 @@ const FOLDER: &str = "models--klue--tiny-bert";
 const WEIGHTS: &str = "model.safetensors";
 
 /// A server, an empty cache, and large content without repetition.
-struct Stage {
+struct Fixture {
     server: HubServer,
     cache: TempDir,
     content: Vec<u8>,
@@ -28,12 +23,12 @@ struct Stage {
     blob: String,
 }
 
-impl Stage {
+impl Fixture {
     fn new() -> Self {
         let server = HubServer::start().expect("a server");
         let content: Vec<u8> = (0..60_000_u32).flat_map(u32::to_le_bytes).collect();
-        let blob = server.add(MODEL, WEIGHTS, &content, Kept::Large);
-        server.add(MODEL, "config.json", b"{}", Kept::Small);
+        let blob = server.add(MODEL, WEIGHTS, &content, Storage::Lfs);
+        server.add(MODEL, "config.json", b"{}", Storage::Git);
         Self { server, cache: tempfile::tempdir().expect("a folder"), content, blob }
     }
 
@@ -93,38 +88,39 @@ fn get(hub: &Hub, file: &str) -> Result<Option<PathBuf>, HubError> {
 
 #[test]
 fn a_file_is_downloaded_once_and_then_cached() {
-    let stage = Stage::new();
+    let fixture = Fixture::new();
     let mut reports: Vec<DownloadProgress> = Vec::new();
     let mut on_progress = |progress: &DownloadProgress| {
         reports.push(progress.clone());
         true
     };
-    let path = stage.hub().file(&Repo::model(MODEL), WEIGHTS, &mut on_progress).expect("an answer");
-    assert_eq!(path, Some(stage.pointer(WEIGHTS)));
-    stage.assert_complete();
-    let size = stage.content.len() as u64;
+    let path =
+        fixture.hub().file(&Repo::model(MODEL), WEIGHTS, &mut on_progress).expect("an answer");
+    assert_eq!(path, Some(fixture.pointer(WEIGHTS)));
+    fixture.assert_complete();
+    let size = fixture.content.len() as u64;
     let last = reports.last().expect("the end is reported");
     assert_eq!((last.file.as_str(), last.done, last.total, last.resumed), (WEIGHTS, size, size, 0));
 
     // The layout of huggingface_hub.
-    assert!(stage.in_cache("blobs").join(&stage.blob).is_file());
-    assert_eq!(fs::read_to_string(stage.in_cache("refs/main")).expect("a ref"), COMMIT);
+    assert!(fixture.in_cache("blobs").join(&fixture.blob).is_file());
+    assert_eq!(fs::read_to_string(fixture.in_cache("refs/main")).expect("a ref"), COMMIT);
     #[cfg(unix)]
     assert_eq!(
-        fs::read_link(stage.pointer(WEIGHTS)).expect("a link"),
-        Path::new("../../blobs").join(&stage.blob)
+        fs::read_link(fixture.pointer(WEIGHTS)).expect("a link"),
+        Path::new("../../blobs").join(&fixture.blob)
     );
 
-    assert_eq!(get(&stage.hub(), WEIGHTS).expect("an answer"), path);
-    assert_eq!(stage.server.ranges(), [None], "the second time nothing is downloaded");
+    assert_eq!(get(&fixture.hub(), WEIGHTS).expect("an answer"), path);
+    assert_eq!(fixture.server.ranges(), [None], "the second time nothing is downloaded");
 }
 
 #[test]
 fn a_file_in_a_folder_of_a_dataset() {
-    let stage = Stage::new();
+    let fixture = Fixture::new();
     let text = "아 더빙.. 진짜 짜증나네요".as_bytes();
-    stage.server.add("datasets/e9t/nsmc", "data/train.txt", text, Kept::Small);
-    let path = stage.hub().file(&Repo::dataset("e9t/nsmc"), "data/train.txt", &mut |_| true);
+    fixture.server.add("datasets/e9t/nsmc", "data/train.txt", text, Storage::Git);
+    let path = fixture.hub().file(&Repo::dataset("e9t/nsmc"), "data/train.txt", &mut |_| true);
     let path = path.expect("an answer").expect("a file");
     assert!(path.ends_with(format!("datasets--e9t--nsmc/snapshots/{COMMIT}/data/train.txt")));
     assert_eq!(fs::read(path).expect("the file"), text);
@@ -132,16 +128,16 @@ fn a_file_in_a_folder_of_a_dataset() {
 
 #[test]
 fn an_empty_file_and_a_repository_without_an_owner() {
-    let stage = Stage::new();
-    stage.server.add("tiny-bert", "empty.txt", b"", Kept::Small);
-    let path = stage.hub().file(&Repo::model("tiny-bert"), "empty.txt", &mut |_| true);
+    let fixture = Fixture::new();
+    fixture.server.add("tiny-bert", "empty.txt", b"", Storage::Git);
+    let path = fixture.hub().file(&Repo::model("tiny-bert"), "empty.txt", &mut |_| true);
     assert_eq!(fs::read(path.expect("an answer").expect("a file")).expect("the file"), b"");
 }
 
 #[test]
 fn an_interrupted_download_is_resumed() {
-    let stage = Stage::new();
-    stage.leave(&stage.content[..100_000]);
+    let fixture = Fixture::new();
+    fixture.leave(&fixture.content[..100_000]);
     let mut first = None;
     let mut on_progress = |progress: &DownloadProgress| {
         if progress.resumed > 0 && first.is_none() {
@@ -149,30 +145,30 @@ fn an_interrupted_download_is_resumed() {
         }
         true
     };
-    stage.hub().file(&Repo::model(MODEL), WEIGHTS, &mut on_progress).expect("an answer");
-    stage.assert_complete();
-    assert_eq!(stage.server.ranges(), [Some("bytes=100000-".to_owned())]);
+    fixture.hub().file(&Repo::model(MODEL), WEIGHTS, &mut on_progress).expect("an answer");
+    fixture.assert_complete();
+    assert_eq!(fixture.server.ranges(), [Some("bytes=100000-".to_owned())]);
     assert_eq!(first, Some((100_000, 100_000)));
 }
 
 #[test]
 fn a_complete_partial_file_is_only_verified() {
-    let stage = Stage::new();
-    stage.leave(&stage.content);
-    get(&stage.hub(), WEIGHTS).expect("an answer");
-    stage.assert_complete();
-    assert_eq!(stage.server.ranges(), []);
+    let fixture = Fixture::new();
+    fixture.leave(&fixture.content);
+    get(&fixture.hub(), WEIGHTS).expect("an answer");
+    fixture.assert_complete();
+    assert_eq!(fixture.server.ranges(), []);
 }
 
 #[test]
 fn a_corrupt_or_overlong_partial_file_is_discarded() {
     for corrupt in [vec![7; 100_000], vec![7; 500_000]] {
-        let stage = Stage::new();
-        stage.leave(&corrupt);
-        get(&stage.hub(), WEIGHTS).expect("an answer");
-        stage.assert_complete();
+        let fixture = Fixture::new();
+        fixture.leave(&corrupt);
+        get(&fixture.hub(), WEIGHTS).expect("an answer");
+        fixture.assert_complete();
         assert_eq!(
-            stage.server.ranges().last(),
+            fixture.server.ranges().last(),
             Some(&None),
             "the last request is for the complete file"
         );
@@ -181,46 +177,46 @@ fn a_corrupt_or_overlong_partial_file_is_discarded() {
 
 #[test]
 fn a_server_without_range_requests_is_supported() {
-    let stage = Stage::new();
-    stage.leave(&stage.content[..100_000]);
-    stage.server.faults(|faults| faults.ignore_range = true);
-    get(&stage.hub(), WEIGHTS).expect("an answer");
-    stage.assert_complete();
-    assert_eq!(stage.server.ranges().len(), 1, "the complete response is used");
+    let fixture = Fixture::new();
+    fixture.leave(&fixture.content[..100_000]);
+    fixture.server.faults(|faults| faults.ignore_range = true);
+    get(&fixture.hub(), WEIGHTS).expect("an answer");
+    fixture.assert_complete();
+    assert_eq!(fixture.server.ranges().len(), 1, "the complete response is used");
 }
 
 #[test]
 fn a_broken_connection_is_retried() {
-    let stage = Stage::new();
-    stage.server.faults(|faults| faults.cuts = [90_000, 50_000].into());
-    get(&stage.hub(), WEIGHTS).expect("an answer");
-    stage.assert_complete();
-    let ranges = stage.server.ranges();
+    let fixture = Fixture::new();
+    fixture.server.faults(|faults| faults.cuts = [90_000, 50_000].into());
+    get(&fixture.hub(), WEIGHTS).expect("an answer");
+    fixture.assert_complete();
+    let ranges = fixture.server.ranges();
     let expected = [None, Some("bytes=90000-".to_owned()), Some("bytes=140000-".to_owned())];
     assert_eq!(ranges, expected);
 }
 
 #[test]
 fn after_too_many_interruptions_the_partial_file_is_kept() {
-    let stage = Stage::new();
-    stage.server.faults(|faults| faults.cut_always = Some(10_000));
-    let error = get(&stage.hub(), WEIGHTS).expect_err("it is interrupted");
+    let fixture = Fixture::new();
+    fixture.server.faults(|faults| faults.cut_always = Some(10_000));
+    let error = get(&fixture.hub(), WEIGHTS).expect_err("it is interrupted");
     assert!(matches!(&error, HubError::Interrupted { done: 50_000, .. }), "{error}");
     assert!(error.to_string().contains("Run the same command again"), "{error}");
-    assert_eq!(fs::metadata(stage.incomplete()).expect("the part").len(), 50_000);
-    assert!(!stage.pointer(WEIGHTS).exists());
+    assert_eq!(fs::metadata(fixture.incomplete()).expect("the part").len(), 50_000);
+    assert!(!fixture.pointer(WEIGHTS).exists());
 
-    stage.server.faults(|faults| faults.cut_always = None);
-    get(&stage.hub(), WEIGHTS).expect("an answer");
-    stage.assert_complete();
-    assert_eq!(stage.server.ranges().last(), Some(&Some("bytes=50000-".to_owned())));
+    fixture.server.faults(|faults| faults.cut_always = None);
+    get(&fixture.hub(), WEIGHTS).expect("an answer");
+    fixture.assert_complete();
+    assert_eq!(fixture.server.ranges().last(), Some(&Some("bytes=50000-".to_owned())));
 }
 
 #[test]
 fn a_stalled_connection_counts_as_broken() {
-    let stage = Stage::new();
-    stage.server.faults(|faults| faults.stall = Some(1_000));
-    let hub = stage.hub().with_timeouts(Duration::from_millis(100), Duration::from_millis(2));
+    let fixture = Fixture::new();
+    fixture.server.faults(|faults| faults.stall = Some(1_000));
+    let hub = fixture.hub().with_timeouts(Duration::from_millis(100), Duration::from_millis(2));
     let error = get(&hub, WEIGHTS).expect_err("it stalls");
     assert!(matches!(&error, HubError::Interrupted { done: 5_000, .. }), "{error}");
     assert!(error.to_string().contains("no data for 0.1 s"), "{error}");
@@ -228,23 +224,24 @@ fn a_stalled_connection_counts_as_broken() {
 
 #[test]
 fn a_stalled_download_can_be_cancelled() {
-    let stage = Stage::new();
-    stage.server.faults(|faults| faults.stall = Some(20_000));
-    let hub = stage.hub().with_timeouts(Duration::from_mins(1), Duration::from_mins(1));
+    let fixture = Fixture::new();
+    fixture.server.faults(|faults| faults.stall = Some(20_000));
+    let hub = fixture.hub().with_timeouts(Duration::from_mins(1), Duration::from_mins(1));
     let began = Instant::now();
     let mut on_progress = |progress: &DownloadProgress| progress.done < 20_000;
     let error = hub.file(&Repo::model(MODEL), WEIGHTS, &mut on_progress);
     let error = error.expect_err("it is cancelled");
     assert!(matches!(error, HubError::Cancelled), "{error}");
     assert!(began.elapsed() < Duration::from_secs(2));
-    assert_eq!(fs::metadata(stage.incomplete()).expect("the part").len(), 20_000);
-    assert!(!stage.pointer(WEIGHTS).exists());
+    assert_eq!(fs::metadata(fixture.incomplete()).expect("the part").len(), 20_000);
+    assert!(!fixture.pointer(WEIGHTS).exists());
 }
 
 #[test]
 fn a_download_waits_for_the_lock_of_another_process() {
-    let stage = Stage::new();
-    let lock = stage.cache.path().join(".locks").join(FOLDER).join(format!("{}.lock", stage.blob));
+    let fixture = Fixture::new();
+    let lock =
+        fixture.cache.path().join(".locks").join(FOLDER).join(format!("{}.lock", fixture.blob));
     write(&lock, b"");
     let lock = fs::File::open(lock).expect("the lock");
     lock.lock().expect("the lock");
@@ -253,35 +250,35 @@ fn a_download_waits_for_the_lock_of_another_process() {
         reports += 1;
         reports < 4
     };
-    let error = stage.hub().file(&Repo::model(MODEL), WEIGHTS, &mut on_progress);
+    let error = fixture.hub().file(&Repo::model(MODEL), WEIGHTS, &mut on_progress);
     assert!(matches!(error, Err(HubError::Cancelled)), "{error:?}");
-    assert_eq!(stage.server.ranges(), []);
+    assert_eq!(fixture.server.ranges(), []);
 
     // The other process has finished.
-    write(&stage.in_cache("blobs").join(&stage.blob), &stage.content);
+    write(&fixture.in_cache("blobs").join(&fixture.blob), &fixture.content);
     lock.unlock().expect("the lock");
-    get(&stage.hub(), WEIGHTS).expect("an answer");
-    stage.assert_complete();
-    assert_eq!(stage.server.ranges(), []);
+    get(&fixture.hub(), WEIGHTS).expect("an answer");
+    fixture.assert_complete();
+    assert_eq!(fixture.server.ranges(), []);
 }
 
 #[test]
 fn content_with_a_wrong_hash_or_size_is_deleted() {
-    let stage = Stage::new();
-    let mut wrong = stage.content.clone();
+    let fixture = Fixture::new();
+    let mut wrong = fixture.content.clone();
     wrong[7] ^= 1;
-    stage.server.faults(|faults| faults.content = Some(wrong.clone()));
-    let error = get(&stage.hub(), WEIGHTS).expect_err("it is corrupt");
+    fixture.server.faults(|faults| faults.content = Some(wrong.clone()));
+    let error = get(&fixture.hub(), WEIGHTS).expect_err("it is corrupt");
     let HubError::HashMismatch { expected, found, .. } = &error else {
         unreachable!("{error}");
     };
-    assert_eq!((expected, found), (&stage.blob, &sha256(&wrong)));
-    assert!(!stage.incomplete().exists() && !stage.pointer(WEIGHTS).exists());
-    assert_eq!(stage.server.ranges().len(), 1, "a complete response is not requested again");
+    assert_eq!((expected, found), (&fixture.blob, &sha256(&wrong)));
+    assert!(!fixture.incomplete().exists() && !fixture.pointer(WEIGHTS).exists());
+    assert_eq!(fixture.server.ranges().len(), 1, "a complete response is not requested again");
 
     // Longer than announced.
-    stage.server.faults(|faults| faults.content = Some([&stage.content[..], b"more"].concat()));
-    let error = get(&stage.hub(), WEIGHTS).expect_err("it is too long");
+    fixture.server.faults(|faults| faults.content = Some([&fixture.content[..], b"more"].concat()));
+    let error = get(&fixture.hub(), WEIGHTS).expect_err("it is too long");
     assert!(matches!(error, HubError::SizeMismatch { .. }), "{error}");
-    assert!(!stage.incomplete().exists() && !stage.pointer(WEIGHTS).exists());
+    assert!(!fixture.incomplete().exists() && !fixture.pointer(WEIGHTS).exists());
 }

@@ -1,8 +1,6 @@
 //! A local server with the API of the Hugging Face hub for models and datasets, and with faults that
 //! tests switch on.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
-
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::Write as _;
@@ -20,11 +18,11 @@ const PARQUET: &str = "refs/convert/parquet";
 
 /// How a file is served.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum Storage {
     /// By the hub itself, with a git object id as its `ETag`.
-    Small,
+    Git,
     /// Through a redirect, with its sha256 as its `ETag`.
-    Large,
+    Lfs,
 }
 
 /// Faults, all off at first.
@@ -60,7 +58,7 @@ pub struct Faults {
 
 /// A received request.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct Request {
     /// `HEAD` or `GET`.
     pub method: String,
     /// The path and query.
@@ -74,16 +72,16 @@ pub struct Seen {
 #[derive(Clone)]
 struct Stored {
     content: Vec<u8>,
-    kept: Kept,
+    storage: Storage,
 }
 
 impl Stored {
     fn name(&self) -> String {
         let whole = sha256(&self.content);
-        match self.kept {
-            Kept::Large => whole,
+        match self.storage {
+            Storage::Lfs => whole,
             // As long as a git object id.
-            Kept::Small => whole[..40].to_owned(),
+            Storage::Git => whole[..40].to_owned(),
         }
     }
 }
@@ -93,7 +91,7 @@ struct State {
     /// By `owner/name` and `datasets/owner/name`.
     repositories: HashMap<String, BTreeMap<String, Stored>>,
     faults: Faults,
-    seen: Vec<Seen>,
+    requests: Vec<Request>,
 }
 
 /// The state that the server shares with its connections.
@@ -141,8 +139,8 @@ impl HubServer {
     }
 
     /// Adds a file to `owner/name` or `datasets/owner/name`. Returns the name of its blob.
-    pub fn add(&self, repository: &str, file: &str, content: &[u8], kept: Kept) -> String {
-        let stored = Stored { content: content.to_vec(), kept };
+    pub fn add(&self, repository: &str, file: &str, content: &[u8], storage: Storage) -> String {
+        let stored = Stored { content: content.to_vec(), storage };
         let name = stored.name();
         let mut state = self.0.state();
         let files = state.repositories.entry(repository.to_owned()).or_default();
@@ -156,16 +154,17 @@ impl HubServer {
     }
 
     /// All requests so far.
-    pub fn seen(&self) -> Vec<Seen> {
-        self.0.state().seen.clone()
+    pub fn requests(&self) -> Vec<Request> {
+        self.0.state().requests.clone()
     }
 
     /// The ranges requested so far, one for each request for content; a redirect does not count
     /// twice.
     pub fn ranges(&self) -> Vec<Option<String>> {
-        let seen = self.seen().into_iter();
-        let content = seen.filter(|seen| seen.method == "GET" && seen.path.contains("/resolve/"));
-        content.map(|seen| seen.range).collect()
+        let requests = self.requests().into_iter();
+        let content = requests
+            .filter(|request| request.method == "GET" && request.path.contains("/resolve/"));
+        content.map(|request| request.range).collect()
     }
 }
 
@@ -190,18 +189,18 @@ pub fn sha256(content: &[u8]) -> String {
 struct Connection<'a> {
     stream: TcpStream,
     shared: &'a Shared,
-    seen: Seen,
+    request: Request,
 }
 
 impl<'a> Connection<'a> {
     fn serve(stream: TcpStream, shared: &'a Shared) -> io::Result<()> {
-        let Some(seen) = read_request(&stream)? else { return Ok(()) };
-        shared.state().seen.push(seen.clone());
-        Self { stream, shared, seen }.route()
+        let Some(request) = read_request(&stream)? else { return Ok(()) };
+        shared.state().requests.push(request.clone());
+        Self { stream, shared, request }.route()
     }
 
     fn route(&mut self) -> io::Result<()> {
-        let path = self.seen.path.split('?').next().unwrap_or_default().to_owned();
+        let path = self.request.path.split('?').next().unwrap_or_default().to_owned();
         let parts: Vec<String> = path.split('/').skip(1).map(|p| p.replace("%2F", "/")).collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         if self.shared.state().faults.unavailable {
@@ -212,7 +211,7 @@ impl<'a> Connection<'a> {
         }
         let token = self.shared.state().faults.token.clone();
         let wanted = token.map(|token| format!("Bearer {token}"));
-        if wanted.is_some() && wanted != self.seen.authorization {
+        if wanted.is_some() && wanted != self.request.authorization {
             let words = "Access is restricted".to_owned();
             return self.answer("401 Unauthorized", &[("X-Error-Message", words)], b"denied");
         }
@@ -253,7 +252,7 @@ impl<'a> Connection<'a> {
             (page, host, faults.endless_list, faults.list_body.clone())
         };
         let host = host.unwrap_or_else(|| format!("http://{}", self.shared.address));
-        let cursor = self.seen.path.split("cursor=").nth(1);
+        let cursor = self.request.path.split("cursor=").nth(1);
         let begin = cursor.and_then(|at| at.parse().ok()).unwrap_or(0);
         let entry = |(path, stored): (&String, &Stored)| {
             let (oid, size) = (stored.name(), stored.content.len());
@@ -275,7 +274,7 @@ impl<'a> Connection<'a> {
     fn file(&mut self, stored: &Stored) -> io::Result<()> {
         let commit = ("X-Repo-Commit", COMMIT.to_owned());
         let etag = format!("\"{}\"", stored.name());
-        if stored.kept == Kept::Small {
+        if stored.storage == Storage::Git {
             return self.content(stored, vec![commit, ("ETag", etag)]);
         }
         let here = || format!("http://{}", self.shared.address);
@@ -303,7 +302,7 @@ impl<'a> Connection<'a> {
 
     fn answer(&mut self, status: &str, headers: &[(&str, String)], body: &[u8]) -> io::Result<()> {
         self.head(status, headers, body.len())?;
-        if self.seen.method == "HEAD" { Ok(()) } else { self.stream.write_all(body) }
+        if self.request.method == "HEAD" { Ok(()) } else { self.stream.write_all(body) }
     }
 
     fn head(&mut self, status: &str, headers: &[(&str, String)], length: usize) -> io::Result<()> {
@@ -318,7 +317,7 @@ impl<'a> Connection<'a> {
     /// Sends a file's content, subject to the faults.
     fn content(&mut self, stored: &Stored, mut headers: Vec<(&str, String)>) -> io::Result<()> {
         let size = stored.content.len();
-        if self.seen.method == "HEAD" {
+        if self.request.method == "HEAD" {
             return self.head("200 OK", &headers, size);
         }
         let (denied, content, cut, stall, ignore_range) = {
@@ -330,7 +329,7 @@ impl<'a> Connection<'a> {
         if denied {
             return self.answer("403 Forbidden", &[], b"<html>denied</html>");
         }
-        let range = self.seen.range.as_deref().filter(|_| !ignore_range);
+        let range = self.request.range.as_deref().filter(|_| !ignore_range);
         let from = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
         let from: Option<usize> = from.and_then(|(from, _)| from.parse().ok());
         let body = content.get(from.unwrap_or(0)..).unwrap_or_default();
@@ -347,20 +346,20 @@ impl<'a> Connection<'a> {
     }
 }
 
-fn read_request(stream: &TcpStream) -> io::Result<Option<Seen>> {
+fn read_request(stream: &TcpStream) -> io::Result<Option<Request>> {
     let mut lines = BufReader::new(stream).lines();
     let Some(first) = lines.next().transpose()? else { return Ok(None) };
     let mut words = first.split(' ').map(str::to_owned);
     let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
-    let mut seen = Seen { method, path, range: None, authorization: None };
+    let mut request = Request { method, path, range: None, authorization: None };
     for line in lines {
         let line = line?;
         let Some((name, value)) = line.split_once(": ") else { break };
         match name.to_ascii_lowercase().as_str() {
-            "range" => seen.range = Some(value.to_owned()),
-            "authorization" => seen.authorization = Some(value.to_owned()),
+            "range" => request.range = Some(value.to_owned()),
+            "authorization" => request.authorization = Some(value.to_owned()),
             _ => {}
         }
     }
-    Ok(Some(seen))
+    Ok(Some(request))
 }

@@ -1,21 +1,15 @@
-//! Runs side by side, and pictures: as lines, as JSON, and in a pseudo-terminal.
-#![cfg(unix)]
-#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
+//! Comparing runs and drawing figures: as a table, as JSON, and in a pseudo-terminal.
 
-mod support;
-#[path = "support/terminal.rs"]
-mod terminal;
-
+use crate::support::terminal::Terminal;
+use crate::support::{TINY, json_lines, nsmc_tui, stderr, stdout};
 use std::path::Path;
-use support::{TINY, nsmc_tui, out};
-use terminal::Terminal;
 
-/// Two finished runs that differ in their seed, and one that cannot be read.
+/// Two finished runs that differ in their seed, and one that is unreadable.
 fn train(folder: &Path) {
     for seed in ["1", "2"] {
         let name = format!("mine/seed-{seed}");
         let flags = ["train", "--plain", "--seed", seed, "--output-dir", name.as_str()];
-        out(&nsmc_tui(folder, &[&flags[..], &TINY].concat()));
+        nsmc_tui(folder).args(flags).args(TINY).assert().success();
     }
     let torn = folder.join("mine/torn");
     std::fs::create_dir(&torn).expect("a folder");
@@ -23,39 +17,38 @@ fn train(folder: &Path) {
 }
 
 #[test]
-fn runs_are_listed_as_lines_and_as_json() {
+fn runs_are_listed_as_a_table_and_as_json() {
     let folder = tempfile::tempdir().expect("a folder");
     train(folder.path());
-    let listed = nsmc_tui(folder.path(), &["runs", "--sort", "name"]);
-    let text = out(&listed);
+    let list = |arguments: &[&str]| nsmc_tui(folder.path()).arg("runs").args(arguments).assert();
+    let listed = list(&["--sort", "name"]).success();
+    let text = stdout(&listed);
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].starts_with("RUN "), "{text}");
     assert!(lines[1].starts_with("mine/seed-1  finished   6/6"), "{text}");
     assert!(lines[1].ends_with("seed=1 data_seed=1") && lines[2].contains("seed=2"), "{text}");
-    let talk = String::from_utf8_lossy(&listed.stderr).into_owned();
-    assert!(talk.starts_with("mine/torn: ./mine/torn/events.jsonl:1: no event"), "{talk}");
-    assert!(!talk.contains('\u{1b}'));
+    let notes = stderr(&listed);
+    assert!(notes.starts_with("mine/torn: ./mine/torn/events.jsonl:1: not an event"), "{notes}");
+    assert!(!notes.contains('\u{1b}'));
 
-    let backwards = out(&nsmc_tui(folder.path(), &["runs", "--sort=name", "--reverse", "--json"]));
-    let runs: Vec<serde_json::Value> =
-        backwards.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let reversed = list(&["--sort=name", "--reverse", "--json"]).success();
+    let runs = json_lines(&stdout(&reversed));
     let names: Vec<&str> = runs.iter().filter_map(|run| run["run"].as_str()).collect();
     assert_eq!(names, ["mine/seed-2", "mine/seed-1"]);
     assert_eq!((&runs[0]["status"], &runs[0]["step"]), (&"finished".into(), &6.into()));
     assert!(runs[0]["best"]["eval_accuracy"].is_number());
 
-    let filtered = out(&nsmc_tui(folder.path(), &["runs", "mine", "--filter", "FINISHED seed=2"]));
-    assert_eq!(filtered.lines().count(), 2);
-    let none = nsmc_tui(folder.path(), &["runs", "--filter", "seed=3"]);
-    assert!(none.status.success() && none.stdout.is_empty());
-    let nowhere = nsmc_tui(folder.path(), &["runs", "nowhere"]);
-    assert_eq!(nowhere.status.code(), Some(1));
-    let talk = String::from_utf8_lossy(&nowhere.stderr).into_owned();
-    assert!(talk.starts_with("error: nowhere: cannot be read; name a folder with runs"), "{talk}");
+    let filtered = list(&["mine", "--filter", "FINISHED seed=2"]).success();
+    assert_eq!(stdout(&filtered).lines().count(), 2);
+    let none = list(&["--filter", "seed=3"]).success();
+    assert_eq!(stdout(&none), "");
+    let missing = list(&["nowhere"]).code(1);
+    let error = stderr(&missing);
+    assert!(error.starts_with("error: nowhere: cannot be read; pass a folder"), "{error}");
 }
 
 #[test]
-fn pictures_are_drawn_again_on_demand() {
+fn figures_are_drawn_at_the_end_and_on_demand() {
     let folder = tempfile::tempdir().expect("a folder");
     train(folder.path());
     let pictures =
@@ -66,24 +59,24 @@ fn pictures_are_drawn_again_on_demand() {
         assert!(run.join(picture).is_file(), "{picture} was not written at the end");
         assert_eq!(card.contains(picture), picture.contains("png"), "{picture} in the card");
     }
-    let elsewhere = out(&nsmc_tui(folder.path(), &["figures", "mine/seed-1", "--to", "report"]));
-    assert_eq!(elsewhere.lines().count(), 4);
+    let draw = ["figures", "mine/seed-1", "--to", "report"];
+    let drawn = nsmc_tui(folder.path()).args(draw).assert().success();
+    assert_eq!(stdout(&drawn).lines().count(), 4);
     for picture in pictures {
         let (first, again) = (run.join(picture), folder.path().join("report").join(picture));
         let read = |file| std::fs::read(file).expect("a picture");
-        assert_eq!(read(first), read(again), "{picture} is drawn otherwise the second time");
+        assert_eq!(read(first), read(again), "{picture} differs the second time");
     }
-    let none = nsmc_tui(folder.path(), &["figures", "mine"]);
-    assert_eq!(none.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&none.stderr).contains("no events.jsonl in it"));
+    let none = nsmc_tui(folder.path()).args(["figures", "mine"]).assert().code(1);
+    assert!(stderr(&none).contains("no events.jsonl in it"));
 }
 
 #[test]
 fn runs_are_compared_by_keys() {
     let folder = tempfile::tempdir().expect("a folder");
     train(folder.path());
-    let place = folder.path().join("mine").display().to_string();
-    let mut terminal = Terminal::start(120, 40, &["runs", &place, "--sort", "name"], &[]);
+    let mine = folder.path().join("mine").display().to_string();
+    let mut terminal = Terminal::start(120, 40, &["runs", &mine, "--sort", "name"], &[]);
     terminal.wait_for("3 runs");
     terminal.wait_for("Space: add a run to this chart");
     terminal.press(" ");
@@ -106,20 +99,20 @@ fn runs_are_compared_by_keys() {
 }
 
 #[test]
-fn the_screen_is_saved_as_a_picture_in_either_language() {
+fn a_korean_screen_is_saved_as_svg() {
     let flags = [&["--lang", "ko"][..], &TINY].concat();
     let mut terminal = Terminal::start(120, 40, &flags, &[]);
     terminal.wait_for("완료 · ");
     terminal.press("S");
     terminal.wait_for("그림 저장: outputs/screen-");
-    let outputs = std::fs::read_dir(terminal.folder.path().join("outputs")).expect("a folder");
+    let outputs = std::fs::read_dir(terminal.outputs()).expect("a folder");
     let is_screen = |name: &str| name.starts_with("screen-");
     let mut screens =
         outputs.flatten().filter(|entry| is_screen(&entry.file_name().to_string_lossy()));
     let screen = screens.next().expect("a picture").path();
     let svg = std::fs::read_to_string(screen).expect("text");
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
-    // Wide letters stand one by one.
+    // Wide characters are placed one by one.
     assert!(["손", "실", "정", "확", "도"].iter().all(|letter| svg.contains(letter)), "{svg}");
     terminal.press("q");
     let text = terminal.end(0);

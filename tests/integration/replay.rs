@@ -1,49 +1,45 @@
-//! A run played back: in lines, as JSON, and in a pseudo-terminal.
-#![cfg(unix)]
-#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
+//! Replaying a run: as lines, as JSON, and in a pseudo-terminal.
 
-mod support;
-#[path = "support/terminal.rs"]
-mod terminal;
+use crate::support::terminal::Terminal;
+use crate::support::{TINY, nsmc_tui, stderr, stdout};
 
-use support::{TINY, nsmc_tui, out};
-use terminal::Terminal;
-
-/// A folder with a finished run in `outputs`, and what the run said.
+/// A folder with a finished run in `outputs`, and what the run printed.
 fn finished() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().expect("a folder");
-    let flags = [&["train", "--plain", "--logging-steps", "1"][..], &TINY].concat();
-    let said = out(&nsmc_tui(folder.path(), &flags));
-    assert!(said.contains("TrainOutput(global_step=6"), "{said}");
-    (folder, said)
+    let flags = ["train", "--plain", "--logging-steps", "1"];
+    let printed = stdout(&nsmc_tui(folder.path()).args(flags).args(TINY).assert().success());
+    assert!(printed.contains("TrainOutput(global_step=6"), "{printed}");
+    (folder, printed)
 }
 
 #[test]
-fn a_replay_says_what_the_run_said() {
-    let (folder, said) = finished();
-    let replay = ["replay", "--speed", "max", "--plain"];
-    assert_eq!(out(&nsmc_tui(folder.path(), &replay)), said);
+fn a_replay_prints_what_the_run_printed() {
+    let (folder, printed) = finished();
+    let replay = |arguments: &[&str]| {
+        nsmc_tui(folder.path()).args(["replay", "--speed", "max"]).args(arguments).assert()
+    };
+    assert_eq!(stdout(&replay(&["--plain"]).success()), printed);
 
-    let json = out(&nsmc_tui(folder.path(), &["replay", "--speed", "max", "--json"]));
+    let json = stdout(&replay(&["--json"]).success());
     let journal = folder.path().join("outputs/events.jsonl");
     let written = std::fs::read_to_string(&journal).expect("a journal");
     assert_eq!(json, written);
 
-    // What was printed is a journal too, and one that broke off in the middle of a line.
+    // A journal under any name, cut off in the middle of a line.
     let kept: usize = written.lines().take(4).map(|line| line.len() + 1).sum();
-    std::fs::write(folder.path().join("run.jsonl"), &written[..kept + 9]).expect("room");
-    let cut = nsmc_tui(folder.path(), &["replay", "run.jsonl", "--speed", "max", "--plain"]);
-    let lines = out(&cut);
-    assert!(said.starts_with(&lines) && lines.contains("step 3/6"), "{lines}");
-    let talk = String::from_utf8_lossy(&cut.stderr).into_owned();
-    assert!(talk.contains("the run was interrupted, or is still running"), "{talk}");
+    std::fs::write(folder.path().join("run.jsonl"), &written[..kept + 9]).expect("a file");
+    let cut = replay(&["run.jsonl", "--plain"]).success();
+    let lines = stdout(&cut);
+    assert!(printed.starts_with(&lines) && lines.contains("step 3/6"), "{lines}");
+    let notes = stderr(&cut);
+    assert!(notes.contains("the run was interrupted, or is still running"), "{notes}");
 }
 
 #[test]
-fn what_cannot_be_replayed_is_said() {
+fn errors_name_what_cannot_be_replayed() {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("notes.txt"), "just a text\n").expect("room");
-    for (run, words) in [
+    std::fs::write(folder.path().join("notes.txt"), "just a text\n").expect("a file");
+    for (run, expected) in [
         ("outputs", "error: outputs: no such file or folder. Name the folder of a run"),
         (".", "error: .: no events.jsonl in it. Name the folder of a run"),
         (
@@ -51,23 +47,20 @@ fn what_cannot_be_replayed_is_said() {
             "error: notes.txt:1: not an event of a run (expected value). Name the folder",
         ),
     ] {
-        let output = nsmc_tui(folder.path(), &["replay", run]);
-        let talk = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(talk.starts_with(words), "{talk}");
-        assert_eq!(output.status.code(), Some(1));
+        let error = stderr(&nsmc_tui(folder.path()).args(["replay", run]).assert().code(1));
+        assert!(error.starts_with(expected), "{error}");
     }
-    let output = nsmc_tui(folder.path(), &["replay", "--speed", "0"]);
-    assert_eq!(output.status.code(), Some(2));
+    nsmc_tui(folder.path()).args(["replay", "--speed", "0"]).assert().code(2);
 }
 
 #[test]
-fn a_replay_is_watched_and_left() {
+fn a_replay_on_the_dashboard() {
     let (folder, _) = finished();
     let outputs = folder.path().join("outputs").display().to_string();
     let mut terminal = Terminal::start(120, 40, &["replay", &outputs, "--speed", "max"], &[]);
     let text = terminal.wait_for("replay · finished");
     assert!(text.contains("╭ loss") && text.contains("step 6  loss"), "{text}");
-    // The curve of the loss is drawn in braille.
+    // The loss curve is drawn in braille.
     assert!(text.contains(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{text}");
     assert!(text.contains("no system metrics in a replay"), "{text}");
     terminal.press("2");
@@ -80,7 +73,7 @@ fn a_replay_is_watched_and_left() {
     let text = terminal.end(0);
     assert!(!text.contains("TrainOutput") && !text.contains("saved"), "{text}");
 
-    // In the middle of it, too, nothing is asked and nothing is lost.
+    // Quitting during a replay asks nothing.
     let mut terminal = Terminal::start(120, 40, &["replay", &outputs, "--speed", "0.001"], &[]);
     terminal.wait_for("replay ×0.001 · step 0/6");
     terminal.press("q");
@@ -94,7 +87,7 @@ fn a_replay_is_watched_and_left() {
     let journal = format!("{outputs}/events.jsonl");
     let written = std::fs::read_to_string(&journal).expect("a journal");
     let kept: String = written.split_inclusive('\n').take(3).collect();
-    std::fs::write(&journal, kept).expect("room");
+    std::fs::write(&journal, kept).expect("a file");
     let mut terminal = Terminal::start(120, 40, &["replay", &journal, "--speed", "max"], &[]);
     terminal.wait_for("replay · cut off · step 2/6");
     terminal.press("q");

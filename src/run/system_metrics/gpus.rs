@@ -1,68 +1,66 @@
-//! NVIDIA cards, from NVML, the driver's own library. It is looked for once at run time: where
-//! there is no driver, there are no cards.
+//! NVIDIA GPUs, through NVML, the driver's library, which is loaded at run time if it is installed.
 
 use super::GpuSample;
 use crate::core::text::sanitize_for_terminal;
 use nvml_wrapper::Nvml;
 use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 
-/// What a driver tells of its cards, by their numbers from 0. A figure that a card does not tell
-/// is missing.
-pub trait Cards {
-    /// How many there are.
+/// The readings of a GPU driver, by index from 0; `None` for what it does not report.
+pub trait GpuDriver {
+    /// The number of GPUs.
     fn count(&self) -> u32;
-    /// A card's name, as it comes.
+    /// The name, not sanitized.
     fn name(&self, index: u32) -> Option<String>;
-    /// Percent of the time in which it computed.
+    /// Percent of time in which it computed.
     fn load(&self, index: u32) -> Option<u32>;
-    /// Bytes used, and there in all.
+    /// Used and total bytes.
     fn memory(&self, index: u32) -> Option<(u64, u64)>;
     /// Degrees Celsius.
     fn temperature(&self, index: u32) -> Option<u32>;
-    /// Milliwatts drawn.
+    /// Power draw in milliwatts.
     fn power(&self, index: u32) -> Option<u32>;
-    /// Milliwatts that may be drawn.
+    /// Power limit in milliwatts.
     fn power_limit(&self, index: u32) -> Option<u32>;
 }
 
-/// The most cards that are looked at.
-const MOST: u32 = 64;
+/// The most GPUs that are sampled.
+const MAX_GPUS: u32 = 64;
 
-/// The longest name that is kept, in characters.
-const LONGEST_NAME: usize = 80;
+/// The longest name in characters; the rest is cut off.
+const MAX_NAME_LENGTH: usize = 80;
 
-/// All cards as they are now.
-pub fn sample(cards: &(impl Cards + ?Sized)) -> Vec<GpuSample> {
+/// Samples all GPUs.
+pub fn sample(driver: &(impl GpuDriver + ?Sized)) -> Vec<GpuSample> {
     let watts = |milliwatts: u32| f64::from(milliwatts) / 1e3;
     let one = |index| {
-        let name = cards.name(index).unwrap_or_else(|| "unnamed".to_owned());
-        let name: String = sanitize_for_terminal(&name).chars().take(LONGEST_NAME).collect();
-        let (used, total) = cards.memory(index).unwrap_or_default();
+        let name = driver.name(index).unwrap_or_else(|| "unnamed".to_owned());
+        let name: String = sanitize_for_terminal(&name).chars().take(MAX_NAME_LENGTH).collect();
+        let (used, total) = driver.memory(index).unwrap_or_default();
         GpuSample {
             index,
             name,
-            load: cards.load(index).map(|percent| f64::from(percent.min(100)) / 100.0),
+            load: driver.load(index).map(|percent| f64::from(percent.min(100)) / 100.0),
             memory_used: used.min(total),
             memory_total: total,
-            temperature_celsius: cards.temperature(index).map(f64::from),
-            power_watts: cards.power(index).map(watts),
-            power_limit_watts: cards.power_limit(index).map(watts),
+            temperature_celsius: driver.temperature(index).map(f64::from),
+            power_watts: driver.power(index).map(watts),
+            power_limit_watts: driver.power_limit(index).map(watts),
         }
     };
-    (0..cards.count().min(MOST)).map(one).collect()
+    (0..driver.count().min(MAX_GPUS)).map(one).collect()
 }
 
-/// The cards of NVIDIA's driver, if it is there and has any.
-pub fn nvidia() -> Option<Box<dyn Cards>> {
-    let cards = Nvml::init().ok()?;
-    if cards.device_count().ok()? == 0 {
+/// NVIDIA's driver, if it is installed and has a GPU.
+pub fn nvidia() -> Option<Box<dyn GpuDriver>> {
+    let driver = Nvml::init().ok()?;
+    if driver.device_count().ok()? == 0 {
         return None;
     }
-    Some(Box::new(cards))
+    Some(Box::new(driver))
 }
 
-// A card that is lost while the program runs has no more to say.
-impl Cards for Nvml {
+// A GPU that is lost while the program runs reports nothing any more.
+impl GpuDriver for Nvml {
     fn count(&self) -> u32 {
         self.device_count().unwrap_or(0)
     }
@@ -100,46 +98,46 @@ impl Cards for Nvml {
 mod tests {
     use super::*;
 
-    /// Cards that tell all, and every second one nothing.
-    struct Fake(u32);
+    /// GPUs with even indices report everything, those with odd ones nothing.
+    struct FakeDriver(u32);
 
-    impl Fake {
-        fn tell<T>(index: u32, figure: T) -> Option<T> {
-            index.is_multiple_of(2).then_some(figure)
+    impl FakeDriver {
+        fn reading<T>(index: u32, value: T) -> Option<T> {
+            index.is_multiple_of(2).then_some(value)
         }
     }
 
-    impl Cards for Fake {
+    impl GpuDriver for FakeDriver {
         fn count(&self) -> u32 {
             self.0
         }
         fn name(&self, index: u32) -> Option<String> {
-            Self::tell(index, format!("NVIDIA \u{1b}[31mH200{}", "\u{202e}x".repeat(200)))
+            Self::reading(index, format!("NVIDIA \u{1b}[31mH200{}", "\u{202e}x".repeat(200)))
         }
         fn load(&self, index: u32) -> Option<u32> {
-            Self::tell(index, 87 + 20 * index)
+            Self::reading(index, 87 + 20 * index)
         }
         fn memory(&self, index: u32) -> Option<(u64, u64)> {
-            Self::tell(index, (12 << 30, 140 << 30))
+            Self::reading(index, (12 << 30, 140 << 30))
         }
         fn temperature(&self, index: u32) -> Option<u32> {
-            Self::tell(index, 61)
+            Self::reading(index, 61)
         }
         fn power(&self, index: u32) -> Option<u32> {
-            Self::tell(index, 240_500)
+            Self::reading(index, 240_500)
         }
         fn power_limit(&self, index: u32) -> Option<u32> {
-            Self::tell(index, 700_000)
+            Self::reading(index, 700_000)
         }
     }
 
     #[test]
-    fn cards_are_told_in_units_and_what_they_do_not_tell_is_missing() {
-        let [first, second, third] = &sample(&Fake(3))[..] else {
-            panic!("three cards");
+    fn readings_are_converted_and_missing_ones_are_none() {
+        let [first, second, third] = &sample(&FakeDriver(3))[..] else {
+            panic!("three GPUs");
         };
         assert!(first.name.starts_with("NVIDIA �[31mH200�x"), "{}", first.name);
-        assert_eq!(first.name.chars().count(), LONGEST_NAME);
+        assert_eq!(first.name.chars().count(), MAX_NAME_LENGTH);
         let expected = GpuSample {
             index: 0,
             name: first.name.clone(),
@@ -153,12 +151,12 @@ mod tests {
         assert_eq!(*first, expected);
         let nothing = GpuSample { index: 1, name: "unnamed".to_owned(), ..GpuSample::default() };
         assert_eq!(*second, nothing);
-        assert_eq!((third.index, third.load), (2, Some(1.0)), "never above the whole");
+        assert_eq!((third.index, third.load), (2, Some(1.0)), "at most 1");
     }
 
     #[test]
-    fn no_more_cards_are_looked_at_than_there_can_be() {
-        assert!(sample(&Fake(0)).is_empty());
-        assert_eq!(sample(&Fake(u32::MAX)).len(), MOST as usize);
+    fn the_number_of_gpus_is_limited() {
+        assert!(sample(&FakeDriver(0)).is_empty());
+        assert_eq!(sample(&FakeDriver(u32::MAX)).len(), MAX_GPUS as usize);
     }
 }

@@ -1,8 +1,7 @@
-//! Which runs of a catalogue, in which order, and in what they differ.
+//! Filtering, sorting and comparing runs.
 
-use super::run_index::{Found, RunSummary};
+use super::{BestEvaluation, RunEntry, RunSummary};
 use crate::core::named::named_enum;
-use crate::screen::lang::Lang;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
@@ -40,32 +39,39 @@ impl RunOrder {
     }
 }
 
-/// Whether all words of a filter hold for a run, whatever their case: `name=value` is a setting of
-/// it, any other word a part of its name, its model or what became of it, in any language.
-pub fn fits(found: &Found, filter: &str) -> bool {
-    let mut text = found.run().to_lowercase();
+/// Whether a run matches every word of a filter, whatever the case. `name=value` matches a setting;
+/// any other word matches a part of the run's name, its model or its status. `translate` gives the
+/// status in the other language of the screen.
+pub fn matches_filter(
+    entry: &RunEntry,
+    filter: &str,
+    translate: impl Fn(&'static str) -> &'static str,
+) -> bool {
+    let mut text = entry.name().to_lowercase();
     let mut push = |part: &str| {
         text.push('\n');
         text.push_str(&part.to_lowercase());
     };
-    let what = match &found.summary {
+    let status = match &entry.summary {
         Ok(summary) => {
             push(&summary.model);
             summary.status.name()
         }
         Err(_) => "unreadable",
     };
-    push(what);
-    push(Lang::Korean.tr(what));
+    push(status);
+    push(translate(status));
     filter.split_whitespace().all(|word| match word.split_once('=') {
-        Some((name, value)) => found.summary.as_ref().is_ok_and(|run| has(run, name, value)),
+        Some((name, value)) => {
+            entry.summary.as_ref().is_ok_and(|run| has_setting(run, name, value))
+        }
         None => text.contains(&word.to_lowercase()),
     })
 }
 
-/// Whether a run has a setting; without a value, whether it has one of this name. Numbers are
-/// compared as numbers.
-fn has(run: &RunSummary, name: &str, value: &str) -> bool {
+/// Whether a run has a setting with this value, or any value if it is empty. Numbers are compared
+/// as numbers.
+fn has_setting(run: &RunSummary, name: &str, value: &str) -> bool {
     let name = name.replace('-', "_").to_lowercase();
     let is_value = |known: &str| {
         let number = |text: &str| text.parse::<f64>().ok();
@@ -75,13 +81,12 @@ fn has(run: &RunSummary, name: &str, value: &str) -> bool {
     run.setting(&name).is_some_and(is_value)
 }
 
-/// Which of two runs comes first. One that does not have the figure comes last; of equals, names
-/// decide.
-pub fn compare(one: &Found, other: &Found, order: RunOrder) -> Ordering {
-    let figure = |found: &Found| {
-        let summary = found.summary.as_ref().ok()?;
-        let best = |figure: fn(&super::run_index::Best) -> f64| summary.best.as_ref().map(figure);
-        let figure = match order {
+/// Compares two runs by a metric, then by name. A run without the metric comes last.
+pub fn compare_runs(one: &RunEntry, other: &RunEntry, order: RunOrder) -> Ordering {
+    let key = |entry: &RunEntry| {
+        let summary = entry.summary.as_ref().ok()?;
+        let best = |metric: fn(&BestEvaluation) -> f64| summary.best.as_ref().map(metric);
+        let key = match order {
             RunOrder::Name => None,
             RunOrder::Recent => Some(-summary.modified),
             RunOrder::Accuracy => best(|best| -best.eval_accuracy),
@@ -89,19 +94,19 @@ pub fn compare(one: &Found, other: &Found, order: RunOrder) -> Ordering {
             RunOrder::Loss => summary.lowest_eval_loss,
             RunOrder::Time => Some(summary.seconds),
         };
-        figure.filter(|figure| figure.is_finite())
+        key.filter(|key| key.is_finite())
     };
-    let by_figure = match (figure(one), figure(other)) {
+    let by_key = match (key(one), key(other)) {
         (Some(one), Some(other)) => one.total_cmp(&other),
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,
         (None, None) => Ordering::Equal,
     };
-    by_figure.then_with(|| natural(one.run(), other.run()))
+    by_key.then_with(|| natural_order(one.name(), other.name()))
 }
 
-/// `run-2` before `run-10`: numbers within names count as numbers.
-fn natural(one: &str, other: &str) -> Ordering {
+/// Compares names with their digits as numbers: `run-2` comes before `run-10`.
+fn natural_order(one: &str, other: &str) -> Ordering {
     let (mut one, mut other) = (one.chars().peekable(), other.chars().peekable());
     loop {
         let (Some(&a), Some(&b)) = (one.peek(), other.peek()) else {
@@ -129,16 +134,15 @@ fn natural(one: &str, other: &str) -> Ordering {
     }
 }
 
-/// Settings that say where a run lies or what it is called, not what it does.
-const PLACES: [&str; 3] = ["output_dir", "logging_dir", "run_name"];
+/// Settings that only name a run or its folders.
+const NAMING: [&str; 3] = ["output_dir", "logging_dir", "run_name"];
 
-/// The settings in which some runs differ: each with the value that every run has, in their
-/// order, if it has one.
-pub fn differences(runs: &[&RunSummary]) -> Vec<(String, Vec<Option<String>>)> {
+/// The settings in which runs differ, each with the runs' values in the order of `runs`.
+pub fn differing_settings(runs: &[&RunSummary]) -> Vec<(String, Vec<Option<String>>)> {
     let mut names: Vec<&str> = Vec::new();
     let mut known = BTreeSet::new();
     for setting in runs.iter().flat_map(|run| &run.settings) {
-        if known.insert(setting.name.as_str()) && !PLACES.contains(&setting.name.as_str()) {
+        if known.insert(setting.name.as_str()) && !NAMING.contains(&setting.name.as_str()) {
             names.push(&setting.name);
         }
     }
@@ -153,17 +157,16 @@ pub fn differences(runs: &[&RunSummary]) -> Vec<(String, Vec<Option<String>>)> {
     differing
 }
 
-/// The names of the settings that tell runs apart; of runs that are all alike, of those that were
-/// chosen by hand.
-pub fn worth_telling(runs: &[&RunSummary]) -> Vec<String> {
-    let differing = differences(runs);
+/// The names of the settings in which runs differ; if they do not differ, of those set by flags.
+pub fn distinguishing_settings(runs: &[&RunSummary]) -> Vec<String> {
+    let differing = differing_settings(runs);
     if !differing.is_empty() {
         return differing.into_iter().map(|(name, _)| name).collect();
     }
-    let chosen = runs.iter().flat_map(|run| &run.settings);
-    let chosen = chosen.filter(|setting| setting.why == "flag").map(|setting| &setting.name);
+    let by_flag = runs.iter().flat_map(|run| &run.settings);
+    let by_flag = by_flag.filter(|setting| setting.why == "flag").map(|setting| &setting.name);
     let mut names: Vec<String> = Vec::new();
-    for name in chosen.filter(|name| !PLACES.contains(&name.as_str())) {
+    for name in by_flag.filter(|name| !NAMING.contains(&name.as_str())) {
         if !names.contains(name) {
             names.push(name.clone());
         }
@@ -172,7 +175,7 @@ pub fn worth_telling(runs: &[&RunSummary]) -> Vec<String> {
 }
 
 /// The settings of these names that a run has, as `name=value`.
-pub fn told(run: &RunSummary, names: &[String]) -> String {
+pub fn format_settings(run: &RunSummary, names: &[String]) -> String {
     let values =
         names.iter().filter_map(|name| run.setting(name).map(|value| format!("{name}={value}")));
     values.collect::<Vec<_>>().join(" ")
@@ -181,17 +184,17 @@ pub fn told(run: &RunSummary, names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::run_index::tests::found;
+    use crate::run::run_index::tests::entry;
 
-    fn names(mut runs: Vec<Found>, order: RunOrder) -> Vec<String> {
-        runs.sort_by(|one, other| compare(one, other, order));
-        runs.iter().map(|found| found.run().to_owned()).collect()
+    fn names(mut runs: Vec<RunEntry>, order: RunOrder) -> Vec<String> {
+        runs.sort_by(|one, other| compare_runs(one, other, order));
+        runs.iter().map(|entry| entry.name().to_owned()).collect()
     }
 
     #[test]
-    fn runs_are_sorted_and_those_without_a_figure_come_last() {
+    fn runs_are_sorted_and_those_without_the_metric_come_last() {
         let runs = || {
-            let (mut poor, mut good, mut new) = (found("b-10"), found("b-9"), found("a"));
+            let (mut poor, mut good, mut new) = (entry("b-10"), entry("b-9"), entry("a"));
             if let (Ok(poor), Ok(good), Ok(new)) =
                 (&mut poor.summary, &mut good.summary, &mut new.summary)
             {
@@ -210,33 +213,34 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_names_count() {
+    fn names_are_compared_with_their_numbers() {
         for (one, other) in [("a2", "a10"), ("a", "a1"), ("a01b", "a1c"), ("2", "a")] {
-            assert_eq!(natural(one, other), Ordering::Less, "{one} {other}");
-            assert_eq!(natural(other, one), Ordering::Greater);
+            assert_eq!(natural_order(one, other), Ordering::Less, "{one} {other}");
+            assert_eq!(natural_order(other, one), Ordering::Greater);
         }
-        assert_eq!(natural("a10", "a10"), Ordering::Equal);
+        assert_eq!(natural_order("a10", "a10"), Ordering::Equal);
     }
 
     #[test]
-    fn of_one_run_the_settings_chosen_by_hand_are_told() {
-        let run = found("a");
+    fn settings_set_by_flags_distinguish_equal_runs() {
+        let run = entry("a");
         let summary = run.summary.expect("a run");
-        let names = worth_telling(&[&summary]);
-        assert_eq!(told(&summary, &names), "seed=7");
+        let names = distinguishing_settings(&[&summary]);
+        assert_eq!(format_settings(&summary, &names), "seed=7");
         let mut other = summary.clone();
         for setting in &mut other.settings {
             if setting.name == "learning_rate" {
                 "1e-5".clone_into(&mut setting.value);
             }
         }
-        let names = worth_telling(&[&summary, &other]);
-        assert_eq!(told(&other, &names), "learning_rate=1e-5");
+        let names = distinguishing_settings(&[&summary, &other]);
+        assert_eq!(format_settings(&other, &names), "learning_rate=1e-5");
     }
 
     #[test]
-    fn a_filter_looks_at_all_that_is_known() {
-        let run = found("Deep/run-3");
+    fn a_filter_matches_name_model_status_and_settings() {
+        let run = entry("Deep/run-3");
+        let translate = |status| if status == "finished" { "완료" } else { status };
         for filter in [
             "",
             "run",
@@ -247,10 +251,10 @@ mod tests {
             "완료",
             "learning-rate=0.0003",
         ] {
-            assert!(fits(&run, filter), "{filter}");
+            assert!(matches_filter(&run, filter, translate), "{filter}");
         }
         for filter in ["seed=8", "eed=7", "seed=70", "run-4", "failed", "deep seed=8", "실패"] {
-            assert!(!fits(&run, filter), "{filter}");
+            assert!(!matches_filter(&run, filter, translate), "{filter}");
         }
     }
 }

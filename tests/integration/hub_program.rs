@@ -1,13 +1,8 @@
-//! The program with a local server in place of the Hugging Face hub.
-#![cfg(feature = "hub")]
-#![expect(clippy::expect_used, reason = "a failed test stops with a message")]
+//! The program with models and datasets of a local hub.
 
-#[path = "support/hub_server.rs"]
-mod hub_server;
-mod support;
-
+use crate::hub_server::{HubServer, Request, Storage};
+use crate::support::{nsmc_tui, program, stderr, stdout};
 use assert_cmd::Command;
-use hub_server::{HubServer, Kept};
 use nsmc_tui::core::model::{ModelConfig, SequenceClassifier, Weights, folder};
 use nsmc_tui::core::tokenizer::Tokenizer;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
@@ -16,17 +11,16 @@ use parquet::schema::parser::parse_message_type;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
-use support::program;
 
 const MODEL: &str = "klue/tiny-bert";
 
-/// A hub with a small model, and a home for its cache.
-struct Stage {
+/// A hub with a small model, and a folder for the cache.
+struct Fixture {
     server: HubServer,
     home: tempfile::TempDir,
 }
 
-impl Stage {
+impl Fixture {
     fn new() -> Self {
         let server = HubServer::start().expect("a server");
         let overrides = [
@@ -46,17 +40,16 @@ impl Stage {
         }
         for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
             let bytes = std::fs::read(made.path().join(name)).expect("a file");
-            server.add(MODEL, name, &bytes, Kept::Small);
+            server.add(MODEL, name, &bytes, Storage::Git);
         }
         let weights = std::fs::read(made.path().join("model.safetensors")).expect("weights");
-        server.add(MODEL, "model.safetensors", &weights, Kept::Large);
+        server.add(MODEL, "model.safetensors", &weights, Storage::Lfs);
         Self { server, home: tempfile::tempdir().expect("a folder") }
     }
 
     fn program(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        let mut command = nsmc_tui(self.home.path());
         command
-            .current_dir(self.home.path())
             .env("HF_ENDPOINT", self.server.endpoint())
             .env("HF_HOME", self.home.path().join("hf"))
             .env("NO_PROXY", "127.0.0.1")
@@ -66,46 +59,45 @@ impl Stage {
         command
     }
 
-    fn contents(&self) -> usize {
-        self.server.seen().iter().filter(|seen| seen.method == "GET").count()
+    fn downloads(&self) -> usize {
+        self.server.requests().iter().filter(|request| request.method == "GET").count()
     }
-}
-
-fn talk(assert: &assert_cmd::assert::Assert) -> String {
-    String::from_utf8_lossy(&assert.get_output().stderr).into_owned()
 }
 
 #[test]
 fn a_model_of_the_hub_is_downloaded_once_and_trained() {
-    let stage = Stage::new();
+    let fixture = Fixture::new();
     let flags = ["--max-train-samples", "64", "--max-eval-samples", "32", "--max-steps", "2"];
     let line = [&["train", "--plain", "--model-name-or-path", MODEL], &flags[..]].concat();
-    let run = stage.program(&line).assert().success();
-    assert!(talk(&run).contains("downloading model.safetensors"), "{}", talk(&run));
-    let out = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
+    let run = fixture.program(&line).assert().success();
+    assert!(stderr(&run).contains("downloading model.safetensors"), "{}", stderr(&run));
+    let out = stdout(&run);
     assert!(out.contains("klue/tiny-bert: BERT 1 layers × 24"), "{out}");
-    assert!(out.contains("learning_rate = 5e-5 (recipe trainer)"), "weights are known: {out}");
-    let card = std::fs::read_to_string(stage.home.path().join("outputs/README.md"));
+    assert!(
+        out.contains("learning_rate = 5e-5 (recipe trainer)"),
+        "the default for pretrained weights: {out}"
+    );
+    let card = std::fs::read_to_string(fixture.home.path().join("outputs/README.md"));
     assert!(card.expect("a card").contains("base_model: \"klue/tiny-bert\""));
 
-    let before = stage.contents();
+    let before = fixture.downloads();
     let ask = ["predict", "--json", "--model-name-or-path", MODEL, "최고의 영화"];
-    let online = stage.program(&ask).assert().success();
-    assert_eq!(stage.contents(), before, "nothing is downloaded twice");
-    let offline = stage.program(&ask).env("HF_HUB_OFFLINE", "1").assert().success();
+    let online = fixture.program(&ask).assert().success();
+    assert_eq!(fixture.downloads(), before, "nothing is downloaded twice");
+    let offline = fixture.program(&ask).env("HF_HUB_OFFLINE", "1").assert().success();
     assert_eq!(online.get_output().stdout, offline.get_output().stdout);
 }
 
 #[test]
 fn shards_are_downloaded_as_the_index_names_them() {
     use candle_core::{Device, safetensors};
-    let stage = Stage::new();
+    let fixture = Fixture::new();
     let ask = |model: &str| {
         let line = ["predict", "--json", "--model-name-or-path", model, "최고의 영화"];
-        stage.program(&line).assert().success().get_output().stdout.clone()
+        fixture.program(&line).assert().success().get_output().stdout.clone()
     };
     let whole = ask(MODEL);
-    let snapshot = stage.home.path().join("hf/hub/models--klue--tiny-bert/snapshots");
+    let snapshot = fixture.home.path().join("hf/hub/models--klue--tiny-bert/snapshots");
     let snapshot = std::fs::read_dir(snapshot).expect("a folder").flatten().next();
     let snapshot = snapshot.expect("a commit").path();
     let weights = safetensors::load(snapshot.join("model.safetensors"), &Device::Cpu);
@@ -119,54 +111,55 @@ fn shards_are_downloaded_as_the_index_names_them() {
     let sharded = "klue/sharded-bert";
     for file in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
         let bytes = std::fs::read(snapshot.join(file)).expect("a file");
-        stage.server.add(sharded, file, &bytes, Kept::Small);
+        fixture.server.add(sharded, file, &bytes, Storage::Git);
     }
     let made = tempfile::tempdir().expect("a folder");
     for (i, shard) in shards.iter().enumerate() {
         let file = made.path().join(name(i));
         safetensors::save(shard, &file).expect("a shard");
-        stage.server.add(sharded, &name(i), &std::fs::read(file).expect("bytes"), Kept::Large);
+        fixture.server.add(sharded, &name(i), &std::fs::read(file).expect("bytes"), Storage::Lfs);
     }
     let index = serde_json::json!({ "weight_map": map }).to_string();
-    stage.server.add(sharded, "model.safetensors.index.json", index.as_bytes(), Kept::Small);
+    fixture.server.add(sharded, "model.safetensors.index.json", index.as_bytes(), Storage::Git);
     assert_eq!(ask(sharded), whole);
 }
 
 #[test]
-fn printing_the_config_downloads_no_weights() {
-    let stage = Stage::new();
+fn print_config_downloads_no_weights() {
+    let fixture = Fixture::new();
     let flags = ["train", "--print-config", "--model-name-or-path", MODEL];
-    let printed = stage.program(&flags).assert().success();
-    let text = String::from_utf8_lossy(&printed.get_output().stdout).into_owned();
-    assert!(text.contains("learning_rate = 5e-5"), "it starts from weights: {text}");
-    let seen = stage.server.seen();
-    assert!(seen.iter().all(|seen| !seen.path.contains("safetensors")), "{seen:?}");
+    let printed = fixture.program(&flags).assert().success();
+    let text = stdout(&printed);
+    assert!(text.contains("learning_rate = 5e-5"), "the default for pretrained weights: {text}");
+    let requests = fixture.server.requests();
+    let is_weights = |request: &Request| request.path.contains("safetensors");
+    assert!(!requests.iter().any(is_weights), "{requests:?}");
 }
 
 #[test]
-fn hub_errors_are_reported_with_a_remedy() {
-    let stage = Stage::new();
+fn errors_of_the_hub_name_the_remedy() {
+    let fixture = Fixture::new();
     let ask = |model: &str| -> String {
         let flags = ["predict", "--model-name-or-path", model, "최고"];
-        talk(&stage.program(&flags).assert().code(1))
+        stderr(&fixture.program(&flags).assert().code(1))
     };
     assert!(ask("klue/no-such-model").contains("there is no model klue/no-such-model"));
     let offline = ["predict", "--model-name-or-path", MODEL, "최고"];
-    let offline = stage.program(&offline).env("HF_HUB_OFFLINE", "1").assert().code(1);
-    assert!(talk(&offline).contains("HF_HUB_OFFLINE"), "{}", talk(&offline));
-    stage.server.faults(|faults| faults.token = Some("hf_secret".to_owned()));
+    let offline = fixture.program(&offline).env("HF_HUB_OFFLINE", "1").assert().code(1);
+    assert!(stderr(&offline).contains("HF_HUB_OFFLINE"), "{}", stderr(&offline));
+    fixture.server.faults(|faults| faults.token = Some("hf_secret".to_owned()));
     assert!(ask(MODEL).contains("HF_TOKEN"), "{}", ask(MODEL));
     let flags = ["predict", "--model-name-or-path", MODEL, "최고"];
-    let known = stage.program(&flags).env("HF_TOKEN", "hf_secret").assert().success();
-    assert!(!talk(&known).contains("hf_secret"));
-    stage.server.add("old/model", "config.json", b"{}", Kept::Small);
-    stage.server.add("old/model", "vocab.txt", b"[PAD]\n", Kept::Small);
-    stage.server.add("old/model", "pytorch_model.bin", b"\x80\x02", Kept::Large);
-    stage.server.faults(|faults| faults.token = None);
+    let known = fixture.program(&flags).env("HF_TOKEN", "hf_secret").assert().success();
+    assert!(!stderr(&known).contains("hf_secret"));
+    fixture.server.add("old/model", "config.json", b"{}", Storage::Git);
+    fixture.server.add("old/model", "vocab.txt", b"[PAD]\n", Storage::Git);
+    fixture.server.add("old/model", "pytorch_model.bin", b"\x80\x02", Storage::Lfs);
+    fixture.server.faults(|faults| faults.token = None);
     assert!(ask("old/model").contains("is a pickle"), "{}", ask("old/model"));
 }
 
-/// Reviews as the hub's Parquet branch holds NSMC.
+/// Rows in the columns of NSMC on the hub's Parquet branch.
 fn reviews(count: i64) -> Vec<u8> {
     let schema = "message schema { required binary id (UTF8); required binary document (UTF8); \
                   required int64 label; }";
@@ -199,34 +192,36 @@ fn reviews(count: i64) -> Vec<u8> {
 
 #[test]
 fn a_dataset_of_the_hub_is_read_from_its_parquet_branch() {
-    let stage = Stage::new();
+    let fixture = Fixture::new();
     let dataset = "datasets/e9t/nsmc";
-    stage.server.add(dataset, "default/train/0000.parquet", &reviews(70), Kept::Large);
-    stage.server.add(dataset, "default/test/0000.parquet", &reviews(30), Kept::Large);
-    let data = stage.program(&["data", "--json", "--dataset-name", "e9t/nsmc"]).assert().success();
+    fixture.server.add(dataset, "default/train/0000.parquet", &reviews(70), Storage::Lfs);
+    fixture.server.add(dataset, "default/test/0000.parquet", &reviews(30), Storage::Lfs);
+    let data =
+        fixture.program(&["data", "--json", "--dataset-name", "e9t/nsmc"]).assert().success();
     let data: Value = serde_json::from_slice(&data.get_output().stdout).expect("JSON");
     assert_eq!((&data["train"]["rows"], &data["eval"]["rows"]), (&70.into(), &30.into()));
     assert_eq!(data["eval"]["positives"], 15);
-    let seen = stage.server.seen();
-    assert!(seen.iter().any(|seen| seen.path.contains("refs%2Fconvert%2Fparquet")), "{seen:?}");
-    let none = stage.program(&["data", "--dataset-name", "e9t/none"]).assert().code(1);
-    assert!(talk(&none).contains("there is no dataset e9t/none"), "{}", talk(&none));
+    let requests = fixture.server.requests();
+    let is_parquet = |request: &Request| request.path.contains("refs%2Fconvert%2Fparquet");
+    assert!(requests.iter().any(is_parquet), "{requests:?}");
+    let none = fixture.program(&["data", "--dataset-name", "e9t/none"]).assert().code(1);
+    assert!(stderr(&none).contains("there is no dataset e9t/none"), "{}", stderr(&none));
 }
 
 #[test]
 fn a_killed_download_is_resumed() {
-    let stage = Stage::new();
-    stage.server.faults(|faults| faults.stall = Some(20_000));
+    let fixture = Fixture::new();
+    fixture.server.faults(|faults| faults.stall = Some(20_000));
     let ask = ["predict", "--model-name-or-path", MODEL, "최고"];
     let mut killed = std::process::Command::new(program())
-        .current_dir(stage.home.path())
-        .env("HF_ENDPOINT", stage.server.endpoint())
-        .env("HF_HOME", stage.home.path().join("hf"))
+        .current_dir(fixture.home.path())
+        .env("HF_ENDPOINT", fixture.server.endpoint())
+        .env("HF_HOME", fixture.home.path().join("hf"))
         .args(ask)
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("the program starts");
-    let blobs = stage.home.path().join("hf/hub/models--klue--tiny-bert/blobs");
+    let blobs = fixture.home.path().join("hf/hub/models--klue--tiny-bert/blobs");
     let part = || {
         let entries = std::fs::read_dir(&blobs).into_iter().flatten().flatten();
         let mut parts = entries.filter(|e| e.path().extension().is_some_and(|e| e == "incomplete"));
@@ -237,8 +232,8 @@ fn a_killed_download_is_resumed() {
     }
     killed.kill().expect("a kill");
     killed.wait().expect("an end");
-    stage.server.faults(|faults| faults.stall = None);
-    stage.program(&ask).assert().success();
-    let ranges: Vec<String> = stage.server.ranges().into_iter().flatten().collect();
+    fixture.server.faults(|faults| faults.stall = None);
+    fixture.program(&ask).assert().success();
+    let ranges: Vec<String> = fixture.server.ranges().into_iter().flatten().collect();
     assert_eq!(ranges.len(), 1, "only the rest is requested: {ranges:?}");
 }

@@ -1,9 +1,6 @@
-//! Runs that are killed, at any moment, and go on from what they left behind.
-#![cfg(unix)]
-#![expect(clippy::expect_used, reason = "a test that cannot go on should stop with a word")]
+//! Runs that are killed at any moment and resumed from their checkpoints.
 
-mod support;
-
+use crate::support::{nsmc_tui, program, stderr};
 use nsmc_tui::core::data::sampling::Generator;
 use nsmc_tui::core::engine::EngineOptions;
 use nsmc_tui::core::model::{ModelConfig, folder};
@@ -14,9 +11,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use support::program;
 
-/// A small model on few reviews: 6 steps an epoch.
+/// A small model on 96 samples: 6 steps an epoch.
 const SMALL: [&str; 14] = [
     "train",
     "--json",
@@ -58,20 +54,20 @@ fn run(folder: &Path, flags: &[&str]) -> Vec<Value> {
     events
 }
 
-/// Steps, epochs and evaluations, without what the clock says.
-fn figures(events: &[Value]) -> Vec<Value> {
+/// Steps, epochs and evaluations, without times.
+fn metrics(events: &[Value]) -> Vec<Value> {
     let kinds = ["step", "epoch", "evaluated"];
-    let mut figures: Vec<Value> = events
+    let mut metrics: Vec<Value> = events
         .iter()
         .filter(|event| kinds.contains(&event["event"].as_str().unwrap_or_default()))
         .cloned()
         .collect();
-    for figure in figures.iter_mut().filter_map(Value::as_object_mut) {
-        for clock in ["elapsed", "eval_runtime", "eval_samples_per_second"] {
-            figure.remove(clock);
+    for event in metrics.iter_mut().filter_map(Value::as_object_mut) {
+        for time in ["elapsed", "eval_runtime", "eval_samples_per_second"] {
+            event.remove(time);
         }
     }
-    figures
+    metrics
 }
 
 fn journal(folder: &Path) -> Vec<Value> {
@@ -83,7 +79,7 @@ fn weights(folder: &Path) -> Vec<u8> {
     std::fs::read(folder.join("outputs/model.safetensors")).expect("weights")
 }
 
-/// Loads a checkpoint wholly, as resuming does.
+/// Loads all of a checkpoint, as resuming does.
 fn load(checkpoint: &Path) {
     let config = ModelConfig::read(&checkpoint.join("config.json"), &[]).expect("a config");
     let (model, report) = folder::load(checkpoint, config, false, 1).expect("a model");
@@ -97,13 +93,13 @@ fn load(checkpoint: &Path) {
     };
     let mut engine =
         nsmc_tui::core::engine::build(&model, &EngineOptions::default()).expect("an engine");
-    engine.begin_training(settings, true).expect("room");
+    engine.begin_training(settings, true).expect("enough memory");
     state.restore(&model, engine.as_mut()).expect("moments");
     assert_eq!(engine.moments().expect("moments").steps, state.run.progress.step);
 }
 
 #[test]
-fn a_killed_run_that_is_resumed_ends_as_if_nothing_had_happened() {
+fn a_killed_and_resumed_run_equals_an_uninterrupted_one() {
     let (whole, cut) = (tempfile::tempdir().expect("one"), tempfile::tempdir().expect("two"));
     let saving = ["--save-steps", "4", "--save-total-limit", "3", "--learning-rate", "1e-3"];
     let expected = run(whole.path(), &saving);
@@ -116,7 +112,7 @@ fn a_killed_run_that_is_resumed_ends_as_if_nothing_had_happened() {
         }
     }
     assert!(!child.wait().expect("an end").success());
-    // No flag but one: the rest is in the run's own run.toml.
+    // All other settings are in the run's run.toml.
     let resume = |kill_at: Option<u64>| {
         let mut child = Command::new(program())
             .current_dir(cut.path())
@@ -124,26 +120,26 @@ fn a_killed_run_that_is_resumed_ends_as_if_nothing_had_happened() {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for event in events(&mut child) {
             if event["event"] == "step" && event["step"].as_u64() == kill_at {
                 child.kill().expect("a kill");
             }
-            told.push(event);
+            reported.push(event);
         }
         child.wait().expect("an end");
-        told
+        reported
     };
     let second = resume(Some(11));
     assert_eq!(second[0]["resumed_at"], 4);
-    assert_eq!(second[1]["step"], 5, "it goes on in the middle of an epoch");
+    assert_eq!(second[1]["step"], 5, "it resumes in the middle of an epoch");
     let third = resume(None);
     assert_eq!(third[0]["resumed_at"], 8);
     assert_eq!(third.last().expect("an end")["event"], "finished");
 
     assert!(weights(cut.path()) == weights(whole.path()), "the parameters differ");
-    let told = figures(&journal(cut.path()));
-    assert_eq!(told, figures(&expected), "the journal goes on without overlap");
+    let journal = metrics(&journal(cut.path()));
+    assert_eq!(journal, metrics(&expected), "the journal has no gap and no overlap");
     let state = |folder: &Path| -> Value {
         let text = std::fs::read_to_string(folder.join("outputs/trainer_state.json"));
         serde_json::from_str(&text.expect("a state")).expect("JSON")
@@ -156,12 +152,12 @@ fn a_killed_run_that_is_resumed_ends_as_if_nothing_had_happened() {
 }
 
 #[test]
-fn a_run_killed_at_any_moment_leaves_whole_checkpoints_only() {
-    let mut chance = Generator::new(20_261_123);
+fn a_run_killed_at_any_moment_leaves_complete_checkpoints_only() {
+    let mut random = Generator::new(20_261_123);
     let mut resumed = 0;
     for round in 0..24 {
         let folder = tempfile::tempdir().expect("a folder");
-        // Saving after every step, so that most of the time is spent saving.
+        // A checkpoint after every step, so that most of the time is spent saving.
         let mut child = start(folder.path(), &["--save-steps", "1", "--max-steps", "1000"]);
         let announced = {
             let stdout = events(&mut child);
@@ -172,10 +168,10 @@ fn a_run_killed_at_any_moment_leaves_whole_checkpoints_only() {
         };
         let outputs = folder.path().join("outputs");
         while list(&outputs).is_empty() {
-            assert!(child.try_wait().expect("a look").is_none(), "the run ended by itself");
+            assert!(child.try_wait().expect("a status").is_none(), "the run ended by itself");
             std::thread::sleep(Duration::from_millis(2));
         }
-        std::thread::sleep(Duration::from_micros(u64::from(chance.next_u32() % 150_000)));
+        std::thread::sleep(Duration::from_micros(u64::from(random.next_u32() % 150_000)));
         child.kill().expect("a kill");
         child.wait().expect("an end");
         let announced = announced.join().expect("a count");
@@ -200,14 +196,14 @@ fn a_run_killed_at_any_moment_leaves_whole_checkpoints_only() {
             let unfinished = std::fs::read_dir(&outputs).expect("a folder").flatten();
             let names = unfinished.map(|entry| entry.file_name().to_string_lossy().into_owned());
             let names: Vec<String> = names.filter(|name| name.starts_with(".unfinished")).collect();
-            assert_eq!(names, [""; 0], "what the kill left is cleared away");
+            assert_eq!(names, [""; 0], "unfinished checkpoints are removed");
         }
     }
     assert_eq!(resumed, 4);
 }
 
 #[test]
-fn a_new_run_keeps_the_checkpoints_of_the_one_before_aside() {
+fn a_new_run_moves_the_checkpoints_of_the_previous_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let short = ["--max-steps", "2", "--save-steps", "2"];
     run(folder.path(), &short);
@@ -217,12 +213,7 @@ fn a_new_run_keeps_the_checkpoints_of_the_one_before_aside() {
     assert_eq!(list(&folder.path().join("outputs")).len(), 1);
     let earlier = folder.path().join("outputs/earlier-1");
     load(&list(&earlier)[0]);
-    let nothing = Command::new(program())
-        .current_dir(folder.path())
-        .args(["train", "--plain", "--output-dir", "empty", "--resume-from-checkpoint"])
-        .output()
-        .expect("an answer");
-    let talk = String::from_utf8_lossy(&nothing.stderr).into_owned();
-    assert!(talk.contains("empty: no checkpoint in it to resume from"), "{talk}");
-    assert_eq!(nothing.status.code(), Some(1));
+    let resume = ["train", "--plain", "--output-dir", "empty", "--resume-from-checkpoint"];
+    let error = stderr(&nsmc_tui(folder.path()).args(resume).assert().code(1));
+    assert!(error.contains("empty: no checkpoint in it to resume from"), "{error}");
 }

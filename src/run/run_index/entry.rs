@@ -1,0 +1,198 @@
+//! What is known of a run without its curves.
+
+use super::JournalFingerprint;
+use crate::core::train::TrainEvent;
+use crate::core::train::event::{Setting, number};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// A process is training it.
+    Running,
+    /// It reached its last step.
+    Finished,
+    /// It was stopped on request.
+    Stopped,
+    /// It ended with an error.
+    Failed,
+    /// It ended without a final event: the process was killed, or the computer went down.
+    CutOff,
+}
+
+impl RunStatus {
+    /// Its name, which the screen translates.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::CutOff => "cut off",
+        }
+    }
+}
+
+/// The metrics of a run's evaluation with the highest accuracy.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names are those of `Trainer.evaluate()`")]
+pub struct BestEvaluation {
+    pub step: u64,
+    #[serde(with = "number")]
+    pub eval_loss: f64,
+    pub eval_accuracy: f64,
+    pub eval_f1: f64,
+}
+
+/// What the journal of a run contains, without its curves. `nsmc-tui runs --json` prints it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunSummary {
+    /// The run's folder relative to the root of the search, sanitized for the terminal.
+    #[serde(rename = "run")]
+    pub name: String,
+    /// How far it has come.
+    pub status: RunStatus,
+    /// The model that is trained.
+    pub model: String,
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub max_steps: u64,
+    /// Epochs done.
+    pub epoch: f64,
+    /// Training samples.
+    pub train_samples: usize,
+    /// Evaluation samples.
+    pub eval_samples: usize,
+    /// The best evaluation, if there was one.
+    pub best: Option<BestEvaluation>,
+    /// The lowest evaluation loss.
+    pub lowest_eval_loss: Option<f64>,
+    /// The loss of the last step.
+    #[serde(with = "number")]
+    pub last_loss: f64,
+    /// Seconds of training.
+    pub seconds: f64,
+    /// When the journal was last written, in seconds since 1970.
+    pub modified: f64,
+    /// The same as local date and time.
+    #[serde(skip)]
+    pub modified_local: String,
+    /// The error that ended it, if one did.
+    pub failure: Option<String>,
+    /// Every setting, by its Hugging Face name.
+    pub settings: Vec<Setting>,
+}
+
+impl RunSummary {
+    /// The summary of a run without events.
+    pub(super) fn new(name: String, fingerprint: &JournalFingerprint) -> Self {
+        Self {
+            name,
+            status: if fingerprint.is_locked { RunStatus::Running } else { RunStatus::CutOff },
+            model: String::new(),
+            step: 0,
+            max_steps: 0,
+            epoch: 0.0,
+            train_samples: 0,
+            eval_samples: 0,
+            best: None,
+            lowest_eval_loss: None,
+            last_loss: f64::NAN,
+            seconds: 0.0,
+            modified: fingerprint.modified.as_secs_f64(),
+            modified_local: local_time(fingerprint.modified.as_secs()),
+            failure: None,
+            settings: Vec::new(),
+        }
+    }
+
+    /// The value of a setting.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        let setting = self.settings.iter().find(|setting| setting.name == name)?;
+        Some(&setting.value)
+    }
+
+    /// Adds the next event of the journal.
+    pub(super) fn apply(&mut self, event: TrainEvent) {
+        if let Some(elapsed) = event.elapsed() {
+            self.seconds = self.seconds.max(elapsed);
+        }
+        match event {
+            TrainEvent::Started(started) => {
+                (self.model, self.max_steps) = (started.model, started.max_steps);
+                self.train_samples = started.train_samples;
+                self.eval_samples = started.eval_samples;
+                self.settings = started.settings;
+            }
+            TrainEvent::Step(step) => {
+                (self.step, self.epoch, self.last_loss) = (step.step, step.epoch, step.loss);
+            }
+            TrainEvent::Evaluated(evaluated) => {
+                let metrics = &evaluated.metrics;
+                let loss = metrics.eval_loss;
+                if loss.is_finite() {
+                    self.lowest_eval_loss =
+                        Some(self.lowest_eval_loss.map_or(loss, |lowest| lowest.min(loss)));
+                }
+                let (eval_accuracy, eval_f1) = (metrics.eval_accuracy, metrics.eval_f1);
+                if self.best.is_none_or(|best| eval_accuracy > best.eval_accuracy) {
+                    let step = evaluated.step;
+                    self.best =
+                        Some(BestEvaluation { step, eval_loss: loss, eval_accuracy, eval_f1 });
+                }
+            }
+            TrainEvent::Finished(finished) => {
+                self.status =
+                    if finished.stopped { RunStatus::Stopped } else { RunStatus::Finished };
+            }
+            TrainEvent::Failed(failed) => {
+                (self.status, self.failure) = (RunStatus::Failed, Some(failed.message));
+            }
+            TrainEvent::Saved(_) if self.status == RunStatus::Failed => {
+                // A failed attempt to save was repeated with success.
+                (self.status, self.failure) = (RunStatus::Finished, None);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Local date and time of a number of seconds since 1970.
+fn local_time(seconds: u64) -> String {
+    let timestamp = jiff::Timestamp::from_second(seconds as i64);
+    let zoned = timestamp.map(|at| at.to_zoned(jiff::tz::TimeZone::system()));
+    zoned.map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%d %H:%M").to_string())
+}
+
+/// A folder with a journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunEntry {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What the journal contains, or why it cannot be read.
+    pub summary: Result<RunSummary, UnreadableRun>,
+    /// The journal's file when it was read.
+    pub fingerprint: JournalFingerprint,
+}
+
+impl RunEntry {
+    /// See [`RunSummary::name`].
+    pub fn name(&self) -> &str {
+        match &self.summary {
+            Ok(summary) => &summary.name,
+            Err(unreadable) => &unreadable.name,
+        }
+    }
+}
+
+/// A run whose journal cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableRun {
+    /// See [`RunSummary::name`].
+    pub name: String,
+    /// The error.
+    pub reason: String,
+}

@@ -1,0 +1,25 @@
+//! The program and its library from outside: one test binary, so that they are linked once.
+
+#![expect(clippy::expect_used, reason = "a failed test stops with a message")]
+
+#[expect(dead_code, reason = "some of it is for tests/traffic.rs")]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cli;
+#[cfg(feature = "hub")]
+mod hub;
+#[cfg(feature = "hub")]
+mod hub_program;
+#[cfg(feature = "hub")]
+mod hub_server;
+#[cfg(unix)]
+mod job;
+#[cfg(unix)]
+mod replay;
+#[cfg(unix)]
+mod resume;
+#[cfg(unix)]
+mod runs;
+#[cfg(unix)]
+mod terminal;
