@@ -1,6 +1,6 @@
 //! What is known of a run without its curves.
 
-use super::JournalFingerprint;
+use super::fingerprint::JournalFingerprint;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::{Setting, number};
 use serde::Serialize;

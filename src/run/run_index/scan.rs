@@ -1,14 +1,12 @@
 //! Finding runs and reading their journals.
 
-use super::{RunEntry, RunSummary, UnreadableRun};
+use super::entry::{RunEntry, RunSummary, UnreadableRun};
+use super::fingerprint::JournalFingerprint;
 use crate::core::text::sanitize_for_terminal;
 use crate::run::journal::JOURNAL;
 use crate::run::metric_series::History;
-use crate::run::recorder::LOCK_FILE;
 use crate::run::recording::Recording;
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Levels of folders that are searched below the root.
 const MAX_DEPTH: usize = 8;
@@ -18,34 +16,6 @@ const MAX_FOLDERS: usize = 100_000;
 
 /// The most runs that are listed.
 const MAX_RUNS: usize = 10_000;
-
-/// The state of a journal's file: while it stays the same, the run's entry stays valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JournalFingerprint {
-    /// Bytes.
-    length: u64,
-    /// When it was last written, since 1970.
-    pub(super) modified: Duration,
-    /// Whether a process is training the run.
-    pub(super) is_locked: bool,
-}
-
-impl JournalFingerprint {
-    /// Of the journal in a folder, if there is one.
-    pub fn of(folder: &Path) -> Option<Self> {
-        let metadata = std::fs::metadata(folder.join(JOURNAL)).ok()?;
-        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        let modified = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Some(Self { length: metadata.len(), modified, is_locked: is_locked(folder) })
-    }
-}
-
-/// Whether a process holds the folder's lock; `false` on systems without file locks.
-fn is_locked(folder: &Path) -> bool {
-    let lock = File::open(folder.join(LOCK_FILE));
-    // A shared lock, released at once: a run that starts at this moment retries.
-    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
-}
 
 /// The folders with a journal, at and below `root`, sorted. Symbolic links, hidden folders and
 /// checkpoints are skipped.
