@@ -1,8 +1,8 @@
-//! What the dashboard writes to its terminal, how fast it answers keys, and what happens when its
-//! output is not read.
+//! Measures how many bytes the dashboard writes to its terminal and how fast it responds to keys,
+//! and tests what happens if its output is not read.
 //!
-//! A binary of its own: Cargo runs test binaries one after another, so that no other test disturbs
-//! the measurements.
+//! This is a separate test binary: Cargo runs test binaries one after another, so that no other
+//! test affects the measurements.
 
 #![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a failed test stops with a message")]
@@ -14,8 +14,8 @@ use std::process::Command;
 use std::time::Duration;
 use support::terminal::Terminal;
 
-/// A run of a tiny model that trains until it is stopped: more than a thousand steps a second where
-/// it has two cores to itself, and hundreds beside the other tests of this file.
+/// A run of a tiny model that trains until it is stopped: more than a thousand steps per second on
+/// two idle cores, and hundreds while the other tests of this file run.
 const RUN: [&str; 14] = [
     "--max-steps",
     "1000000",
@@ -33,10 +33,10 @@ const RUN: [&str; 14] = [
     "hidden_size=48,intermediate_size=96,num_hidden_layers=1",
 ];
 
-/// Below this many steps a second the measurement does not count.
+/// The measurement is invalid below this many steps per second.
 const MIN_STEPS_PER_SECOND: f64 = 200.0;
 
-/// How long bytes are counted.
+/// The duration of the measurement of bytes.
 const SPAN: Duration = Duration::from_secs(16);
 
 /// The number before a unit on the screen.
@@ -44,11 +44,11 @@ fn number_before(text: &str, unit: &str) -> Option<f64> {
     text.split(unit).next()?.split_whitespace().last()?.parse().ok()
 }
 
-/// Bytes a second while training, and bytes during five seconds after its end.
+/// The bytes per second while training, and the bytes during five seconds after its end.
 fn measure(flags: &[&str]) -> (f64, u64) {
     let mut terminal = Terminal::start_program(&[&RUN[..], flags].concat());
     terminal.wait_for("steps/s");
-    // From then on the charts are full.
+    // After this many events, the charts are full.
     terminal.wait_for_events(500);
     let while_training = terminal.bytes_per_second(SPAN);
     let steps = number_before(&terminal.text(), " steps/s");
@@ -82,9 +82,9 @@ fn low_bandwidth_sends_under_2500_bytes_a_second() {
     assert_eq!(idle, 0);
 }
 
-/// The longest time from a key to its page. Builds with debug assertions are tested beside compilers
-/// and other tests: there the limit only separates an immediate answer from one that waits for the
-/// next frame or for training.
+/// The maximum time from a key to the page that it opens. Builds with debug assertions are tested
+/// while compilers and other tests run: for them, the limit only distinguishes an immediate
+/// response from one that waits for the next frame or for training.
 const MAX_LATENCY: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 50 });
 
 #[test]
@@ -96,7 +96,7 @@ fn keys_are_answered_at_once_while_training_uses_all_cores() {
         .map(|press| {
             let (key, page) =
                 if press % 2 == 0 { ("3", "╭ settings ") } else { ("4", "╭ log ") };
-            // At different times between two frames.
+            // Keys are pressed at different times between two frames.
             std::thread::sleep(Duration::from_millis(30 + press * 37 % 100));
             terminal.press(key);
             terminal.wait_screen(page, |screen| {

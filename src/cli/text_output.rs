@@ -13,7 +13,7 @@ use signal_hook::iterator::Signals;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// What the dashboard knew of a run whose output continues as text.
+/// The earlier state of a run whose output switches from the dashboard to text.
 #[derive(Default)]
 pub struct RunSoFar {
     /// The start of the run, if it has started.
@@ -45,12 +45,12 @@ struct StopReasons {
     closed: Option<Instant>,
     /// Whether the terminal was closed, which does not stop the run.
     hung_up: bool,
-    /// Whether the run was stopped.
+    /// Whether the command to stop was sent.
     sent: bool,
 }
 
 impl StopReasons {
-    /// Notes a signal; `true` if it ends the program at once.
+    /// Records a signal; returns whether it ends the program at once.
     fn push_signal(&mut self, signal: i32) -> bool {
         if signal == SIGHUP {
             self.hung_up = true;
@@ -60,8 +60,8 @@ impl StopReasons {
         first.0.elapsed() > GRACE
     }
 
-    /// A message with the reason to stop now, the first time that there is one. A connection that
-    /// drops closes the output and sends SIGHUP at about the same time, in either order.
+    /// The message with the reason to stop, returned only once. A connection that drops closes the
+    /// output and sends SIGHUP at about the same time, in either order.
     fn take_reason(&mut self) -> Option<&'static str> {
         let closed = self.closed.is_some_and(|closed| closed.elapsed() > GRACE) && !self.hung_up;
         if self.sent || !(closed || self.signalled.is_some()) {
@@ -76,8 +76,8 @@ impl StopReasons {
     }
 }
 
-/// Prints a run until it ends, as text or as JSON. The first SIGINT or SIGTERM stops it and saves the
-/// model; another one, not right after it, ends the program at once.
+/// Prints a run until it ends, as text or as JSON. The first SIGINT or SIGTERM stops it and saves
+/// the model; another one, more than a second later, ends the program at once.
 ///
 /// # Errors
 /// If the output cannot be written. If its reader is gone, the run is stopped and its model saved,
@@ -111,7 +111,7 @@ pub fn follow(
         }
         if let Some(reason) = stop.take_reason() {
             print_to_stderr(reason);
-            // A run that has ended is no longer listening.
+            // Sending fails if the run has ended.
             let _ = worker.channels.commands.send(Command::Stop { evaluate: false });
         }
         match report {
@@ -124,7 +124,8 @@ pub fn follow(
             }
             Some(RunReport::Event(event)) => {
                 has_started |= matches!(event, TrainEvent::Started(_));
-                // A run that is stopped before its start ends with an error that is none.
+                // A run that is stopped before its start reports a failure, which does not count as
+                // one.
                 let is_cancelled = stop.signalled.is_some() && !has_started;
                 if matches!(event, TrainEvent::Failed(_)) && !is_cancelled {
                     exit = FollowResult::Failed;
@@ -173,7 +174,7 @@ fn print_to_stderr(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Receives signals from now on, SIGHUP included, which would end the program.
+/// Handles signals from now on, including SIGHUP, which would otherwise end the program.
 fn watch_signals() -> std::io::Result<Receiver<i32>> {
     let (sender, receiver) = unbounded();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;

@@ -1,5 +1,5 @@
-//! What `nsmc-tui train` is called to do: the options of the command line, over those of the
-//! environment, over those of a file.
+//! The options of a call of `nsmc-tui train`: the command line overrides the environment, which
+//! overrides a file.
 
 use super::flags::{GivenDisplay, InvocationOptions, TrainFlags};
 use crate::run::options::{
@@ -11,11 +11,11 @@ use std::ffi::OsString;
 compose_option_groups! {
     /// All options of `nsmc-tui train`.
     pub struct TrainRequest {
-        /// Those of the run.
+        /// The options of the run.
         run: TrainOptions,
-        /// Those of this call.
+        /// The options of this call.
         invocation: InvocationOptions,
-        /// Those of the dashboard.
+        /// The options of the dashboard.
         display: GivenDisplay,
     }
 }
@@ -23,11 +23,11 @@ compose_option_groups! {
 /// Options that cannot be combined or used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RequestError {
-    /// An option in the environment or a file.
+    /// An unknown or invalid option in the environment or a file.
     #[error(transparent)]
     Option(#[from] OptionError),
-    /// Two ways to print.
-    #[error("--plain and --json exclude each other")]
+    /// Both `--plain` and `--json` are given.
+    #[error("--plain and --json cannot be used together")]
     PlainAndJson,
 }
 
@@ -45,7 +45,7 @@ impl From<TrainFlags> for TrainRequest {
 }
 
 impl TrainRequest {
-    /// Adds to the flags what environment variables give, and what a file gives: the one named by
+    /// Adds the options of environment variables and of a file to the flags: the file of
     /// `--config`, or the `run.toml` of the run to be resumed.
     ///
     /// # Errors
@@ -65,7 +65,8 @@ impl TrainRequest {
         Ok(request)
     }
 
-    /// Lines and JSON exclude each other; one that is given as a flag overrides the other.
+    /// Applies one of `plain` and `json` if both are set: a flag overrides the environment or a
+    /// file.
     fn choose_output(&mut self) -> Result<(), RequestError> {
         let InvocationOptions { plain, json, .. } = &mut self.invocation;
         let is_flag = |given: &Option<Given<bool>>| {
@@ -118,7 +119,7 @@ mod tests {
         Ok(TrainRequest::new(flags, environment)?)
     }
 
-    /// A file of options, and the flag that names it.
+    /// A file of options, and the `--config` flag with its path.
     fn file(text: &str) -> std::io::Result<(tempfile::TempDir, String)> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("mine.toml");
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_overrides_the_environment_and_that_the_file() -> anyhow::Result<()> {
+    fn flags_override_the_environment_which_overrides_the_file() -> anyhow::Result<()> {
         let text = "learning_rate = 3e-5\nseed = 7\ndata_seed = 7\nplain = true\n\
                     [config_overrides]\nhidden_size = 96\nhidden_act = \"relu\"\n";
         let (_folder, config) = file(text)?;
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_has_its_own_options_and_the_folder_it_is_in_now() -> anyhow::Result<()> {
+    fn a_resumed_run_uses_its_own_options_and_its_current_folder() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let checkpoint = folder.path().join("checkpoint-3");
         std::fs::create_dir(&checkpoint)?;
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_may_choose_the_display_but_a_run_does_not_keep_it() -> anyhow::Result<()> {
+    fn display_options_in_a_file_are_not_written_to_run_toml() -> anyhow::Result<()> {
         let text = "theme = \"high-contrast\"\ncolour = 16\nlang = \"ko\"\nno_mouse = true\n";
         let (_folder, config) = file(text)?;
         let request = request(&[&config, "--seed=3", "--low-bandwidth"])?;

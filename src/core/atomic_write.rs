@@ -1,15 +1,15 @@
-//! Atomic writes: a reader, or a crash at any time, sees either the old state or the new one.
+//! Atomic writes: a reader sees either the old or the new contents, even after a crash.
 
 use std::fs::{File, Permissions};
 use std::io::{Result, Write};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// The prefix of what is being written or removed.
+/// The name prefix of files and folders that are being written or removed.
 const UNFINISHED: &str = ".unfinished-";
 
-/// Sets the mode that `open` or `mkdir` would use, subject to the umask. Temporary files are private
-/// by default.
+/// Sets the mode that `open` or `mkdir` would use, subject to the umask, because temporary files
+/// are private by default.
 #[cfg(unix)]
 fn with_mode<'a, 'b>(
     mut builder: tempfile::Builder<'a, 'b>,
@@ -25,7 +25,7 @@ fn with_mode<'a, 'b>(builder: tempfile::Builder<'a, 'b>, _: u32) -> tempfile::Bu
     builder
 }
 
-/// The folder of a file.
+/// The parent folder of a file.
 fn parent(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -35,10 +35,10 @@ fn sync_folder(folder: &Path) -> Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Replaces a file atomically.
+/// Writes a file atomically, replacing an existing file.
 ///
 /// # Errors
-/// I/O errors; the old file is then unchanged.
+/// I/O errors; an existing file is then unchanged.
 pub fn write_atomically(file: &Path, bytes: &[u8]) -> Result<()> {
     let folder = parent(file);
     let mut builder = tempfile::Builder::new();
@@ -57,7 +57,7 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// A new folder inside `parent`, which is created if necessary.
+    /// Creates a temporary folder in `parent`, which is created if necessary.
     ///
     /// # Errors
     /// I/O errors.
@@ -74,7 +74,7 @@ impl Staging {
         self.folder.path()
     }
 
-    /// Writes one of its files.
+    /// Writes a file in the temporary folder.
     ///
     /// # Errors
     /// I/O errors.
@@ -82,8 +82,8 @@ impl Staging {
         std::fs::write(self.path().join(name), bytes)
     }
 
-    /// Flushes all files to disk and returns their names. Files get the permissions of the folder:
-    /// libraries that write through temporary files leave them private.
+    /// Flushes all files to disk and returns their names. Files get the permissions of the folder,
+    /// because some libraries create private files.
     fn flush(&self) -> Result<Vec<std::ffi::OsString>> {
         #[cfg(unix)]
         let mode = {
@@ -105,16 +105,16 @@ impl Staging {
         Ok(names)
     }
 
-    /// Renames the folder to `name` in its parent, replacing an existing folder.
+    /// Renames the folder to `name` in its parent folder, replacing an existing folder.
     ///
     /// # Errors
-    /// I/O errors; the old folder then still exists.
+    /// I/O errors; an existing folder is then not deleted.
     pub fn publish(self, name: &str) -> Result<()> {
         self.flush()?;
         let (from, to) = (self.folder.path().to_path_buf(), self.parent.join(name));
         if to.exists() {
             exchange(&from, &to)?;
-            // The temporary path now has the old folder. If it cannot be removed, it only takes
+            // The temporary path now contains the old folder. If it cannot be removed, it only uses
             // disk space.
             let _ = self.folder.close();
         } else {
@@ -126,8 +126,8 @@ impl Staging {
     }
 
     /// Moves each file to the parent folder, replacing files of the same names and removing the
-    /// `stale` ones. Several files cannot be replaced atomically: so the file `key`, without which a
-    /// reader ignores the others, is removed first and moved last.
+    /// files in `stale`. Several files cannot be replaced atomically, so the file `key`, without
+    /// which a reader ignores the others, is removed first and moved last.
     ///
     /// # Errors
     /// I/O errors, and if a folder has the name of a file.
@@ -171,7 +171,8 @@ fn exchange(a: &Path, b: &Path) -> Result<()> {
             return Ok(());
         }
     }
-    // Without the prefix of unfinished folders, so that a crash here does not lose it.
+    // The name has no prefix of unfinished folders, so that the old folder is not deleted after a
+    // crash here.
     let mut aside = b.as_os_str().to_owned();
     aside.push(".replaced");
     std::fs::rename(b, &aside)?;
@@ -179,7 +180,7 @@ fn exchange(a: &Path, b: &Path) -> Result<()> {
     std::fs::rename(&aside, a)
 }
 
-/// Removes a folder; a crash during the removal does not leave it partly there under its name.
+/// Removes a folder; a crash during the removal does not leave an incomplete folder of that name.
 ///
 /// # Errors
 /// I/O errors.
@@ -189,8 +190,8 @@ pub fn remove_folder(folder: &Path) -> Result<()> {
     doomed.folder.close()
 }
 
-/// Removes unfinished files and folders that a crash left. Errors are ignored: leftovers only take
-/// disk space.
+/// Removes unfinished files and folders left by a crash. Errors are ignored, because leftovers only
+/// use disk space.
 pub fn remove_leftovers(folder: &Path) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED))
@@ -238,7 +239,7 @@ mod tests {
             assert_eq!(names(parent.path()), ["shown"]);
             assert_eq!(std::fs::read_to_string(parent.path().join("shown/file"))?, content);
         }
-        // A dropped one is never visible.
+        // A dropped staging folder is never published.
         let dropped = Staging::new(parent.path())?;
         dropped.write("file", b"three")?;
         drop(dropped);
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn published_files_replace_old_ones_but_no_folder() -> Result<()> {
+    fn published_files_replace_old_files_but_not_folders() -> Result<()> {
         let parent = tempfile::tempdir()?;
         let staging = Staging::new(parent.path())?;
         for name in ["a", "key", "old"] {

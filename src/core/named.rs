@@ -1,24 +1,24 @@
-//! Enums whose variants have a name: the one that is typed, shown and written to files.
+//! Enums whose variants have names, for command-line flags, display and files.
 
 /// An enum of named variants, as [`named_enum!`] defines it.
 pub trait Named: Copy + Send + Sync + 'static {
     /// All variants, in the order of their declaration.
     const VARIANTS: &'static [Self];
 
-    /// The name.
+    /// The name of the variant.
     fn variant_name(self) -> &'static str;
 
-    /// Older names that are still read, but no longer shown.
+    /// Old names that are still parsed but no longer displayed.
     fn old_names(self) -> &'static [&'static str];
 
-    /// What the variant means: its doc comment.
+    /// The description of the variant, from its doc comment.
     fn description(self) -> &'static str;
 }
 
-/// The variant of a name.
+/// Parses the name of a variant.
 ///
 /// # Errors
-/// If there is none: which names there are.
+/// If no variant has the name; the message lists the names.
 pub fn parse_name<T: Named>(text: &str) -> Result<T, String> {
     let has_name =
         |variant: &&T| variant.variant_name() == text || variant.old_names().contains(&text);
@@ -33,7 +33,7 @@ pub fn parse_name<T: Named>(text: &str) -> Result<T, String> {
 }
 
 /// Defines an enum of named variants, with [`Named`], `Display` and `FromStr`. A variant's doc
-/// comment is its description; `@default` marks the default; names behind `|` are old ones.
+/// comment is its description; `@default` marks the default; names after `|` are old names.
 macro_rules! named_enum {
     (
         $(#[$meta:meta])*
@@ -51,7 +51,7 @@ macro_rules! named_enum {
         }
 
         impl $Enum {
-            /// The name that is typed, shown and written to files.
+            /// The name used in command-line flags, display and files.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$Variant => $name,)+
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn names_parse_back_and_old_names_are_still_read() {
+    fn names_and_old_names_can_be_parsed() {
         assert_eq!(TestColor::default(), TestColor::Blue);
         for color in TestColor::VARIANTS {
             assert_eq!(color.to_string().parse(), Ok(*color));

@@ -1,4 +1,4 @@
-//! Classifies texts.
+//! Classification of texts.
 
 use crate::core::data::batching::{Example, PackedBatch};
 use crate::core::engine::logits::{class_of, softmax};
@@ -6,26 +6,26 @@ use crate::core::engine::{Engine, EngineError};
 use crate::core::tokenizer::{Encoding, Tokenizer, TokenizerError};
 use serde::{Deserialize, Serialize};
 
-/// The model's prediction for a text.
+/// The prediction of a model for a text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// The text.
+    /// The classified text.
     pub text: String,
     /// The name of the most probable class.
     pub label: String,
-    /// Its probability.
+    /// The probability of that class, from 0 to 1.
     pub score: f64,
-    /// The probability of each class.
+    /// The probability of each class, indexed by class id.
     pub probabilities: Vec<f64>,
-    /// The logit of each class.
+    /// The logit of each class, indexed by class id.
     pub logits: Vec<f32>,
-    /// The text's tokens, with special tokens.
+    /// The tokens of the text, including special tokens.
     pub tokens: Vec<String>,
-    /// Whether the text was truncated to `max_length`.
+    /// Whether the text was truncated to `max_length` tokens.
     pub truncated: bool,
 }
 
-/// Why a text could not be classified.
+/// An error in classifying a text.
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
     /// The text cannot be tokenized.
@@ -36,11 +36,12 @@ pub enum PredictError {
     Engine(#[from] EngineError),
 }
 
-/// Classifies texts in one batch, each truncated to `max_length` tokens; `labels` are the classes'
-/// names.
+/// Classifies texts in one batch, each truncated to `max_length` tokens; `labels` are the names of
+/// the classes.
 ///
 /// # Errors
-/// If a text cannot be tokenized, or the tokenizer does not fit the model.
+/// If a text cannot be tokenized, or if the computation fails, for example because the tokenizer
+/// does not fit the model.
 pub fn classify(
     engine: &mut dyn Engine,
     labels: &[String],

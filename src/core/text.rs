@@ -33,7 +33,7 @@ pub fn sanitize_for_terminal(text: &str) -> Cow<'_, str> {
         .into()
 }
 
-/// The terminal columns that a text takes, grapheme by grapheme, as ratatui draws it.
+/// The terminal columns that a text occupies, grapheme by grapheme, as ratatui draws it.
 fn columns_of(text: &str) -> usize {
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
 }
@@ -41,7 +41,7 @@ fn columns_of(text: &str) -> usize {
 /// The sanitized text cut to `columns` terminal columns, with `…` at the end if it was cut. No
 /// grapheme is cut in two.
 pub fn truncate_width(text: &str, columns: usize) -> String {
-    // Only as much as can be shown is read: the text may be a megabyte.
+    // Only the visible part is read, because the text may be a megabyte long.
     let head: String = text.chars().take(columns * 4 + 1).collect();
     let text = sanitize_for_terminal(&head);
     let (mut width, mut cut) = (0, 0);
@@ -108,7 +108,7 @@ pub fn interpolate(template: &str, values: &[&dyn Display]) -> String {
     filled + rest
 }
 
-/// A number as one would type it: `5e-5`, `0.01`, `10`.
+/// A number in a short form: `5e-5`, `0.01`, `10`.
 pub fn show_number(value: f64) -> String {
     if value != 0.0 && value.abs() < 1e-3 { format!("{value:e}") } else { format!("{value}") }
 }
@@ -117,7 +117,7 @@ pub fn show_number(value: f64) -> String {
 /// escape (DEL, C1 controls, bidirectional overrides) are written as `\uXXXX`.
 ///
 /// # Errors
-/// If the value cannot be serialised.
+/// If the value cannot be serialized.
 pub fn to_json(value: &impl serde::Serialize) -> serde_json::Result<String> {
     let json = serde_json::to_string(value)?;
     if !json.contains(is_unprintable) {
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(interpolate("step {0} of {1}", &[&3, &"ten"]), "step 3 of ten");
         assert_eq!(interpolate("{1}개 중 {0}개", &[&3, &10]), "10개 중 3개");
         assert_eq!(interpolate("{2}{x} and {", &[&1]), " and {");
-        assert_eq!(interpolate("{0}", &[&"{0}"]), "{0}", "a value is no template");
+        assert_eq!(interpolate("{0}", &[&"{0}"]), "{0}", "values are not templates");
     }
 
     #[test]

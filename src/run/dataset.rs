@@ -1,4 +1,4 @@
-//! The rows of a run: read, their labels numbered, sampled.
+//! Loads the rows of a run: reads them, maps their labels to class indices, and samples them.
 
 use super::locate::{self, DatasetFiles, DownloadCallback};
 use super::options::DatasetOptions;
@@ -9,12 +9,12 @@ use crate::core::data::table::{ColumnNames, DataTable};
 use crate::core::data::{Sample, Split};
 use std::path::{Path, PathBuf};
 
-/// What the rows come from, for the model card.
+/// The source of the rows, for the model card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatasetOrigin {
     /// Its name.
     pub name: String,
-    /// Its name on the hub, if it is from there.
+    /// Its name on the hub, if it comes from the hub.
     pub hub_name: Option<String>,
     /// The split that the model is evaluated on.
     pub split: String,
@@ -30,23 +30,23 @@ pub struct Dataset {
     pub eval: Vec<Sample>,
     /// The classes.
     pub classes: Classes,
-    /// Bad rows that were left out on request.
+    /// The number of invalid rows that were skipped on request.
     pub skipped: usize,
-    /// What the rows come from.
+    /// The source of the rows.
     pub origin: DatasetOrigin,
 }
 
 /// Evaluation rows for a saved model.
 pub struct EvaluationRows {
-    /// Sampled rows, with the model's own class numbers.
+    /// Sampled rows, with class indices of the model.
     pub samples: Vec<Sample>,
-    /// Bad rows that were left out on request.
+    /// The number of invalid rows that were skipped on request.
     pub skipped: usize,
     /// A note on how labels were matched to the model's classes.
     pub note: Option<String>,
 }
 
-/// The tables of both splits, and the name of the second.
+/// The tables of both splits, and the name of the evaluation split.
 struct SplitTables {
     train: DataTable,
     eval: DataTable,
@@ -65,10 +65,10 @@ fn one_file(file: Option<&Path>) -> Vec<PathBuf> {
 }
 
 impl Dataset {
-    /// Reads and samples both splits; `class_names` are those of the model's config.json.
+    /// Reads and samples both splits; `class_names` are the labels from the model's config.json.
     ///
     /// # Errors
-    /// If a file cannot be read, or its labels are not those of one set of classes.
+    /// If a file cannot be read, or its labels do not form one set of classes.
     pub fn read(
         options: &DatasetOptions,
         class_names: Option<&[String]>,
@@ -116,7 +116,7 @@ fn read_tables(
     options: &DatasetOptions,
     on_download: &mut DownloadCallback,
 ) -> anyhow::Result<SplitTables> {
-    /// Rows held out of the training rows, or of a validation file.
+    /// The name of a split that is held out of the training rows or read from a validation file.
     const VALIDATION: &str = "validation";
     let columns = columns(options);
     let skip_bad_rows = options.skips_bad_rows();
@@ -153,7 +153,7 @@ fn read_tables(
 /// Reads and samples the evaluation rows for a saved model with these labels.
 ///
 /// # Errors
-/// As [`Dataset::read`].
+/// The errors of [`Dataset::read`].
 pub fn evaluation_rows(
     options: &DatasetOptions,
     labels: &[String],

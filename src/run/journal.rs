@@ -1,5 +1,5 @@
-//! The journal of a run: its events as lines of JSON in its folder. A resumed run continues it, and
-//! its charts show the whole run.
+//! The journal of a run: its events as lines of JSON, in a file in the run's folder. A resumed run
+//! appends to it, so that its charts show the whole run.
 
 use crate::core::atomic_write::write_atomically;
 use crate::core::text::to_json;
@@ -11,11 +11,11 @@ use std::path::Path;
 /// The journal's name in the folder of a run.
 pub const JOURNAL: &str = "events.jsonl";
 
-/// The most bytes of a line. A longer one was not written by this program.
+/// The most bytes of a line. A longer line was not written by this program.
 pub(super) const LONGEST_LINE: u64 = 1 << 20;
 
-/// An open journal. Each event is written with one system call; it is certain to be on disk after
-/// [`Self::sync`].
+/// An open journal. Each event is written with one system call; it is guaranteed to be on disk
+/// after [`Self::sync`].
 #[derive(Debug)]
 pub struct Journal {
     file: File,
@@ -24,28 +24,28 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Creates a journal, and its folder if need be. An old journal is replaced.
+    /// Creates a journal, and its folder if it is missing. An existing journal is replaced.
     ///
     /// # Errors
-    /// Those of the system.
+    /// If the file cannot be written.
     pub fn create(file: &Path) -> io::Result<Self> {
         Self::begin_with(file, &[])
     }
 
-    /// Continues the journal of a run that is resumed after `step`. Returns the events that are
-    /// kept, in their order: steps, epochs, evaluations and checkpoints up to `step`. Starts and ends
-    /// are dropped, because the resumed run publishes its own. The file is rewritten with the kept
+    /// Continues the journal of a run that is resumed after `step`. Returns the events that remain,
+    /// in their order: steps, epochs, evaluations and checkpoints up to `step`. Starts and ends are
+    /// dropped, because the resumed run reports new ones. The file is rewritten with the remaining
     /// events.
     ///
     /// A checkpoint may have been written before or after the evaluation of its step, so
-    /// `keep_at_step` decides about each event at exactly `step`, except the step itself, which is
-    /// always kept. The resumed run publishes the dropped ones again.
+    /// `keep_at_step` decides which events at exactly `step` remain; the step itself always
+    /// remains. The resumed run reports the dropped events again.
     ///
     /// Reading is lenient: it ends at the first line that is not an event, such as a truncated one,
-    /// and a missing journal is an empty one.
+    /// and a missing journal counts as empty.
     ///
     /// # Errors
-    /// Those of the system; the journal is then either unchanged or complete.
+    /// If the file cannot be read or replaced; the journal is then either unchanged or complete.
     pub fn continue_after(
         file: &Path,
         step: u64,
@@ -74,7 +74,7 @@ impl Journal {
     /// is removed.
     ///
     /// # Errors
-    /// Those of the system.
+    /// If the file cannot be written.
     pub fn append(&mut self, event: &TrainEvent) -> io::Result<()> {
         let mut line = to_json(event)?;
         line.push('\n');
@@ -82,7 +82,7 @@ impl Journal {
         if written.is_ok() {
             self.end += line.len() as u64;
         } else {
-            // The first error is the one to report.
+            // The write error is reported, not an error of this call.
             let _ = self.file.set_len(self.end);
         }
         written
@@ -91,7 +91,7 @@ impl Journal {
     /// Waits until all events are on disk.
     ///
     /// # Errors
-    /// Those of the system.
+    /// If the file cannot be written.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
@@ -124,7 +124,7 @@ fn for_each_event(file: &Path, mut receive: impl FnMut(TrainEvent)) -> io::Resul
     }
 }
 
-/// The number of steps done at an event; none for the start and the end of a run, and for events
+/// The number of steps done at an event; `None` for the start and the end of a run and for events
 /// that are not journaled.
 fn step_of(event: &TrainEvent) -> Option<u64> {
     match event {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_gets_its_history_and_continues_the_journal() -> io::Result<()> {
+    fn a_resumed_run_reads_its_history_and_continues_the_journal() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("run").join(JOURNAL);
         let past = [step(1, 0.7), step(2, 0.6), step(3, 0.5), epoch(1, 3), saved("outputs/3", 3)];
@@ -206,7 +206,7 @@ mod tests {
         journal.append(&step(4, 0.3))?;
         assert_eq!(continued(&file, 9)?, [&past[..], &[step(4, 0.3)]].concat());
 
-        // An epoch that ended after the checkpoint of step 3 was written is published again.
+        // An epoch that ended after the checkpoint of step 3 was written is reported again.
         let without = |event: &TrainEvent| matches!(event, TrainEvent::Checkpoint(_));
         let (_, kept) = Journal::continue_after(&file, 3, without)?;
         let expected = [&past[..3], &past[4..]].concat();

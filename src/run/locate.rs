@@ -1,18 +1,18 @@
-//! Finds the files of a model or a dataset: in a folder, or on the Hugging Face hub and then in
-//! its cache.
+//! Finds the files of a model or a dataset in a folder, or downloads them from the Hugging Face hub
+//! into its cache.
 
 use crate::core::model::folder::holds_a_model;
 use crate::run::protocol::Download;
 use std::path::{Path, PathBuf};
 
-/// Is called with the progress of a download, and returns `false` to cancel it.
+/// A callback for the progress of a download; it returns `false` to cancel the download.
 pub type DownloadCallback<'a> = dyn FnMut(&Download) -> bool + 'a;
 
-/// The folder of a model: `name` itself if there is such a folder, else the hub's files of the
-/// model of that name, downloaded if need be.
+/// The folder of a model: `name` itself if it is a folder, otherwise the cached files of the hub's
+/// model with that name, downloaded if necessary.
 ///
 /// # Errors
-/// If there is neither, or the download fails or is cancelled.
+/// If neither exists, or the download fails or is cancelled.
 pub fn model(
     name: &str,
     revision: &str,
@@ -31,13 +31,13 @@ pub fn model(
     if name.contains('/') {
         return found;
     }
-    // A name without an owner is more often a mistyped folder than one of the few such models.
+    // A name without an owner is usually a mistyped folder: few models have such a name.
     found.map_err(|error| {
         error.context(format!("there is no folder {name}, so it was looked up on the hub"))
     })
 }
 
-/// Whether this could be the name of a repository, rather than a path.
+/// Whether the text has the form of a repository name rather than of a path.
 fn is_hub_id(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     !name.is_empty()
@@ -51,7 +51,7 @@ fn is_hub_id(name: &str) -> bool {
 /// and whether the model has weights.
 ///
 /// # Errors
-/// As [`model`].
+/// The errors of [`model`].
 pub fn config(
     name: &str,
     revision: &str,
@@ -76,7 +76,7 @@ pub struct DatasetFiles {
     pub eval_split: &'static str,
 }
 
-/// The Parquet files of a dataset: of its training split and of its evaluation split.
+/// The Parquet files of a dataset's training and evaluation splits.
 ///
 /// # Errors
 /// If the hub has no such dataset, or the download fails or is cancelled.
@@ -97,7 +97,8 @@ struct RemoteFiles {
     eval_split: &'static str,
 }
 
-/// Chooses among the paths `config/split/0000.parquet` of the hub's Parquet branch.
+/// Selects the files of both splits among the paths `config/split/0000.parquet` of the hub's
+/// Parquet branch.
 #[cfg(feature = "hub")]
 fn choose(files: &[String], config: Option<&str>) -> Result<RemoteFiles, String> {
     let mut configs: Vec<&str> = files
@@ -150,7 +151,7 @@ mod hub {
     use std::path::{Path, PathBuf};
     use std::time::Instant;
 
-    /// The branch on which the hub keeps every dataset as Parquet.
+    /// The branch on which the hub stores every dataset as Parquet.
     const PARQUET: &str = "refs/convert/parquet";
 
     /// The files of one repository, downloaded as needed.
@@ -158,7 +159,7 @@ mod hub {
         hub: Hub,
         repo: Repo,
         on_download: &'a mut DownloadCallback<'w>,
-        /// Why it is unknown whether an optional file exists.
+        /// The error because of which it is unknown whether an optional file exists.
         unknown: Option<HubError>,
     }
 
@@ -192,8 +193,8 @@ mod hub {
             self.with_progress(|hub, repo, progress| hub.file(repo, name, progress))
         }
 
-        /// The local path of a file that may be missing. Where the hub cannot be reached, it counts
-        /// as missing, and the error is kept.
+        /// The local path of a file that may be missing. If the hub cannot be reached, the file
+        /// counts as missing, and the error is stored in `unknown`.
         fn optional(&mut self, name: &str) -> Result<Option<PathBuf>, HubError> {
             match self.file(name) {
                 Err(error @ (HubError::Offline { .. } | HubError::Unreachable { .. })) => {
@@ -204,7 +205,8 @@ mod hub {
             }
         }
 
-        /// The folder of the model's files, all of one commit, with its config.json in it.
+        /// Finds config.json; returns the folder of the model's files, which all belong to one
+        /// commit.
         fn config(&mut self) -> anyhow::Result<PathBuf> {
             let id = self.repo.id.clone();
             let Some(config) = self.file("config.json")? else {
@@ -242,8 +244,8 @@ mod hub {
             source.optional(name)?;
         }
         let has_weights = weights(&mut source, name)?;
-        // A complete model in the cache needs no network. Of an incomplete one it is unknown which
-        // files are missing.
+        // A complete model in the cache needs no network. For an incomplete model, it is unknown
+        // which files the repository has.
         if let Some(unknown) = source.unknown.filter(|_| !(has_weights && tokenizer)) {
             return Err(unknown.into());
         }
@@ -265,7 +267,7 @@ mod hub {
         anyhow::bail!("{name} has no {WEIGHTS} on the hub")
     }
 
-    /// Downloads the weights, in one file or in shards; `false` if there are none.
+    /// Downloads the weights, in one file or in shards. Returns `false` if the model has none.
     fn weights(source: &mut RepoFiles, name: &str) -> anyhow::Result<bool> {
         if source.optional(WEIGHTS)?.is_some() {
             return Ok(true);

@@ -1,5 +1,5 @@
-//! How a run is driven and what it leaves: the training thread, the journal, TensorBoard's event
-//! files, the model card, figures, the index of runs and the Hugging Face hub.
+//! Runs and their output: options, the training thread, the journal, TensorBoard event files, the
+//! model card, figures, the index of runs and the Hugging Face hub.
 
 pub mod bench;
 pub mod command_line;

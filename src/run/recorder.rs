@@ -1,5 +1,5 @@
 //! The files that a run writes into its folder while it trains: a journal of its events,
-//! TensorBoard's event files, and the arguments that repeat it.
+//! TensorBoard's event files, and the arguments with which it can be repeated.
 
 use super::journal::{JOURNAL, Journal};
 use super::tensorboard::{self, EventWriter};
@@ -20,8 +20,8 @@ const EARLIER_PREFIX: &str = "earlier-";
 /// The file that is locked while a run writes into a folder.
 pub(super) const LOCK_FILE: &str = ".nsmc-tui.lock";
 
-/// How often locking a folder is tried, and the pause between: listing runs locks it for an
-/// instant.
+/// The number of attempts to lock a folder, and the pause between them. Listing runs locks the
+/// folder for a moment.
 const LOCK_ATTEMPTS: u32 = 4;
 const LOCK_RETRY_PAUSE: Duration = Duration::from_millis(25);
 
@@ -50,7 +50,7 @@ pub fn lock_output_dir(output_dir: &Path) -> Result<File> {
             "another run is writing into this folder; wait for its end, or pass another \
              --output-dir",
         )),
-        // Some network file systems have no locks.
+        // Some network file systems do not support locks.
         Err(std::fs::TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
             Ok(file)
         }
@@ -58,13 +58,13 @@ pub fn lock_output_dir(output_dir: &Path) -> Result<File> {
     }
 }
 
-/// Moves the checkpoints of an earlier run, with a copy of its journal and its arguments, into a new
-/// folder inside `output_dir`, from where it can still be resumed. For a run that is itself resumed
-/// after a step, these are the checkpoints of later steps. `None` if there are none. A crash in the
-/// middle loses nothing: the rest is moved the next time.
+/// Moves the checkpoints of an earlier run, with a copy of its journal and its arguments, into a
+/// new folder inside `output_dir`, from where it can still be resumed. For a run that is itself
+/// resumed after a step, these are the checkpoints of later steps. `None` if there are none. After
+/// a crash in the middle, the rest is moved the next time.
 ///
 /// # Errors
-/// Those of the system.
+/// If a file or folder cannot be read, moved or written.
 pub fn move_earlier_checkpoints(output_dir: &Path, after: u64) -> Result<Option<PathBuf>> {
     remove_leftovers(output_dir);
     let mut checkpoints = list(output_dir);
@@ -89,7 +89,7 @@ pub fn move_earlier_checkpoints(output_dir: &Path, after: u64) -> Result<Option<
     Ok(Some(earlier))
 }
 
-/// The default folder of a run's TensorBoard files, with time and host in its name, as in
+/// The default folder of a run's TensorBoard files, named after the time and the host, as in
 /// transformers.
 pub fn default_logging_dir(output_dir: &Path) -> PathBuf {
     let now = jiff::Zoned::now().strftime("%b%d_%H-%M-%S");
@@ -105,8 +105,8 @@ pub fn is_same_folder(one: &Path, other: &Path) -> bool {
     real(one).is_some() && real(one) == real(other)
 }
 
-/// Copies TensorBoard's files of the resumed run from its folder, or from the one that they were
-/// moved to.
+/// Copies the TensorBoard files of the resumed run from its folder, or from the folder that they
+/// were moved to.
 fn copy_events(checkpoint: &Checkpoint, run: &Path, to: &Path) -> Result<()> {
     let Some(logging_dir) = &checkpoint.run.logging_dir else {
         return Ok(());
@@ -135,7 +135,7 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// Records a run. A file that cannot be written is reported once and then left out.
+/// Records a run. A file that cannot be written is reported once and not written again.
 #[derive(Debug, Default)]
 pub struct Recorder {
     journal: Option<Journal>,
@@ -162,7 +162,8 @@ impl Recorder {
                 if let Some(run) =
                     checkpoint.folder.parent().filter(|run| !is_same_folder(run, output_dir))
                 {
-                    // Resumed into another folder. The run continues without the history if need be.
+                    // The run is resumed into another folder. If its history cannot be read, the
+                    // run continues without it.
                     let past = std::fs::read(run.join(JOURNAL)).unwrap_or_default();
                     let _ = write_atomically(&file, &past);
                     if let Some(folder) = logging_dir {
@@ -223,20 +224,20 @@ impl Recorder {
             .ok()
     }
 
-    /// Writes the run's arguments, as the file that repeats it and for TensorBoard.
+    /// Writes the run's arguments to `run.toml` and to TensorBoard.
     pub fn arguments(&mut self, output_dir: &Path, text: &str) {
         let file = output_dir.join(crate::run::options::run_toml::NAME);
         let written = write_atomically(&file, text.as_bytes());
         self.keep_or_report(written, &file);
         self.tensorboard(|writer| {
-            // Markdown shows indented text as it is.
+            // Markdown displays indented text verbatim.
             let indented = format!("    {}", text.replace('\n', "\n    "));
             writer.text("args", 0, now(), &indented)?;
             writer.flush()
         });
     }
 
-    /// Records an event: journaled ones in the journal, log entries for TensorBoard.
+    /// Records an event: journaled events in the journal, log entries in TensorBoard's event files.
     pub fn record(&mut self, event: &TrainEvent) {
         if let TrainEvent::Logged(logged) = event {
             self.log_scalars(&logged.entry);
@@ -271,7 +272,7 @@ impl Recorder {
         }
     }
 
-    /// The problems since the last call.
+    /// Returns and clears the problems since the last call.
     pub fn take_problems(&mut self) -> Vec<String> {
         std::mem::take(&mut self.problems)
     }
@@ -316,7 +317,7 @@ mod tests {
             {
                 use std::os::unix::fs::PermissionsExt;
                 let mode = std::fs::metadata(&moved)?.permissions().mode();
-                assert_eq!(mode & 0o700, 0o700, "it can be entered");
+                assert_eq!(mode & 0o700, 0o700, "the owner has full access");
             }
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! The events of a recorded run, from its journal or from the output of `train --json`. They are read
-//! one by one, never all into memory, and each is checked.
+//! The events of a recorded run, from its journal or from the output of `train --json`. They are
+//! read and validated one by one, never all into memory.
 
 use super::journal::{JOURNAL, LONGEST_LINE};
 use crate::core::text::{sanitize_for_terminal, truncate_width};
@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Why a recorded run cannot be read.
+/// An error of reading a recorded run.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
     /// There is no such file or folder, or it has no events.
@@ -20,7 +20,7 @@ pub enum RecordingError {
          --json wrote"
     )]
     Missing(String, &'static str),
-    /// The system reports an error.
+    /// An I/O error.
     #[error("{0}: {1}")]
     System(String, std::io::Error),
     /// A line is not an event of a run.
@@ -28,12 +28,12 @@ pub enum RecordingError {
     Line {
         /// The file.
         file: String,
-        /// Counted from 1.
+        /// The line number, from 1.
         line: u64,
         /// What is wrong.
         reason: String,
     },
-    /// The run failed before it took a step.
+    /// The run failed before its first step.
     #[error("{0}: the run failed before it began: {1}")]
     NeverBegan(String, String),
 }
@@ -58,7 +58,7 @@ pub struct Recording {
     lines: u64,
 }
 
-/// What the first pass over a file finds.
+/// The results of the first pass over a file.
 #[derive(Default)]
 struct RecordingOutline {
     started: Option<(u64, Started)>,
@@ -71,11 +71,12 @@ struct RecordingOutline {
 }
 
 impl Recording {
-    /// Reads a journal, or the one in a folder, completely: the start of a run may be in the middle.
+    /// Reads a whole journal, or the journal in a folder, because the start of a run may be in the
+    /// middle.
     ///
     /// # Errors
-    /// If it does not exist, cannot be read, has no events, or has anything but events in the order
-    /// of a run. An incomplete last line is ignored.
+    /// If it does not exist, cannot be read, has no events, or contains anything but events in the
+    /// order of a run. An incomplete last line is ignored.
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
         let missing = |what| RecordingError::Missing(display(path), what);
         let file = if path.is_dir() { path.join(JOURNAL) } else { path.to_owned() };
@@ -167,7 +168,8 @@ impl RecordingOutline {
     }
 }
 
-/// The start of a run whose journal has none, because it was killed while it was being resumed.
+/// Reconstructs the start of a run whose journal has none because the process was killed during a
+/// resumption.
 fn start_from_steps(last: &Step, evaluated: Option<&Evaluated>, file: &Path) -> Started {
     let classes = evaluated.map_or(0, |e| e.metrics.eval_confusion.counts.len());
     let per_epoch = (last.step as f64 / last.epoch.max(1e-9)).round().max(1.0) as u64;
@@ -216,7 +218,7 @@ impl Iterator for RecordedEvents {
         while self.reader.line < self.last {
             let event = self.reader.next().transpose()?;
             if event.is_err() {
-                // It is the last item.
+                // An error is the last item.
                 self.last = 0;
             }
             if Some(self.reader.line) != self.started_line {
@@ -227,7 +229,7 @@ impl Iterator for RecordedEvents {
     }
 }
 
-/// Reads the events of a file and checks them.
+/// Reads and validates the events of a file.
 #[derive(Debug)]
 struct EventReader {
     reader: BufReader<File>,
@@ -251,7 +253,7 @@ impl EventReader {
         RecordingError::Line { file: self.file.clone(), line: self.line, reason }
     }
 
-    /// The next event; none at the end, which may be an incomplete line.
+    /// The next event; `None` at the end of the file or at an incomplete last line.
     fn next(&mut self) -> Result<Option<TrainEvent>, RecordingError> {
         self.bytes.clear();
         let limit = LONGEST_LINE + 1;
@@ -279,11 +281,11 @@ impl EventReader {
     }
 }
 
-/// Parses an event; all its texts are made safe to print.
+/// Parses an event and sanitizes all its texts for the terminal.
 fn parse(line: &[u8]) -> Result<TrainEvent, String> {
     let why = |error: serde_json::Error| {
         let text = error.to_string();
-        // The position is within the line.
+        // The parser's position is relative to this line, so it is left out.
         truncate_width(text.split(" at line ").next().unwrap_or_default(), 100)
     };
     let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
@@ -312,10 +314,10 @@ const MAX_COUNT: u64 = 1 << 40;
 /// The highest number of classes that is accepted.
 const MAX_CLASSES: usize = 1 << 12;
 
-/// Checks an event that follows after step `last`.
+/// Validates an event that follows step `last`.
 ///
 /// # Errors
-/// Why this program cannot have written it.
+/// If this program cannot have written the event; the error gives the reason.
 fn check(event: &TrainEvent, last: u64) -> Result<(), String> {
     if event.elapsed().is_some_and(|elapsed| !(0.0..=1e9).contains(&elapsed)) {
         return Err("its time is out of range".to_owned());

@@ -1,4 +1,4 @@
-//! Valid, truncated and malicious journals.
+//! Tests with valid, truncated and malicious journals.
 
 use super::*;
 use crate::core::train::event::{Failed, Saved};
@@ -64,7 +64,7 @@ fn a_resumed_run_is_replayed_from_its_first_step_with_its_start_first()
     let note = first.notes.last().map(String::as_str);
     assert_eq!(note, Some("was interrupted, and resumed after step 60"));
 
-    // Killed after it rewrote the old journal and before it wrote its own start.
+    // The run was killed after it rewrote the old journal and before it wrote its new start.
     Journal::continue_after(&file, 60, |_| true)?;
     let events: Vec<_> = Recording::open(&file)?.events()?.collect::<Result<_, _>>()?;
     assert_eq!(events[1..], whole[1..61]);
@@ -79,7 +79,7 @@ fn the_output_of_a_resumed_run_is_replayed_from_the_step_it_resumed_after() {
     events.drain(1..61);
     events[0] = TrainEvent::Started(Started { resumed_at: 60, resumed_elapsed: 7.5, ..started() });
     assert_eq!(read(lines(&events)), Ok(events.clone()));
-    // Resumed once more, after its history was lost.
+    // The run was resumed again after its history was lost.
     events.swap(0, 1);
     let Ok(events) = read(lines(&events)) else { panic!("it is readable") };
     let TrainEvent::Started(first) = &events[0] else { panic!("no start: {:?}", events[0]) };
@@ -174,7 +174,7 @@ fn nothing_in_a_journal_can_control_a_terminal() {
     begin.labels = vec!["\u{9b}2J".to_owned(), "\u{202e}x".to_owned()];
     begin.settings[0].value = "c:\\data".to_owned();
     let events = [TrainEvent::Started(begin), run(1)[1].clone()];
-    // Once as this program writes it, and once with the bare characters.
+    // Once as this program writes it, and once with unescaped characters.
     let bare: String = events
         .iter()
         .map(|event| serde_json::to_string(event).unwrap_or_default() + "\n")

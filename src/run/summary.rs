@@ -1,4 +1,4 @@
-//! The results of a run as text, as Python prints `TrainOutput` and the metrics of `evaluate()`.
+//! Formats the results of a run as Python prints `TrainOutput` and the metrics of `evaluate()`.
 
 use crate::core::train::event::{Evaluated, Finished, Saved, Started};
 use crate::run::command_line::resume_command;
@@ -15,7 +15,7 @@ fn rounded(value: f64) -> String {
     if text.ends_with('.') { format!("{text}0") } else { text.to_owned() }
 }
 
-/// `TrainOutput(…)`.
+/// Formats the results of training as `TrainOutput(…)`.
 pub fn train_output(finished: &Finished) -> String {
     let metrics = &finished.metrics;
     format!(
@@ -33,8 +33,8 @@ pub fn train_output(finished: &Finished) -> String {
     )
 }
 
-/// How to resume a run that was stopped; `None` if it finished, or has no checkpoint that can be
-/// resumed.
+/// A hint on how to resume a stopped run; `None` if it finished, or has no checkpoint that can be
+/// resumed from.
 pub fn resume_hint(
     started: &Started,
     finished: &Finished,
@@ -56,7 +56,7 @@ pub fn resume_hint(
     ))
 }
 
-/// The dictionary of `evaluate()`.
+/// Formats the metrics of an evaluation as the dictionary of `evaluate()`.
 pub fn evaluation(evaluated: &Evaluated) -> String {
     let metrics = &evaluated.metrics;
     format!(
@@ -73,7 +73,7 @@ pub fn evaluation(evaluated: &Evaluated) -> String {
     )
 }
 
-/// A number of bytes in a unit of its size.
+/// Formats a number of bytes in a suitable unit.
 fn bytes(count: f64) -> String {
     match count {
         ..1e6 => format!("{:.1} kB", count / 1e3),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_have_a_fitting_unit() {
+    fn sizes_have_a_suitable_unit() {
         assert_eq!(
             [681.0, 2.9e6, 7.1429e8, 1.8e9].map(bytes),
             ["0.7 kB", "2.9 MB", "714.3 MB", "1.80 GB"]

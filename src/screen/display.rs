@@ -3,20 +3,20 @@
 use crate::core::named::named_enum;
 
 named_enum! {
-    /// Which colors.
+    /// The color theme of the dashboard.
     #[derive(Default)]
     pub enum ThemeChoice {
-        /// default-dark or default-light, as `COLORFGBG` says; dark if it says nothing
+        /// default-dark or default-light, chosen by `COLORFGBG`; dark if it is unset
         @default Auto = "auto",
-        /// Okabe and Ito's colours, distinguishable with any colour vision, for dark backgrounds
+        /// Okabe and Ito's colors, distinguishable with any color vision, for dark backgrounds
         DefaultDark = "default-dark",
         /// The same, darkened for light backgrounds
         DefaultLight = "default-light",
-        /// The terminal's own sixteen colours
+        /// The terminal's own sixteen colors
         Terminal = "terminal",
-        /// Nothing dimmed, and colours of high contrast to the background
+        /// Nothing dimmed, and colors of high contrast to the background
         HighContrast = "high-contrast",
-        /// Ethan Schoonover's colours, for a terminal that has them
+        /// Ethan Schoonover's colors, for a terminal that has them
         SolarizedDark = "solarized-dark",
         /// The same on a light background
         SolarizedLight = "solarized-light",
@@ -24,12 +24,12 @@ named_enum! {
 }
 
 named_enum! {
-    /// How many colors.
+    /// The number of colors.
     #[derive(Default)]
     pub enum ColorChoice {
-        /// As many as COLORTERM and TERM say; none if `NO_COLOR` is set
+        /// From COLORTERM and TERM; none if `NO_COLOR` is set
         @default Auto = "auto",
-        /// Colours even where `NO_COLOR` is set
+        /// Colors even where `NO_COLOR` is set
         Always = "always",
         /// Text attributes only: bold, dim, underlined, reversed
         Never = "never",
@@ -43,7 +43,7 @@ named_enum! {
 }
 
 named_enum! {
-    /// Which characters frames, bars and arrows are made of.
+    /// The character set of frames, bars and arrows.
     #[derive(Default)]
     pub enum GlyphChoice {
         /// UTF-8, unless `LC_ALL`, `LC_CTYPE` or LANG name another charset
@@ -56,7 +56,7 @@ named_enum! {
 }
 
 named_enum! {
-    /// What curves are made of.
+    /// The characters that curves are drawn with.
     #[derive(Default)]
     pub enum Markers {
         /// Eight dots a cell
@@ -86,17 +86,17 @@ named_enum! {
 /// How the dashboard looks and behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DisplayOptions {
-    /// Which colors.
+    /// The color theme of the dashboard.
     pub theme: ThemeChoice,
-    /// How many colors.
+    /// The number of colors.
     pub color: ColorChoice,
-    /// Which characters frames, bars and arrows are made of.
+    /// The character set of frames, bars and arrows.
     pub glyphs: GlyphChoice,
-    /// What curves are made of; `None` chooses by the terminal and the glyphs.
+    /// The characters that curves are drawn with; `None` chooses by the terminal and the glyphs.
     pub markers: Option<Markers>,
     /// The language.
     pub language: LanguageChoice,
-    /// Whether little is drawn and sent, for a slow or metered link.
+    /// Whether to draw and send less, for a slow or metered connection.
     pub low_bandwidth: bool,
     /// Whether the mouse is left to the terminal.
     pub no_mouse: bool,

@@ -1,6 +1,6 @@
-//! The language of the dashboard. The sources contain the English texts; `assets/lang` has a table of
-//! translations for each other language. Names of metrics and flags (`eval_accuracy`) and the content
-//! of files are not translated.
+//! The language of the dashboard. The sources contain the English texts; `assets/lang` has a table
+//! of translations for each other language. Names of metrics and flags (`eval_accuracy`) and the
+//! content of files are not translated.
 
 use crate::core::text::interpolate;
 use crate::screen::display::LanguageChoice;
@@ -32,8 +32,8 @@ fn read(text: &str) -> Translations {
 impl Lang {
     /// The language of the flag, or else of the locale; `variable` looks up the environment.
     ///
-    /// The locale is that of messages (POSIX.1-2017, section 8.2), overridden by `LANGUAGE` as in GNU
-    /// gettext. Output is UTF-8, so a locale with another charset selects English.
+    /// The locale is that of messages (POSIX.1-2017, section 8.2), overridden by `LANGUAGE` as in
+    /// GNU gettext. Output is UTF-8, so a locale with another charset selects English.
     pub fn detect(choice: LanguageChoice, variable: impl Fn(&str) -> Option<String>) -> Self {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         match choice {

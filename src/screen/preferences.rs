@@ -1,4 +1,4 @@
-//! The user's preferences: the arrangement of the dashboard, kept between runs.
+//! The user's preferences: the arrangement of the dashboard, stored between runs.
 
 use crate::core::atomic_write::write_atomically;
 use crate::screen::app::State;
@@ -21,7 +21,7 @@ pub struct Preferences {
     hidden: Vec<String>,
     /// The focused panel.
     focus: Option<String>,
-    /// Whether it is maximized.
+    /// Whether the focused panel is maximized.
     #[serde(rename = "maximised")]
     maximized: bool,
     /// The number of columns; `None` uses as many as fit.
@@ -67,7 +67,7 @@ impl Preferences {
     /// Applies the preferences to a state.
     pub fn apply(&self, state: &mut State) {
         let mut order = panels(&self.panels);
-        // Panels that the file does not know are appended.
+        // Panels that are missing in the file are appended.
         let new = Panel::ALL.into_iter().filter(|panel| !order.contains(panel));
         let new: Vec<Panel> = new.collect();
         order.extend(new);

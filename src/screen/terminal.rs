@@ -1,5 +1,5 @@
-//! The dashboard in a terminal: input and signals come in on threads of their own, frames go out on
-//! another, and the terminal is restored however the dashboard ends.
+//! The dashboard in a terminal: input and signals are read and frames are written on separate
+//! threads, and the terminal is restored however the dashboard ends.
 
 mod ansi_backend;
 mod connection;
@@ -38,13 +38,13 @@ use writer::FrameWriter;
 /// whether it is in the foreground again.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The most reports applied before input is checked again.
+/// The maximum number of reports applied before input is checked again.
 const MAX_REPORTS: usize = 1000;
 
 /// Why the dashboard was closed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ExitReason {
-    /// The user left, or the run failed before it began.
+    /// The user quit, or the run failed before it began.
     Quit,
     /// A signal of this number.
     Signalled(u8),
@@ -60,11 +60,11 @@ enum TerminalOwner {
     Dashboard,
     /// The terminal is restored and the process is about to be stopped.
     Suspending,
-    /// The process was stopped. It may run in the background since, without a screen.
+    /// The process was stopped. It may have been continued in the background, without a screen.
     Shell,
 }
 
-/// Shows a run until the user leaves, beginning with `state`. Also returns the last state.
+/// Shows a run until the user quits, beginning with `state`. Also returns the last state.
 ///
 /// # Errors
 /// If the terminal cannot be acquired, or a thread cannot be started.
@@ -123,12 +123,13 @@ fn local_time() -> f64 {
     now.timestamp().as_second() as f64 + f64::from(now.offset().seconds())
 }
 
-/// Makes standard input a pipe that never has data. The input thread would otherwise read the end of
-/// the closed terminal in a loop, inside crossterm, and keep a core busy.
+/// Makes standard input a pipe that never has data. The input thread would otherwise read the end
+/// of the closed terminal in a loop, inside crossterm, and keep a core busy.
 fn block_input() -> io::Result<()> {
     let (reader, writer) = rustix::pipe::pipe()?;
     rustix::stdio::dup2_stdin(&reader)?;
-    // Open for as long as the process runs: a closed pipe would be at its end, too.
+    // The writer stays open until the process ends: reading from a closed pipe would also return
+    // the end of input.
     std::mem::forget(writer);
     Ok(())
 }
@@ -174,7 +175,8 @@ impl<C: Connection> Dashboard<'_, C> {
         }
     }
 
-    /// One turn of the main loop: draws if a frame is due, waits, and applies what arrived.
+    /// One iteration of the main loop: draws if a frame is due, waits, and applies the messages
+    /// received.
     fn turn(&mut self) -> ControlFlow<ExitReason> {
         self.check_foreground()?;
         self.draw_if_due()?;
@@ -185,7 +187,7 @@ impl<C: Connection> Dashboard<'_, C> {
         self.apply(pending)
     }
 
-    /// Brings the screen back if the job is in the foreground again. A shell that moves a background
+    /// Restores the screen if the job is in the foreground again. A shell that moves a background
     /// job to the foreground sends no signal.
     fn check_foreground(&mut self) -> ControlFlow<ExitReason> {
         if self.owner != TerminalOwner::Shell || self.foreground_checked.elapsed() < TICK {
@@ -283,13 +285,13 @@ impl<C: Connection> Dashboard<'_, C> {
         ControlFlow::Continue(())
     }
 
-    /// Adds the reports that have gathered, whatever ended the wait.
+    /// Adds the queued reports, whatever ended the wait.
     fn add_pending_reports(&mut self, pending: &mut PendingMessages) {
         let before = pending.messages.len();
         let reports = self.inbox.reports.try_iter().take(MAX_REPORTS);
         pending.messages.extend(reports.map(Into::into));
         if pending.messages.len() - before == MAX_REPORTS {
-            // There are more, which must not pile up.
+            // More reports are queued, which are read soon so that the queue does not grow.
             self.pacing.read_more_reports();
         }
     }
@@ -317,7 +319,7 @@ impl<C: Connection> Dashboard<'_, C> {
         if terminate {
             quits |= self.handle(Message::Terminate);
         }
-        // A run that failed before it began leaves nothing to look at.
+        // A run that failed before it began has nothing to show.
         let awaits_run = self.state.runs.is_none() && self.state.started.is_none();
         if quits || (awaits_run && !self.state.is_running()) {
             let reason = self.signal.map_or(ExitReason::Quit, ExitReason::Signalled);

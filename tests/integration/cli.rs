@@ -11,7 +11,7 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_plain_run_trains_evaluates_saves_and_answers() {
+fn a_plain_run_trains_evaluates_saves_and_predicts() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = nsmc_tui(folder.path()).arg("train").args(TINY).assert().success();
     let text = stdout(&run);
@@ -27,7 +27,7 @@ fn a_plain_run_trains_evaluates_saves_and_answers() {
         assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
     }
     assert!(!text.contains('\u{1b}'), "no escape sequences without a terminal");
-    // The same files as the Trainer writes, and our own.
+    // The files that Hugging Face's `Trainer` writes, and those of this program.
     let names = |folder: &Path| -> Vec<String> {
         let entries = std::fs::read_dir(folder).expect("a folder").flatten();
         let mut names: Vec<String> =
@@ -161,7 +161,7 @@ fn events_are_json_and_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
-fn data_is_the_tutorials_sample() {
+fn data_shows_the_sample_of_the_tutorial() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = nsmc_tui(folder.path()).args(["data", "--json", "--ids"]).assert().success();
     let data = &json_lines(&stdout(&data))[0];
@@ -201,7 +201,7 @@ fn unknown_words_are_shown_beside_the_tokens() {
 }
 
 #[test]
-fn errors_name_the_place_and_the_remedy() {
+fn errors_name_the_location_and_the_fix() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("bad.tsv");
     let rest = "3\t별로\t0\n4\t최고\t1\n".repeat(8);
@@ -235,7 +235,7 @@ fn errors_name_the_place_and_the_remedy() {
 }
 
 #[test]
-fn an_output_folder_that_cannot_be_made_is_an_error_before_training() {
+fn an_output_folder_that_cannot_be_created_is_an_error_before_training() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("taken"), "a file").expect("a file");
     let run = nsmc_tui(folder.path())
@@ -294,7 +294,7 @@ fn a_signal_stops_a_plain_run_and_saves_the_model() {
 #[test]
 fn a_model_that_cannot_be_saved_makes_the_run_fail_after_its_last_event() {
     let folder = tempfile::tempdir().expect("a folder");
-    // A folder in the place of the file.
+    // A folder at the path of the file.
     std::fs::create_dir_all(folder.path().join("outputs/model.safetensors/x")).expect("a folder");
     let run = nsmc_tui(folder.path()).args(["train", "--json"]).args(TINY).assert().code(1);
     let events = json_lines(&stdout(&run));
@@ -370,7 +370,7 @@ fn help_gives_examples_and_the_recipes() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let command = format!("'{}' data --ids | head -1", program().display());
     let run =

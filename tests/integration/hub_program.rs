@@ -137,7 +137,7 @@ fn print_config_downloads_no_weights() {
 }
 
 #[test]
-fn errors_of_the_hub_name_the_remedy() {
+fn errors_of_the_hub_name_the_fix() {
     let fixture = Fixture::new();
     let ask = |model: &str| -> String {
         let flags = ["predict", "--model-name-or-path", model, "최고"];

@@ -1,5 +1,5 @@
-//! A local server with the API of the Hugging Face hub for models and datasets, and with faults that
-//! tests switch on.
+//! A local server with the API of the Hugging Face hub for models and datasets, and with faults
+//! that tests can enable.
 
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -25,20 +25,20 @@ pub enum Storage {
     Lfs,
 }
 
-/// Faults, all off at first.
+/// Faults, which are all disabled by default.
 #[derive(Default)]
 pub struct Faults {
-    /// 401 without this token.
+    /// Requests without this token get status 401.
     pub token: Option<String>,
-    /// 403 for every file's content.
+    /// Requests for the content of a file get status 403.
     pub deny_content: bool,
-    /// 503 for everything.
+    /// All requests get status 503.
     pub unavailable: bool,
-    /// This content is sent instead.
+    /// The content that is sent instead of the file's.
     pub content: Option<Vec<u8>>,
     /// The bytes after which each of the next responses with content is cut off.
     pub cuts: VecDeque<usize>,
-    /// The bytes after which all further ones are cut off.
+    /// The bytes after which all later responses with content are cut off.
     pub cut_always: Option<usize>,
     /// The bytes after which a response stalls.
     pub stall: Option<usize>,
@@ -52,7 +52,7 @@ pub struct Faults {
     pub next_page_host: Option<String>,
     /// Every page of a list has a next one.
     pub endless_list: bool,
-    /// The body of a list is this instead.
+    /// The body that is sent instead of a list.
     pub list_body: Option<Vec<u8>>,
 }
 
@@ -80,7 +80,7 @@ impl Stored {
         let whole = sha256(&self.content);
         match self.storage {
             Storage::Lfs => whole,
-            // As long as a git object id.
+            // 40 digits, the length of a git object id.
             Storage::Git => whole[..40].to_owned(),
         }
     }
@@ -107,7 +107,7 @@ impl Shared {
     }
 }
 
-/// The server; it ends with this value.
+/// The server, which stops when this value is dropped.
 pub struct HubServer(Arc<Shared>);
 
 impl HubServer {
@@ -133,7 +133,7 @@ impl HubServer {
         Ok(server)
     }
 
-    /// Its address, for `HF_ENDPOINT`.
+    /// The address of the server, for `HF_ENDPOINT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.0.address)
     }
@@ -171,7 +171,7 @@ impl HubServer {
 impl Drop for HubServer {
     fn drop(&mut self) {
         self.0.stop.store(true, Ordering::Relaxed);
-        // Wakes the listener, so that it sees that it is to end.
+        // Wakes the listener, so that it checks the flag that ends it.
         let _ = TcpStream::connect(self.0.address);
     }
 }
@@ -185,7 +185,7 @@ pub fn sha256(content: &[u8]) -> String {
     })
 }
 
-/// One request and its answer.
+/// A request and its response.
 struct Connection<'a> {
     stream: TcpStream,
     shared: &'a Shared,

@@ -10,7 +10,7 @@ fn endless() -> Vec<&'static str> {
 }
 
 /// A run under a shell with job control. Each time the job stops, the shell prints the terminal's
-/// modes and reads a line: what to do next.
+/// modes and reads a line with the next command.
 fn under_a_shell() -> Terminal {
     let script = r#"
         set -m
@@ -104,7 +104,7 @@ fn in_the_background_the_run_continues_without_a_screen() {
     let events = terminal.events();
     terminal.press("bg\n");
     terminal.wait_for_events(events + 100);
-    // Nothing is drawn over the shell, and the shell gets what is typed.
+    // Nothing is drawn over the shell, and the shell receives the keys.
     let bytes = terminal.bytes();
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(terminal.bytes(), bytes);

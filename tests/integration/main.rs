@@ -1,4 +1,4 @@
-//! The program and its library from outside: one test binary, so that they are linked once.
+//! Integration tests of the program and its library, in one binary, so that they are linked once.
 
 #![expect(clippy::expect_used, reason = "a failed test stops with a message")]
 

@@ -25,7 +25,7 @@ fn a_replay_prints_what_the_run_printed() {
     let written = std::fs::read_to_string(&journal).expect("a journal");
     assert_eq!(json, written);
 
-    // A journal under any name, cut off in the middle of a line.
+    // A journal may have any name and end in the middle of a line.
     let kept: usize = written.lines().take(4).map(|line| line.len() + 1).sum();
     std::fs::write(folder.path().join("run.jsonl"), &written[..kept + 9]).expect("a file");
     let cut = replay(&["run.jsonl", "--plain"]).success();
@@ -73,7 +73,7 @@ fn a_replay_on_the_dashboard() {
     let text = terminal.end(0);
     assert!(!text.contains("TrainOutput") && !text.contains("saved"), "{text}");
 
-    // Quitting during a replay asks nothing.
+    // Quitting during a replay needs no confirmation.
     let mut terminal = Terminal::start(120, 40, &["replay", &outputs, "--speed", "0.001"], &[]);
     terminal.wait_for("replay ×0.001 · step 0/6");
     terminal.press("q");

@@ -46,7 +46,7 @@ fn events(child: &mut Child) -> impl Iterator<Item = Value> + use<> {
     lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok())
 }
 
-/// Runs to the end; its events.
+/// Runs to the end and returns the events.
 fn run(folder: &Path, flags: &[&str]) -> Vec<Value> {
     let mut child = start(folder, flags);
     let events: Vec<Value> = events(&mut child).collect();
@@ -79,7 +79,7 @@ fn weights(folder: &Path) -> Vec<u8> {
     std::fs::read(folder.join("outputs/model.safetensors")).expect("weights")
 }
 
-/// Loads all of a checkpoint, as resuming does.
+/// Loads all parts of a checkpoint, as resuming does.
 fn load(checkpoint: &Path) {
     let config = ModelConfig::read(&checkpoint.join("config.json"), &[]).expect("a config");
     let (model, report) = folder::load(checkpoint, config, false, 1).expect("a model");

@@ -11,7 +11,7 @@ fn endless() -> Vec<&'static str> {
 }
 
 #[test]
-fn a_finished_run_is_shown_answers_and_is_left() {
+fn a_finished_run_is_shown_and_predicts_until_quit() {
     let mut terminal = Terminal::start(120, 40, &TINY, &[]);
     let text = terminal.wait_for("finished");
     for panel in ["loss", "accuracy · F1", "progress", "system", "log", "true\\pred"] {
@@ -22,7 +22,7 @@ fn a_finished_run_is_shown_answers_and_is_left() {
     terminal.press("정말 재밌따");
     terminal.press("\x7f다 😀");
     terminal.wait_for("> 정말 재밌다 😀");
-    // Border, "> ", and 5 wide syllables, a wide face and two spaces.
+    // Border, "> ", 5 wide syllables, a wide emoji and two spaces.
     let cursor = terminal.with_screen(vt100::Screen::cursor_position);
     assert_eq!(cursor, (2, 1 + 2 + 14));
     terminal.press("\r");
@@ -31,7 +31,7 @@ fn a_finished_run_is_shown_answers_and_is_left() {
     assert_eq!(text.matches('%').count(), 2, "{text}");
     terminal.press("\x1b[A");
     terminal.wait_for("> 정말 재밌다 😀");
-    // Escape alone, not the start of an escape sequence.
+    // The Escape key, not the start of an escape sequence.
     terminal.press("\x1b");
     terminal.wait_for("accuracy · F1");
     terminal.press("q");
@@ -175,7 +175,7 @@ fn quitting_warns_of_an_unsaved_model_and_saves_it_again() {
     std::fs::create_dir_all(file.join("not/a/file")).expect("a folder");
     terminal.press("qy");
     terminal.wait_for("is not saved and will be lost");
-    std::fs::remove_dir_all(&file).expect("an empty place");
+    std::fs::remove_dir_all(&file).expect("a removed folder");
     terminal.press("w");
     terminal.wait_for("model saved in outputs");
     terminal.press("q");

@@ -8,7 +8,7 @@ use assert_cmd::assert::Assert;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// The program's file.
+/// The path of the program.
 pub fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_nsmc-tui"))
 }
@@ -20,12 +20,12 @@ pub fn nsmc_tui(folder: &Path) -> Command {
     command
 }
 
-/// What a call printed on standard output.
+/// The standard output of a call.
 pub fn stdout(assert: &Assert) -> String {
     String::from_utf8(assert.get_output().stdout.clone()).expect("UTF-8")
 }
 
-/// What a call printed on standard error.
+/// The standard error of a call.
 pub fn stderr(assert: &Assert) -> String {
     String::from_utf8(assert.get_output().stderr.clone()).expect("UTF-8")
 }

@@ -1,4 +1,5 @@
-//! The program in a pseudo-terminal: keys are typed into it, and what it draws is parsed by `vt100`.
+//! The program in a pseudo-terminal: keys are typed into it, and what it draws is parsed by
+//! `vt100`.
 
 use super::program;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -10,27 +11,28 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The longest wait for anything, also on a loaded computer.
+/// The timeout of every wait, long enough for a loaded computer.
 pub const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Prints the exit code of a command and the terminal's modes after it.
 const REPORT_EXIT: &str = "\"$@\"; echo \"CODE=$?\"; stty -a | tr '\\n' ' '; echo; echo END";
 
-/// What the thread that reads the terminal shares with the test.
+/// The state shared by the test and the thread that reads the terminal.
 struct Shared {
     screen: Mutex<vt100::Parser>,
     /// Notified after every change of the screen.
     changed: Condvar,
     /// Bytes read so far.
     bytes: AtomicU64,
-    /// Nothing is read while this is set.
+    /// Whether reading is paused.
     reading_paused: AtomicBool,
-    /// The thread closes its end of the terminal once this is set.
+    /// Whether the thread has to close its end of the terminal.
     is_closed: AtomicBool,
 }
 
 impl Shared {
-    /// The screen; a failed assertion of the test does not matter to the reading thread.
+    /// The screen. A mutex poisoned by a failed assertion is still used, so that the thread can
+    /// read on.
     fn screen(&self) -> MutexGuard<'_, vt100::Parser> {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,7 +94,7 @@ impl Terminal {
             command.env_remove(name);
         }
         command.env("TERM", "xterm-256color");
-        // 24-bit colours take the most bytes.
+        // 24-bit colors take the most bytes.
         command.env("COLORTERM", "truecolor");
         command.env("LC_ALL", "C.UTF-8");
         command.env("XDG_STATE_HOME", folder.path().join("state"));
@@ -196,7 +198,7 @@ impl Terminal {
         self.shared.bytes.load(Ordering::SeqCst)
     }
 
-    /// Bytes a second that the program writes during a time.
+    /// The bytes per second that the program writes during `span`.
     pub fn bytes_per_second(&self, span: Duration) -> f64 {
         let (before, began) = (self.bytes(), Instant::now());
         std::thread::sleep(span);
@@ -259,13 +261,14 @@ impl Terminal {
         text
     }
 
-    /// The modes that `stty -a` printed are those of a shell.
+    /// Asserts that the modes printed by `stty -a` are those of a shell.
     pub fn assert_cooked(&self) {
         let text = self.text().replace('\n', "");
         assert!(text.contains(" icanon") && text.contains(" echo "), "still raw:\n{text}");
     }
 
-    /// The program has undone every mode it had set, and left the alternate screen.
+    /// Asserts that the program has reset every mode that it had set, and has left the alternate
+    /// screen.
     pub fn assert_restored(&self) {
         self.with_screen(|screen| {
             assert!(!screen.alternate_screen(), "still on the alternate screen");
@@ -295,7 +298,8 @@ fn read(mut reader: Box<dyn Read + Send>, shared: &Shared) {
 }
 
 impl Drop for Terminal {
-    /// Kills what a failed test leaves running: the program survives its terminal.
+    /// Kills programs that a failed test leaves running: the program does not end with its
+    /// terminal.
     fn drop(&mut self) {
         // Processes that have exited already are no error.
         if self.child.process_id().is_some() {

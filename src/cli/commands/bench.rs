@@ -60,7 +60,8 @@ pub fn run(flags: &BenchFlags, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The requested shape, with positions for the longest text.
+/// The configuration of the requested model shape, with enough position embeddings for `longest`
+/// tokens.
 fn config(flags: &BenchFlags, longest: usize) -> anyhow::Result<ModelConfig> {
     let mut overrides: Vec<(String, Value)> = Vec::new();
     for (name, value) in [

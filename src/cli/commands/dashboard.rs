@@ -1,4 +1,4 @@
-//! The dashboard, with the panels arranged as the user left them.
+//! The dashboard, with the user's saved arrangement of the panels.
 
 use crate::core::text::sanitize_for_terminal;
 use crate::screen::app::State;
@@ -14,7 +14,7 @@ pub fn is_possible() -> bool {
     !dumb && std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
 }
 
-/// Shows a run until the user leaves, and saves the arrangement of the panels.
+/// Shows a run until the user quits, and saves the arrangement of the panels.
 pub fn show(
     connection: &impl Connection,
     display: DisplayOptions,

@@ -45,7 +45,7 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     };
     if flags.json {
         let mut values = serde_json::to_value(&metrics)?;
-        // It follows from the bins, so a journal does not have it.
+        // Not part of the serialized metrics, because it is computed from the bins.
         values[CALIBRATION_ERROR] = metrics.eval_calibration.expected_calibration_error().into();
         writeln!(out, "{}", to_json(&values)?)?;
     } else {

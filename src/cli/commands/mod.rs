@@ -1,4 +1,4 @@
-//! What each subcommand does.
+//! The subcommands.
 
 mod bench;
 mod dashboard;
@@ -22,7 +22,7 @@ use clap::CommandFactory;
 use std::io::{BufRead, Read, Write};
 use std::process::ExitCode;
 
-/// The longest line of standard input that is read.
+/// The maximum length of a line of standard input, in bytes.
 const LONGEST_LINE: u64 = 1 << 20;
 
 /// Runs the command of the command line. The exit code is 0 on success, 1 on failure, 2 if the
@@ -42,7 +42,7 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {}", sanitize_for_terminal(&format!("{error:#}")));
-            // An invalid option is the same error in a file as on the command line.
+            // An invalid option in a file has the same exit code as one on the command line.
             if error.is::<RequestError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
@@ -76,7 +76,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The manual page: the program's own and one section for each command.
+/// Writes the manual page: that of the program, and a section for each subcommand.
 fn manual(out: &mut impl Write) -> std::io::Result<()> {
     let mut command = Cli::command();
     command.build();
@@ -91,8 +91,8 @@ fn manual(out: &mut impl Write) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Calls `f` with the arguments' texts; without any, with lines of standard input, with all that
-/// can be read without waiting.
+/// Calls `f` with batches of the arguments or, if there are none, of lines of standard input. A
+/// batch has the lines that can be read without waiting.
 fn each_text(
     arguments: &[String],
     mut f: impl FnMut(&[&str]) -> anyhow::Result<()>,
@@ -122,14 +122,14 @@ fn each_text(
                 Ok(_) => problem = Some(format!("a line longer than {LONGEST_LINE} bytes")),
                 Err(_) => {
                     problem =
-                        Some("invalid UTF-8; correct the line, and start again from it".to_owned());
+                        Some("invalid UTF-8; fix this line and run again with the input from this line on".to_owned());
                 }
             }
             if problem.is_some() {
                 break;
             }
         }
-        // The lines before a bad one are still handled.
+        // The lines before an invalid one are still processed.
         if let Some(problem) = problem {
             f(&lines.iter().map(String::as_str).collect::<Vec<_>>())?;
             anyhow::bail!("standard input:{number}: {problem}");

@@ -42,7 +42,7 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
     Ok(code)
 }
 
-/// Prints the events of the run as `train` did.
+/// Prints the events of the run in the format of `train`.
 fn print_events(channels: &RunChannels, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let mut printer = EventPrinter::default();
     let mut ended = false;

@@ -63,7 +63,8 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line for each run; the last column has the settings in which it differs from the others.
+/// Writes one line for each run; the last column has the settings in which it differs from the
+/// others.
 fn write_table(runs: &[&RunSummary], out: &mut impl Write) -> std::io::Result<()> {
     let names = distinguishing_settings(runs);
     let head = ["RUN", "STATUS", "STEP", "ACCURACY", "F1", "EVAL_LOSS", "TIME", "WRITTEN"];

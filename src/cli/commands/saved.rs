@@ -1,4 +1,4 @@
-//! The saved model that `evaluate` and `predict` work on.
+//! Loads the saved model for `evaluate` and `predict`.
 
 use crate::cli::flags::{ComputeFlags, SavedModelFlags};
 use crate::core::engine::{Engine, EngineOptions, build};
@@ -14,7 +14,7 @@ use crate::run::worker::check_vocabulary;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-/// A saved model, its tokenizer and the most tokens it reads of a text.
+/// A saved model, its tokenizer and its maximum sequence length in tokens.
 pub struct SavedModel {
     pub model: SequenceClassifier,
     pub tokenizer: Tokenizer,
@@ -56,7 +56,7 @@ pub fn load(flags: &SavedModelFlags) -> anyhow::Result<SavedModel> {
     Ok(SavedModel { max_seq_length: requested.unwrap_or(longest).min(longest), model, tokenizer })
 }
 
-/// The engine that computes the model; notes on stderr if it is not the requested one.
+/// The engine that computes the model; prints a note on stderr if it is not the requested one.
 pub fn engine(
     model: &SequenceClassifier,
     compute: &ComputeFlags,
@@ -70,7 +70,7 @@ pub fn engine(
     Ok(engine)
 }
 
-/// The folder of a model, downloaded if need be.
+/// The folder of a model, which is downloaded if needed.
 pub fn locate(name: &str, revision: &str) -> anyhow::Result<PathBuf> {
     locate::model(name, revision, &mut download_progress())
 }
@@ -90,7 +90,7 @@ pub fn download_progress() -> impl FnMut(&Download) -> bool {
     move |download| {
         let complete = download.total > 0 && download.done >= download.total;
         let mut stderr = std::io::stderr().lock();
-        // A download does not depend on whether its progress can be shown.
+        // Errors in showing the progress do not stop the download.
         let _ = match (terminal, complete) {
             (true, true) => writeln!(stderr, "\r{}\u{1b}[K", download_line(download)),
             (true, false) => write!(stderr, "\r{}\u{1b}[K", download_line(download)),

@@ -36,7 +36,7 @@ pub fn run(flags: &TokenizeFlags, out: &mut impl Write) -> anyhow::Result<()> {
     })
 }
 
-/// One token a line: its id, its range of characters, the token, and for `[UNK]` its text.
+/// Writes one token per line: its id, its range of characters, the token, and for `[UNK]` its text.
 fn write_tokens(
     text: &str,
     encoding: &Encoding,

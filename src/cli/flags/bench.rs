@@ -40,7 +40,7 @@ pub struct BenchFlags {
     /// Tokens of each text of the batch, instead of --length and the batch size
     #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = value(count), help_heading = "Batch")]
     pub lengths: Vec<usize>,
-    /// Keep only each layer's input, as in training
+    /// Store only each layer's input, as in training
     #[arg(long, help_heading = "Batch")]
     pub gradient_checkpointing: bool,
     /// Steps to measure

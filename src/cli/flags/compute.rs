@@ -9,8 +9,7 @@ use clap::Args;
 /// What computes, and how.
 #[derive(Args, Clone, Debug)]
 pub struct ComputeFlags {
-    /// Where to compute: a GPU if there is one that this build can use, `cpu`, `cuda` or `cuda:N`
-    /// [default: auto]
+    /// The device: `auto` (a supported GPU, else the CPU), `cpu`, `cuda` or `cuda:N` [default: auto]
     #[arg(long, value_name = "DEVICE", value_parser = flag(ComputeOptions::device), help_heading = "Computing")]
     pub device: Option<Given<DeviceChoice>>,
     /// Threads of the CPU [default: one for each core]
@@ -19,10 +18,10 @@ pub struct ComputeFlags {
     /// Compute in bfloat16 on a GPU, with weights, moments and sums in float32
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(ComputeOptions::bf16), help_heading = "Computing")]
     pub bf16: Option<Given<bool>>,
-    /// Multiply in TensorFloat-32 on a GPU
+    /// Use TensorFloat-32 for matrix products on a GPU
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(ComputeOptions::tf32), help_heading = "Computing")]
     pub tf32: Option<Given<bool>>,
-    /// Which operations; `reference` is slow, and there to check the fused ones [default: fused]
+    /// Implementation of the operations; `reference` is slow and exists to verify `fused` [default: fused]
     #[arg(long, value_name = "OPS", value_parser = choice(ComputeOptions::ops), help_heading = "Computing")]
     pub ops: Option<Given<Ops>>,
 }

@@ -10,19 +10,19 @@ use crate::screen::display::{
 use clap::Args;
 
 option_group! {
-    /// Display options as they are given, by a flag, the environment or a file.
+    /// Display options given by a flag, the environment or a file.
     pub struct GivenDisplay {
-        /// Which colors.
+        /// The color theme of the dashboard.
         theme: ThemeChoice = from_str,
-        /// How many colors.
+        /// The number of colors.
         color | "colour": ColorChoice = from_str,
-        /// Which characters.
+        /// The character set of frames, bars and arrows.
         glyphs: GlyphChoice = from_str,
-        /// What curves are made of.
+        /// The characters that curves are drawn with.
         markers: Markers = from_str,
         /// The language.
         lang: LanguageChoice = from_str,
-        /// Whether little is drawn and sent.
+        /// Whether to draw and send less.
         low_bandwidth: bool = boolean,
         /// Whether the mouse is left to the terminal.
         no_mouse: bool = boolean,
@@ -33,16 +33,17 @@ option_group! {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Display")]
 pub struct DisplayFlags {
-    /// Which colours [default: auto]
+    /// Which colors [default: auto]
     #[arg(long, value_name = "NAME", value_parser = choice(GivenDisplay::theme))]
     pub theme: Option<Given<ThemeChoice>>,
-    /// How many colours [default: auto]
+    /// How many colors [default: auto]
     #[arg(long, alias = "colour", value_name = "WHEN|HOW-MANY", value_parser = choice(GivenDisplay::color))]
     pub color: Option<Given<ColorChoice>>,
-    /// Which characters frames, bars and arrows are made of [default: auto]
+    /// The characters of frames, bars and arrows [default: auto]
     #[arg(long, value_name = "CHARSET", value_parser = choice(GivenDisplay::glyphs))]
     pub glyphs: Option<Given<GlyphChoice>>,
-    /// What curves are made of [default: braille; block on the Linux console, ascii with ASCII glyphs]
+    /// The characters of curves [default: braille; block on the Linux console, ascii with ASCII
+    /// glyphs]
     #[arg(long, value_name = "MARKER", value_parser = choice(GivenDisplay::markers))]
     pub markers: Option<Given<Markers>>,
     /// The dashboard's language [default: auto]
@@ -79,7 +80,7 @@ impl From<GivenDisplay> for DisplayOptions {
 }
 
 impl DisplayFlags {
-    /// The options, with defaults for what is not given.
+    /// The options, with defaults for those that are not given.
     pub fn options(&self) -> DisplayOptions {
         GivenDisplay::from(self.clone()).into()
     }

@@ -48,11 +48,9 @@ Examples:
       --vocab-size 119547 --per-device-train-batch-size 8 --length 32
   nsmc-tui bench --model-name-or-path klue/bert-base --device cuda --bf16 --length 119
 
-Measured in November 2026 on two cores of an AMD EPYC (Zen 4), two threads: the second example's
-step takes 970 ms, 1.35 times as fast as PyTorch 2.15 with sdpa and fused AdamW (1.47 times at
-4 layers of 256, batch 32 × 24). tests/peer/step.py measures that again. Nothing has been measured
-on a GPU yet. For a GPU, build with: cargo build --release --features cuda (no toolkit is needed;
-the driver, NVRTC and cuBLAS of CUDA 12 or 13 are looked up at run time).
+For a GPU, build with: cargo build --release --features cuda (no toolkit is needed; the driver,
+NVRTC and cuBLAS of CUDA 12 or 13 are looked up at run time). tests/peer/step.py compares a step
+with PyTorch's.
 
 Memory is the peak: on the CPU the peak resident set of the process, on a GPU the peak size of its
 buffers. The share reached is the rate of a step's matrix products, divided by the rate of a matrix
@@ -79,14 +77,14 @@ Every option can also be given in a TOML file (--config run.toml: learning_rate 
 environment (NSMC_TUI_LEARNING_RATE=5e-5). A flag overrides the environment, and the environment
 the file.
 
-A run repeats bit for bit on the same machine and program for the same --seed, whatever the number
+A run repeats bit for bit on the same computer and program for the same --seed, whatever the number
 of threads (--threads, RAYON_NUM_THREADS); another kind of processor may round differently.
 
 On a GPU: build with cargo build --release --features cuda (no toolkit is needed; NVIDIA's driver,
 NVRTC and cuBLAS of CUDA 12 or 13 are looked up at run time), then --device cuda --bf16.
 ";
 
-/// Fine-tune a Korean sentiment classifier from a terminal, watch it learn, and question it.
+/// Fine-tune a text classifier from a terminal, watch it train, and query it.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 #[command(next_line_help = false, max_term_width = 100)]
@@ -102,7 +100,7 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum CliCommand {
-    /// Fine-tune a model and watch it learn (what happens without a subcommand)
+    /// Fine-tune a model (the default subcommand)
     #[command(after_help = DEFAULTS)]
     Train(Box<TrainFlags>),
     /// Replay a run from its journal, on the dashboard or as lines
@@ -118,11 +116,11 @@ pub enum CliCommand {
     Evaluate(EvaluateFlags),
     /// Classify sentences, given as arguments or as lines of standard input
     Predict(PredictFlags),
-    /// Show what the data looks like
+    /// Show statistics and a sample of the dataset
     Data(DataFlags),
     /// Show how a text is tokenized
     Tokenize(TokenizeFlags),
-    /// Measure how fast this machine trains and predicts
+    /// Measure training and inference speed on this computer
     #[command(after_help = MEASURED)]
     Bench(Box<BenchFlags>),
     /// Print a script that completes commands and flags in a shell
@@ -144,12 +142,12 @@ pub enum CliCommand {
 /// Parses a command line. `_` may be written for `-` in the names of flags.
 ///
 /// # Errors
-/// clap's, including help and version.
+/// The errors of clap, which include requests for the help and the version.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(with_dashes(arguments))
 }
 
-/// `--some_flag=a_b` as `--some-flag=a_b`, up to a lone `--`.
+/// Converts `--some_flag=a_b` to `--some-flag=a_b`, up to the argument `--`.
 fn with_dashes(arguments: impl IntoIterator<Item = OsString>) -> impl Iterator<Item = OsString> {
     let mut are_flags = true;
     arguments.into_iter().map(move |argument| {
@@ -239,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn old_names_of_values_are_still_read() -> Result<(), clap::Error> {
+    fn old_names_of_values_are_still_accepted() -> Result<(), clap::Error> {
         use crate::core::engine::Ops;
         for name in ["reference", "plain"] {
             let train = parsed(&["--ops", name])?.train;

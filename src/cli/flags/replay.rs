@@ -22,7 +22,7 @@ pub struct ReplayFlags {
     /// The folder of a run, or a file of events with one JSON object a line
     #[arg(default_value = "outputs")]
     pub run: PathBuf,
-    /// How many times as fast as the run was, or max for all at once
+    /// Playback speed as a multiple of real time; `max` shows everything at once
     #[arg(long, value_name = "N|max", default_value = "20", value_parser = value(speed))]
     pub speed: f64,
     /// Print lines instead of showing the dashboard

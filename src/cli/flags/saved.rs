@@ -23,7 +23,7 @@ pub struct EvaluateFlags {
     pub shuffle: ShuffleFlags,
     #[command(flatten)]
     pub compute: ComputeFlags,
-    /// Multiply by weights in eight bits on the CPU: faster for large models, and nearly the same
+    /// Quantize weights to int8 on the CPU: faster for large models, nearly the same results
     #[arg(long, help_heading = "Computing")]
     pub int8: bool,
     /// Texts in a batch
@@ -52,7 +52,7 @@ pub struct PredictFlags {
     pub model: SavedModelFlags,
     #[command(flatten)]
     pub compute: ComputeFlags,
-    /// Multiply by weights in eight bits on the CPU: faster for large models, and nearly the same
+    /// Quantize weights to int8 on the CPU: faster for large models, nearly the same results
     #[arg(long, help_heading = "Computing")]
     pub int8: bool,
     /// Print one JSON object a sentence
@@ -64,7 +64,7 @@ pub struct PredictFlags {
 #[derive(Args, Debug)]
 #[expect(missing_docs, reason = "the help texts are the documentation")]
 pub struct DataFlags {
-    /// The model whose tokenizer counts, on the hub or in a folder [default: the embedded one]
+    /// The model whose tokenizer is used, on the hub or in a folder [default: the embedded one]
     #[arg(long, value_name = "ID|FOLDER")]
     pub model_name_or_path: Option<String>,
     /// The branch, tag or commit of a model of the hub

@@ -14,7 +14,7 @@ pub struct TrainRowsFlags {
     /// [default: NSMC]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, value_parser = flag(DatasetOptions::train_file), help_heading = "Data")]
     pub train_file: Option<Given<PathBuf>>,
-    /// Without a validation file, hold out this share of the training rows, of each class alike,
+    /// Without a validation file, hold out this fraction of the training rows, stratified by class,
     /// for evaluation [default: 0.1; NSMC has its own test split]
     #[arg(long, value_name = "SHARE", value_parser = flag(DatasetOptions::validation_split), help_heading = "Data")]
     pub validation_split: Option<Given<f64>>,
@@ -72,7 +72,7 @@ pub struct SavedModelFlags {
     /// The branch, tag or commit of a model of the hub
     #[arg(long, value_name = "NAME", default_value = "main")]
     pub revision: String,
-    /// Keep at most this many tokens of a text [default: as in training, or what the model allows]
+    /// Maximum sequence length in tokens [default: as in training, or what the model allows]
     #[arg(long, value_name = "N", value_parser = value(length))]
     pub max_seq_length: Option<usize>,
 }

@@ -40,7 +40,7 @@ pub struct TrainFlags {
     /// The branch, tag or commit of a model of the hub [default: main]
     #[arg(long, value_name = "NAME", value_parser = flag(ModelOptions::revision), help_heading = "Model")]
     pub revision: Option<Given<String>>,
-    /// Initialise tensors of another shape, such as a head for other classes, instead of refusing
+    /// Initialize tensors of another shape, such as a head for other classes, instead of refusing
     /// the weights
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(ModelOptions::ignore_mismatched_sizes), help_heading = "Model")]
     pub ignore_mismatched_sizes: Option<Given<bool>>,
@@ -56,18 +56,20 @@ pub struct TrainFlags {
     pub columns: ColumnFlags,
     #[command(flatten)]
     pub shuffle: ShuffleFlags,
-    /// Keep at most this many tokens of a text [default: 160, or what the model allows]
+    /// Maximum sequence length in tokens; longer texts are truncated [default: 160, or what the
+    /// model allows]
     #[arg(long, value_name = "N", value_parser = flag(TrainerOptions::max_seq_length), help_heading = "Data")]
     pub max_seq_length: Option<Given<usize>>,
     /// Pad every batch to the longest text of its split, as the tutorial does; the fused
     /// operations skip padding, so only --ops reference is slower for it
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(TrainerOptions::pad_to_max_length), help_heading = "Data")]
     pub pad_to_max_length: Option<Given<bool>>,
-    /// Which texts share a batch, and in which order [default: `group_by_length`; recipe native: sequential]
+    /// Which texts share a batch, and in which order [default: `group_by_length`; recipe native:
+    /// sequential]
     #[arg(long, value_name = "STRATEGY", value_parser = choice(TrainerOptions::train_sampling_strategy), help_heading = "Data")]
     pub train_sampling_strategy: Option<Given<SamplingStrategy>>,
 
-    /// A set of default values that belong together [default: trainer]
+    /// Preset of default hyperparameters [default: trainer]
     #[arg(long, value_parser = choice(TrainerOptions::recipe), help_heading = "Training")]
     pub recipe: Option<Given<Recipe>>,
     /// Epochs: passes over the training data [default: 10]
@@ -86,8 +88,8 @@ pub struct TrainFlags {
     /// gradients are added up
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::max_tokens_per_batch), help_heading = "Training")]
     pub max_tokens_per_batch: Option<Given<usize>>,
-    /// Keep only each layer's input and compute the rest again in the backward pass: less memory,
-    /// a third more time
+    /// Store only each layer's input and recompute activations in the backward pass: less memory,
+    /// about a third slower
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(TrainerOptions::gradient_checkpointing), help_heading = "Training")]
     pub gradient_checkpointing: Option<Given<bool>>,
     /// Texts in an evaluation batch [default: 32]
@@ -109,22 +111,23 @@ pub struct TrainFlags {
     /// Clip gradients to this norm, 0 for not at all [default: 1; recipe native: 0]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::max_grad_norm), help_heading = "Training")]
     pub max_grad_norm: Option<Given<f64>>,
-    /// AdamW's decay of the mean [default: 0.9]
+    /// AdamW's beta1, the decay rate of the first moment [default: 0.9]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::adam_beta1), help_heading = "Training")]
     pub adam_beta1: Option<Given<f64>>,
-    /// AdamW's decay of the variance [default: 0.999]
+    /// AdamW's beta2, the decay rate of the second moment [default: 0.999]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::adam_beta2), help_heading = "Training")]
     pub adam_beta2: Option<Given<f64>>,
     /// AdamW's epsilon [default: 1e-8]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::adam_epsilon), help_heading = "Training")]
     pub adam_epsilon: Option<Given<f64>>,
-    /// Share of the target that is spread evenly over all labels [default: 0]
+    /// Label smoothing: the fraction of the target spread evenly over all labels [default: 0]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::label_smoothing_factor), help_heading = "Training")]
     pub label_smoothing_factor: Option<Given<f64>>,
     /// When to evaluate [default: epoch]
     #[arg(long, value_name = "WHEN", value_parser = choice(TrainerOptions::eval_strategy), help_heading = "Training")]
     pub eval_strategy: Option<Given<EvalStrategy>>,
-    /// Steps, or below 1 a share of all steps, between evaluations under --eval-strategy steps [default: that of --logging-steps]
+    /// Steps, or below 1 a share of all steps, between evaluations under --eval-strategy steps
+    /// [default: that of --logging-steps]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::eval_steps), help_heading = "Training")]
     pub eval_steps: Option<Given<StepInterval>>,
     /// Steps, or below 1 a share of all steps, between log lines [default: 50]
@@ -154,7 +157,7 @@ pub struct TrainFlags {
     /// Save checkpoints without the optimizer's state; they cannot be resumed
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(OutputOptions::save_only_model), help_heading = "Output")]
     pub save_only_model: Option<Given<bool>>,
-    /// End with the best checkpoint instead of the last
+    /// Load the best checkpoint at the end of training
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(OutputOptions::load_best_model_at_end), help_heading = "Output")]
     pub load_best_model_at_end: Option<Given<bool>>,
     /// The metric of the best model: loss, accuracy, f1, precision or recall [default: loss]
@@ -175,7 +178,7 @@ pub struct TrainFlags {
     /// A TOML file of options, such as a run's run.toml; flags and the environment override it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, value_parser = flag(InvocationOptions::config), help_heading = "Output")]
     pub config: Option<Given<PathBuf>>,
-    /// Print the effective settings as TOML, and do nothing
+    /// Print the effective settings as TOML, and exit
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(InvocationOptions::print_config), help_heading = "Output")]
     pub print_config: Option<Given<bool>>,
     /// Print lines instead of showing the dashboard, as without a terminal
@@ -249,7 +252,7 @@ impl From<TrainFlags> for TrainOptions {
     }
 }
 
-/// The assignments of a flag that was given several times.
+/// Joins the assignments of a flag that was given several times.
 fn joined(parts: Vec<Given<Vec<(String, Value)>>>) -> Option<Given<Vec<(String, Value)>>> {
     parts.into_iter().reduce(|mut all, next| {
         all.value.extend(next.value);

@@ -1,11 +1,11 @@
-//! clap's parsers of values, made from those of the options.
+//! clap value parsers, made from the parsers of options.
 
 use crate::core::named::{Named, parse_name};
 use crate::run::options::{Given, ValueSource};
 use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::ffi::{OsStr, OsString};
 
-/// A flag whose value an option's parser reads.
+/// The value parser of a flag, made from the parser of its option.
 pub(super) fn flag<T: Clone + Send + Sync + 'static>(
     parse: fn(&OsStr) -> Result<T, String>,
 ) -> impl TypedValueParser<Value = Given<T>> {
@@ -13,7 +13,7 @@ pub(super) fn flag<T: Clone + Send + Sync + 'static>(
         .try_map(move |text: OsString| Given::parse(parse, &text, ValueSource::Flag))
 }
 
-/// A flag whose value is one of several names, which the help lists.
+/// The value parser of a flag whose value is one of several names, which the help lists.
 pub(super) fn choice<T: Named>(
     parse: fn(&OsStr) -> Result<T, String>,
 ) -> impl TypedValueParser<Value = Given<T>> {
@@ -21,7 +21,7 @@ pub(super) fn choice<T: Named>(
         .try_map(move |text| Given::parse(parse, OsStr::new(&text), ValueSource::Flag))
 }
 
-/// A value that is one of several names, which the help lists.
+/// The value parser of [`choice`], without the source of the value.
 pub(super) fn choice_value<T: Named>() -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(possible_values::<T>()).try_map(|text| parse_name::<T>(&text))
 }
@@ -34,7 +34,7 @@ fn possible_values<T: Named>() -> impl Iterator<Item = PossibleValue> {
     })
 }
 
-/// The parser of an option, for a flag of which only the value is needed.
+/// The value parser of [`flag`], without the source of the value.
 pub(super) fn value<T: Clone + Send + Sync + 'static>(
     parse: fn(&OsStr) -> Result<T, String>,
 ) -> impl TypedValueParser<Value = T> {

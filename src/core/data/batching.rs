@@ -110,19 +110,19 @@ pub struct PackedBatch {
     pub starts: Vec<u32>,
     /// `[batch]`: the classes.
     pub labels: Vec<u32>,
-    /// The least length that transformers would pad each sequence to. The reference operations
+    /// The minimum length that transformers would pad each sequence to. The reference operations
     /// pad to it, and `total_flos` counts the padding.
     pub pad_to: usize,
-    /// `[distinct + 1]`: where each of the step's distinct tokens starts in `occurrences`. Empty
-    /// where no gradient is computed.
+    /// `[distinct + 1]`: where each of the step's distinct tokens starts in `occurrences`. Empty if
+    /// no gradient is computed.
     pub occurrence_starts: Vec<u32>,
     /// `[rows]`: the rows in which each of the step's distinct tokens occurs, token after token.
     pub occurrences: Vec<u32>,
 }
 
 impl PackedBatch {
-    /// Packs examples. Where padding counts, it is to the longest of them, or to `pad_to` if that
-    /// is longer.
+    /// Packs examples. Padding, where it is counted, is to the length of the longest example or to
+    /// `pad_to`, whichever is longer.
     pub fn new<'a>(examples: impl IntoIterator<Item = &'a Example>, pad_to: usize) -> Self {
         let mut batch = Self { starts: vec![0], pad_to, ..Self::default() };
         for example in examples {
@@ -133,12 +133,12 @@ impl PackedBatch {
         batch
     }
 
-    /// How many tokens there are.
+    /// The number of tokens.
     pub fn rows(&self) -> usize {
         self.ids.len()
     }
 
-    /// How many sequences there are.
+    /// The number of sequences.
     pub fn batch_size(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }
@@ -148,7 +148,7 @@ impl PackedBatch {
         self.starts.windows(2).map(|pair| &self.ids[pair[0] as usize..pair[1] as usize])
     }
 
-    /// The tokens of the longest sequence.
+    /// The number of tokens of the longest sequence.
     pub fn longest(&self) -> usize {
         self.starts.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0)
     }
@@ -158,7 +158,7 @@ impl PackedBatch {
         self.longest().max(self.pad_to)
     }
 
-    /// How many tokens there are with padding.
+    /// The number of tokens with padding.
     pub fn padded_tokens(&self) -> usize {
         self.batch_size() * self.padded_length()
     }
@@ -177,7 +177,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_example_comes_exactly_once(
+        fn every_example_is_used_exactly_once(
             lengths in proptest::collection::vec(2usize..120, 0..400),
             batch_size in 1usize..40,
             seed: u64,
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn epochs_and_seeds_differ_and_repeat() {
+    fn epochs_and_seeds_have_different_reproducible_batches() {
         let lengths = vec![5; 100];
         let of = |seed, epoch| epoch_batches(&lengths, Random, 8, seed, epoch);
         assert_eq!(of(1, 0), of(1, 0));

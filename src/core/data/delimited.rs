@@ -1,8 +1,8 @@
 //! Delimited text after a header line: TSV without quoting, as NSMC's own files are, and CSV with
 //! the quoting of RFC 4180.
 //!
-//! `csv-core` parses. It gets one bounded line at a time, so that an unclosed quote cannot take all
-//! memory, and errors name the line on which a record starts.
+//! `csv-core` parses one bounded line at a time, so that an unclosed quote cannot use all memory,
+//! and errors name the line on which a record starts.
 
 use super::bounded_lines::{BoundedLines, ENCODING_HINT, MAX_LINE_BYTES};
 use super::row_collector::{ColumnIndices, RawRow, RowCollector};
@@ -145,7 +145,8 @@ impl<R: BufRead> Records<R> {
 struct Record {
     /// The line on which it starts.
     line: usize,
-    /// The fields one after another, without quotes; a buffer of which `text_length` bytes are used.
+    /// The fields one after another, without quotes; a buffer of which `text_length` bytes are
+    /// used.
     text: Vec<u8>,
     text_length: usize,
     /// The end of each field in `text`; a buffer of which `field_count` values are used.
@@ -165,7 +166,7 @@ impl Record {
         (self.ends[0], self.field_count) = (0, 1);
     }
 
-    /// Parses part of the record; whether it is complete. Empty input is ignored.
+    /// Parses part of the record; returns whether it is complete. Empty input is ignored.
     fn parse(&mut self, parser: &mut Reader, mut input: &[u8]) -> bool {
         while !input.is_empty() {
             let (result, read, written, ended) = parser.read_record(

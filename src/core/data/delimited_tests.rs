@@ -107,12 +107,12 @@ fn csv_errors_name_the_line_on_which_a_row_starts() {
 }
 
 #[test]
-fn the_first_label_decides_whether_a_file_is_nsmc() -> Result<(), DataError> {
+fn the_first_label_determines_whether_a_file_is_nsmc() -> Result<(), DataError> {
     let table = parse_tsv("id\tdocument\tlabel\n1\ta\t긍정\n2\tb\t 0 \n".as_bytes(), false)?;
     assert_eq!(labels(&table), ["긍정", "0"]);
     assert!(!table.is_nsmc);
     assert_eq!(table.label_column, "label");
-    // An empty label decides nothing.
+    // An empty label does not determine the format.
     let table = parse_tsv(b"id\tdocument\tlabel\n1\ta\t\n2\tb\t1\n3\tc\t2\n", true)?;
     assert_eq!((table.rows.len(), table.skipped, table.is_nsmc), (1, 2, true));
     Ok(())
@@ -149,7 +149,7 @@ fn every_kind_of_invalid_row_can_be_skipped() -> Result<(), DataError> {
 }
 
 #[test]
-fn an_unclosed_quote_cannot_take_all_memory() -> Result<(), DataError> {
+fn an_unclosed_quote_cannot_use_all_memory() -> Result<(), DataError> {
     let mut text = b"text,label\na,1\n\"b,1\n".to_vec();
     text.extend_from_slice("an ordinary row,0\n".repeat(100_000).as_bytes());
     let message = csv_error(&text);

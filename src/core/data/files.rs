@@ -18,7 +18,7 @@ enum DataFile {
 }
 
 impl DataFile {
-    /// Opens a file. Its extension decides on the format.
+    /// Opens a file. Its extension determines the format.
     ///
     /// # Errors
     /// If it cannot be opened, or the extension is unknown.
@@ -30,7 +30,7 @@ impl DataFile {
         let last = extensions.next();
         let compression = last.filter(|extension| ["gz", "zst"].contains(extension));
         let format = if compression.is_some() { extensions.next() } else { last };
-        // Without anything before it, this is the name and not an extension.
+        // If nothing precedes it, this is the file's name and not an extension.
         let format = format.filter(|_| extensions.next().is_some());
         match (format, compression) {
             (Some("tsv" | "txt"), _) => {

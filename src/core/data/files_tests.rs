@@ -50,7 +50,7 @@ fn every_text_format_is_read_with_and_without_compression() -> Result<(), DataEr
         ("jsonl", JSON),
         ("ndjson", JSON),
     ] {
-        // Two members or frames are one content.
+        // Concatenated gzip members or Zstandard frames are one content.
         let halves = content.split_at(content.len() / 2);
         for (suffix, compressed) in [
             ("", content.to_vec()),

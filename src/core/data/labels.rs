@@ -40,9 +40,9 @@ impl Classes {
         Self::new(names.to_vec(), true).with_data_names(data_names(table))
     }
 
-    /// Sets the names of the data's integer labels: 0 is `negative`, say, whatever the index of
-    /// that class in the model. If the model has other class names, labels are class indices; see
-    /// [`Self::note`].
+    /// Sets the names of the data's integer labels: for example, 0 is `negative`, even if that
+    /// class has another index in the model. If the model has other class names, labels are class
+    /// indices; see [`Self::note`].
     fn with_data_names(mut self, data_names: Option<Vec<String>>) -> Self {
         self.data_names = data_names.filter(|data_names| *data_names != self.names);
         self
@@ -107,7 +107,7 @@ impl Classes {
         let train_names = data_names(train);
         let evaluation_names = evaluation.and_then(data_names);
         let are_integers = labels.iter().all(|label| label.parse::<i64>().is_ok());
-        // The indices of a model with another number of classes mean something else.
+        // If the model has another number of classes, its indices have other meanings.
         let model_names = model_names
             .filter(|model| train_names.as_ref().is_none_or(|train| train.len() == model.len()));
         let candidates = [
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_integer_labels_are_declared_or_nsmcs() {
+    fn names_of_integer_labels_are_declared_or_those_of_nsmc() {
         let nsmc = nsmc("1 1");
         assert_eq!(found(&nsmc, None, None), "negative positive");
         assert_eq!(found(&table("0 1"), Some(&nsmc), None), "negative positive");

@@ -41,7 +41,7 @@ pub enum Split {
     Test,
 }
 
-/// What can be wrong with data.
+/// An error in data files or their labels.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The file cannot be opened or read.

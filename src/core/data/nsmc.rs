@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_is_the_tutorials() -> anyhow::Result<()> {
+    fn the_sample_equals_that_of_the_tutorial() -> anyhow::Result<()> {
         let reference: serde_json::Value =
             serde_json::from_str(include_str!("../../../tests/reference/sample_2000.json"))?;
         for (key, split) in [("train", Split::Train), ("test", Split::Test)] {

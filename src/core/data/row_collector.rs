@@ -1,4 +1,4 @@
-//! What the readers of all formats share: finding the columns, and validating rows.
+//! Code that the readers of all formats share: finding the columns, and validating rows.
 
 use super::bounded_lines::MAX_LINE_BYTES;
 use super::table::{ColumnNames, DataRow, DataTable, RowPosition};
@@ -19,7 +19,7 @@ const LABEL_COLUMNS: [&str; 5] = ["label", "labels", "target", "sentiment", "cla
 const MAX_LABEL_BYTES: usize = 256;
 
 /// The memory limit of a table, in bytes, so that a small file that decompresses to endless rows
-/// cannot take all memory.
+/// cannot use all memory.
 const MAX_TABLE_BYTES: u64 = 8 << 30;
 
 /// The indices of the columns that are read.
@@ -53,8 +53,8 @@ pub(super) struct RowCollector<'a> {
     skip_bad_rows: bool,
     /// The current file.
     file: Arc<Path>,
-    /// Whether the current file is in NSMC's format. `None` if its columns are NSMC's and its
-    /// first label, which decides, has not been read.
+    /// Whether the current file is in NSMC's format. `None` if its columns are NSMC's and its first
+    /// label, which determines the format, has not been read.
     nsmc: Option<bool>,
     bytes: u64,
     table: DataTable,
@@ -167,7 +167,7 @@ impl<'a> RowCollector<'a> {
         })
     }
 
-    /// Sets the class names that the current file declares; the first file's count.
+    /// Sets the class names that the current file declares, unless an earlier file declared names.
     pub fn declare_names(&mut self, names: Vec<String>) {
         self.table.declared_names.get_or_insert(names);
     }
@@ -187,7 +187,7 @@ impl<'a> RowCollector<'a> {
     }
 }
 
-/// Collects the rows that `read` passes on; `name` is the file's name in errors.
+/// Collects the rows that `read` passes to the collector; `name` is the file's name in errors.
 ///
 /// # Errors
 /// As `read`.

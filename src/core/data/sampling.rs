@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_permutation_is_numpys() -> anyhow::Result<()> {
+    fn the_permutation_equals_that_of_numpy() -> anyhow::Result<()> {
         let reference: serde_json::Value =
             serde_json::from_str(include_str!("../../../tests/reference/permutation.json"))?;
         let cases = reference["cases"].as_array().map_or(&[][..], Vec::as_slice);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_and_listed_seeds_are_numpys() {
+    fn wide_and_listed_seeds_are_those_of_numpy() {
         // numpy 2.4: default_rng(2**64 - 1).permutation(10), default_rng([42, 3]).permutation(10),
         // default_rng([1, 2, 3, 4, 5, 2**40]).permutation(10)
         assert_eq!(Generator::new(u64::MAX).permutation(10), [8, 7, 3, 0, 4, 6, 1, 2, 5, 9],);

@@ -50,17 +50,17 @@ pub fn sample(
 /// If a text cannot be tokenized.
 pub fn tokenize(
     tokenizer: &Tokenizer,
-    reviews: &[Sample],
+    samples: &[Sample],
     max_seq_length: usize,
 ) -> Result<Vec<Example>, TokenizerError> {
-    let texts: Vec<&str> = reviews.iter().map(|r| r.document.as_str()).collect();
+    let texts: Vec<&str> = samples.iter().map(|sample| sample.document.as_str()).collect();
     let ids = tokenizer.encode_ids(&texts)?;
     Ok(ids
         .into_iter()
-        .zip(reviews)
-        .map(|(mut ids, review)| {
+        .zip(samples)
+        .map(|(mut ids, sample)| {
             tokenizer.truncate_ids(&mut ids, max_seq_length);
-            Example { ids, label: review.label }
+            Example { ids, label: sample.label }
         })
         .collect())
 }
@@ -85,14 +85,14 @@ mod tests {
             &["negative".to_owned(), "positive".to_owned()],
             &DataTable::default(),
         );
-        let reviews = sample(rows(10), &classes, SampleLimit::Count(4), 42)?;
-        let ids: Vec<String> = reviews.iter().map(|review| review.id.clone()).collect();
+        let samples = sample(rows(10), &classes, SampleLimit::Count(4), 42)?;
+        let ids: Vec<String> = samples.iter().map(|row| row.id.clone()).collect();
         let drawn: Vec<String> =
             sample_indices(10, Some(4), 42).iter().map(ToString::to_string).collect();
         assert_eq!(ids, drawn);
-        for review in &reviews {
-            let n: u32 = review.id.parse().unwrap_or_default();
-            assert_eq!((review.label, &review.document), (n % 2, &format!("text {n}")));
+        for drawn in &samples {
+            let n: u32 = drawn.id.parse().unwrap_or_default();
+            assert_eq!((drawn.label, &drawn.document), (n % 2, &format!("text {n}")));
         }
         assert_eq!(sample(rows(3000), &classes, SampleLimit::Count(2000), 42)?.len(), 2000);
         assert_eq!(sample(rows(3000), &classes, SampleLimit::All, 42)?.len(), 3000);

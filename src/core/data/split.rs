@@ -31,8 +31,8 @@ pub fn stratified(rows: Vec<DataRow>, share: f64, seed: u64) -> (Vec<DataRow>, V
     (train, validation)
 }
 
-/// How many rows of each class to hold out, `total` together as far as possible: proportional by
-/// the largest remainder method, but at least one of each class and never its last, if possible.
+/// The number of rows of each class to hold out, `total` together if possible: proportional by the
+/// largest remainder method, but at least one of each class and never its last, if possible.
 fn apportion(counts: &[usize], total: usize) -> Vec<usize> {
     let rows: usize = counts.iter().sum();
     let total = total.min(rows - counts.len());

@@ -1,4 +1,4 @@
-//! Builds the engine that the options name.
+//! Builds the engine selected by the options.
 
 use super::device::{DeviceChoice, cpu_name};
 use super::fused::FusedEngine;
@@ -7,7 +7,7 @@ use super::{Engine, EngineError, EngineOptions, EngineResult, Ops};
 use crate::core::model::SequenceClassifier;
 use crate::core::ops::Cpu;
 
-/// An engine for `model`.
+/// Builds an engine for `model`.
 ///
 /// # Errors
 /// If options contradict each other, or the requested device is missing, out of memory, or does
@@ -41,8 +41,8 @@ pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResul
         DeviceChoice::Auto if options.int8 => cpu(model, options, None),
         DeviceChoice::Auto => match gpu(model, options, 0) {
             Ok(engine) => Ok(engine),
-            // A build without GPU support is a choice; a build with it that finds no GPU deserves
-            // a note.
+            // The note is only for users who expect a GPU: those of a build with CUDA or with a GPU
+            // option.
             Err(error) => {
                 let expected_gpu = cfg!(feature = "cuda") || options.bf16 || options.tf32;
                 let note =
@@ -103,7 +103,7 @@ mod tests {
     use crate::core::model::{ModelConfig, Weights};
 
     #[test]
-    fn contradictory_options_are_refused_with_a_remedy() -> anyhow::Result<()> {
+    fn contradictory_options_are_rejected_with_a_remedy() -> anyhow::Result<()> {
         let config = ModelConfig::embedded()?;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
         let message = |options: EngineOptions| match build(&model, &options) {
@@ -121,14 +121,14 @@ mod tests {
         assert!(message(EngineOptions { int8: true, ..reference }).contains("fused"));
         let on_gpu = EngineOptions { device: DeviceChoice::Cuda(0), ..reference };
         assert!(message(on_gpu).contains("leave out --device"));
-        // No computer has a hundred GPUs.
+        // A GPU index that no computer has.
         let missing = EngineOptions { device: DeviceChoice::Cuda(99), ..cpu };
         assert!(build(&model, &missing).is_err());
         Ok(())
     }
 
     #[test]
-    fn without_a_gpu_the_cpu_computes_and_a_note_says_why() -> anyhow::Result<()> {
+    fn without_a_gpu_the_cpu_is_used_and_a_note_gives_the_reason() -> anyhow::Result<()> {
         if cfg!(feature = "cuda") {
             return Ok(());
         }

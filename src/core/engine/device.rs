@@ -1,4 +1,4 @@
-//! The device that computes.
+//! The selection of a compute device.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 /// The requested device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first GPU if the build supports GPUs and there is one, else the CPU.
+    /// The first GPU if the build supports GPUs and one is present, else the CPU.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// The GPU of this number.
+    /// The GPU with this index, counted from 0.
     Cuda(usize),
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// The CPU's name in the list of settings: `cpu, 2 threads`.
+/// The CPU's name in the list of settings, for example `cpu, 2 threads`.
 pub(super) fn cpu_name(threads: usize) -> String {
     format!("cpu, {threads} thread{}", if threads == 1 { "" } else { "s" })
 }

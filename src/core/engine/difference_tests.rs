@@ -1,4 +1,4 @@
-//! Every fused backward operation compared with finite differences of the loss, with dropout.
+//! Compares every fused backward operation with finite differences of the loss, with dropout.
 
 use super::*;
 use crate::core::data::batching::Example;
@@ -9,7 +9,7 @@ use serde_json::json;
 use std::path::Path;
 
 /// Architecture, activation and step of the finite difference. `relu` is not differentiable at 0
-/// and needs small steps, which leave the difference fewer digits.
+/// and needs small steps, which reduce the precision of the difference.
 const CASES: [(&str, &str, f32); 5] = [
     ("bert", "gelu", 2e-3),
     ("bert", "gelu_new", 2e-3),
@@ -18,7 +18,7 @@ const CASES: [(&str, &str, f32); 5] = [
     ("electra", "gelu", 2e-3),
 ];
 
-/// The case that is also tested with CUDA kernels.
+/// The case that is also tested with the CUDA kernels.
 #[cfg(unix)]
 const CUDA_CASE: (&str, &str) = ("bert", "gelu");
 

@@ -1,4 +1,4 @@
-//! The GPU memory that training a model of multilingual BERT's size needs, counted from
+//! Tests of the GPU memory needed to train a model of multilingual BERT's size, computed from the
 //! allocations.
 
 use super::*;
@@ -45,10 +45,10 @@ fn training_multilingual_bert_with_32_by_128_tokens_in_bf16_fits_into_8_gb() -> 
     let saved = peak(Precision::Half, true)?;
     let float32 = peak(Precision::Full, false)?;
     println!("bf16 {bf16:.2} GiB, checkpointing {saved:.2} GiB, float32 {float32:.2} GiB");
-    // 8 GB without the driver's context and cuBLAS's workspace.
+    // 8 GB minus the driver context and the cuBLAS workspace.
     assert!(bf16 * GIB < 7.0e9, "{bf16}");
     assert!(saved < bf16 && bf16 < float32, "{saved} {bf16} {float32}");
-    // The lower bound: weights and two moments of every parameter.
+    // The lower bound: the weight and two moments of each parameter, 4 bytes each.
     assert!(saved * GIB > 177_854_978.0 * 12.0, "{saved}");
     Ok(())
 }

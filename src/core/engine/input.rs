@@ -1,8 +1,8 @@
-//! The input of one optimizer step, prepared ahead of it on another thread.
+//! The input of one optimizer step, prepared in advance on another thread.
 
 use crate::core::data::batching::PackedBatch;
 
-/// The micro-batches of one optimizer step, whose gradients are added up.
+/// The micro-batches of one optimizer step, whose gradients are accumulated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StepInput {
     /// The micro-batches, each with the rows in which the distinct tokens occur.
@@ -12,7 +12,7 @@ pub struct StepInput {
 }
 
 impl StepInput {
-    /// Finds the distinct tokens and where they occur.
+    /// Creates the input, with the distinct tokens and the rows in which they occur.
     pub fn new(mut batches: Vec<PackedBatch>) -> Self {
         let mut tokens: Vec<u32> = batches.iter().flat_map(|batch| &batch.ids).copied().collect();
         tokens.sort_unstable();
@@ -23,28 +23,28 @@ impl StepInput {
         Self { batches, distinct_tokens: tokens }
     }
 
-    /// The classes of all examples, batch after batch.
+    /// The class ids of all examples, in batch order.
     pub fn labels(&self) -> impl Iterator<Item = u32> + '_ {
         self.batches.iter().flat_map(|batch| batch.labels.iter().copied())
     }
 
-    /// How many tokens there are, without padding.
+    /// The number of tokens, excluding padding.
     pub fn tokens(&self) -> usize {
         self.batches.iter().map(PackedBatch::rows).sum()
     }
 
-    /// How many tokens there would be with padding; `total_flos` counts these.
+    /// The number of tokens including padding, as counted by `total_flos`.
     pub fn padded_tokens(&self) -> usize {
         self.batches.iter().map(PackedBatch::padded_tokens).sum()
     }
 
-    /// How many examples there are.
+    /// The number of examples.
     pub fn examples(&self) -> usize {
         self.batches.iter().map(PackedBatch::batch_size).sum()
     }
 }
 
-/// Lists the rows in which each of `tokens` occurs; they include every token of the batch.
+/// Lists the rows in which each of `tokens` occurs; `tokens` includes every token of the batch.
 fn find_occurrences(batch: &mut PackedBatch, tokens: &[u32]) {
     let mut rows: Vec<(u32, u32)> =
         batch.ids.iter().zip(0..).map(|(&token, row)| (token, row)).collect();

@@ -1,5 +1,5 @@
-//! The engines that compute a model: the reference engine, by candle's own operations, and the fused
-//! engine, on the CPU or a GPU. All compute the same values, dropout included, up to rounding.
+//! The engines that compute a model: the reference engine, with candle's operations, and the fused
+//! engine, on the CPU or a GPU. All compute the same values up to rounding, including dropout.
 
 mod build;
 pub mod device;
@@ -19,7 +19,7 @@ use crate::core::ops::backend::{Moments, StepMetrics, Update};
 use device::DeviceChoice;
 
 named_enum! {
-    /// Which operations compute.
+    /// The implementation of a model's operations.
     #[derive(Default)]
     pub enum Ops {
         /// Whole blocks at once, forward and backward written by hand
@@ -29,10 +29,10 @@ named_enum! {
     }
 }
 
-/// Which engine to build, and how it computes.
+/// The options of an engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineOptions {
-    /// The operations.
+    /// The implementation of the operations.
     pub ops: Ops,
     /// The device.
     pub device: DeviceChoice,
@@ -40,39 +40,39 @@ pub struct EngineOptions {
     pub bf16: bool,
     /// Multiply `f32` matrices in TensorFloat-32 on a GPU.
     pub tf32: bool,
-    /// Multiply by 8-bit weights on the CPU; for inference only.
+    /// Multiply by 8-bit weights on the CPU, for inference only.
     pub int8: bool,
-    /// Threads of the CPU; 0 is one for each core.
+    /// The number of CPU threads; 0 means one per core.
     pub threads: usize,
-    /// Compute each layer's forward pass again in the backward pass instead of keeping it.
+    /// Recompute each layer's activations in the backward pass instead of storing them.
     pub gradient_checkpointing: bool,
 }
 
 /// The options of one optimizer step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepOptions {
-    /// The run's seed, for dropout.
+    /// The seed of dropout.
     pub seed: u64,
-    /// The step's number, counted from 1.
+    /// The step number, counted from 1.
     pub number: u64,
-    /// The label smoothing factor, as in transformers' `LabelSmoother`.
+    /// The label smoothing factor of transformers' `LabelSmoother`.
     pub label_smoothing_factor: f64,
     /// Learning rate and gradient clipping.
     pub update: Update,
 }
 
-/// Seconds that the parts of a step took.
+/// The durations of the parts of a step, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StepTimings {
-    /// From token ids to the loss.
+    /// The forward pass, from token ids to the loss.
     pub forward: f64,
-    /// From the loss to all gradients.
+    /// The backward pass, from the loss to all gradients.
     pub backward: f64,
-    /// Gradient norm, clipping and update.
+    /// The gradient norm, clipping and the update.
     pub optimizer: f64,
 }
 
-/// A failed computation; the message names what failed.
+/// A failed computation; the message names the operation.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct EngineError(pub String);
@@ -89,7 +89,7 @@ impl From<candle_core::Error> for EngineError {
 /// A model that can be evaluated and trained. Its weights may be copies on another device:
 /// [`Engine::store`] copies them back to the model.
 pub trait Engine: Send {
-    /// The logits of a batch, `[batch, labels]`, row-major; without dropout.
+    /// Computes the logits of a batch, `[batch, labels]`, row-major, without dropout.
     ///
     /// # Errors
     /// If a token id is outside the vocabulary, a sequence is longer than the position embeddings,
@@ -106,23 +106,23 @@ pub trait Engine: Send {
         decay_everything: bool,
     ) -> EngineResult<()>;
 
-    /// One optimizer step: forward and backward passes over all micro-batches, then the update,
-    /// which is skipped if the loss or the gradient norm is not finite.
+    /// Runs one optimizer step: forward and backward passes over all micro-batches, then the
+    /// update, which is skipped if the loss or the gradient norm is not finite.
     ///
     /// # Errors
-    /// As [`Engine::logits`], and if training has not begun.
+    /// The errors of [`Engine::logits`], and if training has not begun.
     fn step(&mut self, input: &StepInput, options: &StepOptions) -> EngineResult<()>;
 
-    /// The metrics of the last step; waits for it.
+    /// Waits for the last step and returns its metrics.
     ///
     /// # Errors
     /// If the device fails.
     fn step_metrics(&mut self) -> EngineResult<StepMetrics>;
 
-    /// To be called once after each [`Engine::step`]: the metrics of the earliest step whose
-    /// metrics were not returned yet, if they are there without waiting for the step queued last.
-    /// An engine that computes at once returns those of that step; one whose device has a queue
-    /// returns those of the step before it, and `None` after the first step.
+    /// Returns the metrics of the earliest step whose metrics were not returned yet, if they are
+    /// available without waiting for the last step. It must be called once after each
+    /// [`Engine::step`]. A synchronous engine returns the metrics of that step; an engine whose
+    /// device has a queue returns those of the step before, and `None` after the first step.
     ///
     /// # Errors
     /// If the device fails.
@@ -130,7 +130,8 @@ pub trait Engine: Send {
         self.step_metrics().map(Some)
     }
 
-    /// The gradients of all parameters in the last step, in the order of the model's layout.
+    /// The gradients of all parameters in the last step, concatenated in the order of the model's
+    /// layout.
     ///
     /// # Errors
     /// If the device fails.
@@ -142,7 +143,7 @@ pub trait Engine: Send {
     /// If the device fails.
     fn store(&mut self) -> EngineResult<()>;
 
-    /// Copies the weights from the model's tensors, after they were changed.
+    /// Copies the weights from the model's tensors; needed after they were changed.
     ///
     /// # Errors
     /// If the device fails.
@@ -157,30 +158,30 @@ pub trait Engine: Send {
     /// Restores an optimizer state that [`Engine::moments`] returned.
     ///
     /// # Errors
-    /// If it is of another model, or training has not begun.
+    /// If the state does not fit the model, or training has not begun.
     fn restore(&mut self, moments: Moments<'static>) -> EngineResult<()>;
 
-    /// Whether to wait for the device between the parts of a step, so that [`Engine::timings`]
-    /// can time them separately.
+    /// Sets whether to wait for the device between the parts of a step, so that
+    /// [`Engine::timings`] can report them separately.
     fn measure_parts(&mut self, measure: bool);
 
     /// The timings of the last step; `None` if the engine does not measure them.
     fn timings(&self) -> Option<StepTimings>;
 
-    /// The device's rate of matrix multiplication with the model's largest layer, in
-    /// floating-point operations per second; `None` if the engine does not measure it.
+    /// Measures the speed of the device in multiplying by the model's largest matrix, in
+    /// floating-point operations per second; `None` if the engine does not support it.
     ///
     /// # Errors
     /// If the device fails.
     fn matmul_rate(&mut self) -> EngineResult<Option<f64>>;
 
-    /// The peak memory of the device so far, in bytes; `None` if it uses the process's memory.
+    /// The peak memory usage of the device in bytes; `None` if it uses the process's memory.
     fn peak_memory(&self) -> Option<usize>;
 
-    /// The device's name for the list of settings: `cpu, 2 threads`.
+    /// The device's name for the list of settings, for example `cpu, 2 threads`.
     fn device(&self) -> String;
 
-    /// A note for the user on the choice of the device: why it is not the requested one.
+    /// A note for the user on why the device is not a GPU, if any.
     fn note(&self) -> Option<&str>;
 }
 

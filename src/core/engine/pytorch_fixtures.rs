@@ -1,4 +1,4 @@
-//! The models and batches under `tests/reference`, with what PyTorch and transformers computed.
+//! The models and batches under `tests/reference`, with the results of PyTorch and transformers.
 
 #![expect(clippy::missing_errors_doc, clippy::missing_panics_doc, reason = "for tests")]
 
@@ -12,9 +12,9 @@ use std::path::PathBuf;
 /// Tensors by name.
 pub type Tensors = HashMap<String, Tensor>;
 
-/// One model with one batch and transformers' results.
+/// A model, a batch and transformers' results for them.
 pub struct PyTorchFixture {
-    /// Its folder.
+    /// The name of its folder.
     pub family: &'static str,
     /// The model.
     pub model: SequenceClassifier,
@@ -28,7 +28,7 @@ fn file(family: &str, name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(family).join(name)
 }
 
-/// The model of a family; `change` may change its configuration.
+/// The model of a family, after `change` has modified its configuration.
 pub fn model(
     family: &str,
     change: impl FnOnce(&mut ModelConfig),
@@ -41,7 +41,7 @@ pub fn model(
     Ok(model)
 }
 
-/// A batch from lists of ids, masks and classes, padded as the lists are.
+/// A batch from lists of ids, masks and classes, with the padding of the lists.
 fn batch(json: &Value) -> anyhow::Result<PackedBatch> {
     let ids: Vec<Vec<u32>> = serde_json::from_value(json["input_ids"].clone())?;
     let mask: Vec<Vec<u32>> = serde_json::from_value(json["attention_mask"].clone())?;
@@ -57,8 +57,8 @@ fn json(family: &str, name: &str) -> anyhow::Result<Value> {
     Ok(serde_json::from_str(&std::fs::read_to_string(file(family, name))?)?)
 }
 
-/// The 20 batches of `bert`, PyTorch's metrics of each training step over them, and its weights
-/// after the last.
+/// The 20 batches of `bert`, PyTorch's metrics of a training step on each, and PyTorch's weights
+/// after the last step.
 pub fn trajectory() -> anyhow::Result<(Vec<PackedBatch>, Vec<Value>, Tensors)> {
     let json = json("bert", "batches.json")?;
     let list = |name: &str| json[name].as_array().cloned().unwrap_or_default();
@@ -69,7 +69,7 @@ pub fn trajectory() -> anyhow::Result<(Vec<PackedBatch>, Vec<Value>, Tensors)> {
     Ok((batches, trace, after))
 }
 
-/// Every model with transformers' results.
+/// All models with transformers' results.
 pub fn fixtures() -> anyhow::Result<Vec<PyTorchFixture>> {
     let families = ["bert", "roberta", "electra", "electra_same_size"];
     families.into_iter().map(fixture).collect()

@@ -1,4 +1,4 @@
-//! Engines compared with PyTorch, and with each other where there is dropout.
+//! Compares engines with PyTorch and, with dropout, with each other.
 
 use super::pytorch_fixtures::{PyTorchFixture, fixtures, model, trajectory};
 use super::*;
@@ -18,7 +18,7 @@ fn options(ops: Ops) -> EngineOptions {
     EngineOptions { ops, threads: 2, device: DeviceChoice::Cpu, ..EngineOptions::default() }
 }
 
-/// Every engine that runs without a GPU.
+/// All engines that run without a GPU.
 fn engines(model: &SequenceClassifier) -> anyhow::Result<Vec<(&'static str, Box<dyn Engine>)>> {
     let checkpointing = EngineOptions { gradient_checkpointing: true, ..options(Ops::Fused) };
     let mut engines = vec![
@@ -45,7 +45,7 @@ fn step(number: u64, update: Update) -> StepOptions {
     StepOptions { seed: 5, number, label_smoothing_factor: 0.0, update }
 }
 
-/// The largest difference of two lists, and the largest magnitude in the second.
+/// The largest absolute difference of two lists, and the largest magnitude in the second.
 fn compare(ours: &[f32], expected: &[f32]) -> (f32, f32) {
     assert_eq!(ours.len(), expected.len());
     let difference = ours.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
@@ -76,7 +76,7 @@ fn assert_gradients(
 #[test]
 fn logits_loss_and_every_gradient_equal_pytorchs() -> anyhow::Result<()> {
     for PyTorchFixture { family, model, batch, expected: tensors } in fixtures()? {
-        // PyTorch's results are without dropout.
+        // PyTorch's results are computed without dropout.
         let model = without_dropout(&model)?;
         for (name, mut engine) in engines(&model)? {
             let what = format!("{family}, {name}");
@@ -96,7 +96,7 @@ fn logits_loss_and_every_gradient_equal_pytorchs() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same weights in a model without dropout.
+/// A model with the same weights and without dropout.
 fn without_dropout(model: &SequenceClassifier) -> anyhow::Result<SequenceClassifier> {
     with_dropout(model, 0.0)
 }
@@ -150,7 +150,7 @@ fn twenty_steps_equal_pytorchs() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Compares loss, predictions and gradients of one engine with those of another.
+/// Compares the loss, predictions and gradients of two engines.
 fn assert_alike(
     what: &str,
     model: &SequenceClassifier,
@@ -215,7 +215,7 @@ fn small() -> anyhow::Result<(SequenceClassifier, Vec<PackedBatch>)> {
     small_with("gelu")
 }
 
-/// A small model with dropout, and batches of which several in a row lack most tokens.
+/// A small model with dropout, and batches in which most tokens are absent several times in a row.
 fn small_with(activation: &str) -> anyhow::Result<(SequenceClassifier, Vec<PackedBatch>)> {
     let overrides: Vec<_> = [
         ("hidden_act", json!(activation)),
@@ -277,7 +277,8 @@ fn tokens_absent_from_some_steps_are_updated_as_by_dense_adamw() -> anyhow::Resu
         for parameter in &model.layout().parameters {
             let range = parameter.start..parameter.start + parameter.len();
             let at = |values: &[f32]| values[range.clone()].to_vec();
-            // AdamW scales the rounding errors of a key bias's gradient to full steps.
+            // AdamW normalizes gradients, so rounding errors in a key bias's gradient become full
+            // steps.
             let tolerance = if parameter.name.ends_with("key.bias") { 1.0 } else { 2e-3 };
             for (ours, expected) in [(w, weights), (m, mean), (v, variance)] {
                 let (difference, size) = compare(&at(ours), &at(expected));
@@ -290,7 +291,7 @@ fn tokens_absent_from_some_steps_are_updated_as_by_dense_adamw() -> anyhow::Resu
 }
 
 #[test]
-fn threads_and_gradient_checkpointing_change_no_bit() -> anyhow::Result<()> {
+fn threads_and_gradient_checkpointing_do_not_change_any_bit() -> anyhow::Result<()> {
     let mut ends = Vec::new();
     for (threads, gradient_checkpointing) in [(1, false), (2, false), (5, false), (2, true)] {
         let (model, batches) = small()?;

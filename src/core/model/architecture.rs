@@ -64,7 +64,7 @@ impl Architecture {
         }
     }
 
-    /// The name of transformers' class.
+    /// The name of the class in transformers.
     pub fn class_name(self) -> String {
         format!("{}ForSequenceClassification", self.class_prefix())
     }

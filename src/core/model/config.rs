@@ -158,7 +158,7 @@ impl ModelConfig {
         Ok(())
     }
 
-    /// How many parameters there are, without biases and normalizations.
+    /// The approximate number of parameters, without biases and normalizations.
     fn parameter_estimate(&self) -> f64 {
         let encoder = &self.encoder;
         let hidden = encoder.hidden_size as f64;
@@ -240,7 +240,7 @@ impl ModelConfig {
     }
 }
 
-/// Only single-label classification with absolute positions is supported.
+/// Rejects everything but single-label classification with absolute positions.
 fn refuse_other_tasks(json: &Map<String, Value>) -> Result<(), String> {
     for (name, supported) in
         [("problem_type", "single_label_classification"), ("position_embedding_type", "absolute")]

@@ -124,7 +124,7 @@ impl View for Float32<'_> {
                     (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => {
                         bytes(&values[start..end])
                     }
-                    // Refused by `write_tensors`.
+                    // `write_tensors` rejects such tensors.
                     _ => Vec::new(),
                 }
             }

@@ -38,7 +38,7 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// How many elements it has.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
@@ -161,7 +161,7 @@ impl ModelLayout {
         Self { parameters, tables, embedding_norm, project, layers, activation, head, classifier }
     }
 
-    /// How many elements all parameters have together.
+    /// The number of elements of all parameters together.
     pub fn len(&self) -> usize {
         self.parameters.last().map_or(0, |last| last.start + last.len())
     }
@@ -171,8 +171,8 @@ impl ModelLayout {
         self.len() == 0
     }
 
-    /// The layout as a backend needs it. Weight decay applies to all parameters with
-    /// `decay_everything`, else by Hugging Face's grouping.
+    /// The layout for a backend. Weight decay applies to all parameters with `decay_everything`,
+    /// else by Hugging Face's grouping.
     pub fn parameter_layout(&self, decay_everything: bool) -> ParameterLayout {
         let decayed = self.parameters.iter();
         let decayed = decayed

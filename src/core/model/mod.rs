@@ -1,5 +1,5 @@
 //! Sequence classifiers with Hugging Face's configuration, parameter names, initialization and
-//! files. [`crate::core::engine`] computes them.
+//! files. [`crate::core::engine`] runs them.
 
 pub mod architecture;
 pub mod classifier;

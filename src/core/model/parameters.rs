@@ -24,13 +24,13 @@ impl ModelParameters {
         &self.flat
     }
 
-    /// How many elements all parameters have together.
+    /// The number of elements of all parameters together.
     pub fn count(&self) -> usize {
         self.named.iter().map(|(_, tensor)| tensor.elem_count()).sum()
     }
 
-    /// How many elements the parameters outside the embedding tables have, as Hugging Face counts
-    /// them for `total_flos`.
+    /// The number of elements of the parameters outside the embedding tables, as Hugging Face
+    /// counts them for `total_flos`.
     pub fn count_without_embeddings(&self) -> usize {
         self.iter()
             .filter(|(name, _)| !name.contains("_embeddings."))
@@ -39,7 +39,7 @@ impl ModelParameters {
     }
 }
 
-/// Which parameters were not loaded as they are in the files.
+/// The differences between a model's parameters and the tensors in its files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
     /// Parameters that are in no file and were initialized.
@@ -50,7 +50,7 @@ pub struct LoadReport {
     pub unexpected: Vec<String>,
 }
 
-/// Builds a model's parameters from weights; missing ones are initialized as [`Init`] says.
+/// Builds a model's parameters from weights; missing ones are initialized according to [`Init`].
 pub struct ParameterBuilder {
     weights: Weights,
     ignore_mismatched_sizes: bool,
@@ -65,7 +65,8 @@ impl ParameterBuilder {
         Self { weights, ignore_mismatched_sizes: false, generator: Generator::new(seed), deviation }
     }
 
-    /// Whether a tensor of another shape is initialized instead of refused.
+    /// Whether to initialize a parameter whose tensor has another shape, instead of returning an
+    /// error.
     #[must_use]
     pub fn ignore_mismatched_sizes(mut self, ignore: bool) -> Self {
         self.ignore_mismatched_sizes = ignore;

@@ -17,7 +17,7 @@ pub const WEIGHTS: &str = "model.safetensors";
 /// The index that names the shard of each tensor.
 pub const INDEX: &str = "model.safetensors.index.json";
 
-/// How many bytes of a tensor are read at a time: a multiple of every type's size.
+/// The number of bytes of a tensor that are read at a time: a multiple of every type's size.
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// The longest header in bytes, as in the safetensors crate.
@@ -27,7 +27,7 @@ const MAX_HEADER: u64 = 100_000_000;
 /// them.
 const BUFFERS: [&str; 2] = ["embeddings.position_ids", "embeddings.token_type_ids"];
 
-/// Where a tensor is stored.
+/// The file, type, shape and byte range of a stored tensor.
 #[derive(Clone, Debug)]
 struct TensorLocation {
     file: usize,
@@ -48,7 +48,7 @@ pub struct Weights {
 pub enum StoredTensor {
     /// No tensor has that name.
     Missing,
-    /// The tensor has this other shape.
+    /// The tensor has this shape, which is not the requested one.
     OtherShape(Vec<usize>),
     /// Its values, in float32.
     Values(Vec<f32>),

@@ -1,20 +1,20 @@
 //! AdamW (Loshchilov and Hutter, 2019), as `torch.optim.AdamW`: settings, and gradient clipping.
 
-/// AdamW's constants; the learning rate comes with each step.
+/// AdamW's hyper-parameters, except the learning rate, which is passed to each step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWSettings {
-    /// Decay of the mean of gradients.
+    /// The exponential decay rate of the mean of gradients.
     pub beta1: f64,
-    /// Decay of the mean of squared gradients.
+    /// The exponential decay rate of the mean of squared gradients.
     pub beta2: f64,
-    /// Added to the denominator.
+    /// Added to the denominator of the update.
     pub epsilon: f64,
-    /// Decoupled weight decay, for the parameters that decay.
+    /// The decoupled weight decay of the parameters that it applies to.
     pub weight_decay: f64,
 }
 
-/// The factor that clips gradients of this norm to `max_norm`: 1 when the norm is not above it, or
-/// when `max_norm` is zero. As `torch.nn.utils.clip_grad_norm_`.
+/// The factor that clips gradients of this norm to `max_norm`: 1 if the norm is at most `max_norm`,
+/// or if `max_norm` is 0. As in `torch.nn.utils.clip_grad_norm_`.
 pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     if max_norm > 0.0 { (max_norm / (norm + 1e-6)).min(1.0) } else { 1.0 }
 }

@@ -30,7 +30,7 @@ fn mix32(mut x: u32) -> u32 {
 }
 
 impl Dropout {
-    /// No dropout: everything is kept.
+    /// No dropout: every element is kept.
     pub const NONE: Self = Self { probability: 0.0, key: 0 };
 
     /// Drops each element with `probability`, in the pattern of `key`.
@@ -87,7 +87,7 @@ impl RowPattern {
     }
 }
 
-/// The key of a micro-batch, from which the patterns of all dropout sites follow.
+/// The key of a micro-batch, from which the keys of all dropout sites are derived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DropoutKey(u64);
 
@@ -105,13 +105,13 @@ impl DropoutKey {
 pub struct DropoutProbabilities {
     /// After the embeddings' normalization.
     pub embeddings: f64,
-    /// Of attention probabilities, in each layer.
+    /// On attention probabilities, in each layer.
     pub attention_probabilities: f64,
-    /// Of the attention block's output, before the residual, in each layer.
+    /// On the attention block's output, before the residual, in each layer.
     pub attention_output: f64,
-    /// Of the feed-forward block's output, before the residual, in each layer.
+    /// On the feed-forward block's output, before the residual, in each layer.
     pub layer_output: f64,
-    /// Of the first token's hidden state, before the head.
+    /// On the first token's hidden state, before the head.
     pub head_input: f64,
     /// Within the head, before the classifier.
     pub head: f64,
@@ -120,11 +120,11 @@ pub struct DropoutProbabilities {
 /// The dropout of each site of one encoder layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerDropouts {
-    /// Of attention probabilities.
+    /// On attention probabilities.
     pub attention_probabilities: Dropout,
-    /// Of the attention block's output, before the residual.
+    /// On the attention block's output, before the residual.
     pub attention_output: Dropout,
-    /// Of the feed-forward block's output, before the residual.
+    /// On the feed-forward block's output, before the residual.
     pub layer_output: Dropout,
 }
 
@@ -135,7 +135,7 @@ pub struct NetworkDropouts {
     pub embeddings: Dropout,
     /// One for each encoder layer.
     pub layers: Vec<LayerDropouts>,
-    /// Of the first token's hidden state, before the head.
+    /// On the first token's hidden state, before the head.
     pub head_input: Dropout,
     /// Within the head, before the classifier.
     pub head: Dropout,
@@ -144,9 +144,9 @@ pub struct NetworkDropouts {
 impl NetworkDropouts {
     /// The dropouts of a network of `layers` encoder layers; without a key, as in evaluation, none.
     ///
-    /// Each site's key follows from its number. Sites are numbered in the order of the forward
-    /// pass, without those whose probability is 0. A resumed run has to number them as the
-    /// original run did, so this order never changes.
+    /// Each site's key is derived from its number. Sites are numbered in the order of the forward
+    /// pass, without those whose probability is 0. A resumed run has to number them as the original
+    /// run did, so this order never changes.
     pub fn new(
         probabilities: &DropoutProbabilities,
         layers: usize,

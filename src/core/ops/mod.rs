@@ -1,7 +1,8 @@
 //! The operations of an encoder, forward and backward, on whole matrices.
 //!
-//! The traits in [`backend`] declare the operations; [`cpu`] and `cuda` implement them. The reference
-//! path in [`crate::core::engine::reference`] computes the same with candle's own operations.
+//! The traits in [`backend`] declare the operations; [`cpu`] and `cuda` implement them. The
+//! reference path in [`crate::core::engine::reference`] computes the same results with candle's
+//! operations.
 
 pub mod adamw;
 pub mod backend;

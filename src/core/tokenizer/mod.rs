@@ -56,7 +56,7 @@ pub struct Encoding {
     pub truncated: bool,
 }
 
-/// A tokenizer that adds a special token before and after each text, mostly `[CLS]` and `[SEP]`.
+/// A tokenizer that adds a special token before and after each text, usually `[CLS]` and `[SEP]`.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
@@ -134,7 +134,8 @@ impl Tokenizer {
         file: &Path,
         files: TokenizerFiles,
     ) -> Result<Self, TokenizerError> {
-        // The caller truncates, whatever the file's settings are, and packs without padding.
+        // The file's settings for truncation and padding are ignored: the caller truncates and
+        // packs.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| unreadable(file, error))?;
         // The token that a file defines, or else BERT's or RoBERTa's.

@@ -1,4 +1,4 @@
-//! The tokenizer against transformers, and with various sets of files.
+//! Compares the tokenizer with transformers, and reads various sets of files.
 
 use super::*;
 

@@ -11,11 +11,12 @@ use tokenizers::{
 };
 
 /// Trains a lower-casing WordPiece vocabulary of `size` tokens. The same texts give the same
-/// vocabulary in every run and on every machine.
+/// vocabulary in every run and on every computer.
 ///
 /// The trainer of `tokenizers` numbers the continuations (`##c`) in the order of a hash map, which
 /// decides between equally frequent merges; so they are passed to it sorted, as special tokens.
-/// Every character of the texts becomes a token, so that `[UNK]` stands only for unseen characters.
+/// Every character of the texts becomes a token, so that `[UNK]` represents only characters that
+/// are not in the texts.
 ///
 /// # Errors
 /// If the trainer fails.
@@ -40,7 +41,7 @@ fn train_inner(texts: &[&str], size: usize) -> tokenizers::Result<Tokenizer> {
         .show_progress(false)
         .special_tokens(special)
         .build();
-    // The trainer counts the words itself.
+    // The trainer counts words, so each word is repeated as often as it occurs.
     let repeated =
         words.iter().flat_map(|(word, count)| std::iter::repeat_n(word.as_str(), *count));
     trainer.feed(repeated, |word| Ok(vec![word.to_owned()]))?;

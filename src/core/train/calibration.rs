@@ -1,39 +1,39 @@
-//! Calibration: confidence against accuracy in ten bins, and the expected calibration error (Guo et
+//! Calibration: confidence and accuracy in ten bins, and the expected calibration error (Guo et
 //! al., "On Calibration of Modern Neural Networks", ICML 2017, equations 2, 3 and 5).
 
 use serde::{Deserialize, Serialize};
 
-/// The number of bins, each a tenth wide.
+/// The number of confidence bins, each of width 0.1.
 pub const BINS: usize = 10;
 
-/// The predictions with a confidence in one bin.
+/// The statistics of the predictions whose confidence is in one bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
-    /// Their number.
+    /// The number of predictions.
     pub count: u64,
     /// The mean probability of the predicted class; 0 without predictions.
     pub confidence: f64,
-    /// The share of right predictions; 0 without predictions.
+    /// The share of correct predictions; 0 without predictions.
     pub accuracy: f64,
 }
 
-/// The bins of an evaluation, from the lowest confidence to the highest: bin `i` has the confidences
-/// above `i / 10` and not above `(i + 1) / 10`. There are no bins in journals of earlier versions.
+/// The bins of an evaluation, in ascending order of confidence: bin `i` contains the confidences in
+/// `(i / 10, (i + 1) / 10]`. It is empty when read from a journal of an earlier version.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Calibration {
-    /// The bins.
+    /// The bins: [`BINS`] of them, or none.
     pub bins: Vec<Bin>,
 }
 
 impl Calibration {
-    /// The number of predictions counted.
+    /// The number of predictions in all bins.
     pub fn total(&self) -> u64 {
         self.bins.iter().map(|bin| bin.count).sum()
     }
 
-    /// The mean distance between confidence and accuracy, weighted by the bins' share of the
-    /// predictions: from 0 to 1. `None` without predictions.
+    /// The expected calibration error, from 0 to 1: the mean of `|accuracy - confidence|` over the
+    /// bins, weighted by their numbers of predictions. `None` without predictions.
     pub fn expected_calibration_error(&self) -> Option<f64> {
         let total = self.total();
         let distance = |bin: &Bin| bin.count as f64 * (bin.accuracy - bin.confidence).abs();
@@ -41,7 +41,7 @@ impl Calibration {
     }
 }
 
-/// Counts predictions into bins.
+/// Accumulates predictions into bins.
 #[derive(Clone, Debug, Default)]
 pub struct Reliability {
     bins: [BinSums; BINS],
@@ -55,7 +55,7 @@ struct BinSums {
 }
 
 impl Reliability {
-    /// Counts one prediction with this probability, unless it is NaN.
+    /// Adds one prediction. `confidence` is the probability of the predicted class; NaN is ignored.
     pub fn add(&mut self, confidence: f64, right: bool) {
         if confidence.is_nan() {
             return;
@@ -67,7 +67,7 @@ impl Reliability {
         sums.right += u64::from(right);
     }
 
-    /// The bins.
+    /// The statistics of the bins.
     pub fn calibration(&self) -> Calibration {
         let mean = |sum: f64, count: u64| if count == 0 { 0.0 } else { sum / count as f64 };
         let bin = |sums: &BinSums| Bin {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::core::engine::logits::{class_of, confidence_of};
 
-    /// Logits and the true class of each row.
+    /// The logits and the true class of each example.
     const ROWS: [([f32; 3], u32); 8] = [
         ([2.0, 0.0, -1.0], 0),
         ([0.1, 0.0, 0.05], 2),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bins_and_the_error_are_numpys() {
+    fn the_bins_and_the_error_equal_those_of_numpy() {
         // import numpy as np
         // x = np.array([[2, 0, -1], [.1, 0, .05], [-1, 3, .5], [0, 1, 0], [0, 1.1, 0], [5, 0, 0],
         //               [0, 0, 4.5], [1, 2, 0]], np.float32).astype(np.float64)
@@ -115,8 +115,10 @@ mod tests {
         // bins = np.digitize(confidence, np.arange(1, 10) / 10, right=True)
         // found = [bins == i for i in range(10)]
         // for b in found:
-        //     print(b.sum(), confidence[b].mean() if b.any() else 0, right[b].mean() if b.any() else 0)
-        // print(sum(b.mean() * abs(right[b].mean() - confidence[b].mean()) for b in found if b.any()))
+        //     print(b.sum(), confidence[b].mean() if b.any() else 0,
+        //           right[b].mean() if b.any() else 0)
+        // print(sum(b.mean() * abs(right[b].mean() - confidence[b].mean())
+        //           for b in found if b.any()))
         let none = (0, 0.0, 0.0);
         let expected = [
             none,
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edge_belongs_to_the_bin_below_it_and_what_is_no_number_to_none() {
+    fn a_bin_edge_belongs_to_the_lower_bin_and_nan_is_ignored() {
         let mut reliability = Reliability::default();
         for tenth in 0..=10 {
             reliability.add(f64::from(tenth) / 10.0, true);
@@ -154,13 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_was_counted_there_is_no_error() {
+    fn there_is_no_error_without_predictions() {
         assert_eq!(Calibration::default().expected_calibration_error(), None);
         assert_eq!(Reliability::default().calibration().expected_calibration_error(), None);
     }
 
     #[test]
-    fn it_comes_back_from_json_as_it_was() -> serde_json::Result<()> {
+    fn a_calibration_round_trips_through_json() -> serde_json::Result<()> {
         let calibration = counted();
         let json = serde_json::to_string(&calibration)?;
         assert_eq!(serde_json::from_str::<Calibration>(&json)?, calibration);

@@ -1,5 +1,5 @@
-//! `checkpoint-<step>` folders as Hugging Face's Trainer lays them out, written whole or not at
-//! all, and read back exactly.
+//! `checkpoint-<step>` folders in the format of Hugging Face's Trainer. They are written
+//! atomically, and values are restored exactly.
 
 use super::progress::{RunState, VERSION};
 use super::trainer_state::TrainerState;
@@ -12,19 +12,20 @@ use crate::core::ops::backend::Moments;
 use crate::core::ops::cpu::overwrite;
 use std::path::{Path, PathBuf};
 
-/// What begins the name of a checkpoint's folder.
+/// The prefix of the name of a checkpoint folder.
 const PREFIX: &str = "checkpoint-";
 
-/// transformers' state of a run.
+/// The file with transformers' [`TrainerState`].
 pub const TRAINER_STATE: &str = "trainer_state.json";
 
-/// What is ours: [`RunState`].
+/// The file with this program's [`RunState`].
 const RUN_STATE: &str = "nsmc_tui_state.json";
 
-/// AdamW's moments, by the names that PyTorch gives them.
+/// The file with AdamW's moments, under PyTorch's names: `<parameter>.exp_avg` and
+/// `<parameter>.exp_avg_sq`.
 const OPTIMIZER: &str = "optimizer.safetensors";
 
-/// Why a checkpoint cannot be written or used.
+/// An error in writing, finding or loading a checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// A file cannot be read or written.
@@ -43,12 +44,12 @@ pub enum CheckpointError {
         /// The folder searched.
         folder: PathBuf,
     },
-    /// The folder is a checkpoint, but not one that a run can go on from.
+    /// The folder contains a checkpoint that cannot be loaded or resumed from.
     #[error("{}: {reason}", folder.display())]
     Unusable {
-        /// The folder.
+        /// The checkpoint folder.
         folder: PathBuf,
-        /// What is wrong, and what to do.
+        /// The cause and, where there is one, a remedy.
         reason: String,
     },
 }
@@ -58,13 +59,13 @@ fn io(file: &Path) -> impl FnOnce(std::io::Error) -> CheckpointError {
     move |error| ModelError::Io { file, error }.into()
 }
 
-/// The step in the name of a checkpoint's folder; `None` if it is called otherwise.
+/// The step in the name of a checkpoint folder; `None` if the name has a different form.
 pub fn step_of(folder: &Path) -> Option<u64> {
     folder.file_name()?.to_str()?.strip_prefix(PREFIX)?.parse().ok()
 }
 
-/// A folder's checkpoints by step, the earliest first. Half-written ones have another name, and a
-/// folder without a model is none.
+/// The checkpoints in a folder, in ascending order of step. Unfinished checkpoints have different
+/// names and are not listed, nor are folders without a model.
 pub fn list(output_dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(output_dir).into_iter().flatten().flatten();
     let mut found: Vec<(u64, PathBuf)> = entries
@@ -76,20 +77,21 @@ pub fn list(output_dir: &Path) -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// The folder to resume from: `asked`, or the last checkpoint of `output_dir`.
+/// Finds the checkpoint folder to resume from: `asked` if it is a checkpoint, else the last
+/// checkpoint in `asked`; without `asked`, the last checkpoint in `output_dir`.
 ///
 /// # Errors
-/// If there is none.
+/// If there is no checkpoint.
 pub fn find(output_dir: &Path, asked: Option<&Path>) -> Result<PathBuf, CheckpointError> {
     match asked {
-        // A checkpoint, whatever it is called, or one that Python wrote.
+        // A checkpoint of this program under any name, or a checkpoint written by Python.
         Some(folder)
             if folder.join(RUN_STATE).is_file()
                 || (folder.join(TRAINER_STATE).is_file() && step_of(folder).is_some()) =>
         {
             Ok(folder.to_path_buf())
         }
-        // A run's own folder stands for its last checkpoint.
+        // For the output folder of a run, use its last checkpoint.
         Some(folder) => {
             list(folder).pop().ok_or(CheckpointError::None { folder: folder.to_path_buf() })
         }
@@ -99,34 +101,35 @@ pub fn find(output_dir: &Path, asked: Option<&Path>) -> Result<PathBuf, Checkpoi
     }
 }
 
-/// Where and how a run saves its checkpoints.
+/// The options for saving the checkpoints of a run.
 #[derive(Clone, Debug)]
 pub struct Checkpoints {
-    /// Where their folders go.
+    /// The folder that contains the checkpoint folders.
     pub output_dir: PathBuf,
-    /// The tokenizer's files: names and contents.
+    /// The tokenizer files, as names and contents.
     pub tokenizer: Vec<(String, Vec<u8>)>,
-    /// Keep so many.
+    /// The most checkpoints to keep; `None` keeps all.
     pub save_total_limit: Option<usize>,
-    /// Leave out what resuming needs.
+    /// Write only the model, without the state needed to resume.
     pub save_only_model: bool,
     /// Whether the run started from random weights.
     pub random_weights: bool,
-    /// Where TensorBoard's files of the run are, if it writes any.
+    /// The folder of the run's TensorBoard files, if it writes any.
     pub logging_dir: Option<PathBuf>,
 }
 
 impl Checkpoints {
-    /// The folder of a step's checkpoint.
+    /// The checkpoint folder of a step.
     pub fn folder(&self, step: u64) -> PathBuf {
         self.output_dir.join(format!("{PREFIX}{step}"))
     }
 
-    /// Writes the checkpoint of the step that `state` stands at, then removes those beyond the
-    /// limit: the oldest, but never the best one or the one just written.
+    /// Writes the checkpoint of step `state.global_step`, then deletes the oldest checkpoints
+    /// beyond `save_total_limit`, but never the best one or the new one. Returns the checkpoint
+    /// folder.
     ///
     /// # Errors
-    /// Names the file that could not be written; every earlier checkpoint is still there.
+    /// If a file cannot be written, or the engine fails. Earlier checkpoints are not changed.
     pub fn write(
         &self,
         model: &SequenceClassifier,
@@ -158,8 +161,9 @@ impl Checkpoints {
         Ok(folder)
     }
 
-    /// Where only one is to be kept, that is the best one in the end, as the Trainer has it. One
-    /// that cannot be removed only takes room.
+    /// If `save_total_limit` is 1, deletes all checkpoints except the best one, as Hugging Face's
+    /// Trainer does at the end of training. A checkpoint that cannot be removed only uses disk
+    /// space, so errors are ignored.
     pub(super) fn keep_only_the_best(&self, best: &Path) {
         if self.save_total_limit == Some(1) {
             for folder in list(&self.output_dir).iter().filter(|folder| *folder != best) {
@@ -168,7 +172,9 @@ impl Checkpoints {
         }
     }
 
-    /// As transformers' `rotate_checkpoints`. One that cannot be removed only takes room.
+    /// Deletes the oldest checkpoints beyond `save_total_limit`, as transformers'
+    /// `rotate_checkpoints` does. A checkpoint that cannot be removed only uses disk space, so
+    /// errors are ignored.
     fn rotate(&self, latest: &Path, best: Option<&Path>) {
         let Some(limit) = self.save_total_limit else {
             return;
@@ -198,22 +204,22 @@ fn write_moments(
     write_tensors(file, tensors)
 }
 
-/// A checkpoint that a run can go on from.
+/// A checkpoint that a run can be resumed from.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
-    /// Its folder.
+    /// The checkpoint folder.
     pub folder: PathBuf,
-    /// transformers' part.
+    /// The contents of `trainer_state.json`.
     pub state: TrainerState,
-    /// Ours.
+    /// The contents of `nsmc_tui_state.json`.
     pub run: RunState,
 }
 
 impl Checkpoint {
-    /// Reads all but the model and the optimizer's moments.
+    /// Reads the state files of a checkpoint, but not the model or the optimizer's moments.
     ///
     /// # Errors
-    /// If it is damaged, or was not written to be resumed from.
+    /// If a file is missing or damaged, or if the checkpoint cannot be resumed from.
     pub fn read(folder: &Path) -> Result<Self, CheckpointError> {
         let unusable =
             |reason: String| CheckpointError::Unusable { folder: folder.to_path_buf(), reason };
@@ -249,10 +255,10 @@ impl Checkpoint {
         Ok(Self { folder: folder.to_path_buf(), state, run })
     }
 
-    /// Gives an engine over `model` the moments its optimizer had.
+    /// Restores the optimizer's moments in `engine`, which computes `model`.
     ///
     /// # Errors
-    /// If they are damaged or of another model.
+    /// If the moments are missing or damaged, or if their shapes are not those of `model`.
     pub fn restore(
         &self,
         model: &SequenceClassifier,
@@ -284,10 +290,10 @@ impl Checkpoint {
     }
 }
 
-/// Gives a model the weights of a checkpoint of its own run.
+/// Loads the weights of a checkpoint of the same run into `model`.
 ///
 /// # Errors
-/// If they are missing, damaged or of another model.
+/// If the weights are missing or damaged, or if their shapes are not those of `model`.
 pub fn load_weights(folder: &Path, model: &SequenceClassifier) -> Result<(), CheckpointError> {
     if !holds_a_model(folder) {
         return Err(CheckpointError::Unusable {
@@ -297,7 +303,7 @@ pub fn load_weights(folder: &Path, model: &SequenceClassifier) -> Result<(), Che
     }
     let mut weights = Weights::open(folder, model.config().architecture)?;
     let misfit = |reason: String| ModelError::Weights { file: folder.to_path_buf(), reason };
-    // All of them are read before the first is replaced: half of a model would be none.
+    // Read all weights before replacing any, so that an error leaves the model unchanged.
     let mut all = Vec::with_capacity(model.parameters().count());
     for (name, view) in model.parameters().iter() {
         match weights.read(name, view.dims()) {

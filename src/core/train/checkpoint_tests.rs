@@ -1,4 +1,4 @@
-//! Interrupted and resumed runs, and the checkpoints they write and delete.
+//! Tests of interrupted and resumed runs and of the checkpoints that they write and delete.
 
 use super::*;
 use crate::core::data::batching::Example;
@@ -62,19 +62,19 @@ fn arguments_from(
     Ok(arguments)
 }
 
-/// Saves after each epoch, and ends with the best of these models by loss.
+/// Saves a checkpoint after each epoch and loads the one with the best loss at the end.
 fn load_best_by_loss(arguments: &mut TrainingArguments) {
     arguments.save_strategy = SaveStrategy::Epoch;
     arguments.load_best_model_at_end = true;
     arguments.metric_for_best_model = Some("loss".to_owned());
 }
 
-/// Collects a run's events and gives it commands.
+/// Collects the events of a run and sends it commands.
 #[derive(Default)]
 struct EventCollector {
     events: Vec<TrainEvent>,
     stop_at: Option<usize>,
-    /// Commands, each with the number of steps after which it is given, between two steps.
+    /// Commands, each with the number of steps after which it is sent.
     commands: VecDeque<(usize, Command)>,
 }
 
@@ -94,7 +94,7 @@ impl Observer for EventCollector {
     }
 }
 
-/// A run's folder.
+/// A temporary output folder of a run.
 struct Folder(TempDir);
 
 impl Folder {
@@ -117,7 +117,7 @@ impl Folder {
         list(self.0.path()).iter().filter_map(|folder| step_of(folder)).collect()
     }
 
-    /// Trains from the beginning, or from a checkpoint; the final weights and the state.
+    /// Trains from the beginning or from a checkpoint, and returns the final weights and the state.
     fn train(
         &self,
         arguments: &TrainingArguments,
@@ -140,7 +140,7 @@ impl Folder {
     }
 }
 
-/// Every parameter, bit for bit.
+/// The bits of all parameters, for exact comparison.
 fn bits(model: &SequenceClassifier) -> candle_core::Result<Vec<u32>> {
     let mut all = Vec::new();
     for (_, var) in model.parameters().iter() {
@@ -149,7 +149,7 @@ fn bits(model: &SequenceClassifier) -> candle_core::Result<Vec<u32>> {
     Ok(all)
 }
 
-/// Journaled events as JSON without times, and without the checkpoints that a stop adds.
+/// The journaled events as JSON, without times and without the checkpoints that a stop adds.
 fn timeless(events: &[TrainEvent]) -> anyhow::Result<Vec<serde_json::Value>> {
     let mut all = Vec::new();
     for event in events {
@@ -176,8 +176,8 @@ fn timeless_log(history: &[LogEntry]) -> Vec<LogEntry> {
 }
 
 #[test]
-fn a_resumed_run_equals_one_that_was_never_stopped_bit_for_bit() -> anyhow::Result<()> {
-    // 60 examples in batches of 8: 8 steps an epoch, 24 in all.
+fn a_resumed_run_equals_an_uninterrupted_run_bit_for_bit() -> anyhow::Result<()> {
+    // 60 examples in batches of 8: 8 steps per epoch, 24 steps in total.
     for (recipe, stop_at) in
         [(Recipe::Trainer, 1), (Recipe::Trainer, 5), (Recipe::Native, 8), (Recipe::Trainer, 13)]
     {
@@ -198,7 +198,7 @@ fn a_resumed_run_equals_one_that_was_never_stopped_bit_for_bit() -> anyhow::Resu
         let (weights, state) = parts.train(&arguments, &mut second, Some(&checkpoint))?;
 
         assert!(weights == expected, "stopped at {stop_at}: the parameters differ");
-        // The stop's own evaluation is not part of the run, unless one was due there.
+        // An uninterrupted run has no evaluation at the stop, unless one was due at that step.
         let due = stop_at.is_multiple_of(8);
         let cut = first.events.iter().filter(
             |event| !matches!(event, TrainEvent::Evaluated(e) if e.step == stop_at as u64 && !due),
@@ -237,20 +237,20 @@ fn checkpoints_are_written_when_they_are_due() -> anyhow::Result<()> {
         folder.train(&arguments(change)?, &mut EventCollector::default(), None)?;
         assert_eq!(folder.steps(), expected);
         let names: Vec<_> = std::fs::read_dir(folder.0.path())?.flatten().collect();
-        assert_eq!(names.len(), expected.len(), "no unfinished checkpoint is left");
+        assert_eq!(names.len(), expected.len(), "there must be no unfinished checkpoint");
     }
     Ok(())
 }
 
 #[test]
-fn the_best_checkpoint_is_kept_and_loaded_at_the_end() -> anyhow::Result<()> {
+fn the_best_checkpoint_is_retained_and_loaded_at_the_end() -> anyhow::Result<()> {
     let arguments = arguments(|arguments| {
         load_best_by_loss(arguments);
         arguments.eval_strategy = EvalStrategy::Steps;
         arguments.save_strategy = SaveStrategy::Steps;
         arguments.save_steps = StepInterval::new(4.0);
         arguments.save_total_limit = Some(1);
-        // The highest loss is the first one's, as the model learns.
+        // The first evaluation has the highest loss, so the best checkpoint is not the last one.
         arguments.greater_is_better = true;
     })?;
     let folder = Folder::new()?;
@@ -258,12 +258,12 @@ fn the_best_checkpoint_is_kept_and_loaded_at_the_end() -> anyhow::Result<()> {
     let (weights, state) = folder.train(&arguments, &mut collector, None)?;
     let best = state.best_global_step.unwrap_or_default();
     assert!(best < 24, "the loss did not fall");
-    assert_eq!(folder.steps(), [best], "of one that is kept, the best in the end");
+    assert_eq!(folder.steps(), [best], "only the best checkpoint must remain");
     let path = folder.0.path().join(format!("checkpoint-{best}"));
     assert_eq!(state.best_model_checkpoint.as_deref(), path.to_str());
     let stored = Weights::open(&path, Architecture::Bert)?;
     let (model, _) = SequenceClassifier::new(config()?, stored, 1)?;
-    assert!(weights == bits(&model)?, "the run ends with the best weights");
+    assert!(weights == bits(&model)?, "the final weights must be the best weights");
     let last = collector.events.iter().rfind(|event| event.is_journaled());
     let Some(TrainEvent::BestLoaded(best_loaded)) = last else {
         anyhow::bail!("the event is missing");
@@ -307,7 +307,7 @@ fn a_run_resumed_into_another_folder_finds_its_best_checkpoint() -> anyhow::Resu
     let checkpoint = whole.0.path().join("checkpoint-24");
     let mut collector = EventCollector::default();
     let (weights, _) = elsewhere.train(&arguments, &mut collector, Some(&checkpoint))?;
-    assert!(weights == expected, "it ends with another model");
+    assert!(weights == expected, "the final weights differ");
     Ok(())
 }
 
@@ -332,7 +332,7 @@ fn the_last_step_is_evaluated_before_it_is_saved() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_folder_that_cannot_be_resumed_is_refused_with_a_reason() -> anyhow::Result<()> {
+fn a_folder_that_cannot_be_resumed_is_rejected_with_a_reason() -> anyhow::Result<()> {
     let folder = Folder::new()?;
     let path = folder.0.path();
     let message = |folder: &Path| {

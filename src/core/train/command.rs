@@ -1,4 +1,4 @@
-//! The commands that a run accepts while it is under way.
+//! The commands that a run accepts while it is running.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +9,13 @@ pub const MAX_LEARNING_RATE: f64 = 1.0;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Wait before the next step.
+    /// Pause before the next step.
     Pause,
-    /// End a pause.
+    /// Resume after a pause.
     Resume,
     /// Write a checkpoint after the current step.
     SaveCheckpoint,
-    /// Evaluate the model after the current step. The result never counts as the best.
+    /// Evaluate the model after the current step. The result never counts as the best evaluation.
     Evaluate,
     /// Stop at the end of the current epoch, or cancel such a stop.
     StopAfterEpoch {
@@ -25,7 +25,7 @@ pub enum Command {
     /// Use this learning rate for the next step, and scale the rest of the schedule by the same
     /// factor.
     SetLearningRate {
-        /// Above 0 and at most [`MAX_LEARNING_RATE`]; any other rate is refused with a warning.
+        /// Above 0 and at most [`MAX_LEARNING_RATE`]; any other rate is rejected with a warning.
         rate: f64,
     },
     /// Stop after the current step and save the model.
@@ -33,11 +33,11 @@ pub enum Command {
         /// Whether to evaluate before saving.
         evaluate: bool,
     },
-    /// Save the model again, after a run whose model could not be saved.
+    /// Retry saving the model at the end of a run, after saving failed.
     SaveModel,
     /// Classify a text with the current weights.
     Predict {
-        /// The text.
+        /// The text to classify.
         text: String,
     },
 }

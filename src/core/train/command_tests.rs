@@ -1,10 +1,10 @@
-//! Commands to runs that write checkpoints.
+//! Tests of commands to runs that write checkpoints.
 
 use super::*;
 use crate::core::train::event::{CommandApplied, CommandEffect, Started, Step};
 use crate::core::train::log_history::StepLogger;
 
-/// 24 steps, 8 an epoch.
+/// Arguments of a run of 24 steps, 8 per epoch.
 fn settings() -> anyhow::Result<TrainingArguments> {
     arguments(|arguments| arguments.save_total_limit = None)
 }
@@ -106,7 +106,7 @@ fn a_pause_does_not_count_as_training() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_changed_rate_scales_the_schedule_and_is_kept_on_resume() -> anyhow::Result<()> {
+fn a_changed_rate_scales_the_schedule_and_is_restored_on_resume() -> anyhow::Result<()> {
     let arguments = settings()?;
     let (whole, parts) = (Folder::new()?, Folder::new()?);
     let change = [(6, Command::SetLearningRate { rate: 1e-3 })];
@@ -123,7 +123,7 @@ fn a_changed_rate_scales_the_schedule_and_is_kept_on_resume() -> anyhow::Result<
     assert!((changed[6] - 1e-3).abs() < 1e-12);
     let at_change = scheduled[6];
     for (changed, scheduled) in changed[6..].iter().zip(&scheduled[6..]) {
-        // Both in the same proportion, without dividing by a last rate that may be zero.
+        // The ratios are equal; multiplied out because the last rate may be zero.
         assert!((changed * at_change - 1e-3 * scheduled).abs() < 1e-12);
     }
     let applied = applied(&uncut);
@@ -138,12 +138,12 @@ fn a_changed_rate_scales_the_schedule_and_is_kept_on_resume() -> anyhow::Result<
     let checkpoint = parts.0.path().join("checkpoint-10");
     let (weights, _) =
         parts.train(&arguments, &mut EventCollector::default(), Some(&checkpoint))?;
-    assert!(weights == expected, "resumed, the parameters differ");
+    assert!(weights == expected, "the parameters differ after resuming");
     Ok(())
 }
 
 #[test]
-fn an_invalid_rate_is_refused_and_a_rate_during_warmup_sets_the_peak() -> anyhow::Result<()> {
+fn an_invalid_rate_is_rejected_and_a_rate_during_warmup_sets_the_peak() -> anyhow::Result<()> {
     let arguments = arguments(|arguments| {
         arguments.save_total_limit = None;
         arguments.warmup_steps = 4.0;
@@ -161,7 +161,7 @@ fn an_invalid_rate_is_refused_and_a_rate_during_warmup_sets_the_peak() -> anyhow
     let mut collector = with_commands(&[(0, Command::SetLearningRate { rate: 1e-3 })]);
     Folder::new()?.train(&arguments, &mut collector, None)?;
     let rates: Vec<f64> = steps(&collector).iter().map(|step| step.learning_rate).collect();
-    assert_eq!(rates[0], 0.0, "a warm-up still begins at zero");
+    assert_eq!(rates[0], 0.0, "a warm-up must start at zero");
     assert!((rates[4] - 1e-3).abs() < 1e-12, "{rates:?}");
     Ok(())
 }
@@ -181,7 +181,7 @@ fn a_stop_after_the_epoch_evaluates_and_saves() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_rate_changed_after_its_checkpoint_is_saved_again() -> anyhow::Result<()> {
+fn a_rate_changed_after_a_checkpoint_is_saved_in_a_new_checkpoint() -> anyhow::Result<()> {
     let arguments = settings()?;
     let (whole, parts) = (Folder::new()?, Folder::new()?);
     let change = (8, Command::SetLearningRate { rate: 1e-3 });
@@ -196,12 +196,12 @@ fn a_rate_changed_after_its_checkpoint_is_saved_again() -> anyhow::Result<()> {
     let checkpoint = parts.0.path().join("checkpoint-8");
     let (weights, _) =
         parts.train(&arguments, &mut EventCollector::default(), Some(&checkpoint))?;
-    assert!(weights == expected, "resumed, the parameters differ");
+    assert!(weights == expected, "the parameters differ after resuming");
     Ok(())
 }
 
 #[test]
-fn a_requested_evaluation_is_never_the_best() -> anyhow::Result<()> {
+fn a_requested_evaluation_never_counts_as_the_best() -> anyhow::Result<()> {
     let arguments = arguments(|arguments| {
         load_best_by_loss(arguments);
         arguments.save_total_limit = None;
@@ -218,7 +218,7 @@ fn a_requested_evaluation_is_never_the_best() -> anyhow::Result<()> {
 
 #[test]
 fn commands_during_an_evaluation_are_applied_after_it_and_a_stop_ends_it() -> anyhow::Result<()> {
-    /// Gives its commands one by one as soon as the evaluation of step 8 has begun.
+    /// Returns its commands one by one once the evaluation at step 8 has started.
     struct DuringEvaluation(EventCollector, Vec<Command>);
     impl Observer for DuringEvaluation {
         fn publish(&mut self, event: TrainEvent) {
@@ -249,7 +249,7 @@ fn commands_during_an_evaluation_are_applied_after_it_and_a_stop_ends_it() -> an
         let events = &observer.0.events;
         let complete = events.iter().filter(|event| matches!(event, TrainEvent::Evaluated(_)));
         assert_eq!(complete.count(), evaluations);
-        assert!(applied(&observer.0).is_empty(), "the stop comes before the pending commands");
+        assert!(applied(&observer.0).is_empty(), "the stop must precede the pending commands");
     }
     let mut observer = DuringEvaluation(
         EventCollector::default(),
@@ -260,12 +260,12 @@ fn commands_during_an_evaluation_are_applied_after_it_and_a_stop_ends_it() -> an
     let mut engine = build(&model, &EngineOptions::default())?;
     let trainer = Trainer::new(&model, &arguments, &train, &eval);
     let outcome = trainer.run(engine.as_mut(), &mut observer, None)?;
-    assert_eq!(outcome.finished.global_step, 16, "it is applied after the evaluation of step 8");
+    assert_eq!(outcome.finished.global_step, 16, "the command must be applied after step 8");
     Ok(())
 }
 
 #[test]
-fn log_entries_made_from_steps_are_the_trainers() -> anyhow::Result<()> {
+fn log_entries_computed_from_steps_equal_those_of_the_trainer() -> anyhow::Result<()> {
     let arguments = settings()?;
     let mut collector = EventCollector::default();
     let (_, state) = Folder::new()?.train(&arguments, &mut collector, None)?;

@@ -1,12 +1,12 @@
-//! Why a run fails.
+//! The errors of a training run.
 
 use super::checkpoint::CheckpointError;
 use crate::core::engine::EngineError;
 
-/// Why a run fails.
+/// An error that ends a training run.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The loss, or the gradient, is infinite or not a number.
+    /// The loss or the gradient norm is infinite or NaN.
     #[error("the {what} is {value} at step {step}")]
     NotFinite {
         /// `"loss"` or `"gradient norm"`.
@@ -16,13 +16,13 @@ pub enum TrainError {
         /// The step, counted from 1; its update was not applied.
         step: u64,
     },
-    /// There is nothing to train on.
+    /// There are no training examples.
     #[error("there are no training examples")]
     NoExamples,
-    /// The checkpoint to resume from, or the best one, cannot be used.
+    /// The checkpoint to resume from or the best checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A computation failed; the message names what.
+    /// A computation failed; the message names the operation.
     #[error("{0}")]
     Computation(String),
 }
@@ -34,7 +34,7 @@ impl From<EngineError> for TrainError {
 }
 
 impl TrainError {
-    /// What to do about it.
+    /// A suggested remedy, if any.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotFinite { .. } => Some(

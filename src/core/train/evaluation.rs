@@ -1,4 +1,4 @@
-//! Evaluates a model: its loss and the metrics of its predictions.
+//! Evaluation of a model: the loss and the metrics of its predictions.
 
 use super::calibration::Reliability;
 use super::event::Metrics;
@@ -13,16 +13,17 @@ use std::time::Instant;
 pub struct EvaluationOptions {
     /// Examples per batch.
     pub batch_size: usize,
-    /// The reference operations pad batches to at least this length.
+    /// The least length in tokens that the reference operations pad batches to.
     pub pad_to: usize,
-    /// How many classes there are.
+    /// The number of classes.
     pub classes: usize,
-    /// The label smoothing factor, which transformers applies in evaluation too.
+    /// The label smoothing factor, which transformers also applies in evaluation.
     pub label_smoothing_factor: f64,
 }
 
-/// Evaluates a model on examples. `progress` is called with the number of examples done and of all,
-/// first and after each batch; if it returns `false`, the evaluation ends without a result.
+/// Evaluates a model on examples. `progress` is called with the number of evaluated examples and of
+/// all examples, before the first batch and after each batch; if it returns `false`, the evaluation
+/// ends without a result.
 ///
 /// # Errors
 /// If a computation fails.

@@ -1,5 +1,5 @@
-//! The events of a training run. The dashboard, the text output, the journal and TensorBoard's
-//! files are all made from them.
+//! The events of a training run: the source of the dashboard, the text output, the journal and the
+//! TensorBoard files.
 
 mod command_applied;
 mod log_entry;
@@ -16,28 +16,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum TrainEvent {
-    /// Data and model are ready; the first step is next.
+    /// The data and the model are loaded; training starts.
     Started(Started),
-    /// An optimizer step was done.
+    /// An optimizer step is complete.
     Step(Step),
     /// An entry was added to the log history.
     Logged(Logged),
     /// An epoch is complete.
     Epoch(Epoch),
-    /// An evaluation is under way.
+    /// An evaluation is in progress.
     EvaluationProgress(EvaluationProgress),
     /// An evaluation is complete.
     Evaluated(Evaluated),
-    /// Writing a checkpoint begins.
+    /// A checkpoint is being written.
     SavingCheckpoint,
-    /// A checkpoint was written, from which the run can be resumed.
+    /// A checkpoint was written.
     Checkpoint(Saved),
     /// Something failed, but the run continues.
     Warned(Warned),
     /// A command took effect.
     #[serde(rename = "steered")]
     CommandApplied(CommandApplied),
-    /// At the end of the run, its best model was loaded; this was its evaluation.
+    /// The best model was loaded at the end of the run; the value is its earlier evaluation.
     BestLoaded(Evaluated),
     /// The model was saved.
     Saved(Saved),
@@ -48,14 +48,14 @@ pub enum TrainEvent {
 }
 
 impl TrainEvent {
-    /// Whether the event belongs to the run's journal and to the output of `train --json`. The
-    /// others repeat values of journaled events or describe a moment.
+    /// Whether the event is written to the journal and to the output of `train --json`. Other
+    /// events repeat values of journaled events or are only of interest when they happen.
     pub fn is_journaled(&self) -> bool {
         !matches!(self, Self::Logged(_) | Self::EvaluationProgress(_) | Self::SavingCheckpoint)
     }
 
-    /// When it happened, in seconds since training began, if it is known. (The best model was
-    /// evaluated long before it is loaded.)
+    /// The time of the event in seconds since training began, if known. `BestLoaded` has none: its
+    /// `elapsed` is the time of the evaluation, not of loading.
     pub fn elapsed(&self) -> Option<f64> {
         match self {
             Self::Started(started) => Some(started.resumed_elapsed),
@@ -81,40 +81,40 @@ impl TrainEvent {
 pub struct Started {
     /// The name of the model.
     pub model: String,
-    /// Its architecture, in a short text.
+    /// A short description of its architecture.
     pub architecture: String,
-    /// The number of its trainable parameters.
+    /// The number of trainable parameters of the model.
     pub parameters: usize,
-    /// The names of the classes, by class id.
+    /// The names of the classes, indexed by class id.
     pub labels: Vec<String>,
     /// The number of training examples.
     pub train_samples: usize,
     /// The number of evaluation examples.
     pub eval_samples: usize,
-    /// Steps in an epoch.
+    /// The number of steps per epoch.
     pub steps_per_epoch: u64,
-    /// Steps in the whole run, if nothing stops it.
+    /// The number of steps in the whole run, unless it is stopped.
     pub max_steps: u64,
-    /// Epochs requested.
+    /// The number of epochs requested.
     pub num_train_epochs: f64,
-    /// Steps between two evaluations; 0 if there is only the last one.
+    /// Steps between two evaluations; 0 if there is only one at the end.
     pub eval_steps: u64,
-    /// Steps between two checkpoints; 0 if there is only the last one.
+    /// Steps between two checkpoints; 0 if there is only one at the end.
     #[serde(default)]
     pub save_steps: u64,
     /// Steps between two log entries.
     pub logging_steps: u64,
-    /// The folder that the model will be saved in.
+    /// The folder where the model will be saved.
     pub output_dir: String,
-    /// Whether saving replaces another model there.
+    /// Whether saving replaces an existing model in that folder.
     pub replaces_model: bool,
-    /// Every setting by its Hugging Face name, with the source of its value.
+    /// All settings, with Hugging Face names and the source of each value.
     pub settings: Vec<Setting>,
-    /// Steps done before the run was resumed.
+    /// The step at which the run was resumed; 0 for a new run.
     pub resumed_at: u64,
-    /// Seconds they took.
+    /// Seconds of training before the run was resumed.
     pub resumed_elapsed: f64,
-    /// Notes for the user: rows skipped, parameters initialised.
+    /// Notes for the user, for example on skipped rows or newly initialized parameters.
     pub notes: Vec<String>,
 }
 
@@ -123,56 +123,56 @@ pub struct Started {
 pub struct Setting {
     /// Its Hugging Face name.
     pub name: String,
-    /// Its value, as a flag takes it.
+    /// Its value, in the syntax of the command-line flag.
     pub value: String,
-    /// The source of the value: a flag, the recipe, the model.
+    /// The source of the value, for example a flag, the recipe or the model.
     pub why: String,
 }
 
 /// One optimizer step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// Counted from 1.
+    /// The step number, counted from 1.
     pub step: u64,
-    /// Epochs done, with the fraction of the current one.
+    /// The number of epochs completed, with the fraction of the current one.
     pub epoch: f64,
-    /// The batch's mean loss.
+    /// The mean loss of the batch.
     #[serde(with = "number")]
     pub loss: f64,
-    /// The norm of all gradients, before clipping.
+    /// The global L2 norm of the gradients, before clipping.
     #[serde(with = "number")]
     pub grad_norm: f64,
     /// The learning rate of this step.
     pub learning_rate: f64,
-    /// Examples in the batch.
+    /// The number of examples in the batch.
     pub samples: usize,
-    /// Tokens in the batch, padding left out.
+    /// The number of tokens in the batch, excluding padding.
     pub tokens: usize,
     /// Seconds since training began.
     pub elapsed: f64,
 }
 
 impl Step {
-    /// Whether loss and gradient norm are finite. The update of a step is not applied otherwise.
+    /// Whether the loss and the gradient norm are finite. If not, the update is not applied.
     pub fn is_finite(&self) -> bool {
         self.loss.is_finite() && self.grad_norm.is_finite()
     }
 }
 
-/// One pass over the training examples. Accuracy and F1 are of the predictions made while training,
-/// as in the tutorial's loop.
+/// One pass over the training examples. Accuracy and F1 are computed from the predictions made
+/// during training, as in the tutorial's loop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
-    /// Counted from 1.
+    /// The epoch number, counted from 1.
     pub epoch: u64,
-    /// Steps done.
+    /// The number of steps completed.
     pub step: u64,
-    /// The mean loss of its steps.
+    /// The mean loss of the steps in the epoch.
     #[serde(with = "number")]
     pub train_loss: f64,
-    /// The share of right predictions among its examples.
+    /// The accuracy of the predictions in the epoch, from 0 to 1.
     pub train_accuracy: f64,
-    /// F1 of class 1 among its examples.
+    /// The F1 score of the predictions in the epoch, as in [`Metrics::eval_f1`].
     pub train_f1: f64,
     /// Seconds since training began.
     pub elapsed: f64,
@@ -184,29 +184,29 @@ pub struct Metrics {
     /// The mean loss.
     #[serde(with = "number")]
     pub eval_loss: f64,
-    /// The share of right predictions.
+    /// The share of correct predictions, from 0 to 1.
     pub eval_accuracy: f64,
-    /// F1 of class 1.
+    /// The F1 score: of class 1 if there are two classes, else the macro average.
     pub eval_f1: f64,
-    /// Precision of class 1.
+    /// The precision: of class 1 if there are two classes, else the macro average.
     pub eval_precision: f64,
-    /// Recall of class 1.
+    /// The recall: of class 1 if there are two classes, else the macro average.
     pub eval_recall: f64,
-    /// `[true][predicted]`.
+    /// The confusion matrix, `[true class][predicted class]`.
     pub eval_confusion: Confusion,
-    /// Confidence against accuracy; empty in journals of earlier versions.
+    /// Confidence and accuracy in bins; empty in journals of earlier versions.
     #[serde(default)]
     pub eval_calibration: Calibration,
     /// The number of examples evaluated.
     pub eval_samples: u64,
-    /// Seconds it took.
+    /// The duration of the evaluation in seconds.
     pub eval_runtime: f64,
-    /// Examples a second.
+    /// Examples per second.
     pub eval_samples_per_second: f64,
 }
 
 impl Metrics {
-    /// The metric of this name, with or without the prefix `eval_`, if it exists and is finite.
+    /// The metric with this name, with or without the prefix `eval_`, if it exists and is finite.
     pub fn by_name(&self, name: &str) -> Option<f64> {
         let value = match name.strip_prefix("eval_").unwrap_or(name) {
             "loss" => self.eval_loss,
@@ -220,23 +220,23 @@ impl Metrics {
     }
 }
 
-/// How much of an evaluation is done.
+/// The progress of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluationProgress {
-    /// Examples evaluated.
+    /// The number of examples evaluated so far.
     pub done: usize,
-    /// Examples to evaluate.
+    /// The number of examples to evaluate.
     pub total: usize,
 }
 
-/// One evaluation.
+/// A complete evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluated {
-    /// Steps done.
+    /// The number of steps completed.
     pub step: u64,
-    /// Epochs done.
+    /// The number of epochs completed, with the fraction of the current one.
     pub epoch: f64,
-    /// Its metrics.
+    /// The metrics of the evaluation.
     #[serde(flatten)]
     pub metrics: Metrics,
     /// Seconds since training began.
@@ -246,11 +246,11 @@ pub struct Evaluated {
 /// A model or checkpoint was written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
-    /// The folder.
+    /// The folder that was written.
     pub path: String,
-    /// Steps done.
+    /// The number of steps completed.
     pub step: u64,
-    /// Seconds that writing took.
+    /// The duration of writing in seconds.
     #[serde(default)]
     pub seconds: f64,
 }
@@ -258,52 +258,52 @@ pub struct Saved {
 /// A failure that does not end the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warned {
-    /// What happened.
+    /// The error message.
     pub message: String,
-    /// Steps done.
+    /// The number of steps completed.
     pub step: u64,
 }
 
 /// The end of a run, with the values of transformers' `TrainOutput`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finished {
-    /// Steps done.
+    /// The number of steps completed.
     pub global_step: u64,
     /// The mean loss of all steps.
     #[serde(with = "number")]
     pub training_loss: f64,
-    /// Speed and size of the run.
+    /// The runtime metrics of the run.
     pub metrics: TrainMetrics,
-    /// Whether it was stopped before its last step.
+    /// Whether the run was stopped before its last step.
     pub stopped: bool,
 }
 
 /// `TrainOutput.metrics`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainMetrics {
-    /// Seconds, evaluations included.
+    /// Seconds of training, including evaluations.
     pub train_runtime: f64,
-    /// Examples a second.
+    /// Examples per second.
     pub train_samples_per_second: f64,
-    /// Steps a second.
+    /// Steps per second.
     pub train_steps_per_second: f64,
-    /// 6 × tokens, padding included, × parameters outside the embeddings.
+    /// 6 × tokens × parameters, with padding tokens included and embeddings excluded.
     pub total_flos: f64,
     /// The mean loss of all steps.
     #[serde(with = "number")]
     pub train_loss: f64,
-    /// Epochs done.
+    /// The number of epochs completed, with the fraction of the current one.
     pub epoch: f64,
 }
 
-/// The end of a run that failed.
+/// The failure that ended a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
-    /// What happened.
+    /// The error message.
     pub message: String,
-    /// What to do about it, if known.
+    /// A suggested remedy, if any.
     pub hint: Option<String>,
-    /// Steps done.
+    /// The number of steps completed.
     pub step: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Events of an imaginary run, for tests.
+//! Synthetic events of a run, for tests.
 
 use crate::core::train::calibration::{Calibration, Reliability};
 use crate::core::train::event::{
@@ -79,11 +79,11 @@ pub fn evaluated(step: u64, epoch: f64, accuracy: f64, elapsed: f64) -> Evaluate
     }
 }
 
-/// Two thousand predictions of an overconfident model.
+/// The calibration of 2000 predictions of an overconfident model.
 fn calibration(accuracy: f64) -> Calibration {
     let mut reliability = Reliability::default();
     for i in 0..2000u32 {
-        // Mixed by Weyl's sequence: confident predictions are right more often.
+        // A Weyl sequence spreads the values; confident predictions are correct more often.
         let spread = (f64::from(i) * 0.618_034).fract();
         let right = (f64::from(i) * 0.414_214).fract() < accuracy - 0.2 + 0.35 * spread;
         reliability.add(1.0 - 0.499 * (1.0 - spread).powi(2), right);
@@ -91,13 +91,13 @@ fn calibration(accuracy: f64) -> Calibration {
     reliability.calibration()
 }
 
-/// The journaled events of a run up to `steps` steps.
+/// The journaled events of a run after `steps` steps.
 pub fn run(steps: u64) -> Vec<TrainEvent> {
     let mut events = vec![TrainEvent::Started(started())];
     let mut elapsed = 0.0;
     for i in 1..=steps {
         elapsed += 0.125;
-        // A falling curve with a wave on it, the same on every machine.
+        // A decreasing curve with a periodic term, deterministic on every machine.
         let x = i as f64 / 630.0;
         let loss = 0.7 * (-2.5 * x).exp() + 0.06 * (i as f64 * 1.7).sin() + 0.06;
         events.push(TrainEvent::Step(step(i, loss, elapsed)));
@@ -121,7 +121,7 @@ pub fn run(steps: u64) -> Vec<TrainEvent> {
     events
 }
 
-/// The events with the log entries of training that the trainer publishes between them.
+/// Adds the training log entries that the trainer publishes between the events.
 pub fn with_log_entries(events: Vec<TrainEvent>) -> Vec<TrainEvent> {
     let mut logger = StepLogger::default();
     let with_entry = |event| {
@@ -131,7 +131,7 @@ pub fn with_log_entries(events: Vec<TrainEvent>) -> Vec<TrainEvent> {
     events.into_iter().flat_map(with_entry).collect()
 }
 
-/// The end of [`run`].
+/// The final events of [`run`].
 pub fn ending() -> Vec<TrainEvent> {
     vec![
         TrainEvent::Saved(Saved { path: "outputs".to_owned(), step: 630, seconds: 0.1 }),

@@ -1,19 +1,20 @@
-//! The log history of a journal, which has the steps but not the log entries.
+//! Recomputes the log history of a run from its journal, which contains the steps but no log
+//! entries.
 
 use super::event::{Logged, TrainEvent, training_entry};
 use super::progress::LossSum;
 
-/// Makes the log entries of training from a journal's steps, with the values that the Trainer
-/// logged. Entries of evaluations and of the end are not made.
+/// Computes the training log entries from a journal's steps, with the values that the trainer
+/// logged. It computes no entries for evaluations or for the end of the run.
 #[derive(Clone, Debug, Default)]
 pub struct StepLogger {
-    /// Steps between two entries, as the run's start says; no entry is made before it.
+    /// Steps between two entries, from the [`TrainEvent::Started`] event; `None` before it.
     logging_steps: Option<u64>,
     since_logged: LossSum,
 }
 
 impl StepLogger {
-    /// Adds the next event of the journal; the entry that is due after it, if there is one.
+    /// Adds the next event of the journal and returns the log entry that is due after it, if any.
     pub fn push(&mut self, event: &TrainEvent) -> Option<Logged> {
         let step = match event {
             TrainEvent::Started(started) => {
@@ -23,8 +24,8 @@ impl StepLogger {
             TrainEvent::Step(step) => step,
             _ => return None,
         };
-        if !step.loss.is_finite() {
-            // The run ends with such a step, unlogged.
+        if !step.is_finite() {
+            // The run fails at such a step before the step is logged.
             self.since_logged = LossSum::default();
             return None;
         }

@@ -2,21 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Counts of true against predicted classes.
+/// A confusion matrix: the number of predictions for each pair of true and predicted class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Confusion {
-    /// `counts[true][predicted]`.
+    /// `[classes][classes]`: `counts[true class][predicted class]`.
     pub counts: Vec<Vec<u64>>,
 }
 
 impl Confusion {
-    /// An empty matrix for `classes` classes.
+    /// Creates an empty matrix for `classes` classes.
     pub fn new(classes: usize) -> Self {
         Self { counts: vec![vec![0; classes]; classes] }
     }
 
-    /// Counts one prediction. A class outside the matrix is not counted.
+    /// Adds one prediction. Class ids outside the matrix are ignored.
     pub fn add(&mut self, label: u32, predicted: u32) {
         let cell =
             self.counts.get_mut(label as usize).and_then(|row| row.get_mut(predicted as usize));
@@ -25,14 +25,15 @@ impl Confusion {
         }
     }
 
-    /// The number of predictions counted.
+    /// The number of predictions in the matrix.
     pub fn total(&self) -> u64 {
         self.counts.iter().flatten().sum()
     }
 
-    /// The scores. With two classes, F1, precision and recall are those of class 1; with more, the
-    /// means over the classes that occur or are predicted (scikit-learn's `average="macro"`). They
-    /// are zero where a division by zero leaves them undefined (`zero_division=0`).
+    /// The scores of all predictions. With two classes, F1, precision and recall are those of class
+    /// 1; with more, they are the means over the classes that occur or are predicted
+    /// (scikit-learn's `average="macro"`). A score with a zero denominator is 0
+    /// (`zero_division=0`).
     pub fn scores(&self) -> ClassificationScores {
         let right: u64 = (0..self.counts.len()).map(|i| self.counts[i][i]).sum();
         let (f1, precision, recall) = if self.counts.len() > 2 {
@@ -50,7 +51,7 @@ impl Confusion {
         ClassificationScores { accuracy: divide(right, self.total()), f1, precision, recall }
     }
 
-    /// The scores of each class, as scikit-learn's `classification_report` lists them
+    /// The scores of each class, as in scikit-learn's `classification_report`
     /// (`zero_division=0`).
     pub fn per_class(&self) -> Vec<ClassScores> {
         let scores = |class| {
@@ -60,7 +61,8 @@ impl Confusion {
         (0..self.counts.len()).map(scores).collect()
     }
 
-    /// The unweighted means over all classes, and the number of examples: the report's `macro avg`.
+    /// The unweighted means of the scores over all classes, with the total number of examples as
+    /// support: `macro avg` in scikit-learn's `classification_report`.
     pub fn macro_average(&self) -> ClassScores {
         let classes = self.per_class();
         let mean = |pick: fn(&ClassScores) -> f64| {
@@ -74,17 +76,17 @@ impl Confusion {
         }
     }
 
-    /// The number of examples of this class.
+    /// The number of examples of the class.
     fn row(&self, class: usize) -> u64 {
         self.counts.get(class).map_or(0, |row| row.iter().sum())
     }
 
-    /// The number of examples predicted as this class.
+    /// The number of examples predicted as the class.
     fn column(&self, class: usize) -> u64 {
         self.counts.iter().filter_map(|row| row.get(class)).sum()
     }
 
-    /// F1, precision and recall of one class.
+    /// The F1, precision and recall of one class, in this order.
     fn scores_of(&self, class: usize) -> (f64, f64, f64) {
         let hits = self.counts.get(class).and_then(|row| row.get(class)).copied().unwrap_or(0);
         let (row, column) = (self.row(class), self.column(class));
@@ -99,26 +101,26 @@ fn divide(part: u64, whole: u64) -> f64 {
 /// The scores of a set of predictions, each from 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassificationScores {
-    /// The share of right predictions.
+    /// The share of correct predictions.
     pub accuracy: f64,
     /// The harmonic mean of precision and recall.
     pub f1: f64,
-    /// The share of right predictions among those of the positive class.
+    /// True positives divided by predicted positives.
     pub precision: f64,
-    /// The share of positives that were found.
+    /// True positives divided by actual positives.
     pub recall: f64,
 }
 
 /// The scores of one class, each from 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ClassScores {
-    /// The share of right predictions among those of this class.
+    /// True positives divided by the examples predicted as the class.
     pub precision: f64,
-    /// The share of this class that was found.
+    /// True positives divided by the examples of the class.
     pub recall: f64,
-    /// The harmonic mean of the two.
+    /// The harmonic mean of precision and recall.
     pub f1: f64,
-    /// The number of examples of this class.
+    /// The number of examples of the class.
     pub support: u64,
 }
 
@@ -127,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scores_are_scikit_learns() -> anyhow::Result<()> {
+    fn the_scores_equal_those_of_scikit_learn() -> anyhow::Result<()> {
         let reference: serde_json::Value =
             serde_json::from_str(include_str!("../../../tests/reference/metrics.json"))?;
         let cases = reference["cases"].as_array().map_or(&[][..], Vec::as_slice);
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn of_more_than_two_classes_the_macro_means_count() {
+    fn more_than_two_classes_use_macro_averages() {
         let mut confusion = Confusion::new(4);
         for (label, predicted) in [(0, 0), (0, 1), (1, 1), (2, 2), (2, 0), (2, 2)] {
             confusion.add(label, predicted);
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn each_class_is_scored_as_scikit_learns_report_does() {
+    fn class_scores_equal_those_of_scikit_learns_report() {
         // scikit-learn 1.9:
         // from sklearn.metrics import classification_report
         // y = [0] * 10 + [1] * 7 + [2] * 5 + [3] * 2
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_counted_is_zero_not_a_panic() {
+    fn an_empty_matrix_has_zero_scores() {
         assert_eq!(Confusion::new(2).scores(), ClassificationScores::default());
         assert_eq!(Confusion::new(0).scores(), ClassificationScores::default());
     }

@@ -1,5 +1,5 @@
-//! Training. The [`trainer`] publishes [`TrainEvent`]s to an [`Observer`], and takes
-//! [`Command`]s from it between batches.
+//! Training. The [`trainer`] publishes [`TrainEvent`]s to an [`Observer`] and polls it for
+//! [`Command`]s between batches.
 
 pub mod arguments;
 pub mod calibration;

@@ -1,6 +1,6 @@
-//! The progress of a run: everything that resuming needs besides the model and the optimizer's
-//! moments. Dropout and the order of the data follow from the seeds and the step, so there is no
-//! state of a random generator.
+//! The progress of a run: the state needed to resume it, besides the model and the optimizer's
+//! moments. Dropout and the order of the data are functions of the seeds and the step, so no
+//! random generator state is saved.
 
 use super::event::{Evaluated, Finished, TrainMetrics};
 use super::metrics::Confusion;
@@ -8,12 +8,12 @@ use crate::core::data::batching::Example;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// A sum of losses and the number of its terms.
+/// A sum of losses over steps, for their mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LossSum {
     /// The sum of losses.
     pub loss: f64,
-    /// The number of steps.
+    /// The number of steps in the sum.
     pub steps: u64,
 }
 
@@ -32,29 +32,29 @@ impl LossSum {
 /// The progress of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Optimizer steps done.
+    /// The number of optimizer steps completed.
     pub step: u64,
-    /// The step of the last evaluation.
+    /// The step of the last evaluation, if any.
     pub evaluated_at: Option<u64>,
-    /// The step of the last checkpoint.
+    /// The step of the last checkpoint, if any.
     pub saved_at: Option<u64>,
-    /// Examples trained on.
+    /// The number of examples trained on.
     pub samples: usize,
-    /// Tokens computed, padding included.
+    /// The number of tokens trained on, including padding.
     pub padded_tokens: usize,
-    /// Losses of the whole run.
+    /// The sum of losses of the whole run.
     pub all: LossSum,
-    /// Losses of the current epoch.
+    /// The sum of losses of the current epoch.
     pub epoch: LossSum,
-    /// Losses since the last log entry.
+    /// The sum of losses since the last log entry.
     pub since_logged: LossSum,
-    /// Predictions made while training in the current epoch.
+    /// The confusion matrix of the training predictions in the current epoch.
     pub confusion: Confusion,
     /// The best evaluation so far, by `metric_for_best_model`.
     pub best: Option<Evaluated>,
-    /// Seconds of training.
+    /// Seconds of training, excluding pauses.
     pub elapsed: f64,
-    /// The factor of the scheduled learning rate; 1 until a command changes the rate.
+    /// The factor applied to the scheduled learning rate; 1 until a command changes the rate.
     #[serde(default = "unchanged")]
     pub rate_factor: f64,
 }
@@ -64,7 +64,7 @@ fn unchanged() -> f64 {
 }
 
 impl Progress {
-    /// Before the first step of a model with this number of classes.
+    /// The progress before the first step, for a model with this number of classes.
     pub fn new(classes: usize) -> Self {
         Self {
             step: 0,
@@ -82,18 +82,19 @@ impl Progress {
         }
     }
 
-    /// Resets the sums of the epoch, before its first step.
+    /// Resets the loss sum and the confusion matrix of the epoch before its first step.
     pub(super) fn begin_epoch(&mut self) {
         self.epoch = LossSum::default();
         self.confusion = Confusion::new(self.confusion.counts.len());
     }
 
-    /// transformers' `total_flos`: 6 × tokens × `parameters`.
+    /// transformers' `total_flos`: 6 × tokens × parameters, with padding tokens included and
+    /// embeddings excluded.
     pub(super) fn total_flos(&self, parameters: usize) -> f64 {
         6.0 * self.padded_tokens as f64 * parameters as f64
     }
 
-    /// The end of a run with this progress.
+    /// The [`Finished`] event of a run that ends with this progress.
     pub(super) fn finished(
         &self,
         parameters: usize,
@@ -117,31 +118,31 @@ impl Progress {
     }
 }
 
-/// The part of a checkpoint that Python does not read.
+/// The part of a checkpoint that only this program reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunState {
-    /// The format of this file.
+    /// The version of the file format: [`VERSION`].
     pub version: u32,
     /// The progress of the run.
     pub progress: Progress,
-    /// Updates that the optimizer has done.
+    /// The number of updates that the optimizer has applied.
     pub optimizer_steps: u64,
-    /// Seed of initial weights and dropout.
+    /// The seed of the initial weights and of dropout.
     pub seed: u64,
-    /// Seed of the order of the data.
+    /// The seed of the data order.
     pub data_seed: u64,
-    /// Whether the run started from random weights, which decides its default learning rate.
+    /// Whether the run started from random weights, which determines its default learning rate.
     pub random_weights: bool,
     /// The folder of the run's TensorBoard files, if it writes any.
     pub logging_dir: Option<PathBuf>,
-    /// The fingerprint of the training examples, to detect other data.
+    /// The fingerprint of the training examples, to detect that the data changed.
     pub data: String,
 }
 
-/// The current format.
+/// The current version of the file format.
 pub const VERSION: u32 = 1;
 
-/// A fingerprint of these examples in this order: 64-bit FNV-1a (Fowler, Noll, Vo).
+/// A fingerprint of the examples and their order: the 64-bit FNV-1a hash (Fowler, Noll, Vo).
 pub fn fingerprint(examples: &[Example]) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut update = |value: u32| {

@@ -1,4 +1,4 @@
-//! Learning rates over the steps of a run, as transformers' `get_scheduler` computes them.
+//! Learning rate schedules, as in transformers' `get_scheduler`.
 
 use crate::core::named::named_enum;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ named_enum! {
     }
 }
 
-/// The rate of each step.
+/// A learning rate schedule: the learning rate of each step.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
     kind: SchedulerType,
@@ -29,17 +29,18 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule that rises to `base` over `warmup` steps and ends after `total`.
+    /// Creates a schedule of `total` steps with the peak rate `base`; kinds with a warm-up increase
+    /// the rate linearly from 0 to `base` over `warmup` steps.
     pub fn new(kind: SchedulerType, base: f64, warmup: u64, total: u64) -> Self {
         Self { kind, base, warmup, total }
     }
 
-    /// The highest rate.
+    /// The peak learning rate.
     pub fn base(&self) -> f64 {
         self.base
     }
 
-    /// The rate that optimizer step `step`, counted from 0, uses.
+    /// The learning rate of optimizer step `step`, counted from 0.
     pub fn rate(&self, step: u64) -> f64 {
         let ratio = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
         let factor = match self.kind {
@@ -51,7 +52,8 @@ impl Schedule {
             }
             SchedulerType::Cosine => {
                 let progress = ratio(step - self.warmup, self.total.saturating_sub(self.warmup));
-                // transformers' num_cycles of 0.5, in its own order of multiplication.
+                // The factor 0.5 before 2.0 is transformers' num_cycles. The factors are multiplied
+                // in the same order as in transformers, for equal rounding.
                 (0.5 * (1.0 + (std::f64::consts::PI * 0.5 * 2.0 * progress).cos())).max(0.0)
             }
         };
@@ -64,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rates_are_transformers() -> anyhow::Result<()> {
+    fn rates_equal_those_of_transformers() -> anyhow::Result<()> {
         let reference: serde_json::Value =
             serde_json::from_str(include_str!("../../../tests/reference/schedule.json"))?;
         let cases = reference["cases"].as_array().map_or(&[][..], Vec::as_slice);
@@ -78,7 +80,7 @@ mod tests {
             assert_eq!(expected.len() as u64, number("total"));
             for (step, expected) in expected.into_iter().enumerate() {
                 let ours = schedule.rate(step as u64);
-                // Exact but for the last bit of a double.
+                // Equal up to the last bit of a double.
                 let error = (ours - expected).abs();
                 assert!(error <= expected * 3e-16, "{kind:?} {step}: {ours} {expected}");
             }
@@ -87,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn constant_rates_stay() {
+    fn constant_schedules_do_not_decay() {
         let rate = |kind, step| Schedule::new(kind, 1.0, 10, 100).rate(step);
         assert_eq!(rate(SchedulerType::Constant, 0), 1.0);
         assert_eq!(rate(SchedulerType::ConstantWithWarmup, 5), 0.5);

@@ -1,27 +1,27 @@
-//! Prepares the inputs of optimizer steps ahead of them, on another thread.
+//! Prepares the inputs of optimizer steps in advance, on another thread.
 
 use crate::core::data::batching::{Example, PackedBatch, epoch_batches, within_budget};
 use crate::core::engine::StepInput;
 use crate::core::train::arguments::TrainingArguments;
 use crossbeam_channel::{Receiver, bounded};
 
-/// How many inputs are prepared ahead.
+/// The number of inputs prepared in advance.
 const PREFETCHED: usize = 2;
 
-/// Which steps to make, over which examples.
+/// The steps to prepare and the examples they use.
 pub(super) struct StepPlan<'a> {
     pub examples: &'a [Example],
     pub arguments: &'a TrainingArguments,
-    /// The least length to pad sequences to, where padding counts.
+    /// The least length in tokens that sequences are padded to where an engine pads them.
     pub pad_to: usize,
-    /// How many steps are done.
+    /// The number of steps already completed.
     pub first: u64,
-    /// The last step.
+    /// The number of the last step.
     pub end: u64,
 }
 
 impl StepPlan<'_> {
-    /// Calls `send` with the input of each step, until it returns `false`.
+    /// Calls `send` with the input of each step until `send` returns `false`.
     fn for_each(&self, mut send: impl FnMut(StepInput) -> bool) {
         let arguments = self.arguments;
         let lengths: Vec<usize> = self.examples.iter().map(|e| e.ids.len()).collect();
@@ -55,11 +55,11 @@ impl StepPlan<'_> {
     }
 }
 
-/// Runs `work` with the inputs of a plan's steps, which another thread prepares ahead.
+/// Runs `work` with a channel of the step inputs, which another thread prepares in advance.
 pub(super) fn prefetch<R>(plan: &StepPlan<'_>, work: impl FnOnce(Receiver<StepInput>) -> R) -> R {
     let (sender, inputs) = bounded(PREFETCHED);
     std::thread::scope(|scope| {
-        // Sending fails once `work` has returned, which ends the thread.
+        // Sending fails after `work` has returned, which ends the thread.
         scope.spawn(move || plan.for_each(|input| sender.send(input).is_ok()));
         work(inputs)
     })
@@ -91,7 +91,7 @@ mod tests {
         let all: Vec<StepInput> =
             prefetch(&plan(&examples, &arguments, 0, 11), |inputs| inputs.iter().collect());
         assert_eq!(all.len(), 11);
-        // The tenth batch of an epoch is the only one of its step, and has one example.
+        // The tenth batch of an epoch is the only batch of its step and has one example.
         assert_eq!(all[3].examples(), 1);
         assert_eq!(all[..4].iter().map(StepInput::examples).sum::<usize>(), 37);
         for batch in all.iter().flat_map(|input| &input.batches) {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn padded_tokens_are_those_of_micro_batches_padded_to_their_longest_or_to_the_fixed_length() {
+    fn padded_tokens_count_padding_to_the_longest_sequence_or_to_the_fixed_length() {
         let examples: Vec<Example> =
             (0..23).map(|i| Example { ids: vec![2; 3 + i % 7], label: 0 }).collect();
         let arguments = arguments(|arguments| {

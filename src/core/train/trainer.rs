@@ -19,13 +19,13 @@ use crate::core::model::folder::holds_a_model;
 use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{StepMetrics, Update};
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy, TrainingArguments};
-use active_run::{ActiveRun, QueuedStep, Stop};
+use active_run::{ActiveRun, QueuedStep, StopRequest};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// One run over one model.
+/// The training of one model.
 pub struct Trainer<'a> {
     model: &'a SequenceClassifier,
     arguments: &'a TrainingArguments,
@@ -34,19 +34,20 @@ pub struct Trainer<'a> {
     checkpoints: Option<&'a Checkpoints>,
 }
 
-/// The end of a run.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct TrainingOutcome {
-    /// Its metrics.
+    /// The metrics of the run.
     pub finished: Finished,
-    /// Its state, as transformers keeps it.
+    /// The final state, as in transformers' `trainer_state.json`.
     pub state: TrainerState,
-    /// The step whose weights are in memory: the last, or the best if it was loaded.
+    /// The step whose weights are in memory: the last step, or the best step if its checkpoint was
+    /// loaded.
     pub model_step: u64,
 }
 
 impl<'a> Trainer<'a> {
-    /// A run of `model` over tokenized examples.
+    /// Creates a trainer of `model` on tokenized examples.
     pub fn new(
         model: &'a SequenceClassifier,
         arguments: &'a TrainingArguments,
@@ -56,18 +57,19 @@ impl<'a> Trainer<'a> {
         Self { model, arguments, train, eval, checkpoints: None }
     }
 
-    /// Writes checkpoints during the run, by `save_strategy`.
+    /// Enables checkpoints during the run, according to `save_strategy`.
     #[must_use]
     pub fn with_checkpoints(mut self, checkpoints: &'a Checkpoints) -> Self {
         self.checkpoints = Some(checkpoints);
         self
     }
 
-    /// Trains on `engine`, which computes this model, until the last step or a stop. A run that is
-    /// resumed continues from a checkpoint, whose weights the model has to have already.
+    /// Trains on `engine`, which computes this model, until the last step or a stop. With `resume`,
+    /// the run continues from that checkpoint; the weights must already be loaded into the model.
     ///
     /// # Errors
-    /// If the loss is not finite, the checkpoint is of another model, or a computation fails.
+    /// If there are no training examples, the loss or the gradient norm is not finite, the
+    /// checkpoint does not fit the model, or a computation fails.
     pub fn run(
         &self,
         engine: &mut dyn Engine,
@@ -80,17 +82,18 @@ impl<'a> Trainer<'a> {
         let mut run = self.begin(engine, resume)?;
         let stop = self.train(&mut run, observer)?.break_value();
         if stop.is_some() {
-            // Before a last evaluation, which an uninterrupted run would not have here.
+            // Save before the evaluation: an uninterrupted run has no evaluation at this step, so
+            // the checkpoint must not contain its result.
             self.save(&mut run, observer);
         }
         if stop.is_none_or(|stop| stop.evaluate)
             && run.progress.evaluated_at != Some(run.progress.step)
         {
-            // A stop that comes now can only cut the evaluation short.
+            // The run is ending, so a stop during this evaluation only cancels the evaluation.
             let _ = self.evaluate(&mut run, observer)?;
         }
         let model_step = self.load_best(&mut run, stop.is_some(), observer);
-        // The caller reads the weights from the model.
+        // Copy the weights back to the model, where the caller reads them.
         run.engine.store()?;
         run.progress.elapsed = run.elapsed();
         let size = self.model.parameters().count_without_embeddings();
@@ -130,12 +133,12 @@ impl<'a> Trainer<'a> {
             checkpoint.restore(self.model, run.engine)?;
             run.progress = checkpoint.run.progress.clone();
             run.resumed_elapsed = run.progress.elapsed;
-            // The log and the best model continue; the rest of the state follows the arguments.
+            // Restore the log and the best model; the rest of the state is set from the arguments.
             let old = checkpoint.state.clone();
             run.state.log_history = old.log_history;
             run.state.best_metric = old.best_metric;
             run.state.best_global_step = old.best_global_step;
-            // The run may have been moved since, or continues in another folder.
+            // The folder may have been moved, or the run may continue in another folder.
             run.state.best_model_checkpoint =
                 self.best_of(checkpoint).map(|folder| folder.display().to_string());
             run.progress.saved_at = Some(run.progress.step);
@@ -143,7 +146,7 @@ impl<'a> Trainer<'a> {
         Ok(run)
     }
 
-    /// The folder of a resumed run's best checkpoint, if it is still there.
+    /// The folder of the best checkpoint of a resumed run, if it still exists.
     fn best_of(&self, checkpoint: &Checkpoint) -> Option<PathBuf> {
         let step = checkpoint.state.best_global_step?;
         let here = self.checkpoints?.folder(step);
@@ -152,15 +155,15 @@ impl<'a> Trainer<'a> {
         [Some(here), beside].into_iter().flatten().find(|folder| holds_a_model(folder))
     }
 
-    /// Goes through the epochs, up to the last step or a stop.
+    /// Trains epoch by epoch until the last step or a stop.
     fn train(
         &self,
         run: &mut ActiveRun<'_>,
         observer: &mut impl Observer,
-    ) -> Result<ControlFlow<Stop>, TrainError> {
+    ) -> Result<ControlFlow<StopRequest>, TrainError> {
         let arguments = self.arguments;
         if run.progress.step > 0 {
-            // The run may have been stopped before the evaluation that was due here.
+            // The run may have been stopped before an evaluation that was due at this step.
             let control = self.end_step(run, observer)?;
             if control.is_break() {
                 return Ok(control);
@@ -191,15 +194,15 @@ impl<'a> Trainer<'a> {
                     return Ok(control);
                 }
                 if run.stop_after_epoch && run.is_epoch_end() {
-                    return Ok(ControlFlow::Break(Stop { evaluate: true }));
+                    return Ok(ControlFlow::Break(StopRequest { evaluate: true }));
                 }
             }
             Ok(ControlFlow::Continue(()))
         })
     }
 
-    /// Starts one step and publishes the events of the steps whose metrics have arrived: this one's
-    /// too if anything depends on them.
+    /// Starts one step and publishes the events of the steps whose metrics have arrived. If an
+    /// evaluation, a checkpoint or the end of an epoch may follow, it waits for this step too.
     fn train_on(
         &self,
         run: &mut ActiveRun<'_>,
@@ -223,7 +226,7 @@ impl<'a> Trainer<'a> {
         if self.is_due(run, number) { self.finish_steps(run, observer) } else { Ok(()) }
     }
 
-    /// Whether an evaluation, a checkpoint or the end of an epoch may be due after this step.
+    /// Whether an evaluation, a checkpoint or the end of an epoch may follow step `number`.
     fn is_due(&self, run: &ActiveRun<'_>, number: u64) -> bool {
         let arguments = self.arguments;
         let evaluates = arguments.eval_strategy == EvalStrategy::Steps
@@ -240,7 +243,7 @@ impl<'a> Trainer<'a> {
         run: &mut ActiveRun<'_>,
         observer: &mut impl Observer,
     ) -> Result<(), TrainError> {
-        // There is at most one, the engine's last step.
+        // At most one step is queued: the engine's last step.
         while !run.queued.is_empty() {
             let metrics = run.engine.step_metrics()?;
             self.finish_step(run, metrics, observer)?;
@@ -248,7 +251,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Publishes the events of the earliest queued step, whose metrics these are.
+    /// Publishes the events of the earliest queued step; `metrics` are the metrics of that step.
     fn finish_step(
         &self,
         run: &mut ActiveRun<'_>,
@@ -303,7 +306,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// The least length to pad to: that of the longest example under `pad_to_max_length`.
+    /// The least length in tokens to pad to: that of the longest example with `pad_to_max_length`.
     fn pad_to(&self, examples: &[Example]) -> usize {
         let longest = examples.iter().map(|example| example.ids.len()).max();
         if self.arguments.pad_to_max_length { longest.unwrap_or(0) } else { 0 }

@@ -1,12 +1,12 @@
-//! `trainer_state.json`, the state that Hugging Face's Trainer keeps of a run. transformers reads it
-//! by `TrainerState(**json)`, so it has these keys and no others.
+//! `trainer_state.json`, the file in which Hugging Face's Trainer stores the state of a run.
+//! transformers reads it with `TrainerState(**json)`, so it must have exactly these keys.
 
 use super::event::LogEntry;
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy, TrainingArguments};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// transformers' `TrainerState`, its fields in the order in which it writes them.
+/// transformers' `TrainerState`, with the fields in the order of the JSON file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are Hugging Face's")]
 pub struct TrainerState {
@@ -32,7 +32,8 @@ pub struct TrainerState {
     pub trial_params: Option<Value>,
 }
 
-/// The number of steps that `TrainerState` has for a strategy that does not use them.
+/// The default of `eval_steps` and `save_steps` in `TrainerState`, for a strategy that does not use
+/// them.
 const UNUSED_STEPS: u64 = 500;
 
 impl TrainerState {
@@ -68,7 +69,7 @@ impl TrainerState {
         }
     }
 
-    /// Sets the step, as the Trainer does before it saves.
+    /// Sets the step and the values that depend on it, as the Trainer does before saving.
     pub fn advance_to(&mut self, step: u64, epoch: f64, total_flos: f64) {
         self.global_step = step;
         self.epoch = epoch;
@@ -87,9 +88,9 @@ impl TrainerState {
         });
     }
 
-    /// The text of the file.
+    /// The contents of the JSON file.
     pub fn to_json(&self) -> String {
-        // Plain numbers and strings: serializing them cannot fail.
+        // Serializing these plain numbers and strings cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 }
@@ -102,11 +103,12 @@ mod tests {
     const REFERENCE: &str = include_str!("../../../tests/reference/hf_trainer/trainer_state.json");
 
     #[test]
-    fn the_trainers_own_file_is_read_and_written_again() -> serde_json::Result<()> {
+    fn a_file_of_the_trainer_is_read_and_written_unchanged() -> serde_json::Result<()> {
         let state: TrainerState = serde_json::from_str(REFERENCE)?;
         let ours: Value = serde_json::from_str(&state.to_json())?;
         assert_eq!(ours, serde_json::from_str::<Value>(REFERENCE)?);
-        // The order too, but for the indentation and how an exponent is written.
+        // The texts may differ in indentation and in the format of exponents, so compare the order
+        // of the keys.
         let keys = |text: &str| -> Vec<String> {
             let lines = text.lines().filter(|line| line.starts_with("  \""));
             lines.filter_map(|line| line.split('"').nth(1).map(str::to_owned)).collect()
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_state_has_the_keys_of_the_trainers() -> anyhow::Result<()> {
+    fn a_new_state_has_the_same_keys_as_the_trainers_file() -> anyhow::Result<()> {
         let arguments = TrainingArguments::default();
         let mut state = TrainerState::new(&arguments, 2000);
         state.advance_to(50, 50.0 / 63.0, 1e9);
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn log_entries_have_the_trainers_names() -> serde_json::Result<()> {
+    fn log_entries_have_the_same_names_as_the_trainers() -> serde_json::Result<()> {
         let state: TrainerState = serde_json::from_str(REFERENCE)?;
         let names = |entry: &LogEntry| entry.keys().cloned().collect::<Vec<_>>();
         let step = Step {

@@ -1,4 +1,4 @@
-//! Whole small runs.
+//! Tests that train small models from start to end.
 
 use super::*;
 use crate::core::engine::{EngineOptions, build};
@@ -9,7 +9,7 @@ use crate::core::train::event::Evaluated;
 use serde_json::json;
 use std::path::Path;
 
-/// A model small enough to train in a moment.
+/// A model small enough to train in a few seconds.
 fn tiny(seed: u64) -> anyhow::Result<SequenceClassifier> {
     let overrides: Vec<_> = [
         ("vocab_size", json!(50)),
@@ -25,7 +25,7 @@ fn tiny(seed: u64) -> anyhow::Result<SequenceClassifier> {
     Ok(SequenceClassifier::new(config, Weights::none(), seed)?.0)
 }
 
-/// Sentences whose label is whether token 7 is among them.
+/// Random sequences labelled by whether they contain token 7.
 fn examples(count: usize, salt: u64) -> Vec<Example> {
     let mut generator = crate::core::data::sampling::Generator::new(salt);
     (0..count)
@@ -46,7 +46,7 @@ fn examples(count: usize, salt: u64) -> Vec<Example> {
 #[derive(Default)]
 struct EventCollector {
     events: Vec<TrainEvent>,
-    /// The command to give, once, after this many steps.
+    /// A number of steps and the command to send once after them.
     stop: Option<(usize, Command)>,
 }
 
@@ -115,7 +115,7 @@ fn a_model_learns_a_learnable_task() -> anyhow::Result<()> {
     assert_eq!((finished.global_step, finished.stopped), (6 * 13, false));
     assert_eq!(collector.steps().len(), 78);
     let evaluations = collector.evaluations();
-    assert_eq!(evaluations.len(), 6, "one after each epoch");
+    assert_eq!(evaluations.len(), 6, "there must be one evaluation per epoch");
     let last = &evaluations[5].metrics;
     assert!(last.eval_accuracy > 0.9, "{last:?}");
     assert_eq!((last.eval_samples, last.eval_confusion.total()), (80, 80));
@@ -139,7 +139,7 @@ fn a_model_learns_a_learnable_task() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_seed_repeats_bit_for_bit_on_any_number_of_threads() -> anyhow::Result<()> {
+fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() -> anyhow::Result<()> {
     let arguments = arguments(|arguments| arguments.max_steps = Some(12));
     let bits = |threads| -> anyhow::Result<(Vec<u64>, Vec<u32>)> {
         let mut collector = EventCollector::default();
@@ -156,7 +156,7 @@ fn a_seed_repeats_bit_for_bit_on_any_number_of_threads() -> anyhow::Result<()> {
 }
 
 #[test]
-fn another_seed_is_another_run() -> anyhow::Result<()> {
+fn a_different_seed_gives_different_losses() -> anyhow::Result<()> {
     let losses = |seed| -> anyhow::Result<Vec<f64>> {
         let mut collector = EventCollector::default();
         let arguments = arguments(|arguments| {
@@ -198,7 +198,7 @@ fn a_loss_that_is_not_finite_ends_the_run_before_the_weights_change() -> anyhow:
     };
     assert!(error.hint().is_some_and(|hint| hint.contains("--learning-rate")));
     let steps = collector.steps();
-    assert_eq!(steps.len() as u64, step, "the failed step is published");
+    assert_eq!(steps.len() as u64, step, "the failed step must be published");
     let last = steps[steps.len() - 1];
     assert!(!last.loss.is_finite() || !last.grad_norm.is_finite());
     for (name, var) in model.parameters().iter() {
@@ -226,7 +226,7 @@ fn no_training_examples_are_an_error_and_no_evaluation_examples_are_not() -> any
     Ok(())
 }
 
-/// The emulated GPU returns the metrics of a step after the next one has started.
+/// The emulated GPU returns the metrics of a step after the next step has started.
 #[cfg(unix)]
 #[test]
 fn metrics_that_arrive_late_are_published_in_order() -> anyhow::Result<()> {
@@ -267,7 +267,7 @@ fn metrics_that_arrive_late_are_published_in_order() -> anyhow::Result<()> {
         assert_eq!((cpu.0, cpu.1), (gpu.0, gpu.1));
         assert!((cpu.2 - gpu.2).abs() < 1e-3 && (cpu.3 - gpu.3).abs() < 1e-2, "{cpu:?} {gpu:?}");
     }
-    // Epochs, evaluations, and effects of commands come after the steps they depend on.
+    // Epochs, evaluations and effects of commands are published after the steps they depend on.
     for events in [&cpu, &gpu] {
         let mut last = 0;
         for event in events {

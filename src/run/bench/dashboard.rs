@@ -1,5 +1,6 @@
-//! How much the dashboard slows training down: this program trains in turns without a screen and
-//! with the dashboard in a pseudo-terminal, and the durations of the steps are read from its journal.
+//! Measures how much the dashboard slows training down. The program trains alternately without a
+//! screen and with the dashboard in a pseudo-terminal; the step durations are read from its
+//! journal.
 
 use crate::core::train::TrainEvent;
 use crate::run::journal::JOURNAL;
@@ -14,13 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Steps of each run that are not measured: memory and caches are still cold.
+/// The first steps of each run, which are not measured because memory and caches are still cold.
 const WARMUP: u64 = 5;
 
-/// The time between two reads of the journal: long enough to be no load.
+/// The time between two reads of the journal, long enough to cause no measurable load.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A run that writes nothing for this long has failed.
+/// A run that writes nothing for this long counts as failed.
 const TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Columns and rows of the pseudo-terminal.
@@ -33,17 +34,17 @@ pub struct DashboardCost {
     pub size: (u16, u16),
     /// The measurements of each round.
     pub rounds: Vec<BenchRound>,
-    /// Milliseconds a step without a screen.
+    /// Milliseconds per step without a screen.
     pub without_ms_per_step: f64,
-    /// Milliseconds a step with the dashboard.
+    /// Milliseconds per step with the dashboard.
     pub with_ms_per_step: f64,
-    /// By how much the dashboard makes steps longer, as a share: 0.01 is one percent.
+    /// The relative increase of the step time with the dashboard: 0.01 is one percent.
     pub cost: f64,
-    /// Bytes a second that the dashboard writes to the terminal during training.
+    /// Bytes per second that the dashboard writes to the terminal during training.
     pub bytes_per_second: f64,
 }
 
-/// A run without a screen and one with the dashboard, one right after the other.
+/// The results of one run without a screen and one with the dashboard.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the same as in `DashboardCost`")]
 pub struct BenchRound {
@@ -54,7 +55,7 @@ pub struct BenchRound {
 }
 
 /// Measures `rounds` rounds with runs of `steps` steps on `threads` threads, and calls `progress`
-/// after each round. All runs are ended.
+/// after each round. No run is left running.
 ///
 /// # Errors
 /// If a run cannot be started, fails or hangs, or after SIGHUP, SIGINT or SIGTERM.
@@ -72,7 +73,7 @@ pub fn measure(
     }
     let runs = BenchRuns { program: &program, setsid: setsid(), steps: steps as u64, threads };
     let cost = measure_runs(&runs, rounds, &interrupted, progress);
-    // From now on signals have their default effect again.
+    // From here on, signals have their default effect again.
     restored.store(true, Ordering::SeqCst);
     cost
 }
@@ -87,7 +88,7 @@ fn measure_runs(
     let run = |has_dashboard| runs.start(has_dashboard)?.follow(runs.steps, interrupted);
     let mut measured: Vec<BenchRound> = Vec::new();
     for number in 1..=rounds {
-        // The order alternates, so that changes over time affect both alike.
+        // The order alternates, so that changes over time affect both kinds of run equally.
         let dashboard_first = number % 2 == 0;
         let (first, second) = (run(dashboard_first)?, run(!dashboard_first)?);
         let (with, without) = if dashboard_first { (first, second) } else { (second, first) };
@@ -114,7 +115,8 @@ fn measure_runs(
     })
 }
 
-/// The columns and rows in which the dashboard draws: those of our terminal if it can read them.
+/// The columns and rows of the dashboard: [`SIZE`] in a new session, otherwise the size of this
+/// process's terminal, if it has one.
 #[cfg(unix)]
 fn dashboard_size(has_own_session: bool) -> io::Result<(u16, u16)> {
     match File::open("/dev/tty") {
@@ -131,8 +133,8 @@ fn dashboard_size(_has_own_session: bool) -> io::Result<(u16, u16)> {
     Ok(SIZE)
 }
 
-/// The tool that starts a program in a new session, without our terminal: crossterm reads the size
-/// of `/dev/tty` first, which would be ours.
+/// The tool that starts a program in a new session. Without it, crossterm would read the size of
+/// this process's terminal from `/dev/tty`.
 fn setsid() -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     std::env::split_paths(&folders).map(|folder| folder.join("setsid")).find(|tool| tool.is_file())
@@ -154,7 +156,7 @@ impl BenchRuns<'_> {
         command.args(["--eval-strategy", "no", "--save-strategy", "no", "--report-to", "none"]);
         command.args(["--seed", "42", "--max-steps", &self.steps.to_string()]);
         command.args(["--threads", &self.threads.to_string(), "--output-dir"]).arg(folder.path());
-        // Variables that change the training arguments or the screen.
+        // These variables change the training arguments or the screen.
         let is_dropped = |name: &str| {
             let display = ["COLORFGBG", "COLORTERM", "LANG", "LANGUAGE", "NO_COLOR"];
             ["NSMC_TUI_", "LC_"].iter().any(|prefix| name.starts_with(prefix))
@@ -162,7 +164,7 @@ impl BenchRuns<'_> {
         };
         let kept = std::env::vars_os().filter(|(name, _)| !is_dropped(&name.to_string_lossy()));
         command.env_clear().envs(kept).env("TERM", "xterm-256color");
-        // The default panels, whatever the user's preferences.
+        // An empty state folder gives the default panels, whatever the user's preferences are.
         command.env("XDG_STATE_HOME", folder.path());
         let (terminal, drawn) = has_dashboard
             .then(open_terminal)
@@ -189,22 +191,22 @@ struct BenchRun {
 
 impl Drop for BenchRun {
     fn drop(&mut self) {
-        // A process that has exited already is no error.
+        // A process that has already exited is not an error.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl BenchRun {
-    /// Waits for the last step, then kills the process. Returns the milliseconds of a step and the
-    /// bytes drawn a second.
+    /// Waits for the last step, then kills the process. Returns the milliseconds per step and the
+    /// bytes drawn per second.
     fn follow(mut self, steps: u64, interrupted: &AtomicBool) -> anyhow::Result<(f64, f64)> {
         let path = self.folder.path().join(JOURNAL);
         let (mut journal, mut line) = (None, Vec::new());
         let (mut start, mut last_event) = (None, Instant::now());
         loop {
             ensure!(!interrupted.load(Ordering::SeqCst), "interrupted");
-            // Before the journal is read, so that its last lines are not missed.
+            // The status is read first, so that the journal's last lines are not missed.
             let exit_status = self.child.try_wait()?;
             journal = journal.or_else(|| File::open(&path).ok().map(BufReader::new));
             while let Some(journal) = &mut journal {
@@ -243,7 +245,7 @@ impl BenchRun {
     }
 }
 
-/// A pseudo-terminal for a program, and the number of bytes that its dashboard has written. A thread
+/// A pseudo-terminal for a program, and the number of bytes that the program has written. A thread
 /// reads them until the last program closes the terminal.
 #[cfg(unix)]
 fn open_terminal() -> io::Result<(File, Arc<AtomicU64>)> {
@@ -264,7 +266,7 @@ fn open_terminal() -> io::Result<(File, Arc<AtomicU64>)> {
     std::thread::Builder::new().name("terminal".to_owned()).spawn(move || {
         let (mut bytes, mut opened) = ([0; 4096], false);
         while let Ok(read @ 1..) = master.read(&mut bytes) {
-            // The dashboard starts with the alternate screen.
+            // The dashboard's first output enters the alternate screen.
             opened = opened || bytes[..read].windows(8).any(|bytes| bytes == b"\x1b[?1049h");
             count.fetch_add(if opened { read as u64 } else { 0 }, Ordering::Relaxed);
         }

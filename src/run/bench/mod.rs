@@ -1,4 +1,5 @@
-//! How fast this computer trains and predicts, and how much the dashboard slows training down.
+//! Benchmarks: the speed of training and prediction, and how much the dashboard slows training
+//! down.
 
 pub mod dashboard;
 pub mod predict;
@@ -18,7 +19,7 @@ pub struct DurationStats {
 }
 
 impl DurationStats {
-    /// Of durations in seconds.
+    /// Summarizes durations in seconds.
     pub fn from_seconds(mut seconds: Vec<f64>) -> Self {
         seconds.sort_by(f64::total_cmp);
         let at = |share: f64| {

@@ -1,4 +1,4 @@
-//! Predictions, one by one and in batches.
+//! The speed of predictions, one by one and in batches.
 
 use super::DurationStats;
 use crate::core::data::{Split, nsmc};
@@ -9,7 +9,7 @@ use crate::core::tokenizer::Tokenizer;
 use serde::Serialize;
 use std::time::Instant;
 
-/// Samples of a batch.
+/// Samples per batch.
 const BATCH_SIZE: usize = 32;
 
 /// The speed of predictions.
@@ -17,9 +17,9 @@ const BATCH_SIZE: usize = 32;
 pub struct PredictionCost {
     /// The compute device.
     pub device: String,
-    /// One sample, from text to probabilities, on one thread.
+    /// The time of one prediction, from text to probabilities, on one thread.
     pub one_ms: DurationStats,
-    /// Samples a second, in batches of 32, on all requested threads.
+    /// Samples per second, in batches of 32, on all requested threads.
     pub reviews_per_second: f64,
 }
 

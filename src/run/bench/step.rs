@@ -1,4 +1,4 @@
-//! The time of a training step and of its parts.
+//! Measures the time of a training step and of its parts.
 
 use super::{DurationStats, process_peak_memory};
 use crate::core::data::batching::{Example, PackedBatch};
@@ -13,11 +13,11 @@ use std::time::Instant;
 /// The training steps to measure.
 #[derive(Clone, Debug)]
 pub struct StepWorkload {
-    /// The tokens of each sample of the batch.
+    /// The number of tokens of each sample of the batch.
     pub lengths: Vec<usize>,
-    /// Measured steps.
+    /// The number of measured steps.
     pub steps: usize,
-    /// Steps before them, which are not measured.
+    /// The number of warm-up steps before them, which are not measured.
     pub warmup: usize,
     /// The engine to measure.
     pub engine: EngineOptions,
@@ -26,13 +26,14 @@ pub struct StepWorkload {
 /// Median milliseconds of the parts of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StepParts {
-    /// Batching. Training does it in advance on another thread, so it is not part of the step.
+    /// Building the batch. Training does it in advance on another thread, so it is not part of the
+    /// step.
     pub data: f64,
-    /// From token ids to the loss.
+    /// The forward pass, from token ids to the loss.
     pub forward: f64,
-    /// From the loss to the gradients.
+    /// The backward pass, from the loss to the gradients.
     pub backward: f64,
-    /// Gradient norm, clipping and update.
+    /// The gradient norm, clipping and the parameter update.
     pub optimizer: f64,
     /// The rest, such as pending updates of the token embeddings and reading the metrics.
     pub other: f64,
@@ -43,17 +44,17 @@ pub struct StepParts {
 pub struct StepCost {
     /// The compute device.
     pub device: String,
-    /// What was requested and is not available, if anything.
+    /// A note about a requested feature that is not available, if any.
     pub note: Option<String>,
-    /// The requested CPU threads, or one for each core.
+    /// The requested number of CPU threads, or one per core.
     pub threads: usize,
     /// The model's shape.
     pub model: String,
-    /// Samples of a step.
+    /// Samples per step.
     pub batch_size: usize,
-    /// The tokens of each sample.
+    /// The number of tokens of each sample.
     pub lengths: Vec<usize>,
-    /// Tokens of a step.
+    /// Tokens per step.
     pub tokens: usize,
     /// The duration of a step.
     pub step_ms: DurationStats,
@@ -61,11 +62,11 @@ pub struct StepCost {
     pub parts_ms: Option<StepParts>,
     /// Tokens per second.
     pub tokens_per_second: f64,
-    /// Floating-point operations of a step's matrix products that reach the loss, in 10⁹.
+    /// Floating-point operations of a step's matrix products that affect the loss, in 10⁹.
     pub step_gflop: f64,
-    /// The speed of a matrix product alone on this device, in 10⁹ operations a second.
+    /// The speed of a matrix product alone on this device, in 10⁹ operations per second.
     pub matmul_gflops: Option<f64>,
-    /// The speed of the whole step as a share of it.
+    /// The speed of the whole step as a share of `matmul_gflops`.
     pub achieved_share: Option<f64>,
     /// Peak memory of the device, or of this process.
     pub peak_memory_bytes: Option<usize>,
@@ -143,7 +144,7 @@ pub fn measure(config: ModelConfig, workload: &StepWorkload) -> anyhow::Result<S
 }
 
 fn threads(options: &EngineOptions) -> usize {
-    // As in the engine: RAYON_NUM_THREADS, or one for each core.
+    // The same as in the engine: RAYON_NUM_THREADS, or one per core.
     if options.threads == 0 { rayon::current_num_threads() } else { options.threads }
 }
 
@@ -160,7 +161,7 @@ fn shape(config: &ModelConfig) -> String {
     )
 }
 
-/// A step's input of random token ids.
+/// The input of a step, with random token ids.
 fn input(config: &ModelConfig, lengths: &[usize], generator: &mut Generator) -> StepInput {
     let vocabulary = config.encoder.vocab_size as u32;
     let examples: Vec<Example> = lengths
@@ -174,9 +175,9 @@ fn input(config: &ModelConfig, lengths: &[usize], generator: &mut Generator) -> 
     StepInput::new(vec![PackedBatch::new(&examples, 0)])
 }
 
-/// Floating-point operations of the matrix products of one forward and backward pass that reach
-/// the loss: in the last layer, those of the first tokens only. A backward pass has twice as many
-/// as a forward pass.
+/// Floating-point operations of the matrix products of one forward and backward pass that affect
+/// the loss; in the last layer, these are the products for the first tokens only. A backward pass
+/// has twice as many operations as a forward pass.
 fn operations(config: &ModelConfig, lengths: &[usize]) -> f64 {
     let encoder = &config.encoder;
     let (hidden, wide) = (encoder.hidden_size as f64, encoder.intermediate_size as f64);

@@ -1,15 +1,15 @@
-//! The confusion matrix: rows are true classes, columns predicted ones. A cell is darker the larger
-//! its share of the row.
+//! Draws the confusion matrix: rows are true classes, columns are predicted classes. A larger share
+//! of the row gives a darker cell.
 
 use super::drawing::{SECONDARY_TEXT, SvgDocument, TEXT, TextAnchor};
 use crate::core::text::show_number;
 use crate::core::text::truncate_width;
 use crate::core::train::event::Evaluated;
 
-/// The most classes that are drawn, the first ones.
+/// The most classes that are drawn; later ones are left out.
 const MAX_CLASSES: usize = 60;
 
-/// The most classes with which the cells have room for counts.
+/// The most classes for which the cells are large enough to show counts.
 const MAX_WITH_COUNTS: usize = 12;
 
 /// The width of a class's name in columns.
@@ -25,7 +25,7 @@ pub(super) fn draw(evaluated: &Evaluated, labels: &[String]) -> String {
     let (width, height) = ((left + side + 30.0).max(420.0), top + side + 50.0);
     let mut svg = SvgDocument::new(width, height);
     let metrics_line = format!(
-        "accuracy {:.4}, F1 {:.4}, {} reviews",
+        "accuracy {:.4}, F1 {:.4}, {} samples",
         metrics.eval_accuracy, metrics.eval_f1, metrics.eval_samples
     );
     let epoch = show_number((evaluated.epoch * 100.0).round() / 100.0);
@@ -51,12 +51,12 @@ pub(super) fn draw(evaluated: &Evaluated, labels: &[String]) -> String {
             let corner = (left + predicted as f64 * cell, top + class as f64 * cell);
             svg.rectangle(corner, (cell - 1.0, cell - 1.0), &shade(share));
             if classes <= MAX_WITH_COUNTS {
-                let colour = if share > 0.5 { "#ffffff" } else { TEXT };
+                let color = if share > 0.5 { "#ffffff" } else { TEXT };
                 let middle = (corner.0 + cell / 2.0, corner.1 + cell / 2.0);
-                svg.text(middle, TextAnchor::Middle, 15.0, colour, &count.to_string());
+                svg.text(middle, TextAnchor::Middle, 15.0, color, &count.to_string());
                 let below = (middle.0, middle.1 + 18.0);
                 let percent = format!("{:.1} %", 100.0 * share);
-                svg.text(below, TextAnchor::Middle, 12.0, colour, &percent);
+                svg.text(below, TextAnchor::Middle, 12.0, color, &percent);
             }
         }
     }
@@ -76,7 +76,7 @@ pub(super) fn draw(evaluated: &Evaluated, labels: &[String]) -> String {
     svg.finish()
 }
 
-/// From white to a dark blue.
+/// The color of a cell, from white (share 0) to dark blue (share 1).
 fn shade(share: f64) -> String {
     let mix = |light: f64, dark: f64| (light + (dark - light) * share.clamp(0.0, 1.0)) as u8;
     format!("#{:02x}{:02x}{:02x}", mix(244.0, 0.0), mix(248.0, 82.0), mix(252.0, 138.0))

@@ -1,4 +1,4 @@
-//! Loss, and below it accuracy and F1, over the steps.
+//! Draws the loss and, below it, accuracy and F1 over the steps.
 
 use super::drawing::{
     BLUE, GREEN, LineStyle, PlotAxes, SECONDARY_TEXT, SvgDocument, TextAnchor, VERMILLION,
@@ -10,7 +10,7 @@ const WIDTH: f64 = 960.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 24.0;
 
-/// Bins of a curve: more than the figure has pixels.
+/// The number of bins of a curve, more than the figure's width in pixels.
 const BINS: usize = 1200;
 
 /// The smoothing of the loss, as in TensorBoard.
@@ -34,14 +34,14 @@ fn axes(top: f64, height: f64, x: [f64; 2], y: [f64; 2]) -> PlotAxes {
     PlotAxes { left: LEFT, top, width: WIDTH - LEFT - RIGHT, height, x, y }
 }
 
-fn solid(colour: &'static str, has_markers: bool) -> LineStyle {
-    LineStyle { colour, width: 2.0, opacity: 1.0, has_markers }
+fn solid(color: &'static str, has_markers: bool) -> LineStyle {
+    LineStyle { color, width: 2.0, opacity: 1.0, has_markers }
 }
 
 fn draw_loss(svg: &mut SvgDocument, history: &History, steps: [f64; 2]) {
     let mut loss = history.loss.clone();
     loss.smooth(SMOOTHING);
-    // An outlier does not flatten the rest; it is drawn at the edge.
+    // The usual range keeps one outlier from flattening the rest; it is drawn at the edge.
     let ranges = [loss.usual_range(steps), history.eval_loss.whole_range(steps)];
     let high = ranges.into_iter().flatten().map(|range| range[1]).fold(f64::MIN, f64::max);
     let high = if high.is_finite() && high > 0.0 { high } else { 1.0 };
@@ -49,13 +49,13 @@ fn draw_loss(svg: &mut SvgDocument, history: &History, steps: [f64; 2]) {
     axes.draw(svg, "loss");
     let names = [("train", BLUE), ("eval", VERMILLION)];
     axes.legend(svg, if history.eval_loss.is_empty() { &names[..1] } else { &names });
-    let raw = LineStyle { colour: BLUE, width: 1.0, opacity: 0.3, has_markers: false };
+    let raw = LineStyle { color: BLUE, width: 1.0, opacity: 0.3, has_markers: false };
     let at = |step, _| step;
     axes.curve(svg, &loss.raw_segments(steps, BINS, at), raw);
     axes.curve(svg, &loss.smoothed_segments(steps, BINS, at), solid(BLUE, false));
     axes.curve(svg, &history.eval_loss.raw_segments(steps, BINS, at), solid(VERMILLION, true));
     for curve in [&loss, &history.eval_loss] {
-        // More marks would run together.
+        // More marks would overlap.
         curve.not_finite().iter().take(100).for_each(|(step, _)| axes.mark(svg, *step, VERMILLION));
     }
 }
@@ -73,7 +73,7 @@ fn draw_metrics(svg: &mut SvgDocument, history: &History, steps: [f64; 2]) {
     let axes = axes(408.0, 180.0, steps, round_bounds(low, high.max(low), 4));
     axes.draw(svg, "accuracy and F1");
     let names: Vec<(&str, &str)> =
-        shown.clone().map(|(name, _, style)| (*name, style.colour)).collect();
+        shown.clone().map(|(name, _, style)| (*name, style.color)).collect();
     axes.legend(svg, &names);
     for (_, curve, style) in shown {
         axes.curve(svg, &curve.raw_segments(steps, BINS, |step, _| step), *style);

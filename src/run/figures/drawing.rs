@@ -6,20 +6,21 @@ use crate::run::metric_series::Segment;
 use crate::run::metric_series::ticks::{Tick, Unit, linear};
 use std::fmt::Write;
 
-/// The colour of text.
+/// The color of text.
 pub(super) const TEXT: &str = "#222222";
-/// The colour of labels and axes.
+/// The color of labels and axes.
 pub(super) const SECONDARY_TEXT: &str = "#6b6b6b";
-/// The colour of grid lines.
+/// The color of grid lines.
 const GRID: &str = "#e4e4e4";
-/// Training. One of the colours of Okabe and Ito, which are distinct with any colour vision.
+/// The color of training metrics, from the palette of Okabe and Ito, which is distinguishable with
+/// any type of color vision.
 pub(super) const BLUE: &str = "#0072b2";
-/// Evaluation.
+/// The color of evaluation metrics.
 pub(super) const VERMILLION: &str = "#d55e00";
-/// F1.
+/// The color of F1.
 pub(super) const GREEN: &str = "#009e73";
 
-/// The point of a text that is placed.
+/// The part of a text that is placed at its coordinates.
 #[derive(Clone, Copy)]
 pub(super) enum TextAnchor {
     Start,
@@ -106,7 +107,7 @@ impl SvgDocument {
 /// How a curve is drawn.
 #[derive(Clone, Copy)]
 pub(super) struct LineStyle {
-    pub colour: &'static str,
+    pub color: &'static str,
     pub width: f64,
     pub opacity: f64,
     /// Whether each point has a marker.
@@ -155,29 +156,29 @@ impl PlotAxes {
         for segment in segments {
             let points: Vec<(f64, f64)> =
                 segment.iter().map(|&point| self.position(point)).collect();
-            svg.path(&points, style.colour, style.width, style.opacity);
+            svg.path(&points, style.color, style.width, style.opacity);
             if style.has_markers || points.len() == 1 {
                 for &point in &points {
-                    svg.dot(point, style.colour);
+                    svg.dot(point, style.color);
                 }
             }
         }
     }
 
     /// Draws a mark at the upper edge, for a value that is not finite.
-    pub fn mark(&self, svg: &mut SvgDocument, x: f64, colour: &str) {
+    pub fn mark(&self, svg: &mut SvgDocument, x: f64, color: &str) {
         let (x, _) = self.position((x, self.y[1]));
-        svg.text((x, self.top + 12.0), TextAnchor::Middle, 14.0, colour, "!");
+        svg.text((x, self.top + 12.0), TextAnchor::Middle, 14.0, color, "!");
     }
 
-    /// Draws the names of the curves with their colours, at the right.
+    /// Draws the names of the curves with their colors, at the right.
     pub fn legend(&self, svg: &mut SvgDocument, names: &[(&str, &str)]) {
         // A letter is about half as wide as the font size.
         let width = |name: &str| 24.0 + 12.0 * 0.52 * name.chars().count() as f64 + 18.0;
         let all: f64 = names.iter().map(|(name, _)| width(name)).sum();
         let mut x = self.left + self.width - all + 18.0;
-        for (name, colour) in names {
-            svg.rectangle((x, self.top - 16.0), (18.0, 3.0), colour);
+        for (name, color) in names {
+            svg.rectangle((x, self.top - 16.0), (18.0, 3.0), color);
             svg.text((x + 24.0, self.top - 10.0), TextAnchor::Start, 12.0, TEXT, name);
             x += width(name);
         }

@@ -18,7 +18,7 @@ pub const CURVES: &str = "loss_curves";
 /// The file name of the confusion matrix, without its extension.
 pub const CONFUSION: &str = "confusion_matrix";
 
-/// Why there are no figures.
+/// An error of drawing or writing figures.
 #[derive(Debug, thiserror::Error)]
 pub enum FigureError {
     /// The run's journal cannot be read.
@@ -60,7 +60,7 @@ pub fn draw(folder: &Path) -> Result<Vec<FigureFile>, FigureError> {
 /// Draws the run in `folder` and writes the figures into `to`, each atomically. Returns the files.
 ///
 /// # Errors
-/// As [`draw`], or if a file cannot be written.
+/// The errors of [`draw`], or if a file cannot be written.
 pub fn write(folder: &Path, to: &Path) -> Result<Vec<PathBuf>, FigureError> {
     let mut written = Vec::new();
     for figure in draw(folder)? {
@@ -120,7 +120,7 @@ impl FigureData {
 
     fn title(&self) -> String {
         self.started.as_ref().map_or_else(String::new, |started| {
-            format!("{}, {} reviews", started.model, started.train_samples)
+            format!("{}, {} samples", started.model, started.train_samples)
         })
     }
 }

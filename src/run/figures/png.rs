@@ -1,4 +1,4 @@
-//! Rendering SVG as PNG with an embedded font, so that the result is the same on every computer.
+//! Renders SVG as PNG with an embedded font, so that the result is the same on every computer.
 
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};

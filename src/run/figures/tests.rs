@@ -1,4 +1,4 @@
-//! Figures of finished, short and unusual runs.
+//! Tests of the figures of finished, short and unusual runs.
 
 use super::*;
 use crate::core::train::fixtures::{ending, run, step};
@@ -29,7 +29,7 @@ fn a_finished_run_has_curves_and_a_matrix_as_svg_and_png() {
         assert!(figure.bytes.starts_with(b"\x89PNG"), "{}", figure.name);
     }
     let curves = svg(&figures, CURVES);
-    // Ten evaluations on each of the three curves of metrics, and on that of the loss.
+    // Ten evaluations on each of the three metric curves and on the loss curve.
     assert_eq!(curves.matches("<circle").count(), 40);
     assert!(curves.contains(">eval accuracy</text>") && curves.contains(">600</text>"));
     let matrix = svg(&figures, CONFUSION);
@@ -40,7 +40,7 @@ fn a_finished_run_has_curves_and_a_matrix_as_svg_and_png() {
 }
 
 #[test]
-fn values_that_are_not_finite_are_marks_and_not_in_a_curve() {
+fn values_that_are_not_finite_are_drawn_as_marks() {
     let mut events = run(100);
     events.push(TrainEvent::Step(step(101, f64::NAN, 14.7)));
     events.push(TrainEvent::Step(step(102, f64::INFINITY, 14.8)));
@@ -54,7 +54,7 @@ fn values_that_are_not_finite_are_marks_and_not_in_a_curve() {
 fn short_runs_are_drawn() {
     assert!(matches!(drawn(&run(0)), Err(FigureError::Empty)));
     let figures = drawn(&run(1)).expect("figures");
-    assert_eq!(figures.len(), 2, "no evaluation, no matrix");
+    assert_eq!(figures.len(), 2, "there is no matrix without an evaluation");
     let missing = draw(std::path::Path::new("/nowhere"));
     assert!(matches!(missing, Err(FigureError::Journal(_))));
 }

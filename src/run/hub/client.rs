@@ -13,12 +13,12 @@ use std::time::Duration;
 
 const MAX_REDIRECTS: usize = 10;
 
-/// How long to wait for a slow or broken connection.
+/// Timeouts for slow or broken connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timeouts {
     /// A connection counts as broken after this long without data.
     pub(super) read: Duration,
-    /// The delay before the first retry; it doubles with each further one.
+    /// The delay before the first retry; it doubles with each further retry.
     pub(super) retry_delay: Duration,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct HubClient {
 }
 
 impl HubClient {
-    /// Creates the client, without a request.
+    /// Creates the client without sending a request.
     pub(super) fn new(endpoint: Url, token: Option<&str>) -> Result<Self, HubError> {
         let authorization = match token {
             Some(token) => {
@@ -233,7 +233,7 @@ impl HubClient {
 
 impl Drop for HubClient {
     fn drop(&mut self) {
-        // A DNS lookup that does not end must not keep the program from ending.
+        // A DNS lookup that hangs must not delay the exit of the program.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -243,13 +243,13 @@ impl Drop for HubClient {
 /// The URL without a user name and password, which must not be displayed.
 pub(super) fn display_url(url: &Url) -> String {
     let mut url = url.clone();
-    // Neither can fail for a URL with a host.
+    // Neither call can fail for a URL with a host.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.as_str().trim_end_matches('/').to_owned()
 }
 
-/// Whether both have the same scheme, host and port.
+/// Whether both URLs have the same scheme, host and port.
 fn is_same_origin(one: &Url, other: &Url) -> bool {
     one.scheme() == other.scheme()
         && one.host_str() == other.host_str()

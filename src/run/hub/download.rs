@@ -1,4 +1,4 @@
-//! Downloading a blob: locked, resumed after an interruption, and verified.
+//! Downloads a blob under a lock, resumes it after an interruption, and verifies it.
 
 use super::client::HubClient;
 use super::error::root_cause;
@@ -12,7 +12,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
-/// How often a broken connection is retried.
+/// The most retries of a broken connection.
 const MAX_RETRIES: u32 = 4;
 
 /// The download of a file's blob into the cache.
@@ -22,7 +22,7 @@ pub(super) struct BlobDownload<'a> {
     pub(super) metadata: &'a FileMetadata,
 }
 
-/// The end of one response.
+/// How a response ended.
 enum ResponseEnd {
     /// The blob is complete.
     Complete,
@@ -37,7 +37,7 @@ pub(super) fn has_size(path: &Path, size: Option<u64>) -> bool {
 }
 
 impl BlobDownload<'_> {
-    /// Downloads the blob unless the cache has it.
+    /// Downloads the blob unless it is in the cache.
     pub(super) async fn run(
         &self,
         client: &HubClient,
@@ -75,7 +75,7 @@ impl BlobDownload<'_> {
         Ok(())
     }
 
-    /// Downloads what is missing, with retries, until the blob is complete and valid.
+    /// Downloads the missing bytes, with retries, until the blob is complete and valid.
     async fn download(
         &self,
         client: &HubClient,
@@ -109,7 +109,7 @@ impl BlobDownload<'_> {
         }
     }
 
-    /// Sends one request for what is missing and writes its response.
+    /// Requests the missing bytes once and writes the response to the partial file.
     async fn request_rest(
         &self,
         client: &HubClient,
@@ -151,7 +151,7 @@ impl BlobDownload<'_> {
             partial.write(&chunk, size)?;
             progress.progress.done = partial.done;
             progress.report_if_due()?;
-            // With more bytes than announced, the file is invalid: stop early.
+            // A file with more bytes than announced is invalid, so the download stops early.
             if size.is_some_and(|size| partial.done > size) {
                 break;
             }
@@ -167,7 +167,7 @@ impl BlobDownload<'_> {
     }
 }
 
-/// Discards what was downloaded.
+/// Discards the bytes downloaded so far.
 fn restart(partial: &mut PartialBlob, progress: &mut ProgressReporter<'_>) -> Result<(), HubError> {
     partial.clear()?;
     progress.progress.done = 0;
@@ -175,14 +175,14 @@ fn restart(partial: &mut PartialBlob, progress: &mut ProgressReporter<'_>) -> Re
     Ok(())
 }
 
-/// The first byte of the range that the response has.
+/// The first byte of the response's `Content-Range`.
 fn range_start(response: &Response) -> Option<u64> {
     let range = response.headers().get(reqwest::header::CONTENT_RANGE)?.to_str().ok()?;
     range.trim().strip_prefix("bytes")?.trim_start().split_once('-')?.0.parse().ok()
 }
 
 /// Waits for the lock, which is released when the file is closed. `None` on a file system without
-/// locks: the hash then detects if two processes wrote at the same time.
+/// locks; the hash then detects two processes writing at the same time.
 async fn lock(path: &Path, progress: &mut ProgressReporter<'_>) -> Result<Option<File>, HubError> {
     create_parent(path)?;
     let mut options = File::options();

@@ -16,7 +16,7 @@ pub(super) struct HubEnvironment {
 }
 
 impl HubEnvironment {
-    /// Reads the variables with the function; an empty one counts as unset.
+    /// Reads the variables through `variable`; an empty variable counts as unset.
     pub(super) fn read(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, HubError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let text = |name: &str| {

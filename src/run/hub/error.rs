@@ -42,7 +42,7 @@ pub enum HubError {
         /// The cause.
         reason: String,
     },
-    /// No response, or one of an overloaded or failing server.
+    /// No response, or the response of an overloaded or failing server.
     #[error(
         "{endpoint} cannot be reached: {reason}. Check the network connection, set \
          HF_HUB_OFFLINE=1 to use downloaded files, or set HF_ENDPOINT to a mirror."
@@ -53,7 +53,7 @@ pub enum HubError {
         /// The cause.
         reason: String,
     },
-    /// 401 or 403.
+    /// Access denied: status 401 or 403.
     #[error(
         "access to {repo} is denied ({status}). Check the name: the hub answers the same for a \
          repository that does not exist. If it is gated, accept its terms at {page}. Set HF_TOKEN \
@@ -67,7 +67,7 @@ pub enum HubError {
         /// The status and the hub's error message.
         status: String,
     },
-    /// 404 for the repository.
+    /// The repository does not exist: status 404.
     #[error(
         "there is no {repo} at {endpoint}. Check the name: it is owner/name, as in the URL of its \
          page."
@@ -78,7 +78,7 @@ pub enum HubError {
         /// The hub's URL.
         endpoint: String,
     },
-    /// 404 for the revision.
+    /// The revision does not exist: status 404.
     #[error("{repo} has no revision {revision:?}. Pass one of its branches, tags or commits.")]
     RevisionNotFound {
         /// The repository.
@@ -96,7 +96,7 @@ pub enum HubError {
         /// The status and the hub's error message.
         status: String,
     },
-    /// A response that is not a hub's.
+    /// A response that does not come from a hub.
     #[error("unexpected response from {endpoint}: {reason}. Check HF_ENDPOINT and any proxy.")]
     UnexpectedResponse {
         /// The hub's URL.
@@ -104,7 +104,7 @@ pub enum HubError {
         /// What is missing or invalid.
         reason: String,
     },
-    /// Offline, and not in the cache.
+    /// Offline mode is on, and the file is not in the cache.
     #[error(
         "{what} is not in the cache {}, and HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) is set. Unset \
          it, or download the files first.",
@@ -142,7 +142,7 @@ pub enum HubError {
         /// The bytes downloaded.
         found: u64,
     },
-    /// The connection broke more often than is retried.
+    /// The connection broke more often than the retry limit.
     #[error(
         "the download of {file} was interrupted after {done} bytes: {reason}. Run the same command \
          again to resume it."
@@ -150,7 +150,7 @@ pub enum HubError {
     Interrupted {
         /// The file.
         file: String,
-        /// The bytes downloaded so far, which are kept.
+        /// The bytes downloaded so far, which stay on disk.
         done: u64,
         /// The cause of the last interruption.
         reason: String,

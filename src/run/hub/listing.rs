@@ -1,4 +1,4 @@
-//! The list of a repository's files.
+//! Lists a repository's files.
 
 use super::client::{HubClient, header};
 use super::progress::ProgressReporter;
@@ -10,10 +10,10 @@ use serde::Deserialize;
 /// The largest number of entries of a list; models and datasets in Parquet have far fewer.
 const MAX_ENTRIES: usize = 100_000;
 
-/// The largest number of pages; the hub's have 1,000 entries each.
+/// The largest number of pages; a page of the hub has 1,000 entries.
 const MAX_PAGES: usize = 1000;
 
-/// The largest page, in bytes; an entry takes some 300.
+/// The largest size of a page in bytes; an entry takes about 300 bytes.
 const MAX_PAGE_BYTES: usize = 16 << 20;
 
 /// An entry of the list.
@@ -44,7 +44,7 @@ impl HubClient {
         for _ in 0..MAX_PAGES {
             let Some(url) = next else {
                 let files = entries.into_iter().filter(|entry| entry.entry_type == EntryType::File);
-                // Other names cannot be requested: their paths could lead out of the cache.
+                // Other names cannot be requested, because their paths could lead out of the cache.
                 let valid = |path: &String| names::file_name_error(path).is_none();
                 let mut files: Vec<String> = files.map(|file| file.path).filter(valid).collect();
                 files.sort_unstable();
@@ -71,7 +71,7 @@ impl HubClient {
         url
     }
 
-    /// One page of the list, and the URL of the next.
+    /// Requests one page of the list; returns it with the URL of the next page.
     async fn tree_page(
         &self,
         repo: &Repo,

@@ -50,7 +50,7 @@ impl HubClient {
         if !status.is_success() && !has_file_metadata(&response) {
             return Err(self.status_error(repo, &response));
         }
-        // On a redirect, these headers describe the redirect and not the file.
+        // In a redirect, these headers describe the redirect, not the file.
         let of_file = |name| header(&response, name).filter(|_| status.is_success());
         let etag = header(&response, "x-linked-etag").or_else(|| of_file(ETAG.as_str()));
         let size = header(&response, "x-linked-size").or_else(|| of_file(CONTENT_LENGTH.as_str()));

@@ -1,9 +1,9 @@
-//! Files of models and datasets from the Hugging Face hub, in the cache that Python's
-//! `huggingface_hub` uses, so that each finds what the other downloaded.
+//! Files of models and datasets from the Hugging Face hub, in the cache of Python's
+//! `huggingface_hub`, so that both share their downloads.
 //!
-//! Blocking; not for use in async code. A download can be cancelled at any time and is resumed the
-//! next time. A file appears under its name only after its size and, if the hub announces it, its
-//! sha256 have been verified.
+//! All calls block; they must not be used in async code. A download can be cancelled at any time
+//! and is resumed the next time. A file appears under its name only after its size and, if the hub
+//! announces it, its sha256 have been verified.
 //!
 //! `hf-hub` provides the layout of the cache. Requests are made by `HubClient` alone, so
 //! that all of them follow the same rules for tokens, redirects, timeouts and sizes.
@@ -36,7 +36,7 @@ use std::time::Duration;
 /// A repository of the hub at one revision.
 #[derive(Clone, Debug)]
 pub struct Repo {
-    /// A model, a dataset or a space.
+    /// The type: a model, a dataset or a space.
     pub repo_type: RepoType,
     /// `owner/name`, or `name` alone for the oldest models.
     pub id: String,
@@ -65,7 +65,7 @@ impl Repo {
     /// Validates the names, so that no path leads out of the cache.
     ///
     /// # Errors
-    /// Names the rule that is violated.
+    /// If a name is invalid; the error names the violated rule.
     pub fn validate(&self) -> Result<(), HubError> {
         names::check_repository(&self.id)?;
         names::check_revision(&self.revision)
@@ -99,11 +99,11 @@ impl fmt::Display for Repo {
 pub struct DownloadProgress {
     /// The file's path in its repository.
     pub file: String,
-    /// Bytes downloaded, those of earlier downloads included.
+    /// Bytes downloaded, including those of earlier downloads.
     pub done: u64,
     /// Bytes of the complete file; 0 if not yet known.
     pub total: u64,
-    /// Bytes that earlier downloads left.
+    /// Bytes that were already downloaded earlier.
     pub resumed: u64,
 }
 
@@ -118,7 +118,7 @@ pub struct Hub {
 }
 
 impl fmt::Debug for Hub {
-    /// Without the token.
+    /// Leaves out the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub")
             .field("endpoint", &self.display_endpoint)
@@ -167,7 +167,7 @@ impl Hub {
     }
 
     /// Sets how long to wait for data (default 30 s), and the delay before the first retry of a
-    /// broken connection (default 1 s), which doubles with each further one.
+    /// broken connection (default 1 s), which doubles with each further retry.
     #[must_use]
     pub fn with_timeouts(mut self, read: Duration, retry_delay: Duration) -> Self {
         if let Some(client) = &mut self.client {
@@ -207,7 +207,7 @@ impl Hub {
                 let update =
                     update_file(client, &cache, repo, name, cached.is_some(), &mut progress);
                 match (client.run(update), cached) {
-                    // The hub cannot be reached, or something else answers in its place.
+                    // The hub cannot be reached, or another server responds in its place.
                     (
                         Err(HubError::Unreachable { .. } | HubError::UnexpectedResponse { .. }),
                         Some(cached),
@@ -218,8 +218,8 @@ impl Hub {
         }
     }
 
-    /// The sorted names of the repository's files: as the hub lists them, or those in the cache if
-    /// offline or the hub cannot be reached. `on_progress` can cancel, as for [`Self::file`].
+    /// The sorted names of the repository's files: the hub's list, or the cached files if offline
+    /// or if the hub cannot be reached. `on_progress` can cancel, as for [`Self::file`].
     ///
     /// # Errors
     /// See [`HubError`].
@@ -253,7 +253,7 @@ async fn update_file(
     progress: &mut ProgressReporter<'_>,
 ) -> Result<Option<PathBuf>, HubError> {
     let mut remote = client.metadata(repo, name, progress).await;
-    // A second attempt is worth the wait only if the cache has no answer.
+    // A retry is worth the wait only if the file is not in the cache.
     if matches!(remote, Err(HubError::Unreachable { .. })) && !has_cached {
         progress.sleep(client.timeouts.retry_delay).await?;
         remote = client.metadata(repo, name, progress).await;

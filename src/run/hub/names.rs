@@ -1,4 +1,4 @@
-//! Validation of names that become paths, so that none leads out of the cache.
+//! Validates names that become paths, so that no path leads out of the cache.
 
 use super::HubError;
 use crate::core::text;
@@ -79,8 +79,8 @@ pub(super) fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// The name of the blob with this `ETag`: the tag without quotes, the weak prefix `W/` and
-/// characters that are not safe in a file name. `None` if nothing is left.
+/// The name of the blob with this `ETag`: the tag without quotes, without the weak prefix `W/` and
+/// without characters that are unsafe in a file name. `None` if no characters remain.
 pub(super) fn blob_name(etag: &str) -> Option<String> {
     let etag = etag.strip_prefix("W/").unwrap_or(etag);
     let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');

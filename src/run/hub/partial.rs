@@ -16,8 +16,8 @@ pub(super) struct PartialBlob {
     hash: Sha256,
     /// The bytes downloaded so far.
     pub(super) done: u64,
-    /// Whether it consists of more than one response, so that an invalid hash may be due to an
-    /// earlier one.
+    /// Whether the file consists of more than one response, so that an invalid hash may come from
+    /// an earlier response.
     pub(super) is_resumed: bool,
 }
 
@@ -66,7 +66,7 @@ impl PartialBlob {
         Ok(())
     }
 
-    /// Verifies the size and, if the blob's name is one, the sha256.
+    /// Verifies the size and, if the blob's name is a sha256, the hash.
     pub(super) fn verify(&self, file: &str, blob: &str, size: Option<u64>) -> Result<(), HubError> {
         if let Some(expected) = size.filter(|size| *size != self.done) {
             let file = file.to_owned();

@@ -1,4 +1,4 @@
-//! Reporting progress, and checking for cancellation, while waiting for the network.
+//! Reports progress and checks for cancellation while waiting for the network.
 
 use super::{DownloadProgress, HubError};
 use std::pin::pin;
@@ -36,7 +36,7 @@ impl<'a> ProgressReporter<'a> {
     /// Reports the progress unless the last report is more recent than [`REPORT_INTERVAL`].
     ///
     /// # Errors
-    /// As [`Self::report`].
+    /// The errors of [`Self::report`].
     pub(super) fn report_if_due(&mut self) -> Result<(), HubError> {
         match self.reported {
             Some(reported) if reported.elapsed() < REPORT_INTERVAL => Ok(()),
@@ -47,7 +47,7 @@ impl<'a> ProgressReporter<'a> {
     /// The future's value, or `None` after the timeout.
     ///
     /// # Errors
-    /// As [`Self::report`].
+    /// The errors of [`Self::report`].
     pub(super) async fn wait<T>(
         &mut self,
         timeout: Duration,
@@ -69,7 +69,7 @@ impl<'a> ProgressReporter<'a> {
     /// Waits for a duration.
     ///
     /// # Errors
-    /// As [`Self::report`].
+    /// The errors of [`Self::report`].
     pub(super) async fn sleep(&mut self, duration: Duration) -> Result<(), HubError> {
         self.wait(duration + REPORT_INTERVAL, tokio::time::sleep(duration)).await?;
         self.report_if_due()

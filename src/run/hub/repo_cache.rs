@@ -1,10 +1,10 @@
-//! The layout of the cache, which is that of Python's `huggingface_hub`:
+//! Reads and writes the cache in the layout of Python's `huggingface_hub`:
 //!
 //! ```text
 //! models--owner--name/blobs/<etag>                  the content
 //! models--owner--name/snapshots/<commit>/<file>     a relative symlink to the blob
 //! models--owner--name/refs/<revision>               the commit that a branch or tag refers to
-//! models--owner--name/.no_exist/<commit>/<file>     an empty file: the commit does not have this file
+//! models--owner--name/.no_exist/<commit>/<file>     empty: the commit does not have this file
 //! .locks/models--owner--name/<etag>.lock            held while the blob is written
 //! ```
 
@@ -14,13 +14,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What the cache knows about a file.
+/// The result of a look-up in the cache.
 pub(super) enum CacheLookup {
     /// The path of the cached file.
     Found(PathBuf),
     /// The repository does not have the file, according to the hub.
     Missing,
-    /// Nothing is known.
+    /// The cache has no entry for the file.
     Unknown,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct RepoCache {
 }
 
 impl RepoCache {
-    /// The cache of a repository whose names are valid.
+    /// The cache of a repository whose names have been validated.
     pub(super) fn new(root: &Path, repo: &Repo) -> Self {
         let revision = repo.revision.clone();
         let repo = hf_hub::Repo::with_revision(repo.id.clone(), repo.repo_type, revision.clone());
@@ -62,7 +62,7 @@ impl RepoCache {
         self.root.join(".locks").join(&self.folder_name).join(format!("{blob}.lock"))
     }
 
-    /// The path of a file under its name.
+    /// The path of the symlink with the file's name.
     pub(super) fn snapshot_path(&self, commit: &str, file: &str) -> PathBuf {
         self.layout.pointer_path(commit).join(file)
     }

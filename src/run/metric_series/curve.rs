@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-/// The most points kept; beyond it, the lowest and the highest of every four stay.
+/// The most points of a curve. Beyond it, only the lowest and the highest of every four remain.
 const MAX_POINTS: usize = 1 << 20;
 
-/// Points of a block.
+/// Points per block.
 const BLOCK: usize = 64;
 
-/// Values with the indices of the lowest and the highest of each block, which make the extremes of a
-/// long range cheap.
+/// Values with the indices of the lowest and the highest value of each block, so that the extremes
+/// of a long range are found quickly.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct BlockedValues {
     values: Vec<f64>,
@@ -35,7 +35,8 @@ impl BlockedValues {
         }
     }
 
-    /// The indices of the lowest and the highest finite value in a range.
+    /// The indices of the lowest and the highest finite value in a range; `None` if there is no
+    /// finite value.
     fn extremes(&self, range: Range<usize>) -> Option<[usize; 2]> {
         let mut found: Option<[usize; 2]> = None;
         let mut include = |low: usize, high: usize| {
@@ -89,8 +90,8 @@ impl Curve {
         Self { smoothing, ..Self::default() }
     }
 
-    /// Adds a value. One of an earlier step, as after a resumption, replaces the values from that
-    /// step on. A value that is not finite leaves a gap and is not averaged.
+    /// Adds a value. A value of an earlier step, as after a resumption, replaces all values from
+    /// that step on. A value that is not finite leaves a gap and is not averaged.
     pub fn push(&mut self, step: f64, seconds: f64, value: f64) {
         if self.steps.last().is_some_and(|last| *last >= step) {
             self.truncate(step);
@@ -118,7 +119,7 @@ impl Curve {
         self.average / self.weight
     }
 
-    /// Drops the values at `step` and later.
+    /// Removes the values at `step` and later.
     fn truncate(&mut self, step: f64) {
         let kept = self.steps.partition_point(|at| *at < step);
         let points =
@@ -130,7 +131,8 @@ impl Curve {
         }
     }
 
-    /// Halves the points: of every four the lowest and the highest stay, or one that is not finite.
+    /// Halves the number of points: of every four, the lowest and the highest remain, or one that
+    /// is not finite.
     fn halve(&mut self) {
         let mut kept = Vec::with_capacity(MAX_POINTS / 2 + 1);
         for start in (0..self.steps.len()).step_by(4) {
@@ -186,7 +188,7 @@ impl Curve {
         &self.not_finite
     }
 
-    /// The first and the last step.
+    /// The first and the last step; `None` for an empty curve.
     pub fn ends(&self) -> Option<(f64, f64)> {
         Some((*self.steps.first()?, *self.steps.last()?))
     }
@@ -251,7 +253,7 @@ impl Curve {
     }
 
     /// The range of the raw values between their 1st and 99th percentile, so that one outlier does
-    /// not flatten the rest. Of very many points, evenly spread ones are used.
+    /// not flatten the rest. For very many points, an evenly spaced subset is used.
     pub fn usual_range(&self, window: [f64; 2]) -> Option<[f64; 2]> {
         const MAX_USED: usize = 2000;
         let range = self.range(window);
@@ -276,7 +278,7 @@ impl Curve {
         self.segments(&self.raw, window, bins, x)
     }
 
-    /// As [`Self::raw_segments`], of the smoothed curve.
+    /// The same as [`Self::raw_segments`], for the smoothed curve.
     pub fn smoothed_segments(
         &self,
         window: [f64; 2],
@@ -323,7 +325,7 @@ impl Curve {
                 }
                 let mut indices = vec![start, end - 1];
                 indices.extend(series.extremes(start..end).into_iter().flatten());
-                // One gap a bin is visible enough.
+                // One gap per bin is enough.
                 let gap = self.not_finite.partition_point(|gap| gap.0 < self.steps[start]);
                 if let Some((gap, _)) = self.not_finite.get(gap)
                     && *gap <= self.steps[end - 1]
@@ -341,7 +343,8 @@ impl Curve {
     }
 }
 
-/// Linear interpolation of `y` over increasing `x`; beyond the ends, the nearest point.
+/// Linear interpolation of `y` over increasing `x`; beyond the ends, the value of the nearest
+/// point.
 fn interpolated(xs: &[f64], ys: &[f64], x: f64) -> f64 {
     let at = xs.partition_point(|known| *known <= x);
     match (at.checked_sub(1), xs.get(at)) {

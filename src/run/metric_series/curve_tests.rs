@@ -1,4 +1,4 @@
-//! Curves keep extremes and gaps in bounded memory.
+//! Tests that curves preserve extremes and gaps in bounded memory.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn values(segments: &[Segment]) -> Vec<f64> {
 }
 
 #[test]
-fn a_spike_among_a_million_points_is_kept_at_any_zoom() {
+fn a_spike_among_a_million_points_is_preserved_at_any_zoom() {
     let curve = long(1_000_000);
     let mut half = 600_000.0;
     while half >= 1.0 {
@@ -38,7 +38,7 @@ fn a_spike_among_a_million_points_is_kept_at_any_zoom() {
 }
 
 #[test]
-fn memory_is_bounded_and_spikes_stay() {
+fn memory_is_bounded_and_spikes_are_preserved() {
     let mut curve = long(3_000_000);
     assert!(curve.len() <= MAX_POINTS, "{}", curve.len());
     let all = curve.raw_segments([0.0, 3e6], 100, |step, _| step);
@@ -58,7 +58,7 @@ fn smoothing_is_debiased_and_can_be_changed() {
     assert!(curve.smoothed.values.iter().all(|value| (value - 2.0).abs() < 1e-12));
     let mut curve = Curve::new(0.9);
     [1.0, 0.0, 0.5].iter().enumerate().for_each(|(i, v)| curve.push(i as f64, 0.0, *v));
-    // TensorBoard's formula by hand, for smoothing 0.6: last = 0.6 last + 0.4 value, over 1 - 0.6^n.
+    // TensorBoard's formula for smoothing 0.6: last = 0.6 last + 0.4 value, over 1 - 0.6^n.
     curve.smooth(0.6);
     let expected = [1.0, 0.24 / 0.64, 0.344 / 0.784];
     for (value, expected) in curve.smoothed.values.iter().zip(expected) {

@@ -9,7 +9,7 @@ pub const SMOOTHING: f64 = 0.9;
 /// The curves of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct History {
-    /// Steps in an epoch.
+    /// Steps per epoch.
     pub steps_per_epoch: u64,
     /// Training loss of each step.
     pub loss: Curve,
@@ -17,9 +17,9 @@ pub struct History {
     pub grad_norm: Curve,
     /// The learning rate of each step.
     pub learning_rate: Curve,
-    /// Samples a second.
+    /// Samples per second.
     pub samples: Curve,
-    /// Tokens a second, padding left out.
+    /// Tokens per second, without padding.
     pub tokens: Curve,
     /// Loss of the evaluations.
     pub eval_loss: Curve,
@@ -27,12 +27,12 @@ pub struct History {
     pub eval_accuracy: Curve,
     /// F1 of the evaluations.
     pub eval_f1: Curve,
-    /// Accuracy of the training batches of each epoch.
+    /// Accuracy on the training batches of each epoch.
     pub train_accuracy: Curve,
-    /// F1 of the training batches of each epoch.
+    /// F1 on the training batches of each epoch.
     pub train_f1: Curve,
-    /// When the latest step or evaluation ended, in seconds since training began: the next step
-    /// starts then.
+    /// When the latest step or evaluation ended, in seconds since training began. The next step
+    /// starts at this time.
     last_end: f64,
 }
 
@@ -65,7 +65,7 @@ impl History {
             TrainEvent::Step(step) => self.push_step(step),
             TrainEvent::Epoch(epoch) => self.push_epoch(epoch),
             TrainEvent::Evaluated(evaluated) => self.push_evaluation(evaluated),
-            // The time of a checkpoint does not count towards the next step's.
+            // The time of a checkpoint does not count towards the duration of the next step.
             TrainEvent::Checkpoint(saved) => self.last_end += saved.seconds,
             _ => {}
         }
@@ -96,7 +96,7 @@ impl History {
         self.train_f1.push(at, epoch.elapsed, epoch.train_f1);
     }
 
-    /// The time of an evaluation does not count towards the next step's.
+    /// Adds an evaluation. Its time does not count towards the duration of the next step.
     fn push_evaluation(&mut self, evaluated: &Evaluated) {
         let (at, seconds) = (evaluated.step as f64, evaluated.elapsed);
         self.eval_loss.push(at, seconds, evaluated.metrics.eval_loss);
@@ -127,7 +127,7 @@ mod tests {
         let saved = Saved { path: String::new(), step: 1, seconds: 4.0 };
         history.apply(&TrainEvent::Checkpoint(saved));
         history.push_step(&step(2, 0.7, 14.0));
-        // 32 samples in half a second, without the evaluation and the checkpoint.
+        // 32 samples in half a second, excluding the evaluation and the checkpoint.
         assert_eq!(history.samples.last(), Some(64.0));
     }
 }

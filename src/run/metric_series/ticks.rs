@@ -1,4 +1,4 @@
-//! Axis ticks: round values at equal distances, formatted in the axis's unit.
+//! Axis ticks: round values at equal intervals, formatted in the unit of the axis.
 
 /// The unit of an axis, which decides the format of its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,7 +7,7 @@ pub enum Unit {
     Number,
     /// Whole numbers, such as steps: `250`, `12.5k`.
     Count,
-    /// Rates a second: as counts, or with decimals below ten.
+    /// Rates per second: formatted as counts, or with decimals below ten.
     Rate,
     /// Shares: `0.75`.
     Share,
@@ -28,7 +28,8 @@ pub struct Tick {
 
 const DAY: f64 = 86_400.0;
 
-/// Distances between ticks of times: round numbers of seconds, minutes, hours and days.
+/// Intervals between ticks of a time axis, in seconds: round numbers of seconds, minutes, hours and
+/// days.
 const TIME_STEPS: [f64; 19] = [
     1.0,
     2.0,
@@ -51,7 +52,7 @@ const TIME_STEPS: [f64; 19] = [
     2.0 * DAY,
 ];
 
-/// About `max_count` round values or fewer from `low` to `high`.
+/// At most about `max_count` round values from `low` to `high`.
 pub fn linear(low: f64, high: f64, max_count: usize, unit: Unit) -> Vec<Tick> {
     let span = high - low;
     if !(span.is_finite() && span > 0.0) {
@@ -74,7 +75,8 @@ pub fn linear(low: f64, high: f64, max_count: usize, unit: Unit) -> Vec<Tick> {
         .collect()
 }
 
-/// Values of a logarithmic axis: powers of ten, and multiples between them where these are few.
+/// Ticks of a logarithmic axis: powers of ten, and multiples between them if there are only a few
+/// powers.
 pub fn logarithmic(low: f64, high: f64, max_count: usize) -> Vec<Tick> {
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let powers = (last - first).max(1) as usize;
@@ -98,7 +100,7 @@ pub fn logarithmic(low: f64, high: f64, max_count: usize) -> Vec<Tick> {
     if ticks.len() < 2 { linear(low, high, max_count, Unit::Number) } else { ticks }
 }
 
-/// Bounds around `low..=high` at multiples of a round tick distance.
+/// Bounds around `low..=high` at multiples of a round tick interval.
 pub fn round_bounds(low: f64, high: f64, max_count: usize) -> [f64; 2] {
     // A difference of less than a millionth is a rounding error.
     let span = if high - low > 1e-6 * high.abs().max(1e-294) {
@@ -112,7 +114,7 @@ pub fn round_bounds(low: f64, high: f64, max_count: usize) -> [f64; 2] {
     if end > start { [start, end] } else { [start - step, start + step] }
 }
 
-/// The next of 1, 2 and 5 times a power of ten.
+/// Rounds up to 1, 2 or 5 times a power of ten.
 fn round_up(rough: f64) -> f64 {
     let power = 10f64.powf(rough.log10().floor());
     let multiples = [1.0, 2.0, 5.0, 10.0].into_iter().map(|multiple| multiple * power);
@@ -138,7 +140,7 @@ fn format_tick(value: f64, step: f64, unit: Unit) -> String {
     }
 }
 
-/// `12.5k`, `3M`: with the decimals that the distance between ticks needs.
+/// `12.5k`, `3M`: with as many decimals as the tick interval needs.
 fn thousands(value: f64, step: f64) -> String {
     let (unit, suffix) = if value.abs() >= 1e9 {
         (1e9, "G")
@@ -165,7 +167,7 @@ pub fn clock(seconds: f64) -> String {
     }
 }
 
-/// Hours and minutes, with seconds where they are not zero.
+/// Hours and minutes, with seconds if they are not zero.
 fn time_of_day(seconds: f64) -> String {
     let of_day = seconds.rem_euclid(DAY) as u64;
     let (hours, minutes, rest) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
@@ -176,7 +178,7 @@ fn time_of_day(seconds: f64) -> String {
     }
 }
 
-/// A number with about four digits, and an exponent where it is tiny or huge.
+/// A number with about four digits, with an exponent if it is very small or very large.
 pub fn number(value: f64) -> String {
     let size = value.abs();
     if !value.is_finite() || value == 0.0 {
@@ -243,7 +245,7 @@ mod tests {
         }
         assert_eq!(round_bounds(0.012, 0.71, 5), [0.0, 0.8]);
         let [low, high] = round_bounds(319.999_999_999, 320.000_000_001, 5);
-        assert!(high - low > 1.0, "a rounding error as a range: {low}..{high}");
+        assert!(high - low > 1.0, "the range is a rounding error: {low}..{high}");
     }
 
     #[test]
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_short() {
+    fn numbers_have_about_four_digits() {
         let labels = [0.0, 0.123_456, 1234.5, 12345.0, 2e-4, 1.5e-7, -0.5, 3e6].map(number);
         assert_eq!(labels, ["0", "0.1235", "1234", "12345", "2e-4", "1.5e-7", "-0.5", "3e6"]);
     }

@@ -2,7 +2,8 @@
 //! metrics that it reads from the card's front matter.
 //!
 //! The layout is that of transformers' `Trainer.create_model_card` (`TrainingSummary` in
-//! `modelcard.py`). The tag `generated_from_trainer` is left out: the model is not from the Trainer.
+//! `modelcard.py`). The tag `generated_from_trainer` is left out, because the model does not come
+//! from the Trainer.
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ use std::fmt::Write;
 pub struct ModelCard {
     /// The model's name.
     pub model_name: String,
-    /// The model it was fine-tuned from; none if it was trained from random weights.
+    /// The model it was fine-tuned from; `None` if it was trained from random weights.
     pub base_model: Option<HubReference>,
     /// The dataset it was trained and evaluated on.
     pub dataset: HubReference,
@@ -24,11 +25,11 @@ pub struct ModelCard {
     pub split: Option<String>,
     /// The language's code, such as `ko`.
     pub language: Option<String>,
-    /// The names of the classes, by number.
+    /// The names of the classes, by index.
     pub labels: Vec<String>,
-    /// Training examples.
+    /// The number of training examples.
     pub train_samples: usize,
-    /// Evaluation examples.
+    /// The number of evaluation examples.
     pub eval_samples: usize,
     /// The metrics of the saved model, if it was evaluated.
     pub results: Option<CardMetrics>,
@@ -36,7 +37,7 @@ pub struct ModelCard {
     pub hyperparameters: Vec<(String, String)>,
     /// The evaluations, in order.
     pub evaluations: Vec<TrainingResult>,
-    /// Files of figures beside the card.
+    /// The file names of figures in the folder of the card.
     pub figures: Vec<String>,
     /// This program's version.
     pub version: String,
@@ -47,18 +48,18 @@ pub struct ModelCard {
 pub struct HubReference {
     /// The name to show.
     pub name: String,
-    /// Its name on the hub, if it is from there.
+    /// Its name on the hub, if it comes from the hub.
     pub hub_name: Option<String>,
 }
 
-/// The metrics that the hub compares models by.
+/// The evaluation metrics that the card reports.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CardMetrics {
     /// The mean loss.
     pub loss: f64,
     /// The share of correct predictions.
     pub accuracy: f64,
-    /// F1 of class 1, or the mean of all classes (macro) if there are more than two.
+    /// F1 of class 1, or macro F1 (the mean over all classes) if there are more than two.
     pub f1: f64,
 }
 
@@ -75,7 +76,7 @@ pub struct TrainingResult {
     pub metrics: CardMetrics,
 }
 
-/// Settings, their names on the card, and the value with which they are left out.
+/// Settings, their names on the card, and the value for which each is left out.
 const LISTED: [(&str, &str, &str); 16] = [
     ("learning_rate", "learning_rate", ""),
     ("per_device_train_batch_size", "train_batch_size", ""),
@@ -160,7 +161,8 @@ fn front_matter(card: &ModelCard) -> String {
     lines.join("\n")
 }
 
-/// The hub accepts numbers only, so values that are not finite are left out.
+/// The metrics in the front matter. The hub accepts only finite numbers, so other values are left
+/// out.
 fn metrics(results: Option<CardMetrics>) -> Vec<String> {
     let finite = results.map(|results| {
         [("Accuracy", "accuracy", results.accuracy), ("F1", "f1", results.f1)]
@@ -234,7 +236,8 @@ fn write_text(text: &mut String, card: &ModelCard) -> std::fmt::Result {
     writeln!(text, "\n### Framework versions\n\n- nsmc-tui {}", escaped(&card.version))
 }
 
-/// `make_markdown_table`: columns as wide as their widest cell.
+/// The table of training results, as in `make_markdown_table` of transformers: each column is as
+/// wide as its widest cell.
 fn write_table(text: &mut String, evaluations: &[TrainingResult]) -> std::fmt::Result {
     let head =
         ["Training Loss", "Epoch", "Step", "Validation Loss", "Accuracy", "F1"].map(str::to_owned);
@@ -266,7 +269,8 @@ fn write_table(text: &mut String, evaluations: &[TrainingResult]) -> std::fmt::R
 }
 
 impl HubReference {
-    /// The name on the hub, if it is valid there (`validate_repo_id` of `huggingface_hub`).
+    /// The name on the hub, if it is a valid repository name (`validate_repo_id` of
+    /// `huggingface_hub`).
     fn hub_id(&self) -> Option<&str> {
         let name = self.hub_name.as_deref()?;
         let is_outer = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -293,8 +297,8 @@ impl HubReference {
     }
 }
 
-/// A YAML string on one line. Letters and digits of any script and printable ASCII are kept, all
-/// else is escaped.
+/// A YAML string on one line. Letters and digits of any script and printable ASCII stay unchanged;
+/// all other characters are escaped.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
@@ -330,13 +334,14 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// The number with a decimal point and without an exponent: a number for every YAML parser.
+/// The number with a decimal point and without an exponent, which every YAML parser reads as a
+/// number.
 fn number(value: f64) -> String {
     let shown = value.to_string();
     if value.is_finite() && !shown.contains('.') { shown + ".0" } else { shown }
 }
 
-/// At most four decimals (`_maybe_round` of transformers).
+/// Rounds to at most four decimals (`_maybe_round` of transformers).
 fn rounded(value: f64) -> String {
     let shown = number(value);
     let decimals = shown.split_once('.').map_or(0, |(_, decimals)| decimals.len());

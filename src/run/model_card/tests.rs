@@ -196,7 +196,7 @@ fn names_are_escaped_everywhere() {
     let in_text = r#"a" --- license: mit�\# \<b\>\|\*x\*\_ \[y\](z) \`w\`"#;
     assert!(text.contains(&format!("\n- name: {in_yaml}\n")), "{text}");
     assert!(text.contains(&format!("\n# {in_text}\n")), "{text}");
-    // Each occurrence is escaped.
+    // Every occurrence of the name is escaped.
     assert_eq!(text.matches(in_yaml).count(), 5);
     assert_eq!(text.matches(in_text).count(), 7);
     assert_eq!(text.lines().filter(|line| *line == "---").count(), 2);

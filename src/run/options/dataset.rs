@@ -5,7 +5,7 @@ use super::parse::{boolean, from_str, path, proper_share, text, whole};
 use crate::core::data::sampling::SampleLimit;
 use std::path::{Path, PathBuf};
 
-/// Rows that are sampled of NSMC by default, as in the tutorial.
+/// The default number of rows to sample from NSMC, as in the tutorial.
 const NSMC_SAMPLE: SampleLimit = SampleLimit::Count(2000);
 
 option_group! {
@@ -15,13 +15,13 @@ option_group! {
         train_file: PathBuf = path,
         /// The share of the training rows that is held out for evaluation.
         validation_split: f64 = proper_share,
-        /// How many training rows to sample.
+        /// The number of training rows to sample.
         max_train_samples: SampleLimit = from_str,
         /// A file of evaluation rows.
         validation_file: PathBuf = path,
-        /// How many evaluation rows to sample.
+        /// The number of evaluation rows to sample.
         max_eval_samples: SampleLimit = from_str,
-        /// Whether bad rows are left out and counted.
+        /// Whether invalid rows are skipped and counted.
         skip_bad_rows: bool = boolean,
         /// A dataset of the Hugging Face hub.
         dataset_name: String = text,
@@ -37,7 +37,7 @@ option_group! {
 }
 
 impl DatasetOptions {
-    /// The share of the training rows that is held out where there are no evaluation rows.
+    /// The share of the training rows that is held out if there are no evaluation rows.
     pub const DEFAULT_VALIDATION_SPLIT: f64 = 0.1;
 
     /// The default seed of the sample.
@@ -73,7 +73,7 @@ impl DatasetOptions {
         self.shuffle_seed.as_ref().map_or(Self::DEFAULT_SHUFFLE_SEED, |given| given.value)
     }
 
-    /// Whether bad rows are left out and counted.
+    /// Whether invalid rows are skipped and counted.
     pub fn skips_bad_rows(&self) -> bool {
         Given::value_or_default(self.skip_bad_rows.as_ref())
     }
@@ -94,19 +94,19 @@ impl DatasetOptions {
             && (self.train_file.is_some() || self.validation_split.is_some())
     }
 
-    /// How many training rows to sample.
+    /// The number of training rows to sample.
     pub fn train_limit(&self) -> SampleLimit {
         let given = self.max_train_samples.as_ref().map(|given| given.value);
         given.unwrap_or(Self::default_limit(self.has_custom_training_rows()))
     }
 
-    /// How many evaluation rows to sample.
+    /// The number of evaluation rows to sample.
     pub fn eval_limit(&self) -> SampleLimit {
         let given = self.max_eval_samples.as_ref().map(|given| given.value);
         given.unwrap_or(Self::default_limit(self.has_custom_evaluation_rows()))
     }
 
-    /// The default limit of a sample: 2,000 rows of NSMC, as in the tutorial, and all rows of
+    /// The default number of rows to sample: 2,000 rows of NSMC, as in the tutorial, or all rows of
     /// other data.
     pub fn default_limit(custom_rows: bool) -> SampleLimit {
         if custom_rows { SampleLimit::All } else { NSMC_SAMPLE }

@@ -4,16 +4,16 @@ use super::error::{OptionError, invalid_value, unknown_option};
 use super::group::{OptionGroup, ValueSource};
 use std::ffi::OsString;
 
-/// What the names of the variables begin with.
+/// The prefix of the variables' names.
 const PREFIX: &str = "NSMC_TUI_";
 
-/// Variables for tests of the program, which are not options.
+/// The prefix of variables for tests of the program, which are not options.
 const TEST_PREFIX: &str = "NSMC_TUI_TEST_";
 
-/// Reads the options that environment variables give. An empty variable gives none.
+/// Reads options from environment variables. An empty variable counts as unset.
 ///
 /// # Errors
-/// If a variable with the program's prefix is no option, or its value is invalid.
+/// If a variable with the program's prefix is not an option, or its value is invalid.
 pub fn read_environment<T: OptionGroup>(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<T, OptionError> {
@@ -23,7 +23,7 @@ pub fn read_environment<T: OptionGroup>(
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
         .filter(|(name, _)| name.starts_with(PREFIX) && !name.starts_with(TEST_PREFIX))
         .collect();
-    // So that the same environment gives the same error.
+    // Sorted, so that the same environment gives the same error.
     variables.sort_unstable();
     for (variable, value) in &variables {
         let name = variable.strip_prefix(PREFIX).unwrap_or(variable);
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_variable_is_named() {
+    fn an_error_names_the_invalid_variable() {
         for (variable, value, expected) in [
             ("NSMC_TUI_SEED", "x", "NSMC_TUI_SEED: invalid value 'x' for seed: expected"),
             ("NSMC_TUI_SEDE", "1", "NSMC_TUI_SEDE: unknown option sede; did you mean seed?"),

@@ -1,8 +1,8 @@
-//! What is wrong with a given option.
+//! The error of an invalid option.
 
 use crate::core::text::sanitize_for_terminal;
 
-/// An option that cannot be used: where it was given, and why not.
+/// An invalid option: where it was given, and what is wrong with it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{location}: {problem}")]
 pub struct OptionError {
@@ -12,19 +12,19 @@ pub struct OptionError {
 }
 
 impl OptionError {
-    /// An error at a location; both are made safe to print.
+    /// An error at a location; both are sanitized for the terminal.
     pub fn new(location: impl std::fmt::Display, problem: impl std::fmt::Display) -> Self {
         let safe = |text: String| sanitize_for_terminal(&text).into_owned();
         Self { location: safe(location.to_string()), problem: safe(problem.to_string()) }
     }
 }
 
-/// The problem with a value.
+/// Describes an invalid value.
 pub(super) fn invalid_value(text: &str, name: &str, reason: &str) -> String {
     format!("invalid value '{text}' for {name}: {reason}")
 }
 
-/// The problem with a name that is no option, with the most similar one that is.
+/// Describes an unknown option, and suggests the most similar known option.
 pub(super) fn unknown_option(name: &str, known: &[&str]) -> String {
     let similarity = |known: &str| strsim::jaro(name, known);
     let similar = known

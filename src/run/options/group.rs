@@ -27,7 +27,7 @@ impl fmt::Display for ValueSource {
     }
 }
 
-/// A value that was given, rather than a default.
+/// A value that was given explicitly, as opposed to a default.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Given<T> {
     /// The value.
@@ -42,7 +42,7 @@ impl<T> Given<T> {
     /// Parses a value.
     ///
     /// # Errors
-    /// The parser's: what would be valid.
+    /// If the value is invalid; the error describes valid values.
     pub fn parse(
         parse: impl FnOnce(&OsStr) -> Result<T, String>,
         text: &OsStr,
@@ -53,7 +53,7 @@ impl<T> Given<T> {
 }
 
 impl<T: Clone + Default> Given<T> {
-    /// The value that was given, or the type's default.
+    /// The given value, or the default of its type.
     pub fn value_or_default(given: Option<&Self>) -> T {
         given.map(|given| given.value.clone()).unwrap_or_default()
     }
@@ -75,11 +75,12 @@ pub trait OptionGroup: Default {
     /// The names of all options, in their order.
     fn names() -> Vec<&'static str>;
 
-    /// Parses and sets an option, unless it is set already; `None` if there is none of this name.
+    /// Parses and sets an option, unless it is already set; `None` if there is no option of this
+    /// name.
     fn set(&mut self, name: &str, text: &OsStr, source: &ValueSource)
     -> Option<Result<(), String>>;
 
-    /// Each option of this group, or where it is not given that of a group of lower precedence.
+    /// Merges two groups: an option that is not given in this group is taken from `lower`.
     #[must_use]
     fn or(self, lower: Self) -> Self;
 
@@ -115,7 +116,7 @@ macro_rules! option_group {
                 /// Parses a value of the option of this name.
                 ///
                 /// # Errors
-                /// What would be valid.
+                /// If the value is invalid; the error describes valid values.
                 pub fn $name(text: &std::ffi::OsStr) -> Result<$Type, String> {
                     ($parse)(text)
                 }

@@ -1,8 +1,8 @@
-//! The options of a run, whatever they are given by: a flag, else an environment variable, else a
-//! TOML file, else a default. Each given value keeps its text and its source.
+//! The options of a run. Flags override environment variables, which override a TOML file, which
+//! overrides the defaults. Each given value is stored with its text and its source.
 //!
-//! [`TrainOptions`] names every option once, with the parser that validates its value; flags,
-//! variables and files all use it.
+//! [`TrainOptions`] defines every option once, with the parser that validates its value, for flags,
+//! variables and files.
 
 mod dataset;
 mod environment;

@@ -1,4 +1,4 @@
-//! Parsers of options' values. Their errors say what would be valid.
+//! Parsers of option values. Their errors describe valid values.
 
 use crate::core::train::arguments::StepInterval;
 use serde_json::Value;
@@ -29,18 +29,18 @@ pub fn path(text: &OsStr) -> Result<PathBuf, String> {
     if text.is_empty() { Err("expected a path".to_owned()) } else { Ok(PathBuf::from(text)) }
 }
 
-/// A value that knows its own text form.
+/// A value of a type that implements `FromStr`.
 ///
 /// # Errors
-/// That type's.
+/// The errors of that type's `from_str`.
 pub fn from_str<T: FromStr<Err = String>>(text: &OsStr) -> Result<T, String> {
     utf8(text)?.parse()
 }
 
-/// `true` or `false`, with the other words that Python's argument parsers accept.
+/// `true` or `false`, or another spelling that Python's argument parsers accept.
 ///
 /// # Errors
-/// If it is another word.
+/// If it is another text.
 pub fn boolean(text: &OsStr) -> Result<bool, String> {
     match utf8(text)?.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
@@ -49,16 +49,16 @@ pub fn boolean(text: &OsStr) -> Result<bool, String> {
     }
 }
 
-/// A finite number for which a condition holds; underscores may group its digits.
+/// A finite number that satisfies `is_valid`; underscores may group its digits.
 fn number(text: &OsStr, is_valid: impl Fn(f64) -> bool, expected: &str) -> Result<f64, String> {
     let value = utf8(text)?.replace('_', "").parse::<f64>().ok().filter(|value| value.is_finite());
     value.filter(|value| is_valid(*value)).ok_or_else(|| format!("expected {expected}"))
 }
 
-/// A number above 0.
+/// A number greater than 0.
 ///
 /// # Errors
-/// If it is not.
+/// If the value is out of range or not a number.
 pub fn positive(text: &OsStr) -> Result<f64, String> {
     number(text, |value| value > 0.0, "a number above 0")
 }
@@ -66,7 +66,7 @@ pub fn positive(text: &OsStr) -> Result<f64, String> {
 /// A number of at least 0.
 ///
 /// # Errors
-/// If it is not.
+/// If the value is out of range or not a number.
 pub fn not_negative(text: &OsStr) -> Result<f64, String> {
     number(text, |value| value >= 0.0, "a number of at least 0")
 }
@@ -74,7 +74,7 @@ pub fn not_negative(text: &OsStr) -> Result<f64, String> {
 /// A number of at least 0 and below 1.
 ///
 /// # Errors
-/// If it is not.
+/// If the value is out of range or not a number.
 pub fn below_one(text: &OsStr) -> Result<f64, String> {
     number(text, |value| (0.0..1.0).contains(&value), "a number of at least 0 and below 1")
 }
@@ -82,7 +82,7 @@ pub fn below_one(text: &OsStr) -> Result<f64, String> {
 /// A number between 0 and 1, both excluded.
 ///
 /// # Errors
-/// If it is not.
+/// If the value is out of range or not a number.
 pub fn proper_share(text: &OsStr) -> Result<f64, String> {
     number(text, |value| value > 0.0 && value < 1.0, "a number above 0 and below 1")
 }
@@ -100,7 +100,7 @@ pub fn interval(text: &OsStr) -> Result<StepInterval, String> {
 /// A whole number from 1 to 2²⁴; underscores may group its digits.
 ///
 /// # Errors
-/// If it is not.
+/// If the value is out of range or not a number.
 pub fn count(text: &OsStr) -> Result<usize, String> {
     match utf8(text)?.replace('_', "").parse() {
         Ok(value) if (1..=MAX_COUNT).contains(&value) => Ok(value),
@@ -111,13 +111,13 @@ pub fn count(text: &OsStr) -> Result<usize, String> {
 /// A number of tokens, `[CLS]` and `[SEP]` included.
 ///
 /// # Errors
-/// If it leaves no token between these two.
+/// If it is too small for a token between these two.
 pub fn length(text: &OsStr) -> Result<usize, String> {
     let expected = "expected a whole number above 2: [CLS] and [SEP] are two tokens";
     count(text).ok().filter(|value| *value > 2).ok_or_else(|| expected.to_owned())
 }
 
-/// A number of steps above 0, or -1 for no limit, as in transformers.
+/// A positive number of steps, or -1 for no limit, as in transformers.
 ///
 /// # Errors
 /// If it is neither.
@@ -137,7 +137,7 @@ pub fn whole<T: FromStr>(text: &OsStr) -> Result<T, String> {
     utf8(text)?.parse().map_err(|_| "expected a whole number of at least 0".to_owned())
 }
 
-/// `NAME=VALUE,…`, each value in JSON or else text.
+/// `NAME=VALUE,…`; a value that is not JSON is read as text.
 ///
 /// # Errors
 /// If a part has no `=`.

@@ -1,5 +1,5 @@
-//! From the options that are given to the arguments of a run, each with its reason: given values
-//! over the recipe's over Hugging Face's defaults.
+//! Resolves the given options to the arguments of a run, each with its reason. Given values
+//! override the recipe's values, which override Hugging Face's defaults.
 
 use super::group::Given;
 use super::settings::SettingsList;
@@ -12,16 +12,16 @@ use crate::core::train::event::Setting;
 const HUGGING_FACE: &str = "Hugging Face default";
 const TUTORIAL: &str = "tutorial";
 
-/// What a model says about its training.
+/// The properties of a model that affect the arguments of its training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelTraits {
     /// Whether it starts from random weights.
     pub random_weights: bool,
-    /// The most tokens it reads of a text.
+    /// The most tokens of a text that it can process.
     pub max_tokens: usize,
 }
 
-/// Works out the arguments of a run, and lists them with their reasons.
+/// Resolves the arguments of a run, and lists them with their reasons.
 ///
 /// # Errors
 /// If two arguments contradict each other.
@@ -58,7 +58,7 @@ pub fn resolve(
     Ok((arguments, list.into_settings()))
 }
 
-/// The reason for a recipe's own value.
+/// The reason for a value that comes from the recipe.
 fn recipe_reason(recipe: Recipe) -> &'static str {
     match recipe {
         Recipe::Trainer => "recipe trainer",
@@ -66,7 +66,7 @@ fn recipe_reason(recipe: Recipe) -> &'static str {
     }
 }
 
-/// How long the run is, and how large its batches are.
+/// Resolves the length of the run and its batch sizes.
 fn batches(options: &TrainOptions, arguments: &mut TrainingArguments, list: &mut SettingsList) {
     let given = &options.trainer;
     let limit = given.max_steps.as_ref().and_then(|given| Some((given.value?, &given.source)));
@@ -108,7 +108,7 @@ fn batches(options: &TrainOptions, arguments: &mut TrainingArguments, list: &mut
     }
 }
 
-/// Replaces a default number by the given one, and lists it.
+/// Replaces a default number by the given number, and lists it.
 fn number(
     list: &mut SettingsList,
     name: &str,
@@ -119,7 +119,7 @@ fn number(
     *value = list.pick(name, given, *value, default_reason);
 }
 
-/// The learning rate, weight decay, clipping and `AdamW`'s own arguments.
+/// Resolves the learning rate, weight decay, gradient clipping and the parameters of `AdamW`.
 fn optimizer(
     options: &TrainOptions,
     model: ModelTraits,
@@ -177,7 +177,7 @@ fn optimizer(
     );
 }
 
-/// The order and the length of the examples.
+/// Resolves the order and the length of the examples.
 fn examples(
     options: &TrainOptions,
     model: ModelTraits,
@@ -214,7 +214,7 @@ fn examples(
     };
 }
 
-/// When to evaluate and to log.
+/// Resolves when to evaluate and when to log.
 fn evaluation(options: &TrainOptions, arguments: &mut TrainingArguments, list: &mut SettingsList) {
     let given = &options.trainer;
     arguments.eval_strategy =
@@ -229,11 +229,11 @@ fn evaluation(options: &TrainOptions, arguments: &mut TrainingArguments, list: &
     }
 }
 
-/// When to save, and what to keep.
+/// Resolves when checkpoints are written and how many remain.
 fn saving(output: &OutputOptions, arguments: &mut TrainingArguments, list: &mut SettingsList) {
     const LOAD_BEST: &str = "load_best_model_at_end";
     let load_best = output.load_best_model_at_end.as_ref().is_some_and(|given| given.value);
-    // The best model can be loaded only if it was saved when it was evaluated.
+    // The best model can be loaded only if a checkpoint is written at each evaluation.
     let (strategy, reason) = match arguments.eval_strategy {
         EvalStrategy::Epoch if load_best => (SaveStrategy::Epoch, LOAD_BEST),
         _ => (arguments.save_strategy, TUTORIAL),
@@ -252,7 +252,7 @@ fn saving(output: &OutputOptions, arguments: &mut TrainingArguments, list: &mut 
     }
     let default = arguments.save_total_limit.unwrap_or(0);
     let limit = list.pick("save_total_limit", output.save_total_limit.as_ref(), default, TUTORIAL);
-    // 0 keeps all, as None does in Python.
+    // 0 keeps all checkpoints, as None does in Python.
     arguments.save_total_limit = Some(limit).filter(|limit| *limit > 0);
     arguments.save_only_model =
         list.switch("save_only_model", output.save_only_model.as_ref(), HUGGING_FACE);
@@ -260,7 +260,7 @@ fn saving(output: &OutputOptions, arguments: &mut TrainingArguments, list: &mut 
         list.switch(LOAD_BEST, output.load_best_model_at_end.as_ref(), HUGGING_FACE);
 }
 
-/// The metric that chooses the best model, if one is chosen.
+/// Resolves the metric that selects the best model, if a best model is selected.
 fn best_model(output: &OutputOptions, arguments: &mut TrainingArguments, list: &mut SettingsList) {
     let given = output.metric_for_best_model.as_ref();
     let chooses = arguments.load_best_model_at_end || arguments.save_strategy == SaveStrategy::Best;

@@ -1,4 +1,4 @@
-//! The resolved arguments, and the reasons for them.
+//! Tests of the resolved arguments and the reasons for them.
 
 use super::*;
 use crate::run::options::{OptionGroup, ValueSource};
@@ -29,7 +29,7 @@ fn value_and_reason<'a>(settings: &'a [Setting], name: &str) -> (&'a str, &'a st
 }
 
 #[test]
-fn without_options_the_recipe_decides() {
+fn without_options_the_recipes_values_apply() {
     let (arguments, settings) = resolved(&[], PRETRAINED);
     let expected = TrainingArguments::of_recipe(Recipe::Trainer, false);
     assert_eq!(arguments, expected);
@@ -42,7 +42,7 @@ fn without_options_the_recipe_decides() {
 }
 
 #[test]
-fn random_weights_have_their_own_rate_unless_it_is_given() {
+fn random_weights_have_a_separate_default_learning_rate() {
     let (arguments, settings) = resolved(&[], RANDOM);
     assert_eq!((arguments.learning_rate, arguments.warmup_steps), (2e-4, 0.1));
     assert_eq!(value_and_reason(&settings, "learning_rate").1, "random weights");
@@ -65,7 +65,7 @@ fn a_limit_of_steps_replaces_the_epochs() {
 }
 
 #[test]
-fn the_length_never_exceeds_the_positions() {
+fn max_seq_length_never_exceeds_the_models_positions() {
     let (arguments, settings) = resolved(&[("max_seq_length", "999")], RANDOM);
     assert_eq!(arguments.max_seq_length, 160);
     assert!(value_and_reason(&settings, "max_seq_length").1.starts_with("999 requested"));
@@ -77,7 +77,7 @@ fn the_length_never_exceeds_the_positions() {
 }
 
 #[test]
-fn a_switch_that_is_given_as_false_is_the_default() {
+fn a_switch_set_to_false_counts_as_the_default() {
     let (_, settings) = resolved(&[("save_only_model", "no")], PRETRAINED);
     let default = ("false", "Hugging Face default");
     assert_eq!(value_and_reason(&settings, "save_only_model"), default);
@@ -86,7 +86,7 @@ fn a_switch_that_is_given_as_false_is_the_default() {
 }
 
 #[test]
-fn saving_follows_the_evaluations_where_the_best_model_is_loaded() {
+fn checkpoints_follow_evaluations_if_the_best_model_is_loaded() {
     let (arguments, settings) = resolved(&[], PRETRAINED);
     assert_eq!(arguments.save_strategy, SaveStrategy::Steps);
     assert_eq!((arguments.save_steps.of(630), arguments.save_total_limit), (50, Some(2)));
@@ -108,7 +108,7 @@ fn saving_follows_the_evaluations_where_the_best_model_is_loaded() {
 }
 
 #[test]
-fn contradictions_that_transformers_refuses_are_refused() {
+fn contradictions_that_transformers_rejects_are_rejected() {
     let message = |flags: &[(&str, &str)]| {
         try_resolve(flags, PRETRAINED).map_or_else(|error| error.to_string(), |_| String::new())
     };

@@ -14,17 +14,17 @@ use toml::de::{DeTable, DeValue};
 /// The file that a run writes to its output folder.
 pub const NAME: &str = "run.toml";
 
-/// Bytes that are read of a file at most.
+/// The most bytes of a file.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The option whose value may be a list or a section.
+/// The option whose value may be an array or a table.
 const LIST: &str = "config_overrides";
 
-/// Options that concern one call of the program, not the run: they are not written.
+/// Options that concern one call of the program, not the run, and are therefore not written.
 const NOT_WRITTEN: [&str; 1] = ["resume_from_checkpoint"];
 
-/// Settings that are written as they were given. The text that is shown is a description, or for
-/// a path one made safe to print.
+/// Settings that are written as they were given. Their displayed text is a description or, for a
+/// path, sanitized for the terminal.
 const WRITTEN_AS_GIVEN: [&str; 5] =
     ["model_name_or_path", "train_file", "validation_file", "dataset_name", "output_dir"];
 
@@ -74,7 +74,7 @@ fn set<T: OptionGroup>(
     }
 }
 
-/// A value as the text of a flag.
+/// A value in the form of a flag's text.
 fn flag_text(name: &str, value: &DeValue) -> Result<String, String> {
     Ok(match value {
         DeValue::String(text) => text.to_string(),
@@ -99,7 +99,7 @@ fn flag_text(name: &str, value: &DeValue) -> Result<String, String> {
     })
 }
 
-/// The `run.toml` of the run that is to be resumed, if there is one.
+/// The path of the `run.toml` of the run to resume, if there is one.
 pub fn of_resumed_run(options: &TrainOptions) -> Option<PathBuf> {
     let folders = match options.resume_from()? {
         ResumeFrom::No => return None,
@@ -111,11 +111,11 @@ pub fn of_resumed_run(options: &TrainOptions) -> Option<PathBuf> {
     folders.into_iter().map(|folder| folder.join(NAME)).find(|file| file.is_file())
 }
 
-/// Reads the `run.toml` of a run that is to be resumed. Its output folder is the one that the file
-/// is in: the run may have been moved since it was written.
+/// Reads the `run.toml` of a run to resume. The output folder is the folder of the file, because
+/// the run may have been moved since the file was written.
 ///
 /// # Errors
-/// As [`read`].
+/// The errors of [`read`].
 pub fn read_resumed<T: OptionGroup>(path: &Path) -> Result<T, OptionError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
@@ -165,7 +165,8 @@ pub fn write(options: &TrainOptions, settings: &[Setting]) -> String {
     text
 }
 
-/// A value in TOML: bare where it is a number or a truth value that reads back the same.
+/// A value in TOML: unquoted if it is a number or a boolean that reads back unchanged, otherwise a
+/// string.
 fn literal(value: &str) -> String {
     let bare = DeValue::parse(value).is_ok_and(|parsed| match parsed.get_ref() {
         DeValue::Integer(number) => number.to_string() == value,
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
     use crate::run::options::{ModelTraits, resolve};
 
-    /// Options as the command line gives them.
+    /// Options with the command line as their source.
     fn flags(given: &[(&str, &str)]) -> Result<TrainOptions, String> {
         let mut options = TrainOptions::default();
         for (name, text) in given {
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_written_file_repeats_the_run() -> anyhow::Result<()> {
+    fn the_written_file_reproduces_the_run() -> anyhow::Result<()> {
         let options = flags(&[
             ("learning_rate", "3e-5"),
             ("output_dir", "a \"b\"\n"),
@@ -214,7 +215,7 @@ mod tests {
         let (arguments, settings) = resolve(&options, traits)?;
         let text = write(&options, &settings);
         let again = read_text(&text)?.map_err(anyhow::Error::msg)?;
-        // What was a default in the first run is given in the second, whatever the model.
+        // Defaults of the first run are explicit values in the second run, whatever the model.
         let traits = ModelTraits { random_weights: false, max_tokens: 512 };
         assert_eq!(resolve(&again, traits)?.0, arguments, "{text}");
         assert_eq!(again.model.overrides(), options.model.overrides());
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_option_is_named_with_its_line() -> anyhow::Result<()> {
+    fn an_error_names_the_invalid_option_and_its_line() -> anyhow::Result<()> {
         for (text, expected) in [
             ("seed = 1\nlearning_rte = 1\n", "mine.toml:2: unknown option learning_rte; did you"),
             ("\n\nlearning_rate = -1\n", "mine.toml:3: invalid value '-1' for learning_rate: "),

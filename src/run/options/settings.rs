@@ -1,4 +1,4 @@
-//! The settings that a run shows and keeps: each value with the reason for it.
+//! The effective settings of a run: each value with the reason for it.
 
 use super::dataset::DatasetOptions;
 use super::group::{Given, OptionGroup};
@@ -8,7 +8,7 @@ use crate::core::train::arguments::StepInterval;
 use crate::core::train::event::Setting;
 use std::path::PathBuf;
 
-/// A value as a setting shows it.
+/// Formats a value for display as a setting.
 pub(super) trait ShowSetting {
     fn show(&self) -> String;
 }
@@ -49,14 +49,15 @@ impl<T: crate::core::named::Named> ShowSetting for T {
     }
 }
 
-/// Settings in the order in which they are resolved.
+/// The settings in the order in which they are resolved.
 #[derive(Default)]
 pub(super) struct SettingsList {
     settings: Vec<Setting>,
 }
 
 impl SettingsList {
-    /// The given value, with its source as the reason; else the default, with its reason.
+    /// Adds the given value with its source as the reason, or the default with its reason. Returns
+    /// the value.
     pub(super) fn pick<T: Clone + ShowSetting>(
         &mut self,
         name: &str,
@@ -70,8 +71,8 @@ impl SettingsList {
         }
     }
 
-    /// Like [`Self::pick`] for an option that can only be switched on: given as `false`, it is
-    /// the default.
+    /// Like [`Self::pick`], for an option that can only be switched on: `false` counts as the
+    /// default.
     pub(super) fn switch(
         &mut self,
         name: &str,
@@ -138,6 +139,6 @@ pub fn device_setting(options: &TrainOptions, device: &str) -> Setting {
     Setting {
         name: "device".to_owned(),
         value: sanitize_for_terminal(device).into_owned(),
-        why: given.map_or_else(|| "what there is".to_owned(), |given| given.source.to_string()),
+        why: given.map_or_else(|| "detected".to_owned(), |given| given.source.to_string()),
     }
 }

@@ -22,7 +22,7 @@ option_group! {
         model_name_or_path: String = text,
         /// The branch, tag or commit of a model of the hub.
         revision: String = text,
-        /// Whether tensors of another shape are initialised instead of refused.
+        /// Whether tensors of another shape are newly initialized instead of being an error.
         ignore_mismatched_sizes: bool = boolean,
         /// Values of config.json to replace.
         config_overrides: Vec<(String, Value)> = assignments,
@@ -30,9 +30,9 @@ option_group! {
 }
 
 option_group! {
-    /// How the trainer goes through the data, by the names of Hugging Face's `TrainingArguments`.
+    /// The arguments of the trainer, with the names of Hugging Face's `TrainingArguments`.
     pub struct TrainerOptions {
-        /// Tokens that are kept of a text.
+        /// The most tokens of a text; the rest is truncated.
         max_seq_length: usize = length,
         /// Whether every batch is padded to the longest text of its split.
         pad_to_max_length: bool = boolean,
@@ -40,33 +40,33 @@ option_group! {
         train_sampling_strategy: SamplingStrategy = from_str,
         /// The set of default values.
         recipe: Recipe = from_str,
-        /// Epochs.
+        /// The number of epochs.
         num_train_epochs: f64 = positive,
-        /// Steps, whatever the epochs; `None` for no limit.
+        /// The number of steps, which overrides the epochs; `None` for no limit.
         max_steps: Option<u64> = max_steps,
         /// Examples in a training batch.
         per_device_train_batch_size: usize = count,
-        /// Batches whose gradients are added up for one step.
+        /// The number of batches whose gradients are accumulated for one step.
         gradient_accumulation_steps: usize = count,
-        /// Tokens that are computed at once.
+        /// The most tokens that are computed at once.
         max_tokens_per_batch: usize = count,
-        /// Whether only each layer's input is kept for the backward pass.
+        /// Whether only each layer's input is stored for the backward pass.
         gradient_checkpointing: bool = boolean,
         /// Examples in an evaluation batch.
         per_device_eval_batch_size: usize = count,
         /// The highest learning rate.
         learning_rate: f64 = positive,
-        /// How the learning rate changes.
+        /// The learning rate schedule.
         lr_scheduler_type: SchedulerType = from_str,
-        /// Steps, or below 1 a share of all steps, in which the learning rate rises from zero.
+        /// The number of warm-up steps, or below 1 their share of all steps.
         warmup_steps | "warmup_ratio": f64 = not_negative,
         /// Decoupled weight decay.
         weight_decay: f64 = not_negative,
-        /// The norm that gradients are clipped to; 0 does not clip.
+        /// The norm that gradients are clipped to; 0 disables clipping.
         max_grad_norm: f64 = not_negative,
-        /// `AdamW`'s decay of the mean.
+        /// The decay rate of the first moment in `AdamW`.
         adam_beta1: f64 = below_one,
-        /// `AdamW`'s decay of the variance.
+        /// The decay rate of the second moment in `AdamW`.
         adam_beta2: f64 = below_one,
         /// `AdamW`'s epsilon.
         adam_epsilon: f64 = positive,
@@ -86,17 +86,17 @@ option_group! {
 }
 
 option_group! {
-    /// What computes, and how.
+    /// The compute device and how it computes.
     pub struct ComputeOptions {
         /// The device.
         device: DeviceChoice = from_str,
-        /// Threads of the CPU.
+        /// The number of CPU threads.
         threads: usize = count,
         /// Whether a GPU computes in bfloat16.
         bf16: bool = boolean,
         /// Whether a GPU multiplies in TensorFloat-32.
         tf32: bool = boolean,
-        /// Which operations.
+        /// The implementation of the operations.
         ops: Ops = from_str,
     }
 }
@@ -110,13 +110,13 @@ option_group! {
         save_strategy: SaveStrategy = from_str,
         /// Steps between checkpoints.
         save_steps: StepInterval = interval,
-        /// Checkpoints to keep; 0 keeps all.
+        /// The most checkpoints to keep; 0 keeps all.
         save_total_limit: usize = whole,
-        /// Whether checkpoints leave out what resuming needs.
+        /// Whether checkpoints contain only the model, without the state that resuming needs.
         save_only_model: bool = boolean,
-        /// Whether the run ends with the best checkpoint instead of the last.
+        /// Whether the best checkpoint is loaded at the end of the run.
         load_best_model_at_end: bool = boolean,
-        /// The metric that chooses the best model.
+        /// The metric that selects the best model.
         metric_for_best_model: String = text,
         /// Whether a higher metric is better.
         greater_is_better: bool = boolean,
@@ -136,11 +136,11 @@ compose_option_groups! {
         model: ModelOptions,
         /// The data.
         data: DatasetOptions,
-        /// The training.
+        /// The arguments of the trainer.
         trainer: TrainerOptions,
         /// The device.
         compute: ComputeOptions,
-        /// What is written.
+        /// The output of the run.
         output: OutputOptions,
     }
 }
@@ -148,7 +148,7 @@ compose_option_groups! {
 /// A value of `resume_from_checkpoint`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResumeFrom {
-    /// Not at all.
+    /// Do not resume.
     No,
     /// From the last checkpoint in the output folder.
     Last,
@@ -182,7 +182,7 @@ impl ModelOptions {
 }
 
 impl ComputeOptions {
-    /// The same for an engine, without what concerns training or answers only.
+    /// The options of an engine that only predicts.
     pub fn engine_options(&self) -> EngineOptions {
         EngineOptions {
             ops: Given::value_or_default(self.ops.as_ref()),
@@ -213,7 +213,7 @@ impl TrainOptions {
         given.map_or(Path::new("outputs"), |given| &given.value)
     }
 
-    /// The checkpoint to resume from; `None` if the run starts anew.
+    /// The checkpoint to resume from; `None` if the run is not resumed.
     pub fn resume_from(&self) -> Option<&ResumeFrom> {
         let given = self.output.resume_from_checkpoint.as_ref().map(|given| &given.value);
         given.filter(|from| **from != ResumeFrom::No)

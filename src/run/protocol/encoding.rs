@@ -1,12 +1,13 @@
-//! Messages as lines of JSON: one message a line, each with the version of the protocol.
+//! Encodes messages as lines of JSON: one message per line, each with the protocol version.
 
 use super::PROTOCOL_VERSION;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Read};
 
-/// The most bytes of a message, its newline included.
-pub const MAX_MESSAGE_BYTES: usize = 2 << 20;
+/// The most bytes of a message, its newline included. The largest is an evaluation of the most
+/// classes that a model may have, with a confusion matrix of their number squared.
+pub const MAX_MESSAGE_BYTES: usize = 32 << 20;
 
 /// Why a message cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +15,7 @@ pub enum ProtocolError {
     /// The message is longer than [`MAX_MESSAGE_BYTES`].
     #[error("a message is longer than {MAX_MESSAGE_BYTES} bytes")]
     TooLong,
-    /// The other program speaks another version.
+    /// The other program uses another protocol version.
     #[error(
         "the message has protocol version {0}, but this program needs version {PROTOCOL_VERSION}: \
          use the same nsmc-tui on both sides"
@@ -26,7 +27,7 @@ pub enum ProtocolError {
     /// The last line has no newline: the connection ended within a message.
     #[error("the connection ended within a message")]
     Incomplete,
-    /// The system reports an error.
+    /// An I/O error.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -42,13 +43,13 @@ struct Incoming<T> {
     message: T,
 }
 
-/// Only the version, which is read before the rest is interpreted.
+/// The version of a message, which is checked before the rest is parsed.
 #[derive(Deserialize)]
 struct Version {
     version: u64,
 }
 
-/// A message as one line, with its newline.
+/// Encodes a message as one line, with its newline.
 ///
 /// # Errors
 /// If it is longer than [`MAX_MESSAGE_BYTES`].
@@ -60,11 +61,11 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, ProtocolError> {
     if line.len() > MAX_MESSAGE_BYTES { Err(ProtocolError::TooLong) } else { Ok(line) }
 }
 
-/// The message of a line, with or without its newline. Its texts come from the other program and
-/// have to be sanitized before they are shown.
+/// Decodes the message in a line, with or without its newline. Its texts come from the other
+/// program and must be sanitized before they are displayed.
 ///
 /// # Errors
-/// If the line is too long, of another version, or not such a message.
+/// If the line is too long, has another version, or is not a message of this type.
 pub fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, ProtocolError> {
     if line.len() > MAX_MESSAGE_BYTES {
         return Err(ProtocolError::TooLong);
@@ -78,11 +79,11 @@ pub fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, ProtocolError> {
     Ok(message)
 }
 
-/// Reads the next message; `None` at the end. `buffer` is reused and never holds more than
-/// [`MAX_MESSAGE_BYTES`].
+/// Reads the next message; `None` at the end of the stream. `buffer` is reused and never grows
+/// beyond [`MAX_MESSAGE_BYTES`].
 ///
 /// # Errors
-/// As [`decode`], or if reading fails or ends within a message.
+/// The errors of [`decode`], or if reading fails or the stream ends within a message.
 pub fn read_message<T: DeserializeOwned>(
     reader: &mut impl BufRead,
     buffer: &mut Vec<u8>,

@@ -1,4 +1,4 @@
-//! Messages of all kinds, encoded and decoded, and lines that are not messages.
+//! Tests of encoding and decoding messages of all kinds, and of lines that are not messages.
 
 use super::*;
 use crate::core::predict::Prediction;
@@ -49,7 +49,7 @@ fn reports() -> Vec<RunReport> {
         Activity::Saving,
         Activity::Idle,
     ];
-    let gpu = GpuSample { load: Some(0.5), name: "card".to_owned(), ..GpuSample::default() };
+    let gpu = GpuSample { load: Some(0.5), name: "gpu".to_owned(), ..GpuSample::default() };
     let sample = SystemSample { cpu: 0.5, gpus: vec![gpu], ..SystemSample::default() };
     let answer = |outcome| RunReport::Answer(Answer { text: "재밌다".to_owned(), outcome });
     let mut reports: Vec<RunReport> = events().into_iter().map(RunReport::Event).collect();
@@ -81,7 +81,7 @@ fn commands() -> Vec<Command> {
 }
 
 #[test]
-fn every_message_is_one_line_and_comes_back_as_it_was() -> Result<(), ProtocolError> {
+fn every_message_is_one_line_and_round_trips() -> Result<(), ProtocolError> {
     let mut stream = Vec::new();
     for report in reports() {
         let line = encode(&report)?;
@@ -101,7 +101,7 @@ fn every_message_is_one_line_and_comes_back_as_it_was() -> Result<(), ProtocolEr
 }
 
 #[test]
-fn a_message_looks_like_this() -> Result<(), ProtocolError> {
+fn messages_have_a_stable_encoding() -> Result<(), ProtocolError> {
     let text = |line: Vec<u8>| String::from_utf8_lossy(&line).into_owned();
     assert_eq!(
         text(encode(&Command::Stop { evaluate: true })?),
@@ -116,7 +116,7 @@ fn a_message_looks_like_this() -> Result<(), ProtocolError> {
 }
 
 #[test]
-fn another_version_is_refused_whatever_its_messages_are() {
+fn another_protocol_version_is_rejected() {
     for line in [
         r#"{"version":2,"message":{"command":"dance"}}"#,
         r#"{"version":0,"message":{"command":"pause"}}"#,
@@ -173,11 +173,21 @@ fn a_message_that_is_too_long_is_neither_written_nor_read() {
 }
 
 #[test]
-fn a_stream_that_ends_within_a_message_is_an_error_and_between_two_it_is_the_end() {
+fn a_stream_may_end_between_messages_but_not_within_one() {
     let line = encode(&Command::Pause).unwrap_or_default();
     let mut buffer = Vec::new();
     let cut = read_message::<Command>(&mut &line[..line.len() - 1], &mut buffer);
     assert!(matches!(cut, Err(ProtocolError::Incomplete)), "{cut:?}");
     let end = read_message::<Command>(&mut &b""[..], &mut buffer);
     assert!(matches!(end, Ok(None)), "{end:?}");
+}
+
+#[test]
+fn the_largest_evaluation_fits_in_a_message() -> Result<(), ProtocolError> {
+    let classes = crate::core::model::config::MAX_LABELS;
+    let mut evaluated = crate::core::train::fixtures::evaluated(63, 1.0, 0.75, 9.0);
+    evaluated.metrics.eval_confusion.counts = vec![vec![u64::MAX; classes]; classes];
+    let report = RunReport::Event(TrainEvent::Evaluated(evaluated));
+    assert_eq!(decode::<RunReport>(&encode(&report)?)?, report);
+    Ok(())
 }

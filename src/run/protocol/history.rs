@@ -1,4 +1,4 @@
-//! The history of a resumed run, in messages of bounded size.
+//! Splits the history of a resumed run into messages of bounded size.
 
 use crate::core::text::to_json;
 use crate::core::train::TrainEvent;

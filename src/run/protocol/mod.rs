@@ -1,7 +1,8 @@
-//! The messages between a run and the program that shows it, a front end.
+//! The messages between a run and a front end, the program that displays it.
 //!
-//! A run sends [`RunReport`]s and accepts [`Command`]s. Within one process they travel over the two
-//! channels of [`RunChannels`]; [`encoding`] writes them as lines of JSON for any other transport.
+//! A run sends [`RunReport`]s and accepts [`Command`]s. Within one process they are sent over the
+//! two channels of [`RunChannels`]; [`encoding`] encodes them as lines of JSON for other
+//! transports.
 
 pub mod encoding;
 mod history;
@@ -15,7 +16,7 @@ use crate::run::system_metrics::SystemSample;
 use crossbeam_channel::{Receiver, Sender};
 use serde::{Deserialize, Serialize};
 
-/// The version of the messages. Programs with different versions do not understand each other.
+/// The version of the messages. Programs with different versions cannot exchange messages.
 pub const PROTOCOL_VERSION: u32 = 1;
 
 /// A message from a run.
@@ -26,23 +27,23 @@ pub enum RunReport {
     Event(TrainEvent),
     /// Events from before the run was resumed.
     History(HistoryChunk),
-    /// What the run is doing now.
+    /// The current activity of the run.
     Activity(Activity),
-    /// The answer to a [`Command::Predict`].
+    /// The response to a [`Command::Predict`].
     Answer(Answer),
-    /// The load of the computer; not a part of the run's history.
+    /// The load of the computer. It is not part of the run's history.
     System(SystemSample),
 }
 
-/// What a run is doing.
+/// The activity of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "activity", content = "value", rename_all = "snake_case")]
 pub enum Activity {
-    /// Getting ready, with a description of the current part.
+    /// Preparing the run, with a description of the current part.
     Preparing(String),
     /// Downloading a file from the hub.
     Downloading(Download),
-    /// Taking steps.
+    /// Training.
     Training,
     /// Paused between two steps.
     Paused,
@@ -55,24 +56,24 @@ pub enum Activity {
     },
     /// Writing a checkpoint or the model.
     Saving,
-    /// The run has ended; it still answers [`Command::Predict`].
+    /// The run has ended; it still handles [`Command::Predict`].
     Idle,
 }
 
-/// How much of a download is done.
+/// The progress of a download.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Download {
     /// The file.
     pub file: String,
     /// Bytes downloaded.
     pub done: u64,
-    /// Bytes of the whole file; 0 until they are known.
+    /// Bytes of the whole file; 0 if not yet known.
     pub total: u64,
-    /// Bytes a second, once they are known.
+    /// Bytes per second, if already known.
     pub rate: Option<f64>,
 }
 
-/// The answer to a [`Command::Predict`].
+/// The response to a [`Command::Predict`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// The text of the command.
@@ -81,11 +82,11 @@ pub struct Answer {
     pub outcome: Result<Prediction, String>,
 }
 
-/// A front end's ends of the two channels to a run, or to the replay of one.
+/// A front end's ends of the two channels to a run or to a replay.
 #[derive(Clone, Debug)]
 pub struct RunChannels {
-    /// What the run reports.
+    /// The reports of the run.
     pub reports: Receiver<RunReport>,
-    /// Commands to the run. Once this is dropped, a run that has ended ends its thread.
+    /// Commands to the run. After this is dropped, the thread exits once the run has ended.
     pub commands: Sender<Command>,
 }

@@ -1,4 +1,4 @@
-//! What is known of a run without its curves.
+//! The summary of a run, without its curves.
 
 use super::fingerprint::JournalFingerprint;
 use crate::core::train::TrainEvent;
@@ -6,7 +6,7 @@ use crate::core::train::event::{Setting, number};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// How far a run has come.
+/// The status of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
@@ -18,12 +18,12 @@ pub enum RunStatus {
     Stopped,
     /// It ended with an error.
     Failed,
-    /// It ended without a final event: the process was killed, or the computer went down.
+    /// It ended without a final event: the process was killed, or the computer shut down.
     CutOff,
 }
 
 impl RunStatus {
-    /// Its name, which the screen translates.
+    /// The name of the status in English.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -46,19 +46,19 @@ pub struct BestEvaluation {
     pub eval_f1: f64,
 }
 
-/// What the journal of a run contains, without its curves. `nsmc-tui runs --json` prints it.
+/// The contents of a run's journal, without the curves. `nsmc-tui runs --json` prints it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunSummary {
     /// The run's folder relative to the root of the search, sanitized for the terminal.
     #[serde(rename = "run")]
     pub name: String,
-    /// How far it has come.
+    /// The status.
     pub status: RunStatus,
     /// The model that is trained.
     pub model: String,
-    /// Steps done.
+    /// The number of steps done.
     pub step: u64,
-    /// Steps in all.
+    /// The total number of steps.
     pub max_steps: u64,
     /// Epochs done.
     pub epoch: f64,
@@ -75,12 +75,12 @@ pub struct RunSummary {
     pub last_loss: f64,
     /// Seconds of training.
     pub seconds: f64,
-    /// When the journal was last written, in seconds since 1970.
+    /// The time of the last write to the journal, in seconds since 1970.
     pub modified: f64,
-    /// The same as local date and time.
+    /// The same time as a local date and time.
     #[serde(skip)]
     pub modified_local: String,
-    /// The error that ended it, if one did.
+    /// The error that ended the run, if it failed.
     pub failure: Option<String>,
     /// Every setting, by its Hugging Face name.
     pub settings: Vec<Setting>,
@@ -152,7 +152,7 @@ impl RunSummary {
                 (self.status, self.failure) = (RunStatus::Failed, Some(failed.message));
             }
             TrainEvent::Saved(_) if self.status == RunStatus::Failed => {
-                // A failed attempt to save was repeated with success.
+                // The model was saved after a failed attempt.
                 (self.status, self.failure) = (RunStatus::Finished, None);
             }
             _ => {}
@@ -172,9 +172,9 @@ fn local_time(seconds: u64) -> String {
 pub struct RunEntry {
     /// The folder.
     pub folder: PathBuf,
-    /// What the journal contains, or why it cannot be read.
+    /// The summary, or the error if the journal cannot be read.
     pub summary: Result<RunSummary, UnreadableRun>,
-    /// The journal's file when it was read.
+    /// The fingerprint of the journal at the time it was read.
     pub fingerprint: JournalFingerprint,
 }
 

@@ -1,4 +1,4 @@
-//! Whether a run has changed since it was last read.
+//! Detects whether a run has changed since it was last read.
 
 use crate::run::journal::JOURNAL;
 use crate::run::recorder::LOCK_FILE;
@@ -9,16 +9,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The state of a journal's file: while it stays the same, the run's entry stays valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JournalFingerprint {
-    /// Bytes.
+    /// The file size in bytes.
     length: u64,
-    /// When it was last written, since 1970.
+    /// The time of the last write, since 1970.
     pub(super) modified: Duration,
     /// Whether a process is training the run.
     pub(super) is_locked: bool,
 }
 
 impl JournalFingerprint {
-    /// Of the journal in a folder, if there is one.
+    /// The fingerprint of the journal in a folder; `None` if there is no journal.
     pub fn of(folder: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(folder.join(JOURNAL)).ok()?;
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -30,6 +30,6 @@ impl JournalFingerprint {
 /// Whether a process holds the folder's lock; `false` on systems without file locks.
 fn is_locked(folder: &Path) -> bool {
     let lock = File::open(folder.join(LOCK_FILE));
-    // A shared lock, released at once: a run that starts at this moment retries.
+    // The shared lock is released at once; a run that starts at this moment retries.
     lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
 }

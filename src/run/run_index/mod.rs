@@ -1,8 +1,9 @@
-//! The runs below a folder: where they are, how they ended, their best metrics, and how a list of
-//! them is filtered and sorted.
+//! The runs below a folder: finding them, summarizing their journals, and filtering, sorting and
+//! comparing them.
 
 mod entry;
 mod fingerprint;
+mod messages;
 mod scan;
 mod selection;
 #[cfg(test)]
@@ -10,6 +11,7 @@ pub(crate) mod tests;
 
 pub use entry::{BestEvaluation, RunEntry, RunStatus, RunSummary, UnreadableRun};
 pub use fingerprint::JournalFingerprint;
+pub use messages::{RunIndexChannels, RunIndexCommand, RunIndexReport};
 pub use scan::{find_runs, read_entry, read_history};
 pub use selection::{
     RunOrder, compare_runs, differing_settings, distinguishing_settings, format_settings,

@@ -1,4 +1,4 @@
-//! Finding runs and reading their journals.
+//! Finds runs and reads their journals.
 
 use super::entry::{RunEntry, RunSummary, UnreadableRun};
 use super::fingerprint::JournalFingerprint;
@@ -8,7 +8,7 @@ use crate::run::metric_series::History;
 use crate::run::recording::Recording;
 use std::path::{Path, PathBuf};
 
-/// Levels of folders that are searched below the root.
+/// The most levels of folders that are searched below the root.
 const MAX_DEPTH: usize = 8;
 
 /// The most folders that are searched, so that a search of a whole file system ends.
@@ -81,7 +81,7 @@ fn read_summary(
 /// The curves of the run in a folder, up to the first damaged line of its journal.
 ///
 /// # Errors
-/// If there is no journal, or its first line is damaged; the message is for the user.
+/// If there is no journal, or its first line is damaged; the error is a message for the user.
 pub fn read_history(folder: &Path) -> Result<History, String> {
     let recording = Recording::open(folder).map_err(|error| error.to_string())?;
     let mut history = History::default();

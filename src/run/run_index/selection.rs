@@ -1,4 +1,4 @@
-//! Filtering, sorting and comparing runs.
+//! Filters, sorts and compares runs.
 
 use super::{BestEvaluation, RunEntry, RunSummary};
 use crate::core::named::named_enum;
@@ -25,7 +25,7 @@ named_enum! {
 }
 
 impl RunOrder {
-    /// All orders, in the sequence that a key steps through.
+    /// All orders, in the sequence in which a key cycles through them.
     pub const ALL: [Self; 6] =
         [Self::Recent, Self::Name, Self::Accuracy, Self::F1, Self::Loss, Self::Time];
 
@@ -39,9 +39,9 @@ impl RunOrder {
     }
 }
 
-/// Whether a run matches every word of a filter, whatever the case. `name=value` matches a setting;
-/// any other word matches a part of the run's name, its model or its status. `translate` gives the
-/// status in the other language of the screen.
+/// Whether a run matches every word of a filter, ignoring case. `name=value` matches a setting; any
+/// other word matches a part of the run's name, its model or its status. `translate` translates the
+/// status into the language of the screen.
 pub fn matches_filter(
     entry: &RunEntry,
     filter: &str,
@@ -105,7 +105,7 @@ pub fn compare_runs(one: &RunEntry, other: &RunEntry, order: RunOrder) -> Orderi
     by_key.then_with(|| natural_order(one.name(), other.name()))
 }
 
-/// Compares names with their digits as numbers: `run-2` comes before `run-10`.
+/// Compares names with sequences of digits as numbers: `run-2` comes before `run-10`.
 fn natural_order(one: &str, other: &str) -> Ordering {
     let (mut one, mut other) = (one.chars().peekable(), other.chars().peekable());
     loop {
@@ -134,7 +134,7 @@ fn natural_order(one: &str, other: &str) -> Ordering {
     }
 }
 
-/// Settings that only name a run or its folders.
+/// Settings that only contain names of a run or its folders.
 const NAMING: [&str; 3] = ["output_dir", "logging_dir", "run_name"];
 
 /// The settings in which runs differ, each with the runs' values in the order of `runs`.
@@ -157,7 +157,8 @@ pub fn differing_settings(runs: &[&RunSummary]) -> Vec<(String, Vec<Option<Strin
     differing
 }
 
-/// The names of the settings in which runs differ; if they do not differ, of those set by flags.
+/// The names of the settings in which runs differ; if there are none, the names of the settings
+/// given by flags.
 pub fn distinguishing_settings(runs: &[&RunSummary]) -> Vec<String> {
     let differing = differing_settings(runs);
     if !differing.is_empty() {
@@ -174,7 +175,7 @@ pub fn distinguishing_settings(runs: &[&RunSummary]) -> Vec<String> {
     names
 }
 
-/// The settings of these names that a run has, as `name=value`.
+/// The run's settings with these names, as `name=value`.
 pub fn format_settings(run: &RunSummary, names: &[String]) -> String {
     let values =
         names.iter().filter_map(|name| run.setting(name).map(|value| format!("{name}={value}")));
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_with_their_numbers() {
+    fn digits_in_names_are_compared_as_numbers() {
         for (one, other) in [("a2", "a10"), ("a", "a1"), ("a01b", "a1c"), ("2", "a")] {
             assert_eq!(natural_order(one, other), Ordering::Less, "{one} {other}");
             assert_eq!(natural_order(other, one), Ordering::Greater);

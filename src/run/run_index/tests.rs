@@ -1,4 +1,4 @@
-//! Folders with finished, cut off, failed and damaged runs.
+//! Tests with folders of finished, cut off, failed and damaged runs.
 
 use super::*;
 use crate::core::train::TrainEvent;
@@ -82,7 +82,7 @@ fn every_status_of_a_run_is_recognized() {
 }
 
 #[test]
-fn a_fingerprint_does_not_keep_a_run_from_starting() {
+fn reading_a_fingerprint_does_not_block_a_run() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), &run(3));
     drop(lock_output_dir(folder.path()).expect("a lock"));

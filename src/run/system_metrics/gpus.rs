@@ -1,17 +1,18 @@
-//! NVIDIA GPUs, through NVML, the driver's library, which is loaded at run time if it is installed.
+//! Samples NVIDIA GPUs through NVML, the driver's library, which is loaded at run time if it is
+//! installed.
 
 use super::GpuSample;
 use crate::core::text::sanitize_for_terminal;
 use nvml_wrapper::Nvml;
 use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 
-/// The readings of a GPU driver, by index from 0; `None` for what it does not report.
+/// The readings of a GPU driver, by index from 0; `None` for values that it does not report.
 pub trait GpuDriver {
     /// The number of GPUs.
     fn count(&self) -> u32;
-    /// The name, not sanitized.
+    /// The unsanitized name.
     fn name(&self, index: u32) -> Option<String>;
-    /// Percent of time in which it computed.
+    /// Utilization in percent of time.
     fn load(&self, index: u32) -> Option<u32>;
     /// Used and total bytes.
     fn memory(&self, index: u32) -> Option<(u64, u64)>;
@@ -26,7 +27,7 @@ pub trait GpuDriver {
 /// The most GPUs that are sampled.
 const MAX_GPUS: u32 = 64;
 
-/// The longest name in characters; the rest is cut off.
+/// The most characters of a name; the rest is cut off.
 const MAX_NAME_LENGTH: usize = 80;
 
 /// Samples all GPUs.
@@ -59,7 +60,7 @@ pub fn nvidia() -> Option<Box<dyn GpuDriver>> {
     Some(Box::new(driver))
 }
 
-// A GPU that is lost while the program runs reports nothing any more.
+// After a GPU is lost at run time, the driver reports no values for it.
 impl GpuDriver for Nvml {
     fn count(&self) -> u32 {
         self.device_count().unwrap_or(0)
@@ -98,7 +99,7 @@ impl GpuDriver for Nvml {
 mod tests {
     use super::*;
 
-    /// GPUs with even indices report everything, those with odd ones nothing.
+    /// Reports all values for GPUs with even indices and none for GPUs with odd indices.
     struct FakeDriver(u32);
 
     impl FakeDriver {
@@ -151,7 +152,7 @@ mod tests {
         assert_eq!(*first, expected);
         let nothing = GpuSample { index: 1, name: "unnamed".to_owned(), ..GpuSample::default() };
         assert_eq!(*second, nothing);
-        assert_eq!((third.index, third.load), (2, Some(1.0)), "at most 1");
+        assert_eq!((third.index, third.load), (2, Some(1.0)), "the load is at most 1");
     }
 
     #[test]

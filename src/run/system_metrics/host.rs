@@ -1,4 +1,4 @@
-//! CPU and memory, from the operating system.
+//! Reads CPU and memory load from the operating system.
 
 use super::SystemSample;
 use std::time::Instant;
@@ -11,12 +11,12 @@ pub struct HostMonitor {
     system: System,
     /// This process, if the system reports it.
     process: Option<Pid>,
-    /// When the process's CPU time was last read, and its seconds.
+    /// The time of the last read of the process's CPU time, and that CPU time in seconds.
     last: Option<(Instant, f64)>,
 }
 
 impl HostMonitor {
-    /// Takes a first sample, which the next one is compared with.
+    /// Creates a monitor with a first read, which the first sample is compared with.
     pub fn new() -> Self {
         let mut monitor =
             Self { system: System::new(), process: get_current_pid().ok(), last: None };
@@ -57,14 +57,14 @@ impl HostMonitor {
     }
 }
 
-/// CPU seconds per second.
+/// The number of CPU cores used: CPU seconds per second.
 fn cores(seconds: f64, time: std::time::Duration) -> f64 {
     let time = time.as_secs_f64();
     if time > 0.0 { (seconds / time).max(0.0) } else { 0.0 }
 }
 
-/// Used and total bytes; those of the container, if its limit is below the computer's memory. The
-/// page cache does not count.
+/// Used and total bytes of the computer, or of the container if its limit is below the computer's
+/// memory. The page cache does not count as used.
 fn memory((used, total): (u64, u64), limits: Option<&CGroupLimits>) -> (u64, u64) {
     match limits {
         Some(limits) if limits.total_memory > 0 && limits.total_memory < total => {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// The time between two samples.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// The time before the first sample: CPU load is measured between two reads.
+/// The time before the first sample, because CPU load is measured between two reads.
 const FIRST_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The load of the computer.
@@ -33,14 +33,14 @@ pub struct SystemSample {
     pub elapsed: f64,
 }
 
-/// The load of a GPU; `None` for what its driver does not report.
+/// The load of a GPU; `None` for values that its driver does not report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GpuSample {
     /// The driver's index.
     pub index: u32,
     /// Its name, sanitized for the terminal.
     pub name: String,
-    /// The share of time in which it computed, from 0 to 1.
+    /// Utilization: the share of time in which it computed, from 0 to 1.
     pub load: Option<f64>,
     /// Used memory in bytes.
     pub memory_used: u64,
@@ -58,7 +58,7 @@ pub struct GpuSample {
 pub struct SystemSampler {
     /// The samples.
     pub samples: Receiver<SystemSample>,
-    /// Nothing is sent: the thread ends when this is dropped.
+    /// No message is sent; the thread exits when this is dropped.
     _stop: Sender<()>,
 }
 
@@ -84,7 +84,7 @@ impl SystemSampler {
     }
 }
 
-/// The host and the GPUs.
+/// Samples the host and the GPUs.
 struct SystemMonitor {
     began: Instant,
     host: host::HostMonitor,
@@ -124,9 +124,9 @@ mod tests {
         }
         let samples = sampler.samples.clone();
         drop(sampler);
-        // The channel ends with the thread.
+        // The channel closes when the thread exits.
         let late = samples.iter().count();
-        assert!(late <= 1, "at most the sample under way");
+        assert!(late <= 1, "at most the current sample");
         Ok(())
     }
 
@@ -138,7 +138,7 @@ mod tests {
             monitor.sample();
             began.elapsed()
         };
-        // The fastest of many: other processes may use the CPU in between.
+        // The fastest of many is used, because other processes may use the CPU in between.
         let fastest = (0..50).map(|_| one(&mut monitor)).min().unwrap_or_default();
         assert!(fastest < INTERVAL / 500, "{fastest:?} every {INTERVAL:?}");
     }

@@ -27,7 +27,7 @@ const WRITER: &[u8] = b"tensorboard.summary.writer.event_file_writer";
 /// `DataType.DT_STRING` of `types.proto`.
 const DT_STRING: u64 = 7;
 
-/// The tags that a run writes once, at its end; a resumed run writes them again.
+/// The tags that a run writes only at its end; a resumed run writes them again.
 const FINAL_TAGS: [&str; 5] = [
     "train/train_runtime",
     "train/train_samples_per_second",
@@ -55,9 +55,9 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Creates `events.out.tfevents.<seconds>.<host>.<pid>.<number>` in the folder, which is created
-    /// if it is missing. The number is 0, or the first free one: existing files are not appended to.
-    /// `now` is in seconds since 1970.
+    /// Creates `events.out.tfevents.<seconds>.<host>.<pid>.<number>` in the folder and creates the
+    /// folder if it is missing. The number is 0, or the first free one: existing files are not
+    /// appended to. `now` is in seconds since 1970.
     ///
     /// # Errors
     /// If the folder or the file cannot be created or written.
@@ -109,8 +109,8 @@ impl EventWriter {
         Ok(())
     }
 
-    /// Writes a text, which TensorBoard shows as Markdown, under `<tag>/text_summary`, as `add_text`
-    /// does. `wall_time` is in seconds since 1970.
+    /// Writes a text, which TensorBoard displays as Markdown, under `<tag>/text_summary`, as
+    /// `add_text` does. `wall_time` is in seconds since 1970.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -160,10 +160,10 @@ pub struct ResumePoint {
 }
 
 /// Prepares a folder for a resumed run: removes from its event files the events after the resume
-/// point, those that a run writes at its end, and a damaged tail. The other records stay byte for
-/// byte. Files that lose nothing, files that do not begin as event files do, and symbolic links are
-/// not touched. Returns the number of removed records; a damaged tail counts as one. A missing
-/// folder is no error.
+/// point, the events that a run writes at its end, and a damaged tail. The other records are
+/// preserved byte for byte. Files without such events, files that do not begin like an event file,
+/// and symbolic links are not modified. Returns the number of removed records; a damaged tail
+/// counts as one. A missing folder is not an error.
 ///
 /// # Errors
 /// If a file cannot be read or replaced; each file is replaced atomically.
@@ -181,7 +181,7 @@ pub fn truncate_after(folder: &Path, point: ResumePoint) -> io::Result<usize> {
             files.push(entry.path());
         }
     }
-    // The names begin with the time, so that this is the order of writing.
+    // The names begin with the time, so this is the order in which the files were written.
     files.sort_unstable();
     let mut point = point;
     let mut removed = 0;
@@ -194,7 +194,8 @@ pub fn truncate_after(folder: &Path, point: ResumePoint) -> io::Result<usize> {
 }
 
 /// Returns the number of removed records and the resume point for the next file. The first pass
-/// holds one record at a time; only if records are removed does a second one collect the others.
+/// holds one record at a time. A second pass collects the remaining records only if some are
+/// removed.
 fn truncate_file(file: &Path, point: ResumePoint) -> io::Result<(usize, ResumePoint)> {
     let mut rest = point;
     let removed = filter_records(file, &mut rest, |_| ())?;
@@ -206,7 +207,7 @@ fn truncate_file(file: &Path, point: ResumePoint) -> io::Result<(usize, ResumePo
     Ok((removed, rest))
 }
 
-/// Passes the records to keep to `keep`, and returns the number of the others.
+/// Calls `keep` with each record to keep, and returns the number of removed records.
 fn filter_records(
     file: &Path,
     point: &mut ResumePoint,
@@ -236,7 +237,7 @@ fn filter_records(
     }
 }
 
-/// Whether the event is the first one of an event file.
+/// Whether the event is the version event at the start of an event file.
 fn is_version(event: &[u8]) -> bool {
     fields(event).any(|field| match field {
         (3, FieldValue::Bytes(version)) => version.starts_with(b"brain.Event:"),
@@ -245,8 +246,8 @@ fn is_version(event: &[u8]) -> bool {
 }
 
 /// Whether a run that is resumed from this point writes the event again. Each entry of the log
-/// history has one event `train/epoch`, so that as many of these are kept at the last step as it has
-/// entries.
+/// history has one event `train/epoch`, so the number of these events to keep at the last step
+/// equals the number of its entries.
 fn is_after(event: &[u8], point: &mut ResumePoint) -> bool {
     let mut at = 0;
     let mut tags = Vec::new();
@@ -277,8 +278,8 @@ fn is_after(event: &[u8], point: &mut ResumePoint) -> bool {
     }
 }
 
-/// An event with one `Summary.Value`, which `value` writes. A step of 0 is the default and not
-/// written.
+/// An event with one `Summary.Value`, which `value` writes. Step 0 is the default and is not
+/// encoded.
 fn event(step: u64, wall_time: f64, value: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut event = at_time(wall_time);
     if step != 0 {
@@ -296,7 +297,7 @@ fn at_time(wall_time: f64) -> Vec<u8> {
     event
 }
 
-/// A host's name with all characters replaced that are special in paths.
+/// A host name in which all characters that are special in paths are replaced.
 fn file_name_part(host: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name: String = host.chars().take(64).map(|c| if fits(c) { c } else { '-' }).collect();

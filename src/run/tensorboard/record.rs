@@ -5,7 +5,7 @@ use std::io::{self, Read};
 /// The longest event in bytes; a record with a greater length is damaged.
 const MAX_LENGTH: u64 = 16 << 20;
 
-/// Bytes of a record's length and its checksum.
+/// The number of bytes of a record's length field and its checksum.
 const HEADER: usize = 12;
 
 // The wire types of protocol buffers.
@@ -25,7 +25,8 @@ pub fn encode_record(event: &[u8]) -> Vec<u8> {
     record
 }
 
-/// Reads the next record, or the part of it that the file contains; nothing at the end of the file.
+/// Reads the next record, or the part of it that the file contains. At the end of the file,
+/// `record` is empty.
 pub fn read_record(reader: &mut impl Read, record: &mut Vec<u8>) -> io::Result<()> {
     record.clear();
     reader.by_ref().take(HEADER as u64).read_to_end(record)?;
@@ -35,7 +36,7 @@ pub fn read_record(reader: &mut impl Read, record: &mut Vec<u8>) -> io::Result<(
     Ok(())
 }
 
-/// The length of the record's event, if its checksum is right.
+/// The length of the record's event; `None` if its checksum is wrong.
 fn length_in(record: &[u8]) -> Option<u64> {
     let (length, rest) = record.split_first_chunk::<8>()?;
     let (checksum, _) = rest.split_first_chunk::<4>()?;
@@ -44,7 +45,7 @@ fn length_in(record: &[u8]) -> Option<u64> {
     (is_intact && length <= MAX_LENGTH).then_some(length)
 }
 
-/// The event of a record, if the record is complete and undamaged.
+/// The event of a record; `None` if the record is incomplete or damaged.
 pub fn event_in(record: &[u8]) -> Option<&[u8]> {
     let length = length_in(record)?;
     let (event, checksum) = record.get(HEADER..)?.split_last_chunk::<4>()?;
@@ -114,7 +115,7 @@ pub fn put_key(message: &mut Vec<u8>, number: u8, wire_type: u8) {
     message.push((number << 3) | wire_type);
 }
 
-/// Writes a variable-length integer: seven bits a byte, the least significant first.
+/// Writes a variable-length integer: seven bits per byte, the least significant first.
 pub fn put_varint(message: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         message.push(value as u8 | 0x80);

@@ -1,5 +1,5 @@
-//! Worker threads: a run, the replay of one, and the index of runs, each on a thread of its own that
-//! sends reports over one channel and accepts commands over another.
+//! Worker threads for a run, a replay and the index of runs. Each sends reports over one channel
+//! and accepts commands over another.
 
 mod observer;
 mod prepare;
@@ -33,7 +33,7 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-/// A thread and the front end's ends of the channels to it.
+/// A thread, and the front end's ends of its channels.
 pub struct Worker<C = RunChannels> {
     /// The channels.
     pub channels: C,
@@ -50,7 +50,7 @@ impl Worker {
         let (commands, command_receiver) = unbounded();
         let thread = std::thread::Builder::new()
             .name("trainer".to_owned())
-            // candle traverses its graph recursively.
+            // candle traverses its graph recursively, which needs a large stack.
             .stack_size(64 << 20)
             .spawn(move || {
                 let channels =
@@ -71,7 +71,7 @@ impl Worker {
 }
 
 impl<C> Worker<C> {
-    /// Drops the channels, which ends the thread once it is idle, and waits for it.
+    /// Drops the channels, so that the thread exits once it is idle, and waits for it.
     pub fn join(self) {
         drop(self.channels);
         // A panic of a run is caught and reported within the thread.
@@ -107,7 +107,7 @@ struct PreparedRun {
     _lock: File,
 }
 
-/// A prepared run and what belongs to its start.
+/// A prepared run, and the data that only its start needs.
 struct Preparation {
     run: PreparedRun,
     started: Started,
@@ -116,7 +116,7 @@ struct Preparation {
     history: Vec<TrainEvent>,
 }
 
-/// Prepares, trains and saves, then answers predictions until the front end is gone.
+/// Prepares, trains and saves, then handles predictions until the front end disconnects.
 fn run(options: &TrainOptions, channels: &WorkerChannels) -> anyhow::Result<()> {
     let Preparation { run, mut started, recorder, history } =
         prepare::prepare(options.clone(), channels)?;
@@ -149,7 +149,7 @@ fn run(options: &TrainOptions, channels: &WorkerChannels) -> anyhow::Result<()> 
                 }
                 channels.send(RunReport::Activity(Activity::Idle));
             }
-            // The others need a training loop.
+            // The other commands need a training loop.
             _ => {}
         }
     }
@@ -157,8 +157,8 @@ fn run(options: &TrainOptions, channels: &WorkerChannels) -> anyhow::Result<()> 
 }
 
 impl PreparedRun {
-    /// Trains and saves the model. The last step that was applied, and, unless training failed, the
-    /// step and the state of the model in memory.
+    /// Trains and saves the model. Returns the last step that was applied and, unless training
+    /// failed, the step and the state of the model in memory.
     fn train(
         &self,
         engine: &mut dyn Engine,
@@ -199,7 +199,7 @@ impl PreparedRun {
         Answer { text, outcome }
     }
 
-    /// Saves the model of a step. After a failure, which is reported, it stays in memory.
+    /// Saves the model of a step and reports a failure, after which the model stays in memory.
     fn save_and_report(&self, reporter: &mut Reporter, step: u64, state: &TrainerState) {
         reporter.channels.send(RunReport::Activity(Activity::Saving));
         let began = Instant::now();
@@ -218,7 +218,7 @@ impl PreparedRun {
         reporter.publish(event);
     }
 
-    /// What to do if the model could not be saved.
+    /// A hint for the user on what to do if the model could not be saved.
     fn saving_hint(&self) -> String {
         let last = checkpoint::list(&self.arguments.output_dir).pop();
         let last = last.map_or_else(
@@ -232,8 +232,8 @@ impl PreparedRun {
     }
 }
 
-/// A hook for tests of what happens after a panic: in builds with debug assertions, this panics if
-/// the environment variable `NSMC_TUI_TEST_PANIC` is `place`. In release builds it does nothing.
+/// A hook for tests of panics: in builds with debug assertions, this panics if the environment
+/// variable `NSMC_TUI_TEST_PANIC` is `place`. In release builds it does nothing.
 ///
 /// # Panics
 /// If a test requests it.

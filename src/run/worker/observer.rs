@@ -1,4 +1,4 @@
-//! The training loop's observer: it reports events and activities to the front end, answers
+//! The training loop's observer: it reports events and activities to the front end, handles
 //! predictions between batches, and passes the other commands to the loop.
 
 use super::PreparedRun;
@@ -8,7 +8,7 @@ use crate::core::train::event::{CommandEffect, EvaluationProgress, TrainEvent};
 use crate::core::train::{Command, Observer};
 use crate::run::protocol::{Activity, RunReport};
 
-/// Observes the training of a run.
+/// The observer of a run's training loop.
 pub(super) struct WorkerObserver<'a, 'c> {
     reporter: &'a mut Reporter<'c>,
     run: &'a PreparedRun,
@@ -18,7 +18,7 @@ pub(super) struct WorkerObserver<'a, 'c> {
 }
 
 impl<'a, 'c> WorkerObserver<'a, 'c> {
-    /// Observes a run that has done `step` steps.
+    /// An observer of a run that has done `step` steps.
     pub fn new(reporter: &'a mut Reporter<'c>, run: &'a PreparedRun, step: u64) -> Self {
         Self { reporter, run, step, paused: false }
     }
@@ -80,7 +80,7 @@ impl Observer for WorkerObserver<'_, '_> {
                 Command::Predict { text } => {
                     channels.send(RunReport::Answer(self.run.answer(text, engine)));
                 }
-                // Saving works only after the end of training.
+                // The model can be saved on request only after training has ended.
                 Command::SaveModel => {}
                 command => return Some(command),
             }

@@ -1,4 +1,4 @@
-//! From options to a run that is ready to start.
+//! Prepares a run from its options.
 
 use super::reporter::WorkerChannels;
 use super::{Preparation, PreparedRun};
@@ -24,11 +24,11 @@ use crate::run::{
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 
-/// Where the files of a run's model are.
+/// The location of a model's files.
 enum ModelFiles {
-    /// In the program: the small embedded model.
+    /// The small model that is embedded in the program.
     Embedded,
-    /// In a folder.
+    /// A folder.
     Folder(PathBuf),
 }
 
@@ -49,7 +49,7 @@ impl ModelFiles {
         })
     }
 
-    /// Whether they include weights to start from.
+    /// Whether the files include weights to start from.
     fn has_weights(&self) -> bool {
         matches!(self, Self::Folder(folder) if holds_a_model(folder))
     }
@@ -81,7 +81,7 @@ impl StartingPoint {
             }
             (None, None) => ModelFiles::Embedded,
         };
-        // A checkpoint's config.json has the overrides of its run already.
+        // A checkpoint's config.json already contains the overrides of its run.
         let overrides = if resume.is_some() { &[] } else { model.overrides() };
         let config = files.config(overrides)?;
         Ok(Self { resume, files, config })
@@ -98,7 +98,7 @@ impl StartingPoint {
     }
 }
 
-/// The settings that a run with these options has, as the text of its `run.toml`.
+/// The effective settings of a run with these options, as the text of its `run.toml`.
 ///
 /// # Errors
 /// If the model's configuration cannot be read or the options contradict each other.
@@ -108,7 +108,7 @@ pub fn print_config(
 ) -> anyhow::Result<String> {
     let model = &options.model;
     let traits = match (&model.model_name_or_path, options.resume_from()) {
-        // Of a model on the hub, only its config.json is downloaded.
+        // For a model on the hub, only config.json is downloaded.
         (Some(name), None) => {
             let (folder, has_weights) =
                 locate::config(&name.value, model.hub_revision(), on_download)?;
@@ -138,8 +138,8 @@ pub(super) fn prepare(
     }
     let options = &options;
     let tokenizer = files.tokenizer()?;
-    channels.preparing("Reading the reviews");
-    // The embedded model is for any data: its own labels are those of NSMC.
+    channels.preparing("Reading the data");
+    // The embedded model can be trained on any data, so its labels (those of NSMC) are not used.
     let class_names = match &files {
         ModelFiles::Embedded => None,
         ModelFiles::Folder(_) => config.given_names(),
@@ -168,7 +168,7 @@ pub(super) fn prepare(
     let (arguments, settings) = resolve(options, traits)?;
     arguments.check_steps(dataset.train.len())?;
 
-    channels.preparing("Tokenizing the reviews");
+    channels.preparing("Tokenizing the data");
     let train = tokenize(&tokenizer, &dataset.train, arguments.max_seq_length)?;
     let eval = tokenize(&tokenizer, &dataset.eval, arguments.max_seq_length)?;
 
@@ -180,7 +180,7 @@ pub(super) fn prepare(
         notes.push(note.to_owned());
     }
     let lock = lock_output_dir(&output_dir).with_context(|| output_dir.display().to_string())?;
-    // A run that is resumed in its own folder replaces later checkpoints only.
+    // A run that is resumed in the same folder replaces only later checkpoints.
     let own = resume.as_ref().filter(|checkpoint| {
         checkpoint.folder.parent().is_some_and(|run| is_same_folder(run, &output_dir))
     });
@@ -196,7 +196,7 @@ pub(super) fn prepare(
         save_only_model: arguments.save_only_model,
         random_weights: traits.random_weights,
         logging_dir: logging_dir.as_ref().map(|folder| {
-            // Relative, so that it is still found when the run is moved.
+            // The path is relative, so that it stays valid when the run is moved.
             folder.strip_prefix(&output_dir).unwrap_or(folder).to_path_buf()
         }),
     };
@@ -223,7 +223,8 @@ pub(super) fn prepare(
     Ok(Preparation { run, started, recorder, history })
 }
 
-/// Moves checkpoints that this run does not continue to another folder; returns a note on it.
+/// Moves checkpoints that this run does not continue from to another folder, and returns a note for
+/// the user.
 fn move_old_checkpoints(
     output_dir: &Path,
     own: Option<&Checkpoint>,
@@ -239,7 +240,8 @@ fn move_old_checkpoints(
     }))
 }
 
-/// The folder of TensorBoard's files; a run that is resumed in its own folder keeps the one it had.
+/// The folder of TensorBoard's files. A run that is resumed in the same folder uses the same one
+/// again.
 fn logging_dir(arguments: &TrainingArguments, resume: Option<&Checkpoint>) -> Option<PathBuf> {
     if arguments.report_to == ReportTo::None {
         return None;
@@ -249,7 +251,8 @@ fn logging_dir(arguments: &TrainingArguments, resume: Option<&Checkpoint>) -> Op
     Some(folder.unwrap_or_else(|| default_logging_dir(&arguments.output_dir)))
 }
 
-/// A resumed run keeps the seeds it had, even without its `run.toml`.
+/// Sets the seeds of a resumed run to those of its checkpoint, which also works without its
+/// `run.toml`.
 fn keep_seeds(options: &mut TrainOptions, checkpoint: &Checkpoint) {
     let given =
         |value: u64| Given { value, text: value.to_string(), source: ValueSource::Checkpoint };
@@ -258,7 +261,7 @@ fn keep_seeds(options: &mut TrainOptions, checkpoint: &Checkpoint) {
     trainer.data_seed.get_or_insert_with(|| given(run.data_seed));
 }
 
-/// Finds out before the training whether the model can be saved after it.
+/// Checks before training that the model can be saved after it.
 fn check_writable(folder: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(
         !folder.exists() || folder.is_dir(),
@@ -345,7 +348,7 @@ impl PreparedRun {
             save_steps: match arguments.save_strategy {
                 SaveStrategy::Epoch => arguments.steps_per_epoch(samples),
                 SaveStrategy::Steps => arguments.save_steps.of(arguments.max_steps(samples)),
-                // When the next best model comes is unknown.
+                // The step of the next best model is unknown.
                 SaveStrategy::Best | SaveStrategy::No => 0,
             },
             logging_steps: arguments.logging_steps.of(arguments.max_steps(samples)),
@@ -361,7 +364,7 @@ impl PreparedRun {
 }
 
 impl WorkerChannels {
-    /// Reports a download; `false` if the run is to stop.
+    /// Reports a download. Returns `false` if the run must stop.
     fn downloading(&self, download: &Download) -> bool {
         self.send(RunReport::Activity(Activity::Downloading(download.clone())));
         let mut continues = true;
@@ -372,7 +375,7 @@ impl WorkerChannels {
                     let outcome = Err("there is no model yet; it is being downloaded".to_owned());
                     self.send(RunReport::Answer(Answer { text, outcome }));
                 }
-                // The others need a training loop.
+                // The other commands need a training loop.
                 _ => {}
             }
         }

@@ -1,5 +1,5 @@
-//! The replay of a run: a thread that reports the events of a journal as the run did, at the times at
-//! which they happened.
+//! The replay of a run: a thread that reports the events of a journal at the times at which they
+//! happened in the run.
 
 use super::Worker;
 use crate::core::text::sanitize_for_terminal;
@@ -11,11 +11,11 @@ use crate::run::recording::{Recording, RecordingError};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use std::time::{Duration, Instant};
 
-/// Reports that wait for the front end; a long run is not held in memory.
+/// The most reports that are buffered for the front end, so that a long run is not held in memory.
 const BUFFERED_REPORTS: usize = 1000;
 
-/// Starts to replay a run at `speed` times its own speed; infinity is as fast as the front end
-/// takes the reports.
+/// Starts to replay a run at `speed` times the original speed. At infinite speed, only the front
+/// end limits the rate.
 ///
 /// # Errors
 /// If the recording cannot be read, or the thread cannot be started.
@@ -25,7 +25,7 @@ pub fn start(recording: &Recording, speed: f64) -> anyhow::Result<Worker> {
     let (commands, command_receiver) = unbounded();
     let thread = std::thread::Builder::new().name("replay".to_owned()).spawn(move || {
         let clock = CommandClock { started_at: Instant::now(), commands: command_receiver };
-        // It ends when the front end is gone.
+        // The replay ends when the front end disconnects.
         let _ = Player { clock, reports: report_sender, speed, first_due: 0.0 }.play(events);
     })?;
     Ok(Worker { channels: RunChannels { reports, commands }, thread })
@@ -35,7 +35,7 @@ pub fn start(recording: &Recording, speed: f64) -> anyhow::Result<Worker> {
 enum Wakeup {
     Command(Command),
     TimedOut,
-    /// The front end is gone.
+    /// The front end has disconnected.
     Disconnected,
 }
 
@@ -58,7 +58,7 @@ impl Clock for CommandClock {
     }
 
     fn wait(&mut self, seconds: f64) -> Wakeup {
-        // At most an hour at once: the caller looks at the clock again.
+        // The wait is at most an hour, after which the caller reads the clock again.
         let limit = Duration::from_secs_f64(seconds.clamp(0.0, 3600.0));
         match self.commands.recv_timeout(limit) {
             Ok(command) => Wakeup::Command(command),
@@ -68,7 +68,7 @@ impl Clock for CommandClock {
     }
 }
 
-/// The front end is gone.
+/// The front end has disconnected.
 struct Disconnected;
 
 /// Whether the replay continues after a command.
@@ -81,14 +81,14 @@ enum AfterCommand {
 struct Player<C> {
     clock: C,
     reports: Sender<RunReport>,
-    /// Seconds of the run that pass in one second.
+    /// The speed: seconds of the run per second of the replay.
     speed: f64,
-    /// When the first event was due, by the clock.
+    /// The time on the clock at which the first event was due.
     first_due: f64,
 }
 
 impl<C: Clock> Player<C> {
-    /// Reports all events, then answers predictions until the front end is gone.
+    /// Reports all events, then handles predictions until the front end disconnects.
     fn play(
         &mut self,
         events: impl Iterator<Item = Result<TrainEvent, RecordingError>>,
@@ -129,8 +129,8 @@ impl<C: Clock> Player<C> {
         }
     }
 
-    /// Applies commands until `after` seconds after the first event, and all that are there
-    /// already.
+    /// Applies commands until `after` seconds after the first event. Pending commands are applied
+    /// even if that time has passed.
     fn wait_until(&mut self, after: f64) -> Result<AfterCommand, Disconnected> {
         loop {
             let due = self.first_due + after;
@@ -156,7 +156,7 @@ impl<C: Clock> Player<C> {
                 self.report(RunReport::Answer(Answer { text, outcome }))?;
             }
             Command::Pause => return self.pause(),
-            // The others need a model.
+            // The other commands need a model.
             _ => {}
         }
         Ok(AfterCommand::Continue)

@@ -1,11 +1,11 @@
-//! A replay on a clock that moves only while it is waited on.
+//! Tests of replays with a clock that advances only during waits.
 
 use super::*;
 use crate::core::train::fixtures::{ending, run, with_log_entries};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// A clock that waiting moves, and commands with their times.
+/// A clock that advances only during waits, and commands with the times at which they arrive.
 struct ScriptedClock {
     now: Rc<RefCell<f64>>,
     commands: Vec<(f64, Command)>,
@@ -51,7 +51,7 @@ fn played(
         collect(&mut played);
         Ok(event)
     });
-    assert!(player.play(events).is_err(), "it ends when the front end is gone");
+    assert!(player.play(events).is_err(), "it ends when the front end disconnects");
     collect(&mut played);
     played
 }
@@ -137,7 +137,7 @@ fn a_thread_replays_a_journal_and_ends_when_its_channels_are_dropped() -> anyhow
     let folder = tempfile::tempdir()?;
     let mut journal =
         crate::run::journal::Journal::create(&folder.path().join(crate::run::journal::JOURNAL))?;
-    // More reports than are buffered.
+    // More reports than the buffer can hold.
     let whole = [run(2 * BUFFERED_REPORTS as u64), ending()].concat();
     whole.iter().try_for_each(|event| journal.append(event))?;
     let recording = Recording::open(folder.path())?;
@@ -152,7 +152,7 @@ fn a_thread_replays_a_journal_and_ends_when_its_channels_are_dropped() -> anyhow
     }
     assert_eq!(played, whole);
     worker.join();
-    // It ends too while its reports wait,
+    // The thread also ends while its reports are buffered,
     start(&recording, f64::INFINITY)?.join();
     // and while it waits for an event.
     start(&recording, 1e-9)?.join();
@@ -160,7 +160,7 @@ fn a_thread_replays_a_journal_and_ends_when_its_channels_are_dropped() -> anyhow
 }
 
 #[test]
-fn a_paused_replay_continues_where_it_was() {
+fn a_paused_replay_resumes_at_the_same_event() {
     let commands = vec![
         (1.05, Command::Pause),
         (2.0, Command::Evaluate),

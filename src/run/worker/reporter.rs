@@ -1,4 +1,4 @@
-//! Where a run's events go: into its folder, and to the front end.
+//! Writes a run's events to its folder and sends them to the front end.
 
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::event::{Failed, TrainEvent, Warned};
@@ -6,7 +6,7 @@ use crate::run::Recorder;
 use crate::run::protocol::{Activity, Command, RunReport};
 use crossbeam_channel::{Receiver, Sender};
 
-/// The worker thread's ends of the two channels. A front end that is gone does not stop a run.
+/// The worker thread's ends of the two channels. A run continues after the front end disconnects.
 pub(super) struct WorkerChannels {
     pub reports: Sender<RunReport>,
     pub commands: Receiver<Command>,
@@ -21,7 +21,7 @@ impl WorkerChannels {
         self.send(RunReport::Activity(Activity::Preparing(description.to_owned())));
     }
 
-    /// Reports a failure that does not belong into the journal.
+    /// Reports a failure that is not written to the journal.
     pub fn fail(&self, message: &str, step: u64) {
         let message = sanitize_for_terminal(message).into_owned();
         self.send(RunReport::Event(TrainEvent::Failed(Failed { message, hint: None, step })));

@@ -2,8 +2,10 @@
 //! request, their curves, and searches again every few seconds.
 
 use super::Worker;
-use crate::run::metric_series::History;
-use crate::run::run_index::{JournalFingerprint, RunEntry, find_runs, read_entry, read_history};
+use crate::run::run_index::{
+    JournalFingerprint, RunIndexChannels, RunIndexCommand, RunIndexReport, find_runs, read_entry,
+    read_history,
+};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,36 +17,7 @@ const SCAN_INTERVAL: Duration = Duration::from_secs(3);
 /// The time until the next search, as a multiple of the time that the last one took.
 const SCAN_COST_FACTOR: u32 = 10;
 
-/// News of the runs below a folder.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RunIndexReport {
-    /// A new run, or one whose journal has changed.
-    Found(Box<RunEntry>),
-    /// A run that was removed.
-    Gone(PathBuf),
-    /// The first search is complete.
-    Complete,
-    /// The curves of a run, or why there are none.
-    Curves(PathBuf, Result<Box<History>, String>),
-}
-
-/// A command to the index of runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RunIndexCommand {
-    /// Read the curves of the run in this folder.
-    ReadCurves(PathBuf),
-}
-
-/// A front end's ends of the two channels to the index of runs.
-#[derive(Clone, Debug)]
-pub struct RunIndexChannels {
-    /// What is found.
-    pub reports: Receiver<RunIndexReport>,
-    /// Commands to the index. Dropping this ends its thread.
-    pub commands: Sender<RunIndexCommand>,
-}
-
-/// Starts the thread.
+/// Starts the thread that indexes the runs below `root`.
 ///
 /// # Errors
 /// If no thread can be started.
@@ -54,7 +27,7 @@ pub fn start(root: PathBuf) -> std::io::Result<Worker<RunIndexChannels>> {
     let thread = std::thread::Builder::new().name("run index".to_owned()).spawn(move || {
         let known = BTreeMap::new();
         let mut watcher = RunIndexWatcher { root, known, is_complete: false, report, command };
-        // It ends when the receiver is dropped.
+        // The thread exits when the receiver is dropped.
         let _ = watcher.run();
     })?;
     Ok(Worker { channels: RunIndexChannels { reports, commands }, thread })
@@ -69,7 +42,7 @@ struct RunIndexWatcher {
     command: Receiver<RunIndexCommand>,
 }
 
-/// The other ends of the channels were dropped.
+/// The front end has dropped its ends of the channels.
 struct Disconnected;
 
 impl RunIndexWatcher {
@@ -77,7 +50,8 @@ impl RunIndexWatcher {
         loop {
             let began = Instant::now();
             self.scan()?;
-            // Long journals of running runs take long to read.
+            // Long journals of active runs take a long time to read, so the interval grows with the
+            // duration.
             let next = Instant::now() + SCAN_INTERVAL.max(began.elapsed() * SCAN_COST_FACTOR);
             loop {
                 match self.command.recv_deadline(next) {
@@ -91,7 +65,7 @@ impl RunIndexWatcher {
 
     /// Reports new, changed and removed runs. Commands are handled in between.
     fn scan(&mut self) -> Result<(), Disconnected> {
-        // While the folder cannot be read, the runs stay listed.
+        // If the folder cannot be read, the known runs stay listed.
         let Ok(folders) = find_runs(&self.root) else { return Ok(()) };
         for folder in &folders {
             let fingerprint = JournalFingerprint::of(folder);
@@ -100,7 +74,7 @@ impl RunIndexWatcher {
             }
             if let Some(entry) = read_entry(&self.root, folder) {
                 self.known.insert(folder.clone(), entry.fingerprint);
-                self.send(RunIndexReport::Found(Box::new(entry)))?;
+                self.send(RunIndexReport::Updated(Box::new(entry)))?;
             }
             while let Ok(command) = self.command.try_recv() {
                 self.handle(command)?;
@@ -110,7 +84,7 @@ impl RunIndexWatcher {
         let gone: Vec<PathBuf> = self.known.keys().filter(is_gone).cloned().collect();
         for folder in gone {
             self.known.remove(&folder);
-            self.send(RunIndexReport::Gone(folder))?;
+            self.send(RunIndexReport::Removed(folder))?;
         }
         if !std::mem::replace(&mut self.is_complete, true) {
             self.send(RunIndexReport::Complete)?;

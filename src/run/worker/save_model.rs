@@ -1,5 +1,4 @@
-//! Saving the model in the output folder, with everything that Python, the hub and this program
-//! read.
+//! Saves the model in the output folder, with all files that Python, the hub and this program read.
 
 use super::PreparedRun;
 use crate::core::atomic_write::Staging;
@@ -14,7 +13,7 @@ use crate::run::model_card::{
 use serde_json::Value;
 use std::path::Path;
 
-/// Files of an older model that would be read together with this one.
+/// Files of an older model that would be loaded together with the new one.
 const STALE: [&str; 4] =
     ["added_tokens.json", "model.safetensors.index.json", "special_tokens_map.json", "vocab.txt"];
 
@@ -23,7 +22,7 @@ impl PreparedRun {
     /// files are written to a temporary folder and then moved together.
     ///
     /// # Errors
-    /// Names the file that could not be written; the files from before are then still there.
+    /// If a file could not be written; the error names it. Files of an earlier model still exist.
     pub(super) fn save(&self, step: u64, state: &TrainerState) -> Result<(), ModelError> {
         let output_dir = &self.arguments.output_dir;
         let failed = |file: &Path| {
@@ -31,7 +30,7 @@ impl PreparedRun {
             move |error| ModelError::Io { file, error }
         };
         let staging = Staging::new(output_dir).map_err(failed(output_dir))?;
-        // A model without figures is better than none.
+        // A failure to draw figures must not prevent saving the model.
         let figures = figures::draw(output_dir).unwrap_or_default();
         let mut card = self.card(step, state);
         let shown = figures.iter().filter(|figure| figure.is_png());
@@ -52,7 +51,7 @@ impl PreparedRun {
     fn card(&self, step: u64, state: &TrainerState) -> ModelCard {
         let name = self.arguments.output_dir.file_name().unwrap_or_default();
         let evaluations = evaluations(&state.log_history);
-        // The scores of the saved model.
+        // The metrics of the saved model.
         let evaluation = evaluations.iter().rev().find(|evaluation| evaluation.step == step);
         ModelCard {
             model_name: name.to_string_lossy().into_owned(),

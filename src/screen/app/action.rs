@@ -1,4 +1,4 @@
-//! What the user can do.
+//! The actions of the user.
 
 use super::charts::ChartAction;
 use super::log::LogAction;
@@ -8,7 +8,7 @@ use super::run_control::RunControlAction;
 use super::runs::RunsAction;
 use tui_input::InputRequest;
 
-/// Something a key can do.
+/// An action, triggered by a key or from the command palette.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Show a page.
@@ -25,11 +25,11 @@ pub enum Action {
     Quit,
     /// Quit; a second time, stop the run, and a third time, quit at once.
     Interrupt,
-    /// Return to the shell until it continues the program.
+    /// Suspend the program and return to the shell.
     Suspend,
     /// Stop the run, save the model and quit.
     StopAndQuit,
-    /// Stop the run, evaluate and save the model, and stay.
+    /// Stop the run, evaluate and save the model, and keep the dashboard open.
     StopAndStay,
     /// Quit at once without saving the model.
     QuitWithoutSaving,

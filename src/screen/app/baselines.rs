@@ -21,7 +21,8 @@ const WHOLE_DATASET: [Baseline; 2] = [
     Baseline { value: 0.9197, name: "KcELECTRA 0.920" },
 ];
 
-/// The least reviews of the whole splits; a few reviews have no text.
+/// The minimum numbers of training and evaluation reviews that count as the whole splits; a few
+/// reviews have no text.
 const WHOLE_SPLITS: (usize, usize) = (149_000, 49_000);
 
 /// The baselines of a run: none, unless it is evaluated on the same reviews.

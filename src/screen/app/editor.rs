@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use tui_input::{Input, InputRequest};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The most characters of a line.
+/// The maximum number of characters of a line.
 pub const MAX_CHARS: usize = 2000;
 
 /// Edits a line. Control characters and invisible characters are not inserted.
@@ -27,8 +27,8 @@ pub fn paste(line: &mut Input, text: &str) {
     }
 }
 
-/// The part of a line that fits into `columns` columns around the caret, and the column of the caret
-/// in it. A wide character is shown whole or not at all.
+/// The part of a line that fits into `columns` columns around the caret, and the column of the
+/// caret in it. A wide character is shown whole or not at all.
 pub fn visible_part(line: &Input, columns: usize) -> (String, usize) {
     let width = |text: &str| unicode_width::UnicodeWidthStr::width(text);
     let caret = line.visual_cursor();

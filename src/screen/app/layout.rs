@@ -1,5 +1,5 @@
-//! Where the last frame placed things. Drawing returns it, and the update of the state receives it
-//! with [`Message::Drawn`](super::Message::Drawn).
+//! The layout of the last frame. Drawing returns it, and the update of the state receives it with
+//! [`Message::Drawn`](super::Message::Drawn).
 
 use super::panels::Panel;
 use std::collections::BTreeMap;
@@ -25,25 +25,26 @@ impl Area {
     }
 }
 
-/// Where a frame placed panels and charts, and how far its views can scroll.
+/// The positions of panels and charts in a frame, and how far its views can scroll.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FrameLayout {
     /// The area of each panel in view.
     pub panels: Vec<(Panel, Area)>,
     /// The plot area of each chart in view, without axes.
     pub plots: Vec<(Panel, Area)>,
-    /// The y range of each chart; the next frame keeps it while the values fit.
+    /// The y range of each chart; the next frame reuses it while the values fit.
     pub y_ranges: BTreeMap<Panel, [f64; 2]>,
     /// Panels on one page of the training grid.
     pub panels_per_page: usize,
-    /// The last line that the scrolling view can start at; `None` if nothing scrolls.
+    /// The maximum scroll position in lines; `None` if nothing scrolls.
     pub scroll_limit: Option<usize>,
     /// Serial numbers of the first and the last log line that are fully visible.
     pub log_lines: Option<(usize, usize)>,
 }
 
 impl FrameLayout {
-    /// An empty layout for the frame after this one, with what carries over.
+    /// The layout before the next frame: y ranges and panels per page are copied, the rest is
+    /// empty.
     #[must_use]
     pub fn next(&self) -> Self {
         Self {

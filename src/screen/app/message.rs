@@ -1,11 +1,11 @@
-//! What the state is updated with, and what an update asks the program to do.
+//! Messages, which update the state, and effects, which an update requests from the program.
 
 use super::action::Action;
 use super::layout::FrameLayout;
 use super::mouse::MouseInput;
 use super::palette::PaletteEntry;
 use crate::run::protocol::{Command, RunReport};
-use crate::run::worker::run_index::RunIndexReport;
+use crate::run::run_index::RunIndexReport;
 use std::path::PathBuf;
 
 /// An event that changes the state.
@@ -15,7 +15,7 @@ pub enum Message {
     Action(Action),
     /// The user used the mouse.
     Mouse(MouseInput),
-    /// The command palette is to open with these entries.
+    /// The command palette is opened with these entries.
     OpenPalette(Vec<PaletteEntry>),
     /// A text was pasted.
     Paste(String),
@@ -23,9 +23,9 @@ pub enum Message {
     Report(RunReport),
     /// The index of runs reported something.
     RunIndex(RunIndexReport),
-    /// Pictures were written to these files, or the reason why not.
+    /// Pictures were written to these files, or the error.
     PictureSaved(Result<Vec<String>, String>),
-    /// A signal asks the program to end.
+    /// A signal requested the end of the program.
     Terminate,
     /// A frame was drawn, with this layout.
     Drawn(FrameLayout),
@@ -45,7 +45,7 @@ impl From<RunIndexReport> for Message {
     }
 }
 
-/// Something the program has to do.
+/// A side effect that the program carries out after an update.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Send a command to the run.
@@ -54,7 +54,7 @@ pub enum Effect {
     ReadCurves(PathBuf),
     /// Write a picture.
     Picture(Picture),
-    /// Give the terminal back to the shell.
+    /// Suspend the program and return to the shell.
     Suspend,
     /// Close the dashboard.
     Quit,

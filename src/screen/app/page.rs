@@ -1,4 +1,4 @@
-//! The pages of the dashboard and what opens over them.
+//! The pages of the dashboard and their overlays.
 
 /// A page of the dashboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Page {
     Settings,
     /// The log of the run.
     Log,
-    /// Several runs compared.
+    /// The comparison of several runs.
     Runs,
 }
 
@@ -32,16 +32,16 @@ impl Page {
     }
 }
 
-/// What is open over the page.
+/// An overlay, which is drawn over the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlay {
     /// The key bindings.
     Help,
-    /// Asks whether to quit while training runs.
+    /// The dialog that asks whether to quit during training.
     ConfirmQuit,
-    /// Asks whether to quit although the model is not saved.
+    /// The dialog that asks whether to quit without a saved model.
     ConfirmUnsaved,
-    /// Asks for a new learning rate.
+    /// The dialog for a new learning rate.
     LearningRate,
     /// The command palette.
     Palette,

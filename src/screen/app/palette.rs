@@ -79,7 +79,7 @@ impl CommandPalette {
         for (index, entry) in self.entries.iter().enumerate() {
             let by_name = search.fuzzy(entry.name);
             let by_key = entry.keys.iter().filter_map(|key| search.fuzzy(key)).map(|key| key.0);
-            // A name that is not on the screen has to contain what is typed as it is.
+            // A name that is not shown must contain each typed word as a substring.
             let other = by_key.max();
             let other = other.max(search.substring(entry.english));
             let score = match (&by_name, other) {
@@ -97,7 +97,8 @@ impl CommandPalette {
     }
 }
 
-/// Case matters for letters, but not for the names of other keys.
+/// Whether `typed` is the name of a key. Case matters for letters, but not for the names of other
+/// keys.
 fn is_key(key: &str, typed: &str) -> bool {
     key == typed || (key.len() > 1 && key.eq_ignore_ascii_case(typed))
 }
@@ -132,7 +133,7 @@ impl Search {
         Some((score, indices.into_iter().map(|index| index as usize).collect()))
     }
 
-    /// The score of a text that contains each word as it is.
+    /// The score of a text that contains each word as a substring.
     fn substring(&mut self, text: &str) -> Option<u32> {
         self.substring.score(Utf32Str::new(text, &mut self.buffer), &mut self.matcher)
     }
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_match_comes_first_and_an_exact_key_before_all() {
+    fn the_best_match_is_first_and_an_exact_key_is_before_all() {
         assert_eq!(found("").len(), 6);
         assert_eq!(found("")[0], "Training: charts and metrics");
         assert_eq!(found("train")[0], "Training: charts and metrics");

@@ -48,7 +48,7 @@ impl Panel {
         Self::Settings,
     ];
 
-    /// Its name in files.
+    /// The name of the panel in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Loss => "loss",
@@ -66,7 +66,7 @@ impl Panel {
         }
     }
 
-    /// The panel with a name.
+    /// The panel with this name in files; `None` if there is none.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|panel| panel.name() == name)
     }
@@ -92,7 +92,7 @@ pub enum PanelAction {
     Hide,
     /// Show all hidden panels.
     ShowAll,
-    /// Move the focused panel by this many places.
+    /// Move the focused panel by this many positions.
     Move(isize),
     /// Switch to the next number of columns.
     Columns,
@@ -109,7 +109,7 @@ pub struct PanelGrid {
     pub focus: Panel,
     /// Whether the focused panel fills the page.
     pub maximized: bool,
-    /// The most columns; `None` uses as many as fit.
+    /// The maximum number of columns; `None` uses as many as fit.
     pub columns: Option<usize>,
 }
 
@@ -125,7 +125,7 @@ impl Default for PanelGrid {
     }
 }
 
-/// The most columns of panels.
+/// The maximum number of columns of panels.
 pub const MAX_COLUMNS: usize = 4;
 
 /// The minimum width and height of a panel in the grid.
@@ -149,8 +149,8 @@ impl PanelGrid {
         (columns, rows)
     }
 
-    /// The rows of panels on the page with the focused panel, the index of that page, and the number
-    /// of pages.
+    /// The rows of panels on the page with the focused panel, the index of that page, and the
+    /// number of pages.
     pub fn page(&self, width: u16, height: u16) -> (Vec<Vec<Panel>>, usize, usize) {
         if self.maximized {
             return (vec![vec![self.focus]], 0, 1);

@@ -4,7 +4,7 @@ use super::editor;
 use crate::run::protocol::Answer;
 use tui_input::{Input, InputRequest};
 
-/// The most texts and answers that are kept.
+/// The maximum number of stored texts, and of stored answers.
 const MAX_KEPT: usize = 200;
 
 /// A line editor with a history.
@@ -75,8 +75,8 @@ impl Prompt {
         self.answers.truncate(MAX_KEPT);
     }
 
-    /// The part of the line that fits into `columns` columns around the caret, and the column of the
-    /// caret in it.
+    /// The part of the line that fits into `columns` columns around the caret, and the column of
+    /// the caret in it.
     pub fn visible_part(&self, columns: usize) -> (String, usize) {
         editor::visible_part(&self.input, columns)
     }

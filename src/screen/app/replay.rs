@@ -13,7 +13,7 @@ const MAX_AHEAD: f64 = 1.0;
 pub struct Replay {
     /// The folder of the run, if it has one.
     pub folder: Option<PathBuf>,
-    /// Seconds of the run per second; infinite if all of it is shown at once.
+    /// Seconds of the run per second of real time; infinite if all of it is shown at once.
     pub speed: f64,
     /// The time of the latest event, in seconds since training began.
     latest: f64,

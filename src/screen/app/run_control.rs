@@ -21,11 +21,11 @@ pub enum RunControlAction {
     SetRate,
     /// Double the typed rate.
     DoubleRate,
-    /// Halve it.
+    /// Halve the typed rate.
     HalveRate,
 }
 
-/// The most characters that can be typed.
+/// The maximum number of characters that can be typed.
 const MAX_LENGTH: usize = 20;
 
 /// A learning rate that is being typed.
@@ -52,7 +52,7 @@ impl LearningRateInput {
         self.input.handle(request);
     }
 
-    /// The typed rate, if it is a usable one: above 0 and at most [`MAX_LEARNING_RATE`].
+    /// The typed rate, if it is valid: above 0 and at most [`MAX_LEARNING_RATE`].
     pub fn value(&self) -> Option<f64> {
         let rate: f64 = self.input.value().parse().ok()?;
         (rate > 0.0 && rate <= MAX_LEARNING_RATE).then_some(rate)

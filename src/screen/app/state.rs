@@ -49,7 +49,7 @@ pub struct State {
     pub lang: Lang,
     /// The current page.
     pub page: Page,
-    /// What is open over it.
+    /// The overlay over the page.
     pub overlay: Option<Overlay>,
     /// What the run is doing.
     pub activity: Activity,
@@ -95,11 +95,11 @@ pub struct State {
     pub settings_scroll: usize,
     /// The first visible line of the help.
     pub help_scroll: usize,
-    /// Where the last frame placed things.
+    /// The layout of the last frame.
     pub layout: FrameLayout,
     /// Seconds since the program started.
     pub now: f64,
-    /// When training began, on the same clock.
+    /// When training began, in seconds since the program started.
     pub began: Option<f64>,
     /// The local time when the program started, in seconds since 1970; `None` in a replay.
     pub wall_clock: Option<f64>,
@@ -181,7 +181,7 @@ impl State {
         self.runs.as_ref().map_or_else(|| self.steps_done() as f64, RunComparison::last_step)
     }
 
-    /// The folder of the run that figures can be drawn of.
+    /// The output folder of the run, if figures can be drawn from it.
     pub fn output_folder(&self) -> Option<PathBuf> {
         match (&self.runs, &self.replay) {
             (Some(runs), _) => runs.selected_run().map(|found| found.folder.clone()),
@@ -227,8 +227,8 @@ impl State {
         }
     }
 
-    /// The local time of second 0 of training, in seconds since 1970. Training before the run was
-    /// resumed counts as if it had directly preceded.
+    /// The local time of second 0 of training, in seconds since 1970. For a resumed run, earlier
+    /// training counts as if it had ended at the time of resuming.
     pub fn training_start_time(&self) -> Option<f64> {
         let before = self.started.as_ref().map_or(0.0, |started| started.resumed_elapsed);
         Some(self.wall_clock? + self.began? - before)

@@ -2,7 +2,7 @@
 
 use crate::run::system_metrics::{GpuSample, SystemSample};
 
-/// The most points of a series; beyond that, pairs of points are merged.
+/// The maximum number of points of a series; beyond that, pairs of points are merged.
 pub const MAX_POINTS: usize = 4096;
 
 /// A value over time, of bounded length.
@@ -62,9 +62,9 @@ pub struct GpuHistory {
     pub load: SystemSeries,
     /// The fraction of its memory in use.
     pub memory: SystemSeries,
-    /// Degrees Celsius.
+    /// The temperature in degrees Celsius.
     pub temperature: SystemSeries,
-    /// Watts.
+    /// The power in watts.
     pub power: SystemSeries,
 }
 
@@ -77,7 +77,7 @@ pub struct SystemHistory {
     pub cpu: SystemSeries,
     /// The fraction of memory in use.
     pub memory: SystemSeries,
-    /// All GPUs that were seen.
+    /// All GPUs of the samples so far.
     pub gpus: Vec<GpuHistory>,
 }
 

@@ -13,7 +13,7 @@ const EVALUATION_COST: f64 = 0.35;
 /// The throughput of a run, computed from its events.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Throughput {
-    /// `(seconds, samples, tokens)` of the latest steps, evaluations left out.
+    /// `(seconds, samples, tokens)` of the latest steps, without the time of evaluations.
     recent: VecDeque<(f64, usize, usize)>,
     /// The end of the latest step or evaluation, in seconds since training began.
     latest: f64,
@@ -72,8 +72,9 @@ impl Throughput {
         })
     }
 
-    /// The estimated seconds from step `step` until the run ends: the remaining steps, evaluations and
-    /// checkpoints. `evaluating` is the completed fraction of the evaluation under way, from 0 to 1.
+    /// The estimated seconds from step `step` until the run ends: the remaining steps, evaluations
+    /// and checkpoints. `evaluating` is the completed fraction of the evaluation under way, from 0
+    /// to 1.
     pub fn eta(&self, started: &Started, step: u64, evaluating: Option<f64>) -> Option<f64> {
         let rates = self.rates()?;
         let steps_left = started.max_steps.saturating_sub(step);
@@ -128,7 +129,8 @@ mod tests {
         // The first step after an evaluation does not include its duration.
         throughput.push_step(&step(64, 0.7, 8.4));
         assert!((throughput.rates().map_or(0.0, |r| r.steps) - 10.0).abs() < 0.01);
-        // Nor that of a checkpoint; future checkpoints are included.
+        // The step after a checkpoint does not include its duration; the ETA includes future
+        // checkpoints.
         let before = throughput.eta(&started, 64, None).unwrap_or_default();
         throughput.push_checkpoint(&Saved { path: String::new(), step: 64, seconds: 3.0 });
         throughput.push_step(&step(65, 0.7, 11.5));

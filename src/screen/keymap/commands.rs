@@ -6,7 +6,7 @@ use crate::screen::app::palette::PaletteEntry;
 use crate::screen::app::{Action, Message, State};
 use crossterm::event::KeyEvent;
 
-/// The message that a key sends to the state.
+/// The message for a key event; `None` if the key has no action in this state.
 pub fn message(state: &State, event: KeyEvent) -> Option<Message> {
     Some(match action(state, event)? {
         Action::Palette(PaletteAction::Open) => Message::OpenPalette(commands(state)),
@@ -14,8 +14,8 @@ pub fn message(state: &State, event: KeyEvent) -> Option<Message> {
     })
 }
 
-/// The actions that are available in a state, in the order of the table, each once with all its keys.
-/// Switching to the other pages is included, editing a text is not.
+/// The actions that are available in a state, in the order of the key binding table, each listed
+/// once with all its keys. Switching pages is included, editing text is not.
 pub fn commands(state: &State) -> Vec<PaletteEntry> {
     let is_active = |context: KeyContext| active_contexts(state).contains(&context);
     let mut entries: Vec<PaletteEntry> = Vec::new();

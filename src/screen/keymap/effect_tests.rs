@@ -61,7 +61,7 @@ fn expected(binding: &Binding) -> (State, Check) {
             effects == [Effect::Picture(Picture::Figures { folder: "outputs".into() })]
         }),
         Action::Scroll(lines) => Box::new(move |before, after, _| {
-            // The log scrolls from its end.
+            // `log.scroll` counts lines from the end of the log.
             after.log.scroll as isize == before.log.scroll as isize - lines
         }),
         Action::ScrollToTop => {
@@ -102,7 +102,7 @@ fn expected(binding: &Binding) -> (State, Check) {
     (state, check)
 }
 
-/// Whether a key edits "정말 재미있는 영화" as described, with the caret before "는 영화".
+/// Whether `request` correctly edits "정말 재미있는 영화" with the caret before "는 영화".
 fn edited(before: &State, after: &State, request: InputRequest) -> bool {
     let line = |state: &State| {
         let input = &state.prompt.input;
@@ -246,7 +246,7 @@ fn log_check(state: &mut State, action: LogAction) -> Check {
             state.log.apply(LogAction::Search);
             update(state, Message::Paste("line 7".to_owned()));
             state.log.apply(LogAction::ApplyInput);
-            // One further back, so that there is a match on either side.
+            // Selects the previous match, so that there are matches before and after it.
             state.log.apply(LogAction::GoToMatch(-1));
             Box::new(move |before, after, _| {
                 let at = |state: &State| state.log.view.match_position().0 as isize;
@@ -322,7 +322,7 @@ fn chart_keys_work_for_compared_runs_too() {
         let Action::Chart(action) = binding.action else {
             panic!("not a chart action: {}", binding.help)
         };
-        // There is no run to follow.
+        // Compared runs cannot be followed.
         if action == ChartAction::Follow {
             continue;
         }

@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 pub struct Key {
     /// The key.
     pub code: KeyCode,
-    /// Its modifiers, without Shift.
+    /// The modifiers, without Shift.
     pub modifiers: KeyModifiers,
 }
 
@@ -32,7 +32,7 @@ pub(super) const fn control_key(code: KeyCode) -> Key {
 }
 
 impl Key {
-    /// Its name on the screen.
+    /// The name of the key with its modifiers, as shown on the screen.
     pub fn name(self) -> String {
         let name = match self.code {
             KeyCode::Char(c) if self.modifiers.contains(KeyModifiers::CONTROL) => {

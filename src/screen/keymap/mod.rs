@@ -1,4 +1,5 @@
-//! The key bindings. One table defines what keys do, what the footer shows and what the help lists.
+//! The key bindings. One table defines the actions of keys, the keys in the footer and those in the
+//! help.
 
 mod commands;
 mod key;
@@ -135,7 +136,7 @@ pub fn help_contexts(state: &State) -> Vec<KeyContext> {
     contexts
 }
 
-/// As [`active_contexts`], with another overlay.
+/// The contexts that are active in a state, as if `overlay` were its overlay.
 fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyContext] {
     use KeyContext::{
         AllPages, Anywhere, Charts, NoTextInput, Panels, RunControl, RunPages, Scrolling, TextInput,

@@ -5,9 +5,9 @@ use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{ending, run};
 use crate::run::metric_series::History;
 use crate::run::protocol::{Activity, RunReport};
+use crate::run::run_index::RunIndexReport;
 use crate::run::run_index::RunOrder;
 use crate::run::run_index::tests::entry;
-use crate::run::worker::run_index::RunIndexReport;
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::log::Level;
 use crate::screen::app::log::LogAction;
@@ -58,13 +58,13 @@ pub fn compared() -> State {
     for name in ["a", "b", "c"] {
         let mut found = entry(name);
         found.folder = name.into();
-        push(&mut state, RunIndexReport::Found(Box::new(found)));
+        push(&mut state, RunIndexReport::Updated(Box::new(found)));
     }
     update(&mut state, Message::Action(Action::Runs(RunsAction::Move(1))));
     drawn(state)
 }
 
-/// The same with their curves in the chart.
+/// The runs of [`compared`] with their curves in the chart.
 pub fn charted() -> State {
     let mut state = compared();
     update(&mut state, Message::Action(Action::Runs(RunsAction::ToggleAll)));
@@ -79,7 +79,7 @@ pub fn charted() -> State {
     drawn(state)
 }
 
-/// A log of more lines than a page, at its middle.
+/// The log page with a log longer than the page, scrolled to its middle.
 pub fn logged() -> State {
     let mut state = State { page: Page::Log, ..training() };
     for number in 0..200 {

@@ -36,5 +36,5 @@ const JOINED: [Binding; COUNT] = {
     joined
 };
 
-/// The table.
+/// All key bindings.
 pub const BINDINGS: &[Binding] = &JOINED;

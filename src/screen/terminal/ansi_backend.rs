@@ -1,5 +1,5 @@
-//! A ratatui backend that encodes the changed cells in few bytes and keeps them until the frame is
-//! complete. A frame that changes nothing has no bytes.
+//! A ratatui backend that encodes the changed cells in few bytes and buffers them until the frame
+//! is complete. A frame without changes is empty.
 
 use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::Cell;
@@ -31,9 +31,9 @@ struct CellStyle {
 #[derive(Debug, Default)]
 pub(super) struct AnsiBackend {
     bytes: Vec<u8>,
-    /// The style in which the terminal writes now.
+    /// The current style of the terminal.
     style: CellStyle,
-    /// The cursor's position, as far as it is known.
+    /// The cursor's position; `None` if it is unknown.
     row: Option<u16>,
     column: Option<u16>,
     /// Whether the cursor is visible, if that is known.
@@ -41,7 +41,8 @@ pub(super) struct AnsiBackend {
 }
 
 impl AnsiBackend {
-    /// The bytes of the frame, empty if nothing changed, and begins the next frame.
+    /// Returns the bytes of the frame, which are empty if nothing changed, and starts the next
+    /// frame.
     pub fn take_frame(&mut self) -> Vec<u8> {
         if !self.bytes.is_empty() {
             self.bytes.extend_from_slice(END_FRAME);
@@ -49,7 +50,7 @@ impl AnsiBackend {
         std::mem::take(&mut self.bytes)
     }
 
-    /// The frame's bytes, to be written to.
+    /// The buffer of the frame's bytes. Starts synchronized output if the buffer is empty.
     fn frame(&mut self) -> &mut Vec<u8> {
         if self.bytes.is_empty() {
             self.bytes.extend_from_slice(BEGIN_FRAME);
@@ -151,8 +152,8 @@ fn write_modifiers(out: &mut Vec<u8>, before: Modifier, after: Modifier) -> io::
     Ok(())
 }
 
-/// Writes the SGR parameters of a color, followed by a semicolon; `base` is 30 for the foreground, 40
-/// for the background.
+/// Writes the SGR parameters of a color, followed by a semicolon; `base` is 30 for the foreground,
+/// 40 for the background.
 fn write_color(out: &mut Vec<u8>, color: Color, base: u8) -> io::Result<()> {
     let number = match color {
         Color::Reset => base + 9,
@@ -209,7 +210,7 @@ impl Backend for AnsiBackend {
         Ok(())
     }
 
-    /// The last known position: the terminal is never queried, it may not answer.
+    /// The last known position. The terminal is never queried, because it may not answer.
     fn get_cursor_position(&mut self) -> io::Result<Position> {
         Ok(Position::new(self.column.unwrap_or(0), self.row.unwrap_or(0)))
     }
@@ -223,7 +224,7 @@ impl Backend for AnsiBackend {
         self.clear_region(ClearType::All)
     }
 
-    /// Clears the whole screen, whatever the region, and forgets the terminal's state.
+    /// Clears the whole screen, whatever the region, and resets the recorded state of the terminal.
     fn clear_region(&mut self, _region: ClearType) -> io::Result<()> {
         *self = Self { bytes: std::mem::take(&mut self.bytes), ..Self::default() };
         self.frame().extend_from_slice(b"\x1b[m\x1b[2J");

@@ -102,8 +102,8 @@ fn has_wide(buffer: &Buffer) -> bool {
     buffer.content.iter().any(|cell| width(cell) > 1)
 }
 
-/// Whether no wide character is cut in half, as happens where random texts overlap. No panel does
-/// so, and terminals show it differently.
+/// Whether no wide character is cut in half. Overlapping random texts can do so, but panels do not,
+/// and terminals differ in how they show it.
 fn is_valid(buffer: &Buffer) -> bool {
     (0..ROWS).all(|row| {
         let mut column = 0;
@@ -127,7 +127,7 @@ proptest! {
             if has_wide(&before) {
                 // Where half of a wide character is overwritten, ratatui does not update the other
                 // half (its test `no_force_update_when_wide_char_has_default_style`), and what a
-                // terminal shows there is undefined. The backend has no part in it.
+                // terminal shows there is undefined. This does not depend on the backend.
                 backend.clear_region(ClearType::All).unwrap();
                 before = blank();
             }
@@ -139,7 +139,7 @@ proptest! {
 }
 
 #[test]
-fn a_frame_that_changes_nothing_has_no_bytes() {
+fn a_frame_without_changes_is_empty() {
     let mut backend = AnsiBackend::default();
     let mut buffer = blank();
     buffer.set_string(3, 1, "step 1", Style::new().fg(Color::Cyan));
@@ -162,7 +162,7 @@ fn a_frame_that_changes_nothing_has_no_bytes() {
 }
 
 #[test]
-fn one_changed_digit_takes_few_bytes() {
+fn one_changed_digit_is_encoded_in_few_bytes() {
     let mut backend = AnsiBackend::default();
     let (mut before, mut after) = (blank(), blank());
     before.set_string(3, 1, "step 17", Style::new().fg(Color::Cyan));

@@ -1,24 +1,24 @@
-//! What the dashboard is connected to: a run or its replay, or the index of runs.
+//! The channels that connect the dashboard to a run, a replay or the run index.
 
 use crate::run::protocol::{Answer, Command, RunChannels, RunReport};
-use crate::run::worker::run_index::{RunIndexChannels, RunIndexCommand, RunIndexReport};
+use crate::run::run_index::{RunIndexChannels, RunIndexCommand, RunIndexReport};
 use crate::screen::app::Message;
 use crossbeam_channel::{Receiver, SendError};
 use std::path::PathBuf;
 
-/// The two channels to what the dashboard shows.
+/// The channels between the dashboard and a run, a replay or the run index.
 pub trait Connection {
-    /// What is reported.
+    /// The type of the reports.
     type Report: Into<Message>;
 
-    /// The reports.
+    /// The channel that the reports are received from.
     fn reports(&self) -> &Receiver<Self::Report>;
 
-    /// Sends a command to the run. If its thread has ended, there may be a message instead of its
-    /// answer.
+    /// Sends a command to the run. If the thread of the run has ended, returns the message of a
+    /// failed answer for a command that expects an answer.
     fn send(&self, command: Command) -> Option<Message>;
 
-    /// Asks the index for the curves of the run in a folder.
+    /// Requests the curves of the run in a folder from the run index.
     fn read_curves(&self, folder: PathBuf);
 }
 
@@ -54,7 +54,7 @@ impl Connection for RunIndexChannels {
     }
 
     fn read_curves(&self, folder: PathBuf) {
-        // Without its thread there are no curves.
+        // If the thread of the index has ended, no curves are shown.
         let _ = self.commands.send(RunIndexCommand::ReadCurves(folder));
     }
 }

@@ -1,23 +1,23 @@
-//! When to draw the next frame, and when to read the next reports: seldom enough for a slow
-//! connection and for the training that shares the cores.
+//! Computes when to draw the next frame and when to read the next reports: rarely enough for a slow
+//! connection, and for training on the same cores.
 
 use std::time::{Duration, Instant};
 
 /// The minimum time between two frames that no key requested.
 const MIN_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The same on a slow connection.
+/// [`MIN_INTERVAL`] on a slow connection.
 const MIN_INTERVAL_LOW_BANDWIDTH: Duration = Duration::from_millis(800);
 
-/// Bytes a second that frames may send which no key requested: a large frame, such as a page of
+/// The maximum bytes per second of frames that no key requested: a large frame, such as a page of
 /// moving curves, delays the next one.
 const BYTES_PER_SECOND: f64 = 6_500.0;
 
-/// The same on a slow connection.
+/// [`BYTES_PER_SECOND`] on a slow connection.
 const BYTES_PER_SECOND_LOW_BANDWIDTH: f64 = 1_800.0;
 
-/// How many times its own drawing time a frame delays the next one that no key requested: while all
-/// cores train, training waits for the drawing.
+/// The minimum interval before the next frame that no key requested, as a multiple of a frame's
+/// drawing time: if training uses all cores, drawing slows it down.
 const DRAWING_TIME_FACTOR: u32 = 350;
 
 /// How urgently a frame is requested.
@@ -51,7 +51,7 @@ impl FramePacing {
         }
     }
 
-    /// Requests a frame within the pace.
+    /// Requests a frame after the minimum interval.
     pub fn request(&mut self) {
         self.request = self.request.max(Some(Urgency::Paced));
     }
@@ -77,8 +77,8 @@ impl FramePacing {
         self.request = None;
     }
 
-    /// How long to wait before reports are read again. They gather between frames: waking up for
-    /// each of a thousand steps a second would slow training down.
+    /// How long to wait before reports are read again. Reports are queued between frames: waking up
+    /// for each of a thousand steps per second would slow training down.
     pub fn until_reports(&self) -> Duration {
         remaining(self.interval, self.last_report)
     }
@@ -94,7 +94,7 @@ impl FramePacing {
     }
 }
 
-/// What remains of an interval that began at an instant.
+/// The remaining time of an interval that began at `since`; zero if there is none.
 fn remaining(interval: Duration, since: Option<Instant>) -> Duration {
     since.map_or(Duration::ZERO, |since| interval.saturating_sub(since.elapsed()))
 }

@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Whether the terminal is in raw mode and shows the alternate screen.
 static ACQUIRED: AtomicBool = AtomicBool::new(false);
 
-/// Reports buttons, the wheel, and moves with a button down, in decimal (SGR). Not mode 1003, every
-/// move of the mouse, which would only load the connection.
+/// Enables reports of buttons, the wheel, and moves with a button down, in decimal (SGR). Mode
+/// 1003, which reports every move, is not enabled, because it would only use bandwidth.
 const ENABLE_MOUSE: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 const DISABLE_MOUSE: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
-/// Restores the terminal if it is acquired. Errors are ignored: there is nothing left to do then.
+/// Restores the terminal if it is acquired. Errors are ignored, because they cannot be handled.
 pub(super) fn restore_terminal() {
     if ACQUIRED.swap(false, Ordering::SeqCst) {
         // A frame may have been cut off.
@@ -37,8 +37,8 @@ pub(super) struct TerminalGuard {
 }
 
 impl TerminalGuard {
-    /// Acquires the terminal: raw mode, alternate screen, bracketed paste and, if wanted, mouse
-    /// reports.
+    /// Acquires the terminal: raw mode, alternate screen, bracketed paste and, if `mouse` is set,
+    /// mouse reports.
     ///
     /// # Errors
     /// If there is no terminal.
@@ -53,7 +53,7 @@ impl TerminalGuard {
     /// # Errors
     /// If the terminal is gone.
     pub fn reacquire(&self) -> std::io::Result<()> {
-        // crossterm remembers that raw mode is on even if another program has ended it.
+        // In crossterm, raw mode still counts as enabled after another program has disabled it.
         disable_raw_mode()?;
         enable_raw_mode()?;
         ACQUIRED.store(true, Ordering::SeqCst);
@@ -73,8 +73,8 @@ impl Drop for TerminalGuard {
 }
 
 /// Makes a panic of this thread restore the terminal before the message is printed. Panics of other
-/// threads print nothing, which would be written over the screen: the worker catches and reports
-/// its own.
+/// threads are not printed, because the message would overwrite the screen: the worker catches and
+/// reports its own panics.
 pub(super) fn install_panic_hook() {
     let screen_thread = std::thread::current().id();
     let report = std::panic::take_hook();

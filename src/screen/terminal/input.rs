@@ -56,7 +56,8 @@ impl InputThread {
         Ok(Self { thread, flags })
     }
 
-    /// Stops reading: in the background, a read from the terminal stops the whole process (SIGTTIN).
+    /// Stops reading: in the background, a read from the terminal stops the whole process
+    /// (SIGTTIN).
     pub fn pause(&self) {
         self.flags.pause.store(true, Ordering::SeqCst);
         let began = Instant::now();
@@ -65,12 +66,12 @@ impl InputThread {
         }
     }
 
-    /// Reads again.
+    /// Resumes reading.
     pub fn resume(&self) {
         self.flags.pause.store(false, Ordering::SeqCst);
     }
 
-    /// Requests the thread to end. It may never do so if the terminal is gone.
+    /// Requests that the thread end. It may never end if the terminal is gone.
     pub fn close(&self) {
         self.flags.close.store(true, Ordering::SeqCst);
     }
@@ -142,8 +143,7 @@ impl Drop for SignalThread {
     }
 }
 
-/// A mouse event of crossterm as one of the app; `None` for other buttons and for moves without a
-/// button.
+/// Converts a mouse event of crossterm; `None` for other buttons and for moves without a button.
 pub(super) fn convert_mouse(event: MouseEvent) -> Option<MouseInput> {
     let kind = match event.kind {
         MouseEventKind::Down(MouseButton::Left) => MouseKind::Down,

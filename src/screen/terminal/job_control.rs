@@ -1,4 +1,5 @@
-//! Job control: the shell may stop the program, and continue it in the foreground or the background.
+//! Job control: the shell may stop the program, and continue it in the foreground or the
+//! background.
 
 use super::{Connection, Dashboard, TerminalOwner, guard};
 use rustix::process::{Signal, getpgrp, getsid, kill_process_group};
@@ -11,7 +12,7 @@ impl<C: Connection> Dashboard<'_, C> {
         if self.owner == TerminalOwner::Dashboard && has_shell() {
             self.release_terminal();
             if stop_job().is_err() {
-                // The job still runs: the next check brings the screen back.
+                // The job is still running: the next check restores the screen.
                 self.owner = TerminalOwner::Shell;
             }
         }
@@ -23,7 +24,7 @@ impl<C: Connection> Dashboard<'_, C> {
             self.release_terminal();
         }
         self.owner = TerminalOwner::Shell;
-        // If the system refuses, the next check brings the screen back.
+        // If the signal cannot be sent, the next check restores the screen.
         let _ = raise(SIGSTOP);
     }
 
@@ -52,8 +53,8 @@ impl<C: Connection> Dashboard<'_, C> {
     }
 }
 
-/// Whether a shell can continue the program. Without one, the process group is that of the session's
-/// first process, and a stopped program would stay stopped.
+/// Whether a shell can continue the program. Without one, the process group is that of the
+/// session's first process, and a stopped program would stay stopped.
 fn has_shell() -> bool {
     getsid(None).is_ok_and(|session| session != getpgrp())
 }

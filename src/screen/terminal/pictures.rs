@@ -1,5 +1,5 @@
-//! Writes pictures of the screen and of the curves on a thread of their own, so that neither the
-//! screen nor training waits for them.
+//! Writes pictures of the screen and of the curves on a separate thread, so that neither the screen
+//! nor training waits for them.
 
 use super::input::ExternalEvent;
 use crate::core::atomic_write::write_atomically;
@@ -10,7 +10,7 @@ use crossbeam_channel::Sender;
 use std::path::{Path, PathBuf};
 
 /// Starts writing a picture, and sends the outcome when it is done. `screen` is the SVG of the
-/// screen, if that is what the picture shows.
+/// screen, which is used if the picture is of the screen.
 pub(super) fn start(picture: Picture, screen: String, sender: Sender<ExternalEvent>) {
     let work = move || {
         let outcome = match &picture {
@@ -20,7 +20,7 @@ pub(super) fn start(picture: Picture, screen: String, sender: Sender<ExternalEve
         // The dashboard may have been closed.
         let _ = sender.send(ExternalEvent::PictureSaved(outcome));
     };
-    // A system without a free thread has worse problems than a missing picture.
+    // If the thread cannot be started, no picture is written.
     let _ = std::thread::Builder::new().name("pictures".to_owned()).spawn(work);
 }
 

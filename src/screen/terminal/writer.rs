@@ -18,7 +18,7 @@ const FRAME_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often a blocked write checks whether it should give up.
 const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// The terminal, opened once more: standard output may be locked by the command that started the
+/// The terminal, opened separately: standard output may be locked by the command that started the
 /// dashboard, and must stay in blocking mode for other writers.
 static TERMINAL: OnceLock<File> = OnceLock::new();
 
@@ -87,12 +87,12 @@ pub(super) fn write_between_frames(bytes: &[u8]) -> io::Result<()> {
     write(bytes, || began.elapsed() < FRAME_TIMEOUT)
 }
 
-/// Discards what the terminal has not yet read, then writes the bytes. For the end of the dashboard,
-/// which clears the screen anyway: a slow terminal then reads at once what the program prints next.
-/// An escape sequence that is cut off is ended by the next one.
+/// Discards what the terminal has not yet read, then writes the bytes. Used at the end of the
+/// dashboard, which clears the screen anyway: a slow terminal then immediately shows what the
+/// program prints next. An escape sequence that is cut off is ended by the next one.
 ///
 /// # Errors
-/// As [`write_between_frames`].
+/// The errors of [`write_between_frames`].
 pub(super) fn discard_and_write(bytes: &[u8]) -> io::Result<()> {
     // Waits until no frame is being written.
     let _ = write_between_frames(b"");

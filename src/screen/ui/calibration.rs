@@ -23,8 +23,8 @@ const VALUES: usize = 18;
 /// Marks the confidence on a bar.
 const CONFIDENCE_MARK: &str = "┃";
 
-/// One line for each bin: its accuracy as a bar, its confidence as a mark on the bar, and its count. A
-/// bar that ends before the mark means that the model is overconfident.
+/// One line for each bin: its accuracy as a bar, its confidence as a mark on the bar, and its
+/// count. A bar that ends before the mark means that the model is overconfident.
 pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, theme: Theme) {
     let calibration = state.evaluated.as_ref().map(|known| &known.metrics.eval_calibration);
     let error = calibration.and_then(Calibration::expected_calibration_error);
@@ -53,8 +53,8 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
-/// The bins that are shown, in order: all from the first that is not empty, or, if these are too many,
-/// those with the most predictions.
+/// The bins that are shown, in order: all from the first that is not empty, or, if these are too
+/// many, those with the most predictions.
 fn bins_shown(bins: &[Bin], height: usize) -> Vec<usize> {
     let first = bins.iter().position(|bin| bin.count > 0).unwrap_or(bins.len());
     let mut shown: Vec<usize> = (first..bins.len()).collect();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fullest_bins_are_shown_in_order_if_not_all_fit() {
+    fn the_bins_with_most_predictions_are_shown_if_not_all_fit() {
         let bin = |count| Bin { count, ..Bin::default() };
         let bins: Vec<Bin> = [0, 0, 7, 0, 9, 1, 8, 0, 0, 2].into_iter().map(bin).collect();
         assert_eq!(bins_shown(&bins, 3), [2, 4, 6]);

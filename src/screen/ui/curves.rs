@@ -24,7 +24,7 @@ pub(super) struct CurveSpec<'a> {
     pub name: &'a str,
     pub curve: &'a Curve,
     pub style: CurveStyle,
-    /// Whether it is smoothed.
+    /// Whether the curve is smoothed.
     pub smooth: bool,
     /// The style of the raw values below the smoothed ones, if they are drawn.
     pub raw: Option<Style>,
@@ -81,7 +81,7 @@ fn curves_of(panel: Panel, state: &State, theme: Theme) -> Vec<CurveSpec<'_>> {
     }
 }
 
-/// Draws a chart in a block. Curves that cannot share an axis get charts of their own, one below the
+/// Draws a chart in a block. Curves that cannot share an axis get separate charts, one below the
 /// other, or only the first one is drawn if the panel is too low.
 pub fn draw(
     frame: &mut Frame,
@@ -163,13 +163,13 @@ pub(super) fn draw_chart(
             annotations.push(ChartAnnotation { x, symbol: '!', style: theme.error() });
         }
     }
-    for steered in &state.applied_commands {
-        let symbol = match steered.effect {
+    for applied in &state.applied_commands {
+        let symbol = match applied.effect {
             CommandEffect::LearningRateChanged { .. } => 'R',
             CommandEffect::Paused => 'P',
             _ => continue,
         };
-        let x = scale.position(steered.step as f64, steered.elapsed);
+        let x = scale.position(applied.step as f64, applied.elapsed);
         annotations.push(ChartAnnotation { x, symbol, style: theme.warning() });
     }
     let chart = Chart {
@@ -189,7 +189,7 @@ pub(super) fn draw_chart(
     let plot = chart.draw(area, frame.buffer_mut(), theme);
     let plot = Area { x: plot.x, y: plot.y, width: plot.width, height: plot.height };
     layout.plots.push((panel, plot));
-    // The two charts of this panel would each get the other's range.
+    // The throughput panel has two charts, which cannot share one stored range.
     if panel != Panel::Throughput {
         layout.y_ranges.insert(panel, y);
     }
@@ -241,7 +241,7 @@ impl<'a> XScale<'a> {
     }
 }
 
-/// The range of the y axis, with round bounds. The previous range is kept while it still suits.
+/// The range of the y axis, with round bounds. The previous range is reused while the values fit.
 fn y_range(
     panel: Panel,
     curves: &[CurveSpec],
@@ -263,7 +263,7 @@ fn y_range(
         let curve = spec.curve;
         let usual = spec.smooth && range_option == YRange::Typical;
         if spec.smooth && spec.raw.is_none() {
-            // Values that are not drawn do not count.
+            // Only values that are drawn determine the range.
             curve.smoothed_range(window).into_iter().for_each(&mut include);
             continue;
         }

@@ -1,4 +1,4 @@
-//! The metrics of each epoch, a line each.
+//! A table of the metrics of each epoch, one line per epoch.
 
 use super::theme::Theme;
 use crate::core::text::{align_left, align_right};

@@ -108,13 +108,13 @@ fn draw_query_field(frame: &mut Frame, area: Rect, state: &State, input: &LogInp
     frame.render_widget(Paragraph::new(Line::styled(found, theme.strong())), count);
 }
 
-/// The number of rows that a text takes.
+/// The number of rows of a wrapped text.
 fn row_count(text: &str, width: usize) -> usize {
     // A text never has more columns than bytes, so most lines need not be wrapped.
     if text.len() <= width { 1 } else { wrap_width(text, width).len() }
 }
 
-/// The last scroll position: the one at which the first lines fill the view.
+/// The maximum scroll position, at which the first lines fill the view.
 fn limit(log: &Log, height: usize, width: usize) -> usize {
     let (mut lines, mut rows) = (0, 0);
     while let Some((_, line)) = log.shown(lines) {
@@ -136,7 +136,7 @@ struct LogWindow<'a> {
     visible: Option<(usize, usize)>,
 }
 
-/// The part of the log that is in view. Only the lines that are seen are visited.
+/// The part of the log that is in view. Only visible lines are wrapped.
 fn window(log: &Log, scroll: usize, height: usize, width: usize, theme: Theme) -> LogWindow<'_> {
     let end = log.view.shown_count() - scroll.min(log.view.shown_count());
     let (mut start, mut above) = (end, 0);
@@ -156,8 +156,8 @@ fn window(log: &Log, scroll: usize, height: usize, width: usize, theme: Theme) -
         rows.drain(..rows.len() - height);
         first += 1;
     }
-    // At the top, the lines after the end may fit as well. A line that is higher than the view is shown
-    // from its beginning.
+    // At the top, the lines after the end may fit as well. A line that is higher than the view is
+    // shown from its beginning.
     while rows.len() < height && last < log.view.shown_count() {
         rows.extend(rows_of(log, last, width, theme));
         last += 1;

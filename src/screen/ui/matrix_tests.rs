@@ -1,6 +1,6 @@
 //! Snapshots of every panel and page for several runs, at three sizes and in both languages. Each
-//! snapshot has the screens of one run: the text in full color, its styles, and the text in monochrome
-//! ASCII.
+//! snapshot has the screens of one run: the text in full color, its styles, and the text in
+//! monochrome ASCII.
 
 use super::tests::SIZES;
 use super::*;
@@ -9,10 +9,10 @@ use crate::core::train::event::Step;
 use crate::core::train::fixtures::{evaluated, failure, run, started, step, with_log_entries};
 use crate::run::metric_series::History;
 use crate::run::protocol::{Activity, RunReport};
+use crate::run::run_index::RunIndexReport;
 use crate::run::run_index::RunOrder;
 use crate::run::run_index::{RunStatus, UnreadableRun, tests::entry};
 use crate::run::system_metrics::{GpuSample, SystemSample};
-use crate::run::worker::run_index::RunIndexReport;
 use crate::screen::app::panels::Panel;
 use crate::screen::app::runs::{RunComparison, RunsAction};
 use crate::screen::app::{Action, Message, Overlay, update};
@@ -66,7 +66,7 @@ fn text(buffer: &Buffer) -> String {
     rows(buffer).into_iter().map(|row| line(row).trim_end().to_owned() + "\n").collect()
 }
 
-/// The styles, each named by a letter, and each row as letters with numbers of cells.
+/// The styles, each named by a letter, and each row as a run-length encoding of these letters.
 fn styles(buffer: &Buffer) -> String {
     let mut letters = BTreeMap::new();
     let mut rows = String::new();
@@ -231,13 +231,13 @@ fn compared(lang: Lang) -> State {
                 }
             }
         }
-        report_index(&mut state, RunIndexReport::Found(Box::new(found)));
+        report_index(&mut state, RunIndexReport::Updated(Box::new(found)));
     }
     let mut torn = entry("torn");
     torn.folder = "torn".into();
     let reason = "torn/events.jsonl:1: no event of a run".to_owned();
     torn.summary = Err(UnreadableRun { name: "torn".to_owned(), reason });
-    report_index(&mut state, RunIndexReport::Found(Box::new(torn)));
+    report_index(&mut state, RunIndexReport::Updated(Box::new(torn)));
     report_index(&mut state, RunIndexReport::Complete);
     update(&mut state, Message::Action(Action::Runs(RunsAction::ToggleAll)));
     for (name, steps) in [("first", 630), ("second", 200)] {

@@ -1,4 +1,4 @@
-//! The panels of the evaluation metrics, each on its own.
+//! Snapshots of the panels of evaluation metrics, each drawn alone.
 
 use super::theme::Theme;
 use super::widgets::titled_block;

@@ -1,5 +1,5 @@
-//! Draws the state. Each panel and page has a file with a `draw` function, which reads the state and
-//! does no I/O.
+//! Draws the state. Each panel and page has a file with a `draw` function, which reads the state
+//! and does no I/O.
 
 mod calibration;
 mod classes;
@@ -35,7 +35,7 @@ use widgets::titled_block;
 /// The minimum columns and rows of the screen.
 const MIN_SIZE: (u16, u16) = (60, 15);
 
-/// Draws a frame and returns where it placed things.
+/// Draws a frame and returns its layout.
 pub fn draw(frame: &mut Frame, state: &State, theme: Theme) -> FrameLayout {
     let mut layout = state.layout.next();
     draw_page(frame, state, theme, &mut layout);
@@ -82,7 +82,7 @@ fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         Line::styled(state.lang.tr(hint), theme.dim()),
     ];
     if let Some(context) = active_contexts(state).first().filter(|_| state.overlay.is_some()) {
-        // The keys of an overlay work although it is not visible.
+        // The keys of an overlay work even if the screen is too small to show it.
         let here = BINDINGS.iter().filter(|binding| binding.context == *context);
         lines.extend(here.filter_map(|binding| {
             let key = theme.keys(&binding.keys.first()?.name());

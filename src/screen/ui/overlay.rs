@@ -1,4 +1,5 @@
-//! The overlays of a page: the help, the learning rate, and questions before something is lost.
+//! The overlays of a page: the help, the input for a learning rate, and confirmations before work
+//! is lost.
 
 use super::command_palette;
 use super::popup::{centered, clear};
@@ -42,7 +43,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     }
 }
 
-/// The keys of a context in a column of `width`, and what they do.
+/// The keys of a context in a column of `width`, with their descriptions.
 fn key_lines(
     context: KeyContext,
     width: usize,
@@ -125,7 +126,7 @@ fn draw_learning_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme
     }
 }
 
-/// Draws the help and returns the last line that it can start at.
+/// Draws the help and returns its maximum scroll position in lines.
 fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -> usize {
     let mut lines = Vec::new();
     for context in help_contexts(state) {

@@ -14,7 +14,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-/// The most classes shown of a prediction.
+/// The maximum number of classes shown for a prediction.
 const MAX_CLASSES: usize = 3;
 
 /// Draws the page.
@@ -74,7 +74,8 @@ fn answer_lines(answer: &Answer, state: &State, width: usize, theme: Theme) -> V
         }
         Ok(prediction) => {
             let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
-            // Of many classes the most probable ones; few classes keep their order.
+            // If there are too many classes, the most probable ones are shown, in order of
+            // probability.
             let mut classes: Vec<usize> = (0..prediction.probabilities.len()).collect();
             if classes.len() > MAX_CLASSES {
                 classes.sort_by(|&a, &b| {

@@ -1,4 +1,4 @@
-//! The progress panel: how far the run is, its throughput, and the remaining time.
+//! The progress panel: completed steps, throughput and remaining time.
 
 use super::theme::Theme;
 use super::widgets::bar::bar;
@@ -72,7 +72,7 @@ fn epoch_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
     let per_epoch = started.steps_per_epoch.max(1);
     let step = state.steps_done();
     let epochs = started.max_steps.div_ceil(per_epoch);
-    // The last step of an epoch still belongs to it.
+    // The last step of an epoch counts as part of that epoch.
     let epoch = step.saturating_sub(1) / per_epoch;
     let within = step - epoch * per_epoch;
     let right = format!("{}/{epochs}", epoch + 1);

@@ -11,8 +11,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
-/// Draws the model and every setting with its value and its origin, from line `scroll` on. Returns the
-/// last line that the view can start at.
+/// Draws the model and every setting with its value and its origin, from line `scroll` on. Returns
+/// the maximum of `scroll`.
 pub fn draw(
     frame: &mut Frame,
     area: Rect,
@@ -67,7 +67,7 @@ fn model_lines(started: &Started, lang: Lang, theme: Theme) -> Vec<Line<'static>
         Line::styled(truncate_width(&started.model, 60), theme.strong()),
         Line::from(started.architecture.clone()),
         Line::from(lang.tr_with(
-            "{0} M parameters, {1} + {2} reviews",
+            "{0} M parameters, {1} + {2} samples",
             &[
                 &format!("{:.2}", started.parameters as f64 / 1e6),
                 &started.train_samples,

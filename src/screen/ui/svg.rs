@@ -149,8 +149,8 @@ fn shape(symbol: &str, (x, y): (f64, f64)) -> Option<String> {
     }
 }
 
-/// The path of the dots of a Braille pattern: bits 0 to 2 and 6 are the left column from the top, 3 to 5 and 7
-/// the right one.
+/// The path of the dots of a Braille pattern: bits 0 to 2 and 6 are the left column from the top, 3
+/// to 5 and 7 the right one.
 fn braille(bits: u32, x: f64, y: f64) -> String {
     let dots = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3)];
     let mut path = String::new();
@@ -220,7 +220,8 @@ mod tests {
         buffer.set_string(0, 0, "╭─█▏⣿▉", Style::new());
         let svg = render(&buffer, false);
         assert!(!svg.contains("<text"), "{svg}");
-        // Two for the corner, one for the line, one a bar, eight dots.
+        // Two paths for the corner, one for the line, one for each bar and one for each of eight
+        // dots.
         let paths: String = svg.lines().filter(|line| line.starts_with("<path")).collect();
         assert_eq!(paths.matches('M').count(), 2 + 1 + 3 + 8);
         assert!(svg.contains(&format!("h{:.1}v", CELL_WIDTH * 7.0 / 8.0)));

@@ -32,7 +32,7 @@ struct MetricRow<'a> {
     /// The filled part of the bar, from 0 to 1.
     share: f64,
     value: String,
-    /// The history, and the value that fills a cell of it.
+    /// The history, and the value at which a cell of it is full.
     history: Option<(&'a SystemSeries, f64)>,
 }
 
@@ -145,7 +145,7 @@ impl<'a> GpuRows<'a, '_> {
     fn power(&self) -> MetricRow<'a> {
         let power = self.history.map(|history| &history.power);
         let points = power.map_or(&[][..], SystemSeries::points).iter();
-        // Without a limit, the highest value so far takes its place.
+        // If the driver reports no limit, the highest value so far is used.
         let highest = points.fold(0.0f64, |highest, point| highest.max(point.1));
         let limit = self.gpu.power_limit_watts.unwrap_or(highest);
         MetricRow {
@@ -223,7 +223,7 @@ fn lines(rows: &[MetricRow], width: usize, theme: Theme) -> Vec<Line<'static>> {
     rows.iter().map(line).collect()
 }
 
-/// The latest points, one a cell, the last one at the right.
+/// The latest points, one per cell, the last one at the right.
 fn sparkline(series: &SystemSeries, limit: f64, width: usize) -> String {
     const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let points = series.points();

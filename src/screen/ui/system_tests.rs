@@ -44,12 +44,9 @@ fn drawn(state: &State, columns: u16, rows: u16) -> TestBackend {
 
 #[test]
 fn the_panel_at_every_size() {
-    for (name, gpus) in [
-        ("unmeasured", None),
-        ("no_card", Some(0)),
-        ("one_card", Some(1)),
-        ("eight_cards", Some(8)),
-    ] {
+    for (name, gpus) in
+        [("unmeasured", None), ("no_gpu", Some(0)), ("one_gpu", Some(1)), ("eight_gpus", Some(8))]
+    {
         let state = gpus.map_or_else(State::default, |gpus| sampled(gpus, 50));
         for (columns, rows) in [(26, 6), (60, 8), (100, 12)] {
             let name = format!("system_{name}_{columns}x{rows}");

@@ -192,7 +192,7 @@ fn no_size_panics() {
 }
 
 #[test]
-fn without_color_there_is_none() {
+fn without_color_no_cell_has_a_color() {
     let mut state = with_predictions();
     for page in Page::ALL {
         state.page = page;

@@ -53,7 +53,7 @@ fn a_file_that_the_repository_does_not_have() {
     assert_eq!(get(&fixture.hub(), "a/vocab.txt").expect("an answer"), None);
     let mark = fixture.in_cache(&format!(".no_exist/{COMMIT}/a/vocab.txt"));
     assert_eq!(fs::read(mark).expect("the mark"), b"");
-    // The cache answers without the hub.
+    // The missing file is recorded in the cache: no request is needed.
     assert_eq!(get(&fixture.offline(), "a/vocab.txt").expect("an answer"), None);
     assert_eq!(get(&fixture.unreachable(), "a/vocab.txt").expect("an answer"), None);
 }
@@ -66,7 +66,7 @@ fn a_missing_repository_or_revision_is_an_error() {
     for error in
         [hub.file(&nobody, WEIGHTS, &mut |_| true).err(), hub.list(&nobody, &mut |_| true).err()]
     {
-        let error = error.expect("there is none");
+        let error = error.expect("an error");
         assert!(matches!(error, HubError::RepositoryNotFound { .. }), "{error}");
         assert!(error.to_string().contains("model nobody/nothing"), "{error}");
     }
@@ -102,7 +102,7 @@ fn offline_only_the_cache_is_used() {
     for error in
         [get(&offline, WEIGHTS).err(), offline.list(&Repo::model("a/b"), &mut |_| true).err()]
     {
-        let error = error.expect("it is not there");
+        let error = error.expect("an error");
         assert!(matches!(error, HubError::Offline { .. }), "{error}");
         assert!(error.to_string().contains("HF_HUB_OFFLINE"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! The backward pass: the blocks of the forward pass in reverse.
+//! The backward pass.
 
 use super::forward::{FusedPass, LayerBuffers};
 use super::workspace::Workspace;
@@ -13,11 +13,11 @@ use candle_core::Result;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LossOptions {
     pub smoothing: f32,
-    /// The factor of the sum of losses: one over the number of examples of the whole step.
+    /// The factor of the sum of losses: `1 / examples`, with all examples of the step.
     pub scale: f32,
 }
 
-/// The buffers of the backward pass of one linear layer.
+/// The buffers for the backward pass of one linear layer.
 struct LinearBuffers<'a, B: Backend> {
     rows: usize,
     x: &'a B::Buffer,
@@ -28,8 +28,8 @@ struct LinearBuffers<'a, B: Backend> {
 }
 
 impl<B: Backend> FusedPass<'_, B> {
-    /// From logits to the gradient of every parameter. With `recompute`, the forward pass saved
-    /// only the inputs of layers.
+    /// Computes the gradients of all parameters from the logits. `recompute` is set if the forward
+    /// pass saved only the inputs of layers.
     pub(super) fn backward(
         &self,
         loss: LossOptions,
@@ -47,7 +47,7 @@ impl<B: Backend> FusedPass<'_, B> {
         self.embed_backward(work, gradients)
     }
 
-    /// The gradients of a linear layer's weight and input, and with `biased` of its bias.
+    /// Computes the gradients of a linear layer's weight and input, and with `biased` of its bias.
     fn linear_backward(
         &self,
         layer: &LinearLayout,
@@ -135,15 +135,15 @@ impl<B: Backend> FusedPass<'_, B> {
         Ok(())
     }
 
-    /// Computes the activations of layer `index` again, into the first layer state.
+    /// Recomputes the activations of layer `index` into the first layer state.
     fn recompute(&self, index: usize, work: &mut Workspace<B>) -> Result<()> {
         let (input, out) = work.hidden[index..].split_at_mut(1);
         let (batch, state) = (&work.batch, &mut work.layers[0]);
         self.layer(index, LayerBuffers { batch, input: &input[0], state, out: &mut out[0] })
     }
 
-    /// Reads the gradient of a layer's output from `grad_first` for the last layer, else from
-    /// `grad`, and leaves the gradient of its input in `grad`.
+    /// Computes the backward pass of a layer. It reads the gradient of the output from `grad_first`
+    /// for the last layer, else from `grad`, and writes the gradient of the input to `grad`.
     fn layer_backward(
         &self,
         index: usize,

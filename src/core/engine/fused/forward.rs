@@ -1,4 +1,4 @@
-//! The forward pass, block by block.
+//! The forward pass.
 
 use super::network::Network;
 use super::workspace::{HeadState, LayerState, Workspace};
@@ -9,18 +9,18 @@ use crate::core::ops::backend::{
 use crate::core::ops::{Backend, Dropout, NetworkDropouts};
 use candle_core::Result;
 
-/// The activations that the forward pass keeps.
+/// The activations that the forward pass saves for the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SavedActivations {
-    /// All of them.
+    /// All activations.
     All,
-    /// The input of each layer; the backward pass computes the rest again.
+    /// The input of each layer; the backward pass recomputes the rest.
     LayerInputs,
-    /// None: only the logits are needed.
+    /// No activations, for inference.
     None,
 }
 
-/// One pass over one batch.
+/// The forward and backward pass over one batch.
 pub(super) struct FusedPass<'a, B: Backend> {
     pub backend: &'a B,
     pub network: &'a Network,
@@ -39,7 +39,7 @@ pub(super) struct LayerBuffers<'a, B: Backend> {
 }
 
 impl<B: Backend> FusedPass<'_, B> {
-    /// From ids to logits, which are written to the workspace.
+    /// Computes the logits from the token ids and writes them to the workspace.
     pub(super) fn forward(
         &self,
         packed: &PackedBatch,
@@ -102,7 +102,7 @@ impl<B: Backend> FusedPass<'_, B> {
         self.backend.linear(LinearForward { parameters, layer, biased: true, rows, x, out })
     }
 
-    /// `out = x Wᵀ`: the operation that follows adds the bias.
+    /// `out = x Wᵀ`; the next operation adds the bias.
     fn product(
         &self,
         layer: &LinearLayout,
@@ -114,8 +114,8 @@ impl<B: Backend> FusedPass<'_, B> {
         self.backend.linear(LinearForward { parameters, layer, biased: false, rows, x, out })
     }
 
-    /// One encoder layer. The last layer computes only keys and values for all rows, and the rest
-    /// for first tokens: the head reads nothing else.
+    /// Computes one encoder layer. The last layer computes keys and values for all rows, and the
+    /// rest only for first tokens, because the head reads only their outputs.
     pub(super) fn layer(&self, index: usize, buffers: LayerBuffers<'_, B>) -> Result<()> {
         let LayerBuffers { batch, input, state, out } = buffers;
         let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
@@ -176,7 +176,7 @@ impl<B: Backend> FusedPass<'_, B> {
         })
     }
 
-    /// From the first tokens of the last layer to logits.
+    /// Computes the logits from the first tokens of the last layer.
     fn head(&self, first: &mut B::Buffer, state: &mut HeadState<B>) -> Result<()> {
         let (backend, parameters, network) = (self.backend, self.parameters, self.network);
         let (dense, rows) = (&network.layout.head, self.sequences);

@@ -1,5 +1,5 @@
-//! The fused path: a hand-written forward and backward pass over reused buffers, without a graph,
-//! on any [`Backend`].
+//! The fused engine: a hand-written forward and backward pass over reused buffers, without an
+//! autograd graph, on any [`Backend`].
 
 mod backward;
 mod forward;
@@ -22,7 +22,7 @@ use workspace::Workspace;
 pub struct FusedEngine<B: Backend> {
     backend: B,
     network: Network,
-    /// The model's tensor of all parameters.
+    /// The model's flat tensor with the values of all parameters.
     flat: Tensor,
     parameters: B::Parameters,
     training: Option<TrainingState<B>>,
@@ -40,7 +40,7 @@ struct TrainingState<B: Backend> {
 }
 
 impl<B: Backend> FusedEngine<B> {
-    /// `model` on `backend`, shown as `name`.
+    /// Creates an engine for `model` on `backend`; `name` is the displayed name of the device.
     ///
     /// # Errors
     /// If the device is out of memory.
@@ -68,7 +68,7 @@ impl<B: Backend> FusedEngine<B> {
         })
     }
 
-    /// The same with a note on why this device was chosen.
+    /// Sets the note for the user on the choice of the device.
     #[must_use]
     pub fn with_note(mut self, note: Option<String>) -> Self {
         self.note = note;
@@ -146,7 +146,7 @@ impl<B: Backend> FusedEngine<B> {
 }
 
 impl FusedEngine<Cpu> {
-    /// Makes later products use weights in eight bits; for inference only.
+    /// Quantizes the weights of linear layers to 8 bits, for inference only.
     ///
     /// # Errors
     /// If the weights cannot be quantized.

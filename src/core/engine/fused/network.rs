@@ -1,4 +1,4 @@
-//! The shape of a model for the fused path, and the dropouts of one pass.
+//! The architecture of a model for the fused engine, and its dropout masks.
 
 use crate::core::model::{Architecture, ModelConfig, ModelLayout};
 use crate::core::ops::backend::{Activation, AttentionConfig, MatrixColumns};
@@ -11,7 +11,7 @@ pub(super) struct Network {
     pub heads: usize,
     pub hidden: usize,
     pub labels: usize,
-    /// Whether dropout applies to the head's input, too.
+    /// Whether dropout also applies to the head's input.
     pub drops_head_input: bool,
     pub head_activation: Activation,
     dropout_probabilities: DropoutProbabilities,
@@ -33,13 +33,13 @@ impl Network {
         }
     }
 
-    /// The dropouts of one forward pass; none without a key.
+    /// The dropouts of one forward pass; without a key, dropout is disabled.
     pub(super) fn dropouts(&self, key: Option<DropoutKey>) -> NetworkDropouts {
         NetworkDropouts::new(&self.dropout_probabilities, self.layout.layers.len(), key)
     }
 
-    /// The attention of a layer. In the last layer only first tokens are queries: the head reads
-    /// nothing else.
+    /// The attention configuration of a layer. In the last layer only first tokens are queries,
+    /// because the head reads only their outputs.
     pub(super) fn attention(&self, dropout: Dropout, last: bool) -> AttentionConfig {
         let hidden = self.hidden;
         let head_width = hidden / self.heads;

@@ -1,4 +1,4 @@
-//! The rate of matrix products on a device.
+//! Measures the speed of matrix multiplication on a device.
 
 use super::FusedEngine;
 use crate::core::ops::Backend;
@@ -6,13 +6,13 @@ use crate::core::ops::backend::{LinearForward, PackedBatch};
 use candle_core::Result;
 use std::time::Instant;
 
-/// Rows of the left matrix: enough to occupy any device.
+/// Rows of the left matrix, enough to fully use any device.
 const ROWS: usize = 4096;
-/// The approximate duration of a measurement.
+/// The approximate duration of a measurement in seconds.
 const SECONDS: f64 = 0.3;
 
-/// Floating-point operations per second of the model's widest layer over many rows, the best of
-/// three measurements; `None` for a model without layers.
+/// The speed of the model's largest matrix product over many rows in floating-point operations per
+/// second, the best of three measurements; `None` for a model without layers.
 pub(super) fn matmul_rate<B: Backend>(engine: &mut FusedEngine<B>) -> Result<Option<f64>> {
     let Some(layer) = engine.network.layout.layers.first() else {
         return Ok(None);
@@ -20,7 +20,7 @@ pub(super) fn matmul_rate<B: Backend>(engine: &mut FusedEngine<B>) -> Result<Opt
     let layer = layer.intermediate;
     let length = engine.network.layout.tables.max_positions.min(64);
     let length = length - engine.network.layout.tables.first_position;
-    // A forward pass fills the buffer of rows to multiply.
+    // A forward pass fills the buffer of the left matrix.
     let sequences = ROWS.div_ceil(length);
     let rows = sequences * length;
     engine.logits_of(&PackedBatch {

@@ -1,4 +1,4 @@
-//! Training on the emulated GPU: the host does not wait within a step.
+//! Tests of training on the emulated GPU: the host does not wait for the device within a step.
 
 use super::*;
 use crate::core::data::batching::Example;
@@ -27,7 +27,7 @@ fn model() -> anyhow::Result<SequenceClassifier> {
     Ok(SequenceClassifier::new(config, Weights::none(), 3)?.0)
 }
 
-/// Inputs of one size, so that nothing is allocated after the first step.
+/// Inputs of equal size, so that nothing is allocated after the first step.
 fn input(step: u64) -> StepInput {
     let example = |row: u32| Example {
         ids: (0..5).map(|i| (row * 7 + i * 3 + step as u32) % 30).collect(),
@@ -51,17 +51,17 @@ fn the_host_never_waits_within_a_step() -> anyhow::Result<()> {
     for number in 1..=6 {
         engine.step(&input(number), &options(number))?;
         metrics.extend(engine.ready_metrics()?);
-        assert_eq!(metrics.len() as u64, number - 1, "one step late");
+        assert_eq!(metrics.len() as u64, number - 1, "metrics must arrive one step late");
         let waits = engine.backend.driver().synchronizations();
-        assert_eq!(waits, 0, "step {number} waits for its own work");
+        assert_eq!(waits, 0, "step {number} waited for the device");
     }
     metrics.push(engine.backend.step_metrics(
         &mut engine.training.as_mut().ok_or_else(|| anyhow::anyhow!("no training"))?.gradients,
     )?);
-    assert_eq!(engine.backend.driver().synchronizations(), 1, "only the last step is waited for");
+    assert_eq!(engine.backend.driver().synchronizations(), 1, "only the last step may wait");
     assert!(engine.ready_metrics()?.is_none());
 
-    // Each step's metrics are its own: those of a run that waits for each step.
+    // The metrics of each step equal those of an engine that waits for each step.
     let backend = CudaBackend::new(Emulated::new(Precision::Full));
     let mut waiting = FusedEngine::new(backend, &model, false, "emulated".to_owned())?;
     waiting.begin_training(SETTINGS, false)?;
@@ -81,7 +81,7 @@ fn the_cpu_returns_the_metrics_of_each_step_at_once() -> anyhow::Result<()> {
         engine.step(&input(number), &options(number))?;
         let metrics = engine.ready_metrics()?;
         assert!(metrics.is_some_and(|metrics| metrics.predicted.len() == 4), "step {number}");
-        assert!(engine.ready_metrics()?.is_none(), "only once");
+        assert!(engine.ready_metrics()?.is_none(), "metrics must be returned once");
     }
     Ok(())
 }

@@ -1,27 +1,26 @@
-//! The buffers of an engine: activations that the forward pass keeps for the backward pass, and
-//! gradients. They are reused from step to step, so that nothing is allocated once the longest
-//! batch was seen.
+//! The buffers of an engine: gradients, and activations that the forward pass saves for the
+//! backward pass. They are reused in each step, so nothing is allocated after the largest batch.
 
 use crate::core::ops::Backend;
 
 /// The activations of one layer.
 pub(super) struct LayerState<B: Backend> {
-    /// Queries, keys and values of all rows; in the last layer, keys and values.
+    /// Queries, keys and values of all rows; in the last layer, only keys and values.
     pub qkv: B::Buffer,
-    /// In the last layer: the first rows of the input, and their queries.
+    /// In the last layer: the input rows of the first tokens, and their queries.
     pub first: B::Buffer,
     pub queries: B::Buffer,
     pub attention_statistics: B::Floats,
     pub context: B::Buffer,
-    /// Input of the first normalisation.
+    /// The input of the first layer normalization.
     pub attended: B::Buffer,
     pub attended_statistics: B::Floats,
-    /// Output of the first normalisation.
+    /// The output of the first layer normalization.
     pub middle: B::Buffer,
-    /// Before and after the activation function.
+    /// Values before and after the activation function.
     pub wide: B::Buffer,
     pub activated: B::Buffer,
-    /// Input of the second normalisation.
+    /// The input of the second layer normalization.
     pub output: B::Buffer,
     pub output_statistics: B::Floats,
 }
@@ -47,9 +46,9 @@ impl<B: Backend> Default for LayerState<B> {
 
 /// The activations of the head.
 pub(super) struct HeadState<B: Backend> {
-    /// The first token of each sequence, after dropout where the architecture has it there.
+    /// The first token of each sequence, after dropout if the architecture applies it there.
     pub first: B::Buffer,
-    /// Before and after the activation function.
+    /// Values before and after the activation function.
     pub dense: B::Buffer,
     pub activated: B::Buffer,
     pub logits: B::Floats,
@@ -75,7 +74,7 @@ pub(super) struct Workspace<B: Backend> {
     pub embedded: B::Buffer,
     /// The input of each layer, and the output of the last.
     pub hidden: Vec<B::Buffer>,
-    /// One for each layer whose activations are kept.
+    /// The activations of each layer whose activations are saved.
     pub layers: Vec<LayerState<B>>,
     pub head: HeadState<B>,
     pub grad_logits: B::Floats,

@@ -1,8 +1,8 @@
-//! The functions of an encoder in candle's own differentiable operations: slow, and simple enough to
-//! check by reading.
+//! The functions of an encoder in candle's differentiable operations: slow, but simple enough to
+//! verify by reading.
 //!
 //! candle's fused kernels (`candle_nn::LayerNorm`, `softmax_last_dim`) have no backward pass and
-//! silently stop gradients; none of them is used.
+//! silently stop gradients, so they are not used.
 
 use crate::core::data::batching::PackedBatch;
 use crate::core::ops::Dropout;
@@ -13,11 +13,11 @@ use candle_core::{D, Result, Tensor};
 pub(super) struct PaddedBatch {
     /// `[batch × length]`: the token ids, row-major.
     ids: Vec<u32>,
-    /// `[batch]`: how many tokens of each sequence are not padding.
+    /// `[batch]`: the number of tokens of each sequence, excluding padding.
     lengths: Vec<usize>,
     /// `[batch]`: the row of each sequence's first token in the packed batch.
     starts: Vec<usize>,
-    /// The tokens of each sequence, padding included.
+    /// The number of tokens of each sequence, including padding.
     length: usize,
 }
 
@@ -40,7 +40,8 @@ impl PaddedBatch {
         }
     }
 
-    /// The packed row of each token, for dropout; padding continues the count.
+    /// The row of each token in the packed batch, which determines its dropout mask; padding tokens
+    /// continue the numbering.
     pub(super) fn rows(&self) -> impl Iterator<Item = usize> {
         self.starts.iter().flat_map(|&start| start..start + self.length)
     }
@@ -49,7 +50,7 @@ impl PaddedBatch {
 /// `x Wᵀ + b`; `x` is `[…, in]`, `weight` is `[out, in]`, `bias` is `[out]`.
 ///
 /// # Errors
-/// If the shapes do not fit.
+/// If the shapes do not match.
 pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     x.broadcast_matmul(&weight.t()?)?.broadcast_add(bias)
 }
@@ -57,7 +58,7 @@ pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tenso
 /// Layer normalization (Ba et al., 2016) over the last dimension.
 ///
 /// # Errors
-/// If the shapes do not fit.
+/// If the shapes do not match.
 pub(super) fn layer_norm(
     x: &Tensor,
     weight: &Tensor,
@@ -74,7 +75,7 @@ pub(super) fn layer_norm(
 /// `[batch, heads, queries, keys]`.
 ///
 /// # Errors
-/// If the shapes do not fit.
+/// If the shapes do not match.
 pub(super) fn attention_probabilities(
     scores: &Tensor,
     batch: &PaddedBatch,
@@ -89,7 +90,7 @@ pub(super) fn attention_probabilities(
     let mask = Tensor::from_vec(mask, (size, 1, 1, keys), scores.device())?;
     let scores = (scores * scale)?.broadcast_add(&mask)?;
     // A key's bias shifts all scores of a query equally, so its true gradient is zero, and AdamW
-    // would amplify the rounding error that is left of it. Hence double precision.
+    // would amplify the rounding error in its computed gradient. Double precision avoids this.
     let scores = scores.to_dtype(candle_core::DType::F64)?;
     let p = candle_nn::ops::softmax(&scores, D::Minus1)?.to_dtype(candle_core::DType::F32)?;
     if dropout.is_none() {
@@ -107,11 +108,11 @@ pub(super) fn attention_probabilities(
     p * Tensor::from_vec(factors, (size, heads, queries, keys), scores.device())?
 }
 
-/// `dropout(x)` over the last dimension of `x`; `rows` are the numbers that the patterns of its
-/// rows follow from.
+/// `dropout(x)` over the last dimension of `x`; `rows` are the row numbers that determine the
+/// dropout mask of each row.
 ///
 /// # Errors
-/// If there are more or fewer rows than `x` has.
+/// If the number of `rows` is not the number of rows of `x`.
 pub(super) fn dropout(
     x: &Tensor,
     dropout: Dropout,
@@ -155,8 +156,8 @@ pub(super) fn embed(
     sum.broadcast_add(&types.narrow(0, 0, 1)?)
 }
 
-/// The mean cross-entropy of `[batch, labels]` logits, smoothed as transformers' `LabelSmoother`
-/// does: `(1 - s) × loss of the label + s × mean loss of all labels`.
+/// The mean cross-entropy of `[batch, labels]` logits, with label smoothing as in transformers'
+/// `LabelSmoother`: `(1 - s) × loss of the label + s × mean loss of all labels`.
 ///
 /// # Errors
 /// If a label is not one of the classes.
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_to_the_longest_or_to_the_fixed_length() {
+    fn sequences_are_padded_to_the_longest_or_to_the_fixed_length() {
         let sequences = [&[2, 7, 3][..], &[2, 3]];
         let batch = padded(&sequences, 0);
         assert_eq!(batch.ids, [2, 7, 3, 2, 3, 9]);

@@ -1,6 +1,5 @@
-//! The reference path: candle's own operations, its automatic differentiation, and AdamW as its
-//! authors wrote it. Slow, and simple enough to check by reading; the fused path is tested against
-//! it.
+//! The reference engine: candle's operations and automatic differentiation, and AdamW as published.
+//! It is slow, but simple enough to verify by reading; the fused engine is tested against it.
 
 mod functions;
 mod network;
@@ -23,7 +22,7 @@ pub struct ReferenceEngine {
     model: SequenceClassifier,
     network: ReferenceNetwork,
     pool: ThreadPool,
-    /// Whether it computes on a GPU of Apple's, by candle's feature `metal`.
+    /// Whether it computes on an Apple GPU, with candle's feature `metal`.
     on_metal: bool,
     training: Option<ReferenceTraining>,
 }
@@ -37,11 +36,11 @@ struct ReferenceTraining {
     metrics: StepMetrics,
 }
 
-/// Bytes of each thread's stack: candle's backward pass is recursive.
+/// The stack size of each thread in bytes; candle's backward pass is recursive.
 const STACK: usize = 64 << 20;
 
 impl ReferenceEngine {
-    /// `model` on this many threads of the CPU; 0 is one for each core.
+    /// Creates an engine for `model` on `threads` CPU threads; 0 means one per core.
     ///
     /// # Errors
     /// If threads cannot be started.
@@ -90,8 +89,8 @@ impl ReferenceEngine {
 }
 
 impl ReferenceTraining {
-    /// Forward and backward pass over one batch; the gradient of each parameter. `share` is the
-    /// batch's part of the step's examples.
+    /// Runs the forward and backward pass over one batch and returns the gradient of each
+    /// parameter. `share` is the batch's fraction of the step's examples.
     fn backpropagate(
         &mut self,
         model: &SequenceClassifier,
@@ -154,7 +153,7 @@ impl ReferenceTraining {
     }
 }
 
-/// The values of all tensors, one after another.
+/// The concatenated values of all tensors.
 fn flattened<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f32>> {
     let mut all = Vec::new();
     for tensor in tensors {

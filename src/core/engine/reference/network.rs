@@ -1,4 +1,4 @@
-//! A model as a graph of candle's own operations, with its own copy of the parameters.
+//! A model as a graph of candle's operations, with a copy of the parameters.
 
 use super::functions::{PaddedBatch, attention_probabilities, dropout, embed, layer_norm, linear};
 use crate::core::data::batching::PackedBatch;
@@ -25,7 +25,7 @@ impl ParameterVars {
         })
     }
 
-    /// The parameter that starts at this offset of the flat tensor.
+    /// The parameter that starts at this offset in the flat tensor.
     fn at(&self, start: usize) -> Result<Tensor> {
         match self.starts.binary_search(&start) {
             Ok(index) => Ok(self.vars[index].as_tensor().clone()),
@@ -75,8 +75,8 @@ impl LayerNorm {
     }
 }
 
-/// Token, position and token-type embeddings, normalized; in ELECTRA projected to the encoder's
-/// width where the two differ.
+/// Token, position and token-type embeddings with layer normalization; ELECTRA projects them to the
+/// encoder's width if the widths differ.
 struct Embeddings {
     tokens: Tensor,
     positions: Tensor,
@@ -98,7 +98,7 @@ impl Embeddings {
         })
     }
 
-    /// The result is `[batch, length, hidden]`.
+    /// Returns `[batch, length, hidden]`.
     fn forward(&self, batch: &PaddedBatch, drop: Dropout) -> Result<Tensor> {
         let x = embed(batch, self.first_position, &self.tokens, &self.positions, &self.types)?;
         let x = dropout(&self.norm.forward(&x)?, drop, batch.rows())?;
@@ -127,7 +127,7 @@ impl SelfAttention {
         })
     }
 
-    /// `x` is `[batch, length, hidden]`, and so is the result.
+    /// `x` and the result are `[batch, length, hidden]`.
     fn forward(&self, x: &Tensor, batch: &PaddedBatch, drop: Dropout) -> Result<Tensor> {
         let (size, length, hidden) = x.dims3()?;
         let width = hidden / self.heads;
@@ -145,7 +145,8 @@ impl SelfAttention {
     }
 }
 
-/// One encoder layer: attention and feed-forward, each with a residual and a normalization.
+/// One encoder layer: attention and feed-forward, each with a residual connection and a layer
+/// normalization.
 struct EncoderLayer {
     attention: SelfAttention,
     attention_output: Linear,
@@ -169,7 +170,7 @@ impl EncoderLayer {
         })
     }
 
-    /// `x` is `[batch, length, hidden]`, and so is the result.
+    /// `x` and the result are `[batch, length, hidden]`.
     fn forward(&self, x: &Tensor, batch: &PaddedBatch, drop: &LayerDropouts) -> Result<Tensor> {
         let attended = self.attention.forward(x, batch, drop.attention_probabilities)?;
         let attended = self.attention_output.forward(&attended)?;
@@ -187,8 +188,8 @@ impl EncoderLayer {
     }
 }
 
-/// The classification head, as transformers' `…ForSequenceClassification` has it: from the first
-/// token of the last layer to logits.
+/// The classification head of transformers' `…ForSequenceClassification`: it computes the logits
+/// from the first token of the last layer.
 struct ClassificationHead {
     architecture: Architecture,
     dense: Linear,
@@ -204,15 +205,15 @@ impl ClassificationHead {
         })
     }
 
-    /// `first` is `[batch, hidden]`; the result is `[batch, labels]`. Dropout numbers the rows by
-    /// sequence.
+    /// `first` is `[batch, hidden]`; the result is `[batch, labels]`. The row numbers for dropout
+    /// are the indices of the sequences.
     fn forward(&self, first: &Tensor, dropouts: &NetworkDropouts) -> Result<Tensor> {
         let sequences = || 0..first.dims()[0];
         let x = self.dense.forward(&dropout(first, dropouts.head_input, sequences())?)?;
         let x = match self.architecture {
-            // BertPooler and RobertaClassificationHead.
+            // As in BertPooler and RobertaClassificationHead.
             Architecture::Bert | Architecture::Roberta => x.tanh()?,
-            // ElectraClassificationHead.
+            // As in ElectraClassificationHead.
             Architecture::Electra => x.gelu_erf()?,
         };
         self.out.forward(&dropout(&x, dropouts.head, sequences())?)
@@ -231,7 +232,7 @@ pub struct ReferenceNetwork {
 }
 
 impl ReferenceNetwork {
-    /// A copy of `model` on `device`.
+    /// Copies `model` to `device`.
     ///
     /// # Errors
     /// If the device is out of memory.
@@ -251,7 +252,7 @@ impl ReferenceNetwork {
         })
     }
 
-    /// Every variable, with its parameter's description.
+    /// All variables, each with the description of its parameter.
     pub fn vars<'a>(
         &'a self,
         model: &'a SequenceClassifier,
@@ -259,7 +260,7 @@ impl ReferenceNetwork {
         model.layout().parameters.iter().zip(&self.vars.vars)
     }
 
-    /// The logits, `[batch, labels]`; without a key there is no dropout.
+    /// The logits, `[batch, labels]`; without a key, dropout is disabled.
     ///
     /// # Errors
     /// If a token id is outside the vocabulary or a sequence is longer than the position
@@ -271,8 +272,8 @@ impl ReferenceNetwork {
         self.head.forward(&first, &dropouts)
     }
 
-    /// The embeddings' output and each layer's, `[batch, length, hidden]` each, as transformers'
-    /// `output_hidden_states` gives them.
+    /// The outputs of the embeddings and of each layer, `[batch, length, hidden]` each, as with
+    /// transformers' `output_hidden_states`.
     fn hidden_states(
         &self,
         batch: &PackedBatch,

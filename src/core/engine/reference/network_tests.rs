@@ -1,4 +1,5 @@
-//! Hidden states compared with transformers'. The engines' tests compare logits and gradients.
+//! Compares hidden states with those of transformers. The tests of the engines compare logits and
+//! gradients.
 
 use super::*;
 use crate::core::engine::pytorch_fixtures::{PyTorchFixture, fixtures};
@@ -17,7 +18,7 @@ fn hidden_states_equal_those_of_transformers() -> anyhow::Result<()> {
         assert_eq!(states.len(), layers + 1);
         for (i, state) in states.iter().enumerate() {
             let expected = &expected[&format!("hidden_states.{i}")];
-            // Rows of padding are not used, and differ in RoBERTa.
+            // The rows of padding tokens are unused, and they differ in RoBERTa.
             for (row, ids) in batch.sequences().enumerate() {
                 let real = |t: &Tensor| t.narrow(0, row, 1)?.narrow(1, 0, ids.len());
                 let difference = largest(&(real(state)? - real(expected)?)?)?;

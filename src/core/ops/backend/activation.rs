@@ -8,11 +8,11 @@ use candle_core::Result;
 pub struct ActivateForward<'a, D: Device + ?Sized> {
     /// All parameters.
     pub parameters: &'a D::Parameters,
-    /// The start of the bias among all parameters, `[width]`, if there is one.
+    /// The offset of the bias, `[width]`, in the flat parameters, if there is one.
     pub bias: Option<usize>,
-    /// The function.
+    /// The activation function.
     pub activation: Activation,
-    /// Applied to the result.
+    /// The dropout of the result.
     pub dropout: Dropout,
     /// The rows of `x`.
     pub rows: usize,
@@ -36,9 +36,9 @@ pub struct ActivateBackward<'a, D: Device + ?Sized> {
     pub rows: usize,
     /// As in the forward pass.
     pub width: usize,
-    /// As the forward pass left it.
+    /// `[rows, width]`: `x` after the forward pass.
     pub x: &'a D::Buffer,
-    /// The gradient of the result; becomes the gradient of `x`.
+    /// The gradient of the result; overwritten with the gradient of `x`.
     pub grad: &'a mut D::Buffer,
     /// Output: the gradient of the bias, if there is one.
     pub gradients: &'a mut D::Gradients,

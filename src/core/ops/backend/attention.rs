@@ -29,11 +29,11 @@ pub struct AttentionBackward<'a, D: Device + ?Sized> {
     pub queries: &'a D::Buffer,
     /// As in the forward pass.
     pub keys_values: &'a D::Buffer,
-    /// As the forward pass left it.
+    /// The statistics from the forward pass.
     pub statistics: &'a D::Floats,
     /// The gradient of the result.
     pub grad: &'a D::Buffer,
-    /// Output: the gradient of the queries. `None` where queries are columns of the matrix of keys
+    /// Output: the gradient of the queries. `None` if the queries are columns of the matrix of keys
     /// and values: then it is written to those columns of `dkeys_values`.
     pub dqueries: Option<&'a mut D::Buffer>,
     /// Output: the gradient of keys and values.

@@ -1,4 +1,4 @@
-//! A device's memory, and the course of a training step.
+//! The memory of a device, and the phases of a training step.
 
 use super::shapes::{Moments, ParameterLayout, StepMetrics, Update};
 use crate::core::data::batching::PackedBatch;
@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 
 /// A device that the fused path runs on.
 ///
-/// `Buffer`s hold activations: `f32`, or `bf16` where the device computes in that. `Floats` are
+/// `Buffer`s hold activations: `f32`, or `bf16` on a device that computes in `bf16`. `Floats` are
 /// always `f32`. `Default` makes both empty; an operation resizes its outputs, and their previous
 /// contents are lost. Sums over rows are added in an order that does not depend on the number of
 /// threads.
@@ -20,7 +20,7 @@ pub trait Device: Send + Sync {
     type Batch: Default + Send;
     /// All parameters.
     type Parameters: Send;
-    /// The gradient of every parameter; of the token table only the rows that a step uses. Also
+    /// The gradients of all parameters (of the token table, only the rows that the step uses), and
     /// the step's loss and predictions.
     type Gradients: Send;
     /// AdamW's moments, and the updates that are pending for rows of the token table.
@@ -38,7 +38,7 @@ pub trait Device: Send + Sync {
     /// Allocates gradients.
     fn gradients(&self, layout: &ParameterLayout) -> Result<Self::Gradients>;
 
-    /// An optimizer that has made no step.
+    /// Creates an optimizer with zero moments.
     fn optimizer(
         &self,
         layout: &ParameterLayout,
@@ -62,12 +62,12 @@ pub trait Device: Send + Sync {
     ) -> Result<()>;
 
     /// Makes later backward operations of the step add to its gradients instead of overwriting
-    /// them: between two micro-batches.
+    /// them. It is called between two micro-batches.
     fn accumulate(&self, gradients: &mut Self::Gradients);
 
-    /// Clips, and updates all parameters with AdamW, unless loss or norm are not finite. Rows of
-    /// the token table without a gradient are updated when they are next needed, exactly as if
-    /// they had been updated at every step.
+    /// Clips the gradients and updates all parameters with AdamW, unless the loss or the gradient
+    /// norm is not finite. Rows of the token table without a gradient are updated when they are
+    /// next needed, exactly as if they had been updated at every step.
     fn end_step(
         &self,
         update: Update,
@@ -76,13 +76,13 @@ pub trait Device: Send + Sync {
         optimizer: &mut Self::Optimizer,
     ) -> Result<()>;
 
-    /// The metrics of the earliest ended step whose metrics were not returned yet, if they are
-    /// there without waiting for the work queued last. A device that computes at once returns
-    /// those of the step that just ended; one with a queue those of the step before it, and `None`
-    /// after the first step.
+    /// The metrics of the earliest step that has ended and whose metrics were not returned yet, if
+    /// they are available without waiting for the last queued step. A synchronous device returns
+    /// the metrics of the step that just ended; an asynchronous device returns those of the step
+    /// before it, and `None` after the first step.
     fn ready_metrics(&self, gradients: &mut Self::Gradients) -> Result<Option<StepMetrics>>;
 
-    /// The metrics of the step that ended last; waits for it.
+    /// Waits for the last step and returns its metrics.
     fn step_metrics(&self, gradients: &mut Self::Gradients) -> Result<StepMetrics>;
 
     /// Applies all pending updates of the token table.
@@ -95,16 +95,16 @@ pub trait Device: Send + Sync {
     /// The gradient of every parameter, `[len]`, with zeros in unused rows of the token table.
     fn read_gradients(&self, gradients: &Self::Gradients) -> Result<Vec<f32>>;
 
-    /// The optimizer's state; after [`Self::flush`].
+    /// The optimizer's state. Call [`Self::flush`] first.
     fn moments<'a>(&self, optimizer: &'a Self::Optimizer) -> Result<Moments<'a>>;
 
-    /// Continues from the state that [`Self::moments`] returned.
+    /// Restores the state that [`Self::moments`] returned.
     fn restore(&self, optimizer: &mut Self::Optimizer, moments: Moments<'static>) -> Result<()>;
 
     /// Waits until all queued work is done.
     fn synchronize(&self) -> Result<()>;
 
-    /// The most device memory held at once so far, in bytes; `None` where the device uses the
-    /// process's memory.
+    /// The peak of allocated device memory, in bytes; `None` if the device uses the memory of the
+    /// process.
     fn peak_memory(&self) -> Option<usize>;
 }

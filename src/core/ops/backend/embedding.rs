@@ -1,4 +1,4 @@
-//! The embeddings: the rows of three tables summed, normalised and dropped out.
+//! The embedding layer: the sum of the rows of three tables, layer normalization and dropout.
 
 use super::{Device, EmbeddingTables, LayerNormLayout};
 use crate::core::ops::dropout::Dropout;
@@ -10,13 +10,13 @@ pub struct EmbedForward<'a, D: Device + ?Sized> {
     pub parameters: &'a D::Parameters,
     /// The tables.
     pub tables: &'a EmbeddingTables,
-    /// The normalisation.
+    /// The normalization.
     pub norm: &'a LayerNormLayout,
-    /// Applied to the result.
+    /// The dropout of the result.
     pub dropout: Dropout,
     /// The token ids.
     pub batch: &'a D::Batch,
-    /// Output, `[rows, width]`: the sum, which is the input of the normalisation.
+    /// Output, `[rows, width]`: the sum, which is the input of the normalization.
     pub sum: &'a mut D::Buffer,
     /// Output, `[rows, 2]`: mean and reciprocal standard deviation of each row.
     pub statistics: &'a mut D::Floats,
@@ -30,19 +30,19 @@ pub struct EmbedBackward<'a, D: Device + ?Sized> {
     pub parameters: &'a D::Parameters,
     /// The tables.
     pub tables: &'a EmbeddingTables,
-    /// The normalisation.
+    /// The normalization.
     pub norm: &'a LayerNormLayout,
     /// As in the forward pass.
     pub dropout: Dropout,
     /// As in the forward pass.
     pub batch: &'a D::Batch,
-    /// As the forward pass left it.
+    /// From the forward pass.
     pub sum: &'a D::Buffer,
-    /// As the forward pass left it.
+    /// From the forward pass.
     pub statistics: &'a D::Floats,
     /// The gradient of the result; overwritten.
     pub grad: &'a mut D::Buffer,
-    /// Output: the gradients of the tables and of the normalisation.
+    /// Output: the gradients of the tables and of the normalization.
     pub gradients: &'a mut D::Gradients,
 }
 

@@ -1,4 +1,4 @@
-//! The classification head: first tokens, the last layer and the loss.
+//! The classification head: selection of the first tokens, the last layer and the loss.
 
 use super::{Device, LinearLayout};
 use candle_core::Result;
@@ -41,7 +41,7 @@ pub struct CrossEntropy<'a, D: Device + ?Sized> {
     pub classes: usize,
     /// The label smoothing factor.
     pub smoothing: f32,
-    /// The factor of the sum of losses: one over the number of examples of the whole step.
+    /// The factor that the sum of losses is multiplied by: 1 / the number of examples of the step.
     pub scale: f32,
     /// The labels.
     pub batch: &'a D::Batch,

@@ -1,4 +1,4 @@
-//! Bias, dropout, residual and layer normalisation in one pass.
+//! Bias, dropout, residual and layer normalization in one pass.
 
 use super::{Device, LayerNormLayout};
 use crate::core::ops::dropout::Dropout;
@@ -8,17 +8,18 @@ use candle_core::Result;
 pub struct AddNormForward<'a, D: Device + ?Sized> {
     /// All parameters.
     pub parameters: &'a D::Parameters,
-    /// The start of the bias among all parameters, `[width]`.
+    /// The offset of the bias, `[width]`, in the flat parameters.
     pub bias: usize,
-    /// The normalisation.
+    /// The normalization.
     pub norm: &'a LayerNormLayout,
-    /// Applied to `x` after the bias.
+    /// The dropout of `x`, applied after the bias.
     pub dropout: Dropout,
     /// The sequences.
     pub batch: &'a D::Batch,
-    /// Whether there is one row per sequence, numbered for dropout as its first token's row.
+    /// Whether `x` has one row per sequence, which belongs to its first token. Dropout then uses
+    /// the packed row of that token.
     pub first_only: bool,
-    /// `[rows, width]`; becomes the input of the normalisation.
+    /// `[rows, width]`; overwritten with the input of the normalization.
     pub x: &'a mut D::Buffer,
     /// `[rows, width]`.
     pub residual: &'a D::Buffer,
@@ -32,9 +33,9 @@ pub struct AddNormForward<'a, D: Device + ?Sized> {
 pub struct AddNormBackward<'a, D: Device + ?Sized> {
     /// All parameters.
     pub parameters: &'a D::Parameters,
-    /// The start of the bias among all parameters, `[width]`.
+    /// The offset of the bias, `[width]`, in the flat parameters.
     pub bias: usize,
-    /// The normalisation.
+    /// The normalization.
     pub norm: &'a LayerNormLayout,
     /// As in the forward pass.
     pub dropout: Dropout,
@@ -42,11 +43,11 @@ pub struct AddNormBackward<'a, D: Device + ?Sized> {
     pub batch: &'a D::Batch,
     /// As in the forward pass.
     pub first_only: bool,
-    /// As the forward pass left it.
+    /// From the forward pass.
     pub x: &'a D::Buffer,
-    /// As the forward pass left it.
+    /// From the forward pass.
     pub statistics: &'a D::Floats,
-    /// The gradient of the result; becomes the gradient of the residual.
+    /// The gradient of the result; overwritten with the gradient of the residual.
     pub grad: &'a mut D::Buffer,
     /// Output, `[rows, width]`: the gradient of the original `x`.
     pub dx: &'a mut D::Buffer,
@@ -54,7 +55,7 @@ pub struct AddNormBackward<'a, D: Device + ?Sized> {
     pub gradients: &'a mut D::Gradients,
 }
 
-/// Normalisation after a residual connection, forward and backward.
+/// Normalization after a residual connection, forward and backward.
 pub trait NormOps: Device {
     /// `x = residual + dropout(x + b)`; `out = LN(x)`.
     fn add_norm(&self, arguments: AddNormForward<'_, Self>) -> Result<()>;

@@ -4,12 +4,12 @@ use crate::core::ops::dropout::Dropout;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// A linear layer `x Wᵀ + b`: where its parameters start in the flat list of all parameters.
+/// A linear layer `x Wᵀ + b`: the offsets of its parameters in the flat parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinearLayout {
-    /// The start of the weight, `[outputs, inputs]`.
+    /// The offset of the weight, `[outputs, inputs]`.
     pub weight: usize,
-    /// The start of the bias, `[outputs]`.
+    /// The offset of the bias, `[outputs]`.
     pub bias: usize,
     /// The width of `x`.
     pub inputs: usize,
@@ -24,12 +24,12 @@ impl LinearLayout {
     }
 }
 
-/// A layer normalisation: where its parameters start in the flat list of all parameters.
+/// A layer normalization: the offsets of its parameters in the flat parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerNormLayout {
-    /// The start of the scale, `[width]`.
+    /// The offset of the scale, `[width]`.
     pub weight: usize,
-    /// The start of the shift, `[width]`.
+    /// The offset of the shift, `[width]`.
     pub bias: usize,
     /// Added to the variance.
     pub epsilon: f32,
@@ -40,17 +40,17 @@ pub struct LayerNormLayout {
 /// The three embedding tables whose rows are summed for each token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmbeddingTables {
-    /// The start of the token table, `[vocabulary, width]`. It is the first parameter: 0.
+    /// The offset of the token table, `[vocabulary, width]`. It is the first parameter: 0.
     pub tokens: usize,
     /// The rows of the token table.
     pub vocabulary: usize,
-    /// The start of the position table, `[max_positions, width]`.
+    /// The offset of the position table, `[max_positions, width]`.
     pub positions: usize,
     /// The rows of the position table.
     pub max_positions: usize,
     /// The row of the position table for the first token of a sequence.
     pub first_position: usize,
-    /// The start of the token type table; every token has type 0.
+    /// The offset of the token type table; every token has type 0.
     pub token_types: usize,
     /// The rows of the token type table.
     pub max_token_types: usize,
@@ -63,8 +63,8 @@ pub struct EmbeddingTables {
 pub struct ParameterLayout {
     /// The number of parameters.
     pub len: usize,
-    /// The embedding tables. The token table comes first, and its gradient is kept for used rows
-    /// only.
+    /// The embedding tables. The token table comes first, and its gradient is stored only for the
+    /// rows that a step uses.
     pub tables: EmbeddingTables,
     /// The parameters that weight decay applies to, sorted.
     pub decayed: Vec<Range<usize>>,
@@ -108,10 +108,10 @@ pub struct AttentionConfig {
     pub heads: usize,
     /// The width of a head.
     pub head_width: usize,
-    /// The factor of the scores.
+    /// The factor that scores are multiplied by.
     pub scale: f32,
-    /// Applied to probabilities: row `query row × heads + head`, column the key's position in its
-    /// sequence, where the query row is the packed one.
+    /// The dropout of probabilities. Its row is `packed query row × heads + head`, and its column
+    /// is the position of the key in its sequence.
     pub dropout: Dropout,
     /// Whether only the first token of each sequence is a query: then the matrix of queries has
     /// one row per sequence.

@@ -2,7 +2,7 @@
 
 use super::device::Cpu;
 use super::memory::resize;
-use super::numeric::{ROWS_PER_TASK, exp, vectorised};
+use super::numeric::{ROWS_PER_TASK, exp, vectorized};
 use crate::core::ops::backend::{ActivateBackward, ActivateForward, Activation, ActivationOps};
 use crate::core::ops::dropout::Dropout;
 use candle_core::Result;
@@ -36,7 +36,7 @@ impl ActivationOps for Cpu {
 /// The error function is approximation 7.1.26 of Abramowitz and Stegun, within 1.5e-7; it
 /// shares its exponential with the density.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 fn normal(x: f32) -> (f32, f32) {
     let exponential = exp(-0.5 * x * x);
     let t = 1.0 / (1.0 + 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2 * x.abs());
@@ -51,21 +51,21 @@ fn normal(x: f32) -> (f32, f32) {
     (cumulative, exponential * 0.398_942_3)
 }
 
-/// `tanh(x)` by the exponential.
+/// `tanh(x)`, computed from the exponential.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 fn tanh(x: f32) -> f32 {
     let e = exp((2.0 * x).clamp(-40.0, 40.0));
-    // Near zero, where the quotient would lose digits, the series.
+    // Near zero the quotient loses digits, so the Taylor series is used.
     let small = x * (1.0 - x * x * (1.0 / 3.0 - x * x * (2.0 / 15.0)));
     if x.abs() < 0.02 { small } else { (e - 1.0) / (e + 1.0) }
 }
 
-/// `√(2/π)`, and the coefficient of the cube.
+/// The constants of GELU's approximation by `tanh`: `√(2/π)` and the coefficient of `x³`.
 const GELU_TANH: (f32, f32) = (0.797_884_6, 0.044_715);
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 fn value(activation: Activation, x: f32) -> f32 {
     match activation {
         Activation::Identity => x,
@@ -80,7 +80,7 @@ fn value(activation: Activation, x: f32) -> f32 {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 fn slope(activation: Activation, x: f32) -> f32 {
     match activation {
         Activation::Identity => 1.0,
@@ -115,7 +115,7 @@ fn forward(
         |(task, (x, out))| {
             let rows = x.chunks_exact_mut(width).zip(out.chunks_exact_mut(width));
             for (row, (x, out)) in rows.enumerate() {
-                vectorised(|| {
+                vectorized(|| {
                     if let Some(bias) = bias {
                         add(x, bias);
                     }
@@ -153,7 +153,7 @@ fn backward(
         .for_each(|(task, ((grad, x), sums))| {
             let rows = grad.chunks_exact_mut(width).zip(x.chunks_exact(width));
             for (row, (grad, x)) in rows.enumerate() {
-                vectorised(|| {
+                vectorized(|| {
                     drop_out(dropout, task * ROWS_PER_TASK + row, grad);
                     match activation {
                         Activation::Gelu => scale(x, grad, |x| slope(Activation::Gelu, x)),
@@ -174,7 +174,7 @@ pub(super) fn column_sums(width: usize, matrix: &[f32], partials: &mut Vec<f32>)
     partials.clear();
     partials.resize(matrix.len().div_ceil(task.max(1)) * width, 0.0);
     matrix.par_chunks(task).zip(partials.par_chunks_mut(width)).for_each(|(matrix, sums)| {
-        vectorised(|| {
+        vectorized(|| {
             for row in matrix.chunks_exact(width) {
                 add(sums, row);
             }
@@ -183,7 +183,7 @@ pub(super) fn column_sums(width: usize, matrix: &[f32], partials: &mut Vec<f32>)
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 fn map(x: &[f32], out: &mut [f32], f: impl Fn(f32) -> f32) {
     for (out, &x) in out.iter_mut().zip(x) {
         *out = f(x);
@@ -191,7 +191,7 @@ fn map(x: &[f32], out: &mut [f32], f: impl Fn(f32) -> f32) {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 fn scale(x: &[f32], grad: &mut [f32], f: impl Fn(f32) -> f32) {
     for (grad, &x) in grad.iter_mut().zip(x) {
         *grad *= f(x);
@@ -199,7 +199,7 @@ fn scale(x: &[f32], grad: &mut [f32], f: impl Fn(f32) -> f32) {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 pub(super) fn add(sums: &mut [f32], values: &[f32]) {
     for (sum, value) in sums.iter_mut().zip(values) {
         *sum += value;
@@ -208,7 +208,7 @@ pub(super) fn add(sums: &mut [f32], values: &[f32]) {
 
 /// Applies dropout to a row.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 pub(super) fn drop_out(dropout: Dropout, row: usize, values: &mut [f32]) {
     if !dropout.is_none() {
         let pattern = dropout.row(row);

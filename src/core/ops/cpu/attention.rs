@@ -1,11 +1,11 @@
 //! Multi-head self-attention (Vaswani et al., 2017) within each sequence of a packed batch.
 //!
-//! No matrix of the size of a sequence squared is kept between forward and backward: the backward
-//! pass computes probabilities again, and transposes exist for one head at a time only.
+//! No matrix of the size of a sequence squared is stored between the two passes: the backward pass
+//! recomputes probabilities, and transposes are made for one head at a time.
 
 use super::device::Cpu;
 use super::memory::{resize, split_by_sequence};
-use super::numeric::{exp, lane_sum, vectorised};
+use super::numeric::{exp, lane_sum, vectorized};
 use super::product::{LANES, RowMajor, Strided, product};
 use crate::core::ops::backend::{
     AttentionBackward, AttentionConfig, AttentionForward, AttentionOps, MatrixColumns, PackedBatch,
@@ -58,11 +58,11 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// One sequence: its rows of the queries' and of the keys' matrices.
+/// One sequence: its rows in the matrix of queries and in the matrix of keys and values.
 struct Sequence<'a> {
     q: &'a [f32],
     kv: &'a [f32],
-    /// The packed number of its first row.
+    /// The packed row of its first token.
     start: usize,
     length: usize,
     queries: usize,
@@ -90,7 +90,7 @@ impl<'a> Sequence<'a> {
 
 /// The columns of one head.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 fn head(matrix: &[f32], columns: MatrixColumns, head: usize, width: usize) -> RowMajor<'_> {
     RowMajor { values: &matrix[columns.start + head * width..], stride: columns.stride }
 }
@@ -103,7 +103,7 @@ impl<'a> From<RowMajor<'a>> for Strided<'a> {
 
 /// `rows` transposed, each row of the result padded with zeros to `padded`.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 fn transpose<'a>(
     rows: RowMajor<'_>,
     (length, width, padded): (usize, usize, usize),
@@ -120,9 +120,9 @@ fn transpose<'a>(
     RowMajor { values: out, stride: padded }
 }
 
-/// Softmax of `scale × scores` in place; the logarithm of the sum of exponentials.
+/// Softmax of `scale × scores` in place; returns the log-sum-exp.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 fn softmax(scores: &mut [f32], scale: f32) -> f32 {
     let mut highest = f32::NEG_INFINITY;
     for &score in scores.iter() {
@@ -139,7 +139,7 @@ fn softmax(scores: &mut [f32], scale: f32) -> f32 {
     highest * scale + sum.ln()
 }
 
-/// `out` and `statistics` of every sequence.
+/// Computes `out` and `statistics` of every sequence.
 fn forward(
     attention: &AttentionConfig,
     batch: &PackedBatch,
@@ -152,7 +152,7 @@ fn forward(
     out.into_par_iter().zip(statistics).enumerate().for_each(|(index, (out, statistics))| {
         let sequence = Sequence::new(attention, batch, index, q, kv);
         SCRATCH.with_borrow_mut(|scratch| {
-            vectorised(|| {
+            vectorized(|| {
                 for head in 0..attention.heads {
                     let out = &mut out[head * attention.head_width..];
                     forward_head(attention, &sequence, head, scratch, (out, hidden), statistics);
@@ -163,7 +163,7 @@ fn forward(
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 fn forward_head(
     attention: &AttentionConfig,
     sequence: &Sequence<'_>,
@@ -203,7 +203,7 @@ struct HeadGradients<'a> {
     dkv: &'a mut [f32],
 }
 
-/// The gradients of every sequence.
+/// Computes the gradients of every sequence.
 fn backward(
     attention: &AttentionConfig,
     batch: &PackedBatch,
@@ -217,7 +217,7 @@ fn backward(
         let first = if attention.first_only { index } else { sequence.start };
         let grad = &grad[first * hidden..(first + sequence.queries) * hidden];
         SCRATCH.with_borrow_mut(|scratch| {
-            vectorised(|| {
+            vectorized(|| {
                 for head in 0..attention.heads {
                     let grad =
                         RowMajor { values: &grad[head * attention.head_width..], stride: hidden };
@@ -229,7 +229,7 @@ fn backward(
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 fn backward_head(
     attention: &AttentionConfig,
     sequence: &Sequence<'_>,
@@ -262,8 +262,8 @@ fn backward_head(
         for (key, passed) in passed.iter_mut().enumerate() {
             *passed *= factor(key);
         }
-        // The gradients of a row sum to zero. In f64, so that rounding leaves little of that sum:
-        // it is the whole gradient of the key bias, which AdamW would amplify.
+        // The exact gradients of a row sum to zero, and their sum is the gradient of the key bias.
+        // The mean is computed in f64, because AdamW would amplify the rounding error of that sum.
         let (mut sum, mut weight) = (0f64, 0f64);
         for (&p, &passed) in p.iter().zip(passed.iter()) {
             sum += f64::from(p) * f64::from(passed);

@@ -16,7 +16,7 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// Computes on this number of threads; 0 is one per core.
+    /// A device that computes on this number of threads; 0 means one per core.
     ///
     /// # Errors
     /// If threads cannot be started.

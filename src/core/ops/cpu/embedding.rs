@@ -1,10 +1,10 @@
-//! The embeddings: the rows of three tables summed, normalised and dropped out.
+//! The embedding layer: the sum of the rows of three tables, layer normalization and dropout.
 
 use super::activation::{add, drop_out};
 use super::device::Cpu;
 use super::memory::{CpuGradients, resize};
 use super::norm::{NormParameters, normalise, normalise_backward};
-use super::numeric::{ROWS_PER_TASK, vectorised};
+use super::numeric::{ROWS_PER_TASK, vectorized};
 use crate::core::ops::backend::{
     EmbedBackward, EmbedForward, EmbeddingOps, EmbeddingTables, PackedBatch,
 };
@@ -48,7 +48,7 @@ fn positions(batch: &PackedBatch) -> impl Iterator<Item = usize> + '_ {
     batch.starts.windows(2).flat_map(|pair| 0..(pair[1] - pair[0]) as usize)
 }
 
-/// `sum`, `statistics` and `out` of every row.
+/// Computes `sum`, `statistics` and `out` of every row.
 fn forward(parameters: &[f32], arguments: EmbedForward<'_, Cpu>) {
     let EmbedForward { tables, norm, dropout, batch, sum, statistics, out, .. } = arguments;
     let (rows, width) = (batch.rows(), tables.width);
@@ -73,7 +73,7 @@ fn forward(parameters: &[f32], arguments: EmbedForward<'_, Cpu>) {
                 let position = (tables.first_position + positions[row]) * width;
                 let token = &parameters[token..][..width];
                 let position = &parameters[tables.positions + position..][..width];
-                vectorised(|| {
+                vectorized(|| {
                     for (i, sum) in sum.iter_mut().enumerate() {
                         *sum = token[i] + position[i] + kind[i];
                     }
@@ -84,7 +84,7 @@ fn forward(parameters: &[f32], arguments: EmbedForward<'_, Cpu>) {
         });
 }
 
-/// The gradients of the tables and the normalisation.
+/// Computes the gradients of the tables and the normalization.
 fn backward(parameters: &[f32], arguments: EmbedBackward<'_, Cpu>) {
     let EmbedBackward { tables, norm, dropout, batch, sum, statistics, grad, gradients, .. } =
         arguments;
@@ -106,7 +106,7 @@ fn backward(parameters: &[f32], arguments: EmbedBackward<'_, Cpu>) {
                 .zip(sum.chunks_exact(width))
                 .zip(statistics.chunks_exact(2));
             for (row, ((grad, sum), statistics)) in rows.enumerate() {
-                vectorised(|| {
+                vectorized(|| {
                     drop_out(dropout, task * ROWS_PER_TASK + row, grad);
                     normalise_backward(sum, weight, statistics, grad, dweight, dshift);
                     add(dkind, grad);
@@ -140,7 +140,7 @@ fn position_rows(
         for pair in batch.starts.windows(2) {
             let row = pair[0] as usize + position;
             if row < pair[1] as usize {
-                vectorised(|| add(total, &grad[row * width..][..width]));
+                vectorized(|| add(total, &grad[row * width..][..width]));
             }
         }
     });
@@ -154,7 +154,7 @@ fn token_rows(batch: &PackedBatch, width: usize, grad: &[f32], gradients: &mut C
         }
         let (first, end) = (batch.occurrence_starts[token], batch.occurrence_starts[token + 1]);
         for &row in &batch.occurrences[first as usize..end as usize] {
-            vectorised(|| add(total, &grad[row as usize * width..][..width]));
+            vectorized(|| add(total, &grad[row as usize * width..][..width]));
         }
     });
 }

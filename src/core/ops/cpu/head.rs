@@ -1,9 +1,9 @@
-//! The classification head: first tokens, the last layer and the loss.
+//! The classification head: selection of the first tokens, the last layer and the loss.
 
 use super::activation;
 use super::device::Cpu;
 use super::memory::{CpuGradients, resize};
-use super::numeric::{lane_sum, vectorised};
+use super::numeric::{lane_sum, vectorized};
 use crate::core::ops::backend::{
     ClassifyBackward, ClassifyForward, CrossEntropy, HeadOps, LinearLayout, PackedBatch,
 };
@@ -86,7 +86,7 @@ fn classify(parameters: &[f32], layer: &LinearLayout, x: &[f32], logits: &mut [f
     for (x, logits) in rows {
         for (label, logit) in logits.iter_mut().enumerate() {
             let weight = &weight[label * layer.inputs..][..layer.inputs];
-            *logit = bias[label] + vectorised(|| lane_sum(x.len(), |i| x[i] * weight[i]));
+            *logit = bias[label] + vectorized(|| lane_sum(x.len(), |i| x[i] * weight[i]));
         }
     }
 }
@@ -105,7 +105,7 @@ fn classify_backward(
     for (dx, grad) in dx.chunks_exact_mut(inputs).zip(grad.chunks_exact(outputs)) {
         dx.fill(0.0);
         for (weight, &grad) in weight.chunks_exact(inputs).zip(grad) {
-            vectorised(|| {
+            vectorized(|| {
                 for (dx, weight) in dx.iter_mut().zip(weight) {
                     *dx += grad * weight;
                 }
@@ -119,7 +119,7 @@ fn classify_backward(
     for (x, grad) in x.chunks_exact(inputs).zip(grad.chunks_exact(outputs)) {
         let dweight = gradients.at(layer.weight, inputs * outputs);
         for (dweight, &grad) in dweight.chunks_exact_mut(inputs).zip(grad) {
-            vectorised(|| {
+            vectorized(|| {
                 for (dweight, x) in dweight.iter_mut().zip(x) {
                     *dweight += grad * x;
                 }

@@ -1,4 +1,4 @@
-//! Linear layers, by matrix products.
+//! Linear layers as matrix products.
 
 use super::activation;
 use super::device::Cpu;

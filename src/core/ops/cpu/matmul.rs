@@ -1,4 +1,4 @@
-//! Matrix products, by the `gemm` crate.
+//! Matrix products, computed by the `gemm` crate.
 
 #![expect(unsafe_code, reason = "gemm takes pointers; the bounds are checked here")]
 

@@ -6,7 +6,7 @@ use crate::core::ops::backend::{LinearLayout, PackedBatch, ParameterLayout};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor};
 use std::sync::Mutex;
 
-/// Parameters in the memory of a candle tensor: every holder of the tensor sees changes.
+/// Parameters that share the memory of a candle tensor: an update changes the tensor.
 #[derive(Clone, Debug)]
 pub struct CpuParameters {
     flat: Tensor,
@@ -90,7 +90,7 @@ impl<F: FnOnce(&mut [f32]) + Send> InplaceOp1 for Write<F> {
 /// The gradient of every parameter, and the metrics of a step.
 #[derive(Debug, Default)]
 pub struct CpuGradients {
-    /// Of all parameters after the token table.
+    /// The gradients of all parameters after the token table.
     pub(super) dense: Vec<f32>,
     /// The number of parameters in the token table.
     pub(super) token_table_len: usize,
@@ -103,7 +103,7 @@ pub struct CpuGradients {
     pub(super) loss: f64,
     pub(super) grad_norm: f64,
     pub(super) predicted: Vec<u32>,
-    /// Whether a step ended whose metrics were not returned by `ready_metrics`.
+    /// Whether `ready_metrics` has not yet returned the metrics of the last step.
     pub(super) unread: bool,
     /// Partial sums, one row per task.
     pub(super) partials: Vec<f32>,

@@ -1,4 +1,4 @@
-//! The fused path on the CPU: vectorised loops, split over threads by rows.
+//! The fused path on the CPU: vectorized loops, split over threads by rows.
 //!
 //! Work is split into tasks of a fixed size and partial sums are added in a fixed order, so that
 //! results do not depend on the number of threads.

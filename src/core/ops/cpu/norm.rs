@@ -1,9 +1,9 @@
-//! Bias, dropout, residual and layer normalisation (Ba et al., 2016) in one pass.
+//! Bias, dropout, residual and layer normalization (Ba et al., 2016) in one pass.
 
 use super::activation::{add, drop_out};
 use super::device::Cpu;
 use super::memory::resize;
-use super::numeric::{ROWS_PER_TASK, lane_sum, vectorised};
+use super::numeric::{ROWS_PER_TASK, lane_sum, vectorized};
 use crate::core::ops::backend::{
     AddNormBackward, AddNormForward, LayerNormLayout, NormOps, PackedBatch,
 };
@@ -11,7 +11,7 @@ use crate::core::ops::dropout::Dropout;
 use candle_core::Result;
 use rayon::prelude::*;
 
-/// Scale, shift and what is added to the variance.
+/// Scale, shift and epsilon of a normalization.
 #[derive(Clone, Copy)]
 pub(super) struct NormParameters<'a> {
     pub weight: &'a [f32],
@@ -29,12 +29,12 @@ impl<'a> NormParameters<'a> {
     }
 }
 
-/// The packed row that each row belongs to, which numbers it for dropout.
+/// The packed row of each row, which selects its dropout pattern.
 #[derive(Clone, Copy)]
 pub(super) enum PackedRows<'a> {
     /// Row `i` is packed row `i`.
     All,
-    /// One row for each sequence, its first.
+    /// One row per sequence: the packed row of its first token.
     First(&'a [u32]),
 }
 
@@ -94,9 +94,9 @@ impl NormOps for Cpu {
     }
 }
 
-/// Mean and reciprocal deviation of a row.
+/// Mean and reciprocal standard deviation of a row.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 fn moments(x: &[f32], epsilon: f32) -> [f32; 2] {
     let n = x.len() as f32;
     let mean = lane_sum(x.len(), |i| x[i]) / n;
@@ -106,7 +106,7 @@ fn moments(x: &[f32], epsilon: f32) -> [f32; 2] {
 
 /// `out = LN(x)` of one row; returns its moments.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 pub(super) fn normalise(x: &[f32], norm: NormParameters<'_>, out: &mut [f32]) -> [f32; 2] {
     let [mean, scale] = moments(x, norm.epsilon);
     for (i, out) in out.iter_mut().enumerate() {
@@ -118,7 +118,7 @@ pub(super) fn normalise(x: &[f32], norm: NormParameters<'_>, out: &mut [f32]) ->
 /// Replaces `grad`, the gradient of `LN(x)` of one row, by the gradient of `x`; adds the gradients
 /// of scale and shift to their sums.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 pub(super) fn normalise_backward(
     x: &[f32],
     weight: &[f32],
@@ -143,7 +143,7 @@ pub(super) fn normalise_backward(
     }
 }
 
-/// The terms that are combined with `x` before it is normalised.
+/// The terms that are combined with `x` before it is normalized.
 struct Addend<'a> {
     bias: &'a [f32],
     dropout: Dropout,
@@ -174,7 +174,7 @@ fn forward(
                 .zip(out.chunks_exact_mut(width))
                 .zip(statistics.chunks_exact_mut(2));
             for (row, (((x, residual), out), statistics)) in rows.enumerate() {
-                vectorised(|| {
+                vectorized(|| {
                     add(x, bias);
                     drop_out(dropout, packed_rows.of(task * ROWS_PER_TASK + row), x);
                     add(x, residual);
@@ -214,7 +214,7 @@ fn backward(
                 .zip(x.chunks_exact(width))
                 .zip(statistics.chunks_exact(2));
             for (row, (((grad, dx), x), statistics)) in rows.enumerate() {
-                vectorised(|| {
+                vectorized(|| {
                     normalise_backward(x, weight, statistics, grad, dweight, dshift);
                     dx.copy_from_slice(grad);
                     drop_out(dropout, packed_rows.of(task * ROWS_PER_TASK + row), dx);

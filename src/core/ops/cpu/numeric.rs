@@ -6,18 +6,18 @@ pub(super) const ROWS_PER_TASK: usize = 32;
 /// Elements per elementwise task.
 pub(super) const ELEMENTS_PER_TASK: usize = 1 << 14;
 
-/// Runs loops with the widest vectors of this processor.
+/// Runs `work` with the widest vector instructions of this processor.
 #[inline]
-pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
 const LANES: usize = 16;
 
-/// The sum of `f(i)` for `i` in `0..n`, in sixteen lanes: the compiler may use vector registers,
-/// and the order of additions is still the same everywhere.
+/// The sum of `f(i)` for `i` in `0..n`, in sixteen lanes: the compiler can use vector registers,
+/// and the order of additions is the same on every processor.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 pub(super) fn lane_sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
     let mut lanes = [0f32; LANES];
     let whole = n / LANES * LANES;
@@ -50,7 +50,7 @@ pub(super) fn add_in_order(
     if !accumulate {
         total.fill(0.0);
     }
-    vectorised(|| {
+    vectorized(|| {
         for partial in partials.chunks_exact(width) {
             for (sum, value) in total.iter_mut().zip(&partial[first..]) {
                 *sum += value;
@@ -59,11 +59,11 @@ pub(super) fn add_in_order(
     });
 }
 
-/// `e^x` to about one unit in the last place, for `x <= 88`; below -87 it gives the smallest
-/// normal number. A polynomial the compiler can vectorise, after the Cephes library's `expf`.
+/// `e^x` to about one unit in the last place, for `x <= 88`; below -87 it gives the smallest normal
+/// number. A polynomial that the compiler can vectorize, after the Cephes library's `expf`.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
-    // Adding and taking away 1.5 × 2^23 rounds to the nearest integer.
+    // Adding and subtracting 1.5 × 2^23 rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;

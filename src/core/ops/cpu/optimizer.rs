@@ -1,7 +1,8 @@
-//! AdamW in one pass over all parameters; rows of the token table only when they are needed.
+//! AdamW in one pass over all parameters; rows of the token table are updated only when they are
+//! needed.
 
 use super::memory::CpuGradients;
-use super::numeric::{ELEMENTS_PER_TASK, lane_sum, vectorised};
+use super::numeric::{ELEMENTS_PER_TASK, lane_sum, vectorized};
 use crate::core::ops::adamw::{AdamWSettings, clip_factor};
 use crate::core::ops::backend::{Moments, ParameterLayout, Update};
 use rayon::prelude::*;
@@ -14,16 +15,16 @@ struct Factors {
     beta1: f32,
     beta2: f32,
     epsilon: f32,
-    /// The factor that weight decay leaves.
+    /// The factor of weight decay: `1 - learning rate × weight decay`.
     keep: f32,
-    /// The learning rate with the bias correction of the mean.
+    /// The learning rate with the bias correction of the mean: `learning rate / (1 - beta1^step)`.
     rate: f32,
-    /// The bias correction of the square root of the variance.
+    /// The bias correction of the square root of the variance: `1 / √(1 - beta2^step)`.
     correction: f32,
 }
 
 impl Factors {
-    /// As in `torch.optim.AdamW` at this step, counted from 1.
+    /// The factors of `torch.optim.AdamW` at this step, counted from 1.
     fn new(settings: &AdamWSettings, step: u64, learning_rate: f64, decays: bool) -> Self {
         let step = step as f64;
         let decay = if decays { settings.weight_decay } else { 0.0 };
@@ -39,7 +40,7 @@ impl Factors {
 
     /// One update of `parameter`, whose gradient is `gradient(i)`.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+    #[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
     fn apply(
         &self,
         parameter: &mut [f32],
@@ -116,7 +117,7 @@ impl CpuOptimizer {
         }
     }
 
-    /// Continues from these moments; `false` if their number differs.
+    /// Restores these moments; returns `false` if their number differs.
     pub(super) fn restore(&mut self, moments: Moments<'static>) -> bool {
         let len = self.mean.len();
         if moments.mean.len() != len || moments.variance.len() != len {
@@ -199,11 +200,11 @@ impl CpuOptimizer {
             tasks.push((index, pending, self.touched[row], parts));
         }
         tasks.into_par_iter().with_min_len(8).for_each(|(index, pending, touched, parts)| {
-            vectorised(|| work(index, pending, touched, parts));
+            vectorized(|| work(index, pending, touched, parts));
         });
     }
 
-    /// Clips, and updates all parameters except token rows without a gradient.
+    /// Clips the gradients and updates all parameters except token rows without a gradient.
     pub(super) fn update(
         &mut self,
         update: Update,
@@ -232,7 +233,7 @@ impl CpuOptimizer {
                     let here = range.start - first..range.end - first;
                     let gradient = &gradient[here.clone()];
                     let factors = if decays { &decaying } else { &plain };
-                    vectorised(|| {
+                    vectorized(|| {
                         factors.apply(
                             &mut parameter[here.clone()],
                             &mut mean[here.clone()],
@@ -299,7 +300,7 @@ fn pieces(
     })
 }
 
-/// The norm of all gradients together, as `torch.nn.utils.clip_grad_norm_` gives it.
+/// The norm of all gradients together, as `torch.nn.utils.clip_grad_norm_` computes it.
 pub(super) fn norm(gradients: &CpuGradients) -> f64 {
     (squared_norm(&gradients.dense) + squared_norm(&gradients.token_rows)).sqrt()
 }
@@ -308,8 +309,8 @@ fn squared_norm(values: &[f32]) -> f64 {
     let partials: Vec<f64> = values
         .par_chunks(ELEMENTS_PER_TASK)
         .map(|chunk| {
-            // Short runs in f32, their sums in f64.
-            vectorised(|| {
+            // Short runs are summed in f32, and their sums are added in f64.
+            vectorized(|| {
                 let runs = chunk.chunks(256);
                 runs.map(|run| f64::from(lane_sum(run.len(), |i| run[i] * run[i]))).sum()
             })

@@ -1,9 +1,9 @@
-//! Products of matrices too small for a general routine: the scores and sums of one attention
-//! head.
+//! Products of matrices that are too small for a general GEMM: the scores and the weighted sums of
+//! one attention head.
 
-/// Columns that are kept in registers at a time.
+/// Columns that are computed in registers at a time.
 pub(super) const LANES: usize = 16;
-/// Rows that are kept in registers at a time.
+/// Rows that are computed in registers at a time.
 const ROWS: usize = 4;
 
 /// The left matrix: coefficient `(i, l)` is `values[i × row_stride + l × column_stride]`.
@@ -23,9 +23,9 @@ pub(super) struct RowMajor<'a> {
 
 /// `out[i × out_stride + j] = Σ_l left(i, l) × right(l, j)` for `i < m`, `j < n`, `l < k`.
 ///
-/// To be called inside [`super::numeric::vectorised`].
+/// Call it inside [`super::numeric::vectorized`].
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 pub(super) fn product(
     (m, n, k): (usize, usize, usize),
     left: Strided<'_>,
@@ -62,9 +62,9 @@ pub(super) fn product(
     }
 }
 
-/// `R × LANES` sums at once.
+/// Computes a tile of `R × LANES` elements.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorised loops")]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
 fn tile<const R: usize>(
     k: usize,
     left: Strided<'_>,
@@ -94,7 +94,7 @@ mod tests {
     use crate::core::ops::testing::normal_values;
 
     #[test]
-    fn products_of_every_shape_are_right() {
+    fn products_of_every_shape_are_correct() {
         for (m, n, k) in [(1, 1, 1), (5, 16, 3), (7, 40, 11), (4, 33, 24), (2, 7, 0)] {
             let (a, b) = (normal_values(m * k, 1.0, 1), normal_values(k * (n + 3), 1.0, 2));
             for transposed in [false, true] {

@@ -1,7 +1,7 @@
 //! Weights in eight bits for inference: blocks of 32 values with one scale, as candle's `Q8_0`.
 //!
-//! A sentence has few rows, so that reading the weights dominates, and eight bits are a quarter of
-//! the bytes.
+//! A single text has few rows, so that reading the weights takes most of the time; eight bits need
+//! a quarter of the bytes of `f32`.
 
 use crate::core::ops::backend::LinearLayout;
 use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
@@ -15,7 +15,8 @@ pub(super) struct Quantized {
 }
 
 impl Quantized {
-    /// Copies the weights of these layers, except those whose rows are not whole blocks.
+    /// Copies the weights of these layers, except those whose row length is not a multiple of the
+    /// block size.
     pub(super) fn new(parameters: &[f32], layers: &[LinearLayout]) -> Result<Self> {
         let mut copies = HashMap::new();
         for layer in layers {

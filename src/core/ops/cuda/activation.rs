@@ -9,7 +9,7 @@ use super::shapes::{self, RowChunks, groups};
 use crate::core::ops::backend::{ActivateBackward, ActivateForward, Activation, ActivationOps};
 use candle_core::Result;
 
-/// The number of an activation function in `kernels/activation.cu`.
+/// The code of an activation function in `kernels/activation.cu`.
 fn kernel_number(activation: Activation) -> i32 {
     match activation {
         Activation::Identity => 0,

@@ -1,4 +1,4 @@
-//! A driver that computes nothing: it counts the memory that a model needs, without a GPU.
+//! A driver that only counts the memory that a model needs; it requires no GPU.
 
 #![expect(unsafe_code, reason = "a driver's methods are unsafe; nothing here accesses memory")]
 

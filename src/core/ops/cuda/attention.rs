@@ -71,8 +71,8 @@ impl<D: Driver> AttentionOps for CudaBackend<D> {
             statistics.resize(context, rows * config.heads)?,
         ];
         let (over_queries, _) = shapes(config, batch)?;
-        // SAFETY: the matrices have one row per query and per token of their strides, `out` is
-        // `[query rows, heads × head width]`, and the statistics `[query rows, heads]`.
+        // SAFETY: the matrices have one row per query or per token, as wide as their strides, `out`
+        // is `[query rows, heads × head width]`, and the statistics `[query rows, heads]`.
         unsafe { context.launch("attention", over_queries, arguments) }
     }
 
@@ -121,8 +121,8 @@ impl<D: Driver> AttentionOps for CudaBackend<D> {
             dqueries.as_mut().map_or_else(|| dkeys_values.reborrow(), DeviceSliceMut::reborrow),
             means.reborrow(),
         ];
-        // SAFETY: the matrices have one row per query and per token of their strides, and so have
-        // their gradients; `grad` is `[query rows, heads × head width]`, the statistics
+        // SAFETY: the matrices have one row per query or per token, as wide as their strides, and
+        // so have their gradients; `grad` is `[query rows, heads × head width]`, the statistics
         // `[query rows, heads]` and the means `[query rows, heads, 2]`.
         unsafe { context.launch("attention_backward_queries", over_queries, arguments)? };
         let arguments = arguments![

@@ -6,7 +6,7 @@ use crate::core::ops::backend::{EmbeddingTables, PackedBatch};
 use candle_core::{Result, bail};
 use std::sync::Arc;
 
-/// A packed batch on a device, and what the host needs to know about it.
+/// A packed batch on a device, and the sizes that the host needs.
 pub struct DeviceBatch<D: Driver> {
     memory: DeviceBuffer<D, u32>,
     /// All parts of the batch one after another, as they are uploaded.

@@ -16,7 +16,7 @@ pub(super) fn folder() -> Option<PathBuf> {
 
 /// The file of the kernels compiled from these inputs.
 pub(super) fn file(folder: &Path, inputs: &[&str]) -> PathBuf {
-    // Two hashes, because a collision of one of 64 bits is not quite impossible.
+    // Two hashes, because a single hash of 64 bits could collide.
     let hash = |salt: u8| {
         let mut hasher = DefaultHasher::new();
         (salt, inputs).hash(&mut hasher);

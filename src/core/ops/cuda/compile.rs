@@ -24,12 +24,12 @@ pub(super) struct CompiledKernels {
 enum Target {
     /// The architecture of the device: 90 for 9.0.
     Native(u32),
-    /// An older one, in PTX that the driver translates.
+    /// An older architecture, as PTX that the driver compiles for the device.
     Ptx(u32),
 }
 
 impl Target {
-    /// The target for a device, of a compiler that supports these architectures.
+    /// The target for a device of architecture `own` and a compiler that supports the `known` ones.
     fn new(known: &[u32], own: u32) -> Option<Self> {
         if known.contains(&own) {
             return Some(Self::Native(own));
@@ -45,8 +45,8 @@ impl Target {
     }
 }
 
-/// The kernels for a device of this compute capability: from the cache, unless it has none or
-/// `ignore_cache` is set.
+/// The kernels for a device of this compute capability: from the cache, unless it does not contain
+/// them or `ignore_cache` is set.
 ///
 /// # Errors
 /// If the compiler fails, or supports no architecture that the device can run.
@@ -125,7 +125,7 @@ struct Program(sys::nvrtcProgram);
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // SAFETY: it was created and is destroyed once. An error leaves nothing to do.
+        // SAFETY: it was created and is destroyed once. An error cannot be handled here.
         let _ = unsafe { nvrtc::destroy_program(self.0) };
     }
 }

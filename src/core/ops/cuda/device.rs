@@ -1,4 +1,4 @@
-//! The CUDA device of the fused path: memory, and the course of a step.
+//! The CUDA device of the fused path: memory, and the phases of a step.
 
 use super::batch::DeviceBatch;
 use super::driver::Driver;

@@ -211,16 +211,16 @@ pub trait Driver: Send + Sync {
     /// The target of an asynchronous copy from the device, in page-locked host memory.
     type Readback: Send + Sync;
 
-    /// The precision of its computations.
+    /// The precision of the device's computations.
     fn precision(&self) -> Precision;
 
-    /// The bytes to allocate where `bytes` are needed now: a little more, so that a slightly
+    /// The number of bytes to allocate if `bytes` are needed now: slightly more, so that a slightly
     /// larger batch does not need a new allocation. At most an eighth more, or 511 bytes.
     fn allocation_size(&self, bytes: usize) -> usize {
         bytes.next_multiple_of((bytes.next_power_of_two() >> 4).max(512))
     }
 
-    /// Uninitialised memory, for work that is queued from now on. The address is a multiple of
+    /// Uninitialized memory, for work that is queued from now on. The address is a multiple of
     /// 256.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The embeddings: the rows of three tables summed, normalised and dropped out.
+//! The embedding layer: the sum of the rows of three tables, layer normalization and dropout.
 
 #![expect(unsafe_code, reason = "kernels are launched")]
 
@@ -79,7 +79,7 @@ impl<D: Driver> EmbeddingOps for CudaBackend<D> {
             let others = (tables.max_token_types - 1) * width;
             let to = dense.at(tables.token_types + width, others)?;
             let arguments = arguments![to, others as u64, 0f32];
-            // SAFETY: there are as many elements.
+            // SAFETY: `to` has `others` elements.
             unsafe { context.launch("fill", shapes::elements(others), arguments)? };
         }
 

@@ -25,10 +25,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 /// The guard bytes before and after each allocation, all of them [`UNWRITTEN`].
 const GUARD: usize = 256;
 
-/// The bytes of memory that was not written: NaN, as `f32` and as `bf16`.
+/// The value of each byte that was not written: NaN, as `f32` and as `bf16`.
 const UNWRITTEN: u8 = 0xff;
 
-/// The one function of `kernels/emulator.c`.
+/// The type of `emulate_launch` in `kernels/emulator.c`.
 type EmulateLaunch = unsafe extern "C" fn(
     *const c_char,
     c_uint,
@@ -41,7 +41,7 @@ type EmulateLaunch = unsafe extern "C" fn(
     *mut *mut c_void,
 ) -> c_int;
 
-/// The kernels, compiled once for each combination of what can be defined.
+/// The kernels, compiled once for each precision and order of threads.
 static LIBRARIES: [[OnceLock<Library>; 2]; 2] = [const { [const { OnceLock::new() }; 2] }; 2];
 
 /// Compiles the kernels and loads them.
@@ -68,7 +68,7 @@ pub(crate) struct Emulated {
     memory: Mutex<BTreeMap<u64, usize>>,
     /// The number of copies, kernels and products so far.
     queued: AtomicU64,
-    /// How often the host waited for everything that was queued.
+    /// How often the host waited for all queued work.
     synchronizations: AtomicU64,
 }
 
@@ -104,7 +104,7 @@ impl Emulated {
         }
     }
 
-    /// How often the host waited for everything that was queued.
+    /// How often the host waited for all queued work.
     pub(crate) fn synchronizations(&self) -> u64 {
         self.synchronizations.load(Ordering::Relaxed)
     }
@@ -137,10 +137,10 @@ impl Emulated {
         Ok(())
     }
 
-    /// An element of a matrix.
+    /// Reads an element of a matrix.
     ///
     /// # Safety
-    /// The matrix has it.
+    /// The matrix has an element at this index.
     unsafe fn element(&self, start: DevicePointer, index: usize, element: ElementType) -> f32 {
         // SAFETY: the caller guarantees the element, and elements are aligned.
         unsafe {
@@ -161,7 +161,7 @@ fn layout(bytes: usize) -> Result<Layout> {
 impl Driver for Emulated {
     type Readback = EmulatedReadback;
 
-    /// No more than is needed, so that writes past the end reach the guard bytes.
+    /// Exactly `bytes`, so that writes past the end reach the guard bytes.
     fn allocation_size(&self, bytes: usize) -> usize {
         bytes
     }
@@ -229,7 +229,7 @@ impl Driver for Emulated {
     }
 
     fn finish_readback<'a>(&self, readback: &'a mut EmulatedReadback) -> Result<&'a [u8]> {
-        // With nothing queued after the copy, to wait for it is to wait for everything.
+        // If nothing was queued after the copy, waiting for it waits for all queued work.
         if readback.queued == self.queued.load(Ordering::Relaxed) {
             self.note_synchronization();
         }
@@ -343,11 +343,11 @@ fn wrong_arguments_and_writes_are_detected() -> Result<()> {
     };
     fill(super::driver::arguments![floats, 10u64, 1f32])?;
     let words = pointer(ElementType::Word, true);
-    assert!(fill(super::driver::arguments![words, 10u64, 1f32]).is_err(), "other elements");
+    assert!(fill(super::driver::arguments![words, 10u64, 1f32]).is_err(), "wrong element type");
     let shared = pointer(ElementType::Float, false);
     assert!(fill(super::driver::arguments![shared, 10u64, 1f32]).is_err(), "not mutable");
-    assert!(fill(super::driver::arguments![floats, 10u32, 1f32]).is_err(), "another type");
-    assert!(fill(super::driver::arguments![floats, 10u64]).is_err(), "too few");
+    assert!(fill(super::driver::arguments![floats, 10u32, 1f32]).is_err(), "wrong argument type");
+    assert!(fill(super::driver::arguments![floats, 10u64]).is_err(), "too few arguments");
     assert!(fill(super::driver::arguments![floats, 11u64, 1f32]).is_err(), "past the end");
     // SAFETY: it was allocated above.
     unsafe { driver.free(start) };

@@ -31,18 +31,18 @@ impl<D: Driver> DenseGradients<D> {
         self.values.slice_mut(range)
     }
 
-    /// All of them.
+    /// All these gradients.
     pub(super) fn all(&self) -> DeviceSlice<'_, f32> {
         self.values.all()
     }
 
-    /// The number of them.
+    /// The number of these gradients.
     pub(super) fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Sums `count` rows of partial sums, each of one part of `width` per target, into the
-    /// gradients of the parameters that start at the targets, three at most.
+    /// Sums `count` rows of partial sums, each with `width` columns per target, into the gradients
+    /// of the parameters that start at the targets. At most three targets are supported.
     pub(super) fn add_partials(
         &mut self,
         context: &GpuContext<D>,

@@ -1,4 +1,4 @@
-//! The classification head: first tokens, the last layer and the loss.
+//! The classification head: selection of the first tokens, the last layer and the loss.
 
 #![expect(unsafe_code, reason = "kernels are launched")]
 

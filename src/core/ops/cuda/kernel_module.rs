@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 /// The dynamic shared memory that a block may use without a function attribute, in bytes.
 const DEFAULT_SHARED: usize = 48 << 10;
 
-/// The compiled kernels, and those that were looked up by name.
+/// The module of compiled kernels, and a cache of the kernels that were looked up by name.
 pub(super) struct KernelModule {
     module: sys::CUmodule,
     functions: Mutex<HashMap<&'static str, Function>>,
@@ -30,7 +30,7 @@ struct Function {
 }
 
 impl KernelModule {
-    /// The kernels, compiled now or earlier.
+    /// Loads the kernels, from the cache if it contains them.
     pub(super) fn load(properties: &DeviceProperties, precision: Precision) -> Result<Self> {
         let load = |image: &compile::CompiledKernels| {
             // SAFETY: the image is a complete cubin, or PTX that ends with a zero.

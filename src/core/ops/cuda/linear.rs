@@ -1,4 +1,4 @@
-//! Linear layers, by matrix products.
+//! Linear layers as matrix products.
 
 #![expect(unsafe_code, reason = "kernels are launched")]
 

@@ -1,4 +1,4 @@
-//! Bias, dropout, residual and layer normalisation in one pass.
+//! Bias, dropout, residual and layer normalization in one pass.
 
 #![expect(unsafe_code, reason = "kernels are launched")]
 

@@ -1,6 +1,7 @@
 //! A real GPU, through NVIDIA's driver, NVRTC and cuBLAS.
 //!
-//! The libraries are loaded at run time: a build with this starts without them.
+//! The libraries are loaded at run time: a program that is built with this feature also starts
+//! without them.
 
 #![expect(unsafe_code, reason = "the libraries are C libraries")]
 
@@ -43,7 +44,7 @@ struct Queue(sys::CUstream);
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // SAFETY: the queue was created and is destroyed once. An error leaves nothing to do.
+        // SAFETY: the queue was created and is destroyed once. An error cannot be handled here.
         let _ = unsafe { cuda::stream::synchronize(self.0) };
         // SAFETY: as above.
         let _ = unsafe { cuda::stream::destroy(self.0) };
@@ -65,7 +66,7 @@ impl Blas {
         let mode = match precision {
             Precision::Full => cublas_sys::cublasMath_t::CUBLAS_DEFAULT_MATH,
             Precision::Tf32 => cublas_sys::cublasMath_t::CUBLAS_TF32_TENSOR_OP_MATH,
-            // Split sums are added in f32, too.
+            // The partial sums of split products are also added in f32.
             Precision::Half => {
                 cublas_sys::cublasMath_t::CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION
             }

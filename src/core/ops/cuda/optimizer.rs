@@ -1,4 +1,4 @@
-//! AdamW on a device; rows of the token table only when they are needed.
+//! AdamW on a device; rows of the token table are updated only when they are needed.
 
 #![expect(unsafe_code, reason = "kernels are launched")]
 
@@ -19,16 +19,16 @@ const ENTRY_LEN: usize = 3;
 /// one when the row is next needed.
 ///
 /// The device counts the updates itself: a step is skipped if its loss or norm is not finite, and
-/// the host queues the next step before it knows.
+/// the host queues the next step before the result is known.
 pub struct CudaOptimizer<D: Driver> {
     settings: AdamWSettings,
     /// The number of updates applied, one value.
     steps: DeviceBuffer<D, u64>,
     mean: DeviceBuffer<D, f32>,
     variance: DeviceBuffer<D, f32>,
-    /// The parameters that decay: starts and ends.
+    /// The ranges of parameters that weight decay applies to: starts and ends.
     decayed: DeviceBuffer<D, u64>,
-    /// Whether the token table decays.
+    /// Whether weight decay applies to the token table.
     tokens_decay: bool,
     width: usize,
     vocabulary: usize,
@@ -39,7 +39,7 @@ pub struct CudaOptimizer<D: Driver> {
     /// The factors of updates that may be pending for token rows, `[entries, 3]`.
     history: DeviceBuffer<D, f32>,
     entries: usize,
-    /// Whether any entry decays.
+    /// Whether any entry of the history has weight decay.
     decays: bool,
 }
 
@@ -85,8 +85,8 @@ impl<D: Driver> CudaOptimizer<D> {
         Ok(())
     }
 
-    /// Applies the pending updates of the rows of the step's tokens, or without gradients of all
-    /// rows.
+    /// Applies the pending updates of the rows of the step's tokens, or, if there are no gradients,
+    /// of all rows.
     pub(super) fn apply_pending(
         &mut self,
         context: &GpuContext<D>,
@@ -139,7 +139,7 @@ impl<D: Driver> CudaOptimizer<D> {
         self.updated.clear()
     }
 
-    /// Clips, and updates all parameters except token rows without a gradient.
+    /// Clips the gradients and updates all parameters except token rows without a gradient.
     pub(super) fn update(
         &mut self,
         context: &Arc<GpuContext<D>>,
@@ -255,7 +255,7 @@ impl<D: Driver> CudaOptimizer<D> {
         })
     }
 
-    /// Continues from these moments.
+    /// Restores these moments.
     pub(super) fn restore(&mut self, context: &GpuContext<D>, moments: &Moments<'_>) -> Result<()> {
         let len = self.mean.len();
         if moments.mean.len() != len || moments.variance.len() != len {

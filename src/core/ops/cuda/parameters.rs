@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// All parameters as `f32`; in half precision also as `bf16`, except the token table.
 pub struct CudaParameters<D: Driver> {
     floats: DeviceBuffer<D, f32>,
-    /// The operands of matrix products, from the end of the token table on; `None` where those are
-    /// the parameters themselves.
+    /// The operands of matrix products, from the end of the token table on; `None` if the
+    /// parameters themselves are the operands.
     shadow: Option<DeviceBuffer<D, Act>>,
     token_table_len: usize,
 }
@@ -21,16 +21,16 @@ pub struct CudaParameters<D: Driver> {
 /// The parameters after the token table, to be updated.
 pub(super) struct DenseParameters<'a> {
     pub floats: DeviceSliceMut<'a, f32>,
-    /// The same as operands of matrix products, where those are kept.
+    /// The same parameters as operands of matrix products, if those are stored separately.
     pub shadow: Option<DeviceSliceMut<'a, Act>>,
 }
 
-/// The error for a tensor that is not one of the host's.
+/// The error for a tensor that is not a contiguous CPU tensor of `f32`.
 fn not_a_host_tensor<T>() -> Result<T> {
     bail!("the parameters are not a contiguous CPU tensor of f32")
 }
 
-/// Writes parameters into a tensor of the host.
+/// Writes parameters into a CPU tensor.
 struct DownloadInto<'a, D: Driver>(&'a CudaParameters<D>);
 
 impl<D: Driver> InplaceOp1 for DownloadInto<'_, D> {

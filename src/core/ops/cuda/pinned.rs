@@ -20,7 +20,7 @@ const LARGEST_STAGED_UPLOAD: usize = 4 << 20;
 pub struct PinnedBuffer {
     context: Arc<CudaContext>,
     event: sys::CUevent,
-    /// `capacity` bytes, `len` of which are initialised.
+    /// `capacity` bytes, `len` of which are initialized.
     memory: Option<NonNull<c_void>>,
     capacity: usize,
     len: usize,
@@ -28,7 +28,7 @@ pub struct PinnedBuffer {
     queued: bool,
 }
 
-// SAFETY: memory and event may be used from any thread whose current context is theirs, and every
+// SAFETY: memory and event may be used from any thread in which their context is current, and every
 // method makes it current.
 unsafe impl Send for PinnedBuffer {}
 // SAFETY: shared references give access to no data.
@@ -68,7 +68,7 @@ impl PinnedBuffer {
     pub(super) fn bytes(&mut self) -> Result<&mut [u8]> {
         self.wait()?;
         match self.memory {
-            // SAFETY: `len` bytes are initialised, no copy is queued, and the borrow of `self`
+            // SAFETY: `len` bytes are initialized, no copy is queued, and the borrow of `self`
             // keeps the memory.
             Some(memory) => Ok(unsafe {
                 std::slice::from_raw_parts_mut(memory.as_ptr().cast::<u8>(), self.len)
@@ -84,7 +84,7 @@ impl PinnedBuffer {
             self.release();
             self.context.bind_to_thread().map_err(failed)?;
             let capacity = len.next_power_of_two().max(4096);
-            // SAFETY: the context is current; the memory is initialised before it is read.
+            // SAFETY: the context is current; the memory is initialized before it is read.
             let memory = unsafe { cuda::malloc_host(capacity, 0) }.map_err(failed)?;
             // SAFETY: the driver returned `capacity` bytes.
             unsafe { memory.cast::<u8>().write_bytes(0, capacity) };
@@ -95,8 +95,8 @@ impl PinnedBuffer {
         self.bytes()
     }
 
-    /// Notes that copies to or from this buffer are queued: until they are waited for, nothing
-    /// reads, changes or frees the memory.
+    /// Marks that copies to or from this buffer are queued: until they are done, nothing reads,
+    /// changes or frees the memory.
     ///
     /// # Safety
     /// `queue` is a stream of this buffer's context, and has all copies that use the buffer.
@@ -115,7 +115,8 @@ impl PinnedBuffer {
     /// Frees the memory, which no queued copy uses.
     fn release(&mut self) {
         if let Some(memory) = self.memory.take() {
-            // SAFETY: it comes from `malloc_host` and is freed once. An error leaves nothing to do.
+            // SAFETY: it comes from `malloc_host` and is freed once. An error cannot be handled
+            // here.
             let _ = unsafe { cuda::free_host(memory.as_ptr()) };
         }
         (self.capacity, self.len) = (0, 0);
@@ -124,7 +125,7 @@ impl PinnedBuffer {
 
 impl Drop for PinnedBuffer {
     fn drop(&mut self) {
-        // A copy that cannot be waited for fails with the device: then nothing writes any more.
+        // If waiting fails, the device has failed, and no copy accesses the memory any more.
         let _ = self.context.bind_to_thread();
         let _ = self.wait();
         self.release();
@@ -133,7 +134,7 @@ impl Drop for PinnedBuffer {
     }
 }
 
-/// Page-locked copies of what is uploaded, used in turns.
+/// Page-locked buffers for uploads, used in turn.
 pub(super) struct UploadStaging {
     buffers: Vec<PinnedBuffer>,
     next: usize,
@@ -158,8 +159,8 @@ impl UploadStaging {
     ) -> Result<()> {
         let failed = |error| driver_error("a copy to the GPU failed", error);
         if from.len() > LARGEST_STAGED_UPLOAD {
-            // SAFETY: the caller guarantees the target; from pageable memory the driver copies to a
-            // buffer of its own before it returns.
+            // SAFETY: the caller guarantees the target; the driver copies pageable memory to its
+            // own buffer before it returns.
             return unsafe { cuda::memcpy_htod_async(to, from, queue) }.map_err(failed);
         }
         let buffer = &mut self.buffers[self.next];

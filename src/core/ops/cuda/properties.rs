@@ -39,7 +39,7 @@ pub(super) fn driver_error(what: &str, error: DriverError) -> Error {
 /// # Errors
 /// If there is no driver, or it fails.
 pub(super) fn count() -> Result<usize> {
-    // SAFETY: loads NVIDIA's driver library, whose initialisation is sound.
+    // SAFETY: loads NVIDIA's driver library, whose initialization is sound.
     if !unsafe { sys::is_culib_present() } {
         let file = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
         bail!("NVIDIA's driver ({file}) is not installed: install it, or use --device cpu");
@@ -64,7 +64,7 @@ pub(super) fn require(number: usize) -> Result<()> {
             _ => bail!("there is no GPU cuda:{number}; the GPUs are cuda:0 to cuda:{}", count - 1),
         }
     }
-    // SAFETY: loads a library of NVIDIA's, whose initialisation is sound.
+    // SAFETY: loads a library of NVIDIA's, whose initialization is sound.
     require_library(unsafe { nvrtc::is_culib_present() }, "NVRTC", "nvrtc", "cuda-nvrtc")?;
     // SAFETY: as above.
     require_library(unsafe { cublas::is_culib_present() }, "cuBLAS", "cublas", "cublas")

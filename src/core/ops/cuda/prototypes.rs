@@ -32,7 +32,7 @@ impl ArgumentType {
         }
     }
 
-    /// Of an argument in C: `const float *x`.
+    /// Parses the declaration of an argument in C: `const float *x`.
     fn parse(argument: &str) -> Self {
         let mut words = argument.split_whitespace().peekable();
         let mutable = words.next_if_eq(&"const").is_none();

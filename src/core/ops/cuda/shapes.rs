@@ -11,7 +11,7 @@ pub(super) fn groups(width: usize) -> usize {
     width.div_ceil(4)
 }
 
-/// One thread per element, with a stride over the rest.
+/// One thread per element, with a grid-stride loop over the rest.
 pub(super) fn elements(n: usize) -> LaunchShape {
     LaunchShape { grid: [n.div_ceil(256).min(4096), 1, 1], block: [256, 1, 1], shared: 0 }
 }

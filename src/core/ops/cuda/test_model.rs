@@ -22,13 +22,13 @@ pub(super) fn random(n: usize, scale: f32, salt: u64) -> Vec<f32> {
     normal_values(n, scale, salt).into_iter().map(|value| bf16::from_f32(value).to_f32()).collect()
 }
 
-/// A tensor of the host.
+/// A CPU tensor.
 pub(super) fn flat(values: Vec<f32>) -> Result<Tensor> {
     let n = values.len();
     Tensor::from_vec(values, n, &Device::Cpu)
 }
 
-/// One of each layer with parameters.
+/// A model with one layer of each kind that has parameters.
 pub(super) struct TestModel {
     pub layout: ParameterLayout,
     pub tables: EmbeddingTables,
@@ -40,7 +40,7 @@ pub(super) struct TestModel {
 }
 
 impl TestModel {
-    /// Rows of `width`, a layer from them to `outputs` and a last one to 3 classes.
+    /// A model with rows of `width`, a linear layer to `outputs` and a last layer to 3 classes.
     pub(super) fn new(width: usize, outputs: usize) -> Self {
         Self::with_vocabulary(11, width, outputs)
     }
@@ -83,7 +83,7 @@ impl TestModel {
         let linear = LinearLayout { weight, bias, inputs: width, outputs };
         let (weight, bias) = (start("last weight"), start("last bias"));
         let classifier = LinearLayout { weight, bias, inputs: width, outputs: 3 };
-        // As usual: no decay of biases and normalisations.
+        // As in training, weight decay does not apply to biases and normalizations.
         let decayed = vec![0..start("scale"), start("weight")..start("bias")];
         let layout = ParameterLayout { len: values.len(), tables, decayed };
         Self { layout, tables, norm, linear, classifier, values, names }
@@ -127,7 +127,7 @@ pub(super) fn batch(lengths: &[usize], vocabulary: usize, salt: u64) -> (PackedB
     let mut tokens = ids.clone();
     tokens.sort_unstable();
     tokens.dedup();
-    // Not sorted: nothing may depend on the order.
+    // Not sorted, because results must not depend on the order.
     tokens.reverse();
     let packed = PackedBatch { ids, ..of_lengths(lengths) };
     (with_occurrences(packed, &tokens), tokens)

@@ -9,7 +9,7 @@ use super::{CudaBackend, Precision};
 use crate::core::ops::Cpu;
 use candle_core::Result;
 
-/// The largest difference of results, as a share of the largest expected value.
+/// The largest difference of results, relative to the largest expected value.
 fn tolerance(precision: Precision) -> f32 {
     match precision {
         Precision::Full => 1e-5,
@@ -51,9 +51,9 @@ macro_rules! operations {
                     compare(precision, &ours, &expected);
                     let backwards = CudaBackend::new(Emulated::backwards(precision));
                     let backwards = super::$operation(&backwards)?;
-                    assert_eq!(format!("{ours:?}"), format!("{backwards:?}"), "a race");
+                    assert_eq!(format!("{ours:?}"), format!("{backwards:?}"), "a race condition");
                     let allocations = backend.driver().allocations();
-                    assert!(allocations <= 1, "all but attention's means is freed");
+                    assert!(allocations <= 1, "only attention's means remain");
                     assert!(backend.peak_memory().is_some_and(|peak| peak > 0));
                 }
                 Ok(())
@@ -68,7 +68,7 @@ macro_rules! operations {
                 compare(precision, &ours, &$operation(&Cpu::new(2)?)?);
                 // The order of sums does not depend on scheduling.
                 let again = $operation(backend)?;
-                assert_eq!(format!("{ours:?}"), format!("{again:?}"), "other values");
+                assert_eq!(format!("{ours:?}"), format!("{again:?}"), "not deterministic");
             )*
             Ok(())
         }
@@ -103,7 +103,7 @@ fn a_real_gpu_computes_the_same() -> Result<()> {
     Ok(())
 }
 
-/// A GPU would read or write out of bounds, so that all this is rejected before.
+/// Sizes and indices are checked on the host, because a GPU would access memory out of bounds.
 #[cfg(unix)]
 #[test]
 fn mismatched_sizes_are_rejected() -> Result<()> {

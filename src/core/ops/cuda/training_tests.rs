@@ -22,7 +22,7 @@ pub(super) fn training<B: Backend>(backend: &B) -> Result<Results> {
         let (mut packed, tokens) = batch(&[3, 4], 40, 20 + step);
         packed.labels = vec![0, 1];
         if step == 3 {
-            // No such class: the loss is NaN, and the update is skipped.
+            // Class 7 does not exist: the loss is NaN, and the update is skipped.
             packed.labels[1] = 7;
         }
         if step == 5 {
@@ -30,7 +30,7 @@ pub(super) fn training<B: Backend>(backend: &B) -> Result<Results> {
             model.split("mean", &moments.mean, &mut results);
             model.split("variance", &moments.variance, &mut results);
             results.push(("steps".into(), vec![moments.steps as f32]));
-            // As after an interruption, with more steps before it.
+            // As in a resumed run that made 10 more steps before.
             moments.steps += 10;
             optimizer = backend.optimizer(&model.layout, SETTINGS)?;
             backend.restore(&mut optimizer, moments)?;
@@ -43,7 +43,7 @@ pub(super) fn training<B: Backend>(backend: &B) -> Result<Results> {
         backend.end_step(update, &mut parameters, &mut gradients, &mut optimizer)?;
         metrics.extend(backend.ready_metrics(&mut gradients)?);
         if step == 6 && metrics.len() <= 6 {
-            // Waits where the device has a queue.
+            // Waits for the step on an asynchronous device.
             metrics.push(backend.step_metrics(&mut gradients)?);
         }
     }
@@ -78,7 +78,7 @@ pub(super) fn training<B: Backend>(backend: &B) -> Result<Results> {
     Ok(results)
 }
 
-/// The moments after all pending updates; flushing twice is flushing once.
+/// The moments after all pending updates; a second flush changes nothing.
 fn flushed<B: Backend>(
     backend: &B,
     model: &TestModel,

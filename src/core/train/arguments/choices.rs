@@ -3,7 +3,7 @@
 use crate::core::named::named_enum;
 
 named_enum! {
-    /// A set of default values that belong together.
+    /// A set of default values for the training arguments.
     #[derive(Default)]
     pub enum Recipe {
         /// Hugging Face Trainer's defaults with the tutorial's arguments
@@ -50,12 +50,12 @@ named_enum! {
     }
 }
 
-/// A number of steps, or below 1 a share of all steps, as in transformers.
+/// An interval in steps; a value below 1 is a fraction of all steps, as in transformers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepInterval(f64);
 
 impl StepInterval {
-    /// An interval of that many steps, or of that share of all steps.
+    /// Creates an interval from a number of steps, or from a fraction of all steps if below 1.
     pub fn new(steps_or_share: f64) -> Self {
         Self(steps_or_share)
     }
@@ -66,7 +66,7 @@ impl StepInterval {
         (steps as u64).max(1)
     }
 
-    /// Whether each multiple of this is also one of the other.
+    /// Whether each multiple of this interval is also a multiple of `other`.
     pub(super) fn is_multiple_of(self, other: Self) -> bool {
         if (self.0 < 1.0) != (other.0 < 1.0) {
             return false;
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn intervals_are_steps_or_shares_of_all_steps() {
+    fn intervals_are_steps_or_fractions_of_all_steps() {
         assert_eq!(StepInterval::new(0.1).of(630), 63);
         assert_eq!(StepInterval::new(30.0).of(630), 30);
         assert_eq!(StepInterval::new(0.001).of(10), 1);

@@ -1,13 +1,14 @@
-//! Which arguments go together, as transformers' `TrainingArguments.__post_init__` checks.
+//! Checks that the arguments are consistent, as transformers' `TrainingArguments.__post_init__`
+//! does.
 
 use super::{ConfigError, EvalStrategy, SaveStrategy, StepInterval, TrainingArguments};
 use crate::core::text::sanitize_for_terminal;
 
-/// The metrics of an evaluation that can choose the best model.
+/// The values of `metric_for_best_model`: the evaluation metrics that can select the best model.
 pub const BEST_MODEL_METRICS: [&str; 5] = ["loss", "accuracy", "f1", "precision", "recall"];
 
 impl TrainingArguments {
-    /// Checks that the best model can be chosen and loaded at the end.
+    /// Checks that the best model can be selected and loaded at the end.
     ///
     /// # Errors
     /// If the metric is unknown, or if the best model would not be saved when it is evaluated.
@@ -46,7 +47,8 @@ impl TrainingArguments {
         }
     }
 
-    /// Checks [`Self::check`]'s condition on steps again, with shares as steps of this run.
+    /// Repeats the check of [`Self::check`] after fractions are converted to steps, for a run over
+    /// `samples` examples.
     ///
     /// # Errors
     /// If the best model would not be saved when it is evaluated.

@@ -1,4 +1,4 @@
-//! The arguments of a training run, by the names of Hugging Face's `TrainingArguments`.
+//! The arguments of a training run, with the names of Hugging Face's `TrainingArguments`.
 
 mod choices;
 mod consistency;
@@ -10,14 +10,15 @@ use crate::core::data::batching::SamplingStrategy;
 use crate::core::train::schedule::SchedulerType;
 use std::path::PathBuf;
 
-/// Tokens that are kept of a text by default: NSMC's longest review has 142 of mBERT's.
+/// The default maximum sequence length in tokens. NSMC's longest review has 142 mBERT tokens.
 pub const DEFAULT_MAX_SEQ_LENGTH: usize = 160;
 
-/// The learning rate for a small model from random weights. 5e-5, the default of fine-tuning, is
-/// for pretrained weights; from random ones the loss hardly falls in 630 steps.
+/// The default learning rate for a small model trained from random weights. 5e-5, the default for
+/// fine-tuning, suits pretrained weights; with random weights the loss hardly decreases in 630
+/// steps.
 const RANDOM_WEIGHTS_LEARNING_RATE: f64 = 2e-4;
 
-/// The warm-up that goes with it, as a share of all steps.
+/// The default warm-up for training from random weights, as a fraction of all steps.
 const RANDOM_WEIGHTS_WARMUP: f64 = 0.1;
 
 /// Training arguments that contradict each other or the data.
@@ -25,31 +26,31 @@ const RANDOM_WEIGHTS_WARMUP: f64 = 0.1;
 #[error("{0}")]
 pub struct ConfigError(pub String);
 
-/// Everything the trainer needs to know, by Hugging Face's names.
+/// The arguments of a training run, by Hugging Face's names.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the names are Hugging Face's, and --help explains each")]
 pub struct TrainingArguments {
     pub output_dir: PathBuf,
     pub num_train_epochs: f64,
-    /// Overrides `num_train_epochs` where set.
+    /// Overrides `num_train_epochs` if set.
     pub max_steps: Option<u64>,
     pub per_device_train_batch_size: usize,
     pub per_device_eval_batch_size: usize,
-    /// Batches whose gradients are added up for one step.
+    /// The number of batches whose gradients are accumulated for one optimizer step.
     pub gradient_accumulation_steps: usize,
-    /// Batches of more tokens are computed in parts.
+    /// Batches with more tokens than this are split and computed in parts.
     pub max_tokens_per_batch: Option<usize>,
     pub learning_rate: f64,
     pub lr_scheduler_type: SchedulerType,
-    /// Steps, or below 1 a share of all steps.
+    /// In steps; a value below 1 is a fraction of all steps.
     pub warmup_steps: f64,
     pub weight_decay: f64,
-    /// Whether weight decay also applies to biases and layer normalisations.
+    /// Whether weight decay also applies to biases and layer normalizations.
     pub decay_everything: bool,
     pub adam_beta1: f64,
     pub adam_beta2: f64,
     pub adam_epsilon: f64,
-    /// 0 does not clip.
+    /// 0 disables gradient clipping.
     pub max_grad_norm: f64,
     pub label_smoothing_factor: f64,
     pub train_sampling_strategy: SamplingStrategy,
@@ -126,20 +127,21 @@ impl TrainingArguments {
         }
     }
 
-    /// Steps in one epoch over `samples` examples.
+    /// The number of optimizer steps in one epoch over `samples` examples.
     pub fn steps_per_epoch(&self, samples: usize) -> u64 {
         let batches = samples.div_ceil(self.per_device_train_batch_size.max(1));
         batches.div_ceil(self.gradient_accumulation_steps.max(1)).max(1) as u64
     }
 
-    /// Steps in the whole run, as the Trainer counts them.
+    /// The number of optimizer steps in the whole run, as Hugging Face's Trainer computes it.
     pub fn max_steps(&self, samples: usize) -> u64 {
         self.max_steps.unwrap_or_else(|| {
             (self.num_train_epochs * self.steps_per_epoch(samples) as f64).ceil() as u64
         })
     }
 
-    /// Epochs of the whole run: `num_train_epochs`, or those that `max_steps` reaches into.
+    /// The number of epochs in the whole run: `num_train_epochs`, or as many as `max_steps` covers,
+    /// including a last incomplete one.
     pub fn epochs(&self, samples: usize) -> f64 {
         match self.max_steps {
             Some(steps) => steps.div_ceil(self.steps_per_epoch(samples)) as f64,
@@ -147,7 +149,7 @@ impl TrainingArguments {
         }
     }
 
-    /// Warm-up in steps: a value below 1 is a share, rounded up as the Trainer does.
+    /// The warm-up in steps; a fraction of `max_steps` is rounded up, as in Hugging Face's Trainer.
     pub fn warmup(&self, max_steps: u64) -> u64 {
         if self.warmup_steps < 1.0 {
             (self.warmup_steps * max_steps as f64).ceil() as u64
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn warm_up_is_in_steps_or_a_share_of_all_steps() {
+    fn warm_up_is_in_steps_or_a_fraction_of_all_steps() {
         let with = |warmup_steps| TrainingArguments { warmup_steps, ..Default::default() };
         assert_eq!(with(0.1).warmup(630), 63);
         assert_eq!(with(7.0).warmup(630), 7);

@@ -1,4 +1,4 @@
-//! What a command to a run changed.
+//! The event that a command to a run took effect.
 
 use crate::core::text::interpolate;
 use serde::{Deserialize, Serialize};
@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 /// A command took effect between two steps. In journals this is the event `steered`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommandApplied {
-    /// Steps done.
+    /// The number of steps completed.
     pub step: u64,
-    /// Epochs done.
+    /// The number of epochs completed, with the fraction of the current one.
     pub epoch: f64,
-    /// Seconds since training began, pauses left out.
+    /// Seconds since training began, excluding pauses.
     pub elapsed: f64,
-    /// What changed.
+    /// The effect of the command.
     #[serde(flatten)]
     pub effect: CommandEffect,
 }
 
-/// What a command changed.
+/// The effect of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "steering", rename_all = "snake_case")]
 pub enum CommandEffect {
     /// The run is paused.
     Paused,
-    /// The run continues.
+    /// The run continues after a pause.
     Resumed {
-        /// Seconds it was paused.
+        /// The duration of the pause in seconds.
         seconds: f64,
     },
     /// A checkpoint was requested; it is written next.
@@ -36,16 +36,16 @@ pub enum CommandEffect {
     EvaluationRequested,
     /// A stop at the end of the epoch was requested or cancelled.
     StopAfterEpoch {
-        /// Whether the run will stop there.
+        /// Whether the run stops at the end of the epoch.
         #[serde(rename = "asked")]
         enabled: bool,
     },
-    /// The next step uses another learning rate.
+    /// The learning rate of the next step was changed.
     #[serde(rename = "learning_rate")]
     LearningRateChanged {
-        /// The rate it would have used.
+        /// The rate that the schedule gave before the change.
         from: f64,
-        /// The rate it uses.
+        /// The new rate.
         to: f64,
     },
 }

@@ -1,10 +1,10 @@
-//! Entries of the log history, with the names and in the order of Hugging Face's Trainer.
+//! Entries of the log history, with the names and the order of Hugging Face's Trainer.
 
 use super::{Evaluated, Finished, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// One entry of `log_history` in `trainer_state.json`: values by name.
+/// An entry of `log_history` in `trainer_state.json`: values by name.
 pub type LogEntry = Map<String, Value>;
 
 /// An entry was added to the log history.
@@ -12,17 +12,17 @@ pub type LogEntry = Map<String, Value>;
 pub struct Logged {
     /// Seconds since training began.
     pub elapsed: f64,
-    /// The entry.
+    /// The log entry.
     #[serde(flatten)]
     pub entry: LogEntry,
 }
 
-/// The values of a [`LogEntry`] of training, which is made every `logging_steps` steps.
+/// The values of a training [`LogEntry`], which is written every `logging_steps` steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainingLog {
-    /// Steps done.
+    /// The number of steps completed.
     pub step: u64,
-    /// Epochs done.
+    /// The number of epochs completed, with the fraction of the current one.
     pub epoch: f64,
     /// The mean loss of the steps since the previous entry.
     pub loss: f64,
@@ -33,7 +33,8 @@ pub struct TrainingLog {
 }
 
 impl Logged {
-    /// The values, if this is an entry of training and not of an evaluation or of the end.
+    /// The values of a training entry; `None` for an entry of an evaluation or of the end of the
+    /// run.
     pub fn training(&self) -> Option<TrainingLog> {
         let number = |name: &str| self.entry.get(name)?.as_f64();
         Some(TrainingLog {
@@ -47,10 +48,10 @@ impl Logged {
 }
 
 impl TrainingLog {
-    /// The values of a step whose loss is not finite. Such a step ends the run before it is
-    /// logged, but it is shown.
+    /// The values of a step whose loss or gradient norm is not finite. Such a step ends the run
+    /// before it is logged, but it is displayed.
     pub fn of_failed_step(step: &Step) -> Option<Self> {
-        (!step.loss.is_finite()).then_some(Self {
+        (!step.is_finite()).then_some(Self {
             step: step.step,
             epoch: step.epoch,
             loss: step.loss,
@@ -67,7 +68,7 @@ fn object(value: Value) -> LogEntry {
     }
 }
 
-/// The entry of a logged step; `loss` is the mean since the previous entry.
+/// The log entry of a training step; `loss` is the mean loss since the previous entry.
 pub fn training_entry(step: &Step, loss: f64) -> LogEntry {
     object(json!({
         "epoch": step.epoch,
@@ -78,7 +79,7 @@ pub fn training_entry(step: &Step, loss: f64) -> LogEntry {
     }))
 }
 
-/// The entry of an evaluation in batches of `batch_size`.
+/// The log entry of an evaluation in batches of `batch_size` examples.
 pub fn evaluation_entry(evaluated: &Evaluated, batch_size: usize) -> LogEntry {
     let metrics = &evaluated.metrics;
     let batches = metrics.eval_samples.div_ceil(batch_size.max(1) as u64);
@@ -94,7 +95,7 @@ pub fn evaluation_entry(evaluated: &Evaluated, batch_size: usize) -> LogEntry {
     }))
 }
 
-/// The entry of the end of training.
+/// The log entry of the end of training.
 pub fn end_entry(finished: &Finished) -> LogEntry {
     let metrics = &finished.metrics;
     object(json!({
@@ -108,7 +109,7 @@ pub fn end_entry(finished: &Finished) -> LogEntry {
     }))
 }
 
-/// Rounds as transformers' `speed_metrics` does.
+/// Rounds to `digits` decimal places, as transformers' `speed_metrics` does.
 fn rounded(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
     let rounded = (value * scale).round() / scale;

@@ -1,12 +1,12 @@
-//! Numbers that may not be finite, which JSON cannot express: they are written as the strings
-//! `"NaN"`, `"Infinity"` and `"-Infinity"`.
+//! Serializes numbers that may not be finite. JSON has no such numbers, so they are written as the
+//! strings `"NaN"`, `"Infinity"` and `"-Infinity"`.
 
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// Writes a number.
+/// Serializes a number.
 ///
 /// # Errors
-/// Those of the serializer.
+/// Errors of the serializer.
 pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_finite() {
         serializer.serialize_f64(*value)
@@ -25,10 +25,10 @@ fn name(value: f64) -> &'static str {
     }
 }
 
-/// Reads a number.
+/// Deserializes a number.
 ///
 /// # Errors
-/// If it is neither a number nor one of the three names.
+/// If the value is neither a number nor one of the three strings.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

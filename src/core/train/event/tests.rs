@@ -1,10 +1,10 @@
-//! Events as JSON.
+//! Tests of events as JSON.
 
 use super::*;
 use crate::core::train::calibration::Bin;
 
 #[test]
-fn a_loss_that_is_not_finite_survives_json() -> serde_json::Result<()> {
+fn a_non_finite_loss_round_trips_through_json() -> serde_json::Result<()> {
     let step = |loss| {
         TrainEvent::Step(Step {
             step: 3,
@@ -32,7 +32,7 @@ fn a_loss_that_is_not_finite_survives_json() -> serde_json::Result<()> {
 }
 
 #[test]
-fn an_evaluation_of_an_earlier_version_is_read() -> serde_json::Result<()> {
+fn an_evaluation_from_an_earlier_version_can_be_read() -> serde_json::Result<()> {
     let old = r#"{"event": "evaluated", "step": 63, "epoch": 1.0, "eval_loss": 0.6,
         "eval_accuracy": 0.75, "eval_f1": 0.8, "eval_precision": 0.7, "eval_recall": 0.9,
         "eval_confusion": [[2, 1], [0, 1]], "eval_samples": 4, "eval_runtime": 1.5,
@@ -51,7 +51,7 @@ fn an_evaluation_of_an_earlier_version_is_read() -> serde_json::Result<()> {
 }
 
 #[test]
-fn applied_commands_keep_their_json() -> serde_json::Result<()> {
+fn applied_commands_have_a_stable_json_format() -> serde_json::Result<()> {
     let (step, epoch, elapsed) = (7, 0.5, 1.25);
     let head = r#"{"event":"steered","step":7,"epoch":0.5,"elapsed":1.25,"steering":"#;
     for (effect, tail) in [
@@ -74,7 +74,7 @@ fn applied_commands_keep_their_json() -> serde_json::Result<()> {
 }
 
 #[test]
-fn a_log_entry_survives_json() -> serde_json::Result<()> {
+fn a_log_entry_round_trips_through_json() -> serde_json::Result<()> {
     let step = crate::core::train::fixtures::step(50, 0.5, 6.25);
     let logged = Logged { elapsed: 6.25, entry: training_entry(&step, 0.625) };
     let event = TrainEvent::Logged(logged.clone());

@@ -1,4 +1,4 @@
-//! The state of a run while the trainer works on it.
+//! The state of a run in progress.
 
 use crate::core::engine::{Engine, StepInput};
 use crate::core::train::command::{Command, MAX_LEARNING_RATE};
@@ -12,22 +12,22 @@ use crate::core::train::trainer_state::TrainerState;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-/// A stop was requested.
+/// A requested stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stop {
-    /// Whether to evaluate first.
+pub(super) struct StopRequest {
+    /// Whether to evaluate before stopping.
     pub evaluate: bool,
 }
 
-/// A step whose metrics have not arrived: the engine's device may still compute it.
+/// A step whose metrics have not arrived yet because the device may still be computing it.
 pub(super) struct QueuedStep {
-    /// Counted from 1.
+    /// The step number, counted from 1.
     pub number: u64,
     pub learning_rate: f64,
     pub input: StepInput,
 }
 
-/// A run that the trainer works on.
+/// A run in progress.
 pub(super) struct ActiveRun<'e> {
     pub engine: &'e mut dyn Engine,
     pub started_at: Instant,
@@ -38,35 +38,35 @@ pub(super) struct ActiveRun<'e> {
     pub max_steps: u64,
     pub steps_per_epoch: u64,
     pub schedule: Schedule,
-    /// When the current pause began.
+    /// The start of the current pause, if any.
     pub paused_at: Option<Instant>,
     /// Whether to stop at the end of the epoch.
     pub stop_after_epoch: bool,
-    /// Commands that came during an evaluation, to be applied after it.
+    /// Commands that arrived during an evaluation, to be applied after it.
     pub pending: VecDeque<Command>,
-    /// Steps whose metrics have not arrived: none on the CPU, at most one on a GPU. None where a
-    /// command is applied, and where an evaluation or a checkpoint is due.
+    /// Steps whose metrics have not arrived: none on the CPU, at most one on a GPU. It is empty
+    /// whenever a command is applied and whenever an evaluation or a checkpoint is due.
     pub queued: VecDeque<QueuedStep>,
 }
 
 impl ActiveRun<'_> {
-    /// Seconds of training; pauses do not count.
+    /// Seconds of training, excluding pauses.
     pub fn elapsed(&self) -> f64 {
         let now = self.paused_at.unwrap_or_else(Instant::now);
         self.resumed_elapsed + now.duration_since(self.started_at).as_secs_f64()
     }
 
-    /// The number of steps done or queued.
+    /// The number of steps completed or queued.
     pub fn started_steps(&self) -> u64 {
         self.progress.step + self.queued.len() as u64
     }
 
-    /// Epochs done.
+    /// The number of epochs completed, with the fraction of the current one.
     pub fn epoch(&self) -> f64 {
         self.progress.step as f64 / self.steps_per_epoch as f64
     }
 
-    /// Whether the last step was the last of its epoch, or of the run.
+    /// Whether the current step is the last of its epoch or of the run.
     pub fn is_epoch_end(&self) -> bool {
         let step = self.progress.step;
         step.is_multiple_of(self.steps_per_epoch) || step == self.max_steps
@@ -95,7 +95,7 @@ impl ActiveRun<'_> {
         }
     }
 
-    /// Ends a pause, if there is one. The pause does not count as training time.
+    /// Ends the current pause, if any. The pause does not count as training time.
     pub fn resume(&mut self, observer: &mut impl Observer) {
         if let Some(paused_at) = self.paused_at.take() {
             let pause = paused_at.elapsed();
@@ -105,7 +105,7 @@ impl ActiveRun<'_> {
         }
     }
 
-    /// Scales the schedule so that the next step uses `rate`. Where the scheduled rate is 0, as in
+    /// Scales the schedule so that the next step uses `rate`. If the scheduled rate is 0, as in
     /// the first step of a warm-up, the peak of the schedule becomes `rate`.
     pub fn set_learning_rate(&mut self, rate: f64, observer: &mut impl Observer) {
         if !(rate > 0.0 && rate <= MAX_LEARNING_RATE) {
@@ -120,7 +120,7 @@ impl ActiveRun<'_> {
         let from = scheduled * self.progress.rate_factor;
         let reference = if scheduled > 0.0 { scheduled } else { self.schedule.base() };
         self.progress.rate_factor = rate / reference;
-        // A checkpoint of this step, if there is one, has the old factor.
+        // An existing checkpoint of this step contains the old factor and must be written again.
         self.progress.saved_at = None;
         self.publish_effect(observer, CommandEffect::LearningRateChanged { from, to: rate });
     }

@@ -1,7 +1,7 @@
-//! What is due between two steps of a run: evaluation and checkpoints.
+//! Evaluations and checkpoints between two steps of a run.
 
 use super::Trainer;
-use super::active_run::{ActiveRun, Stop};
+use super::active_run::{ActiveRun, StopRequest};
 use super::commands::poll_stop;
 use crate::core::engine::Engine;
 use crate::core::text::sanitize_for_terminal;
@@ -19,16 +19,17 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 impl Trainer<'_> {
-    /// Evaluates and writes a checkpoint, where that is due after the last step and not yet done.
+    /// Evaluates the model and writes a checkpoint if they are due after the current step and not
+    /// done yet.
     pub(super) fn end_step(
         &self,
         run: &mut ActiveRun<'_>,
         observer: &mut impl Observer,
-    ) -> Result<ControlFlow<Stop>, TrainError> {
+    ) -> Result<ControlFlow<StopRequest>, TrainError> {
         let (arguments, step) = (self.arguments, run.progress.step);
         let evaluation_due = match arguments.eval_strategy {
             EvalStrategy::Epoch => run.is_epoch_end(),
-            // The last step too, as transformers' DefaultFlowCallback has it.
+            // Also at the last step, as in transformers' DefaultFlowCallback.
             EvalStrategy::Steps => {
                 step.is_multiple_of(arguments.eval_steps.of(run.max_steps)) || step == run.max_steps
             }
@@ -41,7 +42,7 @@ impl Trainer<'_> {
             }
         }
         let save_due = match arguments.save_strategy {
-            // The last step too, as the Trainer does.
+            // Also at the last step, as in Hugging Face's Trainer.
             SaveStrategy::Steps => {
                 step.is_multiple_of(arguments.save_steps.of(run.max_steps)) || step == run.max_steps
             }
@@ -57,15 +58,15 @@ impl Trainer<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Writes a checkpoint, unless the strategy is `no` or there is one of this step. A failure is
-    /// a warning: the run continues without the checkpoint.
+    /// Writes a checkpoint, unless the strategy is `no` or this step already has a checkpoint. A
+    /// failure is reported as a warning, and the run continues without the checkpoint.
     pub(super) fn save(&self, run: &mut ActiveRun<'_>, observer: &mut impl Observer) {
         if self.arguments.save_strategy != SaveStrategy::No {
             self.save_now(run, observer);
         }
     }
 
-    /// As [`Self::save`], with any strategy.
+    /// Like [`Self::save`], with any strategy.
     pub(super) fn save_now(&self, run: &mut ActiveRun<'_>, observer: &mut impl Observer) {
         let Some(checkpoints) = self.checkpoints else {
             return;
@@ -113,8 +114,9 @@ impl Trainer<'_> {
         }
     }
 
-    /// Loads the best checkpoint under `load_best_model_at_end`; the step whose weights are then in
-    /// memory. If it cannot be read, that is a warning, and the last weights are kept.
+    /// Loads the best checkpoint if `load_best_model_at_end` is set, and returns the step whose
+    /// weights are then in memory. If the checkpoint cannot be read, the run publishes a warning
+    /// and uses the last weights.
     pub(super) fn load_best(
         &self,
         run: &mut ActiveRun<'_>,
@@ -129,7 +131,7 @@ impl Trainer<'_> {
             Ok((evaluated, folder)) => {
                 let step = evaluated.step;
                 observer.publish(TrainEvent::BestLoaded(evaluated));
-                // A stopped run will be resumed from its last checkpoint.
+                // A stopped run needs its last checkpoint to be resumed.
                 if let (Some(checkpoints), Some(folder), false) =
                     (self.checkpoints, &folder, stopped)
                 {
@@ -144,7 +146,8 @@ impl Trainer<'_> {
         }
     }
 
-    /// Loads the best checkpoint, unless its weights are in memory; its evaluation and its folder.
+    /// Loads the best checkpoint, unless its weights are already in memory, and returns its
+    /// evaluation and its folder.
     fn try_load_best(
         &self,
         run: &mut ActiveRun<'_>,
@@ -154,7 +157,7 @@ impl Trainer<'_> {
             return Err("there was no evaluation, so no model is the best".to_owned());
         };
         let folder = run.state.best_model_checkpoint.clone().map(PathBuf::from);
-        // A checkpoint of another step has other weights.
+        // Ignore a checkpoint of a different step: its weights are not those of the best model.
         let folder = folder.filter(|folder| step_of(folder) == Some(step));
         if step != run.progress.step {
             let Some(folder) = &folder else {
@@ -174,12 +177,12 @@ impl Trainer<'_> {
         Ok(engine.reload()?)
     }
 
-    /// Evaluates; the model may become the best so far.
+    /// Evaluates the model; the result may become the best so far.
     pub(super) fn evaluate(
         &self,
         run: &mut ActiveRun<'_>,
         observer: &mut impl Observer,
-    ) -> Result<ControlFlow<Stop>, TrainError> {
+    ) -> Result<ControlFlow<StopRequest>, TrainError> {
         let (evaluated, control) = self.run_evaluation(run, observer)?;
         if let Some(evaluated) = evaluated {
             self.track_best(run, evaluated);
@@ -187,22 +190,23 @@ impl Trainer<'_> {
         Ok(control)
     }
 
-    /// Evaluates; the model never becomes the best so far.
+    /// Evaluates the model; the result never becomes the best so far.
     pub(super) fn evaluate_untracked(
         &self,
         run: &mut ActiveRun<'_>,
         observer: &mut impl Observer,
-    ) -> Result<ControlFlow<Stop>, TrainError> {
+    ) -> Result<ControlFlow<StopRequest>, TrainError> {
         Ok(self.run_evaluation(run, observer)?.1)
     }
 
-    /// Evaluates; no result if a stop without an evaluation came meanwhile.
+    /// Evaluates the model. There is no result if a stop without an evaluation was requested during
+    /// the evaluation.
     fn run_evaluation(
         &self,
         run: &mut ActiveRun<'_>,
         observer: &mut impl Observer,
-    ) -> Result<(Option<Evaluated>, ControlFlow<Stop>), TrainError> {
-        let mut stop: Option<Stop> = None;
+    ) -> Result<(Option<Evaluated>, ControlFlow<StopRequest>), TrainError> {
+        let mut stop: Option<StopRequest> = None;
         let options = EvaluationOptions {
             batch_size: self.arguments.per_device_eval_batch_size,
             pad_to: self.pad_to(self.eval),
@@ -227,7 +231,7 @@ impl Trainer<'_> {
         Ok((Some(evaluated), control))
     }
 
-    /// Keeps the evaluation if it is the best so far.
+    /// Records the evaluation if it is the best so far.
     fn track_best(&self, run: &mut ActiveRun<'_>, evaluated: Evaluated) {
         let Some(name) = &self.arguments.metric_for_best_model else {
             return;

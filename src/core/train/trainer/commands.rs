@@ -1,7 +1,7 @@
-//! Applying commands between two steps.
+//! Applies commands between two steps.
 
 use super::Trainer;
-use super::active_run::{ActiveRun, Stop};
+use super::active_run::{ActiveRun, StopRequest};
 use crate::core::engine::Engine;
 use crate::core::train::command::Command;
 use crate::core::train::error::TrainError;
@@ -11,12 +11,12 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 impl Trainer<'_> {
-    /// Applies all commands there are; during a pause, waits for more until it ends.
+    /// Applies all available commands; during a pause, waits for more until the pause ends.
     pub(super) fn apply_commands(
         &self,
         run: &mut ActiveRun<'_>,
         observer: &mut impl Observer,
-    ) -> Result<ControlFlow<Stop>, TrainError> {
+    ) -> Result<ControlFlow<StopRequest>, TrainError> {
         loop {
             let paused = run.paused_at.is_some();
             let pending = run.pending.pop_front();
@@ -25,7 +25,7 @@ impl Trainer<'_> {
                 run.resume(observer);
                 return Ok(ControlFlow::Continue(()));
             };
-            // Its effects come after the events of all steps.
+            // The events of all steps must be published before the effect of the command.
             self.finish_steps(run, observer)?;
             match command {
                 Command::Pause => run.pause(observer),
@@ -36,7 +36,7 @@ impl Trainer<'_> {
                 }
                 Command::Evaluate => {
                     run.publish_effect(observer, CommandEffect::EvaluationRequested);
-                    // As the best model it would change the end of the run.
+                    // A result that counts as the best would change the final model of the run.
                     let control = self.evaluate_untracked(run, observer)?;
                     if control.is_break() {
                         run.resume(observer);
@@ -50,25 +50,25 @@ impl Trainer<'_> {
                 Command::SetLearningRate { rate } => run.set_learning_rate(rate, observer),
                 Command::Stop { evaluate } => {
                     run.resume(observer);
-                    return Ok(ControlFlow::Break(Stop { evaluate }));
+                    return Ok(ControlFlow::Break(StopRequest { evaluate }));
                 }
-                // The observer answers them.
+                // The observer handles these commands.
                 Command::SaveModel | Command::Predict { .. } => {}
             }
         }
     }
 }
 
-/// Takes the commands that came during an evaluation, up to a stop; the others are added to
-/// `pending`, to be applied after it.
+/// Polls the commands that arrived during an evaluation, up to a stop command; the others are added
+/// to `pending`, to be applied after the evaluation.
 pub(super) fn poll_stop(
     pending: &mut VecDeque<Command>,
     engine: &mut dyn Engine,
     observer: &mut impl Observer,
-) -> Option<Stop> {
+) -> Option<StopRequest> {
     while let Some(command) = observer.next_command(engine, false) {
         if let Command::Stop { evaluate } = command {
-            return Some(Stop { evaluate });
+            return Some(StopRequest { evaluate });
         }
         pending.push_back(command);
     }

@@ -15,7 +15,7 @@ pub enum XAxis {
 }
 
 impl XAxis {
-    /// All of them, in the order in which a key cycles through them.
+    /// All quantities, in the order in which a key cycles through them.
     pub const ALL: [Self; 4] = [Self::Step, Self::Epoch, Self::Relative, Self::Wall];
 
     /// Its name, in files and on the screen.
@@ -37,6 +37,6 @@ pub enum YRange {
     Typical,
     /// The range of all values.
     Full,
-    /// This range, whatever values follow.
+    /// A fixed range, which later values do not change.
     Fixed([f64; 2]),
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The smoothing factors that the keys step through.
 pub const SMOOTHINGS: [f64; 11] = [0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99];
 
-/// How the charts are viewed. The view is kept in optimizer steps, whatever quantity the x axis
+/// How the charts are viewed. The view is stored in optimizer steps, whatever quantity the x axis
 /// shows, so that all charts show the same part of the run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Charts {
@@ -50,7 +50,7 @@ pub enum ChartAction {
     Pan(isize),
     /// Show all steps.
     ResetZoom,
-    /// Make the window follow the latest steps, or stay.
+    /// Make the window follow the latest steps, or stop following them.
     Follow,
     /// Switch to the next quantity of the x axes.
     NextAxis,
@@ -62,7 +62,7 @@ pub enum ChartAction {
     AdjustSmoothing(isize),
 }
 
-/// The fewest steps in view.
+/// The minimum number of steps in view.
 const MIN_STEPS: f64 = 8.0;
 
 impl Charts {
@@ -76,7 +76,8 @@ impl Charts {
         }
     }
 
-    /// Shows `width` steps, a fraction `share` of them before `at`; all steps if there are no more.
+    /// Shows `width` steps, a fraction `share` of them before `at`; all steps if the run is
+    /// shorter.
     fn show(&mut self, at: f64, share: f64, width: f64, end: f64) {
         let end = end.max(2.0);
         if width >= end * (1.0 - 1e-9) {
@@ -88,8 +89,8 @@ impl Charts {
         self.window = Some([from, from + width]);
     }
 
-    /// Zooms by a factor (above 1: out) around a step. Without one, zooms around the cursor if it is
-    /// in view, else at the end of the window.
+    /// Zooms by a factor (above 1: out) around a step. Without one, zooms around the cursor if it
+    /// is in view, else at the end of the window.
     pub fn zoom(&mut self, factor: f64, around: Option<f64>, end: f64) {
         let [from, to] = self.visible_steps(end);
         let width = to - from;

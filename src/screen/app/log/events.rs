@@ -14,7 +14,7 @@ impl Log {
                     self.push(elapsed, Level::Info, note.clone());
                 }
                 let text = lang.tr_with(
-                    "training on {0} reviews, {1} steps",
+                    "training on {0} samples, {1} steps",
                     &[&started.train_samples, &started.max_steps],
                 );
                 self.push(elapsed, Level::Info, text);

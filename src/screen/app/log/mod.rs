@@ -14,7 +14,7 @@ use crate::run::summary::clock;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-/// The most lines that are kept; older ones are dropped.
+/// The maximum number of lines; older ones are dropped.
 const MAX_LINES: usize = 10_000;
 
 /// The lines of the log, oldest first, and the part of them in view.
@@ -33,7 +33,7 @@ pub struct Log {
 impl Log {
     /// Adds a line. A view that is scrolled back keeps its position.
     pub fn push(&mut self, elapsed: f64, level: Level, text: String) {
-        // Messages may quote the content of a file.
+        // Messages may contain text from files, including control characters.
         let clean = match sanitize_for_terminal(&text) {
             Cow::Owned(clean) => Some(clean),
             Cow::Borrowed(_) => None,

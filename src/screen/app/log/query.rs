@@ -32,8 +32,8 @@ impl Query {
         self.find_from(line, 0).is_some()
     }
 
-    /// The byte ranges of all occurrences, which do not overlap. A range includes the combining marks
-    /// of its last character.
+    /// The byte ranges of all occurrences, which do not overlap. A range includes the combining
+    /// marks of its last character.
     pub fn ranges(&self, line: &str) -> Vec<Range<usize>> {
         let mut found: Vec<Range<usize>> = Vec::new();
         let mut from = 0;
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn combining_marks_stay_with_their_letter() {
         assert_eq!(found("e", "re\u{301}sume"), ["e\u{301}", "e"]);
-        // A syllable of parts: the final consonant has no width of its own.
+        // A syllable of separate letters (jamo): the final consonant has zero width.
         assert_eq!(
             found("\u{1112}\u{1161}", "\u{1112}\u{1161}\u{11ab}글"),
             ["\u{1112}\u{1161}\u{11ab}"]

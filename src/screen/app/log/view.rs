@@ -1,4 +1,4 @@
-//! Which lines of the log are shown: a lowest level, a filter, and a search.
+//! Which lines of the log are shown: a minimum level, a filter, and a search.
 //!
 //! Lines are identified by serial numbers, which stay valid when older lines are dropped. The lists
 //! of shown and matching lines are updated with each new line, so that drawing does not depend on
@@ -12,7 +12,7 @@ use tui_input::{Input, InputRequest};
 /// An action on the log page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogAction {
-    /// Show higher levels only; after the highest, all again.
+    /// Raise the minimum level; after the highest, show all levels again.
     NextLevel,
     /// Open the input for a search.
     Search,
@@ -44,9 +44,9 @@ pub struct LogInput {
     pub purpose: Purpose,
     /// What is typed.
     pub line: Input,
-    /// The lowest visible line before; `None` if the view followed the latest line.
+    /// The lowest visible line before typing began; `None` if the view followed the latest line.
     anchor: Option<usize>,
-    /// The filter before.
+    /// The filter before typing began.
     filter: String,
 }
 
@@ -65,7 +65,7 @@ pub struct LogView {
     pub visible: Option<(usize, usize)>,
     /// Serial numbers of the lines shown.
     shown: VecDeque<usize>,
-    /// Serial numbers of those that match the search.
+    /// Serial numbers of the shown lines that match the search.
     matches: VecDeque<usize>,
     /// The current match.
     current: Option<usize>,
@@ -231,7 +231,7 @@ impl Log {
         }
     }
 
-    /// Selects the shown lines again and keeps the position of the view.
+    /// Recomputes the shown lines and keeps the position of the view.
     fn refresh(&mut self) {
         let anchor = self.anchor();
         self.view.shown.clear();
@@ -263,7 +263,7 @@ impl Log {
         let is_visible = |(first, last)| (first..=last).contains(&serial);
         if !self.view.visible.is_some_and(is_visible) {
             self.scroll_to(Some(serial));
-            // The next frame shows other lines than the last one.
+            // The visible lines are unknown until the next frame.
             self.view.visible = None;
         }
     }

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Line `i` is a warning if `i` is divisible by 10, else a result if divisible by 5. Lines divisible
-/// by 7 mention a film.
+/// Line `i` is a warning if `i` is divisible by 10, else a result if divisible by 5. Lines
+/// divisible by 7 mention a film.
 fn log(lines: usize) -> Log {
     let mut log = Log::default();
     add(&mut log, 0..lines);

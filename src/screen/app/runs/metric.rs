@@ -26,7 +26,7 @@ pub enum RunMetric {
 }
 
 impl RunMetric {
-    /// All of them, in the order in which a key cycles through them.
+    /// All metrics, in the order in which a key cycles through them.
     pub const ALL: [Self; 8] = [
         Self::Loss,
         Self::EvalLoss,

@@ -7,14 +7,14 @@ pub use metric::RunMetric;
 
 use super::editor;
 use crate::run::metric_series::{Curve, History};
+use crate::run::run_index::RunIndexReport;
 use crate::run::run_index::{RunEntry, RunOrder, RunSummary, compare_runs, matches_filter};
-use crate::run::worker::run_index::RunIndexReport;
 use crate::screen::lang::Lang;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tui_input::{Input, InputRequest};
 
-/// The most runs in one chart: the number of colours.
+/// The maximum number of runs in one chart: the number of curve colors.
 pub const MAX_COMPARED: usize = 8;
 
 /// An action on the comparison of runs.
@@ -47,14 +47,14 @@ pub enum RunsAction {
 pub struct FilterInput {
     /// What is typed.
     pub line: Input,
-    /// The filter before.
+    /// The filter before typing began.
     before: String,
 }
 
 /// The runs in a folder and how they are compared.
 #[derive(Clone, Debug, Default)]
 pub struct RunComparison {
-    /// The folder, safe to show.
+    /// The folder, sanitized for the terminal.
     pub folder: String,
     /// All runs that were found.
     found: Vec<RunEntry>,
@@ -66,7 +66,7 @@ pub struct RunComparison {
     pub selected: usize,
     /// Whether the user has moved the selection; until then it stays on the first run.
     has_moved: bool,
-    /// The runs in the chart. A run keeps its slot, and with it its colour.
+    /// The runs in the chart. A run keeps its slot, and with it its color.
     charted: [Option<PathBuf>; MAX_COMPARED],
     curves: BTreeMap<PathBuf, Result<Box<History>, String>>,
     /// The sort key.
@@ -99,7 +99,7 @@ impl RunComparison {
         self.shown.iter().map(|&at| &self.found[at])
     }
 
-    /// The slot of a run in the chart, which is the index of its colour.
+    /// The slot of a run in the chart, which is the index of its color.
     pub fn chart_slot(&self, folder: &Path) -> Option<usize> {
         self.charted.iter().position(|charted| charted.as_deref() == Some(folder))
     }
@@ -115,7 +115,8 @@ impl RunComparison {
         })
     }
 
-    /// The runs whose settings are compared: those in the chart, or else all that are shown.
+    /// The runs whose settings are compared: those in the chart or, if there are none, all runs
+    /// shown.
     pub fn compared_summaries(&self) -> Vec<(Option<usize>, &RunSummary)> {
         let charted = self.compared().map(|(slot, found, _)| (Some(slot), found));
         let mut runs: Vec<(Option<usize>, &RunEntry)> = charted.collect();
@@ -278,7 +279,7 @@ impl RunComparison {
     /// Applies a report. Returns the folder whose curves have to be read again.
     pub fn push_report(&mut self, report: RunIndexReport, smoothing: f64) -> Option<PathBuf> {
         match report {
-            RunIndexReport::Found(found) => {
+            RunIndexReport::Updated(found) => {
                 let folder = found.folder.clone();
                 match self.found.iter_mut().find(|known| known.folder == folder) {
                     Some(known) => *known = *found,
@@ -287,7 +288,7 @@ impl RunComparison {
                 self.refresh();
                 return self.chart_slot(&folder).map(|_| folder);
             }
-            RunIndexReport::Gone(folder) => {
+            RunIndexReport::Removed(folder) => {
                 if let Some(slot) = self.chart_slot(&folder) {
                     self.charted[slot] = None;
                 }

@@ -25,7 +25,7 @@ fn compared(runs: &[(&str, f64)]) -> State {
                 eval_f1: *accuracy,
             });
         }
-        push(&mut state, RunIndexReport::Found(Box::new(found)));
+        push(&mut state, RunIndexReport::Updated(Box::new(found)));
     }
     state
 }
@@ -80,7 +80,7 @@ fn runs_are_sorted_and_filtered_and_the_selected_one_stays() {
 }
 
 #[test]
-fn a_run_keeps_its_colour_until_it_is_removed() {
+fn a_run_keeps_its_color_until_it_is_removed() {
     let mut state = compared(&[("a", 0.6), ("b", 0.7), ("c", 0.8)]);
     let read = |name: &str| vec![Effect::ReadCurves(PathBuf::from(name))];
     assert_eq!(press(&mut state, RunsAction::ToggleChart), read("a"));
@@ -97,11 +97,11 @@ fn a_run_keeps_its_colour_until_it_is_removed() {
     press(&mut state, RunsAction::Move(2));
     assert_eq!(press(&mut state, RunsAction::ToggleChart), read("c"));
     assert_eq!(runs(&state).chart_slot(Path::new("c")), Some(0), "the first free slot");
-    // A run that continues is read again, a deleted one leaves the chart.
+    // A run with new events is read again, a deleted run is removed from the chart.
     let mut more = entry("b");
     more.folder = "b".into();
-    assert_eq!(push(&mut state, RunIndexReport::Found(Box::new(more))), read("b"));
-    push(&mut state, RunIndexReport::Gone("b".into()));
+    assert_eq!(push(&mut state, RunIndexReport::Updated(Box::new(more))), read("b"));
+    push(&mut state, RunIndexReport::Removed("b".into()));
     assert_eq!((names(&state), runs(&state).compared().count()), (vec!["a", "c"], 1));
     assert_eq!(press(&mut state, RunsAction::ToggleAll), []);
     assert_eq!(runs(&state).compared().count(), 0, "all removed");
@@ -109,7 +109,7 @@ fn a_run_keeps_its_colour_until_it_is_removed() {
 }
 
 #[test]
-fn the_chart_has_at_most_as_many_runs_as_colours() {
+fn the_chart_has_at_most_as_many_runs_as_colors() {
     let list: Vec<(String, f64)> = (0..12).map(|n| (format!("run-{n}"), 0.5)).collect();
     let list: Vec<(&str, f64)> = list.iter().map(|(name, at)| (name.as_str(), *at)).collect();
     let mut state = compared(&list);
@@ -125,7 +125,7 @@ fn an_unreadable_run_is_listed_but_not_compared() {
     let mut torn = entry("torn");
     torn.folder = "torn".into();
     torn.summary = Err(UnreadableRun { name: "torn".to_owned(), reason: "no event".to_owned() });
-    push(&mut state, RunIndexReport::Found(Box::new(torn)));
+    push(&mut state, RunIndexReport::Updated(Box::new(torn)));
     assert_eq!(names(&state), ["a", "torn"]);
     press(&mut state, RunsAction::Move(1));
     assert_eq!(press(&mut state, RunsAction::ToggleChart), []);

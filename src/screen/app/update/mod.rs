@@ -21,7 +21,7 @@ const NOTICE_SECONDS: f64 = 8.0;
 /// More lines than any view has.
 const ALL_LINES: isize = 1 << 30;
 
-/// Applies a message to the state and returns what the program has to do.
+/// Applies a message to the state and returns the effects that the program has to carry out.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     if matches!(message, Message::Action(_) | Message::Mouse(_) | Message::Paste(_)) {
         state.notice = None;
@@ -171,12 +171,14 @@ fn report_picture(state: &mut State, outcome: Result<Vec<String>, String>) {
         Ok(files) => {
             let first = files.first().map_or("", String::as_str);
             let text = match files.len().saturating_sub(1) {
-                0 => state.lang.tr_with("drawn: {0}", &[&first]),
-                more => state.lang.tr_with("drawn: {0} and {1} more files", &[&first, &more]),
+                0 => state.lang.tr_with("saved {0}", &[&first]),
+                more => state.lang.tr_with("saved {0} and {1} more files", &[&first, &more]),
             };
             (Level::Result, text)
         }
-        Err(reason) => (Level::Warning, state.lang.tr_with("no picture: {0}", &[&reason])),
+        Err(reason) => {
+            (Level::Warning, state.lang.tr_with("the picture could not be saved: {0}", &[&reason]))
+        }
     };
     state.log.push(state.elapsed(), level, text.clone());
     state.notice = Some(Notice { level, text, since: state.now });
@@ -205,7 +207,7 @@ fn quit(state: &mut State) -> Vec<Effect> {
         return vec![Effect::Quit];
     }
     if state.is_running() && state.started.is_none() {
-        // No training is lost yet, and downloaded data is kept.
+        // Training has not begun, and downloaded data remains in the cache.
         return vec![Effect::Quit];
     }
     if state.is_running() {

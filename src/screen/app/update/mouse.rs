@@ -13,8 +13,8 @@ const ZOOM_FACTOR: f64 = 0.8;
 /// Lines scrolled by one turn of the wheel.
 const SCROLL_LINES: isize = 3;
 
-/// Applies mouse input to charts and panels. Returns the lines to scroll down, if the view under the
-/// mouse scrolls.
+/// Applies mouse input to charts and panels. Returns the lines to scroll down, if the view under
+/// the mouse scrolls.
 pub(super) fn apply(state: &mut State, mouse: MouseInput) -> Option<isize> {
     if state.page != Page::Train || state.overlay.is_some() {
         return match mouse.kind {

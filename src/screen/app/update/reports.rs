@@ -83,7 +83,7 @@ fn apply_event(state: &mut State, event: TrainEvent) {
         TrainEvent::CommandApplied(applied) => run_control::record(state, applied),
         TrainEvent::Saved(saved) => {
             state.saved = Some(saved);
-            // This may repair a failed save, but a failed run stays failed.
+            // Saving again clears a failed save, but not the failure of a run.
             if state.finished.is_some() {
                 state.failed = None;
             }

@@ -7,7 +7,7 @@ use crate::screen::app::page::Overlay;
 use crate::screen::app::run_control::{LearningRateInput, RunControlAction};
 use crate::screen::app::state::State;
 
-/// The most applied commands that are kept; a journal could hold any number.
+/// The maximum number of recorded commands; a journal may contain any number.
 const MAX_RECORDED: usize = 10_000;
 
 /// Applies an action. A run that is not training cannot be controlled.
@@ -53,7 +53,7 @@ pub(super) fn apply(state: &mut State, action: RunControlAction) -> Vec<Effect> 
     vec![Effect::Send(command)]
 }
 
-/// The run reports that a command was applied just now.
+/// Applies a report that the run has just applied a command.
 pub(super) fn applied(state: &mut State, applied: &CommandApplied) {
     if state.replay.is_some() {
         return;
@@ -66,14 +66,14 @@ pub(super) fn applied(state: &mut State, applied: &CommandApplied) {
     }
 }
 
-/// Continues the clock of the run at the time where it was paused.
+/// Resumes the clock of the run at the time when it was paused.
 fn resume_clock(state: &mut State) {
     if let (Some(since), Some(began)) = (state.paused_at.take(), state.began.as_mut()) {
         *began += state.now - since;
     }
 }
 
-/// The run has ended: pending requests are void.
+/// Discards pending requests after the run has ended.
 pub(super) fn run_ended(state: &mut State) {
     resume_clock(state);
     state.stop_after_epoch = false;
@@ -82,7 +82,7 @@ pub(super) fn run_ended(state: &mut State) {
     }
 }
 
-/// Keeps an applied command, for the marks on the charts.
+/// Records an applied command, for the annotations of the charts.
 pub(super) fn record(state: &mut State, applied: CommandApplied) {
     if state.applied_commands.len() < MAX_RECORDED {
         state.applied_commands.push(applied);

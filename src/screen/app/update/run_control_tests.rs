@@ -25,7 +25,7 @@ fn sends(command: Command) -> Vec<Effect> {
     vec![Effect::Send(command)]
 }
 
-fn steered(state: &mut State, effect: CommandEffect) {
+fn apply_effect(state: &mut State, effect: CommandEffect) {
     let applied = CommandApplied { step: 20, epoch: 0.3, elapsed: 2.5, effect };
     let event = TrainEvent::CommandApplied(applied);
     update(state, Message::Report(RunReport::Event(event)));
@@ -36,7 +36,7 @@ fn actions_send_requests_and_the_run_confirms_them() {
     let mut state = training();
     assert_eq!(press(&mut state, RunControlAction::Pause), sends(Command::Pause));
     assert_eq!(state.paused_at, None, "not before the run confirms it");
-    steered(&mut state, CommandEffect::Paused);
+    apply_effect(&mut state, CommandEffect::Paused);
     assert_eq!(press(&mut state, RunControlAction::Pause), sends(Command::Resume));
     assert_eq!(press(&mut state, RunControlAction::SaveNow), sends(Command::SaveCheckpoint));
     assert_eq!(press(&mut state, RunControlAction::EvaluateNow), sends(Command::Evaluate));
@@ -44,7 +44,7 @@ fn actions_send_requests_and_the_run_confirms_them() {
         press(&mut state, RunControlAction::StopAfterEpoch),
         sends(Command::StopAfterEpoch { enabled: true })
     );
-    steered(&mut state, CommandEffect::StopAfterEpoch { enabled: true });
+    apply_effect(&mut state, CommandEffect::StopAfterEpoch { enabled: true });
     assert_eq!(
         press(&mut state, RunControlAction::StopAfterEpoch),
         sends(Command::StopAfterEpoch { enabled: false })
@@ -57,10 +57,10 @@ fn the_clock_stops_while_the_run_is_paused() {
     let mut state = training();
     update(&mut state, Message::Tick(12.5));
     assert_eq!(state.elapsed(), 2.5);
-    steered(&mut state, CommandEffect::Paused);
+    apply_effect(&mut state, CommandEffect::Paused);
     update(&mut state, Message::Tick(100.0));
     assert_eq!(state.elapsed(), 2.5);
-    steered(&mut state, CommandEffect::Resumed { seconds: 87.5 });
+    apply_effect(&mut state, CommandEffect::Resumed { seconds: 87.5 });
     update(&mut state, Message::Tick(101.0));
     assert_eq!(state.elapsed(), 3.5);
 }

@@ -1,6 +1,6 @@
 //! Updates of the comparison of runs.
 
-use crate::run::worker::run_index::RunIndexReport;
+use crate::run::run_index::RunIndexReport;
 use crate::screen::app::message::Effect;
 use crate::screen::app::runs::RunsAction;
 use crate::screen::app::state::State;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 pub(super) fn apply(state: &mut State, action: RunsAction) -> Vec<Effect> {
     let Some(runs) = &mut state.runs else { return Vec::new() };
     if matches!(action, RunsAction::NextMetric(_)) {
-        // Another metric has other values.
+        // The y ranges of the previous metric do not apply to the next one.
         state.layout.y_ranges.clear();
     }
     read_curves(runs.apply(action))

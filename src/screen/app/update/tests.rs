@@ -220,7 +220,7 @@ fn a_replay_uses_the_clock_of_its_run() {
     set_activity(&mut state, Activity::Training);
     update(&mut state, Message::Tick(3.0));
     push(&mut state, run(80));
-    // 80 steps of an eighth of a second and an evaluation of two.
+    // 80 steps of an eighth of a second and an evaluation of two seconds.
     assert_eq!(state.elapsed(), 12.0);
     update(&mut state, Message::Tick(3.02));
     assert!((state.elapsed() - 12.4).abs() < 1e-9);

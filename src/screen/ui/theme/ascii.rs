@@ -1,7 +1,8 @@
 //! Borders, bars, dots and arrows in ASCII, for terminals and fonts without Unicode.
 //!
-//! It is one pass over a finished frame, so that no panel has to handle it. Each character is replaced
-//! by one of the same width. Others, such as a review in Korean, are kept.
+//! Characters are replaced in the finished frame, so that panels need no code for ASCII. Each
+//! replacement has the width of the original. Characters without a replacement, such as Korean
+//! text, are unchanged.
 
 use ratatui::buffer::Buffer;
 

@@ -1,17 +1,17 @@
-//! How many colors a terminal shows, and RGB colors quantized to that.
+//! The number of colors that a terminal supports, and the quantization of RGB colors to it.
 
 use ratatui::style::Color;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// How many colors a terminal shows.
+/// The number of colors that a terminal supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColorDepth {
-    /// None; only attributes such as bold.
+    /// No colors, only attributes such as bold.
     None,
-    /// The sixteen of the terminal's own palette.
+    /// The 16 colors of the terminal's own palette.
     Sixteen,
-    /// The 256 of xterm: the palette, a color cube of 6 x 6 x 6 and 24 grays.
+    /// The 256 colors of xterm: the palette, a color cube of 6 x 6 x 6 and 24 grays.
     Indexed,
     /// 24 bits (RGB).
     Truecolor,
@@ -32,7 +32,8 @@ pub const fn rgb(hex: u32) -> Color {
 }
 
 /// The color as a terminal of this depth can show it: RGB becomes the nearest color of the cube and
-/// the grays if the depth is [`ColorDepth::Indexed`]. Themes define their sixteen colors themselves.
+/// the grays if the depth is [`ColorDepth::Indexed`]. Themes define their sixteen colors
+/// themselves.
 pub fn quantize(color: Color, depth: ColorDepth) -> Color {
     match (color, depth) {
         (Color::Rgb(r, g, b), ColorDepth::Indexed) => Color::Indexed(nearest([r, g, b])),

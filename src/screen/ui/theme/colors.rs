@@ -1,15 +1,15 @@
 //! The colors of each theme, by role.
 //!
 //! The two default themes use the palette of Okabe and Ito ("Color Universal Design",
-//! <https://jfly.uni-koeln.de/color/>), which people with any kind of color vision can tell
-//! apart; for light backgrounds its colors are darkened, for dark ones its blue is lightened. No
-//! theme sets the background: it stays the terminal's.
+//! <https://jfly.uni-koeln.de/color/>), which are distinguishable with any kind of color vision;
+//! for light backgrounds its colors are darkened, for dark ones its blue is lightened. No theme
+//! sets the background color.
 
 use super::color_depth::rgb;
 use ratatui::style::Color;
 
-/// The colors of a theme by role. The methods of [`Theme`](super::Theme) with the same names describe
-/// the roles.
+/// The colors of a theme by role. The methods of [`Theme`](super::Theme) with the same names
+/// describe the roles.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ThemeColors {
     /// Whether the theme is for light backgrounds.
@@ -31,8 +31,8 @@ pub struct ThemeColors {
     pub focus: Color,
 }
 
-/// The sixteen colors of the terminal's own palette, without those that are hard to read on light or
-/// on dark backgrounds. Every theme uses these if the terminal has only sixteen.
+/// The sixteen colors of the terminal's own palette, without those that are hard to read on light
+/// or on dark backgrounds. Every theme uses these if the terminal has only sixteen.
 pub static TERMINAL: ThemeColors = ThemeColors {
     is_light: false,
     dim: Color::DarkGray,
@@ -252,7 +252,8 @@ mod tests {
         }
     }
 
-    /// How red, green and blue appear with normal vision and the three kinds of dichromacy (Machado, Oliveira and Fernandes 2009, severity 1).
+    /// How red, green and blue appear with normal vision and the three kinds of dichromacy
+    /// (Machado, Oliveira and Fernandes 2009, severity 1).
     const VISION: [[[f64; 3]; 3]; 4] = [
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
         [

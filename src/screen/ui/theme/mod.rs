@@ -1,7 +1,8 @@
 //! The styles of the dashboard by role, and the characters that it draws with.
 //!
-//! Themes are defined in RGB and quantized to what the terminal supports; with sixteen colors, every
-//! theme uses the terminal's own palette. Without colors, roles differ in attributes such as bold.
+//! Themes are defined in RGB and quantized to what the terminal supports; with sixteen colors,
+//! every theme uses the terminal's own palette. Without colors, roles differ in attributes such as
+//! bold.
 
 mod ascii;
 mod color_depth;
@@ -28,7 +29,7 @@ pub struct Theme {
 }
 
 impl Theme {
-    /// The terminal's own sixteen colors, or attributes alone.
+    /// A theme with the terminal's own sixteen colors, or with attributes only.
     pub fn new(color: bool) -> Self {
         let depth = if color { ColorDepth::Sixteen } else { ColorDepth::None };
         Self { colors: &TERMINAL, depth, ascii: false, markers: Markers::Braille }
@@ -198,7 +199,7 @@ impl Theme {
         }
     }
 
-    /// A curve, by index: eight different styles, then the same again.
+    /// A curve, by index: eight different styles, which repeat.
     pub fn curve(self, index: usize) -> Style {
         const ATTRIBUTES: [Modifier; 8] = [
             Modifier::empty(),
@@ -235,9 +236,9 @@ impl Theme {
     }
 }
 
-/// The environment as termprofile sees it: `TERM` alone. `NO_COLOR` and `COLORTERM` have rules of
-/// their own below, and variables of CI services or `FORCE_COLOR` do not describe the terminal that
-/// the dashboard runs in.
+/// The environment passed to termprofile, which contains only `TERM`. `NO_COLOR` and `COLORTERM`
+/// are handled below; variables of CI services and `FORCE_COLOR` do not describe the terminal of
+/// the dashboard.
 struct TermName(String);
 
 impl EnvVarSource for TermName {
@@ -272,8 +273,8 @@ fn color_depth(choice: ColorChoice, variable: &impl Fn(&str) -> Option<String>) 
     }
 }
 
-/// The number of colors that a `TERM` stands for. Over SSH it is often all that is known:
-/// `COLORTERM` is not forwarded by default.
+/// The number of colors of terminals with this `TERM`. Over SSH, `TERM` is often the only
+/// information, because `COLORTERM` is not forwarded by default.
 fn depth_of_term(term: &str) -> ColorDepth {
     let source = TermName(term.to_owned());
     let settings = DetectorSettings::new().enable_tmux_info(false);

@@ -1,4 +1,4 @@
-//! Lines drawn with dots: eight a cell in Braille, two in blocks, or one.
+//! Lines drawn with dots: eight per cell in Braille, two per cell in blocks, or one per cell.
 
 use crate::screen::display::Markers;
 use ratatui::buffer::Buffer;
@@ -16,7 +16,7 @@ fn dots_per_cell(marker: Markers) -> (usize, usize) {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct DotCell {
-    /// The dots that are set, a bit each, by rows.
+    /// The dots that are set, one bit per dot, in row order.
     dots: u8,
     /// The curve that set them.
     curve: u16,
@@ -48,13 +48,13 @@ impl Canvas {
         Self { marker, columns, rows, cells: vec![DotCell::default(); columns * rows], curve: 0 }
     }
 
-    /// Begins another curve, over the earlier ones.
+    /// Starts a new curve, which is drawn over the earlier ones.
     pub fn begin_curve(&mut self) {
         self.curve += 1;
     }
 
-    /// Draws a line between two points, given as fractions of the width from the left and of the height
-    /// from the bottom. They may be outside the canvas.
+    /// Draws a line between two points, given as fractions of the width from the left and of the
+    /// height from the bottom. They may be outside the canvas.
     pub fn line(&mut self, from: (f64, f64), to: (f64, f64), style: CurveStyle) {
         let (across, down) = dots_per_cell(self.marker);
         let (width, height) = ((self.columns * across) as f64, (self.rows * down) as f64);
@@ -116,7 +116,7 @@ impl Canvas {
     }
 }
 
-/// The Braille character of eight dots given by rows.
+/// The Braille character of eight dots in row order.
 fn braille(dots: u8) -> char {
     // Unicode numbers the dots of the upper three rows by columns, then those of the lowest row.
     const BITS: [u32; 8] = [0x01, 0x08, 0x02, 0x10, 0x04, 0x20, 0x40, 0x80];

@@ -1,5 +1,5 @@
-//! A chart: curves over steps or time, with ticks at round values, baselines, annotations of events,
-//! and a cursor.
+//! A chart: curves over steps or time, with ticks at round values, baselines, annotations of
+//! events, and a cursor.
 
 use super::canvas::{Canvas, CurveStyle};
 use crate::run::metric_series::Segment;
@@ -42,19 +42,19 @@ pub struct ChartBaseline {
 pub struct Chart {
     /// The x values at the left and the right edge.
     pub x: [f64; 2],
-    /// What they count.
+    /// The unit of the x values.
     pub x_unit: Unit,
     /// The y values at the lower and the upper edge.
     pub y: [f64; 2],
-    /// What they count.
+    /// The unit of the y values.
     pub y_unit: Unit,
     /// Whether the y axis is logarithmic; its values are then above zero.
     pub log_y: bool,
     /// The curves, the last one on top.
     pub series: Vec<ChartSeries>,
-    /// Values to compare with.
+    /// Horizontal lines at values to compare with.
     pub baselines: Vec<ChartBaseline>,
-    /// Events.
+    /// Vertical lines at events.
     pub annotations: Vec<ChartAnnotation>,
     /// The cursor's x value.
     pub cursor: Option<f64>,
@@ -171,13 +171,13 @@ impl Chart {
         }
     }
 
-    /// Over the curves, which would make the names illegible; at the left, where rising curves are still
-    /// far below.
+    /// Draws the names over the curves, so that they stay legible, and at the left, where rising
+    /// curves are still far below.
     fn draw_baseline_names(&self, plot: Rect, buffer: &mut Buffer, theme: Theme) {
         let mut named = Vec::new();
         for baseline in &self.baselines {
             let Some(row) = self.row(baseline.y, plot) else { continue };
-            // A row has space for one name.
+            // Each row has at most one name.
             let width = baseline.name.width() as u16;
             if !named.contains(&row) && width < plot.width {
                 for column in 0..width {
@@ -207,7 +207,7 @@ impl Chart {
         }
         canvas.render(plot, buffer);
         for series in self.series.iter().filter(|series| series.points) {
-            // Points that touch each other add nothing to the line.
+            // Points are not drawn if they are so close that they would look like the line.
             let points: usize = series.segments.iter().map(Vec::len).sum();
             if points > usize::from(plot.width) / 2 {
                 continue;

@@ -6,7 +6,7 @@
 #define ACTIVATION_RELU 3
 #define ACTIVATION_TANH 4
 
-/* sqrt(2 / pi), and the coefficient of the cube. */
+/* GELU's approximation by tanh: sqrt(2 / pi), and the coefficient of the cube. */
 #define GELU_TANH_LINE 0.7978845608f
 #define GELU_TANH_CUBE 0.044715f
 
@@ -24,7 +24,7 @@ DEVICE float activation_value(int activation, float x)
     case ACTIVATION_GELU_TANH:
         return 0.5f * x * (1.0f + tanhf(GELU_TANH_LINE * (x + GELU_TANH_CUBE * x * x * x)));
     case ACTIVATION_RELU:
-        /* A comparison, which keeps NaN. */
+        /* A comparison propagates NaN; fmaxf does not. */
         return x < 0.0f ? 0.0f : x;
     case ACTIVATION_TANH:
         return tanhf(x);

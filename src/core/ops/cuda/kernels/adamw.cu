@@ -6,11 +6,11 @@ typedef struct {
     float beta1;
     float beta2;
     float epsilon;
-    /* The learning rate with the bias correction of the mean. */
+    /* learning_rate / (1 - beta1^t). */
     float rate;
-    /* The factor that weight decay leaves. */
+    /* The factor of weight decay: 1 - learning_rate * weight_decay. */
     float keep;
-    /* The bias correction of the square root of the variance. */
+    /* The bias correction of the square root of the variance: 1 / sqrt(1 - beta2^t). */
     float correction;
 } Factors;
 
@@ -76,7 +76,7 @@ BOUNDED_KERNEL(256, 1) prepare_update(const double *partials, u32 count, float m
     }
 }
 
-/* The first of the ranges that ends after `number`; `ranges` if there is none. */
+/* The index of the first range that ends after `number`; `ranges` if there is none. */
 DEVICE u32 range_after(const u64 *decayed, u32 ranges, u64 number)
 {
     u32 first = 0;

@@ -10,7 +10,7 @@
 /* Rows of a tile. */
 #define TILE 32
 #define ATTENTION_THREADS 128
-/* Blocks that share the registers of a multiprocessor; there are not enough for more. */
+/* The minimum number of resident blocks of a multiprocessor; more need too many registers. */
 #define ATTENTION_BLOCKS 5
 /* Columns of the result that a block computes. */
 #define SLICE 64
@@ -62,7 +62,7 @@ DEVICE u32 at_most_a_tile(u32 rows)
     return rows < TILE ? rows : TILE;
 }
 
-/* `rows` rows, `stride` apart, of one head into a tile; the rest of the tile becomes 0. */
+/* Loads `rows` rows, `stride` apart, of one head into a tile; sets the rest of the tile to 0. */
 DEVICE void load_tile(const act *from, u32 stride, u32 rows, u32 width, const BlockTask *task,
                       float *tile)
 {
@@ -151,7 +151,7 @@ DEVICE void clear_result(float result[4][4])
     }
 }
 
-/* The first `rows` rows of the result to a matrix; `to` is the tile's first row of this head. */
+/* Stores the first `rows` rows of the result; `to` is the tile's first row of this head. */
 DEVICE void store_result(const BlockTask *task, float result[4][4], u32 rows, u32 width, act *to,
                          u32 stride)
 {
@@ -191,7 +191,7 @@ attention(const u32 *starts, u32 heads, u32 width, float scale, int first_only, 
           float *statistics)
 {
     DYNAMIC_SHARED(shared);
-    /* The factor of each query's result so far. */
+    /* The factor that rescales each query's partial result (online softmax). */
     __shared__ float factors[TILE];
     BlockTask task = block_task(starts, width, first_only, shared);
     if (task.first >= task.queries) {

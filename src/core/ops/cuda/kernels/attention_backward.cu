@@ -22,7 +22,7 @@ DEVICE float centred(float dp, float mean_high, float mean_low)
     return (dp - mean_high) - mean_low;
 }
 
-/* p from scores; 0 after `count` keys. */
+/* Replaces scores by p, which is 0 for keys from `count` on. */
 DEVICE void make_probabilities(float scores[2][4], float scale, const float log_sum[2], u32 count,
                                float p[2][4])
 {
@@ -94,8 +94,8 @@ attention_backward_queries(const u32 *starts, u32 heads, u32 width, float scale,
     float mean_low[2] = {0.0f, 0.0f};
     float result[4][4];
     clear_result(result);
-    /* First over all keys for the means, then in reverse for the gradient: the last tile of keys is
-     * still loaded then, and a sequence of one tile needs no second loop. */
+    /* The first half of the loop computes the means, the second half, in reverse, the gradient:
+     * the last tile of keys is still loaded, and a sequence of one tile loads its keys once. */
     u32 tiles = (task.length + TILE - 1) / TILE;
     TilePair pair;
     for (u32 turn = 0; turn < 2 * tiles; turn++) {

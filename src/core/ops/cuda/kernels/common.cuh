@@ -31,7 +31,7 @@ DEVICE float bf16_to_float(unsigned short bits)
     return __uint_as_float((u32)bits << 16);
 }
 
-/* To the nearest, ties to even; NaN stays NaN. */
+/* Rounds to nearest, ties to even; NaN stays NaN. */
 DEVICE unsigned short float_to_bf16(float value)
 {
     u32 bits = __float_as_uint(value);
@@ -52,7 +52,7 @@ typedef float4 act_four;
 #define to_act(value) (value)
 #endif
 
-/* A value rounded as if it was stored and read again. */
+/* Rounds a value as if it were stored as an activation and loaded again. */
 DEVICE float rounded(float value)
 {
     return to_float(to_act(value));

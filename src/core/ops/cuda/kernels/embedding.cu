@@ -1,5 +1,5 @@
-/* The embeddings: rows of three tables summed, normalised and dropped out; and the gradients of the
- * tables. A block handles a row at a time, as in norm.cu. */
+/* The embedding layer: the sum of rows of three tables, normalization and dropout; and the
+ * gradients of the tables. A block handles a row at a time, as in norm.cu. */
 
 /* The sequence of a row: the last that starts at it or before. */
 DEVICE u32 sequence_of(const u32 *starts, u32 batch, u32 row)

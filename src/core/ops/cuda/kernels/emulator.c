@@ -3,7 +3,7 @@
  *     cc -O2 -shared -fPIC -o libemulated.so emulator.c -lm
  *
  * with -DACTIVATION_BF16 for activations in bf16. The kernels are included as they are, as C99.
- * Each thread of a block is a fiber (ucontext to make it, setjmp and longjmp to change over) that
+ * Each thread of a block is a fiber (ucontext to make it, setjmp and longjmp to switch) that
  * runs until a barrier; blocks run one after another. Kernels without barriers run as plain loops.
  *
  * Mistakes are detected: threads of a block at different barriers, shuffles without all lanes, and

@@ -1,7 +1,7 @@
-/* Layer normalisation (Ba et al., 2016), with bias, dropout and residual in one pass.
+/* Layer normalization (Ba et al., 2016), with bias, dropout and residual in one pass.
  *
  * A block handles a row at a time, a thread four columns of it, which stay in its registers: that
- * is why a row may be at most 4 × 1024 wide. In the backward pass a block takes a chunk of rows,
+ * is why a row may be at most 4 × 1024 wide. In the backward pass a block handles a chunk of rows,
  * one after another, and sums the gradients of scale, shift and bias. */
 
 /* Mean and reciprocal standard deviation of a row; each thread has `count` columns. */

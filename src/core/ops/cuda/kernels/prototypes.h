@@ -5,7 +5,7 @@
  *   attention_backward.cu head.cu adamw.cu token_rows.cu
  * and compile that twice: with -DACTIVATION_BF16 for activations in bf16, without it for f32. This
  * file is documentation that the emulator (emulator.c) checks the kernels against; NVRTC does not
- * need it. No header is included and no option is required; do not give --use_fast_math.
+ * need it. No header is included and no option is required; do not pass --use_fast_math.
  *
  * Types of arguments: `act` is the element of activations, unsigned short (bf16) or float; `u32` is
  * unsigned int, `u64` unsigned long long, `int` 32 bits. A pointer is to the first element of the
@@ -60,8 +60,8 @@ KERNEL column_sums(const act *x, u32 rows, u32 width, u32 chunk, float *partials
 KERNEL add_partials(const float *partials, u32 count, u32 width, float *first, float *second,
                     float *third, int accumulate);
 
-/* partials[block] = the sum of squares of the elements of x, [n], that the block handles. grid (blocks), block (256),
- * with blocks = min(1024, ceil(n / 4096)); partials is double[blocks]. */
+/* partials[block] = the sum of squares of the elements of x, [n], that the block handles; partials
+ * is double[blocks]. grid (blocks), block (256), with blocks = min(1024, ceil(n / 4096)). */
 KERNEL squared_sums(const float *x, u64 n, double *partials);
 
 /* ---- embedding.cu ---- */
@@ -127,7 +127,7 @@ KERNEL activate_backward(int activation, u32 rows, u32 width, u32 chunk, u32 low
  * Block (128); shared (64 × (4 × GROUPS(width) + 4) + 1152) × 4 bytes, width <= 128 being that of a
  * head. `queries` is the matrix of queries, of rows `query_stride` wide, where the heads' queries
  * start in column `query_start`; `keys` is that of keys and values (it may be the same).
- * With first_only there is one query row a sequence.
+ * With first_only there is one query row per sequence.
  * TILES(n) = ceil(n / 32), SLICES(width) = ceil(width / 64); `longest` is the longest sequence. */
 
 /* out [query rows, heads × width]; statistics [query rows, heads]: log-sum-exp of scaled scores.
@@ -141,7 +141,7 @@ KERNEL attention(const u32 *starts, u32 heads, u32 width, float scale, int first
  * query_stride wide (dkeys where queries and keys are one matrix); and the mean that
  * attention_backward_keys needs, delta [query rows, heads, 2] (a float and its rounding error).
  * grid (batch, heads, (first_only ? 1 : TILES(longest)) × SLICES(width)).
- * It is launched before the other. */
+ * Launch it before attention_backward_keys. */
 KERNEL attention_backward_queries(const u32 *starts, u32 heads, u32 width, float scale,
                                   int first_only, const act *queries, u32 query_stride,
                                   u32 query_start, const act *keys, u32 key_stride, u32 key_start,

@@ -53,7 +53,7 @@ KERNEL add_partials(const float *partials, u32 count, u32 width, float *first, f
     }
 }
 
-/* Sums of four squares in float; their sums in double. */
+/* Each four squares are summed in float, and these sums are added in double. */
 KERNEL squared_sums(const float *x, u64 n, double *partials)
 {
     double sum = 0.0;

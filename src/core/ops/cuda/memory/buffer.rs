@@ -75,7 +75,7 @@ impl<D: Driver, T: DeviceElement> DeviceBuffer<D, T> {
             let larger = context.allocate((len * size).next_power_of_two())?;
             let old = self.slice(0..kept)?;
             if kept > 0 {
-                // SAFETY: both allocations have room for `kept` elements, and they are different.
+                // SAFETY: both allocations hold at least `kept` elements, and they are different.
                 unsafe { context.driver().copy(old.start, larger.start, kept * size)? };
             }
             self.allocation = Some(larger);
@@ -107,19 +107,19 @@ impl<D: Driver, T: DeviceElement> DeviceBuffer<D, T> {
         Ok((self.all().start.offset(start * size), end - start))
     }
 
-    /// Some of the elements.
+    /// A range of the elements.
     ///
     /// # Errors
-    /// If there are not as many.
+    /// If the range is out of bounds.
     pub(in super::super) fn slice(&self, range: Range<usize>) -> Result<DeviceSlice<'_, T>> {
         let (start, len) = self.range(&range)?;
         Ok(DeviceSlice { start, len, borrow: PhantomData })
     }
 
-    /// Some of the elements, to be written.
+    /// A range of the elements, to be written.
     ///
     /// # Errors
-    /// If there are not as many.
+    /// If the range is out of bounds.
     pub(in super::super) fn slice_mut(
         &mut self,
         range: Range<usize>,
@@ -131,7 +131,7 @@ impl<D: Driver, T: DeviceElement> DeviceBuffer<D, T> {
     /// Several ranges of elements, to be written.
     ///
     /// # Errors
-    /// If there are not as many, or ranges overlap.
+    /// If a range is out of bounds, or ranges overlap.
     pub(in super::super) fn disjoint_mut<const N: usize>(
         &mut self,
         ranges: &[Option<Range<usize>>; N],
@@ -152,7 +152,7 @@ impl<D: Driver, T: DeviceElement> DeviceBuffer<D, T> {
     /// Sets all elements to 0.
     pub(in super::super) fn clear(&mut self) -> Result<()> {
         match &self.allocation {
-            // SAFETY: all of this allocation and no more.
+            // SAFETY: the range is exactly this allocation.
             Some(memory) => unsafe { memory.context.driver().clear(memory.start, memory.bytes) },
             None => Ok(()),
         }
@@ -170,7 +170,7 @@ impl<D: Driver, T: DeviceElement + Pod> DeviceBuffer<D, T> {
     /// Replaces all elements.
     ///
     /// # Errors
-    /// If there are not as many values, or the device fails.
+    /// If the number of values differs from the number of elements, or the device fails.
     pub(in super::super) fn upload(&mut self, values: &[T]) -> Result<()> {
         if values.len() != self.len {
             bail!("{} values for a GPU buffer of {}", values.len(), self.len);
@@ -187,7 +187,7 @@ impl<D: Driver, T: DeviceElement + Pod> DeviceBuffer<D, T> {
     /// Waits for all work and copies the first elements to the host.
     ///
     /// # Errors
-    /// If there are not as many elements, or the device fails.
+    /// If there are fewer elements than `values`, or the device fails.
     pub(in super::super) fn download(&self, values: &mut [T]) -> Result<()> {
         let (start, _) = self.range(&(0..values.len()))?;
         match &self.allocation {

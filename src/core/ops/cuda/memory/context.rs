@@ -53,7 +53,7 @@ pub(in super::super) struct Gemm<'a> {
 }
 
 impl Operand<'_> {
-    /// For a matrix of `rows × columns` after the transpose.
+    /// The operand for the driver, checked to be `rows × columns` after the transpose.
     fn checked(self, rows: usize, columns: usize) -> Result<GemmOperand> {
         let (slice, stride, transposed) = match self {
             Self::Stored(slice) => (slice, columns, false),

@@ -1,5 +1,5 @@
-//! Device memory with owners and borrows: a kernel receives slices that borrow their buffer, so that
-//! they cannot outlive it, alias a mutable slice or exceed its bounds.
+//! Device memory with owners and borrows: a kernel receives slices that borrow their buffer, so
+//! that they cannot outlive it, alias a mutable slice or exceed its bounds.
 
 mod buffer;
 mod context;

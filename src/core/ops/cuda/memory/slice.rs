@@ -1,11 +1,17 @@
 //! Slices of device memory that borrow their buffer.
 
+#![expect(unsafe_code, reason = "launches rely on the sizes that element types state")]
+
 use super::super::driver::{DevicePointer, ElementType, KernelArgument, Precision};
 use candle_core::{Result, bail};
 use std::marker::PhantomData;
 
 /// The type of an element of device memory.
-pub trait DeviceElement {
+///
+/// # Safety
+/// `bytes` is the size that a value takes in device memory, in every precision: for a type that the
+/// host copies, its `size_of`. [`Self::TYPE`] is the type that kernels read at that address.
+pub unsafe trait DeviceElement {
     /// The type.
     const TYPE: ElementType;
 
@@ -13,10 +19,11 @@ pub trait DeviceElement {
     fn bytes(precision: Precision) -> usize;
 }
 
-/// The element type of activations: `f32`, or `bf16` in half precision. Hosts do not read it.
+/// The element type of activations: `f32`, or `bf16` in half precision. The host does not read it.
 pub enum Act {}
 
-impl DeviceElement for Act {
+// SAFETY: The size follows the precision, as kernels are compiled; the host copies no `Act`.
+unsafe impl DeviceElement for Act {
     const TYPE: ElementType = ElementType::Activation;
 
     fn bytes(precision: Precision) -> usize {
@@ -26,7 +33,8 @@ impl DeviceElement for Act {
 
 macro_rules! device_elements {
     ($($element:ty => $kind:ident),*) => {
-        $(impl DeviceElement for $element {
+        $(// SAFETY: The size is the host's, and `$kind` names the same type in kernels.
+        unsafe impl DeviceElement for $element {
             const TYPE: ElementType = ElementType::$kind;
 
             fn bytes(_: Precision) -> usize {
