@@ -15,7 +15,7 @@ fn with(name: &str, value: &Value) -> Result<ModelConfig, ModelError> {
 }
 
 #[test]
-fn unsupported_values_are_refused_by_name() {
+fn unsupported_values_are_rejected_by_name() {
     assert!(error_with("hidden_size", json!(190)).contains("is not a multiple"));
     assert!(error_with("hidden_size", json!(0)).contains("hidden_size is 0"));
     assert!(error_with("hidden_act", json!("swish")).contains("hidden_act \"swish\""));

@@ -73,7 +73,7 @@ pub fn write_tensors<'a>(
     file: &Path,
     tensors: impl Iterator<Item = (impl AsRef<str> + Ord + std::fmt::Display, TensorData<'a>)>,
 ) -> Result<(), ModelError> {
-    // transformers refuses a file without the format in its metadata.
+    // transformers rejects a file without the format in its metadata.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let mut views = Vec::new();
     for (name, values) in tensors {

@@ -1,4 +1,4 @@
-//! Folders that are written and read again, and folders that are refused.
+//! Folders that are written and read again, and folders that are rejected.
 
 use super::*;
 use crate::core::atomic_write::Staging;
@@ -136,7 +136,7 @@ fn errors_name_both_shapes_and_mismatched_tensors_can_be_initialized() -> anyhow
 }
 
 #[test]
-fn damaged_weights_are_refused_by_name() -> anyhow::Result<()> {
+fn damaged_weights_are_rejected_by_name() -> anyhow::Result<()> {
     let (folder, _) = ModelFolder::with_a_model()?;
     let bytes = std::fs::read(folder.file(WEIGHTS))?;
     for cut in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
@@ -152,7 +152,7 @@ fn damaged_weights_are_refused_by_name() -> anyhow::Result<()> {
 }
 
 #[test]
-fn older_names_are_renamed_and_unknown_names_refused() -> anyhow::Result<()> {
+fn older_names_are_renamed_and_unknown_names_rejected() -> anyhow::Result<()> {
     let (folder, _) = ModelFolder::with_a_model()?;
     folder.rewrite(|name, tensor| {
         let name = name.strip_prefix("bert.").unwrap_or(name);
@@ -168,7 +168,7 @@ fn older_names_are_renamed_and_unknown_names_refused() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_pickle_is_refused_with_a_remedy() -> anyhow::Result<()> {
+fn a_pickle_is_rejected_with_a_remedy() -> anyhow::Result<()> {
     let (folder, _) = ModelFolder::with_a_model()?;
     std::fs::rename(folder.file(WEIGHTS), folder.file("pytorch_model.bin"))?;
     assert!(!holds_a_model(folder.0.path()));

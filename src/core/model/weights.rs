@@ -268,7 +268,7 @@ fn refuse_pickle(folder: &Path) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// The message that refuses the pickle in `from`, with a command that converts it to safetensors.
+/// The error message for the pickle in `from`, with a command that converts it to safetensors.
 pub fn pickle(from: &Path) -> String {
     format!(
         "is a pickle, which can run any code and is not loaded. If you trust it, convert it \

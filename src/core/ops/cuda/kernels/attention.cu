@@ -77,8 +77,8 @@ DEVICE void load_tile(const act *from, u32 stride, u32 rows, u32 width, const Bl
     }
 }
 
-/* The elements of a square of queries and keys that a thread handles: two queries, 16 apart, by four
- * keys, 8 apart. */
+/* The elements of a square of queries and keys that a thread handles: two queries, 16 apart, by
+ * four keys, 8 apart. */
 #define QUERY_OF(i) (threadIdx.x / 8 + 16 * (i))
 #define KEY_OF(j) (threadIdx.x % 8 + 8 * (j))
 

@@ -3,8 +3,8 @@
  *   dq = sum over keys of ds × key, dk = sum over queries of ds × query,
  *   dv = sum over queries of p f × grad.
  * Probabilities are computed again from the log-sum-exp of the forward pass. One kernel loops over
- * keys for its queries, the other over queries for its keys, so that every element of the result has
- * one writer.
+ * keys for its queries, the other over queries for its keys, so that every element of the result
+ * has one writer.
  *
  * The ds of one query sum to zero, and so does the gradient of the key bias, except for rounding,
  * which AdamW would amplify: so the mean is computed in double from the same products that it is

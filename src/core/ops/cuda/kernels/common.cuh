@@ -1,4 +1,5 @@
-/* Definitions for all kernels: types, rounding, rows by four columns, dropout, sums in a fixed order.
+/* Definitions for all kernels: types, rounding, rows by four columns, dropout, sums in a fixed
+ * order.
  *
  * The kernels are CUDA C without any header, and at the same time C99: `emulator.h` defines the
  * macros below for a CPU. All arithmetic is in float unless it says double, and no float is ever

@@ -105,7 +105,8 @@ DEVICE void store_sums(const float *sum, u32 column, u32 width, float *to, int a
     }
 }
 
-/* One block per distinct token and 128 columns; its 4 rows of threads alternate over occurrences. */
+/* One block per distinct token and 128 columns; its 4 rows of threads alternate over
+ * occurrences. */
 KERNEL token_gradients(const u32 *occurrence_starts, const u32 *occurrences, u32 width,
                       const act *grad, float *token_rows, int accumulate)
 {
@@ -123,7 +124,8 @@ KERNEL token_gradients(const u32 *occurrence_starts, const u32 *occurrences, u32
     store_sums(sum, column, width, token_rows + (u64)blockIdx.x * width, accumulate);
 }
 
-/* One block per row of the table and 128 columns; its 4 rows of threads alternate over sequences. */
+/* One block per row of the table and 128 columns; its 4 rows of threads alternate over
+ * sequences. */
 KERNEL position_gradients(const u32 *starts, u32 batch, u32 first_position, u32 width,
                           const act *grad, float *positions, int accumulate)
 {

@@ -1,5 +1,5 @@
-/* The kernels by name, for emulator.c: each with the types of its arguments, as in prototypes.h, and
- * whether it has barriers. */
+/* The kernels by name, for emulator.c: each with the types of its arguments, as in prototypes.h,
+ * and whether it has barriers. */
 
 typedef struct {
     const char *name;

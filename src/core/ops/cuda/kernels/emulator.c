@@ -7,9 +7,9 @@
  * runs until a barrier; blocks run one after another. Kernels without barriers run as plain loops.
  *
  * Mistakes are detected: threads of a block at different barriers, shuffles without all lanes, and
- * writes past the dynamic shared memory end the launch with an error; that memory is filled with NaN
- * before each block. With -DEMULATED_BACKWARDS threads and blocks run in the opposite order: results
- * that differ between the two orders show a race. */
+ * writes past the dynamic shared memory end the launch with an error; that memory is filled with
+ * NaN before each block. With -DEMULATED_BACKWARDS threads and blocks run in the opposite order:
+ * results that differ between the two orders show a race. */
 
 #define _DEFAULT_SOURCE
 /* Otherwise glibc aborts at a longjmp to another stack. */

@@ -1,5 +1,5 @@
-/* The CUDA C keywords and functions that the kernels use, for a CPU: with these the kernels are C99.
- * See emulator.c. */
+/* The CUDA C keywords and functions that the kernels use, for a CPU: with these the kernels are
+ * C99. See emulator.c. */
 
 #ifndef EMULATOR_H
 #define EMULATOR_H

@@ -9,9 +9,9 @@
  *
  * Types of arguments: `act` is the element of activations, unsigned short (bf16) or float; `u32` is
  * unsigned int, `u64` unsigned long long, `int` 32 bits. A pointer is to the first element of the
- * slice: `const float *bias` is the address of the parameters + 4 × the start of the bias, and so on.
- * Matrices are row-major. No pointer needs an alignment beyond its element's; four
- * neighbours are loaded at once where the alignment allows it.
+ * slice: `const float *bias` is the address of the parameters + 4 × the start of the bias, and so
+ * on. Matrices are row-major. No pointer needs an alignment beyond its element's; four neighbours
+ * are loaded at once where the alignment allows it.
  *
  * Dropout is four arguments: `low`, `high` (halves of the key), `threshold` and `kept` (the factor
  * of kept elements). Without dropout: 0, 0, 0, 1.
@@ -75,7 +75,8 @@ KERNEL embed(const float *tokens, const float *positions, const float *type, con
              float *statistics, act *out);
 
 /* Replaces grad, the gradient of embed's out, by the gradient of sum. partials is
- * [CHUNKS(rows), 3, width]: the gradients of scale, shift and the type's row; `chunk` = CHUNK(rows).
+ * [CHUNKS(rows), 3, width]: the gradients of scale, shift and the type's row; `chunk` =
+ * CHUNK(rows).
  * grid (CHUNKS(rows)), block (ROW(width)). Then add_partials with 3 targets (scale, shift, type
  * row 0), and fill the other types' rows with 0 unless accumulating. */
 KERNEL embed_backward(const float *scale, u32 rows, u32 width, u32 chunk, u32 low, u32 high,
@@ -102,8 +103,8 @@ KERNEL add_norm(const float *bias, const float *scale, const float *shift, float
                 const u32 *packed_rows, u32 low, u32 high, u32 threshold, float kept, act *x,
                 const act *residual, float *statistics, act *out);
 
-/* Replaces grad, the gradient of out, by the gradient of residual; dx = the gradient of the original
- * x. partials [CHUNKS(rows), 3, width]: the gradients of scale, shift and bias; `chunk` =
+/* Replaces grad, the gradient of out, by the gradient of residual; dx = the gradient of the
+ * original x. partials [CHUNKS(rows), 3, width]: the gradients of scale, shift and bias; `chunk` =
  * CHUNK(rows).
  * grid (CHUNKS(rows)), block (ROW(width)). Then add_partials with 3 targets. */
 KERNEL add_norm_backward(const float *scale, u32 rows, u32 width, u32 chunk, const u32 *packed_rows,
@@ -187,12 +188,12 @@ KERNEL cross_entropy(u32 rows, u32 classes, float smoothing, float factor, const
  *   rate = learning_rate / (1 - beta1^t), correction = 1 / sqrt(1 - beta2^t),
  *   keep = 1 - learning_rate × weight_decay (for parameters that decay).
  * status is float[6]: {norm of all gradients, clipping factor, 1 if the update is applied or 0 if
- * loss or norm are not finite, the loss, rate, correction}. If the update is not applied, the update
- * kernels change nothing. */
+ * loss or norm are not finite, the loss, rate, correction}. If the update is not applied, the
+ * update kernels change nothing. */
 
 /* Computes status from the partial sums of squares (double[count]) and the loss; writes entry =
- * {rate, token_keep, correction} of the history of updates, or {0, 1, 0}, a skipped update, if it is
- * not applied; and adds 1 to *steps, the number of updates before, if it is. max_norm 0: no
+ * {rate, token_keep, correction} of the history of updates, or {0, 1, 0}, a skipped update, if it
+ * is not applied; and adds 1 to *steps, the number of updates before, if it is. max_norm 0: no
  * clipping. `entry` is history + 3 × the number of entries before. grid (1), block (256). */
 KERNEL prepare_update(const double *partials, u32 count, float max_norm, const float *loss,
                       double learning_rate, double beta1, double beta2, float token_keep,
@@ -200,8 +201,8 @@ KERNEL prepare_update(const double *partials, u32 count, float max_norm, const f
 
 /* AdamW of the n parameters from index `first` on, all but the token table: parameters, gradients,
  * mean, variance and shadow point to index `first`. decayed is [ranges, 2]: starts and ends of the
- * parameters that decay, sorted, indices among all parameters. shadow receives the parameters in the
- * type of activations; null: none (f32). keep is for parameters that decay; for others it is 1.
+ * parameters that decay, sorted, indices among all parameters. shadow receives the parameters in
+ * the type of activations; null: none (f32). keep is for parameters that decay; for others it is 1.
  * grid (ceil(n / 1024)), block (256). */
 KERNEL adamw(u64 first, u64 n, const u64 *decayed, u32 ranges, float beta1, float beta2,
              float epsilon, float keep, const float *status, const float *gradients,
@@ -209,17 +210,18 @@ KERNEL adamw(u64 first, u64 n, const u64 *decayed, u32 ranges, float beta1, floa
 
 /* AdamW of the token rows with a gradient, token_rows [distinct, width]; tokens[i] is the row of
  * gradient i, distinct, each without pending updates. parameters, mean and variance point to the
- * start of the table. Sets touched[row] = 1 and updated[row] = entries, the number of entries of the
- * history with this update. grid (distinct), block (128). */
+ * start of the table. Sets touched[row] = 1 and updated[row] = entries, the number of entries of
+ * the history with this update. grid (distinct), block (128). */
 KERNEL update_token_rows(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
                          float keep, const float *status, const float *token_rows,
                          float *parameters, float *mean, float *variance, u32 *updated,
                          u32 *touched, u32 entries);
 
 /* Applies the pending updates of token rows, with gradient 0, one after another: the entries
- * updated[row] .. entries of the history, [entries, 3] (see prepare_update). touched[row] is 0 where
- * both moments are 0. tokens lists the rows; null: all of them, row = block (the history may then be
- * cleared, with `updated` set to 0). Sets updated[row] = entries. decays: whether any keep is not 1.
+ * updated[row] .. entries of the history, [entries, 3] (see prepare_update). touched[row] is 0
+ * where both moments are 0. tokens lists the rows; null: all of them, row = block (the history may
+ * then be cleared, with `updated` set to 0). Sets updated[row] = entries. decays: whether any keep
+ * is not 1.
  * grid (rows), block (128). */
 KERNEL apply_pending_updates(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
                              int decays, const float *history, u32 entries, float *parameters,

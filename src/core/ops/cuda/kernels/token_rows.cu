@@ -1,5 +1,5 @@
-/* AdamW of the token table. Updates of rows without a gradient stay pending: they are applied one by
- * one, with the arithmetic of any other update, when the row is next needed. */
+/* AdamW of the token table. Updates of rows without a gradient stay pending: they are applied one
+ * by one, with the arithmetic of any other update, when the row is next needed. */
 
 /* One block per row with a gradient. */
 KERNEL update_token_rows(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
