@@ -187,7 +187,7 @@ mod tests {
         let request_with_plain = request(&[&config, "--plain"])?;
         assert!(request_with_plain.prints_lines() && !request_with_plain.prints_json());
         let error = request(&["--plain", "--json"]).err();
-        assert!(error.is_some_and(|error| error.to_string().contains("exclude each other")));
+        assert!(error.is_some_and(|error| error.to_string().contains("cannot be used together")));
         Ok(())
     }
 
