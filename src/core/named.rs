@@ -1,6 +1,6 @@
 //! Enums whose variants have names, for command-line flags, display and files.
 
-/// An enum of named variants, as [`named_enum!`] defines it.
+/// An enum of named variants, as `named_enum!` defines it.
 pub trait Named: Copy + Send + Sync + 'static {
     /// All variants, in the order of their declaration.
     const VARIANTS: &'static [Self];

@@ -93,7 +93,7 @@ fn runs_are_compared_by_keys() {
     terminal.press("/seed-2\r");
     terminal.wait_for("1 of 3");
     terminal.press("P");
-    terminal.wait_for("drawn: ");
+    terminal.wait_for("saved ");
     terminal.press("q");
     terminal.end(0);
 }

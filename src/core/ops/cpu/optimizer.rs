@@ -74,7 +74,7 @@ pub struct CpuOptimizer {
     /// For each token row: the step up to which it is updated.
     updated: Vec<u64>,
     /// For each token row: whether any of its moments may be non-zero.
-    touched: Vec<bool>,
+    has_moments: Vec<bool>,
     /// The factors of the updates of token rows in the steps after `flushed`.
     pending: Vec<Factors>,
     /// The step up to which all token rows are updated.
@@ -93,7 +93,7 @@ impl CpuOptimizer {
             width: tables.width,
             token_table_len: layout.token_table_len(),
             updated: vec![0; tables.vocabulary],
-            touched: vec![false; tables.vocabulary],
+            has_moments: vec![false; tables.vocabulary],
             pending: Vec::new(),
             flushed: 0,
         }
@@ -128,8 +128,8 @@ impl CpuOptimizer {
         self.step = moments.steps;
         let means = self.mean.chunks_exact(self.width);
         let rows = means.zip(self.variance.chunks_exact(self.width));
-        for ((mean, variance), touched) in rows.zip(&mut self.touched) {
-            *touched = mean.iter().chain(variance).any(|&moment| moment != 0.0);
+        for ((mean, variance), has_moments) in rows.zip(&mut self.has_moments) {
+            *has_moments = mean.iter().chain(variance).any(|&moment| moment != 0.0);
         }
         self.mark_flushed();
         true
@@ -153,10 +153,10 @@ impl CpuOptimizer {
         let all = rows.clone();
         // Without weight decay, a row whose moments are zero does not change.
         let decays = self.pending.iter().any(|factors| factors.keep != 1.0);
-        rows.retain(|&row| self.touched[row] || decays);
-        self.for_rows(&rows, parameters, |_, pending, touched, [row, mean, variance]| {
+        rows.retain(|&row| self.has_moments[row] || decays);
+        self.for_rows(&rows, parameters, |_, pending, has_moments, [row, mean, variance]| {
             for factors in pending {
-                if touched {
+                if has_moments {
                     factors.apply(row, mean, variance, |_| 0.0);
                 } else {
                     for value in row.iter_mut() {
@@ -179,8 +179,8 @@ impl CpuOptimizer {
         }
     }
 
-    /// Calls `work` with the index of each row in `rows`, its pending factors, whether it is
-    /// touched, and its parameters and moments; `rows` are sorted.
+    /// Calls `work` with the index of each row in `rows`, its pending factors, whether it
+    /// has moments, and its parameters and moments; `rows` are sorted.
     fn for_rows(
         &mut self,
         rows: &[usize],
@@ -197,10 +197,10 @@ impl CpuOptimizer {
             let parts = tables.each_mut().map(|table| table.next(skip));
             next = row + 1;
             let pending = &self.pending[(self.updated[row] - self.flushed) as usize..];
-            tasks.push((index, pending, self.touched[row], parts));
+            tasks.push((index, pending, self.has_moments[row], parts));
         }
-        tasks.into_par_iter().with_min_len(8).for_each(|(index, pending, touched, parts)| {
-            vectorized(|| work(index, pending, touched, parts));
+        tasks.into_par_iter().with_min_len(8).for_each(|(index, pending, has_moments, parts)| {
+            vectorized(|| work(index, pending, has_moments, parts));
         });
     }
 
@@ -255,7 +255,7 @@ impl CpuOptimizer {
             token_factors.apply(row, mean, variance, |i| gradient[i] * scale);
         });
         for row in tokens {
-            self.touched[row] = true;
+            self.has_moments[row] = true;
             self.updated[row] = self.step;
         }
         self.pending.push(token_factors);

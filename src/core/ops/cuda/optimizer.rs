@@ -35,7 +35,7 @@ pub struct CudaOptimizer<D: Driver> {
     /// For each token row: the number of entries of the history that it was updated with.
     updated: DeviceBuffer<D, u32>,
     /// For each token row: whether any of its moments may be non-zero.
-    touched: DeviceBuffer<D, u32>,
+    has_moments: DeviceBuffer<D, u32>,
     /// The factors of updates that may be pending for token rows, `[entries, 3]`.
     history: DeviceBuffer<D, f32>,
     entries: usize,
@@ -67,7 +67,7 @@ impl<D: Driver> CudaOptimizer<D> {
             width: tables.width,
             vocabulary: tables.vocabulary,
             updated: DeviceBuffer::zeroed(context, tables.vocabulary)?,
-            touched: DeviceBuffer::zeroed(context, tables.vocabulary)?,
+            has_moments: DeviceBuffer::zeroed(context, tables.vocabulary)?,
             history: DeviceBuffer::default(),
             entries: 0,
             decays: false,
@@ -112,10 +112,10 @@ impl<D: Driver> CudaOptimizer<D> {
             self.mean.slice_mut(0..len)?,
             self.variance.slice_mut(0..len)?,
             self.updated.all_mut(),
-            self.touched.all(),
+            self.has_moments.all(),
         ];
         // SAFETY: table and moments are `[vocabulary, width]`, the history is `[entries, 3]`, and
-        // `updated` and `touched` have one element per token row; the ids are distinct and within
+        // `updated` and `has_moments` have one element per token row; the ids are distinct and within
         // the vocabulary, as `CudaGradients::begin` checks.
         unsafe { context.launch("apply_pending_updates", row_blocks(rows), arguments) }
     }
@@ -234,12 +234,12 @@ impl<D: Driver> CudaOptimizer<D> {
             self.mean.slice_mut(0..len)?,
             self.variance.slice_mut(0..len)?,
             self.updated.all_mut(),
-            self.touched.all_mut(),
+            self.has_moments.all_mut(),
             self.entries + 1,
         ];
         let shape = row_blocks(gradients.tokens.len());
         // SAFETY: table and moments are `[vocabulary, width]`, the gradient is `[tokens, width]`,
-        // and `updated` and `touched` have one element per token row; the ids are distinct and
+        // and `updated` and `has_moments` have one element per token row; the ids are distinct and
         // within the vocabulary, as `CudaGradients::begin` checks.
         unsafe { context.launch("update_token_rows", shape, arguments) }
     }
@@ -270,11 +270,11 @@ impl<D: Driver> CudaOptimizer<D> {
             self.width,
             self.mean.slice(0..len)?,
             self.variance.slice(0..len)?,
-            self.touched.all_mut(),
+            self.has_moments.all_mut(),
         ];
-        // SAFETY: the moments of the table are `[vocabulary, width]`, and `touched` has one element
+        // SAFETY: the moments of the table are `[vocabulary, width]`, and `has_moments` has one element
         // per token row.
-        unsafe { context.launch("find_touched_rows", row_blocks(self.vocabulary), arguments) }
+        unsafe { context.launch("find_rows_with_moments", row_blocks(self.vocabulary), arguments) }
     }
 }
 

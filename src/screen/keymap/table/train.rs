@@ -207,7 +207,7 @@ pub(super) const BINDINGS: &[Binding] = {
             ConfirmQuit,
             &[char('s')],
             StopAndStay,
-            "Stop, evaluate, save the model and keep the dashboard",
+            "Stop, evaluate, save the model and stay",
             Some("stop and stay"),
         ),
         binding(

@@ -77,7 +77,7 @@ KERNEL_OF(update_token_rows, A(0, const u32 *), A(1, u32), A(2, float), A(3, flo
 KERNEL_OF(apply_pending_updates, A(0, const u32 *), A(1, u32), A(2, float), A(3, float), A(4, float),
           A(5, int), A(6, const float *), A(7, u32), A(8, float *), A(9, float *), A(10, float *),
           A(11, u32 *), A(12, const u32 *))
-KERNEL_OF(find_touched_rows, A(0, u32), A(1, const float *), A(2, const float *), A(3, u32 *))
+KERNEL_OF(find_rows_with_moments, A(0, u32), A(1, const float *), A(2, const float *), A(3, u32 *))
 
 #define WITH_BARRIERS(name) {#name, call_##name, 1}
 #define PLAIN(name) {#name, call_##name, 0}
@@ -110,5 +110,5 @@ static const Kernel kernels[] = {
     PLAIN(adamw),
     PLAIN(update_token_rows),
     WITH_BARRIERS(apply_pending_updates),
-    WITH_BARRIERS(find_touched_rows),
+    WITH_BARRIERS(find_rows_with_moments),
 };

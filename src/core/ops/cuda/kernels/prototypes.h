@@ -210,23 +210,23 @@ KERNEL adamw(u64 first, u64 n, const u64 *decayed, u32 ranges, float beta1, floa
 
 /* AdamW of the token rows with a gradient, token_rows [distinct, width]; tokens[i] is the row of
  * gradient i, distinct, each without pending updates. parameters, mean and variance point to the
- * start of the table. Sets touched[row] = 1 and updated[row] = entries, the number of entries of
+ * start of the table. Sets has_moments[row] = 1 and updated[row] = entries, the number of entries of
  * the history with this update. grid (distinct), block (128). */
 KERNEL update_token_rows(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
                          float keep, const float *status, const float *token_rows,
                          float *parameters, float *mean, float *variance, u32 *updated,
-                         u32 *touched, u32 entries);
+                         u32 *has_moments, u32 entries);
 
 /* Applies the pending updates of token rows, with gradient 0, one after another: the entries
- * updated[row] .. entries of the history, [entries, 3] (see prepare_update). touched[row] is 0
+ * updated[row] .. entries of the history, [entries, 3] (see prepare_update). has_moments[row] is 0
  * where both moments are 0. tokens lists the rows; null: all of them, row = block (the history may
  * then be cleared, with `updated` set to 0). Sets updated[row] = entries. decays: whether any keep
  * is not 1.
  * grid (rows), block (128). */
 KERNEL apply_pending_updates(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
                              int decays, const float *history, u32 entries, float *parameters,
-                             float *mean, float *variance, u32 *updated, const u32 *touched);
+                             float *mean, float *variance, u32 *updated, const u32 *has_moments);
 
-/* touched[row] = whether a moment of the row is not 0: after moments are restored.
+/* has_moments[row] = whether a moment of the row is not 0: after moments are restored.
  * grid (vocabulary), block (128). */
-KERNEL find_touched_rows(u32 width, const float *mean, const float *variance, u32 *touched);
+KERNEL find_rows_with_moments(u32 width, const float *mean, const float *variance, u32 *has_moments);

@@ -5,7 +5,7 @@
 KERNEL update_token_rows(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
                          float keep, const float *status, const float *token_rows,
                          float *parameters, float *mean, float *variance, u32 *updated,
-                         u32 *touched, u32 entries)
+                         u32 *has_moments, u32 entries)
 {
     if (status[STATUS_APPLIED] == 0.0f) {
         return;
@@ -23,23 +23,23 @@ KERNEL update_token_rows(const u32 *tokens, u32 width, float beta1, float beta2,
     }
     if (threadIdx.x == 0) {
         updated[row] = entries;
-        touched[row] = 1;
+        has_moments[row] = 1;
     }
 }
 
 /* One block per row. An entry of the history whose correction is 0 is a skipped update. */
 KERNEL apply_pending_updates(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
                              int decays, const float *history, u32 entries, float *parameters,
-                             float *mean, float *variance, u32 *updated, const u32 *touched)
+                             float *mean, float *variance, u32 *updated, const u32 *has_moments)
 {
     u32 row = tokens ? tokens[blockIdx.x] : blockIdx.x;
     u32 begin = updated[row];
-    int has_moments = touched[row] != 0;
+    int row_has_moments = has_moments[row] != 0;
     __syncthreads();
     if (threadIdx.x == 0) {
         updated[row] = entries;
     }
-    if (begin >= entries || !(has_moments || decays)) {
+    if (begin >= entries || !(row_has_moments || decays)) {
         return;
     }
     u64 first = (u64)row * width;
@@ -54,7 +54,7 @@ KERNEL apply_pending_updates(const u32 *tokens, u32 width, float beta1, float be
             if (factors.correction == 0.0f) {
                 continue;
             }
-            if (has_moments) {
+            if (row_has_moments) {
                 adamw_one(&factors, 0.0f, &p, &m, &v);
             } else {
                 p = __fmul_rn(p, factors.keep);
@@ -67,7 +67,7 @@ KERNEL apply_pending_updates(const u32 *tokens, u32 width, float beta1, float be
 }
 
 /* One block per row. */
-KERNEL find_touched_rows(u32 width, const float *mean, const float *variance, u32 *touched)
+KERNEL find_rows_with_moments(u32 width, const float *mean, const float *variance, u32 *has_moments)
 {
     __shared__ u32 any;
     if (threadIdx.x == 0) {
@@ -82,6 +82,6 @@ KERNEL find_touched_rows(u32 width, const float *mean, const float *variance, u3
     }
     __syncthreads();
     if (threadIdx.x == 0) {
-        touched[blockIdx.x] = any;
+        has_moments[blockIdx.x] = any;
     }
 }
