@@ -33,7 +33,7 @@ pub fn sanitize_for_terminal(text: &str) -> Cow<'_, str> {
         .into()
 }
 
-/// The terminal columns that a text occupies, grapheme by grapheme, as ratatui draws it.
+/// The terminal columns that a text occupies, grapheme by grapheme, as the dashboard draws it.
 fn columns_of(text: &str) -> usize {
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
 }
