@@ -133,8 +133,8 @@ fn dashboard_size(_has_own_session: bool) -> io::Result<(u16, u16)> {
     Ok(SIZE)
 }
 
-/// The tool that starts a program in a new session. Without it, the dashboard would read the size of
-/// this process's terminal from `/dev/tty`.
+/// The tool that starts a program in a new session. Without it, the dashboard would read the size
+/// of this process's terminal from `/dev/tty`.
 fn setsid() -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     std::env::split_paths(&folders).map(|folder| folder.join("setsid")).find(|tool| tool.is_file())
