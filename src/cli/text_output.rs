@@ -356,7 +356,7 @@ fn write_started(started: &Started, out: &mut (impl Write + ?Sized)) -> std::io:
         _ => writeln!(out, "{} classes: {labels}; F1 is their mean", started.labels.len())?,
     }
     for setting in &started.settings {
-        writeln!(out, "  {} = {} ({})", setting.name, setting.value, setting.why)?;
+        writeln!(out, "  {} = {} ({})", setting.name, setting.value, setting.reason)?;
     }
     for note in &started.notes {
         writeln!(out, "note: {note}")?;

@@ -14,12 +14,54 @@ use std::time::{Duration, Instant};
 /// The timeout of every wait, long enough for a loaded computer.
 pub const TIMEOUT: Duration = Duration::from_mins(2);
 
+/// The bytes around a frame that a terminal shows at once (synchronized output).
+const BEGIN_FRAME: &[u8] = b"\x1b[?2026h";
+const END_FRAME: &[u8] = b"\x1b[?2026l";
+/// The time after which a frame without an end is shown nevertheless, as terminals do.
+const FRAME_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Prints the exit code of a command and the terminal's modes after it.
 const REPORT_EXIT: &str = "\"$@\"; echo \"CODE=$?\"; stty -a | tr '\\n' ' '; echo; echo END";
 
+/// The screen, and whether it is in the middle of a frame.
+struct Display {
+    parser: vt100::Parser,
+    /// When the frame began that has not ended yet.
+    frame_began: Option<Instant>,
+    /// The last bytes, in which a mark may have been cut.
+    tail: Vec<u8>,
+}
+
+impl Display {
+    fn new(columns: u16, rows: u16) -> Self {
+        Self { parser: parser(columns, rows), frame_began: None, tail: Vec::new() }
+    }
+
+    fn process(&mut self, bytes: &[u8]) {
+        self.parser.process(bytes);
+        self.tail.extend_from_slice(bytes);
+        let last = |mark: &[u8]| self.tail.windows(mark.len()).rposition(|window| window == mark);
+        match (last(BEGIN_FRAME), last(END_FRAME)) {
+            (Some(begin), end) if end.is_none_or(|end| end < begin) => {
+                self.frame_began = Some(Instant::now());
+            }
+            (_, Some(_)) => self.frame_began = None,
+            _ => {}
+        }
+        let kept = self.tail.len().min(END_FRAME.len() - 1);
+        self.tail.drain(..self.tail.len() - kept);
+    }
+
+    /// The screen, unless a frame is being drawn.
+    fn complete(&self) -> Option<&vt100::Screen> {
+        let is_drawing = self.frame_began.is_some_and(|began| began.elapsed() < FRAME_TIMEOUT);
+        (!is_drawing).then(|| self.parser.screen())
+    }
+}
+
 /// The state shared by the test and the thread that reads the terminal.
 struct Shared {
-    screen: Mutex<vt100::Parser>,
+    display: Mutex<Display>,
     /// Notified after every change of the screen.
     changed: Condvar,
     /// Bytes read so far.
@@ -31,10 +73,10 @@ struct Shared {
 }
 
 impl Shared {
-    /// The screen. A mutex poisoned by a failed assertion is still used, so that the thread can
+    /// The display. A mutex poisoned by a failed assertion is still used, so that the thread can
     /// read on.
-    fn screen(&self) -> MutexGuard<'_, vt100::Parser> {
-        self.screen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn display(&self) -> MutexGuard<'_, Display> {
+        self.display.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -104,7 +146,7 @@ impl Terminal {
         let child = pair.slave.spawn_command(command).expect("a process");
         drop(pair.slave);
         let shared = Arc::new(Shared {
-            screen: Mutex::new(parser(columns, rows)),
+            display: Mutex::new(Display::new(columns, rows)),
             changed: Condvar::new(),
             bytes: AtomicU64::new(0),
             reading_paused: AtomicBool::new(false),
@@ -120,20 +162,20 @@ impl Terminal {
         Self { shared, master, keys, child, orphans: Vec::new(), folder }
     }
 
-    /// Waits until `found` returns a value for the screen, and returns it.
+    /// Waits until `found` returns a value for a complete screen, and returns it.
     fn wait_some<T>(&self, what: &str, found: impl Fn(&vt100::Screen) -> Option<T>) -> T {
         let began = Instant::now();
-        let mut parser = self.shared.screen();
+        let mut display = self.shared.display();
         loop {
-            if let Some(value) = found(parser.screen()) {
+            if let Some(value) = display.complete().and_then(&found) {
                 return value;
             }
-            let text = parser.screen().contents();
+            let text = display.parser.screen().contents();
             assert!(began.elapsed() < TIMEOUT, "{what} is not on the screen:\n{text}");
             // `found` may depend on more than the screen.
             let pause = Duration::from_millis(100);
-            let changed = self.shared.changed.wait_timeout(parser, pause);
-            parser = changed.unwrap_or_else(PoisonError::into_inner).0;
+            let changed = self.shared.changed.wait_timeout(display, pause);
+            display = changed.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -160,7 +202,7 @@ impl Terminal {
 
     /// Reads a property of the screen.
     pub fn with_screen<T>(&self, read: impl Fn(&vt100::Screen) -> T) -> T {
-        read(self.shared.screen().screen())
+        self.wait_some("a complete frame", |screen| Some(read(screen)))
     }
 
     /// Types keys.
@@ -172,7 +214,7 @@ impl Terminal {
 
     /// Resizes the terminal and clears the screen, so that the program has to draw all of it.
     pub fn resize(&self, columns: u16, rows: u16) {
-        *self.shared.screen() = parser(columns, rows);
+        *self.shared.display() = Display::new(columns, rows);
         let master = self.master.as_ref().expect("an open terminal");
         master.resize(size(columns, rows)).expect("a new size");
     }
@@ -292,7 +334,7 @@ fn read(mut reader: Box<dyn Read + Send>, shared: &Shared) {
             return;
         };
         shared.bytes.fetch_add(count as u64, Ordering::SeqCst);
-        shared.screen().process(&buffer[..count]);
+        shared.display().process(&buffer[..count]);
         shared.changed.notify_all();
     }
 }

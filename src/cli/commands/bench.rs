@@ -47,7 +47,7 @@ pub fn run(flags: &BenchFlags, out: &mut impl Write) -> anyhow::Result<()> {
         let one = predictions.one_ms;
         writeln!(out, "\npredictions, {}", predictions.device)?;
         writeln!(out, "  one text            {:9.2} ms on one thread", one.median)?;
-        writeln!(out, "  32 at a time        {:9.0} texts/s", predictions.reviews_per_second)?;
+        writeln!(out, "  32 at a time        {:9.0} texts/s", predictions.texts_per_second)?;
     }
     if let Some(screen) = screen {
         let ((columns, rows), rounds) = (screen.size, screen.rounds.len());

@@ -41,7 +41,7 @@ pub fn load(flags: &SavedModelFlags) -> anyhow::Result<SavedModel> {
     check_vocabulary(&model, &tokenizer)?;
     if !report.missing.is_empty() {
         eprintln!(
-            "warning: {} of the model's tensors are not in its file and were initialised at \
+            "warning: {} of the model's tensors are not in its file and were initialized at \
              random, so its predictions mean nothing: {}",
             report.missing.len(),
             report.missing.join(", ")

@@ -77,13 +77,13 @@ pub fn list(output_dir: &Path) -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// Finds the checkpoint folder to resume from: `asked` if it is a checkpoint, else the last
-/// checkpoint in `asked`; without `asked`, the last checkpoint in `output_dir`.
+/// Finds the checkpoint folder to resume from: `requested` if it is a checkpoint, else the last
+/// checkpoint in `requested`; without `requested`, the last checkpoint in `output_dir`.
 ///
 /// # Errors
 /// If there is no checkpoint.
-pub fn find(output_dir: &Path, asked: Option<&Path>) -> Result<PathBuf, CheckpointError> {
-    match asked {
+pub fn find(output_dir: &Path, requested: Option<&Path>) -> Result<PathBuf, CheckpointError> {
+    match requested {
         // A checkpoint of this program under any name, or a checkpoint written by Python.
         Some(folder)
             if folder.join(RUN_STATE).is_file()

@@ -126,7 +126,8 @@ pub struct Setting {
     /// Its value, in the syntax of the command-line flag.
     pub value: String,
     /// The source of the value, for example a flag, the recipe or the model.
-    pub why: String,
+    #[serde(rename = "why")]
+    pub reason: String,
 }
 
 /// One optimizer step.

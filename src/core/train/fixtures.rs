@@ -9,10 +9,10 @@ use crate::core::train::log_history::StepLogger;
 use crate::core::train::metrics::Confusion;
 
 pub fn started() -> Started {
-    let setting = |name: &str, value: &str, why: &str| Setting {
+    let setting = |name: &str, value: &str, reason: &str| Setting {
         name: name.to_owned(),
         value: value.to_owned(),
-        why: why.to_owned(),
+        reason: reason.to_owned(),
     };
     Started {
         model: "embedded small Korean BERT".to_owned(),

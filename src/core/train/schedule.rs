@@ -8,13 +8,13 @@ named_enum! {
     #[derive(Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     pub enum SchedulerType {
-        /// Straight down to zero after the warm-up
+        /// Linearly to zero after the warm-up
         Linear = "linear",
-        /// Half a cosine down to zero after the warm-up
+        /// Half a cosine to zero after the warm-up
         Cosine = "cosine",
-        /// The same throughout
+        /// Constant, without a warm-up
         Constant = "constant",
-        /// The same throughout after the warm-up
+        /// Constant after the warm-up
         ConstantWithWarmup = "constant_with_warmup",
     }
 }

@@ -20,7 +20,7 @@ pub struct PredictionCost {
     /// The time of one prediction, from text to probabilities, on one thread.
     pub one_ms: DurationStats,
     /// Samples per second, in batches of 32, on all requested threads.
-    pub reviews_per_second: f64,
+    pub texts_per_second: f64,
 }
 
 /// Classifies the first `count` samples of NSMC's test split with a model of the embedded shape.
@@ -50,6 +50,6 @@ pub fn measure(count: usize, options: &EngineOptions) -> anyhow::Result<Predicti
     Ok(PredictionCost {
         device: engine.device(),
         one_ms: DurationStats::from_seconds(single),
-        reviews_per_second: texts.len() as f64 / seconds,
+        texts_per_second: texts.len() as f64 / seconds,
     })
 }

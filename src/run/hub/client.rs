@@ -50,6 +50,8 @@ impl HubClient {
             }
             None => None,
         };
+        // An error means that a provider has been installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder()
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())

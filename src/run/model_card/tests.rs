@@ -5,7 +5,7 @@ fn card() -> ModelCard {
     let setting = |(name, value): (&str, &str)| Setting {
         name: name.to_owned(),
         value: value.to_owned(),
-        why: String::new(),
+        reason: String::new(),
     };
     let settings = [
         ("recipe", "trainer"),

@@ -25,7 +25,7 @@ fn resolved(flags: &[(&str, &str)], model: ModelTraits) -> (TrainingArguments, V
 
 fn value_and_reason<'a>(settings: &'a [Setting], name: &str) -> (&'a str, &'a str) {
     let setting = settings.iter().find(|setting| setting.name == name);
-    setting.map(|setting| (&*setting.value, &*setting.why)).unwrap_or_default()
+    setting.map(|setting| (&*setting.value, &*setting.reason)).unwrap_or_default()
 }
 
 #[test]

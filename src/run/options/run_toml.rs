@@ -139,7 +139,7 @@ pub fn write(options: &TrainOptions, settings: &[Setting]) -> String {
             (true, None) if setting.name != "output_dir" => continue,
             _ => &setting.value,
         };
-        lines.push((setting.name.as_str(), literal(value), setting.why.as_str()));
+        lines.push((setting.name.as_str(), literal(value), setting.reason.as_str()));
     }
     for given in &given {
         if !settings.iter().any(|setting| setting.name == given.name) {
@@ -152,13 +152,13 @@ pub fn write(options: &TrainOptions, settings: &[Setting]) -> String {
         "# The arguments of this run: nsmc-tui train --config {NAME}\n\
          # Paths are relative to the folder the program is called in.\n\n"
     );
-    for (name, value, why) in lines {
+    for (name, value, reason) in lines {
         let line = format!("{name} = {value}");
-        if why.is_empty() {
+        if reason.is_empty() {
             text += &line;
         } else {
             // Writing to a string cannot fail.
-            let _ = write!(text, "{line:<width$}  # {why}");
+            let _ = write!(text, "{line:<width$}  # {reason}");
         }
         text.push('\n');
     }

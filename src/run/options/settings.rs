@@ -87,7 +87,7 @@ impl SettingsList {
         self.settings.push(Setting {
             name: name.to_owned(),
             value: value.show(),
-            why: reason.to_owned(),
+            reason: reason.to_owned(),
         });
         value
     }
@@ -105,7 +105,7 @@ pub fn data_settings(options: &TrainOptions) -> Vec<Setting> {
         Setting {
             name: name.to_owned(),
             value: sanitize_for_terminal(given.map_or(default, |given| given.text)).into_owned(),
-            why: given.map_or_else(|| reason.to_owned(), |given| given.source.to_string()),
+            reason: given.map_or_else(|| reason.to_owned(), |given| given.source.to_string()),
         }
     };
     let data = &options.data;
@@ -139,6 +139,6 @@ pub fn device_setting(options: &TrainOptions, device: &str) -> Setting {
     Setting {
         name: "device".to_owned(),
         value: sanitize_for_terminal(device).into_owned(),
-        why: given.map_or_else(|| "detected".to_owned(), |given| given.source.to_string()),
+        reason: given.map_or_else(|| "detected".to_owned(), |given| given.source.to_string()),
     }
 }

@@ -165,7 +165,7 @@ pub fn distinguishing_settings(runs: &[&RunSummary]) -> Vec<String> {
         return differing.into_iter().map(|(name, _)| name).collect();
     }
     let by_flag = runs.iter().flat_map(|run| &run.settings);
-    let by_flag = by_flag.filter(|setting| setting.why == "flag").map(|setting| &setting.name);
+    let by_flag = by_flag.filter(|setting| setting.reason == "flag").map(|setting| &setting.name);
     let mut names: Vec<String> = Vec::new();
     for name in by_flag.filter(|name| !NAMING.contains(&name.as_str())) {
         if !names.contains(name) {

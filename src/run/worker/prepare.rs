@@ -303,11 +303,11 @@ fn notes(report: &LoadReport, total: usize, skipped: usize) -> Vec<String> {
     if report.missing.len() == total {
         notes.push("the model starts from random weights".to_owned());
     } else if !report.missing.is_empty() {
-        notes.push(format!("not in the weights, so initialised: {}", report.missing.join(", ")));
+        notes.push(format!("not in the weights, so initialized: {}", report.missing.join(", ")));
     }
     if !report.mismatched.is_empty() {
         let names = report.mismatched.join(", ");
-        notes.push(format!("of another shape in the weights, so initialised: {names}"));
+        notes.push(format!("of another shape in the weights, so initialized: {names}"));
     }
     if !report.unexpected.is_empty() {
         let names = report.unexpected.join(", ");

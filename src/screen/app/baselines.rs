@@ -60,7 +60,7 @@ mod tests {
                 started.settings.push(Setting {
                     name: name.to_owned(),
                     value: value.to_owned(),
-                    why: "embedded".to_owned(),
+                    reason: "embedded".to_owned(),
                 });
             }
         };

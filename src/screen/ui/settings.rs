@@ -38,14 +38,14 @@ pub fn draw(
         _ => 3,
     };
     let mut settings: Vec<_> = started.settings.iter().collect();
-    settings.sort_by_key(|setting| rank(&setting.why));
+    settings.sort_by_key(|setting| rank(&setting.reason));
     for setting in settings {
         let value = truncate_width(&setting.value, 40);
-        let style = if setting.why == "flag" { theme.warning() } else { theme.strong() };
+        let style = if setting.reason == "flag" { theme.warning() } else { theme.strong() };
         lines.push(Line::from(vec![
             Span::raw(format!("{:<name_width$}  ", setting.name)),
             Span::styled(value, style),
-            Span::styled(format!("  {}", state.lang.tr(&setting.why)), theme.dim()),
+            Span::styled(format!("  {}", state.lang.tr(&setting.reason)), theme.dim()),
         ]));
     }
     let height = usize::from(inner.height);

@@ -3,7 +3,7 @@
 use super::activation::{add, drop_out};
 use super::device::Cpu;
 use super::memory::{CpuGradients, resize};
-use super::norm::{NormParameters, normalise, normalise_backward};
+use super::norm::{NormParameters, normalize, normalize_backward};
 use super::numeric::{ROWS_PER_TASK, vectorized};
 use crate::core::ops::backend::{
     EmbedBackward, EmbedForward, EmbeddingOps, EmbeddingTables, PackedBatch,
@@ -77,7 +77,7 @@ fn forward(parameters: &[f32], arguments: EmbedForward<'_, Cpu>) {
                     for (i, sum) in sum.iter_mut().enumerate() {
                         *sum = token[i] + position[i] + kind[i];
                     }
-                    statistics.copy_from_slice(&normalise(sum, norm, out));
+                    statistics.copy_from_slice(&normalize(sum, norm, out));
                     drop_out(dropout, row, out);
                 });
             }
@@ -108,7 +108,7 @@ fn backward(parameters: &[f32], arguments: EmbedBackward<'_, Cpu>) {
             for (row, ((grad, sum), statistics)) in rows.enumerate() {
                 vectorized(|| {
                     drop_out(dropout, task * ROWS_PER_TASK + row, grad);
-                    normalise_backward(sum, weight, statistics, grad, dweight, dshift);
+                    normalize_backward(sum, weight, statistics, grad, dweight, dshift);
                     add(dkind, grad);
                 });
             }

@@ -107,7 +107,7 @@ fn moments(x: &[f32], epsilon: f32) -> [f32; 2] {
 /// `out = LN(x)` of one row; returns its moments.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
-pub(super) fn normalise(x: &[f32], norm: NormParameters<'_>, out: &mut [f32]) -> [f32; 2] {
+pub(super) fn normalize(x: &[f32], norm: NormParameters<'_>, out: &mut [f32]) -> [f32; 2] {
     let [mean, scale] = moments(x, norm.epsilon);
     for (i, out) in out.iter_mut().enumerate() {
         *out = (x[i] - mean) * scale * norm.weight[i] + norm.bias[i];
@@ -119,7 +119,7 @@ pub(super) fn normalise(x: &[f32], norm: NormParameters<'_>, out: &mut [f32]) ->
 /// of scale and shift to their sums.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
-pub(super) fn normalise_backward(
+pub(super) fn normalize_backward(
     x: &[f32],
     weight: &[f32],
     statistics: &[f32],
@@ -178,7 +178,7 @@ fn forward(
                     add(x, bias);
                     drop_out(dropout, packed_rows.of(task * ROWS_PER_TASK + row), x);
                     add(x, residual);
-                    statistics.copy_from_slice(&normalise(x, norm, out));
+                    statistics.copy_from_slice(&normalize(x, norm, out));
                 });
             }
         });
@@ -215,7 +215,7 @@ fn backward(
                 .zip(statistics.chunks_exact(2));
             for (row, (((grad, dx), x), statistics)) in rows.enumerate() {
                 vectorized(|| {
-                    normalise_backward(x, weight, statistics, grad, dweight, dshift);
+                    normalize_backward(x, weight, statistics, grad, dweight, dshift);
                     dx.copy_from_slice(grad);
                     drop_out(dropout, packed_rows.of(task * ROWS_PER_TASK + row), dx);
                     add(dbias, dx);

@@ -112,7 +112,7 @@ pub(super) fn linear_layer<B: Backend>(backend: &B) -> Result<Results> {
     Ok(results)
 }
 
-pub(super) fn normalisation<B: Backend>(backend: &B) -> Result<Results> {
+pub(super) fn normalization<B: Backend>(backend: &B) -> Result<Results> {
     let mut results = Results::new();
     for (width, first_only) in [(6, false), (24, true), (132, false)] {
         let model = TestModel::new(width, width);

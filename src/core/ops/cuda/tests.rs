@@ -2,7 +2,7 @@
 //! real one if there is one.
 
 use super::head_tests::{attention_of_all, attention_of_first, head_and_loss};
-use super::layer_tests::{activations, embedding, linear_layer, normalisation};
+use super::layer_tests::{activations, embedding, linear_layer, normalization};
 use super::test_model::Results;
 use super::training_tests::training;
 use super::{CudaBackend, Precision};
@@ -78,7 +78,7 @@ macro_rules! operations {
 operations![
     embedding,
     linear_layer,
-    normalisation,
+    normalization,
     activations,
     attention_of_all,
     attention_of_first,

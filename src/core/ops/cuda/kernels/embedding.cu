@@ -39,7 +39,7 @@ BOUNDED_KERNEL(1024, 1) embed(const float *tokens, const float *positions, const
         values[i] = rounded(values[i] + position[i] + kind[i]);
     }
     store_four(sum + at, count, values);
-    normalise(values, column, width, scale, shift, epsilon, statistics + 2 * (u64)row);
+    normalize(values, column, width, scale, shift, epsilon, statistics + 2 * (u64)row);
     for (u32 i = 0; i < 4; i++) {
         values[i] *= dropout_factor(key, column + i, threshold, kept);
     }
@@ -68,7 +68,7 @@ BOUNDED_KERNEL(1024, 1) embed_backward(const float *scale, u32 rows, u32 width, 
         for (u32 i = 0; i < 4; i++) {
             slope[i] *= dropout_factor(key, column + i, threshold, kept);
         }
-        normalise_backward(values, factor, width, statistics + 2 * (u64)row, slope, dscale, dshift);
+        normalize_backward(values, factor, width, statistics + 2 * (u64)row, slope, dscale, dshift);
         for (u32 i = 0; i < 4; i++) {
             dtype[i] += slope[i];
         }

@@ -23,7 +23,7 @@ DEVICE void row_moments(const float *x, u32 count, u32 width, float epsilon, flo
 }
 
 /* out = LN(x) of a row, in place of x. */
-DEVICE void normalise(float *x, u32 column, u32 width, const float *scale, const float *shift,
+DEVICE void normalize(float *x, u32 column, u32 width, const float *scale, const float *shift,
                       float epsilon, float *statistics)
 {
     u32 count = columns_left(column, width);
@@ -45,7 +45,7 @@ DEVICE void normalise(float *x, u32 column, u32 width, const float *scale, const
 
 /* Replaces grad, the gradient of LN(x), by the gradient of x; adds to the gradients of scale and
  * shift. Beyond the last column, grad and factor are 0. */
-DEVICE void normalise_backward(const float *x, const float *factor, u32 width,
+DEVICE void normalize_backward(const float *x, const float *factor, u32 width,
                                const float *statistics, float *grad, float *dscale, float *dshift)
 {
     float mean = statistics[0];
@@ -89,7 +89,7 @@ BOUNDED_KERNEL(1024, 1) add_norm(const float *bias, const float *scale, const fl
         values[i] = rounded((values[i] + term[i]) * factor + other[i]);
     }
     store_four(x + at, count, values);
-    normalise(values, column, width, scale, shift, epsilon, statistics + 2 * (u64)blockIdx.x);
+    normalize(values, column, width, scale, shift, epsilon, statistics + 2 * (u64)blockIdx.x);
     store_four(out + at, count, values);
 }
 
@@ -112,7 +112,7 @@ BOUNDED_KERNEL(1024, 1) add_norm_backward(const float *scale, u32 rows, u32 widt
         float slope[4];
         load_four(x + at, count, values);
         load_four(grad + at, count, slope);
-        normalise_backward(values, factor, width, statistics + 2 * (u64)row, slope, dscale, dshift);
+        normalize_backward(values, factor, width, statistics + 2 * (u64)row, slope, dscale, dshift);
         store_four(grad + at, count, slope);
         u32 key = row_key(packed_rows ? packed_rows[row] : row, low, high);
         for (u32 i = 0; i < 4; i++) {
