@@ -7,6 +7,8 @@
 mod support;
 
 mod cli;
+#[cfg(unix)]
+mod faults;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "hub")]
