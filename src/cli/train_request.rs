@@ -45,8 +45,8 @@ impl From<TrainFlags> for TrainRequest {
 }
 
 impl TrainRequest {
-    /// Adds the options of environment variables and of a file to the flags: the file of
-    /// `--config`, or the `run.toml` of the run to be resumed.
+    /// Adds the options of environment variables and of files to the flags: of the file of
+    /// `--config`, then of the `run.toml` of the run to be resumed.
     ///
     /// # Errors
     /// If an option of the environment or the file is unknown or invalid.
@@ -54,15 +54,22 @@ impl TrainRequest {
         flags: TrainFlags,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, RequestError> {
-        let mut request = Self::from(flags).or(read_environment(environment)?);
+        let mut request = Self::from(flags).over(read_environment(environment)?);
         if let Some(config) = &request.invocation.config {
             let file = run_toml::read(&config.value)?;
-            request = request.or(file);
-        } else if let Some(path) = run_toml::of_resumed_run(&request.run) {
-            request = request.or(run_toml::read_resumed(&path)?);
+            request = request.over(file);
+        }
+        if let Some(path) = run_toml::of_resumed_run(&request.run) {
+            request = request.over(run_toml::read_resumed(&path)?);
         }
         request.choose_output()?;
         Ok(request)
+    }
+
+    /// Merges with the options of a source that has less priority; see [`TrainOptions::over`].
+    fn over(self, mut lower: Self) -> Self {
+        self.run.override_length(&mut lower.run);
+        self.or(lower)
     }
 
     /// Applies one of `plain` and `json` if both are set: a flag overrides the environment or a

@@ -4,7 +4,7 @@ use super::*;
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, EngineOptions, build};
 use crate::core::model::config::EMBEDDED;
-use crate::core::model::{Architecture, ModelConfig};
+use crate::core::model::{Architecture, ModelConfig, Weights};
 use crate::core::train::arguments::{
     EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
 };
@@ -110,6 +110,7 @@ impl Folder {
             save_only_model: arguments.save_only_model,
             random_weights: true,
             logging_dir: None,
+            options: BTreeMap::new(),
         }
     }
 
