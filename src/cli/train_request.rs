@@ -189,6 +189,29 @@ mod tests {
     }
 
     #[test]
+    fn a_file_overrides_the_options_of_the_resumed_run_which_supply_the_rest() -> anyhow::Result<()>
+    {
+        let folder = tempfile::tempdir()?;
+        let text = "seed = 7\nmax_steps = 9\nlearning_rate = 1e-3\n";
+        std::fs::write(folder.path().join("run.toml"), text)?;
+        let (_folder, config) = file("learning_rate = 2e-3\n")?;
+        let here = folder.path().display().to_string();
+        let resumed = ["--resume-from-checkpoint", &here, &config];
+        let trainer = request(&resumed)?.run.trainer;
+        assert_eq!(trainer.learning_rate.map(|given| given.value), Some(2e-3));
+        assert_eq!(trainer.seed.map(|given| given.value), Some(7));
+        assert_eq!(trainer.max_steps.map(|given| given.value), Some(Some(9)));
+        // Epochs that are given override the steps of the file.
+        let resumed = [&resumed[..], &["--num-train-epochs", "3"]].concat();
+        let trainer = request(&resumed)?.run.trainer;
+        assert_eq!(
+            (trainer.max_steps, trainer.num_train_epochs.map(|e| e.value)),
+            (None, Some(3.0))
+        );
+        Ok(())
+    }
+
+    #[test]
     fn lines_and_json_exclude_each_other() -> anyhow::Result<()> {
         let (_folder, config) = file("json = true\n")?;
         let request_with_plain = request(&[&config, "--plain"])?;

@@ -6,11 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// The files that a reader sees, through links, and their contents.
+/// The files that a reader looks for, also through links, and their contents.
 fn contents(folder: &Path) -> BTreeMap<String, String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let files = entries.filter_map(|entry| {
-        let name = entry.file_name().into_string().ok()?;
+        let name = entry.file_name().into_string().ok().filter(|name| !name.starts_with('.'))?;
         Some((name, fs::read_to_string(entry.path()).ok()?))
     });
     files.collect()
@@ -103,7 +103,7 @@ fn changes(in_turn: bool) -> Result<usize> {
 fn a_failure_at_any_change_leaves_the_old_files_or_the_new_ones() -> Result<()> {
     for in_turn in [false, true] {
         let total = changes(in_turn)?;
-        assert!(total > 8, "{total}");
+        assert!(total >= 8, "{total}");
         for failing in 0..total {
             // A failure that passes is undone, or comes after the switch to the new files.
             let (case, mut count) = (Case::new()?, 0);

@@ -159,6 +159,8 @@ pub const VERSION: u32 = 1;
 
 /// A fingerprint of the examples and their order: the 64-bit FNV-1a hash (Fowler, Noll, Vo).
 pub fn fingerprint(examples: &[Example]) -> String {
+    #[cfg(test)]
+    FINGERPRINTS.set(FINGERPRINTS.get() + 1);
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut update = |value: u32| {
         for byte in value.to_le_bytes() {
@@ -171,4 +173,10 @@ pub fn fingerprint(examples: &[Example]) -> String {
         example.ids.iter().copied().for_each(&mut update);
     }
     format!("{} examples, {hash:016x}", examples.len())
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has computed a fingerprint.
+    pub(super) static FINGERPRINTS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

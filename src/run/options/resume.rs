@@ -114,7 +114,7 @@ pub fn changes(
                     format!("NSMC_TUI_{}={to}", name.to_uppercase())
                 }
                 Some(source) => format!("{name} = {to} in {source}"),
-                None => format!("{name} {to}, the default,"),
+                None => format!("{name} {to} (the default)"),
             },
             to,
         }

@@ -88,7 +88,6 @@ fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::
         ("save_steps", "7"),
         ("save_total_limit", "7"),
         ("save_only_model", "true"),
-        ("load_best_model_at_end", "true"),
         ("report_to", "none"),
         ("device", "cpu"),
         ("threads", "1"),
@@ -102,6 +101,10 @@ fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::
         assert!(found.iter().any(|change| change.name == name), "{name}: {found:?}");
         assert!(found.iter().all(|change| change.refusal(false).is_none()), "{name}: {found:?}");
     }
+    let load_best = [("load_best_model_at_end", "true"), ("save_strategy", "epoch")];
+    let found = changed(&[], &load_best)?;
+    assert!(found.iter().any(|change| change.name == "load_best_model_at_end"), "{found:?}");
+    assert!(found.iter().all(|change| change.refusal(false).is_none()), "{found:?}");
     // The best model so far was selected by the metric.
     let metric = changed(&[], &[("metric_for_best_model", "f1")])?;
     assert!(metric.iter().any(|change| change.refusal(true).is_some()), "{metric:?}");
@@ -114,7 +117,7 @@ fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::
                 || is_known(&obeyed)
                 || DATA.contains(&name)
                 || NOT_COMPARED.contains(&name)
-                || ["eval_steps", "greater_is_better"].contains(&name),
+                || ["eval_steps", "greater_is_better", "load_best_model_at_end"].contains(&name),
             "{name} is neither obeyed nor refused"
         );
     }

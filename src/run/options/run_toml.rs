@@ -156,6 +156,13 @@ fn recorded<'a>(
     lines
 }
 
+/// Whether the value is a path that is not UTF-8, whose text lacks a part of it. It cannot be
+/// written, and reading its text would name another file.
+fn is_incomplete_path(name: &str, value: &str) -> bool {
+    const PATHS: [&str; 4] = ["train_file", "validation_file", "output_dir", "logging_dir"];
+    PATHS.contains(&name) && value.contains('\u{fffd}')
+}
+
 /// Options of which a checkpoint has no record: where a run writes is for the caller to say.
 const NOT_IN_CHECKPOINTS: [&str; 2] = ["output_dir", "logging_dir"];
 
@@ -163,7 +170,9 @@ const NOT_IN_CHECKPOINTS: [&str; 2] = ["output_dir", "logging_dir"];
 pub fn record(options: &TrainOptions, settings: &[Setting]) -> BTreeMap<String, String> {
     let lines = recorded(options, settings).into_iter();
     lines
-        .filter(|(name, ..)| !NOT_IN_CHECKPOINTS.contains(name))
+        .filter(|(name, value, _)| {
+            !NOT_IN_CHECKPOINTS.contains(name) && !is_incomplete_path(name, value)
+        })
         .map(|(name, value, _)| (name.to_owned(), value.to_owned()))
         .collect()
 }
@@ -197,6 +206,11 @@ pub fn write(options: &TrainOptions, settings: &[Setting]) -> String {
          # Paths are relative to the folder the program is called in.\n\n"
     );
     for (name, value, reason) in lines {
+        if is_incomplete_path(name, &value) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "# {name} is a path that is not UTF-8: pass it again");
+            continue;
+        }
         let line = format!("{name} = {value}");
         if reason.is_empty() {
             text += &line;
@@ -296,6 +310,28 @@ mod tests {
         assert_eq!(options.model.overrides().len(), 2);
         let list = read_text("config_overrides = [\"hidden_size=96\", \"a=1\"]\n")?;
         assert_eq!(list.map_err(anyhow::Error::msg)?.model.overrides().len(), 2);
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_not_utf_8_is_not_written_as_another_path() -> anyhow::Result<()> {
+        use std::os::unix::ffi::OsStrExt;
+        let mut options = TrainOptions::default();
+        for name in ["train_file", "output_dir", "logging_dir"] {
+            let path = OsStr::from_bytes(b"data\xff.tsv");
+            let set = options.set(name, path, &ValueSource::Flag);
+            set.ok_or_else(|| anyhow::anyhow!("no {name}"))?.map_err(anyhow::Error::msg)?;
+        }
+        let traits = ModelTraits { random_weights: true, max_tokens: 160 };
+        let settings =
+            [super::super::data_settings(&options), resolve(&options, traits)?.1].concat();
+        assert!(!record(&options, &settings).contains_key("train_file"));
+        let text = write(&options, &settings);
+        assert!(text.contains("# train_file is a path that is not UTF-8"), "{text}");
+        let again = read_text(&text)?.map_err(anyhow::Error::msg)?;
+        assert_eq!((again.data.train_file, again.output.output_dir), (None, None));
+        assert_eq!(again.output.logging_dir, None);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The folder of TensorBoard's files.
 
-use super::resume::show;
+use crate::core::text::display_path;
 use crate::core::train::arguments::{ReportTo, TrainingArguments};
 use crate::core::train::checkpoint::Checkpoint;
 use crate::run::options::{Given, TrainOptions, ValueSource};
@@ -48,7 +48,7 @@ pub(super) fn choose_logging_dir(
                 notes.push(format!(
                     "TensorBoard's files are written below the output folder; to continue those in \
                      {0}, pass --logging-dir {0}",
-                    show(&given.value)
+                    display_path(&given.value)
                 ));
             }
         }

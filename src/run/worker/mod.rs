@@ -17,7 +17,7 @@ use crate::core::data::batching::Example;
 use crate::core::engine::Engine;
 use crate::core::model::SequenceClassifier;
 use crate::core::predict::classify;
-use crate::core::text::sanitize_for_terminal;
+use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::checkpoint;
 use crate::core::train::event::{Failed, Saved, Setting, Started, TrainEvent};
@@ -215,8 +215,7 @@ impl PreparedRun {
         let began = Instant::now();
         let event = match self.save(step, state) {
             Ok(()) => {
-                let path = self.arguments.output_dir.display().to_string();
-                let path = sanitize_for_terminal(&path).into_owned();
+                let path = display_path(&self.arguments.output_dir);
                 TrainEvent::Saved(Saved { path, step, seconds: began.elapsed().as_secs_f64() })
             }
             Err(error) => {
@@ -233,7 +232,7 @@ impl PreparedRun {
         let last = checkpoint::list(&self.arguments.output_dir).pop();
         let last = last.map_or_else(
             || "there is no checkpoint to resume from".to_owned(),
-            |folder| format!("resume with {}", resume_command(Some(&folder.to_string_lossy()))),
+            |folder| format!("resume with {}", resume_command(Some(&display_path(&folder)))),
         );
         let last = sanitize_for_terminal(&last).into_owned();
         format!(

@@ -10,7 +10,7 @@ use crate::core::engine::build;
 use crate::core::model::config::EMBEDDED;
 use crate::core::model::folder::holds_a_model;
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights, folder};
-use crate::core::text::sanitize_for_terminal;
+use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
 use crate::core::train::checkpoint::{Checkpoint, Checkpoints};
@@ -351,8 +351,7 @@ impl PreparedRun {
                 SaveStrategy::Best | SaveStrategy::No => 0,
             },
             logging_steps: arguments.logging_steps.of(arguments.max_steps(samples)),
-            output_dir: sanitize_for_terminal(&arguments.output_dir.display().to_string())
-                .into_owned(),
+            output_dir: display_path(&arguments.output_dir),
             replaces_model: holds_a_model(&arguments.output_dir),
             settings: self.settings.clone(),
             resumed_at: progress.map_or(0, |progress| progress.step),

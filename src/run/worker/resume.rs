@@ -2,7 +2,7 @@
 
 use crate::core::data::batching::Example;
 use crate::core::model::LoadReport;
-use crate::core::text::{sanitize_for_terminal, show_number};
+use crate::core::text::{display_path, sanitize_for_terminal, show_number};
 use crate::core::train::arguments::TrainingArguments;
 use crate::core::train::checkpoint::{self, Checkpoint};
 use crate::core::train::progress::fingerprint;
@@ -105,7 +105,7 @@ impl ResumedRun {
              values can start from the checkpoint's weights: --model-name-or-path {} with another \
              --output-dir, without --resume-from-checkpoint",
             refused.join("; "),
-            show(&self.checkpoint.folder)
+            display_path(&self.checkpoint.folder)
         );
         Ok(())
     }
@@ -134,7 +134,7 @@ impl ResumedRun {
         train: &[Example],
         eval: &[Example],
     ) -> anyhow::Result<Vec<String>> {
-        let folder = show(&self.checkpoint.folder);
+        let folder = display_path(&self.checkpoint.folder);
         let samples = train.len();
         let step = self.checkpoint.run.progress.step;
         let data = fingerprint(train);
@@ -242,10 +242,6 @@ impl ResumedRun {
     }
 }
 
-pub(super) fn show(path: &Path) -> String {
-    sanitize_for_terminal(&path.display().to_string()).into_owned()
-}
-
 /// Moves checkpoints that this run does not continue from to another folder, and returns a note for
 /// the user.
 pub(super) fn move_old_checkpoints(
@@ -258,7 +254,7 @@ pub(super) fn move_old_checkpoints(
     })?;
     Ok(earlier.map(|earlier| {
         let whose = if own.is_some() { "later" } else { "an earlier run's" };
-        format!("{whose} checkpoints were moved to {}", show(&earlier))
+        format!("{whose} checkpoints were moved to {}", display_path(&earlier))
     }))
 }
 

@@ -4,7 +4,7 @@ use super::Trainer;
 use super::active_run::{ActiveRun, StopRequest};
 use super::commands::poll_stop;
 use crate::core::engine::Engine;
-use crate::core::text::sanitize_for_terminal;
+use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
 use crate::core::train::checkpoint::{load_weights, step_of};
 use crate::core::train::error::TrainError;
@@ -107,7 +107,7 @@ impl Trainer<'_> {
         let best = run.best_checkpoint.clone();
         match checkpoints.write(self.model, run.engine, &run.state, state, best.as_deref()) {
             Ok(folder) => {
-                let path = sanitize_for_terminal(&folder.display().to_string()).into_owned();
+                let path = display_path(&folder);
                 let seconds = began.elapsed().as_secs_f64();
                 observer.publish(TrainEvent::Checkpoint(Saved { path, step, seconds }));
             }
