@@ -45,8 +45,8 @@ impl From<TrainFlags> for TrainRequest {
 }
 
 impl TrainRequest {
-    /// Adds the options of environment variables and of a file to the flags: the file of
-    /// `--config`, or the `run.toml` of the run to be resumed.
+    /// Adds the options of environment variables and of files to the flags: of the file of
+    /// `--config`, then of the `run.toml` of the run to be resumed.
     ///
     /// # Errors
     /// If an option of the environment or the file is unknown or invalid.
@@ -54,15 +54,22 @@ impl TrainRequest {
         flags: TrainFlags,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, RequestError> {
-        let mut request = Self::from(flags).or(read_environment(environment)?);
+        let mut request = Self::from(flags).over(read_environment(environment)?);
         if let Some(config) = &request.invocation.config {
             let file = run_toml::read(&config.value)?;
-            request = request.or(file);
-        } else if let Some(path) = run_toml::of_resumed_run(&request.run) {
-            request = request.or(run_toml::read_resumed(&path)?);
+            request = request.over(file);
+        }
+        if let Some(path) = run_toml::of_resumed_run(&request.run) {
+            request = request.over(run_toml::read_resumed(&path)?);
         }
         request.choose_output()?;
         Ok(request)
+    }
+
+    /// Merges with the options of a source that has less priority; see [`TrainOptions::over`].
+    fn over(self, mut lower: Self) -> Self {
+        self.run.override_length(&mut lower.run);
+        self.or(lower)
     }
 
     /// Applies one of `plain` and `json` if both are set: a flag overrides the environment or a
@@ -178,6 +185,29 @@ mod tests {
         assert_eq!(run.trainer.seed.map(|given| given.value), Some(7));
         let run = request(&["--output-dir", &here, "--resume-from-checkpoint=false"])?.run;
         assert!(run.resume_from().is_none() && run.trainer.seed.is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_overrides_the_options_of_the_resumed_run_which_supply_the_rest() -> anyhow::Result<()>
+    {
+        let folder = tempfile::tempdir()?;
+        let text = "seed = 7\nmax_steps = 9\nlearning_rate = 1e-3\n";
+        std::fs::write(folder.path().join("run.toml"), text)?;
+        let (_folder, config) = file("learning_rate = 2e-3\n")?;
+        let here = folder.path().display().to_string();
+        let resumed = ["--resume-from-checkpoint", &here, &config];
+        let trainer = request(&resumed)?.run.trainer;
+        assert_eq!(trainer.learning_rate.map(|given| given.value), Some(2e-3));
+        assert_eq!(trainer.seed.map(|given| given.value), Some(7));
+        assert_eq!(trainer.max_steps.map(|given| given.value), Some(Some(9)));
+        // Epochs that are given override the steps of the file.
+        let resumed = [&resumed[..], &["--num-train-epochs", "3"]].concat();
+        let trainer = request(&resumed)?.run.trainer;
+        assert_eq!(
+            (trainer.max_steps, trainer.num_train_epochs.map(|e| e.value)),
+            (None, Some(3.0))
+        );
         Ok(())
     }
 

@@ -1,5 +1,8 @@
 //! Atomic writes: a reader sees either the old or the new contents, even after a crash.
 
+mod publication;
+
+use publication::Publication;
 use std::fs::{File, Permissions};
 use std::io::{Result, Write};
 use std::path::{Path, PathBuf};
@@ -7,6 +10,10 @@ use tempfile::TempDir;
 
 /// The name prefix of files and folders that are being written or removed.
 const UNFINISHED: &str = ".unfinished-";
+
+/// The name prefix of a folder that is being replaced where names cannot be exchanged; its name
+/// follows.
+const REPLACED: &str = ".replaced-";
 
 /// Sets the mode that `open` or `mkdir` would use, subject to the umask, because temporary files
 /// are private by default.
@@ -125,15 +132,17 @@ impl Staging {
         sync_folder(&self.parent)
     }
 
-    /// Moves each file to the parent folder, replacing files of the same names and removing the
-    /// files in `stale`. Several files cannot be replaced atomically, so the file `key`, without
-    /// which a reader ignores the others, is removed first and moved last.
+    /// Moves all files to the parent folder together, replacing files of the same names and
+    /// removing the files in `stale`. A reader finds all old files or all new files at every
+    /// moment, also after a crash. `key` is the file without which a reader ignores the others: on
+    /// a system without links, it is missing while the others are replaced.
     ///
     /// # Errors
-    /// I/O errors, and if a folder has the name of a file.
+    /// I/O errors, and if a folder has the name of a file. The old files are then in place, unless
+    /// the error occurred after the new ones had replaced them.
     pub fn publish_files(self, key: &str, stale: &[&str]) -> Result<()> {
         let mut names = self.flush()?;
-        names.sort_by_key(|name| name == key);
+        names.sort_unstable();
         for name in &names {
             let target = self.parent.join(name);
             if target.is_dir() {
@@ -143,22 +152,19 @@ impl Staging {
                 ));
             }
         }
-        let is_not_written = |name: &&&str| !names.iter().any(|written| written == **name);
-        for name in [key].iter().chain(stale.iter().filter(is_not_written)) {
-            match std::fs::remove_file(self.parent.join(name)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        sync_folder(&self.parent)?;
-        let last = names.len().saturating_sub(1);
-        for (i, name) in names.iter().enumerate() {
-            if i == last {
-                sync_folder(&self.parent)?;
-            }
-            std::fs::rename(self.path().join(name), self.parent.join(name))?;
-        }
-        sync_folder(&self.parent)
+        let is_stale = |name: &&std::ffi::OsString| {
+            !names.contains(name) && self.parent.join(name).symlink_metadata().is_ok()
+        };
+        let stale: Vec<std::ffi::OsString> = stale.iter().map(Into::into).collect();
+        let stale: Vec<_> = stale.iter().filter(is_stale).cloned().collect();
+        let publication = Publication {
+            folder: &self.parent,
+            staged: self.path(),
+            names: &names,
+            stale: &stale,
+            key: key.as_ref(),
+        };
+        publication.publish(&mut |_| Ok(()))
     }
 }
 
@@ -171,12 +177,21 @@ fn exchange(a: &Path, b: &Path) -> Result<()> {
             return Ok(());
         }
     }
-    // The name has no prefix of unfinished folders, so that the old folder is not deleted after a
-    // crash here.
-    let mut aside = b.as_os_str().to_owned();
-    aside.push(".replaced");
+    exchange_in_turn(a, b)
+}
+
+/// Exchanges the names of two folders with three renames. A failure is undone, and
+/// [`remove_leftovers`] undoes a crash.
+fn exchange_in_turn(a: &Path, b: &Path) -> Result<()> {
+    let mut aside = std::ffi::OsString::from(REPLACED);
+    aside.push(b.file_name().unwrap_or_default());
+    let aside = parent(b).join(aside);
     std::fs::rename(b, &aside)?;
-    std::fs::rename(a, b)?;
+    let renamed = std::fs::rename(a, b);
+    if renamed.is_err() {
+        std::fs::rename(&aside, b)?;
+        return renamed;
+    }
     std::fs::rename(&aside, a)
 }
 
@@ -190,18 +205,33 @@ pub fn remove_folder(folder: &Path) -> Result<()> {
     doomed.folder.close()
 }
 
-/// Removes unfinished files and folders left by a crash. Errors are ignored, because leftovers only
-/// use disk space.
+/// Repairs a folder after a crash: completes an interrupted replacement of files, restores a folder
+/// that was being replaced, and removes unfinished files and folders. Errors are ignored: the files
+/// are complete all the same, and leftovers only use disk space.
 pub fn remove_leftovers(folder: &Path) {
+    let _ = publication::finish(folder, &mut |_| Ok(()));
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED))
-    {
-        let path = entry.path();
-        let _ = if path.is_dir() {
-            std::fs::remove_dir_all(&path)
-        } else {
-            std::fs::remove_file(&path)
-        };
+    for entry in entries {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.as_encoded_bytes();
+        if name.starts_with(UNFINISHED.as_bytes()) {
+            let _ = if path.is_dir() {
+                std::fs::remove_dir_all(&path)
+            } else {
+                std::fs::remove_file(&path)
+            };
+        } else if let Some(replaced) = path
+            .file_name()
+            .and_then(|name| name.to_str()?.strip_prefix(REPLACED))
+            .filter(|replaced| !replaced.is_empty())
+        {
+            let place = folder.join(replaced);
+            let _ = if place.exists() {
+                std::fs::remove_dir_all(&path)
+            } else {
+                std::fs::rename(&path, &place)
+            };
+        }
     }
 }
 
@@ -269,6 +299,24 @@ mod tests {
         assert!(staging.publish_files("key", &[]).is_err());
         assert_eq!(std::fs::read(parent.path().join("a"))?, b"1");
         assert_eq!(names(parent.path()), ["a", "b", "key"], "nothing is touched");
+        Ok(())
+    }
+
+    #[test]
+    fn a_failed_exchange_is_undone_and_a_crash_in_it_is_repaired() -> Result<()> {
+        let parent = tempfile::tempdir()?;
+        let (a, b) = (parent.path().join("a"), parent.path().join("b"));
+        std::fs::create_dir(&b)?;
+        std::fs::write(b.join("old"), b"")?;
+        assert!(exchange_in_turn(&a, &b).is_err(), "there is no new folder");
+        assert_eq!((names(parent.path()), names(&b)), (vec!["b".into()], vec!["old".into()]));
+        // A crash after the first of the three renames.
+        std::fs::rename(&b, parent.path().join(".replaced-b"))?;
+        remove_leftovers(parent.path());
+        assert_eq!((names(parent.path()), names(&b)), (vec!["b".into()], vec!["old".into()]));
+        std::fs::create_dir(&a)?;
+        exchange_in_turn(&a, &b)?;
+        assert_eq!((names(&a), names(&b)), (vec!["old".to_owned()], vec![]));
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
+use std::path::Path;
 use textwrap::WordSeparator;
 use textwrap::core::break_words;
 use textwrap::wrap_algorithms::wrap_first_fit;
@@ -31,6 +32,13 @@ pub fn sanitize_for_terminal(text: &str) -> Cow<'_, str> {
         })
         .collect::<String>()
         .into()
+}
+
+/// A path for display: [`sanitize_for_terminal`], but with line ends and tabs as `�`, too. A path
+/// without a `�` is shown as it is; one with a `�` is not the name of a file.
+pub fn display_path(path: &Path) -> String {
+    let text = path.display().to_string().replace(['\t', '\n', '\r'], "\u{fffd}");
+    sanitize_for_terminal(&text).into_owned()
 }
 
 /// The terminal columns that a text occupies, grapheme by grapheme, as the dashboard draws it.

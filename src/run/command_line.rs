@@ -18,15 +18,32 @@ pub fn shell_word(text: &str) -> String {
     shlex::try_quote(&text).map_or_else(|_| text.to_string(), std::borrow::Cow::into_owned)
 }
 
+/// The path as an argument of a hint, or `FOLDER` if its text for display is not its name: see
+/// [`crate::core::text::display_path`].
+pub fn hint_path(path: &str) -> &str {
+    let is_name = !path.contains('\u{fffd}') && sanitize_for_terminal(path) == path;
+    if is_name { path } else { "FOLDER" }
+}
+
 /// The command line that resumes the run in a folder; without a folder, the run in `outputs`.
 pub fn resume_command(folder: Option<&str>) -> String {
     let arguments = ["train", "--resume-from-checkpoint"];
-    command_line(&arguments.into_iter().chain(folder).collect::<Vec<_>>())
+    command_line(&arguments.into_iter().chain(folder.map(hint_path)).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_changed_for_display_is_not_offered_as_a_path() {
+        use crate::core::text::display_path;
+        let hint = |path: &str| resume_command(Some(&display_path(path.as_ref())));
+        assert!(hint("out puts").ends_with("--resume-from-checkpoint 'out puts'"));
+        for path in ["out\nputs", "out\u{1b}[31m", "out\u{202e}"] {
+            assert!(hint(path).ends_with("--resume-from-checkpoint FOLDER"), "{}", hint(path));
+        }
+    }
 
     #[test]
     fn a_shell_word_is_safe_to_paste() {

@@ -22,6 +22,8 @@ mod replay;
 #[cfg(unix)]
 mod resume;
 #[cfg(unix)]
+mod resume_checks;
+#[cfg(unix)]
 mod runs;
 #[cfg(unix)]
 mod terminal;

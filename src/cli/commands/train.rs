@@ -4,7 +4,7 @@ use super::dashboard;
 use crate::cli::flags::TrainFlags;
 use crate::cli::text_output::{self, FollowResult, RunSoFar};
 use crate::cli::train_request::TrainRequest;
-use crate::run::command_line::{command_line, resume_command};
+use crate::run::command_line::{command_line, hint_path, resume_command};
 use crate::run::protocol::Command;
 use crate::run::summary::{evaluation, resume_hint, train_output};
 use crate::run::worker::{Worker, print_config};
@@ -23,11 +23,13 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let display = request.display.into();
+    let run_folder = Some(request.run.output_dir().to_path_buf());
     let worker = Worker::spawn(request.run)?;
     if json || plain {
         return Ok(exit_code(text_output::follow(worker, json, RunSoFar::default(), &mut out)?));
     }
-    let (leaving, state) = dashboard::show(&worker.channels, display, State::default())?;
+    let (leaving, state) =
+        dashboard::show(&worker.channels, display, State { run_folder, ..State::default() })?;
     if state.is_running() && matches!(leaving, ExitReason::HungUp | ExitReason::Panicked) {
         // Without the dashboard nothing can end a pause; a run that is not paused ignores this.
         let _ = worker.channels.commands.send(Command::Resume);
@@ -78,7 +80,7 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{}", state.lang.tr_with(saved, &[path]))?;
         let mut arguments = vec!["predict"];
         if path != "outputs" {
-            arguments.extend(["--model-name-or-path", path]);
+            arguments.extend(["--model-name-or-path", hint_path(path)]);
         }
         writeln!(out, "  {} \"정말 재미있는 영화\"", command_line(&arguments))?;
     }

@@ -1,15 +1,20 @@
 //! `checkpoint-<step>` folders in the format of Hugging Face's Trainer. They are written
 //! atomically, and values are restored exactly.
 
-use super::progress::{RunState, VERSION};
+mod consistency;
+mod integrity;
+mod reading;
+
+pub use reading::{Checkpoint, load_weights};
+
+use super::progress::RunState;
 use super::trainer_state::TrainerState;
 use crate::core::atomic_write::{Staging, remove_folder};
 use crate::core::engine::{Engine, EngineError};
 use crate::core::model::folder::{self, TensorData, holds_a_model, write_tensors};
-use crate::core::model::weights::StoredTensor;
-use crate::core::model::{ModelError, SequenceClassifier, Weights};
+use crate::core::model::{ModelError, SequenceClassifier};
 use crate::core::ops::backend::Moments;
-use crate::core::ops::cpu::overwrite;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The prefix of the name of a checkpoint folder.
@@ -52,6 +57,27 @@ pub enum CheckpointError {
         /// The cause and, where there is one, a remedy.
         reason: String,
     },
+    /// A file of the checkpoint is damaged or missing, or was changed.
+    #[error("{}: {reason}. {}", file.display(), use_earlier(earlier.as_deref()))]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// The checkpoint before it, if there is one.
+        earlier: Option<PathBuf>,
+    },
+}
+
+/// The remedy for a damaged checkpoint.
+fn use_earlier(earlier: Option<&Path>) -> String {
+    earlier.map_or_else(
+        || "There is no checkpoint before it, so start the run again".to_owned(),
+        |earlier| {
+            let earlier = earlier.display();
+            format!("Use the checkpoint before it: --resume-from-checkpoint {earlier}")
+        },
+    )
 }
 
 fn io(file: &Path) -> impl FnOnce(std::io::Error) -> CheckpointError {
@@ -61,7 +87,10 @@ fn io(file: &Path) -> impl FnOnce(std::io::Error) -> CheckpointError {
 
 /// The step in the name of a checkpoint folder; `None` if the name has a different form.
 pub fn step_of(folder: &Path) -> Option<u64> {
-    folder.file_name()?.to_str()?.strip_prefix(PREFIX)?.parse().ok()
+    let digits = folder.file_name()?.to_str()?.strip_prefix(PREFIX)?;
+    let step: u64 = digits.parse().ok()?;
+    // Neither a sign nor leading zeros: the name can be made of the step again.
+    (step.to_string() == digits).then_some(step)
 }
 
 /// The checkpoints in a folder, in ascending order of step. Unfinished checkpoints have different
@@ -114,8 +143,10 @@ pub struct Checkpoints {
     pub save_only_model: bool,
     /// Whether the run started from random weights.
     pub random_weights: bool,
-    /// The folder of the run's TensorBoard files, if it writes any.
+    /// The folder of the run's TensorBoard files below `output_dir`, if it writes any there.
     pub logging_dir: Option<PathBuf>,
+    /// The effective options of the run by name, which are compared when it is resumed.
+    pub options: BTreeMap<String, String>,
 }
 
 impl Checkpoints {
@@ -125,8 +156,7 @@ impl Checkpoints {
     }
 
     /// Writes the checkpoint of step `state.global_step`, then deletes the oldest checkpoints
-    /// beyond `save_total_limit`, but never the best one or the new one. Returns the checkpoint
-    /// folder.
+    /// beyond `save_total_limit`, but never `best` or the new one. Returns the checkpoint folder.
     ///
     /// # Errors
     /// If a file cannot be written, or the engine fails. Earlier checkpoints are not changed.
@@ -136,6 +166,7 @@ impl Checkpoints {
         engine: &mut dyn Engine,
         state: &TrainerState,
         mut run: RunState,
+        best: Option<&Path>,
     ) -> Result<PathBuf, CheckpointError> {
         engine.store()?;
         let folder = self.folder(state.global_step);
@@ -151,13 +182,15 @@ impl Checkpoints {
         if !self.save_only_model {
             let moments = engine.moments()?;
             run.optimizer_steps = moments.steps;
-            let text = serde_json::to_string_pretty(&run).unwrap_or_default() + "\n";
-            write(RUN_STATE, text.as_bytes())?;
             write_moments(&staging.path().join(OPTIMIZER), model, &moments).map_err(meant)?;
+            run.files = integrity::sha256_of_all(staging.path()).map_err(io(&folder))?;
+            run.sha256 = Some(integrity::NO_SEAL.to_owned());
+            let text = serde_json::to_string_pretty(&run).unwrap_or_default() + "\n";
+            write(RUN_STATE, integrity::seal(&text).as_bytes())?;
         }
         let name = format!("{PREFIX}{}", state.global_step);
         staging.publish(&name).map_err(io(&folder))?;
-        self.rotate(&folder, state.best_model_checkpoint.as_deref().map(Path::new));
+        self.rotate(&folder, best);
         Ok(folder)
     }
 
@@ -202,119 +235,6 @@ fn write_moments(
         ]
     });
     write_tensors(file, tensors)
-}
-
-/// A checkpoint that a run can be resumed from.
-#[derive(Clone, Debug)]
-pub struct Checkpoint {
-    /// The checkpoint folder.
-    pub folder: PathBuf,
-    /// The contents of `trainer_state.json`.
-    pub state: TrainerState,
-    /// The contents of `nsmc_tui_state.json`.
-    pub run: RunState,
-}
-
-impl Checkpoint {
-    /// Reads the state files of a checkpoint, but not the model or the optimizer's moments.
-    ///
-    /// # Errors
-    /// If a file is missing or damaged, or if the checkpoint cannot be resumed from.
-    pub fn read(folder: &Path) -> Result<Self, CheckpointError> {
-        let unusable =
-            |reason: String| CheckpointError::Unusable { folder: folder.to_path_buf(), reason };
-        if !folder.join(RUN_STATE).is_file() {
-            let how = if folder.join("optimizer.pt").is_file() {
-                "it was written by Python, whose optimizer state is a pickle"
-            } else {
-                "it holds the model only (--save-only-model)"
-            };
-            return Err(unusable(format!(
-                "{how}, so that run cannot be resumed; a new one can start from its weights with \
-                 --model-name-or-path {}",
-                folder.display()
-            )));
-        }
-        let text = |name: &str| {
-            let file = folder.join(name);
-            std::fs::read_to_string(&file).map_err(io(&file))
-        };
-        let bad = |name: &str, error: serde_json::Error| {
-            unusable(format!("{name} is damaged: {error}. Resume from an earlier checkpoint"))
-        };
-        let run: RunState =
-            serde_json::from_str(&text(RUN_STATE)?).map_err(|error| bad(RUN_STATE, error))?;
-        if run.version != VERSION {
-            return Err(unusable(format!(
-                "it is of format {}, and this program reads format {VERSION}",
-                run.version
-            )));
-        }
-        let state = serde_json::from_str(&text(TRAINER_STATE)?)
-            .map_err(|error| bad(TRAINER_STATE, error))?;
-        Ok(Self { folder: folder.to_path_buf(), state, run })
-    }
-
-    /// Restores the optimizer's moments in `engine`, which computes `model`.
-    ///
-    /// # Errors
-    /// If the moments are missing or damaged, or if their shapes are not those of `model`.
-    pub fn restore(
-        &self,
-        model: &SequenceClassifier,
-        engine: &mut dyn Engine,
-    ) -> Result<(), CheckpointError> {
-        let file = self.folder.join(OPTIMIZER);
-        let mut stored = Weights::open_file(&file)?;
-        let failed = |error: &candle_core::Error| ModelError::Weights {
-            file: file.clone(),
-            reason: crate::core::model::without_backtrace(error),
-        };
-        let mut take = |name: String, shape: &[usize]| match stored.read(&name, shape) {
-            Ok(StoredTensor::Values(values)) => Ok(values),
-            Ok(StoredTensor::Missing | StoredTensor::OtherShape(_)) => Err(ModelError::Weights {
-                file: file.clone(),
-                reason: format!("{name} is missing or of another shape"),
-            }),
-            Err(error) => Err(failed(&error)),
-        };
-        let (mut mean, mut variance) = (Vec::new(), Vec::new());
-        for parameter in &model.layout().parameters {
-            let (name, shape) = (&parameter.name, parameter.shape.as_slice());
-            mean.extend(take(format!("{name}.exp_avg"), shape)?);
-            variance.extend(take(format!("{name}.exp_avg_sq"), shape)?);
-        }
-        let steps = self.run.optimizer_steps;
-        let moments = Moments { steps, mean: mean.into(), variance: variance.into() };
-        Ok(engine.restore(moments)?)
-    }
-}
-
-/// Loads the weights of a checkpoint of the same run into `model`.
-///
-/// # Errors
-/// If the weights are missing or damaged, or if their shapes are not those of `model`.
-pub fn load_weights(folder: &Path, model: &SequenceClassifier) -> Result<(), CheckpointError> {
-    if !holds_a_model(folder) {
-        return Err(CheckpointError::Unusable {
-            folder: folder.to_path_buf(),
-            reason: "the checkpoint is no longer there".to_owned(),
-        });
-    }
-    let mut weights = Weights::open(folder, model.config().architecture)?;
-    let misfit = |reason: String| ModelError::Weights { file: folder.to_path_buf(), reason };
-    // Read all weights before replacing any, so that an error leaves the model unchanged.
-    let mut all = Vec::with_capacity(model.parameters().count());
-    for (name, view) in model.parameters().iter() {
-        match weights.read(name, view.dims()) {
-            Ok(StoredTensor::Values(values)) => all.extend(values),
-            Ok(_) => return Err(misfit(format!("it has no {name} of this model")).into()),
-            Err(error) => return Err(misfit(crate::core::model::without_backtrace(&error)).into()),
-        }
-    }
-    let replaced = overwrite(model.parameters().flat(), &all);
-    replaced.map_err(|error| misfit(crate::core::model::without_backtrace(&error)))?;
-    Ok(())
 }
 
 #[cfg(test)]

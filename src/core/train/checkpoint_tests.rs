@@ -4,7 +4,7 @@ use super::*;
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, EngineOptions, build};
 use crate::core::model::config::EMBEDDED;
-use crate::core::model::{Architecture, ModelConfig};
+use crate::core::model::{Architecture, ModelConfig, Weights};
 use crate::core::train::arguments::{
     EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
 };
@@ -110,6 +110,7 @@ impl Folder {
             save_only_model: arguments.save_only_model,
             random_weights: true,
             logging_dir: None,
+            options: BTreeMap::new(),
         }
     }
 
@@ -124,20 +125,29 @@ impl Folder {
         collector: &mut EventCollector,
         resume: Option<&Path>,
     ) -> anyhow::Result<(Vec<u32>, TrainerState)> {
-        let resume = resume.map(Checkpoint::read).transpose()?;
-        let weights = match &resume {
-            Some(checkpoint) => Weights::open(&checkpoint.folder, Architecture::Bert)?,
-            None => Weights::none(),
-        };
-        let (model, _) = SequenceClassifier::new(config()?, weights, arguments.seed)?;
-        let (train, eval) = (examples(60), examples(20));
-        let checkpoints = self.checkpoints(arguments);
-        let mut engine = build(&model, &EngineOptions::default())?;
-        let outcome = Trainer::new(&model, arguments, &train, &eval)
-            .with_checkpoints(&checkpoints)
-            .run(engine.as_mut(), collector, resume.as_ref())?;
-        Ok((bits(&model)?, outcome.state))
+        train_with(arguments, &self.checkpoints(arguments), collector, resume)
     }
+}
+
+/// Trains from the beginning or from a checkpoint, and returns the final weights and the state.
+fn train_with(
+    arguments: &TrainingArguments,
+    checkpoints: &Checkpoints,
+    collector: &mut EventCollector,
+    resume: Option<&Path>,
+) -> anyhow::Result<(Vec<u32>, TrainerState)> {
+    let resume = resume.map(Checkpoint::read).transpose()?;
+    let weights = match &resume {
+        Some(checkpoint) => Weights::open(&checkpoint.folder, Architecture::Bert)?,
+        None => Weights::none(),
+    };
+    let (model, _) = SequenceClassifier::new(config()?, weights, arguments.seed)?;
+    let (train, eval) = (examples(60), examples(20));
+    let mut engine = build(&model, &EngineOptions::default())?;
+    let outcome = Trainer::new(&model, arguments, &train, &eval)
+        .with_checkpoints(checkpoints)
+        .run(engine.as_mut(), collector, resume.as_ref())?;
+    Ok((bits(&model)?, outcome.state))
 }
 
 /// The bits of all parameters, for exact comparison.
@@ -351,7 +361,7 @@ fn a_folder_that_cannot_be_resumed_is_rejected_with_a_reason() -> anyhow::Result
     std::fs::write(last.join("optimizer.pt"), "")?;
     assert!(message(&last).contains("written by Python"), "{}", message(&last));
     std::fs::write(last.join(RUN_STATE), "{\"version\":")?;
-    assert!(message(&last).contains("nsmc_tui_state.json is damaged"), "{}", message(&last));
+    assert!(message(&last).contains("nsmc_tui_state.json: it is damaged"), "{}", message(&last));
     Ok(())
 }
 
@@ -378,3 +388,6 @@ fn a_checkpoint_that_cannot_be_written_is_a_warning() -> anyhow::Result<()> {
 
 #[path = "command_tests.rs"]
 mod commands;
+
+#[path = "checkpoint_damage_tests.rs"]
+mod damage;

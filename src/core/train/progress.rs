@@ -6,6 +6,7 @@ use super::event::{Evaluated, Finished, TrainMetrics};
 use super::metrics::Confusion;
 use crate::core::data::batching::Example;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A sum of losses over steps, for their mean.
@@ -123,6 +124,14 @@ impl Progress {
 pub struct RunState {
     /// The version of the file format: [`VERSION`].
     pub version: u32,
+    /// The SHA-256 of the file itself, computed with zeros in this place; `None` in checkpoints of
+    /// earlier versions.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// The SHA-256 of each other file of the checkpoint, by name; empty in checkpoints of earlier
+    /// versions.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
     /// The progress of the run.
     pub progress: Progress,
     /// The number of updates that the optimizer has applied.
@@ -133,10 +142,16 @@ pub struct RunState {
     pub data_seed: u64,
     /// Whether the run started from random weights, which determines its default learning rate.
     pub random_weights: bool,
-    /// The folder of the run's TensorBoard files, if it writes any.
+    /// The folder of the run's TensorBoard files below its output folder, if it writes any there.
     pub logging_dir: Option<PathBuf>,
     /// The fingerprint of the training examples, to detect that the data changed.
     pub data: String,
+    /// The fingerprint of the evaluation examples; `None` in checkpoints of earlier versions.
+    #[serde(default)]
+    pub eval_data: Option<String>,
+    /// The effective options of the run, by name; empty in checkpoints of earlier versions.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
 }
 
 /// The current version of the file format.
@@ -144,6 +159,8 @@ pub const VERSION: u32 = 1;
 
 /// A fingerprint of the examples and their order: the 64-bit FNV-1a hash (Fowler, Noll, Vo).
 pub fn fingerprint(examples: &[Example]) -> String {
+    #[cfg(test)]
+    FINGERPRINTS.set(FINGERPRINTS.get() + 1);
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut update = |value: u32| {
         for byte in value.to_le_bytes() {
@@ -156,4 +173,10 @@ pub fn fingerprint(examples: &[Example]) -> String {
         example.ids.iter().copied().for_each(&mut update);
     }
     format!("{} examples, {hash:016x}", examples.len())
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has computed a fingerprint.
+    pub(super) static FINGERPRINTS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

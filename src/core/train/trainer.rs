@@ -20,6 +20,7 @@ use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{StepMetrics, Update};
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy, TrainingArguments};
 use active_run::{ActiveRun, QueuedStep, StopRequest};
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -32,6 +33,9 @@ pub struct Trainer<'a> {
     train: &'a [Example],
     eval: &'a [Example],
     checkpoints: Option<&'a Checkpoints>,
+    /// The fingerprints of the examples, which the first checkpoint computes.
+    data: OnceCell<String>,
+    eval_data: OnceCell<String>,
 }
 
 /// The result of a run.
@@ -54,7 +58,8 @@ impl<'a> Trainer<'a> {
         train: &'a [Example],
         eval: &'a [Example],
     ) -> Self {
-        Self { model, arguments, train, eval, checkpoints: None }
+        let (data, eval_data) = (OnceCell::new(), OnceCell::new());
+        Self { model, arguments, train, eval, checkpoints: None, data, eval_data }
     }
 
     /// Enables checkpoints during the run, according to `save_strategy`.
@@ -116,6 +121,7 @@ impl<'a> Trainer<'a> {
             resumed_elapsed: 0.0,
             progress: Progress::new(self.model.config().labels.len()),
             state: TrainerState::new(arguments, samples),
+            best_checkpoint: None,
             max_steps: arguments.max_steps(samples),
             steps_per_epoch: arguments.steps_per_epoch(samples),
             schedule: Schedule::new(
@@ -139,8 +145,7 @@ impl<'a> Trainer<'a> {
             run.state.best_metric = old.best_metric;
             run.state.best_global_step = old.best_global_step;
             // The folder may have been moved, or the run may continue in another folder.
-            run.state.best_model_checkpoint =
-                self.best_of(checkpoint).map(|folder| folder.display().to_string());
+            run.set_best_checkpoint(self.best_of(checkpoint));
             run.progress.saved_at = Some(run.progress.step);
         }
         Ok(run)

@@ -12,6 +12,8 @@ pub enum ValueSource {
     Environment,
     /// In a file of this name.
     File(String),
+    /// In the `run.toml` of the run that is resumed.
+    RunToml,
     /// In the checkpoint that the run is resumed from.
     Checkpoint,
 }
@@ -22,6 +24,7 @@ impl fmt::Display for ValueSource {
             Self::Flag => "flag",
             Self::Environment => "environment",
             Self::File(name) => name,
+            Self::RunToml => super::run_toml::NAME,
             Self::Checkpoint => "checkpoint",
         })
     }

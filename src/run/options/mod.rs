@@ -10,6 +10,7 @@ mod error;
 mod group;
 pub mod parse;
 mod resolve;
+pub mod resume;
 pub mod run_toml;
 mod settings;
 mod train;

@@ -5,6 +5,7 @@ use super::group::{OptionGroup, ValueSource};
 use super::train::{ResumeFrom, TrainOptions};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::event::Setting;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write;
 use std::io::Read;
@@ -34,6 +35,11 @@ const WRITTEN_AS_GIVEN: [&str; 5] =
 /// If the file cannot be read or is not TOML, or if an option is unknown or its value invalid; the
 /// error names the line.
 pub fn read<T: OptionGroup>(path: &Path) -> Result<T, OptionError> {
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    read_as(path, &ValueSource::File(sanitize_for_terminal(&file_name).into_owned()))
+}
+
+fn read_as<T: OptionGroup>(path: &Path, source: &ValueSource) -> Result<T, OptionError> {
     let shown = path.display();
     let mut text = String::new();
     std::fs::File::open(path)
@@ -47,12 +53,10 @@ pub fn read<T: OptionGroup>(path: &Path) -> Result<T, OptionError> {
         let byte = error.span().map_or(0, |span| span.start);
         OptionError::new(at(byte), error.message())
     })?;
-    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-    let source = ValueSource::File(sanitize_for_terminal(&file_name).into_owned());
     let mut options = T::default();
     for (key, value) in table.get_ref() {
         let name = key.get_ref().replace('-', "_");
-        set(&mut options, &name, value.get_ref(), &source)
+        set(&mut options, &name, value.get_ref(), source)
             .map_err(|problem| OptionError::new(at(key.span().start), problem))?;
     }
     Ok(options)
@@ -120,15 +124,18 @@ pub fn read_resumed<T: OptionGroup>(path: &Path) -> Result<T, OptionError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let mut moved = T::default();
-    let source = ValueSource::File(NAME.to_owned());
+    let source = ValueSource::RunToml;
     if let Some(Err(reason)) = moved.set("output_dir", folder.as_os_str(), &source) {
         return Err(OptionError::new(folder.display(), reason));
     }
-    Ok(moved.or(read(path)?))
+    Ok(moved.or(read_as(path, &source)?))
 }
 
-/// The text of a file that repeats a run: its options, and the settings that follow from them.
-pub fn write(options: &TrainOptions, settings: &[Setting]) -> String {
+/// The options that repeat a run, and the settings that follow from them: name, value and reason.
+fn recorded<'a>(
+    options: &'a TrainOptions,
+    settings: &'a [Setting],
+) -> Vec<(&'a str, &'a str, &'a str)> {
     let mut given = options.given();
     given.retain(|given| !NOT_WRITTEN.contains(&given.name));
     let mut lines = Vec::new();
@@ -139,13 +146,59 @@ pub fn write(options: &TrainOptions, settings: &[Setting]) -> String {
             (true, None) if setting.name != "output_dir" => continue,
             _ => &setting.value,
         };
-        lines.push((setting.name.as_str(), literal(value), setting.reason.as_str()));
+        lines.push((setting.name.as_str(), value, setting.reason.as_str()));
     }
     for given in &given {
         if !settings.iter().any(|setting| setting.name == given.name) {
-            lines.push((given.name, literal(given.text), ""));
+            lines.push((given.name, given.text, ""));
         }
     }
+    lines
+}
+
+/// Whether the value is a path that is not UTF-8, whose text lacks a part of it. It cannot be
+/// written, and reading its text would name another file.
+fn is_incomplete_path(name: &str, value: &str) -> bool {
+    const PATHS: [&str; 4] = ["train_file", "validation_file", "output_dir", "logging_dir"];
+    PATHS.contains(&name) && value.contains('\u{fffd}')
+}
+
+/// Options of which a checkpoint has no record: where a run writes is for the caller to say.
+const NOT_IN_CHECKPOINTS: [&str; 2] = ["output_dir", "logging_dir"];
+
+/// The options and settings of a run by name, for its checkpoints; [`from_record`] reads them.
+pub fn record(options: &TrainOptions, settings: &[Setting]) -> BTreeMap<String, String> {
+    let lines = recorded(options, settings).into_iter();
+    lines
+        .filter(|(name, value, _)| {
+            !NOT_IN_CHECKPOINTS.contains(name) && !is_incomplete_path(name, value)
+        })
+        .map(|(name, value, _)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// The options in the record of a checkpoint.
+///
+/// # Errors
+/// If an option is unknown or its value invalid.
+pub fn from_record(record: &BTreeMap<String, String>) -> Result<TrainOptions, String> {
+    let mut options = TrainOptions::default();
+    for (name, text) in record {
+        if NOT_IN_CHECKPOINTS.contains(&name.as_str()) || NOT_WRITTEN.contains(&name.as_str()) {
+            return Err(format!("{name} does not belong there"));
+        }
+        match options.set(name, OsStr::new(text), &ValueSource::Checkpoint) {
+            Some(outcome) => outcome.map_err(|reason| invalid_value(text, name, &reason))?,
+            None => return Err(unknown_option(name, &TrainOptions::names())),
+        }
+    }
+    Ok(options)
+}
+
+/// The text of a file that repeats a run: its options, and the settings that follow from them.
+pub fn write(options: &TrainOptions, settings: &[Setting]) -> String {
+    let lines = recorded(options, settings).into_iter();
+    let lines: Vec<_> = lines.map(|(name, value, reason)| (name, literal(value), reason)).collect();
     let width = lines.iter().map(|(name, value, _)| name.len() + value.len() + 3).max();
     let width = width.unwrap_or(0).min(60);
     let mut text = format!(
@@ -153,6 +206,11 @@ pub fn write(options: &TrainOptions, settings: &[Setting]) -> String {
          # Paths are relative to the folder the program is called in.\n\n"
     );
     for (name, value, reason) in lines {
+        if is_incomplete_path(name, &value) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "# {name} is a path that is not UTF-8: pass it again");
+            continue;
+        }
         let line = format!("{name} = {value}");
         if reason.is_empty() {
             text += &line;
@@ -252,6 +310,28 @@ mod tests {
         assert_eq!(options.model.overrides().len(), 2);
         let list = read_text("config_overrides = [\"hidden_size=96\", \"a=1\"]\n")?;
         assert_eq!(list.map_err(anyhow::Error::msg)?.model.overrides().len(), 2);
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_not_utf_8_is_not_written_as_another_path() -> anyhow::Result<()> {
+        use std::os::unix::ffi::OsStrExt;
+        let mut options = TrainOptions::default();
+        for name in ["train_file", "output_dir", "logging_dir"] {
+            let path = OsStr::from_bytes(b"data\xff.tsv");
+            let set = options.set(name, path, &ValueSource::Flag);
+            set.ok_or_else(|| anyhow::anyhow!("no {name}"))?.map_err(anyhow::Error::msg)?;
+        }
+        let traits = ModelTraits { random_weights: true, max_tokens: 160 };
+        let settings =
+            [super::super::data_settings(&options), resolve(&options, traits)?.1].concat();
+        assert!(!record(&options, &settings).contains_key("train_file"));
+        let text = write(&options, &settings);
+        assert!(text.contains("# train_file is a path that is not UTF-8"), "{text}");
+        let again = read_text(&text)?.map_err(anyhow::Error::msg)?;
+        assert_eq!((again.data.train_file, again.output.output_dir), (None, None));
+        assert_eq!(again.output.logging_dir, None);
         Ok(())
     }
 

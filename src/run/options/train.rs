@@ -1,7 +1,7 @@
 //! All options of a training run.
 
 use super::dataset::DatasetOptions;
-use super::group::{Given, compose_option_groups, option_group};
+use super::group::{Given, OptionGroup, compose_option_groups, option_group};
 use super::parse::{
     assignments, below_one, boolean, count, from_str, interval, length, max_steps, not_negative,
     path, positive, text, whole,
@@ -211,6 +211,21 @@ impl TrainOptions {
     pub fn output_dir(&self) -> &Path {
         let given = self.output.output_dir.as_ref();
         given.map_or(Path::new("outputs"), |given| &given.value)
+    }
+
+    /// Merges with the options of a source that has less priority. A number of epochs that is given
+    /// overrides a number of steps of that source, which would otherwise override the epochs.
+    #[must_use]
+    pub fn over(self, mut lower: Self) -> Self {
+        self.override_length(&mut lower);
+        self.or(lower)
+    }
+
+    /// Removes the number of steps from `lower` if this source gives a number of epochs instead.
+    pub fn override_length(&self, lower: &mut Self) {
+        if self.trainer.num_train_epochs.is_some() && self.trainer.max_steps.is_none() {
+            lower.trainer.max_steps = None;
+        }
     }
 
     /// The checkpoint to resume from; `None` if the run is not resumed.

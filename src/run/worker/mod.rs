@@ -1,20 +1,23 @@
 //! Worker threads for a run, a replay and the index of runs. Each sends reports over one channel
 //! and accepts commands over another.
 
+mod finished;
+mod logging_dir;
 mod observer;
 mod prepare;
 pub mod replay;
 mod reporter;
+mod resume;
 pub mod run_index;
 mod save_model;
 
 pub use prepare::{check_vocabulary, print_config};
 
 use crate::core::data::batching::Example;
-use crate::core::engine::{Engine, EngineOptions, build};
+use crate::core::engine::Engine;
 use crate::core::model::SequenceClassifier;
 use crate::core::predict::classify;
-use crate::core::text::sanitize_for_terminal;
+use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::checkpoint;
 use crate::core::train::event::{Failed, Saved, Setting, Started, TrainEvent};
@@ -24,9 +27,10 @@ use crate::core::train::{
 use crate::run::Recorder;
 use crate::run::command_line::resume_command;
 use crate::run::dataset::DatasetOrigin;
-use crate::run::options::{TrainOptions, device_setting};
+use crate::run::options::TrainOptions;
 use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport, chunks};
 use crossbeam_channel::unbounded;
+use finished::Ending;
 use observer::WorkerObserver;
 use reporter::{Reporter, WorkerChannels};
 use std::fs::File;
@@ -94,7 +98,6 @@ struct PreparedRun {
     from_random_weights: bool,
     dataset: DatasetOrigin,
     model: SequenceClassifier,
-    engine: EngineOptions,
     tokenizer: Tokenizer,
     arguments: TrainingArguments,
     /// The effective settings, with the source of each.
@@ -103,6 +106,8 @@ struct PreparedRun {
     eval: Vec<Example>,
     checkpoints: Checkpoints,
     resume: Option<Checkpoint>,
+    /// The end of a run that is finished; nothing of it is written again.
+    ending: Option<Ending>,
     /// The lock on the output folder, held while this is open.
     _lock: File,
 }
@@ -110,6 +115,7 @@ struct PreparedRun {
 /// A prepared run, and the data that only its start needs.
 struct Preparation {
     run: PreparedRun,
+    engine: Box<dyn Engine>,
     started: Started,
     recorder: Recorder,
     /// The journal of the run up to the checkpoint that it is resumed from.
@@ -118,11 +124,9 @@ struct Preparation {
 
 /// Prepares, trains and saves, then handles predictions until the front end disconnects.
 fn run(options: &TrainOptions, channels: &WorkerChannels) -> anyhow::Result<()> {
-    let Preparation { run, mut started, recorder, history } =
+    let Preparation { run, mut engine, mut started, recorder, history } =
         prepare::prepare(options.clone(), channels)?;
     let mut reporter = Reporter { channels, recorder };
-    let mut engine = build(&run.model, &run.engine)?;
-    started.settings.push(device_setting(options, &engine.device()));
     started.notes.extend(engine.note().map(|note| sanitize_for_terminal(note).into_owned()));
     reporter.publish(TrainEvent::Started(started));
     for chunk in chunks(history) {
@@ -130,7 +134,13 @@ fn run(options: &TrainOptions, channels: &WorkerChannels) -> anyhow::Result<()> 
     }
     channels.send(RunReport::Activity(Activity::Training));
     panic_if_requested("trainer");
-    let (step, saved_state) = run.train(engine.as_mut(), &mut reporter);
+    let (step, saved_state) = match &run.ending {
+        Some(ending) => {
+            ending.events().for_each(|event| reporter.publish(event));
+            (ending.state.global_step, Some((ending.model_step, ending.state.clone())))
+        }
+        None => run.train(engine.as_mut(), &mut reporter),
+    };
     channels.send(RunReport::Activity(Activity::Idle));
     for command in &channels.commands {
         match command {
@@ -205,8 +215,7 @@ impl PreparedRun {
         let began = Instant::now();
         let event = match self.save(step, state) {
             Ok(()) => {
-                let path = self.arguments.output_dir.display().to_string();
-                let path = sanitize_for_terminal(&path).into_owned();
+                let path = display_path(&self.arguments.output_dir);
                 TrainEvent::Saved(Saved { path, step, seconds: began.elapsed().as_secs_f64() })
             }
             Err(error) => {
@@ -223,7 +232,7 @@ impl PreparedRun {
         let last = checkpoint::list(&self.arguments.output_dir).pop();
         let last = last.map_or_else(
             || "there is no checkpoint to resume from".to_owned(),
-            |folder| format!("resume with {}", resume_command(Some(&folder.to_string_lossy()))),
+            |folder| format!("resume with {}", resume_command(Some(&display_path(&folder)))),
         );
         let last = sanitize_for_terminal(&last).into_owned();
         format!(

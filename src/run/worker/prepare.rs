@@ -1,26 +1,27 @@
 //! Prepares a run from its options.
 
+use super::finished::{Ending, finished_note};
+use super::logging_dir::{choose_logging_dir, forget_foreign_logging_dir};
 use super::reporter::WorkerChannels;
+use super::resume::{ResumedRun, check_classes, move_old_checkpoints};
 use super::{Preparation, PreparedRun};
 use crate::core::data::source::tokenize;
+use crate::core::engine::build;
 use crate::core::model::config::EMBEDDED;
 use crate::core::model::folder::holds_a_model;
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights, folder};
-use crate::core::text::sanitize_for_terminal;
+use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::tokenizer::Tokenizer;
-use crate::core::train::arguments::{EvalStrategy, ReportTo, SaveStrategy, TrainingArguments};
-use crate::core::train::checkpoint::{self, Checkpoint, Checkpoints};
-use crate::core::train::event::Started;
-use crate::core::train::progress::fingerprint;
+use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
+use crate::core::train::checkpoint::{Checkpoint, Checkpoints};
+use crate::core::train::event::{Started, TrainEvent};
 use crate::run::dataset::Dataset;
 use crate::run::locate::{self, DownloadCallback};
 use crate::run::options::{
-    Given, ModelTraits, ResumeFrom, TrainOptions, ValueSource, data_settings, resolve, run_toml,
+    Given, ModelTraits, TrainOptions, data_settings, device_setting, resolve, run_toml,
 };
 use crate::run::protocol::{Activity, Answer, Command, Download, RunReport};
-use crate::run::{
-    Recorder, default_logging_dir, is_same_folder, lock_output_dir, move_earlier_checkpoints,
-};
+use crate::run::{Recorder, is_same_folder, lock_output_dir};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 
@@ -57,24 +58,21 @@ impl ModelFiles {
 
 /// The model to start from, before its weights are read.
 struct StartingPoint {
-    resume: Option<Checkpoint>,
+    resumed: Option<ResumedRun>,
     files: ModelFiles,
     config: ModelConfig,
 }
 
 impl StartingPoint {
-    fn find(options: &TrainOptions, on_download: &mut DownloadCallback) -> anyhow::Result<Self> {
-        let resume = match options.resume_from() {
-            None | Some(ResumeFrom::No) => None,
-            Some(ResumeFrom::Last) => Some(checkpoint::find(options.output_dir(), None)?),
-            Some(ResumeFrom::Folder(folder)) => {
-                Some(checkpoint::find(options.output_dir(), Some(folder))?)
-            }
-        };
-        let resume = resume.map(|folder| Checkpoint::read(&folder)).transpose()?;
+    /// Finds the model. For a resumed run, the options are completed with the run's own.
+    fn find(
+        options: &mut TrainOptions,
+        on_download: &mut DownloadCallback,
+    ) -> anyhow::Result<Self> {
+        let resumed = ResumedRun::find(options)?;
         let model = &options.model;
-        let files = match (&resume, &model.model_name_or_path) {
-            (Some(checkpoint), _) => ModelFiles::Folder(checkpoint.folder.clone()),
+        let files = match (&resumed, &model.model_name_or_path) {
+            (Some(resumed), _) => ModelFiles::Folder(resumed.checkpoint.folder.clone()),
             (None, Some(name)) => {
                 let folder = locate::model(&name.value, model.hub_revision(), on_download)?;
                 ModelFiles::Folder(folder)
@@ -82,15 +80,20 @@ impl StartingPoint {
             (None, None) => ModelFiles::Embedded,
         };
         // A checkpoint's config.json already contains the overrides of its run.
-        let overrides = if resume.is_some() { &[] } else { model.overrides() };
+        let overrides = if resumed.is_some() { &[] } else { model.overrides() };
         let config = files.config(overrides)?;
-        Ok(Self { resume, files, config })
+        let mut found = Self { resumed, files, config };
+        let traits = found.traits();
+        if let Some(resumed) = &mut found.resumed {
+            resumed.apply_own(options, traits)?;
+        }
+        Ok(found)
     }
 
     fn traits(&self) -> ModelTraits {
         ModelTraits {
-            random_weights: match &self.resume {
-                Some(checkpoint) => checkpoint.run.random_weights,
+            random_weights: match &self.resumed {
+                Some(resumed) => resumed.checkpoint.run.random_weights,
                 None => !self.files.has_weights(),
             },
             max_tokens: self.config.max_tokens(),
@@ -106,6 +109,7 @@ pub fn print_config(
     options: &TrainOptions,
     on_download: &mut DownloadCallback,
 ) -> anyhow::Result<String> {
+    let mut options = options.clone();
     let model = &options.model;
     let traits = match (&model.model_name_or_path, options.resume_from()) {
         // For a model on the hub, only config.json is downloaded.
@@ -115,13 +119,14 @@ pub fn print_config(
             let config = ModelConfig::read(&folder.join("config.json"), model.overrides())?;
             ModelTraits { random_weights: !has_weights, max_tokens: config.max_tokens() }
         }
-        _ => StartingPoint::find(options, on_download)?.traits(),
+        _ => StartingPoint::find(&mut options, on_download)?.traits(),
     };
-    let (_, arguments) = resolve(options, traits)?;
-    Ok(run_toml::write(options, &[data_settings(options), arguments].concat()))
+    let (_, arguments) = resolve(&options, traits)?;
+    Ok(run_toml::write(&options, &[data_settings(&options), arguments].concat()))
 }
 
-/// Reads the data, loads the model and resolves the options.
+/// Reads the data, loads the model and resolves the options. Files of an earlier run are changed only
+/// after everything has been read and checked.
 pub(super) fn prepare(
     mut options: TrainOptions,
     channels: &WorkerChannels,
@@ -131,12 +136,8 @@ pub(super) fn prepare(
 
     channels.preparing("Loading the model");
     let mut on_download = |download: &Download| channels.downloading(download);
-    let StartingPoint { resume, files, mut config } =
-        StartingPoint::find(&options, &mut on_download)?;
-    if let Some(checkpoint) = &resume {
-        keep_seeds(&mut options, checkpoint);
-    }
-    let options = &options;
+    let StartingPoint { mut resumed, files, mut config } =
+        StartingPoint::find(&mut options, &mut on_download)?;
     let tokenizer = files.tokenizer()?;
     channels.preparing("Reading the data");
     // The embedded model can be trained on any data, so its labels (those of NSMC) are not used.
@@ -145,27 +146,32 @@ pub(super) fn prepare(
         ModelFiles::Folder(_) => config.given_names(),
     };
     let dataset = Dataset::read(&options.data, class_names, &mut on_download)?;
+    let own_classes = config.labels.clone();
     config.set_labels(dataset.classes.names());
+    if resumed.is_some() {
+        check_classes(&own_classes, &config.labels)?;
+    }
     channels.preparing("Loading the weights");
     let seed = options.trainer.seed.as_ref().map_or(42, |given| given.value);
     let (model, report) = match &files {
         ModelFiles::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
         ModelFiles::Folder(path) => {
-            let ignore_mismatched =
-                Given::value_or_default(options.model.ignore_mismatched_sizes.as_ref());
+            // The weights of a checkpoint are complete.
+            let ignore_mismatched = resumed.is_none()
+                && Given::value_or_default(options.model.ignore_mismatched_sizes.as_ref());
             folder::load(path, config, ignore_mismatched, seed)?
         }
     };
     check_vocabulary(&model, &tokenizer)?;
     let total = model.parameters().iter().count();
     let traits = ModelTraits {
-        random_weights: match &resume {
-            Some(checkpoint) => checkpoint.run.random_weights,
+        random_weights: match &resumed {
+            Some(resumed) => resumed.checkpoint.run.random_weights,
             None => report.missing.len() == total,
         },
         max_tokens: model.config().max_tokens(),
     };
-    let (arguments, settings) = resolve(options, traits)?;
+    let (mut arguments, _) = resolve(&options, traits)?;
     arguments.check_steps(dataset.train.len())?;
 
     channels.preparing("Tokenizing the data");
@@ -174,91 +180,84 @@ pub(super) fn prepare(
 
     let mut notes = notes(&report, total, dataset.skipped);
     notes.extend(dataset.classes.note());
-    if resume.as_ref().is_some_and(|checkpoint| checkpoint.run.data != fingerprint(&train)) {
-        let note = "the training data differs from that of the checkpoint, so the resumed run does not \
-                    repeat the original one";
-        notes.push(note.to_owned());
+    if let Some(resumed) = &mut resumed {
+        resumed.check_weights(&report)?;
+        resumed.checkpoint.verify_moments(&model)?;
+        notes.extend(resumed.check_plan(&arguments, traits, &train, &eval)?);
+        forget_foreign_logging_dir(&mut resumed.checkpoint);
     }
-    let lock = lock_output_dir(&output_dir).with_context(|| output_dir.display().to_string())?;
-    // A run that is resumed in the same folder replaces only later checkpoints.
-    let own = resume.as_ref().filter(|checkpoint| {
-        checkpoint.folder.parent().is_some_and(|run| is_same_folder(run, &output_dir))
-    });
-    notes.extend(move_old_checkpoints(&output_dir, own)?);
-    if holds_a_model(&output_dir) {
-        notes.push("output_dir holds a model, which saving this run will replace".to_owned());
-    }
-    let logging_dir = logging_dir(&arguments, own);
+    let checkpoint = resumed.as_ref().map(|resumed| &resumed.checkpoint);
+    let logging_dir = choose_logging_dir(&mut options, &mut arguments, checkpoint, &mut notes);
+    let (_, settings) = resolve(&options, traits)?;
+    let settings = [data_settings(&options), settings].concat();
     let checkpoints = Checkpoints {
         output_dir: output_dir.clone(),
         tokenizer: tokenizer.files(arguments.max_seq_length)?,
         save_total_limit: arguments.save_total_limit,
         save_only_model: arguments.save_only_model,
         random_weights: traits.random_weights,
-        logging_dir: logging_dir.as_ref().map(|folder| {
-            // The path is relative, so that it stays valid when the run is moved.
-            folder.strip_prefix(&output_dir).unwrap_or(folder).to_path_buf()
-        }),
+        // The path is relative, so that it stays valid when the run is moved.
+        logging_dir: logging_dir
+            .as_ref()
+            .and_then(|folder| folder.strip_prefix(&output_dir).ok())
+            .map(Path::to_path_buf),
+        options: run_toml::record(&options, &settings),
     };
-    let settings = [data_settings(options), settings].concat();
-    let (mut recorder, history) =
-        Recorder::begin(&output_dir, logging_dir.as_deref(), resume.as_ref());
-    recorder.arguments(&output_dir, &run_toml::write(options, &settings));
+    let engine_options = options.engine_options();
+    let mut engine = build(&model, &engine_options)?;
+
+    let lock = lock_output_dir(&output_dir).with_context(|| output_dir.display().to_string())?;
+    let max_steps = arguments.max_steps(train.len());
+    let ending =
+        checkpoint.and_then(|checkpoint| Ending::find(checkpoint, &options, max_steps, &model));
+    let (recorder, history) = if let Some(ending) = &ending {
+        engine.reload()?;
+        notes.push(finished_note(resumed.as_ref().is_some_and(ResumedRun::is_changed)));
+        // The files of a finished run stay as they are.
+        (Recorder::default(), ending.history.clone())
+    } else {
+        let run_toml = run_toml::write(&options, &settings);
+        begin_recording(&output_dir, logging_dir.as_deref(), checkpoint, &run_toml, &mut notes)?
+    };
     let run = PreparedRun {
         base_model: options.model.model_name_or_path.as_ref().map(|given| given.value.clone()),
         from_random_weights: traits.random_weights,
         dataset: dataset.origin,
         model,
-        engine: options.engine_options(),
         tokenizer,
         arguments,
         settings,
         train,
         eval,
         checkpoints,
-        resume,
+        resume: resumed.map(|resumed| resumed.checkpoint),
+        ending,
         _lock: lock,
     };
-    let started = run.started(notes);
-    Ok(Preparation { run, started, recorder, history })
+    let mut started = run.started(notes);
+    started.settings.push(device_setting(&options, &engine.device()));
+    Ok(Preparation { run, engine, started, recorder, history })
 }
 
-/// Moves checkpoints that this run does not continue from to another folder, and returns a note for
-/// the user.
-fn move_old_checkpoints(
+/// Begins to record the run. From here on, files of an earlier run in the output folder are changed.
+fn begin_recording(
     output_dir: &Path,
-    own: Option<&Checkpoint>,
-) -> anyhow::Result<Option<String>> {
-    let after = own.map_or(0, |checkpoint| checkpoint.run.progress.step);
-    let earlier = move_earlier_checkpoints(output_dir, after).with_context(|| {
-        format!("{}: earlier checkpoints cannot be moved", output_dir.display())
-    })?;
-    Ok(earlier.map(|earlier| {
-        let whose = if own.is_some() { "later" } else { "an earlier run's" };
-        let earlier = sanitize_for_terminal(&earlier.display().to_string()).into_owned();
-        format!("{whose} checkpoints were moved to {earlier}")
-    }))
-}
-
-/// The folder of TensorBoard's files. A run that is resumed in the same folder uses the same one
-/// again.
-fn logging_dir(arguments: &TrainingArguments, resume: Option<&Checkpoint>) -> Option<PathBuf> {
-    if arguments.report_to == ReportTo::None {
-        return None;
+    logging_dir: Option<&Path>,
+    checkpoint: Option<&Checkpoint>,
+    run_toml: &str,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<(Recorder, Vec<TrainEvent>)> {
+    // A run that is resumed in the same folder replaces only later checkpoints.
+    let own = checkpoint.filter(|checkpoint| {
+        checkpoint.folder.parent().is_some_and(|run| is_same_folder(run, output_dir))
+    });
+    notes.extend(move_old_checkpoints(output_dir, own)?);
+    if holds_a_model(output_dir) {
+        notes.push("output_dir holds a model, which saving this run will replace".to_owned());
     }
-    let earlier = || Some(arguments.output_dir.join(resume?.run.logging_dir.as_ref()?));
-    let folder = arguments.logging_dir.clone().or_else(earlier);
-    Some(folder.unwrap_or_else(|| default_logging_dir(&arguments.output_dir)))
-}
-
-/// Sets the seeds of a resumed run to those of its checkpoint, which also works without its
-/// `run.toml`.
-fn keep_seeds(options: &mut TrainOptions, checkpoint: &Checkpoint) {
-    let given =
-        |value: u64| Given { value, text: value.to_string(), source: ValueSource::Checkpoint };
-    let (trainer, run) = (&mut options.trainer, &checkpoint.run);
-    trainer.seed.get_or_insert_with(|| given(run.seed));
-    trainer.data_seed.get_or_insert_with(|| given(run.data_seed));
+    let (mut recorder, history) = Recorder::begin(output_dir, logging_dir, checkpoint);
+    recorder.arguments(output_dir, run_toml);
+    Ok((recorder, history))
 }
 
 /// Checks before training that the model can be saved after it.
@@ -352,8 +351,7 @@ impl PreparedRun {
                 SaveStrategy::Best | SaveStrategy::No => 0,
             },
             logging_steps: arguments.logging_steps.of(arguments.max_steps(samples)),
-            output_dir: sanitize_for_terminal(&arguments.output_dir.display().to_string())
-                .into_owned(),
+            output_dir: display_path(&arguments.output_dir),
             replaces_model: holds_a_model(&arguments.output_dir),
             settings: self.settings.clone(),
             resumed_at: progress.map_or(0, |progress| progress.step),

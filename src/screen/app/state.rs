@@ -111,6 +111,8 @@ pub struct State {
     pub stop_after_epoch: bool,
     /// The input for a new learning rate.
     pub rate_input: LearningRateInput,
+    /// The output folder of a run under way. `started` has its text for display, which may differ.
+    pub run_folder: Option<PathBuf>,
     /// Set if a recorded run is replayed.
     pub replay: Option<Replay>,
     /// Set if runs are compared instead of one being shown.
@@ -157,6 +159,7 @@ impl Default for State {
             paused_at: None,
             stop_after_epoch: false,
             rate_input: LearningRateInput::default(),
+            run_folder: None,
             replay: None,
             runs: None,
             stopping: false,
@@ -186,7 +189,7 @@ impl State {
         match (&self.runs, &self.replay) {
             (Some(runs), _) => runs.selected_run().map(|found| found.folder.clone()),
             (None, Some(replay)) => replay.folder.clone(),
-            (None, None) => self.started.as_ref().map(|started| (&started.output_dir).into()),
+            (None, None) => self.started.as_ref().and(self.run_folder.clone()),
         }
     }
 

@@ -54,11 +54,11 @@ fn expected(binding: &Binding) -> (State, Check) {
             Box::new(|_, _, effects| effects == [Effect::Send(Command::SaveModel)])
         }
         Action::SaveScreen => Box::new(|_, _, effects| {
-            let folder = Some("outputs".into());
+            let folder = Some("out\u{1b}puts".into());
             effects == [Effect::Picture(Picture::Screen { folder })]
         }),
         Action::DrawFigures => Box::new(|_, _, effects| {
-            effects == [Effect::Picture(Picture::Figures { folder: "outputs".into() })]
+            effects == [Effect::Picture(Picture::Figures { folder: "out\u{1b}puts".into() })]
         }),
         Action::Scroll(lines) => Box::new(move |before, after, _| {
             // `log.scroll` counts lines from the end of the log.

@@ -32,7 +32,9 @@ pub fn drawn(mut state: State) -> State {
 }
 
 pub fn training() -> State {
-    let mut state = State { wall_clock: Some(1.7e9), ..State::default() };
+    // The folder whose text for display is "outputs".
+    let run_folder = Some("out\u{1b}puts".into());
+    let mut state = State { wall_clock: Some(1.7e9), run_folder, ..State::default() };
     for event in run(300) {
         push(&mut state, RunReport::Event(event));
     }

@@ -10,6 +10,7 @@ use crate::core::train::progress::Progress;
 use crate::core::train::schedule::Schedule;
 use crate::core::train::trainer_state::TrainerState;
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// A requested stop.
@@ -35,6 +36,9 @@ pub(super) struct ActiveRun<'e> {
     pub resumed_elapsed: f64,
     pub progress: Progress,
     pub state: TrainerState,
+    /// The folder of the best checkpoint. `state.best_model_checkpoint` is its name for Python,
+    /// which may lack bytes that are not UTF-8, so it is never used as a path.
+    pub best_checkpoint: Option<PathBuf>,
     pub max_steps: u64,
     pub steps_per_epoch: u64,
     pub schedule: Schedule,
@@ -70,6 +74,13 @@ impl ActiveRun<'_> {
     pub fn is_epoch_end(&self) -> bool {
         let step = self.progress.step;
         step.is_multiple_of(self.steps_per_epoch) || step == self.max_steps
+    }
+
+    /// Sets the folder of the best checkpoint.
+    pub fn set_best_checkpoint(&mut self, folder: Option<PathBuf>) {
+        self.state.best_model_checkpoint =
+            folder.as_ref().map(|folder| folder.display().to_string());
+        self.best_checkpoint = folder;
     }
 
     /// Adds an entry to the log history.

@@ -4,7 +4,7 @@ use super::Trainer;
 use super::active_run::{ActiveRun, StopRequest};
 use super::commands::poll_stop;
 use crate::core::engine::Engine;
-use crate::core::text::sanitize_for_terminal;
+use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
 use crate::core::train::checkpoint::{load_weights, step_of};
 use crate::core::train::error::TrainError;
@@ -14,6 +14,7 @@ use crate::core::train::event::{
 };
 use crate::core::train::observer::Observer;
 use crate::core::train::progress::{RunState, VERSION, fingerprint};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -81,33 +82,38 @@ impl Trainer<'_> {
         let size = self.model.parameters().count_without_embeddings();
         let (epoch, flos) = (run.epoch(), run.progress.total_flos(size));
         run.state.advance_to(step, epoch, flos);
-        let previous_best = run.state.best_model_checkpoint.clone();
+        let previous_best = run.best_checkpoint.clone();
         if let Some(best) = run.state.best_global_step {
             let folder = checkpoints.folder(best);
             if best == step || folder.is_dir() {
-                run.state.best_model_checkpoint = Some(folder.display().to_string());
+                run.set_best_checkpoint(Some(folder));
             }
         }
         let previous_save = run.progress.saved_at.replace(step);
         let state = RunState {
             version: VERSION,
+            sha256: None,
+            files: BTreeMap::new(),
             progress: run.progress.clone(),
             optimizer_steps: 0,
             seed: self.arguments.seed,
             data_seed: self.arguments.data_seed,
             random_weights: checkpoints.random_weights,
             logging_dir: checkpoints.logging_dir.clone(),
-            data: fingerprint(self.train),
+            data: self.data.get_or_init(|| fingerprint(self.train)).clone(),
+            eval_data: Some(self.eval_data.get_or_init(|| fingerprint(self.eval)).clone()),
+            options: checkpoints.options.clone(),
         };
-        match checkpoints.write(self.model, run.engine, &run.state, state) {
+        let best = run.best_checkpoint.clone();
+        match checkpoints.write(self.model, run.engine, &run.state, state, best.as_deref()) {
             Ok(folder) => {
-                let path = sanitize_for_terminal(&folder.display().to_string()).into_owned();
+                let path = display_path(&folder);
                 let seconds = began.elapsed().as_secs_f64();
                 observer.publish(TrainEvent::Checkpoint(Saved { path, step, seconds }));
             }
             Err(error) => {
                 run.progress.saved_at = previous_save;
-                run.state.best_model_checkpoint = previous_best;
+                run.set_best_checkpoint(previous_best);
                 let error = sanitize_for_terminal(&error.to_string()).into_owned();
                 run.warn(observer, format!("the checkpoint could not be written: {error}"));
             }
@@ -156,7 +162,7 @@ impl Trainer<'_> {
         else {
             return Err("there was no evaluation, so no model is the best".to_owned());
         };
-        let folder = run.state.best_model_checkpoint.clone().map(PathBuf::from);
+        let folder = run.best_checkpoint.clone();
         // Ignore a checkpoint of a different step: its weights are not those of the best model.
         let folder = folder.filter(|folder| step_of(folder) == Some(step));
         if step != run.progress.step {
