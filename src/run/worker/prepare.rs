@@ -173,7 +173,7 @@ pub(super) fn prepare(
     let eval = tokenize(&tokenizer, &dataset.eval, arguments.max_seq_length)?;
 
     let mut notes = notes(&report, total, dataset.skipped);
-    notes.extend(dataset.classes.note());
+    notes.extend(dataset.notes);
     if resume.as_ref().is_some_and(|checkpoint| checkpoint.run.data != fingerprint(&train)) {
         let note = "the training data differs from that of the checkpoint, so the resumed run does not \
                     repeat the original one";
