@@ -7,6 +7,7 @@
 mod support;
 
 mod cli;
+mod data;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "hub")]

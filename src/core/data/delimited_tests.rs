@@ -186,6 +186,30 @@ proptest! {
     }
 
     #[test]
+    fn tsv_reads_what_writers_of_quoted_fields_write(
+        texts in proptest::collection::vec("[a\",가 ]{0,4}[\n\t]?[a\",가 ]{0,4}", 1..20),
+        style in proptest::sample::select(vec![
+            ::csv::QuoteStyle::Necessary,
+            ::csv::QuoteStyle::Always,
+            ::csv::QuoteStyle::NonNumeric,
+        ]),
+    ) {
+        let mut writer = ::csv::WriterBuilder::new()
+            .delimiter(b'\t')
+            .quote_style(style)
+            .from_writer(Vec::new());
+        writer.write_record(["text", "label"]).unwrap();
+        for text in &texts {
+            writer.write_record([text.as_str(), "x"]).unwrap();
+        }
+        let written = writer.into_inner().unwrap();
+        let table = parse_tsv(&written, false).unwrap();
+        let read: Vec<&String> = table.rows.iter().map(|row| &row.text).collect();
+        prop_assert_eq!(read, texts.iter().collect::<Vec<_>>());
+        prop_assert_eq!(!table.notes.is_empty(), written.contains(&b'"'));
+    }
+
+    #[test]
     fn csv_reads_any_text_as_the_csv_crate_does(text in "[ab\",\n]{0,40}") {
         // Unlike the `csv` crate, a quote that is still open at the end is an error.
         let text = format!("text,label\n{text}\n\"\"\n");

@@ -244,6 +244,9 @@ impl ParquetRow {
             Some(ColumnValue::Bytes(label)) => utf8(label)?.into(),
             Some(ColumnValue::Integer(label)) => label.to_string().into(),
             Some(ColumnValue::Boolean(label)) => boolean_label(*label).into(),
+            Some(ColumnValue::Float(label)) if label.is_nan() => {
+                return Err("the label is missing (NaN)".to_owned());
+            }
             Some(ColumnValue::Float(label)) => integer_label(*label)?.into(),
             None => return Err("the label is null".to_owned()),
         };

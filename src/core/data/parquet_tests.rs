@@ -125,6 +125,9 @@ fn labels_may_have_any_plain_type() -> Result<(), DataError> {
         let found: Vec<&str> = rows.iter().map(|row| row.label.as_str()).collect();
         assert_eq!(found, [label], "{kind}");
     }
+    let missing = labelled("OPTIONAL DOUBLE label", ColumnData::Double(vec![Some(f64::NAN)]));
+    let message = missing.map_or_else(|error| error.to_string(), |_| String::new());
+    assert!(message.contains("a.parquet: row 1: the label is missing (NaN)"), "{message}");
     let half = labelled("OPTIONAL DOUBLE label", ColumnData::Double(vec![Some(0.5)]));
     let message = half.map_or_else(|error| error.to_string(), |_| String::new());
     assert!(message.contains("a.parquet: row 1: expected an integer or a name"), "{message}");

@@ -205,7 +205,9 @@ impl<'a> RowCollector<'a> {
             return Err(format!("the text is longer than {MAX_LINE_BYTES} bytes"));
         }
         let label = row.label.trim();
-        let binary = canonical(label).filter(|label| matches!(&**label, "0" | "1"));
+        let may_be_nsmc = self.nsmc != Some(false);
+        let value = if may_be_nsmc { canonical(label) } else { None };
+        let binary = value.filter(|label| matches!(&**label, "0" | "1"));
         if self.nsmc == Some(true) && binary.is_none() {
             let found = truncate_width(label, 20);
             return Err(format!(
