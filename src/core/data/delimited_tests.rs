@@ -120,7 +120,9 @@ fn the_first_label_determines_whether_a_file_is_nsmc() -> Result<(), DataError> 
     let table = parse_tsv("id\tdocument\tlabel\n1\ta\t긍정\n2\tb\t 0 \n".as_bytes(), false)?;
     assert_eq!(labels(&table), ["긍정", "0"]);
     assert_eq!(table.label_column, "label");
-    // An empty label does not determine the format.
+    // A missing label does not determine the format.
+    let rows = b"id\tdocument\tlabel\n1\ta\tNaN\n2\tb\t1\n3\tc\t2\n";
+    assert_eq!(parse_tsv(rows, true)?.skipped, 2);
     let table = parse_tsv(b"id\tdocument\tlabel\n1\ta\t\n2\tb\t1\n3\tc\t2\n", true)?;
     assert_eq!((table.rows.len(), table.skipped), (1, 2));
     Ok(())

@@ -3,9 +3,11 @@
 pub mod batching;
 mod bounded_lines;
 mod content;
+mod corpus;
 mod delimited;
 pub mod files;
 mod json;
+mod label_column;
 mod label_values;
 pub mod labels;
 pub mod nsmc;

@@ -1,6 +1,6 @@
 //! Quoted fields of delimited text: the user's choice, and its detection in tab-separated files.
 
-use super::nsmc;
+use super::corpus;
 use crate::core::named::named_enum;
 
 named_enum! {
@@ -283,12 +283,12 @@ pub(super) fn detect(prefix: &[u8], is_complete: bool) -> QuotingStyle {
 /// Whether the lines with quotation marks are lines of NSMC. Its publisher read quoted fields as
 /// text, so its quotation marks look like those around fields.
 fn is_nsmc(lines: &[&[u8]]) -> bool {
-    if lines.first() != Some(&nsmc::HEADER) {
+    if lines.first() != Some(&corpus::HEADER) {
         return false;
     }
     let quoted: Vec<&[u8]> =
         lines.iter().copied().filter(|line| line.contains(&b'"')).take(MAX_LOOKED_UP).collect();
-    nsmc::count_lines(&quoted) * 2 > quoted.len()
+    corpus::count_lines(&quoted) * 2 > quoted.len()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::data::Split;
+use crate::core::data::{Split, nsmc};
 
 fn style(text: &str) -> QuotingStyle {
     detect(text.as_bytes(), true)

@@ -1,13 +1,13 @@
 //! Code that the readers of all formats share: finding the columns, and validating rows.
 
 use super::bounded_lines::MAX_LINE_BYTES;
-use super::label_values::{LabelType, TypeInference, canonical, is_missing};
+use super::label_column::LabelColumn;
+use super::label_values::canonical;
 use super::table::{ColumnNames, DataRow, DataTable, RowPosition};
-use super::{DataError, join_names, nsmc, sanitized};
-use crate::core::text::{sanitize_for_terminal, truncate_width};
+use super::{DataError, corpus, join_names, sanitized};
+use crate::core::text::truncate_width;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,9 +17,6 @@ const TEXT_COLUMNS: [&str; 7] =
 
 /// The usual names of the label column, in order of preference.
 const LABEL_COLUMNS: [&str; 5] = ["label", "labels", "target", "sentiment", "class"];
-
-/// The longest label, in bytes; anything longer is not a class name.
-const MAX_LABEL_BYTES: usize = 256;
 
 /// The most memory that the rows of a split may take, in bytes, so that a small file that
 /// decompresses to endless rows cannot use all memory.
@@ -62,13 +59,7 @@ pub(super) struct RowCollector<'a> {
     /// Whether the current file is in NSMC's format. `None` if its columns are NSMC's and its first
     /// label, which determines the format, has not been read.
     nsmc: Option<bool>,
-    /// The names of the current file's integer labels, if they are known.
-    names: Option<Vec<String>>,
-    /// Whether texts such as `NA` are missing labels in the current file.
-    has_missing_values: bool,
-    /// The ranges of rows whose labels are not declared names, and the type of these labels.
-    unnamed: Vec<Range<usize>>,
-    label_type: TypeInference,
+    labels: LabelColumn,
     /// The memory that the texts of the rows take.
     text_bytes: u64,
     /// The most memory that the rows may take.
@@ -85,10 +76,7 @@ impl<'a> RowCollector<'a> {
             skip_bad_rows,
             file: Path::new("").into(),
             nsmc: None,
-            names: None,
-            has_missing_values: false,
-            unnamed: Vec::new(),
-            label_type: TypeInference::new(),
+            labels: LabelColumn::new(),
             text_bytes: 0,
             max_bytes: MAX_TABLE_BYTES,
             reasons: Vec::new(),
@@ -99,12 +87,12 @@ impl<'a> RowCollector<'a> {
     /// Sets the file of the rows that follow.
     pub fn start_file(&mut self, file: &Path) {
         self.file = file.into();
-        (self.names, self.has_missing_values) = (None, false);
+        self.labels.start_file();
     }
 
     /// Reads texts such as `NA` as missing labels in the current file, as pandas does.
     pub fn read_missing_values(&mut self) {
-        self.has_missing_values = true;
+        self.labels.read_missing_values();
     }
 
     /// Finds the columns to read among those of the current file.
@@ -215,66 +203,30 @@ impl<'a> RowCollector<'a> {
                  pass --label-column-name label)"
             ));
         }
-        if label.is_empty() {
-            return Err("the label is empty".to_owned());
-        }
-        if self.has_missing_values && is_missing(label) {
-            return Err(format!("the label is missing (pandas reads {label} as a missing value)"));
-        }
-        if label.len() > MAX_LABEL_BYTES {
-            return Err(format!("the label is longer than {MAX_LABEL_BYTES} bytes"));
-        }
+        self.labels.check(label)?;
         let number = self.table.rows.len() + self.table.skipped + 1;
         let id = row.id.map_or_else(|| number.to_string(), Cow::into_owned);
         if self.nsmc.is_none() {
             self.nsmc = Some(binary.is_some());
-            let is_review = |label: &String| nsmc::contains(&id, &row.text, label);
-            if self.names.is_none() && binary.as_ref().is_some_and(is_review) {
-                self.declare_names(nsmc::NAMES.map(str::to_owned).to_vec());
+            let is_review = |label: &String| corpus::contains(&id, &row.text, label);
+            if !self.labels.has_names() && binary.as_ref().is_some_and(is_review) {
+                self.declare_names(corpus::NAMES.map(str::to_owned).to_vec());
             }
         }
-        Ok(DataRow { location: None, id, label: self.name(label)?, text: row.text.into_owned() })
-    }
-
-    /// The declared name of a label, or else the label itself, whose type is inferred at the end.
-    fn name(&mut self, label: &str) -> Result<String, String> {
-        let number = self.names.as_ref().and_then(|_| canonical(label)?.parse::<i64>().ok());
-        match (&self.names, number) {
-            (Some(_), Some(-1)) => Err("the label is -1, which marks a row without one".to_owned()),
-            (Some(names), Some(number)) => {
-                let name = usize::try_from(number).ok().and_then(|number| names.get(number));
-                name.cloned().ok_or_else(|| {
-                    let count = names.len();
-                    format!("the label is {number}, but the file declares {count} class names")
-                })
-            }
-            _ => {
-                let label = sanitize_for_terminal(label).into_owned();
-                self.label_type.observe(&label);
-                let row = self.table.rows.len();
-                match self.unnamed.last_mut() {
-                    Some(range) if range.end == row => range.end = row + 1,
-                    _ => self.unnamed.push(row..row + 1),
-                }
-                Ok(label)
-            }
-        }
+        let label = self.labels.read(label, self.table.rows.len())?;
+        Ok(DataRow { location: None, id, label, text: row.text.into_owned() })
     }
 
     /// Sets the names of the current file's integer labels, by index. They are used unless two are
     /// the same.
     pub fn declare_names(&mut self, names: Vec<String>) {
-        let distinct: BTreeSet<&String> = names.iter().collect();
-        if distinct.len() < names.len() {
-            return;
-        }
-        let known = self.table.declared_names.get_or_insert_default();
-        for name in &names {
+        let known = &mut self.table.declared_names;
+        for name in self.labels.declare(names) {
+            let known = known.get_or_insert_default();
             if !known.contains(name) {
                 known.push(name.clone());
             }
         }
-        self.names = Some(names);
     }
 
     /// Adds a note on how the current file was read.
@@ -298,10 +250,17 @@ impl<'a> RowCollector<'a> {
     /// # Errors
     /// If a label is a number that is not an integer, and invalid rows are not skipped.
     pub fn finish(mut self) -> Result<DataTable, DataError> {
-        let label_type = self.label_type.label_type();
-        if label_type != LabelType::Names {
-            self.set_label_type(label_type)?;
+        let labels = std::mem::replace(&mut self.labels, LabelColumn::new());
+        let invalid = labels.unify(&mut self.table.rows);
+        let mut rejected = BTreeSet::new();
+        for (index, reason) in invalid {
+            if let Some((file, position)) = self.table.rows[index].location.clone() {
+                self.reject(&file, position, reason)?;
+            }
+            rejected.insert(index);
         }
+        let mut indices = 0..;
+        self.table.rows.retain(|_| indices.next().is_none_or(|index| !rejected.contains(&index)));
         let untold = self.table.skipped - self.reasons.len();
         let left_out = self.reasons.iter().map(|reason| format!("left out: {reason}"));
         self.table.notes.extend(left_out);
@@ -309,34 +268,6 @@ impl<'a> RowCollector<'a> {
             self.table.notes.push(format!("left out: {untold} more rows"));
         }
         Ok(self.table)
-    }
-
-    fn set_label_type(&mut self, label_type: LabelType) -> Result<(), DataError> {
-        let mut rejected = Vec::new();
-        for range in std::mem::take(&mut self.unnamed) {
-            for index in range {
-                match label_type.label(&self.table.rows[index].label) {
-                    Ok(Cow::Borrowed(_)) => {}
-                    Ok(Cow::Owned(label)) => self.table.rows[index].label = label,
-                    Err(reason) => {
-                        if let Some((file, position)) = self.table.rows[index].location.clone() {
-                            self.reject(&file, position, reason)?;
-                        }
-                        rejected.push(index);
-                    }
-                }
-            }
-        }
-        if !rejected.is_empty() {
-            let mut rejected = rejected.into_iter().peekable();
-            let mut index = 0;
-            self.table.rows.retain(|_| {
-                let is_rejected = rejected.next_if_eq(&index).is_some();
-                index += 1;
-                !is_rejected
-            });
-        }
-        Ok(())
     }
 }
 
