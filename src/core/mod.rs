@@ -6,6 +6,7 @@ pub mod engine;
 pub mod model;
 pub mod named;
 pub mod ops;
+pub mod panics;
 pub mod predict;
 pub mod text;
 pub mod tokenizer;

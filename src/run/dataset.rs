@@ -32,6 +32,8 @@ pub struct Dataset {
     pub classes: Classes,
     /// The number of invalid rows that were skipped on request.
     pub skipped: usize,
+    /// What the user should know of how files and labels were read.
+    pub notes: Vec<String>,
     /// The source of the rows.
     pub origin: DatasetOrigin,
 }
@@ -42,8 +44,8 @@ pub struct EvaluationRows {
     pub samples: Vec<Sample>,
     /// The number of invalid rows that were skipped on request.
     pub skipped: usize,
-    /// A note on how labels were matched to the model's classes.
-    pub note: Option<String>,
+    /// What the user should know of how files and labels were read.
+    pub notes: Vec<String>,
 }
 
 /// The tables of both splits, and the name of the evaluation split.
@@ -82,13 +84,16 @@ impl Dataset {
              --validation-split, and check that {} is the column of the labels",
             train.label_column
         );
+        let eval_classes = classes.for_evaluation(&eval);
         let skipped = train.skipped + eval.skipped;
+        let notes = [&train.notes, &eval.notes, classes.notes(), eval_classes.notes()].concat();
         let seed = options.sample_seed();
         Ok(Self {
             train: sample(train.rows, &classes, options.train_limit(), seed)?,
-            eval: sample(eval.rows, &classes, options.eval_limit(), seed)?,
+            eval: sample(eval.rows, &eval_classes, options.eval_limit(), seed)?,
             classes,
             skipped,
+            notes,
             origin: origin(options, eval_split),
         })
     }
@@ -119,7 +124,7 @@ fn read_tables(
     /// The name of a split that is held out of the training rows or read from a validation file.
     const VALIDATION: &str = "validation";
     let columns = columns(options);
-    let skip_bad_rows = options.skips_bad_rows();
+    let (quoting, skip_bad_rows) = (options.quoting_or_auto(), options.skips_bad_rows());
     let mut files = DatasetFiles {
         train: one_file(options.training_file()),
         eval: one_file(options.evaluation_file()),
@@ -136,17 +141,18 @@ fn read_tables(
             (files.eval, files.eval_split) = (found.eval, found.eval_split);
         }
     }
-    let mut train = read_split(&files.train, Split::Train, &columns, skip_bad_rows)?;
+    let mut train = read_split(&files.train, Split::Train, &columns, quoting, skip_bad_rows)?;
     let share = options.held_out_share();
     if files.eval.is_empty() && (!files.train.is_empty() || share.is_some()) {
         let share = share.unwrap_or(DatasetOptions::DEFAULT_VALIDATION_SPLIT);
         let rows = std::mem::take(&mut train.rows);
-        let mut eval = DataTable { skipped: 0, ..train.clone() };
-        (train.rows, eval.rows) = stratified(rows, share, options.sample_seed());
+        let mut eval = DataTable { skipped: 0, notes: Vec::new(), ..train.clone() };
+        let names = train.declared_names.as_deref();
+        (train.rows, eval.rows) = stratified(rows, names, share, options.sample_seed());
         return Ok(SplitTables { train, eval, eval_split: VALIDATION });
     }
     let eval_split = if files.eval.is_empty() { "test" } else { files.eval_split };
-    let eval = read_split(&files.eval, Split::Test, &columns, skip_bad_rows)?;
+    let eval = read_split(&files.eval, Split::Test, &columns, quoting, skip_bad_rows)?;
     Ok(SplitTables { train, eval, eval_split })
 }
 
@@ -160,12 +166,22 @@ pub fn evaluation_rows(
     on_download: &mut DownloadCallback,
 ) -> anyhow::Result<EvaluationRows> {
     let mut files = one_file(options.evaluation_file());
+    let mut notes = Vec::new();
     if let (Some(name), true) = (options.hub_dataset(), files.is_empty()) {
         let found = locate::dataset(name, options.hub_config(), on_download)?;
-        files = if found.eval.is_empty() { found.train } else { found.eval };
+        files = found.eval;
+        if files.is_empty() {
+            notes.push(format!(
+                "{name} has no evaluation split, so the model is evaluated on the training split, \
+                 which it may have been trained on. Pass other rows with --validation-file"
+            ));
+            files = found.train;
+        }
     }
-    let table = read_split(&files, Split::Test, &columns(options), options.skips_bad_rows())?;
+    let (quoting, skip_bad_rows) = (options.quoting_or_auto(), options.skips_bad_rows());
+    let table = read_split(&files, Split::Test, &columns(options), quoting, skip_bad_rows)?;
     let classes = Classes::of_model(labels, &table);
+    notes.extend([&table.notes, classes.notes()].concat());
     let samples = sample(table.rows, &classes, options.eval_limit(), options.sample_seed())?;
-    Ok(EvaluationRows { samples, skipped: table.skipped, note: classes.note() })
+    Ok(EvaluationRows { samples, skipped: table.skipped, notes })
 }

@@ -1,7 +1,7 @@
 //! The program with models and datasets of a local hub.
 
 use crate::hub_server::{HubServer, Request, Storage};
-use crate::support::{nsmc_tui, program, stderr, stdout};
+use crate::support::{TINY, nsmc_tui, program, stderr, stdout};
 use assert_cmd::Command;
 use nsmc_tui::core::model::{ModelConfig, SequenceClassifier, Weights, folder};
 use nsmc_tui::core::tokenizer::Tokenizer;
@@ -206,6 +206,24 @@ fn a_dataset_of_the_hub_is_read_from_its_parquet_branch() {
     assert!(requests.iter().any(is_parquet), "{requests:?}");
     let none = fixture.program(&["data", "--dataset-name", "e9t/none"]).assert().code(1);
     assert!(stderr(&none).contains("there is no dataset e9t/none"), "{}", stderr(&none));
+}
+
+#[test]
+fn an_evaluation_on_training_rows_is_told() {
+    let fixture = Fixture::new();
+    let rows = reviews(30);
+    fixture.server.add("datasets/e9t/only", "default/train/0000.parquet", &rows, Storage::Lfs);
+    fixture.program(&[&["train"], &TINY[..]].concat()).assert().success();
+    let flags = ["evaluate", "--dataset-name", "e9t/only"];
+    let notes = stderr(&fixture.program(&flags).assert().success());
+    assert!(notes.contains("note: e9t/only has no evaluation split"), "{notes}");
+    assert!(notes.contains("numbers without names and are taken as class indices"), "{notes}");
+    let file = fixture.home.path().join("valid.tsv");
+    std::fs::write(&file, "text\tlabel\na\tnegative\n").expect("a file");
+    let file = file.display().to_string();
+    let flags = [&flags[..], &["--validation-file", &file]].concat();
+    let notes = stderr(&fixture.program(&flags).assert().success());
+    assert!(!notes.contains("evaluation split"), "{notes}");
 }
 
 #[test]

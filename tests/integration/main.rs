@@ -9,6 +9,7 @@ mod support;
 mod cli;
 #[cfg(unix)]
 mod faults;
+mod data;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "hub")]

@@ -4,7 +4,7 @@ use super::saved;
 use crate::cli::flags::DataFlags;
 use crate::core::data::Sample;
 use crate::core::data::summary::{SplitSummary, histogram, summarize};
-use crate::core::text::{to_json, truncate_width};
+use crate::core::text::{sanitize_for_terminal, to_json, truncate_width};
 use crate::run::dataset::Dataset;
 use serde::Serialize;
 use std::io::Write;
@@ -18,6 +18,9 @@ struct SplitSummaries {
 pub fn run(flags: &DataFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let tokenizer = saved::tokenizer(flags.model_name_or_path.as_deref(), &flags.revision)?;
     let dataset = Dataset::read(&flags.dataset(), None, &mut saved::download_progress())?;
+    for note in &dataset.notes {
+        eprintln!("note: {}", sanitize_for_terminal(note));
+    }
     if dataset.skipped > 0 {
         eprintln!("bad rows left out: {}", dataset.skipped);
     }

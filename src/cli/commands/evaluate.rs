@@ -7,7 +7,9 @@ use crate::core::text::{sanitize_for_terminal, to_json};
 use crate::core::train::evaluation::{EvaluationOptions, evaluate};
 use crate::core::train::event::Metrics;
 use crate::run::dataset::evaluation_rows;
+use crate::run::options::{TrainOptions, run_toml};
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 /// The name of the expected calibration error.
 const CALIBRATION_ERROR: &str = "eval_ece";
@@ -16,8 +18,8 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let saved = saved::load(&flags.model)?;
     let labels = &saved.model.config().labels;
     let rows = evaluation_rows(&flags.dataset(), labels, &mut saved::download_progress())?;
-    if let Some(note) = rows.note {
-        eprintln!("note: {}", sanitize_for_terminal(&note));
+    for note in &rows.notes {
+        eprintln!("note: {}", sanitize_for_terminal(note));
     }
     if rows.skipped > 0 {
         eprintln!("bad rows left out: {}", rows.skipped);
@@ -28,7 +30,7 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
         batch_size: flags.per_device_eval_batch_size,
         pad_to: 0,
         classes: labels.len(),
-        label_smoothing_factor: 0.0,
+        label_smoothing_factor: label_smoothing(flags),
     };
     let mut engine = saved::engine(&saved.model, &flags.compute, flags.int8)?;
     let metrics = evaluate(engine.as_mut(), &examples, options, |_, done, total| {
@@ -52,6 +54,44 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
         write_table(&metrics, labels, out)?;
     }
     Ok(())
+}
+
+/// The label smoothing of the loss: the given one, or that of the model's training, so that the loss
+/// is the one that training reports.
+fn label_smoothing(flags: &EvaluateFlags) -> f64 {
+    let of_training = || {
+        let folder = Path::new(&flags.model.model_name_or_path);
+        let folder = folder.canonicalize().ok()?;
+        let is_checkpoint = folder
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("checkpoint-"));
+        let run = if is_checkpoint { folder.parent()? } else { &folder };
+        let file = run.join(run_toml::NAME);
+        if !file.is_file() {
+            return None;
+        }
+        match run_toml::read::<TrainOptions>(&file) {
+            Ok(options) => {
+                let factor = options.trainer.label_smoothing_factor?.value;
+                if factor > 0.0 {
+                    eprintln!(
+                        "note: eval_loss has the label smoothing of the training, {factor}; \
+                         --label-smoothing-factor 0 leaves it out"
+                    );
+                }
+                Some(factor)
+            }
+            Err(error) => {
+                let error = error.to_string();
+                eprintln!(
+                    "note: eval_loss is without label smoothing: {}",
+                    sanitize_for_terminal(&error)
+                );
+                None
+            }
+        }
+    };
+    flags.label_smoothing_factor.or_else(of_training).unwrap_or(0.0)
 }
 
 fn write_table(metrics: &Metrics, labels: &[String], out: &mut impl Write) -> std::io::Result<()> {

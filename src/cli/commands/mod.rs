@@ -112,14 +112,15 @@ fn each_text(
         let mut problem = None;
         while lines.len() < AT_A_TIME && (lines.is_empty() || input.buffer().contains(&b'\n')) {
             let mut line = Vec::new();
-            if Read::take(&mut input, LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+            if Read::take(&mut input, LONGEST_LINE + 1).read_until(b'\n', &mut line)? == 0 {
                 break;
             }
             number += 1;
-            let long = line.len() as u64 >= LONGEST_LINE;
+            let is_long = line.last() != Some(&b'\n') && line.len() as u64 > LONGEST_LINE;
             match String::from_utf8(line) {
-                Ok(line) if !long => lines.push(line.trim_end_matches(['\n', '\r']).to_owned()),
-                Ok(_) => problem = Some(format!("a line longer than {LONGEST_LINE} bytes")),
+                // Such a line is cut, perhaps within a character.
+                _ if is_long => problem = Some(format!("a line longer than {LONGEST_LINE} bytes")),
+                Ok(line) => lines.push(line.trim_end_matches(['\n', '\r']).to_owned()),
                 Err(_) => {
                     problem =
                         Some("invalid UTF-8; fix this line and run again with the input from this line on".to_owned());

@@ -6,7 +6,7 @@ use super::shared::{
 };
 use super::values::{flag, value};
 use crate::run::options::parse::count;
-use crate::run::options::{DatasetOptions, Given};
+use crate::run::options::{DatasetOptions, Given, TrainerOptions};
 use clap::Args;
 
 /// Flags of `evaluate`.
@@ -29,6 +29,9 @@ pub struct EvaluateFlags {
     /// Texts in a batch
     #[arg(long, value_name = "N", default_value = "32", value_parser = value(count))]
     pub per_device_eval_batch_size: usize,
+    /// Label smoothing of the loss [default: that of the training, if the model's run.toml names it]
+    #[arg(long, value_name = "X", value_parser = value(TrainerOptions::label_smoothing_factor))]
+    pub label_smoothing_factor: Option<f64>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -1,6 +1,7 @@
 //! Flags that several commands share.
 
-use super::values::{flag, value};
+use super::values::{choice, flag, value};
+use crate::core::data::quoting::Quoting;
 use crate::core::data::sampling::SampleLimit;
 use crate::run::options::parse::length;
 use crate::run::options::{DatasetOptions, Given};
@@ -35,6 +36,9 @@ pub struct EvalRowsFlags {
     /// Leave out bad rows of a file, and count them, instead of stopping
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(DatasetOptions::skip_bad_rows), help_heading = "Data")]
     pub skip_bad_rows: Option<Given<bool>>,
+    /// Whether fields of .tsv, .txt and .csv files are quoted [default: auto]
+    #[arg(long, value_name = "HOW", value_parser = choice(DatasetOptions::quoting), help_heading = "Data")]
+    pub quoting: Option<Given<Quoting>>,
 }
 
 /// A dataset of the hub, and the columns of a file or dataset.
@@ -87,7 +91,7 @@ pub(super) fn dataset_options(
     let (train_file, validation_split, max_train_samples) = train
         .map(|train| (train.train_file, train.validation_split, train.max_train_samples))
         .unwrap_or_default();
-    let EvalRowsFlags { validation_file, max_eval_samples, skip_bad_rows } = eval;
+    let EvalRowsFlags { validation_file, max_eval_samples, skip_bad_rows, quoting } = eval;
     let ColumnFlags { dataset_name, dataset_config_name, text_column_name, label_column_name } =
         columns;
     DatasetOptions {
@@ -97,6 +101,7 @@ pub(super) fn dataset_options(
         validation_file,
         max_eval_samples,
         skip_bad_rows,
+        quoting,
         dataset_name,
         dataset_config_name,
         text_column_name,

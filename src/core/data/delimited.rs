@@ -1,23 +1,27 @@
-//! Delimited text after a header line: TSV without quoting, as NSMC's own files are, and CSV with
-//! the quoting of RFC 4180.
+//! Delimited text after a header line: CSV with the quoting of RFC 4180, and TSV with it, as pandas
+//! and spreadsheets write it, or without it, as NSMC's own files are read.
 //!
 //! `csv-core` parses one bounded line at a time, so that an unclosed quote cannot use all memory,
 //! and errors name the line on which a record starts.
 
 use super::bounded_lines::{BoundedLines, ENCODING_HINT, MAX_LINE_BYTES};
+use super::quoting::{QuoteScanner, Quoting, QuotingStyle, TextAfterQuote, detect};
 use super::row_collector::{ColumnIndices, RawRow, RowCollector};
 use super::table::RowPosition;
 use super::{DataError, join_names};
 use crate::core::text::truncate_width;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
-use std::io::BufRead;
+use std::io::{BufRead, Read};
+
+/// The bytes at the start of a file from which its quoting is detected.
+const DETECTION_BYTES: u64 = 1 << 20;
 
 /// How the columns are separated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// Tabs, no quoting. An empty line is a row with one column.
+    /// Tabs. Without quoting, an empty line is a row with one column.
     Tsv,
-    /// Commas, with quoting. Empty lines are skipped.
+    /// Commas. Empty lines are skipped.
     Csv,
 }
 
@@ -28,21 +32,44 @@ impl Dialect {
             Self::Csv => ",",
         }
     }
+}
 
+/// How the fields of a file are separated and quoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Format {
+    dialect: Dialect,
+    is_quoted: bool,
+}
+
+impl Format {
     /// A parser whose records end at `\n`; `\r\n` is handled by [`BoundedLines`].
     fn parser(self) -> Reader {
         let mut builder = ReaderBuilder::new();
-        builder.terminator(Terminator::Any(b'\n'));
-        if self == Self::Tsv {
-            builder.delimiter(b'\t').quoting(false);
+        builder.terminator(Terminator::Any(b'\n')).quoting(self.is_quoted);
+        if self.dialect == Dialect::Tsv {
+            builder.delimiter(b'\t');
         }
         builder.build()
     }
 
+    fn skips_empty_lines(self) -> bool {
+        self.is_quoted || self.dialect == Dialect::Csv
+    }
+
     fn too_long(self) -> &'static str {
-        match self {
-            Self::Tsv => "the row is longer than 1 MiB",
-            Self::Csv => "the row is longer than 1 MiB (an unclosed quote?)",
+        if self.is_quoted {
+            "the row is longer than 1 MiB (an unclosed quote?)"
+        } else {
+            "the row is longer than 1 MiB"
+        }
+    }
+
+    /// What may be wrong with a row that has another number of columns and quotation marks.
+    fn quoting_hint(self) -> &'static str {
+        match (self.is_quoted, self.dialect) {
+            (false, _) => " (if its fields are quoted, pass --quoting all)",
+            (true, Dialect::Tsv) => " (if quotation marks are text, pass --quoting none)",
+            (true, Dialect::Csv) => "",
         }
     }
 }
@@ -52,22 +79,55 @@ impl Dialect {
 /// # Errors
 /// As the collector, and if the header cannot be read or lacks a column.
 pub(super) fn read(
-    source: impl BufRead,
+    mut source: impl BufRead,
     dialect: Dialect,
+    quoting: Quoting,
     collector: &mut RowCollector<'_>,
 ) -> Result<(), DataError> {
-    let mut records = Records::new(source, dialect);
+    let mut prefix = Vec::new();
+    let is_quoted = match (quoting, dialect) {
+        (Quoting::All, _) | (Quoting::Auto, Dialect::Csv) => true,
+        (Quoting::None, _) => false,
+        (Quoting::Auto, Dialect::Tsv) => {
+            let mut start = Read::take(&mut source, DETECTION_BYTES);
+            start.read_to_end(&mut prefix).map_err(|error| collector.io(error))?;
+            match detect(&prefix, (prefix.len() as u64) < DETECTION_BYTES) {
+                QuotingStyle::Raw => false,
+                QuotingStyle::Quoted => true,
+                QuotingStyle::BackslashEscaped => {
+                    return Err(collector.unreadable(
+                        "the quotation marks in its fields are written as \\\", as R's write.table \
+                         does by default. Write it with qmethod = \"double\", or pass --quoting \
+                         none to keep them as they are",
+                    ));
+                }
+            }
+        }
+    };
+    let format = Format { dialect, is_quoted };
+    collector.read_missing_values();
+    let mut records = Records::new(Read::chain(&prefix[..], source), format);
     let (mut header, mut record) = (Record::default(), Record::default());
     if !records.read(&mut header).map_err(|error| collector.io(error))? {
         return Ok(());
+    }
+    if !header.is_utf8() {
+        return Err(collector.unreadable(format!("its header is not UTF-8{ENCODING_HINT}")));
     }
     let names = header.fields().map_err(|reason| {
         collector.unreadable(format!("cannot read the header: {reason}. Fix the first line"))
     })?;
     let columns = collector.find_columns(&names)?;
     while records.read(&mut record).map_err(|error| collector.io(error))? {
-        let row = raw_row(&record, &names, &columns, dialect);
+        let row = raw_row(&record, &names, &columns, format);
         collector.push(RowPosition::Line(record.line), row)?;
+    }
+    if records.has_quotes && (dialect, quoting) != (Dialect::Csv, Quoting::Auto) {
+        collector.note(if is_quoted {
+            "read with quoted fields; --quoting none keeps quotation marks as text"
+        } else {
+            "read without quoting: quotation marks are text; --quoting all removes them"
+        });
     }
     Ok(())
 }
@@ -76,20 +136,21 @@ fn raw_row<'a>(
     record: &'a Record,
     names: &[&str],
     columns: &ColumnIndices,
-    dialect: Dialect,
+    format: Format,
 ) -> Result<RawRow<'a>, String> {
     let fields = record.fields()?;
     if fields.len() != names.len() {
-        let separated = match dialect {
+        let separated = match format.dialect {
             Dialect::Tsv => "tab-separated",
             Dialect::Csv => "comma-separated",
         };
         return Err(format!(
-            "expected {} {separated} columns ({}), found {}: \"{}\"",
+            "expected {} {separated} columns ({}), found {}: \"{}\"{}",
             names.len(),
             join_names(names),
             fields.len(),
-            truncate_width(&fields.join(dialect.delimiter()), 60)
+            truncate_width(&fields.join(format.dialect.delimiter()), 60),
+            if record.has_quotes { format.quoting_hint() } else { "" }
         ));
     }
     Ok(columns.select(&fields))
@@ -98,13 +159,24 @@ fn raw_row<'a>(
 /// Reads a source record by record.
 struct Records<R> {
     lines: BoundedLines<R>,
-    dialect: Dialect,
+    format: Format,
     parser: Reader,
+    /// Checks the quotes of quoted TSV. Quotes in CSV are parsed as leniently as Python does.
+    scanner: Option<QuoteScanner>,
+    /// Whether a line so far contains a quotation mark.
+    has_quotes: bool,
 }
 
 impl<R: BufRead> Records<R> {
-    fn new(source: R, dialect: Dialect) -> Self {
-        Self { lines: BoundedLines::new(source), dialect, parser: dialect.parser() }
+    fn new(source: R, format: Format) -> Self {
+        let is_checked = format == Format { dialect: Dialect::Tsv, is_quoted: true };
+        Self {
+            lines: BoundedLines::new(source),
+            format,
+            parser: format.parser(),
+            scanner: is_checked.then(QuoteScanner::new),
+            has_quotes: false,
+        }
     }
 
     /// Replaces the record with the next one; `false` at the end of the source. After a record
@@ -113,8 +185,10 @@ impl<R: BufRead> Records<R> {
         record.clear();
         let mut has_started = false;
         while let Some((number, line)) = self.lines.next_line()? {
+            record.has_quotes |= line.contains(&b'"');
+            self.has_quotes |= record.has_quotes;
             if !has_started {
-                if line.is_empty() && self.dialect == Dialect::Csv {
+                if line.is_empty() && self.format.skips_empty_lines() {
                     continue;
                 }
                 (record.line, has_started) = (number, true);
@@ -124,9 +198,23 @@ impl<R: BufRead> Records<R> {
                     return Ok(true);
                 }
             }
-            if record.text_length + line.len() > MAX_LINE_BYTES {
-                record.error = Some(self.dialect.too_long());
+            let problem = match &mut self.scanner {
+                _ if record.text_length + line.len() > MAX_LINE_BYTES => {
+                    Some(self.format.too_long())
+                }
+                Some(scanner) => match scanner.scan_line(line) {
+                    Ok(_) => None,
+                    Err(TextAfterQuote) => Some(
+                        "text follows the quotation mark that closes a field (if quotation marks \
+                         are text, pass --quoting none)",
+                    ),
+                },
+                None => None,
+            };
+            if problem.is_some() {
+                record.error = problem;
                 self.parser.reset();
+                self.scanner = self.scanner.take().map(|_| QuoteScanner::new());
                 return Ok(true);
             }
             if record.parse(&mut self.parser, line) || record.parse(&mut self.parser, b"\n") {
@@ -152,13 +240,16 @@ struct Record {
     /// The end of each field in `text`; a buffer of which `field_count` values are used.
     ends: Vec<usize>,
     field_count: usize,
+    /// Whether its lines contain a quotation mark.
+    has_quotes: bool,
     /// Why the record is invalid as a whole.
     error: Option<&'static str>,
 }
 
 impl Record {
     fn clear(&mut self) {
-        (self.text_length, self.field_count, self.error) = (0, 0, None);
+        (self.text_length, self.field_count) = (0, 0);
+        (self.has_quotes, self.error) = (false, None);
     }
 
     fn push_empty_field(&mut self) {
@@ -189,6 +280,10 @@ impl Record {
             }
         }
         false
+    }
+
+    fn is_utf8(&self) -> bool {
+        std::str::from_utf8(&self.text[..self.text_length]).is_ok()
     }
 
     fn fields(&self) -> Result<Vec<&str>, String> {

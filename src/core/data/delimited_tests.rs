@@ -9,7 +9,17 @@ fn parse(text: &[u8], dialect: Dialect, skip: bool) -> Result<DataTable, DataErr
         Dialect::Tsv => "a.tsv",
         Dialect::Csv => "a.csv",
     };
-    let read = |collector: &mut RowCollector<'_>| read(text, dialect, collector);
+    parse_as(text, dialect, Quoting::Auto, skip, name)
+}
+
+fn parse_as(
+    text: &[u8],
+    dialect: Dialect,
+    quoting: Quoting,
+    skip: bool,
+    name: &str,
+) -> Result<DataTable, DataError> {
+    let read = |collector: &mut RowCollector<'_>| read(text, dialect, quoting, collector);
     collect_rows(Path::new(name), &ColumnNames::default(), skip, read)
 }
 
@@ -44,7 +54,7 @@ fn tsv_allows_crlf_a_bom_quotes_and_empty_texts() -> Result<(), DataError> {
     let texts: Vec<&str> = table.rows.iter().map(|row| row.text.as_str()).collect();
     assert_eq!(texts, ["\"좋다", "", "끝"]);
     assert_eq!(labels(&table), ["1", "0", "1"]);
-    assert!(table.is_nsmc);
+    assert_eq!(table.declared_names, None);
     Ok(())
 }
 
@@ -55,7 +65,6 @@ fn csv_quotes_may_contain_commas_quotes_and_line_ends() -> Result<(), DataError>
     let rows: Vec<_> = table.rows.iter().map(|row| (&*row.text, &*row.label)).collect();
     assert_eq!(rows, [("a, \"b\"\nc", "1"), ("", "0"), ("d\"e\"", "0")]);
     assert_eq!(table.rows[2].id, "3");
-    assert!(!table.is_nsmc);
     Ok(())
 }
 
@@ -100,7 +109,7 @@ fn csv_errors_name_the_line_on_which_a_row_starts() {
     assert!(with("2,a,5").contains("a.csv:5: expected a label of 0 or 1, found \"5\""));
     assert!(with("2,\"a,1").contains("a.csv:5: a quote is not closed"));
     assert!(with("2,a,1,").contains("found 4"));
-    assert!(with("2,a,0.5").contains("found the number 0.5"));
+    assert!(with("2,a,0.5").contains("a label of 0 or 1, found \"0.5\""));
     assert!(csv_error(b"text,label\na\xff,1\n").contains("a.csv:2: invalid UTF-8 in column 1"));
     assert!(csv_error(b"text;label\na;1\n").contains("its columns are text;label (semicolon"));
     assert!(csv_error(b"\"text,label\n").contains("a.csv: cannot read the header: a quote"));
@@ -110,11 +119,12 @@ fn csv_errors_name_the_line_on_which_a_row_starts() {
 fn the_first_label_determines_whether_a_file_is_nsmc() -> Result<(), DataError> {
     let table = parse_tsv("id\tdocument\tlabel\n1\ta\t긍정\n2\tb\t 0 \n".as_bytes(), false)?;
     assert_eq!(labels(&table), ["긍정", "0"]);
-    assert!(!table.is_nsmc);
     assert_eq!(table.label_column, "label");
-    // An empty label does not determine the format.
+    // A missing label does not determine the format.
+    let rows = b"id\tdocument\tlabel\n1\ta\tNaN\n2\tb\t1\n3\tc\t2\n";
+    assert_eq!(parse_tsv(rows, true)?.skipped, 2);
     let table = parse_tsv(b"id\tdocument\tlabel\n1\ta\t\n2\tb\t1\n3\tc\t2\n", true)?;
-    assert_eq!((table.rows.len(), table.skipped, table.is_nsmc), (1, 2, true));
+    assert_eq!((table.rows.len(), table.skipped), (1, 2));
     Ok(())
 }
 
@@ -178,6 +188,30 @@ proptest! {
     }
 
     #[test]
+    fn tsv_reads_what_writers_of_quoted_fields_write(
+        texts in proptest::collection::vec("[a\",가 ]{0,4}[\n\t]?[a\",가 ]{0,4}", 1..20),
+        style in proptest::sample::select(vec![
+            ::csv::QuoteStyle::Necessary,
+            ::csv::QuoteStyle::Always,
+            ::csv::QuoteStyle::NonNumeric,
+        ]),
+    ) {
+        let mut writer = ::csv::WriterBuilder::new()
+            .delimiter(b'\t')
+            .quote_style(style)
+            .from_writer(Vec::new());
+        writer.write_record(["text", "label"]).unwrap();
+        for text in &texts {
+            writer.write_record([text.as_str(), "x"]).unwrap();
+        }
+        let written = writer.into_inner().unwrap();
+        let table = parse_tsv(&written, false).unwrap();
+        let read: Vec<&String> = table.rows.iter().map(|row| &row.text).collect();
+        prop_assert_eq!(read, texts.iter().collect::<Vec<_>>());
+        prop_assert_eq!(!table.notes.is_empty(), written.contains(&b'"'));
+    }
+
+    #[test]
     fn csv_reads_any_text_as_the_csv_crate_does(text in "[ab\",\n]{0,40}") {
         // Unlike the `csv` crate, a quote that is still open at the end is an error.
         let text = format!("text,label\n{text}\n\"\"\n");
@@ -186,7 +220,7 @@ proptest! {
             .records()
             .map(|record| record.unwrap().iter().map(str::to_owned).collect())
             .collect();
-        let mut records = Records::new(text.as_bytes(), Dialect::Csv);
+        let mut records = Records::new(text.as_bytes(), Format { dialect: Dialect::Csv, is_quoted: true });
         let mut record = Record::default();
         prop_assert!(records.read(&mut record).unwrap());
         for expected in expected {
@@ -201,7 +235,7 @@ proptest! {
     #[test]
     fn tsv_fields_are_split_at_every_tab(lines in proptest::collection::vec("[a\"\t,가]{0,9}", 1..9)) {
         let text = lines.join("\n");
-        let mut records = Records::new(text.as_bytes(), Dialect::Tsv);
+        let mut records = Records::new(text.as_bytes(), Format { dialect: Dialect::Tsv, is_quoted: false });
         let mut record = Record::default();
         for line in text.lines() {
             prop_assert!(records.read(&mut record).unwrap());

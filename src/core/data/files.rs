@@ -1,14 +1,19 @@
 //! Data files: format and compression by extension.
 
+use super::content::Content;
 use super::delimited::{self, Dialect};
+use super::quoting::Quoting;
 use super::row_collector::RowCollector;
 use super::table::{ColumnNames, DataTable};
 use super::zstd::ZstdDecoder;
-use super::{DataError, json, parquet};
+use super::{DataError, json, parquet, sanitized};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
+
+/// The bytes at the start of a text from which its encoding is recognized.
+const PREFIX_BYTES: u64 = 1 << 16;
 
 /// An open file, ready for the reader of its format.
 enum DataFile {
@@ -18,42 +23,92 @@ enum DataFile {
 }
 
 impl DataFile {
-    /// Opens a file. Its extension determines the format.
+    /// Opens a file. Its extension determines the format, which the content must not contradict.
     ///
     /// # Errors
-    /// If it cannot be opened, or the extension is unknown.
+    /// If it cannot be opened, the extension is unknown, or the content is of another kind.
     fn open(path: &Path) -> Result<Self, DataError> {
-        let file =
-            File::open(path).map_err(|error| DataError::Io { file: path.to_path_buf(), error })?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        let io = |error| DataError::Io { file: path.to_path_buf(), error };
+        let unreadable = |reason| DataError::Unreadable { file: path.to_path_buf(), reason };
+        let metadata = path.metadata().map_err(io)?;
+        if metadata.is_dir() {
+            return Err(unreadable("a folder. Pass a file in it".to_owned()));
+        }
+        // A pipe or device may block or never end.
+        if !metadata.is_file() {
+            let reason = "a pipe or device. Copy its content to a file, and pass that";
+            return Err(unreadable(reason.to_owned()));
+        }
+        let mut file = File::open(path).map_err(io)?;
+        let mut magic = Vec::new();
+        Read::take(&mut file, 16).read_to_end(&mut magic).map_err(io)?;
+        file.rewind().map_err(io)?;
+        let magic = Content::of_magic(&magic);
+
+        let original_name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = original_name.to_ascii_lowercase();
         let mut extensions = name.rsplit('.');
         let last = extensions.next();
         let compression = last.filter(|extension| ["gz", "zst"].contains(extension));
         let format = if compression.is_some() { extensions.next() } else { last };
         // If nothing precedes it, this is the file's name and not an extension.
         let format = format.filter(|_| extensions.next().is_some());
-        match (format, compression) {
-            (Some("tsv" | "txt"), _) => {
-                Ok(Self::Delimited(Dialect::Tsv, decompressed(file, compression)))
+        let known = ["tsv", "txt", "csv", "jsonl", "ndjson", "json", "parquet"];
+        let format = format.filter(|format| known.contains(format));
+
+        let problem =
+            |content: Content| unreadable(content.problem(&sanitized(&original_name), format));
+        let text = |file: File| {
+            let expected = match compression {
+                Some("gz") => Some(Content::Gzip),
+                Some(_) => Some(Content::Zstd),
+                None => None,
+            };
+            match (magic, expected) {
+                (Some(content), expected) if Some(content) != expected => {
+                    return Err(problem(content));
+                }
+                // A Zstandard file may also begin with a skippable frame.
+                (None, Some(Content::Gzip)) if metadata.len() > 0 => {
+                    return Err(unreadable(format!(
+                        "not gzip, although its name ends in .gz. If it is text, rename the file \
+                         to {}",
+                        sanitized(&original_name.trim_end_matches(".gz"))
+                    )));
+                }
+                _ => {}
             }
-            (Some("csv"), _) => Ok(Self::Delimited(Dialect::Csv, decompressed(file, compression))),
-            (Some("jsonl" | "ndjson" | "json"), _) => {
-                Ok(Self::JsonLines(decompressed(file, compression)))
+            let mut source = decompressed(file, compression);
+            let mut prefix = Vec::new();
+            Read::take(&mut source, PREFIX_BYTES).read_to_end(&mut prefix).map_err(io)?;
+            match Content::of_text(&prefix, (prefix.len() as u64) < PREFIX_BYTES) {
+                Some(content) => Err(problem(content)),
+                None => Ok(Box::new(Read::chain(Cursor::new(prefix), source)) as Box<dyn BufRead>),
             }
-            (Some("parquet"), None) => Ok(Self::Parquet(file)),
-            _ => Err(DataError::Unreadable {
-                file: path.to_path_buf(),
-                reason: "unknown file extension. Supported are .tsv and .txt (tab-separated), \
-                         .csv, .jsonl, .ndjson and .json (one JSON object per line), each also \
-                         with .gz or .zst, and .parquet"
+        };
+        match (format, compression, magic) {
+            (Some("tsv" | "txt"), ..) => Ok(Self::Delimited(Dialect::Tsv, text(file)?)),
+            (Some("csv"), ..) => Ok(Self::Delimited(Dialect::Csv, text(file)?)),
+            (Some("jsonl" | "ndjson" | "json"), ..) => Ok(Self::JsonLines(text(file)?)),
+            (Some("parquet"), None, None | Some(Content::Parquet)) => Ok(Self::Parquet(file)),
+            (Some("parquet"), Some(_), Some(Content::Gzip | Content::Zstd)) => {
+                Err(unreadable("a compressed Parquet file. Decompress it".to_owned()))
+            }
+            (_, _, Some(content)) => Err(problem(content)),
+            _ => Err(unreadable(
+                "unknown file extension. Supported are .tsv and .txt (tab-separated), .csv, \
+                 .jsonl, .ndjson and .json (one JSON object per line), each also with .gz or .zst, \
+                 and .parquet"
                     .to_owned(),
-            }),
+            )),
         }
     }
 
-    fn read(self, collector: &mut RowCollector<'_>) -> Result<(), DataError> {
+    fn read(self, quoting: Quoting, collector: &mut RowCollector<'_>) -> Result<(), DataError> {
         match self {
-            Self::Delimited(dialect, source) => delimited::read(source, dialect, collector),
+            Self::Delimited(dialect, source) => {
+                delimited::read(source, dialect, quoting, collector)
+            }
             Self::JsonLines(source) => json::read(source, collector),
             Self::Parquet(file) => parquet::read(file, collector),
         }
@@ -76,14 +131,15 @@ fn decompressed(file: File, compression: Option<&str>) -> Box<dyn BufRead> {
 pub fn read_files(
     files: &[PathBuf],
     columns: &ColumnNames,
+    quoting: Quoting,
     skip_bad_rows: bool,
 ) -> Result<DataTable, DataError> {
     let mut collector = RowCollector::new(columns, skip_bad_rows);
     for file in files {
         collector.start_file(file);
-        DataFile::open(file)?.read(&mut collector)?;
+        DataFile::open(file)?.read(quoting, &mut collector)?;
     }
-    let table = collector.finish();
+    let table = collector.finish()?;
     if table.rows.is_empty() {
         return Err(DataError::Empty { file: files.first().cloned().unwrap_or_default() });
     }

@@ -24,7 +24,7 @@ fn read(files: &[(&str, &[u8])], skip: bool) -> Result<DataTable, DataError> {
         file
     };
     let files: Vec<PathBuf> = files.iter().map(write).collect();
-    read_files(&files, &ColumnNames::default(), skip)
+    read_files(&files, &ColumnNames::default(), Quoting::Auto, skip)
 }
 
 fn error_of(name: &str, content: &[u8]) -> String {
@@ -77,7 +77,12 @@ fn an_unknown_extension_is_an_error_that_lists_the_known_ones() -> std::io::Resu
     }
     for name in ["a.TSV", "ratings_train.txt", "a.b.csv.gz", "a.json.zst", "a.parquet"] {
         let file = folder.path().join(name);
-        std::fs::write(&file, "x")?;
+        let content = match name.rsplit('.').next() {
+            Some("gz") => gz(b"x"),
+            Some("zst") => zst(b"x"),
+            _ => b"x".to_vec(),
+        };
+        std::fs::write(&file, content)?;
         assert!(DataFile::open(&file).is_ok(), "{name}");
     }
     assert!(matches!(DataFile::open(Path::new("no/such.tsv")), Err(DataError::Io { .. })));
@@ -94,12 +99,17 @@ fn files_of_one_split_may_differ_in_format() -> Result<(), DataError> {
 }
 
 #[test]
-fn a_table_is_nsmc_only_if_all_files_are() -> Result<(), DataError> {
-    let nsmc: &[u8] = b"id\tdocument\tlabel\n7\ta\t1\n";
-    let other: &[u8] = b"id\tdocument\tlabel\n8\tb\tx\n";
-    assert!(read(&[("a.txt", nsmc), ("b.txt", nsmc)], false)?.is_nsmc);
-    assert!(!read(&[("a.txt", nsmc), ("b.txt", other)], false)?.is_nsmc);
-    assert!(!read(&[("a.txt", other), ("b.txt", nsmc)], false)?.is_nsmc);
+fn the_names_of_nsmc_are_for_its_own_reviews() -> anyhow::Result<()> {
+    let review = &crate::core::data::nsmc::load(crate::core::data::Split::Train)?.rows[3];
+    let number = if review.label == "positive" { "1" } else { "0" };
+    let nsmc = format!("id\tdocument\tlabel\n{}\t{}\t{number}\n8\tb\t1\n", review.id, review.text);
+    let table = read(&[("a.txt", nsmc.as_bytes())], false)?;
+    assert_eq!(table.declared_names, Some(vec!["negative".to_owned(), "positive".to_owned()]));
+    assert_eq!(table.rows[0].label, review.label);
+    assert_eq!(table.rows[1].label, "positive");
+    let spam = "id\tdocument\tlabel\n1\t무료 쿠폰\t1\n2\t회의 자료\t0\n".as_bytes();
+    let table = read(&[("a.txt", spam)], false)?;
+    assert_eq!((table.declared_names, &*table.rows[0].label), (None, "1"));
     Ok(())
 }
 
@@ -112,11 +122,11 @@ fn columns_can_be_named() -> anyhow::Result<()> {
         text: Some(text.to_owned()),
         label: Some(label.to_owned()),
     };
-    let table = read_files(&files, &columns("title", "stars"), false)?;
+    let table = read_files(&files, &columns("title", "stars"), Quoting::Auto, false)?;
     assert_eq!(rows(&table), [("1", "short", "4")]);
     assert_eq!(table.label_column, "stars");
     let message = |text, label| {
-        let table = read_files(&files, &columns(text, label), true);
+        let table = read_files(&files, &columns(text, label), Quoting::Auto, true);
         table.map_or_else(|error| error.to_string(), |_| String::new())
     };
     let text = message("Text\u{1b}", "stars");
@@ -128,7 +138,8 @@ fn columns_can_be_named() -> anyhow::Result<()> {
 
 #[test]
 fn missing_empty_and_damaged_files_are_errors() {
-    let missing = read_files(&["no/such.tsv".into()], &ColumnNames::default(), false);
+    let missing =
+        read_files(&["no/such.tsv".into()], &ColumnNames::default(), Quoting::Auto, false);
     assert!(matches!(missing, Err(DataError::Io { .. })));
     for name in ["a.tsv", "a.csv", "a.json", "a.txt.gz", "a.jsonl.zst"] {
         assert!(error_of(name, b"").contains(name), "{name}");
@@ -138,7 +149,9 @@ fn missing_empty_and_damaged_files_are_errors() {
     let complete = gz(TSV);
     let cut = &complete[..complete.len() - 9];
     assert!(error_of("a.tsv.gz", cut).contains("that the file is complete"));
-    assert!(error_of("a.tsv.zst", &complete).contains("that the file is complete"));
+    let complete = zst(TSV);
+    let cut = &complete[..complete.len() - 2];
+    assert!(error_of("a.tsv.zst", cut).contains("that the file is complete"));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::DataError;
 use super::bounded_lines::{BoundedLines, decode};
-use super::row_collector::{RawRow, RowCollector, integer_label};
+use super::label_values::{boolean_label, integer_label};
+use super::row_collector::{RawRow, RowCollector};
 use super::table::RowPosition;
 use crate::core::text::truncate_width;
 use serde_json::{Map, Value};
@@ -36,25 +37,42 @@ pub(super) fn read(
                 };
                 keys.insert(found).raw_row(object)
             }
-            Err(reason) => Err(reason),
+            Err(LineError::Incomplete) if keys.is_none() => {
+                return Err(collector.unreadable(
+                    "the first JSON object is not complete on its line, but JSON Lines (one object \
+                     per line) is expected. If the file is indented, convert it: jq -c . FILE > NEW",
+                ));
+            }
+            Err(LineError::Incomplete) => Err("the JSON object is not complete".to_owned()),
+            Err(LineError::Invalid(reason)) => Err(reason),
         };
         collector.push(RowPosition::Line(number), row)?;
     }
     Ok(())
 }
 
-fn parse_object(line: &[u8]) -> Result<Map<String, Value>, String> {
-    let line = decode(line)?;
+/// Why a line is not a JSON object.
+enum LineError {
+    /// It ends within the object.
+    Incomplete,
+    Invalid(String),
+}
+
+fn parse_object(line: &[u8]) -> Result<Map<String, Value>, LineError> {
+    let line = decode(line).map_err(LineError::Invalid)?;
     serde_json::from_str(line).map_err(|error| {
+        if error.is_eof() && line.trim_start().starts_with('{') {
+            return LineError::Incomplete;
+        }
         let reason = error.to_string();
         // serde_json counts lines within this line; the caller adds the line in the file.
         let reason = reason.split(" at line ").next().unwrap_or_default();
-        format!(
+        LineError::Invalid(format!(
             "expected a JSON object, found \"{}\" ({} at byte {})",
             truncate_width(line, 60),
             truncate_width(reason, 60),
             error.column()
-        )
+        ))
     })
 }
 
@@ -71,7 +89,21 @@ impl ColumnKeys {
         collector: &mut RowCollector<'_>,
     ) -> Result<Self, DataError> {
         let names: Vec<&str> = object.keys().map(String::as_str).collect();
-        let columns = collector.find_columns(&names)?;
+        let columns = collector.find_columns(&names).map_err(|error| {
+            // The key becomes part of a command.
+            let is_word = |key: &str| key.chars().all(|c| c.is_alphanumeric() || c == '_');
+            let mut lists = object.iter().filter(|(key, value)| {
+                is_word(key) && value.as_array().is_some_and(|all| !all.is_empty())
+            });
+            match lists.next() {
+                Some((key, _)) => collector.unreadable(format!(
+                    "one JSON object, whose rows seem to be in its key {0}, but JSON Lines (one \
+                     object per line) is expected. Convert it: jq -c '.[\"{0}\"][]' FILE > NEW",
+                    truncate_width(key, 40)
+                )),
+                None => error,
+            }
+        })?;
         let key = |index: usize| names[index].to_owned();
         Ok(Self { text: key(columns.text), label: key(columns.label), id: columns.id.map(key) })
     }
@@ -83,7 +115,7 @@ impl ColumnKeys {
         };
         let label = match object.remove(&self.label) {
             Some(Value::String(label)) => label,
-            Some(Value::Bool(label)) => label.to_string(),
+            Some(Value::Bool(label)) => boolean_label(label).to_owned(),
             Some(Value::Number(label)) => match label.as_f64() {
                 Some(number) if label.is_f64() => integer_label(number)?,
                 _ => label.to_string(),
@@ -144,7 +176,7 @@ mod tests {
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         assert_eq!(ids, ["7", "x", "3", "4"]);
         let labels: Vec<&str> = rows.iter().map(|row| row.label.as_str()).collect();
-        assert_eq!(labels, ["3", "1", "true", "긍정"]);
+        assert_eq!(labels, ["3", "1", "True", "긍정"]);
         assert_eq!(rows[0].text, "줄\n\"둘\"");
         Ok(())
     }
@@ -162,6 +194,7 @@ mod tests {
             !incomplete.contains('\u{1b}') && !incomplete.contains("at line 1"),
             "{incomplete}"
         );
+        assert!(with("{\"text\": \"a\"").contains("a.jsonl:2: the JSON object is not complete"));
         assert!(with("5").contains("found \"5\" (invalid type"));
         assert!(with(r#"{"label":1}"#).contains("a string for \"text\", found no such key"));
         assert!(with(r#"{"text":null,"label":1}"#).contains("for \"text\", found null"));
@@ -179,6 +212,20 @@ mod tests {
             assert!(error_of(text.as_bytes()).contains("jq -c '.[]'"), "{text}");
             assert!(parse(text.as_bytes(), true).is_err(), "not a row that can be skipped");
         }
+    }
+
+    #[test]
+    fn an_indented_object_is_an_error_with_a_remedy() {
+        for text in [
+            "{\n  \"text\": \"a\",\n  \"label\": 1\n}\n",
+            "\n{",
+            "{\"text\": \"a\",\n\"label\": 1}",
+        ] {
+            assert!(error_of(text.as_bytes()).contains("jq -c . FILE"), "{text}");
+            assert!(parse(text.as_bytes(), true).is_err(), "not a row that can be skipped");
+        }
+        let nested = error_of(br#"{"version":1,"data":[{"text":"a","label":1}]}"#);
+        assert!(nested.contains("jq -c '.[\"data\"][]'"), "{nested}");
     }
 
     #[test]

@@ -2,12 +2,17 @@
 
 pub mod batching;
 mod bounded_lines;
+mod content;
+mod corpus;
 mod delimited;
 pub mod files;
 mod json;
+mod label_column;
+mod label_values;
 pub mod labels;
 pub mod nsmc;
 mod parquet;
+pub mod quoting;
 mod row_collector;
 pub mod sampling;
 pub mod source;
@@ -45,11 +50,7 @@ pub enum Split {
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The file cannot be opened or read.
-    #[error(
-        "{}: {}. Check the path and its permissions, and that the file is complete.",
-        sanitized(&file.display()),
-        sanitized(error)
-    )]
+    #[error("{}: {}. {}", sanitized(&file.display()), sanitized(error), advice(error))]
     Io {
         /// The file.
         file: PathBuf,
@@ -138,6 +139,30 @@ pub enum DataError {
     },
 }
 
+/// What to do about a file that cannot be opened or read.
+fn advice(error: &std::io::Error) -> &'static str {
+    use rustix::io::Errno;
+    use std::io::ErrorKind;
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::IO | Errno::NODEV | Errno::NXIO | Errno::TIMEDOUT | Errno::STALE) => {
+            return "The disk or network drive cannot be read: check it, and copy the file to \
+                    another one.";
+        }
+        Some(Errno::MFILE | Errno::NFILE) => {
+            return "Too many files are open: raise the limit with ulimit -n, or close programs.";
+        }
+        Some(Errno::NOMEM) => return "The memory is full: close other programs.",
+        _ => {}
+    }
+    match error.kind() {
+        ErrorKind::NotFound => "Check the path.",
+        ErrorKind::PermissionDenied => "Change the permissions of the file or of its folders.",
+        _ if error.raw_os_error().is_some() => "Check the path.",
+        // The error of a decompressor.
+        _ => "Check that the file is complete, or download or write it again.",
+    }
+}
+
 /// A value's text, safe to print.
 fn sanitized(value: &impl fmt::Display) -> String {
     sanitize_for_terminal(&value.to_string()).into_owned()
@@ -155,8 +180,27 @@ fn join_names<S: AsRef<str>>(names: &[S]) -> String {
 }
 
 #[cfg(test)]
+mod case_tests;
+#[cfg(test)]
+mod fuzz_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_advice_fits_the_error() {
+        let message =
+            |error: std::io::Error| DataError::Io { file: "a.tsv".into(), error }.to_string();
+        let of_system = |errno: rustix::io::Errno| {
+            message(std::io::Error::from_raw_os_error(errno.raw_os_error()))
+        };
+        assert!(of_system(rustix::io::Errno::IO).contains("disk or network drive"));
+        assert!(of_system(rustix::io::Errno::NOENT).ends_with("Check the path."));
+        assert!(of_system(rustix::io::Errno::ACCESS).contains("permissions"));
+        assert!(of_system(rustix::io::Errno::MFILE).contains("ulimit -n"));
+        assert!(message(std::io::Error::other("bad block")).contains("is complete"));
+    }
 
     #[test]
     fn long_lists_of_names_are_cut() {

@@ -1,8 +1,10 @@
 //! Parquet files.
 
 use super::DataError;
-use super::row_collector::{ColumnIndices, RawRow, RowCollector, integer_label};
+use super::label_values::{boolean_label, integer_label};
+use super::row_collector::{ColumnIndices, RawRow, RowCollector};
 use super::table::RowPosition;
+use crate::core::panics::catch_quietly;
 use crate::core::text::{sanitize_for_terminal, truncate_width};
 use parquet::basic::{ConvertedType, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
@@ -14,7 +16,6 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use std::borrow::Cow;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Rows per read.
 const READ_ROWS: usize = 1024;
@@ -28,9 +29,10 @@ const MAX_DICTIONARY_VALUES: usize = 1 << 26;
 /// As the collector, and if the file is damaged or a column has an unsupported type.
 pub(super) fn read(file: File, collector: &mut RowCollector<'_>) -> Result<(), DataError> {
     // The `parquet` crate panics on some damaged files.
-    let rows = catch_unwind(AssertUnwindSafe(|| read_rows(file, collector)));
-    rows.unwrap_or_else(|_| {
-        Err(collector.unreadable("a damaged Parquet file. Download or write it again"))
+    catch_quietly(|| read_rows(file, collector)).unwrap_or_else(|message| {
+        let message = truncate_width(&message, 120);
+        Err(collector
+            .unreadable(format!("a damaged Parquet file ({message}). Download or write it again")))
     })
 }
 
@@ -241,7 +243,10 @@ impl ParquetRow {
         let label: Cow<'_, str> = match &self.label {
             Some(ColumnValue::Bytes(label)) => utf8(label)?.into(),
             Some(ColumnValue::Integer(label)) => label.to_string().into(),
-            Some(ColumnValue::Boolean(label)) => label.to_string().into(),
+            Some(ColumnValue::Boolean(label)) => boolean_label(*label).into(),
+            Some(ColumnValue::Float(label)) if label.is_nan() => {
+                return Err("the label is missing (NaN)".to_owned());
+            }
             Some(ColumnValue::Float(label)) => integer_label(*label)?.into(),
             None => return Err("the label is null".to_owned()),
         };

@@ -1,7 +1,7 @@
 use super::*;
 use crate::core::data::row_collector::collect_rows;
 use crate::core::data::table::{ColumnNames, DataTable};
-use parquet::basic::Compression;
+use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::data_type::{
     BoolType, ByteArrayType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, Int32Type,
     Int64Type,
@@ -117,7 +117,7 @@ fn labels_may_have_any_plain_type() -> Result<(), DataError> {
         ("REQUIRED INT32 label", ColumnData::Int32(vec![Some(-3)]), "-3"),
         ("OPTIONAL INT32 label (INT_8)", ColumnData::Int32(vec![Some(5)]), "5"),
         ("OPTIONAL INT64 label", ColumnData::Int64(vec![Some(4)]), "4"),
-        ("OPTIONAL BOOLEAN label", ColumnData::Bool(vec![Some(true)]), "true"),
+        ("OPTIONAL BOOLEAN label", ColumnData::Bool(vec![Some(true)]), "True"),
         ("REQUIRED DOUBLE label", ColumnData::Double(vec![Some(1.0)]), "1"),
         ("OPTIONAL BYTE_ARRAY label (UTF8)", texts(&[" 긍정"]), "긍정"),
     ] {
@@ -125,6 +125,9 @@ fn labels_may_have_any_plain_type() -> Result<(), DataError> {
         let found: Vec<&str> = rows.iter().map(|row| row.label.as_str()).collect();
         assert_eq!(found, [label], "{kind}");
     }
+    let missing = labelled("OPTIONAL DOUBLE label", ColumnData::Double(vec![Some(f64::NAN)]));
+    let message = missing.map_or_else(|error| error.to_string(), |_| String::new());
+    assert!(message.contains("a.parquet: row 1: the label is missing (NaN)"), "{message}");
     let half = labelled("OPTIONAL DOUBLE label", ColumnData::Double(vec![Some(0.5)]));
     let message = half.map_or_else(|error| error.to_string(), |_| String::new());
     assert!(message.contains("a.parquet: row 1: expected an integer or a name"), "{message}");
@@ -162,7 +165,15 @@ fn rows_span_groups_pages_and_reads() -> Result<(), DataError> {
         let values = (0..count).map(|n| Some(format!("{name}{}", n % 50).into_bytes()));
         ColumnData::Bytes(values.collect())
     };
-    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY] {
+    for compression in [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(GzipLevel::default()),
+        Compression::BROTLI(BrotliLevel::default()),
+        Compression::LZ4,
+        Compression::LZ4_RAW,
+        Compression::ZSTD(ZstdLevel::default()),
+    ] {
         let properties = WriterProperties::builder()
             .set_compression(compression)
             .set_data_page_row_count_limit(100);

@@ -1,10 +1,13 @@
 //! Code that the readers of all formats share: finding the columns, and validating rows.
 
 use super::bounded_lines::MAX_LINE_BYTES;
+use super::label_column::LabelColumn;
+use super::label_values::canonical;
 use super::table::{ColumnNames, DataRow, DataTable, RowPosition};
-use super::{DataError, join_names};
-use crate::core::text::{sanitize_for_terminal, truncate_width};
+use super::{DataError, corpus, join_names, sanitized};
+use crate::core::text::truncate_width;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,12 +18,12 @@ const TEXT_COLUMNS: [&str; 7] =
 /// The usual names of the label column, in order of preference.
 const LABEL_COLUMNS: [&str; 5] = ["label", "labels", "target", "sentiment", "class"];
 
-/// The longest label, in bytes; anything longer is not a class name.
-const MAX_LABEL_BYTES: usize = 256;
+/// The most memory that the rows of a split may take, in bytes, so that a small file that
+/// decompresses to endless rows cannot use all memory.
+const MAX_TABLE_BYTES: u64 = 4 << 30;
 
-/// The memory limit of a table, in bytes, so that a small file that decompresses to endless rows
-/// cannot use all memory.
-const MAX_TABLE_BYTES: u64 = 8 << 30;
+/// The number of skipped rows whose reasons are told.
+const MAX_REASONS: usize = 3;
 
 /// The indices of the columns that are read.
 pub(super) struct ColumnIndices {
@@ -56,19 +59,40 @@ pub(super) struct RowCollector<'a> {
     /// Whether the current file is in NSMC's format. `None` if its columns are NSMC's and its first
     /// label, which determines the format, has not been read.
     nsmc: Option<bool>,
-    bytes: u64,
+    labels: LabelColumn,
+    /// The memory that the texts of the rows take.
+    text_bytes: u64,
+    /// The most memory that the rows may take.
+    max_bytes: u64,
+    /// Why the first skipped rows are invalid.
+    reasons: Vec<String>,
     table: DataTable,
 }
 
 impl<'a> RowCollector<'a> {
     pub fn new(columns: &'a ColumnNames, skip_bad_rows: bool) -> Self {
-        let (file, table) = (Path::new("").into(), DataTable::default());
-        Self { columns, skip_bad_rows, file, nsmc: None, bytes: 0, table }
+        Self {
+            columns,
+            skip_bad_rows,
+            file: Path::new("").into(),
+            nsmc: None,
+            labels: LabelColumn::new(),
+            text_bytes: 0,
+            max_bytes: MAX_TABLE_BYTES,
+            reasons: Vec::new(),
+            table: DataTable::default(),
+        }
     }
 
     /// Sets the file of the rows that follow.
     pub fn start_file(&mut self, file: &Path) {
         self.file = file.into();
+        self.labels.start_file();
+    }
+
+    /// Reads texts such as `NA` as missing labels in the current file, as pandas does.
+    pub fn read_missing_values(&mut self) {
+        self.labels.read_missing_values();
     }
 
     /// Finds the columns to read among those of the current file.
@@ -108,7 +132,7 @@ impl<'a> RowCollector<'a> {
     /// Adds a row, or the reason why it cannot be read.
     ///
     /// # Errors
-    /// If the row is invalid and such rows are not skipped, or the table is too large.
+    /// If the row is invalid and such rows are not skipped, or the rows take too much memory.
     pub fn push(
         &mut self,
         position: RowPosition,
@@ -117,22 +141,50 @@ impl<'a> RowCollector<'a> {
         match row.and_then(|row| self.validate(row)) {
             Ok(mut row) => {
                 row.location = Some((self.file.clone(), position));
-                let bytes = size_of::<DataRow>() + row.id.len() + row.text.len() + row.label.len();
-                self.bytes += bytes as u64;
-                if self.bytes > MAX_TABLE_BYTES {
-                    let limit = MAX_TABLE_BYTES >> 30;
-                    return Err(self.unreadable(format!(
-                        "the rows take more than {limit} GiB of memory. Pass fewer or smaller files"
-                    )));
-                }
+                self.reserve(&row)?;
                 self.table.rows.push(row);
+                Ok(())
             }
-            Err(_) if self.skip_bad_rows => self.table.skipped += 1,
-            Err(reason) => {
-                let file = self.file.to_path_buf();
-                return Err(DataError::BadRow { file, position, reason });
-            }
+            Err(reason) => self.reject(&self.file.clone(), position, reason),
         }
+    }
+
+    /// Counts an invalid row, or returns its error if invalid rows are not skipped.
+    fn reject(
+        &mut self,
+        file: &Path,
+        position: RowPosition,
+        reason: String,
+    ) -> Result<(), DataError> {
+        if !self.skip_bad_rows {
+            return Err(DataError::BadRow { file: file.to_path_buf(), position, reason });
+        }
+        self.table.skipped += 1;
+        if self.reasons.len() < MAX_REASONS {
+            let reason = format!("{}{position}: {reason}", sanitized(&file.display()));
+            self.reasons.push(truncate_width(&reason, 160));
+        }
+        Ok(())
+    }
+
+    /// Makes room for one more row.
+    fn reserve(&mut self, row: &DataRow) -> Result<(), DataError> {
+        const LEAST_ROWS: usize = 64;
+        let rows = &mut self.table.rows;
+        let texts = [&row.id, &row.text, &row.label].map(|text| allocated(text.capacity()));
+        self.text_bytes += texts.iter().sum::<u64>();
+        let grows_by =
+            if rows.len() == rows.capacity() { (rows.len() / 2).max(LEAST_ROWS) } else { 0 };
+        let capacity = (rows.capacity() + grows_by) as u64;
+        if self.text_bytes + capacity * size_of::<DataRow>() as u64 > self.max_bytes {
+            return Err(self.unreadable(format!(
+                "its rows need more than {} MiB of memory, which is the limit for one split \
+                 (reached after {} rows). Pass a smaller file, such as a sample of its rows",
+                self.max_bytes >> 20,
+                self.table.rows.len()
+            )));
+        }
+        rows.reserve_exact(grows_by);
         Ok(())
     }
 
@@ -140,36 +192,47 @@ impl<'a> RowCollector<'a> {
         if row.text.len() > MAX_LINE_BYTES {
             return Err(format!("the text is longer than {MAX_LINE_BYTES} bytes"));
         }
-        let label = normalize_label(row.label.trim())?;
-        let is_binary = matches!(&*label, "0" | "1");
-        if self.nsmc == Some(true) && !is_binary {
-            let found = truncate_width(&label, 20);
+        let label = row.label.trim();
+        let may_be_nsmc = self.nsmc != Some(false);
+        let value = if may_be_nsmc { canonical(label) } else { None };
+        let binary = value.filter(|label| matches!(&**label, "0" | "1"));
+        if self.nsmc == Some(true) && binary.is_none() {
+            let found = truncate_width(label, 20);
             return Err(format!(
                 "expected a label of 0 or 1, found \"{found}\" (for classes other than NSMC's, \
                  pass --label-column-name label)"
             ));
         }
-        if label.is_empty() {
-            return Err("the label is empty".to_owned());
+        self.labels.check(label)?;
+        let number = self.table.rows.len() + self.table.skipped + 1;
+        let id = row.id.map_or_else(|| number.to_string(), Cow::into_owned);
+        if self.nsmc.is_none() {
+            self.nsmc = Some(binary.is_some());
+            let is_review = |label: &String| corpus::contains(&id, &row.text, label);
+            if !self.labels.has_names() && binary.as_ref().is_some_and(is_review) {
+                self.declare_names(corpus::NAMES.map(str::to_owned).to_vec());
+            }
         }
-        if label.len() > MAX_LABEL_BYTES {
-            return Err(format!("the label is longer than {MAX_LABEL_BYTES} bytes"));
-        }
-        let nsmc = *self.nsmc.get_or_insert(is_binary);
-        let table = &mut self.table;
-        table.is_nsmc = nsmc && (table.is_nsmc || table.rows.is_empty());
-        let number = table.rows.len() + table.skipped + 1;
-        Ok(DataRow {
-            location: None,
-            id: row.id.map_or_else(|| number.to_string(), Cow::into_owned),
-            label: sanitize_for_terminal(&label).into_owned(),
-            text: row.text.into_owned(),
-        })
+        let label = self.labels.read(label, self.table.rows.len())?;
+        Ok(DataRow { location: None, id, label, text: row.text.into_owned() })
     }
 
-    /// Sets the class names that the current file declares, unless an earlier file declared names.
+    /// Sets the names of the current file's integer labels, by index. They are used unless two are
+    /// the same.
     pub fn declare_names(&mut self, names: Vec<String>) {
-        self.table.declared_names.get_or_insert(names);
+        let known = &mut self.table.declared_names;
+        for name in self.labels.declare(names) {
+            let known = known.get_or_insert_default();
+            if !known.contains(name) {
+                known.push(name.clone());
+            }
+        }
+    }
+
+    /// Adds a note on how the current file was read.
+    pub fn note(&mut self, note: &str) {
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        self.table.notes.push(format!("{}: {note}", truncate_width(&name, 60)));
     }
 
     /// A read error of the current file.
@@ -182,8 +245,39 @@ impl<'a> RowCollector<'a> {
         DataError::Unreadable { file: self.file.to_path_buf(), reason: reason.into() }
     }
 
-    pub fn finish(self) -> DataTable {
-        self.table
+    /// The table, in which the labels of one column have one type.
+    ///
+    /// # Errors
+    /// If a label is a number that is not an integer, and invalid rows are not skipped.
+    pub fn finish(mut self) -> Result<DataTable, DataError> {
+        let labels = std::mem::replace(&mut self.labels, LabelColumn::new());
+        let invalid = labels.unify(&mut self.table.rows);
+        let mut rejected = BTreeSet::new();
+        for (index, reason) in invalid {
+            if let Some((file, position)) = self.table.rows[index].location.clone() {
+                self.reject(&file, position, reason)?;
+            }
+            rejected.insert(index);
+        }
+        let mut indices = 0..;
+        self.table.rows.retain(|_| indices.next().is_none_or(|index| !rejected.contains(&index)));
+        let untold = self.table.skipped - self.reasons.len();
+        let left_out = self.reasons.iter().map(|reason| format!("left out: {reason}"));
+        self.table.notes.extend(left_out);
+        if untold > 0 {
+            self.table.notes.push(format!("left out: {untold} more rows"));
+        }
+        Ok(self.table)
+    }
+}
+
+/// The memory that a heap block of this size takes: allocators add a header and round up.
+fn allocated(bytes: usize) -> u64 {
+    const HEADER: u64 = 8;
+    const ALIGNMENT: u64 = 16;
+    match bytes as u64 {
+        0 => 0,
+        bytes => (bytes + HEADER).next_multiple_of(ALIGNMENT).max(2 * ALIGNMENT),
     }
 }
 
@@ -200,60 +294,22 @@ pub(super) fn collect_rows(
     let mut collector = RowCollector::new(columns, skip_bad_rows);
     collector.start_file(name);
     read(&mut collector)?;
-    Ok(collector.finish())
+    collector.finish()
 }
 
-/// A hint for a header that was read as a single column.
+/// A hint for a header that was read in the wrong way.
 fn separator_hint(names: &[&str]) -> &'static str {
     match names {
         [only] if only.contains(',') => " (comma-separated? Then rename the file to .csv)",
         [only] if only.contains(';') => " (semicolon-separated? Replace them with commas)",
         [only] if only.contains('\t') => " (tab-separated? Then rename the file to .tsv)",
+        [first, ..] if first.starts_with('"') && first.ends_with('"') => {
+            " (in quotation marks? Then pass --quoting all)"
+        }
         _ => "",
     }
 }
 
-/// Turns `1.0`, as pandas writes integers of a column with missing values, into `1`.
-fn normalize_label(label: &str) -> Result<Cow<'_, str>, String> {
-    let is_decimal = label.contains('.')
-        && label.bytes().all(|byte| byte.is_ascii_digit() || b".+-eE".contains(&byte));
-    match is_decimal.then(|| label.parse::<f64>()) {
-        Some(Ok(number)) => integer_label(number).map(Cow::Owned),
-        _ => Ok(Cow::Borrowed(label)),
-    }
-}
-
-/// The label of a floating-point number.
-///
-/// # Errors
-/// If it is not an integer.
-pub(super) fn integer_label(number: f64) -> Result<String, String> {
-    if number.fract() == 0.0 && number.abs() < 1e15 {
-        Ok((number as i64).to_string())
-    } else {
-        Err(format!("expected an integer or a name as the label, found the number {number:?}"))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn integers_lose_their_fraction_and_other_numbers_are_rejected() {
-        let of = |label: &'static str| normalize_label(label).map_err(drop);
-        for (label, expected) in
-            [("1.0", "1"), ("-1.00", "-1"), ("1.5e1", "15"), ("-0.0", "0"), ("2.", "2")]
-        {
-            assert_eq!(of(label).as_deref(), Ok(expected), "{label}");
-        }
-        for label in ["1", "a", "1.2.3", ".", "nan", "inf", "1e3", "v1.0", "별 1.0개"] {
-            assert_eq!(of(label).as_deref(), Ok(label));
-        }
-        for label in ["0.5", "-.5", "1.0e300"] {
-            assert_eq!(of(label), Err(()), "{label}");
-        }
-        assert!(integer_label(f64::NAN).is_err() && integer_label(f64::INFINITY).is_err());
-        assert_eq!(integer_label(3.0).as_deref(), Ok("3"));
-    }
-}
+#[path = "row_collector_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 use super::batching::Example;
 use super::files::read_files;
 use super::labels::Classes;
+use super::quoting::Quoting;
 use super::sampling::{SampleLimit, sample_indices};
 use super::table::{ColumnNames, DataRow, DataTable};
 use super::{DataError, Sample, Split, nsmc};
@@ -17,9 +18,14 @@ pub fn read_split(
     files: &[PathBuf],
     split: Split,
     columns: &ColumnNames,
+    quoting: Quoting,
     skip_bad_rows: bool,
 ) -> Result<DataTable, DataError> {
-    if files.is_empty() { nsmc::load(split) } else { read_files(files, columns, skip_bad_rows) }
+    if files.is_empty() {
+        nsmc::load(split)
+    } else {
+        read_files(files, columns, quoting, skip_bad_rows)
+    }
 }
 
 /// Draws a sample and converts its labels to class indices.

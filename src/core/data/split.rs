@@ -3,15 +3,25 @@
 use super::sampling::Generator;
 use super::table::DataRow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 /// Splits rows into training rows and validation rows, each in the original order. Of `n` rows,
 /// `ceil(n × share)` are held out, as by scikit-learn's `train_test_split(stratify=…)`, but never
-/// the last row of a class. `seed` decides which rows of a class are held out.
-pub fn stratified(rows: Vec<DataRow>, share: f64, seed: u64) -> (Vec<DataRow>, Vec<DataRow>) {
-    let mut classes: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+/// the last row of a class. `seed` decides which rows of a class are held out. The classes take
+/// their turns in the order of their labels, which for declared names are their indices.
+pub fn stratified(
+    rows: Vec<DataRow>,
+    declared_names: Option<&[String]>,
+    share: f64,
+    seed: u64,
+) -> (Vec<DataRow>, Vec<DataRow>) {
+    let declared = declared_names.unwrap_or_default().iter().zip(0..);
+    let indices: HashMap<&str, String> =
+        declared.map(|(name, index): (_, usize)| (&**name, index.to_string())).collect();
+    let mut classes: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     for (index, row) in rows.iter().enumerate() {
-        classes.entry(&row.label).or_default().push(index);
+        let label = indices.get(&*row.label).unwrap_or(&row.label);
+        classes.entry((label, &row.label)).or_default().push(index);
     }
     let counts: Vec<usize> = classes.values().map(Vec::len).collect();
     let total = (rows.len() as f64 * share).ceil() as usize;
@@ -113,11 +123,24 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_split() {
-        let split = |seed| stratified(rows(&[40, 40]), 0.25, seed);
+        let split = |seed| stratified(rows(&[40, 40]), None, 0.25, seed);
         assert_eq!(split(1), split(1));
         assert_ne!(split(1).1, split(2).1);
-        let (train, validation) = stratified(rows(&[40, 40]), f64::NAN, 1);
+        let (train, validation) = stratified(rows(&[40, 40]), None, f64::NAN, 1);
         assert_eq!((train.len(), validation.len()), (80, 0));
+    }
+
+    #[test]
+    fn declared_names_are_split_like_their_indices() {
+        let numbered = rows(&[7; 12]);
+        let names: Vec<String> = (0..12).map(|n| format!("{}", (b'z' - n) as char)).collect();
+        let mut named = numbered.clone();
+        for row in &mut named {
+            row.label = names[row.label.parse::<usize>().unwrap_or_default()].clone();
+        }
+        let expected = stratified(numbered, None, 0.3, 5);
+        let found = stratified(named, Some(&names), 0.3, 5);
+        assert_eq!((ids(&found.0), ids(&found.1)), (ids(&expected.0), ids(&expected.1)));
     }
 
     proptest! {
@@ -128,7 +151,7 @@ mod tests {
             seed: u64,
         ) {
             let all = rows(&counts);
-            let (train, validation) = stratified(all.clone(), share, seed);
+            let (train, validation) = stratified(all.clone(), None, share, seed);
             let total = (all.len() as f64 * share).ceil() as usize;
             let total = total.min(all.len() - counts.len());
             prop_assert_eq!(validation.len(), total);
@@ -152,7 +175,7 @@ mod tests {
             seed: u64,
         ) {
             let all = rows(&counts);
-            let (_, validation) = stratified(all.clone(), share, seed);
+            let (_, validation) = stratified(all.clone(), None, share, seed);
             for (class, &count) in counts.iter().enumerate() {
                 let exact = (count * validation.len()) as f64 / all.len() as f64;
                 prop_assert!((of_class(&validation, class) as f64 - exact).abs() <= 1.0);

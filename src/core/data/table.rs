@@ -29,7 +29,8 @@ pub struct DataRow {
     pub id: String,
     /// The text, which may be empty.
     pub text: String,
-    /// The label: trimmed, not empty, without control characters.
+    /// The label: trimmed, not empty, without control characters. An integer or a boolean has one
+    /// spelling; an integer whose name the file declares is that name.
     pub label: String,
     /// The file and the position in it.
     pub location: Option<(Arc<Path>, RowPosition)>,
@@ -42,12 +43,13 @@ pub struct DataTable {
     pub rows: Vec<DataRow>,
     /// The number of invalid rows that were skipped.
     pub skipped: usize,
-    /// Class names by index, where a file declares them.
+    /// The class names that the files declare, in the order of their indices; those of NSMC's labels
+    /// 0 and 1 are `negative` and `positive`.
     pub declared_names: Option<Vec<String>>,
-    /// Whether all files are in NSMC's format, where 0 is negative and 1 is positive.
-    pub is_nsmc: bool,
     /// The name of the label column.
     pub label_column: String,
+    /// What the user should know of how the files were read.
+    pub notes: Vec<String>,
 }
 
 /// The columns to read; `None` looks for the usual names.

@@ -2,6 +2,7 @@
 
 use super::group::{Given, option_group};
 use super::parse::{boolean, from_str, path, proper_share, text, whole};
+use crate::core::data::quoting::Quoting;
 use crate::core::data::sampling::SampleLimit;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,8 @@ option_group! {
         max_eval_samples: SampleLimit = from_str,
         /// Whether invalid rows are skipped and counted.
         skip_bad_rows: bool = boolean,
+        /// Whether fields of delimited text may be quoted.
+        quoting: Quoting = from_str,
         /// A dataset of the Hugging Face hub.
         dataset_name: String = text,
         /// The configuration of that dataset.
@@ -76,6 +79,11 @@ impl DatasetOptions {
     /// Whether invalid rows are skipped and counted.
     pub fn skips_bad_rows(&self) -> bool {
         Given::value_or_default(self.skip_bad_rows.as_ref())
+    }
+
+    /// Whether fields of delimited text may be quoted.
+    pub fn quoting_or_auto(&self) -> Quoting {
+        Given::value_or_default(self.quoting.as_ref())
     }
 
     /// Whether training rows come from the user's file or dataset instead of NSMC.

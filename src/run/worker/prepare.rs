@@ -179,7 +179,7 @@ pub(super) fn prepare(
     let eval = tokenize(&tokenizer, &dataset.eval, arguments.max_seq_length)?;
 
     let mut notes = notes(&report, total, dataset.skipped);
-    notes.extend(dataset.classes.note());
+    notes.extend(dataset.notes);
     if let Some(resumed) = &mut resumed {
         resumed.check_weights(&report)?;
         resumed.checkpoint.verify_moments(&model)?;
