@@ -3,7 +3,7 @@
 use crate::core::data::batching::{Example, PackedBatch};
 use crate::core::engine::logits::{class_of, softmax};
 use crate::core::engine::{Engine, EngineError};
-use crate::core::tokenizer::{Encoding, Tokenizer, TokenizerError};
+use crate::core::tokenizer::{Encoding, Tokenizer, TokenizerError, UnknownTokens};
 use serde::{Deserialize, Serialize};
 
 /// The prediction of a model for a text.
@@ -23,6 +23,21 @@ pub struct Prediction {
     pub tokens: Vec<String>,
     /// Whether the text was truncated to `max_length` tokens.
     pub truncated: bool,
+    /// The number of tokens that are not in the vocabulary; 0 in answers of earlier versions.
+    #[serde(default)]
+    pub unknown: usize,
+}
+
+impl Prediction {
+    /// Whether so many tokens are unknown that the prediction means little.
+    pub fn has_many_unknown(&self) -> bool {
+        self.unknown_tokens().is_notable()
+    }
+
+    /// The unknown tokens, and all tokens but the special ones around the text.
+    pub fn unknown_tokens(&self) -> UnknownTokens {
+        UnknownTokens { unknown: self.unknown, tokens: self.tokens.len().saturating_sub(2) }
+    }
 }
 
 /// An error in classifying a text.
@@ -71,6 +86,7 @@ pub fn classify(
                 score: probabilities.get(best).copied().unwrap_or(0.0),
                 probabilities,
                 logits: logits.to_vec(),
+                unknown: tokenizer.count_unknown([encoding.ids.as_slice()]).unknown,
                 tokens: encoding.tokens,
                 truncated: encoding.truncated,
             }

@@ -4,6 +4,7 @@ use super::saved;
 use crate::cli::flags::EvaluateFlags;
 use crate::core::data::source::tokenize;
 use crate::core::text::{sanitize_for_terminal, to_json};
+use crate::core::tokenizer::on_threads;
 use crate::core::train::evaluation::{EvaluationOptions, evaluate};
 use crate::core::train::event::Metrics;
 use crate::run::dataset::evaluation_rows;
@@ -24,7 +25,14 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     if rows.skipped > 0 {
         eprintln!("bad rows left out: {}", rows.skipped);
     }
-    let examples = tokenize(&saved.tokenizer, &rows.samples, saved.max_seq_length)?;
+    let threads = flags.compute.threads.as_ref().map_or(0, |threads| threads.value);
+    let examples =
+        on_threads(threads, || tokenize(&saved.tokenizer, &rows.samples, saved.max_seq_length))?;
+    let counts = saved.tokenizer.count_unknown(examples.iter().map(|example| &example.ids[..]));
+    let texts = rows.samples.iter().map(|sample| sample.document.as_str());
+    if let Some(note) = saved.tokenizer.unknown_note("the data", counts, texts) {
+        eprintln!("warning: {}", sanitize_for_terminal(&note));
+    }
     let shows_progress = std::io::stderr().is_terminal();
     let options = EvaluationOptions {
         batch_size: flags.per_device_eval_batch_size,

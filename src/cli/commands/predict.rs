@@ -3,7 +3,7 @@
 use super::{each_text, saved};
 use crate::cli::flags::PredictFlags;
 use crate::core::predict::classify;
-use crate::core::text::{sanitize_for_terminal, to_json};
+use crate::core::text::{sanitize_for_terminal, to_json, truncate_width};
 use std::io::Write;
 
 pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
@@ -14,6 +14,11 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
         let predictions =
             classify(engine.as_mut(), labels, &saved.tokenizer, texts, saved.max_seq_length)?;
         for prediction in predictions {
+            let (text, counts) = (&prediction.text, prediction.unknown_tokens());
+            let what = format!("\"{}\"", truncate_width(text, 40));
+            if let Some(note) = saved.tokenizer.unknown_note(&what, counts, [text.as_str()]) {
+                eprintln!("warning: {note}");
+            }
             if flags.json {
                 writeln!(out, "{}", to_json(&prediction)?)?;
             } else {

@@ -32,6 +32,7 @@ pub fn load(flags: &SavedModelFlags) -> anyhow::Result<SavedModel> {
     let path = locate(name, &flags.revision)?;
     let config = ModelConfig::read(&path.join("config.json"), &[])?;
     let tokenizer = Tokenizer::from_folder(&path)?;
+    note_on(&tokenizer);
     let (model, report) = folder::load(&path, config, false, 42)?;
     anyhow::ensure!(
         report.missing.len() < model.parameters().iter().count(),
@@ -77,10 +78,19 @@ pub fn locate(name: &str, revision: &str) -> anyhow::Result<PathBuf> {
 
 /// The tokenizer of a model, or the embedded one.
 pub fn tokenizer(name: Option<&str>, revision: &str) -> anyhow::Result<Tokenizer> {
-    Ok(match name {
-        Some(name) => Tokenizer::from_folder(&locate(name, revision)?)?,
-        None => Tokenizer::embedded()?,
-    })
+    let Some(name) = name else {
+        return Ok(Tokenizer::embedded()?);
+    };
+    let tokenizer = Tokenizer::from_folder(&locate(name, revision)?)?;
+    note_on(&tokenizer);
+    Ok(tokenizer)
+}
+
+/// Prints on stderr what the user should know of how the tokenizer's files are read.
+fn note_on(tokenizer: &Tokenizer) {
+    for note in tokenizer.notes() {
+        eprintln!("note: {}", sanitize_for_terminal(note));
+    }
 }
 
 /// Shows downloads on stderr: on one changing line if that is a terminal, else when a file is

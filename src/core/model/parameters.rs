@@ -76,7 +76,7 @@ impl ParameterBuilder {
     /// The parameters of a layout, and which of them were not loaded.
     ///
     /// # Errors
-    /// If a tensor has another shape, or the weights cannot be read.
+    /// If a tensor has another shape or is not finite, or the weights cannot be read.
     pub fn build(mut self, layout: &ModelLayout) -> Result<(ModelParameters, LoadReport)> {
         let flat = Tensor::zeros(layout.len(), DType::F32, &Device::Cpu)?;
         let mut report = LoadReport::default();
@@ -84,6 +84,12 @@ impl ParameterBuilder {
         for parameter in &layout.parameters {
             let (name, shape) = (&parameter.name, parameter.shape.as_slice());
             let values = match self.weights.read(name, shape)? {
+                StoredTensor::Values(values) if !values.iter().all(|value| value.is_finite()) => {
+                    candle_core::bail!(
+                        "{name} holds NaN or infinite values, so every prediction would be NaN; use \
+                         an earlier checkpoint, or download the model again"
+                    )
+                }
                 StoredTensor::Values(values) => values,
                 StoredTensor::Missing => {
                     report.missing.push(name.to_owned());

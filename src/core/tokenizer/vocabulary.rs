@@ -10,6 +10,9 @@ use tokenizers::{
     PreTokenizer, Trainer, normalizers::BertNormalizer, pre_tokenizers::bert::BertPreTokenizer,
 };
 
+/// What messages call the result.
+const NAME: &str = "the trained vocabulary";
+
 /// Trains a lower-casing WordPiece vocabulary of `size` tokens. The same texts give the same
 /// vocabulary in every run and on every computer.
 ///
@@ -21,7 +24,7 @@ use tokenizers::{
 /// # Errors
 /// If the trainer fails.
 pub fn train(texts: &[&str], size: usize) -> Result<Tokenizer, TokenizerError> {
-    train_inner(texts, size).map_err(|error| TokenizerError::Encode(error.to_string()))
+    train_inner(texts, size).map_err(|error| super::unreadable(Path::new(NAME), error))
 }
 
 fn train_inner(texts: &[&str], size: usize) -> tokenizers::Result<Tokenizer> {
@@ -47,9 +50,8 @@ fn train_inner(texts: &[&str], size: usize) -> tokenizers::Result<Tokenizer> {
     trainer.feed(repeated, |word| Ok(vec![word.to_owned()]))?;
     let mut model = WordPiece::default();
     trainer.train(&mut model)?;
-    let name = Path::new("the trained vocabulary");
-    let inner = assemble(model, normalizer(), [None, None])?;
-    Ok(Tokenizer::new(inner, name, TokenizerFiles::default())?)
+    let inner = assemble(model, normalizer())?;
+    Ok(Tokenizer::new(inner, Path::new(NAME), TokenizerFiles::default())?)
 }
 
 /// Lower-casing without stripping accents, which would decompose Hangul syllables.

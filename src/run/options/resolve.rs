@@ -208,9 +208,12 @@ fn examples(
         requested if longest >= default => {
             list.pick("max_seq_length", requested.as_ref(), default, "covers NSMC's longest")
         }
-        requested => {
-            list.pick("max_seq_length", requested.as_ref(), longest, "the model's positions")
-        }
+        requested => list.pick(
+            "max_seq_length",
+            requested.as_ref(),
+            longest,
+            "the model's or its tokenizer's limit",
+        ),
     };
 }
 

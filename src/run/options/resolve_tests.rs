@@ -73,7 +73,10 @@ fn max_seq_length_never_exceeds_the_models_positions() {
     let short = ModelTraits { max_tokens: 64, ..RANDOM };
     let (arguments, settings) = resolved(&[], short);
     assert_eq!(arguments.max_seq_length, 64);
-    assert_eq!(value_and_reason(&settings, "max_seq_length").1, "the model's positions");
+    assert_eq!(
+        value_and_reason(&settings, "max_seq_length").1,
+        "the model's or its tokenizer's limit"
+    );
 }
 
 #[test]

@@ -35,6 +35,7 @@ fn reports() -> Vec<RunReport> {
         probabilities: vec![0.25, 0.75],
         logits: vec![-0.5, 0.598_612_3],
         tokens: vec!["[CLS]".to_owned(), "재밌다".to_owned(), "[SEP]".to_owned()],
+        unknown: 1,
         truncated: false,
     };
     let download =

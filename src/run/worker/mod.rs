@@ -10,6 +10,7 @@ mod reporter;
 mod resume;
 pub mod run_index;
 mod save_model;
+mod tokenize_data;
 
 pub use prepare::{check_vocabulary, print_config};
 
@@ -202,7 +203,7 @@ impl PreparedRun {
     fn answer(&self, text: String, engine: &mut dyn Engine) -> Answer {
         let (labels, max_length) = (&self.model.config().labels, self.arguments.max_seq_length);
         let outcome = classify(engine, labels, &self.tokenizer, &[&text], max_length)
-            .map_err(|error| error.to_string())
+            .map_err(|error| sanitize_for_terminal(&error.to_string()).into_owned())
             .and_then(|mut predictions| {
                 predictions.pop().ok_or_else(|| "there is no prediction".to_owned())
             });

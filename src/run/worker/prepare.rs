@@ -4,8 +4,8 @@ use super::finished::{Ending, finished_note};
 use super::logging_dir::{choose_logging_dir, forget_foreign_logging_dir};
 use super::reporter::WorkerChannels;
 use super::resume::{ResumedRun, check_classes, move_old_checkpoints};
+use super::tokenize_data::{TokenizedData, tokenize_data};
 use super::{Preparation, PreparedRun};
-use crate::core::data::source::tokenize;
 use crate::core::engine::build;
 use crate::core::model::config::EMBEDDED;
 use crate::core::model::folder::holds_a_model;
@@ -83,22 +83,31 @@ impl StartingPoint {
         let overrides = if resumed.is_some() { &[] } else { model.overrides() };
         let config = files.config(overrides)?;
         let mut found = Self { resumed, files, config };
-        let traits = found.traits();
+        let traits = found.traits(options);
         if let Some(resumed) = &mut found.resumed {
             resumed.apply_own(options, traits)?;
         }
         Ok(found)
     }
 
-    fn traits(&self) -> ModelTraits {
+    fn traits(&self, options: &TrainOptions) -> ModelTraits {
+        // What is wrong with the tokenizer's files is reported by the run.
+        let limit = self.files.tokenizer().ok().and_then(|tokenizer| tokenizer.model_max_length());
         ModelTraits {
             random_weights: match &self.resumed {
                 Some(resumed) => resumed.checkpoint.run.random_weights,
                 None => !self.files.has_weights(),
             },
-            max_tokens: self.config.max_tokens(),
+            max_tokens: max_tokens(options, &self.config, limit),
         }
     }
+}
+
+/// The most tokens of a text: as many as the model has positions or, if the user does not choose, as
+/// its tokenizer's `model_max_length` allows. As in transformers, an explicit length overrides that.
+fn max_tokens(options: &TrainOptions, config: &ModelConfig, limit: Option<usize>) -> usize {
+    let limit = limit.filter(|_| options.trainer.max_seq_length.is_none());
+    config.max_tokens().min(limit.unwrap_or(usize::MAX))
 }
 
 /// The effective settings of a run with these options, as the text of its `run.toml`.
@@ -119,7 +128,7 @@ pub fn print_config(
             let config = ModelConfig::read(&folder.join("config.json"), model.overrides())?;
             ModelTraits { random_weights: !has_weights, max_tokens: config.max_tokens() }
         }
-        _ => StartingPoint::find(&mut options, on_download)?.traits(),
+        _ => StartingPoint::find(&mut options, on_download)?.traits(&options),
     };
     let (_, arguments) = resolve(&options, traits)?;
     Ok(run_toml::write(&options, &[data_settings(&options), arguments].concat()))
@@ -169,16 +178,18 @@ pub(super) fn prepare(
             Some(resumed) => resumed.checkpoint.run.random_weights,
             None => report.missing.len() == total,
         },
-        max_tokens: model.config().max_tokens(),
+        max_tokens: max_tokens(&options, model.config(), tokenizer.model_max_length()),
     };
     let (mut arguments, _) = resolve(&options, traits)?;
     arguments.check_steps(dataset.train.len())?;
 
     channels.preparing("Tokenizing the data");
-    let train = tokenize(&tokenizer, &dataset.train, arguments.max_seq_length)?;
-    let eval = tokenize(&tokenizer, &dataset.eval, arguments.max_seq_length)?;
+    let threads = options.engine_options().threads;
+    let TokenizedData { train, eval, notes: tokenizer_notes } =
+        tokenize_data(&tokenizer, &dataset, arguments.max_seq_length, threads)?;
 
     let mut notes = notes(&report, total, dataset.skipped);
+    notes.extend(tokenizer_notes);
     notes.extend(dataset.notes);
     if let Some(resumed) = &mut resumed {
         resumed.check_weights(&report)?;

@@ -87,6 +87,14 @@ fn answer_lines(answer: &Answer, state: &State, width: usize, theme: Theme) -> V
                 let probability = prediction.probabilities[class];
                 lines.push(probability_line(name, class, probability, prediction, width, theme));
             }
+            if prediction.has_many_unknown() {
+                let counts = prediction.unknown_tokens();
+                let warning = state.lang.tr_with(
+                    "{0} of {1} tokens are not in the vocabulary",
+                    &[&counts.unknown, &counts.tokens],
+                );
+                lines.push(Line::styled(truncate_width(&warning, width), theme.warning()));
+            }
             lines.extend(token_lines(prediction, width, state.lang, theme));
         }
     }

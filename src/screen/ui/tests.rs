@@ -56,6 +56,7 @@ fn answer(text: &str, positive: f64, tokens: &[&str]) -> Answer {
             probabilities: vec![1.0 - positive, positive],
             logits: vec![0.0, 1.0],
             tokens: tokens.iter().map(|&token| token.to_owned()).collect(),
+            unknown: 0,
             truncated: false,
         }),
     }

@@ -1,0 +1,63 @@
+//! Unknown tokens: words that the vocabulary cannot express, which all look alike to the model.
+
+use super::Tokenizer;
+use super::hangul::is_decomposed;
+
+/// How many of some tokens are unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnknownTokens {
+    /// The number of unknown tokens.
+    pub unknown: usize,
+    /// The number of tokens, without the special ones around each text.
+    pub tokens: usize,
+}
+
+impl UnknownTokens {
+    /// Whether there are so many that the user should know: more than a tenth.
+    pub fn is_notable(self) -> bool {
+        self.unknown * 10 > self.tokens
+    }
+
+    /// The share of unknown tokens as `"34%"`.
+    pub fn percent(self) -> String {
+        format!("{:.0}%", self.unknown as f64 / self.tokens.max(1) as f64 * 100.0)
+    }
+}
+
+impl Tokenizer {
+    /// Counts the unknown tokens of encoded texts.
+    pub fn count_unknown<'t>(&self, texts: impl IntoIterator<Item = &'t [u32]>) -> UnknownTokens {
+        let mut counts = UnknownTokens::default();
+        for ids in texts {
+            let inner = ids.get(1..ids.len().saturating_sub(1)).unwrap_or_default();
+            counts.tokens += inner.len();
+            counts.unknown += inner.iter().filter(|id| Some(**id) == self.unk_id).count();
+        }
+        counts
+    }
+
+    /// A note for the user if many tokens of `what` (such as `"the training data"`) are unknown.
+    /// `texts` are looked at for the reason.
+    pub fn unknown_note<'t>(
+        &self,
+        what: &str,
+        counts: UnknownTokens,
+        texts: impl IntoIterator<Item = &'t str>,
+    ) -> Option<String> {
+        if !counts.is_notable() {
+            return None;
+        }
+        let unk = self.special.unk.as_deref().unwrap_or("unknown");
+        let reason = if !self.composes_hangul && texts.into_iter().any(is_decomposed) {
+            "Hangul is decomposed there (Unicode's NFD, as in file names of macOS): convert it to \
+             NFC"
+        } else {
+            "Check that the tokenizer belongs to the model and to the language"
+        };
+        Some(format!(
+            "{} of the tokens of {what} are unknown ({unk}), and the model cannot tell them apart. \
+             {reason}",
+            counts.percent()
+        ))
+    }
+}
