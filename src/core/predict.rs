@@ -4,6 +4,7 @@ use crate::core::data::batching::{Example, PackedBatch};
 use crate::core::engine::logits::{class_of, softmax};
 use crate::core::engine::{Engine, EngineError};
 use crate::core::tokenizer::{Encoding, Tokenizer, TokenizerError, UnknownTokens};
+use crate::core::train::event::number;
 use serde::{Deserialize, Serialize};
 
 /// The prediction of a model for a text.
@@ -14,10 +15,13 @@ pub struct Prediction {
     /// The name of the most probable class.
     pub label: String,
     /// The probability of that class, from 0 to 1.
+    #[serde(with = "number")]
     pub score: f64,
     /// The probability of each class, indexed by class id.
+    #[serde(with = "number::list")]
     pub probabilities: Vec<f64>,
     /// The logit of each class, indexed by class id.
+    #[serde(with = "number::list")]
     pub logits: Vec<f32>,
     /// The tokens of the text, including special tokens.
     pub tokens: Vec<String>,

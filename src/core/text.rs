@@ -93,10 +93,11 @@ pub fn wrap_width(text: &str, columns: usize) -> Vec<&str> {
     lines.collect()
 }
 
-/// The sanitized text, escaped for XML content and attribute values.
+/// The sanitized text, escaped for XML content and attribute values. Characters that XML 1.0 does
+/// not have (controls, U+FFFE and U+FFFF) are `�`.
 pub fn escape_xml(text: &str) -> String {
-    let text =
-        sanitize_for_terminal(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = sanitize_for_terminal(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     text.replace('"', "&quot;")
 }
 
@@ -197,6 +198,8 @@ mod tests {
     #[test]
     fn markup_is_escaped() {
         assert_eq!(escape_xml("<a b=\"c\">&\u{1b}"), "&lt;a b=&quot;c&quot;&gt;&amp;�");
+        // `Char` of XML 1.0 has U+FFFD and the supplementary planes.
+        assert_eq!(escape_xml("\u{ffff}\u{fffe}\u{0}\u{fffd}\u{1ffff}"), "����\u{1ffff}");
     }
 
     #[test]

@@ -1,26 +1,53 @@
 //! The journal of a run: its events as lines of JSON, in a file in the run's folder. A resumed run
 //! appends to it, so that its charts show the whole run.
 
+mod past_events;
+
+pub(super) use past_events::PastEvents;
+
+use super::append_file::{AppendFile, Flushed, MAX_PENDING, open_to_append};
 use crate::core::atomic_write::write_atomically;
 use crate::core::text::to_json;
-use crate::core::train::event::TrainEvent;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use crate::core::train::event::{TrainEvent, Warned};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// The journal's name in the folder of a run.
 pub const JOURNAL: &str = "events.jsonl";
 
-/// The most bytes of a line. A longer line was not written by this program.
-pub(super) const LONGEST_LINE: u64 = 1 << 20;
+/// The room that is kept free for the mark of a gap and the end of the run, in bytes.
+const MARKER_ROOM: usize = 1 << 16;
 
 /// An open journal. Each event is written with one system call; it is guaranteed to be on disk
-/// after [`Self::sync`].
+/// after [`Self::sync`]. Events that cannot be written are kept in bounded memory and written
+/// later; a line that could be written only in part is removed first.
 #[derive(Debug)]
 pub struct Journal {
-    file: File,
-    /// Where the next line begins.
-    end: u64,
+    file: AppendFile,
+    /// The events that were given up because the memory was used up, if they are not marked yet.
+    gap: Option<Gap>,
+    /// The number of events that were given up since [`Self::take_lost`].
+    lost: u64,
+}
+
+/// Events that are missing in a journal.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    count: u64,
+    /// The steps of the first and the last event.
+    steps: [u64; 2],
+}
+
+impl Gap {
+    fn marker(self) -> TrainEvent {
+        let Self { count, steps: [from, to] } = self;
+        let message = format!(
+            "{count} events of steps {from} to {to} are missing here: the journal could not be \
+             written, and {} MiB of events is the most that is kept in memory",
+            MAX_PENDING >> 20
+        );
+        TrainEvent::Warned(Warned { message, step: to })
+    }
 }
 
 impl Journal {
@@ -29,20 +56,11 @@ impl Journal {
     /// # Errors
     /// If the file cannot be written.
     pub fn create(file: &Path) -> io::Result<Self> {
-        Self::begin_with(file, &[])
+        Self::open_now(file, Vec::new())
     }
 
-    /// Continues the journal of a run that is resumed after `step`. Returns the events that remain,
-    /// in their order: steps, epochs, evaluations and checkpoints up to `step`. Starts and ends are
-    /// dropped, because the resumed run reports new ones. The file is rewritten with the remaining
-    /// events.
-    ///
-    /// A checkpoint may have been written before or after the evaluation of its step, so
-    /// `keep_at_step` decides which events at exactly `step` remain; the step itself always
-    /// remains. The resumed run reports the dropped events again.
-    ///
-    /// Reading is lenient: it ends at the first line that is not an event, such as a truncated one,
-    /// and a missing journal counts as empty.
+    /// Continues the journal of a run that is resumed after `step`; see [`PastEvents::read`].
+    /// Returns the events that remain. The file is rewritten with the remaining events.
     ///
     /// # Errors
     /// If the file cannot be read or replaced; the journal is then either unchanged or complete.
@@ -51,41 +69,106 @@ impl Journal {
         step: u64,
         keep_at_step: impl Fn(&TrainEvent) -> bool,
     ) -> io::Result<(Self, Vec<TrainEvent>)> {
-        let mut kept = Vec::new();
-        for_each_event(file, |event| {
-            let Some(at) = step_of(&event) else { return };
-            let is_kept = match event {
-                TrainEvent::Step(_) => at <= step,
-                _ => at < step || (at == step && keep_at_step(&event)),
-            };
-            if is_kept {
-                kept.push(event);
-            }
-        })?;
-        let mut lines = String::new();
-        for event in &kept {
-            lines.push_str(&to_json(event)?);
-            lines.push('\n');
-        }
-        Ok((Self::begin_with(file, lines.as_bytes())?, kept))
+        let past = PastEvents::read(file, step, keep_at_step)?;
+        Ok((Self::open_now(file, past.lines)?, past.events))
     }
 
-    /// Appends an event as one line. A line that could be written only in part, as on a full disk,
-    /// is removed.
+    fn open_now(file: &Path, lines: Vec<u8>) -> io::Result<Self> {
+        let path = file.to_path_buf();
+        let mut journal = Self::new(file, move || write_atomically(&path, &lines));
+        match journal.flush_now() {
+            Flushed::Failed(error) => Err(error),
+            Flushed::All | Flushed::Waiting => Ok(journal),
+        }
+    }
+
+    /// A journal that is opened with the first event, after `prepare` has written its first lines,
+    /// if any. Both are tried again with later events until they succeed.
+    pub(super) fn new(
+        file: &Path,
+        mut prepare: impl FnMut() -> io::Result<()> + Send + 'static,
+    ) -> Self {
+        let file = file.to_path_buf();
+        let file = AppendFile::new(move || {
+            if let Some(folder) = file.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            prepare()?;
+            let opened = open_to_append(&file, false)?;
+            let end = opened.metadata()?.len();
+            Ok((opened, file.clone(), end))
+        });
+        Self { file, gap: None, lost: 0 }
+    }
+
+    /// Appends an event as one line.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// If the file cannot be written; the event is written later.
     pub fn append(&mut self, event: &TrainEvent) -> io::Result<()> {
-        let mut line = to_json(event)?;
-        line.push('\n');
-        let written = self.file.write_all(line.as_bytes());
-        if written.is_ok() {
-            self.end += line.len() as u64;
-        } else {
-            // The write error is reported, not an error of this call.
-            let _ = self.file.set_len(self.end);
+        match self.record(event) {
+            Flushed::All => Ok(()),
+            Flushed::Waiting => Err(ErrorKind::WouldBlock.into()),
+            Flushed::Failed(error) => Err(error),
         }
-        written
+    }
+
+    /// Appends an event as one line, after the events that could not be written before. If these
+    /// use up the memory, the event is given up, and a warning in the journal marks the gap.
+    pub(super) fn record(&mut self, event: &TrainEvent) -> Flushed {
+        let line = match to_json(event) {
+            Ok(line) => line + "\n",
+            Err(error) => return Flushed::Failed(error.into()),
+        };
+        if !self.file.has_room(line.len() + MARKER_ROOM) {
+            self.flush();
+        }
+        // The end of a run needs little room.
+        let is_end =
+            matches!(event, TrainEvent::Saved(_) | TrainEvent::Finished(_) | TrainEvent::Failed(_));
+        if !is_end && !self.file.has_room(line.len() + MARKER_ROOM) {
+            let step = step_of(event);
+            let from = step.unwrap_or_default();
+            let gap = self.gap.get_or_insert(Gap { count: 0, steps: [from, from] });
+            gap.count += 1;
+            gap.steps[1] = step.unwrap_or(gap.steps[1]);
+            self.lost += 1;
+            return self.flush();
+        }
+        if let Some(gap) = self.gap.take()
+            && let Ok(marker) = to_json(&gap.marker())
+        {
+            self.file.push((marker + "\n").into_bytes());
+        }
+        self.file.push(line.into_bytes());
+        self.flush()
+    }
+
+    /// Writes the events that could not be written before, unless an attempt failed a short time
+    /// ago.
+    pub(super) fn flush(&mut self) -> Flushed {
+        self.file.flush()
+    }
+
+    /// Writes the events that could not be written before.
+    pub(super) fn flush_now(&mut self) -> Flushed {
+        self.file.flush_now()
+    }
+
+    /// The events that are not in the file yet.
+    pub(super) fn pending(&self) -> Vec<TrainEvent> {
+        let lines = self.file.pending();
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+
+    /// Returns and clears the number of events that were given up.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// The file.
+    pub(super) fn file(&mut self) -> &mut AppendFile {
+        &mut self.file
     }
 
     /// Waits until all events are on disk.
@@ -93,34 +176,7 @@ impl Journal {
     /// # Errors
     /// If the file cannot be written.
     pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
-    }
-
-    fn begin_with(file: &Path, lines: &[u8]) -> io::Result<Self> {
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        write_atomically(file, lines)?;
-        let file = OpenOptions::new().append(true).open(file)?;
-        Ok(Self { file, end: lines.len() as u64 })
-    }
-}
-
-/// Reads the journal line by line, up to the first line that is not an event.
-fn for_each_event(file: &Path, mut receive: impl FnMut(TrainEvent)) -> io::Result<()> {
-    let mut reader = match File::open(file) {
-        Ok(file) => BufReader::new(file),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
-        match serde_json::from_slice(&line) {
-            Ok(event) => receive(event),
-            Err(_) => return Ok(()),
-        }
+        self.file.sync()
     }
 }
 
@@ -146,115 +202,5 @@ fn step_of(event: &TrainEvent) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::train::event::{Epoch, Failed, Saved, Step};
-    use std::fs;
-
-    fn step(step: u64, loss: f64) -> TrainEvent {
-        TrainEvent::Step(Step {
-            step,
-            epoch: step as f64 / 3.0,
-            loss,
-            grad_norm: 0.1 + 0.2,
-            learning_rate: 5e-5,
-            samples: 32,
-            tokens: 700,
-            elapsed: 1.5,
-        })
-    }
-
-    fn epoch(epoch: u64, step: u64) -> TrainEvent {
-        TrainEvent::Epoch(Epoch {
-            epoch,
-            step,
-            train_loss: f64::INFINITY,
-            train_accuracy: 0.5,
-            train_f1: 0.5,
-            elapsed: 2.0,
-        })
-    }
-
-    fn saved(path: &str, step: u64) -> TrainEvent {
-        TrainEvent::Checkpoint(Saved { path: path.to_owned(), step, seconds: 0.5 })
-    }
-
-    fn failed(step: u64) -> TrainEvent {
-        TrainEvent::Failed(Failed { message: "\u{202e}ouch\n".to_owned(), hint: None, step })
-    }
-
-    fn write(file: &Path, events: &[TrainEvent]) -> io::Result<Journal> {
-        let mut journal = Journal::create(file)?;
-        events.iter().try_for_each(|event| journal.append(event))?;
-        journal.sync()?;
-        Ok(journal)
-    }
-
-    fn continued(file: &Path, step: u64) -> io::Result<Vec<TrainEvent>> {
-        Ok(Journal::continue_after(file, step, |_| true)?.1)
-    }
-
-    #[test]
-    fn a_resumed_run_reads_its_history_and_continues_the_journal() -> io::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let file = folder.path().join("run").join(JOURNAL);
-        let past = [step(1, 0.7), step(2, 0.6), step(3, 0.5), epoch(1, 3), saved("outputs/3", 3)];
-        let lost = [step(4, 0.4), failed(4)];
-        write(&file, &[&past[..], &lost].concat())?;
-        let (mut journal, kept) = Journal::continue_after(&file, 3, |_| true)?;
-        assert_eq!(kept, past);
-        journal.append(&step(4, 0.3))?;
-        assert_eq!(continued(&file, 9)?, [&past[..], &[step(4, 0.3)]].concat());
-
-        // An epoch that ended after the checkpoint of step 3 was written is reported again.
-        let without = |event: &TrainEvent| matches!(event, TrainEvent::Checkpoint(_));
-        let (_, kept) = Journal::continue_after(&file, 3, without)?;
-        let expected = [&past[..3], &past[4..]].concat();
-        assert_eq!(kept, expected);
-        assert_eq!(continued(&file, 9)?, expected);
-        assert_eq!(fs::read_to_string(&file)?.lines().count(), 4);
-        Ok(())
-    }
-
-    #[test]
-    fn reading_ends_at_a_damaged_line() -> io::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let file = folder.path().join(JOURNAL);
-        let past = [step(1, 0.7), step(2, f64::NEG_INFINITY)];
-        write(&file, &past)?;
-        let whole = fs::read(&file)?;
-        let long = format!(r#"{{"event":"saved","path":"{}","step":2}}"#, "x".repeat(1 << 20));
-        let tails: [&[u8]; 5] = [
-            &whole[..whole.len() / 4],
-            b"\n",
-            b"\xff\xfe\n",
-            br#"{"event":"unknown"}"#,
-            long.as_bytes(),
-        ];
-        for tail in tails {
-            fs::write(&file, [&whole[..], tail, b"\n", &whole[..]].concat())?;
-            assert_eq!(continued(&file, 9)?, past);
-            assert_eq!(fs::read(&file)?, whole);
-        }
-        // Only the newline is missing.
-        fs::write(&file, &whole[..whole.len() - 1])?;
-        assert_eq!(continued(&file, 9)?, past);
-        assert_eq!(fs::read(&file)?, whole);
-
-        fs::remove_file(&file)?;
-        assert!(continued(&file, 9)?.is_empty());
-        assert_eq!(fs::read(&file)?, b"");
-        Ok(())
-    }
-
-    #[test]
-    fn each_event_is_one_line_that_is_safe_to_print() -> io::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let file = folder.path().join(JOURNAL);
-        write(&file, &[step(1, 0.5)])?;
-        write(&file, &[failed(7)])?;
-        let line = r#"{"event":"failed","message":"\u202eouch\n","hint":null,"step":7}"#;
-        assert_eq!(fs::read_to_string(&file)?, format!("{line}\n"));
-        Ok(())
-    }
-}
+#[path = "journal_tests.rs"]
+mod tests;

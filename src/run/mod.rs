@@ -1,9 +1,11 @@
 //! Runs and their output: options, the training thread, the journal, TensorBoard event files, the
 //! model card, figures, the index of runs and the Hugging Face hub.
 
+mod append_file;
 pub mod bench;
 pub mod command_line;
 pub mod dataset;
+mod event_lines;
 pub mod figures;
 #[cfg(feature = "hub")]
 pub mod hub;

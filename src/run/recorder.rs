@@ -1,13 +1,16 @@
 //! The files that a run writes into its folder while it trains: a journal of its events,
 //! TensorBoard's event files, and the arguments with which it can be repeated.
 
-use super::journal::{JOURNAL, Journal};
-use super::tensorboard::{self, EventWriter};
-use crate::core::atomic_write::{remove_leftovers, write_atomically};
-use crate::core::text::sanitize_for_terminal;
+mod faults;
+mod place;
+mod recording_files;
+mod resumed;
+
+pub use recording_files::Recorder;
+
+use super::journal::JOURNAL;
+use crate::core::atomic_write::remove_leftovers;
 use crate::core::train::checkpoint::{list, step_of};
-use crate::core::train::event::LogEntry;
-use crate::core::train::{Checkpoint, TrainEvent};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
@@ -105,26 +108,6 @@ pub fn is_same_folder(one: &Path, other: &Path) -> bool {
     real(one).is_some() && real(one) == real(other)
 }
 
-/// Copies the TensorBoard files of the resumed run from its folder, or from the folder that they
-/// were moved to.
-fn copy_events(checkpoint: &Checkpoint, run: &Path, to: &Path) -> Result<()> {
-    let Some(logging_dir) = &checkpoint.run.logging_dir else {
-        return Ok(());
-    };
-    let places = [Some(run), run.parent()].into_iter().flatten();
-    let found = places.map(|place| place.join(logging_dir)).find(|place| place.is_dir());
-    let Some(from) = found.filter(|from| !is_same_folder(from, to)) else {
-        return Ok(());
-    };
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)?.flatten() {
-        if entry.file_type()?.is_file() {
-            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
-        }
-    }
-    Ok(())
-}
-
 fn host() -> String {
     let name = rustix::system::uname();
     let name = name.nodename().to_string_lossy();
@@ -135,153 +118,9 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// Records a run. A file that cannot be written is reported once and not written again.
-#[derive(Debug, Default)]
-pub struct Recorder {
-    journal: Option<Journal>,
-    tensorboard: Option<EventWriter>,
-    problems: Vec<String>,
-}
-
-impl Recorder {
-    /// Starts a journal in `output_dir`, and event files in `logging_dir` if there is one. For a
-    /// resumed run, events of steps after the checkpoint are removed, and those before it are
-    /// returned.
-    pub fn begin(
-        output_dir: &Path,
-        logging_dir: Option<&Path>,
-        resume: Option<&Checkpoint>,
-    ) -> (Self, Vec<TrainEvent>) {
-        let mut recorder = Self::default();
-        let mut history = Vec::new();
-        let file = output_dir.join(JOURNAL);
-        let journal = match resume {
-            None => Journal::create(&file),
-            Some(checkpoint) => {
-                let progress = &checkpoint.run.progress;
-                if let Some(run) =
-                    checkpoint.folder.parent().filter(|run| !is_same_folder(run, output_dir))
-                {
-                    // The run is resumed into another folder. If its history cannot be read, the
-                    // run continues without it.
-                    let past = std::fs::read(run.join(JOURNAL)).unwrap_or_default();
-                    let _ = write_atomically(&file, &past);
-                    if let Some(folder) = logging_dir {
-                        let _ = copy_events(checkpoint, run, folder);
-                    }
-                }
-                let of_the_checkpoint = |event: &TrainEvent| match event {
-                    TrainEvent::Evaluated(evaluated) => {
-                        progress.evaluated_at == Some(evaluated.step)
-                    }
-                    TrainEvent::Checkpoint(_) | TrainEvent::Epoch(_) => true,
-                    _ => false,
-                };
-                Journal::continue_after(&file, progress.step, of_the_checkpoint).map(
-                    |(journal, events)| {
-                        history = events;
-                        journal
-                    },
-                )
-            }
-        };
-        recorder.journal = recorder.keep_or_report(journal, &file);
-        if let Some(folder) = logging_dir {
-            let writer = match resume {
-                Some(checkpoint) => {
-                    let progress = &checkpoint.run.progress;
-                    let step = progress.step;
-                    let of_the_step = |entry: &&LogEntry| {
-                        entry.get("step").and_then(serde_json::Value::as_u64) == Some(step)
-                    };
-                    let point = tensorboard::ResumePoint {
-                        step,
-                        is_evaluated: progress.evaluated_at == Some(step),
-                        log_entries: checkpoint
-                            .state
-                            .log_history
-                            .iter()
-                            .filter(of_the_step)
-                            .count(),
-                    };
-                    tensorboard::truncate_after(folder, point)
-                }
-                None => Ok(0),
-            }
-            .and_then(|_| EventWriter::create(folder, now(), &host(), std::process::id()));
-            recorder.tensorboard = recorder.keep_or_report(writer, folder);
-        }
-        (recorder, history)
-    }
-
-    fn keep_or_report<T>(&mut self, outcome: Result<T>, place: &Path) -> Option<T> {
-        outcome
-            .map_err(|error| {
-                let place = place.display();
-                let text = format!("{place}: {error}; the run continues without writing there");
-                self.problems.push(sanitize_for_terminal(&text).into_owned());
-            })
-            .ok()
-    }
-
-    /// Writes the run's arguments to `run.toml` and to TensorBoard.
-    pub fn arguments(&mut self, output_dir: &Path, text: &str) {
-        let file = output_dir.join(crate::run::options::run_toml::NAME);
-        let written = write_atomically(&file, text.as_bytes());
-        self.keep_or_report(written, &file);
-        self.tensorboard(|writer| {
-            // Markdown displays indented text verbatim.
-            let indented = format!("    {}", text.replace('\n', "\n    "));
-            writer.text("args", 0, now(), &indented)?;
-            writer.flush()
-        });
-    }
-
-    /// Records an event: journaled events in the journal, log entries in TensorBoard's event files.
-    pub fn record(&mut self, event: &TrainEvent) {
-        if let TrainEvent::Logged(logged) = event {
-            self.log_scalars(&logged.entry);
-        }
-        if event.is_journaled()
-            && let Some(mut journal) = self.journal.take()
-        {
-            let written = journal.append(event).map(|()| journal);
-            self.journal = self.keep_or_report(written, Path::new(JOURNAL));
-        }
-    }
-
-    fn log_scalars(&mut self, entry: &LogEntry) {
-        let number = |name: &str| entry.get(name).and_then(serde_json::Value::as_f64);
-        let step = entry.get("step").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let scalars: Vec<(String, f64)> = entry
-            .keys()
-            .filter(|name| *name != "step")
-            .filter_map(|name| Some((tensorboard::tag(name), number(name)?)))
-            .collect();
-        self.tensorboard(|writer| {
-            writer.scalars(step, now(), &scalars)?;
-            writer.flush()
-        });
-    }
-
-    fn tensorboard(&mut self, write: impl FnOnce(&mut EventWriter) -> Result<()>) {
-        if let Some(mut writer) = self.tensorboard.take() {
-            let place = writer.path().to_path_buf();
-            let written = write(&mut writer).map(|()| writer);
-            self.tensorboard = self.keep_or_report(written, &place);
-        }
-    }
-
-    /// Returns and clears the problems since the last call.
-    pub fn take_problems(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.problems)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::train::event::Logged;
 
     #[test]
     fn a_folder_can_be_locked_by_one_run() -> Result<()> {
@@ -320,20 +159,6 @@ mod tests {
                 assert_eq!(mode & 0o700, 0o700, "the owner has full access");
             }
         }
-        Ok(())
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_written_is_reported_once() -> Result<()> {
-        let folder = tempfile::tempdir()?;
-        let blocked = folder.path().join("file");
-        std::fs::write(&blocked, "")?;
-        let (mut recorder, history) = Recorder::begin(&blocked, Some(&blocked), None);
-        assert!(history.is_empty());
-        assert_eq!(recorder.take_problems().len(), 2);
-        let logged = Logged { elapsed: 0.0, entry: LogEntry::new() };
-        recorder.record(&TrainEvent::Logged(logged));
-        assert!(recorder.take_problems().is_empty());
         Ok(())
     }
 }

@@ -1,14 +1,13 @@
 //! The events of a recorded run, from its journal or from the output of `train --json`. They are
 //! read and validated one by one, never all into memory.
 
-use super::journal::{JOURNAL, LONGEST_LINE};
-use crate::core::text::{sanitize_for_terminal, truncate_width};
+use super::event_lines::{EventLine, EventLines, EventPosition};
+use super::journal::JOURNAL;
+use crate::core::text::sanitize_for_terminal;
 use crate::core::train::TrainEvent;
-use crate::core::train::event::{Evaluated, Started, Step};
-use serde_json::Value;
-use std::borrow::Cow;
+use crate::core::train::event::{Started, Step};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// An error of reading a recorded run.
@@ -59,14 +58,15 @@ pub struct Recording {
 }
 
 /// The results of the first pass over a file.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct RecordingOutline {
     started: Option<(u64, Started)>,
     /// Whether there are events before the start, as in the journal of a run that was resumed.
     has_history: bool,
     first: Option<Step>,
     last: Option<Step>,
-    evaluated: Option<Evaluated>,
+    /// The classes and the samples of the last evaluation.
+    evaluated: Option<(usize, u64)>,
     failed: Option<String>,
 }
 
@@ -78,25 +78,15 @@ impl Recording {
     /// If it does not exist, cannot be read, has no events, or contains anything but events in the
     /// order of a run. An incomplete last line is ignored.
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
-        let missing = |what| RecordingError::Missing(display(path), what);
-        let file = if path.is_dir() { path.join(JOURNAL) } else { path.to_owned() };
-        match std::fs::metadata(&file) {
-            Ok(found) if found.is_file() => {}
-            Ok(_) => return Err(missing("not a plain file, and it has to be read twice")),
-            Err(_) if path.is_dir() => return Err(missing("no events.jsonl in it")),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(missing("no such file or folder"));
-            }
-            Err(error) => return Err(RecordingError::System(display(&file), error)),
-        }
+        let file = find(path)?;
         let mut reader = EventReader::open(&file)?;
         let (mut outline, mut complete) = (RecordingOutline::default(), 0);
         while let Some(event) = reader.next()? {
-            outline.push(reader.line, event).map_err(|reason| reader.error(reason))?;
-            complete = reader.line;
+            outline.push(reader.lines.line, event).map_err(|reason| reader.error(reason))?;
+            complete = reader.lines.line;
         }
         if complete == 0 {
-            return Err(missing("it has no events, so no run has started"));
+            return Err(RecordingError::Missing(display(path), NO_EVENTS));
         }
         let (started_line, started) = outline.start(&file)?;
         Ok(Self { file, started, started_line, lines: complete })
@@ -116,6 +106,103 @@ impl Recording {
     }
 }
 
+/// Why a file without events cannot be replayed.
+const NO_EVENTS: &str = "it has no events, so no run has started";
+
+/// The file of a recording: a plain file, or the journal in a folder.
+fn find(path: &Path) -> Result<PathBuf, RecordingError> {
+    let missing = |what| RecordingError::Missing(display(path), what);
+    let file = if path.is_dir() { path.join(JOURNAL) } else { path.to_owned() };
+    match std::fs::metadata(&file) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(missing("not a plain file, and it has to be read twice")),
+        Err(_) if path.is_dir() => return Err(missing("no events.jsonl in it")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(missing("no such file or folder"));
+        }
+        Err(error) => return Err(RecordingError::System(display(&file), error)),
+    }
+    Ok(file)
+}
+
+/// Reads a recording that may grow: each time, only the events that were added.
+#[derive(Debug)]
+pub(super) struct RecordingFollower {
+    file: PathBuf,
+    position: EventPosition,
+    outline: RecordingOutline,
+    /// The event in an incomplete last line, which is read again the next time.
+    last: Option<TrainEvent>,
+}
+
+impl RecordingFollower {
+    /// Follows the recording in a file or folder, from its start.
+    ///
+    /// # Errors
+    /// If it is not a plain file or does not exist.
+    pub fn new(path: &Path) -> Result<Self, RecordingError> {
+        let (position, outline) = (EventPosition::default(), RecordingOutline::default());
+        Ok(Self { file: find(path)?, position, outline, last: None })
+    }
+
+    /// The number of bytes that were read.
+    pub fn length(&self) -> u64 {
+        self.position.bytes
+    }
+
+    /// Calls `receive` with each event that was added, except the start of the run.
+    ///
+    /// # Errors
+    /// See [`Recording::open`]. After an error, the recording has to be read from its start.
+    pub fn read(&mut self, mut receive: impl FnMut(&TrainEvent)) -> Result<(), RecordingError> {
+        let name = display(&self.file);
+        let system = |error| RecordingError::System(name.clone(), error);
+        let mut opened = File::open(&self.file).map_err(system)?;
+        opened.seek(SeekFrom::Start(self.position.bytes)).map_err(system)?;
+        let mut lines = EventLines::continued(BufReader::new(opened), &self.position);
+        self.last = None;
+        while let Some(EventLine { event, is_complete }) = lines.next().map_err(system)? {
+            let error = |line, reason| RecordingError::Line { file: name.clone(), line, reason };
+            match event {
+                Ok(event) if is_complete => {
+                    receive(&event);
+                    let pushed = self.outline.push(lines.line, event);
+                    pushed.map_err(|reason| error(lines.line, reason))?;
+                    self.position = lines.position();
+                }
+                Err(reason) if is_complete => return Err(error(lines.line, reason)),
+                event => self.last = event.ok(),
+            }
+        }
+        Ok(())
+    }
+
+    /// The event in an incomplete last line.
+    pub fn last(&self) -> Option<&TrainEvent> {
+        self.last.as_ref()
+    }
+
+    /// The start of the run.
+    ///
+    /// # Errors
+    /// If no run has started.
+    pub fn started(&self) -> Result<Started, RecordingError> {
+        let mut outline = self.outline.clone();
+        if let Some(event) = self.last.clone() {
+            let line = self.position.line + 1;
+            let file = display(&self.file);
+            outline.push(line, event).map_err(|reason| RecordingError::Line {
+                file,
+                line,
+                reason,
+            })?;
+        } else if self.position.line == 0 {
+            return Err(RecordingError::Missing(display(&self.file), NO_EVENTS));
+        }
+        Ok(outline.start(&self.file)?.1)
+    }
+}
+
 impl RecordingOutline {
     fn push(&mut self, line: u64, event: TrainEvent) -> Result<(), String> {
         match event {
@@ -132,7 +219,11 @@ impl RecordingOutline {
                         }
                         self.last = Some(step);
                     }
-                    TrainEvent::Evaluated(evaluated) => self.evaluated = Some(evaluated),
+                    TrainEvent::Evaluated(evaluated) => {
+                        let metrics = &evaluated.metrics;
+                        let classes = metrics.eval_confusion.counts.len();
+                        self.evaluated = Some((classes, metrics.eval_samples));
+                    }
                     TrainEvent::Failed(failed) => self.failed = Some(failed.message),
                     _ => {}
                 }
@@ -151,7 +242,7 @@ impl RecordingOutline {
                 started.notes.push(note);
                 (Some(line), started)
             }
-            (None, Some(last), _) => (None, start_from_steps(last, self.evaluated.as_ref(), file)),
+            (None, Some(last), _) => (None, start_from_steps(last, self.evaluated, file)),
             (None, None, Some(message)) => {
                 return Err(RecordingError::NeverBegan(display(file), message));
             }
@@ -170,8 +261,8 @@ impl RecordingOutline {
 
 /// Reconstructs the start of a run whose journal has none because the process was killed during a
 /// resumption.
-fn start_from_steps(last: &Step, evaluated: Option<&Evaluated>, file: &Path) -> Started {
-    let classes = evaluated.map_or(0, |e| e.metrics.eval_confusion.counts.len());
+fn start_from_steps(last: &Step, evaluated: Option<(usize, u64)>, file: &Path) -> Started {
+    let (classes, eval_samples) = evaluated.unwrap_or_default();
     let per_epoch = (last.step as f64 / last.epoch.max(1e-9)).round().max(1.0) as u64;
     Started {
         model: "a model that the journal does not name".to_owned(),
@@ -179,7 +270,7 @@ fn start_from_steps(last: &Step, evaluated: Option<&Evaluated>, file: &Path) -> 
         parameters: 0,
         labels: (0..classes).map(|class| format!("class {class}")).collect(),
         train_samples: 0,
-        eval_samples: evaluated.map_or(0, |e| e.metrics.eval_samples as usize),
+        eval_samples: eval_samples as usize,
         steps_per_epoch: per_epoch.min(last.step),
         max_steps: last.step,
         num_train_epochs: last.epoch.ceil(),
@@ -215,13 +306,13 @@ impl Iterator for RecordedEvents {
         if let Some(started) = self.started.take() {
             return Some(Ok(TrainEvent::Started(started)));
         }
-        while self.reader.line < self.last {
+        while self.reader.lines.line < self.last {
             let event = self.reader.next().transpose()?;
             if event.is_err() {
                 // An error is the last item.
                 self.last = 0;
             }
-            if Some(self.reader.line) != self.started_line {
+            if Some(self.reader.lines.line) != self.started_line {
                 return Some(event);
             }
         }
@@ -232,13 +323,8 @@ impl Iterator for RecordedEvents {
 /// Reads and validates the events of a file.
 #[derive(Debug)]
 struct EventReader {
-    reader: BufReader<File>,
+    lines: EventLines<BufReader<File>>,
     file: String,
-    /// Lines read.
-    line: u64,
-    /// The last step.
-    step: u64,
-    bytes: Vec<u8>,
 }
 
 impl EventReader {
@@ -246,125 +332,23 @@ impl EventReader {
         let name = display(file);
         let opened = File::open(file);
         let opened = opened.map_err(|error| RecordingError::System(name.clone(), error))?;
-        Ok(Self { reader: BufReader::new(opened), file: name, line: 0, step: 0, bytes: Vec::new() })
+        Ok(Self { lines: EventLines::new(BufReader::new(opened)), file: name })
     }
 
     fn error(&self, reason: String) -> RecordingError {
-        RecordingError::Line { file: self.file.clone(), line: self.line, reason }
+        RecordingError::Line { file: self.file.clone(), line: self.lines.line, reason }
     }
 
     /// The next event; `None` at the end of the file or at an incomplete last line.
     fn next(&mut self) -> Result<Option<TrainEvent>, RecordingError> {
-        self.bytes.clear();
-        let limit = LONGEST_LINE + 1;
-        let read = self.reader.by_ref().take(limit).read_until(b'\n', &mut self.bytes);
-        read.map_err(|error| RecordingError::System(self.file.clone(), error))?;
-        if self.bytes.is_empty() {
-            return Ok(None);
-        }
-        self.line += 1;
-        if self.bytes.len() as u64 == limit {
-            return Err(self.error("a line of more than a megabyte is not an event".to_owned()));
-        }
-        let is_complete = self.bytes.ends_with(b"\n");
-        match parse(&self.bytes) {
-            Ok(event) => {
-                check(&event, self.step).map_err(|reason| self.error(reason))?;
-                if let TrainEvent::Step(step) = &event {
-                    self.step = step.step;
-                }
-                Ok(Some(event))
-            }
-            Err(_) if !is_complete => Ok(None),
-            Err(reason) => Err(self.error(format!("not an event of a run ({reason})"))),
+        let read = self.lines.next();
+        let line = read.map_err(|error| RecordingError::System(self.file.clone(), error))?;
+        match line {
+            Some(EventLine { event: Ok(event), .. }) => Ok(Some(event)),
+            None | Some(EventLine { is_complete: false, .. }) => Ok(None),
+            Some(EventLine { event: Err(reason), .. }) => Err(self.error(reason)),
         }
     }
-}
-
-/// Parses an event and sanitizes all its texts for the terminal.
-fn parse(line: &[u8]) -> Result<TrainEvent, String> {
-    let why = |error: serde_json::Error| {
-        let text = error.to_string();
-        // The parser's position is relative to this line, so it is left out.
-        truncate_width(text.split(" at line ").next().unwrap_or_default(), 100)
-    };
-    let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
-    let text = text.trim_end_matches(['\n', '\r']);
-    // Most lines have neither escapes nor unprintable characters, so their texts have none.
-    if !text.contains('\\') && matches!(sanitize_for_terminal(text), Cow::Borrowed(_)) {
-        return serde_json::from_str(text).map_err(why);
-    }
-    let mut value: Value = serde_json::from_str(text).map_err(why)?;
-    sanitize_texts(&mut value);
-    serde_json::from_value(value).map_err(why)
-}
-
-fn sanitize_texts(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = sanitize_for_terminal(text).into_owned(),
-        Value::Array(values) => values.iter_mut().for_each(sanitize_texts),
-        Value::Object(values) => values.values_mut().for_each(sanitize_texts),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// The highest count that is accepted; sums of such counts do not overflow.
-const MAX_COUNT: u64 = 1 << 40;
-
-/// The highest number of classes that is accepted.
-const MAX_CLASSES: usize = 1 << 12;
-
-/// Validates an event that follows step `last`.
-///
-/// # Errors
-/// If this program cannot have written the event; the error gives the reason.
-fn check(event: &TrainEvent, last: u64) -> Result<(), String> {
-    if event.elapsed().is_some_and(|elapsed| !(0.0..=1e9).contains(&elapsed)) {
-        return Err("its time is out of range".to_owned());
-    }
-    let (counts, epoch) = match event {
-        TrainEvent::Started(started) => (
-            vec![
-                started.train_samples as u64,
-                started.eval_samples as u64,
-                started.steps_per_epoch,
-                started.max_steps,
-                started.eval_steps,
-                started.save_steps,
-                started.resumed_at,
-            ],
-            started.num_train_epochs,
-        ),
-        TrainEvent::Step(step) if step.step <= last => {
-            return Err(format!("step {} after step {last}", step.step));
-        }
-        TrainEvent::Step(step) => {
-            (vec![step.step, step.samples as u64, step.tokens as u64], step.epoch)
-        }
-        TrainEvent::Epoch(epoch) => (vec![epoch.step], epoch.epoch as f64),
-        TrainEvent::Evaluated(evaluated) | TrainEvent::BestLoaded(evaluated) => {
-            let matrix = &evaluated.metrics.eval_confusion.counts;
-            if matrix.len() > MAX_CLASSES || matrix.iter().any(|row| row.len() != matrix.len()) {
-                return Err("its confusion matrix is not square".to_owned());
-            }
-            let mut counts: Vec<u64> = matrix.iter().flatten().copied().collect();
-            counts.extend([evaluated.step, evaluated.metrics.eval_samples]);
-            (counts, evaluated.epoch)
-        }
-        TrainEvent::Finished(finished) => (vec![finished.global_step], finished.metrics.epoch),
-        TrainEvent::CommandApplied(applied) => (vec![applied.step], applied.epoch),
-        TrainEvent::Logged(_)
-        | TrainEvent::EvaluationProgress(_)
-        | TrainEvent::SavingCheckpoint => {
-            return Err("it does not belong into a journal".to_owned());
-        }
-        TrainEvent::Checkpoint(_)
-        | TrainEvent::Warned(_)
-        | TrainEvent::Saved(_)
-        | TrainEvent::Failed(_) => (Vec::new(), 0.0),
-    };
-    let is_valid = counts.iter().all(|count| *count <= MAX_COUNT) && (0.0..=1e12).contains(&epoch);
-    if is_valid { Ok(()) } else { Err("one of its numbers is out of range".to_owned()) }
 }
 
 #[cfg(test)]

@@ -120,8 +120,8 @@ fn a_file_that_is_not_a_journal_is_refused_with_file_line_and_remedy() {
             assert!(words.ends_with(copy), "{words}");
         }
     }
-    let binary = refused(vec![0xff; 2 << 20]);
-    assert!(binary.contains(":1: a line of more than a megabyte is not an event"), "{binary}");
+    let binary = refused(vec![0xff; 33 << 20]);
+    assert!(binary.contains(":1: a line of more than 32 MiB is not an event"), "{binary}");
     let latin = refused(b"\xe9\n");
     assert!(latin.contains(":1: not an event of a run (not UTF-8)"), "{latin}");
     for empty in ["", "{\"event\":", "{}"] {
@@ -165,6 +165,135 @@ fn numbers_out_of_range_are_refused() {
         let words = refused(text.replacen(honest, hostile, 1));
         assert!(words.starts_with("events.jsonl:"), "{hostile}: {words}");
     }
+}
+
+#[test]
+fn evaluations_of_the_most_classes_are_replayed() {
+    let classes = crate::core::model::config::MAX_LABELS;
+    for count in [0, 3, 1 << 40] {
+        let mut events = run(64);
+        for event in &mut events {
+            if let TrainEvent::Evaluated(evaluated) = event {
+                evaluated.metrics.eval_confusion.counts = vec![vec![count; classes]; classes];
+                evaluated.metrics.eval_samples_per_second = f64::INFINITY;
+            }
+        }
+        let read = read(lines(&events)).unwrap_or_default();
+        assert!(read == events, "{} events for counts of {count}", read.len());
+    }
+}
+
+#[test]
+fn a_recording_that_grows_is_read_from_where_it_ended() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join(JOURNAL);
+    let events = [run(70), ending()].concat();
+    let text = lines(&events);
+    let mut follower = None;
+    let mut seen = Vec::new();
+    // The file ends within lines, between them, and before a newline.
+    let newline = text.len() - 1;
+    for end in [1, 2000, 2001, text.find('\n').unwrap_or(0), 9000, newline, text.len()] {
+        fs::write(&file, &text[..end])?;
+        let follower: &mut RecordingFollower = match &mut follower {
+            Some(follower) => follower,
+            None => follower.insert(RecordingFollower::new(folder.path())?),
+        };
+        follower.read(|event| seen.push(event.clone()))?;
+        if end == 1 {
+            assert!(follower.started().is_err());
+        } else if end == newline {
+            assert_eq!(follower.last(), events.last());
+        }
+    }
+    assert_eq!(seen, events);
+    let started = follower.map(|follower| follower.started()).ok_or("no file")??;
+    assert_eq!(TrainEvent::Started(started), events[0]);
+    Ok(())
+}
+
+/// Changes bytes, lines and lengths of a journal, as the numbers of a generator say, and reads it.
+#[test]
+fn damaged_journals_are_read_or_refused_but_never_panic() {
+    let began = std::time::Instant::now();
+    let sound = lines(&[run(65), ending()].concat()).into_bytes();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join(JOURNAL);
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below.max(1) as u64) as usize
+    };
+    let pieces: [&[u8]; 12] = [
+        b"null",
+        b"-1",
+        b"1e999",
+        b"\"NaN\"",
+        b"[[",
+        b"{\"classes\":1000,\"cells\":[]}",
+        b"\\u0000",
+        b"\xff",
+        b"\n",
+        b"18446744073709551616",
+        b"\"event\":",
+        b"\xef\xbf\xbf",
+    ];
+    let (mut read, mut refused) = (0, 0);
+    for _ in 0..3000 {
+        if began.elapsed() > std::time::Duration::from_secs(3) {
+            break;
+        }
+        let mut bytes = sound.clone();
+        for _ in 0..=next(4) {
+            let at = next(bytes.len());
+            match next(6) {
+                0 => bytes[at] ^= 1 << next(8),
+                1 => bytes.truncate(at),
+                2 => {
+                    let end = (at + next(300)).min(bytes.len());
+                    bytes.drain(at..end);
+                }
+                3 => {
+                    let end = (at + next(600)).min(bytes.len());
+                    let copy = bytes[at..end].to_vec();
+                    let to = next(bytes.len());
+                    bytes.splice(to..to, copy);
+                }
+                _ => {
+                    let piece = pieces[next(pieces.len())].to_vec();
+                    let end = (at + next(12)).min(bytes.len());
+                    bytes.splice(at..end, piece);
+                }
+            }
+            if bytes.is_empty() {
+                bytes.push(b'{');
+            }
+        }
+        fs::write(&file, &bytes).expect("a file");
+        let events = Recording::open(&file).and_then(|found| found.events()?.collect());
+        match events {
+            Ok(events) => {
+                let events: Vec<TrainEvent> = events;
+                read += 1;
+                let mut last = 0;
+                for event in &events {
+                    let TrainEvent::Step(step) = event else { continue };
+                    assert!(step.step > last, "steps in another order");
+                    last = step.step;
+                }
+            }
+            Err(error) => {
+                refused += 1;
+                let error = error.to_string();
+                assert!(error.contains(JOURNAL) && !error.contains('\u{1b}'), "{error}");
+            }
+        }
+        let past = crate::run::journal::PastEvents::read(&file, 65, |_| true).expect("readable");
+        assert!(past.last_step() <= 65);
+    }
+    assert!(read > 20 && refused > 20, "{read} read, {refused} refused");
 }
 
 #[test]

@@ -7,9 +7,9 @@
 mod support;
 
 mod cli;
+mod data;
 #[cfg(unix)]
 mod faults;
-mod data;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "hub")]

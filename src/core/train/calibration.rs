@@ -1,6 +1,7 @@
 //! Calibration: confidence and accuracy in ten bins, and the expected calibration error (Guo et
 //! al., "On Calibration of Modern Neural Networks", ICML 2017, equations 2, 3 and 5).
 
+use super::event::number;
 use serde::{Deserialize, Serialize};
 
 /// The number of confidence bins, each of width 0.1.
@@ -12,8 +13,10 @@ pub struct Bin {
     /// The number of predictions.
     pub count: u64,
     /// The mean probability of the predicted class; 0 without predictions.
+    #[serde(with = "number")]
     pub confidence: f64,
     /// The share of correct predictions; 0 without predictions.
+    #[serde(with = "number")]
     pub accuracy: f64,
 }
 

@@ -1,5 +1,6 @@
 //! The commands that a run accepts while it is running.
 
+use super::event::number;
 use serde::{Deserialize, Serialize};
 
 /// The highest learning rate that [`Command::SetLearningRate`] accepts.
@@ -26,6 +27,7 @@ pub enum Command {
     /// factor.
     SetLearningRate {
         /// Above 0 and at most [`MAX_LEARNING_RATE`]; any other rate is rejected with a warning.
+        #[serde(with = "number")]
         rate: f64,
     },
     /// Stop after the current step and save the model.

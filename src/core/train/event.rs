@@ -96,6 +96,7 @@ pub struct Started {
     /// The number of steps in the whole run, unless it is stopped.
     pub max_steps: u64,
     /// The number of epochs requested.
+    #[serde(with = "number")]
     pub num_train_epochs: f64,
     /// Steps between two evaluations; 0 if there is only one at the end.
     pub eval_steps: u64,
@@ -113,6 +114,7 @@ pub struct Started {
     /// The step at which the run was resumed; 0 for a new run.
     pub resumed_at: u64,
     /// Seconds of training before the run was resumed.
+    #[serde(with = "number")]
     pub resumed_elapsed: f64,
     /// Notes for the user, for example on skipped rows or newly initialized parameters.
     pub notes: Vec<String>,
@@ -136,6 +138,7 @@ pub struct Step {
     /// The step number, counted from 1.
     pub step: u64,
     /// The number of epochs completed, with the fraction of the current one.
+    #[serde(with = "number")]
     pub epoch: f64,
     /// The mean loss of the batch.
     #[serde(with = "number")]
@@ -144,12 +147,14 @@ pub struct Step {
     #[serde(with = "number")]
     pub grad_norm: f64,
     /// The learning rate of this step.
+    #[serde(with = "number")]
     pub learning_rate: f64,
     /// The number of examples in the batch.
     pub samples: usize,
     /// The number of tokens in the batch, excluding padding.
     pub tokens: usize,
     /// Seconds since training began.
+    #[serde(with = "number")]
     pub elapsed: f64,
 }
 
@@ -172,10 +177,13 @@ pub struct Epoch {
     #[serde(with = "number")]
     pub train_loss: f64,
     /// The accuracy of the predictions in the epoch, from 0 to 1.
+    #[serde(with = "number")]
     pub train_accuracy: f64,
     /// The F1 score of the predictions in the epoch, as in [`Metrics::eval_f1`].
+    #[serde(with = "number")]
     pub train_f1: f64,
     /// Seconds since training began.
+    #[serde(with = "number")]
     pub elapsed: f64,
 }
 
@@ -186,12 +194,16 @@ pub struct Metrics {
     #[serde(with = "number")]
     pub eval_loss: f64,
     /// The share of correct predictions, from 0 to 1.
+    #[serde(with = "number")]
     pub eval_accuracy: f64,
     /// The F1 score: of class 1 if there are two classes, else the macro average.
+    #[serde(with = "number")]
     pub eval_f1: f64,
     /// The precision: of class 1 if there are two classes, else the macro average.
+    #[serde(with = "number")]
     pub eval_precision: f64,
     /// The recall: of class 1 if there are two classes, else the macro average.
+    #[serde(with = "number")]
     pub eval_recall: f64,
     /// The confusion matrix, `[true class][predicted class]`.
     pub eval_confusion: Confusion,
@@ -201,8 +213,10 @@ pub struct Metrics {
     /// The number of examples evaluated.
     pub eval_samples: u64,
     /// The duration of the evaluation in seconds.
+    #[serde(with = "number")]
     pub eval_runtime: f64,
     /// Examples per second.
+    #[serde(with = "number")]
     pub eval_samples_per_second: f64,
 }
 
@@ -236,11 +250,13 @@ pub struct Evaluated {
     /// The number of steps completed.
     pub step: u64,
     /// The number of epochs completed, with the fraction of the current one.
+    #[serde(with = "number")]
     pub epoch: f64,
     /// The metrics of the evaluation.
     #[serde(flatten)]
     pub metrics: Metrics,
     /// Seconds since training began.
+    #[serde(with = "number")]
     pub elapsed: f64,
 }
 
@@ -253,6 +269,7 @@ pub struct Saved {
     pub step: u64,
     /// The duration of writing in seconds.
     #[serde(default)]
+    #[serde(with = "number")]
     pub seconds: f64,
 }
 
@@ -283,17 +300,22 @@ pub struct Finished {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainMetrics {
     /// Seconds of training, including evaluations.
+    #[serde(with = "number")]
     pub train_runtime: f64,
     /// Examples per second.
+    #[serde(with = "number")]
     pub train_samples_per_second: f64,
     /// Steps per second.
+    #[serde(with = "number")]
     pub train_steps_per_second: f64,
     /// 6 × tokens × parameters, with padding tokens included and embeddings excluded.
+    #[serde(with = "number")]
     pub total_flos: f64,
     /// The mean loss of all steps.
     #[serde(with = "number")]
     pub train_loss: f64,
     /// The number of epochs completed, with the fraction of the current one.
+    #[serde(with = "number")]
     pub epoch: f64,
 }
 

@@ -1,10 +1,11 @@
 //! Accuracy, F1, precision, recall and the confusion matrix, as scikit-learn computes them.
 
+mod matrix_format;
+
 use serde::{Deserialize, Serialize};
 
 /// A confusion matrix: the number of predictions for each pair of true and predicted class.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     /// `[classes][classes]`: `counts[true class][predicted class]`.
     pub counts: Vec<Vec<u64>>,

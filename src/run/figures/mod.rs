@@ -57,6 +57,28 @@ pub fn draw(folder: &Path) -> Result<Vec<FigureFile>, FigureError> {
     data.draw()
 }
 
+/// Draws the run in `folder` from its journal and from later events that are not in it.
+///
+/// # Errors
+/// The errors of [`draw`]; without later events, also if the journal cannot be read.
+pub(super) fn draw_with(
+    folder: &Path,
+    later: Vec<TrainEvent>,
+) -> Result<Vec<FigureFile>, FigureError> {
+    if later.is_empty() {
+        return draw(folder);
+    }
+    let mut data = FigureData::default();
+    // A journal without events cannot be opened.
+    if let Ok(recording) = Recording::open(folder) {
+        recording.events()?.map_while(Result::ok).for_each(|event| data.apply(event));
+    }
+    for event in later {
+        data.apply(event);
+    }
+    data.draw()
+}
+
 /// Draws the run in `folder` and writes the figures into `to`, each atomically. Returns the files.
 ///
 /// # Errors

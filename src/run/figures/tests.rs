@@ -85,6 +85,19 @@ fn names_are_escaped_and_any_number_of_classes_is_drawn() {
 }
 
 #[test]
+fn characters_that_xml_does_not_have_are_drawn_as_replacements() {
+    let mut events = run(63);
+    if let Some(TrainEvent::Started(started)) = events.first_mut() {
+        started.labels = vec!["L\u{ffff}0".to_owned(), "L\u{fffe}\u{1}1".to_owned()];
+        started.model = "a\u{ffff}b".to_owned();
+    }
+    let figures = drawn(&events).expect("figures");
+    assert_eq!(figures.len(), 4);
+    assert!(svg(&figures, CONFUSION).contains(">L\u{fffd}0</text>"));
+    assert!(svg(&figures, CURVES).contains("a\u{fffd}b"));
+}
+
+#[test]
 fn figures_are_written_into_a_folder() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut journal = Journal::create(&folder.path().join(JOURNAL)).expect("a journal");

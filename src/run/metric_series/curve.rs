@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-/// The most points of a curve. Beyond it, only the lowest and the highest of every four remain.
+/// The most points of a curve. Beyond it, only the lowest, the highest and the first that is not
+/// finite of every four remain.
 const MAX_POINTS: usize = 1 << 20;
 
 /// Points per block.
@@ -105,7 +106,7 @@ impl Curve {
         let smoothed = self.average_with(value);
         self.smoothed.push(smoothed);
         if self.steps.len() > MAX_POINTS {
-            self.halve();
+            self.thin();
         }
     }
 
@@ -131,22 +132,23 @@ impl Curve {
         }
     }
 
-    /// Halves the number of points: of every four, the lowest and the highest remain, or one that
-    /// is not finite.
-    fn halve(&mut self) {
+    /// Removes a quarter to three quarters of the points: of every four, the lowest, the highest
+    /// and the first that is not finite remain.
+    fn thin(&mut self) {
         let mut kept = Vec::with_capacity(MAX_POINTS / 2 + 1);
         for start in (0..self.steps.len()).step_by(4) {
             let group = start..(start + 4).min(self.steps.len());
             let mut chosen: Vec<usize> =
                 self.raw.extremes(group.clone()).into_iter().flatten().collect();
-            if chosen.is_empty() {
-                chosen.push(start);
-            }
+            chosen.extend(group.clone().find(|&at| !self.raw.values[at].is_finite()));
             chosen.sort_unstable();
             chosen.dedup();
             kept.extend(chosen);
         }
         let pick = |values: &[f64]| kept.iter().map(|&at| values[at]).collect::<Vec<f64>>();
+        let is_gap = |&at: &usize| !self.raw.values[at].is_finite();
+        let gaps = kept.iter().copied().filter(is_gap);
+        self.not_finite = gaps.map(|at| (self.steps[at], self.raw.values[at])).collect();
         let blocked = |values: Vec<f64>| {
             let mut blocked = BlockedValues::default();
             for value in values {

@@ -49,6 +49,29 @@ fn memory_is_bounded_and_spikes_are_preserved() {
 }
 
 #[test]
+fn points_that_are_not_finite_are_preserved_beyond_the_limit() {
+    let mut curve = Curve::new(0.9);
+    let gaps = [0, 50_077, 1_000_003, 2_500_001];
+    for i in 0..3_000_000u32 {
+        let value = if gaps.contains(&i) { f64::INFINITY } else { f64::from(i % 7) };
+        curve.push(f64::from(i), 0.0, value);
+    }
+    assert!(curve.len() <= MAX_POINTS, "{}", curve.len());
+    let marked: Vec<f64> = curve.not_finite().iter().map(|gap| gap.0).collect();
+    assert_eq!(marked, gaps.map(f64::from));
+    for gap in gaps {
+        assert_eq!(curve.at(gap.into()).map(|point| point.1), Some(f64::INFINITY), "{gap}");
+    }
+    // The first gap is before the first part.
+    assert_eq!(curve.raw_segments([0.0, 3e6], 100, |step, _| step).len(), 4);
+
+    // A curve without any finite value is thinned as well.
+    let mut curve = Curve::new(0.0);
+    (0..MAX_POINTS as u32 + 9).for_each(|i| curve.push(f64::from(i), 0.0, f64::NAN));
+    assert!(curve.len() < MAX_POINTS && curve.not_finite().len() == curve.len());
+}
+
+#[test]
 fn smoothing_is_debiased_and_can_be_changed() {
     let mut curve = Curve::new(0.9);
     for step in 1..100 {

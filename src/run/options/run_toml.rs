@@ -41,10 +41,16 @@ pub fn read<T: OptionGroup>(path: &Path) -> Result<T, OptionError> {
 
 fn read_as<T: OptionGroup>(path: &Path, source: &ValueSource) -> Result<T, OptionError> {
     let shown = path.display();
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
-        .map_err(|error| OptionError::new(shown, error))?;
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| OptionError::new(&shown, error))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let reason = "it is larger than a mebibyte, so it is not a file of options like run.toml";
+        return Err(OptionError::new(shown, reason));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| OptionError::new(shown, "it is not UTF-8; save it as UTF-8"))?;
     let at = |byte: usize| {
         let line = text[..byte.min(text.len())].matches('\n').count() + 1;
         format!("{}:{line}", path.display())
@@ -295,6 +301,9 @@ mod tests {
             let message = read_text(text)?.err().unwrap_or_default();
             assert!(message.contains(expected), "{text:?} gives {message}");
         }
+        let long = format!("seed = 1\n{}learning_rte = 1\n", "#\n".repeat(1 << 19));
+        let message = read_text(&long)?.err().unwrap_or_default();
+        assert!(message.contains("mine.toml: it is larger than a mebibyte"), "{message}");
         let missing = read::<TrainOptions>(Path::new("no/such.toml"));
         assert!(missing.is_err_and(|error| error.to_string().starts_with("no/such.toml: ")));
         Ok(())

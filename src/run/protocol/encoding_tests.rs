@@ -102,6 +102,47 @@ fn every_message_is_one_line_and_round_trips() -> Result<(), ProtocolError> {
 }
 
 #[test]
+fn numbers_that_are_not_finite_round_trip() -> Result<(), ProtocolError> {
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let prediction = Prediction {
+            text: "a".to_owned(),
+            label: "negative".to_owned(),
+            score: value,
+            probabilities: vec![0.25, value],
+            logits: vec![0.1, value as f32],
+            tokens: Vec::new(),
+            truncated: false,
+        };
+        let mut evaluated = crate::core::train::fixtures::evaluated(63, 1.0, 0.75, 9.0);
+        evaluated.metrics.eval_samples_per_second = value;
+        evaluated.metrics.eval_f1 = value;
+        let sample = SystemSample { cpu: value, process_cpu: value, ..SystemSample::default() };
+        let effect = CommandEffect::LearningRateChanged { from: value, to: value };
+        let applied = CommandApplied { step: 4, epoch: value, elapsed: 0.2, effect };
+        let outcome = Ok(prediction);
+        for report in [
+            RunReport::Answer(Answer { text: "a".to_owned(), outcome }),
+            RunReport::Event(TrainEvent::Evaluated(evaluated)),
+            RunReport::Event(TrainEvent::CommandApplied(applied)),
+            RunReport::System(sample),
+        ] {
+            let line = encode(&report)?;
+            assert!(!String::from_utf8_lossy(&line).contains("null,"));
+            let read = decode::<RunReport>(&line)?;
+            // NaN does not equal itself.
+            assert_eq!(format!("{read:?}"), format!("{report:?}"));
+        }
+        let command = Command::SetLearningRate { rate: value };
+        assert_eq!(format!("{:?}", decode::<Command>(&encode(&command)?)?), format!("{command:?}"));
+    }
+    // Earlier versions wrote `null`.
+    let line = br#"{"version":1,"message":{"command":"set_learning_rate","rate":null}}"#;
+    let command = decode::<Command>(line)?;
+    assert!(matches!(command, Command::SetLearningRate { rate } if rate.is_nan()));
+    Ok(())
+}
+
+#[test]
 fn messages_have_a_stable_encoding() -> Result<(), ProtocolError> {
     let text = |line: Vec<u8>| String::from_utf8_lossy(&line).into_owned();
     assert_eq!(

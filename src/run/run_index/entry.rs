@@ -42,7 +42,9 @@ pub struct BestEvaluation {
     pub step: u64,
     #[serde(with = "number")]
     pub eval_loss: f64,
+    #[serde(with = "number")]
     pub eval_accuracy: f64,
+    #[serde(with = "number")]
     pub eval_f1: f64,
 }
 
@@ -61,6 +63,7 @@ pub struct RunSummary {
     /// The total number of steps.
     pub max_steps: u64,
     /// Epochs done.
+    #[serde(with = "number")]
     pub epoch: f64,
     /// Training samples.
     pub train_samples: usize,
@@ -74,8 +77,10 @@ pub struct RunSummary {
     #[serde(with = "number")]
     pub last_loss: f64,
     /// Seconds of training.
+    #[serde(with = "number")]
     pub seconds: f64,
     /// The time of the last write to the journal, in seconds since 1970.
+    #[serde(with = "number")]
     pub modified: f64,
     /// The same time as a local date and time.
     #[serde(skip)]
@@ -89,9 +94,9 @@ pub struct RunSummary {
 impl RunSummary {
     /// The summary of a run without events.
     pub(super) fn new(name: String, fingerprint: &JournalFingerprint) -> Self {
-        Self {
+        let mut summary = Self {
             name,
-            status: if fingerprint.is_locked { RunStatus::Running } else { RunStatus::CutOff },
+            status: RunStatus::CutOff,
             model: String::new(),
             step: 0,
             max_steps: 0,
@@ -102,10 +107,23 @@ impl RunSummary {
             lowest_eval_loss: None,
             last_loss: f64::NAN,
             seconds: 0.0,
-            modified: fingerprint.modified.as_secs_f64(),
-            modified_local: local_time(fingerprint.modified.as_secs()),
+            modified: 0.0,
+            modified_local: String::new(),
             failure: None,
             settings: Vec::new(),
+        };
+        summary.update(fingerprint);
+        summary
+    }
+
+    /// Sets what the journal's file tells: the time of the last write, and whether a run without
+    /// an end is running.
+    pub(super) fn update(&mut self, fingerprint: &JournalFingerprint) {
+        self.modified = fingerprint.modified.as_secs_f64();
+        self.modified_local = local_time(fingerprint.modified.as_secs());
+        if matches!(self.status, RunStatus::Running | RunStatus::CutOff) {
+            self.status =
+                if fingerprint.is_locked { RunStatus::Running } else { RunStatus::CutOff };
         }
     }
 
@@ -116,16 +134,17 @@ impl RunSummary {
     }
 
     /// Adds the next event of the journal.
-    pub(super) fn apply(&mut self, event: TrainEvent) {
+    pub(super) fn apply(&mut self, event: &TrainEvent) {
         if let Some(elapsed) = event.elapsed() {
             self.seconds = self.seconds.max(elapsed);
         }
         match event {
             TrainEvent::Started(started) => {
-                (self.model, self.max_steps) = (started.model, started.max_steps);
+                self.model.clone_from(&started.model);
+                self.max_steps = started.max_steps;
                 self.train_samples = started.train_samples;
                 self.eval_samples = started.eval_samples;
-                self.settings = started.settings;
+                self.settings.clone_from(&started.settings);
             }
             TrainEvent::Step(step) => {
                 (self.step, self.epoch, self.last_loss) = (step.step, step.epoch, step.loss);
@@ -149,7 +168,7 @@ impl RunSummary {
                     if finished.stopped { RunStatus::Stopped } else { RunStatus::Finished };
             }
             TrainEvent::Failed(failed) => {
-                (self.status, self.failure) = (RunStatus::Failed, Some(failed.message));
+                (self.status, self.failure) = (RunStatus::Failed, Some(failed.message.clone()));
             }
             TrainEvent::Saved(_) if self.status == RunStatus::Failed => {
                 // The model was saved after a failed attempt.

@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct JournalFingerprint {
     /// The file size in bytes.
     length: u64,
+    /// The file's device and inode, where there are any.
+    file: (u64, u64),
     /// The time of the last write, since 1970.
     pub(super) modified: Duration,
     /// Whether a process is training the run.
@@ -23,8 +25,28 @@ impl JournalFingerprint {
         let metadata = std::fs::metadata(folder.join(JOURNAL)).ok()?;
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         let modified = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Some(Self { length: metadata.len(), modified, is_locked: is_locked(folder) })
+        let (length, file) = (metadata.len(), file_of(&metadata));
+        Some(Self { length, file, modified, is_locked: is_locked(folder) })
     }
+
+    /// Whether the first `read` bytes, which were read at the time of `previous`, are still the
+    /// start of the file: a journal is only appended to, and replaced by another file.
+    pub(super) fn is_continued(&self, previous: &Self, read: u64) -> bool {
+        let is_longer = self.length > previous.length;
+        let is_unchanged = self.length == previous.length && self.modified == previous.modified;
+        self.file == previous.file && self.length >= read && (is_longer || is_unchanged)
+    }
+}
+
+#[cfg(unix)]
+fn file_of(metadata: &std::fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn file_of(_: &std::fs::Metadata) -> (u64, u64) {
+    (0, 0)
 }
 
 /// Whether a process holds the folder's lock; `false` on systems without file locks.

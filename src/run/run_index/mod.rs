@@ -12,7 +12,7 @@ pub(crate) mod tests;
 pub use entry::{BestEvaluation, RunEntry, RunStatus, RunSummary, UnreadableRun};
 pub use fingerprint::JournalFingerprint;
 pub use messages::{RunIndexChannels, RunIndexCommand, RunIndexReport};
-pub use scan::{find_runs, read_entry, read_history};
+pub use scan::{RunReader, find_runs, read_entry, read_history};
 pub use selection::{
     RunOrder, compare_runs, differing_settings, distinguishing_settings, format_settings,
     matches_filter,

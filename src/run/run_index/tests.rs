@@ -155,3 +155,51 @@ fn a_summary_is_json() {
     let json = crate::core::text::to_json(&entry.summary.expect("a run")).expect("json");
     assert!(json.contains(r#""status":"cut_off","model":"embedded small Korean BERT","step":63"#));
 }
+
+#[test]
+fn only_what_was_added_to_a_journal_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join(JOURNAL);
+    write(folder.path(), &run(70));
+    let mut reader = RunReader::new(folder.path(), folder.path());
+    assert!(reader.has_changed());
+    let step = |reader: &mut RunReader| {
+        let summary = reader.read().expect("a journal").summary;
+        summary.map(|run| (run.step, run.status)).map_err(|why| why.reason)
+    };
+    assert_eq!(step(&mut reader), Ok((70, RunStatus::CutOff)));
+    assert!(!reader.has_changed());
+    // The first line is overwritten in place: it is not read again when the journal grows.
+    let whole = [run(80), ending()].concat();
+    let line = |event| crate::core::text::to_json(event).expect("json") + "\n";
+    let text: String = whole.iter().map(line).collect();
+    let marked = text.replacen("\"event\":\"started\"", "\"event\":\"unknown\"", 1);
+    fs::write(&file, &marked).expect("a file");
+    assert!(reader.has_changed());
+    assert_eq!(step(&mut reader), Ok((80, RunStatus::Finished)));
+    let entry = read_entry(folder.path(), folder.path()).expect("a journal");
+    assert!(entry.summary.is_err());
+    // A journal that is replaced or shorter is read from its start.
+    write(folder.path(), &run(3));
+    assert_eq!(step(&mut reader), Ok((3, RunStatus::CutOff)));
+    fs::write(&file, &text[..text.len() / 2]).expect("a file");
+    assert!(step(&mut reader).is_ok_and(|(step, _)| (20..60).contains(&step)));
+    let short: String = text.split_inclusive('\n').take(11).collect();
+    fs::write(&file, short).expect("a file");
+    assert_eq!(step(&mut reader), Ok((10, RunStatus::CutOff)));
+}
+
+#[test]
+fn runs_are_sorted_beyond_the_limits_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path();
+    for name in ["b", "a/deep", "a", "d", "c"] {
+        write(&root.join(name), &run(1));
+    }
+    let find = |folders, runs| scan::find_runs_up_to(root, folders, runs).expect("readable");
+    let all: Vec<_> = ["a", "a/deep", "b", "c", "d"].map(|name| root.join(name)).into();
+    assert_eq!(find(100, 100), all);
+    // The nearest ones in the order of their names, and sorted by their paths.
+    assert_eq!(find(100, 4), ["a", "b", "c", "d"].map(|name| root.join(name)));
+    assert_eq!(find(3, 100), ["a", "b"].map(|name| root.join(name)));
+}

@@ -4,6 +4,7 @@
 mod gpus;
 mod host;
 
+use crate::core::train::event::number;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -18,8 +19,10 @@ const FIRST_INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SystemSample {
     /// The load of all CPU cores, from 0 to 1.
+    #[serde(with = "number")]
     pub cpu: f64,
     /// CPU cores used by this process.
+    #[serde(with = "number")]
     pub process_cpu: f64,
     /// Used memory in bytes; that of the container, if it has a limit.
     pub memory_used: u64,
@@ -30,6 +33,7 @@ pub struct SystemSample {
     /// The NVIDIA GPUs, in the driver's order.
     pub gpus: Vec<GpuSample>,
     /// Seconds since sampling began.
+    #[serde(with = "number")]
     pub elapsed: f64,
 }
 

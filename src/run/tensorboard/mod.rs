@@ -7,16 +7,18 @@
 
 mod record;
 #[cfg(test)]
-mod tests;
+pub(in crate::run) mod tests;
 
+use super::append_file::{AppendFile, Flushed, open_to_append};
 use crate::core::atomic_write::write_atomically;
 use record::{
     FIXED_32, FIXED_64, FieldValue, VARINT, fields, put_bytes, put_key, put_message, put_varint,
     submessages,
 };
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, ErrorKind};
+use std::path::Path;
 
 /// The first part of an event file's name.
 const PREFIX: &str = "events.out.tfevents.";
@@ -47,74 +49,67 @@ pub fn tag(name: &str) -> String {
     format!("train/{name}")
 }
 
-/// An event file. Events are buffered until [`Self::flush`].
+/// An event file. Events that cannot be written are kept in bounded memory and written later; a
+/// record that could be written only in part is removed first.
 #[derive(Debug)]
 pub struct EventWriter {
-    file: BufWriter<File>,
-    path: PathBuf,
+    file: AppendFile,
+    /// The number of texts and sets of values that were given up because the memory was used up.
+    lost: u64,
 }
 
 impl EventWriter {
-    /// Creates `events.out.tfevents.<seconds>.<host>.<pid>.<number>` in the folder and creates the
-    /// folder if it is missing. The number is 0, or the first free one: existing files are not
-    /// appended to. `now` is in seconds since 1970.
-    ///
-    /// # Errors
-    /// If the folder or the file cannot be created or written.
-    pub fn create(folder: &Path, now: f64, host: &str, pid: u32) -> io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
+    /// A new file `events.out.tfevents.<seconds>.<host>.<pid>.<number>` in a folder, which is
+    /// created if it is missing. The number is 0, or the first free one: existing files are not
+    /// appended to. `now` is in seconds since 1970. The file is created with the first event,
+    /// after `prepare`; both are tried again with later events until they succeed.
+    pub fn new(
+        folder: &Path,
+        now: f64,
+        host: &str,
+        pid: u32,
+        mut prepare: impl FnMut() -> io::Result<()> + Send + 'static,
+    ) -> Self {
         let name = format!("{PREFIX}{:010}.{}.{pid}", now as u64, file_name_part(host));
-        let mut number = 0;
-        let (file, path) = loop {
-            let path = folder.join(format!("{name}.{number}"));
-            match File::create_new(&path) {
-                Ok(file) => break (file, path),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
-                Err(error) => return Err(error),
+        let folder = folder.to_path_buf();
+        let mut file = AppendFile::new(move || {
+            std::fs::create_dir_all(&folder)?;
+            prepare()?;
+            let mut number = 0;
+            loop {
+                let path = folder.join(format!("{name}.{number}"));
+                match open_to_append(&path, true) {
+                    Ok(file) => return Ok((file, path, 0)),
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+                    Err(error) => return Err(error),
+                }
             }
-        };
-        let mut writer = Self { file: BufWriter::new(file), path };
+        });
         let mut event = at_time(now);
         put_bytes(&mut event, 3, b"brain.Event:2");
         put_message(&mut event, 10, |metadata| put_bytes(metadata, 1, WRITER));
-        writer.record(&event)?;
-        writer.flush()?;
-        Ok(writer)
+        file.push(record::encode_record(&event));
+        Self { file, lost: 0 }
     }
 
-    /// The file's path.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Writes values under their tags (see [`tag`]), one record each, as `add_scalar` does.
-    /// `wall_time` is in seconds since 1970.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn scalars<T: AsRef<str>>(
-        &mut self,
-        step: u64,
-        wall_time: f64,
-        values: &[(T, f64)],
-    ) -> io::Result<()> {
+    /// Adds values under their tags (see [`tag`]), one record each, as `add_scalar` does.
+    /// `wall_time` is in seconds since 1970. [`Self::flush`] writes them.
+    pub fn scalars<T: AsRef<str>>(&mut self, step: u64, wall_time: f64, values: &[(T, f64)]) {
+        let mut records = Vec::new();
         for (tag, scalar) in values {
             let event = event(step, wall_time, |value| {
                 put_bytes(value, 1, tag.as_ref().as_bytes());
                 put_key(value, 2, FIXED_32);
                 value.extend_from_slice(&(*scalar as f32).to_le_bytes());
             });
-            self.record(&event)?;
+            records.extend(record::encode_record(&event));
         }
-        Ok(())
+        self.push(records);
     }
 
-    /// Writes a text, which TensorBoard displays as Markdown, under `<tag>/text_summary`, as
-    /// `add_text` does. `wall_time` is in seconds since 1970.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn text(&mut self, tag: &str, step: u64, wall_time: f64, text: &str) -> io::Result<()> {
+    /// Adds a text, which TensorBoard displays as Markdown, under `<tag>/text_summary`, as
+    /// `add_text` does. `wall_time` is in seconds since 1970. [`Self::flush`] writes it.
+    pub fn text(&mut self, tag: &str, step: u64, wall_time: f64, text: &str) {
         let event = event(step, wall_time, |value| {
             put_bytes(value, 1, format!("{tag}/text_summary").as_bytes());
             put_message(value, 8, |tensor| {
@@ -132,20 +127,36 @@ impl EventWriter {
                 put_message(metadata, 1, |plugin| put_bytes(plugin, 1, b"text"));
             });
         });
-        self.record(&event)
+        self.push(record::encode_record(&event));
     }
 
-    /// Writes the buffered records to the file.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn flush(&mut self) -> io::Result<()> {
+    fn push(&mut self, records: Vec<u8>) {
+        if self.file.has_room(records.len()) {
+            self.file.push(records);
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    /// Writes what could not be written before, unless an attempt failed a short time ago.
+    pub(super) fn flush(&mut self) -> Flushed {
         self.file.flush()
     }
 
-    fn record(&mut self, event: &[u8]) -> io::Result<()> {
-        self.file.write_all(&record::encode_record(event))
+    /// Returns and clears the number of texts and sets of values that were given up.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
     }
+
+    /// The file.
+    pub(super) fn file(&mut self) -> &mut AppendFile {
+        &mut self.file
+    }
+}
+
+/// Whether a file of this name is an event file.
+pub(super) fn is_event_file(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with(PREFIX)
 }
 
 /// The point from which a run is resumed.
@@ -176,8 +187,7 @@ pub fn truncate_after(folder: &Path, point: ResumePoint) -> io::Result<usize> {
     let mut files = Vec::new();
     for entry in entries {
         let entry = entry?;
-        let is_event_file = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        if is_event_file && entry.file_type()?.is_file() {
+        if is_event_file(&entry.file_name()) && entry.file_type()?.is_file() {
             files.push(entry.path());
         }
     }

@@ -1,5 +1,52 @@
 use super::*;
 use std::fs;
+use std::path::PathBuf;
+
+fn created(folder: &Path, now: f64, host: &str, pid: u32) -> EventWriter {
+    let mut writer = EventWriter::new(folder, now, host, pid, || Ok(()));
+    written(&mut writer).expect("a file");
+    writer
+}
+
+fn written(writer: &mut EventWriter) -> io::Result<()> {
+    match writer.flush() {
+        Flushed::Failed(error) => Err(error),
+        Flushed::All | Flushed::Waiting => Ok(()),
+    }
+}
+
+/// The tags of all events in the files of a folder, with their values.
+pub fn events_in(folder: &Path) -> Vec<(String, Option<f32>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let mut reader = BufReader::new(File::open(entry.path()).expect("a file"));
+        let mut bytes = Vec::new();
+        loop {
+            record::read_record(&mut reader, &mut bytes).expect("readable");
+            if bytes.is_empty() {
+                break;
+            }
+            let event = record::event_in(&bytes).expect("a complete record").to_vec();
+            let summaries = fields(&event).filter_map(|field| match field {
+                (5, FieldValue::Bytes(summary)) => submessages(summary, 1).next(),
+                _ => None,
+            });
+            for value in summaries {
+                let tag = submessages(value, 1).next().unwrap_or_default();
+                // The key of `simple_value` and its four bytes are the last field.
+                let number = value.split_last_chunk::<5>().and_then(|(_, [key, bytes @ ..])| {
+                    (*key == (2 << 3) | FIXED_32).then(|| f32::from_le_bytes(*bytes))
+                });
+                found.push((String::from_utf8_lossy(tag).into_owned(), number));
+            }
+        }
+    }
+    found
+}
+
+fn path(writer: &mut EventWriter) -> PathBuf {
+    writer.file().path().expect("an open file").to_path_buf()
+}
 
 fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<char> = hex.chars().filter(|c| !c.is_whitespace()).collect();
@@ -44,14 +91,14 @@ const TRAINERS: [&str; 2] = [
 #[test]
 fn events_are_encoded_as_tensorboard_does() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut writer = EventWriter::create(&folder.path().join("runs"), 1.5, "a/b", 7)?;
+    let mut writer = created(&folder.path().join("runs"), 1.5, "a/b", 7);
     let file = folder.path().join("runs/events.out.tfevents.0000000001.a-b.7.0");
-    assert_eq!(writer.path(), file);
+    assert_eq!(writer.file().path(), Some(file.as_path()));
     assert_eq!(fs::read(&file)?, bytes(VERSION));
-    writer.scalars(300, 1_795_354_639.25, &[("train/loss", 0.5)])?;
-    writer.scalars(0, 2.0, &[(tag("eval_f1"), 0.0)])?;
-    writer.text("args", 7, 2.0, "한글")?;
-    writer.flush()?;
+    writer.scalars(300, 1_795_354_639.25, &[("train/loss", 0.5)]);
+    writer.scalars(0, 2.0, &[(tag("eval_f1"), 0.0)]);
+    writer.text("args", 7, 2.0, "한글");
+    written(&mut writer)?;
     assert_eq!(fs::read(&file)?, bytes(&[VERSION, SCALAR, ZERO, TEXT].concat()));
     Ok(())
 }
@@ -86,23 +133,23 @@ fn tags_equal_those_of_the_trainer() {
 #[test]
 fn existing_files_are_not_appended_to() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
-    let first = EventWriter::create(folder.path(), 9.0, "", 1)?;
-    let second = EventWriter::create(folder.path(), 9.0, "", 1)?;
-    assert!(first.path().ends_with("events.out.tfevents.0000000009.localhost.1.0"));
-    assert!(second.path().ends_with("events.out.tfevents.0000000009.localhost.1.1"));
+    let mut first = created(folder.path(), 9.0, "", 1);
+    let mut second = created(folder.path(), 9.0, "", 1);
+    assert!(path(&mut first).ends_with("events.out.tfevents.0000000009.localhost.1.0"));
+    assert!(path(&mut second).ends_with("events.out.tfevents.0000000009.localhost.1.1"));
     Ok(())
 }
 
 /// A file with the loss of steps 1 to 3 and, at step 3, the final tags.
 fn three_steps(folder: &Path) -> io::Result<PathBuf> {
-    let mut writer = EventWriter::create(folder, 1.0, "host", 1)?;
-    writer.text("args", 0, 1.0, "{}")?;
+    let mut writer = created(folder, 1.0, "host", 1);
+    writer.text("args", 0, 1.0, "{}");
     for step in 1..=3 {
-        writer.scalars(step, 1.0, &[("train/loss", 0.5), ("eval/accuracy", 0.75)])?;
+        writer.scalars(step, 1.0, &[("train/loss", 0.5), ("eval/accuracy", 0.75)]);
     }
-    writer.scalars(3, 1.0, &FINAL_TAGS.map(|tag| (tag, 1.0)))?;
-    writer.flush()?;
-    Ok(writer.path().to_owned())
+    writer.scalars(3, 1.0, &FINAL_TAGS.map(|tag| (tag, 1.0)));
+    written(&mut writer)?;
+    Ok(path(&mut writer))
 }
 
 fn point(step: u64) -> ResumePoint {
@@ -112,10 +159,10 @@ fn point(step: u64) -> ResumePoint {
 #[test]
 fn an_evaluation_after_the_checkpoint_is_removed() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut writer = EventWriter::create(folder.path(), 1.0, "host", 1)?;
-    writer.scalars(3, 1.0, &[("train/epoch", 1.0), ("train/loss", 0.5)])?;
-    writer.scalars(3, 1.0, &[("train/epoch", 1.0), ("eval/loss", 0.5)])?;
-    writer.flush()?;
+    let mut writer = created(folder.path(), 1.0, "host", 1);
+    writer.scalars(3, 1.0, &[("train/epoch", 1.0), ("train/loss", 0.5)]);
+    writer.scalars(3, 1.0, &[("train/epoch", 1.0), ("eval/loss", 0.5)]);
+    written(&mut writer)?;
     assert_eq!(truncate_after(folder.path(), point(3))?, 0);
     let before_evaluation = ResumePoint { step: 3, is_evaluated: false, log_entries: 1 };
     assert_eq!(

@@ -28,6 +28,7 @@ use crate::core::train::{
 use crate::run::Recorder;
 use crate::run::command_line::resume_command;
 use crate::run::dataset::DatasetOrigin;
+use crate::run::figures::FigureError;
 use crate::run::options::TrainOptions;
 use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport, chunks};
 use crossbeam_channel::unbounded;
@@ -214,8 +215,23 @@ impl PreparedRun {
     fn save_and_report(&self, reporter: &mut Reporter, step: u64, state: &TrainerState) {
         reporter.channels.send(RunReport::Activity(Activity::Saving));
         let began = Instant::now();
-        let event = match self.save(step, state) {
-            Ok(()) => {
+        let (figures, problem) = match reporter.recorder.figures() {
+            Ok(figures) => (figures, None),
+            Err(FigureError::Empty) => (Vec::new(), None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let saved = self.save(step, state, &figures);
+        let problem = problem.or_else(|| saved.as_ref().ok().cloned().flatten());
+        if let Some(problem) = problem {
+            let folder = display_path(&self.arguments.output_dir);
+            let message = format!(
+                "{folder}: the pictures could not be written: {problem}. nsmc-tui figures draws \
+                 them later"
+            );
+            reporter.warn(&message);
+        }
+        let event = match saved {
+            Ok(_) => {
                 let path = display_path(&self.arguments.output_dir);
                 TrainEvent::Saved(Saved { path, step, seconds: began.elapsed().as_secs_f64() })
             }

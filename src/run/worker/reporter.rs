@@ -39,8 +39,14 @@ impl Reporter<'_> {
         self.recorder.record(&event);
         self.channels.send(RunReport::Event(event));
         for message in self.recorder.take_problems() {
-            let warned = TrainEvent::Warned(Warned { message, step: 0 });
-            self.channels.send(RunReport::Event(warned));
+            self.warn(&message);
         }
+    }
+
+    /// Reports a problem that is not written to the journal.
+    pub fn warn(&self, message: &str) {
+        let message = sanitize_for_terminal(message).into_owned();
+        let warned = TrainEvent::Warned(Warned { message, step: 0 });
+        self.channels.send(RunReport::Event(warned));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Worker;
 use crate::run::run_index::{
-    JournalFingerprint, RunIndexChannels, RunIndexCommand, RunIndexReport, find_runs, read_entry,
+    JournalFingerprint, RunIndexChannels, RunIndexCommand, RunIndexReport, RunReader, find_runs,
     read_history,
 };
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -35,7 +35,7 @@ pub fn start(root: PathBuf) -> std::io::Result<Worker<RunIndexChannels>> {
 
 struct RunIndexWatcher {
     root: PathBuf,
-    known: BTreeMap<PathBuf, JournalFingerprint>,
+    known: BTreeMap<PathBuf, RunReader>,
     /// Whether the first search is complete.
     is_complete: bool,
     report: Sender<RunIndexReport>,
@@ -50,8 +50,7 @@ impl RunIndexWatcher {
         loop {
             let began = Instant::now();
             self.scan()?;
-            // Long journals of active runs take a long time to read, so the interval grows with the
-            // duration.
+            // Many folders take a long time to search, so the interval grows with the duration.
             let next = Instant::now() + SCAN_INTERVAL.max(began.elapsed() * SCAN_COST_FACTOR);
             loop {
                 match self.command.recv_deadline(next) {
@@ -68,19 +67,22 @@ impl RunIndexWatcher {
         // If the folder cannot be read, the known runs stay listed.
         let Ok(folders) = find_runs(&self.root) else { return Ok(()) };
         for folder in &folders {
-            let fingerprint = JournalFingerprint::of(folder);
-            if fingerprint.is_none() || fingerprint == self.known.get(folder).copied() {
-                continue;
-            }
-            if let Some(entry) = read_entry(&self.root, folder) {
-                self.known.insert(folder.clone(), entry.fingerprint);
+            let root = &self.root;
+            let reader =
+                self.known.entry(folder.clone()).or_insert_with(|| RunReader::new(root, folder));
+            if reader.has_changed()
+                && let Some(entry) = reader.read()
+            {
                 self.send(RunIndexReport::Updated(Box::new(entry)))?;
             }
             while let Ok(command) = self.command.try_recv() {
                 self.handle(command)?;
             }
         }
-        let is_gone = |known: &&PathBuf| folders.binary_search(known).is_err();
+        // A run beyond the limits of a search is not gone.
+        let is_gone = |known: &&PathBuf| {
+            folders.binary_search(known).is_err() && JournalFingerprint::of(known).is_none()
+        };
         let gone: Vec<PathBuf> = self.known.keys().filter(is_gone).cloned().collect();
         for folder in gone {
             self.known.remove(&folder);

@@ -6,7 +6,7 @@ use crate::core::model::{ModelError, folder};
 use crate::core::train::TrainerState;
 use crate::core::train::checkpoint::TRAINER_STATE;
 use crate::core::train::event::LogEntry;
-use crate::run::figures;
+use crate::run::figures::FigureFile;
 use crate::run::model_card::{
     CardMetrics, HubReference, ModelCard, TrainingResult, hyperparameters,
 };
@@ -18,34 +18,44 @@ const STALE: [&str; 4] =
     ["added_tokens.json", "model.safetensors.index.json", "special_tokens_map.json", "vocab.txt"];
 
 impl PreparedRun {
-    /// Writes the model, its tokenizer, its card and the run's state into the output folder. The
-    /// files are written to a temporary folder and then moved together.
+    /// Writes the model, its tokenizer, its card, the run's state and its figures into the output
+    /// folder. The files are written to a temporary folder and then moved together. A figure that
+    /// cannot be written does not prevent saving the model; the error is returned.
     ///
     /// # Errors
     /// If a file could not be written; the error names it. Files of an earlier model still exist.
-    pub(super) fn save(&self, step: u64, state: &TrainerState) -> Result<(), ModelError> {
+    pub(super) fn save(
+        &self,
+        step: u64,
+        state: &TrainerState,
+        figures: &[FigureFile],
+    ) -> Result<Option<String>, ModelError> {
         let output_dir = &self.arguments.output_dir;
         let failed = |file: &Path| {
             let file = file.to_path_buf();
             move |error| ModelError::Io { file, error }
         };
         let staging = Staging::new(output_dir).map_err(failed(output_dir))?;
-        // A failure to draw figures must not prevent saving the model.
-        let figures = figures::draw(output_dir).unwrap_or_default();
         let mut card = self.card(step, state);
-        let shown = figures.iter().filter(|figure| figure.is_png());
-        card.figures = shown.map(|figure| figure.name.clone()).collect();
+        let mut problem = None;
+        for figure in figures {
+            match write_figure(&staging, figure) {
+                Ok(()) if figure.is_png() => card.figures.push(figure.name.clone()),
+                Ok(()) => {}
+                Err(error) => problem = Some(format!("{}: {error}", figure.name)),
+            }
+        }
         let texts = [("README.md", card.to_markdown()), (TRAINER_STATE, state.to_json())];
         let texts = texts.iter().map(|(name, text)| (*name, text.as_bytes()));
         let tokenizer = self.checkpoints.tokenizer.iter();
         let tokenizer = tokenizer.map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
-        let figures = figures.iter().map(|figure| (figure.name.as_str(), &figure.bytes[..]));
-        for (name, bytes) in texts.chain(tokenizer).chain(figures) {
+        for (name, bytes) in texts.chain(tokenizer) {
             staging.write(name, bytes).map_err(failed(&output_dir.join(name)))?;
         }
         folder::write(staging.path(), &self.model)
             .map_err(|error| error.relocated(staging.path(), output_dir))?;
-        staging.publish_files("config.json", &STALE).map_err(failed(output_dir))
+        staging.publish_files("config.json", &STALE).map_err(failed(output_dir))?;
+        Ok(problem)
     }
 
     fn card(&self, step: u64, state: &TrainerState) -> ModelCard {
@@ -77,6 +87,16 @@ impl PreparedRun {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+}
+
+/// Writes a figure, at the second attempt if the first one fails. A figure that cannot be written is
+/// removed.
+fn write_figure(staging: &Staging, figure: &FigureFile) -> std::io::Result<()> {
+    let write = || staging.write(&figure.name, &figure.bytes);
+    write().or_else(|_| write()).inspect_err(|_| {
+        // A missing file is what is wanted.
+        let _ = std::fs::remove_file(staging.path().join(&figure.name));
+    })
 }
 
 /// The evaluations of a log history, each with the training loss logged before it.

@@ -1,5 +1,6 @@
 //! The event that a command to a run took effect.
 
+use super::number;
 use crate::core::text::interpolate;
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +10,10 @@ pub struct CommandApplied {
     /// The number of steps completed.
     pub step: u64,
     /// The number of epochs completed, with the fraction of the current one.
+    #[serde(with = "number")]
     pub epoch: f64,
     /// Seconds since training began, excluding pauses.
+    #[serde(with = "number")]
     pub elapsed: f64,
     /// The effect of the command.
     #[serde(flatten)]
@@ -26,6 +29,7 @@ pub enum CommandEffect {
     /// The run continues after a pause.
     Resumed {
         /// The duration of the pause in seconds.
+        #[serde(with = "number")]
         seconds: f64,
     },
     /// A checkpoint was requested; it is written next.
@@ -44,8 +48,10 @@ pub enum CommandEffect {
     #[serde(rename = "learning_rate")]
     LearningRateChanged {
         /// The rate that the schedule gave before the change.
+        #[serde(with = "number")]
         from: f64,
         /// The new rate.
+        #[serde(with = "number")]
         to: f64,
     },
 }

@@ -1,6 +1,6 @@
 //! Entries of the log history, with the names and the order of Hugging Face's Trainer.
 
-use super::{Evaluated, Finished, Step};
+use super::{Evaluated, Finished, Step, number};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -11,6 +11,7 @@ pub type LogEntry = Map<String, Value>;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Logged {
     /// Seconds since training began.
+    #[serde(with = "number")]
     pub elapsed: f64,
     /// The log entry.
     #[serde(flatten)]

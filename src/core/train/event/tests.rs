@@ -51,6 +51,22 @@ fn an_evaluation_from_an_earlier_version_can_be_read() -> serde_json::Result<()>
 }
 
 #[test]
+fn a_rate_that_is_not_finite_is_written_and_an_old_null_is_read() -> serde_json::Result<()> {
+    let mut evaluated = crate::core::train::fixtures::evaluated(63, 1.0, 0.75, 9.0);
+    evaluated.metrics.eval_samples_per_second = f64::INFINITY;
+    let event = TrainEvent::Evaluated(evaluated);
+    let json = serde_json::to_string(&event)?;
+    assert!(json.contains(r#""eval_samples_per_second":"Infinity""#), "{json}");
+    assert_eq!(serde_json::from_str::<TrainEvent>(&json)?, event);
+    let old = json.replace(r#""Infinity""#, "null");
+    let TrainEvent::Evaluated(read) = serde_json::from_str(&old)? else {
+        panic!("decoded another event");
+    };
+    assert!(read.metrics.eval_samples_per_second.is_nan());
+    Ok(())
+}
+
+#[test]
 fn applied_commands_have_a_stable_json_format() -> serde_json::Result<()> {
     let (step, epoch, elapsed) = (7, 0.5, 1.25);
     let head = r#"{"event":"steered","step":7,"epoch":0.5,"elapsed":1.25,"steering":"#;

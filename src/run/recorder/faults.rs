@@ -1,0 +1,112 @@
+//! Tells of a fault of a file once, and of its end once.
+
+use crate::core::text::sanitize_for_terminal;
+use crate::run::append_file::{Flushed, MAX_PENDING};
+use std::collections::BTreeSet;
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+
+/// A file that a run writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Recorded {
+    Journal,
+    TensorBoard,
+    Arguments,
+    /// The output folder.
+    Folder,
+}
+
+/// The faults at present, and the messages about them.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    present: BTreeSet<Recorded>,
+    messages: Vec<String>,
+}
+
+impl Faults {
+    /// Adds a message, sanitized for the terminal.
+    pub fn tell(&mut self, place: &Path, text: &str) {
+        let message = format!("{}: {text}", place.display());
+        self.messages.push(sanitize_for_terminal(&message).into_owned());
+    }
+
+    /// Whether the file could not be written at the last attempt.
+    pub fn is_present(&self, recorded: Recorded) -> bool {
+        self.present.contains(&recorded)
+    }
+
+    /// Notes a failure; it is told if it is the first one.
+    pub fn failed(&mut self, recorded: Recorded, place: &Path, error: &Error) {
+        if self.present.insert(recorded) {
+            let remedy = remedy(error);
+            let text = match recorded {
+                Recorded::Arguments => {
+                    format!("{error}{remedy}; writing it is tried again during the run")
+                }
+                Recorded::Folder => format!(
+                    "the folder, or a file of the recording in it, was removed or renamed during \
+                     the run, and cannot be made again: {error}{remedy}. The run goes on, but is \
+                     not recorded there"
+                ),
+                Recorded::Journal | Recorded::TensorBoard => format!(
+                    "{error}{remedy}; the run goes on, and what it records is kept in memory, up \
+                     to {} MiB, until it can be written",
+                    MAX_PENDING >> 20
+                ),
+            };
+            self.tell(place, &text);
+        }
+    }
+
+    /// Notes that everything is written. The end of a fault is told, with the number of events that
+    /// `take_lost` returns, if any were lost.
+    pub fn written(&mut self, recorded: Recorded, place: &Path, take_lost: impl FnOnce() -> u64) {
+        if self.present.remove(&recorded) {
+            let lost = match take_lost() {
+                0 => "nothing is missing".to_owned(),
+                lost => format!(
+                    "{lost} events are missing, because more than {} MiB had to be kept in memory",
+                    MAX_PENDING >> 20
+                ),
+            };
+            self.tell(place, &format!("it is written again; {lost}"));
+        }
+    }
+
+    /// Notes the outcome of writing what is pending.
+    pub fn settle(
+        &mut self,
+        recorded: Recorded,
+        place: &Path,
+        flushed: &Flushed,
+        take_lost: impl FnOnce() -> u64,
+    ) {
+        match flushed {
+            Flushed::All => self.written(recorded, place, take_lost),
+            Flushed::Failed(error) => self.failed(recorded, place, error),
+            Flushed::Waiting => {}
+        }
+    }
+
+    /// Returns and clears the messages.
+    pub fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.messages)
+    }
+}
+
+/// What the user can do about an error.
+fn remedy(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => " (free some disk space)",
+        ErrorKind::FileTooLarge => " (raise the limit of a file's size, ulimit -f)",
+        ErrorKind::PermissionDenied => " (change the permissions)",
+        ErrorKind::ReadOnlyFilesystem => " (mount the file system for writing)",
+        _ if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
+            " (raise the limit of open files, ulimit -n)"
+        }
+        _ if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
+            " (check the disk)"
+        }
+        _ => "",
+    }
+}
