@@ -112,6 +112,7 @@ fn numbers_that_are_not_finite_round_trip() -> Result<(), ProtocolError> {
             logits: vec![0.1, value as f32],
             tokens: Vec::new(),
             truncated: false,
+            unknown: 0,
         };
         let mut evaluated = crate::core::train::fixtures::evaluated(63, 1.0, 0.75, 9.0);
         evaluated.metrics.eval_samples_per_second = value;
