@@ -3,8 +3,8 @@
 use crate::core::data::batching::{Example, PackedBatch};
 use crate::core::engine::logits::{class_of, softmax};
 use crate::core::engine::{Engine, EngineError};
+use crate::core::number;
 use crate::core::tokenizer::{Encoding, Tokenizer, TokenizerError, UnknownTokens};
-use crate::core::train::event::number;
 use serde::{Deserialize, Serialize};
 
 /// The prediction of a model for a text.

@@ -36,6 +36,35 @@ fn a_replay_prints_what_the_run_printed() {
 }
 
 #[test]
+fn long_lines_and_numbers_that_are_not_finite_are_replayed() {
+    let (folder, printed) = finished();
+    let journal = folder.path().join("outputs/events.jsonl");
+    let written = std::fs::read_to_string(&journal).expect("a journal");
+    // A dense matrix of the most classes, and a rate as earlier versions wrote it.
+    let matrix = vec![vec![0; 1000]; 1000];
+    let changed = written.lines().map(|line| {
+        let mut event: serde_json::Value = serde_json::from_str(line).expect("an event");
+        if event["event"] == "evaluated" {
+            event["eval_confusion"] = matrix.clone().into();
+            event["eval_samples_per_second"] = serde_json::Value::Null;
+        }
+        event.to_string() + "\n"
+    });
+    let changed: String = changed.collect();
+    assert!(changed.len() > 2 << 20);
+    std::fs::write(&journal, &changed).expect("a file");
+    let replay = ["replay", "--speed", "max"];
+    let again = nsmc_tui(folder.path()).args(replay).arg("--plain").assert().success();
+    assert_eq!(stdout(&again).lines().count(), printed.lines().count());
+    let json = stdout(&nsmc_tui(folder.path()).args(replay).arg("--json").assert().success());
+    assert!(json.len() < 1 << 20, "the matrix is written as its cells");
+    let evaluated = r#""eval_confusion":{"classes":1000,"cells":[]}"#;
+    assert!(json.contains(evaluated) && json.contains(r#""eval_samples_per_second":"NaN""#));
+    let runs = stdout(&nsmc_tui(folder.path()).arg("runs").assert().success());
+    assert!(runs.contains("finished   6/6"), "{runs}");
+}
+
+#[test]
 fn errors_name_what_cannot_be_replayed() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("notes.txt"), "just a text\n").expect("a file");

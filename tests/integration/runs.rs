@@ -72,6 +72,36 @@ fn figures_are_drawn_at_the_end_and_on_demand() {
 }
 
 #[test]
+fn labels_with_characters_that_xml_does_not_have_are_drawn() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rows: String = (0..32).map(|i| format!("a{i}\tL\u{ffff}{}\n", i % 2)).collect();
+    std::fs::write(folder.path().join("train.tsv"), format!("text\tlabel\n{rows}")).expect("rows");
+    let flags = ["train", "--plain", "--train-file", "train.tsv", "--validation-file", "train.tsv"];
+    nsmc_tui(folder.path()).args(flags).args(TINY).assert().success();
+    for picture in ["loss_curves.png", "confusion_matrix.svg", "confusion_matrix.png"] {
+        assert!(folder.path().join("outputs").join(picture).is_file(), "{picture}");
+    }
+}
+
+#[test]
+fn faults_of_the_recording_are_told_and_made_up_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let outputs = folder.path().join("outputs");
+    for name in ["events.jsonl", "run.toml"] {
+        std::fs::create_dir_all(outputs.join(name).join("blocks")).expect("a folder");
+    }
+    let flags = ["train", "--plain"];
+    let assert = nsmc_tui(folder.path()).args(flags).args(TINY).assert().success();
+    let told = stderr(&assert) + &stdout(&assert);
+    for name in ["events.jsonl", "run.toml"] {
+        assert!(told.contains(&format!("outputs/{name}: ")), "{told}");
+    }
+    // The pictures are drawn from memory.
+    assert!(outputs.join("confusion_matrix.png").is_file(), "{told}");
+    assert!(told.contains("not complete at the end of the run"), "{told}");
+}
+
+#[test]
 fn runs_are_compared_by_keys() {
     let folder = tempfile::tempdir().expect("a folder");
     train(folder.path());

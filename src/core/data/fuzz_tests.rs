@@ -5,7 +5,7 @@ use super::quoting::Quoting;
 use super::sampling::Generator;
 use super::table::{ColumnNames, DataTable};
 use super::*;
-use crate::core::panics::catch_quietly;
+use crate::core::caught_panic::catch_panic;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,7 @@ fn check(file: &Path, bytes: &[u8], quoting: Quoting) {
     std::fs::write(file, bytes).expect("a file");
     for skip in [false, true] {
         let read = || read_files(&[file.to_path_buf()], &ColumnNames::default(), quoting, skip);
-        let outcome: Result<DataTable, DataError> = match catch_quietly(read) {
+        let outcome: Result<DataTable, DataError> = match catch_panic(read) {
             Ok(outcome) => outcome,
             Err(panic) => panic!("{panic} for {:?}", bytes.escape_ascii().to_string()),
         };

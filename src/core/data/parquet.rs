@@ -4,7 +4,7 @@ use super::DataError;
 use super::label_values::{boolean_label, integer_label};
 use super::row_collector::{ColumnIndices, RawRow, RowCollector};
 use super::table::RowPosition;
-use crate::core::panics::catch_quietly;
+use crate::core::caught_panic::catch_panic;
 use crate::core::text::{sanitize_for_terminal, truncate_width};
 use parquet::basic::{ConvertedType, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
@@ -29,7 +29,7 @@ const MAX_DICTIONARY_VALUES: usize = 1 << 26;
 /// As the collector, and if the file is damaged or a column has an unsupported type.
 pub(super) fn read(file: File, collector: &mut RowCollector<'_>) -> Result<(), DataError> {
     // The `parquet` crate panics on some damaged files.
-    catch_quietly(|| read_rows(file, collector)).unwrap_or_else(|message| {
+    catch_panic(|| read_rows(file, collector)).unwrap_or_else(|message| {
         let message = truncate_width(&message, 120);
         Err(collector
             .unreadable(format!("a damaged Parquet file ({message}). Download or write it again")))

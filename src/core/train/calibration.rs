@@ -1,7 +1,7 @@
 //! Calibration: confidence and accuracy in ten bins, and the expected calibration error (Guo et
 //! al., "On Calibration of Modern Neural Networks", ICML 2017, equations 2, 3 and 5).
 
-use super::event::number;
+use crate::core::number;
 use serde::{Deserialize, Serialize};
 
 /// The number of confidence bins, each of width 0.1.

@@ -1,6 +1,6 @@
 //! The commands that a run accepts while it is running.
 
-use super::event::number;
+use crate::core::number;
 use serde::{Deserialize, Serialize};
 
 /// The highest learning rate that [`Command::SetLearningRate`] accepts.

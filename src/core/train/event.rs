@@ -3,13 +3,13 @@
 
 mod command_applied;
 mod log_entry;
-pub mod number;
 
 pub use command_applied::{CommandApplied, CommandEffect};
 pub use log_entry::{LogEntry, Logged, TrainingLog, end_entry, evaluation_entry, training_entry};
 
 use super::calibration::Calibration;
 use super::metrics::Confusion;
+use crate::core::number;
 use serde::{Deserialize, Serialize};
 
 /// An event of a training run. Events are published in the order in which they happen.

@@ -3,6 +3,9 @@
 use std::ffi::OsStr;
 use std::fmt;
 
+/// The name of the file that a run writes to its output folder.
+pub const RUN_TOML: &str = "run.toml";
+
 /// Where a value was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueSource {
@@ -24,7 +27,7 @@ impl fmt::Display for ValueSource {
             Self::Flag => "flag",
             Self::Environment => "environment",
             Self::File(name) => name,
-            Self::RunToml => super::run_toml::NAME,
+            Self::RunToml => RUN_TOML,
             Self::Checkpoint => "checkpoint",
         })
     }

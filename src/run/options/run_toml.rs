@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 /// The file that a run writes to its output folder.
-pub const NAME: &str = "run.toml";
+pub use super::group::RUN_TOML as NAME;
 
 /// The most bytes of a file.
 const MAX_BYTES: u64 = 1 << 20;

@@ -117,7 +117,6 @@ fn numbers_that_are_not_finite_round_trip() -> Result<(), ProtocolError> {
         let mut evaluated = crate::core::train::fixtures::evaluated(63, 1.0, 0.75, 9.0);
         evaluated.metrics.eval_samples_per_second = value;
         evaluated.metrics.eval_f1 = value;
-        let sample = SystemSample { cpu: value, process_cpu: value, ..SystemSample::default() };
         let effect = CommandEffect::LearningRateChanged { from: value, to: value };
         let applied = CommandApplied { step: 4, epoch: value, elapsed: 0.2, effect };
         let outcome = Ok(prediction);
@@ -125,7 +124,6 @@ fn numbers_that_are_not_finite_round_trip() -> Result<(), ProtocolError> {
             RunReport::Answer(Answer { text: "a".to_owned(), outcome }),
             RunReport::Event(TrainEvent::Evaluated(evaluated)),
             RunReport::Event(TrainEvent::CommandApplied(applied)),
-            RunReport::System(sample),
         ] {
             let line = encode(&report)?;
             assert!(!String::from_utf8_lossy(&line).contains("null,"));

@@ -1,8 +1,9 @@
 //! The summary of a run, without its curves.
 
 use super::fingerprint::JournalFingerprint;
+use crate::core::number;
 use crate::core::train::TrainEvent;
-use crate::core::train::event::{Setting, number};
+use crate::core::train::event::Setting;
 use serde::Serialize;
 use std::path::PathBuf;
 

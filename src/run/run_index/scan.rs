@@ -90,8 +90,8 @@ impl RunReader {
 
     /// Whether the journal has changed since it was last read; `false` if there is none.
     pub fn has_changed(&self) -> bool {
-        let fingerprint = JournalFingerprint::of(&self.folder);
-        fingerprint.is_some() && fingerprint != self.fingerprint
+        let current = JournalFingerprint::of(&self.folder);
+        current.is_some() && self.fingerprint != current
     }
 
     /// Reads what was added to the journal, or the whole journal if it was replaced; `None` if

@@ -4,7 +4,6 @@
 mod gpus;
 mod host;
 
-use crate::core::train::event::number;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -19,10 +18,8 @@ const FIRST_INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SystemSample {
     /// The load of all CPU cores, from 0 to 1.
-    #[serde(with = "number")]
     pub cpu: f64,
     /// CPU cores used by this process.
-    #[serde(with = "number")]
     pub process_cpu: f64,
     /// Used memory in bytes; that of the container, if it has a limit.
     pub memory_used: u64,
@@ -33,7 +30,6 @@ pub struct SystemSample {
     /// The NVIDIA GPUs, in the driver's order.
     pub gpus: Vec<GpuSample>,
     /// Seconds since sampling began.
-    #[serde(with = "number")]
     pub elapsed: f64,
 }
 

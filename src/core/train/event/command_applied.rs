@@ -1,6 +1,6 @@
 //! The event that a command to a run took effect.
 
-use super::number;
+use crate::core::number;
 use crate::core::text::interpolate;
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,7 @@
 //! Entries of the log history, with the names and the order of Hugging Face's Trainer.
 
-use super::{Evaluated, Finished, Step, number};
+use super::{Evaluated, Finished, Step};
+use crate::core::number;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
