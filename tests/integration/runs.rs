@@ -74,8 +74,10 @@ fn figures_are_drawn_at_the_end_and_on_demand() {
 #[test]
 fn labels_with_characters_that_xml_does_not_have_are_drawn() {
     let folder = tempfile::tempdir().expect("a folder");
-    let rows: String = (0..32).map(|i| format!("a{i}\tL\u{ffff}{}\n", i % 2)).collect();
-    std::fs::write(folder.path().join("train.tsv"), format!("text\tlabel\n{rows}")).expect("rows");
+    let row = |i: usize| format!("a{i}\tL\u{ffff}{}\n", i % 2);
+    let rows: Vec<String> = (0..32).map(row).collect();
+    let rows = format!("text\tlabel\n{}", rows.concat());
+    std::fs::write(folder.path().join("train.tsv"), rows).expect("rows");
     let flags = ["train", "--plain", "--train-file", "train.tsv", "--validation-file", "train.tsv"];
     nsmc_tui(folder.path()).args(flags).args(TINY).assert().success();
     for picture in ["loss_curves.png", "confusion_matrix.svg", "confusion_matrix.png"] {

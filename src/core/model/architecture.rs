@@ -1,5 +1,6 @@
 //! The supported encoder architectures and their names.
 
+use super::shown;
 use crate::core::text::truncate_width;
 use serde_json::{Map, Value};
 
@@ -17,15 +18,18 @@ pub enum Architecture {
 impl Architecture {
     const ALL: [Self; 3] = [Self::Bert, Self::Roberta, Self::Electra];
 
-    /// The architecture that a `config.json` names: by `model_type`, else by `architectures`,
-    /// else BERT, as in the oldest files.
+    /// The architecture that a `config.json` names: by `model_type`, else by the first of
+    /// `architectures`, else BERT, as in the oldest files.
     ///
     /// # Errors
     /// If the architecture is not supported; names it.
     pub fn of(json: &Map<String, Value>) -> Result<Self, String> {
         let supported =
             |name: &str| format!("{name} is not supported; bert, roberta and electra are");
-        if let Some(model_type) = json.get("model_type").and_then(Value::as_str) {
+        if let Some(model_type) = json.get("model_type").filter(|value| !value.is_null()) {
+            let Some(model_type) = model_type.as_str() else {
+                return Err(supported(&format!("model_type {}", shown(model_type))));
+            };
             let found = Self::ALL.into_iter().find(|known| known.model_type() == model_type);
             let name = format!("model_type \"{}\"", truncate_width(model_type, 40));
             return found.ok_or_else(|| supported(&name));
@@ -34,7 +38,14 @@ impl Architecture {
         let Some(class) = class else {
             return Ok(Self::Bert);
         };
-        let found = Self::ALL.into_iter().find(|known| class.starts_with(known.class_prefix()));
+        // Other architectures' names may begin alike, as RobertaPreLayerNormModel's does.
+        let is_of = |known: &Self| {
+            let task = class.strip_prefix(known.class_prefix());
+            task.is_some_and(|task| {
+                task.starts_with("For") || ["Model", "LMHeadModel"].contains(&task)
+            })
+        };
+        let found = Self::ALL.into_iter().find(is_of);
         found.ok_or_else(|| supported(&format!("architecture \"{}\"", truncate_width(class, 40))))
     }
 
@@ -68,14 +79,6 @@ impl Architecture {
     pub fn class_name(self) -> String {
         format!("{}ForSequenceClassification", self.class_prefix())
     }
-
-    /// The default of `pad_token_id`.
-    pub(super) fn default_pad_token_id(self) -> u32 {
-        match self {
-            Self::Roberta => 1,
-            Self::Bert | Self::Electra => 0,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -93,7 +96,12 @@ mod tests {
         let old = json!({"architectures": ["RobertaForMaskedLM"]});
         assert_eq!(of(&old), Ok(Architecture::Roberta));
         assert_eq!(of(&json!({})), Ok(Architecture::Bert));
-        let other = of(&json!({"architectures": ["GPT2LMHeadModel"]}));
-        assert!(other.is_err_and(|message| message.contains("\"GPT2LMHeadModel\"")));
+        for class in ["GPT2LMHeadModel", "RobertaPreLayerNormForMaskedLM", "BertGenerationEncoder"]
+        {
+            let other = of(&json!({"architectures": [class]}));
+            assert!(other.is_err_and(|message| message.contains(class)), "{class}");
+        }
+        let other = of(&json!({"model_type": 5}));
+        assert!(other.is_err_and(|message| message.contains("model_type 5")));
     }
 }

@@ -19,7 +19,7 @@ impl SequenceClassifier {
     /// Builds the model from weights; missing parameters are initialized with `seed`.
     ///
     /// # Errors
-    /// If a tensor's shape does not fit the configuration.
+    /// If a tensor's shape does not fit the configuration, or the number of classes is not supported.
     pub fn new(config: ModelConfig, weights: Weights, seed: u64) -> Result<(Self, LoadReport)> {
         let builder = ParameterBuilder::new(weights, seed, config.encoder.initializer_range);
         Self::build(config, builder)
@@ -30,6 +30,7 @@ impl SequenceClassifier {
     /// # Errors
     /// As [`Self::new`].
     pub fn build(config: ModelConfig, builder: ParameterBuilder) -> Result<(Self, LoadReport)> {
+        config.check_classes().map_err(candle_core::Error::msg)?;
         let layout = ModelLayout::new(&config);
         let (parameters, report) = builder.build(&layout)?;
         Ok((Self { config, layout, parameters }, report))

@@ -1,18 +1,25 @@
 //! `config.json`: a model's configuration, in Hugging Face's format.
 
-use super::ModelError;
 use super::architecture::Architecture;
+use super::class_names::class_names;
+use super::config_values::{Values, default, refuse_other_computations};
+use super::{ModelError, adapter, shown};
+use crate::core::bounded_file;
 use crate::core::ops::DropoutProbabilities;
-use crate::core::text::truncate_width;
 use candle_transformers::models::bert::Config;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
+pub use super::class_names::MAX_LABELS;
+
 /// The configuration of the small Korean model that is part of the program.
 pub const EMBEDDED: &str = include_str!("../../../assets/model/config.json");
 
-/// The most classes a model may have: the confusion matrix counts each pair of them.
-pub const MAX_LABELS: usize = 1000;
+/// The longest `config.json` in bytes: room for the names of 20,000 classes.
+const MAX_BYTES: u64 = 2 << 20;
+
+/// The most layers of a model. Each has 16 parameters, which have a name even if they are small.
+const MAX_LAYERS: usize = 1000;
 
 /// The most parameters a model may have: training more of them in float32 needs over 64 GB.
 const MAX_PARAMETERS: f64 = 4e9;
@@ -49,13 +56,15 @@ impl ModelConfig {
     /// # Errors
     /// If the file cannot be read or a value is not supported; names both.
     pub fn read(file: &Path, overrides: &[(String, Value)]) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => ModelError::Config {
-                file: file.to_path_buf(),
-                reason: "does not exist; a model's folder needs one".to_owned(),
-            },
-            _ => ModelError::Io { file: file.to_path_buf(), error },
-        })?;
+        let text = match bounded_file::read_text(file, MAX_BYTES) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                file.parent().map_or(Ok(()), adapter::refuse)?;
+                let reason = "does not exist; a model's folder needs one".to_owned();
+                return Err(ModelError::Config { file: file.to_path_buf(), reason });
+            }
+            Err(error) => return Err(ModelError::Io { file: file.to_path_buf(), error }),
+        };
         Self::parse(&text, file, overrides)
     }
 
@@ -76,27 +85,26 @@ impl ModelConfig {
         let mut json: Map<String, Value> = serde_json::from_str(text)
             .map_err(|error| format!("not a model configuration: {error}"))?;
         for (name, value) in overrides {
-            if !json.contains_key(name) {
+            let has_default = || {
+                let architecture = Architecture::of(&json);
+                architecture.is_ok_and(|architecture| default(architecture, name).is_some())
+            };
+            if !json.contains_key(name) && !has_default() {
                 return Err(format!("has no value named {name} that could be overridden"));
             }
             json.insert(name.clone(), value.clone());
         }
         let architecture = Architecture::of(&json)?;
-        refuse_other_tasks(&json)?;
-        let encoder = encoder(&json, architecture)?;
-        let number = |name: &str| match json.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => {
-                value.as_f64().map(Some).ok_or_else(|| format!("{name} is not a number"))
-            }
-        };
+        refuse_other_computations(&json)?;
+        let values = Values { json: &json, architecture };
+        let encoder = values.encoder()?;
         let config = Self {
-            embedding_size: match number("embedding_size")? {
-                Some(size) if architecture == Architecture::Electra => size as usize,
-                _ => encoder.hidden_size,
+            embedding_size: match architecture {
+                Architecture::Electra => values.count("embedding_size")?,
+                Architecture::Bert | Architecture::Roberta => encoder.hidden_size,
             },
-            attention_probs_dropout_prob: number("attention_probs_dropout_prob")?.unwrap_or(0.1),
-            labels: labels(&json)?,
+            attention_probs_dropout_prob: values.number("attention_probs_dropout_prob")?,
+            labels: class_names(&json)?,
             architecture,
             encoder,
             json,
@@ -111,7 +119,6 @@ impl ModelConfig {
             ("vocab_size", encoder.vocab_size),
             ("hidden_size", encoder.hidden_size),
             ("embedding_size", self.embedding_size),
-            ("num_hidden_layers", encoder.num_hidden_layers),
             ("num_attention_heads", encoder.num_attention_heads),
             ("intermediate_size", encoder.intermediate_size),
             ("max_position_embeddings", encoder.max_position_embeddings),
@@ -120,6 +127,12 @@ impl ModelConfig {
             if !(1..=1 << 24).contains(&value) {
                 return Err(format!("{name} is {value}; it must be from 1 to {}", 1 << 24));
             }
+        }
+        if !(1..=MAX_LAYERS).contains(&encoder.num_hidden_layers) {
+            return Err(format!(
+                "num_hidden_layers is {}; it must be from 1 to {MAX_LAYERS}",
+                encoder.num_hidden_layers
+            ));
         }
         if !encoder.hidden_size.is_multiple_of(encoder.num_attention_heads) {
             return Err(format!(
@@ -142,11 +155,13 @@ impl ModelConfig {
                 return Err(format!("{name} is {value}; it must be at least 0 and below 1"));
             }
         }
-        if !(2..=MAX_LABELS).contains(&self.labels.len()) {
-            return Err(format!(
-                "{} classes; there must be from 2 to {MAX_LABELS}",
-                self.labels.len()
-            ));
+        for (name, value) in [
+            ("initializer_range", encoder.initializer_range),
+            ("layer_norm_eps", encoder.layer_norm_eps),
+        ] {
+            if value < 0.0 {
+                return Err(format!("{name} is {value}; it must be at least 0"));
+            }
         }
         let parameters = self.parameter_estimate();
         if parameters > MAX_PARAMETERS {
@@ -156,6 +171,49 @@ impl ModelConfig {
             ));
         }
         Ok(())
+    }
+
+    /// Checks the number of classes. That of a model whose head is replaced does not count, so this
+    /// is not checked on reading.
+    ///
+    /// # Errors
+    /// If there are fewer than 2 or more than [`MAX_LABELS`].
+    pub(super) fn check_classes(&self) -> Result<(), String> {
+        match self.labels.len() {
+            2..=MAX_LABELS => Ok(()),
+            1 => Err(format!(
+                "describes a model of 1 class, for which transformers computes a regression; from \
+                 2 to {MAX_LABELS} classes are supported"
+            )),
+            _ if self.labels.len() > MAX_LABELS => Err(format!(
+                "describes more than {MAX_LABELS} classes; from 2 to that are supported"
+            )),
+            _ => Err(format!("describes no classes; from 2 to {MAX_LABELS} are supported")),
+        }
+    }
+
+    /// Checks that the head, which the weights contain, is one for single-label classification.
+    /// Another head may be replaced.
+    ///
+    /// # Errors
+    /// If `problem_type` is another one.
+    pub(super) fn check_problem_type(&self) -> Result<(), String> {
+        let supported = "single_label_classification";
+        match self.json.get("problem_type") {
+            None | Some(Value::Null) => Ok(()),
+            Some(given) if given == supported => Ok(()),
+            Some(other) => Err(format!(
+                "problem_type {} is not supported; \"{supported}\" is. To train from such a head \
+                 all the same, write that into this file",
+                shown(other)
+            )),
+        }
+    }
+
+    /// The row of the token embeddings that is the padding's: `pad_token_id`, unless it is null.
+    pub(super) fn padding_row(&self) -> Option<usize> {
+        let is_null = self.json.get("pad_token_id").is_some_and(Value::is_null);
+        (!is_null).then_some(self.encoder.pad_token_id)
     }
 
     /// The approximate number of parameters, without biases and normalizations.
@@ -238,71 +296,6 @@ impl ModelConfig {
         );
         format!("{:#}\n", Value::Object(json))
     }
-}
-
-/// Rejects everything but single-label classification with absolute positions.
-fn refuse_other_tasks(json: &Map<String, Value>) -> Result<(), String> {
-    for (name, supported) in
-        [("problem_type", "single_label_classification"), ("position_embedding_type", "absolute")]
-    {
-        let value = json.get(name).and_then(Value::as_str);
-        if let Some(other) = value.filter(|value| *value != supported) {
-            let other = truncate_width(other, 40);
-            return Err(format!("{name} \"{other}\" is not supported; \"{supported}\" is"));
-        }
-    }
-    Ok(())
-}
-
-/// The encoder's hyper-parameters, with transformers' defaults for those that older files lack.
-fn encoder(json: &Map<String, Value>, architecture: Architecture) -> Result<Config, String> {
-    let mut known = json.clone();
-    for (name, default) in [
-        ("hidden_act", json!("gelu")),
-        ("hidden_dropout_prob", json!(0.1)),
-        ("initializer_range", json!(0.02)),
-        ("layer_norm_eps", json!(1e-12)),
-        ("max_position_embeddings", json!(512)),
-        ("pad_token_id", json!(architecture.default_pad_token_id())),
-        ("type_vocab_size", json!(2)),
-    ] {
-        if known.get(name).is_none_or(Value::is_null) {
-            known.insert(name.to_owned(), default);
-        }
-    }
-    let activation = known.get("hidden_act").and_then(Value::as_str).unwrap_or_default();
-    let activation = match activation {
-        "gelu" | "relu" => activation,
-        "gelu_new" | "gelu_pytorch_tanh" => "gelu_approximate",
-        other => {
-            return Err(format!(
-                "hidden_act \"{}\" is not supported; gelu, gelu_new, gelu_pytorch_tanh and relu \
-                 are",
-                truncate_width(other, 40)
-            ));
-        }
-    };
-    // candle's names have no underscores.
-    known.insert("hidden_act".to_owned(), json!(activation.replace('_', "")));
-    let kind = architecture.title();
-    serde_json::from_value(Value::Object(known))
-        .map_err(|error| format!("not a {kind} configuration: {error}"))
-}
-
-/// The classes of `id2label`, else `num_labels` unnamed ones, else two.
-fn labels(json: &Map<String, Value>) -> Result<Vec<String>, String> {
-    let default = |id: usize| format!("LABEL_{id}");
-    let Some(names) = json.get("id2label").and_then(Value::as_object) else {
-        let count = json.get("num_labels").and_then(Value::as_u64).unwrap_or(2);
-        return Ok((0..count.min(MAX_LABELS as u64 + 1) as usize).map(default).collect());
-    };
-    (0..names.len())
-        .map(|id| {
-            let name = names.get(&id.to_string()).and_then(Value::as_str);
-            name.map(|name| crate::core::text::sanitize_for_terminal(name).into_owned())
-                .ok_or_else(|| format!("id2label has no name for class {id}"))
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -29,18 +29,164 @@ fn unsupported_values_are_rejected_by_name() {
     };
     let position = message("position_embedding_type", json!("relative_key"));
     assert!(position.contains("position_embedding_type \"relative_key\""), "{position}");
-    let problem = message("problem_type", json!("regression"));
-    assert!(problem.contains("problem_type \"regression\""), "{problem}");
+}
+
+fn parse(value: &Value) -> Result<ModelConfig, ModelError> {
+    ModelConfig::parse(&value.to_string(), Path::new("config.json"), &[])
 }
 
 #[test]
-fn the_number_of_classes_is_bounded() {
-    for (count, fits) in [(1_u64, false), (2, true), (1000, true), (1001, false), (1 << 40, false)]
+fn the_number_of_classes_is_bounded_where_the_head_is_used() -> Result<(), ModelError> {
+    for (count, fits) in
+        [(0_u64, false), (1, false), (2, true), (1000, true), (1001, false), (1 << 40, false)]
     {
-        let text = EMBEDDED.replacen('{', &format!("{{\"num_labels\": {count},"), 1);
-        let text = text.replace("id2label", "unused");
-        let config = ModelConfig::parse(&text, Path::new("config.json"), &[]);
-        assert_eq!(config.is_ok(), fits, "{count}");
+        // A head that is replaced may have any number.
+        let mut config = parse(&json!({"num_labels": count}))?;
+        assert_eq!(config.check_classes().is_ok(), fits, "{count}");
+        config.set_labels(&["a", "b"].map(str::to_owned));
+        assert_eq!(config.check_classes(), Ok(()), "{count}");
+    }
+    let one = parse(&json!({"num_labels": 1}))?.check_classes();
+    assert!(one.is_err_and(|message| message.contains("1 class, for which transformers")));
+    Ok(())
+}
+
+/// The names that transformers 5.24 has in `BertConfig.from_dict(…).id2label`; null, of which it
+/// makes no name, has a placeholder here.
+#[test]
+fn classes_are_those_of_transformers() -> Result<(), ModelError> {
+    for (value, expected) in [
+        (json!({"id2label": {"0": 0, "1": 1}}), vec!["0", "1"]),
+        (json!({"id2label": {"0": null, "1": null}}), vec!["LABEL_0", "LABEL_1"]),
+        (json!({"id2label": {"0": "a", "1": null}}), vec!["a", "LABEL_1"]),
+        (json!({"id2label": {"0": "a", "1": 1.5, "2": true}}), vec!["a", "1.5", "True"]),
+        (json!({"id2label": {"0": "a", "2": "b"}}), vec!["a", "LABEL_1"]),
+        (json!({"id2label": {"1": "a", "0": "b", " 2": "c"}}), vec!["b", "a", "c"]),
+        (json!({"id2label": {"00": "a", "0": "b"}}), vec!["b"]),
+        (json!({"id2label": {}}), vec![]),
+        (json!({"id2label": null}), vec!["LABEL_0", "LABEL_1"]),
+        (json!({"label2id": {"a": 0, "b": 1, "c": 2}}), vec!["LABEL_0", "LABEL_1"]),
+        (json!({"num_labels": 3}), vec!["LABEL_0", "LABEL_1", "LABEL_2"]),
+        (json!({"num_labels": 2, "id2label": {"0": "a", "1": "b"}}), vec!["a", "b"]),
+        (
+            json!({"num_labels": 3, "id2label": {"0": "a", "1": "b"}}),
+            vec!["LABEL_0", "LABEL_1", "LABEL_2"],
+        ),
+    ] {
+        assert_eq!(parse(&value)?.labels, expected, "{value}");
+    }
+    for (value, expected) in [
+        (json!({"id2label": {"x": "a"}}), "id2label has the key \"x\""),
+        (json!({"id2label": ["a", "b"]}), "id2label is [\"a\",\"b\"]"),
+        (json!({"num_labels": "3"}), "num_labels is \"3\""),
+        (json!({"num_labels": 2.0}), "num_labels is 2.0"),
+    ] {
+        let message = parse(&value).map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(message.contains(expected), "{message}");
+    }
+    Ok(())
+}
+
+/// What `BertConfig()`, `RobertaConfig()` and `ElectraConfig()` of transformers 5.24 have.
+#[test]
+fn missing_values_are_those_of_each_configuration_class() -> Result<(), ModelError> {
+    for (name, sizes) in [
+        ("bert", [30522, 768, 768, 12, 12, 3072, 512, 2, 0]),
+        ("roberta", [50265, 768, 768, 12, 12, 3072, 512, 2, 1]),
+        ("electra", [30522, 128, 256, 12, 4, 1024, 512, 2, 0]),
+    ] {
+        let config = parse(&json!({"model_type": name}))?;
+        let encoder = &config.encoder;
+        let found = [
+            encoder.vocab_size,
+            config.embedding_size,
+            encoder.hidden_size,
+            encoder.num_hidden_layers,
+            encoder.num_attention_heads,
+            encoder.intermediate_size,
+            encoder.max_position_embeddings,
+            encoder.type_vocab_size,
+            encoder.pad_token_id,
+        ];
+        assert_eq!(found, sizes, "{name}");
+        let numbers = [
+            encoder.hidden_dropout_prob,
+            config.attention_probs_dropout_prob,
+            encoder.initializer_range,
+            encoder.layer_norm_eps,
+            config.classifier_dropout(),
+        ];
+        assert_eq!(numbers, [0.1, 0.1, 0.02, 1e-12, 0.1], "{name}");
+        // A null is an error in transformers, except where the type has it.
+        for value in
+            ["vocab_size", "hidden_size", "hidden_act", "layer_norm_eps", "type_vocab_size"]
+        {
+            let null = parse(&json!({"model_type": name, value: null}));
+            let message = null.map_or_else(|error| error.to_string(), |_| String::new());
+            assert!(message.contains(&format!("{value} ")), "{name} {value}: {message}");
+        }
+        assert!(parse(&json!({"model_type": name, "classifier_dropout": null})).is_ok());
+        let unpadded = parse(&json!({"model_type": name, "pad_token_id": null}));
+        assert_eq!(
+            unpadded.map(|config| config.padding_row()).ok(),
+            match name {
+                "roberta" => None,
+                _ => Some(None),
+            }
+        );
+    }
+    let electra = json!({"model_type": "electra", "hidden_size": 64});
+    assert_eq!(parse(&electra)?.embedding_size, 128);
+    assert!(parse(&json!({"model_type": "electra", "embedding_size": null})).is_err());
+    // Other architectures have no such value.
+    assert_eq!(parse(&json!({"embedding_size": 5}))?.embedding_size, 768);
+    // A default can be overridden without being written.
+    let overrides = [("num_hidden_layers".to_owned(), json!(3))];
+    let config = ModelConfig::parse("{}", Path::new("config.json"), &overrides)?;
+    assert_eq!(config.encoder.num_hidden_layers, 3);
+    Ok(())
+}
+
+#[test]
+fn values_that_change_the_computation_are_refused_by_name() {
+    for (value, expected) in [
+        (json!({"is_decoder": true}), "is_decoder true is not supported; false is"),
+        (json!({"is_decoder": null}), "is_decoder null"),
+        (json!({"add_cross_attention": true}), "add_cross_attention true"),
+        (json!({"position_embedding_type": "relative_key"}), "position_embedding_type"),
+        (json!({"position_embedding_type": 1}), "position_embedding_type 1"),
+        (json!({"pruned_heads": {"0": [1]}}), "pruned_heads {\"0\":[1]}"),
+        (json!({"per_layer_config": {"0": {"num_attention_heads": 2}}}), "per_layer_config"),
+        (json!({"quantization_config": {"quant_method": "gptq"}}), "quantization_config"),
+        (json!({"fusion_config": {}}), "fusion_config"),
+        (json!({"transformers_weights": "other.safetensors"}), "transformers_weights"),
+        (json!({"configuration_files": ["config.4.0.0.json"]}), "configuration_files"),
+        (json!({"hidden_act": "silu"}), "hidden_act \"silu\""),
+        (json!({"layer_norm_eps": -1.0}), "layer_norm_eps is -1"),
+        (json!({"layer_norm_eps": "1e-5"}), "layer_norm_eps is \"1e-5\""),
+        (json!({"hidden_size": "128"}), "hidden_size is \"128\""),
+        (json!({"hidden_size": 128.0}), "hidden_size is 128.0"),
+        (json!({"hidden_size": true}), "hidden_size is true"),
+        (json!({"pad_token_id": -1}), "pad_token_id is -1"),
+        (
+            json!({"num_hidden_layers": 1 << 24, "hidden_size": 2, "intermediate_size": 1,
+            "num_attention_heads": 1}),
+            "num_hidden_layers is 16777216; it must be from 1 to 1000",
+        ),
+    ] {
+        let message = parse(&value).map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(message.contains(expected), "{value}: {message}");
+    }
+    for same in [
+        json!({"is_decoder": false, "add_cross_attention": false, "position_embedding_type": null}),
+        json!({"position_embedding_type": "absolute", "pruned_heads": {}, "per_layer_config": null}),
+        json!({"quantization_config": null, "transformers_weights": "model.safetensors"}),
+        json!({"chunk_size_feed_forward": 7, "use_cache": null, "tie_word_embeddings": false}),
+        json!({"summary_type": "mean", "output_attentions": true, "torchscript": true}),
+        // A head that is replaced may be of another kind.
+        json!({"problem_type": "multi_label_classification"}),
+    ] {
+        assert!(parse(&same).is_ok(), "{same}");
     }
 }
 

@@ -3,9 +3,10 @@
 
 use super::classifier::SequenceClassifier;
 use super::config::ModelConfig;
+use super::layout::ModelLayout;
 use super::parameters::{LoadReport, ParameterBuilder};
 use super::weights::{INDEX, WEIGHTS, Weights};
-use super::{ModelError, without_backtrace};
+use super::{ModelError, adapter, without_backtrace};
 use candle_core::{CpuStorage, Storage, Tensor};
 use safetensors::tensor::{Dtype, SafeTensorError, View};
 use std::borrow::Cow;
@@ -29,19 +30,26 @@ pub fn load(
     ignore_mismatched_sizes: bool,
     seed: u64,
 ) -> Result<(SequenceClassifier, LoadReport), ModelError> {
-    let architecture = config.architecture;
-    let weights = Weights::open(folder, architecture)?;
+    adapter::refuse(folder)?;
+    let refused = |reason: String| ModelError::Config { file: folder.join("config.json"), reason };
+    config.check_classes().map_err(refused)?;
+    let weights = Weights::open(folder, config.architecture)?;
     let misfit = |reason: String| ModelError::Weights { file: folder.join(WEIGHTS), reason };
     let has_weights = !weights.is_empty();
-    let builder = ParameterBuilder::new(weights, seed, config.encoder.initializer_range)
+    let mut builder = ParameterBuilder::new(weights, seed, config.encoder.initializer_range)
         .ignore_mismatched_sizes(ignore_mismatched_sizes);
-    let (model, report) = SequenceClassifier::build(config, builder)
-        .map_err(|error| misfit(without_backtrace(&error)))?;
-    if has_weights && report.missing.len() == model.parameters().iter().count() {
-        let title = architecture.title();
-        return Err(misfit(format!("none of its tensors belongs to a {title} classifier")));
+    if has_weights {
+        let layout = ModelLayout::new(&config);
+        let report = builder.compare(&layout).map_err(|error| misfit(without_backtrace(&error)))?;
+        if report.missing.len() == layout.parameters.len() {
+            let title = config.architecture.title();
+            return Err(misfit(format!("none of its tensors belongs to a {title} classifier")));
+        }
+        if layout.classifier_names().iter().any(|name| !report.initialized(name)) {
+            config.check_problem_type().map_err(refused)?;
+        }
     }
-    Ok((model, report))
+    SequenceClassifier::build(config, builder).map_err(|error| misfit(without_backtrace(&error)))
 }
 
 /// Writes `config.json` and `model.safetensors` into a staging folder; see

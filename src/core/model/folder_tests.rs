@@ -196,3 +196,112 @@ fn unexpected_and_missing_tensors_are_listed() -> anyhow::Result<()> {
     assert_eq!(Weights::open(folder.0.path(), Architecture::Bert)?.names().len(), 24);
     Ok(())
 }
+
+#[test]
+fn a_head_that_is_replaced_never_stops_a_run() -> anyhow::Result<()> {
+    let (folder, _) = ModelFolder::with_a_model()?;
+    let change = |change: &dyn Fn(&mut serde_json::Map<String, Value>)| -> anyhow::Result<()> {
+        let text = std::fs::read_to_string(folder.file("config.json"))?;
+        let mut json: serde_json::Map<String, Value> = serde_json::from_str(&text)?;
+        change(&mut json);
+        Ok(std::fs::write(folder.file("config.json"), Value::Object(json).to_string())?)
+    };
+    // A regression's head of one class, as a start for two classes.
+    folder.rewrite(|name, tensor| {
+        let part = if name.starts_with("classifier") {
+            tensor.narrow(0, 0, 1)
+        } else {
+            Ok(tensor.clone())
+        };
+        (name.to_owned(), part.and_then(|part| part.copy()).unwrap_or_else(|_| tensor.clone()))
+    })?;
+    change(&|json| {
+        json.insert("id2label".to_owned(), json!({"0": "score"}));
+        json.insert("problem_type".to_owned(), json!("regression"));
+    })?;
+    let message = folder.message();
+    assert!(message.contains("config.json: describes a model of 1 class"), "{message}");
+    let mut config = folder.config(&[])?;
+    config.set_labels(&["a", "b"].map(str::to_owned));
+    let (_, report) = load(folder.0.path(), config.clone(), true, 1)?;
+    assert_eq!(report.mismatched.len(), 2, "{report:?}");
+    assert!(config.to_json().contains("single_label_classification"));
+    let message =
+        load(folder.0.path(), config, false, 1).map_or_else(|e| e.to_string(), |_| String::new());
+    assert!(message.contains("--ignore-mismatched-sizes"), "{message}");
+
+    // A head of the same size is kept, so its kind counts.
+    let (folder, _) = ModelFolder::with_a_model()?;
+    let text = std::fs::read_to_string(folder.file("config.json"))?;
+    let text = text.replace("single_label", "multi_label");
+    std::fs::write(folder.file("config.json"), text)?;
+    let message = folder.message();
+    assert!(message.contains("problem_type \"multi_label_classification\""), "{message}");
+    folder.rewrite(|name, tensor| (name.replace("classifier", "other"), tensor.clone()))?;
+    assert_eq!(folder.load()?.1.missing, ["classifier.weight", "classifier.bias"]);
+    Ok(())
+}
+
+#[test]
+fn an_adapter_is_rejected_with_a_remedy() -> anyhow::Result<()> {
+    let (folder, _) = ModelFolder::with_a_model()?;
+    std::fs::write(folder.file("adapter_config.json"), "{}")?;
+    let message = folder.message();
+    assert!(message.contains("adapter_config.json: is a PEFT adapter"), "{message}");
+    std::fs::remove_file(folder.file("config.json"))?;
+    assert!(folder.message().contains("merge_and_unload"), "{}", folder.message());
+    Ok(())
+}
+
+#[test]
+fn bytes_after_the_last_tensor_are_damage() -> anyhow::Result<()> {
+    let (folder, _) = ModelFolder::with_a_model()?;
+    let bytes = std::fs::read(folder.file(WEIGHTS))?;
+    std::fs::write(folder.file(WEIGHTS), [&bytes[..], b"rest"].concat())?;
+    assert!(folder.message().contains("damaged: 4 bytes follow"), "{}", folder.message());
+    Ok(())
+}
+
+#[test]
+fn the_files_of_a_model_are_bounded() -> anyhow::Result<()> {
+    let (folder, _) = ModelFolder::with_a_model()?;
+    let config = std::fs::read(folder.file("config.json"))?;
+    // A sparse file of a terabyte: its length is not allocated.
+    let sparse = |name: &str| std::fs::File::create(folder.file(name))?.set_len(1 << 40);
+    sparse("config.json")?;
+    let message = folder.message();
+    assert!(message.contains("config.json: is longer than 2 MiB"), "{message}");
+    std::fs::write(folder.file("config.json"), config)?;
+    let header = [&(9u64 << 20).to_le_bytes()[..], b"{}"].concat();
+    std::fs::write(folder.file(WEIGHTS), header)?;
+    assert!(folder.message().contains("its header is longer than 8 MiB"), "{}", folder.message());
+    std::fs::remove_file(folder.file(WEIGHTS))?;
+    sparse(INDEX)?;
+    assert!(folder.message().contains("is longer than 8 MiB"), "{}", folder.message());
+
+    // A configuration of 4 billion parameters is not allocated for files without them.
+    let (folder, _) = ModelFolder::with_a_model()?;
+    let large =
+        [("hidden_size".to_owned(), json!(12_000)), ("vocab_size".to_owned(), json!(200_000))];
+    let config = folder.config(&large)?;
+    let message =
+        load(folder.0.path(), config, false, 1).map_or_else(|e| e.to_string(), |_| String::new());
+    assert!(message.contains("word_embeddings.weight has shape"), "{message}");
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn devices_and_pipes_are_not_opened() -> anyhow::Result<()> {
+    for name in ["config.json", WEIGHTS] {
+        let (folder, _) = ModelFolder::with_a_model()?;
+        std::fs::remove_file(folder.file(name))?;
+        std::os::unix::fs::symlink("/dev/zero", folder.file(name))?;
+        let expected = format!("{name}: is a device, a pipe or a socket");
+        assert!(folder.message().contains(&expected), "{}", folder.message());
+        std::fs::remove_file(folder.file(name))?;
+        rustix::fs::mkfifoat(rustix::fs::CWD, folder.file(name), rustix::fs::Mode::RWXU)?;
+        assert!(folder.message().contains(&expected), "{}", folder.message());
+    }
+    Ok(())
+}

@@ -118,7 +118,7 @@ impl ModelLayout {
         let prefix = config.architecture.model_type();
         let mut planner = Planner::new(encoder.layer_norm_eps as f32);
 
-        let without_padding = Init::NormalExceptRow(encoder.pad_token_id);
+        let without_padding = config.padding_row().map_or(Init::Normal, Init::NormalExceptRow);
         let position_init = match config.architecture {
             Architecture::Roberta => without_padding,
             Architecture::Bert | Architecture::Electra => Init::Normal,
@@ -159,6 +159,15 @@ impl ModelLayout {
         };
         let parameters = planner.parameters;
         Self { parameters, tables, embedding_norm, project, layers, activation, head, classifier }
+    }
+
+    /// The names of the parameters of the head's last layer, whose size is the number of classes.
+    pub fn classifier_names(&self) -> [&str; 2] {
+        let name = |start: usize| {
+            let found = self.parameters.iter().find(|parameter| parameter.start == start);
+            found.map_or("", |parameter| &parameter.name)
+        };
+        [name(self.classifier.weight), name(self.classifier.bias)]
     }
 
     /// The number of elements of all parameters together.

@@ -1,12 +1,16 @@
 //! Sequence classifiers with Hugging Face's configuration, parameter names, initialization and
 //! files. [`crate::core::engine`] runs them.
 
+mod adapter;
 pub mod architecture;
+mod class_names;
 pub mod classifier;
 pub mod config;
+mod config_values;
 pub mod folder;
 pub mod layout;
 pub mod parameters;
+mod tensor_names;
 pub mod weights;
 
 pub use architecture::Architecture;
@@ -73,6 +77,11 @@ impl From<candle_core::Error> for ModelError {
     }
 }
 
+/// A value of `config.json` in a message.
+fn shown(value: &serde_json::Value) -> String {
+    crate::core::text::truncate_width(&value.to_string(), 40)
+}
+
 /// candle's own message, without the backtrace that its `Display` adds.
 pub fn without_backtrace(error: &candle_core::Error) -> String {
     match error {
@@ -80,3 +89,10 @@ pub fn without_backtrace(error: &candle_core::Error) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+#[path = "mutation_tests.rs"]
+mod mutation_tests;
+#[cfg(test)]
+#[path = "two_names_tests.rs"]
+mod two_names_tests;

@@ -1,6 +1,6 @@
 //! A model's trainable parameters, by Hugging Face's names.
 
-use super::layout::{Init, ModelLayout};
+use super::layout::{Init, ModelLayout, Parameter};
 use super::weights::{StoredTensor, Weights};
 use crate::core::data::sampling::Generator;
 use crate::core::ops::cpu::overwrite;
@@ -39,15 +39,25 @@ impl ModelParameters {
     }
 }
 
-/// The differences between a model's parameters and the tensors in its files.
+/// The differences between a model's parameters and the tensors in its files, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
     /// Parameters that are in no file and were initialized.
     pub missing: Vec<String>,
     /// Parameters that a file has in another shape and that were initialized on request.
     pub mismatched: Vec<String>,
-    /// Tensors in the files that are not parameters of the model.
+    /// Tensors in the files that are not parameters of the model, or are second names of one; by
+    /// their names in the files.
     pub unexpected: Vec<String>,
+}
+
+impl LoadReport {
+    /// Whether this parameter was initialized instead of loaded.
+    pub fn initialized(&self, name: &str) -> bool {
+        let is_mismatched = |entry: &String| entry.split(' ').next() == Some(name);
+        self.missing.iter().any(|missing| missing == name)
+            || self.mismatched.iter().any(is_mismatched)
+    }
 }
 
 /// Builds a model's parameters from weights; missing ones are initialized according to [`Init`].
@@ -73,16 +83,39 @@ impl ParameterBuilder {
         self
     }
 
+    /// Compares the weights with a layout, without reading values.
+    ///
+    /// # Errors
+    /// If a tensor has another shape, unless such tensors are to be initialized.
+    pub fn compare(&mut self, layout: &ModelLayout) -> Result<LoadReport> {
+        self.weights.assign(layout.parameters.iter().map(|parameter| parameter.name.as_str()));
+        let mut report = LoadReport::default();
+        for Parameter { name, shape, .. } in &layout.parameters {
+            match self.weights.shape(name) {
+                None => report.missing.push(name.to_owned()),
+                Some(stored) if stored == shape => {}
+                Some(other) if self.ignore_mismatched_sizes => {
+                    report.mismatched.push(format!("{name} {other:?} instead of {shape:?}"));
+                }
+                Some(other) => candle_core::bail!(
+                    "{name} has shape {other:?}, but config.json and the classes of the data require \
+                     {shape:?}; --ignore-mismatched-sizes initializes such tensors"
+                ),
+            }
+        }
+        Ok(report)
+    }
+
     /// The parameters of a layout, and which of them were not loaded.
     ///
     /// # Errors
     /// If a tensor has another shape or is not finite, or the weights cannot be read.
     pub fn build(mut self, layout: &ModelLayout) -> Result<(ModelParameters, LoadReport)> {
+        // Nothing is allocated for a model that its files do not fit.
+        let mut report = self.compare(layout)?;
         let flat = Tensor::zeros(layout.len(), DType::F32, &Device::Cpu)?;
-        let mut report = LoadReport::default();
         let mut named = Vec::with_capacity(layout.parameters.len());
-        for parameter in &layout.parameters {
-            let (name, shape) = (&parameter.name, parameter.shape.as_slice());
+        for Parameter { name, shape, init, start } in &layout.parameters {
             let values = match self.weights.read(name, shape)? {
                 StoredTensor::Values(values) if !values.iter().all(|value| value.is_finite()) => {
                     candle_core::bail!(
@@ -91,20 +124,11 @@ impl ParameterBuilder {
                     )
                 }
                 StoredTensor::Values(values) => values,
-                StoredTensor::Missing => {
-                    report.missing.push(name.to_owned());
-                    self.initialize(shape, parameter.init)
+                StoredTensor::Missing | StoredTensor::OtherShape(_) => {
+                    self.initialize(shape, *init)
                 }
-                StoredTensor::OtherShape(other) if self.ignore_mismatched_sizes => {
-                    report.mismatched.push(format!("{name} {other:?} instead of {shape:?}"));
-                    self.initialize(shape, parameter.init)
-                }
-                StoredTensor::OtherShape(other) => candle_core::bail!(
-                    "{name} has shape {other:?}, but config.json and the classes of the data require \
-                     {shape:?}; --ignore-mismatched-sizes initializes such tensors"
-                ),
             };
-            let view = flat.narrow(0, parameter.start, parameter.len())?.reshape(shape)?;
+            let view = flat.narrow(0, *start, values.len())?.reshape(shape.as_slice())?;
             overwrite(&view, &values)?;
             named.push((name.to_owned(), view));
         }
@@ -135,7 +159,6 @@ impl ParameterBuilder {
 mod tests {
     use super::*;
     use crate::core::model::ModelConfig;
-    use crate::core::model::layout::Parameter;
 
     #[test]
     fn initialization_is_that_of_hugging_face() -> Result<()> {

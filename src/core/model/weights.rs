@@ -3,10 +3,11 @@
 
 use super::ModelError;
 use super::architecture::Architecture;
+use super::tensor_names::{current_name, sort_key};
+use crate::core::bounded_file;
 use crate::core::text::truncate_width;
 use safetensors::tensor::{Dtype, Metadata};
-use serde_json::Value;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -20,8 +21,14 @@ pub const INDEX: &str = "model.safetensors.index.json";
 /// The number of bytes of a tensor that are read at a time: a multiple of every type's size.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// The longest header in bytes, as in the safetensors crate.
-const MAX_HEADER: u64 = 100_000_000;
+/// The longest header in bytes: room for 50,000 tensors. Reading one needs some 20 times its length.
+const MAX_HEADER: u64 = 8 << 20;
+
+/// The longest index of shards in bytes.
+const MAX_INDEX: u64 = 8 << 20;
+
+/// The most shards; each is an open file.
+const MAX_SHARDS: usize = 500;
 
 /// Buffers that older versions of transformers saved; like newer versions, this program ignores
 /// them.
@@ -37,11 +44,18 @@ struct TensorLocation {
     bytes: usize,
 }
 
-/// The tensors of a model's folder, by their current names in transformers.
+/// The tensors of a model's folder.
 #[derive(Debug, Default)]
 pub struct Weights {
     files: Vec<(PathBuf, File)>,
-    tensors: HashMap<String, TensorLocation>,
+    /// The tensors by the names that [`Self::read`] takes: those in the files until
+    /// [`Self::assign`], then the parameters'.
+    tensors: BTreeMap<String, TensorLocation>,
+    /// The prefix of an encoder's parameters, if the tensors are a model's.
+    prefix: Option<&'static str>,
+    /// The names in the files of tensors that are for no parameter, or that another tensor for the
+    /// same parameter takes precedence over.
+    unused: Vec<String>,
 }
 
 /// The result of [`Weights::read`].
@@ -65,7 +79,7 @@ impl Weights {
     /// # Errors
     /// If a file is damaged, or the folder has only pickled weights.
     pub fn open(folder: &Path, architecture: Architecture) -> Result<Self, ModelError> {
-        let mut weights = Self::default();
+        let mut weights = Self { prefix: Some(architecture.model_type()), ..Self::default() };
         if folder.join(WEIGHTS).exists() {
             weights.add(folder.join(WEIGHTS))?;
         } else if folder.join(INDEX).exists() {
@@ -75,7 +89,7 @@ impl Weights {
         } else {
             refuse_pickle(folder)?;
         }
-        weights.use_current_names(architecture.model_type());
+        weights.tensors.retain(|name, _| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)));
         Ok(weights)
     }
 
@@ -96,9 +110,32 @@ impl Weights {
 
     /// The names of the tensors that were not read, sorted.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.tensors.keys().cloned().collect();
+        let mut names: Vec<String> = self.tensors.keys().chain(&self.unused).cloned().collect();
         names.sort_unstable();
         names
+    }
+
+    /// The shape of the tensor that [`Self::read`] finds under a name.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        Some(&self.tensors.get(name)?.shape)
+    }
+
+    /// Finds the tensor of each of a model's parameters, as transformers does: older names and
+    /// names without or with a superfluous encoder's prefix are renamed, and of several tensors for
+    /// one parameter the first in transformers' order is taken.
+    pub fn assign<'a>(&mut self, parameters: impl Iterator<Item = &'a str>) {
+        let Some(prefix) = self.prefix else { return };
+        let parameters: HashSet<&str> = parameters.collect();
+        let mut stored: Vec<_> = std::mem::take(&mut self.tensors).into_iter().collect();
+        stored.sort_by_cached_key(|(name, _)| sort_key(name));
+        for (stored, location) in stored {
+            let name = current_name(&stored, prefix, &parameters);
+            if parameters.contains(name.as_str()) && !self.tensors.contains_key(&name) {
+                self.tensors.insert(name, location);
+            } else {
+                self.unused.push(stored);
+            }
+        }
     }
 
     fn add(&mut self, path: PathBuf) -> Result<(), ModelError> {
@@ -106,14 +143,17 @@ impl Weights {
         let damaged =
             |reason: String| ModelError::Weights { file: path.clone(), reason: damaged(&reason) };
         let length = file.metadata().map_err(|error| io(&path, error))?.len();
+        let mut end = start;
         for (name, info) in metadata.tensors() {
             let (from, to) = info.data_offsets;
             let size = info.shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim));
             let bits = size.and_then(|size| size.checked_mul(info.dtype.bitsize()));
-            if to < from || bits != (to - from).checked_mul(8) || start + to as u64 > length {
+            let last = start.checked_add(to as u64).filter(|last| *last <= length);
+            let Some(last) = last.filter(|_| to >= from && bits == (to - from).checked_mul(8))
+            else {
                 let name = truncate_width(&name, 80);
                 return Err(damaged(format!("{name} extends past the end of the file")));
-            }
+            };
             let location = TensorLocation {
                 file: self.files.len(),
                 dtype: info.dtype,
@@ -121,34 +161,20 @@ impl Weights {
                 start: start + from as u64,
                 bytes: to - from,
             };
-            self.tensors.insert(name, location);
+            end = end.max(last);
+            // As in transformers, the last of several shards with a tensor of one name counts.
+            if let Some(earlier) = self.tensors.insert(name.clone(), location) {
+                let (shard, _) = &self.files[earlier.file];
+                let shard = shard.file_name().unwrap_or_default().display();
+                self.unused.push(format!("{name} (in {shard})"));
+            }
+        }
+        if end < length {
+            let rest = length - end;
+            return Err(damaged(format!("{rest} bytes follow its last tensor")));
         }
         self.files.push((path, file));
         Ok(())
-    }
-
-    /// Renames tensors as transformers does: older checkpoints name a normalization's scale and
-    /// shift `gamma` and `beta`, and a bare encoder has no prefix before its names.
-    fn use_current_names(&mut self, prefix: &str) {
-        let bare = self.tensors.keys().any(|name| name.starts_with("embeddings."));
-        let rename = |name: String| {
-            let name = match name.strip_suffix("LayerNorm.gamma") {
-                Some(prefix) => format!("{prefix}LayerNorm.weight"),
-                None => name,
-            };
-            let name = match name.strip_suffix("LayerNorm.beta") {
-                Some(prefix) => format!("{prefix}LayerNorm.bias"),
-                None => name,
-            };
-            let parts = ["embeddings.", "embeddings_project.", "encoder.", "pooler."];
-            let is_part = parts.iter().any(|part| name.starts_with(part));
-            if bare && is_part { format!("{prefix}.{name}") } else { name }
-        };
-        self.tensors = std::mem::take(&mut self.tensors)
-            .into_iter()
-            .filter(|(name, _)| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)))
-            .map(|(name, location)| (rename(name), location))
-            .collect();
     }
 
     /// Reads a tensor of this shape and removes its name from [`Self::names`].
@@ -215,12 +241,12 @@ fn widening(dtype: Dtype) -> Option<Widen> {
 fn open_tensors(path: &Path) -> Result<(File, Metadata, u64), ModelError> {
     let bad =
         |reason: &str| ModelError::Weights { file: path.to_path_buf(), reason: damaged(reason) };
-    let mut file = File::open(path).map_err(|error| io(path, error))?;
+    let mut file = bounded_file::open(path).map_err(|error| io(path, error))?;
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(|_| bad("it is too short for a safetensors file"))?;
     let length = u64::from_le_bytes(length);
     if length > MAX_HEADER {
-        return Err(bad("its header is longer than 100 MB"));
+        return Err(bad("its header is longer than 8 MiB"));
     }
     let mut header = Vec::new();
     Read::take(&mut file, length).read_to_end(&mut header).map_err(|error| io(path, error))?;
@@ -231,23 +257,29 @@ fn open_tensors(path: &Path) -> Result<(File, Metadata, u64), ModelError> {
     Ok((file, metadata, 8 + length))
 }
 
+/// The file of shards: of its values, those that are read.
+#[derive(serde::Deserialize)]
+struct ShardIndex {
+    weight_map: Option<HashMap<String, String>>,
+}
+
 /// The distinct shards that an index names.
 fn shards(index: &Path) -> Result<BTreeSet<String>, ModelError> {
     let bad = |reason: String| ModelError::Weights { file: index.to_path_buf(), reason };
-    let text = std::fs::read_to_string(index).map_err(|error| io(index, error))?;
-    let json: Value = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
-    let map = json["weight_map"].as_object().ok_or_else(|| bad("has no weight_map".to_owned()))?;
-    map.values()
-        .map(|shard| {
-            let name = shard.as_str().unwrap_or_default();
-            let is_file_name = Path::new(name).file_name().is_some_and(|file| file == name);
-            if is_file_name && name.ends_with(".safetensors") {
-                Ok(name.to_owned())
-            } else {
-                Err(bad(format!("\"{}\" is not a valid shard name", truncate_width(name, 40))))
-            }
-        })
-        .collect()
+    let text = bounded_file::read(index, MAX_INDEX).map_err(|error| io(index, error))?;
+    let json: ShardIndex = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+    let map = json.weight_map.ok_or_else(|| bad("has no weight_map".to_owned()))?;
+    let shards: BTreeSet<String> = map.into_values().collect();
+    for name in &shards {
+        let is_file_name = Path::new(name).file_name().is_some_and(|file| file == name.as_str());
+        if !is_file_name || !name.ends_with(".safetensors") {
+            return Err(bad(format!("\"{}\" is not a valid shard name", truncate_width(name, 40))));
+        }
+    }
+    if shards.len() > MAX_SHARDS {
+        return Err(bad(format!("names {} shards; at most {MAX_SHARDS} are read", shards.len())));
+    }
+    Ok(shards)
 }
 
 /// The names of the shards in an index, for download.

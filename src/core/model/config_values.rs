@@ -1,0 +1,153 @@
+//! The values of `config.json`: transformers' defaults, their types, and the values that are
+//! refused because they change the computation.
+
+use super::architecture::Architecture;
+use super::shown;
+use super::weights::WEIGHTS;
+use candle_transformers::models::bert::{Config, HiddenAct, PositionEmbeddingType};
+use serde_json::{Map, Value, json};
+
+/// The default of a value in the architecture's configuration class in transformers 5; `None` if it
+/// has no such value, or none that is used here.
+pub(super) fn default(architecture: Architecture, name: &str) -> Option<Value> {
+    let is_electra = architecture == Architecture::Electra;
+    let is_roberta = architecture == Architecture::Roberta;
+    Some(match name {
+        "vocab_size" => json!(if is_roberta { 50265 } else { 30522 }),
+        "embedding_size" if is_electra => json!(128),
+        "hidden_size" => json!(if is_electra { 256 } else { 768 }),
+        "num_hidden_layers" => json!(12),
+        "num_attention_heads" => json!(if is_electra { 4 } else { 12 }),
+        "intermediate_size" => json!(if is_electra { 1024 } else { 3072 }),
+        "hidden_act" => json!("gelu"),
+        "hidden_dropout_prob" | "attention_probs_dropout_prob" => json!(0.1),
+        "max_position_embeddings" => json!(512),
+        "type_vocab_size" => json!(2),
+        "initializer_range" => json!(0.02),
+        "layer_norm_eps" => json!(1e-12),
+        "pad_token_id" => json!(u32::from(is_roberta)),
+        "classifier_dropout" => Value::Null,
+        _ => return None,
+    })
+}
+
+/// The values of a `config.json`, or else their defaults.
+pub(super) struct Values<'a> {
+    pub json: &'a Map<String, Value>,
+    pub architecture: Architecture,
+}
+
+impl Values<'_> {
+    /// The value and its form in messages.
+    fn get(&self, name: &str) -> Value {
+        let given = self.json.get(name).cloned();
+        given.or_else(|| default(self.architecture, name)).unwrap_or_default()
+    }
+
+    fn refusal(&self, name: &str, expected: &str) -> String {
+        let given = shown(&self.get(name));
+        match default(self.architecture, name) {
+            Some(default) if !default.is_null() => format!(
+                "{name} is {given}; {expected} is expected, or no {name} for transformers' default \
+                 {default}"
+            ),
+            _ => format!("{name} is {given}; {expected} is expected"),
+        }
+    }
+
+    /// A whole number from 0.
+    pub fn count(&self, name: &str) -> Result<usize, String> {
+        let count = self.get(name).as_u64().and_then(|value| usize::try_from(value).ok());
+        count.ok_or_else(|| self.refusal(name, "a whole number"))
+    }
+
+    /// A finite number.
+    pub fn number(&self, name: &str) -> Result<f64, String> {
+        let number = self.get(name).as_f64().filter(|value| value.is_finite());
+        number.ok_or_else(|| self.refusal(name, "a number"))
+    }
+
+    /// A finite number, or `None` for null.
+    pub fn number_or_null(&self, name: &str) -> Result<Option<f64>, String> {
+        if self.get(name).is_null() { Ok(None) } else { self.number(name).map(Some) }
+    }
+
+    /// The padding token's id. Without one, a BERT or ELECTRA model is as transformers': no row of
+    /// its token table is treated in another way. RoBERTa's positions depend on it.
+    fn padding_id(&self) -> Result<usize, String> {
+        let is_null = self.get("pad_token_id").is_null();
+        if is_null && self.architecture != Architecture::Roberta {
+            return Ok(0);
+        }
+        self.count("pad_token_id")
+    }
+
+    fn activation(&self) -> Result<HiddenAct, String> {
+        Ok(match self.get("hidden_act").as_str() {
+            Some("gelu") => HiddenAct::Gelu,
+            Some("gelu_new" | "gelu_pytorch_tanh") => HiddenAct::GeluApproximate,
+            Some("relu") => HiddenAct::Relu,
+            _ => {
+                return Err(format!(
+                    "hidden_act {} is not supported; gelu, gelu_new, gelu_pytorch_tanh and relu are",
+                    shown(&self.get("hidden_act"))
+                ));
+            }
+        })
+    }
+
+    /// The encoder's hyper-parameters.
+    pub fn encoder(&self) -> Result<Config, String> {
+        Ok(Config {
+            vocab_size: self.count("vocab_size")?,
+            hidden_size: self.count("hidden_size")?,
+            num_hidden_layers: self.count("num_hidden_layers")?,
+            num_attention_heads: self.count("num_attention_heads")?,
+            intermediate_size: self.count("intermediate_size")?,
+            hidden_act: self.activation()?,
+            hidden_dropout_prob: self.number("hidden_dropout_prob")?,
+            max_position_embeddings: self.count("max_position_embeddings")?,
+            type_vocab_size: self.count("type_vocab_size")?,
+            initializer_range: self.number("initializer_range")?,
+            layer_norm_eps: self.number("layer_norm_eps")?,
+            pad_token_id: self.padding_id()?,
+            position_embedding_type: PositionEmbeddingType::Absolute,
+            use_cache: false,
+            classifier_dropout: self.number_or_null("classifier_dropout")?,
+            model_type: Some(self.architecture.model_type().to_owned()),
+        })
+    }
+}
+
+/// Refuses values that change what transformers computes, or which files it reads, and that this
+/// program does not follow. Values that change the memory or the speed alone are not refused:
+/// `chunk_size_feed_forward`, `attn_implementation`, `use_cache`; nor are those that concern other
+/// heads, as ELECTRA's `summary_type`, `tie_word_embeddings` and `is_encoder_decoder` do.
+pub(super) fn refuse_other_computations(json: &Map<String, Value>) -> Result<(), String> {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Array(values) => values.is_empty(),
+        Value::Object(values) => values.is_empty(),
+        _ => false,
+    };
+    let names_other_file = |value: &Value| {
+        let names = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+        let mut others = names.filter(|name| *name != "config.json");
+        others.any(|name| name.starts_with("config."))
+    };
+    for (name, value) in json {
+        let supported = match name.as_str() {
+            // Attention would look backward only, or at another sequence.
+            "is_decoder" | "add_cross_attention" if *value != json!(false) => "false",
+            "position_embedding_type" if !value.is_null() && value != "absolute" => "\"absolute\"",
+            "per_layer_config" | "pruned_heads" if !is_empty(value) => "none",
+            "quantization_config" | "fusion_config" if !value.is_null() => "none",
+            // Other files than those that are read here.
+            "transformers_weights" if !value.is_null() && value != WEIGHTS => "model.safetensors",
+            "configuration_files" if names_other_file(value) => "config.json",
+            _ => continue,
+        };
+        return Err(format!("{name} {} is not supported; {supported} is", shown(value)));
+    }
+    Ok(())
+}
