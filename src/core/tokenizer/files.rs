@@ -19,6 +19,8 @@ const MAX_LENGTH_LIMIT: f64 = 1e6;
 pub(super) struct TokenizerFiles {
     /// `tokenizer_config.json`, if it exists.
     config: Option<Map<String, Value>>,
+    /// The model's `config.json`, if it exists and can be read.
+    model: Map<String, Value>,
     /// `special_tokens_map.json`.
     special: Map<String, Value>,
     /// `added_tokens.json`: ids by token.
@@ -57,14 +59,27 @@ impl TokenizerFiles {
         }
         Ok(Self {
             config: object("tokenizer_config.json")?,
+            // What is wrong with it is reported when the model is read.
+            model: object("config.json").ok().flatten().unwrap_or_default(),
             special: object("special_tokens_map.json")?.unwrap_or_default(),
             added: object("added_tokens.json")?.unwrap_or_default(),
             copied,
         })
     }
 
-    fn value(&self, name: &str) -> Option<&Value> {
+    pub(super) fn value(&self, name: &str) -> Option<&Value> {
         self.config.as_ref()?.get(name)
+    }
+
+    /// The name of the tokenizer's class, if a file names it.
+    pub(super) fn class_name(&self) -> Option<&str> {
+        let name = self.value("tokenizer_class").and_then(Value::as_str);
+        name.or_else(|| self.model.get("tokenizer_class")?.as_str())
+    }
+
+    /// The type of the model, if a file names it.
+    pub(super) fn model_type(&self) -> Option<&str> {
+        self.model.get("model_type")?.as_str()
     }
 
     fn flag(&self, name: &str) -> Option<bool> {

@@ -1,7 +1,10 @@
 //! Tokenizers: from text to token ids.
 
 mod files;
+mod pairs;
 pub mod vocabulary;
+
+pub use pairs::EncodedPair;
 
 use files::{SpecialTokens, TokenizerFiles};
 use std::path::{Path, PathBuf};
@@ -41,6 +44,24 @@ pub enum TokenizerError {
     /// A text could not be tokenized.
     #[error("cannot tokenize: {0}")]
     Encode(String),
+    /// The tokenizer cannot encode pairs.
+    #[error(
+        "the post-processor of the tokenizer's tokenizer.json does not put two texts together, so \
+         pairs of texts cannot be encoded. Name one text column with --text-column-name, or use \
+         another model"
+    )]
+    NoPairs,
+    /// The special tokens of a pair do not fit.
+    #[error(
+        "a pair of texts has {needed} special tokens, but at most {max_length} tokens are allowed. \
+         Pass a larger --max-seq-length"
+    )]
+    TooShortForPairs {
+        /// The number of special tokens.
+        needed: usize,
+        /// The maximum number of tokens.
+        max_length: usize,
+    },
 }
 
 /// A tokenized text.
