@@ -32,6 +32,10 @@ pub struct Dataset {
     pub classes: Classes,
     /// The number of invalid rows that were skipped on request.
     pub skipped: usize,
+    /// The name of the text column, or those of the two columns of pairs.
+    pub text_columns: Vec<String>,
+    /// A note on which columns of the user's own rows were read.
+    pub columns_note: Option<String>,
     /// The source of the rows.
     pub origin: DatasetOrigin,
 }
@@ -42,6 +46,10 @@ pub struct EvaluationRows {
     pub samples: Vec<Sample>,
     /// The number of invalid rows that were skipped on request.
     pub skipped: usize,
+    /// Whether the rows are pairs of texts.
+    pub has_pairs: bool,
+    /// A note on which columns were read.
+    pub columns_note: String,
     /// A note on how labels were matched to the model's classes.
     pub note: Option<String>,
 }
@@ -56,6 +64,7 @@ struct SplitTables {
 fn columns(options: &DatasetOptions) -> ColumnNames {
     ColumnNames {
         text: options.text_column_name.as_ref().map(|given| given.value.clone()),
+        text_pair: options.text_pair_column_name.as_ref().map(|given| given.value.clone()),
         label: options.label_column_name.as_ref().map(|given| given.value.clone()),
     }
 }
@@ -82,13 +91,27 @@ impl Dataset {
              --validation-split, and check that {} is the column of the labels",
             train.label_column
         );
+        let describe = |table: &DataTable| table.text_columns.join(" and ");
+        anyhow::ensure!(
+            train.has_pairs() == eval.has_pairs(),
+            "the texts of the training rows are in {}, but those of the evaluation rows in {}. Both \
+             must be pairs of texts, or neither; pass --validation-file, or the columns with \
+             --text-column-name and --text-pair-column-name",
+            describe(&train),
+            describe(&eval)
+        );
         let skipped = train.skipped + eval.skipped;
+        let has_own_rows = options.has_custom_training_rows();
+        let columns_note = has_own_rows.then(|| train.columns_note());
+        let text_columns = train.text_columns.clone();
         let seed = options.sample_seed();
         Ok(Self {
             train: sample(train.rows, &classes, options.train_limit(), seed)?,
             eval: sample(eval.rows, &classes, options.eval_limit(), seed)?,
             classes,
             skipped,
+            text_columns,
+            columns_note,
             origin: origin(options, eval_split),
         })
     }
@@ -166,6 +189,8 @@ pub fn evaluation_rows(
     }
     let table = read_split(&files, Split::Test, &columns(options), options.skips_bad_rows())?;
     let classes = Classes::of_model(labels, &table);
+    let (has_pairs, columns_note) = (table.has_pairs(), table.columns_note());
     let samples = sample(table.rows, &classes, options.eval_limit(), options.sample_seed())?;
-    Ok(EvaluationRows { samples, skipped: table.skipped, note: classes.note() })
+    let (skipped, note) = (table.skipped, classes.note());
+    Ok(EvaluationRows { samples, skipped, has_pairs, columns_note, note })
 }

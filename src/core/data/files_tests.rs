@@ -111,6 +111,7 @@ fn columns_can_be_named() -> anyhow::Result<()> {
     let columns = |text: &str, label: &str| ColumnNames {
         text: Some(text.to_owned()),
         label: Some(label.to_owned()),
+        text_pair: None,
     };
     let table = read_files(&files, &columns("title", "stars"), false)?;
     assert_eq!(rows(&table), [("1", "short", "4")]);

@@ -233,6 +233,7 @@ mod tests {
         let row = |(n, label): (usize, &str)| DataRow {
             id: n.to_string(),
             text: String::new(),
+            text_pair: None,
             label: label.to_owned(),
             location: None,
         };

@@ -1,5 +1,7 @@
 //! `config.json`: a model's configuration, in Hugging Face's format.
 
+mod text_pair;
+
 use super::ModelError;
 use super::architecture::Architecture;
 use crate::core::ops::DropoutProbabilities;

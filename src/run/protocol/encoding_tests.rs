@@ -29,6 +29,7 @@ fn events() -> Vec<TrainEvent> {
 
 fn reports() -> Vec<RunReport> {
     let prediction = Prediction {
+        text_pair: None,
         text: "재밌다".to_owned(),
         label: "positive".to_owned(),
         score: 0.75,

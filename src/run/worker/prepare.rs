@@ -1,7 +1,7 @@
 //! Prepares a run from its options.
 
 use super::reporter::WorkerChannels;
-use super::{Preparation, PreparedRun};
+use super::{Preparation, PreparedRun, text_pairs};
 use crate::core::data::source::tokenize;
 use crate::core::model::config::EMBEDDED;
 use crate::core::model::folder::holds_a_model;
@@ -146,6 +146,8 @@ pub(super) fn prepare(
     };
     let dataset = Dataset::read(&options.data, class_names, &mut on_download)?;
     config.set_labels(dataset.classes.names());
+    let trained_on = config.text_pair_columns();
+    config.set_text_columns(&dataset.text_columns);
     channels.preparing("Loading the weights");
     let seed = options.trainer.seed.as_ref().map_or(42, |given| given.value);
     let (model, report) = match &files {
@@ -157,6 +159,9 @@ pub(super) fn prepare(
         }
     };
     check_vocabulary(&model, &tokenizer)?;
+    if model.config().text_pair_columns().is_some() {
+        text_pairs::check_pairs(&model, &tokenizer)?;
+    }
     let total = model.parameters().iter().count();
     let traits = ModelTraits {
         random_weights: match &resume {
@@ -174,6 +179,7 @@ pub(super) fn prepare(
 
     let mut notes = notes(&report, total, dataset.skipped);
     notes.extend(dataset.classes.note());
+    notes.extend(text_pairs::notes(&dataset, trained_on));
     if resume.as_ref().is_some_and(|checkpoint| checkpoint.run.data != fingerprint(&train)) {
         let note = "the training data differs from that of the checkpoint, so the resumed run does not \
                     repeat the original one";
@@ -200,7 +206,8 @@ pub(super) fn prepare(
             folder.strip_prefix(&output_dir).unwrap_or(folder).to_path_buf()
         }),
     };
-    let settings = [data_settings(options), settings].concat();
+    let settings =
+        [data_settings(options), text_pairs::settings(options, &dataset), settings].concat();
     let (mut recorder, history) =
         Recorder::begin(&output_dir, logging_dir.as_deref(), resume.as_ref());
     recorder.arguments(&output_dir, &run_toml::write(options, &settings));

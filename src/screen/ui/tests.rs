@@ -50,6 +50,7 @@ fn answer(text: &str, positive: f64, tokens: &[&str]) -> Answer {
     Answer {
         text: text.to_owned(),
         outcome: Ok(Prediction {
+            text_pair: None,
             text: text.to_owned(),
             label: label.to_owned(),
             score: positive.max(1.0 - positive),
