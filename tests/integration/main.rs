@@ -15,6 +15,7 @@ mod hub_program;
 mod hub_server;
 #[cfg(unix)]
 mod job;
+mod pairs;
 #[cfg(unix)]
 mod replay;
 #[cfg(unix)]

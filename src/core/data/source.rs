@@ -121,6 +121,30 @@ mod tests {
     }
 
     #[test]
+    fn both_texts_of_a_pair_are_tokenized() -> anyhow::Result<()> {
+        let pair = |second: &str| Sample {
+            id: "1".to_owned(),
+            document: "영화".to_owned(),
+            text_pair: Some(second.to_owned()),
+            label: 1,
+        };
+        let samples = [pair("최고의 영화"), pair("")];
+        let tokenizer = Tokenizer::embedded()?;
+        let examples = tokenize(&tokenizer, &samples, 160)?;
+        for (example, sample) in examples.iter().zip(&samples) {
+            let second = sample.text_pair.as_deref().unwrap_or_default();
+            let EncodedPair { ids, type_ids, .. } = tokenizer.encode_pair(("영화", second), 160)?;
+            assert_eq!(*example, Example { ids, type_ids, label: 1 });
+        }
+        assert!(examples[0].ids.len() > examples[1].ids.len());
+        let cut = tokenize(&tokenizer, &samples, 5)?;
+        assert_eq!((cut[0].ids.len(), &cut[0].type_ids[..]), (5, &[0, 0, 0, 1, 1][..]));
+        let single = Sample { text_pair: None, ..pair("") };
+        assert!(tokenize(&tokenizer, &[single], 160)?[0].type_ids.is_empty());
+        Ok(())
+    }
+
+    #[test]
     fn an_unknown_label_is_an_error_that_names_its_row() {
         let classes = Classes::of_model(&["a".to_owned(), "b".to_owned()], &DataTable::default());
         let message =
