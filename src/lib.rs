@@ -36,7 +36,7 @@
 //! let tokenizer = Tokenizer::embedded()?;
 //! let rows = bad.iter().map(|text| (*text, 0)).chain(good.iter().map(|text| (*text, 1)));
 //! let examples: Vec<Example> = rows
-//!     .map(|(text, label)| Ok(Example { ids: tokenizer.encode(text, 32)?.ids, label }))
+//!     .map(|(text, label)| Ok(Example::new(tokenizer.encode(text, 32)?.ids, label)))
 //!     .collect::<Result<_, nsmc_tui::core::tokenizer::TokenizerError>>()?;
 //!
 //! let shape = [("hidden_size", 32), ("num_attention_heads", 2), ("intermediate_size", 64)];

@@ -1,17 +1,20 @@
-//! Classification of texts.
+//! Classification of texts and of pairs of texts.
 
 use crate::core::data::batching::{Example, PackedBatch};
 use crate::core::engine::logits::{class_of, softmax};
 use crate::core::engine::{Engine, EngineError};
 use crate::core::number;
-use crate::core::tokenizer::{Encoding, Tokenizer, TokenizerError, UnknownTokens};
+use crate::core::tokenizer::{EncodedPair, Tokenizer, TokenizerError, UnknownTokens};
 use serde::{Deserialize, Serialize};
 
 /// The prediction of a model for a text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// The classified text.
+    /// The classified text, or the first of a pair.
     pub text: String,
+    /// The second text of a pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_pair: Option<String>,
     /// The name of the most probable class.
     pub label: String,
     /// The probability of that class, from 0 to 1.
@@ -44,12 +47,54 @@ impl Prediction {
     }
 }
 
+/// What separates the two texts of a pair on one line, besides a tab.
+pub const PAIR_SEPARATOR: &str = "|||";
+
+/// A text or a pair of texts to classify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextInput<'a> {
+    /// The text, or the first of a pair.
+    pub text: &'a str,
+    /// The second text of a pair.
+    pub text_pair: Option<&'a str>,
+}
+
+impl<'a> TextInput<'a> {
+    /// A single text.
+    pub fn single(text: &'a str) -> Self {
+        Self { text, text_pair: None }
+    }
+
+    /// The pair of texts on a line: separated by a tab or, without one, by [`PAIR_SEPARATOR`], around
+    /// which spaces are removed.
+    ///
+    /// # Errors
+    /// If there is not exactly one separator.
+    pub fn pair(line: &'a str) -> Result<Self, PredictError> {
+        let separator = if line.contains('\t') { "\t" } else { PAIR_SEPARATOR };
+        let mut parts = line.split(separator);
+        let (Some(first), Some(second), None) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(PredictError::NotAPair);
+        };
+        let is_tab = separator == "\t";
+        let [text, second] =
+            [first, second].map(|part| if is_tab { part } else { part.trim_matches(' ') });
+        Ok(Self { text, text_pair: Some(second) })
+    }
+}
+
 /// An error in classifying a text.
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
     /// The text cannot be tokenized.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
+    /// A line is not a pair of texts.
+    #[error(
+        "a pair of texts is expected: two texts on one line, separated by one tab or by one \
+         {PAIR_SEPARATOR}"
+    )]
+    NotAPair,
     /// A computation failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -68,31 +113,69 @@ pub fn classify(
     texts: &[&str],
     max_length: usize,
 ) -> Result<Vec<Prediction>, PredictError> {
-    if texts.is_empty() {
+    let inputs: Vec<TextInput> = texts.iter().map(|text| TextInput::single(text)).collect();
+    classify_inputs(engine, labels, tokenizer, &inputs, max_length)
+}
+
+/// A tokenized input.
+struct Encoded {
+    example: Example,
+    tokens: Vec<String>,
+    truncated: bool,
+}
+
+fn encode(
+    tokenizer: &Tokenizer,
+    input: &TextInput<'_>,
+    max_length: usize,
+) -> Result<Encoded, TokenizerError> {
+    let Some(second) = input.text_pair else {
+        let encoding = tokenizer.encode(input.text, max_length)?;
+        let example = Example::new(encoding.ids, 0);
+        return Ok(Encoded { example, tokens: encoding.tokens, truncated: encoding.truncated });
+    };
+    let EncodedPair { ids, type_ids, truncated } =
+        tokenizer.encode_pair((input.text, second), max_length)?;
+    let tokens = tokenizer.tokens(&ids);
+    Ok(Encoded { example: Example { ids, type_ids, label: 0 }, tokens, truncated })
+}
+
+/// As [`classify`], of texts and of pairs of texts.
+///
+/// # Errors
+/// As [`classify`].
+pub fn classify_inputs(
+    engine: &mut dyn Engine,
+    labels: &[String],
+    tokenizer: &Tokenizer,
+    inputs: &[TextInput<'_>],
+    max_length: usize,
+) -> Result<Vec<Prediction>, PredictError> {
+    if inputs.is_empty() {
         return Ok(Vec::new());
     }
-    let encodings: Vec<Encoding> =
-        texts.iter().map(|text| tokenizer.encode(text, max_length)).collect::<Result<_, _>>()?;
-    let examples: Vec<Example> =
-        encodings.iter().map(|encoding| Example { ids: encoding.ids.clone(), label: 0 }).collect();
-    let batch = PackedBatch::new(&examples, 0);
+    let encoded = inputs.iter().map(|input| encode(tokenizer, input, max_length));
+    let encoded: Vec<Encoded> = encoded.collect::<Result<_, _>>()?;
+    let examples = encoded.iter().map(|encoded| &encoded.example);
+    let batch = PackedBatch::new(examples, 0);
     let logits = engine.logits(&batch)?;
-    Ok(texts
+    Ok(inputs
         .iter()
-        .zip(encodings)
+        .zip(encoded)
         .zip(logits.chunks_exact(labels.len().max(1)))
-        .map(|((text, encoding), logits)| {
+        .map(|((input, encoded), logits)| {
             let probabilities = softmax(logits);
             let best = class_of(logits) as usize;
             Prediction {
-                text: (*text).to_owned(),
+                text: input.text.to_owned(),
+                text_pair: input.text_pair.map(str::to_owned),
                 label: labels.get(best).cloned().unwrap_or_default(),
                 score: probabilities.get(best).copied().unwrap_or(0.0),
                 probabilities,
                 logits: logits.to_vec(),
-                unknown: tokenizer.count_unknown([encoding.ids.as_slice()]).unknown,
-                tokens: encoding.tokens,
-                truncated: encoding.truncated,
+                unknown: tokenizer.count_unknown([encoded.example.ids.as_slice()]).unknown,
+                tokens: encoded.tokens,
+                truncated: encoded.truncated,
             }
         })
         .collect())
@@ -127,6 +210,43 @@ mod tests {
         }
         assert!(together[3].truncated && !together[1].truncated);
         assert_eq!(together[3].tokens.len(), 128);
+        Ok(())
+    }
+    #[test]
+    fn a_line_has_two_texts() {
+        let pair = |line| TextInput::pair(line).map_err(|error| error.to_string());
+        let expected = |text, second| Ok(TextInput { text, text_pair: Some(second) });
+        assert_eq!(pair("a \t b"), expected("a ", " b"));
+        assert_eq!(pair("a ||| b"), expected("a", "b"));
+        assert_eq!(pair("a|||"), expected("a", ""));
+        assert_eq!(pair("a ||| b\tc"), expected("a ||| b", "c"));
+        for line in ["", "a", "a || b", "a\tb\tc", "a ||| b ||| c"] {
+            assert!(
+                pair(line).is_err_and(|error| error.contains("one tab or by one |||")),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_second_text_of_a_pair_counts() -> anyhow::Result<()> {
+        let config = ModelConfig::embedded()?;
+        let (model, _) = SequenceClassifier::new(config, Weights::none(), 7)?;
+        let mut engine = crate::core::engine::build(&model, &EngineOptions::default())?;
+        let (engine, labels) = (engine.as_mut(), &model.config().labels);
+        let tokenizer = Tokenizer::embedded()?;
+        let inputs = [
+            TextInput::pair("최고 ||| 지루하다")?,
+            TextInput::pair("최고 ||| 재미있다")?,
+            TextInput::single("최고"),
+        ];
+        let predictions = classify_inputs(engine, labels, &tokenizer, &inputs, 128)?;
+        assert_eq!(predictions[0].text_pair.as_deref(), Some("지루하다"));
+        assert_ne!(predictions[0].logits, predictions[1].logits);
+        let tokens = &predictions[0].tokens;
+        assert_eq!(tokens.iter().filter(|token| *token == "[SEP]").count(), 2);
+        let single = classify(engine, labels, &tokenizer, &["최고"], 128)?;
+        assert_eq!((&predictions[2].tokens, &predictions[2].text_pair), (&single[0].tokens, &None));
         Ok(())
     }
 }

@@ -34,6 +34,10 @@ pub struct Dataset {
     pub skipped: usize,
     /// What the user should know of how files and labels were read.
     pub notes: Vec<String>,
+    /// The name of the text column, or those of the two columns of pairs.
+    pub text_columns: Vec<String>,
+    /// A note on which columns of the user's own rows were read.
+    pub columns_note: Option<String>,
     /// The source of the rows.
     pub origin: DatasetOrigin,
 }
@@ -46,6 +50,10 @@ pub struct EvaluationRows {
     pub skipped: usize,
     /// What the user should know of how files and labels were read.
     pub notes: Vec<String>,
+    /// Whether the rows are pairs of texts.
+    pub has_pairs: bool,
+    /// A note on which columns were read.
+    pub columns_note: String,
 }
 
 /// The tables of both splits, and the name of the evaluation split.
@@ -58,6 +66,7 @@ struct SplitTables {
 fn columns(options: &DatasetOptions) -> ColumnNames {
     ColumnNames {
         text: options.text_column_name.as_ref().map(|given| given.value.clone()),
+        text_pair: options.text_pair_column_name.as_ref().map(|given| given.value.clone()),
         label: options.label_column_name.as_ref().map(|given| given.value.clone()),
     }
 }
@@ -84,6 +93,18 @@ impl Dataset {
              --validation-split, and check that {} is the column of the labels",
             train.label_column
         );
+        let describe = |table: &DataTable| table.text_columns.join(" and ");
+        anyhow::ensure!(
+            train.has_pairs() == eval.has_pairs(),
+            "the texts of the training rows are in {}, but those of the evaluation rows in {}. Both \
+             must be pairs of texts, or neither; pass --validation-file, or the columns with \
+             --text-column-name and --text-pair-column-name",
+            describe(&train),
+            describe(&eval)
+        );
+        let has_own_rows = options.has_custom_training_rows();
+        let columns_note = has_own_rows.then(|| train.columns_note());
+        let text_columns = train.text_columns.clone();
         let eval_classes = classes.for_evaluation(&eval);
         let skipped = train.skipped + eval.skipped;
         let notes = [&train.notes, &eval.notes, classes.notes(), eval_classes.notes()].concat();
@@ -94,6 +115,8 @@ impl Dataset {
             classes,
             skipped,
             notes,
+            text_columns,
+            columns_note,
             origin: origin(options, eval_split),
         })
     }
@@ -182,6 +205,7 @@ pub fn evaluation_rows(
     let table = read_split(&files, Split::Test, &columns(options), quoting, skip_bad_rows)?;
     let classes = Classes::of_model(labels, &table);
     notes.extend([&table.notes, classes.notes()].concat());
+    let (has_pairs, columns_note) = (table.has_pairs(), table.columns_note());
     let samples = sample(table.rows, &classes, options.eval_limit(), options.sample_seed())?;
-    Ok(EvaluationRows { samples, skipped: table.skipped, notes })
+    Ok(EvaluationRows { samples, skipped: table.skipped, notes, has_pairs, columns_note })
 }

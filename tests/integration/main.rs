@@ -18,6 +18,7 @@ mod hub_program;
 mod hub_server;
 #[cfg(unix)]
 mod job;
+mod pairs;
 #[cfg(unix)]
 mod replay;
 #[cfg(unix)]

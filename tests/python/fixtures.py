@@ -1,5 +1,7 @@
 """Writes `tests/reference/{roberta,electra,electra_same_size}`: the logits, hidden states and
 gradients of transformers on random weights, with which the Rust tests compare the program's models.
+`{bert_pairs,roberta_padding,electra_pairs}` are the same for pairs of texts, with token types, and
+for texts that contain the padding token.
 
 Needs the packages of requirements.txt; no network, no GPU, a few seconds. Usage:
 
@@ -21,6 +23,8 @@ import safetensors.torch
 import torch
 import transformers
 from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
     ElectraConfig,
     ElectraForSequenceClassification,
     RobertaConfig,
@@ -80,11 +84,60 @@ def electra_same_size():
     )
 
 
+SMALLEST = {
+    "vocab_size": 40,
+    "num_hidden_layers": 2,
+    "hidden_size": 12,
+    "num_attention_heads": 2,
+    "intermediate_size": 20,
+}
+
+
+def bert_pairs():
+    """Two token types, and a padding token other than 0."""
+    return BertForSequenceClassification(
+        BertConfig(
+            **SMALLEST,
+            max_position_embeddings=40,
+            type_vocab_size=2,
+            pad_token_id=4,
+            id2label={0: "no", 1: "yes", 2: "maybe"},
+            label2id={"no": 0, "yes": 1, "maybe": 2},
+        )
+    )
+
+
+def roberta_padding():
+    """One token type; [PAD] is 4, so that positions start at 5."""
+    return RobertaForSequenceClassification(
+        RobertaConfig(
+            **SMALLEST, max_position_embeddings=45, type_vocab_size=1, pad_token_id=4, num_labels=2
+        )
+    )
+
+
+def electra_pairs():
+    """Three token types, of which pairs use two, and narrow embeddings."""
+    return ElectraForSequenceClassification(
+        ElectraConfig(
+            **SMALLEST,
+            embedding_size=8,
+            max_position_embeddings=40,
+            type_vocab_size=3,
+            pad_token_id=4,
+            num_labels=2,
+        )
+    )
+
+
 # Each model, its seed, and the ids of [CLS] and [SEP].
 MODELS = {
     "roberta": (roberta, 11, 0, 2),
     "electra": (electra, 12, 2, 3),
     "electra_same_size": (electra_same_size, 13, 2, 3),
+    "bert_pairs": (bert_pairs, 14, 2, 3),
+    "roberta_padding": (roberta_padding, 15, 2, 3),
+    "electra_pairs": (electra_pairs, 16, 2, 3),
 }
 
 
@@ -102,6 +155,25 @@ def batch_of(config, seed, cls_id, sep_id):
     return {"input_ids": rows, "attention_mask": mask, "labels": labels}
 
 
+def batch_of_pairs(config, seed, cls_id, sep_id):
+    """As `batch_of`, with the padding token inside some texts, where it is attended to. All rows
+    but the middle one are pairs, whose second texts have type 1 if the model has it."""
+    batch = batch_of(config, seed, cls_id, sep_id)
+    draw = np.random.default_rng(seed + 200)
+    batch["token_type_ids"] = [[0] * len(row) for row in batch["input_ids"]]
+    for i, length in enumerate(LENGTHS):
+        row, middle = batch["input_ids"][i], length // 2
+        if i != 2:
+            row[middle] = sep_id
+            if config.type_vocab_size > 1:
+                batch["token_type_ids"][i][middle + 1 : length] = [1] * (length - middle - 1)
+        if length > 8:
+            for at in draw.choice(np.arange(1, length - 1), 3, replace=False):
+                row[at] = config.pad_token_id
+            row[3] = row[4] = config.pad_token_id
+    return batch
+
+
 def to_json(value):
     """JSON with one row of numbers a line."""
     lines = []
@@ -117,7 +189,9 @@ def write(folder, make, seed, cls_id, sep_id):
     folder.mkdir(parents=True, exist_ok=True)
     model = widen(make(), seed).eval()
     model.save_pretrained(folder)
-    batch = batch_of(model.config, seed, cls_id, sep_id)
+    has_pairs = make in (bert_pairs, roberta_padding, electra_pairs)
+    make_batch = batch_of_pairs if has_pairs else batch_of
+    batch = make_batch(model.config, seed, cls_id, sep_id)
 
     model.double()
     output = model(**{k: torch.tensor(v) for k, v in batch.items()}, output_hidden_states=True)

@@ -4,6 +4,7 @@ use super::saved;
 use crate::cli::flags::DataFlags;
 use crate::core::data::Sample;
 use crate::core::data::summary::{SplitSummary, histogram, summarize};
+use crate::core::predict::PAIR_SEPARATOR;
 use crate::core::text::{sanitize_for_terminal, to_json, truncate_width};
 use crate::run::dataset::Dataset;
 use serde::Serialize;
@@ -23,6 +24,9 @@ pub fn run(flags: &DataFlags, out: &mut impl Write) -> anyhow::Result<()> {
     }
     if dataset.skipped > 0 {
         eprintln!("bad rows left out: {}", dataset.skipped);
+    }
+    if let Some(note) = &dataset.columns_note {
+        eprintln!("note: {}", sanitize_for_terminal(note));
     }
     let (train, eval, names) = (dataset.train, dataset.eval, dataset.classes.names());
     let both = SplitSummaries {
@@ -72,7 +76,10 @@ fn write_summary(
     }
     writeln!(out, "  the first rows:")?;
     for sample in samples.iter().take(5) {
-        let document = truncate_width(&sample.document, 60);
+        let mut document = truncate_width(&sample.document, 60);
+        if let Some(second) = &sample.text_pair {
+            document = format!("{document} {PAIR_SEPARATOR} {}", truncate_width(second, 60));
+        }
         writeln!(out, "    {}  {}  {document}", sample.label, truncate_width(&sample.id, 12))?;
     }
     Ok(())

@@ -9,6 +9,7 @@ use crate::core::train::evaluation::{EvaluationOptions, evaluate};
 use crate::core::train::event::Metrics;
 use crate::run::dataset::evaluation_rows;
 use crate::run::options::{TrainOptions, run_toml};
+use crate::run::worker::check_pairs;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
@@ -18,7 +19,21 @@ const CALIBRATION_ERROR: &str = "eval_ece";
 pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let saved = saved::load(&flags.model)?;
     let labels = &saved.model.config().labels;
+    let trained_on = saved.model.config().text_pair_columns();
     let rows = evaluation_rows(&flags.dataset(), labels, &mut saved::download_progress())?;
+    if let (Some([first, second]), false) = (&trained_on, rows.has_pairs) {
+        anyhow::bail!(
+            "the model was trained on pairs of texts ({first} and {second}), but the evaluation rows \
+             are single texts. Pass rows with two columns of texts with --validation-file, and the \
+             columns with --text-column-name and --text-pair-column-name"
+        );
+    }
+    if rows.has_pairs {
+        check_pairs(&saved.model, &saved.tokenizer)?;
+    }
+    if flags.dataset().has_custom_evaluation_rows() {
+        eprintln!("note: {}", sanitize_for_terminal(&rows.columns_note));
+    }
     for note in &rows.notes {
         eprintln!("note: {}", sanitize_for_terminal(note));
     }

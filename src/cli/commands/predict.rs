@@ -2,17 +2,32 @@
 
 use super::{each_text, saved};
 use crate::cli::flags::PredictFlags;
-use crate::core::predict::classify;
+use crate::core::predict::{PAIR_SEPARATOR, TextInput, classify_inputs};
 use crate::core::text::{sanitize_for_terminal, to_json, truncate_width};
+use crate::run::worker::check_pairs;
+use anyhow::Context;
 use std::io::Write;
 
 pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let saved = saved::load(&flags.model)?;
     let mut engine = saved::engine(&saved.model, &flags.compute, flags.int8)?;
     let labels = &saved.model.config().labels;
+    let trained_on_pairs = saved.model.config().text_pair_columns().is_some();
+    let reads_pairs = flags.text_pair.unwrap_or(trained_on_pairs);
+    if reads_pairs {
+        check_pairs(&saved.model, &saved.tokenizer)?;
+    }
     each_text(&flags.texts, |texts| {
-        let predictions =
-            classify(engine.as_mut(), labels, &saved.tokenizer, texts, saved.max_seq_length)?;
+        let inputs = texts.iter().map(|line| {
+            if reads_pairs {
+                TextInput::pair(line).with_context(|| shown(line))
+            } else {
+                Ok(TextInput::single(line))
+            }
+        });
+        let inputs = inputs.collect::<anyhow::Result<Vec<_>>>()?;
+        let (tokenizer, max_length) = (&saved.tokenizer, saved.max_seq_length);
+        let predictions = classify_inputs(engine.as_mut(), labels, tokenizer, &inputs, max_length)?;
         for prediction in predictions {
             let (text, counts) = (&prediction.text, prediction.unknown_tokens());
             let what = format!("\"{}\"", truncate_width(text, 40));
@@ -22,10 +37,19 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
             if flags.json {
                 writeln!(out, "{}", to_json(&prediction)?)?;
             } else {
-                let text = sanitize_for_terminal(&prediction.text);
+                let text = match &prediction.text_pair {
+                    Some(second) => &format!("{} {PAIR_SEPARATOR} {second}", prediction.text),
+                    None => &prediction.text,
+                };
+                let text = sanitize_for_terminal(text);
                 writeln!(out, "{}\t{:.4}\t{text}", prediction.label, prediction.score)?;
             }
         }
         Ok(out.flush()?)
     })
+}
+
+/// A line in an error.
+fn shown(line: &str) -> String {
+    format!("\"{}\"", truncate_width(line, 60))
 }

@@ -82,7 +82,12 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
         if path != "outputs" {
             arguments.extend(["--model-name-or-path", hint_path(path)]);
         }
-        writeln!(out, "  {} \"정말 재미있는 영화\"", command_line(&arguments))?;
+        let example = if state.reads_pairs() {
+            "A man sleeps ||| A man is awake"
+        } else {
+            "정말 재미있는 영화"
+        };
+        writeln!(out, "  {} \"{example}\"", command_line(&arguments))?;
     }
     if let (Some(started), Some(finished)) = (&state.started, &state.finished)
         && let Some(hint) = resume_hint(started, finished, state.checkpoint.as_ref())

@@ -53,6 +53,10 @@ pub struct PredictFlags {
     pub texts: Vec<String>,
     #[command(flatten)]
     pub model: SavedModelFlags,
+    /// Each argument or line is a pair of texts, separated by a tab or by "|||", as in
+    /// "A man sleeps ||| A man is awake" [default: true for models trained on pairs]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub text_pair: Option<bool>,
     #[command(flatten)]
     pub compute: ComputeFlags,
     /// Quantize weights to int8 on the CPU: faster for large models, nearly the same results

@@ -51,9 +51,15 @@ pub struct ColumnFlags {
     /// Which of the dataset's configurations [default: the only one, or `default`]
     #[arg(long, value_name = "NAME", value_parser = flag(DatasetOptions::dataset_config_name), help_heading = "Data")]
     pub dataset_config_name: Option<Given<String>>,
-    /// The column of the texts [default: document, text, sentence, review, content, …]
+    /// The column of the texts, or of the first texts of pairs [default: document, text, sentence,
+    /// review, content, …]
     #[arg(long, value_name = "NAME", value_parser = flag(DatasetOptions::text_column_name), help_heading = "Data")]
     pub text_column_name: Option<Given<String>>,
+    /// The column of the second texts of pairs [default: the second of sentence1 and sentence2,
+    /// premise and hypothesis, question1 and question2, question and sentence, text and
+    /// `text_pair`; none if only --text-column-name is given]
+    #[arg(long, value_name = "NAME", value_parser = flag(DatasetOptions::text_pair_column_name), help_heading = "Data")]
+    pub text_pair_column_name: Option<Given<String>>,
     /// The column of the labels [default: label, labels, target, …]
     #[arg(long, value_name = "NAME", value_parser = flag(DatasetOptions::label_column_name), help_heading = "Data")]
     pub label_column_name: Option<Given<String>>,
@@ -92,8 +98,13 @@ pub(super) fn dataset_options(
         .map(|train| (train.train_file, train.validation_split, train.max_train_samples))
         .unwrap_or_default();
     let EvalRowsFlags { validation_file, max_eval_samples, skip_bad_rows, quoting } = eval;
-    let ColumnFlags { dataset_name, dataset_config_name, text_column_name, label_column_name } =
-        columns;
+    let ColumnFlags {
+        dataset_name,
+        dataset_config_name,
+        text_column_name,
+        text_pair_column_name,
+        label_column_name,
+    } = columns;
     DatasetOptions {
         train_file,
         validation_split,
@@ -105,6 +116,7 @@ pub(super) fn dataset_options(
         dataset_name,
         dataset_config_name,
         text_column_name,
+        text_pair_column_name,
         label_column_name,
         shuffle_seed,
     }

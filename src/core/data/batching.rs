@@ -4,13 +4,22 @@ use super::sampling::Generator;
 use crate::core::named::named_enum;
 use serde::{Deserialize, Serialize};
 
-/// One tokenized, labelled text.
+/// One tokenized, labelled text or pair of texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
     /// Token ids, `[CLS]` and `[SEP]` included, truncated.
     pub ids: Vec<u32>,
+    /// The type of each token; empty if all are 0, as in a single text.
+    pub type_ids: Vec<u32>,
     /// The class.
     pub label: u32,
+}
+
+impl Example {
+    /// An example whose tokens have type 0.
+    pub fn new(ids: Vec<u32>, label: u32) -> Self {
+        Self { ids, type_ids: Vec::new(), label }
+    }
 }
 
 named_enum! {
@@ -106,6 +115,11 @@ pub fn evaluation_batches(lengths: &[usize], batch_size: usize) -> Vec<Vec<usize
 pub struct PackedBatch {
     /// `[rows]`: the token ids, sequence after sequence.
     pub ids: Vec<u32>,
+    /// `[rows]`: the type of each token; empty if all are 0.
+    pub type_ids: Vec<u32>,
+    /// `[rows]`: the row of each token in the position table; empty if the tokens of a sequence
+    /// have the rows from the model's first one on, in order.
+    pub position_ids: Vec<u32>,
     /// `[batch + 1]`: the first row of each sequence, then `rows`.
     pub starts: Vec<u32>,
     /// `[batch]`: the classes.
@@ -126,9 +140,16 @@ impl PackedBatch {
     pub fn new<'a>(examples: impl IntoIterator<Item = &'a Example>, pad_to: usize) -> Self {
         let mut batch = Self { starts: vec![0], pad_to, ..Self::default() };
         for example in examples {
+            if !example.type_ids.is_empty() {
+                batch.type_ids.resize(batch.ids.len(), 0);
+                batch.type_ids.extend_from_slice(&example.type_ids);
+            }
             batch.ids.extend_from_slice(&example.ids);
             batch.starts.push(batch.ids.len() as u32);
             batch.labels.push(example.label);
+        }
+        if !batch.type_ids.is_empty() {
+            batch.type_ids.resize(batch.ids.len(), 0);
         }
         batch
     }
@@ -226,7 +247,7 @@ mod tests {
 
     #[test]
     fn sequences_are_packed_and_padding_is_counted() {
-        let example = |ids: &[u32], label| Example { ids: ids.to_vec(), label };
+        let example = |ids: &[u32], label| Example::new(ids.to_vec(), label);
         let examples = [example(&[2, 7, 3], 1), example(&[2, 3], 0)];
         let batch = PackedBatch::new(&examples, 0);
         assert_eq!(batch.ids, [2, 7, 3, 2, 3]);
@@ -238,6 +259,10 @@ mod tests {
         let padded = PackedBatch::new(&examples, 5);
         assert_eq!(padded.ids, batch.ids);
         assert_eq!((padded.padded_length(), padded.padded_tokens()), (5, 10));
+        assert!(batch.type_ids.is_empty() && batch.position_ids.is_empty());
+        let pair = Example { type_ids: vec![0, 0, 1, 1], ..example(&[2, 3, 8, 3], 1) };
+        let batch = PackedBatch::new(&[examples[1].clone(), pair, examples[0].clone()], 0);
+        assert_eq!(batch.type_ids, [0, 0, 0, 0, 1, 1, 0, 0, 0]);
         let empty = PackedBatch::new(&[], 4);
         assert_eq!((empty.rows(), empty.batch_size(), empty.padded_tokens()), (0, 0, 0));
     }

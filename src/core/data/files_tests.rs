@@ -121,6 +121,7 @@ fn columns_can_be_named() -> anyhow::Result<()> {
     let columns = |text: &str, label: &str| ColumnNames {
         text: Some(text.to_owned()),
         label: Some(label.to_owned()),
+        text_pair: None,
     };
     let table = read_files(&files, &columns("title", "stars"), Quoting::Auto, false)?;
     assert_eq!(rows(&table), [("1", "short", "4")]);
@@ -185,4 +186,53 @@ proptest! {
             prop_assert!(lenient.is_ok() || !strict.is_empty());
         }
     }
+}
+
+/// Both texts of each row.
+fn pairs(table: &DataTable) -> Vec<(&str, Option<&str>)> {
+    table.rows.iter().map(|row| (&*row.text, row.text_pair.as_deref())).collect()
+}
+
+#[test]
+fn pairs_are_read_from_every_text_format() -> Result<(), DataError> {
+    let expected = [("남자가 잔다", Some("사람이 잔다")), ("개가 뛴다", Some(""))];
+    for (name, content) in [
+        ("a.tsv", "sentence1\tsentence2\tlabel\n남자가 잔다\t사람이 잔다\tx\n개가 뛴다\t\ty\n"),
+        ("a.csv", "label,hypothesis,premise\nx,사람이 잔다,남자가 잔다\ny,,개가 뛴다\n"),
+        (
+            "a.jsonl",
+            "{\"text\":\"남자가 잔다\",\"text_pair\":\"사람이 잔다\",\"label\":\"x\"}\n\
+             {\"text\":\"개가 뛴다\",\"text_pair\":\"\",\"label\":\"y\"}\n",
+        ),
+    ] {
+        let table = read(&[(name, content.as_bytes())], false)?;
+        assert_eq!(pairs(&table), expected, "{name}");
+        assert!(table.has_pairs() && table.columns_note().contains("as pairs of texts, label as"));
+    }
+    let null = "{\"text\":\"a\",\"text_pair\":null,\"label\":\"x\"}\n";
+    assert!(
+        error_of("a.jsonl", null.as_bytes()).contains("a string for \"text_pair\", found null")
+    );
+    let both = error_of("a.tsv", b"document\tpremise\thypothesis\tlabel\na\tb\tc\tx\n");
+    assert!(both.contains("a.tsv: its columns document, premise, hypothesis could all be texts"));
+    assert!(both.contains("--text-pair-column-name"), "{both}");
+    let pair: &[u8] = b"premise\thypothesis\tlabel\na\tb\tx\n";
+    let mixed = read(&[("a.tsv", pair), ("b.tsv", TSV)], false).map(drop);
+    let mixed = mixed.map_or_else(|error| error.to_string(), |()| String::new());
+    assert!(mixed.contains("b.tsv: its texts are in text, but those of the file before it are in"));
+    Ok(())
+}
+
+#[test]
+fn a_requested_text_column_is_read_alone_and_the_note_says_so() -> anyhow::Result<()> {
+    let file = tempfile::Builder::new().suffix(".tsv").tempfile()?;
+    std::fs::write(file.path(), "sentence1\tsentence2\tlabel\na\tb\tx\n")?;
+    let files = [file.path().to_path_buf()];
+    let columns = ColumnNames { text: Some("sentence1".to_owned()), ..ColumnNames::default() };
+    let table = read_files(&files, &columns, Quoting::Auto, false)?;
+    assert_eq!(pairs(&table), [("a", None)]);
+    assert!(table.columns_note().contains("sentence2 is not read. For pairs of texts pass"));
+    let columns = ColumnNames { text_pair: Some("sentence2".to_owned()), ..columns };
+    assert_eq!(pairs(&read_files(&files, &columns, Quoting::Auto, false)?), [("a", Some("b"))]);
+    Ok(())
 }

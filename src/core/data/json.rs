@@ -79,6 +79,7 @@ fn parse_object(line: &[u8]) -> Result<Map<String, Value>, LineError> {
 /// The keys of the columns that are read.
 struct ColumnKeys {
     text: String,
+    text_pair: Option<String>,
     label: String,
     id: Option<String>,
 }
@@ -105,14 +106,21 @@ impl ColumnKeys {
             }
         })?;
         let key = |index: usize| names[index].to_owned();
-        Ok(Self { text: key(columns.text), label: key(columns.label), id: columns.id.map(key) })
+        Ok(Self {
+            text: key(columns.text),
+            text_pair: columns.text_pair.map(key),
+            label: key(columns.label),
+            id: columns.id.map(key),
+        })
     }
 
     fn raw_row(&self, mut object: Map<String, Value>) -> Result<RawRow<'static>, String> {
-        let text = match object.remove(&self.text) {
-            Some(Value::String(text)) => text,
-            other => return Err(wrong_type(&self.text, "a string", other.as_ref())),
+        let mut string = |key: &String| match object.remove(key) {
+            Some(Value::String(text)) => Ok(text),
+            other => Err(wrong_type(key, "a string", other.as_ref())),
         };
+        let text = string(&self.text)?;
+        let text_pair = self.text_pair.as_ref().map(string).transpose()?;
         let label = match object.remove(&self.label) {
             Some(Value::String(label)) => label,
             Some(Value::Bool(label)) => boolean_label(label).to_owned(),
@@ -127,7 +135,8 @@ impl ColumnKeys {
             Some(Value::Number(id)) => Some(id.to_string()),
             _ => None,
         };
-        Ok(RawRow { id: id.map(Into::into), text: text.into(), label: label.into() })
+        let (id, text_pair) = (id.map(Into::into), text_pair.map(Into::into));
+        Ok(RawRow { id, text: text.into(), text_pair, label: label.into() })
     }
 }
 

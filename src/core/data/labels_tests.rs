@@ -6,6 +6,7 @@ fn table(labels: &str) -> DataTable {
     let row = |(n, label): (usize, &str)| DataRow {
         id: n.to_string(),
         text: String::new(),
+        text_pair: None,
         label: label.to_owned(),
         location: None,
     };

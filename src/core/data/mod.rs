@@ -19,6 +19,7 @@ pub mod source;
 pub mod split;
 pub mod summary;
 pub mod table;
+mod text_columns;
 mod zstd;
 
 use crate::core::text::{sanitize_for_terminal, truncate_width};
@@ -26,13 +27,15 @@ use std::fmt;
 use std::path::PathBuf;
 use table::RowPosition;
 
-/// A labelled text, its label as a class index.
+/// A labelled text or pair of texts, its label as a class index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// The value of the column `id`, or else the row's number.
     pub id: String,
     /// The text, which may be empty.
     pub document: String,
+    /// The second text of a pair, which may be empty.
+    pub text_pair: Option<String>,
     /// The class index.
     pub label: u32,
 }

@@ -4,6 +4,7 @@ use super::DataError;
 use super::label_values::{boolean_label, integer_label};
 use super::row_collector::{ColumnIndices, RawRow, RowCollector};
 use super::table::RowPosition;
+use super::text_columns::{PAIR_FLAG, TEXT_FLAG};
 use crate::core::caught_panic::catch_panic;
 use crate::core::text::{sanitize_for_terminal, truncate_width};
 use parquet::basic::{ConvertedType, Type};
@@ -55,8 +56,11 @@ fn read_rows(file: File, collector: &mut RowCollector<'_>) -> Result<(), DataErr
             descriptors[column].physical_type()
         ))
     };
-    if !has_type(columns.text, &[Type::BYTE_ARRAY]) {
-        return Err(wrong_type(columns.text, "strings", "--text-column-name"));
+    let texts = [(Some(columns.text), TEXT_FLAG), (columns.text_pair, PAIR_FLAG)];
+    for (column, flag) in texts.into_iter().filter_map(|(column, flag)| Some((column?, flag))) {
+        if !has_type(column, &[Type::BYTE_ARRAY]) {
+            return Err(wrong_type(column, "strings", flag));
+        }
     }
     if !has_type(columns.label, &LABEL_TYPES) {
         return Err(wrong_type(columns.label, "strings or numbers", "--label-column-name"));
@@ -115,6 +119,7 @@ fn declared_names(metadata: &FileMetaData, label: &str) -> Option<Vec<String>> {
 /// Readers of the columns of a row group.
 struct RowGroup {
     text: ColumnReader,
+    text_pair: Option<ColumnReader>,
     label: ColumnReader,
     id: Option<ColumnReader>,
 }
@@ -133,6 +138,7 @@ impl RowGroup {
         };
         Ok(Self {
             text: column(columns.text)?,
+            text_pair: columns.text_pair.map(column).transpose()?,
             label: column(columns.label)?,
             id: columns.id.map(column).transpose()?,
         })
@@ -146,11 +152,16 @@ impl RowGroup {
             None => Vec::new(),
         };
         ids.resize_with(texts.len(), || None);
-        if texts.len() != labels.len() {
+        let pairs: Vec<Option<PairValue>> = match &mut self.text_pair {
+            Some(pair) => next_values(pair)?.into_iter().map(Some).collect(),
+            None => texts.iter().map(|_| None).collect(),
+        };
+        if texts.len() != labels.len() || texts.len() != pairs.len() {
             return Err(ParquetError::General("columns of different lengths".to_owned()));
         }
-        let rows = texts.into_iter().zip(labels).zip(ids);
-        Ok(rows.map(|((text, label), id)| ParquetRow { text, label, id }).collect())
+        let rows = texts.into_iter().zip(pairs).zip(labels).zip(ids);
+        let row = |(((text, text_pair), label), id)| ParquetRow { text, text_pair, label, id };
+        Ok(rows.map(row).collect())
     }
 }
 
@@ -227,9 +238,13 @@ fn read_values<T: DataType>(
     Ok(levels.into_iter().map(|level| if level > 0 { values.next() } else { None }).collect())
 }
 
+/// A value of the column of second texts, which may be null.
+type PairValue = Option<ColumnValue>;
+
 /// The values of one row.
 struct ParquetRow {
     text: Option<ColumnValue>,
+    text_pair: Option<PairValue>,
     label: Option<ColumnValue>,
     id: Option<ColumnValue>,
 }
@@ -239,6 +254,11 @@ impl ParquetRow {
         let text = match &self.text {
             Some(ColumnValue::Bytes(text)) => utf8(text)?,
             _ => return Err("the text is null".to_owned()),
+        };
+        let text_pair = match &self.text_pair {
+            Some(Some(ColumnValue::Bytes(text))) => Some(utf8(text)?.into()),
+            Some(_) => return Err("the second text is null".to_owned()),
+            None => None,
         };
         let label: Cow<'_, str> = match &self.label {
             Some(ColumnValue::Bytes(label)) => utf8(label)?.into(),
@@ -255,7 +275,7 @@ impl ParquetRow {
             Some(ColumnValue::Integer(id)) => Some(id.to_string().into()),
             _ => None,
         };
-        Ok(RawRow { id, text: text.into(), label })
+        Ok(RawRow { id, text: text.into(), text_pair, label })
     }
 }
 

@@ -280,3 +280,30 @@ proptest! {
         prop_assert!(parse_bytes(&framed).is_err());
     }
 }
+
+#[test]
+fn pairs_are_read_and_a_null_second_text_is_an_invalid_row() -> Result<(), DataError> {
+    let schema = "message m { REQUIRED BYTE_ARRAY question (UTF8); \
+                  OPTIONAL BYTE_ARRAY sentence (UTF8); OPTIONAL INT64 label; }";
+    let second = vec![Some("하나".into()), None, Some(Vec::new())];
+    let file = || {
+        let labels = ColumnData::Int64(vec![Some(0), Some(1), Some(1)]);
+        let columns = vec![texts(&["a", "b", "c"]), ColumnData::Bytes(second.clone()), labels];
+        written(schema, WriterProperties::builder(), &[columns])
+    };
+    let table = parse(file(), true)?;
+    let pairs: Vec<_> =
+        table.rows.iter().map(|row| (&*row.text, row.text_pair.as_deref())).collect();
+    assert_eq!(pairs, [("a", Some("하나")), ("c", Some(""))]);
+    assert_eq!((table.skipped, table.text_columns.join(" ")), (1, "question sentence".to_owned()));
+    let message = parse(file(), false).map_err(|error| error.to_string());
+    assert!(message.is_err_and(|message| message.contains("row 2: the second text is null")));
+    let schema = "message m { REQUIRED BYTE_ARRAY text (UTF8); REQUIRED INT32 text_pair; \
+                  REQUIRED INT64 label; }";
+    let numbers = || ColumnData::Int32(vec![Some(1)]);
+    let columns = vec![texts(&["a"]), numbers(), ColumnData::Int64(vec![Some(1)])];
+    let message = parse(written(schema, WriterProperties::builder(), &[columns]), false);
+    let message = message.map_or_else(|error| error.to_string(), |_| String::new());
+    assert!(message.contains("text_pair holds INT32 values") && message.contains("--text-pair-"));
+    Ok(())
+}

@@ -4,16 +4,13 @@ use super::bounded_lines::MAX_LINE_BYTES;
 use super::label_column::LabelColumn;
 use super::label_values::canonical;
 use super::table::{ColumnNames, DataRow, DataTable, RowPosition};
+use super::text_columns::{TextColumns, TextColumnsError, find_text_columns};
 use super::{DataError, corpus, join_names, sanitized};
 use crate::core::text::truncate_width;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The usual names of the text column, in order of preference.
-const TEXT_COLUMNS: [&str; 7] =
-    ["document", "text", "sentence", "review", "content", "comment", "sentence1"];
 
 /// The usual names of the label column, in order of preference.
 const LABEL_COLUMNS: [&str; 5] = ["label", "labels", "target", "sentiment", "class"];
@@ -28,6 +25,7 @@ const MAX_REASONS: usize = 3;
 /// The indices of the columns that are read.
 pub(super) struct ColumnIndices {
     pub text: usize,
+    pub text_pair: Option<usize>,
     pub label: usize,
     pub id: Option<usize>,
 }
@@ -38,6 +36,7 @@ impl ColumnIndices {
         RawRow {
             id: self.id.map(|id| fields[id].into()),
             text: fields[self.text].into(),
+            text_pair: self.text_pair.map(|pair| fields[pair].into()),
             label: fields[self.label].into(),
         }
     }
@@ -47,6 +46,7 @@ impl ColumnIndices {
 pub(super) struct RawRow<'a> {
     pub id: Option<Cow<'a, str>>,
     pub text: Cow<'a, str>,
+    pub text_pair: Option<Cow<'a, str>>,
     pub label: Cow<'a, str>,
 }
 
@@ -101,6 +101,12 @@ impl<'a> RowCollector<'a> {
     /// If there is no text or label column.
     pub fn find_columns(&mut self, names: &[&str]) -> Result<ColumnIndices, DataError> {
         let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
+        let missing = |expected: String, flag| DataError::NoColumn {
+            file: self.file.to_path_buf(),
+            expected,
+            columns: join_names(&names) + separator_hint(&names),
+            flag,
+        };
         let find = |requested: Option<&str>, usual: &[&str], flag| {
             let found = match requested {
                 Some(requested) => names.iter().position(|name| *name == requested),
@@ -108,25 +114,38 @@ impl<'a> RowCollector<'a> {
                     names.iter().position(|name| name.eq_ignore_ascii_case(usual))
                 }),
             };
-            found.ok_or_else(|| DataError::NoColumn {
-                file: self.file.to_path_buf(),
-                expected: requested
-                    .map_or_else(|| usual.join(", "), |name| truncate_width(name, 40)),
-                columns: join_names(&names) + separator_hint(&names),
-                flag,
+            found.ok_or_else(|| {
+                let expected =
+                    requested.map_or_else(|| usual.join(", "), |name| truncate_width(name, 40));
+                missing(expected, flag)
             })
         };
-        let text = find(self.columns.text.as_deref(), &TEXT_COLUMNS, "--text-column-name")?;
+        let texts = find_text_columns(&names, self.columns).map_err(|error| match error {
+            TextColumnsError::Missing { expected, flag } => missing(expected, flag),
+            TextColumnsError::Unclear(reason) => self.unreadable(reason),
+        })?;
+        let TextColumns { text, pair: text_pair, unread } = texts;
         let label = find(self.columns.label.as_deref(), &LABEL_COLUMNS, "--label-column-name")?;
         let id = names.iter().position(|name| name.eq_ignore_ascii_case("id"));
         let has_nsmc_columns = names == ["id", "document", "label"] && (text, label) == (1, 2);
         // An explicitly named label column may contain any classes.
         let may_be_nsmc = has_nsmc_columns && self.columns.label.is_none();
         self.nsmc = if may_be_nsmc { None } else { Some(false) };
+        let name = |column: usize| truncate_width(names[column], 40);
         if self.table.label_column.is_empty() {
-            self.table.label_column = truncate_width(names[label], 40);
+            self.table.label_column = name(label);
+            self.table.text_columns = std::iter::once(text).chain(text_pair).map(name).collect();
+            self.table.unread_column = unread.map(name);
+        } else if self.table.has_pairs() != text_pair.is_some() {
+            let earlier = self.table.text_columns.join(" and ");
+            let here: Vec<String> = std::iter::once(text).chain(text_pair).map(name).collect();
+            return Err(self.unreadable(format!(
+                "its texts are in {}, but those of the file before it are in {earlier}. Pairs of \
+                 texts and single texts cannot be mixed",
+                here.join(" and ")
+            )));
         }
-        Ok(ColumnIndices { text, label, id })
+        Ok(ColumnIndices { text, text_pair, label, id })
     }
 
     /// Adds a row, or the reason why it cannot be read.
@@ -171,8 +190,9 @@ impl<'a> RowCollector<'a> {
     fn reserve(&mut self, row: &DataRow) -> Result<(), DataError> {
         const LEAST_ROWS: usize = 64;
         let rows = &mut self.table.rows;
-        let texts = [&row.id, &row.text, &row.label].map(|text| allocated(text.capacity()));
-        self.text_bytes += texts.iter().sum::<u64>();
+        let texts = [Some(&row.id), Some(&row.text), row.text_pair.as_ref(), Some(&row.label)];
+        let bytes = texts.into_iter().flatten().map(|text| allocated(text.capacity()));
+        self.text_bytes += bytes.sum::<u64>();
         let grows_by =
             if rows.len() == rows.capacity() { (rows.len() / 2).max(LEAST_ROWS) } else { 0 };
         let capacity = (rows.capacity() + grows_by) as u64;
@@ -189,7 +209,8 @@ impl<'a> RowCollector<'a> {
     }
 
     fn validate(&mut self, row: RawRow<'_>) -> Result<DataRow, String> {
-        if row.text.len() > MAX_LINE_BYTES {
+        let pair = row.text_pair.as_ref().map_or(0, |pair| pair.len());
+        if row.text.len().max(pair) > MAX_LINE_BYTES {
             return Err(format!("the text is longer than {MAX_LINE_BYTES} bytes"));
         }
         let label = row.label.trim();
@@ -214,7 +235,8 @@ impl<'a> RowCollector<'a> {
             }
         }
         let label = self.labels.read(label, self.table.rows.len())?;
-        Ok(DataRow { location: None, id, label, text: row.text.into_owned() })
+        let text_pair = row.text_pair.map(Cow::into_owned);
+        Ok(DataRow { location: None, id, label, text: row.text.into_owned(), text_pair })
     }
 
     /// Sets the names of the current file's integer labels, by index. They are used unless two are

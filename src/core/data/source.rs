@@ -7,7 +7,7 @@ use super::quoting::Quoting;
 use super::sampling::{SampleLimit, sample_indices};
 use super::table::{ColumnNames, DataRow, DataTable};
 use super::{DataError, Sample, Split, nsmc};
-use crate::core::tokenizer::{Tokenizer, TokenizerError};
+use crate::core::tokenizer::{EncodedPair, Tokenizer, TokenizerError};
 use std::path::PathBuf;
 
 /// Reads the rows of one split from these files, or from the embedded NSMC if there are none.
@@ -44,21 +44,33 @@ pub fn sample(
         .into_iter()
         .filter_map(|index| rows[index].take())
         .map(|row| match classes.index(&row.label) {
-            Some(label) => Ok(Sample { id: row.id, document: row.text, label }),
+            Some(label) => {
+                Ok(Sample { id: row.id, document: row.text, text_pair: row.text_pair, label })
+            }
             None => Err(classes.unknown_label(&row)),
         })
         .collect()
 }
 
-/// Tokenizes samples, truncated to `max_seq_length` tokens.
+/// Tokenizes samples, each a text or a pair of texts, truncated to `max_seq_length` tokens.
 ///
 /// # Errors
-/// If a text cannot be tokenized.
+/// If a text cannot be tokenized, or the tokenizer cannot encode pairs of this length.
 pub fn tokenize(
     tokenizer: &Tokenizer,
     samples: &[Sample],
     max_seq_length: usize,
 ) -> Result<Vec<Example>, TokenizerError> {
+    if samples.iter().any(|sample| sample.text_pair.is_some()) {
+        let pairs = tokenizer.encode_pairs(&pairs(samples), max_seq_length)?;
+        let examples = pairs.into_iter().zip(samples);
+        return Ok(examples
+            .map(|(EncodedPair { ids, type_ids, .. }, sample)| Example {
+                type_ids,
+                ..Example::new(ids, sample.label)
+            })
+            .collect());
+    }
     let texts: Vec<&str> = samples.iter().map(|sample| sample.document.as_str()).collect();
     let ids = tokenizer.encode_ids(&texts)?;
     Ok(ids
@@ -66,9 +78,17 @@ pub fn tokenize(
         .zip(samples)
         .map(|(mut ids, sample)| {
             tokenizer.truncate_ids(&mut ids, max_seq_length);
-            Example { ids, label: sample.label }
+            Example::new(ids, sample.label)
         })
         .collect())
+}
+
+/// Both texts of each sample.
+pub(super) fn pairs(samples: &[Sample]) -> Vec<(&str, &str)> {
+    samples
+        .iter()
+        .map(|sample| (sample.document.as_str(), sample.text_pair.as_deref().unwrap_or_default()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -80,6 +100,7 @@ mod tests {
             location: None,
             id: n.to_string(),
             text: format!("text {n}"),
+            text_pair: None,
             label: ["negative", "1"][n % 2].to_owned(),
         };
         (0..count).map(row).collect()
@@ -102,6 +123,30 @@ mod tests {
         }
         assert_eq!(sample(rows(3000), &classes, SampleLimit::Count(2000), 42)?.len(), 2000);
         assert_eq!(sample(rows(3000), &classes, SampleLimit::All, 42)?.len(), 3000);
+        Ok(())
+    }
+
+    #[test]
+    fn both_texts_of_a_pair_are_tokenized() -> anyhow::Result<()> {
+        let pair = |second: &str| Sample {
+            id: "1".to_owned(),
+            document: "영화".to_owned(),
+            text_pair: Some(second.to_owned()),
+            label: 1,
+        };
+        let samples = [pair("최고의 영화"), pair("")];
+        let tokenizer = Tokenizer::embedded()?;
+        let examples = tokenize(&tokenizer, &samples, 160)?;
+        for (example, sample) in examples.iter().zip(&samples) {
+            let second = sample.text_pair.as_deref().unwrap_or_default();
+            let EncodedPair { ids, type_ids, .. } = tokenizer.encode_pair(("영화", second), 160)?;
+            assert_eq!(*example, Example { ids, type_ids, label: 1 });
+        }
+        assert!(examples[0].ids.len() > examples[1].ids.len());
+        let cut = tokenize(&tokenizer, &samples, 5)?;
+        assert_eq!((cut[0].ids.len(), &cut[0].type_ids[..]), (5, &[0, 0, 0, 1, 1][..]));
+        let single = Sample { text_pair: None, ..pair("") };
+        assert!(tokenize(&tokenizer, &[single], 160)?[0].type_ids.is_empty());
         Ok(())
     }
 

@@ -92,6 +92,7 @@ mod tests {
                 location: None,
                 id: n.to_string(),
                 text: String::new(),
+                text_pair: None,
                 label: class.to_string(),
             })
             .collect()

@@ -1,6 +1,7 @@
 //! Statistics of a split.
 
 use super::Sample;
+use super::source::pairs;
 use crate::core::tokenizer::{Tokenizer, TokenizerError};
 use serde::Serialize;
 
@@ -11,6 +12,9 @@ pub struct FirstSample {
     pub id: String,
     /// The text.
     pub document: String,
+    /// The second text of a pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_pair: Option<String>,
     /// The class index.
     pub label: u32,
 }
@@ -33,7 +37,7 @@ pub struct SplitSummary {
     /// The ids of all samples in order, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<String>>,
-    /// The length of each text in characters.
+    /// The length of each text in characters, of pairs that of both together.
     #[serde(skip)]
     pub characters: Vec<usize>,
     /// The length of each text in tokens.
@@ -51,7 +55,12 @@ pub fn summarize(
     with_ids: bool,
 ) -> Result<SplitSummary, TokenizerError> {
     let texts: Vec<&str> = rows.iter().map(|r| r.document.as_str()).collect();
-    let encodings = tokenizer.encode_ids(&texts)?;
+    let encodings = if rows.iter().any(|row| row.text_pair.is_some()) {
+        let pairs = tokenizer.encode_pairs(&pairs(rows), usize::MAX)?;
+        pairs.into_iter().map(|pair| pair.ids).collect()
+    } else {
+        tokenizer.encode_ids(&texts)?
+    };
     let tokens: Vec<usize> = encodings.iter().map(Vec::len).collect();
     let unknown = encodings
         .iter()
@@ -67,10 +76,17 @@ pub fn summarize(
         first: rows.first().map(|r| FirstSample {
             id: r.id.clone(),
             document: r.document.clone(),
+            text_pair: r.text_pair.clone(),
             label: r.label,
         }),
         ids: with_ids.then(|| rows.iter().map(|r| r.id.clone()).collect()),
-        characters: rows.iter().map(|r| r.document.chars().count()).collect(),
+        characters: rows
+            .iter()
+            .map(|r| {
+                let pair = r.text_pair.as_ref().map_or(0, |pair| pair.chars().count());
+                r.document.chars().count() + pair
+            })
+            .collect(),
         tokens,
     })
 }

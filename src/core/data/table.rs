@@ -22,13 +22,15 @@ impl fmt::Display for RowPosition {
     }
 }
 
-/// A labelled text as read from a file.
+/// A labelled text or pair of texts as read from a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataRow {
     /// The value of the column `id`, or else the row's number, counted from 1.
     pub id: String,
     /// The text, which may be empty.
     pub text: String,
+    /// The second text of a pair, which may be empty.
+    pub text_pair: Option<String>,
     /// The label: trimmed, not empty, without control characters. An integer or a boolean has one
     /// spelling; an integer whose name the file declares is that name.
     pub label: String,
@@ -50,13 +52,42 @@ pub struct DataTable {
     pub label_column: String,
     /// What the user should know of how the files were read.
     pub notes: Vec<String>,
+    /// The name of the text column, or those of the two columns of pairs.
+    pub text_columns: Vec<String>,
+    /// A column that usually holds the second texts of pairs, but was not requested.
+    pub unread_column: Option<String>,
+}
+
+impl DataTable {
+    /// Whether the rows are pairs of texts.
+    pub fn has_pairs(&self) -> bool {
+        self.text_columns.len() > 1
+    }
+
+    /// A note on which columns were read.
+    pub fn columns_note(&self) -> String {
+        let label = &self.label_column;
+        match (&self.text_columns[..], &self.unread_column) {
+            ([first, second], _) => {
+                format!("columns: {first} and {second} as pairs of texts, {label} as labels")
+            }
+            (texts, None) => format!("columns: {} as texts, {label} as labels", texts.join(", ")),
+            (texts, Some(unread)) => format!(
+                "columns: {} as texts, {label} as labels; {unread} is not read. For pairs of texts \
+                 pass --text-pair-column-name {unread}",
+                texts.join(", ")
+            ),
+        }
+    }
 }
 
 /// The columns to read; `None` looks for the usual names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ColumnNames {
-    /// The text column.
+    /// The text column, or that of the first texts of pairs.
     pub text: Option<String>,
+    /// The column of the second texts of pairs.
+    pub text_pair: Option<String>,
     /// The label column.
     pub label: Option<String>,
 }

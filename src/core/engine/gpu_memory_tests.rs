@@ -27,7 +27,7 @@ fn training_multilingual_bert_with_32_by_128_tokens_in_bf16_fits_into_8_gb() -> 
     let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
     let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
     assert_eq!(model.parameters().count(), 177_854_978, "multilingual BERT's");
-    let examples = vec![Example { ids: (0..128).collect(), label: 1 }; 32];
+    let examples = vec![Example::new((0..128).collect(), 1); 32];
     let input = StepInput::new(vec![PackedBatch::new(&examples, 0)]);
     let update = Update { learning_rate: 1e-5, max_grad_norm: 1.0 };
     let options = StepOptions { seed: 1, number: 1, label_smoothing_factor: 0.0, update };

@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn every_token_of_every_batch_is_found() {
-        let example = |ids: &[u32], label| Example { ids: ids.to_vec(), label };
+        let example = |ids: &[u32], label| Example::new(ids.to_vec(), label);
         let input = StepInput::new(vec![
             PackedBatch::new(&[example(&[2, 7, 3], 1), example(&[2, 3], 0)], 5),
             PackedBatch::new(&[example(&[2, 9, 9, 3], 1)], 5),

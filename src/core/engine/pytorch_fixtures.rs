@@ -46,9 +46,13 @@ fn batch(json: &Value) -> anyhow::Result<PackedBatch> {
     let ids: Vec<Vec<u32>> = serde_json::from_value(json["input_ids"].clone())?;
     let mask: Vec<Vec<u32>> = serde_json::from_value(json["attention_mask"].clone())?;
     let labels: Vec<u32> = serde_json::from_value(json["labels"].clone())?;
-    let examples = ids.iter().zip(&mask).zip(labels).map(|((ids, mask), label)| {
+    let types: Option<Vec<Vec<u32>>> = serde_json::from_value(json["token_type_ids"].clone())?;
+    let types = types.unwrap_or_else(|| vec![Vec::new(); ids.len()]);
+    let examples = ids.iter().zip(&mask).zip(types).zip(labels);
+    let examples = examples.map(|(((ids, mask), types), label)| {
         let length = mask.iter().sum::<u32>() as usize;
-        Example { ids: ids[..length].to_vec(), label }
+        let type_ids = types.into_iter().take(length).collect();
+        Example { type_ids, ..Example::new(ids[..length].to_vec(), label) }
     });
     Ok(PackedBatch::new(&examples.collect::<Vec<_>>(), ids[0].len()))
 }
@@ -71,8 +75,9 @@ pub fn trajectory() -> anyhow::Result<(Vec<PackedBatch>, Vec<Value>, Tensors)> {
 
 /// All models with transformers' results.
 pub fn fixtures() -> anyhow::Result<Vec<PyTorchFixture>> {
-    let families = ["bert", "roberta", "electra", "electra_same_size"];
-    families.into_iter().map(fixture).collect()
+    let single = ["bert", "roberta", "electra", "electra_same_size"];
+    let pairs = ["bert_pairs", "roberta_padding", "electra_pairs"];
+    single.into_iter().chain(pairs).map(fixture).collect()
 }
 
 fn fixture(family: &'static str) -> anyhow::Result<PyTorchFixture> {

@@ -238,7 +238,7 @@ fn small_with(activation: &str) -> anyhow::Result<(SequenceClassifier, Vec<Packe
             .map(|i| {
                 let length = 1 + generator.next_u32() % 70;
                 let ids = (0..length).map(|_| 4 + generator.next_u32() % tokens).collect();
-                Example { ids, label: (i % 2) as u32 }
+                Example::new(ids, (i % 2) as u32)
             })
             .collect();
         PackedBatch::new(&examples, 0)
@@ -315,7 +315,7 @@ fn micro_batches_add_up_to_the_whole_batch() -> anyhow::Result<()> {
     let examples: Vec<Example> = whole
         .sequences()
         .zip(&whole.labels)
-        .map(|(ids, &label)| Example { ids: ids.to_vec(), label })
+        .map(|(ids, &label)| Example::new(ids.to_vec(), label))
         .collect();
     let parts: Vec<PackedBatch> =
         [0..3, 3..4, 4..7].map(|rows| PackedBatch::new(&examples[rows], 0)).into();
@@ -340,7 +340,7 @@ fn int8_logits_are_close_to_float32() -> anyhow::Result<()> {
     let config = ModelConfig::embedded()?;
     let (model, _) = SequenceClassifier::new(config, Weights::none(), 3)?;
     let examples: Vec<Example> =
-        (1..20).map(|i| Example { ids: (2..2 + 3 * i).collect(), label: 0 }).collect();
+        (1..20).map(|i| Example::new((2..2 + 3 * i).collect(), 0)).collect();
     let batch = PackedBatch::new(&examples, 0);
     let expected = build(&model, &options(Ops::Fused))?.logits(&batch)?;
     let int8 = EngineOptions { int8: true, ..options(Ops::Fused) };
@@ -356,14 +356,14 @@ fn ids_outside_the_vocabulary_and_long_sequences_are_errors_without_effect() -> 
     let (model, batches) = small()?;
     for (name, mut engine) in engines(&model)? {
         let before = engine.logits(&batches[0])?;
-        let unknown = PackedBatch::new(&[Example { ids: vec![60], label: 0 }], 0);
+        let unknown = PackedBatch::new(&[Example::new(vec![60], 0)], 0);
         assert!(engine.logits(&unknown).is_err(), "{name}");
         engine.begin_training(SETTINGS, false)?;
         assert!(
             engine.step(&StepInput::new(vec![unknown]), &step(1, NO_UPDATE)).is_err(),
             "{name}"
         );
-        let too_long = PackedBatch::new(&[Example { ids: vec![1; 5000], label: 0 }], 0);
+        let too_long = PackedBatch::new(&[Example::new(vec![1; 5000], 0)], 0);
         assert!(engine.logits(&too_long).is_err(), "{name}");
         assert_eq!(engine.logits(&batches[0])?, before, "{name}");
     }
@@ -377,7 +377,7 @@ fn logits_do_not_depend_on_padding_or_other_sequences() -> anyhow::Result<()> {
         let batch = &batches[0];
         let together = engine.logits(batch)?;
         for (row, (ids, expected)) in batch.sequences().zip(together.chunks(2)).enumerate() {
-            let example = Example { ids: ids.to_vec(), label: 0 };
+            let example = Example::new(ids.to_vec(), 0);
             let alone = engine.logits(&PackedBatch::new(&[example], 80))?;
             assert!(compare(&alone, expected).0 < 1e-5, "{name}, {row}");
         }

@@ -1,5 +1,7 @@
 //! `config.json`: a model's configuration, in Hugging Face's format.
 
+mod text_pair;
+
 use super::architecture::Architecture;
 use super::class_names::class_names;
 use super::config_values::{Values, default, refuse_other_computations};

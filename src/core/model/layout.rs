@@ -136,6 +136,9 @@ impl ModelLayout {
             first_position: config.first_position(),
             token_types: table("token_type", encoder.type_vocab_size, Init::Normal),
             max_token_types: encoder.type_vocab_size,
+            padding_token: Some(encoder.pad_token_id as u32),
+            padding_position: (config.architecture == Architecture::Roberta)
+                .then_some(encoder.pad_token_id as u32),
             width,
         };
         let embedding_norm = planner.norm(&format!("{prefix}.embeddings.LayerNorm"), width);

@@ -110,6 +110,11 @@ impl TokenizerFiles {
         self.config.as_ref()?.get(name)
     }
 
+    /// The type of the model, if a file names it.
+    pub(super) fn model_type(&self) -> Option<&str> {
+        self.model.get("model_type")?.as_str()
+    }
+
     /// An option that is true or false; `None` if it is neither.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
         self.value(name).and_then(Value::as_bool)
@@ -123,7 +128,7 @@ impl TokenizerFiles {
 
     /// The class that transformers uses.
     pub(super) fn class(&self) -> PythonClass {
-        let model_type = self.model.get("model_type").and_then(Value::as_str).unwrap_or_default();
+        let model_type = self.model_type().unwrap_or_default();
         self.class_name().map_or_else(|| PythonClass::of_model_type(model_type), PythonClass::named)
     }
 

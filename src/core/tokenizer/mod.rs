@@ -5,11 +5,13 @@ mod files;
 pub mod hangul;
 mod limits;
 mod load;
+mod pairs;
 mod python_class;
 mod threads;
 mod unknown;
 pub mod vocabulary;
 
+pub use pairs::EncodedPair;
 pub use threads::on_threads;
 pub use unknown::UnknownTokens;
 
@@ -60,6 +62,24 @@ pub enum TokenizerError {
         file: PathBuf,
         /// What went wrong.
         reason: String,
+    },
+    /// The tokenizer cannot encode pairs.
+    #[error(
+        "the post-processor of the tokenizer's tokenizer.json does not put two texts together, so \
+         pairs of texts cannot be encoded. Name one text column with --text-column-name, or use \
+         another model"
+    )]
+    NoPairs,
+    /// The special tokens of a pair do not fit.
+    #[error(
+        "a pair of texts has {needed} special tokens, but at most {max_length} tokens are allowed. \
+         Pass a larger --max-seq-length"
+    )]
+    TooShortForPairs {
+        /// The number of special tokens.
+        needed: usize,
+        /// The maximum number of tokens.
+        max_length: usize,
     },
 }
 

@@ -34,7 +34,7 @@ fn examples(count: u32) -> Vec<Example> {
         .map(|i| {
             let token = 10 + i * 7 % 37;
             let ids = [&[2][..], &vec![token; 1 + (i % 5) as usize], &[3]].concat();
-            Example { ids, label: i % 2 }
+            Example::new(ids, i % 2)
         })
         .collect()
 }

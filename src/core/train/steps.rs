@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn a_resumed_plan_has_the_inputs_of_the_original_plan() {
         let examples: Vec<Example> =
-            (0..37).map(|i| Example { ids: vec![2; 3 + i % 7], label: i as u32 % 2 }).collect();
+            (0..37).map(|i| Example::new(vec![2; 3 + i % 7], i as u32 % 2)).collect();
         let mut arguments = arguments(|_| {});
         arguments.per_device_train_batch_size = 4;
         arguments.gradient_accumulation_steps = 3;
@@ -106,8 +106,7 @@ mod tests {
 
     #[test]
     fn padded_tokens_count_padding_to_the_longest_sequence_or_to_the_fixed_length() {
-        let examples: Vec<Example> =
-            (0..23).map(|i| Example { ids: vec![2; 3 + i % 7], label: 0 }).collect();
+        let examples: Vec<Example> = (0..23).map(|i| Example::new(vec![2; 3 + i % 7], 0)).collect();
         let arguments = arguments(|arguments| {
             arguments.per_device_train_batch_size = 4;
             arguments.max_tokens_per_batch = Some(18);

@@ -38,7 +38,7 @@ fn examples(count: usize, salt: u64) -> Vec<Example> {
             }
             ids.insert(0, 2);
             ids.push(3);
-            Example { ids, label }
+            Example::new(ids, label)
         })
         .collect()
 }

@@ -167,9 +167,9 @@ fn input(config: &ModelConfig, lengths: &[usize], generator: &mut Generator) -> 
     let examples: Vec<Example> = lengths
         .iter()
         .enumerate()
-        .map(|(row, &length)| Example {
-            ids: (0..length).map(|_| generator.next_u32() % vocabulary).collect(),
-            label: (row % config.labels.len().max(1)) as u32,
+        .map(|(row, &length)| {
+            let ids = (0..length).map(|_| generator.next_u32() % vocabulary).collect();
+            Example::new(ids, (row % config.labels.len().max(1)) as u32)
         })
         .collect();
     StepInput::new(vec![PackedBatch::new(&examples, 0)])

@@ -25,6 +25,8 @@ pub struct ModelCard {
     pub split: Option<String>,
     /// The language's code, such as `ko`.
     pub language: Option<String>,
+    /// The two columns of the texts, if the model reads pairs.
+    pub text_pair_columns: Option<[String; 2]>,
     /// The names of the classes, by index.
     pub labels: Vec<String>,
     /// The number of training examples.
@@ -197,14 +199,25 @@ fn write_text(text: &mut String, card: &ModelCard) -> std::fmt::Result {
         }
     }
     let is_korean = card.language.as_deref() == Some("ko");
-    let example = if is_korean { "정말 재미있는 영화였다" } else { "What a film!" };
+    let example = match (&card.text_pair_columns, is_korean) {
+        (Some(_), _) => "{\"text\": \"A man sleeps.\", \"text_pair\": \"A man is awake.\"}",
+        (None, true) => "\"정말 재미있는 영화였다\"",
+        (None, false) => "\"What a film!\"",
+    };
     writeln!(
         text,
         "\n## How to use\n\nIn the folder of this model:\n\n```python\n\
          from transformers import pipeline\n\n\
          classify = pipeline(\"text-classification\", model=\".\")\n\
-         print(classify(\"{example}\"))\n```\n"
+         print(classify({example}))\n```\n"
     )?;
+    if let Some([first, second]) = &card.text_pair_columns {
+        let (first, second) = (escaped(first), escaped(second));
+        writeln!(
+            text,
+            "The model reads pairs of texts: `text` is {first}, `text_pair` is {second}."
+        )?;
+    }
     let labels: Vec<String> = card.labels.iter().map(|label| escaped(label)).collect();
     if !labels.is_empty() {
         writeln!(text, "The labels, by number from 0: {}.", labels.join(", "))?;

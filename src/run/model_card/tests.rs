@@ -31,6 +31,7 @@ fn card() -> ModelCard {
         dataset: HubReference { name: "NSMC".to_owned(), hub_name: Some("e9t/nsmc".to_owned()) },
         split: Some("test".to_owned()),
         language: Some("ko".to_owned()),
+        text_pair_columns: None,
         labels: vec!["negative".to_owned(), "positive".to_owned()],
         train_samples: 2000,
         eval_samples: 2000,
@@ -175,6 +176,16 @@ fn unknown_values_are_left_out() {
     let text = ModelCard { results: Some(metrics), ..sparse }.to_markdown();
     assert!(text.contains("      type: \"mine.tsv\"\n    metrics:\n"), "{text}");
     assert!(text.contains("      value: 1.0\n---\n") && text.contains("- Loss: NaN\n"), "{text}");
+}
+
+#[test]
+fn pairs_are_used_as_the_pipeline_takes_them() {
+    let columns = ["premise", "hypo_*"].map(str::to_owned);
+    let text = ModelCard { text_pair_columns: Some(columns), ..card() }.to_markdown();
+    // transformers' TextClassificationPipeline takes such a dictionary.
+    let call = r#"print(classify({"text": "A man sleeps.", "text_pair": "A man is awake."}))"#;
+    assert!(text.contains(call), "{text}");
+    assert!(text.contains(r"`text` is premise, `text_pair` is hypo\_\*."), "{text}");
 }
 
 #[test]

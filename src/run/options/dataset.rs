@@ -32,6 +32,8 @@ option_group! {
         dataset_config_name: String = text,
         /// The column of the texts.
         text_column_name: String = text,
+        /// The column of the second texts of pairs.
+        text_pair_column_name: String = text,
         /// The column of the labels.
         label_column_name: String = text,
         /// The seed of the sample.

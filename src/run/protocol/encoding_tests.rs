@@ -29,6 +29,7 @@ fn events() -> Vec<TrainEvent> {
 
 fn reports() -> Vec<RunReport> {
     let prediction = Prediction {
+        text_pair: None,
         text: "재밌다".to_owned(),
         label: "positive".to_owned(),
         score: 0.75,
@@ -106,6 +107,7 @@ fn numbers_that_are_not_finite_round_trip() -> Result<(), ProtocolError> {
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let prediction = Prediction {
             text: "a".to_owned(),
+            text_pair: None,
             label: "negative".to_owned(),
             score: value,
             probabilities: vec![0.25, value],

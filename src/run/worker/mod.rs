@@ -10,14 +10,16 @@ mod reporter;
 mod resume;
 pub mod run_index;
 mod save_model;
+mod text_pairs;
 mod tokenize_data;
 
 pub use prepare::{check_vocabulary, print_config};
+pub use text_pairs::{PAIR_SETTING, check_pairs, input_of};
 
 use crate::core::data::batching::Example;
 use crate::core::engine::Engine;
 use crate::core::model::SequenceClassifier;
-use crate::core::predict::classify;
+use crate::core::predict::classify_inputs;
 use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::checkpoint;
@@ -202,8 +204,11 @@ impl PreparedRun {
 
     /// Classifies a text with the current weights.
     fn answer(&self, text: String, engine: &mut dyn Engine) -> Answer {
-        let (labels, max_length) = (&self.model.config().labels, self.arguments.max_seq_length);
-        let outcome = classify(engine, labels, &self.tokenizer, &[&text], max_length)
+        let (config, max_length) = (self.model.config(), self.arguments.max_seq_length);
+        let outcome = input_of(config, &text)
+            .and_then(|input| {
+                classify_inputs(engine, &config.labels, &self.tokenizer, &[input], max_length)
+            })
             .map_err(|error| sanitize_for_terminal(&error.to_string()).into_owned())
             .and_then(|mut predictions| {
                 predictions.pop().ok_or_else(|| "there is no prediction".to_owned())

@@ -5,7 +5,7 @@ use super::logging_dir::{choose_logging_dir, forget_foreign_logging_dir};
 use super::reporter::WorkerChannels;
 use super::resume::{ResumedRun, check_classes, move_old_checkpoints};
 use super::tokenize_data::{TokenizedData, tokenize_data};
-use super::{Preparation, PreparedRun};
+use super::{Preparation, PreparedRun, text_pairs};
 use crate::core::engine::build;
 use crate::core::model::config::EMBEDDED;
 use crate::core::model::folder::holds_a_model;
@@ -160,18 +160,14 @@ pub(super) fn prepare(
     if resumed.is_some() {
         check_classes(&own_classes, &config.labels)?;
     }
+    let trained_on = config.text_pair_columns();
+    config.set_text_columns(&dataset.text_columns);
     channels.preparing("Loading the weights");
-    let seed = options.trainer.seed.as_ref().map_or(42, |given| given.value);
-    let (model, report) = match &files {
-        ModelFiles::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
-        ModelFiles::Folder(path) => {
-            // The weights of a checkpoint are complete.
-            let ignore_mismatched = resumed.is_none()
-                && Given::value_or_default(options.model.ignore_mismatched_sizes.as_ref());
-            folder::load(path, config, ignore_mismatched, seed)?
-        }
-    };
+    let (model, report) = load_model(&files, config, &options, resumed.is_some())?;
     check_vocabulary(&model, &tokenizer)?;
+    if model.config().text_pair_columns().is_some() {
+        text_pairs::check_pairs(&model, &tokenizer)?;
+    }
     let total = model.parameters().iter().count();
     let traits = ModelTraits {
         random_weights: match &resumed {
@@ -190,7 +186,8 @@ pub(super) fn prepare(
 
     let mut notes = notes(&report, total, dataset.skipped);
     notes.extend(tokenizer_notes);
-    notes.extend(dataset.notes);
+    notes.extend(dataset.notes.clone());
+    notes.extend(text_pairs::notes(&dataset, trained_on));
     if let Some(resumed) = &mut resumed {
         resumed.check_weights(&report)?;
         resumed.checkpoint.verify_moments(&model)?;
@@ -200,7 +197,8 @@ pub(super) fn prepare(
     let checkpoint = resumed.as_ref().map(|resumed| &resumed.checkpoint);
     let logging_dir = choose_logging_dir(&mut options, &mut arguments, checkpoint, &mut notes);
     let (_, settings) = resolve(&options, traits)?;
-    let settings = [data_settings(&options), settings].concat();
+    let settings =
+        [data_settings(&options), text_pairs::settings(&options, &dataset), settings].concat();
     let checkpoints = Checkpoints {
         output_dir: output_dir.clone(),
         tokenizer: tokenizer.files(arguments.max_seq_length)?,
@@ -248,6 +246,25 @@ pub(super) fn prepare(
     let mut started = run.started(notes);
     started.settings.push(device_setting(&options, &engine.device()));
     Ok(Preparation { run, engine, started, recorder, history })
+}
+
+/// Reads the weights, and initializes those that the files lack.
+fn load_model(
+    files: &ModelFiles,
+    config: ModelConfig,
+    options: &TrainOptions,
+    is_resumed: bool,
+) -> anyhow::Result<(SequenceClassifier, LoadReport)> {
+    let seed = options.trainer.seed.as_ref().map_or(42, |given| given.value);
+    Ok(match files {
+        ModelFiles::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
+        ModelFiles::Folder(path) => {
+            // The weights of a checkpoint are complete.
+            let ignore_mismatched = !is_resumed
+                && Given::value_or_default(options.model.ignore_mismatched_sizes.as_ref());
+            folder::load(path, config, ignore_mismatched, seed)?
+        }
+    })
 }
 
 /// Begins to record the run. From here on, files of an earlier run in the output folder are changed.

@@ -77,6 +77,7 @@ impl PreparedRun {
             },
             split: Some(self.dataset.split.clone()),
             language: self.dataset.is_nsmc.then(|| "ko".to_owned()),
+            text_pair_columns: self.model.config().text_pair_columns(),
             labels: self.model.config().labels.clone(),
             train_samples: self.train.len(),
             eval_samples: self.eval.len(),

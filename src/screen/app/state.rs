@@ -17,6 +17,7 @@ use crate::core::train::event::{
 };
 use crate::run::metric_series::history::{History, SMOOTHING};
 use crate::run::protocol::Activity;
+use crate::run::worker::PAIR_SETTING;
 use crate::screen::lang::Lang;
 use std::path::PathBuf;
 
@@ -191,6 +192,12 @@ impl State {
             (None, Some(replay)) => replay.folder.clone(),
             (None, None) => self.started.as_ref().and(self.run_folder.clone()),
         }
+    }
+
+    /// Whether the model reads pairs of texts.
+    pub fn reads_pairs(&self) -> bool {
+        let settings = self.started.iter().flat_map(|started| &started.settings);
+        settings.into_iter().any(|setting| setting.name == PAIR_SETTING)
     }
 
     /// Whether a run is under way, which quitting would stop.

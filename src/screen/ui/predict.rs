@@ -45,10 +45,15 @@ fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     }
     let inner = block.inner(area);
     frame.render_widget(block, area);
+    let placeholder = if state.reads_pairs() {
+        lang.tr("type two texts with ||| between them and press Enter")
+    } else {
+        lang.tr("type a review and press Enter")
+    };
     let field = TextField {
         prefix: "> ",
         input: &state.prompt.input,
-        placeholder: lang.tr("type a review and press Enter"),
+        placeholder,
         focused: state.overlay.is_none(),
     };
     field.draw(frame, inner, theme);

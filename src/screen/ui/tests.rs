@@ -1,10 +1,12 @@
 //! Snapshots of whole screens.
 
 use super::*;
-use crate::core::predict::Prediction;
+use crate::core::predict::{PAIR_SEPARATOR, Prediction};
 use crate::core::train::TrainEvent;
-use crate::core::train::fixtures::{ending, run, step, with_log_entries};
+use crate::core::train::event::{Setting, Started};
+use crate::core::train::fixtures::{ending, run, started, step, with_log_entries};
 use crate::run::protocol::{Activity, Answer, Download, HistoryChunk, RunReport};
+use crate::run::worker::PAIR_SETTING;
 use crate::screen::app::replay::Replay;
 use crate::screen::app::{Action, Message, Overlay, update};
 use ratatui::Terminal;
@@ -50,6 +52,7 @@ fn answer(text: &str, positive: f64, tokens: &[&str]) -> Answer {
     Answer {
         text: text.to_owned(),
         outcome: Ok(Prediction {
+            text_pair: None,
             text: text.to_owned(),
             label: label.to_owned(),
             score: positive.max(1.0 - positive),
@@ -139,6 +142,24 @@ fn after_the_run() {
 #[test]
 fn the_predict_page() {
     assert_snapshots("predict", &mut with_predictions());
+}
+
+#[test]
+fn a_model_of_pairs_asks_for_two_texts() {
+    let mut started = started();
+    let pages = |started: Started| {
+        let mut state = state_after(vec![TrainEvent::Started(started)], Activity::Training);
+        update(&mut state, Message::Action(Action::ShowPage(Page::Predict)));
+        screen(&mut state, (80, 24)).to_string()
+    };
+    assert!(pages(started.clone()).contains("type a review and press Enter"));
+    started.settings.push(Setting {
+        name: PAIR_SETTING.to_owned(),
+        value: "hypothesis".to_owned(),
+        reason: "found".to_owned(),
+    });
+    let hint = format!("type two texts with {PAIR_SEPARATOR} between them");
+    assert!(pages(started).contains(&hint));
 }
 
 #[test]

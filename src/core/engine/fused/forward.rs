@@ -52,7 +52,7 @@ impl<B: Backend> FusedPass<'_, B> {
         let inputs = if saved == SavedActivations::None { 2 } else { layers + 1 };
         work.hidden.resize_with(work.hidden.len().max(inputs), B::Buffer::default);
 
-        self.backend.send(packed, &mut work.batch)?;
+        self.backend.send(&self.network.with_positions(packed), &mut work.batch)?;
         self.embed(work)?;
         for index in 0..layers {
             let at = if saved == SavedActivations::None { 0 } else { index };

@@ -1,8 +1,9 @@
 //! The architecture of a model for the fused engine, and its dropout masks.
 
 use crate::core::model::{Architecture, ModelConfig, ModelLayout};
-use crate::core::ops::backend::{Activation, AttentionConfig, MatrixColumns};
+use crate::core::ops::backend::{Activation, AttentionConfig, MatrixColumns, PackedBatch};
 use crate::core::ops::{Dropout, DropoutKey, DropoutProbabilities, NetworkDropouts};
+use std::borrow::Cow;
 
 /// The layout and settings of a model.
 #[derive(Clone, Debug)]
@@ -31,6 +32,31 @@ impl Network {
             },
             dropout_probabilities: config.dropout_probabilities(),
         }
+    }
+
+    /// The batch with its position ids, where they do not follow from the starts of its sequences:
+    /// in RoBERTa, if a text contains the padding token. Such a token has the padding's position
+    /// and is not counted (`create_position_ids_from_input_ids`).
+    pub(super) fn with_positions<'a>(&self, batch: &'a PackedBatch) -> Cow<'a, PackedBatch> {
+        let tables = &self.layout.tables;
+        let (Some(token), Some(position)) = (tables.padding_token, tables.padding_position) else {
+            return Cow::Borrowed(batch);
+        };
+        if !batch.ids.contains(&token) {
+            return Cow::Borrowed(batch);
+        }
+        let mut batch = batch.clone();
+        let mut positions = Vec::with_capacity(batch.rows());
+        for sequence in batch.sequences() {
+            let mut next = tables.first_position as u32;
+            positions.extend(sequence.iter().map(|&id| {
+                let counted = u32::from(id != token);
+                next += counted;
+                if counted == 0 { position } else { next - counted }
+            }));
+        }
+        batch.position_ids = positions;
+        Cow::Owned(batch)
     }
 
     /// The dropouts of one forward pass; without a key, dropout is disabled.

@@ -29,9 +29,9 @@ fn model() -> anyhow::Result<SequenceClassifier> {
 
 /// Inputs of equal size, so that nothing is allocated after the first step.
 fn input(step: u64) -> StepInput {
-    let example = |row: u32| Example {
-        ids: (0..5).map(|i| (row * 7 + i * 3 + step as u32) % 30).collect(),
-        label: (row + step as u32) % 2,
+    let example = |row: u32| {
+        let ids = (0..5).map(|i| (row * 7 + i * 3 + step as u32) % 30).collect();
+        Example::new(ids, (row + step as u32) % 2)
     };
     StepInput::new(vec![PackedBatch::new(&(0..4).map(example).collect::<Vec<_>>(), 0)])
 }

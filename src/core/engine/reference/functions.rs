@@ -13,6 +13,8 @@ use candle_core::{D, Result, Tensor};
 pub(super) struct PaddedBatch {
     /// `[batch × length]`: the token ids, row-major.
     ids: Vec<u32>,
+    /// `[batch × length]`: the types of the tokens.
+    type_ids: Vec<u32>,
     /// `[batch]`: the number of tokens of each sequence, excluding padding.
     lengths: Vec<usize>,
     /// `[batch]`: the row of each sequence's first token in the packed batch.
@@ -25,12 +27,17 @@ impl PaddedBatch {
     pub(super) fn new(batch: &PackedBatch, pad_token_id: u32) -> Self {
         let length = batch.padded_length();
         let mut ids = Vec::with_capacity(batch.padded_tokens());
-        for sequence in batch.sequences() {
+        let mut type_ids = Vec::with_capacity(batch.padded_tokens());
+        for (sequence, &start) in batch.sequences().zip(&batch.starts) {
             ids.extend_from_slice(sequence);
             ids.resize(ids.len() + length - sequence.len(), pad_token_id);
+            let types = batch.type_ids.iter().skip(start as usize).take(sequence.len());
+            type_ids.extend(types);
+            type_ids.resize(ids.len(), 0);
         }
         Self {
             ids,
+            type_ids,
             lengths: batch.sequences().map(<[u32]>::len).collect(),
             starts: batch.starts[..batch.batch_size()]
                 .iter()
@@ -130,30 +137,89 @@ pub(super) fn dropout(
     x * Tensor::from_vec(factors, x.shape(), x.device())?
 }
 
-/// `tokens[ids] + positions[first_position..] + types[0]`, `[batch, length, width]`.
+/// The positions of the tokens in the position table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Positions {
+    /// In BERT and ELECTRA: 0, 1, 2, ….
+    Counted,
+    /// In RoBERTa, whose padding token has this id: padding tokens have this position, and the
+    /// others are counted from the next one on.
+    CountedWithoutPadding(u32),
+}
+
+impl Positions {
+    /// The position of the first token that is not padding.
+    fn first(self) -> usize {
+        match self {
+            Self::Counted => 0,
+            Self::CountedWithoutPadding(padding) => padding as usize + 1,
+        }
+    }
+
+    /// `[batch × length]`: the position of each token.
+    fn ids(self, batch: &PaddedBatch) -> Vec<u32> {
+        let sequences = batch.ids.chunks_exact(batch.length);
+        match self {
+            Self::Counted => sequences.flat_map(|_| 0..batch.length as u32).collect(),
+            // transformers' `create_position_ids_from_input_ids`: the cumulative sum of a mask.
+            Self::CountedWithoutPadding(padding) => sequences
+                .flat_map(|ids| {
+                    let counted = ids.iter().scan(0, move |count, &id| {
+                        let mask = u32::from(id != padding);
+                        *count += mask;
+                        Some(*count * mask + padding)
+                    });
+                    counted.collect::<Vec<_>>()
+                })
+                .collect(),
+        }
+    }
+}
+
+/// `tokens[ids] + positions[position ids] + types[type ids]`, `[batch, length, width]`.
 ///
 /// # Errors
-/// If a token id is outside the vocabulary, or a sequence is longer than the table of positions.
+/// If an id is outside its table, or a sequence is longer than the table of positions.
 pub(super) fn embed(
     batch: &PaddedBatch,
-    first_position: usize,
+    position: Positions,
     tokens: &Tensor,
     positions: &Tensor,
     types: &Tensor,
 ) -> Result<Tensor> {
     let (vocabulary, width) = tokens.dims2()?;
     let (length, max_positions) = (batch.length, positions.dim(0)?);
-    if length == 0 || first_position + length > max_positions {
+    if length == 0 || position.first() + length > max_positions {
         candle_core::bail!("a length of {length} for {max_positions} positions");
     }
     if let Some(id) = batch.ids.iter().find(|&&id| id as usize >= vocabulary) {
         candle_core::bail!("token id {id} in a vocabulary of {vocabulary}");
     }
-    let index = Tensor::from_slice(&batch.ids, batch.ids.len(), tokens.device())?;
+    let kinds = types.dim(0)?;
+    if let Some(id) = batch.type_ids.iter().find(|&&id| id as usize >= kinds) {
+        candle_core::bail!("token type {id} in a table of {kinds}");
+    }
     let size = batch.lengths.len();
-    let tokens = tokens.index_select(&index, 0)?.reshape((size, length, width))?;
-    let sum = tokens.broadcast_add(&positions.narrow(0, first_position, length)?)?;
-    sum.broadcast_add(&types.narrow(0, 0, 1)?)
+    let rows = |table: &Tensor, ids: &[u32]| {
+        let index = Tensor::from_slice(ids, ids.len(), table.device())?;
+        table.index_select(&index, 0)?.reshape((size, length, width))
+    };
+    let sum = (rows(tokens, &batch.ids)? + rows(positions, &position.ids(batch))?)?;
+    sum + rows(types, &batch.type_ids)?
+}
+
+/// The gradient of a table, `[rows, width]`, without that of one row, as with the `padding_idx` of
+/// PyTorch's `nn.Embedding`.
+///
+/// # Errors
+/// If the table has no such row.
+pub(super) fn without_row(gradient: &Tensor, row: usize) -> Result<Tensor> {
+    let (rows, width) = gradient.dims2()?;
+    if row >= rows {
+        candle_core::bail!("row {row} of a table of {rows}");
+    }
+    let zeros = gradient.narrow(0, row, 1)?.zeros_like()?;
+    gradient.slice_assign(&[row..row + 1, 0..width], &zeros)
 }
 
 /// The mean cross-entropy of `[batch, labels]` logits, with label smoothing as in transformers'
@@ -181,7 +247,7 @@ mod tests {
 
     fn padded(sequences: &[&[u32]], pad_to: usize) -> PaddedBatch {
         let examples: Vec<Example> =
-            sequences.iter().map(|ids| Example { ids: ids.to_vec(), label: 0 }).collect();
+            sequences.iter().map(|ids| Example::new(ids.to_vec(), 0)).collect();
         PaddedBatch::new(&PackedBatch::new(&examples, pad_to), 9)
     }
 
@@ -226,14 +292,26 @@ mod tests {
     fn ids_and_positions_outside_the_tables_are_errors() -> Result<()> {
         let table = |rows| Tensor::zeros((rows, 2), candle_core::DType::F32, &Device::Cpu);
         let (tokens, positions, types) = (table(10)?, table(3)?, table(2)?);
-        let is_refused = |ids: &[u32], first_position| {
+        let is_refused = |ids: &[u32], position| {
             let batch = padded(&[ids], 0);
-            embed(&batch, first_position, &tokens, &positions, &types).is_err()
+            embed(&batch, position, &tokens, &positions, &types).is_err()
         };
-        assert!(is_refused(&[10], 0));
-        assert!(is_refused(&[0; 4], 0));
-        assert!(is_refused(&[0; 3], 1));
-        assert!(!is_refused(&[0; 3], 0));
+        assert!(is_refused(&[10], Positions::Counted));
+        assert!(is_refused(&[0; 4], Positions::Counted));
+        assert!(is_refused(&[0; 3], Positions::CountedWithoutPadding(0)));
+        assert!(!is_refused(&[0; 3], Positions::Counted));
+        let typed = |kind| PaddedBatch { type_ids: vec![0, kind], ..padded(&[&[2, 3]], 0) };
+        let embedded = |kind| embed(&typed(kind), Positions::Counted, &tokens, &positions, &types);
+        assert!(embedded(1).is_ok() && embedded(2).is_err());
         Ok(())
+    }
+
+    #[test]
+    fn padding_tokens_within_a_text_are_not_counted() {
+        let batch = padded(&[&[2, 9, 7, 9, 3], &[2, 3]], 0);
+        assert_eq!(Positions::Counted.ids(&batch), [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
+        // transformers 5.24: create_position_ids_from_input_ids(ids, padding_idx=9)
+        let expected = [10, 9, 11, 9, 12, 10, 11, 9, 9, 9];
+        assert_eq!(Positions::CountedWithoutPadding(9).ids(&batch), expected);
     }
 }

@@ -8,12 +8,13 @@ use super::device::cpu_name;
 use super::{Engine, EngineError, EngineResult, StepInput, StepOptions, StepTimings};
 use crate::core::data::batching::PackedBatch;
 use crate::core::model::SequenceClassifier;
+use crate::core::model::layout::Parameter;
 use crate::core::ops::adamw::clip_factor;
 use crate::core::ops::backend::{Moments, StepMetrics, Update};
 use crate::core::ops::cpu::overwrite;
 use crate::core::ops::{AdamWSettings, DropoutKey};
-use candle_core::{D, Device, Result, Tensor};
-use functions::cross_entropy;
+use candle_core::{D, Device, Result, Tensor, Var};
+use functions::{cross_entropy, without_row};
 use network::ReferenceNetwork;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -106,11 +107,23 @@ impl ReferenceTraining {
         self.metrics.loss += f64::from(loss.to_scalar::<f32>()?);
         self.metrics.predicted.extend(logits.argmax(D::Minus1)?.to_vec1::<u32>()?);
         let gradients = loss.backward()?;
-        let of = |var: &Tensor| match gradients.get(var) {
-            Some(gradient) => gradient.contiguous(),
-            None => var.zeros_like(),
+        let tables = &model.layout().tables;
+        let has_padding = tables.padding_token.is_some_and(|token| batch.ids.contains(&token));
+        let of = |(parameter, var): (&Parameter, &Var)| {
+            let Some(gradient) = gradients.get(var) else {
+                return var.zeros_like();
+            };
+            let padding = match parameter.start {
+                start if start == tables.tokens => tables.padding_token,
+                start if start == tables.positions => tables.padding_position,
+                _ => None,
+            };
+            match padding.filter(|_| has_padding) {
+                Some(row) => without_row(gradient, row as usize),
+                None => gradient.contiguous(),
+            }
         };
-        network.vars(model).map(|(_, var)| of(var)).collect()
+        network.vars(model).map(of).collect()
     }
 
     fn update(

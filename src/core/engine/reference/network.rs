@@ -1,6 +1,8 @@
 //! A model as a graph of candle's operations, with a copy of the parameters.
 
-use super::functions::{PaddedBatch, attention_probabilities, dropout, embed, layer_norm, linear};
+use super::functions::{
+    PaddedBatch, Positions, attention_probabilities, dropout, embed, layer_norm, linear,
+};
 use crate::core::data::batching::PackedBatch;
 use crate::core::model::layout::{LayerLayout, Parameter};
 use crate::core::model::{Architecture, ModelConfig, ModelLayout, SequenceClassifier};
@@ -80,7 +82,7 @@ impl LayerNorm {
 struct Embeddings {
     tokens: Tensor,
     positions: Tensor,
-    first_position: usize,
+    position: Positions,
     types: Tensor,
     norm: LayerNorm,
     project: Option<Linear>,
@@ -91,7 +93,10 @@ impl Embeddings {
         Ok(Self {
             tokens: vars.at(layout.tables.tokens)?,
             positions: vars.at(layout.tables.positions)?,
-            first_position: layout.tables.first_position,
+            position: match layout.tables.padding_position {
+                Some(padding) => Positions::CountedWithoutPadding(padding),
+                None => Positions::Counted,
+            },
             types: vars.at(layout.tables.token_types)?,
             norm: LayerNorm::new(vars, &layout.embedding_norm, config)?,
             project: layout.project.map(|dense| Linear::new(vars, dense)).transpose()?,
@@ -100,7 +105,7 @@ impl Embeddings {
 
     /// Returns `[batch, length, hidden]`.
     fn forward(&self, batch: &PaddedBatch, drop: Dropout) -> Result<Tensor> {
-        let x = embed(batch, self.first_position, &self.tokens, &self.positions, &self.types)?;
+        let x = embed(batch, self.position, &self.tokens, &self.positions, &self.types)?;
         let x = dropout(&self.norm.forward(&x)?, drop, batch.rows())?;
         match &self.project {
             Some(project) => project.forward(&x),

@@ -14,7 +14,7 @@ pub struct EmbedForward<'a, D: Device + ?Sized> {
     pub norm: &'a LayerNormLayout,
     /// The dropout of the result.
     pub dropout: Dropout,
-    /// The token ids.
+    /// The ids, types and positions of the tokens.
     pub batch: &'a D::Batch,
     /// Output, `[rows, width]`: the sum, which is the input of the normalization.
     pub sum: &'a mut D::Buffer,
@@ -48,9 +48,10 @@ pub struct EmbedBackward<'a, D: Device + ?Sized> {
 
 /// The embeddings, forward and backward.
 pub trait EmbeddingOps: Device {
-    /// `sum = tokens[id] + positions[position] + token_types[0]`; `out = dropout(LN(sum))`.
+    /// `sum = tokens[id] + positions[position] + token_types[type]`; `out = dropout(LN(sum))`.
     fn embed(&self, arguments: EmbedForward<'_, Self>) -> Result<()>;
 
-    /// Backward of [`Self::embed`].
+    /// Backward of [`Self::embed`]. The rows of `padding_token` and `padding_position` get no
+    /// gradient.
     fn embed_backward(&self, arguments: EmbedBackward<'_, Self>) -> Result<()>;
 }

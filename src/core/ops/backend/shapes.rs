@@ -50,10 +50,14 @@ pub struct EmbeddingTables {
     pub max_positions: usize,
     /// The row of the position table for the first token of a sequence.
     pub first_position: usize,
-    /// The offset of the token type table; every token has type 0.
+    /// The offset of the token type table, `[max_token_types, width]`.
     pub token_types: usize,
     /// The rows of the token type table.
     pub max_token_types: usize,
+    /// The token whose row gets no gradient, as with the `padding_idx` of PyTorch's `nn.Embedding`.
+    pub padding_token: Option<u32>,
+    /// The row of the position table that gets no gradient, for the same reason.
+    pub padding_position: Option<u32>,
     /// The width of a row.
     pub width: usize,
 }

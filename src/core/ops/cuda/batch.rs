@@ -4,6 +4,7 @@ use super::driver::Driver;
 use super::memory::{DeviceBuffer, DeviceSlice, GpuContext};
 use crate::core::ops::backend::{EmbeddingTables, PackedBatch};
 use candle_core::{Result, bail};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A packed batch on a device, and the sizes that the host needs.
@@ -16,10 +17,64 @@ pub struct DeviceBatch<D: Driver> {
     longest: usize,
     /// The highest token id.
     highest: u32,
-    /// The number of labels: one per sequence, or none.
-    labels: usize,
+    /// Where the parts are in the memory.
+    parts: Parts,
     /// The number of distinct tokens of the step; `None` where no gradient is computed.
     distinct: Option<usize>,
+}
+
+/// The number of rows of a table, where the tokens of each row start in the list, and the list.
+pub(super) type Occurrences<'a> = (usize, DeviceSlice<'a, u32>, DeviceSlice<'a, u32>);
+
+/// The parts of a batch as ranges of its memory; a part that the batch lacks is empty.
+#[derive(Default)]
+struct Parts {
+    ids: Range<usize>,
+    starts: Range<usize>,
+    labels: Range<usize>,
+    types: TableRows,
+    positions: TableRows,
+    occurrences: Range<usize>,
+    occurrence_starts: Range<usize>,
+}
+
+/// The rows of an embedding table that a batch uses.
+#[derive(Default)]
+struct TableRows {
+    /// `[rows]`: the row of the table for each token.
+    ids: Range<usize>,
+    /// The highest of them.
+    highest: u32,
+    /// `[highest + 2]`: where each row of the table starts in `occurrences`; empty where no
+    /// gradient is computed.
+    starts: Range<usize>,
+    /// `[rows]`: the tokens of each row of the table, row after row.
+    occurrences: Range<usize>,
+}
+
+impl TableRows {
+    /// Appends the ids, and for a gradient the tokens of each row.
+    fn gather(ids: &[u32], for_gradient: bool, gathered: &mut Vec<u32>) -> Self {
+        let highest = ids.iter().copied().max().unwrap_or(0);
+        let mut rows = Self { ids: append(gathered, ids), highest, ..Self::default() };
+        if for_gradient && !ids.is_empty() {
+            let mut order: Vec<(u32, u32)> = ids.iter().copied().zip(0..).collect();
+            order.sort_unstable();
+            let start = |row: u32| order.partition_point(|&(found, _)| found < row) as u32;
+            let starts: Vec<u32> = (0..=highest + 1).map(start).collect();
+            let order: Vec<u32> = order.into_iter().map(|(_, token)| token).collect();
+            rows.starts = append(gathered, &starts);
+            rows.occurrences = append(gathered, &order);
+        }
+        rows
+    }
+}
+
+/// Appends values; returns their range.
+fn append(gathered: &mut Vec<u32>, values: &[u32]) -> Range<usize> {
+    let start = gathered.len();
+    gathered.extend_from_slice(values);
+    start..gathered.len()
 }
 
 impl<D: Driver> Default for DeviceBatch<D> {
@@ -31,7 +86,7 @@ impl<D: Driver> Default for DeviceBatch<D> {
             sequences: 0,
             longest: 0,
             highest: 0,
-            labels: 0,
+            parts: Parts::default(),
             distinct: None,
         }
     }
@@ -47,7 +102,9 @@ fn check(batch: &PackedBatch) -> Result<()> {
         || ascends(&batch.occurrence_starts, batch.occurrences.len())
             && batch.occurrences.iter().all(|&row| (row as usize) < rows);
     let labels_fit = batch.labels.is_empty() || batch.labels.len() == batch.batch_size();
-    if !ascends(&batch.starts, rows) || !tokens_fit || !labels_fit {
+    let is_for_rows = |ids: &[u32]| ids.is_empty() || ids.len() == rows;
+    let ids_fit = is_for_rows(&batch.type_ids) && is_for_rows(&batch.position_ids);
+    if !ascends(&batch.starts, rows) || !tokens_fit || !labels_fit || !ids_fit {
         bail!("the parts of a packed batch do not match");
     }
     Ok(())
@@ -57,17 +114,22 @@ impl<D: Driver> DeviceBatch<D> {
     /// Replaces the batch.
     pub(super) fn send(&mut self, context: &Arc<GpuContext<D>>, batch: &PackedBatch) -> Result<()> {
         check(batch)?;
-        self.gathered.clear();
-        for part in
-            [&batch.ids, &batch.starts, &batch.labels, &batch.occurrences, &batch.occurrence_starts]
-        {
-            self.gathered.extend_from_slice(part);
-        }
+        let for_gradient = !batch.occurrence_starts.is_empty();
+        let gathered = &mut self.gathered;
+        gathered.clear();
+        self.parts = Parts {
+            ids: append(gathered, &batch.ids),
+            starts: append(gathered, &batch.starts),
+            labels: append(gathered, &batch.labels),
+            types: TableRows::gather(&batch.type_ids, for_gradient, gathered),
+            positions: TableRows::gather(&batch.position_ids, for_gradient, gathered),
+            occurrences: append(gathered, &batch.occurrences),
+            occurrence_starts: append(gathered, &batch.occurrence_starts),
+        };
         self.rows = batch.rows();
         self.sequences = batch.batch_size();
         self.longest = batch.longest();
         self.highest = batch.ids.iter().copied().max().unwrap_or(0);
-        self.labels = batch.labels.len();
         self.distinct = batch.occurrence_starts.len().checked_sub(1);
         self.memory.resize(context, self.gathered.len())?;
         self.memory.upload(&self.gathered)
@@ -97,18 +159,56 @@ impl<D: Driver> DeviceBatch<D> {
         if first_only { Ok((self.sequences, Some(self.starts()?))) } else { Ok((self.rows, None)) }
     }
 
-    fn part(&self, start: usize, len: usize) -> Result<DeviceSlice<'_, u32>> {
-        self.memory.slice(start..start + len)
+    fn part(&self, range: &Range<usize>) -> Result<DeviceSlice<'_, u32>> {
+        self.memory.slice(range.clone())
+    }
+
+    fn optional(&self, range: &Range<usize>) -> Result<Option<DeviceSlice<'_, u32>>> {
+        if range.is_empty() { Ok(None) } else { self.part(range).map(Some) }
     }
 
     /// `[rows]`: the token ids.
     pub(super) fn ids(&self) -> Result<DeviceSlice<'_, u32>> {
-        self.part(0, self.rows)
+        self.part(&self.parts.ids)
+    }
+
+    /// `[rows]`: the token types; `None` if all are 0.
+    pub(super) fn type_ids(&self) -> Result<Option<DeviceSlice<'_, u32>>> {
+        self.optional(&self.parts.types.ids)
+    }
+
+    /// `[rows]`: the rows of the position table; `None` if they follow from the starts.
+    pub(super) fn position_ids(&self) -> Result<Option<DeviceSlice<'_, u32>>> {
+        self.optional(&self.parts.positions.ids)
+    }
+
+    /// The tokens of each type from 1 on: the number of these types, where each starts in the
+    /// list, and the list. `None` if all types are 0.
+    pub(super) fn type_occurrences(&self) -> Result<Option<Occurrences<'_>>> {
+        self.table_occurrences(&self.parts.types, 1)
+    }
+
+    /// The tokens of each row of the position table, up to the highest one, as
+    /// [`Self::type_occurrences`]; `None` if the rows follow from the starts.
+    pub(super) fn position_occurrences(&self) -> Result<Option<Occurrences<'_>>> {
+        self.table_occurrences(&self.parts.positions, 0)
+    }
+
+    fn table_occurrences(&self, rows: &TableRows, first: usize) -> Result<Option<Occurrences<'_>>> {
+        let (len, used) = (rows.starts.len(), rows.highest as usize + 1);
+        if rows.ids.is_empty() || used <= first {
+            return Ok(None);
+        }
+        if len != used + 1 {
+            bail!("the batch was not prepared for gradients");
+        }
+        let starts = rows.starts.start + first..rows.starts.end;
+        Ok(Some((used - first, self.part(&starts)?, self.part(&rows.occurrences)?)))
     }
 
     /// `[sequences + 1]`: the first row of each sequence, and the number of rows.
     pub(super) fn starts(&self) -> Result<DeviceSlice<'_, u32>> {
-        self.part(self.rows, self.sequences + 1)
+        self.part(&self.parts.starts)
     }
 
     /// `[sequences]`: the classes.
@@ -116,10 +216,10 @@ impl<D: Driver> DeviceBatch<D> {
     /// # Errors
     /// If the batch has none.
     pub(super) fn labels(&self) -> Result<DeviceSlice<'_, u32>> {
-        if self.labels != self.sequences {
+        if self.parts.labels.len() != self.sequences {
             bail!("the batch has no labels");
         }
-        self.part(self.rows + self.sequences + 1, self.labels)
+        self.part(&self.parts.labels)
     }
 
     /// Starts, `[distinct + 1]`, and occurrences, `[rows]`, of each distinct token.
@@ -133,12 +233,10 @@ impl<D: Driver> DeviceBatch<D> {
         if self.distinct != Some(distinct) {
             bail!("the batch lists the occurrences of other tokens than the step's");
         }
-        let before = self.rows + self.sequences + 1 + self.labels;
-        let starts = self.gathered.len() - (distinct + 1);
-        Ok((self.part(starts, distinct + 1)?, self.part(before, starts - before)?))
+        Ok((self.part(&self.parts.occurrence_starts)?, self.part(&self.parts.occurrences)?))
     }
 
-    /// Rejects ids and lengths outside the tables.
+    /// Rejects ids, types, positions and lengths outside the tables.
     pub(super) fn check(&self, tables: &EmbeddingTables) -> Result<()> {
         let (longest, positions) = (self.longest, tables.max_positions);
         if tables.first_position + longest > positions {
@@ -146,6 +244,14 @@ impl<D: Driver> DeviceBatch<D> {
         }
         if self.highest as usize >= tables.vocabulary {
             bail!("token id {} is outside the vocabulary of {}", self.highest, tables.vocabulary);
+        }
+        for (what, rows, size) in [
+            ("position", &self.parts.positions, positions),
+            ("token type", &self.parts.types, tables.max_token_types),
+        ] {
+            if rows.highest as usize >= size && !rows.ids.is_empty() {
+                bail!("{what} {} is outside the table of {size}", rows.highest);
+            }
         }
         Ok(())
     }

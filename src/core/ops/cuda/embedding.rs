@@ -2,11 +2,13 @@
 
 #![expect(unsafe_code, reason = "kernels are launched")]
 
+use super::batch::DeviceBatch;
 use super::device::CudaBackend;
 use super::driver::{Driver, arguments};
-use super::memory::LaunchShape;
+use super::gradients::DenseGradients;
+use super::memory::{Act, DeviceSlice, DeviceSliceMut, GpuContext, LaunchShape};
 use super::shapes::{self, RowChunks, groups};
-use crate::core::ops::backend::{EmbedBackward, EmbedForward, EmbeddingOps};
+use crate::core::ops::backend::{EmbedBackward, EmbedForward, EmbeddingOps, EmbeddingTables};
 use candle_core::Result;
 
 impl<D: Driver> EmbeddingOps for CudaBackend<D> {
@@ -19,7 +21,7 @@ impl<D: Driver> EmbeddingOps for CudaBackend<D> {
         let arguments = arguments![
             parameters.floats(tables.tokens, tables.vocabulary * width)?,
             parameters.floats(tables.positions, tables.max_positions * width)?,
-            parameters.floats(tables.token_types, width)?,
+            parameters.floats(tables.token_types, tables.max_token_types * width)?,
             parameters.floats(norm.weight, width)?,
             parameters.floats(norm.bias, width)?,
             norm.epsilon,
@@ -28,6 +30,8 @@ impl<D: Driver> EmbeddingOps for CudaBackend<D> {
             batch.ids()?,
             batch.starts()?,
             batch.sequences(),
+            batch.type_ids()?,
+            batch.position_ids()?,
             low,
             high,
             dropout.threshold(),
@@ -37,7 +41,7 @@ impl<D: Driver> EmbeddingOps for CudaBackend<D> {
             out.resize(context, rows * width)?,
         ];
         let shape = shapes::whole_rows(rows, width)?;
-        // SAFETY: ids and positions are within their tables, as was just checked; scale and shift
+        // SAFETY: ids, types and positions are within their tables, as was just checked; scale and shift
         // are `[width]`, the sum and `out` `[rows, width]`, and the statistics `[rows, 2]`.
         unsafe { context.launch("embed", shape, arguments) }
     }
@@ -57,6 +61,7 @@ impl<D: Driver> EmbeddingOps for CudaBackend<D> {
             rows,
             width,
             chunks.rows,
+            batch.type_ids()?,
             low,
             high,
             dropout.threshold(),
@@ -75,31 +80,18 @@ impl<D: Driver> EmbeddingOps for CudaBackend<D> {
         dense.add_partials(context, partials.as_slice(), (chunks.count, width), &targets)?;
         let accumulate = dense.accumulate;
         if !accumulate {
-            // Every token has type 0.
+            // The kernel adds up the tokens of type 0 alone.
             let others = (tables.max_token_types - 1) * width;
-            let to = dense.at(tables.token_types + width, others)?;
-            let arguments = arguments![to, others as u64, 0f32];
-            // SAFETY: `to` has `others` elements.
-            unsafe { context.launch("fill", shapes::elements(others), arguments)? };
+            fill_with_zeros(context, dense.at(tables.token_types + width, others)?, others)?;
         }
-
-        let shape = |rows| LaunchShape {
-            grid: [rows, groups(width).div_ceil(32), 1],
-            block: [32, 4, 1],
-            shared: 0,
-        };
-        let positions = tables.max_positions;
-        let arguments = arguments![
-            batch.starts()?,
-            batch.sequences(),
-            tables.first_position,
-            width,
-            grad.as_slice(),
-            dense.at(tables.positions, positions * width)?,
-            accumulate,
-        ];
-        // SAFETY: `grad` is `[rows, width]`, and the table `[positions, width]`.
-        unsafe { context.launch("position_gradients", shape(positions), arguments)? };
+        if let Some((types, starts, tokens)) = batch.type_occurrences()? {
+            let to = dense.at(tables.token_types + width, types * width)?;
+            let arguments = arguments![starts, tokens, width, grad.as_slice(), to, true];
+            // SAFETY: `grad` is `[rows, width]`, the listed tokens are rows, and `to` has one row
+            // for each type from 1 on.
+            unsafe { context.launch("token_gradients", table_rows(types, width), arguments)? };
+        }
+        position_gradients(self, tables, batch, grad.as_slice(), dense)?;
         let arguments = arguments![
             occurrence_starts,
             occurrences,
@@ -110,6 +102,73 @@ impl<D: Driver> EmbeddingOps for CudaBackend<D> {
         ];
         // SAFETY: `grad` is `[rows, width]`, occurrences are rows, and there is one row of
         // gradients for each distinct token.
-        unsafe { context.launch("token_gradients", shape(gradients.tokens.len()), arguments) }
+        unsafe {
+            let shape = table_rows(gradients.tokens.len(), width);
+            context.launch("token_gradients", shape, arguments)?;
+        }
+        let padding = tables.padding_token;
+        let padding = gradients.tokens.iter().position(|&token| Some(token) == padding);
+        if let Some(padding) = padding {
+            let row = gradients.token_rows.slice_mut(padding * width..(padding + 1) * width)?;
+            fill_with_zeros(context, row, width)?;
+        }
+        Ok(())
+    }
+}
+
+/// The launch shape of sums for each row of a table.
+fn table_rows(rows: usize, width: usize) -> LaunchShape {
+    LaunchShape { grid: [rows, groups(width).div_ceil(32), 1], block: [32, 4, 1], shared: 0 }
+}
+
+fn fill_with_zeros<D: Driver>(
+    context: &GpuContext<D>,
+    to: DeviceSliceMut<'_, f32>,
+    len: usize,
+) -> Result<()> {
+    let arguments = arguments![to, len as u64, 0f32];
+    // SAFETY: `to` has `len` elements.
+    unsafe { context.launch("fill", shapes::elements(len), arguments) }
+}
+
+/// Computes the gradient of the position table.
+fn position_gradients<D: Driver>(
+    backend: &CudaBackend<D>,
+    tables: &EmbeddingTables,
+    batch: &DeviceBatch<D>,
+    grad: DeviceSlice<'_, Act>,
+    dense: &mut DenseGradients<D>,
+) -> Result<()> {
+    let (context, width, accumulate) = (&backend.context, tables.width, dense.accumulate);
+    let positions = tables.max_positions;
+    let Some((used, starts, tokens)) = batch.position_occurrences()? else {
+        let arguments = arguments![
+            batch.starts()?,
+            batch.sequences(),
+            tables.first_position,
+            width,
+            grad,
+            dense.at(tables.positions, positions * width)?,
+            accumulate,
+        ];
+        // SAFETY: `grad` is `[rows, width]`, and the table `[positions, width]`.
+        return unsafe {
+            context.launch("position_gradients", table_rows(positions, width), arguments)
+        };
+    };
+    if !accumulate {
+        let all = dense.at(tables.positions, positions * width)?;
+        fill_with_zeros(context, all, positions * width)?;
+    }
+    let to = dense.at(tables.positions, used * width)?;
+    let arguments = arguments![starts, tokens, width, grad, to, true];
+    // SAFETY: `grad` is `[rows, width]`, the listed tokens are rows, and `to` has `used` rows.
+    unsafe { context.launch("token_gradients", table_rows(used, width), arguments)? };
+    match tables.padding_position {
+        Some(padding) => {
+            let row = dense.at(tables.positions + padding as usize * width, width)?;
+            fill_with_zeros(context, row, width)
+        }
+        None => Ok(()),
     }
 }

@@ -18,16 +18,23 @@ pub(super) fn dropout(place: u64) -> Dropout {
 pub(super) fn embedding<B: Backend>(backend: &B) -> Result<Results> {
     let mut results = Results::new();
     for width in [6, 24, 132] {
-        let model = TestModel::new(width, 4);
+        let mut model = TestModel::new(width, 4);
+        model.tables.padding_token = Some(3);
+        model.tables.padding_position = Some(1);
         let (tables, norm) = (&model.tables, &model.norm);
         let (packed, tokens) = batch(&[5, 1, 70], 9, 1);
+        // The same tokens with types and positions: those of padding and a highest one.
+        let mut other_ids = packed.clone();
+        other_ids.type_ids = (0..76).map(|row| u32::from(row % 3 == 1)).collect();
+        other_ids.position_ids =
+            (0..76).map(|row| [1, 2 + row % 7, 79][row as usize % 3]).collect();
         let mut parameters = model.send(backend)?;
         let mut gradients = backend.gradients(&model.layout)?;
         let mut optimizer = backend.optimizer(&model.layout, SETTINGS)?;
         backend.begin_step(&tokens, &mut parameters, &mut gradients, &mut optimizer)?;
         // A second, smaller batch is added to the first.
         let other = with_occurrences(of_lengths(&[3, 2]), &tokens);
-        for (part, packed) in [packed, other].iter().enumerate() {
+        for (part, packed) in [other_ids.clone(), packed, other_ids, other].iter().enumerate() {
             let (rows, sent) = (packed.rows(), send(backend, packed)?);
             let (mut sum, mut out) = (B::Buffer::default(), B::Buffer::default());
             let (mut statistics, dropout) = (B::Floats::default(), dropout(part as u64));

@@ -75,6 +75,8 @@ impl TestModel {
             first_position: 2,
             token_types: start("token types"),
             max_token_types: 2,
+            padding_token: None,
+            padding_position: None,
             width,
         };
         let (weight, bias) = (start("scale"), start("shift"));
@@ -177,6 +179,8 @@ pub(super) fn put<B: Backend>(backend: &B, width: usize, values: &[f32]) -> Resu
         first_position: 0,
         token_types: (rows + 1) * width,
         max_token_types: 1,
+        padding_token: None,
+        padding_position: None,
         width,
     };
     let (weight, bias) = ((rows + 2) * width, (rows + 3) * width);
@@ -216,6 +220,8 @@ pub(super) fn floats<B: Backend>(
         first_position: 0,
         token_types: 0,
         max_token_types: 0,
+        padding_token: None,
+        padding_position: None,
         width,
     };
     let len = width * width + width;

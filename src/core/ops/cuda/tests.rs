@@ -134,11 +134,18 @@ fn mismatched_sizes_are_rejected() -> Result<()> {
         PackedBatch { starts: vec![], ..valid.clone() },
         PackedBatch { labels: vec![0], ..valid.clone() },
         PackedBatch { occurrence_starts: vec![0, 1], occurrences: vec![9], ..valid.clone() },
+        PackedBatch { type_ids: vec![0; 4], ..valid.clone() },
+        PackedBatch { position_ids: vec![0; 6], ..valid.clone() },
     ];
     for packed in invalid {
         assert!(send(&backend, &packed).is_err(), "{packed:?}");
     }
-    for packed in [PackedBatch { ids: vec![11; 5], ..valid.clone() }, of_lengths(&[79])] {
+    for packed in [
+        PackedBatch { ids: vec![11; 5], ..valid.clone() },
+        of_lengths(&[79]),
+        PackedBatch { type_ids: vec![2; 5], ..valid.clone() },
+        PackedBatch { position_ids: vec![80; 5], ..valid.clone() },
+    ] {
         let embedded = backend.embed(EmbedForward {
             parameters,
             tables: &model.tables,

@@ -17,14 +17,17 @@ DEVICE u32 sequence_of(const u32 *starts, u32 batch, u32 row)
     return first;
 }
 
-BOUNDED_KERNEL(1024, 1) embed(const float *tokens, const float *positions, const float *type,
+BOUNDED_KERNEL(1024, 1) embed(const float *tokens, const float *positions, const float *types,
                            const float *scale, const float *shift, float epsilon, u32 width,
                            u32 first_position, const u32 *ids, const u32 *starts, u32 batch,
-                           u32 low, u32 high, u32 threshold, float kept, act *sum,
-                           float *statistics, act *out)
+                           const u32 *type_ids, const u32 *position_ids, u32 low, u32 high,
+                           u32 threshold, float kept, act *sum, float *statistics, act *out)
 {
     u32 row = blockIdx.x;
-    u32 at_position = first_position + row - starts[sequence_of(starts, batch, row)];
+    u32 at_position = position_ids
+                          ? position_ids[row]
+                          : first_position + row - starts[sequence_of(starts, batch, row)];
+    u32 at_type = type_ids ? type_ids[row] : 0;
     u32 column = 4 * threadIdx.x;
     u32 count = columns_left(column, width);
     u64 at = (u64)row * width + column;
@@ -34,7 +37,7 @@ BOUNDED_KERNEL(1024, 1) embed(const float *tokens, const float *positions, const
     float kind[4];
     load_four_floats(tokens + (u64)ids[row] * width + column, count, values);
     load_four_floats(positions + (u64)at_position * width + column, count, position);
-    load_four_floats(type + column, count, kind);
+    load_four_floats(types + (u64)at_type * width + column, count, kind);
     for (u32 i = 0; i < 4; i++) {
         values[i] = rounded(values[i] + position[i] + kind[i]);
     }
@@ -46,9 +49,10 @@ BOUNDED_KERNEL(1024, 1) embed(const float *tokens, const float *positions, const
     store_four(out + at, count, values);
 }
 
-BOUNDED_KERNEL(1024, 1) embed_backward(const float *scale, u32 rows, u32 width, u32 chunk, u32 low,
-                                    u32 high, u32 threshold, float kept, const act *sum,
-                                    const float *statistics, act *grad, float *partials)
+BOUNDED_KERNEL(1024, 1) embed_backward(const float *scale, u32 rows, u32 width, u32 chunk,
+                                    const u32 *type_ids, u32 low, u32 high, u32 threshold,
+                                    float kept, const act *sum, const float *statistics, act *grad,
+                                    float *partials)
 {
     u32 column = 4 * threadIdx.x;
     u32 count = columns_left(column, width);
@@ -69,8 +73,10 @@ BOUNDED_KERNEL(1024, 1) embed_backward(const float *scale, u32 rows, u32 width, 
             slope[i] *= dropout_factor(key, column + i, threshold, kept);
         }
         normalize_backward(values, factor, width, statistics + 2 * (u64)row, slope, dscale, dshift);
-        for (u32 i = 0; i < 4; i++) {
-            dtype[i] += slope[i];
+        if (!type_ids || type_ids[row] == 0) {
+            for (u32 i = 0; i < 4; i++) {
+                dtype[i] += slope[i];
+            }
         }
         store_four(grad + at, count, slope);
     }
@@ -105,8 +111,8 @@ DEVICE void store_sums(const float *sum, u32 column, u32 width, float *to, int a
     }
 }
 
-/* One block per distinct token and 128 columns; its 4 rows of threads alternate over
- * occurrences. */
+/* One block per distinct token, or per row of another table whose tokens are listed, and 128
+ * columns; its 4 rows of threads alternate over occurrences. */
 KERNEL token_gradients(const u32 *occurrence_starts, const u32 *occurrences, u32 width,
                       const act *grad, float *token_rows, int accumulate)
 {

@@ -26,11 +26,11 @@ KERNEL_OF(add_partials, A(0, const float *), A(1, u32), A(2, u32), A(3, float *)
 KERNEL_OF(squared_sums, A(0, const float *), A(1, u64), A(2, double *))
 KERNEL_OF(embed, A(0, const float *), A(1, const float *), A(2, const float *), A(3, const float *),
           A(4, const float *), A(5, float), A(6, u32), A(7, u32), A(8, const u32 *),
-          A(9, const u32 *), A(10, u32), A(11, u32), A(12, u32), A(13, u32), A(14, float),
-          A(15, act *), A(16, float *), A(17, act *))
-KERNEL_OF(embed_backward, A(0, const float *), A(1, u32), A(2, u32), A(3, u32), A(4, u32),
-          A(5, u32), A(6, u32), A(7, float), A(8, const act *), A(9, const float *), A(10, act *),
-          A(11, float *))
+          A(9, const u32 *), A(10, u32), A(11, const u32 *), A(12, const u32 *), A(13, u32),
+          A(14, u32), A(15, u32), A(16, float), A(17, act *), A(18, float *), A(19, act *))
+KERNEL_OF(embed_backward, A(0, const float *), A(1, u32), A(2, u32), A(3, u32), A(4, const u32 *),
+          A(5, u32), A(6, u32), A(7, u32), A(8, float), A(9, const act *), A(10, const float *),
+          A(11, act *), A(12, float *))
 KERNEL_OF(token_gradients, A(0, const u32 *), A(1, const u32 *), A(2, u32), A(3, const act *),
           A(4, float *), A(5, int))
 KERNEL_OF(position_gradients, A(0, const u32 *), A(1, u32), A(2, u32), A(3, u32), A(4, const act *),

@@ -66,30 +66,33 @@ KERNEL squared_sums(const float *x, u64 n, double *partials);
 
 /* ---- embedding.cu ---- */
 
-/* sum[r] = tokens[ids[r]] + positions[first_position + position of r] + type (row 0 of the types);
- * out = dropout(LN(sum)); statistics [rows, 2]. starts is [batch + 1].
+/* sum[r] = tokens[ids[r]] + positions[position_ids[r]] + types[type_ids[r]];
+ * out = dropout(LN(sum)); statistics [rows, 2]. starts is [batch + 1]. Without type_ids (null) all
+ * types are 0; without position_ids (null) they are first_position + the position of r in its
+ * sequence.
  * grid (rows), block (ROW(width)). */
-KERNEL embed(const float *tokens, const float *positions, const float *type, const float *scale,
+KERNEL embed(const float *tokens, const float *positions, const float *types, const float *scale,
              const float *shift, float epsilon, u32 width, u32 first_position, const u32 *ids,
-             const u32 *starts, u32 batch, u32 low, u32 high, u32 threshold, float kept, act *sum,
-             float *statistics, act *out);
+             const u32 *starts, u32 batch, const u32 *type_ids, const u32 *position_ids, u32 low,
+             u32 high, u32 threshold, float kept, act *sum, float *statistics, act *out);
 
 /* Replaces grad, the gradient of embed's out, by the gradient of sum. partials is
- * [CHUNKS(rows), 3, width]: the gradients of scale, shift and the type's row; `chunk` =
- * CHUNK(rows).
+ * [CHUNKS(rows), 3, width]: the gradients of scale, shift and type 0's row; `chunk` =
+ * CHUNK(rows). type_ids as in embed.
  * grid (CHUNKS(rows)), block (ROW(width)). Then add_partials with 3 targets (scale, shift, type
- * row 0), and fill the other types' rows with 0 unless accumulating. */
-KERNEL embed_backward(const float *scale, u32 rows, u32 width, u32 chunk, u32 low, u32 high,
-                      u32 threshold, float kept, const act *sum, const float *statistics, act *grad,
-                      float *partials);
+ * row 0), fill the other types' rows with 0 unless accumulating, and with type_ids add to them with
+ * token_gradients. */
+KERNEL embed_backward(const float *scale, u32 rows, u32 width, u32 chunk, const u32 *type_ids,
+                      u32 low, u32 high, u32 threshold, float kept, const act *sum,
+                      const float *statistics, act *grad, float *partials);
 
 /* token_rows[t] = sum of grad over the rows in which distinct token t occurs; token_rows is
- * [distinct, width]. grid (distinct, ceil(GROUPS(width) / 32)), block (32, 4). */
+ * [distinct, width]. Also for rows of other tables whose tokens are listed. grid (distinct, ceil(GROUPS(width) / 32)), block (32, 4). */
 KERNEL token_gradients(const u32 *occurrence_starts, const u32 *occurrences, u32 width,
                       const act *grad, float *token_rows, int accumulate);
 
 /* positions is the gradient of the whole table, [max_positions, width]; rows without a token are
- * set to 0, or left unchanged if accumulating.
+ * set to 0, or left unchanged if accumulating. For position_ids of null.
  * grid (max_positions, ceil(GROUPS(width) / 32)), block (32, 4). */
 KERNEL position_gradients(const u32 *starts, u32 batch, u32 first_position, u32 width,
                           const act *grad, float *positions, int accumulate);
