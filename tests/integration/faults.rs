@@ -194,7 +194,7 @@ fn run_all(suite: &Suite, cases: &[Case]) -> Vec<Result<Verdict, String>> {
 /// The table, and what is wrong.
 fn report(cases: &[Case], results: &[Result<Verdict, String>]) -> (String, Vec<String>) {
     let mut rows = vec![["fault".to_owned(), "outcome".to_owned(), "lost".to_owned()]];
-    let mut wrong = Vec::new();
+    let (mut wrong, mut known_errors) = (Vec::new(), Vec::new());
     for (case, result) in cases.iter().zip(results) {
         let known = KNOWN.iter().find(|(fault, _)| *fault == case.fault);
         let (outcome, lost) = match (result, known) {
@@ -203,7 +203,11 @@ fn report(cases: &[Case], results: &[Result<Verdict, String>]) -> (String, Vec<S
                 wrong.push(format!("{}: passes, but is listed in KNOWN", case.fault));
                 (verdict.outcome.clone(), verdict.lost.clone())
             }
-            (Err(_), Some((_, reason))) => (format!("known: {reason}"), "?".to_owned()),
+            (Err(error), Some((_, reason))) => {
+                let error: String = error.chars().take(300).collect();
+                known_errors.push(format!("{}: {}", case.fault, error.replace('\n', " ")));
+                (format!("known: {reason}"), "?".to_owned())
+            }
             (Err(error), None) => {
                 wrong.push(format!("{}: {error}", case.fault));
                 ("WRONG, see below".to_owned(), "?".to_owned())
@@ -224,6 +228,9 @@ fn report(cases: &[Case], results: &[Result<Verdict, String>]) -> (String, Vec<S
     for [fault, outcome, lost] in &rows {
         let [first, second] = widths;
         let _ = writeln!(table, "{fault:first$} | {outcome:second$} | {lost}");
+    }
+    if !known_errors.is_empty() {
+        let _ = writeln!(table, "\nKnown:\n{}\n", known_errors.join("\n"));
     }
     (table, wrong)
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 /// Starts writing a picture, and sends the outcome when it is done. `screen` is the SVG of the
 /// screen, which is used if the picture is of the screen.
 pub(super) fn start(picture: Picture, screen: String, sender: Sender<ExternalEvent>) {
+    let failed = sender.clone();
     let work = move || {
         let outcome = match &picture {
             Picture::Screen { folder } => write_screen(folder.as_deref(), &screen),
@@ -20,8 +21,11 @@ pub(super) fn start(picture: Picture, screen: String, sender: Sender<ExternalEve
         // The dashboard may have been closed.
         let _ = sender.send(ExternalEvent::PictureSaved(outcome));
     };
-    // If the thread cannot be started, no picture is written.
-    let _ = std::thread::Builder::new().name("pictures".to_owned()).spawn(work);
+    if let Err(error) = std::thread::Builder::new().name("pictures".to_owned()).spawn(work) {
+        let outcome = Err(format!("no thread could be started: {error}"));
+        // The dashboard is still open, or nobody waits for the outcome.
+        let _ = failed.send(ExternalEvent::PictureSaved(outcome));
+    }
 }
 
 fn display(path: &Path) -> String {

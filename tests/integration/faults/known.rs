@@ -47,6 +47,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("final model: the remedy fits EROFS", SAVING_REMEDY),
     ("final model: the remedy fits EMFILE", SAVING_REMEDY),
     ("kill while an older model is replaced", PUBLISHING),
+    ("EIO while an older model is replaced", PUBLISHING),
     ("resume: optimizer.safetensors cut in half", VALIDATION),
     ("resume: optimizer.safetensors one bit flipped", CHECKSUM),
     ("resume: model.safetensors cut in half", CHECKSUM),

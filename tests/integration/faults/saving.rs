@@ -144,7 +144,7 @@ fn final_cases() -> Vec<Case> {
         let fault = Fault::once("write", path, Action::Error(Errno::NOSPC));
         add(format!("{file}: ENOSPC once"), Fault { count: 0, ..fault });
     }
-    let mfile = Fault::once("open", "*/.unfinished-*/*", Action::Error(Errno::MFILE));
+    let mfile = Fault::once("open", "*/.unfinished-*/config.json", Action::Error(Errno::MFILE));
     add("final model: EMFILE once".to_owned(), mfile);
     let sync = Fault::once("fsync", "*/.unfinished-*/model.safetensors", Action::Error(Errno::IO));
     add("final model: EIO of its sync".to_owned(), sync);
@@ -168,7 +168,8 @@ fn final_cases() -> Vec<Case> {
         ("EMFILE", Errno::MFILE, "ulimit"),
     ] {
         cases.push(Case::new(format!("final model: the remedy fits {name}"), move |suite| {
-            let fault = Fault::once("open", "*/.unfinished-*/*", Action::Error(number));
+            let path = "*/.unfinished-*/config.json";
+            let fault = Fault::once("open", path, Action::Error(number));
             let outcome = suite.run(&Place::new(), Some(&fault), &train(&ONLY_FINAL))?;
             outcome.expect(1)?;
             let mut lines = outcome.stderr.lines().skip_while(|line| !line.starts_with("error: "));
