@@ -1,4 +1,5 @@
-//! Damaged files of every format give rows or an error: no panic, no table larger than the file.
+//! Damaged files of every format give rows or an error: no panic, and no more rows than the bytes
+//! can hold. The mutations have a fixed seed; a slow machine does fewer of them.
 
 use super::files::read_files;
 use super::quoting::Quoting;
@@ -12,8 +13,9 @@ use std::time::{Duration, Instant};
 /// The time that the mutations of one format take at most.
 const TIME: Duration = Duration::from_millis(2500);
 
+/// None has the columns of NSMC, in which reviews would be looked up: that takes most of the time.
 const TEXTS: [&str; 6] = [
-    "id\tdocument\tlabel\n1\t좋다\t1\n2\t\"그는 \"\"최고\"\"라고\"\t0\n3\t\t1\n",
+    "id\tdocument\tlabels\n1\t좋다\t1\n2\t\"그는 \"\"최고\"\"라고\"\t0\n3\t\t1\n",
     "text\tlabel\n\"첫 줄\n둘째 줄\"\tTrue\n별로\tfalse\n\"a\tb\"\tTrue\n",
     "text,label\n\"a, b\",1.0\nc,NaN\n\"d \"\"e\"\"\",-0\n",
     "{\"text\":\"a\\ud83d\\ude00\",\"label\":1}\n{\"label\":true,\"text\":\"b\",\"x\":[[1]]}\n",
@@ -57,9 +59,12 @@ fn mutate(bytes: &mut Vec<u8>, generator: &mut Generator) {
     }
 }
 
-/// The file's rows, or the error. Fails if there are more rows than bytes, or control characters in
-/// a message or label.
+/// Reads the file. Fails on a panic, if there are more rows than the bytes can hold, or if a message
+/// or a label has control characters.
 fn check(file: &Path, bytes: &[u8], quoting: Quoting) {
+    // Parquet packs equal values; a row of text takes at least its line end.
+    let is_parquet = file.extension().is_some_and(|extension| extension == "parquet");
+    let most_rows = bytes.len() * if is_parquet { 64 } else { 1 };
     std::fs::write(file, bytes).expect("a file");
     for skip in [false, true] {
         let read = || read_files(&[file.to_path_buf()], &ColumnNames::default(), quoting, skip);
@@ -69,7 +74,7 @@ fn check(file: &Path, bytes: &[u8], quoting: Quoting) {
         };
         let messages = match &outcome {
             Ok(table) => {
-                assert!(table.rows.len() + table.skipped <= bytes.len() * 64);
+                assert!(table.rows.len() + table.skipped <= most_rows);
                 table.notes.iter().chain(table.rows.iter().map(|row| &row.label)).cloned().collect()
             }
             Err(error) => vec![error.to_string()],
