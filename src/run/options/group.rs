@@ -24,7 +24,7 @@ impl fmt::Display for ValueSource {
             Self::Flag => "flag",
             Self::Environment => "environment",
             Self::File(name) => name,
-            Self::RunToml => super::run_toml::NAME,
+            Self::RunToml => "run.toml",
             Self::Checkpoint => "checkpoint",
         })
     }
