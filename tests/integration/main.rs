@@ -23,3 +23,4 @@ mod resume;
 mod runs;
 #[cfg(unix)]
 mod terminal;
+mod tokenizers;
