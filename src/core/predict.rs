@@ -209,6 +209,10 @@ mod tests {
             assert!(alone.score >= 0.5);
         }
         assert!(together[3].truncated && !together[1].truncated);
+        assert!(together.iter().all(|prediction| !prediction.has_many_unknown()));
+        let unknown = &classify(engine, labels, &tokenizer, &["☃ ☃ 최고"], 128)?[0];
+        assert_eq!((unknown.unknown, unknown.unknown_tokens().tokens), (2, 3));
+        assert!(unknown.has_many_unknown());
         assert_eq!(together[3].tokens.len(), 128);
         Ok(())
     }

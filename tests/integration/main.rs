@@ -29,3 +29,4 @@ mod resume_checks;
 mod runs;
 #[cfg(unix)]
 mod terminal;
+mod tokenizers;

@@ -161,6 +161,26 @@ mod tests {
     use crate::core::model::ModelConfig;
 
     #[test]
+    fn weights_that_are_not_finite_are_refused_by_name() -> anyhow::Result<()> {
+        use crate::core::model::folder::{TensorData, write_tensors};
+        let file = tempfile::NamedTempFile::new()?;
+        let mut layout = ModelLayout::new(&ModelConfig::embedded()?);
+        layout.parameters.truncate(1);
+        layout.parameters[0] =
+            Parameter { name: "a".to_owned(), shape: vec![3], init: Init::Ones, start: 0 };
+        for (value, is_read) in [(1.0, true), (f32::NAN, false), (f32::INFINITY, false)] {
+            let tensor = TensorData::Values(&[0.5, value, 2.0], &[3]);
+            write_tensors(file.path(), [("a", tensor)].into_iter())?;
+            let weights = Weights::open_file(file.path())?;
+            let built = ParameterBuilder::new(weights, 1, 0.02).build(&layout);
+            assert_eq!(built.is_ok(), is_read, "{value}");
+            let message = built.err().map(|error| error.to_string()).unwrap_or_default();
+            assert_eq!(message.contains("a holds NaN or infinite values"), !is_read, "{message}");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn initialization_is_that_of_hugging_face() -> Result<()> {
         let parameter = |name: &str, shape: &[usize], init, start| Parameter {
             name: name.to_owned(),

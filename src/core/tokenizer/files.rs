@@ -188,8 +188,8 @@ impl TokenizerFiles {
     }
 
     /// The `added_tokens` of a `tokenizer.json` after those of the other files and the named
-    /// special tokens are added, as in transformers. A special token that is not in the vocabulary
-    /// is left out: its id would be one that the model does not have.
+    /// special tokens are added, as in transformers. A default of the class that is not in the
+    /// vocabulary is left out: its id would be one that the model does not have.
     pub(super) fn added_tokens(&self, json: &Value, class: PythonClass) -> Vec<Value> {
         let listed = json["added_tokens"].as_array().map_or(&[][..], Vec::as_slice);
         let is_whole = matches!(class, PythonClass::Generic | PythonClass::Other);
@@ -216,19 +216,22 @@ impl TokenizerFiles {
                 }
             }
         }
-        let mut named: Vec<Value> = Vec::new();
+        let mut named: Vec<(Value, bool)> = Vec::new();
         for role in ROLES {
             let default = class.default_tokens().iter().find(|(name, _)| *name == role);
-            let default = default.map(|(_, token)| json!(token));
-            named.extend(self.role(role).cloned().or(default));
+            let default = default.map(|(_, token)| (json!(token), false));
+            named.extend(self.role(role).cloned().map(|token| (token, true)).or(default));
         }
         for list in ["extra_special_tokens", "additional_special_tokens"] {
-            named.extend(self.value(list).and_then(Value::as_array).into_iter().flatten().cloned());
+            let stated = self.value(list).and_then(Value::as_array).into_iter().flatten();
+            named.extend(stated.map(|token| (token.clone(), true)));
         }
-        for token in named {
+        for (token, is_stated) in named {
             let name = content(&token).unwrap_or_default();
-            if let Some(id) = find_id(json, name).filter(|_| !contains(&tokens, name)) {
-                tokens.extend(added_token(id, &token, true));
+            let id = find_id(json, name);
+            if !contains(&tokens, name) && (id.is_some() || is_stated) {
+                // The crate numbers a new token itself.
+                tokens.extend(added_token(id.unwrap_or_default(), &token, true));
             }
         }
         tokens

@@ -269,5 +269,11 @@ fn assemble(
 }
 
 #[cfg(test)]
+mod class_tests;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -1,5 +1,6 @@
 //! Compares the tokenizer with transformers, and reads various sets of files.
 
+use super::fixtures::folder_with;
 use super::*;
 
 fn decompressed(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
@@ -105,14 +106,6 @@ fn a_folder_without_a_tokenizer_is_an_error() -> std::io::Result<()> {
         .map_or_else(|error| error.to_string(), |_| String::new());
     assert!(message.contains("no [SEP]"), "{message}");
     Ok(())
-}
-
-fn folder_with(files: &[(&str, &str)]) -> std::io::Result<tempfile::TempDir> {
-    let folder = tempfile::tempdir()?;
-    for (name, text) in files {
-        std::fs::write(folder.path().join(name), text)?;
-    }
-    Ok(folder)
 }
 
 /// The `tokenizer_config.json` that would be saved.
