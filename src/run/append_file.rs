@@ -138,6 +138,11 @@ impl AppendFile {
         }
     }
 
+    /// Makes the next attempt due.
+    pub fn retry_now(&mut self) {
+        self.retry = Retry::default();
+    }
+
     /// Writes what is pending.
     pub fn flush_now(&mut self) -> Flushed {
         let mut retry = std::mem::take(&mut self.retry);

@@ -50,7 +50,7 @@ impl Faults {
                 ),
                 Recorded::Journal | Recorded::TensorBoard => format!(
                     "{error}{remedy}; the run goes on, and what it records is kept in memory, up \
-                     to {} MiB, until it can be written",
+                     to {} MiB, until it can be written. It is lost if that is not before the end",
                     MAX_PENDING >> 20
                 ),
             };

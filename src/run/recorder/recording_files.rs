@@ -7,7 +7,7 @@ use super::{host, lock_output_dir, now};
 use crate::core::atomic_write::write_atomically;
 use crate::core::train::event::LogEntry;
 use crate::core::train::{Checkpoint, TrainEvent};
-use crate::run::append_file::{Flushed, Retry};
+use crate::run::append_file::{AppendFile, Flushed, Retry};
 use crate::run::figures::{self, FigureError, FigureFile};
 use crate::run::journal::{JOURNAL, Journal};
 use crate::run::options::run_toml;
@@ -205,7 +205,7 @@ impl Recorder {
         }
     }
 
-    /// Makes the last attempts to write what is pending, and tells what remains.
+    /// Makes further attempts to write what is pending, because no event follows.
     fn end(&mut self) {
         let files = [Recorded::Journal, Recorded::TensorBoard, Recorded::Arguments];
         for _ in 0..LAST_ATTEMPTS {
@@ -213,20 +213,13 @@ impl Recorder {
                 return;
             }
             std::thread::sleep(LAST_ATTEMPT_PAUSE);
-            self.flush();
-        }
-        for file in files {
-            if !self.faults.is_present(file) {
-                continue;
+            for file in self.append_files().into_iter().flatten() {
+                file.retry_now();
             }
-            let place = match file {
-                Recorded::TensorBoard => self.logging_dir.clone(),
-                Recorded::Arguments => self.output_dir.join(run_toml::NAME),
-                Recorded::Journal | Recorded::Folder => self.output_dir.join(JOURNAL),
-            };
-            let text = "it is not complete at the end of the run: what could not be written is \
-                        written if that becomes possible before the program ends";
-            self.faults.tell(&place, text);
+            if let Some(arguments) = &mut self.arguments {
+                arguments.retry = Retry::default();
+            }
+            self.flush();
         }
     }
 
@@ -254,10 +247,8 @@ impl Recorder {
     fn keep_place(&mut self) {
         let moved = self.place.as_ref().filter(|place| !place.is_in_place());
         let to = moved.map(Place::now);
-        let is_in_place = |file: &crate::run::append_file::AppendFile| file.is_in_place();
-        let is_complete = to.is_none()
-            && self.journal.as_mut().is_none_or(|journal| is_in_place(journal.file()))
-            && self.tensorboard.as_mut().is_none_or(|writer| is_in_place(writer.file()));
+        let is_complete =
+            to.is_none() && self.append_files().iter().flatten().all(|file| file.is_in_place());
         if is_complete {
             self.faults.written(Recorded::Folder, &self.output_dir, || 0);
             return;
@@ -297,16 +288,17 @@ impl Recorder {
                 arguments.is_written = false;
             }
         }
-        let files = [
-            self.journal.as_mut().map(Journal::file),
-            self.tensorboard.as_mut().map(EventWriter::file),
-        ];
-        for file in files.into_iter().flatten() {
+        for file in self.append_files().into_iter().flatten() {
             if !file.is_in_place() {
                 file.restore()?;
             }
         }
         Ok(())
+    }
+
+    fn append_files(&mut self) -> [Option<&mut AppendFile>; 2] {
+        let tensorboard = self.tensorboard.as_mut().map(EventWriter::file);
+        [self.journal.as_mut().map(Journal::file), tensorboard]
     }
 
     /// Draws the figures of the run, with the events that are not in the journal yet.

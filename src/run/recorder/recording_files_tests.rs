@@ -86,7 +86,7 @@ fn writes_that_fail_are_made_up_for() -> Result<()> {
 }
 
 #[test]
-fn a_fault_that_lasts_is_told_at_the_end() -> Result<()> {
+fn what_a_fault_kept_is_written_when_the_program_ends() -> Result<()> {
     let root = tempfile::tempdir()?;
     let (mut recorder, _) = Recorder::begin(root.path(), None, None);
     record(&mut recorder, &run(5));
@@ -96,7 +96,7 @@ fn a_fault_that_lasts_is_told_at_the_end() -> Result<()> {
     record(&mut recorder, &run(9)[6..]);
     record(&mut recorder, &ending());
     let told = recorder.take_problems();
-    assert!(told.len() == 2 && told[1].contains("not complete at the end"), "{told:?}");
+    assert!(told.len() == 1 && told[0].contains("lost if that is not before"), "{told:?}");
     // The disk has room again, and the program ends.
     recorder.journal.as_mut().expect("a journal").file().exchange_handle(good);
     drop(recorder);

@@ -36,6 +36,13 @@ impl PreparedRun {
             move |error| ModelError::Io { file, error }
         };
         let staging = Staging::new(output_dir).map_err(failed(output_dir))?;
+        let write = |name: &str, bytes: &[u8]| {
+            staging.write(name, bytes).map_err(failed(&output_dir.join(name)))
+        };
+        write(TRAINER_STATE, state.to_json().as_bytes())?;
+        for (name, bytes) in &self.checkpoints.tokenizer {
+            write(name, bytes)?;
+        }
         let mut card = self.card(step, state);
         let mut problem = None;
         for figure in figures {
@@ -45,13 +52,7 @@ impl PreparedRun {
                 Err(error) => problem = Some(format!("{}: {error}", figure.name)),
             }
         }
-        let texts = [("README.md", card.to_markdown()), (TRAINER_STATE, state.to_json())];
-        let texts = texts.iter().map(|(name, text)| (*name, text.as_bytes()));
-        let tokenizer = self.checkpoints.tokenizer.iter();
-        let tokenizer = tokenizer.map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
-        for (name, bytes) in texts.chain(tokenizer) {
-            staging.write(name, bytes).map_err(failed(&output_dir.join(name)))?;
-        }
+        write("README.md", card.to_markdown().as_bytes())?;
         folder::write(staging.path(), &self.model)
             .map_err(|error| error.relocated(staging.path(), output_dir))?;
         staging.publish_files("config.json", &STALE).map_err(failed(output_dir))?;
