@@ -5,8 +5,9 @@ use std::path::Path;
 
 /// Writes ten reviews with this text each.
 fn write_rows(folder: &Path, text: &str) {
-    let rows = (0..10).map(|n| format!("{n}\t{text} {n}\t{}\n", n % 2)).collect::<String>();
-    std::fs::write(folder.join("rows.tsv"), format!("id\tdocument\tlabel\n{rows}")).expect("rows");
+    let rows: Vec<String> = (0..10).map(|n| format!("{n}\t{text} {n}\t{}\n", n % 2)).collect();
+    let rows = format!("id\tdocument\tlabel\n{}", rows.concat());
+    std::fs::write(folder.join("rows.tsv"), rows).expect("rows");
 }
 
 fn train(folder: &Path) -> String {
