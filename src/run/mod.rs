@@ -20,6 +20,7 @@ pub mod summary;
 pub mod system_metrics;
 pub mod tensorboard;
 pub mod worker;
+pub mod write_advice;
 
 pub use recorder::{
     Recorder, default_logging_dir, is_same_folder, lock_output_dir, move_earlier_checkpoints,

@@ -12,7 +12,7 @@ pub use prepare::{check_vocabulary, print_config};
 
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, EngineOptions, build};
-use crate::core::model::SequenceClassifier;
+use crate::core::model::{ModelError, SequenceClassifier};
 use crate::core::predict::classify;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
@@ -26,6 +26,7 @@ use crate::run::command_line::resume_command;
 use crate::run::dataset::DatasetOrigin;
 use crate::run::options::{TrainOptions, device_setting};
 use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport, chunks};
+use crate::run::write_advice::advice;
 use crossbeam_channel::unbounded;
 use observer::WorkerObserver;
 use reporter::{Reporter, WorkerChannels};
@@ -212,23 +213,25 @@ impl PreparedRun {
             Err(error) => {
                 let message = format!("the model could not be saved: {error}");
                 let message = sanitize_for_terminal(&message).into_owned();
-                TrainEvent::Failed(Failed { message, hint: Some(self.saving_hint()), step })
+                TrainEvent::Failed(Failed { message, hint: Some(self.saving_hint(&error)), step })
             }
         };
         reporter.publish(event);
     }
 
     /// A hint for the user on what to do if the model could not be saved.
-    fn saving_hint(&self) -> String {
+    fn saving_hint(&self, error: &ModelError) -> String {
         let last = checkpoint::list(&self.arguments.output_dir).pop();
         let last = last.map_or_else(
             || "there is no checkpoint to resume from".to_owned(),
             |folder| format!("resume with {}", resume_command(Some(&folder.to_string_lossy()))),
         );
         let last = sanitize_for_terminal(&last).into_owned();
-        format!(
-            "Free some disk space. In the dashboard, press w to save again; without it, {last}."
-        )
+        let advice = match error {
+            ModelError::Io { error, .. } => advice(error),
+            _ => "Check the folder",
+        };
+        format!("{advice}. In the dashboard, press w to save again; without it, {last}.")
     }
 }
 
