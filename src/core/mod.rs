@@ -10,3 +10,4 @@ pub mod predict;
 pub mod text;
 pub mod tokenizer;
 pub mod train;
+pub mod user_folders;
