@@ -5,7 +5,9 @@ use crate::core::text::sanitize_for_terminal;
 /// A command line of this program with the path it was started with, so that the hint also works
 /// after `cargo run`. Each argument is quoted for a POSIX shell.
 pub fn command_line(arguments: &[&str]) -> String {
-    let program = std::env::args().next().unwrap_or_else(|| "nsmc-tui".to_owned());
+    let program = std::env::args_os().next();
+    let program =
+        program.map_or_else(|| "nsmc-tui".to_owned(), |name| name.to_string_lossy().into_owned());
     let words = std::iter::once(program.as_str()).chain(arguments.iter().copied());
     words.map(shell_word).collect::<Vec<_>>().join(" ")
 }
@@ -18,10 +20,16 @@ pub fn shell_word(text: &str) -> String {
     shlex::try_quote(&text).map_or_else(|_| text.to_string(), std::borrow::Cow::into_owned)
 }
 
+/// A path as an argument that cannot be taken for a flag.
+pub fn path_argument(path: &str) -> String {
+    if path.starts_with('-') { format!("./{path}") } else { path.to_owned() }
+}
+
 /// The command line that resumes the run in a folder; without a folder, the run in `outputs`.
 pub fn resume_command(folder: Option<&str>) -> String {
     let arguments = ["train", "--resume-from-checkpoint"];
-    command_line(&arguments.into_iter().chain(folder).collect::<Vec<_>>())
+    let folder = folder.map(path_argument);
+    command_line(&arguments.into_iter().chain(folder.as_deref()).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -38,5 +46,17 @@ mod tests {
             assert!(shell_word(path).starts_with('\''), "{path} is expanded");
         }
         assert_eq!(shell_word("a\u{1b}\0b"), "'a\u{fffd}\u{fffd}b'");
+    }
+
+    #[test]
+    fn the_folder_of_a_journal_is_one_argument_and_never_a_flag() {
+        for (folder, argument) in [
+            ("$(touch${IFS}PWNED);x", "$(touch${IFS}PWNED);x"),
+            ("--config-overrides=a=b", "./--config-overrides=a=b"),
+            ("out puts", "out puts"),
+        ] {
+            let words = shlex::split(&resume_command(Some(folder))).unwrap_or_default();
+            assert_eq!(words[1..], ["train", "--resume-from-checkpoint", argument]);
+        }
     }
 }

@@ -7,6 +7,8 @@
 mod support;
 
 mod cli;
+#[cfg(unix)]
+mod guardian;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "hub")]
@@ -15,6 +17,8 @@ mod hub_program;
 mod hub_server;
 #[cfg(unix)]
 mod job;
+#[cfg(unix)]
+mod output;
 #[cfg(unix)]
 mod replay;
 #[cfg(unix)]

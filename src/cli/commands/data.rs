@@ -2,6 +2,7 @@
 
 use super::saved;
 use crate::cli::flags::DataFlags;
+use crate::cli::output::print_to_stderr;
 use crate::core::data::Sample;
 use crate::core::data::summary::{SplitSummary, histogram, summarize};
 use crate::core::text::{to_json, truncate_width};
@@ -19,7 +20,7 @@ pub fn run(flags: &DataFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let tokenizer = saved::tokenizer(flags.model_name_or_path.as_deref(), &flags.revision)?;
     let dataset = Dataset::read(&flags.dataset(), None, &mut saved::download_progress())?;
     if dataset.skipped > 0 {
-        eprintln!("bad rows left out: {}", dataset.skipped);
+        print_to_stderr(format_args!("bad rows left out: {}", dataset.skipped));
     }
     let (train, eval, names) = (dataset.train, dataset.eval, dataset.classes.names());
     let both = SplitSummaries {

@@ -2,8 +2,9 @@
 
 use super::saved;
 use crate::cli::flags::EvaluateFlags;
+use crate::cli::output::print_to_stderr;
 use crate::core::data::source::tokenize;
-use crate::core::text::{sanitize_for_terminal, to_json};
+use crate::core::text::to_json;
 use crate::core::train::evaluation::{EvaluationOptions, evaluate};
 use crate::core::train::event::Metrics;
 use crate::run::dataset::evaluation_rows;
@@ -17,10 +18,10 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let labels = &saved.model.config().labels;
     let rows = evaluation_rows(&flags.dataset(), labels, &mut saved::download_progress())?;
     if let Some(note) = rows.note {
-        eprintln!("note: {}", sanitize_for_terminal(&note));
+        print_to_stderr(format_args!("note: {note}"));
     }
     if rows.skipped > 0 {
-        eprintln!("bad rows left out: {}", rows.skipped);
+        print_to_stderr(format_args!("bad rows left out: {}", rows.skipped));
     }
     let examples = tokenize(&saved.tokenizer, &rows.samples, saved.max_seq_length)?;
     let shows_progress = std::io::stderr().is_terminal();
@@ -33,12 +34,13 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let mut engine = saved::engine(&saved.model, &flags.compute, flags.int8)?;
     let metrics = evaluate(engine.as_mut(), &examples, options, |_, done, total| {
         if shows_progress {
-            eprint!("\r{done}/{total} texts ");
+            // If it cannot be written, there is no progress to see.
+            let _ = write!(std::io::stderr(), "\r{done}/{total} texts ");
         }
         true
     })?;
     if shows_progress {
-        eprintln!();
+        print_to_stderr("");
     }
     let Some(metrics) = metrics else {
         return Ok(());
