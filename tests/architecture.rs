@@ -438,6 +438,12 @@ fn only_the_command_line_prints() {
 }
 
 #[test]
+fn nothing_prints_with_a_macro_that_panics_where_it_cannot() {
+    let words = ["println !", "print !", "eprintln !", "eprint !"];
+    assert_eq!(offenders(&["cli/"], &words), [""; 0]);
+}
+
+#[test]
 fn production_code_does_not_panic_exit_or_depend_on_tests() {
     let words = [
         ". unwrap ( )",

@@ -2,5 +2,6 @@
 
 pub mod commands;
 pub mod flags;
+pub mod output;
 pub mod text_output;
 pub mod train_request;

@@ -1,5 +1,6 @@
 //! The text output of a run, for pipes, logs and terminals without a dashboard.
 
+use crate::cli::output::print_to_stderr;
 use crate::core::text::show_number;
 use crate::core::text::to_json;
 use crate::core::train::event::{Evaluated, Finished, Saved, Started, TrainEvent, TrainingLog};
@@ -117,7 +118,7 @@ pub fn follow(
         match report {
             Some(RunReport::Activity(Activity::Idle)) => break,
             Some(RunReport::Activity(Activity::Preparing(description))) if !json => {
-                print_to_stderr(&format!("{description} …"));
+                print_to_stderr(format_args!("{description} …"));
             }
             Some(RunReport::Activity(Activity::Downloading(download))) if !json => {
                 downloads.push(&download);
@@ -169,11 +170,6 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Prints to stderr. If it is closed, the run continues.
-fn print_to_stderr(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
 /// Handles signals from now on, including SIGHUP, which would otherwise end the program.
 fn watch_signals() -> std::io::Result<Receiver<i32>> {
     let (sender, receiver) = unbounded();
@@ -200,7 +196,7 @@ impl DownloadPrinter {
         let is_complete = download.total > 0 && download.done >= download.total;
         if is_complete || self.printed_at.is_none_or(|at| at.elapsed() >= INTERVAL) {
             self.printed_at = Some(Instant::now());
-            print_to_stderr(&download_line(download));
+            print_to_stderr(download_line(download));
         }
     }
 }
@@ -272,7 +268,9 @@ impl EventPrinter {
                 self.so_far.throughput.push_checkpoint(saved);
                 writeln!(out, "checkpoint {}", saved.path)?;
             }
-            TrainEvent::Warned(warned) => print_to_stderr(&format!("warning: {}", warned.message)),
+            TrainEvent::Warned(warned) => {
+                print_to_stderr(format_args!("warning: {}", warned.message));
+            }
             TrainEvent::CommandApplied(applied) => {
                 writeln!(out, "step {}: {}", applied.step, applied.effect)?;
             }
@@ -282,7 +280,7 @@ impl EventPrinter {
             TrainEvent::Finished(finished) => self.write_finished(finished, out)?,
             TrainEvent::EvaluationProgress(_) | TrainEvent::SavingCheckpoint => {}
             TrainEvent::Failed(failed) => {
-                print_to_stderr(&format!("error: {}", failed.message));
+                print_to_stderr(format_args!("error: {}", failed.message));
                 if let Some(hint) = &failed.hint {
                     print_to_stderr(hint);
                 }

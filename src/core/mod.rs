@@ -13,3 +13,5 @@ pub mod predict;
 pub mod text;
 pub mod tokenizer;
 pub mod train;
+pub mod user_folders;
+pub mod write_advice;

@@ -46,7 +46,8 @@ named_enum! {
     /// The character set of frames, bars and arrows.
     #[derive(Default)]
     pub enum GlyphChoice {
-        /// UTF-8, unless `LC_ALL`, `LC_CTYPE` or LANG name another charset
+        /// UTF-8, unless `LC_ALL`, `LC_CTYPE` or LANG name another charset, or the terminal draws
+        /// frames and arrows two cells wide
         @default Auto = "auto",
         /// Unicode frames and blocks
         Utf8 = "utf8",

@@ -1,10 +1,10 @@
 //! The user's preferences: the arrangement of the dashboard, stored between runs.
 
 use crate::core::atomic_write::write_atomically;
+use crate::core::user_folders;
 use crate::screen::app::State;
 use crate::screen::app::charts::XAxis;
 use crate::screen::app::panels::{MAX_COLUMNS, Panel, PanelGrid};
-use etcetera::{BaseStrategy, choose_base_strategy};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -117,11 +117,9 @@ impl Preferences {
 
 /// The file of the preferences: `dashboard.toml` in the state directory of the user, which is
 /// `$XDG_STATE_HOME/nsmc-tui` or `~/.local/state/nsmc-tui` (XDG Base Directory Specification).
-/// `None` without a home directory.
+/// `None` if there is neither.
 pub fn path() -> Option<PathBuf> {
-    let user = choose_base_strategy().ok()?;
-    let states = user.state_dir().unwrap_or_else(|| user.data_dir());
-    Some(states.join("nsmc-tui").join("dashboard.toml"))
+    Some(user_folders::state()?.join("dashboard.toml"))
 }
 
 #[cfg(test)]

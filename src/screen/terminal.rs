@@ -5,10 +5,12 @@ mod ansi_backend;
 mod connection;
 mod frame_pacing;
 mod guard;
+pub mod guardian;
 mod inbox;
 mod input;
 mod job_control;
 mod pictures;
+mod width_probe;
 mod writer;
 
 use crate::run::protocol::{Activity, RunReport};
@@ -91,11 +93,12 @@ pub fn run(
         connection,
         terminal: Terminal::new(AnsiBackend::default())?,
         writer,
+        // Before the input thread reads the answer of the terminal.
+        theme: width_probe::choose_theme(display, &sender),
         input: InputThread::start(sender.clone())?,
         sender,
         guard,
         owner: TerminalOwner::Dashboard,
-        theme: Theme::detect(&display, |name| std::env::var(name).ok()),
         pacing: FramePacing::new(display.low_bandwidth),
         state: State { wall_clock: is_live.then(local_time), ..state },
         start: Instant::now(),

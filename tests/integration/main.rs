@@ -10,6 +10,8 @@ mod cli;
 mod data;
 #[cfg(unix)]
 mod faults;
+#[cfg(unix)]
+mod guardian;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "hub")]
@@ -18,6 +20,8 @@ mod hub_program;
 mod hub_server;
 #[cfg(unix)]
 mod job;
+#[cfg(unix)]
+mod output;
 mod pairs;
 #[cfg(unix)]
 mod replay;

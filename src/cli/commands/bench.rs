@@ -2,10 +2,10 @@
 
 use super::saved;
 use crate::cli::flags::BenchFlags;
+use crate::cli::output::print_to_stderr;
 use crate::core::engine::EngineOptions;
 use crate::core::model::ModelConfig;
 use crate::core::model::config::EMBEDDED;
-use crate::core::text::sanitize_for_terminal;
 use crate::run::bench::step::{StepCost, StepWorkload};
 use crate::run::bench::{dashboard, predict, step};
 use crate::run::options::ComputeOptions;
@@ -28,12 +28,12 @@ pub fn run(flags: &BenchFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let config = config(flags, longest)?;
     let cost = step::measure(config, &workload)?;
     if let Some(note) = &cost.note {
-        eprintln!("{}", sanitize_for_terminal(note));
+        print_to_stderr(note);
     }
     let predictions = flags.predict.map(|count| predict::measure(count, &engine)).transpose()?;
     let screen = flags
         .screen
-        .map(|rounds| dashboard::measure(rounds, 100, cost.threads, |what| eprintln!("{what}")))
+        .map(|rounds| dashboard::measure(rounds, 100, cost.threads, |what| print_to_stderr(what)))
         .transpose()?;
     if flags.json {
         let mut all = serde_json::to_value(&cost)?;

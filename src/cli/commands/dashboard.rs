@@ -1,6 +1,6 @@
 //! The dashboard, with the user's saved arrangement of the panels.
 
-use crate::core::text::sanitize_for_terminal;
+use crate::cli::output::print_to_stderr;
 use crate::screen::app::State;
 use crate::screen::display::DisplayOptions;
 use crate::screen::lang::Lang;
@@ -30,10 +30,9 @@ pub fn show(
         && let Err(error) = current.write(&path)
     {
         let path = path.display().to_string();
-        eprintln!(
-            "{}: the arrangement of the panels could not be saved: {error}",
-            sanitize_for_terminal(&path)
-        );
+        print_to_stderr(format_args!(
+            "{path}: the arrangement of the panels could not be saved: {error}"
+        ));
     }
     Ok((leaving, state))
 }

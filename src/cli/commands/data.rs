@@ -2,10 +2,11 @@
 
 use super::saved;
 use crate::cli::flags::DataFlags;
+use crate::cli::output::print_to_stderr;
 use crate::core::data::Sample;
 use crate::core::data::summary::{SplitSummary, histogram, summarize};
 use crate::core::predict::PAIR_SEPARATOR;
-use crate::core::text::{sanitize_for_terminal, to_json, truncate_width};
+use crate::core::text::{to_json, truncate_width};
 use crate::run::dataset::Dataset;
 use serde::Serialize;
 use std::io::Write;
@@ -20,13 +21,13 @@ pub fn run(flags: &DataFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let tokenizer = saved::tokenizer(flags.model_name_or_path.as_deref(), &flags.revision)?;
     let dataset = Dataset::read(&flags.dataset(), None, &mut saved::download_progress())?;
     for note in &dataset.notes {
-        eprintln!("note: {}", sanitize_for_terminal(note));
+        print_to_stderr(format_args!("note: {note}"));
     }
     if dataset.skipped > 0 {
-        eprintln!("bad rows left out: {}", dataset.skipped);
+        print_to_stderr(format_args!("bad rows left out: {}", dataset.skipped));
     }
     if let Some(note) = &dataset.columns_note {
-        eprintln!("note: {}", sanitize_for_terminal(note));
+        print_to_stderr(format_args!("note: {note}"));
     }
     let (train, eval, names) = (dataset.train, dataset.eval, dataset.classes.names());
     let both = SplitSummaries {

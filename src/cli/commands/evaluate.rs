@@ -2,8 +2,9 @@
 
 use super::saved;
 use crate::cli::flags::EvaluateFlags;
+use crate::cli::output::print_to_stderr;
 use crate::core::data::source::tokenize;
-use crate::core::text::{sanitize_for_terminal, to_json};
+use crate::core::text::to_json;
 use crate::core::tokenizer::on_threads;
 use crate::core::train::evaluation::{EvaluationOptions, evaluate};
 use crate::core::train::event::Metrics;
@@ -32,13 +33,13 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
         check_pairs(&saved.model, &saved.tokenizer)?;
     }
     if flags.dataset().has_custom_evaluation_rows() {
-        eprintln!("note: {}", sanitize_for_terminal(&rows.columns_note));
+        print_to_stderr(format_args!("note: {}", rows.columns_note));
     }
     for note in &rows.notes {
-        eprintln!("note: {}", sanitize_for_terminal(note));
+        print_to_stderr(format_args!("note: {note}"));
     }
     if rows.skipped > 0 {
-        eprintln!("bad rows left out: {}", rows.skipped);
+        print_to_stderr(format_args!("bad rows left out: {}", rows.skipped));
     }
     let threads = flags.compute.threads.as_ref().map_or(0, |threads| threads.value);
     let examples =
@@ -46,7 +47,7 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let counts = saved.tokenizer.count_unknown(examples.iter().map(|example| &example.ids[..]));
     let texts = rows.samples.iter().map(|sample| sample.document.as_str());
     if let Some(note) = saved.tokenizer.unknown_note("the data", counts, texts) {
-        eprintln!("warning: {}", sanitize_for_terminal(&note));
+        print_to_stderr(format_args!("warning: {note}"));
     }
     let shows_progress = std::io::stderr().is_terminal();
     let options = EvaluationOptions {
@@ -58,12 +59,13 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let mut engine = saved::engine(&saved.model, &flags.compute, flags.int8)?;
     let metrics = evaluate(engine.as_mut(), &examples, options, |_, done, total| {
         if shows_progress {
-            eprint!("\r{done}/{total} texts ");
+            // If it cannot be written, there is no progress to see.
+            let _ = write!(std::io::stderr(), "\r{done}/{total} texts ");
         }
         true
     })?;
     if shows_progress {
-        eprintln!();
+        print_to_stderr("");
     }
     let Some(metrics) = metrics else {
         return Ok(());
@@ -97,19 +99,17 @@ fn label_smoothing(flags: &EvaluateFlags) -> f64 {
             Ok(options) => {
                 let factor = options.trainer.label_smoothing_factor?.value;
                 if factor > 0.0 {
-                    eprintln!(
+                    print_to_stderr(format_args!(
                         "note: eval_loss has the label smoothing of the training, {factor}; \
                          --label-smoothing-factor 0 leaves it out"
-                    );
+                    ));
                 }
                 Some(factor)
             }
             Err(error) => {
-                let error = error.to_string();
-                eprintln!(
-                    "note: eval_loss is without label smoothing: {}",
-                    sanitize_for_terminal(&error)
-                );
+                print_to_stderr(format_args!(
+                    "note: eval_loss is without label smoothing: {error}"
+                ));
                 None
             }
         }

@@ -13,12 +13,16 @@ mod tokenize;
 mod train;
 
 use crate::cli::flags::{Cli, CliCommand};
+use crate::cli::output::{
+    SanitizedOutput, handle_file_size_limit, print_clap_error, print_to_stderr,
+};
 use crate::cli::text_output::is_broken_pipe;
 use crate::cli::train_request::RequestError;
 use crate::core::data::{Split, nsmc};
-use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::vocabulary;
+use crate::screen::terminal::guardian;
 use clap::CommandFactory;
+use std::ffi::OsString;
 use std::io::{BufRead, Read, Write};
 use std::process::ExitCode;
 
@@ -29,19 +33,17 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// command line or an option is invalid, and 128 plus the signal's number if a signal stopped a
 /// run.
 pub fn main() -> ExitCode {
-    let cli = match crate::cli::flags::parse(std::env::args_os()) {
+    handle_file_size_limit();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match crate::cli::flags::parse(arguments.iter().cloned()) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to stdout with code 0, errors to stderr with code 2.
-            let _ = error.print();
-            return ExitCode::from(error.exit_code() as u8);
-        }
+        Err(error) => return print_clap_error(error, &arguments),
     };
     match run(cli) {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {}", sanitize_for_terminal(&format!("{error:#}")));
+            print_to_stderr(format_args!("error: {error:#}"));
             // An invalid option in a file has the same exit code as one on the command line.
             if error.is::<RequestError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
@@ -49,12 +51,13 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
+    let mut out = SanitizedOutput::new(std::io::stdout().lock());
+    let mut code = ExitCode::SUCCESS;
     match cli.command {
-        None => return train::run(cli.train, out),
-        Some(CliCommand::Train(flags)) => return train::run(*flags, out),
-        Some(CliCommand::Replay(flags)) => return replay::run(&flags, out),
-        Some(CliCommand::Runs(flags)) => return runs::run(&flags, out),
+        None => code = train::run(cli.train, &mut out)?,
+        Some(CliCommand::Train(flags)) => code = train::run(*flags, &mut out)?,
+        Some(CliCommand::Replay(flags)) => code = replay::run(&flags, &mut out)?,
+        Some(CliCommand::Runs(flags)) => code = runs::run(&flags, &mut out)?,
         Some(CliCommand::Figures(flags)) => figures::run(&flags, &mut out)?,
         Some(CliCommand::Evaluate(flags)) => evaluate::run(&flags, &mut out)?,
         Some(CliCommand::Predict(flags)) => predict::run(&flags, &mut out)?,
@@ -62,18 +65,27 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(CliCommand::Tokenize(flags)) => tokenize::run(&flags, &mut out)?,
         Some(CliCommand::Bench(flags)) => bench::run(&flags, &mut out)?,
         Some(CliCommand::Completions { shell }) => {
-            let mut command = Cli::command();
-            clap_complete::generate(shell, &mut command, "nsmc-tui", &mut out);
+            let (mut command, mut script) = (Cli::command(), Vec::new());
+            // It panics where it cannot write.
+            clap_complete::generate(shell, &mut command, "nsmc-tui", &mut script);
+            out.write_all(&script)?;
         }
         Some(CliCommand::Man) => manual(&mut out)?,
         Some(CliCommand::TrainTokenizer { vocab_size }) => {
             let rows = nsmc::load(Split::Train)?.rows;
             let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-            writeln!(out, "{}", vocabulary::train(&texts, vocab_size)?.to_json()?)?;
+            let json = vocabulary::train(&texts, vocab_size)?.to_json()?;
+            // Not sanitized: every character belongs to the file.
+            drop(out);
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "{json}")?;
+            out.flush()?;
+            return Ok(code);
         }
+        Some(CliCommand::GuardTerminal) => guardian::run(),
     }
     out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 /// Writes the manual page: that of the program, and a section for each subcommand.
@@ -103,7 +115,7 @@ fn each_text(
         return texts.chunks(AT_A_TIME).try_for_each(f);
     }
     if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-        eprintln!("Type a sentence and press Enter; Ctrl-D ends.");
+        print_to_stderr("Type a sentence and press Enter; Ctrl-D ends.");
     }
     let mut input = std::io::BufReader::new(std::io::stdin().lock());
     let mut number = 0;

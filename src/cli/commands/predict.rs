@@ -2,6 +2,7 @@
 
 use super::{each_text, saved};
 use crate::cli::flags::PredictFlags;
+use crate::cli::output::print_to_stderr;
 use crate::core::predict::{PAIR_SEPARATOR, TextInput, classify_inputs};
 use crate::core::text::{sanitize_for_terminal, to_json, truncate_width};
 use crate::run::worker::check_pairs;
@@ -32,7 +33,7 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
             let (text, counts) = (&prediction.text, prediction.unknown_tokens());
             let what = format!("\"{}\"", truncate_width(text, 40));
             if let Some(note) = saved.tokenizer.unknown_note(&what, counts, [text.as_str()]) {
-                eprintln!("warning: {note}");
+                print_to_stderr(format_args!("warning: {note}"));
             }
             if flags.json {
                 writeln!(out, "{}", to_json(&prediction)?)?;

@@ -2,6 +2,7 @@
 
 use super::dashboard;
 use crate::cli::flags::ReplayFlags;
+use crate::cli::output::print_to_stderr;
 use crate::cli::text_output::{EventPrinter, write_json};
 use crate::core::train::TrainEvent;
 use crate::run::journal::JOURNAL;
@@ -57,7 +58,7 @@ fn print_events(channels: &RunChannels, json: bool, out: &mut impl Write) -> any
         }
     }
     if !ended && !json {
-        eprintln!("The journal ends here: the run was interrupted, or is still running.");
+        print_to_stderr("The journal ends here: the run was interrupted, or is still running.");
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::dashboard;
 use crate::cli::flags::RunsFlags;
+use crate::cli::output::print_to_stderr;
 use crate::core::text::{align_left, align_right, sanitize_for_terminal, to_json};
 use crate::run::run_index::{
     RunEntry, RunSummary, compare_runs, distinguishing_settings, find_runs, format_settings,
@@ -44,7 +45,7 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         entries.reverse();
     }
     for unreadable in entries.iter().filter_map(|entry| entry.summary.as_ref().err()) {
-        eprintln!("{}: {}", unreadable.name, unreadable.reason);
+        print_to_stderr(format_args!("{}: {}", unreadable.name, unreadable.reason));
     }
     let summaries: Vec<&RunSummary> =
         entries.iter().filter_map(|entry| entry.summary.as_ref().ok()).collect();
@@ -53,9 +54,12 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
             writeln!(out, "{}", to_json(summary)?)?;
         }
     } else if entries.is_empty() && !folders.is_empty() {
-        eprintln!("{shown}: none of {} runs matches the filter", folders.len());
+        let count = folders.len();
+        print_to_stderr(format_args!("{shown}: none of {count} runs matches the filter"));
     } else if entries.is_empty() {
-        eprintln!("{shown}: no runs; nsmc-tui train writes one to its --output-dir");
+        print_to_stderr(format_args!(
+            "{shown}: no runs; nsmc-tui train writes one to its --output-dir"
+        ));
     } else {
         write_table(&summaries, &mut out)?;
     }

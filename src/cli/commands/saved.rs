@@ -1,10 +1,10 @@
 //! Loads the saved model for `evaluate` and `predict`.
 
 use crate::cli::flags::{ComputeFlags, SavedModelFlags};
+use crate::cli::output::print_to_stderr;
 use crate::core::engine::{Engine, EngineOptions, build};
 use crate::core::model::weights::WEIGHTS;
 use crate::core::model::{ModelConfig, SequenceClassifier, folder};
-use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
 use crate::run::locate;
 use crate::run::options::ComputeOptions;
@@ -41,16 +41,16 @@ pub fn load(flags: &SavedModelFlags) -> anyhow::Result<SavedModel> {
     );
     check_vocabulary(&model, &tokenizer)?;
     if !report.missing.is_empty() {
-        eprintln!(
+        print_to_stderr(format_args!(
             "warning: {} of the model's tensors are not in its file and were initialized at \
              random, so its predictions mean nothing: {}",
             report.missing.len(),
             report.missing.join(", ")
-        );
+        ));
     }
     if !report.unexpected.is_empty() {
         let names = report.unexpected.join(", ");
-        eprintln!("note: in the file, but not used: {}", sanitize_for_terminal(&names));
+        print_to_stderr(format_args!("note: in the file, but not used: {names}"));
     }
     let longest = model.config().max_tokens();
     let requested = flags.max_seq_length.or(tokenizer.model_max_length());
@@ -66,7 +66,7 @@ pub fn engine(
     let options = ComputeOptions::from(compute.clone()).engine_options();
     let engine = build(model, &EngineOptions { int8, ..options })?;
     if let Some(note) = engine.note() {
-        eprintln!("note: {}", sanitize_for_terminal(note));
+        print_to_stderr(format_args!("note: {note}"));
     }
     Ok(engine)
 }
@@ -89,7 +89,7 @@ pub fn tokenizer(name: Option<&str>, revision: &str) -> anyhow::Result<Tokenizer
 /// Prints on stderr what the user should know of how the tokenizer's files are read.
 fn note_on(tokenizer: &Tokenizer) {
     for note in tokenizer.notes() {
-        eprintln!("note: {}", sanitize_for_terminal(note));
+        print_to_stderr(format_args!("note: {note}"));
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::dashboard;
 use crate::cli::flags::TrainFlags;
+use crate::cli::output::print_to_stderr;
 use crate::cli::text_output::{self, FollowResult, RunSoFar};
 use crate::cli::train_request::TrainRequest;
-use crate::run::command_line::{command_line, hint_path, resume_command};
+use crate::run::command_line::{command_line, path_argument, resume_command};
 use crate::run::protocol::Command;
 use crate::run::summary::{evaluation, resume_hint, train_output};
 use crate::run::worker::{Worker, print_config};
@@ -37,7 +38,7 @@ pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         let mut discarded = std::io::sink();
         let so_far = RunSoFar { started: state.started, throughput: state.throughput };
         let out: &mut dyn Write = if leaving == ExitReason::Panicked {
-            eprintln!("The dashboard failed; the run continues without it.");
+            print_to_stderr("The dashboard failed; the run continues without it.");
             &mut out
         } else {
             &mut discarded
@@ -79,8 +80,9 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
         let saved = "The model is saved in {0}. Classify texts with:";
         writeln!(out, "{}", state.lang.tr_with(saved, &[path]))?;
         let mut arguments = vec!["predict"];
+        let path = path_argument(path);
         if path != "outputs" {
-            arguments.extend(["--model-name-or-path", hint_path(path)]);
+            arguments.extend(["--model-name-or-path", &path]);
         }
         let example = if state.reads_pairs() {
             "A man sleeps ||| A man is awake"
@@ -95,16 +97,16 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{hint}")?;
     }
     if state.steps_done() > 0 && state.saved.is_none() {
-        eprintln!("{}", state.lang.tr("The dashboard closed before the model was saved."));
+        print_to_stderr(state.lang.tr("The dashboard closed before the model was saved."));
         if let Some(checkpoint) = &state.checkpoint {
-            eprintln!("{}", state.lang.tr("There is a checkpoint. Resume from it with:"));
-            eprintln!("  {}", resume_command(Some(&checkpoint.path)));
+            print_to_stderr(state.lang.tr("There is a checkpoint. Resume from it with:"));
+            print_to_stderr(format_args!("  {}", resume_command(Some(&checkpoint.path))));
         }
     }
     if let Some(failed) = &state.failed {
-        eprintln!("error: {}", failed.message);
+        print_to_stderr(format_args!("error: {}", failed.message));
         if let Some(hint) = &failed.hint {
-            eprintln!("{hint}");
+            print_to_stderr(hint);
         }
     }
     out.flush()

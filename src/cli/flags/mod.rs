@@ -137,6 +137,9 @@ pub enum CliCommand {
         #[arg(long, default_value = "8000", value_parser = value(count))]
         vocab_size: usize,
     },
+    /// Restore the terminal if the dashboard is killed; the dashboard starts this itself
+    #[command(name = crate::screen::terminal::guardian::COMMAND, hide = true)]
+    GuardTerminal,
 }
 
 /// Parses a command line. `_` may be written for `-` in the names of flags.

@@ -4,19 +4,23 @@
 //! on the redirect, and the token may be sent only to the hub's own origin.
 
 use super::error::{root_cause, sanitize_message};
+use super::limits::BODY_TIMEOUTS;
 use super::progress::ProgressReporter;
 use super::{HubError, Repo};
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue, LOCATION, RANGE};
+use reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue, LOCATION, RANGE,
+};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode, Url};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const MAX_REDIRECTS: usize = 10;
 
 /// Timeouts for slow or broken connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timeouts {
-    /// A connection counts as broken after this long without data.
+    /// A response begins at most this long after its request, and a download counts as broken after this long
+    /// without enough data.
     pub(super) read: Duration,
     /// The delay before the first retry; it doubles with each further retry.
     pub(super) retry_delay: Duration,
@@ -98,7 +102,8 @@ impl HubClient {
         }
     }
 
-    /// The result of a request, or an error after the read timeout.
+    /// The result of a small request, or an error after the read timeout, however much of it has
+    /// been received.
     pub(super) async fn with_timeout<T>(
         &self,
         request: impl Future<Output = Result<T, HubError>>,
@@ -108,14 +113,15 @@ impl HubClient {
         result.unwrap_or_else(|| Err(self.unreachable(self.timed_out())))
     }
 
-    /// The body of a response, of at most `limit` bytes.
+    /// The body of a response, of at most `limit` bytes and within a limited time.
     pub(super) async fn read_body(
         &self,
         mut response: Response,
         limit: usize,
         progress: &mut ProgressReporter<'_>,
     ) -> Result<Vec<u8>, HubError> {
-        let mut body = Vec::new();
+        let (mut body, began) = (Vec::new(), Instant::now());
+        let time = BODY_TIMEOUTS * self.timeouts.read;
         loop {
             let chunk = async {
                 response.chunk().await.map_err(|error| self.unreachable(root_cause(error)))
@@ -123,6 +129,10 @@ impl HubClient {
             let Some(chunk) = self.with_timeout(chunk, progress).await? else { return Ok(body) };
             if body.len() + chunk.len() > limit {
                 return Err(self.unexpected(format!("a response of more than {limit} bytes")));
+            }
+            if began.elapsed() > time {
+                let reason = format!("a response takes more than {} s", time.as_secs_f64());
+                return Err(self.unreachable(reason));
             }
             body.extend_from_slice(&chunk);
         }
@@ -156,6 +166,7 @@ impl HubClient {
             }
             let response =
                 request.send().await.map_err(|error| self.unreachable(root_cause(error)))?;
+            self.check_encoding(&response)?;
             let status = response.status();
             if status.is_server_error() || matches!(status.as_u16(), 408 | 429) {
                 return Err(self.unreachable(format!("it answered {}", describe_status(&response))));
@@ -168,6 +179,18 @@ impl HubClient {
             url = self.follow(&url, location)?;
         }
         Err(self.unexpected("it redirects endlessly"))
+    }
+
+    /// Checks that the content is not compressed: its size and hash would be others, and nothing
+    /// decompresses it.
+    fn check_encoding(&self, response: &Response) -> Result<(), HubError> {
+        match response.headers().get(CONTENT_ENCODING) {
+            Some(encoding) if encoding != "identity" && !encoding.is_empty() => Err(self
+                .unexpected(
+                    "it compresses the content (Content-Encoding), which was not requested",
+                )),
+            _ => Ok(()),
+        }
     }
 
     /// The URL that a response from `url` refers to, which must have the hub's own origin.

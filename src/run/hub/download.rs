@@ -6,11 +6,12 @@ use super::metadata::FileMetadata;
 use super::partial::PartialBlob;
 use super::progress::{ProgressReporter, REPORT_INTERVAL};
 use super::repo_cache::{RepoCache, create_parent};
-use super::{HubError, Repo};
+use super::{HubError, Repo, limits};
 use reqwest::{Response, StatusCode};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
+use std::time::Instant;
 
 /// The most retries of a broken connection.
 const MAX_RETRIES: u32 = 4;
@@ -31,9 +32,8 @@ enum ResponseEnd {
 }
 
 /// Whether there is a file of the announced size.
-pub(super) fn has_size(path: &Path, size: Option<u64>) -> bool {
-    path.metadata()
-        .is_ok_and(|metadata| metadata.is_file() && size.is_none_or(|s| s == metadata.len()))
+pub(super) fn has_size(path: &Path, size: u64) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == size)
 }
 
 impl BlobDownload<'_> {
@@ -49,22 +49,27 @@ impl BlobDownload<'_> {
         if has_size(&target, *size) {
             return Ok(());
         }
-        progress.progress.total = size.unwrap_or(0);
+        progress.progress.total = *size;
         let _lock = lock(&cache.lock_path(blob), progress).await?;
         // Another process may have downloaded the blob while it held the lock.
         if has_size(&target, *size) {
             return Ok(());
         }
         let mut partial = PartialBlob::open(cache.partial_path(blob), progress)?;
-        if size.is_some_and(|size| partial.done > size) {
+        if partial.done > *size {
             partial.clear()?;
         }
+        limits::check_free_space(&target, size - partial.done)?;
         progress.progress.resumed = partial.done;
         progress.progress.done = partial.done;
         progress.report()?;
         match self.download(client, &mut partial, progress).await {
             Ok(()) => partial.persist(&target)?,
-            Err(error @ (HubError::HashMismatch { .. } | HubError::SizeMismatch { .. })) => {
+            Err(
+                error @ (HubError::HashMismatch { .. }
+                | HubError::SizeMismatch { .. }
+                | HubError::Pointer { .. }),
+            ) => {
                 partial.delete()?;
                 return Err(error);
             }
@@ -85,7 +90,7 @@ impl BlobDownload<'_> {
         let FileMetadata { blob, size, .. } = self.metadata;
         let mut interruptions = 0;
         loop {
-            let end = if *size == Some(partial.done) {
+            let end = if *size == partial.done {
                 ResponseEnd::Complete
             } else {
                 self.request_rest(client, partial, progress).await?
@@ -141,6 +146,8 @@ impl BlobDownload<'_> {
                 return Ok(ResponseEnd::Interrupted(format!("wrong range ({status})")));
             }
         }
+        // When enough bytes were last received, and how many in all at that time.
+        let (mut checked, mut before) = (Instant::now(), partial.done);
         loop {
             let chunk = match progress.wait(client.timeouts.read, response.chunk()).await? {
                 Some(Ok(Some(chunk))) => chunk,
@@ -152,18 +159,25 @@ impl BlobDownload<'_> {
             progress.progress.done = partial.done;
             progress.report_if_due()?;
             // A file with more bytes than announced is invalid, so the download stops early.
-            if size.is_some_and(|size| partial.done > size) {
+            if partial.done > size {
                 break;
             }
-        }
-        match size {
-            Some(size) if partial.done < size => {
-                let done = partial.done;
-                let reason = format!("the connection was closed after {done} of {size} bytes");
-                Ok(ResponseEnd::Interrupted(reason))
+            let time = checked.elapsed();
+            if time >= client.timeouts.read {
+                let received = partial.done - before;
+                if received < limits::least_bytes(time) {
+                    let reason = format!("{received} bytes in {} s", time.as_secs());
+                    return Ok(ResponseEnd::Interrupted(reason));
+                }
+                (checked, before) = (Instant::now(), partial.done);
             }
-            _ => Ok(ResponseEnd::Complete),
         }
+        if partial.done < size {
+            let done = partial.done;
+            let reason = format!("the connection was closed after {done} of {size} bytes");
+            return Ok(ResponseEnd::Interrupted(reason));
+        }
+        Ok(ResponseEnd::Complete)
     }
 }
 

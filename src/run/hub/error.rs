@@ -2,6 +2,7 @@
 
 use super::Repo;
 use crate::core::text;
+use crate::core::write_advice::advice;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -142,6 +143,15 @@ pub enum HubError {
         /// The bytes downloaded.
         found: u64,
     },
+    /// A Git LFS pointer in the place of a large file.
+    #[error(
+        "{file} is a Git LFS pointer instead of the file itself. The download was deleted; set \
+         HF_ENDPOINT to a hub that serves the files, or unset it."
+    )]
+    Pointer {
+        /// The file.
+        file: String,
+    },
     /// The connection broke more often than the retry limit.
     #[error(
         "the download of {file} was interrupted after {done} bytes: {reason}. Run the same command \
@@ -171,7 +181,7 @@ pub enum HubError {
         needed: u64,
     },
     /// The cache cannot be read or written.
-    #[error("{}: {error}. Check its permissions, or set HF_HOME to another folder.", path.display())]
+    #[error("{}: {error}. {}, or set HF_HOME to another folder.", path.display(), advice(error))]
     Io {
         /// The file or folder.
         path: PathBuf,

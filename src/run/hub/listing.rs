@@ -1,20 +1,15 @@
 //! Lists a repository's files.
 
 use super::client::{HubClient, header};
+use super::error::sanitize_message;
+use super::limits::{LIST_TIMEOUTS, MAX_ENTRIES, MAX_LIST_BYTES, MAX_PAGE_BYTES, MAX_PAGES};
 use super::progress::ProgressReporter;
 use super::{HubError, Repo, names};
 use reqwest::header::LINK;
 use reqwest::{Method, Url};
 use serde::Deserialize;
-
-/// The largest number of entries of a list; models and datasets in Parquet have far fewer.
-const MAX_ENTRIES: usize = 100_000;
-
-/// The largest number of pages; a page of the hub has 1,000 entries.
-const MAX_PAGES: usize = 1000;
-
-/// The largest size of a page in bytes; an entry takes about 300 bytes.
-const MAX_PAGE_BYTES: usize = 16 << 20;
+use std::collections::HashSet;
+use std::time::Instant;
 
 /// An entry of the list.
 #[derive(Deserialize)]
@@ -23,6 +18,15 @@ struct TreeEntry {
     entry_type: EntryType,
     /// The path in the repository.
     path: String,
+}
+
+/// A page of the list.
+struct TreePage {
+    entries: Vec<TreeEntry>,
+    /// The URL of the next page.
+    next: Option<Url>,
+    /// The size of this page.
+    bytes: usize,
 }
 
 #[derive(Deserialize, PartialEq)]
@@ -34,32 +38,46 @@ enum EntryType {
 }
 
 impl HubClient {
-    /// The repository's files at its revision, sorted.
+    /// The repository's files at its revision, sorted. A name that leads out of the cache or that
+    /// could control a terminal makes the whole list invalid: without that file, a split would lack
+    /// rows.
     pub(super) async fn list_files(
         &self,
         repo: &Repo,
         progress: &mut ProgressReporter<'_>,
     ) -> Result<Vec<String>, HubError> {
-        let (mut entries, mut next) = (Vec::<TreeEntry>::new(), Some(self.tree_url(repo)));
-        for _ in 0..MAX_PAGES {
-            let Some(url) = next else {
-                let files = entries.into_iter().filter(|entry| entry.entry_type == EntryType::File);
-                // Other names cannot be requested, because their paths could lead out of the cache.
-                let valid = |path: &String| names::file_name_error(path).is_none();
-                let mut files: Vec<String> = files.map(|file| file.path).filter(valid).collect();
-                files.sort_unstable();
-                return Ok(files);
-            };
-            let page;
-            (page, next) = self.tree_page(repo, url, progress).await?;
-            entries.extend(page);
-            if entries.len() > MAX_ENTRIES {
-                break;
+        let (mut files, mut count, mut bytes) = (Vec::<String>::new(), 0, 0);
+        let (mut next, mut seen) = (Some(self.tree_url(repo)), HashSet::new());
+        let (began, time) = (Instant::now(), LIST_TIMEOUTS * self.timeouts.read);
+        while let Some(url) = next {
+            if !seen.insert(url.clone()) {
+                return Err(self.unexpected("its list of files leads back to an earlier page"));
+            }
+            let page = self.tree_page(repo, url, progress).await?;
+            next = page.next;
+            count += page.entries.len();
+            bytes += page.bytes;
+            for entry in page.entries.into_iter().filter(|e| e.entry_type == EntryType::File) {
+                if let Some(reason) = names::file_name_error(&entry.path) {
+                    let name = sanitize_message(&entry.path);
+                    let reason = format!("its list of files names {name:?}; {reason}");
+                    return Err(self.unexpected(reason));
+                }
+                files.push(entry.path);
+            }
+            if count > MAX_ENTRIES || seen.len() >= MAX_PAGES || bytes > MAX_LIST_BYTES {
+                return Err(self.unexpected(format!(
+                    "its list of files has more than {MAX_ENTRIES} entries, {MAX_PAGES} pages or \
+                     {MAX_LIST_BYTES} bytes"
+                )));
+            }
+            if began.elapsed() > time {
+                let seconds = time.as_secs_f64();
+                return Err(self.unexpected(format!("its list takes more than {seconds} s")));
             }
         }
-        Err(self.unexpected(format!(
-            "its list of files has more than {MAX_ENTRIES} entries or {MAX_PAGES} pages"
-        )))
+        files.sort_unstable();
+        Ok(files)
     }
 
     fn tree_url(&self, repo: &Repo) -> Url {
@@ -71,13 +89,13 @@ impl HubClient {
         url
     }
 
-    /// Requests one page of the list; returns it with the URL of the next page.
+    /// Requests one page of the list.
     async fn tree_page(
         &self,
         repo: &Repo,
         url: Url,
         progress: &mut ProgressReporter<'_>,
-    ) -> Result<(Vec<TreeEntry>, Option<Url>), HubError> {
+    ) -> Result<TreePage, HubError> {
         let request = self.send(Method::GET, url, None);
         let response = self.with_timeout(request, progress).await?;
         if !response.status().is_success() {
@@ -87,7 +105,7 @@ impl HubClient {
         let next = next.map(|next| self.resolve_own(response.url(), next)).transpose()?;
         let body = self.read_body(response, MAX_PAGE_BYTES, progress).await?;
         match serde_json::from_slice(&body) {
-            Ok(entries) => Ok((entries, next)),
+            Ok(entries) => Ok(TreePage { entries, next, bytes: body.len() }),
             Err(_) => Err(self.unexpected("its list of files is not valid")),
         }
     }

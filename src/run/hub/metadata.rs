@@ -1,8 +1,9 @@
 //! The hub's metadata of a file.
 
 use super::client::{HubClient, has_file_metadata, header};
+use super::error::sanitize_message;
 use super::progress::ProgressReporter;
-use super::{HubError, Repo, names};
+use super::{HubError, Repo, limits, names};
 use reqwest::header::{CONTENT_LENGTH, ETAG};
 use reqwest::{Method, StatusCode};
 
@@ -12,8 +13,8 @@ pub(super) struct FileMetadata {
     pub(super) commit: String,
     /// The name of the blob: the sha256 of a large file, the git object id of a small one.
     pub(super) blob: String,
-    /// The size in bytes, if it is announced.
-    pub(super) size: Option<u64>,
+    /// The size in bytes.
+    pub(super) size: u64,
 }
 
 /// A file on the hub.
@@ -54,13 +55,20 @@ impl HubClient {
         let of_file = |name| header(&response, name).filter(|_| status.is_success());
         let etag = header(&response, "x-linked-etag").or_else(|| of_file(ETAG.as_str()));
         let size = header(&response, "x-linked-size").or_else(|| of_file(CONTENT_LENGTH.as_str()));
-        match (commit, etag.and_then(names::blob_name)) {
-            (Some(commit), Some(blob)) => {
-                let size = size.and_then(|size| size.parse().ok());
-                Ok(RemoteFile::Found(FileMetadata { commit, blob, size }))
-            }
-            (None, _) => Err(self.unexpected("the header X-Repo-Commit is missing")),
-            (_, None) => Err(self.unexpected("the header ETag is missing")),
+        // Without a size, the length of the download would have no limit.
+        let size = size.and_then(|size| size.parse().ok());
+        match (commit, etag.and_then(names::blob_name), size) {
+            (Some(commit), Some(blob), Some(size)) => match limits::of_file(file) {
+                Some(limit) if size > limit => {
+                    let file = sanitize_message(file);
+                    let reason = format!("{file} has {size} bytes, and {limit} are the limit");
+                    Err(self.unexpected(reason))
+                }
+                _ => Ok(RemoteFile::Found(FileMetadata { commit, blob, size })),
+            },
+            (None, ..) => Err(self.unexpected("the header X-Repo-Commit is missing or no commit")),
+            (_, None, _) => Err(self.unexpected("the header ETag is missing or no name of a file")),
+            (_, _, None) => Err(self.unexpected("the size of the file is not announced")),
         }
     }
 }

@@ -6,12 +6,14 @@
 //! announces it, its sha256 have been verified.
 //!
 //! `hf-hub` provides the layout of the cache. Requests are made by `HubClient` alone, so
-//! that all of them follow the same rules for tokens, redirects, timeouts and sizes.
+//! that all of them follow the same rules for tokens, redirects and timeouts. `limits` has the
+//! limits of what a response may take.
 
 mod client;
 mod download;
 mod environment;
 mod error;
+mod limits;
 mod listing;
 mod metadata;
 mod names;

@@ -4,6 +4,9 @@ use super::HubError;
 use crate::core::text;
 use std::borrow::Cow;
 
+/// The end of the name of a blob that is being downloaded.
+pub(super) const PARTIAL: &str = ".incomplete";
+
 /// Checks `name` or `owner/name` by the hub's rules.
 pub(super) fn check_repository(id: &str) -> Result<(), HubError> {
     let fail =
@@ -79,14 +82,14 @@ pub(super) fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// The name of the blob with this `ETag`: the tag without quotes, without the weak prefix `W/` and
-/// without characters that are unsafe in a file name. `None` if no characters remain.
+/// The name of the blob with this `ETag`: the tag without quotes and without the weak prefix `W/`.
+/// `None` if it is not a safe file name, or is that of a blob being downloaded: two tags never share
+/// a file.
 pub(super) fn blob_name(etag: &str) -> Option<String> {
-    let etag = etag.strip_prefix("W/").unwrap_or(etag);
-    let is_safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let name: String = etag.chars().filter(is_safe).take(128).collect();
-    let name = name.trim_start_matches('.');
-    (!name.is_empty()).then(|| name.to_owned())
+    let name = etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"');
+    let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let is_name = (1..=128).contains(&name.len()) && name.chars().all(is_safe);
+    (is_name && !name.starts_with('.') && !name.ends_with(PARTIAL)).then(|| name.to_owned())
 }
 
 /// The blob's name if it is a sha256. Other names are git object ids, which are not verified.
@@ -133,11 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn blob_names_are_the_safe_characters_of_etags() {
+    fn blob_names_are_etags_that_are_safe_file_names() {
         assert_eq!(blob_name("\"abc\"").as_deref(), Some("abc"));
         assert_eq!(blob_name("W/\"abc\"").as_deref(), Some("abc"));
-        assert_eq!(blob_name("\"../../x y\"").as_deref(), Some("xy"));
-        assert_eq!(blob_name("\"//\""), None);
-        assert_eq!(blob_name(".."), None);
+        assert_eq!(blob_name("\"5f3a-1.b_c\"").as_deref(), Some("5f3a-1.b_c"));
+        let long = "a".repeat(129);
+        for bad in ["\"../../x\"", "a/b", "..%2fx", "\"//\"", "..", ".a", "", "a b", &long] {
+            assert_eq!(blob_name(bad), None, "{bad}");
+        }
+        assert_eq!(blob_name("\"abc.incomplete\""), None, "the partial file of another blob");
     }
 }

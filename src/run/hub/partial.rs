@@ -9,6 +9,10 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+/// The start of a Git LFS pointer, and its largest size in bytes (Git LFS specification).
+const POINTER: &[u8; 42] = b"version https://git-lfs.github.com/spec/v1";
+const POINTER_SIZE: u64 = 1024;
+
 /// The file `blobs/<etag>.incomplete`, open for writing.
 pub(super) struct PartialBlob {
     path: PathBuf,
@@ -43,11 +47,11 @@ impl PartialBlob {
         }
     }
 
-    /// Appends bytes. `size` is the size of the complete blob, if it is known.
-    pub(super) fn write(&mut self, bytes: &[u8], size: Option<u64>) -> Result<(), HubError> {
+    /// Appends bytes. `size` is the size of the complete blob.
+    pub(super) fn write(&mut self, bytes: &[u8], size: u64) -> Result<(), HubError> {
         self.file.write_all(bytes).map_err(|error| match HubError::at(&self.path)(error) {
             HubError::DiskFull { path, .. } => {
-                HubError::DiskFull { path, needed: size.unwrap_or(0).saturating_sub(self.done) }
+                HubError::DiskFull { path, needed: size.saturating_sub(self.done) }
             }
             other => other,
         })?;
@@ -66,11 +70,15 @@ impl PartialBlob {
         Ok(())
     }
 
-    /// Verifies the size and, if the blob's name is a sha256, the hash.
-    pub(super) fn verify(&self, file: &str, blob: &str, size: Option<u64>) -> Result<(), HubError> {
-        if let Some(expected) = size.filter(|size| *size != self.done) {
+    /// Verifies the size and, if the blob's name is a sha256, the hash. Also checks that the content
+    /// is not that of a Git LFS pointer, which a mirror of the repository alone has in its place.
+    pub(super) fn verify(&mut self, file: &str, blob: &str, expected: u64) -> Result<(), HubError> {
+        if expected != self.done {
             let file = file.to_owned();
             return Err(HubError::SizeMismatch { file, expected, found: self.done });
+        }
+        if self.is_pointer().map_err(HubError::at(&self.path))? {
+            return Err(HubError::Pointer { file: file.to_owned() });
         }
         let Some(expected) = names::sha256_of(blob) else { return Ok(()) };
         let mut found = String::with_capacity(64);
@@ -82,6 +90,16 @@ impl PartialBlob {
             return Ok(());
         }
         Err(HubError::HashMismatch { file: file.to_owned(), expected: expected.to_owned(), found })
+    }
+
+    fn is_pointer(&mut self) -> io::Result<bool> {
+        if self.done < POINTER.len() as u64 || self.done > POINTER_SIZE {
+            return Ok(false);
+        }
+        let mut start = [0; POINTER.len()];
+        self.file.rewind()?;
+        self.file.read_exact(&mut start)?;
+        Ok(start == *POINTER)
     }
 
     /// Flushes the file to disk and renames it to `blob`.

@@ -54,7 +54,7 @@ impl RepoCache {
 
     /// The path of the blob during its download.
     pub(super) fn partial_path(&self, blob: &str) -> PathBuf {
-        self.subfolder("blobs").join(format!("{blob}.incomplete"))
+        self.subfolder("blobs").join(format!("{blob}{PARTIAL}", PARTIAL = names::PARTIAL))
     }
 
     /// The path of the file that is locked during the download.

@@ -31,7 +31,9 @@ pub fn read_environment<T: OptionGroup>(
             return Err(OptionError::new(variable, "write the variable's name in capitals"));
         }
         let name = name.to_lowercase();
-        if value.is_empty() && T::names().contains(&name.as_str()) {
+        // Also under an alias, such as `warmup_ratio`.
+        let is_known = || T::default().set(&name, value, &ValueSource::Environment).is_some();
+        if value.is_empty() && is_known() {
             continue;
         }
         match options.set(&name, value, &ValueSource::Environment) {
@@ -69,6 +71,15 @@ mod tests {
         assert_eq!((seed.value, seed.source), (7, ValueSource::Environment));
         assert_eq!(options.trainer.warmup_steps.map(|given| given.value), Some(0.06));
         assert_eq!(options.trainer.data_seed, None);
+        Ok(())
+    }
+
+    #[test]
+    fn an_empty_variable_is_not_given_under_any_name() -> Result<(), String> {
+        let empty = ["NSMC_TUI_WARMUP_STEPS", "NSMC_TUI_WARMUP_RATIO", "NSMC_TUI_SEED"];
+        let options = read(&empty.map(|name| (name, "")))?;
+        assert_eq!(options.trainer.warmup_steps, None);
+        assert!(read(&[("NSMC_TUI_SEDE", "")]).is_err(), "an unknown option is an error");
         Ok(())
     }
 

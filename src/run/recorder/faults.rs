@@ -1,9 +1,10 @@
 //! Tells of a fault of a file once, and of its end once.
 
 use crate::core::text::sanitize_for_terminal;
+use crate::core::write_advice::advice;
 use crate::run::append_file::{Flushed, MAX_PENDING};
 use std::collections::BTreeSet;
-use std::io::{Error, ErrorKind};
+use std::io::Error;
 use std::path::Path;
 
 /// A file that a run writes.
@@ -38,23 +39,22 @@ impl Faults {
     /// Notes a failure; it is told if it is the first one.
     pub fn failed(&mut self, recorded: Recorded, place: &Path, error: &Error) {
         if self.present.insert(recorded) {
-            let remedy = remedy(error);
             let text = match recorded {
                 Recorded::Arguments => {
-                    format!("{error}{remedy}; writing it is tried again during the run")
+                    format!("{error}; writing it is tried again during the run")
                 }
                 Recorded::Folder => format!(
                     "the folder, or a file of the recording in it, was removed or renamed during \
-                     the run, and cannot be made again: {error}{remedy}. The run goes on, but is \
+                     the run, and cannot be made again: {error}. The run goes on, but is \
                      not recorded there"
                 ),
                 Recorded::Journal | Recorded::TensorBoard => format!(
-                    "{error}{remedy}; the run goes on, and what it records is kept in memory, up \
+                    "{error}; the run goes on, and what it records is kept in memory, up \
                      to {} MiB, until it can be written. It is lost if that is not before the end",
                     MAX_PENDING >> 20
                 ),
             };
-            self.tell(place, &text);
+            self.tell(place, &format!("{text}. {}", advice(error)));
         }
     }
 
@@ -91,22 +91,5 @@ impl Faults {
     /// Returns and clears the messages.
     pub fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.messages)
-    }
-}
-
-/// What the user can do about an error.
-fn remedy(error: &Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => " (free some disk space)",
-        ErrorKind::FileTooLarge => " (raise the limit of a file's size, ulimit -f)",
-        ErrorKind::PermissionDenied => " (change the permissions)",
-        ErrorKind::ReadOnlyFilesystem => " (mount the file system for writing)",
-        _ if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
-            " (raise the limit of open files, ulimit -n)"
-        }
-        _ if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
-            " (check the disk)"
-        }
-        _ => "",
     }
 }

@@ -18,7 +18,7 @@ pub use text_pairs::{PAIR_SETTING, check_pairs, input_of};
 
 use crate::core::data::batching::Example;
 use crate::core::engine::Engine;
-use crate::core::model::SequenceClassifier;
+use crate::core::model::{ModelError, SequenceClassifier};
 use crate::core::predict::classify_inputs;
 use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::tokenizer::Tokenizer;
@@ -27,6 +27,7 @@ use crate::core::train::event::{Failed, Saved, Setting, Started, TrainEvent};
 use crate::core::train::{
     Checkpoint, Checkpoints, Trainer, TrainerState, TrainingArguments, TrainingOutcome,
 };
+use crate::core::write_advice::advice;
 use crate::run::Recorder;
 use crate::run::command_line::resume_command;
 use crate::run::dataset::DatasetOrigin;
@@ -243,23 +244,25 @@ impl PreparedRun {
             Err(error) => {
                 let message = format!("the model could not be saved: {error}");
                 let message = sanitize_for_terminal(&message).into_owned();
-                TrainEvent::Failed(Failed { message, hint: Some(self.saving_hint()), step })
+                TrainEvent::Failed(Failed { message, hint: Some(self.saving_hint(&error)), step })
             }
         };
         reporter.publish(event);
     }
 
     /// A hint for the user on what to do if the model could not be saved.
-    fn saving_hint(&self) -> String {
+    fn saving_hint(&self, error: &ModelError) -> String {
         let last = checkpoint::list(&self.arguments.output_dir).pop();
         let last = last.map_or_else(
             || "there is no checkpoint to resume from".to_owned(),
             |folder| format!("resume with {}", resume_command(Some(&display_path(&folder)))),
         );
         let last = sanitize_for_terminal(&last).into_owned();
-        format!(
-            "Free some disk space. In the dashboard, press w to save again; without it, {last}."
-        )
+        let advice = match error {
+            ModelError::Io { error, .. } => advice(error),
+            _ => "Check the folder",
+        };
+        format!("{advice}. In the dashboard, press w to save again; without it, {last}.")
     }
 }
 

@@ -24,6 +24,8 @@ const VISIBLE_ON_BLANKS: Modifier =
 struct CellStyle {
     foreground: Color,
     background: Color,
+    /// The color of the underline; the default where there is none.
+    underline: Color,
     modifier: Modifier,
 }
 
@@ -85,13 +87,22 @@ impl AnsiBackend {
         if before.background != style.background {
             write_color(out, style.background, 40)?;
         }
+        if before.underline != style.underline {
+            write_underline_color(out, style.underline)?;
+        }
         // Replaces the last parameter's semicolon.
         out.pop();
         out.write_all(b"m")
     }
 
     fn write_cell(&mut self, cell: &Cell) -> io::Result<()> {
-        let style = CellStyle { foreground: cell.fg, background: cell.bg, modifier: cell.modifier };
+        let is_underlined = cell.modifier.contains(Modifier::UNDERLINED);
+        let style = CellStyle {
+            foreground: cell.fg,
+            background: cell.bg,
+            underline: if is_underlined { cell.underline_color } else { Color::Reset },
+            modifier: cell.modifier,
+        };
         let symbol = cell.symbol();
         let differs = (style.modifier | self.style.modifier).intersects(VISIBLE_ON_BLANKS)
             || style.background != self.style.background;
@@ -177,6 +188,33 @@ fn write_color(out: &mut Vec<u8>, color: Color, base: u8) -> io::Result<()> {
         Color::Rgb(r, g, b) => return write!(out, "{};2;{r};{g};{b};", base + 8),
     };
     write!(out, "{number};")
+}
+
+/// Writes the SGR parameter of the underline's color, followed by a semicolon. It is one parameter
+/// with subparameters (ITU-T T.416), which a terminal without colored underlines ignores.
+fn write_underline_color(out: &mut Vec<u8>, color: Color) -> io::Result<()> {
+    let number = match color {
+        Color::Reset => return write!(out, "59;"),
+        Color::Rgb(r, g, b) => return write!(out, "58:2::{r}:{g}:{b};"),
+        Color::Indexed(number) => number,
+        Color::Black => 0,
+        Color::Red => 1,
+        Color::Green => 2,
+        Color::Yellow => 3,
+        Color::Blue => 4,
+        Color::Magenta => 5,
+        Color::Cyan => 6,
+        Color::Gray => 7,
+        Color::DarkGray => 8,
+        Color::LightRed => 9,
+        Color::LightGreen => 10,
+        Color::LightYellow => 11,
+        Color::LightBlue => 12,
+        Color::LightMagenta => 13,
+        Color::LightCyan => 14,
+        Color::White => 15,
+    };
+    write!(out, "58:5:{number};")
 }
 
 impl Backend for AnsiBackend {

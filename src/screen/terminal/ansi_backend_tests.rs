@@ -189,3 +189,19 @@ fn after_clearing_everything_is_written_again() {
     assert_shows(&terminal, &buffer);
     assert!(terminal.screen().hide_cursor());
 }
+
+#[test]
+fn the_color_of_an_underline_is_drawn_as_one_parameter() {
+    let mut after = blank();
+    let underlined = |color| Style::new().underlined().underline_color(color);
+    after.set_string(0, 0, "ab", underlined(Color::Rgb(1, 2, 3)));
+    after.set_string(2, 0, "c", underlined(Color::LightRed));
+    after.set_string(3, 0, "d", Style::new().underlined());
+    // Without an underline there is nothing to color.
+    after.set_string(4, 0, "e", Style::new().underline_color(Color::Red));
+    let bytes = frame(&mut AnsiBackend::default(), &blank(), &after);
+    let text = String::from_utf8_lossy(&bytes);
+    let expected = "\u{1b}[4;58:2::1:2:3mab\u{1b}[58:5:9mc\u{1b}[59md\u{1b}[me";
+    assert!(text.contains(expected), "{text:?}");
+    assert_eq!(text.matches("58:").count(), 2, "{text:?}");
+}

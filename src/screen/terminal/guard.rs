@@ -1,6 +1,7 @@
 //! Acquires the terminal, and restores it however the dashboard ends.
 
 use super::ansi_backend::END_FRAME;
+use super::guardian;
 use super::writer::{discard_and_write, write_between_frames};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
@@ -17,21 +18,31 @@ static ACQUIRED: AtomicBool = AtomicBool::new(false);
 const ENABLE_MOUSE: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 const DISABLE_MOUSE: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
+/// Resets colors and attributes.
+const RESET_STYLE: &[u8] = b"\x1b[m";
+
 /// Restores the terminal if it is acquired. Errors are ignored, because they cannot be handled.
 pub(super) fn restore_terminal() {
     if ACQUIRED.swap(false, Ordering::SeqCst) {
-        // A frame may have been cut off.
-        let mut bytes = [END_FRAME, DISABLE_MOUSE].concat();
-        // Cleared first: after a resize, some terminals bring the alternate screen's text back.
-        let _ = queue!(bytes, DisableBracketedPaste, Clear(ClearType::All));
-        let _ = queue!(bytes, LeaveAlternateScreen, cursor::Show);
         // Before raw mode ends, or pending mouse reports would be echoed.
-        let _ = discard_and_write(&bytes);
+        let _ = discard_and_write(&release_sequences());
         let _ = disable_raw_mode();
+        guardian::tell_released();
     }
 }
 
-/// Restores the terminal when it is dropped.
+/// The escape sequences that undo those of [`TerminalGuard::reacquire`] and of the frames.
+pub(super) fn release_sequences() -> Vec<u8> {
+    // A frame may have been cut off.
+    let mut bytes = [END_FRAME, RESET_STYLE, DISABLE_MOUSE].concat();
+    // Cleared first: after a resize, some terminals bring the alternate screen's text back.
+    let _ = queue!(bytes, DisableBracketedPaste, Clear(ClearType::All));
+    let _ = queue!(bytes, LeaveAlternateScreen, cursor::Show);
+    bytes
+}
+
+/// Restores the terminal when it is dropped. A guardian process restores it if this process ends
+/// without dropping anything.
 pub(super) struct TerminalGuard {
     mouse: bool,
 }
@@ -43,6 +54,7 @@ impl TerminalGuard {
     /// # Errors
     /// If there is no terminal.
     pub fn acquire(mouse: bool) -> std::io::Result<Self> {
+        guardian::start();
         let guard = Self { mouse };
         guard.reacquire()?;
         Ok(guard)
@@ -55,6 +67,7 @@ impl TerminalGuard {
     pub fn reacquire(&self) -> std::io::Result<()> {
         // In crossterm, raw mode still counts as enabled after another program has disabled it.
         disable_raw_mode()?;
+        guardian::tell_acquired();
         enable_raw_mode()?;
         ACQUIRED.store(true, Ordering::SeqCst);
         let mut bytes = Vec::new();
@@ -69,6 +82,7 @@ impl TerminalGuard {
 impl Drop for TerminalGuard {
     fn drop(&mut self) {
         restore_terminal();
+        guardian::end();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Files from the hub: downloads, resuming, verification, the cache, and errors.
 
+mod hostile;
 mod refusals;
 
 use crate::hub_server::{COMMIT, HubServer, Storage, sha256};

@@ -195,10 +195,10 @@ fn names_that_lead_out_of_the_cache_are_rejected_without_a_request() {
 }
 
 #[test]
-fn a_list_contains_all_pages_but_no_name_that_leads_out_of_the_cache() {
+fn a_list_contains_all_pages() {
     let fixture = Fixture::new();
-    fixture.server.add(MODEL, "../evil.txt", b"", Storage::Git);
     fixture.server.add(MODEL, "1_Pooling/config.json", b"{}", Storage::Git);
+    // Directories are not counted.
     fixture.server.faults(|faults| faults.page = Some(2));
     let expected = ["1_Pooling/config.json", "config.json", WEIGHTS];
     assert_eq!(fixture.hub().list(&Repo::model(MODEL), &mut |_| true).expect("a list"), expected);
@@ -208,6 +208,18 @@ fn a_list_contains_all_pages_but_no_name_that_leads_out_of_the_cache() {
     fixture.server.add("datasets/e9t/nsmc", "ratings_test.txt", b"id", Storage::Git);
     let list = fixture.hub().list(&Repo::dataset("e9t/nsmc"), &mut |_| true).expect("a list");
     assert_eq!(list, ["ratings_test.txt"]);
+}
+
+#[test]
+fn a_list_with_a_name_that_leads_out_of_the_cache_is_refused_by_name() {
+    for name in ["../evil.txt", "default/train/../../evil", "/etc/x.parquet", "a\u{1b}[2J"] {
+        let fixture = Fixture::new();
+        fixture.server.add(MODEL, name, b"", Storage::Git);
+        let error = fixture.hub().list(&Repo::model(MODEL), &mut |_| true);
+        let error = error.expect_err("an invalid list").to_string();
+        let shown = name.replace('\u{1b}', "\u{fffd}");
+        assert!(error.contains(&shown) && !error.contains('\u{1b}'), "{error}");
+    }
 }
 
 #[test]

@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 /// The cache folder: `nsmc-tui/kernels` in the user's cache folder, if there is one.
 #[cfg(feature = "cuda")]
 pub(super) fn folder() -> Option<PathBuf> {
-    let user = etcetera::choose_base_strategy().ok()?;
-    let cache = etcetera::BaseStrategy::cache_dir(&user);
-    Some(cache.join("nsmc-tui").join("kernels"))
+    Some(crate::core::user_folders::cache()?.join("kernels"))
 }
 
 /// The file of the kernels compiled from these inputs.

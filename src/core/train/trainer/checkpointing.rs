@@ -4,9 +4,10 @@ use super::Trainer;
 use super::active_run::{ActiveRun, StopRequest};
 use super::commands::poll_stop;
 use crate::core::engine::Engine;
+use crate::core::model::ModelError;
 use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
-use crate::core::train::checkpoint::{load_weights, step_of};
+use crate::core::train::checkpoint::{CheckpointError, load_weights, step_of};
 use crate::core::train::error::TrainError;
 use crate::core::train::evaluation::{EvaluationOptions, evaluate};
 use crate::core::train::event::{
@@ -14,6 +15,7 @@ use crate::core::train::event::{
 };
 use crate::core::train::observer::Observer;
 use crate::core::train::progress::{RunState, VERSION, fingerprint};
+use crate::core::write_advice::advice;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -114,8 +116,14 @@ impl Trainer<'_> {
             Err(error) => {
                 run.progress.saved_at = previous_save;
                 run.set_best_checkpoint(previous_best);
+                let advice = match &error {
+                    CheckpointError::Model(ModelError::Io { error, .. }) => {
+                        format!(". {}", advice(error))
+                    }
+                    _ => String::new(),
+                };
                 let error = sanitize_for_terminal(&error.to_string()).into_owned();
-                run.warn(observer, format!("the checkpoint could not be written: {error}"));
+                run.warn(observer, format!("the checkpoint could not be written: {error}{advice}"));
             }
         }
     }

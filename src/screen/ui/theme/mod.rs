@@ -89,6 +89,11 @@ impl Theme {
         Self { colors, depth, ascii, markers }
     }
 
+    /// Whether frames, bars and arrows are drawn in ASCII.
+    pub fn is_ascii(self) -> bool {
+        self.ascii
+    }
+
     /// The names of keys, with arrows spelled out in ASCII: `<` and `^` are keys themselves.
     pub fn keys(self, names: &str) -> String {
         if !self.ascii {
