@@ -6,6 +6,7 @@ pub mod hangul;
 mod limits;
 mod load;
 mod python_class;
+mod rebuild;
 mod threads;
 mod unknown;
 pub mod vocabulary;
