@@ -13,7 +13,7 @@ fn write_rows(folder: &Path, text: &str) {
 fn train(folder: &Path) -> String {
     let mut command = nsmc_tui(folder);
     command.args(["train", "--plain", "--threads", "1", "--train-file", "rows.tsv"]).args(TINY);
-    stdout(&command.args(["--max-train-samples", "all"]).assert().success())
+    stdout(&command.assert().success())
 }
 
 #[test]

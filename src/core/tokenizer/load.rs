@@ -1,7 +1,8 @@
 //! Reading a tokenizer's files.
 
 use super::files::{COMPOSE_HANGUL, CONFIG, SpecialTokens, TokenizerFiles, class_without_config};
-use super::python_class::{PythonClass, Rebuilt, rebuild};
+use super::python_class::PythonClass;
+use super::rebuild::{Rebuilt, rebuild};
 use super::{EMBEDDED, Tokenizer, TokenizerError, limits, unreadable};
 use crate::core::caught_panic::catch_panic;
 use crate::core::text::truncate_width;

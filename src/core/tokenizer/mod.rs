@@ -7,6 +7,7 @@ mod limits;
 mod load;
 mod pairs;
 mod python_class;
+mod rebuild;
 mod threads;
 mod unknown;
 pub mod vocabulary;

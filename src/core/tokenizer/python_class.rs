@@ -1,9 +1,6 @@
-//! The tokenizer classes of transformers. BERT's, RoBERTa's and XLM-RoBERTa's take only the
-//! vocabulary and the added tokens from `tokenizer.json`: normalizer, pre-tokenizer, special tokens
-//! and the model's options are those of the class and of `tokenizer_config.json`.
+//! The tokenizer classes of transformers.
 
-use super::files::TokenizerFiles;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A class of transformers, by the way it reads `tokenizer.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +53,7 @@ impl PythonClass {
     }
 
     /// The type of the model that the class builds from a `tokenizer.json`.
-    fn model(self) -> Option<&'static str> {
+    pub(super) fn model(self) -> Option<&'static str> {
         match self {
             Self::Bert => Some("WordPiece"),
             Self::Roberta => Some("BPE"),
@@ -87,132 +84,6 @@ impl PythonClass {
             Self::Generic | Self::Other => &[],
         }
     }
-
-    /// The token of a role: that of the files, or else the class's.
-    fn token(self, files: &TokenizerFiles, role: &str) -> String {
-        let default = || self.default_tokens().iter().find(|(name, _)| *name == role);
-        let token = files.special(role).or_else(|| default().map(|(_, token)| (*token).to_owned()));
-        token.unwrap_or_default()
-    }
-}
-
-/// What a class made of a `tokenizer.json`.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Rebuilt {
-    /// It was rebuilt; these parts differ from what the file says.
-    Parts(Vec<&'static str>),
-    /// The class builds a model of another type than the file's, which would make the vocabulary
-    /// useless; the file is unchanged.
-    OtherModel(&'static str),
-}
-
-/// Replaces what the class does not take from `tokenizer.json`.
-///
-/// # Errors
-/// If the vocabulary lacks a special token.
-pub(super) fn rebuild(
-    json: &mut Value,
-    class: PythonClass,
-    files: &TokenizerFiles,
-) -> Result<Rebuilt, String> {
-    let Some(expected) = class.model() else {
-        return Ok(Rebuilt::Parts(Vec::new()));
-    };
-    if model_type(&json["model"]) != expected {
-        return Ok(Rebuilt::OtherModel(model_type(&json["model"])));
-    }
-    let roles = match class {
-        PythonClass::XlmRoberta => ["bos_token", "eos_token"],
-        _ => ["cls_token", "sep_token"],
-    };
-    let [first, last] = roles.map(|role| class.token(files, role));
-    let (first_id, last_id) = (id_of(json, &first)?, id_of(json, &last)?);
-    let (first, last) = ((first.as_str(), first_id), (last.as_str(), last_id));
-    let unk = class.token(files, "unk_token");
-    let old = json["post_processor"].clone();
-    let charsmap = precompiled(&json["normalizer"]);
-    let mut changed = Vec::new();
-    let mut set = |part: &'static str, value: Value| {
-        if json[part] != value {
-            json[part] = value;
-            changed.push(part);
-        }
-    };
-    match class {
-        PythonClass::Bert => {
-            set("normalizer", serde_json::to_value(files.normalizer(true)).unwrap_or_default());
-            set("pre_tokenizer", json!({"type": "BertPreTokenizer"}));
-            let equivalent = json!({"type": "BertProcessing", "sep": last, "cls": first});
-            if old != equivalent {
-                set("post_processor", template(first, last, [0, 1], false));
-            }
-        }
-        PythonClass::Roberta => {
-            let prefix = files.flag("add_prefix_space").unwrap_or(false);
-            let trim = files.flag("trim_offsets").unwrap_or(true);
-            set("normalizer", Value::Null);
-            set(
-                "pre_tokenizer",
-                json!({"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": true,
-                       "use_regex": true}),
-            );
-            set(
-                "post_processor",
-                json!({"type": "RobertaProcessing", "sep": last, "cls": first,
-                       "trim_offsets": trim, "add_prefix_space": prefix}),
-            );
-        }
-        _ => {
-            // Python uses the truth value of this option, so null is false.
-            let is_null = files.value("add_prefix_space").is_some_and(Value::is_null);
-            let prefix = files.flag("add_prefix_space").unwrap_or(!is_null);
-            let scheme = if prefix { "always" } else { "never" };
-            set("normalizer", charsmap);
-            set(
-                "pre_tokenizer",
-                json!({"type": "Sequence", "pretokenizers": [
-                    {"type": "WhitespaceSplit"},
-                    {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme,
-                     "split": true},
-                ]}),
-            );
-            set("post_processor", template(first, last, [0, 0], true));
-        }
-    }
-    let options = match class {
-        PythonClass::Bert => json!({"unk_token": unk, "continuing_subword_prefix": "##",
-                                    "max_input_chars_per_word": 100}),
-        PythonClass::Roberta => json!({"dropout": null, "unk_token": null,
-            "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
-            "byte_fallback": false, "ignore_merges": false}),
-        _ => json!({"unk_id": 3, "byte_fallback": false}),
-    };
-    let mut model_changed = false;
-    for (name, value) in options.as_object().into_iter().flatten() {
-        let old = &json["model"][name];
-        let is_unset = |value: &Value| value.is_null() || *value == false || *value == "";
-        if old != value && !(is_unset(old) && is_unset(value)) {
-            json["model"][name] = value.clone();
-            model_changed = true;
-        }
-    }
-    if model_changed {
-        changed.push("model");
-    }
-    Ok(Rebuilt::Parts(changed))
-}
-
-/// The type of a model; the oldest files do not name it.
-fn model_type(model: &Value) -> &'static str {
-    match model["type"].as_str() {
-        Some("WordPiece") => "WordPiece",
-        Some("BPE") => "BPE",
-        Some("Unigram") => "Unigram",
-        Some(_) => "WordLevel",
-        None if model.get("merges").is_some() => "BPE",
-        None if model["vocab"].is_array() => "Unigram",
-        None => "WordPiece",
-    }
 }
 
 /// The id of a token, which is in the vocabulary or an added token.
@@ -227,35 +98,4 @@ pub(super) fn find_id(json: &Value, token: &str) -> Option<u64> {
         found?["id"].as_u64()
     };
     vocabulary.get(token).and_then(Value::as_u64).or_else(in_list).or_else(added)
-}
-
-fn id_of(json: &Value, token: &str) -> Result<u64, String> {
-    find_id(json, token).ok_or_else(|| format!("the vocabulary has no {token}"))
-}
-
-/// The first precompiled map of a normalizer, or null.
-fn precompiled(normalizer: &Value) -> Value {
-    let list = normalizer["normalizers"].as_array();
-    let steps = list.map_or_else(|| std::slice::from_ref(normalizer), Vec::as_slice);
-    steps.iter().find(|step| step["type"] == "Precompiled").cloned().unwrap_or_default()
-}
-
-/// A template with a token before and after each text. `types` are the type ids of the first and
-/// the second text; `doubled` repeats the last token between them.
-fn template(
-    (first, first_id): (&str, u64),
-    (last, last_id): (&str, u64),
-    [a, b]: [u32; 2],
-    doubled: bool,
-) -> Value {
-    let special = |token: &str, kind: u32| json!({"SpecialToken": {"id": token, "type_id": kind}});
-    let text = |name: &str, kind: u32| json!({"Sequence": {"id": name, "type_id": kind}});
-    let token = |token: &str, id: u64| json!({"id": token, "ids": [id], "tokens": [token]});
-    let single = vec![special(first, a), text("A", a), special(last, a)];
-    let mut pair = single.clone();
-    pair.extend(doubled.then(|| special(last, b)));
-    pair.extend([text("B", b), special(last, b)]);
-    json!({"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": {
-        first: token(first, first_id), last: token(last, last_id),
-    }})
 }
