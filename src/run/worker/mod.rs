@@ -10,7 +10,7 @@ mod save_model;
 mod text_pairs;
 
 pub use prepare::{check_vocabulary, print_config};
-pub use text_pairs::{PAIR_SETTING, check_pairs, input_of};
+pub use text_pairs::{check_pairs, input_of};
 
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, EngineOptions, build};
