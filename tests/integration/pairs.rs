@@ -47,6 +47,8 @@ fn a_model_of_pairs_is_trained_and_knows_that_it_reads_pairs() {
     assert_eq!(predictions[0]["text_pair"], "별로 지루");
     let single = stderr(&predict(&["남자가 잔다"]).failure());
     assert!(single.contains("\"남자가 잔다\": a pair of texts is expected"), "{single}");
+    let second = predict(&["남자가 잔다 ||| 영화 최고", "남자가 잔다"]).failure();
+    assert_eq!(json_lines(&stdout(&second)).len(), 1, "the pair before it is classified");
     predict(&["--text-pair=false", "남자가 잔다"]).success();
 
     let evaluate = |arguments: &[&str]| {

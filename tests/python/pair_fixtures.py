@@ -69,9 +69,10 @@ def roberta():
 def answers(tokenizer):
     for first, second in TEXTS:
         for length in LENGTHS:
-            encoded = tokenizer(first, second, truncation="longest_first", max_length=length)
-            ids = encoded["input_ids"]
-            types = encoded.get("token_type_ids", [0] * len(ids))
+            # Lists, as in training: alone, an empty second text would not be one of a pair.
+            encoded = tokenizer([first], [second], truncation="longest_first", max_length=length)
+            ids = encoded["input_ids"][0]
+            types = encoded.get("token_type_ids", [[0] * len(ids)])[0]
             yield [first, second, length, ids, types]
 
 

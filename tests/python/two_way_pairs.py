@@ -35,7 +35,7 @@ def compare(where, program, folder, limit):
     for (first, second), line in zip(PAIRS, found, strict=True):
         answer = json.loads(line)
         encoded = tokenizer(
-            first, second, truncation="longest_first", max_length=limit, return_tensors="pt"
+            [first], [second], truncation="longest_first", max_length=limit, return_tensors="pt"
         )
         with torch.no_grad():
             logits = model(**encoded).logits[0].numpy()

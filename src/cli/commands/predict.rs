@@ -19,14 +19,19 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
         check_pairs(&saved.model, &saved.tokenizer)?;
     }
     each_text(&flags.texts, |texts| {
-        let inputs = texts.iter().map(|line| {
-            if reads_pairs {
-                TextInput::pair(line).with_context(|| shown(line))
-            } else {
-                Ok(TextInput::single(line))
+        // The texts before one that is not a pair are still classified.
+        let (mut inputs, mut problem) = (Vec::new(), Ok(()));
+        for line in texts {
+            let input =
+                if reads_pairs { TextInput::pair(line) } else { Ok(TextInput::single(line)) };
+            match input.with_context(|| format!("\"{}\"", truncate_width(line, 60))) {
+                Ok(input) => inputs.push(input),
+                Err(error) => {
+                    problem = Err(error);
+                    break;
+                }
             }
-        });
-        let inputs = inputs.collect::<anyhow::Result<Vec<_>>>()?;
+        }
         let (tokenizer, max_length) = (&saved.tokenizer, saved.max_seq_length);
         let predictions = classify_inputs(engine.as_mut(), labels, tokenizer, &inputs, max_length)?;
         for prediction in predictions {
@@ -46,11 +51,7 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
                 writeln!(out, "{}\t{:.4}\t{text}", prediction.label, prediction.score)?;
             }
         }
-        Ok(out.flush()?)
+        out.flush()?;
+        problem
     })
-}
-
-/// A line in an error.
-fn shown(line: &str) -> String {
-    format!("\"{}\"", truncate_width(line, 60))
 }

@@ -120,6 +120,9 @@ pub struct Started {
     pub notes: Vec<String>,
 }
 
+/// The name of the setting of the column of second texts, which only runs on pairs of texts have.
+pub const PAIR_SETTING: &str = "text_pair_column_name";
+
 /// One setting of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {

@@ -14,7 +14,7 @@ mod text_pairs;
 mod tokenize_data;
 
 pub use prepare::{check_vocabulary, print_config};
-pub use text_pairs::{PAIR_SETTING, check_pairs, input_of};
+pub use text_pairs::{check_pairs, input_of};
 
 use crate::core::data::batching::Example;
 use crate::core::engine::Engine;

@@ -2,13 +2,11 @@
 
 use crate::core::model::{ModelConfig, SequenceClassifier};
 use crate::core::predict::{PredictError, TextInput};
+use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
-use crate::core::train::event::Setting;
+use crate::core::train::event::{PAIR_SETTING, Setting};
 use crate::run::dataset::Dataset;
-use crate::run::options::TrainOptions;
-
-/// The setting of the column of second texts, which only runs on pairs have.
-pub const PAIR_SETTING: &str = "text_pair_column_name";
+use crate::run::options::{Given, TrainOptions};
 
 /// Checks that the model has an embedding for each token type that its tokenizer gives to pairs of
 /// texts.
@@ -50,7 +48,7 @@ pub(super) fn notes(dataset: &Dataset, trained_on: Option<[String; 2]>) -> Vec<S
     notes
 }
 
-/// The settings of the columns of pairs, unless they are given.
+/// The settings of the columns of pairs, so that the run's `run.toml` and the dashboard know them.
 pub(super) fn settings(options: &TrainOptions, dataset: &Dataset) -> Vec<Setting> {
     let [first, second] = &dataset.text_columns[..] else {
         return Vec::new();
@@ -60,11 +58,13 @@ pub(super) fn settings(options: &TrainOptions, dataset: &Dataset) -> Vec<Setting
         ("text_column_name", first, &data.text_column_name),
         (PAIR_SETTING, second, &data.text_pair_column_name),
     ];
-    let setting =
-        |(name, value, given): (&str, &String, &Option<crate::run::options::Given<String>>)| {
-            let reason =
-                given.as_ref().map_or_else(|| "found".to_owned(), |given| given.source.to_string());
-            Setting { name: name.to_owned(), value: value.clone(), reason }
+    let setting = |(name, found, given): (&str, &String, &Option<Given<String>>)| {
+        let (value, reason) = match given {
+            Some(given) => (given.text.as_str(), given.source.to_string()),
+            None => (found.as_str(), "found".to_owned()),
         };
+        let value = sanitize_for_terminal(value).into_owned();
+        Setting { name: name.to_owned(), value, reason }
+    };
     columns.into_iter().map(setting).collect()
 }

@@ -13,11 +13,10 @@ use super::runs::RunComparison;
 use super::system::SystemHistory;
 use super::throughput::Throughput;
 use crate::core::train::event::{
-    CommandApplied, Epoch, Evaluated, Failed, Finished, Saved, Started, Step,
+    CommandApplied, Epoch, Evaluated, Failed, Finished, PAIR_SETTING, Saved, Started, Step,
 };
 use crate::run::metric_series::history::{History, SMOOTHING};
 use crate::run::protocol::Activity;
-use crate::run::worker::PAIR_SETTING;
 use crate::screen::lang::Lang;
 use std::path::PathBuf;
 

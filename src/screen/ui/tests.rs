@@ -3,10 +3,9 @@
 use super::*;
 use crate::core::predict::{PAIR_SEPARATOR, Prediction};
 use crate::core::train::TrainEvent;
-use crate::core::train::event::{Setting, Started};
+use crate::core::train::event::{PAIR_SETTING, Setting, Started};
 use crate::core::train::fixtures::{ending, run, started, step, with_log_entries};
 use crate::run::protocol::{Activity, Answer, Download, HistoryChunk, RunReport};
-use crate::run::worker::PAIR_SETTING;
 use crate::screen::app::replay::Replay;
 use crate::screen::app::{Action, Message, Overlay, update};
 use ratatui::Terminal;
