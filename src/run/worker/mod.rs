@@ -10,6 +10,7 @@ mod reporter;
 mod resume;
 pub mod run_index;
 mod save_model;
+mod starting_point;
 mod text_pairs;
 mod tokenize_data;
 

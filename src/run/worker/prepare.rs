@@ -4,12 +4,12 @@ use super::finished::{Ending, finished_note};
 use super::logging_dir::{choose_logging_dir, forget_foreign_logging_dir};
 use super::reporter::WorkerChannels;
 use super::resume::{ResumedRun, check_classes, move_old_checkpoints};
+use super::starting_point::{ModelFiles, StartingPoint, load_model, max_tokens};
 use super::tokenize_data::{TokenizedData, tokenize_data};
 use super::{Preparation, PreparedRun, text_pairs};
 use crate::core::engine::build;
-use crate::core::model::config::EMBEDDED;
 use crate::core::model::folder::holds_a_model;
-use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights, folder};
+use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier};
 use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
@@ -18,97 +18,12 @@ use crate::core::train::event::{Started, TrainEvent};
 use crate::run::dataset::Dataset;
 use crate::run::locate::{self, DownloadCallback};
 use crate::run::options::{
-    Given, ModelTraits, TrainOptions, data_settings, device_setting, resolve, run_toml,
+    ModelTraits, TrainOptions, data_settings, device_setting, resolve, run_toml,
 };
 use crate::run::protocol::{Activity, Answer, Command, Download, RunReport};
 use crate::run::{Recorder, is_same_folder, lock_output_dir};
 use anyhow::Context;
-use std::path::{Path, PathBuf};
-
-/// The location of a model's files.
-enum ModelFiles {
-    /// The small model that is embedded in the program.
-    Embedded,
-    /// A folder.
-    Folder(PathBuf),
-}
-
-impl ModelFiles {
-    fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
-        Ok(match self {
-            Self::Embedded => Tokenizer::embedded()?,
-            Self::Folder(folder) => Tokenizer::from_folder(folder)?,
-        })
-    }
-
-    fn config(&self, overrides: &[(String, serde_json::Value)]) -> anyhow::Result<ModelConfig> {
-        Ok(match self {
-            Self::Embedded => {
-                ModelConfig::parse(EMBEDDED, Path::new("embedded config.json"), overrides)?
-            }
-            Self::Folder(folder) => ModelConfig::read(&folder.join("config.json"), overrides)?,
-        })
-    }
-
-    /// Whether the files include weights to start from.
-    fn has_weights(&self) -> bool {
-        matches!(self, Self::Folder(folder) if holds_a_model(folder))
-    }
-}
-
-/// The model to start from, before its weights are read.
-struct StartingPoint {
-    resumed: Option<ResumedRun>,
-    files: ModelFiles,
-    config: ModelConfig,
-}
-
-impl StartingPoint {
-    /// Finds the model. For a resumed run, the options are completed with the run's own.
-    fn find(
-        options: &mut TrainOptions,
-        on_download: &mut DownloadCallback,
-    ) -> anyhow::Result<Self> {
-        let resumed = ResumedRun::find(options)?;
-        let model = &options.model;
-        let files = match (&resumed, &model.model_name_or_path) {
-            (Some(resumed), _) => ModelFiles::Folder(resumed.checkpoint.folder.clone()),
-            (None, Some(name)) => {
-                let folder = locate::model(&name.value, model.hub_revision(), on_download)?;
-                ModelFiles::Folder(folder)
-            }
-            (None, None) => ModelFiles::Embedded,
-        };
-        // A checkpoint's config.json already contains the overrides of its run.
-        let overrides = if resumed.is_some() { &[] } else { model.overrides() };
-        let config = files.config(overrides)?;
-        let mut found = Self { resumed, files, config };
-        let traits = found.traits(options);
-        if let Some(resumed) = &mut found.resumed {
-            resumed.apply_own(options, traits)?;
-        }
-        Ok(found)
-    }
-
-    fn traits(&self, options: &TrainOptions) -> ModelTraits {
-        // What is wrong with the tokenizer's files is reported by the run.
-        let limit = self.files.tokenizer().ok().and_then(|tokenizer| tokenizer.model_max_length());
-        ModelTraits {
-            random_weights: match &self.resumed {
-                Some(resumed) => resumed.checkpoint.run.random_weights,
-                None => !self.files.has_weights(),
-            },
-            max_tokens: max_tokens(options, &self.config, limit),
-        }
-    }
-}
-
-/// The most tokens of a text: as many as the model has positions or, if the user does not choose, as
-/// its tokenizer's `model_max_length` allows. As in transformers, an explicit length overrides that.
-fn max_tokens(options: &TrainOptions, config: &ModelConfig, limit: Option<usize>) -> usize {
-    let limit = limit.filter(|_| options.trainer.max_seq_length.is_none());
-    config.max_tokens().min(limit.unwrap_or(usize::MAX))
-}
+use std::path::Path;
 
 /// The effective settings of a run with these options, as the text of its `run.toml`.
 ///
@@ -246,25 +161,6 @@ pub(super) fn prepare(
     let mut started = run.started(notes);
     started.settings.push(device_setting(&options, &engine.device()));
     Ok(Preparation { run, engine, started, recorder, history })
-}
-
-/// Reads the weights, and initializes those that the files lack.
-fn load_model(
-    files: &ModelFiles,
-    config: ModelConfig,
-    options: &TrainOptions,
-    is_resumed: bool,
-) -> anyhow::Result<(SequenceClassifier, LoadReport)> {
-    let seed = options.trainer.seed.as_ref().map_or(42, |given| given.value);
-    Ok(match files {
-        ModelFiles::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
-        ModelFiles::Folder(path) => {
-            // The weights of a checkpoint are complete.
-            let ignore_mismatched = !is_resumed
-                && Given::value_or_default(options.model.ignore_mismatched_sizes.as_ref());
-            folder::load(path, config, ignore_mismatched, seed)?
-        }
-    })
 }
 
 /// Begins to record the run. From here on, files of an earlier run in the output folder are changed.

@@ -1,0 +1,118 @@
+//! The model that a run starts from: a checkpoint, a folder, a model of the hub or the embedded one.
+
+use super::resume::ResumedRun;
+use crate::core::model::config::EMBEDDED;
+use crate::core::model::folder::{self, holds_a_model};
+use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights};
+use crate::core::tokenizer::Tokenizer;
+use crate::run::locate::{self, DownloadCallback};
+use crate::run::options::{Given, ModelTraits, TrainOptions};
+use std::path::{Path, PathBuf};
+
+/// The location of a model's files.
+pub(super) enum ModelFiles {
+    /// The small model that is embedded in the program.
+    Embedded,
+    /// A folder.
+    Folder(PathBuf),
+}
+
+impl ModelFiles {
+    pub fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
+        Ok(match self {
+            Self::Embedded => Tokenizer::embedded()?,
+            Self::Folder(folder) => Tokenizer::from_folder(folder)?,
+        })
+    }
+
+    pub fn config(&self, overrides: &[(String, serde_json::Value)]) -> anyhow::Result<ModelConfig> {
+        Ok(match self {
+            Self::Embedded => {
+                ModelConfig::parse(EMBEDDED, Path::new("embedded config.json"), overrides)?
+            }
+            Self::Folder(folder) => ModelConfig::read(&folder.join("config.json"), overrides)?,
+        })
+    }
+
+    /// Whether the files include weights to start from.
+    pub fn has_weights(&self) -> bool {
+        matches!(self, Self::Folder(folder) if holds_a_model(folder))
+    }
+}
+
+/// The model to start from, before its weights are read.
+pub(super) struct StartingPoint {
+    pub resumed: Option<ResumedRun>,
+    pub files: ModelFiles,
+    pub config: ModelConfig,
+}
+
+impl StartingPoint {
+    /// Finds the model. For a resumed run, the options are completed with the run's own.
+    pub fn find(
+        options: &mut TrainOptions,
+        on_download: &mut DownloadCallback,
+    ) -> anyhow::Result<Self> {
+        let resumed = ResumedRun::find(options)?;
+        let model = &options.model;
+        let files = match (&resumed, &model.model_name_or_path) {
+            (Some(resumed), _) => ModelFiles::Folder(resumed.checkpoint.folder.clone()),
+            (None, Some(name)) => {
+                let folder = locate::model(&name.value, model.hub_revision(), on_download)?;
+                ModelFiles::Folder(folder)
+            }
+            (None, None) => ModelFiles::Embedded,
+        };
+        // A checkpoint's config.json already contains the overrides of its run.
+        let overrides = if resumed.is_some() { &[] } else { model.overrides() };
+        let config = files.config(overrides)?;
+        let mut found = Self { resumed, files, config };
+        let traits = found.traits(options);
+        if let Some(resumed) = &mut found.resumed {
+            resumed.apply_own(options, traits)?;
+        }
+        Ok(found)
+    }
+
+    pub fn traits(&self, options: &TrainOptions) -> ModelTraits {
+        // What is wrong with the tokenizer's files is reported by the run.
+        let limit = self.files.tokenizer().ok().and_then(|tokenizer| tokenizer.model_max_length());
+        ModelTraits {
+            random_weights: match &self.resumed {
+                Some(resumed) => resumed.checkpoint.run.random_weights,
+                None => !self.files.has_weights(),
+            },
+            max_tokens: max_tokens(options, &self.config, limit),
+        }
+    }
+}
+
+/// The most tokens of a text: as many as the model has positions or, if the user does not choose, as
+/// its tokenizer's `model_max_length` allows. As in transformers, an explicit length overrides that.
+pub(super) fn max_tokens(
+    options: &TrainOptions,
+    config: &ModelConfig,
+    limit: Option<usize>,
+) -> usize {
+    let limit = limit.filter(|_| options.trainer.max_seq_length.is_none());
+    config.max_tokens().min(limit.unwrap_or(usize::MAX))
+}
+
+/// Reads the weights, and initializes those that the files lack.
+pub(super) fn load_model(
+    files: &ModelFiles,
+    config: ModelConfig,
+    options: &TrainOptions,
+    is_resumed: bool,
+) -> anyhow::Result<(SequenceClassifier, LoadReport)> {
+    let seed = options.trainer.seed.as_ref().map_or(42, |given| given.value);
+    Ok(match files {
+        ModelFiles::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
+        ModelFiles::Folder(path) => {
+            // The weights of a checkpoint are complete.
+            let ignore_mismatched = !is_resumed
+                && Given::value_or_default(options.model.ignore_mismatched_sizes.as_ref());
+            folder::load(path, config, ignore_mismatched, seed)?
+        }
+    })
+}
