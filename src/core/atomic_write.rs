@@ -129,7 +129,9 @@ impl Staging {
             // The temporary path no longer exists.
             let _ = self.folder.keep();
         }
-        sync_folder(&self.parent)
+        // The folder is in place, even if its name may not outlast a power failure.
+        let _ = sync_folder(&self.parent);
+        Ok(())
     }
 
     /// Moves all files to the parent folder together, replacing files of the same names and
@@ -138,8 +140,7 @@ impl Staging {
     /// a system without links, it is missing while the others are replaced.
     ///
     /// # Errors
-    /// I/O errors, and if a folder has the name of a file. The old files are then in place, unless
-    /// the error occurred after the new ones had replaced them.
+    /// I/O errors, and if a folder has the name of a file. The old files are then in place.
     pub fn publish_files(self, key: &str, stale: &[&str]) -> Result<()> {
         let mut names = self.flush()?;
         names.sort_unstable();

@@ -46,14 +46,15 @@ impl Publication<'_> {
     /// Publishes the files.
     ///
     /// # Errors
-    /// I/O errors. The old files are then in place, unless the error occurred after all files were
-    /// replaced: then the new ones are.
+    /// I/O errors. The old files are then in place.
     pub fn publish(&self, before: &mut BeforeChange) -> Result<()> {
         finish(self.folder, before)?;
         if self.folder.join(self.key).is_file() && self.prepare_links(before)? {
             let published = self.switch_links(before);
+            let is_new = fs::read_link(self.folder.join(LINK)).is_ok_and(|to| to == Path::new(NEW));
             let finished = finish(self.folder, before);
-            return published.and(finished);
+            // The new files are in place, whatever of the links is left for the next call.
+            return if is_new { Ok(()) } else { published.and(finished) };
         }
         self.replace_in_turn(before)
     }
@@ -172,8 +173,9 @@ impl Publication<'_> {
                 let _ = fs::rename(self.folder.join(name), self.staged.join(name));
             }
         }
-        let finished = finish(self.folder, before);
-        replaced.and(finished)
+        // What is left of a success is removed by the next call.
+        let _ = finish(self.folder, before);
+        replaced
     }
 }
 
