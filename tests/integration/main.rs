@@ -16,6 +16,8 @@ mod hub_server;
 #[cfg(unix)]
 mod job;
 #[cfg(unix)]
+mod models;
+#[cfg(unix)]
 mod replay;
 #[cfg(unix)]
 mod resume;

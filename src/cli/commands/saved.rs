@@ -3,7 +3,7 @@
 use crate::cli::flags::{ComputeFlags, SavedModelFlags};
 use crate::core::engine::{Engine, EngineOptions, build};
 use crate::core::model::weights::WEIGHTS;
-use crate::core::model::{ModelConfig, SequenceClassifier, folder};
+use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, folder};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
 use crate::run::locate;
@@ -44,12 +44,12 @@ pub fn load(flags: &SavedModelFlags) -> anyhow::Result<SavedModel> {
             "warning: {} of the model's tensors are not in its file and were initialized at \
              random, so its predictions mean nothing: {}",
             report.missing.len(),
-            report.missing.join(", ")
+            LoadReport::listed(&report.missing)
         );
     }
     if !report.unexpected.is_empty() {
-        let names = report.unexpected.join(", ");
-        eprintln!("note: in the file, but not used: {}", sanitize_for_terminal(&names));
+        let names = LoadReport::listed(&report.unexpected);
+        eprintln!("note: in the file, but not used: {names}");
     }
     let longest = model.config().max_tokens();
     let requested = flags.max_seq_length.or(tokenizer.model_max_length());

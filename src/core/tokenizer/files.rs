@@ -2,6 +2,7 @@
 //! configuration.
 
 use super::{TokenizerError, unreadable};
+use crate::core::bounded_file;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use tokenizers::AddedToken;
@@ -10,6 +11,9 @@ use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 
 /// Files that are copied unchanged into the folder of the fine-tuned model.
 const COPIED_FILES: [&str; 3] = ["added_tokens.json", "special_tokens_map.json", "vocab.txt"];
+
+/// The longest file of a tokenizer in bytes. The largest vocabularies need half of it.
+pub(super) const MAX_BYTES: u64 = 64 << 20;
 
 /// transformers writes a `model_max_length` larger than this if there is no limit.
 const MAX_LENGTH_LIMIT: f64 = 1e6;
@@ -44,14 +48,16 @@ impl TokenizerFiles {
             if !file.is_file() {
                 return Ok(None);
             }
-            let text = std::fs::read_to_string(&file).map_err(|error| unreadable(&file, error))?;
+            let text = bounded_file::read_text(&file, MAX_BYTES)
+                .map_err(|error| unreadable(&file, error))?;
             serde_json::from_str(&text).map(Some).map_err(|error| unreadable(&file, error))
         };
         let mut copied = Vec::new();
         for name in COPIED_FILES {
             let file = folder.join(name);
             if file.is_file() {
-                let bytes = std::fs::read(&file).map_err(|error| unreadable(&file, error))?;
+                let bytes = bounded_file::read(&file, MAX_BYTES)
+                    .map_err(|error| unreadable(&file, error))?;
                 copied.push((name.to_owned(), bytes));
             }
         }

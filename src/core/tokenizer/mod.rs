@@ -3,7 +3,8 @@
 mod files;
 pub mod vocabulary;
 
-use files::{SpecialTokens, TokenizerFiles};
+use crate::core::bounded_file;
+use files::{MAX_BYTES, SpecialTokens, TokenizerFiles};
 use std::path::{Path, PathBuf};
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::{BertNormalizer, NormalizerWrapper};
@@ -86,7 +87,8 @@ impl Tokenizer {
         let files = TokenizerFiles::read(folder)?;
         let json = folder.join("tokenizer.json");
         if json.is_file() {
-            let bytes = std::fs::read(&json).map_err(|error| unreadable(&json, error))?;
+            let bytes = bounded_file::read(&json, MAX_BYTES);
+            let bytes = bytes.map_err(|error| unreadable(&json, error))?;
             return Self::from_json(&bytes, &json, files);
         }
         let vocabulary = folder.join("vocab.txt");
