@@ -21,6 +21,8 @@ mod hub_server;
 #[cfg(unix)]
 mod job;
 #[cfg(unix)]
+mod models;
+#[cfg(unix)]
 mod output;
 mod pairs;
 #[cfg(unix)]

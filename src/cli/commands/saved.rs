@@ -4,7 +4,7 @@ use crate::cli::flags::{ComputeFlags, SavedModelFlags};
 use crate::cli::output::print_to_stderr;
 use crate::core::engine::{Engine, EngineOptions, build};
 use crate::core::model::weights::WEIGHTS;
-use crate::core::model::{ModelConfig, SequenceClassifier, folder};
+use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, folder};
 use crate::core::tokenizer::Tokenizer;
 use crate::run::locate;
 use crate::run::options::ComputeOptions;
@@ -45,11 +45,11 @@ pub fn load(flags: &SavedModelFlags) -> anyhow::Result<SavedModel> {
             "warning: {} of the model's tensors are not in its file and were initialized at \
              random, so its predictions mean nothing: {}",
             report.missing.len(),
-            report.missing.join(", ")
+            LoadReport::listed(&report.missing)
         ));
     }
     if !report.unexpected.is_empty() {
-        let names = report.unexpected.join(", ");
+        let names = LoadReport::listed(&report.unexpected);
         print_to_stderr(format_args!("note: in the file, but not used: {names}"));
     }
     let longest = model.config().max_tokens();

@@ -9,13 +9,15 @@ use serde_json::json;
 use std::path::Path;
 
 /// Architecture, activation and step of the finite difference. `relu` is not differentiable at 0
-/// and needs small steps, which reduce the precision of the difference.
+/// and needs small steps, which reduce the precision of the difference. The loss of the ELECTRA model,
+/// with its projection from 128 to 48, is more curved than the others: at 2e-3 the difference is off
+/// by 3%, and by a quarter of that for half the step.
 const CASES: [(&str, &str, f32); 5] = [
     ("bert", "gelu", 2e-3),
     ("bert", "gelu_new", 2e-3),
     ("bert", "relu", 2e-4),
     ("roberta", "gelu", 2e-3),
-    ("electra", "gelu", 2e-3),
+    ("electra", "gelu", 1e-3),
 ];
 
 /// The case that is also tested with the CUDA kernels.

@@ -4,6 +4,7 @@ use super::layout::{Init, ModelLayout, Parameter};
 use super::weights::{StoredTensor, Weights};
 use crate::core::data::sampling::Generator;
 use crate::core::ops::cpu::overwrite;
+use crate::core::text::truncate_width;
 use candle_core::{DType, Device, Result, Tensor};
 
 /// The parameters of a model: one flat tensor, and a view of it for each parameter.
@@ -52,6 +53,17 @@ pub struct LoadReport {
 }
 
 impl LoadReport {
+    /// Names for a message: at most 40 of them, each at most 100 columns wide, and the number of the
+    /// others. Safe to print.
+    pub fn listed(names: &[String]) -> String {
+        let mut listed: Vec<String> =
+            names.iter().take(40).map(|name| truncate_width(name, 100)).collect();
+        if names.len() > listed.len() {
+            listed.push(format!("and {} more", names.len() - listed.len()));
+        }
+        listed.join(", ")
+    }
+
     /// Whether this parameter was initialized instead of loaded.
     pub fn initialized(&self, name: &str) -> bool {
         let is_mismatched = |entry: &String| entry.split(' ').next() == Some(name);
@@ -178,6 +190,14 @@ mod tests {
             assert_eq!(message.contains("a holds NaN or infinite values"), !is_read, "{message}");
         }
         Ok(())
+    }
+
+    #[test]
+    fn long_lists_of_names_are_cut() {
+        let names: Vec<String> = (0..42).map(|n| format!("{n}\u{1b}")).collect();
+        let listed = LoadReport::listed(&names);
+        assert!(listed.ends_with(", and 2 more") && !listed.contains('\u{1b}'), "{listed}");
+        assert_eq!(LoadReport::listed(&["a".into(), "b".into()]), "a, b");
     }
 
     #[test]

@@ -2,10 +2,9 @@
 //! the file says, and whose time and memory for a text can be any multiple of its length.
 
 use super::charsmap;
+use crate::core::bounded_file;
 use crate::core::text::truncate_width;
 use serde_json::{Map, Value};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// The largest file in bytes; XLM-RoBERTa's has 17 MB.
@@ -52,13 +51,7 @@ const MAX_TEMPLATE: usize = 64;
 /// # Errors
 /// If the file is longer or cannot be read.
 pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let opened = File::open(file).map_err(|error| error.to_string())?;
-    Read::take(opened, limit + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > limit {
-        return Err(format!("longer than {} MiB, which no tokenizer needs", limit >> 20));
-    }
-    Ok(bytes)
+    bounded_file::read(file, limit).map_err(|error| error.to_string())
 }
 
 /// Parses JSON with a bounded number of values and levels.

@@ -226,15 +226,16 @@ fn notes(report: &LoadReport, total: usize, skipped: usize) -> Vec<String> {
     if report.missing.len() == total {
         notes.push("the model starts from random weights".to_owned());
     } else if !report.missing.is_empty() {
-        notes.push(format!("not in the weights, so initialized: {}", report.missing.join(", ")));
+        let names = LoadReport::listed(&report.missing);
+        notes.push(format!("not in the weights, so initialized: {names}"));
     }
     if !report.mismatched.is_empty() {
-        let names = report.mismatched.join(", ");
+        let names = LoadReport::listed(&report.mismatched);
         notes.push(format!("of another shape in the weights, so initialized: {names}"));
     }
     if !report.unexpected.is_empty() {
-        let names = report.unexpected.join(", ");
-        notes.push(format!("in the weights, but not used: {}", sanitize_for_terminal(&names)));
+        let names = LoadReport::listed(&report.unexpected);
+        notes.push(format!("in the weights, but not used: {names}"));
     }
     notes
 }

@@ -1,0 +1,78 @@
+//! Folders with a model that other programs wrote, or that are hostile.
+
+use crate::support::{json_lines, nsmc_tui, stderr, stdout};
+use assert_cmd::assert::Assert;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+/// A copy of the model under `tests/reference/two_names`, with `config.json` changed.
+fn model(change: impl FnOnce(&mut Map<String, Value>)) -> tempfile::TempDir {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/two_names");
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(from.join(name), folder.path().join(name)).expect("a file");
+    }
+    let text = std::fs::read_to_string(from.join("config.json")).expect("a file");
+    let mut config: Map<String, Value> = serde_json::from_str(&text).expect("JSON");
+    change(&mut config);
+    let text = Value::Object(config).to_string();
+    std::fs::write(folder.path().join("config.json"), text).expect("a file");
+    folder
+}
+
+fn predict(folder: &Path) -> Assert {
+    let mut command = nsmc_tui(folder);
+    command.args(["predict", "--json", "--model-name-or-path", ".", "최고 영화"]);
+    command.timeout(Duration::from_mins(1)).assert()
+}
+
+#[test]
+fn two_names_of_a_tensor_give_transformers_answer_and_a_note() {
+    let folder = model(|config| {
+        config.insert("id2label".to_owned(), json!({"0": 0, "1": 1}));
+    });
+    for _ in 0..4 {
+        let run = predict(folder.path()).success();
+        let line = &json_lines(&stdout(&run))[0];
+        assert_eq!(line["label"], "1");
+        // softmax([-1.0296694, -0.7373699])[1]
+        let score = line["score"].as_f64().expect("a number");
+        assert!((score - 0.572_559).abs() < 1e-4, "{line}");
+        let note = "note: in the file, but not used: bert.embeddings.LayerNorm.bias, \
+                    bert.embeddings.LayerNorm.weight";
+        assert!(stderr(&run).contains(note), "{}", stderr(&run));
+    }
+}
+
+#[test]
+fn a_decoder_and_a_regression_are_refused_by_name() {
+    for (name, value, expected) in [
+        ("is_decoder", json!(true), "config.json: is_decoder true is not supported; false is"),
+        ("id2label", json!({"0": "score"}), "describes a model of 1 class"),
+        ("problem_type", json!("regression"), "problem_type \"regression\" is not supported"),
+    ] {
+        let folder = model(|config| {
+            config.insert(name.to_owned(), value);
+        });
+        let run = predict(folder.path()).failure();
+        assert!(stderr(&run).contains(expected), "{}", stderr(&run));
+    }
+}
+
+#[test]
+fn devices_and_pipes_in_place_of_model_files_are_refused() {
+    for name in ["config.json", "model.safetensors"] {
+        let folder = model(|_| ());
+        let file = folder.path().join(name);
+        std::fs::remove_file(&file).expect("a file");
+        std::os::unix::fs::symlink("/dev/zero", &file).expect("a link");
+        let expected = format!("{name}: is a device, a pipe or a socket");
+        let run = predict(folder.path()).failure();
+        assert!(stderr(&run).contains(&expected), "{}", stderr(&run));
+        std::fs::remove_file(&file).expect("a link");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &file, rustix::fs::Mode::RWXU).expect("a FIFO");
+        let run = predict(folder.path()).failure();
+        assert!(stderr(&run).contains(&expected), "{}", stderr(&run));
+    }
+}
