@@ -10,6 +10,7 @@ mod inbox;
 mod input;
 mod job_control;
 mod pictures;
+mod sequences;
 mod width_probe;
 mod writer;
 

@@ -1,25 +1,13 @@
 //! Acquires the terminal, and restores it however the dashboard ends.
 
-use super::ansi_backend::END_FRAME;
 use super::guardian;
+use super::sequences::{acquire_sequences, release_sequences};
 use super::writer::{discard_and_write, write_between_frames};
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
-use crossterm::terminal::{
-    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
-};
-use crossterm::{cursor, queue};
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether the terminal is in raw mode and shows the alternate screen.
 static ACQUIRED: AtomicBool = AtomicBool::new(false);
-
-/// Enables reports of buttons, the wheel, and moves with a button down, in decimal (SGR). Mode
-/// 1003, which reports every move, is not enabled, because it would only use bandwidth.
-const ENABLE_MOUSE: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
-const DISABLE_MOUSE: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
-
-/// Resets colors and attributes.
-const RESET_STYLE: &[u8] = b"\x1b[m";
 
 /// Restores the terminal if it is acquired. Errors are ignored, because they cannot be handled.
 pub(super) fn restore_terminal() {
@@ -29,16 +17,6 @@ pub(super) fn restore_terminal() {
         let _ = disable_raw_mode();
         guardian::tell_released();
     }
-}
-
-/// The escape sequences that undo those of [`TerminalGuard::reacquire`] and of the frames.
-pub(super) fn release_sequences() -> Vec<u8> {
-    // A frame may have been cut off.
-    let mut bytes = [END_FRAME, RESET_STYLE, DISABLE_MOUSE].concat();
-    // Cleared first: after a resize, some terminals bring the alternate screen's text back.
-    let _ = queue!(bytes, DisableBracketedPaste, Clear(ClearType::All));
-    let _ = queue!(bytes, LeaveAlternateScreen, cursor::Show);
-    bytes
 }
 
 /// Restores the terminal when it is dropped. A guardian process restores it if this process ends
@@ -70,12 +48,7 @@ impl TerminalGuard {
         guardian::tell_acquired();
         enable_raw_mode()?;
         ACQUIRED.store(true, Ordering::SeqCst);
-        let mut bytes = Vec::new();
-        queue!(bytes, EnterAlternateScreen, EnableBracketedPaste)?;
-        if self.mouse {
-            bytes.extend_from_slice(ENABLE_MOUSE);
-        }
-        write_between_frames(&bytes)
+        write_between_frames(&acquire_sequences(self.mouse)?)
     }
 }
 

@@ -6,7 +6,7 @@
 //! If the pipe closes while the dashboard has it, the guardian restores it. Otherwise it ends with
 //! the dashboard and writes nothing.
 
-use super::guard::release_sequences;
+use super::sequences::release_sequences;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{getpgrp, getsid, setsid};
 use rustix::stdio::stdout;
