@@ -12,6 +12,8 @@ use reqwest::header::{
 };
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode, Url};
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 const MAX_REDIRECTS: usize = 10;
@@ -40,6 +42,8 @@ pub(super) struct HubClient {
     /// `None` only while the client is dropped.
     runtime: Option<tokio::runtime::Runtime>,
     pub(super) timeouts: Timeouts,
+    /// The size of each blob that the hub has named.
+    pub(super) blobs: Mutex<HashMap<String, u64>>,
 }
 
 impl HubClient {
@@ -69,7 +73,8 @@ impl HubClient {
             .build()
             .map_err(|error| HubError::Setup { reason: error.to_string() })?;
         let timeouts = Timeouts::default();
-        Ok(Self { http, endpoint, authorization, runtime: Some(runtime), timeouts })
+        let (runtime, blobs) = (Some(runtime), Mutex::default());
+        Ok(Self { http, endpoint, authorization, runtime, timeouts, blobs })
     }
 
     /// Runs the future to completion on this thread.
@@ -207,7 +212,7 @@ impl HubClient {
             url.join(reference).map_err(|_| self.unexpected("it redirects to an invalid URL"))?;
         match (url.scheme(), next.scheme()) {
             ("https", "https") | ("http", "http" | "https") => Ok(next),
-            _ => Err(self.unexpected("it redirects from https to another protocol")),
+            _ => Err(self.unexpected("it redirects to a less secure or another protocol")),
         }
     }
 

@@ -6,6 +6,7 @@ use super::progress::ProgressReporter;
 use super::{HubError, Repo, limits, names};
 use reqwest::header::{CONTENT_LENGTH, ETAG};
 use reqwest::{Method, StatusCode};
+use std::sync::PoisonError;
 
 /// The hub's metadata of a file.
 pub(super) struct FileMetadata {
@@ -64,11 +65,24 @@ impl HubClient {
                     let reason = format!("{file} has {size} bytes, and {limit} are the limit");
                     Err(self.unexpected(reason))
                 }
-                _ => Ok(RemoteFile::Found(FileMetadata { commit, blob, size })),
+                _ => {
+                    self.check_blob(&blob, size)?;
+                    Ok(RemoteFile::Found(FileMetadata { commit, blob, size }))
+                }
             },
             (None, ..) => Err(self.unexpected("the header X-Repo-Commit is missing or no commit")),
             (_, None, _) => Err(self.unexpected("the header ETag is missing or no name of a file")),
             (_, _, None) => Err(self.unexpected("the size of the file is not announced")),
         }
+    }
+
+    /// Checks that the blob has not been named before with another size: the second file would
+    /// replace the content of the first.
+    fn check_blob(&self, blob: &str, size: u64) -> Result<(), HubError> {
+        let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if *blobs.entry(blob.to_owned()).or_insert(size) == size {
+            return Ok(());
+        }
+        Err(self.unexpected("two different files have the same ETag"))
     }
 }

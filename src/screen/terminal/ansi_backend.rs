@@ -248,7 +248,7 @@ impl Backend for AnsiBackend {
         Ok(())
     }
 
-    /// The last known position. The terminal is never queried, because it may not answer.
+    /// The last known position. The terminal is not asked for it, because it may not answer.
     fn get_cursor_position(&mut self) -> io::Result<Position> {
         Ok(Position::new(self.column.unwrap_or(0), self.row.unwrap_or(0)))
     }

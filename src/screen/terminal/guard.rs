@@ -1,11 +1,9 @@
 //! Acquires the terminal, and restores it however the dashboard ends.
 
 use super::guardian;
-use super::sequences::{ENABLE_MOUSE, release_sequences};
+use super::sequences::{acquire_sequences, release_sequences};
 use super::writer::{discard_and_write, write_between_frames};
-use crossterm::event::EnableBracketedPaste;
-use crossterm::queue;
-use crossterm::terminal::{EnterAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether the terminal is in raw mode and shows the alternate screen.
@@ -50,12 +48,7 @@ impl TerminalGuard {
         guardian::tell_acquired();
         enable_raw_mode()?;
         ACQUIRED.store(true, Ordering::SeqCst);
-        let mut bytes = Vec::new();
-        queue!(bytes, EnterAlternateScreen, EnableBracketedPaste)?;
-        if self.mouse {
-            bytes.extend_from_slice(ENABLE_MOUSE);
-        }
-        write_between_frames(&bytes)
+        write_between_frames(&acquire_sequences(self.mouse)?)
     }
 }
 

@@ -160,7 +160,7 @@ fn the_token_follows_no_redirect_or_link_to_another_origin() {
 #[test]
 fn redirects_end_and_lead_to_the_web_only() {
     for (target, reason) in
-        [("/m/evil/resolve/main/x", "endlessly"), ("file:///etc/passwd", "another protocol")]
+        [("/m/evil/resolve/main/x", "endlessly"), ("file:///etc/passwd", "or another protocol")]
     {
         let hub = EvilHub::start(move |_, _| reply("302 Found", &[("Location", target)], b""));
         let error = hub.refusal("x");
@@ -251,6 +251,19 @@ fn names_that_the_hub_chooses_lead_to_no_other_file() {
         assert!(error.contains(reason), "{error}");
         assert_eq!(std::fs::read_dir(hub.cache.path()).expect("a folder").count(), 0);
     }
+}
+
+#[test]
+fn files_with_the_same_tag_do_not_replace_each_other() {
+    let evil = EvilHub::start(|_, path| {
+        let body: &[u8] = if path.ends_with("config.json") { b"{}" } else { b"abc" };
+        reply("200 OK", &file_headers(&body.len().to_string()), body)
+    });
+    let (hub, repo) = (evil.hub(), Repo::model("m/evil"));
+    let config = hub.file(&repo, "config.json", &mut |_| true).expect("an answer");
+    let error = hub.file(&repo, "vocab.txt", &mut |_| true).expect_err("the same tag");
+    assert!(error.to_string().contains("the same ETag"), "{error}");
+    assert_eq!(std::fs::read(config.expect("a file")).expect("content"), b"{}");
 }
 
 #[test]
