@@ -9,7 +9,7 @@ mod resumed;
 pub use recording_files::Recorder;
 
 use super::journal::JOURNAL;
-use crate::core::atomic_write::remove_leftovers;
+use crate::core::atomic_write::{Staging, remove_leftovers};
 use crate::core::train::checkpoint::{list, step_of};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
@@ -75,15 +75,17 @@ pub fn move_earlier_checkpoints(output_dir: &Path, after: u64) -> Result<Option<
     if checkpoints.is_empty() {
         return Ok(None);
     }
-    let mut free = (1..).map(|number| output_dir.join(format!("{EARLIER_PREFIX}{number}")));
-    let earlier = free.find(|folder| !folder.exists()).unwrap_or_default();
-    std::fs::create_dir(&earlier)?;
+    let mut free = (1..).map(|number| format!("{EARLIER_PREFIX}{number}"));
+    let name = free.find(|name| !output_dir.join(name).exists()).unwrap_or_default();
+    let copies = Staging::new(output_dir)?;
     for name in [JOURNAL, crate::run::options::run_toml::NAME] {
         let file = output_dir.join(name);
         if file.is_file() {
-            std::fs::copy(&file, earlier.join(name))?;
+            std::fs::copy(&file, copies.path().join(name))?;
         }
     }
+    copies.publish(&name)?;
+    let earlier = output_dir.join(name);
     for folder in checkpoints {
         if let Some(name) = folder.file_name() {
             std::fs::rename(&folder, earlier.join(name))?;

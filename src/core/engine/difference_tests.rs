@@ -10,14 +10,13 @@ use std::path::Path;
 
 /// Architecture, activation and step of the finite difference. `relu` is not differentiable at 0
 /// and needs small steps, which reduce the precision of the difference. The loss of the ELECTRA model,
-/// with its projection from 128 to 48, is more curved than the others: at 2e-3 the difference is off
-/// by 3%, and by a quarter of that for half the step.
+/// with its projection, is more curved than the others.
 const CASES: [(&str, &str, f32); 5] = [
     ("bert", "gelu", 2e-3),
     ("bert", "gelu_new", 2e-3),
     ("bert", "relu", 2e-4),
     ("roberta", "gelu", 2e-3),
-    ("electra", "gelu", 1e-3),
+    ("electra", "gelu", 5e-4),
 ];
 
 /// The case that is also tested with the CUDA kernels.
@@ -45,7 +44,10 @@ fn gradients_equal_finite_differences_of_the_loss() -> anyhow::Result<()> {
             ("hidden_act", json!(activation)),
         ]
         .map(|(name, value)| (name.to_owned(), value))
-        .into();
+        .into_iter()
+        // Narrower than the default of 128, for the same reason.
+        .chain((model_type == "electra").then(|| ("embedding_size".to_owned(), json!(32))))
+        .collect();
         let text = crate::core::model::config::EMBEDDED;
         let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 3)?;
