@@ -59,7 +59,7 @@ impl Journal {
         Self::open_now(file, Vec::new())
     }
 
-    /// Continues the journal of a run that is resumed after `step`; see [`PastEvents::read`].
+    /// Continues the journal of a run that is resumed after `step`; see `PastEvents::read`.
     /// Returns the events that remain. The file is rewritten with the remaining events.
     ///
     /// # Errors

@@ -93,7 +93,7 @@ impl EventWriter {
     }
 
     /// Adds values under their tags (see [`tag`]), one record each, as `add_scalar` does.
-    /// `wall_time` is in seconds since 1970. [`Self::flush`] writes them.
+    /// `wall_time` is in seconds since 1970. `Self::flush` writes them.
     pub fn scalars<T: AsRef<str>>(&mut self, step: u64, wall_time: f64, values: &[(T, f64)]) {
         let mut records = Vec::new();
         for (tag, scalar) in values {
@@ -108,7 +108,7 @@ impl EventWriter {
     }
 
     /// Adds a text, which TensorBoard displays as Markdown, under `<tag>/text_summary`, as
-    /// `add_text` does. `wall_time` is in seconds since 1970. [`Self::flush`] writes it.
+    /// `add_text` does. `wall_time` is in seconds since 1970. `Self::flush` writes it.
     pub fn text(&mut self, tag: &str, step: u64, wall_time: f64, text: &str) {
         let event = event(step, wall_time, |value| {
             put_bytes(value, 1, format!("{tag}/text_summary").as_bytes());
