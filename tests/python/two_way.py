@@ -464,7 +464,9 @@ def run():
         logs_in_tensorboard(architecture, out, logs)
         card_in_python(architecture, out)
         resume_in_python(architecture, out, folder / "resumed")
-        call([program, "train", "--plain", "--resume-from-checkpoint", checkpoints(out)[0]])
+        # A folder outside of the run's own is named again.
+        resume = ["--resume-from-checkpoint", checkpoints(out)[0], "--logging-dir", logs]
+        call([program, "train", "--plain", *resume])
         logs_in_tensorboard(architecture, out, logs, runs=2)
 
 
