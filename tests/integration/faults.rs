@@ -252,7 +252,7 @@ fn every_fault_is_told_and_loses_only_what_it_must() {
         Err(reason) => return skipped(&reason),
     };
     let suite = Suite::new(folder, library).expect("a run without a fault");
-    let only = std::env::var("NSMC_TUI_FAULTS").unwrap_or_default();
+    let only = std::env::var("TEST_FAULTS").unwrap_or_default();
     let cases: Vec<Case> = [
         recording::cases(),
         saving::cases(),

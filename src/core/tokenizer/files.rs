@@ -70,7 +70,7 @@ impl TokenizerFiles {
     pub(super) fn read(folder: &Path) -> Result<Self, TokenizerError> {
         let object = |name: &str| {
             let file = folder.join(name);
-            if !file.is_file() {
+            if !file.exists() {
                 return Ok(None);
             }
             let json =
@@ -83,7 +83,7 @@ impl TokenizerFiles {
         let mut copied = Vec::new();
         for name in COPIED_FILES {
             let file = folder.join(name);
-            if file.is_file() {
+            if file.exists() {
                 let bytes = limits::read(&file, limits::MAX_FILE);
                 copied.push((name.to_owned(), bytes.map_err(|error| unreadable(&file, error))?));
             }

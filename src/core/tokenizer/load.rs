@@ -41,14 +41,14 @@ impl Tokenizer {
     pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
         let files = TokenizerFiles::read(folder)?;
         let file = folder.join("tokenizer.json");
-        if file.is_file() {
+        if file.exists() {
             let bytes = limits::read(&file, limits::MAX_FILE);
             let bytes = bytes.map_err(|error| unreadable(&file, error))?;
             let json = limits::parse(&bytes).map_err(|error| unreadable(&file, error))?;
             return Self::from_json(json, bytes, &file, files);
         }
         let file = folder.join("vocab.txt");
-        if file.is_file() {
+        if file.exists() {
             return Self::from_vocabulary(&file, files);
         }
         Err(TokenizerError::Missing { folder: folder.to_path_buf() })

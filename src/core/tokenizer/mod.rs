@@ -122,6 +122,11 @@ impl Tokenizer {
         self.files.model_max_length()
     }
 
+    /// The file that the tokenizer was read from.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// The names and contents of the tokenizer's files, as `save_pretrained` writes them, with
     /// `max_length` as `model_max_length`.
     ///

@@ -114,7 +114,7 @@ fn a_state_that_contradicts_itself_is_refused() -> anyhow::Result<()> {
     let (_folder, last) = finished_run()?;
     let state = std::fs::read(last.join(RUN_STATE))?;
     let huge = 1_000_000_000_000_000u64;
-    let cases: [(&str, Value, &str); 17] = [
+    let cases: [(&str, Value, &str); 20] = [
         ("/progress/step", json!(huge), "named after step 24, but its state is of step 10000000"),
         ("/progress/step", json!(23), "named after step 24, but its state is of step 23"),
         ("/optimizer_steps", json!(huge), "its optimizer took"),
@@ -125,6 +125,9 @@ fn a_state_that_contradicts_itself_is_refused() -> anyhow::Result<()> {
         ("/progress/samples", json!(u64::MAX), "samples is"),
         ("/progress/padded_tokens", json!(u64::MAX), "padded_tokens is"),
         ("/progress/elapsed", json!(-1.0), "elapsed is -1, which is impossible"),
+        ("/progress/elapsed", json!(1e300), "elapsed is 1000"),
+        ("/progress/all/loss", json!(-1e308), "all.loss is -1000"),
+        ("/progress/rate_factor", json!(1e30), "rate_factor is 1000"),
         ("/progress/rate_factor", json!(0.0), "rate_factor is 0, which is impossible"),
         ("/progress/confusion", json!([[1, 2], [3]]), "confusion matrix is damaged"),
         ("/progress/confusion", json!([[u64::MAX, 1], [1, 1]]), "confusion matrix is damaged"),

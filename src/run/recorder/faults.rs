@@ -21,6 +21,8 @@ pub(super) enum Recorded {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     present: BTreeSet<Recorded>,
+    /// The files whose last flush to the disk failed.
+    unsynced: BTreeSet<Recorded>,
     messages: Vec<String>,
 }
 
@@ -61,7 +63,8 @@ impl Faults {
     /// Notes that everything is written. The end of a fault is told, with the number of events that
     /// `take_lost` returns, if any were lost.
     pub fn written(&mut self, recorded: Recorded, place: &Path, take_lost: impl FnOnce() -> u64) {
-        if self.present.remove(&recorded) {
+        // What is written is not safe while it cannot be flushed.
+        if !self.unsynced.contains(&recorded) && self.present.remove(&recorded) {
             let lost = match take_lost() {
                 0 => "nothing is missing".to_owned(),
                 lost => format!(
@@ -70,6 +73,22 @@ impl Faults {
                 ),
             };
             self.tell(place, &format!("it is written again; {lost}"));
+        }
+    }
+
+    /// Notes the outcome of flushing a file to the disk. Success ends only a fault of flushing:
+    /// events may still be pending.
+    pub fn synced(&mut self, recorded: Recorded, place: &Path, outcome: Result<(), Error>) {
+        match outcome {
+            Err(error) => {
+                self.unsynced.insert(recorded);
+                self.failed(recorded, place, &error);
+            }
+            Ok(()) => {
+                if self.unsynced.remove(&recorded) {
+                    self.written(recorded, place, || 0);
+                }
+            }
         }
     }
 

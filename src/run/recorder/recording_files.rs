@@ -234,12 +234,9 @@ impl Recorder {
             ),
         ];
         for (recorded, place, file) in files {
-            match file.map_or(Ok(()), |file| file.sync()) {
-                Err(error) if !is_unsupported(&error) => {
-                    self.faults.failed(recorded, &place, &error);
-                }
-                _ => {}
-            }
+            let outcome = file.map_or(Ok(()), |file| file.sync());
+            let is_supported = !outcome.as_ref().is_err_and(is_unsupported);
+            self.faults.synced(recorded, &place, if is_supported { outcome } else { Ok(()) });
         }
     }
 

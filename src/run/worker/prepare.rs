@@ -212,8 +212,9 @@ pub fn check_vocabulary(model: &SequenceClassifier, tokenizer: &Tokenizer) -> an
     let (highest, rows) = (tokenizer.highest_id(), model.config().encoder.vocab_size);
     anyhow::ensure!(
         (highest as usize) < rows,
-        "the tokenizer has token ids up to {highest}, but the model's config.json has a vocab_size \
-         of {rows}: they do not belong together"
+        "{}: the tokenizer has token ids up to {highest}, but the model's config.json has a \
+         vocab_size of {rows}: they do not belong together",
+        display_path(tokenizer.file())
     );
     Ok(())
 }

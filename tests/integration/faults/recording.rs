@@ -42,6 +42,10 @@ pub fn cases() -> Vec<Case> {
         let fault = Fault::once("fsync", JOURNAL, Action::Error(Errno::IO));
         recorded(suite, fault, "journal")
     }));
+    cases.push(Case::new("journal: EIO of each sync", |suite| {
+        let once = Fault::once("fsync", JOURNAL, Action::Error(Errno::IO));
+        recorded(suite, Fault { count: 0, ..once }, "journal")
+    }));
     for (name, action) in errors() {
         let fault = Fault { data: RUN_TOML, ..Fault::once("write", "*outputs/*", action) };
         cases.push(Case::new(format!("run.toml: {name} once"), move |suite| {

@@ -6,10 +6,20 @@ use crate::core::train::event::Evaluated;
 use crate::core::train::metrics::Confusion;
 use crate::core::train::progress::{Progress, RunState};
 use crate::core::train::trainer_state::TrainerState;
+use std::ops::RangeInclusive;
 use std::path::{Component, Path};
 
 /// The largest count: every whole number up to it is a double, too.
 const MAX_COUNT: u64 = 1 << 53;
+
+/// The longest run, in seconds: 300 years.
+const MAX_SECONDS: f64 = 1e10;
+
+/// The largest factor between the rate that was set by hand and the scheduled one.
+const MAX_RATE_FACTOR: f64 = 1e12;
+
+/// The sum of the losses of a run. A cross-entropy is not negative, but for rounding.
+const LOSSES: RangeInclusive<f64> = -1.0..=1e15;
 
 /// Checks the states of a checkpoint of which the folder's name says that it is of step `named`, if
 /// it says so.
@@ -81,16 +91,16 @@ fn check_numbers(state: &TrainerState, progress: &Progress) -> Result<(), String
         return Err(format!("{name} is {count}, which is impossible"));
     }
     let amounts = [
-        ("elapsed", progress.elapsed, 0.0),
-        ("rate_factor", progress.rate_factor, f64::MIN_POSITIVE),
-        ("epoch", state.epoch, 0.0),
-        ("total_flos", state.total_flos, 0.0),
-        ("all.loss", progress.all.loss, f64::MIN),
-        ("epoch.loss", progress.epoch.loss, f64::MIN),
-        ("since_logged.loss", progress.since_logged.loss, f64::MIN),
+        ("elapsed", progress.elapsed, 0.0..=MAX_SECONDS),
+        ("rate_factor", progress.rate_factor, f64::MIN_POSITIVE..=MAX_RATE_FACTOR),
+        ("epoch", state.epoch, 0.0..=f64::MAX),
+        ("total_flos", state.total_flos, 0.0..=f64::MAX),
+        ("all.loss", progress.all.loss, LOSSES),
+        ("epoch.loss", progress.epoch.loss, LOSSES),
+        ("since_logged.loss", progress.since_logged.loss, LOSSES),
     ];
-    let is_impossible = |(_, value, least): &&(_, f64, f64)| !value.is_finite() || value < least;
-    if let Some((name, value, _)) = amounts.iter().find(is_impossible) {
+    if let Some((name, value, _)) = amounts.iter().find(|(_, value, range)| !range.contains(value))
+    {
         return Err(format!("{name} is {value}, which is impossible"));
     }
     let confusion = &progress.confusion;

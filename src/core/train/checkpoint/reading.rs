@@ -84,12 +84,20 @@ impl Checkpoint {
         verify(&self.folder, &self.run, |_| true)
     }
 
-    /// Verifies that the optimizer's moments are complete and fit `model`. They are not kept in
-    /// memory.
+    /// Verifies that the optimizer's moments are complete and fit `model`, and that the run has
+    /// counted its classes. The moments are not kept in memory.
     ///
     /// # Errors
     /// If they are missing or damaged; the error names the file and the remedy.
     pub fn verify_moments(&self, model: &SequenceClassifier) -> Result<(), CheckpointError> {
+        let (counted, classes) =
+            (self.run.progress.confusion.counts.len(), model.config().labels.len());
+        if counted != classes {
+            let reason = format!(
+                "its confusion matrix is of {counted} classes, but the model has {classes}"
+            );
+            return Err(self.damaged(RUN_STATE, reason));
+        }
         self.read_moments(model, |_, _| ())
     }
 
