@@ -35,7 +35,7 @@ const MAX_LOOKED_UP: usize = 32;
 
 /// Follows the quotes of a record over its lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum QuoteState {
     FieldStart,
     Unquoted,
     Quoted,
@@ -52,13 +52,13 @@ pub(super) struct TextAfterQuote;
 /// Checks the quotes of tab-separated records, line by line.
 #[derive(Clone, Debug)]
 pub(super) struct QuoteScanner {
-    state: State,
+    state: QuoteState,
     has_backslashes: bool,
 }
 
 impl QuoteScanner {
     pub fn new() -> Self {
-        Self { state: State::FieldStart, has_backslashes: false }
+        Self { state: QuoteState::FieldStart, has_backslashes: false }
     }
 
     /// Scans one line, without its line end; returns whether the record ends with it. After an
@@ -77,49 +77,49 @@ impl QuoteScanner {
     ) -> Result<bool, TextAfterQuote> {
         for &byte in line {
             self.state = match (self.state, byte) {
-                (State::FieldStart, b'"') => {
+                (QuoteState::FieldStart, b'"') => {
                     on_event(ScanEvent::Opened);
-                    State::Quoted
+                    QuoteState::Quoted
                 }
-                (State::FieldStart | State::Unquoted | State::Closing, b'\t') => {
-                    on_event(ScanEvent::FieldEnd { is_quoted: self.state == State::Closing });
-                    State::FieldStart
+                (QuoteState::FieldStart | QuoteState::Unquoted | QuoteState::Closing, b'\t') => {
+                    on_event(ScanEvent::FieldEnd { is_quoted: self.state == QuoteState::Closing });
+                    QuoteState::FieldStart
                 }
-                (State::FieldStart | State::Unquoted, byte) => {
+                (QuoteState::FieldStart | QuoteState::Unquoted, byte) => {
                     on_event(ScanEvent::Unquoted(byte));
-                    State::Unquoted
+                    QuoteState::Unquoted
                 }
-                (State::Quoted, b'"') => State::Closing,
-                (State::Quoted, b'\\') if self.has_backslashes => State::Escaped,
-                (State::Quoted, byte) => {
+                (QuoteState::Quoted, b'"') => QuoteState::Closing,
+                (QuoteState::Quoted, b'\\') if self.has_backslashes => QuoteState::Escaped,
+                (QuoteState::Quoted, byte) => {
                     on_event(ScanEvent::Content(byte));
-                    State::Quoted
+                    QuoteState::Quoted
                 }
-                (State::Closing, b'"') => {
+                (QuoteState::Closing, b'"') => {
                     on_event(ScanEvent::Content(b'"'));
-                    State::Quoted
+                    QuoteState::Quoted
                 }
-                (State::Closing, _) => {
-                    self.state = State::FieldStart;
+                (QuoteState::Closing, _) => {
+                    self.state = QuoteState::FieldStart;
                     return Err(TextAfterQuote);
                 }
-                (State::Escaped, byte) => {
+                (QuoteState::Escaped, byte) => {
                     if byte == b'"' {
                         on_event(ScanEvent::EscapedQuote);
                     }
-                    State::Quoted
+                    QuoteState::Quoted
                 }
             };
         }
         match self.state {
-            State::Quoted | State::Escaped => {
+            QuoteState::Quoted | QuoteState::Escaped => {
                 on_event(ScanEvent::Content(b'\n'));
-                self.state = State::Quoted;
+                self.state = QuoteState::Quoted;
                 Ok(false)
             }
             _ => {
-                on_event(ScanEvent::FieldEnd { is_quoted: self.state == State::Closing });
-                self.state = State::FieldStart;
+                on_event(ScanEvent::FieldEnd { is_quoted: self.state == QuoteState::Closing });
+                self.state = QuoteState::FieldStart;
                 Ok(true)
             }
         }
@@ -213,7 +213,7 @@ impl Evidence {
             }
         }
         // The end of the prefix may be within a record, the end of the file may not.
-        evidence.is_malformed |= is_complete && scanner.state == State::Quoted;
+        evidence.is_malformed |= is_complete && scanner.state == QuoteState::Quoted;
         evidence
     }
 

@@ -19,7 +19,7 @@ const LABEL_COLUMNS: [&str; 5] = ["label", "labels", "target", "sentiment", "cla
 /// decompresses to endless rows cannot use all memory.
 const MAX_TABLE_BYTES: u64 = 4 << 30;
 
-/// The number of skipped rows whose reasons are told.
+/// The number of skipped rows whose reasons are shown.
 const MAX_REASONS: usize = 3;
 
 /// The indices of the columns that are read.

@@ -52,7 +52,7 @@ pub(super) struct SpecialTokens {
 }
 
 /// What is saved of a tokenizer besides its `tokenizer.json`.
-pub(super) struct Saved<'t> {
+pub(super) struct TokenizerToSave<'t> {
     pub inner: &'t tokenizers::Tokenizer,
     pub special: &'t SpecialTokens,
     /// The class with which Python reads the saved files as this program does.
@@ -249,7 +249,7 @@ impl TokenizerFiles {
     }
 
     /// The names and contents of the files to save, `tokenizer.json` excluded.
-    pub(super) fn to_save(&self, saved: &Saved<'_>) -> Vec<(String, Vec<u8>)> {
+    pub(super) fn to_save(&self, saved: &TokenizerToSave<'_>) -> Vec<(String, Vec<u8>)> {
         let mut config = self
             .config
             .clone()

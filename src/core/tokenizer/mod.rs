@@ -18,7 +18,7 @@ pub use unknown::UnknownTokens;
 
 use crate::core::caught_panic::catch_panic;
 use crate::core::text::truncate_width;
-use files::{Saved, SpecialTokens, TokenizerFiles};
+use files::{SpecialTokens, TokenizerFiles, TokenizerToSave};
 use hangul::compose_hangul;
 use python_class::PythonClass;
 use std::path::{Path, PathBuf};
@@ -133,7 +133,7 @@ impl Tokenizer {
     /// # Errors
     /// If the tokenizer cannot be serialized.
     pub fn files(&self, max_length: usize) -> Result<Vec<(String, Vec<u8>)>, TokenizerError> {
-        let mut files = self.files.to_save(&Saved {
+        let mut files = self.files.to_save(&TokenizerToSave {
             inner: &self.inner,
             special: &self.special,
             class: self.class,

@@ -146,7 +146,7 @@ fn effective(
         let text = match given.name {
             "config_overrides" => overrides(given.text),
             name if SWITCHES.contains(&name) => "true".to_owned(),
-            _ => given.text.to_owned(),
+            name => super::run_toml::current_value(name, given.text).to_owned(),
         };
         all.insert(given.name.to_owned(), text);
     }

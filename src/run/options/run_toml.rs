@@ -147,6 +147,7 @@ fn recorded<'a>(
     let mut lines = Vec::new();
     for setting in settings {
         let text = given.iter().find(|given| given.name == setting.name).map(|given| given.text);
+        let text = text.map(|text| current_value(&setting.name, text));
         let value = match (WRITTEN_AS_GIVEN.contains(&setting.name.as_str()), text) {
             (true, Some(text)) => text,
             (true, None) if setting.name != "output_dir" => continue,
@@ -156,10 +157,18 @@ fn recorded<'a>(
     }
     for given in &given {
         if !settings.iter().any(|setting| setting.name == given.name) {
-            lines.push((given.name, given.text, ""));
+            lines.push((given.name, current_value(given.name, given.text), ""));
         }
     }
     lines
+}
+
+/// The value of an option, under its present name if it was renamed.
+pub(super) fn current_value<'a>(name: &str, value: &'a str) -> &'a str {
+    match (name, value) {
+        ("ops", "plain") => "reference",
+        _ => value,
+    }
 }
 
 /// Whether the value is a path that is not UTF-8, whose text lacks a part of it. It cannot be

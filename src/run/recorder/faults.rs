@@ -1,4 +1,4 @@
-//! Tells of a fault of a file once, and of its end once.
+//! Reports each fault of a file once when it begins and once when it ends.
 
 use crate::core::text::sanitize_for_terminal;
 use crate::core::write_advice::advice;
@@ -28,7 +28,7 @@ pub(super) struct Faults {
 
 impl Faults {
     /// Adds a message, sanitized for the terminal.
-    pub fn tell(&mut self, place: &Path, text: &str) {
+    pub fn report(&mut self, place: &Path, text: &str) {
         let message = format!("{}: {text}", place.display());
         self.messages.push(sanitize_for_terminal(&message).into_owned());
     }
@@ -38,7 +38,7 @@ impl Faults {
         self.present.contains(&recorded)
     }
 
-    /// Notes a failure; it is told if it is the first one.
+    /// Notes a failure; the first one is reported.
     pub fn failed(&mut self, recorded: Recorded, place: &Path, error: &Error) {
         if self.present.insert(recorded) {
             let text = match recorded {
@@ -47,21 +47,21 @@ impl Faults {
                 }
                 Recorded::Folder => format!(
                     "the folder, or a file of the recording in it, was removed or renamed during \
-                     the run, and cannot be made again: {error}. The run goes on, but is \
-                     not recorded there"
+                     the run, and cannot be created again: {error}. The run continues without a \
+                     recording there"
                 ),
                 Recorded::Journal | Recorded::TensorBoard => format!(
-                    "{error}; the run goes on, and what it records is kept in memory, up \
-                     to {} MiB, until it can be written. It is lost if that is not before the end",
+                    "{error}; the run continues, and what it records is kept in memory, up to \
+                     {} MiB, until it can be written. What is not written before the end is lost",
                     MAX_PENDING >> 20
                 ),
             };
-            self.tell(place, &format!("{text}. {}", advice(error)));
+            self.report(place, &format!("{text}. {}", advice(error)));
         }
     }
 
-    /// Notes that everything is written. The end of a fault is told, with the number of events that
-    /// `take_lost` returns, if any were lost.
+    /// Notes that everything is written. The end of a fault is reported, with the number of events
+    /// that `take_lost` returns, if any were lost.
     pub fn written(&mut self, recorded: Recorded, place: &Path, take_lost: impl FnOnce() -> u64) {
         // What is written is not safe while it cannot be flushed.
         if !self.unsynced.contains(&recorded) && self.present.remove(&recorded) {
@@ -72,7 +72,7 @@ impl Faults {
                     MAX_PENDING >> 20
                 ),
             };
-            self.tell(place, &format!("it is written again; {lost}"));
+            self.report(place, &format!("it is written again; {lost}"));
         }
     }
 
@@ -93,7 +93,7 @@ impl Faults {
     }
 
     /// Notes the outcome of writing what is pending.
-    pub fn settle(
+    pub fn note_flush(
         &mut self,
         recorded: Recorded,
         place: &Path,
@@ -108,7 +108,7 @@ impl Faults {
     }
 
     /// Returns and clears the messages.
-    pub fn take(&mut self) -> Vec<String> {
+    pub fn take_messages(&mut self) -> Vec<String> {
         std::mem::take(&mut self.messages)
     }
 }

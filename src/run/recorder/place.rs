@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// A run's folder, held open.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct OutputFolder {
     folder: PathBuf,
     opened: File,
     metadata: Metadata,
 }
 
-impl Place {
+impl OutputFolder {
     /// Opens the folder.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Writes the files of a run while it trains.
 
 use super::faults::{Faults, Recorded};
-use super::place::Place;
+use super::place::OutputFolder;
 use super::resumed::{ResumedJournal, copy_events, earlier_events, resume_point};
 use super::{host, lock_output_dir, now};
 use crate::core::atomic_write::write_atomically;
@@ -31,7 +31,7 @@ pub struct Recorder {
     journal: Option<Journal>,
     tensorboard: Option<EventWriter>,
     arguments: Option<Arguments>,
-    place: Option<Place>,
+    place: Option<OutputFolder>,
     place_retry: Retry,
     /// The lock on the folder that was created in place of a removed or renamed one.
     lock: Option<File>,
@@ -61,7 +61,7 @@ impl Recorder {
             recorder.begin_events(folder, resume);
         }
         recorder.flush();
-        recorder.place = Place::open(output_dir).ok();
+        recorder.place = OutputFolder::open(output_dir).ok();
         (recorder, history)
     }
 
@@ -74,14 +74,14 @@ impl Recorder {
             lines = match resumed.read() {
                 Ok(past) => {
                     if let Some(message) = resumed.keep_damaged(&past, &self.output_dir) {
-                        self.faults.tell(resumed.source(), &message);
+                        self.faults.report(resumed.source(), &message);
                     }
                     history = past.events;
                     Some(past.lines)
                 }
                 Err(error) => {
                     let text = format!("the events before the checkpoint cannot be read: {error}");
-                    self.faults.tell(resumed.source(), &text);
+                    self.faults.report(resumed.source(), &text);
                     None
                 }
             };
@@ -141,7 +141,7 @@ impl Recorder {
             && let Some(journal) = &mut self.journal
         {
             let flushed = journal.record(event);
-            self.settle_journal(&flushed);
+            self.note_journal_flush(&flushed);
         }
         self.flush();
         let is_end = matches!(event, TrainEvent::Finished(_) | TrainEvent::Failed(_));
@@ -174,13 +174,13 @@ impl Recorder {
     fn flush(&mut self) {
         if let Some(journal) = &mut self.journal {
             let flushed = journal.flush();
-            self.settle_journal(&flushed);
+            self.note_journal_flush(&flushed);
         }
         if let Some(writer) = &mut self.tensorboard {
             let flushed = writer.flush();
             let place = writer.file().path().unwrap_or(&self.logging_dir).to_path_buf();
             let lost = || writer.take_lost();
-            self.faults.settle(Recorded::TensorBoard, &place, &flushed, lost);
+            self.faults.note_flush(Recorded::TensorBoard, &place, &flushed, lost);
         }
         if let Some(arguments) = &mut self.arguments
             && !arguments.is_written
@@ -198,10 +198,10 @@ impl Recorder {
         }
     }
 
-    fn settle_journal(&mut self, flushed: &Flushed) {
+    fn note_journal_flush(&mut self, flushed: &Flushed) {
         if let Some(journal) = &mut self.journal {
             let place = self.output_dir.join(JOURNAL);
-            self.faults.settle(Recorded::Journal, &place, flushed, || journal.take_lost());
+            self.faults.note_flush(Recorded::Journal, &place, flushed, || journal.take_lost());
         }
     }
 
@@ -243,7 +243,7 @@ impl Recorder {
     /// Writes the files again at their paths if the folder, or one of them, was removed or renamed.
     fn keep_place(&mut self) {
         let moved = self.place.as_ref().filter(|place| !place.is_in_place());
-        let to = moved.map(Place::now);
+        let to = moved.map(OutputFolder::now);
         let is_complete =
             to.is_none() && self.append_files().iter().flatten().all(|file| file.is_in_place());
         if is_complete {
@@ -272,7 +272,7 @@ impl Recorder {
                 return self.faults.failed(Recorded::Folder, &self.output_dir, error);
             }
         };
-        self.faults.tell(&self.output_dir, &text);
+        self.faults.report(&self.output_dir, &text);
         self.faults.written(Recorded::Folder, &self.output_dir, || 0);
     }
 
@@ -280,7 +280,7 @@ impl Recorder {
         if is_folder_gone {
             // Another run may have begun there.
             self.lock = Some(lock_output_dir(&self.output_dir)?);
-            self.place = Some(Place::open(&self.output_dir)?);
+            self.place = Some(OutputFolder::open(&self.output_dir)?);
             if let Some(arguments) = &mut self.arguments {
                 arguments.is_written = false;
             }
@@ -309,7 +309,7 @@ impl Recorder {
 
     /// Returns and clears the messages about faults since the last call.
     pub fn take_problems(&mut self) -> Vec<String> {
-        self.faults.take()
+        self.faults.take_messages()
     }
 }
 

@@ -39,7 +39,7 @@ fn recording_begins_when_the_files_can_be_created() -> Result<()> {
     for (message, name) in told.iter().zip(["events.jsonl: ", "logs: ", "run.toml: "]) {
         assert!(message.contains(name), "{message}");
     }
-    assert!(told[0].contains("the run goes on") && told[0].contains("16 MiB"), "{told:?}");
+    assert!(told[0].contains("the run continues") && told[0].contains("16 MiB"), "{told:?}");
     let whole = [run(70), ending()].concat();
     record(&mut recorder, &whole[..40]);
     let entry = training_entry(&step(50, 0.5, 6.25), f64::INFINITY);

@@ -15,7 +15,7 @@ pub(super) fn restore_terminal() {
         // Before raw mode ends, or pending mouse reports would be echoed.
         let _ = discard_and_write(&release_sequences());
         let _ = disable_raw_mode();
-        guardian::tell_released();
+        guardian::send_released();
     }
 }
 
@@ -45,7 +45,7 @@ impl TerminalGuard {
     pub fn reacquire(&self) -> std::io::Result<()> {
         // In crossterm, raw mode still counts as enabled after another program has disabled it.
         disable_raw_mode()?;
-        guardian::tell_acquired();
+        guardian::send_acquired();
         enable_raw_mode()?;
         ACQUIRED.store(true, Ordering::SeqCst);
         write_between_frames(&acquire_sequences(self.mouse)?)

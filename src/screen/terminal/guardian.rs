@@ -70,19 +70,19 @@ fn spawn() -> std::io::Result<Guardian> {
 }
 
 /// Tells the guardian that the dashboard is about to take the terminal, in its present modes.
-pub(super) fn tell_acquired() {
+pub(super) fn send_acquired() {
     let Ok(modes) = tcgetattr(stdout()) else { return };
     let session = getsid(None).map_or(0, rustix::process::Pid::as_raw_pid);
     let group = getpgrp().as_raw_pid();
-    tell(&Acquired { modes: Modes::of(&modes), group, session }.line());
+    send(&Acquired { modes: Modes::of(&modes), group, session }.line());
 }
 
 /// Tells the guardian that the terminal is restored.
-pub(super) fn tell_released() {
-    tell(RELEASED);
+pub(super) fn send_released() {
+    send(RELEASED);
 }
 
-fn tell(line: &str) {
+fn send(line: &str) {
     if let Some(guardian) = guardian().as_mut() {
         // A guardian that was killed cannot be told anything.
         let _ = guardian.pipe.write_all(format!("{line}\n").as_bytes());

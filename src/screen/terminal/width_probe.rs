@@ -24,7 +24,7 @@ const ROW: usize = 2;
 
 /// The outcome of the question.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Answer {
+struct ProbeReply {
     /// Whether one of the characters takes two cells. False if there was no answer.
     is_wide: bool,
     /// The keys that were typed in the meantime.
@@ -53,12 +53,12 @@ pub(super) fn choose_theme(display: DisplayOptions, keys: &Sender<ExternalEvent>
 
 /// Asks the terminal, which must be in raw mode and show the alternate screen. Only to be called
 /// before anything else reads its input.
-fn ask() -> Answer {
+fn ask() -> ProbeReply {
     let sample = SAMPLE.concat();
     // What was printed is cleared at once.
     let question = format!("\x1b[{ROW};1H{sample}\x1b[6n\r\x1b[2K");
     if write_between_frames(question.as_bytes()).is_err() {
-        return Answer::default();
+        return ProbeReply::default();
     }
     let (mut bytes, began) = (Vec::new(), Instant::now());
     let input = rustix::stdio::stdin();
@@ -79,12 +79,12 @@ fn ask() -> Answer {
 }
 
 /// The answer among the bytes read.
-fn parse(bytes: &[u8]) -> Answer {
+fn parse(bytes: &[u8]) -> ProbeReply {
     let Some((start, end, column)) = find_report(bytes) else {
-        return Answer { is_wide: false, typed: typed_keys(bytes) };
+        return ProbeReply { is_wide: false, typed: typed_keys(bytes) };
     };
     let typed = [&bytes[..start], &bytes[end..]].concat();
-    Answer { is_wide: column > SAMPLE.len() + 1, typed: typed_keys(&typed) }
+    ProbeReply { is_wide: column > SAMPLE.len() + 1, typed: typed_keys(&typed) }
 }
 
 /// The start, the end and the column of a cursor position report `ESC [ row ; column R`.
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn answer(bytes: &str) -> (bool, Vec<KeyCode>) {
-        let Answer { is_wide, typed } = parse(bytes.as_bytes());
+        let ProbeReply { is_wide, typed } = parse(bytes.as_bytes());
         let code = |event: Event| event.as_key_event().map(|key| key.code);
         (is_wide, typed.into_iter().filter_map(code).collect())
     }

@@ -1,5 +1,5 @@
 //! Faults of the files that a run writes while it trains: the journal, TensorBoard's event files,
-//! `run.toml`. The run goes on, tells of the fault once and of its end once, and writes what is
+//! `run.toml`. The run continues, reports the beginning and the end of the fault once each, and writes what is
 //! missing when it can.
 
 use super::shim::{Action, Fault, Outcome, Place, train};

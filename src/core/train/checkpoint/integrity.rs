@@ -11,7 +11,7 @@ use std::path::Path;
 /// The number of bytes that are hashed at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// What stands in the place of a text's own checksum while the text is hashed.
+/// The placeholder of a text's own checksum while the text is hashed.
 pub(super) const NO_SEAL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 fn hex(hash: Sha256) -> String {
