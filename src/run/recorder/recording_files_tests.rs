@@ -96,7 +96,7 @@ fn what_a_fault_kept_is_written_when_the_program_ends() -> Result<()> {
     record(&mut recorder, &run(9)[6..]);
     record(&mut recorder, &ending());
     let told = recorder.take_problems();
-    assert!(told.len() == 1 && told[0].contains("lost if that is not before"), "{told:?}");
+    assert!(told.len() == 1 && told[0].contains("not written before the end is lost"), "{told:?}");
     // The disk has room again, and the program ends.
     recorder.journal.as_mut().expect("a journal").file().exchange_handle(good);
     drop(recorder);
