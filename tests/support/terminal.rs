@@ -20,6 +20,9 @@ const END_FRAME: &[u8] = b"\x1b[?2026l";
 /// The time after which a frame without an end is shown nevertheless, as terminals do.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long the last output is waited for after a process has ended.
+const LAST_OUTPUT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Prints the exit code of a command and the terminal's modes after it.
 const REPORT_EXIT: &str = "\"$@\"; echo \"CODE=$?\"; stty -a | tr '\\n' ' '; echo; echo END";
 
@@ -70,6 +73,8 @@ struct Shared {
     reading_paused: AtomicBool,
     /// Whether the thread has to close its end of the terminal.
     is_closed: AtomicBool,
+    /// Whether everything that was written has been read, and no process has the terminal open.
+    is_ended: AtomicBool,
 }
 
 impl Shared {
@@ -151,11 +156,15 @@ impl Terminal {
             bytes: AtomicU64::new(0),
             reading_paused: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
+            is_ended: AtomicBool::new(false),
         });
         let reader = pair.master.try_clone_reader().expect("a reader");
         std::thread::spawn({
             let shared = Arc::clone(&shared);
-            move || read(reader, &shared)
+            move || {
+                read(reader, &shared);
+                shared.is_ended.store(true, Ordering::SeqCst);
+            }
         });
         let keys = pair.master.take_writer().expect("a writer");
         let (master, keys) = (Some(pair.master), Some(keys));
@@ -279,11 +288,18 @@ impl Terminal {
         assert!(sent.expect("pkill runs").success());
     }
 
-    /// Waits for the end of the process, and returns its exit code.
+    /// Waits for the end of the process and for its last output, and returns its exit code.
     pub fn exit_code(&mut self) -> u32 {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
+                // A process that outlives it may keep the terminal open.
+                let exited = Instant::now();
+                while !self.shared.is_ended.load(Ordering::SeqCst)
+                    && exited.elapsed() < LAST_OUTPUT_TIMEOUT
+                {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
                 return status.exit_code();
             }
             assert!(began.elapsed() < TIMEOUT, "the program does not exit:\n{}", self.text());
