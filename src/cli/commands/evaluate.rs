@@ -46,7 +46,7 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
         on_threads(threads, || tokenize(&saved.tokenizer, &rows.samples, saved.max_seq_length))?;
     let counts = saved.tokenizer.count_unknown(examples.iter().map(|example| &example.ids[..]));
     let texts = rows.samples.iter().map(|sample| sample.document.as_str());
-    if let Some(note) = saved.tokenizer.unknown_note("the data", counts, texts) {
+    if let Some(note) = saved.tokenizer.note_on_texts("the data", counts, texts) {
         print_to_stderr(format_args!("warning: {note}"));
     }
     let shows_progress = std::io::stderr().is_terminal();

@@ -37,7 +37,7 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
         for prediction in predictions {
             let (text, counts) = (&prediction.text, prediction.unknown_tokens());
             let what = format!("\"{}\"", truncate_width(text, 40));
-            if let Some(note) = saved.tokenizer.unknown_note(&what, counts, [text.as_str()]) {
+            if let Some(note) = saved.tokenizer.note_on_texts(&what, counts, [text.as_str()]) {
                 print_to_stderr(format_args!("warning: {note}"));
             }
             if flags.json {

@@ -52,6 +52,9 @@ pub fn load(flags: &SavedModelFlags) -> anyhow::Result<SavedModel> {
         let names = LoadReport::listed(&report.unexpected);
         print_to_stderr(format_args!("note: in the file, but not used: {names}"));
     }
+    if let Some(note) = model.config().precision_note() {
+        print_to_stderr(format_args!("note: {note}"));
+    }
     let longest = model.config().max_tokens();
     let requested = flags.max_seq_length.or(tokenizer.model_max_length());
     Ok(SavedModel { max_seq_length: requested.unwrap_or(longest).min(longest), model, tokenizer })

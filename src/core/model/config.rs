@@ -264,6 +264,16 @@ impl ModelConfig {
         }
     }
 
+    /// A note on a model of half precision, in which transformers computes it.
+    pub fn precision_note(&self) -> Option<String> {
+        let dtype = self.json.get("dtype").or_else(|| self.json.get("torch_dtype"))?.as_str()?;
+        ["float16", "bfloat16"].contains(&dtype).then(|| {
+            format!(
+                "config.json says {dtype}, in which Python computes; the weights are float32 here"
+            )
+        })
+    }
+
     /// The classes' names, unless all are `LABEL_0`, `LABEL_1`, ….
     pub fn given_names(&self) -> Option<&[String]> {
         let given = self.labels.iter().any(|label| !label.starts_with("LABEL_"));

@@ -199,6 +199,7 @@ fn a_saved_config_keeps_every_value() -> Result<(), ModelError> {
     // With `torch_dtype` float16, transformers would load the float32 weights in half precision.
     let half = with("torch_dtype", &json!("float16"))?;
     assert!(!half.to_json().contains("float16") && half.to_json().contains("\"dtype\""));
+    assert!(half.precision_note().is_some_and(|note| note.contains("float16")));
     Ok(())
 }
 

@@ -203,7 +203,7 @@ fn a_vocabulary_of_another_tokenizer_is_said() -> anyhow::Result<()> {
     let ids = tokenizer.encode_ids(&["영화 최고"])?;
     let counts = tokenizer.count_unknown(ids.iter().map(Vec::as_slice));
     assert_eq!((counts.unknown, counts.tokens), (2, 2));
-    let note = tokenizer.unknown_note("the data", counts, ["영화 최고"]).unwrap_or_default();
+    let note = tokenizer.note_on_texts("the data", counts, ["영화 최고"]).unwrap_or_default();
     assert!(note.starts_with("100% of the tokens of the data are unknown ([UNK])"), "{note}");
     Ok(())
 }
@@ -263,12 +263,16 @@ fn decomposed_hangul_is_composed_for_the_embedded_vocabulary_alone() -> anyhow::
     let saved = Tokenizer::from_folder(saved.path())?;
     assert_eq!(saved.encode(&decomposed, 64)?.ids, encoding.ids);
     assert!(saved.notes().is_empty(), "{:?}", saved.notes());
+    let none = UnknownTokens { unknown: 0, tokens: 4 };
+    let note = saved.note_on_texts("the data", none, [&decomposed[..]]).unwrap_or_default();
+    assert!(note.contains("but not by Python's tokenizer"), "{note}");
+    assert_eq!(saved.note_on_texts("the data", none, [composed]), None);
     // Another one gives [UNK], as transformers does, and says so.
     let other = Tokenizer::from_folder(bert(&json!({"do_lower_case": false}), false)?.path())?;
     let text = &decomposed[..];
     let ids = other.encode_ids(&[text])?;
     let counts = other.count_unknown(ids.iter().map(Vec::as_slice));
-    let note = other.unknown_note("the data", counts, [text]).unwrap_or_default();
+    let note = other.note_on_texts("the data", counts, [text]).unwrap_or_default();
     assert!(note.contains("convert it to NFC"), "{note}");
     Ok(())
 }

@@ -36,16 +36,29 @@ impl Tokenizer {
         counts
     }
 
-    /// A note for the user if many tokens of `what` (such as `"the training data"`) are unknown.
-    /// `texts` are looked at for the reason.
-    pub fn unknown_note<'t>(
+    /// Whether decomposed Hangul is composed before it is tokenized, which Python does not do with the
+    /// files of this tokenizer.
+    pub fn composes_hangul(&self) -> bool {
+        self.composes_hangul
+    }
+
+    /// A note for the user if many tokens of `what` (such as `"the training data"`) are unknown, or
+    /// else if its `texts` are tokenized differently by Python.
+    pub fn note_on_texts<'t>(
         &self,
         what: &str,
         counts: UnknownTokens,
         texts: impl IntoIterator<Item = &'t str>,
     ) -> Option<String> {
         if !counts.is_notable() {
-            return None;
+            let differs = self.composes_hangul && texts.into_iter().any(is_decomposed);
+            return differs.then(|| {
+                format!(
+                    "the Hangul of {what} is decomposed (Unicode's NFD, as in file names of macOS). \
+                     It is composed here, but not by Python's tokenizer, to which it is unknown: \
+                     convert texts to NFC for the saved model there"
+                )
+            });
         }
         let unk = self.special.unk.as_deref().unwrap_or("unknown");
         let reason = if !self.composes_hangul && texts.into_iter().any(is_decomposed) {

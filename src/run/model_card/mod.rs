@@ -15,6 +15,8 @@ use std::fmt::Write;
 /// The contents of a model card.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelCard {
+    /// Whether decomposed Hangul is unknown to the tokenizer in Python.
+    pub needs_nfc: bool,
     /// The model's name.
     pub model_name: String,
     /// The model it was fine-tuned from; `None` if it was trained from random weights.
@@ -216,6 +218,13 @@ fn write_text(text: &mut String, card: &ModelCard) -> std::fmt::Result {
         writeln!(
             text,
             "The model reads pairs of texts: `text` is {first}, `text_pair` is {second}."
+        )?;
+    }
+    if card.needs_nfc {
+        writeln!(
+            text,
+            "Texts must be in Unicode's NFC: decomposed Hangul (NFD) is unknown to the tokenizer in \
+             Python."
         )?;
     }
     let labels: Vec<String> = card.labels.iter().map(|label| escaped(label)).collect();

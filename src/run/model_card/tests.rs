@@ -23,6 +23,7 @@ fn card() -> ModelCard {
         ("seed", "42"),
     ];
     ModelCard {
+        needs_nfc: false,
         model_name: "my_outputs".to_owned(),
         base_model: Some(HubReference {
             name: "klue/bert-base".to_owned(),
@@ -186,6 +187,12 @@ fn pairs_are_used_as_the_pipeline_takes_them() {
     let call = r#"print(classify({"text": "A man sleeps.", "text_pair": "A man is awake."}))"#;
     assert!(text.contains(call), "{text}");
     assert!(text.contains(r"`text` is premise, `text_pair` is hypo\_\*."), "{text}");
+}
+
+#[test]
+fn the_form_of_texts_for_python_is_said() {
+    let text = ModelCard { needs_nfc: true, ..card() }.to_markdown();
+    assert!(text.contains("Texts must be in Unicode's NFC: decomposed Hangul"), "{text}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(super) fn tokenize_data(
     ] {
         let counts = tokenizer.count_unknown(examples.iter().map(|example| &example.ids[..]));
         let texts = samples.iter().map(|sample| sample.document.as_str());
-        notes.extend(tokenizer.unknown_note(what, counts, texts));
+        notes.extend(tokenizer.note_on_texts(what, counts, texts));
     }
     let notes = notes.iter().map(|note| sanitize_for_terminal(note).into_owned()).collect();
     Ok(TokenizedData { train, eval, notes })
