@@ -35,10 +35,10 @@ from transformers import (
 )
 
 TOLERANCE = 1e-4
-# All texts are tokenized with each kind of tokenizer; an odd option gets the first of them.
+# Texts for each kind of tokenizer, for each odd option, and for each odd configuration.
 TEXTS = 300
-TEXTS_PER_OPTION = 60
-TEXTS_PER_CONFIG = 12
+TEXTS_PER_OPTION = 300
+TEXTS_PER_CONFIG = 300
 POSITIONS = 40
 
 WORDS = "정말 재미있는 영화 였어요 최고의 연기 지루해서 별로 OST 2편 the movie was good naïve café".split()
