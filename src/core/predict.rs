@@ -36,7 +36,7 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// Whether so many tokens are unknown that the prediction means little.
+    /// Whether too many tokens are unknown for a meaningful prediction.
     pub fn has_many_unknown(&self) -> bool {
         self.unknown_tokens().is_notable()
     }

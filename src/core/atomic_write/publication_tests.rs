@@ -99,42 +99,19 @@ fn changes(in_turn: bool) -> Result<usize> {
     Ok(count)
 }
 
-#[test]
-fn a_failure_at_any_change_leaves_the_old_files_or_the_new_ones() -> Result<()> {
-    for in_turn in [false, true] {
-        let total = changes(in_turn)?;
-        assert!(total >= 8, "{total}");
-        for failing in 0..total {
-            // A failure that passes is undone, or comes after the switch to the new files.
-            let (case, mut count) = (Case::new()?, 0);
-            let mut once = |what: &str| {
-                count += 1;
-                if count == failing + 1 { Err(Error::other(what.to_owned())) } else { Ok(()) }
-            };
-            let published = case.publish(&mut once, in_turn);
-            let when = format!("in turn {in_turn}, change {failing} of {total}: {published:?}");
-            let is_new = case.is_new(&when);
-            assert_eq!(published.is_ok(), is_new, "{when}");
-            finish(case.folder.path(), &mut |_| Ok(()))?;
-            assert!(case.is_tidy(), "{when}");
-            assert_eq!(case.is_new(&when), is_new, "{when}");
-        }
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-#[test]
-fn a_failure_that_lasts_leaves_files_that_can_be_read() -> Result<()> {
-    let total = changes(false)?;
+/// Publishes with a failure at the changes that `fails` selects, given the number of a change and
+/// that of the first failure, for every first failure.
+fn publish_with_failures(in_turn: bool, fails: impl Fn(usize, usize) -> bool) -> Result<()> {
+    let total = changes(in_turn)?;
+    assert!(total >= 8, "{total}");
     for failing in 0..total {
         let (case, mut count) = (Case::new()?, 0);
-        let mut lasting = |what: &str| {
+        let mut before = |what: &str| {
             count += 1;
-            if count > failing { Err(Error::other(what.to_owned())) } else { Ok(()) }
+            if fails(count, failing + 1) { Err(Error::other(what.to_owned())) } else { Ok(()) }
         };
-        let published = case.publish(&mut lasting, false);
-        let when = format!("change {failing} of {total}: {published:?}");
+        let published = case.publish(&mut before, in_turn);
+        let when = format!("in turn {in_turn}, change {failing} of {total}: {published:?}");
         let is_new = case.is_new(&when);
         assert_eq!(published.is_ok(), is_new, "{when}");
         finish(case.folder.path(), &mut |_| Ok(()))?;
@@ -142,6 +119,19 @@ fn a_failure_that_lasts_leaves_files_that_can_be_read() -> Result<()> {
         assert_eq!(case.is_new(&when), is_new, "{when}");
     }
     Ok(())
+}
+
+#[test]
+fn a_failure_at_any_change_leaves_the_old_files_or_the_new_ones() -> Result<()> {
+    // A failure that passes is undone, or comes after the switch to the new files.
+    publish_with_failures(false, |change, first| change == first)?;
+    publish_with_failures(true, |change, first| change == first)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_failure_that_lasts_leaves_files_that_can_be_read() -> Result<()> {
+    publish_with_failures(false, |change, first| change >= first)
 }
 
 #[cfg(unix)]

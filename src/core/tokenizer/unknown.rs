@@ -13,7 +13,7 @@ pub struct UnknownTokens {
 }
 
 impl UnknownTokens {
-    /// Whether there are so many that the user should know: more than a tenth.
+    /// Whether more than a tenth of the tokens are unknown, which is worth a note.
     pub fn is_notable(self) -> bool {
         self.unknown * 10 > self.tokens
     }

@@ -306,18 +306,3 @@ fn readers_of_checkpoints_survive_random_changes() -> anyhow::Result<()> {
     check(&last, &model)?;
     Ok(())
 }
-
-/// Measures what the checksums cost: `cargo test --release -- --ignored --nocapture cost_of`.
-#[test]
-#[ignore = "a measurement"]
-fn cost_of_checksums() -> anyhow::Result<()> {
-    let folder = Folder::new()?;
-    for (what, bytes) in [("the embedded model's weights", 13_500_000), ("100 MB", 100_000_000)] {
-        let file = folder.0.path().join("file");
-        std::fs::write(&file, vec![7; bytes])?;
-        let began = Instant::now();
-        integrity::sha256_of(&file)?;
-        println!("{what}: {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
-    }
-    Ok(())
-}

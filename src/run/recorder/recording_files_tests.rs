@@ -34,17 +34,20 @@ fn recording_begins_when_the_files_can_be_created() -> Result<()> {
     let (mut recorder, history) = Recorder::begin(&output_dir, Some(&logging_dir), None);
     recorder.arguments(&output_dir, "seed = 1\n");
     assert!(history.is_empty());
-    let told = recorder.take_problems();
-    assert_eq!(told.len(), 3, "{told:?}");
-    for (message, name) in told.iter().zip(["events.jsonl: ", "logs: ", "run.toml: "]) {
+    let reported = recorder.take_problems();
+    assert_eq!(reported.len(), 3, "{reported:?}");
+    for (message, name) in reported.iter().zip(["events.jsonl: ", "logs: ", "run.toml: "]) {
         assert!(message.contains(name), "{message}");
     }
-    assert!(told[0].contains("the run continues") && told[0].contains("16 MiB"), "{told:?}");
+    assert!(
+        reported[0].contains("the run continues") && reported[0].contains("16 MiB"),
+        "{reported:?}"
+    );
     let whole = [run(70), ending()].concat();
     record(&mut recorder, &whole[..40]);
     let entry = training_entry(&step(50, 0.5, 6.25), f64::INFINITY);
     record(&mut recorder, &[TrainEvent::Logged(Logged { elapsed: 6.25, entry })]);
-    assert_eq!(recorder.take_problems(), [""; 0], "a fault is told once");
+    assert_eq!(recorder.take_problems(), [""; 0], "a fault is reported once");
 
     // The figures have the events that are only in memory.
     assert_eq!(recorder.figures().expect("figures").len(), 2);
@@ -53,9 +56,12 @@ fn recording_begins_when_the_files_can_be_created() -> Result<()> {
     fs::remove_dir_all(output_dir.join(run_toml::NAME))?;
     fs::remove_file(&logging_dir)?;
     record(&mut recorder, &whole[40..]);
-    let told = recorder.take_problems();
-    assert_eq!(told.len(), 3, "{told:?}");
-    assert!(told.iter().all(|told| told.contains("written again; nothing is missing")), "{told:?}");
+    let reported = recorder.take_problems();
+    assert_eq!(reported.len(), 3, "{reported:?}");
+    assert!(
+        reported.iter().all(|reported| reported.contains("written again; nothing is missing")),
+        "{reported:?}"
+    );
     assert_eq!(events(&output_dir), whole);
     assert_eq!(fs::read_to_string(output_dir.join(run_toml::NAME))?, "seed = 1\n");
     let tags: Vec<(String, Option<f32>)> = events_in(&logging_dir);
@@ -79,8 +85,8 @@ fn writes_that_fail_are_made_up_for() -> Result<()> {
     let journal = recorder.journal.as_mut().expect("a journal");
     journal.file().exchange_handle(good);
     record(&mut recorder, &whole[30..]);
-    let told = recorder.take_problems();
-    assert!(told.len() == 1 && told[0].contains("nothing is missing"), "{told:?}");
+    let reported = recorder.take_problems();
+    assert!(reported.len() == 1 && reported[0].contains("nothing is missing"), "{reported:?}");
     assert_eq!(events(root.path()), whole);
     Ok(())
 }
@@ -95,8 +101,11 @@ fn what_a_fault_kept_is_written_when_the_program_ends() -> Result<()> {
     let good = journal.file().exchange_handle(read_only).expect("an open file");
     record(&mut recorder, &run(9)[6..]);
     record(&mut recorder, &ending());
-    let told = recorder.take_problems();
-    assert!(told.len() == 1 && told[0].contains("not written before the end is lost"), "{told:?}");
+    let reported = recorder.take_problems();
+    assert!(
+        reported.len() == 1 && reported[0].contains("not written before the end is lost"),
+        "{reported:?}"
+    );
     // The disk has room again, and the program ends.
     recorder.journal.as_mut().expect("a journal").file().exchange_handle(good);
     drop(recorder);
@@ -115,14 +124,20 @@ fn a_removed_folder_is_noticed_and_the_whole_journal_written_again() -> Result<(
     record(&mut recorder, &whole[..10]);
     fs::remove_dir_all(&output_dir)?;
     record(&mut recorder, &whole[10..30]);
-    let told = recorder.take_problems();
-    assert!(told.len() == 1 && told[0].contains("outputs: the folder was removed"), "{told:?}");
+    let reported = recorder.take_problems();
+    assert!(
+        reported.len() == 1 && reported[0].contains("outputs: the folder was removed"),
+        "{reported:?}"
+    );
     let moved = root.path().join("moved");
     fs::rename(&output_dir, &moved)?;
     record(&mut recorder, &whole[30..]);
-    let told = recorder.take_problems();
-    assert!(told.len() == 1 && told[0].contains("the folder was moved to"), "{told:?}");
-    assert!(cfg!(not(target_os = "linux")) || told[0].contains("/moved during"), "{told:?}");
+    let reported = recorder.take_problems();
+    assert!(reported.len() == 1 && reported[0].contains("the folder was moved to"), "{reported:?}");
+    assert!(
+        cfg!(not(target_os = "linux")) || reported[0].contains("/moved during"),
+        "{reported:?}"
+    );
     assert_eq!(events(&output_dir), whole);
     assert_eq!(events(&moved), whole[..30]);
     assert_eq!(events_in(&logging_dir).len(), 1);
@@ -146,8 +161,11 @@ fn a_removed_journal_is_written_again_but_not_over_another_file() -> Result<()> 
     fs::remove_file(&file)?;
     fs::write(&file, "another\n")?;
     record(&mut recorder, &whole[9..15]);
-    let told = recorder.take_problems();
-    assert!(told.len() == 1 && told[0].contains("another file has taken its place"), "{told:?}");
+    let reported = recorder.take_problems();
+    assert!(
+        reported.len() == 1 && reported[0].contains("another file has taken its place"),
+        "{reported:?}"
+    );
     assert_eq!(fs::read_to_string(&file)?, "another\n");
     fs::remove_file(&file)?;
     record(&mut recorder, &whole[15..]);

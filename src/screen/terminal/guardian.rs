@@ -84,7 +84,7 @@ pub(super) fn send_released() {
 
 fn send(line: &str) {
     if let Some(guardian) = guardian().as_mut() {
-        // A guardian that was killed cannot be told anything.
+        // A guardian that was killed reads nothing.
         let _ = guardian.pipe.write_all(format!("{line}\n").as_bytes());
     }
 }

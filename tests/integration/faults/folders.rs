@@ -34,10 +34,10 @@ pub fn cases() -> Vec<Case> {
             let place = Place::new();
             let outcome = suite.run(&place, Some(&fault), &train(&[]))?;
             outcome.expect(1)?;
-            let lines = outcome.told("error: outputs: ", &["--output-dir", "Read-only"]);
-            check(lines.len() == 1, || format!("told {} times: {}", lines.len(), outcome.stderr))?;
+            let lines = outcome.reported("error: outputs: ", &["--output-dir", "Read-only"]);
+            check(lines.len() == 1, || format!("{} times: {}", lines.len(), outcome.stderr))?;
             check(outcome.stdout.is_empty(), || "the run began".to_owned())?;
-            Ok(Verdict::new("refused before the data is read; told; exit 1", "nothing"))
+            Ok(Verdict::new("refused before the data is read; reported; exit 1", "nothing"))
         }),
     ];
     if has("prlimit", &["--version"]) {
@@ -47,27 +47,25 @@ pub fn cases() -> Vec<Case> {
                 let (outcome, place) = limited(suite, "1200000")?;
                 outcome.expect_code(0)?;
                 let reason = ["optimizer.safetensors", "File too large"];
-                let lines = outcome.told("warning: ", &reason);
-                check(lines.len() == 3, || {
-                    format!("told {} times: {}", lines.len(), outcome.stderr)
-                })?;
+                let lines = outcome.reported("warning: ", &reason);
+                check(lines.len() == 3, || format!("{} times: {}", lines.len(), outcome.stderr))?;
                 suite.expect_model(&place.outputs())?;
                 place.outputs().expect_names()?;
-                Ok(Verdict::new("went on; each told; exit 0", "checkpoints 2, 4 and 6"))
+                Ok(Verdict::new("went on; each reported; exit 0", "checkpoints 2, 4 and 6"))
             },
         ));
         cases.push(Case::new("file size limit (SIGXFSZ): the model is too large", |suite| {
             let (outcome, place) = limited(suite, "500000")?;
             outcome.expect_code(1)?;
             let reason = ["the model could not be saved", "model.safetensors", "File too large"];
-            let lines = outcome.told("error: ", &reason);
-            check(lines.len() == 1, || format!("told {} times: {}", lines.len(), outcome.stderr))?;
+            let lines = outcome.reported("error: ", &reason);
+            check(lines.len() == 1, || format!("{} times: {}", lines.len(), outcome.stderr))?;
             let missing = place.outputs().missing_events(&suite.whole_events)?;
             check(suite.events(&missing).starts_with("3 events, checkpoint"), || {
                 format!("the journal lacks {}", suite.events(&missing))
             })?;
             suite.next_start(&place)?;
-            Ok(Verdict::new("told; exit 1", "checkpoints and model"))
+            Ok(Verdict::new("reported; exit 1", "checkpoints and model"))
         }));
     }
     let can_mount = ["-m", "sh", "-c", "mount -t tmpfs -o size=1m tmpfs /mnt"];
@@ -75,20 +73,23 @@ pub fn cases() -> Vec<Case> {
         cases.push(Case::new("disk full during the second checkpoint (tmpfs)", |suite| {
             let (outcome, kept) = full_disk(suite, "4m")?;
             outcome.expect_code(0)?;
-            let lines = outcome.told("warning: ", &["checkpoint", "No space left"]);
-            check(lines.len() == 2, || format!("told {} times: {}", lines.len(), outcome.stderr))?;
+            let lines = outcome.reported("warning: ", &["checkpoint", "No space left"]);
+            check(lines.len() == 2, || format!("{} times: {}", lines.len(), outcome.stderr))?;
             let outputs = Folder(kept.file("kept"));
             suite.expect_model(&outputs)?;
             outputs.expect_checkpoints(&[2])?;
             outputs.expect_names()?;
             resumed(suite, &kept)?;
-            Ok(Verdict::new("went on; each told; exit 0; resumed elsewhere", "checkpoints 4 and 6"))
+            Ok(Verdict::new(
+                "went on; each reported; exit 0; resumed elsewhere",
+                "checkpoints 4 and 6",
+            ))
         }));
         cases.push(Case::new("disk full during the final save (tmpfs)", |suite| {
             let (outcome, kept) = full_disk(suite, "3m")?;
             outcome.expect_code(1)?;
-            let lines = outcome.told("error: the model could not be saved", &["No space left"]);
-            check(lines.len() == 1, || format!("told {} times: {}", lines.len(), outcome.stderr))?;
+            let lines = outcome.reported("error: the model could not be saved", &["No space left"]);
+            check(lines.len() == 1, || format!("{} times: {}", lines.len(), outcome.stderr))?;
             check(outcome.stderr.contains("checkpoint-2"), || {
                 format!("the checkpoint is not named: {}", outcome.stderr)
             })?;
@@ -96,7 +97,10 @@ pub fn cases() -> Vec<Case> {
             outputs.expect_checkpoints(&[2])?;
             outputs.expect_names()?;
             resumed(suite, &kept)?;
-            Ok(Verdict::new("told; exit 1; resumed elsewhere", "the model; checkpoints 4 and 6"))
+            Ok(Verdict::new(
+                "reported; exit 1; resumed elsewhere",
+                "the model; checkpoints 4 and 6",
+            ))
         }));
     }
     cases
@@ -120,12 +124,12 @@ fn vanished(suite: &Suite, change: impl Fn(&Place)) -> Result<Verdict, String> {
     check(matches!(outcome.code, 0 | 1), || format!("exit code {}", outcome.code))?;
     let words = ["removed", "renamed", "moved", "gone", "no longer", "vanished", "deleted"];
     let lines: Vec<&str> = outcome
-        .told("", &["outputs"])
+        .reported("", &["outputs"])
         .into_iter()
         .filter(|line| line.starts_with("warning: ") || line.starts_with("error: "))
         .filter(|line| words.iter().any(|word| line.contains(word)))
         .collect();
-    check(lines.len() == 1, || format!("told {} times: {}", lines.len(), outcome.stderr))?;
+    check(lines.len() == 1, || format!("reported {} times: {}", lines.len(), outcome.stderr))?;
     // The model is where it is said to be.
     let saved = outcome.stdout.lines().find_map(|line| {
         line.strip_prefix("saved ")?.strip_suffix(" at step 6").map(str::to_owned)
@@ -150,7 +154,7 @@ fn vanished(suite: &Suite, change: impl Fn(&Place)) -> Result<Verdict, String> {
         }
     }
     suite.next_start(&place)?;
-    Ok(Verdict::new(format!("went on; told; exit {}", outcome.code), lost))
+    Ok(Verdict::new(format!("went on; reported; exit {}", outcome.code), lost))
 }
 
 /// A run that may write files of so many bytes only.

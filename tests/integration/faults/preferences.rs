@@ -32,10 +32,10 @@ pub fn cases() -> Vec<Case> {
         let command = [&[program.as_str()], &train(&[])[..]].concat();
         let outcome = suite.start(&place, None, &command, Some(full.into())).end()?;
         outcome.expect_code(1)?;
-        let lines = outcome.told("error: ", &["standard output", "No space left"]);
-        check(lines.len() == 1, || format!("told {} times: {}", lines.len(), outcome.stderr))?;
+        let lines = outcome.reported("error: ", &["standard output", "No space left"]);
+        check(lines.len() == 1, || format!("reported {} times: {}", lines.len(), outcome.stderr))?;
         suite.expect_whole(&place.outputs())?;
-        Ok(Verdict::new("went on; told at the end; exit 1", "the printed lines"))
+        Ok(Verdict::new("went on; reported at the end; exit 1", "the printed lines"))
     }));
     cases
 }
@@ -80,9 +80,9 @@ fn preferences(suite: &Suite, fault: Fault) -> Result<Verdict, String> {
     check(after == before, || "the older file is gone".to_owned())?;
     let flat = text.replace('\n', "");
     check(flat.contains("dashboard.toml") && flat.contains(&error), || {
-        format!("not told: {text}")
+        format!("not reported: {text}")
     })?;
-    Ok(Verdict::new("told; exit 0", "the new arrangement"))
+    Ok(Verdict::new("reported; exit 0", "the new arrangement"))
 }
 
 /// A run whose output is closed after its first line: it is stopped, and its model is saved.
@@ -99,11 +99,12 @@ fn closed_output(suite: &Suite) -> Result<Verdict, String> {
     BufReader::new(reader).read_line(&mut line).map_err(|error| error.to_string())?;
     let outcome = running.end()?;
     outcome.expect_code(1)?;
-    let lines = outcome.told("The output was closed: stopping the run and saving the model", &[]);
-    check(lines.len() == 1, || format!("told {} times: {}", lines.len(), outcome.stderr))?;
+    let lines =
+        outcome.reported("The output was closed: stopping the run and saving the model", &[]);
+    check(lines.len() == 1, || format!("reported {} times: {}", lines.len(), outcome.stderr))?;
     let outputs = place.outputs();
     super::on_disk::loads(&outputs.0)?;
     check(outputs.checkpoints().len() == 1, || "no checkpoint to resume from".to_owned())?;
     outputs.expect_names()?;
-    Ok(Verdict::new("stopped; checkpoint and model saved; told; exit 1", "the steps not done"))
+    Ok(Verdict::new("stopped; checkpoint and model saved; reported; exit 1", "the steps not done"))
 }

@@ -69,27 +69,27 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Checks that a fault is told once, with the file and the system's reason, and its end once. A
-/// fault that was overcome at once need not be told. Returns the outcome's text.
-fn told(outcome: &Outcome, fault: &Fault, file: &str, ended: bool) -> Result<String, String> {
-    let lines = outcome.told("warning: ", &[file]);
+/// Checks that a fault is reported once, with the file and the system's reason, and its end once. A
+/// fault that was overcome at once need not be reported. Returns the outcome's text.
+fn reported(outcome: &Outcome, fault: &Fault, file: &str, ended: bool) -> Result<String, String> {
+    let lines = outcome.reported("warning: ", &[file]);
     let Some(error) = fault.error().filter(|_| !is_retried(fault.action)) else {
-        check(lines.is_empty(), || format!("told without a need: {lines:?}"))?;
+        check(lines.is_empty(), || format!("reported without a need: {lines:?}"))?;
         return Ok("went on".to_owned());
     };
     let reasons = lines.iter().filter(|line| line.contains(&error)).count();
     match (lines.len(), reasons, ended) {
         (0, 0, true) => Ok("went on".to_owned()),
         (2, 1, true) => {
-            check(lines[0].contains(&error), || format!("the end is told first: {lines:?}"))?;
-            Ok("went on; told, and its end told".to_owned())
+            check(lines[0].contains(&error), || format!("the end is reported first: {lines:?}"))?;
+            Ok("went on; reported, and its end reported".to_owned())
         }
-        (1, 1, false) => Ok("went on; told".to_owned()),
-        // A fault that lasts may be told once more at the end of the run.
+        (1, 1, false) => Ok("went on; reported".to_owned()),
+        // A fault that lasts may be reported once more at the end of the run.
         (2, 1, false) if lines[1].contains("not complete") => {
-            Ok("went on; told, and at the end".to_owned())
+            Ok("went on; reported, and at the end".to_owned())
         }
-        _ => Err(format!("told {} times ({reasons} with the reason): {lines:?}", lines.len())),
+        _ => Err(format!("reported {} times ({reasons} with the reason): {lines:?}", lines.len())),
     }
 }
 
@@ -123,7 +123,7 @@ fn recorded(suite: &Suite, fault: Fault, file: &str) -> Result<Verdict, String> 
         }
     };
     let named = if is_journal { "events.jsonl" } else { "outputs/runs" };
-    let outcome = told(&outcome, &fault, named, ended)?;
+    let outcome = reported(&outcome, &fault, named, ended)?;
     suite.next_start(&place)?;
     Ok(Verdict::new(format!("{outcome}; exit 0"), lost))
 }
@@ -142,7 +142,7 @@ fn arguments_written(suite: &Suite, fault: Fault) -> Result<Verdict, String> {
         "run.toml is missing or not whole at the end".to_owned()
     })?;
     check(ended || written.is_empty(), || "run.toml was written all the same".to_owned())?;
-    let outcome = told(&outcome, &fault, "outputs/run.toml", ended)?;
+    let outcome = reported(&outcome, &fault, "outputs/run.toml", ended)?;
     suite.next_start(&place)?;
     let lost = if ended { "nothing" } else { "run.toml" };
     Ok(Verdict::new(format!("{outcome}; exit 0"), lost))

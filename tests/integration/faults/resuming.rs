@@ -75,9 +75,9 @@ pub fn cases() -> Vec<Case> {
         let missing = place.outputs().missing_events(&suite.whole_events)?;
         let is_told = (outcome.stdout.clone() + &outcome.stderr).contains("events.jsonl");
         check(missing.is_empty() || is_told, || {
-            format!("not told: the journal lacks {}", suite.events(&missing))
+            format!("not reported: the journal lacks {}", suite.events(&missing))
         })?;
-        Ok(Verdict::new("resumed; told; exit 0", suite.events(&missing)))
+        Ok(Verdict::new("resumed; reported; exit 0", suite.events(&missing)))
     }));
     cases.push(Case::new("resume: a finished run", |suite| {
         let place = Place::after(&suite.whole.outputs().0);
@@ -111,8 +111,8 @@ fn refused(suite: &Suite, name: &str, damage: Damage) -> Result<Verdict, String>
     let changed = contents(&outputs.0) != before;
     outcome.expect_code(1)?;
     check(!changed, || format!("files were changed before this: {}", outcome.stderr))?;
-    let lines = outcome.told("error: ", &["outputs/checkpoint-4", name]);
-    check(lines.len() == 1, || format!("told {} times: {}", lines.len(), outcome.stderr))?;
+    let lines = outcome.reported("error: ", &["outputs/checkpoint-4", name]);
+    check(lines.len() == 1, || format!("reported {} times: {}", lines.len(), outcome.stderr))?;
     let is_remedied = outcome.stderr.contains("another checkpoint")
         || outcome.stderr.contains("earlier checkpoint")
         || outcome.stderr.contains("checkpoint before it")
@@ -121,5 +121,5 @@ fn refused(suite: &Suite, name: &str, damage: Damage) -> Result<Verdict, String>
     // Nothing is lost: the other checkpoint still works.
     suite.run(&place, None, &["train", "--plain", "--resume-from-checkpoint"])?.expect_code(0)?;
     suite.expect_model(&outputs)?;
-    Ok(Verdict::new("refused; told; nothing changed; exit 1", "nothing"))
+    Ok(Verdict::new("refused; reported; nothing changed; exit 1", "nothing"))
 }

@@ -67,7 +67,7 @@ fn checkpoint_cases() -> Vec<Case> {
         suite.expect_model(&place.outputs())?;
         place.outputs().expect_checkpoints(&[])?;
         suite.next_start(&place)?;
-        Ok(Verdict::new("went on; each told; exit 0", "checkpoints 2, 4 and 6"))
+        Ok(Verdict::new("went on; each reported; exit 0", "checkpoints 2, 4 and 6"))
     }));
     cases.push(Case::new("checkpoint: EIO of the removal of an old one", |suite| {
         let fault = Fault::once("unlink", "*.unfinished-*/folder/*", Action::Error(Errno::IO));
@@ -83,21 +83,21 @@ fn checkpoint_cases() -> Vec<Case> {
         let path = "*/.unfinished-*/nsmc_tui_state.json";
         let fault = Fault::once("write", path, Action::Error(Errno::NOSPC));
         let outcome = suite.run(&Place::new(), Some(&fault), &train(&[]))?;
-        let told = outcome.told("warning: ", &["checkpoint-2"]).concat();
-        let remedy = told.split("(os error 28)").nth(1).unwrap_or_default();
-        check(remedy.contains("space"), || format!("no remedy: {told}"))?;
-        Ok(Verdict::new(format!("told{remedy}"), "checkpoint 2"))
+        let reported = outcome.reported("warning: ", &["checkpoint-2"]).concat();
+        let remedy = reported.split("(os error 28)").nth(1).unwrap_or_default();
+        check(remedy.contains("space"), || format!("no remedy: {reported}"))?;
+        Ok(Verdict::new(format!("reported{remedy}"), "checkpoint 2"))
     }));
     cases
 }
 
-/// Checks that the loss of a checkpoint is told once.
+/// Checks that the loss of a checkpoint is reported once.
 fn checkpoint_told(outcome: &Outcome, fault: &Fault, step: u64) -> Result<(), String> {
     let name = format!("outputs/checkpoint-{step}");
     let error = fault.error().unwrap_or_default();
-    let lines = outcome.told("warning: ", &["checkpoint"]);
-    let named = outcome.told("warning: ", &[&name, &error]);
-    check(named.len() == 1, || format!("{name} is told {} times: {lines:?}", named.len()))
+    let lines = outcome.reported("warning: ", &["checkpoint"]);
+    let named = outcome.reported("warning: ", &[&name, &error]);
+    check(named.len() == 1, || format!("{name} is reported {} times: {lines:?}", named.len()))
 }
 
 /// A run whose first checkpoint cannot be written.
@@ -110,10 +110,10 @@ fn first_checkpoint(suite: &Suite, fault: Fault) -> Result<Verdict, String> {
     if is_retried(fault.action) {
         suite.expect_whole(&outputs)?;
         outputs.expect_checkpoints(&[2, 4, 6])?;
-        check(outcome.told("warning: ", &[]).is_empty(), || outcome.stderr.clone())?;
+        check(outcome.reported("warning: ", &[]).is_empty(), || outcome.stderr.clone())?;
         return Ok(Verdict::new("went on; exit 0", "nothing"));
     }
-    let warnings = outcome.told("warning: ", &[]);
+    let warnings = outcome.reported("warning: ", &[]);
     check(warnings.len() == 1, || format!("{warnings:?}"))?;
     // Where no file's name is known yet, the folder is named.
     let error = fault.error().unwrap_or_default();
@@ -128,7 +128,7 @@ fn first_checkpoint(suite: &Suite, fault: Fault) -> Result<Verdict, String> {
     outputs.expect_names()?;
     suite.run_again(&place)?;
     suite.expect_model(&outputs)?;
-    Ok(Verdict::new("went on; told; exit 0", "checkpoint 2"))
+    Ok(Verdict::new("went on; reported; exit 0", "checkpoint 2"))
 }
 
 fn final_cases() -> Vec<Case> {
@@ -180,7 +180,7 @@ fn final_cases() -> Vec<Case> {
             let is_only_space = rest.contains("disk space") && number != Errno::NOSPC;
             check(!is_only_space, || format!("{error}\n{hint}"))?;
             Ok(Verdict::new(
-                "told with its remedy; exit 1",
+                "reported with its remedy; exit 1",
                 "the model of a run without checkpoints",
             ))
         }));
@@ -201,16 +201,18 @@ fn final_model(suite: &Suite, fault: Fault) -> Result<Verdict, String> {
     }
     // A picture alone need not fail the rest.
     if fault.path.contains("loss_curves") && outcome.code == 0 {
-        let told = outcome.told("warning: ", &["loss_curves.png"]);
-        check(told.len() == 1, || format!("told {} times: {}", told.len(), outcome.stderr))?;
+        let reported = outcome.reported("warning: ", &["loss_curves.png"]);
+        check(reported.len() == 1, || {
+            format!("reported {} times: {}", reported.len(), outcome.stderr)
+        })?;
         suite.expect_model(&outputs)?;
         suite.next_start(&place)?;
-        return Ok(Verdict::new("went on; told; exit 0", "the picture"));
+        return Ok(Verdict::new("went on; reported; exit 0", "the picture"));
     }
     outcome.expect(1)?;
     let error = fault.error().unwrap_or_default();
     let start = "error: the model could not be saved: outputs";
-    let lines = outcome.told("error: ", &[]);
+    let lines = outcome.reported("error: ", &[]);
     check(lines.len() == 1 && lines[0].starts_with(start) && lines[0].contains(&error), || {
         format!("{lines:?}")
     })?;
@@ -218,7 +220,7 @@ fn final_model(suite: &Suite, fault: Fault) -> Result<Verdict, String> {
     outputs.expect_names()?;
     check(outputs.losses()?.len() >= 6, || "TensorBoard lacks losses".to_owned())?;
     suite.next_start(&place)?;
-    Ok(Verdict::new("told; the older model stays; exit 1", "the new model"))
+    Ok(Verdict::new("reported; the older model stays; exit 1", "the new model"))
 }
 
 fn picture_cases() -> Vec<Case> {
@@ -230,13 +232,13 @@ fn picture_cases() -> Vec<Case> {
             let outcome = suite.run(&place, Some(&fault), &["figures", "outputs"])?;
             outcome.expect(1)?;
             let error = fault.error().unwrap_or_default();
-            let lines = outcome.told("error: outputs/", &[&error]);
+            let lines = outcome.reported("error: outputs/", &[&error]);
             check(lines.len() == 1, || outcome.stderr.clone())?;
             let after = on_disk::contents(&place.outputs().0);
             check(before.keys().eq(after.keys()), || {
                 format!("left over or gone: {:?}", after.keys())
             })?;
-            Ok(Verdict::new("told; exit 1", "nothing: the older pictures stay"))
+            Ok(Verdict::new("reported; exit 1", "nothing: the older pictures stay"))
         })
     };
     vec![

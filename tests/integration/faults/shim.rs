@@ -127,7 +127,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// The lines of stderr that begin with `start` and contain all of `texts`.
-    pub fn told(&self, start: &str, texts: &[&str]) -> Vec<&str> {
+    pub fn reported(&self, start: &str, texts: &[&str]) -> Vec<&str> {
         let fits =
             |line: &&str| line.starts_with(start) && texts.iter().all(|text| line.contains(text));
         self.stderr.lines().filter(fits).collect()
