@@ -12,6 +12,7 @@ mod label_values;
 pub mod labels;
 pub mod nsmc;
 mod parquet;
+mod parquet_pages;
 pub mod quoting;
 mod row_collector;
 pub mod sampling;

@@ -2,27 +2,25 @@
 
 use super::DataError;
 use super::label_values::{boolean_label, integer_label};
+use super::parquet_pages::BoundedPages;
 use super::row_collector::{ColumnIndices, RawRow, RowCollector};
 use super::table::RowPosition;
 use super::text_columns::{PAIR_FLAG, TEXT_FLAG};
 use crate::core::caught_panic::catch_panic;
 use crate::core::text::{sanitize_for_terminal, truncate_width};
 use parquet::basic::{ConvertedType, Type};
-use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::FileMetaData;
+use parquet::file::metadata::{FileMetaData, RowGroupMetaData};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use std::borrow::Cow;
 use std::fs::File;
+use std::sync::Arc;
 
 /// Rows per read.
 const READ_ROWS: usize = 1024;
-
-/// The largest number of values in a dictionary; writers stop at about a mebibyte of them.
-const MAX_DICTIONARY_VALUES: usize = 1 << 26;
 
 /// Passes every row to the collector.
 ///
@@ -38,7 +36,9 @@ pub(super) fn read(file: File, collector: &mut RowCollector<'_>) -> Result<(), D
 }
 
 fn read_rows(file: File, collector: &mut RowCollector<'_>) -> Result<(), DataError> {
-    let reader = SerializedFileReader::new(file).map_err(|error| damaged(collector, &error))?;
+    let file = Arc::new(file);
+    let reader = file.try_clone().map_err(ParquetError::from).and_then(SerializedFileReader::new);
+    let reader = reader.map_err(|error| damaged(collector, &error))?;
     let metadata = reader.metadata().file_metadata();
     let descriptors = metadata.schema_descr().columns();
     let names: Vec<String> = descriptors.iter().map(|column| column.path().string()).collect();
@@ -70,8 +70,8 @@ fn read_rows(file: File, collector: &mut RowCollector<'_>) -> Result<(), DataErr
         collector.declare_names(declared);
     }
     let mut number = 0;
-    for index in 0..reader.num_row_groups() {
-        let group = RowGroup::open(&reader, index, &columns);
+    for group in reader.metadata().row_groups() {
+        let group = RowGroup::open(&file, group, &columns);
         let mut group = group.map_err(|error| damaged(collector, &error))?;
         loop {
             let rows = group.next_rows().map_err(|error| damaged(collector, &error))?;
@@ -126,14 +126,13 @@ struct RowGroup {
 
 impl RowGroup {
     fn open(
-        reader: &SerializedFileReader<File>,
-        index: usize,
+        file: &Arc<File>,
+        group: &RowGroupMetaData,
         columns: &ColumnIndices,
     ) -> Result<Self, ParquetError> {
-        let group = reader.get_row_group(index)?;
         let column = |index: usize| {
-            let pages = CheckedPages(group.get_column_page_reader(index)?);
-            let descriptor = group.metadata().schema_descr().column(index);
+            let pages = BoundedPages::open(file, group, index)?;
+            let descriptor = group.schema_descr().column(index);
             Ok::<_, ParquetError>(get_column_reader(descriptor, Box::new(pages)))
         };
         Ok(Self {
@@ -162,39 +161,6 @@ impl RowGroup {
         let rows = texts.into_iter().zip(pairs).zip(labels).zip(ids);
         let row = |(((text, text_pair), label), id)| ParquetRow { text, text_pair, label, id };
         Ok(rows.map(row).collect())
-    }
-}
-
-/// Rejects a dictionary page that declares more values than it can hold: the `parquet` crate
-/// allocates memory for them before it reads them.
-struct CheckedPages(Box<dyn PageReader>);
-
-impl PageReader for CheckedPages {
-    fn get_next_page(&mut self) -> Result<Option<Page>, ParquetError> {
-        let page = self.0.get_next_page()?;
-        // A value takes at least four bytes: a number, or the length of a string.
-        if let Some(Page::DictionaryPage { buf, num_values, .. }) = &page
-            && *num_values as usize > MAX_DICTIONARY_VALUES.min(buf.len() / 4)
-        {
-            return Err(ParquetError::General("a dictionary larger than its page".to_owned()));
-        }
-        Ok(page)
-    }
-
-    fn peek_next_page(&mut self) -> Result<Option<PageMetadata>, ParquetError> {
-        self.0.peek_next_page()
-    }
-
-    fn skip_next_page(&mut self) -> Result<(), ParquetError> {
-        self.0.skip_next_page()
-    }
-}
-
-impl Iterator for CheckedPages {
-    type Item = Result<Page, ParquetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.get_next_page().transpose()
     }
 }
 

@@ -6,12 +6,12 @@ use parquet::data_type::{
     BoolType, ByteArrayType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, Int32Type,
     Int64Type,
 };
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
+use parquet::file::metadata::{KeyValue, ParquetMetaDataWriter};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
+use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter, TrackedWrite};
 use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -305,5 +305,55 @@ fn pairs_are_read_and_a_null_second_text_is_an_invalid_row() -> Result<(), DataE
     let message = parse(written(schema, WriterProperties::builder(), &[columns]), false);
     let message = message.map_or_else(|error| error.to_string(), |_| String::new());
     assert!(message.contains("text_pair holds INT32 values") && message.contains("--text-pair-"));
+    Ok(())
+}
+
+/// The same file, declaring `size` bytes after decompression for each of its columns.
+fn with_declared_size(mut file: File, size: i64) -> std::io::Result<File> {
+    let metadata = SerializedFileReader::new(file.try_clone()?)?.metadata().clone();
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_end(&mut bytes)?;
+    let length = u32::from_le_bytes(std::array::from_fn(|i| bytes[bytes.len() - 8 + i]));
+    bytes.truncate(bytes.len() - 8 - length as usize);
+    let mut builder = metadata.into_builder();
+    let groups = builder.take_row_groups().into_iter().map(|group| {
+        let mut group = group.into_builder();
+        let columns = group.take_columns().into_iter();
+        let columns = columns
+            .map(|column| column.into_builder().set_total_uncompressed_size(size).build())
+            .collect::<Result<_, _>>()?;
+        group.set_column_metadata(columns).build()
+    });
+    let metadata = builder.set_row_groups(groups.collect::<Result<_, _>>()?).build();
+    // The writer counts positions itself, from the start of what it is given.
+    let mut written = TrackedWrite::new(tempfile::tempfile()?);
+    written.write_all(&bytes)?;
+    let handle = written.inner().try_clone()?;
+    ParquetMetaDataWriter::new_with_tracked(written, &metadata).finish()?;
+    Ok(handle)
+}
+
+#[test]
+fn pages_decompress_to_no_more_than_their_column_declares() -> std::io::Result<()> {
+    let schema = "message m { OPTIONAL BYTE_ARRAY text (UTF8); OPTIONAL INT64 label; }";
+    let gzip = Compression::GZIP(GzipLevel::default());
+    let brotli = Compression::BROTLI(BrotliLevel::default());
+    for (codec, version) in [gzip, brotli].into_iter().flat_map(|codec| {
+        [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0].map(|version| (codec, version))
+    }) {
+        let file = || {
+            let columns = vec![texts(&[&"가".repeat(300_000)]), ColumnData::Int64(vec![Some(1)])];
+            let properties = WriterProperties::builder();
+            let properties = properties.set_compression(codec).set_writer_version(version);
+            written(schema, properties, &[columns])
+        };
+        let honest = with_declared_size(file(), 2_000_000)?;
+        assert_eq!(parse(honest, false).map(|table| table.rows[0].text.len()).ok(), Some(900_000));
+        let message = parse(with_declared_size(file(), 1_000)?, false);
+        let message = message.map_or_else(|error| error.to_string(), |_| String::new());
+        let expected = "a page decompresses to more than the 1000 bytes declared or allowed for it";
+        assert!(message.contains(expected), "{codec:?} {version:?}: {message}");
+    }
     Ok(())
 }
