@@ -1,7 +1,8 @@
 """Writes `tests/reference/{roberta,electra,electra_same_size}`: the logits, hidden states and
 gradients of transformers on random weights, with which the Rust tests compare the program's models.
 `{bert_pairs,roberta_padding,electra_pairs}` are the same for pairs of texts, with token types, and
-for texts that contain the padding token.
+for texts that contain the padding token. `{bert_mean,roberta_mean}` have heads that read the mean
+of all tokens instead of the first token.
 
 Needs the packages of requirements.txt; no network, no GPU, a few seconds. Usage:
 
@@ -130,6 +131,48 @@ def electra_pairs():
     )
 
 
+def reads_mean(model):
+    """The model with a head that reads the mean of the tokens that are attended to. The heads of
+    transformers read the first row of what they are given, so they are given the mean."""
+    head = model.bert.pooler if model.config.model_type == "bert" else model.classifier
+
+    def take_mask(_, arguments, named):
+        model.attended = named["attention_mask"].unsqueeze(-1)
+
+    def take_mean(_, arguments):
+        total = (arguments[0] * model.attended).sum(1, keepdim=True)
+        return (total / model.attended.sum(1, keepdim=True), *arguments[1:])
+
+    model.config.classifier_pooling = "mean"
+    model.register_forward_pre_hook(take_mask, with_kwargs=True)
+    head.register_forward_pre_hook(take_mean)
+    return model
+
+
+def bert_mean():
+    """A head on the mean of all tokens, in the manner of sentence-transformers."""
+    return reads_mean(
+        BertForSequenceClassification(
+            BertConfig(**SMALLEST, max_position_embeddings=40, type_vocab_size=2, num_labels=2)
+        )
+    )
+
+
+def roberta_mean():
+    """As `bert_mean`, with RoBERTa's positions and its dropout before the head."""
+    return reads_mean(
+        RobertaForSequenceClassification(
+            RobertaConfig(
+                **SMALLEST,
+                max_position_embeddings=42,
+                type_vocab_size=1,
+                pad_token_id=1,
+                num_labels=3,
+            )
+        )
+    )
+
+
 # Each model, its seed, and the ids of [CLS] and [SEP].
 MODELS = {
     "roberta": (roberta, 11, 0, 2),
@@ -138,6 +181,8 @@ MODELS = {
     "bert_pairs": (bert_pairs, 14, 2, 3),
     "roberta_padding": (roberta_padding, 15, 2, 3),
     "electra_pairs": (electra_pairs, 16, 2, 3),
+    "bert_mean": (bert_mean, 17, 2, 3),
+    "roberta_mean": (roberta_mean, 18, 2, 3),
 }
 
 

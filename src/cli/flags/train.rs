@@ -5,6 +5,7 @@ use super::display::DisplayFlags;
 use super::shared::{ColumnFlags, EvalRowsFlags, ShuffleFlags, TrainRowsFlags, dataset_options};
 use super::values::{choice, flag};
 use crate::core::data::batching::SamplingStrategy;
+use crate::core::model::Pooling;
 use crate::core::train::arguments::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
 use crate::core::train::schedule::SchedulerType;
 use crate::run::options::parse::{boolean, path};
@@ -44,6 +45,11 @@ pub struct TrainFlags {
     /// the weights
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(ModelOptions::ignore_mismatched_sizes), help_heading = "Model")]
     pub ignore_mismatched_sizes: Option<Given<bool>>,
+    /// What the classification head reads of the last layer: `cls`, the first token, as in
+    /// transformers, or `mean`, the mean of all tokens, as sentence embedding models do [default:
+    /// what the model's config.json says in `classifier_pooling`, else cls]
+    #[arg(long, value_name = "NAME", value_parser = choice(ModelOptions::pooling), help_heading = "Model")]
+    pub pooling: Option<Given<Pooling>>,
     /// Values of config.json to replace, such as `hidden_size=256`
     #[arg(long, value_name = "NAME=VALUE,…", value_parser = flag(ModelOptions::config_overrides), help_heading = "Model")]
     pub config_overrides: Vec<Given<Vec<(String, Value)>>>,
@@ -199,6 +205,7 @@ impl From<TrainFlags> for TrainOptions {
                 model_name_or_path: flags.model_name_or_path,
                 revision: flags.revision,
                 ignore_mismatched_sizes: flags.ignore_mismatched_sizes,
+                pooling: flags.pooling,
                 config_overrides: joined(flags.config_overrides),
             },
             data: dataset_options(

@@ -77,7 +77,8 @@ pub fn trajectory() -> anyhow::Result<(Vec<PackedBatch>, Vec<Value>, Tensors)> {
 pub fn fixtures() -> anyhow::Result<Vec<PyTorchFixture>> {
     let single = ["bert", "roberta", "electra", "electra_same_size"];
     let pairs = ["bert_pairs", "roberta_padding", "electra_pairs"];
-    single.into_iter().chain(pairs).map(fixture).collect()
+    let means = ["bert_mean", "roberta_mean"];
+    single.into_iter().chain(pairs).chain(means).map(fixture).collect()
 }
 
 fn fixture(family: &'static str) -> anyhow::Result<PyTorchFixture> {

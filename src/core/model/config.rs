@@ -1,5 +1,6 @@
 //! `config.json`: a model's configuration, in Hugging Face's format.
 
+mod pooling;
 mod text_pair;
 
 use super::architecture::Architecture;
@@ -9,10 +10,12 @@ use super::{ModelError, adapter, shown};
 use crate::core::bounded_file;
 use crate::core::ops::DropoutProbabilities;
 use candle_transformers::models::bert::Config;
+use pooling::pooling;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
 pub use super::class_names::MAX_LABELS;
+pub use pooling::Pooling;
 
 /// The configuration of the small Korean model that is part of the program.
 pub const EMBEDDED: &str = include_str!("../../../assets/model/config.json");
@@ -38,6 +41,8 @@ pub struct ModelConfig {
     pub embedding_size: usize,
     /// Dropout of attention probabilities.
     pub attention_probs_dropout_prob: f64,
+    /// The input of the head: the first token or the mean of all tokens.
+    pub pooling: Pooling,
     /// The name of each class, by id.
     pub labels: Vec<String>,
     /// The whole file, so that saving keeps fields that are not used here.
@@ -106,6 +111,7 @@ impl ModelConfig {
                 Architecture::Bert | Architecture::Roberta => encoder.hidden_size,
             },
             attention_probs_dropout_prob: values.number("attention_probs_dropout_prob")?,
+            pooling: pooling(&json)?,
             labels: class_names(&json)?,
             architecture,
             encoder,
@@ -262,6 +268,12 @@ impl ModelConfig {
             },
             head: self.classifier_dropout(),
         }
+    }
+
+    /// Notes on where transformers computes otherwise.
+    pub fn notes(&self) -> Vec<String> {
+        let pooling = self.pooling_note().map(str::to_owned);
+        self.precision_note().into_iter().chain(pooling).collect()
     }
 
     /// A note on a model of half precision, in which transformers computes it.

@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::event::Setting;
@@ -15,6 +16,8 @@ use std::fmt::Write;
 /// The contents of a model card.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelCard {
+    /// The module of the head in transformers, if the head reads the mean of all tokens.
+    pub mean_pooling_head: Option<&'static str>,
     /// Whether decomposed Hangul is unknown to the tokenizer in Python.
     pub needs_nfc: bool,
     /// The model's name.
@@ -200,19 +203,7 @@ fn write_text(text: &mut String, card: &ModelCard) -> std::fmt::Result {
             writeln!(text, "- {name}: {}", rounded(value))?;
         }
     }
-    let is_korean = card.language.as_deref() == Some("ko");
-    let example = match (&card.text_pair_columns, is_korean) {
-        (Some(_), _) => "{\"text\": \"A man sleeps.\", \"text_pair\": \"A man is awake.\"}",
-        (None, true) => "\"정말 재미있는 영화였다\"",
-        (None, false) => "\"What a film!\"",
-    };
-    writeln!(
-        text,
-        "\n## How to use\n\nIn the folder of this model:\n\n```python\n\
-         from transformers import pipeline\n\n\
-         classify = pipeline(\"text-classification\", model=\".\")\n\
-         print(classify({example}))\n```\n"
-    )?;
+    usage::write(text, card)?;
     if let Some([first, second]) = &card.text_pair_columns {
         let (first, second) = (escaped(first), escaped(second));
         writeln!(

@@ -23,6 +23,7 @@ fn card() -> ModelCard {
         ("seed", "42"),
     ];
     ModelCard {
+        mean_pooling_head: None,
         needs_nfc: false,
         model_name: "my_outputs".to_owned(),
         base_model: Some(HubReference {
@@ -193,6 +194,13 @@ fn pairs_are_used_as_the_pipeline_takes_them() {
 fn the_form_of_texts_for_python_is_said() {
     let text = ModelCard { needs_nfc: true, ..card() }.to_markdown();
     assert!(text.contains("Texts must be in Unicode's NFC: decomposed Hangul"), "{text}");
+}
+
+#[test]
+fn the_mean_of_all_tokens_is_computed_in_python() {
+    let text = ModelCard { mean_pooling_head: Some("bert.pooler"), ..card() }.to_markdown();
+    assert!(text.contains("model.bert.pooler.register_forward_pre_hook(read_mean)"), "{text}");
+    assert!(!text.contains("import pipeline"), "{text}");
 }
 
 #[test]

@@ -65,9 +65,11 @@ impl Change {
     /// Why the value of a run that has steps behind it cannot change; `None` if it can.
     pub fn refusal(&self, has_best: bool) -> Option<&'static str> {
         Some(match self.name.as_str() {
-            "model_name_or_path" | "revision" | "ignore_mismatched_sizes" | "config_overrides" => {
-                "the model is that of the checkpoint"
-            }
+            "model_name_or_path"
+            | "revision"
+            | "ignore_mismatched_sizes"
+            | "config_overrides"
+            | "pooling" => "the model is that of the checkpoint",
             "seed" => "the initial weights and dropout follow from it",
             "data_seed" | "train_sampling_strategy" => "the order of the data follows from it",
             "per_device_train_batch_size" | "gradient_accumulation_steps" => {

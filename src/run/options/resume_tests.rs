@@ -51,6 +51,7 @@ fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::
         ("revision", "v2"),
         ("ignore_mismatched_sizes", "true"),
         ("config_overrides", "hidden_size=48"),
+        ("pooling", "mean"),
         ("recipe", "native"),
         ("seed", "7"),
         ("data_seed", "7"),

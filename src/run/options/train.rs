@@ -9,6 +9,7 @@ use super::parse::{
 use crate::core::data::batching::SamplingStrategy;
 use crate::core::engine::device::DeviceChoice;
 use crate::core::engine::{EngineOptions, Ops};
+use crate::core::model::Pooling;
 use crate::core::train::arguments::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
 use crate::core::train::schedule::SchedulerType;
 use serde_json::Value;
@@ -24,6 +25,9 @@ option_group! {
         revision: String = text,
         /// Whether tensors of another shape are newly initialized instead of being an error.
         ignore_mismatched_sizes: bool = boolean,
+        /// What the classification head reads of the last layer; what the model's config.json says
+        /// if not given.
+        pooling: Pooling = from_str,
         /// Values of config.json to replace.
         config_overrides: Vec<(String, Value)> = assignments,
     }

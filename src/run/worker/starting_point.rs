@@ -65,7 +65,10 @@ impl StartingPoint {
         };
         // A checkpoint's config.json already contains the overrides of its run.
         let overrides = if resumed.is_some() { &[] } else { model.overrides() };
-        let config = files.config(overrides)?;
+        let mut config = files.config(overrides)?;
+        if let (None, Some(pooling)) = (&resumed, &model.pooling) {
+            config.set_pooling(pooling.value);
+        }
         let mut found = Self { resumed, files, config };
         let traits = found.traits(options);
         if let Some(resumed) = &mut found.resumed {

@@ -2,6 +2,7 @@
 
 use super::forward::{FusedPass, LayerBuffers};
 use super::workspace::Workspace;
+use crate::core::model::Pooling;
 use crate::core::ops::backend::{
     ActivateBackward, Activation, AddNormBackward, AttentionBackward, ClassifyBackward,
     CrossEntropy, EmbedBackward, LinearBackwardInput, LinearBackwardWeight, LinearLayout,
@@ -111,10 +112,13 @@ impl<B: Backend> FusedPass<'_, B> {
             grad: &mut work.grad_narrow,
             gradients,
         })?;
-        let first = &work.hidden[network.layout.layers.len()];
+        let pooled = match network.pooling {
+            Pooling::Cls => &work.hidden[network.layout.layers.len()],
+            Pooling::Mean => &work.pooled,
+        };
         let buffers = LinearBuffers {
             rows,
-            x: if network.drops_head_input { &state.first } else { first },
+            x: if network.drops_head_input { &state.input } else { pooled },
             grad: &work.grad_narrow,
             dx: &mut work.grad_first,
             accumulate: false,
@@ -127,10 +131,14 @@ impl<B: Backend> FusedPass<'_, B> {
                 dropout: self.dropouts.head_input,
                 rows,
                 width: dense.inputs,
-                x: first,
+                x: pooled,
                 grad: &mut work.grad_first,
                 gradients,
             })?;
+        }
+        if network.pooling == Pooling::Mean {
+            let (grad, dx) = (&work.grad_first, &mut work.grad);
+            backend.mean_rows_backward(&work.batch, network.hidden, grad, dx)?;
         }
         Ok(())
     }
@@ -143,7 +151,7 @@ impl<B: Backend> FusedPass<'_, B> {
     }
 
     /// Computes the backward pass of a layer. It reads the gradient of the output from `grad_first`
-    /// for the last layer, else from `grad`, and writes the gradient of the input to `grad`.
+    /// for a layer that computes only first tokens, else from `grad`, and writes the gradient of the input to `grad`.
     fn layer_backward(
         &self,
         index: usize,
@@ -153,10 +161,10 @@ impl<B: Backend> FusedPass<'_, B> {
     ) -> Result<()> {
         let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
         let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
-        let last = index + 1 == layout.layers.len();
-        let rows = if last { self.sequences } else { self.rows };
+        let first_only = self.network.is_first_only(index);
+        let rows = if first_only { self.sequences } else { self.rows };
         let (state, batch) = (&work.layers[state], &work.batch);
-        let grad = if last { &mut work.grad_first } else { &mut work.grad };
+        let grad = if first_only { &mut work.grad_first } else { &mut work.grad };
 
         backend.add_norm_backward(AddNormBackward {
             parameters,
@@ -164,7 +172,7 @@ impl<B: Backend> FusedPass<'_, B> {
             norm: &layer.output_norm,
             dropout: dropouts.layer_output,
             batch,
-            first_only: last,
+            first_only,
             x: &state.output,
             statistics: &state.output_statistics,
             grad,
@@ -193,7 +201,7 @@ impl<B: Backend> FusedPass<'_, B> {
             norm: &layer.attention_norm,
             dropout: dropouts.attention_output,
             batch,
-            first_only: last,
+            first_only,
             x: &state.attended,
             statistics: &state.attended_statistics,
             grad,
@@ -204,17 +212,17 @@ impl<B: Backend> FusedPass<'_, B> {
         let buffers = LinearBuffers { rows, x, grad: &work.grad_narrow, dx, accumulate: false };
         self.linear_backward(&layer.attention_output, false, buffers, gradients)?;
         backend.attention_backward(AttentionBackward {
-            config: &self.network.attention(dropouts.attention_probabilities, last),
+            config: &self.network.attention(dropouts.attention_probabilities, first_only),
             batch,
-            queries: if last { &state.queries } else { &state.qkv },
+            queries: if first_only { &state.queries } else { &state.qkv },
             keys_values: &state.qkv,
             statistics: &state.attention_statistics,
             grad: &work.grad_context,
-            dqueries: last.then_some(&mut work.grad_queries),
+            dqueries: first_only.then_some(&mut work.grad_queries),
             dkeys_values: &mut work.grad_qkv,
         })?;
         let (input, qkv) = (&work.hidden[index], &work.grad_qkv);
-        if !last {
+        if !first_only {
             let buffers = LinearBuffers { rows, x: input, grad: qkv, dx: grad, accumulate: true };
             return self.linear_backward(&layer.query_key_value(), true, buffers, gradients);
         }

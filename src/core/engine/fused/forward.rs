@@ -2,6 +2,7 @@
 
 use super::network::Network;
 use super::workspace::{HeadState, LayerState, Workspace};
+use crate::core::model::Pooling;
 use crate::core::ops::backend::{
     ActivateForward, Activation, AddNormForward, AttentionForward, ClassifyForward, EmbedForward,
     LinearForward, LinearLayout, PackedBatch,
@@ -65,7 +66,14 @@ impl<B: Backend> FusedPass<'_, B> {
             }
         }
         let last = if saved == SavedActivations::None { 0 } else { layers };
-        self.head(&mut work.hidden[last], &mut work.head)
+        let Workspace { batch, hidden, pooled, head, .. } = work;
+        match self.network.pooling {
+            Pooling::Cls => self.head(&mut hidden[last], head),
+            Pooling::Mean => {
+                self.backend.mean_rows(batch, self.network.hidden, &hidden[last], pooled)?;
+                self.head(pooled, head)
+            }
+        }
     }
 
     fn embed(&self, work: &mut Workspace<B>) -> Result<()> {
@@ -114,15 +122,15 @@ impl<B: Backend> FusedPass<'_, B> {
         self.backend.linear(LinearForward { parameters, layer, biased: false, rows, x, out })
     }
 
-    /// Computes one encoder layer. The last layer computes keys and values for all rows, and the
-    /// rest only for first tokens, because the head reads only their outputs.
+    /// Computes one encoder layer. If the head reads only first tokens, the last layer
+    /// computes keys and values for all rows, and the rest for first tokens.
     pub(super) fn layer(&self, index: usize, buffers: LayerBuffers<'_, B>) -> Result<()> {
         let LayerBuffers { batch, input, state, out } = buffers;
         let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
         let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
-        let last = index + 1 == layout.layers.len();
-        let rows = if last { self.sequences } else { self.rows };
-        if last {
+        let first_only = self.network.is_first_only(index);
+        let rows = if first_only { self.sequences } else { self.rows };
+        if first_only {
             backend.gather_first(batch, self.network.hidden, input, &mut state.first)?;
             self.linear(&layer.query, rows, &state.first, &mut state.queries)?;
             self.linear(&layer.key_value(), self.rows, input, &mut state.qkv)?;
@@ -130,9 +138,9 @@ impl<B: Backend> FusedPass<'_, B> {
             self.linear(&layer.query_key_value(), rows, input, &mut state.qkv)?;
         }
         backend.attention(AttentionForward {
-            config: &self.network.attention(dropouts.attention_probabilities, last),
+            config: &self.network.attention(dropouts.attention_probabilities, first_only),
             batch,
-            queries: if last { &state.queries } else { &state.qkv },
+            queries: if first_only { &state.queries } else { &state.qkv },
             keys_values: &state.qkv,
             out: &mut state.context,
             statistics: &mut state.attention_statistics,
@@ -144,9 +152,9 @@ impl<B: Backend> FusedPass<'_, B> {
             norm: &layer.attention_norm,
             dropout: dropouts.attention_output,
             batch,
-            first_only: last,
+            first_only,
             x: &mut state.attended,
-            residual: if last { &state.first } else { input },
+            residual: if first_only { &state.first } else { input },
             statistics: &mut state.attended_statistics,
             out: &mut state.middle,
         })?;
@@ -168,7 +176,7 @@ impl<B: Backend> FusedPass<'_, B> {
             norm: &layer.output_norm,
             dropout: dropouts.layer_output,
             batch,
-            first_only: last,
+            first_only,
             x: &mut state.output,
             residual: &state.middle,
             statistics: &mut state.output_statistics,
@@ -176,8 +184,8 @@ impl<B: Backend> FusedPass<'_, B> {
         })
     }
 
-    /// Computes the logits from the first tokens of the last layer.
-    fn head(&self, first: &mut B::Buffer, state: &mut HeadState<B>) -> Result<()> {
+    /// Computes the logits from one row for each sequence.
+    fn head(&self, pooled: &mut B::Buffer, state: &mut HeadState<B>) -> Result<()> {
         let (backend, parameters, network) = (self.backend, self.parameters, self.network);
         let (dense, rows) = (&network.layout.head, self.sequences);
         let input = if network.drops_head_input {
@@ -188,12 +196,12 @@ impl<B: Backend> FusedPass<'_, B> {
                 dropout: self.dropouts.head_input,
                 rows,
                 width: dense.inputs,
-                x: first,
-                out: &mut state.first,
+                x: pooled,
+                out: &mut state.input,
             })?;
-            &state.first
+            &state.input
         } else {
-            first
+            pooled
         };
         self.product(dense, rows, input, &mut state.dense)?;
         backend.activate(ActivateForward {

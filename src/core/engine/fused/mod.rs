@@ -155,7 +155,7 @@ impl FusedEngine<Cpu> {
         let mut layers = vec![layout.head];
         layers.extend(layout.project);
         for (index, layer) in layout.layers.iter().enumerate() {
-            if index + 1 == layout.layers.len() {
+            if self.network.is_first_only(index) {
                 layers.extend([layer.query, layer.key_value()]);
             } else {
                 layers.push(layer.query_key_value());

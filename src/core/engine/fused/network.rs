@@ -1,6 +1,6 @@
 //! The architecture of a model for the fused engine, and its dropout masks.
 
-use crate::core::model::{Architecture, ModelConfig, ModelLayout};
+use crate::core::model::{Architecture, ModelConfig, ModelLayout, Pooling};
 use crate::core::ops::backend::{Activation, AttentionConfig, MatrixColumns, PackedBatch};
 use crate::core::ops::{Dropout, DropoutKey, DropoutProbabilities, NetworkDropouts};
 use std::borrow::Cow;
@@ -12,6 +12,8 @@ pub(super) struct Network {
     pub heads: usize,
     pub hidden: usize,
     pub labels: usize,
+    /// What the head reads of the last layer.
+    pub pooling: Pooling,
     /// Whether dropout also applies to the head's input.
     pub drops_head_input: bool,
     pub head_activation: Activation,
@@ -25,6 +27,7 @@ impl Network {
             heads: config.encoder.num_attention_heads,
             hidden: config.encoder.hidden_size,
             labels: config.labels.len(),
+            pooling: config.pooling,
             drops_head_input: config.architecture != Architecture::Bert,
             head_activation: match config.architecture {
                 Architecture::Bert | Architecture::Roberta => Activation::Tanh,
@@ -64,13 +67,18 @@ impl Network {
         NetworkDropouts::new(&self.dropout_probabilities, self.layout.layers.len(), key)
     }
 
-    /// The attention configuration of a layer. In the last layer only first tokens are queries,
-    /// because the head reads only their outputs.
-    pub(super) fn attention(&self, dropout: Dropout, last: bool) -> AttentionConfig {
+    /// Whether a layer computes only the first token of each sequence, because nothing reads its
+    /// other outputs: the last layer, if the head reads the first token.
+    pub(super) fn is_first_only(&self, layer: usize) -> bool {
+        self.pooling == Pooling::Cls && layer + 1 == self.layout.layers.len()
+    }
+
+    /// The attention configuration of a layer; with `first_only`, only first tokens are queries.
+    pub(super) fn attention(&self, dropout: Dropout, first_only: bool) -> AttentionConfig {
         let hidden = self.hidden;
         let head_width = hidden / self.heads;
         let columns = |stride, start| MatrixColumns { stride, start };
-        let (queries, keys, values) = if last {
+        let (queries, keys, values) = if first_only {
             (columns(hidden, 0), columns(2 * hidden, 0), columns(2 * hidden, hidden))
         } else {
             let stride = 3 * hidden;
@@ -81,7 +89,7 @@ impl Network {
             head_width,
             scale: (1.0 / (head_width as f64).sqrt()) as f32,
             dropout,
-            first_only: last,
+            first_only,
             queries,
             keys,
             values,

@@ -5,9 +5,9 @@ use crate::core::ops::Backend;
 
 /// The activations of one layer.
 pub(super) struct LayerState<B: Backend> {
-    /// Queries, keys and values of all rows; in the last layer, only keys and values.
+    /// Queries, keys and values of all rows; where only first tokens are queries, keys and values.
     pub qkv: B::Buffer,
-    /// In the last layer: the input rows of the first tokens, and their queries.
+    /// In a layer that computes only first tokens: the input rows of the first tokens, and their queries.
     pub first: B::Buffer,
     pub queries: B::Buffer,
     pub attention_statistics: B::Floats,
@@ -46,8 +46,8 @@ impl<B: Backend> Default for LayerState<B> {
 
 /// The activations of the head.
 pub(super) struct HeadState<B: Backend> {
-    /// The first token of each sequence, after dropout if the architecture applies it there.
-    pub first: B::Buffer,
+    /// The pooled row of each sequence after dropout, if the architecture applies it there.
+    pub input: B::Buffer,
     /// Values before and after the activation function.
     pub dense: B::Buffer,
     pub activated: B::Buffer,
@@ -57,7 +57,7 @@ pub(super) struct HeadState<B: Backend> {
 impl<B: Backend> Default for HeadState<B> {
     fn default() -> Self {
         Self {
-            first: B::Buffer::default(),
+            input: B::Buffer::default(),
             dense: B::Buffer::default(),
             activated: B::Buffer::default(),
             logits: B::Floats::default(),
@@ -76,6 +76,8 @@ pub(super) struct Workspace<B: Backend> {
     pub hidden: Vec<B::Buffer>,
     /// The activations of each layer whose activations are saved.
     pub layers: Vec<LayerState<B>>,
+    /// The mean of each sequence's rows, if the head reads it.
+    pub pooled: B::Buffer,
     pub head: HeadState<B>,
     pub grad_logits: B::Floats,
     /// The gradients of activations.
@@ -97,6 +99,7 @@ impl<B: Backend> Workspace<B> {
             embedded: B::Buffer::default(),
             hidden: Vec::new(),
             layers: Vec::new(),
+            pooled: B::Buffer::default(),
             head: HeadState::default(),
             grad_logits: B::Floats::default(),
             grad: B::Buffer::default(),

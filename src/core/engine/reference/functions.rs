@@ -115,6 +115,21 @@ pub(super) fn attention_probabilities(
     p * Tensor::from_vec(factors, (size, heads, queries, keys), scores.device())?
 }
 
+/// The mean of the tokens of each sequence, without padding; `x` is `[batch, length, hidden]`, the
+/// result `[batch, hidden]`.
+///
+/// # Errors
+/// If the shapes do not match.
+pub(super) fn mean_of_tokens(x: &Tensor, batch: &PaddedBatch) -> Result<Tensor> {
+    let (size, length, _) = x.dims3()?;
+    let mut shares = vec![0f32; size * length];
+    for (shares, &own) in shares.chunks_exact_mut(length).zip(&batch.lengths) {
+        shares[..own].fill(1.0 / own as f32);
+    }
+    let shares = Tensor::from_vec(shares, (size, length, 1), x.device())?;
+    x.broadcast_mul(&shares)?.sum(1)
+}
+
 /// `dropout(x)` over the last dimension of `x`; `rows` are the row numbers that determine the
 /// dropout mask of each row.
 ///

@@ -2,10 +2,11 @@
 
 use super::functions::{
     PaddedBatch, Positions, attention_probabilities, dropout, embed, layer_norm, linear,
+    mean_of_tokens,
 };
 use crate::core::data::batching::PackedBatch;
 use crate::core::model::layout::{LayerLayout, Parameter};
-use crate::core::model::{Architecture, ModelConfig, ModelLayout, SequenceClassifier};
+use crate::core::model::{Architecture, ModelConfig, ModelLayout, Pooling, SequenceClassifier};
 use crate::core::ops::backend;
 use crate::core::ops::{Dropout, DropoutKey, DropoutProbabilities, LayerDropouts, NetworkDropouts};
 use candle_core::{Device, Result, Tensor, Var};
@@ -194,7 +195,7 @@ impl EncoderLayer {
 }
 
 /// The classification head of transformers' `…ForSequenceClassification`: it computes the logits
-/// from the first token of the last layer.
+/// from one row for each sequence.
 struct ClassificationHead {
     architecture: Architecture,
     dense: Linear,
@@ -210,11 +211,11 @@ impl ClassificationHead {
         })
     }
 
-    /// `first` is `[batch, hidden]`; the result is `[batch, labels]`. The row numbers for dropout
+    /// `pooled` is `[batch, hidden]`; the result is `[batch, labels]`. The row numbers for dropout
     /// are the indices of the sequences.
-    fn forward(&self, first: &Tensor, dropouts: &NetworkDropouts) -> Result<Tensor> {
-        let sequences = || 0..first.dims()[0];
-        let x = self.dense.forward(&dropout(first, dropouts.head_input, sequences())?)?;
+    fn forward(&self, pooled: &Tensor, dropouts: &NetworkDropouts) -> Result<Tensor> {
+        let sequences = || 0..pooled.dims()[0];
+        let x = self.dense.forward(&dropout(pooled, dropouts.head_input, sequences())?)?;
         let x = match self.architecture {
             // As in BertPooler and RobertaClassificationHead.
             Architecture::Bert | Architecture::Roberta => x.tanh()?,
@@ -232,6 +233,7 @@ pub struct ReferenceNetwork {
     embeddings: Embeddings,
     layers: Vec<EncoderLayer>,
     head: ClassificationHead,
+    pooling: Pooling,
     dropout_probabilities: DropoutProbabilities,
     pad_token_id: u32,
 }
@@ -252,6 +254,7 @@ impl ReferenceNetwork {
                 .collect::<Result<_>>()?,
             head: ClassificationHead::new(&vars, layout, config)?,
             vars,
+            pooling: config.pooling,
             dropout_probabilities: config.dropout_probabilities(),
             pad_token_id: config.encoder.pad_token_id as u32,
         })
@@ -273,8 +276,12 @@ impl ReferenceNetwork {
     pub fn forward(&self, batch: &PackedBatch, key: Option<DropoutKey>) -> Result<Tensor> {
         let dropouts = NetworkDropouts::new(&self.dropout_probabilities, self.layers.len(), key);
         let states = self.hidden_states(batch, &dropouts)?;
-        let first = states[states.len() - 1].narrow(1, 0, 1)?.squeeze(1)?;
-        self.head.forward(&first, &dropouts)
+        let last = &states[states.len() - 1];
+        let pooled = match self.pooling {
+            Pooling::Cls => last.narrow(1, 0, 1)?.squeeze(1)?,
+            Pooling::Mean => mean_of_tokens(last, &PaddedBatch::new(batch, self.pad_token_id))?,
+        };
+        self.head.forward(&pooled, &dropouts)
     }
 
     /// The outputs of the embeddings and of each layer, `[batch, length, hidden]` each, as with

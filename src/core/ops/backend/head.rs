@@ -1,4 +1,4 @@
-//! The classification head: selection of the first tokens, the last layer and the loss.
+//! The classification head: pooling of the tokens, the last layer and the loss.
 
 use super::{Device, LinearLayout};
 use candle_core::Result;
@@ -67,6 +67,25 @@ pub trait HeadOps: Device {
     /// Backward of [`Self::gather_first`]: adds row `b` of `grad` to the row of `dx` of the first
     /// token of sequence `b`.
     fn scatter_add_first(
+        &self,
+        batch: &Self::Batch,
+        width: usize,
+        grad: &Self::Buffer,
+        dx: &mut Self::Buffer,
+    ) -> Result<()>;
+
+    /// `out[b]` = the mean of the rows of `x` of sequence `b`, `[batch, width]`.
+    fn mean_rows(
+        &self,
+        batch: &Self::Batch,
+        width: usize,
+        x: &Self::Buffer,
+        out: &mut Self::Buffer,
+    ) -> Result<()>;
+
+    /// Backward of [`Self::mean_rows`]: sets each row of `dx`, `[rows, width]`, of sequence `b` to
+    /// row `b` of `grad`, divided by the length of the sequence.
+    fn mean_rows_backward(
         &self,
         batch: &Self::Batch,
         width: usize,

@@ -1,4 +1,4 @@
-//! The classification head: selection of the first tokens, the last layer and the loss.
+//! The classification head: pooling of the tokens, the last layer and the loss.
 
 use super::activation;
 use super::device::Cpu;
@@ -33,6 +33,48 @@ impl HeadOps for Cpu {
     ) -> Result<()> {
         for (grad, &row) in grad.chunks_exact(width).zip(&batch.starts) {
             activation::add(&mut dx[row as usize * width..][..width], grad);
+        }
+        Ok(())
+    }
+
+    fn mean_rows(
+        &self,
+        batch: &PackedBatch,
+        width: usize,
+        x: &Vec<f32>,
+        out: &mut Vec<f32>,
+    ) -> Result<()> {
+        let out = resize(out, batch.batch_size() * width);
+        for (out, ends) in out.chunks_exact_mut(width).zip(batch.starts.windows(2)) {
+            let rows = &x[ends[0] as usize * width..ends[1] as usize * width];
+            out.fill(0.0);
+            for row in rows.chunks_exact(width) {
+                activation::add(out, row);
+            }
+            let share = 1.0 / (ends[1] - ends[0]) as f32;
+            vectorized(|| out.iter_mut().for_each(|sum| *sum *= share));
+        }
+        Ok(())
+    }
+
+    fn mean_rows_backward(
+        &self,
+        batch: &PackedBatch,
+        width: usize,
+        grad: &Vec<f32>,
+        dx: &mut Vec<f32>,
+    ) -> Result<()> {
+        let dx = resize(dx, batch.rows() * width);
+        for (grad, ends) in grad.chunks_exact(width).zip(batch.starts.windows(2)) {
+            let share = 1.0 / (ends[1] - ends[0]) as f32;
+            let rows = &mut dx[ends[0] as usize * width..ends[1] as usize * width];
+            for row in rows.chunks_exact_mut(width) {
+                vectorized(|| {
+                    for (to, from) in row.iter_mut().zip(grad) {
+                        *to = share * from;
+                    }
+                });
+            }
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The classification head: selection of the first tokens, the last layer and the loss.
+//! The classification head: pooling of the tokens, the last layer and the loss.
 
 #![expect(unsafe_code, reason = "kernels are launched")]
 
@@ -42,6 +42,40 @@ impl<D: Driver> HeadOps for CudaBackend<D> {
         // SAFETY: `grad` is `[sequences, width]`, `dx` is `[rows, width]`, and starts are distinct
         // rows.
         unsafe { context.launch("scatter_add_first", shape, arguments) }
+    }
+
+    fn mean_rows(
+        &self,
+        batch: &DeviceBatch<D>,
+        width: usize,
+        x: &DeviceBuffer<D, Act>,
+        out: &mut DeviceBuffer<D, Act>,
+    ) -> Result<()> {
+        let (context, sequences) = (&self.context, batch.sequences());
+        let x = x.slice(0..batch.rows() * width)?;
+        let out = out.resize(context, sequences * width)?;
+        let shape = shapes::columns(sequences, width, 128);
+        let arguments = arguments![batch.starts()?, width, x, out];
+        // SAFETY: `x` is `[rows, width]`, `out` is `[sequences, width]`, and starts are rows, one
+        // more than there are sequences.
+        unsafe { context.launch("mean_rows", shape, arguments) }
+    }
+
+    fn mean_rows_backward(
+        &self,
+        batch: &DeviceBatch<D>,
+        width: usize,
+        grad: &DeviceBuffer<D, Act>,
+        dx: &mut DeviceBuffer<D, Act>,
+    ) -> Result<()> {
+        let (context, sequences) = (&self.context, batch.sequences());
+        let grad = grad.slice(0..sequences * width)?;
+        let dx = dx.resize(context, batch.rows() * width)?;
+        let shape = shapes::columns(sequences, width, 128);
+        let arguments = arguments![batch.starts()?, width, grad, dx];
+        // SAFETY: `grad` is `[sequences, width]`, `dx` is `[rows, width]`, and starts are rows, one
+        // more than there are sequences.
+        unsafe { context.launch("mean_rows_backward", shape, arguments) }
     }
 
     fn classify(&self, arguments: ClassifyForward<'_, Self>) -> Result<()> {

@@ -92,6 +92,11 @@ pub(super) fn head_and_loss<B: Backend>(backend: &B) -> Result<Results> {
         let mut first = B::Buffer::default();
         backend.gather_first(&sent, width, &x, &mut first)?;
         results.push(("first".into(), get(backend, width, sequences, &first)?));
+        let (mut mean, mut spread) = (B::Buffer::default(), B::Buffer::default());
+        backend.mean_rows(&sent, width, &x, &mut mean)?;
+        results.push(("mean".into(), get(backend, width, sequences, &mean)?));
+        backend.mean_rows_backward(&sent, width, &mean, &mut spread)?;
+        results.push(("mean, dx".into(), get(backend, width, rows, &spread)?));
         for smoothing in [0.0, 0.1] {
             let (mut logits, mut dlogits) = (B::Floats::default(), B::Floats::default());
             let layer = &model.classifier;

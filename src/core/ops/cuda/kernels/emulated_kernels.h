@@ -19,6 +19,8 @@ KERNEL_OF(fill, A(0, float *), A(1, u64), A(2, float))
 KERNEL_OF(to_activations, A(0, const float *), A(1, act *), A(2, u64))
 KERNEL_OF(gather_first, A(0, const u32 *), A(1, u32), A(2, const act *), A(3, act *))
 KERNEL_OF(scatter_add_first, A(0, const u32 *), A(1, u32), A(2, const act *), A(3, act *))
+KERNEL_OF(mean_rows, A(0, const u32 *), A(1, u32), A(2, const act *), A(3, act *))
+KERNEL_OF(mean_rows_backward, A(0, const u32 *), A(1, u32), A(2, const act *), A(3, act *))
 KERNEL_OF(add_bias, A(0, act *), A(1, const float *), A(2, u32))
 KERNEL_OF(column_sums, A(0, const act *), A(1, u32), A(2, u32), A(3, u32), A(4, float *))
 KERNEL_OF(add_partials, A(0, const float *), A(1, u32), A(2, u32), A(3, float *), A(4, float *),
@@ -87,6 +89,8 @@ static const Kernel kernels[] = {
     PLAIN(to_activations),
     PLAIN(gather_first),
     PLAIN(scatter_add_first),
+    PLAIN(mean_rows),
+    PLAIN(mean_rows_backward),
     PLAIN(add_bias),
     PLAIN(column_sums),
     WITH_BARRIERS(add_partials),

@@ -49,6 +49,49 @@ KERNEL scatter_add_first(const u32 *starts, u32 width, const act *grad, act *dx)
     }
 }
 
+/* The mean of the rows of a sequence, added from the first to the last. */
+KERNEL mean_rows(const u32 *starts, u32 width, const act *x, act *out)
+{
+    u32 column = FIRST_COLUMN;
+    u32 count = columns_left(column, width);
+    if (count > 0) {
+        u32 first = starts[blockIdx.x];
+        u32 end = starts[blockIdx.x + 1];
+        float total[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+        float values[4];
+        for (u32 row = first; row < end; row++) {
+            load_four(x + (u64)row * width + column, count, values);
+            for (u32 i = 0; i < 4; i++) {
+                total[i] += values[i];
+            }
+        }
+        float share = 1.0f / (float)(end - first);
+        for (u32 i = 0; i < 4; i++) {
+            total[i] *= share;
+        }
+        store_four(out + (u64)blockIdx.x * width + column, count, total);
+    }
+}
+
+KERNEL mean_rows_backward(const u32 *starts, u32 width, const act *grad, act *dx)
+{
+    u32 column = FIRST_COLUMN;
+    u32 count = columns_left(column, width);
+    if (count > 0) {
+        u32 first = starts[blockIdx.x];
+        u32 end = starts[blockIdx.x + 1];
+        float share = 1.0f / (float)(end - first);
+        float values[4];
+        load_four(grad + (u64)blockIdx.x * width + column, count, values);
+        for (u32 i = 0; i < 4; i++) {
+            values[i] *= share;
+        }
+        for (u32 row = first; row < end; row++) {
+            store_four(dx + (u64)row * width + column, count, values);
+        }
+    }
+}
+
 KERNEL add_bias(act *x, const float *bias, u32 width)
 {
     u32 column = FIRST_COLUMN;

@@ -44,6 +44,14 @@ KERNEL gather_first(const u32 *starts, u32 width, const act *x, act *out);
  * grid (batch, ceil(GROUPS(width) / 128)), block (128). */
 KERNEL scatter_add_first(const u32 *starts, u32 width, const act *grad, act *dx);
 
+/* out[b] = mean of x[starts[b]..starts[b + 1]], rows of `width`.
+ * grid (batch, ceil(GROUPS(width) / 128)), block (128). */
+KERNEL mean_rows(const u32 *starts, u32 width, const act *x, act *out);
+
+/* dx[starts[b]..starts[b + 1]] = grad[b] / the number of these rows.
+ * grid (batch, ceil(GROUPS(width) / 128)), block (128). */
+KERNEL mean_rows_backward(const u32 *starts, u32 width, const act *grad, act *dx);
+
 /* x[r] += bias for every row. grid (rows, ceil(GROUPS(width) / 128)), block (128). */
 KERNEL add_bias(act *x, const float *bias, u32 width);
 
