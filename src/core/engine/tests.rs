@@ -19,7 +19,9 @@ fn options(ops: Ops) -> EngineOptions {
 }
 
 /// All engines that run without a GPU.
-fn engines(model: &SequenceClassifier) -> anyhow::Result<Vec<(&'static str, Box<dyn Engine>)>> {
+pub(super) fn engines(
+    model: &SequenceClassifier,
+) -> anyhow::Result<Vec<(&'static str, Box<dyn Engine>)>> {
     let checkpointing = EngineOptions { gradient_checkpointing: true, ..options(Ops::Fused) };
     let mut engines = vec![
         ("reference", build(model, &options(Ops::Reference))?),
@@ -41,12 +43,12 @@ pub(super) fn emulated_gpu(model: &SequenceClassifier) -> anyhow::Result<Box<dyn
     Ok(Box::new(fused::FusedEngine::new(gpu, model, false, name)?))
 }
 
-fn step(number: u64, update: Update) -> StepOptions {
+pub(super) fn step(number: u64, update: Update) -> StepOptions {
     StepOptions { seed: 5, number, label_smoothing_factor: 0.0, update }
 }
 
 /// The largest absolute difference of two lists, and the largest magnitude in the second.
-fn compare(ours: &[f32], expected: &[f32]) -> (f32, f32) {
+pub(super) fn compare(ours: &[f32], expected: &[f32]) -> (f32, f32) {
     assert_eq!(ours.len(), expected.len());
     let difference = ours.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
     assert!(ours.iter().all(|value| value.is_finite()));
@@ -211,7 +213,7 @@ fn every_engine_computes_equal_activations_and_smoothed_losses() -> anyhow::Resu
     Ok(())
 }
 
-fn small() -> anyhow::Result<(SequenceClassifier, Vec<PackedBatch>)> {
+pub(super) fn small() -> anyhow::Result<(SequenceClassifier, Vec<PackedBatch>)> {
     small_with("gelu")
 }
 

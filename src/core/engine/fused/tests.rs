@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::data::batching::Example;
 use crate::core::model::{ModelConfig, Weights};
+use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{Device, Update};
 use crate::core::ops::cuda::emulator::Emulated;
 use crate::core::ops::cuda::{CudaBackend, Precision};

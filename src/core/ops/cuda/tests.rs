@@ -4,7 +4,7 @@
 use super::head_tests::{attention_of_all, attention_of_first, head_and_loss};
 use super::layer_tests::{activations, embedding, linear_layer, normalization};
 use super::test_model::Results;
-use super::training_tests::training;
+use super::training_tests::{training, training_with_rates_and_average};
 use super::{CudaBackend, Precision};
 use crate::core::ops::Cpu;
 use candle_core::Result;
@@ -84,6 +84,7 @@ operations![
     attention_of_first,
     head_and_loss,
     training,
+    training_with_rates_and_average,
 ];
 
 #[cfg(feature = "cuda")]

@@ -121,7 +121,8 @@ impl Checkpoint {
             variance.extend(variances);
         })?;
         let steps = self.run.optimizer_steps;
-        let moments = Moments { steps, mean: mean.into(), variance: variance.into() };
+        let moments =
+            Moments { steps, mean: mean.into(), variance: variance.into(), weights: None };
         Ok(engine.restore(moments)?)
     }
 
