@@ -2,9 +2,11 @@
 //! TensorBoard files.
 
 mod command_applied;
+mod early_stopped;
 mod log_entry;
 
 pub use command_applied::{CommandApplied, CommandEffect};
+pub use early_stopped::EarlyStopped;
 pub use log_entry::{LogEntry, Logged, TrainingLog, end_entry, evaluation_entry, training_entry};
 
 use super::calibration::Calibration;
@@ -295,8 +297,11 @@ pub struct Finished {
     pub training_loss: f64,
     /// The runtime metrics of the run.
     pub metrics: TrainMetrics,
-    /// Whether the run was stopped before its last step.
+    /// Whether the run was stopped before its last step, by the user.
     pub stopped: bool,
+    /// Why the run ended before its last step, if early stopping ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopped>,
 }
 
 /// `TrainOutput.metrics`.

@@ -147,6 +147,7 @@ pub fn ending() -> Vec<TrainEvent> {
                 epoch: 10.0,
             },
             stopped: false,
+            early_stopping: None,
         }),
     ]
 }

@@ -5,6 +5,7 @@ pub mod arguments;
 pub mod calibration;
 pub mod checkpoint;
 pub mod command;
+pub mod early_stopping;
 pub mod error;
 pub mod evaluation;
 pub mod event;

@@ -115,6 +115,7 @@ impl Progress {
                 epoch: self.step as f64 / steps_per_epoch as f64,
             },
             stopped: self.step < max_steps,
+            early_stopping: None,
         }
     }
 }
@@ -136,6 +137,10 @@ pub struct RunState {
     pub progress: Progress,
     /// The number of updates that the optimizer has applied.
     pub optimizer_steps: u64,
+    /// Whether `model.safetensors` has the average of the weights, and the optimizer's file the
+    /// weights.
+    #[serde(default)]
+    pub averages_weights: bool,
     /// The seed of the initial weights and of dropout.
     pub seed: u64,
     /// The seed of the data order.

@@ -5,15 +5,16 @@ mod checkpointing;
 mod commands;
 
 use super::checkpoint::{Checkpoint, Checkpoints};
+use super::early_stopping::EarlyStopping;
 use super::error::TrainError;
-use super::event::{Epoch, Finished, Step, TrainEvent, end_entry, training_entry};
+use super::event::{EarlyStopped, Epoch, Finished, Step, TrainEvent, end_entry, training_entry};
 use super::observer::Observer;
 use super::progress::Progress;
 use super::schedule::Schedule;
 use super::steps::{StepPlan, prefetch};
 use super::trainer_state::TrainerState;
 use crate::core::data::batching::Example;
-use crate::core::engine::{Engine, StepInput, StepOptions};
+use crate::core::engine::{Engine, OptimizerOptions, StepInput, StepOptions};
 use crate::core::model::SequenceClassifier;
 use crate::core::model::folder::holds_a_model;
 use crate::core::ops::AdamWSettings;
@@ -86,26 +87,42 @@ impl<'a> Trainer<'a> {
         }
         let mut run = self.begin(engine, resume)?;
         let stop = self.train(&mut run, observer)?.break_value();
-        if stop.is_some() {
+        let is_interrupted = stop.is_some_and(|stop| stop != StopRequest::Early);
+        if is_interrupted {
             // Save before the evaluation: an uninterrupted run has no evaluation at this step, so
             // the checkpoint must not contain its result.
             self.save(&mut run, observer);
         }
-        if stop.is_none_or(|stop| stop.evaluate)
+        if stop.is_none_or(StopRequest::evaluates)
             && run.progress.evaluated_at != Some(run.progress.step)
         {
             // The run is ending, so a stop during this evaluation only cancels the evaluation.
             let _ = self.evaluate(&mut run, observer)?;
         }
-        let model_step = self.load_best(&mut run, stop.is_some(), observer);
+        let model_step = self.load_best(&mut run, is_interrupted, observer);
         // Copy the weights back to the model, where the caller reads them.
         run.engine.store()?;
         run.progress.elapsed = run.elapsed();
         let size = self.model.parameters().count_without_embeddings();
-        let finished = run.progress.finished(size, run.max_steps, run.steps_per_epoch);
-        run.state.advance_to(run.progress.step, run.epoch(), run.progress.total_flos(size));
+        let mut finished = run.progress.finished(size, run.max_steps, run.steps_per_epoch);
+        if stop == Some(StopRequest::Early) {
+            finished.stopped = false;
+            finished.early_stopping = self.early_stopped(&run);
+        }
+        run.advance_state(run.progress.total_flos(size));
         run.log(observer, finished.metrics.train_runtime, end_entry(&finished));
         Ok(TrainingOutcome { finished, state: run.state, model_step })
+    }
+
+    /// Why early stopping ended the run.
+    fn early_stopped(&self, run: &ActiveRun<'_>) -> Option<EarlyStopped> {
+        let metric = self.arguments.metric_for_best_model.as_deref()?;
+        Some(EarlyStopped {
+            metric: format!("eval_{}", metric.strip_prefix("eval_").unwrap_or(metric)),
+            evaluations: run.early_stopping.as_ref()?.counter(),
+            best_metric: run.state.best_metric,
+            best_step: run.state.best_global_step,
+        })
     }
 
     fn begin<'e>(
@@ -114,7 +131,7 @@ impl<'a> Trainer<'a> {
         resume: Option<&Checkpoint>,
     ) -> Result<ActiveRun<'e>, TrainError> {
         let (arguments, samples) = (self.arguments, self.train.len());
-        engine.begin_training(self.optimizer_settings(), arguments.decay_everything)?;
+        engine.begin_training_with(&self.optimizer_options())?;
         let mut run = ActiveRun {
             engine,
             started_at: Instant::now(),
@@ -130,6 +147,7 @@ impl<'a> Trainer<'a> {
                 arguments.warmup(arguments.max_steps(samples)),
                 arguments.max_steps(samples),
             ),
+            early_stopping: EarlyStopping::new(arguments),
             paused_at: None,
             stop_after_epoch: false,
             pending: VecDeque::new(),
@@ -144,6 +162,9 @@ impl<'a> Trainer<'a> {
             run.state.log_history = old.log_history;
             run.state.best_metric = old.best_metric;
             run.state.best_global_step = old.best_global_step;
+            if let Some(stopping) = &mut run.early_stopping {
+                stopping.continue_from(&old.stateful_callbacks);
+            }
             // The folder may have been moved, or the run may continue in another folder.
             run.set_best_checkpoint(self.best_of(checkpoint));
             run.progress.saved_at = Some(run.progress.step);
@@ -199,7 +220,7 @@ impl<'a> Trainer<'a> {
                     return Ok(control);
                 }
                 if run.stop_after_epoch && run.is_epoch_end() {
-                    return Ok(ControlFlow::Break(StopRequest { evaluate: true }));
+                    return Ok(ControlFlow::Break(StopRequest::Command { evaluate: true }));
                 }
             }
             Ok(ControlFlow::Continue(()))
@@ -317,13 +338,18 @@ impl<'a> Trainer<'a> {
         if self.arguments.pad_to_max_length { longest.unwrap_or(0) } else { 0 }
     }
 
-    fn optimizer_settings(&self) -> AdamWSettings {
+    fn optimizer_options(&self) -> OptimizerOptions {
         let arguments = self.arguments;
-        AdamWSettings {
-            beta1: arguments.adam_beta1,
-            beta2: arguments.adam_beta2,
-            epsilon: arguments.adam_epsilon,
-            weight_decay: arguments.weight_decay,
+        OptimizerOptions {
+            adamw: AdamWSettings {
+                beta1: arguments.adam_beta1,
+                beta2: arguments.adam_beta2,
+                epsilon: arguments.adam_epsilon,
+                weight_decay: arguments.weight_decay,
+            },
+            decay_everything: arguments.decay_everything,
+            layerwise_lr_decay: arguments.layerwise_lr_decay,
+            ema_decay: arguments.ema_decay,
         }
     }
 }

@@ -28,6 +28,7 @@ impl TrainingArguments {
                 "--save-strategy best needs an --eval-strategy other than no".to_owned(),
             ));
         }
+        self.check_early_stopping()?;
         if !self.load_best_model_at_end {
             return Ok(());
         }
@@ -45,6 +46,21 @@ impl TrainingArguments {
                  they are {save} and {eval}"
             ))),
         }
+    }
+
+    /// As `EarlyStoppingCallback` checks at the beginning of training.
+    fn check_early_stopping(&self) -> Result<(), ConfigError> {
+        if self.early_stopping_patience == 0 {
+            return Ok(());
+        }
+        let missing = if self.metric_for_best_model.is_none() {
+            "--metric-for-best-model, such as f1, or --load-best-model-at-end"
+        } else if self.eval_strategy == EvalStrategy::No {
+            "an --eval-strategy other than no"
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError(format!("--early-stopping-patience needs {missing}")))
     }
 
     /// Repeats the check of [`Self::check`] after fractions are converted to steps, for a run over

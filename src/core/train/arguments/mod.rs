@@ -50,6 +50,10 @@ pub struct TrainingArguments {
     pub adam_beta1: f64,
     pub adam_beta2: f64,
     pub adam_epsilon: f64,
+    /// The factor of the learning rate from one layer to the next below.
+    pub layerwise_lr_decay: f64,
+    /// The decay of the exponential moving average of the weights; 0 keeps none.
+    pub ema_decay: f64,
     /// 0 disables gradient clipping.
     pub max_grad_norm: f64,
     pub label_smoothing_factor: f64,
@@ -67,6 +71,10 @@ pub struct TrainingArguments {
     pub load_best_model_at_end: bool,
     pub metric_for_best_model: Option<String>,
     pub greater_is_better: bool,
+    /// The number of evaluations without an improvement that end the run; 0 disables early stopping.
+    pub early_stopping_patience: u64,
+    /// How much more than this the metric must improve.
+    pub early_stopping_threshold: f64,
     pub report_to: ReportTo,
     pub logging_dir: Option<PathBuf>,
     pub seed: u64,
@@ -101,6 +109,8 @@ impl TrainingArguments {
             adam_beta1: 0.9,
             adam_beta2: 0.999,
             adam_epsilon: 1e-8,
+            layerwise_lr_decay: 1.0,
+            ema_decay: 0.0,
             max_grad_norm: if native { 0.0 } else { 1.0 },
             label_smoothing_factor: 0.0,
             train_sampling_strategy: if native {
@@ -120,6 +130,8 @@ impl TrainingArguments {
             load_best_model_at_end: false,
             metric_for_best_model: None,
             greater_is_better: false,
+            early_stopping_patience: 0,
+            early_stopping_threshold: 0.0,
             report_to: ReportTo::Tensorboard,
             logging_dir: None,
             seed: 42,
