@@ -10,6 +10,7 @@ mod cli;
 mod data;
 #[cfg(unix)]
 mod faults;
+mod fine_tuning;
 #[cfg(unix)]
 mod guardian;
 #[cfg(feature = "hub")]

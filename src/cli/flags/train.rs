@@ -50,6 +50,10 @@ pub struct TrainFlags {
     /// what the model's config.json says in `classifier_pooling`, else cls]
     #[arg(long, value_name = "NAME", value_parser = choice(ModelOptions::pooling), help_heading = "Model")]
     pub pooling: Option<Given<Pooling>>,
+    /// Initialize this many layers at the top of the encoder anew, and BERT's pooler with them,
+    /// instead of loading them (Zhang et al., 2021) [default: 0]
+    #[arg(long, value_name = "N", value_parser = flag(ModelOptions::reinit_top_layers), help_heading = "Model")]
+    pub reinit_top_layers: Option<Given<usize>>,
     /// Values of config.json to replace, such as `hidden_size=256`
     #[arg(long, value_name = "NAME=VALUE,…", value_parser = flag(ModelOptions::config_overrides), help_heading = "Model")]
     pub config_overrides: Vec<Given<Vec<(String, Value)>>>,
@@ -126,6 +130,15 @@ pub struct TrainFlags {
     /// AdamW's epsilon [default: 1e-8]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::adam_epsilon), help_heading = "Training")]
     pub adam_epsilon: Option<Given<f64>>,
+    /// Train the layer of index k of L, counted from 0 at the bottom, at the learning rate ×
+    /// FACTOR^(L−k), and the embeddings at × FACTOR^(L+1); the head has the full rate [default: 1]
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true, value_parser = flag(TrainerOptions::layerwise_lr_decay), help_heading = "Training")]
+    pub layerwise_lr_decay: Option<Given<f64>>,
+    /// Evaluate, answer with and save an exponential moving average of the weights, which each step
+    /// updates as D × average + (1−D) × weights; D rises to this value as (1+step)/(10+step)
+    /// [default: 0, no average]
+    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = flag(TrainerOptions::ema_decay), help_heading = "Training")]
+    pub ema_decay: Option<Given<f64>>,
     /// Label smoothing: the fraction of the target spread evenly over all labels [default: 0]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::label_smoothing_factor), help_heading = "Training")]
     pub label_smoothing_factor: Option<Given<f64>>,
@@ -139,6 +152,13 @@ pub struct TrainFlags {
     /// Steps, or below 1 a share of all steps, between log lines [default: 50]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::logging_steps), help_heading = "Training")]
     pub logging_steps: Option<Given<StepInterval>>,
+    /// End the run after this many evaluations in a row in which --metric-for-best-model did not
+    /// improve [default: 0, do not]
+    #[arg(long, value_name = "N", value_parser = flag(TrainerOptions::early_stopping_patience), help_heading = "Training")]
+    pub early_stopping_patience: Option<Given<u64>>,
+    /// With --early-stopping-patience: count only improvements larger than this [default: 0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::early_stopping_threshold), help_heading = "Training")]
+    pub early_stopping_threshold: Option<Given<f64>>,
     /// Seed of initial weights and dropout [default: 42]
     #[arg(long, value_name = "SEED", value_parser = flag(TrainerOptions::seed), help_heading = "Training")]
     pub seed: Option<Given<u64>>,
@@ -206,6 +226,7 @@ impl From<TrainFlags> for TrainOptions {
                 revision: flags.revision,
                 ignore_mismatched_sizes: flags.ignore_mismatched_sizes,
                 pooling: flags.pooling,
+                reinit_top_layers: flags.reinit_top_layers,
                 config_overrides: joined(flags.config_overrides),
             },
             data: dataset_options(
@@ -234,10 +255,14 @@ impl From<TrainFlags> for TrainOptions {
                 adam_beta1: flags.adam_beta1,
                 adam_beta2: flags.adam_beta2,
                 adam_epsilon: flags.adam_epsilon,
+                layerwise_lr_decay: flags.layerwise_lr_decay,
+                ema_decay: flags.ema_decay,
                 label_smoothing_factor: flags.label_smoothing_factor,
                 eval_strategy: flags.eval_strategy,
                 eval_steps: flags.eval_steps,
                 logging_steps: flags.logging_steps,
+                early_stopping_patience: flags.early_stopping_patience,
+                early_stopping_threshold: flags.early_stopping_threshold,
                 seed: flags.seed,
                 data_seed: flags.data_seed,
             },

@@ -198,6 +198,14 @@ impl ModelLayout {
         start(index)..start(index + 1)
     }
 
+    /// Whether a parameter belongs to this many layers at the top of the encoder, or to the pooler
+    /// above them.
+    pub fn is_in_top_layers(&self, parameter: &Parameter, layers: usize) -> bool {
+        let first = self.layers.len().saturating_sub(layers);
+        let range = self.layer_range(first).start..self.head.weight;
+        range.contains(&parameter.start) || (layers > 0 && parameter.name.contains(".pooler."))
+    }
+
     /// The factors of the learning rate with a `decay` from one layer to the next below, for all
     /// parameters whose factor is not 1. Of L layers, the layer of index k, counted from 0 at the
     /// bottom, has `decay^(L - k)`, and the embeddings and their projection have `decay^(L + 1)`. The

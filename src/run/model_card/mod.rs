@@ -84,7 +84,7 @@ pub struct TrainingResult {
 }
 
 /// Settings, their names on the card, and the value for which each is left out.
-const LISTED: [(&str, &str, &str); 16] = [
+const LISTED: [(&str, &str, &str); 20] = [
     ("learning_rate", "learning_rate", ""),
     ("per_device_train_batch_size", "train_batch_size", ""),
     ("per_device_eval_batch_size", "eval_batch_size", ""),
@@ -102,6 +102,10 @@ const LISTED: [(&str, &str, &str); 16] = [
     ("train_sampling_strategy", "train_sampling_strategy", ""),
     ("max_seq_length", "max_seq_length", ""),
     ("data_seed", "data_seed", ""),
+    ("reinit_top_layers", "reinit_top_layers", ""),
+    ("layerwise_lr_decay", "layerwise_lr_decay", "1"),
+    ("ema_decay", "ema_decay", "0"),
+    ("early_stopping_patience", "early_stopping_patience", "0"),
 ];
 
 /// The hyperparameters among a run's settings, with the names and in the order of transformers'

@@ -11,6 +11,7 @@ use crate::core::train::event::Setting;
 
 const HUGGING_FACE: &str = "Hugging Face default";
 const TUTORIAL: &str = "tutorial";
+const OFF: &str = "off";
 
 /// The properties of a model that affect the arguments of its training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,10 @@ pub fn resolve(
     let mut list = SettingsList::default();
     list.pick("recipe", given.recipe.as_ref(), recipe, "default");
 
+    if let Some(layers) = options.model.reinit_top_layers.as_ref().filter(|given| given.value > 0) {
+        list.add("reinit_top_layers", layers.value, &layers.source.to_string());
+    }
+
     let mut arguments = TrainingArguments::of_recipe(recipe, model.random_weights);
     batches(options, &mut arguments, &mut list);
     optimizer(options, model, recipe, &mut arguments, &mut list);
@@ -41,6 +46,7 @@ pub fn resolve(
     evaluation(options, &mut arguments, &mut list);
     saving(&options.output, &mut arguments, &mut list);
     best_model(&options.output, &mut arguments, &mut list);
+    early_stopping(options, &mut arguments, &mut list);
     let output = &options.output;
     arguments.report_to = list.pick(
         "report_to",
@@ -167,6 +173,9 @@ fn optimizer(
     number(list, "adam_beta2", given.adam_beta2.as_ref(), &mut arguments.adam_beta2, HUGGING_FACE);
     let value = &mut arguments.adam_epsilon;
     number(list, "adam_epsilon", given.adam_epsilon.as_ref(), value, HUGGING_FACE);
+    let value = &mut arguments.layerwise_lr_decay;
+    number(list, "layerwise_lr_decay", given.layerwise_lr_decay.as_ref(), value, OFF);
+    number(list, "ema_decay", given.ema_decay.as_ref(), &mut arguments.ema_decay, OFF);
     let value = &mut arguments.label_smoothing_factor;
     number(
         list,
@@ -275,6 +284,22 @@ fn best_model(output: &OutputOptions, arguments: &mut TrainingArguments, list: &
     arguments.metric_for_best_model = Some(metric);
     arguments.greater_is_better =
         list.pick("greater_is_better", output.greater_is_better.as_ref(), !is_loss, HUGGING_FACE);
+}
+
+/// Resolves whether the run ends when the metric of the best model no longer improves.
+fn early_stopping(
+    options: &TrainOptions,
+    arguments: &mut TrainingArguments,
+    list: &mut SettingsList,
+) {
+    let given = &options.trainer;
+    let patience = given.early_stopping_patience.as_ref();
+    arguments.early_stopping_patience = list.pick("early_stopping_patience", patience, 0, OFF);
+    if arguments.early_stopping_patience > 0 {
+        let value = &mut arguments.early_stopping_threshold;
+        let threshold = given.early_stopping_threshold.as_ref();
+        number(list, "early_stopping_threshold", threshold, value, HUGGING_FACE);
+    }
 }
 
 #[cfg(test)]

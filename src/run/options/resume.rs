@@ -69,7 +69,8 @@ impl Change {
             | "revision"
             | "ignore_mismatched_sizes"
             | "config_overrides"
-            | "pooling" => "the model is that of the checkpoint",
+            | "pooling"
+            | "reinit_top_layers" => "the model is that of the checkpoint",
             "seed" => "the initial weights and dropout follow from it",
             "data_seed" | "train_sampling_strategy" => "the order of the data follows from it",
             "per_device_train_batch_size" | "gradient_accumulation_steps" => {
@@ -137,6 +138,7 @@ fn effective(
         let is_default = match given.name {
             "revision" => given.text == "main",
             "max_steps" => given.text == "-1",
+            "reinit_top_layers" => given.text == "0",
             name if SWITCHES.contains(&name) => {
                 super::parse::boolean(OsStr::new(given.text)) == Ok(false)
             }

@@ -3,8 +3,8 @@
 use super::dataset::DatasetOptions;
 use super::group::{Given, OptionGroup, compose_option_groups, option_group};
 use super::parse::{
-    assignments, below_one, boolean, count, from_str, interval, length, max_steps, not_negative,
-    path, positive, text, whole,
+    assignments, below_one, boolean, count, factor, from_str, interval, length, max_steps,
+    not_negative, path, positive, text, whole,
 };
 use crate::core::data::batching::SamplingStrategy;
 use crate::core::engine::device::DeviceChoice;
@@ -28,6 +28,8 @@ option_group! {
         /// What the classification head reads of the last layer; what the model's config.json says
         /// if not given.
         pooling: Pooling = from_str,
+        /// The number of layers at the top of the encoder that are newly initialized.
+        reinit_top_layers: usize = whole,
         /// Values of config.json to replace.
         config_overrides: Vec<(String, Value)> = assignments,
     }
@@ -74,6 +76,10 @@ option_group! {
         adam_beta2: f64 = below_one,
         /// `AdamW`'s epsilon.
         adam_epsilon: f64 = positive,
+        /// The factor of the learning rate from one layer to the next below.
+        layerwise_lr_decay: f64 = factor,
+        /// The decay of the exponential moving average of the weights; 0 keeps none.
+        ema_decay: f64 = below_one,
         /// The share of the target that is spread evenly over all labels.
         label_smoothing_factor: f64 = below_one,
         /// When to evaluate.
@@ -82,6 +88,10 @@ option_group! {
         eval_steps: StepInterval = interval,
         /// Steps between log entries.
         logging_steps: StepInterval = interval,
+        /// The number of evaluations without an improvement that end the run; 0 for no such end.
+        early_stopping_patience: u64 = whole,
+        /// How much more than this the metric of the best model must improve.
+        early_stopping_threshold: f64 = not_negative,
         /// The seed of initial weights and dropout.
         seed: u64 = whole,
         /// The seed of the order of the examples.

@@ -1,6 +1,6 @@
 //! Prepares a run from its options.
 
-use super::finished::{Ending, finished_note};
+use super::finished::Ending;
 use super::logging_dir::{choose_logging_dir, forget_foreign_logging_dir};
 use super::reporter::WorkerChannels;
 use super::resume::{ResumedRun, check_classes, move_old_checkpoints};
@@ -137,7 +137,7 @@ pub(super) fn prepare(
         checkpoint.and_then(|checkpoint| Ending::find(checkpoint, &options, max_steps, &model));
     let (recorder, history) = if let Some(ending) = &ending {
         engine.reload()?;
-        notes.push(finished_note(resumed.as_ref().is_some_and(ResumedRun::is_changed)));
+        notes.push(ending.note(resumed.as_ref().is_some_and(ResumedRun::is_changed)));
         // The files of a finished run stay as they are.
         (Recorder::default(), ending.history.clone())
     } else {
@@ -234,6 +234,10 @@ fn notes(report: &LoadReport, total: usize, skipped: usize) -> Vec<String> {
     if !report.mismatched.is_empty() {
         let names = LoadReport::listed(&report.mismatched);
         notes.push(format!("of another shape in the weights, so initialized: {names}"));
+    }
+    if !report.reinitialized.is_empty() {
+        let names = LoadReport::listed(&report.reinitialized);
+        notes.push(format!("in the weights, but initialized (--reinit-top-layers): {names}"));
     }
     if !report.unexpected.is_empty() {
         let names = LoadReport::listed(&report.unexpected);
