@@ -6,7 +6,9 @@ use super::shared::{ColumnFlags, EvalRowsFlags, ShuffleFlags, TrainRowsFlags, da
 use super::values::{choice, flag};
 use crate::core::data::batching::SamplingStrategy;
 use crate::core::model::Pooling;
-use crate::core::train::arguments::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
+use crate::core::train::arguments::{
+    ClassWeights, EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval,
+};
 use crate::core::train::schedule::SchedulerType;
 use crate::run::options::parse::{boolean, path};
 use crate::run::options::{
@@ -129,6 +131,15 @@ pub struct TrainFlags {
     /// Label smoothing: the fraction of the target spread evenly over all labels [default: 0]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::label_smoothing_factor), help_heading = "Training")]
     pub label_smoothing_factor: Option<Given<f64>>,
+    /// Weights of classes in the training loss, for classes of different size; the loss of
+    /// evaluations has no weights [default: none]
+    #[arg(long, value_name = "WHICH", value_parser = choice(TrainerOptions::class_weights), help_heading = "Training")]
+    pub class_weights: Option<Given<ClassWeights>>,
+    /// R-Drop: train on each text with two dropout patterns and add this factor times
+    /// ½ (KL(p‖q) + KL(q‖p)) of their predictions to the loss; a step takes twice as long; 0 for
+    /// not at all [default: 0]
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true, value_parser = flag(TrainerOptions::rdrop_alpha), help_heading = "Training")]
+    pub rdrop_alpha: Option<Given<f64>>,
     /// When to evaluate [default: epoch]
     #[arg(long, value_name = "WHEN", value_parser = choice(TrainerOptions::eval_strategy), help_heading = "Training")]
     pub eval_strategy: Option<Given<EvalStrategy>>,
@@ -235,6 +246,8 @@ impl From<TrainFlags> for TrainOptions {
                 adam_beta2: flags.adam_beta2,
                 adam_epsilon: flags.adam_epsilon,
                 label_smoothing_factor: flags.label_smoothing_factor,
+                class_weights: flags.class_weights,
+                rdrop_alpha: flags.rdrop_alpha,
                 eval_strategy: flags.eval_strategy,
                 eval_steps: flags.eval_steps,
                 logging_steps: flags.logging_steps,

@@ -4,6 +4,7 @@
 pub mod arguments;
 pub mod calibration;
 pub mod checkpoint;
+mod class_weights;
 pub mod command;
 pub mod error;
 pub mod evaluation;

@@ -119,7 +119,7 @@ impl<'a> Trainer<'a> {
             engine,
             started_at: Instant::now(),
             resumed_elapsed: 0.0,
-            progress: Progress::new(self.model.config().labels.len()),
+            progress: Progress::new(self.classes()),
             state: TrainerState::new(arguments, samples),
             best_checkpoint: None,
             max_steps: arguments.max_steps(samples),
@@ -178,6 +178,7 @@ impl<'a> Trainer<'a> {
             examples: self.train,
             arguments,
             pad_to: self.pad_to(self.train),
+            class_weights: arguments.class_weights.of(self.train, self.classes()),
             first: run.progress.step,
             end: run.max_steps,
         };
@@ -221,6 +222,7 @@ impl<'a> Trainer<'a> {
             seed: self.arguments.seed,
             number,
             label_smoothing_factor: self.arguments.label_smoothing_factor,
+            rdrop_alpha: self.arguments.rdrop_alpha,
             update: Update { learning_rate, max_grad_norm: self.arguments.max_grad_norm },
         };
         run.engine.step(&input, &options)?;
@@ -290,7 +292,7 @@ impl<'a> Trainer<'a> {
         for sum in [&mut progress.all, &mut progress.epoch, &mut progress.since_logged] {
             sum.add(loss);
         }
-        for (label, predicted) in input.labels().zip(predicted) {
+        for (label, predicted) in input.labelled_predictions(&predicted) {
             progress.confusion.add(label, predicted);
         }
         if number.is_multiple_of(self.arguments.logging_steps.of(run.max_steps)) {
@@ -315,6 +317,11 @@ impl<'a> Trainer<'a> {
     fn pad_to(&self, examples: &[Example]) -> usize {
         let longest = examples.iter().map(|example| example.ids.len()).max();
         if self.arguments.pad_to_max_length { longest.unwrap_or(0) } else { 0 }
+    }
+
+    /// The number of classes of the model.
+    fn classes(&self) -> usize {
+        self.model.config().labels.len()
     }
 
     fn optimizer_settings(&self) -> AdamWSettings {

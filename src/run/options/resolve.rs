@@ -3,9 +3,9 @@
 
 use super::group::Given;
 use super::settings::SettingsList;
-use super::train::{OutputOptions, TrainOptions};
+use super::train::{OutputOptions, TrainOptions, TrainerOptions};
 use crate::core::train::arguments::{
-    ConfigError, EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
+    ClassWeights, ConfigError, EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
 };
 use crate::core::train::event::Setting;
 
@@ -175,6 +175,19 @@ fn optimizer(
         value,
         HUGGING_FACE,
     );
+    loss(given, arguments, list);
+}
+
+/// Resolves what is added to the loss; only what is used is listed.
+fn loss(given: &TrainerOptions, arguments: &mut TrainingArguments, list: &mut SettingsList) {
+    let used = given.class_weights.as_ref().filter(|given| given.value != ClassWeights::None);
+    if let Some(Given { value, source, .. }) = used {
+        arguments.class_weights = list.add("class_weights", *value, &source.to_string());
+    }
+    let used = given.rdrop_alpha.as_ref().filter(|given| given.value > 0.0);
+    if let Some(Given { value, source, .. }) = used {
+        arguments.rdrop_alpha = list.add("rdrop_alpha", *value, &source.to_string());
+    }
 }
 
 /// Resolves the order and the length of the examples.

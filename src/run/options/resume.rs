@@ -4,7 +4,7 @@
 use super::group::{OptionGroup, ValueSource};
 use super::resolve::{ModelTraits, resolve};
 use super::settings::data_settings;
-use super::train::{ModelOptions, TrainOptions};
+use super::train::{ModelOptions, TrainOptions, TrainerOptions};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::arguments::ConfigError;
 use std::collections::BTreeMap;
@@ -137,6 +137,8 @@ fn effective(
         let is_default = match given.name {
             "revision" => given.text == "main",
             "max_steps" => given.text == "-1",
+            "class_weights" => given.text == "none",
+            "rdrop_alpha" => TrainerOptions::rdrop_alpha(OsStr::new(given.text)) == Ok(0.0),
             name if SWITCHES.contains(&name) => {
                 super::parse::boolean(OsStr::new(given.text)) == Ok(false)
             }

@@ -10,7 +10,9 @@ use crate::core::data::batching::SamplingStrategy;
 use crate::core::engine::device::DeviceChoice;
 use crate::core::engine::{EngineOptions, Ops};
 use crate::core::model::Pooling;
-use crate::core::train::arguments::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
+use crate::core::train::arguments::{
+    ClassWeights, EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval,
+};
 use crate::core::train::schedule::SchedulerType;
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -76,6 +78,10 @@ option_group! {
         adam_epsilon: f64 = positive,
         /// The share of the target that is spread evenly over all labels.
         label_smoothing_factor: f64 = below_one,
+        /// The weights of classes in the training loss.
+        class_weights: ClassWeights = from_str,
+        /// The factor of R-Drop's divergence; 0 disables R-Drop.
+        rdrop_alpha: f64 = not_negative,
         /// When to evaluate.
         eval_strategy: EvalStrategy = from_str,
         /// Steps between evaluations.

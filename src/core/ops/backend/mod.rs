@@ -20,7 +20,7 @@ pub use activation::{ActivateBackward, ActivateForward, ActivationOps};
 pub use attention::{AttentionBackward, AttentionForward, AttentionOps};
 pub use device::Device;
 pub use embedding::{EmbedBackward, EmbedForward, EmbeddingOps};
-pub use head::{ClassifyBackward, ClassifyForward, CrossEntropy, HeadOps};
+pub use head::{ClassifyBackward, ClassifyForward, CrossEntropy, Divergence, HeadOps};
 pub use linear::{LinearBackwardInput, LinearBackwardWeight, LinearForward, LinearOps};
 pub use norm::{AddNormBackward, AddNormForward, NormOps};
 pub use shapes::{
