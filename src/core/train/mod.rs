@@ -15,6 +15,7 @@ pub mod log_history;
 pub mod metrics;
 pub mod observer;
 pub mod progress;
+mod pseudo_labels;
 pub mod schedule;
 mod steps;
 pub mod trainer;

@@ -6,9 +6,10 @@ mod commands;
 
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::error::TrainError;
-use super::event::{Epoch, Finished, Step, TrainEvent, end_entry, training_entry};
+use super::event::{Epoch, Finished, Step, TrainEvent, end_entry};
 use super::observer::Observer;
 use super::progress::Progress;
+use super::pseudo_labels::PseudoLabels;
 use super::schedule::Schedule;
 use super::steps::{StepPlan, prefetch};
 use super::trainer_state::TrainerState;
@@ -32,10 +33,12 @@ pub struct Trainer<'a> {
     arguments: &'a TrainingArguments,
     train: &'a [Example],
     eval: &'a [Example],
+    unlabelled: &'a [Example],
     checkpoints: Option<&'a Checkpoints>,
     /// The fingerprints of the examples, which the first checkpoint computes.
     data: OnceCell<String>,
     eval_data: OnceCell<String>,
+    unlabelled_data: OnceCell<String>,
 }
 
 /// The result of a run.
@@ -58,8 +61,25 @@ impl<'a> Trainer<'a> {
         train: &'a [Example],
         eval: &'a [Example],
     ) -> Self {
-        let (data, eval_data) = (OnceCell::new(), OnceCell::new());
-        Self { model, arguments, train, eval, checkpoints: None, data, eval_data }
+        Self {
+            model,
+            arguments,
+            train,
+            eval,
+            unlabelled: &[],
+            checkpoints: None,
+            data: OnceCell::new(),
+            eval_data: OnceCell::new(),
+            unlabelled_data: OnceCell::new(),
+        }
+    }
+
+    /// Adds unlabelled examples, which the model labels during the run; their own labels are
+    /// ignored.
+    #[must_use]
+    pub fn with_unlabelled(mut self, unlabelled: &'a [Example]) -> Self {
+        self.unlabelled = unlabelled;
+        self
     }
 
     /// Enables checkpoints during the run, according to `save_strategy`.
@@ -182,6 +202,13 @@ impl<'a> Trainer<'a> {
             first: run.progress.step,
             end: run.max_steps,
         };
+        let mut pseudo_labels = PseudoLabels::new(
+            self.unlabelled,
+            arguments,
+            run.max_steps,
+            self.classes(),
+            self.pad_to(self.unlabelled),
+        );
         prefetch(&plan, |inputs| {
             for input in inputs {
                 let control = self.apply_commands(run, observer)?;
@@ -191,7 +218,9 @@ impl<'a> Trainer<'a> {
                 if run.started_steps().is_multiple_of(run.steps_per_epoch) {
                     run.progress.begin_epoch();
                 }
-                self.train_on(run, input, observer)?;
+                let number = run.started_steps() + 1;
+                let step = pseudo_labels.extend(run.engine, number, input)?;
+                self.train_on(run, step, observer)?;
                 if !run.queued.is_empty() {
                     continue;
                 }
@@ -207,12 +236,12 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// Starts one step and publishes the events of the steps whose metrics have arrived. If an
+    /// Starts one step, with this fraction of unlabelled examples in it, and publishes the events of the steps whose metrics have arrived. If an
     /// evaluation, a checkpoint or the end of an epoch may follow, it waits for this step too.
     fn train_on(
         &self,
         run: &mut ActiveRun<'_>,
-        input: StepInput,
+        (input, pseudo_labelled): (StepInput, Option<f64>),
         observer: &mut impl Observer,
     ) -> Result<(), TrainError> {
         let steps = run.started_steps();
@@ -226,7 +255,7 @@ impl<'a> Trainer<'a> {
             update: Update { learning_rate, max_grad_norm: self.arguments.max_grad_norm },
         };
         run.engine.step(&input, &options)?;
-        run.queued.push_back(QueuedStep { number, learning_rate, input });
+        run.queued.push_back(QueuedStep { number, learning_rate, input, pseudo_labelled });
         if let Some(metrics) = run.engine.ready_metrics()? {
             self.finish_step(run, metrics, observer)?;
         }
@@ -265,9 +294,10 @@ impl<'a> Trainer<'a> {
         metrics: StepMetrics,
         observer: &mut impl Observer,
     ) -> Result<(), TrainError> {
-        let Some(QueuedStep { number, learning_rate, input }) = run.queued.pop_front() else {
+        let Some(queued) = run.queued.pop_front() else {
             return Ok(());
         };
+        let QueuedStep { number, learning_rate, input, pseudo_labelled } = queued;
         let StepMetrics { loss, grad_norm, predicted } = metrics;
         let step = Step {
             step: number,
@@ -277,6 +307,7 @@ impl<'a> Trainer<'a> {
             learning_rate,
             samples: input.examples(),
             tokens: input.tokens(),
+            pseudo_labelled,
             elapsed: run.elapsed(),
         };
         observer.publish(TrainEvent::Step(step.clone()));
@@ -292,12 +323,13 @@ impl<'a> Trainer<'a> {
         for sum in [&mut progress.all, &mut progress.epoch, &mut progress.since_logged] {
             sum.add(loss);
         }
+        progress.pseudo_labelled.extend(pseudo_labelled);
         for (label, predicted) in input.labelled_predictions(&predicted) {
             progress.confusion.add(label, predicted);
         }
         if number.is_multiple_of(self.arguments.logging_steps.of(run.max_steps)) {
-            let loss = std::mem::take(&mut progress.since_logged).mean();
-            run.log(observer, step.elapsed, training_entry(&step, loss));
+            let entry = progress.log_entry(&step);
+            run.log(observer, step.elapsed, entry);
         }
         if number.is_multiple_of(run.steps_per_epoch) {
             let scores = run.progress.confusion.scores();

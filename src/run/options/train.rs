@@ -82,6 +82,14 @@ option_group! {
         class_weights: ClassWeights = from_str,
         /// The factor of R-Drop's divergence; 0 disables R-Drop.
         rdrop_alpha: f64 = not_negative,
+        /// The number of unlabelled examples in a step.
+        unlabelled_batch_size: usize = count,
+        /// The fraction of all steps before the first with pseudo-labels.
+        pseudo_label_warmup: f64 = below_one,
+        /// The least probability of a pseudo-label.
+        pseudo_label_threshold: f64 = below_one,
+        /// The weight of the loss of pseudo-labelled examples.
+        pseudo_label_weight: f64 = positive,
         /// When to evaluate.
         eval_strategy: EvalStrategy = from_str,
         /// Steps between evaluations.
