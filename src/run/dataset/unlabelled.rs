@@ -111,3 +111,62 @@ fn table(source: &UnlabelledSource, options: &DatasetOptions) -> Result<DataTabl
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::dataset::Dataset;
+    use crate::run::options::{OptionGroup, ValueSource};
+    use std::ffi::OsStr;
+
+    fn read(given: &[(&str, &OsStr)]) -> anyhow::Result<Dataset> {
+        let mut options = DatasetOptions::default();
+        for (name, text) in given {
+            let outcome = options.set(name, text, &ValueSource::Flag);
+            outcome.unwrap_or_else(|| Err("unknown".to_owned())).map_err(anyhow::Error::msg)?;
+        }
+        Dataset::read(&options, None, &mut |_| true)
+    }
+
+    #[test]
+    fn no_training_or_test_text_of_nsmc_is_among_its_unlabelled_texts() -> anyhow::Result<()> {
+        for share in [None, Some("0.1")] {
+            let mut given = vec![("unlabelled", OsStr::new("nsmc"))];
+            given.extend(share.map(|share| ("validation_split", OsStr::new(share))));
+            let dataset = read(&given)?;
+            let mut known: HashSet<&str> = HashSet::new();
+            let test = nsmc::load(Split::Test)?.rows;
+            known.extend(test.iter().map(|row| row.text.trim()));
+            known.extend(dataset.train.iter().map(|sample| sample.document.trim()));
+            known.extend(dataset.eval.iter().map(|sample| sample.document.trim()));
+            let unlabelled = &dataset.unlabelled;
+            assert!(unlabelled.iter().all(|sample| !known.contains(sample.document.trim())));
+            assert!(unlabelled.iter().all(|sample| !sample.document.trim().is_empty()));
+            // With a validation split a tenth of the training split is held out.
+            let least = if share.is_some() { 120_000 } else { 140_000 };
+            assert!(unlabelled.len() > least, "{}", unlabelled.len());
+            let note = format!("unlabelled texts: {} of nsmc; ", unlabelled.len());
+            assert!(dataset.notes.iter().any(|found| found.starts_with(&note)), "{note}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn unsuitable_unlabelled_texts_are_errors_with_a_remedy() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name).into_os_string();
+        std::fs::write(path("rows.tsv"), "text\tlabel\na\t0\nb\t1\nc\t0\nd\t1\n")?;
+        std::fs::write(path("pairs.tsv"), "sentence1\tsentence2\na\tx\n")?;
+        std::fs::write(path("known.txt"), "a\n b\nd\nc\n")?;
+        let message = |file: &str| {
+            let (rows, file) = (path("rows.tsv"), path(file));
+            let given =
+                [("train_file", &*rows), ("validation_file", &*rows), ("unlabelled", &*file)];
+            read(&given).map_or_else(|error| error.to_string(), |_| String::new())
+        };
+        assert!(message("pairs.tsv").contains("have to be single texts"));
+        assert!(message("known.txt").contains("all 4 are also training or evaluation texts"));
+        assert!(message("missing.txt").contains("missing.txt"));
+        Ok(())
+    }
+}
