@@ -299,6 +299,9 @@ impl EventPrinter {
             "step {}/{}  epoch {:.2}  loss {:.4}  grad_norm {:.4}  learning_rate {:.4e}",
             log.step, started.max_steps, log.epoch, log.loss, log.grad_norm, log.learning_rate,
         )?;
+        if let Some(fraction) = log.pseudo_labelled {
+            write!(out, "  pseudo_labelled {fraction:.3}")?;
+        }
         if let Some(rates) = self.so_far.throughput.rates() {
             write!(out, "  {:.0} samples/s  {:.0} tokens/s", rates.samples, rates.tokens)?;
         }

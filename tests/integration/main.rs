@@ -21,6 +21,7 @@ mod hub_program;
 mod hub_server;
 #[cfg(unix)]
 mod job;
+mod losses;
 #[cfg(unix)]
 mod models;
 #[cfg(unix)]

@@ -6,11 +6,14 @@ use super::shared::{ColumnFlags, EvalRowsFlags, ShuffleFlags, TrainRowsFlags, da
 use super::values::{choice, flag};
 use crate::core::data::batching::SamplingStrategy;
 use crate::core::model::Pooling;
-use crate::core::train::arguments::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
+use crate::core::train::arguments::{
+    ClassWeights, EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval,
+};
 use crate::core::train::schedule::SchedulerType;
 use crate::run::options::parse::{boolean, path};
 use crate::run::options::{
-    Given, ModelOptions, OutputOptions, ResumeFrom, TrainOptions, TrainerOptions, option_group,
+    DatasetOptions, Given, ModelOptions, OutputOptions, ResumeFrom, TrainOptions, TrainerOptions,
+    UnlabelledSource, option_group,
 };
 use clap::{Args, ValueHint};
 use serde_json::Value;
@@ -60,6 +63,12 @@ pub struct TrainFlags {
 
     #[command(flatten)]
     pub train_rows: TrainRowsFlags,
+    /// Unlabelled texts for self-training: in each step after --pseudo-label-warmup, the model
+    /// labels some of them, and trains on those that it is sure of. A file in one of the formats of
+    /// --train-file, whose labels are ignored, or a .txt file with one text per line; `nsmc` for the
+    /// training split of NSMC. Texts that are also training or evaluation texts are left out
+    #[arg(long, value_name = "FILE|nsmc", value_hint = ValueHint::AnyPath, value_parser = flag(DatasetOptions::unlabelled), help_heading = "Data")]
+    pub unlabelled: Option<Given<UnlabelledSource>>,
     #[command(flatten)]
     pub eval_rows: EvalRowsFlags,
     #[command(flatten)]
@@ -142,6 +151,30 @@ pub struct TrainFlags {
     /// Label smoothing: the fraction of the target spread evenly over all labels [default: 0]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::label_smoothing_factor), help_heading = "Training")]
     pub label_smoothing_factor: Option<Given<f64>>,
+    /// Weights of classes in the training loss, for classes of different size; the loss of
+    /// evaluations has no weights [default: none]
+    #[arg(long, value_name = "WHICH", value_parser = choice(TrainerOptions::class_weights), help_heading = "Training")]
+    pub class_weights: Option<Given<ClassWeights>>,
+    /// R-Drop: train on each text with two dropout patterns and add this factor times
+    /// ½ (KL(p‖q) + KL(q‖p)) of their predictions to the loss; a step takes twice as long; 0 for
+    /// not at all [default: 0]
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true, value_parser = flag(TrainerOptions::rdrop_alpha), help_heading = "Training")]
+    pub rdrop_alpha: Option<Given<f64>>,
+    /// Texts of --unlabelled in a step [default: 32]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::unlabelled_batch_size), help_heading = "Training")]
+    pub unlabelled_batch_size: Option<Given<usize>>,
+    /// The fraction of all steps before the first in which texts of --unlabelled are labelled
+    /// [default: 0.3]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = flag(TrainerOptions::pseudo_label_warmup), help_heading = "Training")]
+    pub pseudo_label_warmup: Option<Given<f64>>,
+    /// The least probability, without dropout, of a class that becomes the label of a text of
+    /// --unlabelled [default: 0.9]
+    #[arg(long, value_name = "P", allow_negative_numbers = true, value_parser = flag(TrainerOptions::pseudo_label_threshold), help_heading = "Training")]
+    pub pseudo_label_threshold: Option<Given<f64>>,
+    /// The weight of the loss of texts of --unlabelled, which is divided by the number drawn in a
+    /// step, not by the number labelled [default: 1]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::pseudo_label_weight), help_heading = "Training")]
+    pub pseudo_label_weight: Option<Given<f64>>,
     /// When to evaluate [default: epoch]
     #[arg(long, value_name = "WHEN", value_parser = choice(TrainerOptions::eval_strategy), help_heading = "Training")]
     pub eval_strategy: Option<Given<EvalStrategy>>,
@@ -229,12 +262,15 @@ impl From<TrainFlags> for TrainOptions {
                 reinit_top_layers: flags.reinit_top_layers,
                 config_overrides: joined(flags.config_overrides),
             },
-            data: dataset_options(
-                Some(flags.train_rows),
-                flags.eval_rows,
-                flags.columns,
-                shuffle_seed,
-            ),
+            data: DatasetOptions {
+                unlabelled: flags.unlabelled,
+                ..dataset_options(
+                    Some(flags.train_rows),
+                    flags.eval_rows,
+                    flags.columns,
+                    shuffle_seed,
+                )
+            },
             trainer: TrainerOptions {
                 max_seq_length: flags.max_seq_length,
                 pad_to_max_length: flags.pad_to_max_length,
@@ -258,6 +294,12 @@ impl From<TrainFlags> for TrainOptions {
                 layerwise_lr_decay: flags.layerwise_lr_decay,
                 ema_decay: flags.ema_decay,
                 label_smoothing_factor: flags.label_smoothing_factor,
+                class_weights: flags.class_weights,
+                rdrop_alpha: flags.rdrop_alpha,
+                unlabelled_batch_size: flags.unlabelled_batch_size,
+                pseudo_label_warmup: flags.pseudo_label_warmup,
+                pseudo_label_threshold: flags.pseudo_label_threshold,
+                pseudo_label_weight: flags.pseudo_label_weight,
                 eval_strategy: flags.eval_strategy,
                 eval_steps: flags.eval_steps,
                 logging_steps: flags.logging_steps,

@@ -57,6 +57,8 @@ pub struct StepOptions {
     pub number: u64,
     /// The label smoothing factor of transformers' `LabelSmoother`.
     pub label_smoothing_factor: f64,
+    /// The factor of R-Drop's divergence, for batches with each example twice.
+    pub rdrop_alpha: f64,
     /// Learning rate and gradient clipping.
     pub update: Update,
 }
@@ -225,6 +227,10 @@ pub mod pytorch_fixtures;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+#[path = "loss_tests.rs"]
+mod loss_tests;
 
 #[cfg(test)]
 #[path = "gpu_memory_tests.rs"]

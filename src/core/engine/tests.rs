@@ -10,9 +10,9 @@ use crate::core::train::schedule::{Schedule, SchedulerType};
 use serde_json::json;
 use std::path::Path;
 
-const SETTINGS: AdamWSettings =
+pub(super) const SETTINGS: AdamWSettings =
     AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
-const NO_UPDATE: Update = Update { learning_rate: 0.0, max_grad_norm: 0.0 };
+pub(super) const NO_UPDATE: Update = Update { learning_rate: 0.0, max_grad_norm: 0.0 };
 
 fn options(ops: Ops) -> EngineOptions {
     EngineOptions { ops, threads: 2, device: DeviceChoice::Cpu, ..EngineOptions::default() }
@@ -44,7 +44,7 @@ pub(super) fn emulated_gpu(model: &SequenceClassifier) -> anyhow::Result<Box<dyn
 }
 
 pub(super) fn step(number: u64, update: Update) -> StepOptions {
-    StepOptions { seed: 5, number, label_smoothing_factor: 0.0, update }
+    StepOptions { seed: 5, number, label_smoothing_factor: 0.0, rdrop_alpha: 0.0, update }
 }
 
 /// The largest absolute difference of two lists, and the largest magnitude in the second.
@@ -99,7 +99,7 @@ fn logits_loss_and_every_gradient_equal_pytorchs() -> anyhow::Result<()> {
 }
 
 /// A model with the same weights and without dropout.
-fn without_dropout(model: &SequenceClassifier) -> anyhow::Result<SequenceClassifier> {
+pub(super) fn without_dropout(model: &SequenceClassifier) -> anyhow::Result<SequenceClassifier> {
     with_dropout(model, 0.0)
 }
 
@@ -153,7 +153,7 @@ fn twenty_steps_equal_pytorchs() -> anyhow::Result<()> {
 }
 
 /// Compares the loss, predictions and gradients of two engines.
-fn assert_alike(
+pub(super) fn assert_alike(
     what: &str,
     model: &SequenceClassifier,
     (metrics, ours): (&StepMetrics, &[f32]),

@@ -4,6 +4,7 @@
 pub mod arguments;
 pub mod calibration;
 pub mod checkpoint;
+mod class_weights;
 pub mod command;
 pub mod early_stopping;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod log_history;
 pub mod metrics;
 pub mod observer;
 pub mod progress;
+mod pseudo_labels;
 pub mod schedule;
 mod steps;
 pub mod trainer;

@@ -7,9 +7,10 @@ mod commands;
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::early_stopping::EarlyStopping;
 use super::error::TrainError;
-use super::event::{EarlyStopped, Epoch, Finished, Step, TrainEvent, end_entry, training_entry};
+use super::event::{EarlyStopped, Epoch, Finished, Step, TrainEvent, end_entry};
 use super::observer::Observer;
 use super::progress::Progress;
+use super::pseudo_labels::PseudoLabels;
 use super::schedule::Schedule;
 use super::steps::{StepPlan, prefetch};
 use super::trainer_state::TrainerState;
@@ -33,10 +34,12 @@ pub struct Trainer<'a> {
     arguments: &'a TrainingArguments,
     train: &'a [Example],
     eval: &'a [Example],
+    unlabelled: &'a [Example],
     checkpoints: Option<&'a Checkpoints>,
     /// The fingerprints of the examples, which the first checkpoint computes.
     data: OnceCell<String>,
     eval_data: OnceCell<String>,
+    unlabelled_data: OnceCell<String>,
 }
 
 /// The result of a run.
@@ -59,8 +62,25 @@ impl<'a> Trainer<'a> {
         train: &'a [Example],
         eval: &'a [Example],
     ) -> Self {
-        let (data, eval_data) = (OnceCell::new(), OnceCell::new());
-        Self { model, arguments, train, eval, checkpoints: None, data, eval_data }
+        Self {
+            model,
+            arguments,
+            train,
+            eval,
+            unlabelled: &[],
+            checkpoints: None,
+            data: OnceCell::new(),
+            eval_data: OnceCell::new(),
+            unlabelled_data: OnceCell::new(),
+        }
+    }
+
+    /// Adds unlabelled examples, which the model labels during the run; their own labels are
+    /// ignored.
+    #[must_use]
+    pub fn with_unlabelled(mut self, unlabelled: &'a [Example]) -> Self {
+        self.unlabelled = unlabelled;
+        self
     }
 
     /// Enables checkpoints during the run, according to `save_strategy`.
@@ -136,7 +156,7 @@ impl<'a> Trainer<'a> {
             engine,
             started_at: Instant::now(),
             resumed_elapsed: 0.0,
-            progress: Progress::new(self.model.config().labels.len()),
+            progress: Progress::new(self.classes()),
             state: TrainerState::new(arguments, samples),
             best_checkpoint: None,
             max_steps: arguments.max_steps(samples),
@@ -199,9 +219,17 @@ impl<'a> Trainer<'a> {
             examples: self.train,
             arguments,
             pad_to: self.pad_to(self.train),
+            class_weights: arguments.class_weights.of(self.train, self.classes()),
             first: run.progress.step,
             end: run.max_steps,
         };
+        let mut pseudo_labels = PseudoLabels::new(
+            self.unlabelled,
+            arguments,
+            run.max_steps,
+            self.classes(),
+            self.pad_to(self.unlabelled),
+        );
         prefetch(&plan, |inputs| {
             for input in inputs {
                 let control = self.apply_commands(run, observer)?;
@@ -211,7 +239,9 @@ impl<'a> Trainer<'a> {
                 if run.started_steps().is_multiple_of(run.steps_per_epoch) {
                     run.progress.begin_epoch();
                 }
-                self.train_on(run, input, observer)?;
+                let number = run.started_steps() + 1;
+                let step = pseudo_labels.extend(run.engine, number, input)?;
+                self.train_on(run, step, observer)?;
                 if !run.queued.is_empty() {
                     continue;
                 }
@@ -227,12 +257,12 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// Starts one step and publishes the events of the steps whose metrics have arrived. If an
+    /// Starts one step, with this fraction of unlabelled examples in it, and publishes the events of the steps whose metrics have arrived. If an
     /// evaluation, a checkpoint or the end of an epoch may follow, it waits for this step too.
     fn train_on(
         &self,
         run: &mut ActiveRun<'_>,
-        input: StepInput,
+        (input, pseudo_labelled): (StepInput, Option<f64>),
         observer: &mut impl Observer,
     ) -> Result<(), TrainError> {
         let steps = run.started_steps();
@@ -242,10 +272,11 @@ impl<'a> Trainer<'a> {
             seed: self.arguments.seed,
             number,
             label_smoothing_factor: self.arguments.label_smoothing_factor,
+            rdrop_alpha: self.arguments.rdrop_alpha,
             update: Update { learning_rate, max_grad_norm: self.arguments.max_grad_norm },
         };
         run.engine.step(&input, &options)?;
-        run.queued.push_back(QueuedStep { number, learning_rate, input });
+        run.queued.push_back(QueuedStep { number, learning_rate, input, pseudo_labelled });
         if let Some(metrics) = run.engine.ready_metrics()? {
             self.finish_step(run, metrics, observer)?;
         }
@@ -284,9 +315,10 @@ impl<'a> Trainer<'a> {
         metrics: StepMetrics,
         observer: &mut impl Observer,
     ) -> Result<(), TrainError> {
-        let Some(QueuedStep { number, learning_rate, input }) = run.queued.pop_front() else {
+        let Some(queued) = run.queued.pop_front() else {
             return Ok(());
         };
+        let QueuedStep { number, learning_rate, input, pseudo_labelled } = queued;
         let StepMetrics { loss, grad_norm, predicted } = metrics;
         let step = Step {
             step: number,
@@ -296,6 +328,7 @@ impl<'a> Trainer<'a> {
             learning_rate,
             samples: input.examples(),
             tokens: input.tokens(),
+            pseudo_labelled,
             elapsed: run.elapsed(),
         };
         observer.publish(TrainEvent::Step(step.clone()));
@@ -311,12 +344,13 @@ impl<'a> Trainer<'a> {
         for sum in [&mut progress.all, &mut progress.epoch, &mut progress.since_logged] {
             sum.add(loss);
         }
-        for (label, predicted) in input.labels().zip(predicted) {
+        progress.pseudo_labelled.extend(pseudo_labelled);
+        for (label, predicted) in input.labelled_predictions(&predicted) {
             progress.confusion.add(label, predicted);
         }
         if number.is_multiple_of(self.arguments.logging_steps.of(run.max_steps)) {
-            let loss = std::mem::take(&mut progress.since_logged).mean();
-            run.log(observer, step.elapsed, training_entry(&step, loss));
+            let entry = progress.log_entry(&step);
+            run.log(observer, step.elapsed, entry);
         }
         if number.is_multiple_of(run.steps_per_epoch) {
             let scores = run.progress.confusion.scores();
@@ -336,6 +370,11 @@ impl<'a> Trainer<'a> {
     fn pad_to(&self, examples: &[Example]) -> usize {
         let longest = examples.iter().map(|example| example.ids.len()).max();
         if self.arguments.pad_to_max_length { longest.unwrap_or(0) } else { 0 }
+    }
+
+    /// The number of classes of the model.
+    fn classes(&self) -> usize {
+        self.model.config().labels.len()
     }
 
     fn optimizer_options(&self) -> OptimizerOptions {

@@ -153,6 +153,7 @@ mod tests {
             grad_norm: 0.18,
             learning_rate: 4.5e-5,
             samples: 32,
+            pseudo_labelled: None,
             tokens: 700,
             elapsed: 1.0,
         };

@@ -3,9 +3,9 @@
 
 use super::group::Given;
 use super::settings::SettingsList;
-use super::train::{OutputOptions, TrainOptions};
+use super::train::{OutputOptions, TrainOptions, TrainerOptions};
 use crate::core::train::arguments::{
-    ConfigError, EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
+    ClassWeights, ConfigError, EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
 };
 use crate::core::train::event::Setting;
 
@@ -184,6 +184,45 @@ fn optimizer(
         value,
         HUGGING_FACE,
     );
+    loss(given, arguments, list);
+    if options.data.unlabelled.is_some() {
+        pseudo_labels(given, arguments, list);
+    }
+}
+
+/// Resolves what is added to the loss; only what is used is listed.
+fn loss(given: &TrainerOptions, arguments: &mut TrainingArguments, list: &mut SettingsList) {
+    let used = given.class_weights.as_ref().filter(|given| given.value != ClassWeights::None);
+    if let Some(Given { value, source, .. }) = used {
+        arguments.class_weights = list.add("class_weights", *value, &source.to_string());
+    }
+    let used = given.rdrop_alpha.as_ref().filter(|given| given.value > 0.0);
+    if let Some(Given { value, source, .. }) = used {
+        arguments.rdrop_alpha = list.add("rdrop_alpha", *value, &source.to_string());
+    }
+}
+
+/// Resolves how unlabelled examples are labelled and trained on.
+fn pseudo_labels(
+    given: &TrainerOptions,
+    arguments: &mut TrainingArguments,
+    list: &mut SettingsList,
+) {
+    const DEFAULT: &str = "default";
+    let size = given.unlabelled_batch_size.as_ref();
+    arguments.unlabelled_batch_size =
+        list.pick("unlabelled_batch_size", size, arguments.unlabelled_batch_size, DEFAULT);
+    for (name, given, value) in [
+        ("pseudo_label_warmup", &given.pseudo_label_warmup, &mut arguments.pseudo_label_warmup),
+        (
+            "pseudo_label_threshold",
+            &given.pseudo_label_threshold,
+            &mut arguments.pseudo_label_threshold,
+        ),
+        ("pseudo_label_weight", &given.pseudo_label_weight, &mut arguments.pseudo_label_weight),
+    ] {
+        number(list, name, given.as_ref(), value, DEFAULT);
+    }
 }
 
 /// Resolves the order and the length of the examples.

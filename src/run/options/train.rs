@@ -10,7 +10,9 @@ use crate::core::data::batching::SamplingStrategy;
 use crate::core::engine::device::DeviceChoice;
 use crate::core::engine::{EngineOptions, Ops};
 use crate::core::model::Pooling;
-use crate::core::train::arguments::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
+use crate::core::train::arguments::{
+    ClassWeights, EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval,
+};
 use crate::core::train::schedule::SchedulerType;
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -82,6 +84,18 @@ option_group! {
         ema_decay: f64 = below_one,
         /// The share of the target that is spread evenly over all labels.
         label_smoothing_factor: f64 = below_one,
+        /// The weights of classes in the training loss.
+        class_weights: ClassWeights = from_str,
+        /// The factor of R-Drop's divergence; 0 disables R-Drop.
+        rdrop_alpha: f64 = not_negative,
+        /// The number of unlabelled examples in a step.
+        unlabelled_batch_size: usize = count,
+        /// The fraction of all steps before the first with pseudo-labels.
+        pseudo_label_warmup: f64 = below_one,
+        /// The least probability of a pseudo-label.
+        pseudo_label_threshold: f64 = below_one,
+        /// The weight of the loss of pseudo-labelled examples.
+        pseudo_label_weight: f64 = positive,
         /// When to evaluate.
         eval_strategy: EvalStrategy = from_str,
         /// Steps between evaluations.

@@ -8,6 +8,7 @@ mod rate;
 mod workspace;
 
 use super::{Engine, EngineResult, OptimizerOptions, StepInput, StepOptions, StepTimings};
+use crate::core::data::batching::BatchRole;
 use crate::core::model::SequenceClassifier;
 use crate::core::ops::backend::{Moments, PackedBatch, StepMetrics};
 use crate::core::ops::cpu::overwrite;
@@ -107,10 +108,8 @@ impl<B: Backend> FusedEngine<B> {
         } else {
             SavedActivations::All
         };
-        let loss = LossOptions {
-            smoothing: options.label_smoothing_factor as f32,
-            scale: 1.0 / input.examples() as f32,
-        };
+        let scale = (1.0 / input.total_weight()) as f32;
+        let smoothing = options.label_smoothing_factor as f32;
         *timings = StepTimings::default();
         let wait = |backend: &B| if measured { backend.synchronize() } else { Ok(()) };
         backend.install(|| {
@@ -131,6 +130,9 @@ impl<B: Backend> FusedEngine<B> {
                 timings.forward += began.elapsed().as_secs_f64();
                 let began = Instant::now();
                 let recompute = saved == SavedActivations::LayerInputs;
+                let alpha = options.rdrop_alpha as f32;
+                let divergence = (packed.role == BatchRole::LabelledTwice).then_some(alpha * scale);
+                let loss = LossOptions { smoothing, scale, divergence };
                 pass.backward(loss, recompute, work, gradients)?;
                 wait(backend)?;
                 timings.backward += began.elapsed().as_secs_f64();

@@ -8,7 +8,7 @@ use super::device::cpu_name;
 use super::{
     Engine, EngineError, EngineResult, OptimizerOptions, StepInput, StepOptions, StepTimings,
 };
-use crate::core::data::batching::PackedBatch;
+use crate::core::data::batching::{BatchRole, PackedBatch};
 use crate::core::model::SequenceClassifier;
 use crate::core::model::layout::Parameter;
 use crate::core::ops::adamw::{average_share, clip_factor};
@@ -16,7 +16,7 @@ use crate::core::ops::backend::{Moments, StepMetrics, Update};
 use crate::core::ops::cpu::overwrite;
 use crate::core::ops::{AdamWSettings, DropoutKey};
 use candle_core::{D, Device, Result, Tensor, Var};
-use functions::{cross_entropy, without_row};
+use functions::{cross_entropy, divergence, without_row};
 use network::ReferenceNetwork;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::ops::Range;
@@ -79,7 +79,7 @@ impl ReferenceEngine {
             let mut total: Option<Vec<Tensor>> = None;
             for (index, batch) in input.batches.iter().enumerate() {
                 let key = DropoutKey::new(options.seed, options.number, index);
-                let share = batch.batch_size() as f64 / input.examples() as f64;
+                let share = batch.total_weight() / input.total_weight();
                 let gradients =
                     training.backpropagate(model, network, batch, key, share, options)?;
                 total = Some(match total {
@@ -111,7 +111,7 @@ fn set_all(
 
 impl ReferenceTraining {
     /// Runs the forward and backward pass over one batch and returns the gradient of each
-    /// parameter. `share` is the batch's fraction of the step's examples.
+    /// parameter. `share` is the factor of the batch's mean loss.
     fn backpropagate(
         &mut self,
         model: &SequenceClassifier,
@@ -122,9 +122,14 @@ impl ReferenceTraining {
         options: &StepOptions,
     ) -> Result<Vec<Tensor>> {
         let logits = network.forward(batch, Some(key))?;
-        let loss = cross_entropy(&logits, &batch.labels, options.label_smoothing_factor)?;
+        let mut loss = cross_entropy(&logits, batch, options.label_smoothing_factor)?;
+        if batch.role == BatchRole::LabelledTwice {
+            loss = (loss + (divergence(&logits, batch)? * options.rdrop_alpha)?)?;
+        }
         let loss = (loss * share)?;
-        self.metrics.loss += f64::from(loss.to_scalar::<f32>()?);
+        if batch.role != BatchRole::PseudoLabelled {
+            self.metrics.loss += f64::from(loss.to_scalar::<f32>()?);
+        }
         self.metrics.predicted.extend(logits.argmax(D::Minus1)?.to_vec1::<u32>()?);
         let gradients = loss.backward()?;
         let tables = &model.layout().tables;

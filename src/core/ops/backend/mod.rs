@@ -22,7 +22,7 @@ pub use attention::{AttentionBackward, AttentionForward, AttentionOps};
 pub use device::Device;
 pub use embedding::{EmbedBackward, EmbedForward, EmbeddingOps};
 pub use groups::{UpdateGroup, UpdateGroups, UpdateKind};
-pub use head::{ClassifyBackward, ClassifyForward, CrossEntropy, HeadOps};
+pub use head::{ClassifyBackward, ClassifyForward, CrossEntropy, Divergence, HeadOps};
 pub use linear::{LinearBackwardInput, LinearBackwardWeight, LinearForward, LinearOps};
 pub use norm::{AddNormBackward, AddNormForward, NormOps};
 pub use shapes::{

@@ -1,7 +1,9 @@
 //! Checks that the arguments are consistent, as transformers' `TrainingArguments.__post_init__`
 //! does.
 
-use super::{ConfigError, EvalStrategy, SaveStrategy, StepInterval, TrainingArguments};
+use super::{
+    ClassWeights, ConfigError, EvalStrategy, SaveStrategy, StepInterval, TrainingArguments,
+};
 use crate::core::text::sanitize_for_terminal;
 
 /// The values of `metric_for_best_model`: the evaluation metrics that can select the best model.
@@ -11,7 +13,8 @@ impl TrainingArguments {
     /// Checks that the best model can be selected and loaded at the end.
     ///
     /// # Errors
-    /// If the metric is unknown, or if the best model would not be saved when it is evaluated.
+    /// If the metric is unknown, or if the best model would not be saved when it is evaluated; or
+    /// if label smoothing and class weights are combined.
     pub fn check(&self) -> Result<(), ConfigError> {
         if let Some(name) = &self.metric_for_best_model {
             let bare = name.strip_prefix("eval_").unwrap_or(name);
@@ -22,6 +25,14 @@ impl TrainingArguments {
                     BEST_MODEL_METRICS.join(", ")
                 )));
             }
+        }
+        if self.class_weights != ClassWeights::None && self.label_smoothing_factor > 0.0 {
+            return Err(ConfigError(
+                "--class-weights and --label-smoothing-factor exclude each other: transformers' \
+                 label smoothing has no class weights, and PyTorch's also weights the smoothed \
+                 labels. Leave one of them out"
+                    .to_owned(),
+            ));
         }
         if self.save_strategy == SaveStrategy::Best && self.eval_strategy == EvalStrategy::No {
             return Err(ConfigError(

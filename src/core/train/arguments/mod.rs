@@ -3,7 +3,7 @@
 mod choices;
 mod consistency;
 
-pub use choices::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
+pub use choices::{ClassWeights, EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
 pub use consistency::BEST_MODEL_METRICS;
 
 use crate::core::data::batching::SamplingStrategy;
@@ -57,6 +57,22 @@ pub struct TrainingArguments {
     /// 0 disables gradient clipping.
     pub max_grad_norm: f64,
     pub label_smoothing_factor: f64,
+    /// With class weights the loss of a step is that of PyTorch's `CrossEntropyLoss(weight=…)`: the
+    /// weighted sum of its examples' losses, divided by the sum of their weights.
+    pub class_weights: ClassWeights,
+    /// The factor α of R-Drop (Liang et al., 2021); 0 disables it. The loss of an example is
+    /// `½ (CE₁ + CE₂) + α × ½ (KL(p‖q) + KL(q‖p))`, the divergences summed over the classes, as in
+    /// the code of github.com/dropreg/R-Drop. The paper's equation 4 is twice this loss with half
+    /// of its α. A weight of the example's class weights all of it.
+    pub rdrop_alpha: f64,
+    /// Unlabelled examples in a step.
+    pub unlabelled_batch_size: usize,
+    /// The fraction of all steps before the first with pseudo-labelled examples.
+    pub pseudo_label_warmup: f64,
+    /// The least probability of a pseudo-label.
+    pub pseudo_label_threshold: f64,
+    /// The weight of the loss of pseudo-labelled examples.
+    pub pseudo_label_weight: f64,
     pub train_sampling_strategy: SamplingStrategy,
     pub pad_to_max_length: bool,
     pub max_seq_length: usize,
@@ -113,6 +129,12 @@ impl TrainingArguments {
             ema_decay: 0.0,
             max_grad_norm: if native { 0.0 } else { 1.0 },
             label_smoothing_factor: 0.0,
+            class_weights: ClassWeights::None,
+            rdrop_alpha: 0.0,
+            unlabelled_batch_size: 32,
+            pseudo_label_warmup: 0.3,
+            pseudo_label_threshold: 0.9,
+            pseudo_label_weight: 1.0,
             train_sampling_strategy: if native {
                 SamplingStrategy::Sequential
             } else {

@@ -39,6 +39,8 @@ pub(super) struct QueuedStep {
     pub number: u64,
     pub learning_rate: f64,
     pub input: StepInput,
+    /// The fraction of its unlabelled examples that have pseudo-labels.
+    pub pseudo_labelled: Option<f64>,
 }
 
 /// A run in progress.

@@ -107,6 +107,7 @@ impl Trainer<'_> {
             logging_dir: checkpoints.logging_dir.clone(),
             data: self.data.get_or_init(|| fingerprint(self.train)).clone(),
             eval_data: Some(self.eval_data.get_or_init(|| fingerprint(self.eval)).clone()),
+            unlabelled_data: self.unlabelled_data(),
             options: checkpoints.options.clone(),
         };
         let best = run.best_checkpoint.clone();
@@ -129,6 +130,14 @@ impl Trainer<'_> {
                 run.warn(observer, format!("the checkpoint could not be written: {error}{advice}"));
             }
         }
+    }
+
+    /// The fingerprint of the unlabelled examples, if there are any.
+    fn unlabelled_data(&self) -> Option<String> {
+        if self.unlabelled.is_empty() {
+            return None;
+        }
+        Some(self.unlabelled_data.get_or_init(|| fingerprint(self.unlabelled)).clone())
     }
 
     /// Loads the best checkpoint if `load_best_model_at_end` is set, and returns the step whose

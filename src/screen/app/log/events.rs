@@ -104,7 +104,11 @@ impl Log {
                 &format!("{:.2e}", log.learning_rate),
             ],
         );
-        self.push(elapsed, Level::Info, text);
+        let labelled = log.pseudo_labelled.map(|fraction| {
+            let percent = format!("{:.1}", 100.0 * fraction);
+            format!("  {}", lang.tr_with("pseudo-labels {0} %", &[&percent]))
+        });
+        self.push(elapsed, Level::Info, text + &labelled.unwrap_or_default());
     }
 }
 

@@ -65,8 +65,11 @@ KERNEL_OF(classify_backward_input, A(0, const float *), A(1, u32), A(2, u32), A(
           A(4, act *))
 KERNEL_OF(classify_backward_weight, A(0, u32), A(1, u32), A(2, u32), A(3, const act *),
           A(4, const float *), A(5, float *), A(6, int))
-KERNEL_OF(cross_entropy, A(0, u32), A(1, u32), A(2, float), A(3, float), A(4, const u32 *),
-          A(5, const float *), A(6, float *), A(7, u32 *), A(8, float *))
+KERNEL_OF(cross_entropy, A(0, u32), A(1, u32), A(2, float), A(3, float), A(4, int),
+          A(5, const u32 *), A(6, const u32 *), A(7, const float *), A(8, float *), A(9, u32 *),
+          A(10, float *))
+KERNEL_OF(divergence, A(0, u32), A(1, u32), A(2, float), A(3, const u32 *), A(4, const float *),
+          A(5, float *), A(6, float *))
 KERNEL_OF(prepare_update, A(0, const double *), A(1, u32), A(2, float), A(3, const float *),
           A(4, double), A(5, double), A(6, double), A(7, const double *), A(8, u32), A(9, double),
           A(10, float *), A(11, u64 *), A(12, float *), A(13, float *))
@@ -111,6 +114,7 @@ static const Kernel kernels[] = {
     PLAIN(classify_backward_input),
     WITH_BARRIERS(classify_backward_weight),
     WITH_BARRIERS(cross_entropy),
+    WITH_BARRIERS(divergence),
     WITH_BARRIERS(prepare_update),
     PLAIN(adamw),
     PLAIN(update_token_rows),

@@ -187,12 +187,20 @@ KERNEL classify_backward_input(const float *weight, u32 inputs, u32 outputs, con
 KERNEL classify_backward_weight(u32 rows, u32 inputs, u32 outputs, const act *x, const float *grad,
                                 float *dweight, int accumulate);
 
-/* Cross-entropy with label smoothing of [rows, classes] logits: *loss += factor × the sum of
- * losses (clear it before a step's first batch), predicted[r] = the first of the highest, and
- * grad = factor × the losses' gradient. `factor` is `scale` of CrossEntropy. A label outside the
- * classes makes the loss NaN. grid (1), block (256). */
-KERNEL cross_entropy(u32 rows, u32 classes, float smoothing, float factor, const u32 *labels,
-                     const float *logits, float *grad, u32 *predicted, float *loss);
+/* Cross-entropy with label smoothing of [rows, classes] logits: *loss += factor × the weighted sum
+ * of losses if is_reported (clear it before a step's first batch), predicted[r] = the first of the
+ * highest, and grad = factor × weight × the losses' gradient. `factor` is `scale` of CrossEntropy;
+ * weights [rows] are the bits of floats, or null if all are 1. A label outside the classes makes
+ * the loss NaN. grid (1), block (256). */
+KERNEL cross_entropy(u32 rows, u32 classes, float smoothing, float factor, int is_reported,
+                     const u32 *labels, const u32 *weights, const float *logits, float *grad,
+                     u32 *predicted, float *loss);
+
+/* R-Drop's symmetric divergence KL(p, q) + KL(q, p) of the probabilities of rows i and pairs + i of
+ * logits [2 pairs, classes]: *loss += factor × the weighted sum of divergences, and its gradient is
+ * added to grad. weights as in cross_entropy. grid (1), block (256). */
+KERNEL divergence(u32 pairs, u32 classes, float factor, const u32 *weights, const float *logits,
+                  float *grad, float *loss);
 
 /* ---- adamw.cu, token_rows.cu ----
  * The factors of an update with number t, counted from 1, computed in double:
