@@ -100,7 +100,7 @@ pub(super) fn prepare(
         tokenize_data(&tokenizer, &dataset, arguments.max_seq_length, threads)?;
 
     let mut notes = notes(&report, total, dataset.skipped);
-    notes.extend(model.config().notes());
+    notes.extend(model.config().notes().into_iter().chain(arguments.note()));
     notes.extend(tokenizer_notes);
     notes.extend(dataset.notes.clone());
     notes.extend(text_pairs::notes(&dataset, trained_on));
