@@ -61,6 +61,8 @@ fn a_run_ends_early_and_is_finished_until_the_patience_is_larger() {
     let line = "finished at step 9: eval_loss did not improve in 2 evaluations; best ";
     assert!(stdout(&done).contains(line), "{}", stdout(&done));
     assert!(!stdout(&done).contains("Resume with"), "{}", stdout(&done));
+    let note = "note: early stopping without --load-best-model-at-end";
+    assert!(stdout(&done).contains(note), "{}", stdout(&done));
     let end = last_event(folder.path());
     assert_eq!((&end["event"], &end["stopped"]), (&"finished".into(), &false.into()), "{end}");
     assert_eq!(

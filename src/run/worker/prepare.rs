@@ -101,7 +101,7 @@ pub(super) fn prepare(
         tokenize_data(&tokenizer, &dataset, arguments.max_seq_length, engine_options.threads)?;
 
     let mut notes = notes(&report, model.config(), total, dataset.skipped);
-    notes.extend([tokenizer_notes, dataset.notes.clone()].concat());
+    notes.extend(arguments.note().into_iter().chain(tokenizer_notes).chain(dataset.notes.clone()));
     notes.extend(text_pairs::notes(&dataset, trained_on));
     notes.extend(class_weights_note(&arguments, &train, &model.config().labels));
     if let Some(resumed) = &mut resumed {

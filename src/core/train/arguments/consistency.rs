@@ -59,6 +59,15 @@ impl TrainingArguments {
         }
     }
 
+    /// A note for the user on arguments that work together otherwise than they may expect.
+    pub fn note(&self) -> Option<String> {
+        (self.early_stopping_patience > 0 && !self.load_best_model_at_end).then(|| {
+            "early stopping without --load-best-model-at-end: the run saves its last model, not its \
+             best one"
+                .to_owned()
+        })
+    }
+
     /// As `EarlyStoppingCallback` checks at the beginning of training.
     fn check_early_stopping(&self) -> Result<(), ConfigError> {
         if self.early_stopping_patience == 0 {
