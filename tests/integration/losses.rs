@@ -43,7 +43,7 @@ const WORDS: [&str; 2] = ["최고 재미", "별로 지루"];
 /// 48 training and 10 evaluation rows, three quarters of them of one class, and 40 texts: 30 of
 /// their own, 5 that are training texts, 3 that are evaluation texts, and empty ones.
 fn write_data(folder: &Path) {
-    let mut files = [("train.tsv", 48), ("valid.tsv", 10)].map(|(name, rows)| {
+    let files = [("train.tsv", 48), ("valid.tsv", 10)].map(|(name, rows)| {
         let mut text = "text\tlabel\n".to_owned();
         for row in 0..rows {
             let class = usize::from(row % 4 == 0);
@@ -62,9 +62,9 @@ fn write_data(folder: &Path) {
         }
     }
     texts.push_str("\n\n");
-    files.iter_mut().for_each(|(name, text)| {
-        std::fs::write(folder.join(*name), text).expect("a file");
-    });
+    for (name, text) in files {
+        std::fs::write(folder.join(name), text).expect("a file");
+    }
     std::fs::write(folder.join("texts.txt"), texts).expect("a file");
 }
 
