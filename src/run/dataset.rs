@@ -1,5 +1,7 @@
 //! Loads the rows of a run: reads them, maps their labels to class indices, and samples them.
 
+mod unlabelled;
+
 use super::locate::{self, DatasetFiles, DownloadCallback};
 use super::options::DatasetOptions;
 use crate::core::data::labels::Classes;
@@ -8,6 +10,7 @@ use crate::core::data::split::stratified;
 use crate::core::data::table::{ColumnNames, DataTable};
 use crate::core::data::{Sample, Split};
 use std::path::{Path, PathBuf};
+use unlabelled::{KnownTexts, UnlabelledTexts};
 
 /// The source of the rows, for the model card.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct Dataset {
     pub train: Vec<Sample>,
     /// Sampled evaluation rows.
     pub eval: Vec<Sample>,
+    /// Unlabelled texts, none of which is a training or evaluation text. Their labels mean nothing.
+    pub unlabelled: Vec<Sample>,
     /// The classes.
     pub classes: Classes,
     /// The number of invalid rows that were skipped on request.
@@ -68,6 +73,7 @@ fn columns(options: &DatasetOptions) -> ColumnNames {
         text: options.text_column_name.as_ref().map(|given| given.value.clone()),
         text_pair: options.text_pair_column_name.as_ref().map(|given| given.value.clone()),
         label: options.label_column_name.as_ref().map(|given| given.value.clone()),
+        unlabelled: false,
     }
 }
 
@@ -106,12 +112,26 @@ impl Dataset {
         let columns_note = has_own_rows.then(|| train.columns_note());
         let text_columns = train.text_columns.clone();
         let eval_classes = classes.for_evaluation(&eval);
-        let skipped = train.skipped + eval.skipped;
-        let notes = [&train.notes, &eval.notes, classes.notes(), eval_classes.notes()].concat();
+        let mut skipped = train.skipped + eval.skipped;
+        let mut notes = [&train.notes, &eval.notes, classes.notes(), eval_classes.notes()].concat();
         let seed = options.sample_seed();
+        let has_pairs = train.has_pairs();
+        let train = sample(train.rows, &classes, options.train_limit(), seed)?;
+        let mut unlabelled = Vec::new();
+        if let Some(source) = options.unlabelled_source() {
+            let mut known = KnownTexts::default();
+            known.add_samples(&train);
+            known.add_rows(&eval.rows);
+            let UnlabelledTexts { samples, notes: more, skipped: bad } =
+                unlabelled::read(source, options, known, has_pairs)?;
+            notes.extend(more);
+            skipped += bad;
+            unlabelled = samples;
+        }
         Ok(Self {
-            train: sample(train.rows, &classes, options.train_limit(), seed)?,
+            train,
             eval: sample(eval.rows, &eval_classes, options.eval_limit(), seed)?,
+            unlabelled,
             classes,
             skipped,
             notes,

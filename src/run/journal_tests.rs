@@ -12,6 +12,7 @@ fn step(step: u64, loss: f64) -> TrainEvent {
         grad_norm: 0.1 + 0.2,
         learning_rate: 5e-5,
         samples: 32,
+        pseudo_labelled: None,
         tokens: 700,
         elapsed: 1.5,
     })

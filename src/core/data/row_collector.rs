@@ -26,7 +26,8 @@ const MAX_REASONS: usize = 3;
 pub(super) struct ColumnIndices {
     pub text: usize,
     pub text_pair: Option<usize>,
-    pub label: usize,
+    /// `None` if labels are not read.
+    pub label: Option<usize>,
     pub id: Option<usize>,
 }
 
@@ -37,7 +38,7 @@ impl ColumnIndices {
             id: self.id.map(|id| fields[id].into()),
             text: fields[self.text].into(),
             text_pair: self.text_pair.map(|pair| fields[pair].into()),
-            label: fields[self.label].into(),
+            label: self.label.map_or("", |label| fields[label]).into(),
         }
     }
 }
@@ -125,15 +126,21 @@ impl<'a> RowCollector<'a> {
             TextColumnsError::Unclear(reason) => self.unreadable(reason),
         })?;
         let TextColumns { text, pair: text_pair, unread } = texts;
-        let label = find(self.columns.label.as_deref(), &LABEL_COLUMNS, "--label-column-name")?;
+        let requested = self.columns.label.as_deref();
+        let label = if self.columns.unlabelled {
+            None
+        } else {
+            Some(find(requested, &LABEL_COLUMNS, "--label-column-name")?)
+        };
         let id = names.iter().position(|name| name.eq_ignore_ascii_case("id"));
-        let has_nsmc_columns = names == ["id", "document", "label"] && (text, label) == (1, 2);
+        let has_nsmc_columns =
+            names == ["id", "document", "label"] && (text, label) == (1, Some(2));
         // An explicitly named label column may contain any classes.
         let may_be_nsmc = has_nsmc_columns && self.columns.label.is_none();
         self.nsmc = if may_be_nsmc { None } else { Some(false) };
         let name = |column: usize| truncate_width(names[column], 40);
-        if self.table.label_column.is_empty() {
-            self.table.label_column = name(label);
+        if self.table.text_columns.is_empty() {
+            self.table.label_column = label.map(name).unwrap_or_default();
             self.table.text_columns = std::iter::once(text).chain(text_pair).map(name).collect();
             self.table.unread_column = unread.map(name);
         } else if self.table.has_pairs() != text_pair.is_some() {
@@ -213,6 +220,13 @@ impl<'a> RowCollector<'a> {
         if row.text.len().max(pair) > MAX_LINE_BYTES {
             return Err(format!("the text is longer than {MAX_LINE_BYTES} bytes"));
         }
+        let number = self.table.rows.len() + self.table.skipped + 1;
+        if self.columns.unlabelled {
+            let id = row.id.map_or_else(|| number.to_string(), Cow::into_owned);
+            let text_pair = row.text_pair.map(Cow::into_owned);
+            let text = row.text.into_owned();
+            return Ok(DataRow { location: None, id, label: String::new(), text, text_pair });
+        }
         let label = row.label.trim();
         let may_be_nsmc = self.nsmc != Some(false);
         let value = if may_be_nsmc { canonical(label) } else { None };
@@ -225,7 +239,6 @@ impl<'a> RowCollector<'a> {
             ));
         }
         self.labels.check(label)?;
-        let number = self.table.rows.len() + self.table.skipped + 1;
         let id = row.id.map_or_else(|| number.to_string(), Cow::into_owned);
         if self.nsmc.is_none() {
             self.nsmc = Some(binary.is_some());

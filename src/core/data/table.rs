@@ -90,4 +90,6 @@ pub struct ColumnNames {
     pub text_pair: Option<String>,
     /// The label column.
     pub label: Option<String>,
+    /// Whether there are no labels to read: rows then have empty labels.
+    pub unlabelled: bool,
 }
