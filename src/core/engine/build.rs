@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn contradictory_options_are_rejected_with_a_remedy() -> anyhow::Result<()> {
-        let config = ModelConfig::embedded()?;
+        let config = ModelConfig::small()?;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
         let message = |options: EngineOptions| match build(&model, &options) {
             Ok(engine) => engine.device(),
@@ -132,7 +132,7 @@ mod tests {
         if cfg!(feature = "cuda") {
             return Ok(());
         }
-        let config = ModelConfig::embedded()?;
+        let config = ModelConfig::small()?;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
         let default = build(&model, &EngineOptions::default())?;
         assert_eq!(default.note(), None);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::engine::{EngineOptions, build};
 use crate::core::model::{ModelConfig, Weights};
-use crate::core::train::arguments::Recipe;
+use crate::core::train::arguments::{Recipe, StartingWeights};
 use crate::core::train::command::Command;
 use crate::core::train::event::Evaluated;
 use serde_json::json;
@@ -20,7 +20,7 @@ fn tiny(seed: u64) -> anyhow::Result<SequenceClassifier> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    let text = crate::core::model::config::EMBEDDED;
+    let text = crate::core::model::config::SMALL;
     let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
     Ok(SequenceClassifier::new(config, Weights::none(), seed)?.0)
 }
@@ -79,7 +79,7 @@ pub fn arguments(change: impl FnOnce(&mut TrainingArguments)) -> TrainingArgumen
         num_train_epochs: 6.0,
         per_device_train_batch_size: 16,
         learning_rate: 3e-3,
-        ..TrainingArguments::of_recipe(Recipe::Trainer, true)
+        ..TrainingArguments::of_recipe(Recipe::Trainer, StartingWeights::Random)
     };
     change(&mut arguments);
     arguments

@@ -5,7 +5,8 @@ use super::group::Given;
 use super::settings::SettingsList;
 use super::train::{OutputOptions, TrainOptions};
 use crate::core::train::arguments::{
-    ConfigError, EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
+    ConfigError, EvalStrategy, Recipe, SaveStrategy, StartingWeights, StepInterval,
+    TrainingArguments,
 };
 use crate::core::train::event::Setting;
 
@@ -15,8 +16,8 @@ const TUTORIAL: &str = "tutorial";
 /// The properties of a model that affect the arguments of its training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelTraits {
-    /// Whether it starts from random weights.
-    pub random_weights: bool,
+    /// The weights that it starts from.
+    pub weights: StartingWeights,
     /// The most tokens of a text that it can process.
     pub max_tokens: usize,
 }
@@ -34,7 +35,7 @@ pub fn resolve(
     let mut list = SettingsList::default();
     list.pick("recipe", given.recipe.as_ref(), recipe, "default");
 
-    let mut arguments = TrainingArguments::of_recipe(recipe, model.random_weights);
+    let mut arguments = TrainingArguments::of_recipe(recipe, model.weights);
     batches(options, &mut arguments, &mut list);
     optimizer(options, model, recipe, &mut arguments, &mut list);
     examples(options, model, recipe, &mut arguments, &mut list);
@@ -129,13 +130,17 @@ fn optimizer(
 ) {
     let given = &options.trainer;
     let by_recipe = recipe_reason(recipe);
-    let by_weights = |depends| if depends { "random weights" } else { by_recipe };
+    let by_weights = |depends| match model.weights {
+        StartingWeights::Random if depends => "random weights",
+        StartingWeights::Embedded if depends => "embedded model",
+        _ => by_recipe,
+    };
     number(
         list,
         "learning_rate",
         given.learning_rate.as_ref(),
         &mut arguments.learning_rate,
-        by_weights(model.random_weights),
+        by_weights(true),
     );
     arguments.lr_scheduler_type = list.pick(
         "lr_scheduler_type",
@@ -148,7 +153,7 @@ fn optimizer(
         "warmup_steps",
         given.warmup_steps.as_ref(),
         &mut arguments.warmup_steps,
-        by_weights(model.random_weights && recipe == Recipe::Trainer),
+        by_weights(recipe == Recipe::Trainer),
     );
     let decay_reason = match recipe {
         Recipe::Trainer => by_recipe,

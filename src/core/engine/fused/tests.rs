@@ -22,7 +22,7 @@ fn model() -> anyhow::Result<SequenceClassifier> {
     ]
     .map(|(name, value)| (name.to_owned(), json!(value)))
     .into();
-    let text = crate::core::model::config::EMBEDDED;
+    let text = crate::core::model::config::SMALL;
     let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
     Ok(SequenceClassifier::new(config, Weights::none(), 3)?.0)
 }
