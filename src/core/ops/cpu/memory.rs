@@ -1,10 +1,11 @@
 //! Parameters shared with candle, gradients, and buffers.
 
+use super::bf16_weights::Bf16Weights;
 use super::numeric::add_in_order;
 use super::quantized::Quantized;
 use crate::core::ops::backend::{LinearLayout, PackedBatch, ParameterLayout};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Parameters that share the memory of a candle tensor: an update changes the tensor.
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub struct CpuParameters {
     flat: Tensor,
     /// Copies of some weights in eight bits.
     pub(super) quantized: Quantized,
+    /// Copies of weights in bfloat16, on a device that multiplies in it.
+    pub(super) bf16: Option<Arc<Bf16Weights>>,
 }
 
 impl CpuParameters {
@@ -19,8 +22,12 @@ impl CpuParameters {
     ///
     /// # Errors
     /// If `flat` is not contiguous, not on the CPU or not `f32`.
-    pub(super) fn sharing(flat: &Tensor) -> Result<Self> {
-        let parameters = Self { flat: flat.clone(), quantized: Quantized::default() };
+    pub(super) fn sharing(flat: &Tensor, bf16: bool) -> Result<Self> {
+        let parameters = Self {
+            flat: flat.clone(),
+            quantized: Quantized::default(),
+            bf16: bf16.then(Arc::default),
+        };
         parameters.read(|_| Ok(()))?;
         Ok(parameters)
     }
@@ -46,6 +53,9 @@ impl CpuParameters {
 
     /// Calls `f` with all parameters, to change them.
     pub(super) fn write(&self, f: impl FnOnce(&mut [f32]) + Send) -> Result<()> {
+        if let Some(bf16) = &self.bf16 {
+            bf16.invalidate();
+        }
         change(&self.flat, f)
     }
 }

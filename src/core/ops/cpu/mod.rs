@@ -5,6 +5,8 @@
 
 mod activation;
 mod attention;
+mod bf16;
+mod bf16_weights;
 mod device;
 mod embedding;
 mod head;
