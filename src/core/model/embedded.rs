@@ -6,6 +6,12 @@ use super::{Architecture, ModelError};
 use serde_json::Value;
 use std::path::Path;
 
+/// The name of this model in `--model-name-or-path`.
+pub const EMBEDDED_MODEL: &str = "embedded";
+
+/// The name of the small model that starts from random weights, [`super::config::SMALL`].
+pub const SMALL_MODEL: &str = "random";
+
 const CONFIG: &str = include_str!("../../../assets/model/config.json");
 
 /// Its weights in 8 bits; see [`super::quantized`].

@@ -2,7 +2,7 @@
 
 use super::resume::ResumedRun;
 use crate::core::model::config::SMALL;
-use crate::core::model::embedded;
+use crate::core::model::embedded::{self, EMBEDDED_MODEL, SMALL_MODEL};
 use crate::core::model::folder::{self, holds_a_model};
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights};
 use crate::core::tokenizer::Tokenizer;
@@ -10,12 +10,6 @@ use crate::core::train::arguments::StartingWeights;
 use crate::run::locate::{self, DownloadCallback};
 use crate::run::options::{Given, ModelTraits, TrainOptions};
 use std::path::{Path, PathBuf};
-
-/// The name of the embedded model in `--model-name-or-path`.
-pub(super) const EMBEDDED_MODEL: &str = "embedded";
-
-/// The name of the small model that starts from random weights.
-pub(super) const SMALL_MODEL: &str = "random";
 
 /// The location of a model's files.
 pub(super) enum ModelFiles {
