@@ -5,15 +5,12 @@ use super::bf16::{PackedPanels, PackedRows, multiply};
 use super::matmul::Matrix;
 use crate::core::ops::backend::LinearLayout;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The copies of a model's weights. They follow from the parameters, so that nothing of them is
 /// saved.
 #[derive(Debug, Default)]
 pub(super) struct Bf16Weights {
-    /// How often the parameters have changed.
-    version: AtomicU64,
     layers: Mutex<HashMap<LinearLayout, LayerCopies>>,
     /// The left matrix of a product.
     left: Mutex<PackedRows>,
@@ -33,14 +30,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Bf16Weights {
-    /// Makes all copies out of date.
-    pub(super) fn invalidate(&self) {
-        self.version.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// `out = x Wᵀ`, or `out += x Wᵀ` if `add`.
     pub(super) fn forward(
         &self,
+        version: u64,
         layer: &LinearLayout,
         parameters: &[f32],
         x: Matrix<'_>,
@@ -48,7 +41,7 @@ impl Bf16Weights {
         add: bool,
     ) {
         self.product(
-            layer,
+            (version, layer),
             |copies| &mut copies.forward,
             weight(parameters, layer).transposed(),
             x,
@@ -60,6 +53,7 @@ impl Bf16Weights {
     /// `dx = grad W`, or `dx += grad W` if `add`.
     pub(super) fn backward(
         &self,
+        version: u64,
         layer: &LinearLayout,
         parameters: &[f32],
         grad: Matrix<'_>,
@@ -67,7 +61,7 @@ impl Bf16Weights {
         add: bool,
     ) {
         self.product(
-            layer,
+            (version, layer),
             |copies| &mut copies.backward,
             weight(parameters, layer),
             grad,
@@ -78,14 +72,13 @@ impl Bf16Weights {
 
     fn product(
         &self,
-        layer: &LinearLayout,
+        (version, layer): (u64, &LinearLayout),
         copy: impl FnOnce(&mut LayerCopies) -> &mut Option<(u64, PackedPanels)>,
         weight: Matrix<'_>,
         x: Matrix<'_>,
         out: &mut [f32],
         add: bool,
     ) {
-        let version = self.version.load(Ordering::Relaxed);
         let (mut layers, mut left) = (lock(&self.layers), lock(&self.left));
         let (made_from, panels) = copy(layers.entry(*layer).or_default())
             .get_or_insert_with(|| (u64::MAX, PackedPanels::default()));

@@ -39,10 +39,16 @@ impl LinearOps for Cpu {
                     row.copy_from_slice(bias(p, layer));
                 }
             }
-            let x = Matrix::new(x, rows, layer.inputs);
-            match &parameters.bf16 {
-                Some(bf16) => bf16.forward(layer, p, x, out, biased),
-                None => matmul(x, weight(p, layer).transposed(), out, biased),
+            let version = parameters.version();
+            let matrix = Matrix::new(x, rows, layer.inputs);
+            if let Some(bf16) = &parameters.bf16 {
+                bf16.forward(version, layer, p, matrix, out, biased);
+                return Ok(());
+            }
+            let own = &p[layer.weight..][..layer.weight_len()];
+            let x = &x[..rows * layer.inputs];
+            if !parameters.kept.multiply(version, layer, own, x, out, biased) {
+                matmul(matrix, weight(p, layer).transposed(), out, biased);
             }
             Ok(())
         })
@@ -54,7 +60,7 @@ impl LinearOps for Cpu {
         parameters.read(|p| {
             let grad = Matrix::new(grad, rows, layer.outputs);
             match &parameters.bf16 {
-                Some(bf16) => bf16.backward(layer, p, grad, dx, accumulate),
+                Some(bf16) => bf16.backward(parameters.version(), layer, p, grad, dx, accumulate),
                 None => matmul(grad, weight(p, layer), dx, accumulate),
             }
             Ok(())

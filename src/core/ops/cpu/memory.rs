@@ -1,10 +1,12 @@
 //! Parameters shared with candle, gradients, and buffers.
 
 use super::bf16_weights::Bf16Weights;
+use super::few_rows::KeptWeights;
 use super::numeric::add_in_order;
 use super::quantized::Quantized;
 use crate::core::ops::backend::{LinearLayout, PackedBatch, ParameterLayout};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Parameters that share the memory of a candle tensor: an update changes the tensor.
@@ -15,6 +17,10 @@ pub struct CpuParameters {
     pub(super) quantized: Quantized,
     /// Copies of weights in bfloat16, on a device that multiplies in it.
     pub(super) bf16: Option<Arc<Bf16Weights>>,
+    /// Copies of weights for products of few rows.
+    pub(super) kept: Arc<KeptWeights>,
+    /// How often the parameters have changed.
+    version: Arc<AtomicU64>,
 }
 
 impl CpuParameters {
@@ -27,6 +33,8 @@ impl CpuParameters {
             flat: flat.clone(),
             quantized: Quantized::default(),
             bf16: bf16.then(Arc::default),
+            kept: Arc::default(),
+            version: Arc::default(),
         };
         parameters.read(|_| Ok(()))?;
         Ok(parameters)
@@ -53,10 +61,13 @@ impl CpuParameters {
 
     /// Calls `f` with all parameters, to change them.
     pub(super) fn write(&self, f: impl FnOnce(&mut [f32]) + Send) -> Result<()> {
-        if let Some(bf16) = &self.bf16 {
-            bf16.invalidate();
-        }
+        self.version.fetch_add(1, Ordering::Relaxed);
         change(&self.flat, f)
+    }
+
+    /// The number of changes so far, which tells copies of weights that are out of date.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
     }
 }
 

@@ -9,6 +9,7 @@ mod bf16;
 mod bf16_weights;
 mod device;
 mod embedding;
+mod few_rows;
 mod head;
 mod linear;
 mod matmul;
