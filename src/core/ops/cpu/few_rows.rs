@@ -3,7 +3,8 @@
 //! A general product copies the weights into blocks that suit its loops each time, which takes
 //! longer than the product itself if there are few rows. Here the copies are kept.
 
-use super::numeric::vectorized;
+mod kernel;
+
 use crate::core::ops::backend::LinearLayout;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -16,10 +17,10 @@ const MAX_ROWS: usize = 64;
 const MAX_ELEMENTS: usize = 1 << 28;
 
 /// Columns of the result that are computed in registers at a time.
-const COLUMNS: usize = 32;
+const COLUMNS: usize = 48;
 
 /// Rows of the result that are computed in registers at a time.
-const ROWS: usize = 3;
+const ROWS: usize = 8;
 
 /// Copies of weights in panels of [`COLUMNS`] outputs, `[inputs, COLUMNS]` each.
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ struct Copy {
 
 impl KeptWeights {
     /// `out = x Wᵀ`, or `out += x Wᵀ` if `add`, and returns `true`; or returns `false` if there are
-    /// many rows, the weights have just changed, or the processor lacks the registers (AVX-512).
+    /// many rows, the weights have just changed, or the processor lacks AVX-512.
     /// `weight` is `[outputs, inputs]`.
     pub(super) fn multiply(
         &self,
@@ -54,7 +55,7 @@ impl KeptWeights {
         add: bool,
     ) -> bool {
         let rows = out.len() / layer.outputs.max(1);
-        if !(1..=MAX_ROWS).contains(&rows) || !has_wide_registers() {
+        if !(1..=MAX_ROWS).contains(&rows) || !kernel::is_supported() {
             return false;
         }
         let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,17 +78,9 @@ impl KeptWeights {
         let (inputs, outputs) = (layer.inputs, layer.outputs);
         let share = rows.div_ceil(rayon::current_num_threads()).next_multiple_of(ROWS);
         let tasks = out.par_chunks_mut(share * outputs).zip(x.par_chunks(share * inputs));
-        tasks.for_each(|(out, x)| vectorized(|| product(x, panels, inputs, outputs, out, add)));
+        tasks.for_each(|(out, x)| product(x, panels, inputs, outputs, out, add));
         true
     }
-}
-
-/// Whether a row of a panel fits into two registers.
-fn has_wide_registers() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
 }
 
 /// The panels of a weight, `[outputs, inputs]`; missing outputs of the last one are zero.
@@ -102,50 +95,21 @@ fn pack(weight: &[f32], inputs: usize, outputs: usize) -> Vec<f32> {
     panels
 }
 
-/// Multiplies all rows of `x`; each element is summed in order.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
+/// Multiplies all rows of `x`.
 fn product(x: &[f32], panels: &[f32], inputs: usize, outputs: usize, out: &mut [f32], add: bool) {
     for (panel, weights) in panels.chunks_exact(inputs * COLUMNS).enumerate() {
         let first = panel * COLUMNS;
-        let columns = (outputs - first).min(COLUMNS);
         let rows = x.chunks(ROWS * inputs).zip(out.chunks_mut(ROWS * outputs));
         for (x, out) in rows {
-            match x.len() / inputs {
-                3 => tile::<3>(x, weights, inputs, out, (first, columns), add),
-                2 => tile::<2>(x, weights, inputs, out, (first, columns), add),
-                _ => tile::<1>(x, weights, inputs, out, (first, columns), add),
-            }
-        }
-    }
-}
-
-/// Multiplies `R` rows with a panel.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
-fn tile<const R: usize>(
-    x: &[f32],
-    weights: &[f32],
-    inputs: usize,
-    out: &mut [f32],
-    (first, columns): (usize, usize),
-    add: bool,
-) {
-    let mut sums = [[0f32; COLUMNS]; R];
-    let rows: [&[f32]; R] = std::array::from_fn(|row| &x[row * inputs..][..inputs]);
-    for (input, weights) in weights.chunks_exact(COLUMNS).enumerate() {
-        for (sums, row) in sums.iter_mut().zip(rows) {
-            let factor = row[input];
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum = factor.mul_add(*weight, *sum);
-            }
-        }
-    }
-    let stride = out.len() / R;
-    for (row, sums) in sums.iter().enumerate() {
-        let out = &mut out[row * stride + first..][..columns];
-        for (to, sum) in out.iter_mut().zip(sums) {
-            *to = if add { *to + sum } else { *sum };
+            kernel::tile(&mut kernel::Tile {
+                x,
+                panel: weights,
+                rows: x.len() / inputs,
+                columns: (outputs - first).min(COLUMNS),
+                out: &mut out[first..],
+                out_stride: outputs,
+                add,
+            });
         }
     }
 }
@@ -186,7 +150,7 @@ mod tests {
             results.push(is_computed.then_some(out));
         }
         assert!(results[0].is_none() && results[2].is_none());
-        if has_wide_registers() {
+        if kernel::is_supported() {
             let sum = |out: &Option<Vec<f32>>| out.as_ref().map(|out| out[0]);
             let expected = |weight: &[f32]| (0..4).map(|i| x[i] * weight[i]).sum::<f32>();
             let close = |found: Option<f32>, expected: f32| {
