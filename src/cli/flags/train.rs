@@ -38,7 +38,8 @@ option_group! {
 #[expect(missing_docs, reason = "the help texts are the documentation")]
 pub struct TrainFlags {
     /// A model of the Hugging Face hub, such as `klue/bert-base`, or a folder with config.json
-    /// and, to start from weights, model.safetensors [default: the embedded small Korean BERT]
+    /// and, to start from weights, model.safetensors; `embedded`, the pretrained Korean BERT of
+    /// this program; or `random`, a small BERT with random weights [default: embedded]
     #[arg(long, value_name = "ID|FOLDER", value_parser = flag(ModelOptions::model_name_or_path), help_heading = "Model")]
     pub model_name_or_path: Option<Given<String>>,
     /// The branch, tag or commit of a model of the hub [default: main]

@@ -17,8 +17,8 @@ use std::path::Path;
 pub use super::class_names::MAX_LABELS;
 pub use pooling::Pooling;
 
-/// The configuration of the small Korean model that is part of the program.
-pub const EMBEDDED: &str = include_str!("../../../assets/model/config.json");
+/// The configuration of a small Korean BERT, which is trained from random weights.
+pub const SMALL: &str = include_str!("../../../assets/random/config.json");
 
 /// The longest `config.json` in bytes: room for the names of 20,000 classes.
 const MAX_BYTES: u64 = 2 << 20;
@@ -50,12 +50,12 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// The configuration of the embedded model.
+    /// The configuration of the small model, [`SMALL`].
     ///
     /// # Errors
     /// If the program file is damaged.
-    pub fn embedded() -> Result<Self, ModelError> {
-        Self::parse(EMBEDDED, Path::new("embedded config.json"), &[])
+    pub fn small() -> Result<Self, ModelError> {
+        Self::parse(SMALL, Path::new("config.json of the small model"), &[])
     }
 
     /// Reads a `config.json`, with the values of `overrides` replaced.

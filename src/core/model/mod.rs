@@ -7,9 +7,11 @@ mod class_names;
 pub mod classifier;
 pub mod config;
 mod config_values;
+pub mod embedded;
 pub mod folder;
 pub mod layout;
 pub mod parameters;
+mod quantized;
 mod tensor_names;
 pub mod weights;
 

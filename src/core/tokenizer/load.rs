@@ -3,7 +3,7 @@
 use super::files::{COMPOSE_HANGUL, CONFIG, SpecialTokens, TokenizerFiles, class_without_config};
 use super::python_class::PythonClass;
 use super::rebuild::{Rebuilt, rebuild};
-use super::{EMBEDDED, Tokenizer, TokenizerError, limits, unreadable};
+use super::{EMBEDDED, EMBEDDED_CONFIG, SMALL, Tokenizer, TokenizerError, limits, unreadable};
 use crate::core::caught_panic::catch_panic;
 use crate::core::text::truncate_width;
 use serde_json::{Map, Value, json};
@@ -16,15 +16,27 @@ use tokenizers::normalizers::NormalizerWrapper;
 const PROBE: &str = "Ab1é 한글 \u{1112}\u{1161}\u{11ab} 漢 ﷺ 😀\u{200d} [MASK] ,.!?\u{7f}\n  끝";
 
 impl Tokenizer {
-    /// The embedded Korean tokenizer. It composes decomposed Hangul (NFC), because its vocabulary
-    /// has syllables.
+    /// The tokenizer of the embedded pretrained model.
     ///
     /// # Errors
     /// Only if the program file is damaged.
     pub fn embedded() -> Result<Self, TokenizerError> {
         let file = Path::new("embedded tokenizer.json");
+        let parse =
+            |text: &str| serde_json::from_str(text).map_err(|error| unreadable(file, error));
+        let files = TokenizerFiles::with_config(parse(EMBEDDED_CONFIG)?);
+        Self::from_json(parse(EMBEDDED)?, EMBEDDED.as_bytes().to_vec(), file, files)
+    }
+
+    /// The Korean tokenizer of the small model. It composes decomposed Hangul (NFC), because its
+    /// vocabulary has syllables.
+    ///
+    /// # Errors
+    /// Only if the program file is damaged.
+    pub fn small() -> Result<Self, TokenizerError> {
+        let file = Path::new("tokenizer.json of the small model");
         let inner =
-            tokenizers::Tokenizer::from_bytes(EMBEDDED).map_err(|error| unreadable(file, error))?;
+            tokenizers::Tokenizer::from_bytes(SMALL).map_err(|error| unreadable(file, error))?;
         let mut tokenizer = Self::new(inner, file, TokenizerFiles::default())?;
         tokenizer.composes_hangul = true;
         Ok(tokenizer)

@@ -1,6 +1,7 @@
 use super::*;
+use crate::core::train::arguments::StartingWeights;
 
-const TRAITS: ModelTraits = ModelTraits { random_weights: true, max_tokens: 64 };
+const TRAITS: ModelTraits = ModelTraits { weights: StartingWeights::Random, max_tokens: 64 };
 
 fn options(given: &[(&str, &str)], source: &ValueSource) -> anyhow::Result<TrainOptions> {
     let mut options = TrainOptions::default();

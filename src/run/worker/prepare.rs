@@ -4,16 +4,19 @@ use super::finished::Ending;
 use super::logging_dir::{choose_logging_dir, forget_foreign_logging_dir};
 use super::reporter::WorkerChannels;
 use super::resume::{ResumedRun, check_classes, move_old_checkpoints};
-use super::starting_point::{ModelFiles, StartingPoint, load_model, max_tokens};
+use super::starting_point::{StartingPoint, load_model, max_tokens};
 use super::tokenize_data::{TokenizedData, tokenize_data};
 use super::{Preparation, PreparedRun, text_pairs};
 use crate::core::data::batching::Example;
 use crate::core::engine::build;
+use crate::core::model::embedded::{EMBEDDED_MODEL, SMALL_MODEL};
 use crate::core::model::folder::holds_a_model;
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier};
 use crate::core::text::{display_path, sanitize_for_terminal, truncate_width};
 use crate::core::tokenizer::Tokenizer;
-use crate::core::train::arguments::{EvalStrategy, SaveStrategy, TrainingArguments};
+use crate::core::train::arguments::{
+    EvalStrategy, SaveStrategy, StartingWeights, TrainingArguments,
+};
 use crate::core::train::checkpoint::{Checkpoint, Checkpoints};
 use crate::core::train::event::{Started, TrainEvent};
 use crate::run::dataset::Dataset;
@@ -36,13 +39,18 @@ pub fn print_config(
 ) -> anyhow::Result<String> {
     let mut options = options.clone();
     let model = &options.model;
-    let traits = match (&model.model_name_or_path, options.resume_from()) {
+    let name = model
+        .model_name_or_path
+        .as_ref()
+        .filter(|name| ![EMBEDDED_MODEL, SMALL_MODEL].contains(&name.value.as_str()));
+    let traits = match (name, options.resume_from()) {
         // For a model on the hub, only config.json is downloaded.
         (Some(name), None) => {
             let (folder, has_weights) =
                 locate::config(&name.value, model.hub_revision(), on_download)?;
             let config = ModelConfig::read(&folder.join("config.json"), model.overrides())?;
-            ModelTraits { random_weights: !has_weights, max_tokens: config.max_tokens() }
+            let weights = StartingWeights::of_file(has_weights);
+            ModelTraits { weights, max_tokens: config.max_tokens() }
         }
         _ => StartingPoint::find(&mut options, on_download)?.traits(&options),
     };
@@ -65,12 +73,7 @@ pub(super) fn prepare(
         StartingPoint::find(&mut options, &mut on_download)?;
     let tokenizer = files.tokenizer()?;
     channels.preparing("Reading the data");
-    // The embedded model can be trained on any data, so its labels (those of NSMC) are not used.
-    let class_names = match &files {
-        ModelFiles::Embedded => None,
-        ModelFiles::Folder(_) => config.given_names(),
-    };
-    let dataset = Dataset::read(&options.data, class_names, &mut on_download)?;
+    let dataset = Dataset::read(&options.data, files.class_names(&config), &mut on_download)?;
     let own_classes = config.labels.clone();
     config.set_labels(dataset.classes.names());
     if resumed.is_some() {
@@ -86,9 +89,10 @@ pub(super) fn prepare(
     }
     let total = model.parameters().iter().count();
     let traits = ModelTraits {
-        random_weights: match &resumed {
-            Some(resumed) => resumed.checkpoint.run.random_weights,
-            None => report.missing.len() == total,
+        weights: match &resumed {
+            Some(resumed) => resumed.checkpoint.run.starting_weights,
+            None if report.missing.len() == total => StartingWeights::Random,
+            None => files.weights(),
         },
         max_tokens: max_tokens(&options, model.config(), tokenizer.model_max_length()),
     };
@@ -121,7 +125,7 @@ pub(super) fn prepare(
         tokenizer: tokenizer.files(arguments.max_seq_length)?,
         save_total_limit: arguments.save_total_limit,
         save_only_model: arguments.save_only_model,
-        random_weights: traits.random_weights,
+        starting_weights: traits.weights,
         // The path is relative, so that it stays valid when the run is moved.
         logging_dir: logging_dir
             .as_ref()
@@ -146,7 +150,7 @@ pub(super) fn prepare(
     };
     let run = PreparedRun {
         base_model: options.model.model_name_or_path.as_ref().map(|given| given.value.clone()),
-        from_random_weights: traits.random_weights,
+        starting_weights: traits.weights,
         dataset: dataset.origin,
         model,
         tokenizer,
@@ -267,7 +271,11 @@ impl PreparedRun {
     fn started(&self, notes: Vec<String>) -> Started {
         let (config, arguments) = (self.model.config(), &self.arguments);
         let encoder = &config.encoder;
-        let model = self.base_model.as_deref().unwrap_or("embedded small Korean BERT");
+        let model = match self.base_model.as_deref() {
+            None | Some(EMBEDDED_MODEL) => "embedded Korean BERT",
+            Some(SMALL_MODEL) => "small Korean BERT",
+            Some(other) => other,
+        };
         let samples = self.train.len();
         let progress = self.resume.as_ref().map(|checkpoint| &checkpoint.run.progress);
         Started {

@@ -4,6 +4,7 @@ use super::PreparedRun;
 use crate::core::atomic_write::Staging;
 use crate::core::model::{ModelError, folder};
 use crate::core::train::TrainerState;
+use crate::core::train::arguments::StartingWeights;
 use crate::core::train::checkpoint::TRAINER_STATE;
 use crate::core::train::event::LogEntry;
 use crate::run::figures::FigureFile;
@@ -59,6 +60,21 @@ impl PreparedRun {
         Ok(problem)
     }
 
+    /// The model that the run started from; `None` for random weights.
+    fn base_reference(&self) -> Option<HubReference> {
+        match self.starting_weights {
+            StartingWeights::Random => None,
+            StartingWeights::Embedded => Some(HubReference {
+                name: "the Korean model of nsmc-tui, made from multilingual-e5-small,".to_owned(),
+                hub_name: Some("intfloat/multilingual-e5-small".to_owned()),
+            }),
+            StartingWeights::Pretrained => self.base_model.as_ref().map(|name| HubReference {
+                name: name.clone(),
+                hub_name: (!Path::new(name).exists()).then(|| name.clone()),
+            }),
+        }
+    }
+
     fn card(&self, step: u64, state: &TrainerState) -> ModelCard {
         let name = self.arguments.output_dir.file_name().unwrap_or_default();
         let evaluations = evaluations(&state.log_history);
@@ -68,12 +84,7 @@ impl PreparedRun {
             mean_pooling_head: self.model.config().mean_pooling_head(),
             needs_nfc: self.tokenizer.composes_hangul(),
             model_name: name.to_string_lossy().into_owned(),
-            base_model: self.base_model.as_ref().filter(|_| !self.from_random_weights).map(
-                |name| HubReference {
-                    name: name.clone(),
-                    hub_name: (!Path::new(name).exists()).then(|| name.clone()),
-                },
-            ),
+            base_model: self.base_reference(),
             dataset: HubReference {
                 name: self.dataset.name.clone(),
                 hub_name: self.dataset.hub_name.clone(),

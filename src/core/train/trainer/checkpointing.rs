@@ -103,7 +103,7 @@ impl Trainer<'_> {
             averages_weights: false,
             seed: self.arguments.seed,
             data_seed: self.arguments.data_seed,
-            random_weights: checkpoints.random_weights,
+            starting_weights: checkpoints.starting_weights,
             logging_dir: checkpoints.logging_dir.clone(),
             data: self.data.get_or_init(|| fingerprint(self.train)).clone(),
             eval_data: Some(self.eval_data.get_or_init(|| fingerprint(self.eval)).clone()),
