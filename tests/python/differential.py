@@ -19,7 +19,7 @@ import subprocess
 import unicodedata
 from pathlib import Path
 
-from support import check, main, ok, widen
+from support import check, longest_text, main, ok, widen
 
 import numpy as np
 import torch
@@ -30,8 +30,10 @@ from transformers import (
     AutoTokenizer,
     BertConfig,
     BertTokenizer,
+    DistilBertConfig,
     ElectraConfig,
     RobertaConfig,
+    XLMRobertaConfig,
 )
 
 TOLERANCE = 1e-4
@@ -194,6 +196,8 @@ KINDS = {
     "RoBERTa with BERT's": (bert_json, "roberta", {"tokenizer_class": "BertTokenizerFast"}),
     "RoBERTa byte-level": (roberta_json, "roberta", {"tokenizer_class": "RobertaTokenizer"}),
     "RoBERTa merges.txt": (roberta_merges, "roberta", {"tokenizer_class": "RobertaTokenizer"}),
+    "DistilBERT": (bert_json, "distilbert", {"tokenizer_class": "DistilBertTokenizer"}),
+    "XLM-R": (xlm_roberta, "xlm-roberta", {"tokenizer_class": "XLMRobertaTokenizer"}),
     "XLM-R Unigram": (xlm_roberta, "roberta", {"tokenizer_class": "XLMRobertaTokenizer"}),
     "BERT with Unigram": (e5, "bert", {"tokenizer_class": "PreTrainedTokenizerFast", **NAMED}),
 }
@@ -380,11 +384,19 @@ SMALL = {
     "max_position_embeddings": POSITIONS,
     "num_labels": 3,
 }
-CONFIGS = {"bert": BertConfig, "roberta": RobertaConfig, "electra": ElectraConfig}
+CONFIGS = {
+    "bert": BertConfig,
+    "roberta": RobertaConfig,
+    "xlm-roberta": XLMRobertaConfig,
+    "electra": ElectraConfig,
+    "distilbert": DistilBertConfig,
+}
 TOKENIZER_OF = {
     "bert": "BERT tokenizer.json",
     "roberta": "RoBERTa byte-level",
+    "xlm-roberta": "XLM-R",
     "electra": "ELECTRA",
+    "distilbert": "DistilBERT",
 }
 # Changes to config.json after the model was saved; `...` removes a key.
 ODDITIES = [
@@ -423,10 +435,22 @@ ODDITIES = [
     {"summary_activation": "tanh"},
     {"summary_type": "mean"},
     {"type_vocab_size": ...},
+    # Keys and aliases of DistilBERT, which other models ignore.
+    {"activation": "relu"},
+    {"activation": "silu"},
+    {"n_heads": 2},
+    {"n_heads": 3, "num_attention_heads": 2},
+    {"sinusoidal_pos_embds": True},
+    {"sinusoidal_pos_embds": 1},
+    {"dropout": 0.5, "attention_dropout": 0.5, "seq_classif_dropout": 0.5},
+    {"hidden_dim": ...},
 ]
 # What transformers cannot compute though it could: RoBERTa's positions without a padding id, which
 # the program takes to be the default.
-UNCOMPUTED = [("roberta", ("pad_token_id", None))]
+UNCOMPUTED = [
+    ("roberta", ("pad_token_id", None)),
+    ("xlm-roberta", ("pad_token_id", None)),
+]
 
 
 def python_logits(folder, texts):
@@ -437,8 +461,7 @@ def python_logits(folder, texts):
         )
         if any(report[keys] for keys in ["missing_keys", "mismatched_keys"]):
             return None, "parameters were initialized"
-        unused = model.config.pad_token_id + 1 if model.config.model_type == "roberta" else 0
-        limit = min(tokenizer.model_max_length, POSITIONS - unused)
+        limit = longest_text(model.config, tokenizer)
         logits = []
         for text in texts:
             batch = tokenizer(text, truncation=True, max_length=limit, return_tensors="pt")
@@ -464,6 +487,8 @@ def configurations(program, workdir, texts):
         extra = {"embedding_size": 12} if model_type == "electra" else {}
         if model_type == "roberta":
             extra = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
+        if model_type == "distilbert":
+            extra = {"hidden_dim": SMALL["intermediate_size"]}
         config = config_class(**SMALL, **extra, vocab_size=size)
         model = widen(AutoModelForSequenceClassification.from_config(config), 7, 0.2)
         model.save_pretrained(home)

@@ -1,4 +1,4 @@
-"""Writes `tests/reference/{roberta,electra,electra_same_size}`: the logits, hidden states and
+"""Writes `tests/reference/{roberta,xlm_roberta,electra,electra_same_size,distilbert}`: the logits, hidden states and
 gradients of transformers on random weights, with which the Rust tests compare the program's models.
 `{bert_pairs,roberta_padding,electra_pairs}` are the same for pairs of texts, with token types, and
 for texts that contain the padding token. `{bert_mean,roberta_mean}` have heads that read the mean
@@ -26,10 +26,14 @@ import transformers
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
     ElectraConfig,
     ElectraForSequenceClassification,
     RobertaConfig,
     RobertaForSequenceClassification,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
 )
 from pathlib import Path
 
@@ -173,6 +177,24 @@ def roberta_mean():
     )
 
 
+def xlm_roberta():
+    """One token type, and a padding token within the texts, as `roberta_padding`, with the defaults
+    of XLM-RoBERTa: [PAD] is 1."""
+    return XLMRobertaForSequenceClassification(
+        XLMRobertaConfig(**SMALLEST, max_position_embeddings=42, type_vocab_size=1, num_labels=3)
+    )
+
+
+DISTILBERT = {"vocab_size": 40, "n_layers": 2, "dim": 12, "n_heads": 2, "hidden_dim": 20}
+
+
+def distilbert():
+    """No token types, and a head with ReLU."""
+    return DistilBertForSequenceClassification(
+        DistilBertConfig(**DISTILBERT, max_position_embeddings=40, pad_token_id=4, num_labels=3)
+    )
+
+
 # Each model, its seed, and the ids of [CLS] and [SEP].
 MODELS = {
     "roberta": (roberta, 11, 0, 2),
@@ -183,6 +205,8 @@ MODELS = {
     "electra_pairs": (electra_pairs, 16, 2, 3),
     "bert_mean": (bert_mean, 17, 2, 3),
     "roberta_mean": (roberta_mean, 18, 2, 3),
+    "xlm_roberta": (xlm_roberta, 19, 0, 2),
+    "distilbert": (distilbert, 20, 2, 3),
 }
 
 
@@ -234,7 +258,7 @@ def write(folder, make, seed, cls_id, sep_id):
     folder.mkdir(parents=True, exist_ok=True)
     model = widen(make(), seed).eval()
     model.save_pretrained(folder)
-    has_pairs = make in (bert_pairs, roberta_padding, electra_pairs)
+    has_pairs = make in (bert_pairs, roberta_padding, electra_pairs, xlm_roberta)
     make_batch = batch_of_pairs if has_pairs else batch_of
     batch = make_batch(model.config, seed, cls_id, sep_id)
 

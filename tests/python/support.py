@@ -52,7 +52,7 @@ def widen(model, seed, spread=0.3):
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
             values = draw.normal(0.0, spread, tuple(parameter.shape))
-            if name.endswith("LayerNorm.weight"):
+            if name.endswith(("LayerNorm.weight", "layer_norm.weight")):
                 values = 1.0 + values / 2
             parameter.copy_(torch.from_numpy(values))
     return model
@@ -61,7 +61,8 @@ def widen(model, seed, spread=0.3):
 def longest_text(config, tokenizer):
     """The program's limit of tokens: that of the tokenizer or the number of the model's positions.
     RoBERTa's positions start at `pad_token_id + 1`."""
-    unused = config.pad_token_id + 1 if config.model_type == "roberta" else 0
+    is_roberta = config.model_type in ["roberta", "xlm-roberta"]
+    unused = config.pad_token_id + 1 if is_roberta else 0
     return min(tokenizer.model_max_length, config.max_position_embeddings - unused)
 
 

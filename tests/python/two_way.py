@@ -4,7 +4,7 @@ loads what Python saved, and Python loads, runs and trains further what the prog
 Needs the packages of requirements.txt, and for the last step `accelerate`; no network, no GPU, a
 few minutes. Usage:
 
-    python tests/python/two_way.py PROGRAM WORKDIR [--only bert|roberta|electra] [--steps read|all]
+    python tests/python/two_way.py PROGRAM WORKDIR [--only MODEL] [--steps read|all]
 
 PROGRAM is the built `nsmc-tui`; WORKDIR is a folder for models and runs, which are overwritten.
 Each passed check prints a line `ok: …`; the first failed one ends the script.
@@ -31,10 +31,15 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     BertTokenizer,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
     ElectraConfig,
     ElectraForSequenceClassification,
     RobertaConfig,
     RobertaForSequenceClassification,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
+    XLMRobertaTokenizer,
 )
 from transformers.trainer_callback import TrainerState
 from transformers.trainer_utils import get_last_checkpoint
@@ -136,17 +141,53 @@ def electra(vocab_size):
     return ElectraForSequenceClassification(config)
 
 
+def xlm_roberta(vocab_size):
+    config = XLMRobertaConfig(
+        **SMALL, vocab_size=vocab_size, max_position_embeddings=42, type_vocab_size=1
+    )
+    return XLMRobertaForSequenceClassification(config)
+
+
+def distilbert(vocab_size):
+    config = DistilBertConfig(
+        vocab_size=vocab_size,
+        max_position_embeddings=40,
+        n_layers=2,
+        dim=24,
+        n_heads=3,
+        hidden_dim=48,
+        id2label=SMALL["id2label"],
+        label2id=SMALL["label2id"],
+    )
+    return DistilBertForSequenceClassification(config)
+
+
+# Each model and its special tokens; without them, its tokenizer is one of SentencePiece.
 MODELS = {
     "bert": (bert, BERT_ORDER),
     "roberta": (roberta, KLUE_ORDER),
+    "xlm-roberta": (xlm_roberta, None),
     "electra": (electra, BERT_ORDER),
+    "distilbert": (distilbert, BERT_ORDER),
 }
+
+
+def characters():
+    return sorted({c for text, _ in ROWS + TEST_ROWS for c in text if not c.isspace()})
 
 
 def vocabulary(special):
     """Each character of the samples, at the beginning of a word and as its continuation."""
-    characters = sorted({c for text, _ in ROWS + TEST_ROWS for c in text if not c.isspace()})
-    return special + characters + [f"##{c}" for c in characters]
+    return special + characters() + [f"##{c}" for c in characters()]
+
+
+def unigram():
+    """XLM-RoBERTa's tokenizer with the characters and some of the words of the samples."""
+    words = sorted({f"▁{word}" for text, _ in ROWS for word in text.split()})[::3]
+    pieces = ["▁", *characters(), *words]
+    special = [(token, 0.0) for token in ["<s>", "<pad>", "</s>", "<unk>"]]
+    scored = [(piece, -3.0 - i % 7) for i, piece in enumerate(pieces)]
+    return XLMRobertaTokenizer(vocab=[*special, *scored, ("<mask>", 0.0)])
 
 
 def fine_tune(model, tokenizer, steps=2):
@@ -189,13 +230,18 @@ def save(model, tokenizer, vocab, folder, form):
 def read(program, architecture, folder):
     """All formats of a model fine-tuned by Python; returns the folder of the single file."""
     make, special = MODELS[architecture]
-    vocab = vocabulary(special)
-    tokenizer = BertTokenizer({v: i for i, v in enumerate(vocab)}, do_lower_case=False)
+    if special is None:
+        vocab, tokenizer = None, unigram()
+    else:
+        vocab = vocabulary(special)
+        tokenizer = BertTokenizer({v: i for i, v in enumerate(vocab)}, do_lower_case=False)
     torch.manual_seed(1)
-    model = fine_tune(widen(make(len(vocab)), seed=1), tokenizer)
+    model = fine_tune(widen(make(len(tokenizer)), seed=1), tokenizer)
     before = answers(model, tokenizer, SENTENCES)
     check(any(answer["truncated"] for answer in before), "no sentence is truncated")
     for form, dtype in FORMS.items():
+        if vocab is None and form == "vocab.txt":
+            continue
         where = folder / form.replace(" ", "_").replace(".", "_")
         save(model, tokenizer, vocab, where, form)
         theirs = answers(*load(where), SENTENCES)
@@ -255,7 +301,7 @@ def loads_in_python(program, architecture, start, out):
         names = [model.config.id2label[i] for i in range(model.config.num_labels)]
         check(names == NAMES, f"{folder}: the classes are {names}")
         check(
-            type(model).__name__.lower().startswith(architecture),
+            type(model).__name__.lower().startswith(architecture.replace("-", "")),
             f"{folder}: loaded as {type(model).__name__}",
         )
         theirs = answers(model, tokenizer, SENTENCES)

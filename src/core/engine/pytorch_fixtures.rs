@@ -98,7 +98,8 @@ pub fn fixtures() -> anyhow::Result<Vec<PyTorchFixture>> {
     let single = ["bert", "roberta", "electra", "electra_same_size"];
     let pairs = ["bert_pairs", "roberta_padding", "electra_pairs"];
     let means = ["bert_mean", "roberta_mean"];
-    single.into_iter().chain(pairs).chain(means).map(fixture).collect()
+    let others = ["xlm_roberta", "distilbert"];
+    single.into_iter().chain(others).chain(pairs).chain(means).map(fixture).collect()
 }
 
 fn fixture(family: &'static str) -> anyhow::Result<PyTorchFixture> {

@@ -6,8 +6,8 @@ use super::parameters::{LoadReport, ModelParameters, ParameterBuilder};
 use super::weights::Weights;
 use candle_core::Result;
 
-/// An encoder with a classification head: Hugging Face's `BertForSequenceClassification`,
-/// `RobertaForSequenceClassification` or `ElectraForSequenceClassification`.
+/// An encoder with a classification head: Hugging Face's `BertForSequenceClassification`, or that
+/// class of another [`Architecture`](super::Architecture).
 #[derive(Clone, Debug)]
 pub struct SequenceClassifier {
     config: ModelConfig,

@@ -5,7 +5,7 @@ mod text_pair;
 
 use super::architecture::Architecture;
 use super::class_names::class_names;
-use super::config_values::{Values, default, refuse_other_computations};
+use super::config_values::{Values, default, refuse_other_computations, rename_aliases};
 use super::{ModelError, adapter, shown};
 use crate::core::bounded_file;
 use crate::core::ops::DropoutProbabilities;
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 
 pub use super::class_names::MAX_LABELS;
-pub use pooling::Pooling;
+pub use pooling::{MeanPoolingHook, Pooling};
 
 /// The configuration of a small Korean BERT, which is trained from random weights.
 pub const SMALL: &str = include_str!("../../../assets/random/config.json");
@@ -29,16 +29,19 @@ const MAX_LAYERS: usize = 1000;
 /// The most parameters a model may have: training more of them in float32 needs over 64 GB.
 const MAX_PARAMETERS: f64 = 4e9;
 
-/// A model's configuration: the hyper-parameters that BERT, RoBERTa and ELECTRA share, those that
-/// candle's [`Config`] lacks, and the whole file.
+/// A model's configuration: the hyper-parameters that the architectures share, those that candle's
+/// [`Config`] lacks, and the whole file.
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
     /// The architecture.
     pub architecture: Architecture,
-    /// The encoder's hyper-parameters, named as in `config.json`.
+    /// The encoder's hyper-parameters, named as in BERT's `config.json`.
     pub encoder: Config,
     /// The width of the embeddings, which ELECTRA projects to `hidden_size`.
     pub embedding_size: usize,
+    /// Whether the position embeddings are initialized with sines and cosines, as `DistilBERT`'s may
+    /// be.
+    pub sinusoidal_positions: bool,
     /// Dropout of attention probabilities.
     pub attention_probs_dropout_prob: f64,
     /// The input of the head: the first token or the mean of all tokens.
@@ -91,15 +94,20 @@ impl ModelConfig {
     fn parse_inner(text: &str, overrides: &[(String, Value)]) -> Result<Self, String> {
         let mut json: Map<String, Value> = serde_json::from_str(text)
             .map_err(|error| format!("not a model configuration: {error}"))?;
+        rename_aliases(&mut json);
         for (name, value) in overrides {
             let has_default = || {
                 let architecture = Architecture::of(&json);
-                architecture.is_ok_and(|architecture| default(architecture, name).is_some())
+                architecture.is_ok_and(|architecture| {
+                    let mut aliases = architecture.aliases().iter();
+                    default(architecture, name).is_some() || aliases.any(|alias| alias.0 == name)
+                })
             };
             if !json.contains_key(name) && !has_default() {
                 return Err(format!("has no value named {name} that could be overridden"));
             }
             json.insert(name.clone(), value.clone());
+            rename_aliases(&mut json);
         }
         let architecture = Architecture::of(&json)?;
         refuse_other_computations(&json)?;
@@ -108,8 +116,10 @@ impl ModelConfig {
         let config = Self {
             embedding_size: match architecture {
                 Architecture::Electra => values.count("embedding_size")?,
-                Architecture::Bert | Architecture::Roberta => encoder.hidden_size,
+                _ => encoder.hidden_size,
             },
+            sinusoidal_positions: architecture == Architecture::DistilBert
+                && values.flag("sinusoidal_pos_embds")?,
             attention_probs_dropout_prob: values.number("attention_probs_dropout_prob")?,
             pooling: pooling(&json)?,
             labels: class_names(&json)?,
@@ -123,6 +133,7 @@ impl ModelConfig {
 
     fn validate(&self) -> Result<(), String> {
         let encoder = &self.encoder;
+        let key = |name| self.architecture.key(name);
         for (name, value) in [
             ("vocab_size", encoder.vocab_size),
             ("hidden_size", encoder.hidden_size),
@@ -132,20 +143,26 @@ impl ModelConfig {
             ("max_position_embeddings", encoder.max_position_embeddings),
             ("type_vocab_size", encoder.type_vocab_size),
         ] {
-            if !(1..=1 << 24).contains(&value) {
+            let has_none = name == "type_vocab_size" && !self.architecture.has_token_types();
+            if !(1..=1 << 24).contains(&value) && !has_none {
+                let name = key(name);
                 return Err(format!("{name} is {value}; it must be from 1 to {}", 1 << 24));
             }
         }
         if !(1..=MAX_LAYERS).contains(&encoder.num_hidden_layers) {
             return Err(format!(
-                "num_hidden_layers is {}; it must be from 1 to {MAX_LAYERS}",
+                "{} is {}; it must be from 1 to {MAX_LAYERS}",
+                key("num_hidden_layers"),
                 encoder.num_hidden_layers
             ));
         }
         if !encoder.hidden_size.is_multiple_of(encoder.num_attention_heads) {
             return Err(format!(
-                "hidden_size {} is not a multiple of num_attention_heads {}",
-                encoder.hidden_size, encoder.num_attention_heads
+                "{} {} is not a multiple of {} {}",
+                key("hidden_size"),
+                encoder.hidden_size,
+                key("num_attention_heads"),
+                encoder.num_attention_heads
             ));
         }
         if encoder.pad_token_id >= encoder.vocab_size || self.max_tokens() < 3 {
@@ -160,6 +177,7 @@ impl ModelConfig {
             ("classifier_dropout", self.classifier_dropout()),
         ] {
             if !(0.0..1.0).contains(&value) {
+                let name = key(name);
                 return Err(format!("{name} is {value}; it must be at least 0 and below 1"));
             }
         }
@@ -236,10 +254,7 @@ impl ModelConfig {
     /// The row of the first position in the position embeddings: in RoBERTa the one after
     /// `pad_token_id` (`create_position_ids_from_input_ids`), otherwise 0.
     pub fn first_position(&self) -> usize {
-        match self.architecture {
-            Architecture::Roberta => self.encoder.pad_token_id + 1,
-            Architecture::Bert | Architecture::Electra => 0,
-        }
+        if self.architecture.is_roberta() { self.encoder.pad_token_id + 1 } else { 0 }
     }
 
     /// The longest sequence that the model supports, in tokens.
@@ -260,11 +275,16 @@ impl ModelConfig {
         DropoutProbabilities {
             embeddings: hidden,
             attention_probabilities: self.attention_probs_dropout_prob,
-            attention_output: hidden,
+            // DistilBERT has no dropout here.
+            attention_output: match self.architecture {
+                Architecture::DistilBert => 0.0,
+                _ => hidden,
+            },
             layer_output: hidden,
-            head_input: match self.architecture {
-                Architecture::Bert => 0.0,
-                Architecture::Roberta | Architecture::Electra => self.classifier_dropout(),
+            head_input: if self.architecture.drops_head_input() {
+                self.classifier_dropout()
+            } else {
+                0.0
             },
             head: self.classifier_dropout(),
         }
@@ -315,7 +335,7 @@ impl ModelConfig {
         json.shift_remove("num_labels");
         json.insert("dtype".into(), json!("float32"));
         json.insert(
-            "attention_probs_dropout_prob".into(),
+            self.architecture.key("attention_probs_dropout_prob").to_owned(),
             json!(self.attention_probs_dropout_prob),
         );
         format!("{:#}\n", Value::Object(json))

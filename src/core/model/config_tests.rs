@@ -87,12 +87,14 @@ fn classes_are_those_of_transformers() -> Result<(), ModelError> {
     Ok(())
 }
 
-/// What `BertConfig()`, `RobertaConfig()` and `ElectraConfig()` of transformers 5.24 have.
+/// What `BertConfig()`, `RobertaConfig()`, `XLMRobertaConfig()` and `ElectraConfig()` of
+/// transformers 5.24 have.
 #[test]
 fn missing_values_are_those_of_each_configuration_class() -> Result<(), ModelError> {
     for (name, sizes) in [
         ("bert", [30522, 768, 768, 12, 12, 3072, 512, 2, 0]),
         ("roberta", [50265, 768, 768, 12, 12, 3072, 512, 2, 1]),
+        ("xlm-roberta", [30522, 768, 768, 12, 12, 3072, 512, 2, 1]),
         ("electra", [30522, 128, 256, 12, 4, 1024, 512, 2, 0]),
     ] {
         let config = parse(&json!({"model_type": name}))?;
@@ -130,7 +132,7 @@ fn missing_values_are_those_of_each_configuration_class() -> Result<(), ModelErr
         assert_eq!(
             unpadded.map(|config| config.padding_row()).ok(),
             match name {
-                "roberta" => None,
+                "roberta" | "xlm-roberta" => None,
                 _ => Some(None),
             }
         );
@@ -144,6 +146,70 @@ fn missing_values_are_those_of_each_configuration_class() -> Result<(), ModelErr
     let overrides = [("num_hidden_layers".to_owned(), json!(3))];
     let config = ModelConfig::parse("{}", Path::new("config.json"), &overrides)?;
     assert_eq!(config.encoder.num_hidden_layers, 3);
+    Ok(())
+}
+
+/// What `DistilBertConfig()` of transformers 5.24 has, and how it reads its keys and their aliases.
+#[test]
+fn distilberts_values_have_its_own_keys() -> Result<(), ModelError> {
+    let distilbert =
+        |name: &str, value: Value| parse(&json!({"model_type": "distilbert", name: value}));
+    let config = distilbert("dim", json!(768))?;
+    let encoder = &config.encoder;
+    let sizes = [
+        encoder.vocab_size,
+        config.embedding_size,
+        encoder.hidden_size,
+        encoder.num_hidden_layers,
+        encoder.num_attention_heads,
+        encoder.intermediate_size,
+        encoder.max_position_embeddings,
+        encoder.type_vocab_size,
+        encoder.pad_token_id,
+    ];
+    assert_eq!(sizes, [30522, 768, 768, 6, 12, 3072, 512, 0, 0]);
+    let dropouts = config.dropout_probabilities();
+    let dropouts = [
+        dropouts.embeddings,
+        dropouts.attention_probabilities,
+        dropouts.attention_output,
+        dropouts.layer_output,
+        dropouts.head_input,
+        dropouts.head,
+    ];
+    assert_eq!(dropouts, [0.1, 0.1, 0.0, 0.1, 0.0, 0.2]);
+    assert_eq!((encoder.layer_norm_eps, config.sinusoidal_positions), (1e-12, false));
+    assert!(distilbert("sinusoidal_pos_embds", json!(true))?.sinusoidal_positions);
+    // Keys of BERT that it does not have are ignored.
+    for name in ["layer_norm_eps", "intermediate_size", "type_vocab_size", "hidden_dropout_prob"] {
+        let other = distilbert(name, json!(0.25))?;
+        assert_eq!(other.encoder, config.encoder, "{name}");
+    }
+    // An alias is taken before the key, in a file as in overrides.
+    let both = json!({"model_type": "distilbert", "dim": 48, "hidden_size": 24});
+    assert_eq!(parse(&both)?.encoder.hidden_size, 24);
+    for name in ["dim", "hidden_size"] {
+        let overrides = [(name.to_owned(), json!(36))];
+        let config = ModelConfig::parse(&both.to_string(), Path::new("config.json"), &overrides)?;
+        assert_eq!(config.encoder.hidden_size, 36);
+        let saved = config.to_json();
+        assert!(saved.contains("\"dim\": 36") && !saved.contains("hidden_size"), "{saved}");
+        assert!(saved.contains("attention_dropout") && !saved.contains("probs"), "{saved}");
+    }
+    assert_eq!(distilbert("pad_token_id", Value::Null)?.padding_row(), None);
+    for (name, value, expected) in [
+        ("activation", json!("silu"), "activation \"silu\" is not supported"),
+        ("dim", json!(190), "dim 190 is not a multiple of n_heads 12"),
+        ("n_layers", json!(0), "n_layers is 0"),
+        ("hidden_dim", json!(0), "hidden_dim is 0"),
+        ("dropout", json!(1), "dropout is 1"),
+        ("dropout", Value::Null, "dropout is null; a number is expected"),
+        ("seq_classif_dropout", Value::Null, "seq_classif_dropout is null"),
+        ("sinusoidal_pos_embds", json!(1), "sinusoidal_pos_embds is 1; true or false"),
+    ] {
+        let message = distilbert(name, value).map_or_else(|e| e.to_string(), |_| String::new());
+        assert!(message.contains(expected), "{message}");
+    }
     Ok(())
 }
 

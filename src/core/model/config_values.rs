@@ -11,9 +11,12 @@ use serde_json::{Map, Value, json};
 /// has no such value, or none that is used here.
 pub(super) fn default(architecture: Architecture, name: &str) -> Option<Value> {
     let is_electra = architecture == Architecture::Electra;
-    let is_roberta = architecture == Architecture::Roberta;
+    if architecture == Architecture::DistilBert {
+        return distilbert_default(name);
+    }
     Some(match name {
-        "vocab_size" => json!(if is_roberta { 50265 } else { 30522 }),
+        "vocab_size" if architecture == Architecture::Roberta => json!(50265),
+        "vocab_size" => json!(30522),
         "embedding_size" if is_electra => json!(128),
         "hidden_size" => json!(if is_electra { 256 } else { 768 }),
         "num_hidden_layers" => json!(12),
@@ -25,10 +28,39 @@ pub(super) fn default(architecture: Architecture, name: &str) -> Option<Value> {
         "type_vocab_size" => json!(2),
         "initializer_range" => json!(0.02),
         "layer_norm_eps" => json!(1e-12),
-        "pad_token_id" => json!(u32::from(is_roberta)),
+        "pad_token_id" => json!(u32::from(architecture.is_roberta())),
         "classifier_dropout" => Value::Null,
         _ => return None,
     })
+}
+
+/// The defaults of `DistilBertConfig`.
+fn distilbert_default(key: &str) -> Option<Value> {
+    Some(match key {
+        "vocab_size" => json!(30522),
+        "max_position_embeddings" => json!(512),
+        "sinusoidal_pos_embds" => json!(false),
+        "n_layers" => json!(6),
+        "n_heads" => json!(12),
+        "dim" => json!(768),
+        "hidden_dim" => json!(3072),
+        "dropout" | "attention_dropout" => json!(0.1),
+        "activation" => json!("gelu"),
+        "initializer_range" => json!(0.02),
+        "seq_classif_dropout" => json!(0.2),
+        "pad_token_id" => json!(0),
+        _ => return None,
+    })
+}
+
+/// Gives values that are named by an alias of their key that key, as the configuration class does.
+pub(super) fn rename_aliases(json: &mut Map<String, Value>) {
+    let Ok(architecture) = Architecture::of(json) else { return };
+    for (alias, key) in architecture.aliases() {
+        if let Some(value) = json.shift_remove(*alias) {
+            json.insert((*key).to_owned(), value);
+        }
+    }
 }
 
 /// The values of a `config.json`, or else their defaults.
@@ -38,14 +70,16 @@ pub(super) struct Values<'a> {
 }
 
 impl Values<'_> {
-    /// The value and its form in messages.
+    /// The value with this key in BERT's `config.json`.
     fn get(&self, name: &str) -> Value {
-        let given = self.json.get(name).cloned();
-        given.or_else(|| default(self.architecture, name)).unwrap_or_default()
+        let key = self.architecture.key(name);
+        let given = self.json.get(key).cloned();
+        given.or_else(|| default(self.architecture, key)).unwrap_or_default()
     }
 
     fn refusal(&self, name: &str, expected: &str) -> String {
         let given = shown(&self.get(name));
+        let name = self.architecture.key(name);
         match default(self.architecture, name) {
             Some(default) if !default.is_null() => format!(
                 "{name} is {given}; {expected} is expected, or no {name} for transformers' default \
@@ -72,11 +106,16 @@ impl Values<'_> {
         if self.get(name).is_null() { Ok(None) } else { self.number(name).map(Some) }
     }
 
-    /// The padding token's id. Without one, a BERT or ELECTRA model is as transformers': no row of
-    /// its token table is treated in another way. RoBERTa's positions depend on it.
+    /// True or false.
+    pub fn flag(&self, name: &str) -> Result<bool, String> {
+        self.get(name).as_bool().ok_or_else(|| self.refusal(name, "true or false"))
+    }
+
+    /// The padding token's id. Without one, the model is as transformers': no row of its token
+    /// table is treated in another way. RoBERTa's positions depend on it.
     fn padding_id(&self) -> Result<usize, String> {
         let is_null = self.get("pad_token_id").is_null();
-        if is_null && self.architecture != Architecture::Roberta {
+        if is_null && !self.architecture.is_roberta() {
             return Ok(0);
         }
         self.count("pad_token_id")
@@ -89,15 +128,18 @@ impl Values<'_> {
             Some("relu") => HiddenAct::Relu,
             _ => {
                 return Err(format!(
-                    "hidden_act {} is not supported; gelu, gelu_new, gelu_pytorch_tanh and relu are",
+                    "{} {} is not supported; gelu, gelu_new, gelu_pytorch_tanh and relu are",
+                    self.architecture.key("hidden_act"),
                     shown(&self.get("hidden_act"))
                 ));
             }
         })
     }
 
-    /// The encoder's hyper-parameters.
+    /// The encoder's hyper-parameters. `DistilBERT` has no token types, and the normalizations of
+    /// transformers' `DistilBERT` have a constant epsilon.
     pub fn encoder(&self) -> Result<Config, String> {
+        let is_distilbert = self.architecture == Architecture::DistilBert;
         Ok(Config {
             vocab_size: self.count("vocab_size")?,
             hidden_size: self.count("hidden_size")?,
@@ -107,13 +149,17 @@ impl Values<'_> {
             hidden_act: self.activation()?,
             hidden_dropout_prob: self.number("hidden_dropout_prob")?,
             max_position_embeddings: self.count("max_position_embeddings")?,
-            type_vocab_size: self.count("type_vocab_size")?,
+            type_vocab_size: if is_distilbert { 0 } else { self.count("type_vocab_size")? },
             initializer_range: self.number("initializer_range")?,
-            layer_norm_eps: self.number("layer_norm_eps")?,
+            layer_norm_eps: if is_distilbert { 1e-12 } else { self.number("layer_norm_eps")? },
             pad_token_id: self.padding_id()?,
             position_embedding_type: PositionEmbeddingType::Absolute,
             use_cache: false,
-            classifier_dropout: self.number_or_null("classifier_dropout")?,
+            classifier_dropout: if is_distilbert {
+                Some(self.number("classifier_dropout")?)
+            } else {
+                self.number_or_null("classifier_dropout")?
+            },
             model_type: Some(self.architecture.model_type().to_owned()),
         })
     }

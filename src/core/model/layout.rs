@@ -4,7 +4,7 @@
 //! The token embeddings come first. A layer's query, key and value weights are adjacent, and so
 //! are their biases, so that one matrix multiplication computes all three.
 
-use super::architecture::Architecture;
+use super::architecture::LayerNames;
 use super::config::ModelConfig;
 use crate::core::ops::backend::{
     Activation, EmbeddingTables, LayerNormLayout, LinearLayout, ParameterLayout,
@@ -19,6 +19,9 @@ pub enum Init {
     Normal,
     /// Normal, except that this row is zero: the padding token's.
     NormalExceptRow(usize),
+    /// The sines and cosines of Vaswani et al. (2017), for a table of positions: column `2i` of row
+    /// `p` is `sin(p / 10000^(2i / width))`, and the next column its cosine.
+    Sinusoidal,
     /// All zero: biases.
     Zeros,
     /// All one: the scale of a normalization.
@@ -52,7 +55,8 @@ impl Parameter {
     /// Whether weight decay applies under Hugging Face's grouping: not to biases, and not to
     /// layer normalizations.
     pub fn decays(&self) -> bool {
-        self.name.rsplit('.').next() != Some("bias") && !self.name.contains("LayerNorm")
+        let is_norm = ["LayerNorm", "layer_norm"].iter().any(|norm| self.name.contains(norm));
+        self.name.rsplit('.').next() != Some("bias") && !is_norm
     }
 }
 
@@ -116,13 +120,17 @@ impl ModelLayout {
         let encoder = &config.encoder;
         let (hidden, wide) = (encoder.hidden_size, encoder.intermediate_size);
         let (width, labels) = (config.embedding_size, config.labels.len());
-        let prefix = config.architecture.model_type();
+        let architecture = config.architecture;
+        let prefix = architecture.prefix();
         let mut planner = Planner::new(encoder.layer_norm_eps as f32);
 
         let without_padding = config.padding_row().map_or(Init::Normal, Init::NormalExceptRow);
-        let position_init = match config.architecture {
-            Architecture::Roberta => without_padding,
-            Architecture::Bert | Architecture::Electra => Init::Normal,
+        let position_init = if architecture.is_roberta() {
+            without_padding
+        } else if config.sinusoidal_positions {
+            Init::Sinusoidal
+        } else {
+            Init::Normal
         };
         let mut table = |name: &str, rows, init| {
             let name = format!("{prefix}.embeddings.{name}_embeddings.weight");
@@ -135,25 +143,23 @@ impl ModelLayout {
             positions: table("position", max_positions, position_init),
             max_positions,
             first_position: config.first_position(),
-            token_types: table("token_type", encoder.type_vocab_size, Init::Normal),
+            token_types: match encoder.type_vocab_size {
+                0 => 0,
+                rows => table("token_type", rows, Init::Normal),
+            },
             max_token_types: encoder.type_vocab_size,
-            padding_token: Some(encoder.pad_token_id as u32),
-            padding_position: (config.architecture == Architecture::Roberta)
-                .then_some(encoder.pad_token_id as u32),
+            padding_token: config.padding_row().map(|row| row as u32),
+            padding_position: architecture.is_roberta().then_some(encoder.pad_token_id as u32),
             width,
         };
         let embedding_norm = planner.norm(&format!("{prefix}.embeddings.LayerNorm"), width);
         let project = (width != hidden)
             .then(|| planner.dense(&format!("{prefix}.embeddings_project"), width, hidden));
+        let (layer, names) = architecture.layer_names();
         let layers = (0..encoder.num_hidden_layers)
-            .map(|index| planner.layer(&format!("{prefix}.encoder.layer.{index}"), hidden, wide))
+            .map(|index| planner.layer(&format!("{layer}.{index}"), &names, hidden, wide))
             .collect();
-        let (head, classifier) = match config.architecture {
-            Architecture::Bert => ("bert.pooler.dense", "classifier"),
-            Architecture::Roberta | Architecture::Electra => {
-                ("classifier.dense", "classifier.out_proj")
-            }
-        };
+        let [head, classifier] = architecture.head_names();
         let head = planner.dense(head, hidden, hidden);
         let classifier = planner.dense(classifier, hidden, labels);
         let activation = match encoder.hidden_act {
@@ -273,8 +279,15 @@ impl Planner {
         LayerNormLayout { weight, bias, epsilon: self.epsilon, width }
     }
 
-    fn layer(&mut self, name: &str, hidden: usize, wide: usize) -> LayerLayout {
-        let parts = ["query", "key", "value"].map(|part| format!("{name}.attention.self.{part}"));
+    fn layer(
+        &mut self,
+        layer: &str,
+        names: &LayerNames,
+        hidden: usize,
+        wide: usize,
+    ) -> LayerLayout {
+        let name = |part: &str| format!("{layer}.{part}");
+        let parts = names.attention.map(name);
         let weights = parts
             .each_ref()
             .map(|part| self.add(format!("{part}.weight"), &[hidden, hidden], Init::Normal));
@@ -290,11 +303,11 @@ impl Planner {
             query: part(0),
             key: part(1),
             value: part(2),
-            attention_output: self.dense(&format!("{name}.attention.output.dense"), hidden, hidden),
-            attention_norm: self.norm(&format!("{name}.attention.output.LayerNorm"), hidden),
-            intermediate: self.dense(&format!("{name}.intermediate.dense"), hidden, wide),
-            output: self.dense(&format!("{name}.output.dense"), wide, hidden),
-            output_norm: self.norm(&format!("{name}.output.LayerNorm"), hidden),
+            attention_output: self.dense(&name(names.attention_output), hidden, hidden),
+            attention_norm: self.norm(&name(names.attention_norm), hidden),
+            intermediate: self.dense(&name(names.intermediate), hidden, wide),
+            output: self.dense(&name(names.output), wide, hidden),
+            output_norm: self.norm(&name(names.output_norm), hidden),
         }
     }
 }
@@ -312,6 +325,8 @@ mod tests {
         assert!(decays("bert.pooler.dense.weight"));
         assert!(!decays("bert.pooler.dense.bias"));
         assert!(!decays("bert.embeddings.LayerNorm.weight"));
+        assert!(!decays("distilbert.transformer.layer.0.sa_layer_norm.weight"));
+        assert!(decays("distilbert.transformer.layer.0.attention.q_lin.weight"));
     }
 
     #[test]

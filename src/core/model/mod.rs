@@ -17,7 +17,7 @@ pub mod weights;
 
 pub use architecture::Architecture;
 pub use classifier::SequenceClassifier;
-pub use config::{ModelConfig, Pooling};
+pub use config::{MeanPoolingHook, ModelConfig, Pooling};
 pub use layout::ModelLayout;
 pub use parameters::{LoadReport, ModelParameters, ParameterBuilder};
 pub use weights::Weights;

@@ -178,6 +178,7 @@ impl ParameterBuilder {
         let mut values = match init {
             Init::Zeros => vec![0f32; count],
             Init::Ones => vec![1f32; count],
+            Init::Sinusoidal => sinusoidal(count, shape.last().copied().unwrap_or(1)),
             Init::Normal | Init::NormalExceptRow(_) => {
                 (0..count).map(|_| (self.generator.normal() * self.deviation) as f32).collect()
             }
@@ -190,6 +191,18 @@ impl ParameterBuilder {
         }
         values
     }
+}
+
+/// The rows of [`Init::Sinusoidal`], `[count / width, width]`: transformers'
+/// `create_sinusoidal_embeddings`.
+fn sinusoidal(count: usize, width: usize) -> Vec<f32> {
+    let value = |index: usize| {
+        let (position, column) = (index / width, index % width);
+        let frequency = 10000f64.powf((2 * (column / 2)) as f64 / width as f64);
+        let angle = position as f64 / frequency;
+        (if column.is_multiple_of(2) { angle.sin() } else { angle.cos() }) as f32
+    };
+    (0..count).map(value).collect()
 }
 
 #[cfg(test)]
@@ -223,6 +236,16 @@ mod tests {
         let listed = LoadReport::listed(&names);
         assert!(listed.ends_with(", and 2 more") && !listed.contains('\u{1b}'), "{listed}");
         assert_eq!(LoadReport::listed(&["a".into(), "b".into()]), "a, b");
+    }
+
+    #[test]
+    fn sinusoidal_positions_equal_those_of_transformers() {
+        // DistilBertForSequenceClassification with dim 12 and sinusoidal_pos_embds, row 3.
+        let expected = [0.1411, -0.9900, 0.6023, 0.7983, 0.1388, 0.9903];
+        let table = sinusoidal(5 * 12, 12);
+        for (ours, expected) in table[36..].iter().zip(expected) {
+            assert!((ours - expected).abs() < 6e-5, "{ours} {expected}");
+        }
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Weights {
     /// # Errors
     /// If a file is damaged, or the folder has only pickled weights.
     pub fn open(folder: &Path, architecture: Architecture) -> Result<Self, ModelError> {
-        let mut weights = Self { prefix: Some(architecture.model_type()), ..Self::default() };
+        let mut weights = Self { prefix: Some(architecture.prefix()), ..Self::default() };
         if folder.join(WEIGHTS).exists() {
             weights.add(folder.join(WEIGHTS))?;
         } else if folder.join(INDEX).exists() {

@@ -27,6 +27,7 @@ fn absent_options_have_the_defaults_of_the_class() -> anyhow::Result<()> {
         (json!({}), &default),
         (json!({named: "BertTokenizer"}), &default),
         (json!({named: "ElectraTokenizerFast"}), &default),
+        (json!({named: "DistilBertTokenizer"}), &default),
         (json!({named: null, "strip_accents": null}), &default),
         (json!({"do_lower_case": false}), &cased),
         (json!({"strip_accents": false}), &accents),
@@ -146,6 +147,7 @@ fn other_classes_replace_the_options_of_tokenizer_json() -> anyhow::Result<()> {
             "bert",
             json!([[0, 6, 6, 2], [0, 4, 3, 4, 3, 7, 2]]),
         ),
+        (unigram(), json!({}), "xlm-roberta", json!([[0, 6, 6, 2], [0, 4, 3, 4, 3, 7, 2]])),
         (
             unigram(),
             json!({"tokenizer_class": "XLMRobertaTokenizerFast", "add_prefix_space": false}),
@@ -171,6 +173,20 @@ fn other_classes_replace_the_options_of_tokenizer_json() -> anyhow::Result<()> {
     let json = byte_level().to_string();
     let folder = folder_with(&[("tokenizer.json", &json), ("tokenizer_config.json", config)])?;
     assert!(refusal(folder.path()).contains("add_prefix_space is null"));
+    Ok(())
+}
+
+#[test]
+fn a_sentencepiece_model_alone_is_refused_with_the_line_that_converts_it() -> anyhow::Result<()> {
+    let folder = folder_with(&[
+        ("sentencepiece.bpe.model", "\n\u{e}"),
+        ("config.json", r#"{"model_type": "xlm-roberta"}"#),
+    ])?;
+    let message = refusal(folder.path());
+    let path = folder.path().display();
+    let line = format!("T.from_pretrained('{path}').save_pretrained('{path}')");
+    assert!(message.contains("sentencepiece.bpe.model: is a SentencePiece model"), "{message}");
+    assert!(message.contains(&line), "{message}");
     Ok(())
 }
 

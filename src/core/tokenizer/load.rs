@@ -15,6 +15,10 @@ use tokenizers::normalizers::NormalizerWrapper;
 /// refused when it is loaded.
 const PROBE: &str = "Ab1é 한글 \u{1112}\u{1161}\u{11ab} 漢 ﷺ 😀\u{200d} [MASK] ,.!?\u{7f}\n  끝";
 
+/// The names of the files of `SentencePiece` models, of which Python makes a `tokenizer.json`.
+const SENTENCEPIECE: [&str; 4] =
+    ["sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model"];
+
 impl Tokenizer {
     /// The tokenizer of the embedded pretrained model.
     ///
@@ -62,6 +66,10 @@ impl Tokenizer {
         let file = folder.join("vocab.txt");
         if file.exists() {
             return Self::from_vocabulary(&file, files);
+        }
+        let mut pieces = SENTENCEPIECE.iter().map(|name| folder.join(name));
+        if let Some(file) = pieces.find(|file| file.exists()) {
+            return Err(TokenizerError::SentencePiece { file, folder: folder.to_path_buf() });
         }
         Err(TokenizerError::Missing { folder: folder.to_path_buf() })
     }

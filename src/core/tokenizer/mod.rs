@@ -54,6 +54,20 @@ pub enum TokenizerError {
         /// The folder.
         folder: PathBuf,
     },
+    /// The folder has only a `SentencePiece` model.
+    #[error(
+        "{}: is a SentencePiece model, which is not read, and there is no tokenizer.json. Python \
+         makes one of it (with the package sentencepiece): python -c \"from transformers import \
+         AutoTokenizer as T; T.from_pretrained('{folder}').save_pretrained('{folder}')\"",
+        file.display(),
+        folder = folder.display()
+    )]
+    SentencePiece {
+        /// The file.
+        file: PathBuf,
+        /// Its folder.
+        folder: PathBuf,
+    },
     /// A file is not a valid tokenizer.
     #[error("{}: {reason}", file.display())]
     Unreadable {

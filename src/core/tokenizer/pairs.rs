@@ -51,23 +51,27 @@ impl PairFormat {
     /// one, or else that of the model's type. A class that it does not know is a generic one.
     fn of(files: &TokenizerFiles, cls: &str) -> Self {
         let model = match files.model_type() {
-            Some("bert" | "electra") => "BertTokenizer",
+            Some("bert" | "distilbert" | "electra") => "BertTokenizer",
             Some("roberta") => "RobertaTokenizer",
+            Some("xlm-roberta") => "XLMRobertaTokenizer",
             // The embedded tokenizer, and folders without a model.
             None if cls == "[CLS]" => "BertTokenizer",
             _ => "TokenizersBackend",
         };
         let class = files.class_name().map(|name| name.strip_suffix("Fast").unwrap_or(name));
         match class.unwrap_or(model) {
-            "BertTokenizer" | "ElectraTokenizer" => Self::Bert,
+            "BertTokenizer" | "DistilBertTokenizer" | "ElectraTokenizer" => Self::Bert,
             "RobertaTokenizer" | "XLMRobertaTokenizer" | "CamembertTokenizer" => Self::Roberta,
             _ => Self::File,
         }
     }
 
-    /// Whether transformers passes token types to the model: as `model_input_names` says, or else
-    /// as the class does. Otherwise they are 0.
+    /// Whether the model reads token types from the tokenizer: as `model_input_names` says, or else
+    /// as the class does. Otherwise they are 0. `DistilBERT` has none, and ignores them.
     fn returns_types(self, files: &TokenizerFiles) -> bool {
+        if files.model_type() == Some("distilbert") {
+            return false;
+        }
         let names = files.value("model_input_names").and_then(Value::as_array);
         names.map_or(self == Self::Bert, |names| names.iter().any(|name| name == "token_type_ids"))
     }

@@ -74,6 +74,29 @@ fn the_embedded_tokenizer_has_two_types() -> anyhow::Result<()> {
 }
 
 #[test]
+fn xlm_robertas_and_distilberts_pairs_have_no_types() -> anyhow::Result<()> {
+    // transformers 5.24: <s> A </s></s> B </s>.
+    let unigram = super::super::fixtures::unigram().to_string();
+    for config in
+        [serde_json::json!({}), serde_json::json!({"tokenizer_class": "XLMRobertaTokenizer"})]
+    {
+        let tokenizer = tokenizer(&unigram, "xlm-roberta", &config)?;
+        let pair = tokenizer.encode_pair(("ab", "ab ab"), 9)?;
+        assert_eq!((&pair.ids[..], pair.type_ids.len()), (&[0, 6, 2, 2, 6, 6, 2][..], 0));
+        assert_eq!(tokenizer.highest_type()?, 0);
+    }
+    // Its model ignores the types that BERT's class returns.
+    for class in ["BertTokenizer", "DistilBertTokenizer"] {
+        let config = serde_json::json!({"tokenizer_class": class, "do_lower_case": false});
+        let tokenizer = tokenizer(super::super::SMALL, "distilbert", &config)?;
+        let pair = tokenizer.encode_pair(("영화", "영화"), 9)?;
+        assert_eq!(tokenizer.tokens(&pair.ids), ["[CLS]", "영화", "[SEP]", "영화", "[SEP]"]);
+        assert!(pair.type_ids.is_empty() && tokenizer.highest_type()? == 0, "{class}");
+    }
+    Ok(())
+}
+
+#[test]
 fn pairs_that_cannot_be_encoded_are_errors() -> anyhow::Result<()> {
     let error = Tokenizer::small()?.encode_pair(("a", "b"), 2).map_err(|error| error.to_string());
     assert!(error.is_err_and(|error| error.contains("3 special tokens, but at most 2")));

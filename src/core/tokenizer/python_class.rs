@@ -5,7 +5,7 @@ use serde_json::Value;
 /// A class of transformers, by the way it reads `tokenizer.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PythonClass {
-    /// `BertTokenizer`, which is also ELECTRA's.
+    /// `BertTokenizer`, which is also ELECTRA's and `DistilBERT`'s.
     Bert,
     /// `RobertaTokenizer`: byte-level BPE.
     Roberta,
@@ -22,6 +22,7 @@ impl PythonClass {
     pub(super) fn named(name: &str) -> Self {
         match name.strip_suffix("Fast").unwrap_or(name) {
             "BertTokenizer"
+            | "DistilBertTokenizer"
             | "ElectraTokenizer"
             | "MobileBertTokenizer"
             | "SqueezeBertTokenizer" => Self::Bert,
@@ -35,7 +36,7 @@ impl PythonClass {
     /// The class that transformers uses for a `model_type` if the files name none.
     pub(super) fn of_model_type(model_type: &str) -> Self {
         match model_type {
-            "bert" | "electra" => Self::Bert,
+            "bert" | "distilbert" | "electra" => Self::Bert,
             "roberta" => Self::Roberta,
             "xlm-roberta" => Self::XlmRoberta,
             _ => Self::Generic,

@@ -9,6 +9,7 @@
 mod tests;
 mod usage;
 
+use crate::core::model::MeanPoolingHook;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::event::Setting;
 use std::fmt::Write;
@@ -16,8 +17,8 @@ use std::fmt::Write;
 /// The contents of a model card.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelCard {
-    /// The module of the head in transformers, if the head reads the mean of all tokens.
-    pub mean_pooling_head: Option<&'static str>,
+    /// The module that Python gives the mean of all tokens, if the head reads it.
+    pub mean_pooling_hook: Option<MeanPoolingHook>,
     /// Whether decomposed Hangul is unknown to the tokenizer in Python.
     pub needs_nfc: bool,
     /// The model's name.

@@ -23,7 +23,7 @@ fn card() -> ModelCard {
         ("seed", "42"),
     ];
     ModelCard {
-        mean_pooling_head: None,
+        mean_pooling_hook: None,
         needs_nfc: false,
         model_name: "my_outputs".to_owned(),
         base_model: Some(HubReference {
@@ -198,9 +198,15 @@ fn the_form_of_texts_for_python_is_said() {
 
 #[test]
 fn the_mean_of_all_tokens_is_computed_in_python() {
-    let text = ModelCard { mean_pooling_head: Some("bert.pooler"), ..card() }.to_markdown();
-    assert!(text.contains("model.bert.pooler.register_forward_pre_hook(read_mean)"), "{text}");
-    assert!(!text.contains("import pipeline"), "{text}");
+    for (module, is_encoder, expected) in [
+        ("bert.pooler", false, "model.bert.pooler.register_forward_pre_hook(read_mean)"),
+        ("distilbert", true, "model.distilbert.register_forward_hook(read_mean)"),
+    ] {
+        let mean_pooling_hook = Some(MeanPoolingHook { module, is_encoder });
+        let text = ModelCard { mean_pooling_hook, ..card() }.to_markdown();
+        assert!(text.contains(expected), "{text}");
+        assert!(!text.contains("import pipeline"), "{text}");
+    }
 }
 
 #[test]

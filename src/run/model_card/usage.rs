@@ -12,18 +12,31 @@ pub(super) fn write(text: &mut String, card: &ModelCard) -> std::fmt::Result {
         _ => ["What a film!", ""],
     };
     writeln!(text, "\n## How to use\n\nIn the folder of this model:\n\n```python")?;
-    if let Some(head) = card.mean_pooling_head {
+    if let Some(hook) = card.mean_pooling_hook {
         let texts = texts.into_iter().filter(|text| !text.is_empty());
         let texts = texts.map(|text| format!("[\"{text}\"]")).collect::<Vec<_>>().join(", ");
+        let mean = "((states * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True))";
+        let mask = "mask = inputs[\"attention_mask\"].unsqueeze(-1)";
+        let module = hook.module;
+        let hook = if hook.is_encoder {
+            format!(
+                "def read_mean(_, states, output):\n    {mask}\n    \
+                 states = output.last_hidden_state\n    output.last_hidden_state = {mean}\n    \
+                 return output\n\n\nmodel.{module}.register_forward_hook(read_mean)"
+            )
+        } else {
+            format!(
+                "def read_mean(_, arguments):\n    {mask}\n    states = arguments[0]\n    \
+                 return ({mean}, *arguments[1:])\n\n\n\
+                 model.{module}.register_forward_pre_hook(read_mean)"
+            )
+        };
         return writeln!(
             text,
             "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n\
              tokenizer = AutoTokenizer.from_pretrained(\".\")\n\
              model = AutoModelForSequenceClassification.from_pretrained(\".\").eval()\n\n\n\
-             def read_mean(_, states):\n    \
-             mask = inputs[\"attention_mask\"].unsqueeze(-1)\n    \
-             return ((states[0] * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True),)\n\n\n\
-             model.{head}.register_forward_pre_hook(read_mean)\n\
+             {hook}\n\
              inputs = tokenizer({texts}, padding=True, return_tensors=\"pt\")\n\
              print(model(**inputs).logits.softmax(-1))\n```\n\n\
              The head reads the mean of all tokens, which `read_mean` computes; without it, \

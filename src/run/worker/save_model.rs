@@ -81,7 +81,7 @@ impl PreparedRun {
         // The metrics of the saved model.
         let evaluation = evaluations.iter().rev().find(|evaluation| evaluation.step == step);
         ModelCard {
-            mean_pooling_head: self.model.config().mean_pooling_head(),
+            mean_pooling_hook: self.model.config().mean_pooling_hook(),
             needs_nfc: self.tokenizer.composes_hangul(),
             model_name: name.to_string_lossy().into_owned(),
             base_model: self.base_reference(),

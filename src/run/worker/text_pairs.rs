@@ -16,7 +16,7 @@ use crate::run::options::{Given, TrainOptions};
 pub fn check_pairs(model: &SequenceClassifier, tokenizer: &Tokenizer) -> anyhow::Result<()> {
     let (highest, rows) = (tokenizer.highest_type()?, model.config().encoder.type_vocab_size);
     anyhow::ensure!(
-        (highest as usize) < rows,
+        highest == 0 || (highest as usize) < rows,
         "the tokenizer gives the second text of a pair the token type {highest}, but the model's \
          config.json has a type_vocab_size of {rows}; transformers fails on such pairs, too. If the \
          model was trained without token types, add \"model_input_names\": [\"input_ids\", \

@@ -1,6 +1,6 @@
 //! The architecture of a model for the fused engine, and its dropout masks.
 
-use crate::core::model::{Architecture, ModelConfig, ModelLayout, Pooling};
+use crate::core::model::{ModelConfig, ModelLayout, Pooling};
 use crate::core::ops::backend::{Activation, AttentionConfig, MatrixColumns, PackedBatch};
 use crate::core::ops::{Dropout, DropoutKey, DropoutProbabilities, NetworkDropouts};
 use std::borrow::Cow;
@@ -28,11 +28,8 @@ impl Network {
             hidden: config.encoder.hidden_size,
             labels: config.labels.len(),
             pooling: config.pooling,
-            drops_head_input: config.architecture != Architecture::Bert,
-            head_activation: match config.architecture {
-                Architecture::Bert | Architecture::Roberta => Activation::Tanh,
-                Architecture::Electra => Activation::Gelu,
-            },
+            drops_head_input: config.architecture.drops_head_input(),
+            head_activation: config.architecture.head_activation(),
             dropout_probabilities: config.dropout_probabilities(),
         }
     }

@@ -6,6 +6,7 @@
 
 use crate::core::data::batching::PackedBatch;
 use crate::core::ops::Dropout;
+use crate::core::ops::backend::Activation;
 use candle_core::{D, Result, Tensor};
 
 /// A batch padded to one length, as candle's operations need it.
@@ -60,6 +61,20 @@ impl PaddedBatch {
 /// If the shapes do not match.
 pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     x.broadcast_matmul(&weight.t()?)?.broadcast_add(bias)
+}
+
+/// The activation function, element by element.
+///
+/// # Errors
+/// If the device fails.
+pub(super) fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+    match activation {
+        Activation::Identity => Ok(x.clone()),
+        Activation::Gelu => x.gelu_erf(),
+        Activation::GeluTanh => x.gelu(),
+        Activation::Relu => x.relu(),
+        Activation::Tanh => x.tanh(),
+    }
 }
 
 /// Layer normalization (Ba et al., 2016) over the last dimension.
@@ -155,7 +170,7 @@ pub(super) fn dropout(
 /// The positions of the tokens in the position table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Positions {
-    /// In BERT and ELECTRA: 0, 1, 2, ….
+    /// In BERT, ELECTRA and `DistilBERT`: 0, 1, 2, ….
     Counted,
     /// In RoBERTa, whose padding token has this id: padding tokens have this position, and the
     /// others are counted from the next one on.
@@ -191,7 +206,8 @@ impl Positions {
     }
 }
 
-/// `tokens[ids] + positions[position ids] + types[type ids]`, `[batch, length, width]`.
+/// `tokens[ids] + positions[position ids] + types[type ids]`, `[batch, length, width]`; the last is
+/// left out if there is no table of types.
 ///
 /// # Errors
 /// If an id is outside its table, or a sequence is longer than the table of positions.
@@ -200,7 +216,7 @@ pub(super) fn embed(
     position: Positions,
     tokens: &Tensor,
     positions: &Tensor,
-    types: &Tensor,
+    types: Option<&Tensor>,
 ) -> Result<Tensor> {
     let (vocabulary, width) = tokens.dims2()?;
     let (length, max_positions) = (batch.length, positions.dim(0)?);
@@ -210,7 +226,7 @@ pub(super) fn embed(
     if let Some(id) = batch.ids.iter().find(|&&id| id as usize >= vocabulary) {
         candle_core::bail!("token id {id} in a vocabulary of {vocabulary}");
     }
-    let kinds = types.dim(0)?;
+    let kinds = types.map_or(Ok(1), |types| types.dim(0))?;
     if let Some(id) = batch.type_ids.iter().find(|&&id| id as usize >= kinds) {
         candle_core::bail!("token type {id} in a table of {kinds}");
     }
@@ -220,7 +236,7 @@ pub(super) fn embed(
         table.index_select(&index, 0)?.reshape((size, length, width))
     };
     let sum = (rows(tokens, &batch.ids)? + rows(positions, &position.ids(batch))?)?;
-    sum + rows(types, &batch.type_ids)?
+    types.map_or(Ok(sum.clone()), |types| sum + rows(types, &batch.type_ids)?)
 }
 
 /// The gradient of a table, `[rows, width]`, without that of one row, as with the `padding_idx` of
@@ -340,14 +356,15 @@ mod tests {
         let (tokens, positions, types) = (table(10)?, table(3)?, table(2)?);
         let is_refused = |ids: &[u32], position| {
             let batch = padded(&[ids], 0);
-            embed(&batch, position, &tokens, &positions, &types).is_err()
+            embed(&batch, position, &tokens, &positions, Some(&types)).is_err()
         };
         assert!(is_refused(&[10], Positions::Counted));
         assert!(is_refused(&[0; 4], Positions::Counted));
         assert!(is_refused(&[0; 3], Positions::CountedWithoutPadding(0)));
         assert!(!is_refused(&[0; 3], Positions::Counted));
         let typed = |kind| PaddedBatch { type_ids: vec![0, kind], ..padded(&[&[2, 3]], 0) };
-        let embedded = |kind| embed(&typed(kind), Positions::Counted, &tokens, &positions, &types);
+        let embedded =
+            |kind| embed(&typed(kind), Positions::Counted, &tokens, &positions, Some(&types));
         assert!(embedded(1).is_ok() && embedded(2).is_err());
         Ok(())
     }

@@ -1,16 +1,15 @@
 //! A model as a graph of candle's operations, with a copy of the parameters.
 
 use super::functions::{
-    PaddedBatch, Positions, attention_probabilities, dropout, embed, layer_norm, linear,
+    PaddedBatch, Positions, activate, attention_probabilities, dropout, embed, layer_norm, linear,
     mean_of_tokens,
 };
 use crate::core::data::batching::PackedBatch;
 use crate::core::model::layout::{LayerLayout, Parameter};
-use crate::core::model::{Architecture, ModelConfig, ModelLayout, Pooling, SequenceClassifier};
-use crate::core::ops::backend;
+use crate::core::model::{ModelConfig, ModelLayout, Pooling, SequenceClassifier};
+use crate::core::ops::backend::{self, Activation};
 use crate::core::ops::{Dropout, DropoutKey, DropoutProbabilities, LayerDropouts, NetworkDropouts};
 use candle_core::{Device, Result, Tensor, Var};
-use candle_transformers::models::bert::HiddenAct;
 
 /// Copies of a model's parameters, for automatic differentiation.
 struct ParameterVars {
@@ -78,13 +77,13 @@ impl LayerNorm {
     }
 }
 
-/// Token, position and token-type embeddings with layer normalization; ELECTRA projects them to the
-/// encoder's width if the widths differ.
+/// Token, position and token-type embeddings with layer normalization. `DistilBERT` has no token
+/// types; ELECTRA projects the embeddings to the encoder's width if the widths differ.
 struct Embeddings {
     tokens: Tensor,
     positions: Tensor,
     position: Positions,
-    types: Tensor,
+    types: Option<Tensor>,
     norm: LayerNorm,
     project: Option<Linear>,
 }
@@ -98,7 +97,9 @@ impl Embeddings {
                 Some(padding) => Positions::CountedWithoutPadding(padding),
                 None => Positions::Counted,
             },
-            types: vars.at(layout.tables.token_types)?,
+            types: (layout.tables.max_token_types > 0)
+                .then(|| vars.at(layout.tables.token_types))
+                .transpose()?,
             norm: LayerNorm::new(vars, &layout.embedding_norm, config)?,
             project: layout.project.map(|dense| Linear::new(vars, dense)).transpose()?,
         })
@@ -106,7 +107,7 @@ impl Embeddings {
 
     /// Returns `[batch, length, hidden]`.
     fn forward(&self, batch: &PaddedBatch, drop: Dropout) -> Result<Tensor> {
-        let x = embed(batch, self.position, &self.tokens, &self.positions, &self.types)?;
+        let x = embed(batch, self.position, &self.tokens, &self.positions, self.types.as_ref())?;
         let x = dropout(&self.norm.forward(&x)?, drop, batch.rows())?;
         match &self.project {
             Some(project) => project.forward(&x),
@@ -158,19 +159,24 @@ struct EncoderLayer {
     attention_output: Linear,
     attention_norm: LayerNorm,
     intermediate: Linear,
-    activation: HiddenAct,
+    activation: Activation,
     output: Linear,
     output_norm: LayerNorm,
 }
 
 impl EncoderLayer {
-    fn new(vars: &ParameterVars, layout: &LayerLayout, config: &ModelConfig) -> Result<Self> {
+    fn new(
+        vars: &ParameterVars,
+        layout: &LayerLayout,
+        activation: Activation,
+        config: &ModelConfig,
+    ) -> Result<Self> {
         Ok(Self {
             attention: SelfAttention::new(vars, layout, config)?,
             attention_output: Linear::new(vars, layout.attention_output)?,
             attention_norm: LayerNorm::new(vars, &layout.attention_norm, config)?,
             intermediate: Linear::new(vars, layout.intermediate)?,
-            activation: config.encoder.hidden_act,
+            activation,
             output: Linear::new(vars, layout.output)?,
             output_norm: LayerNorm::new(vars, &layout.output_norm, config)?,
         })
@@ -184,11 +190,7 @@ impl EncoderLayer {
         let x = self.attention_norm.forward(&(x + attended)?)?;
 
         let wide = self.intermediate.forward(&x)?;
-        let wide = match self.activation {
-            HiddenAct::Gelu => wide.gelu_erf()?,
-            HiddenAct::GeluApproximate => wide.gelu()?,
-            HiddenAct::Relu => wide.relu()?,
-        };
+        let wide = activate(&wide, self.activation)?;
         let out = dropout(&self.output.forward(&wide)?, drop.layer_output, batch.rows())?;
         self.output_norm.forward(&(x + out)?)
     }
@@ -197,7 +199,7 @@ impl EncoderLayer {
 /// The classification head of transformers' `…ForSequenceClassification`: it computes the logits
 /// from one row for each sequence.
 struct ClassificationHead {
-    architecture: Architecture,
+    activation: Activation,
     dense: Linear,
     out: Linear,
 }
@@ -205,7 +207,7 @@ struct ClassificationHead {
 impl ClassificationHead {
     fn new(vars: &ParameterVars, layout: &ModelLayout, config: &ModelConfig) -> Result<Self> {
         Ok(Self {
-            architecture: config.architecture,
+            activation: config.architecture.head_activation(),
             dense: Linear::new(vars, layout.head)?,
             out: Linear::new(vars, layout.classifier)?,
         })
@@ -216,18 +218,12 @@ impl ClassificationHead {
     fn forward(&self, pooled: &Tensor, dropouts: &NetworkDropouts) -> Result<Tensor> {
         let sequences = || 0..pooled.dims()[0];
         let x = self.dense.forward(&dropout(pooled, dropouts.head_input, sequences())?)?;
-        let x = match self.architecture {
-            // As in BertPooler and RobertaClassificationHead.
-            Architecture::Bert | Architecture::Roberta => x.tanh()?,
-            // As in ElectraClassificationHead.
-            Architecture::Electra => x.gelu_erf()?,
-        };
+        let x = activate(&x, self.activation)?;
         self.out.forward(&dropout(&x, dropouts.head, sequences())?)
     }
 }
 
-/// Hugging Face's `BertForSequenceClassification`, `RobertaForSequenceClassification` or
-/// `ElectraForSequenceClassification`.
+/// Hugging Face's `BertForSequenceClassification`, or that class of another architecture.
 pub struct ReferenceNetwork {
     vars: ParameterVars,
     embeddings: Embeddings,
@@ -250,7 +246,7 @@ impl ReferenceNetwork {
         Ok(Self {
             embeddings: Embeddings::new(&vars, layout, config)?,
             layers: layers
-                .map(|layer| EncoderLayer::new(&vars, layer, config))
+                .map(|layer| EncoderLayer::new(&vars, layer, layout.activation, config))
                 .collect::<Result<_>>()?,
             head: ClassificationHead::new(&vars, layout, config)?,
             vars,

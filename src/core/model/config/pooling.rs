@@ -12,11 +12,20 @@ named_enum! {
     /// What the classification head reads of the last layer.
     #[derive(Default)]
     pub enum Pooling {
-        /// the first token, as BERT, RoBERTa and ELECTRA in transformers
+        /// the first token, as in transformers
         @default Cls = "cls",
         /// the mean of all tokens, as sentence-transformers
         Mean = "mean",
     }
+}
+
+/// Where Python can replace the states that the head reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeanPoolingHook {
+    /// The module's name.
+    pub module: &'static str,
+    /// Whether it is the encoder, whose output is replaced, instead of the head, whose input is.
+    pub is_encoder: bool,
 }
 
 /// The pooling that a `config.json` names; the first token if it names none.
@@ -39,13 +48,18 @@ impl ModelConfig {
         }
     }
 
-    /// The module of the head in transformers, if this model's head reads the mean of all tokens.
-    pub fn mean_pooling_head(&self) -> Option<&'static str> {
-        let head = match self.architecture {
-            Architecture::Bert => "bert.pooler",
-            Architecture::Roberta | Architecture::Electra => "classifier",
+    /// The module of transformers' model that Python gives the mean of all tokens, if this model's
+    /// head reads it.
+    pub fn mean_pooling_hook(&self) -> Option<MeanPoolingHook> {
+        let hook = match self.architecture {
+            Architecture::Bert => MeanPoolingHook { module: "bert.pooler", is_encoder: false },
+            Architecture::Roberta | Architecture::XlmRoberta | Architecture::Electra => {
+                MeanPoolingHook { module: "classifier", is_encoder: false }
+            }
+            // Its head is given the first token alone.
+            Architecture::DistilBert => MeanPoolingHook { module: "distilbert", is_encoder: true },
         };
-        (self.pooling == Pooling::Mean).then_some(head)
+        (self.pooling == Pooling::Mean).then_some(hook)
     }
 
     /// A note on a model whose head Python's transformers computes from the first token, whatever

@@ -49,6 +49,7 @@ pub struct EmbedBackward<'a, D: Device + ?Sized> {
 /// The embeddings, forward and backward.
 pub trait EmbeddingOps: Device {
     /// `sum = tokens[id] + positions[position] + token_types[type]`; `out = dropout(LN(sum))`.
+    /// Without a table of token types, the last term is left out.
     fn embed(&self, arguments: EmbedForward<'_, Self>) -> Result<()>;
 
     /// Backward of [`Self::embed`]. The rows of `padding_token` and `padding_position` get no

@@ -37,7 +37,7 @@ pub struct LayerNormLayout {
     pub width: usize,
 }
 
-/// The three embedding tables whose rows are summed for each token.
+/// The embedding tables whose rows are summed for each token; a model may have no token types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmbeddingTables {
     /// The offset of the token table, `[vocabulary, width]`. It is the first parameter: 0.
@@ -52,7 +52,7 @@ pub struct EmbeddingTables {
     pub first_position: usize,
     /// The offset of the token type table, `[max_token_types, width]`.
     pub token_types: usize,
-    /// The rows of the token type table.
+    /// The rows of the token type table; 0 if there is none.
     pub max_token_types: usize,
     /// The token whose row gets no gradient, as with the `padding_idx` of PyTorch's `nn.Embedding`.
     pub padding_token: Option<u32>,

@@ -65,7 +65,10 @@ fn positions(tables: &EmbeddingTables, batch: &PackedBatch) -> Vec<usize> {
 }
 
 /// The number of rows of the token type table that a batch uses.
-fn used_types(batch: &PackedBatch) -> usize {
+fn used_types(tables: &EmbeddingTables, batch: &PackedBatch) -> usize {
+    if tables.max_token_types == 0 {
+        return 0;
+    }
     batch.type_ids.iter().max().map_or(1, |&highest| highest as usize + 1)
 }
 
@@ -96,13 +99,16 @@ fn forward(parameters: &[f32], arguments: EmbedForward<'_, Cpu>) {
                 let row = task * ROWS_PER_TASK + row;
                 let token = tables.tokens + batch.ids[row] as usize * width;
                 let position = tables.positions + positions[row] * width;
-                let kind = tables.token_types + type_of(batch, row) * width;
+                let kind = (tables.max_token_types > 0)
+                    .then(|| tables.token_types + type_of(batch, row) * width);
                 let token = &parameters[token..][..width];
                 let position = &parameters[position..][..width];
-                let kind = &parameters[kind..][..width];
                 vectorized(|| {
                     for (i, sum) in sum.iter_mut().enumerate() {
-                        *sum = token[i] + position[i] + kind[i];
+                        *sum = token[i] + position[i];
+                    }
+                    if let Some(kind) = kind {
+                        add(sum, &parameters[kind..][..width]);
                     }
                     statistics.copy_from_slice(&normalize(sum, norm, out));
                     drop_out(dropout, row, out);
@@ -119,7 +125,7 @@ fn backward(parameters: &[f32], arguments: EmbedBackward<'_, Cpu>) {
     let weight = &parameters[norm.weight..][..width];
     let task = ROWS_PER_TASK * width;
     // The partial sums of a task: scale, shift and each type.
-    let types = used_types(batch);
+    let types = used_types(tables, batch);
     let sums = (2 + types) * width;
     gradients.partials.clear();
     gradients.partials.resize(grad.len().div_ceil(task) * sums, 0.0);
@@ -137,18 +143,22 @@ fn backward(parameters: &[f32], arguments: EmbedBackward<'_, Cpu>) {
                 .zip(statistics.chunks_exact(2));
             for (row, ((grad, sum), statistics)) in rows.enumerate() {
                 let row = task * ROWS_PER_TASK + row;
-                let dkind = &mut dkinds[type_of(batch, row) * width..][..width];
+                let kind = type_of(batch, row) * width;
                 vectorized(|| {
                     drop_out(dropout, row, grad);
                     normalize_backward(sum, weight, statistics, grad, dweight, dshift);
-                    add(dkind, grad);
+                    if types > 0 {
+                        add(&mut dkinds[kind..][..width], grad);
+                    }
                 });
             }
         });
     gradients.add_up(sums, 0, norm.weight, width);
     gradients.add_up(sums, width, norm.bias, width);
-    gradients.add_up(sums, 2 * width, tables.token_types, types * width);
-    if !gradients.accumulate {
+    if types > 0 {
+        gradients.add_up(sums, 2 * width, tables.token_types, types * width);
+    }
+    if types > 0 && !gradients.accumulate {
         let others = (tables.max_token_types - types) * width;
         gradients.at(tables.token_types + types * width, others).fill(0.0);
     }

@@ -21,7 +21,9 @@ impl<D: Driver> EmbeddingOps for CudaBackend<D> {
         let arguments = arguments![
             parameters.floats(tables.tokens, tables.vocabulary * width)?,
             parameters.floats(tables.positions, tables.max_positions * width)?,
-            parameters.floats(tables.token_types, tables.max_token_types * width)?,
+            (tables.max_token_types > 0)
+                .then(|| parameters.floats(tables.token_types, tables.max_token_types * width))
+                .transpose()?,
             parameters.floats(norm.weight, width)?,
             parameters.floats(norm.bias, width)?,
             norm.epsilon,
@@ -53,7 +55,10 @@ impl<D: Driver> EmbeddingOps for CudaBackend<D> {
         let (context, rows, width) = (&self.context, batch.rows(), tables.width);
         let (occurrence_starts, occurrences) = batch.occurrences(gradients.tokens.len())?;
         let chunks = RowChunks::new(rows);
-        let mut partials = gradients.partials.resize(context, chunks.count * 3 * width)?;
+        let targets = [norm.weight, norm.bias, tables.token_types];
+        let targets = &targets[..if tables.max_token_types > 0 { 3 } else { 2 }];
+        let sums = targets.len();
+        let mut partials = gradients.partials.resize(context, chunks.count * sums * width)?;
         let mut grad = grad.slice_mut(0..rows * width)?;
         let (low, high) = dropout.key_halves();
         let arguments = arguments![
@@ -70,16 +75,16 @@ impl<D: Driver> EmbeddingOps for CudaBackend<D> {
             statistics.slice(0..rows * 2)?,
             grad.reborrow(),
             partials.reborrow(),
+            sums,
         ];
         let shape = shapes::whole_rows(chunks.count, width)?;
         // SAFETY: the scale is `[width]`, the sum and `grad` are `[rows, width]`, the statistics
-        // `[rows, 2]`, and the partial sums `[chunks, 3, width]`.
+        // `[rows, 2]`, and the partial sums `[chunks, sums, width]`.
         unsafe { context.launch("embed_backward", shape, arguments)? };
         let dense = &mut gradients.dense;
-        let targets = [norm.weight, norm.bias, tables.token_types];
-        dense.add_partials(context, partials.as_slice(), (chunks.count, width), &targets)?;
+        dense.add_partials(context, partials.as_slice(), (chunks.count, width), targets)?;
         let accumulate = dense.accumulate;
-        if !accumulate {
+        if !accumulate && tables.max_token_types > 0 {
             // The kernel adds up the tokens of type 0 alone.
             let others = (tables.max_token_types - 1) * width;
             fill_with_zeros(context, dense.at(tables.token_types + width, others)?, others)?;

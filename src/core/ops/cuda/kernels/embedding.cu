@@ -34,10 +34,12 @@ BOUNDED_KERNEL(1024, 1) embed(const float *tokens, const float *positions, const
     u32 key = row_key(row, low, high);
     float values[4];
     float position[4];
-    float kind[4];
+    float kind[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     load_four_floats(tokens + (u64)ids[row] * width + column, count, values);
     load_four_floats(positions + (u64)at_position * width + column, count, position);
-    load_four_floats(types + (u64)at_type * width + column, count, kind);
+    if (types) {
+        load_four_floats(types + (u64)at_type * width + column, count, kind);
+    }
     for (u32 i = 0; i < 4; i++) {
         values[i] = rounded(values[i] + position[i] + kind[i]);
     }
@@ -52,7 +54,7 @@ BOUNDED_KERNEL(1024, 1) embed(const float *tokens, const float *positions, const
 BOUNDED_KERNEL(1024, 1) embed_backward(const float *scale, u32 rows, u32 width, u32 chunk,
                                     const u32 *type_ids, u32 low, u32 high, u32 threshold,
                                     float kept, const act *sum, const float *statistics, act *grad,
-                                    float *partials)
+                                    float *partials, u32 sums)
 {
     u32 column = 4 * threadIdx.x;
     u32 count = columns_left(column, width);
@@ -80,10 +82,12 @@ BOUNDED_KERNEL(1024, 1) embed_backward(const float *scale, u32 rows, u32 width, 
         }
         store_four(grad + at, count, slope);
     }
-    float *sums = partials + 3 * (u64)blockIdx.x * width + column;
-    store_four_floats(sums, count, dscale);
-    store_four_floats(sums + width, count, dshift);
-    store_four_floats(sums + 2 * (u64)width, count, dtype);
+    float *to = partials + sums * (u64)blockIdx.x * width + column;
+    store_four_floats(to, count, dscale);
+    store_four_floats(to + width, count, dshift);
+    if (sums > 2) {
+        store_four_floats(to + 2 * (u64)width, count, dtype);
+    }
 }
 
 /* Sums 128 columns over the block's 4 rows of threads, from the first to the last, into the row

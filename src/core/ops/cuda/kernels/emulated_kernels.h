@@ -32,7 +32,7 @@ KERNEL_OF(embed, A(0, const float *), A(1, const float *), A(2, const float *), 
           A(14, u32), A(15, u32), A(16, float), A(17, act *), A(18, float *), A(19, act *))
 KERNEL_OF(embed_backward, A(0, const float *), A(1, u32), A(2, u32), A(3, u32), A(4, const u32 *),
           A(5, u32), A(6, u32), A(7, u32), A(8, float), A(9, const act *), A(10, const float *),
-          A(11, act *), A(12, float *))
+          A(11, act *), A(12, float *), A(13, u32))
 KERNEL_OF(token_gradients, A(0, const u32 *), A(1, const u32 *), A(2, u32), A(3, const act *),
           A(4, float *), A(5, int))
 KERNEL_OF(position_gradients, A(0, const u32 *), A(1, u32), A(2, u32), A(3, u32), A(4, const act *),

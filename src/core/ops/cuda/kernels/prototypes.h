@@ -76,8 +76,8 @@ KERNEL squared_sums(const float *x, u64 n, double *partials);
 
 /* sum[r] = tokens[ids[r]] + positions[position_ids[r]] + types[type_ids[r]];
  * out = dropout(LN(sum)); statistics [rows, 2]. starts is [batch + 1]. Without type_ids (null) all
- * types are 0; without position_ids (null) they are first_position + the position of r in its
- * sequence.
+ * types are 0, and without types (null) the last term is left out; without position_ids (null) they
+ * are first_position + the position of r in its sequence.
  * grid (rows), block (ROW(width)). */
 KERNEL embed(const float *tokens, const float *positions, const float *types, const float *scale,
              const float *shift, float epsilon, u32 width, u32 first_position, const u32 *ids,
@@ -85,14 +85,13 @@ KERNEL embed(const float *tokens, const float *positions, const float *types, co
              u32 high, u32 threshold, float kept, act *sum, float *statistics, act *out);
 
 /* Replaces grad, the gradient of embed's out, by the gradient of sum. partials is
- * [CHUNKS(rows), 3, width]: the gradients of scale, shift and type 0's row; `chunk` =
- * CHUNK(rows). type_ids as in embed.
- * grid (CHUNKS(rows)), block (ROW(width)). Then add_partials with 3 targets (scale, shift, type
- * row 0), fill the other types' rows with 0 unless accumulating, and with type_ids add to them with
- * token_gradients. */
+ * [CHUNKS(rows), sums, width]: the gradients of scale, shift and, if `sums` is 3, type 0's row; it
+ * is 2 without a table of types. `chunk` = CHUNK(rows). type_ids as in embed.
+ * grid (CHUNKS(rows)), block (ROW(width)). Then add_partials with these targets, fill the other
+ * types' rows with 0 unless accumulating, and with type_ids add to them with token_gradients. */
 KERNEL embed_backward(const float *scale, u32 rows, u32 width, u32 chunk, const u32 *type_ids,
                       u32 low, u32 high, u32 threshold, float kept, const act *sum,
-                      const float *statistics, act *grad, float *partials);
+                      const float *statistics, act *grad, float *partials, u32 sums);
 
 /* token_rows[t] = sum of grad over the rows in which distinct token t occurs; token_rows is
  * [distinct, width]. Also for rows of other tables whose tokens are listed. grid (distinct, ceil(GROUPS(width) / 32)), block (32, 4). */
