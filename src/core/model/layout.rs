@@ -4,12 +4,15 @@
 //! The token embeddings come first. A layer's query, key and value weights are adjacent, and so
 //! are their biases, so that one matrix multiplication computes all three.
 
+mod pretraining;
+
 use super::architecture::Architecture;
 use super::config::ModelConfig;
+use super::task::{Task, activation};
 use crate::core::ops::backend::{
     Activation, EmbeddingTables, LayerNormLayout, LinearLayout, ParameterLayout,
 };
-use candle_transformers::models::bert::HiddenAct;
+use pretraining::LanguageModelHead;
 
 /// How a parameter is initialized if no file has it: Hugging Face's `_init_weights`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +54,8 @@ impl Parameter {
     /// Whether weight decay applies under Hugging Face's grouping: not to biases, and not to
     /// layer normalizations.
     pub fn decays(&self) -> bool {
-        self.name.rsplit('.').next() != Some("bias") && !self.name.contains("LayerNorm")
+        let is_norm = ["LayerNorm", "layer_norm"].iter().any(|norm| self.name.contains(norm));
+        self.name.rsplit('.').next() != Some("bias") && !is_norm
     }
 }
 
@@ -105,8 +109,12 @@ pub struct ModelLayout {
     pub activation: Activation,
     /// The head's first layer.
     pub head: LinearLayout,
-    /// The head's last layer.
+    /// The normalization after the head's first layer, in language modeling heads.
+    pub head_norm: Option<LayerNormLayout>,
+    /// The head's last layer; in language modeling heads, its weight is the token table.
     pub classifier: LinearLayout,
+    /// The generator of replaced tokens, with the same tables.
+    pub generator: Option<Box<ModelLayout>>,
 }
 
 impl ModelLayout {
@@ -147,21 +155,47 @@ impl ModelLayout {
         let layers = (0..encoder.num_hidden_layers)
             .map(|index| planner.layer(&format!("{prefix}.encoder.layer.{index}"), hidden, wide))
             .collect();
-        let (head, classifier) = match config.architecture {
-            Architecture::Bert => ("bert.pooler.dense", "classifier"),
-            Architecture::Roberta | Architecture::Electra => {
-                ("classifier.dense", "classifier.out_proj")
+        let activation = activation(encoder.hidden_act);
+        let (mut head_norm, mut generator) = (None, None);
+        let (head, classifier) = match config.task {
+            Task::SequenceClassification => {
+                let (head, classifier) = match config.architecture {
+                    Architecture::Bert => ("bert.pooler.dense", "classifier"),
+                    Architecture::Roberta | Architecture::Electra => {
+                        ("classifier.dense", "classifier.out_proj")
+                    }
+                };
+                let head = planner.dense(head, hidden, hidden);
+                (head, planner.dense(classifier, hidden, labels))
+            }
+            Task::MaskedLm => {
+                let LanguageModelHead { dense, norm, decoder } =
+                    planner.language_model_head(config.architecture, hidden, &tables);
+                head_norm = Some(norm);
+                (dense, decoder)
+            }
+            Task::ReplacedTokens(shape) => {
+                let head = planner.dense("discriminator_predictions.dense", hidden, hidden);
+                let last = "discriminator_predictions.dense_prediction";
+                let classifier = planner.dense(last, hidden, 1);
+                let planned = planner.generator(config, shape, tables, embedding_norm, activation);
+                generator = Some(Box::new(planned));
+                (head, classifier)
             }
         };
-        let head = planner.dense(head, hidden, hidden);
-        let classifier = planner.dense(classifier, hidden, labels);
-        let activation = match encoder.hidden_act {
-            HiddenAct::Gelu => Activation::Gelu,
-            HiddenAct::GeluApproximate => Activation::GeluTanh,
-            HiddenAct::Relu => Activation::Relu,
-        };
         let parameters = planner.parameters;
-        Self { parameters, tables, embedding_norm, project, layers, activation, head, classifier }
+        Self {
+            parameters,
+            tables,
+            embedding_norm,
+            project,
+            layers,
+            activation,
+            head,
+            head_norm,
+            classifier,
+            generator,
+        }
     }
 
     /// The names of the parameters of the head's last layer, whose size is the number of classes.
@@ -171,6 +205,13 @@ impl ModelLayout {
             found.map_or("", |parameter| &parameter.name)
         };
         [name(self.classifier.weight), name(self.classifier.bias)]
+    }
+
+    /// The offset of the first parameter after the embedding tables: of the projection of the
+    /// embeddings or of the first layer. In a generator, no parameter is before it.
+    pub fn first_parameter(&self) -> usize {
+        let layer = self.layers.first().map_or(self.head.weight, |layer| layer.query.weight);
+        self.project.map_or(layer, |project| project.weight)
     }
 
     /// The number of elements of all parameters together.

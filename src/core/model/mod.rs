@@ -10,6 +10,7 @@ mod config_values;
 pub mod folder;
 pub mod layout;
 pub mod parameters;
+pub mod task;
 mod tensor_names;
 pub mod weights;
 
@@ -18,6 +19,7 @@ pub use classifier::SequenceClassifier;
 pub use config::{ModelConfig, Pooling};
 pub use layout::ModelLayout;
 pub use parameters::{LoadReport, ModelParameters, ParameterBuilder};
+pub use task::{GeneratorShape, Task};
 pub use weights::Weights;
 
 use std::path::PathBuf;

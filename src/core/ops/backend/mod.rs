@@ -14,6 +14,7 @@ mod embedding;
 mod head;
 mod linear;
 mod norm;
+mod pretraining;
 mod shapes;
 
 pub use activation::{ActivateBackward, ActivateForward, ActivationOps};
@@ -23,6 +24,10 @@ pub use embedding::{EmbedBackward, EmbedForward, EmbeddingOps};
 pub use head::{ClassifyBackward, ClassifyForward, CrossEntropy, HeadOps};
 pub use linear::{LinearBackwardInput, LinearBackwardWeight, LinearForward, LinearOps};
 pub use norm::{AddNormBackward, AddNormForward, NormOps};
+pub use pretraining::{
+    NormBackward, NormForward, PretrainingOps, ReplacedCrossEntropy, ReplacedLosses,
+    TiedBackwardWeight, TokenCrossEntropy, TokenLosses,
+};
 pub use shapes::{
     Activation, AttentionConfig, EmbeddingTables, LayerNormLayout, LinearLayout, MatrixColumns,
     Moments, ParameterLayout, StepMetrics, Update,

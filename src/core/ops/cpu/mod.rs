@@ -14,6 +14,7 @@ mod memory;
 mod norm;
 mod numeric;
 mod optimizer;
+mod pretraining;
 mod product;
 mod quantized;
 
