@@ -1,5 +1,7 @@
 //! Loads the rows of a run: reads them, maps their labels to class indices, and samples them.
 
+mod texts;
+
 use super::locate::{self, DatasetFiles, DownloadCallback};
 use super::options::DatasetOptions;
 use crate::core::data::labels::Classes;
@@ -68,6 +70,7 @@ fn columns(options: &DatasetOptions) -> ColumnNames {
         text: options.text_column_name.as_ref().map(|given| given.value.clone()),
         text_pair: options.text_pair_column_name.as_ref().map(|given| given.value.clone()),
         label: options.label_column_name.as_ref().map(|given| given.value.clone()),
+        without_labels: false,
     }
 }
 
@@ -85,7 +88,12 @@ impl Dataset {
         class_names: Option<&[String]>,
         on_download: &mut DownloadCallback,
     ) -> anyhow::Result<Self> {
-        let SplitTables { train, eval, eval_split } = read_tables(options, on_download)?;
+        let SplitTables { train, eval, eval_split } = read_tables(
+            options,
+            &columns(options),
+            DatasetOptions::DEFAULT_VALIDATION_SPLIT,
+            on_download,
+        )?;
         let classes = Classes::find(&train, Some(&eval), class_names)?;
         anyhow::ensure!(
             !eval.rows.is_empty(),
@@ -142,11 +150,12 @@ fn origin(options: &DatasetOptions, eval_split: &str) -> DatasetOrigin {
 
 fn read_tables(
     options: &DatasetOptions,
+    columns: &ColumnNames,
+    default_share: f64,
     on_download: &mut DownloadCallback,
 ) -> anyhow::Result<SplitTables> {
     /// The name of a split that is held out of the training rows or read from a validation file.
     const VALIDATION: &str = "validation";
-    let columns = columns(options);
     let (quoting, skip_bad_rows) = (options.quoting_or_auto(), options.skips_bad_rows());
     let mut files = DatasetFiles {
         train: one_file(options.training_file()),
@@ -164,10 +173,10 @@ fn read_tables(
             (files.eval, files.eval_split) = (found.eval, found.eval_split);
         }
     }
-    let mut train = read_split(&files.train, Split::Train, &columns, quoting, skip_bad_rows)?;
+    let mut train = read_split(&files.train, Split::Train, columns, quoting, skip_bad_rows)?;
     let share = options.held_out_share();
     if files.eval.is_empty() && (!files.train.is_empty() || share.is_some()) {
-        let share = share.unwrap_or(DatasetOptions::DEFAULT_VALIDATION_SPLIT);
+        let share = share.unwrap_or(default_share);
         let rows = std::mem::take(&mut train.rows);
         let mut eval = DataTable { skipped: 0, notes: Vec::new(), ..train.clone() };
         let names = train.declared_names.as_deref();
@@ -175,7 +184,7 @@ fn read_tables(
         return Ok(SplitTables { train, eval, eval_split: VALIDATION });
     }
     let eval_split = if files.eval.is_empty() { "test" } else { files.eval_split };
-    let eval = read_split(&files.eval, Split::Test, &columns, quoting, skip_bad_rows)?;
+    let eval = read_split(&files.eval, Split::Test, columns, quoting, skip_bad_rows)?;
     Ok(SplitTables { train, eval, eval_split })
 }
 

@@ -10,7 +10,8 @@ use crate::core::train::arguments::{EvalStrategy, Recipe, ReportTo, SaveStrategy
 use crate::core::train::schedule::SchedulerType;
 use crate::run::options::parse::{boolean, path};
 use crate::run::options::{
-    Given, ModelOptions, OutputOptions, ResumeFrom, TrainOptions, TrainerOptions, option_group,
+    Given, ModelOptions, OutputOptions, PretrainingOptions, ResumeFrom, TrainOptions,
+    TrainerOptions, option_group,
 };
 use clap::{Args, ValueHint};
 use serde_json::Value;
@@ -214,6 +215,7 @@ impl From<TrainFlags> for TrainOptions {
                 flags.columns,
                 shuffle_seed,
             ),
+            pretraining: PretrainingOptions::default(),
             trainer: TrainerOptions {
                 max_seq_length: flags.max_seq_length,
                 pad_to_max_length: flags.pad_to_max_length,

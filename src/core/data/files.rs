@@ -18,6 +18,8 @@ const PREFIX_BYTES: u64 = 1 << 16;
 /// An open file, ready for the reader of its format.
 enum DataFile {
     Delimited(Dialect, Box<dyn BufRead>),
+    /// Texts without columns or labels.
+    Lines(Box<dyn BufRead>),
     JsonLines(Box<dyn BufRead>),
     Parquet(File),
 }
@@ -27,7 +29,7 @@ impl DataFile {
     ///
     /// # Errors
     /// If it cannot be opened, the extension is unknown, or the content is of another kind.
-    fn open(path: &Path) -> Result<Self, DataError> {
+    fn open(path: &Path, without_labels: bool) -> Result<Self, DataError> {
         let io = |error| DataError::Io { file: path.to_path_buf(), error };
         let unreadable = |reason| DataError::Unreadable { file: path.to_path_buf(), reason };
         let metadata = path.metadata().map_err(io)?;
@@ -87,6 +89,7 @@ impl DataFile {
             }
         };
         match (format, compression, magic) {
+            (Some("txt"), ..) if without_labels => Ok(Self::Lines(text(file)?)),
             (Some("tsv" | "txt"), ..) => Ok(Self::Delimited(Dialect::Tsv, text(file)?)),
             (Some("csv"), ..) => Ok(Self::Delimited(Dialect::Csv, text(file)?)),
             (Some("jsonl" | "ndjson" | "json"), ..) => Ok(Self::JsonLines(text(file)?)),
@@ -109,6 +112,7 @@ impl DataFile {
             Self::Delimited(dialect, source) => {
                 delimited::read(source, dialect, quoting, collector)
             }
+            Self::Lines(source) => collector.read_lines(source),
             Self::JsonLines(source) => json::read(source, collector),
             Self::Parquet(file) => parquet::read(file, collector),
         }
@@ -137,7 +141,7 @@ pub fn read_files(
     let mut collector = RowCollector::new(columns, skip_bad_rows);
     for file in files {
         collector.start_file(file);
-        DataFile::open(file)?.read(quoting, &mut collector)?;
+        DataFile::open(file, collector.is_without_labels())?.read(quoting, &mut collector)?;
     }
     let table = collector.finish()?;
     if table.rows.is_empty() {

@@ -122,6 +122,8 @@ impl ColumnKeys {
         let text = string(&self.text)?;
         let text_pair = self.text_pair.as_ref().map(string).transpose()?;
         let label = match object.remove(&self.label) {
+            // No labels are read.
+            None if self.label == self.text => String::new(),
             Some(Value::String(label)) => label,
             Some(Value::Bool(label)) => boolean_label(label).to_owned(),
             Some(Value::Number(label)) => match label.as_f64() {

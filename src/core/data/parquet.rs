@@ -66,7 +66,8 @@ fn read_rows(file: File, collector: &mut RowCollector<'_>) -> Result<(), DataErr
         return Err(wrong_type(columns.label, "strings or numbers", "--label-column-name"));
     }
     columns.id = columns.id.filter(|&id| has_type(id, &ID_TYPES));
-    if let Some(declared) = declared_names(metadata, names[columns.label]) {
+    let declared = declared_names(metadata, names[columns.label]);
+    if let Some(declared) = declared.filter(|_| !collector.is_without_labels()) {
         collector.declare_names(declared);
     }
     let mut number = 0;

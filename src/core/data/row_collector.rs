@@ -1,6 +1,6 @@
 //! Code that the readers of all formats share: finding the columns, and validating rows.
 
-use super::bounded_lines::MAX_LINE_BYTES;
+use super::bounded_lines::{BoundedLines, MAX_LINE_BYTES, decode};
 use super::label_column::LabelColumn;
 use super::label_values::canonical;
 use super::table::{ColumnNames, DataRow, DataTable, RowPosition};
@@ -9,6 +9,7 @@ use super::{DataError, corpus, join_names, sanitized};
 use crate::core::text::truncate_width;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -90,6 +91,37 @@ impl<'a> RowCollector<'a> {
         self.labels.start_file();
     }
 
+    /// Whether no labels are read.
+    pub fn is_without_labels(&self) -> bool {
+        self.columns.without_labels
+    }
+
+    /// Reads a file of texts, one a line. Empty lines are left out.
+    ///
+    /// # Errors
+    /// If a line is not text and such rows are not skipped, or the texts take too much memory.
+    pub fn read_lines(&mut self, source: impl BufRead) -> Result<(), DataError> {
+        if self.table.text_columns.is_empty() {
+            self.table.text_columns.push("one a line".to_owned());
+        }
+        let mut lines = BoundedLines::new(source);
+        loop {
+            let Some((number, line)) = lines.next_line().map_err(|error| self.io(error))? else {
+                return Ok(());
+            };
+            if line.is_empty() {
+                continue;
+            }
+            let row = decode(line).map(|text| RawRow {
+                id: None,
+                text: text.into(),
+                text_pair: None,
+                label: "".into(),
+            });
+            self.push(RowPosition::Line(number), row)?;
+        }
+    }
+
     /// Reads texts such as `NA` as missing labels in the current file, as pandas does.
     pub fn read_missing_values(&mut self) {
         self.labels.read_missing_values();
@@ -120,16 +152,25 @@ impl<'a> RowCollector<'a> {
                 missing(expected, flag)
             })
         };
-        let texts = find_text_columns(&names, self.columns).map_err(|error| match error {
+        let mut texts = find_text_columns(&names, self.columns).map_err(|error| match error {
             TextColumnsError::Missing { expected, flag } => missing(expected, flag),
             TextColumnsError::Unclear(reason) => self.unreadable(reason),
         })?;
+        if self.columns.without_labels {
+            (texts.pair, texts.unread) = (None, None);
+        }
         let TextColumns { text, pair: text_pair, unread } = texts;
-        let label = find(self.columns.label.as_deref(), &LABEL_COLUMNS, "--label-column-name")?;
+        // Without labels, the texts are in their place and are not read as such.
+        let label = if self.columns.without_labels {
+            text
+        } else {
+            find(self.columns.label.as_deref(), &LABEL_COLUMNS, "--label-column-name")?
+        };
         let id = names.iter().position(|name| name.eq_ignore_ascii_case("id"));
         let has_nsmc_columns = names == ["id", "document", "label"] && (text, label) == (1, 2);
         // An explicitly named label column may contain any classes.
-        let may_be_nsmc = has_nsmc_columns && self.columns.label.is_none();
+        let may_be_nsmc =
+            has_nsmc_columns && self.columns.label.is_none() && !self.columns.without_labels;
         self.nsmc = if may_be_nsmc { None } else { Some(false) };
         let name = |column: usize| truncate_width(names[column], 40);
         if self.table.label_column.is_empty() {
@@ -212,6 +253,12 @@ impl<'a> RowCollector<'a> {
         let pair = row.text_pair.as_ref().map_or(0, |pair| pair.len());
         if row.text.len().max(pair) > MAX_LINE_BYTES {
             return Err(format!("the text is longer than {MAX_LINE_BYTES} bytes"));
+        }
+        if self.columns.without_labels {
+            let number = self.table.rows.len() + self.table.skipped + 1;
+            let id = row.id.map_or_else(|| number.to_string(), Cow::into_owned);
+            let (text, label) = (row.text.into_owned(), String::new());
+            return Ok(DataRow { location: None, id, label, text, text_pair: None });
         }
         let label = row.label.trim();
         let may_be_nsmc = self.nsmc != Some(false);

@@ -24,6 +24,16 @@ fn masker(vocabulary: usize) -> Masker {
     Masker::new(kinds, 0.3, MaskShares::BERT)
 }
 
+fn settings(vocabulary: usize) -> PretrainingSettings {
+    PretrainingSettings {
+        masker: masker(vocabulary),
+        evaluation_seed: 1,
+        discriminator_weight: 50.0,
+        head_lr_factor: 1.0,
+        frozen_steps: 0,
+    }
+}
+
 fn engine(
     model: &SequenceClassifier,
     threads: usize,
@@ -35,11 +45,7 @@ fn engine(
         gradient_checkpointing,
         ..EngineOptions::default()
     };
-    let settings = PretrainingSettings {
-        masker: masker(model.config().encoder.vocab_size),
-        evaluation_seed: 1,
-        discriminator_weight: 50.0,
-    };
+    let settings = settings(model.config().encoder.vocab_size);
     let mut engine = build_pretraining(model, &options, settings)?;
     engine.begin_training(ADAMW, false)?;
     Ok(engine)
@@ -195,9 +201,7 @@ fn evaluations_mask_the_same_tokens_and_change_nothing() -> anyhow::Result<()> {
 fn what_the_cpu_alone_computes_is_refused_elsewhere() -> anyhow::Result<()> {
     let model = small(|_| Task::MaskedLm)?;
     let refused = |options: EngineOptions| {
-        let masker = masker(60);
-        let settings =
-            PretrainingSettings { masker, evaluation_seed: 1, discriminator_weight: 50.0 };
+        let settings = settings(60);
         build_pretraining(&model, &options, settings).err().map(|error| error.0)
     };
     for (options, flag) in [
@@ -208,5 +212,35 @@ fn what_the_cpu_alone_computes_is_refused_elsewhere() -> anyhow::Result<()> {
         assert!(refused(options).is_some_and(|message| message.ends_with(flag)));
     }
     assert_eq!(refused(EngineOptions { threads: 1, ..Default::default() }), None);
+    Ok(())
+}
+
+#[test]
+fn the_head_has_a_rate_of_its_own_and_the_encoder_may_be_frozen() -> anyhow::Result<()> {
+    let weights = |rate: f64, change: fn(&mut PretrainingSettings)| -> anyhow::Result<Vec<f32>> {
+        let model = small(replaced_tokens)?;
+        let mut settings = settings(60);
+        change(&mut settings);
+        let options = EngineOptions { threads: 1, ..EngineOptions::default() };
+        let mut engine = build_pretraining(&model, &options, settings)?;
+        engine.begin_training(ADAMW, false)?;
+        engine.step(&input(1), &step(1, rate))?;
+        engine.store()?;
+        Ok(model.parameters().flat().to_vec1()?)
+    };
+    let model = small(replaced_tokens)?;
+    let before = model.parameters().flat().to_vec1::<f32>()?;
+    let head = model.layout().head.weight;
+    let slow = weights(1e-3, |_| {})?;
+    let fast = weights(5e-3, |_| {})?;
+    let scaled = weights(1e-3, |settings| settings.head_lr_factor = 5.0)?;
+    assert_eq!(scaled[..head], slow[..head]);
+    for (ours, expected) in scaled[head..].iter().zip(&fast[head..]) {
+        assert!((ours - expected).abs() <= 1e-6 * expected.abs().max(0.1), "{ours} {expected}");
+    }
+    let frozen = weights(1e-3, |settings| settings.frozen_steps = 1)?;
+    assert_eq!(frozen[..head], before[..head]);
+    assert_eq!(frozen[head..], slow[head..]);
+    assert_ne!(slow[..head], before[..head]);
     Ok(())
 }

@@ -311,7 +311,7 @@ impl ModelConfig {
             numbered().map(|(id, label)| (id.to_string(), json!(label))).collect();
         let label2id: Map<String, Value> =
             numbered().map(|(id, label)| (label.clone(), json!(id))).collect();
-        json.insert("architectures".into(), json!([self.class_name()]));
+        json.insert("architectures".into(), json!([self.saved_class()]));
         json.insert("model_type".into(), json!(self.architecture.model_type()));
         json.insert("id2label".into(), Value::Object(id2label));
         json.insert("label2id".into(), Value::Object(label2id));

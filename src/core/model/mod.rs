@@ -19,7 +19,7 @@ pub use classifier::SequenceClassifier;
 pub use config::{ModelConfig, Pooling};
 pub use layout::ModelLayout;
 pub use parameters::{LoadReport, ModelParameters, ParameterBuilder};
-pub use task::{GeneratorShape, Task};
+pub use task::{GeneratorShape, Objective, Task};
 pub use weights::Weights;
 
 use std::path::PathBuf;

@@ -2,9 +2,31 @@
 
 use super::architecture::Architecture;
 use super::config::ModelConfig;
+use crate::core::named::named_enum;
 use crate::core::ops::backend::Activation;
 use candle_transformers::models::bert::HiddenAct;
 use serde_json::{Map, Value, json};
+
+named_enum! {
+    /// A pretraining objective on texts without labels.
+    #[derive(Default)]
+    pub enum Objective {
+        /// Masked language modeling (BERT): predict masked words
+        @default Mlm = "mlm",
+        /// Replaced token detection (ELECTRA): tell the tokens apart that a small generator replaced
+        Rtd = "rtd",
+    }
+}
+
+impl Objective {
+    /// What the trained model tells apart, as the names of classes: nothing in language modeling.
+    pub fn class_names(self) -> Vec<String> {
+        match self {
+            Self::Mlm => Vec::new(),
+            Self::Rtd => ["original", "replaced"].map(str::to_owned).into(),
+        }
+    }
+}
 
 /// The size of a generator of replaced tokens; its other settings are those of the encoder that is
 /// trained.
@@ -104,7 +126,7 @@ impl ModelConfig {
 
     /// The name of the model's class in transformers. For replaced tokens only ELECTRA has one; other
     /// encoders are saved as such, with the head's tensors beside them.
-    pub(super) fn class_name(&self) -> String {
+    pub fn saved_class(&self) -> String {
         match (self.task, self.architecture) {
             (Task::SequenceClassification, architecture) => architecture.class_name(),
             (Task::MaskedLm, architecture) => architecture.class_name_for("ForMaskedLM"),

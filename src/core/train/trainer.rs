@@ -6,7 +6,7 @@ mod commands;
 
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::error::TrainError;
-use super::event::{Epoch, Finished, Step, TrainEvent, end_entry, training_entry};
+use super::event::{Epoch, Finished, Step, StepParts, TrainEvent, end_entry, training_entry};
 use super::observer::Observer;
 use super::progress::Progress;
 use super::schedule::Schedule;
@@ -273,6 +273,10 @@ impl<'a> Trainer<'a> {
             loss,
             grad_norm,
             learning_rate,
+            parts: run.engine.loss_parts().map(|parts| StepParts {
+                generator_loss: parts.generator,
+                discriminator_loss: parts.discriminator,
+            }),
             samples: input.examples(),
             tokens: input.tokens(),
             elapsed: run.elapsed(),

@@ -143,6 +143,7 @@ mod tests {
             loss: 0.7,
             grad_norm: 0.18,
             learning_rate: 4.5e-5,
+            parts: None,
             samples: 32,
             tokens: 700,
             elapsed: 1.0,

@@ -2,6 +2,7 @@
 //! override the recipe's values, which override Hugging Face's defaults.
 
 use super::group::Given;
+use super::pretraining;
 use super::settings::SettingsList;
 use super::train::{OutputOptions, TrainOptions};
 use crate::core::train::arguments::{
@@ -35,6 +36,12 @@ pub fn resolve(
     list.pick("recipe", given.recipe.as_ref(), recipe, "default");
 
     let mut arguments = TrainingArguments::of_recipe(recipe, model.random_weights);
+    let pretrains = options.pretraining.chosen().is_some();
+    if pretrains {
+        pretraining::check(options)?;
+        pretraining::set_defaults(&mut arguments, model.random_weights);
+        options.pretraining.list(model.random_weights, &mut list);
+    }
     batches(options, &mut arguments, &mut list);
     optimizer(options, model, recipe, &mut arguments, &mut list);
     examples(options, model, recipe, &mut arguments, &mut list);
@@ -55,7 +62,11 @@ pub fn resolve(
     arguments.output_dir =
         list.pick("output_dir", output.output_dir.as_ref(), output_dir, TUTORIAL);
     arguments.check()?;
-    Ok((arguments, list.into_settings()))
+    let mut settings = list.into_settings();
+    if pretrains {
+        pretraining::adapt(&mut settings);
+    }
+    Ok((arguments, settings))
 }
 
 /// The reason for a value that comes from the recipe.

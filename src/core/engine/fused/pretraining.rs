@@ -13,9 +13,7 @@ use crate::core::engine::{
     StepTimings,
 };
 use crate::core::model::SequenceClassifier;
-use crate::core::ops::backend::{
-    Moments, PretrainingOps, ReplacedLosses, StepMetrics, TokenLosses,
-};
+use crate::core::ops::backend::{Moments, PretrainingOps, ReplacedLosses, StepMetrics};
 use crate::core::ops::{AdamWSettings, Backend, DropoutKey};
 use candle_core::Result;
 use std::time::Instant;
@@ -29,6 +27,10 @@ pub struct PretrainingSettings {
     pub evaluation_seed: u64,
     /// The discriminator's weight in the total loss; 50 in ELECTRA.
     pub discriminator_weight: f64,
+    /// The factor of the learning rate of the head and of the generator.
+    pub head_lr_factor: f64,
+    /// The number of steps at the start in which the encoder stays as it is.
+    pub frozen_steps: u64,
 }
 
 /// A masked batch, and the tokens that replace the masked ones if they are not to be drawn.
@@ -149,18 +151,39 @@ impl<B: Backend + PretrainingOps> PretrainingEngine<B> {
                 replaced: (self.settings.discriminator_weight / tokens as f64) as f32,
                 dropout: Some([key(options.seed), key(options.seed ^ GENERATOR_SEED)]),
             };
-            add(&mut losses, self.losses_of(batch, scales)?);
+            let of_batch = self.losses_of(batch, scales)?;
+            losses.masked.add(of_batch.masked);
+            if let Some(replaced) = of_batch.replaced {
+                losses.replaced.get_or_insert_with(ReplacedLosses::default).add(replaced);
+            }
         }
         self.parts = losses.replaced.map(|replaced| LossParts {
             generator: losses.masked.sum / masked_count as f64,
             discriminator: replaced.sum / tokens as f64,
         });
-        let FusedEngine { backend, parameters, training, timings, .. } = &mut self.inner;
+        let FusedEngine { backend, network, parameters, training, timings, .. } = &mut self.inner;
         let Some(TrainingState { gradients, optimizer }) = training else {
             candle_core::bail!("training has not begun");
         };
         let began = Instant::now();
-        backend.install(|| backend.end_step(options.update, parameters, gradients, optimizer))?;
+        let (head, end) = (network.layout.head.weight, network.layout.len());
+        let is_frozen = options.number <= self.settings.frozen_steps;
+        let factor = self.settings.head_lr_factor as f32;
+        backend.install(|| {
+            let mut scaled = Vec::new();
+            for (start, end, factor, is_scaled) in
+                [(0, head, 0.0, is_frozen), (head, end, factor, factor != 1.0)]
+            {
+                if is_scaled {
+                    scaled.push((start, backend.copy_parameters(parameters, start, end)?, factor));
+                }
+            }
+            backend.end_step(options.update, parameters, gradients, optimizer)?;
+            for (start, before, factor) in &scaled {
+                backend.scale_change(parameters, *start, before, *factor)?;
+            }
+            Ok::<_, candle_core::Error>(())
+        })?;
         timings.optimizer = began.elapsed().as_secs_f64();
         Ok(())
     }
@@ -279,21 +302,6 @@ fn with_ids(original: &PackedBatch, ids: Vec<u32>, vocabulary: &[u32]) -> Packed
     let mut batch = PackedBatch { ids, ..original.clone() };
     crate::core::engine::input::find_occurrences(&mut batch, vocabulary);
     batch
-}
-
-/// Adds the losses of another batch.
-fn add(sum: &mut PretrainingLosses, other: PretrainingLosses) {
-    let TokenLosses { sum: loss, count, correct } = other.masked;
-    sum.masked.sum += loss;
-    sum.masked.count += count;
-    sum.masked.correct += correct;
-    if let Some(other) = other.replaced {
-        let total = sum.replaced.get_or_insert(ReplacedLosses::default());
-        total.sum += other.sum;
-        for (row, other) in total.counts.iter_mut().flatten().zip(other.counts.iter().flatten()) {
-            *row += other;
-        }
-    }
 }
 
 impl<B: Backend + PretrainingOps> Engine for PretrainingEngine<B> {

@@ -97,8 +97,47 @@ pub struct ReplacedLosses {
     pub counts: [[u64; 2]; 2],
 }
 
+impl TokenLosses {
+    /// Adds the losses of other tokens.
+    pub fn add(&mut self, other: Self) {
+        self.sum += other.sum;
+        self.count += other.count;
+        self.correct += other.correct;
+    }
+}
+
+impl ReplacedLosses {
+    /// Adds the losses of other tokens.
+    pub fn add(&mut self, other: Self) {
+        self.sum += other.sum;
+        for (count, other) in self.counts.iter_mut().flatten().zip(other.counts.iter().flatten()) {
+            *count += other;
+        }
+    }
+}
+
 /// The operations of pretraining. They work on rows of a packed batch that the caller lists.
 pub trait PretrainingOps: Device {
+    /// A copy of the parameters from `start` to before `end`.
+    fn copy_parameters(
+        &self,
+        parameters: &Self::Parameters,
+        start: usize,
+        end: usize,
+    ) -> Result<Self::Floats>;
+
+    /// Multiplies by `factor` the change of the parameters from `start` on since they were copied to
+    /// `before`: `p = before + factor × (p - before)`. As an update by AdamW, weight decay included, is
+    /// proportional to the learning rate, this is the update with a learning rate of `factor` times
+    /// the given one; 0 restores the parameters exactly.
+    fn scale_change(
+        &self,
+        parameters: &mut Self::Parameters,
+        start: usize,
+        before: &Self::Floats,
+        factor: f32,
+    ) -> Result<()>;
+
     /// Sets all gradients of the step to zero; its backward operations then add to them.
     fn clear(&self, gradients: &mut Self::Gradients);
 

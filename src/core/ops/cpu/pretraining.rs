@@ -3,7 +3,7 @@
 use super::activation::column_sums;
 use super::device::Cpu;
 use super::matmul::{Matrix, matmul};
-use super::memory::{CpuGradients, resize};
+use super::memory::{CpuGradients, CpuParameters, resize};
 use super::norm::{NormParameters, normalize, normalize_backward};
 use super::numeric::{ROWS_PER_TASK, exp, lane_sum, vectorized};
 use crate::core::ops::backend::{
@@ -14,6 +14,38 @@ use candle_core::Result;
 use rayon::prelude::*;
 
 impl PretrainingOps for Cpu {
+    fn copy_parameters(
+        &self,
+        parameters: &CpuParameters,
+        start: usize,
+        end: usize,
+    ) -> Result<Vec<f32>> {
+        parameters.read(|p| Ok(p[start..end].to_vec()))
+    }
+
+    fn scale_change(
+        &self,
+        parameters: &mut CpuParameters,
+        start: usize,
+        before: &Vec<f32>,
+        factor: f32,
+    ) -> Result<()> {
+        parameters.write(|p| {
+            let changed = &mut p[start..start + before.len()];
+            let chunks = changed.par_chunks_mut(1 << 16).zip(before.par_chunks(1 << 16));
+            chunks.for_each(|(changed, before)| {
+                if factor == 0.0 {
+                    return changed.copy_from_slice(before);
+                }
+                vectorized(|| {
+                    for (value, before) in changed.iter_mut().zip(before) {
+                        *value = before + factor * (*value - before);
+                    }
+                });
+            });
+        })
+    }
+
     fn clear(&self, gradients: &mut CpuGradients) {
         let CpuGradients { dense, token_rows, .. } = gradients;
         for values in [dense, token_rows] {
