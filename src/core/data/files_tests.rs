@@ -71,7 +71,7 @@ fn an_unknown_extension_is_an_error_that_lists_the_known_ones() -> std::io::Resu
     for name in ["a", "csv", "a.xlsx", "a.parquet.gz", "a.gz", "gz", ".csv.bz2", "a.csv."] {
         let file = folder.path().join(name);
         std::fs::write(&file, "x")?;
-        let message = DataFile::open(&file).err().map(|error| error.to_string());
+        let message = DataFile::open(&file, false).err().map(|error| error.to_string());
         let message = message.unwrap_or_default();
         assert!(message.contains(".jsonl") && message.contains(".parquet"), "{name}");
     }
@@ -83,9 +83,9 @@ fn an_unknown_extension_is_an_error_that_lists_the_known_ones() -> std::io::Resu
             _ => b"x".to_vec(),
         };
         std::fs::write(&file, content)?;
-        assert!(DataFile::open(&file).is_ok(), "{name}");
+        assert!(DataFile::open(&file, false).is_ok(), "{name}");
     }
-    assert!(matches!(DataFile::open(Path::new("no/such.tsv")), Err(DataError::Io { .. })));
+    assert!(matches!(DataFile::open(Path::new("no/such.tsv"), false), Err(DataError::Io { .. })));
     Ok(())
 }
 
