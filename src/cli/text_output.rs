@@ -1,8 +1,8 @@
 //! The text output of a run, for pipes, logs and terminals without a dashboard.
 
 use crate::cli::output::print_to_stderr;
-use crate::core::text::show_number;
 use crate::core::text::to_json;
+use crate::core::text::{interpolate, show_number};
 use crate::core::train::event::{Evaluated, Finished, Saved, Started, TrainEvent, TrainingLog};
 use crate::run::protocol::{Activity, Command, Download, RunReport};
 use crate::run::summary::{clock, download_line, evaluation, resume_hint, train_output};
@@ -11,6 +11,7 @@ use crate::screen::app::throughput::Throughput;
 use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::fmt::Display;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -309,6 +310,9 @@ impl EventPrinter {
             "step {}/{}  epoch {:.2}  loss {:.4}  grad_norm {:.4}  learning_rate {:.4e}",
             log.step, started.max_steps, log.epoch, log.loss, log.grad_norm, log.learning_rate,
         )?;
+        if let Some(fraction) = log.pseudo_labelled {
+            write!(out, "  pseudo_labelled {fraction:.3}")?;
+        }
         if let Some(rates) = self.so_far.throughput.rates() {
             write!(out, "  {:.0} samples/s  {:.0} tokens/s", rates.samples, rates.tokens)?;
         }
@@ -325,6 +329,12 @@ impl EventPrinter {
     ) -> std::io::Result<()> {
         if finished.stopped {
             writeln!(out, "stopped at step {}", finished.global_step)?;
+        }
+        if let Some(early) = &finished.early_stopping {
+            let (text, values) = early.message(finished.global_step);
+            let values: Vec<&dyn Display> =
+                values.iter().map(|value| value as &dyn Display).collect();
+            writeln!(out, "{}", interpolate(text, &values))?;
         }
         writeln!(out, "{}", train_output(finished))?;
         if let Some(evaluated) = &self.evaluated {

@@ -1,6 +1,7 @@
 //! Loads the rows of a run: reads them, maps their labels to class indices, and samples them.
 
 mod texts;
+mod unlabelled;
 
 use super::locate::{self, DatasetFiles, DownloadCallback};
 use super::options::DatasetOptions;
@@ -10,6 +11,7 @@ use crate::core::data::split::stratified;
 use crate::core::data::table::{ColumnNames, DataTable};
 use crate::core::data::{Sample, Split};
 use std::path::{Path, PathBuf};
+use unlabelled::{KnownTexts, UnlabelledTexts};
 
 /// The source of the rows, for the model card.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Dataset {
     pub train: Vec<Sample>,
     /// Sampled evaluation rows.
     pub eval: Vec<Sample>,
+    /// Unlabelled texts, none of which is a training or evaluation text. Their labels mean nothing.
+    pub unlabelled: Vec<Sample>,
     /// The classes.
     pub classes: Classes,
     /// The number of invalid rows that were skipped on request.
@@ -70,7 +74,7 @@ fn columns(options: &DatasetOptions) -> ColumnNames {
         text: options.text_column_name.as_ref().map(|given| given.value.clone()),
         text_pair: options.text_pair_column_name.as_ref().map(|given| given.value.clone()),
         label: options.label_column_name.as_ref().map(|given| given.value.clone()),
-        without_labels: false,
+        unlabelled: false,
     }
 }
 
@@ -88,12 +92,7 @@ impl Dataset {
         class_names: Option<&[String]>,
         on_download: &mut DownloadCallback,
     ) -> anyhow::Result<Self> {
-        let SplitTables { train, eval, eval_split } = read_tables(
-            options,
-            &columns(options),
-            DatasetOptions::DEFAULT_VALIDATION_SPLIT,
-            on_download,
-        )?;
+        let SplitTables { train, eval, eval_split } = read_tables(options, on_download)?;
         let classes = Classes::find(&train, Some(&eval), class_names)?;
         anyhow::ensure!(
             !eval.rows.is_empty(),
@@ -114,12 +113,26 @@ impl Dataset {
         let columns_note = has_own_rows.then(|| train.columns_note());
         let text_columns = train.text_columns.clone();
         let eval_classes = classes.for_evaluation(&eval);
-        let skipped = train.skipped + eval.skipped;
-        let notes = [&train.notes, &eval.notes, classes.notes(), eval_classes.notes()].concat();
+        let mut skipped = train.skipped + eval.skipped;
+        let mut notes = [&train.notes, &eval.notes, classes.notes(), eval_classes.notes()].concat();
         let seed = options.sample_seed();
+        let has_pairs = train.has_pairs();
+        let train = sample(train.rows, &classes, options.train_limit(), seed)?;
+        let mut unlabelled = Vec::new();
+        if let Some(source) = options.unlabelled_source() {
+            let mut known = KnownTexts::default();
+            known.add_samples(&train);
+            known.add_rows(&eval.rows);
+            let UnlabelledTexts { samples, notes: more, skipped: bad } =
+                unlabelled::read(source, options, known, has_pairs)?;
+            notes.extend(more);
+            skipped += bad;
+            unlabelled = samples;
+        }
         Ok(Self {
-            train: sample(train.rows, &classes, options.train_limit(), seed)?,
+            train,
             eval: sample(eval.rows, &eval_classes, options.eval_limit(), seed)?,
+            unlabelled,
             classes,
             skipped,
             notes,
@@ -150,12 +163,11 @@ fn origin(options: &DatasetOptions, eval_split: &str) -> DatasetOrigin {
 
 fn read_tables(
     options: &DatasetOptions,
-    columns: &ColumnNames,
-    default_share: f64,
     on_download: &mut DownloadCallback,
 ) -> anyhow::Result<SplitTables> {
     /// The name of a split that is held out of the training rows or read from a validation file.
     const VALIDATION: &str = "validation";
+    let columns = columns(options);
     let (quoting, skip_bad_rows) = (options.quoting_or_auto(), options.skips_bad_rows());
     let mut files = DatasetFiles {
         train: one_file(options.training_file()),
@@ -173,10 +185,10 @@ fn read_tables(
             (files.eval, files.eval_split) = (found.eval, found.eval_split);
         }
     }
-    let mut train = read_split(&files.train, Split::Train, columns, quoting, skip_bad_rows)?;
+    let mut train = read_split(&files.train, Split::Train, &columns, quoting, skip_bad_rows)?;
     let share = options.held_out_share();
     if files.eval.is_empty() && (!files.train.is_empty() || share.is_some()) {
-        let share = share.unwrap_or(default_share);
+        let share = share.unwrap_or(DatasetOptions::DEFAULT_VALIDATION_SPLIT);
         let rows = std::mem::take(&mut train.rows);
         let mut eval = DataTable { skipped: 0, notes: Vec::new(), ..train.clone() };
         let names = train.declared_names.as_deref();
@@ -184,7 +196,7 @@ fn read_tables(
         return Ok(SplitTables { train, eval, eval_split: VALIDATION });
     }
     let eval_split = if files.eval.is_empty() { "test" } else { files.eval_split };
-    let eval = read_split(&files.eval, Split::Test, columns, quoting, skip_bad_rows)?;
+    let eval = read_split(&files.eval, Split::Test, &columns, quoting, skip_bad_rows)?;
     Ok(SplitTables { train, eval, eval_split })
 }
 

@@ -181,7 +181,11 @@ fn check(event: &TrainEvent, last: u64) -> Result<(), String> {
             counts.extend([evaluated.step, evaluated.metrics.eval_samples]);
             (counts, evaluated.epoch)
         }
-        TrainEvent::Finished(finished) => (vec![finished.global_step], finished.metrics.epoch),
+        TrainEvent::Finished(finished) => {
+            let early = finished.early_stopping.iter();
+            let early = early.flat_map(|early| [early.evaluations, early.best_step.unwrap_or(0)]);
+            (early.chain([finished.global_step]).collect(), finished.metrics.epoch)
+        }
         TrainEvent::CommandApplied(applied) => (vec![applied.step], applied.epoch),
         TrainEvent::Logged(_)
         | TrainEvent::EvaluationProgress(_)

@@ -13,6 +13,7 @@ fn step(step: u64, loss: f64) -> TrainEvent {
         learning_rate: 5e-5,
         parts: None,
         samples: 32,
+        pseudo_labelled: None,
         tokens: 700,
         elapsed: 1.5,
     })

@@ -10,6 +10,7 @@ mod cli;
 mod data;
 #[cfg(unix)]
 mod faults;
+mod fine_tuning;
 #[cfg(unix)]
 mod guardian;
 #[cfg(feature = "hub")]
@@ -20,6 +21,7 @@ mod hub_program;
 mod hub_server;
 #[cfg(unix)]
 mod job;
+mod losses;
 #[cfg(unix)]
 mod models;
 #[cfg(unix)]

@@ -103,8 +103,9 @@ fn texts_of_tables_are_read_without_labels_and_bad_input_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     write_texts(folder);
-    let rows = (0..60).map(|n| format!("{n},\"영화 {n}, 좋다\"\n")).collect::<String>();
-    std::fs::write(folder.join("t.csv"), format!("number,comment\n{rows}")).expect("a file");
+    let rows: Vec<String> = (0..60).map(|n| format!("{n},\"영화 {n}, 좋다\"")).collect();
+    let rows = rows.join("\n");
+    std::fs::write(folder.join("t.csv"), format!("number,comment\n{rows}\n")).expect("a file");
     let table = ["--train-file", "t.csv", "--text-column-name", "comment", "--max-steps", "1"];
     let rest = &SMALL[4..];
     let command = |flags: &[&str]| {

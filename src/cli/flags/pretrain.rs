@@ -26,7 +26,7 @@ encoder trained on replaced tokens with its discriminator's head, without the ge
 ";
 
 /// Flags of `train` that are hidden in the help of `pretrain`, because they are refused there.
-pub(super) const HIDDEN: [&str; 11] = [
+pub(super) const HIDDEN: [&str; 19] = [
     "label_column_name",
     "text_pair_column_name",
     "label_smoothing_factor",
@@ -38,6 +38,14 @@ pub(super) const HIDDEN: [&str; 11] = [
     "tf32",
     "ops",
     "recipe",
+    "class_weights",
+    "rdrop_alpha",
+    "unlabelled",
+    "unlabelled_batch_size",
+    "pseudo_label_warmup",
+    "pseudo_label_threshold",
+    "pseudo_label_weight",
+    "ema_decay",
 ];
 
 /// Flags of `pretrain`.

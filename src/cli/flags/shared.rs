@@ -109,6 +109,7 @@ pub(super) fn dataset_options(
         train_file,
         validation_split,
         max_train_samples,
+        unlabelled: None,
         validation_file,
         max_eval_samples,
         skip_bad_rows,

@@ -6,12 +6,14 @@ use super::shared::{ColumnFlags, EvalRowsFlags, ShuffleFlags, TrainRowsFlags, da
 use super::values::{choice, flag};
 use crate::core::data::batching::SamplingStrategy;
 use crate::core::model::Pooling;
-use crate::core::train::arguments::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
+use crate::core::train::arguments::{
+    ClassWeights, EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval,
+};
 use crate::core::train::schedule::SchedulerType;
 use crate::run::options::parse::{boolean, path};
 use crate::run::options::{
-    Given, ModelOptions, OutputOptions, PretrainingOptions, ResumeFrom, TrainOptions,
-    TrainerOptions, option_group,
+    DatasetOptions, Given, ModelOptions, OutputOptions, PretrainingOptions, ResumeFrom,
+    TrainOptions, TrainerOptions, UnlabelledSource, option_group,
 };
 use clap::{Args, ValueHint};
 use serde_json::Value;
@@ -51,12 +53,22 @@ pub struct TrainFlags {
     /// what the model's config.json says in `classifier_pooling`, else cls]
     #[arg(long, value_name = "NAME", value_parser = choice(ModelOptions::pooling), help_heading = "Model")]
     pub pooling: Option<Given<Pooling>>,
+    /// Initialize this many layers at the top of the encoder anew, and BERT's pooler with them,
+    /// instead of loading them (Zhang et al., 2021) [default: 0]
+    #[arg(long, value_name = "N", value_parser = flag(ModelOptions::reinit_top_layers), help_heading = "Model")]
+    pub reinit_top_layers: Option<Given<usize>>,
     /// Values of config.json to replace, such as `hidden_size=256`
     #[arg(long, value_name = "NAME=VALUE,…", value_parser = flag(ModelOptions::config_overrides), help_heading = "Model")]
     pub config_overrides: Vec<Given<Vec<(String, Value)>>>,
 
     #[command(flatten)]
     pub train_rows: TrainRowsFlags,
+    /// Unlabelled texts for self-training: in each step after --pseudo-label-warmup, the model
+    /// labels some of them, and trains on those that it is sure of. A file in one of the formats of
+    /// --train-file, whose labels are ignored, or a .txt file with one text per line; `nsmc` for the
+    /// training split of NSMC. Texts that are also training or evaluation texts are left out
+    #[arg(long, value_name = "FILE|nsmc", value_hint = ValueHint::AnyPath, value_parser = flag(DatasetOptions::unlabelled), help_heading = "Data")]
+    pub unlabelled: Option<Given<UnlabelledSource>>,
     #[command(flatten)]
     pub eval_rows: EvalRowsFlags,
     #[command(flatten)]
@@ -127,9 +139,42 @@ pub struct TrainFlags {
     /// AdamW's epsilon [default: 1e-8]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::adam_epsilon), help_heading = "Training")]
     pub adam_epsilon: Option<Given<f64>>,
+    /// Train the layer of index k of L, counted from 0 at the bottom, at the learning rate ×
+    /// FACTOR^(L−k), and the embeddings at × FACTOR^(L+1); the head has the full rate [default: 1]
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true, value_parser = flag(TrainerOptions::layerwise_lr_decay), help_heading = "Training")]
+    pub layerwise_lr_decay: Option<Given<f64>>,
+    /// Evaluate, answer with and save an exponential moving average of the weights, which each step
+    /// updates as D × average + (1−D) × weights; D rises to this value as (1+step)/(10+step)
+    /// [default: 0, no average]
+    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = flag(TrainerOptions::ema_decay), help_heading = "Training")]
+    pub ema_decay: Option<Given<f64>>,
     /// Label smoothing: the fraction of the target spread evenly over all labels [default: 0]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::label_smoothing_factor), help_heading = "Training")]
     pub label_smoothing_factor: Option<Given<f64>>,
+    /// Weights of classes in the training loss, for classes of different size; the loss of
+    /// evaluations has no weights [default: none]
+    #[arg(long, value_name = "WHICH", value_parser = choice(TrainerOptions::class_weights), help_heading = "Training")]
+    pub class_weights: Option<Given<ClassWeights>>,
+    /// R-Drop: train on each text with two dropout patterns and add this factor times
+    /// ½ (KL(p‖q) + KL(q‖p)) of their predictions to the loss; a step takes twice as long; 0 for
+    /// not at all [default: 0]
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true, value_parser = flag(TrainerOptions::rdrop_alpha), help_heading = "Training")]
+    pub rdrop_alpha: Option<Given<f64>>,
+    /// Texts of --unlabelled in a step [default: 32]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::unlabelled_batch_size), help_heading = "Training")]
+    pub unlabelled_batch_size: Option<Given<usize>>,
+    /// The fraction of all steps before the first in which texts of --unlabelled are labelled
+    /// [default: 0.3]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = flag(TrainerOptions::pseudo_label_warmup), help_heading = "Training")]
+    pub pseudo_label_warmup: Option<Given<f64>>,
+    /// The least probability, without dropout, of a class that becomes the label of a text of
+    /// --unlabelled [default: 0.9]
+    #[arg(long, value_name = "P", allow_negative_numbers = true, value_parser = flag(TrainerOptions::pseudo_label_threshold), help_heading = "Training")]
+    pub pseudo_label_threshold: Option<Given<f64>>,
+    /// The weight of the loss of texts of --unlabelled, which is divided by the number drawn in a
+    /// step, not by the number labelled [default: 1]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::pseudo_label_weight), help_heading = "Training")]
+    pub pseudo_label_weight: Option<Given<f64>>,
     /// When to evaluate [default: epoch]
     #[arg(long, value_name = "WHEN", value_parser = choice(TrainerOptions::eval_strategy), help_heading = "Training")]
     pub eval_strategy: Option<Given<EvalStrategy>>,
@@ -140,6 +185,13 @@ pub struct TrainFlags {
     /// Steps, or below 1 a share of all steps, between log lines [default: 50]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::logging_steps), help_heading = "Training")]
     pub logging_steps: Option<Given<StepInterval>>,
+    /// End the run after this many evaluations in a row in which --metric-for-best-model did not
+    /// improve [default: 0, do not]
+    #[arg(long, value_name = "N", value_parser = flag(TrainerOptions::early_stopping_patience), help_heading = "Training")]
+    pub early_stopping_patience: Option<Given<u64>>,
+    /// With --early-stopping-patience: count only improvements larger than this [default: 0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::early_stopping_threshold), help_heading = "Training")]
+    pub early_stopping_threshold: Option<Given<f64>>,
     /// Seed of initial weights and dropout [default: 42]
     #[arg(long, value_name = "SEED", value_parser = flag(TrainerOptions::seed), help_heading = "Training")]
     pub seed: Option<Given<u64>>,
@@ -207,14 +259,18 @@ impl From<TrainFlags> for TrainOptions {
                 revision: flags.revision,
                 ignore_mismatched_sizes: flags.ignore_mismatched_sizes,
                 pooling: flags.pooling,
+                reinit_top_layers: flags.reinit_top_layers,
                 config_overrides: joined(flags.config_overrides),
             },
-            data: dataset_options(
-                Some(flags.train_rows),
-                flags.eval_rows,
-                flags.columns,
-                shuffle_seed,
-            ),
+            data: DatasetOptions {
+                unlabelled: flags.unlabelled,
+                ..dataset_options(
+                    Some(flags.train_rows),
+                    flags.eval_rows,
+                    flags.columns,
+                    shuffle_seed,
+                )
+            },
             pretraining: PretrainingOptions::default(),
             trainer: TrainerOptions {
                 max_seq_length: flags.max_seq_length,
@@ -236,10 +292,20 @@ impl From<TrainFlags> for TrainOptions {
                 adam_beta1: flags.adam_beta1,
                 adam_beta2: flags.adam_beta2,
                 adam_epsilon: flags.adam_epsilon,
+                layerwise_lr_decay: flags.layerwise_lr_decay,
+                ema_decay: flags.ema_decay,
                 label_smoothing_factor: flags.label_smoothing_factor,
+                class_weights: flags.class_weights,
+                rdrop_alpha: flags.rdrop_alpha,
+                unlabelled_batch_size: flags.unlabelled_batch_size,
+                pseudo_label_warmup: flags.pseudo_label_warmup,
+                pseudo_label_threshold: flags.pseudo_label_threshold,
+                pseudo_label_weight: flags.pseudo_label_weight,
                 eval_strategy: flags.eval_strategy,
                 eval_steps: flags.eval_steps,
                 logging_steps: flags.logging_steps,
+                early_stopping_patience: flags.early_stopping_patience,
+                early_stopping_threshold: flags.early_stopping_threshold,
                 seed: flags.seed,
                 data_seed: flags.data_seed,
             },

@@ -109,9 +109,22 @@ pub fn evaluation_batches(lengths: &[usize], batch_size: usize) -> Vec<Vec<usize
     order.chunks(batch_size.max(1)).map(<[usize]>::to_vec).collect()
 }
 
+/// What the sequences of a training batch are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BatchRole {
+    /// Examples with their labels.
+    #[default]
+    Labelled,
+    /// Labelled examples, each of them twice, for R-Drop: sequence `i` of the first half is also
+    /// sequence `i` of the second half.
+    LabelledTwice,
+    /// Examples whose labels the model predicted. They are part of the gradient, but of no metric.
+    PseudoLabelled,
+}
+
 /// A batch as every engine reads it: its sequences one after another, without padding. Each token
 /// is a row of the matrices computed from it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PackedBatch {
     /// `[rows]`: the token ids, sequence after sequence.
     pub ids: Vec<u32>,
@@ -124,6 +137,10 @@ pub struct PackedBatch {
     pub starts: Vec<u32>,
     /// `[batch]`: the classes.
     pub labels: Vec<u32>,
+    /// `[batch]`: the weight of each sequence in the loss; empty if all are 1.
+    pub weights: Vec<f32>,
+    /// What the sequences are.
+    pub role: BatchRole,
     /// The minimum length that transformers would pad each sequence to. The reference operations
     /// pad to it, and `total_flos` counts the padding.
     pub pad_to: usize,
@@ -154,9 +171,42 @@ impl PackedBatch {
         batch
     }
 
+    /// The same batch with these weights and this role.
+    #[must_use]
+    pub fn weighted(self, weights: Vec<f32>, role: BatchRole) -> Self {
+        Self { weights, role, ..self }
+    }
+
     /// The number of tokens.
     pub fn rows(&self) -> usize {
         self.ids.len()
+    }
+
+    /// The weight of a sequence in the loss.
+    pub fn weight(&self, sequence: usize) -> f32 {
+        self.weights.get(sequence).copied().unwrap_or(1.0)
+    }
+
+    /// The sum of the weights of all sequences.
+    pub fn total_weight(&self) -> f64 {
+        if self.weights.is_empty() {
+            return self.batch_size() as f64;
+        }
+        self.weights.iter().map(|&weight| f64::from(weight)).sum()
+    }
+
+    /// The number of labelled examples: those that metrics count. They are the first sequences.
+    pub fn labelled_examples(&self) -> usize {
+        match self.role {
+            BatchRole::Labelled => self.batch_size(),
+            BatchRole::LabelledTwice => self.batch_size() / 2,
+            BatchRole::PseudoLabelled => 0,
+        }
+    }
+
+    /// The number of tokens of the labelled examples.
+    pub fn labelled_rows(&self) -> usize {
+        self.starts.get(self.labelled_examples()).map_or(0, |&row| row as usize)
     }
 
     /// The number of sequences.

@@ -1,10 +1,11 @@
 //! Data files: format and compression by extension.
 
+use super::bounded_lines::{BoundedLines, decode};
 use super::content::Content;
 use super::delimited::{self, Dialect};
 use super::quoting::Quoting;
-use super::row_collector::RowCollector;
-use super::table::{ColumnNames, DataTable};
+use super::row_collector::{RawRow, RowCollector};
+use super::table::{ColumnNames, DataTable, RowPosition};
 use super::zstd::ZstdDecoder;
 use super::{DataError, json, parquet, sanitized};
 use flate2::read::MultiGzDecoder;
@@ -18,8 +19,6 @@ const PREFIX_BYTES: u64 = 1 << 16;
 /// An open file, ready for the reader of its format.
 enum DataFile {
     Delimited(Dialect, Box<dyn BufRead>),
-    /// Texts without columns or labels.
-    Lines(Box<dyn BufRead>),
     JsonLines(Box<dyn BufRead>),
     Parquet(File),
 }
@@ -29,7 +28,7 @@ impl DataFile {
     ///
     /// # Errors
     /// If it cannot be opened, the extension is unknown, or the content is of another kind.
-    fn open(path: &Path, without_labels: bool) -> Result<Self, DataError> {
+    fn open(path: &Path) -> Result<Self, DataError> {
         let io = |error| DataError::Io { file: path.to_path_buf(), error };
         let unreadable = |reason| DataError::Unreadable { file: path.to_path_buf(), reason };
         let metadata = path.metadata().map_err(io)?;
@@ -89,7 +88,6 @@ impl DataFile {
             }
         };
         match (format, compression, magic) {
-            (Some("txt"), ..) if without_labels => Ok(Self::Lines(text(file)?)),
             (Some("tsv" | "txt"), ..) => Ok(Self::Delimited(Dialect::Tsv, text(file)?)),
             (Some("csv"), ..) => Ok(Self::Delimited(Dialect::Csv, text(file)?)),
             (Some("jsonl" | "ndjson" | "json"), ..) => Ok(Self::JsonLines(text(file)?)),
@@ -112,7 +110,6 @@ impl DataFile {
             Self::Delimited(dialect, source) => {
                 delimited::read(source, dialect, quoting, collector)
             }
-            Self::Lines(source) => collector.read_lines(source),
             Self::JsonLines(source) => json::read(source, collector),
             Self::Parquet(file) => parquet::read(file, collector),
         }
@@ -125,6 +122,67 @@ fn decompressed(file: File, compression: Option<&str>) -> Box<dyn BufRead> {
         Some(_) => Box::new(BufReader::new(ZstdDecoder::new(BufReader::new(file)))),
         None => Box::new(BufReader::new(file)),
     }
+}
+
+/// Reads a file of texts without labels: one of the formats of [`read_files`], whose label column,
+/// if any, is ignored, or a `.txt` file with one text per line. A `.txt` file whose first line has a
+/// tab is tab-separated. Empty lines are skipped.
+///
+/// # Errors
+/// The errors of [`read_files`], and if there is no text.
+pub fn read_unlabelled(
+    file: &Path,
+    columns: &ColumnNames,
+    quoting: Quoting,
+    skip_bad_rows: bool,
+) -> Result<DataTable, DataError> {
+    let columns = ColumnNames { label: None, unlabelled: true, ..columns.clone() };
+    let mut collector = RowCollector::new(&columns, skip_bad_rows);
+    collector.start_file(file);
+    let name = file.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
+    let is_txt = name.rsplit_once('.').is_some_and(|(_, extension)| extension == "txt");
+    match DataFile::open(file)? {
+        DataFile::Delimited(dialect, mut source) if is_txt => {
+            let mut first = Vec::new();
+            Read::take(&mut source, PREFIX_BYTES)
+                .read_until(b'\n', &mut first)
+                .map_err(|error| collector.io(error))?;
+            let has_tab = first.contains(&b'\t');
+            let source: Box<dyn BufRead> = Box::new(Read::chain(Cursor::new(first), source));
+            if has_tab {
+                DataFile::Delimited(dialect, source).read(quoting, &mut collector)?;
+            } else {
+                read_lines(source, &mut collector)?;
+                collector.note("read as one text per line");
+            }
+        }
+        other => other.read(quoting, &mut collector)?,
+    }
+    let table = collector.finish()?;
+    if table.rows.is_empty() {
+        let reason = "no texts. Pass a file with at least one".to_owned();
+        return Err(DataError::Unreadable { file: file.to_path_buf(), reason });
+    }
+    Ok(table)
+}
+
+/// Passes each line that is not empty to the collector, as a text.
+fn read_lines(source: impl BufRead, collector: &mut RowCollector<'_>) -> Result<(), DataError> {
+    let mut lines = BoundedLines::new(source);
+    while let Some((number, line)) = lines.next_line().map_err(|error| collector.io(error))? {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let row = decode(line).map(|text| RawRow {
+            id: None,
+            text: text.into(),
+            text_pair: None,
+            label: "".into(),
+        });
+        collector.push(RowPosition::Line(number), row)?;
+    }
+    Ok(())
 }
 
 /// Reads the files of one split in order. With `skip_bad_rows`, invalid rows are counted instead
@@ -141,7 +199,7 @@ pub fn read_files(
     let mut collector = RowCollector::new(columns, skip_bad_rows);
     for file in files {
         collector.start_file(file);
-        DataFile::open(file, collector.is_without_labels())?.read(quoting, &mut collector)?;
+        DataFile::open(file)?.read(quoting, &mut collector)?;
     }
     let table = collector.finish()?;
     if table.rows.is_empty() {

@@ -71,7 +71,7 @@ fn an_unknown_extension_is_an_error_that_lists_the_known_ones() -> std::io::Resu
     for name in ["a", "csv", "a.xlsx", "a.parquet.gz", "a.gz", "gz", ".csv.bz2", "a.csv."] {
         let file = folder.path().join(name);
         std::fs::write(&file, "x")?;
-        let message = DataFile::open(&file, false).err().map(|error| error.to_string());
+        let message = DataFile::open(&file).err().map(|error| error.to_string());
         let message = message.unwrap_or_default();
         assert!(message.contains(".jsonl") && message.contains(".parquet"), "{name}");
     }
@@ -83,9 +83,9 @@ fn an_unknown_extension_is_an_error_that_lists_the_known_ones() -> std::io::Resu
             _ => b"x".to_vec(),
         };
         std::fs::write(&file, content)?;
-        assert!(DataFile::open(&file, false).is_ok(), "{name}");
+        assert!(DataFile::open(&file).is_ok(), "{name}");
     }
-    assert!(matches!(DataFile::open(Path::new("no/such.tsv"), false), Err(DataError::Io { .. })));
+    assert!(matches!(DataFile::open(Path::new("no/such.tsv")), Err(DataError::Io { .. })));
     Ok(())
 }
 
@@ -121,7 +121,7 @@ fn columns_can_be_named() -> anyhow::Result<()> {
     let columns = |text: &str, label: &str| ColumnNames {
         text: Some(text.to_owned()),
         label: Some(label.to_owned()),
-        text_pair: None,
+        ..ColumnNames::default()
     };
     let table = read_files(&files, &columns("title", "stars"), Quoting::Auto, false)?;
     assert_eq!(rows(&table), [("1", "short", "4")]);
@@ -234,5 +234,66 @@ fn a_requested_text_column_is_read_alone_and_the_note_says_so() -> anyhow::Resul
     assert!(table.columns_note().contains("sentence2 is not read. For pairs of texts pass"));
     let columns = ColumnNames { text_pair: Some("sentence2".to_owned()), ..columns };
     assert_eq!(pairs(&read_files(&files, &columns, Quoting::Auto, false)?), [("a", Some("b"))]);
+    Ok(())
+}
+
+/// Reads unlabelled texts from a file of this name and content.
+fn unlabelled(name: &str, content: &[u8], skip: bool) -> Result<DataTable, DataError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join(name);
+    std::fs::write(&file, content).expect("a file");
+    read_unlabelled(&file, &ColumnNames::default(), Quoting::Auto, skip)
+}
+
+#[test]
+fn unlabelled_texts_are_lines_or_a_column() -> Result<(), DataError> {
+    let expected = [("1", "하나", ""), ("2", "둘", "")];
+    for (name, content) in [
+        ("a.tsv", TSV.to_vec()),
+        ("a.txt", TSV.to_vec()),
+        ("a.csv", CSV.to_vec()),
+        ("a.csv", "text\n하나\n둘\n".into()),
+        ("a.jsonl", JSON.to_vec()),
+        ("a.jsonl", "{\"text\": \"하나\"}\n{\"text\": \"둘\"}\n".into()),
+        ("a.jsonl.gz", gz(JSON)),
+        ("a.txt", "하나\n\n둘".into()),
+        ("A.TXT.GZ", gz("\u{feff}하나\r\n둘\r\n".as_bytes())),
+        ("a.txt.zst", zst("하나\n둘\n".as_bytes())),
+    ] {
+        let table = unlabelled(name, &content, false)?;
+        assert_eq!(rows(&table), expected, "{name}");
+        let by_line = !String::from_utf8_lossy(&content).contains("text") && name != "a.jsonl.gz";
+        assert_eq!(table.notes.iter().any(|note| note.contains("one text per line")), by_line);
+    }
+    // A tab in a later line is a part of the text.
+    assert_eq!(rows(&unlabelled("a.txt", b"a b\nc\td\n", false)?)[1].1, "c\td");
+    Ok(())
+}
+
+#[test]
+fn unreadable_unlabelled_texts_are_errors_that_name_the_file() {
+    let error = |name: &str, content: &[u8]| {
+        unlabelled(name, content, false).map_or_else(|error| error.to_string(), |_| String::new())
+    };
+    assert!(error("a.txt", b"\n\n").contains("a.txt: no texts."));
+    assert!(error("a.txt", b"good\n\xff\n").contains("a.txt:2: invalid UTF-8"));
+    assert!(error("a.tsv", b"id\tlabel\n1\t0\n").contains("--text-column-name"));
+    let skipped = unlabelled("a.txt", b"good\n\xff\n", true).map(|table| table.skipped);
+    assert!(matches!(skipped, Ok(1)));
+}
+
+#[test]
+fn the_labels_of_unlabelled_parquet_rows_are_not_read() -> Result<(), DataError> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/reference/data/class_order_train.parquet");
+    let columns = ColumnNames::default();
+    let table = read_unlabelled(&file, &columns, Quoting::Auto, false)?;
+    let labelled = read_files(&[file], &columns, Quoting::Auto, false)?;
+    let texts = |table: &DataTable| -> Vec<String> {
+        table.rows.iter().map(|row| row.text.clone()).collect()
+    };
+    assert_eq!(texts(&table), texts(&labelled));
+    assert!(table.rows.iter().all(|row| row.label.is_empty()));
+    assert_eq!(table.declared_names, None);
     Ok(())
 }

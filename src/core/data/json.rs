@@ -80,7 +80,7 @@ fn parse_object(line: &[u8]) -> Result<Map<String, Value>, LineError> {
 struct ColumnKeys {
     text: String,
     text_pair: Option<String>,
-    label: String,
+    label: Option<String>,
     id: Option<String>,
 }
 
@@ -109,7 +109,7 @@ impl ColumnKeys {
         Ok(Self {
             text: key(columns.text),
             text_pair: columns.text_pair.map(key),
-            label: key(columns.label),
+            label: columns.label.map(key),
             id: columns.id.map(key),
         })
     }
@@ -121,16 +121,9 @@ impl ColumnKeys {
         };
         let text = string(&self.text)?;
         let text_pair = self.text_pair.as_ref().map(string).transpose()?;
-        let label = match object.remove(&self.label) {
-            // No labels are read.
-            None if self.label == self.text => String::new(),
-            Some(Value::String(label)) => label,
-            Some(Value::Bool(label)) => boolean_label(label).to_owned(),
-            Some(Value::Number(label)) => match label.as_f64() {
-                Some(number) if label.is_f64() => integer_label(number)?,
-                _ => label.to_string(),
-            },
-            other => return Err(wrong_type(&self.label, "a string or a number", other.as_ref())),
+        let label = match &self.label {
+            Some(key) => label_of(key, object.remove(key))?,
+            None => String::new(),
         };
         let id = match self.id.as_ref().and_then(|id| object.remove(id)) {
             Some(Value::String(id)) => Some(id),
@@ -140,6 +133,19 @@ impl ColumnKeys {
         let (id, text_pair) = (id.map(Into::into), text_pair.map(Into::into));
         Ok(RawRow { id, text: text.into(), text_pair, label: label.into() })
     }
+}
+
+/// The label that is the value of a key.
+fn label_of(key: &str, value: Option<Value>) -> Result<String, String> {
+    Ok(match value {
+        Some(Value::String(label)) => label,
+        Some(Value::Bool(label)) => boolean_label(label).to_owned(),
+        Some(Value::Number(label)) => match label.as_f64() {
+            Some(number) if label.is_f64() => integer_label(number)?,
+            _ => label.to_string(),
+        },
+        other => return Err(wrong_type(key, "a string or a number", other.as_ref())),
+    })
 }
 
 fn wrong_type(key: &str, expected: &str, found: Option<&Value>) -> String {

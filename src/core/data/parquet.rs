@@ -62,12 +62,11 @@ fn read_rows(file: File, collector: &mut RowCollector<'_>) -> Result<(), DataErr
             return Err(wrong_type(column, "strings", flag));
         }
     }
-    if !has_type(columns.label, &LABEL_TYPES) {
-        return Err(wrong_type(columns.label, "strings or numbers", "--label-column-name"));
+    if let Some(label) = columns.label.filter(|&label| !has_type(label, &LABEL_TYPES)) {
+        return Err(wrong_type(label, "strings or numbers", "--label-column-name"));
     }
     columns.id = columns.id.filter(|&id| has_type(id, &ID_TYPES));
-    let declared = declared_names(metadata, names[columns.label]);
-    if let Some(declared) = declared.filter(|_| !collector.is_without_labels()) {
+    if let Some(declared) = columns.label.and_then(|label| declared_names(metadata, names[label])) {
         collector.declare_names(declared);
     }
     let mut number = 0;
@@ -121,7 +120,7 @@ fn declared_names(metadata: &FileMetaData, label: &str) -> Option<Vec<String>> {
 struct RowGroup {
     text: ColumnReader,
     text_pair: Option<ColumnReader>,
-    label: ColumnReader,
+    label: Option<ColumnReader>,
     id: Option<ColumnReader>,
 }
 
@@ -139,23 +138,26 @@ impl RowGroup {
         Ok(Self {
             text: column(columns.text)?,
             text_pair: columns.text_pair.map(column).transpose()?,
-            label: column(columns.label)?,
+            label: columns.label.map(column).transpose()?,
             id: columns.id.map(column).transpose()?,
         })
     }
 
     /// The next rows; none at the end of the group.
     fn next_rows(&mut self) -> Result<Vec<ParquetRow>, ParquetError> {
-        let (texts, labels) = (next_values(&mut self.text)?, next_values(&mut self.label)?);
+        let texts = next_values(&mut self.text)?;
         let mut ids = match &mut self.id {
             Some(id) => next_values(id)?,
             None => Vec::new(),
         };
         ids.resize_with(texts.len(), || None);
-        let pairs: Vec<Option<PairValue>> = match &mut self.text_pair {
-            Some(pair) => next_values(pair)?.into_iter().map(Some).collect(),
-            None => texts.iter().map(|_| None).collect(),
+        let optional = |column: &mut Option<ColumnReader>| -> Result<_, ParquetError> {
+            Ok(match column {
+                Some(column) => next_values(column)?.into_iter().map(Some).collect(),
+                None => texts.iter().map(|_| None).collect::<Vec<Option<NullableValue>>>(),
+            })
         };
+        let (pairs, labels) = (optional(&mut self.text_pair)?, optional(&mut self.label)?);
         if texts.len() != labels.len() || texts.len() != pairs.len() {
             return Err(ParquetError::General("columns of different lengths".to_owned()));
         }
@@ -205,14 +207,14 @@ fn read_values<T: DataType>(
     Ok(levels.into_iter().map(|level| if level > 0 { values.next() } else { None }).collect())
 }
 
-/// A value of the column of second texts, which may be null.
-type PairValue = Option<ColumnValue>;
+/// A value of a column that may be absent, as the column of second texts; the value may be null.
+type NullableValue = Option<ColumnValue>;
 
 /// The values of one row.
 struct ParquetRow {
     text: Option<ColumnValue>,
-    text_pair: Option<PairValue>,
-    label: Option<ColumnValue>,
+    text_pair: Option<NullableValue>,
+    label: Option<NullableValue>,
     id: Option<ColumnValue>,
 }
 
@@ -228,14 +230,15 @@ impl ParquetRow {
             None => None,
         };
         let label: Cow<'_, str> = match &self.label {
-            Some(ColumnValue::Bytes(label)) => utf8(label)?.into(),
-            Some(ColumnValue::Integer(label)) => label.to_string().into(),
-            Some(ColumnValue::Boolean(label)) => boolean_label(*label).into(),
-            Some(ColumnValue::Float(label)) if label.is_nan() => {
+            None => "".into(),
+            Some(Some(ColumnValue::Bytes(label))) => utf8(label)?.into(),
+            Some(Some(ColumnValue::Integer(label))) => label.to_string().into(),
+            Some(Some(ColumnValue::Boolean(label))) => boolean_label(*label).into(),
+            Some(Some(ColumnValue::Float(label))) if label.is_nan() => {
                 return Err("the label is missing (NaN)".to_owned());
             }
-            Some(ColumnValue::Float(label)) => integer_label(*label)?.into(),
-            None => return Err("the label is null".to_owned()),
+            Some(Some(ColumnValue::Float(label))) => integer_label(*label)?.into(),
+            Some(None) => return Err("the label is null".to_owned()),
         };
         let id = match &self.id {
             Some(ColumnValue::Bytes(id)) => Some(Cow::Borrowed(utf8(id)?)),

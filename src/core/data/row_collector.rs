@@ -1,6 +1,6 @@
 //! Code that the readers of all formats share: finding the columns, and validating rows.
 
-use super::bounded_lines::{BoundedLines, MAX_LINE_BYTES, decode};
+use super::bounded_lines::MAX_LINE_BYTES;
 use super::label_column::LabelColumn;
 use super::label_values::canonical;
 use super::table::{ColumnNames, DataRow, DataTable, RowPosition};
@@ -9,7 +9,6 @@ use super::{DataError, corpus, join_names, sanitized};
 use crate::core::text::truncate_width;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +26,8 @@ const MAX_REASONS: usize = 3;
 pub(super) struct ColumnIndices {
     pub text: usize,
     pub text_pair: Option<usize>,
-    pub label: usize,
+    /// `None` if labels are not read.
+    pub label: Option<usize>,
     pub id: Option<usize>,
 }
 
@@ -38,7 +38,7 @@ impl ColumnIndices {
             id: self.id.map(|id| fields[id].into()),
             text: fields[self.text].into(),
             text_pair: self.text_pair.map(|pair| fields[pair].into()),
-            label: fields[self.label].into(),
+            label: self.label.map_or("", |label| fields[label]).into(),
         }
     }
 }
@@ -91,37 +91,6 @@ impl<'a> RowCollector<'a> {
         self.labels.start_file();
     }
 
-    /// Whether no labels are read.
-    pub fn is_without_labels(&self) -> bool {
-        self.columns.without_labels
-    }
-
-    /// Reads a file of texts, one a line. Empty lines are left out.
-    ///
-    /// # Errors
-    /// If a line is not text and such rows are not skipped, or the texts take too much memory.
-    pub fn read_lines(&mut self, source: impl BufRead) -> Result<(), DataError> {
-        if self.table.text_columns.is_empty() {
-            self.table.text_columns.push("one a line".to_owned());
-        }
-        let mut lines = BoundedLines::new(source);
-        loop {
-            let Some((number, line)) = lines.next_line().map_err(|error| self.io(error))? else {
-                return Ok(());
-            };
-            if line.is_empty() {
-                continue;
-            }
-            let row = decode(line).map(|text| RawRow {
-                id: None,
-                text: text.into(),
-                text_pair: None,
-                label: "".into(),
-            });
-            self.push(RowPosition::Line(number), row)?;
-        }
-    }
-
     /// Reads texts such as `NA` as missing labels in the current file, as pandas does.
     pub fn read_missing_values(&mut self) {
         self.labels.read_missing_values();
@@ -152,29 +121,26 @@ impl<'a> RowCollector<'a> {
                 missing(expected, flag)
             })
         };
-        let mut texts = find_text_columns(&names, self.columns).map_err(|error| match error {
+        let texts = find_text_columns(&names, self.columns).map_err(|error| match error {
             TextColumnsError::Missing { expected, flag } => missing(expected, flag),
             TextColumnsError::Unclear(reason) => self.unreadable(reason),
         })?;
-        if self.columns.without_labels {
-            (texts.pair, texts.unread) = (None, None);
-        }
         let TextColumns { text, pair: text_pair, unread } = texts;
-        // Without labels, the texts are in their place and are not read as such.
-        let label = if self.columns.without_labels {
-            text
+        let requested = self.columns.label.as_deref();
+        let label = if self.columns.unlabelled {
+            None
         } else {
-            find(self.columns.label.as_deref(), &LABEL_COLUMNS, "--label-column-name")?
+            Some(find(requested, &LABEL_COLUMNS, "--label-column-name")?)
         };
         let id = names.iter().position(|name| name.eq_ignore_ascii_case("id"));
-        let has_nsmc_columns = names == ["id", "document", "label"] && (text, label) == (1, 2);
+        let has_nsmc_columns =
+            names == ["id", "document", "label"] && (text, label) == (1, Some(2));
         // An explicitly named label column may contain any classes.
-        let may_be_nsmc =
-            has_nsmc_columns && self.columns.label.is_none() && !self.columns.without_labels;
+        let may_be_nsmc = has_nsmc_columns && self.columns.label.is_none();
         self.nsmc = if may_be_nsmc { None } else { Some(false) };
         let name = |column: usize| truncate_width(names[column], 40);
-        if self.table.label_column.is_empty() {
-            self.table.label_column = name(label);
+        if self.table.text_columns.is_empty() {
+            self.table.label_column = label.map(name).unwrap_or_default();
             self.table.text_columns = std::iter::once(text).chain(text_pair).map(name).collect();
             self.table.unread_column = unread.map(name);
         } else if self.table.has_pairs() != text_pair.is_some() {
@@ -254,11 +220,12 @@ impl<'a> RowCollector<'a> {
         if row.text.len().max(pair) > MAX_LINE_BYTES {
             return Err(format!("the text is longer than {MAX_LINE_BYTES} bytes"));
         }
-        if self.columns.without_labels {
-            let number = self.table.rows.len() + self.table.skipped + 1;
+        let number = self.table.rows.len() + self.table.skipped + 1;
+        if self.columns.unlabelled {
             let id = row.id.map_or_else(|| number.to_string(), Cow::into_owned);
-            let (text, label) = (row.text.into_owned(), String::new());
-            return Ok(DataRow { location: None, id, label, text, text_pair: None });
+            let text_pair = row.text_pair.map(Cow::into_owned);
+            let text = row.text.into_owned();
+            return Ok(DataRow { location: None, id, label: String::new(), text, text_pair });
         }
         let label = row.label.trim();
         let may_be_nsmc = self.nsmc != Some(false);
@@ -272,7 +239,6 @@ impl<'a> RowCollector<'a> {
             ));
         }
         self.labels.check(label)?;
-        let number = self.table.rows.len() + self.table.skipped + 1;
         let id = row.id.map_or_else(|| number.to_string(), Cow::into_owned);
         if self.nsmc.is_none() {
             self.nsmc = Some(binary.is_some());

@@ -90,6 +90,6 @@ pub struct ColumnNames {
     pub text_pair: Option<String>,
     /// The label column.
     pub label: Option<String>,
-    /// Whether no labels are read: files of lines (.txt) are then texts without columns, one a line.
-    pub without_labels: bool,
+    /// Whether there are no labels to read: rows then have empty labels.
+    pub unlabelled: bool,
 }

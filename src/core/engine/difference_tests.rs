@@ -26,7 +26,8 @@ const CUDA_CASE: (&str, &str) = ("bert", "gelu");
 fn loss(engine: &mut dyn Engine, input: &StepInput) -> anyhow::Result<f64> {
     // With a learning rate of zero, only the moments change.
     let update = Update { learning_rate: 0.0, max_grad_norm: 0.0 };
-    let options = StepOptions { seed: 5, number: 7, label_smoothing_factor: 0.1, update };
+    let options =
+        StepOptions { seed: 5, number: 7, label_smoothing_factor: 0.1, rdrop_alpha: 0.0, update };
     engine.step(input, &options)?;
     Ok(engine.step_metrics()?.loss)
 }

@@ -30,7 +30,8 @@ fn training_multilingual_bert_with_32_by_128_tokens_in_bf16_fits_into_8_gb() -> 
     let examples = vec![Example::new((0..128).collect(), 1); 32];
     let input = StepInput::new(vec![PackedBatch::new(&examples, 0)]);
     let update = Update { learning_rate: 1e-5, max_grad_norm: 1.0 };
-    let options = StepOptions { seed: 1, number: 1, label_smoothing_factor: 0.0, update };
+    let options =
+        StepOptions { seed: 1, number: 1, label_smoothing_factor: 0.0, rdrop_alpha: 0.0, update };
     let peak = |precision, checkpointing| -> anyhow::Result<f64> {
         let gpu = CudaBackend::new(AllocationCounter::new(precision));
         let mut engine = fused::FusedEngine::new(gpu, &model, checkpointing, "counted".to_owned())?;

@@ -1,9 +1,9 @@
 //! The input of one optimizer step, prepared in advance on another thread.
 
-use crate::core::data::batching::PackedBatch;
+use crate::core::data::batching::{BatchRole, PackedBatch};
 
 /// The micro-batches of one optimizer step, whose gradients are accumulated.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepInput {
     /// The micro-batches, each with the rows in which the distinct tokens occur.
     pub batches: Vec<PackedBatch>,
@@ -23,24 +23,41 @@ impl StepInput {
         Self { batches, distinct_tokens: tokens }
     }
 
-    /// The class ids of all examples, in batch order.
-    pub fn labels(&self) -> impl Iterator<Item = u32> + '_ {
-        self.batches.iter().flat_map(|batch| batch.labels.iter().copied())
+    /// The class id of each labelled example, in batch order, and its predicted class; `predicted`
+    /// has the predicted class of every sequence of every batch.
+    pub fn labelled_predictions<'a>(
+        &'a self,
+        predicted: &'a [u32],
+    ) -> impl Iterator<Item = (u32, u32)> + 'a {
+        let mut rest = predicted;
+        self.batches.iter().flat_map(move |batch| {
+            let (of_batch, after) = rest.split_at(batch.batch_size().min(rest.len()));
+            rest = after;
+            let labels = batch.labels.iter().copied().zip(of_batch.iter().copied());
+            labels.take(batch.labelled_examples())
+        })
     }
 
-    /// The number of tokens, excluding padding.
+    /// The number of tokens of the labelled examples, excluding padding.
     pub fn tokens(&self) -> usize {
-        self.batches.iter().map(PackedBatch::rows).sum()
+        self.batches.iter().map(PackedBatch::labelled_rows).sum()
     }
 
-    /// The number of tokens including padding, as counted by `total_flos`.
+    /// The number of tokens that are computed, including padding, as counted by `total_flos`.
     pub fn padded_tokens(&self) -> usize {
         self.batches.iter().map(PackedBatch::padded_tokens).sum()
     }
 
-    /// The number of examples.
+    /// The number of labelled examples.
     pub fn examples(&self) -> usize {
-        self.batches.iter().map(PackedBatch::batch_size).sum()
+        self.batches.iter().map(PackedBatch::labelled_examples).sum()
+    }
+
+    /// The sum of weights that the step's loss is divided by: that of all labelled sequences, as in
+    /// PyTorch's `CrossEntropyLoss(weight=…)` over all micro-batches as one batch.
+    pub fn total_weight(&self) -> f64 {
+        let labelled = self.batches.iter().filter(|batch| batch.role != BatchRole::PseudoLabelled);
+        labelled.map(PackedBatch::total_weight).sum()
     }
 }
 
@@ -74,11 +91,29 @@ mod tests {
         ]);
         assert_eq!(input.distinct_tokens, [2, 3, 7, 9]);
         assert_eq!((input.examples(), input.tokens(), input.padded_tokens()), (3, 9, 15));
-        assert_eq!(input.labels().collect::<Vec<_>>(), [1, 0, 1]);
+        let labelled: Vec<_> = input.labelled_predictions(&[1, 1, 0]).collect();
+        assert_eq!((labelled, input.total_weight()), (vec![(1, 1), (0, 1), (1, 0)], 3.0));
         let [first, second] = &input.batches[..] else { unreachable!("two batches") };
         assert_eq!(first.occurrence_starts, [0, 2, 4, 5, 5]);
         assert_eq!(first.occurrences, [0, 3, 2, 4, 1]);
         assert_eq!(second.occurrence_starts, [0, 1, 2, 2, 4]);
         assert_eq!(second.occurrences, [0, 3, 1, 2]);
+    }
+
+    #[test]
+    fn second_copies_and_pseudo_labelled_examples_are_not_counted() {
+        let batch = |labels: &[u32], weights: &[f32], role| {
+            let examples = labels.iter().map(|&label| Example::new(vec![2; 3], label));
+            PackedBatch::new(&examples.collect::<Vec<_>>(), 0).weighted(weights.to_vec(), role)
+        };
+        let input = StepInput::new(vec![
+            batch(&[1, 0, 1, 0], &[0.5, 2.0, 0.5, 2.0], BatchRole::LabelledTwice),
+            batch(&[1], &[4.0], BatchRole::PseudoLabelled),
+            batch(&[1], &[0.5], BatchRole::Labelled),
+        ]);
+        assert_eq!((input.examples(), input.tokens(), input.padded_tokens()), (3, 9, 18));
+        assert_eq!(input.total_weight(), 5.5);
+        let labelled: Vec<_> = input.labelled_predictions(&[9, 8, 7, 6, 5, 4]).collect();
+        assert_eq!(labelled, [(1, 9), (0, 8), (1, 4)]);
     }
 }

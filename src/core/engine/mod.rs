@@ -58,8 +58,32 @@ pub struct StepOptions {
     pub number: u64,
     /// The label smoothing factor of transformers' `LabelSmoother`.
     pub label_smoothing_factor: f64,
+    /// The factor of R-Drop's divergence, for batches with each example twice.
+    pub rdrop_alpha: f64,
     /// Learning rate and gradient clipping.
     pub update: Update,
+}
+
+/// How an engine's optimizer updates the weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OptimizerOptions {
+    /// `AdamW`'s hyper-parameters.
+    pub adamw: AdamWSettings,
+    /// Whether weight decay also applies to biases and layer normalizations.
+    pub decay_everything: bool,
+    /// The factor of the learning rate from one layer to the next below; see
+    /// [`ModelLayout::layer_rates`](crate::core::model::ModelLayout::layer_rates). 1 trains all layers
+    /// at the same rate.
+    pub layerwise_lr_decay: f64,
+    /// The decay of the exponential moving average of the weights; 0 keeps none.
+    pub ema_decay: f64,
+}
+
+impl OptimizerOptions {
+    /// `AdamW` with one learning rate and without an average.
+    pub fn new(adamw: AdamWSettings, decay_everything: bool) -> Self {
+        Self { adamw, decay_everything, layerwise_lr_decay: 1.0, ema_decay: 0.0 }
+    }
 }
 
 /// The durations of the parts of a step, in seconds.
@@ -108,14 +132,22 @@ impl From<candle_core::Error> for EngineError {
 /// A model that can be evaluated and trained. Its weights may be copies on another device:
 /// [`Engine::store`] copies them back to the model.
 pub trait Engine: Send {
-    /// Computes the logits of a batch, `[batch, labels]`, row-major, without dropout.
+    /// Computes the logits of a batch, `[batch, labels]`, row-major, without dropout; with the
+    /// average of the weights if training keeps one.
     ///
     /// # Errors
     /// If a token id is outside the vocabulary, a sequence is longer than the position embeddings,
     /// or the device fails.
     fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>>;
 
-    /// Allocates gradients and the optimizer state.
+    /// Allocates gradients and the optimizer state. With an average of the weights, it begins with
+    /// the model's tensors.
+    ///
+    /// # Errors
+    /// If the device is out of memory.
+    fn begin_training_with(&mut self, options: &OptimizerOptions) -> EngineResult<()>;
+
+    /// As [`Engine::begin_training_with`], with [`OptimizerOptions::new`].
     ///
     /// # Errors
     /// If the device is out of memory.
@@ -123,7 +155,9 @@ pub trait Engine: Send {
         &mut self,
         settings: AdamWSettings,
         decay_everything: bool,
-    ) -> EngineResult<()>;
+    ) -> EngineResult<()> {
+        self.begin_training_with(&OptimizerOptions::new(settings, decay_everything))
+    }
 
     /// Runs one optimizer step: forward and backward passes over all micro-batches, then the
     /// update, which is skipped if the loss or the gradient norm is not finite.
@@ -175,25 +209,28 @@ pub trait Engine: Send {
     /// If the device fails.
     fn gradients(&mut self) -> EngineResult<Vec<f32>>;
 
-    /// Copies the weights to the model's tensors.
+    /// Copies the weights to the model's tensors; their average if training keeps one.
     ///
     /// # Errors
     /// If the device fails.
     fn store(&mut self) -> EngineResult<()>;
 
-    /// Copies the weights from the model's tensors; needed after they were changed.
+    /// Copies the weights from the model's tensors; needed after they were changed. An average of
+    /// the weights begins with them again.
     ///
     /// # Errors
     /// If the device fails.
     fn reload(&mut self) -> EngineResult<()>;
 
-    /// The optimizer state.
+    /// The optimizer state; with an average, also the weights, which [`Engine::store`] does not
+    /// store.
     ///
     /// # Errors
     /// If the device fails, or training has not begun.
     fn moments(&mut self) -> EngineResult<Moments<'_>>;
 
-    /// Restores an optimizer state that [`Engine::moments`] returned.
+    /// Restores an optimizer state that [`Engine::moments`] returned, with its weights if it has any.
+    /// If training keeps an average, it stays as it is: the model's tensors when training began.
     ///
     /// # Errors
     /// If the state does not fit the model, or training has not begun.
@@ -230,6 +267,10 @@ pub mod pytorch_fixtures;
 mod tests;
 
 #[cfg(test)]
+#[path = "loss_tests.rs"]
+mod loss_tests;
+
+#[cfg(test)]
 #[path = "gpu_memory_tests.rs"]
 mod gpu_memory_tests;
 
@@ -240,3 +281,7 @@ mod pretraining_tests;
 #[cfg(test)]
 #[path = "difference_tests.rs"]
 mod difference_tests;
+
+#[cfg(test)]
+#[path = "optimizer_tests.rs"]
+mod optimizer_tests;

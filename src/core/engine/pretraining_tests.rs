@@ -53,7 +53,7 @@ fn engine(
 
 fn step(number: u64, learning_rate: f64) -> StepOptions {
     let update = Update { learning_rate, max_grad_norm: 1.0 };
-    StepOptions { seed: 5, number, label_smoothing_factor: 0.0, update }
+    StepOptions { seed: 5, number, label_smoothing_factor: 0.0, rdrop_alpha: 0.0, update }
 }
 
 /// The model without dropout, which the fixtures do not have.
@@ -165,6 +165,7 @@ fn steps_are_the_same_for_any_number_of_threads_and_continue_after_a_restart() -
                         steps: moments.steps,
                         mean: moments.mean.into_owned().into(),
                         variance: moments.variance.into_owned().into(),
+                        weights: None,
                     };
                     engine = self::engine(&model, threads, false)?;
                     engine.restore(moments)?;

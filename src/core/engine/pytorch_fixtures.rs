@@ -139,6 +139,26 @@ pub fn trajectory() -> anyhow::Result<(Vec<PackedBatch>, Vec<Value>, Tensors)> {
     Ok((batches, trace, after))
 }
 
+/// Training with a learning rate for each layer and an average of the weights.
+pub struct OptimizerFixture {
+    /// The options and each step's batch and metrics.
+    pub steps: Value,
+    /// Each step's batch.
+    pub batches: Vec<PackedBatch>,
+    /// The weights after the last step by name, their average as `average.NAME`, and its logits of
+    /// the first batch as `average_logits`.
+    pub after: Tensors,
+}
+
+/// PyTorch's `AdamW` in parameter groups and its `AveragedModel`, on the model `electra_pairs`.
+pub fn optimizer_fixture() -> anyhow::Result<OptimizerFixture> {
+    let steps = json("optimizer", "steps.json")?;
+    let batches = steps["batches"].as_array().map_or(&[][..], Vec::as_slice);
+    let batches = batches.iter().map(batch).collect::<anyhow::Result<Vec<_>>>()?;
+    let after = safetensors::load(file("optimizer", "after.safetensors"), &Device::Cpu)?;
+    Ok(OptimizerFixture { steps, batches, after })
+}
+
 /// All models with transformers' results.
 pub fn fixtures() -> anyhow::Result<Vec<PyTorchFixture>> {
     let single = ["bert", "roberta", "electra", "electra_same_size"];

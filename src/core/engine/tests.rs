@@ -10,16 +10,18 @@ use crate::core::train::schedule::{Schedule, SchedulerType};
 use serde_json::json;
 use std::path::Path;
 
-const SETTINGS: AdamWSettings =
+pub(super) const SETTINGS: AdamWSettings =
     AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
-const NO_UPDATE: Update = Update { learning_rate: 0.0, max_grad_norm: 0.0 };
+pub(super) const NO_UPDATE: Update = Update { learning_rate: 0.0, max_grad_norm: 0.0 };
 
 fn options(ops: Ops) -> EngineOptions {
     EngineOptions { ops, threads: 2, device: DeviceChoice::Cpu, ..EngineOptions::default() }
 }
 
 /// All engines that run without a GPU.
-fn engines(model: &SequenceClassifier) -> anyhow::Result<Vec<(&'static str, Box<dyn Engine>)>> {
+pub(super) fn engines(
+    model: &SequenceClassifier,
+) -> anyhow::Result<Vec<(&'static str, Box<dyn Engine>)>> {
     let checkpointing = EngineOptions { gradient_checkpointing: true, ..options(Ops::Fused) };
     let mut engines = vec![
         ("reference", build(model, &options(Ops::Reference))?),
@@ -41,12 +43,12 @@ pub(super) fn emulated_gpu(model: &SequenceClassifier) -> anyhow::Result<Box<dyn
     Ok(Box::new(fused::FusedEngine::new(gpu, model, false, name)?))
 }
 
-fn step(number: u64, update: Update) -> StepOptions {
-    StepOptions { seed: 5, number, label_smoothing_factor: 0.0, update }
+pub(super) fn step(number: u64, update: Update) -> StepOptions {
+    StepOptions { seed: 5, number, label_smoothing_factor: 0.0, rdrop_alpha: 0.0, update }
 }
 
 /// The largest absolute difference of two lists, and the largest magnitude in the second.
-fn compare(ours: &[f32], expected: &[f32]) -> (f32, f32) {
+pub(super) fn compare(ours: &[f32], expected: &[f32]) -> (f32, f32) {
     assert_eq!(ours.len(), expected.len());
     let difference = ours.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
     assert!(ours.iter().all(|value| value.is_finite()));
@@ -97,7 +99,7 @@ fn logits_loss_and_every_gradient_equal_pytorchs() -> anyhow::Result<()> {
 }
 
 /// A model with the same weights and without dropout.
-fn without_dropout(model: &SequenceClassifier) -> anyhow::Result<SequenceClassifier> {
+pub(super) fn without_dropout(model: &SequenceClassifier) -> anyhow::Result<SequenceClassifier> {
     with_dropout(model, 0.0)
 }
 
@@ -151,7 +153,7 @@ fn twenty_steps_equal_pytorchs() -> anyhow::Result<()> {
 }
 
 /// Compares the loss, predictions and gradients of two engines.
-fn assert_alike(
+pub(super) fn assert_alike(
     what: &str,
     model: &SequenceClassifier,
     (metrics, ours): (&StepMetrics, &[f32]),
@@ -211,7 +213,7 @@ fn every_engine_computes_equal_activations_and_smoothed_losses() -> anyhow::Resu
     Ok(())
 }
 
-fn small() -> anyhow::Result<(SequenceClassifier, Vec<PackedBatch>)> {
+pub(super) fn small() -> anyhow::Result<(SequenceClassifier, Vec<PackedBatch>)> {
     small_with("gelu")
 }
 

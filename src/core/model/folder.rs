@@ -19,6 +19,16 @@ pub fn holds_a_model(folder: &Path) -> bool {
         && [WEIGHTS, INDEX].iter().any(|name| folder.join(name).is_file())
 }
 
+/// What is initialized although a folder has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Whether to initialize parameters whose tensors have another shape, instead of returning an
+    /// error.
+    pub ignore_mismatched_sizes: bool,
+    /// See [`ParameterBuilder::reinit_top_layers`].
+    pub reinit_top_layers: usize,
+}
+
 /// Loads a folder's weights into a model of this configuration. Missing parameters are initialized
 /// with `seed` and listed.
 ///
@@ -30,6 +40,20 @@ pub fn load(
     ignore_mismatched_sizes: bool,
     seed: u64,
 ) -> Result<(SequenceClassifier, LoadReport), ModelError> {
+    let options = LoadOptions { ignore_mismatched_sizes, ..LoadOptions::default() };
+    load_with(folder, config, options, seed)
+}
+
+/// As [`load`], with more options.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(
+    folder: &Path,
+    config: ModelConfig,
+    options: LoadOptions,
+    seed: u64,
+) -> Result<(SequenceClassifier, LoadReport), ModelError> {
     adapter::refuse(folder)?;
     let refused = |reason: String| ModelError::Config { file: folder.join("config.json"), reason };
     config.check_classes().map_err(refused)?;
@@ -37,7 +61,8 @@ pub fn load(
     let misfit = |reason: String| ModelError::Weights { file: folder.join(WEIGHTS), reason };
     let has_weights = !weights.is_empty();
     let mut builder = ParameterBuilder::new(weights, seed, config.encoder.initializer_range)
-        .ignore_mismatched_sizes(ignore_mismatched_sizes);
+        .ignore_mismatched_sizes(options.ignore_mismatched_sizes)
+        .reinit_top_layers(options.reinit_top_layers);
     if has_weights {
         let layout = ModelLayout::new(&config);
         let report = builder.compare(&layout).map_err(|error| misfit(without_backtrace(&error)))?;

@@ -1,5 +1,6 @@
 //! Folders that are written and read again, and folders that are rejected.
 
+use super::super::layout;
 use super::*;
 use crate::core::atomic_write::Staging;
 use crate::core::model::Architecture;
@@ -302,6 +303,47 @@ fn devices_and_pipes_are_not_opened() -> anyhow::Result<()> {
         std::fs::remove_file(folder.file(name))?;
         rustix::fs::mkfifoat(rustix::fs::CWD, folder.file(name), rustix::fs::Mode::RWXU)?;
         assert!(folder.message().contains(&expected), "{}", folder.message());
+    }
+    Ok(())
+}
+
+#[test]
+fn the_top_layers_and_the_pooler_are_initialized_on_request() -> anyhow::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/bert");
+    let config = ModelConfig::read(&folder.join("config.json"), &[])?;
+    let layers = config.encoder.num_hidden_layers;
+    let with = |count: usize| {
+        let options = LoadOptions { reinit_top_layers: count, ..LoadOptions::default() };
+        load_with(&folder, config.clone(), options, 7)
+    };
+    let (loaded, report) = with(0)?;
+    assert_eq!(report, LoadReport::default());
+    for count in 1..=layers {
+        let (model, report) = with(count)?;
+        assert!(report.missing.is_empty() && report.unexpected.is_empty(), "{report:?}");
+        let parameters = model.layout().parameters.iter();
+        let values = model.parameters().iter().zip(loaded.parameters().iter());
+        for (parameter, ((name, ours), (_, stored))) in parameters.zip(values) {
+            let (ours, stored) =
+                (ours.flatten_all()?.to_vec1::<f32>()?, stored.flatten_all()?.to_vec1::<f32>()?);
+            let index = name.strip_prefix("bert.encoder.layer.");
+            let index = index.and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
+            let is_new = index.map_or(name.contains(".pooler."), |index| index >= layers - count);
+            assert_eq!(report.reinitialized.iter().any(|other| other == name), is_new, "{name}");
+            assert_eq!(report.initialized(name), is_new);
+            assert_eq!(ours == stored, !is_new, "{name}");
+            match parameter.init {
+                layout::Init::Zeros if is_new => assert!(ours.iter().all(|&value| value == 0.0)),
+                layout::Init::Ones if is_new => assert!(ours.iter().all(|&value| value == 1.0)),
+                _ if is_new => {
+                    let variance = ours.iter().map(|value| value * value).sum::<f32>();
+                    let deviation = f64::from((variance / ours.len() as f32).sqrt());
+                    let expected = config.encoder.initializer_range;
+                    assert!((deviation / expected - 1.0).abs() < 0.2, "{name}: {deviation}");
+                }
+                _ => {}
+            }
+        }
     }
     Ok(())
 }

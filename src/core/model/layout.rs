@@ -13,6 +13,7 @@ use crate::core::ops::backend::{
     Activation, EmbeddingTables, LayerNormLayout, LinearLayout, ParameterLayout,
 };
 use pretraining::LanguageModelHead;
+use std::ops::Range;
 
 /// How a parameter is initialized if no file has it: Hugging Face's `_init_weights`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,15 +225,60 @@ impl ModelLayout {
         self.len() == 0
     }
 
+    /// The index of the first parameter after the embeddings and their projection.
+    fn encoder_start(&self) -> usize {
+        self.layers.first().map_or(self.head.weight, |layer| layer.query.weight)
+    }
+
+    /// The parameters of the encoder's layer of this index, counted from 0 at the bottom; empty if
+    /// there is no such layer.
+    pub fn layer_range(&self, index: usize) -> Range<usize> {
+        let start = |index: usize| {
+            self.layers.get(index).map_or(self.head.weight, |layer| layer.query.weight)
+        };
+        start(index)..start(index + 1)
+    }
+
+    /// Whether a parameter belongs to this many layers at the top of the encoder, or to the pooler
+    /// above them.
+    pub fn is_in_top_layers(&self, parameter: &Parameter, layers: usize) -> bool {
+        let first = self.layers.len().saturating_sub(layers);
+        let range = self.layer_range(first).start..self.head.weight;
+        range.contains(&parameter.start) || (layers > 0 && parameter.name.contains(".pooler."))
+    }
+
+    /// The factors of the learning rate with a `decay` from one layer to the next below, for all
+    /// parameters whose factor is not 1. Of L layers, the layer of index k, counted from 0 at the
+    /// bottom, has `decay^(L - k)`, and the embeddings and their projection have `decay^(L + 1)`. The
+    /// head has the full rate, to which BERT's pooler belongs.
+    ///
+    /// This is the `layerwise_lr_decay` of ELECTRA (Clark et al., 2020), with the exponents of `BEiT`
+    /// and timm (`param_groups_layer_decay`): in ELECTRA's own code they are larger by one.
+    pub fn layer_rates(&self, decay: f64) -> Vec<(Range<usize>, f64)> {
+        if decay == 1.0 {
+            return Vec::new();
+        }
+        let count = self.layers.len();
+        let factor = |exponent: usize| decay.powi(i32::try_from(exponent).unwrap_or(i32::MAX));
+        let embeddings = (0..self.encoder_start(), factor(count + 1));
+        let layers = (0..count).map(|index| (self.layer_range(index), factor(count - index)));
+        std::iter::once(embeddings).chain(layers).collect()
+    }
+
     /// The layout for a backend. Weight decay applies to all parameters with `decay_everything`,
-    /// else by Hugging Face's grouping.
-    pub fn parameter_layout(&self, decay_everything: bool) -> ParameterLayout {
+    /// else by Hugging Face's grouping; the learning rates are those of [`Self::layer_rates`].
+    pub fn parameter_layout(
+        &self,
+        decay_everything: bool,
+        layerwise_lr_decay: f64,
+    ) -> ParameterLayout {
         let decayed = self.parameters.iter();
         let decayed = decayed
             .filter(|parameter| decay_everything || parameter.decays())
             .map(|parameter| parameter.start..parameter.start + parameter.len())
             .collect();
-        ParameterLayout { len: self.len(), tables: self.tables, decayed }
+        let rates = self.layer_rates(layerwise_lr_decay);
+        ParameterLayout { len: self.len(), tables: self.tables, decayed, rates }
     }
 }
 
@@ -307,5 +353,32 @@ mod tests {
         assert!(decays("bert.pooler.dense.weight"));
         assert!(!decays("bert.pooler.dense.bias"));
         assert!(!decays("bert.embeddings.LayerNorm.weight"));
+    }
+
+    #[test]
+    fn the_rate_decays_from_the_head_to_the_embeddings() -> anyhow::Result<()> {
+        for family in ["bert", "roberta", "electra"] {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference");
+            let config = ModelConfig::read(&folder.join(family).join("config.json"), &[])?;
+            let layout = ModelLayout::new(&config);
+            assert!(layout.layer_rates(1.0).is_empty());
+            let rates = layout.layer_rates(0.5);
+            for parameter in &layout.parameters {
+                let found = rates.iter().find(|(range, _)| range.contains(&parameter.start));
+                let rate = found.map_or(1.0, |(_, rate)| *rate);
+                let name = &parameter.name;
+                let layers = layout.layers.len() as i32;
+                let expected = match name.split_once(".encoder.layer.") {
+                    Some((_, rest)) => {
+                        let index: i32 = rest.split('.').next().unwrap_or_default().parse()?;
+                        0.5f64.powi(layers - index)
+                    }
+                    None if name.contains(".embeddings") => 0.5f64.powi(layers + 1),
+                    None => 1.0,
+                };
+                assert_eq!(rate, expected, "{family}, {name}");
+            }
+        }
+        Ok(())
     }
 }

@@ -47,6 +47,8 @@ pub struct LoadReport {
     pub missing: Vec<String>,
     /// Parameters that a file has in another shape and that were initialized on request.
     pub mismatched: Vec<String>,
+    /// Parameters that a file has and that were initialized on request.
+    pub reinitialized: Vec<String>,
     /// Tensors in the files that are not parameters of the model, or are second names of one; by
     /// their names in the files.
     pub unexpected: Vec<String>,
@@ -67,8 +69,8 @@ impl LoadReport {
     /// Whether this parameter was initialized instead of loaded.
     pub fn initialized(&self, name: &str) -> bool {
         let is_mismatched = |entry: &String| entry.split(' ').next() == Some(name);
-        self.missing.iter().any(|missing| missing == name)
-            || self.mismatched.iter().any(is_mismatched)
+        let mut names = self.missing.iter().chain(&self.reinitialized);
+        names.any(|missing| missing == name) || self.mismatched.iter().any(is_mismatched)
     }
 }
 
@@ -76,6 +78,7 @@ impl LoadReport {
 pub struct ParameterBuilder {
     weights: Weights,
     ignore_mismatched_sizes: bool,
+    reinit_top_layers: usize,
     generator: Generator,
     deviation: f64,
 }
@@ -84,7 +87,13 @@ impl ParameterBuilder {
     /// `weights` may be empty. Missing parameters are initialized with `seed` and this standard
     /// deviation.
     pub fn new(weights: Weights, seed: u64, deviation: f64) -> Self {
-        Self { weights, ignore_mismatched_sizes: false, generator: Generator::new(seed), deviation }
+        Self {
+            weights,
+            ignore_mismatched_sizes: false,
+            reinit_top_layers: 0,
+            generator: Generator::new(seed),
+            deviation,
+        }
     }
 
     /// Whether to initialize a parameter whose tensor has another shape, instead of returning an
@@ -95,6 +104,14 @@ impl ParameterBuilder {
         self
     }
 
+    /// The number of layers at the top of the encoder to initialize even if the weights have them,
+    /// with BERT's pooler above them: Zhang et al. (2021), "Revisiting Few-sample BERT Fine-tuning".
+    #[must_use]
+    pub fn reinit_top_layers(mut self, layers: usize) -> Self {
+        self.reinit_top_layers = layers;
+        self
+    }
+
     /// Compares the weights with a layout, without reading values.
     ///
     /// # Errors
@@ -102,8 +119,12 @@ impl ParameterBuilder {
     pub fn compare(&mut self, layout: &ModelLayout) -> Result<LoadReport> {
         self.weights.assign(layout.parameters.iter().map(|parameter| parameter.name.as_str()));
         let mut report = LoadReport::default();
-        for Parameter { name, shape, .. } in &layout.parameters {
+        for parameter in &layout.parameters {
+            let Parameter { name, shape, .. } = parameter;
             match self.weights.shape(name) {
+                Some(_) if layout.is_in_top_layers(parameter, self.reinit_top_layers) => {
+                    report.reinitialized.push(name.to_owned());
+                }
                 None => report.missing.push(name.to_owned()),
                 Some(stored) if stored == shape => {}
                 Some(other) if self.ignore_mismatched_sizes => {
@@ -127,8 +148,12 @@ impl ParameterBuilder {
         let mut report = self.compare(layout)?;
         let flat = Tensor::zeros(layout.len(), DType::F32, &Device::Cpu)?;
         let mut named = Vec::with_capacity(layout.parameters.len());
-        for Parameter { name, shape, init, start } in &layout.parameters {
+        for parameter in &layout.parameters {
+            let Parameter { name, shape, init, start } = parameter;
             let values = match self.weights.read(name, shape)? {
+                _ if layout.is_in_top_layers(parameter, self.reinit_top_layers) => {
+                    self.initialize(shape, *init)
+                }
                 StoredTensor::Values(values) if !values.iter().all(|value| value.is_finite()) => {
                     candle_core::bail!(
                         "{name} holds NaN or infinite values, so every prediction would be NaN; use \

@@ -19,9 +19,26 @@ pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     if max_norm > 0.0 { (max_norm / (norm + 1e-6)).min(1.0) } else { 1.0 }
 }
 
+/// The share `1 - d` of the new weights in their exponential moving average after update `number`,
+/// counted from 1: `d = min(decay, (1 + number) / (10 + number))`, as TensorFlow's
+/// `ExponentialMovingAverage` with `num_updates`. Without this limit, a run of some hundred steps
+/// would end with an average in which its first weights, such as a random head's, still weigh much.
+pub fn average_share(decay: f64, number: u64) -> f64 {
+    let number = number as f64;
+    1.0 - decay.min((1.0 + number) / (10.0 + number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_averages_follow_the_weights_faster() {
+        assert!((average_share(0.999, 1) - 9.0 / 11.0).abs() < 1e-12);
+        assert!((average_share(0.5, 7) - 9.0 / 17.0).abs() < 1e-12);
+        assert!((average_share(0.5, 8) - 0.5).abs() < 1e-12);
+        assert!((average_share(0.999, 1_000_000) - 0.001).abs() < 1e-12);
+    }
 
     #[test]
     fn clipping_never_scales_gradients_up() {

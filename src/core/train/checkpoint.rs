@@ -27,7 +27,8 @@ pub const TRAINER_STATE: &str = "trainer_state.json";
 const RUN_STATE: &str = "nsmc_tui_state.json";
 
 /// The file with AdamW's moments, under PyTorch's names: `<parameter>.exp_avg` and
-/// `<parameter>.exp_avg_sq`.
+/// `<parameter>.exp_avg_sq`; and, where `model.safetensors` has the average of the weights, the weights
+/// as `<parameter>.raw`.
 const OPTIMIZER: &str = "optimizer.safetensors";
 
 /// An error in writing, finding or loading a checkpoint.
@@ -182,6 +183,7 @@ impl Checkpoints {
         if !self.save_only_model {
             let moments = engine.moments()?;
             run.optimizer_steps = moments.steps;
+            run.averages_weights = moments.weights.is_some();
             write_moments(&staging.path().join(OPTIMIZER), model, &moments).map_err(meant)?;
             run.files = integrity::sha256_of_all(staging.path()).map_err(io(&folder))?;
             run.sha256 = Some(integrity::NO_SEAL.to_owned());
@@ -229,10 +231,15 @@ fn write_moments(
     let tensors = model.layout().parameters.iter().flat_map(|parameter| {
         let (name, shape) = (&parameter.name, parameter.shape.as_slice());
         let range = parameter.start..parameter.start + parameter.len();
+        let raw = moments.weights.as_deref();
+        let raw = raw.map(|raw| (format!("{name}.raw"), &raw[range.clone()]));
         [
-            (format!("{name}.exp_avg"), TensorData::Values(&moments.mean[range.clone()], shape)),
-            (format!("{name}.exp_avg_sq"), TensorData::Values(&moments.variance[range], shape)),
+            (format!("{name}.exp_avg"), &moments.mean[range.clone()]),
+            (format!("{name}.exp_avg_sq"), &moments.variance[range]),
         ]
+        .into_iter()
+        .chain(raw)
+        .map(move |(name, values)| (name, TensorData::Values(values, shape)))
     });
     write_tensors(file, tensors)
 }

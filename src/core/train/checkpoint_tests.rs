@@ -391,3 +391,9 @@ mod commands;
 
 #[path = "checkpoint_damage_tests.rs"]
 mod damage;
+
+#[path = "average_tests.rs"]
+mod average;
+
+#[path = "early_stopping_tests.rs"]
+mod early_stopping;

@@ -2,10 +2,14 @@
 //! TensorBoard files.
 
 mod command_applied;
+mod early_stopped;
 mod log_entry;
 
 pub use command_applied::{CommandApplied, CommandEffect};
-pub use log_entry::{LogEntry, Logged, TrainingLog, end_entry, evaluation_entry, training_entry};
+pub use early_stopped::EarlyStopped;
+pub use log_entry::{
+    LogEntry, Logged, TrainingLog, end_entry, evaluation_entry, training_entry, with_pseudo_labels,
+};
 
 use super::calibration::Calibration;
 use super::metrics::Confusion;
@@ -165,10 +169,14 @@ pub struct Step {
     /// The losses of a generator and a discriminator, if the run trains both.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<StepParts>,
-    /// The number of examples in the batch.
+    /// The number of labelled examples in the batch.
     pub samples: usize,
-    /// The number of tokens in the batch, excluding padding.
+    /// The number of tokens of these, excluding padding.
     pub tokens: usize,
+    /// The fraction of the unlabelled examples that were trained on with a pseudo-label; `None` in
+    /// a step without unlabelled examples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudo_labelled: Option<f64>,
     /// Seconds since training began.
     #[serde(with = "number")]
     pub elapsed: f64,
@@ -325,8 +333,11 @@ pub struct Finished {
     pub training_loss: f64,
     /// The runtime metrics of the run.
     pub metrics: TrainMetrics,
-    /// Whether the run was stopped before its last step.
+    /// Whether the run was stopped before its last step, by the user.
     pub stopped: bool,
+    /// Why the run ended before its last step, if early stopping ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopped>,
 }
 
 /// `TrainOutput.metrics`.

@@ -52,6 +52,7 @@ pub fn step(step: u64, loss: f64, elapsed: f64) -> Step {
         learning_rate: 3e-4 * (1.0 - step as f64 / 630.0),
         parts: None,
         samples: 32,
+        pseudo_labelled: None,
         tokens: 650,
         elapsed,
     }
@@ -150,6 +151,7 @@ pub fn ending() -> Vec<TrainEvent> {
                 epoch: 10.0,
             },
             stopped: false,
+            early_stopping: None,
         }),
     ]
 }

@@ -1,8 +1,8 @@
 //! Recomputes the log history of a run from its journal, which contains the steps but no log
 //! entries.
 
-use super::event::{Logged, TrainEvent, training_entry};
-use super::progress::LossSum;
+use super::event::{Logged, TrainEvent, training_entry, with_pseudo_labels};
+use super::progress::{LossSum, PseudoLabelSum};
 
 /// Computes the training log entries from a journal's steps, with the values that the trainer
 /// logged. It computes no entries for evaluations or for the end of the run.
@@ -11,6 +11,7 @@ pub struct StepLogger {
     /// Steps between two entries, from the [`TrainEvent::Started`] event; `None` before it.
     logging_steps: Option<u64>,
     since_logged: LossSum,
+    pseudo_labelled: PseudoLabelSum,
 }
 
 impl StepLogger {
@@ -27,13 +28,16 @@ impl StepLogger {
         if !step.is_finite() {
             // The run fails at such a step before the step is logged.
             self.since_logged = LossSum::default();
+            self.pseudo_labelled = PseudoLabelSum::default();
             return None;
         }
         self.since_logged.add(step.loss);
+        self.pseudo_labelled.extend(step.pseudo_labelled);
         if !step.step.is_multiple_of(self.logging_steps?) {
             return None;
         }
         let entry = training_entry(step, std::mem::take(&mut self.since_logged).mean());
-        Some(Logged { elapsed: step.elapsed, entry })
+        let fraction = std::mem::take(&mut self.pseudo_labelled).mean();
+        Some(Logged { elapsed: step.elapsed, entry: with_pseudo_labels(entry, fraction) })
     }
 }

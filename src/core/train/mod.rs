@@ -4,7 +4,9 @@
 pub mod arguments;
 pub mod calibration;
 pub mod checkpoint;
+mod class_weights;
 pub mod command;
+pub mod early_stopping;
 pub mod error;
 pub mod evaluation;
 pub mod event;
@@ -14,6 +16,7 @@ pub mod log_history;
 pub mod metrics;
 pub mod observer;
 pub mod progress;
+mod pseudo_labels;
 pub mod schedule;
 mod steps;
 pub mod trainer;

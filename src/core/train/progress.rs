@@ -2,7 +2,9 @@
 //! moments. Dropout and the order of the data are functions of the seeds and the step, so no
 //! random generator state is saved.
 
-use super::event::{Evaluated, Finished, TrainMetrics};
+use super::event::{
+    Evaluated, Finished, LogEntry, Step, TrainMetrics, training_entry, with_pseudo_labels,
+};
 use super::metrics::Confusion;
 use crate::core::data::batching::Example;
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,32 @@ impl LossSum {
     }
 }
 
+/// A sum of fractions of unlabelled examples over steps, for their mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PseudoLabelSum {
+    /// The sum of fractions.
+    pub fractions: f64,
+    /// The number of steps in the sum.
+    pub steps: u64,
+}
+
+impl PseudoLabelSum {
+    /// Adds the fraction of a step; nothing for a step without unlabelled examples.
+    pub(super) fn extend(&mut self, fraction: Option<f64>) {
+        self.fractions += fraction.unwrap_or(0.0);
+        self.steps += u64::from(fraction.is_some());
+    }
+
+    /// The mean fraction, if there is one.
+    pub fn mean(&self) -> Option<f64> {
+        (self.steps > 0).then(|| self.fractions / self.steps as f64)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.steps == 0
+    }
+}
+
 /// The progress of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
@@ -49,6 +77,9 @@ pub struct Progress {
     pub epoch: LossSum,
     /// The sum of losses since the last log entry.
     pub since_logged: LossSum,
+    /// The sum of fractions of pseudo-labelled examples since the last log entry.
+    #[serde(default, skip_serializing_if = "PseudoLabelSum::is_empty")]
+    pub pseudo_labelled: PseudoLabelSum,
     /// The confusion matrix of the training predictions in the current epoch.
     pub confusion: Confusion,
     /// The best evaluation so far, by `metric_for_best_model`.
@@ -76,6 +107,7 @@ impl Progress {
             all: LossSum::default(),
             epoch: LossSum::default(),
             since_logged: LossSum::default(),
+            pseudo_labelled: PseudoLabelSum::default(),
             confusion: Confusion::new(classes),
             best: None,
             elapsed: 0.0,
@@ -87,6 +119,13 @@ impl Progress {
     pub(super) fn begin_epoch(&mut self) {
         self.epoch = LossSum::default();
         self.confusion = Confusion::new(self.confusion.counts.len());
+    }
+
+    /// The log entry that is due after this step; the sums since the previous entry start again.
+    pub(super) fn log_entry(&mut self, step: &Step) -> LogEntry {
+        let loss = std::mem::take(&mut self.since_logged).mean();
+        let fraction = std::mem::take(&mut self.pseudo_labelled).mean();
+        with_pseudo_labels(training_entry(step, loss), fraction)
     }
 
     /// transformers' `total_flos`: 6 × tokens × parameters, with padding tokens included and
@@ -115,6 +154,7 @@ impl Progress {
                 epoch: self.step as f64 / steps_per_epoch as f64,
             },
             stopped: self.step < max_steps,
+            early_stopping: None,
         }
     }
 }
@@ -136,6 +176,10 @@ pub struct RunState {
     pub progress: Progress,
     /// The number of updates that the optimizer has applied.
     pub optimizer_steps: u64,
+    /// Whether `model.safetensors` has the average of the weights, and the optimizer's file the
+    /// weights.
+    #[serde(default)]
+    pub averages_weights: bool,
     /// The seed of the initial weights and of dropout.
     pub seed: u64,
     /// The seed of the data order.
@@ -149,6 +193,9 @@ pub struct RunState {
     /// The fingerprint of the evaluation examples; `None` in checkpoints of earlier versions.
     #[serde(default)]
     pub eval_data: Option<String>,
+    /// The fingerprint of the unlabelled examples, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlabelled_data: Option<String>,
     /// The effective options of the run, by name; empty in checkpoints of earlier versions.
     #[serde(default)]
     pub options: BTreeMap<String, String>,

@@ -1,6 +1,6 @@
 //! Prepares the inputs of optimizer steps in advance, on another thread.
 
-use crate::core::data::batching::{Example, PackedBatch, epoch_batches, within_budget};
+use crate::core::data::batching::{BatchRole, Example, PackedBatch, epoch_batches, within_budget};
 use crate::core::engine::StepInput;
 use crate::core::train::arguments::TrainingArguments;
 use crossbeam_channel::{Receiver, bounded};
@@ -14,6 +14,8 @@ pub(super) struct StepPlan<'a> {
     pub arguments: &'a TrainingArguments,
     /// The least length in tokens that sequences are padded to where an engine pads them.
     pub pad_to: usize,
+    /// The weight of each class; `None` if all are 1.
+    pub class_weights: Option<Vec<f32>>,
     /// The number of steps already completed.
     pub first: u64,
     /// The number of the last step.
@@ -46,12 +48,34 @@ impl StepPlan<'_> {
     }
 
     fn input(&self, batches: &[Vec<usize>], lengths: &[usize]) -> StepInput {
-        let budget = self.arguments.max_tokens_per_batch;
+        let (copies, role) = self.copies();
+        // Each copy of an example has its share of the budget.
+        let budget = self.arguments.max_tokens_per_batch.map(|budget| budget / copies);
         let parts = batches.iter().flat_map(|batch| within_budget(batch, lengths, budget));
         let batch = |indices: &[usize]| {
-            PackedBatch::new(indices.iter().map(|&index| &self.examples[index]), self.pad_to)
+            let copied = std::iter::repeat_n(indices, copies).flatten();
+            let batch = PackedBatch::new(copied.map(|&index| &self.examples[index]), self.pad_to);
+            let weights = self.weights(&batch.labels);
+            batch.weighted(weights, role)
         };
         StepInput::new(parts.map(batch).collect())
+    }
+
+    /// How often each example is in its batch, and the role of such a batch.
+    fn copies(&self) -> (usize, BatchRole) {
+        if self.arguments.rdrop_alpha > 0.0 {
+            (2, BatchRole::LabelledTwice)
+        } else {
+            (1, BatchRole::Labelled)
+        }
+    }
+
+    /// The weights of examples with these labels; none if all weights are 1.
+    fn weights(&self, labels: &[u32]) -> Vec<f32> {
+        let Some(weights) = &self.class_weights else {
+            return Vec::new();
+        };
+        labels.iter().map(|&label| weights.get(label as usize).copied().unwrap_or(1.0)).collect()
     }
 }
 
@@ -76,7 +100,7 @@ mod tests {
         first: u64,
         end: u64,
     ) -> StepPlan<'a> {
-        StepPlan { examples, arguments, pad_to: 0, first, end }
+        StepPlan { examples, arguments, pad_to: 0, class_weights: None, first, end }
     }
 
     #[test]
@@ -102,6 +126,39 @@ mod tests {
         assert_eq!(later, all[6..]);
         let one = prefetch(&plan(&examples, &arguments, 0, 11), |inputs| inputs.iter().next());
         assert_eq!(one.as_ref(), all.first());
+    }
+
+    #[test]
+    fn with_rdrop_each_part_of_a_batch_has_its_examples_twice() {
+        let examples: Vec<Example> =
+            (0..10).map(|i| Example::new(vec![2; 3 + i % 3], i as u32 % 2)).collect();
+        let with = |rdrop_alpha| {
+            arguments(|arguments| {
+                arguments.per_device_train_batch_size = 5;
+                arguments.max_tokens_per_batch = Some(20);
+                arguments.rdrop_alpha = rdrop_alpha;
+            })
+        };
+        let (once, twice) = (with(0.0), with(1.0));
+        let inputs = |arguments: &TrainingArguments, class_weights| -> Vec<StepInput> {
+            let plan = StepPlan { class_weights, ..plan(&examples, arguments, 0, 2) };
+            prefetch(&plan, |inputs| inputs.iter().collect())
+        };
+        let (once, twice) = (inputs(&once, None), inputs(&twice, Some(vec![0.5, 2.0])));
+        for (once, twice) in once.iter().zip(&twice) {
+            assert_eq!((twice.examples(), twice.tokens()), (once.examples(), once.tokens()));
+            assert!(twice.batches.len() > once.batches.len());
+            for batch in &twice.batches {
+                assert!(batch.rows() <= 20);
+                let half = batch.batch_size() / 2;
+                let sequences: Vec<_> = batch.sequences().collect();
+                assert_eq!(sequences[..half], sequences[half..]);
+                assert_eq!(batch.labels[..half], batch.labels[half..]);
+                for (&label, &weight) in batch.labels.iter().zip(&batch.weights) {
+                    assert_eq!(weight, [0.5, 2.0][label as usize]);
+                }
+            }
+        }
     }
 
     #[test]

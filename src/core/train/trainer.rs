@@ -5,15 +5,17 @@ mod checkpointing;
 mod commands;
 
 use super::checkpoint::{Checkpoint, Checkpoints};
+use super::early_stopping::EarlyStopping;
 use super::error::TrainError;
-use super::event::{Epoch, Finished, Step, StepParts, TrainEvent, end_entry, training_entry};
+use super::event::{EarlyStopped, Epoch, Finished, Step, StepParts, TrainEvent, end_entry};
 use super::observer::Observer;
 use super::progress::Progress;
+use super::pseudo_labels::PseudoLabels;
 use super::schedule::Schedule;
 use super::steps::{StepPlan, prefetch};
 use super::trainer_state::TrainerState;
 use crate::core::data::batching::Example;
-use crate::core::engine::{Engine, StepInput, StepOptions};
+use crate::core::engine::{Engine, OptimizerOptions, StepInput, StepOptions};
 use crate::core::model::SequenceClassifier;
 use crate::core::model::folder::holds_a_model;
 use crate::core::ops::AdamWSettings;
@@ -32,10 +34,12 @@ pub struct Trainer<'a> {
     arguments: &'a TrainingArguments,
     train: &'a [Example],
     eval: &'a [Example],
+    unlabelled: &'a [Example],
     checkpoints: Option<&'a Checkpoints>,
     /// The fingerprints of the examples, which the first checkpoint computes.
     data: OnceCell<String>,
     eval_data: OnceCell<String>,
+    unlabelled_data: OnceCell<String>,
 }
 
 /// The result of a run.
@@ -58,8 +62,25 @@ impl<'a> Trainer<'a> {
         train: &'a [Example],
         eval: &'a [Example],
     ) -> Self {
-        let (data, eval_data) = (OnceCell::new(), OnceCell::new());
-        Self { model, arguments, train, eval, checkpoints: None, data, eval_data }
+        Self {
+            model,
+            arguments,
+            train,
+            eval,
+            unlabelled: &[],
+            checkpoints: None,
+            data: OnceCell::new(),
+            eval_data: OnceCell::new(),
+            unlabelled_data: OnceCell::new(),
+        }
+    }
+
+    /// Adds unlabelled examples, which the model labels during the run; their own labels are
+    /// ignored.
+    #[must_use]
+    pub fn with_unlabelled(mut self, unlabelled: &'a [Example]) -> Self {
+        self.unlabelled = unlabelled;
+        self
     }
 
     /// Enables checkpoints during the run, according to `save_strategy`.
@@ -86,26 +107,42 @@ impl<'a> Trainer<'a> {
         }
         let mut run = self.begin(engine, resume)?;
         let stop = self.train(&mut run, observer)?.break_value();
-        if stop.is_some() {
+        let is_interrupted = stop.is_some_and(|stop| stop != StopRequest::Early);
+        if is_interrupted {
             // Save before the evaluation: an uninterrupted run has no evaluation at this step, so
             // the checkpoint must not contain its result.
             self.save(&mut run, observer);
         }
-        if stop.is_none_or(|stop| stop.evaluate)
+        if stop.is_none_or(StopRequest::evaluates)
             && run.progress.evaluated_at != Some(run.progress.step)
         {
             // The run is ending, so a stop during this evaluation only cancels the evaluation.
             let _ = self.evaluate(&mut run, observer)?;
         }
-        let model_step = self.load_best(&mut run, stop.is_some(), observer);
+        let model_step = self.load_best(&mut run, is_interrupted, observer);
         // Copy the weights back to the model, where the caller reads them.
         run.engine.store()?;
         run.progress.elapsed = run.elapsed();
         let size = self.model.parameters().count_without_embeddings();
-        let finished = run.progress.finished(size, run.max_steps, run.steps_per_epoch);
-        run.state.advance_to(run.progress.step, run.epoch(), run.progress.total_flos(size));
+        let mut finished = run.progress.finished(size, run.max_steps, run.steps_per_epoch);
+        if stop == Some(StopRequest::Early) {
+            finished.stopped = false;
+            finished.early_stopping = self.early_stopped(&run);
+        }
+        run.advance_state(run.progress.total_flos(size));
         run.log(observer, finished.metrics.train_runtime, end_entry(&finished));
         Ok(TrainingOutcome { finished, state: run.state, model_step })
+    }
+
+    /// Why early stopping ended the run.
+    fn early_stopped(&self, run: &ActiveRun<'_>) -> Option<EarlyStopped> {
+        let metric = self.arguments.metric_for_best_model.as_deref()?;
+        Some(EarlyStopped {
+            metric: format!("eval_{}", metric.strip_prefix("eval_").unwrap_or(metric)),
+            evaluations: run.early_stopping.as_ref()?.counter(),
+            best_metric: run.state.best_metric,
+            best_step: run.state.best_global_step,
+        })
     }
 
     fn begin<'e>(
@@ -114,12 +151,12 @@ impl<'a> Trainer<'a> {
         resume: Option<&Checkpoint>,
     ) -> Result<ActiveRun<'e>, TrainError> {
         let (arguments, samples) = (self.arguments, self.train.len());
-        engine.begin_training(self.optimizer_settings(), arguments.decay_everything)?;
+        engine.begin_training_with(&self.optimizer_options())?;
         let mut run = ActiveRun {
             engine,
             started_at: Instant::now(),
             resumed_elapsed: 0.0,
-            progress: Progress::new(self.model.config().labels.len()),
+            progress: Progress::new(self.classes()),
             state: TrainerState::new(arguments, samples),
             best_checkpoint: None,
             max_steps: arguments.max_steps(samples),
@@ -130,6 +167,7 @@ impl<'a> Trainer<'a> {
                 arguments.warmup(arguments.max_steps(samples)),
                 arguments.max_steps(samples),
             ),
+            early_stopping: EarlyStopping::new(arguments),
             paused_at: None,
             stop_after_epoch: false,
             pending: VecDeque::new(),
@@ -144,6 +182,9 @@ impl<'a> Trainer<'a> {
             run.state.log_history = old.log_history;
             run.state.best_metric = old.best_metric;
             run.state.best_global_step = old.best_global_step;
+            if let Some(stopping) = &mut run.early_stopping {
+                stopping.continue_from(&old.stateful_callbacks);
+            }
             // The folder may have been moved, or the run may continue in another folder.
             run.set_best_checkpoint(self.best_of(checkpoint));
             run.progress.saved_at = Some(run.progress.step);
@@ -178,9 +219,17 @@ impl<'a> Trainer<'a> {
             examples: self.train,
             arguments,
             pad_to: self.pad_to(self.train),
+            class_weights: arguments.class_weights.of(self.train, self.classes()),
             first: run.progress.step,
             end: run.max_steps,
         };
+        let mut pseudo_labels = PseudoLabels::new(
+            self.unlabelled,
+            arguments,
+            run.max_steps,
+            self.classes(),
+            self.pad_to(self.unlabelled),
+        );
         prefetch(&plan, |inputs| {
             for input in inputs {
                 let control = self.apply_commands(run, observer)?;
@@ -190,7 +239,9 @@ impl<'a> Trainer<'a> {
                 if run.started_steps().is_multiple_of(run.steps_per_epoch) {
                     run.progress.begin_epoch();
                 }
-                self.train_on(run, input, observer)?;
+                let number = run.started_steps() + 1;
+                let step = pseudo_labels.extend(run.engine, number, input)?;
+                self.train_on(run, step, observer)?;
                 if !run.queued.is_empty() {
                     continue;
                 }
@@ -199,19 +250,19 @@ impl<'a> Trainer<'a> {
                     return Ok(control);
                 }
                 if run.stop_after_epoch && run.is_epoch_end() {
-                    return Ok(ControlFlow::Break(StopRequest { evaluate: true }));
+                    return Ok(ControlFlow::Break(StopRequest::Command { evaluate: true }));
                 }
             }
             Ok(ControlFlow::Continue(()))
         })
     }
 
-    /// Starts one step and publishes the events of the steps whose metrics have arrived. If an
+    /// Starts one step, with this fraction of unlabelled examples in it, and publishes the events of the steps whose metrics have arrived. If an
     /// evaluation, a checkpoint or the end of an epoch may follow, it waits for this step too.
     fn train_on(
         &self,
         run: &mut ActiveRun<'_>,
-        input: StepInput,
+        (input, pseudo_labelled): (StepInput, Option<f64>),
         observer: &mut impl Observer,
     ) -> Result<(), TrainError> {
         let steps = run.started_steps();
@@ -221,10 +272,11 @@ impl<'a> Trainer<'a> {
             seed: self.arguments.seed,
             number,
             label_smoothing_factor: self.arguments.label_smoothing_factor,
+            rdrop_alpha: self.arguments.rdrop_alpha,
             update: Update { learning_rate, max_grad_norm: self.arguments.max_grad_norm },
         };
         run.engine.step(&input, &options)?;
-        run.queued.push_back(QueuedStep { number, learning_rate, input });
+        run.queued.push_back(QueuedStep { number, learning_rate, input, pseudo_labelled });
         if let Some(metrics) = run.engine.ready_metrics()? {
             self.finish_step(run, metrics, observer)?;
         }
@@ -263,9 +315,10 @@ impl<'a> Trainer<'a> {
         metrics: StepMetrics,
         observer: &mut impl Observer,
     ) -> Result<(), TrainError> {
-        let Some(QueuedStep { number, learning_rate, input }) = run.queued.pop_front() else {
+        let Some(queued) = run.queued.pop_front() else {
             return Ok(());
         };
+        let QueuedStep { number, learning_rate, input, pseudo_labelled } = queued;
         let StepMetrics { loss, grad_norm, predicted } = metrics;
         let step = Step {
             step: number,
@@ -279,6 +332,7 @@ impl<'a> Trainer<'a> {
             }),
             samples: input.examples(),
             tokens: input.tokens(),
+            pseudo_labelled,
             elapsed: run.elapsed(),
         };
         observer.publish(TrainEvent::Step(step.clone()));
@@ -294,12 +348,13 @@ impl<'a> Trainer<'a> {
         for sum in [&mut progress.all, &mut progress.epoch, &mut progress.since_logged] {
             sum.add(loss);
         }
-        for (label, predicted) in input.labels().zip(predicted) {
+        progress.pseudo_labelled.extend(pseudo_labelled);
+        for (label, predicted) in input.labelled_predictions(&predicted) {
             progress.confusion.add(label, predicted);
         }
         if number.is_multiple_of(self.arguments.logging_steps.of(run.max_steps)) {
-            let loss = std::mem::take(&mut progress.since_logged).mean();
-            run.log(observer, step.elapsed, training_entry(&step, loss));
+            let entry = progress.log_entry(&step);
+            run.log(observer, step.elapsed, entry);
         }
         if number.is_multiple_of(run.steps_per_epoch) {
             let scores = run.progress.confusion.scores();
@@ -321,13 +376,23 @@ impl<'a> Trainer<'a> {
         if self.arguments.pad_to_max_length { longest.unwrap_or(0) } else { 0 }
     }
 
-    fn optimizer_settings(&self) -> AdamWSettings {
+    /// The number of classes of the model.
+    fn classes(&self) -> usize {
+        self.model.config().labels.len()
+    }
+
+    fn optimizer_options(&self) -> OptimizerOptions {
         let arguments = self.arguments;
-        AdamWSettings {
-            beta1: arguments.adam_beta1,
-            beta2: arguments.adam_beta2,
-            epsilon: arguments.adam_epsilon,
-            weight_decay: arguments.weight_decay,
+        OptimizerOptions {
+            adamw: AdamWSettings {
+                beta1: arguments.adam_beta1,
+                beta2: arguments.adam_beta2,
+                epsilon: arguments.adam_epsilon,
+                weight_decay: arguments.weight_decay,
+            },
+            decay_everything: arguments.decay_everything,
+            layerwise_lr_decay: arguments.layerwise_lr_decay,
+            ema_decay: arguments.ema_decay,
         }
     }
 }

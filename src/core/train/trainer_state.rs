@@ -1,6 +1,7 @@
 //! `trainer_state.json`, the file in which Hugging Face's Trainer stores the state of a run.
 //! transformers reads it with `TrainerState(**json)`, so it must have exactly these keys.
 
+use super::early_stopping::EarlyStopping;
 use super::event::LogEntry;
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy, TrainingArguments};
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,14 @@ impl TrainerState {
         });
     }
 
+    /// Records the state of early stopping, after [`Self::advance_to`].
+    pub(super) fn record_early_stopping(&mut self, stopping: &EarlyStopping) {
+        stopping.write_to(&mut self.stateful_callbacks);
+        if stopping.is_due() {
+            self.stateful_callbacks["TrainerControl"]["args"]["should_training_stop"] = json!(true);
+        }
+    }
+
     /// The contents of the JSON file.
     pub fn to_json(&self) -> String {
         // Serializing these plain numbers and strings cannot fail.
@@ -145,6 +154,7 @@ mod tests {
             learning_rate: 4.5e-5,
             parts: None,
             samples: 32,
+            pseudo_labelled: None,
             tokens: 700,
             elapsed: 1.0,
         };

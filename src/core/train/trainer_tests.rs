@@ -10,7 +10,11 @@ use serde_json::json;
 use std::path::Path;
 
 /// A model small enough to train in a few seconds.
-fn tiny(seed: u64) -> anyhow::Result<SequenceClassifier> {
+pub fn tiny(seed: u64) -> anyhow::Result<SequenceClassifier> {
+    Ok(SequenceClassifier::new(tiny_config()?, Weights::none(), seed)?.0)
+}
+
+pub fn tiny_config() -> anyhow::Result<ModelConfig> {
     let overrides: Vec<_> = [
         ("vocab_size", json!(50)),
         ("hidden_size", json!(24)),
@@ -21,12 +25,11 @@ fn tiny(seed: u64) -> anyhow::Result<SequenceClassifier> {
     .map(|(name, value)| (name.to_owned(), value))
     .into();
     let text = crate::core::model::config::EMBEDDED;
-    let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
-    Ok(SequenceClassifier::new(config, Weights::none(), seed)?.0)
+    Ok(ModelConfig::parse(text, Path::new("config.json"), &overrides)?)
 }
 
 /// Random sequences labelled by whether they contain token 7.
-fn examples(count: usize, salt: u64) -> Vec<Example> {
+pub fn examples(count: usize, salt: u64) -> Vec<Example> {
     let mut generator = crate::core::data::sampling::Generator::new(salt);
     (0..count)
         .map(|i| {
@@ -44,10 +47,10 @@ fn examples(count: usize, salt: u64) -> Vec<Example> {
 }
 
 #[derive(Default)]
-struct EventCollector {
-    events: Vec<TrainEvent>,
+pub struct EventCollector {
+    pub events: Vec<TrainEvent>,
     /// A number of steps and the command to send once after them.
-    stop: Option<(usize, Command)>,
+    pub stop: Option<(usize, Command)>,
 }
 
 impl Observer for EventCollector {

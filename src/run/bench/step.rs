@@ -95,6 +95,7 @@ pub fn measure(config: ModelConfig, workload: &StepWorkload) -> anyhow::Result<S
             seed: 42,
             number: number as u64,
             label_smoothing_factor: 0.0,
+            rdrop_alpha: 0.0,
             update: Update { learning_rate: 1e-5, max_grad_norm: 1.0 },
         };
         let began = Instant::now();

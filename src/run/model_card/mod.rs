@@ -87,7 +87,7 @@ pub struct TrainingResult {
 }
 
 /// Settings, their names on the card, and the value for which each is left out.
-const LISTED: [(&str, &str, &str); 16] = [
+const LISTED: [(&str, &str, &str); 26] = [
     ("learning_rate", "learning_rate", ""),
     ("per_device_train_batch_size", "train_batch_size", ""),
     ("per_device_eval_batch_size", "eval_batch_size", ""),
@@ -100,11 +100,21 @@ const LISTED: [(&str, &str, &str); 16] = [
     ("num_train_epochs", "num_epochs", ""),
     ("label_smoothing_factor", "label_smoothing_factor", "0"),
     // Not listed by transformers, but needed to repeat the run.
+    ("class_weights", "class_weights", "none"),
+    ("rdrop_alpha", "rdrop_alpha", "0"),
+    ("unlabelled_batch_size", "unlabelled_batch_size", ""),
+    ("pseudo_label_warmup", "pseudo_label_warmup", ""),
+    ("pseudo_label_threshold", "pseudo_label_threshold", ""),
+    ("pseudo_label_weight", "pseudo_label_weight", ""),
     ("weight_decay", "weight_decay", "0"),
     ("max_grad_norm", "max_grad_norm", "0"),
     ("train_sampling_strategy", "train_sampling_strategy", ""),
     ("max_seq_length", "max_seq_length", ""),
     ("data_seed", "data_seed", ""),
+    ("reinit_top_layers", "reinit_top_layers", ""),
+    ("layerwise_lr_decay", "layerwise_lr_decay", "1"),
+    ("ema_decay", "ema_decay", "0"),
+    ("early_stopping_patience", "early_stopping_patience", "0"),
 ];
 
 /// The hyperparameters among a run's settings, with the names and in the order of transformers'

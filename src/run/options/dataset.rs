@@ -4,6 +4,7 @@ use super::group::{Given, option_group};
 use super::parse::{boolean, from_str, path, proper_share, text, whole};
 use crate::core::data::quoting::Quoting;
 use crate::core::data::sampling::SampleLimit;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// The default number of rows to sample from NSMC, as in the tutorial.
@@ -18,6 +19,8 @@ option_group! {
         validation_split: f64 = proper_share,
         /// The number of training rows to sample.
         max_train_samples: SampleLimit = from_str,
+        /// The unlabelled texts.
+        unlabelled: UnlabelledSource = UnlabelledSource::parse,
         /// A file of evaluation rows.
         validation_file: PathBuf = path,
         /// The number of evaluation rows to sample.
@@ -38,6 +41,21 @@ option_group! {
         label_column_name: String = text,
         /// The seed of the sample.
         shuffle_seed: u64 = whole,
+    }
+}
+
+/// A value of `unlabelled`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnlabelledSource {
+    /// The texts of the embedded training split of NSMC.
+    Nsmc,
+    /// A file.
+    File(PathBuf),
+}
+
+impl UnlabelledSource {
+    fn parse(text: &OsStr) -> Result<Self, String> {
+        if text == "nsmc" { Ok(Self::Nsmc) } else { path(text).map(Self::File) }
     }
 }
 
@@ -62,6 +80,11 @@ impl DatasetOptions {
     /// The file of evaluation rows.
     pub fn evaluation_file(&self) -> Option<&Path> {
         self.validation_file.as_ref().map(|given| given.value.as_path())
+    }
+
+    /// The unlabelled texts, if any.
+    pub fn unlabelled_source(&self) -> Option<&UnlabelledSource> {
+        self.unlabelled.as_ref().map(|given| &given.value)
     }
 
     /// The dataset of the hub.

@@ -16,7 +16,7 @@ pub mod run_toml;
 mod settings;
 mod train;
 
-pub use dataset::DatasetOptions;
+pub use dataset::{DatasetOptions, UnlabelledSource};
 pub use environment::read_environment;
 pub use error::OptionError;
 pub use group::{Given, GivenText, OptionGroup, ValueSource};

@@ -79,6 +79,14 @@ pub fn below_one(text: &OsStr) -> Result<f64, String> {
     number(text, |value| (0.0..1.0).contains(&value), "a number of at least 0 and below 1")
 }
 
+/// A number above 0 and at most 1.
+///
+/// # Errors
+/// If the value is out of range or not a number.
+pub fn factor(text: &OsStr) -> Result<f64, String> {
+    number(text, |value| value > 0.0 && value <= 1.0, "a number above 0 and at most 1")
+}
+
 /// A number between 0 and 1, both excluded.
 ///
 /// # Errors

@@ -42,12 +42,20 @@ const NEW_PARAMETERS_LR_FACTOR: f64 = 5.0;
 const PRETRAINING: &str = "pretraining";
 
 /// Options of classifiers.
-const NOT_FOR_PRETRAINING: [&str; 5] = [
+const NOT_FOR_PRETRAINING: [&str; 13] = [
     "label_column_name",
     "text_pair_column_name",
     "label_smoothing_factor",
     "pooling",
     "greater_is_better",
+    "class_weights",
+    "rdrop_alpha",
+    "unlabelled",
+    "unlabelled_batch_size",
+    "pseudo_label_warmup",
+    "pseudo_label_threshold",
+    "pseudo_label_weight",
+    "ema_decay",
 ];
 
 impl PretrainingOptions {
@@ -177,7 +185,7 @@ pub(super) fn set_defaults(arguments: &mut TrainingArguments, random_weights: bo
 
 /// The settings of a run of pretraining: without those of classifiers, and with its own reasons.
 pub(super) fn adapt(settings: &mut Vec<Setting>) {
-    settings.retain(|setting| setting.name != "label_smoothing_factor");
+    settings.retain(|setting| !NOT_FOR_PRETRAINING.contains(&setting.name.as_str()));
     for setting in settings {
         let is_default = setting.reason == "tutorial"
             || (["weight_decay", "warmup_steps"].contains(&setting.name.as_str())

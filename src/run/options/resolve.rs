@@ -4,14 +4,15 @@
 use super::group::Given;
 use super::pretraining;
 use super::settings::SettingsList;
-use super::train::{OutputOptions, TrainOptions};
+use super::train::{OutputOptions, TrainOptions, TrainerOptions};
 use crate::core::train::arguments::{
-    ConfigError, EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
+    ClassWeights, ConfigError, EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
 };
 use crate::core::train::event::Setting;
 
 const HUGGING_FACE: &str = "Hugging Face default";
 const TUTORIAL: &str = "tutorial";
+const OFF: &str = "off";
 
 /// The properties of a model that affect the arguments of its training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,10 @@ pub fn resolve(
     let mut list = SettingsList::default();
     list.pick("recipe", given.recipe.as_ref(), recipe, "default");
 
+    if let Some(layers) = options.model.reinit_top_layers.as_ref().filter(|given| given.value > 0) {
+        list.add("reinit_top_layers", layers.value, &layers.source.to_string());
+    }
+
     let mut arguments = TrainingArguments::of_recipe(recipe, model.random_weights);
     let pretrains = options.pretraining.chosen().is_some();
     if pretrains {
@@ -48,6 +53,7 @@ pub fn resolve(
     evaluation(options, &mut arguments, &mut list);
     saving(&options.output, &mut arguments, &mut list);
     best_model(&options.output, &mut arguments, &mut list);
+    early_stopping(options, &mut arguments, &mut list);
     let output = &options.output;
     arguments.report_to = list.pick(
         "report_to",
@@ -178,6 +184,9 @@ fn optimizer(
     number(list, "adam_beta2", given.adam_beta2.as_ref(), &mut arguments.adam_beta2, HUGGING_FACE);
     let value = &mut arguments.adam_epsilon;
     number(list, "adam_epsilon", given.adam_epsilon.as_ref(), value, HUGGING_FACE);
+    let value = &mut arguments.layerwise_lr_decay;
+    number(list, "layerwise_lr_decay", given.layerwise_lr_decay.as_ref(), value, OFF);
+    number(list, "ema_decay", given.ema_decay.as_ref(), &mut arguments.ema_decay, OFF);
     let value = &mut arguments.label_smoothing_factor;
     number(
         list,
@@ -186,6 +195,45 @@ fn optimizer(
         value,
         HUGGING_FACE,
     );
+    loss(given, arguments, list);
+    if options.data.unlabelled.is_some() {
+        pseudo_labels(given, arguments, list);
+    }
+}
+
+/// Resolves what is added to the loss; only what is used is listed.
+fn loss(given: &TrainerOptions, arguments: &mut TrainingArguments, list: &mut SettingsList) {
+    let used = given.class_weights.as_ref().filter(|given| given.value != ClassWeights::None);
+    if let Some(Given { value, source, .. }) = used {
+        arguments.class_weights = list.add("class_weights", *value, &source.to_string());
+    }
+    let used = given.rdrop_alpha.as_ref().filter(|given| given.value > 0.0);
+    if let Some(Given { value, source, .. }) = used {
+        arguments.rdrop_alpha = list.add("rdrop_alpha", *value, &source.to_string());
+    }
+}
+
+/// Resolves how unlabelled examples are labelled and trained on.
+fn pseudo_labels(
+    given: &TrainerOptions,
+    arguments: &mut TrainingArguments,
+    list: &mut SettingsList,
+) {
+    const DEFAULT: &str = "default";
+    let size = given.unlabelled_batch_size.as_ref();
+    arguments.unlabelled_batch_size =
+        list.pick("unlabelled_batch_size", size, arguments.unlabelled_batch_size, DEFAULT);
+    for (name, given, value) in [
+        ("pseudo_label_warmup", &given.pseudo_label_warmup, &mut arguments.pseudo_label_warmup),
+        (
+            "pseudo_label_threshold",
+            &given.pseudo_label_threshold,
+            &mut arguments.pseudo_label_threshold,
+        ),
+        ("pseudo_label_weight", &given.pseudo_label_weight, &mut arguments.pseudo_label_weight),
+    ] {
+        number(list, name, given.as_ref(), value, DEFAULT);
+    }
 }
 
 /// Resolves the order and the length of the examples.
@@ -286,6 +334,22 @@ fn best_model(output: &OutputOptions, arguments: &mut TrainingArguments, list: &
     arguments.metric_for_best_model = Some(metric);
     arguments.greater_is_better =
         list.pick("greater_is_better", output.greater_is_better.as_ref(), !is_loss, HUGGING_FACE);
+}
+
+/// Resolves whether the run ends when the metric of the best model no longer improves.
+fn early_stopping(
+    options: &TrainOptions,
+    arguments: &mut TrainingArguments,
+    list: &mut SettingsList,
+) {
+    let given = &options.trainer;
+    let patience = given.early_stopping_patience.as_ref();
+    arguments.early_stopping_patience = list.pick("early_stopping_patience", patience, 0, OFF);
+    if arguments.early_stopping_patience > 0 {
+        let value = &mut arguments.early_stopping_threshold;
+        let threshold = given.early_stopping_threshold.as_ref();
+        number(list, "early_stopping_threshold", threshold, value, HUGGING_FACE);
+    }
 }
 
 #[cfg(test)]

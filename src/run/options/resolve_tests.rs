@@ -122,4 +122,6 @@ fn contradictions_that_transformers_rejects_are_rejected() {
     assert!(message(&[("metric_for_best_model", "bleu")]).contains("bleu is not known"));
     let never = [("save_strategy", "best"), ("eval_strategy", "no")];
     assert!(message(&never).contains("needs an"));
+    let weights = [("class_weights", "balanced"), ("label_smoothing_factor", "0.1")];
+    assert!(message(&weights).contains("exclude each other"));
 }

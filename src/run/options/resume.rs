@@ -4,7 +4,7 @@
 use super::group::{OptionGroup, ValueSource};
 use super::resolve::{ModelTraits, resolve};
 use super::settings::data_settings;
-use super::train::{ModelOptions, TrainOptions};
+use super::train::{ModelOptions, TrainOptions, TrainerOptions};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::arguments::ConfigError;
 use std::collections::BTreeMap;
@@ -22,8 +22,9 @@ const SCHEDULE: [&str; 5] =
     ["learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_steps"];
 
 /// Options whose effect is the data of the run. The data is compared by its content.
-const DATA: [&str; 13] = [
+const DATA: [&str; 14] = [
     "train_file",
+    "unlabelled",
     "validation_split",
     "max_train_samples",
     "validation_file",
@@ -70,6 +71,7 @@ impl Change {
             | "ignore_mismatched_sizes"
             | "config_overrides"
             | "pooling"
+            | "reinit_top_layers"
             | "objective"
             | "generator_layers"
             | "generator_size" => "the model is that of the checkpoint",
@@ -140,6 +142,9 @@ fn effective(
         let is_default = match given.name {
             "revision" => given.text == "main",
             "max_steps" => given.text == "-1",
+            "reinit_top_layers" => given.text == "0",
+            "class_weights" => given.text == "none",
+            "rdrop_alpha" => TrainerOptions::rdrop_alpha(OsStr::new(given.text)) == Ok(0.0),
             name if SWITCHES.contains(&name) => {
                 super::parse::boolean(OsStr::new(given.text)) == Ok(false)
             }

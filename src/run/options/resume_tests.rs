@@ -34,7 +34,11 @@ fn equal_values_in_another_spelling_are_not_changes() -> anyhow::Result<()> {
         ("max_seq_length", "64"),
         ("revision", "main"),
         ("bf16", "false"),
+        ("class_weights", "none"),
+        ("rdrop_alpha", "0.0"),
         ("skip_bad_rows", "no"),
+        ("reinit_top_layers", "0"),
+        ("layerwise_lr_decay", "1.0"),
         ("num_train_epochs", "10"),
         ("seed", "42"),
         ("max_steps", "-1"),
@@ -55,6 +59,7 @@ fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::
         ("objective", "rtd"),
         ("generator_layers", "3"),
         ("generator_size", "64"),
+        ("reinit_top_layers", "1"),
         ("recipe", "native"),
         ("seed", "7"),
         ("data_seed", "7"),
@@ -81,7 +86,15 @@ fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::
         ("adam_beta1", "0.8"),
         ("adam_beta2", "0.8"),
         ("adam_epsilon", "1e-7"),
+        ("layerwise_lr_decay", "0.9"),
+        ("ema_decay", "0.99"),
         ("label_smoothing_factor", "0.1"),
+        ("class_weights", "balanced"),
+        ("rdrop_alpha", "0.5"),
+        ("unlabelled_batch_size", "8"),
+        ("pseudo_label_warmup", "0.5"),
+        ("pseudo_label_threshold", "0.5"),
+        ("pseudo_label_weight", "0.5"),
         ("pad_to_max_length", "true"),
         ("max_tokens_per_batch", "512"),
         ("gradient_checkpointing", "true"),
@@ -113,6 +126,13 @@ fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::
     let found = changed(&[], &load_best)?;
     assert!(found.iter().any(|change| change.name == "load_best_model_at_end"), "{found:?}");
     assert!(found.iter().all(|change| change.refusal(false).is_none()), "{found:?}");
+    for (name, value) in [("early_stopping_patience", "2"), ("early_stopping_threshold", "0.1")] {
+        let patience = ("early_stopping_patience", "3");
+        let own = [("metric_for_best_model", "f1"), patience];
+        let found = changed(&own, &[(name, value)])?;
+        assert!(found.len() == 1 && found[0].name == name, "{name}: {found:?}");
+        assert_eq!(found[0].refusal(true), None, "{name}");
+    }
     // The best model so far was selected by the metric.
     let metric = changed(&[], &[("metric_for_best_model", "f1")])?;
     assert!(metric.iter().any(|change| change.refusal(true).is_some()), "{metric:?}");
@@ -125,7 +145,8 @@ fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::
                 || is_known(&obeyed)
                 || DATA.contains(&name)
                 || NOT_COMPARED.contains(&name)
-                || ["eval_steps", "greater_is_better", "load_best_model_at_end"].contains(&name),
+                || ["eval_steps", "greater_is_better", "load_best_model_at_end"].contains(&name)
+                || name.starts_with("early_stopping_"),
             "{name} is neither obeyed nor refused"
         );
     }

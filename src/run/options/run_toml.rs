@@ -26,8 +26,14 @@ const NOT_WRITTEN: [&str; 1] = ["resume_from_checkpoint"];
 
 /// Settings that are written as they were given. Their displayed text is a description or, for a
 /// path, sanitized for the terminal.
-const WRITTEN_AS_GIVEN: [&str; 5] =
-    ["model_name_or_path", "train_file", "validation_file", "dataset_name", "output_dir"];
+const WRITTEN_AS_GIVEN: [&str; 6] = [
+    "model_name_or_path",
+    "train_file",
+    "unlabelled",
+    "validation_file",
+    "dataset_name",
+    "output_dir",
+];
 
 /// Reads a file of options.
 ///
@@ -174,7 +180,8 @@ pub(super) fn current_value<'a>(name: &str, value: &'a str) -> &'a str {
 /// Whether the value is a path that is not UTF-8, whose text lacks a part of it. It cannot be
 /// written, and reading its text would name another file.
 fn is_incomplete_path(name: &str, value: &str) -> bool {
-    const PATHS: [&str; 4] = ["train_file", "validation_file", "output_dir", "logging_dir"];
+    const PATHS: [&str; 5] =
+        ["train_file", "unlabelled", "validation_file", "output_dir", "logging_dir"];
     PATHS.contains(&name) && value.contains('\u{fffd}')
 }
 

@@ -128,6 +128,9 @@ pub fn data_settings(options: &TrainOptions) -> Vec<Setting> {
             setting("validation_file", "NSMC", "embedded")
         });
     }
+    if data.unlabelled.is_some() {
+        all.push(setting("unlabelled", "", ""));
+    }
     for (name, custom) in [
         ("max_train_samples", data.has_custom_training_rows()),
         ("max_eval_samples", data.has_custom_evaluation_rows()),

@@ -3,15 +3,17 @@
 use super::dataset::DatasetOptions;
 use super::group::{Given, OptionGroup, compose_option_groups, option_group};
 use super::parse::{
-    assignments, below_one, boolean, count, from_str, interval, length, max_steps, not_negative,
-    path, positive, text, whole,
+    assignments, below_one, boolean, count, factor, from_str, interval, length, max_steps,
+    not_negative, path, positive, text, whole,
 };
 use super::pretraining::PretrainingOptions;
 use crate::core::data::batching::SamplingStrategy;
 use crate::core::engine::device::DeviceChoice;
 use crate::core::engine::{EngineOptions, Ops};
 use crate::core::model::Pooling;
-use crate::core::train::arguments::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
+use crate::core::train::arguments::{
+    ClassWeights, EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval,
+};
 use crate::core::train::schedule::SchedulerType;
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -29,6 +31,8 @@ option_group! {
         /// What the classification head reads of the last layer; what the model's config.json says
         /// if not given.
         pooling: Pooling = from_str,
+        /// The number of layers at the top of the encoder that are newly initialized.
+        reinit_top_layers: usize = whole,
         /// Values of config.json to replace.
         config_overrides: Vec<(String, Value)> = assignments,
     }
@@ -75,14 +79,34 @@ option_group! {
         adam_beta2: f64 = below_one,
         /// `AdamW`'s epsilon.
         adam_epsilon: f64 = positive,
+        /// The factor of the learning rate from one layer to the next below.
+        layerwise_lr_decay: f64 = factor,
+        /// The decay of the exponential moving average of the weights; 0 keeps none.
+        ema_decay: f64 = below_one,
         /// The share of the target that is spread evenly over all labels.
         label_smoothing_factor: f64 = below_one,
+        /// The weights of classes in the training loss.
+        class_weights: ClassWeights = from_str,
+        /// The factor of R-Drop's divergence; 0 disables R-Drop.
+        rdrop_alpha: f64 = not_negative,
+        /// The number of unlabelled examples in a step.
+        unlabelled_batch_size: usize = count,
+        /// The fraction of all steps before the first with pseudo-labels.
+        pseudo_label_warmup: f64 = below_one,
+        /// The least probability of a pseudo-label.
+        pseudo_label_threshold: f64 = below_one,
+        /// The weight of the loss of pseudo-labelled examples.
+        pseudo_label_weight: f64 = positive,
         /// When to evaluate.
         eval_strategy: EvalStrategy = from_str,
         /// Steps between evaluations.
         eval_steps: StepInterval = interval,
         /// Steps between log entries.
         logging_steps: StepInterval = interval,
+        /// The number of evaluations without an improvement that end the run; 0 for no such end.
+        early_stopping_patience: u64 = whole,
+        /// How much more than this the metric of the best model must improve.
+        early_stopping_threshold: f64 = not_negative,
         /// The seed of initial weights and dropout.
         seed: u64 = whole,
         /// The seed of the order of the examples.

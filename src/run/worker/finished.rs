@@ -2,7 +2,7 @@
 
 use crate::core::model::SequenceClassifier;
 use crate::core::train::checkpoint::{Checkpoint, TRAINER_STATE, load_weights};
-use crate::core::train::event::{Finished, TrainEvent};
+use crate::core::train::event::{EarlyStopped, Finished, TrainEvent};
 use crate::core::train::trainer_state::TrainerState;
 use crate::run::is_same_folder;
 use crate::run::options::{ResumeFrom, TrainOptions};
@@ -65,7 +65,14 @@ impl Ending {
             }
         }
         let is_saved = ending.before.iter().any(|event| matches!(event, TrainEvent::Saved(_)));
-        let is_finished = |end: &Finished| !end.stopped && end.global_step == max_steps;
+        let patience = options.trainer.early_stopping_patience.as_ref();
+        let patience = patience.map_or(0, |given| given.value);
+        // With a larger patience, the run continues.
+        let is_over = |early: &EarlyStopped| (1..=early.evaluations).contains(&patience);
+        let is_finished = |end: &Finished| {
+            let is_over = end.early_stopping.as_ref().is_some_and(is_over);
+            !end.stopped && (end.global_step == max_steps || is_over)
+        };
         if !is_saved || !ending.finished.as_ref().is_some_and(is_finished) {
             return None;
         }
@@ -76,18 +83,24 @@ impl Ending {
         Some(ending)
     }
 
+    /// A note for the user; `changed` if options differ from the run's own.
+    pub fn note(&self, changed: bool) -> String {
+        let effect = if changed { " The changed options have no effect." } else { "" };
+        let is_early = self.finished.as_ref().is_some_and(|end| end.early_stopping.is_some());
+        let options = if is_early {
+            "--early-stopping-patience, or 0,"
+        } else {
+            "--num-train-epochs or --max-steps"
+        };
+        format!(
+            "the run is finished, so nothing of it is changed.{effect} Pass a larger {options} to \
+             train further"
+        )
+    }
+
     /// The last events of the run.
     pub fn events(&self) -> impl Iterator<Item = TrainEvent> + '_ {
         let finished = self.finished.clone().map(TrainEvent::Finished);
         self.before.iter().cloned().chain(finished)
     }
-}
-
-/// A note for the user on a finished run; `changed` if options differ from the run's own.
-pub(super) fn finished_note(changed: bool) -> String {
-    let effect = if changed { " The changed options have no effect." } else { "" };
-    format!(
-        "the run is finished, so nothing of it is changed.{effect} Pass a larger \
-         --num-train-epochs or --max-steps to train further"
-    )
 }

@@ -111,6 +111,7 @@ struct PreparedRun {
     settings: Vec<Setting>,
     train: Vec<Example>,
     eval: Vec<Example>,
+    unlabelled: Vec<Example>,
     checkpoints: Checkpoints,
     resume: Option<Checkpoint>,
     /// The end of a run that is finished; nothing of it is written again.
@@ -182,6 +183,7 @@ impl PreparedRun {
         reporter: &mut Reporter,
     ) -> (u64, Option<(u64, TrainerState)>) {
         let trainer = Trainer::new(&self.model, &self.arguments, &self.train, &self.eval)
+            .with_unlabelled(&self.unlabelled)
             .with_checkpoints(&self.checkpoints);
         let resumed_at = self.resume.as_ref().map_or(0, |checkpoint| checkpoint.run.progress.step);
         let mut observer = WorkerObserver::new(reporter, self, resumed_at);

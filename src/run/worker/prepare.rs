@@ -1,17 +1,18 @@
 //! Prepares a run from its options.
 
-use super::finished::{Ending, finished_note};
+use super::finished::Ending;
 use super::logging_dir::{choose_logging_dir, forget_foreign_logging_dir};
 use super::reporter::WorkerChannels;
 use super::resume::{ResumedRun, check_classes, move_old_checkpoints};
 use super::starting_point::{ModelFiles, StartingPoint, load_model, max_tokens};
 use super::tokenize_data::{TokenizedData, tokenize_data};
 use super::{Preparation, PreparedRun, pretraining, text_pairs};
+use crate::core::data::batching::Example;
 use crate::core::model::folder::holds_a_model;
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier};
-use crate::core::text::{display_path, sanitize_for_terminal};
+use crate::core::text::{display_path, sanitize_for_terminal, truncate_width};
 use crate::core::tokenizer::Tokenizer;
-use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
+use crate::core::train::arguments::{EvalStrategy, SaveStrategy, TrainingArguments};
 use crate::core::train::checkpoint::{Checkpoint, Checkpoints};
 use crate::core::train::event::{Started, TrainEvent};
 use crate::run::dataset::Dataset;
@@ -84,19 +85,19 @@ pub(super) fn prepare(
     arguments.check_steps(dataset.train.len())?;
 
     channels.preparing("Tokenizing the data");
-    let threads = options.engine_options().threads;
-    let TokenizedData { train, eval, notes: tokenizer_notes } =
-        tokenize_data(&tokenizer, &dataset, arguments.max_seq_length, threads)?;
+    let engine_options = options.engine_options();
+    let TokenizedData { train, eval, unlabelled, notes: tokenizer_notes } =
+        tokenize_data(&tokenizer, &dataset, arguments.max_seq_length, engine_options.threads)?;
 
-    let mut notes = notes(&report, total, dataset.skipped);
-    notes.extend(model.config().notes());
-    notes.extend(tokenizer_notes);
-    notes.extend(dataset.notes.clone());
+    let mut notes = notes(&report, model.config(), total, dataset.skipped);
+    notes.extend(arguments.note().into_iter().chain(tokenizer_notes).chain(dataset.notes.clone()));
     notes.extend(text_pairs::notes(&dataset, trained_on));
+    notes.extend(class_weights_note(&arguments, &train, &model.config().labels));
     if let Some(resumed) = &mut resumed {
         resumed.check_weights(&report)?;
         resumed.checkpoint.verify_moments(&model)?;
         notes.extend(resumed.check_plan(&arguments, traits, &train, &eval)?);
+        resumed.check_unlabelled(&unlabelled)?;
         forget_foreign_logging_dir(&mut resumed.checkpoint);
     }
     let checkpoint = resumed.as_ref().map(|resumed| &resumed.checkpoint);
@@ -127,7 +128,7 @@ pub(super) fn prepare(
         checkpoint.and_then(|checkpoint| Ending::find(checkpoint, &options, max_steps, &model));
     let (recorder, history) = if let Some(ending) = &ending {
         engine.reload()?;
-        notes.push(finished_note(resumed.as_ref().is_some_and(ResumedRun::is_changed)));
+        notes.push(ending.note(resumed.as_ref().is_some_and(ResumedRun::is_changed)));
         // The files of a finished run stay as they are.
         (Recorder::default(), ending.history.clone())
     } else {
@@ -144,6 +145,7 @@ pub(super) fn prepare(
         settings,
         train,
         eval,
+        unlabelled,
         checkpoints,
         resume: resumed.map(|resumed| resumed.checkpoint),
         ending,
@@ -238,7 +240,22 @@ pub fn check_vocabulary(model: &SequenceClassifier, tokenizer: &Tokenizer) -> an
     Ok(())
 }
 
-fn notes(report: &LoadReport, total: usize, skipped: usize) -> Vec<String> {
+/// A note on the weights of the classes, if they have any.
+fn class_weights_note(
+    arguments: &TrainingArguments,
+    train: &[Example],
+    labels: &[String],
+) -> Option<String> {
+    const SHOWN: usize = 12;
+    let weights = arguments.class_weights.of(train, labels.len())?;
+    let pairs = labels.iter().zip(&weights).take(SHOWN);
+    let mut texts: Vec<String> =
+        pairs.map(|(label, weight)| format!("{} {weight:.3}", truncate_width(label, 30))).collect();
+    texts.extend((weights.len() > SHOWN).then(|| "…".to_owned()));
+    Some(format!("class weights: {}", texts.join(", ")))
+}
+
+fn notes(report: &LoadReport, config: &ModelConfig, total: usize, skipped: usize) -> Vec<String> {
     let mut notes = Vec::new();
     if skipped > 0 {
         notes.push(format!("bad rows left out: {skipped}"));
@@ -253,10 +270,15 @@ fn notes(report: &LoadReport, total: usize, skipped: usize) -> Vec<String> {
         let names = LoadReport::listed(&report.mismatched);
         notes.push(format!("of another shape in the weights, so initialized: {names}"));
     }
+    if !report.reinitialized.is_empty() {
+        let names = LoadReport::listed(&report.reinitialized);
+        notes.push(format!("in the weights, but initialized (--reinit-top-layers): {names}"));
+    }
     if !report.unexpected.is_empty() {
         let names = LoadReport::listed(&report.unexpected);
         notes.push(format!("in the weights, but not used: {names}"));
     }
+    notes.extend(config.notes());
     notes
 }
 

@@ -10,7 +10,7 @@ use crate::core::train::schedule::Schedule;
 use crate::run::move_earlier_checkpoints;
 use crate::run::options::resume::{Change, changes};
 use crate::run::options::{
-    Given, ModelTraits, ResumeFrom, TrainOptions, ValueSource, resolve, run_toml,
+    Given, ModelTraits, ResumeFrom, TrainOptions, UnlabelledSource, ValueSource, resolve, run_toml,
 };
 use anyhow::Context;
 use std::path::Path;
@@ -64,6 +64,10 @@ impl ResumedRun {
             let mut lower = own.clone();
             // What is read comes from the caller, as what is written does.
             (lower.data.train_file, lower.data.validation_file) = (None, None);
+            lower.data.unlabelled = lower
+                .data
+                .unlabelled
+                .take_if(|given| matches!(given.value, UnlabelledSource::Nsmc));
             (lower.output.output_dir, lower.output.logging_dir) = (None, None);
             *options = std::mem::take(options).over(lower);
         }
@@ -181,6 +185,27 @@ impl ResumedRun {
             notes.extend(self.schedule_note(arguments, model, samples)?);
         }
         Ok(notes)
+    }
+
+    /// Checks that the unlabelled examples are those of the checkpoint.
+    ///
+    /// # Errors
+    /// If they are others.
+    pub fn check_unlabelled(&self, unlabelled: &[Example]) -> anyhow::Result<()> {
+        let now = (!unlabelled.is_empty()).then(|| fingerprint(unlabelled));
+        let own = &self.checkpoint.run.unlabelled_data;
+        let describe = |data: &Option<String>| {
+            data.as_deref().map_or_else(|| "none".into(), sanitize_for_terminal).into_owned()
+        };
+        anyhow::ensure!(
+            *own == now,
+            "the unlabelled data is not that of the checkpoint {}, which has {}; the data is {}. \
+             Resume with the run's own --unlabelled",
+            display_path(&self.checkpoint.folder),
+            describe(own),
+            describe(&now)
+        );
+        Ok(())
     }
 
     /// A note if the evaluation data changed.

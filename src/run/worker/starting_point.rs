@@ -2,7 +2,7 @@
 
 use super::resume::ResumedRun;
 use crate::core::model::config::EMBEDDED;
-use crate::core::model::folder::{self, holds_a_model};
+use crate::core::model::folder::{self, LoadOptions, holds_a_model};
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights};
 use crate::core::tokenizer::Tokenizer;
 use crate::run::locate::{self, DownloadCallback};
@@ -109,13 +109,25 @@ pub(super) fn load_model(
     is_resumed: bool,
 ) -> anyhow::Result<(SequenceClassifier, LoadReport)> {
     let seed = options.trainer.seed.as_ref().map_or(42, |given| given.value);
+    let reinit_top_layers = Given::value_or_default(options.model.reinit_top_layers.as_ref());
+    let layers = config.encoder.num_hidden_layers;
+    anyhow::ensure!(
+        reinit_top_layers <= layers,
+        "--reinit-top-layers {reinit_top_layers}: the model has {layers} layers; pass at most as many"
+    );
     Ok(match files {
         ModelFiles::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
         ModelFiles::Folder(path) => {
+            let model = &options.model;
+            let load = LoadOptions {
+                ignore_mismatched_sizes: Given::value_or_default(
+                    model.ignore_mismatched_sizes.as_ref(),
+                ),
+                reinit_top_layers,
+            };
             // The weights of a checkpoint are complete.
-            let ignore_mismatched = !is_resumed
-                && Given::value_or_default(options.model.ignore_mismatched_sizes.as_ref());
-            folder::load(path, config, ignore_mismatched, seed)?
+            let load = if is_resumed { LoadOptions::default() } else { load };
+            folder::load_with(path, config, load, seed)?
         }
     })
 }

@@ -10,6 +10,7 @@ use crate::run::dataset::Dataset;
 pub(super) struct TokenizedData {
     pub train: Vec<Example>,
     pub eval: Vec<Example>,
+    pub unlabelled: Vec<Example>,
     /// Notes for the user.
     pub notes: Vec<String>,
 }
@@ -25,8 +26,9 @@ pub(super) fn tokenize_data(
     threads: usize,
 ) -> Result<TokenizedData, TokenizerError> {
     let encode = |samples| tokenize(tokenizer, samples, max_seq_length);
-    let (train, eval) = on_threads(threads, || {
-        Ok::<_, TokenizerError>((encode(&dataset.train)?, encode(&dataset.eval)?))
+    let (train, eval, unlabelled) = on_threads(threads, || {
+        let (train, eval) = (encode(&dataset.train)?, encode(&dataset.eval)?);
+        Ok::<_, TokenizerError>((train, eval, encode(&dataset.unlabelled)?))
     })?;
     let mut notes = tokenizer.notes().to_vec();
     if let Some(limit) = tokenizer.model_max_length().filter(|limit| *limit < max_seq_length) {
@@ -38,11 +40,15 @@ pub(super) fn tokenize_data(
     for (what, samples, examples) in [
         ("the training data", &dataset.train, &train),
         ("the evaluation data", &dataset.eval, &eval),
+        ("the unlabelled data", &dataset.unlabelled, &unlabelled),
     ] {
+        if samples.is_empty() {
+            continue;
+        }
         let counts = tokenizer.count_unknown(examples.iter().map(|example| &example.ids[..]));
         let texts = samples.iter().map(|sample| sample.document.as_str());
         notes.extend(tokenizer.note_on_texts(what, counts, texts));
     }
     let notes = notes.iter().map(|note| sanitize_for_terminal(note).into_owned()).collect();
-    Ok(TokenizedData { train, eval, notes })
+    Ok(TokenizedData { train, eval, unlabelled, notes })
 }

@@ -5,7 +5,8 @@ use super::workspace::Workspace;
 use crate::core::model::Pooling;
 use crate::core::ops::backend::{
     ActivateBackward, Activation, AddNormBackward, AttentionBackward, ClassifyBackward,
-    CrossEntropy, EmbedBackward, LinearBackwardInput, LinearBackwardWeight, LinearLayout,
+    CrossEntropy, Divergence, EmbedBackward, LinearBackwardInput, LinearBackwardWeight,
+    LinearLayout,
 };
 use crate::core::ops::{Backend, Dropout};
 use candle_core::Result;
@@ -14,8 +15,10 @@ use candle_core::Result;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LossOptions {
     pub smoothing: f32,
-    /// The factor of the sum of losses: `1 / examples`, with all examples of the step.
+    /// The factor of the weighted sum of losses: `1 / total weight` of the step.
     pub scale: f32,
+    /// The factor of R-Drop's divergences, if the batch has each example twice.
+    pub divergence: Option<f32>,
 }
 
 /// The buffers for the backward pass of one linear layer.
@@ -104,6 +107,16 @@ impl<B: Backend> FusedPass<'_, B> {
             grad: &mut work.grad_logits,
             gradients,
         })?;
+        if let Some(scale) = loss.divergence {
+            backend.divergence(Divergence {
+                classes: network.labels,
+                scale,
+                batch: &work.batch,
+                logits: &state.logits,
+                grad: &mut work.grad_logits,
+                gradients,
+            })?;
+        }
         backend.classify_backward(ClassifyBackward {
             parameters,
             layer: &network.layout.classifier,

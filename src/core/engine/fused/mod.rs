@@ -9,10 +9,12 @@ mod rate;
 mod token_head;
 mod workspace;
 
-use super::{Engine, EngineResult, StepInput, StepOptions, StepTimings};
+use super::{Engine, EngineResult, OptimizerOptions, StepInput, StepOptions, StepTimings};
+use crate::core::data::batching::BatchRole;
 use crate::core::model::SequenceClassifier;
 use crate::core::ops::backend::{Moments, PackedBatch, StepMetrics};
-use crate::core::ops::{AdamWSettings, Backend, Cpu, DropoutKey};
+use crate::core::ops::cpu::overwrite;
+use crate::core::ops::{Backend, Cpu, DropoutKey};
 use backward::LossOptions;
 use candle_core::{Result, Tensor};
 use forward::{FusedPass, SavedActivations};
@@ -28,6 +30,7 @@ pub struct FusedEngine<B: Backend> {
     flat: Tensor,
     parameters: B::Parameters,
     training: Option<TrainingState<B>>,
+    ema_decay: f64,
     work: Workspace<B>,
     gradient_checkpointing: bool,
     measure_parts: bool,
@@ -54,13 +57,14 @@ impl<B: Backend> FusedEngine<B> {
     ) -> Result<Self> {
         let network = Network::new(model.config(), model.layout());
         let flat = model.parameters().flat().clone();
-        let parameters = backend.parameters(&network.layout.parameter_layout(false), &flat)?;
+        let parameters = backend.parameters(&network.layout.parameter_layout(false, 1.0), &flat)?;
         Ok(Self {
             backend,
             network,
             flat,
             parameters,
             training: None,
+            ema_decay: 0.0,
             work: Workspace::new(),
             gradient_checkpointing,
             measure_parts: false,
@@ -80,9 +84,12 @@ impl<B: Backend> FusedEngine<B> {
     fn logits_of(&mut self, packed: &PackedBatch) -> Result<Vec<f32>> {
         let Self { backend, network, parameters, training, work, .. } = self;
         backend.install(|| {
+            let mut average = None;
             if let Some(training) = training {
                 backend.flush(parameters, &mut training.optimizer)?;
+                average = backend.average(&training.optimizer);
             }
+            let parameters = average.unwrap_or(parameters);
             let dropouts = network.dropouts(None);
             let (rows, sequences) = (packed.rows(), packed.batch_size());
             let dropouts = &dropouts;
@@ -103,10 +110,8 @@ impl<B: Backend> FusedEngine<B> {
         } else {
             SavedActivations::All
         };
-        let loss = LossOptions {
-            smoothing: options.label_smoothing_factor as f32,
-            scale: 1.0 / input.examples() as f32,
-        };
+        let scale = (1.0 / input.total_weight()) as f32;
+        let smoothing = options.label_smoothing_factor as f32;
         *timings = StepTimings::default();
         let wait = |backend: &B| if measured { backend.synchronize() } else { Ok(()) };
         backend.install(|| {
@@ -127,6 +132,9 @@ impl<B: Backend> FusedEngine<B> {
                 timings.forward += began.elapsed().as_secs_f64();
                 let began = Instant::now();
                 let recompute = saved == SavedActivations::LayerInputs;
+                let alpha = options.rdrop_alpha as f32;
+                let divergence = (packed.role == BatchRole::LabelledTwice).then_some(alpha * scale);
+                let loss = LossOptions { smoothing, scale, divergence };
                 pass.backward(loss, recompute, work, gradients)?;
                 wait(backend)?;
                 timings.backward += began.elapsed().as_secs_f64();
@@ -174,17 +182,18 @@ impl<B: Backend> Engine for FusedEngine<B> {
         Ok(self.logits_of(batch)?)
     }
 
-    fn begin_training(
-        &mut self,
-        settings: AdamWSettings,
-        decay_everything: bool,
-    ) -> EngineResult<()> {
-        let layout = self.network.layout.parameter_layout(decay_everything);
+    fn begin_training_with(&mut self, options: &OptimizerOptions) -> EngineResult<()> {
+        let layout = self
+            .network
+            .layout
+            .parameter_layout(options.decay_everything, options.layerwise_lr_decay);
+        let had_average = self.ema_decay > 0.0;
+        self.ema_decay = options.ema_decay;
         self.training = Some(TrainingState {
             gradients: self.backend.gradients(&layout)?,
-            optimizer: self.backend.optimizer(&layout, settings)?,
+            optimizer: self.backend.optimizer(&layout, options.adamw)?,
         });
-        Ok(())
+        if had_average || self.ema_decay > 0.0 { self.reload() } else { Ok(()) }
     }
 
     fn step(&mut self, input: &StepInput, options: &StepOptions) -> EngineResult<()> {
@@ -207,28 +216,58 @@ impl<B: Backend> Engine for FusedEngine<B> {
     }
 
     fn store(&mut self) -> EngineResult<()> {
-        if self.training.is_some() {
-            let (backend, parameters, training) = self.optimizer()?;
+        let mut weights = &self.parameters;
+        if let Some(training) = &mut self.training {
+            let (backend, parameters) = (&self.backend, &mut self.parameters);
             backend.install(|| backend.flush(parameters, &mut training.optimizer))?;
+            weights = backend.average(&training.optimizer).unwrap_or(parameters);
         }
-        Ok(self.backend.store(&self.parameters, &self.flat)?)
+        Ok(self.backend.store(weights, &self.flat)?)
     }
 
     fn reload(&mut self) -> EngineResult<()> {
-        let layout = self.network.layout.parameter_layout(false);
-        self.parameters = self.backend.parameters(&layout, &self.flat)?;
+        let layout = self.network.layout.parameter_layout(false, 1.0);
+        match &mut self.training {
+            Some(training) if self.ema_decay > 0.0 => {
+                // A device may share the memory of the model's tensors: that of the average.
+                let average = self.backend.parameters(&layout, &self.flat)?;
+                self.backend.start_average(&mut training.optimizer, average, self.ema_decay);
+                self.parameters = self.backend.parameters(&layout, &self.flat.copy()?)?;
+            }
+            _ => self.parameters = self.backend.parameters(&layout, &self.flat)?,
+        }
         Ok(())
     }
 
     fn moments(&mut self) -> EngineResult<Moments<'_>> {
         let (backend, parameters, training) = self.optimizer()?;
         backend.install(|| backend.flush(parameters, &mut training.optimizer))?;
-        Ok(backend.moments(&training.optimizer)?)
+        let weights = match backend.average(&training.optimizer) {
+            Some(_) => {
+                let weights = self.flat.zeros_like()?;
+                self.backend.store(&self.parameters, &weights)?;
+                Some(weights.to_vec1::<f32>()?.into())
+            }
+            None => None,
+        };
+        let (backend, _, training) = self.optimizer()?;
+        Ok(Moments { weights, ..backend.moments(&training.optimizer)? })
     }
 
-    fn restore(&mut self, moments: Moments<'static>) -> EngineResult<()> {
-        let (backend, _, training) = self.optimizer()?;
-        Ok(backend.restore(&mut training.optimizer, moments)?)
+    fn restore(&mut self, mut moments: Moments<'static>) -> EngineResult<()> {
+        if let Some(weights) = moments.weights.take() {
+            let count = weights.len();
+            let weights = Tensor::from_vec(weights.into_owned(), count, self.flat.device())?;
+            if self.ema_decay > 0.0 {
+                let layout = self.network.layout.parameter_layout(false, 1.0);
+                self.parameters = self.backend.parameters(&layout, &weights)?;
+            } else {
+                overwrite(&self.flat, &weights.to_vec1::<f32>()?)?;
+                self.reload()?;
+            }
+        }
+        let (backend, parameters, training) = self.optimizer()?;
+        Ok(backend.restore(parameters, &mut training.optimizer, moments)?)
     }
 
     fn measure_parts(&mut self, measure: bool) {

@@ -9,12 +9,12 @@ use super::{FusedEngine, TrainingState};
 use crate::core::data::batching::PackedBatch;
 use crate::core::data::masking::{Draw, DrawKey, MaskedTokens, Masker};
 use crate::core::engine::{
-    Engine, EngineError, EngineResult, LossParts, PretrainingLosses, StepInput, StepOptions,
-    StepTimings,
+    Engine, EngineError, EngineResult, LossParts, OptimizerOptions, PretrainingLosses, StepInput,
+    StepOptions, StepTimings,
 };
 use crate::core::model::SequenceClassifier;
 use crate::core::ops::backend::{Moments, PretrainingOps, ReplacedLosses, StepMetrics};
-use crate::core::ops::{AdamWSettings, Backend, DropoutKey};
+use crate::core::ops::{Backend, DropoutKey};
 use candle_core::Result;
 use std::time::Instant;
 
@@ -310,12 +310,12 @@ impl<B: Backend + PretrainingOps> Engine for PretrainingEngine<B> {
         Err(EngineError(why.to_owned()))
     }
 
-    fn begin_training(
-        &mut self,
-        settings: AdamWSettings,
-        decay_everything: bool,
-    ) -> EngineResult<()> {
-        self.inner.begin_training(settings, decay_everything)
+    fn begin_training_with(&mut self, options: &OptimizerOptions) -> EngineResult<()> {
+        if options.ema_decay > 0.0 {
+            let why = "pretraining keeps no average of the weights; leave out --ema-decay";
+            return Err(EngineError(why.to_owned()));
+        }
+        self.inner.begin_training_with(options)
     }
 
     fn step(&mut self, input: &StepInput, options: &StepOptions) -> EngineResult<()> {

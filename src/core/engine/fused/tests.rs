@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::data::batching::Example;
 use crate::core::model::{ModelConfig, Weights};
+use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{Device, Update};
 use crate::core::ops::cuda::emulator::Emulated;
 use crate::core::ops::cuda::{CudaBackend, Precision};
@@ -38,7 +39,7 @@ fn input(step: u64) -> StepInput {
 
 fn options(number: u64) -> StepOptions {
     let update = Update { learning_rate: 1e-3, max_grad_norm: 1.0 };
-    StepOptions { seed: 1, number, label_smoothing_factor: 0.0, update }
+    StepOptions { seed: 1, number, label_smoothing_factor: 0.0, rdrop_alpha: 0.0, update }
 }
 
 #[test]

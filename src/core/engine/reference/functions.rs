@@ -237,21 +237,51 @@ pub(super) fn without_row(gradient: &Tensor, row: usize) -> Result<Tensor> {
     gradient.slice_assign(&[row..row + 1, 0..width], &zeros)
 }
 
-/// The mean cross-entropy of `[batch, labels]` logits, with label smoothing as in transformers'
-/// `LabelSmoother`: `(1 - s) × loss of the label + s × mean loss of all labels`.
+/// The weighted mean of the cross-entropies of `[batch, labels]` logits, with label smoothing as in
+/// transformers' `LabelSmoother`: `(1 - s) × loss of the label + s × mean loss of all labels`.
 ///
 /// # Errors
 /// If a label is not one of the classes.
-pub(super) fn cross_entropy(logits: &Tensor, labels: &[u32], smoothing: f64) -> Result<Tensor> {
+pub(super) fn cross_entropy(
+    logits: &Tensor,
+    batch: &PackedBatch,
+    smoothing: f64,
+) -> Result<Tensor> {
     let log_probabilities = candle_nn::ops::log_softmax(logits, D::Minus1)?;
-    let labels = Tensor::from_slice(labels, labels.len(), logits.device())?;
-    let loss = candle_nn::loss::nll(&log_probabilities, &labels)?;
-    if smoothing > 0.0 {
-        let uniform = (log_probabilities.mean_all()? * -smoothing)?;
-        (loss * (1.0 - smoothing))? + uniform
-    } else {
-        Ok(loss)
+    let labels = Tensor::from_slice(&batch.labels, batch.labels.len(), logits.device())?;
+    let smoothed =
+        |loss: Tensor, uniform: Tensor| (loss * (1.0 - smoothing))? + (uniform * -smoothing)?;
+    if batch.weights.is_empty() {
+        let loss = candle_nn::loss::nll(&log_probabilities, &labels)?;
+        return if smoothing > 0.0 {
+            smoothed(loss, log_probabilities.mean_all()?)
+        } else {
+            Ok(loss)
+        };
     }
+    let losses = log_probabilities.gather(&labels.unsqueeze(1)?, 1)?.squeeze(1)?.neg()?;
+    let losses = smoothed(losses, log_probabilities.mean(D::Minus1)?)?;
+    weighted_sum(&losses, batch)? / batch.total_weight()
+}
+
+/// The sum of R-Drop's weighted divergences `KL(p‖q) + KL(q‖p)` of the probabilities of each
+/// sequence and of its copy in the second half of the batch, divided by the weight of both halves.
+///
+/// # Errors
+/// If the batch has an odd number of sequences.
+pub(super) fn divergence(logits: &Tensor, batch: &PackedBatch) -> Result<Tensor> {
+    let log_probabilities = candle_nn::ops::log_softmax(logits, D::Minus1)?;
+    let half = batch.labelled_examples();
+    let (p, q) = (log_probabilities.narrow(0, 0, half)?, log_probabilities.narrow(0, half, half)?);
+    let divergences = ((p.exp()? - q.exp()?)? * (p - q)?)?.sum(D::Minus1)?;
+    weighted_sum(&divergences, batch)? / batch.total_weight()
+}
+
+/// The sum of the values of the batch's first sequences times their weights.
+fn weighted_sum(values: &Tensor, batch: &PackedBatch) -> Result<Tensor> {
+    let weights = (0..values.elem_count()).map(|sequence| batch.weight(sequence));
+    let weights = Tensor::from_iter(weights, values.device())?;
+    (values * weights)?.sum_all()
 }
 
 #[cfg(test)]
@@ -298,7 +328,8 @@ mod tests {
         let nll = 0.5 * (0.313_261_7 + 1.701_413_3);
         let uniform = (1.313_261_7 + 0.313_261_7 + 0.201_413_3 + 1.701_413_3) / 4.0;
         let expected = 0.9 * nll + 0.1 * uniform;
-        let ours = cross_entropy(&logits, &[1, 1], 0.1)?.to_scalar::<f32>()?;
+        let batch = PackedBatch { labels: vec![1, 1], ..PackedBatch::default() };
+        let ours = cross_entropy(&logits, &batch, 0.1)?.to_scalar::<f32>()?;
         assert!((f64::from(ours) - expected).abs() < 1e-6);
         Ok(())
     }

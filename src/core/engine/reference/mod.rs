@@ -5,18 +5,21 @@ mod functions;
 mod network;
 
 use super::device::cpu_name;
-use super::{Engine, EngineError, EngineResult, StepInput, StepOptions, StepTimings};
-use crate::core::data::batching::PackedBatch;
+use super::{
+    Engine, EngineError, EngineResult, OptimizerOptions, StepInput, StepOptions, StepTimings,
+};
+use crate::core::data::batching::{BatchRole, PackedBatch};
 use crate::core::model::SequenceClassifier;
 use crate::core::model::layout::Parameter;
-use crate::core::ops::adamw::clip_factor;
+use crate::core::ops::adamw::{average_share, clip_factor};
 use crate::core::ops::backend::{Moments, StepMetrics, Update};
 use crate::core::ops::cpu::overwrite;
 use crate::core::ops::{AdamWSettings, DropoutKey};
 use candle_core::{D, Device, Result, Tensor, Var};
-use functions::{cross_entropy, without_row};
+use functions::{cross_entropy, divergence, without_row};
 use network::ReferenceNetwork;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::ops::Range;
 
 /// A model computed by candle.
 pub struct ReferenceEngine {
@@ -29,9 +32,12 @@ pub struct ReferenceEngine {
 }
 
 struct ReferenceTraining {
-    settings: AdamWSettings,
-    decay_everything: bool,
+    options: OptimizerOptions,
+    /// The factors of the learning rate of ranges of parameters; 1 for the others.
+    rates: Vec<(Range<usize>, f64)>,
     step: u64,
+    /// The average of each parameter, if one is kept.
+    average: Option<Vec<Tensor>>,
     /// AdamW's two moments and the last gradient of each parameter.
     moments: Vec<[Tensor; 3]>,
     metrics: StepMetrics,
@@ -73,7 +79,7 @@ impl ReferenceEngine {
             let mut total: Option<Vec<Tensor>> = None;
             for (index, batch) in input.batches.iter().enumerate() {
                 let key = DropoutKey::new(options.seed, options.number, index);
-                let share = batch.batch_size() as f64 / input.examples() as f64;
+                let share = batch.total_weight() / input.total_weight();
                 let gradients =
                     training.backpropagate(model, network, batch, key, share, options)?;
                 total = Some(match total {
@@ -89,9 +95,23 @@ impl ReferenceEngine {
     }
 }
 
+/// A copy of each parameter.
+fn copies(model: &SequenceClassifier, network: &ReferenceNetwork) -> Result<Vec<Tensor>> {
+    network.vars(model).map(|(_, var)| var.as_tensor().copy()).collect()
+}
+
+/// Sets each parameter.
+fn set_all(
+    model: &SequenceClassifier,
+    network: &ReferenceNetwork,
+    values: &[Tensor],
+) -> Result<()> {
+    network.vars(model).zip(values).try_for_each(|((_, var), value)| var.set(value))
+}
+
 impl ReferenceTraining {
     /// Runs the forward and backward pass over one batch and returns the gradient of each
-    /// parameter. `share` is the batch's fraction of the step's examples.
+    /// parameter. `share` is the factor of the batch's mean loss.
     fn backpropagate(
         &mut self,
         model: &SequenceClassifier,
@@ -102,9 +122,14 @@ impl ReferenceTraining {
         options: &StepOptions,
     ) -> Result<Vec<Tensor>> {
         let logits = network.forward(batch, Some(key))?;
-        let loss = cross_entropy(&logits, &batch.labels, options.label_smoothing_factor)?;
+        let mut loss = cross_entropy(&logits, batch, options.label_smoothing_factor)?;
+        if batch.role == BatchRole::LabelledTwice {
+            loss = (loss + (divergence(&logits, batch)? * options.rdrop_alpha)?)?;
+        }
         let loss = (loss * share)?;
-        self.metrics.loss += f64::from(loss.to_scalar::<f32>()?);
+        if batch.role != BatchRole::PseudoLabelled {
+            self.metrics.loss += f64::from(loss.to_scalar::<f32>()?);
+        }
         self.metrics.predicted.extend(logits.argmax(D::Minus1)?.to_vec1::<u32>()?);
         let gradients = loss.backward()?;
         let tables = &model.layout().tables;
@@ -147,8 +172,9 @@ impl ReferenceTraining {
         }
         self.step += 1;
         let scale = clip_factor(self.metrics.grad_norm, update.max_grad_norm);
-        let AdamWSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
-        let (rate, step) = (update.learning_rate, self.step as f64);
+        let OptimizerOptions { adamw, decay_everything, .. } = self.options;
+        let AdamWSettings { beta1, beta2, epsilon, weight_decay } = adamw;
+        let step = self.step as f64;
         for ((parameter, var), [mean, variance, gradient]) in
             network.vars(model).zip(&mut self.moments)
         {
@@ -157,10 +183,18 @@ impl ReferenceTraining {
             *variance = ((&*variance * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
             let unbiased = (&*mean / (1.0 - beta1.powf(step)))?;
             let deviation = ((&*variance / (1.0 - beta2.powf(step)))?.sqrt()? + epsilon)?;
-            let decays = self.decay_everything || parameter.decays();
+            let factor = self.rates.iter().find(|(range, _)| range.contains(&parameter.start));
+            let rate = update.learning_rate * factor.map_or(1.0, |(_, factor)| *factor);
+            let decays = decay_everything || parameter.decays();
             let keep = if decays { 1.0 - rate * weight_decay } else { 1.0 };
             let kept = (var.as_tensor() * keep)?;
             var.set(&(kept - ((unbiased / deviation)? * rate)?)?)?;
+        }
+        if let Some(average) = &mut self.average {
+            let share = average_share(self.options.ema_decay, self.step);
+            for ((_, var), average) in network.vars(model).zip(average) {
+                *average = (&*average + ((var.as_tensor() - &*average)? * share)?)?;
+            }
         }
         Ok(())
     }
@@ -177,23 +211,36 @@ fn flattened<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f32>> 
 
 impl Engine for ReferenceEngine {
     fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>> {
-        let Self { network, pool, .. } = self;
-        Ok(pool.install(|| network.forward(batch, None)?.detach().flatten_all()?.to_vec1())?)
+        let Self { model, network, pool, training, .. } = self;
+        let average = training.as_ref().and_then(|training| training.average.as_ref());
+        let weights = average.map(|_| copies(model, network)).transpose()?;
+        if let Some(average) = average {
+            set_all(model, network, average)?;
+        }
+        let logits =
+            pool.install(|| network.forward(batch, None)?.detach().flatten_all()?.to_vec1());
+        if let Some(weights) = weights {
+            set_all(model, network, &weights)?;
+        }
+        Ok(logits?)
     }
 
-    fn begin_training(
-        &mut self,
-        settings: AdamWSettings,
-        decay_everything: bool,
-    ) -> EngineResult<()> {
+    fn begin_training_with(&mut self, options: &OptimizerOptions) -> EngineResult<()> {
         let zeros = |tensor: &Tensor| -> Result<[Tensor; 3]> {
             Ok([tensor.zeros_like()?, tensor.zeros_like()?, tensor.zeros_like()?])
         };
         let variables = self.network.vars(&self.model);
         let moments = variables.map(|(_, var)| zeros(var)).collect::<Result<_>>()?;
-        let metrics = StepMetrics::default();
-        self.training =
-            Some(ReferenceTraining { settings, decay_everything, step: 0, moments, metrics });
+        let averages = options.ema_decay > 0.0;
+        let average = averages.then(|| copies(&self.model, &self.network)).transpose()?;
+        self.training = Some(ReferenceTraining {
+            options: *options,
+            rates: self.model.layout().layer_rates(options.layerwise_lr_decay),
+            step: 0,
+            average,
+            moments,
+            metrics: StepMetrics::default(),
+        });
         Ok(())
     }
 
@@ -210,9 +257,12 @@ impl Engine for ReferenceEngine {
     }
 
     fn store(&mut self) -> EngineResult<()> {
+        let average = self.training.as_ref().and_then(|training| training.average.as_ref());
         let views = self.model.parameters().iter();
-        for ((_, view), (_, var)) in views.zip(self.network.vars(&self.model)) {
-            overwrite(view, &var.flatten_all()?.to_vec1::<f32>()?)?;
+        for (index, ((_, view), (_, var))) in views.zip(self.network.vars(&self.model)).enumerate()
+        {
+            let weights = average.map_or(var.as_tensor(), |average| &average[index]);
+            overwrite(view, &weights.flatten_all()?.to_vec1::<f32>()?)?;
         }
         Ok(())
     }
@@ -222,15 +272,21 @@ impl Engine for ReferenceEngine {
         for ((_, view), (_, var)) in views.zip(self.network.vars(&self.model)) {
             var.set(&view.to_device(var.device())?)?;
         }
+        if let Some(average) = self.training.as_mut().and_then(|training| training.average.as_mut())
+        {
+            *average = copies(&self.model, &self.network)?;
+        }
         Ok(())
     }
 
     fn moments(&mut self) -> EngineResult<Moments<'_>> {
+        let weights = flattened(self.network.vars(&self.model).map(|(_, var)| var.as_tensor()))?;
         let training = self.training()?;
         Ok(Moments {
             steps: training.step,
             mean: flattened(training.moments.iter().map(|[mean, ..]| mean))?.into(),
             variance: flattened(training.moments.iter().map(|[_, variance, _]| variance))?.into(),
+            weights: training.average.is_some().then(|| weights.into()),
         })
     }
 
@@ -250,6 +306,14 @@ impl Engine for ReferenceEngine {
             start = part.end;
         }
         training.step = moments.steps;
+        let Some(weights) = moments.weights else { return Ok(()) };
+        if weights.len() != count {
+            return Err(EngineError("the optimizer state is of another model".to_owned()));
+        }
+        for (parameter, var) in self.network.vars(&self.model) {
+            let values = &weights[parameter.start..parameter.start + parameter.len()];
+            var.set(&Tensor::from_slice(values, var.shape(), var.device())?)?;
+        }
         Ok(())
     }
 

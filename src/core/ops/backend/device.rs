@@ -45,6 +45,15 @@ pub trait Device: Send + Sync {
         settings: AdamWSettings,
     ) -> Result<Self::Optimizer>;
 
+    /// Makes the optimizer keep an exponential moving average of the weights from now on:
+    /// `average = d average + (1 - d) weights` after each update, where `1 - d` is
+    /// [`average_share`](crate::core::ops::adamw::average_share) of `decay`. `average` holds the
+    /// current weights, in memory of its own.
+    fn start_average(&self, optimizer: &mut Self::Optimizer, average: Self::Parameters, decay: f64);
+
+    /// The average of the weights, if the optimizer keeps one. Call [`Self::flush`] first.
+    fn average<'a>(&self, optimizer: &'a Self::Optimizer) -> Option<&'a Self::Parameters>;
+
     /// Copies a batch to the device.
     fn send(&self, batch: &PackedBatch, to: &mut Self::Batch) -> Result<()>;
 
@@ -85,7 +94,7 @@ pub trait Device: Send + Sync {
     /// Waits for the last step and returns its metrics.
     fn step_metrics(&self, gradients: &mut Self::Gradients) -> Result<StepMetrics>;
 
-    /// Applies all pending updates of the token table.
+    /// Applies all pending updates of the token table, and of its average.
     fn flush(
         &self,
         parameters: &mut Self::Parameters,
@@ -98,8 +107,14 @@ pub trait Device: Send + Sync {
     /// The optimizer's state. Call [`Self::flush`] first.
     fn moments<'a>(&self, optimizer: &'a Self::Optimizer) -> Result<Moments<'a>>;
 
-    /// Restores the state that [`Self::moments`] returned.
-    fn restore(&self, optimizer: &mut Self::Optimizer, moments: Moments<'static>) -> Result<()>;
+    /// Restores the state that [`Self::moments`] returned, except the weights: `parameters` already
+    /// holds them, and the optimizer their average, if any.
+    fn restore(
+        &self,
+        parameters: &Self::Parameters,
+        optimizer: &mut Self::Optimizer,
+        moments: Moments<'static>,
+    ) -> Result<()>;
 
     /// Waits until all queued work is done.
     fn synchronize(&self) -> Result<()>;

@@ -41,15 +41,32 @@ pub struct CrossEntropy<'a, D: Device + ?Sized> {
     pub classes: usize,
     /// The label smoothing factor.
     pub smoothing: f32,
-    /// The factor that the sum of losses is multiplied by: 1 / the number of examples of the step.
+    /// The factor that the weighted sum of losses is multiplied by: 1 / the sum of the weights of
+    /// the step's labelled examples.
     pub scale: f32,
-    /// The labels.
+    /// The labels, the weights and the role of the sequences.
     pub batch: &'a D::Batch,
     /// `[batch, classes]`.
     pub logits: &'a D::Floats,
     /// Output, `[batch, classes]`: the gradient of the logits.
     pub grad: &'a mut D::Floats,
     /// Output: the step's loss and predictions.
+    pub gradients: &'a mut D::Gradients,
+}
+
+/// The arguments of [`HeadOps::divergence`].
+pub struct Divergence<'a, D: Device + ?Sized> {
+    /// The number of classes.
+    pub classes: usize,
+    /// The factor that the weighted sum of divergences is multiplied by.
+    pub scale: f32,
+    /// The weights of the sequences; the second half repeats the first.
+    pub batch: &'a D::Batch,
+    /// `[batch, classes]`.
+    pub logits: &'a D::Floats,
+    /// `[batch, classes]`: the gradient of the logits, which is added to.
+    pub grad: &'a mut D::Floats,
+    /// Output: the step's loss.
     pub gradients: &'a mut D::Gradients,
 }
 
@@ -100,8 +117,15 @@ pub trait HeadOps: Device {
     fn classify_backward(&self, arguments: ClassifyBackward<'_, Self>) -> Result<()>;
 
     /// Cross-entropy with label smoothing `s`, as transformers' `LabelSmoother`:
-    /// `(1 - s) × loss of the label + s × mean loss of all labels`. Adds `scale × sum of losses`
-    /// to the step's loss, appends the predicted classes, and sets
-    /// `grad = scale × d(sum of losses)/d(logits)`.
+    /// `(1 - s) × loss of the label + s × mean loss of all labels`. Adds
+    /// `scale × weighted sum of losses` to the step's loss, except for pseudo-labelled examples,
+    /// appends the predicted classes, and sets
+    /// `grad = scale × d(weighted sum of losses)/d(logits)`.
     fn cross_entropy(&self, arguments: CrossEntropy<'_, Self>) -> Result<()>;
+
+    /// The symmetric divergence of R-Drop (Liang et al., 2021): `KL(p‖q) + KL(q‖p)` of the
+    /// probabilities `p` of sequence `i` and `q` of its copy in the second half of the batch. Adds
+    /// `scale × weighted sum of divergences` to the step's loss, and its gradient to `grad`. It
+    /// follows [`Self::cross_entropy`].
+    fn divergence(&self, arguments: Divergence<'_, Self>) -> Result<()>;
 }

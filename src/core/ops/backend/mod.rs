@@ -11,6 +11,7 @@ mod activation;
 mod attention;
 mod device;
 mod embedding;
+mod groups;
 mod head;
 mod linear;
 mod norm;
@@ -21,7 +22,8 @@ pub use activation::{ActivateBackward, ActivateForward, ActivationOps};
 pub use attention::{AttentionBackward, AttentionForward, AttentionOps};
 pub use device::Device;
 pub use embedding::{EmbedBackward, EmbedForward, EmbeddingOps};
-pub use head::{ClassifyBackward, ClassifyForward, CrossEntropy, HeadOps};
+pub use groups::{UpdateGroup, UpdateGroups, UpdateKind};
+pub use head::{ClassifyBackward, ClassifyForward, CrossEntropy, Divergence, HeadOps};
 pub use linear::{LinearBackwardInput, LinearBackwardWeight, LinearForward, LinearOps};
 pub use norm::{AddNormBackward, AddNormForward, NormOps};
 pub use pretraining::{

@@ -72,6 +72,9 @@ pub struct ParameterLayout {
     pub tables: EmbeddingTables,
     /// The parameters that weight decay applies to, sorted.
     pub decayed: Vec<Range<usize>>,
+    /// The factor of the learning rate for each range of parameters whose factor is not 1. Ranges do
+    /// not overlap.
+    pub rates: Vec<(Range<usize>, f64)>,
 }
 
 impl ParameterLayout {
@@ -164,4 +167,6 @@ pub struct Moments<'a> {
     pub mean: Cow<'a, [f32]>,
     /// The running mean of squared gradients.
     pub variance: Cow<'a, [f32]>,
+    /// With an average of the weights: the weights themselves. `None` without one.
+    pub weights: Option<Cow<'a, [f32]>>,
 }

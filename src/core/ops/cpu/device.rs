@@ -54,9 +54,8 @@ impl Device for Cpu {
         CpuParameters::sharing(flat)
     }
 
-    fn store(&self, _: &CpuParameters, _: &Tensor) -> Result<()> {
-        // The parameters share the memory of the tensor.
-        Ok(())
+    fn store(&self, parameters: &CpuParameters, flat: &Tensor) -> Result<()> {
+        parameters.store(flat)
     }
 
     fn gradients(&self, layout: &ParameterLayout) -> Result<CpuGradients> {
@@ -65,6 +64,14 @@ impl Device for Cpu {
 
     fn optimizer(&self, layout: &ParameterLayout, settings: AdamWSettings) -> Result<CpuOptimizer> {
         Ok(CpuOptimizer::new(layout, settings))
+    }
+
+    fn start_average(&self, optimizer: &mut CpuOptimizer, average: CpuParameters, decay: f64) {
+        optimizer.start_average(average, decay);
+    }
+
+    fn average<'a>(&self, optimizer: &'a CpuOptimizer) -> Option<&'a CpuParameters> {
+        optimizer.average()
     }
 
     fn send(&self, batch: &PackedBatch, to: &mut PackedBatch) -> Result<()> {
@@ -88,7 +95,7 @@ impl Device for Cpu {
             candle_core::bail!("token id {token} is outside the vocabulary of {vocabulary}");
         }
         gradients.begin(tokens, optimizer.width());
-        parameters.write(|p| optimizer.apply_pending(tokens, p))
+        parameters.try_write(|p| optimizer.apply_pending(tokens, p))
     }
 
     fn accumulate(&self, gradients: &mut CpuGradients) {
@@ -104,7 +111,7 @@ impl Device for Cpu {
     ) -> Result<()> {
         gradients.grad_norm = optimizer::norm(gradients);
         if gradients.loss.is_finite() && gradients.grad_norm.is_finite() {
-            parameters.write(|p| optimizer.update(update, p, gradients))?;
+            parameters.try_write(|p| optimizer.update(update, p, gradients))?;
         }
         gradients.unread = true;
         Ok(())
@@ -130,7 +137,7 @@ impl Device for Cpu {
         if !optimizer.has_pending() {
             return Ok(());
         }
-        parameters.write(|p| optimizer.flush(p))
+        parameters.try_write(|p| optimizer.flush(p))
     }
 
     fn read_gradients(&self, gradients: &CpuGradients) -> Result<Vec<f32>> {
@@ -141,8 +148,13 @@ impl Device for Cpu {
         Ok(optimizer.moments())
     }
 
-    fn restore(&self, optimizer: &mut CpuOptimizer, moments: Moments<'static>) -> Result<()> {
-        if !optimizer.restore(moments) {
+    fn restore(
+        &self,
+        parameters: &CpuParameters,
+        optimizer: &mut CpuOptimizer,
+        moments: Moments<'static>,
+    ) -> Result<()> {
+        if !optimizer.restore(parameters, moments)? {
             candle_core::bail!("the optimizer's moments do not match the model's parameters");
         }
         Ok(())

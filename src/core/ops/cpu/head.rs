@@ -4,8 +4,9 @@ use super::activation;
 use super::device::Cpu;
 use super::memory::{CpuGradients, resize};
 use super::numeric::{lane_sum, vectorized};
+use crate::core::data::batching::BatchRole;
 use crate::core::ops::backend::{
-    ClassifyBackward, ClassifyForward, CrossEntropy, HeadOps, LinearLayout, PackedBatch,
+    ClassifyBackward, ClassifyForward, CrossEntropy, Divergence, HeadOps, LinearLayout, PackedBatch,
 };
 use candle_core::Result;
 
@@ -101,8 +102,10 @@ impl HeadOps for Cpu {
         let CrossEntropy { classes, smoothing, scale, batch, logits, grad, gradients } = arguments;
         let grad = resize(grad, logits.len());
         let smoothing = f64::from(smoothing);
+        let is_reported = batch.role != BatchRole::PseudoLabelled;
         let rows = logits.chunks_exact(classes).zip(grad.chunks_exact_mut(classes));
-        for ((logits, grad), &label) in rows.zip(&batch.labels) {
+        for (row, ((logits, grad), &label)) in rows.zip(&batch.labels).enumerate() {
+            let scale = scale * batch.weight(row);
             let mut best = 0;
             for (class, logit) in logits.iter().enumerate() {
                 if *logit > logits[best] {
@@ -111,13 +114,54 @@ impl HeadOps for Cpu {
             }
             gradients.predicted.push(best as u32);
             let (loss, slopes) = loss_of(logits, label as usize, smoothing);
-            gradients.loss += f64::from(scale) * loss;
+            if is_reported {
+                gradients.loss += f64::from(scale) * loss;
+            }
             for (grad, slope) in grad.iter_mut().zip(slopes) {
                 *grad = scale * slope as f32;
             }
         }
         Ok(())
     }
+
+    fn divergence(&self, arguments: Divergence<'_, Self>) -> Result<()> {
+        let Divergence { classes, scale, batch, logits, grad, gradients } = arguments;
+        let half = batch.batch_size() / 2 * classes;
+        let (first, second) = logits.split_at(half);
+        let (grad_first, grad_second) = grad.split_at_mut(half);
+        let pairs = first.chunks_exact(classes).zip(second.chunks_exact(classes));
+        let grads = grad_first.chunks_exact_mut(classes).zip(grad_second.chunks_exact_mut(classes));
+        for (row, ((p, q), (grad_p, grad_q))) in pairs.zip(grads).enumerate() {
+            let scale = scale * batch.weight(row);
+            let (log_sum_p, log_sum_q) = (log_sum_of(p), log_sum_of(q));
+            // For each class: both probabilities, and log p - log q.
+            let terms = |p: f32, q: f32| {
+                let (log_p, log_q) = (f64::from(p) - log_sum_p, f64::from(q) - log_sum_q);
+                (log_p.exp(), log_q.exp(), log_p - log_q)
+            };
+            let (mut forward, mut reverse) = (0.0, 0.0);
+            for (&p, &q) in p.iter().zip(q) {
+                let (p, q, difference) = terms(p, q);
+                forward += p * difference;
+                reverse -= q * difference;
+            }
+            gradients.loss += f64::from(scale) * (forward + reverse);
+            let logits = p.iter().zip(q);
+            for ((&p, &q), (grad_p, grad_q)) in logits.zip(grad_p.iter_mut().zip(grad_q)) {
+                let (p, q, difference) = terms(p, q);
+                *grad_p += scale * (p * (difference - forward) + p - q) as f32;
+                *grad_q += scale * (q * (-difference - reverse) + q - p) as f32;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The logarithm of the sum of exponentials of a row.
+fn log_sum_of(logits: &[f32]) -> f64 {
+    let highest = logits.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(f64::from(b)));
+    let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - highest).exp()).sum();
+    highest + sum.ln()
 }
 
 /// `logits = x Wᵀ + b`.
@@ -176,9 +220,7 @@ fn classify_backward(
 
 /// The loss of one row, and its gradient.
 fn loss_of(logits: &[f32], label: usize, smoothing: f64) -> (f64, impl Iterator<Item = f64> + '_) {
-    let highest = logits.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(f64::from(b)));
-    let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - highest).exp()).sum();
-    let log_sum = highest + sum.ln();
+    let log_sum = log_sum_of(logits);
     let mean = logits.iter().map(|&logit| f64::from(logit)).sum::<f64>() / logits.len() as f64;
     let own = logits.get(label).map_or(f64::NAN, |&logit| f64::from(logit));
     let loss = (1.0 - smoothing) * (log_sum - own) + smoothing * (log_sum - mean);

@@ -25,6 +25,15 @@ impl CpuParameters {
         Ok(parameters)
     }
 
+    /// Copies all parameters to `flat`, unless they share its memory.
+    pub(super) fn store(&self, flat: &Tensor) -> Result<()> {
+        if self.flat.id() == flat.id() {
+            return Ok(());
+        }
+        let values = self.read(|parameters| Ok(parameters.to_vec()))?;
+        overwrite(flat, &values)
+    }
+
     /// Makes later products of these layers use copies of their weights in eight bits: for
     /// inference, not for training.
     ///
@@ -47,6 +56,13 @@ impl CpuParameters {
     /// Calls `f` with all parameters, to change them.
     pub(super) fn write(&self, f: impl FnOnce(&mut [f32]) + Send) -> Result<()> {
         change(&self.flat, f)
+    }
+
+    /// As [`Self::write`], with a change that can fail.
+    pub(super) fn try_write(&self, f: impl FnOnce(&mut [f32]) -> Result<()> + Send) -> Result<()> {
+        let mut outcome = Ok(());
+        self.write(|parameters| outcome = f(parameters))?;
+        outcome
     }
 }
 

@@ -4,6 +4,7 @@
 //! results do not depend on the number of threads.
 
 mod activation;
+mod adamw;
 mod attention;
 mod device;
 mod embedding;

@@ -1,64 +1,15 @@
 //! AdamW in one pass over all parameters; rows of the token table are updated only when they are
 //! needed.
 
-use super::memory::CpuGradients;
+use super::adamw::{Factors, Part};
+use super::memory::{CpuGradients, CpuParameters};
 use super::numeric::{ELEMENTS_PER_TASK, lane_sum, vectorized};
-use crate::core::ops::adamw::{AdamWSettings, clip_factor};
-use crate::core::ops::backend::{Moments, ParameterLayout, Update};
+use crate::core::ops::adamw::{AdamWSettings, average_share, clip_factor};
+use crate::core::ops::backend::{Moments, ParameterLayout, Update, UpdateGroups};
+use candle_core::Result;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
-
-/// The factors of one update.
-#[derive(Clone, Copy, Debug)]
-struct Factors {
-    beta1: f32,
-    beta2: f32,
-    epsilon: f32,
-    /// The factor of weight decay: `1 - learning rate × weight decay`.
-    keep: f32,
-    /// The learning rate with the bias correction of the mean: `learning rate / (1 - beta1^step)`.
-    rate: f32,
-    /// The bias correction of the square root of the variance: `1 / √(1 - beta2^step)`.
-    correction: f32,
-}
-
-impl Factors {
-    /// The factors of `torch.optim.AdamW` at this step, counted from 1.
-    fn new(settings: &AdamWSettings, step: u64, learning_rate: f64, decays: bool) -> Self {
-        let step = step as f64;
-        let decay = if decays { settings.weight_decay } else { 0.0 };
-        Self {
-            beta1: settings.beta1 as f32,
-            beta2: settings.beta2 as f32,
-            epsilon: settings.epsilon as f32,
-            keep: (1.0 - learning_rate * decay) as f32,
-            rate: (learning_rate / (1.0 - settings.beta1.powf(step))) as f32,
-            correction: (1.0 / (1.0 - settings.beta2.powf(step)).sqrt()) as f32,
-        }
-    }
-
-    /// One update of `parameter`, whose gradient is `gradient(i)`.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
-    fn apply(
-        &self,
-        parameter: &mut [f32],
-        mean: &mut [f32],
-        variance: &mut [f32],
-        gradient: impl Fn(usize) -> f32,
-    ) {
-        let n = parameter.len();
-        let (mean, variance) = (&mut mean[..n], &mut variance[..n]);
-        for i in 0..n {
-            let g = gradient(i);
-            mean[i] = self.beta1 * mean[i] + (1.0 - self.beta1) * g;
-            variance[i] = self.beta2 * variance[i] + (1.0 - self.beta2) * g * g;
-            let denominator = variance[i].sqrt() * self.correction + self.epsilon;
-            parameter[i] = parameter[i] * self.keep - self.rate * mean[i] / denominator;
-        }
-    }
-}
 
 /// AdamW's moments. Updates of token rows without a gradient stay pending: they are applied one by
 /// one when the row is next needed.
@@ -68,17 +19,29 @@ pub struct CpuOptimizer {
     step: u64,
     mean: Vec<f32>,
     variance: Vec<f32>,
-    decayed: Vec<Range<usize>>,
+    groups: UpdateGroups,
     width: usize,
     token_table_len: usize,
     /// For each token row: the step up to which it is updated.
     updated: Vec<u64>,
-    /// For each token row: whether any of its moments may be non-zero.
-    has_moments: Vec<bool>,
+    /// For each token row: whether any of its moments may be non-zero, or its average may differ
+    /// from it.
+    is_active: Vec<bool>,
     /// The factors of the updates of token rows in the steps after `flushed`.
     pending: Vec<Factors>,
     /// The step up to which all token rows are updated.
     flushed: u64,
+    average: Option<Average>,
+}
+
+/// The average of the weights.
+#[derive(Debug)]
+struct Average {
+    weights: CpuParameters,
+    decay: f64,
+    /// Whether weight decay has changed token rows that may not be active, so that their averages
+    /// differ from them.
+    has_decayed: bool,
 }
 
 impl CpuOptimizer {
@@ -89,14 +52,37 @@ impl CpuOptimizer {
             step: 0,
             mean: vec![0.0; layout.len],
             variance: vec![0.0; layout.len],
-            decayed: layout.decayed.clone(),
+            groups: UpdateGroups::new(layout),
             width: tables.width,
             token_table_len: layout.token_table_len(),
             updated: vec![0; tables.vocabulary],
-            has_moments: vec![false; tables.vocabulary],
+            is_active: vec![false; tables.vocabulary],
             pending: Vec::new(),
             flushed: 0,
+            average: None,
         }
+    }
+
+    /// Keeps an average of the weights, which are `weights` now.
+    pub(super) fn start_average(&mut self, weights: CpuParameters, decay: f64) {
+        self.average = Some(Average { weights, decay, has_decayed: false });
+    }
+
+    /// The average of the weights.
+    pub(super) fn average(&self) -> Option<&CpuParameters> {
+        self.average.as_ref().map(|average| &average.weights)
+    }
+
+    /// Calls `work` with the values of the average, if there is one.
+    fn with_average(
+        &mut self,
+        work: impl FnOnce(&mut Self, Option<&mut [f32]>) + Send,
+    ) -> Result<()> {
+        let Some(weights) = self.average().cloned() else {
+            work(self, None);
+            return Ok(());
+        };
+        weights.write(|values| work(self, Some(values)))
     }
 
     /// The number of token rows.
@@ -114,25 +100,43 @@ impl CpuOptimizer {
             steps: self.step,
             mean: Cow::Borrowed(&self.mean),
             variance: Cow::Borrowed(&self.variance),
+            weights: None,
         }
     }
 
-    /// Restores these moments; returns `false` if their number differs.
-    pub(super) fn restore(&mut self, moments: Moments<'static>) -> bool {
+    /// Restores these moments of `parameters`; returns `false` if their number differs.
+    pub(super) fn restore(
+        &mut self,
+        parameters: &CpuParameters,
+        moments: Moments<'static>,
+    ) -> Result<bool> {
         let len = self.mean.len();
         if moments.mean.len() != len || moments.variance.len() != len {
-            return false;
+            return Ok(false);
         }
         self.mean = moments.mean.into_owned();
         self.variance = moments.variance.into_owned();
         self.step = moments.steps;
         let means = self.mean.chunks_exact(self.width);
         let rows = means.zip(self.variance.chunks_exact(self.width));
-        for ((mean, variance), has_moments) in rows.zip(&mut self.has_moments) {
-            *has_moments = mean.iter().chain(variance).any(|&moment| moment != 0.0);
+        for ((mean, variance), is_active) in rows.zip(&mut self.is_active) {
+            *is_active = mean.iter().chain(variance).any(|&moment| moment != 0.0);
+        }
+        if let Some(average) = &mut self.average {
+            average.has_decayed = false;
+            let (width, is_active) = (self.width, &mut self.is_active);
+            parameters.read(|weights| {
+                average.weights.read(|average| {
+                    let rows = weights.chunks_exact(width).zip(average.chunks_exact(width));
+                    for ((row, average), is_active) in rows.zip(is_active) {
+                        *is_active |= row != average;
+                    }
+                    Ok(())
+                })
+            })?;
         }
         self.mark_flushed();
-        true
+        Ok(true)
     }
 
     fn mark_flushed(&mut self) {
@@ -147,60 +151,70 @@ impl CpuOptimizer {
     }
 
     /// Applies the pending updates of the rows of these distinct tokens.
-    pub(super) fn apply_pending(&mut self, tokens: &[u32], parameters: &mut [f32]) {
+    pub(super) fn apply_pending(&mut self, tokens: &[u32], parameters: &mut [f32]) -> Result<()> {
         let mut rows: Vec<usize> = tokens.iter().map(|&token| token as usize).collect();
         rows.sort_unstable();
         let all = rows.clone();
-        // Without weight decay, a row whose moments are zero does not change.
-        let decays = self.pending.iter().any(|factors| factors.keep != 1.0);
-        rows.retain(|&row| self.has_moments[row] || decays);
-        self.for_rows(&rows, parameters, |_, pending, has_moments, [row, mean, variance]| {
-            for factors in pending {
-                if has_moments {
-                    factors.apply(row, mean, variance, |_| 0.0);
-                } else {
-                    for value in row.iter_mut() {
-                        *value *= factors.keep;
+        // Without weight decay, a row that is not active does not change, nor does its average.
+        let decays = self.pending.iter().any(|factors| factors.keep != 1.0)
+            || self.average.as_ref().is_some_and(|average| average.has_decayed);
+        rows.retain(|&row| self.is_active[row] || decays);
+        self.with_average(|optimizer, average| {
+            optimizer.for_rows(&rows, parameters, average, |_, pending, is_active, mut part| {
+                for factors in pending {
+                    if is_active {
+                        factors.apply(part.reborrow(), |_| 0.0);
+                    } else {
+                        factors.decay(&mut part);
                     }
                 }
-            }
-        });
+            });
+        })?;
         for row in all {
             self.updated[row] = self.step;
         }
+        Ok(())
     }
 
     /// Applies all pending updates.
-    pub(super) fn flush(&mut self, parameters: &mut [f32]) {
+    pub(super) fn flush(&mut self, parameters: &mut [f32]) -> Result<()> {
         if self.has_pending() {
             let all: Vec<u32> = (0..self.updated.len() as u32).collect();
-            self.apply_pending(&all, parameters);
+            self.apply_pending(&all, parameters)?;
             self.mark_flushed();
         }
+        Ok(())
     }
 
-    /// Calls `work` with the index of each row in `rows`, its pending factors, whether it
-    /// has moments, and its parameters and moments; `rows` are sorted.
+    /// Calls `work` with the index of each row in `rows`, its pending factors, whether it is active,
+    /// and its parameters, moments and average; `rows` are sorted.
     fn for_rows(
         &mut self,
         rows: &[usize],
         parameters: &mut [f32],
-        work: impl Fn(usize, &[Factors], bool, [&mut [f32]; 3]) + Sync,
+        average: Option<&mut [f32]>,
+        work: impl Fn(usize, &[Factors], bool, Part<'_>) + Sync,
     ) {
-        let (width, len) = (self.width, self.token_table_len);
+        let len = self.token_table_len;
         let mut tasks = Vec::with_capacity(rows.len());
-        let mut tables = [parameters, &mut self.mean, &mut self.variance]
-            .map(|table| RowCursor { rest: &mut table[..len], width });
+        let table = Part {
+            parameters: &mut parameters[..len],
+            mean: &mut self.mean[..len],
+            variance: &mut self.variance[..len],
+            average: average.map(|average| &mut average[..len]),
+        };
+        let mut rest = Some(table);
         let mut next = 0;
         for (index, &row) in rows.iter().enumerate() {
-            let skip = (row - next) * width;
-            let parts = tables.each_mut().map(|table| table.next(skip));
+            let Some(table) = rest.take() else { break };
+            let (part, after) = table.split_at((row - next) * self.width).1.split_at(self.width);
+            rest = Some(after);
             next = row + 1;
             let pending = &self.pending[(self.updated[row] - self.flushed) as usize..];
-            tasks.push((index, pending, self.has_moments[row], parts));
+            tasks.push((index, pending, self.is_active[row], part));
         }
-        tasks.into_par_iter().with_min_len(8).for_each(|(index, pending, has_moments, parts)| {
-            vectorized(|| work(index, pending, has_moments, parts));
+        tasks.into_par_iter().with_min_len(8).for_each(|(index, pending, is_active, part)| {
+            vectorized(|| work(index, pending, is_active, part));
         });
     }
 
@@ -209,94 +223,105 @@ impl CpuOptimizer {
         &mut self,
         update: Update,
         parameters: &mut [f32],
-        gradients: &mut CpuGradients,
-    ) {
-        let scale = clip_factor(gradients.grad_norm, update.max_grad_norm) as f32;
+        gradients: &CpuGradients,
+    ) -> Result<()> {
+        let clip = clip_factor(gradients.grad_norm, update.max_grad_norm) as f32;
         self.step += 1;
-        let factors =
-            |decays| Factors::new(&self.settings, self.step, update.learning_rate, decays);
-        let (plain, decaying) = (factors(false), factors(true));
-        let token_table_len = self.token_table_len;
-        let tokens_decay = self.decayed.iter().any(|range| range.start < token_table_len);
-        let token_factors = if tokens_decay { decaying } else { plain };
+        let share =
+            self.average.as_ref().map_or(0.0, |average| average_share(average.decay, self.step));
+        let factors: Vec<Factors> = self
+            .groups
+            .kinds
+            .iter()
+            .map(|kind| {
+                let rate = update.learning_rate * kind.rate;
+                Factors::new(&self.settings, self.step, rate, kind.decays, share)
+            })
+            .collect();
+        let token_factors = factors[0];
+        if let Some(average) = &mut self.average {
+            average.has_decayed |= token_factors.keep != 1.0;
+        }
+        self.with_average(|optimizer, mut average| {
+            optimizer.update_dense(clip, &factors, parameters, average.as_deref_mut(), gradients);
+            optimizer.update_tokens(clip, token_factors, parameters, average, gradients);
+        })?;
+        self.pending.push(token_factors);
+        Ok(())
+    }
 
-        let decayed = &self.decayed;
-        parameters[token_table_len..]
-            .par_chunks_mut(ELEMENTS_PER_TASK)
-            .zip(self.mean[token_table_len..].par_chunks_mut(ELEMENTS_PER_TASK))
-            .zip(self.variance[token_table_len..].par_chunks_mut(ELEMENTS_PER_TASK))
-            .zip(gradients.dense.par_chunks(ELEMENTS_PER_TASK))
-            .enumerate()
-            .for_each(|(task, (((parameter, mean), variance), gradient))| {
-                let first = token_table_len + task * ELEMENTS_PER_TASK;
-                for (range, decays) in pieces(decayed, first..first + parameter.len()) {
-                    let here = range.start - first..range.end - first;
-                    let gradient = &gradient[here.clone()];
-                    let factors = if decays { &decaying } else { &plain };
-                    vectorized(|| {
-                        factors.apply(
-                            &mut parameter[here.clone()],
-                            &mut mean[here.clone()],
-                            &mut variance[here],
-                            |i| gradient[i] * scale,
-                        );
-                    });
-                }
-            });
+    /// Updates all parameters after the token table; `factors` are those of each kind.
+    fn update_dense(
+        &mut self,
+        clip: f32,
+        factors: &[Factors],
+        parameters: &mut [f32],
+        average: Option<&mut [f32]>,
+        gradients: &CpuGradients,
+    ) {
+        let start = self.token_table_len;
+        let mut rest = Part {
+            parameters: &mut parameters[start..],
+            mean: &mut self.mean[start..],
+            variance: &mut self.variance[start..],
+            average: average.map(|average| &mut average[start..]),
+        };
+        let mut tasks = Vec::with_capacity(rest.len().div_ceil(ELEMENTS_PER_TASK));
+        for gradient in gradients.dense.chunks(ELEMENTS_PER_TASK) {
+            let (part, after) = rest.split_at(gradient.len());
+            rest = after;
+            tasks.push((part, gradient));
+        }
+        let groups = &self.groups;
+        tasks.into_par_iter().enumerate().for_each(|(task, (mut rest, mut gradient))| {
+            let first = start + task * ELEMENTS_PER_TASK;
+            for (range, kind) in pieces(groups, first..first + rest.len()) {
+                let (part, after) = rest.split_at(range.len());
+                let (here, later) = gradient.split_at(range.len());
+                (rest, gradient) = (after, later);
+                part.update(&factors[kind], |i| here[i] * clip);
+            }
+        });
+    }
 
-        // The step's token rows have no pending updates: `begin_step` applied them.
+    /// Updates the token rows with a gradient. They have no pending updates: `begin_step` applied
+    /// them.
+    fn update_tokens(
+        &mut self,
+        clip: f32,
+        factors: Factors,
+        parameters: &mut [f32],
+        average: Option<&mut [f32]>,
+        gradients: &CpuGradients,
+    ) {
         let tokens = gradients.tokens.iter().enumerate();
         let mut rows: Vec<(usize, usize)> = tokens.map(|(i, &token)| (token as usize, i)).collect();
         rows.sort_unstable();
         let tokens: Vec<usize> = rows.iter().map(|&(token, _)| token).collect();
         let (width, grads) = (self.width, &gradients.token_rows);
-        self.for_rows(&tokens, parameters, |index, _, _, [row, mean, variance]| {
+        self.for_rows(&tokens, parameters, average, |index, _, _, part| {
             let gradient = &grads[rows[index].1 * width..][..width];
-            token_factors.apply(row, mean, variance, |i| gradient[i] * scale);
+            factors.apply(part, |i| gradient[i] * clip);
         });
         for row in tokens {
-            self.has_moments[row] = true;
+            self.is_active[row] = true;
             self.updated[row] = self.step;
         }
-        self.pending.push(token_factors);
     }
 }
 
-/// Borrows rows of a table one after another.
-struct RowCursor<'a> {
-    rest: &'a mut [f32],
-    width: usize,
-}
-
-impl<'a> RowCursor<'a> {
-    /// The next row, after skipping `skip` values.
-    fn next(&mut self, skip: usize) -> &'a mut [f32] {
-        let rest = std::mem::take(&mut self.rest);
-        let (row, after) = rest[skip..].split_at_mut(self.width);
-        self.rest = after;
-        row
-    }
-}
-
-/// `range` split where weight decay begins or ends; `decayed` is sorted.
+/// `range` split at the ends of groups, each part with the index of its kind.
 fn pieces(
-    decayed: &[Range<usize>],
+    groups: &UpdateGroups,
     range: Range<usize>,
-) -> impl Iterator<Item = (Range<usize>, bool)> + '_ {
+) -> impl Iterator<Item = (Range<usize>, usize)> + '_ {
     let mut at = range.start;
+    let mut next = groups.groups.partition_point(|group| group.end <= at);
     std::iter::from_fn(move || {
-        if at >= range.end {
-            return None;
-        }
-        let next = decayed.partition_point(|decayed| decayed.end <= at);
-        let (end, decays) = match decayed.get(next) {
-            Some(decayed) if decayed.start <= at => (decayed.end, true),
-            Some(decayed) => (decayed.start, false),
-            None => (range.end, false),
-        };
-        let piece = at..end.min(range.end);
-        at = piece.end;
-        Some((piece, decays))
+        let group = groups.groups.get(next).filter(|_| at < range.end)?;
+        let piece = at..group.end.min(range.end);
+        (at, next) = (piece.end, next + 1);
+        Some((piece, group.kind))
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::driver::Driver;
 use super::memory::{DeviceBuffer, DeviceSlice, GpuContext};
+use crate::core::data::batching::BatchRole;
 use crate::core::ops::backend::{EmbeddingTables, PackedBatch};
 use candle_core::{Result, bail};
 use std::ops::Range;
@@ -14,6 +15,7 @@ pub struct DeviceBatch<D: Driver> {
     gathered: Vec<u32>,
     rows: usize,
     sequences: usize,
+    role: BatchRole,
     longest: usize,
     /// The highest token id.
     highest: u32,
@@ -32,6 +34,8 @@ struct Parts {
     ids: Range<usize>,
     starts: Range<usize>,
     labels: Range<usize>,
+    /// The bits of the weights.
+    weights: Range<usize>,
     types: TableRows,
     positions: TableRows,
     occurrences: Range<usize>,
@@ -84,6 +88,7 @@ impl<D: Driver> Default for DeviceBatch<D> {
             gathered: Vec::new(),
             rows: 0,
             sequences: 0,
+            role: BatchRole::default(),
             longest: 0,
             highest: 0,
             parts: Parts::default(),
@@ -102,9 +107,10 @@ fn check(batch: &PackedBatch) -> Result<()> {
         || ascends(&batch.occurrence_starts, batch.occurrences.len())
             && batch.occurrences.iter().all(|&row| (row as usize) < rows);
     let labels_fit = batch.labels.is_empty() || batch.labels.len() == batch.batch_size();
+    let weights_fit = batch.weights.is_empty() || batch.weights.len() == batch.batch_size();
     let is_for_rows = |ids: &[u32]| ids.is_empty() || ids.len() == rows;
     let ids_fit = is_for_rows(&batch.type_ids) && is_for_rows(&batch.position_ids);
-    if !ascends(&batch.starts, rows) || !tokens_fit || !labels_fit || !ids_fit {
+    if !ascends(&batch.starts, rows) || !tokens_fit || !labels_fit || !weights_fit || !ids_fit {
         bail!("the parts of a packed batch do not match");
     }
     Ok(())
@@ -115,12 +121,14 @@ impl<D: Driver> DeviceBatch<D> {
     pub(super) fn send(&mut self, context: &Arc<GpuContext<D>>, batch: &PackedBatch) -> Result<()> {
         check(batch)?;
         let for_gradient = !batch.occurrence_starts.is_empty();
+        let weights: Vec<u32> = batch.weights.iter().map(|weight| weight.to_bits()).collect();
         let gathered = &mut self.gathered;
         gathered.clear();
         self.parts = Parts {
             ids: append(gathered, &batch.ids),
             starts: append(gathered, &batch.starts),
             labels: append(gathered, &batch.labels),
+            weights: append(gathered, &weights),
             types: TableRows::gather(&batch.type_ids, for_gradient, gathered),
             positions: TableRows::gather(&batch.position_ids, for_gradient, gathered),
             occurrences: append(gathered, &batch.occurrences),
@@ -128,6 +136,7 @@ impl<D: Driver> DeviceBatch<D> {
         };
         self.rows = batch.rows();
         self.sequences = batch.batch_size();
+        self.role = batch.role;
         self.longest = batch.longest();
         self.highest = batch.ids.iter().copied().max().unwrap_or(0);
         self.distinct = batch.occurrence_starts.len().checked_sub(1);
@@ -143,6 +152,11 @@ impl<D: Driver> DeviceBatch<D> {
     /// The number of sequences.
     pub(super) fn sequences(&self) -> usize {
         self.sequences
+    }
+
+    /// What the sequences are.
+    pub(super) fn role(&self) -> BatchRole {
+        self.role
     }
 
     /// The number of tokens of the longest sequence.
@@ -220,6 +234,11 @@ impl<D: Driver> DeviceBatch<D> {
             bail!("the batch has no labels");
         }
         self.part(&self.parts.labels)
+    }
+
+    /// `[sequences]`: the bits of the weights; `None` if all are 1.
+    pub(super) fn weights(&self) -> Result<Option<DeviceSlice<'_, u32>>> {
+        self.optional(&self.parts.weights)
     }
 
     /// Starts, `[distinct + 1]`, and occurrences, `[rows]`, of each distinct token.

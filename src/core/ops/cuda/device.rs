@@ -64,6 +64,19 @@ impl<D: Driver> Device for CudaBackend<D> {
         CudaOptimizer::new(&self.context, layout, settings)
     }
 
+    fn start_average(
+        &self,
+        optimizer: &mut CudaOptimizer<D>,
+        average: CudaParameters<D>,
+        decay: f64,
+    ) {
+        optimizer.start_average(average, decay);
+    }
+
+    fn average<'a>(&self, optimizer: &'a CudaOptimizer<D>) -> Option<&'a CudaParameters<D>> {
+        optimizer.average()
+    }
+
     fn send(&self, batch: &PackedBatch, to: &mut DeviceBatch<D>) -> Result<()> {
         to.send(&self.context, batch)
     }
@@ -121,8 +134,13 @@ impl<D: Driver> Device for CudaBackend<D> {
         optimizer.moments()
     }
 
-    fn restore(&self, optimizer: &mut CudaOptimizer<D>, moments: Moments<'static>) -> Result<()> {
-        optimizer.restore(&self.context, &moments)
+    fn restore(
+        &self,
+        parameters: &CudaParameters<D>,
+        optimizer: &mut CudaOptimizer<D>,
+        moments: Moments<'static>,
+    ) -> Result<()> {
+        optimizer.restore(&self.context, parameters, &moments)
     }
 
     fn synchronize(&self) -> Result<()> {

@@ -7,7 +7,10 @@ use super::device::CudaBackend;
 use super::driver::{Driver, arguments};
 use super::memory::{Act, DeviceBuffer, LaunchShape};
 use super::shapes;
-use crate::core::ops::backend::{ClassifyBackward, ClassifyForward, CrossEntropy, HeadOps};
+use crate::core::data::batching::BatchRole;
+use crate::core::ops::backend::{
+    ClassifyBackward, ClassifyForward, CrossEntropy, Divergence, HeadOps,
+};
 use candle_core::Result;
 
 impl<D: Driver> HeadOps for CudaBackend<D> {
@@ -141,17 +144,37 @@ impl<D: Driver> HeadOps for CudaBackend<D> {
             classes,
             smoothing,
             scale,
+            batch.role() != BatchRole::PseudoLabelled,
             batch.labels()?,
+            batch.weights()?,
             logits.slice(0..rows * classes)?,
             grad.resize(context, rows * classes)?,
             gradients.predicted.slice_mut(before..after)?,
             gradients.loss.all_mut(),
         ];
         let shape = LaunchShape { grid: [1, 1, 1], block: [256, 1, 1], shared: 0 };
-        // SAFETY: there are `rows` labels and predictions, logits and `grad` are `[rows, classes]`,
-        // and the loss is one element.
+        // SAFETY: there are `rows` labels, predictions and weights, if any; logits and `grad` are
+        // `[rows, classes]`, and the loss is one element.
         unsafe { context.launch("cross_entropy", shape, arguments)? };
         gradients.predictions = after;
         Ok(())
+    }
+
+    fn divergence(&self, arguments: Divergence<'_, Self>) -> Result<()> {
+        let Divergence { classes, scale, batch, logits, grad, gradients } = arguments;
+        let (context, rows) = (&self.context, batch.sequences());
+        let arguments = arguments![
+            rows / 2,
+            classes,
+            scale,
+            batch.weights()?,
+            logits.slice(0..rows * classes)?,
+            grad.slice_mut(0..rows * classes)?,
+            gradients.loss.all_mut(),
+        ];
+        let shape = LaunchShape { grid: [1, 1, 1], block: [256, 1, 1], shared: 0 };
+        // SAFETY: there are `rows` weights, if any; logits and `grad` are `[rows, classes]`, and
+        // the loss is one element.
+        unsafe { context.launch("divergence", shape, arguments) }
     }
 }

@@ -33,6 +33,9 @@ mod kernel_module;
 #[cfg(any(unix, feature = "cuda"))]
 mod layer_tests;
 mod linear;
+#[cfg(test)]
+#[cfg(any(unix, feature = "cuda"))]
+mod loss_tests;
 mod memory;
 mod metrics;
 mod norm;

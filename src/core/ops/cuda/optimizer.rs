@@ -4,16 +4,16 @@
 
 use super::driver::{Driver, arguments};
 use super::gradients::CudaGradients;
-use super::memory::{DeviceBuffer, GpuContext, LaunchShape};
+use super::memory::{DeviceBuffer, DeviceSliceMut, GpuContext, LaunchShape};
 use super::parameters::{CudaParameters, DenseParameters};
 use crate::core::ops::adamw::AdamWSettings;
-use crate::core::ops::backend::{Moments, ParameterLayout, Update};
+use crate::core::ops::backend::{Moments, ParameterLayout, Update, UpdateGroups, UpdateKind};
 use candle_core::{Result, bail};
 use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The elements of an entry of the history of updates.
-const ENTRY_LEN: usize = 3;
+const ENTRY_LEN: usize = 4;
 
 /// AdamW's moments. Updates of token rows without a gradient stay pending: they are applied one by
 /// one when the row is next needed.
@@ -26,26 +26,73 @@ pub struct CudaOptimizer<D: Driver> {
     steps: DeviceBuffer<D, u64>,
     mean: DeviceBuffer<D, f32>,
     variance: DeviceBuffer<D, f32>,
-    /// The ranges of parameters that weight decay applies to: starts and ends.
-    decayed: DeviceBuffer<D, u64>,
-    /// Whether weight decay applies to the token table.
-    tokens_decay: bool,
+    groups: DeviceGroups<D>,
     width: usize,
     vocabulary: usize,
     /// For each token row: the number of entries of the history that it was updated with.
     updated: DeviceBuffer<D, u32>,
-    /// For each token row: whether any of its moments may be non-zero.
-    has_moments: DeviceBuffer<D, u32>,
-    /// The factors of updates that may be pending for token rows, `[entries, 3]`.
+    /// For each token row: whether any of its moments may be non-zero, or its average may differ
+    /// from it.
+    active: DeviceBuffer<D, u32>,
+    /// The factors of updates that may be pending for token rows, `[entries, 4]`.
     history: DeviceBuffer<D, f32>,
     entries: usize,
-    /// Whether any entry of the history has weight decay.
+    /// Whether rows that are not active change: whether any entry of the history has weight decay
+    /// or, with an average, any update since the beginning or since the moments were restored.
     decays: bool,
+    average: Option<Average<D>>,
+}
+
+/// The groups of parameters, on the device.
+struct DeviceGroups<D: Driver> {
+    /// The kind of the token table.
+    tokens: UpdateKind,
+    /// The factor of the learning rate and the weight decay of each kind, `[kinds, 2]`.
+    kinds: DeviceBuffer<D, f64>,
+    /// The rate and the factor of weight decay of each kind in the current update, `[kinds, 2]`.
+    factors: DeviceBuffer<D, f32>,
+    /// The end of each group, and its kind.
+    ends: DeviceBuffer<D, u64>,
+    group_kinds: DeviceBuffer<D, u32>,
+}
+
+/// The average of the weights.
+struct Average<D: Driver> {
+    weights: CudaParameters<D>,
+    decay: f64,
+}
+
+impl<D: Driver> DeviceGroups<D> {
+    fn new(
+        context: &Arc<GpuContext<D>>,
+        layout: &ParameterLayout,
+        weight_decay: f64,
+    ) -> Result<Self> {
+        let UpdateGroups { kinds, groups } = UpdateGroups::new(layout);
+        let decay = |kind: &UpdateKind| if kind.decays { weight_decay } else { 0.0 };
+        let values: Vec<f64> = kinds.iter().flat_map(|kind| [kind.rate, decay(kind)]).collect();
+        let ends: Vec<u64> = groups.iter().map(|group| group.end as u64).collect();
+        let group_kinds: Vec<u32> = groups.iter().map(|group| group.kind as u32).collect();
+        Ok(Self {
+            tokens: kinds[0],
+            kinds: DeviceBuffer::from_host(context, &values)?,
+            factors: DeviceBuffer::zeroed(context, values.len())?,
+            ends: DeviceBuffer::from_host(context, &ends)?,
+            group_kinds: DeviceBuffer::from_host(context, &group_kinds)?,
+        })
+    }
 }
 
 /// One block of 128 threads per row.
 fn row_blocks(rows: usize) -> LaunchShape {
     LaunchShape { grid: [rows, 1, 1], block: [128, 1, 1], shared: 0 }
+}
+
+impl<D: Driver> Average<D> {
+    /// The average of the token table, to be updated.
+    fn token_table(average: &mut Option<Self>) -> Result<Option<DeviceSliceMut<'_, f32>>> {
+        average.as_mut().map(|average| average.weights.token_table_mut()).transpose()
+    }
 }
 
 impl<D: Driver> CudaOptimizer<D> {
@@ -54,24 +101,32 @@ impl<D: Driver> CudaOptimizer<D> {
         layout: &ParameterLayout,
         settings: AdamWSettings,
     ) -> Result<Self> {
-        let (tables, decayed) = (&layout.tables, &layout.decayed);
-        let ends: Vec<u64> =
-            decayed.iter().flat_map(|range| [range.start as u64, range.end as u64]).collect();
+        let tables = &layout.tables;
         Ok(Self {
             settings,
             steps: DeviceBuffer::zeroed(context, 1)?,
             mean: DeviceBuffer::zeroed(context, layout.len)?,
             variance: DeviceBuffer::zeroed(context, layout.len)?,
-            decayed: DeviceBuffer::from_host(context, &ends)?,
-            tokens_decay: decayed.iter().any(|range| range.start < layout.token_table_len()),
+            groups: DeviceGroups::new(context, layout, settings.weight_decay)?,
             width: tables.width,
             vocabulary: tables.vocabulary,
             updated: DeviceBuffer::zeroed(context, tables.vocabulary)?,
-            has_moments: DeviceBuffer::zeroed(context, tables.vocabulary)?,
+            active: DeviceBuffer::zeroed(context, tables.vocabulary)?,
             history: DeviceBuffer::default(),
             entries: 0,
             decays: false,
+            average: None,
         })
+    }
+
+    /// Keeps an average of the weights, which are `weights` now.
+    pub(super) fn start_average(&mut self, weights: CudaParameters<D>, decay: f64) {
+        self.average = Some(Average { weights, decay });
+    }
+
+    /// The average of the weights.
+    pub(super) fn average(&self) -> Option<&CudaParameters<D>> {
+        self.average.as_ref().map(|average| &average.weights)
     }
 
     fn token_table_len(&self) -> usize {
@@ -79,8 +134,13 @@ impl<D: Driver> CudaOptimizer<D> {
     }
 
     fn check(&self, parameters: &CudaParameters<D>) -> Result<()> {
-        if parameters.len() != self.mean.len() {
-            bail!("{} parameters, but {} moments", parameters.len(), self.mean.len());
+        let averages = self.average().map_or(self.mean.len(), CudaParameters::len);
+        if parameters.len() != self.mean.len() || averages != self.mean.len() {
+            bail!(
+                "{} parameters and {averages} averages, but {} moments",
+                parameters.len(),
+                self.mean.len()
+            );
         }
         Ok(())
     }
@@ -111,11 +171,12 @@ impl<D: Driver> CudaOptimizer<D> {
             parameters.token_table_mut()?,
             self.mean.slice_mut(0..len)?,
             self.variance.slice_mut(0..len)?,
+            Average::token_table(&mut self.average)?,
             self.updated.all_mut(),
-            self.has_moments.all(),
+            self.active.all(),
         ];
-        // SAFETY: table and moments are `[vocabulary, width]`, the history is `[entries, 3]`, and
-        // `updated` and `has_moments` have one element per token row; the ids are distinct and within
+        // SAFETY: table, moments and average are `[vocabulary, width]`, the history is `[entries, 4]`,
+        // and `updated` and `active` have one element per token row; the ids are distinct and within
         // the vocabulary, as `CudaGradients::begin` checks.
         unsafe { context.launch("apply_pending_updates", row_blocks(rows), arguments) }
     }
@@ -129,13 +190,16 @@ impl<D: Driver> CudaOptimizer<D> {
         if self.entries > 0 {
             self.apply_pending(context, None, parameters)?;
             self.clear_history()?;
+            if let Some(average) = &mut self.average {
+                average.weights.refresh_operands(context)?;
+            }
         }
         Ok(())
     }
 
     fn clear_history(&mut self) -> Result<()> {
         self.entries = 0;
-        self.decays = false;
+        self.decays &= self.average.is_some();
         self.updated.clear()
     }
 
@@ -151,9 +215,6 @@ impl<D: Driver> CudaOptimizer<D> {
         if gradients.dense.len() + self.token_table_len() != self.mean.len() {
             bail!("{} moments, but {} dense gradients", self.mean.len(), gradients.dense.len());
         }
-        // The factors that do not depend on the number of updates.
-        let keep = (1.0 - update.learning_rate * self.settings.weight_decay) as f32;
-        let token_keep = if self.tokens_decay { keep } else { 1.0 };
         let before = self.entries * ENTRY_LEN;
         self.history.grow(context, before + ENTRY_LEN, before)?;
 
@@ -166,57 +227,66 @@ impl<D: Driver> CudaOptimizer<D> {
             update.learning_rate,
             self.settings.beta1,
             self.settings.beta2,
-            token_keep,
+            self.groups.kinds.all(),
+            self.groups.kinds.len() / 2,
+            self.average.as_ref().map_or(0.0, |average| average.decay),
+            self.groups.factors.all_mut(),
             self.steps.all_mut(),
             self.history.slice_mut(before..before + ENTRY_LEN)?,
             gradients.status.all_mut(),
         ];
         let shape = LaunchShape { grid: [1, 1, 1], block: [256, 1, 1], shared: 0 };
-        // SAFETY: the loss and the number of steps are one element each, the entry has three, and
-        // the status has `STATUS_LEN`.
+        // SAFETY: the loss and the number of steps are one element each, the entry has four, kinds
+        // and factors have two per kind, and the status has `STATUS_LEN`.
         unsafe { context.launch("prepare_update", shape, arguments)? };
-        self.update_dense(context, keep, parameters.dense_mut()?, gradients)?;
-        self.update_tokens(context, token_keep, parameters, gradients)?;
+        self.update_dense(context, parameters.dense_mut()?, gradients)?;
+        self.update_tokens(context, parameters, gradients)?;
         self.entries += 1;
-        self.decays |= token_keep != 1.0;
+        let UpdateKind { rate, decays } = self.groups.tokens;
+        let decay = if decays { self.settings.weight_decay } else { 0.0 };
+        self.decays |= (1.0 - update.learning_rate * rate * decay) as f32 != 1.0;
         gradients.start_metrics()
     }
 
     fn update_dense(
         &mut self,
         context: &GpuContext<D>,
-        keep: f32,
         parameters: DenseParameters<'_>,
         gradients: &CudaGradients<D>,
     ) -> Result<()> {
         let (first, end) = (self.token_table_len(), self.mean.len());
         let n = end - first;
+        let average = match &mut self.average {
+            Some(average) => Some(average.weights.dense_mut()?.floats),
+            None => None,
+        };
         let arguments = arguments![
             first as u64,
             n as u64,
-            self.decayed.all(),
-            self.decayed.len() / 2,
+            self.groups.ends.all(),
+            self.groups.group_kinds.all(),
+            self.groups.ends.len(),
             self.settings.beta1 as f32,
             self.settings.beta2 as f32,
             self.settings.epsilon as f32,
-            keep,
+            self.groups.factors.all(),
             gradients.status.all(),
             gradients.dense.all(),
             parameters.floats,
             self.mean.slice_mut(first..end)?,
             self.variance.slice_mut(first..end)?,
+            average,
             parameters.shadow,
         ];
         let shape = LaunchShape { grid: [n.div_ceil(1024), 1, 1], block: [256, 1, 1], shared: 0 };
-        // SAFETY: gradients, parameters, both moments and the shadow have `n` elements each, and
-        // `decayed` has two per range.
+        // SAFETY: gradients, parameters, both moments, the average and the shadow have `n` elements
+        // each; the groups cover all parameters, and their kinds have two factors each.
         unsafe { context.launch("adamw", shape, arguments) }
     }
 
     fn update_tokens(
         &mut self,
         context: &GpuContext<D>,
-        keep: f32,
         parameters: &mut CudaParameters<D>,
         gradients: &CudaGradients<D>,
     ) -> Result<()> {
@@ -227,20 +297,22 @@ impl<D: Driver> CudaOptimizer<D> {
             self.settings.beta1 as f32,
             self.settings.beta2 as f32,
             self.settings.epsilon as f32,
-            keep,
+            self.groups.factors.all(),
             gradients.status.all(),
             gradients.token_rows.all(),
             parameters.token_table_mut()?,
             self.mean.slice_mut(0..len)?,
             self.variance.slice_mut(0..len)?,
+            Average::token_table(&mut self.average)?,
             self.updated.all_mut(),
-            self.has_moments.all_mut(),
+            self.active.all_mut(),
             self.entries + 1,
         ];
         let shape = row_blocks(gradients.tokens.len());
-        // SAFETY: table and moments are `[vocabulary, width]`, the gradient is `[tokens, width]`,
-        // and `updated` and `has_moments` have one element per token row; the ids are distinct and
-        // within the vocabulary, as `CudaGradients::begin` checks.
+        // SAFETY: table, moments and average are `[vocabulary, width]`, the gradient is
+        // `[tokens, width]`, there is at least one kind, and `updated` and `active` have one element
+        // per token row; the ids are distinct and within the vocabulary, as `CudaGradients::begin`
+        // checks.
         unsafe { context.launch("update_token_rows", shape, arguments) }
     }
 
@@ -252,11 +324,18 @@ impl<D: Driver> CudaOptimizer<D> {
             steps: steps[0],
             mean: Cow::Owned(self.mean.to_host()?),
             variance: Cow::Owned(self.variance.to_host()?),
+            weights: None,
         })
     }
 
-    /// Restores these moments.
-    pub(super) fn restore(&mut self, context: &GpuContext<D>, moments: &Moments<'_>) -> Result<()> {
+    /// Restores these moments of `parameters`.
+    pub(super) fn restore(
+        &mut self,
+        context: &GpuContext<D>,
+        parameters: &CudaParameters<D>,
+        moments: &Moments<'_>,
+    ) -> Result<()> {
+        self.check(parameters)?;
         let len = self.mean.len();
         if moments.mean.len() != len || moments.variance.len() != len {
             bail!("the optimizer's moments do not match the model's parameters");
@@ -265,16 +344,21 @@ impl<D: Driver> CudaOptimizer<D> {
         self.variance.upload(&moments.variance)?;
         self.steps.upload(&[moments.steps])?;
         self.clear_history()?;
+        self.decays = false;
         let len = self.token_table_len();
+        let average = self.average.as_ref();
+        let average = average.map(|average| average.weights.floats(0, len)).transpose()?;
         let arguments = arguments![
             self.width,
+            parameters.floats(0, len)?,
             self.mean.slice(0..len)?,
             self.variance.slice(0..len)?,
-            self.has_moments.all_mut(),
+            average,
+            self.active.all_mut(),
         ];
-        // SAFETY: the moments of the table are `[vocabulary, width]`, and `has_moments` has one element
+        // SAFETY: table, moments and average are `[vocabulary, width]`, and `active` has one element
         // per token row.
-        unsafe { context.launch("find_rows_with_moments", row_blocks(self.vocabulary), arguments) }
+        unsafe { context.launch("find_active_rows", row_blocks(self.vocabulary), arguments) }
     }
 }
 

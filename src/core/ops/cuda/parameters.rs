@@ -66,25 +66,30 @@ impl<D: Driver> CudaParameters<D> {
             }
             _ => return not_a_host_tensor(),
         };
-        let n = len - token_table_len;
-        let shadow = if context.precision().activation_bytes() == size_of::<f32>() {
-            None
+        let has_shadow = context.precision().activation_bytes() != size_of::<f32>();
+        let shadow = if has_shadow {
+            Some(DeviceBuffer::zeroed(context, len - token_table_len)?)
         } else {
-            let mut shadow = DeviceBuffer::zeroed(context, n)?;
-            let (from, to) = (floats.slice(token_table_len..len)?, shadow.all_mut());
-            // SAFETY: both slices have `n` elements.
-            unsafe {
-                let arguments = arguments![from, to, n as u64];
-                context.launch("to_activations", shapes::elements(n), arguments)?;
-            }
-            Some(shadow)
+            None
         };
-        Ok(Self { floats, shadow, token_table_len })
+        let mut parameters = Self { floats, shadow, token_table_len };
+        parameters.refresh_operands(context)?;
+        Ok(parameters)
     }
 
     /// Writes all parameters into a contiguous tensor of `f32`.
     pub(super) fn store(&self, flat: &Tensor) -> Result<()> {
         flat.inplace_op1(&DownloadInto(self))
+    }
+
+    /// Makes the operands of matrix products those of the present parameters.
+    pub(super) fn refresh_operands(&mut self, context: &GpuContext<D>) -> Result<()> {
+        let Some(shadow) = &mut self.shadow else { return Ok(()) };
+        let n = shadow.len();
+        let from = self.floats.slice(self.token_table_len..self.token_table_len + n)?;
+        let arguments = arguments![from, shadow.all_mut(), n as u64];
+        // SAFETY: both slices have `n` elements.
+        unsafe { context.launch("to_activations", shapes::elements(n), arguments) }
     }
 
     /// The number of parameters.

@@ -87,7 +87,7 @@ impl TestModel {
         let classifier = LinearLayout { weight, bias, inputs: width, outputs: 3 };
         // As in training, weight decay does not apply to biases and normalizations.
         let decayed = vec![0..start("scale"), start("weight")..start("bias")];
-        let layout = ParameterLayout { len: values.len(), tables, decayed };
+        let layout = ParameterLayout { len: values.len(), tables, decayed, rates: Vec::new() };
         Self { layout, tables, norm, linear, classifier, values, names }
     }
 
@@ -186,7 +186,7 @@ pub(super) fn put<B: Backend>(backend: &B, width: usize, values: &[f32]) -> Resu
     let (weight, bias) = ((rows + 2) * width, (rows + 3) * width);
     let norm = LayerNormLayout { weight, bias, epsilon: 1e-5, width };
     let len = (rows + 4) * width;
-    let layout = ParameterLayout { len, tables, decayed: Vec::new() };
+    let layout = ParameterLayout { len, tables, decayed: Vec::new(), rates: Vec::new() };
     let mut all = values.to_vec();
     all.resize(len, 0.0);
     let parameters = backend.parameters(&layout, &flat(all)?)?;
@@ -225,7 +225,7 @@ pub(super) fn floats<B: Backend>(
         width,
     };
     let len = width * width + width;
-    let layout = ParameterLayout { len, tables, decayed: Vec::new() };
+    let layout = ParameterLayout { len, tables, decayed: Vec::new(), rates: Vec::new() };
     let mut identity = vec![0f32; len];
     identity[..width * width].iter_mut().step_by(width + 1).for_each(|one| *one = 1.0);
     let parameters = backend.parameters(&layout, &flat(identity)?)?;

@@ -3,8 +3,9 @@
 
 use super::head_tests::{attention_of_all, attention_of_first, head_and_loss};
 use super::layer_tests::{activations, embedding, linear_layer, normalization};
+use super::loss_tests::weighted_losses;
 use super::test_model::Results;
-use super::training_tests::training;
+use super::training_tests::{training, training_with_rates_and_average};
 use super::{CudaBackend, Precision};
 use crate::core::ops::Cpu;
 use candle_core::Result;
@@ -83,7 +84,9 @@ operations![
     attention_of_all,
     attention_of_first,
     head_and_loss,
+    weighted_losses,
     training,
+    training_with_rates_and_average,
 ];
 
 #[cfg(feature = "cuda")]
@@ -133,6 +136,7 @@ fn mismatched_sizes_are_rejected() -> Result<()> {
         PackedBatch { starts: vec![0, 4, 3, 5], ..valid.clone() },
         PackedBatch { starts: vec![], ..valid.clone() },
         PackedBatch { labels: vec![0], ..valid.clone() },
+        PackedBatch { weights: vec![1.0; 3], ..valid.clone() },
         PackedBatch { occurrence_starts: vec![0, 1], occurrences: vec![9], ..valid.clone() },
         PackedBatch { type_ids: vec![0; 4], ..valid.clone() },
         PackedBatch { position_ids: vec![0; 6], ..valid.clone() },

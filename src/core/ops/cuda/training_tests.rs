@@ -9,14 +9,38 @@ use crate::core::ops::backend::{
 };
 use candle_core::Result;
 
+/// The decay of the average in these steps.
+const AVERAGE_DECAY: f64 = 0.4;
+
 pub(super) fn training<B: Backend>(backend: &B) -> Result<Results> {
+    train(backend, &TestModel::with_vocabulary(40, 12, 8), false)
+}
+
+/// Parts of the model have a learning rate of their own, and the weights are averaged.
+pub(super) fn training_with_rates_and_average<B: Backend>(backend: &B) -> Result<Results> {
+    let mut model = TestModel::with_vocabulary(40, 12, 8);
+    let (norm, linear) = (model.norm, model.linear);
+    // Some groups begin within one that weight decay applies to.
+    model.layout.rates = vec![
+        (0..norm.weight, 0.3),
+        (norm.weight..linear.weight + 7, 0.7),
+        (linear.bias..model.classifier.weight + 1, 1.5),
+    ];
+    train(backend, &model, true)
+}
+
+fn train<B: Backend>(backend: &B, model: &TestModel, averages: bool) -> Result<Results> {
     let mut results = Results::new();
-    let (width, outputs) = (12, 8);
-    let model = TestModel::with_vocabulary(40, width, outputs);
-    let host = flat(model.values.clone())?;
+    let (width, outputs) = (model.tables.width, model.linear.outputs);
+    // The CPU shares the memory of these tensors.
+    let (host, average) = (flat(model.values.clone())?, flat(model.values.clone())?);
     let mut parameters = backend.parameters(&model.layout, &host)?;
     let mut gradients = backend.gradients(&model.layout)?;
     let mut optimizer = backend.optimizer(&model.layout, SETTINGS)?;
+    if averages {
+        let average = backend.parameters(&model.layout, &average)?;
+        backend.start_average(&mut optimizer, average, AVERAGE_DECAY);
+    }
     let mut metrics = Vec::new();
     for step in 0..9 {
         let (mut packed, tokens) = batch(&[3, 4], 40, 20 + step);
@@ -26,17 +50,23 @@ pub(super) fn training<B: Backend>(backend: &B) -> Result<Results> {
             packed.labels[1] = 7;
         }
         if step == 5 {
-            let mut moments = flushed(backend, &model, &mut parameters, &mut optimizer)?;
+            let mut moments = flushed(backend, model, &mut parameters, &mut optimizer)?;
             model.split("mean", &moments.mean, &mut results);
             model.split("variance", &moments.variance, &mut results);
             results.push(("steps".into(), vec![moments.steps as f32]));
             // As in a resumed run that made 10 more steps before.
             moments.steps += 10;
-            optimizer = backend.optimizer(&model.layout, SETTINGS)?;
-            backend.restore(&mut optimizer, moments)?;
+            let old =
+                std::mem::replace(&mut optimizer, backend.optimizer(&model.layout, SETTINGS)?);
+            if let Some(old) = backend.average(&old) {
+                backend.store(old, &average)?;
+                let average = backend.parameters(&model.layout, &average)?;
+                backend.start_average(&mut optimizer, average, AVERAGE_DECAY);
+            }
+            backend.restore(&parameters, &mut optimizer, moments)?;
         }
         backend.begin_step(&tokens, &mut parameters, &mut gradients, &mut optimizer)?;
-        pass(backend, &model, &parameters, &packed, &mut gradients)?;
+        pass(backend, model, &parameters, &packed, &mut gradients)?;
         let learning_rate = 3e-3 / (step + 1) as f64;
         let max_grad_norm = if step % 2 == 0 { 0.5 } else { 0.0 };
         let update = Update { learning_rate, max_grad_norm };
@@ -69,12 +99,24 @@ pub(super) fn training<B: Backend>(backend: &B) -> Result<Results> {
         out: &mut out,
     })?;
     results.push(("linear, after".into(), get(backend, outputs, 5, &out)?));
-    let moments = flushed(backend, &model, &mut parameters, &mut optimizer)?;
+    let moments = flushed(backend, model, &mut parameters, &mut optimizer)?;
     model.split("mean, after", &moments.mean, &mut results);
     model.split("variance, after", &moments.variance, &mut results);
     results.push(("steps, after".into(), vec![moments.steps as f32]));
     backend.store(&parameters, &host)?;
     model.split("parameters", &host.to_vec1()?, &mut results);
+    let Some(averaged) = backend.average(&optimizer) else { return Ok(results) };
+    backend.store(averaged, &average)?;
+    model.split("average", &average.to_vec1()?, &mut results);
+    backend.linear(LinearForward {
+        parameters: averaged,
+        layer: &model.linear,
+        biased: true,
+        rows: 5,
+        x: &put(backend, width, &random(5 * width, 1.0, 15))?,
+        out: &mut out,
+    })?;
+    results.push(("linear, average".into(), get(backend, outputs, 5, &out)?));
     Ok(results)
 }
 
@@ -87,10 +129,10 @@ fn flushed<B: Backend>(
 ) -> Result<Moments<'static>> {
     backend.flush(parameters, optimizer)?;
     backend.flush(parameters, optimizer)?;
-    let Moments { steps, mean, variance } = backend.moments(optimizer)?;
+    let Moments { steps, mean, variance, .. } = backend.moments(optimizer)?;
     assert_eq!(mean.len(), model.values.len());
     let (mean, variance) = (mean.into_owned(), variance.into_owned());
-    Ok(Moments { steps, mean: mean.into(), variance: variance.into() })
+    Ok(Moments { steps, mean: mean.into(), variance: variance.into(), weights: None })
 }
 
 /// Gradients of every layer.

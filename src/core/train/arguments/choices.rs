@@ -50,6 +50,18 @@ named_enum! {
     }
 }
 
+named_enum! {
+    /// The weights of classes in the training loss.
+    #[derive(Default)]
+    pub enum ClassWeights {
+        /// All classes weigh the same
+        @default None = "none",
+        /// A class weighs the more, the fewer training texts it has: n / (k × its texts), as
+        /// `compute_class_weight` of scikit-learn computes
+        Balanced = "balanced",
+    }
+}
+
 /// An interval in steps; a value below 1 is a fraction of all steps, as in transformers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepInterval(f64);

@@ -1,7 +1,9 @@
 //! Checks that the arguments are consistent, as transformers' `TrainingArguments.__post_init__`
 //! does.
 
-use super::{ConfigError, EvalStrategy, SaveStrategy, StepInterval, TrainingArguments};
+use super::{
+    ClassWeights, ConfigError, EvalStrategy, SaveStrategy, StepInterval, TrainingArguments,
+};
 use crate::core::text::sanitize_for_terminal;
 
 /// The values of `metric_for_best_model`: the evaluation metrics that can select the best model.
@@ -11,7 +13,8 @@ impl TrainingArguments {
     /// Checks that the best model can be selected and loaded at the end.
     ///
     /// # Errors
-    /// If the metric is unknown, or if the best model would not be saved when it is evaluated.
+    /// If the metric is unknown, or if the best model would not be saved when it is evaluated; or
+    /// if label smoothing and class weights are combined.
     pub fn check(&self) -> Result<(), ConfigError> {
         if let Some(name) = &self.metric_for_best_model {
             let bare = name.strip_prefix("eval_").unwrap_or(name);
@@ -23,11 +26,20 @@ impl TrainingArguments {
                 )));
             }
         }
+        if self.class_weights != ClassWeights::None && self.label_smoothing_factor > 0.0 {
+            return Err(ConfigError(
+                "--class-weights and --label-smoothing-factor exclude each other: transformers' \
+                 label smoothing has no class weights, and PyTorch's also weights the smoothed \
+                 labels. Leave one of them out"
+                    .to_owned(),
+            ));
+        }
         if self.save_strategy == SaveStrategy::Best && self.eval_strategy == EvalStrategy::No {
             return Err(ConfigError(
                 "--save-strategy best needs an --eval-strategy other than no".to_owned(),
             ));
         }
+        self.check_early_stopping()?;
         if !self.load_best_model_at_end {
             return Ok(());
         }
@@ -45,6 +57,30 @@ impl TrainingArguments {
                  they are {save} and {eval}"
             ))),
         }
+    }
+
+    /// A note for the user on arguments that work together otherwise than they may expect.
+    pub fn note(&self) -> Option<String> {
+        (self.early_stopping_patience > 0 && !self.load_best_model_at_end).then(|| {
+            "early stopping without --load-best-model-at-end: the run saves its last model, not its \
+             best one"
+                .to_owned()
+        })
+    }
+
+    /// As `EarlyStoppingCallback` checks at the beginning of training.
+    fn check_early_stopping(&self) -> Result<(), ConfigError> {
+        if self.early_stopping_patience == 0 {
+            return Ok(());
+        }
+        let missing = if self.metric_for_best_model.is_none() {
+            "--metric-for-best-model, such as f1, or --load-best-model-at-end"
+        } else if self.eval_strategy == EvalStrategy::No {
+            "an --eval-strategy other than no"
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError(format!("--early-stopping-patience needs {missing}")))
     }
 
     /// Repeats the check of [`Self::check`] after fractions are converted to steps, for a run over

@@ -3,7 +3,7 @@
 mod choices;
 mod consistency;
 
-pub use choices::{EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
+pub use choices::{ClassWeights, EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
 pub use consistency::BEST_MODEL_METRICS;
 
 use crate::core::data::batching::SamplingStrategy;
@@ -50,9 +50,29 @@ pub struct TrainingArguments {
     pub adam_beta1: f64,
     pub adam_beta2: f64,
     pub adam_epsilon: f64,
+    /// The factor of the learning rate from one layer to the next below.
+    pub layerwise_lr_decay: f64,
+    /// The decay of the exponential moving average of the weights; 0 keeps none.
+    pub ema_decay: f64,
     /// 0 disables gradient clipping.
     pub max_grad_norm: f64,
     pub label_smoothing_factor: f64,
+    /// With class weights the loss of a step is that of PyTorch's `CrossEntropyLoss(weight=…)`: the
+    /// weighted sum of its examples' losses, divided by the sum of their weights.
+    pub class_weights: ClassWeights,
+    /// The factor α of R-Drop (Liang et al., 2021); 0 disables it. The loss of an example is
+    /// `½ (CE₁ + CE₂) + α × ½ (KL(p‖q) + KL(q‖p))`, the divergences summed over the classes, as in
+    /// the code of github.com/dropreg/R-Drop. The paper's equation 4 is twice this loss with half
+    /// of its α. A weight of the example's class weights all of it.
+    pub rdrop_alpha: f64,
+    /// Unlabelled examples in a step.
+    pub unlabelled_batch_size: usize,
+    /// The fraction of all steps before the first with pseudo-labelled examples.
+    pub pseudo_label_warmup: f64,
+    /// The least probability of a pseudo-label.
+    pub pseudo_label_threshold: f64,
+    /// The weight of the loss of pseudo-labelled examples.
+    pub pseudo_label_weight: f64,
     pub train_sampling_strategy: SamplingStrategy,
     pub pad_to_max_length: bool,
     pub max_seq_length: usize,
@@ -67,6 +87,10 @@ pub struct TrainingArguments {
     pub load_best_model_at_end: bool,
     pub metric_for_best_model: Option<String>,
     pub greater_is_better: bool,
+    /// The number of evaluations without an improvement that end the run; 0 disables early stopping.
+    pub early_stopping_patience: u64,
+    /// How much more than this the metric must improve.
+    pub early_stopping_threshold: f64,
     pub report_to: ReportTo,
     pub logging_dir: Option<PathBuf>,
     pub seed: u64,
@@ -101,8 +125,16 @@ impl TrainingArguments {
             adam_beta1: 0.9,
             adam_beta2: 0.999,
             adam_epsilon: 1e-8,
+            layerwise_lr_decay: 1.0,
+            ema_decay: 0.0,
             max_grad_norm: if native { 0.0 } else { 1.0 },
             label_smoothing_factor: 0.0,
+            class_weights: ClassWeights::None,
+            rdrop_alpha: 0.0,
+            unlabelled_batch_size: 32,
+            pseudo_label_warmup: 0.3,
+            pseudo_label_threshold: 0.9,
+            pseudo_label_weight: 1.0,
             train_sampling_strategy: if native {
                 SamplingStrategy::Sequential
             } else {
@@ -120,6 +152,8 @@ impl TrainingArguments {
             load_best_model_at_end: false,
             metric_for_best_model: None,
             greater_is_better: false,
+            early_stopping_patience: 0,
+            early_stopping_threshold: 0.0,
             report_to: ReportTo::Tensorboard,
             logging_dir: None,
             seed: 42,

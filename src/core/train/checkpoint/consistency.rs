@@ -2,6 +2,7 @@
 //! checkpoint may come from anywhere, so its numbers are not trusted.
 
 use crate::core::model::config::MAX_LABELS;
+use crate::core::train::early_stopping::check_counter;
 use crate::core::train::event::Evaluated;
 use crate::core::train::metrics::Confusion;
 use crate::core::train::progress::{Progress, RunState};
@@ -47,6 +48,7 @@ pub(super) fn check(
         let steps = run.optimizer_steps;
         return Err(format!("its state is of step {step}, but its optimizer took {steps} steps"));
     }
+    check_counter(&state.stateful_callbacks)?;
     check_steps(state, &run.progress)?;
     check_numbers(state, &run.progress)
 }

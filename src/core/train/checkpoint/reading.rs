@@ -98,7 +98,7 @@ impl Checkpoint {
             );
             return Err(self.damaged(RUN_STATE, reason));
         }
-        self.read_moments(model, |_, _| ())
+        self.read_moments(model, |_| ())
     }
 
     /// An error of this checkpoint: a file that cannot be used, and the remedy.
@@ -115,21 +115,26 @@ impl Checkpoint {
         model: &SequenceClassifier,
         engine: &mut dyn Engine,
     ) -> Result<(), CheckpointError> {
-        let (mut mean, mut variance) = (Vec::new(), Vec::new());
-        self.read_moments(model, |means, variances| {
-            mean.extend(means);
-            variance.extend(variances);
+        let (mut mean, mut variance, mut raw) = (Vec::new(), Vec::new(), Vec::new());
+        self.read_moments(model, |state| {
+            mean.extend(state.mean);
+            variance.extend(state.variance);
+            raw.extend(state.raw);
         })?;
-        let steps = self.run.optimizer_steps;
-        let moments = Moments { steps, mean: mean.into(), variance: variance.into() };
+        let moments = Moments {
+            steps: self.run.optimizer_steps,
+            mean: mean.into(),
+            variance: variance.into(),
+            weights: self.run.averages_weights.then(|| raw.into()),
+        };
         Ok(engine.restore(moments)?)
     }
 
-    /// Reads the moments of one parameter after another.
+    /// Reads the optimizer's state of one parameter after another.
     fn read_moments(
         &self,
         model: &SequenceClassifier,
-        mut receive: impl FnMut(Vec<f32>, Vec<f32>),
+        mut receive: impl FnMut(ParameterState),
     ) -> Result<(), CheckpointError> {
         let failed = |reason: String| damaged(&self.folder, OPTIMIZER, reason);
         let file = self.folder.join(OPTIMIZER);
@@ -144,15 +149,31 @@ impl Checkpoint {
             let (name, shape) = (&parameter.name, parameter.shape.as_slice());
             let mean = take(format!("{name}.exp_avg"), shape)?;
             let variance = take(format!("{name}.exp_avg_sq"), shape)?;
+            let raw = if self.run.averages_weights {
+                take(format!("{name}.raw"), shape)?
+            } else {
+                Vec::new()
+            };
+            if !raw.iter().all(|value| value.is_finite()) {
+                return Err(failed(format!("{name}.raw holds NaN or infinite values")));
+            }
             let is_possible = mean.iter().all(|value| value.is_finite())
                 && variance.iter().all(|value| value.is_finite() && *value >= 0.0);
             if !is_possible {
                 return Err(failed(format!("the moments of {name} are not possible values")));
             }
-            receive(mean, variance);
+            receive(ParameterState { mean, variance, raw });
         }
         Ok(())
     }
+}
+
+/// The optimizer's state of one parameter.
+struct ParameterState {
+    mean: Vec<f32>,
+    variance: Vec<f32>,
+    /// The parameter itself, if the model's file has its average; else empty.
+    raw: Vec<f32>,
 }
 
 /// What is wrong with a file whose checksum differs.

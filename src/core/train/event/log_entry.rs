@@ -32,6 +32,8 @@ pub struct TrainingLog {
     pub grad_norm: f64,
     /// The last step's learning rate.
     pub learning_rate: f64,
+    /// The mean fraction of unlabelled examples with pseudo-labels since the previous entry.
+    pub pseudo_labelled: Option<f64>,
 }
 
 impl Logged {
@@ -45,6 +47,7 @@ impl Logged {
             loss: number("loss")?,
             grad_norm: number("grad_norm")?,
             learning_rate: number("learning_rate")?,
+            pseudo_labelled: number(PSEUDO_LABELLED),
         })
     }
 }
@@ -59,6 +62,7 @@ impl TrainingLog {
             loss: step.loss,
             grad_norm: step.grad_norm,
             learning_rate: step.learning_rate,
+            pseudo_labelled: step.pseudo_labelled,
         })
     }
 }
@@ -83,6 +87,18 @@ pub fn training_entry(step: &Step, loss: f64) -> LogEntry {
     if let Some(parts) = step.parts {
         entry.insert("generator_loss".to_owned(), json!(parts.generator_loss));
         entry.insert("discriminator_loss".to_owned(), json!(parts.discriminator_loss));
+    }
+    entry
+}
+
+/// The name of the fraction of unlabelled examples with pseudo-labels in a log entry.
+const PSEUDO_LABELLED: &str = "pseudo_labelled";
+
+/// The log entry of a training step with the mean fraction of pseudo-labelled examples since the
+/// previous entry, if there were unlabelled ones.
+pub fn with_pseudo_labels(mut entry: LogEntry, fraction: Option<f64>) -> LogEntry {
+    if let Some(fraction) = fraction {
+        entry.insert(PSEUDO_LABELLED.to_owned(), json!(fraction));
     }
     entry
 }

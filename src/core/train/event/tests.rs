@@ -14,6 +14,7 @@ fn a_non_finite_loss_round_trips_through_json() -> serde_json::Result<()> {
             learning_rate: 1e-4,
             parts: None,
             samples: 32,
+            pseudo_labelled: None,
             tokens: 700,
             elapsed: 1.5,
         })

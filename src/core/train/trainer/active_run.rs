@@ -2,6 +2,7 @@
 
 use crate::core::engine::{Engine, StepInput};
 use crate::core::train::command::{Command, MAX_LEARNING_RATE};
+use crate::core::train::early_stopping::EarlyStopping;
 use crate::core::train::event::{
     CommandApplied, CommandEffect, LogEntry, Logged, TrainEvent, Warned,
 };
@@ -13,11 +14,23 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// A requested stop.
+/// Why a run ends before its last step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct StopRequest {
+pub(super) enum StopRequest {
+    /// The user's command.
+    Command {
+        /// Whether to evaluate before stopping.
+        evaluate: bool,
+    },
+    /// The metric of the best model has not improved for long enough.
+    Early,
+}
+
+impl StopRequest {
     /// Whether to evaluate before stopping.
-    pub evaluate: bool,
+    pub fn evaluates(self) -> bool {
+        self == Self::Command { evaluate: true }
+    }
 }
 
 /// A step whose metrics have not arrived yet because the device may still be computing it.
@@ -26,6 +39,8 @@ pub(super) struct QueuedStep {
     pub number: u64,
     pub learning_rate: f64,
     pub input: StepInput,
+    /// The fraction of its unlabelled examples that have pseudo-labels.
+    pub pseudo_labelled: Option<f64>,
 }
 
 /// A run in progress.
@@ -42,6 +57,7 @@ pub(super) struct ActiveRun<'e> {
     pub max_steps: u64,
     pub steps_per_epoch: u64,
     pub schedule: Schedule,
+    pub early_stopping: Option<EarlyStopping>,
     /// The start of the current pause, if any.
     pub paused_at: Option<Instant>,
     /// Whether to stop at the end of the epoch.
@@ -74,6 +90,21 @@ impl ActiveRun<'_> {
     pub fn is_epoch_end(&self) -> bool {
         let step = self.progress.step;
         step.is_multiple_of(self.steps_per_epoch) || step == self.max_steps
+    }
+
+    /// Whether the evaluation at this step, which is not the last one, ends the run.
+    pub fn stops_early(&self) -> bool {
+        let is_due = self.early_stopping.as_ref().is_some_and(EarlyStopping::is_due);
+        let step = self.progress.step;
+        is_due && self.progress.evaluated_at == Some(step) && step < self.max_steps
+    }
+
+    /// Sets the step of `state`, and the values that depend on it.
+    pub fn advance_state(&mut self, total_flos: f64) {
+        self.state.advance_to(self.progress.step, self.epoch(), total_flos);
+        if let Some(stopping) = &self.early_stopping {
+            self.state.record_early_stopping(stopping);
+        }
     }
 
     /// Sets the folder of the best checkpoint.

@@ -58,6 +58,9 @@ impl Trainer<'_> {
         if save_due {
             self.save(run, observer);
         }
+        if run.stops_early() {
+            return Ok(ControlFlow::Break(StopRequest::Early));
+        }
         Ok(ControlFlow::Continue(()))
     }
 
@@ -82,8 +85,7 @@ impl Trainer<'_> {
         observer.publish(TrainEvent::SavingCheckpoint);
         run.progress.elapsed = run.elapsed();
         let size = self.model.parameters().count_without_embeddings();
-        let (epoch, flos) = (run.epoch(), run.progress.total_flos(size));
-        run.state.advance_to(step, epoch, flos);
+        run.advance_state(run.progress.total_flos(size));
         let previous_best = run.best_checkpoint.clone();
         if let Some(best) = run.state.best_global_step {
             let folder = checkpoints.folder(best);
@@ -98,12 +100,14 @@ impl Trainer<'_> {
             files: BTreeMap::new(),
             progress: run.progress.clone(),
             optimizer_steps: 0,
+            averages_weights: false,
             seed: self.arguments.seed,
             data_seed: self.arguments.data_seed,
             random_weights: checkpoints.random_weights,
             logging_dir: checkpoints.logging_dir.clone(),
             data: self.data.get_or_init(|| fingerprint(self.train)).clone(),
             eval_data: Some(self.eval_data.get_or_init(|| fingerprint(self.eval)).clone()),
+            unlabelled_data: self.unlabelled_data(),
             options: checkpoints.options.clone(),
         };
         let best = run.best_checkpoint.clone();
@@ -126,6 +130,14 @@ impl Trainer<'_> {
                 run.warn(observer, format!("the checkpoint could not be written: {error}{advice}"));
             }
         }
+    }
+
+    /// The fingerprint of the unlabelled examples, if there are any.
+    fn unlabelled_data(&self) -> Option<String> {
+        if self.unlabelled.is_empty() {
+            return None;
+        }
+        Some(self.unlabelled_data.get_or_init(|| fingerprint(self.unlabelled)).clone())
     }
 
     /// Loads the best checkpoint if `load_best_model_at_end` is set, and returns the step whose
@@ -199,6 +211,12 @@ impl Trainer<'_> {
     ) -> Result<ControlFlow<StopRequest>, TrainError> {
         let (evaluated, control) = self.run_evaluation(run, observer)?;
         if let Some(evaluated) = evaluated {
+            if let (Some(stopping), Some(name)) =
+                (&mut run.early_stopping, &self.arguments.metric_for_best_model)
+            {
+                let value = evaluated.metrics.by_name(name).unwrap_or(f64::NAN);
+                stopping.push(value, run.state.best_metric);
+            }
             self.track_best(run, evaluated);
         }
         Ok(control)
@@ -231,7 +249,7 @@ impl Trainer<'_> {
         let progress = |engine: &mut dyn Engine, done, total| {
             observer.publish(TrainEvent::EvaluationProgress(EvaluationProgress { done, total }));
             stop = stop.or(poll_stop(pending, engine, observer));
-            stop.is_none_or(|stop| stop.evaluate)
+            stop.is_none_or(StopRequest::evaluates)
         };
         let metrics = if self.model.config().task.is_pretraining() {
             evaluate_pretraining(run.engine, self.eval, options.batch_size, progress)?

@@ -50,7 +50,7 @@ impl Trainer<'_> {
                 Command::SetLearningRate { rate } => run.set_learning_rate(rate, observer),
                 Command::Stop { evaluate } => {
                     run.resume(observer);
-                    return Ok(ControlFlow::Break(StopRequest { evaluate }));
+                    return Ok(ControlFlow::Break(StopRequest::Command { evaluate }));
                 }
                 // The observer handles these commands.
                 Command::SaveModel | Command::Predict { .. } => {}
@@ -68,7 +68,7 @@ pub(super) fn poll_stop(
 ) -> Option<StopRequest> {
     while let Some(command) = observer.next_command(engine, false) {
         if let Command::Stop { evaluate } = command {
-            return Some(StopRequest { evaluate });
+            return Some(StopRequest::Command { evaluate });
         }
         pending.push_back(command);
     }

@@ -4,6 +4,7 @@ use super::{Level, Log};
 use crate::core::text::show_number;
 use crate::core::train::event::{TrainEvent, TrainingLog};
 use crate::screen::lang::Lang;
+use std::fmt::Display;
 
 impl Log {
     /// Adds the lines of an event.
@@ -72,9 +73,16 @@ impl Log {
                 self.push(elapsed, Level::Result, text);
             }
             TrainEvent::Finished(finished) => {
-                let stopped = finished.stopped;
-                let how = if stopped { "stopped at step {0}" } else { "finished at step {0}" };
-                let text = lang.tr_with(how, &[&finished.global_step]);
+                let (step, stopped) = (finished.global_step, finished.stopped);
+                let text = if let Some(early) = &finished.early_stopping {
+                    let (text, values) = early.message(step);
+                    let values: Vec<&dyn Display> =
+                        values.iter().map(|value| value as &dyn Display).collect();
+                    lang.tr_with(text, &values)
+                } else {
+                    let how = if stopped { "stopped at step {0}" } else { "finished at step {0}" };
+                    lang.tr_with(how, &[&step])
+                };
                 self.push(finished.metrics.train_runtime, Level::Result, text);
             }
             TrainEvent::Failed(failed) => {
@@ -96,6 +104,48 @@ impl Log {
                 &format!("{:.2e}", log.learning_rate),
             ],
         );
-        self.push(elapsed, Level::Info, text);
+        let labelled = log.pseudo_labelled.map(|fraction| {
+            let percent = format!("{:.1}", 100.0 * fraction);
+            format!("  {}", lang.tr_with("pseudo-labels {0} %", &[&percent]))
+        });
+        self.push(elapsed, Level::Info, text + &labelled.unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::train::event::EarlyStopped;
+    use crate::core::train::fixtures::ending;
+
+    #[test]
+    fn early_stopping_names_the_step_and_the_metric_in_both_languages() {
+        let mut early = EarlyStopped {
+            metric: "eval_f1".to_owned(),
+            evaluations: 3,
+            best_metric: Some(0.812_34),
+            best_step: Some(40),
+        };
+        let line = |early: &EarlyStopped, lang| {
+            let mut log = Log::default();
+            for mut event in ending() {
+                if let TrainEvent::Finished(finished) = &mut event {
+                    (finished.global_step, finished.early_stopping) = (100, Some(early.clone()));
+                    log.push_event(&event, 0.0, lang);
+                }
+            }
+            log.lines.pop_back().map(|line| line.text).unwrap_or_default()
+        };
+        assert_eq!(
+            line(&early, Lang::English),
+            "finished at step 100: eval_f1 did not improve in 3 evaluations; best 0.8123 at step 40"
+        );
+        assert_eq!(
+            line(&early, Lang::Korean),
+            "스텝 100에서 완료: 평가 3회 동안 eval_f1 개선 없음, 최고는 스텝 40의 0.8123"
+        );
+        early.best_metric = None;
+        let expected = "finished at step 100: eval_f1 did not improve in 3 evaluations";
+        assert_eq!(line(&early, Lang::English), expected);
     }
 }

@@ -65,21 +65,25 @@ KERNEL_OF(classify_backward_input, A(0, const float *), A(1, u32), A(2, u32), A(
           A(4, act *))
 KERNEL_OF(classify_backward_weight, A(0, u32), A(1, u32), A(2, u32), A(3, const act *),
           A(4, const float *), A(5, float *), A(6, int))
-KERNEL_OF(cross_entropy, A(0, u32), A(1, u32), A(2, float), A(3, float), A(4, const u32 *),
-          A(5, const float *), A(6, float *), A(7, u32 *), A(8, float *))
-KERNEL_OF(prepare_update, A(0, const double *), A(1, u32), A(2, float), A(3, const float *),
-          A(4, double), A(5, double), A(6, double), A(7, float), A(8, u64 *), A(9, float *),
+KERNEL_OF(cross_entropy, A(0, u32), A(1, u32), A(2, float), A(3, float), A(4, int),
+          A(5, const u32 *), A(6, const u32 *), A(7, const float *), A(8, float *), A(9, u32 *),
           A(10, float *))
-KERNEL_OF(adamw, A(0, u64), A(1, u64), A(2, const u64 *), A(3, u32), A(4, float), A(5, float),
-          A(6, float), A(7, float), A(8, const float *), A(9, const float *), A(10, float *),
-          A(11, float *), A(12, float *), A(13, act *))
+KERNEL_OF(divergence, A(0, u32), A(1, u32), A(2, float), A(3, const u32 *), A(4, const float *),
+          A(5, float *), A(6, float *))
+KERNEL_OF(prepare_update, A(0, const double *), A(1, u32), A(2, float), A(3, const float *),
+          A(4, double), A(5, double), A(6, double), A(7, const double *), A(8, u32), A(9, double),
+          A(10, float *), A(11, u64 *), A(12, float *), A(13, float *))
+KERNEL_OF(adamw, A(0, u64), A(1, u64), A(2, const u64 *), A(3, const u32 *), A(4, u32), A(5, float),
+          A(6, float), A(7, float), A(8, const float *), A(9, const float *), A(10, const float *),
+          A(11, float *), A(12, float *), A(13, float *), A(14, float *), A(15, act *))
 KERNEL_OF(update_token_rows, A(0, const u32 *), A(1, u32), A(2, float), A(3, float), A(4, float),
-          A(5, float), A(6, const float *), A(7, const float *), A(8, float *), A(9, float *),
-          A(10, float *), A(11, u32 *), A(12, u32 *), A(13, u32))
+          A(5, const float *), A(6, const float *), A(7, const float *), A(8, float *),
+          A(9, float *), A(10, float *), A(11, float *), A(12, u32 *), A(13, u32 *), A(14, u32))
 KERNEL_OF(apply_pending_updates, A(0, const u32 *), A(1, u32), A(2, float), A(3, float), A(4, float),
           A(5, int), A(6, const float *), A(7, u32), A(8, float *), A(9, float *), A(10, float *),
-          A(11, u32 *), A(12, const u32 *))
-KERNEL_OF(find_rows_with_moments, A(0, u32), A(1, const float *), A(2, const float *), A(3, u32 *))
+          A(11, float *), A(12, u32 *), A(13, const u32 *))
+KERNEL_OF(find_active_rows, A(0, u32), A(1, const float *), A(2, const float *), A(3, const float *),
+          A(4, const float *), A(5, u32 *))
 
 #define WITH_BARRIERS(name) {#name, call_##name, 1}
 #define PLAIN(name) {#name, call_##name, 0}
@@ -110,9 +114,10 @@ static const Kernel kernels[] = {
     PLAIN(classify_backward_input),
     WITH_BARRIERS(classify_backward_weight),
     WITH_BARRIERS(cross_entropy),
+    WITH_BARRIERS(divergence),
     WITH_BARRIERS(prepare_update),
     PLAIN(adamw),
     PLAIN(update_token_rows),
     WITH_BARRIERS(apply_pending_updates),
-    WITH_BARRIERS(find_rows_with_moments),
+    WITH_BARRIERS(find_active_rows),
 };

@@ -83,6 +83,17 @@ DEVICE float __fdiv_rn(float a, float b)
     return a / b;
 }
 
+DEVICE double __dmul_rn(double a, double b)
+{
+    volatile double product = a * b;
+    return product;
+}
+
+DEVICE double __dsub_rn(double a, double b)
+{
+    return a - b;
+}
+
 DEVICE float __fsqrt_rn(float a)
 {
     return sqrtf(a);

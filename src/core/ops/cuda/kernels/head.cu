@@ -97,16 +97,81 @@ DEVICE double loss_of_row(const float *logits, u32 classes, u32 label, float smo
     return (1.0 - smooth) * (log_sum - own) + smooth * (log_sum - mean);
 }
 
+/* The weight of a row; the bits of a float, or none if all weights are 1. */
+DEVICE float weight_of(const u32 *weights, u32 row)
+{
+    return weights ? __uint_as_float(weights[row]) : 1.0f;
+}
+
 /* One block; its threads alternate over rows. */
 BOUNDED_KERNEL(256, 1) cross_entropy(u32 rows, u32 classes, float smoothing, float factor,
-                                  const u32 *labels, const float *logits, float *grad,
-                                  u32 *predicted, float *loss)
+                                  int is_reported, const u32 *labels, const u32 *weights,
+                                  const float *logits, float *grad, u32 *predicted, float *loss)
 {
     double sum = 0.0;
     for (u32 row = threadIdx.x; row < rows; row += blockDim.x) {
         u64 at = (u64)row * classes;
-        sum += loss_of_row(logits + at, classes, labels[row], smoothing, factor, grad + at,
-                           predicted + row);
+        float weight = weight_of(weights, row);
+        sum += (double)weight * loss_of_row(logits + at, classes, labels[row], smoothing,
+                                            factor * weight, grad + at, predicted + row);
+    }
+    sum = block_sum_double(sum);
+    if (threadIdx.x == 0 && is_reported) {
+        *loss += (float)((double)factor * sum);
+    }
+}
+
+/* The logarithm of the sum of exponentials of a row, in double. */
+DEVICE double log_sum_of(const float *logits, u32 classes)
+{
+    double highest = (double)logits[0];
+    for (u32 class_ = 1; class_ < classes; class_++) {
+        highest = (double)logits[class_] > highest ? (double)logits[class_] : highest;
+    }
+    double sum = 0.0;
+    for (u32 class_ = 0; class_ < classes; class_++) {
+        sum += exp((double)logits[class_] - highest);
+    }
+    return highest + log(sum);
+}
+
+/* KL(p, q) + KL(q, p) of two rows of logits, whose gradients are added to theirs. */
+DEVICE double divergence_of_rows(const float *p, const float *q, u32 classes, float factor,
+                                 float *grad_p, float *grad_q)
+{
+    double log_sum_p = log_sum_of(p, classes);
+    double log_sum_q = log_sum_of(q, classes);
+    double forward = 0.0;
+    double reverse = 0.0;
+    for (u32 class_ = 0; class_ < classes; class_++) {
+        double log_p = (double)p[class_] - log_sum_p;
+        double log_q = (double)q[class_] - log_sum_q;
+        forward += exp(log_p) * (log_p - log_q);
+        reverse += exp(log_q) * (log_q - log_p);
+    }
+    for (u32 class_ = 0; class_ < classes; class_++) {
+        double log_p = (double)p[class_] - log_sum_p;
+        double log_q = (double)q[class_] - log_sum_q;
+        double difference = log_p - log_q;
+        double own = exp(log_p);
+        double other = exp(log_q);
+        grad_p[class_] += factor * (float)(own * (difference - forward) + own - other);
+        grad_q[class_] += factor * (float)(other * (-difference - reverse) + other - own);
+    }
+    return forward + reverse;
+}
+
+/* One block; its threads alternate over pairs of rows. */
+BOUNDED_KERNEL(256, 1) divergence(u32 pairs, u32 classes, float factor, const u32 *weights,
+                               const float *logits, float *grad, float *loss)
+{
+    double sum = 0.0;
+    for (u32 row = threadIdx.x; row < pairs; row += blockDim.x) {
+        u64 first = (u64)row * classes;
+        u64 second = (u64)(pairs + row) * classes;
+        float weight = weight_of(weights, row);
+        sum += (double)weight * divergence_of_rows(logits + first, logits + second, classes,
+                                                   factor * weight, grad + first, grad + second);
     }
     sum = block_sum_double(sum);
     if (threadIdx.x == 0) {

@@ -187,57 +187,78 @@ KERNEL classify_backward_input(const float *weight, u32 inputs, u32 outputs, con
 KERNEL classify_backward_weight(u32 rows, u32 inputs, u32 outputs, const act *x, const float *grad,
                                 float *dweight, int accumulate);
 
-/* Cross-entropy with label smoothing of [rows, classes] logits: *loss += factor × the sum of
- * losses (clear it before a step's first batch), predicted[r] = the first of the highest, and
- * grad = factor × the losses' gradient. `factor` is `scale` of CrossEntropy. A label outside the
- * classes makes the loss NaN. grid (1), block (256). */
-KERNEL cross_entropy(u32 rows, u32 classes, float smoothing, float factor, const u32 *labels,
-                     const float *logits, float *grad, u32 *predicted, float *loss);
+/* Cross-entropy with label smoothing of [rows, classes] logits: *loss += factor × the weighted sum
+ * of losses if is_reported (clear it before a step's first batch), predicted[r] = the first of the
+ * highest, and grad = factor × weight × the losses' gradient. `factor` is `scale` of CrossEntropy;
+ * weights [rows] are the bits of floats, or null if all are 1. A label outside the classes makes
+ * the loss NaN. grid (1), block (256). */
+KERNEL cross_entropy(u32 rows, u32 classes, float smoothing, float factor, int is_reported,
+                     const u32 *labels, const u32 *weights, const float *logits, float *grad,
+                     u32 *predicted, float *loss);
+
+/* R-Drop's symmetric divergence KL(p, q) + KL(q, p) of the probabilities of rows i and pairs + i of
+ * logits [2 pairs, classes]: *loss += factor × the weighted sum of divergences, and its gradient is
+ * added to grad. weights as in cross_entropy. grid (1), block (256). */
+KERNEL divergence(u32 pairs, u32 classes, float factor, const u32 *weights, const float *logits,
+                  float *grad, float *loss);
 
 /* ---- adamw.cu, token_rows.cu ----
  * The factors of an update with number t, counted from 1, computed in double:
  *   rate = learning_rate / (1 - beta1^t), correction = 1 / sqrt(1 - beta2^t),
  *   keep = 1 - learning_rate × weight_decay (for parameters that decay).
  * status is float[6]: {norm of all gradients, clipping factor, 1 if the update is applied or 0 if
- * loss or norm are not finite, the loss, rate, correction}. If the update is not applied, the
- * update kernels change nothing. */
+ * loss or norm are not finite, the loss, correction, share}. If the update is not applied, the
+ * update kernels change nothing.
+ *
+ * Parameters that are updated alike form groups; each group is of a kind, and a kind has a factor of
+ * the learning rate and a weight decay. Kind 0 is that of the token table.
+ *
+ * average: the exponential moving average of the parameters, which each update moves to
+ * average + share × (parameters - average), share = 1 - min(average_decay, (1 + t) / (10 + t)); null:
+ * there is none. */
 
-/* Computes status from the partial sums of squares (double[count]) and the loss; writes entry =
- * {rate, token_keep, correction} of the history of updates, or {0, 1, 0}, a skipped update, if it
- * is not applied; and adds 1 to *steps, the number of updates before, if it is. max_norm 0: no
- * clipping. `entry` is history + 3 × the number of entries before. grid (1), block (256). */
+/* Computes status from the partial sums of squares (double[count]) and the loss; writes the factors
+ * {rate, keep} of each kind, [kind_count, 2], from kinds, [kind_count, 2]: the factor of the learning
+ * rate and the weight decay; writes entry = {rate, keep, correction, share} of the token table to the
+ * history of updates, or {0, 1, 0, 0}, a skipped update, if it is not applied; and adds 1 to *steps,
+ * the number of updates before, if it is. max_norm 0: no clipping. `entry` is history + 4 × the number
+ * of entries before. grid (1), block (256). */
 KERNEL prepare_update(const double *partials, u32 count, float max_norm, const float *loss,
-                      double learning_rate, double beta1, double beta2, float token_keep,
-                      u64 *steps, float *entry, float *status);
+                      double learning_rate, double beta1, double beta2, const double *kinds,
+                      u32 kind_count, double average_decay, float *factors, u64 *steps, float *entry,
+                      float *status);
 
 /* AdamW of the n parameters from index `first` on, all but the token table: parameters, gradients,
- * mean, variance and shadow point to index `first`. decayed is [ranges, 2]: starts and ends of the
- * parameters that decay, sorted, indices among all parameters. shadow receives the parameters in
- * the type of activations; null: none (f32). keep is for parameters that decay; for others it is 1.
- * grid (ceil(n / 1024)), block (256). */
-KERNEL adamw(u64 first, u64 n, const u64 *decayed, u32 ranges, float beta1, float beta2,
-             float epsilon, float keep, const float *status, const float *gradients,
-             float *parameters, float *mean, float *variance, act *shadow);
+ * mean, variance, average and shadow point to index `first`. Group i ends before index ends[i] among
+ * all parameters and is of kind group_kinds[i]; groups are sorted and cover all parameters. shadow
+ * receives the parameters in the type of activations; null: none (f32). kind_factors: see
+ * prepare_update. grid (ceil(n / 1024)), block (256). */
+KERNEL adamw(u64 first, u64 n, const u64 *ends, const u32 *group_kinds, u32 groups, float beta1,
+             float beta2, float epsilon, const float *kind_factors, const float *status,
+             const float *gradients, float *parameters, float *mean, float *variance,
+             float *average, act *shadow);
 
 /* AdamW of the token rows with a gradient, token_rows [distinct, width]; tokens[i] is the row of
- * gradient i, distinct, each without pending updates. parameters, mean and variance point to the
- * start of the table. Sets has_moments[row] = 1 and updated[row] = entries, the number of entries of
+ * gradient i, distinct, each without pending updates. parameters, mean, variance and average point to
+ * the start of the table. Sets active[row] = 1 and updated[row] = entries, the number of entries of
  * the history with this update. grid (distinct), block (128). */
 KERNEL update_token_rows(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
-                         float keep, const float *status, const float *token_rows,
-                         float *parameters, float *mean, float *variance, u32 *updated,
-                         u32 *has_moments, u32 entries);
+                         const float *kind_factors, const float *status, const float *token_rows,
+                         float *parameters, float *mean, float *variance, float *average,
+                         u32 *updated, u32 *active, u32 entries);
 
 /* Applies the pending updates of token rows, with gradient 0, one after another: the entries
- * updated[row] .. entries of the history, [entries, 3] (see prepare_update). has_moments[row] is 0
- * where both moments are 0. tokens lists the rows; null: all of them, row = block (the history may
- * then be cleared, with `updated` set to 0). Sets updated[row] = entries. decays: whether any keep
- * is not 1.
+ * updated[row] .. entries of the history, [entries, 4] (see prepare_update). active[row] is 0 where
+ * both moments are 0 and the average equals the row. tokens lists
+ * the rows; null: all of them, row = block (the history may then be cleared, with `updated` set to
+ * 0). Sets updated[row] = entries. decays: whether rows that are not active change too.
  * grid (rows), block (128). */
 KERNEL apply_pending_updates(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
                              int decays, const float *history, u32 entries, float *parameters,
-                             float *mean, float *variance, u32 *updated, const u32 *has_moments);
+                             float *mean, float *variance, float *average, u32 *updated,
+                             const u32 *active);
 
-/* has_moments[row] = whether a moment of the row is not 0: after moments are restored.
- * grid (vocabulary), block (128). */
-KERNEL find_rows_with_moments(u32 width, const float *mean, const float *variance, u32 *has_moments);
+/* active[row] = whether a moment of the row is not 0 or its average differs from it: after moments
+ * are restored. grid (vocabulary), block (128). */
+KERNEL find_active_rows(u32 width, const float *parameters, const float *mean,
+                        const float *variance, const float *average, u32 *active);

@@ -3,16 +3,16 @@
 
 /* One block per row with a gradient. */
 KERNEL update_token_rows(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
-                         float keep, const float *status, const float *token_rows,
-                         float *parameters, float *mean, float *variance, u32 *updated,
-                         u32 *has_moments, u32 entries)
+                         const float *kind_factors, const float *status, const float *token_rows,
+                         float *parameters, float *mean, float *variance, float *average,
+                         u32 *updated, u32 *active, u32 entries)
 {
     if (status[STATUS_APPLIED] == 0.0f) {
         return;
     }
     float clip = status[STATUS_CLIP];
-    Factors factors = {beta1, beta2, epsilon, status[STATUS_RATE], keep,
-                       status[STATUS_CORRECTION]};
+    Factors factors = {beta1, beta2, epsilon, kind_factors[0], kind_factors[1],
+                       status[STATUS_CORRECTION], status[STATUS_SHARE]};
     u32 row = tokens[blockIdx.x];
     u64 first = (u64)row * width;
     const float *gradient = token_rows + (u64)blockIdx.x * width;
@@ -20,26 +20,30 @@ KERNEL update_token_rows(const u32 *tokens, u32 width, float beta1, float beta2,
         u64 at = first + column;
         adamw_one(&factors, __fmul_rn(gradient[column], clip), &parameters[at], &mean[at],
                   &variance[at]);
+        if (average) {
+            average[at] = averaged(&factors, average[at], parameters[at]);
+        }
     }
     if (threadIdx.x == 0) {
         updated[row] = entries;
-        has_moments[row] = 1;
+        active[row] = 1;
     }
 }
 
 /* One block per row. An entry of the history whose correction is 0 is a skipped update. */
 KERNEL apply_pending_updates(const u32 *tokens, u32 width, float beta1, float beta2, float epsilon,
                              int decays, const float *history, u32 entries, float *parameters,
-                             float *mean, float *variance, u32 *updated, const u32 *has_moments)
+                             float *mean, float *variance, float *average, u32 *updated,
+                             const u32 *active)
 {
     u32 row = tokens ? tokens[blockIdx.x] : blockIdx.x;
     u32 begin = updated[row];
-    int row_has_moments = has_moments[row] != 0;
+    int is_active = active[row] != 0;
     __syncthreads();
     if (threadIdx.x == 0) {
         updated[row] = entries;
     }
-    if (begin >= entries || !(row_has_moments || decays)) {
+    if (begin >= entries || !(is_active || decays)) {
         return;
     }
     u64 first = (u64)row * width;
@@ -48,26 +52,32 @@ KERNEL apply_pending_updates(const u32 *tokens, u32 width, float beta1, float be
         float p = parameters[at];
         float m = mean[at];
         float v = variance[at];
+        float a = average ? average[at] : 0.0f;
         for (u32 entry = begin; entry < entries; entry++) {
-            const float *step = history + 3 * (u64)entry;
-            Factors factors = {beta1, beta2, epsilon, step[0], step[1], step[2]};
+            const float *step = history + 4 * (u64)entry;
+            Factors factors = {beta1, beta2, epsilon, step[0], step[1], step[2], step[3]};
             if (factors.correction == 0.0f) {
                 continue;
             }
-            if (row_has_moments) {
+            if (is_active) {
                 adamw_one(&factors, 0.0f, &p, &m, &v);
             } else {
                 p = __fmul_rn(p, factors.keep);
             }
+            a = averaged(&factors, a, p);
         }
         parameters[at] = p;
         mean[at] = m;
         variance[at] = v;
+        if (average) {
+            average[at] = a;
+        }
     }
 }
 
 /* One block per row. */
-KERNEL find_rows_with_moments(u32 width, const float *mean, const float *variance, u32 *has_moments)
+KERNEL find_active_rows(u32 width, const float *parameters, const float *mean,
+                        const float *variance, const float *average, u32 *active)
 {
     __shared__ u32 any;
     if (threadIdx.x == 0) {
@@ -76,12 +86,13 @@ KERNEL find_rows_with_moments(u32 width, const float *mean, const float *varianc
     __syncthreads();
     u64 first = (u64)blockIdx.x * width;
     for (u32 column = threadIdx.x; column < width; column += blockDim.x) {
-        if (mean[first + column] != 0.0f || variance[first + column] != 0.0f) {
+        u64 at = first + column;
+        if (mean[at] != 0.0f || variance[at] != 0.0f || (average && average[at] != parameters[at])) {
             any = 1;
         }
     }
     __syncthreads();
     if (threadIdx.x == 0) {
-        has_moments[blockIdx.x] = any;
+        active[blockIdx.x] = any;
     }
 }
