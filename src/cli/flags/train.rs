@@ -12,8 +12,8 @@ use crate::core::train::arguments::{
 use crate::core::train::schedule::SchedulerType;
 use crate::run::options::parse::{boolean, path};
 use crate::run::options::{
-    DatasetOptions, Given, ModelOptions, OutputOptions, ResumeFrom, TrainOptions, TrainerOptions,
-    UnlabelledSource, option_group,
+    DatasetOptions, Given, ModelOptions, OutputOptions, PretrainingOptions, ResumeFrom,
+    TrainOptions, TrainerOptions, UnlabelledSource, option_group,
 };
 use clap::{Args, ValueHint};
 use serde_json::Value;
@@ -272,6 +272,7 @@ impl From<TrainFlags> for TrainOptions {
                     shuffle_seed,
                 )
             },
+            pretraining: PretrainingOptions::default(),
             trainer: TrainerOptions {
                 max_seq_length: flags.max_seq_length,
                 pad_to_max_length: flags.pad_to_max_length,

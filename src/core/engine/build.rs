@@ -2,6 +2,7 @@
 
 use super::device::{DeviceChoice, cpu_name};
 use super::fused::FusedEngine;
+use super::fused::pretraining::{PretrainingEngine, PretrainingSettings};
 use super::reference::ReferenceEngine;
 use super::{Engine, EngineError, EngineOptions, EngineResult, Ops};
 use crate::core::model::SequenceClassifier;
@@ -50,6 +51,36 @@ pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResul
             }
         },
     }
+}
+
+/// Builds an engine that pretrains `model`, whose task is a pretraining objective.
+///
+/// # Errors
+/// If an option asks for anything but the fused operations on the CPU in float32.
+pub fn build_pretraining(
+    model: &SequenceClassifier,
+    options: &EngineOptions,
+    settings: PretrainingSettings,
+) -> EngineResult<PretrainingEngine<Cpu>> {
+    let refused = if matches!(options.device, DeviceChoice::Cuda(_)) {
+        Some("--device cuda")
+    } else if options.bf16 {
+        Some("--bf16")
+    } else if options.tf32 {
+        Some("--tf32")
+    } else {
+        (options.ops == Ops::Reference).then_some("--ops reference")
+    };
+    if let Some(flag) = refused {
+        return Err(EngineError(format!(
+            "pretraining is computed on the CPU only, by the fused operations in float32; leave out \
+             {flag}"
+        )));
+    }
+    let cpu = Cpu::new(options.threads)?;
+    let name = cpu_name(cpu.threads());
+    let engine = FusedEngine::new(cpu, model, options.gradient_checkpointing, name)?;
+    Ok(PretrainingEngine::new(engine, model, settings)?)
 }
 
 fn cpu(

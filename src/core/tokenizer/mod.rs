@@ -9,6 +9,7 @@ mod pairs;
 mod python_class;
 mod rebuild;
 mod threads;
+mod token_kinds;
 mod unknown;
 pub mod vocabulary;
 

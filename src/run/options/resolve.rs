@@ -2,6 +2,7 @@
 //! override the recipe's values, which override Hugging Face's defaults.
 
 use super::group::Given;
+use super::pretraining;
 use super::settings::SettingsList;
 use super::train::{OutputOptions, TrainOptions, TrainerOptions};
 use crate::core::train::arguments::{
@@ -40,7 +41,20 @@ pub fn resolve(
         list.add("reinit_top_layers", layers.value, &layers.source.to_string());
     }
 
+    let pretrains = options.pretraining.chosen().is_some();
+    let model = match model.weights {
+        // The embedded model's own defaults are for classifiers.
+        StartingWeights::Embedded if pretrains => {
+            ModelTraits { weights: StartingWeights::Pretrained, ..model }
+        }
+        _ => model,
+    };
     let mut arguments = TrainingArguments::of_recipe(recipe, model.weights);
+    if pretrains {
+        pretraining::check(options)?;
+        pretraining::set_defaults(&mut arguments, model.weights);
+        options.pretraining.list(model.weights, &mut list);
+    }
     batches(options, &mut arguments, &mut list);
     optimizer(options, model, recipe, &mut arguments, &mut list);
     examples(options, model, recipe, &mut arguments, &mut list);
@@ -62,7 +76,11 @@ pub fn resolve(
     arguments.output_dir =
         list.pick("output_dir", output.output_dir.as_ref(), output_dir, TUTORIAL);
     arguments.check()?;
-    Ok((arguments, list.into_settings()))
+    let mut settings = list.into_settings();
+    if pretrains {
+        pretraining::adapt(&mut settings);
+    }
+    Ok((arguments, settings))
 }
 
 /// The reason for a value that comes from the recipe.

@@ -5,6 +5,7 @@ mod finished;
 mod logging_dir;
 mod observer;
 mod prepare;
+mod pretraining;
 pub mod replay;
 mod reporter;
 mod resume;

@@ -4,11 +4,10 @@ use super::finished::Ending;
 use super::logging_dir::{choose_logging_dir, forget_foreign_logging_dir};
 use super::reporter::WorkerChannels;
 use super::resume::{ResumedRun, check_classes, move_old_checkpoints};
-use super::starting_point::{StartingPoint, load_model, max_tokens};
+use super::starting_point::{ModelFiles, StartingPoint, load_model, max_tokens};
 use super::tokenize_data::{TokenizedData, tokenize_data};
-use super::{Preparation, PreparedRun, text_pairs};
+use super::{Preparation, PreparedRun, pretraining, text_pairs};
 use crate::core::data::batching::Example;
-use crate::core::engine::build;
 use crate::core::model::embedded::{EMBEDDED_MODEL, SMALL_MODEL};
 use crate::core::model::folder::holds_a_model;
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier};
@@ -73,12 +72,7 @@ pub(super) fn prepare(
         StartingPoint::find(&mut options, &mut on_download)?;
     let tokenizer = files.tokenizer()?;
     channels.preparing("Reading the data");
-    let dataset = Dataset::read(&options.data, files.class_names(&config), &mut on_download)?;
-    let own_classes = config.labels.clone();
-    config.set_labels(dataset.classes.names());
-    if resumed.is_some() {
-        check_classes(&own_classes, &config.labels)?;
-    }
+    let dataset = read_dataset(&options, &files, &mut config, &mut on_download, resumed.is_some())?;
     let trained_on = config.text_pair_columns();
     config.set_text_columns(&dataset.text_columns);
     channels.preparing("Loading the weights");
@@ -118,8 +112,9 @@ pub(super) fn prepare(
     let checkpoint = resumed.as_ref().map(|resumed| &resumed.checkpoint);
     let logging_dir = choose_logging_dir(&mut options, &mut arguments, checkpoint, &mut notes);
     let (_, settings) = resolve(&options, traits)?;
-    let settings =
+    let mut settings =
         [data_settings(&options), text_pairs::settings(&options, &dataset), settings].concat();
+    pretraining::complete(&mut settings, &options, &model, &report);
     let checkpoints = Checkpoints {
         output_dir: output_dir.clone(),
         tokenizer: tokenizer.files(arguments.max_seq_length)?,
@@ -133,7 +128,8 @@ pub(super) fn prepare(
             .map(Path::to_path_buf),
         options: run_toml::record(&options, &settings),
     };
-    let mut engine = build(&model, &engine_options)?;
+    let mut engine =
+        pretraining::build_engine(&options, &model, &tokenizer, &settings, arguments.seed)?;
 
     let lock = lock_output_dir(&output_dir).with_context(|| output_dir.display().to_string())?;
     let max_steps = arguments.max_steps(train.len());
@@ -167,6 +163,29 @@ pub(super) fn prepare(
     let mut started = run.started(notes);
     started.settings.push(device_setting(&options, &engine.device()));
     Ok(Preparation { run, engine, started, recorder, history })
+}
+
+/// Reads the rows, and sets the classes of the configuration and what the model is trained for.
+fn read_dataset(
+    options: &TrainOptions,
+    files: &ModelFiles,
+    config: &mut ModelConfig,
+    on_download: &mut DownloadCallback,
+    is_resumed: bool,
+) -> anyhow::Result<Dataset> {
+    if let Some(objective) = options.pretraining.chosen() {
+        let task = options.pretraining.task(config).map_err(anyhow::Error::msg)?;
+        config.set_task(task);
+        config.set_labels(&objective.class_names());
+        return Dataset::read_texts(&options.data, &config.labels, on_download);
+    }
+    let dataset = Dataset::read(&options.data, files.class_names(config), on_download)?;
+    let own_classes = config.labels.clone();
+    config.set_labels(dataset.classes.names());
+    if is_resumed {
+        check_classes(&own_classes, &config.labels)?;
+    }
+    Ok(dataset)
 }
 
 /// Begins to record the run. From here on, files of an earlier run in the output folder are changed.

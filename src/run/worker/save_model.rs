@@ -9,7 +9,7 @@ use crate::core::train::checkpoint::TRAINER_STATE;
 use crate::core::train::event::LogEntry;
 use crate::run::figures::FigureFile;
 use crate::run::model_card::{
-    CardMetrics, HubReference, ModelCard, TrainingResult, hyperparameters,
+    CardMetrics, HubReference, ModelCard, TrainingResult, hyperparameters, pretraining_card,
 };
 use serde_json::Value;
 use std::path::Path;
@@ -53,8 +53,13 @@ impl PreparedRun {
                 Err(error) => problem = Some(format!("{}: {error}", figure.name)),
             }
         }
-        write("README.md", card.to_markdown().as_bytes())?;
-        folder::write(staging.path(), &self.model)
+        let card = if self.model.config().task.is_pretraining() {
+            pretraining_card(&card, &self.model.config().saved_class(), state)
+        } else {
+            card.to_markdown()
+        };
+        write("README.md", card.as_bytes())?;
+        folder::write_without_generator(staging.path(), &self.model)
             .map_err(|error| error.relocated(staging.path(), output_dir))?;
         staging.publish_files("config.json", &STALE).map_err(failed(output_dir))?;
         Ok(problem)
