@@ -33,7 +33,7 @@
 //! let good = ["정말 재미있다", "최고의 영화", "또 보고 싶다", "감동적이다", "아주 좋다"];
 //! let bad = ["너무 지루하다", "최악의 영화", "돈이 아깝다", "재미없다", "실망이다"];
 //!
-//! let tokenizer = Tokenizer::embedded()?;
+//! let tokenizer = Tokenizer::small()?;
 //! let rows = bad.iter().map(|text| (*text, 0)).chain(good.iter().map(|text| (*text, 1)));
 //! let examples: Vec<Example> = rows
 //!     .map(|(text, label)| Ok(Example::new(tokenizer.encode(text, 32)?.ids, label)))
@@ -42,7 +42,7 @@
 //! let shape = [("hidden_size", 32), ("num_attention_heads", 2), ("intermediate_size", 64)];
 //! let shape = shape.map(|(name, value)| (name.to_owned(), value.into()));
 //! let config = ModelConfig::parse(
-//!     nsmc_tui::core::model::config::EMBEDDED,
+//!     nsmc_tui::core::model::config::SMALL,
 //!     "config.json".as_ref(),
 //!     &shape,
 //! )?;

@@ -238,6 +238,14 @@ impl EventPrinter {
             }
             TrainEvent::Epoch(epoch) => {
                 let epochs = self.so_far.started.as_ref().map_or(0.0, |s| s.num_train_epochs);
+                if self.so_far.started.as_ref().is_some_and(Started::is_pretraining) {
+                    writeln!(
+                        out,
+                        "epoch {}/{epochs}  train_loss {:.4}",
+                        epoch.epoch, epoch.train_loss
+                    )?;
+                    return Ok(out.flush()?);
+                }
                 writeln!(
                     out,
                     "epoch {}/{epochs}  train_loss {:.4}  train_accuracy {:.4}  train_f1 {:.4}",
@@ -248,6 +256,9 @@ impl EventPrinter {
                 self.evaluated = Some(evaluated.clone());
                 self.so_far.throughput.push_evaluation(evaluated);
                 let metrics = &evaluated.metrics;
+                if let Some(perplexity) = metrics.perplexity {
+                    return write_pretraining_evaluation(evaluated, perplexity, out);
+                }
                 writeln!(
                     out,
                     "epoch {:.2}  eval_loss {:.4}  eval_accuracy {:.4}  eval_f1 {:.4}  \
@@ -341,6 +352,33 @@ impl EventPrinter {
     }
 }
 
+/// Prints an evaluation on texts without labels.
+fn write_pretraining_evaluation(
+    evaluated: &Evaluated,
+    perplexity: f64,
+    out: &mut (impl Write + ?Sized),
+) -> anyhow::Result<()> {
+    let metrics = &evaluated.metrics;
+    write!(
+        out,
+        "epoch {:.2}  eval_loss {:.4}  eval_accuracy {:.4}  ",
+        evaluated.epoch, metrics.eval_loss, metrics.eval_accuracy
+    )?;
+    if let Some(loss) = metrics.eval_generator_loss {
+        write!(
+            out,
+            "eval_recall {:.4}  eval_precision {:.4}  eval_generator_loss {loss:.4}  ",
+            metrics.eval_recall, metrics.eval_precision
+        )?;
+    }
+    writeln!(
+        out,
+        "perplexity {perplexity:.2}  ({} samples in {:.1} s)",
+        metrics.eval_samples, metrics.eval_runtime
+    )?;
+    Ok(out.flush()?)
+}
+
 fn write_started(started: &Started, out: &mut (impl Write + ?Sized)) -> std::io::Result<()> {
     writeln!(
         out,
@@ -360,6 +398,7 @@ fn write_started(started: &Started, out: &mut (impl Write + ?Sized)) -> std::io:
     )?;
     let labels = started.labels.join(", ");
     match &started.labels[..] {
+        [] => {}
         [_, positive] => writeln!(out, "classes: {labels}; F1 is that of {positive}")?,
         _ => writeln!(out, "{} classes: {labels}; F1 is their mean", started.labels.len())?,
     }

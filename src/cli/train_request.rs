@@ -1,7 +1,8 @@
 //! The options of a call of `nsmc-tui train`: the command line overrides the environment, which
 //! overrides a file.
 
-use super::flags::{GivenDisplay, InvocationOptions, TrainFlags};
+use super::flags::{GivenDisplay, InvocationOptions, PretrainFlags, TrainFlags};
+use crate::core::model::Objective;
 use crate::run::options::{
     Given, OptionError, OptionGroup, TrainOptions, ValueSource, compose_option_groups,
     read_environment, run_toml,
@@ -26,6 +27,9 @@ pub enum RequestError {
     /// An unknown or invalid option in the environment or a file.
     #[error(transparent)]
     Option(#[from] OptionError),
+    /// An option of pretraining without an objective.
+    #[error("{0} is an option of nsmc-tui pretrain, or needs an objective")]
+    WithoutObjective(&'static str),
     /// Both `--plain` and `--json` are given.
     #[error("--plain and --json cannot be used together")]
     PlainAndJson,
@@ -54,7 +58,43 @@ impl TrainRequest {
         flags: TrainFlags,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, RequestError> {
-        let mut request = Self::from(flags).over(read_environment(environment)?);
+        let request = Self::from(flags).completed(environment)?;
+        let pretraining = &request.run.pretraining;
+        match pretraining.given().first().filter(|_| pretraining.objective.is_none()) {
+            Some(given) => Err(RequestError::WithoutObjective(given.name)),
+            None => Ok(request),
+        }
+    }
+
+    /// As [`Self::new`], for `nsmc-tui pretrain`, whose default objective is masked language modeling.
+    /// A run that is resumed has its own.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_pretraining(
+        flags: PretrainFlags,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, RequestError> {
+        let (pretraining, flags) = flags.into_parts();
+        let mut request = Self::from(flags);
+        request.run.pretraining = pretraining;
+        let mut request = request.completed(environment)?;
+        if request.run.resume_from().is_none() {
+            request.run.pretraining.objective.get_or_insert_with(|| Given {
+                value: Objective::default(),
+                text: Objective::default().to_string(),
+                source: ValueSource::Flag,
+            });
+        }
+        Ok(request)
+    }
+
+    /// Adds the options of environment variables and of files.
+    fn completed(
+        self,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, RequestError> {
+        let mut request = self.over(read_environment(environment)?);
         if let Some(config) = &request.invocation.config {
             let file = run_toml::read(&config.value)?;
             request = request.over(file);

@@ -189,11 +189,11 @@ mod tests {
 
     #[test]
     fn predictions_do_not_depend_on_the_batch() -> anyhow::Result<()> {
-        let config = ModelConfig::embedded()?;
+        let config = ModelConfig::small()?;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 7)?;
         let mut engine = crate::core::engine::build(&model, &EngineOptions::default())?;
         let (engine, labels) = (engine.as_mut(), &model.config().labels);
-        let tokenizer = Tokenizer::embedded()?;
+        let tokenizer = Tokenizer::small()?;
         let long = "정말 재미있는 영화 ".repeat(60);
         let texts = ["최고", "지루하고 재미없는 영화였다", "", &long];
         let together = classify(engine, labels, &tokenizer, &texts, 128)?;
@@ -234,11 +234,11 @@ mod tests {
 
     #[test]
     fn the_second_text_of_a_pair_counts() -> anyhow::Result<()> {
-        let config = ModelConfig::embedded()?;
+        let config = ModelConfig::small()?;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 7)?;
         let mut engine = crate::core::engine::build(&model, &EngineOptions::default())?;
         let (engine, labels) = (engine.as_mut(), &model.config().labels);
-        let tokenizer = Tokenizer::embedded()?;
+        let tokenizer = Tokenizer::small()?;
         let inputs = [
             TextInput::pair("최고 ||| 지루하다")?,
             TextInput::pair("최고 ||| 재미있다")?,

@@ -1,5 +1,6 @@
 //! Loads the rows of a run: reads them, maps their labels to class indices, and samples them.
 
+mod texts;
 mod unlabelled;
 
 use super::locate::{self, DatasetFiles, DownloadCallback};

@@ -11,6 +11,7 @@ fn step(step: u64, loss: f64) -> TrainEvent {
         loss,
         grad_norm: 0.1 + 0.2,
         learning_rate: 5e-5,
+        parts: None,
         samples: 32,
         pseudo_labelled: None,
         tokens: 700,

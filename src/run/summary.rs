@@ -59,6 +59,18 @@ pub fn resume_hint(
 /// Formats the metrics of an evaluation as the dictionary of `evaluate()`.
 pub fn evaluation(evaluated: &Evaluated) -> String {
     let metrics = &evaluated.metrics;
+    if let (Some(perplexity), None) = (metrics.perplexity, metrics.eval_generator_loss) {
+        return format!(
+            "{{'eval_loss': {}, 'eval_accuracy': {}, 'perplexity': {}, 'eval_runtime': {}, \
+             'eval_samples_per_second': {}, 'epoch': {}}}",
+            rounded(metrics.eval_loss),
+            rounded(metrics.eval_accuracy),
+            rounded(perplexity),
+            rounded(metrics.eval_runtime),
+            rounded(metrics.eval_samples_per_second),
+            rounded(evaluated.epoch),
+        );
+    }
     format!(
         "{{'eval_loss': {}, 'eval_accuracy': {}, 'eval_f1': {}, 'eval_precision': {}, \
          'eval_recall': {}, 'eval_runtime': {}, 'eval_samples_per_second': {}, 'epoch': {}}}",

@@ -1,6 +1,6 @@
 //! The program without a terminal: its output, its exit codes and the files it writes.
 
-use crate::support::{TINY, json_lines, nsmc_tui, program, stderr, stdout};
+use crate::support::{SMALL_MODEL, TINY, json_lines, nsmc_tui, program, stderr, stdout};
 use assert_cmd::Command;
 use serde_json::Value;
 use std::path::Path;
@@ -269,6 +269,7 @@ fn a_signal_stops_a_plain_run_and_saves_the_model() {
     use std::io::{BufRead, BufReader};
     let folder = tempfile::tempdir().expect("a folder");
     let mut run = std::process::Command::new(program())
+        .env(SMALL_MODEL.0, SMALL_MODEL.1)
         .current_dir(folder.path())
         .args(["train", "--json", "--num-train-epochs", "1000"])
         .stdout(std::process::Stdio::piped())

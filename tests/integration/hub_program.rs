@@ -1,7 +1,7 @@
 //! The program with models and datasets of a local hub.
 
 use crate::hub_server::{HubServer, Request, Storage};
-use crate::support::{TINY, nsmc_tui, program, stderr, stdout};
+use crate::support::{SMALL_MODEL, TINY, nsmc_tui, program, stderr, stdout};
 use assert_cmd::Command;
 use nsmc_tui::core::model::{ModelConfig, SequenceClassifier, Weights, folder};
 use nsmc_tui::core::tokenizer::Tokenizer;
@@ -28,13 +28,13 @@ impl Fixture {
             ("intermediate_size".to_owned(), 48.into()),
             ("num_hidden_layers".to_owned(), 1.into()),
         ];
-        let text = nsmc_tui::core::model::config::EMBEDDED;
+        let text = nsmc_tui::core::model::config::SMALL;
         let config = ModelConfig::parse(text, Path::new("config.json"), &overrides);
         let model = SequenceClassifier::new(config.expect("a config"), Weights::none(), 3);
         let made = tempfile::tempdir().expect("a folder");
         folder::write(made.path(), &model.expect("a model").0).expect("files");
         for (name, bytes) in
-            Tokenizer::embedded().and_then(|t| t.files(64)).expect("a tokenizer's files")
+            Tokenizer::small().and_then(|t| t.files(64)).expect("a tokenizer's files")
         {
             std::fs::write(made.path().join(name), bytes).expect("a file");
         }
@@ -232,6 +232,7 @@ fn a_killed_download_is_resumed() {
     fixture.server.faults(|faults| faults.stall = Some(20_000));
     let ask = ["predict", "--model-name-or-path", MODEL, "최고"];
     let mut killed = std::process::Command::new(program())
+        .env(SMALL_MODEL.0, SMALL_MODEL.1)
         .current_dir(fixture.home.path())
         .env("HF_ENDPOINT", fixture.server.endpoint())
         .env("HF_HOME", fixture.home.path().join("hf"))

@@ -27,6 +27,7 @@ mod models;
 #[cfg(unix)]
 mod output;
 mod pairs;
+mod pretraining;
 #[cfg(unix)]
 mod replay;
 #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! What the program prints: sanitized, safe to paste, and no reason to panic where it cannot be
 //! written.
 
-use crate::support::{TINY, nsmc_tui, program, stderr, stdout};
+use crate::support::{SMALL_MODEL, TINY, nsmc_tui, program, stderr, stdout};
 use assert_cmd::Command;
 
 /// Escape sequences that set the clipboard and clear the screen, and a C1 control.
@@ -12,6 +12,7 @@ fn shell(line: &str) -> (tempfile::TempDir, assert_cmd::assert::Assert) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = Command::new("sh");
     command.args(["-c", line]).current_dir(folder.path()).env("PROGRAM", program());
+    command.env(SMALL_MODEL.0, SMALL_MODEL.1);
     let outcome = command.assert();
     (folder, outcome)
 }

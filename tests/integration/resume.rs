@@ -1,6 +1,6 @@
 //! Runs that are killed at any moment and resumed from their checkpoints.
 
-use crate::support::{nsmc_tui, program, stderr};
+use crate::support::{SMALL_MODEL, nsmc_tui, program, stderr};
 use nsmc_tui::core::data::sampling::Generator;
 use nsmc_tui::core::engine::EngineOptions;
 use nsmc_tui::core::model::{ModelConfig, folder};
@@ -32,6 +32,7 @@ const SMALL: [&str; 14] = [
 
 fn start(folder: &Path, flags: &[&str]) -> Child {
     Command::new(program())
+        .env(SMALL_MODEL.0, SMALL_MODEL.1)
         .current_dir(folder)
         .args(SMALL)
         .args(flags)
@@ -115,6 +116,7 @@ fn a_killed_and_resumed_run_equals_an_uninterrupted_one() {
     // All other settings are in the run's run.toml.
     let resume = |kill_at: Option<u64>| {
         let mut child = Command::new(program())
+            .env(SMALL_MODEL.0, SMALL_MODEL.1)
             .current_dir(cut.path())
             .args(["train", "--json", "--resume-from-checkpoint"])
             .stdout(Stdio::piped())

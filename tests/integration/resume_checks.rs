@@ -1,6 +1,6 @@
 //! What a resumed run obeys and refuses, and that a refusal changes nothing.
 
-use crate::support::{json_lines, nsmc_tui, program, stderr, stdout};
+use crate::support::{SMALL_MODEL, json_lines, nsmc_tui, program, stderr, stdout};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -35,6 +35,7 @@ const SMALL: [&str; 18] = [
 fn killed_run(flags: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let mut child = Command::new(program())
+        .env(SMALL_MODEL.0, SMALL_MODEL.1)
         .current_dir(folder.path())
         .args(SMALL)
         .args(flags)

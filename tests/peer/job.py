@@ -1,7 +1,7 @@
 """Runs the tutorial's whole training with the program and with transformers' Trainer in turns, and
 compares their times: 2,000 + 2,000 samples of NSMC, 10 epochs of batches of 32, an evaluation after
 each epoch, a checkpoint and a log entry every 50 steps, TensorBoard's files; on the CPU, with the
-small Korean BERT embedded in the program. Usage:
+program's small Korean BERT with random weights. Usage:
 
     python tests/peer/job.py target/release/nsmc-tui WORKDIR
 
@@ -76,7 +76,7 @@ class Ours:
         self.threads = args.threads
         self.options: list[object] = []
         given = {
-            "--model-name-or-path": args.model,
+            "--model-name-or-path": args.model or "random",
             "--num-train-epochs": args.epochs,
             "--max-steps": args.max_steps,
             "--max-train-samples": args.train_samples,
@@ -129,7 +129,7 @@ class Ours:
     def tokens(self, texts: list[str], model: Path | None, longest: int) -> list[list[int]]:
         """The token ids of each text, truncated as in training: `[SEP]` stays the last."""
         command: list[object] = [self.program, "tokenize", "--json"]
-        command += ["--model-name-or-path", model] if model is not None else []
+        command += ["--model-name-or-path", model or "random"]
         lines = output_of([*command, "--", *texts]).splitlines()
         found = [json.loads(line)["ids"] for line in lines]
         return [ids if len(ids) <= longest else ids[: longest - 1] + ids[-1:] for ids in found]
@@ -191,7 +191,7 @@ def arguments() -> argparse.Namespace:
         "--model",
         type=Path,
         help="a folder with config.json and tokenizer.json, and model.safetensors to start from "
-        "weights [default: the embedded model, which Python reads from assets/model]",
+        "weights [default: the program's small model, which Python reads from assets/random]",
     )
     options.add_argument(
         "--threads",
@@ -239,7 +239,7 @@ def run() -> None:
     program, workdir = program_file(args.program), args.workdir.resolve()
     if args.model is not None:
         args.model = args.model.resolve()
-    model = args.model or REPOSITORY / "assets" / "model"
+    model = args.model or REPOSITORY / "assets" / "random"
     check((model / "config.json").is_file(), f"{model}: no config.json in it")
     ours = Ours(args, program)
     settings = ours.settings()
@@ -273,7 +273,7 @@ def run() -> None:
         rounds.append({name: took[name] for name in args.runs})
     result = {
         "machine": facts,
-        "model": "the embedded model" if args.model is None else str(args.model),
+        "model": "the small model" if args.model is None else str(args.model),
         "settings": {name: value for name, value in settings.items() if name not in NOT_COMMON},
         "rounds": rounds,
         "ratios": {

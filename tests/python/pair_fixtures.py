@@ -16,7 +16,7 @@ from support import REFERENCE
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, __version__
 
-EMBEDDED = REFERENCE.parents[1] / "assets/model/tokenizer.json"
+EMBEDDED = REFERENCE.parents[1] / "assets/random/tokenizer.json"
 TEXTS = [
     ("남자가 잔다", "남자가 깨어 있다"),
     ("", "두 번째 문장만 있다"),

@@ -50,7 +50,7 @@ def compare(where, program, folder, limit):
 def saved_by_python(folder, make, config, names):
     """A model on random weights with the embedded tokenizer, whose [UNK] is the padding of RoBERTa."""
     folder.mkdir(parents=True)
-    shutil.copy(REFERENCE.parents[1] / "assets/model/tokenizer.json", folder)
+    shutil.copy(REFERENCE.parents[1] / "assets/random/tokenizer.json", folder)
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "strip_accents": False}
     settings.update(names)
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))

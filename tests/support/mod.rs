@@ -13,10 +13,14 @@ pub fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_nsmc-tui"))
 }
 
+/// The variable that selects the model, and the small model, which `TINY` shrinks further. The
+/// embedded one would take longer.
+pub const SMALL_MODEL: (&str, &str) = ("NSMC_TUI_MODEL_NAME_OR_PATH", "random");
+
 /// A call of the program in a folder.
 pub fn nsmc_tui(folder: &Path) -> Command {
     let mut command = Command::new(program());
-    command.current_dir(folder).env_remove("NO_COLOR");
+    command.current_dir(folder).env_remove("NO_COLOR").env(SMALL_MODEL.0, SMALL_MODEL.1);
     command
 }
 

@@ -1,7 +1,7 @@
 //! The program in a pseudo-terminal: keys are typed into it, and what it draws is parsed by
 //! `vt100`.
 
-use super::program;
+use super::{SMALL_MODEL, program};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
@@ -145,6 +145,7 @@ impl Terminal {
         command.env("COLORTERM", "truecolor");
         command.env("LC_ALL", "C.UTF-8");
         command.env("XDG_STATE_HOME", folder.path().join("state"));
+        command.env(SMALL_MODEL.0, SMALL_MODEL.1);
         for (name, value) in environment {
             command.env(name, value);
         }

@@ -5,7 +5,7 @@ use crate::cli::flags::BenchFlags;
 use crate::cli::output::print_to_stderr;
 use crate::core::engine::EngineOptions;
 use crate::core::model::ModelConfig;
-use crate::core::model::config::EMBEDDED;
+use crate::core::model::config::SMALL;
 use crate::run::bench::step::{StepCost, StepWorkload};
 use crate::run::bench::{dashboard, predict, step};
 use crate::run::options::ComputeOptions;
@@ -79,7 +79,7 @@ fn config(flags: &BenchFlags, longest: usize) -> anyhow::Result<ModelConfig> {
     }
     let positions = longest.max(512);
     overrides.push(("max_position_embeddings".to_owned(), json!(positions)));
-    Ok(ModelConfig::parse(EMBEDDED, Path::new("config.json"), &overrides)?)
+    Ok(ModelConfig::parse(SMALL, Path::new("config.json"), &overrides)?)
 }
 
 fn write_step(cost: &StepCost, out: &mut impl Write) -> std::io::Result<()> {

@@ -56,6 +56,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => code = train::run(cli.train, &mut out)?,
         Some(CliCommand::Train(flags)) => code = train::run(*flags, &mut out)?,
+        Some(CliCommand::Pretrain(flags)) => code = train::pretrain(*flags, &mut out)?,
         Some(CliCommand::Replay(flags)) => code = replay::run(&flags, &mut out)?,
         Some(CliCommand::Runs(flags)) => code = runs::run(&flags, &mut out)?,
         Some(CliCommand::Figures(flags)) => figures::run(&flags, &mut out)?,

@@ -3,6 +3,7 @@
 use crate::cli::flags::{ComputeFlags, SavedModelFlags};
 use crate::cli::output::print_to_stderr;
 use crate::core::engine::{Engine, EngineOptions, build};
+use crate::core::model::embedded::{EMBEDDED_MODEL, SMALL_MODEL};
 use crate::core::model::weights::WEIGHTS;
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, folder};
 use crate::core::tokenizer::Tokenizer;
@@ -81,8 +82,10 @@ pub fn locate(name: &str, revision: &str) -> anyhow::Result<PathBuf> {
 
 /// The tokenizer of a model, or the embedded one.
 pub fn tokenizer(name: Option<&str>, revision: &str) -> anyhow::Result<Tokenizer> {
-    let Some(name) = name else {
-        return Ok(Tokenizer::embedded()?);
+    let name = match name {
+        None | Some(EMBEDDED_MODEL) => return Ok(Tokenizer::embedded()?),
+        Some(SMALL_MODEL) => return Ok(Tokenizer::small()?),
+        Some(name) => name,
     };
     let tokenizer = Tokenizer::from_folder(&locate(name, revision)?)?;
     note_on(&tokenizer);

@@ -1,7 +1,7 @@
 //! `nsmc-tui train`, with the dashboard or without.
 
 use super::dashboard;
-use crate::cli::flags::TrainFlags;
+use crate::cli::flags::{PretrainFlags, TrainFlags};
 use crate::cli::output::print_to_stderr;
 use crate::cli::text_output::{self, FollowResult, RunSoFar};
 use crate::cli::train_request::TrainRequest;
@@ -14,8 +14,16 @@ use crate::screen::terminal::ExitReason;
 use std::io::Write;
 use std::process::ExitCode;
 
-pub fn run(flags: TrainFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
-    let request = TrainRequest::new(flags, std::env::vars_os())?;
+pub fn run(flags: TrainFlags, out: impl Write) -> anyhow::Result<ExitCode> {
+    follow(TrainRequest::new(flags, std::env::vars_os())?, out)
+}
+
+/// `nsmc-tui pretrain`.
+pub fn pretrain(flags: PretrainFlags, out: impl Write) -> anyhow::Result<ExitCode> {
+    follow(TrainRequest::of_pretraining(flags, std::env::vars_os())?, out)
+}
+
+fn follow(request: TrainRequest, mut out: impl Write) -> anyhow::Result<ExitCode> {
     let json = request.prints_json();
     let plain = request.prints_lines() || !dashboard::is_possible();
     if request.prints_config() {
@@ -75,7 +83,12 @@ fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
     if let Some(evaluated) = &state.evaluated {
         writeln!(out, "{}", evaluation(evaluated))?;
     }
-    if let Some(saved) = &state.saved {
+    if let Some(saved) = state.saved.as_ref().filter(|_| state.is_pretraining()) {
+        let text = "The model is saved in {0}. Fine-tune it with:";
+        writeln!(out, "{}", state.lang.tr_with(text, &[&saved.path]))?;
+        let arguments = ["train", "--model-name-or-path", &path_argument(&saved.path)];
+        writeln!(out, "  {}", command_line(&arguments))?;
+    } else if let Some(saved) = &state.saved {
         let path = &saved.path;
         let saved = "The model is saved in {0}. Classify texts with:";
         writeln!(out, "{}", state.lang.tr_with(saved, &[path]))?;

@@ -15,7 +15,8 @@ pub struct ComputeFlags {
     /// Threads of the CPU [default: one for each core]
     #[arg(long, value_name = "N", value_parser = flag(ComputeOptions::threads), help_heading = "Computing")]
     pub threads: Option<Given<usize>>,
-    /// Compute in bfloat16 on a GPU, with weights, moments and sums in float32
+    /// Multiply matrices in bfloat16, with weights, moments and sums in float32: on a GPU, or on a
+    /// processor with AVX512-BF16
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(ComputeOptions::bf16), help_heading = "Computing")]
     pub bf16: Option<Given<bool>>,
     /// Use TensorFloat-32 for matrix products on a GPU

@@ -5,6 +5,7 @@ mod bench;
 mod compute;
 mod display;
 mod figures;
+mod pretrain;
 mod replay;
 mod runs;
 mod saved;
@@ -16,6 +17,7 @@ pub use bench::BenchFlags;
 pub use compute::ComputeFlags;
 pub use display::{DisplayFlags, GivenDisplay};
 pub use figures::FiguresFlags;
+pub use pretrain::PretrainFlags;
 pub use replay::ReplayFlags;
 pub use runs::RunsFlags;
 pub use saved::{DataFlags, EvaluateFlags, PredictFlags, TokenizeFlags};
@@ -103,6 +105,13 @@ pub enum CliCommand {
     /// Fine-tune a model (the default subcommand)
     #[command(after_help = DEFAULTS)]
     Train(Box<TrainFlags>),
+    /// Train a model further on texts without labels: masked or replaced words
+    #[command(after_help = pretrain::EXAMPLES)]
+    #[command(mut_args(|argument| {
+        let is_hidden = pretrain::HIDDEN.contains(&argument.get_id().as_str());
+        if is_hidden { argument.hide(true) } else { argument }
+    }))]
+    Pretrain(Box<PretrainFlags>),
     /// Replay a run from its journal, on the dashboard or as lines
     #[command(after_help = replay::EXAMPLES)]
     Replay(ReplayFlags),

@@ -12,8 +12,8 @@ use crate::core::train::arguments::{
 use crate::core::train::schedule::SchedulerType;
 use crate::run::options::parse::{boolean, path};
 use crate::run::options::{
-    DatasetOptions, Given, ModelOptions, OutputOptions, ResumeFrom, TrainOptions, TrainerOptions,
-    UnlabelledSource, option_group,
+    DatasetOptions, Given, ModelOptions, OutputOptions, PretrainingOptions, ResumeFrom,
+    TrainOptions, TrainerOptions, UnlabelledSource, option_group,
 };
 use clap::{Args, ValueHint};
 use serde_json::Value;
@@ -38,7 +38,8 @@ option_group! {
 #[expect(missing_docs, reason = "the help texts are the documentation")]
 pub struct TrainFlags {
     /// A model of the Hugging Face hub, such as `klue/bert-base`, or a folder with config.json
-    /// and, to start from weights, model.safetensors [default: the embedded small Korean BERT]
+    /// and, to start from weights, model.safetensors; `embedded`, the pretrained Korean BERT of
+    /// this program; or `random`, a small BERT with random weights [default: embedded]
     #[arg(long, value_name = "ID|FOLDER", value_parser = flag(ModelOptions::model_name_or_path), help_heading = "Model")]
     pub model_name_or_path: Option<Given<String>>,
     /// The branch, tag or commit of a model of the hub [default: main]
@@ -271,6 +272,7 @@ impl From<TrainFlags> for TrainOptions {
                     shuffle_seed,
                 )
             },
+            pretraining: PretrainingOptions::default(),
             trainer: TrainerOptions {
                 max_seq_length: flags.max_seq_length,
                 pad_to_max_length: flags.pad_to_max_length,

@@ -10,6 +10,7 @@ mod json;
 mod label_column;
 mod label_values;
 pub mod labels;
+pub mod masking;
 pub mod nsmc;
 mod parquet;
 mod parquet_pages;

@@ -135,7 +135,7 @@ mod tests {
             label: 1,
         };
         let samples = [pair("최고의 영화"), pair("")];
-        let tokenizer = Tokenizer::embedded()?;
+        let tokenizer = Tokenizer::small()?;
         let examples = tokenize(&tokenizer, &samples, 160)?;
         for (example, sample) in examples.iter().zip(&samples) {
             let second = sample.text_pair.as_deref().unwrap_or_default();

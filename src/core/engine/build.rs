@@ -2,6 +2,7 @@
 
 use super::device::{DeviceChoice, cpu_name};
 use super::fused::FusedEngine;
+use super::fused::pretraining::{PretrainingEngine, PretrainingSettings};
 use super::reference::ReferenceEngine;
 use super::{Engine, EngineError, EngineOptions, EngineResult, Ops};
 use crate::core::model::SequenceClassifier;
@@ -16,9 +17,9 @@ pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResul
     if options.bf16 && options.tf32 {
         return Err(EngineError("--bf16 and --tf32 exclude each other".to_owned()));
     }
-    let needs_gpu = matches!(options.device, DeviceChoice::Cuda(_)) || options.bf16 || options.tf32;
-    if options.int8 && (options.ops == Ops::Reference || needs_gpu) {
-        let why = "--int8 is for the CPU's fused operations";
+    let needs_gpu = matches!(options.device, DeviceChoice::Cuda(_)) || options.tf32;
+    if options.int8 && (options.ops == Ops::Reference || needs_gpu || options.bf16) {
+        let why = "--int8 is for the CPU's fused operations, without --bf16";
         return Err(EngineError(why.to_owned()));
     }
     if options.ops == Ops::Reference {
@@ -34,9 +35,9 @@ pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResul
     }
     match options.device {
         DeviceChoice::Cuda(number) => gpu(model, options, number),
-        DeviceChoice::Cpu if options.bf16 || options.tf32 => Err(EngineError(
-            "--bf16 and --tf32 are for a GPU; the CPU computes in float32".to_owned(),
-        )),
+        DeviceChoice::Cpu if options.tf32 => {
+            Err(EngineError("--tf32 is for a GPU; leave it out with --device cpu".to_owned()))
+        }
         DeviceChoice::Cpu => cpu(model, options, None),
         DeviceChoice::Auto if options.int8 => cpu(model, options, None),
         DeviceChoice::Auto => match gpu(model, options, 0) {
@@ -44,13 +45,42 @@ pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResul
             // The note is only for users who expect a GPU: those of a build with CUDA or with a GPU
             // option.
             Err(error) => {
-                let expected_gpu = cfg!(feature = "cuda") || options.bf16 || options.tf32;
-                let note =
-                    expected_gpu.then(|| format!("computing on the CPU, in float32: {}", error.0));
+                let expected_gpu = cfg!(feature = "cuda") || options.tf32;
+                let note = expected_gpu.then(|| format!("computing on the CPU: {}", error.0));
                 cpu(model, options, note)
             }
         },
     }
+}
+
+/// Builds an engine that pretrains `model`, whose task is a pretraining objective.
+///
+/// # Errors
+/// If an option asks for anything but the fused operations on the CPU in float32.
+pub fn build_pretraining(
+    model: &SequenceClassifier,
+    options: &EngineOptions,
+    settings: PretrainingSettings,
+) -> EngineResult<PretrainingEngine<Cpu>> {
+    let refused = if matches!(options.device, DeviceChoice::Cuda(_)) {
+        Some("--device cuda")
+    } else if options.bf16 {
+        Some("--bf16")
+    } else if options.tf32 {
+        Some("--tf32")
+    } else {
+        (options.ops == Ops::Reference).then_some("--ops reference")
+    };
+    if let Some(flag) = refused {
+        return Err(EngineError(format!(
+            "pretraining is computed on the CPU only, by the fused operations in float32; leave out \
+             {flag}"
+        )));
+    }
+    let cpu = Cpu::new(options.threads)?;
+    let name = cpu_name(cpu.threads());
+    let engine = FusedEngine::new(cpu, model, options.gradient_checkpointing, name)?;
+    Ok(PretrainingEngine::new(engine, model, settings)?)
 }
 
 fn cpu(
@@ -58,8 +88,16 @@ fn cpu(
     options: &EngineOptions,
     note: Option<String>,
 ) -> EngineResult<Box<dyn Engine>> {
-    let cpu = Cpu::new(options.threads)?;
-    let name = cpu_name(cpu.threads());
+    let mut cpu = Cpu::new(options.threads)?;
+    let (mut name, mut note) = (cpu_name(cpu.threads()), note);
+    if options.bf16 && Cpu::has_bf16() {
+        cpu = cpu.with_bf16();
+        name += ", bf16";
+    } else if options.bf16 {
+        let lack = "this processor has no instructions for bfloat16 (AVX512-BF16), so it computes \
+                    in float32";
+        note = Some(note.map_or_else(|| lack.to_owned(), |note| format!("{note}; {lack}")));
+    }
     let mut engine = FusedEngine::new(cpu, model, options.gradient_checkpointing, name)?;
     if options.int8 {
         engine.quantize()?;
@@ -104,7 +142,7 @@ mod tests {
 
     #[test]
     fn contradictory_options_are_rejected_with_a_remedy() -> anyhow::Result<()> {
-        let config = ModelConfig::embedded()?;
+        let config = ModelConfig::small()?;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
         let message = |options: EngineOptions| match build(&model, &options) {
             Ok(engine) => engine.device(),
@@ -115,7 +153,10 @@ mod tests {
         assert_eq!(message(EngineOptions { threads: 3, ..cpu }), "cpu, 3 threads");
         let reference = EngineOptions { ops: Ops::Reference, ..cpu };
         assert_eq!(message(reference), "cpu, 1 thread, reference operations");
-        assert!(message(EngineOptions { bf16: true, ..cpu }).contains("for a GPU"));
+        assert!(message(EngineOptions { tf32: true, ..cpu }).contains("for a GPU"));
+        assert!(
+            message(EngineOptions { bf16: true, int8: true, ..cpu }).contains("without --bf16")
+        );
         assert!(message(EngineOptions { bf16: true, tf32: true, ..cpu }).contains("exclude"));
         assert!(message(EngineOptions { bf16: true, ..reference }).contains("float32"));
         assert!(message(EngineOptions { int8: true, ..reference }).contains("fused"));
@@ -132,12 +173,18 @@ mod tests {
         if cfg!(feature = "cuda") {
             return Ok(());
         }
-        let config = ModelConfig::embedded()?;
+        let config = ModelConfig::small()?;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
         let default = build(&model, &EngineOptions::default())?;
         assert_eq!(default.note(), None);
-        let with_bf16 = build(&model, &EngineOptions { bf16: true, ..EngineOptions::default() })?;
-        assert!(with_bf16.note().is_some_and(|note| note.contains("--features cuda")));
+        let with_tf32 = build(&model, &EngineOptions { tf32: true, ..EngineOptions::default() })?;
+        assert!(with_tf32.note().is_some_and(|note| note.contains("--features cuda")));
+        let options = EngineOptions { bf16: true, threads: 1, ..EngineOptions::default() };
+        let with_bf16 = build(&model, &options)?;
+        match with_bf16.note() {
+            None => assert_eq!(with_bf16.device(), "cpu, 1 thread, bf16"),
+            Some(note) => assert!(note.contains("AVX512-BF16"), "{note}"),
+        }
         Ok(())
     }
 }

@@ -49,7 +49,7 @@ fn gradients_equal_finite_differences_of_the_loss() -> anyhow::Result<()> {
         // Narrower than the default of 128, for the same reason.
         .chain((model_type == "electra").then(|| ("embedding_size".to_owned(), json!(32))))
         .collect();
-        let text = crate::core::model::config::EMBEDDED;
+        let text = crate::core::model::config::SMALL;
         let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
         let (model, _) = SequenceClassifier::new(config, Weights::none(), 3)?;
         // Token 0 is the padding token, and half of the texts are pairs (not with `relu`, whose

@@ -23,7 +23,7 @@ fn training_multilingual_bert_with_32_by_128_tokens_in_bf16_fits_into_8_gb() -> 
     ]
     .map(|(name, value)| (name.to_owned(), json!(value)))
     .into();
-    let text = crate::core::model::config::EMBEDDED;
+    let text = crate::core::model::config::SMALL;
     let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
     let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
     assert_eq!(model.parameters().count(), 177_854_978, "multilingual BERT's");

@@ -62,7 +62,7 @@ impl StepInput {
 }
 
 /// Lists the rows in which each of `tokens` occurs; `tokens` includes every token of the batch.
-fn find_occurrences(batch: &mut PackedBatch, tokens: &[u32]) {
+pub(super) fn find_occurrences(batch: &mut PackedBatch, tokens: &[u32]) {
     let mut rows: Vec<(u32, u32)> =
         batch.ids.iter().zip(0..).map(|(&token, row)| (token, row)).collect();
     rows.sort_unstable();

@@ -8,14 +8,15 @@ pub mod input;
 pub mod logits;
 pub mod reference;
 
-pub use build::build;
+pub use build::{build, build_pretraining};
+pub use fused::pretraining::{PretrainingEngine, PretrainingSettings};
 pub use input::StepInput;
 
 use crate::core::data::batching::PackedBatch;
 use crate::core::model::without_backtrace;
 use crate::core::named::named_enum;
 use crate::core::ops::AdamWSettings;
-use crate::core::ops::backend::{Moments, StepMetrics, Update};
+use crate::core::ops::backend::{Moments, ReplacedLosses, StepMetrics, TokenLosses, Update};
 use device::DeviceChoice;
 
 named_enum! {
@@ -96,6 +97,24 @@ pub struct StepTimings {
     pub optimizer: f64,
 }
 
+/// The losses of both parts of a step that trains a generator and a discriminator.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LossParts {
+    /// The generator's mean loss over masked tokens.
+    pub generator: f64,
+    /// The discriminator's mean loss over all tokens, without its weight in the total loss.
+    pub discriminator: f64,
+}
+
+/// The losses of a batch of held-out texts under a pretraining objective.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PretrainingLosses {
+    /// The masked tokens, predicted by the model or by its generator.
+    pub masked: TokenLosses,
+    /// The tokens that may be replaced, if the model has a generator.
+    pub replaced: Option<ReplacedLosses>,
+}
+
 /// A failed computation; the message names the operation.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -146,6 +165,25 @@ pub trait Engine: Send {
     /// # Errors
     /// The errors of [`Engine::logits`], and if training has not begun.
     fn step(&mut self, input: &StepInput, options: &StepOptions) -> EngineResult<()>;
+
+    /// Masks a batch of texts and computes the losses of a pretraining objective, without dropout.
+    /// `number` is that of the batch in its evaluation: every evaluation masks the same tokens. `None`
+    /// for a classifier.
+    ///
+    /// # Errors
+    /// The errors of [`Engine::logits`].
+    fn pretraining_losses(
+        &mut self,
+        _batch: &PackedBatch,
+        _number: u64,
+    ) -> EngineResult<Option<PretrainingLosses>> {
+        Ok(None)
+    }
+
+    /// The losses of both parts of the last step, if it has two.
+    fn loss_parts(&self) -> Option<LossParts> {
+        None
+    }
 
     /// Waits for the last step and returns its metrics.
     ///
@@ -235,6 +273,10 @@ mod loss_tests;
 #[cfg(test)]
 #[path = "gpu_memory_tests.rs"]
 mod gpu_memory_tests;
+
+#[cfg(test)]
+#[path = "pretraining_tests.rs"]
+mod pretraining_tests;
 
 #[cfg(test)]
 #[path = "difference_tests.rs"]

@@ -3,7 +3,10 @@
 #![expect(clippy::missing_errors_doc, clippy::missing_panics_doc, reason = "for tests")]
 
 use crate::core::data::batching::{Example, PackedBatch};
-use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights};
+use crate::core::engine::fused::pretraining::MaskedBatch;
+use crate::core::model::{
+    GeneratorShape, LoadReport, ModelConfig, SequenceClassifier, Task, Weights,
+};
 use candle_core::{Device, Tensor, safetensors};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -39,6 +42,69 @@ pub fn model(
     let (model, report) = SequenceClassifier::new(config, weights, 0)?;
     assert_eq!(report, LoadReport::default(), "{family}");
     Ok(model)
+}
+
+/// A masked batch with transformers' losses and gradients of pretraining.
+pub struct PretrainingFixture {
+    /// The name of its folder.
+    pub name: &'static str,
+    /// The model, whose task is the objective.
+    pub model: SequenceClassifier,
+    /// The masked batch and, for replaced tokens, the generator's proposals.
+    pub batch: MaskedBatch,
+    /// The losses by name.
+    pub losses: Value,
+    /// The gradients: `grad.NAME`.
+    pub gradients: Tensors,
+}
+
+/// Masked language models of each architecture, and ELECTRA's replaced tokens.
+pub fn pretraining_fixtures() -> anyhow::Result<Vec<PretrainingFixture>> {
+    ["bert", "roberta", "electra", "replaced"].into_iter().map(pretraining_fixture).collect()
+}
+
+fn pretraining_fixture(name: &'static str) -> anyhow::Result<PretrainingFixture> {
+    let family = &format!("pretraining/{name}");
+    let model = model(family, |config| {
+        config.set_task(if name == "replaced" {
+            Task::ReplacedTokens(GeneratorShape {
+                layers: 1,
+                hidden: 6,
+                intermediate: 10,
+                heads: 1,
+            })
+        } else {
+            Task::MaskedLm
+        });
+    })?;
+    let losses = json(family, "reference.json")?;
+    let rows = |key: &str| serde_json::from_value::<Option<Vec<Vec<i64>>>>(losses[key].clone());
+    let (ids, labels) = (rows("input_ids")?, rows("labels")?);
+    let (ids, labels) = (ids.unwrap_or_default(), labels.unwrap_or_default());
+    let proposed = rows("proposed")?;
+    let attended = rows("attention_mask")?.unwrap_or_default();
+    let mut batch = MaskedBatch::default();
+    let mut texts = Vec::new();
+    let mut tokens = Vec::new();
+    for (index, mask) in attended.iter().enumerate() {
+        let mut text = Vec::new();
+        for at in 0..mask.iter().sum::<i64>() as usize {
+            let (id, label) = (ids[index][at] as u32, labels[index][at]);
+            let row = batch.masked.ids.len() as u32;
+            batch.masked.ids.push(id);
+            text.push(if label < 0 { id } else { label as u32 });
+            if label >= 0 {
+                batch.masked.rows.push(row);
+                batch.masked.labels.push(label as u32);
+                tokens.extend(proposed.as_ref().map(|rows| rows[index][at] as u32));
+            }
+        }
+        texts.push(Example::new(text, 0));
+    }
+    batch.original = PackedBatch::new(&texts, 0);
+    batch.proposed = proposed.map(|_| tokens);
+    let gradients = safetensors::load(file(family, "reference.safetensors"), &Device::Cpu)?;
+    Ok(PretrainingFixture { name, model, batch, losses, gradients })
 }
 
 /// A batch from lists of ids, masks and classes, with the padding of the lists.

@@ -234,7 +234,7 @@ fn small_with(activation: &str) -> anyhow::Result<(SequenceClassifier, Vec<Packe
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    let text = crate::core::model::config::EMBEDDED;
+    let text = crate::core::model::config::SMALL;
     let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
     let (model, _) = SequenceClassifier::new(config, Weights::none(), 3)?;
     let mut generator = crate::core::data::sampling::Generator::new(8);
@@ -344,7 +344,7 @@ fn micro_batches_add_up_to_the_whole_batch() -> anyhow::Result<()> {
 
 #[test]
 fn int8_logits_are_close_to_float32() -> anyhow::Result<()> {
-    let config = ModelConfig::embedded()?;
+    let config = ModelConfig::small()?;
     let (model, _) = SequenceClassifier::new(config, Weights::none(), 3)?;
     let examples: Vec<Example> =
         (1..20).map(|i| Example::new((2..2 + 3 * i).collect(), 0)).collect();

@@ -200,7 +200,12 @@ impl Architecture {
 
     /// The name of the class in transformers.
     pub fn class_name(self) -> String {
-        format!("{}ForSequenceClassification", self.class_prefix())
+        self.class_name_for("ForSequenceClassification")
+    }
+
+    /// The name of another class of this architecture in transformers.
+    pub(super) fn class_name_for(self, task: &str) -> String {
+        format!("{}{task}", self.class_prefix())
     }
 }
 

@@ -6,6 +6,7 @@ mod text_pair;
 use super::architecture::Architecture;
 use super::class_names::class_names;
 use super::config_values::{Values, default, refuse_other_computations, rename_aliases};
+use super::task::Task;
 use super::{ModelError, adapter, shown};
 use crate::core::bounded_file;
 use crate::core::ops::DropoutProbabilities;
@@ -17,8 +18,8 @@ use std::path::Path;
 pub use super::class_names::MAX_LABELS;
 pub use pooling::{MeanPoolingHook, Pooling};
 
-/// The configuration of the small Korean model that is part of the program.
-pub const EMBEDDED: &str = include_str!("../../../assets/model/config.json");
+/// The configuration of a small Korean BERT, which is trained from random weights.
+pub const SMALL: &str = include_str!("../../../assets/random/config.json");
 
 /// The longest `config.json` in bytes: room for the names of 20,000 classes.
 const MAX_BYTES: u64 = 2 << 20;
@@ -48,17 +49,19 @@ pub struct ModelConfig {
     pub pooling: Pooling,
     /// The name of each class, by id.
     pub labels: Vec<String>,
+    /// What the model is trained for.
+    pub task: Task,
     /// The whole file, so that saving keeps fields that are not used here.
     json: Map<String, Value>,
 }
 
 impl ModelConfig {
-    /// The configuration of the embedded model.
+    /// The configuration of the small model, [`SMALL`].
     ///
     /// # Errors
     /// If the program file is damaged.
-    pub fn embedded() -> Result<Self, ModelError> {
-        Self::parse(EMBEDDED, Path::new("embedded config.json"), &[])
+    pub fn small() -> Result<Self, ModelError> {
+        Self::parse(SMALL, Path::new("config.json of the small model"), &[])
     }
 
     /// Reads a `config.json`, with the values of `overrides` replaced.
@@ -123,6 +126,7 @@ impl ModelConfig {
             attention_probs_dropout_prob: values.number("attention_probs_dropout_prob")?,
             pooling: pooling(&json)?,
             labels: class_names(&json)?,
+            task: Task::default(),
             architecture,
             encoder,
             json,
@@ -206,6 +210,7 @@ impl ModelConfig {
     /// If there are fewer than 2 or more than [`MAX_LABELS`].
     pub(super) fn check_classes(&self) -> Result<(), String> {
         match self.labels.len() {
+            _ if self.task.is_pretraining() => Ok(()),
             2..=MAX_LABELS => Ok(()),
             1 => Err(format!(
                 "describes a model of 1 class, for which transformers computes a regression; from \
@@ -226,6 +231,7 @@ impl ModelConfig {
     pub(super) fn check_problem_type(&self) -> Result<(), String> {
         let supported = "single_label_classification";
         match self.json.get("problem_type") {
+            _ if self.task.is_pretraining() => Ok(()),
             None | Some(Value::Null) => Ok(()),
             Some(given) if given == supported => Ok(()),
             Some(other) => Err(format!(
@@ -325,7 +331,7 @@ impl ModelConfig {
             numbered().map(|(id, label)| (id.to_string(), json!(label))).collect();
         let label2id: Map<String, Value> =
             numbered().map(|(id, label)| (label.clone(), json!(id))).collect();
-        json.insert("architectures".into(), json!([self.architecture.class_name()]));
+        json.insert("architectures".into(), json!([self.saved_class()]));
         json.insert("model_type".into(), json!(self.architecture.model_type()));
         json.insert("id2label".into(), Value::Object(id2label));
         json.insert("label2id".into(), Value::Object(label2id));
@@ -333,6 +339,9 @@ impl ModelConfig {
         // Weights are written in float32; transformers loads them in the type named here.
         json.shift_remove("torch_dtype");
         json.shift_remove("num_labels");
+        if self.task.is_pretraining() {
+            Self::pretrained_values(&mut json);
+        }
         json.insert("dtype".into(), json!("float32"));
         json.insert(
             self.architecture.key("attention_probs_dropout_prob").to_owned(),

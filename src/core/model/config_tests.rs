@@ -4,13 +4,13 @@ use super::*;
 
 fn error_with(name: &str, value: Value) -> String {
     let overrides = [(name.to_owned(), value)];
-    ModelConfig::parse(EMBEDDED, Path::new("config.json"), &overrides)
+    ModelConfig::parse(SMALL, Path::new("config.json"), &overrides)
         .map_or_else(|error| error.to_string(), |_| String::new())
 }
 
 /// The embedded configuration with one more value.
 fn with(name: &str, value: &Value) -> Result<ModelConfig, ModelError> {
-    let text = EMBEDDED.replacen('{', &format!("{{\"{name}\": {value},"), 1);
+    let text = SMALL.replacen('{', &format!("{{\"{name}\": {value},"), 1);
     ModelConfig::parse(&text, Path::new("config.json"), &[])
 }
 
@@ -258,7 +258,7 @@ fn values_that_change_the_computation_are_refused_by_name() {
 
 #[test]
 fn a_saved_config_keeps_every_value() -> Result<(), ModelError> {
-    let config = ModelConfig::embedded()?;
+    let config = ModelConfig::small()?;
     let again = ModelConfig::parse(&config.to_json(), Path::new("config.json"), &[])?;
     assert_eq!(again.encoder, config.encoder);
     assert_eq!(again.labels, ["negative", "positive"]);
@@ -286,7 +286,7 @@ fn a_config_without_classes_has_two_that_can_be_renamed() -> Result<(), ModelErr
 
 #[test]
 fn robertas_positions_start_after_the_padding_token() -> Result<(), ModelError> {
-    let text = EMBEDDED.replace("\"bert\"", "\"roberta\"");
+    let text = SMALL.replace("\"bert\"", "\"roberta\"");
     let overrides =
         [("pad_token_id".to_owned(), json!(1)), ("max_position_embeddings".to_owned(), json!(514))];
     let config = ModelConfig::parse(&text, Path::new("config.json"), &overrides)?;

@@ -83,10 +83,35 @@ pub fn load_with(
 /// # Errors
 /// If a file cannot be written; names the file.
 pub fn write(folder: &Path, model: &SequenceClassifier) -> Result<(), ModelError> {
+    write_tensors_of(folder, model, |_| true)
+}
+
+/// As [`write`], without the generator of replaced tokens, which only training needs.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_without_generator(
+    folder: &Path,
+    model: &SequenceClassifier,
+) -> Result<(), ModelError> {
+    let from = model.layout().generator.as_ref().map(|generator| generator.first_parameter());
+    let is_part = |start: usize| from.is_none_or(|from| start < from);
+    write_tensors_of(folder, model, is_part)
+}
+
+/// Writes `config.json` and the parameters whose offsets are chosen.
+fn write_tensors_of(
+    folder: &Path,
+    model: &SequenceClassifier,
+    is_chosen: impl Fn(usize) -> bool,
+) -> Result<(), ModelError> {
     let config = folder.join("config.json");
     std::fs::write(&config, model.config().to_json())
         .map_err(|error| ModelError::Io { file: config, error })?;
-    let tensors = model.parameters().iter().map(|(name, var)| (name, TensorData::Tensor(var)));
+    let named = model.parameters().iter().zip(&model.layout().parameters);
+    let tensors = named
+        .filter(|(_, parameter)| is_chosen(parameter.start))
+        .map(|((name, var), _)| (name, TensorData::Tensor(var)));
     write_tensors(&folder.join(WEIGHTS), tensors)
 }
 

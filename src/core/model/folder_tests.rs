@@ -4,7 +4,7 @@ use super::super::layout;
 use super::*;
 use crate::core::atomic_write::Staging;
 use crate::core::model::Architecture;
-use crate::core::model::config::EMBEDDED;
+use crate::core::model::config::SMALL;
 use crate::core::model::weights::pickle;
 use candle_core::{DType, Device};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ impl ModelFolder {
             ("intermediate_size".to_owned(), json!(24)),
             ("num_hidden_layers".to_owned(), json!(1)),
         ];
-        let config = ModelConfig::parse(EMBEDDED, Path::new("config.json"), &overrides)?;
+        let config = ModelConfig::parse(SMALL, Path::new("config.json"), &overrides)?;
         let model = SequenceClassifier::new(config, Weights::none(), 3)?.0;
         let folder = Self(tempfile::tempdir()?);
         let staging = Staging::new(folder.0.path())?;

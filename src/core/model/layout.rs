@@ -4,12 +4,15 @@
 //! The token embeddings come first. A layer's query, key and value weights are adjacent, and so
 //! are their biases, so that one matrix multiplication computes all three.
 
+mod pretraining;
+
 use super::architecture::LayerNames;
 use super::config::ModelConfig;
+use super::task::{Task, activation};
 use crate::core::ops::backend::{
     Activation, EmbeddingTables, LayerNormLayout, LinearLayout, ParameterLayout,
 };
-use candle_transformers::models::bert::HiddenAct;
+use pretraining::LanguageModelHead;
 use std::ops::Range;
 
 /// How a parameter is initialized if no file has it: Hugging Face's `_init_weights`.
@@ -110,8 +113,12 @@ pub struct ModelLayout {
     pub activation: Activation,
     /// The head's first layer.
     pub head: LinearLayout,
-    /// The head's last layer.
+    /// The normalization after the head's first layer, in language modeling heads.
+    pub head_norm: Option<LayerNormLayout>,
+    /// The head's last layer; in language modeling heads, its weight is the token table.
     pub classifier: LinearLayout,
+    /// The generator of replaced tokens, with the same tables.
+    pub generator: Option<Box<ModelLayout>>,
 }
 
 impl ModelLayout {
@@ -159,16 +166,42 @@ impl ModelLayout {
         let layers = (0..encoder.num_hidden_layers)
             .map(|index| planner.layer(&format!("{layer}.{index}"), &names, hidden, wide))
             .collect();
-        let [head, classifier] = architecture.head_names();
-        let head = planner.dense(head, hidden, hidden);
-        let classifier = planner.dense(classifier, hidden, labels);
-        let activation = match encoder.hidden_act {
-            HiddenAct::Gelu => Activation::Gelu,
-            HiddenAct::GeluApproximate => Activation::GeluTanh,
-            HiddenAct::Relu => Activation::Relu,
+        let activation = activation(encoder.hidden_act);
+        let (mut head_norm, mut generator) = (None, None);
+        let (head, classifier) = match config.task {
+            Task::SequenceClassification => {
+                let [head, classifier] = architecture.head_names();
+                let head = planner.dense(head, hidden, hidden);
+                (head, planner.dense(classifier, hidden, labels))
+            }
+            Task::MaskedLm => {
+                let LanguageModelHead { dense, norm, decoder } =
+                    planner.language_model_head(config.architecture, hidden, &tables);
+                head_norm = Some(norm);
+                (dense, decoder)
+            }
+            Task::ReplacedTokens(shape) => {
+                let head = planner.dense("discriminator_predictions.dense", hidden, hidden);
+                let last = "discriminator_predictions.dense_prediction";
+                let classifier = planner.dense(last, hidden, 1);
+                let planned = planner.generator(config, shape, tables, embedding_norm, activation);
+                generator = Some(Box::new(planned));
+                (head, classifier)
+            }
         };
         let parameters = planner.parameters;
-        Self { parameters, tables, embedding_norm, project, layers, activation, head, classifier }
+        Self {
+            parameters,
+            tables,
+            embedding_norm,
+            project,
+            layers,
+            activation,
+            head,
+            head_norm,
+            classifier,
+            generator,
+        }
     }
 
     /// The names of the parameters of the head's last layer, whose size is the number of classes.
@@ -178,6 +211,13 @@ impl ModelLayout {
             found.map_or("", |parameter| &parameter.name)
         };
         [name(self.classifier.weight), name(self.classifier.bias)]
+    }
+
+    /// The offset of the first parameter after the embedding tables: of the projection of the
+    /// embeddings or of the first layer. In a generator, no parameter is before it.
+    pub fn first_parameter(&self) -> usize {
+        let layer = self.layers.first().map_or(self.head.weight, |layer| layer.query.weight);
+        self.project.map_or(layer, |project| project.weight)
     }
 
     /// The number of elements of all parameters together.

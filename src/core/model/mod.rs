@@ -7,9 +7,12 @@ mod class_names;
 pub mod classifier;
 pub mod config;
 mod config_values;
+pub mod embedded;
 pub mod folder;
 pub mod layout;
 pub mod parameters;
+mod quantized;
+pub mod task;
 mod tensor_names;
 pub mod weights;
 
@@ -18,6 +21,7 @@ pub use classifier::SequenceClassifier;
 pub use config::{MeanPoolingHook, ModelConfig, Pooling};
 pub use layout::ModelLayout;
 pub use parameters::{LoadReport, ModelParameters, ParameterBuilder};
+pub use task::{GeneratorShape, Objective, Task};
 pub use weights::Weights;
 
 use std::path::PathBuf;

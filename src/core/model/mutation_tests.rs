@@ -1,7 +1,7 @@
 //! Damaged files in bounded loops: every input gives a model or an error, never a panic, and nothing
 //! is allocated that the files or the limits do not cover.
 
-use super::config::EMBEDDED;
+use super::config::SMALL;
 use super::weights::{INDEX, WEIGHTS, shards_of};
 use super::*;
 use crate::core::data::sampling::Generator;
@@ -77,7 +77,7 @@ fn mutations(bytes: &[u8], count: usize, mut check: impl FnMut(&[u8])) {
 fn damaged_configurations_give_an_error_or_a_bounded_model() {
     let whole = format!(
         "{{\"model_type\": \"electra\", \"num_labels\": 3, \"is_decoder\": false, {}",
-        EMBEDDED.trim_start().trim_start_matches('{').replace("\"model_type\"", "\"other\"")
+        SMALL.trim_start().trim_start_matches('{').replace("\"model_type\"", "\"other\"")
     );
     let mut read = 0;
     mutations(whole.as_bytes(), 3000, |bytes| {

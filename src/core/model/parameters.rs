@@ -214,7 +214,7 @@ mod tests {
     fn weights_that_are_not_finite_are_refused_by_name() -> anyhow::Result<()> {
         use crate::core::model::folder::{TensorData, write_tensors};
         let file = tempfile::NamedTempFile::new()?;
-        let mut layout = ModelLayout::new(&ModelConfig::embedded()?);
+        let mut layout = ModelLayout::new(&ModelConfig::small()?);
         layout.parameters.truncate(1);
         layout.parameters[0] =
             Parameter { name: "a".to_owned(), shape: vec![3], init: Init::Ones, start: 0 };
@@ -256,7 +256,7 @@ mod tests {
             init,
             start,
         };
-        let config = ModelConfig::embedded().map_err(candle_core::Error::wrap)?;
+        let config = ModelConfig::small().map_err(candle_core::Error::wrap)?;
         let mut layout = ModelLayout::new(&config);
         layout.parameters = vec![
             parameter("a", &[500, 40], Init::NormalExceptRow(0), 0),

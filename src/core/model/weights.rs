@@ -3,6 +3,7 @@
 
 use super::ModelError;
 use super::architecture::Architecture;
+use super::quantized::QuantizedTensors;
 use super::tensor_names::{current_name, sort_key};
 use crate::core::bounded_file;
 use crate::core::text::truncate_width;
@@ -34,20 +35,27 @@ const MAX_SHARDS: usize = 500;
 /// them.
 const BUFFERS: [&str; 2] = ["embeddings.position_ids", "embeddings.token_type_ids"];
 
-/// The file, type, shape and byte range of a stored tensor.
+/// A stored tensor.
 #[derive(Clone, Debug)]
 struct TensorLocation {
-    file: usize,
-    dtype: Dtype,
     shape: Vec<usize>,
-    start: u64,
-    bytes: usize,
+    source: TensorSource,
+}
+
+/// Where the values of a tensor are.
+#[derive(Clone, Debug)]
+enum TensorSource {
+    /// In one of the files.
+    File { file: usize, dtype: Dtype, start: u64, bytes: usize },
+    /// In the quantized tensors, by this name.
+    Quantized(String),
 }
 
 /// The tensors of a model's folder.
 #[derive(Debug, Default)]
 pub struct Weights {
     files: Vec<(PathBuf, File)>,
+    quantized: Option<QuantizedTensors>,
     /// The tensors by the names that [`Self::read`] takes: those in the files until
     /// [`Self::assign`], then the parameters'.
     tensors: BTreeMap<String, TensorLocation>,
@@ -103,6 +111,27 @@ impl Weights {
         Ok(weights)
     }
 
+    /// The tensors of a file of 8-bit weights in memory; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub(super) fn open_quantized(
+        bytes: &'static [u8],
+        file: &Path,
+        architecture: Architecture,
+    ) -> Result<Self, ModelError> {
+        let quantized = QuantizedTensors::parse(bytes, file)?;
+        let location = |(name, shape): (String, Vec<usize>)| {
+            (name.clone(), TensorLocation { shape, source: TensorSource::Quantized(name) })
+        };
+        Ok(Self {
+            tensors: quantized.shapes().map(location).collect(),
+            quantized: Some(quantized),
+            prefix: Some(architecture.model_type()),
+            ..Self::default()
+        })
+    }
+
     /// Whether there are no tensors.
     pub fn is_empty(&self) -> bool {
         self.tensors.is_empty()
@@ -155,16 +184,19 @@ impl Weights {
                 return Err(damaged(format!("{name} extends past the end of the file")));
             };
             let location = TensorLocation {
-                file: self.files.len(),
-                dtype: info.dtype,
                 shape: info.shape.clone(),
-                start: start + from as u64,
-                bytes: to - from,
+                source: TensorSource::File {
+                    file: self.files.len(),
+                    dtype: info.dtype,
+                    start: start + from as u64,
+                    bytes: to - from,
+                },
             };
             end = end.max(last);
             // As in transformers, the last of several shards with a tensor of one name counts.
-            if let Some(earlier) = self.tensors.insert(name.clone(), location) {
-                let (shard, _) = &self.files[earlier.file];
+            let earlier = self.tensors.insert(name.clone(), location);
+            if let Some(TensorSource::File { file, .. }) = earlier.map(|earlier| earlier.source) {
+                let (shard, _) = &self.files[file];
                 let shard = shard.file_name().unwrap_or_default().display();
                 self.unused.push(format!("{name} (in {shard})"));
             }
@@ -188,17 +220,23 @@ impl Weights {
         if location.shape != shape {
             return Ok(StoredTensor::OtherShape(location.shape));
         }
-        let Some(widen) = widening(location.dtype) else {
-            candle_core::bail!(
-                "{name} is of type {:?}; F32, F16, BF16 and F64 can be read",
-                location.dtype
-            )
+        let (file, dtype, start, bytes) = match location.source {
+            TensorSource::File { file, dtype, start, bytes } => (file, dtype, start, bytes),
+            TensorSource::Quantized(stored) => {
+                let values = self.quantized.as_ref().and_then(|tensors| tensors.read(&stored));
+                return values
+                    .map(StoredTensor::Values)
+                    .ok_or_else(|| candle_core::Error::msg(format!("{stored} cannot be read")));
+            }
         };
-        let (_, file) = &mut self.files[location.file];
-        file.seek(SeekFrom::Start(location.start))?;
+        let Some(widen) = widening(dtype) else {
+            candle_core::bail!("{name} is of type {dtype:?}; F32, F16, BF16 and F64 can be read")
+        };
+        let (_, file) = &mut self.files[file];
+        file.seek(SeekFrom::Start(start))?;
         let mut values = Vec::with_capacity(shape.iter().product());
-        let mut buffer = vec![0; location.bytes.min(CHUNK_BYTES)];
-        let mut left = location.bytes;
+        let mut buffer = vec![0; bytes.min(CHUNK_BYTES)];
+        let mut left = bytes;
         while left > 0 {
             let part = left.min(buffer.len());
             file.read_exact(&mut buffer[..part])?;

@@ -276,7 +276,7 @@ fn truncation_and_length_are_those_of_the_files() -> anyhow::Result<()> {
 fn decomposed_hangul_is_composed_for_the_embedded_vocabulary_alone() -> anyhow::Result<()> {
     let composed = "최고의 영화 😀";
     let decomposed: String = unicode_normalization::UnicodeNormalization::nfd(composed).collect();
-    let embedded = Tokenizer::embedded()?;
+    let embedded = Tokenizer::small()?;
     let expected = embedded.encode(composed, 64)?;
     let encoding = embedded.encode(&decomposed, 64)?;
     assert_eq!(encoding.ids, expected.ids);

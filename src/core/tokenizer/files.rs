@@ -100,6 +100,15 @@ impl TokenizerFiles {
         Ok(files)
     }
 
+    /// Files of which only a `tokenizer_config.json` exists.
+    pub(super) fn with_config(config: Value) -> Self {
+        let config = match config {
+            Value::Object(config) => Some(config),
+            _ => None,
+        };
+        Self { config, ..Self::default() }
+    }
+
     /// Whether there is a `tokenizer_config.json`.
     pub(super) fn has_config(&self) -> bool {
         self.config.is_some()

@@ -3,7 +3,7 @@
 use super::files::{COMPOSE_HANGUL, CONFIG, SpecialTokens, TokenizerFiles, class_without_config};
 use super::python_class::PythonClass;
 use super::rebuild::{Rebuilt, rebuild};
-use super::{EMBEDDED, Tokenizer, TokenizerError, limits, unreadable};
+use super::{EMBEDDED, EMBEDDED_CONFIG, SMALL, Tokenizer, TokenizerError, limits, unreadable};
 use crate::core::caught_panic::catch_panic;
 use crate::core::text::truncate_width;
 use serde_json::{Map, Value, json};
@@ -20,15 +20,27 @@ const SENTENCEPIECE: [&str; 4] =
     ["sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model"];
 
 impl Tokenizer {
-    /// The embedded Korean tokenizer. It composes decomposed Hangul (NFC), because its vocabulary
-    /// has syllables.
+    /// The tokenizer of the embedded pretrained model.
     ///
     /// # Errors
     /// Only if the program file is damaged.
     pub fn embedded() -> Result<Self, TokenizerError> {
         let file = Path::new("embedded tokenizer.json");
+        let parse =
+            |text: &str| serde_json::from_str(text).map_err(|error| unreadable(file, error));
+        let files = TokenizerFiles::with_config(parse(EMBEDDED_CONFIG)?);
+        Self::from_json(parse(EMBEDDED)?, EMBEDDED.as_bytes().to_vec(), file, files)
+    }
+
+    /// The Korean tokenizer of the small model. It composes decomposed Hangul (NFC), because its
+    /// vocabulary has syllables.
+    ///
+    /// # Errors
+    /// Only if the program file is damaged.
+    pub fn small() -> Result<Self, TokenizerError> {
+        let file = Path::new("tokenizer.json of the small model");
         let inner =
-            tokenizers::Tokenizer::from_bytes(EMBEDDED).map_err(|error| unreadable(file, error))?;
+            tokenizers::Tokenizer::from_bytes(SMALL).map_err(|error| unreadable(file, error))?;
         let mut tokenizer = Self::new(inner, file, TokenizerFiles::default())?;
         tokenizer.composes_hangul = true;
         Ok(tokenizer)

@@ -9,6 +9,7 @@ mod pairs;
 mod python_class;
 mod rebuild;
 mod threads;
+mod token_kinds;
 mod unknown;
 pub mod vocabulary;
 
@@ -28,10 +29,16 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, decoders::wordpiece::WordPiece as WordPieceDecoder};
 
-/// The embedded Korean tokenizer with about 8,000 tokens, trained by [`vocabulary::train`].
-pub const EMBEDDED: &str = include_str!("../../../assets/model/tokenizer.json");
+/// The small model's Korean tokenizer with about 8,000 tokens, trained by [`vocabulary::train`].
+pub const SMALL: &str = include_str!("../../../assets/random/tokenizer.json");
 
-/// BERT's special tokens, in the order of their ids in the embedded vocabulary.
+/// The embedded model's tokenizer: the pieces of multilingual-e5-small that Korean reviews use.
+const EMBEDDED: &str = include_str!("../../../assets/model/tokenizer.json");
+
+/// The `tokenizer_config.json` of the embedded model.
+const EMBEDDED_CONFIG: &str = include_str!("../../../assets/model/tokenizer_config.json");
+
+/// BERT's special tokens, in the order of their ids in the small model's vocabulary.
 pub const SPECIAL_TOKENS: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 /// An error of a tokenizer.

@@ -44,7 +44,7 @@ fn pairs_equal_those_of_transformers() -> anyhow::Result<()> {
     for (number, case) in cases.iter().enumerate() {
         let json = match case.tokenizer.as_str() {
             "roberta" => roberta,
-            _ => super::super::EMBEDDED,
+            _ => super::super::SMALL,
         };
         let tokenizer = tokenizer(json, &case.model_type, &case.config)?;
         let highest = case.pairs.iter().flat_map(|pair| &pair.4).max().copied();
@@ -66,7 +66,7 @@ fn pairs_equal_those_of_transformers() -> anyhow::Result<()> {
 
 #[test]
 fn the_embedded_tokenizer_has_two_types() -> anyhow::Result<()> {
-    let tokenizer = Tokenizer::embedded()?;
+    let tokenizer = Tokenizer::small()?;
     let pair = tokenizer.encode_pair(("영화", "영화"), 9)?;
     assert_eq!(tokenizer.tokens(&pair.ids), ["[CLS]", "영화", "[SEP]", "영화", "[SEP]"]);
     assert_eq!(pair.type_ids, [0, 0, 0, 1, 1]);
@@ -88,7 +88,7 @@ fn xlm_robertas_and_distilberts_pairs_have_no_types() -> anyhow::Result<()> {
     // Its model ignores the types that BERT's class returns.
     for class in ["BertTokenizer", "DistilBertTokenizer"] {
         let config = serde_json::json!({"tokenizer_class": class, "do_lower_case": false});
-        let tokenizer = tokenizer(super::super::EMBEDDED, "distilbert", &config)?;
+        let tokenizer = tokenizer(super::super::SMALL, "distilbert", &config)?;
         let pair = tokenizer.encode_pair(("영화", "영화"), 9)?;
         assert_eq!(tokenizer.tokens(&pair.ids), ["[CLS]", "영화", "[SEP]", "영화", "[SEP]"]);
         assert!(pair.type_ids.is_empty() && tokenizer.highest_type()? == 0, "{class}");
@@ -98,11 +98,10 @@ fn xlm_robertas_and_distilberts_pairs_have_no_types() -> anyhow::Result<()> {
 
 #[test]
 fn pairs_that_cannot_be_encoded_are_errors() -> anyhow::Result<()> {
-    let error =
-        Tokenizer::embedded()?.encode_pair(("a", "b"), 2).map_err(|error| error.to_string());
+    let error = Tokenizer::small()?.encode_pair(("a", "b"), 2).map_err(|error| error.to_string());
     assert!(error.is_err_and(|error| error.contains("3 special tokens, but at most 2")));
     // A template that lacks the second text, and one with an unknown special token.
-    let mut json: Value = serde_json::from_str(super::super::EMBEDDED)?;
+    let mut json: Value = serde_json::from_str(super::super::SMALL)?;
     let part = |name: &str| serde_json::json!({"SpecialToken": {"id": name, "type_id": 0}});
     let first = serde_json::json!({"Sequence": {"id": "A", "type_id": 0}});
     for pair in [vec![part("[CLS]"), first.clone(), part("[SEP]")], vec![part("[NONE]"), first]] {

@@ -69,7 +69,7 @@ fn sample_statistics_equal_the_reference() -> anyhow::Result<()> {
 
 #[test]
 fn truncation_keeps_the_start_and_the_separator() -> Result<(), TokenizerError> {
-    let tokenizer = Tokenizer::embedded()?;
+    let tokenizer = Tokenizer::small()?;
     let whole = tokenizer.encode("재미있는 영화 였다 정말로", usize::MAX)?;
     assert!(!whole.truncated && whole.ids.len() > 4);
     let cut = tokenizer.encode("재미있는 영화 였다 정말로", 4)?;
@@ -82,7 +82,7 @@ fn truncation_keeps_the_start_and_the_separator() -> Result<(), TokenizerError> 
 
 #[test]
 fn offsets_count_characters() -> Result<(), TokenizerError> {
-    let encoding = Tokenizer::embedded()?.encode("영화 😀", 64)?;
+    let encoding = Tokenizer::small()?.encode("영화 😀", 64)?;
     let (_, end) = encoding.offsets[encoding.offsets.len() - 2];
     assert_eq!(end, 4);
     Ok(())
@@ -90,7 +90,7 @@ fn offsets_count_characters() -> Result<(), TokenizerError> {
 
 #[test]
 fn hangul_is_not_decomposed() -> Result<(), TokenizerError> {
-    let encoding = Tokenizer::embedded()?.encode("영화", 64)?;
+    let encoding = Tokenizer::small()?.encode("영화", 64)?;
     assert_eq!(encoding.tokens, ["[CLS]", "영화", "[SEP]"]);
     Ok(())
 }
@@ -161,11 +161,11 @@ fn added_tokens_extend_a_vocabulary() -> anyhow::Result<()> {
 
 #[test]
 fn a_tokenizer_without_a_config_gets_a_matching_one() -> anyhow::Result<()> {
-    let config = saved_config(&Tokenizer::embedded()?)?;
+    let config = saved_config(&Tokenizer::small()?)?;
     assert_eq!(config["tokenizer_class"], "BertTokenizer");
     assert_eq!((&config["do_lower_case"], &config["strip_accents"]), (&true.into(), &false.into()));
     // RoBERTa's special tokens.
-    let json = Tokenizer::embedded()?.to_json()?;
+    let json = Tokenizer::small()?.to_json()?;
     let json = json.replace("[CLS]", "<s>").replace("[SEP]", "</s>").replace("[PAD]", "<pad>");
     let folder = folder_with(&[("tokenizer.json", &json)])?;
     let roberta = Tokenizer::from_folder(folder.path())?;

@@ -21,7 +21,7 @@ mod tests {
 
     #[test]
     fn texts_are_encoded_on_the_threads_asked_for() -> anyhow::Result<()> {
-        let tokenizer = Tokenizer::embedded()?;
+        let tokenizer = Tokenizer::small()?;
         let texts = vec!["최고의 영화"; 500];
         let expected = tokenizer.encode_ids(&texts)?;
         for threads in [1, 2] {

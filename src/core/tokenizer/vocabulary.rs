@@ -89,7 +89,7 @@ mod tests {
     fn training_reproduces_the_embedded_vocabulary() -> anyhow::Result<()> {
         let rows = nsmc::load(Split::Train)?.rows;
         let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-        let embedded = Tokenizer::embedded()?;
+        let embedded = Tokenizer::small()?;
         let trained = train(&texts, embedded.vocab_size())?;
         assert_eq!(trained.to_json()?, embedded.to_json()?);
         Ok(())

@@ -14,6 +14,7 @@ use crate::core::engine::{Engine, EngineError};
 use crate::core::model::folder::{self, TensorData, holds_a_model, write_tensors};
 use crate::core::model::{ModelError, SequenceClassifier};
 use crate::core::ops::backend::Moments;
+use crate::core::train::arguments::StartingWeights;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -142,8 +143,8 @@ pub struct Checkpoints {
     pub save_total_limit: Option<usize>,
     /// Write only the model, without the state needed to resume.
     pub save_only_model: bool,
-    /// Whether the run started from random weights.
-    pub random_weights: bool,
+    /// The weights that the run started from.
+    pub starting_weights: StartingWeights,
     /// The folder of the run's TensorBoard files below `output_dir`, if it writes any there.
     pub logging_dir: Option<PathBuf>,
     /// The effective options of the run by name, which are compared when it is resumed.

@@ -3,8 +3,9 @@
 use super::*;
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, EngineOptions, build};
-use crate::core::model::config::EMBEDDED;
+use crate::core::model::config::SMALL;
 use crate::core::model::{Architecture, ModelConfig, Weights};
+use crate::core::train::arguments::StartingWeights;
 use crate::core::train::arguments::{
     EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
 };
@@ -26,7 +27,7 @@ fn config() -> Result<ModelConfig, ModelError> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    ModelConfig::parse(EMBEDDED, Path::new("config.json"), &overrides)
+    ModelConfig::parse(SMALL, Path::new("config.json"), &overrides)
 }
 
 fn examples(count: u32) -> Vec<Example> {
@@ -40,7 +41,7 @@ fn examples(count: u32) -> Vec<Example> {
 }
 
 fn arguments(change: impl FnOnce(&mut TrainingArguments)) -> anyhow::Result<TrainingArguments> {
-    let recipe = TrainingArguments::of_recipe(Recipe::Trainer, true);
+    let recipe = TrainingArguments::of_recipe(Recipe::Trainer, StartingWeights::Random);
     arguments_from(recipe, change)
 }
 
@@ -108,7 +109,7 @@ impl Folder {
             tokenizer: vec![("tokenizer.json".to_owned(), b"{}".to_vec())],
             save_total_limit: arguments.save_total_limit,
             save_only_model: arguments.save_only_model,
-            random_weights: true,
+            starting_weights: StartingWeights::Random,
             logging_dir: None,
             options: BTreeMap::new(),
         }
@@ -191,7 +192,7 @@ fn a_resumed_run_equals_an_uninterrupted_run_bit_for_bit() -> anyhow::Result<()>
     for (recipe, stop_at) in
         [(Recipe::Trainer, 1), (Recipe::Trainer, 5), (Recipe::Native, 8), (Recipe::Trainer, 13)]
     {
-        let recipe = TrainingArguments::of_recipe(recipe, true);
+        let recipe = TrainingArguments::of_recipe(recipe, StartingWeights::Random);
         let arguments = arguments_from(recipe, |arguments| {
             arguments.save_total_limit = None;
             arguments.metric_for_best_model = Some("accuracy".to_owned());

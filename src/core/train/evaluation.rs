@@ -6,6 +6,7 @@ use super::metrics::Confusion;
 use crate::core::data::batching::{Example, PackedBatch, evaluation_batches};
 use crate::core::engine::logits::{class_of, confidence_of, loss_of};
 use crate::core::engine::{Engine, EngineError};
+use crate::core::ops::backend::{ReplacedLosses, TokenLosses};
 use std::time::Instant;
 
 /// The options of an evaluation.
@@ -19,6 +20,64 @@ pub struct EvaluationOptions {
     pub classes: usize,
     /// The label smoothing factor, which transformers also applies in evaluation.
     pub label_smoothing_factor: f64,
+}
+
+/// Evaluates a model that is pretrained on texts, as [`evaluate`] does a classifier. The loss, the
+/// accuracy and the confusion matrix are those of the discriminator, which tells replaced tokens
+/// apart, if there is one; else those of the masked tokens, which have no confusion matrix.
+///
+/// # Errors
+/// If a computation fails.
+pub fn evaluate_pretraining(
+    engine: &mut dyn Engine,
+    texts: &[Example],
+    batch_size: usize,
+    mut progress: impl FnMut(&mut dyn Engine, usize, usize) -> bool,
+) -> Result<Option<Metrics>, EngineError> {
+    let began = Instant::now();
+    let lengths: Vec<usize> = texts.iter().map(|text| text.ids.len()).collect();
+    let (mut masked, mut replaced) = (TokenLosses::default(), None);
+    let mut done = 0;
+    if !progress(engine, 0, texts.len()) {
+        return Ok(None);
+    }
+    for (rows, number) in evaluation_batches(&lengths, batch_size).into_iter().zip(0..) {
+        let batch = PackedBatch::new(rows.iter().map(|&index| &texts[index]), 0);
+        let losses = engine.pretraining_losses(&batch, number)?.unwrap_or_default();
+        masked.add(losses.masked);
+        if let Some(losses) = losses.replaced {
+            replaced.get_or_insert_with(ReplacedLosses::default).add(losses);
+        }
+        done += batch.batch_size();
+        if !progress(engine, done, texts.len()) {
+            return Ok(None);
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let masked_loss = masked.sum / masked.count.max(1) as f64;
+    let confusion = match &replaced {
+        Some(replaced) => Confusion { counts: replaced.counts.map(Vec::from).into() },
+        None => Confusion::new(0),
+    };
+    let mut scores = confusion.scores();
+    if replaced.is_none() {
+        scores.accuracy = masked.correct as f64 / masked.count.max(1) as f64;
+    }
+    let tokens = confusion.total().max(1) as f64;
+    Ok(Some(Metrics {
+        eval_loss: replaced.map_or(masked_loss, |replaced| replaced.sum / tokens),
+        eval_accuracy: scores.accuracy,
+        eval_f1: scores.f1,
+        eval_precision: scores.precision,
+        eval_recall: scores.recall,
+        eval_samples: texts.len() as u64,
+        eval_confusion: confusion,
+        perplexity: Some(masked_loss.exp()),
+        eval_generator_loss: replaced.map(|_| masked_loss),
+        eval_calibration: Reliability::default().calibration(),
+        eval_runtime: seconds,
+        eval_samples_per_second: texts.len() as f64 / seconds,
+    }))
 }
 
 /// Evaluates a model on examples. `progress` is called with the number of evaluated examples and of
@@ -66,6 +125,8 @@ pub fn evaluate(
         eval_recall: scores.recall,
         eval_samples: confusion.total(),
         eval_confusion: confusion,
+        perplexity: None,
+        eval_generator_loss: None,
         eval_calibration: reliability.calibration(),
         eval_runtime: seconds,
         eval_samples_per_second: examples.len() as f64 / seconds,

@@ -127,6 +127,16 @@ pub struct Started {
 /// The name of the setting of the column of second texts, which only runs on pairs of texts have.
 pub const PAIR_SETTING: &str = "text_pair_column_name";
 
+/// The name of the setting of the objective, which only runs of pretraining have.
+pub const OBJECTIVE_SETTING: &str = "objective";
+
+impl Started {
+    /// Whether the run pretrains on texts without labels.
+    pub fn is_pretraining(&self) -> bool {
+        self.settings.iter().any(|setting| setting.name == OBJECTIVE_SETTING)
+    }
+}
+
 /// One setting of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
@@ -156,6 +166,9 @@ pub struct Step {
     /// The learning rate of this step.
     #[serde(with = "number")]
     pub learning_rate: f64,
+    /// The losses of a generator and a discriminator, if the run trains both.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<StepParts>,
     /// The number of labelled examples in the batch.
     pub samples: usize,
     /// The number of tokens of these, excluding padding.
@@ -167,6 +180,17 @@ pub struct Step {
     /// Seconds since training began.
     #[serde(with = "number")]
     pub elapsed: f64,
+}
+
+/// The losses of a step that trains a generator and a discriminator (ELECTRA).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepParts {
+    /// The generator's mean loss over masked tokens.
+    #[serde(with = "number")]
+    pub generator_loss: f64,
+    /// The discriminator's mean loss over all tokens.
+    #[serde(with = "number")]
+    pub discriminator_loss: f64,
 }
 
 impl Step {
@@ -218,6 +242,12 @@ pub struct Metrics {
     pub eval_recall: f64,
     /// The confusion matrix, `[true class][predicted class]`.
     pub eval_confusion: Confusion,
+    /// The perplexity of masked tokens: the exponential of their mean loss, in pretraining.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perplexity: Option<f64>,
+    /// The generator's mean loss over masked tokens, in pretraining with a generator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eval_generator_loss: Option<f64>,
     /// Confidence and accuracy in bins; empty in journals of earlier versions.
     #[serde(default)]
     pub eval_calibration: Calibration,

@@ -50,6 +50,7 @@ pub fn step(step: u64, loss: f64, elapsed: f64) -> Step {
         loss,
         grad_norm: 1.25,
         learning_rate: 3e-4 * (1.0 - step as f64 / 630.0),
+        parts: None,
         samples: 32,
         pseudo_labelled: None,
         tokens: 650,
@@ -71,6 +72,8 @@ pub fn evaluated(step: u64, epoch: f64, accuracy: f64, elapsed: f64) -> Evaluate
             eval_confusion: Confusion {
                 counts: vec![vec![right, 1000 - right], vec![1000 - right, right]],
             },
+            perplexity: None,
+            eval_generator_loss: None,
             eval_calibration: calibration(accuracy),
             eval_samples: 2000,
             eval_runtime: 2.0,

@@ -7,6 +7,7 @@ use super::event::{
 };
 use super::metrics::Confusion;
 use crate::core::data::batching::Example;
+use crate::core::train::arguments::StartingWeights;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -184,8 +185,9 @@ pub struct RunState {
     pub seed: u64,
     /// The seed of the data order.
     pub data_seed: u64,
-    /// Whether the run started from random weights, which determines its default learning rate.
-    pub random_weights: bool,
+    /// The weights that the run started from, which determine its default learning rate.
+    #[serde(default)]
+    pub starting_weights: StartingWeights,
     /// The folder of the run's TensorBoard files below its output folder, if it writes any there.
     pub logging_dir: Option<PathBuf>,
     /// The fingerprint of the training examples, to detect that the data changed.

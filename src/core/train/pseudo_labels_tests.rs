@@ -114,7 +114,7 @@ fn train(
         tokenizer: vec![("tokenizer.json".to_owned(), b"{}".to_vec())],
         save_total_limit: None,
         save_only_model: false,
-        random_weights: true,
+        starting_weights: crate::core::train::arguments::StartingWeights::Random,
         logging_dir: None,
         options: BTreeMap::new(),
     };

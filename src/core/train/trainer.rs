@@ -7,7 +7,7 @@ mod commands;
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::early_stopping::EarlyStopping;
 use super::error::TrainError;
-use super::event::{EarlyStopped, Epoch, Finished, Step, TrainEvent, end_entry};
+use super::event::{EarlyStopped, Epoch, Finished, Step, StepParts, TrainEvent, end_entry};
 use super::observer::Observer;
 use super::progress::Progress;
 use super::pseudo_labels::PseudoLabels;
@@ -326,6 +326,10 @@ impl<'a> Trainer<'a> {
             loss,
             grad_norm,
             learning_rate,
+            parts: run.engine.loss_parts().map(|parts| StepParts {
+                generator_loss: parts.generator,
+                discriminator_loss: parts.discriminator,
+            }),
             samples: input.examples(),
             tokens: input.tokens(),
             pseudo_labelled,

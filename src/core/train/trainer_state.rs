@@ -152,6 +152,7 @@ mod tests {
             loss: 0.7,
             grad_norm: 0.18,
             learning_rate: 4.5e-5,
+            parts: None,
             samples: 32,
             pseudo_labelled: None,
             tokens: 700,

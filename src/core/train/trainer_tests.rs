@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::engine::{EngineOptions, build};
 use crate::core::model::{ModelConfig, Weights};
-use crate::core::train::arguments::Recipe;
+use crate::core::train::arguments::{Recipe, StartingWeights};
 use crate::core::train::command::Command;
 use crate::core::train::event::Evaluated;
 use serde_json::json;
@@ -24,7 +24,7 @@ pub fn tiny_config() -> anyhow::Result<ModelConfig> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    let text = crate::core::model::config::EMBEDDED;
+    let text = crate::core::model::config::SMALL;
     Ok(ModelConfig::parse(text, Path::new("config.json"), &overrides)?)
 }
 
@@ -82,7 +82,7 @@ pub fn arguments(change: impl FnOnce(&mut TrainingArguments)) -> TrainingArgumen
         num_train_epochs: 6.0,
         per_device_train_batch_size: 16,
         learning_rate: 3e-3,
-        ..TrainingArguments::of_recipe(Recipe::Trainer, true)
+        ..TrainingArguments::of_recipe(Recipe::Trainer, StartingWeights::Random)
     };
     change(&mut arguments);
     arguments

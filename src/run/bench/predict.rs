@@ -3,7 +3,7 @@
 use super::DurationStats;
 use crate::core::data::{Split, nsmc};
 use crate::core::engine::{EngineOptions, build};
-use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
+use crate::core::model::{SequenceClassifier, embedded};
 use crate::core::predict::classify;
 use crate::core::tokenizer::Tokenizer;
 use serde::Serialize;
@@ -23,12 +23,12 @@ pub struct PredictionCost {
     pub texts_per_second: f64,
 }
 
-/// Classifies the first `count` samples of NSMC's test split with a model of the embedded shape.
+/// Classifies the first `count` samples of NSMC's test split with the embedded model.
 ///
 /// # Errors
 /// If the requested device is not available.
 pub fn measure(count: usize, options: &EngineOptions) -> anyhow::Result<PredictionCost> {
-    let (model, _) = SequenceClassifier::new(ModelConfig::embedded()?, Weights::none(), 42)?;
+    let (model, _) = SequenceClassifier::new(embedded::config(&[])?, embedded::weights()?, 42)?;
     let tokenizer = Tokenizer::embedded()?;
     let rows = nsmc::load(Split::Test)?.rows;
     let texts: Vec<&str> = rows.iter().take(count).map(|row| row.text.as_str()).collect();

@@ -205,7 +205,7 @@ mod tests {
             warmup: 1,
             engine: EngineOptions { threads: 1, ..EngineOptions::default() },
         };
-        let cost = measure(ModelConfig::embedded()?, &workload)?;
+        let cost = measure(ModelConfig::small()?, &workload)?;
         assert_eq!((cost.tokens, cost.batch_size, cost.threads), (10, 2, 1));
         let parts = cost.parts_ms.ok_or_else(|| anyhow::anyhow!("no parts"))?;
         let sum = parts.forward + parts.backward + parts.optimizer;

@@ -5,9 +5,12 @@
 //! `modelcard.py`). The tag `generated_from_trainer` is left out, because the model does not come
 //! from the Trainer.
 
+mod pretraining;
 #[cfg(test)]
 mod tests;
 mod usage;
+
+pub use pretraining::pretraining_card;
 
 use crate::core::model::MeanPoolingHook;
 use crate::core::text::sanitize_for_terminal;

@@ -63,6 +63,12 @@ impl DatasetOptions {
     /// The share of the training rows that is held out if there are no evaluation rows.
     pub const DEFAULT_VALIDATION_SPLIT: f64 = 0.1;
 
+    /// The share of the texts that pretraining holds out, as in transformers' `run_mlm.py`.
+    pub const PRETRAINING_VALIDATION_SPLIT: f64 = 0.05;
+
+    /// The number of held-out texts that pretraining is evaluated on.
+    pub const PRETRAINING_EVAL_SAMPLES: SampleLimit = SampleLimit::Count(2000);
+
     /// The default seed of the sample.
     pub const DEFAULT_SHUFFLE_SEED: u64 = 42;
 

@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod group;
 pub mod parse;
+mod pretraining;
 mod resolve;
 pub mod resume;
 pub mod run_toml;
@@ -19,6 +20,7 @@ pub use dataset::{DatasetOptions, UnlabelledSource};
 pub use environment::read_environment;
 pub use error::OptionError;
 pub use group::{Given, GivenText, OptionGroup, ValueSource};
+pub use pretraining::PretrainingOptions;
 pub use resolve::{ModelTraits, resolve};
 pub use settings::{data_settings, device_setting};
 pub use train::{

@@ -2,10 +2,12 @@
 //! override the recipe's values, which override Hugging Face's defaults.
 
 use super::group::Given;
+use super::pretraining;
 use super::settings::SettingsList;
 use super::train::{OutputOptions, TrainOptions, TrainerOptions};
 use crate::core::train::arguments::{
-    ClassWeights, ConfigError, EvalStrategy, Recipe, SaveStrategy, StepInterval, TrainingArguments,
+    ClassWeights, ConfigError, EvalStrategy, Recipe, SaveStrategy, StartingWeights, StepInterval,
+    TrainingArguments,
 };
 use crate::core::train::event::Setting;
 
@@ -16,8 +18,8 @@ const OFF: &str = "off";
 /// The properties of a model that affect the arguments of its training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelTraits {
-    /// Whether it starts from random weights.
-    pub random_weights: bool,
+    /// The weights that it starts from.
+    pub weights: StartingWeights,
     /// The most tokens of a text that it can process.
     pub max_tokens: usize,
 }
@@ -39,7 +41,20 @@ pub fn resolve(
         list.add("reinit_top_layers", layers.value, &layers.source.to_string());
     }
 
-    let mut arguments = TrainingArguments::of_recipe(recipe, model.random_weights);
+    let pretrains = options.pretraining.chosen().is_some();
+    let model = match model.weights {
+        // The embedded model's own defaults are for classifiers.
+        StartingWeights::Embedded if pretrains => {
+            ModelTraits { weights: StartingWeights::Pretrained, ..model }
+        }
+        _ => model,
+    };
+    let mut arguments = TrainingArguments::of_recipe(recipe, model.weights);
+    if pretrains {
+        pretraining::check(options)?;
+        pretraining::set_defaults(&mut arguments, model.weights);
+        options.pretraining.list(model.weights, &mut list);
+    }
     batches(options, &mut arguments, &mut list);
     optimizer(options, model, recipe, &mut arguments, &mut list);
     examples(options, model, recipe, &mut arguments, &mut list);
@@ -61,7 +76,11 @@ pub fn resolve(
     arguments.output_dir =
         list.pick("output_dir", output.output_dir.as_ref(), output_dir, TUTORIAL);
     arguments.check()?;
-    Ok((arguments, list.into_settings()))
+    let mut settings = list.into_settings();
+    if pretrains {
+        pretraining::adapt(&mut settings);
+    }
+    Ok((arguments, settings))
 }
 
 /// The reason for a value that comes from the recipe.
@@ -135,13 +154,17 @@ fn optimizer(
 ) {
     let given = &options.trainer;
     let by_recipe = recipe_reason(recipe);
-    let by_weights = |depends| if depends { "random weights" } else { by_recipe };
+    let by_weights = |depends| match model.weights {
+        StartingWeights::Random if depends => "random weights",
+        StartingWeights::Embedded if depends => "embedded model",
+        _ => by_recipe,
+    };
     number(
         list,
         "learning_rate",
         given.learning_rate.as_ref(),
         &mut arguments.learning_rate,
-        by_weights(model.random_weights),
+        by_weights(true),
     );
     arguments.lr_scheduler_type = list.pick(
         "lr_scheduler_type",
@@ -154,7 +177,7 @@ fn optimizer(
         "warmup_steps",
         given.warmup_steps.as_ref(),
         &mut arguments.warmup_steps,
-        by_weights(model.random_weights && recipe == Recipe::Trainer),
+        by_weights(recipe == Recipe::Trainer),
     );
     let decay_reason = match recipe {
         Recipe::Trainer => by_recipe,
@@ -174,7 +197,11 @@ fn optimizer(
     let value = &mut arguments.adam_epsilon;
     number(list, "adam_epsilon", given.adam_epsilon.as_ref(), value, HUGGING_FACE);
     let value = &mut arguments.layerwise_lr_decay;
-    number(list, "layerwise_lr_decay", given.layerwise_lr_decay.as_ref(), value, OFF);
+    let decay_reason = match model.weights {
+        StartingWeights::Embedded => "embedded model",
+        _ => OFF,
+    };
+    number(list, "layerwise_lr_decay", given.layerwise_lr_decay.as_ref(), value, decay_reason);
     number(list, "ema_decay", given.ema_decay.as_ref(), &mut arguments.ema_decay, OFF);
     let value = &mut arguments.label_smoothing_factor;
     number(

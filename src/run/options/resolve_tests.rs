@@ -4,8 +4,9 @@ use super::*;
 use crate::run::options::{OptionGroup, ValueSource};
 use std::ffi::OsStr;
 
-const PRETRAINED: ModelTraits = ModelTraits { random_weights: false, max_tokens: 512 };
-const RANDOM: ModelTraits = ModelTraits { random_weights: true, max_tokens: 160 };
+const PRETRAINED: ModelTraits =
+    ModelTraits { weights: StartingWeights::Pretrained, max_tokens: 512 };
+const RANDOM: ModelTraits = ModelTraits { weights: StartingWeights::Random, max_tokens: 160 };
 
 fn try_resolve(
     flags: &[(&str, &str)],
@@ -31,11 +32,14 @@ fn value_and_reason<'a>(settings: &'a [Setting], name: &str) -> (&'a str, &'a st
 #[test]
 fn without_options_the_recipes_values_apply() {
     let (arguments, settings) = resolved(&[], PRETRAINED);
-    let expected = TrainingArguments::of_recipe(Recipe::Trainer, false);
+    let expected = TrainingArguments::of_recipe(Recipe::Trainer, StartingWeights::Pretrained);
     assert_eq!(arguments, expected);
     assert_eq!(value_and_reason(&settings, "learning_rate"), ("5e-5", "recipe trainer"));
     let (arguments, settings) = resolved(&[("recipe", "native")], PRETRAINED);
-    assert_eq!(arguments, TrainingArguments::of_recipe(Recipe::Native, false));
+    assert_eq!(
+        arguments,
+        TrainingArguments::of_recipe(Recipe::Native, StartingWeights::Pretrained)
+    );
     let expected = ("0.01", "recipe native, on everything");
     assert_eq!(value_and_reason(&settings, "weight_decay"), expected);
     assert_eq!(value_and_reason(&settings, "recipe"), ("native", "flag"));

@@ -71,7 +71,10 @@ impl Change {
             | "ignore_mismatched_sizes"
             | "config_overrides"
             | "pooling"
-            | "reinit_top_layers" => "the model is that of the checkpoint",
+            | "reinit_top_layers"
+            | "objective"
+            | "generator_layers"
+            | "generator_size" => "the model is that of the checkpoint",
             "seed" => "the initial weights and dropout follow from it",
             "data_seed" | "train_sampling_strategy" => "the order of the data follows from it",
             "per_device_train_batch_size" | "gradient_accumulation_steps" => {

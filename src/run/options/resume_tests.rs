@@ -1,6 +1,7 @@
 use super::*;
+use crate::core::train::arguments::StartingWeights;
 
-const TRAITS: ModelTraits = ModelTraits { random_weights: true, max_tokens: 64 };
+const TRAITS: ModelTraits = ModelTraits { weights: StartingWeights::Random, max_tokens: 64 };
 
 fn options(given: &[(&str, &str)], source: &ValueSource) -> anyhow::Result<TrainOptions> {
     let mut options = TrainOptions::default();
@@ -56,6 +57,9 @@ fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::
         ("ignore_mismatched_sizes", "true"),
         ("config_overrides", "hidden_size=48"),
         ("pooling", "mean"),
+        ("objective", "rtd"),
+        ("generator_layers", "3"),
+        ("generator_size", "64"),
         ("reinit_top_layers", "1"),
         ("recipe", "native"),
         ("seed", "7"),
@@ -109,6 +113,10 @@ fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::
         ("tf32", "true"),
         ("ops", "reference"),
         ("metric_for_best_model", "f1"),
+        ("mlm_probability", "0.3"),
+        ("discriminator_weight", "10"),
+        ("new_parameters_lr_factor", "2"),
+        ("freeze_encoder_steps", "7"),
     ];
     for (name, value) in obeyed {
         let found = changed(&[], &[(name, value)])?;

@@ -3,6 +3,7 @@
 use super::dataset::DatasetOptions;
 use super::group::{Given, OptionGroup};
 use super::train::TrainOptions;
+use crate::core::data::sampling::SampleLimit;
 use crate::core::text::{sanitize_for_terminal, show_number};
 use crate::core::train::arguments::StepInterval;
 use crate::core::train::event::Setting;
@@ -109,13 +110,19 @@ pub fn data_settings(options: &TrainOptions) -> Vec<Setting> {
         }
     };
     let data = &options.data;
+    let pretrains = options.pretraining.chosen().is_some();
     let mut all = vec![setting("model_name_or_path", "small Korean BERT", "embedded")];
     if data.dataset_name.is_some() {
         all.push(setting("dataset_name", "", ""));
     } else {
         all.push(setting("train_file", "NSMC", "embedded"));
         all.push(if data.holds_out_evaluation_rows() {
-            let share = DatasetOptions::DEFAULT_VALIDATION_SPLIT.to_string();
+            let share = if pretrains {
+                DatasetOptions::PRETRAINING_VALIDATION_SPLIT
+            } else {
+                DatasetOptions::DEFAULT_VALIDATION_SPLIT
+            };
+            let share = share.to_string();
             setting("validation_split", &share, "no validation_file")
         } else {
             setting("validation_file", "NSMC", "embedded")
@@ -128,8 +135,15 @@ pub fn data_settings(options: &TrainOptions) -> Vec<Setting> {
         ("max_train_samples", data.has_custom_training_rows()),
         ("max_eval_samples", data.has_custom_evaluation_rows()),
     ] {
-        let reason = if custom { "your own rows" } else { "tutorial" };
-        all.push(setting(name, &DatasetOptions::default_limit(custom).to_string(), reason));
+        let (limit, reason) = match (pretrains, custom) {
+            (true, _) if name == "max_eval_samples" => {
+                (DatasetOptions::PRETRAINING_EVAL_SAMPLES, "pretraining")
+            }
+            (true, _) => (SampleLimit::All, "pretraining"),
+            (false, true) => (DatasetOptions::default_limit(custom), "your own rows"),
+            (false, false) => (DatasetOptions::default_limit(custom), "tutorial"),
+        };
+        all.push(setting(name, &limit.to_string(), reason));
     }
     let seed = DatasetOptions::DEFAULT_SHUFFLE_SEED.to_string();
     all.push(setting("shuffle_seed", &seed, "tutorial"));

@@ -6,6 +6,7 @@ use super::parse::{
     assignments, below_one, boolean, count, factor, from_str, interval, length, max_steps,
     not_negative, path, positive, text, whole,
 };
+use super::pretraining::PretrainingOptions;
 use crate::core::data::batching::SamplingStrategy;
 use crate::core::engine::device::DeviceChoice;
 use crate::core::engine::{EngineOptions, Ops};
@@ -164,6 +165,8 @@ compose_option_groups! {
         model: ModelOptions,
         /// The data.
         data: DatasetOptions,
+        /// The objective of pretraining.
+        pretraining: PretrainingOptions,
         /// The arguments of the trainer.
         trainer: TrainerOptions,
         /// The device.

@@ -5,6 +5,7 @@ mod finished;
 mod logging_dir;
 mod observer;
 mod prepare;
+mod pretraining;
 pub mod replay;
 mod reporter;
 mod resume;
@@ -23,6 +24,7 @@ use crate::core::model::{ModelError, SequenceClassifier};
 use crate::core::predict::classify_inputs;
 use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::tokenizer::Tokenizer;
+use crate::core::train::arguments::StartingWeights;
 use crate::core::train::checkpoint;
 use crate::core::train::event::{Failed, Saved, Setting, Started, TrainEvent};
 use crate::core::train::{
@@ -101,7 +103,7 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 struct PreparedRun {
     /// The name of the model that training starts from; `None` for the embedded one.
     base_model: Option<String>,
-    from_random_weights: bool,
+    starting_weights: StartingWeights,
     dataset: DatasetOrigin,
     model: SequenceClassifier,
     tokenizer: Tokenizer,

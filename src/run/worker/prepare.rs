@@ -6,14 +6,16 @@ use super::reporter::WorkerChannels;
 use super::resume::{ResumedRun, check_classes, move_old_checkpoints};
 use super::starting_point::{ModelFiles, StartingPoint, load_model, max_tokens};
 use super::tokenize_data::{TokenizedData, tokenize_data};
-use super::{Preparation, PreparedRun, text_pairs};
+use super::{Preparation, PreparedRun, pretraining, text_pairs};
 use crate::core::data::batching::Example;
-use crate::core::engine::build;
+use crate::core::model::embedded::{EMBEDDED_MODEL, SMALL_MODEL};
 use crate::core::model::folder::holds_a_model;
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier};
 use crate::core::text::{display_path, sanitize_for_terminal, truncate_width};
 use crate::core::tokenizer::Tokenizer;
-use crate::core::train::arguments::{EvalStrategy, SaveStrategy, TrainingArguments};
+use crate::core::train::arguments::{
+    EvalStrategy, SaveStrategy, StartingWeights, TrainingArguments,
+};
 use crate::core::train::checkpoint::{Checkpoint, Checkpoints};
 use crate::core::train::event::{Started, TrainEvent};
 use crate::run::dataset::Dataset;
@@ -36,13 +38,18 @@ pub fn print_config(
 ) -> anyhow::Result<String> {
     let mut options = options.clone();
     let model = &options.model;
-    let traits = match (&model.model_name_or_path, options.resume_from()) {
+    let name = model
+        .model_name_or_path
+        .as_ref()
+        .filter(|name| ![EMBEDDED_MODEL, SMALL_MODEL].contains(&name.value.as_str()));
+    let traits = match (name, options.resume_from()) {
         // For a model on the hub, only config.json is downloaded.
         (Some(name), None) => {
             let (folder, has_weights) =
                 locate::config(&name.value, model.hub_revision(), on_download)?;
             let config = ModelConfig::read(&folder.join("config.json"), model.overrides())?;
-            ModelTraits { random_weights: !has_weights, max_tokens: config.max_tokens() }
+            let weights = StartingWeights::of_file(has_weights);
+            ModelTraits { weights, max_tokens: config.max_tokens() }
         }
         _ => StartingPoint::find(&mut options, on_download)?.traits(&options),
     };
@@ -65,17 +72,7 @@ pub(super) fn prepare(
         StartingPoint::find(&mut options, &mut on_download)?;
     let tokenizer = files.tokenizer()?;
     channels.preparing("Reading the data");
-    // The embedded model can be trained on any data, so its labels (those of NSMC) are not used.
-    let class_names = match &files {
-        ModelFiles::Embedded => None,
-        ModelFiles::Folder(_) => config.given_names(),
-    };
-    let dataset = Dataset::read(&options.data, class_names, &mut on_download)?;
-    let own_classes = config.labels.clone();
-    config.set_labels(dataset.classes.names());
-    if resumed.is_some() {
-        check_classes(&own_classes, &config.labels)?;
-    }
+    let dataset = read_dataset(&options, &files, &mut config, &mut on_download, resumed.is_some())?;
     let trained_on = config.text_pair_columns();
     config.set_text_columns(&dataset.text_columns);
     channels.preparing("Loading the weights");
@@ -86,9 +83,10 @@ pub(super) fn prepare(
     }
     let total = model.parameters().iter().count();
     let traits = ModelTraits {
-        random_weights: match &resumed {
-            Some(resumed) => resumed.checkpoint.run.random_weights,
-            None => report.missing.len() == total,
+        weights: match &resumed {
+            Some(resumed) => resumed.checkpoint.run.starting_weights,
+            None if report.missing.len() == total => StartingWeights::Random,
+            None => files.weights(),
         },
         max_tokens: max_tokens(&options, model.config(), tokenizer.model_max_length()),
     };
@@ -114,14 +112,15 @@ pub(super) fn prepare(
     let checkpoint = resumed.as_ref().map(|resumed| &resumed.checkpoint);
     let logging_dir = choose_logging_dir(&mut options, &mut arguments, checkpoint, &mut notes);
     let (_, settings) = resolve(&options, traits)?;
-    let settings =
+    let mut settings =
         [data_settings(&options), text_pairs::settings(&options, &dataset), settings].concat();
+    pretraining::complete(&mut settings, &options, &model, &report);
     let checkpoints = Checkpoints {
         output_dir: output_dir.clone(),
         tokenizer: tokenizer.files(arguments.max_seq_length)?,
         save_total_limit: arguments.save_total_limit,
         save_only_model: arguments.save_only_model,
-        random_weights: traits.random_weights,
+        starting_weights: traits.weights,
         // The path is relative, so that it stays valid when the run is moved.
         logging_dir: logging_dir
             .as_ref()
@@ -129,7 +128,8 @@ pub(super) fn prepare(
             .map(Path::to_path_buf),
         options: run_toml::record(&options, &settings),
     };
-    let mut engine = build(&model, &engine_options)?;
+    let mut engine =
+        pretraining::build_engine(&options, &model, &tokenizer, &settings, arguments.seed)?;
 
     let lock = lock_output_dir(&output_dir).with_context(|| output_dir.display().to_string())?;
     let max_steps = arguments.max_steps(train.len());
@@ -146,7 +146,7 @@ pub(super) fn prepare(
     };
     let run = PreparedRun {
         base_model: options.model.model_name_or_path.as_ref().map(|given| given.value.clone()),
-        from_random_weights: traits.random_weights,
+        starting_weights: traits.weights,
         dataset: dataset.origin,
         model,
         tokenizer,
@@ -163,6 +163,29 @@ pub(super) fn prepare(
     let mut started = run.started(notes);
     started.settings.push(device_setting(&options, &engine.device()));
     Ok(Preparation { run, engine, started, recorder, history })
+}
+
+/// Reads the rows, and sets the classes of the configuration and what the model is trained for.
+fn read_dataset(
+    options: &TrainOptions,
+    files: &ModelFiles,
+    config: &mut ModelConfig,
+    on_download: &mut DownloadCallback,
+    is_resumed: bool,
+) -> anyhow::Result<Dataset> {
+    if let Some(objective) = options.pretraining.chosen() {
+        let task = options.pretraining.task(config).map_err(anyhow::Error::msg)?;
+        config.set_task(task);
+        config.set_labels(&objective.class_names());
+        return Dataset::read_texts(&options.data, &config.labels, on_download);
+    }
+    let dataset = Dataset::read(&options.data, files.class_names(config), on_download)?;
+    let own_classes = config.labels.clone();
+    config.set_labels(dataset.classes.names());
+    if is_resumed {
+        check_classes(&own_classes, &config.labels)?;
+    }
+    Ok(dataset)
 }
 
 /// Begins to record the run. From here on, files of an earlier run in the output folder are changed.
@@ -267,7 +290,11 @@ impl PreparedRun {
     fn started(&self, notes: Vec<String>) -> Started {
         let (config, arguments) = (self.model.config(), &self.arguments);
         let encoder = &config.encoder;
-        let model = self.base_model.as_deref().unwrap_or("embedded small Korean BERT");
+        let model = match self.base_model.as_deref() {
+            None | Some(EMBEDDED_MODEL) => "embedded Korean BERT",
+            Some(SMALL_MODEL) => "small Korean BERT",
+            Some(other) => other,
+        };
         let samples = self.train.len();
         let progress = self.resume.as_ref().map(|checkpoint| &checkpoint.run.progress);
         Started {

@@ -4,11 +4,12 @@ use super::PreparedRun;
 use crate::core::atomic_write::Staging;
 use crate::core::model::{ModelError, folder};
 use crate::core::train::TrainerState;
+use crate::core::train::arguments::StartingWeights;
 use crate::core::train::checkpoint::TRAINER_STATE;
 use crate::core::train::event::LogEntry;
 use crate::run::figures::FigureFile;
 use crate::run::model_card::{
-    CardMetrics, HubReference, ModelCard, TrainingResult, hyperparameters,
+    CardMetrics, HubReference, ModelCard, TrainingResult, hyperparameters, pretraining_card,
 };
 use serde_json::Value;
 use std::path::Path;
@@ -52,11 +53,31 @@ impl PreparedRun {
                 Err(error) => problem = Some(format!("{}: {error}", figure.name)),
             }
         }
-        write("README.md", card.to_markdown().as_bytes())?;
-        folder::write(staging.path(), &self.model)
+        let card = if self.model.config().task.is_pretraining() {
+            pretraining_card(&card, &self.model.config().saved_class(), state)
+        } else {
+            card.to_markdown()
+        };
+        write("README.md", card.as_bytes())?;
+        folder::write_without_generator(staging.path(), &self.model)
             .map_err(|error| error.relocated(staging.path(), output_dir))?;
         staging.publish_files("config.json", &STALE).map_err(failed(output_dir))?;
         Ok(problem)
+    }
+
+    /// The model that the run started from; `None` for random weights.
+    fn base_reference(&self) -> Option<HubReference> {
+        match self.starting_weights {
+            StartingWeights::Random => None,
+            StartingWeights::Embedded => Some(HubReference {
+                name: "the Korean model of nsmc-tui, made from multilingual-e5-small,".to_owned(),
+                hub_name: Some("intfloat/multilingual-e5-small".to_owned()),
+            }),
+            StartingWeights::Pretrained => self.base_model.as_ref().map(|name| HubReference {
+                name: name.clone(),
+                hub_name: (!Path::new(name).exists()).then(|| name.clone()),
+            }),
+        }
     }
 
     fn card(&self, step: u64, state: &TrainerState) -> ModelCard {
@@ -68,12 +89,7 @@ impl PreparedRun {
             mean_pooling_hook: self.model.config().mean_pooling_hook(),
             needs_nfc: self.tokenizer.composes_hangul(),
             model_name: name.to_string_lossy().into_owned(),
-            base_model: self.base_model.as_ref().filter(|_| !self.from_random_weights).map(
-                |name| HubReference {
-                    name: name.clone(),
-                    hub_name: (!Path::new(name).exists()).then(|| name.clone()),
-                },
-            ),
+            base_model: self.base_reference(),
             dataset: HubReference {
                 name: self.dataset.name.clone(),
                 hub_name: self.dataset.hub_name.clone(),

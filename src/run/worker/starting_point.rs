@@ -1,18 +1,22 @@
 //! The model that a run starts from: a checkpoint, a folder, a model of the hub or the embedded one.
 
 use super::resume::ResumedRun;
-use crate::core::model::config::EMBEDDED;
+use crate::core::model::config::SMALL;
+use crate::core::model::embedded::{self, EMBEDDED_MODEL, SMALL_MODEL};
 use crate::core::model::folder::{self, LoadOptions, holds_a_model};
-use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights};
+use crate::core::model::{LoadReport, ModelConfig, ParameterBuilder, SequenceClassifier, Weights};
 use crate::core::tokenizer::Tokenizer;
+use crate::core::train::arguments::StartingWeights;
 use crate::run::locate::{self, DownloadCallback};
 use crate::run::options::{Given, ModelTraits, TrainOptions};
 use std::path::{Path, PathBuf};
 
 /// The location of a model's files.
 pub(super) enum ModelFiles {
-    /// The small model that is embedded in the program.
+    /// The pretrained model that is part of the program.
     Embedded,
+    /// The small model that starts from random weights.
+    Small,
     /// A folder.
     Folder(PathBuf),
 }
@@ -21,22 +25,37 @@ impl ModelFiles {
     pub fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
         Ok(match self {
             Self::Embedded => Tokenizer::embedded()?,
+            Self::Small => Tokenizer::small()?,
             Self::Folder(folder) => Tokenizer::from_folder(folder)?,
         })
     }
 
     pub fn config(&self, overrides: &[(String, serde_json::Value)]) -> anyhow::Result<ModelConfig> {
         Ok(match self {
-            Self::Embedded => {
-                ModelConfig::parse(EMBEDDED, Path::new("embedded config.json"), overrides)?
+            Self::Embedded => embedded::config(overrides)?,
+            Self::Small => {
+                ModelConfig::parse(SMALL, Path::new("config.json of the small model"), overrides)?
             }
             Self::Folder(folder) => ModelConfig::read(&folder.join("config.json"), overrides)?,
         })
     }
 
-    /// Whether the files include weights to start from.
-    pub fn has_weights(&self) -> bool {
-        matches!(self, Self::Folder(folder) if holds_a_model(folder))
+    /// The names of the model's classes, if it has any. The program's own models can be trained on
+    /// any data, so their labels, NSMC's, do not count.
+    pub fn class_names<'c>(&self, config: &'c ModelConfig) -> Option<&'c [String]> {
+        match self {
+            Self::Embedded | Self::Small => None,
+            Self::Folder(_) => config.given_names(),
+        }
+    }
+
+    /// The weights to start from.
+    pub fn weights(&self) -> StartingWeights {
+        match self {
+            Self::Embedded => StartingWeights::Embedded,
+            Self::Small => StartingWeights::Random,
+            Self::Folder(folder) => StartingWeights::of_file(holds_a_model(folder)),
+        }
     }
 }
 
@@ -57,11 +76,15 @@ impl StartingPoint {
         let model = &options.model;
         let files = match (&resumed, &model.model_name_or_path) {
             (Some(resumed), _) => ModelFiles::Folder(resumed.checkpoint.folder.clone()),
-            (None, Some(name)) => {
-                let folder = locate::model(&name.value, model.hub_revision(), on_download)?;
-                ModelFiles::Folder(folder)
-            }
             (None, None) => ModelFiles::Embedded,
+            (None, Some(name)) => match name.value.as_str() {
+                EMBEDDED_MODEL => ModelFiles::Embedded,
+                SMALL_MODEL => ModelFiles::Small,
+                name => {
+                    let folder = locate::model(name, model.hub_revision(), on_download)?;
+                    ModelFiles::Folder(folder)
+                }
+            },
         };
         // A checkpoint's config.json already contains the overrides of its run.
         let overrides = if resumed.is_some() { &[] } else { model.overrides() };
@@ -81,9 +104,9 @@ impl StartingPoint {
         // What is wrong with the tokenizer's files is reported by the run.
         let limit = self.files.tokenizer().ok().and_then(|tokenizer| tokenizer.model_max_length());
         ModelTraits {
-            random_weights: match &self.resumed {
-                Some(resumed) => resumed.checkpoint.run.random_weights,
-                None => !self.files.has_weights(),
+            weights: match &self.resumed {
+                Some(resumed) => resumed.checkpoint.run.starting_weights,
+                None => self.files.weights(),
             },
             max_tokens: max_tokens(options, &self.config, limit),
         }
@@ -116,7 +139,12 @@ pub(super) fn load_model(
         "--reinit-top-layers {reinit_top_layers}: the model has {layers} layers; pass at most as many"
     );
     Ok(match files {
-        ModelFiles::Embedded => SequenceClassifier::new(config, Weights::none(), seed)?,
+        ModelFiles::Small => SequenceClassifier::new(config, Weights::none(), seed)?,
+        ModelFiles::Embedded => {
+            let deviation = config.encoder.initializer_range;
+            let builder = ParameterBuilder::new(embedded::weights()?, seed, deviation);
+            SequenceClassifier::build(config, builder.reinit_top_layers(reinit_top_layers))?
+        }
         ModelFiles::Folder(path) => {
             let model = &options.model;
             let load = LoadOptions {

@@ -199,6 +199,11 @@ impl State {
         settings.into_iter().any(|setting| setting.name == PAIR_SETTING)
     }
 
+    /// Whether the run pretrains on texts without labels.
+    pub fn is_pretraining(&self) -> bool {
+        self.started.as_ref().is_some_and(Started::is_pretraining)
+    }
+
     /// Whether a run is under way, which quitting would stop.
     pub fn is_running(&self) -> bool {
         self.activity != Activity::Idle

@@ -31,7 +31,12 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
     let (Some(calibration), Some(error)) = (calibration, error) else {
         let inner = block.inner(area);
         frame.render_widget(block, area);
-        return draw_hint(frame, inner, state.lang.tr("after the first evaluation"), theme);
+        let hint = if state.is_pretraining() {
+            "not measured in pretraining"
+        } else {
+            "after the first evaluation"
+        };
+        return draw_hint(frame, inner, state.lang.tr(hint), theme);
     };
     let ece = Line::styled(format!(" ECE {error:.4} "), theme.eval());
     block = block.title(ece.alignment(Alignment::Right));

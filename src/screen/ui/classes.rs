@@ -92,6 +92,10 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
         return draw_hint(frame, inner, state.lang.tr("after the first evaluation"), theme);
     };
     let matrix = &evaluated.metrics.eval_confusion;
+    if matrix.counts.is_empty() {
+        frame.render_widget(block, area);
+        return draw_hint(frame, inner, state.lang.tr("masked words are not classes"), theme);
+    }
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
     let columns = ClassColumns::new(usize::from(inner.width), state.lang);
     let rows = usize::from(inner.height).saturating_sub(1);

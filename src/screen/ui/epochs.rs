@@ -2,6 +2,7 @@
 
 use super::theme::Theme;
 use crate::core::text::{align_left, align_right};
+use crate::core::train::event::Evaluated;
 use crate::screen::app::{EpochRow, State};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -16,6 +17,10 @@ const WITH_LOSSES: u16 = 52;
 pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: Theme) {
     let inner = block.inner(area);
     let losses = inner.width >= WITH_LOSSES;
+    // Masked words have a perplexity instead of F1.
+    let has_classes = !state.is_pretraining()
+        || state.started.as_ref().is_some_and(|started| !started.labels.is_empty());
+    let third = if has_classes { "F1" } else { "perplex." };
     let head = |name: &str, width: usize, style| {
         Span::styled(align_right(state.lang.tr(name), width), style)
     };
@@ -23,7 +28,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         Span::styled(align_left(state.lang.tr("ep"), 2), theme.train()),
         head("train", 8, theme.train()),
         head("eval", 8, theme.eval()),
-        head("F1", 8, theme.f1()),
+        head(third, if has_classes { 8 } else { 10 }, theme.f1()),
     ];
     if losses {
         heads.push(head("train loss", 12, theme.train()));
@@ -51,15 +56,23 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
 
 fn epoch_line(row: &EpochRow, is_best: bool, losses: bool, theme: Theme) -> Line<'static> {
     let metric = |value: Option<f64>| value.map_or("     -".to_owned(), |v| format!("{v:.4}"));
-    let train = row.train.as_ref().map(|epoch| epoch.train_accuracy);
+    let perplexity = row.eval.as_ref().and_then(|eval| eval.metrics.perplexity);
+    let pretrains = perplexity.is_some();
+    // Predictions are counted in evaluations of pretraining alone.
+    let train = row.train.as_ref().filter(|_| !pretrains).map(|epoch| epoch.train_accuracy);
     let eval = row.eval.as_ref().map(|eval| eval.metrics.eval_accuracy);
-    let f1 = row.eval.as_ref().map(|eval| eval.metrics.eval_f1);
+    let has_classes = |eval: &&Evaluated| !eval.metrics.eval_confusion.counts.is_empty();
+    let f1 = row.eval.as_ref().filter(has_classes).map(|eval| eval.metrics.eval_f1);
+    let third = match (f1, perplexity) {
+        (None, Some(perplexity)) => format!("  {perplexity:>8.2}"),
+        _ => format!("  {}", metric(f1)),
+    };
     let style = if is_best { theme.eval() } else { Style::new() };
     let mut spans = vec![
         Span::styled(format!("{:>2}  ", row.number), theme.dim()),
         Span::raw(metric(train)),
         Span::styled(format!("  {}", metric(eval)), style),
-        Span::styled(format!("  {}", metric(f1)), style),
+        Span::styled(third, style),
     ];
     if losses {
         let train = row.train.as_ref().map(|epoch| epoch.train_loss);

@@ -2,7 +2,7 @@
 
 use super::on_disk::Folder;
 use super::{Suite, check};
-use crate::support::{TINY, program};
+use crate::support::{SMALL_MODEL, TINY, program};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -293,6 +293,7 @@ impl Suite {
         started
             .args(&command[1..])
             .current_dir(place.work())
+            .env(SMALL_MODEL.0, SMALL_MODEL.1)
             .stdin(Stdio::null())
             .stdout(stdout.unwrap_or_else(|| create("stdout").into()))
             .stderr(create("stderr"));

@@ -22,13 +22,13 @@ pub(super) struct LossOptions {
 }
 
 /// The buffers for the backward pass of one linear layer.
-struct LinearBuffers<'a, B: Backend> {
-    rows: usize,
-    x: &'a B::Buffer,
-    grad: &'a B::Buffer,
-    dx: &'a mut B::Buffer,
+pub(super) struct LinearBuffers<'a, B: Backend> {
+    pub rows: usize,
+    pub x: &'a B::Buffer,
+    pub grad: &'a B::Buffer,
+    pub dx: &'a mut B::Buffer,
     /// Whether to add to `dx` instead of overwriting it.
-    accumulate: bool,
+    pub accumulate: bool,
 }
 
 impl<B: Backend> FusedPass<'_, B> {
@@ -42,6 +42,17 @@ impl<B: Backend> FusedPass<'_, B> {
         gradients: &mut B::Gradients,
     ) -> Result<()> {
         self.head_backward(loss, work, gradients)?;
+        self.encoder_backward(recompute, work, gradients)
+    }
+
+    /// Computes the gradients of the encoder from that of its output, which is in `grad`, or in
+    /// `grad_first` if the last layer computes only first tokens.
+    pub(super) fn encoder_backward(
+        &self,
+        recompute: bool,
+        work: &mut Workspace<B>,
+        gradients: &mut B::Gradients,
+    ) -> Result<()> {
         for index in (0..self.network.layout.layers.len()).rev() {
             if recompute {
                 self.recompute(index, work)?;
@@ -52,7 +63,7 @@ impl<B: Backend> FusedPass<'_, B> {
     }
 
     /// Computes the gradients of a linear layer's weight and input, and with `biased` of its bias.
-    fn linear_backward(
+    pub(super) fn linear_backward(
         &self,
         layer: &LinearLayout,
         biased: bool,

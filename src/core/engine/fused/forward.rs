@@ -47,6 +47,25 @@ impl<B: Backend> FusedPass<'_, B> {
         saved: SavedActivations,
         work: &mut Workspace<B>,
     ) -> Result<()> {
+        let last = self.encode(packed, saved, work)?;
+        let Workspace { batch, hidden, pooled, head, .. } = work;
+        match self.network.pooling {
+            Pooling::Cls => self.head(&mut hidden[last], head),
+            Pooling::Mean => {
+                self.backend.mean_rows(batch, self.network.hidden, &hidden[last], pooled)?;
+                self.head(pooled, head)
+            }
+        }
+    }
+
+    /// Computes the encoder from the token ids. Returns the index of the last layer's output among
+    /// the workspace's hidden states.
+    pub(super) fn encode(
+        &self,
+        packed: &PackedBatch,
+        saved: SavedActivations,
+        work: &mut Workspace<B>,
+    ) -> Result<usize> {
         let layers = self.network.layout.layers.len();
         let states = if saved == SavedActivations::All { layers } else { 1 };
         work.layers.resize_with(work.layers.len().max(states), LayerState::default);
@@ -65,15 +84,7 @@ impl<B: Backend> FusedPass<'_, B> {
                 work.hidden.swap(0, 1);
             }
         }
-        let last = if saved == SavedActivations::None { 0 } else { layers };
-        let Workspace { batch, hidden, pooled, head, .. } = work;
-        match self.network.pooling {
-            Pooling::Cls => self.head(&mut hidden[last], head),
-            Pooling::Mean => {
-                self.backend.mean_rows(batch, self.network.hidden, &hidden[last], pooled)?;
-                self.head(pooled, head)
-            }
-        }
+        Ok(if saved == SavedActivations::None { 0 } else { layers })
     }
 
     fn embed(&self, work: &mut Workspace<B>) -> Result<()> {
@@ -99,7 +110,7 @@ impl<B: Backend> FusedPass<'_, B> {
     }
 
     /// `out = x Wᵀ + b`.
-    fn linear(
+    pub(super) fn linear(
         &self,
         layer: &LinearLayout,
         rows: usize,
@@ -111,7 +122,7 @@ impl<B: Backend> FusedPass<'_, B> {
     }
 
     /// `out = x Wᵀ`; the next operation adds the bias.
-    fn product(
+    pub(super) fn product(
         &self,
         layer: &LinearLayout,
         rows: usize,

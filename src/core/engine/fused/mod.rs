@@ -4,7 +4,9 @@
 mod backward;
 mod forward;
 mod network;
+pub mod pretraining;
 mod rate;
+mod token_head;
 mod workspace;
 
 use super::{Engine, EngineResult, OptimizerOptions, StepInput, StepOptions, StepTimings};

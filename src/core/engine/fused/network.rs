@@ -1,6 +1,6 @@
 //! The architecture of a model for the fused engine, and its dropout masks.
 
-use crate::core::model::{ModelConfig, ModelLayout, Pooling};
+use crate::core::model::{ModelConfig, ModelLayout, Pooling, Task};
 use crate::core::ops::backend::{Activation, AttentionConfig, MatrixColumns, PackedBatch};
 use crate::core::ops::{Dropout, DropoutKey, DropoutProbabilities, NetworkDropouts};
 use std::borrow::Cow;
@@ -27,11 +27,28 @@ impl Network {
             heads: config.encoder.num_attention_heads,
             hidden: config.encoder.hidden_size,
             labels: config.labels.len(),
-            pooling: config.pooling,
+            // The heads of pretraining read every token.
+            pooling: if config.task.is_pretraining() { Pooling::Mean } else { config.pooling },
             drops_head_input: config.architecture.drops_head_input(),
-            head_activation: config.architecture.head_activation(),
+            head_activation: config.head_activation(),
             dropout_probabilities: config.dropout_probabilities(),
         }
+    }
+
+    /// The generator of replaced tokens, if the model has one.
+    pub(super) fn generator(config: &ModelConfig, layout: &ModelLayout) -> Option<Self> {
+        let (Task::ReplacedTokens(shape), Some(generator)) = (config.task, &layout.generator)
+        else {
+            return None;
+        };
+        Some(Self {
+            layout: (**generator).clone(),
+            heads: shape.heads,
+            hidden: shape.hidden,
+            // As `ElectraGeneratorPredictions`.
+            head_activation: Activation::Gelu,
+            ..Self::new(config, layout)
+        })
     }
 
     /// The batch with its position ids, where they do not follow from the starts of its sequences:

@@ -5,6 +5,7 @@ use crate::core::data::batching::Example;
 use crate::core::model::{ModelConfig, Weights};
 use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{Device, Update};
+use crate::core::ops::cpu::overwrite;
 use crate::core::ops::cuda::emulator::Emulated;
 use crate::core::ops::cuda::{CudaBackend, Precision};
 use serde_json::json;
@@ -23,7 +24,7 @@ fn model() -> anyhow::Result<SequenceClassifier> {
     ]
     .map(|(name, value)| (name.to_owned(), json!(value)))
     .into();
-    let text = crate::core::model::config::EMBEDDED;
+    let text = crate::core::model::config::SMALL;
     let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
     Ok(SequenceClassifier::new(config, Weights::none(), 3)?.0)
 }
@@ -84,5 +85,30 @@ fn the_cpu_returns_the_metrics_of_each_step_at_once() -> anyhow::Result<()> {
         assert!(metrics.is_some_and(|metrics| metrics.predicted.len() == 4), "step {number}");
         assert!(engine.ready_metrics()?.is_none(), "metrics must be returned once");
     }
+    Ok(())
+}
+
+#[test]
+fn products_in_bfloat16_are_close_and_do_not_depend_on_threads() -> anyhow::Result<()> {
+    let model = model()?;
+    let before = model.parameters().flat().to_vec1::<f32>()?;
+    let train = |cpu: Cpu| -> anyhow::Result<(f64, Vec<f32>)> {
+        // The engine shares the memory of the model's parameters.
+        overwrite(model.parameters().flat(), &before)?;
+        let mut engine = FusedEngine::new(cpu, &model, false, String::new())?;
+        engine.begin_training(SETTINGS, false)?;
+        for number in 1..=3 {
+            engine.step(&input(number), &options(number))?;
+        }
+        Ok((engine.step_metrics()?.loss, engine.gradients()?))
+    };
+    let (loss, expected) = train(Cpu::new(1)?)?;
+    let (ours, found) = train(Cpu::new(1)?.with_bf16())?;
+    assert_eq!(train(Cpu::new(3)?.with_bf16())?, (ours, found.clone()));
+    assert!((ours - loss).abs() < 0.01 * loss && ours != loss, "{ours} {loss}");
+    let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| v * v).sum::<f32>().sqrt();
+    let difference = norm(&mut found.iter().zip(&expected).map(|(a, b)| a - b));
+    let relative = difference / norm(&mut expected.iter().copied());
+    assert!(relative < 0.03, "{relative}");
     Ok(())
 }

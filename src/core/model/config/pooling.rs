@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn pooling_is_kept_in_the_file() -> anyhow::Result<()> {
-        let mut config = ModelConfig::embedded()?;
+        let mut config = ModelConfig::small()?;
         config.set_pooling(Pooling::Cls);
         let before = config.to_json();
         assert!(config.pooling_note().is_none() && !before.contains(KEY));

@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn pairs_are_kept_in_the_file_and_single_texts_leave_no_trace() -> anyhow::Result<()> {
-        let mut config = ModelConfig::embedded()?;
+        let mut config = ModelConfig::small()?;
         let before = config.to_json();
         assert_eq!(config.text_pair_columns(), None);
         config.set_text_columns(&["document".to_owned()]);

@@ -15,6 +15,7 @@ mod groups;
 mod head;
 mod linear;
 mod norm;
+mod pretraining;
 mod shapes;
 
 pub use activation::{ActivateBackward, ActivateForward, ActivationOps};
@@ -25,6 +26,10 @@ pub use groups::{UpdateGroup, UpdateGroups, UpdateKind};
 pub use head::{ClassifyBackward, ClassifyForward, CrossEntropy, Divergence, HeadOps};
 pub use linear::{LinearBackwardInput, LinearBackwardWeight, LinearForward, LinearOps};
 pub use norm::{AddNormBackward, AddNormForward, NormOps};
+pub use pretraining::{
+    NormBackward, NormForward, PretrainingOps, ReplacedCrossEntropy, ReplacedLosses,
+    TiedBackwardWeight, TokenCrossEntropy, TokenLosses,
+};
 pub use shapes::{
     Activation, AttentionConfig, EmbeddingTables, LayerNormLayout, LinearLayout, MatrixColumns,
     Moments, ParameterLayout, StepMetrics, Update,

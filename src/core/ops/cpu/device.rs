@@ -1,5 +1,7 @@
 //! The CPU's threads, memory and optimizer.
 
+use super::bf16;
+use super::bf16_weights::Bf16Buffers;
 use super::memory::{CpuGradients, CpuParameters};
 use super::optimizer::{self, CpuOptimizer};
 use crate::core::ops::adamw::AdamWSettings;
@@ -13,6 +15,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 #[derive(Debug)]
 pub struct Cpu {
     pool: ThreadPool,
+    /// Set if matrices are multiplied in bfloat16.
+    pub(super) bf16: Option<Bf16Buffers>,
 }
 
 impl Cpu {
@@ -26,7 +30,19 @@ impl Cpu {
             .thread_name(|index| format!("compute-{index}"))
             .build()
             .map_err(candle_core::Error::wrap)?;
-        Ok(Self { pool })
+        Ok(Self { pool, bf16: None })
+    }
+
+    /// Multiplies matrices in bfloat16 from now on: the factors are rounded, sums and everything
+    /// else stay in `f32`. It is quick where [`Self::has_bf16`].
+    #[must_use]
+    pub fn with_bf16(self) -> Self {
+        Self { bf16: Some(Bf16Buffers::default()), ..self }
+    }
+
+    /// Whether the processor has instructions for bfloat16.
+    pub fn has_bf16() -> bool {
+        bf16::is_supported()
     }
 
     /// The number of threads.
@@ -51,7 +67,7 @@ impl Device for Cpu {
         if flat.elem_count() != layout.len {
             candle_core::bail!("{} parameters for a model of {}", flat.elem_count(), layout.len);
         }
-        CpuParameters::sharing(flat)
+        CpuParameters::sharing(flat, self.bf16.is_some())
     }
 
     fn store(&self, parameters: &CpuParameters, flat: &Tensor) -> Result<()> {

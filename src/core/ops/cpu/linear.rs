@@ -39,8 +39,17 @@ impl LinearOps for Cpu {
                     row.copy_from_slice(bias(p, layer));
                 }
             }
-            let weight = weight(p, layer).transposed();
-            matmul(Matrix::new(x, rows, layer.inputs), weight, out, biased);
+            let version = parameters.version();
+            let matrix = Matrix::new(x, rows, layer.inputs);
+            if let Some(bf16) = &parameters.bf16 {
+                bf16.forward(version, layer, p, matrix, out, biased);
+                return Ok(());
+            }
+            let own = &p[layer.weight..][..layer.weight_len()];
+            let x = &x[..rows * layer.inputs];
+            if !parameters.kept.multiply(version, layer, own, x, out, biased) {
+                matmul(matrix, weight(p, layer).transposed(), out, biased);
+            }
             Ok(())
         })
     }
@@ -49,7 +58,11 @@ impl LinearOps for Cpu {
         let LinearBackwardInput { parameters, layer, accumulate, rows, grad, dx } = arguments;
         let dx = if accumulate { dx } else { resize(dx, rows * layer.inputs) };
         parameters.read(|p| {
-            matmul(Matrix::new(grad, rows, layer.outputs), weight(p, layer), dx, accumulate);
+            let grad = Matrix::new(grad, rows, layer.outputs);
+            match &parameters.bf16 {
+                Some(bf16) => bf16.backward(parameters.version(), layer, p, grad, dx, accumulate),
+                None => matmul(grad, weight(p, layer), dx, accumulate),
+            }
             Ok(())
         })
     }
@@ -59,7 +72,11 @@ impl LinearOps for Cpu {
         let accumulate = gradients.accumulate;
         let dweight = gradients.at(layer.weight, layer.weight_len());
         let slopes = Matrix::new(grad, rows, layer.outputs).transposed();
-        matmul(slopes, Matrix::new(x, rows, layer.inputs), dweight, accumulate);
+        let x = Matrix::new(x, rows, layer.inputs);
+        match &self.bf16 {
+            Some(bf16) => bf16.product(slopes, x, dweight, accumulate),
+            None => matmul(slopes, x, dweight, accumulate),
+        }
         if biased {
             activation::column_sums(layer.outputs, grad, &mut gradients.partials);
             gradients.add_up(layer.outputs, 0, layer.bias, layer.outputs);

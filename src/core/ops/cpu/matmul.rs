@@ -32,6 +32,25 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The values of a matrix whose rows are contiguous.
+    pub(super) fn by_rows(&self) -> &'a [f32] {
+        self.values
+    }
+
+    /// The values, column after column, if this is a transpose.
+    pub(super) fn by_columns(&self) -> Option<&'a [f32]> {
+        // The strides of a matrix of one row or column may be those of both.
+        (self.row_stride == 1 && self.column_stride == self.rows).then_some(self.values)
+    }
+
     fn fits(&self) -> bool {
         self.rows == 0
             || self.columns == 0

@@ -1,10 +1,13 @@
 //! Parameters shared with candle, gradients, and buffers.
 
+use super::bf16_weights::Bf16Weights;
+use super::few_rows::KeptWeights;
 use super::numeric::add_in_order;
 use super::quantized::Quantized;
 use crate::core::ops::backend::{LinearLayout, PackedBatch, ParameterLayout};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Parameters that share the memory of a candle tensor: an update changes the tensor.
 #[derive(Clone, Debug)]
@@ -12,6 +15,12 @@ pub struct CpuParameters {
     flat: Tensor,
     /// Copies of some weights in eight bits.
     pub(super) quantized: Quantized,
+    /// Copies of weights in bfloat16, on a device that multiplies in it.
+    pub(super) bf16: Option<Arc<Bf16Weights>>,
+    /// Copies of weights for products of few rows.
+    pub(super) kept: Arc<KeptWeights>,
+    /// How often the parameters have changed.
+    version: Arc<AtomicU64>,
 }
 
 impl CpuParameters {
@@ -19,8 +28,14 @@ impl CpuParameters {
     ///
     /// # Errors
     /// If `flat` is not contiguous, not on the CPU or not `f32`.
-    pub(super) fn sharing(flat: &Tensor) -> Result<Self> {
-        let parameters = Self { flat: flat.clone(), quantized: Quantized::default() };
+    pub(super) fn sharing(flat: &Tensor, bf16: bool) -> Result<Self> {
+        let parameters = Self {
+            flat: flat.clone(),
+            quantized: Quantized::default(),
+            bf16: bf16.then(Arc::default),
+            kept: Arc::default(),
+            version: Arc::default(),
+        };
         parameters.read(|_| Ok(()))?;
         Ok(parameters)
     }
@@ -55,6 +70,7 @@ impl CpuParameters {
 
     /// Calls `f` with all parameters, to change them.
     pub(super) fn write(&self, f: impl FnOnce(&mut [f32]) + Send) -> Result<()> {
+        self.version.fetch_add(1, Ordering::Relaxed);
         change(&self.flat, f)
     }
 
@@ -63,6 +79,11 @@ impl CpuParameters {
         let mut outcome = Ok(());
         self.write(|parameters| outcome = f(parameters))?;
         outcome
+    }
+
+    /// The number of changes so far, which tells copies of weights that are out of date.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
     }
 }
 

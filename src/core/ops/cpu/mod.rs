@@ -6,8 +6,11 @@
 mod activation;
 mod adamw;
 mod attention;
+mod bf16;
+mod bf16_weights;
 mod device;
 mod embedding;
+mod few_rows;
 mod head;
 mod linear;
 mod matmul;
@@ -15,6 +18,7 @@ mod memory;
 mod norm;
 mod numeric;
 mod optimizer;
+mod pretraining;
 mod product;
 mod quantized;
 

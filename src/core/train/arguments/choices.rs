@@ -15,6 +15,27 @@ named_enum! {
 }
 
 named_enum! {
+    /// The weights that a run starts from; defaults depend on them.
+    #[derive(Default, serde::Deserialize, serde::Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum StartingWeights {
+        /// Random numbers
+        Random = "random",
+        /// The pretrained model that is part of the program
+        Embedded = "embedded",
+        /// Those of another pretrained model
+        @default Pretrained = "pretrained",
+    }
+}
+
+impl StartingWeights {
+    /// The weights of a model that is not part of the program, with or without a file of weights.
+    pub fn of_file(exists: bool) -> Self {
+        if exists { Self::Pretrained } else { Self::Random }
+    }
+}
+
+named_enum! {
     /// Hugging Face's `eval_strategy`.
     pub enum EvalStrategy {
         /// Only at the end

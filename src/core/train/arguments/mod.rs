@@ -3,7 +3,9 @@
 mod choices;
 mod consistency;
 
-pub use choices::{ClassWeights, EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval};
+pub use choices::{
+    ClassWeights, EvalStrategy, Recipe, ReportTo, SaveStrategy, StartingWeights, StepInterval,
+};
 pub use consistency::BEST_MODEL_METRICS;
 
 use crate::core::data::batching::SamplingStrategy;
@@ -18,8 +20,15 @@ pub const DEFAULT_MAX_SEQ_LENGTH: usize = 160;
 /// steps.
 const RANDOM_WEIGHTS_LEARNING_RATE: f64 = 2e-4;
 
-/// The default warm-up for training from random weights, as a fraction of all steps.
-const RANDOM_WEIGHTS_WARMUP: f64 = 0.1;
+/// The default learning rate for the embedded model, selected on a part of NSMC's train split.
+const EMBEDDED_LEARNING_RATE: f64 = 2e-4;
+
+/// The default rate of a layer of the embedded model as a fraction of that of the layer above.
+const EMBEDDED_LAYERWISE_DECAY: f64 = 0.85;
+
+/// The default warm-up for training from random weights or from the embedded model, as a fraction of
+/// all steps.
+const WARMUP: f64 = 0.1;
 
 /// Training arguments that contradict each other or the data.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -100,15 +109,16 @@ pub struct TrainingArguments {
 impl Default for TrainingArguments {
     /// The tutorial's arguments for a pretrained model.
     fn default() -> Self {
-        Self::of_recipe(Recipe::default(), false)
+        Self::of_recipe(Recipe::default(), StartingWeights::default())
     }
 }
 
 impl TrainingArguments {
-    /// The defaults of a recipe; the learning rate and the warm-up depend on whether the model
-    /// starts from random weights.
-    pub fn of_recipe(recipe: Recipe, random_weights: bool) -> Self {
+    /// The defaults of a recipe; the learning rate and the warm-up depend on the weights that the
+    /// model starts from.
+    pub fn of_recipe(recipe: Recipe, weights: StartingWeights) -> Self {
         let native = recipe == Recipe::Native;
+        let has_warmup = weights != StartingWeights::Pretrained && !native;
         Self {
             output_dir: PathBuf::from("outputs"),
             num_train_epochs: 10.0,
@@ -117,15 +127,22 @@ impl TrainingArguments {
             per_device_eval_batch_size: 32,
             gradient_accumulation_steps: 1,
             max_tokens_per_batch: None,
-            learning_rate: if random_weights { RANDOM_WEIGHTS_LEARNING_RATE } else { 5e-5 },
+            learning_rate: match weights {
+                StartingWeights::Random => RANDOM_WEIGHTS_LEARNING_RATE,
+                StartingWeights::Embedded => EMBEDDED_LEARNING_RATE,
+                StartingWeights::Pretrained => 5e-5,
+            },
             lr_scheduler_type: if native { SchedulerType::Constant } else { SchedulerType::Linear },
-            warmup_steps: if random_weights && !native { RANDOM_WEIGHTS_WARMUP } else { 0.0 },
+            warmup_steps: if has_warmup { WARMUP } else { 0.0 },
             weight_decay: if native { 0.01 } else { 0.0 },
             decay_everything: native,
             adam_beta1: 0.9,
             adam_beta2: 0.999,
             adam_epsilon: 1e-8,
-            layerwise_lr_decay: 1.0,
+            layerwise_lr_decay: match weights {
+                StartingWeights::Embedded => EMBEDDED_LAYERWISE_DECAY,
+                StartingWeights::Random | StartingWeights::Pretrained => 1.0,
+            },
             ema_decay: 0.0,
             max_grad_norm: if native { 0.0 } else { 1.0 },
             label_smoothing_factor: 0.0,
@@ -211,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_native_recipe_has_the_values_of_the_tutorials_loop() {
-        let arguments = TrainingArguments::of_recipe(Recipe::Native, false);
+        let arguments = TrainingArguments::of_recipe(Recipe::Native, StartingWeights::Pretrained);
         assert_eq!(arguments.learning_rate, 5e-5);
         assert_eq!((arguments.weight_decay, arguments.max_grad_norm), (0.01, 0.0));
         assert!(arguments.decay_everything);

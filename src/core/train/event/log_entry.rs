@@ -74,15 +74,21 @@ fn object(value: Value) -> LogEntry {
     }
 }
 
-/// The log entry of a training step; `loss` is the mean loss since the previous entry.
+/// The log entry of a training step; `loss` is the mean loss since the previous entry. The losses of
+/// a generator and a discriminator are those of the step, as the gradient norm is.
 pub fn training_entry(step: &Step, loss: f64) -> LogEntry {
-    object(json!({
+    let mut entry = object(json!({
         "epoch": step.epoch,
         "grad_norm": step.grad_norm,
         "learning_rate": step.learning_rate,
         "loss": loss,
         "step": step.step,
-    }))
+    }));
+    if let Some(parts) = step.parts {
+        entry.insert("generator_loss".to_owned(), json!(parts.generator_loss));
+        entry.insert("discriminator_loss".to_owned(), json!(parts.discriminator_loss));
+    }
+    entry
 }
 
 /// The name of the fraction of unlabelled examples with pseudo-labels in a log entry.
@@ -101,7 +107,7 @@ pub fn with_pseudo_labels(mut entry: LogEntry, fraction: Option<f64>) -> LogEntr
 pub fn evaluation_entry(evaluated: &Evaluated, batch_size: usize) -> LogEntry {
     let metrics = &evaluated.metrics;
     let batches = metrics.eval_samples.div_ceil(batch_size.max(1) as u64);
-    object(json!({
+    let mut entry = object(json!({
         "epoch": evaluated.epoch,
         "eval_accuracy": metrics.eval_accuracy,
         "eval_f1": metrics.eval_f1,
@@ -110,7 +116,20 @@ pub fn evaluation_entry(evaluated: &Evaluated, batch_size: usize) -> LogEntry {
         "eval_samples_per_second": rounded(metrics.eval_samples_per_second, 3),
         "eval_steps_per_second": rounded(batches as f64 / metrics.eval_runtime, 3),
         "step": evaluated.step,
-    }))
+    }));
+    if let Some(perplexity) = metrics.perplexity {
+        entry.insert("perplexity".to_owned(), json!(perplexity));
+        match metrics.eval_generator_loss {
+            Some(loss) => {
+                entry.insert("eval_generator_loss".to_owned(), json!(loss));
+                entry.insert("eval_precision".to_owned(), json!(metrics.eval_precision));
+                entry.insert("eval_recall".to_owned(), json!(metrics.eval_recall));
+            }
+            // Masked tokens have no F1.
+            None => drop(entry.shift_remove("eval_f1")),
+        }
+    }
+    entry
 }
 
 /// The log entry of the end of training.

@@ -12,6 +12,7 @@ fn a_non_finite_loss_round_trips_through_json() -> serde_json::Result<()> {
             loss,
             grad_norm: 1.0,
             learning_rate: 1e-4,
+            parts: None,
             samples: 32,
             pseudo_labelled: None,
             tokens: 700,

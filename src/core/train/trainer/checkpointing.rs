@@ -9,7 +9,7 @@ use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
 use crate::core::train::checkpoint::{CheckpointError, load_weights, step_of};
 use crate::core::train::error::TrainError;
-use crate::core::train::evaluation::{EvaluationOptions, evaluate};
+use crate::core::train::evaluation::{EvaluationOptions, evaluate, evaluate_pretraining};
 use crate::core::train::event::{
     Evaluated, EvaluationProgress, Saved, TrainEvent, evaluation_entry,
 };
@@ -103,7 +103,7 @@ impl Trainer<'_> {
             averages_weights: false,
             seed: self.arguments.seed,
             data_seed: self.arguments.data_seed,
-            random_weights: checkpoints.random_weights,
+            starting_weights: checkpoints.starting_weights,
             logging_dir: checkpoints.logging_dir.clone(),
             data: self.data.get_or_init(|| fingerprint(self.train)).clone(),
             eval_data: Some(self.eval_data.get_or_init(|| fingerprint(self.eval)).clone()),
@@ -246,11 +246,16 @@ impl Trainer<'_> {
             label_smoothing_factor: self.arguments.label_smoothing_factor,
         };
         let pending = &mut run.pending;
-        let metrics = evaluate(run.engine, self.eval, options, |engine, done, total| {
+        let progress = |engine: &mut dyn Engine, done, total| {
             observer.publish(TrainEvent::EvaluationProgress(EvaluationProgress { done, total }));
             stop = stop.or(poll_stop(pending, engine, observer));
             stop.is_none_or(StopRequest::evaluates)
-        })?;
+        };
+        let metrics = if self.model.config().task.is_pretraining() {
+            evaluate_pretraining(run.engine, self.eval, options.batch_size, progress)?
+        } else {
+            evaluate(run.engine, self.eval, options, progress)?
+        };
         let control = stop.map_or(ControlFlow::Continue(()), ControlFlow::Break);
         let Some(metrics) = metrics else {
             return Ok((None, control));

@@ -1,0 +1,247 @@
+//! Pretraining against transformers: losses and gradients for given masks and replaced tokens, and
+//! steps that do not depend on the number of threads.
+
+use super::device::DeviceChoice;
+use super::pytorch_fixtures::{PretrainingFixture, pretraining_fixtures};
+use super::*;
+use crate::core::data::batching::Example;
+use crate::core::data::masking::{MaskShares, Masker, TokenKinds};
+use crate::core::model::task::GeneratorShape;
+use crate::core::model::{ModelConfig, SequenceClassifier, Task, Weights};
+use crate::core::ops::Cpu;
+use serde_json::json;
+use std::path::Path;
+
+const ADAMW: AdamWSettings =
+    AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
+
+fn masker(vocabulary: usize) -> Masker {
+    let kinds = TokenKinds {
+        mask_token: 4,
+        is_special: (0..vocabulary).map(|id| id < 5).collect(),
+        continues_word: (0..vocabulary).map(|id| id % 3 == 0).collect(),
+    };
+    Masker::new(kinds, 0.3, MaskShares::BERT)
+}
+
+fn settings(vocabulary: usize) -> PretrainingSettings {
+    PretrainingSettings {
+        masker: masker(vocabulary),
+        evaluation_seed: 1,
+        discriminator_weight: 50.0,
+        head_lr_factor: 1.0,
+        frozen_steps: 0,
+    }
+}
+
+fn engine(
+    model: &SequenceClassifier,
+    threads: usize,
+    gradient_checkpointing: bool,
+) -> anyhow::Result<PretrainingEngine<Cpu>> {
+    let options = EngineOptions {
+        device: DeviceChoice::Cpu,
+        threads,
+        gradient_checkpointing,
+        ..EngineOptions::default()
+    };
+    let settings = settings(model.config().encoder.vocab_size);
+    let mut engine = build_pretraining(model, &options, settings)?;
+    engine.begin_training(ADAMW, false)?;
+    Ok(engine)
+}
+
+fn step(number: u64, learning_rate: f64) -> StepOptions {
+    let update = Update { learning_rate, max_grad_norm: 1.0 };
+    StepOptions { seed: 5, number, label_smoothing_factor: 0.0, rdrop_alpha: 0.0, update }
+}
+
+/// The model without dropout, which the fixtures do not have.
+fn without_dropout(fixture: &PretrainingFixture) -> anyhow::Result<SequenceClassifier> {
+    let mut config = fixture.model.config().clone();
+    config.encoder.hidden_dropout_prob = 0.0;
+    config.attention_probs_dropout_prob = 0.0;
+    let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
+    let values = fixture.model.parameters().flat().to_vec1::<f32>()?;
+    crate::core::ops::cpu::overwrite(model.parameters().flat(), &values)?;
+    Ok(model)
+}
+
+#[test]
+fn losses_and_gradients_equal_those_of_transformers() -> anyhow::Result<()> {
+    for fixture in pretraining_fixtures()? {
+        for checkpointing in [false, true] {
+            let (name, model) = (fixture.name, without_dropout(&fixture)?);
+            let mut engine = engine(&model, 2, checkpointing)?;
+            let number = |key: &str| fixture.losses[key].as_f64().unwrap_or(f64::NAN);
+            let losses = engine.losses_on(&fixture.batch)?;
+            let masked = losses.masked.sum / losses.masked.count as f64;
+            engine.step_on(std::slice::from_ref(&fixture.batch), &step(1, 0.0))?;
+            let loss = engine.step_metrics()?.loss;
+            let near = |ours: f64, expected: f64| {
+                assert!(
+                    (ours - expected).abs() < 1e-5 * expected.max(1.0),
+                    "{name} {ours} {expected}"
+                );
+            };
+            if let Some(replaced) = losses.replaced {
+                let tokens = fixture.batch.original.rows() as f64;
+                let (generator, discriminator) = (number("generator"), number("discriminator"));
+                near(masked, generator);
+                near(replaced.sum / tokens, discriminator);
+                near(loss, generator + 50.0 * discriminator);
+                let parts = engine.loss_parts().unwrap_or_default();
+                near(parts.generator, generator);
+                near(parts.discriminator, discriminator);
+            } else {
+                near(masked, number("loss"));
+                near(loss, number("loss"));
+            }
+            let ours = engine.gradients()?;
+            for parameter in &model.layout().parameters {
+                let range = parameter.start..parameter.start + parameter.len();
+                let expected = &fixture.gradients[&format!("grad.{}", parameter.name)];
+                let expected = expected.flatten_all()?.to_vec1::<f32>()?;
+                let largest = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
+                let difference = ours[range].iter().zip(&expected);
+                let difference = difference.map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+                assert!(
+                    difference < 1e-4 * largest.max(1e-2),
+                    "{name} {}: {difference} of {largest}",
+                    parameter.name
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn small(task: impl Fn(&ModelConfig) -> Task) -> anyhow::Result<SequenceClassifier> {
+    let overrides: Vec<_> = [
+        ("vocab_size", 60),
+        ("hidden_size", 24),
+        ("num_attention_heads", 4),
+        ("intermediate_size", 32),
+        ("num_hidden_layers", 2),
+    ]
+    .map(|(name, value)| (name.to_owned(), json!(value)))
+    .into();
+    let text = crate::core::model::config::SMALL;
+    let mut config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
+    config.set_task(task(&config));
+    Ok(SequenceClassifier::new(config, Weights::none(), 3)?.0)
+}
+
+fn replaced_tokens(config: &ModelConfig) -> Task {
+    let shape = GeneratorShape::new(config, 1, 12);
+    shape.map_or(Task::MaskedLm, Task::ReplacedTokens)
+}
+
+/// The input of a step: two micro-batches.
+fn input(number: u64) -> StepInput {
+    let text = |row: u64| {
+        let inner = (0..9 + row % 4).map(|i| 5 + ((row * 7 + i * 3 + number) % 55) as u32);
+        Example::new(std::iter::once(2).chain(inner).chain([3]).collect(), 0)
+    };
+    let batch = |first: u64| PackedBatch::new(&(first..first + 6).map(text).collect::<Vec<_>>(), 0);
+    StepInput::new(vec![batch(0), batch(6)])
+}
+
+#[test]
+fn steps_are_the_same_for_any_number_of_threads_and_continue_after_a_restart() -> anyhow::Result<()>
+{
+    for task in [|_: &ModelConfig| Task::MaskedLm, replaced_tokens as fn(&ModelConfig) -> Task] {
+        let run = |threads: usize, restart: bool| -> anyhow::Result<(Vec<f32>, Vec<f64>)> {
+            let model = small(task)?;
+            let mut engine = engine(&model, threads, false)?;
+            let mut losses = Vec::new();
+            for number in 1..=6 {
+                engine.step(&input(number), &step(number, 1e-3))?;
+                losses.push(engine.step_metrics()?.loss);
+                if restart && number == 3 {
+                    engine.store()?;
+                    let moments = engine.moments()?;
+                    let moments = Moments {
+                        steps: moments.steps,
+                        mean: moments.mean.into_owned().into(),
+                        variance: moments.variance.into_owned().into(),
+                        weights: None,
+                    };
+                    engine = self::engine(&model, threads, false)?;
+                    engine.restore(moments)?;
+                }
+            }
+            engine.store()?;
+            Ok((model.parameters().flat().to_vec1()?, losses))
+        };
+        let (weights, losses) = run(1, false)?;
+        assert!(losses.iter().all(|loss| loss.is_finite() && *loss > 0.0), "{losses:?}");
+        assert_eq!((&weights, &losses), (&run(3, false)?.0, &run(3, false)?.1));
+        assert_eq!((weights, losses), run(2, true)?);
+    }
+    Ok(())
+}
+
+#[test]
+fn evaluations_mask_the_same_tokens_and_change_nothing() -> anyhow::Result<()> {
+    let model = small(replaced_tokens)?;
+    let mut engine = engine(&model, 1, false)?;
+    let batch = input(1).batches.swap_remove(0);
+    let first = engine.pretraining_losses(&batch, 0)?;
+    assert_eq!(first, engine.pretraining_losses(&batch, 0)?);
+    assert_ne!(first, engine.pretraining_losses(&batch, 1)?);
+    let losses = first.ok_or_else(|| anyhow::anyhow!("no losses"))?;
+    let counts = losses.replaced.ok_or_else(|| anyhow::anyhow!("no generator"))?.counts;
+    assert_eq!(counts.iter().flatten().sum::<u64>(), batch.rows() as u64);
+    assert!(counts[1].iter().sum::<u64>() <= losses.masked.count);
+    assert!(engine.logits(&batch).is_err());
+    Ok(())
+}
+
+#[test]
+fn what_the_cpu_alone_computes_is_refused_elsewhere() -> anyhow::Result<()> {
+    let model = small(|_| Task::MaskedLm)?;
+    let refused = |options: EngineOptions| {
+        let settings = settings(60);
+        build_pretraining(&model, &options, settings).err().map(|error| error.0)
+    };
+    for (options, flag) in [
+        (EngineOptions { device: DeviceChoice::Cuda(0), ..Default::default() }, "--device cuda"),
+        (EngineOptions { bf16: true, ..Default::default() }, "--bf16"),
+        (EngineOptions { ops: Ops::Reference, ..Default::default() }, "--ops reference"),
+    ] {
+        assert!(refused(options).is_some_and(|message| message.ends_with(flag)));
+    }
+    assert_eq!(refused(EngineOptions { threads: 1, ..Default::default() }), None);
+    Ok(())
+}
+
+#[test]
+fn the_head_has_a_rate_of_its_own_and_the_encoder_may_be_frozen() -> anyhow::Result<()> {
+    let weights = |rate: f64, change: fn(&mut PretrainingSettings)| -> anyhow::Result<Vec<f32>> {
+        let model = small(replaced_tokens)?;
+        let mut settings = settings(60);
+        change(&mut settings);
+        let options = EngineOptions { threads: 1, ..EngineOptions::default() };
+        let mut engine = build_pretraining(&model, &options, settings)?;
+        engine.begin_training(ADAMW, false)?;
+        engine.step(&input(1), &step(1, rate))?;
+        engine.store()?;
+        Ok(model.parameters().flat().to_vec1()?)
+    };
+    let model = small(replaced_tokens)?;
+    let before = model.parameters().flat().to_vec1::<f32>()?;
+    let head = model.layout().head.weight;
+    let slow = weights(1e-3, |_| {})?;
+    let fast = weights(5e-3, |_| {})?;
+    let scaled = weights(1e-3, |settings| settings.head_lr_factor = 5.0)?;
+    assert_eq!(scaled[..head], slow[..head]);
+    for (ours, expected) in scaled[head..].iter().zip(&fast[head..]) {
+        assert!((ours - expected).abs() <= 1e-6 * expected.abs().max(0.1), "{ours} {expected}");
+    }
+    let frozen = weights(1e-3, |settings| settings.frozen_steps = 1)?;
+    assert_eq!(frozen[..head], before[..head]);
+    assert_eq!(frozen[head..], slow[head..]);
+    assert_ne!(slow[..head], before[..head]);
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Products of a few rows with weights that do not change, as in answering one text.
+//!
+//! A general product copies the weights into blocks that suit its loops each time, which takes
+//! longer than the product itself if there are few rows. Here the copies are kept.
+
+mod kernel;
+
+use crate::core::ops::backend::LinearLayout;
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// The most rows of a product that is computed here.
+const MAX_ROWS: usize = 64;
+
+/// The most elements of all copies together: 1 GiB.
+const MAX_ELEMENTS: usize = 1 << 28;
+
+/// Columns of the result that are computed in registers at a time.
+const COLUMNS: usize = 48;
+
+/// Rows of the result that are computed in registers at a time.
+const ROWS: usize = 8;
+
+/// Copies of weights in panels of [`COLUMNS`] outputs, `[inputs, COLUMNS]` each.
+#[derive(Debug, Default)]
+pub(super) struct KeptWeights(Mutex<Copies>);
+
+#[derive(Debug, Default)]
+struct Copies {
+    layers: HashMap<LinearLayout, Copy>,
+    elements: usize,
+}
+
+/// The copy of a weight.
+#[derive(Debug)]
+struct Copy {
+    /// The version of the parameters at the last product.
+    version: u64,
+    /// `None` until the second product with that version.
+    panels: Option<Vec<f32>>,
+}
+
+impl KeptWeights {
+    /// `out = x Wᵀ`, or `out += x Wᵀ` if `add`, and returns `true`; or returns `false` if there are
+    /// many rows, the weights have just changed, or the processor lacks AVX-512.
+    /// `weight` is `[outputs, inputs]`.
+    pub(super) fn multiply(
+        &self,
+        version: u64,
+        layer: &LinearLayout,
+        weight: &[f32],
+        x: &[f32],
+        out: &mut [f32],
+        add: bool,
+    ) -> bool {
+        let rows = out.len() / layer.outputs.max(1);
+        if !(1..=MAX_ROWS).contains(&rows) || !kernel::is_supported() {
+            return false;
+        }
+        let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Copies { layers, elements } = &mut *copies;
+        let copy = layers.entry(*layer).or_insert(Copy { version: u64::MAX, panels: None });
+        if copy.version != version {
+            *elements -= copy.panels.as_ref().map_or(0, Vec::len);
+            *copy = Copy { version, panels: None };
+            return false;
+        }
+        if copy.panels.is_none() {
+            let panels = pack(weight, layer.inputs, layer.outputs);
+            if *elements + panels.len() > MAX_ELEMENTS {
+                return false;
+            }
+            *elements += panels.len();
+            copy.panels = Some(panels);
+        }
+        let Some(panels) = &copy.panels else { return false };
+        let (inputs, outputs) = (layer.inputs, layer.outputs);
+        let share = rows.div_ceil(rayon::current_num_threads()).next_multiple_of(ROWS);
+        let tasks = out.par_chunks_mut(share * outputs).zip(x.par_chunks(share * inputs));
+        tasks.for_each(|(out, x)| product(x, panels, inputs, outputs, out, add));
+        true
+    }
+}
+
+/// The panels of a weight, `[outputs, inputs]`; missing outputs of the last one are zero.
+fn pack(weight: &[f32], inputs: usize, outputs: usize) -> Vec<f32> {
+    let mut panels = vec![0f32; outputs.div_ceil(COLUMNS) * inputs * COLUMNS];
+    for (output, weights) in weight.chunks_exact(inputs).enumerate() {
+        let first = output / COLUMNS * inputs * COLUMNS + output % COLUMNS;
+        for (to, from) in panels[first..].iter_mut().step_by(COLUMNS).zip(weights) {
+            *to = *from;
+        }
+    }
+    panels
+}
+
+/// Multiplies all rows of `x`.
+fn product(x: &[f32], panels: &[f32], inputs: usize, outputs: usize, out: &mut [f32], add: bool) {
+    for (panel, weights) in panels.chunks_exact(inputs * COLUMNS).enumerate() {
+        let first = panel * COLUMNS;
+        let rows = x.chunks(ROWS * inputs).zip(out.chunks_mut(ROWS * outputs));
+        for (x, out) in rows {
+            kernel::tile(&mut kernel::Tile {
+                x,
+                panel: weights,
+                rows: x.len() / inputs,
+                columns: (outputs - first).min(COLUMNS),
+                out: &mut out[first..],
+                out_stride: outputs,
+                add,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ops::testing::normal_values;
+
+    #[test]
+    fn products_are_sums_of_products() {
+        for (rows, inputs, outputs) in [(1, 5, 3), (7, 31, 33), (64, 48, 96), (11, 1, 64)] {
+            let (x, weight) =
+                (normal_values(rows * inputs, 1.0, 1), normal_values(outputs * inputs, 1.0, 2));
+            let panels = pack(&weight, inputs, outputs);
+            let mut out = vec![1f32; rows * outputs];
+            product(&x, &panels, inputs, outputs, &mut out, false);
+            product(&x, &panels, inputs, outputs, &mut out, true);
+            for (at, found) in out.iter().enumerate() {
+                let (row, output) = (at / outputs, at % outputs);
+                let expected: f32 =
+                    (0..inputs).map(|i| x[row * inputs + i] * weight[output * inputs + i]).sum();
+                assert!((found - 2.0 * expected).abs() < 1e-4, "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn copies_are_made_for_weights_that_stay_and_renewed_after_a_change() {
+        let layer = LinearLayout { weight: 0, bias: 0, inputs: 4, outputs: 3 };
+        let (x, weight) = (normal_values(8, 1.0, 1), normal_values(12, 1.0, 2));
+        let changed: Vec<f32> = weight.iter().map(|value| value + 1.0).collect();
+        let kept = KeptWeights::default();
+        let mut results = Vec::new();
+        for (version, weight) in [(0, &weight), (0, &weight), (1, &changed), (1, &changed)] {
+            let mut out = vec![0f32; 6];
+            let is_computed = kept.multiply(version, &layer, weight, &x, &mut out, false);
+            results.push(is_computed.then_some(out));
+        }
+        assert!(results[0].is_none() && results[2].is_none());
+        if kernel::is_supported() {
+            let sum = |out: &Option<Vec<f32>>| out.as_ref().map(|out| out[0]);
+            let expected = |weight: &[f32]| (0..4).map(|i| x[i] * weight[i]).sum::<f32>();
+            let close = |found: Option<f32>, expected: f32| {
+                found.is_some_and(|found| (found - expected).abs() < 1e-5)
+            };
+            assert!(close(sum(&results[1]), expected(&weight)));
+            assert!(close(sum(&results[3]), expected(&changed)));
+        }
+        let mut many = vec![0f32; 3 * (MAX_ROWS + 1)];
+        let x = vec![0f32; 4 * (MAX_ROWS + 1)];
+        assert!(!kept.multiply(1, &layer, &changed, &x, &mut many, false));
+    }
+}

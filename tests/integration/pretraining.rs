@@ -1,0 +1,138 @@
+//! Pretraining on texts without labels: runs, resumed runs, and fine-tuning of their models.
+
+use crate::support::{json_lines, nsmc_tui, stderr, stdout};
+use serde_json::Value;
+use std::path::Path;
+
+const SMALL: [&str; 20] = [
+    "pretrain",
+    "--json",
+    "--train-file",
+    "texts.txt",
+    "--validation-split",
+    "0.2",
+    "--max-steps",
+    "8",
+    "--per-device-train-batch-size",
+    "8",
+    "--max-tokens-per-batch",
+    "60",
+    "--save-steps",
+    "4",
+    "--logging-steps",
+    "2",
+    "--threads",
+    "2",
+    "--config-overrides",
+    "hidden_size=48,intermediate_size=96,num_hidden_layers=2,num_attention_heads=4",
+];
+
+fn write_texts(folder: &Path) {
+    let lines =
+        (0..120).map(|n| format!("정말 재미있는 영화 {n}번, 배우들의 연기가 {} 좋았다\n", n % 7));
+    std::fs::write(folder.join("texts.txt"), lines.collect::<String>() + "\n\n").expect("texts");
+}
+
+fn run(folder: &Path, flags: &[&str]) -> Vec<Value> {
+    let assert = nsmc_tui(folder).args(SMALL).args(flags).assert().success();
+    json_lines(&stdout(&assert))
+}
+
+fn losses(events: &[Value]) -> Vec<String> {
+    let steps = events.iter().filter(|event| event["event"] == "step");
+    steps.map(|step| format!("{} {} {}", step["step"], step["loss"], step["grad_norm"])).collect()
+}
+
+fn last<'a>(events: &'a [Value], kind: &str) -> &'a Value {
+    events.iter().rfind(|event| event["event"] == kind).expect("an event")
+}
+
+#[test]
+fn both_objectives_train_save_and_resume_bit_for_bit() {
+    for (objective, class) in [("mlm", "BertForMaskedLM"), ("rtd", "BertModel")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        write_texts(folder);
+        let events = run(folder, &["--objective", objective, "--output-dir", "whole"]);
+        assert_eq!(losses(&events).len(), 8, "{events:?}");
+        let evaluated = last(&events, "evaluated");
+        assert!(evaluated["perplexity"].as_f64().is_some_and(|value| value > 1.0), "{evaluated}");
+        let parts = last(&events, "step")["generator_loss"].as_f64();
+        assert_eq!(parts.is_some(), objective == "rtd");
+        assert_eq!(evaluated["eval_generator_loss"].is_number(), objective == "rtd");
+        let config = std::fs::read_to_string(folder.join("whole/config.json")).expect("a config");
+        assert!(config.contains(class) && !config.contains("id2label"), "{config}");
+        let card = std::fs::read_to_string(folder.join("whole/README.md")).expect("a card");
+        assert!(card.contains(class) && card.contains("Perplexity"), "{card}");
+
+        let copy = folder.join("again/checkpoint-4");
+        std::fs::create_dir_all(&copy).expect("a folder");
+        for file in std::fs::read_dir(folder.join("whole/checkpoint-4")).expect("a checkpoint") {
+            let file = file.expect("a file");
+            std::fs::copy(file.path(), copy.join(file.file_name())).expect("a copy");
+        }
+        let resumed = run(folder, &["--output-dir", "again", "--resume-from-checkpoint"]);
+        assert_eq!(losses(&resumed), losses(&events)[4..]);
+        let weights = |name: &str| std::fs::read(folder.join(name).join("model.safetensors"));
+        assert_eq!(weights("again").expect("weights"), weights("whole").expect("weights"));
+
+        let train = [
+            "train",
+            "--plain",
+            "--model-name-or-path",
+            "whole",
+            "--max-train-samples",
+            "32",
+            "--max-eval-samples",
+            "16",
+            "--max-steps",
+            "2",
+            "--output-dir",
+            "tuned",
+        ];
+        let assert = nsmc_tui(folder).args(train).assert().success();
+        let text = stdout(&assert) + &stderr(&assert);
+        let note = text.lines().find(|line| line.contains("not in the weights")).expect("a note");
+        assert!(!note.contains("encoder"), "{note}");
+        assert!(!text.contains("generator."), "{text}");
+    }
+}
+
+#[test]
+fn texts_of_tables_are_read_without_labels_and_bad_input_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    write_texts(folder);
+    let rows: Vec<String> = (0..60).map(|n| format!("{n},\"영화 {n}, 좋다\"")).collect();
+    let rows = rows.join("\n");
+    std::fs::write(folder.join("t.csv"), format!("number,comment\n{rows}\n")).expect("a file");
+    let table = ["--train-file", "t.csv", "--text-column-name", "comment", "--max-steps", "1"];
+    let rest = &SMALL[4..];
+    let command = |flags: &[&str]| {
+        let mut command = nsmc_tui(folder);
+        command.args(["pretrain", "--plain"]).args(rest.iter().skip(4)).args(flags);
+        command
+    };
+    let assert = command(&table[..4]).assert().success();
+    assert!(
+        stdout(&assert).contains("57 training and 3 evaluation samples"),
+        "{}",
+        stdout(&assert)
+    );
+
+    std::fs::write(folder.join("bad.txt"), b"gut\nschlecht \xff\n").expect("a file");
+    for (flags, expected) in [
+        (&["--train-file", "bad.txt"][..], "bad.txt:2: invalid UTF-8"),
+        (&["--train-file", "texts.txt", "--device", "cuda"], "leave out --device cuda"),
+        (&["--train-file", "texts.txt", "--label-smoothing-factor", "0.1"], "is for classifiers"),
+        (
+            &["--train-file", "texts.txt", "--objective", "rtd", "--generator-size", "13"],
+            "--generator-size",
+        ),
+    ] {
+        let message = stderr(&command(flags).assert().failure());
+        assert!(message.contains(expected), "{message}");
+    }
+    let stray = nsmc_tui(folder).arg("train").env("NSMC_TUI_MLM_PROBABILITY", "0.2").assert();
+    assert!(stderr(&stray.code(2)).contains("mlm_probability is an option of nsmc-tui pretrain"));
+}
