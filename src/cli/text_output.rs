@@ -1,14 +1,17 @@
 //! The text output of a run, for pipes, logs and terminals without a dashboard.
 
+mod lines;
+
 use crate::cli::output::print_to_stderr;
+use crate::core::text::interpolate;
 use crate::core::text::to_json;
-use crate::core::text::{interpolate, show_number};
 use crate::core::train::event::{Evaluated, Finished, Saved, Started, TrainEvent, TrainingLog};
 use crate::run::protocol::{Activity, Command, Download, RunReport};
 use crate::run::summary::{clock, download_line, evaluation, resume_hint, train_output};
 use crate::run::worker::Worker;
 use crate::screen::app::throughput::Throughput;
 use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
+use lines::{write_pretraining_evaluation, write_started};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fmt::Display;
@@ -350,66 +353,4 @@ impl EventPrinter {
             None => Ok(()),
         }
     }
-}
-
-/// Prints an evaluation on texts without labels.
-fn write_pretraining_evaluation(
-    evaluated: &Evaluated,
-    perplexity: f64,
-    out: &mut (impl Write + ?Sized),
-) -> anyhow::Result<()> {
-    let metrics = &evaluated.metrics;
-    write!(
-        out,
-        "epoch {:.2}  eval_loss {:.4}  eval_accuracy {:.4}  ",
-        evaluated.epoch, metrics.eval_loss, metrics.eval_accuracy
-    )?;
-    if let Some(loss) = metrics.eval_generator_loss {
-        write!(
-            out,
-            "eval_recall {:.4}  eval_precision {:.4}  eval_generator_loss {loss:.4}  ",
-            metrics.eval_recall, metrics.eval_precision
-        )?;
-    }
-    writeln!(
-        out,
-        "perplexity {perplexity:.2}  ({} samples in {:.1} s)",
-        metrics.eval_samples, metrics.eval_runtime
-    )?;
-    Ok(out.flush()?)
-}
-
-fn write_started(started: &Started, out: &mut (impl Write + ?Sized)) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "{}: {}, {:.2} M parameters",
-        started.model,
-        started.architecture,
-        started.parameters as f64 / 1e6
-    )?;
-    writeln!(
-        out,
-        "{} training and {} evaluation samples, {} steps an epoch, {} in all ({} epochs)",
-        started.train_samples,
-        started.eval_samples,
-        started.steps_per_epoch,
-        started.max_steps,
-        show_number(started.num_train_epochs),
-    )?;
-    let labels = started.labels.join(", ");
-    match &started.labels[..] {
-        [] => {}
-        [_, positive] => writeln!(out, "classes: {labels}; F1 is that of {positive}")?,
-        _ => writeln!(out, "{} classes: {labels}; F1 is their mean", started.labels.len())?,
-    }
-    for setting in &started.settings {
-        writeln!(out, "  {} = {} ({})", setting.name, setting.value, setting.reason)?;
-    }
-    for note in &started.notes {
-        writeln!(out, "note: {note}")?;
-    }
-    if started.resumed_at > 0 {
-        writeln!(out, "resuming after step {}", started.resumed_at)?;
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@
 //! restore when a run is resumed, and another key masks the same text in another way.
 
 use super::batching::PackedBatch;
+use crate::core::tokenizer::TokenKinds;
 
 /// What a drawn token is replaced by: the shares of the mask token and of random tokens. The other
 /// tokens stay as they are.
@@ -22,17 +23,6 @@ impl MaskShares {
     pub const BERT: Self = Self { mask: 0.8, random: 0.1 };
     /// The mask token alone, as in ELECTRA (Clark et al., 2020), whose generator fills it in.
     pub const MASK_ONLY: Self = Self { mask: 1.0, random: 0.0 };
-}
-
-/// What is known of the tokens of a vocabulary.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenKinds {
-    /// The id of the mask token.
-    pub mask_token: u32,
-    /// For each id: whether it is a special token, which is never masked.
-    pub is_special: Vec<bool>,
-    /// For each id: whether the token continues the word of the token before it.
-    pub continues_word: Vec<bool>,
 }
 
 /// Draws the tokens to mask.

@@ -5,10 +5,10 @@ use super::device::DeviceChoice;
 use super::pytorch_fixtures::{PretrainingFixture, pretraining_fixtures};
 use super::*;
 use crate::core::data::batching::Example;
-use crate::core::data::masking::{MaskShares, Masker, TokenKinds};
-use crate::core::model::task::GeneratorShape;
-use crate::core::model::{ModelConfig, SequenceClassifier, Task, Weights};
+use crate::core::data::masking::{MaskShares, Masker};
+use crate::core::model::{GeneratorShape, ModelConfig, SequenceClassifier, Task, Weights};
 use crate::core::ops::Cpu;
+use crate::core::tokenizer::TokenKinds;
 use serde_json::json;
 use std::path::Path;
 

@@ -1,12 +1,12 @@
 //! `config.json`: a model's configuration, in Hugging Face's format.
 
 mod pooling;
+pub mod task;
 mod text_pair;
 
 use super::architecture::Architecture;
 use super::class_names::class_names;
 use super::config_values::{Values, default, refuse_other_computations, rename_aliases};
-use super::task::Task;
 use super::{ModelError, adapter, shown};
 use crate::core::bounded_file;
 use crate::core::ops::DropoutProbabilities;
@@ -14,6 +14,7 @@ use candle_transformers::models::bert::Config;
 use pooling::pooling;
 use serde_json::{Map, Value, json};
 use std::path::Path;
+use task::Task;
 
 pub use super::class_names::MAX_LABELS;
 pub use pooling::{MeanPoolingHook, Pooling};

@@ -8,7 +8,7 @@ mod pretraining;
 
 use super::architecture::LayerNames;
 use super::config::ModelConfig;
-use super::task::{Task, activation};
+use super::config::task::{Task, activation};
 use crate::core::ops::backend::{
     Activation, EmbeddingTables, LayerNormLayout, LinearLayout, ParameterLayout,
 };

@@ -12,16 +12,15 @@ pub mod folder;
 pub mod layout;
 pub mod parameters;
 mod quantized;
-pub mod task;
 mod tensor_names;
 pub mod weights;
 
 pub use architecture::Architecture;
 pub use classifier::SequenceClassifier;
+pub use config::task::{GeneratorShape, Objective, Task};
 pub use config::{MeanPoolingHook, ModelConfig, Pooling};
 pub use layout::ModelLayout;
 pub use parameters::{LoadReport, ModelParameters, ParameterBuilder};
-pub use task::{GeneratorShape, Objective, Task};
 pub use weights::Weights;
 
 use std::path::PathBuf;

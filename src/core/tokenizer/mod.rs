@@ -15,6 +15,7 @@ pub mod vocabulary;
 
 pub use pairs::EncodedPair;
 pub use threads::on_threads;
+pub use token_kinds::TokenKinds;
 pub use unknown::UnknownTokens;
 
 use crate::core::caught_panic::catch_panic;

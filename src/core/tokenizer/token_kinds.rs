@@ -1,7 +1,6 @@
 //! Which tokens of a vocabulary are special, and which continue a word: what masking needs to know.
 
 use super::Tokenizer;
-use crate::core::data::masking::TokenKinds;
 use tokenizers::ModelWrapper;
 
 /// The usual mask tokens, for a tokenizer whose files name none.
@@ -9,6 +8,17 @@ const MASK_TOKENS: [&str; 2] = ["[MASK]", "<mask>"];
 
 /// What the first token of a word begins with in vocabularies of `SentencePiece` and of byte-level BPE.
 const WORD_STARTS: [char; 2] = ['\u{2581}', '\u{120}'];
+
+/// What is known of the tokens of a vocabulary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenKinds {
+    /// The id of the mask token.
+    pub mask_token: u32,
+    /// For each id: whether it is a special token, which is never masked.
+    pub is_special: Vec<bool>,
+    /// For each id: whether the token continues the word of the token before it.
+    pub continues_word: Vec<bool>,
+}
 
 impl Tokenizer {
     /// The mask token, if there is one.

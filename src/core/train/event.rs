@@ -13,6 +13,7 @@ pub use log_entry::{
 
 use super::calibration::Calibration;
 use super::metrics::Confusion;
+use crate::core::engine::LossParts;
 use crate::core::number;
 use serde::{Deserialize, Serialize};
 
@@ -191,6 +192,12 @@ pub struct StepParts {
     /// The discriminator's mean loss over all tokens.
     #[serde(with = "number")]
     pub discriminator_loss: f64,
+}
+
+impl From<LossParts> for StepParts {
+    fn from(parts: LossParts) -> Self {
+        Self { generator_loss: parts.generator, discriminator_loss: parts.discriminator }
+    }
 }
 
 impl Step {

@@ -326,10 +326,7 @@ impl<'a> Trainer<'a> {
             loss,
             grad_norm,
             learning_rate,
-            parts: run.engine.loss_parts().map(|parts| StepParts {
-                generator_loss: parts.generator,
-                discriminator_loss: parts.discriminator,
-            }),
+            parts: run.engine.loss_parts().map(StepParts::from),
             samples: input.examples(),
             tokens: input.tokens(),
             pseudo_labelled,

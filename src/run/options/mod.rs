@@ -10,6 +10,7 @@ mod error;
 mod group;
 pub mod parse;
 mod pretraining;
+mod pretraining_settings;
 mod resolve;
 pub mod resume;
 pub mod run_toml;
@@ -21,6 +22,7 @@ pub use environment::read_environment;
 pub use error::OptionError;
 pub use group::{Given, GivenText, OptionGroup, ValueSource};
 pub use pretraining::PretrainingOptions;
+pub use pretraining_settings::generator_settings;
 pub use resolve::{ModelTraits, resolve};
 pub use settings::{data_settings, device_setting};
 pub use train::{

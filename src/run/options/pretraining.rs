@@ -1,15 +1,9 @@
 //! The options of pretraining on texts without labels.
 
-use super::group::{Given, OptionGroup, option_group};
+use super::group::{Given, option_group};
 use super::parse::{count, from_str, not_negative, positive, proper_share, whole};
-use super::settings::SettingsList;
-use super::train::TrainOptions;
 use crate::core::data::masking::MaskShares;
 use crate::core::model::{GeneratorShape, ModelConfig, Objective, Task};
-use crate::core::train::arguments::{
-    ConfigError, StartingWeights, StepInterval, TrainingArguments,
-};
-use crate::core::train::event::Setting;
 
 option_group! {
     /// The objective of pretraining and what belongs to it.
@@ -32,33 +26,13 @@ option_group! {
 }
 
 /// The default share of masked words: BERT's and ELECTRA's.
-const MLM_PROBABILITY: f64 = 0.15;
+pub(super) const MLM_PROBABILITY: f64 = 0.15;
 
 /// The default weight of the discriminator's loss: ELECTRA's.
-const DISCRIMINATOR_WEIGHT: f64 = 50.0;
+pub(super) const DISCRIMINATOR_WEIGHT: f64 = 50.0;
 
 /// The default factor of the learning rate of parameters that are not in the weights.
-const NEW_PARAMETERS_LR_FACTOR: f64 = 5.0;
-
-/// The reason for values that a run of pretraining has by default.
-const PRETRAINING: &str = "pretraining";
-
-/// Options of classifiers.
-const NOT_FOR_PRETRAINING: [&str; 13] = [
-    "label_column_name",
-    "text_pair_column_name",
-    "label_smoothing_factor",
-    "pooling",
-    "greater_is_better",
-    "class_weights",
-    "rdrop_alpha",
-    "unlabelled",
-    "unlabelled_batch_size",
-    "pseudo_label_warmup",
-    "pseudo_label_threshold",
-    "pseudo_label_weight",
-    "ema_decay",
-];
+pub(super) const NEW_PARAMETERS_LR_FACTOR: f64 = 5.0;
 
 impl PretrainingOptions {
     /// The objective, if the run pretrains.
@@ -83,17 +57,6 @@ impl PretrainingOptions {
                 Task::ReplacedTokens(GeneratorShape::new(config, layers, hidden)?)
             }
         })
-    }
-
-    /// The settings of a generator.
-    pub fn generator_settings(&self, task: Task) -> Vec<Setting> {
-        let Task::ReplacedTokens(shape) = task else { return Vec::new() };
-        let mut list = SettingsList::default();
-        let layers = "half of the model's";
-        list.pick("generator_layers", self.generator_layers.as_ref(), shape.layers, layers);
-        let hidden = "a third of the model's";
-        list.pick("generator_size", self.generator_size.as_ref(), shape.hidden, hidden);
-        list.into_settings()
     }
 
     /// The share of words that are masked.
@@ -124,76 +87,5 @@ impl PretrainingOptions {
     /// The number of steps in which the encoder stays as it is.
     pub fn frozen_steps(&self) -> u64 {
         Given::value_or_default(self.freeze_encoder_steps.as_ref())
-    }
-
-    /// Lists the settings of the objective.
-    pub(super) fn list(&self, weights: StartingWeights, list: &mut SettingsList) {
-        let Some(objective) = self.chosen() else { return };
-        list.pick("objective", self.objective.as_ref(), objective, "default");
-        let paper = match objective {
-            Objective::Mlm => "BERT",
-            Objective::Rtd => "ELECTRA",
-        };
-        list.pick("mlm_probability", self.mlm_probability.as_ref(), MLM_PROBABILITY, paper);
-        if objective == Objective::Rtd {
-            let given = self.discriminator_weight.as_ref();
-            list.pick("discriminator_weight", given, DISCRIMINATOR_WEIGHT, paper);
-        }
-        let given = self.new_parameters_lr_factor.as_ref();
-        let (default, reason) = if weights == StartingWeights::Random {
-            (1.0, "random weights")
-        } else {
-            (NEW_PARAMETERS_LR_FACTOR, "a new head")
-        };
-        list.pick("new_parameters_lr_factor", given, default, reason);
-        list.pick("freeze_encoder_steps", self.freeze_encoder_steps.as_ref(), 0, "default");
-    }
-}
-
-/// Refuses options that have no meaning without labels.
-///
-/// # Errors
-/// Names the option.
-pub(super) fn check(options: &TrainOptions) -> Result<(), ConfigError> {
-    let given = options.given();
-    let wrong = given.iter().find(|given| NOT_FOR_PRETRAINING.contains(&given.name));
-    if let Some(wrong) = wrong {
-        let name = wrong.name.replace('_', "-");
-        return Err(ConfigError(format!(
-            "--{name} is for classifiers; pretraining reads texts without labels. Leave it out"
-        )));
-    }
-    let metric = options.output.metric_for_best_model.as_ref();
-    let is_loss = |name: &str| name.strip_prefix("eval_").unwrap_or(name) == "loss";
-    if metric.is_some_and(|metric| !is_loss(&metric.value)) {
-        return Err(ConfigError(
-            "pretraining selects the best model by its loss; leave out --metric-for-best-model"
-                .to_owned(),
-        ));
-    }
-    Ok(())
-}
-
-/// The defaults of pretraining: those of transformers' `run_mlm.py`, with BERT's weight decay and
-/// RoBERTa's warm-up.
-pub(super) fn set_defaults(arguments: &mut TrainingArguments, weights: StartingWeights) {
-    arguments.num_train_epochs = 3.0;
-    arguments.weight_decay = 0.01;
-    arguments.save_steps = StepInterval::new(500.0);
-    if weights != StartingWeights::Random {
-        arguments.warmup_steps = 0.06;
-    }
-}
-
-/// The settings of a run of pretraining: without those of classifiers, and with its own reasons.
-pub(super) fn adapt(settings: &mut Vec<Setting>) {
-    settings.retain(|setting| !NOT_FOR_PRETRAINING.contains(&setting.name.as_str()));
-    for setting in settings {
-        let is_default = setting.reason == "tutorial"
-            || (["weight_decay", "warmup_steps"].contains(&setting.name.as_str())
-                && setting.reason == "recipe trainer");
-        if is_default {
-            PRETRAINING.clone_into(&mut setting.reason);
-        }
     }
 }

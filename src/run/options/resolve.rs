@@ -2,7 +2,7 @@
 //! override the recipe's values, which override Hugging Face's defaults.
 
 use super::group::Given;
-use super::pretraining;
+use super::pretraining_settings;
 use super::settings::SettingsList;
 use super::train::{OutputOptions, TrainOptions, TrainerOptions};
 use crate::core::train::arguments::{
@@ -51,9 +51,9 @@ pub fn resolve(
     };
     let mut arguments = TrainingArguments::of_recipe(recipe, model.weights);
     if pretrains {
-        pretraining::check(options)?;
-        pretraining::set_defaults(&mut arguments, model.weights);
-        options.pretraining.list(model.weights, &mut list);
+        pretraining_settings::check(options)?;
+        pretraining_settings::set_defaults(&mut arguments, model.weights);
+        pretraining_settings::list(&options.pretraining, model.weights, &mut list);
     }
     batches(options, &mut arguments, &mut list);
     optimizer(options, model, recipe, &mut arguments, &mut list);
@@ -78,7 +78,7 @@ pub fn resolve(
     arguments.check()?;
     let mut settings = list.into_settings();
     if pretrains {
-        pretraining::adapt(&mut settings);
+        pretraining_settings::adapt(&mut settings);
     }
     Ok((arguments, settings))
 }

@@ -6,7 +6,7 @@ use crate::core::model::{LoadReport, SequenceClassifier};
 use crate::core::text::display_path;
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::event::Setting;
-use crate::run::options::TrainOptions;
+use crate::run::options::{TrainOptions, generator_settings};
 
 /// The name of the setting of the factor of the head's learning rate.
 const FACTOR: &str = "new_parameters_lr_factor";
@@ -51,7 +51,7 @@ pub(super) fn complete(
     model: &SequenceClassifier,
     report: &LoadReport,
 ) {
-    settings.extend(options.pretraining.generator_settings(model.config().task));
+    settings.extend(generator_settings(&options.pretraining, model.config().task));
     let layout = model.layout();
     let is_new = layout.parameters.iter().any(|parameter| {
         parameter.start == layout.head.weight && report.initialized(&parameter.name)

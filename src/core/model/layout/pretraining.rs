@@ -4,7 +4,7 @@
 use super::{ModelLayout, Planner};
 use crate::core::model::architecture::Architecture;
 use crate::core::model::config::ModelConfig;
-use crate::core::model::task::GeneratorShape;
+use crate::core::model::config::task::GeneratorShape;
 use crate::core::ops::backend::{Activation, EmbeddingTables, LayerNormLayout, LinearLayout};
 
 /// The layers of a language modeling head.

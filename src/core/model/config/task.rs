@@ -1,7 +1,7 @@
 //! What a model is trained for, which decides its head: classification, or pretraining on plain text.
 
-use super::architecture::Architecture;
-use super::config::ModelConfig;
+use super::ModelConfig;
+use crate::core::model::architecture::Architecture;
 use crate::core::named::named_enum;
 use crate::core::ops::backend::Activation;
 use candle_transformers::models::bert::HiddenAct;
@@ -97,7 +97,7 @@ impl GeneratorShape {
 }
 
 /// The activation of an encoder's feed-forward blocks.
-pub(super) fn activation(act: HiddenAct) -> Activation {
+pub(in crate::core::model) fn activation(act: HiddenAct) -> Activation {
     match act {
         HiddenAct::Gelu => Activation::Gelu,
         HiddenAct::GeluApproximate => Activation::GeluTanh,

@@ -1,0 +1,71 @@
+//! The lines of the start of a run, and of evaluations without classes.
+
+use crate::core::text::show_number;
+use crate::core::train::event::{Evaluated, Started};
+use std::io::Write;
+
+/// Prints an evaluation on texts without labels.
+pub(super) fn write_pretraining_evaluation(
+    evaluated: &Evaluated,
+    perplexity: f64,
+    out: &mut (impl Write + ?Sized),
+) -> anyhow::Result<()> {
+    let metrics = &evaluated.metrics;
+    write!(
+        out,
+        "epoch {:.2}  eval_loss {:.4}  eval_accuracy {:.4}  ",
+        evaluated.epoch, metrics.eval_loss, metrics.eval_accuracy
+    )?;
+    if let Some(loss) = metrics.eval_generator_loss {
+        write!(
+            out,
+            "eval_recall {:.4}  eval_precision {:.4}  eval_generator_loss {loss:.4}  ",
+            metrics.eval_recall, metrics.eval_precision
+        )?;
+    }
+    writeln!(
+        out,
+        "perplexity {perplexity:.2}  ({} samples in {:.1} s)",
+        metrics.eval_samples, metrics.eval_runtime
+    )?;
+    Ok(out.flush()?)
+}
+
+/// Prints the properties and settings of a run.
+pub(super) fn write_started(
+    started: &Started,
+    out: &mut (impl Write + ?Sized),
+) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "{}: {}, {:.2} M parameters",
+        started.model,
+        started.architecture,
+        started.parameters as f64 / 1e6
+    )?;
+    writeln!(
+        out,
+        "{} training and {} evaluation samples, {} steps an epoch, {} in all ({} epochs)",
+        started.train_samples,
+        started.eval_samples,
+        started.steps_per_epoch,
+        started.max_steps,
+        show_number(started.num_train_epochs),
+    )?;
+    let labels = started.labels.join(", ");
+    match &started.labels[..] {
+        [] => {}
+        [_, positive] => writeln!(out, "classes: {labels}; F1 is that of {positive}")?,
+        _ => writeln!(out, "{} classes: {labels}; F1 is their mean", started.labels.len())?,
+    }
+    for setting in &started.settings {
+        writeln!(out, "  {} = {} ({})", setting.name, setting.value, setting.reason)?;
+    }
+    for note in &started.notes {
+        writeln!(out, "note: {note}")?;
+    }
+    if started.resumed_at > 0 {
+        writeln!(out, "resuming after step {}", started.resumed_at)?;
+    }
+    Ok(())
+}
