@@ -1,6 +1,6 @@
 //! Folders with a model that other programs wrote, or that are hostile.
 
-use crate::support::{json_lines, nsmc_tui, stderr, stdout};
+use crate::support::{SMALL_MODEL, json_lines, nsmc_tui, stderr, stdout};
 use assert_cmd::assert::Assert;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -75,4 +75,34 @@ fn devices_and_pipes_in_place_of_model_files_are_refused() {
         let run = predict(folder.path()).failure();
         assert!(stderr(&run).contains(&expected), "{}", stderr(&run));
     }
+}
+
+#[test]
+fn the_embedded_model_is_trained_and_answers_as_it_was_saved() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = "embedded";
+    let train = ["train", "--plain", "--max-steps", "2", "--per-device-train-batch-size", "4"];
+    let samples = ["--max-train-samples", "8", "--max-eval-samples", "8"];
+    let run = nsmc_tui(folder.path())
+        .env(SMALL_MODEL.0, model)
+        .args(train)
+        .args(samples)
+        .assert()
+        .success();
+    let text = stdout(&run) + &stderr(&run);
+    assert!(text.contains("learning_rate = 2e-4 (embedded model)"), "{text}");
+    assert!(text.contains("layerwise_lr_decay = 0.85 (embedded model)"), "{text}");
+    assert!(text.contains("initialized: bert.pooler.dense.weight"), "{text}");
+    assert!(text.contains("the head reads the mean of all tokens"), "{text}");
+    let outputs = folder.path().join("outputs");
+    let read = |name: &str| std::fs::read_to_string(outputs.join(name)).expect("a file");
+    let config: Value = serde_json::from_str(&read("config.json")).expect("JSON");
+    assert_eq!(config["classifier_pooling"], "mean");
+    assert!(read("README.md").contains("model.bert.pooler.register_forward_pre_hook(read_mean)"));
+    let ask = ["predict", "--json", "정말 재미있는 영화"];
+    let scores = [&[][..], &["--ops", "reference"]].map(|more| {
+        let run = nsmc_tui(folder.path()).args(ask).args(more).assert().success();
+        json_lines(&stdout(&run))[0]["score"].as_f64().expect("a number")
+    });
+    assert!((scores[0] - scores[1]).abs() < 1e-5, "{scores:?}");
 }
