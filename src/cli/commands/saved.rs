@@ -68,7 +68,7 @@ pub fn engine(
     int8: bool,
 ) -> anyhow::Result<Box<dyn Engine>> {
     let options = ComputeOptions::from(compute.clone()).engine_options();
-    let engine = build(model, &EngineOptions { int8, ..options })?;
+    let engine = build(model, &EngineOptions { int8, keep_weights: true, ..options })?;
     if let Some(note) = engine.note() {
         print_to_stderr(format_args!("note: {note}"));
     }

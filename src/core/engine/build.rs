@@ -101,6 +101,8 @@ fn cpu(
     let mut engine = FusedEngine::new(cpu, model, options.gradient_checkpointing, name)?;
     if options.int8 {
         engine.quantize()?;
+    } else if options.keep_weights {
+        engine.keep_weights();
     }
     Ok(Box::new(engine.with_note(note)))
 }

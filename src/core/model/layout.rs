@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn the_rate_decays_from_the_head_to_the_embeddings() -> anyhow::Result<()> {
-        for family in ["bert", "roberta", "electra"] {
+        for family in ["bert", "roberta", "electra", "xlm_roberta", "distilbert"] {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference");
             let config = ModelConfig::read(&folder.join(family).join("config.json"), &[])?;
             let layout = ModelLayout::new(&config);
@@ -382,7 +382,7 @@ mod tests {
                 let rate = found.map_or(1.0, |(_, rate)| *rate);
                 let name = &parameter.name;
                 let layers = layout.layers.len() as i32;
-                let expected = match name.split_once(".encoder.layer.") {
+                let expected = match name.split_once(".layer.") {
                     Some((_, rest)) => {
                         let index: i32 = rest.split('.').next().unwrap_or_default().parse()?;
                         0.5f64.powi(layers - index)

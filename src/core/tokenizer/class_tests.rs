@@ -191,6 +191,18 @@ fn a_sentencepiece_model_alone_is_refused_with_the_line_that_converts_it() -> an
 }
 
 #[test]
+fn unknown_pieces_of_unigram_are_shown_as_unknown() -> anyhow::Result<()> {
+    let folder = folder_with(&[
+        ("tokenizer.json", &unigram().to_string()),
+        ("tokenizer_config.json", r#"{"tokenizer_class": "XLMRobertaTokenizer"}"#),
+    ])?;
+    let encoding = Tokenizer::from_folder(folder.path())?.encode("ab 뷁", 9)?;
+    // Python: convert_ids_to_tokens
+    assert_eq!(encoding.tokens, ["<s>", "▁ab", "▁", "<unk>", "</s>"]);
+    Ok(())
+}
+
+#[test]
 fn a_class_for_another_model_is_not_used_and_this_is_said() -> anyhow::Result<()> {
     let config = json!({"cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>"}).to_string();
     let folder = folder_with(&[

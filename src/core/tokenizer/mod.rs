@@ -207,7 +207,8 @@ impl Tokenizer {
         let in_text = |index: usize| starts.get(index).copied().unwrap_or(index);
         let offsets = encoded.get_offsets().iter();
         let mut encoding = Encoding {
-            tokens: encoded.get_tokens().to_vec(),
+            // Of an unknown token, Unigram's encoding has the piece of the text.
+            tokens: self.tokens(encoded.get_ids()),
             ids: encoded.get_ids().to_vec(),
             offsets: offsets.map(|&(start, end)| (in_text(start), in_text(end))).collect(),
             truncated: encoded.len() > max_length,

@@ -34,6 +34,7 @@ pub fn measure(count: usize, options: &EngineOptions) -> anyhow::Result<Predicti
     let texts: Vec<&str> = rows.iter().take(count).map(|row| row.text.as_str()).collect();
     let (labels, longest) = (&model.config().labels, model.config().max_tokens());
 
+    let options = &EngineOptions { keep_weights: true, ..*options };
     let mut engine = build(&model, &EngineOptions { threads: 1, ..*options })?;
     let mut single = Vec::new();
     for text in &texts {

@@ -55,7 +55,7 @@ pub fn resolve(
         pretraining_settings::set_defaults(&mut arguments, model.weights);
         pretraining_settings::list(&options.pretraining, model.weights, &mut list);
     }
-    batches(options, &mut arguments, &mut list);
+    batches(options, model, &mut arguments, &mut list);
     optimizer(options, model, recipe, &mut arguments, &mut list);
     examples(options, model, recipe, &mut arguments, &mut list);
     evaluation(options, &mut arguments, &mut list);
@@ -92,7 +92,12 @@ fn recipe_reason(recipe: Recipe) -> &'static str {
 }
 
 /// Resolves the length of the run and its batch sizes.
-fn batches(options: &TrainOptions, arguments: &mut TrainingArguments, list: &mut SettingsList) {
+fn batches(
+    options: &TrainOptions,
+    model: ModelTraits,
+    arguments: &mut TrainingArguments,
+    list: &mut SettingsList,
+) {
     let given = &options.trainer;
     let limit = given.max_steps.as_ref().and_then(|given| Some((given.value?, &given.source)));
     if let Some((max_steps, source)) = limit {
@@ -105,7 +110,10 @@ fn batches(options: &TrainOptions, arguments: &mut TrainingArguments, list: &mut
             "num_train_epochs",
             given.num_train_epochs.as_ref(),
             arguments.num_train_epochs,
-            TUTORIAL,
+            match model.weights {
+                StartingWeights::Embedded => "embedded model",
+                _ => TUTORIAL,
+            },
         );
     }
     arguments.per_device_train_batch_size = list.pick(

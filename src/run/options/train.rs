@@ -221,6 +221,7 @@ impl ComputeOptions {
             bf16: Given::value_or_default(self.bf16.as_ref()),
             tf32: Given::value_or_default(self.tf32.as_ref()),
             int8: false,
+            keep_weights: false,
             threads: Given::value_or_default(self.threads.as_ref()),
             gradient_checkpointing: false,
         }

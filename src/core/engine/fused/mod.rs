@@ -156,6 +156,11 @@ impl<B: Backend> FusedEngine<B> {
 }
 
 impl FusedEngine<Cpu> {
+    /// Keeps copies of weights that make answers about single texts quick, for inference only.
+    pub fn keep_weights(&mut self) {
+        self.parameters.keep_weights();
+    }
+
     /// Quantizes the weights of linear layers to 8 bits, for inference only.
     ///
     /// # Errors

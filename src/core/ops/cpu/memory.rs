@@ -17,8 +17,8 @@ pub struct CpuParameters {
     pub(super) quantized: Quantized,
     /// Copies of weights in bfloat16, on a device that multiplies in it.
     pub(super) bf16: Option<Arc<Bf16Weights>>,
-    /// Copies of weights for products of few rows.
-    pub(super) kept: Arc<KeptWeights>,
+    /// Copies of weights for products of few rows, if the parameters do not change any more.
+    pub(super) kept: Option<Arc<KeptWeights>>,
     /// How often the parameters have changed.
     version: Arc<AtomicU64>,
 }
@@ -33,7 +33,7 @@ impl CpuParameters {
             flat: flat.clone(),
             quantized: Quantized::default(),
             bf16: bf16.then(Arc::default),
-            kept: Arc::default(),
+            kept: None,
             version: Arc::default(),
         };
         parameters.read(|_| Ok(()))?;
@@ -57,6 +57,12 @@ impl CpuParameters {
     pub fn quantize(&mut self, layers: &[LinearLayout]) -> Result<()> {
         self.quantized = self.read(|parameters| Quantized::new(parameters, layers))?;
         Ok(())
+    }
+
+    /// Keeps copies of weights that make products of few rows quick: for inference, not for
+    /// training.
+    pub fn keep_weights(&mut self) {
+        self.kept = Some(Arc::default());
     }
 
     /// Calls `f` with all parameters.
