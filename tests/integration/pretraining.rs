@@ -4,7 +4,7 @@ use crate::support::{json_lines, nsmc_tui, stderr, stdout};
 use serde_json::Value;
 use std::path::Path;
 
-const SMALL: [&str; 20] = [
+const SMALL: [&str; 22] = [
     "pretrain",
     "--json",
     "--train-file",
@@ -23,6 +23,8 @@ const SMALL: [&str; 20] = [
     "2",
     "--threads",
     "2",
+    "--model-name-or-path",
+    "random",
     "--config-overrides",
     "hidden_size=48,intermediate_size=96,num_hidden_layers=2,num_attention_heads=4",
 ];

@@ -80,15 +80,8 @@ pub struct PretrainFlags {
 }
 
 impl PretrainFlags {
-    /// The options of the objective, and the flags that `train` has, too. The names `embedded` and
-    /// `random` mean no model: the embedded one, which starts from random weights.
+    /// The options of the objective, and the flags that `train` has, too.
     pub fn into_parts(self) -> (PretrainingOptions, TrainFlags) {
-        let Self { mut train, .. } = self;
-        let is_embedded = |given: &Given<String>| {
-            ["embedded", "random"].contains(&given.value.as_str())
-                && !std::path::Path::new(&given.value).exists()
-        };
-        train.model_name_or_path = train.model_name_or_path.filter(|given| !is_embedded(given));
         let pretraining = PretrainingOptions {
             objective: self.objective,
             mlm_probability: self.mlm_probability,
@@ -98,6 +91,6 @@ impl PretrainFlags {
             new_parameters_lr_factor: self.new_parameters_lr_factor,
             freeze_encoder_steps: self.freeze_encoder_steps,
         };
-        (pretraining, train)
+        (pretraining, self.train)
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::core::model::config::MAX_LABELS;
 use crate::core::train::early_stopping::check_counter;
-use crate::core::train::event::Evaluated;
+use crate::core::train::event::{Evaluated, OBJECTIVE_SETTING};
 use crate::core::train::metrics::Confusion;
 use crate::core::train::progress::{Progress, RunState};
 use crate::core::train::trainer_state::TrainerState;
@@ -50,7 +50,9 @@ pub(super) fn check(
     }
     check_counter(&state.stateful_callbacks)?;
     check_steps(state, &run.progress)?;
-    check_numbers(state, &run.progress)
+    // A language model has no classes.
+    let least_classes = usize::from(!run.options.contains_key(OBJECTIVE_SETTING));
+    check_numbers(state, &run.progress, least_classes)
 }
 
 /// Checks that nothing is of a step after the checkpoint's.
@@ -83,7 +85,11 @@ fn check_steps(state: &TrainerState, progress: &Progress) -> Result<(), String> 
 }
 
 /// Checks that all numbers are possible.
-fn check_numbers(state: &TrainerState, progress: &Progress) -> Result<(), String> {
+fn check_numbers(
+    state: &TrainerState,
+    progress: &Progress,
+    least_classes: usize,
+) -> Result<(), String> {
     let counts = [
         ("step", progress.step),
         ("samples", progress.samples as u64),
@@ -107,7 +113,8 @@ fn check_numbers(state: &TrainerState, progress: &Progress) -> Result<(), String
     }
     let confusion = &progress.confusion;
     let classes = confusion.counts.len();
-    let all = total(confusion, classes).ok_or("its confusion matrix is damaged")?;
+    let all = total(confusion, classes).filter(|_| classes >= least_classes);
+    let all = all.ok_or("its confusion matrix is damaged")?;
     if all > progress.samples as u64 {
         let samples = progress.samples;
         return Err(format!("its confusion matrix counts {all} of {samples} samples"));
@@ -124,7 +131,6 @@ fn check_numbers(state: &TrainerState, progress: &Progress) -> Result<(), String
 fn total(confusion: &Confusion, classes: usize) -> Option<u64> {
     let rows = &confusion.counts;
     let is_square = rows.len() == classes && rows.iter().all(|row| row.len() == classes);
-    // A language model has no classes.
     if !is_square || classes > MAX_LABELS {
         return None;
     }
