@@ -188,15 +188,24 @@ fn data_shows_the_sample_of_the_tutorial() {
     assert!(stdout(&plain).contains("length in tokens: mean"));
 }
 
+/// The small model, whose tokens are WordPiece.
+const SMALL: [&str; 2] = ["--model-name-or-path", "random"];
+
 #[test]
 fn unknown_words_are_shown_beside_the_tokens() {
     let folder = tempfile::tempdir().expect("a folder");
-    let json = nsmc_tui(folder.path()).args(["tokenize", "--json", "영화 😀"]).assert().success();
+    let json = nsmc_tui(folder.path())
+        .args(["tokenize", "--json"])
+        .args(SMALL)
+        .arg("영화 😀")
+        .assert()
+        .success();
     let json = &json_lines(&stdout(&json))[0];
     assert_eq!(keys(json), ["text", "tokens", "ids", "offsets"]);
     assert_eq!(json["tokens"], serde_json::json!(["[CLS]", "영화", "[UNK]", "[SEP]"]));
     assert_eq!(json["offsets"], serde_json::json!([[0, 0], [0, 2], [3, 4], [0, 0]]));
-    let plain = nsmc_tui(folder.path()).args(["tokenize", "영화 😀"]).assert().success();
+    let plain =
+        nsmc_tui(folder.path()).arg("tokenize").args(SMALL).arg("영화 😀").assert().success();
     assert!(stdout(&plain).contains("[UNK]  <- \"😀\" is not in the vocabulary"));
 }
 
@@ -227,6 +236,7 @@ fn errors_name_the_location_and_the_fix() {
     assert!(stderr(&unknown).contains("--no-such-flag"));
     let invalid = nsmc_tui(folder.path())
         .arg("tokenize")
+        .args(SMALL)
         .write_stdin(&b"ok\n\xff\xfe\n"[..])
         .assert()
         .code(1);
