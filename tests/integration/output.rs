@@ -128,6 +128,7 @@ fn a_limit_of_the_size_of_files_is_an_error_of_the_file() {
 fn an_empty_alias_in_the_environment_is_not_given() {
     let folder = tempfile::tempdir().expect("a folder");
     let printed = nsmc_tui(folder.path())
+        .env_remove(SMALL_MODEL.0)
         .env("NSMC_TUI_WARMUP_RATIO", "")
         .env("NSMC_TUI_COLOUR", "")
         .arg("--print-config")
