@@ -79,6 +79,7 @@ def run():
     tiny = "hidden_size=24,intermediate_size=48,num_hidden_layers=2"
     call(
         [program, "train", "--train-file", work / "nli.tsv", "--output-dir", output]
+        + ["--model-name-or-path", "random"]
         + ["--config-overrides", tiny, "--num-train-epochs", 3]
     )
     compare("trained by the program", program, output, 40)
