@@ -9,15 +9,10 @@
 mod kernel;
 
 use super::matmul::Matrix;
+use super::tile::{COLUMNS, ROWS, Tile};
 use rayon::prelude::*;
 
 pub(super) use kernel::is_supported;
-
-/// Rows of the result that are computed in registers at a time.
-const ROWS: usize = 8;
-
-/// Columns of the result that are computed in registers at a time.
-const COLUMNS: usize = 48;
 
 /// Rows of the result per task.
 const ROWS_PER_TASK: usize = 8 * ROWS;
@@ -138,10 +133,10 @@ pub(super) fn multiply(left: &PackedRows, right: &PackedPanels, out: &mut [f32],
             let first = panel * COLUMNS;
             for (group, out) in out.chunks_mut(ROWS * columns).enumerate() {
                 let group = task * ROWS_PER_TASK / ROWS + group;
-                kernel::tile(&mut kernel::Tile {
+                kernel::tile(&mut Tile {
                     left: &left.words[group * ROWS * pairs..],
                     row_stride: left.row_stride,
-                    pair_stride: left.pair_stride,
+                    stride: left.pair_stride,
                     right,
                     rows: out.len() / columns,
                     columns: (columns - first).min(COLUMNS),

@@ -5,6 +5,7 @@
 
 mod kernel;
 
+use super::tile::{COLUMNS, ROWS, Tile};
 use crate::core::ops::backend::LinearLayout;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -15,12 +16,6 @@ const MAX_ROWS: usize = 64;
 
 /// The most elements of all copies together: 1 GiB.
 const MAX_ELEMENTS: usize = 1 << 28;
-
-/// Columns of the result that are computed in registers at a time.
-const COLUMNS: usize = 48;
-
-/// Rows of the result that are computed in registers at a time.
-const ROWS: usize = 8;
 
 /// Copies of weights in panels of [`COLUMNS`] outputs, `[inputs, COLUMNS]` each, for a model that is
 /// not trained.
@@ -84,9 +79,11 @@ fn product(x: &[f32], panels: &[f32], inputs: usize, outputs: usize, out: &mut [
         let first = panel * COLUMNS;
         let rows = x.chunks(ROWS * inputs).zip(out.chunks_mut(ROWS * outputs));
         for (x, out) in rows {
-            kernel::tile(&mut kernel::Tile {
-                x,
-                panel: weights,
+            kernel::tile(&mut Tile {
+                left: x,
+                row_stride: inputs,
+                stride: 1,
+                right: weights,
                 rows: x.len() / inputs,
                 columns: (outputs - first).min(COLUMNS),
                 out: &mut out[first..],

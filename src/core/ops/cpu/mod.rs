@@ -21,6 +21,7 @@ mod optimizer;
 mod pretraining;
 mod product;
 mod quantized;
+mod tile;
 
 pub use device::Cpu;
 pub use matmul::{Matrix, matmul};

@@ -3,25 +3,10 @@
 
 #![expect(unsafe_code, reason = "vector instructions that not every processor has")]
 
-use super::{COLUMNS, ROWS};
+use super::super::tile::Tile;
+#[cfg(target_arch = "x86_64")]
+use super::super::tile::with_rows;
 use half::bf16;
-
-/// The product of up to [`ROWS`] rows and a panel.
-pub(super) struct Tile<'a> {
-    /// Word `(row, pair)` is `left[row × row_stride + pair × pair_stride]`.
-    pub left: &'a [u32],
-    pub row_stride: usize,
-    pub pair_stride: usize,
-    /// `[pairs, COLUMNS]`.
-    pub right: &'a [u32],
-    pub rows: usize,
-    pub columns: usize,
-    /// Element `(row, column)` is `out[row × out_stride + column]`.
-    pub out: &'a mut [f32],
-    pub out_stride: usize,
-    /// Whether to add to `out` instead of overwriting it.
-    pub add: bool,
-}
 
 /// Whether the processor has the instructions.
 pub(in crate::core::ops::cpu) fn is_supported() -> bool {
@@ -68,76 +53,33 @@ pub(super) fn pair_rows(first: &[f32], second: Option<&[f32]>, words: &mut [u32]
     }
 }
 
-/// Computes a tile.
-pub(super) fn tile(tile: &mut Tile<'_>) {
-    let pairs = tile.right.len() / COLUMNS;
-    let last = |count: usize, stride: usize| count.saturating_sub(1) * stride;
-    assert!(
-        (1..=ROWS).contains(&tile.rows)
-            && (1..=COLUMNS).contains(&tile.columns)
-            && (pairs == 0
-                || last(tile.rows, tile.row_stride) + last(pairs, tile.pair_stride)
-                    < tile.left.len())
-            && last(tile.rows, tile.out_stride) + tile.columns <= tile.out.len(),
-        "a tile beyond its matrices"
-    );
+/// Computes a tile of words.
+pub(super) fn tile(tile: &mut Tile<'_, u32>) {
+    tile.check();
     #[cfg(target_arch = "x86_64")]
     if is_supported() {
-        // SAFETY: the processor has the instructions, and the assertion above checks that all
-        // elements are within their slices.
-        return unsafe {
-            match tile.rows {
-                8 => x86::tile::<8>(tile),
-                7 => x86::tile::<7>(tile),
-                6 => x86::tile::<6>(tile),
-                5 => x86::tile::<5>(tile),
-                4 => x86::tile::<4>(tile),
-                3 => x86::tile::<3>(tile),
-                2 => x86::tile::<2>(tile),
-                _ => x86::tile::<1>(tile),
-            }
-        };
+        // SAFETY: the processor has the instructions, and the tile is checked.
+        return unsafe { with_rows!(x86::tile, tile) };
     }
-    tile_plainly(tile);
-}
-
-fn tile_plainly(tile: &mut Tile<'_>) {
     let halves = |word: u32| [word << 16, word & 0xffff_0000].map(f32::from_bits);
-    for row in 0..tile.rows {
-        let out = &mut tile.out[row * tile.out_stride..][..tile.columns];
-        for (column, to) in out.iter_mut().enumerate() {
-            let mut sum = 0f32;
-            for (pair, right) in tile.right.chunks_exact(COLUMNS).enumerate() {
-                let left = tile.left[row * tile.row_stride + pair * tile.pair_stride];
-                let ([a, b], [c, d]) = (halves(left), halves(right[column]));
-                sum += a * c + b * d;
-            }
-            *to = if tile.add { *to + sum } else { sum };
-        }
-    }
+    tile.compute_plainly(|&left, &right| {
+        let ([a, b], [c, d]) = (halves(left), halves(right));
+        a * c + b * d
+    });
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{COLUMNS, Tile, pair_neighbours_plainly};
+    use super::pair_neighbours_plainly;
+    use crate::core::ops::cpu::tile::registers::{LANES, REGISTERS, first_lanes, store};
+    use crate::core::ops::cpu::tile::{COLUMNS, Tile};
     use std::arch::x86_64::{
-        __m256bh, __m256i, __m512bh, __m512i, __mmask16, _mm512_add_ps, _mm512_cvtepu16_epi32,
-        _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps,
-        _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
-        _mm512_or_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_slli_epi32,
-        _mm512_storeu_si512,
+        __m256bh, __m256i, __m512bh, __m512i, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh,
+        _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+        _mm512_mask_storeu_epi32, _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_set1_epi32,
+        _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_si512,
     };
     use std::mem::transmute;
-
-    /// Elements in a register.
-    const LANES: usize = 16;
-    /// Registers in a row of a tile.
-    const REGISTERS: usize = COLUMNS / LANES;
-
-    /// The mask of the first `count` lanes, at most all.
-    fn first_lanes(count: usize) -> __mmask16 {
-        if count >= LANES { __mmask16::MAX } else { (1 << count) - 1 }
-    }
 
     /// # Safety
     /// The processor has the instructions, and `words` has half as many elements as `values`,
@@ -183,10 +125,9 @@ mod x86 {
     }
 
     /// # Safety
-    /// The processor has the instructions, `R` is the number of rows, and all elements of the tile
-    /// are within its slices.
+    /// The processor has the instructions, `R` is the number of rows, and [`Tile::check`] has passed.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    pub(super) unsafe fn tile<const R: usize>(tile: &mut Tile<'_>) {
+    pub(super) unsafe fn tile<const R: usize>(tile: &mut Tile<'_, u32>) {
         let mut sums = [[_mm512_setzero_ps(); REGISTERS]; R];
         for (pair, panel) in tile.right.chunks_exact(COLUMNS).enumerate() {
             // SAFETY: the caller has checked the range of `left`, and a row of the panel has all
@@ -196,7 +137,7 @@ mod x86 {
                     let from = panel.as_ptr().add(register * LANES);
                     transmute::<__m512i, _>(_mm512_loadu_si512(from.cast()))
                 });
-                let left = tile.left.as_ptr().add(pair * tile.pair_stride);
+                let left = tile.left.as_ptr().add(pair * tile.stride);
                 for (row, sums) in sums.iter_mut().enumerate() {
                     let both = (*left.add(row * tile.row_stride)).cast_signed();
                     let left: __m512bh = transmute::<__m512i, _>(_mm512_set1_epi32(both));
@@ -206,22 +147,7 @@ mod x86 {
                 }
             }
         }
-        for (row, sums) in sums.into_iter().enumerate() {
-            for (register, mut sum) in sums.into_iter().enumerate() {
-                let mask = first_lanes(tile.columns.saturating_sub(register * LANES));
-                if mask == 0 {
-                    break;
-                }
-                // SAFETY: the lanes of the mask are within `out`, which the caller has checked.
-                unsafe {
-                    let out = tile.out.as_mut_ptr();
-                    let out = out.add(row * tile.out_stride + register * LANES);
-                    if tile.add {
-                        sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, out));
-                    }
-                    _mm512_mask_storeu_ps(out, mask, sum);
-                }
-            }
-        }
+        // SAFETY: as the caller promises.
+        unsafe { store(tile, sums) };
     }
 }
