@@ -30,6 +30,12 @@ pub enum RequestError {
     /// An option of pretraining without an objective.
     #[error("{0} is an option of nsmc-tui pretrain, or needs an objective")]
     WithoutObjective(&'static str),
+    /// The run to resume has no objective.
+    #[error(
+        "the run to resume trains a classifier, or its run.toml is missing. Resume a classifier \
+         with nsmc-tui train, or pass the run's --objective"
+    )]
+    NotPretraining,
     /// Both `--plain` and `--json` are given.
     #[error("--plain and --json cannot be used together")]
     PlainAndJson,
@@ -79,7 +85,11 @@ impl TrainRequest {
         let mut request = Self::from(flags);
         request.run.pretraining = pretraining;
         let mut request = request.completed(environment)?;
-        if request.run.resume_from().is_none() {
+        if request.run.resume_from().is_some() {
+            if request.run.pretraining.objective.is_none() {
+                return Err(RequestError::NotPretraining);
+            }
+        } else {
             request.run.pretraining.objective.get_or_insert_with(|| Given {
                 value: Objective::default(),
                 text: Objective::default().to_string(),

@@ -5,13 +5,12 @@ use crate::cli::flags::BenchFlags;
 use crate::cli::output::print_to_stderr;
 use crate::core::engine::EngineOptions;
 use crate::core::model::ModelConfig;
-use crate::core::model::config::SMALL;
+use crate::core::model::embedded::{self, EMBEDDED_MODEL, SMALL_MODEL};
 use crate::run::bench::step::{StepCost, StepWorkload};
 use crate::run::bench::{dashboard, predict, step};
 use crate::run::options::ComputeOptions;
 use serde_json::{Value, json};
 use std::io::Write;
-use std::path::Path;
 
 pub fn run(flags: &BenchFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let lengths = if flags.lengths.is_empty() {
@@ -73,13 +72,18 @@ fn config(flags: &BenchFlags, longest: usize) -> anyhow::Result<ModelConfig> {
     ] {
         overrides.extend(value.map(|value| (name.to_owned(), json!(value))));
     }
-    if let Some(name) = &flags.model_name_or_path {
-        let folder = saved::locate(name, &flags.revision)?;
-        return Ok(ModelConfig::read(&folder.join("config.json"), &overrides)?);
+    match flags.model_name_or_path.as_deref() {
+        None | Some(SMALL_MODEL) => {
+            let positions = longest.max(512);
+            overrides.push(("max_position_embeddings".to_owned(), json!(positions)));
+            Ok(ModelConfig::small_with(&overrides)?)
+        }
+        Some(EMBEDDED_MODEL) => Ok(embedded::config(&overrides)?),
+        Some(name) => {
+            let folder = saved::locate(name, &flags.revision)?;
+            Ok(ModelConfig::read(&folder.join("config.json"), &overrides)?)
+        }
     }
-    let positions = longest.max(512);
-    overrides.push(("max_position_embeddings".to_owned(), json!(positions)));
-    Ok(ModelConfig::parse(SMALL, Path::new("config.json"), &overrides)?)
 }
 
 fn write_step(cost: &StepCost, out: &mut impl Write) -> std::io::Result<()> {

@@ -30,6 +30,11 @@ pub fn load(flags: &SavedModelFlags) -> anyhow::Result<SavedModel> {
         "{name}: no config.json with a model.safetensors in it. Train a model first (nsmc-tui \
          train), or pass a folder or a model of the hub with --model-name-or-path"
     );
+    anyhow::ensure!(
+        ![EMBEDDED_MODEL, SMALL_MODEL].contains(&name.as_str()),
+        "{name}: the program's own models have no trained head. Train one first (nsmc-tui train \
+         --model-name-or-path {name}), then pass its output folder"
+    );
     let path = locate(name, &flags.revision)?;
     let config = ModelConfig::read(&path.join("config.json"), &[])?;
     let tokenizer = Tokenizer::from_folder(&path)?;

@@ -9,8 +9,8 @@ use clap::Args;
 #[derive(Args, Clone, Debug)]
 #[expect(missing_docs, reason = "the help texts are the documentation")]
 pub struct BenchFlags {
-    /// A model whose shape is measured, on the hub or in a folder with config.json [default: the
-    /// embedded one's]
+    /// A model whose shape is measured, on the hub, in a folder with config.json, or
+    /// `embedded` [default: the small model that starts from random weights]
     #[arg(long, value_name = "ID|FOLDER", help_heading = "Model")]
     pub model_name_or_path: Option<String>,
     /// The branch, tag or commit of a model of the hub
@@ -49,7 +49,7 @@ pub struct BenchFlags {
     /// Steps before them, which are not measured
     #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Measuring")]
     pub warmup: usize,
-    /// Also measure predictions of a model of the embedded shape: of this many texts, one by one
+    /// Also measure predictions of the embedded model: of this many texts, one by one
     /// and 32 at a time
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "500", value_parser = value(count), help_heading = "Measuring")]
     pub predict: Option<usize>,

@@ -45,7 +45,7 @@ Examples:
 
 const MEASURED: &str = "\
 Examples:
-  nsmc-tui bench --predict --screen         The embedded model: a step, predictions, the dashboard
+  nsmc-tui bench --model-name-or-path embedded --predict --screen
   nsmc-tui bench --layers 12 --hidden-size 768 --heads 12 --intermediate-size 3072 \\
       --vocab-size 119547 --per-device-train-batch-size 8 --length 32
   nsmc-tui bench --model-name-or-path klue/bert-base --device cuda --bf16 --length 119
@@ -62,18 +62,21 @@ product alone on the same threads.
 const DEFAULTS: &str = "\
 Defaults:
                               --recipe trainer       --recipe native
+  num_train_epochs            10                     10
+    of the embedded model     4                      4
   learning_rate               5e-5                   5e-5
-    from random weights       2e-4                   2e-4
+    embedded, random          2e-4                   2e-4
+  layerwise_lr_decay          1                      1
+    of the embedded model     0.85                   0.85
   warmup_steps                0                      0
-    from random weights       0.1 of all steps       0
+    embedded, random          0.1 of all steps       0
   lr_scheduler_type           linear                 constant
   weight_decay                0                      0.01, biases and LayerNorm too
   max_grad_norm               1                      0 (no clipping)
   train_sampling_strategy     group_by_length        sequential
-Both recipes: 10 epochs, batches of 32, logging and saving every 50 steps, 2 checkpoints kept,
-seed 42, as in the tutorial. The embedded model starts from random weights, for which a learning
-rate of 5e-5 is too small to learn in 630 steps. The dashboard's settings page shows every value
-and the reason for it.
+Both recipes: batches of 32, logging and saving every 50 steps, 2 checkpoints kept, seed 42, as in
+the tutorial. With random weights, a learning rate of 5e-5 is too small to learn in 630 steps. The
+dashboard's settings page shows every value and the reason for it.
 
 Every option can also be given in a TOML file (--config run.toml: learning_rate = 5e-5) or in the
 environment (NSMC_TUI_LEARNING_RATE=5e-5). A flag overrides the environment, and the environment
@@ -109,7 +112,7 @@ pub enum CliCommand {
     #[command(after_help = pretrain::EXAMPLES)]
     #[command(mut_args(|argument| {
         let is_hidden = pretrain::HIDDEN.contains(&argument.get_id().as_str());
-        if is_hidden { argument.hide(true) } else { argument }
+        if is_hidden { argument.hide(true) } else { pretrain::without_default(argument) }
     }))]
     Pretrain(Box<PretrainFlags>),
     /// Replay a run from its journal, on the dashboard or as lines
@@ -139,7 +142,7 @@ pub enum CliCommand {
     },
     /// Print the manual page, for `man -l -`
     Man,
-    /// Train the embedded vocabulary again, from NSMC's train split, and print it
+    /// Train the small model's vocabulary again, from NSMC's train split, and print it
     #[command(hide = true)]
     TrainTokenizer {
         /// How many tokens

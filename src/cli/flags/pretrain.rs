@@ -4,7 +4,7 @@ use super::train::TrainFlags;
 use super::values::{choice, flag};
 use crate::core::model::Objective;
 use crate::run::options::{Given, PretrainingOptions};
-use clap::Args;
+use clap::{Arg, Args};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -25,13 +25,13 @@ The model is saved as transformers saves it: a language model as BertForMaskedLM
 encoder trained on replaced tokens with its discriminator's head, without the generator.
 ";
 
-/// Flags of `train` that are hidden in the help of `pretrain`, because they are refused there.
-pub(super) const HIDDEN: [&str; 19] = [
+/// Flags of `train` that are hidden in the help of `pretrain`, because they are refused there or have
+/// no use.
+pub(super) const HIDDEN: [&str; 18] = [
     "label_column_name",
     "text_pair_column_name",
     "label_smoothing_factor",
     "pooling",
-    "metric_for_best_model",
     "greater_is_better",
     "pad_to_max_length",
     "bf16",
@@ -47,6 +47,30 @@ pub(super) const HIDDEN: [&str; 19] = [
     "pseudo_label_weight",
     "ema_decay",
 ];
+
+/// Flags with other defaults than those of `train`, which [`EXAMPLES`] names.
+const OTHER_DEFAULTS: [&str; 8] = [
+    "num_train_epochs",
+    "learning_rate",
+    "warmup_steps",
+    "weight_decay",
+    "layerwise_lr_decay",
+    "save_steps",
+    "validation_split",
+    "max_train_samples",
+];
+
+/// The flag without the default of `train` in its help, if its default is another one.
+pub(super) fn without_default(argument: Arg) -> Arg {
+    let help = argument.get_help().map(ToString::to_string);
+    match help.as_deref().and_then(|help| help.split_once(" [default")) {
+        Some((help, _)) if OTHER_DEFAULTS.contains(&argument.get_id().as_str()) => {
+            let help = help.to_owned();
+            argument.help(help)
+        }
+        _ => argument,
+    }
+}
 
 /// Flags of `pretrain`.
 #[derive(Args, Clone, Debug)]

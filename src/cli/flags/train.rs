@@ -92,7 +92,7 @@ pub struct TrainFlags {
     /// Preset of default hyperparameters [default: trainer]
     #[arg(long, value_parser = choice(TrainerOptions::recipe), help_heading = "Training")]
     pub recipe: Option<Given<Recipe>>,
-    /// Epochs: passes over the training data [default: 10]
+    /// Epochs: passes over the training data [default: 10; of the embedded model 4]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::num_train_epochs), help_heading = "Training")]
     pub num_train_epochs: Option<Given<f64>>,
     /// Stop after this many steps, whatever the epochs (-1: no limit)
@@ -115,14 +115,14 @@ pub struct TrainFlags {
     /// Texts in an evaluation batch [default: 32]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::per_device_eval_batch_size), help_heading = "Training")]
     pub per_device_eval_batch_size: Option<Given<usize>>,
-    /// The highest learning rate [default: 5e-5; from random weights 2e-4]
+    /// The highest learning rate [default: 5e-5; of the embedded model and from random weights 2e-4]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = flag(TrainerOptions::learning_rate), help_heading = "Training")]
     pub learning_rate: Option<Given<f64>>,
     /// How the learning rate changes [default: linear; recipe native: constant]
     #[arg(long, value_name = "TYPE", value_parser = choice(TrainerOptions::lr_scheduler_type), help_heading = "Training")]
     pub lr_scheduler_type: Option<Given<SchedulerType>>,
     /// Steps, or below 1 a share of all steps, in which the learning rate rises from zero
-    /// [default: 0; from random weights 0.1]
+    /// [default: 0; of the embedded model and from random weights 0.1]
     #[arg(long, value_name = "N", alias = "warmup-ratio", allow_negative_numbers = true, value_parser = flag(TrainerOptions::warmup_steps), help_heading = "Training")]
     pub warmup_steps: Option<Given<f64>>,
     /// Decoupled weight decay [default: 0; recipe native: 0.01]
@@ -141,7 +141,8 @@ pub struct TrainFlags {
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::adam_epsilon), help_heading = "Training")]
     pub adam_epsilon: Option<Given<f64>>,
     /// Train the layer of index k of L, counted from 0 at the bottom, at the learning rate ×
-    /// FACTOR^(L−k), and the embeddings at × FACTOR^(L+1); the head has the full rate [default: 1]
+    /// FACTOR^(L−k), and the embeddings at × FACTOR^(L+1); the head has the full rate [default: 1; of the embedded
+    /// model 0.85]
     #[arg(long, value_name = "FACTOR", allow_negative_numbers = true, value_parser = flag(TrainerOptions::layerwise_lr_decay), help_heading = "Training")]
     pub layerwise_lr_decay: Option<Given<f64>>,
     /// Evaluate, answer with and save an exponential moving average of the weights, which each step

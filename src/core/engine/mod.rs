@@ -43,8 +43,8 @@ pub struct EngineOptions {
     pub tf32: bool,
     /// Multiply by 8-bit weights on the CPU, for inference only.
     pub int8: bool,
-    /// Keep copies of weights on the CPU that make answers about single texts quick, for inference
-    /// only.
+    /// Keep copies of weights on the CPU that make answers about single texts quick. A
+    /// training step drops them.
     pub keep_weights: bool,
     /// The number of CPU threads; 0 means one per core.
     pub threads: usize,

@@ -62,7 +62,15 @@ impl ModelConfig {
     /// # Errors
     /// If the program file is damaged.
     pub fn small() -> Result<Self, ModelError> {
-        Self::parse(SMALL, Path::new("config.json of the small model"), &[])
+        Self::small_with(&[])
+    }
+
+    /// As [`Self::small`], with the values of `overrides` replaced.
+    ///
+    /// # Errors
+    /// If a value is not supported.
+    pub fn small_with(overrides: &[(String, Value)]) -> Result<Self, ModelError> {
+        Self::parse(SMALL, Path::new("config.json of the small model"), overrides)
     }
 
     /// Reads a `config.json`, with the values of `overrides` replaced.

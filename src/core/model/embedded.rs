@@ -1,8 +1,10 @@
 //! The pretrained Korean model that is part of the program; `assets/model/README.md` describes it.
 
 use super::config::ModelConfig;
+use super::folder::LoadOptions;
+use super::parameters::{LoadReport, ParameterBuilder};
 use super::weights::Weights;
-use super::{Architecture, ModelError};
+use super::{Architecture, ModelError, SequenceClassifier, without_backtrace};
 use serde_json::Value;
 use std::path::Path;
 
@@ -28,10 +30,22 @@ pub fn config(overrides: &[(String, Value)]) -> Result<ModelConfig, ModelError> 
     ModelConfig::parse(CONFIG, Path::new("embedded config.json"), overrides)
 }
 
-/// The weights of the encoder.
+/// The model; its head is initialized with `seed`, and so is what `options` name.
 ///
 /// # Errors
-/// If the program file is damaged.
-pub fn weights() -> Result<Weights, ModelError> {
-    Weights::open_quantized(WEIGHTS, Path::new(FILE), Architecture::Bert)
+/// If the weights do not fit the configuration.
+pub fn load(
+    config: ModelConfig,
+    options: LoadOptions,
+    seed: u64,
+) -> Result<(SequenceClassifier, LoadReport), ModelError> {
+    let file = Path::new(FILE);
+    let weights = Weights::open_quantized(WEIGHTS, file, Architecture::Bert)?;
+    let builder = ParameterBuilder::new(weights, seed, config.encoder.initializer_range)
+        .ignore_mismatched_sizes(options.ignore_mismatched_sizes)
+        .reinit_top_layers(options.reinit_top_layers);
+    SequenceClassifier::build(config, builder).map_err(|error| ModelError::Weights {
+        file: file.to_path_buf(),
+        reason: without_backtrace(&error),
+    })
 }

@@ -216,8 +216,7 @@ impl ModelLayout {
     /// The offset of the first parameter after the embedding tables: of the projection of the
     /// embeddings or of the first layer. In a generator, no parameter is before it.
     pub fn first_parameter(&self) -> usize {
-        let layer = self.layers.first().map_or(self.head.weight, |layer| layer.query.weight);
-        self.project.map_or(layer, |project| project.weight)
+        self.project.map_or(self.layer_range(0).start, |project| project.weight)
     }
 
     /// The number of elements of all parameters together.
@@ -228,11 +227,6 @@ impl ModelLayout {
     /// Whether there are no parameters.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// The index of the first parameter after the embeddings and their projection.
-    fn encoder_start(&self) -> usize {
-        self.layers.first().map_or(self.head.weight, |layer| layer.query.weight)
     }
 
     /// The parameters of the encoder's layer of this index, counted from 0 at the bottom; empty if
@@ -265,7 +259,7 @@ impl ModelLayout {
         }
         let count = self.layers.len();
         let factor = |exponent: usize| decay.powi(i32::try_from(exponent).unwrap_or(i32::MAX));
-        let embeddings = (0..self.encoder_start(), factor(count + 1));
+        let embeddings = (0..self.layer_range(0).start, factor(count + 1));
         let layers = (0..count).map(|index| (self.layer_range(index), factor(count - index)));
         std::iter::once(embeddings).chain(layers).collect()
     }

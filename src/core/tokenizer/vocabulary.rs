@@ -1,4 +1,4 @@
-//! Training the embedded vocabulary, so that it is reproducible.
+//! Training the vocabulary of the small model, so that it is reproducible.
 
 use super::files::TokenizerFiles;
 use super::{SPECIAL_TOKENS, Tokenizer, TokenizerError, assemble};

@@ -34,11 +34,12 @@ impl EarlyStopping {
         })
     }
 
-    /// Continues the count of a run that is resumed, from its `stateful_callbacks`.
-    pub(super) fn continue_from(&mut self, callbacks: &Value) {
+    /// Continues the count of a run that is resumed, from its `stateful_callbacks`; `has_compared`
+    /// tells whether it had an evaluation.
+    pub(super) fn continue_from(&mut self, callbacks: &Value, has_compared: bool) {
         if let Some(counter) = callbacks.pointer(COUNTER).and_then(Value::as_u64) {
             self.counter = counter;
-            self.has_compared = true;
+            self.has_compared = has_compared;
         }
     }
 
@@ -121,7 +122,7 @@ mod tests {
                     stopping.write_to(&mut callbacks);
                 }
                 stopping = EarlyStopping::new(&arguments).ok_or_else(off)?;
-                stopping.continue_from(&callbacks);
+                stopping.continue_from(&callbacks, !counters.is_empty());
                 stopping.push(value, best);
                 counters.push(stopping.counter());
                 let better = |best| if greater_is_better { value > best } else { value < best };

@@ -8,7 +8,7 @@ use super::event::{
 use super::metrics::Confusion;
 use crate::core::data::batching::Example;
 use crate::core::train::arguments::StartingWeights;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -186,7 +186,8 @@ pub struct RunState {
     /// The seed of the data order.
     pub data_seed: u64,
     /// The weights that the run started from, which determine its default learning rate.
-    #[serde(default)]
+    /// Checkpoints of earlier versions have whether they were random.
+    #[serde(default, alias = "random_weights", deserialize_with = "starting_weights")]
     pub starting_weights: StartingWeights,
     /// The folder of the run's TensorBoard files below its output folder, if it writes any there.
     pub logging_dir: Option<PathBuf>,
@@ -201,6 +202,20 @@ pub struct RunState {
     /// The effective options of the run, by name; empty in checkpoints of earlier versions.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
+}
+
+/// Reads the weights' name, or whether they are random.
+fn starting_weights<'de, D: Deserializer<'de>>(from: D) -> Result<StartingWeights, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Name(StartingWeights),
+        IsRandom(bool),
+    }
+    Ok(match Stored::deserialize(from)? {
+        Stored::Name(weights) => weights,
+        Stored::IsRandom(is_random) => StartingWeights::of_file(!is_random),
+    })
 }
 
 /// The current version of the file format.

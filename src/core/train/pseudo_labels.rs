@@ -1,8 +1,8 @@
 //! Self-training within a run: unlabelled examples, labelled by the current model, join the batches
 //! of labelled ones, as in `FixMatch` (Sohn et al., 2020) with dropout as the only noise.
 //!
-//! In each step after the warm-up, `M` unlabelled examples are drawn, the model predicts them
-//! without dropout, and those whose highest probability is at least the threshold are trained on
+//! In each step after the warm-up, `M` unlabelled examples are drawn, the model (with `--ema-decay` its average) predicts
+//! them without dropout, and those whose highest probability is at least the threshold are trained on
 //! with the predicted class as their label. The loss of the step is
 //! `labelled loss + weight × (sum of their losses) / M`.
 //!

@@ -183,7 +183,7 @@ impl<'a> Trainer<'a> {
             run.state.best_metric = old.best_metric;
             run.state.best_global_step = old.best_global_step;
             if let Some(stopping) = &mut run.early_stopping {
-                stopping.continue_from(&old.stateful_callbacks);
+                stopping.continue_from(&old.stateful_callbacks, run.state.has_evaluation());
             }
             // The folder may have been moved, or the run may continue in another folder.
             run.set_best_checkpoint(self.best_of(checkpoint));

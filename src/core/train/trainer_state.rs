@@ -70,6 +70,11 @@ impl TrainerState {
         }
     }
 
+    /// Whether the run was evaluated.
+    pub fn has_evaluation(&self) -> bool {
+        self.log_history.iter().any(|entry| entry.contains_key("eval_loss"))
+    }
+
     /// Sets the step and the values that depend on it, as the Trainer does before saving.
     pub fn advance_to(&mut self, step: u64, epoch: f64, total_flos: f64) {
         self.global_step = step;

@@ -3,7 +3,8 @@
 use super::DurationStats;
 use crate::core::data::{Split, nsmc};
 use crate::core::engine::{EngineOptions, build};
-use crate::core::model::{SequenceClassifier, embedded};
+use crate::core::model::embedded;
+use crate::core::model::folder::LoadOptions;
 use crate::core::predict::classify;
 use crate::core::tokenizer::Tokenizer;
 use serde::Serialize;
@@ -28,7 +29,7 @@ pub struct PredictionCost {
 /// # Errors
 /// If the requested device is not available.
 pub fn measure(count: usize, options: &EngineOptions) -> anyhow::Result<PredictionCost> {
-    let (model, _) = SequenceClassifier::new(embedded::config(&[])?, embedded::weights()?, 42)?;
+    let (model, _) = embedded::load(embedded::config(&[])?, LoadOptions::default(), 42)?;
     let tokenizer = Tokenizer::embedded()?;
     let rows = nsmc::load(Split::Test)?.rows;
     let texts: Vec<&str> = rows.iter().take(count).map(|row| row.text.as_str()).collect();

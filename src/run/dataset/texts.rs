@@ -87,7 +87,12 @@ fn read(files: &[PathBuf], split: Split, options: &DatasetOptions) -> anyhow::Re
     for file in files {
         let (quoting, skip) = (options.quoting_or_auto(), options.skips_bad_rows());
         let table = read_unlabelled(file, &columns(options), quoting, skip)?;
-        all.rows.extend(table.rows);
+        // Both texts of a pair are texts.
+        for mut row in table.rows {
+            let second = row.text_pair.take();
+            let second = second.map(|text| DataRow { text, ..row.clone() });
+            all.rows.extend([row].into_iter().chain(second));
+        }
         all.skipped += table.skipped;
         all.notes.extend(table.notes);
     }

@@ -127,7 +127,10 @@ impl FigureData {
             return Err(FigureError::Empty);
         }
         let mut svgs = vec![(CURVES, curves::draw(&self.history, &self.title()))];
-        if let Some(evaluated) = &self.evaluated {
+        // A language model has no classes.
+        let has_classes =
+            |evaluated: &&Evaluated| !evaluated.metrics.eval_confusion.counts.is_empty();
+        if let Some(evaluated) = self.evaluated.as_ref().filter(has_classes) {
             let labels = self.started.as_ref().map_or(&[][..], |started| &started.labels);
             svgs.push((CONFUSION, confusion::draw(evaluated, labels)));
         }

@@ -31,6 +31,8 @@ pub struct History {
     pub train_accuracy: Curve,
     /// F1 on the training batches of each epoch.
     pub train_f1: Curve,
+    /// Whether the run pretrains: then no predictions are counted in training.
+    pretrains: bool,
     /// When the latest step or evaluation ended, in seconds since training began. The next step
     /// starts at this time.
     last_end: f64,
@@ -52,6 +54,7 @@ impl Default for History {
             eval_f1: exact(),
             train_accuracy: exact(),
             train_f1: exact(),
+            pretrains: false,
             last_end: 0.0,
         }
     }
@@ -61,7 +64,10 @@ impl History {
     /// Adds the metrics of an event.
     pub fn apply(&mut self, event: &TrainEvent) {
         match event {
-            TrainEvent::Started(started) => self.steps_per_epoch = started.steps_per_epoch.max(1),
+            TrainEvent::Started(started) => {
+                self.steps_per_epoch = started.steps_per_epoch.max(1);
+                self.pretrains = started.is_pretraining();
+            }
             TrainEvent::Step(step) => self.push_step(step),
             TrainEvent::Epoch(epoch) => self.push_epoch(epoch),
             TrainEvent::Evaluated(evaluated) => self.push_evaluation(evaluated),
@@ -91,6 +97,9 @@ impl History {
     }
 
     fn push_epoch(&mut self, epoch: &Epoch) {
+        if self.pretrains {
+            return;
+        }
         let at = epoch.step as f64;
         self.train_accuracy.push(at, epoch.elapsed, epoch.train_accuracy);
         self.train_f1.push(at, epoch.elapsed, epoch.train_f1);
@@ -101,7 +110,10 @@ impl History {
         let (at, seconds) = (evaluated.step as f64, evaluated.elapsed);
         self.eval_loss.push(at, seconds, evaluated.metrics.eval_loss);
         self.eval_accuracy.push(at, seconds, evaluated.metrics.eval_accuracy);
-        self.eval_f1.push(at, seconds, evaluated.metrics.eval_f1);
+        // A language model has no classes.
+        if !evaluated.metrics.eval_confusion.counts.is_empty() {
+            self.eval_f1.push(at, seconds, evaluated.metrics.eval_f1);
+        }
         self.last_end = seconds;
     }
 

@@ -88,7 +88,7 @@ pub struct TrainingResult {
 }
 
 /// Settings, their names on the card, and the value for which each is left out.
-const LISTED: [(&str, &str, &str); 26] = [
+const LISTED: [(&str, &str, &str); 34] = [
     ("learning_rate", "learning_rate", ""),
     ("per_device_train_batch_size", "train_batch_size", ""),
     ("per_device_eval_batch_size", "eval_batch_size", ""),
@@ -116,6 +116,14 @@ const LISTED: [(&str, &str, &str); 26] = [
     ("layerwise_lr_decay", "layerwise_lr_decay", "1"),
     ("ema_decay", "ema_decay", "0"),
     ("early_stopping_patience", "early_stopping_patience", "0"),
+    ("early_stopping_threshold", "early_stopping_threshold", "0"),
+    ("objective", "objective", ""),
+    ("mlm_probability", "mlm_probability", ""),
+    ("discriminator_weight", "discriminator_weight", ""),
+    ("generator_layers", "generator_layers", ""),
+    ("generator_size", "generator_size", ""),
+    ("new_parameters_lr_factor", "new_parameters_lr_factor", ""),
+    ("freeze_encoder_steps", "freeze_encoder_steps", "0"),
 ];
 
 /// The hyperparameters among a run's settings, with the names and in the order of transformers'

@@ -62,6 +62,6 @@ fn row(entry: &crate::core::train::event::LogEntry) -> Option<String> {
         entry.get("step")?.as_u64()?,
         number("eval_loss")?,
         number("eval_accuracy")?,
-        number("perplexity")?
+        number("eval_perplexity")?
     ))
 }

@@ -1,7 +1,7 @@
 //! Resolves the given options to the arguments of a run, each with its reason. Given values
 //! override the recipe's values, which override Hugging Face's defaults.
 
-use super::group::Given;
+use super::group::{Given, OptionGroup};
 use super::pretraining_settings;
 use super::settings::SettingsList;
 use super::train::{OutputOptions, TrainOptions, TrainerOptions};
@@ -13,7 +13,7 @@ use crate::core::train::event::Setting;
 
 const HUGGING_FACE: &str = "Hugging Face default";
 const TUTORIAL: &str = "tutorial";
-const OFF: &str = "off";
+const OFF: &str = "default";
 
 /// The properties of a model that affect the arguments of its training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,7 @@ pub fn resolve(
         list.add("reinit_top_layers", layers.value, &layers.source.to_string());
     }
 
+    check_unlabelled(options)?;
     let pretrains = options.pretraining.chosen().is_some();
     let model = match model.weights {
         // The embedded model's own defaults are for classifiers.
@@ -234,6 +235,20 @@ fn loss(given: &TrainerOptions, arguments: &mut TrainingArguments, list: &mut Se
     let used = given.rdrop_alpha.as_ref().filter(|given| given.value > 0.0);
     if let Some(Given { value, source, .. }) = used {
         arguments.rdrop_alpha = list.add("rdrop_alpha", *value, &source.to_string());
+    }
+}
+
+/// Refuses options of unlabelled texts where there are none.
+fn check_unlabelled(options: &TrainOptions) -> Result<(), ConfigError> {
+    let is_without_effect =
+        |name: &str| name.starts_with("pseudo_label_") || name == "unlabelled_batch_size";
+    let given = options.given();
+    match given.iter().find(|given| is_without_effect(given.name)) {
+        Some(given) if options.data.unlabelled.is_none() => Err(ConfigError(format!(
+            "--{} needs --unlabelled FILE, or --unlabelled nsmc",
+            given.name.replace('_', "-")
+        ))),
+        _ => Ok(()),
     }
 }
 

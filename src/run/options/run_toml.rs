@@ -35,6 +35,9 @@ const WRITTEN_AS_GIVEN: [&str; 6] = [
     "output_dir",
 ];
 
+/// Those of them whose default is written.
+const WRITTEN_DEFAULTS: [&str; 2] = ["model_name_or_path", "output_dir"];
+
 /// Reads a file of options.
 ///
 /// # Errors
@@ -156,7 +159,7 @@ fn recorded<'a>(
         let text = text.map(|text| current_value(&setting.name, text));
         let value = match (WRITTEN_AS_GIVEN.contains(&setting.name.as_str()), text) {
             (true, Some(text)) => text,
-            (true, None) if setting.name != "output_dir" => continue,
+            (true, None) if !WRITTEN_DEFAULTS.contains(&setting.name.as_str()) => continue,
             _ => &setting.value,
         };
         lines.push((setting.name.as_str(), value, setting.reason.as_str()));

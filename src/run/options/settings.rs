@@ -4,6 +4,7 @@ use super::dataset::DatasetOptions;
 use super::group::{Given, OptionGroup};
 use super::train::TrainOptions;
 use crate::core::data::sampling::SampleLimit;
+use crate::core::model::embedded::EMBEDDED_MODEL;
 use crate::core::text::{sanitize_for_terminal, show_number};
 use crate::core::train::arguments::StepInterval;
 use crate::core::train::event::Setting;
@@ -111,7 +112,7 @@ pub fn data_settings(options: &TrainOptions) -> Vec<Setting> {
     };
     let data = &options.data;
     let pretrains = options.pretraining.chosen().is_some();
-    let mut all = vec![setting("model_name_or_path", "small Korean BERT", "embedded")];
+    let mut all = vec![setting("model_name_or_path", EMBEDDED_MODEL, "default")];
     if data.dataset_name.is_some() {
         all.push(setting("dataset_name", "", ""));
     } else {

@@ -290,10 +290,10 @@ impl PreparedRun {
     fn started(&self, notes: Vec<String>) -> Started {
         let (config, arguments) = (self.model.config(), &self.arguments);
         let encoder = &config.encoder;
-        let model = match self.base_model.as_deref() {
-            None | Some(EMBEDDED_MODEL) => "embedded Korean BERT",
-            Some(SMALL_MODEL) => "small Korean BERT",
-            Some(other) => other,
+        let model = match (self.base_model.as_deref(), self.starting_weights) {
+            (Some(SMALL_MODEL), _) | (None, StartingWeights::Random) => "small Korean BERT",
+            (None | Some(EMBEDDED_MODEL), _) => "embedded Korean BERT",
+            (Some(other), _) => other,
         };
         let samples = self.train.len();
         let progress = self.resume.as_ref().map(|checkpoint| &checkpoint.run.progress);

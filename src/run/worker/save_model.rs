@@ -70,7 +70,7 @@ impl PreparedRun {
         match self.starting_weights {
             StartingWeights::Random => None,
             StartingWeights::Embedded => Some(HubReference {
-                name: "the Korean model of nsmc-tui, made from multilingual-e5-small,".to_owned(),
+                name: "nsmc-tui's embedded model (from multilingual-e5-small)".to_owned(),
                 hub_name: Some("intfloat/multilingual-e5-small".to_owned()),
             }),
             StartingWeights::Pretrained => self.base_model.as_ref().map(|name| HubReference {

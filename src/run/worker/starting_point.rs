@@ -1,15 +1,14 @@
 //! The model that a run starts from: a checkpoint, a folder, a model of the hub or the embedded one.
 
 use super::resume::ResumedRun;
-use crate::core::model::config::SMALL;
 use crate::core::model::embedded::{self, EMBEDDED_MODEL, SMALL_MODEL};
 use crate::core::model::folder::{self, LoadOptions, holds_a_model};
-use crate::core::model::{LoadReport, ModelConfig, ParameterBuilder, SequenceClassifier, Weights};
+use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights};
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::arguments::StartingWeights;
 use crate::run::locate::{self, DownloadCallback};
 use crate::run::options::{Given, ModelTraits, TrainOptions};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The location of a model's files.
 pub(super) enum ModelFiles {
@@ -33,9 +32,7 @@ impl ModelFiles {
     pub fn config(&self, overrides: &[(String, serde_json::Value)]) -> anyhow::Result<ModelConfig> {
         Ok(match self {
             Self::Embedded => embedded::config(overrides)?,
-            Self::Small => {
-                ModelConfig::parse(SMALL, Path::new("config.json of the small model"), overrides)?
-            }
+            Self::Small => ModelConfig::small_with(overrides)?,
             Self::Folder(folder) => ModelConfig::read(&folder.join("config.json"), overrides)?,
         })
     }
@@ -138,24 +135,22 @@ pub(super) fn load_model(
         reinit_top_layers <= layers,
         "--reinit-top-layers {reinit_top_layers}: the model has {layers} layers; pass at most as many"
     );
+    anyhow::ensure!(
+        reinit_top_layers == 0 || is_resumed || files.weights() != StartingWeights::Random,
+        "--reinit-top-layers {reinit_top_layers}: the model starts from random weights, so there is \
+         nothing to initialize again. Leave it out"
+    );
+    let load = LoadOptions {
+        ignore_mismatched_sizes: Given::value_or_default(
+            options.model.ignore_mismatched_sizes.as_ref(),
+        ),
+        reinit_top_layers,
+    };
+    // The weights of a checkpoint are complete.
+    let load = if is_resumed { LoadOptions::default() } else { load };
     Ok(match files {
         ModelFiles::Small => SequenceClassifier::new(config, Weights::none(), seed)?,
-        ModelFiles::Embedded => {
-            let deviation = config.encoder.initializer_range;
-            let builder = ParameterBuilder::new(embedded::weights()?, seed, deviation);
-            SequenceClassifier::build(config, builder.reinit_top_layers(reinit_top_layers))?
-        }
-        ModelFiles::Folder(path) => {
-            let model = &options.model;
-            let load = LoadOptions {
-                ignore_mismatched_sizes: Given::value_or_default(
-                    model.ignore_mismatched_sizes.as_ref(),
-                ),
-                reinit_top_layers,
-            };
-            // The weights of a checkpoint are complete.
-            let load = if is_resumed { LoadOptions::default() } else { load };
-            folder::load_with(path, config, load, seed)?
-        }
+        ModelFiles::Embedded => embedded::load(config, load, seed)?,
+        ModelFiles::Folder(path) => folder::load_with(path, config, load, seed)?,
     })
 }

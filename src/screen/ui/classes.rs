@@ -94,7 +94,12 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
     let matrix = &evaluated.metrics.eval_confusion;
     if matrix.counts.is_empty() {
         frame.render_widget(block, area);
-        return draw_hint(frame, inner, state.lang.tr("masked words are not classes"), theme);
+        return draw_hint(
+            frame,
+            inner,
+            state.lang.tr("no classes in masked language modeling"),
+            theme,
+        );
     }
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
     let columns = ClassColumns::new(usize::from(inner.width), state.lang);

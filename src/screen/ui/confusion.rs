@@ -19,7 +19,12 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         return draw_hint(frame, inner, state.lang.tr("after the first evaluation"), theme);
     };
     if evaluated.metrics.eval_confusion.counts.is_empty() {
-        return draw_hint(frame, inner, state.lang.tr("masked words are not classes"), theme);
+        return draw_hint(
+            frame,
+            inner,
+            state.lang.tr("no classes in masked language modeling"),
+            theme,
+        );
     }
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
     draw_matrix(frame, inner, &evaluated.metrics.eval_confusion, labels, state.lang, theme);

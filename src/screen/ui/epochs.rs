@@ -20,7 +20,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     // Masked words have a perplexity instead of F1.
     let has_classes = !state.is_pretraining()
         || state.started.as_ref().is_some_and(|started| !started.labels.is_empty());
-    let third = if has_classes { "F1" } else { "perplex." };
+    let third = if has_classes { "F1" } else { "PPL" };
     let head = |name: &str, width: usize, style| {
         Span::styled(align_right(state.lang.tr(name), width), style)
     };

@@ -280,13 +280,15 @@ impl Engine for ReferenceEngine {
     }
 
     fn moments(&mut self) -> EngineResult<Moments<'_>> {
-        let weights = flattened(self.network.vars(&self.model).map(|(_, var)| var.as_tensor()))?;
+        let averages = self.training()?.average.is_some();
+        let vars = self.network.vars(&self.model).map(|(_, var)| var.as_tensor());
+        let weights = averages.then(|| flattened(vars)).transpose()?;
         let training = self.training()?;
         Ok(Moments {
             steps: training.step,
             mean: flattened(training.moments.iter().map(|[mean, ..]| mean))?.into(),
             variance: flattened(training.moments.iter().map(|[_, variance, _]| variance))?.into(),
-            weights: training.average.is_some().then(|| weights.into()),
+            weights: weights.map(Into::into),
         })
     }
 

@@ -65,7 +65,7 @@ impl ModelConfig {
     /// A note on a model whose head Python's transformers computes from the first token, whatever
     /// `config.json` says.
     pub(super) fn pooling_note(&self) -> Option<&'static str> {
-        (self.pooling == Pooling::Mean).then_some(
+        (self.pooling == Pooling::Mean && !self.task.is_pretraining()).then_some(
             "the head reads the mean of all tokens; transformers loads this model, but computes its \
              head from the first token: the saved README.md has the lines that compute it in Python",
         )

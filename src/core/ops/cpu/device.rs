@@ -110,6 +110,8 @@ impl Device for Cpu {
         if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
             candle_core::bail!("token id {token} is outside the vocabulary of {vocabulary}");
         }
+        // The copies would not follow the updates.
+        parameters.kept = None;
         gradients.begin(tokens, optimizer.width());
         parameters.try_write(|p| optimizer.apply_pending(tokens, p))
     }

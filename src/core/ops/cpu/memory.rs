@@ -17,7 +17,7 @@ pub struct CpuParameters {
     pub(super) quantized: Quantized,
     /// Copies of weights in bfloat16, on a device that multiplies in it.
     pub(super) bf16: Option<Arc<Bf16Weights>>,
-    /// Copies of weights for products of few rows, if the parameters do not change any more.
+    /// Copies of weights for products of few rows, of a model that is not trained.
     pub(super) kept: Option<Arc<KeptWeights>>,
     /// How often the parameters have changed.
     version: Arc<AtomicU64>,
@@ -59,8 +59,7 @@ impl CpuParameters {
         Ok(())
     }
 
-    /// Keeps copies of weights that make products of few rows quick: for inference, not for
-    /// training.
+    /// Keeps copies of weights that make products of few rows quick, until the first training step.
     pub fn keep_weights(&mut self) {
         self.kept = Some(Arc::default());
     }

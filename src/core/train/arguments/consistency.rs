@@ -74,7 +74,7 @@ impl TrainingArguments {
             return Ok(());
         }
         let missing = if self.metric_for_best_model.is_none() {
-            "--metric-for-best-model, such as f1, or --load-best-model-at-end"
+            "--metric-for-best-model, such as loss, or --load-best-model-at-end"
         } else if self.eval_strategy == EvalStrategy::No {
             "an --eval-strategy other than no"
         } else {

@@ -118,8 +118,8 @@ impl Default for TrainingArguments {
 }
 
 impl TrainingArguments {
-    /// The defaults of a recipe; the learning rate and the warm-up depend on the weights that the
-    /// model starts from.
+    /// The defaults of a recipe; the learning rate, its layer-wise decay, the warm-up and the
+    /// number of epochs depend on the weights that the model starts from.
     pub fn of_recipe(recipe: Recipe, weights: StartingWeights) -> Self {
         let native = recipe == Recipe::Native;
         let has_warmup = weights != StartingWeights::Pretrained && !native;

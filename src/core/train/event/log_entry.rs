@@ -118,7 +118,7 @@ pub fn evaluation_entry(evaluated: &Evaluated, batch_size: usize) -> LogEntry {
         "step": evaluated.step,
     }));
     if let Some(perplexity) = metrics.perplexity {
-        entry.insert("perplexity".to_owned(), json!(perplexity));
+        entry.insert("eval_perplexity".to_owned(), json!(perplexity));
         match metrics.eval_generator_loss {
             Some(loss) => {
                 entry.insert("eval_generator_loss".to_owned(), json!(loss));

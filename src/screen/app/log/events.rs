@@ -11,6 +11,7 @@ impl Log {
     pub fn push_event(&mut self, event: &TrainEvent, elapsed: f64, lang: Lang) {
         match event {
             TrainEvent::Started(started) => {
+                self.pretrains = started.is_pretraining();
                 for note in &started.notes {
                     self.push(elapsed, Level::Info, note.clone());
                 }
@@ -30,6 +31,11 @@ impl Log {
                     self.push_log(&log, logged.elapsed, lang);
                 }
             }
+            TrainEvent::Epoch(epoch) if self.pretrains => {
+                let loss = format!("{:.4}", epoch.train_loss);
+                let text = lang.tr_with("epoch {0}  train loss {1}", &[&epoch.epoch, &loss]);
+                self.push(epoch.elapsed, Level::Result, text);
+            }
             TrainEvent::Epoch(epoch) => {
                 let metrics = [epoch.train_loss, epoch.train_accuracy, epoch.train_f1];
                 let [loss, accuracy, f1] = metrics.map(|metric| format!("{metric:.4}"));
@@ -42,6 +48,15 @@ impl Log {
             TrainEvent::Evaluated(evaluated) => {
                 let eval = &evaluated.metrics;
                 let epoch = show_number((evaluated.epoch * 100.0).round() / 100.0);
+                if let Some(perplexity) = eval.perplexity {
+                    let [loss, perplexity] =
+                        [format!("{:.4}", eval.eval_loss), format!("{perplexity:.2}")];
+                    let text = lang.tr_with(
+                        "epoch {0}  eval loss {1}  perplexity {2}",
+                        &[&epoch, &loss, &perplexity],
+                    );
+                    return self.push(evaluated.elapsed, Level::Result, text);
+                }
                 let metrics = [eval.eval_loss, eval.eval_accuracy, eval.eval_f1];
                 let [loss, accuracy, f1] = metrics.map(|metric| format!("{metric:.4}"));
                 let text = lang.tr_with(

@@ -26,6 +26,8 @@ pub struct Log {
     pub scroll: usize,
     /// Which lines are shown.
     pub view: LogView,
+    /// Whether the run pretrains: then no predictions are counted in training.
+    pretrains: bool,
     /// The serial number of the first line, which is the number of dropped lines.
     first: usize,
 }
