@@ -32,8 +32,8 @@ pub enum RequestError {
     WithoutObjective(&'static str),
     /// The run to resume has no objective.
     #[error(
-        "the run to resume trains a classifier, or its run.toml is missing. Resume a classifier \
-         with nsmc-tui train, or pass the run's --objective"
+        "the run to resume trains a classifier: its run.toml has no objective. Resume it with \
+         nsmc-tui train"
     )]
     NotPretraining,
     /// Both `--plain` and `--json` are given.
@@ -86,7 +86,9 @@ impl TrainRequest {
         request.run.pretraining = pretraining;
         let mut request = request.completed(environment)?;
         if request.run.resume_from().is_some() {
-            if request.run.pretraining.objective.is_none() {
+            // Without a run.toml, the checkpoint's own record has the objective.
+            let has_settings = run_toml::of_resumed_run(&request.run).is_some();
+            if has_settings && request.run.pretraining.objective.is_none() {
                 return Err(RequestError::NotPretraining);
             }
         } else {

@@ -375,7 +375,7 @@ fn help_gives_examples_and_the_recipes() {
     assert!(stdout(&help).contains("Examples:"));
     let help = nsmc_tui(folder.path()).args(["train", "--help"]).assert().success();
     let text = stdout(&help);
-    assert!(text.contains("--recipe native\n  learning_rate"));
+    assert!(text.contains("--recipe native\n  num_train_epochs"));
     assert!(text.contains("--per-device-train-batch-size"));
     assert!(!text.contains("train-tokenizer"));
 }
