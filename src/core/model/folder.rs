@@ -86,10 +86,10 @@ pub fn write(folder: &Path, model: &SequenceClassifier) -> Result<(), ModelError
     write_tensors_of(folder, model, |_| true)
 }
 
-/// As [`write`], without the generator of replaced tokens, which only training needs.
+/// As [`write()`], without the generator of replaced tokens, which only training needs.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_without_generator(
     folder: &Path,
     model: &SequenceClassifier,
