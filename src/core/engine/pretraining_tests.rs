@@ -2,12 +2,14 @@
 //! steps that do not depend on the number of threads.
 
 use super::device::DeviceChoice;
+use super::fused::FusedEngine;
 use super::pytorch_fixtures::{PretrainingFixture, pretraining_fixtures};
 use super::*;
 use crate::core::data::batching::Example;
 use crate::core::data::masking::{MaskShares, Masker};
 use crate::core::model::{GeneratorShape, ModelConfig, SequenceClassifier, Task, Weights};
-use crate::core::ops::Cpu;
+use crate::core::ops::backend::PretrainingOps;
+use crate::core::ops::{Backend, Cpu};
 use crate::core::tokenizer::TokenKinds;
 use serde_json::json;
 use std::path::Path;
@@ -39,14 +41,17 @@ fn engine(
     threads: usize,
     gradient_checkpointing: bool,
 ) -> anyhow::Result<PretrainingEngine<Cpu>> {
-    let options = EngineOptions {
-        device: DeviceChoice::Cpu,
-        threads,
-        gradient_checkpointing,
-        ..EngineOptions::default()
-    };
+    engine_on(Cpu::new(threads)?, model, gradient_checkpointing)
+}
+
+fn engine_on<B: Backend + PretrainingOps>(
+    backend: B,
+    model: &SequenceClassifier,
+    gradient_checkpointing: bool,
+) -> anyhow::Result<PretrainingEngine<B>> {
+    let inner = FusedEngine::new(backend, model, gradient_checkpointing, "a device".to_owned())?;
     let settings = settings(model.config().encoder.vocab_size);
-    let mut engine = build_pretraining(model, &options, settings)?;
+    let mut engine = PretrainingEngine::new(inner, model, settings)?;
     engine.begin_training(ADAMW, false)?;
     Ok(engine)
 }
@@ -205,20 +210,24 @@ fn evaluations_mask_the_same_tokens_and_change_nothing() -> anyhow::Result<()> {
 }
 
 #[test]
-fn what_the_cpu_alone_computes_is_refused_elsewhere() -> anyhow::Result<()> {
+fn options_that_pretraining_lacks_are_refused() -> anyhow::Result<()> {
     let model = small(|_| Task::MaskedLm)?;
-    let refused = |options: EngineOptions| {
-        let settings = settings(60);
-        build_pretraining(&model, &options, settings).err().map(|error| error.0)
+    let built = |options: EngineOptions| {
+        build_pretraining(&model, &options, settings(60)).map(|engine| engine.device())
     };
-    for (options, flag) in [
-        (EngineOptions { device: DeviceChoice::Cuda(0), ..Default::default() }, "--device cuda"),
-        (EngineOptions { bf16: true, ..Default::default() }, "--bf16"),
-        (EngineOptions { ops: Ops::Reference, ..Default::default() }, "--ops reference"),
-    ] {
-        assert!(refused(options).is_some_and(|message| message.ends_with(flag)));
-    }
-    assert_eq!(refused(EngineOptions { threads: 1, ..Default::default() }), None);
+    let refusal = |options| built(options).err().map(|error| error.0).unwrap_or_default();
+    let cpu = EngineOptions { device: DeviceChoice::Cpu, threads: 1, ..Default::default() };
+    let reference = EngineOptions { ops: Ops::Reference, ..cpu };
+    assert!(refusal(reference).ends_with("leave out --ops reference"));
+    assert!(refusal(EngineOptions { int8: true, ..cpu }).ends_with("leave out --int8"));
+    assert!(refusal(EngineOptions { bf16: true, tf32: true, ..cpu }).contains("exclude"));
+    assert!(refusal(EngineOptions { tf32: true, ..cpu }).contains("for a GPU"));
+    // A GPU index that no computer has.
+    let missing = EngineOptions { device: DeviceChoice::Cuda(99), ..cpu };
+    assert!(!refusal(missing).is_empty());
+    assert_eq!(built(cpu)?, "cpu, 1 thread");
+    let bf16 = built(EngineOptions { bf16: true, ..cpu })?;
+    assert_eq!(bf16, if Cpu::has_bf16() { "cpu, 1 thread, bf16" } else { "cpu, 1 thread" });
     Ok(())
 }
 

@@ -45,6 +45,10 @@ mod optimizer;
 mod parameters;
 #[cfg(feature = "cuda")]
 mod pinned;
+mod pretraining;
+#[cfg(test)]
+#[cfg(any(unix, feature = "cuda"))]
+mod pretraining_tests;
 #[cfg(feature = "cuda")]
 mod properties;
 #[cfg(test)]
@@ -71,7 +75,7 @@ pub use parameters::CudaParameters;
 
 /// The kernels' sources, in the order in which they form one translation unit.
 #[cfg(feature = "cuda")]
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     include_str!("kernels/common.cuh"),
     include_str!("kernels/memory.cu"),
     include_str!("kernels/reduce.cu"),
@@ -81,6 +85,7 @@ const SOURCES: [&str; 11] = [
     include_str!("kernels/attention.cu"),
     include_str!("kernels/attention_backward.cu"),
     include_str!("kernels/head.cu"),
+    include_str!("kernels/pretraining.cu"),
     include_str!("kernels/adamw.cu"),
     include_str!("kernels/token_rows.cu"),
 ];
