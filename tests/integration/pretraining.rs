@@ -101,6 +101,57 @@ fn both_objectives_train_save_and_resume_bit_for_bit() {
 }
 
 #[test]
+fn runs_in_bfloat16_resume_bit_for_bit() {
+    for objective in ["mlm", "rtd"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        write_texts(folder);
+        // A processor without the instructions computes in float32.
+        let flags = ["--objective", objective, "--bf16", "--device", "cpu"];
+        let whole = losses(&run(folder, &flags));
+        let weights = || std::fs::read(folder.join("outputs/model.safetensors")).expect("weights");
+        let expected = weights();
+        std::fs::remove_dir_all(folder.join("outputs/checkpoint-8")).expect("a checkpoint");
+        let resumed = [&flags[..], &["--resume-from-checkpoint"]].concat();
+        assert_eq!(losses(&run(folder, &resumed)), whole[4..]);
+        assert!(weights() == expected, "{objective}");
+    }
+}
+
+#[test]
+fn the_settings_of_a_generator_and_the_pooling_are_printed_and_compared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    write_texts(folder);
+    let shape = &SMALL[18..];
+    let printed = |objective: &str| {
+        let flags = ["pretrain", "--print-config", "--train-file", "texts.txt"];
+        let mut command = nsmc_tui(folder);
+        command.args(flags).args(shape).args(["--objective", objective]);
+        stdout(&command.assert().success())
+    };
+    let text = printed("rtd");
+    assert!(text.contains("generator_layers = 1"), "{text}");
+    assert!(text.contains("generator_size = 12"), "{text}");
+    assert!(!printed("mlm").contains("generator_size"));
+    assert!(!text.contains("pooling"), "{text}");
+
+    let train = ["train", "--plain", "--max-train-samples", "16", "--max-eval-samples", "8"];
+    let rest = ["--max-steps", "2", "--save-steps", "1", "--save-strategy", "steps"];
+    let train = |flags: &[&str]| {
+        let mut command = nsmc_tui(folder);
+        command.args(train).args(rest).args(shape).args(flags);
+        command.assert()
+    };
+    train(&[]).success();
+    std::fs::remove_dir_all(folder.join("outputs/checkpoint-2")).expect("a checkpoint");
+    let resume = &["--resume-from-checkpoint", "--pooling"][..];
+    let refused = stderr(&train(&[resume, &["mean"]].concat()).failure());
+    assert!(refused.contains("--pooling mean: the run has cls"), "{refused}");
+    train(&[resume, &["cls"]].concat()).success();
+}
+
+#[test]
 fn texts_of_tables_are_read_without_labels_and_bad_input_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
@@ -125,7 +176,7 @@ fn texts_of_tables_are_read_without_labels_and_bad_input_is_named() {
     std::fs::write(folder.join("bad.txt"), b"gut\nschlecht \xff\n").expect("a file");
     for (flags, expected) in [
         (&["--train-file", "bad.txt"][..], "bad.txt:2: invalid UTF-8"),
-        (&["--train-file", "texts.txt", "--device", "cuda"], "leave out --device cuda"),
+        (&["--train-file", "texts.txt", "--ops", "reference"], "leave out --ops reference"),
         (&["--train-file", "texts.txt", "--label-smoothing-factor", "0.1"], "is for classifiers"),
         (
             &["--train-file", "texts.txt", "--objective", "rtd", "--generator-size", "13"],

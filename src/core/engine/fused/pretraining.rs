@@ -99,6 +99,12 @@ impl<B: Backend + PretrainingOps> PretrainingEngine<B> {
         })
     }
 
+    /// The device.
+    #[cfg(test)]
+    pub(crate) fn backend(&self) -> &B {
+        &self.inner.backend
+    }
+
     /// Keeps the parts of the loss of a step whose metrics are returned.
     fn keep_parts(&mut self, metrics: &StepMetrics) {
         let [generator, discriminator] = metrics.parts;
