@@ -40,6 +40,16 @@ fn run(folder: &Path, flags: &[&str]) -> Vec<Value> {
     json_lines(&stdout(&assert))
 }
 
+/// Copies the checkpoint of step 4 into another output folder.
+fn copy_checkpoint(folder: &Path, from: &str, to: &str) {
+    let [from, to] = [from, to].map(|name| folder.join(name).join("checkpoint-4"));
+    std::fs::create_dir_all(&to).expect("a folder");
+    for file in std::fs::read_dir(from).expect("a checkpoint") {
+        let file = file.expect("a file");
+        std::fs::copy(file.path(), to.join(file.file_name())).expect("a copy");
+    }
+}
+
 fn losses(events: &[Value]) -> Vec<String> {
     let steps = events.iter().filter(|event| event["event"] == "step");
     steps.map(|step| format!("{} {} {}", step["step"], step["loss"], step["grad_norm"])).collect()
@@ -67,12 +77,7 @@ fn both_objectives_train_save_and_resume_bit_for_bit() {
         let card = std::fs::read_to_string(folder.join("whole/README.md")).expect("a card");
         assert!(card.contains(class) && card.contains("Perplexity"), "{card}");
 
-        let copy = folder.join("again/checkpoint-4");
-        std::fs::create_dir_all(&copy).expect("a folder");
-        for file in std::fs::read_dir(folder.join("whole/checkpoint-4")).expect("a checkpoint") {
-            let file = file.expect("a file");
-            std::fs::copy(file.path(), copy.join(file.file_name())).expect("a copy");
-        }
+        copy_checkpoint(folder, "whole", "again");
         let resumed = run(folder, &["--output-dir", "again", "--resume-from-checkpoint"]);
         assert_eq!(losses(&resumed), losses(&events)[4..]);
         let weights = |name: &str| std::fs::read(folder.join(name).join("model.safetensors"));
@@ -108,13 +113,13 @@ fn runs_in_bfloat16_resume_bit_for_bit() {
         write_texts(folder);
         // A processor without the instructions computes in float32.
         let flags = ["--objective", objective, "--bf16", "--device", "cpu"];
-        let whole = losses(&run(folder, &flags));
-        let weights = || std::fs::read(folder.join("outputs/model.safetensors")).expect("weights");
-        let expected = weights();
-        std::fs::remove_dir_all(folder.join("outputs/checkpoint-8")).expect("a checkpoint");
-        let resumed = [&flags[..], &["--resume-from-checkpoint"]].concat();
-        assert_eq!(losses(&run(folder, &resumed)), whole[4..]);
-        assert!(weights() == expected, "{objective}");
+        let whole = losses(&run(folder, &[&flags[..], &["--output-dir", "whole"]].concat()));
+        copy_checkpoint(folder, "whole", "again");
+        let resumed = ["--output-dir", "again", "--resume-from-checkpoint"];
+        let resumed = losses(&run(folder, &[&flags[..], &resumed].concat()));
+        assert_eq!(resumed, whole[4..]);
+        let weights = |name: &str| std::fs::read(folder.join(name).join("model.safetensors"));
+        assert!(weights("again").expect("weights") == weights("whole").expect("weights"));
     }
 }
 

@@ -6,7 +6,7 @@ use super::gradients::CudaGradients;
 use super::memory::{Act, DeviceBuffer, GpuContext};
 use super::optimizer::CudaOptimizer;
 use super::parameters::CudaParameters;
-use super::pretraining::PretrainingBuffers;
+use super::pretraining_buffers::PretrainingBuffers;
 use crate::core::ops::adamw::AdamWSettings;
 use crate::core::ops::backend::{
     Device, Moments, PackedBatch, ParameterLayout, StepMetrics, Update,

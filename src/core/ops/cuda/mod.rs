@@ -6,7 +6,8 @@
 //! that one driver is tested without a GPU.
 //!
 //! All work of a step is queued, and the host does not wait for it within the step: the metrics of
-//! a step are copied to page-locked memory and read while the next step is in the queue.
+//! a step are copied to page-locked memory and read while the next step is in the queue. Only in
+//! pretraining with a generator it waits once in each micro-batch, for the tokens that were drawn.
 
 mod activation;
 #[cfg(test)]
@@ -46,6 +47,7 @@ mod parameters;
 #[cfg(feature = "cuda")]
 mod pinned;
 mod pretraining;
+mod pretraining_buffers;
 #[cfg(test)]
 #[cfg(any(unix, feature = "cuda"))]
 mod pretraining_tests;
