@@ -1,8 +1,8 @@
 //! Flags that choose what computes.
 
 use super::values::{choice, flag};
-use crate::core::engine::Ops;
 use crate::core::engine::device::DeviceChoice;
+use crate::core::engine::{Bf16, Ops};
 use crate::run::options::{ComputeOptions, Given};
 use clap::Args;
 
@@ -16,9 +16,10 @@ pub struct ComputeFlags {
     #[arg(long, value_name = "N", value_parser = flag(ComputeOptions::threads), help_heading = "Computing")]
     pub threads: Option<Given<usize>>,
     /// Multiply matrices in bfloat16, with weights, moments and sums in float32: on a GPU, or on a
-    /// processor with AVX512-BF16
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(ComputeOptions::bf16), help_heading = "Computing")]
-    pub bf16: Option<Given<bool>>,
+    /// processor with AVX512-BF16; `auto` on such a processor only [default: auto to fine-tune the
+    /// embedded model, else false]
+    #[arg(long, value_name = "BOOL|auto", num_args = 0..=1, default_missing_value = "true", value_parser = flag(ComputeOptions::bf16), help_heading = "Computing")]
+    pub bf16: Option<Given<Bf16>>,
     /// Use TensorFloat-32 for matrix products on a GPU
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(ComputeOptions::tf32), help_heading = "Computing")]
     pub tf32: Option<Given<bool>>,

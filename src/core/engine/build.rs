@@ -4,7 +4,7 @@ use super::device::{DeviceChoice, cpu_name};
 use super::fused::FusedEngine;
 use super::fused::pretraining::{PretrainingEngine, PretrainingSettings};
 use super::reference::ReferenceEngine;
-use super::{Engine, EngineError, EngineOptions, EngineResult, Ops};
+use super::{Bf16, Engine, EngineError, EngineOptions, EngineResult, Ops};
 use crate::core::model::SequenceClassifier;
 use crate::core::ops::backend::PretrainingOps;
 use crate::core::ops::{Backend, Cpu};
@@ -15,11 +15,11 @@ use crate::core::ops::{Backend, Cpu};
 /// If options contradict each other, or the requested device is missing, out of memory, or does
 /// not support an option.
 pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResult<Box<dyn Engine>> {
-    if options.bf16 && options.tf32 {
+    if options.bf16 == Bf16::True && options.tf32 {
         return Err(EngineError("--bf16 and --tf32 exclude each other".to_owned()));
     }
     let needs_gpu = matches!(options.device, DeviceChoice::Cuda(_)) || options.tf32;
-    if options.int8 && (options.ops == Ops::Reference || needs_gpu || options.bf16) {
+    if options.int8 && (options.ops == Ops::Reference || needs_gpu || options.bf16 == Bf16::True) {
         let why = "--int8 is for the CPU's fused operations, without --bf16";
         return Err(EngineError(why.to_owned()));
     }
@@ -28,7 +28,7 @@ pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResul
             let why = "--ops reference computes on the CPU; leave out --device cuda";
             return Err(EngineError(why.to_owned()));
         }
-        if options.bf16 || options.tf32 {
+        if options.bf16 == Bf16::True || options.tf32 {
             let why = "--ops reference computes in float32; leave out --bf16 and --tf32";
             return Err(EngineError(why.to_owned()));
         }
@@ -51,7 +51,7 @@ pub fn build_pretraining(
         let why = format!("pretraining is computed by the fused operations; leave out {flag}");
         return Err(EngineError(why));
     }
-    if options.bf16 && options.tf32 {
+    if options.bf16 == Bf16::True && options.tf32 {
         return Err(EngineError("--bf16 and --tf32 exclude each other".to_owned()));
     }
     fused(model, options, Some(settings))
@@ -103,10 +103,10 @@ fn cpu(
 ) -> EngineResult<Box<dyn Engine>> {
     let mut cpu = Cpu::new(options.threads)?;
     let (mut name, mut note) = (cpu_name(cpu.threads()), note);
-    if options.bf16 && Cpu::has_bf16() {
+    if options.bf16 != Bf16::False && !options.int8 && Cpu::has_bf16() {
         cpu = cpu.with_bf16();
         name += ", bf16";
-    } else if options.bf16 {
+    } else if options.bf16 == Bf16::True {
         let lack = "this processor has no instructions for bfloat16 (AVX512-BF16), so it computes \
                     in float32";
         note = Some(note.map_or_else(|| lack.to_owned(), |note| format!("{note}; {lack}")));
@@ -129,7 +129,7 @@ fn gpu(
 ) -> EngineResult<Box<dyn Engine>> {
     use crate::core::ops::cuda::nvidia::Nvidia;
     use crate::core::ops::cuda::{CudaBackend, Precision};
-    let precision = match (options.bf16, options.tf32) {
+    let precision = match (options.bf16 == Bf16::True, options.tf32) {
         (true, _) => Precision::Half,
         (_, true) => Precision::Tf32,
         _ => Precision::Full,
@@ -177,10 +177,11 @@ mod tests {
         assert_eq!(message(reference), "cpu, 1 thread, reference operations");
         assert!(message(EngineOptions { tf32: true, ..cpu }).contains("for a GPU"));
         assert!(
-            message(EngineOptions { bf16: true, int8: true, ..cpu }).contains("without --bf16")
+            message(EngineOptions { bf16: Bf16::True, int8: true, ..cpu })
+                .contains("without --bf16")
         );
-        assert!(message(EngineOptions { bf16: true, tf32: true, ..cpu }).contains("exclude"));
-        assert!(message(EngineOptions { bf16: true, ..reference }).contains("float32"));
+        assert!(message(EngineOptions { bf16: Bf16::True, tf32: true, ..cpu }).contains("exclude"));
+        assert!(message(EngineOptions { bf16: Bf16::True, ..reference }).contains("float32"));
         assert!(message(EngineOptions { int8: true, ..reference }).contains("fused"));
         let on_gpu = EngineOptions { device: DeviceChoice::Cuda(0), ..reference };
         assert!(message(on_gpu).contains("leave out --device"));
@@ -201,7 +202,7 @@ mod tests {
         assert_eq!(default.note(), None);
         let with_tf32 = build(&model, &EngineOptions { tf32: true, ..EngineOptions::default() })?;
         assert!(with_tf32.note().is_some_and(|note| note.contains("--features cuda")));
-        let options = EngineOptions { bf16: true, threads: 1, ..EngineOptions::default() };
+        let options = EngineOptions { bf16: Bf16::True, threads: 1, ..EngineOptions::default() };
         let with_bf16 = build(&model, &options)?;
         match with_bf16.note() {
             None => assert_eq!(with_bf16.device(), "cpu, 1 thread, bf16"),

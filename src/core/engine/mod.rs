@@ -30,6 +30,19 @@ named_enum! {
     }
 }
 
+named_enum! {
+    /// Whether matrices are multiplied in bfloat16.
+    #[derive(Default)]
+    pub enum Bf16 {
+        /// In float32
+        @default False = "false",
+        /// In bfloat16, on a GPU or on a processor with AVX512-BF16
+        True = "true",
+        /// In bfloat16 on a processor with AVX512-BF16, else in float32
+        Auto = "auto",
+    }
+}
+
 /// The options of an engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineOptions {
@@ -37,8 +50,8 @@ pub struct EngineOptions {
     pub ops: Ops,
     /// The device.
     pub device: DeviceChoice,
-    /// Compute in bfloat16 on a GPU.
-    pub bf16: bool,
+    /// Whether to multiply in bfloat16.
+    pub bf16: Bf16,
     /// Multiply `f32` matrices in TensorFloat-32 on a GPU.
     pub tf32: bool,
     /// Multiply by 8-bit weights on the CPU, for inference only.

@@ -265,13 +265,13 @@ fn options_that_pretraining_lacks_are_refused() -> anyhow::Result<()> {
     let reference = EngineOptions { ops: Ops::Reference, ..cpu };
     assert!(refusal(reference).ends_with("leave out --ops reference"));
     assert!(refusal(EngineOptions { int8: true, ..cpu }).ends_with("leave out --int8"));
-    assert!(refusal(EngineOptions { bf16: true, tf32: true, ..cpu }).contains("exclude"));
+    assert!(refusal(EngineOptions { bf16: Bf16::True, tf32: true, ..cpu }).contains("exclude"));
     assert!(refusal(EngineOptions { tf32: true, ..cpu }).contains("for a GPU"));
     // A GPU index that no computer has.
     let missing = EngineOptions { device: DeviceChoice::Cuda(99), ..cpu };
     assert!(!refusal(missing).is_empty());
     assert_eq!(built(cpu)?, "cpu, 1 thread");
-    let bf16 = built(EngineOptions { bf16: true, ..cpu })?;
+    let bf16 = built(EngineOptions { bf16: Bf16::True, ..cpu })?;
     assert_eq!(bf16, if Cpu::has_bf16() { "cpu, 1 thread, bf16" } else { "cpu, 1 thread" });
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Parsers of option values. Their errors describe valid values.
 
+use crate::core::engine::Bf16;
 use crate::core::train::arguments::StepInterval;
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -46,6 +47,19 @@ pub fn boolean(text: &OsStr) -> Result<bool, String> {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
         _ => Err("expected true or false".to_owned()),
+    }
+}
+
+/// `auto`, or as [`boolean`].
+///
+/// # Errors
+/// If it is another text.
+pub fn bf16(text: &OsStr) -> Result<Bf16, String> {
+    match boolean(text) {
+        Ok(true) => Ok(Bf16::True),
+        Ok(false) => Ok(Bf16::False),
+        Err(_) if utf8(text)? == Bf16::Auto.name() => Ok(Bf16::Auto),
+        Err(_) => Err("expected true, false or auto".to_owned()),
     }
 }
 
