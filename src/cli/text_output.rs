@@ -12,7 +12,7 @@ use crate::run::worker::Worker;
 use crate::screen::app::throughput::Throughput;
 use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use lines::{write_pretraining_evaluation, write_started};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::fmt::Display;
 use std::io::Write;
@@ -82,7 +82,8 @@ impl StopReasons {
 }
 
 /// Prints a run until it ends, as text or as JSON. The first SIGINT or SIGTERM stops it and saves
-/// the model; another one, more than a second later, ends the program at once.
+/// the model; another one, more than a second later, ends the program at once. SIGUSR1 saves a
+/// checkpoint.
 ///
 /// # Errors
 /// If the output cannot be written. If its reader is gone, the run is stopped and its model saved,
@@ -107,7 +108,10 @@ pub fn follow(
             Err(RecvTimeoutError::Disconnected) => break,
         };
         for signal in signals.try_iter() {
-            if stop.push_signal(signal) {
+            if signal == SIGUSR1 {
+                // Sending fails if the run has ended.
+                let _ = worker.channels.commands.send(Command::SaveCheckpoint);
+            } else if stop.push_signal(signal) {
                 return Ok(FollowResult::Signalled(signal as u8));
             }
         }
@@ -174,10 +178,10 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Handles signals from now on, including SIGHUP, which would otherwise end the program.
+/// Handles signals from now on, including SIGHUP and SIGUSR1, which would otherwise end the program.
 fn watch_signals() -> std::io::Result<Receiver<i32>> {
     let (sender, receiver) = unbounded();
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
             if sender.send(signal).is_err() {
@@ -285,6 +289,9 @@ impl EventPrinter {
             }
             TrainEvent::Warned(warned) => {
                 print_to_stderr(format_args!("warning: {}", warned.message));
+            }
+            TrainEvent::RolledBack(rolled_back) => {
+                print_to_stderr(format_args!("warning: {rolled_back}"));
             }
             TrainEvent::CommandApplied(applied) => {
                 writeln!(out, "step {}: {}", applied.step, applied.effect)?;

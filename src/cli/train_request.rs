@@ -111,6 +111,7 @@ impl TrainRequest {
             let file = run_toml::read(&config.value)?;
             request = request.over(file);
         }
+        request.run.start_anew_without_checkpoint();
         if let Some(path) = run_toml::of_resumed_run(&request.run) {
             request = request.over(run_toml::read_resumed(&path)?);
         }

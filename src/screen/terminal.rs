@@ -17,6 +17,8 @@ mod writer;
 use crate::run::protocol::{Activity, RunReport};
 use crate::run::system_metrics::SystemSampler;
 use crate::run::worker::panic_if_requested;
+use crate::screen::app::action::Action;
+use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::{Effect, FrameLayout, Message, Picture, State, update};
 use crate::screen::display::DisplayOptions;
 use crate::screen::keymap;
@@ -280,6 +282,10 @@ impl<C: Connection> Dashboard<'_, C> {
             ExternalEvent::Terminate(number) => {
                 self.signal = Some(number as u8);
                 pending.terminate = true;
+            }
+            ExternalEvent::SaveCheckpoint => {
+                let save = Action::RunControl(RunControlAction::SaveNow);
+                pending.messages.push(Message::Action(save));
             }
             ExternalEvent::PictureSaved(outcome) => {
                 pending.messages.push(Message::PictureSaved(outcome));

@@ -3,7 +3,7 @@
 use super::faults::{Faults, Recorded};
 use super::place::OutputFolder;
 use super::resumed::{ResumedJournal, copy_events, earlier_events, resume_point};
-use super::{host, lock_output_dir, now};
+use super::{host, lock_output_dir, move_earlier_checkpoints, now};
 use crate::core::atomic_write::write_atomically;
 use crate::core::train::event::LogEntry;
 use crate::core::train::{Checkpoint, TrainEvent};
@@ -115,6 +115,28 @@ impl Recorder {
         };
         let writer = EventWriter::new(folder, now(), &host(), std::process::id(), prepare);
         self.tensorboard = Some(writer);
+    }
+
+    /// Removes what was recorded of steps after a checkpoint, from which the run continues. Later
+    /// checkpoints are moved to another folder, with a copy of the journal.
+    pub fn roll_back(&mut self, checkpoint: &Checkpoint) {
+        if let Some(journal) = &mut self.journal {
+            let flushed = journal.flush_now();
+            self.note_journal_flush(&flushed);
+        }
+        self.flush();
+        let step = checkpoint.run.progress.step;
+        if let Err(error) = move_earlier_checkpoints(&self.output_dir, step) {
+            let text = format!("checkpoints after step {step} cannot be moved: {error}");
+            self.faults.report(&self.output_dir.clone(), &text);
+        }
+        if self.journal.take().is_some() {
+            self.begin_journal(Some(checkpoint));
+        }
+        if self.tensorboard.take().is_some() {
+            self.begin_events(&self.logging_dir.clone(), Some(checkpoint));
+        }
+        self.flush();
     }
 
     /// Writes the run's arguments to `run.toml` and to TensorBoard.

@@ -5,7 +5,7 @@ use super::PreparedRun;
 use super::reporter::Reporter;
 use crate::core::engine::Engine;
 use crate::core::train::event::{CommandEffect, EvaluationProgress, TrainEvent};
-use crate::core::train::{Command, Observer};
+use crate::core::train::{Checkpoint, Command, Observer};
 use crate::run::protocol::{Activity, RunReport};
 
 /// The observer of a run's training loop.
@@ -39,6 +39,10 @@ impl<'a, 'c> WorkerObserver<'a, 'c> {
 }
 
 impl Observer for WorkerObserver<'_, '_> {
+    fn rolled_back(&mut self, checkpoint: &Checkpoint) {
+        self.reporter.roll_back(checkpoint);
+    }
+
     fn publish(&mut self, event: TrainEvent) {
         match &event {
             TrainEvent::SavingCheckpoint => return self.report(Activity::Saving),
@@ -51,6 +55,7 @@ impl Observer for WorkerObserver<'_, '_> {
                 return;
             }
             TrainEvent::Step(step) if step.is_finite() => self.step = step.step,
+            TrainEvent::RolledBack(rolled_back) => self.step = rolled_back.step,
             TrainEvent::CommandApplied(applied) => match applied.effect {
                 CommandEffect::Paused => self.paused = true,
                 CommandEffect::Resumed { .. } => self.paused = false,

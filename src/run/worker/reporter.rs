@@ -1,6 +1,7 @@
 //! Writes a run's events to its folder and sends them to the front end.
 
 use crate::core::text::sanitize_for_terminal;
+use crate::core::train::Checkpoint;
 use crate::core::train::event::{Failed, TrainEvent, Warned};
 use crate::run::Recorder;
 use crate::run::protocol::{Activity, Command, RunReport};
@@ -38,6 +39,14 @@ impl Reporter<'_> {
     pub fn publish(&mut self, event: TrainEvent) {
         self.recorder.record(&event);
         self.channels.send(RunReport::Event(event));
+        for message in self.recorder.take_problems() {
+            self.warn(&message);
+        }
+    }
+
+    /// Removes what was recorded after a checkpoint, from which the run continues.
+    pub fn roll_back(&mut self, checkpoint: &Checkpoint) {
+        self.recorder.roll_back(checkpoint);
         for message in self.recorder.take_problems() {
             self.warn(&message);
         }

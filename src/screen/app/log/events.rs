@@ -79,6 +79,12 @@ impl Log {
                 let text = lang.tr_with("step {0}: {1}", &[&applied.step, &effect]);
                 self.push(applied.elapsed, Level::Result, text);
             }
+            TrainEvent::RolledBack(rolled_back) => {
+                let (text, values) = rolled_back.message();
+                let values: Vec<&dyn Display> =
+                    values.iter().map(|value| value as &dyn Display).collect();
+                self.push(rolled_back.elapsed, Level::Warning, lang.tr_with(text, &values));
+            }
             TrainEvent::EvaluationProgress(_) | TrainEvent::SavingCheckpoint => {}
             TrainEvent::Warned(warned) => {
                 self.push(elapsed, Level::Warning, warned.message.clone());

@@ -1,7 +1,7 @@
 //! Updates by reports of the run.
 
 use super::run_control;
-use crate::core::train::event::{Epoch, Evaluated, TrainEvent};
+use crate::core::train::event::{Epoch, Evaluated, RolledBack, TrainEvent};
 use crate::run::protocol::{Activity, HistoryChunk, RunReport};
 use crate::screen::app::log::Level;
 use crate::screen::app::message::Effect;
@@ -81,6 +81,7 @@ fn apply_event(state: &mut State, event: TrainEvent) {
         | TrainEvent::EvaluationProgress(_)
         | TrainEvent::SavingCheckpoint => {}
         TrainEvent::CommandApplied(applied) => run_control::record(state, applied),
+        TrainEvent::RolledBack(rolled_back) => roll_back(state, &rolled_back),
         TrainEvent::Saved(saved) => {
             state.saved = Some(saved);
             // Saving again clears a failed save, but not the failure of a run.
@@ -91,6 +92,34 @@ fn apply_event(state: &mut State, event: TrainEvent) {
         TrainEvent::Finished(finished) => state.finished = Some(finished),
         TrainEvent::Failed(failed) => state.failed = Some(failed),
     }
+}
+
+/// Removes what belongs to steps after the checkpoint that the run went back to.
+fn roll_back(state: &mut State, to: &RolledBack) {
+    if let Some(step) = &mut state.step
+        && let Some((_, loss, _)) = state.history.loss.at(to.step as f64)
+    {
+        (step.step, step.epoch, step.loss) = (to.step, to.epoch, loss);
+        step.grad_norm = state.history.grad_norm.last().unwrap_or(f64::NAN);
+    } else {
+        state.step = None;
+    }
+    for row in &mut state.epochs {
+        row.train.take_if(|epoch| epoch.step > to.step);
+        row.eval.take_if(|evaluated| evaluated.step > to.step);
+    }
+    state.epochs.retain(|row| row.train.is_some() || row.eval.is_some());
+    let evaluations = || state.epochs.iter().filter_map(|row| row.eval.as_ref());
+    let accuracy = |evaluated: &&Evaluated| evaluated.metrics.eval_accuracy;
+    let best = evaluations().max_by(|one, other| accuracy(one).total_cmp(&accuracy(other)));
+    let (best, last) = (best.cloned(), evaluations().last().cloned());
+    if state.best.as_ref().is_some_and(|best| best.step > to.step) {
+        state.best = best;
+    }
+    if state.evaluated.as_ref().is_some_and(|evaluated| evaluated.step > to.step) {
+        state.evaluated = last;
+    }
+    state.applied_commands.retain(|applied| applied.step <= to.step);
 }
 
 fn push_evaluation(state: &mut State, evaluated: Evaluated) {
