@@ -1,22 +1,27 @@
 //! The text output of a run, for pipes, logs and terminals without a dashboard.
 
 mod lines;
+mod stopping;
 
-use crate::cli::output::print_to_stderr;
+use crate::cli::output::{print_to_stderr, write_to_terminal};
 use crate::core::text::interpolate;
 use crate::core::text::to_json;
 use crate::core::train::event::{Evaluated, Finished, Saved, Started, TrainEvent, TrainingLog};
-use crate::run::protocol::{Activity, Command, Download, RunReport};
+use crate::run::protocol::{
+    Activity, Command, Download, Notification, NotifyEvent, RunChannels, RunReport,
+};
 use crate::run::summary::{clock, download_line, evaluation, resume_hint, train_output};
 use crate::run::worker::Worker;
 use crate::screen::app::throughput::Throughput;
-use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
+use crate::screen::display::{DisplayOptions, NotifyChoice};
+use crate::screen::terminal::notification::notification_bytes;
+use crossbeam_channel::{RecvTimeoutError, Sender};
 use lines::{write_pretraining_evaluation, write_started};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::SIGUSR1;
 use std::fmt::Display;
 use std::io::Write;
 use std::time::{Duration, Instant};
+use stopping::{StopReasons, watch_signals};
 
 /// The earlier state of a run whose output switches from the dashboard to text.
 #[derive(Default)]
@@ -25,6 +30,15 @@ pub struct RunSoFar {
     pub started: Option<Started>,
     /// Its throughput.
     pub throughput: Throughput,
+    /// How the terminal notifies the user.
+    pub notify: NotifyChoice,
+}
+
+impl RunSoFar {
+    /// A run that has not begun, with these options of the terminal.
+    pub fn of(display: DisplayOptions) -> Self {
+        Self { notify: display.notify, ..Self::default() }
+    }
 }
 
 /// The end of a run, for the exit code.
@@ -36,49 +50,6 @@ pub enum FollowResult {
     Failed,
     /// The signal of this number stopped it, and the model was saved.
     Signalled(u8),
-}
-
-/// A second signal within this time of the first counts as the same request to stop.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// Reasons to stop a run.
-#[derive(Default)]
-struct StopReasons {
-    /// The time and the number of the first signal.
-    signalled: Option<(Instant, u8)>,
-    /// When the output was first found closed.
-    closed: Option<Instant>,
-    /// Whether the terminal was closed, which does not stop the run.
-    hung_up: bool,
-    /// Whether the command to stop was sent.
-    sent: bool,
-}
-
-impl StopReasons {
-    /// Records a signal; returns whether it ends the program at once.
-    fn push_signal(&mut self, signal: i32) -> bool {
-        if signal == SIGHUP {
-            self.hung_up = true;
-            return false;
-        }
-        let first = *self.signalled.get_or_insert((Instant::now(), signal as u8));
-        first.0.elapsed() > GRACE
-    }
-
-    /// The message with the reason to stop, returned only once. A connection that drops closes the
-    /// output and sends SIGHUP at about the same time, in either order.
-    fn take_reason(&mut self) -> Option<&'static str> {
-        let closed = self.closed.is_some_and(|closed| closed.elapsed() > GRACE) && !self.hung_up;
-        if self.sent || !(closed || self.signalled.is_some()) {
-            return None;
-        }
-        self.sent = true;
-        Some(if self.signalled.is_some() {
-            "Stopping the run; another signal ends the program at once."
-        } else {
-            "The output was closed: stopping the run and saving the model."
-        })
-    }
 }
 
 /// Prints a run until it ends, as text or as JSON. The first SIGINT or SIGTERM stops it and saves
@@ -95,22 +66,25 @@ pub fn follow(
     out: &mut (impl Write + ?Sized),
 ) -> anyhow::Result<FollowResult> {
     let signals = watch_signals()?;
+    let notify = so_far.notify;
     let mut printer = EventPrinter { so_far, ..EventPrinter::default() };
     let mut exit = FollowResult::Finished;
     let mut written: anyhow::Result<()> = Ok(());
     let mut stop = StopReasons::default();
     let mut downloads = DownloadPrinter::default();
     let mut has_started = printer.so_far.started.is_some();
+    let (RunChannels { reports, commands }, thread) = worker.into_parts();
+    // Dropped when the run has ended, so that its thread ends after the last notifications.
+    let mut commands = Some(commands);
     loop {
-        let report = match worker.channels.reports.recv_timeout(Duration::from_millis(100)) {
+        let report = match reports.recv_timeout(Duration::from_millis(100)) {
             Ok(report) => Some(report),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => break,
         };
         for signal in signals.try_iter() {
             if signal == SIGUSR1 {
-                // Sending fails if the run has ended.
-                let _ = worker.channels.commands.send(Command::SaveCheckpoint);
+                send(commands.as_ref(), Command::SaveCheckpoint);
             } else if stop.push_signal(signal) {
                 return Ok(FollowResult::Signalled(signal as u8));
             }
@@ -120,17 +94,17 @@ pub fn follow(
         }
         if let Some(reason) = stop.take_reason() {
             print_to_stderr(reason);
-            // Sending fails if the run has ended.
-            let _ = worker.channels.commands.send(Command::Stop { evaluate: false });
+            send(commands.as_ref(), Command::Stop { evaluate: false });
         }
         match report {
-            Some(RunReport::Activity(Activity::Idle)) => break,
+            Some(RunReport::Activity(Activity::Idle)) => commands = None,
             Some(RunReport::Activity(Activity::Preparing(description))) if !json => {
                 print_to_stderr(format_args!("{description} …"));
             }
             Some(RunReport::Activity(Activity::Downloading(download))) if !json => {
                 downloads.push(&download);
             }
+            Some(RunReport::Notification(notification)) => show(&notification, notify),
             Some(RunReport::Event(event)) => {
                 has_started |= matches!(event, TrainEvent::Started(_));
                 // A run that is stopped before its start reports a failure, which does not count as
@@ -147,13 +121,33 @@ pub fn follow(
             _ => {}
         }
     }
-    worker.join();
+    // A panic of the run is caught and reported within the thread.
+    let _ = thread.join();
     if !stop.hung_up {
         written?;
     }
     match (exit, stop.signalled) {
         (FollowResult::Failed, _) | (_, None) => Ok(exit),
         (_, Some((_, number))) => Ok(FollowResult::Signalled(number)),
+    }
+}
+
+/// Sends a command to the run, unless it has ended.
+fn send(commands: Option<&Sender<Command>>, command: Command) {
+    if let Some(commands) = commands {
+        // Sending fails if the run has just ended.
+        let _ = commands.send(command);
+    }
+}
+
+/// Notifies the user through the terminal, and prints what no event of the run tells.
+fn show(notification: &Notification, notify: NotifyChoice) {
+    if matches!(notification.event, NotifyEvent::Spike | NotifyEvent::Stall | NotifyEvent::Disk) {
+        print_to_stderr(format_args!("warning: {}", notification.message));
+    }
+    let bytes = notification_bytes(notify, notification, |name| std::env::var(name).ok());
+    if !bytes.is_empty() {
+        write_to_terminal(&bytes);
     }
 }
 
@@ -176,20 +170,6 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
             .downcast_ref::<std::io::Error>()
             .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     })
-}
-
-/// Handles signals from now on, including SIGHUP and SIGUSR1, which would otherwise end the program.
-fn watch_signals() -> std::io::Result<Receiver<i32>> {
-    let (sender, receiver) = unbounded();
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])?;
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for signal in signals.forever() {
-            if sender.send(signal).is_err() {
-                return;
-            }
-        }
-    })?;
-    Ok(receiver)
 }
 
 /// Prints downloads every few seconds.

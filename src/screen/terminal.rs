@@ -9,6 +9,7 @@ pub mod guardian;
 mod inbox;
 mod input;
 mod job_control;
+pub mod notification;
 mod pictures;
 mod sequences;
 mod width_probe;
@@ -20,7 +21,7 @@ use crate::run::worker::panic_if_requested;
 use crate::screen::app::action::Action;
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::{Effect, FrameLayout, Message, Picture, State, update};
-use crate::screen::display::DisplayOptions;
+use crate::screen::display::{DisplayOptions, NotifyChoice};
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme, svg};
 use ansi_backend::AnsiBackend;
@@ -31,6 +32,7 @@ use frame_pacing::FramePacing;
 use guard::{TerminalGuard, install_panic_hook};
 use inbox::{Inbox, Received};
 use input::{ExternalEvent, InputThread, SignalThread, convert_mouse};
+use notification::notification_bytes;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::io;
@@ -45,6 +47,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// The maximum number of reports applied before input is checked again.
 const MAX_REPORTS: usize = 1000;
+
+/// The most bytes of notifications that wait for a frame, as in the background.
+const MAX_NOTIFICATION_BYTES: usize = 1 << 14;
 
 /// Why the dashboard was closed.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,6 +112,8 @@ pub fn run(
         start: Instant::now(),
         foreground_checked: Instant::now(),
         signal: None,
+        notify: display.notify,
+        notifications: Vec::new(),
     };
     let reason = catch_unwind(AssertUnwindSafe(|| dashboard.run()));
     let Dashboard { input, guard, state, .. } = dashboard;
@@ -169,6 +176,9 @@ struct Dashboard<'a, C: Connection> {
     foreground_checked: Instant,
     /// The signal that requested the end.
     signal: Option<u8>,
+    /// How the terminal notifies the user, and the bytes of notifications for the next frame.
+    notify: NotifyChoice,
+    notifications: Vec<u8>,
 }
 
 impl<C: Connection> Dashboard<'_, C> {
@@ -228,7 +238,8 @@ impl<C: Connection> Dashboard<'_, C> {
         let mut layout = FrameLayout::default();
         self.terminal.draw(|frame| layout = ui::draw(frame, state, theme))?;
         update(&mut self.state, Message::Drawn(layout));
-        let frame = self.terminal.backend_mut().take_frame();
+        let mut frame = self.terminal.backend_mut().take_frame();
+        frame.append(&mut self.notifications);
         self.pacing.frame_drawn(frame.len(), began.elapsed());
         if !frame.is_empty() {
             self.writer.write(frame);
@@ -361,6 +372,15 @@ impl<C: Connection> Dashboard<'_, C> {
                 }
                 Effect::ReadCurves(folder) => self.connection.read_curves(folder),
                 Effect::Picture(picture) => self.write_picture(picture),
+                Effect::Notify(notification) => {
+                    let variable = |name: &str| std::env::var(name).ok();
+                    let bytes = notification_bytes(self.notify, &notification, variable);
+                    if !bytes.is_empty() && self.notifications.len() < MAX_NOTIFICATION_BYTES {
+                        // With the next frame, so that training and keys never wait for it.
+                        self.notifications.extend(bytes);
+                        self.pacing.request_now();
+                    }
+                }
                 Effect::Suspend => self.suspend(),
                 Effect::Quit => return true,
             }

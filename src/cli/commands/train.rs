@@ -10,6 +10,7 @@ use crate::run::protocol::Command;
 use crate::run::summary::{evaluation, resume_hint, train_output};
 use crate::run::worker::{Worker, print_config};
 use crate::screen::app::State;
+use crate::screen::display::DisplayOptions;
 use crate::screen::terminal::ExitReason;
 use std::io::Write;
 use std::process::ExitCode;
@@ -31,11 +32,11 @@ fn follow(request: TrainRequest, mut out: impl Write) -> anyhow::Result<ExitCode
         out.write_all(text.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let display = request.display.into();
+    let display: DisplayOptions = request.display.into();
     let run_folder = Some(request.run.output_dir().to_path_buf());
-    let worker = Worker::spawn(request.run)?;
+    let worker = Worker::spawn_notifying(request.run, request.notify)?;
     if json || plain {
-        return Ok(exit_code(text_output::follow(worker, json, RunSoFar::default(), &mut out)?));
+        return Ok(exit_code(text_output::follow(worker, json, RunSoFar::of(display), &mut out)?));
     }
     let (leaving, state) =
         dashboard::show(&worker.channels, display, State { run_folder, ..State::default() })?;
@@ -44,7 +45,11 @@ fn follow(request: TrainRequest, mut out: impl Write) -> anyhow::Result<ExitCode
         let _ = worker.channels.commands.send(Command::Resume);
         // The run continues to its end, even if its output cannot be read.
         let mut discarded = std::io::sink();
-        let so_far = RunSoFar { started: state.started, throughput: state.throughput };
+        let so_far = RunSoFar {
+            started: state.started,
+            throughput: state.throughput,
+            notify: display.notify,
+        };
         let out: &mut dyn Write = if leaving == ExitReason::Panicked {
             print_to_stderr("The dashboard failed; the run continues without it.");
             &mut out

@@ -2,6 +2,7 @@
 
 use super::compute::ComputeFlags;
 use super::display::DisplayFlags;
+use super::notify::NotifyFlags;
 use super::shared::{ColumnFlags, EvalRowsFlags, ShuffleFlags, TrainRowsFlags, dataset_options};
 use super::values::{choice, flag};
 use crate::core::data::batching::SamplingStrategy;
@@ -261,6 +262,8 @@ pub struct TrainFlags {
     /// Print each event as one JSON object a line
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(InvocationOptions::json), help_heading = "Output")]
     pub json: Option<Given<bool>>,
+    #[command(flatten)]
+    pub notify: NotifyFlags,
     #[command(flatten)]
     pub display: DisplayFlags,
 }

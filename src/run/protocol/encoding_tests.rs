@@ -7,7 +7,9 @@ use crate::core::train::event::{
     CommandApplied, CommandEffect, EvaluationProgress, Logged, RolledBack, Warned, training_entry,
 };
 use crate::core::train::fixtures::{ending, failure, run, step};
-use crate::run::protocol::{Activity, Answer, Command, Download, HistoryChunk, RunReport};
+use crate::run::protocol::{
+    Activity, Answer, Command, Download, HistoryChunk, Notification, NotifyEvent, RunReport,
+};
 use crate::run::system_metrics::{GpuSample, SystemSample};
 
 fn events() -> Vec<TrainEvent> {
@@ -62,6 +64,17 @@ fn reports() -> Vec<RunReport> {
         Activity::Idle,
     ];
     let gpu = GpuSample { load: Some(0.5), name: "gpu".to_owned(), ..GpuSample::default() };
+    let notification = Notification {
+        event: NotifyEvent::Nan,
+        run: "outputs".to_owned(),
+        message: "\u{1b}]9;x\u{7}".to_owned(),
+        step: 3,
+        max_steps: 9,
+        seconds: 0.1 + 0.2,
+        loss: Some(1.0 / 3.0),
+        eval_loss: None,
+        eval_accuracy: Some(0.5),
+    };
     let sample = SystemSample { cpu: 0.5, gpus: vec![gpu], ..SystemSample::default() };
     let answer = |outcome| RunReport::Answer(Answer { text: "재밌다".to_owned(), outcome });
     let mut reports: Vec<RunReport> = events().into_iter().map(RunReport::Event).collect();
@@ -71,6 +84,7 @@ fn reports() -> Vec<RunReport> {
         answer(Ok(prediction)),
         answer(Err("a replay has no model".to_owned())),
         RunReport::System(sample),
+        RunReport::Notification(notification),
     ]);
     reports
 }

@@ -35,7 +35,8 @@ use crate::run::Recorder;
 use crate::run::command_line::resume_command;
 use crate::run::dataset::DatasetOrigin;
 use crate::run::figures::FigureError;
-use crate::run::options::TrainOptions;
+use crate::run::notify::Notifier;
+use crate::run::options::{NotifyOptions, TrainOptions};
 use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport, chunks};
 use crossbeam_channel::unbounded;
 use finished::Ending;
@@ -53,11 +54,19 @@ pub struct Worker<C = RunChannels> {
 }
 
 impl Worker {
-    /// Starts a run.
+    /// Starts a run whose user is not notified of anything but by its front end.
     ///
     /// # Errors
     /// If the thread cannot be started.
     pub fn spawn(options: TrainOptions) -> std::io::Result<Self> {
+        Self::spawn_notifying(options, NotifyOptions::default())
+    }
+
+    /// Starts a run, and notifies its user as `notify` says.
+    ///
+    /// # Errors
+    /// If the thread cannot be started.
+    pub fn spawn_notifying(options: TrainOptions, notify: NotifyOptions) -> std::io::Result<Self> {
         let (report_sender, reports) = unbounded();
         let (commands, command_receiver) = unbounded();
         let thread = std::thread::Builder::new()
@@ -67,7 +76,10 @@ impl Worker {
             .spawn(move || {
                 let channels =
                     WorkerChannels { reports: report_sender, commands: command_receiver };
-                let outcome = catch_unwind(AssertUnwindSafe(|| run(&options, &channels)));
+                let folder = options.output_dir();
+                let mut notifier = Notifier::start(&notify, folder, channels.reports.clone());
+                let work = AssertUnwindSafe(|| run(&options, &channels, &mut notifier));
+                let outcome = catch_unwind(work);
                 let failure = match outcome {
                     Ok(Ok(())) => return,
                     Ok(Err(error)) => format!("{error:#}"),
@@ -76,6 +88,7 @@ impl Worker {
                     }
                 };
                 channels.fail(&failure, 0);
+                notifier.fail(&failure);
                 channels.send(RunReport::Activity(Activity::Idle));
             })?;
         Ok(Self { channels: RunChannels { reports, commands }, thread })
@@ -83,6 +96,11 @@ impl Worker {
 }
 
 impl<C> Worker<C> {
+    /// The channels and the thread.
+    pub fn into_parts(self) -> (C, std::thread::JoinHandle<()>) {
+        (self.channels, self.thread)
+    }
+
     /// Drops the channels, so that the thread exits once it is idle, and waits for it.
     pub fn join(self) {
         drop(self.channels);
@@ -132,10 +150,14 @@ struct Preparation {
 }
 
 /// Prepares, trains and saves, then handles predictions until the front end disconnects.
-fn run(options: &TrainOptions, channels: &WorkerChannels) -> anyhow::Result<()> {
+fn run(
+    options: &TrainOptions,
+    channels: &WorkerChannels,
+    notifier: &mut Notifier,
+) -> anyhow::Result<()> {
     let Preparation { run, mut engine, mut started, recorder, history } =
         prepare::prepare(options.clone(), channels)?;
-    let mut reporter = Reporter { channels, recorder };
+    let mut reporter = Reporter { channels, recorder, notifier };
     started.notes.extend(engine.note().map(|note| sanitize_for_terminal(note).into_owned()));
     reporter.publish(TrainEvent::Started(started));
     for chunk in chunks(history) {

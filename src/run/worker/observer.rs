@@ -44,6 +44,7 @@ impl Observer for WorkerObserver<'_, '_> {
     }
 
     fn publish(&mut self, event: TrainEvent) {
+        self.reporter.notifier.touch();
         match &event {
             TrainEvent::SavingCheckpoint => return self.report(Activity::Saving),
             TrainEvent::EvaluationProgress(EvaluationProgress { done, total }) => {

@@ -4,6 +4,7 @@ use crate::core::text::sanitize_for_terminal;
 use crate::core::train::Checkpoint;
 use crate::core::train::event::{Failed, TrainEvent, Warned};
 use crate::run::Recorder;
+use crate::run::notify::Notifier;
 use crate::run::protocol::{Activity, Command, RunReport};
 use crossbeam_channel::{Receiver, Sender};
 
@@ -33,12 +34,15 @@ impl WorkerChannels {
 pub(super) struct Reporter<'a> {
     pub channels: &'a WorkerChannels,
     pub recorder: Recorder,
+    pub notifier: &'a mut Notifier,
 }
 
 impl Reporter<'_> {
     pub fn publish(&mut self, event: TrainEvent) {
         self.recorder.record(&event);
+        let notification = self.notifier.observe(&event);
         self.channels.send(RunReport::Event(event));
+        self.notifier.send(notification);
         for message in self.recorder.take_problems() {
             self.warn(&message);
         }

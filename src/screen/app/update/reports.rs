@@ -2,7 +2,7 @@
 
 use super::run_control;
 use crate::core::train::event::{Epoch, Evaluated, RolledBack, TrainEvent};
-use crate::run::protocol::{Activity, HistoryChunk, RunReport};
+use crate::run::protocol::{Activity, HistoryChunk, Notification, NotifyEvent, RunReport};
 use crate::screen::app::log::Level;
 use crate::screen::app::message::Effect;
 use crate::screen::app::page::Overlay;
@@ -27,6 +27,10 @@ pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
         }
         RunReport::Answer(answer) => state.prompt.push_answer(answer),
         RunReport::Event(event) => push_event(state, event),
+        RunReport::Notification(notification) => {
+            log_notification(state, &notification);
+            return vec![Effect::Notify(notification)];
+        }
         RunReport::System(sample) => state.system.push(sample),
         RunReport::History(HistoryChunk { events, is_last }) => {
             for event in events {
@@ -39,6 +43,22 @@ pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// Logs what no event of the run tells.
+fn log_notification(state: &mut State, notification: &Notification) {
+    let step = notification.step;
+    let text = match notification.event {
+        NotifyEvent::Spike => {
+            state.lang.tr_with("step {0}: the loss is far above its usual range", &[&step])
+        }
+        NotifyEvent::Stall => state.lang.tr_with("no progress since step {0}", &[&step]),
+        NotifyEvent::Disk => {
+            state.lang.tr("the disk has room for fewer than two checkpoints").to_owned()
+        }
+        _ => return,
+    };
+    state.log.push(state.elapsed(), Level::Warning, text);
 }
 
 /// Logs an event that occurred just now and applies it.
@@ -112,7 +132,7 @@ fn roll_back(state: &mut State, to: &RolledBack) {
     let evaluations = || state.epochs.iter().filter_map(|row| row.eval.as_ref());
     let accuracy = |evaluated: &&Evaluated| evaluated.metrics.eval_accuracy;
     let best = evaluations().max_by(|one, other| accuracy(one).total_cmp(&accuracy(other)));
-    let (best, last) = (best.cloned(), evaluations().last().cloned());
+    let (best, last) = (best.cloned(), evaluations().next_back().cloned());
     if state.best.as_ref().is_some_and(|best| best.step > to.step) {
         state.best = best;
     }
