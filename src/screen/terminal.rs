@@ -21,7 +21,7 @@ use crate::run::worker::panic_if_requested;
 use crate::screen::app::action::Action;
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::{Effect, FrameLayout, Message, Picture, State, update};
-use crate::screen::display::{DisplayOptions, NotifyChoice};
+use crate::screen::display::DisplayOptions;
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme, svg};
 use ansi_backend::AnsiBackend;
@@ -32,7 +32,7 @@ use frame_pacing::FramePacing;
 use guard::{TerminalGuard, install_panic_hook};
 use inbox::{Inbox, Received};
 use input::{ExternalEvent, InputThread, SignalThread, convert_mouse};
-use notification::notification_bytes;
+use notification::PendingNotifications;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::io;
@@ -47,9 +47,6 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// The maximum number of reports applied before input is checked again.
 const MAX_REPORTS: usize = 1000;
-
-/// The most bytes of notifications that wait for a frame, as in the background.
-const MAX_NOTIFICATION_BYTES: usize = 1 << 14;
 
 /// Why the dashboard was closed.
 #[derive(Debug, PartialEq, Eq)]
@@ -112,8 +109,7 @@ pub fn run(
         start: Instant::now(),
         foreground_checked: Instant::now(),
         signal: None,
-        notify: display.notify,
-        notifications: Vec::new(),
+        notifications: PendingNotifications::new(display.notify),
     };
     let reason = catch_unwind(AssertUnwindSafe(|| dashboard.run()));
     let Dashboard { input, guard, state, .. } = dashboard;
@@ -122,7 +118,7 @@ pub fn run(
     let reason = reason.unwrap_or(ExitReason::Panicked);
     match reason {
         ExitReason::Quit => input.join(),
-        ExitReason::HungUp => block_input()?,
+        ExitReason::HungUp => input::block_input()?,
         // If the terminal is gone as well, the thread may never end.
         ExitReason::Signalled(_) | ExitReason::Panicked => {}
     }
@@ -134,17 +130,6 @@ pub fn run(
 fn local_time() -> f64 {
     let now = jiff::Zoned::now();
     now.timestamp().as_second() as f64 + f64::from(now.offset().seconds())
-}
-
-/// Makes standard input a pipe that never has data. The input thread would otherwise read the end
-/// of the closed terminal in a loop, inside crossterm, and keep a core busy.
-fn block_input() -> io::Result<()> {
-    let (reader, writer) = rustix::pipe::pipe()?;
-    rustix::stdio::dup2_stdin(&reader)?;
-    // The writer stays open until the process ends: reading from a closed pipe would also return
-    // the end of input.
-    std::mem::forget(writer);
-    Ok(())
 }
 
 /// What is to be applied to the state after one wait, in this order.
@@ -176,9 +161,7 @@ struct Dashboard<'a, C: Connection> {
     foreground_checked: Instant,
     /// The signal that requested the end.
     signal: Option<u8>,
-    /// How the terminal notifies the user, and the bytes of notifications for the next frame.
-    notify: NotifyChoice,
-    notifications: Vec<u8>,
+    notifications: PendingNotifications,
 }
 
 impl<C: Connection> Dashboard<'_, C> {
@@ -239,7 +222,7 @@ impl<C: Connection> Dashboard<'_, C> {
         self.terminal.draw(|frame| layout = ui::draw(frame, state, theme))?;
         update(&mut self.state, Message::Drawn(layout));
         let mut frame = self.terminal.backend_mut().take_frame();
-        frame.append(&mut self.notifications);
+        frame.append(&mut self.notifications.bytes);
         self.pacing.frame_drawn(frame.len(), began.elapsed());
         if !frame.is_empty() {
             self.writer.write(frame);
@@ -373,11 +356,7 @@ impl<C: Connection> Dashboard<'_, C> {
                 Effect::ReadCurves(folder) => self.connection.read_curves(folder),
                 Effect::Picture(picture) => self.write_picture(picture),
                 Effect::Notify(notification) => {
-                    let variable = |name: &str| std::env::var(name).ok();
-                    let bytes = notification_bytes(self.notify, &notification, variable);
-                    if !bytes.is_empty() && self.notifications.len() < MAX_NOTIFICATION_BYTES {
-                        // With the next frame, so that training and keys never wait for it.
-                        self.notifications.extend(bytes);
+                    if self.notifications.push(&notification) {
                         self.pacing.request_now();
                     }
                 }

@@ -12,6 +12,7 @@ mod notify;
 pub mod parse;
 mod pretraining;
 mod pretraining_settings;
+mod recovery;
 mod resolve;
 pub mod resume;
 pub mod run_toml;

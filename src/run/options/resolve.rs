@@ -3,11 +3,12 @@
 
 use super::group::{Given, OptionGroup};
 use super::pretraining_settings;
+use super::recovery;
 use super::settings::SettingsList;
 use super::train::{OutputOptions, TrainOptions, TrainerOptions};
 use crate::core::train::arguments::{
-    ClassWeights, ConfigError, EvalStrategy, NanPolicy, Recipe, SaveStrategy, StartingWeights,
-    StepInterval, TrainingArguments,
+    ClassWeights, ConfigError, EvalStrategy, Recipe, SaveStrategy, StartingWeights, StepInterval,
+    TrainingArguments,
 };
 use crate::core::train::event::Setting;
 
@@ -63,7 +64,7 @@ pub fn resolve(
     saving(&options.output, &mut arguments, &mut list);
     best_model(&options.output, &mut arguments, &mut list);
     early_stopping(options, &mut arguments, &mut list);
-    recovery(given, &mut arguments, &mut list);
+    recovery::resolve(given, &mut arguments, &mut list);
     let output = &options.output;
     arguments.report_to = list.pick(
         "report_to",
@@ -389,21 +390,6 @@ fn early_stopping(
         let value = &mut arguments.early_stopping_threshold;
         let threshold = given.early_stopping_threshold.as_ref();
         number(list, "early_stopping_threshold", threshold, value, HUGGING_FACE);
-    }
-}
-
-/// Resolves whether the run continues after a step that fails; only what is used is listed.
-fn recovery(given: &TrainerOptions, arguments: &mut TrainingArguments, list: &mut SettingsList) {
-    let used = given.nan_policy.as_ref().filter(|given| given.value == NanPolicy::Rollback);
-    if let Some(Given { value, source, .. }) = used {
-        arguments.nan_policy = list.add("nan_policy", *value, &source.to_string());
-        let count = given.nan_rollbacks.as_ref();
-        arguments.nan_rollbacks = list.pick("nan_rollbacks", count, arguments.nan_rollbacks, OFF);
-    }
-    let used = given.auto_find_batch_size.as_ref().filter(|given| given.value);
-    if let Some(Given { value, source, .. }) = used {
-        let reason = source.to_string();
-        arguments.auto_find_batch_size = list.add("auto_find_batch_size", *value, &reason);
     }
 }
 

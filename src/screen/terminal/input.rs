@@ -146,6 +146,17 @@ impl Drop for SignalThread {
     }
 }
 
+/// Makes standard input a pipe that never has data. The input thread would otherwise read the end
+/// of the closed terminal in a loop, inside crossterm, and keep a core busy.
+pub(super) fn block_input() -> std::io::Result<()> {
+    let (reader, writer) = rustix::pipe::pipe()?;
+    rustix::stdio::dup2_stdin(&reader)?;
+    // The writer stays open until the process ends: reading from a closed pipe would also return
+    // the end of input.
+    std::mem::forget(writer);
+    Ok(())
+}
+
 /// Converts a mouse event of crossterm; `None` for other buttons and for moves without a button.
 pub(super) fn convert_mouse(event: MouseEvent) -> Option<MouseInput> {
     let kind = match event.kind {

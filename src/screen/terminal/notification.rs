@@ -10,6 +10,34 @@ const LONG: f64 = 60.0;
 
 const BELL: &str = "\x07";
 
+/// The most bytes that wait for a frame, as in the background.
+const MAX_BYTES: usize = 1 << 14;
+
+/// Notifications that are written with the next frame, so that neither training nor keys wait for
+/// them.
+#[derive(Debug)]
+pub(super) struct PendingNotifications {
+    choice: NotifyChoice,
+    pub bytes: Vec<u8>,
+}
+
+impl PendingNotifications {
+    pub fn new(choice: NotifyChoice) -> Self {
+        Self { choice, bytes: Vec::new() }
+    }
+
+    /// Adds a notification. Returns whether the terminal notifies of it.
+    pub fn push(&mut self, notification: &Notification) -> bool {
+        let variable = |name: &str| std::env::var(name).ok();
+        let bytes = notification_bytes(self.choice, notification, variable);
+        let has_room = self.bytes.len() + bytes.len() <= MAX_BYTES;
+        if has_room {
+            self.bytes.extend_from_slice(&bytes);
+        }
+        has_room && !bytes.is_empty()
+    }
+}
+
 /// The bytes of a notification, which are empty if there is none for it. `variable` reads the
 /// environment.
 pub fn notification_bytes(
