@@ -7,15 +7,13 @@ use crate::cli::output::{print_to_stderr, write_to_terminal};
 use crate::core::text::interpolate;
 use crate::core::text::to_json;
 use crate::core::train::event::{Evaluated, Finished, Saved, Started, TrainEvent, TrainingLog};
-use crate::run::protocol::{
-    Activity, Command, Download, Notification, NotifyEvent, RunChannels, RunReport,
-};
+use crate::run::protocol::{Activity, Command, Download, Notification, NotifyEvent, RunReport};
 use crate::run::summary::{clock, download_line, evaluation, resume_hint, train_output};
 use crate::run::worker::Worker;
 use crate::screen::app::throughput::Throughput;
 use crate::screen::display::{DisplayOptions, NotifyChoice};
 use crate::screen::terminal::notification::notification_bytes;
-use crossbeam_channel::{RecvTimeoutError, Sender};
+use crossbeam_channel::RecvTimeoutError;
 use lines::{write_pretraining_evaluation, write_started};
 use signal_hook::consts::SIGUSR1;
 use std::fmt::Display;
@@ -52,6 +50,15 @@ pub enum FollowResult {
     Signalled(u8),
 }
 
+/// When the process of a run that has ended ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessEnd {
+    /// At once.
+    AtOnce,
+    /// When no other process is attached to the run any more.
+    AfterOthers,
+}
+
 /// Prints a run until it ends, as text or as JSON. The first SIGINT or SIGTERM stops it and saves
 /// the model; another one, more than a second later, ends the program at once. SIGUSR1 saves a
 /// checkpoint.
@@ -63,6 +70,7 @@ pub fn follow(
     worker: Worker,
     json: bool,
     so_far: RunSoFar,
+    process_end: ProcessEnd,
     out: &mut (impl Write + ?Sized),
 ) -> anyhow::Result<FollowResult> {
     let signals = watch_signals()?;
@@ -73,18 +81,16 @@ pub fn follow(
     let mut stop = StopReasons::default();
     let mut downloads = DownloadPrinter::default();
     let mut has_started = printer.so_far.started.is_some();
-    let (RunChannels { reports, commands }, thread) = worker.into_parts();
-    // Dropped when the run has ended, so that its thread ends after the last notifications.
-    let mut commands = Some(commands);
     loop {
-        let report = match reports.recv_timeout(Duration::from_millis(100)) {
+        let report = match worker.channels.reports.recv_timeout(Duration::from_millis(100)) {
             Ok(report) => Some(report),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => break,
         };
         for signal in signals.try_iter() {
             if signal == SIGUSR1 {
-                send(commands.as_ref(), Command::SaveCheckpoint);
+                // Sending fails if the run has ended.
+                let _ = worker.channels.commands.send(Command::SaveCheckpoint);
             } else if stop.push_signal(signal) {
                 return Ok(FollowResult::Signalled(signal as u8));
             }
@@ -94,10 +100,11 @@ pub fn follow(
         }
         if let Some(reason) = stop.take_reason() {
             print_to_stderr(reason);
-            send(commands.as_ref(), Command::Stop { evaluate: false });
+            // Sending fails if the run has ended.
+            let _ = worker.channels.commands.send(Command::Stop { evaluate: false });
         }
         match report {
-            Some(RunReport::Activity(Activity::Idle)) => commands = None,
+            Some(RunReport::Activity(Activity::Idle)) => break,
             Some(RunReport::Activity(Activity::Preparing(description))) if !json => {
                 print_to_stderr(format_args!("{description} …"));
             }
@@ -121,22 +128,17 @@ pub fn follow(
             _ => {}
         }
     }
-    // A panic of the run is caught and reported within the thread.
-    let _ = thread.join();
+    match process_end {
+        // A connection that was lost may come back.
+        ProcessEnd::AtOnce if !stop.hung_up => worker.join(),
+        _ => worker.join_after_others(),
+    }
     if !stop.hung_up {
         written?;
     }
     match (exit, stop.signalled) {
         (FollowResult::Failed, _) | (_, None) => Ok(exit),
         (_, Some((_, number))) => Ok(FollowResult::Signalled(number)),
-    }
-}
-
-/// Sends a command to the run, unless it has ended.
-fn send(commands: Option<&Sender<Command>>, command: Command) {
-    if let Some(commands) = commands {
-        // Sending fails if the run has just ended.
-        let _ = commands.send(command);
     }
 }
 

@@ -61,6 +61,12 @@ pub fn lock_output_dir(output_dir: &Path) -> Result<File> {
     }
 }
 
+/// Whether a process of this computer writes into a folder.
+pub fn is_locked(folder: &Path) -> bool {
+    let Ok(file) = File::open(folder.join(LOCK_FILE)) else { return false };
+    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
+}
+
 /// Moves the checkpoints of an earlier run, with a copy of its journal and its arguments, into a
 /// new folder inside `output_dir`, from where it can still be resumed. For a run that is itself
 /// resumed after a step, these are the checkpoints of later steps. `None` if there are none. After

@@ -92,6 +92,13 @@ impl Recording {
         Ok(Self { file, started, started_line, lines: complete })
     }
 
+    /// Leaves out the events after the first `lines`.
+    #[must_use]
+    pub fn limited_to(mut self, lines: u64) -> Self {
+        self.lines = self.lines.min(lines);
+        self
+    }
+
     /// The events: the start first, then the others in the order in which they happened.
     ///
     /// # Errors

@@ -15,12 +15,10 @@ mod sequences;
 mod width_probe;
 mod writer;
 
-use crate::run::protocol::{Activity, RunReport};
+use crate::run::protocol::{Activity, Command, RunReport};
 use crate::run::system_metrics::SystemSampler;
 use crate::run::worker::panic_if_requested;
-use crate::screen::app::action::Action;
-use crate::screen::app::run_control::RunControlAction;
-use crate::screen::app::{Effect, FrameLayout, Message, Picture, State, update};
+use crate::screen::app::{Effect, FrameLayout, Message, Picture, RunLocation, State, update};
 use crate::screen::display::DisplayOptions;
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme, svg};
@@ -28,7 +26,7 @@ use ansi_backend::AnsiBackend;
 pub use connection::Connection;
 use crossbeam_channel::{Sender, never, unbounded};
 use crossterm::event::{Event, KeyEventKind};
-use frame_pacing::FramePacing;
+use frame_pacing::{FramePacing, local_time};
 use guard::{TerminalGuard, install_panic_hook};
 use inbox::{Inbox, Received};
 use input::{ExternalEvent, InputThread, SignalThread, convert_mouse};
@@ -53,6 +51,8 @@ const MAX_REPORTS: usize = 1000;
 pub enum ExitReason {
     /// The user quit, or the run failed before it began.
     Quit,
+    /// The user leaves the run, which continues in the background.
+    Detached,
     /// A signal of this number.
     Signalled(u8),
     /// The terminal is gone; the run continues.
@@ -86,7 +86,12 @@ pub fn run(
     let guard = TerminalGuard::acquire(!display.no_mouse)?;
     // A replay shows neither the current time nor the computer's load.
     let is_live = state.replay.is_none() && state.runs.is_none();
-    let sampler = is_live.then(SystemSampler::start).transpose()?;
+    let process = match state.location {
+        RunLocation::Attached { pid } => Some(pid),
+        _ => None,
+    };
+    let is_reached = is_live && state.location != RunLocation::Unreachable;
+    let sampler = is_reached.then(|| SystemSampler::start(process)).transpose()?;
     let writer = FrameWriter::start()?;
     let mut dashboard = Dashboard {
         inbox: Inbox {
@@ -117,19 +122,13 @@ pub fn run(
     drop(guard);
     let reason = reason.unwrap_or(ExitReason::Panicked);
     match reason {
-        ExitReason::Quit => input.join(),
+        ExitReason::Quit | ExitReason::Detached => input.join(),
         ExitReason::HungUp => input::block_input()?,
         // If the terminal is gone as well, the thread may never end.
         ExitReason::Signalled(_) | ExitReason::Panicked => {}
     }
     drop(signals);
     Ok((reason, state))
-}
-
-/// The local time as seconds since 1970-01-01T00:00:00 local time.
-fn local_time() -> f64 {
-    let now = jiff::Zoned::now();
-    now.timestamp().as_second() as f64 + f64::from(now.offset().seconds())
 }
 
 /// What is to be applied to the state after one wait, in this order.
@@ -278,8 +277,8 @@ impl<C: Connection> Dashboard<'_, C> {
                 pending.terminate = true;
             }
             ExternalEvent::SaveCheckpoint => {
-                let save = Action::RunControl(RunControlAction::SaveNow);
-                pending.messages.push(Message::Action(save));
+                // Nobody waits for an answer.
+                let _ = self.connection.send(Command::SaveCheckpoint);
             }
             ExternalEvent::PictureSaved(outcome) => {
                 pending.messages.push(Message::PictureSaved(outcome));
@@ -315,13 +314,13 @@ impl<C: Connection> Dashboard<'_, C> {
         update(&mut self.state, Message::Tick(self.start.elapsed().as_secs_f64()));
         let mut quits = false;
         for message in messages {
-            quits |= self.handle(message);
+            quits |= self.handle(message)?;
         }
         if let Some(message) = input.and_then(|event| self.translate(event)) {
-            quits |= self.handle(message);
+            quits |= self.handle(message)?;
         }
         if terminate {
-            quits |= self.handle(Message::Terminate);
+            quits |= self.handle(Message::Terminate)?;
         }
         // A run that failed before it began has nothing to show.
         let awaits_run = self.state.runs.is_none() && self.state.started.is_none();
@@ -345,7 +344,7 @@ impl<C: Connection> Dashboard<'_, C> {
     }
 
     /// Updates the state and carries out the effects. Returns whether to quit.
-    fn handle(&mut self, message: Message) -> bool {
+    fn handle(&mut self, message: Message) -> ControlFlow<ExitReason, bool> {
         for effect in update(&mut self.state, message) {
             match effect {
                 Effect::Send(command) => {
@@ -361,10 +360,11 @@ impl<C: Connection> Dashboard<'_, C> {
                     }
                 }
                 Effect::Suspend => self.suspend(),
-                Effect::Quit => return true,
+                Effect::Detach => return ControlFlow::Break(ExitReason::Detached),
+                Effect::Quit => return ControlFlow::Continue(true),
             }
         }
-        false
+        ControlFlow::Continue(false)
     }
 
     /// Starts writing a picture. A picture of the screen has all colors of the theme, whatever the

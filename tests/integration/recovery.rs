@@ -70,9 +70,9 @@ fn weights(folder: &Path) -> Vec<u8> {
 fn a_run_whose_loss_is_nan_goes_back_with_half_the_rate_and_can_be_replayed_and_resumed() {
     let folder = tempfile::tempdir().expect("a folder");
     let flags = [
-        ["--learning-rate", "1e12"],
+        ["--learning-rate", "1e15"],
         ["--lr-scheduler-type", "constant_with_warmup"],
-        ["--warmup-steps", "0"],
+        ["--warmup-steps", "2"],
         ["--max-grad-norm", "0"],
         ["--save-steps", "1"],
         ["--save-total-limit", "0"],
@@ -100,6 +100,9 @@ fn a_run_whose_loss_is_nan_goes_back_with_half_the_rate_and_can_be_replayed_and_
         .collect();
     assert_eq!(steps, (1..=steps.len() as u64).collect::<Vec<_>>());
     assert!(journal.iter().any(|event| event["event"] == "rolled_back"));
+    let starts = |event: &Value| event["event"] == "started";
+    assert!(starts(&journal[0]) && !journal[1..].iter().any(starts));
+    assert_eq!(journal[0]["max_steps"], 6);
     let replay = |name: &str| {
         nsmc_tui(folder.path())
             .args(["replay", "--plain", "--speed", "max", name])
@@ -157,7 +160,7 @@ fn auto_skips_damaged_checkpoints_and_starts_anew_without_a_whole_one() {
     let [earlier, last] = &checkpoints(folder.path())[..] else { panic!("not two checkpoints") };
     damage(last);
     let step = nsmc_tui::core::train::checkpoint::step_of(earlier);
-    let resumed = nsmc_tui(folder.path()).args(JOB).args(["--max-steps", "10"]).assert().success();
+    let resumed = nsmc_tui(folder.path()).args(JOB).assert().success();
     let started = &json_lines(&stdout(&resumed))[0];
     assert_eq!(started["resumed_at"].as_u64(), step);
     let notes = started["notes"].to_string();

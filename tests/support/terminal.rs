@@ -139,6 +139,12 @@ impl Terminal {
         Self::start_command(&[&[program.as_str()], arguments].concat())
     }
 
+    /// A shell in a folder, for commands that are typed.
+    pub fn start_shell(columns: u16, rows: u16, folder: &std::path::Path) -> Self {
+        let script = format!("cd '{}'; exec sh -i", folder.display());
+        Self::spawn(columns, rows, &["sh", "-c", &script], &[("NSMC_TUI_TEST_PAUSE", "2")])
+    }
+
     /// Any command, in 120 × 40 cells.
     pub fn start_command(command_line: &[&str]) -> Self {
         Self::spawn(120, 40, command_line, &[])
@@ -267,6 +273,15 @@ impl Terminal {
     pub fn has_written(&self, text: &str) -> bool {
         let display = self.shared.display();
         display.recent.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
+    /// Waits until the program has written these bytes.
+    pub fn wait_written(&self, text: &str) {
+        let began = Instant::now();
+        while !self.has_written(text) {
+            assert!(began.elapsed() < TIMEOUT, "{text:?} was not written");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The bytes per second that the program writes during `span`.

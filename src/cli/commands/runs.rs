@@ -31,7 +31,7 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
         let leaving = dashboard::show(&worker.channels, flags.display.options(), state)?.0;
         worker.join();
         return match leaving {
-            ExitReason::Quit | ExitReason::HungUp => Ok(ExitCode::SUCCESS),
+            ExitReason::Quit | ExitReason::Detached | ExitReason::HungUp => Ok(ExitCode::SUCCESS),
             ExitReason::Signalled(number) => Ok(ExitCode::from(128 + number)),
             ExitReason::Panicked => bail!("the dashboard failed"),
         };

@@ -8,6 +8,7 @@ use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::train::event::{CommandEffect, TrainEvent, Warned};
 use crate::run::options::{Given, NotifyOptions};
 use crate::run::protocol::{Notification, NotifyEvent, RunReport};
+use crate::run::session::ReportsBeside;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,8 +22,12 @@ const MAX_WAITING: usize = 64;
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 const URL_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long the end of the run waits for the last deliveries.
+/// How long the end of the run, and then that of the process, waits for the last deliveries.
+const RUN_END_LIMIT: Duration = Duration::from_secs(10);
 const END_LIMIT: Duration = Duration::from_secs(45);
+
+/// How often it is checked whether everything is delivered.
+const WAIT_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How often progress is checked, and after how many checks the disk is.
 const TICK: Duration = Duration::from_millis(500);
@@ -37,6 +42,8 @@ struct Shared {
     is_training: AtomicBool,
     /// Whether the end of the run no longer waits for deliveries.
     is_given_up: AtomicBool,
+    /// Notifications that were sent and are not delivered yet.
+    undelivered: AtomicU64,
     parameters: AtomicU64,
     watch: Mutex<Watch>,
 }
@@ -63,7 +70,7 @@ impl Shared {
 pub struct Notifier {
     shared: Arc<Shared>,
     options: NotifyOptions,
-    reports: Sender<RunReport>,
+    reports: ReportsBeside,
     queue: Option<Sender<Notification>>,
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
@@ -72,12 +79,13 @@ pub struct Notifier {
 
 impl Notifier {
     /// Starts to watch the run in a folder. Notifications are also reported, for its front end.
-    pub fn start(options: &NotifyOptions, folder: &Path, reports: Sender<RunReport>) -> Self {
+    pub fn start(options: &NotifyOptions, folder: &Path, reports: ReportsBeside) -> Self {
         let shared = Arc::new(Shared {
             began: Instant::now(),
             progress_at: AtomicU64::new(0),
             is_training: AtomicBool::new(false),
             is_given_up: AtomicBool::new(false),
+            undelivered: AtomicU64::new(0),
             parameters: AtomicU64::new(0),
             watch: Mutex::new(Watch::new(display_path(folder))),
         });
@@ -155,6 +163,17 @@ impl Notifier {
     }
 }
 
+impl Notifier {
+    /// Waits until all notifications are delivered, for a limited time.
+    pub fn wait(&self) {
+        let began = Instant::now();
+        let is_waiting = || self.shared.undelivered.load(Ordering::SeqCst) > 0;
+        while is_waiting() && began.elapsed() < RUN_END_LIMIT {
+            std::thread::sleep(WAIT_INTERVAL);
+        }
+    }
+}
+
 impl Drop for Notifier {
     /// Waits for the last deliveries, for a limited time.
     fn drop(&mut self) {
@@ -165,14 +184,13 @@ impl Drop for Notifier {
     }
 }
 
-fn report(reports: &Sender<RunReport>, notification: &Notification) {
-    // The front end may have disconnected.
-    let _ = reports.send(RunReport::Notification(notification.clone()));
+fn report(reports: &ReportsBeside, notification: &Notification) {
+    reports.send(RunReport::Notification(notification.clone()));
 }
 
-fn warn(reports: &Sender<RunReport>, message: &str) {
+fn warn(reports: &ReportsBeside, message: &str) {
     let message = sanitize_for_terminal(message).into_owned();
-    let _ = reports.send(RunReport::Event(TrainEvent::Warned(Warned { message, step: 0 })));
+    reports.send(RunReport::Event(TrainEvent::Warned(Warned { message, step: 0 })));
 }
 
 /// Which ways have failed, and were reported.
@@ -187,7 +205,7 @@ struct Delivery {
     shared: Arc<Shared>,
     options: NotifyOptions,
     folder: PathBuf,
-    reports: Sender<RunReport>,
+    reports: ReportsBeside,
     watchdog: Watchdog,
     failed: Failures,
 }
@@ -198,7 +216,10 @@ impl Delivery {
         loop {
             match waiting.recv_timeout(TICK) {
                 Ok(_) if self.shared.is_given_up.load(Ordering::Relaxed) => return,
-                Ok(notification) => self.deliver(&notification),
+                Ok(notification) => {
+                    self.deliver(&notification);
+                    self.shared.undelivered.fetch_sub(1, Ordering::SeqCst);
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     self.check(ticks);
                     ticks += 1;

@@ -4,7 +4,6 @@ use super::*;
 use crate::core::train::event::{CommandApplied, Finished};
 use crate::core::train::fixtures::{ending, failure, run, started, step};
 use crate::run::options::{OptionGroup, ValueSource};
-use crossbeam_channel::unbounded;
 use std::ffi::OsStr;
 
 fn options(given: &[(&str, &str)]) -> anyhow::Result<NotifyOptions> {
@@ -16,12 +15,11 @@ fn options(given: &[(&str, &str)]) -> anyhow::Result<NotifyOptions> {
     Ok(options)
 }
 
+type Reports = Receiver<(RunReport, Option<i64>)>;
+
 /// A notifier, and what it reports.
-fn notifier(
-    given: &[(&str, &str)],
-    folder: &Path,
-) -> anyhow::Result<(Notifier, Receiver<RunReport>)> {
-    let (sender, reports) = unbounded();
+fn notifier(given: &[(&str, &str)], folder: &Path) -> anyhow::Result<(Notifier, Reports)> {
+    let (sender, reports) = ReportsBeside::channel();
     Ok((Notifier::start(&options(given)?, folder, sender), reports))
 }
 
@@ -32,9 +30,9 @@ fn push(notifier: &mut Notifier, events: &[TrainEvent]) {
     }
 }
 
-fn reported(reports: &Receiver<RunReport>) -> (Vec<NotifyEvent>, Vec<String>) {
+fn reported(reports: &Reports) -> (Vec<NotifyEvent>, Vec<String>) {
     let (mut kinds, mut warnings) = (Vec::new(), Vec::new());
-    for report in reports {
+    for (report, _) in reports {
         match report {
             RunReport::Notification(notification) => kinds.push(notification.event),
             RunReport::Event(TrainEvent::Warned(warned)) => warnings.push(warned.message),
@@ -111,7 +109,7 @@ fn a_stall_is_noticed_but_not_during_a_pause() -> anyhow::Result<()> {
     push(&mut notifier, &[applied(CommandEffect::Paused)]);
     assert!(reports.recv_timeout(Duration::from_millis(1500)).is_err(), "it is paused");
     push(&mut notifier, &[applied(CommandEffect::Resumed { seconds: 1.5 })]);
-    let report = reports.recv_timeout(Duration::from_secs(20))?;
+    let (report, _) = reports.recv_timeout(Duration::from_secs(20))?;
     assert!(
         matches!(&report, RunReport::Notification(stall) if stall.event == NotifyEvent::Stall),
         "{report:?}"
@@ -125,6 +123,7 @@ fn a_stall_is_noticed_but_not_during_a_pause() -> anyhow::Result<()> {
 #[cfg(feature = "hub")]
 mod address {
     use super::*;
+    use crossbeam_channel::unbounded;
     use std::io::{BufRead, BufReader, Read, Write};
     use std::net::TcpListener;
 

@@ -25,6 +25,9 @@ pub fn status(state: &State) -> String {
     }
     match &state.replay {
         Some(replay) => format!("{} · {}", replay.label(state.lang), activity(state)),
+        None if state.is_running() && !state.has_keys() => {
+            format!("{} · {}", state.lang.tr("watching"), activity(state))
+        }
         None => activity(state),
     }
 }
