@@ -139,9 +139,10 @@ fn roll_back(state: &mut State, to: &RolledBack) {
         row.eval.take_if(|evaluated| evaluated.step > to.step);
     }
     state.epochs.retain(|row| row.train.is_some() || row.eval.is_some());
+    let pretrains = state.is_pretraining();
     let evaluations = || state.epochs.iter().filter_map(|row| row.eval.as_ref());
-    let accuracy = |evaluated: &&Evaluated| evaluated.metrics.eval_accuracy;
-    let best = evaluations().max_by(|one, other| accuracy(one).total_cmp(&accuracy(other)));
+    let best = evaluations()
+        .reduce(|best, next| if is_better(pretrains, next, best) { next } else { best });
     let (best, last) = (best.cloned(), evaluations().next_back().cloned());
     if state.best.as_ref().is_some_and(|best| best.step > to.step) {
         state.best = best;
@@ -152,10 +153,20 @@ fn roll_back(state: &mut State, to: &RolledBack) {
     state.applied_commands.retain(|applied| applied.step <= to.step);
 }
 
+/// Whether an evaluation is better than another one: by its loss in pretraining, else by its accuracy.
+fn is_better(pretrains: bool, one: &Evaluated, other: &Evaluated) -> bool {
+    let (one, other) = (&one.metrics, &other.metrics);
+    if pretrains {
+        one.eval_loss < other.eval_loss
+    } else {
+        one.eval_accuracy > other.eval_accuracy
+    }
+}
+
 fn push_evaluation(state: &mut State, evaluated: Evaluated) {
     state.throughput.push_evaluation(&evaluated);
-    let better = |best: &Evaluated| evaluated.metrics.eval_accuracy > best.metrics.eval_accuracy;
-    if state.best.as_ref().is_none_or(better) {
+    let pretrains = state.is_pretraining();
+    if state.best.as_ref().is_none_or(|best| is_better(pretrains, &evaluated, best)) {
         state.best = Some(evaluated.clone());
     }
     // An evaluation during an epoch belongs to that epoch.

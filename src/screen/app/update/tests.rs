@@ -1,8 +1,8 @@
 //! Updates by messages.
 
 use super::*;
-use crate::core::train::event::{Failed, RolledBack, TrainEvent};
-use crate::core::train::fixtures::{ending, failure, run};
+use crate::core::train::event::{Failed, RolledBack, Setting, TrainEvent};
+use crate::core::train::fixtures::{ending, evaluated, failure, run, started};
 use crate::run::protocol::{Answer, Notification, NotifyEvent, RunReport};
 use crate::run::system_metrics::SystemSample;
 use crate::screen::app::log::LogAction;
@@ -87,6 +87,21 @@ fn notifications_ring_and_problems_are_logged() {
         let line = state.log.lines.back().map(|line| line.text.clone()).unwrap_or_default();
         assert_eq!(line, logged);
     }
+}
+
+#[test]
+fn the_best_evaluation_of_pretraining_has_the_lowest_loss() {
+    let mut started = started();
+    let (name, value, reason) = ("objective".to_owned(), "mlm".to_owned(), "flag".to_owned());
+    started.settings.push(Setting { name, value, reason });
+    let mut state = after(vec![TrainEvent::Started(started)]);
+    for (step, loss) in [(10, 8.5), (20, 8.0), (30, 8.2)] {
+        let mut evaluation = evaluated(step, 1.0, step as f64 / 100.0, 1.0);
+        evaluation.metrics.eval_loss = loss;
+        push(&mut state, vec![TrainEvent::Evaluated(evaluation)]);
+    }
+    assert_eq!(state.best.as_ref().map(|best| best.step), Some(20));
+    assert!(!state.is_language_model(), "it has classes");
 }
 
 #[test]
