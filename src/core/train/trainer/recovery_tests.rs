@@ -50,7 +50,7 @@ impl Engine for FaultyEngine {
 
     fn step_metrics(&mut self) -> EngineResult<StepMetrics> {
         if self.failed {
-            return Ok(StepMetrics { loss: f64::NAN, grad_norm: 1.0, predicted: Vec::new() });
+            return Ok(StepMetrics { loss: f64::NAN, grad_norm: 1.0, ..StepMetrics::default() });
         }
         self.inner.step_metrics()
     }
