@@ -6,7 +6,7 @@ use clap::error::ContextValue;
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 /// Standard output, in which control characters other than line ends and tabs are replaced, wherever
@@ -61,6 +61,16 @@ fn sanitize_lines(text: &str) -> Cow<'_, str> {
 /// Prints one line to standard error, sanitized. If it is closed or full, nothing is printed.
 pub fn print_to_stderr(text: impl Display) {
     let _ = writeln!(io::stderr(), "{}", sanitize_for_terminal(&text.to_string()));
+}
+
+/// Writes bytes to the terminal as they are, if standard error or standard output is one.
+pub fn write_to_terminal(bytes: &[u8]) {
+    // Where the terminal is gone, nobody is notified.
+    if io::stderr().is_terminal() {
+        let _ = io::stderr().write_all(bytes);
+    } else if io::stdout().is_terminal() {
+        let _ = io::stdout().write_all(bytes).and_then(|()| io::stdout().flush());
+    }
 }
 
 /// Prints an error of the command line, or the help or version that was requested, and returns the

@@ -1,22 +1,25 @@
 //! The text output of a run, for pipes, logs and terminals without a dashboard.
 
 mod lines;
+mod stopping;
 
-use crate::cli::output::print_to_stderr;
+use crate::cli::output::{print_to_stderr, write_to_terminal};
 use crate::core::text::interpolate;
 use crate::core::text::to_json;
 use crate::core::train::event::{Evaluated, Finished, Saved, Started, TrainEvent, TrainingLog};
-use crate::run::protocol::{Activity, Command, Download, RunReport};
+use crate::run::protocol::{Activity, Command, Download, Notification, NotifyEvent, RunReport};
 use crate::run::summary::{clock, download_line, evaluation, resume_hint, train_output};
 use crate::run::worker::Worker;
 use crate::screen::app::throughput::Throughput;
-use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
+use crate::screen::display::{DisplayOptions, NotifyChoice};
+use crate::screen::terminal::notification::notification_bytes;
+use crossbeam_channel::RecvTimeoutError;
 use lines::{write_pretraining_evaluation, write_started};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::SIGUSR1;
 use std::fmt::Display;
 use std::io::Write;
 use std::time::{Duration, Instant};
+use stopping::{StopReasons, watch_signals};
 
 /// The earlier state of a run whose output switches from the dashboard to text.
 #[derive(Default)]
@@ -25,6 +28,15 @@ pub struct RunSoFar {
     pub started: Option<Started>,
     /// Its throughput.
     pub throughput: Throughput,
+    /// How the terminal notifies the user.
+    pub notify: NotifyChoice,
+}
+
+impl RunSoFar {
+    /// A run that has not begun, with these options of the terminal.
+    pub fn of(display: DisplayOptions) -> Self {
+        Self { notify: display.notify, ..Self::default() }
+    }
 }
 
 /// The end of a run, for the exit code.
@@ -47,51 +59,9 @@ pub enum ProcessEnd {
     AfterOthers,
 }
 
-/// A second signal within this time of the first counts as the same request to stop.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// Reasons to stop a run.
-#[derive(Default)]
-struct StopReasons {
-    /// The time and the number of the first signal.
-    signalled: Option<(Instant, u8)>,
-    /// When the output was first found closed.
-    closed: Option<Instant>,
-    /// Whether the terminal was closed, which does not stop the run.
-    hung_up: bool,
-    /// Whether the command to stop was sent.
-    sent: bool,
-}
-
-impl StopReasons {
-    /// Records a signal; returns whether it ends the program at once.
-    fn push_signal(&mut self, signal: i32) -> bool {
-        if signal == SIGHUP {
-            self.hung_up = true;
-            return false;
-        }
-        let first = *self.signalled.get_or_insert((Instant::now(), signal as u8));
-        first.0.elapsed() > GRACE
-    }
-
-    /// The message with the reason to stop, returned only once. A connection that drops closes the
-    /// output and sends SIGHUP at about the same time, in either order.
-    fn take_reason(&mut self) -> Option<&'static str> {
-        let closed = self.closed.is_some_and(|closed| closed.elapsed() > GRACE) && !self.hung_up;
-        if self.sent || !(closed || self.signalled.is_some()) {
-            return None;
-        }
-        self.sent = true;
-        Some(if self.signalled.is_some() {
-            "Stopping the run; another signal ends the program at once."
-        } else {
-            "The output was closed: stopping the run and saving the model."
-        })
-    }
-}
-
 /// Prints a run until it ends, as text or as JSON. The first SIGINT or SIGTERM stops it and saves
-/// the model; another one, more than a second later, ends the program at once.
+/// the model; another one, more than a second later, ends the program at once. SIGUSR1 saves a
+/// checkpoint.
 ///
 /// # Errors
 /// If the output cannot be written. If its reader is gone, the run is stopped and its model saved,
@@ -104,6 +74,7 @@ pub fn follow(
     out: &mut (impl Write + ?Sized),
 ) -> anyhow::Result<FollowResult> {
     let signals = watch_signals()?;
+    let notify = so_far.notify;
     let mut printer = EventPrinter { so_far, ..EventPrinter::default() };
     let mut exit = FollowResult::Finished;
     let mut written: anyhow::Result<()> = Ok(());
@@ -117,7 +88,10 @@ pub fn follow(
             Err(RecvTimeoutError::Disconnected) => break,
         };
         for signal in signals.try_iter() {
-            if stop.push_signal(signal) {
+            if signal == SIGUSR1 {
+                // Sending fails if the run has ended.
+                let _ = worker.channels.commands.send(Command::SaveCheckpoint);
+            } else if stop.push_signal(signal) {
                 return Ok(FollowResult::Signalled(signal as u8));
             }
         }
@@ -137,6 +111,7 @@ pub fn follow(
             Some(RunReport::Activity(Activity::Downloading(download))) if !json => {
                 downloads.push(&download);
             }
+            Some(RunReport::Notification(notification)) => show(&notification, notify),
             Some(RunReport::Event(event)) => {
                 has_started |= matches!(event, TrainEvent::Started(_));
                 // A run that is stopped before its start reports a failure, which does not count as
@@ -167,6 +142,17 @@ pub fn follow(
     }
 }
 
+/// Notifies the user through the terminal, and prints what no event of the run tells.
+fn show(notification: &Notification, notify: NotifyChoice) {
+    if matches!(notification.event, NotifyEvent::Spike | NotifyEvent::Stall | NotifyEvent::Disk) {
+        print_to_stderr(format_args!("warning: {}", notification.message));
+    }
+    let bytes = notification_bytes(notify, notification, |name| std::env::var(name).ok());
+    if !bytes.is_empty() {
+        write_to_terminal(&bytes);
+    }
+}
+
 /// Prints a journaled event as a line of JSON.
 ///
 /// # Errors
@@ -186,20 +172,6 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
             .downcast_ref::<std::io::Error>()
             .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     })
-}
-
-/// Handles signals from now on, including SIGHUP, which would otherwise end the program.
-fn watch_signals() -> std::io::Result<Receiver<i32>> {
-    let (sender, receiver) = unbounded();
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for signal in signals.forever() {
-            if sender.send(signal).is_err() {
-                return;
-            }
-        }
-    })?;
-    Ok(receiver)
 }
 
 /// Prints downloads every few seconds.
@@ -299,6 +271,9 @@ impl EventPrinter {
             }
             TrainEvent::Warned(warned) => {
                 print_to_stderr(format_args!("warning: {}", warned.message));
+            }
+            TrainEvent::RolledBack(rolled_back) => {
+                print_to_stderr(format_args!("warning: {rolled_back}"));
             }
             TrainEvent::CommandApplied(applied) => {
                 writeln!(out, "step {}: {}", applied.step, applied.effect)?;

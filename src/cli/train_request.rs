@@ -4,8 +4,8 @@
 use super::flags::{GivenDisplay, InvocationOptions, PretrainFlags, TrainFlags};
 use crate::core::model::Objective;
 use crate::run::options::{
-    Given, OptionError, OptionGroup, TrainOptions, ValueSource, compose_option_groups,
-    read_environment, run_toml,
+    Given, NotifyOptions, OptionError, OptionGroup, TrainOptions, ValueSource,
+    compose_option_groups, read_environment, run_toml,
 };
 use std::ffi::OsString;
 
@@ -16,6 +16,8 @@ compose_option_groups! {
         run: TrainOptions,
         /// The options of this call.
         invocation: InvocationOptions,
+        /// How the user is notified.
+        notify: NotifyOptions,
         /// The options of the dashboard.
         display: GivenDisplay,
     }
@@ -36,6 +38,12 @@ pub enum RequestError {
          nsmc-tui train"
     )]
     NotPretraining,
+    /// The `run.toml` of the run to resume has an option that is of one call.
+    #[error(
+        "run.toml of the run to resume has {0}, which a run never writes there and which is not \
+         obeyed there: remove it, and pass it as a flag or in a file with --config"
+    )]
+    NotifyInRunToml(&'static str),
     /// Both `--plain` and `--json` are given.
     #[error("--plain and --json cannot be used together")]
     PlainAndJson,
@@ -51,7 +59,8 @@ impl From<TrainFlags> for TrainRequest {
             detach: flags.detach.clone(),
         };
         let display = flags.display.clone().into();
-        Self { run: flags.into(), invocation, display }
+        let notify = flags.notify.clone().into();
+        Self { run: flags.into(), invocation, notify, display }
     }
 }
 
@@ -112,8 +121,13 @@ impl TrainRequest {
             let file = run_toml::read(&config.value)?;
             request = request.over(file);
         }
+        request.run.start_anew_without_checkpoint();
         if let Some(path) = run_toml::of_resumed_run(&request.run) {
-            request = request.over(run_toml::read_resumed(&path)?);
+            let own: Self = run_toml::read_resumed(&path)?;
+            if let Some(given) = own.notify.given().first() {
+                return Err(RequestError::NotifyInRunToml(given.name));
+            }
+            request = request.over(own);
         }
         request.choose_output()?;
         Ok(request)
@@ -266,6 +280,55 @@ mod tests {
             (trainer.max_steps, trainer.num_train_epochs.map(|e| e.value)),
             (None, Some(3.0))
         );
+        Ok(())
+    }
+
+    #[test]
+    fn notifications_are_of_a_call_and_never_of_a_resumed_run() -> anyhow::Result<()> {
+        let (_folder, config) = file("on_event = \"mail me\"\n")?;
+        let given = [("NSMC_TUI_NOTIFY_URL", "https://ntfy.sh/x"), ("NSMC_TUI_EVENT", "failed")];
+        let request = request_in(&[&config, "--stall-minutes", "3"], &given)?;
+        assert_eq!(request.notify.on_event.map(|given| given.value).as_deref(), Some("mail me"));
+        assert_eq!(
+            request.notify.notify_url.map(|g| g.value.host().to_owned()).as_deref(),
+            Some("ntfy.sh")
+        );
+        assert_eq!(request.notify.stall_minutes.map(|given| given.value), Some(3.0));
+        assert!(!run_toml::write(&request.run, &[]).contains("mail me"));
+
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("run.toml"), "on_event = \"touch PWNED\"\n")?;
+        let here = folder.path().display().to_string();
+        let error = super::TrainRequest::new(
+            match parse(["nsmc-tui", "train", "--resume-from-checkpoint", &here].map(Into::into))?
+                .command
+            {
+                Some(CliCommand::Train(flags)) => *flags,
+                _ => anyhow::bail!("not train"),
+            },
+            [],
+        )
+        .err();
+        assert_eq!(error, Some(RequestError::NotifyInRunToml("on_event")));
+        Ok(())
+    }
+
+    #[test]
+    fn auto_resumes_only_where_there_is_a_checkpoint() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("run.toml"), "seed = 7\n")?;
+        let here = folder.path().display().to_string();
+        let line = ["--output-dir", &here, "--resume-from-checkpoint", "auto"];
+        let run = request(&line)?.run;
+        assert!(run.resume_from().is_none() && run.trainer.seed.is_none());
+        let checkpoint = folder.path().join("checkpoint-3");
+        std::fs::create_dir(&checkpoint)?;
+        for name in ["config.json", "model.safetensors"] {
+            std::fs::write(checkpoint.join(name), "{}")?;
+        }
+        let run = request(&line)?.run;
+        assert_eq!(run.resume_from(), Some(&crate::run::options::ResumeFrom::Auto));
+        assert_eq!(run.trainer.seed.map(|given| given.value), Some(7));
         Ok(())
     }
 

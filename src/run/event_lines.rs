@@ -93,8 +93,11 @@ impl<R: BufRead> EventLines<R> {
         let event = parse(&self.bytes)
             .map_err(|reason| format!("not an event of a run ({reason})"))
             .and_then(|event| check(&event, self.last_step).map(|()| event));
-        if let Ok(TrainEvent::Step(step)) = &event {
-            self.last_step = step.step;
+        match &event {
+            Ok(TrainEvent::Step(step)) => self.last_step = step.step,
+            // The steps after it are computed again.
+            Ok(TrainEvent::RolledBack(rolled_back)) => self.last_step = rolled_back.step,
+            _ => {}
         }
         Ok(Some(EventLine { event, is_complete }))
     }
@@ -188,6 +191,12 @@ fn check(event: &TrainEvent, last: u64) -> Result<(), String> {
             (early.chain([finished.global_step]).collect(), finished.metrics.epoch)
         }
         TrainEvent::CommandApplied(applied) => (vec![applied.step], applied.epoch),
+        TrainEvent::RolledBack(back) if back.step > last || back.failed_step <= back.step => {
+            return Err(format!("back to step {} after step {last}", back.step));
+        }
+        TrainEvent::RolledBack(back) => {
+            (vec![back.failed_step, back.count, back.limit], back.epoch)
+        }
         TrainEvent::Logged(_)
         | TrainEvent::EvaluationProgress(_)
         | TrainEvent::SavingCheckpoint => {

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod locate;
 pub mod metric_series;
 pub mod model_card;
+pub mod notify;
 pub mod options;
 pub mod protocol;
 pub mod recorder;

@@ -84,6 +84,23 @@ named_enum! {
     }
 }
 
+named_enum! {
+    /// How the terminal notifies the user.
+    #[derive(Default)]
+    pub enum NotifyChoice {
+        /// The bell, and a notification of the desktop, at the end of a run of a minute and more
+        @default Auto = "auto",
+        /// The bell, for each event of --notify-on
+        Bell = "bell",
+        /// A notification of the desktop (OSC 9 or 777), for each event of --notify-on
+        Osc = "osc",
+        /// Both, for each event of --notify-on
+        Both = "both",
+        /// Neither
+        Off = "off",
+    }
+}
+
 /// How the dashboard looks and behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DisplayOptions {
@@ -101,4 +118,6 @@ pub struct DisplayOptions {
     pub low_bandwidth: bool,
     /// Whether the mouse is left to the terminal.
     pub no_mouse: bool,
+    /// How the terminal notifies the user.
+    pub notify: NotifyChoice,
 }

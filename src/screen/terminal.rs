@@ -9,12 +9,13 @@ pub mod guardian;
 mod inbox;
 mod input;
 mod job_control;
+pub mod notification;
 mod pictures;
 mod sequences;
 mod width_probe;
 mod writer;
 
-use crate::run::protocol::{Activity, RunReport};
+use crate::run::protocol::{Activity, Command, RunReport};
 use crate::run::system_metrics::SystemSampler;
 use crate::run::worker::panic_if_requested;
 use crate::screen::app::{Effect, FrameLayout, Message, Picture, RunLocation, State, update};
@@ -25,10 +26,11 @@ use ansi_backend::AnsiBackend;
 pub use connection::Connection;
 use crossbeam_channel::{Sender, never, unbounded};
 use crossterm::event::{Event, KeyEventKind};
-use frame_pacing::FramePacing;
+use frame_pacing::{FramePacing, local_time};
 use guard::{TerminalGuard, install_panic_hook};
 use inbox::{Inbox, Received};
 use input::{ExternalEvent, InputThread, SignalThread, convert_mouse};
+use notification::PendingNotifications;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::io;
@@ -112,6 +114,7 @@ pub fn run(
         start: Instant::now(),
         foreground_checked: Instant::now(),
         signal: None,
+        notifications: PendingNotifications::new(display.notify),
     };
     let reason = catch_unwind(AssertUnwindSafe(|| dashboard.run()));
     let Dashboard { input, guard, state, .. } = dashboard;
@@ -120,29 +123,12 @@ pub fn run(
     let reason = reason.unwrap_or(ExitReason::Panicked);
     match reason {
         ExitReason::Quit | ExitReason::Detached => input.join(),
-        ExitReason::HungUp => block_input()?,
+        ExitReason::HungUp => input::block_input()?,
         // If the terminal is gone as well, the thread may never end.
         ExitReason::Signalled(_) | ExitReason::Panicked => {}
     }
     drop(signals);
     Ok((reason, state))
-}
-
-/// The local time as seconds since 1970-01-01T00:00:00 local time.
-fn local_time() -> f64 {
-    let now = jiff::Zoned::now();
-    now.timestamp().as_second() as f64 + f64::from(now.offset().seconds())
-}
-
-/// Makes standard input a pipe that never has data. The input thread would otherwise read the end
-/// of the closed terminal in a loop, inside crossterm, and keep a core busy.
-fn block_input() -> io::Result<()> {
-    let (reader, writer) = rustix::pipe::pipe()?;
-    rustix::stdio::dup2_stdin(&reader)?;
-    // The writer stays open until the process ends: reading from a closed pipe would also return
-    // the end of input.
-    std::mem::forget(writer);
-    Ok(())
 }
 
 /// What is to be applied to the state after one wait, in this order.
@@ -174,6 +160,7 @@ struct Dashboard<'a, C: Connection> {
     foreground_checked: Instant,
     /// The signal that requested the end.
     signal: Option<u8>,
+    notifications: PendingNotifications,
 }
 
 impl<C: Connection> Dashboard<'_, C> {
@@ -233,7 +220,8 @@ impl<C: Connection> Dashboard<'_, C> {
         let mut layout = FrameLayout::default();
         self.terminal.draw(|frame| layout = ui::draw(frame, state, theme))?;
         update(&mut self.state, Message::Drawn(layout));
-        let frame = self.terminal.backend_mut().take_frame();
+        let mut frame = self.terminal.backend_mut().take_frame();
+        frame.append(&mut self.notifications.bytes);
         self.pacing.frame_drawn(frame.len(), began.elapsed());
         if !frame.is_empty() {
             self.writer.write(frame);
@@ -287,6 +275,10 @@ impl<C: Connection> Dashboard<'_, C> {
             ExternalEvent::Terminate(number) => {
                 self.signal = Some(number as u8);
                 pending.terminate = true;
+            }
+            ExternalEvent::SaveCheckpoint => {
+                // Nobody waits for an answer.
+                let _ = self.connection.send(Command::SaveCheckpoint);
             }
             ExternalEvent::PictureSaved(outcome) => {
                 pending.messages.push(Message::PictureSaved(outcome));
@@ -362,6 +354,11 @@ impl<C: Connection> Dashboard<'_, C> {
                 }
                 Effect::ReadCurves(folder) => self.connection.read_curves(folder),
                 Effect::Picture(picture) => self.write_picture(picture),
+                Effect::Notify(notification) => {
+                    if self.notifications.push(&notification) {
+                        self.pacing.request_now();
+                    }
+                }
                 Effect::Suspend => self.suspend(),
                 Effect::Detach => return ControlFlow::Break(ExitReason::Detached),
                 Effect::Quit => return ControlFlow::Continue(true),

@@ -25,9 +25,13 @@ mod losses;
 #[cfg(unix)]
 mod models;
 #[cfg(unix)]
+mod notify;
+#[cfg(unix)]
 mod output;
 mod pairs;
 mod pretraining;
+#[cfg(unix)]
+mod recovery;
 #[cfg(unix)]
 mod replay;
 #[cfg(unix)]

@@ -33,16 +33,29 @@ struct Display {
     frame_began: Option<Instant>,
     /// The last bytes, in which a mark may have been cut.
     tail: Vec<u8>,
+    /// The last bytes, for sequences that no screen shows.
+    recent: Vec<u8>,
 }
+
+/// The bytes that are kept of what the program writes.
+const RECENT_BYTES: usize = 1 << 18;
 
 impl Display {
     fn new(columns: u16, rows: u16) -> Self {
-        Self { parser: parser(columns, rows), frame_began: None, tail: Vec::new() }
+        Self {
+            parser: parser(columns, rows),
+            frame_began: None,
+            tail: Vec::new(),
+            recent: Vec::new(),
+        }
     }
 
     fn process(&mut self, bytes: &[u8]) {
         self.parser.process(bytes);
         self.tail.extend_from_slice(bytes);
+        self.recent.extend_from_slice(bytes);
+        let beyond = self.recent.len().saturating_sub(RECENT_BYTES);
+        self.recent.drain(..beyond);
         let last = |mark: &[u8]| self.tail.windows(mark.len()).rposition(|window| window == mark);
         match (last(BEGIN_FRAME), last(END_FRAME)) {
             (Some(begin), end) if end.is_none_or(|end| end < begin) => {
@@ -254,6 +267,21 @@ impl Terminal {
     /// Bytes that the program has written so far.
     pub fn bytes(&self) -> u64 {
         self.shared.bytes.load(Ordering::SeqCst)
+    }
+
+    /// Whether these bytes are among the last that the program has written.
+    pub fn has_written(&self, text: &str) -> bool {
+        let display = self.shared.display();
+        display.recent.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
+    /// Waits until the program has written these bytes.
+    pub fn wait_written(&self, text: &str) {
+        let began = Instant::now();
+        while !self.has_written(text) {
+            assert!(began.elapsed() < TIMEOUT, "{text:?} was not written");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The bytes per second that the program writes during `span`.

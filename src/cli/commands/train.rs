@@ -11,6 +11,7 @@ use crate::run::session::LocalKind;
 use crate::run::summary::{evaluation, resume_hint, train_output};
 use crate::run::worker::{OnRecording, Worker, print_config};
 use crate::screen::app::{RunLocation, State};
+use crate::screen::display::DisplayOptions;
 use crate::screen::terminal::ExitReason;
 use std::io::Write;
 use std::path::Path;
@@ -62,25 +63,25 @@ fn follow(
     }
     if role == ProcessRole::Background {
         let ready: OnRecording = Box::new(background::leave_terminal);
-        let worker = Worker::spawn_with(request.run, LocalKind::Text, Some(ready))?;
+        let worker = Worker::spawn_with(request.run, request.notify, LocalKind::Text, Some(ready))?;
         let (so_far, end) = (RunSoFar::default(), ProcessEnd::AfterOthers);
         return Ok(exit_code(text_output::follow(worker, false, so_far, end, &mut out)?));
     }
-    let display = request.display.clone().into();
+    let display: DisplayOptions = request.display.clone().into();
     if request.detaches() {
         return background::start(json, plain, display, out);
     }
     let run_folder = Some(request.run.output_dir().to_path_buf());
     if json || plain {
-        let worker = Worker::spawn(request.run, LocalKind::Text)?;
-        let (so_far, end) = (RunSoFar::default(), ProcessEnd::AtOnce);
+        let worker = Worker::spawn(request.run, request.notify, LocalKind::Text)?;
+        let (so_far, end) = (RunSoFar::of(display), ProcessEnd::AtOnce);
         return Ok(exit_code(text_output::follow(worker, json, so_far, end, &mut out)?));
     }
     if role == ProcessRole::First {
         return foreground::wait_for_run();
     }
     foreground::follow_parent()?;
-    let worker = Worker::spawn(request.run, LocalKind::Dashboard)?;
+    let worker = Worker::spawn(request.run, request.notify, LocalKind::Dashboard)?;
     let location = RunLocation::HereDetachable;
     let (leaving, state) = dashboard::show(
         &worker.channels,
@@ -95,7 +96,11 @@ fn follow(
         // A pause is not ended: `attach` comes back to it.
         // The run continues to its end, even if its output cannot be read.
         let mut discarded = std::io::sink();
-        let so_far = RunSoFar { started: state.started, throughput: state.throughput };
+        let so_far = RunSoFar {
+            started: state.started,
+            throughput: state.throughput,
+            notify: display.notify,
+        };
         let out: &mut dyn Write = if leaving == ExitReason::Panicked {
             print_to_stderr("The dashboard failed; the run continues without it. Come back with:");
             let folder = state.run_folder.clone().unwrap_or_default();
@@ -132,7 +137,8 @@ fn continue_in_background(
     write_way_back(&folder, std::process::id(), out)?;
     foreground::leave(&folder);
     worker.release_keys();
-    let so_far = RunSoFar { started: state.started, throughput: state.throughput };
+    let so_far =
+        RunSoFar { started: state.started, throughput: state.throughput, ..RunSoFar::default() };
     let result = text_output::follow(worker, false, so_far, ProcessEnd::AfterOthers, out)?;
     Ok(exit_code(result))
 }

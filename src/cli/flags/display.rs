@@ -5,7 +5,7 @@ use super::values::{choice, flag};
 use crate::run::options::parse::{boolean, from_str};
 use crate::run::options::{Given, option_group};
 use crate::screen::display::{
-    ColorChoice, DisplayOptions, GlyphChoice, LanguageChoice, Markers, ThemeChoice,
+    ColorChoice, DisplayOptions, GlyphChoice, LanguageChoice, Markers, NotifyChoice, ThemeChoice,
 };
 use clap::Args;
 
@@ -26,6 +26,8 @@ option_group! {
         low_bandwidth: bool = boolean,
         /// Whether the mouse is left to the terminal.
         no_mouse: bool = boolean,
+        /// How the terminal notifies the user.
+        notify: NotifyChoice = from_str,
     }
 }
 
@@ -56,12 +58,16 @@ pub struct DisplayFlags {
     /// Leave the mouse to the terminal
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(GivenDisplay::no_mouse))]
     pub no_mouse: Option<Given<bool>>,
+    /// How the terminal notifies you [default: auto]
+    #[arg(long, value_name = "HOW", value_parser = choice(GivenDisplay::notify))]
+    pub notify: Option<Given<NotifyChoice>>,
 }
 
 impl From<DisplayFlags> for GivenDisplay {
     fn from(flags: DisplayFlags) -> Self {
-        let DisplayFlags { theme, color, glyphs, markers, lang, low_bandwidth, no_mouse } = flags;
-        Self { theme, color, glyphs, markers, lang, low_bandwidth, no_mouse }
+        let DisplayFlags { theme, color, glyphs, markers, lang, low_bandwidth, no_mouse, notify } =
+            flags;
+        Self { theme, color, glyphs, markers, lang, low_bandwidth, no_mouse, notify }
     }
 }
 
@@ -75,6 +81,7 @@ impl From<GivenDisplay> for DisplayOptions {
             language: Given::value_or_default(given.lang.as_ref()),
             low_bandwidth: Given::value_or_default(given.low_bandwidth.as_ref()),
             no_mouse: Given::value_or_default(given.no_mouse.as_ref()),
+            notify: Given::value_or_default(given.notify.as_ref()),
         }
     }
 }

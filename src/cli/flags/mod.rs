@@ -6,6 +6,7 @@ mod bench;
 mod compute;
 mod display;
 mod figures;
+mod notify;
 mod pretrain;
 mod replay;
 mod runs;
@@ -19,6 +20,7 @@ pub use bench::BenchFlags;
 pub use compute::ComputeFlags;
 pub use display::{DisplayFlags, GivenDisplay};
 pub use figures::FiguresFlags;
+pub use notify::NotifyFlags;
 pub use pretrain::PretrainFlags;
 pub use replay::ReplayFlags;
 pub use runs::RunsFlags;
@@ -86,6 +88,11 @@ the file.
 
 A run repeats bit for bit on the same computer and program for the same --seed, whatever the number
 of threads (--threads, RAYON_NUM_THREADS); another kind of processor may round differently.
+
+Signals: SIGTERM and Ctrl-C end the run after the step under way, which a checkpoint and the model
+follow; a second one, more than a second later, ends it at once. SIGUSR1 saves a checkpoint. With
+--resume-from-checkpoint auto, the same command starts a job and continues it (sbatch --requeue
+--signal=TERM@120).
 
 On a GPU: build with cargo build --release --features cuda (no toolkit is needed; NVIDIA's driver,
 NVRTC and cuBLAS of CUDA 12 or 13 are looked up at run time), then --device cuda --bf16.

@@ -2,12 +2,13 @@
 
 use super::compute::ComputeFlags;
 use super::display::DisplayFlags;
+use super::notify::NotifyFlags;
 use super::shared::{ColumnFlags, EvalRowsFlags, ShuffleFlags, TrainRowsFlags, dataset_options};
 use super::values::{choice, flag};
 use crate::core::data::batching::SamplingStrategy;
 use crate::core::model::Pooling;
 use crate::core::train::arguments::{
-    ClassWeights, EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval,
+    ClassWeights, EvalStrategy, NanPolicy, Recipe, ReportTo, SaveStrategy, StepInterval,
 };
 use crate::core::train::schedule::SchedulerType;
 use crate::run::options::parse::{boolean, path};
@@ -196,6 +197,17 @@ pub struct TrainFlags {
     /// With --early-stopping-patience: count only improvements larger than this [default: 0]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = flag(TrainerOptions::early_stopping_threshold), help_heading = "Training")]
     pub early_stopping_threshold: Option<Given<f64>>,
+    /// What follows a step whose loss or gradient norm is NaN or infinite [default: stop]
+    #[arg(long, value_name = "WHAT", value_parser = choice(TrainerOptions::nan_policy), help_heading = "Training")]
+    pub nan_policy: Option<Given<NanPolicy>>,
+    /// With --nan-policy rollback: go back to a checkpoint, with half the learning rate, at most this
+    /// often; then the run fails [default: 3]
+    #[arg(long, value_name = "N", value_parser = flag(TrainerOptions::nan_rollbacks), help_heading = "Training")]
+    pub nan_rollbacks: Option<Given<u64>>,
+    /// On a GPU that is out of memory, compute each batch in two, four, … parts and add up their
+    /// gradients: the texts of a step stay the same
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(TrainerOptions::auto_find_batch_size), help_heading = "Training")]
+    pub auto_find_batch_size: Option<Given<bool>>,
     /// Seed of initial weights and dropout [default: 42]
     #[arg(long, value_name = "SEED", value_parser = flag(TrainerOptions::seed), help_heading = "Training")]
     pub seed: Option<Given<u64>>,
@@ -229,8 +241,10 @@ pub struct TrainFlags {
     /// Whether a higher metric is better [default: true, except for loss]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(OutputOptions::greater_is_better), help_heading = "Output")]
     pub greater_is_better: Option<Given<bool>>,
-    /// Resume from a checkpoint [default: the last one in --output-dir, with its run.toml]
-    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::AnyPath, num_args = 0..=1, default_missing_value = ResumeFrom::LAST, value_parser = flag(OutputOptions::resume_from_checkpoint), help_heading = "Output")]
+    /// Resume from a checkpoint, with the run.toml of its run; `auto`, for jobs that a cluster starts
+    /// again: from the last whole checkpoint in --output-dir, or anew if there is none [default: the
+    /// last one in --output-dir]
+    #[arg(long, value_name = "FOLDER|auto", value_hint = ValueHint::AnyPath, num_args = 0..=1, default_missing_value = ResumeFrom::LAST, value_parser = flag(OutputOptions::resume_from_checkpoint), help_heading = "Output")]
     pub resume_from_checkpoint: Option<Given<ResumeFrom>>,
     /// Where metrics are written besides the journal [default: tensorboard]
     #[arg(long, value_name = "WHERE", value_parser = choice(OutputOptions::report_to), help_heading = "Output")]
@@ -260,6 +274,8 @@ pub struct TrainFlags {
     /// This process trains, and another one waits for it in the shell
     #[arg(long, hide = true)]
     pub foreground: bool,
+    #[command(flatten)]
+    pub notify: NotifyFlags,
     #[command(flatten)]
     pub display: DisplayFlags,
 }
@@ -320,6 +336,9 @@ impl From<TrainFlags> for TrainOptions {
                 logging_steps: flags.logging_steps,
                 early_stopping_patience: flags.early_stopping_patience,
                 early_stopping_threshold: flags.early_stopping_threshold,
+                nan_policy: flags.nan_policy,
+                nan_rollbacks: flags.nan_rollbacks,
+                auto_find_batch_size: flags.auto_find_batch_size,
                 seed: flags.seed,
                 data_seed: flags.data_seed,
             },

@@ -15,8 +15,8 @@ pub use input::StepInput;
 use crate::core::data::batching::PackedBatch;
 use crate::core::model::without_backtrace;
 use crate::core::named::named_enum;
-use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{Moments, ReplacedLosses, StepMetrics, TokenLosses, Update};
+use crate::core::ops::{AdamWSettings, OUT_OF_MEMORY};
 use device::DeviceChoice;
 
 named_enum! {
@@ -135,6 +135,13 @@ pub struct PretrainingLosses {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct EngineError(pub String);
+
+impl EngineError {
+    /// Whether the device had no memory left.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.0.contains(OUT_OF_MEMORY)
+    }
+}
 
 /// The result of an engine's operation.
 pub type EngineResult<T> = Result<T, EngineError>;

@@ -13,6 +13,9 @@ pub mod dropout;
 #[cfg(test)]
 pub mod testing;
 
+/// How the message begins with which a device has no memory left.
+pub const OUT_OF_MEMORY: &str = "the GPU is out of memory";
+
 pub use adamw::AdamWSettings;
 pub use backend::{Backend, Device};
 pub use cpu::Cpu;

@@ -22,6 +22,17 @@ pub enum TrainError {
     /// The checkpoint to resume from or the best checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The device has no memory left for a step; the message has the sizes.
+    #[error("{0}")]
+    OutOfMemory(String),
+    /// The run could not continue from a checkpoint after an error.
+    #[error("{error}; {reason}")]
+    NotRecovered {
+        /// The error.
+        error: Box<TrainError>,
+        /// Why the run could not continue.
+        reason: String,
+    },
     /// A computation failed; the message names the operation.
     #[error("{0}")]
     Computation(String),
@@ -34,6 +45,11 @@ impl From<EngineError> for TrainError {
 }
 
 impl TrainError {
+    /// The error of an engine's step, which may be out of memory.
+    pub(super) fn of_step(error: EngineError) -> Self {
+        if error.is_out_of_memory() { Self::OutOfMemory(error.0) } else { error.into() }
+    }
+
     /// A suggested remedy, if any.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -41,6 +57,10 @@ impl TrainError {
                 "Try a lower --learning-rate, a longer --warmup-steps, or a --max-grad-norm of 1.",
             ),
             Self::NoExamples => Some("Pass a --max-train-samples above 0."),
+            Self::OutOfMemory(_) => {
+                Some("--auto-find-batch-size computes such a batch in smaller parts.")
+            }
+            Self::NotRecovered { error, .. } => error.hint(),
             Self::Checkpoint(_) | Self::Computation(_) => None,
         }
     }

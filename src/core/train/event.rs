@@ -4,12 +4,14 @@
 mod command_applied;
 mod early_stopped;
 mod log_entry;
+mod rolled_back;
 
 pub use command_applied::{CommandApplied, CommandEffect};
 pub use early_stopped::EarlyStopped;
 pub use log_entry::{
     LogEntry, Logged, TrainingLog, end_entry, evaluation_entry, training_entry, with_pseudo_labels,
 };
+pub use rolled_back::RolledBack;
 
 use super::calibration::Calibration;
 use super::metrics::Confusion;
@@ -42,6 +44,8 @@ pub enum TrainEvent {
     /// A command took effect.
     #[serde(rename = "steered")]
     CommandApplied(CommandApplied),
+    /// The run continues from an earlier checkpoint.
+    RolledBack(RolledBack),
     /// The best model was loaded at the end of the run; the value is its earlier evaluation.
     BestLoaded(Evaluated),
     /// The model was saved.
@@ -69,6 +73,7 @@ impl TrainEvent {
             Self::Epoch(epoch) => Some(epoch.elapsed),
             Self::Evaluated(evaluated) => Some(evaluated.elapsed),
             Self::CommandApplied(applied) => Some(applied.elapsed),
+            Self::RolledBack(rolled_back) => Some(rolled_back.elapsed),
             Self::Finished(finished) => Some(finished.metrics.train_runtime),
             Self::EvaluationProgress(_)
             | Self::SavingCheckpoint

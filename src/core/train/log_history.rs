@@ -3,6 +3,7 @@
 
 use super::event::{Logged, TrainEvent, training_entry, with_pseudo_labels};
 use super::progress::{LossSum, PseudoLabelSum};
+use std::collections::BTreeMap;
 
 /// Computes the training log entries from a journal's steps, with the values that the trainer
 /// logged. It computes no entries for evaluations or for the end of the run.
@@ -12,6 +13,8 @@ pub struct StepLogger {
     logging_steps: Option<u64>,
     since_logged: LossSum,
     pseudo_labelled: PseudoLabelSum,
+    /// The sums at the checkpoints, to which a run may go back.
+    at_checkpoints: BTreeMap<u64, (LossSum, PseudoLabelSum)>,
 }
 
 impl StepLogger {
@@ -23,6 +26,15 @@ impl StepLogger {
                 return None;
             }
             TrainEvent::Step(step) => step,
+            TrainEvent::Checkpoint(saved) => {
+                self.at_checkpoints.insert(saved.step, (self.since_logged, self.pseudo_labelled));
+                return None;
+            }
+            TrainEvent::RolledBack(rolled_back) => {
+                let at = self.at_checkpoints.get(&rolled_back.step).copied();
+                (self.since_logged, self.pseudo_labelled) = at.unwrap_or_default();
+                return None;
+            }
             _ => return None,
         };
         if !step.is_finite() {

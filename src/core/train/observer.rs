@@ -1,5 +1,6 @@
 //! The interface between the training loop and the program around it.
 
+use super::checkpoint::Checkpoint;
 use super::command::Command;
 use super::event::TrainEvent;
 use crate::core::engine::Engine;
@@ -8,6 +9,11 @@ use crate::core::engine::Engine;
 pub trait Observer {
     /// Called with each event, in order.
     fn publish(&mut self, event: TrainEvent);
+
+    /// Called before the run goes back to a checkpoint, after a step whose loss or gradient norm was
+    /// not finite. What was recorded of later steps is out of date. The event
+    /// [`TrainEvent::RolledBack`] follows.
+    fn rolled_back(&mut self, _checkpoint: &Checkpoint) {}
 
     /// Returns the next command to the run. It is called between steps and between the batches of
     /// an evaluation, until it returns `None`. The engine is idle and may be used, for example to

@@ -87,13 +87,36 @@ pub struct Progress {
     pub best: Option<Evaluated>,
     /// Seconds of training, excluding pauses.
     pub elapsed: f64,
-    /// The factor applied to the scheduled learning rate; 1 until a command changes the rate.
+    /// The factor applied to the scheduled learning rate; 1 until a command or a rollback changes
+    /// the rate.
     #[serde(default = "unchanged")]
     pub rate_factor: f64,
+    /// How often the run went back to a checkpoint after a step whose loss or gradient norm was not
+    /// finite.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rollbacks: u64,
+    /// The number of parts in which each batch is computed; more than 1 after the device was out of
+    /// memory.
+    #[serde(default = "whole", skip_serializing_if = "is_whole")]
+    pub batch_division: usize,
 }
 
 fn unchanged() -> f64 {
     1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+fn whole() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_whole(division: &usize) -> bool {
+    *division == 1
 }
 
 impl Progress {
@@ -113,6 +136,8 @@ impl Progress {
             best: None,
             elapsed: 0.0,
             rate_factor: unchanged(),
+            rollbacks: 0,
+            batch_division: whole(),
         }
     }
 

@@ -27,6 +27,8 @@ pub(super) struct PseudoLabels<'a> {
     classes: usize,
     /// The least length in tokens that sequences are padded to where an engine pads them.
     pad_to: usize,
+    /// The most examples that are computed at once.
+    part_size: usize,
     /// The number of a pass over the examples, and their order in it.
     pass: Option<(u64, Vec<usize>)>,
 }
@@ -42,7 +44,14 @@ impl<'a> PseudoLabels<'a> {
         pad_to: usize,
     ) -> Self {
         let warmup = (arguments.pseudo_label_warmup * max_steps as f64).ceil() as u64;
-        Self { examples, arguments, first_step: warmup + 1, classes, pad_to, pass: None }
+        let part_size = arguments.unlabelled_batch_size;
+        Self { examples, arguments, first_step: warmup + 1, classes, pad_to, part_size, pass: None }
+    }
+
+    /// Computes the examples of a step in at least this many parts.
+    pub(super) fn divided(mut self, division: usize) -> Self {
+        self.part_size = self.arguments.unlabelled_batch_size.div_ceil(division.max(1));
+        self
     }
 
     /// The input of step `number`, counted from 1, with the pseudo-labelled examples added, and
@@ -66,7 +75,8 @@ impl<'a> PseudoLabels<'a> {
         let all: Vec<usize> = (0..drawn.len()).collect();
         let mut batches = input.batches;
         let mut count = 0;
-        for part in within_budget(&all, &lengths, self.arguments.max_tokens_per_batch) {
+        let parts = within_budget(&all, &lengths, self.arguments.max_tokens_per_batch);
+        for part in parts.into_iter().flat_map(|part| part.chunks(self.part_size.max(1))) {
             let part: Vec<&Example> = part.iter().map(|&index| drawn[index]).collect();
             let logits = engine.logits(&PackedBatch::new(part.iter().copied(), self.pad_to))?;
             let kept: Vec<Example> = part

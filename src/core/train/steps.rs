@@ -16,6 +16,8 @@ pub(super) struct StepPlan<'a> {
     pub pad_to: usize,
     /// The weight of each class; `None` if all are 1.
     pub class_weights: Option<Vec<f32>>,
+    /// The number of parts in which each batch is computed.
+    pub division: usize,
     /// The number of steps already completed.
     pub first: u64,
     /// The number of the last step.
@@ -51,7 +53,10 @@ impl StepPlan<'_> {
         let (copies, role) = self.copies();
         // Each copy of an example has its share of the budget.
         let budget = self.arguments.max_tokens_per_batch.map(|budget| budget / copies);
+        let size = self.arguments.per_device_train_batch_size;
+        let part_size = size.div_ceil(self.division.max(1)).max(1);
         let parts = batches.iter().flat_map(|batch| within_budget(batch, lengths, budget));
+        let parts = parts.flat_map(|part| part.chunks(part_size));
         let batch = |indices: &[usize]| {
             let copied = std::iter::repeat_n(indices, copies).flatten();
             let batch = PackedBatch::new(copied.map(|&index| &self.examples[index]), self.pad_to);
@@ -100,7 +105,7 @@ mod tests {
         first: u64,
         end: u64,
     ) -> StepPlan<'a> {
-        StepPlan { examples, arguments, pad_to: 0, class_weights: None, first, end }
+        StepPlan { examples, arguments, pad_to: 0, class_weights: None, division: 1, first, end }
     }
 
     #[test]

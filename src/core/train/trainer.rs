@@ -1,32 +1,27 @@
 //! The training loop.
 
 mod active_run;
+mod beginning;
 mod checkpointing;
 mod commands;
+mod recovery;
 
 use super::checkpoint::{Checkpoint, Checkpoints};
-use super::early_stopping::EarlyStopping;
 use super::error::TrainError;
 use super::event::{EarlyStopped, Epoch, Finished, Step, StepParts, TrainEvent, end_entry};
 use super::observer::Observer;
-use super::progress::Progress;
 use super::pseudo_labels::PseudoLabels;
-use super::schedule::Schedule;
 use super::steps::{StepPlan, prefetch};
 use super::trainer_state::TrainerState;
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, OptimizerOptions, StepInput, StepOptions};
 use crate::core::model::SequenceClassifier;
-use crate::core::model::folder::holds_a_model;
 use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{StepMetrics, Update};
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy, TrainingArguments};
 use active_run::{ActiveRun, QueuedStep, StopRequest};
 use std::cell::OnceCell;
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::time::Instant;
 
 /// The training of one model.
 pub struct Trainer<'a> {
@@ -145,64 +140,23 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    fn begin<'e>(
-        &self,
-        engine: &'e mut dyn Engine,
-        resume: Option<&Checkpoint>,
-    ) -> Result<ActiveRun<'e>, TrainError> {
-        let (arguments, samples) = (self.arguments, self.train.len());
-        engine.begin_training_with(&self.optimizer_options())?;
-        let mut run = ActiveRun {
-            engine,
-            started_at: Instant::now(),
-            resumed_elapsed: 0.0,
-            progress: Progress::new(self.classes()),
-            state: TrainerState::new(arguments, samples),
-            best_checkpoint: None,
-            max_steps: arguments.max_steps(samples),
-            steps_per_epoch: arguments.steps_per_epoch(samples),
-            schedule: Schedule::new(
-                arguments.lr_scheduler_type,
-                arguments.learning_rate,
-                arguments.warmup(arguments.max_steps(samples)),
-                arguments.max_steps(samples),
-            ),
-            early_stopping: EarlyStopping::new(arguments),
-            paused_at: None,
-            stop_after_epoch: false,
-            pending: VecDeque::new(),
-            queued: VecDeque::new(),
-        };
-        if let Some(checkpoint) = resume {
-            checkpoint.restore(self.model, run.engine)?;
-            run.progress = checkpoint.run.progress.clone();
-            run.resumed_elapsed = run.progress.elapsed;
-            // Restore the log and the best model; the rest of the state is set from the arguments.
-            let old = checkpoint.state.clone();
-            run.state.log_history = old.log_history;
-            run.state.best_metric = old.best_metric;
-            run.state.best_global_step = old.best_global_step;
-            if let Some(stopping) = &mut run.early_stopping {
-                stopping.continue_from(&old.stateful_callbacks, run.state.has_evaluation());
-            }
-            // The folder may have been moved, or the run may continue in another folder.
-            run.set_best_checkpoint(self.best_of(checkpoint));
-            run.progress.saved_at = Some(run.progress.step);
-        }
-        Ok(run)
-    }
-
-    /// The folder of the best checkpoint of a resumed run, if it still exists.
-    fn best_of(&self, checkpoint: &Checkpoint) -> Option<PathBuf> {
-        let step = checkpoint.state.best_global_step?;
-        let here = self.checkpoints?.folder(step);
-        let beside = checkpoint.folder.parent().zip(here.file_name());
-        let beside = beside.map(|(parent, name)| parent.join(name));
-        [Some(here), beside].into_iter().flatten().find(|folder| holds_a_model(folder))
-    }
-
-    /// Trains epoch by epoch until the last step or a stop.
+    /// Trains until the last step or a stop. After a step that failed, the run continues if the
+    /// arguments say so.
     fn train(
+        &self,
+        run: &mut ActiveRun<'_>,
+        observer: &mut impl Observer,
+    ) -> Result<ControlFlow<StopRequest>, TrainError> {
+        loop {
+            match self.train_from_here(run, observer) {
+                Err(error) => self.recover(run, error, observer)?,
+                done => return done,
+            }
+        }
+    }
+
+    /// Trains epoch by epoch until the last step, a stop or a step that fails.
+    fn train_from_here(
         &self,
         run: &mut ActiveRun<'_>,
         observer: &mut impl Observer,
@@ -220,6 +174,7 @@ impl<'a> Trainer<'a> {
             arguments,
             pad_to: self.pad_to(self.train),
             class_weights: arguments.class_weights.of(self.train, self.classes()),
+            division: run.progress.batch_division,
             first: run.progress.step,
             end: run.max_steps,
         };
@@ -229,7 +184,8 @@ impl<'a> Trainer<'a> {
             run.max_steps,
             self.classes(),
             self.pad_to(self.unlabelled),
-        );
+        )
+        .divided(run.progress.batch_division);
         prefetch(&plan, |inputs| {
             for input in inputs {
                 let control = self.apply_commands(run, observer)?;
@@ -240,7 +196,8 @@ impl<'a> Trainer<'a> {
                     run.progress.begin_epoch();
                 }
                 let number = run.started_steps() + 1;
-                let step = pseudo_labels.extend(run.engine, number, input)?;
+                let step = pseudo_labels.extend(run.engine, number, input);
+                let step = step.map_err(TrainError::of_step)?;
                 self.train_on(run, step, observer)?;
                 if !run.queued.is_empty() {
                     continue;
@@ -275,7 +232,7 @@ impl<'a> Trainer<'a> {
             rdrop_alpha: self.arguments.rdrop_alpha,
             update: Update { learning_rate, max_grad_norm: self.arguments.max_grad_norm },
         };
-        run.engine.step(&input, &options)?;
+        run.engine.step(&input, &options).map_err(TrainError::of_step)?;
         run.queued.push_back(QueuedStep { number, learning_rate, input, pseudo_labelled });
         if let Some(metrics) = run.engine.ready_metrics()? {
             self.finish_step(run, metrics, observer)?;

@@ -11,7 +11,7 @@ use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue, LOCATION, RANGE,
 };
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Response, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, Method, Response, StatusCode, Url};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -58,16 +58,8 @@ impl HubClient {
             }
             None => None,
         };
-        // An error means that a provider has been installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder()
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .connect_timeout(Duration::from_secs(10));
-        // A proxy cannot reach a server on the local host.
-        let is_local = matches!(endpoint.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
-        let http = if is_local { http.no_proxy() } else { http };
-        let http = http.build().map_err(|error| HubError::Setup { reason: root_cause(error) })?;
+        let http = builder(&endpoint).build();
+        let http = http.map_err(|error| HubError::Setup { reason: root_cause(error) })?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -268,6 +260,19 @@ impl Drop for HubClient {
             runtime.shutdown_background();
         }
     }
+}
+
+/// The builder of a client for a server: it follows no redirects.
+pub(super) fn builder(server: &Url) -> ClientBuilder {
+    // An error means that a provider has been installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let http = Client::builder()
+        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .connect_timeout(Duration::from_secs(10));
+    // A proxy cannot reach a server on the local host.
+    let is_local = matches!(server.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
+    if is_local { http.no_proxy() } else { http }
 }
 
 /// The URL without a user name and password, which must not be displayed.

@@ -18,11 +18,13 @@ mod listing;
 mod metadata;
 mod names;
 mod partial;
+mod post;
 mod progress;
 mod repo_cache;
 
 pub use error::HubError;
 pub use hf_hub::RepoType;
+pub use post::post_json;
 
 use client::{HubClient, Timeouts};
 use download::{BlobDownload, has_size};

@@ -121,7 +121,7 @@ impl Curve {
     }
 
     /// Removes the values at `step` and later.
-    fn truncate(&mut self, step: f64) {
+    pub(super) fn truncate(&mut self, step: f64) {
         let kept = self.steps.partition_point(|at| *at < step);
         let points =
             self.steps.drain(..).zip(self.seconds.drain(..)).zip(self.raw.values.drain(..));

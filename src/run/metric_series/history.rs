@@ -74,6 +74,10 @@ impl History {
             TrainEvent::Evaluated(evaluated) => self.push_evaluation(evaluated),
             // The time of a checkpoint does not count towards the duration of the next step.
             TrainEvent::Checkpoint(saved) => self.last_end += saved.seconds,
+            TrainEvent::RolledBack(rolled_back) => {
+                self.truncate_after(rolled_back.step);
+                self.last_end = rolled_back.elapsed;
+            }
             _ => {}
         }
     }
@@ -81,6 +85,25 @@ impl History {
     /// The last step.
     pub fn last_step(&self) -> f64 {
         self.loss.ends().map_or(0.0, |ends| ends.1)
+    }
+
+    /// Removes everything of steps after `step`.
+    fn truncate_after(&mut self, step: u64) {
+        let first = step.saturating_add(1) as f64;
+        for curve in [
+            &mut self.loss,
+            &mut self.grad_norm,
+            &mut self.learning_rate,
+            &mut self.samples,
+            &mut self.tokens,
+            &mut self.eval_loss,
+            &mut self.eval_accuracy,
+            &mut self.eval_f1,
+            &mut self.train_accuracy,
+            &mut self.train_f1,
+        ] {
+            curve.truncate(first);
+        }
     }
 
     fn push_step(&mut self, step: &Step) {

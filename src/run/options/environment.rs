@@ -10,6 +10,11 @@ const PREFIX: &str = "NSMC_TUI_";
 /// The prefix of variables for tests of the program, which are not options.
 const TEST_PREFIX: &str = "NSMC_TUI_TEST_";
 
+/// Variables that a command of `--on-event` is executed with, which are not options. Such a command
+/// may call the program again.
+const EVENT_VARIABLES: [&str; 4] =
+    ["NSMC_TUI_EVENT", "NSMC_TUI_RUN", "NSMC_TUI_MESSAGE", "NSMC_TUI_STEP"];
+
 /// Reads options from environment variables. An empty variable counts as unset.
 ///
 /// # Errors
@@ -22,6 +27,7 @@ pub fn read_environment<T: OptionGroup>(
         .into_iter()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
         .filter(|(name, _)| name.starts_with(PREFIX) && !name.starts_with(TEST_PREFIX))
+        .filter(|(name, _)| !EVENT_VARIABLES.contains(&name.as_str()))
         .collect();
     // Sorted, so that the same environment gives the same error.
     variables.sort_unstable();
@@ -65,6 +71,8 @@ mod tests {
             ("NSMC_TUI_WARMUP_RATIO", "0.06"),
             ("NSMC_TUI_DATA_SEED", ""),
             ("NSMC_TUI_TEST_PANIC", "trainer"),
+            ("NSMC_TUI_EVENT", "finished"),
+            ("NSMC_TUI_MESSAGE", "finished at step 3"),
             ("HOME", "/"),
         ])?;
         let seed = options.trainer.seed.ok_or("no seed")?;

@@ -159,6 +159,18 @@ pub fn whole<T: FromStr>(text: &OsStr) -> Result<T, String> {
     utf8(text)?.parse().map_err(|_| "expected a whole number of at least 0".to_owned())
 }
 
+/// The most rollbacks of a run, each of which halves the learning rate.
+const MAX_ROLLBACKS: u64 = 30;
+
+/// A number of rollbacks.
+///
+/// # Errors
+/// If it is not a whole number from 1 to 30.
+pub fn rollbacks(text: &OsStr) -> Result<u64, String> {
+    let count = utf8(text)?.parse().ok().filter(|count| (1..=MAX_ROLLBACKS).contains(count));
+    count.ok_or_else(|| format!("expected a whole number from 1 to {MAX_ROLLBACKS}"))
+}
+
 /// `NAME=VALUE,…`; a value that is not JSON is read as text.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 
 use super::group::{Given, OptionGroup};
 use super::pretraining_settings;
+use super::recovery;
 use super::settings::SettingsList;
 use super::train::{OutputOptions, TrainOptions, TrainerOptions};
 use crate::core::model::Pooling;
@@ -66,7 +67,7 @@ pub fn resolve(
     evaluation(options, &mut arguments, &mut list);
     saving(&options.output, &mut arguments, &mut list);
     best_model(&options.output, &mut arguments, &mut list);
-    early_stopping(options, &mut arguments, &mut list);
+    recovery::resolve(given, &mut arguments, &mut list);
     let output = &options.output;
     arguments.report_to = list.pick(
         "report_to",
@@ -377,22 +378,6 @@ fn best_model(output: &OutputOptions, arguments: &mut TrainingArguments, list: &
     arguments.metric_for_best_model = Some(metric);
     arguments.greater_is_better =
         list.pick("greater_is_better", output.greater_is_better.as_ref(), !is_loss, HUGGING_FACE);
-}
-
-/// Resolves whether the run ends when the metric of the best model no longer improves.
-fn early_stopping(
-    options: &TrainOptions,
-    arguments: &mut TrainingArguments,
-    list: &mut SettingsList,
-) {
-    let given = &options.trainer;
-    let patience = given.early_stopping_patience.as_ref();
-    arguments.early_stopping_patience = list.pick("early_stopping_patience", patience, 0, OFF);
-    if arguments.early_stopping_patience > 0 {
-        let value = &mut arguments.early_stopping_threshold;
-        let threshold = given.early_stopping_threshold.as_ref();
-        number(list, "early_stopping_threshold", threshold, value, HUGGING_FACE);
-    }
 }
 
 #[cfg(test)]

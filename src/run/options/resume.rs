@@ -14,8 +14,14 @@ use std::ffi::OsStr;
 const NOT_COMPARED: [&str; 3] = ["output_dir", "logging_dir", "resume_from_checkpoint"];
 
 /// Options that can only be switched on and are not listed as settings.
-const SWITCHES: [&str; 5] =
-    ["ignore_mismatched_sizes", "gradient_checkpointing", "bf16", "tf32", "skip_bad_rows"];
+const SWITCHES: [&str; 6] = [
+    "ignore_mismatched_sizes",
+    "gradient_checkpointing",
+    "auto_find_batch_size",
+    "bf16",
+    "tf32",
+    "skip_bad_rows",
+];
 
 /// The options that the schedule of the learning rate follows from.
 const SCHEDULE: [&str; 5] =
@@ -144,6 +150,7 @@ fn effective(
             "max_steps" => given.text == "-1",
             "reinit_top_layers" => given.text == "0",
             "class_weights" => given.text == "none",
+            "nan_policy" => given.text == "stop",
             "rdrop_alpha" => TrainerOptions::rdrop_alpha(OsStr::new(given.text)) == Ok(0.0),
             name if SWITCHES.contains(&name) => {
                 super::parse::boolean(OsStr::new(given.text)) == Ok(false)

@@ -53,6 +53,8 @@ fn equal_values_in_another_spelling_are_not_changes() -> anyhow::Result<()> {
         ("bf16", "false"),
         ("class_weights", "none"),
         ("rdrop_alpha", "0.0"),
+        ("nan_policy", "stop"),
+        ("auto_find_batch_size", "false"),
         ("skip_bad_rows", "no"),
         ("reinit_top_layers", "0"),
         ("pooling", "cls"),
@@ -66,27 +68,29 @@ fn equal_values_in_another_spelling_are_not_changes() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Options that a resumed run cannot change, each with another value than the default.
+const REFUSED: [(&str, &str); 16] = [
+    ("model_name_or_path", "a/b"),
+    ("revision", "v2"),
+    ("ignore_mismatched_sizes", "true"),
+    ("config_overrides", "hidden_size=48"),
+    ("pooling", "mean"),
+    ("objective", "rtd"),
+    ("generator_layers", "3"),
+    ("generator_size", "64"),
+    ("reinit_top_layers", "1"),
+    ("recipe", "native"),
+    ("seed", "7"),
+    ("data_seed", "7"),
+    ("max_seq_length", "32"),
+    ("train_sampling_strategy", "random"),
+    ("per_device_train_batch_size", "16"),
+    ("gradient_accumulation_steps", "2"),
+];
+
 #[test]
 fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::Result<()> {
-    let refused = [
-        ("model_name_or_path", "a/b"),
-        ("revision", "v2"),
-        ("ignore_mismatched_sizes", "true"),
-        ("config_overrides", "hidden_size=48"),
-        ("pooling", "mean"),
-        ("objective", "rtd"),
-        ("generator_layers", "3"),
-        ("generator_size", "64"),
-        ("reinit_top_layers", "1"),
-        ("recipe", "native"),
-        ("seed", "7"),
-        ("data_seed", "7"),
-        ("max_seq_length", "32"),
-        ("train_sampling_strategy", "random"),
-        ("per_device_train_batch_size", "16"),
-        ("gradient_accumulation_steps", "2"),
-    ];
-    for (name, value) in refused {
+    for (name, value) in REFUSED {
         let found = changed(&[], &[(name, value)])?;
         let change = found.iter().find(|change| change.name == name);
         let change = change.ok_or_else(|| anyhow::anyhow!("{name} is not compared"))?;
@@ -109,6 +113,9 @@ fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::
         ("label_smoothing_factor", "0.1"),
         ("class_weights", "balanced"),
         ("rdrop_alpha", "0.5"),
+        ("nan_policy", "rollback"),
+        ("nan_rollbacks", "5"),
+        ("auto_find_batch_size", "true"),
         ("unlabelled_batch_size", "8"),
         ("pseudo_label_warmup", "0.5"),
         ("pseudo_label_threshold", "0.5"),
@@ -161,7 +168,7 @@ fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::
     for name in TrainOptions::names() {
         let is_known = |known: &[(&str, &str)]| known.iter().any(|(known, _)| *known == name);
         assert!(
-            is_known(&refused)
+            is_known(&REFUSED)
                 || is_known(&obeyed)
                 || DATA.contains(&name)
                 || NOT_COMPARED.contains(&name)

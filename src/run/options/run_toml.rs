@@ -122,7 +122,7 @@ fn flag_text(name: &str, value: &DeValue) -> Result<String, String> {
 pub fn of_resumed_run(options: &TrainOptions) -> Option<PathBuf> {
     let folders = match options.resume_from()? {
         ResumeFrom::No => return None,
-        ResumeFrom::Last => vec![options.output_dir().to_path_buf()],
+        ResumeFrom::Last | ResumeFrom::Auto => vec![options.output_dir().to_path_buf()],
         ResumeFrom::Folder(folder) => {
             vec![folder.clone(), folder.parent().unwrap_or(Path::new(".")).to_path_buf()]
         }

@@ -4,7 +4,7 @@ use super::dataset::DatasetOptions;
 use super::group::{Given, OptionGroup, compose_option_groups, option_group};
 use super::parse::{
     assignments, below_one, bf16, boolean, count, factor, from_str, interval, length, max_steps,
-    not_negative, path, positive, text, whole,
+    not_negative, path, positive, rollbacks, text, whole,
 };
 use super::pretraining::PretrainingOptions;
 use crate::core::data::batching::SamplingStrategy;
@@ -13,8 +13,9 @@ use crate::core::engine::{Bf16, EngineOptions, Ops};
 use crate::core::model::Pooling;
 use crate::core::model::embedded::EMBEDDED_MODEL;
 use crate::core::train::arguments::{
-    ClassWeights, EvalStrategy, Recipe, ReportTo, SaveStrategy, StepInterval,
+    ClassWeights, EvalStrategy, NanPolicy, Recipe, ReportTo, SaveStrategy, StepInterval,
 };
+use crate::core::train::checkpoint::list;
 use crate::core::train::schedule::SchedulerType;
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -108,6 +109,12 @@ option_group! {
         early_stopping_patience: u64 = whole,
         /// How much more than this the metric of the best model must improve.
         early_stopping_threshold: f64 = not_negative,
+        /// What follows a step whose loss or gradient norm is not finite.
+        nan_policy: NanPolicy = from_str,
+        /// How often the run may go back to a checkpoint after such a step.
+        nan_rollbacks: u64 = rollbacks,
+        /// Whether a batch that the device has no memory for is computed in smaller parts.
+        auto_find_batch_size: bool = boolean,
         /// The seed of initial weights and dropout.
         seed: u64 = whole,
         /// The seed of the order of the examples.
@@ -184,6 +191,8 @@ pub enum ResumeFrom {
     No,
     /// From the last checkpoint in the output folder.
     Last,
+    /// From the last whole checkpoint in the output folder, if there is one.
+    Auto,
     /// From this checkpoint, or from the last one in this folder.
     Folder(PathBuf),
 }
@@ -192,10 +201,14 @@ impl ResumeFrom {
     /// The text for the last checkpoint. In Python it is `True`.
     pub const LAST: &'static str = "last";
 
+    /// The text for the last whole checkpoint, if there is one.
+    pub const AUTO: &'static str = "auto";
+
     fn parse(text: &OsStr) -> Result<Self, String> {
         Ok(match text.to_str() {
             Some("false" | "False") => Self::No,
             Some(Self::LAST | "true" | "True") => Self::Last,
+            Some(Self::AUTO) => Self::Auto,
             _ => Self::Folder(path(text)?),
         })
     }
@@ -264,6 +277,13 @@ impl TrainOptions {
     pub fn override_length(&self, lower: &mut Self) {
         if self.trainer.num_train_epochs.is_some() && self.trainer.max_steps.is_none() {
             lower.trainer.max_steps = None;
+        }
+    }
+
+    /// Starts anew under `resume_from_checkpoint = auto` if the output folder has no checkpoint.
+    pub fn start_anew_without_checkpoint(&mut self) {
+        if self.resume_from() == Some(&ResumeFrom::Auto) && list(self.output_dir()).is_empty() {
+            self.output.resume_from_checkpoint = None;
         }
     }
 

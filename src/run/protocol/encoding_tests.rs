@@ -4,21 +4,33 @@ use super::*;
 use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::{
-    CommandApplied, CommandEffect, EvaluationProgress, Logged, Warned, training_entry,
+    CommandApplied, CommandEffect, EvaluationProgress, Logged, RolledBack, Warned, training_entry,
 };
 use crate::core::train::fixtures::{ending, failure, run, step};
-use crate::run::protocol::{Activity, Answer, Command, Download, HistoryChunk, RunReport};
+use crate::run::protocol::{
+    Activity, Answer, Command, Download, HistoryChunk, Notification, NotifyEvent, RunReport,
+};
 use crate::run::system_metrics::{GpuSample, SystemSample};
 
 fn events() -> Vec<TrainEvent> {
     let warned = Warned { message: "\u{1b}[2J\n\"영화\"".to_owned(), step: 3 };
     let effect = CommandEffect::LearningRateChanged { from: 1e-4, to: 3e-5 };
     let applied = CommandApplied { step: 4, epoch: 0.1, elapsed: 0.2, effect };
+    let rolled_back = RolledBack {
+        step: 4,
+        epoch: 0.1,
+        failed_step: 9,
+        learning_rate: 1.5e-5,
+        count: 1,
+        limit: 3,
+        elapsed: 0.3,
+    };
     let entry = training_entry(&step(50, 0.1 + 0.2, 6.25), 1.0 / 3.0);
     let others = vec![
         failure(),
         TrainEvent::Warned(warned),
         TrainEvent::CommandApplied(applied),
+        TrainEvent::RolledBack(rolled_back),
         TrainEvent::Logged(Logged { elapsed: 6.25, entry }),
         TrainEvent::EvaluationProgress(EvaluationProgress { done: 3, total: 7 }),
         TrainEvent::SavingCheckpoint,
@@ -52,6 +64,17 @@ fn reports() -> Vec<RunReport> {
         Activity::Idle,
     ];
     let gpu = GpuSample { load: Some(0.5), name: "gpu".to_owned(), ..GpuSample::default() };
+    let notification = Notification {
+        event: NotifyEvent::Nan,
+        run: "outputs".to_owned(),
+        message: "\u{1b}]9;x\u{7}".to_owned(),
+        step: 3,
+        max_steps: 9,
+        seconds: 0.1 + 0.2,
+        loss: Some(1.0 / 3.0),
+        eval_loss: None,
+        eval_accuracy: Some(0.5),
+    };
     let sample = SystemSample { cpu: 0.5, gpus: vec![gpu], ..SystemSample::default() };
     let answer = |outcome| RunReport::Answer(Answer { text: "재밌다".to_owned(), outcome });
     let mut reports: Vec<RunReport> = events().into_iter().map(RunReport::Event).collect();
@@ -61,6 +84,7 @@ fn reports() -> Vec<RunReport> {
         answer(Ok(prediction)),
         answer(Err("a replay has no model".to_owned())),
         RunReport::System(sample),
+        RunReport::Notification(notification),
     ]);
     reports
 }

@@ -6,9 +6,11 @@
 
 pub mod encoding;
 mod history;
+mod notification;
 
 pub use crate::core::train::command::{Command, MAX_LEARNING_RATE};
 pub use history::{HistoryChunk, chunks};
+pub use notification::{Notification, NotifyEvent};
 
 use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
@@ -31,6 +33,8 @@ pub enum RunReport {
     Activity(Activity),
     /// The response to a [`Command::Predict`].
     Answer(Answer),
+    /// Something that the user may want to know at once. It is not part of the run's history.
+    Notification(Notification),
     /// The load of the computer. It is not part of the run's history.
     System(SystemSample),
     /// Events so far, in order, for a front end that attaches to a run under way.

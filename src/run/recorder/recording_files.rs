@@ -3,9 +3,10 @@
 use super::faults::{Faults, Recorded};
 use super::place::OutputFolder;
 use super::resumed::{ResumedJournal, copy_events, earlier_events, resume_point};
-use super::{host, lock_output_dir, now};
+use super::{host, lock_output_dir, move_earlier_checkpoints, now};
 use crate::core::atomic_write::write_atomically;
-use crate::core::train::event::LogEntry;
+use crate::core::text::to_json;
+use crate::core::train::event::{LogEntry, Started};
 use crate::core::train::{Checkpoint, TrainEvent};
 use crate::run::append_file::{AppendFile, Flushed, Retry};
 use crate::run::figures::{self, FigureError, FigureFile};
@@ -36,6 +37,8 @@ pub struct Recorder {
     /// The lock on the folder that was created in place of a removed or renamed one.
     lock: Option<File>,
     faults: Faults,
+    /// The start of the run, as the journal has it if it contains the whole run.
+    started: Option<TrainEvent>,
 }
 
 /// The text of `run.toml`.
@@ -56,7 +59,7 @@ impl Recorder {
         resume: Option<&Checkpoint>,
     ) -> (Self, Vec<TrainEvent>) {
         let mut recorder = Self { output_dir: output_dir.to_path_buf(), ..Self::default() };
-        let history = recorder.begin_journal(resume);
+        let history = recorder.begin_journal(resume, Vec::new());
         if let Some(folder) = logging_dir {
             recorder.begin_events(folder, resume);
         }
@@ -65,7 +68,8 @@ impl Recorder {
         (recorder, history)
     }
 
-    fn begin_journal(&mut self, resume: Option<&Checkpoint>) -> Vec<TrainEvent> {
+    /// Starts a journal with a first line, if there is one, and the events before a checkpoint.
+    fn begin_journal(&mut self, resume: Option<&Checkpoint>, first: Vec<u8>) -> Vec<TrainEvent> {
         let resumed = resume.map(|checkpoint| ResumedJournal::new(checkpoint, &self.output_dir));
         let mut history = Vec::new();
         // The first lines of the file; `None` if they could not be read yet.
@@ -95,7 +99,7 @@ impl Recorder {
                 // Nothing is replaced before it was read.
                 lines = Some(resumed.read()?.lines);
             }
-            write_atomically(&file, lines.as_deref().unwrap_or_default())
+            write_atomically(&file, &[&first, lines.as_deref().unwrap_or_default()].concat())
         }));
         history
     }
@@ -117,6 +121,35 @@ impl Recorder {
         self.tensorboard = Some(writer);
     }
 
+    /// Removes what was recorded of steps after a checkpoint, from which the run continues. Later
+    /// checkpoints are moved to another folder, with a copy of the journal. Returns the number of events
+    /// in the journal.
+    pub fn roll_back(&mut self, checkpoint: &Checkpoint) -> u64 {
+        if let Some(journal) = &mut self.journal {
+            let flushed = journal.flush_now();
+            self.note_journal_flush(&flushed);
+        }
+        self.flush();
+        let step = checkpoint.run.progress.step;
+        if let Err(error) = move_earlier_checkpoints(&self.output_dir, step) {
+            let text = format!("checkpoints after step {step} cannot be moved: {error}");
+            self.faults.report(&self.output_dir.clone(), &text);
+        }
+        let mut events = 0;
+        if self.journal.take().is_some() {
+            // The journal is that of one run, whose start would be removed with its later steps.
+            let started = self.started.as_ref().and_then(|started| to_json(started).ok());
+            let first = started.map(|line| line + "\n").unwrap_or_default();
+            events = u64::from(!first.is_empty());
+            events += self.begin_journal(Some(checkpoint), first.into_bytes()).len() as u64;
+        }
+        if self.tensorboard.take().is_some() {
+            self.begin_events(&self.logging_dir.clone(), Some(checkpoint));
+        }
+        self.flush();
+        events
+    }
+
     /// Writes the run's arguments to `run.toml` and to TensorBoard.
     pub fn arguments(&mut self, output_dir: &Path, text: &str) {
         self.output_dir = output_dir.to_path_buf();
@@ -134,6 +167,11 @@ impl Recorder {
     /// They are on disk after a checkpoint and at the end of a run.
     pub fn record(&mut self, event: &TrainEvent) {
         self.keep_place();
+        if let TrainEvent::Started(started) = event {
+            let (resumed_at, resumed_elapsed) = (0, 0.0);
+            let started = Started { resumed_at, resumed_elapsed, ..started.clone() };
+            self.started = Some(TrainEvent::Started(started));
+        }
         if let TrainEvent::Logged(logged) = event {
             self.log_scalars(&logged.entry);
         }

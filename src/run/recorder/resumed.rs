@@ -49,7 +49,7 @@ impl ResumedJournal {
     pub fn read(&self) -> Result<PastEvents> {
         let is_of_the_checkpoint = |event: &TrainEvent| match event {
             TrainEvent::Evaluated(evaluated) => self.evaluated_at == Some(evaluated.step),
-            TrainEvent::Checkpoint(_) | TrainEvent::Epoch(_) => true,
+            TrainEvent::Checkpoint(_) | TrainEvent::Epoch(_) | TrainEvent::RolledBack(_) => true,
             _ => false,
         };
         let mut past = PastEvents::read(&self.source, self.step, is_of_the_checkpoint)?;

@@ -1,17 +1,18 @@
 //! The thread between a run and its front ends.
 
+use super::clock::RunClock;
+use super::ends::{HubHandle, WorkerReports};
+use super::messages::{Incoming, NumberedReport};
 use super::queue::LineSender;
-use super::{Purpose, SOCKET, listener};
-use crate::core::train::TrainEvent;
-use crate::core::train::event::CommandEffect;
+use super::{Purpose, SOCKET};
 use crate::run::protocol::encoding::encode;
 use crate::run::protocol::{Activity, Answer, Command, RunReport, SessionStatus};
 use crossbeam_channel::{Receiver, Select, Sender, after, never, unbounded};
 use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The front end of the run's own process.
 const LOCAL: u64 = 0;
@@ -26,73 +27,6 @@ pub enum LocalKind {
     Dashboard,
     /// A text output, which has no keys.
     Text,
-}
-
-/// A report of the run, and the number of events in its journal after it.
-pub(super) type NumberedReport = (RunReport, u64);
-
-/// A message to the hub that is no report of the run.
-pub(super) enum Incoming {
-    /// The socket is open in this folder; the journal has this many events of earlier processes, or
-    /// none are written to it any more.
-    Opened { folder: PathBuf, past_events: Option<u64> },
-    /// A front end has attached.
-    Joined { id: u64, name: String, purpose: Purpose, outgoing: LineSender, stream: UnixStream },
-    /// A front end sends a command.
-    Command { id: u64, command: Command },
-    /// A front end has disconnected, or is to be for this reason.
-    Left { id: u64, refusal: Option<String> },
-    /// The front end of the run's own process gives up the keys.
-    LocalReleasesKeys,
-    /// The process ends with its own front end, whoever else is attached.
-    Close,
-}
-
-/// The training thread's end of its reports.
-pub struct WorkerReports {
-    reports: Sender<NumberedReport>,
-    hub: Sender<Incoming>,
-    journal_events: std::cell::Cell<u64>,
-}
-
-impl WorkerReports {
-    /// Sends a report. A run continues without front ends.
-    pub fn send(&self, report: RunReport) {
-        let _ = self.reports.send((report, self.journal_events.get()));
-    }
-
-    /// Counts an event that was written to the journal.
-    pub fn count_journaled(&self) {
-        self.journal_events.set(self.journal_events.get() + 1);
-    }
-
-    /// Lets front ends attach at a socket in the folder, whose lock the run holds. `past_events` is
-    /// the number of events that its journal has already; `None` if this process writes none.
-    ///
-    /// # Errors
-    /// If there can be no socket; the run goes on without.
-    pub fn open_session(&self, folder: &Path, past_events: Option<u64>) -> std::io::Result<()> {
-        listener::start(folder, self.hub.clone())?;
-        let _ = self.hub.send(Incoming::Opened { folder: folder.to_path_buf(), past_events });
-        Ok(())
-    }
-}
-
-/// The handle of the run's own process.
-#[derive(Clone)]
-pub struct HubHandle(Sender<Incoming>);
-
-impl HubHandle {
-    /// Gives up the keys: the dashboard of this process is gone.
-    pub fn release_keys(&self) {
-        let _ = self.0.send(Incoming::LocalReleasesKeys);
-    }
-
-    /// Ends the session when the front end of this process has disconnected and the run has ended.
-    /// Otherwise it ends when the last front end has left.
-    pub fn close(&self) {
-        let _ = self.0.send(Incoming::Close);
-    }
 }
 
 /// The ends of a hub's channels, and its thread.
@@ -116,7 +50,12 @@ pub fn start(local: LocalKind) -> std::io::Result<HubEnds> {
     let (local_commands, local_receiver) = unbounded();
     let (hub, incoming) = unbounded();
     let journal_events = std::cell::Cell::new(0);
-    let worker_reports = WorkerReports { reports: report_sender, hub: hub.clone(), journal_events };
+    let worker_reports = WorkerReports {
+        reports: report_sender,
+        hub: hub.clone(),
+        journal_events,
+        past_events: std::cell::Cell::new(0),
+    };
     let thread = std::thread::Builder::new().name("hub".to_owned()).spawn(move || {
         let hub = Hub {
             commands: Some(command_sender),
@@ -151,8 +90,8 @@ struct FrontEnd {
 struct JournalCount {
     /// Those of earlier processes; `None` if this one writes none.
     past: Option<u64>,
-    /// Those of this process, up to the latest report.
-    own: u64,
+    /// Those that this process has added, up to the latest report.
+    own: i64,
 }
 
 struct Hub {
@@ -188,7 +127,7 @@ impl Hub {
             match ready.index() {
                 index if index == of_run => match ready.recv(reports) {
                     Ok((report, journaled)) => {
-                        self.journal.own = journaled;
+                        self.journal.own = journaled.unwrap_or(self.journal.own);
                         self.pass_on(report);
                     }
                     Err(_) => break,
@@ -337,10 +276,10 @@ impl Hub {
     }
 
     fn command(&mut self, id: u64, command: Command) {
-        // The process's own front end may always stop the run, as a signal can.
+        // The process's own front end may always stop the run and save, as signals can.
         let may = self.holder == Some(id)
             || self.front_ends.iter().any(|one| one.id == id && one.purpose == Purpose::Script)
-            || (id == LOCAL && matches!(command, Command::Stop { .. }))
+            || (id == LOCAL && matches!(command, Command::Stop { .. } | Command::SaveCheckpoint))
             || (id == LOCAL && self.holder.is_none());
         match command {
             Command::TakeKeys if self.may_hold(id) => {
@@ -400,7 +339,7 @@ impl Hub {
             holder,
             watching: watching as u64,
             elapsed: self.clock.elapsed(),
-            journal_events: past.map(|past| past + own),
+            journal_events: past.map(|past| past.saturating_add_signed(own)),
         };
         self.report_to(id, RunReport::Session(status));
     }
@@ -412,37 +351,6 @@ fn is_open(stream: &UnixStream) -> bool {
     let mut polled = [PollFd::new(stream, PollFlags::empty())];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     poll(&mut polled, Some(&now)).is_ok() && !polled[0].revents().contains(PollFlags::HUP)
-}
-
-/// The clock of training, from the times of its events.
-#[derive(Default)]
-struct RunClock {
-    /// Seconds of training at the latest event that has a time, and when it was reported.
-    latest: Option<(f64, Instant)>,
-    is_stopped: bool,
-}
-
-impl RunClock {
-    fn push(&mut self, event: &TrainEvent) {
-        match event {
-            TrainEvent::CommandApplied(applied) => match applied.effect {
-                CommandEffect::Paused => self.is_stopped = true,
-                CommandEffect::Resumed { .. } => self.is_stopped = false,
-                _ => {}
-            },
-            TrainEvent::Finished(_) | TrainEvent::Failed(_) => self.is_stopped = true,
-            _ => {}
-        }
-        if let Some(elapsed) = event.elapsed() {
-            self.latest = Some((elapsed, Instant::now()));
-        }
-    }
-
-    fn elapsed(&self) -> Option<f64> {
-        let (elapsed, at) = self.latest?;
-        let since = if self.is_stopped { 0.0 } else { at.elapsed().as_secs_f64() };
-        Some(elapsed + since)
-    }
 }
 
 #[cfg(test)]

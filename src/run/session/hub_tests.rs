@@ -1,9 +1,14 @@
 use super::*;
-use crate::core::train::fixtures::run;
+use crate::core::atomic_write::write_atomically;
+use crate::core::text::to_json;
+use crate::core::train::TrainEvent;
+use crate::core::train::event::RolledBack;
+use crate::core::train::fixtures::{run, step};
 use crate::run::journal::{JOURNAL, Journal};
 use crate::run::protocol::RunChannels;
-use crate::run::session::{Attached, attach};
+use crate::run::session::{Attached, attach, follow_journal};
 use std::io::{Read, Write};
+use std::time::Instant;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -102,6 +107,41 @@ fn a_front_end_that_attaches_sees_every_event_once() -> TestResult {
         assert_eq!(events(&front_end.channels, all.len()), all);
     }
     assert_eq!(first.status.pid, std::process::id());
+    Ok(())
+}
+
+#[test]
+fn after_a_rollback_front_ends_read_the_shorter_journal() -> TestResult {
+    let mut fake = FakeRun::start(LocalKind::Text)?;
+    let all = run(30);
+    for event in &all {
+        fake.publish(event.clone())?;
+    }
+    let following = follow_journal(fake.folder.path())?;
+    assert_eq!(events(&following, all.len()), all);
+    // As the recorder does: the events up to the checkpoint replace the file at once.
+    let kept = &all[..=10];
+    let lines: Vec<String> = kept.iter().map(to_json).collect::<Result<_, _>>()?;
+    let file = fake.folder.path().join(JOURNAL);
+    write_atomically(&file, (lines.join("\n") + "\n").as_bytes())?;
+    fake.journal = Journal::new(&file, || Ok(()));
+    fake.ends.worker_reports.recount_journaled(kept.len() as u64);
+    let back = TrainEvent::RolledBack(RolledBack {
+        step: 10,
+        epoch: 10.0 / 63.0,
+        failed_step: 31,
+        learning_rate: 1e-4,
+        count: 1,
+        limit: 3,
+        elapsed: 4.0,
+    });
+    let later = [back, TrainEvent::Step(step(11, 0.5, 4.5))];
+    for event in &later {
+        fake.publish(event.clone())?;
+    }
+    let late = fake.attach("late", Purpose::Watch)?;
+    assert_eq!(events(&late.channels, kept.len() + 2), [kept, &later].concat());
+    assert_eq!(events(&following, 2), later);
     Ok(())
 }
 

@@ -128,8 +128,28 @@ impl Following {
         logger: &mut StepLogger,
     ) -> Result<(), Disconnected> {
         let mut added: Vec<(TrainEvent, Option<Logged>)> = Vec::new();
-        // A journal that is being replaced is read again the next time.
-        let _ = follower.read(|event| added.push((event.clone(), logger.push(event))));
+        let read = follower.read(|event| added.push((event.clone(), logger.push(event))));
+        if (read.is_err() || is_shorter(&self.folder, follower.length()))
+            && let Ok(replaced) = RecordingFollower::new(&self.folder)
+        {
+            // The run went back to a checkpoint, or was resumed. What is known of it already is not
+            // sent again, but what follows the last rollback is.
+            (*follower, *logger) = (replaced, StepLogger::default());
+            added.clear();
+            let read = follower.read(|event| {
+                let logged = logger.push(event);
+                if matches!(event, TrainEvent::RolledBack(_)) {
+                    added.clear();
+                    added.push((event.clone(), logged));
+                } else if !added.is_empty() {
+                    added.push((event.clone(), logged));
+                }
+            });
+            if read.is_err() {
+                // It is being replaced, and read again the next time.
+                return Ok(());
+            }
+        }
         for (event, logged) in added {
             let is_end = ends(&event);
             self.send(RunReport::Event(event))?;
@@ -146,6 +166,11 @@ impl Following {
     fn send(&self, report: RunReport) -> Result<(), Disconnected> {
         self.reports.send(report).map_err(|_| Disconnected)
     }
+}
+
+/// Whether the journal of a folder has fewer bytes than were read of it.
+fn is_shorter(folder: &Path, read: u64) -> bool {
+    std::fs::metadata(folder.join(JOURNAL)).is_ok_and(|found| found.len() < read)
 }
 
 /// Whether a run ends with this event.

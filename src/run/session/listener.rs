@@ -1,7 +1,7 @@
 //! Accepts front ends at the socket: for each, a thread that reads its commands and one that writes
 //! its reports.
 
-use super::hub::Incoming;
+use super::messages::Incoming;
 use super::queue::{LineReceiver, queue};
 use super::{Hello, MAX_NAME, MAX_REQUEST_BYTES, stream};
 use crate::core::text::{sanitize_for_terminal, truncate_width};

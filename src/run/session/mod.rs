@@ -10,15 +10,19 @@
 //! as lines of [`encoding`](crate::run::protocol::encoding).
 
 mod attached;
+mod clock;
+mod ends;
 mod hub;
 mod journal_follower;
 mod listener;
+mod messages;
 mod queue;
 mod stream;
 
 pub use attached::{AttachError, Attached, Purpose, attach};
+pub use ends::{HubHandle, ReportsBeside, WorkerReports};
+pub use hub::LocalKind;
 pub(super) use hub::start as start_hub;
-pub use hub::{HubHandle, LocalKind, WorkerReports};
 pub use journal_follower::follow_journal;
 
 use serde::{Deserialize, Serialize};

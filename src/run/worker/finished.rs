@@ -33,7 +33,7 @@ impl Ending {
         let (output_dir, folder) = (options.output_dir(), &checkpoint.folder);
         let is_explicit = match options.resume_from()? {
             ResumeFrom::Folder(requested) => is_same_folder(requested, folder),
-            ResumeFrom::Last | ResumeFrom::No => false,
+            ResumeFrom::Last | ResumeFrom::Auto | ResumeFrom::No => false,
         };
         if is_explicit && checkpoint.run.progress.step < max_steps {
             // The run is repeated from there.

@@ -35,7 +35,8 @@ use crate::run::Recorder;
 use crate::run::command_line::resume_command;
 use crate::run::dataset::DatasetOrigin;
 use crate::run::figures::FigureError;
-use crate::run::options::TrainOptions;
+use crate::run::notify::Notifier;
+use crate::run::options::{NotifyOptions, TrainOptions};
 use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport, chunks};
 use crate::run::session::{self, HubHandle, LocalKind};
 use finished::Ending;
@@ -56,12 +57,17 @@ pub struct Worker<C = RunChannels> {
 }
 
 impl Worker {
-    /// Starts a run, whose own front end is of this kind. Others may attach to it.
+    /// Starts a run, whose own front end is of this kind. Others may attach to it, and its user is
+    /// notified as `notify` says.
     ///
     /// # Errors
     /// If a thread cannot be started.
-    pub fn spawn(options: TrainOptions, local: LocalKind) -> std::io::Result<Self> {
-        Self::spawn_with(options, local, None)
+    pub fn spawn(
+        options: TrainOptions,
+        notify: NotifyOptions,
+        local: LocalKind,
+    ) -> std::io::Result<Self> {
+        Self::spawn_with(options, notify, local, None)
     }
 
     /// As [`Self::spawn`]; `on_recording` is called when front ends can attach, with the folder of
@@ -71,6 +77,7 @@ impl Worker {
     /// As [`Self::spawn`].
     pub fn spawn_with(
         options: TrainOptions,
+        notify: NotifyOptions,
         local: LocalKind,
         on_recording: Option<OnRecording>,
     ) -> std::io::Result<Self> {
@@ -83,7 +90,10 @@ impl Worker {
             .spawn(move || {
                 let channels =
                     WorkerChannels { reports: worker_reports, commands: worker_commands };
-                let started = AssertUnwindSafe(|| run(&options, &channels, on_recording));
+                let (folder, reports) = (options.output_dir(), channels.reports.beside());
+                let mut notifier = Notifier::start(&notify, folder, reports);
+                let started =
+                    AssertUnwindSafe(|| run(&options, &channels, &mut notifier, on_recording));
                 let outcome = catch_unwind(started);
                 let failure = match outcome {
                     Ok(Ok(())) => return,
@@ -93,6 +103,8 @@ impl Worker {
                     }
                 };
                 channels.fail(&failure, 0);
+                notifier.fail(&failure);
+                notifier.wait();
                 channels.send(RunReport::Activity(Activity::Idle));
             })?;
         let channels = RunChannels { reports: hub.local_reports, commands: hub.local_commands };
@@ -172,11 +184,12 @@ struct Preparation {
 fn run(
     options: &TrainOptions,
     channels: &WorkerChannels,
+    notifier: &mut Notifier,
     on_recording: Option<OnRecording>,
 ) -> anyhow::Result<()> {
     let Preparation { run, mut engine, mut started, recorder, history } =
         prepare::prepare(options.clone(), channels)?;
-    let mut reporter = Reporter { channels, recorder };
+    let mut reporter = Reporter { channels, recorder, notifier };
     run.open_session(&reporter, history.len());
     if let Some(on_recording) = on_recording {
         on_recording(&run.arguments.output_dir);
@@ -195,6 +208,8 @@ fn run(
         }
         None => run.train(engine.as_mut(), &mut reporter),
     };
+    // A failure of the last ones is reported while there is a front end.
+    reporter.notifier.wait();
     channels.send(RunReport::Activity(Activity::Idle));
     for command in &channels.commands {
         match command {

@@ -5,7 +5,7 @@ use super::PreparedRun;
 use super::reporter::Reporter;
 use crate::core::engine::Engine;
 use crate::core::train::event::{CommandEffect, EvaluationProgress, TrainEvent};
-use crate::core::train::{Command, Observer};
+use crate::core::train::{Checkpoint, Command, Observer};
 use crate::run::protocol::{Activity, RunReport};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -40,7 +40,12 @@ impl<'a, 'c> WorkerObserver<'a, 'c> {
 }
 
 impl Observer for WorkerObserver<'_, '_> {
+    fn rolled_back(&mut self, checkpoint: &Checkpoint) {
+        self.reporter.roll_back(checkpoint);
+    }
+
     fn publish(&mut self, event: TrainEvent) {
+        self.reporter.notifier.touch();
         match &event {
             TrainEvent::SavingCheckpoint => return self.report(Activity::Saving),
             TrainEvent::EvaluationProgress(EvaluationProgress { done, total }) => {
@@ -52,6 +57,7 @@ impl Observer for WorkerObserver<'_, '_> {
                 return;
             }
             TrainEvent::Step(step) if step.is_finite() => self.step = step.step,
+            TrainEvent::RolledBack(rolled_back) => self.step = rolled_back.step,
             TrainEvent::CommandApplied(applied) => match applied.effect {
                 CommandEffect::Paused => self.paused = true,
                 CommandEffect::Resumed { .. } => self.paused = false,

@@ -72,7 +72,7 @@ pub(super) fn prepare(
 
     channels.preparing("Loading the model");
     let mut on_download = |download: &Download| channels.downloading(download);
-    let StartingPoint { mut resumed, files, mut config } =
+    let StartingPoint { mut resumed, files, mut config, notes: skipped } =
         StartingPoint::find(&mut options, &mut on_download)?;
     let tokenizer = files.tokenizer()?;
     channels.preparing("Reading the data");
@@ -104,6 +104,7 @@ pub(super) fn prepare(
         tokenize_data(&tokenizer, &dataset, arguments.max_seq_length, engine_options.threads)?;
 
     let mut notes = notes(&report, model.config(), total, dataset.skipped);
+    notes.extend(skipped);
     notes.extend(arguments.note().into_iter().chain(tokenizer_notes).chain(dataset.notes.clone()));
     notes.extend(text_pairs::notes(&dataset, trained_on));
     notes.extend(class_weights_note(&arguments, &train, &model.config().labels));
@@ -136,6 +137,9 @@ pub(super) fn prepare(
     let mut engine =
         pretraining::build_engine(&options, &model, &tokenizer, &settings, arguments.seed)?;
 
+    if arguments.auto_find_batch_size && engine.device().starts_with("cpu") {
+        notes.push("--auto-find-batch-size has no effect on the CPU".to_owned());
+    }
     let lock = lock_output_dir(&output_dir).with_context(|| output_dir.display().to_string())?;
     let max_steps = arguments.max_steps(train.len());
     let ending =

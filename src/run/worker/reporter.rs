@@ -1,8 +1,10 @@
 //! Writes a run's events to its folder and sends them to the front end.
 
 use crate::core::text::sanitize_for_terminal;
+use crate::core::train::Checkpoint;
 use crate::core::train::event::{Failed, TrainEvent, Warned};
 use crate::run::Recorder;
+use crate::run::notify::Notifier;
 use crate::run::protocol::{Activity, Command, RunReport};
 use crate::run::session::WorkerReports;
 use crossbeam_channel::Receiver;
@@ -37,15 +39,27 @@ impl WorkerChannels {
 pub(super) struct Reporter<'a> {
     pub channels: &'a WorkerChannels,
     pub recorder: Recorder,
+    pub notifier: &'a mut Notifier,
 }
 
 impl Reporter<'_> {
     pub fn publish(&mut self, event: TrainEvent) {
         self.recorder.record(&event);
+        let notification = self.notifier.observe(&event);
         if event.is_journaled() {
             self.channels.reports.count_journaled();
         }
         self.channels.send(RunReport::Event(event));
+        self.notifier.send(notification);
+        for message in self.recorder.take_problems() {
+            self.warn(&message);
+        }
+    }
+
+    /// Removes what was recorded after a checkpoint, from which the run continues.
+    pub fn roll_back(&mut self, checkpoint: &Checkpoint) {
+        let events = self.recorder.roll_back(checkpoint);
+        self.channels.reports.recount_journaled(events);
         for message in self.recorder.take_problems() {
             self.warn(&message);
         }

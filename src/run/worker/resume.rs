@@ -25,20 +25,46 @@ pub(super) struct ResumedRun {
     changes: Vec<Change>,
 }
 
+/// What was found to resume.
+pub(super) struct Found {
+    /// The run to be resumed, if there is one.
+    pub resumed: Option<ResumedRun>,
+    /// Notes for the user on checkpoints that were skipped.
+    pub notes: Vec<String>,
+}
+
 impl ResumedRun {
-    /// Finds and reads the checkpoint that the options name; `None` if they name none.
+    /// Finds and reads the checkpoint that the options name. For `auto`, it is the last one that is
+    /// whole; without one, the run starts anew, and the option is removed.
     ///
     /// # Errors
     /// If there is no such checkpoint, or it cannot be resumed from.
-    pub fn find(options: &TrainOptions) -> anyhow::Result<Option<Self>> {
+    pub fn find(options: &mut TrainOptions) -> anyhow::Result<Found> {
+        let mut notes = Vec::new();
         let requested = match options.resume_from() {
-            None | Some(ResumeFrom::No) => return Ok(None),
+            None | Some(ResumeFrom::No) => return Ok(Found { resumed: None, notes }),
+            Some(ResumeFrom::Auto) => {
+                let found = last_whole(options.output_dir(), &mut notes);
+                let Some(checkpoint) = found else {
+                    if !notes.is_empty() {
+                        notes.push("no checkpoint is whole: the run starts anew".to_owned());
+                    }
+                    options.output.resume_from_checkpoint = None;
+                    return Ok(Found { resumed: None, notes });
+                };
+                return Ok(Found { resumed: Some(Self::of(checkpoint, options)?), notes });
+            }
             Some(ResumeFrom::Last) => None,
             Some(ResumeFrom::Folder(folder)) => Some(folder.as_path()),
         };
         let folder = checkpoint::find(options.output_dir(), requested)?;
         let checkpoint = Checkpoint::read(&folder)?;
         checkpoint.verify_files()?;
+        Ok(Found { resumed: Some(Self::of(checkpoint, options)?), notes })
+    }
+
+    /// The run of a checkpoint, with its own options.
+    fn of(checkpoint: Checkpoint, options: &TrainOptions) -> anyhow::Result<Self> {
         let own = if checkpoint.run.options.is_empty() {
             // A checkpoint of an earlier version.
             run_toml::of_resumed_run(options).and_then(|file| run_toml::read(&file).ok())
@@ -46,7 +72,7 @@ impl ResumedRun {
             let own = run_toml::from_record(&checkpoint.run.options);
             Some(own.map_err(|reason| checkpoint.damaged("nsmc_tui_state.json", reason))?)
         };
-        Ok(Some(Self { checkpoint, own, changes: Vec::new() }))
+        Ok(Self { checkpoint, own, changes: Vec::new() })
     }
 
     /// Adds the run's own options to `options`, and refuses values that differ from the run's own
@@ -265,6 +291,26 @@ impl ResumedRun {
     pub fn is_changed(&self) -> bool {
         !self.changes.is_empty()
     }
+}
+
+/// The last whole checkpoint in a folder. `notes` receives what is wrong with later ones.
+fn last_whole(output_dir: &Path, notes: &mut Vec<String>) -> Option<Checkpoint> {
+    checkpoint::list(output_dir).into_iter().rev().find_map(|folder| {
+        let whole = Checkpoint::read(&folder).and_then(|checkpoint| {
+            checkpoint.verify_files()?;
+            Ok(checkpoint)
+        });
+        whole
+            .map_err(|error| {
+                let folder = display_path(&folder);
+                let error = error.to_string();
+                let reason = sanitize_for_terminal(&error);
+                notes.push(format!(
+                    "{folder} is skipped by --resume-from-checkpoint auto: {reason}"
+                ));
+            })
+            .ok()
+    })
 }
 
 /// Moves checkpoints that this run does not continue from to another folder, and returns a note for

@@ -1,6 +1,6 @@
 //! The model that a run starts from: a checkpoint, a folder, a model of the hub or the embedded one.
 
-use super::resume::ResumedRun;
+use super::resume::{Found, ResumedRun};
 use crate::core::model::embedded::{self, EMBEDDED_MODEL, SMALL_MODEL};
 use crate::core::model::folder::{self, LoadOptions, holds_a_model};
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, Weights};
@@ -61,6 +61,8 @@ pub(super) struct StartingPoint {
     pub resumed: Option<ResumedRun>,
     pub files: ModelFiles,
     pub config: ModelConfig,
+    /// Notes for the user on checkpoints that were skipped.
+    pub notes: Vec<String>,
 }
 
 impl StartingPoint {
@@ -69,7 +71,7 @@ impl StartingPoint {
         options: &mut TrainOptions,
         on_download: &mut DownloadCallback,
     ) -> anyhow::Result<Self> {
-        let resumed = ResumedRun::find(options)?;
+        let Found { resumed, notes } = ResumedRun::find(options)?;
         let model = &options.model;
         let files = match (&resumed, &model.model_name_or_path) {
             (Some(resumed), _) => ModelFiles::Folder(resumed.checkpoint.folder.clone()),
@@ -89,7 +91,7 @@ impl StartingPoint {
         if let (None, Some(pooling)) = (&resumed, &model.pooling) {
             config.set_pooling(pooling.value);
         }
-        let mut found = Self { resumed, files, config };
+        let mut found = Self { resumed, files, config, notes };
         let traits = found.traits(options);
         if let Some(resumed) = &mut found.resumed {
             resumed.apply_own(options, traits)?;

@@ -4,7 +4,7 @@ use super::action::Action;
 use super::layout::FrameLayout;
 use super::mouse::MouseInput;
 use super::palette::PaletteEntry;
-use crate::run::protocol::{Command, RunReport};
+use crate::run::protocol::{Command, Notification, RunReport};
 use crate::run::run_index::RunIndexReport;
 use std::path::PathBuf;
 
@@ -54,6 +54,8 @@ pub enum Effect {
     ReadCurves(PathBuf),
     /// Write a picture.
     Picture(Picture),
+    /// Notify the user through the terminal.
+    Notify(Notification),
     /// Suspend the program and return to the shell.
     Suspend,
     /// Close the dashboard; the run continues in the background.

@@ -94,6 +94,12 @@ impl FramePacing {
     }
 }
 
+/// The local time as seconds since 1970-01-01T00:00:00 local time.
+pub(super) fn local_time() -> f64 {
+    let now = jiff::Zoned::now();
+    now.timestamp().as_second() as f64 + f64::from(now.offset().seconds())
+}
+
 /// The remaining time of an interval that began at `since`; zero if there is none.
 fn remaining(interval: Duration, since: Option<Instant>) -> Duration {
     since.map_or(Duration::ZERO, |since| interval.saturating_sub(since.elapsed()))

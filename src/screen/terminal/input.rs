@@ -3,7 +3,7 @@
 use crate::screen::app::{MouseInput, MouseKind};
 use crossbeam_channel::Sender;
 use crossterm::event::{self, Event, MouseButton, MouseEvent, MouseEventKind};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGUSR1};
 use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals};
 use std::sync::Arc;
@@ -20,6 +20,8 @@ pub(super) enum ExternalEvent {
     Terminal(Event),
     /// The number of a signal that ends the program (SIGINT or SIGTERM).
     Terminate(i32),
+    /// A checkpoint is requested (SIGUSR1).
+    SaveCheckpoint,
     /// The terminal is gone.
     HangUp,
     /// The process is requested to stop (SIGTSTP).
@@ -117,12 +119,13 @@ impl SignalThread {
     pub fn start(sender: Sender<ExternalEvent>) -> std::io::Result<Self> {
         let restore_default = Arc::<AtomicBool>::default();
         flag::register_conditional_default(SIGTSTP, restore_default.clone())?;
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT])?;
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT, SIGUSR1])?;
         let handle = signals.handle();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
                 let event = match signal {
                     SIGHUP => ExternalEvent::HangUp,
+                    SIGUSR1 => ExternalEvent::SaveCheckpoint,
                     SIGTSTP => ExternalEvent::Stop,
                     SIGCONT => ExternalEvent::Continue,
                     signal => ExternalEvent::Terminate(signal),
@@ -141,6 +144,17 @@ impl Drop for SignalThread {
         self.handle.close();
         self.restore_default.store(true, Ordering::SeqCst);
     }
+}
+
+/// Makes standard input a pipe that never has data. The input thread would otherwise read the end
+/// of the closed terminal in a loop, inside crossterm, and keep a core busy.
+pub(super) fn block_input() -> std::io::Result<()> {
+    let (reader, writer) = rustix::pipe::pipe()?;
+    rustix::stdio::dup2_stdin(&reader)?;
+    // The writer stays open until the process ends: reading from a closed pipe would also return
+    // the end of input.
+    std::mem::forget(writer);
+    Ok(())
 }
 
 /// Converts a mouse event of crossterm; `None` for other buttons and for moves without a button.

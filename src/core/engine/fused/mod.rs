@@ -202,7 +202,12 @@ impl<B: Backend> Engine for FusedEngine<B> {
     }
 
     fn step(&mut self, input: &StepInput, options: &StepOptions) -> EngineResult<()> {
-        Ok(self.train_on(input, options)?)
+        let outcome = self.train_on(input, options);
+        if outcome.is_err() {
+            // A smaller step may follow if the memory was used up.
+            self.work = Workspace::new();
+        }
+        Ok(outcome?)
     }
 
     fn step_metrics(&mut self) -> EngineResult<StepMetrics> {

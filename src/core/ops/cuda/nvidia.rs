@@ -9,6 +9,7 @@ use super::driver::{DevicePointer, Driver, ElementType, GemmCall, GemmOperand, L
 use super::kernel_module::KernelModule;
 use super::pinned::{PinnedBuffer, UploadStaging};
 use super::properties::{self, driver_error};
+use crate::core::ops::OUT_OF_MEMORY;
 use candle_core::{Error, Result, bail};
 use cudarc::cublas::{result as cublas, sys as cublas_sys};
 use cudarc::driver::result::{self as cuda, DriverError};
@@ -161,7 +162,7 @@ impl Driver for Nvidia {
                 let mib = |bytes: usize| bytes.div_ceil(1 << 20);
                 let (free, memory) = cuda::mem_get_info().unwrap_or((0, self.properties.memory));
                 bail!(
-                    "the GPU is out of memory: {} MiB more are needed, {} of {} MiB are free; use \
+                    "{OUT_OF_MEMORY}: {} MiB more are needed, {} of {} MiB are free; use \
                      smaller batches or --gradient_checkpointing",
                     mib(bytes),
                     mib(free),

@@ -36,6 +36,17 @@ impl StartingWeights {
 }
 
 named_enum! {
+    /// What follows a step whose loss or gradient norm is NaN or infinite.
+    #[derive(Default)]
+    pub enum NanPolicy {
+        /// The run fails
+        @default Stop = "stop",
+        /// The run continues from its last good checkpoint with half the learning rate
+        Rollback = "rollback",
+    }
+}
+
+named_enum! {
     /// Hugging Face's `eval_strategy`.
     pub enum EvalStrategy {
         /// Only at the end

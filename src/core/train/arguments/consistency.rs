@@ -2,7 +2,8 @@
 //! does.
 
 use super::{
-    ClassWeights, ConfigError, EvalStrategy, SaveStrategy, StepInterval, TrainingArguments,
+    ClassWeights, ConfigError, EvalStrategy, NanPolicy, SaveStrategy, StepInterval,
+    TrainingArguments,
 };
 use crate::core::text::sanitize_for_terminal;
 
@@ -39,6 +40,7 @@ impl TrainingArguments {
                 "--save-strategy best needs an --eval-strategy other than no".to_owned(),
             ));
         }
+        self.check_rollback()?;
         self.check_early_stopping()?;
         if !self.load_best_model_at_end {
             return Ok(());
@@ -66,6 +68,23 @@ impl TrainingArguments {
              best one"
                 .to_owned()
         })
+    }
+
+    /// A run can only go back to a checkpoint that can be resumed from.
+    fn check_rollback(&self) -> Result<(), ConfigError> {
+        if self.nan_policy != NanPolicy::Rollback {
+            return Ok(());
+        }
+        let problem = if self.save_only_model {
+            "leave out --save-only-model"
+        } else if self.save_strategy == SaveStrategy::No {
+            "use a --save-strategy other than no"
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError(format!(
+            "--nan-policy rollback needs checkpoints to go back to: {problem}"
+        )))
     }
 
     /// As `EarlyStoppingCallback` checks at the beginning of training.

@@ -4,7 +4,8 @@ mod choices;
 mod consistency;
 
 pub use choices::{
-    ClassWeights, EvalStrategy, Recipe, ReportTo, SaveStrategy, StartingWeights, StepInterval,
+    ClassWeights, EvalStrategy, NanPolicy, Recipe, ReportTo, SaveStrategy, StartingWeights,
+    StepInterval,
 };
 pub use consistency::BEST_MODEL_METRICS;
 
@@ -104,6 +105,12 @@ pub struct TrainingArguments {
     pub early_stopping_patience: u64,
     /// How much more than this the metric must improve.
     pub early_stopping_threshold: f64,
+    /// What follows a step whose loss or gradient norm is not finite.
+    pub nan_policy: NanPolicy,
+    /// How often a run may go back to a checkpoint after such a step.
+    pub nan_rollbacks: u64,
+    /// Whether a batch that the device has no memory for is computed in smaller parts.
+    pub auto_find_batch_size: bool,
     pub report_to: ReportTo,
     pub logging_dir: Option<PathBuf>,
     pub seed: u64,
@@ -178,6 +185,9 @@ impl TrainingArguments {
             greater_is_better: false,
             early_stopping_patience: 0,
             early_stopping_threshold: 0.0,
+            nan_policy: NanPolicy::Stop,
+            nan_rollbacks: 3,
+            auto_find_batch_size: false,
             report_to: ReportTo::Tensorboard,
             logging_dir: None,
             seed: 42,

@@ -16,6 +16,9 @@ const MAX_COUNT: u64 = 1 << 53;
 /// The longest run, in seconds: 300 years.
 const MAX_SECONDS: f64 = 1e10;
 
+/// The most parts of a batch, which has at most 2²⁴ examples.
+const MAX_DIVISION: usize = 1 << 25;
+
 /// The largest factor between the rate that was set by hand and the scheduled one.
 const MAX_RATE_FACTOR: f64 = 1e12;
 
@@ -97,6 +100,9 @@ fn check_numbers(
     ];
     if let Some((name, count)) = counts.iter().find(|(_, count)| *count > MAX_COUNT) {
         return Err(format!("{name} is {count}, which is impossible"));
+    }
+    if !(1..=MAX_DIVISION).contains(&progress.batch_division) {
+        return Err(format!("batch_division is {}, which is impossible", progress.batch_division));
     }
     let amounts = [
         ("elapsed", progress.elapsed, 0.0..=MAX_SECONDS),

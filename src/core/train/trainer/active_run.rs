@@ -49,6 +49,8 @@ pub(super) struct ActiveRun<'e> {
     pub started_at: Instant,
     /// Seconds of training before the run was resumed.
     pub resumed_elapsed: f64,
+    /// The checkpoint that the run was resumed from.
+    pub resumed_from: Option<PathBuf>,
     pub progress: Progress,
     pub state: TrainerState,
     /// The folder of the best checkpoint. `state.best_model_checkpoint` is its name for Python,

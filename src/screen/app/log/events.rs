@@ -2,7 +2,7 @@
 
 use super::{Level, Log};
 use crate::core::text::show_number;
-use crate::core::train::event::{TrainEvent, TrainingLog};
+use crate::core::train::event::{RolledBack, TrainEvent, TrainingLog};
 use crate::screen::lang::Lang;
 use std::fmt::Display;
 
@@ -79,6 +79,7 @@ impl Log {
                 let text = lang.tr_with("step {0}: {1}", &[&applied.step, &effect]);
                 self.push(applied.elapsed, Level::Result, text);
             }
+            TrainEvent::RolledBack(rolled_back) => self.push_rollback(rolled_back, lang),
             TrainEvent::EvaluationProgress(_) | TrainEvent::SavingCheckpoint => {}
             TrainEvent::Warned(warned) => {
                 self.push(elapsed, Level::Warning, warned.message.clone());
@@ -107,6 +108,12 @@ impl Log {
                 }
             }
         }
+    }
+
+    fn push_rollback(&mut self, rolled_back: &RolledBack, lang: Lang) {
+        let (text, values) = rolled_back.message();
+        let values: Vec<&dyn Display> = values.iter().map(|value| value as &dyn Display).collect();
+        self.push(rolled_back.elapsed, Level::Warning, lang.tr_with(text, &values));
     }
 
     fn push_log(&mut self, log: &TrainingLog, elapsed: f64, lang: Lang) {

@@ -1,8 +1,8 @@
 //! Updates by reports of the run.
 
 use super::{run_control, session};
-use crate::core::train::event::{Epoch, Evaluated, TrainEvent};
-use crate::run::protocol::{Activity, HistoryChunk, RunReport};
+use crate::core::train::event::{Epoch, Evaluated, RolledBack, TrainEvent};
+use crate::run::protocol::{Activity, HistoryChunk, Notification, NotifyEvent, RunReport};
 use crate::screen::app::log::Level;
 use crate::screen::app::message::Effect;
 use crate::screen::app::page::Overlay;
@@ -27,6 +27,10 @@ pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
         }
         RunReport::Answer(answer) => state.prompt.push_answer(answer),
         RunReport::Event(event) => push_event(state, event),
+        RunReport::Notification(notification) => {
+            log_notification(state, &notification);
+            return vec![Effect::Notify(notification)];
+        }
         RunReport::System(sample) => state.system.push(sample),
         RunReport::Recorded(events) => {
             for event in events {
@@ -49,6 +53,22 @@ pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// Logs what no event of the run tells.
+fn log_notification(state: &mut State, notification: &Notification) {
+    let step = notification.step;
+    let text = match notification.event {
+        NotifyEvent::Spike => {
+            state.lang.tr_with("step {0}: the loss is far above its usual range", &[&step])
+        }
+        NotifyEvent::Stall => state.lang.tr_with("no progress since step {0}", &[&step]),
+        NotifyEvent::Disk => {
+            state.lang.tr("the disk has room for fewer than two checkpoints").to_owned()
+        }
+        _ => return,
+    };
+    state.log.push(state.elapsed(), Level::Warning, text);
 }
 
 /// Logs an event that occurred just now and applies it.
@@ -91,6 +111,7 @@ pub(super) fn apply_event(state: &mut State, event: TrainEvent) {
         | TrainEvent::EvaluationProgress(_)
         | TrainEvent::SavingCheckpoint => {}
         TrainEvent::CommandApplied(applied) => run_control::record(state, applied),
+        TrainEvent::RolledBack(rolled_back) => roll_back(state, &rolled_back),
         TrainEvent::Saved(saved) => {
             state.saved = Some(saved);
             // Saving again clears a failed save, but not the failure of a run.
@@ -103,18 +124,49 @@ pub(super) fn apply_event(state: &mut State, event: TrainEvent) {
     }
 }
 
+/// Removes what belongs to steps after the checkpoint that the run went back to.
+fn roll_back(state: &mut State, to: &RolledBack) {
+    if let Some(step) = &mut state.step
+        && let Some((_, loss, _)) = state.history.loss.at(to.step as f64)
+    {
+        (step.step, step.epoch, step.loss) = (to.step, to.epoch, loss);
+        step.grad_norm = state.history.grad_norm.last().unwrap_or(f64::NAN);
+    } else {
+        state.step = None;
+    }
+    for row in &mut state.epochs {
+        row.train.take_if(|epoch| epoch.step > to.step);
+        row.eval.take_if(|evaluated| evaluated.step > to.step);
+    }
+    state.epochs.retain(|row| row.train.is_some() || row.eval.is_some());
+    let pretrains = state.is_pretraining();
+    let evaluations = || state.epochs.iter().filter_map(|row| row.eval.as_ref());
+    let best = evaluations()
+        .reduce(|best, next| if is_better(pretrains, next, best) { next } else { best });
+    let (best, last) = (best.cloned(), evaluations().next_back().cloned());
+    if state.best.as_ref().is_some_and(|best| best.step > to.step) {
+        state.best = best;
+    }
+    if state.evaluated.as_ref().is_some_and(|evaluated| evaluated.step > to.step) {
+        state.evaluated = last;
+    }
+    state.applied_commands.retain(|applied| applied.step <= to.step);
+}
+
+/// Whether an evaluation is better than another one: by its loss in pretraining, else by its accuracy.
+fn is_better(pretrains: bool, one: &Evaluated, other: &Evaluated) -> bool {
+    let (one, other) = (&one.metrics, &other.metrics);
+    if pretrains {
+        one.eval_loss < other.eval_loss
+    } else {
+        one.eval_accuracy > other.eval_accuracy
+    }
+}
+
 fn push_evaluation(state: &mut State, evaluated: Evaluated) {
     state.throughput.push_evaluation(&evaluated);
     let pretrains = state.is_pretraining();
-    let better = |best: &Evaluated| {
-        let (ours, best) = (&evaluated.metrics, &best.metrics);
-        if pretrains {
-            ours.eval_loss < best.eval_loss
-        } else {
-            ours.eval_accuracy > best.eval_accuracy
-        }
-    };
-    if state.best.as_ref().is_none_or(better) {
+    if state.best.as_ref().is_none_or(|best| is_better(pretrains, &evaluated, best)) {
         state.best = Some(evaluated.clone());
     }
     // An evaluation during an epoch belongs to that epoch.

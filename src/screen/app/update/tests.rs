@@ -1,9 +1,9 @@
 //! Updates by messages.
 
 use super::*;
-use crate::core::train::event::{Failed, Setting, TrainEvent};
+use crate::core::train::event::{Failed, RolledBack, Setting, TrainEvent};
 use crate::core::train::fixtures::{ending, evaluated, failure, run, started};
-use crate::run::protocol::{Answer, RunReport};
+use crate::run::protocol::{Answer, Notification, NotifyEvent, RunReport};
 use crate::run::system_metrics::SystemSample;
 use crate::screen::app::log::LogAction;
 use crate::screen::app::replay::Replay;
@@ -37,6 +37,56 @@ fn events_update_charts_and_tables() {
     assert_eq!(state.history.eval_loss.len(), 3);
     assert_eq!(state.best.as_ref().map(|best| best.step), Some(189));
     assert_eq!(state.steps_done(), 200);
+}
+
+#[test]
+fn a_rollback_removes_what_belongs_to_later_steps() {
+    let mut state = after(run(200));
+    let back = RolledBack {
+        step: 130,
+        epoch: 130.0 / 63.0,
+        failed_step: 201,
+        learning_rate: 1e-4,
+        count: 1,
+        limit: 3,
+        elapsed: 99.0,
+    };
+    push(&mut state, vec![TrainEvent::RolledBack(back)]);
+    assert_eq!(state.steps_done(), 130);
+    assert_eq!((state.history.loss.len(), state.history.eval_loss.len()), (130, 2));
+    assert_eq!(state.epochs.len(), 2);
+    let steps = [&state.best, &state.evaluated].map(|found| found.as_ref().map(|it| it.step));
+    assert_eq!(steps, [Some(126), Some(126)]);
+    let line = state.log.lines.back().map(|line| line.text.clone()).unwrap_or_default();
+    assert!(line.starts_with("step 201 was not finite: continued from the checkpoint"), "{line}");
+}
+
+#[test]
+fn notifications_ring_and_problems_are_logged() {
+    for (event, logged) in [
+        (NotifyEvent::Stall, "no progress since step 7"),
+        (NotifyEvent::Spike, "step 7: the loss is far above its usual range"),
+        (NotifyEvent::Disk, "the disk has room for fewer than two checkpoints"),
+        (NotifyEvent::Finished, ""),
+    ] {
+        let notification = Notification {
+            event,
+            run: "outputs".to_owned(),
+            message: "text".to_owned(),
+            step: 7,
+            max_steps: 9,
+            seconds: 61.0,
+            loss: None,
+            eval_loss: None,
+            eval_accuracy: None,
+        };
+        let mut state = State::default();
+        let report = RunReport::Notification(notification.clone());
+        let effects = update(&mut state, Message::Report(report));
+        assert_eq!(effects, [Effect::Notify(notification)]);
+        let line = state.log.lines.back().map(|line| line.text.clone()).unwrap_or_default();
+        assert_eq!(line, logged);
+    }
 }
 
 #[test]
