@@ -354,6 +354,7 @@ impl<C: Connection> Dashboard<'_, C> {
                     }
                 }
                 Effect::ReadCurves(folder) => self.connection.read_curves(folder),
+                Effect::EditRun(edit) => self.connection.edit_run(edit),
                 Effect::Picture(picture) => self.write_picture(picture),
                 Effect::Suspend => self.suspend(),
                 Effect::Quit => return true,

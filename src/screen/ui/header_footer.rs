@@ -46,7 +46,7 @@ fn activity(state: &State) -> String {
         Activity::Training if state.stop_after_epoch => {
             with_steps("training, stops after this epoch")
         }
-        Activity::Training if state.replay.is_some() => steps(),
+        Activity::Training if state.replay.is_some() && !state.is_opened() => steps(),
         Activity::Training => with_steps("training"),
         Activity::Evaluating { done, total } => {
             format!("{} · {}", lang.tr_with("evaluating {0}/{1}", &[done, total]), steps())
@@ -56,6 +56,7 @@ fn activity(state: &State) -> String {
         Activity::Idle => match &state.finished {
             Some(finished) if finished.stopped => with_steps("stopped"),
             Some(finished) if finished.early_stopping.is_some() => with_steps("finished"),
+            None if state.is_opened() => with_steps("dead"),
             None if state.replay.is_some() => with_steps("cut off"),
             _ => lang.tr("finished").to_owned(),
         },

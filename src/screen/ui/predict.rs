@@ -31,7 +31,15 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let lang = state.lang;
     let mut block = titled_block(theme, lang.tr("text"));
-    let note = if state.replay.is_some() {
+    let note = if state.is_opened() {
+        let (running, saved) = (state.is_running(), state.saved.is_some());
+        let note = match (running, saved) {
+            (true, _) => " the run is training: ask in the window where it was started ",
+            (false, false) => " this run has not saved a model ",
+            (false, true) => " answers with the saved model, on the CPU ",
+        };
+        Some(lang.tr(note).to_owned())
+    } else if state.replay.is_some() {
         Some(lang.tr(" a replay has no model ").to_owned())
     } else if state.started.is_none() {
         Some(lang.tr(" available once the model is loaded ").to_owned())

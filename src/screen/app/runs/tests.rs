@@ -67,11 +67,11 @@ fn runs_are_sorted_and_filtered_and_the_selected_one_stays() {
     press(&mut state, RunsAction::Filter);
     update(&mut state, Message::Paste("b2".to_owned()));
     assert_eq!(names(&state), ["b2"], "while it is typed");
-    press(&mut state, RunsAction::CancelFilter);
+    press(&mut state, RunsAction::CancelInput);
     assert_eq!(names(&state), ["a1", "b2", "c3"]);
     press(&mut state, RunsAction::Filter);
     update(&mut state, Message::Paste("finished".to_owned()));
-    press(&mut state, RunsAction::ApplyFilter);
+    press(&mut state, RunsAction::ApplyInput);
     assert_eq!((names(&state).len(), runs(&state).filter.as_str()), (3, "finished"));
     for _ in 0..RunOrder::ALL.len() {
         press(&mut state, RunsAction::NextOrder);
