@@ -15,6 +15,7 @@ mod lexer;
 
 use super::entry::{RunEntry, RunSummary};
 use lexer::{Token, tokens};
+use std::collections::BTreeSet;
 
 /// The deepest nesting of parentheses and NOT.
 const MAX_DEPTH: usize = 64;
@@ -113,8 +114,8 @@ impl Query {
                 || METRICS.iter().any(|(metric, _)| *metric == name)
                 || runs.any(|run| run.setting(name).is_some())
         };
-        names.retain(|name| !is_known(name));
-        names.dedup();
+        let mut seen = BTreeSet::new();
+        names.retain(|name| !is_known(name) && seen.insert(*name));
         names
     }
 }
