@@ -48,34 +48,36 @@ impl ExtraColumn {
     }
 }
 
-/// The columns that fit into a width, and the number of settings that do not.
-pub(super) fn extra_columns(
-    runs: &[&RunSummary],
-    available: usize,
-    lang: Lang,
-) -> (Vec<ExtraColumn>, usize) {
+/// The columns of these runs: their tags, if any, and each setting in which they differ.
+pub(super) fn extra_columns(runs: &[&RunSummary], lang: Lang) -> Vec<ExtraColumn> {
     let mut columns = Vec::new();
     if runs.iter().any(|run| !run.notes.tags.is_empty()) {
         columns.push(ExtraColumn::Tags(lang.tr("tags").to_owned(), 0));
     }
     let settings = distinguishing_settings(runs);
     columns.extend(settings.into_iter().map(|name| ExtraColumn::Setting(name, 0)));
-    let all = columns.len();
-    let mut used = 0;
-    for (at, column) in columns.iter_mut().enumerate() {
+    for column in &mut columns {
         let widest = widest(column, runs);
         let (ExtraColumn::Tags(_, width) | ExtraColumn::Setting(_, width)) = column;
         *width = widest;
-        used += 2 + widest;
-        // The last column needs no space for the number of hidden ones.
-        let reserved = if at + 1 == all { 0 } else { HIDDEN_WIDTH };
-        if used + reserved > available {
-            columns.truncate(at);
-            break;
-        }
     }
-    let hidden = all - columns.len();
-    (columns, hidden)
+    columns
+}
+
+/// The terminal cells that columns need.
+pub(super) fn needed_width(columns: &[ExtraColumn]) -> usize {
+    columns.iter().map(|column| 2 + column.width()).sum()
+}
+
+/// Leaves out the last columns until the others fit into a width, with space for the number of
+/// those left out. Returns that number.
+pub(super) fn leave_out(columns: &mut Vec<ExtraColumn>, available: usize) -> usize {
+    let all = columns.len();
+    let reserved = |left: usize| if left == all { 0 } else { HIDDEN_WIDTH };
+    while !columns.is_empty() && needed_width(columns) + reserved(columns.len()) > available {
+        columns.pop();
+    }
+    all - columns.len()
 }
 
 /// The width of a column's title and values.

@@ -1,7 +1,7 @@
 //! The list of runs.
 
 use super::NAME;
-use super::columns::{ExtraColumn, extra_columns, hidden_note};
+use super::columns::{ExtraColumn, extra_columns, hidden_note, leave_out, needed_width};
 use crate::core::text::{align_left, align_right, truncate_width};
 use crate::run::run_index::{RunEntry, RunStatus, RunSummary};
 use crate::run::summary::clock;
@@ -104,10 +104,11 @@ fn note_on(entry: &RunEntry) -> String {
 fn rows(runs: &RunComparison, area: Rect, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
     let width = usize::from(area.width);
     let names = runs.shown().map(|found| Span::raw(found.name()).width()).max().unwrap_or(0);
-    let columns = RunListColumns::new(width, names.min(NAME));
     let readable: Vec<&RunSummary> =
         runs.shown().filter_map(|found| found.summary.as_ref().ok()).collect();
-    let (extra, hidden) = extra_columns(&readable, width.saturating_sub(columns.used()), lang);
+    let mut extra = extra_columns(&readable, lang);
+    let columns = RunListColumns::new(width, names.min(NAME), needed_width(&extra));
+    let hidden = leave_out(&mut extra, width.saturating_sub(columns.used()));
     let height = usize::from(area.height).saturating_sub(1).max(1);
     let first = (runs.selected + 1).saturating_sub(height);
     let mut head = columns.head(lang);
@@ -137,7 +138,8 @@ struct RunListColumns {
 }
 
 impl RunListColumns {
-    fn new(width: usize, names: usize) -> Self {
+    /// The columns in a width; `extra` is the width that those after them need.
+    fn new(width: usize, names: usize, extra: usize) -> Self {
         let mut columns = Self {
             name: names.max(8),
             status: 10,
@@ -154,7 +156,8 @@ impl RunListColumns {
         if columns.used() + 11 <= width {
             columns.loss = 11;
         }
-        if columns.used() + 18 + 20 <= width {
+        // Where the runs differ is more worth knowing than when they were written.
+        if columns.used() + 18 + extra.clamp(20, 60) <= width {
             columns.when = 18;
         }
         columns
