@@ -38,6 +38,15 @@ pub enum FollowResult {
     Signalled(u8),
 }
 
+/// When the process of a run that has ended ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessEnd {
+    /// At once.
+    AtOnce,
+    /// When no other process is attached to the run any more.
+    AfterOthers,
+}
+
 /// A second signal within this time of the first counts as the same request to stop.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -91,6 +100,7 @@ pub fn follow(
     worker: Worker,
     json: bool,
     so_far: RunSoFar,
+    process_end: ProcessEnd,
     out: &mut (impl Write + ?Sized),
 ) -> anyhow::Result<FollowResult> {
     let signals = watch_signals()?;
@@ -143,7 +153,11 @@ pub fn follow(
             _ => {}
         }
     }
-    worker.join();
+    match process_end {
+        // A connection that was lost may come back.
+        ProcessEnd::AtOnce if !stop.hung_up => worker.join(),
+        _ => worker.join_after_others(),
+    }
     if !stop.hung_up {
         written?;
     }

@@ -48,6 +48,7 @@ impl From<TrainFlags> for TrainRequest {
             print_config: flags.print_config.clone(),
             plain: flags.plain.clone(),
             json: flags.json.clone(),
+            detach: flags.detach.clone(),
         };
         let display = flags.display.clone().into();
         Self { run: flags.into(), invocation, display }
@@ -149,6 +150,11 @@ impl TrainRequest {
     /// Whether to print events as JSON.
     pub fn prints_json(&self) -> bool {
         Given::value_or_default(self.invocation.json.as_ref())
+    }
+
+    /// Whether to run in the background.
+    pub fn detaches(&self) -> bool {
+        Given::value_or_default(self.invocation.detach.as_ref())
     }
 
     /// Whether to print the effective settings only.

@@ -135,7 +135,8 @@ fn parse(line: &[u8]) -> Result<TrainEvent, String> {
     serde_json::from_value(value).map_err(why)
 }
 
-fn sanitize_texts(value: &mut Value) {
+/// Sanitizes all texts of a value for the terminal.
+pub(super) fn sanitize_texts(value: &mut Value) {
     match value {
         Value::String(text) => *text = sanitize_for_terminal(text).into_owned(),
         Value::Array(values) => values.iter_mut().for_each(sanitize_texts),

@@ -18,11 +18,13 @@ pub mod protocol;
 pub mod recorder;
 pub mod recording;
 pub mod run_index;
+pub mod session;
 pub mod summary;
 pub mod system_metrics;
 pub mod tensorboard;
 pub mod worker;
 
 pub use recorder::{
-    Recorder, default_logging_dir, is_same_folder, lock_output_dir, move_earlier_checkpoints,
+    Recorder, default_logging_dir, is_locked, is_same_folder, lock_output_dir,
+    move_earlier_checkpoints,
 };

@@ -53,9 +53,8 @@ pub struct Recording {
     started: Started,
     /// The line of the start, if the file has one.
     started_line: Option<u64>,
-    /// The position after the complete lines. A run that is still training appends more.
-    end: EventPosition,
-    outline: RecordingOutline,
+    /// The number of complete lines. A run that is still training appends more.
+    lines: u64,
 }
 
 /// The results of the first pass over a file.
@@ -81,16 +80,23 @@ impl Recording {
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
         let file = find(path)?;
         let mut reader = EventReader::open(&file)?;
-        let (mut outline, mut end) = (RecordingOutline::default(), EventPosition::default());
+        let (mut outline, mut complete) = (RecordingOutline::default(), 0);
         while let Some(event) = reader.next()? {
             outline.push(reader.lines.line, event).map_err(|reason| reader.error(reason))?;
-            end = reader.lines.position();
+            complete = reader.lines.line;
         }
-        if end.line == 0 {
+        if complete == 0 {
             return Err(RecordingError::Missing(display(path), NO_EVENTS));
         }
-        let (started_line, started) = outline.clone().start(&file)?;
-        Ok(Self { file, started, started_line, end, outline })
+        let (started_line, started) = outline.start(&file)?;
+        Ok(Self { file, started, started_line, lines: complete })
+    }
+
+    /// Leaves out the events after the first `lines`.
+    #[must_use]
+    pub fn limited_to(mut self, lines: u64) -> Self {
+        self.lines = self.lines.min(lines);
+        self
     }
 
     /// The events: the start first, then the others in the order in which they happened.
@@ -102,14 +108,8 @@ impl Recording {
             started: Some(self.started.clone()),
             started_line: self.started_line,
             reader: EventReader::open(&self.file)?,
-            last: self.end.line,
+            last: self.lines,
         })
-    }
-
-    /// Follows the recording after the events of [`Self::events`].
-    pub(super) fn follow(&self) -> RecordingFollower {
-        let (file, outline) = (self.file.clone(), self.outline.clone());
-        RecordingFollower { file, position: self.end, outline, last: None }
     }
 }
 

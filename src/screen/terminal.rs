@@ -17,7 +17,7 @@ mod writer;
 use crate::run::protocol::{Activity, RunReport};
 use crate::run::system_metrics::SystemSampler;
 use crate::run::worker::panic_if_requested;
-use crate::screen::app::{Effect, FrameLayout, Message, Picture, State, update};
+use crate::screen::app::{Effect, FrameLayout, Message, Picture, RunLocation, State, update};
 use crate::screen::display::DisplayOptions;
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme, svg};
@@ -28,7 +28,7 @@ use crossterm::event::{Event, KeyEventKind};
 use frame_pacing::FramePacing;
 use guard::{TerminalGuard, install_panic_hook};
 use inbox::{Inbox, Received};
-use input::{ExternalEvent, InputThread, SignalThread, convert_mouse};
+use input::{ExternalEvent, InputThread, SignalThread, block_input, convert_mouse};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::io;
@@ -49,6 +49,8 @@ const MAX_REPORTS: usize = 1000;
 pub enum ExitReason {
     /// The user quit, or the run failed before it began.
     Quit,
+    /// The user leaves the run, which continues in the background.
+    Detached,
     /// A signal of this number.
     Signalled(u8),
     /// The terminal is gone; the run continues.
@@ -82,7 +84,12 @@ pub fn run(
     let guard = TerminalGuard::acquire(!display.no_mouse)?;
     // A replay shows neither the current time nor the computer's load.
     let is_live = state.replay.is_none() && state.runs.is_none();
-    let sampler = is_live.then(SystemSampler::start).transpose()?;
+    let process = match state.location {
+        RunLocation::Attached { pid } => Some(pid),
+        _ => None,
+    };
+    let is_reached = is_live && state.location != RunLocation::Unreachable;
+    let sampler = is_reached.then(|| SystemSampler::start(process)).transpose()?;
     let writer = FrameWriter::start()?;
     let mut dashboard = Dashboard {
         inbox: Inbox {
@@ -112,7 +119,7 @@ pub fn run(
     drop(guard);
     let reason = reason.unwrap_or(ExitReason::Panicked);
     match reason {
-        ExitReason::Quit => input.join(),
+        ExitReason::Quit | ExitReason::Detached => input.join(),
         ExitReason::HungUp => block_input()?,
         // If the terminal is gone as well, the thread may never end.
         ExitReason::Signalled(_) | ExitReason::Panicked => {}
@@ -125,17 +132,6 @@ pub fn run(
 fn local_time() -> f64 {
     let now = jiff::Zoned::now();
     now.timestamp().as_second() as f64 + f64::from(now.offset().seconds())
-}
-
-/// Makes standard input a pipe that never has data. The input thread would otherwise read the end
-/// of the closed terminal in a loop, inside crossterm, and keep a core busy.
-fn block_input() -> io::Result<()> {
-    let (reader, writer) = rustix::pipe::pipe()?;
-    rustix::stdio::dup2_stdin(&reader)?;
-    // The writer stays open until the process ends: reading from a closed pipe would also return
-    // the end of input.
-    std::mem::forget(writer);
-    Ok(())
 }
 
 /// What is to be applied to the state after one wait, in this order.
@@ -315,13 +311,13 @@ impl<C: Connection> Dashboard<'_, C> {
         update(&mut self.state, Message::Tick(self.start.elapsed().as_secs_f64()));
         let mut quits = false;
         for message in messages {
-            quits |= self.handle(message);
+            quits |= self.handle(message)?;
         }
         if let Some(message) = input.and_then(|event| self.translate(event)) {
-            quits |= self.handle(message);
+            quits |= self.handle(message)?;
         }
         if terminate {
-            quits |= self.handle(Message::Terminate);
+            quits |= self.handle(Message::Terminate)?;
         }
         // A run that failed before it began has nothing to show.
         let awaits_run = self.state.runs.is_none() && self.state.started.is_none();
@@ -345,7 +341,7 @@ impl<C: Connection> Dashboard<'_, C> {
     }
 
     /// Updates the state and carries out the effects. Returns whether to quit.
-    fn handle(&mut self, message: Message) -> bool {
+    fn handle(&mut self, message: Message) -> ControlFlow<ExitReason, bool> {
         for effect in update(&mut self.state, message) {
             match effect {
                 Effect::Send(command) => {
@@ -357,10 +353,11 @@ impl<C: Connection> Dashboard<'_, C> {
                 Effect::EditRun(edit) => self.connection.edit_run(edit),
                 Effect::Picture(picture) => self.write_picture(picture),
                 Effect::Suspend => self.suspend(),
-                Effect::Quit => return true,
+                Effect::Detach => return ControlFlow::Break(ExitReason::Detached),
+                Effect::Quit => return ControlFlow::Continue(true),
             }
         }
-        false
+        ControlFlow::Continue(false)
     }
 
     /// Starts writing a picture. A picture of the screen has all colors of the theme, whatever the

@@ -39,5 +39,7 @@ mod resume_checks;
 #[cfg(unix)]
 mod runs;
 #[cfg(unix)]
+mod sessions;
+#[cfg(unix)]
 mod terminal;
 mod tokenizers;

@@ -126,6 +126,12 @@ impl Terminal {
         Self::start_command(&[&[program.as_str()], arguments].concat())
     }
 
+    /// A shell in a folder, for commands that are typed.
+    pub fn start_shell(columns: u16, rows: u16, folder: &std::path::Path) -> Self {
+        let script = format!("cd '{}'; exec sh -i", folder.display());
+        Self::spawn(columns, rows, &["sh", "-c", &script], &[("NSMC_TUI_TEST_PAUSE", "2")])
+    }
+
     /// Any command, in 120 × 40 cells.
     pub fn start_command(command_line: &[&str]) -> Self {
         Self::spawn(120, 40, command_line, &[])

@@ -1,10 +1,13 @@
 //! The subcommands.
 
+mod attach;
+mod background;
 mod bench;
 mod dashboard;
 mod data;
 mod evaluate;
 mod figures;
+mod foreground;
 mod predict;
 mod replay;
 mod runs;
@@ -57,6 +60,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         None => code = train::run(cli.train, &mut out)?,
         Some(CliCommand::Train(flags)) => code = train::run(*flags, &mut out)?,
         Some(CliCommand::Pretrain(flags)) => code = train::pretrain(*flags, &mut out)?,
+        Some(CliCommand::Attach(flags)) => code = attach::run(&flags, &mut out)?,
         Some(CliCommand::Replay(flags)) => code = replay::run(&flags, &mut out)?,
         Some(CliCommand::Runs(flags)) => code = runs::run(&flags, &mut out)?,
         Some(CliCommand::Figures(flags)) => figures::run(&flags, &mut out)?,

@@ -34,7 +34,7 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
         replay.folder = folder;
         let state = State { replay: Some(replay), ..State::default() };
         match dashboard::show(&worker.channels, flags.display.options(), state)?.0 {
-            ExitReason::Quit | ExitReason::HungUp => ExitCode::SUCCESS,
+            ExitReason::Quit | ExitReason::Detached | ExitReason::HungUp => ExitCode::SUCCESS,
             ExitReason::Signalled(number) => ExitCode::from(128 + number),
             ExitReason::Panicked => bail!("the dashboard failed"),
         }

@@ -49,7 +49,7 @@ fn show(flags: &RunsFlags, shown: String) -> anyhow::Result<ExitCode> {
         let opened = state.runs.as_mut().and_then(RunComparison::take_opening);
         let Some(entry) = opened.filter(|_| leaving == ExitReason::Quit) else { break leaving };
         match open::show(&entry, flags.display.options()) {
-            Ok(ExitReason::Quit) => {}
+            Ok(ExitReason::Quit | ExitReason::Detached) => {}
             Ok(leaving) => break leaving,
             Err(error) => {
                 let text = sanitize_for_terminal(&format!("{error:#}")).into_owned();
@@ -59,7 +59,7 @@ fn show(flags: &RunsFlags, shown: String) -> anyhow::Result<ExitCode> {
     };
     worker.join();
     match leaving {
-        ExitReason::Quit | ExitReason::HungUp => Ok(ExitCode::SUCCESS),
+        ExitReason::Quit | ExitReason::Detached | ExitReason::HungUp => Ok(ExitCode::SUCCESS),
         ExitReason::Signalled(number) => Ok(ExitCode::from(128 + number)),
         ExitReason::Panicked => bail!("the dashboard failed"),
     }

@@ -1,29 +1,58 @@
 //! `nsmc-tui train`, with the dashboard or without.
 
-use super::dashboard;
+use super::{background, dashboard, foreground};
 use crate::cli::flags::{PretrainFlags, TrainFlags};
 use crate::cli::output::print_to_stderr;
-use crate::cli::text_output::{self, FollowResult, RunSoFar};
+use crate::cli::text_output::{self, FollowResult, ProcessEnd, RunSoFar};
 use crate::cli::train_request::TrainRequest;
+use crate::core::text::display_path;
 use crate::run::command_line::{command_line, path_argument, resume_command};
-use crate::run::protocol::Command;
+use crate::run::session::LocalKind;
 use crate::run::summary::{evaluation, resume_hint, train_output};
-use crate::run::worker::{Worker, print_config};
-use crate::screen::app::State;
+use crate::run::worker::{OnRecording, Worker, print_config};
+use crate::screen::app::{RunLocation, State};
 use crate::screen::terminal::ExitReason;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub fn run(flags: TrainFlags, out: impl Write) -> anyhow::Result<ExitCode> {
-    follow(TrainRequest::new(flags, std::env::vars_os())?, out)
+    let role = ProcessRole::of(&flags);
+    follow(TrainRequest::new(flags, std::env::vars_os())?, role, out)
 }
 
 /// `nsmc-tui pretrain`.
 pub fn pretrain(flags: PretrainFlags, out: impl Write) -> anyhow::Result<ExitCode> {
-    follow(TrainRequest::of_pretraining(flags, std::env::vars_os())?, out)
+    let role = ProcessRole::of(&flags.train);
+    follow(TrainRequest::of_pretraining(flags, std::env::vars_os())?, role, out)
 }
 
-fn follow(request: TrainRequest, mut out: impl Write) -> anyhow::Result<ExitCode> {
+/// The processes of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ProcessRole {
+    /// The one that the user has started.
+    First,
+    /// One that trains and draws the dashboard, for which the first one waits.
+    Foreground,
+    /// One in the background.
+    Background,
+}
+
+impl ProcessRole {
+    fn of(flags: &TrainFlags) -> Self {
+        match (flags.background, flags.foreground) {
+            (true, _) => Self::Background,
+            (false, true) => Self::Foreground,
+            (false, false) => Self::First,
+        }
+    }
+}
+
+fn follow(
+    request: TrainRequest,
+    role: ProcessRole,
+    mut out: impl Write,
+) -> anyhow::Result<ExitCode> {
     let json = request.prints_json();
     let plain = request.prints_lines() || !dashboard::is_possible();
     if request.prints_config() {
@@ -31,27 +60,53 @@ fn follow(request: TrainRequest, mut out: impl Write) -> anyhow::Result<ExitCode
         out.write_all(text.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let display = request.display.into();
-    let run_folder = Some(request.run.output_dir().to_path_buf());
-    let worker = Worker::spawn(request.run)?;
-    if json || plain {
-        return Ok(exit_code(text_output::follow(worker, json, RunSoFar::default(), &mut out)?));
+    if role == ProcessRole::Background {
+        let ready: OnRecording = Box::new(background::leave_terminal);
+        let worker = Worker::spawn_with(request.run, LocalKind::Text, Some(ready))?;
+        let (so_far, end) = (RunSoFar::default(), ProcessEnd::AfterOthers);
+        return Ok(exit_code(text_output::follow(worker, false, so_far, end, &mut out)?));
     }
-    let (leaving, state) =
-        dashboard::show(&worker.channels, display, State { run_folder, ..State::default() })?;
+    let display = request.display.clone().into();
+    if request.detaches() {
+        return background::start(json, plain, display, out);
+    }
+    let run_folder = Some(request.run.output_dir().to_path_buf());
+    if json || plain {
+        let worker = Worker::spawn(request.run, LocalKind::Text)?;
+        let (so_far, end) = (RunSoFar::default(), ProcessEnd::AtOnce);
+        return Ok(exit_code(text_output::follow(worker, json, so_far, end, &mut out)?));
+    }
+    if role == ProcessRole::First {
+        return foreground::wait_for_run();
+    }
+    foreground::follow_parent()?;
+    let worker = Worker::spawn(request.run, LocalKind::Dashboard)?;
+    let location = RunLocation::HereDetachable;
+    let (leaving, state) = dashboard::show(
+        &worker.channels,
+        display,
+        State { run_folder, location, ..State::default() },
+    )?;
+    if leaving == ExitReason::Detached {
+        return continue_in_background(worker, state, &mut out);
+    }
     if state.is_running() && matches!(leaving, ExitReason::HungUp | ExitReason::Panicked) {
-        // Without the dashboard nothing can end a pause; a run that is not paused ignores this.
-        let _ = worker.channels.commands.send(Command::Resume);
+        worker.release_keys();
+        // A pause is not ended: `attach` comes back to it.
         // The run continues to its end, even if its output cannot be read.
         let mut discarded = std::io::sink();
         let so_far = RunSoFar { started: state.started, throughput: state.throughput };
         let out: &mut dyn Write = if leaving == ExitReason::Panicked {
-            print_to_stderr("The dashboard failed; the run continues without it.");
+            print_to_stderr("The dashboard failed; the run continues without it. Come back with:");
+            let folder = state.run_folder.clone().unwrap_or_default();
+            let path = path_argument(&folder.display().to_string());
+            print_to_stderr(format_args!("  {}", command_line(&["attach", &path])));
             &mut out
         } else {
             &mut discarded
         };
-        return Ok(exit_code(text_output::follow(worker, json, so_far, out)?));
+        let end = ProcessEnd::AfterOthers;
+        return Ok(exit_code(text_output::follow(worker, json, so_far, end, out)?));
     }
     if !state.is_running() {
         worker.join();
@@ -67,7 +122,31 @@ fn follow(request: TrainRequest, mut out: impl Write) -> anyhow::Result<ExitCode
     })
 }
 
-fn exit_code(ending: FollowResult) -> ExitCode {
+/// Continues a run whose dashboard the user has left.
+fn continue_in_background(
+    worker: Worker,
+    state: State,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let folder = state.run_folder.unwrap_or_default();
+    write_way_back(&folder, std::process::id(), out)?;
+    foreground::leave(&folder);
+    worker.release_keys();
+    let so_far = RunSoFar { started: state.started, throughput: state.throughput };
+    let result = text_output::follow(worker, false, so_far, ProcessEnd::AfterOthers, out)?;
+    Ok(exit_code(result))
+}
+
+/// Says that a run continues, and how to come back to it.
+pub(super) fn write_way_back(folder: &Path, pid: u32, out: &mut impl Write) -> std::io::Result<()> {
+    let shown = display_path(folder);
+    writeln!(out, "{shown}: the run continues as process {pid}. Come back with:")?;
+    let path = path_argument(&folder.display().to_string());
+    writeln!(out, "  {}", command_line(&["attach", &path]))?;
+    out.flush()
+}
+
+pub(super) fn exit_code(ending: FollowResult) -> ExitCode {
     match ending {
         FollowResult::Finished => ExitCode::SUCCESS,
         FollowResult::Failed => ExitCode::FAILURE,
@@ -76,7 +155,7 @@ fn exit_code(ending: FollowResult) -> ExitCode {
 }
 
 /// Prints the results to the normal screen after the dashboard has closed.
-fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
+pub(super) fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
     if let Some(finished) = &state.finished {
         writeln!(out, "{}", train_output(finished))?;
     }

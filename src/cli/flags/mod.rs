@@ -1,6 +1,7 @@
 //! The command line: names are those of Hugging Face's `TrainingArguments` wherever it has one,
 //! and `_` may be written for `-`.
 
+mod attach;
 mod bench;
 mod compute;
 mod display;
@@ -13,6 +14,7 @@ mod shared;
 mod train;
 mod values;
 
+pub use attach::AttachFlags;
 pub use bench::BenchFlags;
 pub use compute::ComputeFlags;
 pub use display::{DisplayFlags, GivenDisplay};
@@ -115,6 +117,9 @@ pub enum CliCommand {
         if is_hidden { argument.hide(true) } else { pretrain::without_default(argument) }
     }))]
     Pretrain(Box<PretrainFlags>),
+    /// Come back to a run under way: its dashboard, with keys and questions
+    #[command(after_help = attach::EXAMPLES)]
+    Attach(AttachFlags),
     /// Replay a run from its journal, on the dashboard or as lines
     #[command(after_help = replay::EXAMPLES)]
     Replay(ReplayFlags),

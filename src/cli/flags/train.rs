@@ -30,6 +30,8 @@ option_group! {
         plain: bool = boolean,
         /// Whether to print events as JSON.
         json: bool = boolean,
+        /// Whether to run in the background.
+        detach: bool = boolean,
     }
 }
 
@@ -248,6 +250,16 @@ pub struct TrainFlags {
     /// Print each event as one JSON object a line
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(InvocationOptions::json), help_heading = "Output")]
     pub json: Option<Given<bool>>,
+    /// Run in the background, and attach to it: `d` and a lost connection leave it running, and
+    /// `nsmc-tui attach` comes back. With --json, print its folder and process, and return
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(InvocationOptions::detach), help_heading = "Output")]
+    pub detach: Option<Given<bool>>,
+    /// This process is the one in the background
+    #[arg(long, hide = true)]
+    pub background: bool,
+    /// This process trains, and another one waits for it in the shell
+    #[arg(long, hide = true)]
+    pub foreground: bool,
     #[command(flatten)]
     pub display: DisplayFlags,
 }

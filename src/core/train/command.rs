@@ -37,6 +37,8 @@ pub enum Command {
     },
     /// Retry saving the model at the end of a run, after saving failed.
     SaveModel,
+    /// Take over the keys from the front end that has them. It never reaches the training thread.
+    TakeKeys,
     /// Classify a text with the current weights.
     Predict {
         /// The text to classify.

@@ -88,16 +88,36 @@ pub fn read_message<T: DeserializeOwned>(
     reader: &mut impl BufRead,
     buffer: &mut Vec<u8>,
 ) -> Result<Option<T>, ProtocolError> {
+    read_bounded(reader, buffer, MAX_MESSAGE_BYTES)
+}
+
+/// As [`read_message`], for messages of at most `limit` bytes.
+///
+/// # Errors
+/// As [`read_message`].
+pub fn read_bounded<T: DeserializeOwned>(
+    reader: &mut impl BufRead,
+    buffer: &mut Vec<u8>,
+    limit: usize,
+) -> Result<Option<T>, ProtocolError> {
+    if read_line(reader, buffer, limit)? { decode(buffer).map(Some) } else { Ok(None) }
+}
+
+/// Reads a line of at most `limit` bytes, with its newline; returns `false` at the end of the stream.
+///
+/// # Errors
+/// If the line is longer, the stream ends within it, or reading fails.
+pub fn read_line(
+    reader: &mut impl BufRead,
+    buffer: &mut Vec<u8>,
+    limit: usize,
+) -> Result<bool, ProtocolError> {
     buffer.clear();
-    reader.by_ref().take(MAX_MESSAGE_BYTES as u64).read_until(b'\n', buffer)?;
-    if buffer.is_empty() {
-        return Ok(None);
+    reader.by_ref().take(limit as u64).read_until(b'\n', buffer)?;
+    if buffer.is_empty() || buffer.ends_with(b"\n") {
+        return Ok(!buffer.is_empty());
     }
-    if !buffer.ends_with(b"\n") {
-        let is_long = buffer.len() == MAX_MESSAGE_BYTES;
-        return Err(if is_long { ProtocolError::TooLong } else { ProtocolError::Incomplete });
-    }
-    decode(buffer).map(Some)
+    Err(if buffer.len() == limit { ProtocolError::TooLong } else { ProtocolError::Incomplete })
 }
 
 #[cfg(test)]

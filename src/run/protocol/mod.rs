@@ -33,6 +33,32 @@ pub enum RunReport {
     Answer(Answer),
     /// The load of the computer. It is not part of the run's history.
     System(SystemSample),
+    /// Events so far, in order, for a front end that attaches to a run under way.
+    Recorded(Vec<TrainEvent>),
+    /// Who is attached to the run.
+    Session(SessionStatus),
+    /// The run refuses a front end, for this reason, and disconnects it.
+    Refused(String),
+    /// The connection to the run is lost, for this reason. It is the last report.
+    Lost(String),
+}
+
+/// Who is attached to a run, as one of its front ends sees it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SessionStatus {
+    /// The process of the run.
+    pub pid: u32,
+    /// Whether the receiver of this report has the keys: its commands reach the run.
+    pub has_keys: bool,
+    /// The name of the front end that has the keys, if there is one.
+    pub holder: Option<String>,
+    /// The number of dashboards of other processes that are attached.
+    pub watching: u64,
+    /// Seconds of training so far, if it has begun.
+    pub elapsed: Option<f64>,
+    /// The number of events in the run's journal before the next report; `None` if all of them
+    /// are.
+    pub journal_events: Option<u64>,
 }
 
 /// The activity of a run.

@@ -53,6 +53,11 @@ impl FolderLock {
     }
 }
 
+/// Whether a process of this computer writes into a folder.
+pub fn is_locked(folder: &Path) -> bool {
+    FolderLock::of(folder).is_held()
+}
+
 /// Locks a folder for one run, until the file is dropped.
 ///
 /// # Errors

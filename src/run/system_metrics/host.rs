@@ -9,17 +9,18 @@ use sysinfo::{
 /// Reads CPU and memory load; CPU load is measured since the previous read.
 pub struct HostMonitor {
     system: System,
-    /// This process, if the system reports it.
+    /// The process of the run, if the system reports it.
     process: Option<Pid>,
     /// The time of the last read of the process's CPU time, and that CPU time in seconds.
     last: Option<(Instant, f64)>,
 }
 
 impl HostMonitor {
-    /// Creates a monitor with a first read, which the first sample is compared with.
-    pub fn new() -> Self {
-        let mut monitor =
-            Self { system: System::new(), process: get_current_pid().ok(), last: None };
+    /// Creates a monitor of a process, by default this one, with a first read, which the first
+    /// sample is compared with.
+    pub fn new(process: Option<u32>) -> Self {
+        let process = process.map(Pid::from_u32).or_else(|| get_current_pid().ok());
+        let mut monitor = Self { system: System::new(), process, last: None };
         monitor.sample();
         monitor
     }
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_cpu_load_of_this_process_is_measured() {
-        let mut monitor = HostMonitor::new();
+        let mut monitor = HostMonitor::new(None);
         let began = Instant::now();
         let mut sum = 0u64;
         while began.elapsed() < Duration::from_millis(300) {

@@ -83,15 +83,15 @@ pub struct SystemSampler {
 }
 
 impl SystemSampler {
-    /// Starts the thread.
+    /// Starts the thread. The run is the process with this number, by default this one.
     ///
     /// # Errors
     /// If no thread can be started.
-    pub fn start() -> std::io::Result<Self> {
+    pub fn start(process: Option<u32>) -> std::io::Result<Self> {
         let (sender, samples) = unbounded();
         let (stop, stopped) = bounded(0);
         std::thread::Builder::new().name("system".to_owned()).spawn(move || {
-            let mut monitor = SystemMonitor::new();
+            let mut monitor = SystemMonitor::new(process);
             let mut wait = FIRST_INTERVAL;
             while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
                 if sender.send(monitor.sample()).is_err() {
@@ -114,10 +114,10 @@ struct SystemMonitor {
 
 impl SystemMonitor {
     /// Loads the GPU driver's library, if there is one.
-    fn new() -> Self {
+    fn new(process: Option<u32>) -> Self {
         let gpus = gpus::nvidia();
-        let processes = processes::ProcessTable::new();
-        Self { began: Instant::now(), host: host::HostMonitor::new(), gpus, processes }
+        let (host, processes) = (host::HostMonitor::new(process), processes::ProcessTable::new());
+        Self { began: Instant::now(), host, gpus, processes }
     }
 
     fn sample(&mut self) -> SystemSample {
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_sampler_samples_and_ends_when_it_is_dropped() -> Result<(), Box<dyn std::error::Error>> {
-        let sampler = SystemSampler::start()?;
+        let sampler = SystemSampler::start(None)?;
         let first = sampler.samples.recv_timeout(Duration::from_mins(1))?;
         let second = sampler.samples.recv_timeout(Duration::from_mins(1))?;
         assert!(second.elapsed > first.elapsed);
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_sample_costs_less_than_a_five_hundredth_of_a_core() {
-        let mut monitor = SystemMonitor::new();
+        let mut monitor = SystemMonitor::new(None);
         let one = |monitor: &mut SystemMonitor| {
             let began = Instant::now();
             monitor.sample();

@@ -38,9 +38,10 @@ use crate::run::dataset::DatasetOrigin;
 use crate::run::figures::FigureError;
 use crate::run::options::TrainOptions;
 use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport, chunks};
-use crossbeam_channel::unbounded;
+use crate::run::session::{self, HubHandle, LocalKind};
 use finished::Ending;
 use observer::WorkerObserver;
+pub use reporter::OnRecording;
 use reporter::{Reporter, WorkerChannels};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,24 +52,40 @@ pub struct Worker<C = RunChannels> {
     /// The channels.
     pub channels: C,
     thread: std::thread::JoinHandle<()>,
+    /// The hub of a run, and its thread.
+    hub: Option<(HubHandle, std::thread::JoinHandle<()>)>,
 }
 
 impl Worker {
-    /// Starts a run.
+    /// Starts a run, whose own front end is of this kind. Others may attach to it.
     ///
     /// # Errors
-    /// If the thread cannot be started.
-    pub fn spawn(options: TrainOptions) -> std::io::Result<Self> {
-        let (report_sender, reports) = unbounded();
-        let (commands, command_receiver) = unbounded();
+    /// If a thread cannot be started.
+    pub fn spawn(options: TrainOptions, local: LocalKind) -> std::io::Result<Self> {
+        Self::spawn_with(options, local, None)
+    }
+
+    /// As [`Self::spawn`]; `on_recording` is called when front ends can attach, with the folder of
+    /// the run.
+    ///
+    /// # Errors
+    /// As [`Self::spawn`].
+    pub fn spawn_with(
+        options: TrainOptions,
+        local: LocalKind,
+        on_recording: Option<OnRecording>,
+    ) -> std::io::Result<Self> {
+        let hub = session::start_hub(local)?;
+        let (worker_reports, worker_commands) = (hub.worker_reports, hub.worker_commands);
         let thread = std::thread::Builder::new()
             .name("trainer".to_owned())
             // candle traverses its graph recursively, which needs a large stack.
             .stack_size(64 << 20)
             .spawn(move || {
                 let channels =
-                    WorkerChannels { reports: report_sender, commands: command_receiver };
-                let outcome = catch_unwind(AssertUnwindSafe(|| run(&options, &channels)));
+                    WorkerChannels { reports: worker_reports, commands: worker_commands };
+                let started = AssertUnwindSafe(|| run(&options, &channels, on_recording));
+                let outcome = catch_unwind(started);
                 let failure = match outcome {
                     Ok(Ok(())) => return,
                     Ok(Err(error)) => format!("{error:#}"),
@@ -79,16 +96,36 @@ impl Worker {
                 channels.fail(&failure, 0);
                 channels.send(RunReport::Activity(Activity::Idle));
             })?;
-        Ok(Self { channels: RunChannels { reports, commands }, thread })
+        let channels = RunChannels { reports: hub.local_reports, commands: hub.local_commands };
+        Ok(Self { channels, thread, hub: Some((hub.handle, hub.thread)) })
+    }
+
+    /// Gives up the keys of this process, for a front end that is attached.
+    pub fn release_keys(&self) {
+        if let Some((handle, _)) = &self.hub {
+            handle.release_keys();
+        }
     }
 }
 
 impl<C> Worker<C> {
-    /// Drops the channels, so that the thread exits once it is idle, and waits for it.
+    /// Drops the channels, so that the thread exits once it is idle, and waits for it. Other front
+    /// ends are disconnected.
     pub fn join(self) {
+        if let Some((handle, _)) = &self.hub {
+            handle.close();
+        }
+        self.join_after_others();
+    }
+
+    /// As [`Self::join`], but waits until all other front ends have left.
+    pub fn join_after_others(self) {
         drop(self.channels);
         // A panic of a run is caught and reported within the thread.
         let _ = self.thread.join();
+        if let Some((_, hub)) = self.hub {
+            let _ = hub.join();
+        }
     }
 }
 
@@ -133,10 +170,18 @@ struct Preparation {
 }
 
 /// Prepares, trains and saves, then handles predictions until the front end disconnects.
-fn run(options: &TrainOptions, channels: &WorkerChannels) -> anyhow::Result<()> {
+fn run(
+    options: &TrainOptions,
+    channels: &WorkerChannels,
+    on_recording: Option<OnRecording>,
+) -> anyhow::Result<()> {
     let Preparation { run, mut engine, mut started, recorder, history } =
         prepare::prepare(options.clone(), channels)?;
     let mut reporter = Reporter { channels, recorder };
+    run.open_session(&reporter, history.len());
+    if let Some(on_recording) = on_recording {
+        on_recording(&run.arguments.output_dir);
+    }
     started.notes.extend(engine.note().map(|note| sanitize_for_terminal(note).into_owned()));
     reporter.publish(TrainEvent::Started(started));
     for chunk in chunks(history) {
@@ -177,6 +222,17 @@ fn run(options: &TrainOptions, channels: &WorkerChannels) -> anyhow::Result<()> 
 }
 
 impl PreparedRun {
+    /// Lets front ends attach to the run.
+    fn open_session(&self, reporter: &Reporter, past_events: usize) {
+        let folder = &self.arguments.output_dir;
+        // The journal of a run that is finished has all of its events.
+        let past_events = self.ending.is_none().then_some(past_events as u64);
+        if let Err(error) = reporter.channels.reports.open_session(folder, past_events) {
+            let folder = display_path(folder);
+            reporter.warn(&format!("{folder}: nsmc-tui attach cannot reach this run: {error}"));
+        }
+    }
+
     /// Trains and saves the model. Returns the last step that was applied and, unless training
     /// failed, the step and the state of the model in memory.
     fn train(

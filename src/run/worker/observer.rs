@@ -7,6 +7,7 @@ use crate::core::engine::Engine;
 use crate::core::train::event::{CommandEffect, EvaluationProgress, TrainEvent};
 use crate::core::train::{Command, Observer};
 use crate::run::protocol::{Activity, RunReport};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The observer of a run's training loop.
 pub(super) struct WorkerObserver<'a, 'c> {
@@ -70,6 +71,9 @@ impl Observer for WorkerObserver<'_, '_> {
 
     fn next_command(&mut self, engine: &mut dyn Engine, paused: bool) -> Option<Command> {
         let channels = self.reporter.channels;
+        if !paused && pauses_for_test(self.step) {
+            return Some(Command::Pause);
+        }
         loop {
             let command = if paused {
                 channels.commands.recv().ok()?
@@ -81,9 +85,17 @@ impl Observer for WorkerObserver<'_, '_> {
                     channels.send(RunReport::Answer(self.run.answer(text, engine)));
                 }
                 // The model can be saved on request only after training has ended.
-                Command::SaveModel => {}
+                Command::SaveModel | Command::TakeKeys => {}
                 command => return Some(command),
             }
         }
     }
+}
+
+/// A hook for tests: in builds with debug assertions, a run pauses once after the step in the
+/// environment variable `NSMC_TUI_TEST_PAUSE`. In release builds it does not.
+fn pauses_for_test(step: u64) -> bool {
+    static PAUSED: AtomicBool = AtomicBool::new(false);
+    let requested = || std::env::var("NSMC_TUI_TEST_PAUSE").is_ok_and(|at| at == step.to_string());
+    cfg!(debug_assertions) && requested() && !PAUSED.swap(true, Ordering::Relaxed)
 }

@@ -1,5 +1,5 @@
-//! A recorded run that is opened whole: a thread that reports its events at once, follows the
-//! journal while another process trains the run, and answers questions with the saved model.
+//! A recorded run that is opened whole: a thread that reports its events at once and answers
+//! questions with the saved model.
 
 mod saved_model;
 
@@ -9,21 +9,14 @@ use crate::core::text::sanitize_for_terminal;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::{Setting, Warned};
 use crate::core::train::log_history::StepLogger;
-use crate::run::append_file::is_same;
-use crate::run::journal::JOURNAL;
 use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport};
-use crate::run::recorder::FolderLock;
-use crate::run::recording::{Recording, RecordingFollower};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use crate::run::recording::Recording;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use saved_model::SavedModel;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 /// The most reports that are buffered for the front end, so that a long run is not held in memory.
 const BUFFERED_REPORTS: usize = 1000;
-
-/// How often the journal of a running run is read.
-const FOLLOW_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Opens the run in a folder.
 ///
@@ -39,7 +32,6 @@ pub fn start(folder: &Path) -> anyhow::Result<Worker> {
         commands: command_receiver,
         logger: StepLogger::default(),
         settings: Vec::new(),
-        has_ended: false,
         has_saved: false,
         model: None,
     };
@@ -51,7 +43,7 @@ pub fn start(folder: &Path) -> anyhow::Result<Worker> {
             // The thread ends when the front end disconnects.
             let _ = viewer.view(&recording);
         })?;
-    Ok(Worker { channels: RunChannels { reports, commands }, thread })
+    Ok(Worker { channels: RunChannels { reports, commands }, thread, hub: None })
 }
 
 /// The front end has disconnected.
@@ -64,8 +56,6 @@ struct Viewer {
     logger: StepLogger,
     /// The settings of the run.
     settings: Vec<Setting>,
-    /// Whether the run's end was reported.
-    has_ended: bool,
     /// Whether the run has saved its model. Otherwise a model in the folder is that of an earlier
     /// run.
     has_saved: bool,
@@ -87,7 +77,6 @@ impl Viewer {
             }
             Err(error) => self.warn(&error.to_string())?,
         }
-        self.follow(recording.follow())?;
         self.report(RunReport::Activity(Activity::Idle))?;
         while let Ok(command) = self.commands.recv() {
             if let Command::Predict { text } = command {
@@ -98,62 +87,12 @@ impl Viewer {
         Err(Disconnected)
     }
 
-    /// Reports what is added to the journal, until the run has ended or no process trains it.
-    fn follow(&mut self, mut follower: RecordingFollower) -> Result<(), Disconnected> {
-        let file = self.folder.join(JOURNAL);
-        let opened = std::fs::metadata(&file).ok();
-        while !self.has_ended {
-            // Before reading, so that nothing that the process wrote before its end is missed.
-            let is_running = FolderLock::of(&self.folder).is_held();
-            if let (Some(opened), Ok(now)) = (&opened, std::fs::metadata(&file))
-                && !is_same(opened, &now)
-            {
-                return self.warn(
-                    "the journal was replaced, because the run was resumed or another one began \
-                     in its folder. Close this view and open the run again",
-                );
-            }
-            let mut added = Vec::new();
-            let read = follower.read(|event| added.push(event.clone()));
-            for event in added {
-                self.push(event)?;
-            }
-            if let Err(error) = read {
-                return self.warn(&error.to_string());
-            }
-            if !is_running {
-                break;
-            }
-            self.wait(Instant::now() + FOLLOW_INTERVAL)?;
-        }
-        Ok(())
-    }
-
-    /// Answers commands until a time.
-    fn wait(&mut self, until: Instant) -> Result<(), Disconnected> {
-        loop {
-            match self.commands.recv_deadline(until) {
-                Ok(Command::Predict { text }) => {
-                    let reason = "the run is training: ask in the window where it was started, or \
-                                  here after its end";
-                    let outcome = Err(reason.to_owned());
-                    self.report(RunReport::Answer(Answer { text, outcome }))?;
-                }
-                // The other commands are for the process that trains the run.
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout) => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => return Err(Disconnected),
-            }
-        }
-    }
-
     /// Reports an event, and the log entry that it completes.
     fn push(&mut self, event: TrainEvent) -> Result<(), Disconnected> {
         let is_start = matches!(event, TrainEvent::Started(_));
         if let TrainEvent::Started(started) = &event {
             self.settings.clone_from(&started.settings);
         }
-        self.has_ended |= matches!(event, TrainEvent::Finished(_) | TrainEvent::Failed(_));
         self.has_saved |= matches!(event, TrainEvent::Saved(_));
         let logged = self.logger.push(&event);
         self.report(RunReport::Event(event))?;

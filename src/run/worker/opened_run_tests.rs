@@ -1,9 +1,9 @@
-//! Runs that are opened while they train and after their end.
+//! Runs that are opened after their end.
 
 use super::*;
-use crate::core::train::fixtures::{ending, run, started, step};
-use crate::run::journal::Journal;
-use crate::run::lock_output_dir;
+use crate::core::train::fixtures::{ending, run};
+use crate::run::journal::{JOURNAL, Journal};
+use std::time::Duration;
 
 /// The most time until the next report.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -12,7 +12,7 @@ fn next(worker: &Worker) -> RunReport {
     worker.channels.reports.recv_timeout(PATIENCE).expect("a report")
 }
 
-/// The events up to the end of an activity, without log entries.
+/// The events up to an activity, without log entries.
 fn until(worker: &Worker, activity: &Activity) -> Vec<TrainEvent> {
     let mut events = Vec::new();
     loop {
@@ -25,19 +25,6 @@ fn until(worker: &Worker, activity: &Activity) -> Vec<TrainEvent> {
     }
 }
 
-/// The next events that are not log entries.
-fn events(worker: &Worker, count: usize) -> Vec<TrainEvent> {
-    let mut events = Vec::new();
-    while events.len() < count {
-        if let RunReport::Event(event) = next(worker)
-            && !matches!(event, TrainEvent::Logged(_))
-        {
-            events.push(event);
-        }
-    }
-    events
-}
-
 fn ask(worker: &Worker) -> Result<Prediction, String> {
     let text = "재밌다".to_owned();
     worker.channels.commands.send(Command::Predict { text }).expect("a thread");
@@ -48,16 +35,21 @@ fn ask(worker: &Worker) -> Result<Prediction, String> {
     }
 }
 
-#[test]
-fn a_finished_run_is_reported_whole() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let recorded = [run(630), ending()].concat();
-    let mut journal = Journal::create(&folder.path().join(JOURNAL))?;
-    for event in &recorded {
+/// The worker of a run with these events.
+fn opened(folder: &Path, events: &[TrainEvent]) -> anyhow::Result<Worker> {
+    let mut journal = Journal::create(&folder.join(JOURNAL))?;
+    for event in events {
         journal.append(event)?;
     }
-    let worker = start(folder.path())?;
-    assert!(until(&worker, &Activity::Training).len() == 1, "the start");
+    start(folder)
+}
+
+#[test]
+fn a_run_is_reported_whole() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let recorded = [run(630), ending()].concat();
+    let worker = opened(folder.path(), &recorded)?;
+    assert_eq!(until(&worker, &Activity::Training).len(), 1, "the start");
     assert!(until(&worker, &Activity::Idle) == recorded[1..]);
     // Its model was removed since.
     assert!(ask(&worker).is_err_and(|reason| reason.contains("no config.json")));
@@ -66,43 +58,15 @@ fn a_finished_run_is_reported_whole() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_running_run_is_followed_to_its_end() -> anyhow::Result<()> {
+fn a_run_that_has_not_saved_a_model_does_not_answer_with_that_of_an_earlier_one()
+-> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join(JOURNAL);
-    let lock = lock_output_dir(folder.path())?;
-    let mut journal = Journal::create(&file)?;
-    journal.append(&TrainEvent::Started(started()))?;
-    let worker = start(folder.path())?;
-    assert_eq!(until(&worker, &Activity::Training).len(), 1);
-    assert!(ask(&worker).is_err_and(|reason| reason.starts_with("the run is training")));
-    let added = [1, 2].map(|at| TrainEvent::Step(step(at, 0.7, at as f64)));
-    for event in &added {
-        journal.append(event)?;
-        assert_eq!(events(&worker, 1), std::slice::from_ref(event));
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::write(folder.path().join(name), "{}")?;
     }
-    // It is killed.
-    drop(lock);
-    assert_eq!(until(&worker, &Activity::Idle), []);
+    let worker = opened(folder.path(), &run(200))?;
+    assert_eq!(until(&worker, &Activity::Idle).len(), run(200).len());
     assert_eq!(ask(&worker), Err("the run has not saved its model".to_owned()));
-    worker.join();
-    Ok(())
-}
-
-#[test]
-fn following_ends_where_the_journal_is_replaced() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join(JOURNAL);
-    let _lock = lock_output_dir(folder.path())?;
-    let mut journal = Journal::create(&file)?;
-    journal.append(&TrainEvent::Started(started()))?;
-    let worker = start(folder.path())?;
-    until(&worker, &Activity::Training);
-    drop(journal);
-    let mut resumed = Journal::create(&file)?;
-    resumed.append(&TrainEvent::Started(started()))?;
-    let last = until(&worker, &Activity::Idle);
-    let [TrainEvent::Warned(warned)] = &last[..] else { panic!("{last:?}") };
-    assert!(warned.message.starts_with("the journal was replaced"), "{}", warned.message);
     worker.join();
     Ok(())
 }

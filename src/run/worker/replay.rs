@@ -28,7 +28,7 @@ pub fn start(recording: &Recording, speed: f64) -> anyhow::Result<Worker> {
         // The replay ends when the front end disconnects.
         let _ = Player { clock, reports: report_sender, speed, first_due: 0.0 }.play(events);
     })?;
-    Ok(Worker { channels: RunChannels { reports, commands }, thread })
+    Ok(Worker { channels: RunChannels { reports, commands }, thread, hub: None })
 }
 
 /// Why a wait ended.

@@ -4,17 +4,22 @@ use crate::core::text::sanitize_for_terminal;
 use crate::core::train::event::{Failed, TrainEvent, Warned};
 use crate::run::Recorder;
 use crate::run::protocol::{Activity, Command, RunReport};
-use crossbeam_channel::{Receiver, Sender};
+use crate::run::session::WorkerReports;
+use crossbeam_channel::Receiver;
+use std::path::Path;
+
+/// Called once when the run is recorded and front ends can attach.
+pub type OnRecording = Box<dyn FnOnce(&Path) + Send>;
 
 /// The worker thread's ends of the two channels. A run continues after the front end disconnects.
 pub(super) struct WorkerChannels {
-    pub reports: Sender<RunReport>,
+    pub reports: WorkerReports,
     pub commands: Receiver<Command>,
 }
 
 impl WorkerChannels {
     pub fn send(&self, report: RunReport) {
-        let _ = self.reports.send(report);
+        self.reports.send(report);
     }
 
     pub fn preparing(&self, description: &str) {
@@ -37,6 +42,9 @@ pub(super) struct Reporter<'a> {
 impl Reporter<'_> {
     pub fn publish(&mut self, event: TrainEvent) {
         self.recorder.record(&event);
+        if event.is_journaled() {
+            self.channels.reports.count_journaled();
+        }
         self.channels.send(RunReport::Event(event));
         for message in self.recorder.take_problems() {
             self.warn(&message);

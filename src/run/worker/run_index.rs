@@ -31,7 +31,7 @@ pub fn start(root: PathBuf) -> std::io::Result<Worker<RunIndexChannels>> {
         // The thread exits when the receiver is dropped.
         let _ = watcher.run();
     })?;
-    Ok(Worker { channels: RunIndexChannels { reports, commands }, thread })
+    Ok(Worker { channels: RunIndexChannels { reports, commands }, thread, hub: None })
 }
 
 struct RunIndexWatcher {

@@ -23,6 +23,10 @@ pub enum Action {
     Close,
     /// Quit; asks first while training.
     Quit,
+    /// Leave the run, which continues.
+    Detach,
+    /// Take over the keys from another front end.
+    TakeKeys,
     /// Quit; a second time, stop the run, and a third time, quit at once.
     Interrupt,
     /// Suspend the program and return to the shell.

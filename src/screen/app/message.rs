@@ -58,6 +58,8 @@ pub enum Effect {
     Picture(Picture),
     /// Suspend the program and return to the shell.
     Suspend,
+    /// Close the dashboard; the run continues in the background.
+    Detach,
     /// Close the dashboard.
     Quit,
 }

@@ -30,5 +30,5 @@ pub use layout::FrameLayout;
 pub use message::{Effect, Message, Picture};
 pub use mouse::{MouseInput, MouseKind};
 pub use page::{Overlay, Page};
-pub use state::{EpochRow, Notice, State};
+pub use state::{EpochRow, Notice, RunLocation, State};
 pub use update::update;

@@ -16,7 +16,7 @@ use crate::core::train::event::{
     CommandApplied, Epoch, Evaluated, Failed, Finished, PAIR_SETTING, Saved, Started, Step,
 };
 use crate::run::metric_series::history::{History, SMOOTHING};
-use crate::run::protocol::Activity;
+use crate::run::protocol::{Activity, SessionStatus};
 use crate::screen::lang::Lang;
 use std::path::PathBuf;
 
@@ -40,6 +40,23 @@ pub struct EpochRow {
     pub train: Option<Epoch>,
     /// The evaluation at its end.
     pub eval: Option<Evaluated>,
+}
+
+/// The process of the run that the dashboard shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunLocation {
+    /// This process, which cannot leave its terminal.
+    #[default]
+    Here,
+    /// This process, which can continue in the background.
+    HereDetachable,
+    /// Another process, which the dashboard is attached to.
+    Attached {
+        /// Its number.
+        pid: u32,
+    },
+    /// A process that cannot be reached: its journal is read, and it takes no commands.
+    Unreachable,
 }
 
 /// The whole state of the dashboard.
@@ -113,6 +130,12 @@ pub struct State {
     pub rate_input: LearningRateInput,
     /// The output folder of a run under way. `started` has its text for display, which may differ.
     pub run_folder: Option<PathBuf>,
+    /// Who is attached to the run, once its process has said so.
+    pub session: Option<SessionStatus>,
+    /// Where the run is.
+    pub location: RunLocation,
+    /// Why the connection to the run is lost, if it is.
+    pub lost: Option<String>,
     /// Set if a recorded run is replayed.
     pub replay: Option<Replay>,
     /// Set if runs are compared instead of one being shown.
@@ -160,6 +183,9 @@ impl Default for State {
             stop_after_epoch: false,
             rate_input: LearningRateInput::default(),
             run_folder: None,
+            session: None,
+            location: RunLocation::default(),
+            lost: None,
             replay: None,
             runs: None,
             stopping: false,
@@ -214,6 +240,17 @@ impl State {
         self.activity != Activity::Idle
     }
 
+    /// Whether commands reach the run: another front end may have the keys.
+    pub fn has_keys(&self) -> bool {
+        self.location != RunLocation::Unreachable
+            && self.session.as_ref().is_none_or(|session| session.has_keys)
+    }
+
+    /// Whether the run is in another process, which continues without this dashboard.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self.location, RunLocation::Attached { .. } | RunLocation::Unreachable)
+    }
+
     /// Whether the run is paused.
     pub fn is_paused(&self) -> bool {
         self.activity == Activity::Paused
@@ -222,7 +259,8 @@ impl State {
     /// Whether a trained model exists in memory only.
     pub fn is_unsaved(&self) -> bool {
         let over = self.finished.is_some() || self.failed.is_some();
-        self.replay.is_none() && over && self.steps_done() > 0 && self.saved.is_none()
+        let is_here = self.replay.is_none() && !self.is_elsewhere();
+        is_here && over && self.steps_done() > 0 && self.saved.is_none()
     }
 
     /// Steps done.

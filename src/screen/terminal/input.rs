@@ -30,6 +30,17 @@ pub(super) enum ExternalEvent {
     PictureSaved(Result<Vec<String>, String>),
 }
 
+/// Makes standard input a pipe that never has data. The input thread would otherwise read the end
+/// of the closed terminal in a loop, inside crossterm, and keep a core busy.
+pub(super) fn block_input() -> std::io::Result<()> {
+    let (reader, writer) = rustix::pipe::pipe()?;
+    rustix::stdio::dup2_stdin(&reader)?;
+    // The writer stays open until the process ends: reading from a closed pipe would also return
+    // the end of input.
+    std::mem::forget(writer);
+    Ok(())
+}
+
 /// The thread that reads the terminal's input.
 pub(super) struct InputThread {
     thread: JoinHandle<()>,

@@ -25,6 +25,9 @@ pub fn status(state: &State) -> String {
     }
     match &state.replay {
         Some(replay) => format!("{} · {}", replay.label(state.lang), activity(state)),
+        None if state.is_running() && !state.has_keys() => {
+            format!("{} · {}", state.lang.tr("watching"), activity(state))
+        }
         None => activity(state),
     }
 }
@@ -46,7 +49,7 @@ fn activity(state: &State) -> String {
         Activity::Training if state.stop_after_epoch => {
             with_steps("training, stops after this epoch")
         }
-        Activity::Training if state.replay.is_some() && !state.is_opened() => steps(),
+        Activity::Training if state.replay.is_some() => steps(),
         Activity::Training => with_steps("training"),
         Activity::Evaluating { done, total } => {
             format!("{} · {}", lang.tr_with("evaluating {0}/{1}", &[done, total]), steps())

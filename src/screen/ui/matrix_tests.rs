@@ -312,7 +312,9 @@ fn the_list_of_runs_while_runs_are_changed() {
                 (Some(RunsAction::Filter), "learning_rat > 1"),
             ] {
                 let mut state = annotated(lang);
-                action.into_iter().for_each(|action| press(&mut state, action));
+                if let Some(action) = action {
+                    press(&mut state, action);
+                }
                 update(&mut state, Message::Paste(typed.to_owned()));
                 let buffer = screen(&mut state, size, all_colors());
                 text.push_str(&self::text(&buffer));

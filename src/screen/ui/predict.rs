@@ -32,11 +32,10 @@ fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let lang = state.lang;
     let mut block = titled_block(theme, lang.tr("text"));
     let note = if state.is_opened() {
-        let (running, saved) = (state.is_running(), state.saved.is_some());
-        let note = match (running, saved) {
-            (true, _) => " the run is training: ask in the window where it was started ",
-            (false, false) => " this run has not saved a model ",
-            (false, true) => " answers with the saved model, on the CPU ",
+        let note = if state.saved.is_some() {
+            " answers with the saved model, on the CPU "
+        } else {
+            " this run has not saved a model "
         };
         Some(lang.tr(note).to_owned())
     } else if state.replay.is_some() {

@@ -77,7 +77,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         lines.push(Line::styled(lang.tr("no GPU"), theme.dim()));
     } else if let Some(summary) = summary {
         let available = height - rows.len();
-        lines.extend(process_lines(sample, summary, (width, available), lang, theme));
+        lines.extend(process_lines(sample, &summary, (width, available), lang, theme));
     }
     frame.render_widget(Paragraph::new(lines), inner);
 }
@@ -85,14 +85,14 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
 /// Who uses the GPUs, in at most `available` lines: a table if the panel is large, else a summary.
 fn process_lines(
     sample: &SystemSample,
-    summary: String,
+    summary: &str,
     (width, available): (usize, usize),
     lang: Lang,
     theme: Theme,
 ) -> Vec<Line<'static>> {
     let mut table = gpu_processes::table(sample, width, lang, theme);
     if width < HISTORY_WIDTH || available < table.len().min(MIN_TABLE) {
-        let summary = Line::styled(truncate_width(&summary, width), theme.dim());
+        let summary = Line::styled(truncate_width(summary, width), theme.dim());
         return vec![summary].into_iter().take(available).collect();
     }
     let hidden = table.len().saturating_sub(available);

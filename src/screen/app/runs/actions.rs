@@ -1,6 +1,6 @@
 //! Actions on the list of runs.
 
-use super::{InputPurpose, MAX_COMPARED, RunComparison, RunMetric};
+use super::{InputPurpose, MAX_COMPARED, RunComparison, RunMetric, RunsRequest};
 use crate::run::run_index::{RunEdit, RunEntry, RunOrder};
 use std::path::PathBuf;
 
@@ -39,23 +39,6 @@ pub enum RunsAction {
     ApplyInput,
     /// Discard what is typed; a filter becomes what it was.
     CancelInput,
-}
-
-/// What an action requests from outside the comparison.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RunsRequest {
-    /// Read the curves of the run in a folder.
-    ReadCurves(PathBuf),
-    /// Change a run.
-    Edit(RunEdit),
-    /// Close the list to show the run in [`RunComparison::opening`].
-    Open,
-    /// Ask whether to delete the run in [`RunComparison::deleting`].
-    AskToDelete,
-    /// Say why the action is not possible; the text is translated.
-    Refuse(&'static str),
-    /// Say why a run cannot be shown.
-    Unreadable(String),
 }
 
 impl RunComparison {

@@ -4,10 +4,12 @@
 mod actions;
 mod input;
 mod metric;
+mod request;
 
-pub use actions::{RunsAction, RunsRequest};
+pub use actions::RunsAction;
 pub use input::{InputPurpose, RunInput};
 pub use metric::RunMetric;
+pub use request::RunsRequest;
 
 use crate::run::metric_series::{Curve, History};
 use crate::run::run_index::{

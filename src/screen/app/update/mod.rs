@@ -5,6 +5,7 @@ mod mouse;
 mod reports;
 mod run_control;
 mod runs;
+mod session;
 
 use super::action::{Action, PaletteAction};
 use super::log::Level;
@@ -38,7 +39,12 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Report(report) => return reports::push(state, report),
         Message::RunIndex(report) => return runs::push_report(state, report),
         Message::PictureSaved(outcome) => report_picture(state, outcome),
-        Message::Terminate if !state.is_running() || state.quitting || state.replay.is_some() => {
+        Message::Terminate
+            if !state.is_running()
+                || state.quitting
+                || state.replay.is_some()
+                || state.is_elsewhere() =>
+        {
             return vec![Effect::Quit];
         }
         Message::Terminate => return stop(state, false, true),
@@ -87,6 +93,8 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             }
         }
         Action::Quit => return quit(state),
+        Action::Detach => return session::detach(state),
+        Action::TakeKeys => return session::take_keys(state),
         Action::Interrupt => {
             return match state.overlay {
                 _ if state.quitting => vec![Effect::Quit],
@@ -98,6 +106,9 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Suspend => return vec![Effect::Suspend],
         Action::StopAndQuit => return stop(state, false, true),
         Action::StopAndStay => return stop(state, true, false),
+        Action::QuitWithoutSaving if state.is_elsewhere() && state.is_running() => {
+            return session::detach(state);
+        }
         Action::QuitWithoutSaving => return vec![Effect::Quit],
         Action::SaveModel => {
             state.overlay = None;
@@ -206,6 +217,10 @@ fn quit(state: &mut State) -> Vec<Effect> {
         // A replay has nothing to stop or to save.
         return vec![Effect::Quit];
     }
+    if state.is_elsewhere() && (!state.has_keys() || !state.is_running()) {
+        // The run does not depend on this dashboard.
+        return vec![Effect::Quit];
+    }
     if state.is_running() && state.started.is_none() {
         // Training has not begun, and downloaded data remains in the cache.
         return vec![Effect::Quit];
@@ -225,6 +240,9 @@ fn stop(state: &mut State, evaluate: bool, leave: bool) -> Vec<Effect> {
     state.overlay = None;
     if !state.is_running() {
         return if leave { quit(state) } else { Vec::new() };
+    }
+    if state.is_elsewhere() && !session::check_keys(state) {
+        return Vec::new();
     }
     if state.started.is_none() && leave {
         // Training has not begun, so there is nothing to save.

@@ -1,6 +1,6 @@
 //! Updates by reports of the run.
 
-use super::run_control;
+use super::{run_control, session};
 use crate::core::train::event::{Epoch, Evaluated, TrainEvent};
 use crate::run::protocol::{Activity, HistoryChunk, RunReport};
 use crate::screen::app::log::Level;
@@ -28,6 +28,16 @@ pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
         RunReport::Answer(answer) => state.prompt.push_answer(answer),
         RunReport::Event(event) => push_event(state, event),
         RunReport::System(sample) => state.system.push(sample),
+        RunReport::Recorded(events) => {
+            for event in events {
+                session::push_recorded(state, event);
+            }
+        }
+        RunReport::Session(status) => session::push_status(state, &status),
+        RunReport::Refused(reason) | RunReport::Lost(reason) => {
+            state.lost = Some(reason);
+            return vec![Effect::Quit];
+        }
         RunReport::History(HistoryChunk { events, is_last }) => {
             for event in events {
                 apply_event(state, event);
@@ -55,7 +65,7 @@ fn push_event(state: &mut State, event: TrainEvent) {
 }
 
 /// Applies an event to everything but the log.
-fn apply_event(state: &mut State, event: TrainEvent) {
+pub(super) fn apply_event(state: &mut State, event: TrainEvent) {
     state.history.apply(&event);
     match event {
         TrainEvent::Started(started) => {

@@ -1,5 +1,6 @@
 //! Updates by actions on the run under way.
 
+use super::session;
 use crate::core::train::event::{CommandApplied, CommandEffect};
 use crate::run::protocol::{Command, MAX_LEARNING_RATE};
 use crate::screen::app::message::Effect;
@@ -17,6 +18,9 @@ pub(super) fn apply(state: &mut State, action: RunControlAction) -> Vec<Effect> 
     let is_refused =
         state.is_opened() || (state.replay.is_some() && action != RunControlAction::Pause);
     if !trains || is_refused {
+        return Vec::new();
+    }
+    if !session::check_keys(state) {
         return Vec::new();
     }
     let command = match action {
@@ -61,11 +65,16 @@ pub(super) fn applied(state: &mut State, applied: &CommandApplied) {
         return;
     }
     match applied.effect {
-        CommandEffect::Paused => state.paused_at = Some(state.now),
+        CommandEffect::Paused => pause_clock(state),
         CommandEffect::Resumed { .. } => resume_clock(state),
         CommandEffect::StopAfterEpoch { enabled } => state.stop_after_epoch = enabled,
         _ => {}
     }
+}
+
+/// Stops the clock of the run.
+pub(super) fn pause_clock(state: &mut State) {
+    state.paused_at = Some(state.now);
 }
 
 /// Resumes the clock of the run at the time when it was paused.

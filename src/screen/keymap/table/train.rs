@@ -12,9 +12,9 @@ use crossterm::event::KeyCode;
 
 pub(super) const BINDINGS: &[Binding] = {
     use Action::{
-        Chart, ClearView, Close, DrawFigures, Help, Interrupt, NextPage, Palette, Panel,
+        Chart, ClearView, Close, Detach, DrawFigures, Help, Interrupt, NextPage, Palette, Panel,
         PreviousPage, Quit, QuitWithoutSaving, SaveModel, SaveScreen, ShowPage, StopAndQuit,
-        StopAndStay, Suspend,
+        StopAndStay, Suspend, TakeKeys,
     };
     use ChartAction::{
         AdjustSmoothing, CursorToFirst, CursorToLast, Follow, LogY, MoveCursor, NextAxis,
@@ -154,6 +154,14 @@ pub(super) const BINDINGS: &[Binding] = {
         ),
         binding(LearningRate, &[key(Esc)], Close, "Cancel", Some("cancel")),
         binding(Panels, &[key(Esc)], ClearView, "Clear cursor, zoom or maximized panel", None),
+        binding(
+            RunPages,
+            &[char('d')],
+            Detach,
+            "Leave the run running; nsmc-tui attach comes back",
+            Some("leave"),
+        ),
+        binding(RunPages, &[char('K')], TakeKeys, "Take over the keys from another viewer", None),
         binding(RunPages, &[char('w')], SaveModel, "Save the model if it is not saved", None),
         binding(NoTextInput, &[char('?'), char('h')], Help, "Key bindings", Some("help")),
         binding(
@@ -198,6 +206,13 @@ pub(super) const BINDINGS: &[Binding] = {
         ),
         binding(
             ConfirmQuit,
+            &[char('d')],
+            Detach,
+            "Leave the run running; attach comes back",
+            Some("leave"),
+        ),
+        binding(
+            ConfirmQuit,
             &[char('y')],
             StopAndQuit,
             "Stop, save the model and quit",
@@ -212,7 +227,7 @@ pub(super) const BINDINGS: &[Binding] = {
         ),
         binding(
             ConfirmQuit,
-            &[char('d')],
+            &[char('x')],
             QuitWithoutSaving,
             "Quit now without saving",
             Some("quit without saving"),

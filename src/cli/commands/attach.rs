@@ -1,0 +1,241 @@
+//! `nsmc-tui attach`.
+
+use super::dashboard;
+use super::train::{write_summary, write_way_back};
+use crate::cli::flags::AttachFlags;
+use crate::cli::output::print_to_stderr;
+use crate::cli::text_output::{EventPrinter, write_json};
+use crate::core::text::{sanitize_for_terminal, to_json};
+use crate::core::train::event::{CommandEffect, TrainEvent};
+use crate::run::command_line::{command_line, path_argument};
+use crate::run::is_locked;
+use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport};
+use crate::run::session::{AttachError, Attached, Purpose, attach, follow_journal};
+use crate::screen::app::{RunLocation, State};
+use crate::screen::display::DisplayOptions;
+use crate::screen::terminal::ExitReason;
+use anyhow::{Context, bail};
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub fn run(flags: &AttachFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
+    let folder = &flags.run;
+    if let Some(command) = &flags.send {
+        return send(folder, command, out);
+    }
+    if flags.json || flags.plain || !dashboard::is_possible() {
+        return print_events(folder, flags.json, &mut out);
+    }
+    show(folder, flags.display.options(), out)
+}
+
+/// Shows the run in a folder until the user leaves it.
+///
+/// # Errors
+/// If there is no run, or the dashboard fails.
+pub fn show(
+    folder: &Path,
+    display: DisplayOptions,
+    mut out: impl Write,
+) -> anyhow::Result<ExitCode> {
+    let (leaving, state) = watch(folder, display)?;
+    match leaving {
+        ExitReason::Panicked => bail!("the dashboard failed; the run continues without it"),
+        ExitReason::HungUp => return Ok(ExitCode::SUCCESS),
+        _ => {}
+    }
+    if state.is_running() {
+        if let RunLocation::Attached { pid } = state.location {
+            write_way_back(folder, pid, &mut out)?;
+        }
+    } else {
+        write_summary(&state, &mut out)?;
+    }
+    out.flush()?;
+    Ok(match leaving {
+        ExitReason::Signalled(number) => ExitCode::from(128 + number),
+        _ if state.failed.is_some() => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+/// Shows the run in a folder until the user leaves it, and prints nothing. Returns the last state.
+///
+/// # Errors
+/// If there is no run, the connection to it is lost, or the dashboard cannot be shown.
+pub fn watch(folder: &Path, display: DisplayOptions) -> anyhow::Result<(ExitReason, State)> {
+    loop {
+        let (channels, location) = connect(folder, Purpose::Watch)?;
+        let run_folder = Some(folder.to_path_buf());
+        let state = State { run_folder, location, ..State::default() };
+        let (leaving, state) = dashboard::show(&channels, display, state)?;
+        let Some(reason) = &state.lost else { return Ok((leaving, state)) };
+        // A dashboard that was stopped for a while is attached again.
+        if !is_locked(folder) || leaving != ExitReason::Quit {
+            bail!("{}: {}", shown(folder), lost(folder, reason));
+        }
+    }
+}
+
+/// Connects to the run in a folder, or follows its journal if its process cannot be reached.
+fn connect(folder: &Path, purpose: Purpose) -> anyhow::Result<(RunChannels, RunLocation)> {
+    match attach(folder, own_name(), purpose) {
+        Ok(Attached { channels, status }) => {
+            Ok((channels, RunLocation::Attached { pid: status.pid }))
+        }
+        Err(AttachError::NotRunning) => {
+            let channels = follow_journal(folder)?;
+            if !is_locked(folder) {
+                print_to_stderr(format_args!(
+                    "{}: no process of this computer runs here; its journal is shown",
+                    shown(folder)
+                ));
+            }
+            Ok((channels, RunLocation::Unreachable))
+        }
+        Err(error) => Err(error).with_context(|| shown(folder)),
+    }
+}
+
+fn shown(folder: &Path) -> String {
+    sanitize_for_terminal(&folder.display().to_string()).into_owned()
+}
+
+fn lost(folder: &Path, reason: &str) -> String {
+    let path = path_argument(&folder.display().to_string());
+    let resume = command_line(&["train", "--resume-from-checkpoint", &path]);
+    format!(
+        "the connection to the run is lost: {reason}. If it was killed, resume it with {resume}"
+    )
+}
+
+/// A name for the other front ends: the user and the terminal.
+fn own_name() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    let user = user.unwrap_or_else(|_| format!("user {}", rustix::process::getuid().as_raw()));
+    let terminal = rustix::termios::ttyname(rustix::stdio::stdin(), Vec::new()).ok();
+    let terminal = terminal.and_then(|name| name.into_string().ok());
+    match terminal.as_deref().map(|name| name.trim_start_matches("/dev/")) {
+        Some(terminal) => format!("{user} on {terminal}"),
+        None => format!("{user} (process {})", std::process::id()),
+    }
+}
+
+/// Prints the events of a run from its beginning to its end.
+fn print_events(folder: &Path, json: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let (channels, location) = connect(folder, Purpose::Script)?;
+    let (mut printer, mut failed) = (EventPrinter::default(), false);
+    let mut print = |event: &TrainEvent, out: &mut _| {
+        failed |= matches!(event, TrainEvent::Failed(_));
+        if json { write_json(event, out) } else { printer.write(event, out) }
+    };
+    for report in &channels.reports {
+        match report {
+            RunReport::Recorded(events) => {
+                events.iter().try_for_each(|event| print(event, out))?;
+            }
+            RunReport::Event(event) => print(&event, out)?,
+            RunReport::Lost(reason) => bail!("{}: {}", shown(folder), lost(folder, &reason)),
+            RunReport::Activity(Activity::Idle) => {
+                return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+            }
+            // The journal of a run that was killed has no end.
+            RunReport::Activity(_)
+                if location == RunLocation::Unreachable && !is_locked(folder) =>
+            {
+                bail!("{}: the run was interrupted, or is on another computer", shown(folder));
+            }
+            _ => {}
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Sends one command and prints what comes of it: the answer to a question, else the event that
+/// shows its effect.
+fn send(folder: &Path, command: &str, mut out: impl Write) -> anyhow::Result<ExitCode> {
+    let command: Command = serde_json::from_str(command).with_context(
+        || "--send takes a command such as {\"command\":\"pause\"}; see nsmc-tui attach --help",
+    )?;
+    if command == Command::TakeKeys {
+        bail!("a dashboard takes over the keys, with K; --send needs no keys");
+    }
+    let Attached { channels, .. } =
+        attach(folder, own_name(), Purpose::Script).with_context(|| shown(folder))?;
+    let mut is_sent = false;
+    for report in &channels.reports {
+        match report {
+            // The activity is reported after the events before the connection.
+            RunReport::Activity(activity) if !is_sent => {
+                if is_done(&command, &activity) {
+                    writeln!(out, "{}", to_json(&activity)?)?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                if activity == Activity::Idle && !is_for_ended_runs(&command) {
+                    bail!("{}: the run has ended", shown(folder));
+                }
+                channels.commands.send(command.clone())?;
+                is_sent = true;
+            }
+            RunReport::Answer(Answer { outcome, .. }) => {
+                let prediction = outcome.map_err(anyhow::Error::msg)?;
+                writeln!(out, "{}", to_json(&prediction)?)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            RunReport::Event(event) if is_sent && shows_effect(&command, &event) => {
+                writeln!(out, "{}", to_json(&event)?)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            RunReport::Event(TrainEvent::Warned(warned)) if is_sent && may_fail(&command) => {
+                bail!("{}", warned.message);
+            }
+            RunReport::Activity(Activity::Idle) if !is_for_ended_runs(&command) => break,
+            RunReport::Lost(reason) => bail!("{}: {}", shown(folder), lost(folder, &reason)),
+            _ => {}
+        }
+    }
+    bail!("{}: the run has ended", shown(folder))
+}
+
+/// Whether a command changes nothing, because the run does already what it asks for.
+fn is_done(command: &Command, activity: &Activity) -> bool {
+    match command {
+        Command::Pause => *activity == Activity::Paused,
+        Command::Resume => *activity != Activity::Paused,
+        _ => false,
+    }
+}
+
+/// Whether a run that has ended takes a command.
+fn is_for_ended_runs(command: &Command) -> bool {
+    matches!(command, Command::Predict { .. } | Command::SaveModel)
+}
+
+/// Whether a warning may be what comes of a command.
+fn may_fail(command: &Command) -> bool {
+    matches!(command, Command::SaveCheckpoint | Command::SetLearningRate { .. })
+}
+
+/// Whether an event shows the effect of a command.
+fn shows_effect(command: &Command, event: &TrainEvent) -> bool {
+    let effect = match event {
+        TrainEvent::CommandApplied(applied) => Some(applied.effect),
+        _ => None,
+    };
+    match command {
+        Command::Pause => effect == Some(CommandEffect::Paused),
+        Command::Resume => matches!(effect, Some(CommandEffect::Resumed { .. })),
+        Command::StopAfterEpoch { enabled } => {
+            effect == Some(CommandEffect::StopAfterEpoch { enabled: *enabled })
+        }
+        Command::SetLearningRate { .. } => {
+            matches!(effect, Some(CommandEffect::LearningRateChanged { .. }))
+        }
+        Command::SaveCheckpoint => matches!(event, TrainEvent::Checkpoint(_)),
+        Command::Evaluate => matches!(event, TrainEvent::Evaluated(_)),
+        Command::Stop { .. } => matches!(event, TrainEvent::Finished(_)),
+        Command::SaveModel => matches!(event, TrainEvent::Saved(_)),
+        Command::Predict { .. } | Command::TakeKeys => false,
+    }
+}

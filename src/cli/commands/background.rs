@@ -1,0 +1,104 @@
+//! Runs in the background: `--detach` starts this program again, and the new process leaves the
+//! terminal once the run is recorded.
+
+use super::attach;
+use super::train::write_way_back;
+use crate::core::text::to_json;
+use crate::screen::display::DisplayOptions;
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+/// What the process in the background prints, in the folder of the run.
+pub const OUTPUT: &str = "output.log";
+
+/// The most bytes of what the process in the background says first.
+const MAX_READY_BYTES: u64 = 1 << 16;
+
+/// A run in the background.
+#[derive(Debug, Serialize, Deserialize)]
+struct Background {
+    /// Its output folder.
+    run: PathBuf,
+    /// Its process.
+    pid: u32,
+}
+
+/// Starts the same command in the background. Then it prints the folder and the process, or attaches
+/// a dashboard.
+///
+/// # Errors
+/// If the process cannot be started, or the dashboard fails.
+pub fn start(
+    json: bool,
+    plain: bool,
+    display: DisplayOptions,
+    mut out: impl Write,
+) -> anyhow::Result<ExitCode> {
+    let mut command = same_command("--background")?;
+    // Until the run is recorded, errors and downloads are shown here.
+    let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut line = String::new();
+    if let Some(stdout) = process.stdout.take() {
+        BufReader::new(stdout.take(MAX_READY_BYTES)).read_line(&mut line)?;
+    }
+    let Ok(background) = serde_json::from_str::<Background>(&line) else {
+        // It has printed why.
+        let code = process.wait()?.code();
+        return Ok(code
+            .and_then(|code| u8::try_from(code).ok())
+            .map_or(ExitCode::FAILURE, ExitCode::from));
+    };
+    if json {
+        writeln!(out, "{}", to_json(&background)?)?;
+    } else if plain {
+        write_way_back(&background.run, background.pid, &mut out)?;
+    } else {
+        return attach::show(&background.run, display, out);
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// This command once more, with another flag, by the same program even if its file was replaced.
+///
+/// # Errors
+/// If the program's file is not known.
+pub fn same_command(flag: &str) -> std::io::Result<Command> {
+    let itself = Path::new("/proc/self/exe");
+    let itself = if itself.exists() { itself.to_owned() } else { std::env::current_exe()? };
+    let mut command = Command::new(itself);
+    let mut arguments = std::env::args_os();
+    command.arg0(arguments.next().unwrap_or_else(|| "nsmc-tui".into()));
+    command.args(arguments).arg(flag);
+    Ok(command)
+}
+
+/// Says that the run in `folder` is recorded, and leaves the terminal.
+pub fn leave_terminal(folder: &Path) {
+    let background = Background { run: folder.to_path_buf(), pid: std::process::id() };
+    if let Ok(line) = to_json(&background) {
+        let _ = rustix::io::write(rustix::stdio::stdout(), format!("{line}\n").as_bytes());
+    }
+    leave_session(folder);
+}
+
+/// Moves this process to a session of its own, without a terminal. What it prints goes into a file
+/// in the folder of the run.
+pub fn leave_session(folder: &Path) {
+    let output = File::options().create(true).append(true).open(folder.join(OUTPUT));
+    // This fails only for the first process of a group, which has left its terminal already.
+    let _ = rustix::process::setsid();
+    let null = || File::options().read(true).write(true).open("/dev/null");
+    if let Ok(null) = null() {
+        let _ = dup2_stdin(&null);
+    }
+    if let Ok(output) = output.or_else(|_| null()) {
+        let _ = dup2_stdout(&output);
+        let _ = dup2_stderr(&output);
+    }
+}

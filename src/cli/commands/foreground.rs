@@ -1,0 +1,85 @@
+//! Runs in the foreground that can leave it: the process that the shell has started waits for another
+//! one, which trains and draws the dashboard. Once that one leaves the terminal, the waiting process
+//! ends, and the shell has its prompt back, while the run continues.
+
+use super::background;
+use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
+use signal_hook::consts::{
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
+};
+use signal_hook::iterator::Signals;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// The signals that are passed on to the process that trains.
+const PASSED_ON: [i32; 6] = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1];
+
+/// How often the process that trains checks whether the waiting one is stopped.
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Starts the same command in a process that can leave the terminal, and waits until it ends or
+/// leaves.
+///
+/// # Errors
+/// If the process cannot be started.
+pub fn wait_for_run() -> anyhow::Result<ExitCode> {
+    // Handled from before there is a process that they could be meant for.
+    let mut signals = Signals::new(PASSED_ON.iter().chain(&[SIGCHLD, SIGUSR2]))?;
+    let mut process = background::same_command("--foreground")?.spawn()?;
+    let pid = Pid::from_child(&process);
+    for signal in signals.forever() {
+        match signal {
+            // It has left the terminal.
+            SIGUSR2 => return Ok(ExitCode::SUCCESS),
+            SIGCHLD => {
+                let Some(status) = process.try_wait()? else { continue };
+                let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+                return Ok(code.map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)));
+            }
+            signal => {
+                if let Some(signal) = Signal::from_named_raw(signal) {
+                    // If it has just ended, the next signal says so.
+                    let _ = kill_process(pid, signal);
+                }
+            }
+        }
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+/// Ends and stops this process with the waiting one, until [`leave`]: for the user they are one.
+///
+/// # Errors
+/// If a thread cannot be started.
+pub fn follow_parent() -> std::io::Result<()> {
+    let parent = getppid();
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    std::thread::Builder::new().name("parent".to_owned()).spawn(move || {
+        // After it has left, this process has another parent.
+        while let Some(pid) = parent.filter(|_| getppid() == parent) {
+            if is_stopped(pid) {
+                let _ = signal_hook::low_level::raise(SIGTSTP);
+            }
+            std::thread::sleep(CHECK_INTERVAL);
+        }
+    })?;
+    Ok(())
+}
+
+/// Whether a process is stopped, as by `kill -STOP`.
+fn is_stopped(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid()));
+    // The state follows the name, which is in parentheses and may contain any character.
+    stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+}
+
+/// Leaves the terminal and lets the waiting process end. The dashboard is closed.
+pub fn leave(folder: &Path) {
+    let _ = set_parent_process_death_signal(None);
+    background::leave_session(folder);
+    if let Some(parent) = getppid() {
+        let _ = kill_process(parent, Signal::USR2);
+    }
+}

@@ -1,0 +1,104 @@
+//! Updates by what happens among the front ends of a run.
+
+use super::{reports, run_control};
+use crate::core::train::event::TrainEvent;
+use crate::run::protocol::{Command, SessionStatus};
+use crate::screen::app::log::Level;
+use crate::screen::app::message::Effect;
+use crate::screen::app::state::{Notice, RunLocation, State};
+
+/// Applies an event from before the dashboard attached to the run, as if it had been shown.
+pub(super) fn push_recorded(state: &mut State, event: TrainEvent) {
+    let latest = state.step.as_ref().map_or(0.0, |step| step.elapsed);
+    let elapsed = event.elapsed().unwrap_or(latest);
+    state.log.push_event(&event, elapsed, state.lang);
+    reports::apply_event(state, event);
+}
+
+/// Applies who is attached.
+pub(super) fn push_status(state: &mut State, status: &SessionStatus) {
+    let before = state.session.replace(status.clone());
+    let is_first = before.is_none() && matches!(state.location, RunLocation::Attached { .. });
+    if is_first {
+        set_clock(state, status.elapsed);
+    }
+    let holder = |status: &SessionStatus| (status.has_keys, status.holder.clone());
+    let changed = before.as_ref().is_some_and(|before| holder(before) != holder(status));
+    let text = match (&status.holder, status.has_keys) {
+        (Some(_), true) if changed => state.lang.tr("you have the keys").to_owned(),
+        (Some(name), false) if changed => state.lang.tr_with("{0} has the keys", &[name]),
+        (Some(name), false) if is_first => {
+            state.lang.tr_with("watching: {0} has the keys; K takes them over", &[name])
+        }
+        _ => return,
+    };
+    state.log.push(state.elapsed(), Level::Info, text.clone());
+    state.notice = Some(Notice { level: Level::Info, text, since: state.now });
+}
+
+/// Sets the clock of a run that has been training for `elapsed` seconds.
+fn set_clock(state: &mut State, elapsed: Option<f64>) {
+    let (Some(elapsed), Some(started)) = (elapsed, &state.started) else { return };
+    state.began = Some(state.now - (elapsed - started.resumed_elapsed));
+    let pause = state.applied_commands.last().filter(|applied| applied.is_pause());
+    if pause.is_some() && state.finished.is_none() {
+        run_control::pause_clock(state);
+    }
+}
+
+/// Leaves the run without stopping anything.
+pub(super) fn detach(state: &mut State) -> Vec<Effect> {
+    state.overlay = None;
+    match state.location {
+        _ if state.runs.is_some() => Vec::new(),
+        RunLocation::Attached { .. } | RunLocation::Unreachable => vec![Effect::Quit],
+        RunLocation::HereDetachable if state.started.is_some() && state.is_running() => {
+            vec![Effect::Detach]
+        }
+        RunLocation::Here | RunLocation::HereDetachable if state.replay.is_some() => {
+            vec![Effect::Quit]
+        }
+        RunLocation::Here | RunLocation::HereDetachable => {
+            let text = if state.is_running() {
+                "this run cannot leave its terminal; start it with --detach"
+            } else {
+                "the run has ended; q quits"
+            };
+            warn(state, state.lang.tr(text).to_owned());
+            Vec::new()
+        }
+    }
+}
+
+/// Takes over the keys.
+pub(super) fn take_keys(state: &mut State) -> Vec<Effect> {
+    if state.session.as_ref().is_some_and(|session| !session.has_keys) {
+        return vec![Effect::Send(Command::TakeKeys)];
+    }
+    Vec::new()
+}
+
+/// Whether the dashboard has the keys; if not, it says who has them.
+pub(super) fn check_keys(state: &mut State) -> bool {
+    if state.has_keys() {
+        return true;
+    }
+    let holder = state.session.as_ref().and_then(|session| session.holder.clone());
+    let text = match holder {
+        Some(name) => state.lang.tr_with("{0} has the keys; K takes them over", &[&name]),
+        None if state.location == RunLocation::Unreachable => {
+            state.lang.tr("the run is on another computer: it can only be watched").to_owned()
+        }
+        None => state.lang.tr("K takes over the keys").to_owned(),
+    };
+    warn(state, text);
+    false
+}
+
+fn warn(state: &mut State, text: String) {
+    state.notice = Some(Notice { level: Level::Warning, text, since: state.now });
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,0 +1,80 @@
+use super::super::update;
+use super::*;
+use crate::core::train::fixtures::run;
+use crate::run::protocol::{Activity, RunReport};
+use crate::screen::app::{Action, Message};
+
+fn attached() -> State {
+    let mut state = State { location: RunLocation::Attached { pid: 7 }, ..State::default() };
+    state.now = 100.0;
+    update(&mut state, Message::Report(RunReport::Recorded(run(8))));
+    state
+}
+
+fn report(state: &mut State, has_keys: bool) {
+    let status = SessionStatus {
+        has_keys,
+        holder: Some("kim on pts/3".to_owned()),
+        elapsed: Some(42.0),
+        ..SessionStatus::default()
+    };
+    update(state, Message::Report(RunReport::Session(status)));
+    update(state, Message::Report(RunReport::Activity(Activity::Training)));
+}
+
+fn press(state: &mut State, action: Action) -> Vec<Effect> {
+    update(state, Message::Action(action))
+}
+
+#[test]
+fn recorded_events_fill_charts_and_log_and_the_clock_goes_on() {
+    let mut state = attached();
+    report(&mut state, true);
+    assert_eq!(state.steps_done(), 8);
+    assert!(state.log.lines.len() > 1, "{:?}", state.log.lines);
+    assert_eq!(state.elapsed(), 42.0);
+    state.now += 3.0;
+    assert_eq!(state.elapsed(), 45.0);
+}
+
+#[test]
+fn a_dashboard_without_the_keys_controls_nothing_until_it_takes_them() {
+    use crate::screen::app::run_control::RunControlAction::Pause;
+    let mut state = attached();
+    report(&mut state, false);
+    assert!(press(&mut state, Action::RunControl(Pause)).is_empty());
+    let notice = state.notice.clone().map(|notice| notice.text).unwrap_or_default();
+    assert_eq!(notice, "kim on pts/3 has the keys; K takes them over");
+    assert_eq!(press(&mut state, Action::TakeKeys), [Effect::Send(Command::TakeKeys)]);
+    report(&mut state, true);
+    assert_eq!(state.notice.as_ref().map(|n| n.text.as_str()), Some("you have the keys"));
+    assert_eq!(press(&mut state, Action::RunControl(Pause)), [Effect::Send(Command::Pause)]);
+    assert!(press(&mut state, Action::TakeKeys).is_empty(), "it has them");
+}
+
+#[test]
+fn leaving_stops_nothing() {
+    let mut state = attached();
+    report(&mut state, true);
+    assert_eq!(press(&mut state, Action::Detach), [Effect::Quit]);
+    assert_eq!(press(&mut state, Action::QuitWithoutSaving), [Effect::Quit]);
+    assert_eq!(update(&mut state, Message::Terminate), [Effect::Quit]);
+    assert!(press(&mut state, Action::Quit).is_empty(), "it asks, since q may stop the run");
+    report(&mut state, false);
+    state.overlay = None;
+    assert_eq!(press(&mut state, Action::Quit), [Effect::Quit], "a viewer just leaves");
+
+    state.location = RunLocation::HereDetachable;
+    assert_eq!(press(&mut state, Action::Detach), [Effect::Detach]);
+    state.location = RunLocation::Here;
+    assert!(press(&mut state, Action::Detach).is_empty());
+    assert!(state.notice.is_some());
+}
+
+#[test]
+fn a_lost_connection_closes_the_dashboard_with_its_reason() {
+    let mut state = attached();
+    let lost = Message::Report(RunReport::Lost("gone".to_owned()));
+    assert_eq!(update(&mut state, lost), [Effect::Quit]);
+    assert_eq!(state.lost.as_deref(), Some("gone"));
+}
