@@ -40,6 +40,16 @@ fn run(folder: &Path, flags: &[&str]) -> Vec<Value> {
     json_lines(&stdout(&assert))
 }
 
+/// Copies the checkpoint of step 4 into another output folder.
+fn copy_checkpoint(folder: &Path, from: &str, to: &str) {
+    let [from, to] = [from, to].map(|name| folder.join(name).join("checkpoint-4"));
+    std::fs::create_dir_all(&to).expect("a folder");
+    for file in std::fs::read_dir(from).expect("a checkpoint") {
+        let file = file.expect("a file");
+        std::fs::copy(file.path(), to.join(file.file_name())).expect("a copy");
+    }
+}
+
 fn losses(events: &[Value]) -> Vec<String> {
     let steps = events.iter().filter(|event| event["event"] == "step");
     steps.map(|step| format!("{} {} {}", step["step"], step["loss"], step["grad_norm"])).collect()
@@ -67,12 +77,7 @@ fn both_objectives_train_save_and_resume_bit_for_bit() {
         let card = std::fs::read_to_string(folder.join("whole/README.md")).expect("a card");
         assert!(card.contains(class) && card.contains("Perplexity"), "{card}");
 
-        let copy = folder.join("again/checkpoint-4");
-        std::fs::create_dir_all(&copy).expect("a folder");
-        for file in std::fs::read_dir(folder.join("whole/checkpoint-4")).expect("a checkpoint") {
-            let file = file.expect("a file");
-            std::fs::copy(file.path(), copy.join(file.file_name())).expect("a copy");
-        }
+        copy_checkpoint(folder, "whole", "again");
         let resumed = run(folder, &["--output-dir", "again", "--resume-from-checkpoint"]);
         assert_eq!(losses(&resumed), losses(&events)[4..]);
         let weights = |name: &str| std::fs::read(folder.join(name).join("model.safetensors"));
@@ -101,6 +106,57 @@ fn both_objectives_train_save_and_resume_bit_for_bit() {
 }
 
 #[test]
+fn runs_in_bfloat16_resume_bit_for_bit() {
+    for objective in ["mlm", "rtd"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        write_texts(folder);
+        // A processor without the instructions computes in float32.
+        let flags = ["--objective", objective, "--bf16", "--device", "cpu"];
+        let whole = losses(&run(folder, &[&flags[..], &["--output-dir", "whole"]].concat()));
+        copy_checkpoint(folder, "whole", "again");
+        let resumed = ["--output-dir", "again", "--resume-from-checkpoint"];
+        let resumed = losses(&run(folder, &[&flags[..], &resumed].concat()));
+        assert_eq!(resumed, whole[4..]);
+        let weights = |name: &str| std::fs::read(folder.join(name).join("model.safetensors"));
+        assert!(weights("again").expect("weights") == weights("whole").expect("weights"));
+    }
+}
+
+#[test]
+fn the_settings_of_a_generator_and_the_pooling_are_printed_and_compared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    write_texts(folder);
+    let shape = &SMALL[18..];
+    let printed = |objective: &str| {
+        let flags = ["pretrain", "--print-config", "--train-file", "texts.txt"];
+        let mut command = nsmc_tui(folder);
+        command.args(flags).args(shape).args(["--objective", objective]);
+        stdout(&command.assert().success())
+    };
+    let text = printed("rtd");
+    assert!(text.contains("generator_layers = 1"), "{text}");
+    assert!(text.contains("generator_size = 12"), "{text}");
+    assert!(!printed("mlm").contains("generator_size"));
+    assert!(!text.contains("pooling"), "{text}");
+
+    let train = ["train", "--plain", "--max-train-samples", "16", "--max-eval-samples", "8"];
+    let rest = ["--max-steps", "2", "--save-steps", "1", "--save-strategy", "steps"];
+    let train = |flags: &[&str]| {
+        let mut command = nsmc_tui(folder);
+        command.args(train).args(rest).args(shape).args(flags);
+        command.assert()
+    };
+    train(&[]).success();
+    std::fs::remove_dir_all(folder.join("outputs/checkpoint-2")).expect("a checkpoint");
+    let resume = &["--resume-from-checkpoint", "--pooling"][..];
+    let refused = stderr(&train(&[resume, &["mean"]].concat()).failure());
+    assert!(refused.contains("--pooling mean: the run has cls"), "{refused}");
+    train(&[resume, &["cls"]].concat()).success();
+}
+
+#[test]
 fn texts_of_tables_are_read_without_labels_and_bad_input_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
@@ -125,7 +181,7 @@ fn texts_of_tables_are_read_without_labels_and_bad_input_is_named() {
     std::fs::write(folder.join("bad.txt"), b"gut\nschlecht \xff\n").expect("a file");
     for (flags, expected) in [
         (&["--train-file", "bad.txt"][..], "bad.txt:2: invalid UTF-8"),
-        (&["--train-file", "texts.txt", "--device", "cuda"], "leave out --device cuda"),
+        (&["--train-file", "texts.txt", "--ops", "reference"], "leave out --ops reference"),
         (&["--train-file", "texts.txt", "--label-smoothing-factor", "0.1"], "is for classifiers"),
         (
             &["--train-file", "texts.txt", "--objective", "rtd", "--generator-size", "13"],

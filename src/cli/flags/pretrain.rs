@@ -11,6 +11,7 @@ Examples:
   nsmc-tui pretrain --train-file reviews.txt.zst --model-name-or-path klue/bert-base
   nsmc-tui pretrain --train-file reviews.csv --text-column-name comment --objective rtd \\
       --model-name-or-path monologg/koelectra-small-v3-discriminator --output-dir adapted
+  nsmc-tui pretrain --train-file reviews.txt.zst --device cuda --bf16
   nsmc-tui pretrain --resume-from-checkpoint --output-dir adapted
   nsmc-tui train --model-name-or-path adapted         Fine-tune the adapted model
 
@@ -27,15 +28,13 @@ encoder trained on replaced tokens with its discriminator's head, without the ge
 
 /// Flags of `train` that are hidden in the help of `pretrain`, because they are refused there or have
 /// no use.
-pub(super) const HIDDEN: [&str; 18] = [
+pub(super) const HIDDEN: [&str; 16] = [
     "label_column_name",
     "text_pair_column_name",
     "label_smoothing_factor",
     "pooling",
     "greater_is_better",
     "pad_to_max_length",
-    "bf16",
-    "tf32",
     "ops",
     "recipe",
     "class_weights",

@@ -6,7 +6,8 @@ use super::fused::pretraining::{PretrainingEngine, PretrainingSettings};
 use super::reference::ReferenceEngine;
 use super::{Engine, EngineError, EngineOptions, EngineResult, Ops};
 use crate::core::model::SequenceClassifier;
-use crate::core::ops::Cpu;
+use crate::core::ops::backend::PretrainingOps;
+use crate::core::ops::{Backend, Cpu};
 
 /// Builds an engine for `model`.
 ///
@@ -33,60 +34,72 @@ pub fn build(model: &SequenceClassifier, options: &EngineOptions) -> EngineResul
         }
         return Ok(Box::new(ReferenceEngine::new(model, options.threads)?));
     }
+    fused(model, options, None)
+}
+
+/// Builds an engine that pretrains `model`, whose task is a pretraining objective.
+///
+/// # Errors
+/// As [`build`], and if the options ask for anything but the fused operations.
+pub fn build_pretraining(
+    model: &SequenceClassifier,
+    options: &EngineOptions,
+    settings: PretrainingSettings,
+) -> EngineResult<Box<dyn Engine>> {
+    if options.ops == Ops::Reference || options.int8 {
+        let flag = if options.int8 { "--int8" } else { "--ops reference" };
+        let why = format!("pretraining is computed by the fused operations; leave out {flag}");
+        return Err(EngineError(why));
+    }
+    if options.bf16 && options.tf32 {
+        return Err(EngineError("--bf16 and --tf32 exclude each other".to_owned()));
+    }
+    fused(model, options, Some(settings))
+}
+
+/// Builds the fused engine on the device that the options choose; with settings, for pretraining.
+fn fused(
+    model: &SequenceClassifier,
+    options: &EngineOptions,
+    pretraining: Option<PretrainingSettings>,
+) -> EngineResult<Box<dyn Engine>> {
     match options.device {
-        DeviceChoice::Cuda(number) => gpu(model, options, number),
+        DeviceChoice::Cuda(number) => gpu(model, options, number, pretraining),
         DeviceChoice::Cpu if options.tf32 => {
             Err(EngineError("--tf32 is for a GPU; leave it out with --device cpu".to_owned()))
         }
-        DeviceChoice::Cpu => cpu(model, options, None),
-        DeviceChoice::Auto if options.int8 => cpu(model, options, None),
-        DeviceChoice::Auto => match gpu(model, options, 0) {
+        DeviceChoice::Cpu => cpu(model, options, None, pretraining),
+        DeviceChoice::Auto if options.int8 => cpu(model, options, None, pretraining),
+        DeviceChoice::Auto => match gpu(model, options, 0, pretraining.clone()) {
             Ok(engine) => Ok(engine),
             // The note is only for users who expect a GPU: those of a build with CUDA or with a GPU
             // option.
             Err(error) => {
                 let expected_gpu = cfg!(feature = "cuda") || options.tf32;
                 let note = expected_gpu.then(|| format!("computing on the CPU: {}", error.0));
-                cpu(model, options, note)
+                cpu(model, options, note, pretraining)
             }
         },
     }
 }
 
-/// Builds an engine that pretrains `model`, whose task is a pretraining objective.
-///
-/// # Errors
-/// If an option asks for anything but the fused operations on the CPU in float32.
-pub fn build_pretraining(
+/// The engine itself or, with settings, one that pretrains the model with it.
+fn boxed<B: Backend + PretrainingOps + 'static>(
+    engine: FusedEngine<B>,
     model: &SequenceClassifier,
-    options: &EngineOptions,
-    settings: PretrainingSettings,
-) -> EngineResult<PretrainingEngine<Cpu>> {
-    let refused = if matches!(options.device, DeviceChoice::Cuda(_)) {
-        Some("--device cuda")
-    } else if options.bf16 {
-        Some("--bf16")
-    } else if options.tf32 {
-        Some("--tf32")
-    } else {
-        (options.ops == Ops::Reference).then_some("--ops reference")
-    };
-    if let Some(flag) = refused {
-        return Err(EngineError(format!(
-            "pretraining is computed on the CPU only, by the fused operations in float32; leave out \
-             {flag}"
-        )));
-    }
-    let cpu = Cpu::new(options.threads)?;
-    let name = cpu_name(cpu.threads());
-    let engine = FusedEngine::new(cpu, model, options.gradient_checkpointing, name)?;
-    Ok(PretrainingEngine::new(engine, model, settings)?)
+    pretraining: Option<PretrainingSettings>,
+) -> EngineResult<Box<dyn Engine>> {
+    Ok(match pretraining {
+        None => Box::new(engine),
+        Some(settings) => Box::new(PretrainingEngine::new(engine, model, settings)?),
+    })
 }
 
 fn cpu(
     model: &SequenceClassifier,
     options: &EngineOptions,
     note: Option<String>,
+    pretraining: Option<PretrainingSettings>,
 ) -> EngineResult<Box<dyn Engine>> {
     let mut cpu = Cpu::new(options.threads)?;
     let (mut name, mut note) = (cpu_name(cpu.threads()), note);
@@ -104,7 +117,7 @@ fn cpu(
     } else if options.keep_weights {
         engine.keep_weights();
     }
-    Ok(Box::new(engine.with_note(note)))
+    boxed(engine.with_note(note), model, pretraining)
 }
 
 #[cfg(feature = "cuda")]
@@ -112,6 +125,7 @@ fn gpu(
     model: &SequenceClassifier,
     options: &EngineOptions,
     number: usize,
+    pretraining: Option<PretrainingSettings>,
 ) -> EngineResult<Box<dyn Engine>> {
     use crate::core::ops::cuda::nvidia::Nvidia;
     use crate::core::ops::cuda::{CudaBackend, Precision};
@@ -128,11 +142,17 @@ fn gpu(
     };
     let name = format!("cuda:{number}, {}, {precision_name}", gpu.properties().name);
     let backend = CudaBackend::new(gpu);
-    Ok(Box::new(FusedEngine::new(backend, model, options.gradient_checkpointing, name)?))
+    let engine = FusedEngine::new(backend, model, options.gradient_checkpointing, name)?;
+    boxed(engine, model, pretraining)
 }
 
 #[cfg(not(feature = "cuda"))]
-fn gpu(_: &SequenceClassifier, _: &EngineOptions, _: usize) -> EngineResult<Box<dyn Engine>> {
+fn gpu(
+    _: &SequenceClassifier,
+    _: &EngineOptions,
+    _: usize,
+    _: Option<PretrainingSettings>,
+) -> EngineResult<Box<dyn Engine>> {
     let why = "this build has no GPUs; build it with --features cuda";
     Err(EngineError(why.to_owned()))
 }

@@ -183,7 +183,7 @@ pub trait Engine: Send {
         Ok(None)
     }
 
-    /// The losses of both parts of the last step, if it has two.
+    /// The losses of both parts of the step whose metrics were returned last, if it has two.
     fn loss_parts(&self) -> Option<LossParts> {
         None
     }

@@ -2,12 +2,14 @@
 //! steps that do not depend on the number of threads.
 
 use super::device::DeviceChoice;
+use super::fused::FusedEngine;
 use super::pytorch_fixtures::{PretrainingFixture, pretraining_fixtures};
 use super::*;
 use crate::core::data::batching::Example;
 use crate::core::data::masking::{MaskShares, Masker};
 use crate::core::model::{GeneratorShape, ModelConfig, SequenceClassifier, Task, Weights};
-use crate::core::ops::Cpu;
+use crate::core::ops::backend::PretrainingOps;
+use crate::core::ops::{Backend, Cpu};
 use crate::core::tokenizer::TokenKinds;
 use serde_json::json;
 use std::path::Path;
@@ -39,14 +41,17 @@ fn engine(
     threads: usize,
     gradient_checkpointing: bool,
 ) -> anyhow::Result<PretrainingEngine<Cpu>> {
-    let options = EngineOptions {
-        device: DeviceChoice::Cpu,
-        threads,
-        gradient_checkpointing,
-        ..EngineOptions::default()
-    };
+    engine_on(Cpu::new(threads)?, model, gradient_checkpointing)
+}
+
+fn engine_on<B: Backend + PretrainingOps>(
+    backend: B,
+    model: &SequenceClassifier,
+    gradient_checkpointing: bool,
+) -> anyhow::Result<PretrainingEngine<B>> {
+    let inner = FusedEngine::new(backend, model, gradient_checkpointing, "a device".to_owned())?;
     let settings = settings(model.config().encoder.vocab_size);
-    let mut engine = build_pretraining(model, &options, settings)?;
+    let mut engine = PretrainingEngine::new(inner, model, settings)?;
     engine.begin_training(ADAMW, false)?;
     Ok(engine)
 }
@@ -67,51 +72,75 @@ fn without_dropout(fixture: &PretrainingFixture) -> anyhow::Result<SequenceClass
     Ok(model)
 }
 
+/// The largest differences from transformers: of losses, and of gradients relative to the largest of
+/// a parameter, or to `floor` if that is larger.
+#[derive(Clone, Copy)]
+struct Tolerance {
+    loss: f64,
+    gradient: f32,
+    floor: f32,
+}
+
+const EXACT: Tolerance = Tolerance { loss: 1e-5, gradient: 1e-4, floor: 1e-2 };
+/// Of activations or products in bfloat16, which has eight bits of mantissa.
+const BF16: Tolerance = Tolerance { loss: 1e-2, gradient: 0.1, floor: 0.05 };
+
+/// Compares losses and gradients of a fixture, whose model has no dropout.
+fn check_fixture<B: Backend + PretrainingOps>(
+    what: &str,
+    fixture: &PretrainingFixture,
+    (model, mut engine): (&SequenceClassifier, PretrainingEngine<B>),
+    tolerance: Tolerance,
+) -> anyhow::Result<()> {
+    let number = |key: &str| fixture.losses[key].as_f64().unwrap_or(f64::NAN);
+    let losses = engine.losses_on(&fixture.batch)?;
+    let masked = losses.masked.sum / losses.masked.count as f64;
+    engine.step_on(std::slice::from_ref(&fixture.batch), &step(1, 0.0))?;
+    let loss = engine.step_metrics()?.loss;
+    let near = |ours: f64, expected: f64| {
+        let difference = (ours - expected).abs();
+        assert!(difference < tolerance.loss * expected.max(1.0), "{what} {ours} {expected}");
+    };
+    if let Some(replaced) = losses.replaced {
+        let tokens = fixture.batch.original.rows() as f64;
+        let (generator, discriminator) = (number("generator"), number("discriminator"));
+        near(masked, generator);
+        near(replaced.sum / tokens, discriminator);
+        near(loss, generator + 50.0 * discriminator);
+        let parts = engine.loss_parts().unwrap_or_default();
+        near(parts.generator, generator);
+        near(parts.discriminator, discriminator);
+    } else {
+        near(masked, number("loss"));
+        near(loss, number("loss"));
+    }
+    let ours = engine.gradients()?;
+    for parameter in &model.layout().parameters {
+        let range = parameter.start..parameter.start + parameter.len();
+        let expected = &fixture.gradients[&format!("grad.{}", parameter.name)];
+        let expected = expected.flatten_all()?.to_vec1::<f32>()?;
+        let largest = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
+        let difference = ours[range].iter().zip(&expected);
+        let difference = difference.map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+        assert!(
+            difference < tolerance.gradient * largest.max(tolerance.floor),
+            "{what} {}: {difference} of {largest}",
+            parameter.name
+        );
+    }
+    Ok(())
+}
+
 #[test]
 fn losses_and_gradients_equal_those_of_transformers() -> anyhow::Result<()> {
     for fixture in pretraining_fixtures()? {
+        let (name, model) = (fixture.name, without_dropout(&fixture)?);
         for checkpointing in [false, true] {
-            let (name, model) = (fixture.name, without_dropout(&fixture)?);
-            let mut engine = engine(&model, 2, checkpointing)?;
-            let number = |key: &str| fixture.losses[key].as_f64().unwrap_or(f64::NAN);
-            let losses = engine.losses_on(&fixture.batch)?;
-            let masked = losses.masked.sum / losses.masked.count as f64;
-            engine.step_on(std::slice::from_ref(&fixture.batch), &step(1, 0.0))?;
-            let loss = engine.step_metrics()?.loss;
-            let near = |ours: f64, expected: f64| {
-                assert!(
-                    (ours - expected).abs() < 1e-5 * expected.max(1.0),
-                    "{name} {ours} {expected}"
-                );
-            };
-            if let Some(replaced) = losses.replaced {
-                let tokens = fixture.batch.original.rows() as f64;
-                let (generator, discriminator) = (number("generator"), number("discriminator"));
-                near(masked, generator);
-                near(replaced.sum / tokens, discriminator);
-                near(loss, generator + 50.0 * discriminator);
-                let parts = engine.loss_parts().unwrap_or_default();
-                near(parts.generator, generator);
-                near(parts.discriminator, discriminator);
-            } else {
-                near(masked, number("loss"));
-                near(loss, number("loss"));
-            }
-            let ours = engine.gradients()?;
-            for parameter in &model.layout().parameters {
-                let range = parameter.start..parameter.start + parameter.len();
-                let expected = &fixture.gradients[&format!("grad.{}", parameter.name)];
-                let expected = expected.flatten_all()?.to_vec1::<f32>()?;
-                let largest = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
-                let difference = ours[range].iter().zip(&expected);
-                let difference = difference.map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
-                assert!(
-                    difference < 1e-4 * largest.max(1e-2),
-                    "{name} {}: {difference} of {largest}",
-                    parameter.name
-                );
-            }
+            let engine = engine(&model, 2, checkpointing)?;
+            check_fixture(name, &fixture, (&model, engine), EXACT)?;
         }
+        let engine = engine_on(Cpu::new(2)?.with_bf16(), &model, false)?;
+        check_fixture(&format!("{name}, bf16"), &fixture, (&model, engine), BF16)?;
     }
     Ok(())
 }
@@ -147,37 +176,58 @@ fn input(number: u64) -> StepInput {
     StepInput::new(vec![batch(0), batch(6)])
 }
 
+/// The loss of a step, and its parts.
+type StepLosses = (f64, Option<LossParts>);
+
+/// The weights after six steps, and the loss and its parts in each. With `restarts`, another engine
+/// continues after the third.
+fn trained<B: Backend + PretrainingOps>(
+    task: fn(&ModelConfig) -> Task,
+    backend: impl Fn() -> anyhow::Result<B>,
+    restarts: bool,
+) -> anyhow::Result<(Vec<f32>, Vec<StepLosses>)> {
+    let model = small(task)?;
+    let mut engine = engine_on(backend()?, &model, false)?;
+    let mut losses = Vec::new();
+    for number in 1..=6 {
+        engine.step(&input(number), &step(number, 1e-3))?;
+        losses.push((engine.step_metrics()?.loss, engine.loss_parts()));
+        if restarts && number == 3 {
+            engine.store()?;
+            let moments = engine.moments()?;
+            let moments = Moments {
+                steps: moments.steps,
+                mean: moments.mean.into_owned().into(),
+                variance: moments.variance.into_owned().into(),
+                weights: None,
+            };
+            engine = engine_on(backend()?, &model, false)?;
+            engine.restore(moments)?;
+        }
+    }
+    engine.store()?;
+    Ok((model.parameters().flat().to_vec1()?, losses))
+}
+
+const TASKS: [fn(&ModelConfig) -> Task; 2] = [|_| Task::MaskedLm, replaced_tokens];
+
 #[test]
 fn steps_are_the_same_for_any_number_of_threads_and_continue_after_a_restart() -> anyhow::Result<()>
 {
-    for task in [|_: &ModelConfig| Task::MaskedLm, replaced_tokens as fn(&ModelConfig) -> Task] {
-        let run = |threads: usize, restart: bool| -> anyhow::Result<(Vec<f32>, Vec<f64>)> {
-            let model = small(task)?;
-            let mut engine = engine(&model, threads, false)?;
-            let mut losses = Vec::new();
-            for number in 1..=6 {
-                engine.step(&input(number), &step(number, 1e-3))?;
-                losses.push(engine.step_metrics()?.loss);
-                if restart && number == 3 {
-                    engine.store()?;
-                    let moments = engine.moments()?;
-                    let moments = Moments {
-                        steps: moments.steps,
-                        mean: moments.mean.into_owned().into(),
-                        variance: moments.variance.into_owned().into(),
-                        weights: None,
-                    };
-                    engine = self::engine(&model, threads, false)?;
-                    engine.restore(moments)?;
+    for task in TASKS {
+        for bf16 in [false, true] {
+            let cpu = |threads: usize| {
+                move || {
+                    let cpu = Cpu::new(threads)?;
+                    Ok(if bf16 { cpu.with_bf16() } else { cpu })
                 }
-            }
-            engine.store()?;
-            Ok((model.parameters().flat().to_vec1()?, losses))
-        };
-        let (weights, losses) = run(1, false)?;
-        assert!(losses.iter().all(|loss| loss.is_finite() && *loss > 0.0), "{losses:?}");
-        assert_eq!((&weights, &losses), (&run(3, false)?.0, &run(3, false)?.1));
-        assert_eq!((weights, losses), run(2, true)?);
+            };
+            let expected = trained(task, cpu(1), false)?;
+            let is_plausible = |loss: &f64| loss.is_finite() && *loss > 0.0;
+            assert!(expected.1.iter().all(|(loss, _)| is_plausible(loss)), "{:?}", expected.1);
+            assert_eq!(trained(task, cpu(3), false)?, expected);
+            assert_eq!(trained(task, cpu(2), true)?, expected);
+        }
     }
     Ok(())
 }
@@ -205,31 +255,41 @@ fn evaluations_mask_the_same_tokens_and_change_nothing() -> anyhow::Result<()> {
 }
 
 #[test]
-fn what_the_cpu_alone_computes_is_refused_elsewhere() -> anyhow::Result<()> {
+fn options_that_pretraining_lacks_are_refused() -> anyhow::Result<()> {
     let model = small(|_| Task::MaskedLm)?;
-    let refused = |options: EngineOptions| {
-        let settings = settings(60);
-        build_pretraining(&model, &options, settings).err().map(|error| error.0)
+    let built = |options: EngineOptions| {
+        build_pretraining(&model, &options, settings(60)).map(|engine| engine.device())
     };
-    for (options, flag) in [
-        (EngineOptions { device: DeviceChoice::Cuda(0), ..Default::default() }, "--device cuda"),
-        (EngineOptions { bf16: true, ..Default::default() }, "--bf16"),
-        (EngineOptions { ops: Ops::Reference, ..Default::default() }, "--ops reference"),
-    ] {
-        assert!(refused(options).is_some_and(|message| message.ends_with(flag)));
-    }
-    assert_eq!(refused(EngineOptions { threads: 1, ..Default::default() }), None);
+    let refusal = |options| built(options).err().map(|error| error.0).unwrap_or_default();
+    let cpu = EngineOptions { device: DeviceChoice::Cpu, threads: 1, ..Default::default() };
+    let reference = EngineOptions { ops: Ops::Reference, ..cpu };
+    assert!(refusal(reference).ends_with("leave out --ops reference"));
+    assert!(refusal(EngineOptions { int8: true, ..cpu }).ends_with("leave out --int8"));
+    assert!(refusal(EngineOptions { bf16: true, tf32: true, ..cpu }).contains("exclude"));
+    assert!(refusal(EngineOptions { tf32: true, ..cpu }).contains("for a GPU"));
+    // A GPU index that no computer has.
+    let missing = EngineOptions { device: DeviceChoice::Cuda(99), ..cpu };
+    assert!(!refusal(missing).is_empty());
+    assert_eq!(built(cpu)?, "cpu, 1 thread");
+    let bf16 = built(EngineOptions { bf16: true, ..cpu })?;
+    assert_eq!(bf16, if Cpu::has_bf16() { "cpu, 1 thread, bf16" } else { "cpu, 1 thread" });
     Ok(())
 }
 
 #[test]
 fn the_head_has_a_rate_of_its_own_and_the_encoder_may_be_frozen() -> anyhow::Result<()> {
+    check_rates(|| Ok(Cpu::new(1)?))
+}
+
+fn check_rates<B: Backend + PretrainingOps>(
+    backend: impl Fn() -> anyhow::Result<B>,
+) -> anyhow::Result<()> {
     let weights = |rate: f64, change: fn(&mut PretrainingSettings)| -> anyhow::Result<Vec<f32>> {
         let model = small(replaced_tokens)?;
         let mut settings = settings(60);
         change(&mut settings);
-        let options = EngineOptions { threads: 1, ..EngineOptions::default() };
-        let mut engine = build_pretraining(&model, &options, settings)?;
+        let inner = FusedEngine::new(backend()?, &model, false, "a device".to_owned())?;
+        let mut engine = PretrainingEngine::new(inner, &model, settings)?;
         engine.begin_training(ADAMW, false)?;
         engine.step(&input(1), &step(1, rate))?;
         engine.store()?;
@@ -250,4 +310,81 @@ fn the_head_has_a_rate_of_its_own_and_the_encoder_may_be_frozen() -> anyhow::Res
     assert_eq!(frozen[head..], slow[head..]);
     assert_ne!(slow[..head], before[..head]);
     Ok(())
+}
+
+/// On an emulated GPU.
+#[cfg(unix)]
+mod emulated {
+    use super::*;
+    use crate::core::ops::cuda::emulator::Emulated;
+    use crate::core::ops::cuda::{CudaBackend, Precision};
+
+    fn gpu(precision: Precision) -> CudaBackend<Emulated> {
+        CudaBackend::new(Emulated::new(precision))
+    }
+
+    #[test]
+    fn losses_and_gradients_equal_those_of_transformers() -> anyhow::Result<()> {
+        for fixture in pretraining_fixtures()? {
+            let model = without_dropout(&fixture)?;
+            for (precision, tolerance) in [(Precision::Full, EXACT), (Precision::Half, BF16)] {
+                let what = format!("{}, {precision:?}", fixture.name);
+                let engine = engine_on(gpu(precision), &model, false)?;
+                check_fixture(&what, &fixture, (&model, engine), tolerance)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn steps_are_those_of_the_cpu_repeat_exactly_and_continue_after_a_restart() -> anyhow::Result<()>
+    {
+        for task in TASKS {
+            let (_, expected) = trained(task, || Ok(Cpu::new(1)?), false)?;
+            for (precision, tolerance) in [(Precision::Full, 1e-5), (Precision::Half, 2e-2)] {
+                let first = trained(task, || Ok(gpu(precision)), false)?;
+                for ((loss, parts), (expected, _)) in first.1.iter().zip(&expected) {
+                    let difference = (loss - expected).abs();
+                    assert!(difference < tolerance * expected, "{precision:?} {loss} {expected}");
+                    let Some(LossParts { generator, discriminator }) = parts else { continue };
+                    let sum = generator + 50.0 * discriminator;
+                    assert!((loss - sum).abs() < 1e-5 * loss, "{loss} {sum}");
+                }
+                let backwards = || Ok(CudaBackend::new(Emulated::backwards(precision)));
+                assert_eq!(trained(task, backwards, false)?, first, "{precision:?}");
+                assert_eq!(trained(task, || Ok(gpu(precision)), true)?, first, "{precision:?}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn rates_of_parts_are_those_of_the_cpu() -> anyhow::Result<()> {
+        check_rates(|| Ok(gpu(Precision::Full)))?;
+        check_rates(|| Ok(gpu(Precision::Half)))
+    }
+
+    #[test]
+    fn the_host_waits_for_drawn_tokens_alone() -> anyhow::Result<()> {
+        for (task, waits_per_step) in TASKS.into_iter().zip([0, 2]) {
+            let model = small(task)?;
+            let backend = gpu(Precision::Half);
+            let mut engine = engine_on(backend, &model, false)?;
+            let mut losses = Vec::new();
+            for number in 1..=4 {
+                let before = engine.backend().driver().synchronizations();
+                engine.step(&input(number), &step(number, 1e-3))?;
+                let waits = engine.backend().driver().synchronizations() - before;
+                assert_eq!(waits, waits_per_step, "step {number}");
+                if let Some(metrics) = engine.ready_metrics()? {
+                    losses.push((metrics.loss, engine.loss_parts()));
+                }
+                assert_eq!(losses.len() as u64, number - 1, "metrics must arrive one step late");
+            }
+            losses.push((engine.step_metrics()?.loss, engine.loss_parts()));
+            let expected = trained(task, || Ok(gpu(Precision::Half)), false)?.1;
+            assert_eq!(losses, expected[..4]);
+        }
+        Ok(())
+    }
 }

@@ -319,7 +319,7 @@ impl<'a> Trainer<'a> {
             return Ok(());
         };
         let QueuedStep { number, learning_rate, input, pseudo_labelled } = queued;
-        let StepMetrics { loss, grad_norm, predicted } = metrics;
+        let StepMetrics { loss, grad_norm, predicted, .. } = metrics;
         let step = Step {
             step: number,
             epoch: number as f64 / run.steps_per_epoch as f64,

@@ -11,7 +11,8 @@ pub const SMOOTHING: f64 = 0.9;
 pub struct History {
     /// Steps per epoch.
     pub steps_per_epoch: u64,
-    /// Training loss of each step.
+    /// Training loss of each step: of a generator and a discriminator the latter's, which
+    /// evaluations measure, too.
     pub loss: Curve,
     /// The norm of the gradients before clipping.
     pub grad_norm: Curve,
@@ -85,7 +86,8 @@ impl History {
     fn push_step(&mut self, step: &Step) {
         let at = step.step as f64;
         let push = |curve: &mut Curve, value| curve.push(at, step.elapsed, value);
-        push(&mut self.loss, step.loss);
+        let compared = step.parts.filter(|_| step.loss.is_finite());
+        push(&mut self.loss, compared.map_or(step.loss, |parts| parts.discriminator_loss));
         push(&mut self.grad_norm, step.grad_norm);
         push(&mut self.learning_rate, step.learning_rate);
         let seconds = step.elapsed - self.last_end;
@@ -128,8 +130,18 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::train::event::Saved;
+    use crate::core::train::event::{Saved, StepParts};
     use crate::core::train::fixtures::{evaluated, step};
+
+    #[test]
+    fn the_loss_of_a_discriminator_is_that_of_its_evaluations() {
+        let mut history = History::default();
+        let parts = StepParts { generator_loss: 8.5, discriminator_loss: 0.6 };
+        history.push_step(&Step { parts: Some(parts), ..step(1, 38.5, 0.5) });
+        assert_eq!(history.loss.last(), Some(0.6));
+        history.push_step(&Step { parts: Some(parts), ..step(2, f64::NAN, 1.0) });
+        assert_eq!(history.loss.not_finite().len(), 1);
+    }
 
     #[test]
     fn throughput_counts_the_time_of_steps_only() {

@@ -5,6 +5,7 @@ use super::group::{Given, OptionGroup};
 use super::pretraining_settings;
 use super::settings::SettingsList;
 use super::train::{OutputOptions, TrainOptions, TrainerOptions};
+use crate::core::model::Pooling;
 use crate::core::train::arguments::{
     ClassWeights, ConfigError, EvalStrategy, Recipe, SaveStrategy, StartingWeights, StepInterval,
     TrainingArguments,
@@ -22,6 +23,8 @@ pub struct ModelTraits {
     pub weights: StartingWeights,
     /// The most tokens of a text that it can process.
     pub max_tokens: usize,
+    /// What its head reads, as its `config.json` says.
+    pub pooling: Pooling,
 }
 
 /// Resolves the arguments of a run, and lists them with their reasons.
@@ -37,6 +40,7 @@ pub fn resolve(
     let mut list = SettingsList::default();
     list.pick("recipe", given.recipe.as_ref(), recipe, "default");
 
+    list.pick("pooling", options.model.pooling.as_ref(), model.pooling, "config.json");
     if let Some(layers) = options.model.reinit_top_layers.as_ref().filter(|given| given.value > 0) {
         list.add("reinit_top_layers", layers.value, &layers.source.to_string());
     }

@@ -5,8 +5,9 @@ use crate::run::options::{OptionGroup, ValueSource};
 use std::ffi::OsStr;
 
 const PRETRAINED: ModelTraits =
-    ModelTraits { weights: StartingWeights::Pretrained, max_tokens: 512 };
-const RANDOM: ModelTraits = ModelTraits { weights: StartingWeights::Random, max_tokens: 160 };
+    ModelTraits { weights: StartingWeights::Pretrained, max_tokens: 512, pooling: Pooling::Cls };
+const RANDOM: ModelTraits =
+    ModelTraits { weights: StartingWeights::Random, max_tokens: 160, pooling: Pooling::Cls };
 
 fn try_resolve(
     flags: &[(&str, &str)],

@@ -1,7 +1,9 @@
 use super::*;
+use crate::core::model::Pooling;
 use crate::core::train::arguments::StartingWeights;
 
-const TRAITS: ModelTraits = ModelTraits { weights: StartingWeights::Random, max_tokens: 64 };
+const TRAITS: ModelTraits =
+    ModelTraits { weights: StartingWeights::Random, max_tokens: 64, pooling: Pooling::Cls };
 
 fn options(given: &[(&str, &str)], source: &ValueSource) -> anyhow::Result<TrainOptions> {
     let mut options = TrainOptions::default();
@@ -10,6 +12,20 @@ fn options(given: &[(&str, &str)], source: &ValueSource) -> anyhow::Result<Train
         outcome.ok_or_else(|| anyhow::anyhow!("no option {name}"))?.map_err(anyhow::Error::msg)?;
     }
     Ok(options)
+}
+
+#[test]
+fn the_pooling_is_that_of_the_model_also_where_an_earlier_version_did_not_record_it()
+-> anyhow::Result<()> {
+    let mean = ModelTraits { pooling: Pooling::Mean, ..TRAITS };
+    let none = options(&[], &ValueSource::Checkpoint)?;
+    for (value, count) in [("mean", 0), ("cls", 1)] {
+        let now = options(&[("pooling", value)], &ValueSource::Flag)?;
+        let found = changes(&none, &now, mean)?;
+        assert_eq!(found.len(), count, "{found:?}");
+        assert!(found.iter().all(|change| change.name == "pooling" && change.from == "mean"));
+    }
+    Ok(())
 }
 
 /// The changes between the options of a run, as its checkpoint records them, and flags.
@@ -39,6 +55,7 @@ fn equal_values_in_another_spelling_are_not_changes() -> anyhow::Result<()> {
         ("rdrop_alpha", "0.0"),
         ("skip_bad_rows", "no"),
         ("reinit_top_layers", "0"),
+        ("pooling", "cls"),
         ("layerwise_lr_decay", "1.0"),
         ("num_train_epochs", "10"),
         ("seed", "42"),

@@ -263,6 +263,7 @@ fn literal(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::Pooling;
     use crate::core::train::arguments::StartingWeights;
     use crate::run::options::{ModelTraits, resolve};
 
@@ -295,12 +296,20 @@ mod tests {
             ("resume_from_checkpoint", "last"),
         ])
         .map_err(anyhow::Error::msg)?;
-        let traits = ModelTraits { weights: StartingWeights::Random, max_tokens: 160 };
+        let traits = ModelTraits {
+            weights: StartingWeights::Random,
+            max_tokens: 160,
+            pooling: Pooling::Cls,
+        };
         let (arguments, settings) = resolve(&options, traits)?;
         let text = write(&options, &settings);
         let again = read_text(&text)?.map_err(anyhow::Error::msg)?;
         // Defaults of the first run are explicit values in the second run, whatever the model.
-        let traits = ModelTraits { weights: StartingWeights::Pretrained, max_tokens: 512 };
+        let traits = ModelTraits {
+            weights: StartingWeights::Pretrained,
+            max_tokens: 512,
+            pooling: Pooling::Mean,
+        };
         assert_eq!(resolve(&again, traits)?.0, arguments, "{text}");
         assert_eq!(again.model.overrides(), options.model.overrides());
         assert_eq!(again.model.hub_revision(), "1e5");
@@ -352,7 +361,11 @@ mod tests {
             let set = options.set(name, path, &ValueSource::Flag);
             set.ok_or_else(|| anyhow::anyhow!("no {name}"))?.map_err(anyhow::Error::msg)?;
         }
-        let traits = ModelTraits { weights: StartingWeights::Random, max_tokens: 160 };
+        let traits = ModelTraits {
+            weights: StartingWeights::Random,
+            max_tokens: 160,
+            pooling: Pooling::Cls,
+        };
         let settings =
             [super::super::data_settings(&options), resolve(&options, traits)?.1].concat();
         assert!(!record(&options, &settings).contains_key("train_file"));

@@ -21,7 +21,7 @@ use crate::core::train::event::{Started, TrainEvent};
 use crate::run::dataset::Dataset;
 use crate::run::locate::{self, DownloadCallback};
 use crate::run::options::{
-    ModelTraits, TrainOptions, data_settings, device_setting, resolve, run_toml,
+    ModelTraits, TrainOptions, data_settings, device_setting, generator_settings, resolve, run_toml,
 };
 use crate::run::protocol::{Activity, Answer, Command, Download, RunReport};
 use crate::run::{Recorder, is_same_folder, lock_output_dir};
@@ -42,19 +42,23 @@ pub fn print_config(
         .model_name_or_path
         .as_ref()
         .filter(|name| ![EMBEDDED_MODEL, SMALL_MODEL].contains(&name.value.as_str()));
-    let traits = match (name, options.resume_from()) {
+    let (config, traits) = if let (Some(name), None) = (name, options.resume_from()) {
         // For a model on the hub, only config.json is downloaded.
-        (Some(name), None) => {
-            let (folder, has_weights) =
-                locate::config(&name.value, model.hub_revision(), on_download)?;
-            let config = ModelConfig::read(&folder.join("config.json"), model.overrides())?;
-            let weights = StartingWeights::of_file(has_weights);
-            ModelTraits { weights, max_tokens: config.max_tokens() }
-        }
-        _ => StartingPoint::find(&mut options, on_download)?.traits(&options),
+        let (folder, has_weights) = locate::config(&name.value, model.hub_revision(), on_download)?;
+        let config = ModelConfig::read(&folder.join("config.json"), model.overrides())?;
+        let weights = StartingWeights::of_file(has_weights);
+        let (max_tokens, pooling) = (config.max_tokens(), config.pooling);
+        (config, ModelTraits { weights, max_tokens, pooling })
+    } else {
+        let start = StartingPoint::find(&mut options, on_download)?;
+        let traits = start.traits(&options);
+        (start.config, traits)
     };
     let (_, arguments) = resolve(&options, traits)?;
-    Ok(run_toml::write(&options, &[data_settings(&options), arguments].concat()))
+    let task = options.pretraining.task(&config).map_err(anyhow::Error::msg)?;
+    let generator = generator_settings(&options.pretraining, task);
+    let settings = [data_settings(&options), arguments, generator].concat();
+    Ok(run_toml::write(&options, &settings))
 }
 
 /// Reads the data, loads the model and resolves the options. Files of an earlier run are changed only
@@ -89,6 +93,7 @@ pub(super) fn prepare(
             None => files.weights(),
         },
         max_tokens: max_tokens(&options, model.config(), tokenizer.model_max_length()),
+        pooling: model.config().pooling,
     };
     let (mut arguments, _) = resolve(&options, traits)?;
     arguments.check_steps(dataset.train.len())?;

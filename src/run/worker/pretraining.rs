@@ -40,7 +40,7 @@ pub(super) fn build_engine(
         head_lr_factor: factor.unwrap_or(1.0),
         frozen_steps: pretraining.frozen_steps(),
     };
-    Ok(Box::new(build_pretraining(model, &engine_options, settings)?))
+    Ok(build_pretraining(model, &engine_options, settings)?)
 }
 
 /// Completes the settings: those of a generator, and the factor of the learning rate of a head that is

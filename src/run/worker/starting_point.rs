@@ -106,6 +106,7 @@ impl StartingPoint {
                 None => self.files.weights(),
             },
             max_tokens: max_tokens(options, &self.config, limit),
+            pooling: self.config.pooling,
         }
     }
 }

@@ -230,6 +230,11 @@ impl State {
         settings.into_iter().any(|setting| setting.name == PAIR_SETTING)
     }
 
+    /// Whether the run trains a language model, which has no classes.
+    pub fn is_language_model(&self) -> bool {
+        self.is_pretraining() && self.started.as_ref().is_some_and(|run| run.labels.is_empty())
+    }
+
     /// Whether the run pretrains on texts without labels.
     pub fn is_pretraining(&self) -> bool {
         self.started.as_ref().is_some_and(Started::is_pretraining)

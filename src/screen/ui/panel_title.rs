@@ -8,6 +8,7 @@ use crate::screen::app::panels::Panel;
 pub fn panel_title(panel: Panel, state: &State) -> String {
     let name = match panel {
         Panel::Loss => "loss",
+        Panel::Accuracy if state.is_language_model() => "accuracy",
         Panel::Accuracy => "accuracy · F1",
         Panel::Epochs => "epochs",
         Panel::Log => "log",

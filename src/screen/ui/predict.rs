@@ -72,6 +72,7 @@ fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let hint = |text| vec![Line::styled(state.lang.tr(text), theme.dim())];
     let lines = match state.prompt.answers.first() {
         _ if state.prompt.pending > 0 => hint("predicting …"),
+        None if state.is_pretraining() => hint("a pretrained model does not classify texts"),
         None => hint("Label and probabilities of the text, and its tokens."),
         Some(answer) => answer_lines(answer, state, width, theme),
     };

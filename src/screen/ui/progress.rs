@@ -42,14 +42,19 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &s
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
-/// The highest accuracy so far, and when it was reached.
+/// The highest accuracy so far, or the lowest loss in pretraining, and when it was reached.
 fn best_line(state: &State, theme: Theme) -> Option<Line<'_>> {
     let best = state.best.as_ref()?;
-    let (lang, accuracy) = (state.lang, format!("{:.4}", best.metrics.eval_accuracy));
+    let (lang, metrics) = (state.lang, &best.metrics);
+    let value = if state.is_pretraining() {
+        lang.tr_with("loss {0}", &[&format!("{:.4}", metrics.eval_loss)])
+    } else {
+        lang.tr_with("accuracy {0}", &[&format!("{:.4}", metrics.eval_accuracy)])
+    };
     let when = lang.tr_with(" at step {0} after {1} ", &[&best.step, &clock(best.elapsed)]);
     Some(Line::from(vec![
         Span::styled(lang.tr(" best "), theme.dim()),
-        Span::styled(lang.tr_with("accuracy {0}", &[&accuracy]), theme.eval()),
+        Span::styled(value, theme.eval()),
         Span::styled(when, theme.dim()),
     ]))
 }

@@ -1,21 +1,23 @@
 //! Pretraining on plain text: masked language modeling (Devlin et al., 2019), and telling the tokens
 //! apart that a generator replaced (ELECTRA; Clark et al., 2020).
 
-use super::forward::{FusedPass, SavedActivations};
+mod losses;
+
 use super::network::Network;
 use super::token_head::TokenHead;
 use super::workspace::Workspace;
 use super::{FusedEngine, TrainingState};
 use crate::core::data::batching::PackedBatch;
-use crate::core::data::masking::{Draw, DrawKey, MaskedTokens, Masker};
+use crate::core::data::masking::{DrawKey, MaskedTokens, Masker};
 use crate::core::engine::{
     Engine, EngineError, EngineResult, LossParts, OptimizerOptions, PretrainingLosses, StepInput,
     StepOptions, StepTimings,
 };
 use crate::core::model::SequenceClassifier;
-use crate::core::ops::backend::{Moments, PretrainingOps, ReplacedLosses, StepMetrics};
+use crate::core::ops::backend::{Moments, PretrainingOps, StepMetrics};
 use crate::core::ops::{Backend, DropoutKey};
 use candle_core::Result;
+use losses::BatchScales;
 use std::time::Instant;
 
 /// The settings of pretraining.
@@ -57,18 +59,8 @@ pub struct PretrainingEngine<B: Backend> {
     /// Every id of the vocabulary: the last layer of a language modeling head uses all rows of the
     /// token table.
     vocabulary: Vec<u32>,
+    /// Those of the step whose metrics were returned last.
     parts: Option<LossParts>,
-}
-
-/// The scales and keys of one batch of a step.
-#[derive(Clone, Copy)]
-struct BatchScales {
-    /// 1 / the number of masked tokens of the step.
-    masked: f32,
-    /// The discriminator's weight / the number of tokens of the step.
-    replaced: f32,
-    /// The keys of dropout in the model and in the generator; none in an evaluation.
-    dropout: Option<[DropoutKey; 2]>,
 }
 
 /// What a seed is combined with for the generator's dropout.
@@ -107,6 +99,18 @@ impl<B: Backend + PretrainingOps> PretrainingEngine<B> {
         })
     }
 
+    /// The device.
+    #[cfg(test)]
+    pub(crate) fn backend(&self) -> &B {
+        &self.inner.backend
+    }
+
+    /// Keeps the parts of the loss of a step whose metrics are returned.
+    fn keep_parts(&mut self, metrics: &StepMetrics) {
+        let [generator, discriminator] = metrics.parts;
+        self.parts = self.generator.as_ref().map(|_| LossParts { generator, discriminator });
+    }
+
     /// Masks the micro-batches of a step.
     fn masked(&self, input: &StepInput, options: &StepOptions) -> Vec<MaskedBatch> {
         let batches = input.batches.iter().enumerate();
@@ -130,7 +134,6 @@ impl<B: Backend + PretrainingOps> PretrainingEngine<B> {
         let count = |f: fn(&MaskedBatch) -> usize| batches.iter().map(f).sum::<usize>().max(1);
         let masked_count = count(|batch| batch.masked.rows.len());
         let tokens = count(|batch| batch.original.rows());
-        let mut losses = PretrainingLosses::default();
         {
             let Self { inner, vocabulary, .. } = self;
             let FusedEngine { backend, parameters, training, timings, .. } = inner;
@@ -140,8 +143,8 @@ impl<B: Backend + PretrainingOps> PretrainingEngine<B> {
             *timings = StepTimings::default();
             backend.install(|| {
                 backend.begin_step(vocabulary, parameters, gradients, optimizer)?;
-                backend.clear(gradients);
-                Ok::<_, candle_core::Error>(())
+                backend.prepare_token_table(parameters)?;
+                backend.clear(gradients)
             })?;
         }
         for (index, batch) in batches.iter().enumerate() {
@@ -149,18 +152,12 @@ impl<B: Backend + PretrainingOps> PretrainingEngine<B> {
             let scales = BatchScales {
                 masked: 1.0 / masked_count as f32,
                 replaced: (self.settings.discriminator_weight / tokens as f64) as f32,
+                replaced_part: 1.0 / tokens as f32,
                 dropout: Some([key(options.seed), key(options.seed ^ GENERATOR_SEED)]),
             };
-            let of_batch = self.losses_of(batch, scales)?;
-            losses.masked.add(of_batch.masked);
-            if let Some(replaced) = of_batch.replaced {
-                losses.replaced.get_or_insert_with(ReplacedLosses::default).add(replaced);
-            }
+            self.losses_of(batch, scales)?;
         }
-        self.parts = losses.replaced.map(|replaced| LossParts {
-            generator: losses.masked.sum / masked_count as f64,
-            discriminator: replaced.sum / tokens as f64,
-        });
+        let measure_parts = self.inner.measure_parts;
         let FusedEngine { backend, network, parameters, training, timings, .. } = &mut self.inner;
         let Some(TrainingState { gradients, optimizer }) = training else {
             candle_core::bail!("training has not begun");
@@ -182,105 +179,10 @@ impl<B: Backend + PretrainingOps> PretrainingEngine<B> {
             for (start, before, factor) in &scaled {
                 backend.scale_change(parameters, *start, before, *factor)?;
             }
-            Ok::<_, candle_core::Error>(())
+            if measure_parts { backend.synchronize() } else { Ok(()) }
         })?;
         timings.optimizer = began.elapsed().as_secs_f64();
         Ok(())
-    }
-
-    /// Computes the losses of one batch and, in training, adds its gradients.
-    fn losses_of(&mut self, batch: &MaskedBatch, scales: BatchScales) -> Result<PretrainingLosses> {
-        let Self {
-            inner, generator, generator_work, token_head, replaced_head, vocabulary, ..
-        } = self;
-        let FusedEngine { backend, network, parameters, training, work, timings, .. } = inner;
-        let recompute = inner.gradient_checkpointing;
-        let mut gradients = match (training, scales.dropout) {
-            (Some(training), Some(_)) => Some(&mut training.gradients),
-            _ => None,
-        };
-        let saved = match (gradients.is_some(), recompute) {
-            (false, _) => SavedActivations::None,
-            (true, true) => SavedActivations::LayerInputs,
-            (true, false) => SavedActivations::All,
-        };
-        let dropouts = [
-            network.dropouts(scales.dropout.map(|keys| keys[0])),
-            generator.as_ref().unwrap_or(network).dropouts(scales.dropout.map(|keys| keys[1])),
-        ];
-        let (backend, network, generator) = (&*backend, &*network, generator.as_ref());
-        let (rows, sequences) = (batch.original.rows(), batch.original.batch_size());
-        let masked = &batch.masked;
-        backend.install(move || {
-            let parameters = &*parameters;
-            let pass = |network, dropouts| FusedPass {
-                backend,
-                network,
-                parameters,
-                dropouts,
-                rows,
-                sequences,
-            };
-            let began = Instant::now();
-            let input = with_ids(&batch.original, masked.ids.clone(), vocabulary);
-            let (language, language_work) = match generator {
-                Some(generator) => (pass(generator, &dropouts[1]), generator_work),
-                None => (pass(network, &dropouts[0]), &mut *work),
-            };
-            let last = language.encode(&input, saved, language_work)?;
-            language.token_logits(&masked.rows, &language_work.hidden[last], token_head)?;
-            let mut proposed = batch.proposed.clone();
-            if let (true, None, Some(key)) = (generator.is_some(), &proposed, batch.key) {
-                let uniform = |index: usize| key.uniform(Draw::Sample, masked.rows[index] as usize);
-                let classes = network.layout.tables.vocabulary;
-                proposed = Some(backend.sample_tokens(classes, &token_head.logits, &uniform)?);
-            }
-            let losses = language.token_losses(
-                &masked.labels,
-                scales.masked,
-                token_head,
-                gradients.as_deref_mut(),
-            )?;
-            timings.forward += began.elapsed().as_secs_f64();
-            let began = Instant::now();
-            if let Some(gradients) = gradients.as_deref_mut() {
-                let grad = &mut language_work.grad;
-                language.token_head_backward(&masked.rows, token_head, grad, gradients)?;
-                language.encoder_backward(recompute, language_work, gradients)?;
-            }
-            timings.backward += began.elapsed().as_secs_f64();
-            let Some(proposed) = proposed.filter(|_| generator.is_some()) else {
-                return Ok(PretrainingLosses { masked: losses, replaced: None });
-            };
-
-            let began = Instant::now();
-            let mut ids = batch.original.ids.clone();
-            for (&row, token) in masked.rows.iter().zip(proposed) {
-                ids[row as usize] = token;
-            }
-            let replaced: Vec<bool> =
-                ids.iter().zip(&batch.original.ids).map(|(now, before)| now != before).collect();
-            let input = with_ids(&batch.original, ids, vocabulary);
-            let discriminator = pass(network, &dropouts[0]);
-            let last = discriminator.encode(&input, saved, work)?;
-            let hidden = &work.hidden[last];
-            let told_apart = discriminator.replaced_losses(
-                &replaced,
-                scales.replaced,
-                hidden,
-                replaced_head,
-                gradients.as_deref_mut(),
-            )?;
-            timings.forward += began.elapsed().as_secs_f64();
-            let began = Instant::now();
-            if let Some(gradients) = gradients {
-                let grad = &mut work.grad;
-                discriminator.replaced_head_backward(hidden, replaced_head, grad, gradients)?;
-                discriminator.encoder_backward(recompute, work, gradients)?;
-            }
-            timings.backward += began.elapsed().as_secs_f64();
-            Ok(PretrainingLosses { masked: losses, replaced: Some(told_apart) })
-        })
     }
 
     /// The losses of masked texts, without dropout.
@@ -289,19 +191,15 @@ impl<B: Backend + PretrainingOps> PretrainingEngine<B> {
     /// As [`Engine::logits`].
     pub fn losses_on(&mut self, batch: &MaskedBatch) -> Result<PretrainingLosses> {
         let FusedEngine { backend, parameters, training, .. } = &mut self.inner;
-        if let Some(training) = training {
-            backend.install(|| backend.flush(parameters, &mut training.optimizer))?;
-        }
-        let scales = BatchScales { masked: 1.0, replaced: 1.0, dropout: None };
+        backend.install(|| {
+            if let Some(training) = training {
+                backend.flush(parameters, &mut training.optimizer)?;
+            }
+            backend.prepare_token_table(parameters)
+        })?;
+        let scales = BatchScales { masked: 1.0, replaced: 1.0, replaced_part: 1.0, dropout: None };
         self.losses_of(batch, scales)
     }
-}
-
-/// The batch with other token ids, and the rows in which each id of the vocabulary occurs.
-fn with_ids(original: &PackedBatch, ids: Vec<u32>, vocabulary: &[u32]) -> PackedBatch {
-    let mut batch = PackedBatch { ids, ..original.clone() };
-    crate::core::engine::input::find_occurrences(&mut batch, vocabulary);
-    batch
 }
 
 impl<B: Backend + PretrainingOps> Engine for PretrainingEngine<B> {
@@ -343,11 +241,17 @@ impl<B: Backend + PretrainingOps> Engine for PretrainingEngine<B> {
     }
 
     fn step_metrics(&mut self) -> EngineResult<StepMetrics> {
-        self.inner.step_metrics()
+        let metrics = self.inner.step_metrics()?;
+        self.keep_parts(&metrics);
+        Ok(metrics)
     }
 
     fn ready_metrics(&mut self) -> EngineResult<Option<StepMetrics>> {
-        self.inner.ready_metrics()
+        let metrics = self.inner.ready_metrics()?;
+        if let Some(metrics) = &metrics {
+            self.keep_parts(metrics);
+        }
+        Ok(metrics)
     }
 
     fn gradients(&mut self) -> EngineResult<Vec<f32>> {

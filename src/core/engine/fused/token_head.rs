@@ -47,7 +47,17 @@ impl<B: Backend> Default for TokenHead<B> {
     }
 }
 
-/// The factor of the sum of losses, and where the gradients go; `None` in an evaluation.
+/// The tokens of a batch that may be replaced.
+#[derive(Clone, Copy)]
+pub(super) struct ReplacedTokens<'a> {
+    /// `[rows]`: whether each token is replaced.
+    pub replaced: &'a [bool],
+    /// The factors of the sum of losses in the step's loss, and in its part.
+    pub scale: f32,
+    pub part_scale: f32,
+}
+
+/// Where the gradients go; `None` in an evaluation.
 pub(super) type Training<'a, B> = Option<&'a mut <B as crate::core::ops::Device>::Gradients>;
 
 impl<B: Backend + PretrainingOps> FusedPass<'_, B> {
@@ -87,14 +97,14 @@ impl<B: Backend + PretrainingOps> FusedPass<'_, B> {
     }
 
     /// The losses of the tokens whose logits were computed. In training, it leaves the logits'
-    /// gradient in their place, times `scale`.
+    /// gradient in their place, times `scale`, and returns none.
     pub(super) fn token_losses(
         &self,
         labels: &[u32],
         scale: f32,
         state: &mut TokenHead<B>,
         gradients: Training<'_, B>,
-    ) -> Result<TokenLosses> {
+    ) -> Result<Option<TokenLosses>> {
         self.backend.token_cross_entropy(TokenCrossEntropy {
             vocabulary: self.network.layout.classifier.outputs,
             scale,
@@ -173,15 +183,16 @@ impl<B: Backend + PretrainingOps> FusedPass<'_, B> {
         })
     }
 
-    /// Whether each token was replaced: the losses of the discriminator's head over all rows.
+    /// Whether each token was replaced: the losses of the discriminator's head over all rows; none
+    /// in training.
     pub(super) fn replaced_losses(
         &self,
-        replaced: &[bool],
-        scale: f32,
+        tokens: ReplacedTokens<'_>,
         hidden: &B::Buffer,
         state: &mut TokenHead<B>,
         gradients: Training<'_, B>,
-    ) -> Result<ReplacedLosses> {
+    ) -> Result<Option<ReplacedLosses>> {
+        let ReplacedTokens { replaced, scale, part_scale } = tokens;
         let (backend, parameters, network) = (self.backend, self.parameters, self.network);
         let dense = &network.layout.head;
         self.product(dense, self.rows, hidden, &mut state.dense)?;
@@ -204,6 +215,7 @@ impl<B: Backend + PretrainingOps> FusedPass<'_, B> {
         })?;
         backend.replaced_cross_entropy(ReplacedCrossEntropy {
             scale,
+            part_scale,
             replaced,
             logits: &state.replaced_logits,
             grad: &mut state.grad_logits,

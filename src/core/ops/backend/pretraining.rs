@@ -59,21 +59,23 @@ pub struct TokenCrossEntropy<'a, D: Device + ?Sized> {
     pub labels: &'a [u32],
     /// `[rows, vocabulary]`; in training overwritten with `scale × d(sum of losses)/d(logits)`.
     pub logits: &'a mut D::Buffer,
-    /// Output: the step's loss; `None` in an evaluation.
+    /// Output: the step's loss and its part of masked tokens; `None` in an evaluation.
     pub gradients: Option<&'a mut D::Gradients>,
 }
 
 /// The arguments of [`PretrainingOps::replaced_cross_entropy`].
 pub struct ReplacedCrossEntropy<'a, D: Device + ?Sized> {
-    /// The factor of the sum of losses.
+    /// The factor of the sum of losses in the step's loss.
     pub scale: f32,
+    /// Its factor in the step's part of replaced tokens: 1 / the number of tokens of the step.
+    pub part_scale: f32,
     /// `[rows]`: whether each token was replaced.
     pub replaced: &'a [bool],
     /// `[rows]`: the logits of being replaced.
     pub logits: &'a D::Floats,
     /// Output, `[rows]`: `scale × d(sum of losses)/d(logits)`.
     pub grad: &'a mut D::Floats,
-    /// Output: the step's loss; `None` in an evaluation.
+    /// Output: the step's loss and its part of replaced tokens; `None` in an evaluation.
     pub gradients: Option<&'a mut D::Gradients>,
 }
 
@@ -139,7 +141,11 @@ pub trait PretrainingOps: Device {
     ) -> Result<()>;
 
     /// Sets all gradients of the step to zero; its backward operations then add to them.
-    fn clear(&self, gradients: &mut Self::Gradients);
+    fn clear(&self, gradients: &mut Self::Gradients) -> Result<()>;
+
+    /// Makes the present token table the weight of later products. Call it after the table has
+    /// changed: in each step after [`Device::begin_step`], and before an evaluation.
+    fn prepare_token_table(&self, parameters: &mut Self::Parameters) -> Result<()>;
 
     /// `out[i]` = row `rows[i]` of `x`, `[rows, width]`.
     fn gather_rows(
@@ -172,8 +178,12 @@ pub trait PretrainingOps: Device {
     fn tied_backward_weight(&self, arguments: TiedBackwardWeight<'_, Self>) -> Result<()>;
 
     /// The cross-entropy of tokens, `-log softmax(logits)[label]`. In training, adds
-    /// `scale × sum of losses` to the step's loss.
-    fn token_cross_entropy(&self, arguments: TokenCrossEntropy<'_, Self>) -> Result<TokenLosses>;
+    /// `scale × sum of losses` to the metrics of the step and returns `None`, so that the host need
+    /// not wait for the device.
+    fn token_cross_entropy(
+        &self,
+        arguments: TokenCrossEntropy<'_, Self>,
+    ) -> Result<Option<TokenLosses>>;
 
     /// Draws a token for each row of `logits`, `[rows, vocabulary]`, from their softmax, where
     /// `uniform(row)` is from 0 to below 1: the first token up to which the probabilities add up to
@@ -185,10 +195,10 @@ pub trait PretrainingOps: Device {
         uniform: &(dyn Fn(usize) -> f64 + Sync),
     ) -> Result<Vec<u32>>;
 
-    /// The binary cross-entropy of logits, as `BCEWithLogitsLoss`. In training, adds
-    /// `scale × sum of losses` to the step's loss.
+    /// The binary cross-entropy of logits, as `BCEWithLogitsLoss`. In training, adds the sum of
+    /// losses to the metrics of the step and returns `None`, as [`Self::token_cross_entropy`] does.
     fn replaced_cross_entropy(
         &self,
         arguments: ReplacedCrossEntropy<'_, Self>,
-    ) -> Result<ReplacedLosses>;
+    ) -> Result<Option<ReplacedLosses>>;
 }

@@ -156,6 +156,9 @@ pub struct StepMetrics {
     pub grad_norm: f64,
     /// The class with the highest logit of each sequence, micro-batch after micro-batch.
     pub predicted: Vec<u32>,
+    /// In a step of pretraining, the mean losses of masked tokens and of tokens that may be replaced;
+    /// otherwise 0.
+    pub parts: [f64; 2],
 }
 
 /// The state of AdamW: one mean and one variance for each parameter, in the order of the layout.

@@ -148,6 +148,7 @@ impl Device for Cpu {
             loss: gradients.loss,
             grad_norm: gradients.grad_norm,
             predicted: gradients.predicted.clone(),
+            parts: gradients.parts,
         })
     }
 

@@ -143,6 +143,8 @@ pub struct CpuGradients {
     /// Whether operations add to gradients instead of overwriting them.
     pub(super) accumulate: bool,
     pub(super) loss: f64,
+    /// The losses of masked and of replaced tokens in a step of pretraining.
+    pub(super) parts: [f64; 2],
     pub(super) grad_norm: f64,
     pub(super) predicted: Vec<u32>,
     /// Whether `ready_metrics` has not yet returned the metrics of the last step.
@@ -165,6 +167,7 @@ impl CpuGradients {
         self.token_rows.resize(tokens.len() * width, 0.0);
         self.accumulate = false;
         self.loss = 0.0;
+        self.parts = [0.0; 2];
         self.grad_norm = 0.0;
         self.predicted.clear();
     }

@@ -46,12 +46,18 @@ impl PretrainingOps for Cpu {
         })
     }
 
-    fn clear(&self, gradients: &mut CpuGradients) {
+    fn clear(&self, gradients: &mut CpuGradients) -> Result<()> {
         let CpuGradients { dense, token_rows, .. } = gradients;
         for values in [dense, token_rows] {
             values.par_chunks_mut(1 << 16).for_each(|chunk| chunk.fill(0.0));
         }
         gradients.accumulate = true;
+        Ok(())
+    }
+
+    fn prepare_token_table(&self, _: &mut CpuParameters) -> Result<()> {
+        // Products read the parameters themselves, or copies that follow their version.
+        Ok(())
     }
 
     fn gather_rows(
@@ -140,13 +146,19 @@ impl PretrainingOps for Cpu {
         }
         let slopes = Matrix::new(grad, rows, layer.outputs).transposed();
         let x = Matrix::new(x, rows, layer.inputs);
-        matmul(slopes, x, &mut gradients.token_rows, true);
+        match &self.bf16 {
+            Some(bf16) => bf16.product(slopes, x, &mut gradients.token_rows, true),
+            None => matmul(slopes, x, &mut gradients.token_rows, true),
+        }
         column_sums(layer.outputs, grad, &mut gradients.partials);
         gradients.add_up(layer.outputs, 0, layer.bias, layer.outputs);
         Ok(())
     }
 
-    fn token_cross_entropy(&self, arguments: TokenCrossEntropy<'_, Self>) -> Result<TokenLosses> {
+    fn token_cross_entropy(
+        &self,
+        arguments: TokenCrossEntropy<'_, Self>,
+    ) -> Result<Option<TokenLosses>> {
         let TokenCrossEntropy { vocabulary, scale, labels, logits, gradients } = arguments;
         if let Some(label) = labels.iter().find(|&&label| label as usize >= vocabulary) {
             candle_core::bail!("token id {label} is outside the vocabulary of {vocabulary}");
@@ -159,12 +171,14 @@ impl PretrainingOps for Cpu {
                 vectorized(|| token_loss(logits, label as usize, trains.then_some(scale)))
             })
             .collect();
-        let sum = losses.iter().map(|(loss, _)| loss).sum();
-        let correct = losses.iter().filter(|(_, correct)| *correct).count() as u64;
+        let sum: f64 = losses.iter().map(|(loss, _)| loss).sum();
         if let Some(gradients) = gradients {
             gradients.loss += f64::from(scale) * sum;
+            gradients.parts[0] += f64::from(scale) * sum;
+            return Ok(None);
         }
-        Ok(TokenLosses { sum, count: labels.len() as u64, correct })
+        let correct = losses.iter().filter(|(_, correct)| *correct).count() as u64;
+        Ok(Some(TokenLosses { sum, count: labels.len() as u64, correct }))
     }
 
     fn sample_tokens(
@@ -180,8 +194,9 @@ impl PretrainingOps for Cpu {
     fn replaced_cross_entropy(
         &self,
         arguments: ReplacedCrossEntropy<'_, Self>,
-    ) -> Result<ReplacedLosses> {
-        let ReplacedCrossEntropy { scale, replaced, logits, grad, gradients } = arguments;
+    ) -> Result<Option<ReplacedLosses>> {
+        let ReplacedCrossEntropy { scale, part_scale, replaced, logits, grad, gradients } =
+            arguments;
         let grad = resize(grad, logits.len());
         let mut losses = ReplacedLosses::default();
         for ((&logit, &replaced), grad) in logits.iter().zip(replaced).zip(grad) {
@@ -195,8 +210,10 @@ impl PretrainingOps for Cpu {
         }
         if let Some(gradients) = gradients {
             gradients.loss += f64::from(scale) * losses.sum;
+            gradients.parts[1] += f64::from(part_scale) * losses.sum;
+            return Ok(None);
         }
-        Ok(losses)
+        Ok(Some(losses))
     }
 }
 

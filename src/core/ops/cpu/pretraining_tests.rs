@@ -39,10 +39,14 @@ fn token_losses_and_slopes_are_those_of_the_definition() -> Result<()> {
                 assert!((f64::from(value) - expected).abs() < 1e-6, "{value} {expected}");
             }
         }
-        assert!((losses.sum - sum).abs() < 1e-5 * sum, "{} {sum}", losses.sum);
-        assert_eq!(losses.count, 5);
-        assert!(losses.correct >= 1);
+        assert_eq!(losses.is_none(), trains);
+        if let Some(losses) = losses {
+            assert!((losses.sum - sum).abs() < 1e-5 * sum, "{} {sum}", losses.sum);
+            assert_eq!(losses.count, 5);
+            assert!(losses.correct >= 1);
+        }
         assert!((gradients.loss - if trains { 0.2 * sum } else { 0.0 }).abs() < 1e-5);
+        assert_eq!(gradients.parts, [gradients.loss, 0.0]);
     }
     let mut nan = vec![f32::NAN; vocabulary];
     let losses = cpu.token_cross_entropy(TokenCrossEntropy {
@@ -52,7 +56,7 @@ fn token_losses_and_slopes_are_those_of_the_definition() -> Result<()> {
         logits: &mut nan,
         gradients: None,
     })?;
-    assert!(losses.sum.is_nan());
+    assert!(losses.is_some_and(|losses| losses.sum.is_nan()));
     Ok(())
 }
 
@@ -81,17 +85,23 @@ fn tokens_are_drawn_with_their_probabilities() -> Result<()> {
 fn replaced_tokens_are_told_apart_by_the_sign_of_the_logit() -> Result<()> {
     let cpu = Cpu::new(1)?;
     let (mut grad, mut gradients) = (Vec::new(), CpuGradients::default());
-    let losses = cpu.replaced_cross_entropy(ReplacedCrossEntropy {
-        scale: 0.5,
-        replaced: &[true, false, true, false],
-        logits: &vec![2.0, -1.0, -80.0, 0.5],
-        grad: &mut grad,
-        gradients: Some(&mut gradients),
-    })?;
+    let mut losses_of = |gradients: Option<&mut CpuGradients>| {
+        cpu.replaced_cross_entropy(ReplacedCrossEntropy {
+            scale: 0.5,
+            part_scale: 0.25,
+            replaced: &[true, false, true, false],
+            logits: &vec![2.0, -1.0, -80.0, 0.5],
+            grad: &mut grad,
+            gradients,
+        })
+    };
+    let losses = losses_of(None)?.unwrap_or_default();
+    assert_eq!(losses_of(Some(&mut gradients))?, None);
     let log_sigmoid = |z: f64| -(-z).exp().ln_1p();
     let expected = -(log_sigmoid(2.0) + log_sigmoid(1.0) - 80.0 + log_sigmoid(-0.5));
     assert!((losses.sum - expected).abs() < 1e-9);
     assert!((gradients.loss - 0.5 * expected).abs() < 1e-9);
+    assert!((gradients.parts[1] - 0.25 * expected).abs() < 1e-9);
     assert_eq!(losses.counts, [[1, 1], [1, 1]]);
     let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
     for (slope, expected) in

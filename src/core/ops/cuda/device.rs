@@ -6,6 +6,7 @@ use super::gradients::CudaGradients;
 use super::memory::{Act, DeviceBuffer, GpuContext};
 use super::optimizer::CudaOptimizer;
 use super::parameters::CudaParameters;
+use super::pretraining_buffers::PretrainingBuffers;
 use crate::core::ops::adamw::AdamWSettings;
 use crate::core::ops::backend::{
     Device, Moments, PackedBatch, ParameterLayout, StepMetrics, Update,
@@ -18,12 +19,18 @@ pub struct CudaBackend<D: Driver> {
     pub(super) context: Arc<GpuContext<D>>,
     /// The means that attention's backward pass computes for queries and uses for keys.
     pub(super) attention_means: Mutex<DeviceBuffer<D, f32>>,
+    /// What the losses of pretraining read and write.
+    pub(super) pretraining: Mutex<PretrainingBuffers<D>>,
 }
 
 impl<D: Driver> CudaBackend<D> {
     /// Computes on the device of `driver`.
     pub fn new(driver: D) -> Self {
-        Self { context: Arc::new(GpuContext::new(driver)), attention_means: Mutex::default() }
+        Self {
+            context: Arc::new(GpuContext::new(driver)),
+            attention_means: Mutex::default(),
+            pretraining: Mutex::default(),
+        }
     }
 
     /// The driver.

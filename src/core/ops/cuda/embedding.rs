@@ -5,7 +5,7 @@
 use super::batch::DeviceBatch;
 use super::device::CudaBackend;
 use super::driver::{Driver, arguments};
-use super::gradients::DenseGradients;
+use super::gradients::{CudaGradients, DenseGradients};
 use super::memory::{Act, DeviceSlice, DeviceSliceMut, GpuContext, LaunchShape};
 use super::shapes::{self, RowChunks, groups};
 use crate::core::ops::backend::{EmbedBackward, EmbedForward, EmbeddingOps, EmbeddingTables};
@@ -97,27 +97,32 @@ impl<D: Driver> EmbeddingOps for CudaBackend<D> {
             unsafe { context.launch("token_gradients", table_rows(types, width), arguments)? };
         }
         position_gradients(self, tables, batch, grad.as_slice(), dense)?;
-        let arguments = arguments![
-            occurrence_starts,
-            occurrences,
-            width,
-            grad.as_slice(),
-            gradients.token_rows.all_mut(),
-            accumulate,
-        ];
-        // SAFETY: `grad` is `[rows, width]`, occurrences are rows, and there is one row of
-        // gradients for each distinct token.
-        unsafe {
-            let shape = table_rows(gradients.tokens.len(), width);
-            context.launch("token_gradients", shape, arguments)?;
+        let CudaGradients { tokens, token_rows, .. } = gradients;
+        // The padding token has no gradient here; that of a tied last layer stays as it is.
+        let padding = tokens.iter().position(|&token| Some(token) == tables.padding_token);
+        let first_end = padding.unwrap_or(tokens.len());
+        for range in [0..first_end, (first_end + 1).min(tokens.len())..tokens.len()] {
+            let arguments = arguments![
+                occurrence_starts.from(range.start, context.precision())?,
+                occurrences,
+                width,
+                grad.as_slice(),
+                token_rows.slice_mut(range.start * width..range.end * width)?,
+                accumulate,
+            ];
+            // SAFETY: `grad` is `[rows, width]`, occurrences are rows, and there is one row of
+            // gradients for each distinct token of the range.
+            unsafe {
+                context.launch("token_gradients", table_rows(range.len(), width), arguments)?;
+            }
         }
-        let padding = tables.padding_token;
-        let padding = gradients.tokens.iter().position(|&token| Some(token) == padding);
-        if let Some(padding) = padding {
-            let row = gradients.token_rows.slice_mut(padding * width..(padding + 1) * width)?;
-            fill_with_zeros(context, row, width)?;
+        match padding {
+            Some(padding) if !accumulate => {
+                let row = token_rows.slice_mut(padding * width..(padding + 1) * width)?;
+                fill_with_zeros(context, row, width)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

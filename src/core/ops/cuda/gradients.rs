@@ -11,6 +11,9 @@ use candle_core::{Result, bail};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// The elements of the step's loss.
+const LOSS_LEN: usize = 3;
+
 /// The gradients of all parameters after the token table.
 pub(super) struct DenseGradients<D: Driver> {
     values: DeviceBuffer<D, f32>,
@@ -34,6 +37,11 @@ impl<D: Driver> DenseGradients<D> {
     /// All these gradients.
     pub(super) fn all(&self) -> DeviceSlice<'_, f32> {
         self.values.all()
+    }
+
+    /// Sets these gradients to zero.
+    pub(super) fn clear(&mut self) -> Result<()> {
+        self.values.clear()
     }
 
     /// The number of these gradients.
@@ -81,7 +89,7 @@ pub struct CudaGradients<D: Driver> {
     pub(super) token_ids: DeviceBuffer<D, u32>,
     /// The gradients of their rows, `[distinct, width]`.
     pub(super) token_rows: DeviceBuffer<D, f32>,
-    /// The step's loss so far, one value.
+    /// The step's loss so far, and its parts of masked and of replaced tokens.
     pub(super) loss: DeviceBuffer<D, f32>,
     /// The step's predicted classes so far.
     pub(super) predicted: DeviceBuffer<D, u32>,
@@ -105,7 +113,7 @@ impl<D: Driver> CudaGradients<D> {
             tokens: Vec::new(),
             token_ids: DeviceBuffer::default(),
             token_rows: DeviceBuffer::default(),
-            loss: DeviceBuffer::zeroed(context, 1)?,
+            loss: DeviceBuffer::zeroed(context, LOSS_LEN)?,
             predicted: DeviceBuffer::default(),
             predictions: 0,
             partials: DeviceBuffer::default(),

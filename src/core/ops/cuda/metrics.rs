@@ -61,6 +61,7 @@ impl<D: Driver> MetricsReadback<D> {
             loss: status[STATUS_LOSS].into(),
             grad_norm: status[STATUS_NORM].into(),
             predicted: predicted.chunks_exact(4).map(bytemuck::pod_read_unaligned).collect(),
+            parts: [status[STATUS_PARTS].into(), status[STATUS_PARTS + 1].into()],
         };
         self.read += 1;
         Ok(())
@@ -88,7 +89,8 @@ impl<D: Driver> MetricsReadback<D> {
 }
 
 /// The elements of the status; `STATUS_` in `kernels/adamw.cu` numbers them.
-pub(super) const STATUS_LEN: usize = 6;
+pub(super) const STATUS_LEN: usize = 8;
 const STATUS_BYTES: usize = STATUS_LEN * size_of::<f32>();
 const STATUS_NORM: usize = 0;
 const STATUS_LOSS: usize = 3;
+const STATUS_PARTS: usize = 6;

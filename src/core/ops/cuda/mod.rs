@@ -6,7 +6,8 @@
 //! that one driver is tested without a GPU.
 //!
 //! All work of a step is queued, and the host does not wait for it within the step: the metrics of
-//! a step are copied to page-locked memory and read while the next step is in the queue.
+//! a step are copied to page-locked memory and read while the next step is in the queue. Only in
+//! pretraining with a generator it waits once in each micro-batch, for the tokens that were drawn.
 
 mod activation;
 #[cfg(test)]
@@ -45,6 +46,11 @@ mod optimizer;
 mod parameters;
 #[cfg(feature = "cuda")]
 mod pinned;
+mod pretraining;
+mod pretraining_buffers;
+#[cfg(test)]
+#[cfg(any(unix, feature = "cuda"))]
+mod pretraining_tests;
 #[cfg(feature = "cuda")]
 mod properties;
 #[cfg(test)]
@@ -71,7 +77,7 @@ pub use parameters::CudaParameters;
 
 /// The kernels' sources, in the order in which they form one translation unit.
 #[cfg(feature = "cuda")]
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     include_str!("kernels/common.cuh"),
     include_str!("kernels/memory.cu"),
     include_str!("kernels/reduce.cu"),
@@ -81,6 +87,7 @@ const SOURCES: [&str; 11] = [
     include_str!("kernels/attention.cu"),
     include_str!("kernels/attention_backward.cu"),
     include_str!("kernels/head.cu"),
+    include_str!("kernels/pretraining.cu"),
     include_str!("kernels/adamw.cu"),
     include_str!("kernels/token_rows.cu"),
 ];

@@ -236,7 +236,7 @@ impl<D: Driver> CudaOptimizer<D> {
             gradients.status.all_mut(),
         ];
         let shape = LaunchShape { grid: [1, 1, 1], block: [256, 1, 1], shared: 0 };
-        // SAFETY: the loss and the number of steps are one element each, the entry has four, kinds
+        // SAFETY: the loss has three elements, the number of steps is one, the entry has four, kinds
         // and factors have two per kind, and the status has `STATUS_LEN`.
         unsafe { context.launch("prepare_update", shape, arguments)? };
         self.update_dense(context, parameters.dense_mut()?, gradients)?;

@@ -15,6 +15,10 @@ pub struct CudaParameters<D: Driver> {
     /// The operands of matrix products, from the end of the token table on; `None` if the
     /// parameters themselves are the operands.
     shadow: Option<DeviceBuffer<D, Act>>,
+    /// The token table as an operand, in half precision, once it was prepared.
+    table_operand: DeviceBuffer<D, Act>,
+    /// Whether it is a copy of the present table.
+    table_is_prepared: bool,
     token_table_len: usize,
 }
 
@@ -72,7 +76,13 @@ impl<D: Driver> CudaParameters<D> {
         } else {
             None
         };
-        let mut parameters = Self { floats, shadow, token_table_len };
+        let mut parameters = Self {
+            floats,
+            shadow,
+            table_operand: DeviceBuffer::default(),
+            table_is_prepared: false,
+            token_table_len,
+        };
         parameters.refresh_operands(context)?;
         Ok(parameters)
     }
@@ -92,6 +102,44 @@ impl<D: Driver> CudaParameters<D> {
         unsafe { context.launch("to_activations", shapes::elements(n), arguments) }
     }
 
+    /// Makes the token table an operand of matrix products, with its present values.
+    pub(super) fn prepare_token_table(&mut self, context: &Arc<GpuContext<D>>) -> Result<()> {
+        if self.shadow.is_none() || self.table_is_prepared {
+            return Ok(());
+        }
+        let n = self.token_table_len;
+        let to = self.table_operand.resize(context, n)?;
+        let arguments = arguments![self.floats.slice(0..n)?, to, n as u64];
+        // SAFETY: both slices have `n` elements.
+        unsafe { context.launch("to_activations", shapes::elements(n), arguments)? };
+        self.table_is_prepared = true;
+        Ok(())
+    }
+
+    /// Multiplies by `factor` the change of parameters since they were copied; `before` is the copy
+    /// of those from `start` on.
+    pub(super) fn scale_change(
+        &mut self,
+        context: &GpuContext<D>,
+        start: usize,
+        before: DeviceSlice<'_, f32>,
+        factor: f32,
+    ) -> Result<()> {
+        let n = before.len();
+        let end = start + n;
+        let arguments = arguments![n as u64, before, factor, self.floats.slice_mut(start..end)?];
+        // SAFETY: both slices have `n` elements.
+        unsafe { context.launch("scale_change", shapes::elements(n), arguments)? };
+        let first = start.max(self.token_table_len);
+        self.table_is_prepared &= start >= self.token_table_len;
+        let Some(shadow) = self.shadow.as_mut().filter(|_| first < end) else { return Ok(()) };
+        let (from, n) = (self.floats.slice(first..end)?, end - first);
+        let first = first - self.token_table_len;
+        let arguments = arguments![from, shadow.slice_mut(first..first + n)?, n as u64];
+        // SAFETY: both slices have `n` elements.
+        unsafe { context.launch("to_activations", shapes::elements(n), arguments) }
+    }
+
     /// The number of parameters.
     pub(super) fn len(&self) -> usize {
         self.floats.len()
@@ -102,7 +150,8 @@ impl<D: Driver> CudaParameters<D> {
         self.floats.slice(start..start + len)
     }
 
-    /// The `len` parameters from `start` on, after the token table, as operands of matrix products.
+    /// The `len` parameters from `start` on as operands of matrix products: those after the token
+    /// table or, once it is prepared, parts of the token table.
     pub(super) fn operands(
         &self,
         context: &GpuContext<D>,
@@ -111,6 +160,12 @@ impl<D: Driver> CudaParameters<D> {
     ) -> Result<DeviceSlice<'_, Act>> {
         match &self.shadow {
             None => self.floats(start, len)?.as_activations(context.precision()),
+            Some(_) if start + len <= self.token_table_len => {
+                if !self.table_is_prepared {
+                    bail!("the token table was not prepared for products");
+                }
+                self.table_operand.slice(start..start + len)
+            }
             Some(shadow) => {
                 let start = after_token_table(start, self.token_table_len)?;
                 shadow.slice(start..start + len)
@@ -120,6 +175,7 @@ impl<D: Driver> CudaParameters<D> {
 
     /// The token table, to be updated.
     pub(super) fn token_table_mut(&mut self) -> Result<DeviceSliceMut<'_, f32>> {
+        self.table_is_prepared = false;
         self.floats.slice_mut(0..self.token_table_len)
     }
 

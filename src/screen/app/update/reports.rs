@@ -105,7 +105,15 @@ pub(super) fn apply_event(state: &mut State, event: TrainEvent) {
 
 fn push_evaluation(state: &mut State, evaluated: Evaluated) {
     state.throughput.push_evaluation(&evaluated);
-    let better = |best: &Evaluated| evaluated.metrics.eval_accuracy > best.metrics.eval_accuracy;
+    let pretrains = state.is_pretraining();
+    let better = |best: &Evaluated| {
+        let (ours, best) = (&evaluated.metrics, &best.metrics);
+        if pretrains {
+            ours.eval_loss < best.eval_loss
+        } else {
+            ours.eval_accuracy > best.eval_accuracy
+        }
+    };
     if state.best.as_ref().is_none_or(better) {
         state.best = Some(evaluated.clone());
     }

@@ -1,8 +1,8 @@
 //! Updates by messages.
 
 use super::*;
-use crate::core::train::event::{Failed, TrainEvent};
-use crate::core::train::fixtures::{ending, failure, run};
+use crate::core::train::event::{Failed, Setting, TrainEvent};
+use crate::core::train::fixtures::{ending, evaluated, failure, run, started};
 use crate::run::protocol::{Answer, RunReport};
 use crate::run::system_metrics::SystemSample;
 use crate::screen::app::log::LogAction;
@@ -37,6 +37,21 @@ fn events_update_charts_and_tables() {
     assert_eq!(state.history.eval_loss.len(), 3);
     assert_eq!(state.best.as_ref().map(|best| best.step), Some(189));
     assert_eq!(state.steps_done(), 200);
+}
+
+#[test]
+fn the_best_evaluation_of_pretraining_has_the_lowest_loss() {
+    let mut started = started();
+    let (name, value, reason) = ("objective".to_owned(), "mlm".to_owned(), "flag".to_owned());
+    started.settings.push(Setting { name, value, reason });
+    let mut state = after(vec![TrainEvent::Started(started)]);
+    for (step, loss) in [(10, 8.5), (20, 8.0), (30, 8.2)] {
+        let mut evaluation = evaluated(step, 1.0, step as f64 / 100.0, 1.0);
+        evaluation.metrics.eval_loss = loss;
+        push(&mut state, vec![TrainEvent::Evaluated(evaluation)]);
+    }
+    assert_eq!(state.best.as_ref().map(|best| best.step), Some(20));
+    assert!(!state.is_language_model(), "it has classes");
 }
 
 #[test]

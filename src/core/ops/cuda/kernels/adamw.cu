@@ -47,6 +47,7 @@ DEVICE float averaged(const Factors *factors, float average, float parameter)
 #define STATUS_LOSS 3
 #define STATUS_CORRECTION 4
 #define STATUS_SHARE 5
+#define STATUS_PARTS 6
 
 DEVICE int is_finite(float value)
 {
@@ -83,6 +84,8 @@ BOUNDED_KERNEL(256, 1) prepare_update(const double *partials, u32 count, float m
         status[STATUS_CLIP] = factor < 1.0 ? (float)factor : 1.0f;
         status[STATUS_APPLIED] = applied ? 1.0f : 0.0f;
         status[STATUS_LOSS] = *loss;
+        status[STATUS_PARTS] = loss[1];
+        status[STATUS_PARTS + 1] = loss[2];
         status[STATUS_CORRECTION] = correction;
         status[STATUS_SHARE] = share;
         /* This thread wrote the factors of the first kind. */

@@ -70,6 +70,18 @@ KERNEL_OF(cross_entropy, A(0, u32), A(1, u32), A(2, float), A(3, float), A(4, in
           A(10, float *))
 KERNEL_OF(divergence, A(0, u32), A(1, u32), A(2, float), A(3, const u32 *), A(4, const float *),
           A(5, float *), A(6, float *))
+KERNEL_OF(layer_norm, A(0, const float *), A(1, const float *), A(2, float), A(3, u32),
+          A(4, const act *), A(5, float *), A(6, act *))
+KERNEL_OF(layer_norm_backward, A(0, const float *), A(1, u32), A(2, u32), A(3, u32), A(4, const act *),
+          A(5, const float *), A(6, act *), A(7, float *))
+KERNEL_OF(token_cross_entropy, A(0, u32), A(1, float), A(2, int), A(3, const u32 *), A(4, act *),
+          A(5, float *))
+KERNEL_OF(sample_tokens, A(0, u32), A(1, const act *), A(2, const double *), A(3, u32 *))
+KERNEL_OF(replaced_cross_entropy, A(0, u32), A(1, float), A(2, const u32 *), A(3, const float *),
+          A(4, float *), A(5, float *))
+KERNEL_OF(add_losses, A(0, u32), A(1, const float *), A(2, float), A(3, float), A(4, u32),
+          A(5, float *))
+KERNEL_OF(scale_change, A(0, u64), A(1, const float *), A(2, float), A(3, float *))
 KERNEL_OF(prepare_update, A(0, const double *), A(1, u32), A(2, float), A(3, const float *),
           A(4, double), A(5, double), A(6, double), A(7, const double *), A(8, u32), A(9, double),
           A(10, float *), A(11, u64 *), A(12, float *), A(13, float *))
@@ -115,6 +127,13 @@ static const Kernel kernels[] = {
     WITH_BARRIERS(classify_backward_weight),
     WITH_BARRIERS(cross_entropy),
     WITH_BARRIERS(divergence),
+    WITH_BARRIERS(layer_norm),
+    WITH_BARRIERS(layer_norm_backward),
+    WITH_BARRIERS(token_cross_entropy),
+    WITH_BARRIERS(sample_tokens),
+    PLAIN(replaced_cross_entropy),
+    WITH_BARRIERS(add_losses),
+    PLAIN(scale_change),
     WITH_BARRIERS(prepare_update),
     PLAIN(adamw),
     PLAIN(update_token_rows),

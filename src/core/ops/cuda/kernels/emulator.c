@@ -35,6 +35,7 @@
 #include "attention.cu"
 #include "attention_backward.cu"
 #include "head.cu"
+#include "pretraining.cu"
 #include "adamw.cu"
 #include "token_rows.cu"
 

@@ -2,7 +2,7 @@
  *
  * The sources are one translation unit. Concatenate, in this order:
  *   common.cuh memory.cu reduce.cu norm.cu embedding.cu activation.cu attention.cu
- *   attention_backward.cu head.cu adamw.cu token_rows.cu
+ *   attention_backward.cu head.cu pretraining.cu adamw.cu token_rows.cu
  * and compile that twice: with -DACTIVATION_BF16 for activations in bf16, without it for f32. This
  * file is documentation that the emulator (emulator.c) checks the kernels against; NVRTC does not
  * need it. No header is included and no option is required; do not pass --use_fast_math.
@@ -201,13 +201,52 @@ KERNEL cross_entropy(u32 rows, u32 classes, float smoothing, float factor, int i
 KERNEL divergence(u32 pairs, u32 classes, float factor, const u32 *weights, const float *logits,
                   float *grad, float *loss);
 
+/* ---- pretraining.cu ---- */
+
+/* out = LN(x), rows of `width`; statistics [rows, 2]. grid (rows), block (ROW(width)). */
+KERNEL layer_norm(const float *scale, const float *shift, float epsilon, u32 width, const act *x,
+                  float *statistics, act *out);
+
+/* Replaces grad, the gradient of layer_norm's out, by the gradient of x. partials
+ * [CHUNKS(rows), 2, width]: the gradients of scale and shift; `chunk` = CHUNK(rows).
+ * grid (CHUNKS(rows)), block (ROW(width)). Then add_partials with 2 targets. */
+KERNEL layer_norm_backward(const float *scale, u32 rows, u32 width, u32 chunk, const act *x,
+                           const float *statistics, act *grad, float *partials);
+
+/* The cross-entropy of tokens: losses [rows, 2] receives the loss of each row of logits,
+ * [rows, vocabulary], NaN if they are not finite, and 1 or 0: whether the label has the highest
+ * logit. With `trains`, the logits are replaced by factor × the loss's gradient. Labels, [rows], are
+ * below `vocabulary`. grid (rows), block (256). Then add_losses in training. */
+KERNEL token_cross_entropy(u32 vocabulary, float factor, int trains, const u32 *labels, act *logits,
+                           float *losses);
+
+/* tokens[r] = the first token up to which the probabilities of row r, the softmax of logits
+ * [rows, vocabulary], add up to more than uniforms[r], which is in [0, 1); the last token if there is
+ * none. grid (rows), block (256). */
+KERNEL sample_tokens(u32 vocabulary, const act *logits, const double *uniforms, u32 *tokens);
+
+/* The binary cross-entropy of logits, [rows]; replaced, [rows], is 1 or 0. losses [rows, 2] receives
+ * the loss of each row, and 1 or 0: whether its logit is above 0; grad = factor × the loss's gradient.
+ * Block (256), grid (min(4096, ceil(rows / 256))). Then add_losses in training. */
+KERNEL replaced_cross_entropy(u32 rows, float factor, const u32 *replaced, const float *logits,
+                              float *grad, float *losses);
+
+/* loss[0] += factor × the sum of the losses of losses [rows, 2], and loss[part] += part_factor × it.
+ * loss is float[3], see prepare_update; `part` is 1 or 2. grid (1), block (256). */
+KERNEL add_losses(u32 rows, const float *losses, float factor, float part_factor, u32 part,
+                  float *loss);
+
+/* p = before + factor × (p - before) for n parameters, in each operation rounded; before exactly if
+ * the factor is 0. Block (256), grid (min(4096, ceil(n / 256))). */
+KERNEL scale_change(u64 n, const float *before, float factor, float *parameters);
+
 /* ---- adamw.cu, token_rows.cu ----
  * The factors of an update with number t, counted from 1, computed in double:
  *   rate = learning_rate / (1 - beta1^t), correction = 1 / sqrt(1 - beta2^t),
  *   keep = 1 - learning_rate × weight_decay (for parameters that decay).
- * status is float[6]: {norm of all gradients, clipping factor, 1 if the update is applied or 0 if
- * loss or norm are not finite, the loss, correction, share}. If the update is not applied, the
- * update kernels change nothing.
+ * status is float[8]: {norm of all gradients, clipping factor, 1 if the update is applied or 0 if
+ * loss or norm are not finite, the loss, correction, share, the parts of the loss in pretraining}. If
+ * the update is not applied, the update kernels change nothing.
  *
  * Parameters that are updated alike form groups; each group is of a kind, and a kind has a factor of
  * the learning rate and a weight decay. Kind 0 is that of the token table.
@@ -216,7 +255,8 @@ KERNEL divergence(u32 pairs, u32 classes, float factor, const u32 *weights, cons
  * average + share × (parameters - average), share = 1 - min(average_decay, (1 + t) / (10 + t)); null:
  * there is none. */
 
-/* Computes status from the partial sums of squares (double[count]) and the loss; writes the factors
+/* Computes status from the partial sums of squares (double[count]) and the loss, float[3]: the loss
+ * and its parts of masked and of replaced tokens; writes the factors
  * {rate, keep} of each kind, [kind_count, 2], from kinds, [kind_count, 2]: the factor of the learning
  * rate and the weight decay; writes entry = {rate, keep, correction, share} of the token table to the
  * history of updates, or {0, 1, 0, 0}, a skipped update, if it is not applied; and adds 1 to *steps,

@@ -159,6 +159,22 @@ impl<D: Driver, T: DeviceElement> DeviceBuffer<D, T> {
     }
 }
 
+impl<D: Driver, T: DeviceElement> DeviceBuffer<D, T> {
+    /// A copy of elements in device memory.
+    pub(in super::super) fn copy_of(
+        context: &Arc<GpuContext<D>>,
+        from: DeviceSlice<'_, T>,
+    ) -> Result<Self> {
+        let copy = Self::new(context, from.len)?;
+        let bytes = from.len * T::bytes(context.precision());
+        if bytes > 0 {
+            // SAFETY: both have `len` elements, and the new allocation overlaps no other.
+            unsafe { context.driver().copy(from.start, copy.all().start, bytes)? };
+        }
+        Ok(copy)
+    }
+}
+
 impl<D: Driver, T: DeviceElement + Pod> DeviceBuffer<D, T> {
     /// A copy of the host's values.
     pub(in super::super) fn from_host(context: &Arc<GpuContext<D>>, values: &[T]) -> Result<Self> {

@@ -124,7 +124,7 @@ impl<D: Driver> GpuContext<D> {
             bail!("a product of {rows} × {columns} into {len} elements on the GPU");
         }
         let (a, b) = (a.checked(rows, inner)?, b.checked(inner, columns)?);
-        if rows == 0 || columns == 0 {
+        if rows == 0 || columns == 0 || (inner == 0 && accumulate) {
             return Ok(());
         }
         let call = GemmCall { rows, columns, inner, a, b, out: start, out_type, accumulate };

@@ -68,6 +68,20 @@ impl<T> DeviceSlice<'_, T> {
     }
 }
 
+impl<T: DeviceElement> DeviceSlice<'_, T> {
+    /// The elements from `start` on.
+    ///
+    /// # Errors
+    /// If there are fewer.
+    pub(in super::super) fn from(self, start: usize, precision: Precision) -> Result<Self> {
+        if start > self.len {
+            bail!("element {start} of a GPU slice of {}", self.len);
+        }
+        let len = self.len - start;
+        Ok(Self { start: self.start.offset(start * T::bytes(precision)), len, ..self })
+    }
+}
+
 impl<'a> DeviceSlice<'a, f32> {
     /// The same elements as activations.
     ///
