@@ -2,70 +2,27 @@
 //! TensorBoard's event files, and the arguments with which it can be repeated.
 
 mod faults;
+mod lock;
 mod place;
 mod recording_files;
 mod resumed;
 
+pub(super) use lock::FolderLock;
+#[cfg(test)]
+pub(super) use lock::LOCK_FILE;
+pub use lock::{is_locked, lock_output_dir};
 pub use recording_files::Recorder;
 
 use super::journal::JOURNAL;
 use crate::core::atomic_write::{Staging, remove_leftovers};
 use crate::core::train::checkpoint::{list, step_of};
-use std::fs::File;
-use std::io::{Error, ErrorKind, Result};
+use std::io::Result;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The prefix of folders with the checkpoints, journal and arguments of an earlier run; a number
 /// follows.
 const EARLIER_PREFIX: &str = "earlier-";
-
-/// The file that is locked while a run writes into a folder.
-pub(super) const LOCK_FILE: &str = ".nsmc-tui.lock";
-
-/// The number of attempts to lock a folder, and the pause between them. Listing runs locks the
-/// folder for a moment.
-const LOCK_ATTEMPTS: u32 = 4;
-const LOCK_RETRY_PAUSE: Duration = Duration::from_millis(25);
-
-/// Locks a folder for one run, until the file is dropped.
-///
-/// # Errors
-/// If another run has locked it, or the system reports an error.
-pub fn lock_output_dir(output_dir: &Path) -> Result<File> {
-    std::fs::create_dir_all(output_dir)?;
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(output_dir.join(LOCK_FILE))?;
-    let mut locked = file.try_lock();
-    for _ in 0..LOCK_ATTEMPTS {
-        if !matches!(locked, Err(std::fs::TryLockError::WouldBlock)) {
-            break;
-        }
-        std::thread::sleep(LOCK_RETRY_PAUSE);
-        locked = file.try_lock();
-    }
-    match locked {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::other(
-            "another run is writing into this folder; wait for its end, or pass another \
-             --output-dir",
-        )),
-        // Some network file systems do not support locks.
-        Err(std::fs::TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
-            Ok(file)
-        }
-        Err(std::fs::TryLockError::Error(error)) => Err(error),
-    }
-}
-
-/// Whether a process of this computer writes into a folder.
-pub fn is_locked(folder: &Path) -> bool {
-    let Ok(file) = File::open(folder.join(LOCK_FILE)) else { return false };
-    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
-}
 
 /// Moves the checkpoints of an earlier run, with a copy of its journal and its arguments, into a
 /// new folder inside `output_dir`, from where it can still be resumed. For a run that is itself
@@ -129,16 +86,6 @@ fn now() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_folder_can_be_locked_by_one_run() -> Result<()> {
-        let folder = tempfile::tempdir()?;
-        let locked = lock_output_dir(folder.path())?;
-        let refused = lock_output_dir(folder.path());
-        assert!(refused.is_err_and(|error| error.to_string().contains("another run")));
-        drop(locked);
-        lock_output_dir(folder.path()).map(drop)
-    }
 
     #[test]
     fn an_earlier_runs_checkpoints_are_moved() -> Result<()> {

@@ -11,6 +11,8 @@ mod data;
 #[cfg(unix)]
 mod faults;
 mod fine_tuning;
+#[cfg(target_os = "linux")]
+mod gpus;
 #[cfg(unix)]
 mod guardian;
 #[cfg(feature = "hub")]

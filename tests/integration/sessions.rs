@@ -357,3 +357,24 @@ fn a_run_outlives_its_connection_and_ends_as_if_nothing_had_happened() {
     assert!(parameters(&out) == parameters(&undisturbed.out()), "the parameters differ");
     std::io::stderr().flush().expect("standard error");
 }
+
+#[test]
+fn a_running_run_is_opened_from_the_list_of_runs_and_left_running() {
+    let run = Background::start("2", &[]);
+    run.send(&json!({"command": "pause"}));
+    let listed = nsmc_tui(run.folder.path()).args(["runs", "--json"]).assert().success();
+    let listed = json_lines(&stdout(&listed));
+    assert_eq!((&listed[0]["status"], &listed[0]["pid"]), (&json!("running"), &json!(run.pid)));
+    let folder = run.folder.path().display().to_string();
+    let mut terminal = Terminal::start(120, 40, &["runs", &folder], &[]);
+    terminal.wait_for("running");
+    terminal.press("D");
+    terminal.wait_for("a process is using this run");
+    terminal.press("\r");
+    terminal.wait_for("paused · step 2/6");
+    terminal.press("d");
+    terminal.wait_for("1 run");
+    terminal.press("q");
+    terminal.end(0);
+    assert!(is_running(run.pid));
+}

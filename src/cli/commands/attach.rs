@@ -39,36 +39,42 @@ pub fn show(
     display: DisplayOptions,
     mut out: impl Write,
 ) -> anyhow::Result<ExitCode> {
+    let (leaving, state) = watch(folder, display)?;
+    match leaving {
+        ExitReason::Panicked => bail!("the dashboard failed; the run continues without it"),
+        ExitReason::HungUp => return Ok(ExitCode::SUCCESS),
+        _ => {}
+    }
+    if state.is_running() {
+        if let RunLocation::Attached { pid } = state.location {
+            write_way_back(folder, pid, &mut out)?;
+        }
+    } else {
+        write_summary(&state, &mut out)?;
+    }
+    out.flush()?;
+    Ok(match leaving {
+        ExitReason::Signalled(number) => ExitCode::from(128 + number),
+        _ if state.failed.is_some() => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+/// Shows the run in a folder until the user leaves it, and prints nothing. Returns the last state.
+///
+/// # Errors
+/// If there is no run, the connection to it is lost, or the dashboard cannot be shown.
+pub fn watch(folder: &Path, display: DisplayOptions) -> anyhow::Result<(ExitReason, State)> {
     loop {
         let (channels, location) = connect(folder, Purpose::Watch)?;
         let run_folder = Some(folder.to_path_buf());
         let state = State { run_folder, location, ..State::default() };
         let (leaving, state) = dashboard::show(&channels, display, state)?;
-        if let Some(reason) = &state.lost {
-            // A dashboard that was stopped for a while is attached again.
-            if is_locked(folder) && leaving == ExitReason::Quit {
-                continue;
-            }
+        let Some(reason) = &state.lost else { return Ok((leaving, state)) };
+        // A dashboard that was stopped for a while is attached again.
+        if !is_locked(folder) || leaving != ExitReason::Quit {
             bail!("{}: {}", shown(folder), lost(folder, reason));
         }
-        match leaving {
-            ExitReason::Panicked => bail!("the dashboard failed; the run continues without it"),
-            ExitReason::HungUp => return Ok(ExitCode::SUCCESS),
-            _ => {}
-        }
-        if state.is_running() {
-            if let RunLocation::Attached { pid } = location {
-                write_way_back(folder, pid, &mut out)?;
-            }
-        } else {
-            write_summary(&state, &mut out)?;
-        }
-        out.flush()?;
-        return Ok(match leaving {
-            ExitReason::Signalled(number) => ExitCode::from(128 + number),
-            _ if state.failed.is_some() => ExitCode::FAILURE,
-            _ => ExitCode::SUCCESS,
-        });
     }
 }
 

@@ -1,54 +1,105 @@
 //! `nsmc-tui runs`.
 
+mod open;
+mod table;
+
 use super::dashboard;
 use crate::cli::flags::RunsFlags;
 use crate::cli::output::print_to_stderr;
-use crate::core::text::{align_left, align_right, sanitize_for_terminal, to_json};
+use crate::core::text::{sanitize_for_terminal, to_json};
 use crate::run::run_index::{
-    RunEntry, RunSummary, compare_runs, distinguishing_settings, find_runs, format_settings,
-    matches_filter, read_entry,
+    CurveName, Query, RunEntry, RunSummary, compare_runs, find_runs, read_entry, read_points,
 };
-use crate::run::summary::clock;
 use crate::run::worker::run_index;
+use crate::screen::app::log::Level;
 use crate::screen::app::runs::RunComparison;
-use crate::screen::app::{Page, State};
+use crate::screen::app::{Notice, Page, State};
 use crate::screen::lang::Lang;
 use crate::screen::terminal::ExitReason;
 use anyhow::{Context, bail};
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use unicode_width::UnicodeWidthStr;
 
 pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
+    if let Some([run, curve]) = flags.csv.as_deref() {
+        write_curve(&flags.folder, run, curve, &mut out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let shown = sanitize_for_terminal(&flags.folder.display().to_string()).into_owned();
     let folders = find_runs(&flags.folder).with_context(|| {
         format!("{shown}: cannot be read; pass a folder that contains the output folders of runs")
     })?;
     if !(flags.json || flags.plain) && dashboard::is_possible() {
-        let worker = run_index::start(flags.folder.clone())?;
-        let runs = RunComparison::new(shown, flags.sort, flags.reverse, &flags.filter);
-        let state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
-        let leaving = dashboard::show(&worker.channels, flags.display.options(), state)?.0;
-        worker.join();
-        return match leaving {
-            ExitReason::Quit | ExitReason::Detached | ExitReason::HungUp => Ok(ExitCode::SUCCESS),
-            ExitReason::Signalled(number) => Ok(ExitCode::from(128 + number)),
-            ExitReason::Panicked => bail!("the dashboard failed"),
-        };
+        return show(flags, shown);
+    }
+    print(flags, &shown, &folders, &mut out)?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows the list of runs, and each run that the user opens, until the list is closed.
+fn show(flags: &RunsFlags, shown: String) -> anyhow::Result<ExitCode> {
+    let worker = run_index::start(flags.folder.clone())?;
+    let runs = RunComparison::new(shown, flags.sort, flags.reverse, &flags.filter);
+    let mut state = State { runs: Some(runs), page: Page::Runs, ..State::idle() };
+    let leaving = loop {
+        let (leaving, closed) = dashboard::show(&worker.channels, flags.display.options(), state)?;
+        state = closed;
+        let opened = state.runs.as_mut().and_then(RunComparison::take_opening);
+        let Some(entry) = opened.filter(|_| leaving == ExitReason::Quit) else { break leaving };
+        match open::show(&entry, flags.display.options()) {
+            Ok(ExitReason::Quit | ExitReason::Detached) => {}
+            Ok(leaving) => break leaving,
+            Err(error) => {
+                let text = sanitize_for_terminal(&format!("{error:#}")).into_owned();
+                state.notice = Some(Notice { level: Level::Warning, text, since: 0.0 });
+            }
+        }
+    };
+    worker.join();
+    match leaving {
+        ExitReason::Quit | ExitReason::Detached | ExitReason::HungUp => Ok(ExitCode::SUCCESS),
+        ExitReason::Signalled(number) => Ok(ExitCode::from(128 + number)),
+        ExitReason::Panicked => bail!("the dashboard failed"),
+    }
+}
+
+/// Prints the runs that match the filter, as a table or as JSON.
+fn print(
+    flags: &RunsFlags,
+    shown: &str,
+    folders: &[PathBuf],
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let query = Query::parse(&flags.filter)?;
+    let found = folders.iter().filter_map(|folder| read_entry(&flags.folder, folder));
+    let found: Vec<RunEntry> = found.collect();
+    let all: Vec<&RunEntry> = found.iter().collect();
+    for name in query.unknown_names(&all).iter().filter(|_| !all.is_empty()) {
+        print_to_stderr(format_args!("warning: no run has a setting or metric named {name}"));
     }
     let translate = |status| Lang::Korean.tr(status);
-    let entries = folders.iter().filter_map(|folder| read_entry(&flags.folder, folder));
-    let mut entries: Vec<RunEntry> =
-        entries.filter(|entry| matches_filter(entry, &flags.filter, translate)).collect();
+    let mut entries = all;
+    entries.retain(|entry| query.matches(entry, translate));
     entries.sort_by(|one, other| compare_runs(one, other, flags.sort));
     if flags.reverse {
         entries.reverse();
     }
-    for unreadable in entries.iter().filter_map(|entry| entry.summary.as_ref().err()) {
-        print_to_stderr(format_args!("{}: {}", unreadable.name, unreadable.reason));
+    let mut summaries: Vec<&RunSummary> = Vec::new();
+    for entry in &entries {
+        match &entry.summary {
+            Ok(summary) => {
+                if let Some(problem) = &summary.notes_problem {
+                    print_to_stderr(format_args!("warning: {problem}"));
+                }
+                summaries.push(summary);
+            }
+            Err(unreadable) => {
+                print_to_stderr(format_args!("{}: {}", unreadable.name, unreadable.reason));
+            }
+        }
     }
-    let summaries: Vec<&RunSummary> =
-        entries.iter().filter_map(|entry| entry.summary.as_ref().ok()).collect();
     if flags.json {
         for summary in summaries {
             writeln!(out, "{}", to_json(summary)?)?;
@@ -61,44 +112,25 @@ pub fn run(flags: &RunsFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
             "{shown}: no runs; nsmc-tui train writes one to its --output-dir"
         ));
     } else {
-        write_table(&summaries, &mut out)?;
+        table::write(&summaries, out)?;
     }
-    out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-/// Writes one line for each run; the last column has the settings in which it differs from the
-/// others.
-fn write_table(runs: &[&RunSummary], out: &mut impl Write) -> std::io::Result<()> {
-    let names = distinguishing_settings(runs);
-    let head = ["RUN", "STATUS", "STEP", "ACCURACY", "F1", "EVAL_LOSS", "TIME", "WRITTEN"];
-    let mut lines = vec![(head.map(str::to_owned), "SETTINGS".to_owned())];
-    for run in runs {
-        let number = |value: Option<f64>| {
-            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
-        };
-        let best = run.best.as_ref();
-        let cells = [
-            run.name.clone(),
-            run.status.name().to_owned(),
-            format!("{}/{}", run.step, run.max_steps),
-            number(best.map(|best| best.eval_accuracy)),
-            number(best.map(|best| best.eval_f1)),
-            number(run.lowest_eval_loss),
-            clock(run.seconds),
-            run.modified_local.clone(),
-        ];
-        lines.push((cells, format_settings(run, &names)));
+/// Prints the points of a curve. The run is named as in the list, or by the path of its folder.
+fn write_curve(root: &Path, run: &str, curve: &str, out: &mut impl Write) -> anyhow::Result<()> {
+    let below = root.join(run);
+    let folder = if below.exists() { below } else { PathBuf::from(run) };
+    let curve: CurveName = curve.parse().map_err(|expected: String| {
+        let curve = sanitize_for_terminal(curve);
+        anyhow::anyhow!("--csv: there is no curve {curve}: {expected}")
+    })?;
+    let points = read_points(&folder, curve)?;
+    writeln!(out, "step,{curve}")?;
+    for point in points {
+        let (step, value) = point?;
+        writeln!(out, "{step},{value}")?;
     }
-    let width = |column: usize| lines.iter().map(|(cells, _)| cells[column].width()).max();
-    let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();
-    for (cells, settings) in &lines {
-        for (column, cell) in cells.iter().enumerate() {
-            let is_number = (2..7).contains(&column);
-            let align = if is_number { align_right } else { align_left };
-            write!(out, "{}  ", align(cell, widths[column]))?;
-        }
-        writeln!(out, "{settings}")?;
-    }
+    out.flush()?;
     Ok(())
 }

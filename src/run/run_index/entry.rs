@@ -1,6 +1,7 @@
 //! The summary of a run, without its curves.
 
 use super::fingerprint::JournalFingerprint;
+use super::notes::RunNotes;
 use crate::core::number;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Setting;
@@ -19,8 +20,9 @@ pub enum RunStatus {
     Stopped,
     /// It ended with an error.
     Failed,
-    /// It ended without a final event: the process was killed, or the computer shut down.
-    CutOff,
+    /// No process is training it and it has no final event: the process was killed, or the
+    /// computer shut down.
+    Dead,
 }
 
 impl RunStatus {
@@ -31,7 +33,7 @@ impl RunStatus {
             Self::Finished => "finished",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
-            Self::CutOff => "cut off",
+            Self::Dead => "dead",
         }
     }
 }
@@ -57,6 +59,9 @@ pub struct RunSummary {
     pub name: String,
     /// The status.
     pub status: RunStatus,
+    /// The process that trains it, while it is running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
     /// The model that is trained.
     pub model: String,
     /// The number of steps done.
@@ -88,6 +93,12 @@ pub struct RunSummary {
     pub modified_local: String,
     /// The error that ended the run, if it failed.
     pub failure: Option<String>,
+    /// The user's note and tags, sanitized for the terminal.
+    #[serde(flatten)]
+    pub notes: RunNotes,
+    /// The error if the file with the notes cannot be read.
+    #[serde(skip)]
+    pub notes_problem: Option<String>,
     /// Every setting, by its Hugging Face name.
     pub settings: Vec<Setting>,
 }
@@ -97,7 +108,8 @@ impl RunSummary {
     pub(super) fn new(name: String, fingerprint: &JournalFingerprint) -> Self {
         let mut summary = Self {
             name,
-            status: RunStatus::CutOff,
+            status: RunStatus::Dead,
+            pid: None,
             model: String::new(),
             step: 0,
             max_steps: 0,
@@ -111,21 +123,24 @@ impl RunSummary {
             modified: 0.0,
             modified_local: String::new(),
             failure: None,
+            notes: RunNotes::default(),
+            notes_problem: None,
             settings: Vec::new(),
         };
         summary.update(fingerprint);
         summary
     }
 
-    /// Sets what the journal's file tells: the time of the last write, and whether a run without
-    /// an end is running.
+    /// Sets what the run's files tell: the time of the last write to the journal, whether a run
+    /// without an end is running, and in which process.
     pub(super) fn update(&mut self, fingerprint: &JournalFingerprint) {
         self.modified = fingerprint.modified.as_secs_f64();
         self.modified_local = local_time(fingerprint.modified.as_secs());
-        if matches!(self.status, RunStatus::Running | RunStatus::CutOff) {
-            self.status =
-                if fingerprint.is_locked { RunStatus::Running } else { RunStatus::CutOff };
+        let is_locked = fingerprint.lock.is_held();
+        if matches!(self.status, RunStatus::Running | RunStatus::Dead) {
+            self.status = if is_locked { RunStatus::Running } else { RunStatus::Dead };
         }
+        self.pid = fingerprint.lock.pid().filter(|_| self.status == RunStatus::Running);
     }
 
     /// The value of a setting.
@@ -205,6 +220,11 @@ impl RunEntry {
             Ok(summary) => &summary.name,
             Err(unreadable) => &unreadable.name,
         }
+    }
+
+    /// Whether a process has locked the folder: it trains the run, or still shows it.
+    pub fn is_in_use(&self) -> bool {
+        self.fingerprint.lock.is_held()
     }
 }
 

@@ -1,12 +1,14 @@
 //! Detects whether a run has changed since it was last read.
 
+use super::notes::NOTES;
 use crate::run::journal::JOURNAL;
-use crate::run::recorder::LOCK_FILE;
-use std::fs::File;
+use crate::run::recorder::FolderLock;
+use std::fs::Metadata;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The state of a journal's file: while it stays the same, the run's entry stays valid.
+/// The state of a run's files and of its lock: while it stays the same, the run's entry stays
+/// valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JournalFingerprint {
     /// The file size in bytes.
@@ -15,18 +17,20 @@ pub struct JournalFingerprint {
     file: (u64, u64),
     /// The time of the last write, since 1970.
     pub(super) modified: Duration,
-    /// Whether a process is training the run.
-    pub(super) is_locked: bool,
+    /// The lock of the process that is training the run.
+    pub(super) lock: FolderLock,
+    /// The length and the last write of the file with the user's notes, if there is one.
+    notes: Option<(u64, Duration)>,
 }
 
 impl JournalFingerprint {
     /// The fingerprint of the journal in a folder; `None` if there is no journal.
     pub fn of(folder: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(folder.join(JOURNAL)).ok()?;
-        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        let modified = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (length, file) = (metadata.len(), file_of(&metadata));
-        Some(Self { length, file, modified, is_locked: is_locked(folder) })
+        let (length, file, modified) = (metadata.len(), file_of(&metadata), modified(&metadata));
+        let notes = std::fs::metadata(folder.join(NOTES)).ok();
+        let notes = notes.map(|notes| (notes.len(), self::modified(&notes)));
+        Some(Self { length, file, modified, lock: FolderLock::of(folder), notes })
     }
 
     /// Whether the first `read` bytes, which were read at the time of `previous`, are still the
@@ -39,19 +43,18 @@ impl JournalFingerprint {
 }
 
 #[cfg(unix)]
-fn file_of(metadata: &std::fs::Metadata) -> (u64, u64) {
+fn file_of(metadata: &Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
     (metadata.dev(), metadata.ino())
 }
 
 #[cfg(not(unix))]
-fn file_of(_: &std::fs::Metadata) -> (u64, u64) {
+fn file_of(_: &Metadata) -> (u64, u64) {
     (0, 0)
 }
 
-/// Whether a process holds the folder's lock; `false` on systems without file locks.
-fn is_locked(folder: &Path) -> bool {
-    let lock = File::open(folder.join(LOCK_FILE));
-    // The shared lock is released at once; a run that starts at this moment retries.
-    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+/// The time of the last write, since 1970.
+fn modified(metadata: &Metadata) -> Duration {
+    let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    modified.duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! The messages between the index of runs and the dashboard, over two channels in one process.
 
+use super::edit::RunEdit;
 use super::entry::RunEntry;
 use crate::run::metric_series::History;
 use crossbeam_channel::{Receiver, Sender};
@@ -16,6 +17,8 @@ pub enum RunIndexReport {
     Complete,
     /// The curves of a run, or why there are none.
     Curves(PathBuf, Result<Box<History>, String>),
+    /// A change was made, after which the run is in this folder, or why it was not made.
+    Edited(RunEdit, Result<PathBuf, String>),
 }
 
 /// A command to the index of runs.
@@ -23,6 +26,8 @@ pub enum RunIndexReport {
 pub enum RunIndexCommand {
     /// Read the curves of the run in this folder.
     ReadCurves(PathBuf),
+    /// Change a run.
+    Edit(RunEdit),
 }
 
 /// A front end's ends of the two channels to the index of runs.

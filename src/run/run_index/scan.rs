@@ -2,6 +2,7 @@
 
 use super::entry::{RunEntry, RunSummary, UnreadableRun};
 use super::fingerprint::JournalFingerprint;
+use super::notes::RunNotes;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::TrainEvent;
 use crate::run::journal::JOURNAL;
@@ -88,7 +89,8 @@ impl RunReader {
         Self { folder: folder.to_path_buf(), name, progress: None, fingerprint: None }
     }
 
-    /// Whether the journal has changed since it was last read; `false` if there is none.
+    /// Whether the run has changed since it was last read: its journal, its notes, or the process
+    /// that trains it. `false` if there is no journal.
     pub fn has_changed(&self) -> bool {
         let current = JournalFingerprint::of(&self.folder);
         current.is_some() && self.fingerprint != current
@@ -129,6 +131,7 @@ impl RunReader {
         }
         summary.apply(&TrainEvent::Started(follower.started()?));
         summary.update(fingerprint);
+        (summary.notes, summary.notes_problem) = RunNotes::read_to_show(&self.folder);
         Ok(summary)
     }
 }

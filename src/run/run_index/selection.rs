@@ -1,4 +1,4 @@
-//! Filters, sorts and compares runs.
+//! Sorts and compares runs.
 
 use super::{BestEvaluation, RunEntry, RunSummary};
 use crate::core::named::named_enum;
@@ -37,48 +37,6 @@ impl RunOrder {
             order => order.name(),
         }
     }
-}
-
-/// Whether a run matches every word of a filter, ignoring case. `name=value` matches a setting; any
-/// other word matches a part of the run's name, its model or its status. `translate` translates the
-/// status into the language of the screen.
-pub fn matches_filter(
-    entry: &RunEntry,
-    filter: &str,
-    translate: impl Fn(&'static str) -> &'static str,
-) -> bool {
-    let mut text = entry.name().to_lowercase();
-    let mut push = |part: &str| {
-        text.push('\n');
-        text.push_str(&part.to_lowercase());
-    };
-    let status = match &entry.summary {
-        Ok(summary) => {
-            push(&summary.model);
-            summary.status.name()
-        }
-        Err(_) => "unreadable",
-    };
-    push(status);
-    push(translate(status));
-    filter.split_whitespace().all(|word| match word.split_once('=') {
-        Some((name, value)) => {
-            entry.summary.as_ref().is_ok_and(|run| has_setting(run, name, value))
-        }
-        None => text.contains(&word.to_lowercase()),
-    })
-}
-
-/// Whether a run has a setting with this value, or any value if it is empty. Numbers are compared
-/// as numbers.
-fn has_setting(run: &RunSummary, name: &str, value: &str) -> bool {
-    let name = name.replace('-', "_").to_lowercase();
-    let is_value = |known: &str| {
-        let number = |text: &str| text.parse::<f64>().ok();
-        let same = number(known).zip(number(value)).is_some_and(|(one, other)| one == other);
-        value.is_empty() || same || known.eq_ignore_ascii_case(value)
-    };
-    run.setting(&name).is_some_and(is_value)
 }
 
 /// Compares two runs by a metric, then by name. A run without the metric comes last.
@@ -175,13 +133,6 @@ pub fn distinguishing_settings(runs: &[&RunSummary]) -> Vec<String> {
     names
 }
 
-/// The run's settings with these names, as `name=value`.
-pub fn format_settings(run: &RunSummary, names: &[String]) -> String {
-    let values =
-        names.iter().filter_map(|name| run.setting(name).map(|value| format!("{name}={value}")));
-    values.collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,36 +177,13 @@ mod tests {
     fn settings_set_by_flags_distinguish_equal_runs() {
         let run = entry("a");
         let summary = run.summary.expect("a run");
-        let names = distinguishing_settings(&[&summary]);
-        assert_eq!(format_settings(&summary, &names), "seed=7");
+        assert_eq!(distinguishing_settings(&[&summary]), ["seed"]);
         let mut other = summary.clone();
         for setting in &mut other.settings {
             if setting.name == "learning_rate" {
                 "1e-5".clone_into(&mut setting.value);
             }
         }
-        let names = distinguishing_settings(&[&summary, &other]);
-        assert_eq!(format_settings(&other, &names), "learning_rate=1e-5");
-    }
-
-    #[test]
-    fn a_filter_matches_name_model_status_and_settings() {
-        let run = entry("Deep/run-3");
-        let translate = |status| if status == "finished" { "완료" } else { status };
-        for filter in [
-            "",
-            "run",
-            "DEEP run-3",
-            "seed=7",
-            "finished seed=",
-            "korean",
-            "완료",
-            "learning-rate=0.0003",
-        ] {
-            assert!(matches_filter(&run, filter, translate), "{filter}");
-        }
-        for filter in ["seed=8", "eed=7", "seed=70", "run-4", "failed", "deep seed=8", "실패"] {
-            assert!(!matches_filter(&run, filter, translate), "{filter}");
-        }
+        assert_eq!(distinguishing_settings(&[&summary, &other]), ["learning_rate"]);
     }
 }

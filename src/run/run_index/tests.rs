@@ -1,4 +1,4 @@
-//! Tests with folders of finished, cut off, failed and damaged runs.
+//! Tests with folders of finished, dead, failed and damaged runs.
 
 use super::*;
 use crate::core::train::TrainEvent;
@@ -27,6 +27,11 @@ fn with_setting(mut events: Vec<TrainEvent>, name: &str, value: &str) -> Vec<Tra
         }
     }
     events
+}
+
+/// Writes the journal of a finished run into a folder.
+pub fn write_run(folder: &Path) {
+    write(folder, &[run(630), ending()].concat());
 }
 
 /// The entry of a finished run.
@@ -68,13 +73,22 @@ fn every_status_of_a_run_is_recognized() {
     assert!((best.eval_accuracy - 0.759).abs() < 1e-3 && done.seconds > 98.0);
     assert_eq!(done.setting("seed"), Some("7"));
     let cut = summary(root, "a/b/cut");
-    assert_eq!((cut.status, cut.step, cut.name.as_str()), (RunStatus::CutOff, 200, "a/b/cut"));
+    assert_eq!((cut.status, cut.step, cut.name.as_str()), (RunStatus::Dead, 200, "a/b/cut"));
     let broken = summary(root, "broken");
     assert_eq!(broken.status, RunStatus::Failed);
     assert_eq!(broken.failure.as_deref(), Some("the loss is NaN at step 101"));
-    assert_eq!(summary(root, "here").status, RunStatus::Running);
+    let here = summary(root, "here");
+    assert_eq!((here.status, here.pid), (RunStatus::Running, Some(std::process::id())));
     drop(claimed);
-    assert_eq!(summary(root, "here").status, RunStatus::CutOff);
+    let here = summary(root, "here");
+    assert_eq!((here.status, here.pid), (RunStatus::Dead, None));
+    // The dashboard of a run that has ended still holds its lock.
+    let shown = lock_output_dir(&root.join("done")).expect("a lock");
+    let done = read_entry(root, &root.join("done")).expect("a journal");
+    assert!(done.is_in_use());
+    let done = done.summary.expect("a run");
+    assert_eq!((done.status, done.pid), (RunStatus::Finished, None));
+    drop(shown);
     let torn = read_entry(root, &root.join("torn")).expect("a journal");
     assert!(torn.summary.is_err_and(|torn| torn.reason.contains("no event")));
     assert!(read_entry(root, &root.join("nowhere")).is_none());
@@ -153,7 +167,7 @@ fn a_summary_is_json() {
     write(folder.path(), &run(63));
     let entry = read_entry(folder.path(), folder.path()).expect("a journal");
     let json = crate::core::text::to_json(&entry.summary.expect("a run")).expect("json");
-    assert!(json.contains(r#""status":"cut_off","model":"embedded small Korean BERT","step":63"#));
+    assert!(json.contains(r#""status":"dead","model":"embedded small Korean BERT","step":63"#));
 }
 
 #[test]
@@ -167,7 +181,7 @@ fn only_what_was_added_to_a_journal_is_read() {
         let summary = reader.read().expect("a journal").summary;
         summary.map(|run| (run.step, run.status)).map_err(|why| why.reason)
     };
-    assert_eq!(step(&mut reader), Ok((70, RunStatus::CutOff)));
+    assert_eq!(step(&mut reader), Ok((70, RunStatus::Dead)));
     assert!(!reader.has_changed());
     // The first line is overwritten in place: it is not read again when the journal grows.
     let whole = [run(80), ending()].concat();
@@ -181,12 +195,12 @@ fn only_what_was_added_to_a_journal_is_read() {
     assert!(entry.summary.is_err());
     // A journal that is replaced or shorter is read from its start.
     write(folder.path(), &run(3));
-    assert_eq!(step(&mut reader), Ok((3, RunStatus::CutOff)));
+    assert_eq!(step(&mut reader), Ok((3, RunStatus::Dead)));
     fs::write(&file, &text[..text.len() / 2]).expect("a file");
     assert!(step(&mut reader).is_ok_and(|(step, _)| (20..60).contains(&step)));
     let short: String = text.split_inclusive('\n').take(11).collect();
     fs::write(&file, short).expect("a file");
-    assert_eq!(step(&mut reader), Ok((10, RunStatus::CutOff)));
+    assert_eq!(step(&mut reader), Ok((10, RunStatus::Dead)));
 }
 
 #[test]

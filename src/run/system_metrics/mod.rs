@@ -3,6 +3,7 @@
 
 mod gpus;
 mod host;
+mod processes;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,25 @@ pub struct GpuSample {
     pub power_watts: Option<f64>,
     /// Power limit in watts.
     pub power_limit_watts: Option<f64>,
+    /// The processes that use it, those with the most memory first; none if the driver does not
+    /// list them.
+    #[serde(default)]
+    pub processes: Vec<GpuProcess>,
+}
+
+/// A process that uses a GPU. Its texts are sanitized for the terminal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuProcess {
+    /// The process id.
+    pub pid: u32,
+    /// The owner's name or number, if the system shows it.
+    pub user: Option<String>,
+    /// Bytes of the GPU's memory that it uses, if the driver reports them.
+    pub memory: Option<u64>,
+    /// The command with its arguments, if the system shows it.
+    pub command: Option<String>,
+    /// Whether it is this process.
+    pub is_own: bool,
 }
 
 /// A thread that takes a sample every two seconds until this is dropped.
@@ -89,18 +109,22 @@ struct SystemMonitor {
     began: Instant,
     host: host::HostMonitor,
     gpus: Option<Box<dyn gpus::GpuDriver>>,
+    processes: processes::ProcessTable,
 }
 
 impl SystemMonitor {
     /// Loads the GPU driver's library, if there is one.
     fn new(process: Option<u32>) -> Self {
         let gpus = gpus::nvidia();
-        Self { began: Instant::now(), host: host::HostMonitor::new(process), gpus }
+        let (host, processes) = (host::HostMonitor::new(process), processes::ProcessTable::new());
+        Self { began: Instant::now(), host, gpus, processes }
     }
 
     fn sample(&mut self) -> SystemSample {
         let mut sample = self.host.sample();
-        sample.gpus = self.gpus.as_deref().map(gpus::sample).unwrap_or_default();
+        let processes = &mut self.processes;
+        let gpus = self.gpus.as_deref().map(|driver| gpus::sample(driver, processes));
+        sample.gpus = gpus.unwrap_or_default();
         sample.elapsed = self.began.elapsed().as_secs_f64();
         sample
     }

@@ -4,6 +4,7 @@
 mod finished;
 mod logging_dir;
 mod observer;
+pub mod opened_run;
 mod prepare;
 mod pretraining;
 pub mod replay;

@@ -26,7 +26,8 @@ pub fn start(root: PathBuf) -> std::io::Result<Worker<RunIndexChannels>> {
     let (commands, command) = unbounded();
     let thread = std::thread::Builder::new().name("run index".to_owned()).spawn(move || {
         let known = BTreeMap::new();
-        let mut watcher = RunIndexWatcher { root, known, is_complete: false, report, command };
+        let mut watcher =
+            RunIndexWatcher { root, known, is_complete: false, is_edited: false, report, command };
         // The thread exits when the receiver is dropped.
         let _ = watcher.run();
     })?;
@@ -38,6 +39,8 @@ struct RunIndexWatcher {
     known: BTreeMap<PathBuf, RunReader>,
     /// Whether the first search is complete.
     is_complete: bool,
+    /// Whether a run was changed since the last search.
+    is_edited: bool,
     report: Sender<RunIndexReport>,
     command: Receiver<RunIndexCommand>,
 }
@@ -49,10 +52,11 @@ impl RunIndexWatcher {
     fn run(&mut self) -> Result<(), Disconnected> {
         loop {
             let began = Instant::now();
+            self.is_edited = false;
             self.scan()?;
             // Many folders take a long time to search, so the interval grows with the duration.
             let next = Instant::now() + SCAN_INTERVAL.max(began.elapsed() * SCAN_COST_FACTOR);
-            loop {
+            while !self.is_edited {
                 match self.command.recv_deadline(next) {
                     Ok(command) => self.handle(command)?,
                     Err(RecvTimeoutError::Timeout) => break,
@@ -97,6 +101,11 @@ impl RunIndexWatcher {
     fn handle(&mut self, command: RunIndexCommand) -> Result<(), Disconnected> {
         match command {
             RunIndexCommand::ReadCurves(folder) => self.read_curves(&folder),
+            RunIndexCommand::Edit(edit) => {
+                let outcome = edit.apply(&self.root);
+                self.is_edited |= outcome.is_ok();
+                self.send(RunIndexReport::Edited(edit, outcome))
+            }
         }
     }
 

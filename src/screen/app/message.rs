@@ -5,7 +5,7 @@ use super::layout::FrameLayout;
 use super::mouse::MouseInput;
 use super::palette::PaletteEntry;
 use crate::run::protocol::{Command, Notification, RunReport};
-use crate::run::run_index::RunIndexReport;
+use crate::run::run_index::{RunEdit, RunIndexReport};
 use std::path::PathBuf;
 
 /// An event that changes the state.
@@ -52,6 +52,8 @@ pub enum Effect {
     Send(Command),
     /// Read the curves of the run in this folder, for the comparison of runs.
     ReadCurves(PathBuf),
+    /// Change a run in the list of runs.
+    EditRun(RunEdit),
     /// Write a picture.
     Picture(Picture),
     /// Notify the user through the terminal.

@@ -45,4 +45,6 @@ pub enum Overlay {
     LearningRate,
     /// The command palette.
     Palette,
+    /// The dialog that asks whether to delete a run.
+    ConfirmDelete,
 }

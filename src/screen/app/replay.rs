@@ -1,6 +1,6 @@
 //! The clock of a replayed run.
 
-use crate::core::text::show_number;
+use crate::core::text::{show_number, truncate_width};
 use crate::core::train::event::TrainEvent;
 use crate::screen::lang::Lang;
 use std::path::PathBuf;
@@ -8,11 +8,23 @@ use std::path::PathBuf;
 /// How far the clock advances beyond the latest event, in seconds of the run.
 const MAX_AHEAD: f64 = 1.0;
 
+/// The columns of an opened run's name in the header.
+const MAX_NAME: usize = 24;
+
+/// A run that is opened from the list of runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenedRun {
+    /// Its name in the list.
+    pub name: String,
+}
+
 /// A replayed run and its clock.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replay {
     /// The folder of the run, if it has one.
     pub folder: Option<PathBuf>,
+    /// Set if the run was opened from the list of runs to see all of it, not to replay it.
+    pub opened: Option<OpenedRun>,
     /// Seconds of the run per second of real time; infinite if all of it is shown at once.
     pub speed: f64,
     /// The time of the latest event, in seconds since training began.
@@ -24,11 +36,19 @@ pub struct Replay {
 impl Replay {
     /// A replay before its first event.
     pub fn new(speed: f64) -> Self {
-        Self { folder: None, speed, latest: 0.0, received: 0.0 }
+        Self { folder: None, opened: None, speed, latest: 0.0, received: 0.0 }
+    }
+
+    /// A run that is opened from the list of runs.
+    pub fn of_opened(folder: PathBuf, opened: OpenedRun) -> Self {
+        Self { folder: Some(folder), opened: Some(opened), ..Self::new(f64::INFINITY) }
     }
 
     /// The label in the header.
     pub fn label(&self, lang: Lang) -> String {
+        if let Some(opened) = &self.opened {
+            return truncate_width(&opened.name, MAX_NAME);
+        }
         if self.speed.is_finite() {
             format!("{} ×{}", lang.tr("replay"), show_number(self.speed))
         } else {

@@ -219,6 +219,11 @@ impl State {
         }
     }
 
+    /// Whether a recorded run was opened from the list of runs.
+    pub fn is_opened(&self) -> bool {
+        self.replay.as_ref().is_some_and(|replay| replay.opened.is_some())
+    }
+
     /// Whether the model reads pairs of texts.
     pub fn reads_pairs(&self) -> bool {
         let settings = self.started.iter().flat_map(|started| &started.settings);

@@ -4,15 +4,14 @@
 use super::scene_tests::{at, charted, training, unsaved};
 use super::*;
 use crate::run::protocol::{Command, SessionStatus};
-use crate::run::run_index::RunEntry;
-use crate::run::run_index::RunOrder;
+use crate::run::run_index::{RunEdit, RunEntry, RunOrder};
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::charts::{ChartAction, YRange};
 use crate::screen::app::log::Level;
 use crate::screen::app::log::{LogAction, Purpose};
 use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::run_control::RunControlAction;
-use crate::screen::app::runs::{RunMetric, RunsAction};
+use crate::screen::app::runs::{InputPurpose, RunMetric, RunsAction};
 use crate::screen::app::{Effect, Message, Picture, RunLocation, update};
 
 /// Checks an effect, given the state before, the state after, and the effects outside the state.
@@ -36,6 +35,8 @@ fn expected(binding: &Binding) -> (State, Check) {
         Action::Close => Box::new(|before, after, effects| {
             let closed = before.overlay.is_some() && before.page == after.page;
             let back = before.page == Page::Predict && after.page == Page::Train;
+            let edits = effects.iter().any(|effect| matches!(effect, Effect::EditRun(_)));
+            assert!(!edits, "closing a dialog changes nothing");
             after.overlay.is_none() && (closed || back) && effects.is_empty()
         }),
         Action::Quit | Action::Interrupt => Box::new(|_, after, effects| {
@@ -298,14 +299,38 @@ fn runs_check(state: &mut State, action: RunsAction) -> Check {
             Box::new(move |_, after, _| of(after).metric == expected)
         }
         RunsAction::Differences => Box::new(move |_, after, _| of(after).differences),
-        RunsAction::Filter => Box::new(move |_, after, _| of(after).is_typing()),
-        RunsAction::ApplyFilter => Box::new(move |_, after, _| {
+        RunsAction::Open => Box::new(move |_, after, effects| {
+            of(after).opening == Some("b".into()) && effects == [Effect::Quit]
+        }),
+        RunsAction::Filter => {
+            typing_check(|purpose| matches!(purpose, InputPurpose::Filter { .. }))
+        }
+        RunsAction::EditNote => typing_check(|purpose| *purpose == InputPurpose::Note("b".into())),
+        RunsAction::EditTags => typing_check(|purpose| *purpose == InputPurpose::Tags("b".into())),
+        RunsAction::Rename => typing_check(|purpose| *purpose == InputPurpose::Rename("b".into())),
+        RunsAction::Delete => Box::new(move |_, after, effects| {
+            let asks = after.overlay == Some(Overlay::ConfirmDelete) && effects.is_empty();
+            asks && of(after).deleting == Some("b".into())
+        }),
+        RunsAction::ConfirmDelete => Box::new(move |_, after, effects| {
+            let edit = Effect::EditRun(RunEdit::Delete("b".into()));
+            after.overlay.is_none() && of(after).deleting.is_none() && effects == [edit]
+        }),
+        RunsAction::ApplyInput => Box::new(move |_, after, _| {
             !of(after).is_typing() && of(after).filter == "nothing has this"
         }),
-        RunsAction::CancelFilter => Box::new(move |before, after, _| {
+        RunsAction::CancelInput => Box::new(move |before, after, _| {
             list(before).is_empty() && !of(after).is_typing() && list(after).len() == 3
         }),
     }
+}
+
+/// Checks that a line is open for a purpose.
+fn typing_check(is_purpose: fn(&InputPurpose) -> bool) -> Check {
+    Box::new(move |_, after, _| {
+        let input = after.runs.as_ref().and_then(|runs| runs.input.as_ref());
+        input.is_some_and(|input| is_purpose(&input.purpose))
+    })
 }
 
 #[test]

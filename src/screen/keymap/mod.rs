@@ -39,8 +39,8 @@ pub enum KeyContext {
     Palette,
     /// On the page that compares runs.
     Runs,
-    /// While a filter of runs is typed.
-    RunFilter,
+    /// While a line is typed on the page that compares runs.
+    RunInput,
     /// On pages with charts.
     Charts,
     /// On the training page, for its panels.
@@ -55,6 +55,8 @@ pub enum KeyContext {
     ConfirmQuit,
     /// In the dialog that asks whether to quit without a saved model.
     ConfirmUnsaved,
+    /// In the dialog that asks whether to delete a run.
+    ConfirmDelete,
 }
 
 impl KeyContext {
@@ -72,7 +74,7 @@ impl KeyContext {
             Self::LogInput => "Log: search and filter",
             Self::Palette => "Command palette",
             Self::Runs => "Compare runs",
-            Self::RunFilter => "Compare runs: filter",
+            Self::RunInput => "Compare runs: input",
             Self::Charts => "Charts",
             Self::Panels => "Train: panels",
             Self::RunControl => "Train: run control",
@@ -80,18 +82,19 @@ impl KeyContext {
             Self::Help => "Help",
             Self::ConfirmQuit => "Quit dialog",
             Self::ConfirmUnsaved => "Unsaved model dialog",
+            Self::ConfirmDelete => "Delete dialog",
         }
     }
 
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::RunPages,
         Self::NoTextInput,
         Self::Charts,
         Self::Panels,
         Self::RunControl,
         Self::Runs,
-        Self::RunFilter,
+        Self::RunInput,
         Self::Predict,
         Self::AllPages,
         Self::Scrolling,
@@ -103,6 +106,7 @@ impl KeyContext {
         Self::Help,
         Self::ConfirmQuit,
         Self::ConfirmUnsaved,
+        Self::ConfirmDelete,
         Self::LearningRate,
     ];
 }
@@ -145,6 +149,7 @@ fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyConte
         (Some(Overlay::Help), _) => &[KeyContext::Help, Scrolling, AllPages, Anywhere],
         (Some(Overlay::ConfirmQuit), _) => &[KeyContext::ConfirmQuit, AllPages, Anywhere],
         (Some(Overlay::ConfirmUnsaved), _) => &[KeyContext::ConfirmUnsaved, AllPages, Anywhere],
+        (Some(Overlay::ConfirmDelete), _) => &[KeyContext::ConfirmDelete, Anywhere],
         (Some(Overlay::Palette), _) => &[KeyContext::Palette, TextInput, Anywhere],
         (None, Page::Predict) => &[KeyContext::Predict, TextInput, AllPages, Anywhere],
         (Some(Overlay::LearningRate), _) => &[KeyContext::LearningRate, TextInput, Anywhere],
@@ -157,7 +162,7 @@ fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyConte
             &[KeyContext::Log, RunPages, NoTextInput, Scrolling, AllPages, Anywhere]
         }
         (None, Page::Runs) if state.runs.as_ref().is_some_and(RunComparison::is_typing) => {
-            &[KeyContext::RunFilter, TextInput, Anywhere]
+            &[KeyContext::RunInput, TextInput, Anywhere]
         }
         (None, Page::Runs) => &[KeyContext::Runs, NoTextInput, Charts, Anywhere],
     }

@@ -131,10 +131,15 @@ pub fn at(context: KeyContext) -> State {
             state
         }
         KeyContext::Runs => compared(),
-        KeyContext::RunFilter => {
+        KeyContext::RunInput => {
             let mut state = compared();
             update(&mut state, Message::Action(Action::Runs(RunsAction::Filter)));
             update(&mut state, Message::Paste("nothing has this".to_owned()));
+            state
+        }
+        KeyContext::ConfirmDelete => {
+            let mut state = compared();
+            update(&mut state, Message::Action(Action::Runs(RunsAction::Delete)));
             state
         }
         KeyContext::LearningRate => {

@@ -16,6 +16,7 @@ fn states() -> Vec<State> {
             Some(Overlay::ConfirmUnsaved),
             Some(Overlay::Palette),
             Some(Overlay::LearningRate),
+            Some(Overlay::ConfirmDelete),
         ] {
             states.push(State { page, overlay, ..State::default() });
         }

@@ -1,7 +1,7 @@
 //! The channels that connect the dashboard to a run, a replay or the run index.
 
 use crate::run::protocol::{Answer, Command, RunChannels, RunReport};
-use crate::run::run_index::{RunIndexChannels, RunIndexCommand, RunIndexReport};
+use crate::run::run_index::{RunEdit, RunIndexChannels, RunIndexCommand, RunIndexReport};
 use crate::screen::app::Message;
 use crossbeam_channel::{Receiver, SendError};
 use std::path::PathBuf;
@@ -20,6 +20,9 @@ pub trait Connection {
 
     /// Requests the curves of the run in a folder from the run index.
     fn read_curves(&self, folder: PathBuf);
+
+    /// Requests a change of a run from the run index.
+    fn edit_run(&self, edit: RunEdit);
 }
 
 impl Connection for RunChannels {
@@ -40,6 +43,8 @@ impl Connection for RunChannels {
     }
 
     fn read_curves(&self, _: PathBuf) {}
+
+    fn edit_run(&self, _: RunEdit) {}
 }
 
 impl Connection for RunIndexChannels {
@@ -56,5 +61,10 @@ impl Connection for RunIndexChannels {
     fn read_curves(&self, folder: PathBuf) {
         // If the thread of the index has ended, no curves are shown.
         let _ = self.commands.send(RunIndexCommand::ReadCurves(folder));
+    }
+
+    fn edit_run(&self, edit: RunEdit) {
+        // As above: the run then stays as it is.
+        let _ = self.commands.send(RunIndexCommand::Edit(edit));
     }
 }

@@ -32,6 +32,17 @@ pub(super) enum ExternalEvent {
     PictureSaved(Result<Vec<String>, String>),
 }
 
+/// Makes standard input a pipe that never has data. The input thread would otherwise read the end
+/// of the closed terminal in a loop, inside crossterm, and keep a core busy.
+pub(super) fn block_input() -> std::io::Result<()> {
+    let (reader, writer) = rustix::pipe::pipe()?;
+    rustix::stdio::dup2_stdin(&reader)?;
+    // The writer stays open until the process ends: reading from a closed pipe would also return
+    // the end of input.
+    std::mem::forget(writer);
+    Ok(())
+}
+
 /// The thread that reads the terminal's input.
 pub(super) struct InputThread {
     thread: JoinHandle<()>,
@@ -144,17 +155,6 @@ impl Drop for SignalThread {
         self.handle.close();
         self.restore_default.store(true, Ordering::SeqCst);
     }
-}
-
-/// Makes standard input a pipe that never has data. The input thread would otherwise read the end
-/// of the closed terminal in a loop, inside crossterm, and keep a core busy.
-pub(super) fn block_input() -> std::io::Result<()> {
-    let (reader, writer) = rustix::pipe::pipe()?;
-    rustix::stdio::dup2_stdin(&reader)?;
-    // The writer stays open until the process ends: reading from a closed pipe would also return
-    // the end of input.
-    std::mem::forget(writer);
-    Ok(())
 }
 
 /// Converts a mouse event of crossterm; `None` for other buttons and for moves without a button.

@@ -59,6 +59,7 @@ fn activity(state: &State) -> String {
         Activity::Idle => match &state.finished {
             Some(finished) if finished.stopped => with_steps("stopped"),
             Some(finished) if finished.early_stopping.is_some() => with_steps("finished"),
+            None if state.is_opened() => with_steps("dead"),
             None if state.replay.is_some() => with_steps("cut off"),
             _ => lang.tr("finished").to_owned(),
         },

@@ -6,7 +6,9 @@ use super::tests::SIZES;
 use super::*;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Step;
-use crate::core::train::fixtures::{evaluated, failure, run, started, step, with_log_entries};
+use crate::core::train::fixtures::{
+    ending, evaluated, failure, run, started, step, with_log_entries,
+};
 use crate::run::metric_series::History;
 use crate::run::protocol::{Activity, RunReport};
 use crate::run::run_index::RunIndexReport;
@@ -14,8 +16,10 @@ use crate::run::run_index::RunOrder;
 use crate::run::run_index::{RunStatus, UnreadableRun, tests::entry};
 use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::screen::app::panels::Panel;
+use crate::screen::app::replay::{OpenedRun, Replay};
+use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::runs::{RunComparison, RunsAction};
-use crate::screen::app::{Action, Message, Overlay, update};
+use crate::screen::app::{Action, Effect, Message, Overlay, update};
 use crate::screen::display::{ColorChoice, DisplayOptions, GlyphChoice};
 use crate::screen::lang::Lang;
 use ratatui::Terminal;
@@ -274,5 +278,74 @@ fn every_other_page() {
             }
             insta::assert_snapshot!(format!("pages_{code}_{}x{}", size.0, size.1), text);
         }
+    }
+}
+
+/// The runs of [`compared`], the first with a note and tags.
+fn annotated(lang: Lang) -> State {
+    let mut state = compared(lang);
+    let mut first = entry("first");
+    first.folder = "first".into();
+    if let Ok(summary) = &mut first.summary {
+        summary.notes.tags = vec!["baseline".to_owned(), "기준".to_owned()];
+        "the tutorial's settings".clone_into(&mut summary.notes.note);
+        "2026-11-29 00:15".clone_into(&mut summary.modified_local);
+    }
+    update(&mut state, Message::RunIndex(RunIndexReport::Updated(Box::new(first))));
+    state
+}
+
+#[test]
+fn the_list_of_runs_while_runs_are_changed() {
+    let press = |state: &mut State, action| {
+        update(state, Message::Action(Action::Runs(action)));
+    };
+    for (lang, code) in LANGUAGES {
+        for size in [SIZES[0], SIZES[1]] {
+            let mut text = String::new();
+            for (action, typed) in [
+                (None, ""),
+                (Some(RunsAction::Delete), ""),
+                (Some(RunsAction::EditTags), " new"),
+                (Some(RunsAction::Filter), ""),
+                (Some(RunsAction::Filter), "step > 1 AND (tag:기준 OR"),
+                (Some(RunsAction::Filter), "learning_rat > 1"),
+            ] {
+                let mut state = annotated(lang);
+                if let Some(action) = action {
+                    press(&mut state, action);
+                }
+                update(&mut state, Message::Paste(typed.to_owned()));
+                let buffer = screen(&mut state, size, all_colors());
+                text.push_str(&self::text(&buffer));
+            }
+            insta::assert_snapshot!(format!("runs_{code}_{}x{}", size.0, size.1), text);
+        }
+    }
+}
+
+#[test]
+fn an_opened_run() {
+    for (lang, code) in LANGUAGES {
+        let mut text = String::new();
+        for (steps, activity) in
+            [(300, Activity::Training), (300, Activity::Idle), (630, Activity::Idle)]
+        {
+            let opened = OpenedRun { name: "mine/seed-1".to_owned() };
+            let replay = Replay::of_opened("mine/seed-1".into(), opened);
+            let mut state = State { lang, replay: Some(replay), ..State::default() };
+            let end = if steps == 630 { ending() } else { Vec::new() };
+            for event in [run(steps), end].concat() {
+                update(&mut state, Message::Report(RunReport::Event(event)));
+            }
+            update(&mut state, Message::Report(RunReport::Activity(activity)));
+            state.page = Page::Predict;
+            let page = screen(&mut state, SIZES[1], all_colors());
+            text.extend(self::text(&page).lines().take(4).map(|line| line.to_owned() + "\n"));
+            let pause = Action::RunControl(RunControlAction::Pause);
+            assert_eq!(update(&mut state, Message::Action(pause)), [], "it is not controlled");
+            assert_eq!(update(&mut state, Message::Action(Action::Quit)), [Effect::Quit]);
+        }
+        insta::assert_snapshot!(format!("opened_run_{code}"), text);
     }
 }

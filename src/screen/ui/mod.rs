@@ -7,6 +7,7 @@ mod command_palette;
 mod confusion;
 mod curves;
 mod epochs;
+mod gpu_processes;
 mod header_footer;
 mod log;
 mod overlay;

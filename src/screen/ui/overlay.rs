@@ -5,7 +5,7 @@ use super::command_palette;
 use super::popup::{centered, clear};
 use super::theme::Theme;
 use super::widgets::{border_note, titled_block};
-use crate::core::text::truncate_width;
+use crate::core::text::{display_path, truncate_width};
 use crate::screen::app::{FrameLayout, Overlay, State};
 use crate::screen::keymap::{BINDINGS, KeyContext, help_contexts};
 use crate::screen::lang::Lang;
@@ -33,12 +33,15 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
                 let note = "Saving replaces the model in {0}.";
                 text.push(lang.tr_with(note, &[&folder]));
             }
-            draw_question(frame, area, &text, KeyContext::ConfirmQuit, lang, theme);
+            let title = lang.tr("quit?");
+            draw_question(frame, area, title, &text, KeyContext::ConfirmQuit, state, theme);
         }
         Some(Overlay::LearningRate) => draw_learning_rate(frame, area, state, theme),
+        Some(Overlay::ConfirmDelete) => draw_delete(frame, area, state, theme),
         Some(Overlay::ConfirmUnsaved) => {
             let text = lang.tr("The trained model is not saved and will be lost.");
-            draw_question(frame, area, &[text.to_owned()], KeyContext::ConfirmUnsaved, lang, theme);
+            let (title, text) = (lang.tr("quit?"), [text.to_owned()]);
+            draw_question(frame, area, title, &text, KeyContext::ConfirmUnsaved, state, theme);
         }
     }
 }
@@ -81,15 +84,35 @@ fn draw_dialog(
 fn draw_question(
     frame: &mut Frame,
     area: Rect,
+    title: &str,
     text: &[String],
     context: KeyContext,
-    lang: Lang,
+    state: &State,
     theme: Theme,
 ) {
     let mut lines: Vec<Line> = text.iter().map(|text| Line::from(format!("  {text}"))).collect();
     lines.push(Line::default());
-    lines.extend(key_lines(context, 12, lang, theme));
-    draw_dialog(frame, area, 64, lang.tr("quit?"), lines, theme);
+    lines.extend(key_lines(context, 12, state.lang, theme));
+    draw_dialog(frame, area, 64, title, lines, theme);
+}
+
+/// Draws the question whether to delete a run.
+fn draw_delete(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    let lang = state.lang;
+    let Some((runs, folder)) =
+        state.runs.as_ref().and_then(|runs| Some((runs, runs.deleting.as_ref()?)))
+    else {
+        return;
+    };
+    let folder = truncate_width(&display_path(folder), 44);
+    let mut text = vec![lang.tr_with("Move {0} to .trash?", &[&folder])];
+    match runs.runs_inside_deleted() {
+        0 => {}
+        inside => text.push(lang.tr_with("{0} more runs are inside it.", &[&inside])),
+    }
+    text.push(lang.tr("Its space is free once you remove it there.").to_owned());
+    let title = lang.tr("delete?");
+    draw_question(frame, area, title, &text, KeyContext::ConfirmDelete, state, theme);
 }
 
 /// Draws the field for a new learning rate.

@@ -31,7 +31,14 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let lang = state.lang;
     let mut block = titled_block(theme, lang.tr("text"));
-    let note = if state.replay.is_some() {
+    let note = if state.is_opened() {
+        let note = if state.saved.is_some() {
+            " answers with the saved model, on the CPU "
+        } else {
+            " this run has not saved a model "
+        };
+        Some(lang.tr(note).to_owned())
+    } else if state.replay.is_some() {
         Some(lang.tr(" a replay has no model ").to_owned())
     } else if state.started.is_none() {
         Some(lang.tr(" available once the model is loaded ").to_owned())

@@ -1,5 +1,6 @@
 //! The runs page: the list of runs, and below it their curves or the settings in which they differ.
 
+mod columns;
 mod differences;
 mod list;
 

@@ -1,6 +1,7 @@
 //! The computer's load: a line for each metric with its value, a bar and, if there is space, its
 //! history.
 
+use super::gpu_processes;
 use super::theme::Theme;
 use super::widgets::bar::bar;
 use super::widgets::draw_hint;
@@ -19,6 +20,9 @@ const FULL_WIDTH: usize = 40;
 
 /// The width from which the history is shown.
 const HISTORY_WIDTH: usize = 60;
+
+/// The fewest lines of a table of processes that does not have all of them.
+const MIN_TABLE: usize = 5;
 
 /// The minimum cells of a bar.
 const MIN_BAR: usize = 3;
@@ -43,6 +47,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     let (width, height) = (usize::from(inner.width), usize::from(inner.height));
     let Some(sample) = &state.system.last else {
         let hint = match state.replay {
+            Some(_) if state.is_opened() => "system metrics are not recorded",
             Some(_) => "no system metrics in a replay",
             None => "measuring …",
         };
@@ -50,7 +55,8 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     };
     let (full, lang) = (width >= FULL_WIDTH, state.lang);
     let mut rows: Vec<MetricRow> = computer_rows(sample, &state.system, full, lang).into();
-    let in_detail = rows.len() + 3 * sample.gpus.len() <= height;
+    let summary = gpu_processes::summary(sample, lang);
+    let in_detail = rows.len() + 3 * sample.gpus.len() + usize::from(summary.is_some()) <= height;
     for gpu in &sample.gpus {
         let rows_of = GpuRows { gpu, history: state.system.gpu(gpu.index), full, lang };
         if in_detail {
@@ -69,8 +75,32 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         lines.push(Line::styled(lang.tr_with("… {0} more", &[&(hidden + 1)]), theme.dim()));
     } else if sample.gpus.is_empty() {
         lines.push(Line::styled(lang.tr("no GPU"), theme.dim()));
+    } else if let Some(summary) = summary {
+        let available = height - rows.len();
+        lines.extend(process_lines(sample, &summary, (width, available), lang, theme));
     }
     frame.render_widget(Paragraph::new(lines), inner);
+}
+
+/// Who uses the GPUs, in at most `available` lines: a table if the panel is large, else a summary.
+fn process_lines(
+    sample: &SystemSample,
+    summary: &str,
+    (width, available): (usize, usize),
+    lang: Lang,
+    theme: Theme,
+) -> Vec<Line<'static>> {
+    let mut table = gpu_processes::table(sample, width, lang, theme);
+    if width < HISTORY_WIDTH || available < table.len().min(MIN_TABLE) {
+        let summary = Line::styled(truncate_width(summary, width), theme.dim());
+        return vec![summary].into_iter().take(available).collect();
+    }
+    let hidden = table.len().saturating_sub(available);
+    if hidden > 0 {
+        table.truncate(available - 1);
+        table.push(Line::styled(lang.tr_with("… {0} more", &[&(hidden + 1)]), theme.dim()));
+    }
+    table
 }
 
 fn computer_rows<'a>(

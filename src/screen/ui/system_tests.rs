@@ -1,6 +1,7 @@
 //! Snapshots of the system panel.
 
 use super::*;
+use crate::run::system_metrics::GpuProcess;
 use crate::screen::app::replay::Replay;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -21,6 +22,7 @@ fn sampled(gpus: u32, samples: u32) -> State {
             temperature_celsius: (index != 3).then_some(40.0 + 30.0 * wave),
             power_watts: Some(100.0 + 500.0 * wave),
             power_limit_watts: (index != 2).then_some(700.0),
+            processes: Vec::new(),
         };
         state.system.push(SystemSample {
             cpu: wave,
@@ -33,6 +35,45 @@ fn sampled(gpus: u32, samples: u32) -> State {
         });
     }
     state
+}
+
+/// Two GPUs that three users share, one of whom trains here.
+fn shared(processes: u32) -> State {
+    let mut state = sampled(2, 50);
+    let process = |number: u32| GpuProcess {
+        pid: 1_000_000 + number,
+        user: (number != 3).then(|| ["kim", "lee", "김영희"][number as usize % 3].to_owned()),
+        memory: (number != 2).then_some(u64::from(20 - number) * GIB),
+        command: (number != 3)
+            .then(|| format!("python train.py --seed {number} --output-dir 실험")),
+        is_own: number == 0,
+    };
+    if let Some(sample) = &mut state.system.last {
+        sample.gpus[0].processes = (0..processes).map(process).collect();
+        // The first process uses both GPUs.
+        sample.gpus[1].processes = vec![process(0)];
+    }
+    state
+}
+
+#[test]
+fn users_of_the_gpus_at_every_size() {
+    for lang in [Lang::English, Lang::Korean] {
+        let state = State { lang, ..shared(4) };
+        for (columns, rows) in [(26, 6), (40, 9), (60, 8), (100, 14), (100, 12)] {
+            let name = format!("system_shared_{lang:?}_{columns}x{rows}").to_lowercase();
+            insta::assert_snapshot!(name, drawn(&state, columns, rows));
+        }
+    }
+    insta::assert_snapshot!("system_shared_by_many_100x18", drawn(&shared(19), 100, 18));
+    for processes in [1, 2, 19] {
+        let state = shared(processes);
+        for columns in (0..70).chain([120]) {
+            for rows in 0..30 {
+                drawn(&state, columns, rows);
+            }
+        }
+    }
 }
 
 fn drawn(state: &State, columns: u16, rows: u16) -> TestBackend {

@@ -1,55 +1,26 @@
 //! The comparison of runs: a list that is sorted and filtered, and the curves of selected runs in
 //! one chart.
 
+mod actions;
+mod input;
 mod metric;
+mod request;
 
+pub use actions::RunsAction;
+pub use input::{InputPurpose, RunInput};
 pub use metric::RunMetric;
+pub use request::RunsRequest;
 
-use super::editor;
 use crate::run::metric_series::{Curve, History};
-use crate::run::run_index::RunIndexReport;
-use crate::run::run_index::{RunEntry, RunOrder, RunSummary, compare_runs, matches_filter};
+use crate::run::run_index::{
+    Query, QueryError, RunEdit, RunEntry, RunIndexReport, RunOrder, RunSummary, compare_runs,
+};
 use crate::screen::lang::Lang;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tui_input::{Input, InputRequest};
 
 /// The maximum number of runs in one chart: the number of curve colors.
 pub const MAX_COMPARED: usize = 8;
-
-/// An action on the comparison of runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunsAction {
-    /// Move the selection by this many runs, down if positive.
-    Move(isize),
-    /// Add the selected run to the chart, or remove it.
-    ToggleChart,
-    /// Add the first runs of the list to the chart; if it has any, remove all.
-    ToggleAll,
-    /// Sort by the next key.
-    NextOrder,
-    /// Reverse the order.
-    Reverse,
-    /// Show the next metric in the chart (1), or the previous one (-1).
-    NextMetric(isize),
-    /// Switch between the chart and the differing settings.
-    Differences,
-    /// Open the input for a filter.
-    Filter,
-    /// Apply the typed filter.
-    ApplyFilter,
-    /// Discard the typed filter and restore the previous one.
-    CancelFilter,
-}
-
-/// A filter that is being typed.
-#[derive(Clone, Debug)]
-pub struct FilterInput {
-    /// What is typed.
-    pub line: Input,
-    /// The filter before typing began.
-    before: String,
-}
 
 /// The runs in a folder and how they are compared.
 #[derive(Clone, Debug, Default)]
@@ -73,10 +44,20 @@ pub struct RunComparison {
     pub order: RunOrder,
     /// Whether the order is reversed.
     pub is_reversed: bool,
-    /// Words that all shown runs have to contain.
+    /// The filter as it is written.
     pub filter: String,
-    /// The filter that is being typed.
-    pub input: Option<FilterInput>,
+    /// The filter that is applied: the last one without an error.
+    query: Query,
+    /// The error of the filter as it is written.
+    pub filter_error: Option<QueryError>,
+    /// The names in the filter that no run has.
+    pub unknown_names: Vec<String>,
+    /// The line that is being typed.
+    pub input: Option<RunInput>,
+    /// The run that the dialog asks about deleting.
+    pub deleting: Option<PathBuf>,
+    /// The run to show after the list is closed.
+    pub opening: Option<PathBuf>,
     /// The metric in the chart.
     pub metric: RunMetric,
     /// Whether the differing settings are shown instead of the chart.
@@ -86,7 +67,9 @@ pub struct RunComparison {
 impl RunComparison {
     /// The comparison of the runs in a folder that has not been searched yet.
     pub fn new(folder: String, order: RunOrder, is_reversed: bool, filter: &str) -> Self {
-        Self { folder, order, is_reversed, filter: filter.to_owned(), ..Self::default() }
+        let mut runs = Self { folder, order, is_reversed, ..Self::default() };
+        runs.set_filter(filter);
+        runs
     }
 
     /// The number of runs found, shown or not.
@@ -144,11 +127,6 @@ impl RunComparison {
         })
     }
 
-    /// Whether a filter is being typed.
-    pub fn is_typing(&self) -> bool {
-        self.input.is_some()
-    }
-
     /// Sets the smoothing of noisy curves.
     pub fn smooth(&mut self, smoothing: f64) {
         for history in self.curves.values_mut().flatten() {
@@ -156,28 +134,14 @@ impl RunComparison {
         }
     }
 
-    /// Edits the filter being typed.
-    pub fn edit(&mut self, request: InputRequest) {
-        if let Some(input) = &mut self.input {
-            editor::edit(&mut input.line, request);
-            self.apply_typed();
+    /// Sets the filter. While it has an error, the previous one stays applied.
+    fn set_filter(&mut self, filter: &str) {
+        filter.clone_into(&mut self.filter);
+        match Query::parse(filter) {
+            Ok(query) => (self.query, self.filter_error) = (query, None),
+            Err(error) => self.filter_error = Some(error),
         }
-    }
-
-    /// Pastes into the filter being typed.
-    pub fn paste(&mut self, text: &str) {
-        if let Some(input) = &mut self.input {
-            editor::paste(&mut input.line, text);
-            self.apply_typed();
-        }
-    }
-
-    /// Applies what is typed so far.
-    fn apply_typed(&mut self) {
-        if let Some(input) = &self.input {
-            input.line.value().clone_into(&mut self.filter);
-            self.refresh();
-        }
+        self.refresh();
     }
 
     /// Sorts and filters again, and keeps the selected run.
@@ -191,6 +155,9 @@ impl RunComparison {
             shown.reverse();
         }
         self.shown = shown;
+        let all: Vec<&RunEntry> = self.found.iter().collect();
+        let unknown = self.query.unknown_names(&all).into_iter().map(str::to_owned);
+        self.unknown_names = unknown.filter(|_| !all.is_empty()).collect();
         let selected = selected.filter(|_| self.has_moved);
         let index = selected.and_then(|run| self.shown().position(|found| found.folder == run));
         let last = self.shown.len().saturating_sub(1);
@@ -199,81 +166,12 @@ impl RunComparison {
     }
 
     fn matches(&self, entry: &RunEntry) -> bool {
-        matches_filter(entry, &self.filter, |status| Lang::Korean.tr(status))
+        self.query.matches(entry, |status| Lang::Korean.tr(status))
     }
 
     /// The selected run.
     pub fn selected_run(&self) -> Option<&RunEntry> {
         self.shown.get(self.selected).map(|&at| &self.found[at])
-    }
-
-    /// Adds a run to the chart, or removes it. Returns the folder whose curves have to be read.
-    fn toggle(&mut self, folder: PathBuf) -> Option<PathBuf> {
-        if let Some(slot) = self.chart_slot(&folder) {
-            self.charted[slot] = None;
-            self.curves.remove(&folder);
-            return None;
-        }
-        let free = self.charted.iter().position(Option::is_none)?;
-        self.charted[free] = Some(folder.clone());
-        Some(folder)
-    }
-
-    fn toggle_all(&mut self) -> Vec<PathBuf> {
-        if self.charted.iter().any(Option::is_some) {
-            self.charted = Default::default();
-            self.curves.clear();
-            return Vec::new();
-        }
-        let readable = self.shown().filter(|found| found.summary.is_ok());
-        let folders: Vec<PathBuf> =
-            readable.take(MAX_COMPARED).map(|found| found.folder.clone()).collect();
-        folders.into_iter().filter_map(|folder| self.toggle(folder)).collect()
-    }
-
-    /// Applies an action. Returns the folders whose curves have to be read.
-    pub fn apply(&mut self, action: RunsAction) -> Vec<PathBuf> {
-        match action {
-            RunsAction::Move(by) => {
-                self.has_moved = true;
-                let last = self.shown.len().saturating_sub(1);
-                self.selected = self.selected.saturating_add_signed(by).min(last);
-            }
-            RunsAction::ToggleChart => {
-                let readable = self.selected_run().filter(|found| found.summary.is_ok());
-                let folder = readable.map(|found| found.folder.clone());
-                return folder.and_then(|folder| self.toggle(folder)).into_iter().collect();
-            }
-            RunsAction::ToggleAll => return self.toggle_all(),
-            RunsAction::NextOrder => {
-                let current = RunOrder::ALL.iter().position(|order| *order == self.order);
-                self.order = RunOrder::ALL[(current.unwrap_or(0) + 1) % RunOrder::ALL.len()];
-                self.refresh();
-            }
-            RunsAction::Reverse => {
-                self.is_reversed = !self.is_reversed;
-                self.refresh();
-            }
-            RunsAction::NextMetric(by) => {
-                let current = RunMetric::ALL.iter().position(|metric| *metric == self.metric);
-                let next = current.unwrap_or(0) as isize + by;
-                self.metric =
-                    RunMetric::ALL[next.rem_euclid(RunMetric::ALL.len() as isize) as usize];
-            }
-            RunsAction::Differences => self.differences = !self.differences,
-            RunsAction::Filter => {
-                let (line, before) = (Input::new(self.filter.clone()), self.filter.clone());
-                self.input = Some(FilterInput { line, before });
-            }
-            RunsAction::ApplyFilter => self.input = None,
-            RunsAction::CancelFilter => {
-                if let Some(input) = self.input.take() {
-                    self.filter = input.before;
-                    self.refresh();
-                }
-            }
-        }
-        Vec::new()
     }
 
     /// Applies a report. Returns the folder whose curves have to be read again.
@@ -298,6 +196,9 @@ impl RunComparison {
                 self.refresh();
             }
             RunIndexReport::Complete => self.is_complete = true,
+            RunIndexReport::Edited(RunEdit::Rename(from, _), Ok(to)) => self.move_run(&from, &to),
+            // The index reports what has changed.
+            RunIndexReport::Edited(..) => {}
             RunIndexReport::Curves(folder, mut curves) => {
                 if self.chart_slot(&folder).is_some() {
                     if let Ok(history) = &mut curves {
@@ -308,6 +209,19 @@ impl RunComparison {
             }
         }
         None
+    }
+
+    /// Follows a renamed folder, so that its run stays selected and in the chart.
+    fn move_run(&mut self, from: &Path, to: &Path) {
+        for charted in self.charted.iter_mut().flatten().filter(|charted| *charted == from) {
+            to.clone_into(charted);
+        }
+        if let Some(curves) = self.curves.remove(from) {
+            self.curves.insert(to.to_path_buf(), curves);
+        }
+        for found in self.found.iter_mut().filter(|found| found.folder == from) {
+            to.clone_into(&mut found.folder);
+        }
     }
 }
 

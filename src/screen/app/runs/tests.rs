@@ -4,7 +4,7 @@ use super::*;
 use crate::core::train::fixtures::run;
 use crate::run::run_index::{BestEvaluation, RunEntry, RunStatus, UnreadableRun, tests::entry};
 use crate::screen::app::panels::Panel;
-use crate::screen::app::{Action, Effect, Message, Page, State, update};
+use crate::screen::app::{Action, Effect, Message, Overlay, Page, State, update};
 
 /// Runs of these names and accuracies.
 fn compared(runs: &[(&str, f64)]) -> State {
@@ -67,11 +67,11 @@ fn runs_are_sorted_and_filtered_and_the_selected_one_stays() {
     press(&mut state, RunsAction::Filter);
     update(&mut state, Message::Paste("b2".to_owned()));
     assert_eq!(names(&state), ["b2"], "while it is typed");
-    press(&mut state, RunsAction::CancelFilter);
+    press(&mut state, RunsAction::CancelInput);
     assert_eq!(names(&state), ["a1", "b2", "c3"]);
     press(&mut state, RunsAction::Filter);
     update(&mut state, Message::Paste("finished".to_owned()));
-    press(&mut state, RunsAction::ApplyFilter);
+    press(&mut state, RunsAction::ApplyInput);
     assert_eq!((names(&state).len(), runs(&state).filter.as_str()), (3, "finished"));
     for _ in 0..RunOrder::ALL.len() {
         press(&mut state, RunsAction::NextOrder);
@@ -161,4 +161,107 @@ fn charts_of_runs_have_the_same_view_actions() {
     press(&mut state, RunsAction::NextMetric(-1));
     assert_eq!(runs(&state).metric, RunMetric::Throughput);
     assert_eq!(update(&mut state, Message::Action(Action::Quit)), [Effect::Quit]);
+}
+
+#[test]
+fn a_filter_with_an_error_leaves_the_list_as_it_was() {
+    let mut state = compared(&[("a", 0.6), ("b", 0.7), ("c", 0.8)]);
+    press(&mut state, RunsAction::Filter);
+    for (typed, shown, at) in [
+        ("eval_accuracy >", vec!["a", "b", "c"], Some(16)),
+        (" 0.65", vec!["b", "c"], None),
+        (" AND NOT (", vec!["b", "c"], Some(31)),
+        ("name=c OR name=a)", vec!["b"], None),
+    ] {
+        update(&mut state, Message::Paste(typed.to_owned()));
+        assert_eq!(names(&state), shown, "{typed}");
+        assert_eq!(runs(&state).filter_error.as_ref().map(|error| error.at), at, "{typed}");
+    }
+    update(&mut state, Message::Paste(" (".to_owned()));
+    press(&mut state, RunsAction::ApplyInput);
+    assert!(runs(&state).is_typing(), "until it is corrected");
+    press(&mut state, RunsAction::CancelInput);
+    assert_eq!((names(&state).len(), &runs(&state).filter_error), (3, &None));
+    press(&mut state, RunsAction::Filter);
+    update(&mut state, Message::Paste("learning_rat > 1 AND seed=7".to_owned()));
+    assert_eq!(runs(&state).unknown_names, ["learning_rat"]);
+}
+
+#[test]
+fn a_run_is_changed_by_what_is_typed() {
+    let mut state = compared(&[("a", 0.6), ("b", 0.7)]);
+    if let Some(runs) = &mut state.runs {
+        let mut tagged = entry("a");
+        tagged.folder = "a".into();
+        if let Ok(summary) = &mut tagged.summary {
+            "old".clone_into(&mut summary.notes.note);
+            summary.notes.tags = vec!["x".to_owned(), "y".to_owned()];
+        }
+        runs.push_report(RunIndexReport::Updated(Box::new(tagged)), 0.9);
+    }
+    let folder = || PathBuf::from("a");
+    for (action, edit) in [
+        (RunsAction::EditNote, RunEdit::Note(folder(), "old!".to_owned())),
+        (RunsAction::EditTags, RunEdit::Tags(folder(), "x y!".to_owned())),
+        (RunsAction::Rename, RunEdit::Rename(folder(), "a!".to_owned())),
+    ] {
+        press(&mut state, action);
+        update(&mut state, Message::Paste("!".to_owned()));
+        assert_eq!(names(&state), ["a", "b"], "the filter stays");
+        assert_eq!(press(&mut state, RunsAction::ApplyInput), [Effect::EditRun(edit)]);
+        press(&mut state, action);
+        assert_eq!(press(&mut state, RunsAction::CancelInput), []);
+        assert!(!runs(&state).is_typing());
+    }
+}
+
+#[test]
+fn a_renamed_run_stays_selected_and_in_the_chart() {
+    let mut state = compared(&[("a", 0.6), ("b", 0.7), ("c", 0.8)]);
+    press(&mut state, RunsAction::Move(1));
+    press(&mut state, RunsAction::ToggleChart);
+    push(&mut state, RunIndexReport::Curves("b".into(), Ok(history(100))));
+    let rename = RunEdit::Rename("b".into(), "z".to_owned());
+    push(&mut state, RunIndexReport::Edited(rename.clone(), Ok("z".into())));
+    assert!(state.notice.as_ref().is_some_and(|notice| notice.text == "renamed to z"));
+    // What the index finds then.
+    push(&mut state, RunIndexReport::Removed("b".into()));
+    let mut renamed = entry("z");
+    renamed.folder = "z".into();
+    push(&mut state, RunIndexReport::Updated(Box::new(renamed)));
+    assert_eq!(names(&state), ["a", "c", "z"]);
+    assert_eq!(runs(&state).selected_run().map(RunEntry::name), Some("z"));
+    assert_eq!((runs(&state).chart_slot(Path::new("z")), state.last_step()), (Some(0), 100.0));
+    push(&mut state, RunIndexReport::Edited(rename, Err("z exists".to_owned())));
+    assert!(state.notice.as_ref().is_some_and(|notice| notice.text == "not changed: z exists"));
+}
+
+#[test]
+fn deleting_is_asked_for_the_run_that_was_selected() {
+    let mut state = compared(&[("a", 0.6), ("a/b", 0.7), ("c", 0.8)]);
+    assert_eq!(press(&mut state, RunsAction::Delete), []);
+    assert_eq!(state.overlay, Some(Overlay::ConfirmDelete));
+    assert_eq!(runs(&state).runs_inside_deleted(), 1);
+    // The order changes while the dialog is open.
+    press(&mut state, RunsAction::Move(1));
+    let delete = Effect::EditRun(RunEdit::Delete("a".into()));
+    assert_eq!(press(&mut state, RunsAction::ConfirmDelete), [delete]);
+    assert_eq!((state.overlay, press(&mut state, RunsAction::ConfirmDelete)), (None, vec![]));
+}
+
+#[test]
+fn a_run_in_use_is_opened_but_not_deleted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lock = crate::run::lock_output_dir(folder.path()).expect("a lock");
+    crate::run::run_index::tests::write_run(folder.path());
+    let used = crate::run::run_index::read_entry(folder.path(), folder.path()).expect("a run");
+    drop(lock);
+    let mut state = compared(&[]);
+    push(&mut state, RunIndexReport::Updated(Box::new(used)));
+    assert_eq!(press(&mut state, RunsAction::Delete), []);
+    assert!(state.overlay.is_none() && state.notice.is_some());
+    assert_eq!(press(&mut state, RunsAction::Open), [Effect::Quit]);
+    let opened = state.runs.as_mut().and_then(RunComparison::take_opening);
+    assert_eq!(opened.map(|entry| entry.folder), Some(folder.path().to_path_buf()));
+    assert!(runs(&state).opening.is_none());
 }

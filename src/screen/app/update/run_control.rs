@@ -14,8 +14,10 @@ const MAX_RECORDED: usize = 10_000;
 /// Applies an action. A run that is not training cannot be controlled.
 pub(super) fn apply(state: &mut State, action: RunControlAction) -> Vec<Effect> {
     let trains = state.started.is_some() && state.is_running() && !state.stopping;
-    // A replay can only be paused.
-    if !trains || (state.replay.is_some() && action != RunControlAction::Pause) {
+    // A replay can only be paused, and an opened run is trained by another process, if any.
+    let is_refused =
+        state.is_opened() || (state.replay.is_some() && action != RunControlAction::Pause);
+    if !trains || is_refused {
         return Vec::new();
     }
     if !session::check_keys(state) {

@@ -8,10 +8,13 @@ use crate::screen::app::runs::RunsAction;
 use crossterm::event::KeyCode;
 
 pub(super) const BINDINGS: &[Binding] = {
-    use Action::ClearView;
-    use KeyCode::{Down, Enter, Esc, PageDown, PageUp, Up};
-    use KeyContext::RunFilter;
-    use RunsAction::{Differences, NextMetric, NextOrder, Reverse, ToggleAll, ToggleChart};
+    use Action::{ClearView, Close};
+    use KeyCode::{Delete, Down, Enter, Esc, PageDown, PageUp, Up};
+    use KeyContext::{ConfirmDelete, RunInput};
+    use RunsAction::{
+        Differences, EditNote, EditTags, NextMetric, NextOrder, Open, Rename, Reverse, ToggleAll,
+        ToggleChart,
+    };
     &[
         binding(
             KeyContext::Runs,
@@ -43,7 +46,14 @@ pub(super) const BINDINGS: &[Binding] = {
         ),
         binding(
             KeyContext::Runs,
-            &[char(' '), key(Enter)],
+            &[key(Enter)],
+            Action::Runs(Open),
+            "Show the run: charts, log, its model",
+            Some("open"),
+        ),
+        binding(
+            KeyContext::Runs,
+            &[char(' ')],
             Action::Runs(ToggleChart),
             "Add the run to the chart, or remove it",
             Some("chart"),
@@ -88,23 +98,59 @@ pub(super) const BINDINGS: &[Binding] = {
             KeyContext::Runs,
             &[char('/')],
             Action::Runs(RunsAction::Filter),
-            "Filter by words, such as seed=7 (empty: all)",
+            "Filter, such as seed=7 OR tag:old (empty: all)",
             Some("filter"),
+        ),
+        binding(
+            KeyContext::Runs,
+            &[char('n')],
+            Action::Runs(EditNote),
+            "Edit the note",
+            Some("note"),
+        ),
+        binding(
+            KeyContext::Runs,
+            &[char('t')],
+            Action::Runs(EditTags),
+            "Edit the tags",
+            Some("tags"),
+        ),
+        binding(KeyContext::Runs, &[char('r')], Action::Runs(Rename), "Rename the folder", None),
+        binding(
+            KeyContext::Runs,
+            &[char('D'), key(Delete)],
+            Action::Runs(RunsAction::Delete),
+            "Move the run to the folder .trash (asks first)",
+            None,
         ),
         binding(KeyContext::Runs, &[key(Esc)], ClearView, "Clear cursor or zoom", None),
         binding(
-            RunFilter,
+            RunInput,
             &[key(Enter)],
-            Action::Runs(RunsAction::ApplyFilter),
+            Action::Runs(RunsAction::ApplyInput),
             "Apply",
             Some("apply"),
         ),
         binding(
-            RunFilter,
+            RunInput,
             &[key(Esc)],
-            Action::Runs(RunsAction::CancelFilter),
+            Action::Runs(RunsAction::CancelInput),
             "Cancel",
             Some("cancel"),
+        ),
+        binding(
+            ConfirmDelete,
+            &[char('y')],
+            Action::Runs(RunsAction::ConfirmDelete),
+            "Move it to the folder .trash",
+            Some("delete"),
+        ),
+        binding(
+            ConfirmDelete,
+            &[char('n'), key(Esc), char('q')],
+            Close,
+            "Keep the run",
+            Some("keep"),
         ),
     ]
 };

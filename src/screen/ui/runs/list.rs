@@ -1,13 +1,12 @@
 //! The list of runs.
 
 use super::NAME;
+use super::columns::{ExtraColumn, extra_columns, hidden_note, leave_out, needed_width};
 use crate::core::text::{align_left, align_right, truncate_width};
-use crate::run::run_index::{
-    RunEntry, RunStatus, RunSummary, distinguishing_settings, format_settings,
-};
+use crate::run::run_index::{RunEntry, RunStatus, RunSummary};
 use crate::run::summary::clock;
 use crate::screen::app::State;
-use crate::screen::app::runs::RunComparison;
+use crate::screen::app::runs::{InputPurpose, RunComparison};
 use crate::screen::lang::Lang;
 use crate::screen::ui::theme::Theme;
 use crate::screen::ui::widgets::text_field::TextField;
@@ -41,25 +40,27 @@ pub(super) fn draw(
     if let Some(input) = &runs.input {
         inner.height = inner.height.saturating_sub(1);
         let line = Rect { y: inner.bottom(), height: 1, ..inner };
-        let field = TextField {
-            prefix: "/ ",
-            input: &input.line,
-            placeholder: "",
-            focused: state.overlay.is_none(),
+        let (prefix, placeholder) = match input.purpose {
+            InputPurpose::Filter { .. } => {
+                ("/ ", "eval_accuracy > 0.8 AND NOT (seed=7 OR tag:old)")
+            }
+            InputPurpose::Note(_) => (lang.tr("note: "), ""),
+            InputPurpose::Tags(_) => (lang.tr("tags: "), lang.tr("words, separated by spaces")),
+            InputPurpose::Rename(_) => (lang.tr("name: "), ""),
         };
+        let focused = state.overlay.is_none();
+        let field = TextField { prefix, input: &input.line, placeholder, focused };
         field.draw(frame, line, theme);
     } else if !runs.filter.is_empty() {
         let filter = format!(" /{} ", truncate_width(&runs.filter, 40));
         block = block.title_bottom(Line::styled(filter, theme.train()));
     }
-    if let Some(here) = runs.selected_run() {
-        let note = match &here.summary {
-            Err(unreadable) => unreadable.reason.clone(),
-            Ok(RunSummary { failure: Some(failure), .. }) => failure.clone(),
-            Ok(summary) => summary.model.clone(),
-        };
-        let width = usize::from(area.width).saturating_sub(24);
-        let note = format!(" {} ", truncate_width(&note, width));
+    let width = usize::from(area.width).saturating_sub(24);
+    if let Some(problem) = filter_problem(runs, lang) {
+        let text = format!(" {} ", truncate_width(&problem, width));
+        block = block.title_bottom(Line::styled(text, theme.warning()).right_aligned());
+    } else if let Some(here) = runs.selected_run() {
+        let note = format!(" {} ", truncate_width(&note_on(here), width));
         block = block.title_bottom(border_note(note, theme));
     }
     frame.render_widget(block, area);
@@ -74,23 +75,51 @@ pub(super) fn draw(
     frame.render_widget(Paragraph::new(rows(runs, inner, lang, theme)), inner);
 }
 
+/// What is wrong with the filter.
+fn filter_problem(runs: &RunComparison, lang: Lang) -> Option<String> {
+    if let Some(error) = &runs.filter_error {
+        let reason = lang.tr(error.reason);
+        return Some(lang.tr_with("filter, character {0}: {1}", &[&error.at, &reason]));
+    }
+    let name = runs.unknown_names.first()?;
+    Some(lang.tr_with("no run has a setting or metric named {0}", &[name]))
+}
+
+/// What is most worth knowing of a run: an error, or else the user's tags and note with the model.
+fn note_on(entry: &RunEntry) -> String {
+    let run = match &entry.summary {
+        Err(unreadable) => return unreadable.reason.clone(),
+        Ok(RunSummary { notes_problem: Some(problem), .. }) => return problem.clone(),
+        Ok(run) => run,
+    };
+    let mut parts: Vec<String> = run.notes.tags.iter().map(|tag| format!("#{tag}")).collect();
+    if !run.notes.note.is_empty() {
+        parts.push(run.notes.note.clone());
+    }
+    let model = run.failure.as_ref().unwrap_or(&run.model);
+    if parts.is_empty() { model.clone() } else { format!("{} · {model}", parts.join(" ")) }
+}
+
 /// The column titles, and as many runs as fit, the selected one among them.
 fn rows(runs: &RunComparison, area: Rect, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
     let width = usize::from(area.width);
     let names = runs.shown().map(|found| Span::raw(found.name()).width()).max().unwrap_or(0);
-    let columns = RunListColumns::new(width, names.min(NAME));
     let readable: Vec<&RunSummary> =
         runs.shown().filter_map(|found| found.summary.as_ref().ok()).collect();
-    let settings: Vec<String> = match columns.settings {
-        0 => Vec::new(),
-        _ => distinguishing_settings(&readable),
-    };
+    let mut extra = extra_columns(&readable, lang);
+    let columns = RunListColumns::new(width, names.min(NAME), needed_width(&extra));
+    let hidden = leave_out(&mut extra, width.saturating_sub(columns.used()));
     let height = usize::from(area.height).saturating_sub(1).max(1);
     let first = (runs.selected + 1).saturating_sub(height);
-    let mut lines = vec![columns.head(lang, theme)];
+    let mut head = columns.head(lang);
+    for column in &extra {
+        head.push_str(&column.cell(column.title()));
+    }
+    head.push_str(&hidden_note(hidden, width.saturating_sub(Span::raw(&head).width())));
+    let mut lines = vec![Line::styled(head, theme.dim())];
     for (at, found) in runs.shown().enumerate().skip(first).take(height) {
         let slot = runs.chart_slot(&found.folder);
-        let line = columns.line(found, slot, &settings, lang, theme);
+        let line = columns.line(found, slot, &extra, lang, theme);
         let is_selected = at == runs.selected;
         lines.push(if is_selected { line.patch_style(theme.selected()) } else { line });
     }
@@ -106,11 +135,11 @@ struct RunListColumns {
     loss: usize,
     time: usize,
     when: usize,
-    settings: usize,
 }
 
 impl RunListColumns {
-    fn new(width: usize, names: usize) -> Self {
+    /// The columns in a width; `extra` is the width that those after them need.
+    fn new(width: usize, names: usize, extra: usize) -> Self {
         let mut columns = Self {
             name: names.max(8),
             status: 10,
@@ -119,7 +148,6 @@ impl RunListColumns {
             loss: 0,
             time: 9,
             when: 0,
-            settings: 0,
         };
         let fixed = columns.used();
         if fixed > width {
@@ -128,11 +156,10 @@ impl RunListColumns {
         if columns.used() + 11 <= width {
             columns.loss = 11;
         }
-        if columns.used() + 18 + 20 <= width {
+        // Where the runs differ is more worth knowing than when they were written.
+        if columns.used() + 18 + extra.clamp(20, 60) <= width {
             columns.when = 18;
         }
-        let left = width.saturating_sub(columns.used());
-        columns.settings = if left >= 12 { left } else { 0 };
         columns
     }
 
@@ -146,7 +173,7 @@ impl RunListColumns {
             + self.when
     }
 
-    fn head(&self, lang: Lang, theme: Theme) -> Line<'static> {
+    fn head(&self, lang: Lang) -> String {
         let left = |text: &str, width: usize| align_left(lang.tr(text), width);
         let right = |text: &str, width: usize| align_right(lang.tr(text), width);
         let mut text = "  ".to_owned() + &left("name", self.name) + "  " + &left("status", 8);
@@ -160,17 +187,14 @@ impl RunListColumns {
         if self.when > 0 {
             text = text + "  " + &left("written", self.when - 2);
         }
-        if self.settings > 0 {
-            text = text + "  " + &left("different settings", self.settings.saturating_sub(2));
-        }
-        Line::styled(text, theme.dim())
+        text
     }
 
     fn line(
         &self,
         found: &RunEntry,
         slot: Option<usize>,
-        settings: &[String],
+        extra: &[ExtraColumn],
         lang: Lang,
         theme: Theme,
     ) -> Line<'static> {
@@ -204,10 +228,8 @@ impl RunListColumns {
             let when = format!("  {}", align_left(&run.modified_local, self.when - 2));
             spans.push(Span::styled(when, theme.dim()));
         }
-        if self.settings > 0 {
-            let values = format_settings(run, settings);
-            let width = self.settings.saturating_sub(2);
-            spans.push(Span::styled(format!("  {}", truncate_width(&values, width)), theme.dim()));
+        for column in extra {
+            spans.push(Span::styled(column.cell(&column.value(run)), theme.dim()));
         }
         Line::from(spans)
     }
@@ -217,7 +239,7 @@ fn status_style(status: RunStatus, theme: Theme) -> Style {
     match status {
         RunStatus::Running => theme.train(),
         RunStatus::Finished => theme.good(),
-        RunStatus::Stopped | RunStatus::CutOff => theme.warning(),
+        RunStatus::Stopped | RunStatus::Dead => theme.warning(),
         RunStatus::Failed => theme.error(),
     }
 }

@@ -1,0 +1,149 @@
+//! The lock that a run holds on its folder while it writes into it.
+//!
+//! The lock belongs to an open file, so the system releases it when the process ends, however it
+//! ends. The file also has the process id of its last holder, which is valid while it is locked.
+
+use std::fs::{File, TryLockError};
+use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// The file that is locked while a run writes into a folder.
+pub(in crate::run) const LOCK_FILE: &str = ".nsmc-tui.lock";
+
+/// The number of attempts to lock a folder, and the pause between them. Listing runs locks the
+/// folder for a moment.
+const LOCK_ATTEMPTS: u32 = 4;
+const LOCK_RETRY_PAUSE: Duration = Duration::from_millis(25);
+
+/// The most bytes of a lock file that are read: a process id and blanks.
+const MAX_LOCK_BYTES: u64 = 32;
+
+/// Whether a process writes into a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::run) enum FolderLock {
+    /// No process does, or the system does not support file locks.
+    Free,
+    /// A process does; `None` if the file does not have its id.
+    Held(Option<u32>),
+}
+
+impl FolderLock {
+    /// The lock on a folder.
+    pub fn of(folder: &Path) -> Self {
+        let Ok(file) = File::open(folder.join(LOCK_FILE)) else { return Self::Free };
+        // The shared lock is released at once; a run that starts at this moment retries.
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Self::Held(read_pid(&file)),
+            _ => Self::Free,
+        }
+    }
+
+    /// Whether a process holds the lock.
+    pub fn is_held(self) -> bool {
+        self != Self::Free
+    }
+
+    /// The process id of the holder.
+    pub fn pid(self) -> Option<u32> {
+        match self {
+            Self::Free => None,
+            Self::Held(pid) => pid,
+        }
+    }
+}
+
+/// Whether a process of this computer writes into a folder.
+pub fn is_locked(folder: &Path) -> bool {
+    FolderLock::of(folder).is_held()
+}
+
+/// Locks a folder for one run, until the file is dropped.
+///
+/// # Errors
+/// If another run has locked it, or the system reports an error.
+pub fn lock_output_dir(output_dir: &Path) -> Result<File> {
+    std::fs::create_dir_all(output_dir)?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(output_dir.join(LOCK_FILE))?;
+    let mut locked = file.try_lock();
+    for _ in 0..LOCK_ATTEMPTS {
+        if !matches!(locked, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(LOCK_RETRY_PAUSE);
+        locked = file.try_lock();
+    }
+    match locked {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(held_by(read_pid(&file))),
+        // Some network file systems do not support locks.
+        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    // The id is for messages only, so a full disk does not prevent the run.
+    let _ = write_pid(&file);
+    Ok(file)
+}
+
+fn held_by(pid: Option<u32>) -> Error {
+    let process = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+    Error::other(format!(
+        "another run{process} is writing into this folder; wait for its end, or pass another \
+         --output-dir"
+    ))
+}
+
+/// Writes the id of this process over that of the last one. The length is always the same, so that
+/// a reader never finds a part of each.
+fn write_pid(mut file: &File) -> Result<()> {
+    file.write_all(format!("{:<10}\n", std::process::id()).as_bytes())
+}
+
+fn read_pid(file: &File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(MAX_LOCK_BYTES).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_can_be_locked_by_one_run_whose_process_is_named() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        assert_eq!(FolderLock::of(folder.path()), FolderLock::Free);
+        // The id of an earlier process with more digits.
+        std::fs::write(folder.path().join(LOCK_FILE), "4294967295\n")?;
+        let locked = lock_output_dir(folder.path())?;
+        let own = std::process::id();
+        assert_eq!(FolderLock::of(folder.path()), FolderLock::Held(Some(own)));
+        let refused = lock_output_dir(folder.path())
+            .map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(
+            refused.starts_with(&format!("another run (process {own}) is writing")),
+            "{refused}"
+        );
+        drop(locked);
+        assert_eq!(FolderLock::of(folder.path()), FolderLock::Free, "whatever id the file has");
+        lock_output_dir(folder.path()).map(drop)
+    }
+
+    #[test]
+    fn a_lock_without_an_id_is_a_lock() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let locked = lock_output_dir(folder.path())?;
+        std::fs::write(folder.path().join(LOCK_FILE), "\u{fffd} not a number")?;
+        assert_eq!(FolderLock::of(folder.path()), FolderLock::Held(None));
+        assert!(lock_output_dir(folder.path()).is_err_and(|error| {
+            error.to_string().starts_with("another run is writing into this folder")
+        }));
+        drop(locked);
+        Ok(())
+    }
+}
