@@ -1,7 +1,7 @@
 //! `nsmc-tui attach`.
 
+use super::after_dashboard::{write_summary, write_way_back};
 use super::dashboard;
-use super::train::{write_summary, write_way_back};
 use crate::cli::flags::AttachFlags;
 use crate::cli::output::print_to_stderr;
 use crate::cli::text_output::{EventPrinter, write_json};

@@ -1,8 +1,8 @@
 //! Runs in the background: `--detach` starts this program again, and the new process leaves the
 //! terminal once the run is recorded.
 
+use super::after_dashboard::write_way_back;
 use super::attach;
-use super::train::write_way_back;
 use crate::core::text::to_json;
 use crate::screen::display::DisplayOptions;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};

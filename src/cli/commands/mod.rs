@@ -1,5 +1,6 @@
 //! The subcommands.
 
+mod after_dashboard;
 mod attach;
 mod background;
 mod bench;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// The most points of a curve. Beyond it, only the lowest, the highest and the first that is not
 /// finite of every four remain.
-const MAX_POINTS: usize = 1 << 18;
+const MAX_POINTS: usize = 1 << 20;
 
 /// Points per block.
 const BLOCK: usize = 64;

@@ -221,10 +221,25 @@ fn a_front_end_that_does_not_read_is_disconnected_and_nobody_waits_for_it() -> T
     let reading = fake.attach("reading", Purpose::Watch)?.channels;
     let all = run(40_000);
     let began = Instant::now();
+    let count = std::sync::atomic::AtomicUsize::new(0);
     let published = std::thread::scope(|scope| {
-        let read = scope.spawn(|| events(&reading, all.len()));
-        let outcome = all.iter().try_for_each(|event| fake.publish(event.clone()));
-        assert!(outcome.is_ok(), "{outcome:?}");
+        // Far more events a second than of a run, but no more than a thread can read.
+        let read = scope.spawn(|| {
+            let chunks = all.chunks(1000);
+            let read = chunks.map(|chunk| {
+                let read = events(&reading, chunk.len());
+                count.fetch_add(read.len(), std::sync::atomic::Ordering::SeqCst);
+                read
+            });
+            read.collect::<Vec<_>>().concat()
+        });
+        for (number, event) in all.iter().enumerate() {
+            let outcome = fake.publish(event.clone());
+            assert!(outcome.is_ok(), "{outcome:?}");
+            while number > count.load(std::sync::atomic::Ordering::SeqCst) + 5000 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
         let published = began.elapsed();
         assert!(read.join().is_ok_and(|events| events == all));
         published

@@ -56,13 +56,6 @@ pub enum CommandEffect {
     },
 }
 
-impl CommandApplied {
-    /// Whether the run is paused from here on.
-    pub fn is_pause(&self) -> bool {
-        self.effect == CommandEffect::Paused
-    }
-}
-
 impl CommandEffect {
     /// A message with the placeholders `{0}` and `{1}`, and the values for them.
     pub fn message(self) -> (&'static str, [String; 2]) {

@@ -1,6 +1,7 @@
 //! The update of the state by messages.
 
 mod charts;
+mod keys;
 mod mouse;
 mod reports;
 mod run_control;
@@ -241,7 +242,7 @@ fn stop(state: &mut State, evaluate: bool, leave: bool) -> Vec<Effect> {
     if !state.is_running() {
         return if leave { quit(state) } else { Vec::new() };
     }
-    if state.is_elsewhere() && !session::check_keys(state) {
+    if state.is_elsewhere() && !keys::check_keys(state) {
         return Vec::new();
     }
     if state.started.is_none() && leave {

@@ -34,7 +34,7 @@ pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
         RunReport::System(sample) => state.system.push(sample),
         RunReport::Recorded(events) => {
             for event in events {
-                session::push_recorded(state, event);
+                push_recorded(state, event);
             }
         }
         RunReport::Session(status) => session::push_status(state, &status),
@@ -84,8 +84,16 @@ fn push_event(state: &mut State, event: TrainEvent) {
     apply_event(state, event);
 }
 
+/// Applies an event from before the dashboard attached to the run, as if it had been shown.
+fn push_recorded(state: &mut State, event: TrainEvent) {
+    let latest = state.step.as_ref().map_or(0.0, |step| step.elapsed);
+    let elapsed = event.elapsed().unwrap_or(latest);
+    state.log.push_event(&event, elapsed, state.lang);
+    apply_event(state, event);
+}
+
 /// Applies an event to everything but the log.
-pub(super) fn apply_event(state: &mut State, event: TrainEvent) {
+fn apply_event(state: &mut State, event: TrainEvent) {
     state.history.apply(&event);
     match event {
         TrainEvent::Started(started) => {

@@ -1,6 +1,6 @@
 //! Updates by actions on the run under way.
 
-use super::session;
+use super::keys;
 use crate::core::train::event::{CommandApplied, CommandEffect};
 use crate::run::protocol::{Command, MAX_LEARNING_RATE};
 use crate::screen::app::message::Effect;
@@ -20,7 +20,7 @@ pub(super) fn apply(state: &mut State, action: RunControlAction) -> Vec<Effect> 
     if !trains || is_refused {
         return Vec::new();
     }
-    if !session::check_keys(state) {
+    if !keys::check_keys(state) {
         return Vec::new();
     }
     let command = match action {

@@ -1,19 +1,12 @@
 //! Updates by what happens among the front ends of a run.
 
-use super::{reports, run_control};
-use crate::core::train::event::TrainEvent;
+use super::keys::warn;
+use super::run_control;
+use crate::core::train::event::CommandEffect;
 use crate::run::protocol::{Command, SessionStatus};
 use crate::screen::app::log::Level;
 use crate::screen::app::message::Effect;
 use crate::screen::app::state::{Notice, RunLocation, State};
-
-/// Applies an event from before the dashboard attached to the run, as if it had been shown.
-pub(super) fn push_recorded(state: &mut State, event: TrainEvent) {
-    let latest = state.step.as_ref().map_or(0.0, |step| step.elapsed);
-    let elapsed = event.elapsed().unwrap_or(latest);
-    state.log.push_event(&event, elapsed, state.lang);
-    reports::apply_event(state, event);
-}
 
 /// Applies who is attached.
 pub(super) fn push_status(state: &mut State, status: &SessionStatus) {
@@ -40,8 +33,13 @@ pub(super) fn push_status(state: &mut State, status: &SessionStatus) {
 fn set_clock(state: &mut State, elapsed: Option<f64>) {
     let (Some(elapsed), Some(started)) = (elapsed, &state.started) else { return };
     state.began = Some(state.now - (elapsed - started.resumed_elapsed));
-    let pause = state.applied_commands.last().filter(|applied| applied.is_pause());
-    if pause.is_some() && state.finished.is_none() {
+    let is_paused = |effect: CommandEffect| match effect {
+        CommandEffect::Paused => Some(true),
+        CommandEffect::Resumed { .. } => Some(false),
+        _ => None,
+    };
+    let latest = state.applied_commands.iter().rev().find_map(|applied| is_paused(applied.effect));
+    if latest == Some(true) && state.finished.is_none() {
         run_control::pause_clock(state);
     }
 }
@@ -76,27 +74,6 @@ pub(super) fn take_keys(state: &mut State) -> Vec<Effect> {
         return vec![Effect::Send(Command::TakeKeys)];
     }
     Vec::new()
-}
-
-/// Whether the dashboard has the keys; if not, it says who has them.
-pub(super) fn check_keys(state: &mut State) -> bool {
-    if state.has_keys() {
-        return true;
-    }
-    let holder = state.session.as_ref().and_then(|session| session.holder.clone());
-    let text = match holder {
-        Some(name) => state.lang.tr_with("{0} has the keys; K takes them over", &[&name]),
-        None if state.location == RunLocation::Unreachable => {
-            state.lang.tr("the run is on another computer: it can only be watched").to_owned()
-        }
-        None => state.lang.tr("K takes over the keys").to_owned(),
-    };
-    warn(state, text);
-    false
-}
-
-fn warn(state: &mut State, text: String) {
-    state.notice = Some(Notice { level: Level::Warning, text, since: state.now });
 }
 
 #[cfg(test)]
