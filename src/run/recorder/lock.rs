@@ -93,8 +93,8 @@ pub fn lock_output_dir(output_dir: &Path) -> Result<File> {
 fn held_by(pid: Option<u32>) -> Error {
     let process = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
     Error::other(format!(
-        "another run{process} is writing into this folder; wait for its end, or pass another \
-         --output-dir"
+        "another run{process} is writing into this folder; nsmc-tui attach comes back to it. \
+         Wait for its end, or pass another --output-dir"
     ))
 }
 
