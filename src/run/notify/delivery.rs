@@ -151,9 +151,14 @@ impl Notifier {
         let chosen = notification.filter(|found| self.options.includes(found.event));
         let Some(notification) = chosen else { return };
         report(&self.reports, &notification);
+        // Before the thread can have delivered it.
+        self.shared.undelivered.fetch_add(1, Ordering::SeqCst);
         let is_full = self.queue.as_ref().is_some_and(|queue| {
             matches!(queue.try_send(notification), Err(TrySendError::Full(_)))
         });
+        if is_full {
+            self.shared.undelivered.fetch_sub(1, Ordering::SeqCst);
+        }
         if is_full && !std::mem::replace(&mut self.has_overflowed, true) {
             let message = format!(
                 "notifications are given up: {MAX_WAITING} of them wait for the command or address"

@@ -74,6 +74,9 @@ fn a_failing_command_is_reported_once_and_events_never_wait() -> anyhow::Result<
         notifier.fail("the disk is full");
     }
     assert!(began.elapsed() < Duration::from_millis(100));
+    notifier.wait();
+    let waited = began.elapsed();
+    assert!((Duration::from_millis(300)..Duration::from_secs(5)).contains(&waited), "{waited:?}");
     drop(notifier);
     let (kinds, warnings) = reported(&reports);
     assert_eq!(kinds, [NotifyEvent::Failed; 3]);
