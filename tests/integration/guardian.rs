@@ -23,7 +23,8 @@ fn children(process: &str) -> Vec<String> {
 
 /// The guardian of the program under a shell.
 fn guardian(terminal: &Terminal) -> String {
-    let program = children(&terminal.process()).pop().expect("the program");
+    let waiting = children(&terminal.process()).pop().expect("the program");
+    let program = children(&waiting).pop().expect("the process that trains");
     children(&program).pop().expect("a guardian")
 }
 

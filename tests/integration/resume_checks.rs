@@ -54,7 +54,7 @@ fn killed_run(flags: &[&str]) -> TempDir {
     folder
 }
 
-/// All files below a folder with their contents, without the lock.
+/// All files below a folder with their contents, without the lock and the socket.
 fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -63,7 +63,9 @@ fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if entry.file_name() != ".nsmc-tui.lock" {
+            } else if ![".nsmc-tui.lock", ".nsmc-tui.sock"]
+                .contains(&&*entry.file_name().to_string_lossy())
+            {
                 all.insert(path.clone(), std::fs::read(&path).expect("a file"));
             }
         }

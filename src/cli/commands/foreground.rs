@@ -5,16 +5,19 @@
 use super::background;
 use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 use signal_hook::consts::{
-    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
 };
 use signal_hook::iterator::Signals;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The signals that are passed on to the process that trains.
 const PASSED_ON: [i32; 6] = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1];
+
+/// How long the process that trains may take to restore the terminal before it stops.
+const STOP_TIME: Duration = Duration::from_secs(1);
 
 /// How often the process that trains checks whether the waiting one is stopped.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
@@ -26,7 +29,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 /// If the process cannot be started.
 pub fn wait_for_run() -> anyhow::Result<ExitCode> {
     // Handled from before there is a process that they could be meant for.
-    let mut signals = Signals::new(PASSED_ON.iter().chain(&[SIGCHLD, SIGUSR2]))?;
+    let mut signals = Signals::new(PASSED_ON.iter().chain(&[SIGCHLD, SIGTSTP, SIGUSR2]))?;
     let mut process = background::same_command("--foreground")?.spawn()?;
     let pid = Pid::from_child(&process);
     for signal in signals.forever() {
@@ -34,9 +37,22 @@ pub fn wait_for_run() -> anyhow::Result<ExitCode> {
             // It has left the terminal.
             SIGUSR2 => return Ok(ExitCode::SUCCESS),
             SIGCHLD => {
-                let Some(status) = process.try_wait()? else { continue };
+                let Some(status) = process.try_wait()? else {
+                    if is_stopped(pid) {
+                        stop();
+                    }
+                    continue;
+                };
                 let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
                 return Ok(code.map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)));
+            }
+            SIGTSTP => {
+                // The terminal stops both, a user perhaps only this one.
+                if !stops_soon(pid) {
+                    let _ = kill_process(pid, Signal::TSTP);
+                    stops_soon(pid);
+                }
+                stop();
             }
             signal => {
                 if let Some(signal) = Signal::from_named_raw(signal) {
@@ -66,6 +82,23 @@ pub fn follow_parent() -> std::io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// Stops this process, after the one that trains has restored the terminal.
+fn stop() {
+    let _ = signal_hook::low_level::raise(SIGSTOP);
+}
+
+/// Waits until a process is stopped; returns whether it is.
+fn stops_soon(pid: Pid) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < STOP_TIME {
+        if is_stopped(pid) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    false
 }
 
 /// Whether a process is stopped, as by `kill -STOP`.
