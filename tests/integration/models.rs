@@ -90,7 +90,7 @@ fn the_embedded_model_is_trained_and_answers_as_it_was_saved() {
         .assert()
         .success();
     let text = stdout(&run) + &stderr(&run);
-    assert!(text.contains("learning_rate = 2e-4 (embedded model)"), "{text}");
+    assert!(text.contains("learning_rate = 1e-4 (embedded model)"), "{text}");
     assert!(text.contains("layerwise_lr_decay = 0.85 (embedded model)"), "{text}");
     assert!(text.contains("initialized: bert.pooler.dense.weight"), "{text}");
     assert!(text.contains("the head reads the mean of all tokens"), "{text}");

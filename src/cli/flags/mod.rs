@@ -69,7 +69,8 @@ Defaults:
   num_train_epochs            10                     10
     of the embedded model     4                      4
   learning_rate               5e-5                   5e-5
-    embedded, random          2e-4                   2e-4
+    of the embedded model     1e-4                   1e-4
+    from random weights       2e-4                   2e-4
   layerwise_lr_decay          1                      1
     of the embedded model     0.85                   0.85
   warmup_steps                0                      0

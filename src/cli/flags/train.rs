@@ -118,7 +118,8 @@ pub struct TrainFlags {
     /// Texts in an evaluation batch [default: 32]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::per_device_eval_batch_size), help_heading = "Training")]
     pub per_device_eval_batch_size: Option<Given<usize>>,
-    /// The highest learning rate [default: 5e-5; of the embedded model and from random weights 2e-4]
+    /// The highest learning rate [default: 5e-5; of the embedded model 1e-4, from random weights
+    /// 2e-4]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = flag(TrainerOptions::learning_rate), help_heading = "Training")]
     pub learning_rate: Option<Given<f64>>,
     /// How the learning rate changes [default: linear; recipe native: constant]
