@@ -57,18 +57,17 @@ pub struct Attached {
 /// # Errors
 /// See [`AttachError`].
 pub fn attach(folder: &Path, name: String, purpose: Purpose) -> Result<Attached, AttachError> {
-    let stream = stream::connect(folder).map_err(|error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => AttachError::NotRunning,
-        _ => AttachError::Io(error),
-    })?;
-    (&stream).write_all(&encode(&Hello { name, purpose })?)?;
+    let stream = stream::connect(folder).map_err(not_running)?;
+    (&stream).write_all(&encode(&Hello { name, purpose })?).map_err(not_running)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut buffer = Vec::new();
-    let status = match read_report(&mut reader, &mut buffer)? {
-        Some(RunReport::Session(status)) => status,
-        Some(RunReport::Refused(reason)) => return Err(AttachError::Refused(reason)),
-        Some(_) => return Err(AttachError::Refused("an unexpected answer".to_owned())),
-        None => return Err(AttachError::NotRunning),
+    let status = match read_report(&mut reader, &mut buffer) {
+        Ok(Some(RunReport::Session(status))) => status,
+        Ok(Some(RunReport::Refused(reason))) => return Err(AttachError::Refused(reason)),
+        Ok(Some(_)) => return Err(AttachError::Refused("an unexpected answer".to_owned())),
+        Ok(None) => return Err(AttachError::NotRunning),
+        Err(ProtocolError::Io(error)) => return Err(not_running(error)),
+        Err(error) => return Err(error.into()),
     };
     let (report_sender, reports) = bounded(BUFFERED_REPORTS);
     let (commands, command_receiver) = unbounded();
@@ -87,6 +86,17 @@ pub fn attach(folder: &Path, name: String, purpose: Purpose) -> Result<Attached,
         let _ = first.run(&mut reader, buffer);
     })?;
     Ok(Attached { channels: RunChannels { reports, commands }, status })
+}
+
+/// The error of a connection; a process that ends at this moment resets it.
+fn not_running(error: io::Error) -> AttachError {
+    match error.kind() {
+        ErrorKind::NotFound
+        | ErrorKind::ConnectionRefused
+        | ErrorKind::ConnectionReset
+        | ErrorKind::BrokenPipe => AttachError::NotRunning,
+        _ => AttachError::Io(error),
+    }
 }
 
 /// The thread that reads reports.
