@@ -30,7 +30,22 @@ impl Background {
         let started: Value = serde_json::from_str(&stdout(&assert)).expect("JSON");
         assert_eq!(started["run"], "out");
         let pid = started["pid"].as_u64().expect("a process") as u32;
-        Self { folder, pid }
+        let run = Self { folder, pid };
+        run.wait_paused();
+        run
+    }
+
+    /// Waits until the run has paused by itself.
+    fn wait_paused(&self) {
+        let began = Instant::now();
+        let is_paused = || {
+            let journal = std::fs::read_to_string(self.out().join("events.jsonl"));
+            journal.is_ok_and(|journal| journal.contains("\"steering\":\"paused\""))
+        };
+        while !is_paused() {
+            assert!(began.elapsed() < TIMEOUT, "the run does not pause");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn attach(&self, arguments: &[&str]) -> assert_cmd::assert::Assert {
@@ -82,7 +97,7 @@ fn journal(folder: &Path) -> Vec<Value> {
 fn a_run_in_the_background_takes_commands_and_streams_its_events() {
     let run = Background::start("2", &[]);
     let pause = json!({"command": "pause"});
-    // It may have paused by itself or by this command.
+    // The event is in the journal before the run reports that it waits.
     run.send(&pause);
     assert_eq!(run.send(&pause), json!({"activity": "paused"}));
     let answer = run.send(&json!({"command": "predict", "text": "정말 재미있는 영화"}));
