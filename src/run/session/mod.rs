@@ -1,7 +1,7 @@
 //! Sharing a run among front ends: that of its own process, and others that attach to it over a
 //! Unix socket in the folder of the run.
 //!
-//! One thread, the [hub](hub), stands between the training thread and the front ends. It passes each
+//! One thread, the hub, stands between the training thread and the front ends. It passes each
 //! report to all of them and each command to the run. One front end at a time has the keys: only its
 //! commands reach the run, except questions, which every front end may ask. A front end that does
 //! not read its reports is disconnected; the run never waits for one.
