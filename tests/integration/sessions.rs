@@ -295,8 +295,21 @@ impl SshServer {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Whether this user may log in: the system may have locked the account.
+    fn accepts_logins(&self) -> bool {
+        let line = self.login_line("true");
+        let status = Command::new(&line[0]).args(&line[1..]).stdin(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    }
+
     /// A login in a pseudo-terminal that runs a command.
     fn login(&self, command: &str) -> Terminal {
+        let line = self.login_line(command);
+        Terminal::start_command(&line.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The command line of a login that runs a command.
+    fn login_line(&self, command: &str) -> Vec<String> {
         let (port, key) = (self.port.to_string(), self.folder.path().join("user"));
         let key = key.display().to_string();
         let user = Command::new("id").arg("-un").output().expect("a name").stdout;
@@ -308,7 +321,7 @@ impl SshServer {
             line.extend(["-o", option]);
         }
         line.extend([target.as_str(), command]);
-        Terminal::start_command(&line)
+        line.into_iter().map(str::to_owned).collect()
     }
 }
 
@@ -321,8 +334,8 @@ impl Drop for SshServer {
 
 #[test]
 fn a_run_outlives_its_connection_and_ends_as_if_nothing_had_happened() {
-    let Some(server) = SshServer::start() else {
-        eprintln!("there is no sshd: the test over a lost connection is left out");
+    let Some(server) = SshServer::start().filter(SshServer::accepts_logins) else {
+        eprintln!("there is no sshd, or it accepts no login: a lost connection is not tested");
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");
