@@ -2,11 +2,11 @@
 //! asks for it, and continue where a job was stopped.
 
 use crate::support::terminal::Terminal;
-use crate::support::{SMALL_MODEL, TINY, json_lines, nsmc_tui, program, stderr, stdout};
+use crate::support::{TINY, json_lines, nsmc_tui, spawn, stderr, stdout};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 /// A run of 12 steps, with a checkpoint every second one, whose folder is `outputs`.
 const JOB: [&str; 16] = [
@@ -27,17 +27,6 @@ const JOB: [&str; 16] = [
     "--resume-from-checkpoint",
     "auto",
 ];
-
-fn start(folder: &Path, flags: &[&str]) -> Child {
-    Command::new(program())
-        .env(SMALL_MODEL.0, SMALL_MODEL.1)
-        .current_dir(folder)
-        .args(flags)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts")
-}
 
 fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").args([name, &child.id().to_string()]).status();
@@ -118,12 +107,12 @@ fn a_run_whose_loss_is_nan_goes_back_with_half_the_rate_and_can_be_replayed_and_
 #[test]
 fn sigterm_leaves_a_checkpoint_and_auto_continues_the_job_to_the_same_end() {
     let (whole, cut) = (tempfile::tempdir().expect("one"), tempfile::tempdir().expect("two"));
-    let mut child = start(whole.path(), &JOB);
+    let mut child = spawn(whole.path(), &JOB);
     let expected = events_with_signal(&mut child, 0, "");
     assert!(child.wait().expect("an end").success());
     assert_eq!(expected[0]["resumed_at"], 0, "there is no checkpoint: it starts anew");
 
-    let mut child = start(cut.path(), &JOB);
+    let mut child = spawn(cut.path(), &JOB);
     let first = events_with_signal(&mut child, 5, "-TERM");
     assert_eq!(child.wait().expect("an end").code(), Some(128 + 15));
     let end = first.last().expect("an end");
@@ -133,14 +122,14 @@ fn sigterm_leaves_a_checkpoint_and_auto_continues_the_job_to_the_same_end() {
     let last = checkpoints(cut.path()).pop().expect("a checkpoint");
     assert!(last.ends_with(format!("checkpoint-{at}")), "{last:?}");
 
-    let mut child = start(cut.path(), &JOB);
+    let mut child = spawn(cut.path(), &JOB);
     let second = events_with_signal(&mut child, 0, "");
     assert!(child.wait().expect("an end").success());
     assert_eq!(second[0]["resumed_at"].as_u64(), Some(at));
     assert!(weights(cut.path()) == weights(whole.path()), "the parameters differ");
 
     // A finished job stays as it is.
-    let mut child = start(cut.path(), &JOB);
+    let mut child = spawn(cut.path(), &JOB);
     let third = events_with_signal(&mut child, 0, "");
     assert!(child.wait().expect("an end").success());
     assert!(third[0]["notes"].to_string().contains("the run is finished"), "{}", third[0]);
@@ -149,7 +138,7 @@ fn sigterm_leaves_a_checkpoint_and_auto_continues_the_job_to_the_same_end() {
 #[test]
 fn auto_skips_damaged_checkpoints_and_starts_anew_without_a_whole_one() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut child = start(folder.path(), &JOB);
+    let mut child = spawn(folder.path(), &JOB);
     let first = events_with_signal(&mut child, 7, "-TERM");
     assert!(!first.is_empty() && child.wait().expect("an end").code() == Some(143));
     let damage = |checkpoint: &Path| {
@@ -180,7 +169,7 @@ fn sigusr1_saves_a_checkpoint_and_the_run_continues() {
     let folder = tempfile::tempdir().expect("a folder");
     let flags =
         [&JOB[..8], &JOB[12..14], &["--max-steps", "2000", "--save-steps", "100000"]].concat();
-    let mut child = start(folder.path(), &flags);
+    let mut child = spawn(folder.path(), &flags);
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let (mut saved_at, mut last) = (None, 0);
     for line in lines {

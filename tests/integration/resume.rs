@@ -1,6 +1,6 @@
 //! Runs that are killed at any moment and resumed from their checkpoints.
 
-use crate::support::{SMALL_MODEL, nsmc_tui, program, stderr};
+use crate::support::{SMALL_MODEL, nsmc_tui, program, spawn, stderr};
 use nsmc_tui::core::data::sampling::Generator;
 use nsmc_tui::core::engine::EngineOptions;
 use nsmc_tui::core::model::{ModelConfig, folder};
@@ -31,15 +31,7 @@ const SMALL: [&str; 14] = [
 ];
 
 fn start(folder: &Path, flags: &[&str]) -> Child {
-    Command::new(program())
-        .env(SMALL_MODEL.0, SMALL_MODEL.1)
-        .current_dir(folder)
-        .args(SMALL)
-        .args(flags)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts")
+    spawn(folder, &[&SMALL, flags].concat())
 }
 
 fn events(child: &mut Child) -> impl Iterator<Item = Value> + use<> {

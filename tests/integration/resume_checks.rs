@@ -1,12 +1,11 @@
 //! What a resumed run obeys and refuses, and that a refusal changes nothing.
 
-use crate::support::{SMALL_MODEL, json_lines, nsmc_tui, program, stderr, stdout};
+use crate::support::{json_lines, nsmc_tui, spawn, stderr, stdout};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// A small model: 6 steps an epoch, 12 in all, a checkpoint every 3.
@@ -34,15 +33,7 @@ const SMALL: [&str; 18] = [
 /// A run that was killed after step 7, with the checkpoints of steps 3 and 6.
 fn killed_run(flags: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut child = Command::new(program())
-        .env(SMALL_MODEL.0, SMALL_MODEL.1)
-        .current_dir(folder.path())
-        .args(SMALL)
-        .args(flags)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
+    let mut child = spawn(folder.path(), &[&SMALL, flags].concat());
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     for line in lines.map_while(Result::ok) {
         let event: Value = serde_json::from_str(&line).expect("JSON");

@@ -7,6 +7,7 @@ use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 
 /// The path of the program.
 pub fn program() -> PathBuf {
@@ -22,6 +23,18 @@ pub fn nsmc_tui(folder: &Path) -> Command {
     let mut command = Command::new(program());
     command.current_dir(folder).env_remove("NO_COLOR").env(SMALL_MODEL.0, SMALL_MODEL.1);
     command
+}
+
+/// Starts the program in a folder, with its standard output in a pipe.
+pub fn spawn(folder: &Path, arguments: &[&str]) -> Child {
+    std::process::Command::new(program())
+        .env(SMALL_MODEL.0, SMALL_MODEL.1)
+        .current_dir(folder)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts")
 }
 
 /// The standard output of a call.

@@ -12,9 +12,13 @@ use std::path::Path;
 pub(super) fn write_way_back(folder: &Path, pid: u32, out: &mut impl Write) -> std::io::Result<()> {
     let shown = display_path(folder);
     writeln!(out, "{shown}: the run continues as process {pid}. Come back with:")?;
-    let path = path_argument(&folder.display().to_string());
-    writeln!(out, "  {}", command_line(&["attach", &path]))?;
+    writeln!(out, "  {}", attach_command(folder))?;
     out.flush()
+}
+
+/// The command that comes back to a run.
+pub(super) fn attach_command(folder: &Path) -> String {
+    command_line(&["attach", &path_argument(&folder.display().to_string())])
 }
 
 /// Prints the results to the normal screen after the dashboard has closed.

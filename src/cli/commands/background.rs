@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 /// What the process in the background prints, in the folder of the run.
@@ -22,18 +22,19 @@ const MAX_READY_BYTES: u64 = 1 << 16;
 /// A run in the background.
 #[derive(Debug, Serialize, Deserialize)]
 struct Background {
-    /// Its output folder.
-    run: PathBuf,
+    /// Its output folder, as text.
+    run: String,
     /// Its process.
     pid: u32,
 }
 
-/// Starts the same command in the background. Then it prints the folder and the process, or attaches
-/// a dashboard.
+/// Starts the same command in the background, for a run in `folder`. Then it prints the folder and the
+/// process, or attaches a dashboard.
 ///
 /// # Errors
 /// If the process cannot be started, or the dashboard fails.
 pub fn start(
+    folder: &Path,
     json: bool,
     plain: bool,
     display: DisplayOptions,
@@ -56,9 +57,9 @@ pub fn start(
     if json {
         writeln!(out, "{}", to_json(&background)?)?;
     } else if plain {
-        write_way_back(&background.run, background.pid, &mut out)?;
+        write_way_back(folder, background.pid, &mut out)?;
     } else {
-        return attach::show(&background.run, display, out);
+        return attach::show(folder, display, out);
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -80,7 +81,8 @@ pub fn same_command(flag: &str) -> std::io::Result<Command> {
 
 /// Says that the run in `folder` is recorded, and leaves the terminal.
 pub fn leave_terminal(folder: &Path) {
-    let background = Background { run: folder.to_path_buf(), pid: std::process::id() };
+    let run = folder.to_string_lossy().into_owned();
+    let background = Background { run, pid: std::process::id() };
     if let Ok(line) = to_json(&background) {
         let _ = rustix::io::write(rustix::stdio::stdout(), format!("{line}\n").as_bytes());
     }

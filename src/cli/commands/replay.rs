@@ -1,11 +1,11 @@
 //! `nsmc-tui replay`.
 
+use super::after_dashboard::attach_command;
 use super::dashboard;
 use crate::cli::flags::ReplayFlags;
 use crate::cli::output::print_to_stderr;
 use crate::cli::text_output::{EventPrinter, write_json};
 use crate::core::train::TrainEvent;
-use crate::run::command_line::{command_line, path_argument};
 use crate::run::is_locked;
 use crate::run::journal::JOURNAL;
 use crate::run::protocol::{Activity, RunChannels, RunReport};
@@ -43,9 +43,8 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
     };
     worker.join();
     if !flags.json && is_locked(&flags.run) {
-        let path = path_argument(&flags.run.display().to_string());
         print_to_stderr("The run is still under way. Its dashboard is shown by:");
-        print_to_stderr(format_args!("  {}", command_line(&["attach", &path])));
+        print_to_stderr(format_args!("  {}", attach_command(&flags.run)));
     }
     Ok(code)
 }

@@ -1,15 +1,14 @@
 //! `nsmc-tui train`, with the dashboard or without.
 
-use super::after_dashboard::{write_summary, write_way_back};
+use super::after_dashboard::{attach_command, write_summary, write_way_back};
 use super::{background, dashboard, foreground};
 use crate::cli::flags::{PretrainFlags, TrainFlags};
 use crate::cli::output::print_to_stderr;
 use crate::cli::text_output::{self, FollowResult, ProcessEnd, RunSoFar};
 use crate::cli::train_request::TrainRequest;
-use crate::run::command_line::{command_line, path_argument};
 use crate::run::session::LocalKind;
 use crate::run::worker::{OnRecording, Worker, print_config};
-use crate::screen::app::{RunLocation, State};
+use crate::screen::app::State;
 use crate::screen::display::DisplayOptions;
 use crate::screen::terminal::ExitReason;
 use std::io::Write;
@@ -67,7 +66,7 @@ fn follow(
     }
     let display: DisplayOptions = request.display.clone().into();
     if request.detaches() {
-        return background::start(json, plain, display, out);
+        return background::start(request.run.output_dir(), json, plain, display, out);
     }
     let run_folder = Some(request.run.output_dir().to_path_buf());
     if json || plain {
@@ -80,18 +79,14 @@ fn follow(
     }
     foreground::follow_parent()?;
     let worker = Worker::spawn(request.run, request.notify, LocalKind::Dashboard)?;
-    let location = RunLocation::HereDetachable;
-    let (leaving, state) = dashboard::show(
-        &worker.channels,
-        display,
-        State { run_folder, location, ..State::default() },
-    )?;
+    let (leaving, state) =
+        dashboard::show(&worker.channels, display, State { run_folder, ..State::default() })?;
     if leaving == ExitReason::Detached {
         return continue_in_background(worker, state, &mut out);
     }
     if state.is_running() && matches!(leaving, ExitReason::HungUp | ExitReason::Panicked) {
-        worker.release_keys();
         // A pause is not ended: `attach` comes back to it.
+        worker.release_keys();
         // The run continues to its end, even if its output cannot be read.
         let mut discarded = std::io::sink();
         let so_far = RunSoFar {
@@ -102,8 +97,7 @@ fn follow(
         let out: &mut dyn Write = if leaving == ExitReason::Panicked {
             print_to_stderr("The dashboard failed; the run continues without it. Come back with:");
             let folder = state.run_folder.clone().unwrap_or_default();
-            let path = path_argument(&folder.display().to_string());
-            print_to_stderr(format_args!("  {}", command_line(&["attach", &path])));
+            print_to_stderr(format_args!("  {}", attach_command(&folder)));
             &mut out
         } else {
             &mut discarded

@@ -62,9 +62,9 @@ impl WorkerReports {
     /// If there can be no socket; the run goes on without.
     pub fn open_session(&self, folder: &Path, past_events: Option<u64>) -> std::io::Result<()> {
         self.past_events.set(past_events.unwrap_or(0) as i64);
-        listener::start(folder, self.hub.clone())?;
+        // Before the first front end: the hub tells it how many events of the journal are its own.
         let _ = self.hub.send(Incoming::Opened { folder: folder.to_path_buf(), past_events });
-        Ok(())
+        listener::start(folder, self.hub.clone())
     }
 }
 

@@ -45,11 +45,9 @@ pub struct EpochRow {
 /// The process of the run that the dashboard shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RunLocation {
-    /// This process, which cannot leave its terminal.
+    /// This process, which can continue in the background.
     #[default]
     Here,
-    /// This process, which can continue in the background.
-    HereDetachable,
     /// Another process, which the dashboard is attached to.
     Attached {
         /// Its number.

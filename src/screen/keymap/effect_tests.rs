@@ -12,7 +12,7 @@ use crate::screen::app::log::{LogAction, Purpose};
 use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::runs::{InputPurpose, RunMetric, RunsAction};
-use crate::screen::app::{Effect, Message, Picture, RunLocation, update};
+use crate::screen::app::{Effect, Message, Picture, update};
 
 /// Checks an effect, given the state before, the state after, and the effects outside the state.
 type Check = Box<dyn Fn(&State, &State, &[Effect]) -> bool>;
@@ -42,10 +42,7 @@ fn expected(binding: &Binding) -> (State, Check) {
         Action::Quit | Action::Interrupt => Box::new(|_, after, effects| {
             after.overlay == Some(Overlay::ConfirmQuit) && effects.is_empty()
         }),
-        Action::Detach => {
-            state.location = RunLocation::HereDetachable;
-            Box::new(|_, _, effects| effects == [Effect::Detach])
-        }
+        Action::Detach => Box::new(|_, _, effects| effects == [Effect::Detach]),
         Action::TakeKeys => {
             state.session = Some(SessionStatus::default());
             Box::new(|_, _, effects| effects == [Effect::Send(Command::TakeKeys)])

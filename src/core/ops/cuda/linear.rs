@@ -4,10 +4,11 @@
 
 use super::device::CudaBackend;
 use super::driver::{Driver, arguments};
-use super::memory::{Gemm, GemmOutput, LaunchShape, Operand};
+use super::gradients::CudaGradients;
+use super::memory::{Act, DeviceSlice, Gemm, GemmOutput, LaunchShape, Operand};
 use super::shapes::{self, RowChunks, groups};
 use crate::core::ops::backend::{
-    LinearBackwardInput, LinearBackwardWeight, LinearForward, LinearOps,
+    LinearBackwardInput, LinearBackwardWeight, LinearForward, LinearLayout, LinearOps,
 };
 use candle_core::Result;
 
@@ -69,9 +70,20 @@ impl<D: Driver> LinearOps for CudaBackend<D> {
             out: GemmOutput::Floats(gradients.dense.at(layer.weight, layer.weight_len())?),
             accumulate,
         })?;
-        if !biased {
-            return Ok(());
-        }
+        if biased { self.bias_gradient(layer, rows, grad, gradients) } else { Ok(()) }
+    }
+}
+
+impl<D: Driver> CudaBackend<D> {
+    /// Adds the gradient of a layer's bias: the sums of the columns of `grad`, `[rows, outputs]`.
+    pub(super) fn bias_gradient(
+        &self,
+        layer: &LinearLayout,
+        rows: usize,
+        grad: DeviceSlice<'_, Act>,
+        gradients: &mut CudaGradients<D>,
+    ) -> Result<()> {
+        let (context, outputs) = (&self.context, layer.outputs);
         let chunks = RowChunks::new(rows);
         let mut partials = gradients.partials.resize(context, chunks.count * outputs)?;
         let grid = [chunks.count, groups(outputs).div_ceil(64), 1];

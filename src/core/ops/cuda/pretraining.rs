@@ -8,7 +8,7 @@ use super::gradients::CudaGradients;
 use super::memory::{Act, DeviceBuffer, Gemm, GemmOutput, LaunchShape, Operand};
 use super::parameters::CudaParameters;
 use super::pretraining_buffers::PretrainingBuffers;
-use super::shapes::{self, RowChunks, groups};
+use super::shapes::{self, RowChunks};
 use crate::core::ops::backend::{
     NormBackward, NormForward, PretrainingOps, ReplacedCrossEntropy, ReplacedLosses,
     TiedBackwardWeight, TokenCrossEntropy, TokenLosses,
@@ -163,15 +163,7 @@ impl<D: Driver> PretrainingOps for CudaBackend<D> {
             out: GemmOutput::Floats(gradients.token_rows.all_mut()),
             accumulate: true,
         })?;
-        let chunks = RowChunks::new(rows);
-        let mut partials = gradients.partials.resize(context, chunks.count * outputs)?;
-        let grid = [chunks.count, groups(outputs).div_ceil(64), 1];
-        let shape = LaunchShape { grid, block: [64, 1, 1], shared: 0 };
-        let sums = arguments![grad, rows, outputs, chunks.rows, partials.reborrow()];
-        // SAFETY: `grad` is `[rows, outputs]`, and the partial sums `[chunks, outputs]`.
-        unsafe { context.launch("column_sums", shape, sums)? };
-        let (partials, size) = (partials.as_slice(), (chunks.count, outputs));
-        gradients.dense.add_partials(context, partials, size, &[layer.bias])
+        self.bias_gradient(layer, rows, grad, gradients)
     }
 
     fn token_cross_entropy(

@@ -10,7 +10,10 @@ pub(super) fn check_keys(state: &mut State) -> bool {
     }
     let holder = state.session.as_ref().and_then(|session| session.holder.clone());
     let text = match holder {
-        Some(name) => state.lang.tr_with("{0} has the keys; K takes them over", &[&name]),
+        Some(name) => {
+            let name = state.lang.tr(&name);
+            state.lang.tr_with("{0} has the keys; K takes them over", &[&name])
+        }
         None if state.location == RunLocation::Unreachable => {
             state.lang.tr("the run is on another computer: it can only be watched").to_owned()
         }

@@ -19,9 +19,12 @@ pub(super) fn push_status(state: &mut State, status: &SessionStatus) {
     let changed = before.as_ref().is_some_and(|before| holder(before) != holder(status));
     let text = match (&status.holder, status.has_keys) {
         (Some(_), true) if changed => state.lang.tr("you have the keys").to_owned(),
-        (Some(name), false) if changed => state.lang.tr_with("{0} has the keys", &[name]),
+        (Some(name), false) if changed => {
+            state.lang.tr_with("{0} has the keys", &[&state.lang.tr(name)])
+        }
         (Some(name), false) if is_first => {
-            state.lang.tr_with("watching: {0} has the keys; K takes them over", &[name])
+            let name = state.lang.tr(name);
+            state.lang.tr_with("watching: {0} has the keys; K takes them over", &[&name])
         }
         _ => return,
     };
@@ -44,28 +47,26 @@ fn set_clock(state: &mut State, elapsed: Option<f64>) {
     }
 }
 
-/// Leaves the run without stopping anything.
+/// Leaves the run without stopping anything. What has ended is quit.
 pub(super) fn detach(state: &mut State) -> Vec<Effect> {
     state.overlay = None;
-    match state.location {
-        _ if state.runs.is_some() => Vec::new(),
-        RunLocation::Attached { .. } | RunLocation::Unreachable => vec![Effect::Quit],
-        RunLocation::HereDetachable if state.started.is_some() && state.is_running() => {
-            vec![Effect::Detach]
-        }
-        RunLocation::Here | RunLocation::HereDetachable if state.replay.is_some() => {
-            vec![Effect::Quit]
-        }
-        RunLocation::Here | RunLocation::HereDetachable => {
-            let text = if state.is_running() {
-                "this run cannot leave its terminal; start it with --detach"
-            } else {
-                "the run has ended; q quits"
-            };
-            warn(state, state.lang.tr(text).to_owned());
-            Vec::new()
-        }
+    if state.runs.is_some() {
+        return Vec::new();
     }
+    if state.is_elsewhere() {
+        return vec![Effect::Quit];
+    }
+    if state.replay.is_some() || !state.is_running() {
+        return super::quit(state);
+    }
+    if state.started.is_some() {
+        return vec![Effect::Detach];
+    }
+    warn(
+        state,
+        state.lang.tr("the run has not begun yet; --detach starts in the background").to_owned(),
+    );
+    Vec::new()
 }
 
 /// Takes over the keys.

@@ -64,11 +64,18 @@ fn leaving_stops_nothing() {
     state.overlay = None;
     assert_eq!(press(&mut state, Action::Quit), [Effect::Quit], "a viewer just leaves");
 
-    state.location = RunLocation::HereDetachable;
-    assert_eq!(press(&mut state, Action::Detach), [Effect::Detach]);
     state.location = RunLocation::Here;
-    assert!(press(&mut state, Action::Detach).is_empty());
-    assert!(state.notice.is_some());
+    assert_eq!(press(&mut state, Action::Detach), [Effect::Detach]);
+    let mut early = State::default();
+    assert!(press(&mut early, Action::Detach).is_empty());
+    assert!(early.notice.is_some(), "it has not begun");
+    update(&mut state, Message::Report(RunReport::Activity(Activity::Idle)));
+    state.saved = Some(crate::core::train::event::Saved {
+        path: "outputs".to_owned(),
+        step: 8,
+        seconds: 0.1,
+    });
+    assert_eq!(press(&mut state, Action::Detach), [Effect::Quit], "it has ended");
 }
 
 #[test]
