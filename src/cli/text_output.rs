@@ -128,10 +128,12 @@ pub fn follow(
             _ => {}
         }
     }
-    match process_end {
-        // A connection that was lost may come back.
-        ProcessEnd::AtOnce if !stop.hung_up => worker.join(),
-        _ => worker.join_after_others(),
+    // A connection that was lost may come back.
+    let waits = process_end == ProcessEnd::AfterOthers || stop.hung_up;
+    if waits && stop.signalled.is_none() {
+        worker.join_after_others(signals);
+    } else {
+        worker.join();
     }
     if !stop.hung_up {
         written?;

@@ -125,3 +125,23 @@ fn without_job_control_ctrl_z_does_nothing() {
     terminal.press("qy");
     assert_eq!(terminal.exit_code(), 0);
 }
+
+#[test]
+fn the_process_of_a_run_can_be_stopped_and_continued_by_its_number() {
+    let mut terminal = under_a_shell();
+    let lock = std::fs::read_to_string(terminal.outputs().join(".nsmc-tui.lock")).expect("a lock");
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill").args([name, lock.trim()]).status();
+        assert!(sent.expect("kill runs").success());
+    };
+    signal("-STOP");
+    terminal.wait_for("STOPPED 1");
+    let events = terminal.events();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(terminal.events(), events, "it is not stopped");
+    signal("-CONT");
+    terminal.wait_for_events(events + 100);
+    terminal.press("fg\n");
+    assert_drawn(&terminal);
+    quit(&mut terminal);
+}

@@ -164,6 +164,26 @@ fn a_socket_that_a_killed_run_has_left_is_replaced() {
 }
 
 #[test]
+fn sigterm_ends_a_run_that_somebody_watches() {
+    let hello = br#"{"version":1,"message":{"name":"viewer","purpose":"watch"}}"#;
+    for ends_first in [false, true] {
+        let run = Background::start("2", &[]);
+        let socket = run.out().join(".nsmc-tui.sock");
+        let mut viewer = std::os::unix::net::UnixStream::connect(socket).expect("a connection");
+        viewer.write_all(&[&hello[..], b"\n"].concat()).expect("a message");
+        if ends_first {
+            run.send(&json!({"command": "stop", "evaluate": false}));
+            std::thread::sleep(Duration::from_millis(500));
+            assert!(is_running(run.pid), "it waits for the viewer");
+        }
+        let sent = Command::new("kill").args(["-TERM", &run.pid.to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+        run.wait();
+        assert!(run.out().join("model.safetensors").exists());
+    }
+}
+
+#[test]
 fn another_user_cannot_attach() {
     if !rustix::process::geteuid().is_root() {
         // Only root can start a process of another user. The mode of the socket is tested in any

@@ -5,13 +5,20 @@ use crate::core::text::display_path;
 use crate::run::command_line::{command_line, path_argument, resume_command};
 use crate::run::summary::{evaluation, resume_hint, train_output};
 use crate::screen::app::State;
+use crate::screen::lang::Lang;
 use std::io::Write;
 use std::path::Path;
 
 /// Says that a run continues, and how to come back to it.
-pub(super) fn write_way_back(folder: &Path, pid: u32, out: &mut impl Write) -> std::io::Result<()> {
+pub(super) fn write_way_back(
+    folder: &Path,
+    pid: u32,
+    lang: Lang,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     let shown = display_path(folder);
-    writeln!(out, "{shown}: the run continues as process {pid}. Come back with:")?;
+    let text = "{0}: the run continues as process {1}. Come back with:";
+    writeln!(out, "{}", lang.tr_with(text, &[&shown, &pid]))?;
     writeln!(out, "  {}", attach_command(folder))?;
     out.flush()
 }

@@ -11,6 +11,7 @@ use crate::run::command_line::{command_line, path_argument};
 use crate::run::is_locked;
 use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport};
 use crate::run::session::{AttachError, Attached, Purpose, attach, follow_journal};
+use crate::run::system_metrics::user_name;
 use crate::screen::app::{RunLocation, State};
 use crate::screen::display::DisplayOptions;
 use crate::screen::terminal::ExitReason;
@@ -47,7 +48,7 @@ pub fn show(
     }
     if state.is_running() {
         if let RunLocation::Attached { pid } = state.location {
-            write_way_back(folder, pid, &mut out)?;
+            write_way_back(folder, pid, state.lang, &mut out)?;
         }
     } else {
         write_summary(&state, &mut out)?;
@@ -113,7 +114,8 @@ fn lost(folder: &Path, reason: &str) -> String {
 /// A name for the other front ends: the user and the terminal.
 fn own_name() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-    let user = user.unwrap_or_else(|_| format!("user {}", rustix::process::getuid().as_raw()));
+    let id = rustix::process::getuid().as_raw();
+    let user = user.ok().or_else(|| user_name(id)).unwrap_or_else(|| format!("user {id}"));
     let terminal = rustix::termios::ttyname(rustix::stdio::stdin(), Vec::new()).ok();
     let terminal = terminal.and_then(|name| name.into_string().ok());
     match terminal.as_deref().map(|name| name.trim_start_matches("/dev/")) {
@@ -174,6 +176,9 @@ fn send(folder: &Path, command: &str, mut out: impl Write) -> anyhow::Result<Exi
                 }
                 if activity == Activity::Idle && !is_for_ended_runs(&command) {
                     bail!("{}: the run has ended", shown(folder));
+                }
+                if command == Command::SaveModel && activity != Activity::Idle {
+                    bail!("{}: the run saves its model at its end", shown(folder));
                 }
                 channels.commands.send(command.clone())?;
                 is_sent = true;

@@ -5,6 +5,7 @@ use super::after_dashboard::write_way_back;
 use super::attach;
 use crate::core::text::to_json;
 use crate::screen::display::DisplayOptions;
+use crate::screen::lang::Lang;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -57,7 +58,8 @@ pub fn start(
     if json {
         writeln!(out, "{}", to_json(&background)?)?;
     } else if plain {
-        write_way_back(folder, background.pid, &mut out)?;
+        let lang = Lang::detect(display.language, |name| std::env::var(name).ok());
+        write_way_back(folder, background.pid, lang, &mut out)?;
     } else {
         return attach::show(folder, display, out);
     }

@@ -32,37 +32,42 @@ pub fn wait_for_run() -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new(PASSED_ON.iter().chain(&[SIGCHLD, SIGTSTP, SIGUSR2]))?;
     let mut process = background::same_command("--foreground")?.spawn()?;
     let pid = Pid::from_child(&process);
-    for signal in signals.forever() {
-        match signal {
-            // It has left the terminal.
-            SIGUSR2 => return Ok(ExitCode::SUCCESS),
-            SIGCHLD => {
-                let Some(status) = process.try_wait()? else {
-                    if is_stopped(pid) {
+    loop {
+        let mut pending: Vec<i32> = signals.wait().collect();
+        // A process that is continued is not to be stopped by what it has missed meanwhile.
+        let is_continued = pending.contains(&SIGCONT);
+        pending.sort_by_key(|signal| *signal != SIGCONT);
+        for signal in pending {
+            match signal {
+                // It has left the terminal.
+                SIGUSR2 => return Ok(ExitCode::SUCCESS),
+                SIGCHLD => {
+                    if let Some(status) = process.try_wait()? {
+                        let code = status.code().or_else(|| status.signal().map(|n| 128 + n));
+                        let code = code.map(|code| ExitCode::from(code as u8));
+                        return Ok(code.unwrap_or(ExitCode::FAILURE));
+                    }
+                    if !is_continued && is_stopped(pid) {
                         stop();
                     }
-                    continue;
-                };
-                let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
-                return Ok(code.map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)));
-            }
-            SIGTSTP => {
-                // The terminal stops both, a user perhaps only this one.
-                if !stops_soon(pid) {
-                    let _ = kill_process(pid, Signal::TSTP);
-                    stops_soon(pid);
                 }
-                stop();
-            }
-            signal => {
-                if let Some(signal) = Signal::from_named_raw(signal) {
-                    // If it has just ended, the next signal says so.
-                    let _ = kill_process(pid, signal);
+                SIGTSTP => {
+                    // The terminal stops both, a user perhaps only this one.
+                    if !stops_soon(pid) {
+                        let _ = kill_process(pid, Signal::TSTP);
+                        stops_soon(pid);
+                    }
+                    stop();
+                }
+                signal => {
+                    if let Some(signal) = Signal::from_named_raw(signal) {
+                        // If it has just ended, the next signal says so.
+                        let _ = kill_process(pid, signal);
+                    }
                 }
             }
         }
     }
-    Ok(ExitCode::FAILURE)
 }
 
 /// Ends and stops this process with the waiting one, until [`leave`]: for the user they are one.
@@ -74,10 +79,16 @@ pub fn follow_parent() -> std::io::Result<()> {
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     std::thread::Builder::new().name("parent".to_owned()).spawn(move || {
         // After it has left, this process has another parent.
+        let mut checked = Instant::now();
         while let Some(pid) = parent.filter(|_| getppid() == parent) {
-            if is_stopped(pid) {
+            // After a long time, this process was stopped itself and has been continued.
+            let was_stopped = checked.elapsed() > CHECK_INTERVAL + STOP_TIME;
+            if is_stopped(pid) && was_stopped {
+                let _ = kill_process(pid, Signal::CONT);
+            } else if is_stopped(pid) {
                 let _ = signal_hook::low_level::raise(SIGTSTP);
             }
+            checked = Instant::now();
             std::thread::sleep(CHECK_INTERVAL);
         }
     })?;

@@ -126,7 +126,7 @@ fn continue_in_background(
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     let folder = state.run_folder.unwrap_or_default();
-    write_way_back(&folder, std::process::id(), out)?;
+    write_way_back(&folder, std::process::id(), state.lang, out)?;
     foreground::leave(&folder);
     worker.release_keys();
     let so_far =

@@ -12,9 +12,9 @@ pub const MAX_MESSAGE_BYTES: usize = 32 << 20;
 /// Why a message cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ProtocolError {
-    /// The message is longer than [`MAX_MESSAGE_BYTES`].
-    #[error("a message is longer than {MAX_MESSAGE_BYTES} bytes")]
-    TooLong,
+    /// The message is longer than this many bytes.
+    #[error("a message is longer than {0} bytes")]
+    TooLong(usize),
     /// The other program uses another protocol version.
     #[error(
         "the message has protocol version {0}, but this program needs version {PROTOCOL_VERSION}: \
@@ -58,7 +58,11 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, ProtocolError> {
     let outgoing = Outgoing { version: PROTOCOL_VERSION, message };
     let mut line = serde_json::to_vec(&outgoing).map_err(malformed)?;
     line.push(b'\n');
-    if line.len() > MAX_MESSAGE_BYTES { Err(ProtocolError::TooLong) } else { Ok(line) }
+    if line.len() > MAX_MESSAGE_BYTES {
+        Err(ProtocolError::TooLong(MAX_MESSAGE_BYTES))
+    } else {
+        Ok(line)
+    }
 }
 
 /// Decodes the message in a line, with or without its newline. Its texts come from the other
@@ -68,7 +72,7 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, ProtocolError> {
 /// If the line is too long, has another version, or is not a message of this type.
 pub fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, ProtocolError> {
     if line.len() > MAX_MESSAGE_BYTES {
-        return Err(ProtocolError::TooLong);
+        return Err(ProtocolError::TooLong(MAX_MESSAGE_BYTES));
     }
     let malformed = |error: serde_json::Error| ProtocolError::Malformed(error.to_string());
     let Version { version } = serde_json::from_slice(line).map_err(malformed)?;
@@ -117,7 +121,11 @@ pub fn read_line(
     if buffer.is_empty() || buffer.ends_with(b"\n") {
         return Ok(!buffer.is_empty());
     }
-    Err(if buffer.len() == limit { ProtocolError::TooLong } else { ProtocolError::Incomplete })
+    Err(if buffer.len() == limit {
+        ProtocolError::TooLong(limit)
+    } else {
+        ProtocolError::Incomplete
+    })
 }
 
 #[cfg(test)]

@@ -224,7 +224,7 @@ fn a_line_that_is_not_a_message_is_refused() {
 fn a_message_that_is_too_long_is_neither_written_nor_read() {
     let text = "x".repeat(MAX_MESSAGE_BYTES);
     let predict = |text: &str| Command::Predict { text: text.to_owned() };
-    assert!(matches!(encode(&predict(&text)), Err(ProtocolError::TooLong)));
+    assert!(matches!(encode(&predict(&text)), Err(ProtocolError::TooLong(_))));
     let overhead = encode(&predict("")).map_or(0, |line| line.len());
     let longest = encode(&predict(&text[overhead..]));
     assert!(longest.as_ref().is_ok_and(|line| line.len() == MAX_MESSAGE_BYTES));
@@ -233,9 +233,9 @@ fn a_message_that_is_too_long_is_neither_written_nor_read() {
     let mut buffer = Vec::new();
     assert!(matches!(read_message::<Command>(&mut &line[..], &mut buffer), Ok(Some(_))));
     line.insert(line.len() - 5, b'x');
-    assert!(matches!(decode::<Command>(&line), Err(ProtocolError::TooLong)));
+    assert!(matches!(decode::<Command>(&line), Err(ProtocolError::TooLong(_))));
     let read = read_message::<Command>(&mut &line[..], &mut buffer);
-    assert!(matches!(read, Err(ProtocolError::TooLong)), "{read:?}");
+    assert!(matches!(read, Err(ProtocolError::TooLong(_))), "{read:?}");
     assert_eq!(buffer.len(), MAX_MESSAGE_BYTES, "the rest is not read");
 }
 

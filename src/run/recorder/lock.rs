@@ -3,6 +3,7 @@
 //! The lock belongs to an open file, so the system releases it when the process ends, however it
 //! ends. The file also has the process id of its last holder, which is valid while it is locked.
 
+use crate::run::command_line::{command_line, path_argument};
 use std::fs::{File, TryLockError};
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::path::Path;
@@ -80,7 +81,7 @@ pub fn lock_output_dir(output_dir: &Path) -> Result<File> {
     }
     match locked {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(held_by(read_pid(&file))),
+        Err(TryLockError::WouldBlock) => return Err(held_by(output_dir, read_pid(&file))),
         // Some network file systems do not support locks.
         Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
         Err(TryLockError::Error(error)) => return Err(error),
@@ -90,11 +91,12 @@ pub fn lock_output_dir(output_dir: &Path) -> Result<File> {
     Ok(file)
 }
 
-fn held_by(pid: Option<u32>) -> Error {
+fn held_by(folder: &Path, pid: Option<u32>) -> Error {
+    let attach = command_line(&["attach", &path_argument(&folder.display().to_string())]);
     let process = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
     Error::other(format!(
-        "another run{process} is writing into this folder; nsmc-tui attach comes back to it. \
-         Wait for its end, or pass another --output-dir"
+        "another run{process} is writing into this folder; {attach} comes back to it. Wait \
+          for its end, or pass another --output-dir"
     ))
 }
 

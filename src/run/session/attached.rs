@@ -13,6 +13,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread::Builder;
+use std::time::Duration;
 
 /// The most reports that wait for the dashboard.
 const BUFFERED_REPORTS: usize = 4096;
@@ -39,10 +40,16 @@ pub enum AttachError {
     /// The messages cannot be exchanged.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    /// Its process is stopped, or very busy.
+    #[error("the run does not answer; if its process is stopped, kill -CONT continues it")]
+    NoAnswer,
     /// An I/O error.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
+
+/// How long a run may take for its first answer.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// A connection to a run.
 pub struct Attached {
@@ -59,6 +66,7 @@ pub struct Attached {
 pub fn attach(folder: &Path, name: String, purpose: Purpose) -> Result<Attached, AttachError> {
     let stream = stream::connect(folder).map_err(not_running)?;
     (&stream).write_all(&encode(&Hello { name, purpose })?).map_err(not_running)?;
+    stream.set_read_timeout(Some(ANSWER_TIME))?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut buffer = Vec::new();
     let status = match read_report(&mut reader, &mut buffer) {
@@ -69,6 +77,7 @@ pub fn attach(folder: &Path, name: String, purpose: Purpose) -> Result<Attached,
         Err(ProtocolError::Io(error)) => return Err(not_running(error)),
         Err(error) => return Err(error.into()),
     };
+    stream.set_read_timeout(None)?;
     let (report_sender, reports) = bounded(BUFFERED_REPORTS);
     let (commands, command_receiver) = unbounded();
     let answers = report_sender.clone();
@@ -95,6 +104,7 @@ fn not_running(error: io::Error) -> AttachError {
         | ErrorKind::ConnectionRefused
         | ErrorKind::ConnectionReset
         | ErrorKind::BrokenPipe => AttachError::NotRunning,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => AttachError::NoAnswer,
         _ => AttachError::Io(error),
     }
 }

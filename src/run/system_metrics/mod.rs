@@ -5,6 +5,8 @@ mod gpus;
 mod host;
 mod processes;
 
+pub use processes::user_name;
+
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};

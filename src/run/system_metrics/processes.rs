@@ -16,6 +16,9 @@ const MAX_COMMAND_WIDTH: usize = 200;
 /// The most columns of a user's name.
 const MAX_USER_WIDTH: usize = 32;
 
+/// The file of the users of this computer.
+const PASSWD: &str = "/etc/passwd";
+
 /// The most bytes of the list of users that are read.
 const MAX_USERS_BYTES: u64 = 1 << 20;
 
@@ -35,7 +38,7 @@ pub(super) struct ProcessTable {
 impl ProcessTable {
     /// The processes of this system.
     pub fn new() -> Self {
-        Self::at(Path::new("/proc"), Path::new("/etc/passwd"))
+        Self::at(Path::new("/proc"), Path::new(PASSWD))
     }
 
     fn at(proc: &Path, passwd: &Path) -> Self {
@@ -71,6 +74,11 @@ impl ProcessTable {
             None
         }
     }
+}
+
+/// The name of a user of this computer.
+pub fn user_name(id: u32) -> Option<String> {
+    read_users(Path::new(PASSWD)).remove(&id)
 }
 
 /// The names of the users in a file such as `/etc/passwd`, by their ids.

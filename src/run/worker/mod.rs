@@ -40,10 +40,12 @@ use crate::run::notify::Notifier;
 use crate::run::options::{NotifyOptions, TrainOptions};
 use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport, chunks};
 use crate::run::session::{self, HubHandle, LocalKind};
+use crossbeam_channel::Receiver;
 use finished::Ending;
 use observer::WorkerObserver;
 pub use reporter::OnRecording;
 use reporter::{Reporter, WorkerChannels};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -127,11 +129,26 @@ impl<C> Worker<C> {
         if let Some((handle, _)) = &self.hub {
             handle.close();
         }
-        self.join_after_others();
+        self.wait();
     }
 
-    /// As [`Self::join`], but waits until all other front ends have left.
-    pub fn join_after_others(self) {
+    /// As [`Self::join`], but waits until all other front ends have left, or SIGINT or SIGTERM is
+    /// among the signals.
+    pub fn join_after_others(self, signals: Receiver<i32>) {
+        if let Some((handle, _)) = &self.hub {
+            let handle = handle.clone();
+            let close = move || {
+                if signals.iter().any(|signal| [SIGINT, SIGTERM].contains(&signal)) {
+                    handle.close();
+                }
+            };
+            // Without a thread, only a kill ends the process before the front ends have left.
+            let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(close);
+        }
+        self.wait();
+    }
+
+    fn wait(self) {
         drop(self.channels);
         // A panic of a run is caught and reported within the thread.
         let _ = self.thread.join();

@@ -101,8 +101,11 @@ fn tabs(width: u16, state: &State, theme: Theme) -> Line<'static> {
 /// As much of the status and the elapsed time as fits into this many columns.
 fn fitting_status(columns: usize, state: &State) -> Option<String> {
     let mut text = status(state);
-    if text.width() > columns {
-        text.truncate(text.find(" · ").unwrap_or(text.len()));
+    // The last parts are the least important.
+    while text.width() > columns
+        && let Some(end) = text.rfind(" · ")
+    {
+        text.truncate(end);
     }
     let elapsed = clock(state.elapsed());
     if state.began.is_some() && text.width() + elapsed.len() + 3 <= columns {

@@ -57,7 +57,8 @@ impl Trainer<'_> {
             return Err(give_up(error, reason));
         }
         let Some(checkpoint) = self.last_good_checkpoint(run, failed) else {
-            let reason = "there is no whole checkpoint before it to go back to".to_owned();
+            let reason =
+                "there is no whole checkpoint two steps or more before it to go back to".to_owned();
             return Err(give_up(error, reason));
         };
         let rate_factor = run.progress.rate_factor * RATE_FACTOR;

@@ -254,7 +254,10 @@ fn a_run_gives_up_with_the_reason() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let outcome = run(folder.path(), &arguments, |number, _| number == 4, 99, None)?;
     let text = message(&outcome).unwrap_or_default();
-    assert!(text.ends_with("there is no whole checkpoint before it to go back to"), "{text}");
+    assert!(
+        text.ends_with("there is no whole checkpoint two steps or more before it to go back to"),
+        "{text}"
+    );
 
     let folder = tempfile::tempdir()?;
     let arguments = twelve_steps(|arguments| arguments.nan_policy = NanPolicy::Stop);
