@@ -114,7 +114,7 @@ pub fn run(
         start: Instant::now(),
         foreground_checked: Instant::now(),
         signal: None,
-        notifications: PendingNotifications::new(display.notify),
+        notifications: PendingNotifications::new(display.notify, state.lang),
     };
     let reason = catch_unwind(AssertUnwindSafe(|| dashboard.run()));
     let Dashboard { input, guard, state, .. } = dashboard;
@@ -380,7 +380,7 @@ impl<C: Connection> Dashboard<'_, C> {
 
     fn screen_as_svg(&self) -> String {
         let size = self.terminal.size().unwrap_or_default();
-        let theme = self.theme.in_full_color();
+        let theme = self.theme.chosen(self.state.theme).in_full_color();
         let Ok(mut terminal) = Terminal::new(TestBackend::new(size.width, size.height));
         let Ok(_) = terminal.draw(|frame| {
             ui::draw(frame, &self.state, theme);

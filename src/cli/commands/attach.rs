@@ -14,6 +14,7 @@ use crate::run::session::{AttachError, Attached, Purpose, attach, follow_journal
 use crate::run::system_metrics::user_name;
 use crate::screen::app::{RunLocation, State};
 use crate::screen::display::DisplayOptions;
+use crate::screen::lang::Lang;
 use crate::screen::terminal::ExitReason;
 use anyhow::{Context, bail};
 use std::io::Write;
@@ -42,7 +43,9 @@ pub fn show(
 ) -> anyhow::Result<ExitCode> {
     let (leaving, state) = watch(folder, display)?;
     match leaving {
-        ExitReason::Panicked => bail!("the dashboard failed; the run continues without it"),
+        ExitReason::Panicked => {
+            bail!("{}", state.lang.tr("the dashboard failed; the run continues without it"))
+        }
         ExitReason::HungUp => return Ok(ExitCode::SUCCESS),
         _ => {}
     }
@@ -66,21 +69,26 @@ pub fn show(
 /// # Errors
 /// If there is no run, the connection to it is lost, or the dashboard cannot be shown.
 pub fn watch(folder: &Path, display: DisplayOptions) -> anyhow::Result<(ExitReason, State)> {
+    let lang = Lang::detect(display.language, |name| std::env::var(name).ok());
     loop {
-        let (channels, location) = connect(folder, Purpose::Watch)?;
+        let (channels, location) = connect(folder, Purpose::Watch, lang)?;
         let run_folder = Some(folder.to_path_buf());
         let state = State { run_folder, location, ..State::default() };
         let (leaving, state) = dashboard::show(&channels, display, state)?;
         let Some(reason) = &state.lost else { return Ok((leaving, state)) };
         // A dashboard that was stopped for a while is attached again.
         if !is_locked(folder) || leaving != ExitReason::Quit {
-            bail!("{}: {}", shown(folder), lost(folder, reason));
+            bail!("{}: {}", shown(folder), lost(folder, reason, lang));
         }
     }
 }
 
 /// Connects to the run in a folder, or follows its journal if its process cannot be reached.
-fn connect(folder: &Path, purpose: Purpose) -> anyhow::Result<(RunChannels, RunLocation)> {
+fn connect(
+    folder: &Path,
+    purpose: Purpose,
+    lang: Lang,
+) -> anyhow::Result<(RunChannels, RunLocation)> {
     match attach(folder, own_name(), purpose) {
         Ok(Attached { channels, status }) => {
             Ok((channels, RunLocation::Attached { pid: status.pid }))
@@ -88,10 +96,8 @@ fn connect(folder: &Path, purpose: Purpose) -> anyhow::Result<(RunChannels, RunL
         Err(AttachError::NotRunning) => {
             let channels = follow_journal(folder)?;
             if !is_locked(folder) {
-                print_to_stderr(format_args!(
-                    "{}: no process of this computer runs here; its journal is shown",
-                    shown(folder)
-                ));
+                let text = "{0}: no process of this computer runs here; its journal is shown";
+                print_to_stderr(lang.tr_with(text, &[&shown(folder)]));
             }
             Ok((channels, RunLocation::Unreachable))
         }
@@ -103,12 +109,11 @@ fn shown(folder: &Path) -> String {
     sanitize_for_terminal(&folder.display().to_string()).into_owned()
 }
 
-fn lost(folder: &Path, reason: &str) -> String {
+fn lost(folder: &Path, reason: &str, lang: Lang) -> String {
     let path = path_argument(&folder.display().to_string());
     let resume = command_line(&["train", "--resume-from-checkpoint", &path]);
-    format!(
-        "the connection to the run is lost: {reason}. If it was killed, resume it with {resume}"
-    )
+    let text = "the connection to the run is lost: {0}. If it was killed, resume it with {1}";
+    lang.tr_with(text, &[&lang.tr_filled(reason), &resume])
 }
 
 /// A name for the other front ends: the user and the terminal.
@@ -126,7 +131,7 @@ fn own_name() -> String {
 
 /// Prints the events of a run from its beginning to its end.
 fn print_events(folder: &Path, json: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let (channels, location) = connect(folder, Purpose::Script)?;
+    let (channels, location) = connect(folder, Purpose::Script, Lang::English)?;
     let (mut printer, mut failed) = (EventPrinter::default(), false);
     let mut print = |event: &TrainEvent, out: &mut _| {
         failed |= matches!(event, TrainEvent::Failed(_));
@@ -138,7 +143,9 @@ fn print_events(folder: &Path, json: bool, out: &mut impl Write) -> anyhow::Resu
                 events.iter().try_for_each(|event| print(event, out))?;
             }
             RunReport::Event(event) => print(&event, out)?,
-            RunReport::Lost(reason) => bail!("{}: {}", shown(folder), lost(folder, &reason)),
+            RunReport::Lost(reason) => {
+                bail!("{}: {}", shown(folder), lost(folder, &reason, Lang::English))
+            }
             RunReport::Activity(Activity::Idle) => {
                 return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
             }
@@ -196,7 +203,9 @@ fn send(folder: &Path, command: &str, mut out: impl Write) -> anyhow::Result<Exi
                 bail!("{}", warned.message);
             }
             RunReport::Activity(Activity::Idle) if !is_for_ended_runs(&command) => break,
-            RunReport::Lost(reason) => bail!("{}: {}", shown(folder), lost(folder, &reason)),
+            RunReport::Lost(reason) => {
+                bail!("{}: {}", shown(folder), lost(folder, &reason, Lang::English))
+            }
             _ => {}
         }
     }

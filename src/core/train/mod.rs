@@ -21,6 +21,7 @@ pub mod schedule;
 mod steps;
 pub mod trainer;
 pub mod trainer_state;
+pub mod verdict;
 
 pub use arguments::TrainingArguments;
 pub use checkpoint::{Checkpoint, Checkpoints};

@@ -1,6 +1,7 @@
 //! The actions of the user.
 
 use super::charts::ChartAction;
+use super::help::HelpAction;
 use super::log::LogAction;
 use super::page::Page;
 use super::panels::PanelAction;
@@ -19,6 +20,10 @@ pub enum Action {
     PreviousPage,
     /// Show the key bindings.
     Help,
+    /// Search the key bindings.
+    HelpSearch(HelpAction),
+    /// Switch to the next theme.
+    NextTheme,
     /// Close the overlay; without one, return to the first page.
     Close,
     /// Quit; asks first while training.

@@ -34,8 +34,8 @@ pub struct FrameLayout {
     pub plots: Vec<(Panel, Area)>,
     /// The y range of each chart; the next frame reuses it while the values fit.
     pub y_ranges: BTreeMap<Panel, [f64; 2]>,
-    /// Panels on one page of the training grid.
-    pub panels_per_page: usize,
+    /// The panels of each page of the training page.
+    pub pages: Vec<Vec<Panel>>,
     /// The maximum scroll position in lines; `None` if nothing scrolls.
     pub scroll_limit: Option<usize>,
     /// Serial numbers of the first and the last log line that are fully visible.
@@ -43,14 +43,10 @@ pub struct FrameLayout {
 }
 
 impl FrameLayout {
-    /// The layout before the next frame: y ranges and panels per page are copied, the rest is
+    /// The layout before the next frame: y ranges and the pages of panels are copied, the rest is
     /// empty.
     #[must_use]
     pub fn next(&self) -> Self {
-        Self {
-            y_ranges: self.y_ranges.clone(),
-            panels_per_page: self.panels_per_page,
-            ..Self::default()
-        }
+        Self { y_ranges: self.y_ranges.clone(), pages: self.pages.clone(), ..Self::default() }
     }
 }

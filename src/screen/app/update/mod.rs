@@ -1,6 +1,7 @@
 //! The update of the state by messages.
 
 mod charts;
+mod confirm;
 mod keys;
 mod mouse;
 mod reports;
@@ -9,13 +10,16 @@ mod runs;
 mod session;
 
 use super::action::{Action, PaletteAction};
+use super::help::Help;
 use super::log::Level;
 use super::message::{Effect, Message, Picture};
 use super::page::{Overlay, Page};
 use super::palette::{CommandPalette, PaletteEntry};
+use super::panels::PanelAction;
 use super::runs::RunsAction;
 use super::state::{Notice, State};
 use crate::run::protocol::{Activity, Command};
+use tui_input::InputRequest;
 
 /// How long a notice is shown during a run, in seconds; afterwards until a key is pressed.
 const NOTICE_SECONDS: f64 = 8.0;
@@ -67,6 +71,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
 fn paste(state: &mut State, text: &str) {
     match (state.overlay, state.page) {
         (Some(Overlay::Palette), _) => state.palette.paste(text),
+        (Some(Overlay::Help), _) if state.help.is_typing => state.help.paste(text),
         (None, Page::Predict) => state.prompt.paste(text),
         (None, Page::Log) => state.log.paste(text),
         (None, Page::Runs) => {
@@ -85,7 +90,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::PreviousPage => show_page(state, page_at(state, -1)),
         Action::Help => {
             state.overlay = Some(Overlay::Help);
-            state.help_scroll = 0;
+            state.help = Help::default();
             state.layout.scroll_limit = None;
         }
         Action::Close => {
@@ -93,6 +98,8 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
                 state.page = state.pages()[0];
             }
         }
+        Action::HelpSearch(action) => state.help.apply(action),
+        Action::NextTheme => confirm::next_theme(state),
         Action::Quit => return quit(state),
         Action::Detach => return session::detach(state),
         Action::TakeKeys => return session::take_keys(state),
@@ -115,6 +122,8 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             state.overlay = None;
             if state.is_unsaved() && !state.is_running() {
                 state.activity = Activity::Saving;
+                state.requests.model = true;
+                confirm::inform(state, "saving the model");
                 return vec![Effect::Send(Command::SaveModel)];
             }
         }
@@ -128,20 +137,20 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::PromptHistory(direction) => state.prompt.history(direction),
         Action::RunControl(action) => return run_control::apply(state, action),
-        Action::Chart(action) => charts::apply(state, action),
-        Action::Panel(action) => state.panels.apply(action, state.layout.panels_per_page),
-        Action::ClearView => charts::clear_view(state),
-        Action::Edit(request) => match (state.overlay, state.page) {
-            (Some(Overlay::LearningRate), _) => state.rate_input.edit(request),
-            (Some(Overlay::Palette), _) => state.palette.edit(request),
-            (_, Page::Log) => state.log.edit(request),
-            (_, Page::Runs) => {
-                if let Some(runs) = &mut state.runs {
-                    runs.edit(request);
-                }
+        Action::Chart(action) => {
+            charts::apply(state, action);
+            confirm::chart(state, action);
+        }
+        Action::Panel(action) => {
+            let focus = state.panels.focus;
+            if let PanelAction::Show(_) = action {
+                show_page(state, Page::Train);
             }
-            _ => state.prompt.edit(request),
-        },
+            state.panels.apply(action, &state.layout.pages);
+            confirm::panel(state, action, focus);
+        }
+        Action::ClearView => charts::clear_view(state),
+        Action::Edit(request) => edit(state, request),
         Action::Log(action) => state.log.apply(action),
         Action::Runs(action) => return runs::apply(state, action),
         Action::SaveScreen => {
@@ -167,6 +176,22 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// Edits the line of text that has the focus.
+fn edit(state: &mut State, request: InputRequest) {
+    match (state.overlay, state.page) {
+        (Some(Overlay::LearningRate), _) => state.rate_input.edit(request),
+        (Some(Overlay::Palette), _) => state.palette.edit(request),
+        (Some(Overlay::Help), _) => state.help.edit(request),
+        (_, Page::Log) => state.log.edit(request),
+        (_, Page::Runs) => {
+            if let Some(runs) = &mut state.runs {
+                runs.edit(request);
+            }
+        }
+        _ => state.prompt.edit(request),
+    }
 }
 
 /// Opens the palette, unless another overlay is open or a text is being typed.
@@ -254,6 +279,7 @@ fn stop(state: &mut State, evaluate: bool, leave: bool) -> Vec<Effect> {
     let elapsed = state.elapsed();
     let text = state.lang.tr("stop requested").to_owned();
     state.log.push(elapsed, Level::Warning, text);
+    confirm::inform(state, "stop requested");
     vec![Effect::Send(Command::Stop { evaluate })]
 }
 
@@ -262,7 +288,7 @@ fn scroll(state: &mut State, lines: isize) {
     let limit = state.layout.scroll_limit.unwrap_or(usize::MAX);
     let moved = |from: usize, lines: isize| from.min(limit).saturating_add_signed(lines).min(limit);
     if state.overlay == Some(Overlay::Help) {
-        state.help_scroll = moved(state.help_scroll, lines);
+        state.help.scroll = moved(state.help.scroll, lines);
     } else if state.page == Page::Settings {
         state.settings_scroll = moved(state.settings_scroll, lines);
     } else if state.page == Page::Runs {
