@@ -11,6 +11,8 @@ mod pretrain;
 mod replay;
 mod runs;
 mod saved;
+#[cfg(feature = "serve")]
+mod serve;
 mod shared;
 mod train;
 mod values;
@@ -25,6 +27,8 @@ pub use pretrain::PretrainFlags;
 pub use replay::ReplayFlags;
 pub use runs::RunsFlags;
 pub use saved::{DataFlags, EvaluateFlags, PredictFlags, TokenizeFlags};
+#[cfg(feature = "serve")]
+pub use serve::ServeFlags;
 pub use shared::SavedModelFlags;
 pub use train::{InvocationOptions, TrainFlags};
 
@@ -141,6 +145,10 @@ pub enum CliCommand {
     Evaluate(EvaluateFlags),
     /// Classify sentences, given as arguments or as lines of standard input
     Predict(PredictFlags),
+    /// Answer questions over HTTP, as Hugging Face's Text Embeddings Inference does
+    #[cfg(feature = "serve")]
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(ServeFlags),
     /// Show statistics and a sample of the dataset
     Data(DataFlags),
     /// Show how a text is tokenized
