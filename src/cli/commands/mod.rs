@@ -7,6 +7,7 @@ mod bench;
 mod dashboard;
 mod data;
 mod evaluate;
+mod explain;
 mod figures;
 mod foreground;
 mod predict;
