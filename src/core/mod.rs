@@ -9,6 +9,7 @@ pub mod engine;
 pub mod model;
 pub mod named;
 pub mod number;
+pub mod onnx;
 pub mod ops;
 pub mod predict;
 pub mod text;

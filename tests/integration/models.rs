@@ -136,4 +136,14 @@ fn explain_and_export(folder: &Path) {
     let ask = ["predict", "--explain", "integrated_gradients", "--int8", "영화"];
     let refused = stderr(&nsmc_tui(folder).args(ask).assert().failure());
     assert!(refused.contains("leave out --int8"), "{refused}");
+
+    let export = nsmc_tui(folder).args(["export", "--format", "onnx"]).assert().success();
+    assert_eq!(stdout(&export), "outputs/model.onnx\n");
+    let bytes = std::fs::metadata(folder.join("outputs/model.onnx")).expect("a file").len();
+    let weights =
+        std::fs::metadata(folder.join("outputs/model.safetensors")).expect("a file").len();
+    assert!(bytes.abs_diff(weights) < weights / 10, "{bytes}, {weights}");
+    let export = ["export", "--format", "onnx", "--output", "nowhere/model.onnx"];
+    let refused = stderr(&nsmc_tui(folder).args(export).assert().failure());
+    assert!(refused.contains("nowhere/model.onnx: the file cannot be written"), "{refused}");
 }

@@ -8,6 +8,7 @@ mod dashboard;
 mod data;
 mod evaluate;
 mod explain;
+mod export;
 mod figures;
 mod foreground;
 mod predict;
@@ -68,6 +69,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(CliCommand::Figures(flags)) => figures::run(&flags, &mut out)?,
         Some(CliCommand::Evaluate(flags)) => evaluate::run(&flags, &mut out)?,
         Some(CliCommand::Predict(flags)) => predict::run(&flags, &mut out)?,
+        Some(CliCommand::Export(flags)) => export::run(&flags, &mut out)?,
         Some(CliCommand::Data(flags)) => data::run(&flags, &mut out)?,
         Some(CliCommand::Tokenize(flags)) => tokenize::run(&flags, &mut out)?,
         Some(CliCommand::Bench(flags)) => bench::run(&flags, &mut out)?,
