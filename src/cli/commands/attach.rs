@@ -9,7 +9,7 @@ use crate::core::text::{sanitize_for_terminal, to_json};
 use crate::core::train::event::{CommandEffect, TrainEvent};
 use crate::run::command_line::{command_line, path_argument};
 use crate::run::is_locked;
-use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport};
+use crate::run::protocol::{Activity, Answer, Command, Explanation, RunChannels, RunReport};
 use crate::run::run_index::{RunStatus, read_entry};
 use crate::run::session::{AttachError, Attached, Purpose, attach, follow_journal};
 use crate::run::system_metrics::user_name;
@@ -208,6 +208,11 @@ fn send(folder: &Path, command: &str, mut out: impl Write) -> anyhow::Result<Exi
                 writeln!(out, "{}", to_json(&prediction)?)?;
                 return Ok(ExitCode::SUCCESS);
             }
+            RunReport::Explained(Explanation { outcome, .. }) => {
+                let words = outcome.map_err(anyhow::Error::msg)?;
+                writeln!(out, "{}", to_json(&words)?)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             RunReport::Event(event) if is_sent && shows_effect(&command, &event) => {
                 writeln!(out, "{}", to_json(&event)?)?;
                 return Ok(ExitCode::SUCCESS);
@@ -234,7 +239,7 @@ fn is_done(command: &Command, activity: &Activity) -> bool {
 
 /// Whether a run that has ended takes a command.
 fn is_for_ended_runs(command: &Command) -> bool {
-    matches!(command, Command::Predict { .. } | Command::SaveModel)
+    matches!(command, Command::Predict { .. } | Command::Explain { .. } | Command::SaveModel)
 }
 
 /// Whether a warning may be what comes of a command.
@@ -261,6 +266,6 @@ fn shows_effect(command: &Command, event: &TrainEvent) -> bool {
         Command::Evaluate => matches!(event, TrainEvent::Evaluated(_)),
         Command::Stop { .. } => matches!(event, TrainEvent::Finished(_)),
         Command::SaveModel => matches!(event, TrainEvent::Saved(_)),
-        Command::Predict { .. } | Command::TakeKeys => false,
+        Command::Predict { .. } | Command::Explain { .. } | Command::TakeKeys => false,
     }
 }

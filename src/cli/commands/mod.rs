@@ -7,6 +7,8 @@ mod bench;
 mod dashboard;
 mod data;
 mod evaluate;
+mod explain;
+mod export;
 mod figures;
 mod foreground;
 mod predict;
@@ -71,6 +73,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(CliCommand::Predict(flags)) => predict::run(&flags, &mut out)?,
         #[cfg(feature = "serve")]
         Some(CliCommand::Serve(flags)) => code = serve::run(&flags, &mut out)?,
+        Some(CliCommand::Export(flags)) => export::run(&flags, &mut out)?,
         Some(CliCommand::Data(flags)) => data::run(&flags, &mut out)?,
         Some(CliCommand::Tokenize(flags)) => tokenize::run(&flags, &mut out)?,
         Some(CliCommand::Bench(flags)) => bench::run(&flags, &mut out)?,

@@ -5,6 +5,7 @@ mod attach;
 mod bench;
 mod compute;
 mod display;
+mod export;
 mod figures;
 mod notify;
 mod pretrain;
@@ -21,6 +22,7 @@ pub use attach::AttachFlags;
 pub use bench::BenchFlags;
 pub use compute::ComputeFlags;
 pub use display::{DisplayFlags, GivenDisplay};
+pub use export::{ExportFlags, ExportFormat};
 pub use figures::FiguresFlags;
 pub use notify::NotifyFlags;
 pub use pretrain::PretrainFlags;
@@ -149,6 +151,9 @@ pub enum CliCommand {
     #[cfg(feature = "serve")]
     #[command(after_help = serve::EXAMPLES)]
     Serve(ServeFlags),
+    /// Write a saved model in a format of other programs
+    #[command(after_help = export::EXAMPLES)]
+    Export(ExportFlags),
     /// Show statistics and a sample of the dataset
     Data(DataFlags),
     /// Show how a text is tokenized

@@ -23,7 +23,7 @@ use crate::run::locate::{self, DownloadCallback};
 use crate::run::options::{
     ModelTraits, TrainOptions, data_settings, device_setting, generator_settings, resolve, run_toml,
 };
-use crate::run::protocol::{Activity, Answer, Command, Download, RunReport};
+use crate::run::protocol::{Activity, Answer, Command, Download, Explanation, RunReport};
 use crate::run::{Recorder, check_unlocked, is_same_folder, lock_output_dir};
 use anyhow::Context;
 use std::path::Path;
@@ -358,6 +358,10 @@ impl WorkerChannels {
                 Command::Predict { text } => {
                     let outcome = Err("there is no model yet; it is being downloaded".to_owned());
                     self.send(RunReport::Answer(Answer { text, outcome }));
+                }
+                Command::Explain { text } => {
+                    let outcome = Err("there is no model yet".to_owned());
+                    self.send(RunReport::Explained(Explanation { text, outcome }));
                 }
                 // The other commands need a training loop.
                 _ => {}
