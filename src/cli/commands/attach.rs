@@ -9,7 +9,8 @@ use crate::core::text::{sanitize_for_terminal, to_json};
 use crate::core::train::event::{CommandEffect, TrainEvent};
 use crate::run::command_line::{command_line, path_argument};
 use crate::run::is_locked;
-use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport};
+use crate::run::protocol::{Activity, Answer, Command, Explanation, RunChannels, RunReport};
+use crate::run::run_index::{RunStatus, read_entry};
 use crate::run::session::{AttachError, Attached, Purpose, attach, follow_journal};
 use crate::run::system_metrics::user_name;
 use crate::screen::app::{RunLocation, State};
@@ -95,9 +96,9 @@ fn connect(
         }
         Err(AttachError::NotRunning) => {
             let channels = follow_journal(folder)?;
-            if !is_locked(folder) {
-                let text = "{0}: no process of this computer runs here; its journal is shown";
-                print_to_stderr(lang.tr_with(text, &[&shown(folder)]));
+            if let Some(ended) = describe_end(folder, lang) {
+                let text = "{0}: {1}; its recording is shown";
+                print_to_stderr(lang.tr_with(text, &[&shown(folder), &ended]));
             }
             Ok((channels, RunLocation::Unreachable))
         }
@@ -109,11 +110,30 @@ fn shown(folder: &Path) -> String {
     sanitize_for_terminal(&folder.display().to_string()).into_owned()
 }
 
-fn lost(folder: &Path, reason: &str, lang: Lang) -> String {
+/// How a run ended; `None` while a process of this computer runs it.
+fn describe_end(folder: &Path, lang: Lang) -> Option<String> {
+    let summary = read_entry(folder, folder).and_then(|entry| entry.summary.ok())?;
+    let (step, max_steps) = (summary.step, summary.max_steps);
+    let text = match summary.status {
+        RunStatus::Running => return None,
+        RunStatus::Finished => "the run has finished",
+        RunStatus::Stopped => "the run was stopped at step {0} of {1}",
+        RunStatus::Failed => "the run failed at step {0} of {1}",
+        RunStatus::Dead => {
+            "the run was killed after step {0} of {1}, or is on another computer; resume it: {2}"
+        }
+    };
+    Some(lang.tr_with(text, &[&step, &max_steps, &resume(folder)]))
+}
+
+fn resume(folder: &Path) -> String {
     let path = path_argument(&folder.display().to_string());
-    let resume = command_line(&["train", "--resume-from-checkpoint", &path]);
+    command_line(&["train", "--resume-from-checkpoint", &path])
+}
+
+fn lost(folder: &Path, reason: &str, lang: Lang) -> String {
     let text = "the connection to the run is lost: {0}. If it was killed, resume it with {1}";
-    lang.tr_with(text, &[&lang.tr_filled(reason), &resume])
+    lang.tr_with(text, &[&lang.tr_filled(reason), &resume(folder)])
 }
 
 /// A name for the other front ends: the user and the terminal.
@@ -153,7 +173,9 @@ fn print_events(folder: &Path, json: bool, out: &mut impl Write) -> anyhow::Resu
             RunReport::Activity(_)
                 if location == RunLocation::Unreachable && !is_locked(folder) =>
             {
-                bail!("{}: the run was interrupted, or is on another computer", shown(folder));
+                let end = describe_end(folder, Lang::English)
+                    .unwrap_or_else(|| "the run has ended".to_owned());
+                bail!("{}: {end}", shown(folder));
             }
             _ => {}
         }
@@ -195,6 +217,11 @@ fn send(folder: &Path, command: &str, mut out: impl Write) -> anyhow::Result<Exi
                 writeln!(out, "{}", to_json(&prediction)?)?;
                 return Ok(ExitCode::SUCCESS);
             }
+            RunReport::Explained(Explanation { outcome, .. }) => {
+                let words = outcome.map_err(anyhow::Error::msg)?;
+                writeln!(out, "{}", to_json(&words)?)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             RunReport::Event(event) if is_sent && shows_effect(&command, &event) => {
                 writeln!(out, "{}", to_json(&event)?)?;
                 return Ok(ExitCode::SUCCESS);
@@ -223,7 +250,7 @@ fn is_done(command: &Command, activity: &Activity) -> bool {
 
 /// Whether a run that has ended takes a command.
 fn is_for_ended_runs(command: &Command) -> bool {
-    matches!(command, Command::Predict { .. } | Command::SaveModel)
+    matches!(command, Command::Predict { .. } | Command::Explain { .. } | Command::SaveModel)
 }
 
 /// Whether a warning may be what comes of a command.
@@ -250,6 +277,6 @@ fn shows_effect(command: &Command, event: &TrainEvent) -> bool {
         Command::Evaluate => matches!(event, TrainEvent::Evaluated(_)),
         Command::Stop { .. } => matches!(event, TrainEvent::Finished(_)),
         Command::SaveModel => matches!(event, TrainEvent::Saved(_)),
-        Command::Predict { .. } | Command::TakeKeys => false,
+        Command::Predict { .. } | Command::Explain { .. } | Command::TakeKeys => false,
     }
 }

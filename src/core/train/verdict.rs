@@ -184,15 +184,17 @@ impl RunWatch {
         })
     }
 
-    /// At least two evaluations after the best one, the latest two clearly worse than it and not
-    /// more accurate, while the training loss fell.
+    /// The latest two evaluations are clearly worse than an earlier one, or the latest one very much,
+    /// and not more accurate, while the training loss fell.
     fn overfitting(&self) -> Option<Verdict> {
         let [.., before, last] = self.evaluations[..] else { return None };
         let best = lowest(&self.evaluations)?;
         let is_worse =
             |one: Evaluation| one.step > best.step && one.loss > best.loss + best.margin();
+        // One evaluation that is very much worse is enough.
+        let is_far_worse = last.step > best.step && last.loss > best.loss + 4.0 * best.margin();
         let is_more_accurate = last.accuracy > best.accuracy + best.accuracy_error();
-        if !is_worse(before) || !is_worse(last) || is_more_accurate {
+        if !(is_far_worse || is_worse(before) && is_worse(last)) || is_more_accurate {
             return None;
         }
         let (then, now) = (self.train.window_until(best.step)?, self.train.last_window()?);
@@ -244,7 +246,9 @@ impl RunWatch {
         if let Some((before, recent)) = self.recent().or(last)
             && let (Some(best), Some(now)) = (lowest(before), lowest(recent))
         {
-            let is_better = now.loss < best.loss - best.margin() / 3.0;
+            let holds =
+                self.evaluations.last().is_some_and(|last| last.loss < now.loss + now.margin());
+            let is_better = holds && now.loss < best.loss - best.margin() / 3.0;
             let loss = [best.loss, now.loss];
             return is_better.then_some(Verdict::Improving { is_eval: true, loss });
         }

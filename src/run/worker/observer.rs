@@ -90,6 +90,9 @@ impl Observer for WorkerObserver<'_, '_> {
                 Command::Predict { text } => {
                     channels.send(RunReport::Answer(self.run.answer(text, engine)));
                 }
+                Command::Explain { text } => {
+                    channels.send(RunReport::Explained(self.run.explain(text, engine)));
+                }
                 // The model can be saved on request only after training has ended.
                 Command::SaveModel | Command::TakeKeys => {}
                 command => return Some(command),

@@ -97,6 +97,8 @@ fn write_word(
     let width = f64::from(cells) * CELL_WIDTH;
     if has_background {
         let fill = color(cell.bg, [defaults[1], defaults[0]]);
+        // Overlapping, so that no seams are seen between cells.
+        let width = width + 0.5;
         // Writing to a string cannot fail.
         let _ = writeln!(
             svg,
