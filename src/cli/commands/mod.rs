@@ -10,6 +10,7 @@ mod evaluate;
 mod figures;
 mod foreground;
 mod predict;
+mod progress;
 mod replay;
 mod runs;
 mod saved;
@@ -66,7 +67,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(CliCommand::Runs(flags)) => code = runs::run(&flags, &mut out)?,
         Some(CliCommand::Figures(flags)) => figures::run(&flags, &mut out)?,
         Some(CliCommand::Evaluate(flags)) => evaluate::run(&flags, &mut out)?,
-        Some(CliCommand::Predict(flags)) => predict::run(&flags, &mut out)?,
+        Some(CliCommand::Predict(flags)) => code = predict::run(&flags, &mut out)?,
         Some(CliCommand::Data(flags)) => data::run(&flags, &mut out)?,
         Some(CliCommand::Tokenize(flags)) => tokenize::run(&flags, &mut out)?,
         Some(CliCommand::Bench(flags)) => bench::run(&flags, &mut out)?,

@@ -8,6 +8,7 @@ use crate::core::predict::{Prediction, classify_inputs};
 use crate::core::text::display_path;
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::event::Setting;
+use crate::core::train::temperature;
 use crate::run::worker::{check_pairs, check_vocabulary, input_of};
 use anyhow::Context;
 use std::path::Path;
@@ -22,6 +23,8 @@ pub(super) struct SavedModel {
     engine: Box<dyn Engine>,
     /// The most tokens of a text, as in the run.
     max_length: usize,
+    /// What calibrates its probabilities, if it was evaluated.
+    temperature: Option<f64>,
 }
 
 impl SavedModel {
@@ -55,7 +58,8 @@ impl SavedModel {
         let device = DeviceChoice::Cpu;
         let options = EngineOptions { device, keep_weights: true, ..EngineOptions::default() };
         let engine = build(&model, &options)?;
-        Ok(Self { max_length: wanted.min(longest), model, tokenizer, engine })
+        let temperature = temperature::of_folder(folder)?;
+        Ok(Self { max_length: wanted.min(longest), model, tokenizer, engine, temperature })
     }
 
     /// Classifies a text or, for a model of pairs, a pair of texts on one line.
@@ -68,6 +72,7 @@ impl SavedModel {
         let engine = self.engine.as_mut();
         let mut predictions =
             classify_inputs(engine, labels, &self.tokenizer, &[input], self.max_length)?;
-        predictions.pop().context("there is no prediction")
+        let prediction = predictions.pop().context("there is no prediction")?;
+        Ok(prediction.calibrated(self.temperature))
     }
 }
