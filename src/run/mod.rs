@@ -19,6 +19,8 @@ pub mod protocol;
 pub mod recorder;
 pub mod recording;
 pub mod run_index;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod session;
 pub mod summary;
 pub mod system_metrics;
@@ -26,6 +28,6 @@ pub mod tensorboard;
 pub mod worker;
 
 pub use recorder::{
-    Recorder, default_logging_dir, is_locked, is_same_folder, lock_output_dir,
+    Recorder, check_unlocked, default_logging_dir, is_locked, is_same_folder, lock_output_dir,
     move_earlier_checkpoints,
 };

@@ -5,22 +5,31 @@ mod models;
 mod page;
 mod table;
 
-use super::{dashboard, each_text};
+use super::{dashboard, each_text, explain};
 use crate::cli::flags::PredictFlags;
 use crate::cli::output::print_to_stderr;
-use crate::core::predict::{PAIR_SEPARATOR, Prediction};
+use crate::core::attribution::{Attribution, ExplainMethod};
+use crate::core::predict::{PAIR_SEPARATOR, Prediction, TextInput};
 use crate::core::text::{sanitize_for_terminal, to_json, truncate_width};
 use crate::run::worker::asked_model::AskedModels;
 use anyhow::Context;
 use std::io::Write;
 use std::process::ExitCode;
-use table::PredictionFile;
+use table::{Format, PredictionFile};
 
 pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    if let Some(method) = flags.explain {
+        explain::check(method, flags.int8)?;
+    }
     // An unknown extension is refused before a model is loaded.
     let output = flags.output_file.as_deref().map(table::format_of).transpose()?;
+    anyhow::ensure!(
+        flags.explain.is_none() || matches!(output, None | Some(Format::JsonLines)),
+        "--explain has a number a token, for which a table has no columns: write a .jsonl file"
+    );
     let is_asked = flags.texts.is_empty() && flags.input_file.is_none() && output.is_none();
-    let has_page = is_asked && !flags.json && !flags.plain && dashboard::is_possible();
+    let is_plain = flags.json || flags.plain || flags.explain.is_some();
+    let has_page = is_asked && !is_plain && dashboard::is_possible();
     let mut models = models::load(flags)?;
     if has_page {
         return page::show(models, flags, out);
@@ -31,15 +40,16 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCod
         }
         _ => None,
     };
-    let mut write =
-        |models: &AskedModels, prediction: &Prediction, id: Option<&str>| match &mut output {
-            Some(output) => output.write(models, prediction, id),
-            None if flags.json => Ok(writeln!(out, "{}", to_json(prediction)?)?),
-            None => write_line(prediction, out),
-        };
+    let mut write = |models: &AskedModels, answered: &Answered<'_>| match &mut output {
+        Some(output) => output.write(models, answered),
+        None if flags.json => Ok(writeln!(out, "{}", answered.to_json()?)?),
+        None => answered.write_lines(out),
+    };
     match &flags.input_file {
         Some(file) => file::classify(file, flags, &mut models, &mut write)?,
-        None => each_text(&flags.texts, |texts| classify(texts, &mut models, &mut write))?,
+        None => each_text(&flags.texts, |texts| {
+            classify(texts, flags.explain, &mut models, &mut write)
+        })?,
     }
     out.flush()?;
     if let Some(output) = output {
@@ -48,12 +58,40 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a prediction, of the row with this id if it is one of a file.
-type WriteOne<'a> = dyn FnMut(&AskedModels, &Prediction, Option<&str>) -> anyhow::Result<()> + 'a;
+/// A classified text.
+struct Answered<'a> {
+    prediction: &'a Prediction,
+    /// What its tokens contribute, if that was asked.
+    attribution: Option<Attribution>,
+    /// The id of its row, if it is one of a file.
+    id: Option<&'a str>,
+}
+
+impl Answered<'_> {
+    fn to_json(&self) -> serde_json::Result<String> {
+        let prediction = self.prediction;
+        match &self.attribution {
+            Some(attribution) => to_json(&explain::Explained { prediction, attribution }),
+            None => to_json(prediction),
+        }
+    }
+
+    fn write_lines(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        write_line(self.prediction, out)?;
+        if let Some(attribution) = &self.attribution {
+            explain::write(out, self.prediction, attribution)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a classified text.
+type WriteOne<'a> = dyn FnMut(&AskedModels, &Answered<'_>) -> anyhow::Result<()> + 'a;
 
 /// Classifies the texts on lines. Those before one that is not a pair are still classified.
 fn classify(
     texts: &[&str],
+    method: Option<ExplainMethod>,
     models: &mut AskedModels,
     write: &mut WriteOne<'_>,
 ) -> anyhow::Result<()> {
@@ -67,16 +105,28 @@ fn classify(
             }
         }
     }
-    for prediction in models.classify(&inputs)? {
+    for (prediction, input) in models.classify(&inputs)?.iter().zip(&inputs) {
         let (text, counts) = (&prediction.text, prediction.unknown_tokens());
         let what = format!("\"{}\"", truncate_width(text, 40));
         let tokenizer = &models.first.tokenizer;
         if let Some(note) = tokenizer.note_on_texts(&what, counts, [text.as_str()]) {
             print_to_stderr(format_args!("warning: {note}"));
         }
-        write(models, &prediction, None)?;
+        let attribution = attribution(method, prediction, input, models).context(what)?;
+        write(models, &Answered { prediction, attribution, id: None })?;
     }
     problem
+}
+
+/// What the tokens of a classified text contribute, if that is asked.
+fn attribution(
+    method: Option<ExplainMethod>,
+    prediction: &Prediction,
+    input: &TextInput<'_>,
+    models: &mut AskedModels,
+) -> anyhow::Result<Option<Attribution>> {
+    let attribution = method.map(|method| models.first.attribute(input, prediction, method));
+    Ok(attribution.transpose()?)
 }
 
 /// Writes the label, its probability and the text; with another model, its label and probability

@@ -1,7 +1,11 @@
 //! Saved models that answer questions without a run, and the thread in which they do it.
 
 use super::Worker;
+use crate::core::attribution::{
+    Attribution, AttributionError, ExplainMethod, attribute, explain_words,
+};
 use crate::core::engine::Engine;
+use crate::core::engine::logits::class_of;
 use crate::core::model::SequenceClassifier;
 use crate::core::predict::{
     ComparedPrediction, PredictError, Prediction, TextInput, classify_inputs,
@@ -9,7 +13,7 @@ use crate::core::predict::{
 use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::event::{Setting, Started};
-use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport};
+use crate::run::protocol::{Activity, Answer, Command, Explanation, RunChannels, RunReport};
 use crossbeam_channel::unbounded;
 
 /// A saved model with all that it needs to answer.
@@ -32,6 +36,21 @@ impl AskedModel {
     /// The names of its classes.
     pub fn labels(&self) -> &[String] {
         &self.model.config().labels
+    }
+
+    /// How much each token contributes to the class that the model has predicted.
+    ///
+    /// # Errors
+    /// If the computation fails.
+    pub fn attribute(
+        &mut self,
+        input: &TextInput<'_>,
+        prediction: &Prediction,
+        method: ExplainMethod,
+    ) -> Result<Attribution, AttributionError> {
+        let Self { tokenizer, engine, max_length, .. } = self;
+        let class = class_of(&prediction.logits);
+        attribute(engine.as_mut(), tokenizer, input, *max_length, class, method)
     }
 
     fn classify(&mut self, inputs: &[TextInput<'_>]) -> Result<Vec<Prediction>, PredictError> {
@@ -138,6 +157,16 @@ impl AskedModels {
             });
         Answer { text, outcome }
     }
+
+    /// The words of a text that lead to the class that the first model predicts.
+    fn explain(&mut self, text: String) -> Explanation {
+        let outcome = self.input(&text).map_err(AttributionError::from);
+        let AskedModel { tokenizer, engine, max_length, .. } = &mut self.first;
+        let outcome = outcome
+            .and_then(|input| explain_words(engine.as_mut(), tokenizer, &input, *max_length))
+            .map_err(|error| sanitize_for_terminal(&error.to_string()).into_owned());
+        Explanation { text, outcome }
+    }
 }
 
 /// Starts a thread that answers questions until the front end disconnects.
@@ -157,10 +186,13 @@ pub fn start(mut models: AskedModels) -> std::io::Result<Worker> {
                 return;
             }
             for command in command_receiver {
-                // The other commands need a run.
-                if let Command::Predict { text } = command
-                    && !send(RunReport::Answer(models.answer(text)))
-                {
+                let report = match command {
+                    Command::Predict { text } => RunReport::Answer(models.answer(text)),
+                    Command::Explain { text } => RunReport::Explained(models.explain(text)),
+                    // The other commands need a run.
+                    _ => continue,
+                };
+                if !send(report) {
                     return;
                 }
             }

@@ -2,6 +2,7 @@
 //! and accepts commands over another.
 
 pub mod asked_model;
+mod explaining;
 mod finished;
 mod logging_dir;
 mod observer;
@@ -238,6 +239,9 @@ fn run(
             Command::Predict { text } => {
                 let answer = run.answer(text, engine.as_mut(), reporter.temperature);
                 channels.send(RunReport::Answer(answer));
+            }
+            Command::Explain { text } => {
+                channels.send(RunReport::Explained(run.explain(text, engine.as_mut())));
             }
             Command::SaveModel => {
                 let unfinished = || (step, TrainerState::new(&run.arguments, run.train.len()));

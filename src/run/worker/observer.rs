@@ -91,6 +91,9 @@ impl Observer for WorkerObserver<'_, '_> {
                     let answer = self.run.answer(text, engine, self.reporter.temperature);
                     channels.send(RunReport::Answer(answer));
                 }
+                Command::Explain { text } => {
+                    channels.send(RunReport::Explained(self.run.explain(text, engine)));
+                }
                 // The model can be saved on request only after training has ended.
                 Command::SaveModel | Command::TakeKeys => {}
                 command => return Some(command),

@@ -25,6 +25,7 @@ pub mod system;
 pub mod text_area;
 pub mod throughput;
 pub mod update;
+pub mod words;
 
 pub use action::{Action, PaletteAction};
 pub use layout::FrameLayout;

@@ -12,6 +12,7 @@ use super::run_control::LearningRateInput;
 use super::runs::RunComparison;
 use super::system::SystemHistory;
 use super::throughput::Throughput;
+use super::words::Words;
 use crate::core::train::event::{
     CommandApplied, Epoch, Evaluated, Failed, Finished, PAIR_SETTING, Saved, Started, Step,
 };
@@ -115,6 +116,8 @@ pub struct State {
     pub log: Log,
     /// The input and the answers of the predict page.
     pub prompt: Prompt,
+    /// The words of the answered text.
+    pub words: Words,
     /// The command palette, while it is open.
     pub palette: CommandPalette,
     /// The first visible line of the settings page.
@@ -182,6 +185,7 @@ impl Default for State {
             notice: None,
             log: Log::default(),
             prompt: Prompt::default(),
+            words: Words::default(),
             palette: CommandPalette::default(),
             settings_scroll: 0,
             help_scroll: 0,

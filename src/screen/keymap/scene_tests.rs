@@ -1,11 +1,12 @@
 //! States in which keys are pressed.
 
 use super::*;
+use crate::core::attribution::{TextPart, WordAttributions};
 use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{ending, run};
 use crate::run::metric_series::History;
-use crate::run::protocol::{Activity, Answer, RunReport};
+use crate::run::protocol::{Activity, Answer, Explanation, RunReport};
 use crate::run::run_index::RunIndexReport;
 use crate::run::run_index::RunOrder;
 use crate::run::run_index::tests::entry;
@@ -15,6 +16,7 @@ use crate::screen::app::log::LogAction;
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::runs::{RunComparison, RunsAction};
 use crate::screen::app::state::AskedModel;
+use crate::screen::app::words::WordsAction;
 use crate::screen::app::{FrameLayout, Message, update};
 use crate::screen::ui::{self, Theme};
 use ratatui::Terminal;
@@ -42,6 +44,21 @@ pub fn training() -> State {
     }
     push(&mut state, RunReport::Activity(Activity::Training));
     drawn(state)
+}
+
+/// Shows the words of a text, of which the second is chosen.
+fn explain(state: &mut State) {
+    let part = |text: &str| TextPart { text: text.to_owned(), without: Some(0.5) };
+    let parts = ["a", "b", "c"].map(part).to_vec();
+    let words = WordAttributions { class: 1, score: 0.9, baseline: "[MASK]".to_owned(), parts };
+    let explanation = Explanation { text: "abc".to_owned(), outcome: Ok(words) };
+    update(state, Message::Report(RunReport::Explained(explanation)));
+    update(state, Message::Action(Action::Words(WordsAction::Choose(2))));
+}
+
+/// The number of the chosen word of that text.
+pub fn chosen_word(state: &State) -> Option<isize> {
+    state.words.of("abc").and_then(|(_, chosen)| chosen).map(|word| word as isize)
 }
 
 /// A finished run whose model is not saved.
@@ -143,6 +160,7 @@ pub fn at(context: KeyContext) -> State {
                 update(&mut state, Message::Paste(text.to_owned()));
                 update(&mut state, Message::Action(Action::Submit));
             }
+            explain(&mut state);
             update(&mut state, Message::Paste("정말 재미있는 영화".to_owned()));
             for _ in 0..4 {
                 update(&mut state, Message::Action(Action::Edit(InputRequest::GoToPrevChar)));

@@ -3,6 +3,7 @@
 mod answer;
 mod field;
 
+use super::attribution;
 use super::theme::Theme;
 use super::widgets::{border_note, titled_block};
 use crate::core::predict::Prediction;
@@ -87,7 +88,13 @@ fn draw_prediction(
                 let note = state.lang.tr_with(" {0} copies ", &[&theme.keys(&key)]);
                 block = block.title_bottom(border_note(note, theme));
             }
-            let mut lines = vec![Line::from(truncate_width(&answer.text, width))];
+            // The words of the text that lead to the class, if they are known.
+            let mut lines = match state.words.of(&answer.text).filter(|_| !is_compared) {
+                Some((words, chosen)) => {
+                    attribution::lines(words, chosen, labels(state), width, (state.lang, theme))
+                }
+                None => vec![Line::from(truncate_width(&answer.text, width))],
+            };
             lines.extend(answer_lines(answer, state, width, is_compared, theme));
             lines
         }

@@ -1,6 +1,6 @@
 //! Classifies the texts of a file.
 
-use super::WriteOne;
+use super::{Answered, WriteOne, attribution};
 use crate::cli::commands::progress::ProgressLine;
 use crate::cli::flags::PredictFlags;
 use crate::cli::output::print_to_stderr;
@@ -54,11 +54,12 @@ pub(super) fn classify(
         let inputs = rows.iter().map(|row| input(row, models, &shown));
         let inputs = inputs.collect::<anyhow::Result<Vec<_>>>()?;
         let predictions = models.classify(&inputs).with_context(|| shown.clone())?;
-        for (prediction, row) in predictions.iter().zip(rows) {
+        for ((prediction, row), input) in predictions.iter().zip(rows).zip(&inputs) {
             let counts = prediction.unknown_tokens();
             unknown.unknown += counts.unknown;
             unknown.tokens += counts.tokens;
-            write(models, prediction, Some(&row.id))?;
+            let attribution = attribution(flags.explain, prediction, input, models)?;
+            write(models, &Answered { prediction, attribution, id: Some(&row.id) })?;
         }
         done += rows.len();
         progress.show(done);

@@ -1,8 +1,9 @@
 //! A file of predictions: tab-separated, comma-separated or JSON lines.
 
+use super::Answered;
 use crate::core::atomic_write::AtomicFile;
 use crate::core::predict::Prediction;
-use crate::core::text::{display_path, to_json};
+use crate::core::text::display_path;
 use crate::core::write_advice::advice;
 use crate::run::worker::asked_model::AskedModels;
 use anyhow::Context;
@@ -59,15 +60,11 @@ impl PredictionFile {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(
-        &mut self,
-        models: &AskedModels,
-        prediction: &Prediction,
-        id: Option<&str>,
-    ) -> anyhow::Result<()> {
+    pub fn write(&mut self, models: &AskedModels, answered: &Answered<'_>) -> anyhow::Result<()> {
+        let Answered { prediction, id, .. } = answered;
         let written = match self.format {
             Format::JsonLines => {
-                let json = to_json(prediction).with_context(|| display_path(&self.path))?;
+                let json = answered.to_json().with_context(|| display_path(&self.path))?;
                 writeln!(self.file, "{json}")
             }
             Format::Delimited(separator) => {
@@ -75,7 +72,7 @@ impl PredictionFile {
                 if std::mem::replace(&mut self.is_empty, false) {
                     lines += &line(separator, &header(models, prediction, self.has_ids));
                 }
-                lines += &line(separator, &fields(models, prediction, id));
+                lines += &line(separator, &fields(models, prediction, *id));
                 self.file.write_all(lines.as_bytes())
             }
         };

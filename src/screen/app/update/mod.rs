@@ -132,6 +132,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ScrollToBottom => scroll(state, ALL_LINES),
         Action::Submit => {
             if let Some(text) = state.prompt.submit() {
+                state.words.submit(&text);
                 return vec![Effect::Send(Command::Predict { text })];
             }
         }
@@ -155,6 +156,12 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Log(LogAction::Copy) => return prompt::copy(state, state.log.line_to_copy()),
         Action::Log(action) => state.log.apply(action),
         Action::Runs(action) => return runs::apply(state, action),
+        Action::Words(action) => {
+            let latest = state.prompt.answers.first().filter(|answer| answer.outcome.is_ok());
+            let latest = latest.map(|answer| answer.text.as_str());
+            let text = state.words.apply(action, latest);
+            return text.map(|text| Effect::Send(Command::Explain { text })).into_iter().collect();
+        }
         Action::SaveScreen => {
             // A comparison of runs has no folder.
             let folder = state.output_folder().filter(|_| state.runs.is_none());

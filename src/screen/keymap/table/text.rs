@@ -7,12 +7,14 @@ use crate::screen::app::Action;
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::log::LogAction;
 use crate::screen::app::prompt::PromptAction;
+use crate::screen::app::words::WordsAction;
 use crossterm::event::KeyCode;
 use tui_input::InputRequest;
 
 pub(super) const BINDINGS: &[Binding] = {
     use Action::{
         Close, Edit, Palette, Prompt, PromptHistory, Scroll, ScrollToBottom, ScrollToTop, Submit,
+        Words,
     };
     use KeyCode::{
         Backspace, Delete, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Up,
@@ -49,6 +51,27 @@ pub(super) const BINDINGS: &[Binding] = {
             Prompt(ClearOrQuit),
             "Clear the text; without one, quit",
             Some("clear, quit"),
+        ),
+        binding(
+            Predict,
+            &[control('t')],
+            Words(WordsAction::Toggle),
+            "Words that lead to the class on/off",
+            Some("words"),
+        ),
+        binding(
+            Predict,
+            &[alt(Right)],
+            Words(WordsAction::Choose(1)),
+            "Next word: the probability without it",
+            None,
+        ),
+        binding(
+            Predict,
+            &[alt(Left)],
+            Words(WordsAction::Choose(-1)),
+            "Previous word: the probability without it",
+            None,
         ),
         binding(
             TextInput,
