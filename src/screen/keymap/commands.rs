@@ -5,7 +5,7 @@ use super::{BINDINGS, KeyContext, action, active_contexts, is_effective};
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::palette::PaletteEntry;
 use crate::screen::app::panels::{Panel, PanelAction};
-use crate::screen::app::{Action, Message, State};
+use crate::screen::app::{Action, Message, Page, State};
 use crossterm::event::KeyEvent;
 
 /// The message for a key event; `None` if the key has no action in this state.
@@ -41,7 +41,7 @@ pub fn commands(state: &State) -> Vec<PaletteEntry> {
             }),
         }
     }
-    if state.runs.is_none() {
+    if state.pages().contains(&Page::Train) {
         entries.extend(Panel::ALL.map(|panel| {
             let title = panel.title();
             PaletteEntry {

@@ -91,12 +91,12 @@ pub fn matches_words(binding: &Binding, lang: Lang, search: &str) -> bool {
 /// The contexts of the help by page, that of the current page first.
 pub fn help_groups(state: &State) -> Vec<(&'static str, Vec<KeyContext>)> {
     use KeyContext::{
-        AllPages, Anywhere, Charts, LogInput, NoTextInput, Panels, Predict, RunControl, RunInput,
-        RunPages, Runs, Scrolling,
+        AllPages, Anywhere, Charts, LogInput, NoTextInput, Panels, Predict, PredictAlone,
+        PredictInRun, RunControl, RunInput, RunPages, Runs, Scrolling,
     };
     let mut groups: Vec<(Option<Page>, &'static str, Vec<KeyContext>)> = vec![
         (Some(Page::Train), "Train", vec![RunControl, Panels, Charts]),
-        (Some(Page::Predict), "Predict", vec![Predict]),
+        (Some(Page::Predict), "Predict", vec![Predict, PredictInRun, PredictAlone]),
         (Some(Page::Log), "Log", vec![KeyContext::Log, LogInput]),
         (Some(Page::Settings), "Settings, Log and help", vec![Scrolling]),
         (Some(Page::Runs), "Compare runs", vec![Runs, RunInput]),

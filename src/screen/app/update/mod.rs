@@ -4,6 +4,7 @@ mod charts;
 mod confirm;
 mod keys;
 mod mouse;
+mod prompt;
 mod reports;
 mod run_control;
 mod runs;
@@ -11,7 +12,7 @@ mod session;
 
 use super::action::{Action, PaletteAction};
 use super::help::Help;
-use super::log::Level;
+use super::log::{Level, LogAction};
 use super::message::{Effect, Message, Picture};
 use super::page::{Overlay, Page};
 use super::palette::{CommandPalette, PaletteEntry};
@@ -29,6 +30,12 @@ const ALL_LINES: isize = 1 << 30;
 
 /// Applies a message to the state and returns the effects that the program has to carry out.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
+    let effects = apply_message(state, message);
+    state.prompt.note_change(state.now);
+    effects
+}
+
+fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
     if matches!(message, Message::Action(_) | Message::Mouse(_) | Message::Paste(_)) {
         state.notice = None;
     }
@@ -44,6 +51,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Report(report) => return reports::push(state, report),
         Message::RunIndex(report) => return runs::push_report(state, report),
         Message::PictureSaved(outcome) => report_picture(state, outcome),
+        Message::Copied(outcome) => prompt::report_copied(state, outcome),
         Message::Terminate
             if !state.is_running()
                 || state.quitting
@@ -63,6 +71,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             if state.is_running() && state.notice.as_ref().is_some_and(is_old) {
                 state.notice = None;
             }
+            return prompt::ask_if_due(state);
         }
     }
     Vec::new()
@@ -136,7 +145,8 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
                 return vec![Effect::Send(Command::Predict { text })];
             }
         }
-        Action::PromptHistory(direction) => state.prompt.history(direction),
+        Action::PromptHistory(direction) => prompt::move_or_recall(state, direction),
+        Action::Prompt(action) => return prompt::apply(state, action),
         Action::RunControl(action) => return run_control::apply(state, action),
         Action::Chart(action) => {
             charts::apply(state, action);
@@ -152,6 +162,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::ClearView => charts::clear_view(state),
         Action::Edit(request) => edit(state, request),
+        Action::Log(LogAction::Copy) => return prompt::copy(state, state.log.line_to_copy()),
         Action::Log(action) => state.log.apply(action),
         Action::Runs(action) => return runs::apply(state, action),
         Action::Words(action) => {
@@ -230,6 +241,9 @@ fn report_picture(state: &mut State, outcome: Result<Vec<String>, String>) {
 
 fn show_page(state: &mut State, page: Page) {
     state.overlay = None;
+    if !state.pages().contains(&page) {
+        return;
+    }
     state.log.stop_typing();
     state.page = page;
     state.layout.scroll_limit = None;
