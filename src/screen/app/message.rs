@@ -27,6 +27,8 @@ pub enum Message {
     PictureSaved(Result<Vec<String>, String>),
     /// A signal requested the end of the program.
     Terminate,
+    /// A text was copied to the clipboard, or the reason why not.
+    Copied(Result<(), String>),
     /// A frame was drawn, with this layout.
     Drawn(FrameLayout),
     /// The time, in seconds since the program started.
@@ -56,6 +58,8 @@ pub enum Effect {
     EditRun(RunEdit),
     /// Write a picture.
     Picture(Picture),
+    /// Copy a text to the clipboard of the user's terminal.
+    Copy(String),
     /// Notify the user through the terminal.
     Notify(Notification),
     /// Suspend the program and return to the shell.

@@ -3,13 +3,14 @@
 mod charts;
 mod keys;
 mod mouse;
+mod prompt;
 mod reports;
 mod run_control;
 mod runs;
 mod session;
 
 use super::action::{Action, PaletteAction};
-use super::log::Level;
+use super::log::{Level, LogAction};
 use super::message::{Effect, Message, Picture};
 use super::page::{Overlay, Page};
 use super::palette::{CommandPalette, PaletteEntry};
@@ -25,6 +26,12 @@ const ALL_LINES: isize = 1 << 30;
 
 /// Applies a message to the state and returns the effects that the program has to carry out.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
+    let effects = apply_message(state, message);
+    state.prompt.note_change(state.now);
+    effects
+}
+
+fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
     if matches!(message, Message::Action(_) | Message::Mouse(_) | Message::Paste(_)) {
         state.notice = None;
     }
@@ -40,6 +47,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Report(report) => return reports::push(state, report),
         Message::RunIndex(report) => return runs::push_report(state, report),
         Message::PictureSaved(outcome) => report_picture(state, outcome),
+        Message::Copied(outcome) => prompt::report_copied(state, outcome),
         Message::Terminate
             if !state.is_running()
                 || state.quitting
@@ -59,6 +67,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             if state.is_running() && state.notice.as_ref().is_some_and(is_old) {
                 state.notice = None;
             }
+            return prompt::ask_if_due(state);
         }
     }
     Vec::new()
@@ -127,7 +136,8 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
                 return vec![Effect::Send(Command::Predict { text })];
             }
         }
-        Action::PromptHistory(direction) => state.prompt.history(direction),
+        Action::PromptHistory(direction) => prompt::move_or_recall(state, direction),
+        Action::Prompt(action) => return prompt::apply(state, action),
         Action::RunControl(action) => return run_control::apply(state, action),
         Action::Chart(action) => charts::apply(state, action),
         Action::Panel(action) => state.panels.apply(action, state.layout.panels_per_page),
@@ -143,6 +153,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             }
             _ => state.prompt.edit(request),
         },
+        Action::Log(LogAction::Copy) => return prompt::copy(state, state.log.line_to_copy()),
         Action::Log(action) => state.log.apply(action),
         Action::Runs(action) => return runs::apply(state, action),
         Action::Words(action) => {
@@ -205,6 +216,9 @@ fn report_picture(state: &mut State, outcome: Result<Vec<String>, String>) {
 
 fn show_page(state: &mut State, page: Page) {
     state.overlay = None;
+    if !state.pages().contains(&page) {
+        return;
+    }
     state.log.stop_typing();
     state.page = page;
     state.layout.scroll_limit = None;
