@@ -14,7 +14,7 @@ fn endless() -> Vec<&'static str> {
 fn a_finished_run_is_shown_and_predicts_until_quit() {
     let mut terminal = Terminal::start(120, 40, &TINY, &[]);
     let text = terminal.wait_for("finished");
-    for panel in ["loss", "accuracy · F1", "result", "verdict", "log", "true\\pred"] {
+    for panel in ["loss", "accuracy · F1", "result", "files", "log", "true\\pred"] {
         assert!(text.contains(panel), "no {panel} on:\n{text}");
     }
     terminal.press("2");

@@ -6,6 +6,7 @@
 //! `runs` …), [`action`] and [`message`], [`state`], and [`mod@update`] over all of them.
 
 pub mod action;
+pub mod area;
 pub mod baselines;
 pub mod charts;
 pub mod editor;

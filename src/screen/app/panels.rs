@@ -2,7 +2,7 @@
 
 mod arrange;
 
-use super::layout::Area;
+use super::area::Area;
 use arrange::arrange;
 pub use arrange::{ContentSize, MAX_COLUMNS, PanelPage};
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! The help: the key bindings by page, of which a search shows a part.
 
-use super::overlay::key_line;
+use super::key_lines::key_line;
 use super::popup::{centered, clear};
 use super::theme::Theme;
 use super::widgets::text_field::TextField;

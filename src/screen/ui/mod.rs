@@ -13,6 +13,7 @@ mod epochs;
 mod gpu_processes;
 mod header_footer;
 mod help;
+mod key_lines;
 mod log;
 mod overlay;
 mod panel_title;

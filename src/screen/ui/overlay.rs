@@ -1,14 +1,14 @@
 //! The overlays of a page: the help, the input for a learning rate, and confirmations before work
 //! is lost.
 
+use super::key_lines::key_lines;
 use super::popup::{centered, clear};
 use super::theme::Theme;
 use super::widgets::titled_block;
 use super::{command_palette, help};
 use crate::core::text::{display_path, truncate_width};
 use crate::screen::app::{FrameLayout, Overlay, State};
-use crate::screen::keymap::{BINDINGS, Binding, KeyContext};
-use crate::screen::lang::Lang;
+use crate::screen::keymap::KeyContext;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
@@ -44,29 +44,6 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
             draw_question(frame, area, title, &text, KeyContext::ConfirmUnsaved, state, theme);
         }
     }
-}
-
-/// The keys of a context in a column of `width`, with their descriptions.
-fn key_lines(
-    context: KeyContext,
-    width: usize,
-    lang: Lang,
-    theme: Theme,
-) -> impl Iterator<Item = Line<'static>> {
-    BINDINGS
-        .iter()
-        .filter(move |binding| binding.context == context)
-        .map(move |binding| key_line(binding, width, lang, theme))
-}
-
-/// The keys of a binding in a column of `width`, with its description.
-pub(super) fn key_line(binding: &Binding, width: usize, lang: Lang, theme: Theme) -> Line<'static> {
-    let names: Vec<String> = binding.keys.iter().map(|key| key.name()).collect();
-    let names = theme.keys(&names.join(", "));
-    Line::from(vec![
-        Span::styled(format!("  {names:<width$}"), theme.strong()),
-        Span::raw(lang.tr(binding.help).to_owned()),
-    ])
 }
 
 /// Draws a dialog in the middle of the area, and returns the area of its content.

@@ -5,7 +5,7 @@
 //! its panels need.
 
 use super::Panel;
-use crate::screen::app::layout::Area;
+use crate::screen::app::area::Area;
 use std::collections::VecDeque;
 
 /// The maximum number of columns of panels.
