@@ -15,10 +15,12 @@ pub mod metric_series;
 pub mod model_card;
 pub mod notify;
 pub mod options;
+pub mod predictions;
 pub mod protocol;
 pub mod recorder;
 pub mod recording;
 pub mod run_index;
+mod same_folder;
 pub mod session;
 pub mod summary;
 pub mod system_metrics;
@@ -26,6 +28,6 @@ pub mod tensorboard;
 pub mod worker;
 
 pub use recorder::{
-    Recorder, default_logging_dir, is_locked, is_same_folder, lock_output_dir,
-    move_earlier_checkpoints,
+    Recorder, default_logging_dir, is_locked, lock_output_dir, move_earlier_checkpoints,
 };
+pub use same_folder::is_same_folder;

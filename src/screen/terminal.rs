@@ -11,6 +11,7 @@ mod input;
 mod job_control;
 pub mod notification;
 mod pictures;
+mod run_files;
 mod sequences;
 mod width_probe;
 mod writer;
@@ -280,9 +281,7 @@ impl<C: Connection> Dashboard<'_, C> {
                 // Nobody waits for an answer.
                 let _ = self.connection.send(Command::SaveCheckpoint);
             }
-            ExternalEvent::PictureSaved(outcome) => {
-                pending.messages.push(Message::PictureSaved(outcome));
-            }
+            ExternalEvent::Done(message) => pending.messages.push(*message),
         }
         self.pacing.request_now();
         ControlFlow::Continue(())
@@ -355,6 +354,7 @@ impl<C: Connection> Dashboard<'_, C> {
                 Effect::ReadCurves(folder) => self.connection.read_curves(folder),
                 Effect::EditRun(edit) => self.connection.edit_run(edit),
                 Effect::Picture(picture) => self.write_picture(picture),
+                Effect::Files(task) => run_files::start(task, self.sender.clone()),
                 Effect::Notify(notification) => {
                     if self.notifications.push(&notification) {
                         self.pacing.request_now();

@@ -3,6 +3,7 @@
 use super::charts::Charts;
 use super::layout::FrameLayout;
 use super::log::{Level, Log};
+use super::mistakes::Mistakes;
 use super::page::{Overlay, Page};
 use super::palette::CommandPalette;
 use super::panels::PanelGrid;
@@ -104,6 +105,8 @@ pub struct State {
     pub log: Log,
     /// The input and the answers of the predict page.
     pub prompt: Prompt,
+    /// The reviews behind the numbers.
+    pub mistakes: Box<Mistakes>,
     /// The command palette, while it is open.
     pub palette: CommandPalette,
     /// The first visible line of the settings page.
@@ -169,6 +172,7 @@ impl Default for State {
             notice: None,
             log: Log::default(),
             prompt: Prompt::default(),
+            mistakes: Box::default(),
             palette: CommandPalette::default(),
             settings_scroll: 0,
             help_scroll: 0,

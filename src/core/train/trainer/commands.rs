@@ -53,7 +53,10 @@ impl Trainer<'_> {
                     return Ok(ControlFlow::Break(StopRequest::Command { evaluate }));
                 }
                 // The observer handles these commands.
-                Command::SaveModel | Command::TakeKeys | Command::Predict { .. } => {}
+                Command::SaveModel
+                | Command::TakeKeys
+                | Command::Pin { .. }
+                | Command::Predict { .. } => {}
             }
         }
     }

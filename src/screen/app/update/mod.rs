@@ -2,17 +2,22 @@
 
 mod charts;
 mod keys;
+mod mistakes;
 mod mouse;
+mod probes;
 mod reports;
 mod run_control;
 mod runs;
 mod session;
 
 use super::action::{Action, PaletteAction};
+use super::charts::ChartAction;
 use super::log::Level;
 use super::message::{Effect, Message, Picture};
+use super::mistakes::MistakesAction;
 use super::page::{Overlay, Page};
 use super::palette::{CommandPalette, PaletteEntry};
+use super::panels::PanelAction;
 use super::runs::RunsAction;
 use super::state::{Notice, State};
 use crate::run::protocol::{Activity, Command};
@@ -25,6 +30,12 @@ const ALL_LINES: isize = 1 << 30;
 
 /// Applies a message to the state and returns the effects that the program has to carry out.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
+    let mut effects = apply_message(state, message);
+    effects.extend(mistakes::file_tasks(state));
+    effects
+}
+
+fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
     if matches!(message, Message::Action(_) | Message::Mouse(_) | Message::Paste(_)) {
         state.notice = None;
     }
@@ -40,6 +51,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Report(report) => return reports::push(state, report),
         Message::RunIndex(report) => return runs::push_report(state, report),
         Message::PictureSaved(outcome) => report_picture(state, outcome),
+        Message::Files(report) => mistakes::push_report(state, report),
         Message::Terminate
             if !state.is_running()
                 || state.quitting
@@ -69,6 +81,7 @@ fn paste(state: &mut State, text: &str) {
         (Some(Overlay::Palette), _) => state.palette.paste(text),
         (None, Page::Predict) => state.prompt.paste(text),
         (None, Page::Log) => state.log.paste(text),
+        (None, Page::Mistakes) => state.mistakes.paste(text),
         (None, Page::Runs) => {
             if let Some(runs) = &mut state.runs {
                 runs.paste(text);
@@ -90,7 +103,8 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Close => {
             if state.overlay.take().is_none() {
-                state.page = state.pages()[0];
+                let back = std::mem::take(&mut state.mistakes.is_left_for_predict);
+                state.page = if back { Page::Mistakes } else { state.pages()[0] };
             }
         }
         Action::Quit => return quit(state),
@@ -128,13 +142,20 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::PromptHistory(direction) => state.prompt.history(direction),
         Action::RunControl(action) => return run_control::apply(state, action),
+        Action::Chart(ChartAction::MoveCursor(by)) if mistakes::chooses_cells(state) => {
+            mistakes::move_cell(state, by);
+        }
         Action::Chart(action) => charts::apply(state, action),
+        Action::Panel(PanelAction::Open) if mistakes::chooses_cells(state) => {
+            mistakes::open_cell(state);
+        }
         Action::Panel(action) => state.panels.apply(action, state.layout.panels_per_page),
         Action::ClearView => charts::clear_view(state),
         Action::Edit(request) => match (state.overlay, state.page) {
             (Some(Overlay::LearningRate), _) => state.rate_input.edit(request),
             (Some(Overlay::Palette), _) => state.palette.edit(request),
             (_, Page::Log) => state.log.edit(request),
+            (_, Page::Mistakes) => state.mistakes.edit(request),
             (_, Page::Runs) => {
                 if let Some(runs) = &mut state.runs {
                     runs.edit(request);
@@ -143,6 +164,8 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             _ => state.prompt.edit(request),
         },
         Action::Log(action) => state.log.apply(action),
+        Action::Mistakes(action) => return mistakes::apply(state, action),
+        Action::Pin => return probes::pin(state),
         Action::Runs(action) => return runs::apply(state, action),
         Action::SaveScreen => {
             // A comparison of runs has no folder.
@@ -171,7 +194,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
 
 /// Opens the palette, unless another overlay is open or a text is being typed.
 fn open_palette(state: &mut State, entries: Vec<PaletteEntry>) {
-    if state.overlay.is_none() && !state.log.is_typing() {
+    if state.overlay.is_none() && !state.log.is_typing() && !state.mistakes.is_typing() {
         state.palette = CommandPalette::new(entries);
         state.overlay = Some(Overlay::Palette);
     }
@@ -199,6 +222,8 @@ fn report_picture(state: &mut State, outcome: Result<Vec<String>, String>) {
 fn show_page(state: &mut State, page: Page) {
     state.overlay = None;
     state.log.stop_typing();
+    state.mistakes.input = None;
+    state.mistakes.is_left_for_predict = false;
     state.page = page;
     state.layout.scroll_limit = None;
 }
@@ -265,6 +290,8 @@ fn scroll(state: &mut State, lines: isize) {
         state.help_scroll = moved(state.help_scroll, lines);
     } else if state.page == Page::Settings {
         state.settings_scroll = moved(state.settings_scroll, lines);
+    } else if state.page == Page::Mistakes {
+        state.mistakes.apply(MistakesAction::Move(lines));
     } else if state.page == Page::Runs {
         runs::apply(state, RunsAction::Move(lines));
     } else {
