@@ -1,6 +1,7 @@
 //! Training and inference as a library: no command line, no screen.
 
 pub mod atomic_write;
+pub mod attribution;
 pub mod bounded_file;
 pub mod caught_panic;
 pub mod data;
@@ -9,6 +10,7 @@ pub mod label_errors;
 pub mod model;
 pub mod named;
 pub mod number;
+pub mod onnx;
 pub mod ops;
 pub mod predict;
 pub mod statistics;

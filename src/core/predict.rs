@@ -118,13 +118,14 @@ pub fn classify(
 }
 
 /// A tokenized input.
-struct Encoded {
-    example: Example,
+pub(in crate::core) struct Encoded {
+    pub example: Example,
     tokens: Vec<String>,
     truncated: bool,
 }
 
-fn encode(
+/// Tokenizes a text or a pair of texts.
+pub(in crate::core) fn encode(
     tokenizer: &Tokenizer,
     input: &TextInput<'_>,
     max_length: usize,

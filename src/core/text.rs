@@ -119,7 +119,8 @@ pub fn interpolate(template: &str, values: &[&dyn Display]) -> String {
 
 /// A number in a short form: `5e-5`, `0.01`, `10`.
 pub fn show_number(value: f64) -> String {
-    if value != 0.0 && value.abs() < 1e-3 { format!("{value:e}") } else { format!("{value}") }
+    let is_short = value == 0.0 || (1e-3..1e16).contains(&value.abs());
+    if is_short { format!("{value}") } else { format!("{value:e}") }
 }
 
 /// JSON on one line that is safe to print: the unprintable characters that `serde_json` does not

@@ -21,6 +21,8 @@ pub mod recorder;
 pub mod recording;
 pub mod run_index;
 mod same_folder;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod session;
 pub mod summary;
 pub mod system_metrics;
@@ -28,6 +30,7 @@ pub mod tensorboard;
 pub mod worker;
 
 pub use recorder::{
-    Recorder, default_logging_dir, is_locked, lock_output_dir, move_earlier_checkpoints,
+    Recorder, check_unlocked, default_logging_dir, is_locked, lock_output_dir,
+    move_earlier_checkpoints,
 };
 pub use same_folder::is_same_folder;

@@ -43,6 +43,8 @@ mod resume;
 mod resume_checks;
 #[cfg(unix)]
 mod runs;
+#[cfg(all(unix, feature = "serve"))]
+mod serve;
 #[cfg(unix)]
 mod sessions;
 #[cfg(unix)]

@@ -105,4 +105,45 @@ fn the_embedded_model_is_trained_and_answers_as_it_was_saved() {
         json_lines(&stdout(&run))[0]["score"].as_f64().expect("a number")
     });
     assert!((scores[0] - scores[1]).abs() < 1e-5, "{scores:?}");
+    explain_and_export(folder.path());
+}
+
+/// Explains a prediction of the model in `outputs`, and exports it.
+fn explain_and_export(folder: &Path) {
+    for method in ["occlusion", "integrated_gradients"] {
+        let ask = ["predict", "--json", "--explain", method, "정말 재미있는 영화"];
+        let answers = [&[][..], &["--ops", "reference"]].map(|more| {
+            let run = nsmc_tui(folder).args(ask).args(more).assert().success();
+            json_lines(&stdout(&run)).remove(0)
+        });
+        let list = |answer: &Value, name: &str| answer[name].as_array().cloned().expect(name);
+        let values = answers.each_ref().map(|answer| {
+            let values = list(answer, "attributions");
+            assert_eq!(values.len(), list(answer, "tokens").len());
+            assert_eq!(answer["baseline"], "<mask>");
+            assert_eq!(answer["attribution_gap"].is_null(), method == "occlusion");
+            values.iter().filter_map(Value::as_f64).collect::<Vec<f64>>()
+        });
+        assert_eq!(values[0].first(), Some(&0.0), "a special token");
+        assert!(values[0].iter().any(|value| *value != 0.0));
+        for (fused, reference) in values[0].iter().zip(&values[1]) {
+            assert!((fused - reference).abs() < 1e-4, "{values:?}");
+        }
+    }
+    let ask = ["predict", "--explain", "occlusion", "--int8", "정말 재미있는 영화"];
+    let text = stdout(&nsmc_tui(folder).args(ask).assert().success());
+    assert!(text.lines().count() > 3 && text.contains("\n  +0.0000\t<s>\n"), "{text}");
+    let ask = ["predict", "--explain", "integrated_gradients", "--int8", "영화"];
+    let refused = stderr(&nsmc_tui(folder).args(ask).assert().failure());
+    assert!(refused.contains("leave out --int8"), "{refused}");
+
+    let export = nsmc_tui(folder).args(["export", "--format", "onnx"]).assert().success();
+    assert_eq!(stdout(&export), "outputs/model.onnx\n");
+    let bytes = std::fs::metadata(folder.join("outputs/model.onnx")).expect("a file").len();
+    let weights =
+        std::fs::metadata(folder.join("outputs/model.safetensors")).expect("a file").len();
+    assert!(bytes.abs_diff(weights) < weights / 10, "{bytes}, {weights}");
+    let export = ["export", "--format", "onnx", "--output", "nowhere/model.onnx"];
+    let refused = stderr(&nsmc_tui(folder).args(export).assert().failure());
+    assert!(refused.contains("nowhere/model.onnx: the file cannot be written"), "{refused}");
 }

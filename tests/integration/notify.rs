@@ -4,7 +4,7 @@ use crate::support::terminal::Terminal;
 use crate::support::{TINY, nsmc_tui, program, stderr, stdout};
 
 /// OSC 9 in tmux's envelope, up to the description of the end.
-const IN_TMUX: &str = "\x1bPtmux;\x1b\x1b]9;nsmc-tui finished: outputs: finished at step 6 in ";
+const IN_TMUX: &str = "\x1bPtmux;\x1b\x1b]9;nsmc-tui finished: outputs: step 6 in ";
 
 fn flags<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&TINY[..], more].concat()
@@ -32,7 +32,7 @@ fn lines_in_a_terminal_ring_too_and_short_runs_do_not_by_default() {
         terminal
     };
     let terminal = with(&["--notify", "osc"]);
-    assert!(terminal.has_written("\x1b]9;nsmc-tui finished: outputs: finished at step 6 in "));
+    assert!(terminal.has_written("\x1b]9;nsmc-tui finished: outputs: step 6 in "));
     let terminal = with(&[]);
     assert!(!terminal.has_written("\x1b]9;") && !terminal.has_written("\x07"));
 }

@@ -103,6 +103,11 @@ fn a_run_in_the_background_takes_commands_and_streams_its_events() {
     let answer = run.send(&json!({"command": "predict", "text": "정말 재미있는 영화"}));
     assert_eq!(answer["text"], "정말 재미있는 영화");
     assert_eq!(answer["probabilities"].as_array().map(Vec::len), Some(2));
+    let words = run.send(&json!({"command": "explain", "text": "정말 재미있는 영화"}));
+    let parts = words["parts"].as_array().cloned().unwrap_or_default();
+    let text: String = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+    assert_eq!(text, "정말 재미있는 영화");
+    assert_eq!(parts.iter().filter(|part| part["without"].is_f64()).count(), 3);
     let rate = run.send(&json!({"command": "set_learning_rate", "rate": 3e-5}));
     assert_eq!((&rate["event"], &rate["to"]), (&json!("steered"), &json!(3e-5)));
     let refused = run.attach(&["--send", r#"{"command":"set_learning_rate","rate":7}"#]).failure();
@@ -145,7 +150,7 @@ fn errors_before_a_run_begins_are_shown_where_it_was_started() {
 }
 
 #[test]
-fn a_socket_that_a_killed_run_has_left_is_replaced() {
+fn a_socket_that_a_killed_run_has_left_is_removed_or_replaced() {
     let run = Background::start("2", &[]);
     run.kill();
     run.wait();
@@ -154,7 +159,9 @@ fn a_socket_that_a_killed_run_has_left_is_replaced() {
     let refused = run.attach(&["--send", r#"{"command":"pause"}"#]).failure();
     assert!(stderr(&refused).contains("no run of this computer"), "{}", stderr(&refused));
     let cut = run.attach(&["--json"]).failure();
-    assert!(stderr(&cut).contains("interrupted"), "{}", stderr(&cut));
+    assert!(stderr(&cut).contains("the run was killed after step 2 of 6"), "{}", stderr(&cut));
+    assert!(!socket.exists(), "attaching has removed it");
+    drop(std::os::unix::net::UnixListener::bind(&socket).expect("another socket"));
     nsmc_tui(run.folder.path())
         .args(["train", "--json", "--output-dir", "out"])
         .args(TINY)
@@ -238,7 +245,8 @@ fn d_leaves_a_run_and_two_dashboards_share_it() {
     first.press(&nsmc_tui_line("attach out"));
     first.wait("the dashboard", |text| text.contains("paused · step 2/6") && text.contains("2/6"));
     let mut second = shell(folder.path(), (80, 24));
-    second.press(&nsmc_tui_line("attach out"));
+    // A replay of a run under way leads to the run itself.
+    second.press(&nsmc_tui_line("replay out"));
     second.wait_for("watching");
     second.press(" ");
     second.wait_for("has the keys; K takes them over");

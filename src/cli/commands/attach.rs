@@ -9,7 +9,8 @@ use crate::core::text::{sanitize_for_terminal, to_json};
 use crate::core::train::event::{CommandEffect, TrainEvent};
 use crate::run::command_line::{command_line, path_argument};
 use crate::run::is_locked;
-use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport};
+use crate::run::protocol::{Activity, Answer, Command, Explanation, RunChannels, RunReport};
+use crate::run::run_index::{RunStatus, read_entry};
 use crate::run::session::{AttachError, Attached, Purpose, attach, follow_journal};
 use crate::run::system_metrics::user_name;
 use crate::screen::app::{RunLocation, State};
@@ -87,11 +88,8 @@ fn connect(folder: &Path, purpose: Purpose) -> anyhow::Result<(RunChannels, RunL
         }
         Err(AttachError::NotRunning) => {
             let channels = follow_journal(folder)?;
-            if !is_locked(folder) {
-                print_to_stderr(format_args!(
-                    "{}: no process of this computer runs here; its journal is shown",
-                    shown(folder)
-                ));
+            if let Some(ended) = describe_end(folder) {
+                print_to_stderr(format_args!("{}: {ended}; its recording is shown", shown(folder)));
             }
             Ok((channels, RunLocation::Unreachable))
         }
@@ -103,9 +101,30 @@ fn shown(folder: &Path) -> String {
     sanitize_for_terminal(&folder.display().to_string()).into_owned()
 }
 
-fn lost(folder: &Path, reason: &str) -> String {
+/// How a run ended; `None` while a process of this computer runs it.
+fn describe_end(folder: &Path) -> Option<String> {
+    let summary = read_entry(folder, folder).and_then(|entry| entry.summary.ok())?;
+    let (step, max_steps) = (summary.step, summary.max_steps);
+    Some(match summary.status {
+        RunStatus::Running => return None,
+        RunStatus::Finished => "the run has finished".to_owned(),
+        RunStatus::Stopped => format!("the run was stopped at step {step} of {max_steps}"),
+        RunStatus::Failed => format!("the run failed at step {step} of {max_steps}"),
+        RunStatus::Dead => format!(
+            "the run was killed after step {step} of {max_steps}, or is on another computer; \
+             resume it with {}",
+            resume(folder)
+        ),
+    })
+}
+
+fn resume(folder: &Path) -> String {
     let path = path_argument(&folder.display().to_string());
-    let resume = command_line(&["train", "--resume-from-checkpoint", &path]);
+    command_line(&["train", "--resume-from-checkpoint", &path])
+}
+
+fn lost(folder: &Path, reason: &str) -> String {
+    let resume = resume(folder);
     format!(
         "the connection to the run is lost: {reason}. If it was killed, resume it with {resume}"
     )
@@ -146,7 +165,8 @@ fn print_events(folder: &Path, json: bool, out: &mut impl Write) -> anyhow::Resu
             RunReport::Activity(_)
                 if location == RunLocation::Unreachable && !is_locked(folder) =>
             {
-                bail!("{}: the run was interrupted, or is on another computer", shown(folder));
+                let end = describe_end(folder).unwrap_or_else(|| "the run has ended".to_owned());
+                bail!("{}: {end}", shown(folder));
             }
             _ => {}
         }
@@ -188,6 +208,11 @@ fn send(folder: &Path, command: &str, mut out: impl Write) -> anyhow::Result<Exi
                 writeln!(out, "{}", to_json(&prediction)?)?;
                 return Ok(ExitCode::SUCCESS);
             }
+            RunReport::Explained(Explanation { outcome, .. }) => {
+                let words = outcome.map_err(anyhow::Error::msg)?;
+                writeln!(out, "{}", to_json(&words)?)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             RunReport::Event(event) if is_sent && shows_effect(&command, &event) => {
                 writeln!(out, "{}", to_json(&event)?)?;
                 return Ok(ExitCode::SUCCESS);
@@ -214,7 +239,7 @@ fn is_done(command: &Command, activity: &Activity) -> bool {
 
 /// Whether a run that has ended takes a command.
 fn is_for_ended_runs(command: &Command) -> bool {
-    matches!(command, Command::Predict { .. } | Command::SaveModel)
+    matches!(command, Command::Predict { .. } | Command::Explain { .. } | Command::SaveModel)
 }
 
 /// Whether a warning may be what comes of a command.
@@ -246,6 +271,6 @@ fn shows_effect(command: &Command, event: &TrainEvent) -> bool {
             event,
             TrainEvent::Evaluated(evaluated) if evaluated.probes.iter().any(|probe| probe.text == *text)
         ),
-        Command::Predict { .. } | Command::TakeKeys => false,
+        Command::Predict { .. } | Command::Explain { .. } | Command::TakeKeys => false,
     }
 }

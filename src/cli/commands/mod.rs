@@ -7,12 +7,16 @@ mod bench;
 mod dashboard;
 mod data;
 mod evaluate;
+mod explain;
+mod export;
 mod figures;
 mod foreground;
 mod predict;
 mod replay;
 mod runs;
 mod saved;
+#[cfg(feature = "serve")]
+mod serve;
 mod tokenize;
 mod train;
 
@@ -67,6 +71,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(CliCommand::Figures(flags)) => figures::run(&flags, &mut out)?,
         Some(CliCommand::Evaluate(flags)) => evaluate::run(&flags, &mut out)?,
         Some(CliCommand::Predict(flags)) => predict::run(&flags, &mut out)?,
+        #[cfg(feature = "serve")]
+        Some(CliCommand::Serve(flags)) => code = serve::run(&flags, &mut out)?,
+        Some(CliCommand::Export(flags)) => export::run(&flags, &mut out)?,
         Some(CliCommand::Data(flags)) => data::run(&flags, &mut out)?,
         Some(CliCommand::Tokenize(flags)) => tokenize::run(&flags, &mut out)?,
         Some(CliCommand::Bench(flags)) => bench::run(&flags, &mut out)?,

@@ -1,7 +1,7 @@
 //! `nsmc-tui replay`.
 
 use super::after_dashboard::attach_command;
-use super::dashboard;
+use super::{attach, dashboard};
 use crate::cli::flags::ReplayFlags;
 use crate::cli::output::print_to_stderr;
 use crate::cli::text_output::{EventPrinter, write_json};
@@ -16,22 +16,22 @@ use crate::screen::app::replay::Replay;
 use crate::screen::terminal::ExitReason;
 use anyhow::bail;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
+    let is_plain = flags.json || flags.plain || !dashboard::is_possible();
+    let folder = run_folder(&flags.run);
+    if let Some(folder) = folder.as_deref().filter(|folder| !is_plain && is_locked(folder)) {
+        // A run under way is shown live, with the keys.
+        return attach::show(folder, flags.display.options(), out);
+    }
     let recording = Recording::open(&flags.run)?;
     let worker = replay::start(&recording, flags.speed)?;
-    let code = if flags.json || flags.plain || !dashboard::is_possible() {
+    let code = if is_plain {
         print_events(&worker.channels, flags.json, &mut out)?;
         ExitCode::SUCCESS
     } else {
-        let folder = if flags.run.is_dir() {
-            Some(flags.run.clone())
-        } else {
-            let is_journal = flags.run.file_name().is_some_and(|name| name == JOURNAL);
-            flags.run.parent().filter(|_| is_journal).map(|folder| Path::new(".").join(folder))
-        };
         let mut replay = Replay::new(flags.speed);
         replay.folder = folder;
         let state = State { replay: Some(replay), ..State::default() };
@@ -47,6 +47,15 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
         print_to_stderr(format_args!("  {}", attach_command(&flags.run)));
     }
     Ok(code)
+}
+
+/// The folder of the run whose folder or journal is given; `None` for a recording elsewhere.
+fn run_folder(run: &Path) -> Option<PathBuf> {
+    if run.is_dir() {
+        return Some(run.to_path_buf());
+    }
+    let is_journal = run.file_name().is_some_and(|name| name == JOURNAL);
+    run.parent().filter(|_| is_journal).map(|folder| Path::new(".").join(folder))
 }
 
 /// Prints the events of the run in the format of `train`.

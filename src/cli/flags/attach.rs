@@ -13,7 +13,8 @@ Examples:
   nsmc-tui attach my-run --send '{\"command\":\"set_learning_rate\",\"rate\":3e-5}'
 
 Commands: pause, resume, save_checkpoint, evaluate, stop_after_epoch (\"enabled\"),
-set_learning_rate (\"rate\"), stop (\"evaluate\"), predict (\"text\").
+set_learning_rate (\"rate\"), stop (\"evaluate\"), predict (\"text\"), explain (\"text\": the words
+that lead to its class).
 
 One dashboard has the keys at a time; another one takes them over with K. A run on another computer
 can only be watched, through its journal.

@@ -5,12 +5,15 @@ mod attach;
 mod bench;
 mod compute;
 mod display;
+mod export;
 mod figures;
 mod notify;
 mod pretrain;
 mod replay;
 mod runs;
 mod saved;
+#[cfg(feature = "serve")]
+mod serve;
 mod shared;
 mod train;
 mod values;
@@ -19,12 +22,15 @@ pub use attach::AttachFlags;
 pub use bench::BenchFlags;
 pub use compute::ComputeFlags;
 pub use display::{DisplayFlags, GivenDisplay};
+pub use export::{ExportFlags, ExportFormat};
 pub use figures::FiguresFlags;
 pub use notify::NotifyFlags;
 pub use pretrain::PretrainFlags;
 pub use replay::ReplayFlags;
 pub use runs::RunsFlags;
 pub use saved::{DataFlags, EvaluateFlags, PredictFlags, TokenizeFlags};
+#[cfg(feature = "serve")]
+pub use serve::ServeFlags;
 pub use shared::SavedModelFlags;
 pub use train::{InvocationOptions, TrainFlags};
 
@@ -141,6 +147,13 @@ pub enum CliCommand {
     Evaluate(EvaluateFlags),
     /// Classify sentences, given as arguments or as lines of standard input
     Predict(PredictFlags),
+    /// Answer questions over HTTP, as Hugging Face's Text Embeddings Inference does
+    #[cfg(feature = "serve")]
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(ServeFlags),
+    /// Write a saved model in a format of other programs
+    #[command(after_help = export::EXAMPLES)]
+    Export(ExportFlags),
     /// Show statistics and a sample of the dataset
     Data(DataFlags),
     /// Show how a text is tokenized

@@ -4,7 +4,8 @@ use super::compute::ComputeFlags;
 use super::shared::{
     ColumnFlags, EvalRowsFlags, SavedModelFlags, ShuffleFlags, TrainRowsFlags, dataset_options,
 };
-use super::values::{flag, value};
+use super::values::{choice_value, flag, value};
+use crate::core::attribution::ExplainMethod;
 use crate::run::options::parse::count;
 use crate::run::options::{DatasetOptions, Given, TrainerOptions};
 use crate::run::predictions::errors::ErrorFile;
@@ -83,6 +84,10 @@ pub struct PredictFlags {
     /// Print one JSON object a sentence
     #[arg(long)]
     pub json: bool,
+    /// Show how much each token contributes to the predicted class: above 0 towards it, below 0
+    /// against it
+    #[arg(long, value_name = "METHOD", value_parser = choice_value::<ExplainMethod>())]
+    pub explain: Option<ExplainMethod>,
 }
 
 /// Flags of `data`.

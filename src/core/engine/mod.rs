@@ -6,6 +6,7 @@ pub mod device;
 pub mod fused;
 pub mod input;
 pub mod logits;
+pub mod path;
 pub mod reference;
 
 pub use build::{build, build_pretraining};
@@ -18,6 +19,7 @@ use crate::core::named::named_enum;
 use crate::core::ops::backend::{Moments, ReplacedLosses, StepMetrics, TokenLosses, Update};
 use crate::core::ops::{AdamWSettings, OUT_OF_MEMORY};
 use device::DeviceChoice;
+use path::{EmbeddingPath, PathPoint};
 
 named_enum! {
     /// The implementation of a model's operations.
@@ -162,6 +164,15 @@ pub trait Engine: Send {
     /// If a token id is outside the vocabulary, a sequence is longer than the position embeddings,
     /// or the device fails.
     fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>>;
+
+    /// Computes points on a path of embeddings, without dropout and with the weights of
+    /// [`Engine::logits`].
+    ///
+    /// # Errors
+    /// The errors of [`Engine::logits`], and if the engine or its device does not compute paths.
+    fn path_points(&mut self, _path: &EmbeddingPath<'_>) -> EngineResult<Vec<PathPoint>> {
+        Err(EngineError("this engine computes no integrated gradients".to_owned()))
+    }
 
     /// Allocates gradients and the optimizer state. With an average of the weights, it begins with
     /// the model's tensors.

@@ -5,6 +5,7 @@ mod files;
 pub mod hangul;
 mod limits;
 mod load;
+mod origins;
 mod pairs;
 mod python_class;
 mod rebuild;
@@ -13,6 +14,7 @@ mod token_kinds;
 mod unknown;
 pub mod vocabulary;
 
+pub use origins::{StandIn, TokenOrigin};
 pub use pairs::EncodedPair;
 pub use threads::on_threads;
 pub use token_kinds::TokenKinds;
@@ -119,6 +121,9 @@ pub struct Encoding {
     pub truncated: bool,
 }
 
+/// The ids of tokens, and the range of each in the text, in characters.
+type IdsWithOffsets = (Vec<u32>, Vec<(usize, usize)>);
+
 /// A tokenizer that adds a special token before and after each text, usually `[CLS]` and `[SEP]`.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
@@ -202,21 +207,33 @@ impl Tokenizer {
     /// # Errors
     /// If the text cannot be tokenized; names the tokenizer's file.
     pub fn encode(&self, text: &str, max_length: usize) -> Result<Encoding, TokenizerError> {
-        let (text, starts) = self.prepared(text);
-        let encoded = self.caught(|| self.inner.encode_char_offsets(&*text, true))?;
-        let in_text = |index: usize| starts.get(index).copied().unwrap_or(index);
-        let offsets = encoded.get_offsets().iter();
+        let (ids, offsets) = self.encode_with_offsets(text, true)?;
         let mut encoding = Encoding {
             // Of an unknown token, Unigram's encoding has the piece of the text.
-            tokens: self.tokens(encoded.get_ids()),
-            ids: encoded.get_ids().to_vec(),
-            offsets: offsets.map(|&(start, end)| (in_text(start), in_text(end))).collect(),
-            truncated: encoded.len() > max_length,
+            tokens: self.tokens(&ids),
+            truncated: ids.len() > max_length,
+            ids,
+            offsets,
         };
         self.truncate(&mut encoding.ids, max_length, self.sep_id);
         self.truncate(&mut encoding.tokens, max_length, self.special.sep.clone());
         self.truncate(&mut encoding.offsets, max_length, (0, 0));
         Ok(encoding)
+    }
+
+    /// The ids of a text's tokens, not truncated, and their ranges in it, in characters; with
+    /// `is_whole`, also of the special tokens around it.
+    fn encode_with_offsets(
+        &self,
+        text: &str,
+        is_whole: bool,
+    ) -> Result<IdsWithOffsets, TokenizerError> {
+        let (text, starts) = self.prepared(text);
+        let encoded = self.caught(|| self.inner.encode_char_offsets(&*text, is_whole))?;
+        let in_text = |index: usize| starts.get(index).copied().unwrap_or(index);
+        let offsets = encoded.get_offsets().iter();
+        let offsets = offsets.map(|&(start, end)| (in_text(start), in_text(end))).collect();
+        Ok((encoded.get_ids().to_vec(), offsets))
     }
 
     /// The token ids of many texts, not truncated, computed on the threads of the current pool; see

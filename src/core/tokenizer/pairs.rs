@@ -6,6 +6,7 @@ use super::{Tokenizer, TokenizerError};
 use crate::core::caught_panic::catch_panic;
 use rayon::prelude::*;
 use serde_json::Value;
+use std::ops::Range;
 use tokenizers::{Encoding as CrateEncoding, Token};
 
 /// A tokenized pair of texts.
@@ -164,6 +165,34 @@ impl Tokenizer {
         }
     }
 
+    /// The ranges of a text's tokens in it, in characters.
+    pub(super) fn content_offsets(
+        &self,
+        text: &str,
+    ) -> Result<Vec<(usize, usize)>, TokenizerError> {
+        Ok(self.encode_with_offsets(text, false)?.1)
+    }
+
+    /// Of each token of a pair of texts with this many tokens: its text and its index there; `None`
+    /// for special tokens.
+    pub(super) fn arrange_pair(
+        &self,
+        lengths: [usize; 2],
+        max_length: usize,
+    ) -> Result<Vec<Option<(usize, usize)>>, TokenizerError> {
+        let template = self.pair_template()?;
+        let kept = template.kept(lengths, max_length)?;
+        let mut places = Vec::new();
+        for piece in &template.pieces {
+            match piece {
+                Piece::First(_) => places.extend(kept[0].clone().map(|index| Some((0, index)))),
+                Piece::Second(_) => places.extend(kept[1].clone().map(|index| Some((1, index)))),
+                Piece::Special(..) => places.push(None),
+            }
+        }
+        Ok(places)
+    }
+
     /// The token ids of a text without special tokens around it.
     fn content_ids(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         let (text, _) = self.prepared(text);
@@ -195,26 +224,14 @@ impl PairTemplate {
         (first, second): (&str, &str),
         max_length: usize,
     ) -> Result<EncodedPair, TokenizerError> {
-        let is_special = |piece: &&Piece| matches!(piece, Piece::Special(..));
-        let needed = self.pieces.iter().filter(is_special).count();
-        let Some(room) = max_length.checked_sub(needed) else {
-            return Err(TokenizerError::TooShortForPairs { needed, max_length });
-        };
-        let mut texts = [tokenizer.content_ids(first)?, tokenizer.content_ids(second)?];
+        let texts = [tokenizer.content_ids(first)?, tokenizer.content_ids(second)?];
         let lengths = texts.each_ref().map(Vec::len);
-        let kept = longest_first(lengths, room);
-        for (ids, kept) in texts.iter_mut().zip(kept) {
-            if self.truncates_left {
-                ids.drain(..ids.len() - kept);
-            } else {
-                ids.truncate(kept);
-            }
-        }
+        let kept = self.kept(lengths, max_length)?;
         let (mut ids, mut type_ids) = (Vec::new(), Vec::new());
         for piece in &self.pieces {
             match *piece {
-                Piece::First(_) => ids.extend_from_slice(&texts[0]),
-                Piece::Second(_) => ids.extend_from_slice(&texts[1]),
+                Piece::First(_) => ids.extend_from_slice(&texts[0][kept[0].clone()]),
+                Piece::Second(_) => ids.extend_from_slice(&texts[1][kept[1].clone()]),
                 Piece::Special(id, _) => ids.push(id),
             }
             type_ids.resize(ids.len(), piece.kind());
@@ -222,7 +239,27 @@ impl PairTemplate {
         if type_ids.iter().all(|&kind| kind == 0) {
             type_ids.clear();
         }
-        Ok(EncodedPair { ids, type_ids, truncated: kept != lengths })
+        let truncated = kept.map(|kept| kept.len()) != lengths;
+        Ok(EncodedPair { ids, type_ids, truncated })
+    }
+
+    /// The tokens to keep of two texts of these lengths, so that both fit into `max_length` with the
+    /// special tokens.
+    fn kept(
+        &self,
+        lengths: [usize; 2],
+        max_length: usize,
+    ) -> Result<[Range<usize>; 2], TokenizerError> {
+        let is_special = |piece: &&Piece| matches!(piece, Piece::Special(..));
+        let needed = self.pieces.iter().filter(is_special).count();
+        let Some(room) = max_length.checked_sub(needed) else {
+            return Err(TokenizerError::TooShortForPairs { needed, max_length });
+        };
+        let kept = longest_first(lengths, room);
+        Ok([0, 1].map(|text| {
+            let (length, kept) = (lengths[text], kept[text]);
+            if self.truncates_left { length - kept..length } else { 0..kept }
+        }))
     }
 }
 

@@ -22,10 +22,21 @@ pub struct TokenKinds {
 
 impl Tokenizer {
     /// The mask token, if there is one.
-    fn mask_token(&self) -> Option<u32> {
+    pub(super) fn mask_token(&self) -> Option<u32> {
         let named = self.files.special("mask_token");
         let usual = MASK_TOKENS.iter().map(|token| (*token).to_owned());
         named.into_iter().chain(usual).find_map(|token| self.inner.token_to_id(&token))
+    }
+
+    /// Whether a token continues the word of the one before it, by WordPiece's prefix; `None` in other
+    /// vocabularies.
+    pub fn continues_word(&self, id: u32) -> Option<bool> {
+        let ModelWrapper::WordPiece(model) = self.inner.get_model() else {
+            return None;
+        };
+        let prefix = model.continuing_subword_prefix.as_str();
+        let token = self.inner.id_to_token(id)?;
+        (!prefix.is_empty()).then(|| token.starts_with(prefix))
     }
 
     /// What each token of the vocabulary is; `None` if there is no mask token.

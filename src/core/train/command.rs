@@ -49,4 +49,9 @@ pub enum Command {
         /// The text to classify.
         text: String,
     },
+    /// Find the words of a text that lead to its class with the current weights.
+    Explain {
+        /// The text to classify.
+        text: String,
+    },
 }

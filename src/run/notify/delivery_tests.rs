@@ -1,8 +1,9 @@
 //! Deliveries to a command, to a local HTTP listener and to the front end.
 
 use super::*;
+use crate::core::named::Named;
 use crate::core::train::event::{CommandApplied, Finished};
-use crate::core::train::fixtures::{ending, failure, run, started, step};
+use crate::core::train::fixtures::{ending, evaluated, failure, run, started, step};
 use crate::run::options::{OptionGroup, ValueSource};
 use std::ffi::OsStr;
 
@@ -190,6 +191,51 @@ mod address {
         drop(sender);
         let request = requests.recv_timeout(Duration::from_secs(20))?;
         assert!(request.starts_with("POST /?key=1 ") && request.contains("\"topic\":\"hook\""));
+        Ok(())
+    }
+
+    /// The event in the body of a request.
+    fn event_of(request: &str) -> anyhow::Result<String> {
+        let body = request.split_once("\n\n").map_or("", |(_, body)| body);
+        let body: serde_json::Value = serde_json::from_str(body)?;
+        Ok(body["event"].as_str().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn every_event_of_a_run_reaches_an_address() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let expected = NotifyEvent::VARIANTS;
+        let (url, requests) = serve("200 OK", expected.len())?;
+        let given = [("notify_url", url.as_str()), ("stall_minutes", "0.01")];
+        let (mut sender, reports) = notifier(&given, folder.path())?;
+        let mut started = started();
+        // No disk has room for two checkpoints of such a model.
+        started.parameters = usize::MAX;
+        push(&mut sender, &[TrainEvent::Started(started)]);
+        // The disk and the progress are checked on the delivering thread.
+        let mut found = Vec::new();
+        for _ in 0..2 {
+            found.push(event_of(&requests.recv_timeout(Duration::from_secs(20))?)?);
+        }
+        let steps = (1..=80).map(|at| step(at, if at == 80 { 5.0 } else { 0.5 }, 0.1));
+        push(&mut sender, &steps.map(TrainEvent::Step).collect::<Vec<_>>());
+        let better = [evaluated(81, 1.0, 0.7, 1.0), evaluated(82, 2.0, 0.8, 2.0)];
+        push(&mut sender, &better.map(TrainEvent::Evaluated));
+        push(&mut sender, &[TrainEvent::Step(step(83, f64::NAN, 1.0)), failure()]);
+        let mut stopped = ending();
+        push(&mut sender, &stopped);
+        if let Some(TrainEvent::Finished(Finished { stopped, .. })) = stopped.last_mut() {
+            *stopped = true;
+        }
+        push(&mut sender, &stopped);
+        drop(sender);
+        while let Ok(request) = requests.recv_timeout(Duration::from_secs(20)) {
+            found.push(event_of(&request)?);
+        }
+        found[..2].sort();
+        let names = ["disk", "stall", "spike", "best", "nan", "failed", "finished", "stopped"];
+        assert_eq!(found, names);
+        assert_eq!(reported(&reports).1, Vec::<String>::new());
         Ok(())
     }
 

@@ -120,9 +120,16 @@ impl Watch {
         self.best = Some(value);
         // The first evaluation is the best of one.
         let before = before?;
-        let message =
-            format!("step {}: eval_{name} {value:.4}, before {before:.4}", evaluated.step);
-        Some((NotifyEvent::Best, message))
+        let step = evaluated.step;
+        let (shown, shown_before) = (format!("{value:.4}"), format!("{before:.4}"));
+        Some((
+            NotifyEvent::Best,
+            if shown == shown_before {
+                format!("step {step}: eval_{name} {value}, before {before}")
+            } else {
+                format!("step {step}: eval_{name} {shown}, before {shown_before}")
+            },
+        ))
     }
 
     fn finish(&mut self, finished: &Finished) -> (NotifyEvent, String) {
@@ -138,10 +145,10 @@ impl Watch {
             ),
         });
         if finished.stopped {
-            let message = format!("stopped at step {step} of {}{metrics}", self.max_steps);
+            let message = format!("step {step} of {}{metrics}", self.max_steps);
             (NotifyEvent::Stopped, message)
         } else {
-            (NotifyEvent::Finished, format!("finished at step {step} in {time}{metrics}"))
+            (NotifyEvent::Finished, format!("step {step} in {time}{metrics}"))
         }
     }
 }
@@ -215,7 +222,7 @@ mod tests {
         assert_eq!(*last, NotifyEvent::Finished);
         assert!(others.iter().all(|kind| *kind == NotifyEvent::Best), "{found:?}");
         let last = &found[found.len() - 1];
-        assert!(last.message.starts_with("finished at step "), "{}", last.message);
+        assert!(last.message.starts_with("step "), "{}", last.message);
         assert!(last.eval_accuracy.is_some() && last.max_steps == 630);
     }
 

@@ -15,6 +15,9 @@ const TEST_PREFIX: &str = "NSMC_TUI_TEST_";
 const EVENT_VARIABLES: [&str; 4] =
     ["NSMC_TUI_EVENT", "NSMC_TUI_RUN", "NSMC_TUI_MESSAGE", "NSMC_TUI_STEP"];
 
+/// The key of `nsmc-tui serve`, which is not an option: nothing may record it.
+const KEY_VARIABLE: &str = "NSMC_TUI_API_KEY";
+
 /// Reads options from environment variables. An empty variable counts as unset.
 ///
 /// # Errors
@@ -27,6 +30,7 @@ pub fn read_environment<T: OptionGroup>(
         .into_iter()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
         .filter(|(name, _)| name.starts_with(PREFIX) && !name.starts_with(TEST_PREFIX))
+        .filter(|(name, _)| name != KEY_VARIABLE)
         .filter(|(name, _)| !EVENT_VARIABLES.contains(&name.as_str()))
         .collect();
     // Sorted, so that the same environment gives the same error.
@@ -71,6 +75,7 @@ mod tests {
             ("NSMC_TUI_WARMUP_RATIO", "0.06"),
             ("NSMC_TUI_DATA_SEED", ""),
             ("NSMC_TUI_TEST_PANIC", "trainer"),
+            ("NSMC_TUI_API_KEY", "secret"),
             ("NSMC_TUI_EVENT", "finished"),
             ("NSMC_TUI_MESSAGE", "finished at step 3"),
             ("HOME", "/"),

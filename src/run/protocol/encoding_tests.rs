@@ -1,6 +1,7 @@
 //! Tests of encoding and decoding messages of all kinds, and of lines that are not messages.
 
 use super::*;
+use crate::core::attribution::{TextPart, WordAttributions};
 use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::{
@@ -8,7 +9,8 @@ use crate::core::train::event::{
 };
 use crate::core::train::fixtures::{ending, failure, run, step};
 use crate::run::protocol::{
-    Activity, Answer, Command, Download, HistoryChunk, Notification, NotifyEvent, RunReport,
+    Activity, Answer, Command, Download, Explanation, HistoryChunk, Notification, NotifyEvent,
+    RunReport,
 };
 use crate::run::system_metrics::{GpuSample, SystemSample};
 
@@ -76,6 +78,9 @@ fn reports() -> Vec<RunReport> {
         eval_accuracy: Some(0.5),
     };
     let sample = SystemSample { cpu: 0.5, gpus: vec![gpu], ..SystemSample::default() };
+    let parts = [("재밌다", Some(0.1 + 0.2)), (" \u{2028}", None)];
+    let parts = parts.map(|(text, without)| TextPart { text: text.to_owned(), without }).to_vec();
+    let words = WordAttributions { class: 1, score: 0.9, baseline: "[MASK]".to_owned(), parts };
     let answer = |outcome| RunReport::Answer(Answer { text: "재밌다".to_owned(), outcome });
     let mut reports: Vec<RunReport> = events().into_iter().map(RunReport::Event).collect();
     reports.extend(activities.map(RunReport::Activity));
@@ -83,6 +88,7 @@ fn reports() -> Vec<RunReport> {
         RunReport::History(HistoryChunk { events: events(), is_last: true }),
         answer(Ok(prediction)),
         answer(Err("a replay has no model".to_owned())),
+        RunReport::Explained(Explanation { text: "재밌다".to_owned(), outcome: Ok(words) }),
         RunReport::System(sample),
         RunReport::Notification(notification),
     ]);
@@ -98,6 +104,7 @@ fn commands() -> Vec<Command> {
         Command::SetLearningRate { rate: 3e-5 },
         Command::SaveModel,
         Command::Predict { text: "\0 \"재밌다\"\n\u{2028}".to_owned() },
+        Command::Explain { text: "\0 \"재밌다\"\n\u{2028}".to_owned() },
     ];
     for on in [false, true] {
         commands.push(Command::StopAfterEpoch { enabled: on });

@@ -12,6 +12,7 @@ pub use crate::core::train::command::{Command, MAX_LEARNING_RATE};
 pub use history::{HistoryChunk, chunks};
 pub use notification::{Notification, NotifyEvent};
 
+use crate::core::attribution::WordAttributions;
 use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
 use crate::run::system_metrics::SystemSample;
@@ -33,6 +34,8 @@ pub enum RunReport {
     Activity(Activity),
     /// The response to a [`Command::Predict`].
     Answer(Answer),
+    /// The response to a [`Command::Explain`].
+    Explained(Explanation),
     /// Something that the user may want to know at once. It is not part of the run's history.
     Notification(Notification),
     /// The load of the computer. It is not part of the run's history.
@@ -110,6 +113,15 @@ pub struct Answer {
     pub text: String,
     /// The prediction, or why there is none.
     pub outcome: Result<Prediction, String>,
+}
+
+/// The response to a [`Command::Explain`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The text of the command.
+    pub text: String,
+    /// The words that lead to its class, or why they are not known.
+    pub outcome: Result<WordAttributions, String>,
 }
 
 /// A front end's ends of the two channels to a run or to a replay.

@@ -59,6 +59,17 @@ pub fn is_locked(folder: &Path) -> bool {
     FolderLock::of(folder).is_held()
 }
 
+/// Checks that no other run writes into a folder.
+///
+/// # Errors
+/// If one does.
+pub fn check_unlocked(folder: &Path) -> Result<()> {
+    match FolderLock::of(folder) {
+        FolderLock::Free => Ok(()),
+        FolderLock::Held(pid) => Err(held_by(folder, pid)),
+    }
+}
+
 /// Locks a folder for one run, until the file is dropped.
 ///
 /// # Errors
@@ -122,7 +133,9 @@ mod tests {
         assert_eq!(FolderLock::of(folder.path()), FolderLock::Free);
         // The id of an earlier process with more digits.
         std::fs::write(folder.path().join(LOCK_FILE), "4294967295\n")?;
+        check_unlocked(folder.path())?;
         let locked = lock_output_dir(folder.path())?;
+        assert!(check_unlocked(folder.path()).is_err());
         let own = std::process::id();
         assert_eq!(FolderLock::of(folder.path()), FolderLock::Held(Some(own)));
         let refused = lock_output_dir(folder.path())

@@ -23,6 +23,9 @@ const MAX_DEPTH: usize = 64;
 /// The names in queries that are not settings, apart from those of [`number`].
 const TEXT_NAMES: [&str; 6] = ["run", "name", "status", "model", "tag", "note"];
 
+/// The statuses of runs in English.
+const STATUSES: [&str; 6] = ["running", "finished", "stopped", "failed", "dead", "unreadable"];
+
 /// How a value is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operator {
@@ -329,6 +332,13 @@ impl Parser {
         let has_order = !matches!(operator, Operator::Equal | Operator::NotEqual);
         if has_order && !value.parse::<f64>().is_ok_and(|number| !number.is_nan()) {
             return Err(self.error("a number is expected here"));
+        }
+        // A status in another language is not known here.
+        let is_unknown = value.is_ascii() && !STATUSES.contains(&value.to_lowercase().as_str());
+        if name == "status" && is_unknown && !value.is_empty() {
+            return Err(self.error(
+                "a status is expected here: running, finished, stopped, failed, dead or unreadable",
+            ));
         }
         self.next += usize::from(matches!(self.peek(), Some(Token::Text { .. })));
         Ok(Condition::Compare { name, operator, value })

@@ -151,7 +151,8 @@ impl Reading {
     }
 }
 
-/// Reads a report and sanitizes its texts, except those of an answer, which the front end has sent.
+/// Reads a report and sanitizes its texts, except those of answers and explanations, which the front
+/// end has sent.
 fn read_report(
     reader: &mut BufReader<UnixStream>,
     buffer: &mut Vec<u8>,
@@ -163,7 +164,7 @@ fn read_report(
         !line.contains('\\') && matches!(sanitize_for_terminal(line), Cow::Borrowed(_))
     });
     let report: RunReport = decode(buffer)?;
-    if is_clean || matches!(report, RunReport::Answer(_)) {
+    if is_clean || matches!(report, RunReport::Answer(_) | RunReport::Explained(_)) {
         return Ok(Some(report));
     }
     let malformed = |error: serde_json::Error| ProtocolError::Malformed(error.to_string());

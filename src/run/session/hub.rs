@@ -6,7 +6,7 @@ use super::messages::{Incoming, NumberedReport};
 use super::queue::LineSender;
 use super::{Purpose, SOCKET};
 use crate::run::protocol::encoding::encode;
-use crate::run::protocol::{Activity, Answer, Command, RunReport, SessionStatus};
+use crate::run::protocol::{Activity, Answer, Command, Explanation, RunReport, SessionStatus};
 use crossbeam_channel::{Receiver, Select, Sender, after, never, unbounded};
 use std::collections::VecDeque;
 use std::os::unix::net::UnixStream;
@@ -64,6 +64,7 @@ pub fn start(local: LocalKind) -> std::io::Result<HubEnds> {
             front_ends: Vec::new(),
             holder: (local == LocalKind::Dashboard).then_some(LOCAL),
             questions: VecDeque::new(),
+            explained: VecDeque::new(),
             activity: Activity::Preparing("Starting".to_owned()),
             clock: RunClock::default(),
             journal: JournalCount::default(),
@@ -105,6 +106,8 @@ struct Hub {
     holder: Option<u64>,
     /// Who waits for an answer, in the order in which the run answers.
     questions: VecDeque<u64>,
+    /// Who waits for an explanation, in the order in which the run explains.
+    explained: VecDeque<u64>,
     activity: Activity,
     clock: RunClock,
     journal: JournalCount,
@@ -185,8 +188,12 @@ impl Hub {
         match &report {
             RunReport::Activity(activity) => self.activity = activity.clone(),
             RunReport::Event(event) => self.clock.push(event),
-            RunReport::Answer(_) => {
-                if let Some(id) = self.questions.pop_front() {
+            RunReport::Answer(_) | RunReport::Explained(_) => {
+                let questions = match report {
+                    RunReport::Answer(_) => &mut self.questions,
+                    _ => &mut self.explained,
+                };
+                if let Some(id) = questions.pop_front() {
                     self.report_to(id, report);
                 }
                 return;
@@ -295,6 +302,17 @@ impl Hub {
                     self.questions.pop_back();
                     let outcome = Err("the training thread has ended".to_owned());
                     self.report_to(id, RunReport::Answer(Answer { text, outcome }));
+                }
+            }
+            Command::Explain { text } => {
+                self.explained.push_back(id);
+                let sent = self.commands.as_ref().is_some_and(|commands| {
+                    commands.send(Command::Explain { text: text.clone() }).is_ok()
+                });
+                if !sent {
+                    self.explained.pop_back();
+                    let outcome = Err("the training thread has ended".to_owned());
+                    self.report_to(id, RunReport::Explained(Explanation { text, outcome }));
                 }
             }
             command if may => {

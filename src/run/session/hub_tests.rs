@@ -210,6 +210,30 @@ fn an_answer_goes_to_the_one_who_asked() -> TestResult {
 }
 
 #[test]
+fn an_explanation_goes_to_the_one_who_asked() -> TestResult {
+    let fake = FakeRun::start(LocalKind::Dashboard)?;
+    let first = fake.attach("first", Purpose::Watch)?.channels;
+    let second = fake.attach("second", Purpose::Watch)?.channels;
+    let explain = |text: &str| Command::Explain { text: text.to_owned() };
+    for (commands, text) in [(&second.commands, "second"), (&first.commands, "first")] {
+        commands.send(explain(text))?;
+        assert_eq!(fake.next_command(), Some(explain(text)));
+    }
+    for text in ["second", "first"] {
+        let explanation = Explanation { text: text.to_owned(), outcome: Err("no".to_owned()) };
+        fake.ends.worker_reports.send(RunReport::Explained(explanation));
+    }
+    for (front_end, expected) in [(&first, "first"), (&second, "second")] {
+        let text = wait_for(&front_end.reports, |report| match report {
+            RunReport::Explained(explanation) => Some(explanation.text),
+            _ => None,
+        });
+        assert_eq!(text, expected);
+    }
+    Ok(())
+}
+
+#[test]
 fn a_front_end_that_does_not_read_is_disconnected_and_nobody_waits_for_it() -> TestResult {
     let mut fake = FakeRun::start(LocalKind::Text)?;
     let mut frozen = fake.connect()?;

@@ -2,6 +2,7 @@
 //! other has the same owner.
 
 use super::SOCKET;
+use crate::run::lock_output_dir;
 use rustix::fs::{Mode, OFlags};
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::AsRawFd;
@@ -32,9 +33,23 @@ pub(super) fn listen(folder: &Path) -> Result<UnixListener> {
 /// `PermissionDenied` if it is another user's, and I/O errors.
 pub(super) fn connect(folder: &Path) -> Result<UnixStream> {
     let short = ShortPath::open(folder)?;
-    let stream = UnixStream::connect(short.join(SOCKET))?;
+    let stream = UnixStream::connect(short.join(SOCKET)).inspect_err(|error| {
+        if error.kind() == ErrorKind::ConnectionRefused {
+            remove_stale(folder);
+        }
+    })?;
     check_owner(&stream)?;
     Ok(stream)
+}
+
+/// Removes a socket that a killed process has left. No run can begin meanwhile, because the folder is
+/// locked.
+fn remove_stale(folder: &Path) {
+    if let Ok(lock) = lock_output_dir(folder) {
+        // On a read-only file system it is left.
+        let _ = std::fs::remove_file(folder.join(SOCKET));
+        drop(lock);
+    }
 }
 
 /// Checks that the process at the other end belongs to the user of this one.

@@ -1,6 +1,7 @@
 //! Worker threads for a run, a replay and the index of runs. Each sends reports over one channel
 //! and accepts commands over another.
 
+mod explaining;
 mod finished;
 mod kept;
 mod logging_dir;
@@ -236,6 +237,9 @@ fn run(
         match command {
             Command::Predict { text } => {
                 channels.send(RunReport::Answer(run.answer(text, engine.as_mut())));
+            }
+            Command::Explain { text } => {
+                channels.send(RunReport::Explained(run.explain(text, engine.as_mut())));
             }
             Command::SaveModel => {
                 let unfinished = || (step, TrainerState::new(&run.arguments, run.train.len()));

@@ -129,6 +129,9 @@ impl Observer for WorkerObserver<'_, '_> {
                     channels.send(RunReport::Answer(self.run.answer(text, engine)));
                 }
                 Command::Pin { text } => self.pin(text, engine),
+                Command::Explain { text } => {
+                    channels.send(RunReport::Explained(self.run.explain(text, engine)));
+                }
                 // The model can be saved on request only after training has ended.
                 Command::SaveModel | Command::TakeKeys => {}
                 command => return Some(command),

@@ -9,7 +9,7 @@ use crate::core::text::sanitize_for_terminal;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::{Setting, Warned};
 use crate::core::train::log_history::StepLogger;
-use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport};
+use crate::run::protocol::{Activity, Answer, Command, Explanation, RunChannels, RunReport};
 use crate::run::recording::Recording;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use saved_model::SavedModel;
@@ -79,9 +79,16 @@ impl Viewer {
         }
         self.report(RunReport::Activity(Activity::Idle))?;
         while let Ok(command) = self.commands.recv() {
-            if let Command::Predict { text } = command {
-                let outcome = self.answer(&text);
-                self.report(RunReport::Answer(Answer { text, outcome }))?;
+            match command {
+                Command::Predict { text } => {
+                    let outcome = self.answer(&text);
+                    self.report(RunReport::Answer(Answer { text, outcome }))?;
+                }
+                Command::Explain { text } => {
+                    let outcome = self.model().and_then(|model| model.explain(&text));
+                    self.report(RunReport::Explained(Explanation { text, outcome }))?;
+                }
+                _ => {}
             }
         }
         Err(Disconnected)
@@ -110,8 +117,14 @@ impl Viewer {
         self.report(RunReport::Event(TrainEvent::Warned(Warned { message, step: 0 })))
     }
 
-    /// Classifies a text with the saved model, which is loaded for the first question.
+    /// Classifies a text with the saved model.
     fn answer(&mut self, text: &str) -> Result<Prediction, String> {
+        let answer = self.model()?.classify(text);
+        answer.map_err(|error| sanitize_for_terminal(&error.to_string()).into_owned())
+    }
+
+    /// The saved model, which is loaded for the first question.
+    fn model(&mut self) -> Result<&mut SavedModel, String> {
         if !self.has_saved {
             return Err("the run has not saved its model".to_owned());
         }
@@ -120,12 +133,7 @@ impl Viewer {
             let loaded = SavedModel::load(folder, settings);
             loaded.map_err(|error| sanitize_for_terminal(&format!("{error:#}")).into_owned())
         });
-        match model {
-            Ok(model) => model
-                .classify(text)
-                .map_err(|error| sanitize_for_terminal(&error.to_string()).into_owned()),
-            Err(reason) => Err(reason.clone()),
-        }
+        model.as_mut().map_err(|reason| reason.clone())
     }
 
     fn report(&self, report: RunReport) -> Result<(), Disconnected> {

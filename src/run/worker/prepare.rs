@@ -24,8 +24,8 @@ use crate::run::locate::{self, DownloadCallback};
 use crate::run::options::{
     ModelTraits, TrainOptions, data_settings, device_setting, generator_settings, resolve, run_toml,
 };
-use crate::run::protocol::{Activity, Answer, Command, Download, RunReport};
-use crate::run::{Recorder, is_same_folder, lock_output_dir};
+use crate::run::protocol::{Activity, Answer, Command, Download, Explanation, RunReport};
+use crate::run::{Recorder, check_unlocked, is_same_folder, lock_output_dir};
 use anyhow::Context;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -70,7 +70,7 @@ pub(super) fn prepare(
     channels: &WorkerChannels,
 ) -> anyhow::Result<Preparation> {
     let output_dir = options.output_dir().to_path_buf();
-    check_writable(&output_dir)?;
+    check_usable(&output_dir)?;
 
     channels.preparing("Loading the model");
     let mut on_download = |download: &Download| channels.downloading(download);
@@ -241,8 +241,10 @@ fn begin_recording(
     Ok((recorder, history))
 }
 
-/// Checks before training that the model can be saved after it.
-fn check_writable(folder: &Path) -> anyhow::Result<()> {
+/// Checks before anything is read that no other run writes into the folder and that the model can be
+/// saved there.
+fn check_usable(folder: &Path) -> anyhow::Result<()> {
+    check_unlocked(folder).with_context(|| folder.display().to_string())?;
     anyhow::ensure!(
         !folder.exists() || folder.is_dir(),
         "{}: the model could not be saved there: it is a file. Pass another --output-dir",
@@ -379,6 +381,10 @@ impl WorkerChannels {
                 Command::Predict { text } => {
                     let outcome = Err("there is no model yet; it is being downloaded".to_owned());
                     self.send(RunReport::Answer(Answer { text, outcome }));
+                }
+                Command::Explain { text } => {
+                    let outcome = Err("there is no model yet".to_owned());
+                    self.send(RunReport::Explained(Explanation { text, outcome }));
                 }
                 // The other commands need a training loop.
                 _ => {}

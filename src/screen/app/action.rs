@@ -7,6 +7,7 @@ use super::page::Page;
 use super::panels::PanelAction;
 use super::run_control::RunControlAction;
 use super::runs::RunsAction;
+use super::words::WordsAction;
 use tui_input::InputRequest;
 
 /// An action, triggered by a key or from the command palette.
@@ -74,6 +75,8 @@ pub enum Action {
     Pin,
     /// Compare runs.
     Runs(RunsAction),
+    /// Show which words lead to the class, or choose one.
+    Words(WordsAction),
 }
 
 /// An action on the command palette.

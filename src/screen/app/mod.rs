@@ -25,6 +25,7 @@ pub mod state;
 pub mod system;
 pub mod throughput;
 pub mod update;
+pub mod words;
 
 pub use action::{Action, PaletteAction};
 pub use layout::FrameLayout;

@@ -13,6 +13,7 @@ use super::run_control::LearningRateInput;
 use super::runs::RunComparison;
 use super::system::SystemHistory;
 use super::throughput::Throughput;
+use super::words::Words;
 use crate::core::train::event::{
     CommandApplied, Epoch, Evaluated, Failed, Finished, PAIR_SETTING, Saved, Started, Step,
 };
@@ -107,6 +108,8 @@ pub struct State {
     pub prompt: Prompt,
     /// The reviews behind the numbers.
     pub mistakes: Box<Mistakes>,
+    /// The words of the answered text.
+    pub words: Words,
     /// The command palette, while it is open.
     pub palette: CommandPalette,
     /// The first visible line of the settings page.
@@ -173,6 +176,7 @@ impl Default for State {
             log: Log::default(),
             prompt: Prompt::default(),
             mistakes: Box::default(),
+            words: Words::default(),
             palette: CommandPalette::default(),
             settings_scroll: 0,
             help_scroll: 0,

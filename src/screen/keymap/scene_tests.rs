@@ -1,10 +1,11 @@
 //! States in which keys are pressed.
 
 use super::*;
+use crate::core::attribution::{TextPart, WordAttributions};
 use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{ending, run};
 use crate::run::metric_series::History;
-use crate::run::protocol::{Activity, RunReport};
+use crate::run::protocol::{Activity, Explanation, RunReport};
 use crate::run::run_index::RunIndexReport;
 use crate::run::run_index::RunOrder;
 use crate::run::run_index::tests::entry;
@@ -13,6 +14,7 @@ use crate::screen::app::log::Level;
 use crate::screen::app::log::LogAction;
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::runs::{RunComparison, RunsAction};
+use crate::screen::app::words::WordsAction;
 use crate::screen::app::{FrameLayout, Message, update};
 use crate::screen::ui::{self, Theme};
 use ratatui::Terminal;
@@ -40,6 +42,21 @@ pub fn training() -> State {
     }
     push(&mut state, RunReport::Activity(Activity::Training));
     drawn(state)
+}
+
+/// Shows the words of a text, of which the second is chosen.
+fn explain(state: &mut State) {
+    let part = |text: &str| TextPart { text: text.to_owned(), without: Some(0.5) };
+    let parts = ["a", "b", "c"].map(part).to_vec();
+    let words = WordAttributions { class: 1, score: 0.9, baseline: "[MASK]".to_owned(), parts };
+    let explanation = Explanation { text: "abc".to_owned(), outcome: Ok(words) };
+    update(state, Message::Report(RunReport::Explained(explanation)));
+    update(state, Message::Action(Action::Words(WordsAction::Choose(2))));
+}
+
+/// The number of the chosen word of that text.
+pub fn chosen_word(state: &State) -> Option<isize> {
+    state.words.of("abc").and_then(|(_, chosen)| chosen).map(|word| word as isize)
 }
 
 /// A finished run whose model is not saved.
@@ -117,6 +134,7 @@ pub fn at(context: KeyContext) -> State {
                 update(&mut state, Message::Paste(text.to_owned()));
                 update(&mut state, Message::Action(Action::Submit));
             }
+            explain(&mut state);
             update(&mut state, Message::Paste("정말 재미있는 영화".to_owned()));
             for _ in 0..4 {
                 update(&mut state, Message::Action(Action::Edit(InputRequest::GoToPrevChar)));

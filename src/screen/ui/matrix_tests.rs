@@ -15,7 +15,6 @@ use crate::run::run_index::RunIndexReport;
 use crate::run::run_index::RunOrder;
 use crate::run::run_index::{RunStatus, UnreadableRun, tests::entry};
 use crate::run::system_metrics::{GpuSample, SystemSample};
-use crate::screen::app::panels::Panel;
 use crate::screen::app::replay::{OpenedRun, Replay};
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::runs::{RunComparison, RunsAction};
@@ -274,7 +273,7 @@ fn every_other_page() {
             let none = State { lang, runs: Some(nothing), page: Page::Runs, ..State::idle() };
             let mut differing = compared(lang);
             update(&mut differing, Message::Action(Action::Runs(RunsAction::Differences)));
-            for mut state in [none, compared(lang), differing] {
+            for mut state in std::iter::once(none).chain([compared(lang), differing]) {
                 text.push_str(&variants(&mut state, size));
             }
             insta::assert_snapshot!(format!("pages_{code}_{}x{}", size.0, size.1), text);

@@ -1,6 +1,7 @@
 //! Draws the state. Each panel and page has a file with a `draw` function, which reads the state
 //! and does no I/O.
 
+mod attribution;
 mod calibration;
 mod classes;
 mod command_palette;

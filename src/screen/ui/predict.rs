@@ -1,5 +1,6 @@
 //! The predict page: a text field, the latest prediction, and the earlier ones.
 
+use super::attribution;
 use super::theme::Theme;
 use super::widgets::bar::bar;
 use super::widgets::text_field::TextField;
@@ -80,13 +81,18 @@ fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 }
 
 fn answer_lines(answer: &Answer, state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
-    let mut lines = vec![Line::from(truncate_width(&answer.text, width))];
+    let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
+    let mut lines = match state.words.of(&answer.text) {
+        Some((words, chosen)) => {
+            attribution::lines(words, chosen, labels, width, (state.lang, theme))
+        }
+        None => vec![Line::from(truncate_width(&answer.text, width))],
+    };
     match &answer.outcome {
         Err(reason) => {
             lines.push(Line::styled(truncate_width(reason, width), theme.error()));
         }
         Ok(prediction) => {
-            let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
             // If there are too many classes, the most probable ones are shown, in order of
             // probability.
             let mut classes: Vec<usize> = (0..prediction.probabilities.len()).collect();

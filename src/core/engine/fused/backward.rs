@@ -53,16 +53,29 @@ impl<B: Backend> FusedPass<'_, B> {
         work: &mut Workspace<B>,
         gradients: &mut B::Gradients,
     ) -> Result<()> {
+        self.layers_backward(recompute, work, gradients)?;
+        self.embed_backward(work, gradients)
+    }
+
+    /// As [`Self::encoder_backward`], down to the gradient of the first layer's input, which is then in
+    /// `grad`.
+    pub(super) fn layers_backward(
+        &self,
+        recompute: bool,
+        work: &mut Workspace<B>,
+        gradients: &mut B::Gradients,
+    ) -> Result<()> {
         for index in (0..self.network.layout.layers.len()).rev() {
             if recompute {
                 self.recompute(index, work)?;
             }
             self.layer_backward(index, if recompute { 0 } else { index }, work, gradients)?;
         }
-        self.embed_backward(work, gradients)
+        Ok(())
     }
 
-    /// Computes the gradients of a linear layer's weight and input, and with `biased` of its bias.
+    /// Computes the gradient of a linear layer's input and, in training, those of its weight and with
+    /// `biased` of its bias.
     pub(super) fn linear_backward(
         &self,
         layer: &LinearLayout,
@@ -72,14 +85,16 @@ impl<B: Backend> FusedPass<'_, B> {
     ) -> Result<()> {
         let LinearBuffers { rows, x, grad, dx, accumulate } = buffers;
         let (backend, parameters) = (self.backend, self.parameters);
-        backend.linear_backward_weight(LinearBackwardWeight {
-            layer,
-            biased,
-            rows,
-            x,
-            grad,
-            gradients,
-        })?;
+        if self.trains {
+            backend.linear_backward_weight(LinearBackwardWeight {
+                layer,
+                biased,
+                rows,
+                x,
+                grad,
+                gradients,
+            })?;
+        }
         backend.linear_backward_input(LinearBackwardInput {
             parameters,
             layer,
@@ -90,7 +105,7 @@ impl<B: Backend> FusedPass<'_, B> {
         })
     }
 
-    fn head_backward(
+    pub(super) fn head_backward(
         &self,
         loss: LossOptions,
         work: &mut Workspace<B>,

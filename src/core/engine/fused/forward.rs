@@ -29,6 +29,8 @@ pub(super) struct FusedPass<'a, B: Backend> {
     pub dropouts: &'a NetworkDropouts,
     pub rows: usize,
     pub sequences: usize,
+    /// Whether the backward pass computes the gradients of weight matrices.
+    pub trains: bool,
 }
 
 /// The buffers of one layer's forward pass.
@@ -48,6 +50,11 @@ impl<B: Backend> FusedPass<'_, B> {
         work: &mut Workspace<B>,
     ) -> Result<()> {
         let last = self.encode(packed, saved, work)?;
+        self.classify(last, work)
+    }
+
+    /// Computes the logits from the last layer's output, which has this index.
+    pub(super) fn classify(&self, last: usize, work: &mut Workspace<B>) -> Result<()> {
         let Workspace { batch, hidden, pooled, head, .. } = work;
         match self.network.pooling {
             Pooling::Cls => self.head(&mut hidden[last], head),
@@ -66,14 +73,25 @@ impl<B: Backend> FusedPass<'_, B> {
         saved: SavedActivations,
         work: &mut Workspace<B>,
     ) -> Result<usize> {
+        self.prepare(saved, work);
+        self.backend.send(&self.network.with_positions(packed), &mut work.batch)?;
+        self.embed(work)?;
+        self.layers(saved, work)
+    }
+
+    /// Makes room for the activations of each layer.
+    pub(super) fn prepare(&self, saved: SavedActivations, work: &mut Workspace<B>) {
         let layers = self.network.layout.layers.len();
         let states = if saved == SavedActivations::All { layers } else { 1 };
         work.layers.resize_with(work.layers.len().max(states), LayerState::default);
         let inputs = if saved == SavedActivations::None { 2 } else { layers + 1 };
         work.hidden.resize_with(work.hidden.len().max(inputs), B::Buffer::default);
+    }
 
-        self.backend.send(&self.network.with_positions(packed), &mut work.batch)?;
-        self.embed(work)?;
+    /// Computes all layers from the embeddings. Returns the index of the last one's output among
+    /// the workspace's hidden states.
+    pub(super) fn layers(&self, saved: SavedActivations, work: &mut Workspace<B>) -> Result<usize> {
+        let layers = self.network.layout.layers.len();
         for index in 0..layers {
             let at = if saved == SavedActivations::None { 0 } else { index };
             let (input, out) = work.hidden[at..].split_at_mut(1);

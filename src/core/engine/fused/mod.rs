@@ -4,11 +4,13 @@
 mod backward;
 mod forward;
 mod network;
+mod path;
 pub mod pretraining;
 mod rate;
 mod token_head;
 mod workspace;
 
+use super::path::{EmbeddingPath, PathPoint};
 use super::{Engine, EngineResult, OptimizerOptions, StepInput, StepOptions, StepTimings};
 use crate::core::data::batching::BatchRole;
 use crate::core::model::SequenceClassifier;
@@ -42,6 +44,19 @@ pub struct FusedEngine<B: Backend> {
 struct TrainingState<B: Backend> {
     gradients: B::Gradients,
     optimizer: B::Optimizer,
+}
+
+/// The weights that the model is evaluated with: their average, if training keeps one.
+fn evaluated<'a, B: Backend>(
+    backend: &B,
+    parameters: &'a mut B::Parameters,
+    training: &'a mut Option<TrainingState<B>>,
+) -> Result<&'a B::Parameters> {
+    let Some(training) = training else {
+        return Ok(parameters);
+    };
+    backend.flush(parameters, &mut training.optimizer)?;
+    Ok(backend.average(&training.optimizer).unwrap_or(parameters))
 }
 
 impl<B: Backend> FusedEngine<B> {
@@ -84,16 +99,18 @@ impl<B: Backend> FusedEngine<B> {
     fn logits_of(&mut self, packed: &PackedBatch) -> Result<Vec<f32>> {
         let Self { backend, network, parameters, training, work, .. } = self;
         backend.install(|| {
-            let mut average = None;
-            if let Some(training) = training {
-                backend.flush(parameters, &mut training.optimizer)?;
-                average = backend.average(&training.optimizer);
-            }
-            let parameters = average.unwrap_or(parameters);
-            let dropouts = network.dropouts(None);
+            let parameters = evaluated(backend, parameters, training)?;
+            let dropouts = &network.dropouts(None);
             let (rows, sequences) = (packed.rows(), packed.batch_size());
-            let dropouts = &dropouts;
-            let pass = FusedPass { backend, network, parameters, dropouts, rows, sequences };
+            let pass = FusedPass {
+                backend,
+                network,
+                parameters,
+                dropouts,
+                rows,
+                sequences,
+                trains: false,
+            };
             pass.forward(packed, SavedActivations::None, work)?;
             backend.read(&work.head.logits)
         })
@@ -121,10 +138,17 @@ impl<B: Backend> FusedEngine<B> {
                     backend.accumulate(gradients);
                 }
                 let key = DropoutKey::new(options.seed, options.number, index);
-                let dropouts = network.dropouts(Some(key));
+                let dropouts = &network.dropouts(Some(key));
                 let (rows, sequences) = (packed.rows(), packed.batch_size());
-                let dropouts = &dropouts;
-                let pass = FusedPass { backend, network, parameters, dropouts, rows, sequences };
+                let pass = FusedPass {
+                    backend,
+                    network,
+                    parameters,
+                    dropouts,
+                    rows,
+                    sequences,
+                    trains: true,
+                };
                 wait(backend)?;
                 let began = Instant::now();
                 pass.forward(packed, saved, work)?;
@@ -185,6 +209,10 @@ impl FusedEngine<Cpu> {
 impl<B: Backend> Engine for FusedEngine<B> {
     fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>> {
         Ok(self.logits_of(batch)?)
+    }
+
+    fn path_points(&mut self, path: &EmbeddingPath<'_>) -> EngineResult<Vec<PathPoint>> {
+        self.points_of(path)
     }
 
     fn begin_training_with(&mut self, options: &OptimizerOptions) -> EngineResult<()> {

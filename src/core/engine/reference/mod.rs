@@ -5,6 +5,7 @@ mod functions;
 mod network;
 
 use super::device::cpu_name;
+use super::path::{EmbeddingPath, PathPoint};
 use super::{
     Engine, EngineError, EngineResult, OptimizerOptions, StepInput, StepOptions, StepTimings,
 };
@@ -70,6 +71,25 @@ impl ReferenceEngine {
         }
     }
 
+    /// Calls `f` with the weights that the model is evaluated with: their average, if training keeps
+    /// one.
+    fn evaluated<R: Send>(
+        &mut self,
+        f: impl FnOnce(&ReferenceNetwork) -> Result<R> + Send,
+    ) -> Result<R> {
+        let Self { model, network, pool, training, .. } = self;
+        let average = training.as_ref().and_then(|training| training.average.as_ref());
+        let weights = average.map(|_| copies(model, network)).transpose()?;
+        if let Some(average) = average {
+            set_all(model, network, average)?;
+        }
+        let result = pool.install(|| f(network));
+        if let Some(weights) = weights {
+            set_all(model, network, &weights)?;
+        }
+        result
+    }
+
     fn train_on(&mut self, input: &StepInput, options: &StepOptions) -> Result<()> {
         let Self { model, network, pool, training: Some(training), .. } = self else {
             candle_core::bail!("training has not begun")
@@ -93,6 +113,29 @@ impl ReferenceEngine {
             training.update(model, network, &total.unwrap_or_default(), options.update)
         })
     }
+}
+
+/// The logits of each point of a path, and the derivatives of the probability of its class by the
+/// share of each token.
+fn path_slopes(
+    network: &ReferenceNetwork,
+    path: &EmbeddingPath<'_>,
+    batch: &PackedBatch,
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let ends = network.token_rows(&path.text.ids)?.detach();
+    let difference = (ends - network.token_rows(path.baseline)?.detach())?.unsqueeze(0)?;
+    let shares = Tensor::from_slice(path.shares, (path.shares.len(), 1, 1), difference.device())?;
+    let sums = network.embedding_sums(batch)?.detach();
+    let sums = Var::from_tensor(&(sums + (shares - 1.0)?.broadcast_mul(&difference)?)?)?;
+    let logits = network.forward_from(sums.as_tensor(), batch)?;
+    let probabilities = candle_nn::ops::softmax(&logits, D::Minus1)?;
+    let class = probabilities.narrow(1, path.class as usize, 1)?.sum_all()?;
+    let gradients = class.backward()?;
+    let slopes = match gradients.get(&sums) {
+        Some(gradient) => gradient.broadcast_mul(&difference)?.sum(D::Minus1)?,
+        None => candle_core::bail!("the embeddings have no gradient"),
+    };
+    Ok((logits.flatten_all()?.to_vec1()?, slopes.flatten_all()?.to_vec1()?))
 }
 
 /// A copy of each parameter.
@@ -211,18 +254,13 @@ fn flattened<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f32>> 
 
 impl Engine for ReferenceEngine {
     fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>> {
-        let Self { model, network, pool, training, .. } = self;
-        let average = training.as_ref().and_then(|training| training.average.as_ref());
-        let weights = average.map(|_| copies(model, network)).transpose()?;
-        if let Some(average) = average {
-            set_all(model, network, average)?;
-        }
-        let logits =
-            pool.install(|| network.forward(batch, None)?.detach().flatten_all()?.to_vec1());
-        if let Some(weights) = weights {
-            set_all(model, network, &weights)?;
-        }
-        Ok(logits?)
+        Ok(self.evaluated(|network| network.forward(batch, None)?.flatten_all()?.to_vec1())?)
+    }
+
+    fn path_points(&mut self, path: &EmbeddingPath<'_>) -> EngineResult<Vec<PathPoint>> {
+        let batch = path.batch()?;
+        let (logits, slopes) = self.evaluated(|network| path_slopes(network, path, &batch))?;
+        Ok(path.points(&logits, &slopes, |_| 1.0))
     }
 
     fn begin_training_with(&mut self, options: &OptimizerOptions) -> EngineResult<()> {

@@ -105,10 +105,14 @@ impl Embeddings {
         })
     }
 
-    /// Returns `[batch, length, hidden]`.
-    fn forward(&self, batch: &PaddedBatch, drop: Dropout) -> Result<Tensor> {
-        let x = embed(batch, self.position, &self.tokens, &self.positions, self.types.as_ref())?;
-        let x = dropout(&self.norm.forward(&x)?, drop, batch.rows())?;
+    /// The sum of the tables' rows, `[batch, length, width]`.
+    fn sum(&self, batch: &PaddedBatch) -> Result<Tensor> {
+        embed(batch, self.position, &self.tokens, &self.positions, self.types.as_ref())
+    }
+
+    /// From the sum of the tables' rows; returns `[batch, length, hidden]`.
+    fn forward(&self, sum: &Tensor, batch: &PaddedBatch, drop: Dropout) -> Result<Tensor> {
+        let x = dropout(&self.norm.forward(sum)?, drop, batch.rows())?;
         match &self.project {
             Some(project) => project.forward(&x),
             None => Ok(x),
@@ -272,12 +276,53 @@ impl ReferenceNetwork {
     pub fn forward(&self, batch: &PackedBatch, key: Option<DropoutKey>) -> Result<Tensor> {
         let dropouts = NetworkDropouts::new(&self.dropout_probabilities, self.layers.len(), key);
         let states = self.hidden_states(batch, &dropouts)?;
-        let last = &states[states.len() - 1];
+        let batch = PaddedBatch::new(batch, self.pad_token_id);
+        self.logits(&states[states.len() - 1], &batch, &dropouts)
+    }
+
+    /// The logits from the last layer's output.
+    fn logits(
+        &self,
+        last: &Tensor,
+        batch: &PaddedBatch,
+        dropouts: &NetworkDropouts,
+    ) -> Result<Tensor> {
         let pooled = match self.pooling {
             Pooling::Cls => last.narrow(1, 0, 1)?.squeeze(1)?,
-            Pooling::Mean => mean_of_tokens(last, &PaddedBatch::new(batch, self.pad_token_id))?,
+            Pooling::Mean => mean_of_tokens(last, batch)?,
         };
-        self.head.forward(&pooled, &dropouts)
+        self.head.forward(&pooled, dropouts)
+    }
+
+    /// The sum of embeddings of a batch, `[batch, length, width]`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn embedding_sums(&self, batch: &PackedBatch) -> Result<Tensor> {
+        self.embeddings.sum(&PaddedBatch::new(batch, self.pad_token_id))
+    }
+
+    /// The rows of the token table for these ids, `[ids, width]`.
+    ///
+    /// # Errors
+    /// If an id is outside the vocabulary.
+    pub fn token_rows(&self, ids: &[u32]) -> Result<Tensor> {
+        let tokens = &self.embeddings.tokens;
+        tokens.index_select(&Tensor::from_slice(ids, ids.len(), tokens.device())?, 0)
+    }
+
+    /// The logits, `[batch, labels]`, from sums of embeddings, without dropout.
+    ///
+    /// # Errors
+    /// If the shapes do not match.
+    pub fn forward_from(&self, sums: &Tensor, batch: &PackedBatch) -> Result<Tensor> {
+        let dropouts = NetworkDropouts::new(&self.dropout_probabilities, self.layers.len(), None);
+        let batch = PaddedBatch::new(batch, self.pad_token_id);
+        let mut state = self.embeddings.forward(sums, &batch, dropouts.embeddings)?;
+        for (layer, dropouts) in self.layers.iter().zip(&dropouts.layers) {
+            state = layer.forward(&state, &batch, dropouts)?;
+        }
+        self.logits(&state, &batch, &dropouts)
     }
 
     /// The outputs of the embeddings and of each layer, `[batch, length, hidden]` each, as with
@@ -288,7 +333,8 @@ impl ReferenceNetwork {
         dropouts: &NetworkDropouts,
     ) -> Result<Vec<Tensor>> {
         let batch = PaddedBatch::new(batch, self.pad_token_id);
-        let mut states = vec![self.embeddings.forward(&batch, dropouts.embeddings)?];
+        let sum = self.embeddings.sum(&batch)?;
+        let mut states = vec![self.embeddings.forward(&sum, &batch, dropouts.embeddings)?];
         for (layer, dropouts) in self.layers.iter().zip(&dropouts.layers) {
             let next = layer.forward(&states[states.len() - 1], &batch, dropouts)?;
             states.push(next);

@@ -15,6 +15,7 @@ mod groups;
 mod head;
 mod linear;
 mod norm;
+mod path;
 mod pretraining;
 mod shapes;
 
@@ -26,6 +27,7 @@ pub use groups::{UpdateGroup, UpdateGroups, UpdateKind};
 pub use head::{ClassifyBackward, ClassifyForward, CrossEntropy, Divergence, HeadOps};
 pub use linear::{LinearBackwardInput, LinearBackwardWeight, LinearForward, LinearOps};
 pub use norm::{AddNormBackward, AddNormForward, NormOps};
+pub use path::{EmbedBetween, EmbedBetweenBackward, PathOps};
 pub use pretraining::{
     NormBackward, NormForward, PretrainingOps, ReplacedCrossEntropy, ReplacedLosses,
     TiedBackwardWeight, TokenCrossEntropy, TokenLosses,
@@ -39,11 +41,11 @@ pub use crate::core::data::batching::PackedBatch;
 
 /// A device with every operation of an encoder.
 pub trait Backend:
-    EmbeddingOps + LinearOps + AttentionOps + NormOps + ActivationOps + HeadOps
+    EmbeddingOps + LinearOps + AttentionOps + NormOps + ActivationOps + HeadOps + PathOps
 {
 }
 
 impl<D> Backend for D where
-    D: EmbeddingOps + LinearOps + AttentionOps + NormOps + ActivationOps + HeadOps
+    D: EmbeddingOps + LinearOps + AttentionOps + NormOps + ActivationOps + HeadOps + PathOps
 {
 }

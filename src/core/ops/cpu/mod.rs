@@ -18,6 +18,7 @@ mod memory;
 mod norm;
 mod numeric;
 mod optimizer;
+mod path;
 mod pretraining;
 mod product;
 mod quantized;

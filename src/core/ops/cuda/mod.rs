@@ -44,6 +44,7 @@ mod norm;
 pub mod nvidia;
 mod optimizer;
 mod parameters;
+mod path;
 #[cfg(feature = "cuda")]
 mod pinned;
 mod pretraining;

@@ -56,7 +56,8 @@ impl Trainer<'_> {
                 Command::SaveModel
                 | Command::TakeKeys
                 | Command::Pin { .. }
-                | Command::Predict { .. } => {}
+                | Command::Predict { .. }
+                | Command::Explain { .. } => {}
             }
         }
     }

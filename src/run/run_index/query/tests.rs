@@ -109,6 +109,7 @@ fn an_error_names_its_place() {
         ("seed >", 7),
         ("seed > high", 8),
         ("seed > nan", 8),
+        ("status = hanging", 10),
         ("seed != ", 9),
         ("(seed = 7", 10),
         ("seed = 7)", 9),

@@ -1,5 +1,6 @@
 //! The model that a run has saved, for questions about texts.
 
+use crate::core::attribution::WordAttributions;
 use crate::core::engine::device::DeviceChoice;
 use crate::core::engine::{Engine, EngineOptions, build};
 use crate::core::model::weights::WEIGHTS;
@@ -8,6 +9,7 @@ use crate::core::predict::{Prediction, classify_inputs};
 use crate::core::text::display_path;
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::event::Setting;
+use crate::run::worker::explaining::explain;
 use crate::run::worker::{check_pairs, check_vocabulary, input_of};
 use anyhow::Context;
 use std::path::Path;
@@ -56,6 +58,15 @@ impl SavedModel {
         let options = EngineOptions { device, keep_weights: true, ..EngineOptions::default() };
         let engine = build(&model, &options)?;
         Ok(Self { max_length: wanted.min(longest), model, tokenizer, engine })
+    }
+
+    /// The words of a text, or of a pair of texts, that lead to its class.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    pub fn explain(&mut self, text: &str) -> Result<WordAttributions, String> {
+        let (config, engine) = (self.model.config(), self.engine.as_mut());
+        explain(engine, config, &self.tokenizer, self.max_length, text)
     }
 
     /// Classifies a text or, for a model of pairs, a pair of texts on one line.

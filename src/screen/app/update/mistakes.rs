@@ -3,11 +3,13 @@
 use crate::core::train::event::Started;
 use crate::run::predictions::corrections;
 use crate::run::protocol::Command;
+use crate::screen::app::action::Action;
+use crate::screen::app::charts::ChartAction;
 use crate::screen::app::log::Level;
 use crate::screen::app::message::Effect;
 use crate::screen::app::mistakes::{FileReport, FileTask, MistakesAction, MistakesRequest};
 use crate::screen::app::page::Page;
-use crate::screen::app::panels::Panel;
+use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::state::{Notice, State};
 
 /// Applies an action.
@@ -75,9 +77,26 @@ fn notify(state: &mut State, level: Level, text: String) {
     state.notice = Some(Notice { level, text, since: state.now });
 }
 
-/// Whether the keys of the focused panel choose a cell of the confusion matrix.
-pub(super) fn chooses_cells(state: &State) -> bool {
-    state.page == Page::Train && state.panels.focus == Panel::Confusion && classes(state) > 0
+/// The page that closing the current one returns to.
+pub(super) fn page_to_return_to(state: &mut State) -> Page {
+    let is_left = std::mem::take(&mut state.mistakes.is_left_for_predict);
+    if is_left { Page::Mistakes } else { state.pages()[0] }
+}
+
+/// Applies an action to the confusion matrix if it is the focused panel: there, the keys that move the
+/// cursor of charts choose a cell, and the one that maximizes a panel shows the cell's reviews. Returns
+/// whether it was applied.
+pub(super) fn applies_to_cells(state: &mut State, action: Action) -> bool {
+    let is_focused = state.page == Page::Train && state.panels.focus == Panel::Confusion;
+    if !is_focused || classes(state) == 0 {
+        return false;
+    }
+    match action {
+        Action::Chart(ChartAction::MoveCursor(by)) => move_cell(state, by),
+        Action::Panel(PanelAction::Open) => open_cell(state),
+        _ => return false,
+    }
+    true
 }
 
 fn classes(state: &State) -> u32 {
@@ -87,7 +106,7 @@ fn classes(state: &State) -> u32 {
 
 /// Chooses the cell of the confusion matrix this many after the chosen one, row by row; at first the
 /// fullest one beside the diagonal.
-pub(super) fn move_cell(state: &mut State, by: isize) {
+fn move_cell(state: &mut State, by: isize) {
     let classes = classes(state);
     let Some((truth, predicted)) = state.mistakes.cell else {
         state.mistakes.cell = fullest_wrong_cell(state);
@@ -107,7 +126,7 @@ fn fullest_wrong_cell(state: &State) -> Option<(u32, u32)> {
 }
 
 /// Shows the reviews of the chosen cell of the confusion matrix.
-pub(super) fn open_cell(state: &mut State) {
+fn open_cell(state: &mut State) {
     let classes = classes(state);
     let chosen = state.mistakes.cell.filter(|cell| cell.0 < classes && cell.1 < classes);
     if let Some(cell) = chosen.or_else(|| fullest_wrong_cell(state)) {

@@ -11,13 +11,11 @@ mod runs;
 mod session;
 
 use super::action::{Action, PaletteAction};
-use super::charts::ChartAction;
 use super::log::Level;
 use super::message::{Effect, Message, Picture};
 use super::mistakes::MistakesAction;
 use super::page::{Overlay, Page};
 use super::palette::{CommandPalette, PaletteEntry};
-use super::panels::PanelAction;
 use super::runs::RunsAction;
 use super::state::{Notice, State};
 use crate::run::protocol::{Activity, Command};
@@ -92,6 +90,9 @@ fn paste(state: &mut State, text: &str) {
 }
 
 fn apply(state: &mut State, action: Action) -> Vec<Effect> {
+    if mistakes::applies_to_cells(state, action) {
+        return Vec::new();
+    }
     match action {
         Action::ShowPage(page) => show_page(state, page),
         Action::NextPage => show_page(state, page_at(state, 1)),
@@ -103,8 +104,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Close => {
             if state.overlay.take().is_none() {
-                let back = std::mem::take(&mut state.mistakes.is_left_for_predict);
-                state.page = if back { Page::Mistakes } else { state.pages()[0] };
+                state.page = mistakes::page_to_return_to(state);
             }
         }
         Action::Quit => return quit(state),
@@ -137,18 +137,13 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ScrollToBottom => scroll(state, ALL_LINES),
         Action::Submit => {
             if let Some(text) = state.prompt.submit() {
+                state.words.submit(&text);
                 return vec![Effect::Send(Command::Predict { text })];
             }
         }
         Action::PromptHistory(direction) => state.prompt.history(direction),
         Action::RunControl(action) => return run_control::apply(state, action),
-        Action::Chart(ChartAction::MoveCursor(by)) if mistakes::chooses_cells(state) => {
-            mistakes::move_cell(state, by);
-        }
         Action::Chart(action) => charts::apply(state, action),
-        Action::Panel(PanelAction::Open) if mistakes::chooses_cells(state) => {
-            mistakes::open_cell(state);
-        }
         Action::Panel(action) => state.panels.apply(action, state.layout.panels_per_page),
         Action::ClearView => charts::clear_view(state),
         Action::Edit(request) => match (state.overlay, state.page) {
@@ -167,6 +162,12 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Mistakes(action) => return mistakes::apply(state, action),
         Action::Pin => return probes::pin(state),
         Action::Runs(action) => return runs::apply(state, action),
+        Action::Words(action) => {
+            let latest = state.prompt.answers.first().filter(|answer| answer.outcome.is_ok());
+            let latest = latest.map(|answer| answer.text.as_str());
+            let text = state.words.apply(action, latest);
+            return text.map(|text| Effect::Send(Command::Explain { text })).into_iter().collect();
+        }
         Action::SaveScreen => {
             // A comparison of runs has no folder.
             let folder = state.output_folder().filter(|_| state.runs.is_none());

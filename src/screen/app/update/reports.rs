@@ -2,7 +2,7 @@
 
 use super::{run_control, session};
 use crate::core::train::event::{Epoch, Evaluated, RolledBack, TrainEvent};
-use crate::run::protocol::{Activity, HistoryChunk, Notification, NotifyEvent, RunReport};
+use crate::run::protocol::{Activity, Command, HistoryChunk, Notification, NotifyEvent, RunReport};
 use crate::screen::app::log::Level;
 use crate::screen::app::message::Effect;
 use crate::screen::app::page::Overlay;
@@ -25,7 +25,12 @@ pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
                 }
             }
         }
-        RunReport::Answer(answer) => state.prompt.push_answer(answer),
+        RunReport::Answer(answer) => {
+            let text = state.words.answered(&answer);
+            state.prompt.push_answer(answer);
+            return text.map(|text| Effect::Send(Command::Explain { text })).into_iter().collect();
+        }
+        RunReport::Explained(explanation) => state.words.push(explanation),
         RunReport::Event(event) => push_event(state, event),
         RunReport::Notification(notification) => {
             log_notification(state, &notification);

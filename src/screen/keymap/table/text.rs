@@ -6,12 +6,13 @@ use super::{Binding, binding};
 use crate::screen::app::Action;
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::log::LogAction;
+use crate::screen::app::words::WordsAction;
 use crossterm::event::KeyCode;
 use tui_input::InputRequest;
 
 pub(super) const BINDINGS: &[Binding] = {
     use Action::{
-        Close, Edit, Palette, PromptHistory, Scroll, ScrollToBottom, ScrollToTop, Submit,
+        Close, Edit, Palette, PromptHistory, Scroll, ScrollToBottom, ScrollToTop, Submit, Words,
     };
     use KeyCode::{
         Backspace, Delete, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Up,
@@ -23,6 +24,27 @@ pub(super) const BINDINGS: &[Binding] = {
         binding(Predict, &[key(Enter)], Submit, "Classify the text", Some("classify")),
         binding(Predict, &[key(Up)], PromptHistory(1), "Previous text", Some("history")),
         binding(Predict, &[key(Down)], PromptHistory(-1), "Next text", None),
+        binding(
+            Predict,
+            &[control('t')],
+            Words(WordsAction::Toggle),
+            "Words that lead to the class on/off",
+            Some("words"),
+        ),
+        binding(
+            Predict,
+            &[alt(Right)],
+            Words(WordsAction::Choose(1)),
+            "Next word: the probability without it",
+            None,
+        ),
+        binding(
+            Predict,
+            &[alt(Left)],
+            Words(WordsAction::Choose(-1)),
+            "Previous word: the probability without it",
+            None,
+        ),
         binding(
             TextInput,
             &[key(Left), control('b')],
@@ -102,7 +124,7 @@ pub(super) const BINDINGS: &[Binding] = {
         ),
         binding(
             Predict,
-            &[control('t')],
+            &[control('s')],
             Action::Pin,
             "Pin the sentence: each evaluation classifies it",
             Some("pin"),

@@ -89,6 +89,11 @@ impl Theme {
         Self { colors, depth, ascii, markers }
     }
 
+    /// Whether there are colors.
+    pub fn has_colors(self) -> bool {
+        self.depth != ColorDepth::None
+    }
+
     /// Whether frames, bars and arrows are drawn in ASCII.
     pub fn is_ascii(self) -> bool {
         self.ascii
@@ -131,8 +136,7 @@ impl Theme {
 
     /// The style of a role: its color if there are colors, otherwise its attributes.
     fn role_or(self, role: impl Fn(&'static ThemeColors) -> Color, attributes: Modifier) -> Style {
-        let has_colors = self.depth != ColorDepth::None;
-        self.role(role, if has_colors { Modifier::empty() } else { attributes })
+        self.role(role, if self.has_colors() { Modifier::empty() } else { attributes })
     }
 
     /// Titles and the most important values.

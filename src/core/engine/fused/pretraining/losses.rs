@@ -151,7 +151,8 @@ impl<B: Backend + PretrainingOps> PretrainingEngine<B> {
             (Some(TrainingState { gradients, .. }), Some(_)) => Some(gradients),
             _ => None,
         };
-        let saved = match (gradients.is_some(), recompute) {
+        let trains = gradients.is_some();
+        let saved = match (trains, recompute) {
             (false, _) => SavedActivations::None,
             (true, true) => SavedActivations::LayerInputs,
             (true, false) => SavedActivations::All,
@@ -172,6 +173,7 @@ impl<B: Backend + PretrainingOps> PretrainingEngine<B> {
                 dropouts,
                 rows,
                 sequences,
+                trains,
             };
             let mut seconds = [0.0; 2];
             let (language, language_work) = match generator {

@@ -1,0 +1,197 @@
+//! The words of a text, and the probability without each of them.
+
+use super::{AttributionError, Occludable, occlusion};
+use crate::core::engine::Engine;
+use crate::core::number;
+use crate::core::predict::{PAIR_SEPARATOR, TextInput};
+use crate::core::tokenizer::{TokenOrigin, Tokenizer};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// The most tokens of a word; longer ones, such as whole sentences without spaces, count as one word a
+/// token.
+const MAX_WORD_TOKENS: usize = 8;
+
+/// The most tokens in all texts that are computed for one explanation. Of a longer text, neighbouring
+/// words are replaced together, so that a run under way is not held up for longer than a step.
+const MAX_ROWS: usize = 8192;
+
+/// A part of a text: a word, or what is between words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TextPart {
+    /// The characters.
+    pub text: String,
+    /// The probability of the predicted class with the mask token in place of each token of this word,
+    /// from 0 to 1. `None` between words and after the end of a truncated text.
+    pub without: Option<f64>,
+}
+
+/// The words of a text, each with the probability without it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WordAttributions {
+    /// The predicted class.
+    pub class: usize,
+    /// Its probability, from 0 to 1.
+    #[serde(with = "number")]
+    pub score: f64,
+    /// The token that was put in place of others: the mask token, or the unknown token.
+    pub baseline: String,
+    /// The text; of a pair, both texts with [`PAIR_SEPARATOR`] between them.
+    pub parts: Vec<TextPart>,
+}
+
+impl WordAttributions {
+    /// How much a part contributes to the probability of the predicted class: that probability minus
+    /// the one without the part.
+    pub fn contribution(&self, part: &TextPart) -> Option<f64> {
+        part.without.map(|without| self.score - without)
+    }
+}
+
+/// Explains the prediction of a text or of a pair of texts by occlusion of its words.
+///
+/// # Errors
+/// If the text cannot be tokenized, no token can stand in for others, or the computation fails.
+pub fn explain_words(
+    engine: &mut dyn Engine,
+    tokenizer: &Tokenizer,
+    input: &TextInput<'_>,
+    max_length: usize,
+) -> Result<WordAttributions, AttributionError> {
+    let text = Occludable::new(tokenizer, input, max_length)?;
+    let texts: Vec<Vec<char>> =
+        std::iter::once(input.text).chain(input.text_pair).map(|t| t.chars().collect()).collect();
+    let origins = tokenizer
+        .token_origins(input.text, input.text_pair, max_length)
+        .map_err(crate::core::predict::PredictError::from)?;
+    let continues = |id: u32| tokenizer.continues_word(id);
+    let words = words(&text, &origins, &texts, continues);
+    let words = together(words, MAX_ROWS / text.example.ids.len().max(1));
+    let groups: Vec<Vec<usize>> = words.iter().map(|word| word.tokens.clone()).collect();
+    let probabilities = occlusion::probabilities(engine, &text, &groups)?;
+    let original = probabilities.first().map_or(&[][..], Vec::as_slice);
+    let class = (0..original.len())
+        .fold(0, |best, class| if original[class] > original[best] { class } else { best });
+    let of_class = |all: &Vec<f64>| all.get(class).copied().filter(|value| value.is_finite());
+    let without = probabilities.iter().skip(1).map(of_class);
+    let words: Vec<(Word, Option<f64>)> = words.into_iter().zip(without).collect();
+    let mut parts = Vec::new();
+    for (number, characters) in texts.iter().enumerate() {
+        if number > 0 {
+            parts.push(TextPart { text: format!(" {PAIR_SEPARATOR} "), without: None });
+        }
+        parts.extend(parts_of(characters, words.iter().filter(|(word, _)| word.text == number)));
+    }
+    let score = original.get(class).copied().unwrap_or(f64::NAN);
+    Ok(WordAttributions { class, score, baseline: text.stand_in.token, parts })
+}
+
+/// A word of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Word {
+    /// The text: 0, or 1 for the second of a pair.
+    text: usize,
+    /// Its characters.
+    characters: Range<usize>,
+    /// Its tokens.
+    tokens: Vec<usize>,
+}
+
+/// Joins the tokens of each word: those that follow one another without a space, unless a letter and
+/// another character meet there, or the token begins a word in its vocabulary.
+fn words(
+    text: &Occludable,
+    origins: &[Option<TokenOrigin>],
+    texts: &[Vec<char>],
+    continues: impl Fn(u32) -> Option<bool>,
+) -> Vec<Word> {
+    let is_letter = |text: usize, index: usize| {
+        texts.get(text).and_then(|text| text.get(index)).is_some_and(|c| c.is_alphanumeric())
+    };
+    let mut words: Vec<Word> = Vec::new();
+    for (token, origin) in origins.iter().enumerate() {
+        let Some(origin) = origin.as_ref().filter(|origin| !origin.characters.is_empty()) else {
+            continue;
+        };
+        if !text.is_content.get(token).copied().unwrap_or(false) {
+            continue;
+        }
+        let (number, Range { start, end }) = (origin.text, origin.characters.clone());
+        let joined = words.last_mut().filter(|word| {
+            let touches = word.text == number && start <= word.characters.end;
+            let shares_a_character = start < word.characters.end;
+            let both = start > 0
+                && is_letter(number, start - 1) == is_letter(number, start)
+                && continues(text.example.ids[token]) != Some(false);
+            touches && (shares_a_character || both)
+        });
+        match joined {
+            Some(word) => {
+                word.characters.end = word.characters.end.max(end);
+                word.tokens.push(token);
+            }
+            None => words.push(Word { text: number, characters: start..end, tokens: vec![token] }),
+        }
+    }
+    words.into_iter().flat_map(|word| split_long(word, origins)).collect()
+}
+
+/// The word or, of a long one, a word for each of its tokens that has characters of its own.
+fn split_long(word: Word, origins: &[Option<TokenOrigin>]) -> Vec<Word> {
+    if word.tokens.len() <= MAX_WORD_TOKENS {
+        return vec![word];
+    }
+    let mut parts: Vec<Word> = Vec::new();
+    for &token in &word.tokens {
+        let Some(origin) = &origins[token] else { continue };
+        let Range { start, end } = origin.characters.clone();
+        match parts.last_mut().filter(|part| start < part.characters.end) {
+            Some(part) => {
+                part.characters.end = part.characters.end.max(end);
+                part.tokens.push(token);
+            }
+            None => {
+                parts.push(Word { text: word.text, characters: start..end, tokens: vec![token] });
+            }
+        }
+    }
+    parts
+}
+
+/// At most about `limit` words: neighbours of the same text joined.
+fn together(words: Vec<Word>, limit: usize) -> Vec<Word> {
+    let at_once = words.len().div_ceil(limit.max(1)).max(1);
+    let mut joined: Vec<(Word, usize)> = Vec::new();
+    for word in words {
+        match joined.last_mut().filter(|(last, n)| *n < at_once && last.text == word.text) {
+            Some((last, count)) => {
+                last.characters.end = word.characters.end;
+                last.tokens.extend(word.tokens);
+                *count += 1;
+            }
+            None => joined.push((word, 1)),
+        }
+    }
+    joined.into_iter().map(|(word, _)| word).collect()
+}
+
+/// The words of one text and what is between them.
+fn parts_of<'a>(
+    characters: &[char],
+    words: impl Iterator<Item = &'a (Word, Option<f64>)>,
+) -> Vec<TextPart> {
+    let mut parts = Vec::new();
+    let mut next = 0;
+    let mut push = |range: Range<usize>, without| {
+        if let Some(part) = characters.get(range).filter(|part| !part.is_empty()) {
+            parts.push(TextPart { text: part.iter().collect(), without });
+        }
+    };
+    for (word, without) in words {
+        push(next..word.characters.start, None);
+        push(word.characters.clone(), *without);
+        next = word.characters.end;
+    }
+    push(next..characters.len(), None);
+    parts
+}

@@ -1,0 +1,225 @@
+//! A text whose words are colored by how much they lead to the predicted class.
+
+use super::theme::Theme;
+use crate::core::attribution::{TextPart, WordAttributions};
+use crate::core::text::{sanitize_for_terminal, truncate_width};
+use crate::screen::lang::Lang;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// A word with less than this change of the probability is not colored.
+const NOTICEABLE: f64 = 0.005;
+
+/// The share of the largest change from which a word is colored, and from which it is bold.
+const SHARES: [f64; 2] = [0.1, 0.5];
+
+/// How a word contributes to the predicted class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contribution {
+    Towards {
+        is_strong: bool,
+    },
+    Against {
+        is_strong: bool,
+    },
+    Slight,
+    /// Between words.
+    None,
+}
+
+/// The text, with each word in the color of the class that it leads to, then what the colors mean, or
+/// the probability without the chosen word. Words are bold if their contribution is at least half of
+/// the largest. Without colors they are marked with `+` and `-`.
+pub fn lines(
+    words: &WordAttributions,
+    chosen: Option<usize>,
+    labels: &[String],
+    width: usize,
+    (lang, theme): (Lang, Theme),
+) -> Vec<Line<'static>> {
+    let largest = words.parts.iter().filter_map(|part| words.contribution(part)).map(f64::abs);
+    let largest = largest.fold(NOTICEABLE, f64::max);
+    let styles = Styles { class: words.class, classes: labels.len(), theme };
+    let (mut units, mut number, mut chosen_part) = (Vec::new(), 0, None);
+    for part in &words.parts {
+        let value = words.contribution(part);
+        let contribution = contribution(value, largest);
+        let is_chosen = value.is_some() && chosen == Some(number);
+        number += usize::from(value.is_some());
+        if is_chosen {
+            chosen_part = Some(part);
+        }
+        let mut style = styles.of(contribution);
+        if is_chosen {
+            style = style.patch(theme.selected());
+        }
+        let mark = styles.mark(contribution);
+        let text = sanitize_for_terminal(&part.text);
+        units.extend(mark.into_iter().chain(text.graphemes(true)).map(|g| (g.to_owned(), style)));
+    }
+    let mut lines = wrap(units, width);
+    lines.push(match chosen_part {
+        Some(part) => without(words, part, labels, width, lang, theme),
+        None => styles.legend(labels, width, lang),
+    });
+    lines
+}
+
+fn contribution(value: Option<f64>, largest: f64) -> Contribution {
+    let Some(value) = value else { return Contribution::None };
+    let share = value.abs() / largest;
+    let is_strong = share >= SHARES[1];
+    match value {
+        _ if value.abs() < NOTICEABLE || share < SHARES[0] => Contribution::Slight,
+        _ if value > 0.0 => Contribution::Towards { is_strong },
+        _ => Contribution::Against { is_strong },
+    }
+}
+
+/// The styles of words of one text.
+#[derive(Clone, Copy)]
+struct Styles {
+    class: usize,
+    classes: usize,
+    theme: Theme,
+}
+
+impl Styles {
+    fn towards(self) -> Style {
+        self.theme.class(self.class)
+    }
+
+    /// The other class's or, of several others, a color of its own.
+    fn against(self) -> Style {
+        match (self.classes, self.class) {
+            (2, class) => self.theme.class(1 - class.min(1)),
+            _ => self.theme.warning().add_modifier(Modifier::BOLD),
+        }
+    }
+
+    fn of(self, contribution: Contribution) -> Style {
+        let with = |style: Style, is_strong: bool| {
+            if is_strong { style } else { style.remove_modifier(Modifier::BOLD) }
+        };
+        match contribution {
+            Contribution::Towards { is_strong } => with(self.towards(), is_strong),
+            Contribution::Against { is_strong } => {
+                with(self.against(), is_strong).add_modifier(Modifier::UNDERLINED)
+            }
+            Contribution::Slight => Style::new(),
+            Contribution::None => self.theme.dim(),
+        }
+    }
+
+    /// What precedes a word where there are no colors.
+    fn mark(self, contribution: Contribution) -> Option<&'static str> {
+        match contribution {
+            _ if self.theme.has_colors() => None,
+            Contribution::Towards { .. } => Some("+"),
+            Contribution::Against { .. } => Some("-"),
+            Contribution::Slight | Contribution::None => None,
+        }
+    }
+
+    /// What the styles mean.
+    fn legend(self, labels: &[String], width: usize, lang: Lang) -> Line<'static> {
+        let label = labels.get(self.class).map_or("?", String::as_str);
+        let label = truncate_width(label, 20);
+        let strong = true;
+        let marked = |contribution: Contribution, text: String| {
+            let mark = self.mark(contribution).unwrap_or_default();
+            Span::styled(format!("{mark}{text}"), self.of(contribution))
+        };
+        let spans = [
+            Span::styled(lang.tr("words").to_owned() + ": ", self.theme.dim()),
+            marked(Contribution::Towards { is_strong: strong }, lang.tr_with("for {0}", &[&label])),
+            Span::raw(" "),
+            marked(Contribution::Against { is_strong: strong }, lang.tr("against").to_owned()),
+        ];
+        cut(spans, width)
+    }
+}
+
+/// The probability without a word.
+fn without(
+    words: &WordAttributions,
+    part: &TextPart,
+    labels: &[String],
+    width: usize,
+    lang: Lang,
+    theme: Theme,
+) -> Line<'static> {
+    let probability = part.without.unwrap_or(f64::NAN);
+    let label = truncate_width(labels.get(words.class).map_or("?", String::as_str), 20);
+    let percent = |value: f64| format!("{:.2}%", value * 100.0);
+    let change = format!("{:+.2}", (probability - words.score) * 100.0);
+    let values: [&dyn std::fmt::Display; 5] = [
+        &truncate_width(&part.text, 20),
+        &label,
+        &percent(words.score),
+        &percent(probability),
+        &change,
+    ];
+    let text = lang.tr_with("without {0}: {1} {2} → {3} ({4})", &values);
+    cut([Span::styled(text, theme.strong())], width)
+}
+
+/// The spans as a line of at most `width` columns.
+fn cut<const N: usize>(spans: [Span<'static>; N], width: usize) -> Line<'static> {
+    let mut line = Line::default();
+    for span in spans {
+        let left = width.saturating_sub(line.width());
+        if span.width() > left {
+            if left > 0 {
+                line.push_span(Span::styled(truncate_width(&span.content, left), span.style));
+            }
+            break;
+        }
+        line.push_span(span);
+    }
+    line
+}
+
+/// Styled graphemes in lines of at most `width` columns, broken at spaces where there are any. Spaces at
+/// the end of a line are left out.
+fn wrap(units: Vec<(String, Style)>, width: usize) -> Vec<Line<'static>> {
+    let is_space = |unit: &(String, Style)| unit.0.trim().is_empty();
+    let mut lines: Vec<Vec<(String, Style)>> = vec![Vec::new()];
+    let mut used = 0;
+    for unit in units {
+        let columns = unit.0.width();
+        let last = lines.len() - 1;
+        if used + columns > width && !is_space(&unit) {
+            // The word that the line ends with moves to the next line, unless it fills the line.
+            let at = lines[last].iter().rposition(is_space).map_or(lines[last].len(), |at| at + 1);
+            let moved = lines[last].split_off(at);
+            used = moved.iter().map(|unit| unit.0.width()).sum();
+            lines.push(moved);
+        }
+        let last = lines.len() - 1;
+        if is_space(&unit) && (used + columns > width || (last > 0 && lines[last].is_empty())) {
+            continue;
+        }
+        used += columns;
+        lines[last].push(unit);
+    }
+    lines.into_iter().map(joined).collect()
+}
+
+/// Graphemes of one style as one span.
+fn joined(units: Vec<(String, Style)>) -> Line<'static> {
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    for (text, style) in units {
+        match spans.last_mut() {
+            Some(last) if last.style == style => last.content.to_mut().push_str(&text),
+            _ => spans.push(Span::styled(text, style)),
+        }
+    }
+    Line::from(spans)
+}
+
+#[cfg(test)]
+#[path = "attribution_tests.rs"]
+mod tests;

@@ -1,0 +1,104 @@
+//! Tests of colored words.
+
+use super::*;
+
+fn explained(parts: &[(&str, Option<f64>)]) -> WordAttributions {
+    let part = |(text, without): &(&str, Option<f64>)| TextPart {
+        text: (*text).to_owned(),
+        without: *without,
+    };
+    WordAttributions {
+        class: 1,
+        score: 0.9,
+        baseline: "[MASK]".to_owned(),
+        parts: parts.iter().map(part).collect(),
+    }
+}
+
+fn example() -> WordAttributions {
+    explained(&[
+        ("정말", Some(0.8)),
+        (" ", None),
+        ("재미있는", Some(0.3)),
+        (" ", None),
+        ("지루한", Some(0.99)),
+        (" ", None),
+        ("영화", Some(0.9)),
+    ])
+}
+
+fn labels() -> Vec<String> {
+    ["negative", "positive"].map(str::to_owned).to_vec()
+}
+
+fn drawn(
+    words: &WordAttributions,
+    chosen: Option<usize>,
+    width: usize,
+    color: bool,
+) -> Vec<String> {
+    let context = (Lang::English, Theme::new(color));
+    lines(words, chosen, &labels(), width, context).iter().map(Line::to_string).collect()
+}
+
+#[test]
+fn words_have_the_colors_of_their_classes() {
+    let theme = Theme::new(true);
+    let lines = lines(&example(), None, &labels(), 60, (Lang::English, theme));
+    let style = |word: &str| {
+        let span = lines[0].spans.iter().find(|span| span.content == word);
+        span.map(|span| span.style).unwrap_or_default()
+    };
+    assert_eq!(style("재미있는"), theme.class(1));
+    assert_eq!(style("정말").fg, theme.class(1).fg);
+    assert_ne!(style("정말"), theme.class(1), "it is not bold");
+    assert_eq!(style("지루한").fg, theme.class(0).fg);
+    assert_eq!(style("영화"), Style::new());
+    assert_eq!(lines[1].to_string(), "words: for positive against");
+}
+
+#[test]
+fn without_colors_words_have_marks() {
+    let lines = drawn(&example(), None, 60, false);
+    assert_eq!(lines, ["+정말 +재미있는 -지루한 영화", "words: +for positive -against"]);
+}
+
+#[test]
+fn a_chosen_word_shows_the_probability_without_it() {
+    let lines = drawn(&example(), Some(1), 60, true);
+    assert_eq!(lines[1], "without 재미있는: positive 90.00% → 30.00% (-60.00)");
+}
+
+#[test]
+fn no_line_is_wider_than_the_panel() {
+    let long = "가".repeat(50);
+    let words = explained(&[
+        ("정말", Some(0.5)),
+        ("  ", None),
+        (&long, Some(0.99)),
+        (" a\u{1b}[2J\u{202e} ", None),
+        ("e\u{301}👍🏽", Some(0.2)),
+    ]);
+    for width in 2..40 {
+        for chosen in [None, Some(0), Some(1), Some(2)] {
+            for color in [false, true] {
+                let lines = drawn(&words, chosen, width, color);
+                for line in &lines {
+                    assert!(line.as_str().width() <= width, "{width}: {line:?}");
+                    assert!(!line.contains(['\u{1b}', '\u{202e}']));
+                }
+                let text = lines[..lines.len() - 1].concat();
+                assert_eq!(text.matches('가').count(), 50, "{width}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_text_without_words_is_shown_as_it_is() {
+    assert_eq!(drawn(&explained(&[]), Some(3), 30, true), ["", "words: for positive against"]);
+    assert_eq!(
+        drawn(&explained(&[("  ", None)]), None, 30, true)[1],
+        "words: for positive against"
+    );
+}
