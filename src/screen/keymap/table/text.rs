@@ -150,6 +150,13 @@ pub(super) const BINDINGS: &[Binding] = {
             "Delete to the end of the line",
             None,
         ),
+        binding(
+            Predict,
+            &[control('s')],
+            Action::Pin,
+            "Pin the sentence: each evaluation classifies it",
+            Some("pin"),
+        ),
         binding(Predict, &[control('p')], Palette(Open), "Command palette", None),
         binding(PredictInRun, &[key(Esc)], Close, "Back to the Train page", Some("back")),
         binding(Scrolling, &[key(Up), char('k')], Scroll(-1), "Scroll up", Some("scroll")),
