@@ -112,6 +112,40 @@ fn keys_are_answered_at_once_while_training_uses_all_cores() {
     assert_eq!(terminal.exit_code(), 0);
 }
 
+/// The maximum time from Enter to the answer of a model that is being trained. It is answered after
+/// the step under way, which takes longer in builds with debug assertions.
+const MAX_ANSWER: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1500 } else { 60 });
+
+#[test]
+fn questions_are_answered_at_once_while_training_uses_all_cores() {
+    let endless = ["--max-steps", "1000000", "--eval-strategy", "no", "--save-strategy", "no"];
+    let mut terminal = Terminal::start_program(&[&endless[..], &["--report-to", "none"]].concat());
+    terminal.wait_for("steps/s");
+    terminal.press("2");
+    terminal.wait_for("type a review and press Enter");
+    let mut latencies: Vec<Duration> = (0..100u64)
+        .map(|question| {
+            let text = format!("question {question} .");
+            terminal.press(&text);
+            terminal.wait_for(&format!("> {text}"));
+            // Questions are asked at different times within a step.
+            std::thread::sleep(Duration::from_millis(question * 37 % 100));
+            terminal.press("\r");
+            // The answer begins with the text, in the panel below the field.
+            terminal.wait_screen(&text, |screen| {
+                let is_empty = screen.contents().contains("type a review and press Enter");
+                is_empty && screen.rows(0, 40).any(|row| row.starts_with(&format!("│{text}")))
+            })
+        })
+        .collect();
+    latencies.sort();
+    let (median, worst) = (latencies[50], latencies[98]);
+    println!("from Enter to the answer: {median:?} (median), {worst:?} (99th percentile)");
+    assert!(worst < MAX_ANSWER, "{worst:?}");
+    terminal.press("\x1bqy");
+    assert_eq!(terminal.exit_code(), 0);
+}
+
 /// The resident memory of a process in bytes, on systems with `/proc`.
 fn memory(process: &str) -> Option<u64> {
     let pages = std::fs::read_to_string(format!("/proc/{process}/statm")).ok()?;

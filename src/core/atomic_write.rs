@@ -1,6 +1,9 @@
 //! Atomic writes: a reader sees either the old or the new contents, even after a crash.
 
 mod publication;
+mod streamed;
+
+pub use streamed::AtomicFile;
 
 use publication::Publication;
 use std::fs::{File, Permissions};

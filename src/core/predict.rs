@@ -1,7 +1,7 @@
 //! Classification of texts and of pairs of texts.
 
 use crate::core::data::batching::{Example, PackedBatch};
-use crate::core::engine::logits::{class_of, softmax};
+use crate::core::engine::logits::{class_of, softmax, softmax_at};
 use crate::core::engine::{Engine, EngineError};
 use crate::core::number;
 use crate::core::tokenizer::{EncodedPair, Tokenizer, TokenizerError, UnknownTokens};
@@ -23,6 +23,9 @@ pub struct Prediction {
     /// The probability of each class, indexed by class id.
     #[serde(with = "number::list")]
     pub probabilities: Vec<f64>,
+    /// The probability of each class after calibration by a temperature, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrated_probabilities: Option<Vec<f64>>,
     /// The logit of each class, indexed by class id.
     #[serde(with = "number::list")]
     pub logits: Vec<f32>,
@@ -33,9 +36,53 @@ pub struct Prediction {
     /// The number of tokens that are not in the vocabulary; 0 in answers of earlier versions.
     #[serde(default)]
     pub unknown: usize,
+    /// The prediction of another model for the same text, if one was asked, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Box<ComparedPrediction>>,
+}
+
+/// The prediction of another model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ComparedPrediction {
+    /// The name or the folder of the model.
+    pub model: String,
+    /// The names of its classes, indexed by class id.
+    pub labels: Vec<String>,
+    /// Its prediction.
+    #[serde(flatten)]
+    pub prediction: Prediction,
 }
 
 impl Prediction {
+    /// The prediction with probabilities calibrated by a temperature, if there is a usable one. The
+    /// label does not change.
+    #[must_use]
+    pub fn calibrated(mut self, temperature: Option<f64>) -> Self {
+        let temperature = temperature.filter(|value| value.is_finite() && *value > 0.0);
+        let probabilities = temperature.map(|temperature| softmax_at(&self.logits, temperature));
+        self.calibrated_probabilities =
+            probabilities.filter(|values| values.iter().all(|value| value.is_finite()));
+        self
+    }
+
+    /// The difference between the two highest probabilities; 1 with fewer than two classes.
+    pub fn margin(&self) -> f64 {
+        let (mut first, mut second) = (0.0, 0.0);
+        for &probability in &self.probabilities {
+            if probability > first {
+                (first, second) = (probability, first);
+            } else if probability > second {
+                second = probability;
+            }
+        }
+        if self.probabilities.len() < 2 { 1.0 } else { first - second }
+    }
+
+    /// The calibrated probability of the predicted class, if there is a temperature.
+    pub fn calibrated_score(&self) -> Option<f64> {
+        self.calibrated_probabilities.as_ref()?.iter().copied().reduce(f64::max)
+    }
+
     /// Whether too many tokens are unknown for a meaningful prediction.
     pub fn has_many_unknown(&self) -> bool {
         self.unknown_tokens().is_notable()
@@ -173,6 +220,8 @@ pub fn classify_inputs(
                 label: labels.get(best).cloned().unwrap_or_default(),
                 score: probabilities.get(best).copied().unwrap_or(0.0),
                 probabilities,
+                calibrated_probabilities: None,
+                compared: None,
                 logits: logits.to_vec(),
                 unknown: tokenizer.count_unknown([encoded.example.ids.as_slice()]).unknown,
                 tokens: encoded.tokens,

@@ -2,7 +2,9 @@
 //! threads, and the terminal is restored however the dashboard ends.
 
 mod ansi_backend;
+mod clipboard;
 mod connection;
+mod effects;
 mod frame_pacing;
 mod guard;
 pub mod guardian;
@@ -19,10 +21,10 @@ mod writer;
 use crate::run::protocol::{Activity, Command, RunReport};
 use crate::run::system_metrics::SystemSampler;
 use crate::run::worker::panic_if_requested;
-use crate::screen::app::{Effect, FrameLayout, Message, Picture, RunLocation, State, update};
+use crate::screen::app::{FrameLayout, Message, RunLocation, State, update};
 use crate::screen::display::DisplayOptions;
 use crate::screen::keymap;
-use crate::screen::ui::{self, Theme, svg};
+use crate::screen::ui::{self, Theme};
 use ansi_backend::AnsiBackend;
 pub use connection::Connection;
 use crossbeam_channel::{Sender, never, unbounded};
@@ -33,7 +35,6 @@ use inbox::{Inbox, Received};
 use input::{ExternalEvent, InputThread, SignalThread, convert_mouse};
 use notification::PendingNotifications;
 use ratatui::Terminal;
-use ratatui::backend::TestBackend;
 use std::io;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -85,8 +86,8 @@ pub fn run(
     let (sender, external) = unbounded();
     let signals = SignalThread::start(sender.clone())?;
     let guard = TerminalGuard::acquire(!display.no_mouse)?;
-    // A replay shows neither the current time nor the computer's load.
-    let is_live = state.replay.is_none() && state.runs.is_none();
+    // A replay, for one, shows neither the current time nor the computer's load.
+    let is_live = state.replay.is_none() && state.runs.is_none() && state.asked_model.is_none();
     let process = match state.location {
         RunLocation::Attached { pid } => Some(pid),
         _ => None,
@@ -233,10 +234,18 @@ impl<C: Connection> Dashboard<'_, C> {
     /// Whether to wait for reports, and how long to wait at most.
     fn next_wait(&self) -> (bool, Duration) {
         let frame = self.pacing.until_frame().filter(|_| self.can_draw()).unwrap_or(TICK);
+        let next = frame.min(self.until_live_question());
         // An answer that the user waits for is shown at once.
-        let awaits_answer = self.state.prompt.pending > 0;
+        let awaits_answer = self.state.prompt.awaits_answer();
         let reports = if awaits_answer { Duration::ZERO } else { self.pacing.until_reports() };
-        if reports.is_zero() { (true, frame) } else { (false, frame.min(reports)) }
+        if reports.is_zero() { (true, next) } else { (false, next.min(reports)) }
+    }
+
+    /// How long to wait before the text being typed is asked about.
+    fn until_live_question(&self) -> Duration {
+        let now = self.start.elapsed().as_secs_f64();
+        let due = self.state.live_question_due();
+        due.map_or(Duration::MAX, |due| Duration::from_secs_f64((due - now).max(0.0)))
     }
 
     /// Handles events of the terminal immediately, and collects the rest as pending messages.
@@ -310,8 +319,7 @@ impl<C: Connection> Dashboard<'_, C> {
         if messages.iter().any(is_awaited) {
             self.pacing.request_now();
         }
-        update(&mut self.state, Message::Tick(self.start.elapsed().as_secs_f64()));
-        let mut quits = false;
+        let mut quits = self.handle(Message::Tick(self.start.elapsed().as_secs_f64()))?;
         for message in messages {
             quits |= self.handle(message)?;
         }
@@ -340,52 +348,6 @@ impl<C: Connection> Dashboard<'_, C> {
             Event::Mouse(event) => convert_mouse(event).map(Message::Mouse),
             _ => None,
         }
-    }
-
-    /// Updates the state and carries out the effects. Returns whether to quit.
-    fn handle(&mut self, message: Message) -> ControlFlow<ExitReason, bool> {
-        for effect in update(&mut self.state, message) {
-            match effect {
-                Effect::Send(command) => {
-                    if let Some(message) = self.connection.send(command) {
-                        update(&mut self.state, message);
-                    }
-                }
-                Effect::ReadCurves(folder) => self.connection.read_curves(folder),
-                Effect::EditRun(edit) => self.connection.edit_run(edit),
-                Effect::Picture(picture) => self.write_picture(picture),
-                Effect::Files(task) => run_files::start(task, self.sender.clone()),
-                Effect::Notify(notification) => {
-                    if self.notifications.push(&notification) {
-                        self.pacing.request_now();
-                    }
-                }
-                Effect::Suspend => self.suspend(),
-                Effect::Detach => return ControlFlow::Break(ExitReason::Detached),
-                Effect::Quit => return ControlFlow::Continue(true),
-            }
-        }
-        ControlFlow::Continue(false)
-    }
-
-    /// Starts writing a picture. A picture of the screen has all colors of the theme, whatever the
-    /// terminal supports.
-    fn write_picture(&mut self, picture: Picture) {
-        let screen = match picture {
-            Picture::Screen { .. } => self.screen_as_svg(),
-            Picture::Figures { .. } => String::new(),
-        };
-        pictures::start(picture, screen, self.sender.clone());
-    }
-
-    fn screen_as_svg(&self) -> String {
-        let size = self.terminal.size().unwrap_or_default();
-        let theme = self.theme.in_full_color();
-        let Ok(mut terminal) = Terminal::new(TestBackend::new(size.width, size.height));
-        let Ok(_) = terminal.draw(|frame| {
-            ui::draw(frame, &self.state, theme);
-        });
-        svg::render(terminal.backend().buffer(), theme.is_light())
     }
 }
 

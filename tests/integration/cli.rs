@@ -10,6 +10,10 @@ fn keys(value: &Value) -> Vec<&str> {
     object.keys().map(String::as_str).collect()
 }
 
+fn without<'a>(value: &'a Value, name: &str) -> Vec<&'a str> {
+    keys(value).into_iter().filter(|key| *key != name).collect()
+}
+
 #[test]
 fn a_plain_run_trains_evaluates_saves_and_predicts() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -54,7 +58,8 @@ fn a_plain_run_trains_evaluates_saves_and_predicts() {
         "tokenizer_config.json",
         "trainer_state.json",
     ];
-    assert_eq!(names(&outputs), expected);
+    let found = names(&outputs).into_iter().filter(|name| name != "calibration.json");
+    assert_eq!(found.collect::<Vec<_>>(), expected);
     let expected = "config.json model.safetensors nsmc_tui_state.json optimizer.safetensors \
                     tokenizer.json tokenizer_config.json trainer_state.json";
     assert_eq!(names(&outputs.join("checkpoint-6")).join(" "), expected);
@@ -68,7 +73,8 @@ fn a_plain_run_trains_evaluates_saves_and_predicts() {
     assert!(!printed.contains('\u{1b}'));
     let answer = &json_lines(&printed)[0];
     let expected = "text label score probabilities logits tokens truncated unknown";
-    assert_eq!(keys(answer).join(" "), expected);
+    // A model of a few steps may have no temperature.
+    assert_eq!(without(answer, "calibrated_probabilities").join(" "), expected);
     assert!(["negative", "positive"].contains(&answer["label"].as_str().unwrap_or("")));
     assert_eq!(answer["probabilities"].as_array().map(Vec::len), Some(2));
     assert_eq!(answer["tokens"][0], "[CLS]");
@@ -100,7 +106,8 @@ fn a_plain_run_trains_evaluates_saves_and_predicts() {
         "eval_samples_per_second",
         "eval_ece",
     ];
-    assert_eq!(keys(again), expected);
+    let found = without(again, "eval_temperature");
+    assert_eq!(found, expected);
     let bins = again["eval_calibration"].as_array().expect("bins");
     assert_eq!(bins.iter().filter_map(|bin| bin["count"].as_u64()).sum::<u64>(), 32);
     let error = again["eval_ece"].as_f64().expect("a number");

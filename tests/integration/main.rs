@@ -32,6 +32,8 @@ mod notify;
 #[cfg(unix)]
 mod output;
 mod pairs;
+#[cfg(unix)]
+mod predict;
 mod pretraining;
 #[cfg(unix)]
 mod recovery;

@@ -28,7 +28,7 @@ fn a_finished_run_is_shown_and_predicts_until_quit() {
     terminal.press("\r");
     let text = terminal.wait_for("[SEP]");
     assert!(text.contains("[CLS]") && text.contains("[UNK]"), "{text}");
-    assert_eq!(text.matches('%').count(), 2, "{text}");
+    assert!(text.contains("margin") && text.matches('%').count() >= 4, "{text}");
     terminal.press("\x1b[A");
     terminal.wait_for("> 정말 재밌다 😀");
     // The Escape key, not the start of an escape sequence.

@@ -58,6 +58,8 @@ mod tests {
             label: "positive".to_owned(),
             score: 0.75,
             probabilities: vec![0.25, 0.75],
+            calibrated_probabilities: None,
+            compared: None,
             logits: vec![0.0, 1.0],
             tokens: ["[CLS]", "최고", "\u{1b}[0m", "[SEP]"].map(str::to_owned).to_vec(),
             truncated: false,

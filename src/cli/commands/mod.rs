@@ -12,6 +12,7 @@ mod export;
 mod figures;
 mod foreground;
 mod predict;
+mod progress;
 mod replay;
 mod runs;
 mod saved;
@@ -70,7 +71,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(CliCommand::Runs(flags)) => code = runs::run(&flags, &mut out)?,
         Some(CliCommand::Figures(flags)) => figures::run(&flags, &mut out)?,
         Some(CliCommand::Evaluate(flags)) => evaluate::run(&flags, &mut out)?,
-        Some(CliCommand::Predict(flags)) => predict::run(&flags, &mut out)?,
+        Some(CliCommand::Predict(flags)) => code = predict::run(&flags, &mut out)?,
         #[cfg(feature = "serve")]
         Some(CliCommand::Serve(flags)) => code = serve::run(&flags, &mut out)?,
         Some(CliCommand::Export(flags)) => export::run(&flags, &mut out)?,

@@ -1,76 +1,145 @@
 //! `nsmc-tui predict`.
 
-use super::{each_text, explain, saved};
+mod file;
+mod models;
+mod page;
+mod table;
+
+use super::{dashboard, each_text, explain};
 use crate::cli::flags::PredictFlags;
 use crate::cli::output::print_to_stderr;
-use crate::core::attribution::attribute;
-use crate::core::engine::logits::class_of;
-use crate::core::predict::{PAIR_SEPARATOR, TextInput, classify_inputs};
+use crate::core::attribution::{Attribution, ExplainMethod};
+use crate::core::predict::{PAIR_SEPARATOR, Prediction, TextInput};
 use crate::core::text::{sanitize_for_terminal, to_json, truncate_width};
-use crate::run::worker::check_pairs;
+use crate::run::worker::asked_model::AskedModels;
 use anyhow::Context;
 use std::io::Write;
+use std::process::ExitCode;
+use table::{Format, PredictionFile};
 
-pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<()> {
+pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     if let Some(method) = flags.explain {
         explain::check(method, flags.int8)?;
     }
-    let saved = saved::load(&flags.model)?;
-    let mut engine = saved::engine(&saved.model, &flags.compute, flags.int8)?;
-    let labels = &saved.model.config().labels;
-    let trained_on_pairs = saved.model.config().text_pair_columns().is_some();
-    let reads_pairs = flags.text_pair.unwrap_or(trained_on_pairs);
-    if reads_pairs {
-        check_pairs(&saved.model, &saved.tokenizer)?;
+    // An unknown extension is refused before a model is loaded.
+    let output = flags.output_file.as_deref().map(table::format_of).transpose()?;
+    anyhow::ensure!(
+        flags.explain.is_none() || matches!(output, None | Some(Format::JsonLines)),
+        "--explain has a number a token, for which a table has no columns: write a .jsonl file"
+    );
+    let is_asked = flags.texts.is_empty() && flags.input_file.is_none() && output.is_none();
+    let is_plain = flags.json || flags.plain || flags.explain.is_some();
+    let has_page = is_asked && !is_plain && dashboard::is_possible();
+    let mut models = models::load(flags)?;
+    if has_page {
+        return page::show(models, flags, out);
     }
-    each_text(&flags.texts, |texts| {
-        // The texts before one that is not a pair are still classified.
-        let (mut inputs, mut problem) = (Vec::new(), Ok(()));
-        for line in texts {
-            let input =
-                if reads_pairs { TextInput::pair(line) } else { Ok(TextInput::single(line)) };
-            match input.with_context(|| format!("\"{}\"", truncate_width(line, 60))) {
-                Ok(input) => inputs.push(input),
-                Err(error) => {
-                    problem = Err(error);
-                    break;
-                }
+    let mut output = match (&flags.output_file, output) {
+        (Some(file), Some(format)) => {
+            Some(PredictionFile::create(file, format, flags.input_file.is_some())?)
+        }
+        _ => None,
+    };
+    let mut write = |models: &AskedModels, answered: &Answered<'_>| match &mut output {
+        Some(output) => output.write(models, answered),
+        None if flags.json => Ok(writeln!(out, "{}", answered.to_json()?)?),
+        None => answered.write_lines(out),
+    };
+    match &flags.input_file {
+        Some(file) => file::classify(file, flags, &mut models, &mut write)?,
+        None => each_text(&flags.texts, |texts| {
+            classify(texts, flags.explain, &mut models, &mut write)
+        })?,
+    }
+    out.flush()?;
+    if let Some(output) = output {
+        output.publish()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A classified text.
+struct Answered<'a> {
+    prediction: &'a Prediction,
+    /// What its tokens contribute, if that was asked.
+    attribution: Option<Attribution>,
+    /// The id of its row, if it is one of a file.
+    id: Option<&'a str>,
+}
+
+impl Answered<'_> {
+    fn to_json(&self) -> serde_json::Result<String> {
+        let prediction = self.prediction;
+        match &self.attribution {
+            Some(attribution) => to_json(&explain::Explained { prediction, attribution }),
+            None => to_json(prediction),
+        }
+    }
+
+    fn write_lines(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        write_line(self.prediction, out)?;
+        if let Some(attribution) = &self.attribution {
+            explain::write(out, self.prediction, attribution)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a classified text.
+type WriteOne<'a> = dyn FnMut(&AskedModels, &Answered<'_>) -> anyhow::Result<()> + 'a;
+
+/// Classifies the texts on lines. Those before one that is not a pair are still classified.
+fn classify(
+    texts: &[&str],
+    method: Option<ExplainMethod>,
+    models: &mut AskedModels,
+    write: &mut WriteOne<'_>,
+) -> anyhow::Result<()> {
+    let (mut inputs, mut problem) = (Vec::new(), Ok(()));
+    for line in texts {
+        match models.input(line).with_context(|| format!("\"{}\"", truncate_width(line, 60))) {
+            Ok(input) => inputs.push(input),
+            Err(error) => {
+                problem = Err(error);
+                break;
             }
         }
-        let (tokenizer, max_length) = (&saved.tokenizer, saved.max_seq_length);
-        let predictions = classify_inputs(engine.as_mut(), labels, tokenizer, &inputs, max_length)?;
-        for (prediction, input) in predictions.into_iter().zip(&inputs) {
-            let (text, counts) = (&prediction.text, prediction.unknown_tokens());
-            let what = format!("\"{}\"", truncate_width(text, 40));
-            if let Some(note) = saved.tokenizer.note_on_texts(&what, counts, [text.as_str()]) {
-                print_to_stderr(format_args!("warning: {note}"));
-            }
-            let class = class_of(&prediction.logits);
-            let attribution = flags.explain.map(|method| {
-                attribute(engine.as_mut(), tokenizer, input, max_length, class, method)
-            });
-            let attribution = attribution.transpose().with_context(|| what.clone())?;
-            if flags.json {
-                let json = match &attribution {
-                    Some(attribution) => {
-                        to_json(&explain::Explained { prediction: &prediction, attribution })?
-                    }
-                    None => to_json(&prediction)?,
-                };
-                writeln!(out, "{json}")?;
-            } else {
-                let text = match &prediction.text_pair {
-                    Some(second) => &format!("{} {PAIR_SEPARATOR} {second}", prediction.text),
-                    None => &prediction.text,
-                };
-                let text = sanitize_for_terminal(text);
-                writeln!(out, "{}\t{:.4}\t{text}", prediction.label, prediction.score)?;
-                if let Some(attribution) = &attribution {
-                    explain::write(out, &prediction, attribution)?;
-                }
-            }
+    }
+    for (prediction, input) in models.classify(&inputs)?.iter().zip(&inputs) {
+        let (text, counts) = (&prediction.text, prediction.unknown_tokens());
+        let what = format!("\"{}\"", truncate_width(text, 40));
+        let tokenizer = &models.first.tokenizer;
+        if let Some(note) = tokenizer.note_on_texts(&what, counts, [text.as_str()]) {
+            print_to_stderr(format_args!("warning: {note}"));
         }
-        out.flush()?;
-        problem
-    })
+        let attribution = attribution(method, prediction, input, models).context(what)?;
+        write(models, &Answered { prediction, attribution, id: None })?;
+    }
+    problem
+}
+
+/// What the tokens of a classified text contribute, if that is asked.
+fn attribution(
+    method: Option<ExplainMethod>,
+    prediction: &Prediction,
+    input: &TextInput<'_>,
+    models: &mut AskedModels,
+) -> anyhow::Result<Option<Attribution>> {
+    let attribution = method.map(|method| models.first.attribute(input, prediction, method));
+    Ok(attribution.transpose()?)
+}
+
+/// Writes the label, its probability and the text; with another model, its label and probability
+/// before the text.
+fn write_line(prediction: &Prediction, out: &mut impl Write) -> anyhow::Result<()> {
+    let text = match &prediction.text_pair {
+        Some(second) => &format!("{} {PAIR_SEPARATOR} {second}", prediction.text),
+        None => &prediction.text,
+    };
+    write!(out, "{}\t{:.4}\t", prediction.label, prediction.score)?;
+    if let Some(other) = &prediction.compared {
+        write!(out, "{}\t{:.4}\t", other.prediction.label, other.prediction.score)?;
+    }
+    writeln!(out, "{}", sanitize_for_terminal(text))?;
+    Ok(())
 }

@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 /// A saved model, its tokenizer and its maximum sequence length in tokens.
 pub struct SavedModel {
+    /// The folder of its files.
+    pub folder: PathBuf,
     pub model: SequenceClassifier,
     pub tokenizer: Tokenizer,
     pub max_seq_length: usize,
@@ -63,7 +65,8 @@ pub fn load(flags: &SavedModelFlags) -> anyhow::Result<SavedModel> {
     }
     let longest = model.config().max_tokens();
     let requested = flags.max_seq_length.or(tokenizer.model_max_length());
-    Ok(SavedModel { max_seq_length: requested.unwrap_or(longest).min(longest), model, tokenizer })
+    let max_seq_length = requested.unwrap_or(longest).min(longest);
+    Ok(SavedModel { folder: path, max_seq_length, model, tokenizer })
 }
 
 /// The engine that computes the model; prints a note on stderr if it is not the requested one.

@@ -1,6 +1,7 @@
 //! Flags of the commands that work on a saved model or on data alone.
 
 use super::compute::ComputeFlags;
+use super::display::DisplayFlags;
 use super::shared::{
     ColumnFlags, EvalRowsFlags, SavedModelFlags, ShuffleFlags, TrainRowsFlags, dataset_options,
 };
@@ -11,6 +12,7 @@ use crate::run::options::{DatasetOptions, Given, TrainerOptions};
 use crate::run::predictions::errors::ErrorFile;
 use clap::{Args, ValueHint};
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
 /// Flags of `evaluate`.
 #[derive(Args, Debug)]
@@ -68,10 +70,30 @@ impl EvaluateFlags {
 #[derive(Args, Debug)]
 #[expect(missing_docs, reason = "the help texts are the documentation")]
 pub struct PredictFlags {
-    /// Sentences; without any, the lines of standard input
+    /// Sentences; without any, a page to type them on, or the lines of standard input
     pub texts: Vec<String>,
     #[command(flatten)]
     pub model: SavedModelFlags,
+    /// Classify the texts of this file: .tsv, .csv, .jsonl or .parquet, the first three also with .gz
+    /// or .zst, or .txt with one text a line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, conflicts_with = "texts", help_heading = "Data")]
+    pub input_file: Option<PathBuf>,
+    /// The column of the texts, or of the first texts of pairs, in that file [default: document, text,
+    /// sentence, review, content, …]
+    #[arg(long, value_name = "NAME", requires = "input_file", help_heading = "Data")]
+    pub text_column_name: Option<String>,
+    /// The column of the second texts of pairs in that file
+    #[arg(long, value_name = "NAME", requires = "input_file", help_heading = "Data")]
+    pub text_pair_column_name: Option<String>,
+    /// Leave out bad rows of that file, and count them, instead of stopping
+    #[arg(long, requires = "input_file", help_heading = "Data")]
+    pub skip_bad_rows: bool,
+    /// Write the predictions into this file: .tsv, .csv or .jsonl
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, conflicts_with = "json", help_heading = "Data")]
+    pub output_file: Option<PathBuf>,
+    /// Ask this model, too: a folder of a saved model, a checkpoint, or a model of the hub
+    #[arg(long, value_name = "ID|FOLDER")]
+    pub compare: Option<String>,
     /// Each argument or line is a pair of texts, separated by a tab or by "|||", as in
     /// "A man sleeps ||| A man is awake" [default: true for models trained on pairs]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
@@ -88,6 +110,12 @@ pub struct PredictFlags {
     /// against it
     #[arg(long, value_name = "METHOD", value_parser = choice_value::<ExplainMethod>())]
     pub explain: Option<ExplainMethod>,
+    /// Read lines from the terminal instead of showing the page
+    #[arg(long)]
+    pub plain: bool,
+    /// How the page looks
+    #[command(flatten)]
+    pub display: DisplayFlags,
 }
 
 /// Flags of `data`.

@@ -27,6 +27,18 @@ pub fn softmax(logits: &[f32]) -> Vec<f64> {
     exponentials.into_iter().map(|e| e / sum).collect()
 }
 
+/// The probability of each class at a temperature, which the logits are divided by (Guo et al., "On
+/// Calibration of Modern Neural Networks", ICML 2017, equation 9).
+pub fn softmax_at(logits: &[f32], temperature: f64) -> Vec<f64> {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let exponentials: Vec<f64> = logits
+        .iter()
+        .map(|&logit| ((f64::from(logit) - f64::from(highest)) / temperature).exp())
+        .collect();
+    let sum: f64 = exponentials.iter().sum();
+    exponentials.into_iter().map(|e| e / sum).collect()
+}
+
 /// The probability of the predicted class, [`class_of`]; NaN if a logit is NaN.
 pub fn confidence_of(logits: &[f32]) -> f64 {
     let predicted =
@@ -43,6 +55,9 @@ mod tests {
         assert_eq!(class_of(&[0.5, 2.0, 2.0]), 1);
         let p = softmax(&[0.0, 3f32.ln()]);
         assert!((p[0] - 0.25).abs() < 1e-6 && (p[1] - 0.75).abs() < 1e-6);
+        // 3^(1/2) : 1 at twice the temperature.
+        let p = softmax_at(&[0.0, 3f32.ln()], 2.0);
+        assert!((p[0] - 1.0 / (1.0 + 3f64.sqrt())).abs() < 1e-7 && p[0] + p[1] == 1.0);
         assert!((loss_of(&[0.0, 3f32.ln()], 0, 0.0) - 4f64.ln()).abs() < 1e-6);
         // The losses of the two labels are ln 4 and ln 4/3.
         let smoothed = 0.9 * 4f64.ln() + 0.1 * (4f64.ln() + (4f64 / 3.0).ln()) / 2.0;

@@ -305,6 +305,19 @@ impl ModelConfig {
         }
     }
 
+    /// The architecture in a line: its kind, layers, width, heads and vocabulary.
+    pub fn description(&self) -> String {
+        let encoder = &self.encoder;
+        format!(
+            "{} {} layers × {}, {} heads, {} pieces",
+            self.architecture.title(),
+            encoder.num_hidden_layers,
+            encoder.hidden_size,
+            encoder.num_attention_heads,
+            encoder.vocab_size
+        )
+    }
+
     /// Notes on where transformers computes otherwise.
     pub fn notes(&self) -> Vec<String> {
         let pooling = self.pooling_note().map(str::to_owned);

@@ -3,6 +3,7 @@
 use super::calibration::Reliability;
 use super::event::Metrics;
 use super::metrics::Confusion;
+use super::temperature::TemperatureFit;
 use crate::core::data::batching::{Example, PackedBatch, evaluation_batches};
 use crate::core::engine::logits::{class_of, confidence_of, loss_of};
 use crate::core::engine::{Engine, EngineError};
@@ -75,6 +76,7 @@ pub fn evaluate_pretraining(
         perplexity: Some(masked_loss.exp()),
         eval_generator_loss: replaced.map(|_| masked_loss),
         eval_calibration: Reliability::default().calibration(),
+        eval_temperature: None,
         eval_runtime: seconds,
         eval_samples_per_second: texts.len() as f64 / seconds,
     }))
@@ -121,6 +123,7 @@ pub fn evaluate_each(
     let lengths: Vec<usize> = examples.iter().map(|e| e.ids.len()).collect();
     let mut confusion = Confusion::new(options.classes);
     let mut reliability = Reliability::default();
+    let mut fit = TemperatureFit::new(options.classes, examples.len());
     let mut loss = 0f64;
     let mut done = 0;
     if !progress(engine, 0, examples.len()) {
@@ -137,6 +140,7 @@ pub fn evaluate_each(
             let predicted = class_of(logits);
             confusion.add(label, predicted);
             reliability.add(confidence_of(logits), predicted == label);
+            fit.add(logits, label);
         }
         done += batch.batch_size();
         if !progress(engine, done, examples.len()) {
@@ -156,6 +160,7 @@ pub fn evaluate_each(
         perplexity: None,
         eval_generator_loss: None,
         eval_calibration: reliability.calibration(),
+        eval_temperature: fit.temperature(),
         eval_runtime: seconds,
         eval_samples_per_second: examples.len() as f64 / seconds,
     }))

@@ -10,7 +10,8 @@ mod rolled_back;
 pub use command_applied::{CommandApplied, CommandEffect};
 pub use early_stopped::EarlyStopped;
 pub use log_entry::{
-    LogEntry, Logged, TrainingLog, end_entry, evaluation_entry, training_entry, with_pseudo_labels,
+    EVAL_TEMPERATURE, LogEntry, Logged, TrainingLog, end_entry, evaluation_entry, training_entry,
+    with_pseudo_labels,
 };
 pub use probe::Probe;
 pub use rolled_back::RolledBack;
@@ -265,6 +266,9 @@ pub struct Metrics {
     /// Confidence and accuracy in bins; empty in journals of earlier versions.
     #[serde(default)]
     pub eval_calibration: Calibration,
+    /// The temperature that calibrates confidence, fitted to this evaluation; `None` if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eval_temperature: Option<f64>,
     /// The number of examples evaluated.
     pub eval_samples: u64,
     /// The duration of the evaluation in seconds.

@@ -75,6 +75,7 @@ pub fn evaluated(step: u64, epoch: f64, accuracy: f64, elapsed: f64) -> Evaluate
             perplexity: None,
             eval_generator_loss: None,
             eval_calibration: calibration(accuracy),
+            eval_temperature: Some(1.25),
             eval_samples: 2000,
             eval_runtime: 2.0,
             eval_samples_per_second: 1000.0,

@@ -20,6 +20,7 @@ pub mod progress;
 mod pseudo_labels;
 pub mod schedule;
 mod steps;
+pub mod temperature;
 pub mod trainer;
 pub mod trainer_state;
 

@@ -1,6 +1,7 @@
 //! Worker threads for a run, a replay and the index of runs. Each sends reports over one channel
 //! and accepts commands over another.
 
+pub mod asked_model;
 mod explaining;
 mod finished;
 mod kept;
@@ -211,7 +212,10 @@ fn run(
 ) -> anyhow::Result<()> {
     let Preparation { run, mut engine, mut started, recorder, history } =
         prepare::prepare(options.clone(), channels)?;
-    let mut reporter = Reporter { channels, recorder, notifier };
+    let mut reporter = Reporter { channels, recorder, notifier, temperature: None };
+    for event in &history {
+        reporter.note_temperature(event);
+    }
     run.open_session(&reporter, history.len());
     if let Some(on_recording) = on_recording {
         on_recording(&run.arguments.output_dir);
@@ -236,7 +240,8 @@ fn run(
     for command in &channels.commands {
         match command {
             Command::Predict { text } => {
-                channels.send(RunReport::Answer(run.answer(text, engine.as_mut())));
+                let answer = run.answer(text, engine.as_mut(), reporter.temperature);
+                channels.send(RunReport::Answer(answer));
             }
             Command::Explain { text } => {
                 channels.send(RunReport::Explained(run.explain(text, engine.as_mut())));
@@ -304,8 +309,9 @@ impl PreparedRun {
         }
     }
 
-    /// Classifies a text with the current weights.
-    fn answer(&self, text: String, engine: &mut dyn Engine) -> Answer {
+    /// Classifies a text with the current weights. Its probabilities are calibrated by the
+    /// temperature, if there is one.
+    fn answer(&self, text: String, engine: &mut dyn Engine, temperature: Option<f64>) -> Answer {
         let (config, max_length) = (self.model.config(), self.arguments.max_seq_length);
         let outcome = input_of(config, &text)
             .and_then(|input| {
@@ -314,7 +320,8 @@ impl PreparedRun {
             .map_err(|error| sanitize_for_terminal(&error.to_string()).into_owned())
             .and_then(|mut predictions| {
                 predictions.pop().ok_or_else(|| "there is no prediction".to_owned())
-            });
+            })
+            .map(|prediction| prediction.calibrated(temperature));
         Answer { text, outcome }
     }
 

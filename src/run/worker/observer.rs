@@ -126,7 +126,8 @@ impl Observer for WorkerObserver<'_, '_> {
             };
             match command {
                 Command::Predict { text } => {
-                    channels.send(RunReport::Answer(self.run.answer(text, engine)));
+                    let answer = self.run.answer(text, engine, self.reporter.temperature);
+                    channels.send(RunReport::Answer(answer));
                 }
                 Command::Pin { text } => self.pin(text, engine),
                 Command::Explain { text } => {

@@ -323,7 +323,6 @@ fn notes(report: &LoadReport, config: &ModelConfig, total: usize, skipped: usize
 impl PreparedRun {
     fn started(&self, notes: Vec<String>) -> Started {
         let (config, arguments) = (self.model.config(), &self.arguments);
-        let encoder = &config.encoder;
         let model = match (self.base_model.as_deref(), self.starting_weights) {
             (Some(SMALL_MODEL), _) | (None, StartingWeights::Random) => "small Korean BERT",
             (None | Some(EMBEDDED_MODEL), _) => "embedded Korean BERT",
@@ -333,14 +332,7 @@ impl PreparedRun {
         let progress = self.resume.as_ref().map(|checkpoint| &checkpoint.run.progress);
         Started {
             model: sanitize_for_terminal(model).into_owned(),
-            architecture: format!(
-                "{} {} layers × {}, {} heads, {} pieces",
-                config.architecture.title(),
-                encoder.num_hidden_layers,
-                encoder.hidden_size,
-                encoder.num_attention_heads,
-                encoder.vocab_size
-            ),
+            architecture: config.description(),
             parameters: self.model.parameters().count(),
             labels: config.labels.clone(),
             train_samples: samples,

@@ -40,10 +40,13 @@ pub(super) struct Reporter<'a> {
     pub channels: &'a WorkerChannels,
     pub recorder: Recorder,
     pub notifier: &'a mut Notifier,
+    /// The temperature of the last evaluation, which calibrates answers.
+    pub temperature: Option<f64>,
 }
 
 impl Reporter<'_> {
     pub fn publish(&mut self, event: TrainEvent) {
+        self.note_temperature(&event);
         self.recorder.record(&event);
         let notification = self.notifier.observe(&event);
         if event.is_journaled() {
@@ -53,6 +56,13 @@ impl Reporter<'_> {
         self.notifier.send(notification);
         for message in self.recorder.take_problems() {
             self.warn(&message);
+        }
+    }
+
+    /// Notes the temperature of an evaluation.
+    pub fn note_temperature(&mut self, event: &TrainEvent) {
+        if let TrainEvent::Evaluated(evaluated) | TrainEvent::BestLoaded(evaluated) = event {
+            self.temperature = evaluated.metrics.eval_temperature;
         }
     }
 

@@ -7,6 +7,7 @@ use crate::core::train::TrainerState;
 use crate::core::train::arguments::StartingWeights;
 use crate::core::train::checkpoint::TRAINER_STATE;
 use crate::core::train::event::LogEntry;
+use crate::core::train::temperature::{CALIBRATION, SavedTemperature};
 use crate::run::figures::FigureFile;
 use crate::run::model_card::{
     CardMetrics, HubReference, ModelCard, TrainingResult, hyperparameters, pretraining_card,
@@ -15,8 +16,13 @@ use serde_json::Value;
 use std::path::Path;
 
 /// Files of an older model that would be loaded together with the new one.
-const STALE: [&str; 4] =
-    ["added_tokens.json", "model.safetensors.index.json", "special_tokens_map.json", "vocab.txt"];
+const STALE: [&str; 5] = [
+    CALIBRATION,
+    "added_tokens.json",
+    "model.safetensors.index.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+];
 
 impl PreparedRun {
     /// Writes the model, its tokenizer, its card, the run's state and its figures into the output
@@ -41,6 +47,9 @@ impl PreparedRun {
             staging.write(name, bytes).map_err(failed(&output_dir.join(name)))
         };
         write(TRAINER_STATE, state.to_json().as_bytes())?;
+        if let Some(temperature) = SavedTemperature::of_history(state, step) {
+            write(CALIBRATION, temperature.to_json().as_bytes())?;
+        }
         for (name, bytes) in &self.checkpoints.tokenizer {
             write(name, bytes)?;
         }

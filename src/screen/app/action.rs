@@ -5,6 +5,7 @@ use super::log::LogAction;
 use super::mistakes::MistakesAction;
 use super::page::Page;
 use super::panels::PanelAction;
+use super::prompt::PromptAction;
 use super::run_control::RunControlAction;
 use super::runs::RunsAction;
 use super::words::WordsAction;
@@ -49,8 +50,10 @@ pub enum Action {
     ScrollToBottom,
     /// Classify the typed text.
     Submit,
-    /// Recall an earlier text (1) or a later one (-1).
+    /// Move up in the typed text (1) or down (-1); beyond it, recall an earlier or a later text.
     PromptHistory(isize),
+    /// Edit the typed text, or copy its answer.
+    Prompt(PromptAction),
     /// Edit the line of text that has the focus.
     Edit(InputRequest),
     /// Change how the charts are viewed.

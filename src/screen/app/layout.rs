@@ -38,6 +38,8 @@ pub struct FrameLayout {
     pub panels_per_page: usize,
     /// The maximum scroll position in lines; `None` if nothing scrolls.
     pub scroll_limit: Option<usize>,
+    /// Columns of the text field of the predict page.
+    pub prompt_columns: Option<usize>,
     /// Serial numbers of the first and the last log line that are fully visible.
     pub log_lines: Option<(usize, usize)>,
 }

@@ -30,6 +30,8 @@ pub enum Message {
     Files(FileReport),
     /// A signal requested the end of the program.
     Terminate,
+    /// A text was copied to the clipboard, or the reason why not.
+    Copied(Result<(), String>),
     /// A frame was drawn, with this layout.
     Drawn(FrameLayout),
     /// The time, in seconds since the program started.
@@ -61,6 +63,8 @@ pub enum Effect {
     Picture(Picture),
     /// Read or write a file of the run.
     Files(FileTask),
+    /// Copy a text to the clipboard of the user's terminal.
+    Copy(String),
     /// Notify the user through the terminal.
     Notify(Notification),
     /// Suspend the program and return to the shell.

@@ -23,6 +23,7 @@ pub mod run_control;
 pub mod runs;
 pub mod state;
 pub mod system;
+pub mod text_area;
 pub mod throughput;
 pub mod update;
 pub mod words;

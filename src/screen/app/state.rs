@@ -59,6 +59,17 @@ pub enum RunLocation {
     Unreachable,
 }
 
+/// A saved model that is asked without a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AskedModel {
+    /// Its name.
+    pub name: String,
+    /// The name of the model that it is compared with, if there is one.
+    pub compared: Option<String>,
+    /// Whether each text is a pair.
+    pub reads_pairs: bool,
+}
+
 /// The whole state of the dashboard.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -142,6 +153,8 @@ pub struct State {
     pub lost: Option<String>,
     /// Set if a recorded run is replayed.
     pub replay: Option<Replay>,
+    /// Set if a saved model is asked without a run.
+    pub asked_model: Option<AskedModel>,
     /// Set if runs are compared instead of one being shown.
     pub runs: Option<RunComparison>,
     /// Whether the user has requested to stop the run.
@@ -193,6 +206,7 @@ impl Default for State {
             location: RunLocation::default(),
             lost: None,
             replay: None,
+            asked_model: None,
             runs: None,
             stopping: false,
             quitting: false,
@@ -208,7 +222,13 @@ impl State {
 
     /// The available pages, in the order of their tabs.
     pub fn pages(&self) -> &'static [Page] {
-        if self.runs.is_some() { &[Page::Runs] } else { &Page::ALL }
+        if self.runs.is_some() {
+            &[Page::Runs]
+        } else if self.asked_model.is_some() {
+            &[Page::Predict, Page::Settings]
+        } else {
+            &Page::ALL
+        }
     }
 
     /// The last step on the charts.
@@ -230,8 +250,25 @@ impl State {
         self.replay.as_ref().is_some_and(|replay| replay.opened.is_some())
     }
 
+    /// Whether there is a model that answers questions.
+    pub fn has_model(&self) -> bool {
+        let is_classifier = self.started.as_ref().is_some_and(|run| !run.labels.is_empty());
+        let is_reachable = self.location != RunLocation::Unreachable;
+        let is_loaded = self.replay.is_none() || (self.is_opened() && self.saved.is_some());
+        is_classifier && is_reachable && is_loaded && !self.is_pretraining()
+    }
+
+    /// When to ask about the text being typed, in seconds since the program started.
+    pub fn live_question_due(&self) -> Option<f64> {
+        let is_shown = self.page == Page::Predict && self.has_model();
+        self.prompt.live_due().filter(|_| is_shown)
+    }
+
     /// Whether the model reads pairs of texts.
     pub fn reads_pairs(&self) -> bool {
+        if let Some(asked) = &self.asked_model {
+            return asked.reads_pairs;
+        }
         let settings = self.started.iter().flat_map(|started| &started.settings);
         settings.into_iter().any(|setting| setting.name == PAIR_SETTING)
     }

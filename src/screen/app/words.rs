@@ -125,6 +125,8 @@ mod tests {
                 label: String::new(),
                 score: 1.0,
                 probabilities: Vec::new(),
+                calibrated_probabilities: None,
+                compared: None,
                 logits: Vec::new(),
                 tokens: Vec::new(),
                 truncated: false,

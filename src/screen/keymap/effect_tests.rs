@@ -1,6 +1,7 @@
 //! Presses every key of the table in a state in which its action has an effect, and checks the
 //! effect. An action without a check does not compile.
 
+use super::prompt_effect_tests::{edited, prompt_check};
 use super::scene_tests::{at, charted, chosen_word, training, unsaved};
 use super::*;
 use crate::run::protocol::{Command, SessionStatus};
@@ -16,7 +17,7 @@ use crate::screen::app::words::WordsAction;
 use crate::screen::app::{Effect, Message, Picture, update};
 
 /// Checks an effect, given the state before, the state after, and the effects outside the state.
-pub(super) type Check = Box<dyn Fn(&State, &State, &[Effect]) -> bool>;
+pub type Check = Box<dyn Fn(&State, &State, &[Effect]) -> bool>;
 
 /// The state in which a binding is pressed, and the check of its effect.
 fn expected(binding: &Binding) -> (State, Check) {
@@ -76,15 +77,16 @@ fn expected(binding: &Binding) -> (State, Check) {
         }
         Action::ScrollToBottom => Box::new(|_, after, _| after.log.scroll == 0),
         Action::Submit => Box::new(|before, after, effects| {
-            let predict = Command::Predict { text: before.prompt.input.value().to_owned() };
-            after.prompt.input.value().is_empty() && effects == [Effect::Send(predict)]
+            let predict = Command::Predict { text: before.prompt.input.text().to_owned() };
+            after.prompt.input.text().is_empty() && effects == [Effect::Send(predict)]
         }),
         Action::PromptHistory(direction) => {
             if direction < 0 {
                 update(&mut state, Message::Action(Action::PromptHistory(2)));
             }
-            Box::new(|_, after, _| after.prompt.input.value() == "다음 물은 것")
+            Box::new(|_, after, _| after.prompt.input.text() == "다음 물은 것")
         }
+        Action::Prompt(action) => prompt_check(&mut state, action),
         Action::Edit(request) => Box::new(move |before, after, _| edited(before, after, request)),
         Action::Chart(action) => chart_check(&mut state, action),
         Action::Panel(action) => panel_check(&mut state, action),
@@ -107,7 +109,7 @@ fn expected(binding: &Binding) -> (State, Check) {
         Action::Runs(action) => runs_check(&mut state, action),
         Action::Mistakes(action) => super::mistake_tests::check(&mut state, action),
         Action::Pin => Box::new(|before, after, effects| {
-            let text = before.prompt.input.value().to_owned();
+            let text = before.prompt.input.text().to_owned();
             after.notice.is_some() && effects == [Effect::Send(Command::Pin { text })]
         }),
         Action::Words(WordsAction::Toggle) => Box::new(|before, after, effects| {
@@ -118,33 +120,6 @@ fn expected(binding: &Binding) -> (State, Check) {
         }),
     };
     (state, check)
-}
-
-/// Whether `request` correctly edits "정말 재미있는 영화" with the caret before "는 영화".
-fn edited(before: &State, after: &State, request: InputRequest) -> bool {
-    let line = |state: &State| {
-        let input = &state.prompt.input;
-        let at =
-            input.value().char_indices().nth(input.cursor()).map_or(input.value().len(), |c| c.0);
-        let (left, right) = input.value().split_at(at);
-        format!("{left}|{right}")
-    };
-    assert_eq!(line(before), "정말 재미있|는 영화");
-    let expected = match request {
-        InputRequest::GoToPrevChar => "정말 재미|있는 영화",
-        InputRequest::GoToNextChar => "정말 재미있는| 영화",
-        InputRequest::GoToPrevWord => "정말 |재미있는 영화",
-        InputRequest::GoToNextWord => "정말 재미있는 |영화",
-        InputRequest::GoToStart => "|정말 재미있는 영화",
-        InputRequest::GoToEnd => "정말 재미있는 영화|",
-        InputRequest::DeletePrevChar => "정말 재미|는 영화",
-        InputRequest::DeleteNextChar => "정말 재미있| 영화",
-        InputRequest::DeletePrevWord => "정말 |는 영화",
-        InputRequest::DeleteLine => "|",
-        InputRequest::DeleteTillEnd => "정말 재미있|",
-        other => panic!("no binding should have {other:?}"),
-    };
-    line(after) == expected
 }
 
 fn chart_check(state: &mut State, action: ChartAction) -> Check {
@@ -271,6 +246,10 @@ fn log_check(state: &mut State, action: LogAction) -> Check {
                 at(before) > 1 && at(after) == at(before) + by
             })
         }
+        LogAction::Copy => Box::new(|before, _, effects| {
+            let line = before.log.line_to_copy().map(Effect::Copy);
+            line.is_some() && effects == line.as_slice()
+        }),
         LogAction::ShowAll => {
             state.log.apply(LogAction::NextLevel);
             Box::new(|before, after, _| {

@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 pub struct Key {
     /// The key.
     pub code: KeyCode,
-    /// The modifiers, without Shift.
+    /// The modifiers. Shift counts only where it is named: a letter says it by itself.
     pub modifiers: KeyModifiers,
 }
 
@@ -25,6 +25,10 @@ pub(super) const fn control(c: char) -> Key {
 
 pub(super) const fn alt(code: KeyCode) -> Key {
     Key { code, modifiers: KeyModifiers::ALT }
+}
+
+pub(super) const fn shift_key(code: KeyCode) -> Key {
+    Key { code, modifiers: KeyModifiers::SHIFT }
 }
 
 pub(super) const fn control_key(code: KeyCode) -> Key {
@@ -54,12 +58,17 @@ impl Key {
         match self.modifiers {
             KeyModifiers::CONTROL => format!("Ctrl-{name}"),
             KeyModifiers::ALT => format!("Alt-{name}"),
+            KeyModifiers::SHIFT => format!("Shift-{name}"),
             _ => name,
         }
     }
 
     pub(super) fn matches(self, event: KeyEvent) -> bool {
-        let modifiers = event.modifiers - KeyModifiers::SHIFT;
+        let modifiers = if self.modifiers.contains(KeyModifiers::SHIFT) {
+            event.modifiers
+        } else {
+            event.modifiers - KeyModifiers::SHIFT
+        };
         self.code == event.code && self.modifiers == modifiers
     }
 }

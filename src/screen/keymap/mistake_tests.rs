@@ -37,7 +37,7 @@ pub(super) fn check(state: &mut State, action: MistakesAction) -> Check {
             let review = before.mistakes.selected_review().unwrap_or_default();
             let text = before.mistakes.reviews()[review].text.clone();
             let asked = effects == [Effect::Send(Command::Predict { text: text.clone() })];
-            asked && after.page == Page::Predict && after.prompt.input.value() == text
+            asked && after.page == Page::Predict && after.prompt.input.text() == text
         }),
         MistakesAction::NextOrder => {
             Box::new(|_, after, _| after.mistakes.order == ReviewOrder::Confidence)

@@ -29,6 +29,10 @@ pub enum KeyContext {
     Scrolling,
     /// On the predict page.
     Predict,
+    /// On the predict page of a run.
+    PredictInRun,
+    /// On the predict page of a saved model.
+    PredictAlone,
     /// Wherever text is typed.
     TextInput,
     /// On the log page.
@@ -73,6 +77,8 @@ impl KeyContext {
             Self::Scrolling => "Settings, Log and help",
             Self::AllPages => "All pages",
             Self::Predict => "Predict",
+            Self::PredictInRun => "Predict: in a run",
+            Self::PredictAlone => "Predict: a saved model",
             Self::TextInput => "Text input",
             Self::Log => "Log",
             Self::LogInput => "Log: search and filter",
@@ -93,7 +99,7 @@ impl KeyContext {
     }
 
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::RunPages,
         Self::NoTextInput,
         Self::Charts,
@@ -102,6 +108,8 @@ impl KeyContext {
         Self::Runs,
         Self::RunInput,
         Self::Predict,
+        Self::PredictInRun,
+        Self::PredictAlone,
         Self::AllPages,
         Self::Scrolling,
         Self::Log,
@@ -159,10 +167,18 @@ fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyConte
         (Some(Overlay::ConfirmUnsaved), _) => &[KeyContext::ConfirmUnsaved, AllPages, Anywhere],
         (Some(Overlay::ConfirmDelete), _) => &[KeyContext::ConfirmDelete, Anywhere],
         (Some(Overlay::Palette), _) => &[KeyContext::Palette, TextInput, Anywhere],
-        (None, Page::Predict) => &[KeyContext::Predict, TextInput, AllPages, Anywhere],
+        (None, Page::Predict) if state.asked_model.is_some() => {
+            &[KeyContext::Predict, KeyContext::PredictAlone, TextInput, AllPages, Anywhere]
+        }
+        (None, Page::Predict) => {
+            &[KeyContext::Predict, KeyContext::PredictInRun, TextInput, AllPages, Anywhere]
+        }
         (Some(Overlay::LearningRate), _) => &[KeyContext::LearningRate, TextInput, Anywhere],
         (None, Page::Train) => {
             &[RunPages, NoTextInput, Charts, Panels, RunControl, AllPages, Anywhere]
+        }
+        (None, Page::Settings) if state.asked_model.is_some() => {
+            &[NoTextInput, Scrolling, AllPages, Anywhere]
         }
         (None, Page::Settings) => &[RunPages, NoTextInput, Scrolling, AllPages, Anywhere],
         (None, Page::Log) if state.log.is_typing() => &[KeyContext::LogInput, TextInput, Anywhere],
@@ -206,6 +222,8 @@ pub fn action(state: &State, event: KeyEvent) -> Option<Action> {
 mod effect_tests;
 #[cfg(test)]
 mod mistake_tests;
+#[cfg(test)]
+mod prompt_effect_tests;
 #[cfg(test)]
 mod scene_tests;
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::core::attribution::{TextPart, WordAttributions};
+use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::{ending, run};
 use crate::run::metric_series::History;
-use crate::run::protocol::{Activity, Explanation, RunReport};
+use crate::run::protocol::{Activity, Answer, Explanation, RunReport};
 use crate::run::run_index::RunIndexReport;
 use crate::run::run_index::RunOrder;
 use crate::run::run_index::tests::entry;
@@ -14,6 +15,7 @@ use crate::screen::app::log::Level;
 use crate::screen::app::log::LogAction;
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::runs::{RunComparison, RunsAction};
+use crate::screen::app::state::AskedModel;
 use crate::screen::app::words::WordsAction;
 use crate::screen::app::{FrameLayout, Message, update};
 use crate::screen::ui::{self, Theme};
@@ -110,6 +112,27 @@ pub fn logged() -> State {
     drawn(state)
 }
 
+/// The predict page with an answer.
+pub fn answered() -> State {
+    let mut state = at(KeyContext::Predict);
+    let prediction = Prediction {
+        text: "정말 재미있는 영화".to_owned(),
+        text_pair: None,
+        label: "positive".to_owned(),
+        score: 0.75,
+        probabilities: vec![0.25, 0.75],
+        calibrated_probabilities: None,
+        compared: None,
+        logits: vec![0.0, 1.098_612_3],
+        tokens: Vec::new(),
+        truncated: false,
+        unknown: 0,
+    };
+    let answer = Answer { text: prediction.text.clone(), outcome: Ok(prediction) };
+    push(&mut state, RunReport::Answer(answer));
+    state
+}
+
 /// A state in which a context is active.
 pub fn at(context: KeyContext) -> State {
     let over = |overlay| State { overlay: Some(overlay), ..training() };
@@ -128,7 +151,10 @@ pub fn at(context: KeyContext) -> State {
             update(&mut state, Message::Paste("line 7".to_owned()));
             state
         }
-        KeyContext::Predict | KeyContext::TextInput => {
+        KeyContext::PredictAlone => {
+            State { asked_model: Some(AskedModel::default()), ..at(KeyContext::Predict) }
+        }
+        KeyContext::Predict | KeyContext::PredictInRun | KeyContext::TextInput => {
             let mut state = State { page: Page::Predict, ..training() };
             for text in ["처음 물은 것", "다음 물은 것"] {
                 update(&mut state, Message::Paste(text.to_owned()));

@@ -1,7 +1,7 @@
 //! The header and the footer of every page.
 
 use super::theme::Theme;
-use crate::core::text::truncate_width;
+use crate::core::text::{display_path, truncate_width};
 use crate::run::protocol::Activity;
 use crate::run::summary::clock;
 use crate::screen::app::State;
@@ -12,6 +12,7 @@ use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use std::path::Path;
 use unicode_width::UnicodeWidthStr;
 
 /// What the run is doing, in one line.
@@ -22,6 +23,9 @@ pub fn status(state: &State) -> String {
             1 => state.lang.tr("1 run").to_owned(),
             count => state.lang.tr_with("{0} runs", &[&count]),
         };
+    }
+    if let Some(asked) = &state.asked_model {
+        return truncate_width(&display_path(Path::new(&asked.name)), 40);
     }
     match &state.replay {
         Some(replay) => format!("{} · {}", replay.label(state.lang), activity(state)),
@@ -89,15 +93,17 @@ fn tabs(width: u16, state: &State, theme: Theme) -> Line<'static> {
     let [is_narrow, is_narrowest] = NARROW.map(|columns| width < columns);
     let mut spans = Vec::new();
     let pages = state.pages();
-    if !is_narrow || (pages.len() == 1 && !is_narrowest) {
+    if !is_narrow || (pages.len() < 3 && !is_narrowest) {
         spans.push(Span::styled(" nsmc-tui  ", theme.strong()));
     }
     for (index, &page) in pages.iter().enumerate() {
         let title = state.lang.tr(page.title());
-        let title = match pages.len() {
-            1 => format!(" {title} "),
-            _ if is_narrowest && page != state.page => format!(" {} ", index + 1),
-            _ => format!(" {} {title} ", index + 1),
+        let title = if pages.len() == 1 || state.asked_model.is_some() {
+            format!(" {title} ")
+        } else if is_narrowest && page != state.page {
+            format!(" {} ", index + 1)
+        } else {
+            format!(" {} {title} ", index + 1)
         };
         let style = if page == state.page { theme.selected() } else { theme.dim() };
         spans.push(Span::styled(title, style));

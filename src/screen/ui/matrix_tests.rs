@@ -29,20 +29,20 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
-const LANGUAGES: [(Lang, &str); 2] = [(Lang::English, "en"), (Lang::Korean, "ko")];
+pub(super) const LANGUAGES: [(Lang, &str); 2] = [(Lang::English, "en"), (Lang::Korean, "ko")];
 
-fn all_colors() -> Theme {
+pub(super) fn all_colors() -> Theme {
     let flags = DisplayOptions { color: ColorChoice::Truecolor, ..DisplayOptions::default() };
     Theme::detect(&flags, |_| None)
 }
 
-fn mono_ascii() -> Theme {
+pub(super) fn mono_ascii() -> Theme {
     let (color, glyphs) = (ColorChoice::Never, GlyphChoice::Ascii);
     let flags = DisplayOptions { color, glyphs, ..DisplayOptions::default() };
     Theme::detect(&flags, |_| None)
 }
 
-fn screen(state: &mut State, (columns, rows): (u16, u16), theme: Theme) -> Buffer {
+pub(super) fn screen(state: &mut State, (columns, rows): (u16, u16), theme: Theme) -> Buffer {
     let mut layout = FrameLayout::default();
     let Ok(mut terminal) = Terminal::new(TestBackend::new(columns, rows));
     let Ok(_) = terminal.draw(|frame| layout = draw(frame, state, theme));
@@ -64,7 +64,7 @@ fn rows(buffer: &Buffer) -> Vec<Vec<&Cell>> {
     rows.map(|row| shown(row).into_iter().map(|column| &row[column]).collect()).collect()
 }
 
-fn text(buffer: &Buffer) -> String {
+pub(super) fn text(buffer: &Buffer) -> String {
     let line = |row: Vec<&Cell>| -> String { row.into_iter().map(Cell::symbol).collect() };
     rows(buffer).into_iter().map(|row| line(row).trim_end().to_owned() + "\n").collect()
 }
@@ -125,7 +125,7 @@ fn assert_snapshots(name: &str, make: impl Fn(Lang) -> State) {
     }
 }
 
-fn state_after(lang: Lang, events: &[TrainEvent], activity: Activity) -> State {
+pub(super) fn state_after(lang: Lang, events: &[TrainEvent], activity: Activity) -> State {
     let mut state = State { lang, ..State::default() };
     for event in with_log_entries(events.to_vec()) {
         if let Some(elapsed) = event.elapsed() {

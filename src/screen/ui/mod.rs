@@ -57,7 +57,7 @@ fn draw_page(frame: &mut Frame, state: &State, theme: Theme, layout: &mut FrameL
     header_footer::draw_header(frame, header, state, theme);
     match state.page {
         Page::Train => train::draw(frame, body, state, theme, layout),
-        Page::Predict => predict::draw(frame, body, state, theme),
+        Page::Predict => predict::draw(frame, body, state, theme, layout),
         Page::Settings => {
             let block = titled_block(theme, state.lang.tr("settings"));
             let limit = settings::draw(frame, body, block, state, theme, state.settings_scroll);
@@ -100,5 +100,7 @@ fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 mod matrix_tests;
 #[cfg(test)]
 mod metric_panel_tests;
+#[cfg(test)]
+mod predict_page_tests;
 #[cfg(test)]
 mod tests;

@@ -1,208 +1,177 @@
 //! The predict page: a text field, the latest prediction, and the earlier ones.
 
+mod answer;
+mod field;
+
 use super::attribution;
 use super::theme::Theme;
-use super::widgets::bar::bar;
-use super::widgets::text_field::TextField;
 use super::widgets::{border_note, titled_block};
 use crate::core::predict::Prediction;
-use crate::core::text::{align_left, truncate_width};
+use crate::core::text::{align_left, display_path, truncate_width};
 use crate::run::protocol::Answer;
-use crate::screen::app::State;
-use crate::screen::lang::Lang;
+use crate::screen::app::prompt::PromptAction;
+use crate::screen::app::{Action, FrameLayout, State};
+use crate::screen::keymap::BINDINGS;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
-
-/// The maximum number of classes shown for a prediction.
-const MAX_CLASSES: usize = 3;
+use std::path::Path;
 
 /// Draws the page.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let answer = if area.height >= 24 { 12 } else { 9 };
+    let field = field::height(area, state);
     let [input, answer, history] =
-        Layout::vertical([Constraint::Length(3), Constraint::Length(answer), Constraint::Fill(1)])
+        Layout::vertical([Constraint::Length(field), Constraint::Max(answer), Constraint::Fill(1)])
             .areas(area);
-    draw_input(frame, input, state, theme);
+    layout.prompt_columns = Some(field::draw(frame, input, state, theme));
     draw_answer(frame, answer, state, theme);
     draw_history(frame, history, state, theme);
 }
 
-fn draw_input(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let lang = state.lang;
-    let mut block = titled_block(theme, lang.tr("text"));
-    let note = if state.is_opened() {
-        let note = if state.saved.is_some() {
-            " answers with the saved model, on the CPU "
-        } else {
-            " this run has not saved a model "
-        };
-        Some(lang.tr(note).to_owned())
-    } else if state.replay.is_some() {
-        Some(lang.tr(" a replay has no model ").to_owned())
-    } else if state.started.is_none() {
-        Some(lang.tr(" available once the model is loaded ").to_owned())
-    } else if state.is_running() {
-        Some(lang.tr_with(" predicts with the model at step {0} ", &[&state.steps_done()]))
-    } else {
-        None
-    };
-    if let Some(note) = note {
-        block = block.title_bottom(border_note(note, theme));
-    }
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    let placeholder = if state.reads_pairs() {
-        lang.tr("type two texts with ||| between them and press Enter")
-    } else {
-        lang.tr("type a review and press Enter")
-    };
-    let field = TextField {
-        prefix: "> ",
-        input: &state.prompt.input,
-        placeholder,
-        focused: state.overlay.is_none(),
-    };
-    field.draw(frame, inner, theme);
+/// The names of the classes of the model.
+fn labels(state: &State) -> &[String] {
+    state.started.as_ref().map_or(&[], |started| &started.labels)
 }
 
+/// Draws the answer about the text being typed, or else the latest one; beside it that of the model
+/// which is compared.
 fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let block = titled_block(theme, state.lang.tr("prediction"));
+    let Some(asked) = state.asked_model.as_ref().filter(|asked| asked.compared.is_some()) else {
+        return draw_prediction(frame, area, state, state.lang.tr("prediction"), false, theme);
+    };
+    let halves = [Constraint::Fill(1); 2];
+    let [left, right] = Layout::horizontal(halves).areas(area);
+    let name = |name: &str| {
+        let name = display_path(Path::new(name));
+        truncate_width(&name, usize::from(left.width.saturating_sub(6)))
+    };
+    draw_prediction(frame, left, state, &name(&asked.name), false, theme);
+    let compared = asked.compared.as_deref().unwrap_or_default();
+    draw_prediction(frame, right, state, &name(compared), true, theme);
+}
+
+fn draw_prediction(
+    frame: &mut Frame,
+    area: Rect,
+    state: &State,
+    title: &str,
+    is_compared: bool,
+    theme: Theme,
+) {
+    let mut block = titled_block(theme, title);
     let width = usize::from(block.inner(area).width);
-    let hint = |text| vec![Line::styled(state.lang.tr(text), theme.dim())];
-    let lines = match state.prompt.answers.first() {
-        _ if state.prompt.pending > 0 => hint("predicting …"),
-        None if state.is_pretraining() => hint("a pretrained model does not classify texts"),
-        None => hint("Label and probabilities of the text, and its tokens."),
-        Some(answer) => answer_lines(answer, state, width, theme),
+    let prompt = &state.prompt;
+    let hint = |text| vec![Line::styled(state.lang.tr(text).to_owned(), theme.dim())];
+    let live = prompt.live_answer();
+    let lines = match (live, prompt.answers.first()) {
+        (Some((answer, is_current)), _) => {
+            let note = if is_current { " Enter keeps the answer " } else { " predicting … " };
+            block = block.title_bottom(border_note(state.lang.tr(note).to_owned(), theme));
+            let mut lines = answer_lines(answer, state, width, is_compared, theme);
+            if !is_current {
+                for line in &mut lines {
+                    dim(line, theme);
+                }
+            }
+            lines
+        }
+        _ if prompt.pending > 0 || prompt.awaits_live() => hint("predicting …"),
+        (None, None) if state.is_pretraining() => {
+            hint("a pretrained model does not classify texts")
+        }
+        (None, None) => hint("Label and probabilities of the text, and its tokens."),
+        (None, Some(answer)) => {
+            if let Some(key) = copy_key().filter(|_| answer.outcome.is_ok() && !is_compared) {
+                let note = state.lang.tr_with(" {0} copies ", &[&theme.keys(&key)]);
+                block = block.title_bottom(border_note(note, theme));
+            }
+            // The words of the text that lead to the class, if they are known.
+            let mut lines = match state.words.of(&answer.text).filter(|_| !is_compared) {
+                Some((words, chosen)) => {
+                    attribution::lines(words, chosen, labels(state), width, (state.lang, theme))
+                }
+                None => vec![Line::from(truncate_width(&answer.text, width))],
+            };
+            lines.extend(answer_lines(answer, state, width, is_compared, theme));
+            lines
+        }
     };
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
-fn answer_lines(answer: &Answer, state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
-    let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
-    let mut lines = match state.words.of(&answer.text) {
-        Some((words, chosen)) => {
-            attribution::lines(words, chosen, labels, width, (state.lang, theme))
-        }
-        None => vec![Line::from(truncate_width(&answer.text, width))],
-    };
-    match &answer.outcome {
-        Err(reason) => {
-            lines.push(Line::styled(truncate_width(reason, width), theme.error()));
-        }
-        Ok(prediction) => {
-            // If there are too many classes, the most probable ones are shown, in order of
-            // probability.
-            let mut classes: Vec<usize> = (0..prediction.probabilities.len()).collect();
-            if classes.len() > MAX_CLASSES {
-                classes.sort_by(|&a, &b| {
-                    prediction.probabilities[b].total_cmp(&prediction.probabilities[a])
-                });
-            }
-            for class in classes.into_iter().take(MAX_CLASSES) {
-                let name = labels.get(class).map_or("?", String::as_str);
-                let probability = prediction.probabilities[class];
-                lines.push(probability_line(name, class, probability, prediction, width, theme));
-            }
-            if prediction.has_many_unknown() {
-                let counts = prediction.unknown_tokens();
-                let warning = state.lang.tr_with(
-                    "{0} of {1} tokens are not in the vocabulary",
-                    &[&counts.unknown, &counts.tokens],
-                );
-                lines.push(Line::styled(truncate_width(&warning, width), theme.warning()));
-            }
-            lines.extend(token_lines(prediction, width, state.lang, theme));
-        }
-    }
-    lines
+/// The name of the key that copies the answer.
+fn copy_key() -> Option<String> {
+    let copy = Action::Prompt(PromptAction::Copy);
+    let binding = BINDINGS.iter().find(|binding| binding.action == copy)?;
+    binding.keys.first().map(|key| key.name())
 }
 
-fn probability_line(
-    name: &str,
-    class: usize,
-    probability: f64,
-    prediction: &Prediction,
-    width: usize,
-    theme: Theme,
-) -> Line<'static> {
-    let chosen = prediction.label == name;
-    let style = if chosen { theme.class(class) } else { theme.dim() };
-    let mark = if chosen { "▶ " } else { "  " };
-    let cells = width.saturating_sub(2 + 12 + 8).min(60);
-    let mut spans = vec![Span::styled(mark, style), Span::styled(align_left(name, 12), style)];
-    spans.extend(bar(probability, cells, theme));
-    spans.push(Span::styled(format!(" {:>6.2}%", probability * 100.0), style));
-    Line::from(spans)
+/// Shows a line as out of date.
+fn dim(line: &mut Line, theme: Theme) {
+    line.style = Style::default();
+    line.spans.iter_mut().for_each(|span| span.style = theme.dim());
 }
 
-/// The tokens, in lines of at most `width` columns; `[UNK]` is highlighted, special tokens are dim.
-/// (`Paragraph`'s own wrapping lets a wide character exceed the width by a column.)
-fn token_lines(
-    prediction: &Prediction,
+fn answer_lines(
+    answer: &Answer,
+    state: &State,
     width: usize,
-    lang: Lang,
+    is_compared: bool,
     theme: Theme,
 ) -> Vec<Line<'static>> {
-    let unknown = theme.error().patch(theme.selected());
-    let mut spans: Vec<Span> = Vec::new();
-    for token in &prediction.tokens {
-        let style = match token.as_str() {
-            "[UNK]" => unknown,
-            "[CLS]" | "[SEP]" => theme.dim(),
-            _ => theme.train(),
-        };
-        spans.push(Span::styled(truncate_width(token, width), style));
-    }
-    if prediction.truncated {
-        spans.push(Span::styled(lang.tr("(truncated)").to_owned(), theme.warning()));
-    }
-    let mut lines = vec![Line::default()];
-    for span in spans {
-        let last = lines.len() - 1;
-        let used = lines[last].width();
-        if used > 0 && used + 1 + span.width() > width {
-            lines.push(Line::from(span));
-        } else {
-            if used > 0 {
-                lines[last].push_span(Span::raw(" "));
-            }
-            lines[last].push_span(span);
+    match &answer.outcome {
+        Err(reason) => vec![Line::styled(truncate_width(reason, width), theme.error())],
+        Ok(prediction) if is_compared => {
+            prediction.compared.as_ref().map_or_else(Vec::new, |other| {
+                answer::lines(&other.prediction, &other.labels, width, state.lang, theme)
+            })
         }
+        Ok(prediction) => answer::lines(prediction, labels(state), width, state.lang, theme),
     }
-    lines
 }
 
 fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let block = titled_block(theme, state.lang.tr("history"));
     let inner = block.inner(area);
-    let labels = state.started.as_ref().map_or(&[][..], |s| &s.labels[..]);
-    // The latest one is shown above, unless a newer one is awaited.
-    let skipped = usize::from(state.prompt.pending == 0);
-    let lines: Vec<Line> = state
-        .prompt
+    let prompt = &state.prompt;
+    // The latest one is shown above, unless a newer one is awaited or shown.
+    let is_shown_above =
+        prompt.pending == 0 && prompt.live_answer().is_none() && !prompt.awaits_live();
+    let lines: Vec<Line> = prompt
         .answers
         .iter()
-        .skip(skipped)
+        .skip(usize::from(is_shown_above))
         .take(usize::from(inner.height))
-        .map(|answer| {
-            let (label, score, style) = match &answer.outcome {
-                Ok(prediction) => {
-                    let class = labels.iter().position(|l| *l == prediction.label);
-                    let score = format!("{:>6.2}%", prediction.score * 100.0);
-                    (prediction.label.clone(), score, theme.class(class.unwrap_or(2)))
-                }
-                Err(_) => (state.lang.tr("error").to_owned(), " ".repeat(7), theme.error()),
-            };
-            let width = usize::from(inner.width).saturating_sub(21);
-            Line::from(vec![
-                Span::styled(align_left(&label, 10), style),
-                Span::styled(format!(" {score}  "), theme.dim()),
-                Span::raw(truncate_width(&answer.text, width)),
-            ])
-        })
+        .map(|answer| history_line(answer, state, usize::from(inner.width), theme))
         .collect();
     frame.render_widget(Paragraph::new(lines).block(block), area);
+}
+
+fn history_line(answer: &Answer, state: &State, width: usize, theme: Theme) -> Line<'static> {
+    let column = |prediction: &Prediction, labels: &[String]| {
+        let class = labels.iter().position(|label| *label == prediction.label);
+        let style = theme.class(class.unwrap_or(2));
+        [
+            Span::styled(align_left(&prediction.label, 10), style),
+            Span::styled(format!(" {:>6.2}%  ", prediction.score * 100.0), theme.dim()),
+        ]
+    };
+    let mut spans = Vec::new();
+    if let Ok(prediction) = &answer.outcome {
+        spans.extend(column(prediction, labels(state)));
+        if let Some(other) = &prediction.compared {
+            spans.extend(column(&other.prediction, &other.labels));
+        }
+    } else {
+        let error = align_left(state.lang.tr("error"), 10);
+        spans.extend([Span::styled(error, theme.error()), Span::raw(" ".repeat(10))]);
+    }
+    let used: usize = spans.iter().map(Span::width).sum();
+    // One column remains free at the end.
+    let text = truncate_width(&answer.text, width.saturating_sub(used + 1));
+    spans.push(Span::raw(text));
+    Line::from(spans)
 }

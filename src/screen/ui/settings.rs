@@ -63,16 +63,17 @@ pub fn draw(
 }
 
 fn model_lines(started: &Started, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
+    let millions = format!("{:.2}", started.parameters as f64 / 1e6);
+    let (train, eval) = (started.train_samples, started.eval_samples);
+    // A saved model that is asked without a run has no samples.
+    let size = if train + eval == 0 {
+        lang.tr_with("{0} M parameters", &[&millions])
+    } else {
+        lang.tr_with("{0} M parameters, {1} + {2} samples", &[&millions, &train, &eval])
+    };
     vec![
         Line::styled(truncate_width(&started.model, 60), theme.strong()),
         Line::from(started.architecture.clone()),
-        Line::from(lang.tr_with(
-            "{0} M parameters, {1} + {2} samples",
-            &[
-                &format!("{:.2}", started.parameters as f64 / 1e6),
-                &started.train_samples,
-                &started.eval_samples,
-            ],
-        )),
+        Line::from(size),
     ]
 }

@@ -56,6 +56,8 @@ fn answer(text: &str, positive: f64, tokens: &[&str]) -> Answer {
             label: label.to_owned(),
             score: positive.max(1.0 - positive),
             probabilities: vec![1.0 - positive, positive],
+            calibrated_probabilities: None,
+            compared: None,
             logits: vec![0.0, 1.0],
             tokens: tokens.iter().map(|&token| token.to_owned()).collect(),
             unknown: 0,

@@ -22,9 +22,10 @@ const TIMES: [&str; 9] = [
 ];
 
 /// The names in an output folder. Others are left over.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     ".nsmc-tui.lock",
     "README.md",
+    "calibration.json",
     "config.json",
     "confusion_matrix.png",
     "confusion_matrix.svg",

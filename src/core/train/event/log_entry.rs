@@ -103,6 +103,9 @@ pub fn with_pseudo_labels(mut entry: LogEntry, fraction: Option<f64>) -> LogEntr
     entry
 }
 
+/// The name of the temperature in a log entry.
+pub const EVAL_TEMPERATURE: &str = "eval_temperature";
+
 /// The log entry of an evaluation in batches of `batch_size` examples.
 pub fn evaluation_entry(evaluated: &Evaluated, batch_size: usize) -> LogEntry {
     let metrics = &evaluated.metrics;
@@ -117,6 +120,9 @@ pub fn evaluation_entry(evaluated: &Evaluated, batch_size: usize) -> LogEntry {
         "eval_steps_per_second": rounded(batches as f64 / metrics.eval_runtime, 3),
         "step": evaluated.step,
     }));
+    if let Some(temperature) = metrics.eval_temperature {
+        entry.insert(EVAL_TEMPERATURE.to_owned(), json!(temperature));
+    }
     if let Some(perplexity) = metrics.perplexity {
         entry.insert("eval_perplexity".to_owned(), json!(perplexity));
         match metrics.eval_generator_loss {

@@ -9,6 +9,7 @@ use crate::core::predict::{Prediction, classify_inputs};
 use crate::core::text::display_path;
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::event::Setting;
+use crate::core::train::temperature;
 use crate::run::worker::explaining::explain;
 use crate::run::worker::{check_pairs, check_vocabulary, input_of};
 use anyhow::Context;
@@ -24,6 +25,8 @@ pub(super) struct SavedModel {
     engine: Box<dyn Engine>,
     /// The most tokens of a text, as in the run.
     max_length: usize,
+    /// What calibrates its probabilities, if it was evaluated.
+    temperature: Option<f64>,
 }
 
 impl SavedModel {
@@ -57,7 +60,8 @@ impl SavedModel {
         let device = DeviceChoice::Cpu;
         let options = EngineOptions { device, keep_weights: true, ..EngineOptions::default() };
         let engine = build(&model, &options)?;
-        Ok(Self { max_length: wanted.min(longest), model, tokenizer, engine })
+        let temperature = temperature::of_folder(folder)?;
+        Ok(Self { max_length: wanted.min(longest), model, tokenizer, engine, temperature })
     }
 
     /// The words of a text, or of a pair of texts, that lead to its class.
@@ -79,6 +83,7 @@ impl SavedModel {
         let engine = self.engine.as_mut();
         let mut predictions =
             classify_inputs(engine, labels, &self.tokenizer, &[input], self.max_length)?;
-        predictions.pop().context("there is no prediction")
+        let prediction = predictions.pop().context("there is no prediction")?;
+        Ok(prediction.calibrated(self.temperature))
     }
 }

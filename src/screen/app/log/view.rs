@@ -26,6 +26,8 @@ pub enum LogAction {
     GoToMatch(isize),
     /// Clear levels, filter and search.
     ShowAll,
+    /// Copy the current match, or else the lowest visible line.
+    Copy,
 }
 
 /// The purpose of a typed text.
@@ -153,7 +155,16 @@ impl Log {
                 (self.view.search, self.view.current) = (Query::default(), None);
                 self.refresh();
             }
+            // Copying is an effect outside of the state.
+            LogAction::Copy => {}
         }
+    }
+
+    /// The line that [`LogAction::Copy`] copies.
+    pub fn line_to_copy(&self) -> Option<String> {
+        let serial = self.view.current.or(self.anchor()).or(self.view.shown.back().copied())?;
+        let line = self.lines.get(serial.checked_sub(self.first)?)?;
+        Some(format!("{} {}", line.time, line.text))
     }
 
     /// Edits the text being typed.

@@ -5,13 +5,14 @@ mod keys;
 mod mistakes;
 mod mouse;
 mod probes;
+mod prompt;
 mod reports;
 mod run_control;
 mod runs;
 mod session;
 
 use super::action::{Action, PaletteAction};
-use super::log::Level;
+use super::log::{Level, LogAction};
 use super::message::{Effect, Message, Picture};
 use super::mistakes::MistakesAction;
 use super::page::{Overlay, Page};
@@ -30,6 +31,7 @@ const ALL_LINES: isize = 1 << 30;
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = apply_message(state, message);
     effects.extend(mistakes::file_tasks(state));
+    state.prompt.note_change(state.now);
     effects
 }
 
@@ -50,6 +52,7 @@ fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
         Message::RunIndex(report) => return runs::push_report(state, report),
         Message::PictureSaved(outcome) => report_picture(state, outcome),
         Message::Files(report) => mistakes::push_report(state, report),
+        Message::Copied(outcome) => prompt::report_copied(state, outcome),
         Message::Terminate
             if !state.is_running()
                 || state.quitting
@@ -69,6 +72,7 @@ fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
             if state.is_running() && state.notice.as_ref().is_some_and(is_old) {
                 state.notice = None;
             }
+            return prompt::ask_if_due(state);
         }
     }
     Vec::new()
@@ -89,6 +93,13 @@ fn paste(state: &mut State, text: &str) {
     }
 }
 
+/// Closes the overlay or, without one, the page.
+fn close(state: &mut State) {
+    if state.overlay.take().is_none() {
+        state.page = mistakes::page_to_return_to(state);
+    }
+}
+
 fn apply(state: &mut State, action: Action) -> Vec<Effect> {
     if mistakes::applies_to_cells(state, action) {
         return Vec::new();
@@ -102,11 +113,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             state.help_scroll = 0;
             state.layout.scroll_limit = None;
         }
-        Action::Close => {
-            if state.overlay.take().is_none() {
-                state.page = mistakes::page_to_return_to(state);
-            }
-        }
+        Action::Close => close(state),
         Action::Quit => return quit(state),
         Action::Detach => return session::detach(state),
         Action::TakeKeys => return session::take_keys(state),
@@ -141,7 +148,8 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
                 return vec![Effect::Send(Command::Predict { text })];
             }
         }
-        Action::PromptHistory(direction) => state.prompt.history(direction),
+        Action::PromptHistory(direction) => prompt::move_or_recall(state, direction),
+        Action::Prompt(action) => return prompt::apply(state, action),
         Action::RunControl(action) => return run_control::apply(state, action),
         Action::Chart(action) => charts::apply(state, action),
         Action::Panel(action) => state.panels.apply(action, state.layout.panels_per_page),
@@ -158,6 +166,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             }
             _ => state.prompt.edit(request),
         },
+        Action::Log(LogAction::Copy) => return prompt::copy(state, state.log.line_to_copy()),
         Action::Log(action) => state.log.apply(action),
         Action::Mistakes(action) => return mistakes::apply(state, action),
         Action::Pin => return probes::pin(state),
@@ -222,6 +231,9 @@ fn report_picture(state: &mut State, outcome: Result<Vec<String>, String>) {
 
 fn show_page(state: &mut State, page: Page) {
     state.overlay = None;
+    if !state.pages().contains(&page) {
+        return;
+    }
     state.log.stop_typing();
     state.mistakes.input = None;
     state.mistakes.is_left_for_predict = false;

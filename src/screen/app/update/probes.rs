@@ -8,7 +8,7 @@ use crate::screen::app::state::{Notice, State};
 
 /// Pins the typed sentence or, without one, the one that was classified last.
 pub(super) fn pin(state: &mut State) -> Vec<Effect> {
-    let typed = state.prompt.input.value().trim();
+    let typed = state.prompt.input.text().trim();
     let last = || state.prompt.answers.first().map(|answer| answer.text.clone());
     let sentence = if typed.is_empty() { last() } else { Some(typed.to_owned()) };
     let Some(text) = sentence else { return Vec::new() };

@@ -218,7 +218,7 @@ fn texts_are_sent_and_answers_are_kept() {
 fn pasting_on_a_page_without_input_does_nothing() {
     let mut state = State::default();
     update(&mut state, Message::Paste("q".to_owned()));
-    assert_eq!(state.prompt.input.value(), "");
+    assert_eq!(state.prompt.input.text(), "");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_paste_goes_into_the_focused_input() {
     update(&mut state, Message::OpenPalette(Vec::new()));
     paste(&mut state);
     assert_eq!(state.palette.input.value(), "영화");
-    assert_eq!((state.prompt.input.value(), state.log.view.search.text()), ("", "영화"));
+    assert_eq!((state.prompt.input.text(), state.log.view.search.text()), ("", "영화"));
 }
 
 #[test]

@@ -1,29 +1,57 @@
 //! Keys for text input, scrolling, the log and the command palette.
 
 use super::super::KeyContext;
-use super::super::key::{alt, char, control, control_key, key};
+use super::super::key::{alt, char, control, control_key, key, shift_key};
 use super::{Binding, binding};
 use crate::screen::app::Action;
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::log::LogAction;
+use crate::screen::app::prompt::PromptAction;
 use crate::screen::app::words::WordsAction;
 use crossterm::event::KeyCode;
 use tui_input::InputRequest;
 
 pub(super) const BINDINGS: &[Binding] = {
     use Action::{
-        Close, Edit, Palette, PromptHistory, Scroll, ScrollToBottom, ScrollToTop, Submit, Words,
+        Close, Edit, Palette, Prompt, PromptHistory, Scroll, ScrollToBottom, ScrollToTop, Submit,
+        Words,
     };
     use KeyCode::{
         Backspace, Delete, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Up,
     };
-    use KeyContext::{LogInput, Predict, Scrolling, TextInput};
+    use KeyContext::{LogInput, Predict, PredictAlone, PredictInRun, Scrolling, TextInput};
     use LogAction::{ApplyInput, CancelInput, Filter, GoToMatch, NextLevel, Search};
     use PaletteAction::{Open, Run};
+    use PromptAction::{ClearOrQuit, NewLine, Redo, Undo};
     &[
+        // Before Enter, which Shift-Enter is for terminals that do not tell it apart.
+        binding(
+            Predict,
+            &[shift_key(Enter)],
+            Prompt(NewLine),
+            "New line, in terminals that tell it from Enter",
+            None,
+        ),
+        binding(Predict, &[control('j'), alt(Enter)], Prompt(NewLine), "New line", None),
         binding(Predict, &[key(Enter)], Submit, "Classify the text", Some("classify")),
-        binding(Predict, &[key(Up)], PromptHistory(1), "Previous text", Some("history")),
-        binding(Predict, &[key(Down)], PromptHistory(-1), "Next text", None),
+        binding(Predict, &[key(Up)], PromptHistory(1), "Line up; previous text", Some("history")),
+        binding(Predict, &[key(Down)], PromptHistory(-1), "Line down; next text", None),
+        binding(Predict, &[control('_'), control('/'), control('7')], Prompt(Undo), "Undo", None),
+        binding(Predict, &[control('y')], Prompt(Redo), "Redo", None),
+        binding(
+            Predict,
+            &[control('o')],
+            Prompt(PromptAction::Copy),
+            "Copy the answer to the clipboard",
+            None,
+        ),
+        binding(
+            PredictAlone,
+            &[key(Esc)],
+            Prompt(ClearOrQuit),
+            "Clear the text; without one, quit",
+            Some("clear, quit"),
+        ),
         binding(
             Predict,
             &[control('t')],
@@ -127,10 +155,10 @@ pub(super) const BINDINGS: &[Binding] = {
             &[control('s')],
             Action::Pin,
             "Pin the sentence: each evaluation classifies it",
-            Some("pin"),
+            None,
         ),
         binding(Predict, &[control('p')], Palette(Open), "Command palette", None),
-        binding(Predict, &[key(Esc)], Close, "Back to the Train page", Some("back")),
+        binding(PredictInRun, &[key(Esc)], Close, "Back to the Train page", Some("back")),
         binding(Scrolling, &[key(Up), char('k')], Scroll(-1), "Scroll up", Some("scroll")),
         binding(Scrolling, &[key(Down), char('j')], Scroll(1), "Scroll down", None),
         binding(Scrolling, &[key(PageUp)], Scroll(-10), "Scroll up ten lines", None),
@@ -165,6 +193,13 @@ pub(super) const BINDINGS: &[Binding] = {
             &[key(Esc)],
             Action::Log(LogAction::ShowAll),
             "Clear level, filter and search",
+            None,
+        ),
+        binding(
+            KeyContext::Log,
+            &[char('y')],
+            Action::Log(LogAction::Copy),
+            "Copy the match, or the lowest line",
             None,
         ),
         binding(LogInput, &[key(Enter)], Action::Log(ApplyInput), "Apply", Some("apply")),

@@ -1,0 +1,84 @@
+//! Classifies the texts of a file.
+
+use super::{Answered, WriteOne, attribution};
+use crate::cli::commands::progress::ProgressLine;
+use crate::cli::flags::PredictFlags;
+use crate::cli::output::print_to_stderr;
+use crate::core::data::files::read_unlabelled;
+use crate::core::data::quoting::Quoting;
+use crate::core::data::table::{ColumnNames, DataRow};
+use crate::core::predict::TextInput;
+use crate::core::text::display_path;
+use crate::core::tokenizer::UnknownTokens;
+use crate::run::worker::asked_model::AskedModels;
+use anyhow::Context;
+use std::path::Path;
+
+/// The texts that are classified at a time.
+const BATCH: usize = 32;
+
+/// Classifies the texts of a file in their order, and shows the progress.
+///
+/// # Errors
+/// If the file cannot be read, a row is not what the model reads, or a prediction cannot be written.
+pub(super) fn classify(
+    file: &Path,
+    flags: &PredictFlags,
+    models: &mut AskedModels,
+    write: &mut WriteOne<'_>,
+) -> anyhow::Result<()> {
+    let columns = ColumnNames {
+        text: flags.text_column_name.clone(),
+        text_pair: flags.text_pair_column_name.clone(),
+        label: None,
+        unlabelled: true,
+    };
+    let table = read_unlabelled(file, &columns, Quoting::default(), flags.skip_bad_rows)?;
+    let shown = display_path(file);
+    for note in &table.notes {
+        print_to_stderr(format_args!("note: {shown}: {note}"));
+    }
+    if table.skipped > 0 {
+        print_to_stderr(format_args!("note: {shown}: {} bad rows were skipped", table.skipped));
+    }
+    anyhow::ensure!(
+        models.reads_pairs || !table.has_pairs(),
+        "{shown}: its rows are pairs of texts ({}), but the model reads single texts. Pass \
+         --text-column-name with the column to read, or --text-pair for pairs",
+        table.text_columns.join(" and ")
+    );
+    let mut unknown = UnknownTokens { unknown: 0, tokens: 0 };
+    let mut progress = ProgressLine::new(table.rows.len());
+    let mut done = 0;
+    for rows in table.rows.chunks(BATCH) {
+        let inputs = rows.iter().map(|row| input(row, models, &shown));
+        let inputs = inputs.collect::<anyhow::Result<Vec<_>>>()?;
+        let predictions = models.classify(&inputs).with_context(|| shown.clone())?;
+        for ((prediction, row), input) in predictions.iter().zip(rows).zip(&inputs) {
+            let counts = prediction.unknown_tokens();
+            unknown.unknown += counts.unknown;
+            unknown.tokens += counts.tokens;
+            let attribution = attribution(flags.explain, prediction, input, models)?;
+            write(models, &Answered { prediction, attribution, id: Some(&row.id) })?;
+        }
+        done += rows.len();
+        progress.show(done);
+    }
+    drop(progress);
+    let texts = table.rows.iter().map(|row| row.text.as_str());
+    if let Some(note) = models.first.tokenizer.note_on_texts(&shown, unknown, texts) {
+        print_to_stderr(format_args!("warning: {note}"));
+    }
+    Ok(())
+}
+
+/// The text or the pair of texts in a row.
+fn input<'a>(row: &'a DataRow, models: &AskedModels, file: &str) -> anyhow::Result<TextInput<'a>> {
+    match &row.text_pair {
+        Some(second) => Ok(TextInput { text: &row.text, text_pair: Some(second) }),
+        None => models.input(&row.text).with_context(|| match &row.location {
+            Some((_, position)) => format!("{file}{position}"),
+            None => file.to_owned(),
+        }),
+    }
+}

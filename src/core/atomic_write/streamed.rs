@@ -1,0 +1,74 @@
+//! A file that is written piece by piece and appears when it is complete.
+
+use super::{UNFINISHED, parent, sync_folder, with_mode};
+use std::io::{BufWriter, Result, Write};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// A file that is being written. Without [`AtomicFile::publish`], an existing file stays as it is.
+pub struct AtomicFile {
+    temporary: BufWriter<NamedTempFile>,
+    file: PathBuf,
+}
+
+impl AtomicFile {
+    /// Begins to write a file, in a temporary file in its folder.
+    ///
+    /// # Errors
+    /// I/O errors, and if there is a folder of this name.
+    pub fn create(file: &Path) -> Result<Self> {
+        if file.is_dir() {
+            return Err(std::io::ErrorKind::IsADirectory.into());
+        }
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(UNFINISHED);
+        let temporary = with_mode(builder, 0o666).tempfile_in(parent(file))?;
+        Ok(Self { temporary: BufWriter::new(temporary), file: file.to_path_buf() })
+    }
+
+    /// Moves the complete file to its place, replacing an existing one.
+    ///
+    /// # Errors
+    /// I/O errors; an existing file is then unchanged.
+    pub fn publish(self) -> Result<()> {
+        let temporary = self.temporary.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(&self.file).map_err(|error| error.error)?;
+        sync_folder(parent(&self.file))
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.temporary.write(bytes)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.temporary.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_when_it_is_complete() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("answers.tsv");
+        std::fs::write(&file, "old")?;
+        for text in ["new", "newer"] {
+            let mut written = AtomicFile::create(&file)?;
+            written.write_all(text.as_bytes())?;
+            assert_ne!(std::fs::read_to_string(&file)?, text);
+            if text == "new" {
+                written.publish()?;
+            }
+        }
+        assert_eq!(std::fs::read_to_string(&file)?, "new");
+        assert_eq!(std::fs::read_dir(folder.path())?.count(), 1, "nothing is left behind");
+        assert!(AtomicFile::create(folder.path()).is_err());
+        assert!(AtomicFile::create(&folder.path().join("nowhere/file")).is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! Saved models that answer questions without a run, and the thread in which they do it.
+
+use super::Worker;
+use crate::core::attribution::{
+    Attribution, AttributionError, ExplainMethod, attribute, explain_words,
+};
+use crate::core::engine::Engine;
+use crate::core::engine::logits::class_of;
+use crate::core::model::SequenceClassifier;
+use crate::core::predict::{
+    ComparedPrediction, PredictError, Prediction, TextInput, classify_inputs,
+};
+use crate::core::text::sanitize_for_terminal;
+use crate::core::tokenizer::Tokenizer;
+use crate::core::train::event::{Setting, Started};
+use crate::run::protocol::{Activity, Answer, Command, Explanation, RunChannels, RunReport};
+use crossbeam_channel::unbounded;
+
+/// A saved model with all that it needs to answer.
+pub struct AskedModel {
+    /// Its name or folder, as the user has written it.
+    pub name: String,
+    /// The model.
+    pub model: SequenceClassifier,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// What computes it.
+    pub engine: Box<dyn Engine>,
+    /// The most tokens of a text.
+    pub max_length: usize,
+    /// What calibrates its probabilities, if it was evaluated.
+    pub temperature: Option<f64>,
+}
+
+impl AskedModel {
+    /// The names of its classes.
+    pub fn labels(&self) -> &[String] {
+        &self.model.config().labels
+    }
+
+    /// How much each token contributes to the class that the model has predicted.
+    ///
+    /// # Errors
+    /// If the computation fails.
+    pub fn attribute(
+        &mut self,
+        input: &TextInput<'_>,
+        prediction: &Prediction,
+        method: ExplainMethod,
+    ) -> Result<Attribution, AttributionError> {
+        let Self { tokenizer, engine, max_length, .. } = self;
+        let class = class_of(&prediction.logits);
+        attribute(engine.as_mut(), tokenizer, input, *max_length, class, method)
+    }
+
+    fn classify(&mut self, inputs: &[TextInput<'_>]) -> Result<Vec<Prediction>, PredictError> {
+        let Self { model, tokenizer, engine, max_length, temperature, .. } = self;
+        let labels = &model.config().labels;
+        let predictions = classify_inputs(engine.as_mut(), labels, tokenizer, inputs, *max_length)?;
+        Ok(predictions.into_iter().map(|prediction| prediction.calibrated(*temperature)).collect())
+    }
+}
+
+/// A saved model, and another one that it is compared with.
+pub struct AskedModels {
+    /// The model.
+    pub first: AskedModel,
+    /// The other one.
+    pub compared: Option<AskedModel>,
+    /// Whether each text is a pair.
+    pub reads_pairs: bool,
+}
+
+impl AskedModels {
+    /// The text or the pair of texts on a line.
+    ///
+    /// # Errors
+    /// If pairs are read, and the line is not one.
+    pub fn input<'a>(&self, line: &'a str) -> Result<TextInput<'a>, PredictError> {
+        if self.reads_pairs { TextInput::pair(line) } else { Ok(TextInput::single(line)) }
+    }
+
+    /// Classifies texts, with the predictions of the compared model beside those of the first.
+    ///
+    /// # Errors
+    /// If a text cannot be tokenized, or if the computation fails.
+    pub fn classify(&mut self, inputs: &[TextInput<'_>]) -> Result<Vec<Prediction>, PredictError> {
+        let mut predictions = self.first.classify(inputs)?;
+        if let Some(other) = &mut self.compared {
+            for (prediction, compared) in predictions.iter_mut().zip(other.classify(inputs)?) {
+                prediction.compared = Some(Box::new(ComparedPrediction {
+                    model: other.name.clone(),
+                    labels: other.labels().to_vec(),
+                    prediction: compared,
+                }));
+            }
+        }
+        Ok(predictions)
+    }
+
+    /// The model as the start of a run without samples and steps, for the dashboard.
+    pub fn describe(&self) -> Started {
+        let clean = |text: &str| sanitize_for_terminal(text).into_owned();
+        let setting = |name: &str, value: &str, reason: &str| Setting {
+            name: name.to_owned(),
+            value: clean(value),
+            reason: reason.to_owned(),
+        };
+        let first = &self.first;
+        let mut settings = vec![
+            setting("model_name_or_path", &first.name, "saved model"),
+            setting("labels", &first.labels().join(", "), "saved model"),
+            setting("max_seq_length", &first.max_length.to_string(), "saved model"),
+            setting("device", &first.engine.device(), "default"),
+        ];
+        if let Some(temperature) = first.temperature {
+            let value = format!("{temperature:.4}");
+            settings.push(setting("temperature", &value, "last evaluation"));
+        }
+        if let Some(columns) = first.model.config().text_pair_columns() {
+            settings.push(setting("text_columns", &columns.join(", "), "saved model"));
+        }
+        if let Some(other) = &self.compared {
+            settings.push(setting("compare", &other.name, "flag"));
+        }
+        Started {
+            model: clean(&first.name),
+            architecture: first.model.config().description(),
+            parameters: first.model.parameters().count(),
+            labels: first.labels().iter().map(|label| clean(label)).collect(),
+            train_samples: 0,
+            eval_samples: 0,
+            steps_per_epoch: 0,
+            max_steps: 0,
+            num_train_epochs: 0.0,
+            eval_steps: 0,
+            save_steps: 0,
+            logging_steps: 0,
+            output_dir: clean(&first.name),
+            replaces_model: false,
+            settings,
+            resumed_at: 0,
+            resumed_elapsed: 0.0,
+            notes: Vec::new(),
+        }
+    }
+
+    fn answer(&mut self, text: String) -> Answer {
+        let outcome = match self.input(&text) {
+            Ok(input) => self.classify(&[input]),
+            Err(error) => Err(error),
+        };
+        let outcome = outcome
+            .map_err(|error| sanitize_for_terminal(&error.to_string()).into_owned())
+            .and_then(|mut predictions| {
+                predictions.pop().ok_or_else(|| "there is no prediction".to_owned())
+            });
+        Answer { text, outcome }
+    }
+
+    /// The words of a text that lead to the class that the first model predicts.
+    fn explain(&mut self, text: String) -> Explanation {
+        let outcome = self.input(&text).map_err(AttributionError::from);
+        let AskedModel { tokenizer, engine, max_length, .. } = &mut self.first;
+        let outcome = outcome
+            .and_then(|input| explain_words(engine.as_mut(), tokenizer, &input, *max_length))
+            .map_err(|error| sanitize_for_terminal(&error.to_string()).into_owned());
+        Explanation { text, outcome }
+    }
+}
+
+/// Starts a thread that answers questions until the front end disconnects.
+///
+/// # Errors
+/// If the thread cannot be started.
+pub fn start(mut models: AskedModels) -> std::io::Result<Worker> {
+    let (report_sender, reports) = unbounded();
+    let (commands, command_receiver) = unbounded();
+    let thread = std::thread::Builder::new()
+        .name("answers".to_owned())
+        // candle traverses its graph recursively, which needs a large stack.
+        .stack_size(64 << 20)
+        .spawn(move || {
+            let send = |report| report_sender.send(report).is_ok();
+            if !send(RunReport::Activity(Activity::Idle)) {
+                return;
+            }
+            for command in command_receiver {
+                let report = match command {
+                    Command::Predict { text } => RunReport::Answer(models.answer(text)),
+                    Command::Explain { text } => RunReport::Explained(models.explain(text)),
+                    // The other commands need a run.
+                    _ => continue,
+                };
+                if !send(report) {
+                    return;
+                }
+            }
+        })?;
+    Ok(Worker { channels: RunChannels { reports, commands }, thread, hub: None })
+}

@@ -1,0 +1,359 @@
+use super::*;
+use crate::screen::app::text_area::rows::{cells_of, offset_at, position, rows};
+use proptest::prelude::*;
+
+fn typed(text: &str) -> TextArea {
+    let mut area = TextArea::default();
+    area.paste(text);
+    area
+}
+
+/// The text with the caret as `|`.
+fn shown(area: &TextArea) -> String {
+    let (left, right) = area.text().split_at(area.caret());
+    format!("{left}|{right}")
+}
+
+fn edited(area: &mut TextArea, requests: &[InputRequest]) -> String {
+    requests.iter().for_each(|request| area.edit(*request));
+    shown(area)
+}
+
+#[test]
+fn graphemes_are_never_cut() {
+    use InputRequest::{DeleteNextChar, DeletePrevChar, GoToPrevChar, GoToStart};
+    let family = "👨\u{200d}👩\u{200d}👧";
+    let flag = "🇰🇷";
+    let mut area = typed(&format!("한{family}{flag}e\u{323}\u{331}"));
+    for expected in [
+        format!("한{family}{flag}|ẹ\u{331}"),
+        format!("한{family}|{flag}ẹ\u{331}"),
+        format!("한|{family}{flag}ẹ\u{331}"),
+    ] {
+        assert_eq!(edited(&mut area, &[GoToPrevChar]), expected);
+    }
+    assert_eq!(edited(&mut area, &[DeleteNextChar]), format!("한|{flag}ẹ\u{331}"));
+    assert_eq!(edited(&mut area, &[DeletePrevChar]), format!("|{flag}ẹ\u{331}"));
+    assert_eq!(edited(&mut area, &[DeletePrevChar, GoToStart, DeleteNextChar]), "|ẹ\u{331}");
+}
+
+#[test]
+fn the_text_is_composed_and_says_so() {
+    let area = typed("cafe\u{301} \u{1112}\u{1161}\u{11ab}");
+    assert_eq!(area.text(), "café 한");
+    assert!(area.note().composed);
+    // Typed jamo by jamo.
+    let mut area = typed("");
+    for c in ['\u{1112}', '\u{1161}', '\u{11ab}'] {
+        area.edit(InputRequest::InsertChar(c));
+    }
+    assert_eq!(shown(&area), "한|");
+    // A deletion may bring parts of a character together.
+    let mut area = typed("가\n\u{11a8}");
+    assert!(!area.note().composed);
+    assert_eq!(
+        edited(&mut area, &[InputRequest::GoToPrevChar, InputRequest::DeletePrevChar]),
+        "각|"
+    );
+    area.set("");
+    area.paste("한");
+    assert_eq!(area.note(), InsertNote::default(), "the note is about the text in the field");
+}
+
+#[test]
+fn line_ends_are_line_feeds_and_hidden_characters_are_left_out() {
+    let area = typed("하나\r\n둘\r셋\n\t넷\u{1b}[31m\u{202e}\u{200b}\r\n");
+    assert_eq!(area.text(), "하나\n둘\n셋\n 넷[31m");
+    assert_eq!(area.note(), InsertNote { left_out: 3, ..InsertNote::default() });
+    let area = typed(&"가".repeat(MAX_CHARS + 1));
+    assert_eq!(area.text().chars().count(), MAX_CHARS);
+    assert!(area.note().cut);
+}
+
+#[test]
+fn changes_are_undone_word_by_word_and_redone() {
+    let mut area = TextArea::default();
+    for c in "정말 재미".chars() {
+        area.edit(InputRequest::InsertChar(c));
+    }
+    area.edit(InputRequest::DeletePrevChar);
+    area.edit(InputRequest::DeletePrevChar);
+    area.paste("좋다");
+    let mut seen = vec![area.text().to_owned()];
+    for _ in 0..6 {
+        area.undo();
+        seen.push(area.text().to_owned());
+    }
+    assert_eq!(seen, ["정말 좋다", "정말 ", "정말 재미", "정말 ", "", "", ""]);
+    for _ in 0..6 {
+        area.redo();
+    }
+    assert_eq!(shown(&area), "정말 좋다|");
+    area.undo();
+    area.new_line();
+    area.redo();
+    assert_eq!(shown(&area), "정말 \n|", "a new change ends what can be redone");
+    let revision = area.revision();
+    area.edit(InputRequest::InsertChar('\u{200b}'));
+    area.undo();
+    assert_eq!(shown(&area), "정말 |", "what changed nothing is not undone");
+    assert_ne!(area.revision(), revision);
+}
+
+#[test]
+fn lines_are_edited_one_by_one() {
+    use InputRequest::{DeleteLine, DeleteTillEnd, GoToEnd, GoToPrevWord, GoToStart};
+    let mut area = typed("하나 둘\n셋 넷\n다섯");
+    assert!(area.move_rows(-1, 40));
+    assert_eq!(shown(&area), "하나 둘\n셋 |넷\n다섯");
+    assert_eq!(edited(&mut area, &[GoToEnd]), "하나 둘\n셋 넷|\n다섯");
+    assert_eq!(edited(&mut area, &[GoToPrevWord, GoToPrevWord]), "하나 둘\n|셋 넷\n다섯");
+    assert_eq!(edited(&mut area, &[DeleteTillEnd]), "하나 둘\n|\n다섯");
+    assert_eq!(edited(&mut area, &[DeleteTillEnd]), "하나 둘\n|다섯");
+    assert_eq!(edited(&mut area, &[DeleteLine]), "하나 둘\n|");
+    assert_eq!(edited(&mut area, &[DeleteLine]), "하나 둘|");
+    assert_eq!(edited(&mut area, &[GoToStart, DeleteLine]), "|");
+}
+
+#[test]
+fn rows_break_at_spaces_and_count_cells() {
+    let broken = |text: &str, columns: usize| -> Vec<String> {
+        rows(text, columns).into_iter().map(|range| text[range].to_owned()).collect()
+    };
+    assert_eq!(broken("", 10), [""]);
+    assert_eq!(broken("정말 재미있는 영화", 12), ["정말 ", "재미있는 ", "영화"]);
+    assert_eq!(broken("재미있는영화", 6), ["재미", "있는", "영화"]);
+    assert_eq!(broken("a\n\nb\n", 10), ["a", "", "b", ""]);
+    assert_eq!(broken("abc    def", 5), ["abc ", "   ", "def"]);
+    assert_eq!(broken("👨\u{200d}👩\u{200d}👧👨\u{200d}👩\u{200d}👧", 4).len(), 2);
+    // A combining mark that has nothing to combine with is drawn in a cell of its own.
+    assert_eq!((cells_of("\u{301}"), rows::drawn("\u{301}a").as_ref()), (1, "\u{fffd}a"));
+}
+
+#[test]
+fn the_caret_moves_between_rows_and_aims_at_its_column() {
+    let text = "정말 재미있는 영화\n끝\n다시 보고 싶다";
+    let mut area = typed(text);
+    let mut at = Vec::new();
+    while area.move_rows(-1, 12) {
+        at.push(position(area.text(), &rows(area.text(), 12), area.caret()));
+    }
+    assert_eq!(at, [(4, 4), (3, 2), (2, 4), (1, 4), (0, 4)]);
+    assert!(area.move_rows(1, 12) && !area.move_rows(1 << 20, 12));
+    // The end of a row that continues is the start of the next one.
+    let broken = rows("가나다라", 5);
+    assert_eq!(offset_at("가나다라", &broken, 0, 99), "가".len());
+    assert_eq!(position("가나다라", &broken, "가나".len()), (1, 0));
+}
+
+/// What is done to a text.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    Edit(InputRequest),
+    Paste(String),
+    NewLine,
+    Undo,
+    Redo,
+    MoveRows(isize),
+}
+
+/// Characters that are hard: syllables and jamo, combining marks, joiners, flags, wide and narrow
+/// forms, spaces, controls, and any other.
+pub fn any_char() -> impl Strategy<Value = char> {
+    let hard: Vec<char> = "가각힣ㄱ\u{1100}\u{1112}\u{1161}\u{11a8}e\u{301}\u{323}\u{200d}\u{fe0f}👨👩🇰🇷🏽\
+                           カｶﾞ\u{3099} \u{3000}\u{a0}\t\n\r\u{1b}\u{200b}\u{202e}क्षאل\u{644}\u{627}az"
+        .chars()
+        .collect();
+    prop_oneof![4 => proptest::sample::select(hard), 1 => any::<char>()]
+}
+
+pub fn operations() -> impl Strategy<Value = Vec<Operation>> {
+    use InputRequest as Request;
+    let moves = proptest::sample::select(vec![
+        Request::GoToPrevChar,
+        Request::GoToNextChar,
+        Request::GoToPrevWord,
+        Request::GoToNextWord,
+        Request::GoToStart,
+        Request::GoToEnd,
+        Request::DeletePrevChar,
+        Request::DeleteNextChar,
+        Request::DeletePrevWord,
+        Request::DeleteNextWord,
+        Request::DeleteLine,
+        Request::DeleteFromStart,
+        Request::DeleteTillEnd,
+    ]);
+    let operation = prop_oneof![
+        6 => any_char().prop_map(|c| Operation::Edit(Request::InsertChar(c))),
+        6 => moves.prop_map(Operation::Edit),
+        2 => proptest::collection::vec(any_char(), 0..40)
+            .prop_map(|chars| Operation::Paste(chars.into_iter().collect())),
+        1 => Just(Operation::NewLine),
+        2 => Just(Operation::Undo),
+        1 => Just(Operation::Redo),
+        2 => (-2isize..=2).prop_map(Operation::MoveRows),
+    ];
+    proptest::collection::vec(operation, 0..60)
+}
+
+pub fn apply(area: &mut TextArea, operation: &Operation) {
+    match operation {
+        Operation::Edit(request) => area.edit(*request),
+        Operation::Paste(text) => area.paste(text),
+        Operation::NewLine => area.new_line(),
+        Operation::Undo => area.undo(),
+        Operation::Redo => area.redo(),
+        Operation::MoveRows(by) => drop(area.move_rows(*by, 20)),
+    }
+}
+
+/// A text before and after the caret, edited in the simplest way.
+#[derive(Clone, Debug, Default)]
+struct Model {
+    left: String,
+    right: String,
+}
+
+impl Model {
+    fn insert(&mut self, text: &str) {
+        let text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\t', " ");
+        let is_accepted = |c: &char| {
+            let text = c.to_string();
+            *c == '\n' || sanitize_for_terminal(&text) == text
+        };
+        self.left.extend(text.chars().filter(is_accepted));
+    }
+
+    /// The start of the last word on the left: first spaces, then what is none.
+    fn last_word(&self) -> usize {
+        let mut graphemes: Vec<&str> = self.left.graphemes(true).collect();
+        while graphemes.last().is_some_and(|last| is_space(last)) {
+            graphemes.pop();
+        }
+        while graphemes.last().is_some_and(|last| !is_space(last)) {
+            graphemes.pop();
+        }
+        graphemes.concat().len()
+    }
+
+    /// The start of the next word on the right.
+    fn next_word(&self) -> usize {
+        let word = self.right.graphemes(true).take_while(|one| !is_space(one)).map(str::len).sum();
+        let rest = &self.right[word..];
+        word + rest.graphemes(true).take_while(|one| is_space(one)).map(str::len).sum::<usize>()
+    }
+
+    /// Moves the caret to a byte of the text on its left.
+    fn back_to(&mut self, at: usize) {
+        let moved = self.left.split_off(at);
+        self.right.insert_str(0, &moved);
+    }
+
+    /// Moves the caret over so many bytes of the text on its right.
+    fn forward(&mut self, bytes: usize) {
+        let rest = self.right.split_off(bytes);
+        self.left += &std::mem::replace(&mut self.right, rest);
+    }
+
+    fn edit(&mut self, request: InputRequest) {
+        use InputRequest as Request;
+        let previous = self.left.graphemes(true).next_back().map_or(0, str::len);
+        let next = self.right.graphemes(true).next().map_or(0, str::len);
+        let line_start = self.left.rfind('\n').map_or(0, |at| at + 1);
+        let line_end = self.right.find('\n').unwrap_or(self.right.len());
+        match request {
+            Request::InsertChar(c) => self.insert(&c.to_string()),
+            Request::GoToPrevChar => self.back_to(self.left.len() - previous),
+            Request::GoToNextChar => self.forward(next),
+            Request::GoToPrevWord => self.back_to(self.last_word()),
+            Request::GoToNextWord => self.forward(self.next_word()),
+            Request::GoToStart => self.back_to(line_start),
+            Request::GoToEnd => self.forward(line_end),
+            Request::DeletePrevChar => self.left.truncate(self.left.len() - previous),
+            Request::DeleteNextChar => drop(self.right.drain(..next)),
+            Request::DeletePrevWord => self.left.truncate(self.last_word()),
+            Request::DeleteNextWord => drop(self.right.drain(..self.next_word())),
+            Request::DeleteFromStart => self.left.truncate(line_start),
+            Request::DeleteTillEnd if line_end == 0 => drop(self.right.drain(..next)),
+            Request::DeleteTillEnd => drop(self.right.drain(..line_end)),
+            Request::DeleteLine => {
+                if line_end == 0 && line_start == self.left.len() {
+                    self.left.pop();
+                } else {
+                    self.left.truncate(line_start);
+                    self.right.drain(..line_end);
+                }
+            }
+            Request::SetCursor(_) | Request::Yank => {}
+        }
+    }
+
+    fn text(&self) -> String {
+        format!("{}{}", self.left, self.right).nfc().collect()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Whatever is typed, pasted, deleted, moved and undone: the text is that of the model, and the
+    /// caret on a border of graphemes.
+    #[test]
+    fn the_text_is_that_of_a_simple_model(operations in operations()) {
+        let mut area = TextArea::default();
+        let mut model = Model::default();
+        let mut texts = vec![String::new()];
+        for operation in &operations {
+            match operation {
+                Operation::Edit(request) => model.edit(*request),
+                Operation::Paste(text) => model.insert(text.trim_end_matches(['\n', '\r'])),
+                Operation::NewLine => model.insert("\n"),
+                Operation::Undo | Operation::Redo | Operation::MoveRows(_) => {}
+            }
+            let before = area.text().to_owned();
+            apply(&mut area, operation);
+            match operation {
+                Operation::Undo | Operation::Redo => {
+                    prop_assert!(texts.iter().any(|text| text == area.text()));
+                }
+                Operation::MoveRows(_) => prop_assert_eq!(&before, area.text()),
+                _ => prop_assert_eq!(&model.text(), area.text(), "{:?}", operation),
+            }
+            let borders = area.text().grapheme_indices(true).map(|(at, _)| at);
+            let caret = area.caret();
+            prop_assert!(borders.chain([area.text().len()]).any(|at| at == caret));
+            prop_assert!(is_nfc(area.text()));
+            texts.push(area.text().to_owned());
+            let (left, right) = area.text().split_at(caret);
+            model = Model { left: left.to_owned(), right: right.to_owned() };
+        }
+        // All changes can be taken back and made again.
+        let last = area.text().to_owned();
+        (0..operations.len()).for_each(|_| area.undo());
+        prop_assert_eq!(area.text(), "");
+        (0..2 * operations.len()).for_each(|_| area.redo());
+        prop_assert!(area.text() == last || operations.iter().any(|one| matches!(one, Operation::Undo)));
+    }
+
+    /// The rows have all of the text but the line ends, and leave the last column free.
+    #[test]
+    fn rows_fit_and_are_the_whole_text(
+        chars in proptest::collection::vec(any_char(), 0..80),
+        columns in 4usize..30,
+    ) {
+        let area = typed(&chars.into_iter().collect::<String>());
+        let text = area.text();
+        let rows = rows(text, columns);
+        let whole: String = rows.iter().map(|range| &text[range.clone()]).collect();
+        prop_assert_eq!(whole, text.replace('\n', ""));
+        for range in &rows {
+            let one_is_wide = text[range.clone()].graphemes(true).count() == 1;
+            prop_assert!(cells_of(&text[range.clone()]) < columns || one_is_wide);
+        }
+        for (at, _) in text.grapheme_indices(true) {
+            let (row, column) = position(text, &rows, at);
+            prop_assert_eq!(offset_at(text, &rows, row, column), at);
+        }
+    }
+}

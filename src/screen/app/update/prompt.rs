@@ -1,0 +1,64 @@
+//! Updates by what is typed on the predict page.
+
+use super::super::message::Effect;
+use super::super::prompt::PromptAction;
+use super::super::state::{Notice, State};
+use crate::run::protocol::Command;
+use crate::screen::app::log::Level;
+
+/// The columns of the text field before the first frame.
+const COLUMNS: usize = 80;
+
+/// Applies an action on the typed text or its answer.
+pub(super) fn apply(state: &mut State, action: PromptAction) -> Vec<Effect> {
+    let input = &mut state.prompt.input;
+    match action {
+        PromptAction::NewLine => input.new_line(),
+        PromptAction::Undo => input.undo(),
+        PromptAction::Redo => input.redo(),
+        PromptAction::ClearOrQuit if input.text().is_empty() => return super::quit(state),
+        PromptAction::ClearOrQuit => input.set(""),
+        PromptAction::Copy => return copy(state, state.prompt.answer_line()),
+    }
+    Vec::new()
+}
+
+/// Moves the caret up (`1`) or down (`-1`); beyond the text, shows an earlier or a later one.
+pub(super) fn move_or_recall(state: &mut State, direction: isize) {
+    let columns = state.layout.prompt_columns.unwrap_or(COLUMNS);
+    if !state.prompt.input.move_rows(-direction, columns) {
+        state.prompt.history(direction);
+    }
+}
+
+/// Asks about the text being typed if that is due.
+pub(super) fn ask_if_due(state: &mut State) -> Vec<Effect> {
+    if state.live_question_due().is_some_and(|due| state.now >= due) {
+        let text = state.prompt.ask_live();
+        return vec![Effect::Send(Command::Predict { text })];
+    }
+    Vec::new()
+}
+
+/// Copies a text to the clipboard, if there is one.
+pub(super) fn copy(state: &mut State, text: Option<String>) -> Vec<Effect> {
+    if let Some(text) = text {
+        return vec![Effect::Copy(text)];
+    }
+    let text = state.lang.tr("there is nothing to copy yet").to_owned();
+    state.notice = Some(Notice { level: Level::Warning, text, since: state.now });
+    Vec::new()
+}
+
+/// Says whether a text was copied.
+pub(super) fn report_copied(state: &mut State, outcome: Result<(), String>) {
+    let (level, text) = match outcome {
+        Ok(()) => (Level::Result, state.lang.tr("copied to the terminal's clipboard").to_owned()),
+        Err(reason) => (Level::Warning, state.lang.tr(&reason).to_owned()),
+    };
+    state.notice = Some(Notice { level, text, since: state.now });
+}
+
+#[cfg(test)]
+#[path = "prompt_tests.rs"]
+mod tests;

@@ -1,0 +1,128 @@
+use crate::core::train::fixtures::run;
+use crate::run::protocol::{Activity, Answer, Command, RunReport};
+use crate::screen::app::prompt::PromptAction;
+use crate::screen::app::replay::Replay;
+use crate::screen::app::state::{AskedModel, RunLocation};
+use crate::screen::app::{Action, Effect, Message, Page, State, update};
+use tui_input::InputRequest;
+
+/// The predict page during a run.
+fn page() -> State {
+    let mut state = State { page: Page::Predict, ..State::default() };
+    for event in run(5) {
+        update(&mut state, Message::Report(RunReport::Event(event)));
+    }
+    update(&mut state, Message::Report(RunReport::Activity(Activity::Training)));
+    state
+}
+
+fn type_at(state: &mut State, text: &str, now: f64) -> Vec<Effect> {
+    let mut effects = update(state, Message::Tick(now));
+    for c in text.chars() {
+        let edit = Message::Action(Action::Edit(InputRequest::InsertChar(c)));
+        effects.extend(update(state, edit));
+    }
+    effects
+}
+
+fn tick(state: &mut State, now: f64) -> Vec<Effect> {
+    update(state, Message::Tick(now))
+}
+
+fn ask(text: &str) -> Vec<Effect> {
+    vec![Effect::Send(Command::Predict { text: text.to_owned() })]
+}
+
+fn answer(state: &mut State, text: &str) {
+    let answer = Answer { text: text.to_owned(), outcome: Err("no".to_owned()) };
+    update(state, Message::Report(RunReport::Answer(answer)));
+}
+
+#[test]
+fn a_text_is_asked_about_while_it_is_typed_one_question_at_a_time() {
+    let mut state = page();
+    assert_eq!(type_at(&mut state, "재", 1.0), []);
+    assert_eq!(type_at(&mut state, "밌", 1.1), [], "keys follow each other");
+    assert_eq!(tick(&mut state, 1.2), []);
+    assert!(state.live_question_due().is_some_and(|due| (due - 1.25).abs() < 1e-9));
+    assert_eq!(tick(&mut state, 1.25), ask("재밌"));
+    assert_eq!(tick(&mut state, 1.3), [], "it is asked once");
+    assert_eq!(type_at(&mut state, "다", 1.4), []);
+    assert_eq!(type_at(&mut state, "!", 1.5), []);
+    assert_eq!(tick(&mut state, 9.0), [], "the model has not answered yet");
+    answer(&mut state, "재밌");
+    assert_eq!(tick(&mut state, 9.0), ask("재밌다!"), "only the newest text is asked about");
+    answer(&mut state, "재밌다!");
+    assert_eq!(tick(&mut state, 20.0), []);
+    assert_eq!(state.prompt.answers.len(), 0, "only Enter keeps an answer");
+    assert_eq!(update(&mut state, Message::Action(Action::Submit)), ask("재밌다!"));
+    answer(&mut state, "재밌다!");
+    assert_eq!(state.prompt.answers.len(), 1);
+}
+
+#[test]
+fn nothing_is_asked_without_a_model_or_on_another_page() {
+    let without: [fn(&mut State); 5] = [
+        |state| state.started = None,
+        |state| state.replay = Some(Replay::new(1.0)),
+        |state| state.location = RunLocation::Unreachable,
+        |state| state.page = Page::Train,
+        |state| {
+            if let Some(started) = &mut state.started {
+                started.labels.clear();
+            }
+        },
+    ];
+    for change in without {
+        let mut state = page();
+        type_at(&mut state, "재밌다", 1.0);
+        change(&mut state);
+        assert_eq!((tick(&mut state, 2.0), state.live_question_due()), (Vec::new(), None));
+    }
+}
+
+#[test]
+fn up_and_down_move_in_the_text_and_then_through_the_history() {
+    let mut state = page();
+    type_at(&mut state, "먼저", 1.0);
+    update(&mut state, Message::Action(Action::Submit));
+    update(&mut state, Message::Paste("하나\n둘".to_owned()));
+    let press = |state: &mut State, action| {
+        update(state, Message::Action(action));
+        (state.prompt.input.text().to_owned(), state.prompt.input.caret())
+    };
+    assert_eq!(press(&mut state, Action::PromptHistory(1)), ("하나\n둘".to_owned(), 3));
+    assert_eq!(press(&mut state, Action::PromptHistory(1)), ("먼저".to_owned(), 6));
+    assert_eq!(press(&mut state, Action::PromptHistory(-1)), ("하나\n둘".to_owned(), 10));
+}
+
+#[test]
+fn a_saved_model_has_two_pages_and_quits_from_an_empty_field() {
+    let mut state = State { asked_model: Some(AskedModel::default()), ..page() };
+    state.activity = Activity::Idle;
+    let press = |state: &mut State, action| update(state, Message::Action(action));
+    for expected in [Page::Settings, Page::Predict] {
+        press(&mut state, Action::NextPage);
+        assert_eq!(state.page, expected);
+    }
+    press(&mut state, Action::ShowPage(Page::Train));
+    assert_eq!(state.page, Page::Predict, "there is no such page");
+    type_at(&mut state, "재밌다", 1.0);
+    let clear_or_quit = Action::Prompt(PromptAction::ClearOrQuit);
+    assert_eq!(press(&mut state, clear_or_quit), []);
+    assert_eq!(state.prompt.input.text(), "");
+    assert_eq!(press(&mut state, clear_or_quit), [Effect::Quit]);
+}
+
+#[test]
+fn copying_says_what_came_of_it() {
+    let mut state = page();
+    let copy = Message::Action(Action::Prompt(PromptAction::Copy));
+    assert_eq!(update(&mut state, copy), []);
+    let notice = |state: &State| state.notice.as_ref().map(|notice| notice.text.clone());
+    assert_eq!(notice(&state).as_deref(), Some("there is nothing to copy yet"));
+    update(&mut state, Message::Copied(Ok(())));
+    assert_eq!(notice(&state).as_deref(), Some("copied to the terminal's clipboard"));
+    update(&mut state, Message::Copied(Err("this terminal has no clipboard".to_owned())));
+    assert_eq!(notice(&state).as_deref(), Some("this terminal has no clipboard"));
+}

@@ -1,0 +1,54 @@
+//! The effects of keys on the predict page.
+
+use super::effect_tests::Check;
+use super::scene_tests::answered;
+use super::*;
+use crate::screen::app::prompt::PromptAction;
+use crate::screen::app::{Effect, Message, update};
+
+/// Whether `request` correctly edits "정말 재미있는 영화" with the caret before "는 영화".
+pub fn edited(before: &State, after: &State, request: InputRequest) -> bool {
+    let line = |state: &State| {
+        let input = &state.prompt.input;
+        let (left, right) = input.text().split_at(input.caret());
+        format!("{left}|{right}")
+    };
+    assert_eq!(line(before), "정말 재미있|는 영화");
+    let expected = match request {
+        InputRequest::GoToPrevChar => "정말 재미|있는 영화",
+        InputRequest::GoToNextChar => "정말 재미있는| 영화",
+        InputRequest::GoToPrevWord => "정말 |재미있는 영화",
+        InputRequest::GoToNextWord => "정말 재미있는 |영화",
+        InputRequest::GoToStart => "|정말 재미있는 영화",
+        InputRequest::GoToEnd => "정말 재미있는 영화|",
+        InputRequest::DeletePrevChar => "정말 재미|는 영화",
+        InputRequest::DeleteNextChar => "정말 재미있| 영화",
+        InputRequest::DeletePrevWord => "정말 |는 영화",
+        InputRequest::DeleteLine => "|",
+        InputRequest::DeleteTillEnd => "정말 재미있|",
+        other => panic!("no binding should have {other:?}"),
+    };
+    line(after) == expected
+}
+
+/// Checks an action on "정말 재미있|는 영화".
+pub fn prompt_check(state: &mut State, action: PromptAction) -> Check {
+    let text = |state: &State| state.prompt.input.text().to_owned();
+    match action {
+        PromptAction::NewLine => Box::new(move |_, after, _| text(after) == "정말 재미있\n는 영화"),
+        PromptAction::Undo => Box::new(move |_, after, _| text(after).is_empty()),
+        PromptAction::Redo => {
+            update(state, Message::Action(Action::Prompt(PromptAction::Undo)));
+            Box::new(move |_, after, _| text(after) == "정말 재미있는 영화")
+        }
+        PromptAction::Copy => {
+            *state = answered();
+            Box::new(|_, _, effects| {
+                effects == [Effect::Copy("positive\t0.7500\t정말 재미있는 영화".to_owned())]
+            })
+        }
+        PromptAction::ClearOrQuit => {
+            Box::new(move |_, after, effects| text(after).is_empty() && effects.is_empty())
+        }
+    }
+}

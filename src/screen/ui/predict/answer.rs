@@ -1,0 +1,144 @@
+//! The lines of one prediction.
+
+use crate::core::predict::Prediction;
+use crate::core::text::{align_left, truncate_width};
+use crate::screen::lang::Lang;
+use crate::screen::ui::theme::Theme;
+use crate::screen::ui::widgets::bar::bar;
+use ratatui::text::{Line, Span};
+
+/// The maximum number of classes shown.
+const MAX_CLASSES: usize = 3;
+
+/// The columns of the name of a class.
+const NAME: usize = 12;
+
+/// The columns of a probability.
+const PROBABILITY: usize = 8;
+
+/// The lines of a prediction, in `width` columns: the label, the probability of each class, and the
+/// tokens.
+pub(super) fn lines(
+    prediction: &Prediction,
+    labels: &[String],
+    width: usize,
+    lang: Lang,
+    theme: Theme,
+) -> Vec<Line<'static>> {
+    let mut lines = headline(prediction, labels, width, lang, theme);
+    // If there are too many classes, the most probable ones are shown, in order of probability.
+    let mut classes: Vec<usize> = (0..prediction.probabilities.len()).collect();
+    if classes.len() > MAX_CLASSES {
+        classes
+            .sort_by(|&a, &b| prediction.probabilities[b].total_cmp(&prediction.probabilities[a]));
+    }
+    for class in classes.into_iter().take(MAX_CLASSES) {
+        let name = labels.get(class).map_or("?", String::as_str);
+        lines.push(probability_line(name, class, prediction, width, theme));
+    }
+    if prediction.has_many_unknown() {
+        let counts = prediction.unknown_tokens();
+        let warning = lang.tr_with(
+            "{0} of {1} tokens are not in the vocabulary",
+            &[&counts.unknown, &counts.tokens],
+        );
+        lines.push(Line::styled(truncate_width(&warning, width), theme.warning()));
+    }
+    lines.extend(token_lines(prediction, width, lang, theme));
+    lines
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2}%", share * 100.0)
+}
+
+/// The label, its probability, the margin, and the calibrated probability if there is one: in one
+/// line, or in two where it does not fit.
+fn headline(
+    prediction: &Prediction,
+    labels: &[String],
+    width: usize,
+    lang: Lang,
+    theme: Theme,
+) -> Vec<Line<'static>> {
+    let class = labels.iter().position(|label| *label == prediction.label).unwrap_or(2);
+    let spans = vec![
+        Span::styled(truncate_width(&prediction.label, 24), theme.class(class)),
+        Span::styled(format!(" {}", percent(prediction.score)), theme.strong()),
+        Span::styled(format!("  {} ", lang.tr("margin")), theme.dim()),
+        Span::raw(percent(prediction.margin())),
+    ];
+    let mut lines = vec![Line::from(spans)];
+    if let Some(score) = prediction.calibrated_score() {
+        let name = Span::styled(format!("{} ", lang.tr("calibrated")), theme.dim());
+        let score = Span::raw(percent(score));
+        if lines[0].width() + 2 + name.width() + score.width() <= width {
+            lines[0].extend([Span::raw("  "), name, score]);
+        } else {
+            lines.push(Line::from(vec![name, score]));
+        }
+    }
+    lines
+}
+
+fn probability_line(
+    name: &str,
+    class: usize,
+    prediction: &Prediction,
+    width: usize,
+    theme: Theme,
+) -> Line<'static> {
+    let chosen = prediction.label == name;
+    let style = if chosen { theme.class(class) } else { theme.dim() };
+    let mark = if chosen { "▶ " } else { "  " };
+    let calibrated = prediction.calibrated_probabilities.as_ref();
+    let calibrated = calibrated.and_then(|probabilities| probabilities.get(class));
+    let numbers = PROBABILITY * (1 + usize::from(calibrated.is_some()));
+    let cells = width.saturating_sub(2 + NAME + numbers).min(60);
+    let mut spans = vec![Span::styled(mark, style), Span::styled(align_left(name, NAME), style)];
+    let probability = prediction.probabilities[class];
+    let [filled, rest] = bar(probability, cells, theme);
+    spans.extend([filled.style(theme.class(class)), rest]);
+    spans.push(Span::styled(format!(" {:>7}", percent(probability)), style));
+    if let Some(calibrated) = calibrated {
+        spans.push(Span::styled(format!(" {:>7}", percent(*calibrated)), theme.dim()));
+    }
+    Line::from(spans)
+}
+
+/// The tokens, in lines of at most `width` columns; `[UNK]` is highlighted, special tokens are dim.
+/// (`Paragraph`'s own wrapping lets a wide character exceed the width by a column.)
+fn token_lines(
+    prediction: &Prediction,
+    width: usize,
+    lang: Lang,
+    theme: Theme,
+) -> Vec<Line<'static>> {
+    let unknown = theme.error().patch(theme.selected());
+    let mut spans: Vec<Span> = Vec::new();
+    for token in &prediction.tokens {
+        let style = match token.as_str() {
+            "[UNK]" => unknown,
+            "[CLS]" | "[SEP]" => theme.dim(),
+            _ => theme.train(),
+        };
+        spans.push(Span::styled(truncate_width(token, width), style));
+    }
+    if prediction.truncated {
+        spans.push(Span::styled(lang.tr("(truncated)").to_owned(), theme.warning()));
+    }
+    let mut lines = vec![Line::default()];
+    for span in spans {
+        let last = lines.len() - 1;
+        let used = lines[last].width();
+        if used > 0 && used + 1 + span.width() > width {
+            lines.push(Line::from(span));
+        } else {
+            if used > 0 {
+                lines[last].push_span(Span::raw(" "));
+            }
+            lines[last].push_span(span);
+        }
+    }
+    lines
+}

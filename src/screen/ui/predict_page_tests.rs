@@ -1,0 +1,110 @@
+//! Snapshots of the predict page, at three sizes and in both languages.
+
+use super::matrix_tests::{LANGUAGES, all_colors, mono_ascii, screen, state_after, text};
+use super::tests::SIZES;
+use super::*;
+use crate::core::predict::{ComparedPrediction, Prediction};
+use crate::core::train::fixtures::run;
+use crate::run::protocol::{Activity, Answer, RunReport};
+use crate::screen::app::state::AskedModel;
+use crate::screen::app::{Action, Message, Page, update};
+use crate::screen::lang::Lang;
+use tui_input::InputRequest;
+
+fn prediction(text: &str, positive: f64, tokens: &[&str]) -> Prediction {
+    let label = if positive > 0.5 { "positive" } else { "negative" };
+    Prediction {
+        text: text.to_owned(),
+        text_pair: None,
+        label: label.to_owned(),
+        score: positive.max(1.0 - positive),
+        probabilities: vec![1.0 - positive, positive],
+        calibrated_probabilities: None,
+        compared: None,
+        logits: vec![0.0, (positive / (1.0 - positive)).ln() as f32],
+        tokens: tokens.iter().map(|&token| token.to_owned()).collect(),
+        truncated: false,
+        unknown: 0,
+    }
+    .calibrated(Some(1.5))
+}
+
+fn answered(state: &mut State, prediction: Prediction) {
+    let answer = Answer { text: prediction.text.clone(), outcome: Ok(prediction) };
+    update(state, Message::Report(RunReport::Answer(answer)));
+}
+
+const LONG: &str = "처음에는 지루할 줄 알았는데 끝까지 눈을 떼지 못했다.\n배우들의 연기도 좋았고 음악도 \
+                    좋았다. 👨\u{200d}👩\u{200d}👧 가족이 함께 보기 좋은 영화, 별 다섯 개";
+
+/// A text of several rows is being typed, and its answer is there. An earlier one was kept.
+fn typing(lang: Lang) -> State {
+    let mut state = state_after(lang, &run(300), Activity::Training);
+    state.page = Page::Predict;
+    answered(&mut state, prediction("뻔한 이야기", 0.08, &["[CLS]", "뻔한", "이야기", "[SEP]"]));
+    update(&mut state, Message::Tick(100.0));
+    update(&mut state, Message::Paste(LONG.to_owned()));
+    let effects = update(&mut state, Message::Tick(101.0));
+    assert_eq!(effects.len(), 1, "it is asked about");
+    let tokens = ["[CLS]", "처음", "##에는", "지루", "##할", "줄", "[UNK]", "[SEP]"];
+    answered(&mut state, prediction(LONG, 0.81, &tokens));
+    state
+}
+
+/// The text has changed since it was answered, and what was pasted was changed, too.
+fn outdated(lang: Lang) -> State {
+    let mut state = typing(lang);
+    update(&mut state, Message::Paste(" e\u{301}\u{200b}".to_owned()));
+    state
+}
+
+/// An answer was kept, and the field is empty.
+fn kept(lang: Lang) -> State {
+    let mut state = typing(lang);
+    for _ in 0..2 {
+        update(&mut state, Message::Action(Action::Edit(InputRequest::DeleteLine)));
+        update(&mut state, Message::Action(Action::Edit(InputRequest::DeleteLine)));
+    }
+    state
+}
+
+/// The page of a saved model, beside which a checkpoint is asked.
+fn compared(lang: Lang) -> State {
+    let asked = AskedModel {
+        name: "outputs".to_owned(),
+        compared: Some("outputs/checkpoint-50".to_owned()),
+        reads_pairs: false,
+    };
+    let mut state =
+        State { asked_model: Some(asked), ..state_after(lang, &run(1), Activity::Idle) };
+    state.page = Page::Predict;
+    state.began = None;
+    for (text, first, second) in [("뻔한 이야기", 0.08, 0.3), ("다시 보고 싶은 영화", 0.97, 0.41)]
+    {
+        let tokens: Vec<&str> =
+            [&["[CLS]"], &text.split(' ').collect::<Vec<_>>()[..], &["[SEP]"]].concat();
+        let mut prediction = self::prediction(text, first, &tokens);
+        prediction.compared = Some(Box::new(ComparedPrediction {
+            model: "outputs/checkpoint-50".to_owned(),
+            labels: vec!["negative".to_owned(), "positive".to_owned()],
+            prediction: self::prediction(text, second, &tokens),
+        }));
+        answered(&mut state, prediction);
+    }
+    state
+}
+
+#[test]
+fn the_predict_page_while_one_types_and_with_two_models() {
+    for (lang, code) in LANGUAGES {
+        for size in SIZES {
+            let mut shown = String::new();
+            for make in [typing, outdated, kept, compared] {
+                shown += &text(&screen(&mut make(lang), size, all_colors()));
+                shown.push('\n');
+            }
+            shown += &text(&screen(&mut typing(lang), size, mono_ascii()));
+            insta::assert_snapshot!(format!("predict_page_{code}_{}x{}", size.0, size.1), shown);
+        }
+    }
+}

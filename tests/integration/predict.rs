@@ -1,0 +1,154 @@
+//! `predict`: files, calibrated probabilities, two models, and the page of a saved model.
+
+use crate::support::terminal::Terminal;
+use crate::support::{TINY, json_lines, nsmc_tui, stderr, stdout};
+use serde_json::Value;
+use std::path::Path;
+
+/// A folder with a model in `outputs`, whose temperature is 2.
+fn trained() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    nsmc_tui(folder.path()).args(["train", "--plain"]).args(TINY).assert().success();
+    write(folder.path(), "outputs/calibration.json", "{\"temperature\": 2.0, \"step\": 6}\n");
+    folder
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).expect("a file");
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
+}
+
+/// The probabilities of logits that are divided by a temperature.
+fn softmax(logits: &[f64], temperature: f64) -> Vec<f64> {
+    let exponentials: Vec<f64> = logits.iter().map(|logit| (logit / temperature).exp()).collect();
+    let sum: f64 = exponentials.iter().sum();
+    exponentials.into_iter().map(|one| one / sum).collect()
+}
+
+#[test]
+fn files_are_classified_and_written_in_three_formats() {
+    let folder = trained();
+    let predict =
+        |arguments: &[&str]| nsmc_tui(folder.path()).arg("predict").args(arguments).assert();
+    let rows = "id,comment\n7,\"최고, \"\"정말\"\"\n두 줄\"\n8,별로\n";
+    write(folder.path(), "in.csv", rows);
+    let input = ["--input-file", "in.csv", "--text-column-name", "comment"];
+    let json = json_lines(&stdout(&predict(&[&input[..], &["--json"]].concat()).success()));
+    assert_eq!(json.len(), 2);
+    assert_eq!(json[0]["text"], "최고, \"정말\"\n두 줄");
+    for line in &json {
+        let calibrated = numbers(&line["calibrated_probabilities"]);
+        let expected = softmax(&numbers(&line["logits"]), 2.0);
+        assert_eq!(calibrated.len(), 2);
+        for (calibrated, expected) in calibrated.iter().zip(expected) {
+            assert!((calibrated - expected).abs() < 1e-6, "{line}");
+        }
+    }
+    let output = |name: &str| {
+        let run = predict(&[&input[..], &["--output-file", name]].concat()).success();
+        assert_eq!(stdout(&run), "", "nothing is printed");
+        std::fs::read_to_string(folder.path().join(name)).expect("a file")
+    };
+    assert_eq!(json_lines(&output("out.jsonl")), json);
+    for (name, separator) in [("out.csv", b','), ("out.tsv", b'\t')] {
+        let text = output(name);
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(separator).from_reader(text.as_bytes());
+        let header: Vec<String> =
+            reader.headers().expect("a header").iter().map(str::to_owned).collect();
+        assert_eq!(
+            header,
+            [
+                "id",
+                "text",
+                "label",
+                "score",
+                "probability_negative",
+                "probability_positive",
+                "calibrated_negative",
+                "calibrated_positive"
+            ]
+        );
+        let records: Vec<csv::StringRecord> =
+            reader.records().map(|record| record.expect("a record")).collect();
+        assert_eq!((&records[0][0], &records[1][0]), ("7", "8"));
+        for (record, line) in records.iter().zip(&json) {
+            assert_eq!(record[1], *line["text"].as_str().expect("a text"));
+            assert_eq!(record[2], *line["label"].as_str().expect("a label"));
+            assert_eq!(record[3].parse::<f64>().ok(), line["score"].as_f64());
+        }
+    }
+    // What the program wrote, it reads.
+    let again = ["--input-file", "out.tsv", "--json"];
+    let again = json_lines(&stdout(&predict(&again).success()));
+    assert_eq!(again[1]["probabilities"], json[1]["probabilities"]);
+
+    let refused = stderr(&predict(&[&input[..], &["--output-file", "out.txt"]].concat()).failure());
+    assert!(refused.contains("out.txt: unknown file extension"), "{refused}");
+    let missing = stderr(&predict(&["x", "--output-file", "no/where.tsv"]).failure());
+    assert!(missing.contains("no/where.tsv: "), "{missing}");
+    write(folder.path(), "outputs/calibration.json", "{\"temperature\": -1}");
+    let damaged = stderr(&predict(&["x"]).failure());
+    assert!(damaged.contains("outputs/calibration.json: no temperature"), "{damaged}");
+}
+
+#[test]
+fn two_models_are_asked_side_by_side() {
+    let folder = trained();
+    let predict = |arguments: &[&str]| {
+        let compare = ["predict", "--compare", "outputs/checkpoint-6"];
+        nsmc_tui(folder.path()).args(compare).args(arguments).assert()
+    };
+    let line = &json_lines(&stdout(&predict(&["--json", "최고"]).success()))[0];
+    let compared = &line["compared"];
+    assert_eq!(compared["model"], "outputs/checkpoint-6");
+    assert_eq!(compared["labels"], serde_json::json!(["negative", "positive"]));
+    assert_eq!(compared["probabilities"], line["probabilities"], "it is the last checkpoint");
+    let text = stdout(&predict(&["최고"]).success());
+    let fields: Vec<&str> = text.trim_end().split('\t').collect();
+    assert_eq!((fields.len(), fields[0], fields[4]), (5, fields[2], "최고"));
+    let missing = nsmc_tui(folder.path()).args(["predict", "--compare", "./none", "x"]).assert();
+    assert!(stderr(&missing.failure()).contains("none"));
+}
+
+#[test]
+fn a_saved_model_has_a_page_that_answers_while_one_types() {
+    let folder = trained();
+    let model = folder.path().join("outputs").display().to_string();
+    let checkpoint = folder.path().join("outputs/checkpoint-6").display().to_string();
+    let arguments = ["predict", "--model-name-or-path", &model, "--compare", &checkpoint];
+    let mut terminal = Terminal::start(120, 30, &arguments, &[]);
+    terminal.wait_for("type a review");
+    terminal.press("최고");
+    // Without Enter, from both models.
+    let text = terminal.wait("both answers", |text| text.matches("[SEP]").count() == 2);
+    assert!(text.contains("margin") && text.contains("calibrated"), "{text}");
+    // Ctrl-J, Alt-Enter, and what was typed is undone by Ctrl-_.
+    terminal.press("\n둘\x1b\r셋");
+    let row = |screen: &vt100::Screen, index: usize| screen.rows(0, 20).nth(index);
+    terminal.wait_screen("three lines", |screen| {
+        row(screen, 2).is_some_and(|row| row.contains("> 최고"))
+            && row(screen, 4).is_some_and(|row| row.contains("  셋"))
+    });
+    terminal.press("\x1f");
+    terminal
+        .wait_screen("two lines", |screen| row(screen, 4).is_some_and(|row| !row.contains('셋')));
+    // Bracketed paste of decomposed Hangul and an invisible character.
+    terminal.press("\x1b[200~\u{1112}\u{1161}\u{11ab}\u{202e}\r\n\x1b[201~");
+    let text = terminal.wait_for("characters composed (NFC)");
+    assert!(text.contains("invisible characters left out: 1"), "{text}");
+    terminal.press("\r");
+    terminal.wait_for("최고 둘 한");
+    terminal.press("\x0f");
+    terminal.wait_written("\x1b]52;c;");
+    terminal.wait_for("copied to the terminal's clipboard");
+    terminal.press("\t");
+    let text = terminal.wait_for("temperature");
+    assert!(text.contains("M parameters") && !text.contains("Train"), "{text}");
+    terminal.press("\t\x1b");
+    let text = terminal.end(0);
+    assert!(text.contains("최고 둘 한"), "the kept answer is printed:\n{text}");
+}
