@@ -151,7 +151,6 @@ fn effective(
             "reinit_top_layers" => given.text == "0",
             "class_weights" => given.text == "none",
             "nan_policy" => given.text == "stop",
-            "save_predictions" => super::parse::boolean(OsStr::new(given.text)) == Ok(true),
             "rdrop_alpha" => TrainerOptions::rdrop_alpha(OsStr::new(given.text)) == Ok(0.0),
             name if SWITCHES.contains(&name) => {
                 super::parse::boolean(OsStr::new(given.text)) == Ok(false)
@@ -163,7 +162,6 @@ fn effective(
         }
         let text = match given.name {
             "config_overrides" => overrides(given.text),
-            "save_predictions" => "false".to_owned(),
             "probe" => sentences(given.text),
             name if SWITCHES.contains(&name) => "true".to_owned(),
             name => super::run_toml::current_value(name, given.text).to_owned(),

@@ -61,10 +61,10 @@ pub enum Effect {
     EditRun(RunEdit),
     /// Write a picture.
     Picture(Picture),
-    /// Copy a text to the clipboard of the user's terminal.
-    Copy(String),
     /// Read or write a file of the run.
     Files(FileTask),
+    /// Copy a text to the clipboard of the user's terminal.
+    Copy(String),
     /// Notify the user through the terminal.
     Notify(Notification),
     /// Suspend the program and return to the shell.

@@ -17,7 +17,7 @@ use crate::screen::app::words::WordsAction;
 use crate::screen::app::{Effect, Message, Picture, update};
 
 /// Checks an effect, given the state before, the state after, and the effects outside the state.
-pub(super) type Check = Box<dyn Fn(&State, &State, &[Effect]) -> bool>;
+pub type Check = Box<dyn Fn(&State, &State, &[Effect]) -> bool>;
 
 /// The state in which a binding is pressed, and the check of its effect.
 fn expected(binding: &Binding) -> (State, Check) {

@@ -21,6 +21,7 @@ impl<C: Connection> Dashboard<'_, C> {
                 Effect::ReadCurves(folder) => self.connection.read_curves(folder),
                 Effect::EditRun(edit) => self.connection.edit_run(edit),
                 Effect::Picture(picture) => self.write_picture(picture),
+                Effect::Files(task) => run_files::start(task, self.sender.clone()),
                 Effect::Notify(notification) => {
                     if self.notifications.push(&notification) {
                         self.pacing.request_now();

@@ -93,7 +93,7 @@ fn tabs(width: u16, state: &State, theme: Theme) -> Line<'static> {
     let [is_narrow, is_narrowest] = NARROW.map(|columns| width < columns);
     let mut spans = Vec::new();
     let pages = state.pages();
-    if !is_narrow || (pages.len() == 1 && !is_narrowest) {
+    if !is_narrow || (pages.len() < 3 && !is_narrowest) {
         spans.push(Span::styled(" nsmc-tui  ", theme.strong()));
     }
     for (index, &page) in pages.iter().enumerate() {

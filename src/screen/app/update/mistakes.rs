@@ -2,7 +2,6 @@
 
 use crate::core::train::event::Started;
 use crate::run::predictions::corrections;
-use crate::run::protocol::Command;
 use crate::screen::app::action::Action;
 use crate::screen::app::charts::ChartAction;
 use crate::screen::app::log::Level;
@@ -19,11 +18,12 @@ pub(super) fn apply(state: &mut State, action: MistakesAction) -> Vec<Effect> {
         Some(MistakesRequest::Predict(text)) => {
             super::show_page(state, Page::Predict);
             state.mistakes.is_left_for_predict = true;
-            state.prompt.input.set(&text);
-            let submitted = state.prompt.submit();
+            state.prompt.input.set("");
+            state.prompt.paste(&text);
+            let asked = super::apply(state, Action::Submit);
             // The text stays, so that it can be changed and classified again.
-            state.prompt.input.set(&text);
-            submitted.map(|text| Effect::Send(Command::Predict { text })).into_iter().collect()
+            state.prompt.paste(&text);
+            asked
         }
     }
 }

@@ -33,6 +33,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = apply_message(state, message);
     state.prompt.note_change(state.now);
     effects.extend(mistakes::file_tasks(state));
+    state.prompt.note_change(state.now);
     effects
 }
 
@@ -52,8 +53,8 @@ fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Report(report) => return reports::push(state, report),
         Message::RunIndex(report) => return runs::push_report(state, report),
         Message::PictureSaved(outcome) => report_picture(state, outcome),
-        Message::Copied(outcome) => prompt::report_copied(state, outcome),
         Message::Files(report) => mistakes::push_report(state, report),
+        Message::Copied(outcome) => prompt::report_copied(state, outcome),
         Message::Terminate
             if !state.is_running()
                 || state.quitting
@@ -94,6 +95,13 @@ fn paste(state: &mut State, text: &str) {
     }
 }
 
+/// Closes the overlay or, without one, the page.
+fn close(state: &mut State) {
+    if state.overlay.take().is_none() {
+        state.page = mistakes::page_to_return_to(state);
+    }
+}
+
 fn apply(state: &mut State, action: Action) -> Vec<Effect> {
     if mistakes::applies_to_cells(state, action) {
         return Vec::new();
@@ -107,11 +115,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             state.help_scroll = 0;
             state.layout.scroll_limit = None;
         }
-        Action::Close => {
-            if state.overlay.take().is_none() {
-                state.page = mistakes::page_to_return_to(state);
-            }
-        }
+        Action::Close => close(state),
         Action::Quit => return quit(state),
         Action::Detach => return session::detach(state),
         Action::TakeKeys => return session::take_keys(state),

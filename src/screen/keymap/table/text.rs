@@ -155,7 +155,7 @@ pub(super) const BINDINGS: &[Binding] = {
             &[control('s')],
             Action::Pin,
             "Pin the sentence: each evaluation classifies it",
-            Some("pin"),
+            None,
         ),
         binding(Predict, &[control('p')], Palette(Open), "Command palette", None),
         binding(PredictInRun, &[key(Esc)], Close, "Back to the Train page", Some("back")),
