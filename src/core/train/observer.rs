@@ -3,7 +3,7 @@
 use super::checkpoint::Checkpoint;
 use super::command::Command;
 use super::event::TrainEvent;
-use crate::core::engine::Engine;
+use crate::core::engine::{Engine, Logits};
 
 /// Receives the events of a run and sends it commands.
 pub trait Observer {
@@ -14,6 +14,10 @@ pub trait Observer {
     /// not finite. What was recorded of later steps is out of date. The event
     /// [`TrainEvent::RolledBack`] follows.
     fn rolled_back(&mut self, _checkpoint: &Checkpoint) {}
+
+    /// Called within a step, if the device can be interrupted: questions are then answered with the
+    /// weights before the step, without waiting for its end. Other commands wait for it.
+    fn during_step(&mut self, _logits: &mut Logits<'_>) {}
 
     /// Returns the next command to the run. It is called between steps and between the batches of
     /// an evaluation, until it returns `None`. The engine is idle and may be used, for example to

@@ -3,10 +3,11 @@
 
 use super::PreparedRun;
 use super::reporter::Reporter;
-use crate::core::engine::Engine;
+use crate::core::engine::{Engine, Logits};
 use crate::core::train::event::{CommandEffect, EvaluationProgress, TrainEvent};
 use crate::core::train::{Checkpoint, Command, Observer};
 use crate::run::protocol::{Activity, RunReport};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The observer of a run's training loop.
@@ -16,12 +17,14 @@ pub(super) struct WorkerObserver<'a, 'c> {
     /// The last step that was applied.
     step: u64,
     paused: bool,
+    /// Commands that arrived within a step.
+    postponed: VecDeque<Command>,
 }
 
 impl<'a, 'c> WorkerObserver<'a, 'c> {
     /// An observer of a run that has done `step` steps.
     pub fn new(reporter: &'a mut Reporter<'c>, run: &'a PreparedRun, step: u64) -> Self {
-        Self { reporter, run, step, paused: false }
+        Self { reporter, run, step, paused: false, postponed: VecDeque::new() }
     }
 
     /// The last step that was applied.
@@ -75,20 +78,37 @@ impl Observer for WorkerObserver<'_, '_> {
         }
     }
 
+    fn during_step(&mut self, logits: &mut Logits<'_>) {
+        let channels = self.reporter.channels;
+        while let Ok(command) = channels.commands.try_recv() {
+            match command {
+                Command::Predict { text } => {
+                    let answer = self.run.answer(text, logits, self.reporter.temperature);
+                    channels.send(RunReport::Answer(answer));
+                }
+                command => self.postponed.push_back(command),
+            }
+        }
+    }
+
     fn next_command(&mut self, engine: &mut dyn Engine, paused: bool) -> Option<Command> {
         let channels = self.reporter.channels;
         if !paused && pauses_for_test(self.step) {
             return Some(Command::Pause);
         }
         loop {
-            let command = if paused {
+            let postponed = self.postponed.pop_front();
+            let command = if let Some(command) = postponed {
+                command
+            } else if paused {
                 channels.commands.recv().ok()?
             } else {
                 channels.commands.try_recv().ok()?
             };
             match command {
                 Command::Predict { text } => {
-                    let answer = self.run.answer(text, engine, self.reporter.temperature);
+                    let logits = &mut |batch: &_| engine.logits(batch);
+                    let answer = self.run.answer(text, logits, self.reporter.temperature);
                     channels.send(RunReport::Answer(answer));
                 }
                 Command::Explain { text } => {
