@@ -1,5 +1,5 @@
 use crate::core::data::batching::{Example, PackedBatch};
-use crate::core::engine::{Engine, EngineOptions, OptimizerOptions, StepInput, StepOptions, build};
+use crate::core::engine::{EngineOptions, OptimizerOptions, StepInput, StepOptions, build};
 use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
 use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::Update;
