@@ -4,7 +4,7 @@ use super::checkpoint::Checkpoint;
 use super::command::Command;
 use super::event::{Evaluated, TrainEvent};
 use super::outcomes::Outcomes;
-use crate::core::engine::Engine;
+use crate::core::engine::{Engine, Logits};
 
 /// Receives the events of a run and sends it commands.
 pub trait Observer {
@@ -26,6 +26,10 @@ pub trait Observer {
         _outcomes: Option<&Outcomes>,
     ) {
     }
+
+    /// Called within a step, if the device can be interrupted: questions are then answered with the
+    /// weights before the step, without waiting for its end. Other commands wait for it.
+    fn during_step(&mut self, _logits: &mut Logits<'_>) {}
 
     /// Returns the next command to the run. It is called between steps and between the batches of
     /// an evaluation, until it returns `None`. The engine is idle and may be used, for example to

@@ -4,10 +4,11 @@
 use super::PreparedRun;
 use super::kept::MAX_PROBES;
 use super::reporter::Reporter;
-use crate::core::engine::Engine;
+use crate::core::engine::{Engine, Logits};
 use crate::core::train::event::{CommandEffect, Evaluated, EvaluationProgress, TrainEvent};
 use crate::core::train::{Checkpoint, Command, Observer, Outcomes};
 use crate::run::protocol::{Activity, RunReport};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The observer of a run's training loop.
@@ -19,12 +20,15 @@ pub(super) struct WorkerObserver<'a, 'c> {
     paused: bool,
     /// The pinned sentences.
     probes: Vec<String>,
+    /// Commands that arrived within a step.
+    postponed: VecDeque<Command>,
 }
 
 impl<'a, 'c> WorkerObserver<'a, 'c> {
     /// An observer of a run that has done `step` steps.
     pub fn new(reporter: &'a mut Reporter<'c>, run: &'a PreparedRun, step: u64) -> Self {
-        Self { reporter, run, step, paused: false, probes: run.probes.clone() }
+        let (probes, postponed) = (run.probes.clone(), VecDeque::new());
+        Self { reporter, run, step, paused: false, probes, postponed }
     }
 
     /// The last step that was applied.
@@ -113,20 +117,37 @@ impl Observer for WorkerObserver<'_, '_> {
         }
     }
 
+    fn during_step(&mut self, logits: &mut Logits<'_>) {
+        let channels = self.reporter.channels;
+        while let Ok(command) = channels.commands.try_recv() {
+            match command {
+                Command::Predict { text } => {
+                    let answer = self.run.answer(text, logits, self.reporter.temperature);
+                    channels.send(RunReport::Answer(answer));
+                }
+                command => self.postponed.push_back(command),
+            }
+        }
+    }
+
     fn next_command(&mut self, engine: &mut dyn Engine, paused: bool) -> Option<Command> {
         let channels = self.reporter.channels;
         if !paused && pauses_for_test(self.step) {
             return Some(Command::Pause);
         }
         loop {
-            let command = if paused {
+            let postponed = self.postponed.pop_front();
+            let command = if let Some(command) = postponed {
+                command
+            } else if paused {
                 channels.commands.recv().ok()?
             } else {
                 channels.commands.try_recv().ok()?
             };
             match command {
                 Command::Predict { text } => {
-                    let answer = self.run.answer(text, engine, self.reporter.temperature);
+                    let logits = &mut |batch: &_| engine.logits(batch);
+                    let answer = self.run.answer(text, logits, self.reporter.temperature);
                     channels.send(RunReport::Answer(answer));
                 }
                 Command::Pin { text } => self.pin(text, engine),

@@ -31,7 +31,6 @@ const ALL_LINES: isize = 1 << 30;
 /// Applies a message to the state and returns the effects that the program has to carry out.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = apply_message(state, message);
-    state.prompt.note_change(state.now);
     effects.extend(mistakes::file_tasks(state));
     state.prompt.note_change(state.now);
     effects

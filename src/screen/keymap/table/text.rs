@@ -34,7 +34,7 @@ pub(super) const BINDINGS: &[Binding] = {
         ),
         binding(Predict, &[control('j'), alt(Enter)], Prompt(NewLine), "New line", None),
         binding(Predict, &[key(Enter)], Submit, "Classify the text", Some("classify")),
-        binding(Predict, &[key(Up)], PromptHistory(1), "Line up; previous text", Some("history")),
+        binding(Predict, &[key(Up)], PromptHistory(1), "Line up; previous text", None),
         binding(Predict, &[key(Down)], PromptHistory(-1), "Line down; next text", None),
         binding(Predict, &[control('_'), control('/'), control('7')], Prompt(Undo), "Undo", None),
         binding(Predict, &[control('y')], Prompt(Redo), "Redo", None),
