@@ -273,7 +273,8 @@ fn every_other_page() {
             let none = State { lang, runs: Some(nothing), page: Page::Runs, ..State::idle() };
             let mut differing = compared(lang);
             update(&mut differing, Message::Action(Action::Runs(RunsAction::Differences)));
-            for mut state in [none, compared(lang), differing] {
+            let states = [Box::new(none), Box::new(compared(lang)), Box::new(differing)];
+            for mut state in states {
                 text.push_str(&variants(&mut state, size));
             }
             insta::assert_snapshot!(format!("pages_{code}_{}x{}", size.0, size.1), text);
