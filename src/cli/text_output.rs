@@ -16,7 +16,7 @@ use crate::screen::display::{DisplayOptions, NotifyChoice};
 use crate::screen::lang::Lang;
 use crate::screen::terminal::notification::notification_bytes;
 use crossbeam_channel::RecvTimeoutError;
-use lines::{write_pretraining_evaluation, write_started};
+use lines::{write_pretraining_evaluation, write_probes, write_started};
 use signal_hook::consts::SIGUSR1;
 use std::fmt::Display;
 use std::io::Write;
@@ -269,6 +269,7 @@ impl EventPrinter {
                     metrics.eval_samples,
                     metrics.eval_runtime
                 )?;
+                write_probes(&evaluated.probes, out)?;
                 self.write_problem(out)?;
             }
             TrainEvent::BestLoaded(best) => {

@@ -14,6 +14,7 @@ pub mod help;
 pub mod layout;
 pub mod log;
 pub mod message;
+pub mod mistakes;
 pub mod mouse;
 pub mod page;
 pub mod palette;

@@ -32,13 +32,15 @@ pub enum Panel {
     Classes,
     /// Calibration of the predicted probabilities.
     Calibration,
+    /// The probabilities of pinned sentences.
+    Probes,
     /// The effective settings.
     Settings,
 }
 
 impl Panel {
     /// All panels, in the default order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Loss,
         Self::Accuracy,
         Self::Epochs,
@@ -50,6 +52,7 @@ impl Panel {
         Self::System,
         Self::Classes,
         Self::Calibration,
+        Self::Probes,
         Self::Settings,
     ];
 
@@ -67,6 +70,7 @@ impl Panel {
             Self::System => "system",
             Self::Classes => "classes",
             Self::Calibration => "calibration",
+            Self::Probes => "probes",
             Self::Settings => "settings",
         }
     }
@@ -85,6 +89,7 @@ impl Panel {
             Self::Confusion => "confusion",
             Self::Classes => "classes",
             Self::Calibration => "calibration",
+            Self::Probes => "probes",
             Self::Settings => "settings",
         }
     }
@@ -96,8 +101,14 @@ impl Panel {
 
     /// Whether it is a chart over training steps.
     pub fn is_chart(self) -> bool {
-        let charts =
-            [Self::Loss, Self::Accuracy, Self::LearningRate, Self::GradNorm, Self::Throughput];
+        let charts = [
+            Self::Loss,
+            Self::Accuracy,
+            Self::LearningRate,
+            Self::GradNorm,
+            Self::Throughput,
+            Self::Probes,
+        ];
         charts.contains(&self)
     }
 }
@@ -115,6 +126,8 @@ pub enum PanelAction {
     Page(isize),
     /// Move the focus to this panel, which is shown if it was hidden.
     Show(Panel),
+    /// Open what the focused panel has more of; a panel without more is maximized or restored.
+    Open,
     /// Maximize the focused panel, or restore it.
     Maximize,
     /// Hide the focused panel.
@@ -134,6 +147,8 @@ pub struct PanelGrid {
     pub order: Vec<Panel>,
     /// Hidden panels; never all.
     pub hidden: BTreeSet<Panel>,
+    /// Whether there are pinned sentences; without any, their panel is left out.
+    pub has_probes: bool,
     /// The focused panel, which keys act on.
     pub focus: Panel,
     /// Whether the focused panel fills the page.
@@ -147,6 +162,7 @@ impl Default for PanelGrid {
         Self {
             order: Panel::ALL.to_vec(),
             hidden: BTreeSet::new(),
+            has_probes: false,
             focus: Panel::Loss,
             maximized: false,
             columns: None,
@@ -157,7 +173,10 @@ impl Default for PanelGrid {
 impl PanelGrid {
     /// The visible panels, in order.
     pub fn shown(&self) -> Vec<Panel> {
-        self.order.iter().copied().filter(|panel| !self.hidden.contains(panel)).collect()
+        let is_shown = |panel: &Panel| {
+            !self.hidden.contains(panel) && (self.has_probes || *panel != Panel::Probes)
+        };
+        self.order.iter().copied().filter(is_shown).collect()
     }
 
     /// The panels of each page of this size, each with its area on the page.
@@ -183,11 +202,12 @@ impl PanelGrid {
                 let first = pages.get(next).and_then(|page| page.first());
                 self.focus = first.copied().filter(|_| next != page).unwrap_or(self.focus);
             }
+            PanelAction::Show(Panel::Probes) if !self.has_probes => {}
             PanelAction::Show(panel) => {
                 self.hidden.remove(&panel);
                 (self.focus, self.maximized) = (panel, false);
             }
-            PanelAction::Maximize => self.maximized = !self.maximized,
+            PanelAction::Open | PanelAction::Maximize => self.maximized = !self.maximized,
             PanelAction::Hide => {
                 let shown = self.shown();
                 if shown.len() > 1 {
@@ -255,7 +275,7 @@ mod tests {
         grid.apply(PanelAction::Hide, &[]);
         assert_ne!(grid.focus, Panel::Loss);
         grid.apply(PanelAction::Show(Panel::Loss), &[]);
-        assert_eq!((grid.focus, grid.shown().len()), (Panel::Loss, Panel::ALL.len()));
+        assert_eq!((grid.focus, grid.shown().len()), (Panel::Loss, Panel::ALL.len() - 1));
     }
 
     #[test]
@@ -267,6 +287,8 @@ mod tests {
         }
         assert_eq!(grid.shown().len(), 1);
         grid.apply(PanelAction::ShowAll, &[]);
+        assert_eq!(grid.shown().len(), Panel::ALL.len() - 1, "there are no pinned sentences");
+        grid.has_probes = true;
         assert_eq!(grid.shown().len(), Panel::ALL.len());
     }
 

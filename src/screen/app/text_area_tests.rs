@@ -15,7 +15,9 @@ fn shown(area: &TextArea) -> String {
 }
 
 fn edited(area: &mut TextArea, requests: &[InputRequest]) -> String {
-    requests.iter().for_each(|request| area.edit(*request));
+    for request in requests {
+        area.edit(*request);
+    }
     shown(area)
 }
 

@@ -6,6 +6,7 @@ use super::widgets::draw_hint;
 use crate::core::text::{align_left, align_right};
 use crate::core::train::metrics::Confusion;
 use crate::screen::app::State;
+use crate::screen::app::panels::Panel;
 use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -41,14 +42,16 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         );
     }
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
-    draw_matrix(frame, inner, &evaluated.metrics.eval_confusion, labels, state.lang, theme);
+    let chosen = state.mistakes.cell.filter(|_| state.panels.focus == Panel::Confusion);
+    draw_matrix(frame, inner, &evaluated.metrics.eval_confusion, chosen, labels, state.lang, theme);
 }
 
-/// Rows are true classes, columns predicted ones. A message replaces a matrix that does not fit.
+/// Rows are true classes, columns predicted ones; the chosen cell is highlighted. A message replaces a matrix that does not fit.
 fn draw_matrix(
     frame: &mut Frame,
     area: Rect,
     matrix: &Confusion,
+    chosen: Option<(u32, u32)>,
     labels: &[String],
     lang: Lang,
     theme: Theme,
@@ -86,6 +89,8 @@ fn draw_matrix(
                 let is_right = predicted == class;
                 let style = if is_right { theme.strong() } else { Style::new() };
                 let style = style.patch(theme.heat(share, is_right));
+                let is_chosen = chosen == Some((class as u32, predicted as u32));
+                let style = if is_chosen { theme.selected() } else { style };
                 // A gap between the cells.
                 spans.push(Span::raw(" "));
                 spans.push(Span::styled(align_right(&text, width - 2) + " ", style));

@@ -3,7 +3,9 @@
 mod charts;
 mod confirm;
 mod keys;
+mod mistakes;
 mod mouse;
+mod probes;
 mod prompt;
 mod reports;
 mod run_control;
@@ -14,6 +16,7 @@ use super::action::{Action, PaletteAction};
 use super::help::Help;
 use super::log::{Level, LogAction};
 use super::message::{Effect, Message, Picture};
+use super::mistakes::MistakesAction;
 use super::page::{Overlay, Page};
 use super::palette::{CommandPalette, PaletteEntry};
 use super::panels::PanelAction;
@@ -30,7 +33,8 @@ const ALL_LINES: isize = 1 << 30;
 
 /// Applies a message to the state and returns the effects that the program has to carry out.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
-    let effects = apply_message(state, message);
+    let mut effects = apply_message(state, message);
+    effects.extend(mistakes::file_tasks(state));
     state.prompt.note_change(state.now);
     effects
 }
@@ -51,6 +55,7 @@ fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Report(report) => return reports::push(state, report),
         Message::RunIndex(report) => return runs::push_report(state, report),
         Message::PictureSaved(outcome) => report_picture(state, outcome),
+        Message::Files(report) => mistakes::push_report(state, report),
         Message::Copied(outcome) => prompt::report_copied(state, outcome),
         Message::Terminate
             if !state.is_running()
@@ -83,6 +88,7 @@ fn paste(state: &mut State, text: &str) {
         (Some(Overlay::Help), _) if state.help.is_typing => state.help.paste(text),
         (None, Page::Predict) => state.prompt.paste(text),
         (None, Page::Log) => state.log.paste(text),
+        (None, Page::Mistakes) => state.mistakes.paste(text),
         (None, Page::Runs) => {
             if let Some(runs) = &mut state.runs {
                 runs.paste(text);
@@ -92,7 +98,17 @@ fn paste(state: &mut State, text: &str) {
     }
 }
 
+/// Closes the overlay or, without one, the page.
+fn close(state: &mut State) {
+    if state.overlay.take().is_none() {
+        state.page = mistakes::page_to_return_to(state);
+    }
+}
+
 fn apply(state: &mut State, action: Action) -> Vec<Effect> {
+    if mistakes::applies_to_cells(state, action) {
+        return Vec::new();
+    }
     match action {
         Action::ShowPage(page) => show_page(state, page),
         Action::NextPage => show_page(state, page_at(state, 1)),
@@ -102,11 +118,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             state.help = Help::default();
             state.layout.scroll_limit = None;
         }
-        Action::Close => {
-            if state.overlay.take().is_none() {
-                state.page = state.pages()[0];
-            }
-        }
+        Action::Close => close(state),
         Action::HelpSearch(action) => state.help.apply(action),
         Action::NextTheme => confirm::next_theme(state),
         Action::Quit => return quit(state),
@@ -164,6 +176,8 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Edit(request) => edit(state, request),
         Action::Log(LogAction::Copy) => return prompt::copy(state, state.log.line_to_copy()),
         Action::Log(action) => state.log.apply(action),
+        Action::Mistakes(action) => return mistakes::apply(state, action),
+        Action::Pin => return probes::pin(state),
         Action::Runs(action) => return runs::apply(state, action),
         Action::Words(action) => {
             let latest = state.prompt.answers.first().filter(|answer| answer.outcome.is_ok());
@@ -203,6 +217,7 @@ fn edit(state: &mut State, request: InputRequest) {
         (Some(Overlay::Palette), _) => state.palette.edit(request),
         (Some(Overlay::Help), _) => state.help.edit(request),
         (_, Page::Log) => state.log.edit(request),
+        (_, Page::Mistakes) => state.mistakes.edit(request),
         (_, Page::Runs) => {
             if let Some(runs) = &mut state.runs {
                 runs.edit(request);
@@ -214,7 +229,7 @@ fn edit(state: &mut State, request: InputRequest) {
 
 /// Opens the palette, unless another overlay is open or a text is being typed.
 fn open_palette(state: &mut State, entries: Vec<PaletteEntry>) {
-    if state.overlay.is_none() && !state.log.is_typing() {
+    if state.overlay.is_none() && !state.log.is_typing() && !state.mistakes.is_typing() {
         state.palette = CommandPalette::new(entries);
         state.overlay = Some(Overlay::Palette);
     }
@@ -245,6 +260,8 @@ fn show_page(state: &mut State, page: Page) {
         return;
     }
     state.log.stop_typing();
+    state.mistakes.input = None;
+    state.mistakes.is_left_for_predict = false;
     state.page = page;
     state.layout.scroll_limit = None;
 }
@@ -312,6 +329,8 @@ fn scroll(state: &mut State, lines: isize) {
         state.help.scroll = moved(state.help.scroll, lines);
     } else if state.page == Page::Settings {
         state.settings_scroll = moved(state.settings_scroll, lines);
+    } else if state.page == Page::Mistakes {
+        state.mistakes.apply(MistakesAction::Move(lines));
     } else if state.page == Page::Runs {
         runs::apply(state, RunsAction::Move(lines));
     } else {
