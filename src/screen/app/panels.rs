@@ -124,10 +124,10 @@ pub enum PanelAction {
     FocusLast,
     /// Move the focus by this many pages of panels.
     Page(isize),
-    /// Move the focus to this panel, which is shown if it was hidden.
-    Show(Panel),
     /// Open what the focused panel has more of; a panel without more is maximized or restored.
     Open,
+    /// Move the focus to this panel, which is shown if it was hidden.
+    Show(Panel),
     /// Maximize the focused panel, or restore it.
     Maximize,
     /// Hide the focused panel.
@@ -202,6 +202,7 @@ impl PanelGrid {
                 let first = pages.get(next).and_then(|page| page.first());
                 self.focus = first.copied().filter(|_| next != page).unwrap_or(self.focus);
             }
+            // Without pinned sentences there is no panel of them.
             PanelAction::Show(Panel::Probes) if !self.has_probes => {}
             PanelAction::Show(panel) => {
                 self.hidden.remove(&panel);

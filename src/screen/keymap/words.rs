@@ -56,9 +56,7 @@ fn words_of_page(page: Page) -> &'static str {
         Page::Predict => "classify inference try text 분류 추론",
         Page::Settings => "options configuration hyperparameters arguments 옵션 하이퍼파라미터",
         Page::Log => "messages output history 기록 메시지",
-        Page::Mistakes => {
-            "errors wrong reviews predictions slices labels 오류 틀린 리뷰 예측 레이블"
-        }
+        Page::Mistakes => "errors wrong misclassified confusion slices label 오답 오류 틀린 오분류",
         Page::Runs => "compare experiments 비교 실험",
     }
 }
@@ -77,7 +75,7 @@ pub(super) fn words_of_panel(panel: Panel) -> &'static str {
         Panel::System => "시스템 cpu gpu ram memory temperature power load 메모리 온도 부하",
         Panel::Classes => "클래스 precision recall f1 per class report labels 정밀도 재현율 레이블",
         Panel::Calibration => "보정 ece confidence reliability probability 신뢰도 확률",
-        Panel::Probes => "sentences pinned probability 고정 문장 확률",
+        Panel::Probes => "고정 문장 pinned sentences probe probability 확률",
         Panel::Settings => "설정 options configuration hyperparameters 옵션",
     }
 }

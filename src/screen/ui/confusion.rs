@@ -46,7 +46,8 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     draw_matrix(frame, inner, &evaluated.metrics.eval_confusion, chosen, labels, state.lang, theme);
 }
 
-/// Rows are true classes, columns predicted ones; the chosen cell is highlighted. A message replaces a matrix that does not fit.
+/// Rows are true classes, columns predicted ones; the chosen cell is highlighted. A message replaces
+/// a matrix that does not fit.
 fn draw_matrix(
     frame: &mut Frame,
     area: Rect,
@@ -88,9 +89,12 @@ fn draw_matrix(
                 };
                 let is_right = predicted == class;
                 let style = if is_right { theme.strong() } else { Style::new() };
-                let style = style.patch(theme.heat(share, is_right));
                 let is_chosen = chosen == Some((class as u32, predicted as u32));
-                let style = if is_chosen { theme.selected() } else { style };
+                let style = if is_chosen {
+                    theme.selected()
+                } else {
+                    style.patch(theme.heat(share, is_right))
+                };
                 // A gap between the cells.
                 spans.push(Span::raw(" "));
                 spans.push(Span::styled(align_right(&text, width - 2) + " ", style));

@@ -210,7 +210,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Edits the line of text that has the focus.
+/// Edits the text field that has the keys.
 fn edit(state: &mut State, request: InputRequest) {
     match (state.overlay, state.page) {
         (Some(Overlay::LearningRate), _) => state.rate_input.edit(request),

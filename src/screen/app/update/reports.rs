@@ -154,8 +154,8 @@ fn apply_event(state: &mut State, event: TrainEvent) {
 
 /// Removes what belongs to steps after the checkpoint that the run went back to.
 fn roll_back(state: &mut State, to: &RolledBack) {
-    state.watch.truncate(to.step);
     state.mistakes.rolled_back(to.step);
+    state.watch.truncate(to.step);
     if let Some(step) = &mut state.step
         && let Some((_, loss, _)) = state.history.loss.at(to.step as f64)
     {
@@ -195,9 +195,9 @@ fn is_better(pretrains: bool, one: &Evaluated, other: &Evaluated) -> bool {
 
 fn push_evaluation(state: &mut State, evaluated: Evaluated) {
     state.throughput.push_evaluation(&evaluated);
-    state.watch.push_evaluation(&evaluated);
     state.mistakes.evaluated(evaluated.step);
     state.panels.has_probes |= !evaluated.probes.is_empty();
+    state.watch.push_evaluation(&evaluated);
     let pretrains = state.is_pretraining();
     if state.best.as_ref().is_none_or(|best| is_better(pretrains, &evaluated, best)) {
         state.best = Some(evaluated.clone());
