@@ -256,6 +256,7 @@ fn the_palette_finds_pages_and_panels_by_the_word_on_the_screen_and_by_synonyms(
     for panel in Panel::ALL {
         for lang in [Lang::English, Lang::Korean] {
             let mut state = State { lang, page: Page::Log, ..State::default() };
+            state.panels.has_probes = true;
             press(&mut state, key_press(KeyCode::Char(':')));
             update(&mut state, Message::Paste(lang.tr(panel.title()).to_owned()));
             let found = &state.palette.matches;
