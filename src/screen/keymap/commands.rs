@@ -42,7 +42,9 @@ pub fn commands(state: &State) -> Vec<PaletteEntry> {
         }
     }
     if state.pages().contains(&Page::Train) {
-        entries.extend(Panel::ALL.map(|panel| {
+        let has_probes = state.panels.has_probes;
+        let panels = Panel::ALL.into_iter().filter(|panel| has_probes || *panel != Panel::Probes);
+        entries.extend(panels.map(|panel| {
             let title = panel.title();
             PaletteEntry {
                 name: state.lang.tr_with("Panel: {0}", &[&state.lang.tr(title)]),

@@ -100,6 +100,7 @@ pub fn help_groups(state: &State) -> Vec<(&'static str, Vec<KeyContext>)> {
         (Some(Page::Train), "Train", vec![RunControl, Panels, Charts]),
         (Some(Page::Predict), "Predict", vec![Predict, PredictInRun, PredictAlone]),
         (Some(Page::Log), "Log", vec![KeyContext::Log, LogInput]),
+        (Some(Page::Mistakes), "Mistakes", vec![KeyContext::Mistakes, KeyContext::MistakesInput]),
         (Some(Page::Settings), "Settings, Log and help", vec![Scrolling]),
         (Some(Page::Runs), "Compare runs", vec![Runs, RunInput]),
         (None, "All pages", vec![RunPages, NoTextInput, AllPages, Anywhere]),

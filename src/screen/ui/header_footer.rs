@@ -148,18 +148,36 @@ pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
             format!(" {}", truncate_width(&notice.text, usize::from(area.width).saturating_sub(2)));
         return frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
     }
-    let mut spans = Vec::new();
+    let keys: Vec<[String; 2]> = footer(state)
+        .into_iter()
+        .map(|(key, label)| {
+            [format!(" {} ", theme.keys(&key)), format!(" {}  ", state.lang.tr(label))]
+        })
+        .collect();
+    let labels: Vec<&str> = footer(state).into_iter().map(|(_, label)| label).collect();
+    let cells = |key: &[String; 2]| key.iter().map(|part| part.width()).sum::<usize>();
+    // The most important keys are kept on a narrow screen; the order stays the same.
+    let mut by_rank: Vec<usize> = (0..keys.len()).collect();
+    by_rank.sort_by_key(|&index| rank(labels[index]));
     let mut available = usize::from(area.width);
-    for (key, label) in footer(state) {
-        let name = format!(" {} ", theme.keys(&key));
-        let label = format!(" {}  ", state.lang.tr(label));
-        let width = Span::raw(name.as_str()).width() + Span::raw(label.as_str()).width();
-        if width > available {
-            continue;
+    let mut is_shown = vec![false; keys.len()];
+    for index in by_rank {
+        let width = cells(&keys[index]);
+        if width <= available {
+            available -= width;
+            is_shown[index] = true;
         }
-        available -= width;
-        spans.push(Span::styled(name, theme.selected()));
+    }
+    let mut spans = Vec::new();
+    for ([key, label], _) in keys.into_iter().zip(is_shown).filter(|(_, is_shown)| *is_shown) {
+        spans.push(Span::styled(key, theme.selected()));
         spans.push(Span::raw(label));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
+}
+
+/// The rank of a key by its label in English: the lowest is kept longest.
+fn rank(label: &str) -> usize {
+    const FIRST: [&str; 5] = ["quit", "pause", "resume", "help", "leave"];
+    FIRST.iter().position(|first| *first == label).unwrap_or(FIRST.len())
 }

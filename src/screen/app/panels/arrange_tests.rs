@@ -2,8 +2,13 @@
 
 use super::*;
 
+/// The panels of a run without pinned sentences.
+fn usual() -> Vec<Panel> {
+    Panel::ALL.into_iter().filter(|panel| *panel != Panel::Probes).collect()
+}
+
 fn arranged(width: u16, height: u16) -> Vec<PanelPage> {
-    arrange(&Panel::ALL, (width, height), None, ContentSize::default())
+    arrange(&usual(), (width, height), None, ContentSize::default())
 }
 
 #[test]
@@ -16,7 +21,9 @@ fn every_size_shows_every_panel_once_and_fills_the_page() {
             let pages = arrange(&Panel::ALL, (width, height), columns, content);
             let mut seen: Vec<Panel> = pages.iter().flatten().map(|(panel, _)| *panel).collect();
             seen.sort_unstable();
-            assert_eq!(seen, Panel::ALL.to_vec());
+            let mut all = Panel::ALL;
+            all.sort_unstable();
+            assert_eq!(seen, all);
             for page in &pages {
                 let cells =
                     page.iter().map(|(_, area)| u32::from(area.width) * u32::from(area.height));

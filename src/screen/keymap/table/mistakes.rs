@@ -1,7 +1,7 @@
 //! Keys for the mistakes page.
 
 use super::super::KeyContext;
-use super::super::key::{char, key};
+use super::super::key::{char, control, key};
 use super::{Binding, binding};
 use crate::screen::app::Action;
 use crate::screen::app::mistakes::MistakesAction;
@@ -26,8 +26,8 @@ pub(super) const BINDINGS: &[Binding] = {
     &[
         here(&[key(Up), char('k')], Move(-1), "Previous review", Some("select")),
         here(&[key(Down), char('j')], Move(1), "Next review", None),
-        here(&[key(PageUp)], Move(-10), "Ten reviews up", None),
-        here(&[key(PageDown), char(' ')], Move(10), "Ten reviews down", None),
+        here(&[key(PageUp), control('u')], Move(-10), "Ten reviews up", None),
+        here(&[key(PageDown), control('d'), char(' ')], Move(10), "Ten reviews down", None),
         here(&[key(Home), char('g')], First, "First review", None),
         here(&[key(End), char('G')], Last, "Last review", None),
         here(&[key(Enter)], Open, "Classify the review on the Predict page", Some("classify")),
