@@ -112,9 +112,10 @@ fn keys_are_answered_at_once_while_training_uses_all_cores() {
     assert_eq!(terminal.exit_code(), 0);
 }
 
-/// The maximum time from Enter to the answer of a model that is being trained. It is answered after
-/// the step under way, which takes longer in builds with debug assertions.
-const MAX_ANSWER: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1500 } else { 60 });
+/// The maximum time from Enter to the answer of a model that is being trained: less than a step takes,
+/// between whose layers it is answered. In builds with debug assertions a step takes seconds beside
+/// other tests.
+const MAX_ANSWER: Duration = Duration::from_millis(if cfg!(debug_assertions) { 3000 } else { 60 });
 
 #[test]
 fn questions_are_answered_at_once_while_training_uses_all_cores() {
@@ -142,7 +143,7 @@ fn questions_are_answered_at_once_while_training_uses_all_cores() {
     let (median, worst) = (latencies[50], latencies[98]);
     println!("from Enter to the answer: {median:?} (median), {worst:?} (99th percentile)");
     assert!(worst < MAX_ANSWER, "{worst:?}");
-    terminal.press("\x1bqy");
+    terminal.press("\tqy");
     assert_eq!(terminal.exit_code(), 0);
 }
 

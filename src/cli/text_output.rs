@@ -14,7 +14,7 @@ use crate::screen::app::throughput::Throughput;
 use crate::screen::display::{DisplayOptions, NotifyChoice};
 use crate::screen::terminal::notification::notification_bytes;
 use crossbeam_channel::RecvTimeoutError;
-use lines::{write_pretraining_evaluation, write_started};
+use lines::{write_pretraining_evaluation, write_probes, write_started};
 use signal_hook::consts::SIGUSR1;
 use std::fmt::Display;
 use std::io::Write;
@@ -261,6 +261,7 @@ impl EventPrinter {
                     metrics.eval_samples,
                     metrics.eval_runtime
                 )?;
+                write_probes(&evaluated.probes, out)?;
             }
             TrainEvent::BestLoaded(best) => {
                 self.evaluated = Some(best.clone());

@@ -2,7 +2,7 @@
 
 use crate::core::data::batching::{Example, PackedBatch};
 use crate::core::engine::logits::{class_of, softmax, softmax_at};
-use crate::core::engine::{Engine, EngineError};
+use crate::core::engine::{Engine, EngineError, Logits};
 use crate::core::number;
 use crate::core::tokenizer::{EncodedPair, Tokenizer, TokenizerError, UnknownTokens};
 use serde::{Deserialize, Serialize};
@@ -199,6 +199,20 @@ pub fn classify_inputs(
     inputs: &[TextInput<'_>],
     max_length: usize,
 ) -> Result<Vec<Prediction>, PredictError> {
+    classify_with(&mut |batch| engine.logits(batch), labels, tokenizer, inputs, max_length)
+}
+
+/// As [`classify_inputs`], with the logits that `logits` computes.
+///
+/// # Errors
+/// As [`classify`].
+pub fn classify_with(
+    logits: &mut Logits<'_>,
+    labels: &[String],
+    tokenizer: &Tokenizer,
+    inputs: &[TextInput<'_>],
+    max_length: usize,
+) -> Result<Vec<Prediction>, PredictError> {
     if inputs.is_empty() {
         return Ok(Vec::new());
     }
@@ -206,7 +220,7 @@ pub fn classify_inputs(
     let encoded: Vec<Encoded> = encoded.collect::<Result<_, _>>()?;
     let examples = encoded.iter().map(|encoded| &encoded.example);
     let batch = PackedBatch::new(examples, 0);
-    let logits = engine.logits(&batch)?;
+    let logits = logits(&batch)?;
     Ok(inputs
         .iter()
         .zip(encoded)

@@ -72,7 +72,8 @@ impl Preferences {
         let new: Vec<Panel> = new.collect();
         order.extend(new);
         let mut hidden: Vec<Panel> = panels(&self.hidden);
-        if hidden.len() >= Panel::ALL.len() {
+        // Without pinned sentences there is one panel less.
+        if hidden.iter().filter(|panel| **panel != Panel::Probes).count() + 1 >= Panel::ALL.len() {
             hidden.clear();
         }
         let mut grid = PanelGrid {
@@ -80,6 +81,7 @@ impl Preferences {
             hidden: hidden.into_iter().collect(),
             columns: self.columns.filter(|columns| (1..=MAX_COLUMNS).contains(columns)),
             maximized: self.maximized,
+            has_probes: state.panels.has_probes,
             ..PanelGrid::default()
         };
         let shown = grid.shown();
@@ -165,7 +167,8 @@ mod tests {
             let mut state = State::default();
             Preferences::read(&file).apply(&mut state);
             assert_eq!(state.panels.order.len(), Panel::ALL.len());
-            assert_eq!(state.panels.shown().len(), Panel::ALL.len());
+            // There are no pinned sentences.
+            assert_eq!(state.panels.shown().len(), Panel::ALL.len() - 1);
             assert_eq!(state.smoothing, State::default().smoothing);
         }
         let mut state = State::default();

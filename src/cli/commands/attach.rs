@@ -244,7 +244,8 @@ fn is_for_ended_runs(command: &Command) -> bool {
 
 /// Whether a warning may be what comes of a command.
 fn may_fail(command: &Command) -> bool {
-    matches!(command, Command::SaveCheckpoint | Command::SetLearningRate { .. })
+    let may_fail = matches!(command, Command::SaveCheckpoint | Command::SetLearningRate { .. });
+    may_fail || matches!(command, Command::Pin { .. })
 }
 
 /// Whether an event shows the effect of a command.
@@ -266,6 +267,10 @@ fn shows_effect(command: &Command, event: &TrainEvent) -> bool {
         Command::Evaluate => matches!(event, TrainEvent::Evaluated(_)),
         Command::Stop { .. } => matches!(event, TrainEvent::Finished(_)),
         Command::SaveModel => matches!(event, TrainEvent::Saved(_)),
+        Command::Pin { text } => matches!(
+            event,
+            TrainEvent::Evaluated(evaluated) if evaluated.probes.iter().any(|probe| probe.text == *text)
+        ),
         Command::Predict { .. } | Command::Explain { .. } | Command::TakeKeys => false,
     }
 }

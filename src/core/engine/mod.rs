@@ -154,6 +154,12 @@ impl From<candle_core::Error> for EngineError {
     }
 }
 
+/// Computes the logits of a batch, as [`Engine::logits`].
+pub type Logits<'a> = dyn FnMut(&PackedBatch) -> EngineResult<Vec<f32>> + 'a;
+
+/// Called when a step can be interrupted, to compute logits or nothing.
+pub type Interruption<'a> = dyn FnMut(&mut Logits<'_>) + 'a;
+
 /// A model that can be evaluated and trained. Its weights may be copies on another device:
 /// [`Engine::store`] copies them back to the model.
 pub trait Engine: Send {
@@ -199,6 +205,21 @@ pub trait Engine: Send {
     /// # Errors
     /// The errors of [`Engine::logits`], and if training has not begun.
     fn step(&mut self, input: &StepInput, options: &StepOptions) -> EngineResult<()>;
+
+    /// As [`Engine::step`]. `interruption` may be called within the step: between its layers, on a
+    /// device that computes one operation after another. The logits that it computes are those before
+    /// the step, and the step is not changed by them.
+    ///
+    /// # Errors
+    /// As [`Engine::step`].
+    fn interruptible_step(
+        &mut self,
+        input: &StepInput,
+        options: &StepOptions,
+        _interruption: &mut Interruption<'_>,
+    ) -> EngineResult<()> {
+        self.step(input, options)
+    }
 
     /// Masks a batch of texts and computes the losses of a pretraining objective, without dropout.
     /// `number` is that of the batch in its evaluation: every evaluation masks the same tokens. `None`

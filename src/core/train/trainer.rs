@@ -232,7 +232,10 @@ impl<'a> Trainer<'a> {
             rdrop_alpha: self.arguments.rdrop_alpha,
             update: Update { learning_rate, max_grad_norm: self.arguments.max_grad_norm },
         };
-        run.engine.step(&input, &options).map_err(TrainError::of_step)?;
+        let step = run.engine.interruptible_step(&input, &options, &mut |logits| {
+            observer.during_step(logits);
+        });
+        step.map_err(TrainError::of_step)?;
         run.queued.push_back(QueuedStep { number, learning_rate, input, pseudo_labelled });
         if let Some(metrics) = run.engine.ready_metrics()? {
             self.finish_step(run, metrics, observer)?;

@@ -4,6 +4,7 @@
 pub mod asked_model;
 mod explaining;
 mod finished;
+mod kept;
 mod logging_dir;
 mod observer;
 pub mod opened_run;
@@ -22,9 +23,9 @@ pub use prepare::{check_vocabulary, print_config};
 pub use text_pairs::{check_pairs, input_of};
 
 use crate::core::data::batching::Example;
-use crate::core::engine::Engine;
+use crate::core::engine::{Engine, Logits};
 use crate::core::model::{ModelError, SequenceClassifier};
-use crate::core::predict::classify_inputs;
+use crate::core::predict::classify_with;
 use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::arguments::StartingWeights;
@@ -182,6 +183,8 @@ struct PreparedRun {
     train: Vec<Example>,
     eval: Vec<Example>,
     unlabelled: Vec<Example>,
+    /// The sentences that are pinned from the start.
+    probes: Vec<String>,
     checkpoints: Checkpoints,
     resume: Option<Checkpoint>,
     /// The end of a run that is finished; nothing of it is written again.
@@ -237,7 +240,8 @@ fn run(
     for command in &channels.commands {
         match command {
             Command::Predict { text } => {
-                let answer = run.answer(text, engine.as_mut(), reporter.temperature);
+                let logits = &mut |batch: &_| engine.logits(batch);
+                let answer = run.answer(text, logits, reporter.temperature);
                 channels.send(RunReport::Answer(answer));
             }
             Command::Explain { text } => {
@@ -308,11 +312,11 @@ impl PreparedRun {
 
     /// Classifies a text with the current weights. Its probabilities are calibrated by the
     /// temperature, if there is one.
-    fn answer(&self, text: String, engine: &mut dyn Engine, temperature: Option<f64>) -> Answer {
+    fn answer(&self, text: String, logits: &mut Logits<'_>, temperature: Option<f64>) -> Answer {
         let (config, max_length) = (self.model.config(), self.arguments.max_seq_length);
         let outcome = input_of(config, &text)
             .and_then(|input| {
-                classify_inputs(engine, &config.labels, &self.tokenizer, &[input], max_length)
+                classify_with(logits, &config.labels, &self.tokenizer, &[input], max_length)
             })
             .map_err(|error| sanitize_for_terminal(&error.to_string()).into_owned())
             .and_then(|mut predictions| {

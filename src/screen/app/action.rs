@@ -2,6 +2,7 @@
 
 use super::charts::ChartAction;
 use super::log::LogAction;
+use super::mistakes::MistakesAction;
 use super::page::Page;
 use super::panels::PanelAction;
 use super::prompt::PromptAction;
@@ -71,6 +72,10 @@ pub enum Action {
     DrawFigures,
     /// Open or use the command palette.
     Palette(PaletteAction),
+    /// Choose and read the reviews behind the numbers.
+    Mistakes(MistakesAction),
+    /// Pin the typed sentence, so that each evaluation classifies it.
+    Pin,
     /// Compare runs.
     Runs(RunsAction),
     /// Show which words lead to the class, or choose one.

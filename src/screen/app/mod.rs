@@ -12,6 +12,7 @@ pub mod editor;
 pub mod layout;
 pub mod log;
 pub mod message;
+pub mod mistakes;
 pub mod mouse;
 pub mod page;
 pub mod palette;

@@ -27,13 +27,15 @@ pub enum Panel {
     Classes,
     /// Calibration of the predicted probabilities.
     Calibration,
+    /// The probabilities of pinned sentences.
+    Probes,
     /// The effective settings.
     Settings,
 }
 
 impl Panel {
     /// All panels, in the default order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Loss,
         Self::Accuracy,
         Self::Epochs,
@@ -45,6 +47,7 @@ impl Panel {
         Self::Confusion,
         Self::Classes,
         Self::Calibration,
+        Self::Probes,
         Self::Settings,
     ];
 
@@ -62,6 +65,7 @@ impl Panel {
             Self::Confusion => "confusion",
             Self::Classes => "classes",
             Self::Calibration => "calibration",
+            Self::Probes => "probes",
             Self::Settings => "settings",
         }
     }
@@ -73,8 +77,14 @@ impl Panel {
 
     /// Whether it is a chart over training steps.
     pub fn is_chart(self) -> bool {
-        let charts =
-            [Self::Loss, Self::Accuracy, Self::LearningRate, Self::GradNorm, Self::Throughput];
+        let charts = [
+            Self::Loss,
+            Self::Accuracy,
+            Self::LearningRate,
+            Self::GradNorm,
+            Self::Throughput,
+            Self::Probes,
+        ];
         charts.contains(&self)
     }
 }
@@ -86,6 +96,8 @@ pub enum PanelAction {
     Focus(isize),
     /// Move the focus by this many pages of panels.
     Page(isize),
+    /// Open what the focused panel has more of; a panel without more is maximized or restored.
+    Open,
     /// Maximize the focused panel, or restore it.
     Maximize,
     /// Hide the focused panel.
@@ -105,6 +117,8 @@ pub struct PanelGrid {
     pub order: Vec<Panel>,
     /// Hidden panels; never all.
     pub hidden: BTreeSet<Panel>,
+    /// Whether there are pinned sentences; without any, their panel is left out.
+    pub has_probes: bool,
     /// The focused panel, which keys act on.
     pub focus: Panel,
     /// Whether the focused panel fills the page.
@@ -118,6 +132,7 @@ impl Default for PanelGrid {
         Self {
             order: Panel::ALL.to_vec(),
             hidden: BTreeSet::new(),
+            has_probes: false,
             focus: Panel::Loss,
             maximized: false,
             columns: None,
@@ -137,7 +152,10 @@ const PREFERRED_HEIGHT: usize = 10;
 impl PanelGrid {
     /// The visible panels, in order.
     pub fn shown(&self) -> Vec<Panel> {
-        self.order.iter().copied().filter(|panel| !self.hidden.contains(panel)).collect()
+        let is_shown = |panel: &Panel| {
+            !self.hidden.contains(panel) && (self.has_probes || *panel != Panel::Probes)
+        };
+        self.order.iter().copied().filter(is_shown).collect()
     }
 
     /// Columns and rows of panels that fit into an area of terminal cells.
@@ -179,7 +197,7 @@ impl PanelGrid {
         match action {
             PanelAction::Focus(by) => self.move_focus(by, true),
             PanelAction::Page(by) => self.move_focus(by * per_page.max(1) as isize, false),
-            PanelAction::Maximize => self.maximized = !self.maximized,
+            PanelAction::Open | PanelAction::Maximize => self.maximized = !self.maximized,
             PanelAction::Hide => {
                 let shown = self.shown();
                 if shown.len() > 1 {
@@ -227,7 +245,7 @@ mod tests {
     #[test]
     fn every_size_shows_every_panel_on_some_page() {
         for (width, height) in [(60, 8), (80, 17), (120, 33), (200, 53), (400, 200), (1, 1)] {
-            let mut grid = PanelGrid::default();
+            let mut grid = PanelGrid { has_probes: true, ..PanelGrid::default() };
             let mut seen = BTreeSet::new();
             for panel in Panel::ALL {
                 grid.focus = panel;
@@ -270,6 +288,8 @@ mod tests {
         }
         assert_eq!(grid.shown().len(), 1);
         grid.apply(PanelAction::ShowAll, 4);
+        assert_eq!(grid.shown().len(), Panel::ALL.len() - 1, "there are no pinned sentences");
+        grid.has_probes = true;
         assert_eq!(grid.shown().len(), Panel::ALL.len());
     }
 

@@ -3,6 +3,7 @@
 use super::charts::Charts;
 use super::layout::FrameLayout;
 use super::log::{Level, Log};
+use super::mistakes::Mistakes;
 use super::page::{Overlay, Page};
 use super::palette::CommandPalette;
 use super::panels::PanelGrid;
@@ -116,6 +117,8 @@ pub struct State {
     pub log: Log,
     /// The input and the answers of the predict page.
     pub prompt: Prompt,
+    /// The reviews behind the numbers.
+    pub mistakes: Box<Mistakes>,
     /// The words of the answered text.
     pub words: Words,
     /// The command palette, while it is open.
@@ -185,6 +188,7 @@ impl Default for State {
             notice: None,
             log: Log::default(),
             prompt: Prompt::default(),
+            mistakes: Box::default(),
             words: Words::default(),
             palette: CommandPalette::default(),
             settings_scroll: 0,

@@ -31,7 +31,7 @@ fn expected(binding: &Binding) -> (State, Check) {
             Box::new(|before, after, _| (before.page, after.page) == (Page::Train, Page::Predict))
         }
         Action::PreviousPage => {
-            Box::new(|before, after, _| (before.page, after.page) == (Page::Train, Page::Log))
+            Box::new(|before, after, _| (before.page, after.page) == (Page::Train, Page::Mistakes))
         }
         Action::Help => Box::new(|_, after, _| after.overlay == Some(Overlay::Help)),
         Action::Close => Box::new(|before, after, effects| {
@@ -107,6 +107,11 @@ fn expected(binding: &Binding) -> (State, Check) {
             chosen == Some(Action::ShowPage(Page::Predict)) && after.page == Page::Predict
         }),
         Action::Runs(action) => runs_check(&mut state, action),
+        Action::Mistakes(action) => super::mistake_tests::check(&mut state, action),
+        Action::Pin => Box::new(|before, after, effects| {
+            let text = before.prompt.input.text().to_owned();
+            after.notice.is_some() && effects == [Effect::Send(Command::Pin { text })]
+        }),
         Action::Words(WordsAction::Toggle) => Box::new(|before, after, effects| {
             before.words.are_shown() && !after.words.are_shown() && effects.is_empty()
         }),
@@ -174,7 +179,7 @@ fn panel_check(state: &mut State, action: PanelAction) -> Check {
                 page(after) as isize == page(before) as isize + by
             })
         }
-        PanelAction::Maximize => Box::new(|_, after, _| after.panels.maximized),
+        PanelAction::Open | PanelAction::Maximize => Box::new(|_, after, _| after.panels.maximized),
         PanelAction::Hide => Box::new(|_, after, _| after.panels.hidden.contains(&Panel::Loss)),
         PanelAction::ShowAll => {
             state.panels.apply(PanelAction::Hide, 4);

@@ -41,6 +41,10 @@ pub enum KeyContext {
     LogInput,
     /// In the command palette.
     Palette,
+    /// On the mistakes page.
+    Mistakes,
+    /// While a search is typed on the mistakes page.
+    MistakesInput,
     /// On the page that compares runs.
     Runs,
     /// While a line is typed on the page that compares runs.
@@ -68,7 +72,7 @@ impl KeyContext {
     pub fn title(self) -> &'static str {
         match self {
             Self::Anywhere => "Anywhere",
-            Self::RunPages => "Train, Settings and Log",
+            Self::RunPages => "Train, Settings, Log and Mistakes",
             Self::NoTextInput => "Pages without text input",
             Self::Scrolling => "Settings, Log and help",
             Self::AllPages => "All pages",
@@ -79,6 +83,8 @@ impl KeyContext {
             Self::Log => "Log",
             Self::LogInput => "Log: search and filter",
             Self::Palette => "Command palette",
+            Self::Mistakes => "Mistakes",
+            Self::MistakesInput => "Mistakes: search",
             Self::Runs => "Compare runs",
             Self::RunInput => "Compare runs: input",
             Self::Charts => "Charts",
@@ -93,7 +99,7 @@ impl KeyContext {
     }
 
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::RunPages,
         Self::NoTextInput,
         Self::Charts,
@@ -108,6 +114,8 @@ impl KeyContext {
         Self::Scrolling,
         Self::Log,
         Self::LogInput,
+        Self::Mistakes,
+        Self::MistakesInput,
         Self::Palette,
         Self::TextInput,
         Self::Anywhere,
@@ -177,6 +185,12 @@ fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyConte
         (None, Page::Log) => {
             &[KeyContext::Log, RunPages, NoTextInput, Scrolling, AllPages, Anywhere]
         }
+        (None, Page::Mistakes) if state.mistakes.is_typing() => {
+            &[KeyContext::MistakesInput, TextInput, Anywhere]
+        }
+        (None, Page::Mistakes) => {
+            &[KeyContext::Mistakes, RunPages, NoTextInput, AllPages, Anywhere]
+        }
         (None, Page::Runs) if state.runs.as_ref().is_some_and(RunComparison::is_typing) => {
             &[KeyContext::RunInput, TextInput, Anywhere]
         }
@@ -206,6 +220,8 @@ pub fn action(state: &State, event: KeyEvent) -> Option<Action> {
 
 #[cfg(test)]
 mod effect_tests;
+#[cfg(test)]
+mod mistake_tests;
 #[cfg(test)]
 mod prompt_effect_tests;
 #[cfg(test)]

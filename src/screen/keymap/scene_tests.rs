@@ -174,6 +174,8 @@ pub fn at(context: KeyContext) -> State {
             update(&mut state, Message::Action(Action::Palette(PaletteAction::Move(1))));
             state
         }
+        KeyContext::Mistakes => super::mistake_tests::shown(),
+        KeyContext::MistakesInput => super::mistake_tests::searching(),
         KeyContext::Runs => compared(),
         KeyContext::RunInput => {
             let mut state = compared();

@@ -1,7 +1,7 @@
 //! Carries out what an update of the state asks for.
 
 use super::clipboard::copy_sequence;
-use super::{Connection, Dashboard, ExitReason, pictures};
+use super::{Connection, Dashboard, ExitReason, pictures, run_files};
 use crate::screen::app::{Effect, Message, Picture, update};
 use crate::screen::ui::{self, svg};
 use ratatui::Terminal;
@@ -21,11 +21,13 @@ impl<C: Connection> Dashboard<'_, C> {
                 Effect::ReadCurves(folder) => self.connection.read_curves(folder),
                 Effect::EditRun(edit) => self.connection.edit_run(edit),
                 Effect::Picture(picture) => self.write_picture(picture),
+                Effect::Files(task) => run_files::start(task, self.sender.clone()),
                 Effect::Notify(notification) => {
                     if self.notifications.push(&notification) {
                         self.pacing.request_now();
                     }
                 }
+                Effect::Files(task) => run_files::start(task, self.sender.clone()),
                 Effect::Copy(text) => self.copy(&text),
                 Effect::Suspend => self.suspend(),
                 Effect::Detach => return ControlFlow::Break(ExitReason::Detached),

@@ -5,6 +5,7 @@ use super::widgets::draw_hint;
 use crate::core::text::{align_left, align_right};
 use crate::core::train::metrics::Confusion;
 use crate::screen::app::State;
+use crate::screen::app::panels::Panel;
 use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -27,14 +28,16 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         );
     }
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
-    draw_matrix(frame, inner, &evaluated.metrics.eval_confusion, labels, state.lang, theme);
+    let chosen = state.mistakes.cell.filter(|_| state.panels.focus == Panel::Confusion);
+    draw_matrix(frame, inner, &evaluated.metrics.eval_confusion, chosen, labels, state.lang, theme);
 }
 
-/// Rows are true classes, columns predicted ones. A message replaces a matrix that does not fit.
+/// Rows are true classes, columns predicted ones; the chosen cell is highlighted. A message replaces a matrix that does not fit.
 fn draw_matrix(
     frame: &mut Frame,
     area: Rect,
     matrix: &Confusion,
+    chosen: Option<(u32, u32)>,
     labels: &[String],
     lang: Lang,
     theme: Theme,
@@ -62,7 +65,8 @@ fn draw_matrix(
             let text =
                 if cell > 9 { format!("{count:>7} {share:>4.0} %") } else { format!("{count:>9}") };
             let style = if predicted == class { theme.strong() } else { theme.dim() };
-            spans.push(Span::styled(text, style));
+            let is_chosen = chosen == Some((class as u32, predicted as u32));
+            spans.push(Span::styled(text, if is_chosen { theme.selected() } else { style }));
         }
         lines.push(Line::from(spans));
     }

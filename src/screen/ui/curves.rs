@@ -74,6 +74,12 @@ fn curves_of(panel: Panel, state: &State, theme: Theme) -> Vec<CurveSpec<'_>> {
             vec![CurveSpec { points: false, ..rate }]
         }
         Panel::GradNorm => vec![smoothed("norm", &history.grad_norm)],
+        Panel::Probes => history
+            .probes
+            .iter()
+            .enumerate()
+            .map(|(index, probe)| raw(&probe.name, &probe.curve, theme.curve(index), 'o'))
+            .collect(),
         Panel::Throughput => {
             vec![smoothed("samples/s", &history.samples), smoothed("tokens/s", &history.tokens)]
         }
@@ -154,7 +160,11 @@ pub(super) fn draw_chart(
     };
     let baselines = if panel == Panel::Accuracy { baselines::for_run(state) } else { Vec::new() };
     let log_y = state.charts.log_y.contains(&panel);
-    let baseline_values: Vec<f64> = baselines.iter().map(|baseline| baseline.value).collect();
+    let mut baseline_values: Vec<f64> = baselines.iter().map(|baseline| baseline.value).collect();
+    if panel == Panel::Probes {
+        // All probabilities.
+        baseline_values.extend([0.0, 1.0]);
+    }
     let y = y_range(panel, curves, &baseline_values, window, area.height, state);
     let mut annotations = Vec::new();
     for spec in curves {

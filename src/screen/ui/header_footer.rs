@@ -83,21 +83,33 @@ pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     }
 }
 
+/// The columns below which the header has no room for the program's name, and for the titles of other
+/// pages.
+const NARROW: [u16; 2] = [96, 72];
+
 /// The program's name and the pages.
 fn tabs(width: u16, state: &State, theme: Theme) -> Line<'static> {
-    // On a narrow screen, what the run is doing is more important than the program's name.
-    let name = if width >= 72 { " nsmc-tui " } else { "" };
-    let mut spans = vec![Span::styled(name, theme.strong())];
+    // On a narrow screen, what the run is doing is more important.
+    let [is_narrow, is_narrowest] = NARROW.map(|columns| width < columns);
+    let mut spans = Vec::new();
     let pages = state.pages();
+    if !is_narrow || (pages.len() < 3 && !is_narrowest) {
+        spans.push(Span::styled(" nsmc-tui  ", theme.strong()));
+    }
     for (index, &page) in pages.iter().enumerate() {
         let title = state.lang.tr(page.title());
         let title = if pages.len() == 1 || state.asked_model.is_some() {
             format!(" {title} ")
+        } else if is_narrowest && page != state.page {
+            format!(" {} ", index + 1)
         } else {
             format!(" {} {title} ", index + 1)
         };
         let style = if page == state.page { theme.selected() } else { theme.dim() };
-        spans.extend([Span::raw(" "), Span::styled(title, style)]);
+        spans.push(Span::styled(title, style));
+        if !is_narrow {
+            spans.push(Span::raw(" "));
+        }
     }
     Line::from(spans)
 }

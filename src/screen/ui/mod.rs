@@ -11,6 +11,7 @@ mod epochs;
 mod gpu_processes;
 mod header_footer;
 mod log;
+mod mistakes;
 mod overlay;
 mod panel_title;
 mod popup;
@@ -63,6 +64,7 @@ fn draw_page(frame: &mut Frame, state: &State, theme: Theme, layout: &mut FrameL
             layout.scroll_limit = Some(limit).filter(|_| state.overlay.is_none());
         }
         Page::Log => log::draw(frame, body, state, theme, layout),
+        Page::Mistakes => mistakes::draw(frame, body, state, theme),
         Page::Runs => runs::draw(frame, body, state, theme, layout),
     }
     header_footer::draw_footer(frame, footer, state, theme);

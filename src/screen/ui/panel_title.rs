@@ -19,6 +19,7 @@ pub fn panel_title(panel: Panel, state: &State) -> String {
         Panel::Confusion => "confusion",
         Panel::Classes => "classes",
         Panel::Calibration => "calibration",
+        Panel::Probes => "probes",
         Panel::Settings => "settings",
     };
     chart_title(name, panel, state)

@@ -60,6 +60,9 @@ fn draw_panel(
         block = block.border_style(theme.focus());
         if panel.is_chart() {
             block = block.title_bottom(border_note(chart_view_note(state, true), theme));
+        } else if panel == Panel::Confusion {
+            let note = state.lang.tr(" ← → cell · Enter: its reviews ").to_owned();
+            block = block.title_bottom(border_note(note, theme));
         }
     }
     match panel {
@@ -76,6 +79,7 @@ fn draw_panel(
         | Panel::Accuracy
         | Panel::LearningRate
         | Panel::GradNorm
+        | Panel::Probes
         | Panel::Throughput => curves::draw(frame, area, panel, block, state, theme, layout),
     }
 }

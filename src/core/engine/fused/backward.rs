@@ -1,5 +1,6 @@
 //! The backward pass.
 
+use super::between::Between;
 use super::forward::{FusedPass, LayerBuffers};
 use super::workspace::Workspace;
 use crate::core::model::Pooling;
@@ -32,19 +33,6 @@ pub(super) struct LinearBuffers<'a, B: Backend> {
 }
 
 impl<B: Backend> FusedPass<'_, B> {
-    /// Computes the gradients of all parameters from the logits. `recompute` is set if the forward
-    /// pass saved only the inputs of layers.
-    pub(super) fn backward(
-        &self,
-        loss: LossOptions,
-        recompute: bool,
-        work: &mut Workspace<B>,
-        gradients: &mut B::Gradients,
-    ) -> Result<()> {
-        self.head_backward(loss, work, gradients)?;
-        self.encoder_backward(recompute, work, gradients)
-    }
-
     /// Computes the gradients of the encoder from that of its output, which is in `grad`, or in
     /// `grad_first` if the last layer computes only first tokens.
     pub(super) fn encoder_backward(
@@ -65,11 +53,27 @@ impl<B: Backend> FusedPass<'_, B> {
         work: &mut Workspace<B>,
         gradients: &mut B::Gradients,
     ) -> Result<()> {
+        self.interruptible_layers_backward(recompute, work, gradients, None)
+    }
+
+    /// As [`Self::layers_backward`]; after each layer, logits may be computed.
+    pub(super) fn interruptible_layers_backward(
+        &self,
+        recompute: bool,
+        work: &mut Workspace<B>,
+        gradients: &mut B::Gradients,
+        mut between: Option<&mut Between<'_, B>>,
+    ) -> Result<()> {
         for index in (0..self.network.layout.layers.len()).rev() {
-            if recompute {
-                self.recompute(index, work)?;
+            self.backend.install(|| {
+                if recompute {
+                    self.recompute(index, work)?;
+                }
+                self.layer_backward(index, if recompute { 0 } else { index }, work, gradients)
+            })?;
+            if let Some(between) = &mut between {
+                between.interrupt();
             }
-            self.layer_backward(index, if recompute { 0 } else { index }, work, gradients)?;
         }
         Ok(())
     }
@@ -276,7 +280,11 @@ impl<B: Backend> FusedPass<'_, B> {
         backend.scatter_add_first(batch, self.network.hidden, &work.grad_first, below)
     }
 
-    fn embed_backward(&self, work: &mut Workspace<B>, gradients: &mut B::Gradients) -> Result<()> {
+    pub(super) fn embed_backward(
+        &self,
+        work: &mut Workspace<B>,
+        gradients: &mut B::Gradients,
+    ) -> Result<()> {
         let layout = &self.network.layout;
         let mut grad = &mut work.grad;
         if let Some(project) = &layout.project {

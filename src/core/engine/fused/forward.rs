@@ -1,5 +1,6 @@
 //! The forward pass.
 
+use super::between::Between;
 use super::network::Network;
 use super::workspace::{HeadState, LayerState, Workspace};
 use crate::core::model::Pooling;
@@ -73,10 +74,20 @@ impl<B: Backend> FusedPass<'_, B> {
         saved: SavedActivations,
         work: &mut Workspace<B>,
     ) -> Result<usize> {
+        self.begin(packed, saved, work)?;
+        self.layers(saved, work)
+    }
+
+    /// Computes the embeddings from the token ids.
+    pub(super) fn begin(
+        &self,
+        packed: &PackedBatch,
+        saved: SavedActivations,
+        work: &mut Workspace<B>,
+    ) -> Result<()> {
         self.prepare(saved, work);
         self.backend.send(&self.network.with_positions(packed), &mut work.batch)?;
-        self.embed(work)?;
-        self.layers(saved, work)
+        self.embed(work)
     }
 
     /// Makes room for the activations of each layer.
@@ -91,13 +102,27 @@ impl<B: Backend> FusedPass<'_, B> {
     /// Computes all layers from the embeddings. Returns the index of the last one's output among
     /// the workspace's hidden states.
     pub(super) fn layers(&self, saved: SavedActivations, work: &mut Workspace<B>) -> Result<usize> {
+        self.interruptible_layers(saved, work, None)
+    }
+
+    /// As [`Self::layers`]; after each layer, logits may be computed.
+    pub(super) fn interruptible_layers(
+        &self,
+        saved: SavedActivations,
+        work: &mut Workspace<B>,
+        mut between: Option<&mut Between<'_, B>>,
+    ) -> Result<usize> {
         let layers = self.network.layout.layers.len();
         for index in 0..layers {
             let at = if saved == SavedActivations::None { 0 } else { index };
             let (input, out) = work.hidden[at..].split_at_mut(1);
             let state = &mut work.layers[if saved == SavedActivations::All { index } else { 0 }];
             let (input, out) = (&input[0], &mut out[0]);
-            self.layer(index, LayerBuffers { batch: &work.batch, input, state, out })?;
+            let buffers = LayerBuffers { batch: &work.batch, input, state, out };
+            self.backend.install(|| self.layer(index, buffers))?;
+            if let Some(between) = &mut between {
+                between.interrupt();
+            }
             if saved == SavedActivations::None {
                 work.hidden.swap(0, 1);
             }

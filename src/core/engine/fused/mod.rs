@@ -2,6 +2,7 @@
 //! autograd graph, on any [`Backend`].
 
 mod backward;
+mod between;
 mod forward;
 mod network;
 mod path;
@@ -11,13 +12,16 @@ mod token_head;
 mod workspace;
 
 use super::path::{EmbeddingPath, PathPoint};
-use super::{Engine, EngineResult, OptimizerOptions, StepInput, StepOptions, StepTimings};
+use super::{
+    Engine, EngineResult, Interruption, OptimizerOptions, StepInput, StepOptions, StepTimings,
+};
 use crate::core::data::batching::BatchRole;
 use crate::core::model::SequenceClassifier;
 use crate::core::ops::backend::{Moments, PackedBatch, StepMetrics};
 use crate::core::ops::cpu::overwrite;
 use crate::core::ops::{Backend, Cpu, DropoutKey};
 use backward::LossOptions;
+use between::Between;
 use candle_core::{Result, Tensor};
 use forward::{FusedPass, SavedActivations};
 use network::Network;
@@ -34,6 +38,8 @@ pub struct FusedEngine<B: Backend> {
     training: Option<TrainingState<B>>,
     ema_decay: f64,
     work: Workspace<B>,
+    /// The activations of what is asked within a step.
+    asked: Workspace<B>,
     gradient_checkpointing: bool,
     measure_parts: bool,
     timings: StepTimings,
@@ -81,6 +87,7 @@ impl<B: Backend> FusedEngine<B> {
             training: None,
             ema_decay: 0.0,
             work: Workspace::new(),
+            asked: Workspace::new(),
             gradient_checkpointing,
             measure_parts: false,
             timings: StepTimings::default(),
@@ -116,9 +123,14 @@ impl<B: Backend> FusedEngine<B> {
         })
     }
 
-    fn train_on(&mut self, input: &StepInput, options: &StepOptions) -> Result<()> {
+    fn train_on(
+        &mut self,
+        input: &StepInput,
+        options: &StepOptions,
+        interruption: &mut Interruption<'_>,
+    ) -> Result<()> {
         let measured = self.measure_parts;
-        let Self { backend, network, parameters, training, work, timings, .. } = self;
+        let Self { backend, network, parameters, training, work, asked, timings, .. } = self;
         let Some(TrainingState { gradients, optimizer }) = training else {
             candle_core::bail!("training has not begun");
         };
@@ -131,44 +143,50 @@ impl<B: Backend> FusedEngine<B> {
         let smoothing = options.label_smoothing_factor as f32;
         *timings = StepTimings::default();
         let wait = |backend: &B| if measured { backend.synchronize() } else { Ok(()) };
-        backend.install(|| {
-            backend.begin_step(&input.distinct_tokens, parameters, gradients, optimizer)?;
-            for (index, packed) in input.batches.iter().enumerate() {
-                if index > 0 {
-                    backend.accumulate(gradients);
-                }
-                let key = DropoutKey::new(options.seed, options.number, index);
-                let dropouts = &network.dropouts(Some(key));
-                let (rows, sequences) = (packed.rows(), packed.batch_size());
-                let pass = FusedPass {
-                    backend,
-                    network,
-                    parameters,
-                    dropouts,
-                    rows,
-                    sequences,
-                    trains: true,
-                };
-                wait(backend)?;
-                let began = Instant::now();
-                pass.forward(packed, saved, work)?;
-                wait(backend)?;
-                timings.forward += began.elapsed().as_secs_f64();
-                let began = Instant::now();
-                let recompute = saved == SavedActivations::LayerInputs;
-                let alpha = options.rdrop_alpha as f32;
-                let divergence = (packed.role == BatchRole::LabelledTwice).then_some(alpha * scale);
-                let loss = LossOptions { smoothing, scale, divergence };
-                pass.backward(loss, recompute, work, gradients)?;
-                wait(backend)?;
-                timings.backward += began.elapsed().as_secs_f64();
+        let tokens = &input.distinct_tokens;
+        backend.install(|| backend.begin_step(tokens, parameters, gradients, optimizer))?;
+        for (index, packed) in input.batches.iter().enumerate() {
+            if index > 0 {
+                backend.accumulate(gradients);
             }
-            let began = Instant::now();
-            backend.end_step(options.update, parameters, gradients, optimizer)?;
+            let key = DropoutKey::new(options.seed, options.number, index);
+            let dropouts = &network.dropouts(Some(key));
+            let (rows, sequences) = (packed.rows(), packed.batch_size());
+            let parameters: &B::Parameters = parameters;
+            let pass =
+                FusedPass { backend, network, parameters, dropouts, rows, sequences, trains: true };
+            let mut between = Between {
+                backend,
+                network,
+                parameters,
+                optimizer: &mut *optimizer,
+                work: &mut *asked,
+                interruption: &mut *interruption,
+            };
             wait(backend)?;
-            timings.optimizer = began.elapsed().as_secs_f64();
-            Ok(())
-        })
+            let began = Instant::now();
+            backend.install(|| pass.begin(packed, saved, work))?;
+            let last = pass.interruptible_layers(saved, work, Some(&mut between))?;
+            backend.install(|| pass.classify(last, work))?;
+            wait(backend)?;
+            timings.forward += began.elapsed().as_secs_f64();
+            let began = Instant::now();
+            let recompute = saved == SavedActivations::LayerInputs;
+            let alpha = options.rdrop_alpha as f32;
+            let divergence = (packed.role == BatchRole::LabelledTwice).then_some(alpha * scale);
+            let loss = LossOptions { smoothing, scale, divergence };
+            backend.install(|| pass.head_backward(loss, work, gradients))?;
+            let between = Some(&mut between);
+            pass.interruptible_layers_backward(recompute, work, gradients, between)?;
+            backend.install(|| pass.embed_backward(work, gradients))?;
+            wait(backend)?;
+            timings.backward += began.elapsed().as_secs_f64();
+        }
+        let began = Instant::now();
+        backend.install(|| backend.end_step(options.update, parameters, gradients, optimizer))?;
+        wait(backend)?;
+        timings.optimizer = began.elapsed().as_secs_f64();
+        Ok(())
     }
 
     fn optimizer(&mut self) -> Result<(&B, &mut B::Parameters, &mut TrainingState<B>)> {
@@ -229,13 +247,22 @@ impl<B: Backend> Engine for FusedEngine<B> {
         if had_average || self.ema_decay > 0.0 { self.reload() } else { Ok(()) }
     }
 
-    fn step(&mut self, input: &StepInput, options: &StepOptions) -> EngineResult<()> {
-        let outcome = self.train_on(input, options);
+    fn interruptible_step(
+        &mut self,
+        input: &StepInput,
+        options: &StepOptions,
+        interruption: &mut Interruption<'_>,
+    ) -> EngineResult<()> {
+        let outcome = self.train_on(input, options, interruption);
         if outcome.is_err() {
             // A smaller step may follow if the memory was used up.
             self.work = Workspace::new();
         }
         Ok(outcome?)
+    }
+
+    fn step(&mut self, input: &StepInput, options: &StepOptions) -> EngineResult<()> {
+        self.interruptible_step(input, options, &mut |_| {})
     }
 
     fn step_metrics(&mut self) -> EngineResult<StepMetrics> {

@@ -13,13 +13,13 @@ use candle_core::{Result, Tensor};
 /// threads.
 pub trait Device: Send + Sync {
     /// Activations and their gradients.
-    type Buffer: Default + Send;
+    type Buffer: Default + Send + Sync;
     /// Values in full precision: statistics and logits.
-    type Floats: Default + Send;
+    type Floats: Default + Send + Sync;
     /// A packed batch on the device.
-    type Batch: Default + Send;
+    type Batch: Default + Send + Sync;
     /// All parameters.
-    type Parameters: Send;
+    type Parameters: Send + Sync;
     /// The gradients of all parameters (of the token table, only the rows that the step uses), and
     /// the step's loss and predictions.
     type Gradients: Send;
@@ -69,6 +69,22 @@ pub trait Device: Send + Sync {
         gradients: &mut Self::Gradients,
         optimizer: &mut Self::Optimizer,
     ) -> Result<()>;
+
+    /// Whether logits can be computed within a step, without waiting for operations in a queue.
+    fn is_interruptible(&self) -> bool {
+        false
+    }
+
+    /// Within a step, applies the pending updates of the rows of these distinct tokens, as
+    /// [`Self::begin_step`] does.
+    fn apply_pending(
+        &self,
+        _tokens: &[u32],
+        _parameters: &Self::Parameters,
+        _optimizer: &mut Self::Optimizer,
+    ) -> Result<()> {
+        candle_core::bail!("this device cannot be interrupted within a step")
+    }
 
     /// Makes later backward operations of the step add to its gradients instead of overwriting
     /// them. It is called between two micro-batches.

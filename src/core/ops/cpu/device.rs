@@ -51,6 +51,17 @@ impl Cpu {
     }
 }
 
+/// Checks that there is a row for each token.
+fn check_tokens(tokens: &[u32], optimizer: &CpuOptimizer) -> Result<()> {
+    let vocabulary = optimizer.vocabulary();
+    match tokens.iter().find(|&&token| token as usize >= vocabulary) {
+        Some(token) => {
+            candle_core::bail!("token id {token} is outside the vocabulary of {vocabulary}")
+        }
+        None => Ok(()),
+    }
+}
+
 impl Device for Cpu {
     type Buffer = Vec<f32>;
     type Floats = Vec<f32>;
@@ -106,13 +117,24 @@ impl Device for Cpu {
         gradients: &mut CpuGradients,
         optimizer: &mut CpuOptimizer,
     ) -> Result<()> {
-        let vocabulary = optimizer.vocabulary();
-        if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
-            candle_core::bail!("token id {token} is outside the vocabulary of {vocabulary}");
-        }
+        check_tokens(tokens, optimizer)?;
         // The copies would not follow the updates.
         parameters.kept = None;
         gradients.begin(tokens, optimizer.width());
+        parameters.try_write(|p| optimizer.apply_pending(tokens, p))
+    }
+
+    fn is_interruptible(&self) -> bool {
+        true
+    }
+
+    fn apply_pending(
+        &self,
+        tokens: &[u32],
+        parameters: &CpuParameters,
+        optimizer: &mut CpuOptimizer,
+    ) -> Result<()> {
+        check_tokens(tokens, optimizer)?;
         parameters.try_write(|p| optimizer.apply_pending(tokens, p))
     }
 

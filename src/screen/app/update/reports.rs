@@ -114,7 +114,10 @@ fn apply_event(state: &mut State, event: TrainEvent) {
             row.train = Some(epoch);
         }
         TrainEvent::Evaluated(evaluated) => push_evaluation(state, evaluated),
-        TrainEvent::BestLoaded(evaluated) => state.evaluated = Some(evaluated),
+        TrainEvent::BestLoaded(evaluated) => {
+            state.mistakes.best_loaded(evaluated.step);
+            state.evaluated = Some(evaluated);
+        }
         TrainEvent::Checkpoint(saved) => {
             state.throughput.push_checkpoint(&saved);
             state.checkpoint = Some(saved);
@@ -139,6 +142,7 @@ fn apply_event(state: &mut State, event: TrainEvent) {
 
 /// Removes what belongs to steps after the checkpoint that the run went back to.
 fn roll_back(state: &mut State, to: &RolledBack) {
+    state.mistakes.rolled_back(to.step);
     if let Some(step) = &mut state.step
         && let Some((_, loss, _)) = state.history.loss.at(to.step as f64)
     {
@@ -178,6 +182,8 @@ fn is_better(pretrains: bool, one: &Evaluated, other: &Evaluated) -> bool {
 
 fn push_evaluation(state: &mut State, evaluated: Evaluated) {
     state.throughput.push_evaluation(&evaluated);
+    state.mistakes.evaluated(evaluated.step);
+    state.panels.has_probes |= !evaluated.probes.is_empty();
     let pretrains = state.is_pretraining();
     if state.best.as_ref().is_none_or(|best| is_better(pretrains, &evaluated, best)) {
         state.best = Some(evaluated.clone());

@@ -29,7 +29,8 @@ pub(super) const BINDINGS: &[Binding] = {
     };
     use PaletteAction::Open;
     use PanelAction::{
-        Columns, Focus, Hide, Maximize, Move as MovePanel, Page as TurnPage, ShowAll,
+        Columns, Focus, Hide, Maximize, Move as MovePanel, Open as OpenPanel, Page as TurnPage,
+        ShowAll,
     };
     use RunControlAction::{
         AskRate, DoubleRate, EvaluateNow, HalveRate, Pause, SaveNow, SetRate, StopAfterEpoch,
@@ -57,6 +58,13 @@ pub(super) const BINDINGS: &[Binding] = {
             None,
         ),
         binding(RunPages, &[char('4')], ShowPage(Page::Log), "Log page", None),
+        binding(
+            RunPages,
+            &[char('5')],
+            ShowPage(Page::Mistakes),
+            "Mistakes page: the reviews behind the numbers",
+            Some("mistakes"),
+        ),
         binding(
             Charts,
             &[key(Left)],
@@ -92,11 +100,12 @@ pub(super) const BINDINGS: &[Binding] = {
         binding(Panels, &[key(PageUp)], Panel(TurnPage(-1)), "Previous page of panels", None),
         binding(
             Panels,
-            &[key(Enter), char('z')],
-            Panel(Maximize),
-            "Maximize or restore panel",
+            &[key(Enter)],
+            Panel(OpenPanel),
+            "Maximize or restore panel; of the confusion matrix, show the reviews of a cell",
             Some("maximize"),
         ),
+        binding(Panels, &[char('z')], Panel(Maximize), "Maximize or restore panel", None),
         binding(Panels, &[char('H')], Panel(Hide), "Hide panel", None),
         binding(Panels, &[char('U')], Panel(ShowAll), "Show hidden panels", None),
         binding(Panels, &[char('}')], Panel(MovePanel(1)), "Move panel forward", None),

@@ -1,0 +1,111 @@
+use crate::core::data::batching::{Example, PackedBatch};
+use crate::core::engine::{EngineOptions, OptimizerOptions, StepInput, StepOptions, build};
+use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
+use crate::core::ops::AdamWSettings;
+use crate::core::ops::backend::Update;
+use serde_json::json;
+use std::path::Path;
+
+fn model() -> anyhow::Result<SequenceClassifier> {
+    let overrides: Vec<_> = [
+        ("vocab_size", 40),
+        ("hidden_size", 24),
+        ("num_attention_heads", 2),
+        ("intermediate_size", 32),
+        ("num_hidden_layers", 3),
+    ]
+    .map(|(name, value)| (name.to_owned(), json!(value)))
+    .into();
+    let text = crate::core::model::config::SMALL;
+    let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
+    Ok(SequenceClassifier::new(config, Weights::none(), 3)?.0)
+}
+
+/// The tokens of a step are few of the vocabulary, so that the rows of others have pending updates.
+fn input(step: u32) -> StepInput {
+    let batch = |micro: u32| {
+        let example = |row: u32| {
+            let ids = (0..5).map(|i| (row * 7 + i * 3 + step * 5 + micro) % 40).collect();
+            Example::new(ids, (row + step) % 2)
+        };
+        PackedBatch::new(&(0..2).map(example).collect::<Vec<_>>(), 0)
+    };
+    StepInput::new(vec![batch(0), batch(1)])
+}
+
+fn question() -> PackedBatch {
+    let texts = [vec![1, 9, 17, 39, 2], vec![3, 9, 5]];
+    let examples: Vec<Example> = texts.map(|ids| Example::new(ids, 0)).to_vec();
+    PackedBatch::new(&examples, 0)
+}
+
+/// The weights after a few steps, and the logits before each step, computed between steps or within
+/// them.
+fn train(
+    checkpointing: bool,
+    ema_decay: f64,
+    asks_within: bool,
+) -> anyhow::Result<(Vec<f32>, Vec<Vec<f32>>)> {
+    let model = model()?;
+    let options = EngineOptions { gradient_checkpointing: checkpointing, ..Default::default() };
+    let mut engine = build(&model, &options)?;
+    let settings = AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
+    engine.begin_training_with(&OptimizerOptions {
+        ema_decay,
+        ..OptimizerOptions::new(settings, false)
+    })?;
+    let (mut answers, question) = (Vec::new(), question());
+    for step in 0..6u32 {
+        let update = Update { learning_rate: 1e-2, max_grad_norm: 1.0 };
+        let (seed, number) = (1, u64::from(step) + 1);
+        let options =
+            StepOptions { seed, number, label_smoothing_factor: 0.0, rdrop_alpha: 0.0, update };
+        if asks_within {
+            let mut within = Vec::new();
+            engine.interruptible_step(&input(step), &options, &mut |logits| {
+                within.push(logits(&question));
+            })?;
+            let within = within.into_iter().collect::<Result<Vec<_>, _>>()?;
+            // Three layers forward and three backward, of two micro-batches.
+            assert_eq!(within.len(), 12);
+            assert!(within.iter().all(|logits| *logits == within[0]), "they are the same");
+            answers.push(within[0].clone());
+        } else {
+            answers.push(engine.logits(&question)?);
+            engine.step(&input(step), &options)?;
+        }
+        engine.step_metrics()?;
+    }
+    engine.store()?;
+    Ok((model.parameters().flat().to_vec1::<f32>()?, answers))
+}
+
+#[test]
+fn questions_within_a_step_are_answered_as_before_it_and_change_nothing() -> anyhow::Result<()> {
+    for (checkpointing, ema_decay) in [(false, 0.0), (true, 0.0), (false, 0.9)] {
+        let (weights, answers) = train(checkpointing, ema_decay, false)?;
+        let (interrupted, within) = train(checkpointing, ema_decay, true)?;
+        assert_eq!(answers, within);
+        assert!(weights == interrupted, "the weights differ");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_question_that_cannot_be_answered_does_not_fail_the_step() -> anyhow::Result<()> {
+    let model = model()?;
+    let mut engine = build(&model, &EngineOptions::default())?;
+    let settings = AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
+    engine.begin_training_with(&OptimizerOptions::new(settings, false))?;
+    let update = Update { learning_rate: 1e-2, max_grad_norm: 1.0 };
+    let options =
+        StepOptions { seed: 1, number: 1, label_smoothing_factor: 0.0, rdrop_alpha: 0.0, update };
+    let outside = PackedBatch::new(&[Example::new(vec![1, 40], 0)], 0);
+    let mut failures = 0;
+    engine.interruptible_step(&input(0), &options, &mut |logits| {
+        failures += usize::from(logits(&outside).is_err());
+    })?;
+    assert_eq!(failures, 12);
+    assert!(engine.step_metrics()?.loss.is_finite());
+    Ok(())
+}
