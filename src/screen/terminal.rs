@@ -116,7 +116,7 @@ pub fn run(
         start: Instant::now(),
         foreground_checked: Instant::now(),
         signal: None,
-        notifications: PendingNotifications::new(display.notify),
+        notifications: PendingNotifications::new(display.notify, state.lang),
     };
     let reason = catch_unwind(AssertUnwindSafe(|| dashboard.run()));
     let Dashboard { input, guard, state, .. } = dashboard;

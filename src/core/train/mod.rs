@@ -23,6 +23,7 @@ mod steps;
 pub mod temperature;
 pub mod trainer;
 pub mod trainer_state;
+pub mod verdict;
 
 pub use arguments::TrainingArguments;
 pub use checkpoint::{Checkpoint, Checkpoints};

@@ -1,6 +1,7 @@
 //! The actions of the user.
 
 use super::charts::ChartAction;
+use super::help::HelpAction;
 use super::log::LogAction;
 use super::mistakes::MistakesAction;
 use super::page::Page;
@@ -22,6 +23,10 @@ pub enum Action {
     PreviousPage,
     /// Show the key bindings.
     Help,
+    /// Search the key bindings.
+    HelpSearch(HelpAction),
+    /// Switch to the next theme.
+    NextTheme,
     /// Close the overlay; without one, return to the first page.
     Close,
     /// Quit; asks first while training.

@@ -6,9 +6,11 @@
 //! `runs` …), [`action`] and [`message`], [`state`], and [`mod@update`] over all of them.
 
 pub mod action;
+pub mod area;
 pub mod baselines;
 pub mod charts;
 pub mod editor;
+pub mod help;
 pub mod layout;
 pub mod log;
 pub mod message;
@@ -19,6 +21,7 @@ pub mod palette;
 pub mod panels;
 pub mod prompt;
 pub mod replay;
+pub mod result_card;
 pub mod run_control;
 pub mod runs;
 pub mod state;

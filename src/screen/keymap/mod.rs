@@ -2,12 +2,16 @@
 //! help.
 
 mod commands;
+mod effective;
 mod key;
 mod table;
+mod words;
 
 pub use commands::{commands, message};
+pub use effective::{footer, is_effective};
 pub use key::Key;
 pub use table::BINDINGS;
+pub use words::{help_groups, matches_words};
 
 use crate::screen::app::runs::RunComparison;
 use crate::screen::app::{Action, Overlay, Page, State};
@@ -59,6 +63,8 @@ pub enum KeyContext {
     LearningRate,
     /// In the help.
     Help,
+    /// While a search of the help is typed.
+    HelpInput,
     /// In the dialog that asks whether to quit during training.
     ConfirmQuit,
     /// In the dialog that asks whether to quit without a saved model.
@@ -92,6 +98,7 @@ impl KeyContext {
             Self::RunControl => "Train: run control",
             Self::LearningRate => "Learning rate",
             Self::Help => "Help",
+            Self::HelpInput => "Help: search",
             Self::ConfirmQuit => "Quit dialog",
             Self::ConfirmUnsaved => "Unsaved model dialog",
             Self::ConfirmDelete => "Delete dialog",
@@ -99,7 +106,7 @@ impl KeyContext {
     }
 
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::RunPages,
         Self::NoTextInput,
         Self::Charts,
@@ -120,6 +127,7 @@ impl KeyContext {
         Self::TextInput,
         Self::Anywhere,
         Self::Help,
+        Self::HelpInput,
         Self::ConfirmQuit,
         Self::ConfirmUnsaved,
         Self::ConfirmDelete,
@@ -147,21 +155,15 @@ pub fn active_contexts(state: &State) -> &'static [KeyContext] {
     contexts_under(state, state.overlay)
 }
 
-/// All contexts in the order of the help: those of the page first.
-pub fn help_contexts(state: &State) -> Vec<KeyContext> {
-    let mut contexts = contexts_under(state, None).to_vec();
-    let rest = KeyContext::ALL.into_iter().filter(|context| !contexts.contains(context));
-    let rest: Vec<KeyContext> = rest.collect();
-    contexts.extend(rest);
-    contexts
-}
-
 /// The contexts that are active in a state, as if `overlay` were its overlay.
 fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyContext] {
     use KeyContext::{
         AllPages, Anywhere, Charts, NoTextInput, Panels, RunControl, RunPages, Scrolling, TextInput,
     };
     match (overlay, state.page) {
+        (Some(Overlay::Help), _) if state.help.is_typing => {
+            &[KeyContext::HelpInput, TextInput, Anywhere]
+        }
         (Some(Overlay::Help), _) => &[KeyContext::Help, Scrolling, AllPages, Anywhere],
         (Some(Overlay::ConfirmQuit), _) => &[KeyContext::ConfirmQuit, AllPages, Anywhere],
         (Some(Overlay::ConfirmUnsaved), _) => &[KeyContext::ConfirmUnsaved, AllPages, Anywhere],
@@ -175,7 +177,7 @@ fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyConte
         }
         (Some(Overlay::LearningRate), _) => &[KeyContext::LearningRate, TextInput, Anywhere],
         (None, Page::Train) => {
-            &[RunPages, NoTextInput, Charts, Panels, RunControl, AllPages, Anywhere]
+            &[RunControl, RunPages, NoTextInput, Charts, Panels, AllPages, Anywhere]
         }
         (None, Page::Settings) if state.asked_model.is_some() => {
             &[NoTextInput, Scrolling, AllPages, Anywhere]
@@ -218,6 +220,8 @@ pub fn action(state: &State, event: KeyEvent) -> Option<Action> {
     }
 }
 
+#[cfg(test)]
+mod confirmation_tests;
 #[cfg(test)]
 mod effect_tests;
 #[cfg(test)]

@@ -27,7 +27,6 @@ impl<C: Connection> Dashboard<'_, C> {
                         self.pacing.request_now();
                     }
                 }
-                Effect::Files(task) => run_files::start(task, self.sender.clone()),
                 Effect::Copy(text) => self.copy(&text),
                 Effect::Suspend => self.suspend(),
                 Effect::Detach => return ControlFlow::Break(ExitReason::Detached),
@@ -59,7 +58,7 @@ impl<C: Connection> Dashboard<'_, C> {
 
     fn screen_as_svg(&self) -> String {
         let size = self.terminal.size().unwrap_or_default();
-        let theme = self.theme.in_full_color();
+        let theme = self.theme.chosen(self.state.theme).in_full_color();
         let Ok(mut terminal) = Terminal::new(TestBackend::new(size.width, size.height));
         let Ok(_) = terminal.draw(|frame| {
             ui::draw(frame, &self.state, theme);

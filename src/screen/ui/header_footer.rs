@@ -6,7 +6,7 @@ use crate::run::protocol::Activity;
 use crate::run::summary::clock;
 use crate::screen::app::State;
 use crate::screen::app::log::Level;
-use crate::screen::keymap::{BINDINGS, active_contexts};
+use crate::screen::keymap::footer;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -150,26 +150,16 @@ pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     }
     let mut spans = Vec::new();
     let mut available = usize::from(area.width);
-    let mut shown = Vec::new();
-    for context in active_contexts(state) {
-        for binding in BINDINGS.iter().filter(|binding| binding.context == *context) {
-            let (Some(label), Some(key)) = (binding.footer, binding.keys.first()) else {
-                continue;
-            };
-            if shown.contains(&label) {
-                continue;
-            }
-            let name = format!(" {} ", theme.keys(&key.name()));
-            let label_cells = format!(" {}  ", state.lang.tr(label));
-            let width = Span::raw(name.as_str()).width() + Span::raw(label_cells.as_str()).width();
-            if width > available {
-                continue;
-            }
-            available -= width;
-            shown.push(label);
-            spans.push(Span::styled(name, theme.selected()));
-            spans.push(Span::raw(label_cells));
+    for (key, label) in footer(state) {
+        let name = format!(" {} ", theme.keys(&key));
+        let label = format!(" {}  ", state.lang.tr(label));
+        let width = Span::raw(name.as_str()).width() + Span::raw(label.as_str()).width();
+        if width > available {
+            continue;
         }
+        available -= width;
+        spans.push(Span::styled(name, theme.selected()));
+        spans.push(Span::raw(label));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
 }

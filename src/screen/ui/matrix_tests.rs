@@ -273,7 +273,7 @@ fn every_other_page() {
             let none = State { lang, runs: Some(nothing), page: Page::Runs, ..State::idle() };
             let mut differing = compared(lang);
             update(&mut differing, Message::Action(Action::Runs(RunsAction::Differences)));
-            for mut state in vec![none, compared(lang), differing] {
+            for mut state in [Box::new(none), Box::new(compared(lang)), Box::new(differing)] {
                 text.push_str(&variants(&mut state, size));
             }
             insta::assert_snapshot!(format!("pages_{code}_{}x{}", size.0, size.1), text);

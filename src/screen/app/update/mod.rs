@@ -1,6 +1,7 @@
 //! The update of the state by messages.
 
 mod charts;
+mod confirm;
 mod keys;
 mod mistakes;
 mod mouse;
@@ -12,11 +13,13 @@ mod runs;
 mod session;
 
 use super::action::{Action, PaletteAction};
+use super::help::Help;
 use super::log::{Level, LogAction};
 use super::message::{Effect, Message, Picture};
 use super::mistakes::MistakesAction;
 use super::page::{Overlay, Page};
 use super::palette::{CommandPalette, PaletteEntry};
+use super::panels::PanelAction;
 use super::runs::RunsAction;
 use super::state::{Notice, State};
 use crate::run::protocol::{Activity, Command};
@@ -82,6 +85,7 @@ fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
 fn paste(state: &mut State, text: &str) {
     match (state.overlay, state.page) {
         (Some(Overlay::Palette), _) => state.palette.paste(text),
+        (Some(Overlay::Help), _) if state.help.is_typing => state.help.paste(text),
         (None, Page::Predict) => state.prompt.paste(text),
         (None, Page::Log) => state.log.paste(text),
         (None, Page::Mistakes) => state.mistakes.paste(text),
@@ -111,10 +115,12 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::PreviousPage => show_page(state, page_at(state, -1)),
         Action::Help => {
             state.overlay = Some(Overlay::Help);
-            state.help_scroll = 0;
+            state.help = Help::default();
             state.layout.scroll_limit = None;
         }
         Action::Close => close(state),
+        Action::HelpSearch(action) => state.help.apply(action),
+        Action::NextTheme => confirm::next_theme(state),
         Action::Quit => return quit(state),
         Action::Detach => return session::detach(state),
         Action::TakeKeys => return session::take_keys(state),
@@ -137,6 +143,8 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             state.overlay = None;
             if state.is_unsaved() && !state.is_running() {
                 state.activity = Activity::Saving;
+                state.requests.model = true;
+                confirm::inform(state, "saving the model");
                 return vec![Effect::Send(Command::SaveModel)];
             }
         }
@@ -152,8 +160,18 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::PromptHistory(direction) => prompt::move_or_recall(state, direction),
         Action::Prompt(action) => return prompt::apply(state, action),
         Action::RunControl(action) => return run_control::apply(state, action),
-        Action::Chart(action) => charts::apply(state, action),
-        Action::Panel(action) => state.panels.apply(action, state.layout.panels_per_page),
+        Action::Chart(action) => {
+            charts::apply(state, action);
+            confirm::chart(state, action);
+        }
+        Action::Panel(action) => {
+            let focus = state.panels.focus;
+            if let PanelAction::Show(_) = action {
+                show_page(state, Page::Train);
+            }
+            state.panels.apply(action, &state.layout.pages);
+            confirm::panel(state, action, focus);
+        }
         Action::ClearView => charts::clear_view(state),
         Action::Edit(request) => edit(state, request),
         Action::Log(LogAction::Copy) => return prompt::copy(state, state.log.line_to_copy()),
@@ -197,6 +215,7 @@ fn edit(state: &mut State, request: InputRequest) {
     match (state.overlay, state.page) {
         (Some(Overlay::LearningRate), _) => state.rate_input.edit(request),
         (Some(Overlay::Palette), _) => state.palette.edit(request),
+        (Some(Overlay::Help), _) => state.help.edit(request),
         (_, Page::Log) => state.log.edit(request),
         (_, Page::Mistakes) => state.mistakes.edit(request),
         (_, Page::Runs) => {
@@ -298,6 +317,7 @@ fn stop(state: &mut State, evaluate: bool, leave: bool) -> Vec<Effect> {
     let elapsed = state.elapsed();
     let text = state.lang.tr("stop requested").to_owned();
     state.log.push(elapsed, Level::Warning, text);
+    confirm::inform(state, "stop requested");
     vec![Effect::Send(Command::Stop { evaluate })]
 }
 
@@ -306,7 +326,7 @@ fn scroll(state: &mut State, lines: isize) {
     let limit = state.layout.scroll_limit.unwrap_or(usize::MAX);
     let moved = |from: usize, lines: isize| from.min(limit).saturating_add_signed(lines).min(limit);
     if state.overlay == Some(Overlay::Help) {
-        state.help_scroll = moved(state.help_scroll, lines);
+        state.help.scroll = moved(state.help.scroll, lines);
     } else if state.page == Page::Settings {
         state.settings_scroll = moved(state.settings_scroll, lines);
     } else if state.page == Page::Mistakes {

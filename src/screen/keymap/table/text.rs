@@ -161,8 +161,14 @@ pub(super) const BINDINGS: &[Binding] = {
         binding(PredictInRun, &[key(Esc)], Close, "Back to the Train page", Some("back")),
         binding(Scrolling, &[key(Up), char('k')], Scroll(-1), "Scroll up", Some("scroll")),
         binding(Scrolling, &[key(Down), char('j')], Scroll(1), "Scroll down", None),
-        binding(Scrolling, &[key(PageUp)], Scroll(-10), "Scroll up ten lines", None),
-        binding(Scrolling, &[key(PageDown), char(' ')], Scroll(10), "Scroll down ten lines", None),
+        binding(Scrolling, &[key(PageUp), control('u')], Scroll(-10), "Scroll up ten lines", None),
+        binding(
+            Scrolling,
+            &[key(PageDown), control('d'), char(' ')],
+            Scroll(10),
+            "Scroll down ten lines",
+            None,
+        ),
         binding(Scrolling, &[key(Home), char('g')], ScrollToTop, "Scroll to the top", None),
         binding(Scrolling, &[key(End), char('G')], ScrollToBottom, "Scroll to the bottom", None),
         binding(

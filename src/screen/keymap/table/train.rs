@@ -5,6 +5,7 @@ use super::super::key::{char, control, key};
 use super::{Binding, binding};
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::charts::ChartAction;
+use crate::screen::app::help::HelpAction;
 use crate::screen::app::panels::PanelAction;
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::{Action, Page};
@@ -12,9 +13,9 @@ use crossterm::event::KeyCode;
 
 pub(super) const BINDINGS: &[Binding] = {
     use Action::{
-        Chart, ClearView, Close, Detach, DrawFigures, Help, Interrupt, NextPage, Palette, Panel,
-        PreviousPage, Quit, QuitWithoutSaving, SaveModel, SaveScreen, ShowPage, StopAndQuit,
-        StopAndStay, Suspend, TakeKeys,
+        Chart, ClearView, Close, Detach, DrawFigures, Help, HelpSearch, Interrupt, NextPage,
+        NextTheme, Palette, Panel, PreviousPage, Quit, QuitWithoutSaving, SaveModel, SaveScreen,
+        ShowPage, StopAndQuit, StopAndStay, Suspend, TakeKeys,
     };
     use ChartAction::{
         AdjustSmoothing, CursorToFirst, CursorToLast, Follow, LogY, MoveCursor, NextAxis,
@@ -29,8 +30,8 @@ pub(super) const BINDINGS: &[Binding] = {
     };
     use PaletteAction::Open;
     use PanelAction::{
-        Columns, Focus, Hide, Maximize, Move as MovePanel, Open as OpenPanel, Page as TurnPage,
-        ShowAll,
+        Columns, Focus, FocusFirst, FocusLast, Hide, Maximize, Move as MovePanel,
+        Open as OpenPanel, Page as TurnPage, ShowAll,
     };
     use RunControlAction::{
         AskRate, DoubleRate, EvaluateNow, HalveRate, Pause, SaveNow, SetRate, StopAfterEpoch,
@@ -94,10 +95,24 @@ pub(super) const BINDINGS: &[Binding] = {
         binding(Charts, &[char('y')], Chart(NextYRange), "Y range: typical, full or fixed", None),
         binding(Charts, &[char('>')], Chart(AdjustSmoothing(1)), "More smoothing", None),
         binding(Charts, &[char('<')], Chart(AdjustSmoothing(-1)), "Less smoothing", None),
-        binding(Panels, &[key(Down)], Panel(Focus(1)), "Next panel", Some("panel")),
-        binding(Panels, &[key(Up)], Panel(Focus(-1)), "Previous panel", None),
-        binding(Panels, &[key(PageDown)], Panel(TurnPage(1)), "Next page of panels", None),
-        binding(Panels, &[key(PageUp)], Panel(TurnPage(-1)), "Previous page of panels", None),
+        binding(Panels, &[key(Down), char('j')], Panel(Focus(1)), "Next panel", Some("panel")),
+        binding(Panels, &[key(Up), char('k')], Panel(Focus(-1)), "Previous panel", None),
+        binding(Panels, &[char('g')], Panel(FocusFirst), "First panel", None),
+        binding(Panels, &[char('G')], Panel(FocusLast), "Last panel", None),
+        binding(
+            Panels,
+            &[key(PageDown), control('d')],
+            Panel(TurnPage(1)),
+            "Next page of panels",
+            None,
+        ),
+        binding(
+            Panels,
+            &[key(PageUp), control('u')],
+            Panel(TurnPage(-1)),
+            "Previous page of panels",
+            None,
+        ),
         binding(
             Panels,
             &[key(Enter)],
@@ -180,6 +195,7 @@ pub(super) const BINDINGS: &[Binding] = {
             "Command palette",
             Some("commands"),
         ),
+        binding(NoTextInput, &[char('T')], NextTheme, "Next theme", None),
         binding(NoTextInput, &[char('S')], SaveScreen, "Save the screen as SVG", None),
         binding(
             NoTextInput,
@@ -205,6 +221,27 @@ pub(super) const BINDINGS: &[Binding] = {
             Suspend,
             "Suspend to the shell (resume with fg or bg)",
             None,
+        ),
+        binding(
+            KeyContext::Help,
+            &[char('/')],
+            HelpSearch(HelpAction::Search),
+            "Search the help",
+            Some("search"),
+        ),
+        binding(
+            KeyContext::HelpInput,
+            &[key(Enter)],
+            HelpSearch(HelpAction::Apply),
+            "Apply",
+            Some("apply"),
+        ),
+        binding(
+            KeyContext::HelpInput,
+            &[key(Esc)],
+            HelpSearch(HelpAction::ShowAll),
+            "Cancel",
+            Some("cancel"),
         ),
         binding(
             KeyContext::Help,
