@@ -187,7 +187,7 @@ fn training_does_not_wait_for_a_terminal_that_is_not_read() {
     terminal.wait_for("Keep training");
     terminal.press("y");
     assert_eq!(terminal.exit_code(), 0);
-    terminal.wait_for("TrainOutput(");
+    terminal.wait_for("classify texts:");
     terminal.assert_restored();
 }
 
@@ -201,6 +201,6 @@ fn a_signal_ends_the_run_while_the_terminal_is_not_read() {
     assert_eq!(terminal.exit_code(), 143);
     assert!(terminal.is_saved());
     terminal.pause_reading(false);
-    terminal.wait_for("TrainOutput(");
+    terminal.wait_for("classify texts:");
     terminal.assert_restored();
 }

@@ -7,14 +7,16 @@ use crate::cli::output::{print_to_stderr, write_to_terminal};
 use crate::core::text::interpolate;
 use crate::core::text::to_json;
 use crate::core::train::event::{Evaluated, Finished, Saved, Started, TrainEvent, TrainingLog};
+use crate::core::train::verdict::{RunWatch, Verdict};
 use crate::run::protocol::{Activity, Command, Download, Notification, NotifyEvent, RunReport};
 use crate::run::summary::{clock, download_line, evaluation, resume_hint, train_output};
 use crate::run::worker::Worker;
 use crate::screen::app::throughput::Throughput;
 use crate::screen::display::{DisplayOptions, NotifyChoice};
+use crate::screen::lang::Lang;
 use crate::screen::terminal::notification::notification_bytes;
 use crossbeam_channel::RecvTimeoutError;
-use lines::{write_pretraining_evaluation, write_started};
+use lines::{write_pretraining_evaluation, write_probes, write_started};
 use signal_hook::consts::SIGUSR1;
 use std::fmt::Display;
 use std::io::Write;
@@ -149,7 +151,8 @@ fn show(notification: &Notification, notify: NotifyChoice) {
     if matches!(notification.event, NotifyEvent::Spike | NotifyEvent::Stall | NotifyEvent::Disk) {
         print_to_stderr(format_args!("warning: {}", notification.message));
     }
-    let bytes = notification_bytes(notify, notification, |name| std::env::var(name).ok());
+    let bytes =
+        notification_bytes(notify, notification, Lang::English, |name| std::env::var(name).ok());
     if !bytes.is_empty() {
         write_to_terminal(&bytes);
     }
@@ -199,6 +202,9 @@ pub struct EventPrinter {
     so_far: RunSoFar,
     evaluated: Option<Evaluated>,
     checkpoint: Option<Saved>,
+    watch: RunWatch,
+    /// The latest verdict that was printed.
+    verdict: Option<Verdict>,
 }
 
 impl EventPrinter {
@@ -218,6 +224,7 @@ impl EventPrinter {
             }
             TrainEvent::Step(step) => {
                 self.so_far.throughput.push_step(step);
+                self.watch.push_step(step.step, step.loss);
                 if let Some(log) = TrainingLog::of_failed_step(step) {
                     self.write_log(&log, out)?;
                 }
@@ -246,6 +253,7 @@ impl EventPrinter {
             TrainEvent::Evaluated(evaluated) => {
                 self.evaluated = Some(evaluated.clone());
                 self.so_far.throughput.push_evaluation(evaluated);
+                self.watch.push_evaluation(evaluated);
                 let metrics = &evaluated.metrics;
                 if let Some(perplexity) = metrics.perplexity {
                     return write_pretraining_evaluation(evaluated, perplexity, out);
@@ -261,6 +269,8 @@ impl EventPrinter {
                     metrics.eval_samples,
                     metrics.eval_runtime
                 )?;
+                write_probes(&evaluated.probes, out)?;
+                self.write_problem(out)?;
             }
             TrainEvent::BestLoaded(best) => {
                 self.evaluated = Some(best.clone());
@@ -275,6 +285,7 @@ impl EventPrinter {
                 print_to_stderr(format_args!("warning: {}", warned.message));
             }
             TrainEvent::RolledBack(rolled_back) => {
+                self.watch.truncate(rolled_back.step);
                 print_to_stderr(format_args!("warning: {rolled_back}"));
             }
             TrainEvent::CommandApplied(applied) => {
@@ -293,6 +304,28 @@ impl EventPrinter {
             }
         }
         Ok(out.flush()?)
+    }
+
+    /// Prints the verdict on the run when it is a problem that was not printed before.
+    fn write_problem(&mut self, out: &mut (impl Write + ?Sized)) -> std::io::Result<()> {
+        let verdict = self.watch.verdict().filter(Verdict::is_problem);
+        let is_new = match (&verdict, &self.verdict) {
+            (Some(new), Some(printed)) => !new.is_like(printed),
+            (new, _) => new.is_some(),
+        };
+        if !is_new {
+            return Ok(());
+        }
+        self.verdict = verdict;
+        self.write_verdict(out)
+    }
+
+    fn write_verdict(&self, out: &mut (impl Write + ?Sized)) -> std::io::Result<()> {
+        let labels = self.so_far.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
+        match self.watch.verdict() {
+            Some(verdict) => writeln!(out, "{}", verdict.line(labels)),
+            None => Ok(()),
+        }
     }
 
     fn write_log(&self, log: &TrainingLog, out: &mut (impl Write + ?Sized)) -> std::io::Result<()> {
@@ -334,6 +367,7 @@ impl EventPrinter {
         if let Some(evaluated) = &self.evaluated {
             writeln!(out, "{}", evaluation(evaluated))?;
         }
+        self.write_verdict(out)?;
         match self
             .so_far
             .started

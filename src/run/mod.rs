@@ -15,10 +15,12 @@ pub mod metric_series;
 pub mod model_card;
 pub mod notify;
 pub mod options;
+pub mod predictions;
 pub mod protocol;
 pub mod recorder;
 pub mod recording;
 pub mod run_index;
+mod same_folder;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod session;
@@ -28,6 +30,7 @@ pub mod tensorboard;
 pub mod worker;
 
 pub use recorder::{
-    Recorder, check_unlocked, default_logging_dir, is_locked, is_same_folder, lock_output_dir,
+    Recorder, check_unlocked, default_logging_dir, is_locked, lock_output_dir,
     move_earlier_checkpoints,
 };
+pub use same_folder::is_same_folder;

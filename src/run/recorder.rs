@@ -64,15 +64,6 @@ pub fn default_logging_dir(output_dir: &Path) -> PathBuf {
     output_dir.join("runs").join(format!("{now}_{}", host()))
 }
 
-/// Whether both paths are the same folder.
-pub fn is_same_folder(one: &Path, other: &Path) -> bool {
-    let real = |path: &Path| {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        path.canonicalize().ok()
-    };
-    real(one).is_some() && real(one) == real(other)
-}
-
 fn host() -> String {
     let name = rustix::system::uname();
     let name = name.nodename().to_string_lossy();

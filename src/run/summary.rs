@@ -33,6 +33,15 @@ pub fn train_output(finished: &Finished) -> String {
     )
 }
 
+/// Whether a run was stopped and has a checkpoint that it can be resumed from.
+pub fn can_resume(started: &Started, finished: &Finished, checkpoint: Option<&Saved>) -> bool {
+    let only_model = started
+        .settings
+        .iter()
+        .any(|setting| setting.name == "save_only_model" && setting.value == "true");
+    finished.stopped && !only_model && checkpoint.is_some()
+}
+
 /// A hint on how to resume a stopped run; `None` if it finished, or has no checkpoint that can be
 /// resumed from.
 pub fn resume_hint(
@@ -40,11 +49,7 @@ pub fn resume_hint(
     finished: &Finished,
     checkpoint: Option<&Saved>,
 ) -> Option<String> {
-    let only_model = started
-        .settings
-        .iter()
-        .any(|setting| setting.name == "save_only_model" && setting.value == "true");
-    if !finished.stopped || only_model || checkpoint.is_none() {
+    if !can_resume(started, finished, checkpoint) {
         return None;
     }
     let folder = Some(started.output_dir.as_str()).filter(|folder| *folder != "outputs");

@@ -2,8 +2,12 @@
 //! of translations for each other language. Names of metrics and flags (`eval_accuracy`) and the
 //! content of files are not translated.
 
+mod particles;
+mod patterns;
+
 use crate::core::text::interpolate;
 use crate::screen::display::LanguageChoice;
+use patterns::Pattern;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::LazyLock;
@@ -23,6 +27,15 @@ type Translations = HashMap<String, String>;
 
 static KOREAN: LazyLock<Translations> =
     LazyLock::new(|| read(include_str!("../../assets/lang/ko.toml")));
+
+/// The translations of texts with named values.
+static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
+    let mut patterns: Vec<Pattern> =
+        KOREAN.iter().filter_map(|(english, korean)| Pattern::new(english, korean)).collect();
+    // The most specific one first, in the same order in every process.
+    patterns.sort_by(|a, b| b.rank().cmp(&a.rank()));
+    patterns
+});
 
 /// Reads a table. An unreadable one is empty, which leaves all texts in English; a test reads it.
 fn read(text: &str) -> Translations {
@@ -68,9 +81,27 @@ impl Lang {
         }
     }
 
-    /// The translation of a text with values in place of `{0}`, `{1}` and so on.
+    /// The translation of a text with values in place of `{0}`, `{1}` and so on. In Korean, `을(를)`
+    /// and the like after a value become the particle that suits it.
     pub fn tr_with(self, english: &str, values: &[&dyn Display]) -> String {
-        interpolate(self.tr(english), values)
+        let text = interpolate(self.tr(english), values);
+        match self {
+            Self::English => text,
+            Self::Korean => particles::chosen(&text),
+        }
+    }
+
+    /// The translation of a text whose values are already filled in, such as a note of the run: its
+    /// template in the table has the names of the values, such as `{path}`. The text itself if no
+    /// template matches.
+    pub fn tr_filled(self, english: &str) -> String {
+        match self {
+            Self::English => english.to_owned(),
+            Self::Korean => KOREAN.get(english).cloned().unwrap_or_else(|| {
+                let found = PATTERNS.iter().find_map(|pattern| pattern.translated(english));
+                found.map_or_else(|| english.to_owned(), |text| particles::chosen(&text))
+            }),
+        }
     }
 }
 

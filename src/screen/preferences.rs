@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 /// The largest file that is read, in bytes; the program writes much less.
 const MAX_BYTES: u64 = 1 << 16;
 
-/// The preferences. Missing values and unknown panels get their defaults.
+/// The preferences. Missing values and unknown panels get their defaults; which panel has the focus
+/// is not among them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Preferences {
@@ -19,11 +20,6 @@ pub struct Preferences {
     panels: Vec<String>,
     /// Hidden panels.
     hidden: Vec<String>,
-    /// The focused panel.
-    focus: Option<String>,
-    /// Whether the focused panel is maximized.
-    #[serde(rename = "maximised")]
-    maximized: bool,
     /// The number of columns; `None` uses as many as fit.
     columns: Option<usize>,
     /// The quantity on the x axes.
@@ -55,8 +51,6 @@ impl Preferences {
         Self {
             panels: names(&grid.order),
             hidden: names(&grid.hidden),
-            focus: Some(grid.focus.name().to_owned()),
-            maximized: grid.maximized,
             columns: grid.columns,
             x_axis: Some(state.charts.axis.name().to_owned()),
             smoothing: Some(state.smoothing),
@@ -72,20 +66,20 @@ impl Preferences {
         let new: Vec<Panel> = new.collect();
         order.extend(new);
         let mut hidden: Vec<Panel> = panels(&self.hidden);
-        if hidden.len() >= Panel::ALL.len() {
+        // Without pinned sentences there is one panel less.
+        if hidden.iter().filter(|panel| **panel != Panel::Probes).count() + 1 >= Panel::ALL.len() {
             hidden.clear();
         }
         let mut grid = PanelGrid {
             order,
             hidden: hidden.into_iter().collect(),
             columns: self.columns.filter(|columns| (1..=MAX_COLUMNS).contains(columns)),
-            maximized: self.maximized,
+            has_probes: state.panels.has_probes,
             ..PanelGrid::default()
         };
+        // A run opens on the loss, whatever had the focus before.
         let shown = grid.shown();
-        let focus = self.focus.as_deref().and_then(Panel::of_name);
-        let focus = focus.filter(|focus| shown.contains(focus));
-        grid.focus = focus.unwrap_or(shown[0]);
+        grid.focus = if shown.contains(&Panel::Loss) { Panel::Loss } else { shown[0] };
         state.panels = grid;
         let axis = XAxis::ALL.into_iter().find(|axis| Some(axis.name()) == self.x_axis.as_deref());
         state.charts.axis = axis.unwrap_or_default();
@@ -131,7 +125,7 @@ mod tests {
     fn preferences_are_written_and_read() -> std::io::Result<()> {
         let mut state = State::default();
         for action in [PanelAction::Move(3), PanelAction::Focus(1), PanelAction::Hide] {
-            state.panels.apply(action, 4);
+            state.panels.apply(action, &[]);
         }
         state.panels.columns = Some(2);
         state.charts.axis = XAxis::Relative;
@@ -142,6 +136,8 @@ mod tests {
         Preferences::of(&state).write(&file)?;
         let mut again = State::default();
         Preferences::read(&file).apply(&mut again);
+        assert_eq!(again.panels.focus, Panel::Loss, "the focus is not kept");
+        again.panels.focus = state.panels.focus;
         assert_eq!(again.panels, state.panels);
         assert_eq!(Preferences::of(&again), Preferences::of(&state));
         Ok(())
@@ -165,7 +161,8 @@ mod tests {
             let mut state = State::default();
             Preferences::read(&file).apply(&mut state);
             assert_eq!(state.panels.order.len(), Panel::ALL.len());
-            assert_eq!(state.panels.shown().len(), Panel::ALL.len());
+            // There are no pinned sentences.
+            assert_eq!(state.panels.shown().len(), Panel::ALL.len() - 1);
             assert_eq!(state.smoothing, State::default().smoothing);
         }
         let mut state = State::default();

@@ -13,6 +13,7 @@ mod input;
 mod job_control;
 pub mod notification;
 mod pictures;
+mod run_files;
 mod sequences;
 mod width_probe;
 mod writer;
@@ -115,7 +116,7 @@ pub fn run(
         start: Instant::now(),
         foreground_checked: Instant::now(),
         signal: None,
-        notifications: PendingNotifications::new(display.notify),
+        notifications: PendingNotifications::new(display.notify, state.lang),
     };
     let reason = catch_unwind(AssertUnwindSafe(|| dashboard.run()));
     let Dashboard { input, guard, state, .. } = dashboard;
@@ -289,9 +290,7 @@ impl<C: Connection> Dashboard<'_, C> {
                 // Nobody waits for an answer.
                 let _ = self.connection.send(Command::SaveCheckpoint);
             }
-            ExternalEvent::PictureSaved(outcome) => {
-                pending.messages.push(Message::PictureSaved(outcome));
-            }
+            ExternalEvent::Done(message) => pending.messages.push(*message),
         }
         self.pacing.request_now();
         ControlFlow::Continue(())

@@ -42,7 +42,7 @@ fn a_killed_or_aborted_dashboard_leaves_the_terminal_restored() {
         let program = program().display().to_string();
         let shell = ["sh", "-c", REPORT_LATER, "sh", &program];
         let terminal = Terminal::start_command(&[&shell[..], &endless()].concat());
-        terminal.wait_for("  eval loss");
+        terminal.wait_for(" eval 0.");
         let guardian = guardian(&terminal);
         terminal.signal(signal);
         let text = terminal.wait_for("END");
@@ -57,7 +57,7 @@ fn a_killed_or_aborted_dashboard_leaves_the_terminal_restored() {
 #[test]
 fn the_guardian_ends_with_the_dashboard_and_writes_nothing() {
     let mut terminal = Terminal::start(80, 24, &endless(), &[]);
-    terminal.wait_for("  eval loss");
+    terminal.wait_for(" eval 0.");
     let guardian = guardian(&terminal);
     // Signals for both do not end it first.
     for signal in ["-TERM", "-INT", "-HUP"] {
@@ -75,7 +75,7 @@ fn the_guardian_ends_with_the_dashboard_and_writes_nothing() {
 #[test]
 fn a_dashboard_outlives_its_guardian() {
     let mut terminal = Terminal::start(80, 24, &endless(), &[]);
-    terminal.wait_for("  eval loss");
+    terminal.wait_for(" eval 0.");
     let killed = Command::new("kill").args(["-KILL", &guardian(&terminal)]).status();
     assert!(killed.expect("kill runs").success());
     terminal.press("qy");
@@ -87,14 +87,14 @@ fn a_terminal_that_draws_frames_two_cells_wide_gets_ascii() {
     let mut terminal = Terminal::start(80, 24, &endless(), &[]);
     // The answer to the question for the cursor's position.
     terminal.press("\x1b[2;17R");
-    let text = terminal.wait_for("  eval loss");
+    let text = terminal.wait_for(" eval 0.");
     assert!(text.contains("+ progress -") && !text.contains('╭'), "{text}");
     terminal.press("qy");
     terminal.end(0);
 
     let mut terminal = Terminal::start(80, 24, &endless(), &[]);
     terminal.press("\x1b[2;9R");
-    let text = terminal.wait_for("  eval loss");
+    let text = terminal.wait_for(" eval 0.");
     assert!(text.contains("╭ progress"), "{text}");
     terminal.press("qy");
     terminal.end(0);
@@ -103,7 +103,7 @@ fn a_terminal_that_draws_frames_two_cells_wide_gets_ascii() {
     let flags = [&endless()[..], &["--glyphs", "utf8"]].concat();
     let mut terminal = Terminal::start(80, 24, &flags, &[]);
     terminal.press("\x1b[2;17R");
-    let text = terminal.wait_for("  eval loss");
+    let text = terminal.wait_for(" eval 0.");
     assert!(text.contains("╭ progress"), "{text}");
     terminal.press("qy");
     terminal.end(0);

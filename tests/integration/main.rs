@@ -24,6 +24,7 @@ mod hub_server;
 #[cfg(unix)]
 mod job;
 mod losses;
+mod mistakes;
 #[cfg(unix)]
 mod models;
 #[cfg(unix)]

@@ -273,5 +273,5 @@ fn a_korean_screen_is_saved_as_svg() {
     assert!(["손", "실", "정", "확", "도"].iter().all(|letter| svg.contains(letter)), "{svg}");
     terminal.press("q");
     let text = terminal.end(0);
-    assert!(text.contains("모델을 outputs에 저장했습니다"), "{text}");
+    assert!(text.contains("모델: outputs"), "{text}");
 }

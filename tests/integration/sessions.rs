@@ -261,7 +261,7 @@ fn d_leaves_a_run_and_two_dashboards_share_it() {
     }
     for terminal in [&mut first, &mut second] {
         terminal.press("q");
-        terminal.wait_for("The model is saved in out");
+        terminal.wait_for("classify texts:");
     }
 }
 

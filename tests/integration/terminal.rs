@@ -14,7 +14,7 @@ fn endless() -> Vec<&'static str> {
 fn a_finished_run_is_shown_and_predicts_until_quit() {
     let mut terminal = Terminal::start(120, 40, &TINY, &[]);
     let text = terminal.wait_for("finished");
-    for panel in ["loss", "accuracy · F1", "progress", "system", "log", "true\\pred"] {
+    for panel in ["loss", "accuracy · F1", "result", "files", "log", "true\\pred"] {
         assert!(text.contains(panel), "no {panel} on:\n{text}");
     }
     terminal.press("2");
@@ -36,10 +36,10 @@ fn a_finished_run_is_shown_and_predicts_until_quit() {
     terminal.wait_for("accuracy · F1");
     terminal.press("q");
     let text = terminal.end(0);
-    assert!(text.contains("TrainOutput(global_step=6"), "{text}");
+    assert!(text.contains("6 steps") && !text.contains("TrainOutput("), "{text}");
     // The program's path may be long enough to wrap.
     let flat = text.replace('\n', "");
-    assert!(flat.contains("'eval_accuracy'") && flat.contains("nsmc-tui predict"), "{text}");
+    assert!(flat.contains("best      accuracy 0.") && flat.contains("nsmc-tui predict"), "{text}");
     assert!(terminal.is_saved());
 }
 
@@ -59,14 +59,14 @@ fn quitting_asks_first_then_stops_and_saves() {
     terminal.wait_for("Keep training");
     terminal.press("y");
     let text = terminal.end(0);
-    assert!(text.contains("TrainOutput("), "{text}");
+    assert!(text.contains("classify texts:"), "{text}");
     assert!(terminal.is_saved());
 }
 
 #[test]
 fn a_stopped_run_stays_on_the_screen() {
     let mut terminal = Terminal::start(80, 24, &endless(), &[]);
-    terminal.wait_for("  eval loss");
+    terminal.wait_for(" eval 0.");
     terminal.press("qs");
     terminal.wait_for("stopped · step");
     assert!(terminal.is_saved());
@@ -77,7 +77,7 @@ fn a_stopped_run_stays_on_the_screen() {
 #[test]
 fn a_run_is_paused_controlled_and_resumed() {
     let mut terminal = Terminal::start(120, 40, &endless(), &[]);
-    terminal.wait_for("  eval loss");
+    terminal.wait_for(" eval 0.");
     terminal.press(" ");
     let text = terminal.wait_for("paused · step");
     let step = |text: &str| {
@@ -114,7 +114,7 @@ fn a_run_is_paused_controlled_and_resumed() {
 #[test]
 fn resizing_redraws_the_whole_page() {
     let mut terminal = Terminal::start(120, 40, &endless(), &[]);
-    terminal.wait_for("  eval loss");
+    terminal.wait_for(" eval 0.");
     for (columns, rows) in [(80, 24), (200, 60), (60, 15), (120, 40)] {
         terminal.resize(columns, rows);
         terminal.wait("the page and its footer", |text| {
@@ -139,7 +139,7 @@ fn resizing_redraws_the_whole_page() {
 fn a_signal_saves_the_model_and_restores_the_terminal() {
     for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
         let mut terminal = Terminal::start(80, 24, &endless(), &[]);
-        terminal.wait_for("  eval loss");
+        terminal.wait_for(" eval 0.");
         terminal.signal(signal);
         terminal.end(code);
         assert!(terminal.is_saved());
@@ -149,7 +149,7 @@ fn a_signal_saves_the_model_and_restores_the_terminal() {
 #[test]
 fn a_closed_terminal_does_not_end_the_run() {
     let mut terminal = Terminal::start(80, 24, &endless(), &[]);
-    terminal.wait_for("  eval loss");
+    terminal.wait_for(" eval 0.");
     let run = terminal.hang_up();
     let is_alive = || {
         let probe = Command::new("kill").args(["-0", &run]).output();
@@ -170,7 +170,7 @@ fn a_closed_terminal_does_not_end_the_run() {
 #[test]
 fn quitting_warns_of_an_unsaved_model_and_saves_it_again() {
     let mut terminal = Terminal::start(100, 30, &endless(), &[]);
-    terminal.wait_for("  eval loss");
+    terminal.wait_for(" eval 0.");
     let file = terminal.folder.path().join("outputs/model.safetensors");
     std::fs::create_dir_all(file.join("not/a/file")).expect("a folder");
     terminal.press("qy");

@@ -92,7 +92,7 @@ def case(name, model, draw, cls_id, sep_id, mask_id, length):
         "input_ids": ids,
         "token_type_ids": types,
         "special": special,
-        "stand_in": mask_id,
+        "replacement": mask_id,
         "class": label,
         "probability": float(p[label]),
         "occlusion": occlusion,

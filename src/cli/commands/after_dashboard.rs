@@ -1,13 +1,17 @@
 //! What is printed to the normal screen after a dashboard has closed.
 
 use crate::cli::output::print_to_stderr;
-use crate::core::text::display_path;
-use crate::run::command_line::{command_line, path_argument, resume_command};
-use crate::run::summary::{evaluation, resume_hint, train_output};
+use crate::core::text::{align_left, display_path};
+use crate::run::command_line::{command_line, path_argument};
 use crate::screen::app::State;
+use crate::screen::app::log::Level;
+use crate::screen::app::result_card::result_card;
 use crate::screen::lang::Lang;
 use std::io::Write;
 use std::path::Path;
+
+/// Columns of the names of the lines of a result.
+const NAME: usize = 10;
 
 /// Says that a run continues, and how to come back to it.
 pub(super) fn write_way_back(
@@ -28,51 +32,28 @@ pub(super) fn attach_command(folder: &Path) -> String {
     command_line(&["attach", &path_argument(&folder.display().to_string())])
 }
 
-/// Prints the results to the normal screen after the dashboard has closed.
+/// Prints the result of a run to the normal screen after the dashboard has closed, in the language of
+/// the dashboard.
 pub(super) fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
-    if let Some(finished) = &state.finished {
-        writeln!(out, "{}", train_output(finished))?;
+    let lang = state.lang;
+    let card = result_card(state).unwrap_or_default();
+    for fact in card.facts.iter().filter(|fact| fact.level != Level::Error) {
+        let name = align_left(lang.tr(fact.name), NAME);
+        writeln!(out, "{name}{}", fact.text)?;
     }
-    if let Some(evaluated) = &state.evaluated {
-        writeln!(out, "{}", evaluation(evaluated))?;
-    }
-    if let Some(saved) = state.saved.as_ref().filter(|_| state.is_pretraining()) {
-        let text = "The model is saved in {0}. Fine-tune it with:";
-        writeln!(out, "{}", state.lang.tr_with(text, &[&saved.path]))?;
-        let arguments = ["train", "--model-name-or-path", &path_argument(&saved.path)];
+    for command in &card.commands {
+        let arguments: Vec<&str> = command.arguments.iter().map(String::as_str).collect();
+        writeln!(out, "{}:", command.purpose)?;
         writeln!(out, "  {}", command_line(&arguments))?;
-    } else if let Some(saved) = &state.saved {
-        let path = &saved.path;
-        let saved = "The model is saved in {0}. Classify texts with:";
-        writeln!(out, "{}", state.lang.tr_with(saved, &[path]))?;
-        let mut arguments = vec!["predict"];
-        let path = path_argument(path);
-        if path != "outputs" {
-            arguments.extend(["--model-name-or-path", &path]);
-        }
-        let example = if state.reads_pairs() {
-            "A man sleeps ||| A man is awake"
-        } else {
-            "정말 재미있는 영화"
-        };
-        writeln!(out, "  {} \"{example}\"", command_line(&arguments))?;
-    }
-    if let (Some(started), Some(finished)) = (&state.started, &state.finished)
-        && let Some(hint) = resume_hint(started, finished, state.checkpoint.as_ref())
-    {
-        writeln!(out, "{hint}")?;
     }
     if state.steps_done() > 0 && state.saved.is_none() {
-        print_to_stderr(state.lang.tr("The dashboard closed before the model was saved."));
-        if let Some(checkpoint) = &state.checkpoint {
-            print_to_stderr(state.lang.tr("There is a checkpoint. Resume from it with:"));
-            print_to_stderr(format_args!("  {}", resume_command(Some(&checkpoint.path))));
-        }
+        print_to_stderr(lang.tr("The dashboard closed before the model was saved."));
     }
     if let Some(failed) = &state.failed {
-        print_to_stderr(format_args!("error: {}", failed.message));
-        if let Some(hint) = &failed.hint {
-            print_to_stderr(hint);
+        let error = lang.tr("error");
+        print_to_stderr(format_args!("{error}: {}", lang.tr_filled(&failed.message)));
+        if let Some(hint) = failed.hint.as_ref().filter(|_| card.facts.is_empty()) {
+            print_to_stderr(lang.tr_filled(hint));
         }
     }
     out.flush()

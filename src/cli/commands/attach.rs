@@ -15,6 +15,7 @@ use crate::run::session::{AttachError, Attached, Purpose, attach, follow_journal
 use crate::run::system_metrics::user_name;
 use crate::screen::app::{RunLocation, State};
 use crate::screen::display::DisplayOptions;
+use crate::screen::lang::Lang;
 use crate::screen::terminal::ExitReason;
 use anyhow::{Context, bail};
 use std::io::Write;
@@ -43,7 +44,9 @@ pub fn show(
 ) -> anyhow::Result<ExitCode> {
     let (leaving, state) = watch(folder, display)?;
     match leaving {
-        ExitReason::Panicked => bail!("the dashboard failed; the run continues without it"),
+        ExitReason::Panicked => {
+            bail!("{}", state.lang.tr("the dashboard failed; the run continues without it"))
+        }
         ExitReason::HungUp => return Ok(ExitCode::SUCCESS),
         _ => {}
     }
@@ -67,29 +70,35 @@ pub fn show(
 /// # Errors
 /// If there is no run, the connection to it is lost, or the dashboard cannot be shown.
 pub fn watch(folder: &Path, display: DisplayOptions) -> anyhow::Result<(ExitReason, State)> {
+    let lang = Lang::detect(display.language, |name| std::env::var(name).ok());
     loop {
-        let (channels, location) = connect(folder, Purpose::Watch)?;
+        let (channels, location) = connect(folder, Purpose::Watch, lang)?;
         let run_folder = Some(folder.to_path_buf());
         let state = State { run_folder, location, ..State::default() };
         let (leaving, state) = dashboard::show(&channels, display, state)?;
         let Some(reason) = &state.lost else { return Ok((leaving, state)) };
         // A dashboard that was stopped for a while is attached again.
         if !is_locked(folder) || leaving != ExitReason::Quit {
-            bail!("{}: {}", shown(folder), lost(folder, reason));
+            bail!("{}: {}", shown(folder), lost(folder, reason, lang));
         }
     }
 }
 
 /// Connects to the run in a folder, or follows its journal if its process cannot be reached.
-fn connect(folder: &Path, purpose: Purpose) -> anyhow::Result<(RunChannels, RunLocation)> {
+fn connect(
+    folder: &Path,
+    purpose: Purpose,
+    lang: Lang,
+) -> anyhow::Result<(RunChannels, RunLocation)> {
     match attach(folder, own_name(), purpose) {
         Ok(Attached { channels, status }) => {
             Ok((channels, RunLocation::Attached { pid: status.pid }))
         }
         Err(AttachError::NotRunning) => {
             let channels = follow_journal(folder)?;
-            if let Some(ended) = describe_end(folder) {
-                print_to_stderr(format_args!("{}: {ended}; its recording is shown", shown(folder)));
+            if let Some(ended) = describe_end(folder, lang) {
+                let text = "{0}: {1}; its recording is shown";
+                print_to_stderr(lang.tr_with(text, &[&shown(folder), &ended]));
             }
             Ok((channels, RunLocation::Unreachable))
         }
@@ -102,20 +111,19 @@ fn shown(folder: &Path) -> String {
 }
 
 /// How a run ended; `None` while a process of this computer runs it.
-fn describe_end(folder: &Path) -> Option<String> {
+fn describe_end(folder: &Path, lang: Lang) -> Option<String> {
     let summary = read_entry(folder, folder).and_then(|entry| entry.summary.ok())?;
     let (step, max_steps) = (summary.step, summary.max_steps);
-    Some(match summary.status {
+    let text = match summary.status {
         RunStatus::Running => return None,
-        RunStatus::Finished => "the run has finished".to_owned(),
-        RunStatus::Stopped => format!("the run was stopped at step {step} of {max_steps}"),
-        RunStatus::Failed => format!("the run failed at step {step} of {max_steps}"),
-        RunStatus::Dead => format!(
-            "the run was killed after step {step} of {max_steps}, or is on another computer; \
-             resume it with {}",
-            resume(folder)
-        ),
-    })
+        RunStatus::Finished => "the run has finished",
+        RunStatus::Stopped => "the run was stopped at step {0} of {1}",
+        RunStatus::Failed => "the run failed at step {0} of {1}",
+        RunStatus::Dead => {
+            "the run was killed after step {0} of {1}, or is on another computer; resume it: {2}"
+        }
+    };
+    Some(lang.tr_with(text, &[&step, &max_steps, &resume(folder)]))
 }
 
 fn resume(folder: &Path) -> String {
@@ -123,11 +131,9 @@ fn resume(folder: &Path) -> String {
     command_line(&["train", "--resume-from-checkpoint", &path])
 }
 
-fn lost(folder: &Path, reason: &str) -> String {
-    let resume = resume(folder);
-    format!(
-        "the connection to the run is lost: {reason}. If it was killed, resume it with {resume}"
-    )
+fn lost(folder: &Path, reason: &str, lang: Lang) -> String {
+    let text = "the connection to the run is lost: {0}. If it was killed, resume it with {1}";
+    lang.tr_with(text, &[&lang.tr_filled(reason), &resume(folder)])
 }
 
 /// A name for the other front ends: the user and the terminal.
@@ -145,7 +151,7 @@ fn own_name() -> String {
 
 /// Prints the events of a run from its beginning to its end.
 fn print_events(folder: &Path, json: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let (channels, location) = connect(folder, Purpose::Script)?;
+    let (channels, location) = connect(folder, Purpose::Script, Lang::English)?;
     let (mut printer, mut failed) = (EventPrinter::default(), false);
     let mut print = |event: &TrainEvent, out: &mut _| {
         failed |= matches!(event, TrainEvent::Failed(_));
@@ -157,7 +163,9 @@ fn print_events(folder: &Path, json: bool, out: &mut impl Write) -> anyhow::Resu
                 events.iter().try_for_each(|event| print(event, out))?;
             }
             RunReport::Event(event) => print(&event, out)?,
-            RunReport::Lost(reason) => bail!("{}: {}", shown(folder), lost(folder, &reason)),
+            RunReport::Lost(reason) => {
+                bail!("{}: {}", shown(folder), lost(folder, &reason, Lang::English))
+            }
             RunReport::Activity(Activity::Idle) => {
                 return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
             }
@@ -165,7 +173,8 @@ fn print_events(folder: &Path, json: bool, out: &mut impl Write) -> anyhow::Resu
             RunReport::Activity(_)
                 if location == RunLocation::Unreachable && !is_locked(folder) =>
             {
-                let end = describe_end(folder).unwrap_or_else(|| "the run has ended".to_owned());
+                let end = describe_end(folder, Lang::English)
+                    .unwrap_or_else(|| "the run has ended".to_owned());
                 bail!("{}: {end}", shown(folder));
             }
             _ => {}
@@ -221,7 +230,9 @@ fn send(folder: &Path, command: &str, mut out: impl Write) -> anyhow::Result<Exi
                 bail!("{}", warned.message);
             }
             RunReport::Activity(Activity::Idle) if !is_for_ended_runs(&command) => break,
-            RunReport::Lost(reason) => bail!("{}: {}", shown(folder), lost(folder, &reason)),
+            RunReport::Lost(reason) => {
+                bail!("{}: {}", shown(folder), lost(folder, &reason, Lang::English))
+            }
             _ => {}
         }
     }
@@ -244,7 +255,8 @@ fn is_for_ended_runs(command: &Command) -> bool {
 
 /// Whether a warning may be what comes of a command.
 fn may_fail(command: &Command) -> bool {
-    matches!(command, Command::SaveCheckpoint | Command::SetLearningRate { .. })
+    let may_fail = matches!(command, Command::SaveCheckpoint | Command::SetLearningRate { .. });
+    may_fail || matches!(command, Command::Pin { .. })
 }
 
 /// Whether an event shows the effect of a command.
@@ -266,6 +278,10 @@ fn shows_effect(command: &Command, event: &TrainEvent) -> bool {
         Command::Evaluate => matches!(event, TrainEvent::Evaluated(_)),
         Command::Stop { .. } => matches!(event, TrainEvent::Finished(_)),
         Command::SaveModel => matches!(event, TrainEvent::Saved(_)),
+        Command::Pin { text } => matches!(
+            event,
+            TrainEvent::Evaluated(evaluated) if evaluated.probes.iter().any(|probe| probe.text == *text)
+        ),
         Command::Predict { .. } | Command::Explain { .. } | Command::TakeKeys => false,
     }
 }

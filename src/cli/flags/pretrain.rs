@@ -28,7 +28,7 @@ encoder trained on replaced tokens with its discriminator's head, without the ge
 
 /// Flags of `train` that are hidden in the help of `pretrain`, because they are refused there or have
 /// no use.
-pub(super) const HIDDEN: [&str; 16] = [
+pub(super) const HIDDEN: [&str; 18] = [
     "label_column_name",
     "text_pair_column_name",
     "label_smoothing_factor",
@@ -45,6 +45,8 @@ pub(super) const HIDDEN: [&str; 16] = [
     "pseudo_label_threshold",
     "pseudo_label_weight",
     "ema_decay",
+    "probe",
+    "save_predictions",
 ];
 
 /// Flags with other defaults than those of `train`, which [`EXAMPLES`] names.

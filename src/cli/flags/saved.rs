@@ -9,7 +9,9 @@ use super::values::{choice_value, flag, value};
 use crate::core::attribution::ExplainMethod;
 use crate::run::options::parse::count;
 use crate::run::options::{DatasetOptions, Given, TrainerOptions};
+use crate::run::predictions::errors::ErrorFile;
 use clap::{Args, ValueHint};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 /// Flags of `evaluate`.
@@ -35,9 +37,25 @@ pub struct EvaluateFlags {
     /// Label smoothing of the loss [default: that of the training, if the model's run.toml names it]
     #[arg(long, value_name = "X", value_parser = value(TrainerOptions::label_smoothing_factor))]
     pub label_smoothing_factor: Option<f64>,
+    /// Also write the misclassified texts, and no others, to this file, the one with the highest loss
+    /// first: a .jsonl file of objects, or a .tsv file, as pandas reads it, with the fields id, text,
+    /// label, prediction, probabilities and loss. The probabilities are in the order of the model's
+    /// labels; pairs have a field `text_pair`, too
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = value(error_file))]
+    pub errors: Option<ErrorFile>,
+    /// Evaluate another model on the same texts, and compare the two: the counts of texts that one or
+    /// both get right, the difference in accuracy with its 95 % interval (Bonett and Price, 2012), and
+    /// the p-value of the exact test of the texts that only one gets right (`mcnemar_p`)
+    #[arg(long, value_name = "ID|FOLDER", value_hint = ValueHint::DirPath)]
+    pub against: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// The parser of `--errors`.
+fn error_file(path: &OsStr) -> Result<ErrorFile, String> {
+    ErrorFile::new(path.into())
 }
 
 impl EvaluateFlags {

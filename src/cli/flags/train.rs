@@ -233,6 +233,14 @@ pub struct TrainFlags {
     /// Save checkpoints without the optimizer's state; they cannot be resumed
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(OutputOptions::save_only_model), help_heading = "Output")]
     pub save_only_model: Option<Given<bool>>,
+    /// Keep the predictions of each evaluation in the folder `predictions` of the run, for the
+    /// Mistakes page; `false` keeps neither them nor the texts [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(OutputOptions::save_predictions), help_heading = "Output")]
+    pub save_predictions: Option<Given<bool>>,
+    /// A sentence that each evaluation classifies, for the panel of probes and the events; may be
+    /// given several times. In a file, `probe` is a list
+    #[arg(long, value_name = "TEXT", value_parser = flag(OutputOptions::probe), help_heading = "Output")]
+    pub probe: Vec<Given<Vec<String>>>,
     /// Load the best checkpoint at the end of training
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(OutputOptions::load_best_model_at_end), help_heading = "Output")]
     pub load_best_model_at_end: Option<Given<bool>>,
@@ -348,6 +356,8 @@ impl From<TrainFlags> for TrainOptions {
                 output_dir: flags.output_dir,
                 save_strategy: flags.save_strategy,
                 save_steps: flags.save_steps,
+                save_predictions: flags.save_predictions,
+                probe: joined_probes(flags.probe),
                 save_total_limit: flags.save_total_limit,
                 save_only_model: flags.save_only_model,
                 load_best_model_at_end: flags.load_best_model_at_end,
@@ -359,6 +369,15 @@ impl From<TrainFlags> for TrainOptions {
             },
         }
     }
+}
+
+/// Joins the sentences of a flag that was given several times.
+fn joined_probes(parts: Vec<Given<Vec<String>>>) -> Option<Given<Vec<String>>> {
+    parts.into_iter().reduce(|mut all, next| {
+        all.value.extend(next.value);
+        all.text = serde_json::to_string(&all.value).unwrap_or_default();
+        all
+    })
 }
 
 /// Joins the assignments of a flag that was given several times.

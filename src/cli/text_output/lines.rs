@@ -1,7 +1,7 @@
-//! The lines of the start of a run, and of evaluations without classes.
+//! The lines of the start of a run, and of evaluations without classes, and of pinned sentences.
 
-use crate::core::text::show_number;
-use crate::core::train::event::{Evaluated, Started};
+use crate::core::text::{show_number, truncate_width};
+use crate::core::train::event::{Evaluated, Probe, Started};
 use std::io::Write;
 
 /// Prints an evaluation on texts without labels.
@@ -29,6 +29,22 @@ pub(super) fn write_pretraining_evaluation(
         metrics.eval_samples, metrics.eval_runtime
     )?;
     Ok(out.flush()?)
+}
+
+/// The columns of a pinned sentence.
+const SENTENCE: usize = 60;
+
+/// Prints the answers to pinned sentences.
+pub(super) fn write_probes(
+    probes: &[Probe],
+    out: &mut (impl Write + ?Sized),
+) -> std::io::Result<()> {
+    for probe in probes {
+        let score = probe.probabilities.iter().copied().fold(f64::NAN, f64::max);
+        let sentence = truncate_width(&probe.text, SENTENCE);
+        writeln!(out, "  {} {:.4}  {sentence}", probe.label, score)?;
+    }
+    Ok(())
 }
 
 /// Prints the properties and settings of a run.

@@ -81,7 +81,7 @@ pub(super) fn of_tokens(
 ) -> Result<(Vec<f64>, f64), PredictError> {
     let ids = text.example.ids.iter().zip(&text.is_content);
     let baseline: Vec<u32> =
-        ids.map(|(&id, &is_content)| if is_content { text.stand_in.id } else { id }).collect();
+        ids.map(|(&id, &is_content)| if is_content { text.replacement.id } else { id }).collect();
     let tokens = baseline.len();
     let mut points_at = |shares: &[f64]| points(engine, text, &baseline, class, shares);
     let known = [0.0, 0.5, 1.0];

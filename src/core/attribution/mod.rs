@@ -11,7 +11,7 @@ use crate::core::engine::Engine;
 use crate::core::named::named_enum;
 use crate::core::number;
 use crate::core::predict::{PredictError, TextInput, encode};
-use crate::core::tokenizer::{StandIn, Tokenizer};
+use crate::core::tokenizer::{ReplacementToken, Tokenizer};
 use serde::{Deserialize, Serialize};
 
 named_enum! {
@@ -30,12 +30,12 @@ pub enum AttributionError {
     /// The text cannot be tokenized, or a computation failed.
     #[error(transparent)]
     Predict(#[from] PredictError),
-    /// No token can stand in for others.
+    /// No token can replace others.
     #[error(
         "the tokenizer has neither a mask token nor an unknown token to put in place of others. Set \
          mask_token in its tokenizer_config.json"
     )]
-    NoStandIn,
+    NoReplacement,
 }
 
 /// The attributions of a text's tokens to the probability of the predicted class.
@@ -57,7 +57,7 @@ pub struct Attribution {
 /// An encoded text whose tokens can be replaced.
 struct Occludable {
     example: Example,
-    stand_in: StandIn,
+    replacement: ReplacementToken,
     /// Whether each token is part of a text, not a special one around it.
     is_content: Vec<bool>,
 }
@@ -68,11 +68,11 @@ impl Occludable {
         input: &TextInput<'_>,
         max_length: usize,
     ) -> Result<Self, AttributionError> {
-        let stand_in = tokenizer.stand_in().ok_or(AttributionError::NoStandIn)?;
+        let replacement = tokenizer.replacement().ok_or(AttributionError::NoReplacement)?;
         let example = encode(tokenizer, input, max_length).map_err(PredictError::from)?.example;
         let delimiters = tokenizer.delimiters();
         let is_content = example.ids.iter().map(|id| !delimiters.contains(id)).collect();
-        Ok(Self { example, stand_in, is_content })
+        Ok(Self { example, replacement, is_content })
     }
 }
 
@@ -80,7 +80,7 @@ impl Occludable {
 /// [`classify_inputs`](crate::core::predict::classify_inputs), to the probability of `class`.
 ///
 /// # Errors
-/// If the text cannot be tokenized, no token can stand in for others, or the computation fails; for
+/// If the text cannot be tokenized, no token can replace others, or the computation fails; for
 /// integrated gradients also if the engine does not compute them.
 pub fn attribute(
     engine: &mut dyn Engine,
@@ -98,7 +98,7 @@ pub fn attribute(
             (values, Some(gap))
         }
     };
-    Ok(Attribution { values, baseline: text.stand_in.token, attribution_gap })
+    Ok(Attribution { values, baseline: text.replacement.token, attribution_gap })
 }
 
 #[cfg(test)]

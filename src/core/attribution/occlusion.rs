@@ -57,7 +57,7 @@ fn without(text: &Occludable, group: &[usize]) -> Example {
     let mut example = text.example.clone();
     for &index in group {
         if let Some(id) = example.ids.get_mut(index) {
-            *id = text.stand_in.id;
+            *id = text.replacement.id;
         }
     }
     example

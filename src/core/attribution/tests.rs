@@ -14,7 +14,7 @@ struct Case {
     input_ids: Vec<u32>,
     token_type_ids: Vec<u32>,
     special: Vec<bool>,
-    stand_in: u32,
+    replacement: u32,
     class: u32,
     probability: f64,
     occlusion: Vec<f64>,
@@ -41,7 +41,7 @@ impl Case {
         }
         Occludable {
             example,
-            stand_in: StandIn { id: self.stand_in, token: "[MASK]".to_owned() },
+            replacement: ReplacementToken { id: self.replacement, token: "[MASK]".to_owned() },
             is_content: self.special.iter().map(|special| !special).collect(),
         }
     }

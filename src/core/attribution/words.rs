@@ -51,7 +51,7 @@ impl WordAttributions {
 /// Explains the prediction of a text or of a pair of texts by occlusion of its words.
 ///
 /// # Errors
-/// If the text cannot be tokenized, no token can stand in for others, or the computation fails.
+/// If the text cannot be tokenized, no token can replace others, or the computation fails.
 pub fn explain_words(
     engine: &mut dyn Engine,
     tokenizer: &Tokenizer,
@@ -83,7 +83,7 @@ pub fn explain_words(
         parts.extend(parts_of(characters, words.iter().filter(|(word, _)| word.text == number)));
     }
     let score = original.get(class).copied().unwrap_or(f64::NAN);
-    Ok(WordAttributions { class, score, baseline: text.stand_in.token, parts })
+    Ok(WordAttributions { class, score, baseline: text.replacement.token, parts })
 }
 
 /// A word of a text.

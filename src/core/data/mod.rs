@@ -22,7 +22,7 @@ pub mod split;
 pub mod summary;
 pub mod table;
 mod text_columns;
-mod zstd;
+pub mod zstd;
 
 use crate::core::text::{sanitize_for_terminal, truncate_width};
 use std::fmt;

@@ -1,8 +1,9 @@
-//! Zstandard decompression.
+//! Zstandard compression and decompression.
 
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
-use std::io::{BufRead, Read};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use std::io::{BufRead, Error, ErrorKind, Read};
 
 /// Decompresses all concatenated frames of a source; `ruzstd`'s `StreamingDecoder` stops after the
 /// first.
@@ -48,16 +49,39 @@ impl<R: BufRead> Read for ZstdDecoder<R> {
     }
 }
 
+/// Compresses bytes into one frame.
+pub fn compress(bytes: &[u8]) -> Vec<u8> {
+    compress_to_vec(bytes, CompressionLevel::Fastest)
+}
+
+/// Decompresses frames of at most `limit` bytes.
+///
+/// # Errors
+/// If they are damaged, or their content is longer.
+pub fn decompress(compressed: &[u8], limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    ZstdDecoder::new(compressed).take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::new(ErrorKind::FileTooLarge, "the decompressed file is too long"));
+    }
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
     fn decompress(compressed: &[u8]) -> std::io::Result<Vec<u8>> {
-        let mut decompressed = Vec::new();
-        ZstdDecoder::new(compressed).read_to_end(&mut decompressed)?;
-        Ok(decompressed)
+        super::decompress(compressed, 1 << 30)
+    }
+
+    #[test]
+    fn the_decompressed_size_is_limited() -> std::io::Result<()> {
+        let compressed = compress(&[b'a'; 1000]);
+        assert_eq!(super::decompress(&compressed, 1000)?.len(), 1000);
+        assert!(super::decompress(&compressed, 999).is_err());
+        Ok(())
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod token_kinds;
 mod unknown;
 pub mod vocabulary;
 
-pub use origins::{StandIn, TokenOrigin};
+pub use origins::{ReplacementToken, TokenOrigin};
 pub use pairs::EncodedPair;
 pub use threads::on_threads;
 pub use token_kinds::TokenKinds;

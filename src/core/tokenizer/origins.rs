@@ -1,4 +1,4 @@
-//! Where the tokens of an encoded text come from, and what can stand in for them: what explaining a
+//! Where the tokens of an encoded text come from, and what can replace them: what explaining a
 //! prediction needs to know.
 
 use super::{Tokenizer, TokenizerError};
@@ -14,9 +14,9 @@ pub struct TokenOrigin {
     pub characters: Range<usize>,
 }
 
-/// A token that can stand in for any other.
+/// A token that can replace any other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StandIn {
+pub struct ReplacementToken {
     /// Its id.
     pub id: u32,
     /// Its name, such as `[MASK]`.
@@ -24,12 +24,12 @@ pub struct StandIn {
 }
 
 impl Tokenizer {
-    /// The token that says least about what it stands for: the mask token or, where there is none, the
+    /// The token that says least about what it replaces: the mask token or, where there is none, the
     /// unknown token. `None` if there is neither.
-    pub fn stand_in(&self) -> Option<StandIn> {
+    pub fn replacement(&self) -> Option<ReplacementToken> {
         let id = self.mask_token().or(self.unk_id)?;
         let token = self.inner.id_to_token(id)?;
-        Some(StandIn { id, token })
+        Some(ReplacementToken { id, token })
     }
 
     /// The ids of special tokens that are no part of a text: all but the mask and the unknown token.
@@ -134,12 +134,12 @@ mod tests {
     }
 
     #[test]
-    fn the_mask_token_stands_in_for_others() -> anyhow::Result<()> {
-        let stand_in = Tokenizer::small()?.stand_in();
-        assert_eq!(stand_in, Some(StandIn { id: 4, token: "[MASK]".to_owned() }));
+    fn the_mask_token_replaces_others() -> anyhow::Result<()> {
+        let replacement = Tokenizer::small()?.replacement();
+        assert_eq!(replacement, Some(ReplacementToken { id: 4, token: "[MASK]".to_owned() }));
         let delimiters = Tokenizer::small()?.delimiters();
         assert_eq!(delimiters.into_iter().collect::<Vec<_>>(), [0, 2, 3]);
-        assert!(Tokenizer::embedded()?.stand_in().is_some());
+        assert!(Tokenizer::embedded()?.replacement().is_some());
         Ok(())
     }
 }

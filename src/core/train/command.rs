@@ -39,6 +39,11 @@ pub enum Command {
     SaveModel,
     /// Take over the keys from the front end that has them. It never reaches the training thread.
     TakeKeys,
+    /// Classify a text at each evaluation from now on, too.
+    Pin {
+        /// The text to classify.
+        text: String,
+    },
     /// Classify a text with the current weights.
     Predict {
         /// The text to classify.

@@ -92,7 +92,32 @@ pub fn evaluate(
     engine: &mut dyn Engine,
     examples: &[Example],
     options: EvaluationOptions,
+    progress: impl FnMut(&mut dyn Engine, usize, usize) -> bool,
+) -> Result<Option<Metrics>, EngineError> {
+    evaluate_each(engine, examples, options, progress, |_| {})
+}
+
+/// The result for one example of an evaluation.
+#[derive(Clone, Copy, Debug)]
+pub struct ExampleResult<'a> {
+    /// The index of the example.
+    pub index: usize,
+    /// The logit of each class, indexed by class id.
+    pub logits: &'a [f32],
+    /// Its loss, with the label smoothing of the evaluation.
+    pub loss: f64,
+}
+
+/// As [`evaluate`]; `on_example` is also called with the result for each example, in any order.
+///
+/// # Errors
+/// If a computation fails.
+pub fn evaluate_each(
+    engine: &mut dyn Engine,
+    examples: &[Example],
+    options: EvaluationOptions,
     mut progress: impl FnMut(&mut dyn Engine, usize, usize) -> bool,
+    mut on_example: impl FnMut(ExampleResult<'_>),
 ) -> Result<Option<Metrics>, EngineError> {
     let began = Instant::now();
     let lengths: Vec<usize> = examples.iter().map(|e| e.ids.len()).collect();
@@ -107,8 +132,11 @@ pub fn evaluate(
     for rows in evaluation_batches(&lengths, options.batch_size) {
         let batch = PackedBatch::new(rows.iter().map(|&i| &examples[i]), options.pad_to);
         let logits = engine.logits(&batch)?;
-        for (logits, &label) in logits.chunks_exact(options.classes).zip(&batch.labels) {
-            loss += loss_of(logits, label, options.label_smoothing_factor);
+        let of_rows = logits.chunks_exact(options.classes).zip(&batch.labels).zip(&rows);
+        for ((logits, &label), &index) in of_rows {
+            let own = loss_of(logits, label, options.label_smoothing_factor);
+            loss += own;
+            on_example(ExampleResult { index, logits, loss: own });
             let predicted = class_of(logits);
             confusion.add(label, predicted);
             reliability.add(confidence_of(logits), predicted == label);

@@ -4,6 +4,7 @@
 mod command_applied;
 mod early_stopped;
 mod log_entry;
+mod probe;
 mod rolled_back;
 
 pub use command_applied::{CommandApplied, CommandEffect};
@@ -12,6 +13,7 @@ pub use log_entry::{
     EVAL_TEMPERATURE, LogEntry, Logged, TrainingLog, end_entry, evaluation_entry, training_entry,
     with_pseudo_labels,
 };
+pub use probe::Probe;
 pub use rolled_back::RolledBack;
 
 use super::calibration::Calibration;
@@ -315,6 +317,9 @@ pub struct Evaluated {
     /// Seconds since training began.
     #[serde(with = "number")]
     pub elapsed: f64,
+    /// The predictions for the pinned sentences, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probe>,
 }
 
 /// A model or checkpoint was written.

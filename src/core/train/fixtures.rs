@@ -81,6 +81,7 @@ pub fn evaluated(step: u64, epoch: f64, accuracy: f64, elapsed: f64) -> Evaluate
             eval_samples_per_second: 1000.0,
         },
         elapsed,
+        probes: Vec::new(),
     }
 }
 

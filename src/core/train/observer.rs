@@ -2,7 +2,8 @@
 
 use super::checkpoint::Checkpoint;
 use super::command::Command;
-use super::event::TrainEvent;
+use super::event::{Evaluated, TrainEvent};
+use super::outcomes::Outcomes;
 use crate::core::engine::{Engine, Logits};
 
 /// Receives the events of a run and sends it commands.
@@ -15,14 +16,25 @@ pub trait Observer {
     /// [`TrainEvent::RolledBack`] follows.
     fn rolled_back(&mut self, _checkpoint: &Checkpoint) {}
 
+    /// Called after an evaluation, before its event is published. The engine is idle and may be used,
+    /// for example for the predictions of [`Evaluated::probes`], which this may set. `outcomes` has
+    /// the result for each example of a classifier, unless there are too many.
+    fn evaluated(
+        &mut self,
+        _engine: &mut dyn Engine,
+        _evaluated: &mut Evaluated,
+        _outcomes: Option<&Outcomes>,
+    ) {
+    }
+
     /// Called within a step, if the device can be interrupted: questions are then answered with the
     /// weights before the step, without waiting for its end. Other commands wait for it.
     fn during_step(&mut self, _logits: &mut Logits<'_>) {}
 
     /// Returns the next command to the run. It is called between steps and between the batches of
     /// an evaluation, until it returns `None`. The engine is idle and may be used, for example to
-    /// execute a [`Command::Predict`]; the training loop ignores that command and
-    /// [`Command::SaveModel`].
+    /// execute a [`Command::Predict`]; the training loop ignores that command,
+    /// [`Command::Pin`] and [`Command::SaveModel`].
     ///
     /// While the run is `paused`, this blocks until there is a command; `None` then ends the pause.
     fn next_command(&mut self, engine: &mut dyn Engine, paused: bool) -> Option<Command>;

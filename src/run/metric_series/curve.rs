@@ -9,12 +9,12 @@ const MAX_POINTS: usize = 1 << 20;
 /// Points per block.
 const BLOCK: usize = 64;
 
-/// Values with the indices of the lowest and the highest value of each block, so that the extremes
-/// of a long range are found quickly.
+/// Values with the lowest and the highest value of each block and their indices, so that the extremes
+/// of a long range are found quickly: the blocks are read in order, not the values they refer to.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct BlockedValues {
     values: Vec<f64>,
-    blocks: Vec<Option<[usize; 2]>>,
+    blocks: Vec<Option<[(usize, f64); 2]>>,
 }
 
 impl BlockedValues {
@@ -27,43 +27,44 @@ impl BlockedValues {
         let Some(block) = self.blocks.last_mut().filter(|_| value.is_finite()) else {
             return;
         };
-        let [low, high] = block.get_or_insert([at, at]);
-        if value < self.values[*low] {
-            *low = at;
+        let [low, high] = block.get_or_insert([(at, value); 2]);
+        if value < low.1 {
+            *low = (at, value);
         }
-        if value > self.values[*high] {
-            *high = at;
+        if value > high.1 {
+            *high = (at, value);
         }
     }
 
     /// The indices of the lowest and the highest finite value in a range; `None` if there is no
     /// finite value.
     fn extremes(&self, range: Range<usize>) -> Option<[usize; 2]> {
-        let mut found: Option<[usize; 2]> = None;
-        let mut include = |low: usize, high: usize| {
+        let mut found: Option<[(usize, f64); 2]> = None;
+        let mut include = |[low, high]: [(usize, f64); 2]| {
             let [lowest, highest] = found.get_or_insert([low, high]);
-            if self.values[low] < self.values[*lowest] {
+            if low.1 < lowest.1 {
                 *lowest = low;
             }
-            if self.values[high] > self.values[*highest] {
+            if high.1 > highest.1 {
                 *highest = high;
             }
         };
         let mut at = range.start;
         while at < range.end {
             if at.is_multiple_of(BLOCK) && at + BLOCK <= range.end {
-                if let Some([low, high]) = self.blocks[at / BLOCK] {
-                    include(low, high);
+                if let Some(extremes) = self.blocks[at / BLOCK] {
+                    include(extremes);
                 }
                 at += BLOCK;
             } else {
-                if self.values[at].is_finite() {
-                    include(at, at);
+                let value = self.values[at];
+                if value.is_finite() {
+                    include([(at, value); 2]);
                 }
                 at += 1;
             }
         }
-        found
+        found.map(|extremes| extremes.map(|extreme| extreme.0))
     }
 }
 

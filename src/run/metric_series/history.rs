@@ -1,10 +1,28 @@
 //! The curves of a run's metrics.
 
 use super::curve::Curve;
+use crate::core::text::truncate_width;
 use crate::core::train::event::{Epoch, Evaluated, Step, TrainEvent};
 
 /// The default smoothing of noisy curves.
 pub const SMOOTHING: f64 = 0.9;
+
+/// The most pinned sentences that have curves.
+const MAX_PROBES: usize = 16;
+
+/// The columns of the name of a pinned sentence.
+const MAX_NAME: usize = 16;
+
+/// A pinned sentence, and its probability at each evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbeCurve {
+    /// The sentence.
+    text: String,
+    /// Its beginning, safe to show.
+    pub name: String,
+    /// The probability of class 1 of two classes, or else that of the predicted class.
+    pub curve: Curve,
+}
 
 /// The curves of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +50,8 @@ pub struct History {
     pub train_accuracy: Curve,
     /// F1 on the training batches of each epoch.
     pub train_f1: Curve,
+    /// The pinned sentences, in the order in which they were pinned.
+    pub probes: Vec<ProbeCurve>,
     /// Whether the run pretrains: then no predictions are counted in training.
     pretrains: bool,
     /// When the latest step or evaluation ended, in seconds since training began. The next step
@@ -55,6 +75,7 @@ impl Default for History {
             eval_f1: exact(),
             train_accuracy: exact(),
             train_f1: exact(),
+            probes: Vec::new(),
             pretrains: false,
             last_end: 0.0,
         }
@@ -104,6 +125,9 @@ impl History {
         ] {
             curve.truncate(first);
         }
+        for probe in &mut self.probes {
+            probe.curve.truncate(first);
+        }
     }
 
     fn push_step(&mut self, step: &Step) {
@@ -139,6 +163,18 @@ impl History {
         if !evaluated.metrics.eval_confusion.counts.is_empty() {
             self.eval_f1.push(at, seconds, evaluated.metrics.eval_f1);
         }
+        for probe in &evaluated.probes {
+            let known = self.probes.iter().position(|known| known.text == probe.text);
+            if known.is_none() && self.probes.len() >= MAX_PROBES {
+                continue;
+            }
+            let index = known.unwrap_or(self.probes.len());
+            if known.is_none() {
+                let (text, name) = (probe.text.clone(), truncate_width(&probe.text, MAX_NAME));
+                self.probes.push(ProbeCurve { text, name, curve: Curve::new(0.0) });
+            }
+            self.probes[index].curve.push(at, seconds, probe.charted());
+        }
         self.last_end = seconds;
     }
 
@@ -153,7 +189,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::train::event::{Saved, StepParts};
+    use crate::core::train::event::{Probe, Saved, StepParts};
     use crate::core::train::fixtures::{evaluated, step};
 
     #[test]
@@ -164,6 +200,29 @@ mod tests {
         assert_eq!(history.loss.last(), Some(0.6));
         history.push_step(&Step { parts: Some(parts), ..step(2, f64::NAN, 1.0) });
         assert_eq!(history.loss.not_finite().len(), 1);
+    }
+
+    #[test]
+    fn pinned_sentences_have_curves_that_a_rollback_shortens() {
+        let probe = |text: &str, probabilities: &[f64]| Probe {
+            text: text.to_owned(),
+            label: String::new(),
+            probabilities: probabilities.to_vec(),
+        };
+        let mut history = History::default();
+        let mut first = evaluated(63, 1.0, 0.6, 9.5);
+        first.probes = vec![probe("하나", &[0.3, 0.7])];
+        let mut second = evaluated(126, 2.0, 0.6, 19.5);
+        second.probes = vec![probe("하나", &[0.1, 0.9]), probe("둘\u{1b}", &[0.2, 0.5, 0.3])];
+        history.push_evaluation(&first);
+        history.push_evaluation(&second);
+        let last = |history: &History| -> Vec<Option<f64>> {
+            history.probes.iter().map(|probe| probe.curve.last()).collect()
+        };
+        assert_eq!(last(&history), [Some(0.9), Some(0.5)]);
+        assert_eq!(history.probes[1].name, "둘\u{fffd}");
+        history.truncate_after(63);
+        assert_eq!(last(&history), [Some(0.7), None]);
     }
 
     #[test]

@@ -94,7 +94,8 @@ impl Watch {
     fn push_step(&mut self, step: &Step) -> Option<(NotifyEvent, String)> {
         if !step.is_finite() {
             let (loss, norm) = (show_number(step.loss), show_number(step.grad_norm));
-            let message = format!("step {}: loss {loss}, gradient norm {norm}", step.step);
+            let step = step.step;
+            let message = format!("step {step}: loss {loss}, gradient norm {norm}");
             return Some((NotifyEvent::Nan, message));
         }
         (self.step, self.loss) = (step.step, Some(step.loss));
@@ -145,7 +146,8 @@ impl Watch {
             ),
         });
         if finished.stopped {
-            let message = format!("step {step} of {}{metrics}", self.max_steps);
+            let of = self.max_steps;
+            let message = format!("step {step} of {of}{metrics}");
             (NotifyEvent::Stopped, message)
         } else {
             (NotifyEvent::Finished, format!("step {step} in {time}{metrics}"))

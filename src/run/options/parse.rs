@@ -22,6 +22,26 @@ pub fn text(text: &OsStr) -> Result<String, String> {
     utf8(text).map(str::to_owned)
 }
 
+/// The most characters of a pinned sentence.
+const MAX_PROBE: usize = 2000;
+
+/// Pinned sentences: one, or several as a list in JSON.
+///
+/// # Errors
+/// If a sentence is blank or too long.
+pub fn probes(text: &OsStr) -> Result<Vec<String>, String> {
+    let text = utf8(text)?;
+    let list = serde_json::from_str::<Vec<String>>(text);
+    let sentences = list.unwrap_or_else(|_| vec![text.to_owned()]);
+    if sentences.iter().any(|sentence| sentence.trim().is_empty()) {
+        return Err("expected a sentence".to_owned());
+    }
+    if sentences.iter().any(|sentence| sentence.chars().count() > MAX_PROBE) {
+        return Err(format!("a sentence has more than {MAX_PROBE} characters"));
+    }
+    Ok(sentences)
+}
+
 /// A path.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ use crate::core::train::event::Setting;
 const PRETRAINING: &str = "pretraining";
 
 /// Options of classifiers.
-const NOT_FOR_PRETRAINING: [&str; 13] = [
+const NOT_FOR_PRETRAINING: [&str; 15] = [
     "label_column_name",
     "text_pair_column_name",
     "label_smoothing_factor",
@@ -30,6 +30,8 @@ const NOT_FOR_PRETRAINING: [&str; 13] = [
     "pseudo_label_threshold",
     "pseudo_label_weight",
     "ema_decay",
+    "probe",
+    "save_predictions",
 ];
 
 /// The settings of a generator.

@@ -362,6 +362,8 @@ fn saving(output: &OutputOptions, arguments: &mut TrainingArguments, list: &mut 
     arguments.save_total_limit = Some(limit).filter(|limit| *limit > 0);
     arguments.save_only_model =
         list.switch("save_only_model", output.save_only_model.as_ref(), HUGGING_FACE);
+    // The run reads it from the options: it is no argument of the trainer.
+    list.pick("save_predictions", output.save_predictions.as_ref(), true, OFF);
     arguments.load_best_model_at_end =
         list.switch(LOAD_BEST, output.load_best_model_at_end.as_ref(), HUGGING_FACE);
 }

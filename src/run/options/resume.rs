@@ -4,7 +4,7 @@
 use super::group::{OptionGroup, ValueSource};
 use super::resolve::{ModelTraits, resolve};
 use super::settings::data_settings;
-use super::train::{ModelOptions, TrainOptions, TrainerOptions};
+use super::train::{ModelOptions, OutputOptions, TrainOptions, TrainerOptions};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::arguments::ConfigError;
 use std::collections::BTreeMap;
@@ -162,6 +162,7 @@ fn effective(
         }
         let text = match given.name {
             "config_overrides" => overrides(given.text),
+            "probe" => sentences(given.text),
             name if SWITCHES.contains(&name) => "true".to_owned(),
             name => super::run_toml::current_value(name, given.text).to_owned(),
         };
@@ -169,6 +170,12 @@ fn effective(
     }
     all.retain(|name, _| !NOT_COMPARED.contains(&name.as_str()));
     Ok(all)
+}
+
+/// Pinned sentences as they are given on the command line.
+fn sentences(text: &str) -> String {
+    let sentences = OutputOptions::probe(OsStr::new(text)).unwrap_or_default();
+    sentences.iter().map(|sentence| format!("\"{sentence}\"")).collect::<Vec<_>>().join(" ")
 }
 
 /// Overrides in the order of their names.

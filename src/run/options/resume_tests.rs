@@ -130,6 +130,8 @@ fn every_option_that_run_toml_records_is_obeyed_or_refused_by_name() -> anyhow::
         ("save_steps", "7"),
         ("save_total_limit", "7"),
         ("save_only_model", "true"),
+        ("save_predictions", "false"),
+        ("probe", "정말 재미있는 영화"),
         ("report_to", "none"),
         ("device", "cpu"),
         ("threads", "1"),

@@ -21,6 +21,9 @@ const MAX_BYTES: u64 = 1 << 20;
 /// The option whose value may be an array or a table.
 const LIST: &str = "config_overrides";
 
+/// The option of sentences, which an array lists.
+const SENTENCES: &str = "probe";
+
 /// Options that concern one call of the program, not the run, and are therefore not written.
 const NOT_WRITTEN: [&str; 1] = ["resume_from_checkpoint"];
 
@@ -101,6 +104,10 @@ fn flag_text(name: &str, value: &DeValue) -> Result<String, String> {
         DeValue::Float(number) => number.to_string(),
         DeValue::Boolean(flag) => flag.to_string(),
         DeValue::Datetime(_) => return Err(format!("{name} cannot be a date")),
+        DeValue::Array(items) if name == SENTENCES => {
+            let items = items.iter().map(|item| flag_text(name, item.get_ref()));
+            serde_json::to_string(&items.collect::<Result<Vec<_>, _>>()?).unwrap_or_default()
+        }
         DeValue::Array(_) | DeValue::Table(_) if name != LIST => {
             return Err(format!("{name} has one value; a list or a section is not possible"));
         }

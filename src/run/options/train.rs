@@ -4,7 +4,7 @@ use super::dataset::DatasetOptions;
 use super::group::{Given, OptionGroup, compose_option_groups, option_group};
 use super::parse::{
     assignments, below_one, bf16, boolean, count, factor, from_str, interval, length, max_steps,
-    not_negative, path, positive, rollbacks, text, whole,
+    not_negative, path, positive, probes, rollbacks, text, whole,
 };
 use super::pretraining::PretrainingOptions;
 use crate::core::data::batching::SamplingStrategy;
@@ -147,6 +147,10 @@ option_group! {
         save_strategy: SaveStrategy = from_str,
         /// Steps between checkpoints.
         save_steps: StepInterval = interval,
+        /// Whether the predictions of each evaluation are kept.
+        save_predictions: bool = boolean,
+        /// The pinned sentences, which each evaluation classifies.
+        probe: Vec<String> = probes,
         /// The most checkpoints to keep; 0 keeps all.
         save_total_limit: usize = whole,
         /// Whether checkpoints contain only the model, without the state that resuming needs.

@@ -13,6 +13,8 @@ pub(super) enum Recorded {
     Journal,
     TensorBoard,
     Arguments,
+    /// The outcomes of the evaluations.
+    Predictions,
     /// The output folder.
     Folder,
 }
@@ -45,6 +47,10 @@ impl Faults {
                 Recorded::Arguments => {
                     format!("{error}; writing it is tried again during the run")
                 }
+                Recorded::Predictions => format!(
+                    "{error}; the run continues, and the predictions of an evaluation that cannot be \
+                     written are lost"
+                ),
                 Recorded::Folder => format!(
                     "the folder, or a file of the recording in it, was removed or renamed during \
                      the run, and cannot be created again: {error}. The run continues without a \
@@ -66,6 +72,9 @@ impl Faults {
         // What is written is not safe while it cannot be flushed.
         if !self.unsynced.contains(&recorded) && self.present.remove(&recorded) {
             let lost = match take_lost() {
+                _ if recorded == Recorded::Predictions => {
+                    "those of the evaluations since are missing".to_owned()
+                }
                 0 => "nothing is missing".to_owned(),
                 lost => format!(
                     "{lost} events are missing, because more than {} MiB had to be kept in memory",

@@ -6,12 +6,13 @@ use super::resumed::{ResumedJournal, copy_events, earlier_events, resume_point};
 use super::{host, lock_output_dir, move_earlier_checkpoints, now};
 use crate::core::atomic_write::write_atomically;
 use crate::core::text::to_json;
-use crate::core::train::event::{LogEntry, Started};
-use crate::core::train::{Checkpoint, TrainEvent};
+use crate::core::train::event::{Evaluated, LogEntry, Started};
+use crate::core::train::{Checkpoint, Outcomes, TrainEvent};
 use crate::run::append_file::{AppendFile, Flushed, Retry};
 use crate::run::figures::{self, FigureError, FigureFile};
 use crate::run::journal::{JOURNAL, Journal};
 use crate::run::options::run_toml;
+use crate::run::predictions::{self, EvaluationTexts, PredictionKeeper, Resumed};
 use crate::run::tensorboard::{self, EventWriter};
 use std::fs::File;
 use std::io::{ErrorKind, Result};
@@ -32,6 +33,7 @@ pub struct Recorder {
     journal: Option<Journal>,
     tensorboard: Option<EventWriter>,
     arguments: Option<Arguments>,
+    predictions: Option<PredictionKeeper>,
     place: Option<OutputFolder>,
     place_retry: Retry,
     /// The lock on the folder that was created in place of a removed or renamed one.
@@ -121,6 +123,37 @@ impl Recorder {
         self.tensorboard = Some(writer);
     }
 
+    /// Keeps the outcomes of evaluations of these texts from now on, or none without texts. For a
+    /// resumed run, those up to the checkpoint remain.
+    pub fn keep_predictions(
+        &mut self,
+        texts: Option<EvaluationTexts>,
+        resume: Option<&Checkpoint>,
+    ) {
+        let resumed = resume.and_then(|checkpoint| {
+            let step = checkpoint.run.progress.step;
+            checkpoint.folder.parent().map(|run| Resumed { run, step })
+        });
+        let (keeper, begun) = PredictionKeeper::begin(&self.output_dir, texts, resumed);
+        self.predictions = keeper;
+        if let Err(error) = begun {
+            let folder = self.output_dir.join(predictions::FOLDER);
+            self.faults.failed(Recorded::Predictions, &folder, &error);
+        }
+    }
+
+    /// Keeps the outcomes of an evaluation.
+    pub fn predictions(&mut self, evaluated: &Evaluated, outcomes: &Outcomes) {
+        // Nothing is written into a folder that another run has made in place of a removed one.
+        self.keep_place();
+        let Some(keeper) = &self.predictions else { return };
+        let folder = self.output_dir.join(predictions::FOLDER);
+        match keeper.keep(evaluated.step, evaluated.epoch, outcomes) {
+            Ok(()) => self.faults.written(Recorded::Predictions, &folder, || 0),
+            Err(error) => self.faults.failed(Recorded::Predictions, &folder, &error),
+        }
+    }
+
     /// Removes what was recorded of steps after a checkpoint, from which the run continues. Later
     /// checkpoints are moved to another folder, with a copy of the journal. Returns the number of events
     /// in the journal.
@@ -134,6 +167,10 @@ impl Recorder {
         if let Err(error) = move_earlier_checkpoints(&self.output_dir, step) {
             let text = format!("checkpoints after step {step} cannot be moved: {error}");
             self.faults.report(&self.output_dir.clone(), &text);
+        }
+        if let Some(Err(error)) = self.predictions.as_ref().map(|kept| kept.truncate_after(step)) {
+            let text = format!("predictions after step {step} cannot be removed: {error}");
+            self.faults.report(&self.output_dir.join(predictions::FOLDER), &text);
         }
         let mut events = 0;
         if self.journal.take().is_some() {

@@ -1,9 +1,9 @@
 //! The files of the earlier part of a resumed run.
 
-use super::is_same_folder;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::Checkpoint;
 use crate::core::train::event::{LogEntry, Saved, TrainEvent, Warned};
+use crate::run::is_same_folder;
 use crate::run::journal::{JOURNAL, PastEvents};
 use crate::run::tensorboard::{self, ResumePoint};
 use std::io::Result;

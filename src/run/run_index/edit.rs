@@ -5,7 +5,8 @@ use super::fingerprint::JournalFingerprint;
 use super::notes::RunNotes;
 use super::scan::find_runs;
 use crate::core::text::display_path;
-use crate::run::recorder::{is_same_folder, lock_output_dir};
+use crate::run::is_same_folder;
+use crate::run::recorder::lock_output_dir;
 use std::path::{Path, PathBuf};
 
 /// The folder of deleted runs, beside them. It is hidden, so it is not searched for runs.

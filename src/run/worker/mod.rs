@@ -4,6 +4,7 @@
 pub mod asked_model;
 mod explaining;
 mod finished;
+mod kept;
 mod logging_dir;
 mod observer;
 pub mod opened_run;
@@ -182,6 +183,8 @@ struct PreparedRun {
     train: Vec<Example>,
     eval: Vec<Example>,
     unlabelled: Vec<Example>,
+    /// The sentences that are pinned from the start.
+    probes: Vec<String>,
     checkpoints: Checkpoints,
     resume: Option<Checkpoint>,
     /// The end of a run that is finished; nothing of it is written again.

@@ -2,10 +2,11 @@
 //! predictions between batches, and passes the other commands to the loop.
 
 use super::PreparedRun;
+use super::kept::MAX_PROBES;
 use super::reporter::Reporter;
 use crate::core::engine::{Engine, Logits};
-use crate::core::train::event::{CommandEffect, EvaluationProgress, TrainEvent};
-use crate::core::train::{Checkpoint, Command, Observer};
+use crate::core::train::event::{CommandEffect, Evaluated, EvaluationProgress, TrainEvent};
+use crate::core::train::{Checkpoint, Command, Observer, Outcomes};
 use crate::run::protocol::{Activity, RunReport};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,8 @@ pub(super) struct WorkerObserver<'a, 'c> {
     /// The last step that was applied.
     step: u64,
     paused: bool,
+    /// The pinned sentences.
+    probes: Vec<String>,
     /// Commands that arrived within a step.
     postponed: VecDeque<Command>,
 }
@@ -24,7 +27,8 @@ pub(super) struct WorkerObserver<'a, 'c> {
 impl<'a, 'c> WorkerObserver<'a, 'c> {
     /// An observer of a run that has done `step` steps.
     pub fn new(reporter: &'a mut Reporter<'c>, run: &'a PreparedRun, step: u64) -> Self {
-        Self { reporter, run, step, paused: false, postponed: VecDeque::new() }
+        let (probes, postponed) = (run.probes.clone(), VecDeque::new());
+        Self { reporter, run, step, paused: false, probes, postponed }
     }
 
     /// The last step that was applied.
@@ -36,6 +40,22 @@ impl<'a, 'c> WorkerObserver<'a, 'c> {
         self.reporter.channels.send(RunReport::Activity(activity));
     }
 
+    /// Pins a sentence, or reports why it is not pinned.
+    fn pin(&mut self, text: String, engine: &mut dyn Engine) {
+        if self.probes.contains(&text) {
+            return;
+        }
+        let refusal = if self.probes.len() >= MAX_PROBES {
+            Err(format!("at most {MAX_PROBES} sentences can be pinned"))
+        } else {
+            self.run.classify_probes(std::slice::from_ref(&text), engine).map(drop)
+        };
+        match refusal {
+            Ok(()) => self.probes.push(text),
+            Err(reason) => self.reporter.warn(&format!("the sentence is not pinned: {reason}")),
+        }
+    }
+
     /// Reports the activity between evaluations and checkpoints.
     fn report_training(&self) {
         self.report(if self.paused { Activity::Paused } else { Activity::Training });
@@ -45,6 +65,25 @@ impl<'a, 'c> WorkerObserver<'a, 'c> {
 impl Observer for WorkerObserver<'_, '_> {
     fn rolled_back(&mut self, checkpoint: &Checkpoint) {
         self.reporter.roll_back(checkpoint);
+    }
+
+    fn evaluated(
+        &mut self,
+        engine: &mut dyn Engine,
+        evaluated: &mut Evaluated,
+        outcomes: Option<&Outcomes>,
+    ) {
+        if !self.probes.is_empty() {
+            match self.run.classify_probes(&self.probes, engine) {
+                Ok(probes) => evaluated.probes = probes,
+                Err(reason) => {
+                    self.reporter.warn(&format!("the pinned sentences have no answer: {reason}"));
+                }
+            }
+        }
+        if let Some(outcomes) = outcomes {
+            self.reporter.recorder.predictions(evaluated, outcomes);
+        }
     }
 
     fn publish(&mut self, event: TrainEvent) {
@@ -111,6 +150,7 @@ impl Observer for WorkerObserver<'_, '_> {
                     let answer = self.run.answer(text, logits, self.reporter.temperature);
                     channels.send(RunReport::Answer(answer));
                 }
+                Command::Pin { text } => self.pin(text, engine),
                 Command::Explain { text } => {
                     channels.send(RunReport::Explained(self.run.explain(text, engine)));
                 }

@@ -1,6 +1,7 @@
 //! Prepares a run from its options.
 
 use super::finished::Ending;
+use super::kept::Kept;
 use super::logging_dir::{choose_logging_dir, forget_foreign_logging_dir};
 use super::reporter::WorkerChannels;
 use super::resume::{ResumedRun, check_classes, move_old_checkpoints};
@@ -26,6 +27,7 @@ use crate::run::options::{
 use crate::run::protocol::{Activity, Answer, Command, Download, Explanation, RunReport};
 use crate::run::{Recorder, check_unlocked, is_same_folder, lock_output_dir};
 use anyhow::Context;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The effective settings of a run with these options, as the text of its `run.toml`.
@@ -108,6 +110,8 @@ pub(super) fn prepare(
     notes.extend(arguments.note().into_iter().chain(tokenizer_notes).chain(dataset.notes.clone()));
     notes.extend(text_pairs::notes(&dataset, trained_on));
     notes.extend(class_weights_note(&arguments, &train, &model.config().labels));
+    let classes = model.config().labels.len();
+    let mut kept = Kept::new(&options, &dataset.eval, &eval, classes, &tokenizer, &mut notes)?;
     if let Some(resumed) = &mut resumed {
         resumed.check_weights(&report)?;
         resumed.checkpoint.verify_moments(&model)?;
@@ -121,19 +125,9 @@ pub(super) fn prepare(
     let mut settings =
         [data_settings(&options), text_pairs::settings(&options, &dataset), settings].concat();
     pretraining::complete(&mut settings, &options, &model, &report);
-    let checkpoints = Checkpoints {
-        output_dir: output_dir.clone(),
-        tokenizer: tokenizer.files(arguments.max_seq_length)?,
-        save_total_limit: arguments.save_total_limit,
-        save_only_model: arguments.save_only_model,
-        starting_weights: traits.weights,
-        // The path is relative, so that it stays valid when the run is moved.
-        logging_dir: logging_dir
-            .as_ref()
-            .and_then(|folder| folder.strip_prefix(&output_dir).ok())
-            .map(Path::to_path_buf),
-        options: run_toml::record(&options, &settings),
-    };
+    let options_record = run_toml::record(&options, &settings);
+    let checkpoints =
+        checkpoints(&arguments, &tokenizer, traits, logging_dir.as_deref(), options_record)?;
     let mut engine =
         pretraining::build_engine(&options, &model, &tokenizer, &settings, arguments.seed)?;
 
@@ -151,8 +145,13 @@ pub(super) fn prepare(
         (Recorder::default(), ending.history.clone())
     } else {
         let run_toml = run_toml::write(&options, &settings);
-        begin_recording(&output_dir, logging_dir.as_deref(), checkpoint, &run_toml, &mut notes)?
+        let logging_dir = logging_dir.as_deref();
+        let (mut recorder, history) =
+            begin_recording(&output_dir, logging_dir, checkpoint, &run_toml, &mut notes)?;
+        recorder.keep_predictions(kept.texts.take(), checkpoint);
+        (recorder, history)
     };
+    kept.add_pinned(&history);
     let run = PreparedRun {
         base_model: options.model.model_name_or_path.as_ref().map(|given| given.value.clone()),
         starting_weights: traits.weights,
@@ -164,6 +163,7 @@ pub(super) fn prepare(
         train,
         eval,
         unlabelled,
+        probes: kept.probes,
         checkpoints,
         resume: resumed.map(|resumed| resumed.checkpoint),
         ending,
@@ -172,6 +172,29 @@ pub(super) fn prepare(
     let mut started = run.started(notes);
     started.settings.push(device_setting(&options, &engine.device()));
     Ok(Preparation { run, engine, started, recorder, history })
+}
+
+/// Where and how checkpoints are written; `options` is their record of the run's options.
+fn checkpoints(
+    arguments: &TrainingArguments,
+    tokenizer: &Tokenizer,
+    traits: ModelTraits,
+    logging_dir: Option<&Path>,
+    options: BTreeMap<String, String>,
+) -> anyhow::Result<Checkpoints> {
+    let output_dir = arguments.output_dir.clone();
+    // The path is relative, so that it stays valid when the run is moved.
+    let logging_dir =
+        logging_dir.and_then(|folder| folder.strip_prefix(&output_dir).ok()).map(Path::to_path_buf);
+    Ok(Checkpoints {
+        output_dir,
+        tokenizer: tokenizer.files(arguments.max_seq_length)?,
+        save_total_limit: arguments.save_total_limit,
+        save_only_model: arguments.save_only_model,
+        starting_weights: traits.weights,
+        logging_dir,
+        options,
+    })
 }
 
 /// Reads the rows, and sets the classes of the configuration and what the model is trained for.

@@ -1,7 +1,9 @@
 //! The actions of the user.
 
 use super::charts::ChartAction;
+use super::help::HelpAction;
 use super::log::LogAction;
+use super::mistakes::MistakesAction;
 use super::page::Page;
 use super::panels::PanelAction;
 use super::prompt::PromptAction;
@@ -21,6 +23,10 @@ pub enum Action {
     PreviousPage,
     /// Show the key bindings.
     Help,
+    /// Search the key bindings.
+    HelpSearch(HelpAction),
+    /// Switch to the next theme.
+    NextTheme,
     /// Close the overlay; without one, return to the first page.
     Close,
     /// Quit; asks first while training.
@@ -71,6 +77,10 @@ pub enum Action {
     DrawFigures,
     /// Open or use the command palette.
     Palette(PaletteAction),
+    /// Choose and read the reviews behind the numbers.
+    Mistakes(MistakesAction),
+    /// Pin the typed sentence, so that each evaluation classifies it.
+    Pin,
     /// Compare runs.
     Runs(RunsAction),
     /// Show which words lead to the class, or choose one.

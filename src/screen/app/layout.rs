@@ -1,29 +1,9 @@
 //! The layout of the last frame. Drawing returns it, and the update of the state receives it with
 //! [`Message::Drawn`](super::Message::Drawn).
 
+pub use super::area::Area;
 use super::panels::Panel;
 use std::collections::BTreeMap;
-
-/// A rectangle of terminal cells.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Area {
-    /// The first column.
-    pub x: u16,
-    /// The first row.
-    pub y: u16,
-    /// Number of columns.
-    pub width: u16,
-    /// Number of rows.
-    pub height: u16,
-}
-
-impl Area {
-    /// Whether a cell is inside.
-    pub fn contains(self, column: u16, row: u16) -> bool {
-        let within = |at: u16, from: u16, size: u16| at >= from && at - from < size;
-        within(column, self.x, self.width) && within(row, self.y, self.height)
-    }
-}
 
 /// The positions of panels and charts in a frame, and how far its views can scroll.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,8 +14,8 @@ pub struct FrameLayout {
     pub plots: Vec<(Panel, Area)>,
     /// The y range of each chart; the next frame reuses it while the values fit.
     pub y_ranges: BTreeMap<Panel, [f64; 2]>,
-    /// Panels on one page of the training grid.
-    pub panels_per_page: usize,
+    /// The panels of each page of the training page.
+    pub pages: Vec<Vec<Panel>>,
     /// The maximum scroll position in lines; `None` if nothing scrolls.
     pub scroll_limit: Option<usize>,
     /// Columns of the text field of the predict page.
@@ -45,14 +25,10 @@ pub struct FrameLayout {
 }
 
 impl FrameLayout {
-    /// The layout before the next frame: y ranges and panels per page are copied, the rest is
+    /// The layout before the next frame: y ranges and the pages of panels are copied, the rest is
     /// empty.
     #[must_use]
     pub fn next(&self) -> Self {
-        Self {
-            y_ranges: self.y_ranges.clone(),
-            panels_per_page: self.panels_per_page,
-            ..Self::default()
-        }
+        Self { y_ranges: self.y_ranges.clone(), pages: self.pages.clone(), ..Self::default() }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::action::Action;
 use super::layout::FrameLayout;
+use super::mistakes::{FileReport, FileTask};
 use super::mouse::MouseInput;
 use super::palette::PaletteEntry;
 use crate::run::protocol::{Command, Notification, RunReport};
@@ -25,6 +26,8 @@ pub enum Message {
     RunIndex(RunIndexReport),
     /// Pictures were written to these files, or the error.
     PictureSaved(Result<Vec<String>, String>),
+    /// Files of the run were read or written.
+    Files(FileReport),
     /// A signal requested the end of the program.
     Terminate,
     /// A text was copied to the clipboard, or the reason why not.
@@ -58,6 +61,8 @@ pub enum Effect {
     EditRun(RunEdit),
     /// Write a picture.
     Picture(Picture),
+    /// Read or write a file of the run.
+    Files(FileTask),
     /// Copy a text to the clipboard of the user's terminal.
     Copy(String),
     /// Notify the user through the terminal.

@@ -6,18 +6,22 @@
 //! `runs` …), [`action`] and [`message`], [`state`], and [`mod@update`] over all of them.
 
 pub mod action;
+pub mod area;
 pub mod baselines;
 pub mod charts;
 pub mod editor;
+pub mod help;
 pub mod layout;
 pub mod log;
 pub mod message;
+pub mod mistakes;
 pub mod mouse;
 pub mod page;
 pub mod palette;
 pub mod panels;
 pub mod prompt;
 pub mod replay;
+pub mod result_card;
 pub mod run_control;
 pub mod runs;
 pub mod state;

@@ -12,13 +12,16 @@ pub enum Page {
     Settings,
     /// The log of the run.
     Log,
+    /// The reviews behind the numbers of an evaluation.
+    Mistakes,
     /// The comparison of several runs.
     Runs,
 }
 
 impl Page {
     /// All pages of a run, in the order of their tabs.
-    pub const ALL: [Self; 4] = [Self::Train, Self::Predict, Self::Settings, Self::Log];
+    pub const ALL: [Self; 5] =
+        [Self::Train, Self::Predict, Self::Settings, Self::Log, Self::Mistakes];
 
     /// The title of its tab.
     pub fn title(self) -> &'static str {
@@ -27,6 +30,7 @@ impl Page {
             Self::Predict => "Predict",
             Self::Settings => "Settings",
             Self::Log => "Log",
+            Self::Mistakes => "Mistakes",
             Self::Runs => "Runs",
         }
     }

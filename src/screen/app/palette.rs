@@ -10,9 +10,11 @@ use tui_input::{Input, InputRequest};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaletteEntry {
     /// The name in the user's language.
-    pub name: &'static str,
+    pub name: String,
     /// The name in English, which is matched in every language.
-    pub english: &'static str,
+    pub english: String,
+    /// Other words for it, in all languages.
+    pub words: &'static str,
     /// The names of its keys.
     pub keys: Vec<String>,
     /// The action.
@@ -77,11 +79,12 @@ impl CommandPalette {
         let mut search = Search::new(typed);
         let mut ranked: Vec<(u32, PaletteMatch)> = Vec::new();
         for (index, entry) in self.entries.iter().enumerate() {
-            let by_name = search.fuzzy(entry.name);
+            let by_name = search.fuzzy(&entry.name);
             let by_key = entry.keys.iter().filter_map(|key| search.fuzzy(key)).map(|key| key.0);
             // A name that is not shown must contain each typed word as a substring.
             let other = by_key.max();
-            let other = other.max(search.substring(entry.english));
+            let other = other.max(search.substring(&entry.english));
+            let other = other.max(score_of_words(typed, entry.words));
             let score = match (&by_name, other) {
                 _ if entry.keys.iter().any(|key| is_key(key, typed)) => u32::MAX,
                 (None, None) => continue,
@@ -101,6 +104,20 @@ impl CommandPalette {
 /// keys.
 fn is_key(key: &str, typed: &str) -> bool {
     key == typed || (key.len() > 1 && key.eq_ignore_ascii_case(typed))
+}
+
+/// The score of other words for an entry that contain each typed word; the beginning of a word
+/// scores higher than its middle.
+fn score_of_words(typed: &str, words: &str) -> Option<u32> {
+    let typed = typed.to_lowercase();
+    let mut score = None;
+    for part in typed.split_whitespace() {
+        let begins = words.split_whitespace().any(|word| word.starts_with(part));
+        let weight = if begins { 25 } else { 10 };
+        let own = weight * u32::try_from(part.chars().count()).unwrap_or(1);
+        score = Some(score.unwrap_or(0) + words.contains(part).then_some(own)?);
+    }
+    score
 }
 
 /// Matches texts against what is typed, without regard to case. Each typed word has to match.
@@ -153,9 +170,15 @@ mod tests {
     }
 
     fn entries() -> Vec<PaletteEntry> {
-        let entry = |name, keys: &[&str], action| {
+        let entry = |name: &str, keys: &[&str], action| {
             let keys = keys.iter().map(|&key| key.to_owned()).collect();
-            PaletteEntry { name, english: name, keys, action }
+            PaletteEntry {
+                name: name.to_owned(),
+                english: name.to_owned(),
+                words: "",
+                keys,
+                action,
+            }
         };
         vec![
             entry("Training: charts and metrics", &["1"], Action::ShowPage(Page::Train)),
@@ -167,10 +190,10 @@ mod tests {
         ]
     }
 
-    fn found(typed: &str) -> Vec<&'static str> {
+    fn found(typed: &str) -> Vec<String> {
         let mut palette = CommandPalette::new(entries());
         palette.paste(typed);
-        palette.matches.iter().map(|found| palette.entries[found.entry].name).collect()
+        palette.matches.iter().map(|found| palette.entries[found.entry].name.clone()).collect()
     }
 
     #[test]
@@ -208,12 +231,19 @@ mod tests {
     #[test]
     fn the_english_name_is_found_in_every_language() {
         let entry = PaletteEntry {
-            name: "모델 저장",
-            english: "Save the model",
+            name: "모델 저장".to_owned(),
+            english: "Save the model".to_owned(),
+            words: "store 보관",
             keys: vec!["w".to_owned()],
             action: Action::SaveModel,
         };
-        for (typed, indices) in [("저장", vec![3, 4]), ("save", vec![]), ("w", vec![])] {
+        for (typed, indices) in [
+            ("저장", vec![3, 4]),
+            ("save", vec![]),
+            ("w", vec![]),
+            ("보관", vec![]),
+            ("stor", vec![]),
+        ] {
             let mut palette = CommandPalette::new(vec![entry.clone()]);
             palette.paste(typed);
             assert_eq!(palette.matches, [PaletteMatch { entry: 0, indices }], "{typed}");

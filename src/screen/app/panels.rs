@@ -1,5 +1,10 @@
 //! The panels of the training page and their arrangement.
 
+mod arrange;
+
+use super::area::Area;
+use arrange::arrange;
+pub use arrange::{ContentSize, MAX_COLUMNS, PanelPage};
 use std::collections::BTreeSet;
 
 /// A panel of the training page.
@@ -11,6 +16,8 @@ pub enum Panel {
     Accuracy,
     /// The metrics of each epoch.
     Epochs,
+    /// The confusion matrix of the last evaluation.
+    Confusion,
     /// The log.
     Log,
     /// The learning rate of each step.
@@ -21,32 +28,52 @@ pub enum Panel {
     Throughput,
     /// CPU, memory and GPU use.
     System,
-    /// The confusion matrix of the last evaluation.
-    Confusion,
     /// Precision, recall and F1 of each class.
     Classes,
     /// Calibration of the predicted probabilities.
     Calibration,
+    /// The probabilities of pinned sentences.
+    Probes,
     /// The effective settings.
     Settings,
 }
 
 impl Panel {
     /// All panels, in the default order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Loss,
         Self::Accuracy,
         Self::Epochs,
+        Self::Confusion,
         Self::Log,
         Self::LearningRate,
         Self::GradNorm,
         Self::Throughput,
         Self::System,
-        Self::Confusion,
         Self::Classes,
         Self::Calibration,
+        Self::Probes,
         Self::Settings,
     ];
+
+    /// The title on the screen.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::Accuracy => "accuracy · F1",
+            Self::Epochs => "epochs",
+            Self::Confusion => "confusion",
+            Self::Log => "log",
+            Self::LearningRate => "learning rate",
+            Self::GradNorm => "gradient norm",
+            Self::Throughput => "throughput",
+            Self::System => "system",
+            Self::Classes => "classes",
+            Self::Calibration => "calibration",
+            Self::Probes => "probes",
+            Self::Settings => "settings",
+        }
+    }
 
     /// The name of the panel in files.
     pub fn name(self) -> &'static str {
@@ -62,6 +89,7 @@ impl Panel {
             Self::Confusion => "confusion",
             Self::Classes => "classes",
             Self::Calibration => "calibration",
+            Self::Probes => "probes",
             Self::Settings => "settings",
         }
     }
@@ -73,8 +101,14 @@ impl Panel {
 
     /// Whether it is a chart over training steps.
     pub fn is_chart(self) -> bool {
-        let charts =
-            [Self::Loss, Self::Accuracy, Self::LearningRate, Self::GradNorm, Self::Throughput];
+        let charts = [
+            Self::Loss,
+            Self::Accuracy,
+            Self::LearningRate,
+            Self::GradNorm,
+            Self::Throughput,
+            Self::Probes,
+        ];
         charts.contains(&self)
     }
 }
@@ -84,8 +118,16 @@ impl Panel {
 pub enum PanelAction {
     /// Move the focus by this many panels, wrapping around.
     Focus(isize),
+    /// Move the focus to the first panel.
+    FocusFirst,
+    /// Move the focus to the last panel.
+    FocusLast,
     /// Move the focus by this many pages of panels.
     Page(isize),
+    /// Open what the focused panel has more of; a panel without more is maximized or restored.
+    Open,
+    /// Move the focus to this panel, which is shown if it was hidden.
+    Show(Panel),
     /// Maximize the focused panel, or restore it.
     Maximize,
     /// Hide the focused panel.
@@ -105,6 +147,8 @@ pub struct PanelGrid {
     pub order: Vec<Panel>,
     /// Hidden panels; never all.
     pub hidden: BTreeSet<Panel>,
+    /// Whether there are pinned sentences; without any, their panel is left out.
+    pub has_probes: bool,
     /// The focused panel, which keys act on.
     pub focus: Panel,
     /// Whether the focused panel fills the page.
@@ -118,6 +162,7 @@ impl Default for PanelGrid {
         Self {
             order: Panel::ALL.to_vec(),
             hidden: BTreeSet::new(),
+            has_probes: false,
             focus: Panel::Loss,
             maximized: false,
             columns: None,
@@ -125,61 +170,45 @@ impl Default for PanelGrid {
     }
 }
 
-/// The maximum number of columns of panels.
-pub const MAX_COLUMNS: usize = 4;
-
-/// The minimum width and height of a panel in the grid.
-const MIN_SIZE: (usize, usize) = (38, 8);
-
-/// The preferred minimum height of a panel.
-const PREFERRED_HEIGHT: usize = 10;
-
 impl PanelGrid {
     /// The visible panels, in order.
     pub fn shown(&self) -> Vec<Panel> {
-        self.order.iter().copied().filter(|panel| !self.hidden.contains(panel)).collect()
+        let is_shown = |panel: &Panel| {
+            !self.hidden.contains(panel) && (self.has_probes || *panel != Panel::Probes)
+        };
+        self.order.iter().copied().filter(is_shown).collect()
     }
 
-    /// Columns and rows of panels that fit into an area of terminal cells.
-    pub fn dimensions(&self, width: u16, height: u16) -> (usize, usize) {
-        let (width, height) = (usize::from(width), usize::from(height));
-        let most = (width / MIN_SIZE.0).clamp(1, MAX_COLUMNS);
-        let columns = self.columns.map_or(most, |columns| columns.min(most));
-        let rows = (height / PREFERRED_HEIGHT).max((height / MIN_SIZE.1).min(2)).max(1);
-        (columns, rows)
-    }
-
-    /// The rows of panels on the page with the focused panel, the index of that page, and the
-    /// number of pages.
-    pub fn page(&self, width: u16, height: u16) -> (Vec<Vec<Panel>>, usize, usize) {
+    /// The panels of each page of this size, each with its area on the page.
+    pub fn arrange(&self, size: (u16, u16), content: ContentSize) -> Vec<PanelPage> {
         if self.maximized {
-            return (vec![vec![self.focus]], 0, 1);
+            let area = Area { x: 0, y: 0, width: size.0, height: size.1 };
+            return vec![vec![(self.focus, area)]];
         }
-        let shown = self.shown();
-        let (columns, rows) = self.dimensions(width, height);
-        let pages = shown.len().div_ceil(columns * rows).max(1);
-        let at = shown.iter().position(|panel| *panel == self.focus).unwrap_or(0);
-        let page = at / (columns * rows);
-        let visible = shown.chunks(columns * rows).nth(page).unwrap_or_default();
-        // As few rows as needed, filled evenly.
-        let rows = visible.len().div_ceil(columns).max(1);
-        let (each, more) = (visible.len() / rows, visible.len() % rows);
-        let mut lines = Vec::with_capacity(rows);
-        let mut rest = visible;
-        for row in 0..rows {
-            let (line, after) = rest.split_at(each + usize::from(row < more));
-            lines.push(line.to_vec());
-            rest = after;
-        }
-        (lines, page, pages)
+        arrange(&self.shown(), size, self.columns, content)
     }
 
-    /// Applies an action; a page of the last frame has `per_page` panels.
-    pub fn apply(&mut self, action: PanelAction, per_page: usize) {
+    /// Applies an action; `pages` has the panels of each page of the last frame.
+    pub fn apply(&mut self, action: PanelAction, pages: &[Vec<Panel>]) {
         match action {
-            PanelAction::Focus(by) => self.move_focus(by, true),
-            PanelAction::Page(by) => self.move_focus(by * per_page.max(1) as isize, false),
-            PanelAction::Maximize => self.maximized = !self.maximized,
+            PanelAction::Focus(by) => self.move_focus(by),
+            PanelAction::FocusFirst => self.focus = self.shown()[0],
+            PanelAction::FocusLast => {
+                self.focus = self.shown().last().copied().unwrap_or(self.focus);
+            }
+            PanelAction::Page(by) => {
+                let page = pages.iter().position(|page| page.contains(&self.focus)).unwrap_or(0);
+                let next = page.saturating_add_signed(by).min(pages.len().saturating_sub(1));
+                let first = pages.get(next).and_then(|page| page.first());
+                self.focus = first.copied().filter(|_| next != page).unwrap_or(self.focus);
+            }
+            // Without pinned sentences there is no panel of them.
+            PanelAction::Show(Panel::Probes) if !self.has_probes => {}
+            PanelAction::Show(panel) => {
+                self.hidden.remove(&panel);
+                (self.focus, self.maximized) = (panel, false);
+            }
+            PanelAction::Open | PanelAction::Maximize => self.maximized = !self.maximized,
             PanelAction::Hide => {
                 let shown = self.shown();
                 if shown.len() > 1 {
@@ -209,14 +238,11 @@ impl PanelGrid {
         }
     }
 
-    /// Moves the focus over the visible panels, wrapping around if `wrap` is set.
-    fn move_focus(&mut self, by: isize, wrap: bool) {
+    /// Moves the focus over the visible panels, wrapping around.
+    fn move_focus(&mut self, by: isize) {
         let shown = self.shown();
         let at = shown.iter().position(|panel| *panel == self.focus).unwrap_or(0);
-        let next = at as isize + by;
-        let last = shown.len() as isize - 1;
-        let next = if wrap { next.rem_euclid(last + 1) } else { next.clamp(0, last) };
-        self.focus = shown[next as usize];
+        self.focus = shown[(at as isize + by).rem_euclid(shown.len() as isize) as usize];
     }
 }
 
@@ -225,51 +251,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_size_shows_every_panel_on_some_page() {
-        for (width, height) in [(60, 8), (80, 17), (120, 33), (200, 53), (400, 200), (1, 1)] {
-            let mut grid = PanelGrid::default();
-            let mut seen = BTreeSet::new();
-            for panel in Panel::ALL {
-                grid.focus = panel;
-                let (rows, page, pages) = grid.page(width, height);
-                assert!(page < pages);
-                let visible: Vec<Panel> = rows.into_iter().flatten().collect();
-                assert!(visible.contains(&panel), "{width}x{height}: {panel:?}");
-                seen.extend(visible);
-            }
-            assert_eq!(seen.len(), Panel::ALL.len());
-        }
-        let shapes = |width, height| {
-            let (rows, _, pages) = PanelGrid::default().page(width, height);
-            (rows.iter().map(Vec::len).collect::<Vec<_>>(), pages)
-        };
-        assert_eq!(shapes(80, 17), (vec![2, 2], 3));
-        assert_eq!(shapes(120, 33), (vec![3, 3, 3], 2));
-        assert_eq!(shapes(200, 53), (vec![4, 4, 4], 1));
+    fn focus_wraps_around_and_pages_do_not() {
+        let mut grid = PanelGrid::default();
+        let pages: Vec<Vec<Panel>> = Panel::ALL.chunks(4).map(<[Panel]>::to_vec).collect();
+        grid.apply(PanelAction::Focus(-1), &pages);
+        assert_eq!(grid.focus, Panel::Settings);
+        grid.apply(PanelAction::Focus(1), &pages);
+        assert_eq!(grid.focus, Panel::Loss);
+        grid.apply(PanelAction::Page(1), &pages);
+        assert_eq!(grid.focus, pages[1][0]);
+        grid.apply(PanelAction::Page(5), &pages);
+        assert_eq!(grid.focus, pages[2][0]);
+        grid.apply(PanelAction::Page(1), &pages);
+        assert_eq!(grid.focus, pages[2][0], "there is no further page");
+        grid.apply(PanelAction::FocusLast, &pages);
+        assert_eq!(grid.focus, Panel::Settings);
+        grid.apply(PanelAction::FocusFirst, &pages);
+        assert_eq!(grid.focus, Panel::Loss);
     }
 
     #[test]
-    fn focus_wraps_around_and_pages_do_not() {
+    fn a_hidden_panel_is_shown_by_name() {
         let mut grid = PanelGrid::default();
-        grid.apply(PanelAction::Focus(-1), 4);
-        assert_eq!(grid.focus, Panel::Settings);
-        grid.apply(PanelAction::Focus(1), 4);
-        assert_eq!(grid.focus, Panel::Loss);
-        grid.apply(PanelAction::Page(1), 4);
-        assert_eq!(grid.focus, Panel::LearningRate);
-        grid.apply(PanelAction::Page(5), 4);
-        assert_eq!(grid.focus, Panel::Settings);
+        grid.apply(PanelAction::Hide, &[]);
+        assert_ne!(grid.focus, Panel::Loss);
+        grid.apply(PanelAction::Show(Panel::Loss), &[]);
+        assert_eq!((grid.focus, grid.shown().len()), (Panel::Loss, Panel::ALL.len()));
     }
 
     #[test]
     fn all_but_one_panel_can_be_hidden() {
         let mut grid = PanelGrid::default();
         for _ in 0..30 {
-            grid.apply(PanelAction::Hide, 4);
+            grid.apply(PanelAction::Hide, &[]);
             assert!(grid.shown().contains(&grid.focus));
         }
         assert_eq!(grid.shown().len(), 1);
-        grid.apply(PanelAction::ShowAll, 4);
+        grid.apply(PanelAction::ShowAll, &[]);
+        assert_eq!(grid.shown().len(), Panel::ALL.len() - 1, "there are no pinned sentences");
+        grid.has_probes = true;
         assert_eq!(grid.shown().len(), Panel::ALL.len());
     }
 
@@ -277,9 +297,9 @@ mod tests {
     fn a_panel_moves_past_visible_panels() {
         let mut grid = PanelGrid::default();
         grid.hidden.insert(Panel::Accuracy);
-        grid.apply(PanelAction::Move(1), 4);
+        grid.apply(PanelAction::Move(1), &[]);
         assert_eq!(grid.shown()[..2], [Panel::Epochs, Panel::Loss]);
-        grid.apply(PanelAction::Move(-5), 4);
+        grid.apply(PanelAction::Move(-5), &[]);
         assert_eq!(grid.shown()[0], Panel::Loss);
     }
 

@@ -28,26 +28,51 @@ pub enum RunControlAction {
 /// The maximum number of characters that can be typed.
 const MAX_LENGTH: usize = 20;
 
+/// What was requested of the run and is under way; its outcome is reported to the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PendingRequests {
+    /// A checkpoint.
+    pub checkpoint: bool,
+    /// An evaluation.
+    pub evaluation: bool,
+    /// Saving the model again.
+    pub model: bool,
+}
+
 /// A learning rate that is being typed.
 #[derive(Clone, Debug, Default)]
 pub struct LearningRateInput {
     /// What is typed.
     pub input: Input,
+    /// Whether the rate is one that was filled in, which typing replaces.
+    pub is_filled_in: bool,
 }
 
 impl LearningRateInput {
     /// An input that shows a rate.
     pub fn new(rate: f64) -> Self {
-        Self { input: Input::new(shortest(rate)) }
+        Self { input: Input::new(shortest(rate)), is_filled_in: true }
     }
 
-    /// Edits the text; only characters of a number are accepted.
+    /// Edits the text; only characters of a number are accepted. Typing replaces a rate that was
+    /// filled in, and deleting deletes it; moving the caret keeps it.
     pub fn edit(&mut self, request: InputRequest) {
+        let inserts = matches!(request, InputRequest::InsertChar(_));
         if let InputRequest::InsertChar(c) = request
             && (!(c.is_ascii_digit() || ".eE+-".contains(c))
-                || self.input.value().len() >= MAX_LENGTH)
+                || (self.input.value().len() >= MAX_LENGTH && !self.is_filled_in))
         {
             return;
+        }
+        let deletes = matches!(
+            request,
+            InputRequest::DeletePrevChar
+                | InputRequest::DeleteNextChar
+                | InputRequest::DeletePrevWord
+                | InputRequest::DeleteNextWord
+        );
+        if std::mem::take(&mut self.is_filled_in) && (inserts || deletes) {
+            self.input.reset();
         }
         self.input.handle(request);
     }

@@ -1,14 +1,16 @@
 //! The whole state of the dashboard.
 
 use super::charts::Charts;
+use super::help::Help;
 use super::layout::FrameLayout;
 use super::log::{Level, Log};
+use super::mistakes::Mistakes;
 use super::page::{Overlay, Page};
 use super::palette::CommandPalette;
-use super::panels::PanelGrid;
+use super::panels::{ContentSize, PanelGrid};
 use super::prompt::Prompt;
 use super::replay::Replay;
-use super::run_control::LearningRateInput;
+use super::run_control::{LearningRateInput, PendingRequests};
 use super::runs::RunComparison;
 use super::system::SystemHistory;
 use super::throughput::Throughput;
@@ -16,8 +18,10 @@ use super::words::Words;
 use crate::core::train::event::{
     CommandApplied, Epoch, Evaluated, Failed, Finished, PAIR_SETTING, Saved, Started, Step,
 };
+use crate::core::train::verdict::RunWatch;
 use crate::run::metric_series::history::{History, SMOOTHING};
 use crate::run::protocol::{Activity, SessionStatus};
+use crate::screen::display::ThemeChoice;
 use crate::screen::lang::Lang;
 use std::path::PathBuf;
 
@@ -80,6 +84,8 @@ pub struct State {
     pub overlay: Option<Overlay>,
     /// What the run is doing.
     pub activity: Activity,
+    /// The stages of the preparation, and when each began, on the clock of [`Self::now`].
+    pub stages: Vec<(String, f64)>,
     /// The settings and sizes of the run, once it has started.
     pub started: Option<Started>,
     /// The latest step.
@@ -92,6 +98,8 @@ pub struct State {
     pub charts: Charts,
     /// The arrangement of the panels of the training page.
     pub panels: PanelGrid,
+    /// What the verdict on the run follows from.
+    pub watch: RunWatch,
     /// The metrics of each epoch.
     pub epochs: Vec<EpochRow>,
     /// The latest evaluation.
@@ -116,14 +124,18 @@ pub struct State {
     pub log: Log,
     /// The input and the answers of the predict page.
     pub prompt: Prompt,
+    /// The reviews behind the numbers.
+    pub mistakes: Box<Mistakes>,
     /// The words of the answered text.
     pub words: Words,
     /// The command palette, while it is open.
     pub palette: CommandPalette,
     /// The first visible line of the settings page.
     pub settings_scroll: usize,
-    /// The first visible line of the help.
-    pub help_scroll: usize,
+    /// The help, while it is open.
+    pub help: Help,
+    /// The theme that was chosen in the dashboard; `None` is the one of the options.
+    pub theme: Option<ThemeChoice>,
     /// The layout of the last frame.
     pub layout: FrameLayout,
     /// Seconds since the program started.
@@ -138,6 +150,8 @@ pub struct State {
     pub paused_at: Option<f64>,
     /// Whether the run stops after the current epoch.
     pub stop_after_epoch: bool,
+    /// What was requested of the run and is under way.
+    pub requests: PendingRequests,
     /// The input for a new learning rate.
     pub rate_input: LearningRateInput,
     /// The output folder of a run under way. `started` has its text for display, which may differ.
@@ -167,12 +181,14 @@ impl Default for State {
             page: Page::default(),
             overlay: None,
             activity: Activity::Preparing("Starting".to_owned()),
+            stages: Vec::new(),
             started: None,
             step: None,
             history: History::default(),
             smoothing: SMOOTHING,
             charts: Charts::default(),
             panels: PanelGrid::default(),
+            watch: RunWatch::default(),
             epochs: Vec::new(),
             evaluated: None,
             best: None,
@@ -185,10 +201,12 @@ impl Default for State {
             notice: None,
             log: Log::default(),
             prompt: Prompt::default(),
+            mistakes: Box::default(),
             words: Words::default(),
             palette: CommandPalette::default(),
             settings_scroll: 0,
-            help_scroll: 0,
+            help: Help::default(),
+            theme: None,
             layout: FrameLayout::default(),
             now: 0.0,
             began: None,
@@ -196,6 +214,7 @@ impl Default for State {
             applied_commands: Vec::new(),
             paused_at: None,
             stop_after_epoch: false,
+            requests: PendingRequests::default(),
             rate_input: LearningRateInput::default(),
             run_folder: None,
             session: None,
@@ -224,6 +243,16 @@ impl State {
             &[Page::Predict, Page::Settings]
         } else {
             &Page::ALL
+        }
+    }
+
+    /// The sizes of what the panels show.
+    pub fn content_size(&self) -> ContentSize {
+        let started = self.started.as_ref();
+        let planned = started.map_or(0, |run| run.max_steps.div_ceil(run.steps_per_epoch.max(1)));
+        ContentSize {
+            epochs: self.epochs.len().max(usize::try_from(planned).unwrap_or(usize::MAX).min(100)),
+            classes: started.map_or(2, |run| run.labels.len()),
         }
     }
 

@@ -1,9 +1,11 @@
 //! The actions of a page, for the command palette.
 
-use super::{BINDINGS, KeyContext, action, active_contexts};
+use super::words::{words_of, words_of_panel};
+use super::{BINDINGS, KeyContext, action, active_contexts, is_effective};
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::palette::PaletteEntry;
-use crate::screen::app::{Action, Message, State};
+use crate::screen::app::panels::{Panel, PanelAction};
+use crate::screen::app::{Action, Message, Page, State};
 use crossterm::event::KeyEvent;
 
 /// The message for a key event; `None` if the key has no action in this state.
@@ -14,8 +16,8 @@ pub fn message(state: &State, event: KeyEvent) -> Option<Message> {
     })
 }
 
-/// The actions that are available in a state, in the order of the key binding table, each listed
-/// once with all its keys. Switching pages is included, editing text is not.
+/// The actions that have an effect in a state, in the order of the key binding table, each listed
+/// once with all its keys, and the panels. Switching pages is included, editing text is not.
 pub fn commands(state: &State) -> Vec<PaletteEntry> {
     let is_active = |context: KeyContext| active_contexts(state).contains(&context);
     let mut entries: Vec<PaletteEntry> = Vec::new();
@@ -23,6 +25,7 @@ pub fn commands(state: &State) -> Vec<PaletteEntry> {
         let is_page =
             matches!(binding.action, Action::ShowPage(page) if state.pages().contains(&page));
         let is_available = is_active(binding.context) || is_page;
+        let is_available = is_available && (is_page || is_effective(state, binding.action));
         if !is_available || matches!(binding.action, Action::Edit(_) | Action::Palette(_)) {
             continue;
         }
@@ -30,12 +33,25 @@ pub fn commands(state: &State) -> Vec<PaletteEntry> {
         match entries.iter_mut().find(|entry| entry.action == binding.action) {
             Some(entry) => entry.keys.extend(keys),
             None => entries.push(PaletteEntry {
-                name: state.lang.tr(binding.help),
-                english: binding.help,
+                name: state.lang.tr(binding.help).to_owned(),
+                english: binding.help.to_owned(),
+                words: words_of(binding.action),
                 keys: keys.collect(),
                 action: binding.action,
             }),
         }
+    }
+    if state.pages().contains(&Page::Train) {
+        entries.extend(Panel::ALL.map(|panel| {
+            let title = panel.title();
+            PaletteEntry {
+                name: state.lang.tr_with("Panel: {0}", &[&state.lang.tr(title)]),
+                english: format!("Panel: {title}"),
+                words: words_of_panel(panel),
+                keys: Vec::new(),
+                action: Action::Panel(PanelAction::Show(panel)),
+            }
+        }));
     }
     entries
 }

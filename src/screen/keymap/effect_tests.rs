@@ -2,12 +2,13 @@
 //! effect. An action without a check does not compile.
 
 use super::prompt_effect_tests::{edited, prompt_check};
-use super::scene_tests::{at, charted, chosen_word, training, unsaved};
+use super::scene_tests::{at, charted, chosen_word, unsaved};
 use super::*;
 use crate::run::protocol::{Command, SessionStatus};
 use crate::run::run_index::{RunEdit, RunEntry, RunOrder};
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::charts::{ChartAction, YRange};
+use crate::screen::app::help::HelpAction;
 use crate::screen::app::log::Level;
 use crate::screen::app::log::{LogAction, Purpose};
 use crate::screen::app::panels::{Panel, PanelAction};
@@ -31,7 +32,7 @@ fn expected(binding: &Binding) -> (State, Check) {
             Box::new(|before, after, _| (before.page, after.page) == (Page::Train, Page::Predict))
         }
         Action::PreviousPage => {
-            Box::new(|before, after, _| (before.page, after.page) == (Page::Train, Page::Log))
+            Box::new(|before, after, _| (before.page, after.page) == (Page::Train, Page::Mistakes))
         }
         Action::Help => Box::new(|_, after, _| after.overlay == Some(Overlay::Help)),
         Action::Close => Box::new(|before, after, effects| {
@@ -41,6 +42,8 @@ fn expected(binding: &Binding) -> (State, Check) {
             assert!(!edits, "closing a dialog changes nothing");
             after.overlay.is_none() && (closed || back) && effects.is_empty()
         }),
+        Action::HelpSearch(action) => help_check(action),
+        Action::NextTheme => Box::new(|before, after, _| before.theme != after.theme),
         Action::Quit | Action::Interrupt => Box::new(|_, after, effects| {
             after.overlay == Some(Overlay::ConfirmQuit) && effects.is_empty()
         }),
@@ -107,6 +110,11 @@ fn expected(binding: &Binding) -> (State, Check) {
             chosen == Some(Action::ShowPage(Page::Predict)) && after.page == Page::Predict
         }),
         Action::Runs(action) => runs_check(&mut state, action),
+        Action::Mistakes(action) => super::mistake_tests::check(&mut state, action),
+        Action::Pin => Box::new(|before, after, effects| {
+            let text = before.prompt.input.text().to_owned();
+            after.notice.is_some() && effects == [Effect::Send(Command::Pin { text })]
+        }),
         Action::Words(WordsAction::Toggle) => Box::new(|before, after, effects| {
             before.words.are_shown() && !after.words.are_shown() && effects.is_empty()
         }),
@@ -115,6 +123,16 @@ fn expected(binding: &Binding) -> (State, Check) {
         }),
     };
     (state, check)
+}
+
+fn help_check(action: HelpAction) -> Check {
+    Box::new(move |before, after, _| match action {
+        HelpAction::Search => after.help.is_typing,
+        HelpAction::Apply => !after.help.is_typing && after.help.search.value() == "pause",
+        HelpAction::ShowAll => {
+            before.help.search.value() == "pause" && after.help.search.value().is_empty()
+        }
+    })
 }
 
 fn chart_check(state: &mut State, action: ChartAction) -> Check {
@@ -163,6 +181,12 @@ fn chart_check(state: &mut State, action: ChartAction) -> Check {
 fn panel_check(state: &mut State, action: PanelAction) -> Check {
     let focus = |after: &State| after.panels.focus;
     match action {
+        PanelAction::FocusFirst => {
+            state.panels.focus = Panel::Log;
+            Box::new(move |_, after, _| focus(after) == Panel::Loss)
+        }
+        PanelAction::FocusLast => Box::new(move |_, after, _| focus(after) == Panel::Settings),
+        PanelAction::Show(_) => panic!("no key should show a panel"),
         PanelAction::Focus(1) => Box::new(move |_, after, _| focus(after) == Panel::Accuracy),
         PanelAction::Focus(_) => Box::new(move |_, after, _| focus(after) == Panel::Settings),
         PanelAction::Page(by) => {
@@ -170,14 +194,18 @@ fn panel_check(state: &mut State, action: PanelAction) -> Check {
                 state.panels.focus = Panel::Settings;
             }
             Box::new(move |before, after, _| {
-                let page = |state: &State| state.panels.page(120, 33).1;
-                page(after) as isize == page(before) as isize + by
+                let focus = |state: &State| state.panels.focus;
+                let page = |state: &State| {
+                    state.layout.pages.iter().position(|page| page.contains(&focus(state)))
+                };
+                let page = |state: &State| page(state).map_or(-9, |page| page as isize);
+                page(after) == page(before) + by
             })
         }
-        PanelAction::Maximize => Box::new(|_, after, _| after.panels.maximized),
+        PanelAction::Open | PanelAction::Maximize => Box::new(|_, after, _| after.panels.maximized),
         PanelAction::Hide => Box::new(|_, after, _| after.panels.hidden.contains(&Panel::Loss)),
         PanelAction::ShowAll => {
-            state.panels.apply(PanelAction::Hide, 4);
+            state.panels.apply(PanelAction::Hide, &[]);
             Box::new(|before, after, _| {
                 !before.panels.hidden.is_empty() && after.panels.hidden.is_empty()
             })
@@ -347,26 +375,5 @@ fn chart_keys_work_for_compared_runs_too() {
         let mut after = before.clone();
         let effects = update(&mut after, Message::Action(binding.action));
         assert!(check(&before, &after, &effects), "no effect: {}", binding.help);
-    }
-}
-
-#[test]
-fn a_second_press_confirms_or_toggles_back() {
-    let press = |state: &mut State, event: KeyEvent| {
-        message(state, event).map(|message| update(state, message)).unwrap_or_default()
-    };
-    let mut state = training();
-    let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-    assert_eq!(press(&mut state, control_c), []);
-    let stop = Effect::Send(Command::Stop { evaluate: false });
-    assert_eq!(press(&mut state, control_c), [stop]);
-    assert_eq!(press(&mut state, control_c), [Effect::Quit]);
-    for c in ['l', 'z'] {
-        let mut state = training();
-        let before = (state.charts.log_y.clone(), state.panels.maximized);
-        for _ in 0..2 {
-            press(&mut state, KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
-        }
-        assert_eq!((state.charts.log_y.clone(), state.panels.maximized), before);
     }
 }

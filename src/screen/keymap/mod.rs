@@ -2,12 +2,16 @@
 //! help.
 
 mod commands;
+mod effective;
 mod key;
 mod table;
+mod words;
 
 pub use commands::{commands, message};
+pub use effective::{footer, is_effective};
 pub use key::Key;
 pub use table::BINDINGS;
+pub use words::{help_groups, matches_words};
 
 use crate::screen::app::runs::RunComparison;
 use crate::screen::app::{Action, Overlay, Page, State};
@@ -41,6 +45,10 @@ pub enum KeyContext {
     LogInput,
     /// In the command palette.
     Palette,
+    /// On the mistakes page.
+    Mistakes,
+    /// While a search is typed on the mistakes page.
+    MistakesInput,
     /// On the page that compares runs.
     Runs,
     /// While a line is typed on the page that compares runs.
@@ -55,6 +63,8 @@ pub enum KeyContext {
     LearningRate,
     /// In the help.
     Help,
+    /// While a search of the help is typed.
+    HelpInput,
     /// In the dialog that asks whether to quit during training.
     ConfirmQuit,
     /// In the dialog that asks whether to quit without a saved model.
@@ -68,7 +78,7 @@ impl KeyContext {
     pub fn title(self) -> &'static str {
         match self {
             Self::Anywhere => "Anywhere",
-            Self::RunPages => "Train, Settings and Log",
+            Self::RunPages => "Train, Settings, Log and Mistakes",
             Self::NoTextInput => "Pages without text input",
             Self::Scrolling => "Settings, Log and help",
             Self::AllPages => "All pages",
@@ -79,6 +89,8 @@ impl KeyContext {
             Self::Log => "Log",
             Self::LogInput => "Log: search and filter",
             Self::Palette => "Command palette",
+            Self::Mistakes => "Mistakes",
+            Self::MistakesInput => "Mistakes: search",
             Self::Runs => "Compare runs",
             Self::RunInput => "Compare runs: input",
             Self::Charts => "Charts",
@@ -86,6 +98,7 @@ impl KeyContext {
             Self::RunControl => "Train: run control",
             Self::LearningRate => "Learning rate",
             Self::Help => "Help",
+            Self::HelpInput => "Help: search",
             Self::ConfirmQuit => "Quit dialog",
             Self::ConfirmUnsaved => "Unsaved model dialog",
             Self::ConfirmDelete => "Delete dialog",
@@ -93,7 +106,7 @@ impl KeyContext {
     }
 
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::RunPages,
         Self::NoTextInput,
         Self::Charts,
@@ -108,10 +121,13 @@ impl KeyContext {
         Self::Scrolling,
         Self::Log,
         Self::LogInput,
+        Self::Mistakes,
+        Self::MistakesInput,
         Self::Palette,
         Self::TextInput,
         Self::Anywhere,
         Self::Help,
+        Self::HelpInput,
         Self::ConfirmQuit,
         Self::ConfirmUnsaved,
         Self::ConfirmDelete,
@@ -139,21 +155,15 @@ pub fn active_contexts(state: &State) -> &'static [KeyContext] {
     contexts_under(state, state.overlay)
 }
 
-/// All contexts in the order of the help: those of the page first.
-pub fn help_contexts(state: &State) -> Vec<KeyContext> {
-    let mut contexts = contexts_under(state, None).to_vec();
-    let rest = KeyContext::ALL.into_iter().filter(|context| !contexts.contains(context));
-    let rest: Vec<KeyContext> = rest.collect();
-    contexts.extend(rest);
-    contexts
-}
-
 /// The contexts that are active in a state, as if `overlay` were its overlay.
 fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyContext] {
     use KeyContext::{
         AllPages, Anywhere, Charts, NoTextInput, Panels, RunControl, RunPages, Scrolling, TextInput,
     };
     match (overlay, state.page) {
+        (Some(Overlay::Help), _) if state.help.is_typing => {
+            &[KeyContext::HelpInput, TextInput, Anywhere]
+        }
         (Some(Overlay::Help), _) => &[KeyContext::Help, Scrolling, AllPages, Anywhere],
         (Some(Overlay::ConfirmQuit), _) => &[KeyContext::ConfirmQuit, AllPages, Anywhere],
         (Some(Overlay::ConfirmUnsaved), _) => &[KeyContext::ConfirmUnsaved, AllPages, Anywhere],
@@ -167,7 +177,7 @@ fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyConte
         }
         (Some(Overlay::LearningRate), _) => &[KeyContext::LearningRate, TextInput, Anywhere],
         (None, Page::Train) => {
-            &[RunPages, NoTextInput, Charts, Panels, RunControl, AllPages, Anywhere]
+            &[RunControl, RunPages, NoTextInput, Charts, Panels, AllPages, Anywhere]
         }
         (None, Page::Settings) if state.asked_model.is_some() => {
             &[NoTextInput, Scrolling, AllPages, Anywhere]
@@ -176,6 +186,12 @@ fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyConte
         (None, Page::Log) if state.log.is_typing() => &[KeyContext::LogInput, TextInput, Anywhere],
         (None, Page::Log) => {
             &[KeyContext::Log, RunPages, NoTextInput, Scrolling, AllPages, Anywhere]
+        }
+        (None, Page::Mistakes) if state.mistakes.is_typing() => {
+            &[KeyContext::MistakesInput, TextInput, Anywhere]
+        }
+        (None, Page::Mistakes) => {
+            &[KeyContext::Mistakes, RunPages, NoTextInput, AllPages, Anywhere]
         }
         (None, Page::Runs) if state.runs.as_ref().is_some_and(RunComparison::is_typing) => {
             &[KeyContext::RunInput, TextInput, Anywhere]
@@ -205,7 +221,11 @@ pub fn action(state: &State, event: KeyEvent) -> Option<Action> {
 }
 
 #[cfg(test)]
+mod confirmation_tests;
+#[cfg(test)]
 mod effect_tests;
+#[cfg(test)]
+mod mistake_tests;
 #[cfg(test)]
 mod prompt_effect_tests;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::run::run_index::RunIndexReport;
 use crate::run::run_index::RunOrder;
 use crate::run::run_index::tests::entry;
 use crate::screen::app::action::PaletteAction;
+use crate::screen::app::help::HelpAction;
 use crate::screen::app::log::Level;
 use crate::screen::app::log::LogAction;
 use crate::screen::app::run_control::RunControlAction;
@@ -174,6 +175,8 @@ pub fn at(context: KeyContext) -> State {
             update(&mut state, Message::Action(Action::Palette(PaletteAction::Move(1))));
             state
         }
+        KeyContext::Mistakes => super::mistake_tests::shown(),
+        KeyContext::MistakesInput => super::mistake_tests::searching(),
         KeyContext::Runs => compared(),
         KeyContext::RunInput => {
             let mut state = compared();
@@ -192,6 +195,12 @@ pub fn at(context: KeyContext) -> State {
             state
         }
         KeyContext::Help => over(Overlay::Help),
+        KeyContext::HelpInput => {
+            let mut state = over(Overlay::Help);
+            update(&mut state, Message::Action(Action::HelpSearch(HelpAction::Search)));
+            update(&mut state, Message::Paste("pause".to_owned()));
+            state
+        }
         KeyContext::ConfirmQuit => over(Overlay::ConfirmQuit),
         KeyContext::ConfirmUnsaved => State { overlay: Some(Overlay::ConfirmUnsaved), ..unsaved() },
     }

@@ -1,5 +1,6 @@
 //! The table of key bindings.
 
+mod mistakes;
 mod runs;
 mod text;
 mod train;
@@ -18,9 +19,10 @@ const fn binding(
     Binding { keys, action, context, help, footer }
 }
 
-const PARTS: [&[Binding]; 3] = [train::BINDINGS, runs::BINDINGS, text::BINDINGS];
+const PARTS: [&[Binding]; 4] =
+    [train::BINDINGS, runs::BINDINGS, text::BINDINGS, mistakes::BINDINGS];
 
-const COUNT: usize = PARTS[0].len() + PARTS[1].len() + PARTS[2].len();
+const COUNT: usize = PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len();
 
 const JOINED: [Binding; COUNT] = {
     let mut joined = [PARTS[0][0]; COUNT];

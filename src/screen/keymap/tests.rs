@@ -3,8 +3,10 @@
 use super::*;
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::log::LogAction;
+use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::runs::{RunComparison, RunsAction};
 use crate::screen::app::{Message, update};
+use crate::screen::lang::Lang;
 
 fn states() -> Vec<State> {
     let mut states = Vec::new();
@@ -168,7 +170,8 @@ fn the_palette_lists_the_actions_of_the_page() {
             let is_active = |binding: &&Binding| {
                 binding.action == entry.action && active_contexts(&state).contains(&binding.context)
             };
-            let switches = matches!(entry.action, Action::ShowPage(_));
+            let switches =
+                matches!(entry.action, Action::ShowPage(_) | Action::Panel(PanelAction::Show(_)));
             assert!(
                 switches || BINDINGS.iter().any(|b| is_active(&b)),
                 "{} on {page:?}",
@@ -216,4 +219,77 @@ fn the_palette_opens_by_key_and_runs_the_match() {
     press(&mut state, key_press(KeyCode::Char('?')));
     press(&mut state, key_press(KeyCode::Enter));
     assert_eq!(state.overlay, Some(Overlay::Help), "an exact key comes first");
+}
+
+#[test]
+fn the_palette_finds_pages_and_panels_by_the_word_on_the_screen_and_by_synonyms() {
+    let show = |panel| Action::Panel(PanelAction::Show(panel));
+    for (lang, typed, wanted) in [
+        (Lang::English, "confusion", show(Panel::Confusion)),
+        (Lang::English, "matrix", show(Panel::Confusion)),
+        (Lang::English, "gradient norm", show(Panel::GradNorm)),
+        (Lang::English, "gpu", show(Panel::System)),
+        (Lang::English, "speed", show(Panel::Throughput)),
+        (Lang::English, "ece", show(Panel::Calibration)),
+        (Lang::English, "classify", Action::ShowPage(Page::Predict)),
+        (Lang::English, "hyperparameters", Action::ShowPage(Page::Settings)),
+        (Lang::English, "혼동", show(Panel::Confusion)),
+        (Lang::Korean, "혼동 행렬", show(Panel::Confusion)),
+        (Lang::Korean, "처리량", show(Panel::Throughput)),
+        (Lang::Korean, "신뢰도", show(Panel::Calibration)),
+        (Lang::Korean, "하이퍼파라미터", Action::ShowPage(Page::Settings)),
+        (Lang::Korean, "대시보드", Action::ShowPage(Page::Train)),
+        (Lang::Korean, "테마", Action::NextTheme),
+    ] {
+        let mut state = State { lang, ..State::default() };
+        press(&mut state, key_press(KeyCode::Char(':')));
+        update(&mut state, Message::Paste(typed.to_owned()));
+        let found: Vec<Action> = state
+            .palette
+            .matches
+            .iter()
+            .take(4)
+            .map(|found| state.palette.entries[found.entry].action)
+            .collect();
+        assert!(found.contains(&wanted), "{typed}: {found:?}");
+    }
+    for panel in Panel::ALL {
+        for lang in [Lang::English, Lang::Korean] {
+            let mut state = State { lang, page: Page::Log, ..State::default() };
+            press(&mut state, key_press(KeyCode::Char(':')));
+            update(&mut state, Message::Paste(lang.tr(panel.title()).to_owned()));
+            let found = &state.palette.matches;
+            let has = |found: &&crate::screen::app::palette::PaletteMatch| {
+                state.palette.entries[found.entry].action == show(panel)
+            };
+            assert!(found.iter().take(4).any(|found| has(&found)), "{}", lang.tr(panel.title()));
+        }
+    }
+    let mut state = State { page: Page::Log, ..State::default() };
+    state.panels.hidden.insert(Panel::System);
+    update(&mut state, Message::Action(show(Panel::System)));
+    assert_eq!((state.page, state.panels.focus), (Page::Train, Panel::System));
+    assert!(state.panels.hidden.is_empty());
+}
+
+#[test]
+fn the_help_has_every_binding_and_its_search_finds_them() {
+    for page in Page::ALL {
+        let state = State { page, ..State::default() };
+        let groups = help_groups(&state);
+        let listed: Vec<KeyContext> = groups.iter().flat_map(|group| group.1.clone()).collect();
+        assert_eq!(listed.len(), KeyContext::ALL.len(), "each context once");
+        assert!(KeyContext::ALL.iter().all(|context| listed.contains(context)));
+        assert_eq!(groups[0].0 == "Train", page == Page::Train, "the current page comes first");
+    }
+    let found = |lang, search: &str| -> Vec<&str> {
+        let bindings = BINDINGS.iter().filter(|binding| matches_words(binding, lang, search));
+        bindings.map(|binding| binding.help).collect()
+    };
+    assert_eq!(found(Lang::English, "pause"), ["Pause or resume"]);
+    assert!(found(Lang::English, "lr").contains(&"Change the learning rate"));
+    assert!(found(Lang::Korean, "일시정지").contains(&"Pause or resume"));
+    assert!(found(Lang::English, "일시정지").is_empty(), "that is not the language");
+    assert_eq!(found(Lang::English, "").len(), BINDINGS.len());
+    assert!(found(Lang::English, "ctrl-d").len() >= 3);
 }

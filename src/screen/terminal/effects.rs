@@ -1,7 +1,7 @@
 //! Carries out what an update of the state asks for.
 
 use super::clipboard::copy_sequence;
-use super::{Connection, Dashboard, ExitReason, pictures};
+use super::{Connection, Dashboard, ExitReason, pictures, run_files};
 use crate::screen::app::{Effect, Message, Picture, update};
 use crate::screen::ui::{self, svg};
 use ratatui::Terminal;
@@ -21,6 +21,7 @@ impl<C: Connection> Dashboard<'_, C> {
                 Effect::ReadCurves(folder) => self.connection.read_curves(folder),
                 Effect::EditRun(edit) => self.connection.edit_run(edit),
                 Effect::Picture(picture) => self.write_picture(picture),
+                Effect::Files(task) => run_files::start(task, self.sender.clone()),
                 Effect::Notify(notification) => {
                     if self.notifications.push(&notification) {
                         self.pacing.request_now();
@@ -57,7 +58,7 @@ impl<C: Connection> Dashboard<'_, C> {
 
     fn screen_as_svg(&self) -> String {
         let size = self.terminal.size().unwrap_or_default();
-        let theme = self.theme.in_full_color();
+        let theme = self.theme.chosen(self.state.theme).in_full_color();
         let Ok(mut terminal) = Terminal::new(TestBackend::new(size.width, size.height));
         let Ok(_) = terminal.draw(|frame| {
             ui::draw(frame, &self.state, theme);

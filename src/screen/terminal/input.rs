@@ -1,6 +1,6 @@
 //! Input from the keyboard, the mouse and signals, each read on its own thread.
 
-use crate::screen::app::{MouseInput, MouseKind};
+use crate::screen::app::{Message, MouseInput, MouseKind};
 use crossbeam_channel::Sender;
 use crossterm::event::{self, Event, MouseButton, MouseEvent, MouseEventKind};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGUSR1};
@@ -28,8 +28,8 @@ pub(super) enum ExternalEvent {
     Stop,
     /// The process was continued (SIGCONT).
     Continue,
-    /// A picture was saved to these files, or the error.
-    PictureSaved(Result<Vec<String>, String>),
+    /// What came of work on another thread.
+    Done(Box<Message>),
 }
 
 /// Makes standard input a pipe that never has data. The input thread would otherwise read the end

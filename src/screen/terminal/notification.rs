@@ -4,6 +4,7 @@
 use crate::core::text::sanitize_for_terminal;
 use crate::run::protocol::Notification;
 use crate::screen::display::NotifyChoice;
+use crate::screen::lang::Lang;
 
 /// The least seconds of a run whose end is notified of, unless chosen otherwise.
 const LONG: f64 = 60.0;
@@ -18,18 +19,19 @@ const MAX_BYTES: usize = 1 << 14;
 #[derive(Debug)]
 pub(super) struct PendingNotifications {
     choice: NotifyChoice,
+    lang: Lang,
     pub bytes: Vec<u8>,
 }
 
 impl PendingNotifications {
-    pub fn new(choice: NotifyChoice) -> Self {
-        Self { choice, bytes: Vec::new() }
+    pub fn new(choice: NotifyChoice, lang: Lang) -> Self {
+        Self { choice, lang, bytes: Vec::new() }
     }
 
     /// Adds a notification. Returns whether the terminal notifies of it.
     pub fn push(&mut self, notification: &Notification) -> bool {
         let variable = |name: &str| std::env::var(name).ok();
-        let bytes = notification_bytes(self.choice, notification, variable);
+        let bytes = notification_bytes(self.choice, notification, self.lang, variable);
         let has_room = self.bytes.len() + bytes.len() <= MAX_BYTES;
         if has_room {
             self.bytes.extend_from_slice(&bytes);
@@ -43,6 +45,7 @@ impl PendingNotifications {
 pub fn notification_bytes(
     choice: NotifyChoice,
     notification: &Notification,
+    lang: Lang,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Vec<u8> {
     let is_long = notification.event.is_end() && notification.seconds >= LONG;
@@ -58,7 +61,7 @@ pub fn notification_bytes(
     let osc = osc && !matches!(term.as_str(), "" | "dumb" | "linux");
     let mut text = String::new();
     if osc {
-        text += &osc_sequence(notification, &term, &variable);
+        text += &osc_sequence(notification, lang, &term, &variable);
     }
     if bell && !matches!(term.as_str(), "" | "dumb") {
         text += BELL;
@@ -68,13 +71,15 @@ pub fn notification_bytes(
 
 fn osc_sequence(
     notification: &Notification,
+    lang: Lang,
     term: &str,
     variable: &impl Fn(&str) -> Option<String>,
 ) -> String {
     // Sanitized again: a notification may come from another program.
     let clean = |text: &str| sanitize_for_terminal(text).into_owned();
-    let title = format!("nsmc-tui {}", notification.event);
-    let body = format!("{}: {}", clean(&notification.run), clean(&notification.message));
+    let title = format!("nsmc-tui {}", lang.tr(notification.event.name()));
+    let message = lang.tr_filled(&notification.message);
+    let body = format!("{}: {}", clean(&notification.run), clean(&message));
     let reads_777 =
         variable("VTE_VERSION").is_some() || term.starts_with("rxvt") || term.starts_with("foot");
     let sequence = if reads_777 {
@@ -115,7 +120,8 @@ mod tests {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        String::from_utf8_lossy(&notification_bytes(choice, &notification, variable)).into_owned()
+        String::from_utf8_lossy(&notification_bytes(choice, &notification, Lang::English, variable))
+            .into_owned()
     }
 
     const XTERM: (&str, &str) = ("TERM", "xterm-256color");

@@ -5,7 +5,7 @@ use super::input::ExternalEvent;
 use crate::core::atomic_write::write_atomically;
 use crate::core::text::sanitize_for_terminal;
 use crate::run::figures;
-use crate::screen::app::Picture;
+use crate::screen::app::{Message, Picture};
 use crossbeam_channel::Sender;
 use std::path::{Path, PathBuf};
 
@@ -19,13 +19,17 @@ pub(super) fn start(picture: Picture, screen: String, sender: Sender<ExternalEve
             Picture::Figures { folder } => write_figures(folder),
         };
         // The dashboard may have been closed.
-        let _ = sender.send(ExternalEvent::PictureSaved(outcome));
+        let _ = sender.send(done(outcome));
     };
     if let Err(error) = std::thread::Builder::new().name("pictures".to_owned()).spawn(work) {
         let outcome = Err(format!("no thread could be started: {error}"));
         // The dashboard is still open, or nobody waits for the outcome.
-        let _ = failed.send(ExternalEvent::PictureSaved(outcome));
+        let _ = failed.send(done(outcome));
     }
+}
+
+fn done(outcome: Result<Vec<String>, String>) -> ExternalEvent {
+    ExternalEvent::Done(Box::new(Message::PictureSaved(outcome)))
 }
 
 fn display(path: &Path) -> String {

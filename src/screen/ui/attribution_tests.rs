@@ -1,6 +1,15 @@
 //! Tests of colored words.
 
 use super::*;
+use crate::core::predict::Prediction;
+use crate::core::train::fixtures::run;
+use crate::run::protocol::{Activity, Answer, Command, Explanation, RunReport};
+use crate::screen::app::words::WordsAction;
+use crate::screen::app::{Action, Effect, Message, Page, State, update};
+use crate::screen::ui::matrix_tests::{
+    LANGUAGES, all_colors, mono_ascii, screen, state_after, text,
+};
+use crate::screen::ui::tests::SIZES;
 
 fn explained(parts: &[(&str, Option<f64>)]) -> WordAttributions {
     let part = |(text, without): &(&str, Option<f64>)| TextPart {
@@ -101,4 +110,47 @@ fn a_text_without_words_is_shown_as_it_is() {
         drawn(&explained(&[("  ", None)]), None, 30, true)[1],
         "words: for positive against"
     );
+}
+
+const LINE: &str = "정말 재미있는 지루한 영화";
+
+/// A text is answered and explained.
+fn answered(lang: Lang) -> State {
+    let mut state = state_after(lang, &run(300), Activity::Training);
+    state.page = Page::Predict;
+    update(&mut state, Message::Paste(LINE.to_owned()));
+    update(&mut state, Message::Action(Action::Submit));
+    let tokens = ["[CLS]", "정말", "재미", "##있는", "지루한", "영화", "[SEP]"];
+    let prediction = Prediction {
+        text: LINE.to_owned(),
+        text_pair: None,
+        label: "positive".to_owned(),
+        score: 0.9,
+        probabilities: vec![0.1, 0.9],
+        calibrated_probabilities: None,
+        compared: None,
+        logits: vec![0.0, 2.2],
+        tokens: tokens.map(str::to_owned).to_vec(),
+        truncated: false,
+        unknown: 0,
+    };
+    let answer = Answer { text: LINE.to_owned(), outcome: Ok(prediction) };
+    let effects = update(&mut state, Message::Report(RunReport::Answer(answer)));
+    assert_eq!(effects, [Effect::Send(Command::Explain { text: LINE.to_owned() })]);
+    let explanation = Explanation { text: LINE.to_owned(), outcome: Ok(example()) };
+    update(&mut state, Message::Report(RunReport::Explained(explanation)));
+    state
+}
+
+#[test]
+fn the_page_with_words() {
+    for (lang, code) in LANGUAGES {
+        for size in SIZES {
+            let mut state = answered(lang);
+            let mut shown = text(&screen(&mut state, size, all_colors()));
+            update(&mut state, Message::Action(Action::Words(WordsAction::Choose(2))));
+            shown = shown + "\n" + &text(&screen(&mut state, size, mono_ascii()));
+            insta::assert_snapshot!(format!("words_{code}_{}x{}", size.0, size.1), shown);
+        }
+    }
 }

@@ -107,7 +107,7 @@ fn bar_with_mark(bin: Bin, cells: usize, theme: Theme) -> Vec<Span<'static>> {
         let split = mark.saturating_sub(at).min(text.len());
         spans.push(Span::styled(text[..split].iter().collect::<String>(), part.style));
         if (at..at + text.len()).contains(&mark) {
-            spans.push(Span::styled(CONFIDENCE_MARK, theme.eval()));
+            spans.push(Span::styled(CONFIDENCE_MARK, theme.strong()));
             spans.push(Span::styled(text[split + 1..].iter().collect::<String>(), part.style));
         } else {
             spans.push(Span::styled(text[split..].iter().collect::<String>(), part.style));

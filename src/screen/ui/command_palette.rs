@@ -9,7 +9,7 @@ use crate::screen::app::State;
 use crate::screen::app::palette::{PaletteEntry, PaletteMatch};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
@@ -27,7 +27,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let (hits, all) = (palette.matches.len(), palette.entries.len());
     let count = state.lang.tr_with(" {0} of {1} ", &[&hits, &all]);
     let block = titled_block(theme, state.lang.tr("actions"))
-        .border_style(theme.train())
+        .border_style(theme.focus())
         .title_bottom(border_note(count, theme));
     let inner = block.inner(area);
     clear(frame, area);
@@ -70,11 +70,12 @@ fn entry_line(
     width: usize,
     theme: Theme,
 ) -> Line<'static> {
-    let mut spans = vec![Span::styled(if is_chosen { "▶ " } else { "  " }, theme.train())];
-    let name = truncate_width(entry.name, width.saturating_sub(2 + KEYS));
+    let mut spans = vec![Span::styled(if is_chosen { "▶ " } else { "  " }, theme.strong())];
+    let name = truncate_width(&entry.name, width.saturating_sub(2 + KEYS));
     for (number, c) in name.chars().enumerate() {
         let matches = found.indices.contains(&number);
-        let style = if matches { theme.train().patch(theme.strong()) } else { Style::new() };
+        let style =
+            if matches { theme.strong().add_modifier(Modifier::UNDERLINED) } else { Style::new() };
         spans.push(Span::styled(c.to_string(), style));
     }
     let used: usize = spans.iter().map(Span::width).sum();

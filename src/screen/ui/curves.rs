@@ -1,23 +1,25 @@
 //! The charts of the training page: the curves of each, and the ranges of its axes.
 
-use super::panel_title::panel_title;
+mod legend;
+
+use super::beginning;
 use super::theme::Theme;
 use super::widgets::canvas::CurveStyle;
 use super::widgets::chart::{Chart, ChartAnnotation, ChartBaseline, ChartSeries};
 use super::widgets::draw_centered_hint;
 use crate::core::train::event::CommandEffect;
-use crate::run::metric_series::ticks::{Unit, number, round_bounds};
+use crate::run::metric_series::ticks::{Unit, round_bounds};
 use crate::run::metric_series::{Curve, History};
 use crate::screen::app::charts::{XAxis, YRange};
 use crate::screen::app::layout::Area;
 use crate::screen::app::panels::Panel;
 use crate::screen::app::{FrameLayout, State, baselines};
+pub(super) use legend::short_number;
+use legend::{cursor_lines, legend};
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Constraint, Layout, Rect};
-use ratatui::style::Style;
-use ratatui::text::{Line, Span};
-use ratatui::widgets::Block;
-use unicode_width::UnicodeWidthStr;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Modifier, Style};
+use ratatui::widgets::{Block, Paragraph};
 
 /// A curve and how a chart shows it.
 pub(super) struct CurveSpec<'a> {
@@ -64,7 +66,7 @@ fn curves_of(panel: Panel, state: &State, theme: Theme) -> Vec<CurveSpec<'_>> {
             raw("eval", &history.eval_loss, theme.eval(), 'o'),
         ],
         Panel::Accuracy => vec![
-            raw("train F1", &history.train_f1, theme.raw(), '.'),
+            raw("train F1", &history.train_f1, theme.f1().add_modifier(Modifier::DIM), '.'),
             raw("train", &history.train_accuracy, theme.train(), '*'),
             raw("F1", &history.eval_f1, theme.f1(), '+'),
             raw("eval", &history.eval_accuracy, theme.eval(), 'o'),
@@ -74,6 +76,12 @@ fn curves_of(panel: Panel, state: &State, theme: Theme) -> Vec<CurveSpec<'_>> {
             vec![CurveSpec { points: false, ..rate }]
         }
         Panel::GradNorm => vec![smoothed("norm", &history.grad_norm)],
+        Panel::Probes => history
+            .probes
+            .iter()
+            .enumerate()
+            .map(|(index, probe)| raw(&probe.name, &probe.curve, theme.curve(index), 'o'))
+            .collect(),
         Panel::Throughput => {
             vec![smoothed("samples/s", &history.samples), smoothed("tokens/s", &history.tokens)]
         }
@@ -94,11 +102,23 @@ pub fn draw(
 ) {
     let curves = curves_of(panel, state, theme);
     let block = block.title(legend(panel, &curves, state, area, theme));
-    let inner = block.inner(area);
+    let mut inner = block.inner(area);
     frame.render_widget(block, area);
     if curves.iter().all(|spec| spec.curve.is_empty()) {
+        if panel == Panel::Loss && beginning::draw(frame, inner, state, theme) {
+            return;
+        }
         let text = state.lang.tr(placeholder(panel, state));
         return draw_centered_hint(frame, inner, text, theme);
+    }
+    if let Some(cursor) = state.charts.cursor {
+        let size = (usize::from(inner.width), if inner.height >= 6 { 2 } else { 1 });
+        let lines = cursor_lines(panel, &curves, (state, cursor), size, theme);
+        let [above, below] =
+            Layout::vertical([Constraint::Length(lines.len() as u16), Constraint::Fill(1)])
+                .areas(inner);
+        frame.render_widget(Paragraph::new(lines), above);
+        inner = below;
     }
     if panel != Panel::Throughput {
         return draw_chart(frame, inner, panel, &curves, state, theme, layout);
@@ -154,7 +174,11 @@ pub(super) fn draw_chart(
     };
     let baselines = if panel == Panel::Accuracy { baselines::for_run(state) } else { Vec::new() };
     let log_y = state.charts.log_y.contains(&panel);
-    let baseline_values: Vec<f64> = baselines.iter().map(|baseline| baseline.value).collect();
+    let mut baseline_values: Vec<f64> = baselines.iter().map(|baseline| baseline.value).collect();
+    if panel == Panel::Probes {
+        // All probabilities.
+        baseline_values.extend([0.0, 1.0]);
+    }
     let y = y_range(panel, curves, &baseline_values, window, area.height, state);
     let mut annotations = Vec::new();
     for spec in curves {
@@ -181,7 +205,7 @@ pub(super) fn draw_chart(
         series,
         baselines: baselines
             .into_iter()
-            .map(|baseline| ChartBaseline { y: baseline.value, name: baseline.name.to_owned() })
+            .map(|baseline| ChartBaseline { y: baseline.value, names: baseline.names(state.lang) })
             .collect(),
         annotations,
         cursor: state.charts.cursor.map(|step| scale.at_step(step)),
@@ -293,59 +317,4 @@ fn y_range(
         return [from, to];
     }
     round_bounds(low, high, usize::from(height / 2).clamp(2, 8))
-}
-
-/// The values at the cursor, or the latest ones, each in the color of its curve.
-fn legend(
-    panel: Panel,
-    curves: &[CurveSpec],
-    state: &State,
-    area: Rect,
-    theme: Theme,
-) -> Line<'static> {
-    let mut spans: Vec<Span> = Vec::new();
-    let not_finite = curves.iter().find_map(|spec| spec.curve.not_finite().last());
-    if let Some((step, value)) = not_finite.filter(|_| state.charts.cursor.is_none()) {
-        spans.push(Span::styled(
-            state.lang.tr_with(" {0} at step {1} ", &[&value, &step]),
-            theme.error(),
-        ));
-    }
-    if let Some(cursor) = state.charts.cursor {
-        spans.push(Span::styled(state.lang.tr_with(" step {0} ", &[&cursor]), theme.cursor()));
-    }
-    // The last curve of a chart is the most important one; of several charts, the first.
-    let mut by_importance: Vec<&CurveSpec> = curves.iter().collect();
-    if panel != Panel::Throughput {
-        by_importance.reverse();
-    }
-    for spec in by_importance {
-        let Some((raw, smoothed)) = spec.value_at(state.charts.cursor) else { continue };
-        let name = state.lang.tr(spec.name);
-        let text = match state.charts.cursor {
-            Some(_) if spec.smooth => {
-                format!(" {name} {} ({}) ", short_number(raw), short_number(smoothed))
-            }
-            None if spec.smooth => format!(" {name} {} ", short_number(smoothed)),
-            _ => format!(" {name} {} ", short_number(raw)),
-        };
-        spans.push(Span::styled(text, spec.style.style));
-    }
-    // The least important values are left out if they do not fit beside the title.
-    let mut space = usize::from(area.width).saturating_sub(6 + panel_title(panel, state).width());
-    spans.retain(|span| {
-        let fits = span.width() <= space;
-        space = if fits { space - span.width() } else { 0 };
-        fits
-    });
-    Line::from(spans).alignment(Alignment::Right)
-}
-
-/// A value in few characters, with the same width for similar values.
-pub(super) fn short_number(value: f64) -> String {
-    match value.abs() {
-        size if (100.0..1e5).contains(&size) => format!("{value:.0}"),
-        size if (0.01..100.0).contains(&size) => format!("{value:.3}"),
-        _ => number(value),
-    }
 }

@@ -13,6 +13,9 @@ use ratatui::widgets::{Block, Paragraph};
 /// The width from which losses are shown.
 const WITH_LOSSES: u16 = 52;
 
+/// Columns between two columns of epochs, for the mark of the best one.
+const GAP: u16 = 4;
+
 /// Draws the table with the latest epochs.
 pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: Theme) {
     let inner = block.inner(area);
@@ -44,14 +47,24 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
             epoch_line(row, is_best, losses, theme)
         })
         .collect();
-    let height = usize::from(inner.height).saturating_sub(1);
-    let skipped = rows.len().saturating_sub(height);
-    let mut lines = vec![head];
-    lines.extend(rows.into_iter().skip(skipped));
-    if lines.len() == 1 {
-        lines.push(Line::styled(state.lang.tr("after the first epoch"), theme.dim()));
+    frame.render_widget(block, area);
+    if rows.is_empty() {
+        let lines = vec![head, Line::styled(state.lang.tr("after the first epoch"), theme.dim())];
+        return frame.render_widget(Paragraph::new(lines), inner);
     }
-    frame.render_widget(Paragraph::new(lines).block(block), area);
+    // An enlarged panel has as many columns of epochs as fit, so that it shows all of them.
+    let height = usize::from(inner.height).saturating_sub(1).max(1);
+    let width = head.width() as u16 + GAP;
+    let fitting = usize::from((inner.width + GAP - 2) / width).max(1);
+    let columns = rows.len().div_ceil(height).min(fitting);
+    let skipped = rows.len().saturating_sub(columns * height);
+    for (column, rows) in rows[skipped..].chunks(height).enumerate() {
+        let mut lines = vec![head.clone()];
+        lines.extend(rows.iter().cloned());
+        let x = inner.x + (column as u16 * width).min(inner.width);
+        let area = Rect { x, width: inner.right() - x, ..inner };
+        frame.render_widget(Paragraph::new(lines), area);
+    }
 }
 
 fn epoch_line(row: &EpochRow, is_best: bool, losses: bool, theme: Theme) -> Line<'static> {

@@ -6,7 +6,7 @@ use crate::run::protocol::Activity;
 use crate::run::summary::clock;
 use crate::screen::app::State;
 use crate::screen::app::log::Level;
-use crate::screen::keymap::{BINDINGS, active_contexts};
+use crate::screen::keymap::footer;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -83,21 +83,33 @@ pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     }
 }
 
+/// The columns below which the header has no room for the program's name, and for the titles of other
+/// pages.
+const NARROW: [u16; 2] = [96, 72];
+
 /// The program's name and the pages.
 fn tabs(width: u16, state: &State, theme: Theme) -> Line<'static> {
-    // On a narrow screen, what the run is doing is more important than the program's name.
-    let name = if width >= 72 { " nsmc-tui " } else { "" };
-    let mut spans = vec![Span::styled(name, theme.strong())];
+    // On a narrow screen, what the run is doing is more important.
+    let [is_narrow, is_narrowest] = NARROW.map(|columns| width < columns);
+    let mut spans = Vec::new();
     let pages = state.pages();
+    if !is_narrow || (pages.len() < 3 && !is_narrowest) {
+        spans.push(Span::styled(" nsmc-tui  ", theme.strong()));
+    }
     for (index, &page) in pages.iter().enumerate() {
         let title = state.lang.tr(page.title());
         let title = if pages.len() == 1 || state.asked_model.is_some() {
             format!(" {title} ")
+        } else if is_narrowest && page != state.page {
+            format!(" {} ", index + 1)
         } else {
             format!(" {} {title} ", index + 1)
         };
         let style = if page == state.page { theme.selected() } else { theme.dim() };
-        spans.extend([Span::raw(" "), Span::styled(title, style)]);
+        spans.push(Span::styled(title, style));
+        if !is_narrow {
+            spans.push(Span::raw(" "));
+        }
     }
     Line::from(spans)
 }
@@ -138,26 +150,16 @@ pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     }
     let mut spans = Vec::new();
     let mut available = usize::from(area.width);
-    let mut shown = Vec::new();
-    for context in active_contexts(state) {
-        for binding in BINDINGS.iter().filter(|binding| binding.context == *context) {
-            let (Some(label), Some(key)) = (binding.footer, binding.keys.first()) else {
-                continue;
-            };
-            if shown.contains(&label) {
-                continue;
-            }
-            let name = format!(" {} ", theme.keys(&key.name()));
-            let label_cells = format!(" {}  ", state.lang.tr(label));
-            let width = Span::raw(name.as_str()).width() + Span::raw(label_cells.as_str()).width();
-            if width > available {
-                continue;
-            }
-            available -= width;
-            shown.push(label);
-            spans.push(Span::styled(name, theme.selected()));
-            spans.push(Span::raw(label_cells));
+    for (key, label) in footer(state) {
+        let name = format!(" {} ", theme.keys(&key));
+        let label = format!(" {}  ", state.lang.tr(label));
+        let width = Span::raw(name.as_str()).width() + Span::raw(label.as_str()).width();
+        if width > available {
+            continue;
         }
+        available -= width;
+        spans.push(Span::styled(name, theme.selected()));
+        spans.push(Span::raw(label));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
 }

@@ -21,17 +21,25 @@ const TIME: u16 = 8;
 /// The maximum columns of a search or filter in the border.
 const MAX_QUERY: usize = 30;
 
-/// Draws the latest lines, each truncated to the width.
+/// Draws the latest lines, each wrapped to the width.
 pub fn draw_tail(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: Theme) {
-    let height = usize::from(block.inner(area).height);
-    let lines = &state.log.lines;
-    let latest = lines.iter().skip(lines.len().saturating_sub(height));
-    let shown: Vec<Line> = latest
-        .map(|line| {
-            let text = Span::styled(line.text.as_str(), level_style(line.level, theme));
-            Line::from(vec![time(&line.time, theme), text])
-        })
-        .collect();
+    let inner = block.inner(area);
+    let (height, width) =
+        (usize::from(inner.height), usize::from(inner.width.saturating_sub(TIME)).max(1));
+    let mut shown: Vec<Line> = Vec::new();
+    for line in state.log.lines.iter().rev() {
+        if shown.len() >= height {
+            break;
+        }
+        let style = level_style(line.level, theme);
+        let parts = wrap_width(&line.text, width);
+        for (number, part) in parts.into_iter().enumerate().rev() {
+            let clock = if number == 0 { line.time.as_str() } else { "" };
+            shown.push(Line::from(vec![time(clock, theme), Span::styled(part, style)]));
+        }
+    }
+    shown.truncate(height);
+    shown.reverse();
     frame.render_widget(Paragraph::new(shown).block(block), area);
 }
 
@@ -47,7 +55,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     } else if !log.view.search.is_empty() {
         let (at, of) = log.view.match_position();
         let found = format!(" /{}  {at}/{of} ", truncate_width(log.view.search.text(), MAX_QUERY));
-        let style = if of > 0 { theme.train() } else { theme.warning() };
+        let style = if of > 0 { theme.strong() } else { theme.warning() };
         block = block.title_bottom(Line::styled(found, style));
     }
     let (height, width) =

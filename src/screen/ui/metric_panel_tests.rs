@@ -89,7 +89,7 @@ fn an_evaluation_without_bins_shows_the_hint() {
 
 #[test]
 fn no_size_panics_and_control_characters_are_replaced() {
-    for state in vec![State::default(), five_classes(), evaluated_once(&[], None)] {
+    for state in [Box::default(), Box::new(five_classes()), Box::new(evaluated_once(&[], None))] {
         for name in ["classes", "calibration"] {
             for columns in [1, 2, 3, 10, 27, 28, 29, 36, 52, 53, 300] {
                 for rows in [1, 2, 3, 5, 6, 100] {

@@ -1,14 +1,14 @@
 //! The overlays of a page: the help, the input for a learning rate, and confirmations before work
 //! is lost.
 
-use super::command_palette;
+use super::key_lines::key_lines;
 use super::popup::{centered, clear};
 use super::theme::Theme;
-use super::widgets::{border_note, titled_block};
+use super::widgets::titled_block;
+use super::{command_palette, help};
 use crate::core::text::{display_path, truncate_width};
 use crate::screen::app::{FrameLayout, Overlay, State};
-use crate::screen::keymap::{BINDINGS, KeyContext, help_contexts};
-use crate::screen::lang::Lang;
+use crate::screen::keymap::KeyContext;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
@@ -21,7 +21,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     match state.overlay {
         None => {}
         Some(Overlay::Help) => {
-            layout.scroll_limit = Some(draw_help(frame, area, state, theme));
+            layout.scroll_limit = Some(help::draw(frame, area, state, theme));
         }
         Some(Overlay::Palette) => command_palette::draw(frame, area, state, theme),
         Some(Overlay::ConfirmQuit) => {
@@ -44,23 +44,6 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
             draw_question(frame, area, title, &text, KeyContext::ConfirmUnsaved, state, theme);
         }
     }
-}
-
-/// The keys of a context in a column of `width`, with their descriptions.
-fn key_lines(
-    context: KeyContext,
-    width: usize,
-    lang: Lang,
-    theme: Theme,
-) -> impl Iterator<Item = Line<'static>> {
-    BINDINGS.iter().filter(move |binding| binding.context == context).map(move |binding| {
-        let names: Vec<String> = binding.keys.iter().map(|key| key.name()).collect();
-        let names = theme.keys(&names.join(", "));
-        Line::from(vec![
-            Span::styled(format!("  {names:<width$}"), theme.strong()),
-            Span::raw(lang.tr(binding.help).to_owned()),
-        ])
-    })
 }
 
 /// Draws a dialog in the middle of the area, and returns the area of its content.
@@ -126,6 +109,8 @@ fn draw_learning_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme
         None => ("must be above 0 and at most 1", theme.error()),
     };
     let hint = Span::styled(lang.tr(hint), style);
+    // Marked as selected, since typing replaces it.
+    let typed_style = if state.rate_input.is_filled_in { theme.selected() } else { theme.strong() };
     let prompt = format!("  {} ", lang.tr("rate"));
     let before = prompt.width();
     let used = "Step {0} used {1}. The next step uses:";
@@ -135,7 +120,8 @@ fn draw_learning_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme
         Line::default(),
         Line::from(vec![
             Span::styled(prompt, theme.dim()),
-            Span::styled(format!("{typed:<22}"), theme.strong()),
+            Span::styled(typed.to_owned(), typed_style),
+            Span::raw(" ".repeat(22usize.saturating_sub(typed.len()))),
             hint,
         ]),
         Line::default(),
@@ -147,34 +133,4 @@ fn draw_learning_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme
     if inner.height > 2 {
         frame.set_cursor_position(Position::new(inner.x + column, inner.y + 2));
     }
-}
-
-/// Draws the help and returns its maximum scroll position in lines.
-fn draw_help(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -> usize {
-    let mut lines = Vec::new();
-    for context in help_contexts(state) {
-        if !lines.is_empty() {
-            lines.push(Line::default());
-        }
-        lines.push(Line::styled(format!(" {}", state.lang.tr(context.title())), theme.train()));
-        lines.extend(key_lines(context, 24, state.lang, theme));
-    }
-    let area = centered(area, 78, lines.len() as u16 + 2);
-    let height = usize::from(area.height.saturating_sub(2));
-    let limit = lines.len().saturating_sub(height);
-    let scroll = state.help_scroll.min(limit);
-    let mut block = titled_block(theme, state.lang.tr("keys")).border_style(theme.train());
-    if lines.len() > height {
-        let below = lines.len() - height - scroll;
-        let note = if below > 0 {
-            state.lang.tr_with(" ↓ {0} more ", &[&below])
-        } else {
-            state.lang.tr(" end ").to_owned()
-        };
-        block = block.title_bottom(border_note(note, theme));
-    }
-    let shown: Vec<Line> = lines.into_iter().skip(scroll).take(height).collect();
-    clear(frame, area);
-    frame.render_widget(Paragraph::new(shown).block(block), area);
-    limit
 }

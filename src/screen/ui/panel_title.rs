@@ -7,19 +7,8 @@ use crate::screen::app::panels::Panel;
 /// The title of a panel of the training page.
 pub fn panel_title(panel: Panel, state: &State) -> String {
     let name = match panel {
-        Panel::Loss => "loss",
         Panel::Accuracy if state.is_language_model() => "accuracy",
-        Panel::Accuracy => "accuracy · F1",
-        Panel::Epochs => "epochs",
-        Panel::Log => "log",
-        Panel::LearningRate => "learning rate",
-        Panel::GradNorm => "gradient norm",
-        Panel::Throughput => "throughput",
-        Panel::System => "system",
-        Panel::Confusion => "confusion",
-        Panel::Classes => "classes",
-        Panel::Calibration => "calibration",
-        Panel::Settings => "settings",
+        panel => panel.title(),
     };
     chart_title(name, panel, state)
 }

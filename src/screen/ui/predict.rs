@@ -123,7 +123,9 @@ fn answer_lines(
     theme: Theme,
 ) -> Vec<Line<'static>> {
     match &answer.outcome {
-        Err(reason) => vec![Line::styled(truncate_width(reason, width), theme.error())],
+        Err(reason) => {
+            vec![Line::styled(truncate_width(&state.lang.tr_filled(reason), width), theme.error())]
+        }
         Ok(prediction) if is_compared => {
             prediction.compared.as_ref().map_or_else(Vec::new, |other| {
                 answer::lines(&other.prediction, &other.labels, width, state.lang, theme)

@@ -3,14 +3,20 @@
 use super::theme::Theme;
 use super::widgets::bar::bar;
 use super::widgets::{border_note, titled_block};
-use crate::core::text::align_left;
+use crate::core::text::{align_left, truncate_width};
 use crate::run::protocol::Activity;
 use crate::run::summary::{clock, download_line};
 use crate::screen::app::State;
+use crate::screen::app::log::Level;
+use crate::screen::app::result_card::verdict;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+
+/// Columns of the names of the lines.
+const NAME: usize = 9;
 
 /// Draws the panel, with a note in its border.
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &str) {
@@ -18,7 +24,16 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &s
     if !note.is_empty() {
         block = block.title(border_note(format!(" {note} "), theme));
     }
-    if let Some(best) = best_line(state, theme) {
+    let best = best_line(state, theme);
+    let has_line = area.height > 5;
+    if let Some((headline, _, level)) = verdict(state).filter(|_| !has_line) {
+        let used = best.as_ref().map_or(0, Line::width) + 6;
+        let headline = format!(" {headline} ");
+        if Span::raw(headline.as_str()).width() + used <= usize::from(area.width) {
+            block = block.title_bottom(Line::styled(headline, verdict_style(level, theme)));
+        }
+    }
+    if let Some(best) = best {
         block = block.title_bottom(best.alignment(Alignment::Right));
     }
     let inner = block.inner(area);
@@ -34,12 +49,35 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &s
         ];
         return frame.render_widget(Paragraph::new(lines), inner);
     }
-    let lines = vec![
+    let mut lines = vec![
         epoch_line(state, width, theme),
         run_line(state, width, theme),
-        time_line(state, theme),
+        time_line(state, width, theme),
     ];
+    if has_line {
+        lines.push(verdict_line(state, width, theme));
+    }
     frame.render_widget(Paragraph::new(lines), inner);
+}
+
+/// What the curves say so far.
+fn verdict_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
+    let name = Span::styled(align_left(state.lang.tr("verdict"), NAME), theme.dim());
+    let Some((headline, evidence, level)) = verdict(state) else {
+        let text = state.lang.tr("no clear trend yet");
+        return Line::from(vec![name, Span::styled(text.to_owned(), theme.dim())]);
+    };
+    let used = name.width() + Span::raw(headline.as_str()).width() + 2;
+    let evidence = truncate_width(&evidence, width.saturating_sub(used));
+    Line::from(vec![
+        name,
+        Span::styled(headline, verdict_style(level, theme)),
+        Span::styled(format!("  {evidence}"), theme.dim()),
+    ])
+}
+
+fn verdict_style(level: Level, theme: Theme) -> Style {
+    if level >= Level::Warning { theme.warning() } else { theme.strong() }
 }
 
 /// The highest accuracy so far, or the lowest loss in pretraining, and when it was reached.
@@ -92,23 +130,30 @@ fn run_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
 }
 
 fn bar_line(name: &str, share: f64, right: &str, width: usize, theme: Theme) -> Line<'static> {
-    let cells = width.saturating_sub(6 + 1 + 5 + 1 + 11);
-    let mut spans = vec![Span::styled(align_left(name, 6), theme.dim())];
+    let cells = width.saturating_sub(NAME + 1 + 5 + 1 + 11);
+    let mut spans = vec![Span::styled(align_left(name, NAME), theme.dim())];
     spans.extend(bar(share, cells, theme));
     spans.push(Span::styled(format!(" {:>4.0}%", (share * 100.0).floor()), theme.strong()));
     spans.push(Span::raw(format!(" {right:>11}")));
     Line::from(spans)
 }
 
-fn time_line(state: &State, theme: Theme) -> Line<'_> {
+/// Times and rates, as many as fit.
+fn time_line(state: &State, width: usize, theme: Theme) -> Line<'_> {
     let lang = state.lang;
-    let mut spans = vec![Span::styled(align_left(lang.tr("time"), 6), theme.dim())];
+    let mut spans = vec![Span::styled(align_left(lang.tr("time"), NAME), theme.dim())];
     if state.is_paused() {
         spans.push(Span::styled(format!("{}  ", lang.tr("paused")), theme.warning()));
     }
+    let mut used: usize = spans.iter().map(Span::width).sum();
     let mut push = |value: String, unit: &'static str| {
-        spans.push(Span::styled(value, theme.strong()));
-        spans.push(Span::styled(lang.tr(unit), theme.dim()));
+        let parts = [Span::styled(value, theme.strong()), Span::styled(lang.tr(unit), theme.dim())];
+        let needed = parts[0].width() + Span::raw(parts[1].content.trim_end()).width();
+        used += parts.iter().map(Span::width).sum::<usize>();
+        let before = used - parts.iter().map(Span::width).sum::<usize>();
+        if before + needed <= width {
+            spans.extend(parts);
+        }
     };
     push(clock(state.elapsed()), " elapsed  ");
     if let Some(left) = state.eta() {

@@ -8,6 +8,7 @@ use crate::screen::app::State;
 use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
@@ -41,7 +42,7 @@ pub fn draw(
     settings.sort_by_key(|setting| rank(&setting.reason));
     for setting in settings {
         let value = truncate_width(&setting.value, 40);
-        let style = if setting.reason == "flag" { theme.warning() } else { theme.strong() };
+        let style = if setting.reason == "flag" { theme.strong() } else { Style::new() };
         lines.push(Line::from(vec![
             Span::raw(format!("{:<name_width$}  ", setting.name)),
             Span::styled(value, style),

@@ -90,10 +90,21 @@ fn write_word(
     (cells, defaults): (u16, [&'static str; 2]),
 ) {
     let reversed = cell.modifier.contains(Modifier::REVERSED);
-    if text.trim().is_empty() && !reversed {
+    let has_background = cell.bg != Color::Reset;
+    if text.trim().is_empty() && !reversed && !has_background {
         return;
     }
     let width = f64::from(cells) * CELL_WIDTH;
+    if has_background {
+        let fill = color(cell.bg, [defaults[1], defaults[0]]);
+        // Overlapping, so that no seams are seen between cells.
+        let width = width + 0.5;
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            svg,
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{CELL_HEIGHT}\" fill=\"{fill}\"/>"
+        );
+    }
     let mut fill = color(cell.fg, defaults);
     if reversed {
         // Writing to a string cannot fail.

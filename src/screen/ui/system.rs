@@ -4,7 +4,7 @@
 use super::gpu_processes;
 use super::theme::Theme;
 use super::widgets::bar::bar;
-use super::widgets::draw_hint;
+use super::widgets::{area_graph, draw_hint, level};
 use crate::core::text::{align_left, truncate_width};
 use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::screen::app::State;
@@ -23,6 +23,9 @@ const HISTORY_WIDTH: usize = 60;
 
 /// The fewest lines of a table of processes that does not have all of them.
 const MIN_TABLE: usize = 5;
+
+/// The fewest rows of a history as a graph, with its name.
+const MIN_GRAPH: usize = 4;
 
 /// The minimum cells of a bar.
 const MIN_BAR: usize = 3;
@@ -79,7 +82,29 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         let available = height - rows.len();
         lines.extend(process_lines(sample, &summary, (width, available), lang, theme));
     }
+    let left = height.saturating_sub(lines.len());
+    lines.extend(graphs(&rows, width, left, theme));
     frame.render_widget(Paragraph::new(lines), inner);
+}
+
+/// The histories in the rows that are left over, as many as fit with at least four rows each.
+fn graphs(rows: &[MetricRow], width: usize, left: usize, theme: Theme) -> Vec<Line<'static>> {
+    let histories: Vec<(&str, &SystemSeries, f64)> = rows
+        .iter()
+        .filter_map(|row| row.history.map(|(series, limit)| (row.name.as_str(), series, limit)))
+        .filter(|(_, series, _)| series.points().len() > 1)
+        .collect();
+    let count = histories.len().min(left / MIN_GRAPH);
+    let mut lines = Vec::new();
+    for (number, (name, series, limit)) in histories.into_iter().take(count).enumerate() {
+        let until = left * (number + 1) / count;
+        let height = (until - lines.len()).saturating_sub(1);
+        let values: Vec<f64> = series.points().iter().map(|point| point.1).collect();
+        lines.push(Line::styled(name.trim_start().to_owned(), theme.dim()));
+        let graph = area_graph(&values, limit, width, height);
+        lines.extend(graph.into_iter().map(|line| Line::styled(line, theme.bar())));
+    }
+    lines
 }
 
 /// Who uses the GPUs, in at most `available` lines: a table if the panel is large, else a summary.
@@ -246,7 +271,7 @@ fn lines(rows: &[MetricRow], width: usize, theme: Theme) -> Vec<Line<'static>> {
         spans.push(Span::styled(format!(" {}", align_left(&row.value, value)), theme.strong()));
         if let Some((series, limit)) = row.history.filter(|_| history > 0) {
             let text = format!(" {}", sparkline(series, limit, history));
-            spans.push(Span::styled(text, theme.train()));
+            spans.push(Span::styled(text, theme.bar()));
         }
         Line::from(spans)
     };
@@ -255,14 +280,10 @@ fn lines(rows: &[MetricRow], width: usize, theme: Theme) -> Vec<Line<'static>> {
 
 /// The latest points, one per cell, the last one at the right.
 fn sparkline(series: &SystemSeries, limit: f64, width: usize) -> String {
-    const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let points = series.points();
     let shown = &points[points.len().saturating_sub(width)..];
-    let level = |point: &(f64, f64)| {
-        let share = if limit > 0.0 { (point.1 / limit).clamp(0.0, 1.0) } else { 0.0 };
-        LEVELS[(share * 7.0).round() as usize]
-    };
-    let cells: String = shown.iter().map(level).collect();
+    let value = |point: &(f64, f64)| level(if limit > 0.0 { point.1 / limit } else { 0.0 });
+    let cells: String = shown.iter().map(value).collect();
     " ".repeat(width - shown.len()) + &cells
 }
 

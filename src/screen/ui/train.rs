@@ -1,31 +1,54 @@
-//! The training page: the panels in the user's arrangement, and the progress panel below them.
+//! The training page: the panels in the user's arrangement, and below them the progress of the run
+//! or, once it has ended, its result.
 
 use super::panel_title::{chart_view_note, panel_title};
 use super::theme::Theme;
 use super::widgets::{border_note, titled_block};
-use super::{calibration, classes, confusion, curves, epochs, log, progress, settings, system};
+use super::{
+    calibration, classes, confusion, curves, epochs, log, progress, result, settings, system,
+};
 use crate::screen::app::layout::Area;
 use crate::screen::app::panels::Panel;
+use crate::screen::app::result_card::result_card;
 use crate::screen::app::{FrameLayout, State};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 
+/// The rows from which the verdict and the result have more lines.
+pub(super) const HIGH: u16 = 30;
+
 /// Draws the page.
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
+    let card = result_card(state);
+    let height = match &card {
+        Some(card) if area.height >= HIGH => result::height(card),
+        None if area.height >= HIGH => 6,
+        _ => 5,
+    };
     let [panels, below] =
-        Layout::vertical([Constraint::Fill(1), Constraint::Length(5)]).areas(area);
-    let grid = &state.panels;
-    let (rows, page, pages) = grid.page(panels.width, panels.height);
-    let (columns, lines) = grid.dimensions(panels.width, panels.height);
-    layout.panels_per_page = columns * lines;
-    let heights = Layout::vertical(vec![Constraint::Fill(1); rows.len()]).split(panels);
-    for (row, area) in rows.iter().zip(heights.iter()) {
-        let widths = Layout::horizontal(vec![Constraint::Fill(1); row.len()]).split(*area);
-        for (panel, area) in row.iter().zip(widths.iter()) {
-            draw_panel(frame, *area, *panel, state, theme, layout);
-        }
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(height)]).areas(area);
+    let pages = state.panels.arrange((panels.width, panels.height), state.content_size());
+    let focus = state.panels.focus;
+    let has_focus = |page: &Vec<(Panel, Area)>| page.iter().any(|(panel, _)| *panel == focus);
+    let page = pages.iter().position(has_focus).unwrap_or(0);
+    for (panel, place) in pages.get(page).into_iter().flatten() {
+        let area = Rect {
+            x: panels.x + place.x,
+            y: panels.y + place.y,
+            width: place.width,
+            height: place.height,
+        };
+        draw_panel(frame, area, *panel, state, theme, layout);
     }
-    progress::draw(frame, below, state, theme, &position_note(state, page, pages));
+    if !state.panels.maximized {
+        let panels_of = |page: &Vec<(Panel, Area)>| page.iter().map(|(panel, _)| *panel).collect();
+        layout.pages = pages.iter().map(panels_of).collect();
+    }
+    let note = position_note(state, page, pages.len());
+    match card {
+        Some(card) => result::draw(frame, below, &card, state, theme, &note),
+        None => progress::draw(frame, below, state, theme, &note),
+    }
 }
 
 /// The position of the visible panels among all of them, and the number of hidden ones.
@@ -60,6 +83,9 @@ fn draw_panel(
         block = block.border_style(theme.focus());
         if panel.is_chart() {
             block = block.title_bottom(border_note(chart_view_note(state, true), theme));
+        } else if panel == Panel::Confusion {
+            let note = state.lang.tr(" ← → cell · Enter: its reviews ").to_owned();
+            block = block.title_bottom(border_note(note, theme));
         }
     }
     match panel {
@@ -76,6 +102,7 @@ fn draw_panel(
         | Panel::Accuracy
         | Panel::LearningRate
         | Panel::GradNorm
+        | Panel::Probes
         | Panel::Throughput => curves::draw(frame, area, panel, block, state, theme, layout),
     }
 }

@@ -9,11 +9,12 @@ use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
 use crate::core::train::checkpoint::{CheckpointError, load_weights, step_of};
 use crate::core::train::error::TrainError;
-use crate::core::train::evaluation::{EvaluationOptions, evaluate, evaluate_pretraining};
+use crate::core::train::evaluation::{EvaluationOptions, evaluate_each, evaluate_pretraining};
 use crate::core::train::event::{
     Evaluated, EvaluationProgress, Saved, TrainEvent, evaluation_entry,
 };
 use crate::core::train::observer::Observer;
+use crate::core::train::outcomes::Outcomes;
 use crate::core::train::progress::{RunState, VERSION, fingerprint};
 use crate::core::write_advice::advice;
 use std::collections::BTreeMap;
@@ -251,10 +252,16 @@ impl Trainer<'_> {
             stop = stop.or(poll_stop(pending, engine, observer));
             stop.is_none_or(StopRequest::evaluates)
         };
+        let mut outcomes = None;
         let metrics = if self.model.config().task.is_pretraining() {
             evaluate_pretraining(run.engine, self.eval, options.batch_size, progress)?
         } else {
-            evaluate(run.engine, self.eval, options, progress)?
+            outcomes = Outcomes::new(self.eval.len(), options.classes);
+            evaluate_each(run.engine, self.eval, options, progress, |result| {
+                if let Some(outcomes) = &mut outcomes {
+                    outcomes.set(result);
+                }
+            })?
         };
         let control = stop.map_or(ControlFlow::Continue(()), ControlFlow::Break);
         let Some(metrics) = metrics else {
@@ -262,7 +269,8 @@ impl Trainer<'_> {
         };
         run.progress.evaluated_at = Some(run.progress.step);
         let (step, epoch, elapsed) = (run.progress.step, run.epoch(), run.elapsed());
-        let evaluated = Evaluated { step, epoch, metrics, elapsed };
+        let mut evaluated = Evaluated { step, epoch, metrics, elapsed, probes: Vec::new() };
+        observer.evaluated(run.engine, &mut evaluated, outcomes.as_ref());
         observer.publish(TrainEvent::Evaluated(evaluated.clone()));
         run.log(observer, elapsed, evaluation_entry(&evaluated, options.batch_size));
         Ok((Some(evaluated), control))

@@ -55,6 +55,7 @@ impl Trainer<'_> {
                 // The observer handles these commands.
                 Command::SaveModel
                 | Command::TakeKeys
+                | Command::Pin { .. }
                 | Command::Predict { .. }
                 | Command::Explain { .. } => {}
             }

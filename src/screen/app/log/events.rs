@@ -13,7 +13,7 @@ impl Log {
             TrainEvent::Started(started) => {
                 self.pretrains = started.is_pretraining();
                 for note in &started.notes {
-                    self.push(elapsed, Level::Info, note.clone());
+                    self.push(elapsed, Level::Info, lang.tr_filled(note));
                 }
                 let text = lang.tr_with(
                     "training on {0} samples, {1} steps",
@@ -82,7 +82,7 @@ impl Log {
             TrainEvent::RolledBack(rolled_back) => self.push_rollback(rolled_back, lang),
             TrainEvent::EvaluationProgress(_) | TrainEvent::SavingCheckpoint => {}
             TrainEvent::Warned(warned) => {
-                self.push(elapsed, Level::Warning, warned.message.clone());
+                self.push(elapsed, Level::Warning, lang.tr_filled(&warned.message));
             }
             TrainEvent::Saved(saved) => {
                 let text = lang.tr_with("model saved in {0}", &[&saved.path]);
@@ -102,9 +102,9 @@ impl Log {
                 self.push(finished.metrics.train_runtime, Level::Result, text);
             }
             TrainEvent::Failed(failed) => {
-                self.push(elapsed, Level::Error, failed.message.clone());
+                self.push(elapsed, Level::Error, lang.tr_filled(&failed.message));
                 if let Some(hint) = &failed.hint {
-                    self.push(elapsed, Level::Warning, hint.clone());
+                    self.push(elapsed, Level::Warning, lang.tr_filled(hint));
                 }
             }
         }

@@ -28,6 +28,8 @@ pub struct Log {
     pub view: LogView,
     /// Whether the run pretrains: then no predictions are counted in training.
     pretrains: bool,
+    /// The latest time of a line, in seconds: times never run backwards.
+    latest: f64,
     /// The serial number of the first line, which is the number of dropped lines.
     first: usize,
 }
@@ -41,7 +43,8 @@ impl Log {
             Cow::Borrowed(_) => None,
         };
         let text = clean.unwrap_or(text);
-        let line = LogLine { time: clock(elapsed), level, text };
+        self.latest = self.latest.max(elapsed);
+        let line = LogLine { time: clock(self.latest), level, text };
         let is_shown = self.view.push(self.first + self.lines.len(), &line);
         self.lines.push_back(line);
         if self.scroll > 0 && is_shown {
@@ -59,6 +62,16 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_never_run_backwards() {
+        let mut log = Log::default();
+        for elapsed in [1.0, 62.0, 3.0, f64::NAN, 65.0] {
+            log.push(elapsed, Level::Info, String::new());
+        }
+        let times: Vec<&str> = log.lines.iter().map(|line| line.time.as_str()).collect();
+        assert_eq!(times, ["0:01", "1:02", "1:02", "1:02", "1:05"]);
+    }
 
     #[test]
     fn a_scrolled_view_keeps_its_position_and_lines_are_bounded() {

@@ -134,6 +134,11 @@ impl RunComparison {
         }
     }
 
+    /// Shows all runs again.
+    pub fn clear_filter(&mut self) {
+        self.set_filter("");
+    }
+
     /// Sets the filter. While it has an error, the previous one stays applied.
     fn set_filter(&mut self, filter: &str) {
         filter.clone_into(&mut self.filter);

@@ -265,3 +265,17 @@ fn a_run_in_use_is_opened_but_not_deleted() {
     assert_eq!(opened.map(|entry| entry.folder), Some(folder.path().to_path_buf()));
     assert!(runs(&state).opening.is_none());
 }
+
+#[test]
+fn escape_clears_cursor_and_zoom_and_then_the_filter() {
+    let mut state = compared(&[("a", 0.7), ("b", 0.8)]);
+    press(&mut state, RunsAction::Filter);
+    update(&mut state, Message::Paste("eval_accuracy > 0.75".to_owned()));
+    press(&mut state, RunsAction::ApplyInput);
+    state.charts.cursor = Some(3.0);
+    assert_eq!(names(&state), ["b"]);
+    update(&mut state, Message::Action(Action::ClearView));
+    assert_eq!((names(&state), state.charts.cursor), (vec!["b"], None));
+    update(&mut state, Message::Action(Action::ClearView));
+    assert_eq!(names(&state), ["a", "b"]);
+}

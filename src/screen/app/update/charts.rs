@@ -97,7 +97,8 @@ fn go_to(state: &mut State, focus: Panel, end_of: impl Fn((f64, f64)) -> f64) {
     }
 }
 
-/// Clears the cursor; without one, resets the zoom; else restores the maximized panel.
+/// Clears the cursor; without one, resets the zoom; else restores the maximized panel, or clears the
+/// filter of the list of runs.
 pub(super) fn clear_view(state: &mut State) {
     if state.charts.cursor.take().is_some() {
         return;
@@ -105,6 +106,9 @@ pub(super) fn clear_view(state: &mut State) {
     if state.charts.window.take().is_some() {
         state.charts.follow = false;
         return;
+    }
+    if let Some(runs) = &mut state.runs {
+        runs.clear_filter();
     }
     state.panels.maximized = false;
 }

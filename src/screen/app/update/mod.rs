@@ -1,8 +1,11 @@
 //! The update of the state by messages.
 
 mod charts;
+mod confirm;
 mod keys;
+mod mistakes;
 mod mouse;
+mod probes;
 mod prompt;
 mod reports;
 mod run_control;
@@ -10,13 +13,17 @@ mod runs;
 mod session;
 
 use super::action::{Action, PaletteAction};
+use super::help::Help;
 use super::log::{Level, LogAction};
 use super::message::{Effect, Message, Picture};
+use super::mistakes::MistakesAction;
 use super::page::{Overlay, Page};
 use super::palette::{CommandPalette, PaletteEntry};
+use super::panels::PanelAction;
 use super::runs::RunsAction;
 use super::state::{Notice, State};
 use crate::run::protocol::{Activity, Command};
+use tui_input::InputRequest;
 
 /// How long a notice is shown during a run, in seconds; afterwards until a key is pressed.
 const NOTICE_SECONDS: f64 = 8.0;
@@ -26,7 +33,8 @@ const ALL_LINES: isize = 1 << 30;
 
 /// Applies a message to the state and returns the effects that the program has to carry out.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
-    let effects = apply_message(state, message);
+    let mut effects = apply_message(state, message);
+    effects.extend(mistakes::file_tasks(state));
     state.prompt.note_change(state.now);
     effects
 }
@@ -47,6 +55,7 @@ fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Report(report) => return reports::push(state, report),
         Message::RunIndex(report) => return runs::push_report(state, report),
         Message::PictureSaved(outcome) => report_picture(state, outcome),
+        Message::Files(report) => mistakes::push_report(state, report),
         Message::Copied(outcome) => prompt::report_copied(state, outcome),
         Message::Terminate
             if !state.is_running()
@@ -76,8 +85,10 @@ fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
 fn paste(state: &mut State, text: &str) {
     match (state.overlay, state.page) {
         (Some(Overlay::Palette), _) => state.palette.paste(text),
+        (Some(Overlay::Help), _) if state.help.is_typing => state.help.paste(text),
         (None, Page::Predict) => state.prompt.paste(text),
         (None, Page::Log) => state.log.paste(text),
+        (None, Page::Mistakes) => state.mistakes.paste(text),
         (None, Page::Runs) => {
             if let Some(runs) = &mut state.runs {
                 runs.paste(text);
@@ -87,21 +98,29 @@ fn paste(state: &mut State, text: &str) {
     }
 }
 
+/// Closes the overlay or, without one, the page.
+fn close(state: &mut State) {
+    if state.overlay.take().is_none() {
+        state.page = mistakes::page_to_return_to(state);
+    }
+}
+
 fn apply(state: &mut State, action: Action) -> Vec<Effect> {
+    if mistakes::applies_to_cells(state, action) {
+        return Vec::new();
+    }
     match action {
         Action::ShowPage(page) => show_page(state, page),
         Action::NextPage => show_page(state, page_at(state, 1)),
         Action::PreviousPage => show_page(state, page_at(state, -1)),
         Action::Help => {
             state.overlay = Some(Overlay::Help);
-            state.help_scroll = 0;
+            state.help = Help::default();
             state.layout.scroll_limit = None;
         }
-        Action::Close => {
-            if state.overlay.take().is_none() {
-                state.page = state.pages()[0];
-            }
-        }
+        Action::Close => close(state),
+        Action::HelpSearch(action) => state.help.apply(action),
+        Action::NextTheme => confirm::next_theme(state),
         Action::Quit => return quit(state),
         Action::Detach => return session::detach(state),
         Action::TakeKeys => return session::take_keys(state),
@@ -124,6 +143,8 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             state.overlay = None;
             if state.is_unsaved() && !state.is_running() {
                 state.activity = Activity::Saving;
+                state.requests.model = true;
+                confirm::inform(state, "saving the model");
                 return vec![Effect::Send(Command::SaveModel)];
             }
         }
@@ -139,22 +160,24 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::PromptHistory(direction) => prompt::move_or_recall(state, direction),
         Action::Prompt(action) => return prompt::apply(state, action),
         Action::RunControl(action) => return run_control::apply(state, action),
-        Action::Chart(action) => charts::apply(state, action),
-        Action::Panel(action) => state.panels.apply(action, state.layout.panels_per_page),
-        Action::ClearView => charts::clear_view(state),
-        Action::Edit(request) => match (state.overlay, state.page) {
-            (Some(Overlay::LearningRate), _) => state.rate_input.edit(request),
-            (Some(Overlay::Palette), _) => state.palette.edit(request),
-            (_, Page::Log) => state.log.edit(request),
-            (_, Page::Runs) => {
-                if let Some(runs) = &mut state.runs {
-                    runs.edit(request);
-                }
+        Action::Chart(action) => {
+            charts::apply(state, action);
+            confirm::chart(state, action);
+        }
+        Action::Panel(action) => {
+            let focus = state.panels.focus;
+            if let PanelAction::Show(_) = action {
+                show_page(state, Page::Train);
             }
-            _ => state.prompt.edit(request),
-        },
+            state.panels.apply(action, &state.layout.pages);
+            confirm::panel(state, action, focus);
+        }
+        Action::ClearView => charts::clear_view(state),
+        Action::Edit(request) => edit(state, request),
         Action::Log(LogAction::Copy) => return prompt::copy(state, state.log.line_to_copy()),
         Action::Log(action) => state.log.apply(action),
+        Action::Mistakes(action) => return mistakes::apply(state, action),
+        Action::Pin => return probes::pin(state),
         Action::Runs(action) => return runs::apply(state, action),
         Action::Words(action) => {
             let latest = state.prompt.answers.first().filter(|answer| answer.outcome.is_ok());
@@ -187,9 +210,26 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Edits the text field that has the keys.
+fn edit(state: &mut State, request: InputRequest) {
+    match (state.overlay, state.page) {
+        (Some(Overlay::LearningRate), _) => state.rate_input.edit(request),
+        (Some(Overlay::Palette), _) => state.palette.edit(request),
+        (Some(Overlay::Help), _) => state.help.edit(request),
+        (_, Page::Log) => state.log.edit(request),
+        (_, Page::Mistakes) => state.mistakes.edit(request),
+        (_, Page::Runs) => {
+            if let Some(runs) = &mut state.runs {
+                runs.edit(request);
+            }
+        }
+        _ => state.prompt.edit(request),
+    }
+}
+
 /// Opens the palette, unless another overlay is open or a text is being typed.
 fn open_palette(state: &mut State, entries: Vec<PaletteEntry>) {
-    if state.overlay.is_none() && !state.log.is_typing() {
+    if state.overlay.is_none() && !state.log.is_typing() && !state.mistakes.is_typing() {
         state.palette = CommandPalette::new(entries);
         state.overlay = Some(Overlay::Palette);
     }
@@ -220,6 +260,8 @@ fn show_page(state: &mut State, page: Page) {
         return;
     }
     state.log.stop_typing();
+    state.mistakes.input = None;
+    state.mistakes.is_left_for_predict = false;
     state.page = page;
     state.layout.scroll_limit = None;
 }
@@ -275,6 +317,7 @@ fn stop(state: &mut State, evaluate: bool, leave: bool) -> Vec<Effect> {
     let elapsed = state.elapsed();
     let text = state.lang.tr("stop requested").to_owned();
     state.log.push(elapsed, Level::Warning, text);
+    confirm::inform(state, "stop requested");
     vec![Effect::Send(Command::Stop { evaluate })]
 }
 
@@ -283,9 +326,11 @@ fn scroll(state: &mut State, lines: isize) {
     let limit = state.layout.scroll_limit.unwrap_or(usize::MAX);
     let moved = |from: usize, lines: isize| from.min(limit).saturating_add_signed(lines).min(limit);
     if state.overlay == Some(Overlay::Help) {
-        state.help_scroll = moved(state.help_scroll, lines);
+        state.help.scroll = moved(state.help.scroll, lines);
     } else if state.page == Page::Settings {
         state.settings_scroll = moved(state.settings_scroll, lines);
+    } else if state.page == Page::Mistakes {
+        state.mistakes.apply(MistakesAction::Move(lines));
     } else if state.page == Page::Runs {
         runs::apply(state, RunsAction::Move(lines));
     } else {

@@ -1,6 +1,6 @@
 //! Updates by reports of the run.
 
-use super::{run_control, session};
+use super::{confirm, run_control, session};
 use crate::core::train::event::{Epoch, Evaluated, RolledBack, TrainEvent};
 use crate::run::protocol::{Activity, Command, HistoryChunk, Notification, NotifyEvent, RunReport};
 use crate::screen::app::log::Level;
@@ -8,10 +8,19 @@ use crate::screen::app::message::Effect;
 use crate::screen::app::page::Overlay;
 use crate::screen::app::state::{EpochRow, State};
 
+/// The most stages of a preparation that are kept.
+const MAX_STAGES: usize = 12;
+
 /// Applies a report.
 pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
     match report {
         RunReport::Activity(activity) => {
+            if let Activity::Preparing(stage) = &activity
+                && state.stages.len() < MAX_STAGES
+                && state.stages.last().is_none_or(|(last, _)| last != stage)
+            {
+                state.stages.push((stage.clone(), state.now));
+            }
             state.activity = activity;
             if state.activity == Activity::Idle {
                 run_control::run_ended(state);
@@ -86,6 +95,7 @@ fn push_event(state: &mut State, event: TrainEvent) {
     if let TrainEvent::CommandApplied(applied) = &event {
         run_control::applied(state, applied);
     }
+    confirm::happened(state, &event);
     apply_event(state, event);
 }
 
@@ -107,6 +117,8 @@ fn apply_event(state: &mut State, event: TrainEvent) {
         }
         TrainEvent::Step(step) => {
             state.throughput.push_step(&step);
+            let loss = state.history.loss.last().unwrap_or(step.loss);
+            state.watch.push_step(step.step, loss);
             state.step = Some(step);
         }
         TrainEvent::Epoch(epoch) => {
@@ -114,7 +126,10 @@ fn apply_event(state: &mut State, event: TrainEvent) {
             row.train = Some(epoch);
         }
         TrainEvent::Evaluated(evaluated) => push_evaluation(state, evaluated),
-        TrainEvent::BestLoaded(evaluated) => state.evaluated = Some(evaluated),
+        TrainEvent::BestLoaded(evaluated) => {
+            state.mistakes.best_loaded(evaluated.step);
+            state.evaluated = Some(evaluated);
+        }
         TrainEvent::Checkpoint(saved) => {
             state.throughput.push_checkpoint(&saved);
             state.checkpoint = Some(saved);
@@ -139,6 +154,8 @@ fn apply_event(state: &mut State, event: TrainEvent) {
 
 /// Removes what belongs to steps after the checkpoint that the run went back to.
 fn roll_back(state: &mut State, to: &RolledBack) {
+    state.mistakes.rolled_back(to.step);
+    state.watch.truncate(to.step);
     if let Some(step) = &mut state.step
         && let Some((_, loss, _)) = state.history.loss.at(to.step as f64)
     {
@@ -178,6 +195,9 @@ fn is_better(pretrains: bool, one: &Evaluated, other: &Evaluated) -> bool {
 
 fn push_evaluation(state: &mut State, evaluated: Evaluated) {
     state.throughput.push_evaluation(&evaluated);
+    state.mistakes.evaluated(evaluated.step);
+    state.panels.has_probes |= !evaluated.probes.is_empty();
+    state.watch.push_evaluation(&evaluated);
     let pretrains = state.is_pretraining();
     if state.best.as_ref().is_none_or(|best| is_better(pretrains, &evaluated, best)) {
         state.best = Some(evaluated.clone());

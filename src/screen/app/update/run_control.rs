@@ -1,11 +1,11 @@
 //! Updates by actions on the run under way.
 
-use super::keys;
+use super::{confirm, keys};
 use crate::core::train::event::{CommandApplied, CommandEffect};
 use crate::run::protocol::{Command, MAX_LEARNING_RATE};
 use crate::screen::app::message::Effect;
 use crate::screen::app::page::Overlay;
-use crate::screen::app::run_control::{LearningRateInput, RunControlAction};
+use crate::screen::app::run_control::{LearningRateInput, PendingRequests, RunControlAction};
 use crate::screen::app::state::State;
 
 /// The maximum number of recorded commands; a journal may contain any number.
@@ -18,6 +18,7 @@ pub(super) fn apply(state: &mut State, action: RunControlAction) -> Vec<Effect> 
     let is_refused =
         state.is_opened() || (state.replay.is_some() && action != RunControlAction::Pause);
     if !trains || is_refused {
+        confirm::refused(state);
         return Vec::new();
     }
     if !keys::check_keys(state) {
@@ -56,6 +57,7 @@ pub(super) fn apply(state: &mut State, action: RunControlAction) -> Vec<Effect> 
             return Vec::new();
         }
     };
+    confirm::requested(state, &command);
     vec![Effect::Send(command)]
 }
 
@@ -88,6 +90,7 @@ fn resume_clock(state: &mut State) {
 pub(super) fn run_ended(state: &mut State) {
     resume_clock(state);
     state.stop_after_epoch = false;
+    state.requests = PendingRequests::default();
     if state.overlay == Some(Overlay::LearningRate) {
         state.overlay = None;
     }

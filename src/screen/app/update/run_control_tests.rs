@@ -117,3 +117,25 @@ fn a_finished_run_cannot_be_controlled() {
     }
     assert_eq!(state.overlay, None);
 }
+
+#[test]
+fn typing_replaces_a_rate_that_was_filled_in() {
+    let mut state = training();
+    press(&mut state, RunControlAction::AskRate);
+    assert!(state.rate_input.is_filled_in && !state.rate_input.input.value().is_empty());
+    for c in "5e-5".chars() {
+        state.rate_input.edit(InputRequest::InsertChar(c));
+    }
+    assert_eq!(state.rate_input.input.value(), "5e-5");
+    press(&mut state, RunControlAction::AskRate);
+    state.rate_input.edit(InputRequest::GoToPrevChar);
+    let before = state.rate_input.input.value().to_owned();
+    state.rate_input.edit(InputRequest::InsertChar('1'));
+    assert_eq!(state.rate_input.input.value().len(), before.len() + 1, "the caret was moved");
+    press(&mut state, RunControlAction::AskRate);
+    state.rate_input.edit(InputRequest::DeletePrevChar);
+    assert_eq!(state.rate_input.input.value(), "");
+    press(&mut state, RunControlAction::AskRate);
+    state.rate_input.edit(InputRequest::InsertChar('x'));
+    assert!(state.rate_input.is_filled_in, "other characters change nothing");
+}

@@ -250,12 +250,12 @@ fn the_palette_does_not_open_over_a_question() {
 #[test]
 fn pages_wrap_around() {
     let mut state = State::default();
-    for page in [Page::Predict, Page::Settings, Page::Log, Page::Train] {
+    for page in [Page::Predict, Page::Settings, Page::Log, Page::Mistakes, Page::Train] {
         press(&mut state, Action::NextPage);
         assert_eq!(state.page, page);
     }
     press(&mut state, Action::PreviousPage);
-    assert_eq!(state.page, Page::Log);
+    assert_eq!(state.page, Page::Mistakes);
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Keys for the comparison of runs.
 
 use super::super::KeyContext;
-use super::super::key::{char, key};
+use super::super::key::{char, control, key};
 use super::{Binding, binding};
 use crate::screen::app::Action;
 use crate::screen::app::runs::RunsAction;
 use crossterm::event::KeyCode;
+
+/// More runs than any list has.
+const ALL_RUNS: isize = 1 << 30;
 
 pub(super) const BINDINGS: &[Binding] = {
     use Action::{ClearView, Close};
@@ -32,16 +35,30 @@ pub(super) const BINDINGS: &[Binding] = {
         ),
         binding(
             KeyContext::Runs,
-            &[key(PageDown)],
+            &[key(PageDown), control('d')],
             Action::Runs(RunsAction::Move(10)),
             "Ten runs down",
             None,
         ),
         binding(
             KeyContext::Runs,
-            &[key(PageUp)],
+            &[key(PageUp), control('u')],
             Action::Runs(RunsAction::Move(-10)),
             "Ten runs up",
+            None,
+        ),
+        binding(
+            KeyContext::Runs,
+            &[char('g')],
+            Action::Runs(RunsAction::Move(-ALL_RUNS)),
+            "First run",
+            None,
+        ),
+        binding(
+            KeyContext::Runs,
+            &[char('G')],
+            Action::Runs(RunsAction::Move(ALL_RUNS)),
+            "Last run",
             None,
         ),
         binding(
@@ -123,7 +140,7 @@ pub(super) const BINDINGS: &[Binding] = {
             "Move the run to the folder .trash (asks first)",
             None,
         ),
-        binding(KeyContext::Runs, &[key(Esc)], ClearView, "Clear cursor or zoom", None),
+        binding(KeyContext::Runs, &[key(Esc)], ClearView, "Clear cursor, zoom or filter", None),
         binding(
             RunInput,
             &[key(Enter)],

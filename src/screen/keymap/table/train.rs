@@ -5,6 +5,7 @@ use super::super::key::{char, control, key};
 use super::{Binding, binding};
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::charts::ChartAction;
+use crate::screen::app::help::HelpAction;
 use crate::screen::app::panels::PanelAction;
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::{Action, Page};
@@ -12,9 +13,9 @@ use crossterm::event::KeyCode;
 
 pub(super) const BINDINGS: &[Binding] = {
     use Action::{
-        Chart, ClearView, Close, Detach, DrawFigures, Help, Interrupt, NextPage, Palette, Panel,
-        PreviousPage, Quit, QuitWithoutSaving, SaveModel, SaveScreen, ShowPage, StopAndQuit,
-        StopAndStay, Suspend, TakeKeys,
+        Chart, ClearView, Close, Detach, DrawFigures, Help, HelpSearch, Interrupt, NextPage,
+        NextTheme, Palette, Panel, PreviousPage, Quit, QuitWithoutSaving, SaveModel, SaveScreen,
+        ShowPage, StopAndQuit, StopAndStay, Suspend, TakeKeys,
     };
     use ChartAction::{
         AdjustSmoothing, CursorToFirst, CursorToLast, Follow, LogY, MoveCursor, NextAxis,
@@ -29,7 +30,8 @@ pub(super) const BINDINGS: &[Binding] = {
     };
     use PaletteAction::Open;
     use PanelAction::{
-        Columns, Focus, Hide, Maximize, Move as MovePanel, Page as TurnPage, ShowAll,
+        Columns, Focus, FocusFirst, FocusLast, Hide, Maximize, Move as MovePanel,
+        Open as OpenPanel, Page as TurnPage, ShowAll,
     };
     use RunControlAction::{
         AskRate, DoubleRate, EvaluateNow, HalveRate, Pause, SaveNow, SetRate, StopAfterEpoch,
@@ -57,6 +59,13 @@ pub(super) const BINDINGS: &[Binding] = {
             None,
         ),
         binding(RunPages, &[char('4')], ShowPage(Page::Log), "Log page", None),
+        binding(
+            RunPages,
+            &[char('5')],
+            ShowPage(Page::Mistakes),
+            "Mistakes page: the reviews behind the numbers",
+            Some("mistakes"),
+        ),
         binding(
             Charts,
             &[key(Left)],
@@ -86,17 +95,32 @@ pub(super) const BINDINGS: &[Binding] = {
         binding(Charts, &[char('y')], Chart(NextYRange), "Y range: typical, full or fixed", None),
         binding(Charts, &[char('>')], Chart(AdjustSmoothing(1)), "More smoothing", None),
         binding(Charts, &[char('<')], Chart(AdjustSmoothing(-1)), "Less smoothing", None),
-        binding(Panels, &[key(Down)], Panel(Focus(1)), "Next panel", Some("panel")),
-        binding(Panels, &[key(Up)], Panel(Focus(-1)), "Previous panel", None),
-        binding(Panels, &[key(PageDown)], Panel(TurnPage(1)), "Next page of panels", None),
-        binding(Panels, &[key(PageUp)], Panel(TurnPage(-1)), "Previous page of panels", None),
+        binding(Panels, &[key(Down), char('j')], Panel(Focus(1)), "Next panel", Some("panel")),
+        binding(Panels, &[key(Up), char('k')], Panel(Focus(-1)), "Previous panel", None),
+        binding(Panels, &[char('g')], Panel(FocusFirst), "First panel", None),
+        binding(Panels, &[char('G')], Panel(FocusLast), "Last panel", None),
         binding(
             Panels,
-            &[key(Enter), char('z')],
-            Panel(Maximize),
-            "Maximize or restore panel",
+            &[key(PageDown), control('d')],
+            Panel(TurnPage(1)),
+            "Next page of panels",
+            None,
+        ),
+        binding(
+            Panels,
+            &[key(PageUp), control('u')],
+            Panel(TurnPage(-1)),
+            "Previous page of panels",
+            None,
+        ),
+        binding(
+            Panels,
+            &[key(Enter)],
+            Panel(OpenPanel),
+            "Maximize or restore panel; of the confusion matrix, show the reviews of a cell",
             Some("maximize"),
         ),
+        binding(Panels, &[char('z')], Panel(Maximize), "Maximize or restore panel", None),
         binding(Panels, &[char('H')], Panel(Hide), "Hide panel", None),
         binding(Panels, &[char('U')], Panel(ShowAll), "Show hidden panels", None),
         binding(Panels, &[char('}')], Panel(MovePanel(1)), "Move panel forward", None),
@@ -171,6 +195,7 @@ pub(super) const BINDINGS: &[Binding] = {
             "Command palette",
             Some("commands"),
         ),
+        binding(NoTextInput, &[char('T')], NextTheme, "Next theme", None),
         binding(NoTextInput, &[char('S')], SaveScreen, "Save the screen as SVG", None),
         binding(
             NoTextInput,
@@ -196,6 +221,27 @@ pub(super) const BINDINGS: &[Binding] = {
             Suspend,
             "Suspend to the shell (resume with fg or bg)",
             None,
+        ),
+        binding(
+            KeyContext::Help,
+            &[char('/')],
+            HelpSearch(HelpAction::Search),
+            "Search the help",
+            Some("search"),
+        ),
+        binding(
+            KeyContext::HelpInput,
+            &[key(Enter)],
+            HelpSearch(HelpAction::Apply),
+            "Apply",
+            Some("apply"),
+        ),
+        binding(
+            KeyContext::HelpInput,
+            &[key(Esc)],
+            HelpSearch(HelpAction::ShowAll),
+            "Cancel",
+            Some("cancel"),
         ),
         binding(
             KeyContext::Help,

@@ -40,10 +40,10 @@ pub static TERMINAL: ThemeColors = ThemeColors {
     train: Color::Cyan,
     eval: Color::Yellow,
     f1: Color::Magenta,
-    bar: Color::Cyan,
+    bar: Color::Reset,
     good: Color::Green,
-    negative: Color::Magenta,
-    warning: Color::Yellow,
+    negative: Color::LightBlue,
+    warning: Color::LightRed,
     error: Color::Red,
     curves: [
         Color::Cyan,
@@ -58,7 +58,7 @@ pub static TERMINAL: ThemeColors = ThemeColors {
     cursor: Color::Reset,
     grid: Color::DarkGray,
     baseline: Color::DarkGray,
-    focus: Color::Cyan,
+    focus: Color::Reset,
 };
 
 /// Okabe and Ito's colors for a dark background.
@@ -69,9 +69,9 @@ pub static DEFAULT_DARK: ThemeColors = ThemeColors {
     train: rgb(0x0056_b4e9),
     eval: rgb(0x00e6_9f00),
     f1: rgb(0x00cc_79a7),
-    bar: rgb(0x0056_b4e9),
+    bar: rgb(0x008a_a0b8),
     good: rgb(0x0000_b389),
-    negative: rgb(0x00cc_79a7),
+    negative: rgb(0x00b9_a3ff),
     warning: rgb(0x00f0_e442),
     error: rgb(0x00f0_702a),
     curves: [
@@ -87,7 +87,7 @@ pub static DEFAULT_DARK: ThemeColors = ThemeColors {
     cursor: rgb(0x00ff_ffff),
     grid: rgb(0x004a_4f57),
     baseline: rgb(0x009a_a0a8),
-    focus: rgb(0x0056_b4e9),
+    focus: Color::Reset,
 };
 
 /// Okabe and Ito's colors, darkened for a light background.
@@ -98,10 +98,10 @@ pub static DEFAULT_LIGHT: ThemeColors = ThemeColors {
     train: rgb(0x0000_5aa8),
     eval: rgb(0x0096_6000),
     f1: rgb(0x0096_307c),
-    bar: rgb(0x0000_5aa8),
+    bar: rgb(0x0055_6b80),
     good: rgb(0x0000_7355),
-    negative: rgb(0x0096_307c),
-    warning: rgb(0x0096_6000),
+    negative: rgb(0x0055_3fb0),
+    warning: rgb(0x006e_6400),
     error: rgb(0x00b8_4400),
     curves: [
         rgb(0x002f_8fe0),
@@ -116,7 +116,7 @@ pub static DEFAULT_LIGHT: ThemeColors = ThemeColors {
     cursor: rgb(0x0000_0000),
     grid: rgb(0x00c4_c9d0),
     baseline: rgb(0x006b_7280),
-    focus: rgb(0x0000_5aa8),
+    focus: Color::Reset,
 };
 
 /// High contrast on a black background.
@@ -127,9 +127,9 @@ pub static HIGH_CONTRAST_DARK: ThemeColors = ThemeColors {
     train: rgb(0x007c_d0ff),
     eval: rgb(0x00ff_b000),
     f1: rgb(0x00ff_a0d0),
-    bar: rgb(0x007c_d0ff),
+    bar: rgb(0x00d8_e0e8),
     good: rgb(0x0020_e0a0),
-    negative: rgb(0x00ff_a0d0),
+    negative: rgb(0x00c8_b8ff),
     warning: rgb(0x00ff_ff60),
     error: rgb(0x00ff_8050),
     curves: [
@@ -145,7 +145,7 @@ pub static HIGH_CONTRAST_DARK: ThemeColors = ThemeColors {
     cursor: Color::Reset,
     grid: rgb(0x0090_9090),
     baseline: Color::Reset,
-    focus: rgb(0x00ff_ff60),
+    focus: Color::Reset,
 };
 
 /// High contrast on a white background.
@@ -156,10 +156,10 @@ pub static HIGH_CONTRAST_LIGHT: ThemeColors = ThemeColors {
     train: rgb(0x0000_50a0),
     eval: rgb(0x007a_4a00),
     f1: rgb(0x0080_205f),
-    bar: rgb(0x0000_50a0),
+    bar: rgb(0x0030_4050),
     good: rgb(0x0000_5a42),
-    negative: rgb(0x0080_205f),
-    warning: rgb(0x007a_4a00),
+    negative: rgb(0x0040_2a98),
+    warning: rgb(0x0050_4800),
     error: rgb(0x009e_2a00),
     curves: [
         rgb(0x0000_50a0),
@@ -174,7 +174,7 @@ pub static HIGH_CONTRAST_LIGHT: ThemeColors = ThemeColors {
     cursor: Color::Reset,
     grid: rgb(0x0080_8080),
     baseline: Color::Reset,
-    focus: rgb(0x0000_50a0),
+    focus: Color::Reset,
 };
 
 /// Solarized (<https://ethanschoonover.com/solarized/>) on its dark background.
@@ -201,16 +201,16 @@ const fn solarized(dim: u32, strong: u32, faint: u32) -> ThemeColors {
         train: BLUE,
         eval: YELLOW,
         f1: MAGENTA,
-        bar: BLUE,
+        bar: CYAN,
         good: GREEN,
-        negative: MAGENTA,
+        negative: VIOLET,
         warning: ORANGE,
         error: RED,
         curves: [BLUE, YELLOW, CYAN, MAGENTA, GREEN, ORANGE, VIOLET, rgb(strong)],
         cursor: rgb(strong),
         grid: rgb(faint),
         baseline: rgb(dim),
-        focus: CYAN,
+        focus: rgb(strong),
     }
 }
 

@@ -26,13 +26,15 @@ pub struct Theme {
     depth: ColorDepth,
     ascii: bool,
     markers: Markers,
+    /// Whether the terminal's background is light, as far as known.
+    on_light: bool,
 }
 
 impl Theme {
     /// A theme with the terminal's own sixteen colors, or with attributes only.
     pub fn new(color: bool) -> Self {
         let depth = if color { ColorDepth::Sixteen } else { ColorDepth::None };
-        Self { colors: &TERMINAL, depth, ascii: false, markers: Markers::Braille }
+        Self { colors: &TERMINAL, depth, ascii: false, markers: Markers::Braille, on_light: false }
     }
 
     /// The same theme in RGB, unless it has no colors. For pictures of the screen.
@@ -55,16 +57,7 @@ impl Theme {
         // An empty variable counts as unset.
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let light = is_light(variable("COLORFGBG").as_deref());
-        let colors = match flags.theme {
-            ThemeChoice::Auto if light => &DEFAULT_LIGHT,
-            ThemeChoice::Auto | ThemeChoice::DefaultDark => &DEFAULT_DARK,
-            ThemeChoice::DefaultLight => &DEFAULT_LIGHT,
-            ThemeChoice::Terminal => &TERMINAL,
-            ThemeChoice::HighContrast if light => &HIGH_CONTRAST_LIGHT,
-            ThemeChoice::HighContrast => &HIGH_CONTRAST_DARK,
-            ThemeChoice::SolarizedDark => &SOLARIZED_DARK,
-            ThemeChoice::SolarizedLight => &SOLARIZED_LIGHT,
-        };
+        let colors = colors_of(flags.theme, light);
         let ascii = match flags.glyphs {
             GlyphChoice::Auto => !is_utf8(&variable),
             GlyphChoice::Utf8 => false,
@@ -86,7 +79,14 @@ impl Theme {
             }
             depth => depth,
         };
-        Self { colors, depth, ascii, markers }
+        Self { colors, depth, ascii, markers, on_light: light }
+    }
+
+    /// The theme with the colors of another choice, if there is one.
+    #[must_use]
+    pub fn chosen(self, choice: Option<ThemeChoice>) -> Self {
+        let colors = choice.map_or(self.colors, |choice| colors_of(choice, self.on_light));
+        Self { colors, ..self }
     }
 
     /// Whether there are colors.
@@ -239,9 +239,38 @@ impl Theme {
         self.role_or(|colors| colors.baseline, Modifier::ITALIC)
     }
 
+    /// The background of a cell of a matrix by its share from 0 to 1: right or wrong predictions.
+    /// Without RGB colors there is none.
+    pub fn heat(self, share: f64, is_right: bool) -> Style {
+        let role = if is_right { self.colors.good } else { self.colors.error };
+        let (Color::Rgb(r, g, b), ColorDepth::Truecolor | ColorDepth::Indexed) = (role, self.depth)
+        else {
+            return Style::new();
+        };
+        let base = if self.is_light() { 255.0 } else { 24.0 };
+        // Text stays legible on it.
+        let weight = 0.55 * share.clamp(0.0, 1.0);
+        let mixed = |channel: u8| (base + (f64::from(channel) - base) * weight).round() as u8;
+        Style::new().bg(quantize(Color::Rgb(mixed(r), mixed(g), mixed(b)), self.depth))
+    }
+
     /// The border of the focused panel.
     pub fn focus(self) -> Style {
         self.role(|colors| colors.focus, Modifier::BOLD)
+    }
+}
+
+/// The colors of a choice on a light or a dark background.
+fn colors_of(choice: ThemeChoice, light: bool) -> &'static ThemeColors {
+    match choice {
+        ThemeChoice::Auto if light => &DEFAULT_LIGHT,
+        ThemeChoice::Auto | ThemeChoice::DefaultDark => &DEFAULT_DARK,
+        ThemeChoice::DefaultLight => &DEFAULT_LIGHT,
+        ThemeChoice::Terminal => &TERMINAL,
+        ThemeChoice::HighContrast if light => &HIGH_CONTRAST_LIGHT,
+        ThemeChoice::HighContrast => &HIGH_CONTRAST_DARK,
+        ThemeChoice::SolarizedDark => &SOLARIZED_DARK,
+        ThemeChoice::SolarizedLight => &SOLARIZED_LIGHT,
     }
 }
 

@@ -23,11 +23,55 @@ struct DotCell {
     style: CurveStyle,
 }
 
-/// A rectangle of dots. Where curves meet in a cell, it shows the one drawn last.
-pub struct Canvas {
+/// The one mapping from a position in a plot to its dots and cells: curves, points, labels of axes
+/// and reference lines of the same value are in the same row. Positions are fractions of the width
+/// from the left and of the height from the bottom.
+#[derive(Clone, Copy, Debug)]
+pub struct PlotGrid {
     marker: Markers,
     columns: usize,
     rows: usize,
+}
+
+impl PlotGrid {
+    /// The mapping for a plot of this many cells.
+    pub fn new(columns: u16, rows: u16, marker: Markers) -> Self {
+        Self { marker, columns: usize::from(columns), rows: usize::from(rows) }
+    }
+
+    /// The numbers of dots across and down, less one.
+    fn last_dot(self) -> (f64, f64) {
+        let (across, down) = dots_per_cell(self.marker);
+        ((self.columns * across) as f64 - 1.0, (self.rows * down) as f64 - 1.0)
+    }
+
+    /// The position in dots from the upper left corner, not rounded.
+    fn dot(self, (x, y): (f64, f64)) -> (f64, f64) {
+        let (width, height) = self.last_dot();
+        (x * width, (1.0 - y) * height)
+    }
+
+    /// The column of a position, from 0; `None` outside the plot.
+    pub fn column(self, x: f64) -> Option<u16> {
+        let dot = self.dot((x, 0.0)).0.round();
+        is_within(x).then(|| (dot as usize / dots_per_cell(self.marker).0) as u16)
+    }
+
+    /// The row of a position, from 0 at the top; `None` outside the plot.
+    pub fn row(self, y: f64) -> Option<u16> {
+        let dot = self.dot((0.0, y)).1.round();
+        is_within(y).then(|| (dot as usize / dots_per_cell(self.marker).1) as u16)
+    }
+}
+
+/// Whether a fraction is within the plot, apart from rounding errors.
+fn is_within(fraction: f64) -> bool {
+    (-1e-9..=1.0 + 1e-9).contains(&fraction)
+}
+
+/// A rectangle of dots. Where curves meet in a cell, it shows the one drawn last.
+pub struct Canvas {
+    grid: PlotGrid,
     cells: Vec<DotCell>,
     curve: u16,
 }
@@ -42,10 +86,27 @@ pub struct CurveStyle {
 }
 
 impl Canvas {
-    /// An empty canvas of this many cells.
-    pub fn new(columns: u16, rows: u16, marker: Markers) -> Self {
-        let (columns, rows) = (usize::from(columns), usize::from(rows));
-        Self { marker, columns, rows, cells: vec![DotCell::default(); columns * rows], curve: 0 }
+    /// An empty canvas.
+    pub fn new(grid: PlotGrid) -> Self {
+        Self { grid, cells: vec![DotCell::default(); grid.columns * grid.rows], curve: 0 }
+    }
+
+    /// Draws a dotted line across the whole width, below all curves: a dot in each cell.
+    pub fn reference_line(&mut self, y: f64, style: CurveStyle) {
+        if !is_within(y) {
+            return;
+        }
+        let (across, _) = dots_per_cell(self.grid.marker);
+        let row = self.grid.dot((0.0, y)).1.round();
+        for column in 0..self.grid.columns {
+            self.dot((column * across) as f64, row, style);
+        }
+    }
+
+    /// Whether a curve is drawn in a cell.
+    pub fn has_curve(&self, column: usize, row: usize) -> bool {
+        let cell = self.cells.get(row * self.grid.columns + column);
+        column < self.grid.columns && cell.is_some_and(|cell| cell.dots != 0 && cell.curve > 0)
     }
 
     /// Starts a new curve, which is drawn over the earlier ones.
@@ -56,11 +117,9 @@ impl Canvas {
     /// Draws a line between two points, given as fractions of the width from the left and of the
     /// height from the bottom. They may be outside the canvas.
     pub fn line(&mut self, from: (f64, f64), to: (f64, f64), style: CurveStyle) {
-        let (across, down) = dots_per_cell(self.marker);
-        let (width, height) = ((self.columns * across) as f64, (self.rows * down) as f64);
-        let to_dots = |(x, y): (f64, f64)| (x * (width - 1.0), (1.0 - y) * (height - 1.0));
-        let Some((from, to)) =
-            clipped(to_dots(from), to_dots(to), (-0.499, width - 0.501), (-0.499, height - 0.501))
+        let (width, height) = self.grid.last_dot();
+        let (from, to) = (self.grid.dot(from), self.grid.dot(to));
+        let Some((from, to)) = clipped(from, to, (-0.499, width + 0.499), (-0.499, height + 0.499))
         else {
             return;
         };
@@ -74,16 +133,16 @@ impl Canvas {
     }
 
     fn dot(&mut self, x: f64, y: f64, style: CurveStyle) {
-        let (across, down) = dots_per_cell(self.marker);
+        let (across, down) = dots_per_cell(self.grid.marker);
         if x < 0.0 || y < 0.0 {
             return;
         }
         let (x, y) = (x as usize, y as usize);
         let (column, row) = (x / across, y / down);
-        if column >= self.columns || row >= self.rows {
+        if column >= self.grid.columns || row >= self.grid.rows {
             return;
         }
-        let cell = &mut self.cells[row * self.columns + column];
+        let cell = &mut self.cells[row * self.grid.columns + column];
         if cell.curve != self.curve {
             *cell = DotCell { curve: self.curve, ..DotCell::default() };
         }
@@ -94,7 +153,8 @@ impl Canvas {
     /// Writes the dots into the buffer.
     pub fn render(&self, area: Rect, buffer: &mut Buffer) {
         for (at, cell) in self.cells.iter().enumerate().filter(|(_, cell)| cell.dots != 0) {
-            let (column, row) = ((at % self.columns) as u16, (at / self.columns) as u16);
+            let (column, row) = (at % self.grid.columns, at / self.grid.columns);
+            let (column, row) = (column as u16, row as u16);
             if column < area.width && row < area.height {
                 let target = &mut buffer[(area.x + column, area.y + row)];
                 target.set_char(self.character(*cell)).set_style(cell.style.style);
@@ -103,7 +163,10 @@ impl Canvas {
     }
 
     fn character(&self, cell: DotCell) -> char {
-        match self.marker {
+        if cell.curve == 0 && self.grid.marker != Markers::Braille {
+            return '┄';
+        }
+        match self.grid.marker {
             Markers::Braille => braille(cell.dots),
             Markers::Block => match cell.dots {
                 1 => '▀',
@@ -159,7 +222,8 @@ mod tests {
     fn drawn(marker: Markers, lines: &[(Point, Point)]) -> Vec<String> {
         let area = Rect::new(0, 0, 4, 2);
         let mut buffer = Buffer::empty(area);
-        let mut canvas = Canvas::new(4, 2, marker);
+        let mut canvas = Canvas::new(PlotGrid::new(4, 2, marker));
+        canvas.begin_curve();
         for (from, to) in lines {
             canvas.line(*from, *to, STYLE);
         }
@@ -191,7 +255,8 @@ mod tests {
     fn the_last_curve_hides_the_earlier_ones() {
         let area = Rect::new(0, 0, 1, 1);
         let mut buffer = Buffer::empty(area);
-        let mut canvas = Canvas::new(1, 1, Markers::Braille);
+        let mut canvas = Canvas::new(PlotGrid::new(1, 1, Markers::Braille));
+        canvas.begin_curve();
         canvas.line((0.0, 0.0), (1.0, 0.0), STYLE);
         canvas.begin_curve();
         canvas.line((0.0, 1.0), (1.0, 1.0), STYLE);

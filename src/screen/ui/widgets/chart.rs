@@ -1,7 +1,7 @@
 //! A chart: curves over steps or time, with ticks at round values, baselines, annotations of
-//! events, and a cursor.
+//! events, and a cursor. [`PlotGrid`] places all of them.
 
-use super::canvas::{Canvas, CurveStyle};
+use super::canvas::{Canvas, CurveStyle, PlotGrid};
 use crate::run::metric_series::Segment;
 use crate::run::metric_series::ticks::{Tick, Unit, linear, logarithmic};
 use crate::screen::ui::theme::Theme;
@@ -34,8 +34,8 @@ pub struct ChartAnnotation {
 pub struct ChartBaseline {
     /// The value.
     pub y: f64,
-    /// The text beside the line.
-    pub name: String,
+    /// The texts at the right end of the line, the longest one first; the first that fits is used.
+    pub names: Vec<String>,
 }
 
 /// A chart.
@@ -60,6 +60,53 @@ pub struct Chart {
     pub cursor: Option<f64>,
 }
 
+/// The area of the curves, and which of its cells are in use.
+struct Plot {
+    area: Rect,
+    grid: PlotGrid,
+    /// Whether a curve, a point or the letter of an event is in a cell, row by row.
+    taken: Vec<bool>,
+}
+
+impl Plot {
+    fn new(area: Rect, theme: Theme) -> Self {
+        let grid = PlotGrid::new(area.width, area.height, theme.marker());
+        let cells = usize::from(area.width) * usize::from(area.height);
+        Self { area, grid, taken: vec![false; cells] }
+    }
+
+    fn index(&self, column: u16, row: u16) -> usize {
+        usize::from(row) * usize::from(self.area.width) + usize::from(column)
+    }
+
+    fn is_taken(&self, column: u16, row: u16) -> bool {
+        self.taken.get(self.index(column, row)).copied().unwrap_or(true)
+    }
+
+    fn take(&mut self, column: u16, row: u16) {
+        let index = self.index(column, row);
+        if let Some(taken) = self.taken.get_mut(index) {
+            *taken = true;
+        }
+    }
+
+    /// Whether `width` cells from a column on are free.
+    fn has_room(&self, column: u16, row: u16, width: u16) -> bool {
+        (column..column + width).all(|column| !self.is_taken(column, row))
+    }
+
+    /// The place of the name of a line in `row`: at the right end of the row, of the row above or of
+    /// the one below, or else as far to the right as there is room.
+    fn place_name(&self, row: u16, width: u16) -> Option<(u16, u16)> {
+        let end = self.area.width.checked_sub(width)?;
+        let rows = [Some(row), row.checked_sub(1), Some(row + 1)];
+        let rows = rows.into_iter().flatten().filter(|row| *row < self.area.height);
+        let at_end = rows.map(|row| (end, row));
+        let further_left = (0..end).rev().map(|column| (column, row));
+        at_end.chain(further_left).find(|&(column, row)| self.has_room(column, row, width))
+    }
+}
+
 impl Chart {
     /// Draws the chart and returns the area of its curves.
     pub fn draw(&self, area: Rect, buffer: &mut Buffer, theme: Theme) -> Rect {
@@ -72,23 +119,24 @@ impl Chart {
         };
         let labels = ticks.iter().map(|tick| tick.label.len()).max().unwrap_or(0) as u16;
         let gutter = (labels + 1).min(area.width / 2);
-        let plot = Rect {
+        let area = Rect {
             x: area.x + gutter,
             width: area.width - gutter,
             height: area.height.saturating_sub(1),
             ..area
         };
-        if plot.width == 0 || plot.height == 0 {
-            return plot;
+        if area.width == 0 || area.height == 0 {
+            return area;
         }
-        self.draw_y_axis(&ticks, plot, gutter, buffer, theme);
-        self.draw_x_axis(plot, buffer, theme);
-        self.draw_baselines(plot, buffer, theme);
-        self.draw_curves(plot, buffer, theme);
-        self.draw_baseline_names(plot, buffer, theme);
-        self.draw_annotations(plot, buffer);
-        self.draw_cursor(plot, buffer, theme);
-        plot
+        let mut plot = Plot::new(area, theme);
+        self.draw_y_axis(&ticks, &plot, gutter, buffer, theme);
+        self.draw_x_axis(&plot, buffer, theme);
+        self.draw_curves(&mut plot, buffer, theme);
+        self.draw_points(&mut plot, buffer);
+        self.draw_annotations(&mut plot, buffer);
+        self.draw_baseline_names(&mut plot, buffer, theme);
+        self.draw_cursor(&plot, buffer, theme);
+        area
     }
 
     /// The position of a value as a fraction of the width.
@@ -103,28 +151,26 @@ impl Chart {
         (scale(y) - low) / (high - low).max(f64::MIN_POSITIVE)
     }
 
-    fn column(&self, x: f64, plot: Rect) -> Option<u16> {
-        let fraction = self.x_fraction(x);
-        let within = (-1e-9..=1.0 + 1e-9).contains(&fraction);
-        within.then(|| plot.x + (fraction * f64::from(plot.width - 1)).round() as u16)
+    /// The column of a value within the plot.
+    fn column(&self, x: f64, plot: &Plot) -> Option<u16> {
+        plot.grid.column(self.x_fraction(x))
     }
 
-    fn row(&self, y: f64, plot: Rect) -> Option<u16> {
-        let fraction = self.y_fraction(y);
-        let within = (-1e-9..=1.0 + 1e-9).contains(&fraction);
-        within.then(|| plot.y + ((1.0 - fraction) * f64::from(plot.height - 1)).round() as u16)
+    /// The row of a value within the plot.
+    fn row(&self, y: f64, plot: &Plot) -> Option<u16> {
+        plot.grid.row(self.y_fraction(y))
     }
 
     fn draw_y_axis(
         &self,
         ticks: &[Tick],
-        plot: Rect,
+        plot: &Plot,
         gutter: u16,
         buffer: &mut Buffer,
         theme: Theme,
     ) {
-        let axis = plot.x - 1;
-        for row in plot.top()..plot.bottom() {
+        let axis = plot.area.x - 1;
+        for row in plot.area.top()..plot.area.bottom() {
             buffer[(axis, row)].set_char('│').set_style(theme.grid());
         }
         let mut last_row = None;
@@ -133,6 +179,7 @@ impl Chart {
                 continue;
             };
             last_row = Some(row);
+            let row = plot.area.y + row;
             let width = usize::from(gutter - 1);
             let label = &tick.label[..tick.label.len().min(width)];
             let x = axis - label.len() as u16;
@@ -141,57 +188,34 @@ impl Chart {
         }
     }
 
-    fn draw_x_axis(&self, plot: Rect, buffer: &mut Buffer, theme: Theme) {
-        let row = plot.bottom();
+    fn draw_x_axis(&self, plot: &Plot, buffer: &mut Buffer, theme: Theme) {
+        let area = plot.area;
         let widest = match self.x_unit {
             Unit::Clock | Unit::Duration => 11,
             _ => 9,
         };
-        let most = (usize::from(plot.width) / widest).max(1);
-        let mut free = plot.x.saturating_sub(1);
+        let most = (usize::from(area.width) / widest).max(1);
+        let mut free = area.x.saturating_sub(1);
         for tick in linear(self.x[0], self.x[1], most, self.x_unit) {
             let Some(column) = self.column(tick.value, plot) else { continue };
             let width = tick.label.len() as u16;
-            let start = column.saturating_sub(width / 2);
-            let start = start.min(plot.right().saturating_sub(width)).max(plot.x);
-            if start < free || start + width > plot.right() {
+            let start = (area.x + column).saturating_sub(width / 2);
+            let start = start.min(area.right().saturating_sub(width)).max(area.x);
+            if start < free || start + width > area.right() {
                 continue;
             }
-            buffer.set_string(start, row, &tick.label, theme.dim());
+            buffer.set_string(start, area.bottom(), &tick.label, theme.dim());
             free = start + width + 2;
         }
     }
 
-    fn draw_baselines(&self, plot: Rect, buffer: &mut Buffer, theme: Theme) {
+    /// Draws the baselines and, over them, the curves.
+    fn draw_curves(&self, plot: &mut Plot, buffer: &mut Buffer, theme: Theme) {
+        let mut canvas = Canvas::new(plot.grid);
         for baseline in &self.baselines {
-            let Some(row) = self.row(baseline.y, plot) else { continue };
-            for column in plot.left()..plot.right() {
-                buffer[(column, row)].set_char('┄').set_style(theme.baseline());
-            }
+            let style = CurveStyle { style: theme.baseline(), symbol: '-' };
+            canvas.reference_line(self.y_fraction(baseline.y), style);
         }
-    }
-
-    /// Draws the names over the curves, so that they stay legible, and at the left, where rising
-    /// curves are still far below.
-    fn draw_baseline_names(&self, plot: Rect, buffer: &mut Buffer, theme: Theme) {
-        let mut named = Vec::new();
-        for baseline in &self.baselines {
-            let Some(row) = self.row(baseline.y, plot) else { continue };
-            // Each row has at most one name.
-            let width = baseline.name.width() as u16;
-            if !named.contains(&row) && width < plot.width {
-                for column in 0..width {
-                    // Otherwise the attributes of a curve below would remain.
-                    buffer[(plot.left() + 1 + column, row)].reset();
-                }
-                buffer.set_string(plot.left() + 1, row, &baseline.name, theme.baseline());
-                named.push(row);
-            }
-        }
-    }
-
-    fn draw_curves(&self, plot: Rect, buffer: &mut Buffer, theme: Theme) {
-        let mut canvas = Canvas::new(plot.width, plot.height, theme.marker());
         for series in &self.series {
             canvas.begin_curve();
             for segment in &series.segments {
@@ -205,43 +229,90 @@ impl Chart {
                 }
             }
         }
-        canvas.render(plot, buffer);
+        canvas.render(plot.area, buffer);
+        for row in 0..plot.area.height {
+            for column in 0..plot.area.width {
+                if canvas.has_curve(usize::from(column), usize::from(row)) {
+                    plot.take(column, row);
+                }
+            }
+        }
+    }
+
+    fn draw_points(&self, plot: &mut Plot, buffer: &mut Buffer) {
         for series in self.series.iter().filter(|series| series.points) {
             // Points are not drawn if they are so close that they would look like the line.
             let points: usize = series.segments.iter().map(Vec::len).sum();
-            if points > usize::from(plot.width) / 2 {
+            if points > usize::from(plot.area.width) / 2 {
                 continue;
             }
             for &(x, y) in series.segments.iter().flatten() {
                 if let (Some(column), Some(row)) = (self.column(x, plot), self.row(y, plot)) {
-                    buffer[(column, row)].set_char('•').set_style(series.style.style);
+                    let cell = &mut buffer[(plot.area.x + column, plot.area.y + row)];
+                    cell.set_char('•').set_style(series.style.style);
+                    plot.take(column, row);
                 }
             }
         }
     }
 
-    fn draw_annotations(&self, plot: Rect, buffer: &mut Buffer) {
+    /// Draws the letter of each event in the highest free cell of its column, and a line below it.
+    fn draw_annotations(&self, plot: &mut Plot, buffer: &mut Buffer) {
         for annotation in &self.annotations {
             let Some(column) = self.column(annotation.x, plot) else { continue };
-            for row in plot.top()..plot.bottom() {
-                let cell = &mut buffer[(column, row)];
+            let free = (0..plot.area.height).find(|row| !plot.is_taken(column, *row));
+            let x = plot.area.x + column;
+            for row in 0..plot.area.height {
+                let cell = &mut buffer[(x, plot.area.y + row)];
                 if cell.symbol() == " " {
                     cell.set_char('┊').set_style(annotation.style);
                 }
             }
-            buffer[(column, plot.y)].set_char(annotation.symbol).set_style(annotation.style);
+            if let Some(row) = free {
+                buffer[(x, plot.area.y + row)]
+                    .set_char(annotation.symbol)
+                    .set_style(annotation.style);
+                plot.take(column, row);
+            }
         }
     }
 
-    fn draw_cursor(&self, plot: Rect, buffer: &mut Buffer, theme: Theme) {
+    /// Draws the names at the right end of their lines, where neither a curve nor the letter of an
+    /// event is. A name without room is left out.
+    fn draw_baseline_names(&self, plot: &mut Plot, buffer: &mut Buffer, theme: Theme) {
+        for baseline in &self.baselines {
+            let Some(row) = self.row(baseline.y, plot) else { continue };
+            let place = |name: &String| {
+                let width = name.width() as u16;
+                let (column, row) = plot.place_name(row, width)?;
+                Some((column, row, width, name.clone()))
+            };
+            let Some((column, row, width, name)) = baseline.names.iter().find_map(place) else {
+                continue;
+            };
+            let (x, y) = (plot.area.x + column, plot.area.y + row);
+            for column in column..column + width {
+                // Otherwise the attributes of the line below would remain.
+                buffer[(plot.area.x + column, y)].reset();
+                plot.take(column, row);
+            }
+            buffer.set_string(x, y, &name, theme.baseline());
+        }
+    }
+
+    fn draw_cursor(&self, plot: &Plot, buffer: &mut Buffer, theme: Theme) {
         let Some(column) = self.cursor.and_then(|x| self.column(x, plot)) else { return };
-        for row in plot.top()..plot.bottom() {
-            let cell = &mut buffer[(column, row)];
-            if [" ", "┄"].contains(&cell.symbol()) {
-                cell.set_char('│').set_style(theme.cursor());
-            } else {
+        for row in 0..plot.area.height {
+            let cell = &mut buffer[(plot.area.x + column, plot.area.y + row)];
+            if plot.is_taken(column, row) {
                 cell.set_style(theme.selected());
+            } else {
+                cell.set_char('│').set_style(theme.cursor());
             }
         }
     }
 }
+
+#[cfg(test)]
+#[path = "chart_tests.rs"]
+mod tests;

@@ -34,3 +34,63 @@ pub fn draw_centered_hint(frame: &mut Frame, area: Rect, text: &str, theme: Them
     let middle = Rect { y: area.y + area.height / 2, height: area.height.min(1), ..area };
     frame.render_widget(Paragraph::new(Line::styled(text, theme.dim()).centered()), middle);
 }
+
+/// Characters of a sparkline, from the lowest to the highest value.
+const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// The character for a share of the height from 0 to 1.
+pub fn level(share: f64) -> char {
+    LEVELS[(share.clamp(0.0, 1.0) * 7.0).round() as usize]
+}
+
+/// A line of values, one a cell, from the lowest to the highest of them; blank where there is none.
+pub fn sparkline(values: &[Option<f64>]) -> String {
+    let known = || values.iter().flatten().copied().filter(|value| value.is_finite());
+    let low = known().fold(f64::INFINITY, f64::min);
+    let high = known().fold(f64::NEG_INFINITY, f64::max);
+    let cell = |value: &Option<f64>| match value {
+        Some(value) if value.is_finite() => {
+            level((value - low) / (high - low).max(f64::MIN_POSITIVE))
+        }
+        _ => ' ',
+    };
+    values.iter().map(cell).collect()
+}
+
+/// The history of a value as an area of `rows` lines, `limit` at the top, with the latest value at
+/// the right and at most one value a cell.
+pub fn area_graph(values: &[f64], limit: f64, width: usize, rows: usize) -> Vec<String> {
+    let shown = &values[values.len().saturating_sub(width)..];
+    let line = |row: usize| {
+        let below = (rows - 1 - row) as f64;
+        let cell = |value: &f64| {
+            let share = if limit > 0.0 { (value / limit).clamp(0.0, 1.0) } else { 0.0 };
+            let eighths = ((share * rows as f64 - below) * 8.0).round();
+            match eighths {
+                ..1.0 if row + 1 == rows => LEVELS[0],
+                ..1.0 => ' ',
+                _ => LEVELS[(eighths.min(8.0) - 1.0) as usize],
+            }
+        };
+        " ".repeat(width - shown.len()) + &shown.iter().map(cell).collect::<String>()
+    };
+    (0..rows).map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sparkline_spans_its_values() {
+        assert_eq!(sparkline(&[Some(1.0), None, Some(2.0), Some(f64::NAN), Some(3.0)]), "▁ ▅ █");
+        assert_eq!(sparkline(&[Some(2.0), Some(2.0)]), "▁▁");
+    }
+
+    #[test]
+    fn a_graph_fills_its_rows_by_value() {
+        let graph = area_graph(&[0.0, 0.25, 0.5, 1.0], 1.0, 5, 2);
+        assert_eq!(graph, ["    █", " ▁▄██"]);
+        assert_eq!(area_graph(&[0.5; 9], 0.0, 3, 1), ["▁▁▁"]);
+    }
+}

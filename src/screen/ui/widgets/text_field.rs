@@ -32,7 +32,7 @@ impl TextField<'_> {
         } else {
             Span::raw(visible)
         };
-        let line = Line::from(vec![Span::styled(self.prefix, theme.train()), text]);
+        let line = Line::from(vec![Span::styled(self.prefix, theme.strong()), text]);
         frame.render_widget(Paragraph::new(line), area);
         if self.focused {
             // The terminal's own cursor, so that an input method composes in the right place.

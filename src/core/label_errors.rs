@@ -1,0 +1,77 @@
+//! Labels of a dataset that are likely wrong, by confident learning (Northcutt, Jiang and Chuang,
+//! 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels", Journal of Artificial
+//! Intelligence Research 70). The probabilities have to be those of a model that was not trained on
+//! the examples.
+
+/// The class that each example likely has instead of its label; `None` if its label is plausible.
+///
+/// The threshold of a class is the mean probability of the class over the examples with this label.
+/// An example is counted for the most probable of the classes whose thresholds its probabilities
+/// reach (equation 1 of the paper); it is suspected if that is another class than its label.
+/// `probability` returns the probability of a class for an example, by their indices.
+pub fn suspected(
+    labels: &[u32],
+    classes: usize,
+    probability: impl Fn(usize, usize) -> f64,
+) -> Vec<Option<u32>> {
+    let (mut sums, mut counts) = (vec![0f64; classes], vec![0u64; classes]);
+    for (example, &label) in labels.iter().enumerate() {
+        let label = label as usize;
+        if let (Some(sum), Some(count)) = (sums.get_mut(label), counts.get_mut(label)) {
+            *sum += probability(example, label);
+            *count += 1;
+        }
+    }
+    // Without an example, nothing is known of a class: its threshold is not reached.
+    let threshold = |(sum, count): (&f64, &u64)| match count {
+        0 => f64::INFINITY,
+        count => sum / *count as f64,
+    };
+    let thresholds: Vec<f64> = sums.iter().zip(&counts).map(threshold).collect();
+    let likely = |(example, &label): (usize, &u32)| {
+        let reached = thresholds.iter().enumerate().filter_map(|(class, threshold)| {
+            let own = probability(example, class);
+            (own >= *threshold).then_some((class as u32, own))
+        });
+        let best = reached.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        best.map(|(class, _)| class).filter(|class| *class != label)
+    };
+    labels.iter().enumerate().map(likely).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_below_the_threshold_of_their_class_are_suspected() {
+        // Thresholds: (0.9 + 0.8 + 0.1) / 3 = 0.6 of class 0, (0.7 + 0.9 + 0.35) / 3 = 0.65 of 1.
+        let labels = [0, 0, 0, 1, 1, 1];
+        let of_class_0 = [0.9, 0.8, 0.1, 0.3, 0.1, 0.65];
+        let probability = |example: usize, class: usize| match class {
+            0 => of_class_0[example],
+            _ => 1.0 - of_class_0[example],
+        };
+        let found = suspected(&labels, 2, probability);
+        assert_eq!(found, [None, None, Some(1), None, None, Some(0)]);
+        // A wrong prediction that reaches no threshold says nothing about the label.
+        let unsure = [0.9, 0.8, 0.45, 0.3, 0.1, 0.5];
+        let probability = |example: usize, class: usize| match class {
+            0 => unsure[example],
+            _ => 1.0 - unsure[example],
+        };
+        assert_eq!(suspected(&labels, 2, probability), [None; 6]);
+    }
+
+    #[test]
+    fn the_most_probable_class_that_reaches_its_threshold_counts() {
+        let table = [[0.5, 0.3, 0.2], [0.2, 0.4, 0.4], [0.1, 0.3, 0.6], [0.05, 0.45, 0.5]];
+        let labels = [0, 1, 2, 0];
+        let found = suspected(&labels, 4, |example, class| {
+            table[example].get(class).copied().unwrap_or_default()
+        });
+        // Thresholds 0.275, 0.4, 0.6 and none; of the last example, only class 1 is reached.
+        assert_eq!(found, [None, None, None, Some(1)]);
+        assert_eq!(suspected(&[7], 2, |_, _| 0.5), [None]);
+    }
+}

@@ -1,0 +1,85 @@
+//! Verdicts as text.
+
+use super::Verdict;
+use crate::core::text::interpolate;
+use std::fmt::{self, Display, Formatter};
+
+/// A text with the placeholders `{0}`, `{1}` and so on, and the values for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerdictText {
+    /// The text in English.
+    pub text: &'static str,
+    /// The values.
+    pub values: Vec<String>,
+}
+
+impl VerdictText {
+    /// The text with its values, in which `translate` gives the text in another language.
+    pub fn filled(&self, translate: impl Fn(&'static str) -> String) -> String {
+        let values: Vec<&dyn Display> =
+            self.values.iter().map(|value| value as &dyn Display).collect();
+        interpolate(&translate(self.text), &values)
+    }
+}
+
+impl Verdict {
+    /// The verdict in a few words.
+    pub fn headline(&self) -> VerdictText {
+        let (text, values) = match self {
+            Self::RateTooHigh { .. } => ("learning rate too high", Vec::new()),
+            Self::Overfitting { since, .. } => {
+                ("over-fitting since step {0}", vec![since.to_string()])
+            }
+            Self::Imbalance { .. } => ("label imbalance", Vec::new()),
+            Self::Plateau { since, .. } => ("plateau since step {0}", vec![since.to_string()]),
+            Self::Improving { .. } => ("still improving", Vec::new()),
+        };
+        VerdictText { text, values }
+    }
+
+    /// The numbers behind it; `labels` has the names of the classes.
+    pub fn evidence(&self, labels: &[String]) -> VerdictText {
+        let loss = |loss: &f64| format!("{loss:.3}");
+        let percent = |share: f64| format!("{:.0}", 100.0 * share);
+        let (text, values) = match self {
+            Self::RateTooHigh { since, best, now } => (
+                "train loss {0} around step {1}, now {2}",
+                vec![loss(best), since.to_string(), loss(now)],
+            ),
+            Self::Overfitting { eval, train, .. } => (
+                "eval loss {0} to {1}, train loss {2} to {3}",
+                eval.iter().chain(train).map(loss).collect(),
+            ),
+            Self::Imbalance { class, share, recall } => {
+                let name = labels.get(*class).cloned().unwrap_or_else(|| class.to_string());
+                (
+                    "{0} is {1} % of the evaluation, {2} % of it is found",
+                    vec![name, percent(*share), percent(*recall)],
+                )
+            }
+            Self::Plateau { best, evaluations, .. } => {
+                ("best loss {0}, {1} evaluations since", vec![loss(best), evaluations.to_string()])
+            }
+            Self::Improving { is_eval: true, loss: losses } => {
+                ("eval loss {0} to {1}", losses.iter().map(loss).collect())
+            }
+            Self::Improving { is_eval: false, loss: losses } => {
+                ("train loss {0} to {1}", losses.iter().map(loss).collect())
+            }
+        };
+        VerdictText { text, values }
+    }
+
+    /// Both in one line of English.
+    pub fn line(&self, labels: &[String]) -> String {
+        let english = |text: &'static str| text.to_owned();
+        let (headline, evidence) = (self.headline(), self.evidence(labels));
+        format!("{}: {}", headline.filled(english), evidence.filled(english))
+    }
+}
+
+impl Display for Verdict {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line(&[]))
+    }
+}

@@ -1,0 +1,172 @@
+//! Verdicts on synthetic curves.
+
+use super::*;
+use crate::core::train::fixtures;
+use crate::core::train::metrics::Confusion;
+
+/// Noise of a standard deviation of about one, deterministic on every machine.
+fn noise(seed: u64) -> f64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678_9abc_def1);
+    let mut sum = 0.0;
+    for _ in 0..12 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        sum += (state >> 11) as f64 / (1u64 << 53) as f64;
+    }
+    sum - 6.0
+}
+
+fn evaluation(step: u64, loss: f64, accuracy: f64, samples: u64) -> Evaluated {
+    let mut evaluated = fixtures::evaluated(step, 1.0, accuracy, 0.0);
+    (evaluated.metrics.eval_loss, evaluated.metrics.eval_samples) = (loss, samples);
+    evaluated
+}
+
+/// A run of `steps` steps with `count` evaluations.
+fn watch(
+    (steps, count, samples): (u64, u64, u64),
+    (seed, deviation): (u64, f64),
+    train: impl Fn(f64) -> f64,
+    eval: impl Fn(f64) -> (f64, f64),
+) -> RunWatch {
+    let mut watch = RunWatch::default();
+    let every = steps / count.max(1);
+    for step in 1..=steps {
+        let x = step as f64 / steps as f64;
+        watch.push_step(step, train(x) + deviation * noise(seed * 1_000_003 + step));
+        if count > 0 && step.is_multiple_of(every) {
+            let (loss, accuracy) = eval(x);
+            let by_chance = SAMPLE_DEVIATION / (samples as f64).sqrt();
+            let loss = loss + by_chance * noise(seed * 77_003 + step);
+            let error = (accuracy * (1.0 - accuracy) / samples as f64).sqrt();
+            let accuracy = accuracy + 0.5 * error * noise(seed * 99_001 + step);
+            watch.push_evaluation(&evaluation(step, loss, accuracy, samples));
+        }
+    }
+    watch
+}
+
+#[test]
+fn a_rising_evaluation_loss_with_a_falling_training_loss_is_over_fitting() {
+    let eval = |x: f64| (0.5 + 1.2 * (x - 0.3).powi(2), 0.76);
+    let run = watch((630, 10, 2000), (1, 0.08), |x| 0.7 - 0.6 * x, eval);
+    let Some(Verdict::Overfitting { since, eval, train }) = run.verdict() else {
+        panic!("{:?}", run.verdict());
+    };
+    assert!((126..=252).contains(&since), "{since}");
+    assert!(eval[1] > eval[0] + 0.2 && train[1] < train[0] - 0.2, "{eval:?} {train:?}");
+    let line = run.verdict().map(|verdict| verdict.line(&[])).unwrap_or_default();
+    assert!(line.starts_with("over-fitting since step "), "{line}");
+}
+
+#[test]
+fn a_training_loss_that_rises_again_is_a_rate_that_is_too_high() {
+    for (steps, seed) in [(100, 1), (400, 2), (20_000, 3)] {
+        let train = |x: f64| if x < 0.5 { 0.7 - 0.4 * x } else { 0.5 + 0.6 * (x - 0.5) };
+        let run = watch((steps, 0, 1), (seed, 0.05), train, |_| (0.0, 0.0));
+        let verdict = run.verdict();
+        assert!(matches!(verdict, Some(Verdict::RateTooHigh { .. })), "{verdict:?} in {steps}");
+    }
+}
+
+#[test]
+fn a_flat_evaluation_loss_is_a_plateau_and_a_falling_one_improves() {
+    let flat = |x: f64| (0.5 + 0.2 * (-20.0 * x).exp(), 0.76);
+    let run = watch((630, 10, 2000), (1, 0.08), |_| 0.5, flat);
+    let verdict = run.verdict();
+    assert!(matches!(verdict, Some(Verdict::Plateau { .. })), "{verdict:?}");
+    let falling = |x: f64| (0.7 - 0.3 * x, 0.5 + 0.3 * x);
+    let run = watch((630, 10, 2000), (1, 0.08), |x| 0.7 - 0.3 * x, falling);
+    let verdict = run.verdict();
+    assert!(matches!(verdict, Some(Verdict::Improving { is_eval: true, .. })), "{verdict:?}");
+    let run = watch((400, 0, 1), (1, 0.05), |x| 0.7 - 0.4 * x, |_| (0.0, 0.0));
+    let verdict = run.verdict();
+    assert!(matches!(verdict, Some(Verdict::Improving { is_eval: false, .. })), "{verdict:?}");
+}
+
+#[test]
+fn a_rare_class_that_is_not_found_is_an_imbalance() {
+    let mut run = RunWatch::default();
+    let mut evaluated = evaluation(60, 0.3, 0.95, 1000);
+    evaluated.metrics.eval_confusion = Confusion { counts: vec![vec![948, 2], vec![48, 2]] };
+    run.push_evaluation(&evaluated);
+    let Some(verdict @ Verdict::Imbalance { class: 1, .. }) = run.verdict() else {
+        panic!("{:?}", run.verdict());
+    };
+    let labels = ["negative".to_owned(), "positive".to_owned()];
+    assert_eq!(
+        verdict.line(&labels),
+        "label imbalance: positive is 5 % of the evaluation, 4 % of it is found"
+    );
+    for counts in [
+        vec![vec![948, 2], vec![10, 40]],
+        vec![vec![500, 0], vec![450, 50]],
+        vec![vec![90, 0], vec![5, 0]],
+    ] {
+        let mut run = RunWatch::default();
+        evaluated.metrics.eval_confusion = Confusion { counts };
+        run.push_evaluation(&evaluated);
+        assert_eq!(run.verdict(), None, "found, or not rare, or too few");
+    }
+}
+
+#[test]
+fn short_and_noisy_runs_raise_no_false_alarm() {
+    let mut problems = Vec::new();
+    for seed in 0..200 {
+        for (steps, evaluations, samples) in
+            [(20, 2, 100), (63, 3, 200), (126, 4, 200), (630, 10, 2000), (3000, 30, 500)]
+        {
+            // A run that converges, with the noise of batches of 32.
+            let train = |x: f64| 0.69 - 0.3 * (1.0 - (-3.0 * x).exp());
+            let eval = |x: f64| {
+                let learned = 1.0 - (-4.0 * x).exp();
+                (0.69 - 0.22 * learned, 0.5 + 0.26 * learned)
+            };
+            let shape = (steps, evaluations, samples);
+            let run = watch(shape, (seed, 0.12), train, eval);
+            if let Some(verdict) = run.verdict().filter(Verdict::is_problem) {
+                problems.push((seed, shape, verdict));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{} of 1000: {problems:?}", problems.len());
+}
+
+#[test]
+fn too_early_means_no_verdict() {
+    let mut run = RunWatch::default();
+    assert_eq!(run.verdict(), None);
+    for step in 1..MIN_STEPS {
+        run.push_step(step, step as f64);
+        assert_eq!(run.verdict(), None, "{step}");
+    }
+    run.push_step(MIN_STEPS, f64::NAN);
+    assert_eq!(run.verdict(), None);
+}
+
+#[test]
+fn what_was_rolled_back_does_not_count() {
+    let eval = |x: f64| (0.5 + 1.2 * (x - 0.3).powi(2), 0.76);
+    let mut run = watch((630, 10, 2000), (1, 0.08), |x| 0.7 - 0.6 * x, eval);
+    run.truncate(189);
+    assert!(run.verdict().is_none_or(|verdict| !verdict.is_problem()), "{:?}", run.verdict());
+    let again = watch((189, 3, 2000), (1, 0.08), |x| 0.7 - 0.18 * x, |x| eval(0.3 * x));
+    assert_eq!(run.evaluations.len(), again.evaluations.len());
+    // Blocks of a few steps are removed as a whole.
+    assert!((180..=189).contains(&run.train.count()));
+}
+
+#[test]
+fn memory_is_bounded() {
+    let mut run = RunWatch::default();
+    for step in 1..=100_000 {
+        run.push_step(step, 0.5);
+        if step % 10 == 0 {
+            run.push_evaluation(&evaluation(step, 0.5, 0.8, 100));
+        }
+    }
+    assert!(run.evaluations.len() <= MAX_EVALUATIONS);
+    assert_eq!(run.train.count(), 100_000);
+}

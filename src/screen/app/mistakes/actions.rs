@@ -1,0 +1,194 @@
+//! The actions of the page.
+
+use super::filter::{ReviewFilter, ShownReviews, UnknownFilter};
+use super::{Mistakes, Saving};
+use crate::run::predictions::slices::LengthBand;
+use crate::screen::app::editor;
+use tui_input::{Input, InputRequest};
+
+/// An action of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MistakesAction {
+    /// Move the selection by this many reviews.
+    Move(isize),
+    /// Select the first review.
+    First,
+    /// Select the last review.
+    Last,
+    /// Show the selected review on the predict page.
+    Open,
+    /// Order the reviews by the next quantity.
+    NextOrder,
+    /// Reverse the order.
+    Reverse,
+    /// Show the next kind of reviews.
+    NextKind,
+    /// Show the reviews of the next cell of the confusion matrix with mistakes, or of all cells.
+    NextCell,
+    /// Show the reviews of the next range of lengths, or of all lengths.
+    NextLength,
+    /// Show the reviews with another share of unknown tokens, or with any.
+    NextUnknown,
+    /// Type a text to search for.
+    Search,
+    /// Keep what is typed.
+    ApplyInput,
+    /// Show what was shown before typing began.
+    CancelInput,
+    /// Show the evaluation this many after the current one.
+    Evaluation(isize),
+    /// Give the selected review the next class as its label, or its own again.
+    Relabel,
+    /// Show the accuracy of slices, or the reviews again.
+    Slices,
+    /// Show the mistakes of all reviews again.
+    ShowAll,
+}
+
+/// What the page asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MistakesRequest {
+    /// Classify this text on the predict page.
+    Predict(String),
+}
+
+impl Mistakes {
+    /// Applies an action.
+    pub fn apply(&mut self, action: MistakesAction) -> Option<MistakesRequest> {
+        let last = self.shown.len().saturating_sub(1);
+        match action {
+            MistakesAction::Move(by) => {
+                self.selected = self.selected.saturating_add_signed(by).min(last);
+            }
+            MistakesAction::First => self.selected = 0,
+            MistakesAction::Last => self.selected = last,
+            MistakesAction::Open => {
+                let review = self.reviews().get(self.selected_review()?)?;
+                return Some(MistakesRequest::Predict(review.line()));
+            }
+            MistakesAction::NextOrder => {
+                (self.order, self.is_reversed) = (self.order.next(), false);
+                self.show_first();
+            }
+            MistakesAction::Reverse => {
+                self.is_reversed = !self.is_reversed;
+                self.show_first();
+            }
+            MistakesAction::NextKind => {
+                self.filter.kind = self.filter.kind.next();
+                self.refresh();
+            }
+            MistakesAction::NextCell => {
+                let cells = self.wrong_cells();
+                self.filter.cell = next_of(&cells, self.filter.cell);
+                self.refresh();
+            }
+            MistakesAction::NextLength => {
+                self.filter.length = next_of(&LengthBand::ALL, self.filter.length);
+                self.refresh();
+            }
+            MistakesAction::NextUnknown => {
+                let shares = [UnknownFilter::Some, UnknownFilter::Many, UnknownFilter::None];
+                self.filter.unknown = next_of(&shares, self.filter.unknown);
+                self.refresh();
+            }
+            MistakesAction::Search => {
+                self.slices = false;
+                self.input = Some(Input::new(self.filter.search.clone()));
+            }
+            MistakesAction::ApplyInput => self.input = None,
+            MistakesAction::CancelInput => {
+                self.input = None;
+                self.filter.search.clear();
+                self.refresh();
+            }
+            MistakesAction::Evaluation(by) => self.choose_evaluation(by),
+            MistakesAction::Relabel => self.relabel(),
+            MistakesAction::Slices => self.slices = !self.slices,
+            MistakesAction::ShowAll => {
+                self.slices = false;
+                self.filter = ReviewFilter::default();
+                self.chosen_step = None;
+                self.evaluation_changed();
+            }
+        }
+        None
+    }
+
+    /// Shows the reviews of a cell of the confusion matrix: true and predicted class.
+    pub fn show_cell(&mut self, cell: (u32, u32)) {
+        let kind = ShownReviews::All;
+        self.filter = ReviewFilter { kind, cell: Some(cell), ..ReviewFilter::default() };
+        (self.slices, self.chosen_step) = (false, None);
+        self.evaluation_changed();
+        self.selected = 0;
+    }
+
+    /// Edits the text being typed.
+    pub fn edit(&mut self, request: InputRequest) {
+        if let Some(input) = &mut self.input {
+            editor::edit(input, request);
+        }
+        self.search_as_typed();
+    }
+
+    /// Pastes into the text being typed.
+    pub fn paste(&mut self, text: &str) {
+        if let Some(input) = &mut self.input {
+            editor::paste(input, text);
+        }
+        self.search_as_typed();
+    }
+
+    fn search_as_typed(&mut self) {
+        if let Some(input) = &self.input {
+            input.value().clone_into(&mut self.filter.search);
+            self.refresh();
+        }
+    }
+
+    fn show_first(&mut self) {
+        self.refresh();
+        self.selected = 0;
+    }
+
+    fn choose_evaluation(&mut self, by: isize) {
+        let Some(index) = self.evaluation_index() else { return };
+        let last = self.evaluations().len().saturating_sub(1);
+        let chosen = index.saturating_add_signed(by).min(last);
+        self.chosen_step = self.evaluations().get(chosen).map(|evaluation| evaluation.step);
+        self.evaluation_changed();
+    }
+
+    fn relabel(&mut self) {
+        let Some(index) = self.selected_review() else { return };
+        let Some(own) = self.reviews().get(index).map(|review| review.label) else { return };
+        let classes = self.evaluation().map_or(0, |shown| shown.outcomes.classes() as u32);
+        // The predicted or likely class first.
+        let predicted = self.evaluation().and_then(|shown| shown.outcomes.predicted().get(index));
+        let first = self.likely_class(index).or(predicted.map(|class| u32::from(*class)));
+        let first = first.filter(|class| *class != own);
+        let others = (0..classes).filter(|class| *class != own && Some(*class) != first);
+        let order: Vec<u32> = first.into_iter().chain(others).collect();
+        match next_of(&order, self.corrected_class(index)) {
+            Some(class) => self.corrections.insert(index as u32, class),
+            None => self.corrections.remove(&(index as u32)),
+        };
+        self.saving = match self.saving {
+            Saving::Done | Saving::Due => Saving::Due,
+            Saving::UnderWay | Saving::UnderWayAndDue => Saving::UnderWayAndDue,
+        };
+        // The review stays in the list until another kind of reviews is shown.
+    }
+}
+
+/// The value after the current one; `None` after the last one, which the first one follows.
+fn next_of<T: Copy + PartialEq>(values: &[T], current: Option<T>) -> Option<T> {
+    match current {
+        None => values.first().copied(),
+        Some(current) => {
+            let at = values.iter().position(|value| *value == current)?;
+            values.get(at + 1).copied()
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The arrangement of the panels.
+
+use super::*;
+
+fn arranged(width: u16, height: u16) -> Vec<PanelPage> {
+    arrange(&Panel::ALL, (width, height), None, ContentSize::default())
+}
+
+#[test]
+fn every_size_shows_every_panel_once_and_fills_the_page() {
+    for (width, height) in
+        [(60, 8), (78, 10), (80, 17), (100, 26), (120, 33), (150, 40), (200, 53), (400, 200)]
+    {
+        for columns in [None, Some(1), Some(2), Some(3), Some(4)] {
+            let content = ContentSize { epochs: 10, classes: 2 };
+            let pages = arrange(&Panel::ALL, (width, height), columns, content);
+            let mut seen: Vec<Panel> = pages.iter().flatten().map(|(panel, _)| *panel).collect();
+            seen.sort_unstable();
+            assert_eq!(seen, Panel::ALL.to_vec());
+            for page in &pages {
+                let cells =
+                    page.iter().map(|(_, area)| u32::from(area.width) * u32::from(area.height));
+                assert_eq!(
+                    cells.sum::<u32>(),
+                    u32::from(width) * u32::from(height),
+                    "{width}x{height}"
+                );
+                for (panel, area) in page {
+                    let least = panel.rows_needed(content).min(usize::from(height));
+                    assert!(area.height >= least.min(5) as u16, "{panel:?} {area:?}");
+                    assert!(area.width >= 38, "{panel:?} {area:?}");
+                }
+            }
+        }
+    }
+    assert!(!arranged(1, 1).is_empty());
+}
+
+#[test]
+fn the_loss_is_about_twice_as_large_as_the_other_charts() {
+    for (width, height) in [(80, 17), (120, 33), (160, 40), (200, 53)] {
+        let pages = arranged(width, height);
+        let cells = |wanted| {
+            let area = pages.iter().flatten().find(|(panel, _)| *panel == wanted);
+            area.map_or(0.0, |(_, area)| f64::from(area.width) * f64::from(area.height))
+        };
+        let ratio = cells(Panel::Loss) / cells(Panel::Accuracy);
+        assert!((1.6..=3.0).contains(&ratio), "{ratio} at {width}x{height}");
+        assert_eq!(pages[0][0].0, Panel::Loss);
+        assert!(pages[0].iter().any(|(panel, _)| *panel == Panel::Accuracy));
+    }
+}
+
+#[test]
+fn the_log_has_the_width_of_its_lines() {
+    for (width, height) in [(80, 17), (120, 33), (200, 53)] {
+        let pages = arranged(width, height);
+        let log = pages.iter().flatten().find(|(panel, _)| *panel == Panel::Log);
+        assert!(log.is_some_and(|(_, area)| area.width >= 76), "{log:?}");
+    }
+}
+
+#[test]
+fn everything_fits_on_one_large_page() {
+    assert_eq!(arranged(200, 53).len(), 1);
+    assert!(arranged(120, 33).len() <= 2);
+    assert!(arranged(80, 17).len() <= 5);
+}
+
+#[test]
+fn shares_add_up() {
+    assert_eq!(shares(17, &[8, 8], &[3, 1]), [8, 9]);
+    assert_eq!(shares(20, &[8, 8], &[3, 1]), [11, 9]);
+    assert_eq!(shares(10, &[8, 8], &[1, 1]), [8, 2]);
+    assert_eq!(shares(10, &[3, 3], &[0, 0]), [5, 5]);
+    assert_eq!(shares(100, &[0, 0, 0], &[1, 1, 1]), [33, 33, 34]);
+}

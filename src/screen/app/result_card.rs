@@ -1,0 +1,204 @@
+//! The result of a run that has ended: what the dashboard shows instead of its progress, and what is
+//! printed when it closes.
+
+use super::State;
+use super::log::Level;
+use crate::core::train::event::{Evaluated, Finished};
+use crate::run::command_line::path_argument;
+use crate::run::summary::{can_resume, clock};
+use crate::screen::lang::Lang;
+
+/// A line of the card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultFact {
+    /// What the line is about.
+    pub name: &'static str,
+    /// The text.
+    pub text: String,
+    /// Whether it is a result, a warning or an error.
+    pub level: Level,
+}
+
+/// A command that the user may want to run next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextCommand {
+    /// What it does.
+    pub purpose: String,
+    /// Its arguments, without the name of the program.
+    pub arguments: Vec<String>,
+}
+
+/// The result of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResultCard {
+    /// Lines, the most important ones first.
+    pub facts: Vec<ResultFact>,
+    /// Commands, the most useful one first.
+    pub commands: Vec<NextCommand>,
+}
+
+/// The verdict on the run in the user's language: its headline, its evidence, and its severity.
+pub fn verdict(state: &State) -> Option<(String, String, Level)> {
+    let verdict = state.watch.verdict()?;
+    let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
+    let translate = |text: &'static str| state.lang.tr(text).to_owned();
+    let level = if verdict.is_problem() { Level::Warning } else { Level::Info };
+    let headline = verdict.headline().filled(translate);
+    Some((headline, verdict.evidence(labels).filled(translate), level))
+}
+
+/// The result; `None` while the run is under way, and of a run that never trained.
+pub fn result_card(state: &State) -> Option<ResultCard> {
+    if state.is_running() || state.steps_done() == 0 {
+        return None;
+    }
+    let lang = state.lang;
+    let mut facts = Vec::new();
+    let mut fact = |name, text, level| facts.push(ResultFact { name, text, level });
+    if let Some(failed) = &state.failed {
+        fact("failed", lang.tr_filled(&failed.message), Level::Error);
+        if let Some(hint) = &failed.hint {
+            fact("hint", lang.tr_filled(hint), Level::Warning);
+        }
+    }
+    if let Some(best) = &state.best {
+        fact("best", best_text(best, state), Level::Result);
+    }
+    if let Some((headline, evidence, level)) = verdict(state) {
+        fact("verdict", format!("{headline}: {evidence}"), level);
+    }
+    if let Some(finished) = &state.finished {
+        fact("time", time_text(finished, lang), Level::Info);
+    }
+    match (&state.saved, &state.checkpoint) {
+        (Some(saved), _) => {
+            let text = lang.tr_with("model in {0}, of step {1}", &[&saved.path, &saved.step]);
+            fact("files", text, Level::Info);
+        }
+        (None, Some(checkpoint)) => {
+            let text = lang.tr_with("checkpoint in {0}", &[&checkpoint.path]);
+            fact("files", text, Level::Warning);
+        }
+        (None, None) => fact("files", lang.tr("the model is not saved").to_owned(), Level::Warning),
+    }
+    Some(ResultCard { facts, commands: commands(state) })
+}
+
+/// The best evaluation and when it was.
+fn best_text(best: &Evaluated, state: &State) -> String {
+    let (lang, metrics) = (state.lang, &best.metrics);
+    let loss = format!("{:.4}", metrics.eval_loss);
+    let value = if state.is_pretraining() {
+        lang.tr_with("loss {0}", &[&loss])
+    } else {
+        let [accuracy, f1] =
+            [metrics.eval_accuracy, metrics.eval_f1].map(|value| format!("{value:.4}"));
+        lang.tr_with("accuracy {0}  F1 {1}  loss {2}", &[&accuracy, &f1, &loss])
+    };
+    let epoch = (best.epoch * 100.0).round() / 100.0;
+    let when = lang.tr_with("epoch {0}, step {1}", &[&epoch, &best.step]);
+    format!("{value} · {when}")
+}
+
+fn time_text(finished: &Finished, lang: Lang) -> String {
+    let metrics = &finished.metrics;
+    let samples = format!("{:.0}", metrics.train_samples_per_second);
+    let time = clock(metrics.train_runtime);
+    let text = if finished.stopped {
+        "{0}, stopped after {1} steps, {2} samples/s"
+    } else {
+        "{0}, {1} steps, {2} samples/s"
+    };
+    lang.tr_with(text, &[&time, &finished.global_step, &samples])
+}
+
+fn commands(state: &State) -> Vec<NextCommand> {
+    let lang = state.lang;
+    let mut commands = Vec::new();
+    let mut push = |purpose: &str, arguments: Vec<String>| {
+        commands.push(NextCommand { purpose: lang.tr(purpose).to_owned(), arguments });
+    };
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    if let Some(saved) = &state.saved {
+        let path = path_argument(&saved.path);
+        let folder = ["--model-name-or-path", &path];
+        if state.is_pretraining() {
+            push("fine-tune it", [words(&["train"]), words(&folder)].concat());
+        } else {
+            let folder = if path == "outputs" { Vec::new() } else { words(&folder) };
+            let example = if state.reads_pairs() {
+                "A man sleeps ||| A man is awake"
+            } else {
+                "정말 재미있는 영화"
+            };
+            push("classify texts", [words(&["predict"]), folder, words(&[example])].concat());
+        }
+    }
+    let resumed = match (&state.started, &state.finished, &state.checkpoint) {
+        (Some(started), Some(finished), checkpoint) => {
+            can_resume(started, finished, checkpoint.as_ref()).then(|| started.output_dir.clone())
+        }
+        (_, None, Some(checkpoint)) if state.saved.is_none() => Some(checkpoint.path.clone()),
+        _ => None,
+    };
+    if let Some(folder) = resumed {
+        let folder = Some(path_argument(&folder)).filter(|folder| folder != "outputs");
+        let resume = words(&["train", "--resume-from-checkpoint"]);
+        push("continue the run", resume.into_iter().chain(folder).collect());
+    }
+    commands
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::train::TrainEvent;
+    use crate::core::train::fixtures::{ending, failure, run};
+    use crate::run::protocol::{Activity, RunReport};
+    use crate::screen::app::{Message, update};
+
+    fn ended(lang: Lang, events: Vec<TrainEvent>) -> State {
+        let mut state = State { lang, ..State::default() };
+        for event in events {
+            update(&mut state, Message::Report(RunReport::Event(event)));
+        }
+        assert_eq!(result_card(&state), None, "it is under way");
+        update(&mut state, Message::Report(RunReport::Activity(Activity::Idle)));
+        state
+    }
+
+    fn names(card: &ResultCard) -> Vec<&'static str> {
+        card.facts.iter().map(|fact| fact.name).collect()
+    }
+
+    #[test]
+    fn a_finished_run_has_its_best_evaluation_its_time_and_the_next_command() {
+        let state = ended(Lang::English, [run(630), ending()].concat());
+        let card = result_card(&state).expect("it has ended");
+        assert_eq!(names(&card), ["best", "verdict", "time", "files"]);
+        assert!(card.facts[0].text.starts_with("accuracy 0.7"), "{:?}", card.facts);
+        assert!(card.facts[2].text.starts_with("1:39, 630 steps"), "{:?}", card.facts);
+        assert_eq!(card.commands[0].arguments, ["predict", "정말 재미있는 영화"]);
+        assert_eq!(card.commands.len(), 1, "a finished run is not continued");
+    }
+
+    #[test]
+    fn a_failed_run_says_why_first() {
+        let state = ended(Lang::English, [run(100), vec![failure()]].concat());
+        let card = result_card(&state).expect("it has ended");
+        assert_eq!(names(&card)[..2], ["failed", "hint"]);
+        assert_eq!(card.facts[0].level, Level::Error);
+        assert!(card.commands.is_empty(), "there is nothing to continue from");
+    }
+
+    #[test]
+    fn no_english_is_left_in_korean() {
+        let state = ended(Lang::Korean, [run(630), ending()].concat());
+        let card = result_card(&state).expect("it has ended");
+        for fact in &card.facts {
+            let name = Lang::Korean.tr(fact.name);
+            assert!(!name.is_ascii() && !fact.text.is_ascii(), "{name}: {}", fact.text);
+        }
+        assert!(card.commands.iter().all(|command| !command.purpose.is_ascii()));
+    }
+}

@@ -1,0 +1,136 @@
+//! Updates of the mistakes page.
+
+use crate::core::train::event::Started;
+use crate::run::predictions::corrections;
+use crate::screen::app::action::Action;
+use crate::screen::app::charts::ChartAction;
+use crate::screen::app::log::Level;
+use crate::screen::app::message::Effect;
+use crate::screen::app::mistakes::{FileReport, FileTask, MistakesAction, MistakesRequest};
+use crate::screen::app::page::Page;
+use crate::screen::app::panels::{Panel, PanelAction};
+use crate::screen::app::state::{Notice, State};
+
+/// Applies an action.
+pub(super) fn apply(state: &mut State, action: MistakesAction) -> Vec<Effect> {
+    match state.mistakes.apply(action) {
+        None => Vec::new(),
+        Some(MistakesRequest::Predict(text)) => {
+            super::show_page(state, Page::Predict);
+            state.mistakes.is_left_for_predict = true;
+            state.prompt.input.set("");
+            state.prompt.paste(&text);
+            let asked = super::apply(state, Action::Submit);
+            // The text stays, so that it can be changed and classified again.
+            state.prompt.paste(&text);
+            asked
+        }
+    }
+}
+
+/// What the page needs after a message: predictions that are to be read, or corrections that are to
+/// be written.
+pub(super) fn file_tasks(state: &mut State) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let Some(folder) = state.output_folder() else { return effects };
+    let labels = |started: &Option<Started>| {
+        started.as_ref().map(|started| started.labels.clone()).unwrap_or_default()
+    };
+    if state.page == Page::Mistakes && state.mistakes.begin_reading() {
+        let (folder, labels) = (folder.clone(), labels(&state.started));
+        effects.push(Effect::Files(FileTask::Read { folder, labels }));
+    }
+    if let Some((predictions, corrections)) = state.mistakes.begin_saving() {
+        let labels = labels(&state.started);
+        let task = FileTask::WriteCorrections { folder, labels, predictions, corrections };
+        effects.push(Effect::Files(task));
+    }
+    effects
+}
+
+/// Applies what came of reading or writing files.
+pub(super) fn push_report(state: &mut State, report: FileReport) {
+    match report {
+        FileReport::Predictions(found) => {
+            if let Some(problem) = state.mistakes.loaded(found).into_iter().next() {
+                notify(state, Level::Warning, problem);
+            }
+        }
+        FileReport::Corrections(outcome) => {
+            state.mistakes.saved();
+            let (level, text) = match outcome {
+                Ok(count) => (
+                    Level::Result,
+                    state
+                        .lang
+                        .tr_with("{0} corrected labels in {1}", &[&count, &corrections::FILE]),
+                ),
+                Err(reason) => (Level::Warning, state.lang.tr_with("not changed: {0}", &[&reason])),
+            };
+            notify(state, level, text);
+        }
+    }
+}
+
+fn notify(state: &mut State, level: Level, text: String) {
+    state.notice = Some(Notice { level, text, since: state.now });
+}
+
+/// The page that closing the current one returns to.
+pub(super) fn page_to_return_to(state: &mut State) -> Page {
+    let is_left = std::mem::take(&mut state.mistakes.is_left_for_predict);
+    if is_left { Page::Mistakes } else { state.pages()[0] }
+}
+
+/// Applies an action to the confusion matrix if it is the focused panel: there, the keys that move the
+/// cursor of charts choose a cell, and the one that maximizes a panel shows the cell's reviews. Returns
+/// whether it was applied.
+pub(super) fn applies_to_cells(state: &mut State, action: Action) -> bool {
+    let is_focused = state.page == Page::Train && state.panels.focus == Panel::Confusion;
+    if !is_focused || classes(state) == 0 {
+        return false;
+    }
+    match action {
+        Action::Chart(ChartAction::MoveCursor(by)) => move_cell(state, by),
+        Action::Panel(PanelAction::Open) => open_cell(state),
+        _ => return false,
+    }
+    true
+}
+
+fn classes(state: &State) -> u32 {
+    let evaluated = state.evaluated.as_ref();
+    evaluated.map_or(0, |evaluated| evaluated.metrics.eval_confusion.counts.len() as u32)
+}
+
+/// Chooses the cell of the confusion matrix this many after the chosen one, row by row; at first the
+/// fullest one beside the diagonal.
+fn move_cell(state: &mut State, by: isize) {
+    let classes = classes(state);
+    let Some((truth, predicted)) = state.mistakes.cell else {
+        state.mistakes.cell = fullest_wrong_cell(state);
+        return;
+    };
+    let (cells, at) = (i64::from(classes * classes), i64::from(truth * classes + predicted));
+    let next = (at + by.signum() as i64).rem_euclid(cells.max(1)) as u32;
+    state.mistakes.cell = Some((next / classes, next % classes));
+}
+
+fn fullest_wrong_cell(state: &State) -> Option<(u32, u32)> {
+    let counts = &state.evaluated.as_ref()?.metrics.eval_confusion.counts;
+    let cells = (0..counts.len()).flat_map(|truth| (0..counts.len()).map(move |at| (truth, at)));
+    let wrong = cells.filter(|(truth, predicted)| truth != predicted);
+    let fullest = wrong.rev().max_by_key(|(truth, predicted)| counts[*truth][*predicted])?;
+    Some((fullest.0 as u32, fullest.1 as u32))
+}
+
+/// Shows the reviews of the chosen cell of the confusion matrix.
+fn open_cell(state: &mut State) {
+    let classes = classes(state);
+    let chosen = state.mistakes.cell.filter(|cell| cell.0 < classes && cell.1 < classes);
+    if let Some(cell) = chosen.or_else(|| fullest_wrong_cell(state)) {
+        state.mistakes.cell = Some(cell);
+        state.mistakes.show_cell(cell);
+        super::show_page(state, Page::Mistakes);
+    }
+}

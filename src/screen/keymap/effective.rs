@@ -1,0 +1,52 @@
+//! Which keys have an effect in a state, and those that the footer shows.
+
+use super::{BINDINGS, active_contexts};
+use crate::screen::app::run_control::RunControlAction;
+use crate::screen::app::{Action, Page, State};
+
+/// Whether an action has an effect in a state.
+pub fn is_effective(state: &State, action: Action) -> bool {
+    let trains = state.started.is_some() && state.is_running() && !state.stopping;
+    match action {
+        Action::RunControl(RunControlAction::Pause) => {
+            trains && !state.is_opened() && state.has_keys()
+        }
+        Action::RunControl(_) => trains && state.replay.is_none() && state.has_keys(),
+        Action::Detach => {
+            state.runs.is_none() && state.replay.is_none() && (trains || state.is_elsewhere())
+        }
+        Action::TakeKeys => state.session.as_ref().is_some_and(|session| !session.has_keys),
+        Action::SaveModel => state.is_unsaved() && !state.is_running(),
+        Action::ShowPage(Page::Predict) | Action::Submit => {
+            state.replay.is_none() || state.is_opened()
+        }
+        _ => true,
+    }
+}
+
+/// The label of a binding in the footer, which may depend on the state.
+fn label(state: &State, action: Action, label: &'static str) -> &'static str {
+    match action {
+        Action::RunControl(RunControlAction::Pause)
+            if state.is_paused() || state.paused_at.is_some() =>
+        {
+            "resume"
+        }
+        _ => label,
+    }
+}
+
+/// The keys for the footer with their labels, the most important ones first.
+pub fn footer(state: &State) -> Vec<(String, &'static str)> {
+    let mut shown: Vec<(String, &'static str)> = Vec::new();
+    let active = active_contexts(state).iter();
+    for binding in active.flat_map(|context| BINDINGS.iter().filter(|b| b.context == *context)) {
+        let (Some(text), Some(key)) = (binding.footer, binding.keys.first()) else { continue };
+        let text = label(state, binding.action, text);
+        let is_new = shown.iter().all(|(_, other)| *other != text);
+        if is_new && is_effective(state, binding.action) {
+            shown.push((key.name(), text));
+        }
+    }
+    shown
+}

@@ -1,0 +1,109 @@
+//! The mistakes page: the reviews behind the numbers of an evaluation, or the accuracy of slices.
+
+mod detail;
+mod list;
+mod slice_table;
+
+use super::theme::Theme;
+use super::widgets::{border_note, draw_centered_hint, titled_block};
+use crate::core::text::truncate_width;
+use crate::screen::app::State;
+use crate::screen::app::mistakes::{Mistakes, Reading};
+use crate::screen::lang::Lang;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::Line;
+
+/// Draws the page.
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    let mistakes = &state.mistakes;
+    if let Some(hint) = hint(state) {
+        let block = titled_block(theme, state.lang.tr("mistakes"));
+        let inner = block.inner(area);
+        frame.render_widget(block, area);
+        let hint = truncate_width(&hint, usize::from(inner.width));
+        return draw_centered_hint(frame, inner, &hint, theme);
+    }
+    let lang = state.lang;
+    let block = titled_block(theme, title(mistakes, lang))
+        .border_style(theme.focus())
+        .title(border_note(counts(mistakes, lang), theme));
+    if mistakes.slices {
+        return slice_table::draw(frame, area, block, state, theme);
+    }
+    let detail = if area.height >= 30 { 10 } else { 7 };
+    let [list, detail] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(detail)]).areas(area);
+    let block = block.title_bottom(Line::styled(
+        truncate_width(&filters(mistakes, state), usize::from(area.width).saturating_sub(4)),
+        theme.train(),
+    ));
+    list::draw(frame, list, block, state, theme);
+    detail::draw(frame, detail, state, theme);
+}
+
+/// Why there are no reviews to show, if there are none.
+fn hint(state: &State) -> Option<String> {
+    let (mistakes, lang) = (&state.mistakes, state.lang);
+    if state.is_pretraining() {
+        return Some(lang.tr("a pretrained model does not classify texts").to_owned());
+    }
+    if mistakes.evaluation().is_some() {
+        return None;
+    }
+    Some(match &mistakes.reading {
+        _ if state.evaluated.is_none() => lang.tr("after the first evaluation").to_owned(),
+        Reading::Failed(reason) => lang.tr_with("the predictions cannot be read: {0}", &[reason]),
+        Reading::NotRead | Reading::UnderWay => lang.tr("reading the predictions …").to_owned(),
+        Reading::NotKept | Reading::Done => {
+            lang.tr("the run keeps no predictions (--save-predictions)").to_owned()
+        }
+    })
+}
+
+/// The kind of reviews, the evaluation and the order.
+fn title(mistakes: &Mistakes, lang: Lang) -> String {
+    let kind = if mistakes.slices { "accuracy of slices" } else { mistakes.filter.kind.title() };
+    let mut parts = vec![lang.tr(kind).to_owned()];
+    if let Some(shown) = mistakes.evaluation() {
+        parts.push(lang.tr_with("step {0}", &[&shown.step]));
+    }
+    if !mistakes.slices {
+        let reversed = if mistakes.is_reversed { lang.tr(", reversed") } else { "" };
+        parts.push(lang.tr(mistakes.order.title()).to_owned() + reversed);
+    }
+    parts.join(" · ")
+}
+
+/// How many reviews are shown, of all.
+fn counts(mistakes: &Mistakes, lang: Lang) -> String {
+    lang.tr_with(" {0} of {1} ", &[&mistakes.shown().len(), &mistakes.reviews().len()])
+}
+
+/// The parts of the filter, for the lower border.
+fn filters(mistakes: &Mistakes, state: &State) -> String {
+    let (filter, lang) = (&mistakes.filter, state.lang);
+    let mut parts = Vec::new();
+    if let Some((truth, predicted)) = filter.cell {
+        parts.push(format!("{} → {}", class_name(state, truth), class_name(state, predicted)));
+    }
+    if let Some(band) = filter.length {
+        parts.push(slice_table::length_name(band, lang));
+    }
+    if let Some(unknown) = filter.unknown {
+        parts.push(lang.tr(unknown.title()).to_owned());
+    }
+    if !filter.search.is_empty() {
+        parts.push(format!("/{}", filter.search));
+    }
+    if parts.is_empty() { String::new() } else { format!(" {} ", parts.join(" · ")) }
+}
+
+/// The name of a class.
+fn class_name(state: &State, class: u32) -> &str {
+    let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
+    labels.get(class as usize).map_or("?", String::as_str)
+}
+
+#[cfg(test)]
+mod tests;

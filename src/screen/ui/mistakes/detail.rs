@@ -1,0 +1,77 @@
+//! The selected review: all of its text, and what is known of it.
+
+use super::class_name;
+use crate::core::text::{sanitize_for_terminal, truncate_width, wrap_width};
+use crate::screen::app::State;
+use crate::screen::ui::theme::Theme;
+use crate::screen::ui::widgets::{border_note, titled_block};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+/// Draws the panel.
+pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    let (mistakes, lang) = (&state.mistakes, state.lang);
+    let mut block = titled_block(theme, lang.tr("review"));
+    let inner = block.inner(area);
+    let selected = mistakes.selected_review();
+    let review = selected.and_then(|index| Some((index, mistakes.reviews().get(index)?)));
+    let Some((index, review)) = review else {
+        return frame.render_widget(block, area);
+    };
+    let id = truncate_width(&format!("id {}", review.id), 24);
+    block = block.title(border_note(format!(" {id} "), theme));
+    let width = usize::from(inner.width);
+    let mut lines = Vec::new();
+    let facts = lang.tr_with(
+        "{0} characters, {1} tokens, {2} unknown",
+        &[&review.characters(), &review.tokens, &review.unknown],
+    );
+    lines.push(Line::styled(truncate_width(&facts, width), theme.dim()));
+    lines.push(course(index, review.label, state, width, theme));
+    if let Some(class) = mistakes.corrected_class(index) {
+        let text = lang.tr_with("corrected to {0}", &[&class_name(state, class)]);
+        lines.push(Line::styled(truncate_width(&text, width), theme.train()));
+    } else if let Some(class) = mistakes.likely_class(index) {
+        let text = lang.tr_with(
+            "likely a label error: all evaluations together say {0}; L corrects it",
+            &[&class_name(state, class)],
+        );
+        lines.push(Line::styled(truncate_width(&text, width), theme.warning()));
+    }
+    let room = usize::from(inner.height).saturating_sub(lines.len()).max(1);
+    let text = sanitize_for_terminal(&review.line()).into_owned();
+    let wrapped = wrap_width(&text, width);
+    let is_cut = wrapped.len() > room;
+    let mut text: Vec<Line> =
+        wrapped.iter().take(room).map(|line| Line::raw((*line).to_owned())).collect();
+    if let (true, Some(last)) = (is_cut, text.last_mut()) {
+        let line = wrapped.get(room - 1).copied().unwrap_or_default();
+        *last = Line::raw(truncate_width(&format!("{line}…………"), width));
+    }
+    text.append(&mut lines);
+    frame.render_widget(Paragraph::new(text).block(block), area);
+}
+
+/// The probability of the label over the evaluations.
+fn course(index: usize, label: u32, state: &State, width: usize, theme: Theme) -> Line<'static> {
+    const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let so_far = state.mistakes.evaluations_so_far();
+    let name = truncate_width(class_name(state, label), 16);
+    let name = format!("p({name}) ");
+    let room = width.saturating_sub(Span::raw(name.as_str()).width() + 8).min(40);
+    let last = &so_far[so_far.len().saturating_sub(room)..];
+    let values = last.iter().map(|one| one.outcomes.probability(index, label as usize));
+    let values: Vec<f64> = values.collect();
+    let bars: String = values
+        .iter()
+        .map(|value| STEPS[((value * STEPS.len() as f64) as usize).min(STEPS.len() - 1)])
+        .collect();
+    let now = values.last().map_or(String::new(), |value| format!(" {:.1}%", 100.0 * value));
+    Line::from(vec![
+        Span::styled(name, theme.dim()),
+        Span::styled(bars, theme.eval()),
+        Span::raw(now),
+    ])
+}
