@@ -113,9 +113,8 @@ fn a_plain_run_trains_evaluates_saves_and_predicts() {
     assert_eq!(bins.iter().filter_map(|bin| bin["count"].as_u64()).sum::<u64>(), 32);
     let error = again["eval_ece"].as_f64().expect("a number");
     assert!((0.0..=1.0).contains(&error), "{error}");
-    let table =
-        nsmc_tui(folder.path()).args(["evaluate", "--max-eval-samples", "32"]).assert().success();
-    let table = stdout(&table);
+    let evaluate = ["evaluate", "--max-eval-samples", "32"];
+    let table = stdout(&nsmc_tui(folder.path()).args(evaluate).assert().success());
     assert!(table.contains(&format!("{:<24}{error:>10.4}\n", "eval_ece")), "{table}");
     let accuracy = again["eval_accuracy"].as_f64().unwrap_or_default();
     assert!(text.contains(&format!("eval_accuracy {accuracy:.4}")), "{accuracy}\n{text}");

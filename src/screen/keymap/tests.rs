@@ -253,7 +253,7 @@ fn the_palette_finds_pages_and_panels_by_the_word_on_the_screen_and_by_synonyms(
             .collect();
         assert!(found.contains(&wanted), "{typed}: {found:?}");
     }
-    for panel in Panel::ALL {
+    for panel in State::default().panels.shown() {
         for lang in [Lang::English, Lang::Korean] {
             let mut state = State { lang, page: Page::Log, ..State::default() };
             state.panels.has_probes = true;

@@ -1,6 +1,5 @@
 //! The backward pass.
 
-use super::between::Between;
 use super::forward::{FusedPass, LayerBuffers};
 use super::workspace::Workspace;
 use crate::core::model::Pooling;
@@ -53,16 +52,16 @@ impl<B: Backend> FusedPass<'_, B> {
         work: &mut Workspace<B>,
         gradients: &mut B::Gradients,
     ) -> Result<()> {
-        self.interruptible_layers_backward(recompute, work, gradients, None)
+        self.interruptible_layers_backward(recompute, work, gradients, || {})
     }
 
-    /// As [`Self::layers_backward`]; after each layer, logits may be computed.
+    /// As [`Self::layers_backward`]; `between` is called after each layer.
     pub(super) fn interruptible_layers_backward(
         &self,
         recompute: bool,
         work: &mut Workspace<B>,
         gradients: &mut B::Gradients,
-        mut between: Option<&mut Between<'_, B>>,
+        mut between: impl FnMut(),
     ) -> Result<()> {
         for index in (0..self.network.layout.layers.len()).rev() {
             self.backend.install(|| {
@@ -71,9 +70,7 @@ impl<B: Backend> FusedPass<'_, B> {
                 }
                 self.layer_backward(index, if recompute { 0 } else { index }, work, gradients)
             })?;
-            if let Some(between) = &mut between {
-                between.interrupt();
-            }
+            between();
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! The forward pass.
 
-use super::between::Between;
 use super::network::Network;
 use super::workspace::{HeadState, LayerState, Workspace};
 use crate::core::model::Pooling;
@@ -102,15 +101,15 @@ impl<B: Backend> FusedPass<'_, B> {
     /// Computes all layers from the embeddings. Returns the index of the last one's output among
     /// the workspace's hidden states.
     pub(super) fn layers(&self, saved: SavedActivations, work: &mut Workspace<B>) -> Result<usize> {
-        self.interruptible_layers(saved, work, None)
+        self.interruptible_layers(saved, work, || {})
     }
 
-    /// As [`Self::layers`]; after each layer, logits may be computed.
+    /// As [`Self::layers`]; `between` is called after each layer.
     pub(super) fn interruptible_layers(
         &self,
         saved: SavedActivations,
         work: &mut Workspace<B>,
-        mut between: Option<&mut Between<'_, B>>,
+        mut between: impl FnMut(),
     ) -> Result<usize> {
         let layers = self.network.layout.layers.len();
         for index in 0..layers {
@@ -120,9 +119,7 @@ impl<B: Backend> FusedPass<'_, B> {
             let (input, out) = (&input[0], &mut out[0]);
             let buffers = LayerBuffers { batch: &work.batch, input, state, out };
             self.backend.install(|| self.layer(index, buffers))?;
-            if let Some(between) = &mut between {
-                between.interrupt();
-            }
+            between();
             if saved == SavedActivations::None {
                 work.hidden.swap(0, 1);
             }

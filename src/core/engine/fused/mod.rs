@@ -166,7 +166,7 @@ impl<B: Backend> FusedEngine<B> {
             wait(backend)?;
             let began = Instant::now();
             backend.install(|| pass.begin(packed, saved, work))?;
-            let last = pass.interruptible_layers(saved, work, Some(&mut between))?;
+            let last = pass.interruptible_layers(saved, work, || between.interrupt())?;
             backend.install(|| pass.classify(last, work))?;
             wait(backend)?;
             timings.forward += began.elapsed().as_secs_f64();
@@ -176,8 +176,9 @@ impl<B: Backend> FusedEngine<B> {
             let divergence = (packed.role == BatchRole::LabelledTwice).then_some(alpha * scale);
             let loss = LossOptions { smoothing, scale, divergence };
             backend.install(|| pass.head_backward(loss, work, gradients))?;
-            let between = Some(&mut between);
-            pass.interruptible_layers_backward(recompute, work, gradients, between)?;
+            pass.interruptible_layers_backward(recompute, work, gradients, || {
+                between.interrupt();
+            })?;
             backend.install(|| pass.embed_backward(work, gradients))?;
             wait(backend)?;
             timings.backward += began.elapsed().as_secs_f64();
