@@ -24,10 +24,10 @@ fn the_processes_on_a_gpu_are_shown_with_owner_memory_and_command() {
     let (library, other_id) = (folder.path().display().to_string(), other.id().to_string());
     let variables = [("LD_LIBRARY_PATH", library.as_str()), ("FAKE_NVML_PID", other_id.as_str())];
     let mut terminal = Terminal::start(120, 40, &[&["train"][..], &TINY].concat(), &variables);
+    // The next page of panels begins with it.
+    terminal.press("\x04");
     let summary = terminal.wait("a summary", |text| text.contains("3 processes: "));
     assert!(summary.contains("14 GiB"), "of one user:\n{summary}");
-    // The eighth panel, maximized.
-    terminal.press(&"\u{1b}[B".repeat(7));
     terminal.press("z");
     let text = terminal.wait("a table", |text| text.contains("sleep 600"));
     let line = |part: &str| text.lines().find(|line| line.contains(part)).unwrap_or_default();

@@ -99,7 +99,7 @@ fn a_replay_on_the_dashboard() {
     terminal.press("최고\r");
     terminal.wait("an answer", |text| text.matches("a replay has no model").count() > 1);
     terminal.press("\x1b");
-    terminal.wait_for("accuracy · F1");
+    terminal.wait_for("no system metrics in a replay");
     terminal.press("q");
     let text = terminal.end(0);
     assert!(!text.contains("TrainOutput") && !text.contains("saved"), "{text}");

@@ -255,7 +255,7 @@ fn d_leaves_a_run_and_two_dashboards_share_it() {
     first.wait_for("watching");
     second.press("2정말 재미있는 영화\r");
     second.wait_for("%");
-    second.press("\t\t\t ");
+    second.press("\t\t\t\t ");
     for terminal in [&first, &second] {
         terminal.wait_for("finished");
     }
@@ -389,7 +389,7 @@ fn a_run_outlives_its_connection_and_ends_as_if_nothing_had_happened() {
     second.wait_for("type a review");
     second.press("정말 재미있는 영화\r");
     second.wait_for("%");
-    second.press("\t\t\t");
+    second.press("\t\t\t\t");
     second.wait_for("paused · step 2/6");
     second.press("r");
     second.wait_for("learning rate");

@@ -317,11 +317,12 @@ impl Recorder {
 
     /// Writes the files again at their paths if the folder, or one of them, was removed or renamed.
     fn keep_place(&mut self) {
+        // The files first: a folder that is renamed now is then noticed as a whole.
+        let are_files_in_place =
+            self.append_files().iter().flatten().all(|file| file.is_in_place());
         let moved = self.place.as_ref().filter(|place| !place.is_in_place());
         let to = moved.map(OutputFolder::now);
-        let is_complete =
-            to.is_none() && self.append_files().iter().flatten().all(|file| file.is_in_place());
-        if is_complete {
+        if to.is_none() && are_files_in_place {
             self.faults.written(Recorded::Folder, &self.output_dir, || 0);
             return;
         }

@@ -22,7 +22,7 @@ const TIMES: [&str; 9] = [
 ];
 
 /// The names in an output folder. Others are left over.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     ".nsmc-tui.lock",
     "README.md",
     "calibration.json",
@@ -33,6 +33,7 @@ const NAMES: [&str; 15] = [
     "loss_curves.png",
     "loss_curves.svg",
     "model.safetensors",
+    "predictions",
     "run.toml",
     "runs",
     "tokenizer.json",

@@ -7,14 +7,18 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// What is shown of a grapheme without a width of its own, such as a combining mark at the start of
-/// a line.
-const WITHOUT_WIDTH: &str = "\u{fffd}";
+/// a line, and of one that is wider than [`WIDEST`].
+const REPLACED: &str = "\u{fffd}";
 
-/// What is drawn for a grapheme, and its width in cells, which is at least 1.
+/// The most cells of a grapheme. Only marks in a row without a base, such as a flag's letter with
+/// several skin tones, are wider.
+const WIDEST: u16 = 4;
+
+/// What is drawn for a grapheme, and its width in cells, from 1 to [`WIDEST`].
 pub fn shown(grapheme: &str) -> (&str, usize) {
     match grapheme.cell_width() {
-        0 => (WITHOUT_WIDTH, 1),
-        width => (grapheme, usize::from(width)),
+        width @ 1..=WIDEST => (grapheme, usize::from(width)),
+        _ => (REPLACED, 1),
     }
 }
 
@@ -25,7 +29,7 @@ pub fn cells_of(text: &str) -> usize {
 
 /// A row's text as it is drawn.
 pub fn drawn(text: &str) -> Cow<'_, str> {
-    if text.graphemes(true).all(|grapheme| grapheme.cell_width() > 0) {
+    if text.graphemes(true).all(|grapheme| shown(grapheme).0 == grapheme) {
         return Cow::Borrowed(text);
     }
     text.graphemes(true).map(|grapheme| shown(grapheme).0).collect::<String>().into()

@@ -24,7 +24,7 @@ proptest! {
     #[test]
     fn the_cursor_is_on_the_grapheme_after_the_caret(
         operations in operations(),
-        columns in 8u16..40,
+        columns in 9u16..40,
         rows in 3u16..9,
     ) {
         let mut state = State::default();
@@ -45,6 +45,15 @@ proptest! {
             prop_assert_eq!(backend.buffer()[cursor].symbol(), expected, "{:?}", input.text());
         }
     }
+}
+
+#[test]
+fn a_grapheme_wider_than_the_field_is_replaced() {
+    let mut state = State::default();
+    state.prompt.paste("🇰🏽🏽🏽가");
+    let (backend, cursor) = drawn(&state, 9, 3);
+    assert!(backend.to_string().contains("> \u{fffd}가"), "{backend}");
+    assert_eq!(cursor.x, 1 + PREFIX + 3);
 }
 
 #[test]
