@@ -25,6 +25,7 @@ fn the_processes_on_a_gpu_are_shown_with_owner_memory_and_command() {
     let variables = [("LD_LIBRARY_PATH", library.as_str()), ("FAKE_NVML_PID", other_id.as_str())];
     let mut terminal = Terminal::start(120, 40, &[&["train"][..], &TINY].concat(), &variables);
     // The next page of panels begins with it.
+    terminal.wait_for("throughput");
     terminal.press("\x04");
     let summary = terminal.wait("a summary", |text| text.contains("3 processes: "));
     assert!(summary.contains("14 GiB"), "of one user:\n{summary}");
