@@ -158,6 +158,13 @@ pub(super) const BINDINGS: &[Binding] = {
             None,
         ),
         binding(Predict, &[control('p')], Palette(Open), "Command palette", None),
+        binding(
+            Predict,
+            &[alt(KeyCode::Char('s'))],
+            Action::SaveScreen,
+            "Save the screen as SVG",
+            None,
+        ),
         binding(PredictInRun, &[key(Esc)], Close, "Back to the Train page", Some("back")),
         binding(Scrolling, &[key(Up), char('k')], Scroll(-1), "Scroll up", Some("scroll")),
         binding(Scrolling, &[key(Down), char('j')], Scroll(1), "Scroll down", None),
