@@ -14,7 +14,7 @@ const MAX_FILES: usize = 64;
 /// The most bytes of all evaluations, unless two are larger.
 const MAX_TOTAL_BYTES: usize = 64 << 20;
 
-/// Keeps the outcomes of a run's evaluations. If there are more than [`MAX_FILES`], or they are
+/// Keeps the outcomes of a run's evaluations. If there are more than 64, or they are
 /// larger than 64 MiB together, those are removed whose neighbours are nearest; the first and the last
 /// remain.
 #[derive(Debug)]

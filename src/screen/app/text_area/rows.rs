@@ -14,7 +14,7 @@ const REPLACED: &str = "\u{fffd}";
 /// several skin tones, are wider.
 const WIDEST: u16 = 4;
 
-/// What is drawn for a grapheme, and its width in cells, from 1 to [`WIDEST`].
+/// What is drawn for a grapheme, and its width in cells, from 1 to 4.
 pub fn shown(grapheme: &str) -> (&str, usize) {
     match grapheme.cell_width() {
         width @ 1..=WIDEST => (grapheme, usize::from(width)),
