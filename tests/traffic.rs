@@ -11,6 +11,7 @@
 mod support;
 
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use support::terminal::Terminal;
 
@@ -36,6 +37,9 @@ const RUN: [&str; 14] = [
 /// The measurement is invalid below this many steps per second.
 const MIN_STEPS_PER_SECOND: f64 = 200.0;
 
+/// Held by tests that need most of the computer, so that they do not run at the same time.
+static COMPUTER: Mutex<()> = Mutex::new(());
+
 /// The duration of the measurement of bytes.
 const SPAN: Duration = Duration::from_secs(16);
 
@@ -46,6 +50,7 @@ fn number_before(text: &str, unit: &str) -> Option<f64> {
 
 /// The bytes per second while training, and the bytes during five seconds after its end.
 fn measure(flags: &[&str]) -> (f64, u64) {
+    let _computer = COMPUTER.lock().unwrap_or_else(PoisonError::into_inner);
     let mut terminal = Terminal::start_program(&[&RUN[..], flags].concat());
     terminal.wait_for("steps/s");
     // After this many events, the charts are full.
@@ -119,6 +124,7 @@ const MAX_ANSWER: Duration = Duration::from_millis(if cfg!(debug_assertions) { 3
 
 #[test]
 fn questions_are_answered_at_once_while_training_uses_all_cores() {
+    let _computer = COMPUTER.lock().unwrap_or_else(PoisonError::into_inner);
     let endless = ["--max-steps", "1000000", "--eval-strategy", "no", "--save-strategy", "no"];
     let mut terminal = Terminal::start_program(&[&endless[..], &["--report-to", "none"]].concat());
     terminal.wait_for("steps/s");
