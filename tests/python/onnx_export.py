@@ -1,7 +1,7 @@
 """Compares what ONNX Runtime computes from exported models with transformers: all architectures,
 batches with padding, pairs of texts.
 
-Needs the packages of requirements.txt and onnxruntime; no network, no GPU, half a minute. Usage:
+Needs the packages of requirements.txt; no network, no GPU, half a minute. Usage:
 
     python tests/python/onnx_export.py target/release/nsmc-tui WORKDIR
 """
