@@ -238,7 +238,7 @@ fn d_leaves_a_run_and_two_dashboards_share_it() {
     let keys = asked.find("Leave the run running").zip(asked.find("Stop, save the model and quit"));
     assert!(keys.is_some_and(|(leave, stop)| leave < stop), "leaving is offered first:\n{asked}");
     first.press("d");
-    first.wait_for("the run continues as process");
+    first.wait_for("the run is paused, as process");
     first.wait_for("attach out");
 
     // The dashboard comes back with the whole run, and the keys.

@@ -3,6 +3,7 @@
 use crate::cli::output::print_to_stderr;
 use crate::core::text::{align_left, display_path};
 use crate::run::command_line::{command_line, path_argument};
+use crate::run::protocol::Activity;
 use crate::screen::app::State;
 use crate::screen::app::log::Level;
 use crate::screen::app::result_card::result_card;
@@ -13,15 +14,25 @@ use std::path::Path;
 /// Columns of the names of the lines of a result.
 const NAME: usize = 10;
 
-/// Says that a run continues, and how to come back to it.
+/// Whether a run waits for the user.
+pub(super) fn is_paused(state: &State) -> bool {
+    state.activity == Activity::Paused
+}
+
+/// Says that a run continues or stays paused, and how to come back to it.
 pub(super) fn write_way_back(
     folder: &Path,
     pid: u32,
+    is_paused: bool,
     lang: Lang,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     let shown = display_path(folder);
-    let text = "{0}: the run continues as process {1}. Come back with:";
+    let text = if is_paused {
+        "{0}: the run is paused, as process {1}. Come back with:"
+    } else {
+        "{0}: the run continues as process {1}. Come back with:"
+    };
     writeln!(out, "{}", lang.tr_with(text, &[&shown, &pid]))?;
     writeln!(out, "  {}", attach_command(folder))?;
     out.flush()

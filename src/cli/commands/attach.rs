@@ -1,6 +1,6 @@
 //! `nsmc-tui attach`.
 
-use super::after_dashboard::{write_summary, write_way_back};
+use super::after_dashboard::{is_paused, write_summary, write_way_back};
 use super::dashboard;
 use crate::cli::flags::AttachFlags;
 use crate::cli::output::print_to_stderr;
@@ -52,7 +52,7 @@ pub fn show(
     }
     if state.is_running() {
         if let RunLocation::Attached { pid } = state.location {
-            write_way_back(folder, pid, state.lang, &mut out)?;
+            write_way_back(folder, pid, is_paused(&state), state.lang, &mut out)?;
         }
     } else {
         write_summary(&state, &mut out)?;

@@ -59,7 +59,7 @@ pub fn start(
         writeln!(out, "{}", to_json(&background)?)?;
     } else if plain {
         let lang = Lang::detect(display.language, |name| std::env::var(name).ok());
-        write_way_back(folder, background.pid, lang, &mut out)?;
+        write_way_back(folder, background.pid, false, lang, &mut out)?;
     } else {
         return attach::show(folder, display, out);
     }

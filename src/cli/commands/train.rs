@@ -1,6 +1,6 @@
 //! `nsmc-tui train`, with the dashboard or without.
 
-use super::after_dashboard::{attach_command, write_summary, write_way_back};
+use super::after_dashboard::{attach_command, is_paused, write_summary, write_way_back};
 use super::{background, dashboard, foreground};
 use crate::cli::flags::{PretrainFlags, TrainFlags};
 use crate::cli::output::print_to_stderr;
@@ -125,8 +125,8 @@ fn continue_in_background(
     state: State,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let folder = state.run_folder.unwrap_or_default();
-    write_way_back(&folder, std::process::id(), state.lang, out)?;
+    let folder = state.run_folder.clone().unwrap_or_default();
+    write_way_back(&folder, std::process::id(), is_paused(&state), state.lang, out)?;
     foreground::leave(&folder);
     worker.release_keys();
     let so_far =

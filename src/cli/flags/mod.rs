@@ -96,8 +96,8 @@ the file.
 A run repeats bit for bit on the same computer and program for the same --seed, whatever the number
 of threads (--threads, RAYON_NUM_THREADS); another kind of processor may round differently.
 
-Signals: SIGTERM and Ctrl-C end the run after the step under way, which a checkpoint and the model
-follow; a second one, more than a second later, ends it at once. SIGUSR1 saves a checkpoint. With
+Signals: SIGTERM and Ctrl-C end the run within the time of one step (in an evaluation, of one batch)
+and of writing a checkpoint and the model; a second one, more than a second later, ends it at once. SIGUSR1 saves a checkpoint. With
 --resume-from-checkpoint auto, the same command starts a job and continues it (sbatch --requeue
 --signal=TERM@120).
 

@@ -106,8 +106,9 @@ fn held_by(folder: &Path, pid: Option<u32>) -> Error {
     let attach = command_line(&["attach", &path_argument(&folder.display().to_string())]);
     let process = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
     Error::other(format!(
-        "another run{process} is writing into this folder; {attach} comes back to it. Wait \
-          for its end, or pass another --output-dir"
+        "another run{process} is writing into this folder, or has ended and waits until its \
+          dashboards are closed; {attach} comes back to it. Wait for its end, or pass another \
+          --output-dir"
     ))
 }
 
