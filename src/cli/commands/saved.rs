@@ -7,10 +7,12 @@ use crate::core::model::embedded::{EMBEDDED_MODEL, SMALL_MODEL};
 use crate::core::model::weights::WEIGHTS;
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier, folder};
 use crate::core::tokenizer::Tokenizer;
+use crate::core::train::temperature;
 use crate::run::locate;
 use crate::run::options::ComputeOptions;
 use crate::run::protocol::Download;
 use crate::run::summary::download_line;
+use crate::run::worker::asked_model::AskedModel;
 use crate::run::worker::check_vocabulary;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -67,6 +69,24 @@ pub fn load(flags: &SavedModelFlags) -> anyhow::Result<SavedModel> {
     let requested = flags.max_seq_length.or(tokenizer.model_max_length());
     let max_seq_length = requested.unwrap_or(longest).min(longest);
     Ok(SavedModel { folder: path, max_seq_length, model, tokenizer })
+}
+
+/// Loads the model with all that it needs to answer.
+pub fn load_to_ask(
+    flags: &SavedModelFlags,
+    compute: &ComputeFlags,
+    int8: bool,
+) -> anyhow::Result<AskedModel> {
+    let saved = load(flags)?;
+    let engine = engine(&saved.model, compute, int8)?;
+    Ok(AskedModel {
+        name: flags.model_name_or_path.clone(),
+        temperature: temperature::of_folder(&saved.folder)?,
+        model: saved.model,
+        tokenizer: saved.tokenizer,
+        engine,
+        max_length: saved.max_seq_length,
+    })
 }
 
 /// The engine that computes the model; prints a note on stderr if it is not the requested one.

@@ -5,7 +5,7 @@ use crate::cli::flags::ServeFlags;
 use crate::cli::output::print_to_stderr;
 use crate::core::bounded_file::read_text;
 use crate::core::text::sanitize_for_terminal;
-use crate::run::serve::{Classifier, ModelInfo, ServeLimits, Server, serve};
+use crate::run::serve::{ModelInfo, ServeLimits, Server, serve};
 use anyhow::{Context, bail};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::Write;
@@ -45,18 +45,14 @@ pub fn run(flags: &ServeFlags, out: &mut impl Write) -> anyhow::Result<ExitCode>
         )?;
         signal_hook::flag::register(signal, Arc::clone(&stopping))?;
     }
-    let saved = saved::load(&flags.model)?;
-    let engine = saved::engine(&saved.model, &flags.compute, flags.int8)?;
-    let labels = saved.model.config().labels.clone();
+    let model = saved::load_to_ask(&flags.model, &flags.compute, flags.int8)?;
     let info = ModelInfo {
-        model_id: flags.model.model_name_or_path.clone(),
-        labels: labels.clone(),
-        max_input_length: saved.max_seq_length,
+        model_id: model.name.clone(),
+        labels: model.labels().to_vec(),
+        max_input_length: model.max_length,
         auto_truncate: flags.auto_truncate,
-        device: engine.device(),
+        device: model.engine.device(),
     };
-    let classifier =
-        Classifier { engine, tokenizer: saved.tokenizer, labels, max_length: saved.max_seq_length };
     let limits = ServeLimits {
         max_concurrent_requests: flags.max_concurrent_requests,
         max_client_batch_size: flags.max_client_batch_size,
@@ -73,7 +69,7 @@ pub fn run(flags: &ServeFlags, out: &mut impl Write) -> anyhow::Result<ExitCode>
     writeln!(out, "http://{}", listener.local_addr()?)?;
     out.flush()?;
     print_to_stderr("Serving; Ctrl-C ends it.");
-    serve(Server { listener, classifier, info, api_key, limits }, &stopping)?;
+    serve(Server { listener, model, info, api_key, limits }, &stopping)?;
     Ok(ExitCode::SUCCESS)
 }
 

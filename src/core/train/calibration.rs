@@ -83,12 +83,12 @@ impl Reliability {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::core::engine::logits::{class_of, confidence_of};
 
     /// The logits and the true class of each example.
-    const ROWS: [([f32; 3], u32); 8] = [
+    pub const ROWS: [([f32; 3], u32); 8] = [
         ([2.0, 0.0, -1.0], 0),
         ([0.1, 0.0, 0.05], 2),
         ([-1.0, 3.0, 0.5], 1),

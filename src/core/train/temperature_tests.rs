@@ -1,18 +1,7 @@
 use super::*;
 use crate::core::train::TrainingArguments;
+use crate::core::train::calibration::tests::ROWS;
 use serde_json::json;
-
-/// The logits and the true class of each example, as in the tests of `calibration`.
-const ROWS: [([f32; 3], u32); 8] = [
-    ([2.0, 0.0, -1.0], 0),
-    ([0.1, 0.0, 0.05], 2),
-    ([-1.0, 3.0, 0.5], 1),
-    ([0.0, 1.0, 0.0], 1),
-    ([0.0, 1.1, 0.0], 0),
-    ([5.0, 0.0, 0.0], 0),
-    ([0.0, 0.0, 4.5], 1),
-    ([1.0, 2.0, 0.0], 1),
-];
 
 fn fitted(rows: &[([f32; 3], u32)]) -> Option<f64> {
     let mut fit = TemperatureFit::new(3, rows.len());

@@ -1,34 +1,14 @@
 //! The thread that computes: it answers all requests that wait in one batch.
 
 use super::types::{Failure, Input};
-use crate::core::engine::Engine;
-use crate::core::predict::{PredictError, Prediction, TextInput, classify_inputs};
-use crate::core::tokenizer::Tokenizer;
+use crate::core::predict::{PredictError, Prediction, TextInput};
+use crate::run::worker::asked_model::AskedModel;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// The most texts of a batch, except where one request has more.
 const BATCH_SIZE: usize = 32;
-
-/// A model that answers questions.
-pub struct Classifier {
-    /// Computes logits.
-    pub engine: Box<dyn Engine>,
-    /// Its tokenizer.
-    pub tokenizer: Tokenizer,
-    /// The names of the classes.
-    pub labels: Vec<String>,
-    /// The most tokens of a text.
-    pub max_length: usize,
-}
-
-impl Classifier {
-    fn classify(&mut self, inputs: &[TextInput<'_>]) -> Result<Vec<Prediction>, PredictError> {
-        let (engine, tokenizer) = (self.engine.as_mut(), &self.tokenizer);
-        classify_inputs(engine, &self.labels, tokenizer, inputs, self.max_length)
-    }
-}
 
 /// The answer to a request.
 #[derive(Debug)]
@@ -53,14 +33,14 @@ pub(super) struct Job {
 ///
 /// # Errors
 /// If there can be no thread.
-pub(super) fn start(classifier: Classifier, waiting: usize) -> std::io::Result<Sender<Job>> {
+pub(super) fn start(model: AskedModel, waiting: usize) -> std::io::Result<Sender<Job>> {
     let (sender, jobs) = bounded(waiting);
-    let work = move || run(classifier, &jobs);
+    let work = move || run(model, &jobs);
     std::thread::Builder::new().name("classifier".to_owned()).spawn(work)?;
     Ok(sender)
 }
 
-fn run(mut classifier: Classifier, jobs: &Receiver<Job>) {
+fn run(mut model: AskedModel, jobs: &Receiver<Job>) {
     let mut next: Option<Job> = None;
     loop {
         let Some(first) = next.take().or_else(|| jobs.recv().ok()) else { return };
@@ -76,16 +56,16 @@ fn run(mut classifier: Classifier, jobs: &Receiver<Job>) {
         }
         // Nobody waits any more for some of them.
         batch.retain(|job| !job.answer.is_closed());
-        answer(&mut classifier, batch);
+        answer(&mut model, batch);
     }
 }
 
 /// Answers requests in one batch; each alone if that fails, so that one text cannot fail the others.
-fn answer(classifier: &mut Classifier, mut batch: Vec<Job>) {
+fn answer(model: &mut AskedModel, mut batch: Vec<Job>) {
     let began = Instant::now();
     let inputs: Vec<TextInput> = texts(&batch).collect();
     let batch_size = inputs.len();
-    match classifier.classify(&inputs) {
+    match model.classify(&inputs) {
         Ok(predictions) => {
             let inference = began.elapsed();
             let mut predictions = predictions.into_iter();
@@ -104,7 +84,7 @@ fn answer(classifier: &mut Classifier, mut batch: Vec<Job>) {
             Some(last) => {
                 batch.push(last);
                 for job in batch {
-                    answer(classifier, vec![job]);
+                    answer(model, vec![job]);
                 }
             }
             None => {}

@@ -1,9 +1,10 @@
 //! The server: connections, routes, who may ask, and the limits of a request.
 
 use super::ServeLimits;
-use super::batcher::{self, Answered, Classifier, Job};
+use super::batcher::{self, Answered, Job};
 use super::metrics::Metrics;
 use super::types::{Failure, ModelInfo, PredictRequest, answer};
+use crate::run::worker::asked_model::AskedModel;
 use crossbeam_channel::{Sender, TrySendError};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -45,7 +46,7 @@ pub struct Server {
     /// Where it listens.
     pub listener: TcpListener,
     /// The model.
-    pub classifier: Classifier,
+    pub model: AskedModel,
     /// What `/info` says.
     pub info: ModelInfo,
     /// The key that clients have to send as `Authorization: Bearer KEY`, if there is one.
@@ -59,7 +60,7 @@ pub struct Server {
 /// # Errors
 /// If a thread cannot be started or the listener fails.
 pub fn serve(server: Server, stopping: &AtomicBool) -> std::io::Result<()> {
-    let Server { listener, classifier, info, api_key, limits } = server;
+    let Server { listener, model, info, api_key, limits } = server;
     listener.set_nonblocking(true)?;
     let is_local = listener.local_addr()?.ip().is_loopback();
     let service = Arc::new(Service {
@@ -68,7 +69,7 @@ pub fn serve(server: Server, stopping: &AtomicBool) -> std::io::Result<()> {
         is_browser_safe: !is_local || api_key.is_some(),
         key: api_key.map(|key| digest(key.as_bytes())),
         metrics: Metrics::default(),
-        jobs: batcher::start(classifier, limits.max_concurrent_requests)?,
+        jobs: batcher::start(model, limits.max_concurrent_requests)?,
         under_way: Semaphore::new(limits.max_concurrent_requests),
         bytes: Semaphore::new(MAX_WAITING_BYTES.max(limits.payload_limit)),
     });

@@ -10,7 +10,6 @@ mod http;
 mod metrics;
 mod types;
 
-pub use batcher::Classifier;
 pub use http::{Server, serve};
 pub use types::ModelInfo;
 

@@ -3,8 +3,9 @@
 use super::*;
 use crate::core::engine::EngineOptions;
 use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
-use crate::core::predict::classify;
+use crate::core::predict::TextInput;
 use crate::core::tokenizer::Tokenizer;
+use crate::run::worker::asked_model::AskedModel;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -15,13 +16,15 @@ use std::thread::JoinHandle;
 /// The most tokens of a text.
 const LONGEST: usize = 16;
 
-fn classifier() -> anyhow::Result<Classifier> {
+fn asked_model() -> anyhow::Result<AskedModel> {
     let (model, _) = SequenceClassifier::new(ModelConfig::small()?, Weights::none(), 7)?;
-    Ok(Classifier {
+    Ok(AskedModel {
+        name: "outputs".to_owned(),
         engine: crate::core::engine::build(&model, &EngineOptions::default())?,
+        model,
         tokenizer: Tokenizer::small()?,
-        labels: model.config().labels.clone(),
         max_length: LONGEST,
+        temperature: None,
     })
 }
 
@@ -36,16 +39,16 @@ impl Running {
     fn start(api_key: Option<&str>, limits: ServeLimits) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let classifier = classifier()?;
+        let model = asked_model()?;
         let info = ModelInfo {
-            model_id: "outputs".to_owned(),
-            labels: classifier.labels.clone(),
+            model_id: model.name.clone(),
+            labels: model.labels().to_vec(),
             max_input_length: LONGEST,
             auto_truncate: false,
             device: "cpu".to_owned(),
         };
         let api_key = api_key.map(str::to_owned);
-        let server = Server { listener, classifier, info, api_key, limits };
+        let server = Server { listener, model, info, api_key, limits };
         let stopping = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopping);
         let thread = std::thread::spawn(move || serve(server, &stop));
@@ -96,14 +99,14 @@ impl Drop for Running {
 
 /// The answer that the model itself gives, the most probable class first.
 fn expected(text: &str, logits: bool) -> anyhow::Result<Value> {
-    let mut own = classifier()?;
-    let found = &classify(own.engine.as_mut(), &own.labels, &own.tokenizer, &[text], LONGEST)?[0];
+    let mut own = asked_model()?;
+    let found = &own.classify(&[TextInput::single(text)])?[0];
     let scores: Vec<f64> = if logits {
         found.logits.iter().map(|&logit| f64::from(logit)).collect()
     } else {
         found.probabilities.clone()
     };
-    let mut classes: Vec<(f64, &String)> = scores.into_iter().zip(&own.labels).collect();
+    let mut classes: Vec<(f64, &String)> = scores.into_iter().zip(own.labels()).collect();
     classes.sort_by(|one, other| other.0.total_cmp(&one.0));
     Ok(classes.iter().map(|(score, label)| json!({"score": score, "label": label})).collect())
 }

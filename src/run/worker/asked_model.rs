@@ -53,7 +53,11 @@ impl AskedModel {
         attribute(engine.as_mut(), tokenizer, input, *max_length, class, method)
     }
 
-    fn classify(&mut self, inputs: &[TextInput<'_>]) -> Result<Vec<Prediction>, PredictError> {
+    /// Classifies texts, with calibrated probabilities where there is a temperature.
+    ///
+    /// # Errors
+    /// If a text cannot be tokenized, or if the computation fails.
+    pub fn classify(&mut self, inputs: &[TextInput<'_>]) -> Result<Vec<Prediction>, PredictError> {
         let Self { model, tokenizer, engine, max_length, temperature, .. } = self;
         let labels = &model.config().labels;
         let predictions = classify_inputs(engine.as_mut(), labels, tokenizer, inputs, *max_length)?;

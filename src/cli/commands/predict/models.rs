@@ -2,7 +2,6 @@
 
 use crate::cli::commands::saved;
 use crate::cli::flags::{PredictFlags, SavedModelFlags};
-use crate::core::train::temperature;
 use crate::run::worker::asked_model::{AskedModel, AskedModels};
 use crate::run::worker::check_pairs;
 
@@ -40,14 +39,5 @@ pub(super) fn load(flags: &PredictFlags) -> anyhow::Result<AskedModels> {
 }
 
 fn load_one(flags: &PredictFlags, model: &SavedModelFlags) -> anyhow::Result<AskedModel> {
-    let saved = saved::load(model)?;
-    let engine = saved::engine(&saved.model, &flags.compute, flags.int8)?;
-    Ok(AskedModel {
-        name: model.model_name_or_path.clone(),
-        temperature: temperature::of_folder(&saved.folder)?,
-        model: saved.model,
-        tokenizer: saved.tokenizer,
-        engine,
-        max_length: saved.max_seq_length,
-    })
+    saved::load_to_ask(model, &flags.compute, flags.int8)
 }

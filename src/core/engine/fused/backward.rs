@@ -277,19 +277,31 @@ impl<B: Backend> FusedPass<'_, B> {
         backend.scatter_add_first(batch, self.network.hidden, &work.grad_first, below)
     }
 
+    /// From the gradient of the first layer's input to that of the embeddings, in a model that
+    /// projects them to the width of its layers.
+    pub(super) fn project_backward(
+        &self,
+        work: &mut Workspace<B>,
+        gradients: &mut B::Gradients,
+    ) -> Result<()> {
+        let Some(project) = &self.network.layout.project else { return Ok(()) };
+        let (grad, dx) = (&work.grad, &mut work.grad_narrow);
+        let buffers =
+            LinearBuffers { rows: self.rows, x: &work.embedded, grad, dx, accumulate: false };
+        self.linear_backward(project, true, buffers, gradients)
+    }
+
     pub(super) fn embed_backward(
         &self,
         work: &mut Workspace<B>,
         gradients: &mut B::Gradients,
     ) -> Result<()> {
         let layout = &self.network.layout;
-        let mut grad = &mut work.grad;
-        if let Some(project) = &layout.project {
-            let (rows, x, below) = (self.rows, &work.embedded, &mut work.grad_narrow);
-            let buffers = LinearBuffers { rows, x, grad, dx: &mut *below, accumulate: false };
-            self.linear_backward(project, true, buffers, gradients)?;
-            grad = below;
-        }
+        self.project_backward(work, gradients)?;
+        let grad = match layout.project {
+            Some(_) => &mut work.grad_narrow,
+            None => &mut work.grad,
+        };
         self.backend.embed_backward(EmbedBackward {
             parameters: self.parameters,
             tables: &layout.tables,

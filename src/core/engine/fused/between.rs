@@ -52,9 +52,7 @@ fn logits<B: Backend>(
         backend.apply_pending(&tokens, parameters, optimizer)?;
         let parameters = backend.average(optimizer).unwrap_or(parameters);
         let dropouts = &network.dropouts(None);
-        let (rows, sequences) = (batch.rows(), batch.batch_size());
-        let pass =
-            FusedPass { backend, network, parameters, dropouts, rows, sequences, trains: false };
+        let pass = FusedPass::evaluating(backend, network, parameters, dropouts, batch);
         pass.forward(batch, SavedActivations::None, work)?;
         backend.read(&work.head.logits)
     })

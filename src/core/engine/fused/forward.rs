@@ -33,6 +33,20 @@ pub(super) struct FusedPass<'a, B: Backend> {
     pub trains: bool,
 }
 
+impl<'a, B: Backend> FusedPass<'a, B> {
+    /// The pass over a batch that trains no weights.
+    pub(super) fn evaluating(
+        backend: &'a B,
+        network: &'a Network,
+        parameters: &'a B::Parameters,
+        dropouts: &'a NetworkDropouts,
+        batch: &PackedBatch,
+    ) -> Self {
+        let (rows, sequences) = (batch.rows(), batch.batch_size());
+        Self { backend, network, parameters, dropouts, rows, sequences, trains: false }
+    }
+}
+
 /// The buffers of one layer's forward pass.
 pub(super) struct LayerBuffers<'a, B: Backend> {
     pub batch: &'a B::Batch,

@@ -108,16 +108,7 @@ impl<B: Backend> FusedEngine<B> {
         backend.install(|| {
             let parameters = evaluated(backend, parameters, training)?;
             let dropouts = &network.dropouts(None);
-            let (rows, sequences) = (packed.rows(), packed.batch_size());
-            let pass = FusedPass {
-                backend,
-                network,
-                parameters,
-                dropouts,
-                rows,
-                sequences,
-                trains: false,
-            };
+            let pass = FusedPass::evaluating(backend, network, parameters, dropouts, packed);
             pass.forward(packed, SavedActivations::None, work)?;
             backend.read(&work.head.logits)
         })

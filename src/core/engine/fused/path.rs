@@ -1,7 +1,7 @@
 //! Points on a path of embeddings: a forward pass from given embeddings, and the backward pass to
 //! them.
 
-use super::backward::{LinearBuffers, LossOptions};
+use super::backward::LossOptions;
 use super::forward::{FusedPass, SavedActivations};
 use super::workspace::Workspace;
 use super::{FusedEngine, evaluated};
@@ -36,16 +36,7 @@ impl<B: Backend> FusedEngine<B> {
         backend.install(|| {
             let parameters = evaluated(backend, parameters, training)?;
             let dropouts = &network.dropouts(None);
-            let (rows, sequences) = (batch.rows(), batch.batch_size());
-            let pass = FusedPass {
-                backend,
-                network,
-                parameters,
-                dropouts,
-                rows,
-                sequences,
-                trains: false,
-            };
+            let pass = FusedPass::evaluating(backend, network, parameters, dropouts, batch);
             let ends = pass.path_ends(path, work)?;
             let saved = SavedActivations::All;
             pass.prepare(saved, work);
@@ -128,13 +119,11 @@ impl<B: Backend> FusedPass<'_, B> {
         gradients: &mut B::Gradients,
     ) -> Result<Vec<f32>> {
         let layout = &self.network.layout;
-        let mut grad = &mut work.grad;
-        if let Some(project) = &layout.project {
-            let (rows, x, below) = (self.rows, &work.embedded, &mut work.grad_narrow);
-            let buffers = LinearBuffers { rows, x, grad, dx: &mut *below, accumulate: false };
-            self.linear_backward(project, true, buffers, gradients)?;
-            grad = below;
-        }
+        self.project_backward(work, gradients)?;
+        let grad = match layout.project {
+            Some(_) => &mut work.grad_narrow,
+            None => &mut work.grad,
+        };
         self.backend.embed_between_backward(EmbedBetweenBackward {
             parameters: self.parameters,
             norm: &layout.embedding_norm,
