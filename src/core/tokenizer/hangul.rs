@@ -48,7 +48,7 @@ const LETTERS: [(char, &str); 3] = [
 
 /// The text with its jamo composed into syllables, and those that remain as letters of their own:
 /// vowels and final consonants alone have no width, so that a terminal does not show them. Archaic
-/// letters follow a filler, which has a width.
+/// letters follow fillers, which have a width.
 pub fn visible_hangul(text: &str) -> Cow<'_, str> {
     let is_jamo = |c: char| matches!(c, '\u{1100}'..='\u{11ff}');
     let (composed, _) = compose_hangul(text);
@@ -62,7 +62,10 @@ pub fn visible_hangul(text: &str) -> Cow<'_, str> {
         });
         match letter {
             Some(letter) => visible.push(letter),
-            None if matches!(c, '\u{1160}'..='\u{11ff}') => visible.extend(['\u{115f}', c]),
+            None if matches!(c, '\u{1160}'..='\u{11a7}') => visible.extend(['\u{115f}', c]),
+            None if matches!(c, '\u{11a8}'..='\u{11ff}') => {
+                visible.extend(['\u{115f}', '\u{1160}', c]);
+            }
             None => visible.push(c),
         }
     }
@@ -102,8 +105,9 @@ mod tests {
         for c in ('\u{1100}'..='\u{11ff}').filter(|c| !matches!(c, '\u{115f}' | '\u{1160}')) {
             let shown = visible_hangul(c.encode_utf8(&mut [0; 4])).into_owned();
             assert!(shown.graphemes(true).all(|grapheme| grapheme.width() == 2), "{c:?} {shown:?}");
-            let letter: String = shown.nfkc().filter(|letter| *letter != '\u{115f}').collect();
-            assert!(letter == c.to_string() || !('\u{1100}'..'\u{11a8}').contains(&c), "{c:?}");
+            let letter: String =
+                shown.nfkc().filter(|c| !matches!(c, '\u{115f}' | '\u{1160}')).collect();
+            assert!(letter == c.to_string() || c >= '\u{11a8}', "{c:?} {letter:?}");
         }
     }
 }
