@@ -66,7 +66,7 @@ impl Trainer<'_> {
         while run.queued.pop_front().is_some() {
             run.engine.step_metrics()?;
         }
-        observer.rolled_back(&checkpoint);
+        observer.rolled_back(&checkpoint, failed);
         run.engine.store()?;
         load_weights(&checkpoint.folder, self.model)?;
         run.engine.reload()?;
