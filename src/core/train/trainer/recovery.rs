@@ -110,7 +110,7 @@ impl Trainer<'_> {
     }
 
     /// Computes batches in twice as many parts from the next step on. The examples of a step, and
-    /// thereby its gradient but for dropout, stay the same.
+    /// its gradient except for dropout, stay the same.
     fn divide_batches(
         &self,
         run: &mut ActiveRun<'_>,
