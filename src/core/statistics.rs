@@ -1,5 +1,9 @@
 //! Intervals of proportions, and the comparison of two models on the same examples.
 
+mod bootstrap;
+
+pub use bootstrap::{BootstrapDifferences, PairedPrediction, RESAMPLES, bootstrap_differences};
+
 /// The 0.975 quantile of the standard normal distribution, for intervals of 95 %.
 const Z: f64 = 1.959_963_984_540_054;
 

@@ -2,6 +2,7 @@
 
 use super::{BINDINGS, active_contexts};
 use crate::screen::app::run_control::RunControlAction;
+use crate::screen::app::words::WordsAction;
 use crate::screen::app::{Action, Page, RunLocation, State};
 
 /// Whether an action has an effect in a state.
@@ -23,6 +24,8 @@ pub fn is_effective(state: &State, action: Action) -> bool {
         Action::ShowPage(Page::Predict) | Action::Submit => {
             state.replay.is_none() || state.is_opened()
         }
+        Action::Words(WordsAction::Choose(_)) => state.shows_words(),
+        Action::Words(WordsAction::Replace) => state.has_chosen_word(),
         _ => true,
     }
 }
