@@ -174,7 +174,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             state.panels.apply(action, &state.layout.pages);
             confirm::panel(state, action, focus);
         }
-        Action::ClearView => charts::clear_view(state),
+        Action::ClearView => return charts::clear_view(state),
         Action::Edit(request) => edit(state, request),
         Action::Log(LogAction::Copy) => return prompt::copy(state, state.log.line_to_copy()),
         Action::Log(action) => state.log.apply(action),
