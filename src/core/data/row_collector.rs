@@ -336,7 +336,8 @@ impl<'a> RowCollector<'a> {
         }
         let mut indices = 0..;
         self.table.rows.retain(|_| indices.next().is_none_or(|index| !rejected.contains(&index)));
-        let (columns, notes) = self.slices.finish(&mut self.table.rows);
+        let (columns, notes) =
+            self.slices.finish(self.table.rows.iter_mut().map(|row| &mut row.slices));
         self.table.slice_columns = columns;
         self.table.notes.extend(notes);
         let untold = self.table.skipped - self.reasons.len();

@@ -1,6 +1,5 @@
 //! Columns whose values divide the rows into slices, such as the year of a review.
 
-use super::table::DataRow;
 use crate::core::text::truncate_width;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -98,9 +97,12 @@ impl SliceCollector {
         columns.zip(values).map(|(column, value)| column.read(value.as_deref())).collect()
     }
 
-    /// The columns, without those that have too many values, which are left out of the rows, too; and
-    /// notes on them.
-    pub fn finish(self, rows: &mut [DataRow]) -> (Vec<SliceColumn>, Vec<String>) {
+    /// The columns, without those that have too many values, which are left out of the values of the
+    /// rows, too; and notes on them.
+    pub fn finish<'a>(
+        self,
+        rows: impl Iterator<Item = &'a mut SliceValues>,
+    ) -> (Vec<SliceColumn>, Vec<String>) {
         let columns = self.columns.unwrap_or_default();
         let mut notes = Vec::new();
         for Collected { column, is_left_out, has_dates, .. } in &columns {
@@ -116,8 +118,8 @@ impl SliceCollector {
         }
         if columns.iter().any(|column| column.is_left_out) {
             for row in rows {
-                let values = columns.iter().zip(&row.slices);
-                row.slices =
+                let values = columns.iter().zip(&*row);
+                *row =
                     values.filter(|(column, _)| !column.is_left_out).map(|(_, id)| *id).collect();
             }
         }
@@ -287,19 +289,9 @@ mod tests {
         collector.find(&["text", name, "label"], requested, &[0, 2])?;
         let rows: Result<Vec<SliceValues>, String> =
             values.iter().map(|value| collector.read(&[Some((*value).into())])).collect();
-        let mut rows: Vec<DataRow> = rows?
-            .into_iter()
-            .map(|slices| DataRow {
-                id: String::new(),
-                text: String::new(),
-                text_pair: None,
-                label: String::new(),
-                location: None,
-                slices,
-            })
-            .collect();
-        let (columns, notes) = collector.finish(&mut rows);
-        Ok((columns, notes, rows.into_iter().map(|row| row.slices).collect()))
+        let mut rows = rows?;
+        let (columns, notes) = collector.finish(rows.iter_mut());
+        Ok((columns, notes, rows))
     }
 
     #[test]

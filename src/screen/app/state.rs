@@ -233,6 +233,18 @@ impl Default for State {
 }
 
 impl State {
+    /// Whether the words of the answered text are shown.
+    pub fn shows_words(&self) -> bool {
+        let latest = self.prompt.answers.first();
+        let is_shown = self.prompt.live_answer().is_none() && !self.prompt.awaits_live();
+        is_shown && latest.is_some_and(|answer| self.words.of(&answer.text).is_some())
+    }
+
+    /// Whether one of the shown words is chosen.
+    pub fn has_chosen_word(&self) -> bool {
+        self.shows_words() && self.words.has_chosen()
+    }
+
     /// The state without a run under way.
     pub fn idle() -> Self {
         Self { activity: Activity::Idle, ..Self::default() }

@@ -2,7 +2,6 @@
 //! what the probability is with another word in its place.
 
 use super::editor;
-use super::state::State;
 use crate::core::attribution::WordAttributions;
 use crate::core::predict::Prediction;
 use crate::run::protocol::{Answer, Explanation};
@@ -144,6 +143,11 @@ impl Words {
         words.nth(self.chosen?).map(|(index, _)| index)
     }
 
+    /// Whether a word is chosen.
+    pub fn has_chosen(&self) -> bool {
+        self.chosen_part().is_some()
+    }
+
     /// The chosen word.
     fn chosen_word(&self) -> Option<&str> {
         Some(self.known()?.parts.get(self.chosen_part()?)?.text.as_str())
@@ -200,20 +204,6 @@ impl Words {
                 None
             }
         }
-    }
-}
-
-impl State {
-    /// Whether the words of the answered text are shown.
-    pub fn shows_words(&self) -> bool {
-        let latest = self.prompt.answers.first();
-        let is_shown = self.prompt.live_answer().is_none() && !self.prompt.awaits_live();
-        is_shown && latest.is_some_and(|answer| self.words.of(&answer.text).is_some())
-    }
-
-    /// Whether one of the shown words is chosen.
-    pub fn has_chosen_word(&self) -> bool {
-        self.shows_words() && self.words.chosen_part().is_some()
     }
 }
 

@@ -68,14 +68,23 @@ impl Pattern {
             rest = after;
         }
         values.push(rest);
+        // What a semicolon joins is translated part by part.
+        let is_text = |name: &String| TEXTS.contains(&name.as_str());
+        if self
+            .names
+            .iter()
+            .zip(&values)
+            .any(|(name, value)| !is_text(name) && value.contains("; "))
+        {
+            return None;
+        }
         let (texts, names) = split(&self.translation)?;
         let mut filled = String::new();
         for (number, text) in texts.into_iter().enumerate() {
             filled.push_str(text);
             let Some(name) = names.get(number) else { continue };
             let value = values.get(self.names.iter().position(|known| known == name)?)?;
-            let is_text = TEXTS.contains(&name.as_str());
-            match inner(value).filter(|_| is_text) {
+            match inner(value).filter(|_| is_text(name)) {
                 Some(translated) => filled.push_str(&translated),
                 None => filled.push_str(value),
             }
