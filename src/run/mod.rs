@@ -30,7 +30,7 @@ pub mod tensorboard;
 pub mod worker;
 
 pub use recorder::{
-    Recorder, check_unlocked, default_logging_dir, is_locked, lock_output_dir,
+    Recorder, check_unlocked, default_logging_dir, is_being_prepared, is_locked, lock_output_dir,
     move_earlier_checkpoints, other_computer,
 };
 pub use same_folder::is_same_folder;
