@@ -6,10 +6,12 @@ mod unlabelled;
 use super::locate::{self, DatasetFiles, DownloadCallback};
 use super::options::DatasetOptions;
 use crate::core::data::labels::Classes;
+use crate::core::data::slice_columns::SliceColumn;
 use crate::core::data::source::{read_split, sample};
 use crate::core::data::split::stratified;
 use crate::core::data::table::{ColumnNames, DataTable};
 use crate::core::data::{Sample, Split};
+use crate::core::text::sanitize_for_terminal;
 use std::path::{Path, PathBuf};
 use unlabelled::{KnownTexts, UnlabelledTexts};
 
@@ -44,6 +46,8 @@ pub struct Dataset {
     pub text_columns: Vec<String>,
     /// A note on which columns of the user's own rows were read.
     pub columns_note: Option<String>,
+    /// The columns whose values divide the evaluation rows into slices.
+    pub slice_columns: Vec<SliceColumn>,
     /// The source of the rows.
     pub origin: DatasetOrigin,
 }
@@ -60,6 +64,8 @@ pub struct EvaluationRows {
     pub has_pairs: bool,
     /// A note on which columns were read.
     pub columns_note: String,
+    /// The columns whose values divide the rows into slices.
+    pub slice_columns: Vec<SliceColumn>,
 }
 
 /// The tables of both splits, and the name of the evaluation split.
@@ -75,7 +81,24 @@ fn columns(options: &DatasetOptions) -> ColumnNames {
         text_pair: options.text_pair_column_name.as_ref().map(|given| given.value.clone()),
         label: options.label_column_name.as_ref().map(|given| given.value.clone()),
         unlabelled: false,
+        slices: None,
     }
+}
+
+/// The columns to read of files whose rows, or some of them, are evaluation rows.
+///
+/// # Errors
+/// If slice columns are requested of NSMC, which is used without files.
+fn evaluation_columns(options: &DatasetOptions, files: &[PathBuf]) -> anyhow::Result<ColumnNames> {
+    let slices = options.slice_columns();
+    if let (true, Some(name)) = (files.is_empty(), slices.first()) {
+        anyhow::bail!(
+            "--slice-column {}: NSMC has no such column; its columns are id, document, label. Pass \
+             evaluation rows that have it with --validation-file",
+            sanitize_for_terminal(name)
+        );
+    }
+    Ok(ColumnNames { slices: Some(slices.to_vec()), ..columns(options) })
 }
 
 fn one_file(file: Option<&Path>) -> Vec<PathBuf> {
@@ -117,6 +140,7 @@ impl Dataset {
         let mut notes = [&train.notes, &eval.notes, classes.notes(), eval_classes.notes()].concat();
         let seed = options.sample_seed();
         let has_pairs = train.has_pairs();
+        let slice_columns = eval.slice_columns;
         let train = sample(train.rows, &classes, options.train_limit(), seed)?;
         let mut unlabelled = Vec::new();
         if let Some(source) = options.unlabelled_source() {
@@ -138,6 +162,7 @@ impl Dataset {
             notes,
             text_columns,
             columns_note,
+            slice_columns,
             origin: origin(options, eval_split),
         })
     }
@@ -167,7 +192,6 @@ fn read_tables(
 ) -> anyhow::Result<SplitTables> {
     /// The name of a split that is held out of the training rows or read from a validation file.
     const VALIDATION: &str = "validation";
-    let columns = columns(options);
     let (quoting, skip_bad_rows) = (options.quoting_or_auto(), options.skips_bad_rows());
     let mut files = DatasetFiles {
         train: one_file(options.training_file()),
@@ -185,9 +209,14 @@ fn read_tables(
             (files.eval, files.eval_split) = (found.eval, found.eval_split);
         }
     }
-    let mut train = read_split(&files.train, Split::Train, &columns, quoting, skip_bad_rows)?;
+    // Of training rows, the columns are read only if evaluation rows are held out of them.
+    let is_held_out =
+        files.eval.is_empty() && (!files.train.is_empty() || options.held_out_share().is_some());
+    let train_columns =
+        if is_held_out { evaluation_columns(options, &files.train)? } else { columns(options) };
+    let mut train = read_split(&files.train, Split::Train, &train_columns, quoting, skip_bad_rows)?;
     let share = options.held_out_share();
-    if files.eval.is_empty() && (!files.train.is_empty() || share.is_some()) {
+    if is_held_out {
         let share = share.unwrap_or(DatasetOptions::DEFAULT_VALIDATION_SPLIT);
         let rows = std::mem::take(&mut train.rows);
         let mut eval = DataTable { skipped: 0, notes: Vec::new(), ..train.clone() };
@@ -196,6 +225,7 @@ fn read_tables(
         return Ok(SplitTables { train, eval, eval_split: VALIDATION });
     }
     let eval_split = if files.eval.is_empty() { "test" } else { files.eval_split };
+    let columns = evaluation_columns(options, &files.eval)?;
     let eval = read_split(&files.eval, Split::Test, &columns, quoting, skip_bad_rows)?;
     Ok(SplitTables { train, eval, eval_split })
 }
@@ -223,10 +253,13 @@ pub fn evaluation_rows(
         }
     }
     let (quoting, skip_bad_rows) = (options.quoting_or_auto(), options.skips_bad_rows());
-    let table = read_split(&files, Split::Test, &columns(options), quoting, skip_bad_rows)?;
+    let columns = evaluation_columns(options, &files)?;
+    let mut table = read_split(&files, Split::Test, &columns, quoting, skip_bad_rows)?;
     let classes = Classes::of_model(labels, &table);
     notes.extend([&table.notes, classes.notes()].concat());
     let (has_pairs, columns_note) = (table.has_pairs(), table.columns_note());
+    let slice_columns = std::mem::take(&mut table.slice_columns);
     let samples = sample(table.rows, &classes, options.eval_limit(), options.sample_seed())?;
-    Ok(EvaluationRows { samples, skipped: table.skipped, notes, has_pairs, columns_note })
+    let skipped = table.skipped;
+    Ok(EvaluationRows { samples, skipped, notes, has_pairs, columns_note, slice_columns })
 }

@@ -92,17 +92,51 @@ impl Lang {
     }
 
     /// The translation of a text whose values are already filled in, such as a note of the run: its
-    /// template in the table has the names of the values, such as `{path}`. The text itself if no
-    /// template matches.
+    /// template in the table has the names of the values, such as `{path}`, or `{}`. Of texts that
+    /// were joined by a colon, a semicolon or a full stop, each part is translated. The text itself
+    /// if no template matches.
     pub fn tr_filled(self, english: &str) -> String {
         match self {
             Self::English => english.to_owned(),
-            Self::Korean => KOREAN.get(english).cloned().unwrap_or_else(|| {
-                let found = PATTERNS.iter().find_map(|pattern| pattern.translated(english));
-                found.map_or_else(|| english.to_owned(), |text| particles::chosen(&text))
-            }),
+            Self::Korean => match translated(english, MAX_DEPTH) {
+                Some(text) => particles::chosen(&text),
+                None => english.to_owned(),
+            },
         }
     }
+}
+
+/// How deep texts within texts are translated.
+const MAX_DEPTH: usize = 4;
+
+/// The Korean translation of a text whose values are filled in; `None` if nothing of it is in the
+/// table.
+fn translated(english: &str, depth: usize) -> Option<String> {
+    if let Some(text) = KOREAN.get(english) {
+        return Some(text.clone());
+    }
+    let depth = depth.checked_sub(1)?;
+    let inner = |text: &str| translated(text, depth);
+    if let Some(text) = PATTERNS.iter().find_map(|pattern| pattern.translated(english, inner)) {
+        return Some(text);
+    }
+    // Of sentences, the last one is an advice of its own.
+    [". ", "; ", ": "].into_iter().find_map(|separator| {
+        let (first, second) = match separator {
+            ". " => english.rsplit_once(separator)?,
+            _ => english.split_once(separator)?,
+        };
+        // What a colon follows is a name.
+        let found = if separator == ": " { None } else { inner(first) };
+        let (found, other) = match (found, inner(second)) {
+            (None, None) => return None,
+            (first_found, second_found) => (
+                first_found.unwrap_or_else(|| first.to_owned()),
+                second_found.unwrap_or_else(|| second.to_owned()),
+            ),
+        };
+        Some(format!("{found}{separator}{other}"))
+    })
 }
 
 /// Whether the charset of a locale is UTF-8 or unspecified.

@@ -153,3 +153,57 @@ fn too_many_or_blank_sentences_are_refused() {
     let printed = stdout(&nsmc_tui(folder.path()).args(config).assert().success());
     assert!(printed.contains("probe = '[\"하나\",\"둘, 셋\"]'"), "{printed}");
 }
+
+#[test]
+fn the_accuracy_by_year_and_by_a_named_column() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let row = |number: usize| {
+        let (text, label) = [("정말 재미있는 영화", 1), ("시간이 아깝다", 0)][number % 2];
+        let genre = ["drama", "action"][number / 2 % 2];
+        format!("{text}\t{label}\t201{}-03-01\t{genre}\n", number % 3 + 4)
+    };
+    let rows: String = (0..32).map(row).collect();
+    std::fs::write(path.join("rows.tsv"), format!("document\tlabel\tdate\tgenre\n{rows}"))
+        .expect("a file");
+    let rows = ["--validation-file", "rows.tsv"];
+    train(path, &[&rows[..], &["--output-dir", "one", "--slice-column", "genre"]].concat());
+    let kept = Predictions::read(&path.join("one")).expect("predictions").expect("predictions");
+    let names: Vec<&str> = kept.slices.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!((names, kept.slices.rows.len()), (vec!["genre", "date"], 32));
+    let one = [&rows[..], &["--model-name-or-path", "one"]].concat();
+    let metrics = evaluate(path, &[&one[..], &["--slice-column", "genre"]].concat());
+    let slices = metrics["slices"].as_array().expect("slices");
+    let names: Vec<String> =
+        slices.iter().map(|slice| format!("{} {}", slice["column"], slice["value"])).collect();
+    let expected = [
+        "\"genre\" \"action\"",
+        "\"genre\" \"drama\"",
+        "\"date\" \"2014\"",
+        "\"date\" \"2015\"",
+        "\"date\" \"2016\"",
+    ];
+    assert_eq!(names, expected);
+    let sum = |column: &str| {
+        let of_column = slices.iter().filter(|slice| slice["column"] == column);
+        let right = |slice: &Value| {
+            slice["accuracy"].as_f64().unwrap_or(0.0) * slice["samples"].as_f64().unwrap_or(0.0)
+        };
+        of_column.map(right).sum::<f64>()
+    };
+    let right = metrics["eval_accuracy"].as_f64().expect("a number") * 32.0;
+    assert!((sum("genre") - right).abs() < 1e-9 && (sum("date") - right).abs() < 1e-9);
+    let text = nsmc_tui(path).arg("evaluate").args(&one).assert().success();
+    assert!(stdout(&text).contains("date 2015 "), "{}", stdout(&text));
+    for (arguments, message) in [
+        (
+            &["--validation-file", "rows.tsv", "--slice-column", "kind"][..],
+            "its columns are document, label, date, genre",
+        ),
+        (&["--slice-column", "kind"], "NSMC has no such column"),
+    ] {
+        let model = ["evaluate", "--model-name-or-path", "one"];
+        let refused = nsmc_tui(path).args(model).args(arguments).assert().failure();
+        assert!(stderr(&refused).contains(message), "{}", stderr(&refused));
+    }
+}

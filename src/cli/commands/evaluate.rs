@@ -1,5 +1,6 @@
 //! `nsmc-tui evaluate`.
 
+mod by_value;
 mod comparison;
 mod on_rows;
 
@@ -12,6 +13,7 @@ use crate::core::text::to_json;
 use crate::core::train::event::Metrics;
 use crate::run::dataset::evaluation_rows;
 use crate::run::predictions::errors::{ErrorFile, Misclassified};
+use by_value::ByValue;
 use comparison::Comparison;
 use on_rows::{RowResult, evaluate_rows};
 use std::io::Write;
@@ -22,7 +24,7 @@ const CALIBRATION_ERROR: &str = "eval_ece";
 pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let saved = saved::load(&flags.model)?;
     let labels = saved.model.config().labels.clone();
-    let rows = evaluation_rows(&flags.dataset(), &labels, &mut saved::download_progress())?;
+    let mut rows = evaluation_rows(&flags.dataset(), &labels, &mut saved::download_progress())?;
     if flags.dataset().has_custom_evaluation_rows() {
         print_to_stderr(format_args!("note: {}", rows.columns_note));
     }
@@ -43,6 +45,8 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     if let Some(file) = &flags.errors {
         write_errors(file, &results, &rows.samples, &labels)?;
     }
+    let slice_columns = std::mem::take(&mut rows.slice_columns);
+    let by_value = ByValue::new(slice_columns, &rows.samples, &results);
     let comparison = match other {
         Some(other) => match other.evaluate(flags, rows, &results)? {
             Some(comparison) => Some(comparison),
@@ -54,6 +58,7 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
         let mut values = serde_json::to_value(&metrics)?;
         // Not part of the serialized metrics, because it is computed from the bins.
         values[CALIBRATION_ERROR] = metrics.eval_calibration.expected_calibration_error().into();
+        by_value.add_to(&mut values);
         if let Some(comparison) = &comparison {
             comparison.add_to(&mut values);
         }
@@ -61,6 +66,7 @@ pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
         return Ok(());
     }
     write_table(&metrics, &labels, out)?;
+    by_value.write(out)?;
     comparison.map_or(Ok(()), |comparison: Comparison| comparison.write(&metrics, out))
 }
 

@@ -28,7 +28,7 @@ encoder trained on replaced tokens with its discriminator's head, without the ge
 
 /// Flags of `train` that are hidden in the help of `pretrain`, because they are refused there or have
 /// no use.
-pub(super) const HIDDEN: [&str; 18] = [
+pub(super) const HIDDEN: [&str; 19] = [
     "label_column_name",
     "text_pair_column_name",
     "label_smoothing_factor",
@@ -47,6 +47,7 @@ pub(super) const HIDDEN: [&str; 18] = [
     "ema_decay",
     "probe",
     "save_predictions",
+    "slice_column",
 ];
 
 /// Flags with other defaults than those of `train`, which [`EXAMPLES`] names.

@@ -3,7 +3,8 @@
 use super::compute::ComputeFlags;
 use super::display::DisplayFlags;
 use super::shared::{
-    ColumnFlags, EvalRowsFlags, SavedModelFlags, ShuffleFlags, TrainRowsFlags, dataset_options,
+    ColumnFlags, EvalRowsFlags, SavedModelFlags, ShuffleFlags, SliceFlags, TrainRowsFlags,
+    dataset_options,
 };
 use super::values::{choice_value, flag, value};
 use crate::core::attribution::ExplainMethod;
@@ -24,6 +25,8 @@ pub struct EvaluateFlags {
     pub eval_rows: EvalRowsFlags,
     #[command(flatten)]
     pub columns: ColumnFlags,
+    #[command(flatten)]
+    pub slices: SliceFlags,
     #[command(flatten)]
     pub shuffle: ShuffleFlags,
     #[command(flatten)]
@@ -63,7 +66,10 @@ impl EvaluateFlags {
     /// The options of the evaluation rows.
     pub fn dataset(&self) -> DatasetOptions {
         let seed = self.shuffle.shuffle_seed.clone();
-        dataset_options(None, self.eval_rows.clone(), self.columns.clone(), seed)
+        DatasetOptions {
+            slice_column: self.slices.clone().joined(),
+            ..dataset_options(None, self.eval_rows.clone(), self.columns.clone(), seed)
+        }
     }
 }
 

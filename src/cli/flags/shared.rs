@@ -65,6 +65,26 @@ pub struct ColumnFlags {
     pub label_column_name: Option<Given<String>>,
 }
 
+/// The columns that divide the evaluation rows into slices.
+#[derive(Args, Clone, Debug)]
+pub struct SliceFlags {
+    /// Show the accuracy by each value of this column of the evaluation rows, or by the year of its
+    /// dates; may be given several times. Columns named date, year and `created_at` are always read
+    #[arg(long, value_name = "NAME", value_parser = flag(DatasetOptions::slice_column), help_heading = "Data")]
+    pub slice_column: Vec<Given<Vec<String>>>,
+}
+
+impl SliceFlags {
+    /// The columns of the flag, which may be given several times.
+    pub fn joined(self) -> Option<Given<Vec<String>>> {
+        self.slice_column.into_iter().reduce(|mut all, next| {
+            all.value.extend(next.value);
+            all.text = format!("{},{}", all.text, next.text);
+            all
+        })
+    }
+}
+
 /// How the sample is drawn.
 #[derive(Args, Clone, Debug)]
 pub struct ShuffleFlags {
@@ -119,6 +139,7 @@ pub(super) fn dataset_options(
         text_column_name,
         text_pair_column_name,
         label_column_name,
+        slice_column: None,
         shuffle_seed,
     }
 }

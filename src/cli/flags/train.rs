@@ -3,7 +3,9 @@
 use super::compute::ComputeFlags;
 use super::display::DisplayFlags;
 use super::notify::NotifyFlags;
-use super::shared::{ColumnFlags, EvalRowsFlags, ShuffleFlags, TrainRowsFlags, dataset_options};
+use super::shared::{
+    ColumnFlags, EvalRowsFlags, ShuffleFlags, SliceFlags, TrainRowsFlags, dataset_options,
+};
 use super::values::{choice, flag};
 use crate::core::data::batching::SamplingStrategy;
 use crate::core::model::Pooling;
@@ -77,6 +79,8 @@ pub struct TrainFlags {
     pub eval_rows: EvalRowsFlags,
     #[command(flatten)]
     pub columns: ColumnFlags,
+    #[command(flatten)]
+    pub slices: SliceFlags,
     #[command(flatten)]
     pub shuffle: ShuffleFlags,
     /// Maximum sequence length in tokens; longer texts are truncated [default: 160, or what the
@@ -303,6 +307,7 @@ impl From<TrainFlags> for TrainOptions {
             },
             data: DatasetOptions {
                 unlabelled: flags.unlabelled,
+                slice_column: flags.slices.joined(),
                 ..dataset_options(
                     Some(flags.train_rows),
                     flags.eval_rows,

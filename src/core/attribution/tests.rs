@@ -52,7 +52,10 @@ fn engines(model: &SequenceClassifier) -> anyhow::Result<Vec<Box<dyn Engine>>> {
         let device = DeviceChoice::Cpu;
         build(model, &EngineOptions { ops, device, threads, ..EngineOptions::default() })
     };
-    Ok(vec![of(Ops::Fused, 2)?, of(Ops::Reference, 1)?])
+    let mut engines = vec![of(Ops::Fused, 2)?, of(Ops::Reference, 1)?];
+    #[cfg(unix)]
+    engines.push(crate::core::engine::tests::emulated_gpu(model)?);
+    Ok(engines)
 }
 
 fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, what: &str) {
@@ -66,7 +69,7 @@ fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, what: &str) {
 }
 
 #[test]
-fn both_engines_agree_with_python() -> anyhow::Result<()> {
+fn all_engines_agree_with_python() -> anyhow::Result<()> {
     let cases = cases()?;
     assert!(cases.iter().any(|case| case.token_type_ids.contains(&1)), "no pair of texts");
     for case in cases {

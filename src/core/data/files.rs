@@ -179,6 +179,7 @@ fn read_lines(source: impl BufRead, collector: &mut RowCollector<'_>) -> Result<
             text: text.into(),
             text_pair: None,
             label: "".into(),
+            slices: Vec::new(),
         });
         collector.push(RowPosition::Line(number), row)?;
     }

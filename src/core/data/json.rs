@@ -7,6 +7,7 @@ use super::row_collector::{RawRow, RowCollector};
 use super::table::RowPosition;
 use crate::core::text::truncate_width;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::io::BufRead;
 
 /// Passes every row to the collector; blank lines are skipped.
@@ -82,6 +83,7 @@ struct ColumnKeys {
     text_pair: Option<String>,
     label: Option<String>,
     id: Option<String>,
+    slices: Vec<Option<String>>,
 }
 
 impl ColumnKeys {
@@ -111,10 +113,13 @@ impl ColumnKeys {
             text_pair: columns.text_pair.map(key),
             label: columns.label.map(key),
             id: columns.id.map(key),
+            slices: columns.slices.into_iter().map(|slice| slice.map(key)).collect(),
         })
     }
 
     fn raw_row(&self, mut object: Map<String, Value>) -> Result<RawRow<'static>, String> {
+        let slices =
+            self.slices.iter().map(|key| slice_value(object.get(key.as_ref()?)?)).collect();
         let mut string = |key: &String| match object.remove(key) {
             Some(Value::String(text)) => Ok(text),
             other => Err(wrong_type(key, "a string", other.as_ref())),
@@ -131,8 +136,18 @@ impl ColumnKeys {
             _ => None,
         };
         let (id, text_pair) = (id.map(Into::into), text_pair.map(Into::into));
-        Ok(RawRow { id, text: text.into(), text_pair, label: label.into() })
+        Ok(RawRow { id, text: text.into(), text_pair, label: label.into(), slices })
     }
+}
+
+/// The value of a slice column; `None` for one that is neither a text nor a number.
+fn slice_value(value: &Value) -> Option<Cow<'static, str>> {
+    Some(match value {
+        Value::String(text) => text.clone().into(),
+        Value::Number(number) => number.to_string().into(),
+        Value::Bool(value) => boolean_label(*value).into(),
+        Value::Null | Value::Array(_) | Value::Object(_) => return None,
+    })
 }
 
 /// The label that is the value of a key.

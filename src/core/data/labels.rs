@@ -43,7 +43,7 @@ pub struct Classes {
 impl Classes {
     /// The classes of a model, matched with the labels of a table.
     pub fn of_model(names: &[String], table: &DataTable) -> Self {
-        Self::new(names.to_vec(), true).for_table(table, "data", true)
+        Self::new(names.to_vec(), true).for_table(table, "data rows", true)
     }
 
     /// Finds the classes of the training rows, which the evaluation rows have to share: the first
@@ -83,19 +83,19 @@ impl Classes {
         };
         let candidates = [model_names, declared, evaluation_names].into_iter().flatten();
         let found = candidates
-            .map(|names| Self::new(names.to_vec(), true).for_table(train, "training", false))
+            .map(|names| Self::new(names.to_vec(), true).for_table(train, "training rows", false))
             .find(fits);
         let mut classes = match (found, declared, labels.len()) {
             (Some(classes), ..) => classes,
             // A label that is not one of them is reported below.
             (None, Some(names), _) => {
-                Self::new(names.to_vec(), true).for_table(train, "training", false)
+                Self::new(names.to_vec(), true).for_table(train, "training rows", false)
             }
             (None, None, 0 | 1) => {
                 let label = labels.first().copied().unwrap_or_default();
                 return Err(DataError::OneClass { label: truncate_width(label, 40) });
             }
-            (None, None, _) => Self::of_labels(&labels).for_table(train, "training", false),
+            (None, None, _) => Self::of_labels(&labels).for_table(train, "training rows", false),
         };
         if let Some(row) = train.rows.iter().find(|row| classes.index(&row.label).is_none()) {
             return Err(classes.unknown_label(row));
@@ -117,7 +117,7 @@ impl Classes {
     /// These classes, matched with the labels of the evaluation rows.
     #[must_use]
     pub fn for_evaluation(&self, table: &DataTable) -> Self {
-        self.for_table(table, "evaluation", false)
+        self.for_table(table, "evaluation rows", false)
     }
 
     /// The first row of an evaluation table whose label is not one of the classes.
@@ -126,9 +126,9 @@ impl Classes {
         table.rows.iter().find(|row| classes.index(&row.label).is_none())
     }
 
-    /// Matches the labels of a table, which notes call the `whose` rows. With `by_index`, names
+    /// Matches the labels of a table, which notes call `rows`. With `by_index`, names
     /// none of which is a class of this model are matched by index.
-    fn for_table(&self, table: &DataTable, whose: &str, by_index: bool) -> Self {
+    fn for_table(&self, table: &DataTable, rows: &str, by_index: bool) -> Self {
         let mut classes = Self {
             declared: table.declared_names.clone().unwrap_or_default(),
             aliases: HashMap::new(),
@@ -150,7 +150,7 @@ impl Classes {
             let few = classes.declared.len() <= self.names.len();
             if let Some(found) = self.synonyms(&names) {
                 note = Some(format!(
-                    "the labels {} of the {whose} rows are taken as the classes {} by their meaning",
+                    "the labels {} of the {rows} are taken as the classes {} by their meaning",
                     join_names(&in_order(&found)),
                     join_names(&self.names)
                 ));
@@ -162,7 +162,7 @@ impl Classes {
                 let declared = classes.declared.iter().cloned();
                 aliases = declared.zip(0..).collect();
                 note = Some(format!(
-                    "the model's classes {} and the classes {} of the {whose} rows have different \
+                    "the model's classes {} and the classes {} of the {rows} have different \
                      names and are matched by index",
                     join_names(&self.names),
                     join_names(&classes.declared)
@@ -183,7 +183,7 @@ impl Classes {
                 })
                 .collect();
             classes.notes.push(format!(
-                "the labels of the {whose} rows are numbers without names and are taken as class \
+                "the labels of the {rows} are numbers without names and are taken as class \
                  indices: {}",
                 join_names(&meanings)
             ));

@@ -9,6 +9,7 @@ fn table(labels: &str) -> DataTable {
         text_pair: None,
         label: label.to_owned(),
         location: None,
+        slices: Box::default(),
     };
     let rows = labels.split(' ').enumerate().map(row).collect();
     DataTable { rows, label_column: "label".to_owned(), ..DataTable::default() }

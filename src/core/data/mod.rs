@@ -17,6 +17,7 @@ mod parquet_pages;
 pub mod quoting;
 mod row_collector;
 pub mod sampling;
+pub mod slice_columns;
 pub mod source;
 pub mod split;
 pub mod summary;
@@ -25,6 +26,7 @@ mod text_columns;
 pub mod zstd;
 
 use crate::core::text::{sanitize_for_terminal, truncate_width};
+use slice_columns::SliceValues;
 use std::fmt;
 use std::path::PathBuf;
 use table::RowPosition;
@@ -40,6 +42,8 @@ pub struct Sample {
     pub text_pair: Option<String>,
     /// The class index.
     pub label: u32,
+    /// Its values in the slice columns of its table.
+    pub slices: SliceValues,
 }
 
 /// A split of NSMC.
@@ -188,6 +192,8 @@ fn join_names<S: AsRef<str>>(names: &[S]) -> String {
 mod case_tests;
 #[cfg(test)]
 mod fuzz_tests;
+#[cfg(test)]
+mod slice_files_tests;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,8 @@
 use super::DataError;
 use super::label_values::{boolean_label, integer_label};
 use super::parquet_pages::BoundedPages;
-use super::row_collector::{ColumnIndices, RawRow, RowCollector};
+use super::row_collector::{ColumnIndices, RawRow, RowCollector, SLICE_FLAG};
+use super::slice_columns::{year_of_days, year_of_seconds};
 use super::table::RowPosition;
 use super::text_columns::{PAIR_FLAG, TEXT_FLAG};
 use crate::core::caught_panic::catch_panic;
@@ -66,6 +67,13 @@ fn read_rows(file: File, collector: &mut RowCollector<'_>) -> Result<(), DataErr
         return Err(wrong_type(label, "strings or numbers", "--label-column-name"));
     }
     columns.id = columns.id.filter(|&id| has_type(id, &ID_TYPES));
+    for (number, slice) in columns.slices.iter_mut().enumerate() {
+        if let Some(column) = slice.take_if(|column| !has_type(*column, &LABEL_TYPES))
+            && collector.is_requested_slice(number)
+        {
+            return Err(wrong_type(column, "strings, numbers or dates", SLICE_FLAG));
+        }
+    }
     if let Some(declared) = columns.label.and_then(|label| declared_names(metadata, names[label])) {
         collector.declare_names(declared);
     }
@@ -122,6 +130,35 @@ struct RowGroup {
     text_pair: Option<ColumnReader>,
     label: Option<ColumnReader>,
     id: Option<ColumnReader>,
+    slices: Vec<Option<SliceReader>>,
+}
+
+/// A reader of a slice column.
+struct SliceReader {
+    column: ColumnReader,
+    /// What its values are.
+    converted_type: ConvertedType,
+}
+
+impl SliceReader {
+    /// The next values as texts; of dates and times, the years.
+    fn next_texts(&mut self) -> Result<Vec<Option<String>>, ParquetError> {
+        let converted_type = self.converted_type;
+        let text = |value: ColumnValue| match value {
+            ColumnValue::Bytes(text) => utf8(&text).ok().map(str::to_owned),
+            ColumnValue::Integer(number) => Some(match converted_type {
+                ConvertedType::DATE => year_of_days(number).to_string(),
+                ConvertedType::TIMESTAMP_MILLIS => year_of_seconds(number / 1000).to_string(),
+                ConvertedType::TIMESTAMP_MICROS => year_of_seconds(number / 1_000_000).to_string(),
+                _ => number.to_string(),
+            }),
+            ColumnValue::Float(number) if number.is_nan() => None,
+            ColumnValue::Float(number) => Some(number.to_string()),
+            ColumnValue::Boolean(value) => Some(boolean_label(value).to_owned()),
+        };
+        let values = next_values(&mut self.column)?;
+        Ok(values.into_iter().map(|value| value.and_then(text)).collect())
+    }
 }
 
 impl RowGroup {
@@ -140,6 +177,15 @@ impl RowGroup {
             text_pair: columns.text_pair.map(column).transpose()?,
             label: columns.label.map(column).transpose()?,
             id: columns.id.map(column).transpose()?,
+            slices: columns
+                .slices
+                .iter()
+                .map(|slice| {
+                    let Some(index) = *slice else { return Ok(None) };
+                    let converted_type = group.schema_descr().column(index).converted_type();
+                    Ok(Some(SliceReader { column: column(index)?, converted_type }))
+                })
+                .collect::<Result<_, ParquetError>>()?,
         })
     }
 
@@ -161,8 +207,20 @@ impl RowGroup {
         if texts.len() != labels.len() || texts.len() != pairs.len() {
             return Err(ParquetError::General("columns of different lengths".to_owned()));
         }
-        let rows = texts.into_iter().zip(pairs).zip(labels).zip(ids);
-        let row = |(((text, text_pair), label), id)| ParquetRow { text, text_pair, label, id };
+        let mut slices = vec![Vec::new(); texts.len()];
+        for column in &mut self.slices {
+            let values = column.as_mut().map_or(Ok(Vec::new()), SliceReader::next_texts)?;
+            let values = values.into_iter().chain(std::iter::repeat(None));
+            slices.iter_mut().zip(values).for_each(|(row, value)| row.push(value));
+        }
+        let rows = texts.into_iter().zip(pairs).zip(labels).zip(ids).zip(slices);
+        let row = |((((text, text_pair), label), id), slices)| ParquetRow {
+            text,
+            text_pair,
+            label,
+            id,
+            slices,
+        };
         Ok(rows.map(row).collect())
     }
 }
@@ -216,6 +274,7 @@ struct ParquetRow {
     text_pair: Option<NullableValue>,
     label: Option<NullableValue>,
     id: Option<ColumnValue>,
+    slices: Vec<Option<String>>,
 }
 
 impl ParquetRow {
@@ -245,7 +304,8 @@ impl ParquetRow {
             Some(ColumnValue::Integer(id)) => Some(id.to_string().into()),
             _ => None,
         };
-        Ok(RawRow { id, text: text.into(), text_pair, label })
+        let slices = self.slices.iter().map(|value| value.as_deref().map(Cow::Borrowed)).collect();
+        Ok(RawRow { id, text: text.into(), text_pair, label, slices })
     }
 }
 

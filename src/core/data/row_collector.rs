@@ -3,6 +3,7 @@
 use super::bounded_lines::MAX_LINE_BYTES;
 use super::label_column::LabelColumn;
 use super::label_values::canonical;
+use super::slice_columns::{MAX_VALUES, SliceCollector, SliceValues};
 use super::table::{ColumnNames, DataRow, DataTable, RowPosition};
 use super::text_columns::{TextColumns, TextColumnsError, find_text_columns};
 use super::{DataError, corpus, join_names, sanitized};
@@ -14,6 +15,9 @@ use std::sync::Arc;
 
 /// The usual names of the label column, in order of preference.
 const LABEL_COLUMNS: [&str; 5] = ["label", "labels", "target", "sentiment", "class"];
+
+/// The flag that names slice columns.
+pub(super) const SLICE_FLAG: &str = "--slice-column";
 
 /// The most memory that the rows of a split may take, in bytes, so that a small file that
 /// decompresses to endless rows cannot use all memory.
@@ -29,6 +33,8 @@ pub(super) struct ColumnIndices {
     /// `None` if labels are not read.
     pub label: Option<usize>,
     pub id: Option<usize>,
+    /// The slice columns; `None` for one that this file does not have.
+    pub slices: Vec<Option<usize>>,
 }
 
 impl ColumnIndices {
@@ -39,6 +45,7 @@ impl ColumnIndices {
             text: fields[self.text].into(),
             text_pair: self.text_pair.map(|pair| fields[pair].into()),
             label: self.label.map_or("", |label| fields[label]).into(),
+            slices: self.slices.iter().map(|slice| slice.map(|at| fields[at].into())).collect(),
         }
     }
 }
@@ -49,6 +56,8 @@ pub(super) struct RawRow<'a> {
     pub text: Cow<'a, str>,
     pub text_pair: Option<Cow<'a, str>>,
     pub label: Cow<'a, str>,
+    /// The values in the slice columns; empty if none are read.
+    pub slices: Vec<Option<Cow<'a, str>>>,
 }
 
 /// Collects the rows of one file after another into a table.
@@ -61,6 +70,7 @@ pub(super) struct RowCollector<'a> {
     /// label, which determines the format, has not been read.
     nsmc: Option<bool>,
     labels: LabelColumn,
+    slices: SliceCollector,
     /// The memory that the texts of the rows take.
     text_bytes: u64,
     /// The most memory that the rows may take.
@@ -78,6 +88,7 @@ impl<'a> RowCollector<'a> {
             file: Path::new("").into(),
             nsmc: None,
             labels: LabelColumn::new(),
+            slices: SliceCollector::default(),
             text_bytes: 0,
             max_bytes: MAX_TABLE_BYTES,
             reasons: Vec::new(),
@@ -152,7 +163,22 @@ impl<'a> RowCollector<'a> {
                 here.join(" and ")
             )));
         }
-        Ok(ColumnIndices { text, text_pair, label, id })
+        let slices = match &self.columns.slices {
+            Some(requested) => {
+                let used: Vec<usize> =
+                    std::iter::once(text).chain(text_pair).chain(label).collect();
+                self.slices
+                    .find(&names, requested, &used)
+                    .map_err(|name| missing(truncate_width(&name, 40), SLICE_FLAG))?
+            }
+            None => Vec::new(),
+        };
+        Ok(ColumnIndices { text, text_pair, label, id, slices })
+    }
+
+    /// Whether a slice column is one that the user has named.
+    pub fn is_requested_slice(&self, column: usize) -> bool {
+        self.slices.is_requested(column)
     }
 
     /// Adds a row, or the reason why it cannot be read.
@@ -164,8 +190,20 @@ impl<'a> RowCollector<'a> {
         position: RowPosition,
         row: Result<RawRow<'_>, String>,
     ) -> Result<(), DataError> {
-        match row.and_then(|row| self.validate(row)) {
+        let mut slices = Vec::new();
+        let row = row.and_then(|mut row| {
+            slices = std::mem::take(&mut row.slices);
+            self.validate(row)
+        });
+        match row {
             Ok(mut row) => {
+                row.slices = self.slices.read(&slices).map_err(|name| {
+                    self.unreadable(format!(
+                        "its column {} has more than {MAX_VALUES} different values. {SLICE_FLAG} \
+                         takes a column of few values, or of dates, of which the years count",
+                        truncate_width(&name, 40)
+                    ))
+                })?;
                 row.location = Some((self.file.clone(), position));
                 self.reserve(&row)?;
                 self.table.rows.push(row);
@@ -199,7 +237,7 @@ impl<'a> RowCollector<'a> {
         let rows = &mut self.table.rows;
         let texts = [Some(&row.id), Some(&row.text), row.text_pair.as_ref(), Some(&row.label)];
         let bytes = texts.into_iter().flatten().map(|text| allocated(text.capacity()));
-        self.text_bytes += bytes.sum::<u64>();
+        self.text_bytes += bytes.sum::<u64>() + allocated(size_of_val(&*row.slices));
         let grows_by =
             if rows.len() == rows.capacity() { (rows.len() / 2).max(LEAST_ROWS) } else { 0 };
         let capacity = (rows.capacity() + grows_by) as u64;
@@ -225,7 +263,8 @@ impl<'a> RowCollector<'a> {
             let id = row.id.map_or_else(|| number.to_string(), Cow::into_owned);
             let text_pair = row.text_pair.map(Cow::into_owned);
             let text = row.text.into_owned();
-            return Ok(DataRow { location: None, id, label: String::new(), text, text_pair });
+            let (label, slices) = (String::new(), SliceValues::default());
+            return Ok(DataRow { location: None, id, label, text, text_pair, slices });
         }
         let label = row.label.trim();
         let may_be_nsmc = self.nsmc != Some(false);
@@ -249,7 +288,8 @@ impl<'a> RowCollector<'a> {
         }
         let label = self.labels.read(label, self.table.rows.len())?;
         let text_pair = row.text_pair.map(Cow::into_owned);
-        Ok(DataRow { location: None, id, label, text: row.text.into_owned(), text_pair })
+        let (text, slices) = (row.text.into_owned(), SliceValues::default());
+        Ok(DataRow { location: None, id, label, text, text_pair, slices })
     }
 
     /// Sets the names of the current file's integer labels, by index. They are used unless two are
@@ -296,6 +336,9 @@ impl<'a> RowCollector<'a> {
         }
         let mut indices = 0..;
         self.table.rows.retain(|_| indices.next().is_none_or(|index| !rejected.contains(&index)));
+        let (columns, notes) = self.slices.finish(&mut self.table.rows);
+        self.table.slice_columns = columns;
+        self.table.notes.extend(notes);
         let untold = self.table.skipped - self.reasons.len();
         let left_out = self.reasons.iter().map(|reason| format!("left out: {reason}"));
         self.table.notes.extend(left_out);

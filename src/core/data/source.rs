@@ -45,7 +45,8 @@ pub fn sample(
         .filter_map(|index| rows[index].take())
         .map(|row| match classes.index(&row.label) {
             Some(label) => {
-                Ok(Sample { id: row.id, document: row.text, text_pair: row.text_pair, label })
+                let DataRow { id, text: document, text_pair, slices, .. } = row;
+                Ok(Sample { id, document, text_pair, label, slices })
             }
             None => Err(classes.unknown_label(&row)),
         })
@@ -102,6 +103,7 @@ mod tests {
             text: format!("text {n}"),
             text_pair: None,
             label: ["negative", "1"][n % 2].to_owned(),
+            slices: Box::default(),
         };
         (0..count).map(row).collect()
     }
@@ -133,6 +135,7 @@ mod tests {
             document: "영화".to_owned(),
             text_pair: Some(second.to_owned()),
             label: 1,
+            slices: Box::default(),
         };
         let samples = [pair("최고의 영화"), pair("")];
         let tokenizer = Tokenizer::small()?;

@@ -94,6 +94,7 @@ mod tests {
                 text: String::new(),
                 text_pair: None,
                 label: class.to_string(),
+                slices: Box::default(),
             })
             .collect()
     }

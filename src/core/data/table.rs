@@ -1,5 +1,6 @@
 //! The rows of data files, their labels still as text.
 
+use super::slice_columns::{SliceColumn, SliceValues};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub struct DataRow {
     pub label: String,
     /// The file and the position in it.
     pub location: Option<(Arc<Path>, RowPosition)>,
+    /// Its values in the slice columns.
+    pub slices: SliceValues,
 }
 
 /// The rows of one split.
@@ -56,6 +59,8 @@ pub struct DataTable {
     pub text_columns: Vec<String>,
     /// A column that usually holds the second texts of pairs, but was not requested.
     pub unread_column: Option<String>,
+    /// The columns whose values divide the rows into slices.
+    pub slice_columns: Vec<SliceColumn>,
 }
 
 impl DataTable {
@@ -92,4 +97,7 @@ pub struct ColumnNames {
     pub label: Option<String>,
     /// Whether there are no labels to read: rows then have empty labels.
     pub unlabelled: bool,
+    /// The columns whose values divide the rows into slices, beside the usual ones; `None` reads
+    /// neither.
+    pub slices: Option<Vec<String>>,
 }

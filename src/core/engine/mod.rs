@@ -319,7 +319,7 @@ pub trait Engine: Send {
 pub mod pytorch_fixtures;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 #[cfg(test)]
 #[path = "loss_tests.rs"]

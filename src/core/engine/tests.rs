@@ -35,7 +35,7 @@ pub(super) fn engines(
 
 /// The CUDA kernels, emulated on the CPU.
 #[cfg(unix)]
-pub(super) fn emulated_gpu(model: &SequenceClassifier) -> anyhow::Result<Box<dyn Engine>> {
+pub(crate) fn emulated_gpu(model: &SequenceClassifier) -> anyhow::Result<Box<dyn Engine>> {
     use crate::core::ops::cuda::emulator::Emulated;
     use crate::core::ops::cuda::{CudaBackend, Precision};
     let gpu = CudaBackend::new(Emulated::new(Precision::Full));

@@ -63,6 +63,7 @@ impl Dataset {
             unlabelled: Vec::new(),
             text_columns: Vec::new(),
             columns_note: None,
+            slice_columns: Vec::new(),
             origin: origin(options, files.eval_split),
         };
         anyhow::ensure!(
@@ -105,5 +106,12 @@ fn sample_texts(mut rows: Vec<DataRow>, limit: Option<usize>, seed: u64) -> Vec<
     let indices = sample_indices(rows.len(), limit, seed);
     let mut rows: Vec<Option<DataRow>> = rows.into_iter().map(Some).collect();
     let taken = indices.into_iter().filter_map(|index| rows[index].take());
-    taken.map(|row| Sample { id: row.id, document: row.text, text_pair: None, label: 0 }).collect()
+    let sample = |DataRow { id, text: document, slices, .. }| Sample {
+        id,
+        document,
+        text_pair: None,
+        label: 0,
+        slices,
+    };
+    taken.map(sample).collect()
 }

@@ -98,6 +98,7 @@ pub(super) fn read(
         document: row.text,
         text_pair: row.text_pair,
         label: 0,
+        slices: row.slices,
     };
     Ok(UnlabelledTexts { samples: rows.into_iter().map(sample).collect(), notes, skipped })
 }

@@ -1,7 +1,7 @@
 //! The options that choose the data of a run.
 
 use super::group::{Given, option_group};
-use super::parse::{boolean, from_str, path, proper_share, text, whole};
+use super::parse::{boolean, columns, from_str, path, proper_share, text, whole};
 use crate::core::data::quoting::Quoting;
 use crate::core::data::sampling::SampleLimit;
 use std::ffi::OsStr;
@@ -39,6 +39,8 @@ option_group! {
         text_pair_column_name: String = text,
         /// The column of the labels.
         label_column_name: String = text,
+        /// The columns whose values divide the evaluation rows into slices.
+        slice_column: Vec<String> = columns,
         /// The seed of the sample.
         shuffle_seed: u64 = whole,
     }
@@ -100,6 +102,11 @@ impl DatasetOptions {
     /// The share of the training rows to hold out, if it is given.
     pub fn held_out_share(&self) -> Option<f64> {
         self.validation_split.as_ref().map(|given| given.value)
+    }
+
+    /// The columns whose values divide the evaluation rows into slices, beside the usual ones.
+    pub fn slice_columns(&self) -> &[String] {
+        self.slice_column.as_ref().map_or(&[], |given| &given.value)
     }
 
     /// The seed of the sample.

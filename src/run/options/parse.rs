@@ -22,6 +22,23 @@ pub fn text(text: &OsStr) -> Result<String, String> {
     utf8(text).map(str::to_owned)
 }
 
+/// Names of columns, separated by commas.
+///
+/// # Errors
+/// If a name is blank.
+pub fn columns(text: &OsStr) -> Result<Vec<String>, String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in utf8(text)?.split(',').map(str::trim) {
+        if name.is_empty() {
+            return Err("expected the name of a column, or several separated by commas".to_owned());
+        }
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
 /// The most characters of a pinned sentence.
 const MAX_PROBE: usize = 2000;
 

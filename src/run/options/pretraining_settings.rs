@@ -16,7 +16,7 @@ use crate::core::train::event::Setting;
 const PRETRAINING: &str = "pretraining";
 
 /// Options of classifiers.
-const NOT_FOR_PRETRAINING: [&str; 15] = [
+const NOT_FOR_PRETRAINING: [&str; 16] = [
     "label_column_name",
     "text_pair_column_name",
     "label_smoothing_factor",
@@ -32,6 +32,7 @@ const NOT_FOR_PRETRAINING: [&str; 15] = [
     "ema_decay",
     "probe",
     "save_predictions",
+    "slice_column",
 ];
 
 /// The settings of a generator.

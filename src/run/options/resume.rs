@@ -28,7 +28,7 @@ const SCHEDULE: [&str; 5] =
     ["learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_steps"];
 
 /// Options whose effect is the data of the run. The data is compared by its content.
-const DATA: [&str; 14] = [
+const DATA: [&str; 15] = [
     "train_file",
     "unlabelled",
     "validation_split",
@@ -43,6 +43,7 @@ const DATA: [&str; 14] = [
     "shuffle_seed",
     "text_pair_column_name",
     "quoting",
+    "slice_column",
 ];
 
 /// An option whose value differs from the run's own.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::data::Sample;
 use crate::core::data::batching::Example;
+use crate::core::data::slice_columns::SliceColumn;
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::evaluation::ExampleResult;
 use crate::run::predictions::Predictions;
@@ -13,10 +14,12 @@ fn texts(count: u32) -> anyhow::Result<EvaluationTexts> {
         document: format!("{number}번째 글\u{1b}"),
         text_pair: None,
         label: number % 2,
+        slices: [(number > 0).then_some(0)].into(),
     };
     let samples: Vec<Sample> = (0..count).map(sample).collect();
     let examples: Vec<Example> = (0..count).map(|id| Example::new(vec![2, 9, 3], id % 2)).collect();
-    let texts = EvaluationTexts::new(&samples, &examples, &Tokenizer::small()?);
+    let columns = [SliceColumn { name: "year".to_owned(), values: vec!["2015".to_owned()] }];
+    let texts = EvaluationTexts::new(&samples, &examples, &Tokenizer::small()?, &columns);
     texts.ok_or_else(|| anyhow::anyhow!("too long"))
 }
 

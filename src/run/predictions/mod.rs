@@ -17,7 +17,7 @@ mod tsv;
 
 pub use keeper::{PredictionKeeper, Resumed};
 pub use reading::{KeptEvaluation, Predictions};
-pub use review::{EvaluationTexts, Review};
+pub use review::{EvaluationTexts, Review, ReviewSlices};
 
 /// The folder of the predictions in the folder of a run.
 pub const FOLDER: &str = "predictions";

@@ -2,7 +2,7 @@
 
 use super::keeper::steps;
 use super::outcome_file::{MAX_BYTES, decode};
-use super::review::read_texts;
+use super::review::{KeptTexts, ReviewSlices, read_texts};
 use super::{FOLDER, MAX_TEXT_BYTES, Review, TEXTS, step_file};
 use crate::core::bounded_file;
 use crate::core::text::{display_path, sanitize_for_terminal};
@@ -32,6 +32,8 @@ pub struct KeptEvaluation {
 pub struct Predictions {
     /// The texts.
     pub reviews: Vec<Review>,
+    /// The columns that divide the texts into slices.
+    pub slices: ReviewSlices,
     /// The evaluations, in the order of their steps.
     pub evaluations: Vec<KeptEvaluation>,
     /// What could not be read, for display.
@@ -55,9 +57,10 @@ impl Predictions {
             Err(error) => return Err(failed(&file, &error.to_string())),
             Ok(texts) => texts,
         };
-        let (reviews, fingerprint) = read_texts(&texts).map_err(|error| failed(&file, &error))?;
+        let KeptTexts { reviews, slices, fingerprint } =
+            read_texts(&texts).map_err(|error| failed(&file, &error))?;
         let steps = steps(&folder).map_err(|error| failed(&folder, &error.to_string()))?;
-        let mut found = Self { reviews, ..Self::default() };
+        let mut found = Self { reviews, slices, ..Self::default() };
         let mut bytes_read = 0;
         // The latest ones are the most important.
         for step in steps.into_iter().rev().take(MAX_EVALUATIONS) {

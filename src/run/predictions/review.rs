@@ -3,6 +3,7 @@
 use super::MAX_TEXT_BYTES;
 use crate::core::data::Sample;
 use crate::core::data::batching::Example;
+use crate::core::data::slice_columns::{SliceColumn, SliceValues};
 use crate::core::data::zstd::{compress, decompress};
 use crate::core::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,32 @@ impl Review {
     }
 }
 
+/// The slice columns of the evaluation texts, and the values of each text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewSlices {
+    /// The columns.
+    pub columns: Vec<SliceColumn>,
+    /// The values of each text; empty without columns.
+    pub rows: Vec<SliceValues>,
+}
+
+/// The last line of the file, if there are slice columns.
+#[derive(Serialize, Deserialize)]
+struct SlicesLine {
+    slices: ReviewSlices,
+}
+
+/// How that line begins.
+const SLICES_PREFIX: &[u8] = b"{\"slices\":";
+
+/// What the file of the texts contains.
+pub(super) struct KeptTexts {
+    pub reviews: Vec<Review>,
+    pub slices: ReviewSlices,
+    /// A short name of the texts that other texts do not have.
+    pub fingerprint: String,
+}
+
 /// The evaluation texts of a run as they are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvaluationTexts {
@@ -61,9 +88,14 @@ pub struct EvaluationTexts {
 }
 
 impl EvaluationTexts {
-    /// The texts of samples and their tokens, in the same order. `None` if they are too long to be
-    /// kept.
-    pub fn new(samples: &[Sample], examples: &[Example], tokenizer: &Tokenizer) -> Option<Self> {
+    /// The texts of samples and their tokens, in the same order, with their slice columns. `None` if
+    /// they are too long to be kept.
+    pub fn new(
+        samples: &[Sample],
+        examples: &[Example],
+        tokenizer: &Tokenizer,
+        slice_columns: &[SliceColumn],
+    ) -> Option<Self> {
         let mut lines = Vec::new();
         for (sample, example) in samples.iter().zip(examples) {
             let counts = tokenizer.count_unknown([&example.ids[..]]);
@@ -81,8 +113,15 @@ impl EvaluationTexts {
                 return None;
             }
         }
-        (samples.len() <= MAX_REVIEWS)
-            .then(|| Self { file: compress(&lines), fingerprint: fingerprint(&lines) })
+        let fingerprint = fingerprint(&lines);
+        if !slice_columns.is_empty() {
+            let rows = samples.iter().map(|sample| sample.slices.clone()).collect();
+            let slices = ReviewSlices { columns: slice_columns.to_vec(), rows };
+            serde_json::to_writer(&mut lines, &SlicesLine { slices }).ok()?;
+            lines.push(b'\n');
+        }
+        let fits = samples.len() <= MAX_REVIEWS && lines.len() as u64 <= MAX_TEXT_BYTES;
+        fits.then(|| Self { file: compress(&lines), fingerprint })
     }
 }
 
@@ -93,23 +132,50 @@ fn fingerprint(lines: &[u8]) -> String {
     format!("{:016x}", u64::from_be_bytes(start))
 }
 
-/// The reviews in the compressed file, and their fingerprint.
+/// The reviews in the compressed file, and their slices.
 ///
 /// # Errors
 /// If the file is damaged or too long; the error names the line.
-pub(super) fn read_texts(file: &[u8]) -> Result<(Vec<Review>, String), String> {
+pub(super) fn read_texts(file: &[u8]) -> Result<KeptTexts, String> {
     let lines = decompress(file, MAX_TEXT_BYTES).map_err(|error| error.to_string())?;
     let mut reviews = Vec::new();
+    let mut slices = ReviewSlices::default();
+    // The bytes of the lines of reviews.
+    let mut length = lines.len();
     for (line, number) in lines.split(|byte| *byte == b'\n').zip(1..) {
         if line.is_empty() {
+            continue;
+        }
+        let at = |error: &dyn std::fmt::Display| format!("line {number}: {error}");
+        if line.starts_with(SLICES_PREFIX) {
+            let read: SlicesLine = serde_json::from_slice(line).map_err(|error| at(&error))?;
+            slices = read.slices;
+            length -= line.len() + 1;
             continue;
         }
         if reviews.len() >= MAX_REVIEWS {
             return Err(format!("it has more than {MAX_REVIEWS} texts"));
         }
-        let review: Review =
-            serde_json::from_slice(line).map_err(|error| format!("line {number}: {error}"))?;
+        let review: Review = serde_json::from_slice(line).map_err(|error| at(&error))?;
         reviews.push(review);
     }
-    Ok((reviews, fingerprint(&lines)))
+    if !slices.fit(reviews.len()) {
+        return Err("its slices are not those of its texts".to_owned());
+    }
+    let fingerprint = fingerprint(lines.get(..length).unwrap_or_default());
+    Ok(KeptTexts { reviews, slices, fingerprint })
+}
+
+impl ReviewSlices {
+    /// Whether each of so many texts has a value of each column, or none.
+    fn fit(&self, texts: usize) -> bool {
+        let is_known = |(value, column): (&Option<u8>, &SliceColumn)| {
+            value.is_none_or(|value| usize::from(value) < column.values.len())
+        };
+        let fits = |row: &SliceValues| {
+            row.len() == self.columns.len() && row.iter().zip(&self.columns).all(is_known)
+        };
+        let count = if self.columns.is_empty() { 0 } else { texts };
+        self.rows.len() == count && self.rows.iter().all(fits)
+    }
 }

@@ -1,6 +1,7 @@
 //! Accuracy by properties of the texts.
 
-use super::{KeptEvaluation, Review};
+use super::{KeptEvaluation, Review, ReviewSlices};
+use crate::core::data::slice_columns::{SliceColumn, SliceValues};
 use crate::core::statistics::wilson_interval;
 
 /// A range of lengths in characters.
@@ -42,6 +43,13 @@ pub enum SliceKind {
     Unknown(bool),
     /// The texts with emoji, or those without.
     Emoji(bool),
+    /// The texts with a value of a slice column.
+    Value {
+        /// The index of the column.
+        column: usize,
+        /// The index of the value.
+        value: usize,
+    },
 }
 
 /// The accuracy on some of the texts.
@@ -67,9 +75,54 @@ impl Slice {
     }
 }
 
-/// The slices of an evaluation: of all texts, by label, by length, by unknown tokens and by emoji.
-/// Slices without texts are left out.
-pub fn slices(reviews: &[Review], evaluation: &KeptEvaluation) -> Vec<Slice> {
+/// The accuracy by the values of slice columns, given the values of each text and whether it is
+/// classified correctly. The values of a column are in ascending order; those without texts are left
+/// out.
+pub fn value_slices<'a>(
+    columns: &[SliceColumn],
+    texts: impl Iterator<Item = (&'a SliceValues, bool)>,
+) -> Vec<Slice> {
+    let mut counts: Vec<Vec<[u64; 2]>> =
+        columns.iter().map(|column| vec![[0, 0]; column.values.len()]).collect();
+    for (values, is_right) in texts {
+        for (counts, value) in counts.iter_mut().zip(values) {
+            if let Some([right, total]) = value.and_then(|value| counts.get_mut(usize::from(value)))
+            {
+                *total += 1;
+                *right += u64::from(is_right);
+            }
+        }
+    }
+    let mut slices = Vec::new();
+    for (index, (column, counts)) in columns.iter().zip(counts).enumerate() {
+        let mut order: Vec<usize> =
+            (0..counts.len()).filter(|&value| counts[value][1] > 0).collect();
+        order.sort_by(|&one, &other| ascending(&column.values[one], &column.values[other]));
+        slices.extend(order.into_iter().map(|value| {
+            let [right, total] = counts[value];
+            Slice { kind: SliceKind::Value { column: index, value }, right, total }
+        }));
+    }
+    slices
+}
+
+/// Numbers by size, then texts.
+fn ascending(one: &str, other: &str) -> std::cmp::Ordering {
+    match (one.parse::<f64>(), other.parse::<f64>()) {
+        (Ok(one), Ok(other)) => one.total_cmp(&other),
+        (one_number, other_number) => {
+            other_number.is_ok().cmp(&one_number.is_ok()).then_with(|| one.cmp(other))
+        }
+    }
+}
+
+/// The slices of an evaluation: of all texts, by label, by length, by unknown tokens, by emoji and by
+/// the values of slice columns. Slices without texts are left out.
+pub fn slices(
+    reviews: &[Review],
+    columns: &ReviewSlices,
+    evaluation: &KeptEvaluation,
+) -> Vec<Slice> {
     let classes = evaluation.outcomes.classes() as u32;
     let kinds = std::iter::once(SliceKind::All)
         .chain((0..classes).map(SliceKind::Label))
@@ -86,12 +139,18 @@ pub fn slices(reviews: &[Review], evaluation: &KeptEvaluation) -> Vec<Slice> {
                 SliceKind::Length(band) => band.contains(review),
                 SliceKind::Unknown(unknown) => (review.unknown > 0) == unknown,
                 SliceKind::Emoji(emoji) => has_emoji == emoji,
+                SliceKind::Value { .. } => false,
             };
             slice.total += u64::from(is_inside);
             slice.right += u64::from(is_inside && u32::from(*predicted) == review.label);
         }
     }
     slices.retain(|slice| slice.total > 0);
+    let is_right = reviews
+        .iter()
+        .zip(evaluation.outcomes.predicted())
+        .map(|(review, predicted)| u32::from(*predicted) == review.label);
+    slices.extend(value_slices(&columns.columns, columns.rows.iter().zip(is_right)));
     slices
 }
 
@@ -126,7 +185,29 @@ mod tests {
         let outcomes = Outcomes::from_parts(2, vec![1, 0, 0], vec![0.1; 3], vec![0; 6]);
         let evaluation =
             KeptEvaluation { step: 1, epoch: 1.0, outcomes: outcomes.unwrap_or_default() };
-        let found = slices(&reviews, &evaluation);
+        let year = |values: &[&str]| SliceColumn {
+            name: "year".to_owned(),
+            values: values.iter().map(|&value| value.to_owned()).collect(),
+        };
+        let columns = ReviewSlices {
+            columns: vec![year(&["2016", "2014", "unknown", "999", "unused"])],
+            rows: [Some(0), Some(1), Some(0)].map(|value| [value].into()).to_vec(),
+        };
+        let found = slices(&reviews, &columns, &evaluation);
+        let of_year = |slice: &&Slice| matches!(slice.kind, SliceKind::Value { .. });
+        let years: Vec<_> = found.iter().filter(of_year).copied().collect();
+        let slice = |value, right, total| {
+            let kind = SliceKind::Value { column: 0, value };
+            Slice { kind, right, total }
+        };
+        assert_eq!(years, [slice(1, 0, 1), slice(0, 2, 2)]);
+        let rows: [SliceValues; 4] = [0, 1, 2, 3].map(|value| [Some(value)].into());
+        let found_values = value_slices(&columns.columns, rows.iter().map(|row| (row, true)));
+        let values = found_values.iter().map(|slice| match slice.kind {
+            SliceKind::Value { value, .. } => columns.columns[0].values[value].as_str(),
+            _ => "",
+        });
+        assert_eq!(values.collect::<Vec<_>>(), ["999", "2014", "2016", "unknown"]);
         let counts = |kind| {
             let slice = found.iter().find(|slice| slice.kind == kind);
             slice.map_or((0, 0), |slice| (slice.right, slice.total))

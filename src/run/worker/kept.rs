@@ -2,7 +2,6 @@
 //! predictions for pinned sentences.
 
 use super::PreparedRun;
-use crate::core::data::Sample;
 use crate::core::data::batching::Example;
 use crate::core::engine::Engine;
 use crate::core::predict::{TextInput, classify_inputs};
@@ -11,6 +10,7 @@ use crate::core::tokenizer::Tokenizer;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Probe;
 use crate::core::train::outcomes::MAX_PROBABILITIES;
+use crate::run::dataset::Dataset;
 use crate::run::options::{TrainOptions, ValueSource};
 use crate::run::predictions::EvaluationTexts;
 use crate::run::worker::input_of;
@@ -35,7 +35,7 @@ impl Kept {
     /// If there are too many sentences.
     pub fn new(
         options: &TrainOptions,
-        samples: &[Sample],
+        dataset: &Dataset,
         examples: &[Example],
         classes: usize,
         tokenizer: &Tokenizer,
@@ -60,7 +60,9 @@ impl Kept {
             && options.pretraining.chosen().is_none();
         let fits = examples.len().saturating_mul(classes) <= MAX_PROBABILITIES;
         let texts = Some(()).filter(|()| is_wanted && fits);
-        let texts = texts.and_then(|()| EvaluationTexts::new(samples, examples, tokenizer));
+        let texts = texts.and_then(|()| {
+            EvaluationTexts::new(&dataset.eval, examples, tokenizer, &dataset.slice_columns)
+        });
         if is_wanted && texts.is_none() {
             notes.push(
                 "the evaluation data is too large for its predictions to be kept; \

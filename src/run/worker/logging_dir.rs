@@ -47,8 +47,8 @@ pub(super) fn choose_logging_dir(
             if own.is_none() && arguments.report_to != ReportTo::None {
                 notes.push(format!(
                     "TensorBoard's files are written below the output folder; to continue those in \
-                     {0}, pass --logging-dir {0}",
-                    display_path(&given.value)
+                     {folder}, pass --logging-dir {folder}",
+                    folder = display_path(&given.value)
                 ));
             }
         }

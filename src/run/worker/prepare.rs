@@ -113,7 +113,7 @@ pub(super) fn prepare(
     notes.extend(text_pairs::notes(&dataset, trained_on));
     notes.extend(class_weights_note(&arguments, &train, &model.config().labels));
     let classes = model.config().labels.len();
-    let mut kept = Kept::new(&options, &dataset.eval, &eval, classes, &tokenizer, &mut notes)?;
+    let mut kept = Kept::new(&options, &dataset, &eval, classes, &tokenizer, &mut notes)?;
     if let Some(resumed) = &mut resumed {
         resumed.check_weights(&report)?;
         resumed.checkpoint.verify_moments(&model)?;

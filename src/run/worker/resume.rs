@@ -324,8 +324,12 @@ pub(super) fn move_old_checkpoints(
         format!("{}: earlier checkpoints cannot be moved", output_dir.display())
     })?;
     Ok(earlier.map(|earlier| {
-        let whose = if own.is_some() { "later" } else { "an earlier run's" };
-        format!("{whose} checkpoints were moved to {}", display_path(&earlier))
+        let to = display_path(&earlier);
+        if own.is_some() {
+            format!("later checkpoints were moved to {to}")
+        } else {
+            format!("an earlier run's checkpoints were moved to {to}")
+        }
     }))
 }
 

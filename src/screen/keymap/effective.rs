@@ -1,6 +1,7 @@
 //! Which keys have an effect in a state, and those that the footer shows.
 
 use super::{BINDINGS, active_contexts};
+use crate::screen::app::mistakes::MistakesAction;
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::words::WordsAction;
 use crate::screen::app::{Action, Page, RunLocation, State};
@@ -24,6 +25,7 @@ pub fn is_effective(state: &State, action: Action) -> bool {
         Action::ShowPage(Page::Predict) | Action::Submit => {
             state.replay.is_none() || state.is_opened()
         }
+        Action::Mistakes(action) => state.mistakes.is_effective(action),
         Action::Words(WordsAction::Choose(_)) => state.shows_words(),
         Action::Words(WordsAction::Replace) => state.has_chosen_word(),
         _ => true,
@@ -41,6 +43,8 @@ fn label(state: &State, action: Action, label: &'static str) -> &'static str {
         {
             "resume"
         }
+        Action::Mistakes(MistakesAction::Move(_)) if state.mistakes.slices => "scroll",
+        Action::Mistakes(MistakesAction::Slices) if state.mistakes.slices => "mistakes",
         Action::Quit if state.opened_from_list => "list of runs",
         _ => label,
     }

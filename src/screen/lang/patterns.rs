@@ -9,21 +9,44 @@ pub(super) struct Pattern {
     translation: String,
 }
 
+/// The names of values whose text may itself be in the table, such as a reason.
+const TEXTS: [&str; 13] = [
+    "advice", "effect", "error", "kept", "lack", "last", "lost", "message", "note", "problem",
+    "reason", "text", "what",
+];
+
+/// The texts and the names of the values of a template. A value without a name has its number among
+/// those without names, counted from 0.
+fn split(template: &str) -> Option<(Vec<&str>, Vec<String>)> {
+    let (mut texts, mut names, mut rest) = (Vec::new(), Vec::new(), template);
+    let mut unnamed = 0..;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, behind) = after.split_once('}')?;
+        let name = match name.split(':').next() {
+            None | Some("") => unnamed.next()?.to_string(),
+            Some(name) => name.to_owned(),
+        };
+        texts.push(before);
+        names.push(name);
+        rest = behind;
+    }
+    texts.push(rest);
+    Some((texts, names))
+}
+
 impl Pattern {
-    /// The pattern of an entry of the table; `None` if it has no value with a name.
+    /// The pattern of an entry of the table; `None` if it has no value, or numbered ones: such a text
+    /// is translated before they are filled in.
     pub fn new(english: &str, translation: &str) -> Option<Self> {
-        let (mut texts, mut names, mut rest) = (Vec::new(), Vec::new(), english);
-        while let Some((before, after)) = rest.split_once('{') {
-            let (name, behind) = after.split_once('}')?;
-            let name = name.split(':').next().unwrap_or(name);
-            if name.is_empty() || name.parse::<usize>().is_ok() {
-                return None;
-            }
-            texts.push(before.to_owned());
-            names.push(name.to_owned());
-            rest = behind;
+        let is_numbered = |part: &str| {
+            let name = part.split(['}', ':']).next().unwrap_or_default();
+            name.parse::<usize>().is_ok()
+        };
+        if english.split('{').skip(1).any(is_numbered) {
+            return None;
         }
-        texts.push(rest.to_owned());
+        let (texts, names) = split(english)?;
+        let texts = texts.into_iter().map(str::to_owned).collect();
         (!names.is_empty()).then(|| Self { texts, names, translation: translation.to_owned() })
     }
 
@@ -32,8 +55,9 @@ impl Pattern {
         (self.texts.iter().map(String::len).sum(), &self.texts)
     }
 
-    /// The translation of a text that matches the template.
-    pub fn translated(&self, text: &str) -> Option<String> {
+    /// The translation of a text that matches the template; `inner` translates a value that is a text
+    /// of its own.
+    pub fn translated(&self, text: &str, inner: impl Fn(&str) -> Option<String>) -> Option<String> {
         let (first, last) = (self.texts.first()?, self.texts.last()?);
         let rest = text.strip_prefix(first.as_str())?;
         let mut rest = rest.strip_suffix(last.as_str())?;
@@ -44,16 +68,19 @@ impl Pattern {
             rest = after;
         }
         values.push(rest);
-        let (mut filled, mut rest) = (String::new(), self.translation.as_str());
-        while let Some((before, after)) = rest.split_once('{') {
-            let (name, behind) = after.split_once('}')?;
-            let name = name.split(':').next().unwrap_or(name);
-            filled.push_str(before);
-            let at = self.names.iter().position(|known| known == name)?;
-            filled.push_str(values.get(at)?);
-            rest = behind;
+        let (texts, names) = split(&self.translation)?;
+        let mut filled = String::new();
+        for (number, text) in texts.into_iter().enumerate() {
+            filled.push_str(text);
+            let Some(name) = names.get(number) else { continue };
+            let value = values.get(self.names.iter().position(|known| known == name)?)?;
+            let is_text = TEXTS.contains(&name.as_str());
+            match inner(value).filter(|_| is_text) {
+                Some(translated) => filled.push_str(&translated),
+                None => filled.push_str(value),
+            }
         }
-        Some(filled + rest)
+        Some(filled)
     }
 }
 
@@ -66,12 +93,20 @@ mod tests {
         let pattern =
             Pattern::new("{count} rows of {path:?} left out", "{path}에서 {count}행 제외");
         let pattern = pattern.expect("it has names");
-        let translated = pattern.translated("3 rows of a {0} b left out");
-        assert_eq!(translated.as_deref(), Some("a {0} b에서 3행 제외"));
+        let translated = |text: &str| pattern.translated(text, |_| None);
+        assert_eq!(
+            translated("3 rows of a {0} b left out").as_deref(),
+            Some("a {0} b에서 3행 제외")
+        );
         for other in ["3 rows of a", "rows of a left out", "3 lines of a left out", ""] {
-            assert_eq!(pattern.translated(other), None, "{other}");
+            assert_eq!(translated(other), None, "{other}");
         }
         assert!(Pattern::new("step {0}", "스텝 {0}").is_none());
         assert!(Pattern::new("no value", "값 없음").is_none());
+        let pattern = Pattern::new("{} of {} failed: {reason}", "{1} 중 {0} 실패: {reason}");
+        let inner = |reason: &str| (reason == "full").then(|| "꽉 참".to_owned());
+        let translated =
+            pattern.and_then(|pattern| pattern.translated("1 of 2 failed: full", inner));
+        assert_eq!(translated.as_deref(), Some("2 중 1 실패: 꽉 참"));
     }
 }

@@ -25,12 +25,11 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         return draw_centered_hint(frame, inner, &hint, theme);
     }
     let lang = state.lang;
-    let block = titled_block(theme, title(mistakes, lang))
-        .border_style(theme.focus())
-        .title(border_note(counts(mistakes, lang), theme));
+    let block = titled_block(theme, title(mistakes, lang)).border_style(theme.focus());
     if mistakes.slices {
         return slice_table::draw(frame, area, block, state, theme);
     }
+    let block = block.title(border_note(counts(mistakes, lang), theme));
     let detail = if area.height >= 30 { 10 } else { 7 };
     let [list, detail] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(detail)]).areas(area);

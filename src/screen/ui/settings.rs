@@ -73,8 +73,8 @@ fn model_lines(started: &Started, lang: Lang, theme: Theme) -> Vec<Line<'static>
         lang.tr_with("{0} M parameters, {1} + {2} samples", &[&millions, &train, &eval])
     };
     vec![
-        Line::styled(truncate_width(&started.model, 60), theme.strong()),
-        Line::from(started.architecture.clone()),
+        Line::styled(truncate_width(&lang.tr_filled(&started.model), 60), theme.strong()),
+        Line::from(lang.tr_filled(&started.architecture)),
         Line::from(size),
     ]
 }

@@ -32,6 +32,7 @@ pub(super) fn classify(
         text_pair: flags.text_pair_column_name.clone(),
         label: None,
         unlabelled: true,
+        slices: None,
     };
     let table = read_unlabelled(file, &columns, Quoting::default(), flags.skip_bad_rows)?;
     let shown = display_path(file);

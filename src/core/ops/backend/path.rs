@@ -37,25 +37,17 @@ pub struct EmbedBetweenBackward<'a, D: Device + ?Sized> {
     pub sum: &'a D::Buffer,
     /// From the forward pass.
     pub statistics: &'a D::Floats,
-    /// The gradient of the result; overwritten with that of `sum`.
+    /// The gradient of the result; its values afterwards are not specified.
     pub grad: &'a mut D::Buffer,
 }
 
-/// Embeddings between two texts, forward and backward. A device without these operations refuses
-/// them.
+/// Embeddings between two texts, forward and backward.
 pub trait PathOps: Device {
     /// `sum[p, r] = start[r] + shares[p] × (end[r] - start[r])`; `out = LN(sum)`.
-    fn embed_between(&self, _: EmbedBetween<'_, Self>) -> Result<()> {
-        refuse()
-    }
+    fn embed_between(&self, arguments: EmbedBetween<'_, Self>) -> Result<()>;
 
     /// Backward of [`Self::embed_between`]. Returns the derivative by the share of each row,
     /// `grad of sum[p, r] · (end[r] - start[r])`, `[points × rows]`.
-    fn embed_between_backward(&self, _: EmbedBetweenBackward<'_, Self>) -> Result<Vec<f32>> {
-        refuse()
-    }
-}
-
-fn refuse<T>() -> Result<T> {
-    candle_core::bail!("integrated gradients are computed on the CPU alone: pass --device cpu")
+    fn embed_between_backward(&self, arguments: EmbedBetweenBackward<'_, Self>)
+    -> Result<Vec<f32>>;
 }

@@ -53,10 +53,49 @@ pub enum MistakesRequest {
 }
 
 impl Mistakes {
+    /// Whether an action has an effect on the page as it is shown: the table of slices hides the
+    /// reviews, their order and their filter.
+    pub fn is_effective(&self, action: MistakesAction) -> bool {
+        use MistakesAction::{
+            ApplyInput, CancelInput, Evaluation, First, Last, Move, Search, ShowAll, Slices,
+        };
+        let is_for_slices = matches!(
+            action,
+            Move(_)
+                | First
+                | Last
+                | Evaluation(_)
+                | Slices
+                | ShowAll
+                | Search
+                | ApplyInput
+                | CancelInput
+        );
+        !self.slices || is_for_slices
+    }
+
+    /// Scrolls the table of slices.
+    fn scroll_slices(&mut self, action: MistakesAction) {
+        let last = self.accuracy_of_slices().len().saturating_sub(1);
+        self.first_slice = match action {
+            MistakesAction::Move(by) => self.first_slice.saturating_add_signed(by).min(last),
+            MistakesAction::Last => last,
+            _ => 0,
+        };
+    }
+
     /// Applies an action.
     pub fn apply(&mut self, action: MistakesAction) -> Option<MistakesRequest> {
         let last = self.shown.len().saturating_sub(1);
+        if !self.is_effective(action) {
+            return None;
+        }
         match action {
+            MistakesAction::Move(_) | MistakesAction::First | MistakesAction::Last
+                if self.slices =>
+            {
+                self.scroll_slices(action);
+            }
             MistakesAction::Move(by) => {
                 self.selected = self.selected.saturating_add_signed(by).min(last);
             }
@@ -104,7 +143,10 @@ impl Mistakes {
             }
             MistakesAction::Evaluation(by) => self.choose_evaluation(by),
             MistakesAction::Relabel => self.relabel(),
-            MistakesAction::Slices => self.slices = !self.slices,
+            MistakesAction::Slices => {
+                self.slices = !self.slices;
+                self.first_slice = 0;
+            }
             MistakesAction::ShowAll => {
                 self.slices = false;
                 self.filter = ReviewFilter::default();

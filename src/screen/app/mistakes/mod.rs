@@ -8,6 +8,7 @@ pub use actions::{MistakesAction, MistakesRequest};
 pub use files::{FileReport, FileTask, LoadedPredictions};
 pub use filter::{ReviewFilter, ReviewOrder, ShownReviews, UnknownFilter};
 
+use crate::core::data::slice_columns::SliceColumn;
 use crate::core::label_errors::suspected;
 use crate::core::train::Outcomes;
 use crate::run::predictions::corrections::Corrections;
@@ -79,6 +80,8 @@ pub struct Mistakes {
     pub input: Option<Input>,
     /// Whether the accuracy of slices is shown instead of the reviews.
     pub slices: bool,
+    /// The index of the first slice that is shown.
+    pub first_slice: usize,
     corrections: Corrections,
     /// Whether the corrections in the folder are read.
     has_corrections: bool,
@@ -217,7 +220,15 @@ impl Mistakes {
 
     /// The accuracy of slices of the texts, in the evaluation that is shown.
     pub fn accuracy_of_slices(&self) -> Vec<Slice> {
-        self.evaluation().map_or_else(Vec::new, |shown| slices(self.reviews(), shown))
+        match (&self.predictions, self.evaluation()) {
+            (Some(all), Some(shown)) => slices(&all.reviews, &all.slices, shown),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The columns that divide the texts into slices.
+    pub fn slice_columns(&self) -> &[SliceColumn] {
+        self.predictions.as_ref().map_or(&[], |predictions| &predictions.slices.columns)
     }
 
     /// Whether a text is being typed.

@@ -1,6 +1,8 @@
 //! Filters, orders, evaluations and corrections of the mistakes page.
 
 use super::*;
+use crate::core::data::slice_columns::SliceColumn;
+use crate::run::predictions::ReviewSlices;
 use crate::run::predictions::slices::LengthBand;
 
 /// Six reviews and two evaluations, after steps 63 and 126. After the second one, reviews 1, 3 and 5
@@ -45,6 +47,13 @@ pub(crate) fn predictions() -> Predictions {
             evaluation(126, [0.95, 0.2, 0.1, 0.98, 0.05, 0.45]),
         ],
         reviews,
+        slices: ReviewSlices {
+            columns: vec![SliceColumn {
+                name: "date".to_owned(),
+                values: vec!["2016".to_owned(), "2015".to_owned()],
+            }],
+            rows: [0, 0, 1, 1, 1, 0].map(|year| [Some(year)].into()).to_vec(),
+        },
         problems: Vec::new(),
     }
 }

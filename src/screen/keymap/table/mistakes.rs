@@ -43,7 +43,7 @@ pub(super) const BINDINGS: &[Binding] = {
         here(&[char('b')], NextLength, "Next range of lengths, or all", Some("length")),
         here(&[char('u')], NextUnknown, "Share of unknown tokens, or any", None),
         here(&[char('/')], Search, "Search the reviews", Some("search")),
-        here(&[char('t')], Slices, "Accuracy by length, [UNK], emoji and class", Some("slices")),
+        here(&[char('t')], Slices, "Accuracy by class, length, [UNK], emoji, year", Some("slices")),
         here(
             &[char('L')],
             Relabel,

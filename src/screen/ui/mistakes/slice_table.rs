@@ -6,6 +6,7 @@ use crate::run::predictions::slices::{LengthBand, Slice, SliceKind};
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
 use crate::screen::ui::theme::Theme;
+use crate::screen::ui::widgets::border_note;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -28,7 +29,16 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, t
     let mut lines = vec![Line::styled(head.concat(), theme.dim())];
     let slices = state.mistakes.accuracy_of_slices();
     let overall = slices.first().map_or(f64::NAN, Slice::accuracy);
-    lines.extend(slices.iter().map(|slice| row(slice, overall, bar, state, theme)));
+    let visible = usize::from(inner.height).saturating_sub(1);
+    let hidden = slices.len().saturating_sub(visible);
+    let first = state.mistakes.first_slice.min(hidden);
+    let shown = slices.iter().skip(first).take(visible);
+    lines.extend(shown.map(|slice| row(slice, overall, bar, state, theme)));
+    let mut block = block;
+    if first < hidden {
+        let below = lang.tr_with(" ↓ {0} more ", &[&(hidden - first)]);
+        block = block.title_bottom(border_note(below, theme));
+    }
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
@@ -87,6 +97,12 @@ fn name(kind: SliceKind, state: &State) -> String {
         SliceKind::Unknown(false) => lang.tr("without [UNK]").to_owned(),
         SliceKind::Emoji(true) => lang.tr("with emoji").to_owned(),
         SliceKind::Emoji(false) => lang.tr("without emoji").to_owned(),
+        SliceKind::Value { column, value } => {
+            let column = state.mistakes.slice_columns().get(column);
+            let value = column.and_then(|column| column.values.get(value));
+            let name = column.map_or("?", |column| column.name.as_str());
+            format!("{name} {}", value.map_or("?", String::as_str))
+        }
     }
 }
 

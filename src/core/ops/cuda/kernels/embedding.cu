@@ -90,6 +90,61 @@ BOUNDED_KERNEL(1024, 1) embed_backward(const float *scale, u32 rows, u32 width, 
     }
 }
 
+BOUNDED_KERNEL(1024, 1) embed_between(const act *start, const act *end, const float *shares,
+                                   u32 rows, const float *scale, const float *shift, float epsilon,
+                                   u32 width, act *sum, float *statistics, act *out)
+{
+    u32 row = blockIdx.x;
+    u32 column = 4 * threadIdx.x;
+    u32 count = columns_left(column, width);
+    u64 from = (u64)(row % rows) * width + column;
+    u64 at = (u64)row * width + column;
+    float share = shares[row / rows];
+    float values[4];
+    float last[4];
+    load_four(start + from, count, values);
+    load_four(end + from, count, last);
+    for (u32 i = 0; i < 4; i++) {
+        values[i] = rounded(values[i] + share * (last[i] - values[i]));
+    }
+    store_four(sum + at, count, values);
+    normalize(values, column, width, scale, shift, epsilon, statistics + 2 * (u64)row);
+    store_four(out + at, count, values);
+}
+
+BOUNDED_KERNEL(1024, 1) embed_between_backward(const float *scale, const act *start, const act *end,
+                                            u32 rows, u32 width, const act *sum,
+                                            const float *statistics, const act *grad, float *slopes)
+{
+    u32 row = blockIdx.x;
+    u32 column = 4 * threadIdx.x;
+    u32 count = columns_left(column, width);
+    u64 from = (u64)(row % rows) * width + column;
+    u64 at = (u64)row * width + column;
+    float factor[4];
+    float values[4];
+    float slope[4];
+    float first[4];
+    float last[4];
+    /* The gradients of scale and shift, which nothing reads. */
+    float dscale[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    float dshift[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    load_four_floats(scale + column, count, factor);
+    load_four(sum + at, count, values);
+    load_four(grad + at, count, slope);
+    load_four(start + from, count, first);
+    load_four(end + from, count, last);
+    normalize_backward(values, factor, width, statistics + 2 * (u64)row, slope, dscale, dshift);
+    float total = 0.0f;
+    for (u32 i = 0; i < 4; i++) {
+        total += slope[i] * (last[i] - first[i]);
+    }
+    total = block_sum(total);
+    if (threadIdx.x == 0) {
+        slopes[row] = total;
+    }
+}
+
 /* Sums 128 columns over the block's 4 rows of threads, from the first to the last, into the row
  * `to`; with accumulate adds to it. */
 DEVICE void store_sums(const float *sum, u32 column, u32 width, float *to, int accumulate)

@@ -33,6 +33,12 @@ KERNEL_OF(embed, A(0, const float *), A(1, const float *), A(2, const float *), 
 KERNEL_OF(embed_backward, A(0, const float *), A(1, u32), A(2, u32), A(3, u32), A(4, const u32 *),
           A(5, u32), A(6, u32), A(7, u32), A(8, float), A(9, const act *), A(10, const float *),
           A(11, act *), A(12, float *), A(13, u32))
+KERNEL_OF(embed_between, A(0, const act *), A(1, const act *), A(2, const float *), A(3, u32),
+          A(4, const float *), A(5, const float *), A(6, float), A(7, u32), A(8, act *),
+          A(9, float *), A(10, act *))
+KERNEL_OF(embed_between_backward, A(0, const float *), A(1, const act *), A(2, const act *),
+          A(3, u32), A(4, u32), A(5, const act *), A(6, const float *), A(7, const act *),
+          A(8, float *))
 KERNEL_OF(token_gradients, A(0, const u32 *), A(1, const u32 *), A(2, u32), A(3, const act *),
           A(4, float *), A(5, int))
 KERNEL_OF(position_gradients, A(0, const u32 *), A(1, u32), A(2, u32), A(3, u32), A(4, const act *),
@@ -113,6 +119,8 @@ static const Kernel kernels[] = {
     WITH_BARRIERS(squared_sums),
     WITH_BARRIERS(embed),
     WITH_BARRIERS(embed_backward),
+    WITH_BARRIERS(embed_between),
+    WITH_BARRIERS(embed_between_backward),
     WITH_BARRIERS(token_gradients),
     WITH_BARRIERS(position_gradients),
     WITH_BARRIERS(add_norm),

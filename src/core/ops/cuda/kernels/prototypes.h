@@ -93,6 +93,18 @@ KERNEL embed_backward(const float *scale, u32 rows, u32 width, u32 chunk, const 
                       u32 low, u32 high, u32 threshold, float kept, const act *sum,
                       const float *statistics, act *grad, float *partials, u32 sums);
 
+/* sum[p, r] = start[r] + shares[p] * (end[r] - start[r]), start and end are [rows, width];
+ * out = LN(sum); statistics [points * rows, 2]. grid (points * rows), block (ROW(width)). */
+KERNEL embed_between(const act *start, const act *end, const float *shares, u32 rows,
+                     const float *scale, const float *shift, float epsilon, u32 width, act *sum,
+                     float *statistics, act *out);
+
+/* slopes[p * rows + r] = the gradient of sum[p, r], from grad, that of embed_between's out, times
+ * end[r] - start[r], summed over the columns. grid (points * rows), block (ROW(width)). */
+KERNEL embed_between_backward(const float *scale, const act *start, const act *end, u32 rows,
+                              u32 width, const act *sum, const float *statistics,
+                              const act *grad, float *slopes);
+
 /* token_rows[t] = sum of grad over the rows in which distinct token t occurs; token_rows is
  * [distinct, width]. Also for rows of other tables whose tokens are listed. grid (distinct, ceil(GROUPS(width) / 32)), block (32, 4). */
 KERNEL token_gradients(const u32 *occurrence_starts, const u32 *occurrences, u32 width,
