@@ -1,4 +1,8 @@
-//! Intervals of proportions, and the comparison of two models on the same examples.
+//! Intervals of proportions and of means, and the comparison of two models on the same examples.
+
+mod student;
+
+pub use student::{MeanInterval, mean_interval};
 
 /// The 0.975 quantile of the standard normal distribution, for intervals of 95 %.
 const Z: f64 = 1.959_963_984_540_054;

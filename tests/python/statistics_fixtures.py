@@ -1,4 +1,4 @@
-"""Writes tests/reference/statistics.json: intervals and tests of proportions by scipy.
+"""Writes tests/reference/statistics.json: intervals of proportions and means, and tests, by scipy.
 
 McNemar's exact test is scipy's binomial test of the discordant pairs; the interval of the difference
 of paired proportions follows Bonett and Price (2012), equation by equation.
@@ -7,7 +7,8 @@ of paired proportions follows Bonett and Price (2012), equation by equation.
 import json
 from pathlib import Path
 
-from scipy.stats import binomtest, norm
+import numpy as np
+from scipy.stats import binomtest, norm, t
 
 REFERENCE = Path(__file__).parent.parent / "reference"
 Z = norm.ppf(0.975)
@@ -30,6 +31,12 @@ def paired(both, first, second, neither):
     }
 
 
+def student(n):
+    values = np.random.default_rng(n).normal(0.8, 0.01, n)
+    low, high = t.interval(0.95, n - 1, values.mean(), values.std(ddof=1) / n**0.5)
+    return {"values": list(values), "mean": values.mean(), "half_width": (high - low) / 2}
+
+
 def main():
     proportions = [(0, 1), (1, 1), (3, 10), (10, 10), (0, 25), (812, 1000), (1670, 2000), (49999, 50000)]
     counts = [
@@ -45,6 +52,7 @@ def main():
     reference = {
         "wilson": [[k, n, wilson(k, n)] for k, n in proportions],
         "paired": [paired(*each) for each in counts],
+        "student": [student(n) for n in [2, 3, 4, 5, 6, 10, 21, 200]],
     }
     (REFERENCE / "statistics.json").write_text(json.dumps(reference) + "\n")
 
