@@ -349,7 +349,7 @@ mod tests {
         let request = request(&[&config, "--seed=3", "--low-bandwidth"])?;
         let written = run_toml::write(&request.run, &[]);
         let display = DisplayOptions::from(request.display);
-        assert_eq!(display.theme, ThemeChoice::HighContrast);
+        assert_eq!(display.theme, Some(ThemeChoice::HighContrast));
         assert_eq!(display.color, ColorChoice::Sixteen);
         assert_eq!(display.language, LanguageChoice::Ko);
         assert!(display.no_mouse && display.low_bandwidth);

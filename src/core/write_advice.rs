@@ -34,7 +34,7 @@ fn is_out_of_files(error: &Error) -> bool {
     }
 }
 
-/// Whether the device reports an error (EIO), which freeing disk space does not mend.
+/// Whether the device reports an error (EIO), which freeing disk space does not resolve.
 fn is_device_error(error: &Error) -> bool {
     #[cfg(unix)]
     {

@@ -197,7 +197,7 @@ impl AppendFile {
     }
 
     /// Writes the whole file again at its path, after it was removed or its folder renamed, and
-    /// goes on there. The removed file's content is still readable while it is open.
+    /// continues there. The removed file's content is still readable while it is open.
     ///
     /// # Errors
     /// If another file is at the path, and I/O errors; what was written stays in the old file,

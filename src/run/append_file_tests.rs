@@ -128,6 +128,6 @@ fn a_removed_file_is_written_again_but_no_other_file_is_replaced() -> io::Result
     push(&mut file, "c\n");
     assert!(flushed(&mut file));
     assert_eq!(fs::read(&path)?, b"another\n");
-    assert_eq!(fs::read(moved.join("lines"))?, b"a\nb\nc\n", "it goes on in the moved folder");
+    assert_eq!(fs::read(moved.join("lines"))?, b"a\nb\nc\n", "it continues in the moved folder");
     Ok(())
 }

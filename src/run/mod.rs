@@ -32,6 +32,6 @@ pub mod worker;
 
 pub use recorder::{
     Recorder, check_unlocked, default_logging_dir, is_locked, lock_output_dir,
-    move_earlier_checkpoints,
+    move_earlier_checkpoints, other_computer,
 };
 pub use same_folder::is_same_folder;

@@ -10,12 +10,13 @@ mod resumed;
 pub(super) use lock::FolderLock;
 #[cfg(test)]
 pub(super) use lock::LOCK_FILE;
-pub use lock::{check_unlocked, is_locked, lock_output_dir};
+pub use lock::{check_unlocked, is_locked, lock_output_dir, other_computer};
 pub use recording_files::Recorder;
 
-use super::journal::JOURNAL;
+use super::journal::{JOURNAL, Journal};
 use crate::core::atomic_write::{Staging, remove_leftovers};
 use crate::core::train::checkpoint::{list, step_of};
+use crate::core::train::event::{Failed, TrainEvent};
 use std::io::Result;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -55,6 +56,23 @@ pub fn move_earlier_checkpoints(output_dir: &Path, after: u64) -> Result<Option<
         }
     }
     Ok(Some(earlier))
+}
+
+/// Moves the checkpoints after the one of step `to`, to which a run goes back because the values of step
+/// `failed` were not finite, as [`move_earlier_checkpoints`] does. The copy of the journal ends with
+/// that failure, so that it is not taken for the journal of a run that was killed.
+///
+/// # Errors
+/// As of [`move_earlier_checkpoints`].
+fn move_failed_checkpoints(output_dir: &Path, to: u64, failed: u64) -> Result<()> {
+    let Some(moved) = move_earlier_checkpoints(output_dir, to)? else { return Ok(()) };
+    let journal = moved.join(JOURNAL);
+    if !journal.exists() {
+        return Ok(());
+    }
+    let message = format!("step {failed} was not finite: the run went back to step {to}");
+    let ending = TrainEvent::Failed(Failed { message, hint: None, step: failed.saturating_sub(1) });
+    Journal::continue_after(&journal, u64::MAX, |_| true)?.0.append(&ending)
 }
 
 /// The default folder of a run's TensorBoard files, named after the time and the host, as in

@@ -104,8 +104,8 @@ named_enum! {
 /// How the dashboard looks and behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DisplayOptions {
-    /// The color theme of the dashboard.
-    pub theme: ThemeChoice,
+    /// The color theme of the dashboard; `None` is the one that was chosen there last.
+    pub theme: Option<ThemeChoice>,
     /// The number of colors.
     pub color: ColorChoice,
     /// The character set of frames, bars and arrows.

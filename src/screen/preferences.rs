@@ -1,10 +1,12 @@
-//! The user's preferences: the arrangement of the dashboard, stored between runs.
+//! The user's preferences: the arrangement of the dashboard and its theme, stored between runs.
 
 use crate::core::atomic_write::write_atomically;
+use crate::core::named::Named;
 use crate::core::user_folders;
 use crate::screen::app::State;
 use crate::screen::app::charts::XAxis;
 use crate::screen::app::panels::{MAX_COLUMNS, Panel, PanelGrid};
+use crate::screen::display::ThemeChoice;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,8 @@ pub struct Preferences {
     smoothing: Option<f64>,
     /// Charts with a logarithmic y axis.
     log_y: Vec<String>,
+    /// The color theme, if one was chosen.
+    theme: Option<String>,
 }
 
 fn panels(names: &[String]) -> Vec<Panel> {
@@ -55,7 +59,18 @@ impl Preferences {
             x_axis: Some(state.charts.axis.name().to_owned()),
             smoothing: Some(state.smoothing),
             log_y: names(&state.charts.log_y),
+            theme: state.theme.map(|theme| theme.name().to_owned()),
         }
+    }
+
+    /// The preferences at the end of a dashboard that began with these ones. A theme that a flag gave
+    /// for this time is not kept, unless another one was chosen meanwhile.
+    #[must_use]
+    pub fn updated(&self, state: &State, given: Option<ThemeChoice>) -> Self {
+        let now = Self::of(state);
+        let is_given = given.is_some() && state.theme == given;
+        let theme = if is_given { self.theme.clone() } else { now.theme };
+        Self { theme, ..now }
     }
 
     /// Applies the preferences to a state.
@@ -81,6 +96,9 @@ impl Preferences {
         let shown = grid.shown();
         grid.focus = if shown.contains(&Panel::Loss) { Panel::Loss } else { shown[0] };
         state.panels = grid;
+        let theme = self.theme.as_deref();
+        state.theme =
+            ThemeChoice::VARIANTS.iter().copied().find(|known| Some(known.name()) == theme);
         let axis = XAxis::ALL.into_iter().find(|axis| Some(axis.name()) == self.x_axis.as_deref());
         state.charts.axis = axis.unwrap_or_default();
         state.charts.log_y = panels(&self.log_y).into_iter().collect();
@@ -131,6 +149,7 @@ mod tests {
         state.charts.axis = XAxis::Relative;
         state.charts.log_y.insert(Panel::GradNorm);
         state.smoothing = 0.6;
+        state.theme = Some(ThemeChoice::SolarizedLight);
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("a/b/dashboard.toml");
         Preferences::of(&state).write(&file)?;
@@ -139,6 +158,7 @@ mod tests {
         assert_eq!(again.panels.focus, Panel::Loss, "the focus is not kept");
         again.panels.focus = state.panels.focus;
         assert_eq!(again.panels, state.panels);
+        assert_eq!(again.theme, Some(ThemeChoice::SolarizedLight));
         assert_eq!(Preferences::of(&again), Preferences::of(&state));
         Ok(())
     }
@@ -152,7 +172,8 @@ mod tests {
             String::new(),
             "panels = 3".to_owned(),
             "\u{0}\u{1b}[2J".to_owned(),
-            "columns = 99\nsmoothing = nan\nx_axis = \"moon\"\nfocus = \"x\"".to_owned(),
+            "columns = 99\nsmoothing = nan\ntheme = \"moon\"\nx_axis = \"moon\"\nfocus = \"x\""
+                .to_owned(),
             "panels = [\"log\", \"log\", \"\\u001b[2J\"]".to_owned(),
             format!("hidden = {all:?}"),
             "a".repeat(1 << 20),
@@ -163,12 +184,27 @@ mod tests {
             assert_eq!(state.panels.order.len(), Panel::ALL.len());
             // There are no pinned sentences.
             assert_eq!(state.panels.shown().len(), Panel::ALL.len() - 1);
-            assert_eq!(state.smoothing, State::default().smoothing);
+            assert_eq!((state.smoothing, state.theme), (State::default().smoothing, None));
         }
         let mut state = State::default();
         Preferences::read(&folder.path().join("none")).apply(&mut state);
         assert_eq!(state.panels, PanelGrid::default());
         Ok(())
+    }
+
+    #[test]
+    fn a_theme_of_a_flag_is_not_kept() {
+        use ThemeChoice::{HighContrast, SolarizedDark, Terminal};
+        let saved = Preferences { theme: Some("terminal".to_owned()), ..Preferences::default() };
+        let after = |theme, given| {
+            let state = State { theme, ..State::default() };
+            saved.updated(&state, given).theme
+        };
+        let name = |theme: ThemeChoice| Some(theme.name().to_owned());
+        assert_eq!(after(Some(Terminal), None), name(Terminal));
+        assert_eq!(after(Some(SolarizedDark), None), name(SolarizedDark), "chosen meanwhile");
+        assert_eq!(after(Some(HighContrast), Some(HighContrast)), name(Terminal));
+        assert_eq!(after(Some(SolarizedDark), Some(HighContrast)), name(SolarizedDark));
     }
 
     #[test]

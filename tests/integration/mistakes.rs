@@ -61,6 +61,11 @@ fn errors_are_written_worst_first_and_models_are_compared() {
     assert!((difference - (accuracies[0] - accuracies[1])).abs() < 1e-12);
     let interval = both["accuracy_difference_ci95"].as_array().expect("an interval");
     assert!(interval[0].as_f64() < interval[1].as_f64());
+    for name in ["bootstrap_accuracy_difference_ci95", "bootstrap_f1_difference_ci95"] {
+        let ends = [0, 1].map(|end| both[name][end].as_f64().expect("a number"));
+        let observed = if name.contains("f1") { count("f1_difference") } else { difference };
+        assert!(ends[0] <= observed && observed <= ends[1], "{name}: {ends:?}, {observed}");
+    }
     let p = count("mcnemar_p");
     assert!(p > 0.0 && p <= 1.0, "{p}");
     let itself = evaluate(path, &[&one[..], &["--against", "one"]].concat());
@@ -73,7 +78,9 @@ fn errors_are_written_worst_first_and_models_are_compared() {
         .args(one)
         .assert()
         .success();
-    assert!(stdout(&text).contains("McNemar's exact test    p "), "{}", stdout(&text));
+    for line in ["McNemar's exact test    p ", "difference in F1        ", "(10000 resamples)"] {
+        assert!(stdout(&text).contains(line), "{}", stdout(&text));
+    }
 }
 
 #[test]

@@ -89,6 +89,18 @@ fn a_run_whose_loss_is_nan_goes_back_with_half_the_rate_and_can_be_replayed_and_
         .collect();
     assert_eq!(steps, (1..=steps.len() as u64).collect::<Vec<_>>());
     assert!(journal.iter().any(|event| event["event"] == "rolled_back"));
+    // What each rollback has set aside ends with the failure.
+    let runs = nsmc_tui(folder.path()).args(["runs", "--json", "outputs"]).assert().success();
+    let earlier: Vec<Value> = json_lines(&stdout(&runs))
+        .into_iter()
+        .filter(|run| run["run"].as_str().is_some_and(|name| name.starts_with("earlier-")))
+        .collect();
+    assert!(!earlier.is_empty());
+    for run in earlier {
+        assert_eq!(run["status"], "failed", "{run}");
+        let failure = run["failure"].as_str().unwrap_or_default();
+        assert!(failure.contains("was not finite: the run went back to step"), "{failure}");
+    }
     let starts = |event: &Value| event["event"] == "started";
     assert!(starts(&journal[0]) && !journal[1..].iter().any(starts));
     assert_eq!(journal[0]["max_steps"], 6);

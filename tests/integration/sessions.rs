@@ -114,9 +114,21 @@ fn a_run_in_the_background_takes_commands_and_streams_its_events() {
     assert!(stderr(&refused).contains("at most 1"), "{}", stderr(&refused));
     let saved = run.send(&json!({"command": "save_checkpoint"}));
     assert_eq!((&saved["event"], &saved["step"]), (&json!("checkpoint"), &json!(2)));
-    for nonsense in ["", "pause", r#"{"command":"dance"}"#, r#"{"command":"take_keys"}"#] {
+    let pinned = run.send(&json!({"command": "pin", "text": "정말 재미있는 영화"}));
+    assert_eq!((&pinned["steering"], &pinned["step"]), (&json!("sentence_pinned"), &json!(2)));
+    let nonsense = [
+        "",
+        "pause",
+        r#"{"command":"dance"}"#,
+        r#"{"command":"take_keys"}"#,
+        r#"{"command":"pause","after":3}"#,
+        r#"{"command":"stop","evaluate":true,"save":false}"#,
+    ];
+    for nonsense in nonsense {
         run.attach(&["--send", nonsense]).failure();
     }
+    let named = std::fs::read_to_string(format!("/proc/{}/comm", run.pid)).expect("a process");
+    assert_eq!(named, "nsmc-tui\n", "as lists of processes show it");
 
     // The stream begins with the start of the run and ends with its end.
     let mut streaming = Command::new(program());
@@ -130,6 +142,8 @@ fn a_run_in_the_background_takes_commands_and_streams_its_events() {
     assert_eq!(events, journal(&run.out()));
     assert_eq!(events[0]["event"], "started");
     assert_eq!(events.last().expect("events")["event"], "finished");
+    let has_probe = |event: &Value| event["probes"][0]["text"] == "정말 재미있는 영화";
+    assert!(events.iter().any(has_probe), "the pinned sentence is classified");
     assert!(!run.out().join(".nsmc-tui.sock").exists());
 
     // Of a run that has ended, it prints what there is.
@@ -161,6 +175,23 @@ fn a_socket_that_a_killed_run_has_left_is_removed_or_replaced() {
     let cut = run.attach(&["--json"]).failure();
     assert!(stderr(&cut).contains("the run was killed after step 2 of 6"), "{}", stderr(&cut));
     assert!(!socket.exists(), "attaching has removed it");
+    // On a terminal, the whole run is shown, as one that was killed.
+    let mut terminal = shell(run.folder.path(), (120, 40));
+    terminal.press(&nsmc_tui_line("attach out"));
+    terminal.wait_for("dead · step 2/6");
+    terminal.press("q");
+    terminal.wait("the shell", |text| {
+        text.contains("the run was killed after step 2 of 6") && text.trim_end().ends_with('$')
+    });
+    // As if the folder were that of another computer, on a shared file system.
+    let lock = run.out().join(".nsmc-tui.lock");
+    std::fs::write(&lock, format!("{:<10} {:<64}\n", run.pid, "gpu-2")).expect("a lock");
+    terminal.press(&nsmc_tui_line("attach out"));
+    terminal.wait_for("training · step 2/6");
+    terminal.press("K");
+    terminal.wait_for("the run is on another computer: it can only be watched");
+    terminal.press("q");
+    terminal.wait_for("the run was started on gpu-2; it is watched through its journal");
     drop(std::os::unix::net::UnixListener::bind(&socket).expect("another socket"));
     nsmc_tui(run.folder.path())
         .args(["train", "--json", "--output-dir", "out"])

@@ -8,16 +8,20 @@ use crate::cli::text_output::{EventPrinter, write_json};
 use crate::core::text::{sanitize_for_terminal, to_json};
 use crate::core::train::event::{CommandEffect, TrainEvent};
 use crate::run::command_line::{command_line, path_argument};
-use crate::run::is_locked;
 use crate::run::protocol::{Activity, Answer, Command, Explanation, RunChannels, RunReport};
 use crate::run::run_index::{RunStatus, read_entry};
 use crate::run::session::{AttachError, Attached, Purpose, attach, follow_journal};
 use crate::run::system_metrics::user_name;
+use crate::run::worker::opened_run;
+use crate::run::{is_locked, other_computer};
+use crate::screen::app::replay::{OpenedRun, Replay};
 use crate::screen::app::{RunLocation, State};
 use crate::screen::display::DisplayOptions;
 use crate::screen::lang::Lang;
 use crate::screen::terminal::ExitReason;
 use anyhow::{Context, bail};
+use serde::Deserialize;
+use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -42,7 +46,7 @@ pub fn show(
     display: DisplayOptions,
     mut out: impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let (leaving, state) = watch(folder, display)?;
+    let (leaving, state) = watch(folder, display, false)?;
     match leaving {
         ExitReason::Panicked => {
             bail!("{}", state.lang.tr("the dashboard failed; the run continues without it"))
@@ -54,7 +58,7 @@ pub fn show(
         if let RunLocation::Attached { pid } = state.location {
             write_way_back(folder, pid, is_paused(&state), state.lang, &mut out)?;
         }
-    } else {
+    } else if state.finished.is_some() || state.failed.is_some() {
         write_summary(&state, &mut out)?;
     }
     out.flush()?;
@@ -69,12 +73,22 @@ pub fn show(
 ///
 /// # Errors
 /// If there is no run, the connection to it is lost, or the dashboard cannot be shown.
-pub fn watch(folder: &Path, display: DisplayOptions) -> anyhow::Result<(ExitReason, State)> {
+pub fn watch(
+    folder: &Path,
+    display: DisplayOptions,
+    opened_from_list: bool,
+) -> anyhow::Result<(ExitReason, State)> {
     let lang = Lang::detect(display.language, |name| std::env::var(name).ok());
     loop {
-        let (channels, location) = connect(folder, Purpose::Watch, lang)?;
+        let (channels, location) = match connect(folder, Purpose::Watch, lang)? {
+            Connection::Process(channels, pid) => (channels, RunLocation::Attached { pid }),
+            Connection::Journal(channels) => (channels, RunLocation::Unreachable),
+            Connection::Ended(_) => {
+                return show_recorded(folder, shown(folder), display, opened_from_list);
+            }
+        };
         let run_folder = Some(folder.to_path_buf());
-        let state = State { run_folder, location, ..State::default() };
+        let state = State { run_folder, location, opened_from_list, ..State::default() };
         let (leaving, state) = dashboard::show(&channels, display, state)?;
         let Some(reason) = &state.lost else { return Ok((leaving, state)) };
         // A dashboard that was stopped for a while is attached again.
@@ -84,23 +98,53 @@ pub fn watch(folder: &Path, display: DisplayOptions) -> anyhow::Result<(ExitReas
     }
 }
 
-/// Connects to the run in a folder, or follows its journal if its process cannot be reached.
-fn connect(
+/// Shows a run that has ended, whole, by this name. Returns the last state.
+///
+/// # Errors
+/// If its journal cannot be read, or the dashboard cannot be shown.
+pub fn show_recorded(
     folder: &Path,
-    purpose: Purpose,
-    lang: Lang,
-) -> anyhow::Result<(RunChannels, RunLocation)> {
+    name: String,
+    display: DisplayOptions,
+    opened_from_list: bool,
+) -> anyhow::Result<(ExitReason, State)> {
+    let worker = opened_run::start(folder)?;
+    let replay = Some(Replay::of_opened(folder.to_path_buf(), OpenedRun { name }));
+    let state = State { opened_from_list, replay, ..State::default() };
+    let outcome = dashboard::show(&worker.channels, display, state)?;
+    worker.join();
+    Ok(outcome)
+}
+
+/// How the run in a folder can be followed.
+enum Connection {
+    /// By its process, which has this number.
+    Process(RunChannels, u32),
+    /// By its journal only: it may be under way on another computer.
+    Journal(RunChannels),
+    /// Not at all: it has ended like this.
+    Ended(String),
+}
+
+/// Connects to the run in a folder, or follows its journal if its process cannot be reached. Says on
+/// standard error what is not the usual case.
+fn connect(folder: &Path, purpose: Purpose, lang: Lang) -> anyhow::Result<Connection> {
     match attach(folder, own_name(), purpose) {
-        Ok(Attached { channels, status }) => {
-            Ok((channels, RunLocation::Attached { pid: status.pid }))
-        }
+        Ok(Attached { channels, status }) => Ok(Connection::Process(channels, status.pid)),
         Err(AttachError::NotRunning) => {
+            // Without a journal, there is no run.
             let channels = follow_journal(folder)?;
-            if let Some(ended) = describe_end(folder, lang) {
+            let computer = other_computer(folder);
+            if let Some(ended) = describe_end(folder, computer.is_some(), lang) {
                 let text = "{0}: {1}; its recording is shown";
                 print_to_stderr(lang.tr_with(text, &[&shown(folder), &ended]));
+                return Ok(Connection::Ended(ended));
             }
-            Ok((channels, RunLocation::Unreachable))
+            if let Some(computer) = &computer {
+                let text = "{0}: the run was started on {1}; it is watched through its journal";
+                print_to_stderr(lang.tr_with(text, &[&shown(folder), computer]));
+            }
+            Ok(Connection::Journal(channels))
         }
         Err(error) => Err(error).with_context(|| shown(folder)),
     }
@@ -110,18 +154,17 @@ fn shown(folder: &Path) -> String {
     sanitize_for_terminal(&folder.display().to_string()).into_owned()
 }
 
-/// How a run ended; `None` while a process of this computer runs it.
-fn describe_end(folder: &Path, lang: Lang) -> Option<String> {
+/// How a run ended; `None` while a process of this computer runs it, or one of another computer may.
+fn describe_end(folder: &Path, may_run_elsewhere: bool, lang: Lang) -> Option<String> {
     let summary = read_entry(folder, folder).and_then(|entry| entry.summary.ok())?;
     let (step, max_steps) = (summary.step, summary.max_steps);
     let text = match summary.status {
         RunStatus::Running => return None,
+        RunStatus::Dead if may_run_elsewhere => return None,
         RunStatus::Finished => "the run has finished",
         RunStatus::Stopped => "the run was stopped at step {0} of {1}",
         RunStatus::Failed => "the run failed at step {0} of {1}",
-        RunStatus::Dead => {
-            "the run was killed after step {0} of {1}, or is on another computer; resume it: {2}"
-        }
+        RunStatus::Dead => "the run was killed after step {0} of {1}; resume it: {2}",
     };
     Some(lang.tr_with(text, &[&step, &max_steps, &resume(folder)]))
 }
@@ -151,7 +194,10 @@ fn own_name() -> String {
 
 /// Prints the events of a run from its beginning to its end.
 fn print_events(folder: &Path, json: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let (channels, location) = connect(folder, Purpose::Script, Lang::English)?;
+    let (channels, ended) = match connect(folder, Purpose::Script, Lang::English)? {
+        Connection::Process(channels, _) | Connection::Journal(channels) => (channels, None),
+        Connection::Ended(how) => (follow_journal(folder)?, Some(how)),
+    };
     let (mut printer, mut failed) = (EventPrinter::default(), false);
     let mut print = |event: &TrainEvent, out: &mut _| {
         failed |= matches!(event, TrainEvent::Failed(_));
@@ -170,12 +216,10 @@ fn print_events(folder: &Path, json: bool, out: &mut impl Write) -> anyhow::Resu
                 return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
             }
             // The journal of a run that was killed has no end.
-            RunReport::Activity(_)
-                if location == RunLocation::Unreachable && !is_locked(folder) =>
-            {
-                let end = describe_end(folder, Lang::English)
-                    .unwrap_or_else(|| "the run has ended".to_owned());
-                bail!("{}: {end}", shown(folder));
+            RunReport::Activity(_) => {
+                if let Some(how) = &ended {
+                    bail!("{}: {how}", shown(folder));
+                }
             }
             _ => {}
         }
@@ -186,7 +230,7 @@ fn print_events(folder: &Path, json: bool, out: &mut impl Write) -> anyhow::Resu
 /// Sends one command and prints what comes of it: the answer to a question, else the event that
 /// shows its effect.
 fn send(folder: &Path, command: &str, mut out: impl Write) -> anyhow::Result<ExitCode> {
-    let command: Command = serde_json::from_str(command).with_context(
+    let command = parse_command(command).with_context(
         || "--send takes a command such as {\"command\":\"pause\"}; see nsmc-tui attach --help",
     )?;
     if command == Command::TakeKeys {
@@ -239,6 +283,18 @@ fn send(folder: &Path, command: &str, mut out: impl Write) -> anyhow::Result<Exi
     bail!("{}: the run has ended", shown(folder))
 }
 
+/// Reads a command. A field that it does not have is refused, because it may be a misspelled one.
+fn parse_command(text: &str) -> anyhow::Result<Command> {
+    let given: Value = serde_json::from_str(text)?;
+    let command = Command::deserialize(&given)?;
+    let known = serde_json::to_value(&command)?;
+    let fields = given.as_object().into_iter().flat_map(serde_json::Map::keys);
+    if let Some(unknown) = fields.into_iter().find(|field| known.get(field.as_str()).is_none()) {
+        bail!("the command has no field {}", sanitize_for_terminal(unknown));
+    }
+    Ok(command)
+}
+
 /// Whether a command changes nothing, because the run does already what it asks for.
 fn is_done(command: &Command, activity: &Activity) -> bool {
     match command {
@@ -278,10 +334,7 @@ fn shows_effect(command: &Command, event: &TrainEvent) -> bool {
         Command::Evaluate => matches!(event, TrainEvent::Evaluated(_)),
         Command::Stop { .. } => matches!(event, TrainEvent::Finished(_)),
         Command::SaveModel => matches!(event, TrainEvent::Saved(_)),
-        Command::Pin { text } => matches!(
-            event,
-            TrainEvent::Evaluated(evaluated) if evaluated.probes.iter().any(|probe| probe.text == *text)
-        ),
+        Command::Pin { .. } => effect == Some(CommandEffect::SentencePinned),
         Command::Predict { .. } | Command::Explain { .. } | Command::TakeKeys => false,
     }
 }

@@ -89,6 +89,13 @@ pub fn same_program() -> std::io::Result<Command> {
     Ok(command)
 }
 
+/// Gives this process the program's name in lists of processes: it was started through a link whose
+/// name would be shown.
+pub fn name_process() {
+    // Only Linux has this file.
+    let _ = std::fs::write("/proc/self/comm", env!("CARGO_PKG_NAME"));
+}
+
 /// Says that the run in `folder` is recorded, and leaves the terminal.
 pub fn leave_terminal(folder: &Path) {
     let run = folder.to_string_lossy().into_owned();

@@ -1,4 +1,4 @@
-//! The dashboard, with the user's saved arrangement of the panels.
+//! The dashboard, with the user's saved arrangement of the panels and theme.
 
 use crate::cli::output::print_to_stderr;
 use crate::screen::app::State;
@@ -14,7 +14,7 @@ pub fn is_possible() -> bool {
     !dumb && std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
 }
 
-/// Shows a run until the user quits, and saves the arrangement of the panels.
+/// Shows a run until the user quits, and saves the arrangement of the panels and the theme.
 pub fn show(
     connection: &impl Connection,
     display: DisplayOptions,
@@ -24,8 +24,9 @@ pub fn show(
     let path = preferences::path();
     let saved = path.as_deref().map(Preferences::read).unwrap_or_default();
     saved.apply(&mut state);
+    state.theme = display.theme.or(state.theme);
     let (leaving, state) = terminal::run(connection, display, state)?;
-    let current = Preferences::of(&state);
+    let current = saved.updated(&state, display.theme);
     if let Some(path) = path.filter(|_| current != saved)
         && let Err(error) = current.write(&path)
     {

@@ -20,13 +20,13 @@ pub(super) struct ProgressLine {
 }
 
 impl ProgressLine {
-    /// The progress towards so many texts.
+    /// The progress towards this many texts.
     pub fn new(total: usize) -> Self {
         let is_shown = std::io::stderr().is_terminal();
         Self { total, began: Instant::now(), drawn: None, is_shown }
     }
 
-    /// Shows that so many texts are done.
+    /// Shows that this many texts are done.
     pub fn show(&mut self, done: usize) {
         let is_due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= INTERVAL);
         if self.is_shown && (is_due || done == self.total) {

@@ -51,6 +51,9 @@ fn follow(
     role: ProcessRole,
     mut out: impl Write,
 ) -> anyhow::Result<ExitCode> {
+    if role != ProcessRole::First {
+        background::name_process();
+    }
     let json = request.prints_json();
     let plain = request.prints_lines() || !dashboard::is_possible();
     if request.prints_config() {

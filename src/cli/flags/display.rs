@@ -35,7 +35,7 @@ option_group! {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Display")]
 pub struct DisplayFlags {
-    /// Which colors [default: auto]
+    /// Which colors [default: those chosen last with T in the dashboard, at first auto]
     #[arg(long, value_name = "NAME", value_parser = choice(GivenDisplay::theme))]
     pub theme: Option<Given<ThemeChoice>>,
     /// How many colors [default: auto]
@@ -74,7 +74,7 @@ impl From<DisplayFlags> for GivenDisplay {
 impl From<GivenDisplay> for DisplayOptions {
     fn from(given: GivenDisplay) -> Self {
         Self {
-            theme: Given::value_or_default(given.theme.as_ref()),
+            theme: given.theme.map(|given| given.value),
             color: Given::value_or_default(given.color.as_ref()),
             glyphs: Given::value_or_default(given.glyphs.as_ref()),
             markers: given.markers.map(|given| given.value),

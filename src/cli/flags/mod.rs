@@ -263,7 +263,7 @@ mod tests {
         use crate::screen::display::{ColorChoice, GlyphChoice, Markers, ThemeChoice};
         let line = ["--theme=solarized-light", "--colour", "256", "--glyphs", "utf8"];
         let display = parsed(&line)?.train.display.options();
-        assert_eq!(display.theme, ThemeChoice::SolarizedLight);
+        assert_eq!(display.theme, Some(ThemeChoice::SolarizedLight));
         assert_eq!(display.color, ColorChoice::Indexed);
         assert_eq!(display.glyphs, GlyphChoice::Utf8);
         assert_eq!(

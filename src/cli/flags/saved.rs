@@ -44,8 +44,9 @@ pub struct EvaluateFlags {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = value(error_file))]
     pub errors: Option<ErrorFile>,
     /// Evaluate another model on the same texts, and compare the two: the counts of texts that one or
-    /// both get right, the difference in accuracy with its 95 % interval (Bonett and Price, 2012), and
-    /// the p-value of the exact test of the texts that only one gets right (`mcnemar_p`)
+    /// both get right, the difference in accuracy with its 95 % interval (Bonett and Price, 2012, and by
+    /// the paired bootstrap), that in F1 (by the bootstrap), and the p-value of the exact test of the
+    /// texts that only one gets right (`mcnemar_p`)
     #[arg(long, value_name = "ID|FOLDER", value_hint = ValueHint::DirPath)]
     pub against: Option<String>,
     /// Print one JSON object

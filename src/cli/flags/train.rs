@@ -201,8 +201,8 @@ pub struct TrainFlags {
     /// What follows a step whose loss or gradient norm is NaN or infinite [default: stop]
     #[arg(long, value_name = "WHAT", value_parser = choice(TrainerOptions::nan_policy), help_heading = "Training")]
     pub nan_policy: Option<Given<NanPolicy>>,
-    /// With --nan-policy rollback: go back to a checkpoint, with half the learning rate, at most this
-    /// often; then the run fails [default: 3]
+    /// With --nan-policy rollback: go back to the last checkpoint two steps or more before the one that
+    /// was not finite, with half the learning rate, at most this often; then the run fails [default: 3]
     #[arg(long, value_name = "N", value_parser = flag(TrainerOptions::nan_rollbacks), help_heading = "Training")]
     pub nan_rollbacks: Option<Given<u64>>,
     /// On a GPU that is out of memory, compute each batch in two, four, … parts and add up their

@@ -11,10 +11,10 @@ pub trait Observer {
     /// Called with each event, in order.
     fn publish(&mut self, event: TrainEvent);
 
-    /// Called before the run goes back to a checkpoint, after a step whose loss or gradient norm was
-    /// not finite. What was recorded of later steps is out of date. The event
+    /// Called before the run goes back to a checkpoint, after step `failed`, whose loss or gradient norm
+    /// was not finite. What was recorded of later steps is out of date. The event
     /// [`TrainEvent::RolledBack`] follows.
-    fn rolled_back(&mut self, _checkpoint: &Checkpoint) {}
+    fn rolled_back(&mut self, _checkpoint: &Checkpoint, _failed: u64) {}
 
     /// Called after an evaluation, before its event is published. The engine is idle and may be used,
     /// for example for the predictions of [`Evaluated::probes`], which this may set. `outcomes` has
@@ -33,8 +33,8 @@ pub trait Observer {
 
     /// Returns the next command to the run. It is called between steps and between the batches of
     /// an evaluation, until it returns `None`. The engine is idle and may be used, for example to
-    /// execute a [`Command::Predict`]; the training loop ignores that command,
-    /// [`Command::Pin`] and [`Command::SaveModel`].
+    /// execute a [`Command::Predict`]; the training loop ignores that command and
+    /// [`Command::SaveModel`]. It is given a [`Command::Pin`] once the sentence is pinned.
     ///
     /// While the run is `paused`, this blocks until there is a command; `None` then ends the pause.
     fn next_command(&mut self, engine: &mut dyn Engine, paused: bool) -> Option<Command>;

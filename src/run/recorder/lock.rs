@@ -1,8 +1,11 @@
 //! The lock that a run holds on its folder while it writes into it.
 //!
 //! The lock belongs to an open file, so the system releases it when the process ends, however it
-//! ends. The file also has the process id of its last holder, which is valid while it is locked.
+//! ends. The file also has the process id of its last holder, which is valid while it is locked, and
+//! the name of that process's computer: on a file system that several share, only that computer is
+//! sure to know whether the process is there.
 
+use super::host;
 use crate::run::command_line::{command_line, path_argument};
 use std::fs::{File, TryLockError};
 use std::io::{Error, ErrorKind, Read, Result, Write};
@@ -17,8 +20,11 @@ pub(in crate::run) const LOCK_FILE: &str = ".nsmc-tui.lock";
 const LOCK_ATTEMPTS: u32 = 4;
 const LOCK_RETRY_PAUSE: Duration = Duration::from_millis(25);
 
-/// The most bytes of a lock file that are read: a process id and blanks.
-const MAX_LOCK_BYTES: u64 = 32;
+/// The most bytes of a lock file that are read: a process id, a computer's name, and blanks.
+const MAX_LOCK_BYTES: u64 = 128;
+
+/// The columns of a computer's name; Linux has no longer ones.
+const HOST_COLUMNS: usize = 64;
 
 /// Whether a process writes into a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +41,7 @@ impl FolderLock {
         let Ok(file) = File::open(folder.join(LOCK_FILE)) else { return Self::Free };
         // The shared lock is released at once; a run that starts at this moment retries.
         match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => Self::Held(read_pid(&file)),
+            Err(TryLockError::WouldBlock) => Self::Held(read_holder(&file).0),
             _ => Self::Free,
         }
     }
@@ -92,13 +98,13 @@ pub fn lock_output_dir(output_dir: &Path) -> Result<File> {
     }
     match locked {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(held_by(output_dir, read_pid(&file))),
+        Err(TryLockError::WouldBlock) => return Err(held_by(output_dir, read_holder(&file).0)),
         // Some network file systems do not support locks.
         Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
         Err(TryLockError::Error(error)) => return Err(error),
     }
-    // The id is for messages only, so a full disk does not prevent the run.
-    let _ = write_pid(&file);
+    // Without these, messages say less, so a full disk does not prevent the run.
+    let _ = write_holder(&file);
     Ok(file)
 }
 
@@ -112,16 +118,37 @@ fn held_by(folder: &Path, pid: Option<u32>) -> Error {
     ))
 }
 
-/// Writes the id of this process over that of the last one. The length is always the same, so that
-/// a reader never finds a part of each.
-fn write_pid(mut file: &File) -> Result<()> {
-    file.write_all(format!("{:<10}\n", std::process::id()).as_bytes())
+/// The computer of the last process that has written into a folder, if it is another one. On a file
+/// system that several computers share, a run may be under way there.
+pub fn other_computer(folder: &Path) -> Option<String> {
+    let file = File::open(folder.join(LOCK_FILE)).ok()?;
+    read_holder(&file).1.filter(|name| *name != own_computer())
 }
 
-fn read_pid(file: &File) -> Option<u32> {
+fn own_computer() -> String {
+    let mut name = host();
+    name.truncate(HOST_COLUMNS);
+    name
+}
+
+/// Writes the id and the computer of this process over those of the last one. The length is always the
+/// same, so that a reader never finds a part of each.
+fn write_holder(mut file: &File) -> Result<()> {
+    let (id, computer) = (std::process::id(), own_computer());
+    file.write_all(format!("{id:<10} {computer:<HOST_COLUMNS$}\n").as_bytes())
+}
+
+/// The id and the computer of the last process; earlier versions wrote only the id.
+fn read_holder(file: &File) -> (Option<u32>, Option<String>) {
     let mut text = String::new();
-    file.take(MAX_LOCK_BYTES).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    if file.take(MAX_LOCK_BYTES).read_to_string(&mut text).is_err() {
+        return (None, None);
+    }
+    let mut words = text.split_whitespace();
+    let id = words.next().and_then(|id| id.parse().ok());
+    let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let computer = words.next().filter(|name| name.chars().all(is_of_a_name));
+    (id, computer.map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -160,6 +187,23 @@ mod tests {
             error.to_string().starts_with("another run is writing into this folder")
         }));
         drop(locked);
+        Ok(())
+    }
+
+    #[test]
+    fn a_folder_of_another_computer_is_told_from_ones_own() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        assert_eq!(other_computer(folder.path()), None, "nothing was written");
+        drop(lock_output_dir(folder.path())?);
+        assert_eq!(other_computer(folder.path()), None);
+        let file = folder.path().join(LOCK_FILE);
+        std::fs::write(&file, format!("{:<10} {:<64}\n", 7, "gpu-2"))?;
+        assert_eq!(other_computer(folder.path()).as_deref(), Some("gpu-2"));
+        // The file of an earlier version, and one that is not ours.
+        for text in ["7         \n", "7 \u{1b}[2Jgpu\n", ""] {
+            std::fs::write(&file, text)?;
+            assert_eq!(other_computer(folder.path()), None, "{text:?}");
+        }
         Ok(())
     }
 }

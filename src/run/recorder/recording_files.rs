@@ -3,7 +3,7 @@
 use super::faults::{Faults, Recorded};
 use super::place::OutputFolder;
 use super::resumed::{ResumedJournal, copy_events, earlier_events, resume_point};
-use super::{host, lock_output_dir, move_earlier_checkpoints, now};
+use super::{host, lock_output_dir, move_failed_checkpoints, now};
 use crate::core::atomic_write::write_atomically;
 use crate::core::text::to_json;
 use crate::core::train::event::{Evaluated, LogEntry, Started};
@@ -154,17 +154,17 @@ impl Recorder {
         }
     }
 
-    /// Removes what was recorded of steps after a checkpoint, from which the run continues. Later
-    /// checkpoints are moved to another folder, with a copy of the journal. Returns the number of events
-    /// in the journal.
-    pub fn roll_back(&mut self, checkpoint: &Checkpoint) -> u64 {
+    /// Removes what was recorded of steps after a checkpoint, from which the run continues after step
+    /// `failed`. Later checkpoints are moved to another folder, with a copy of the journal. Returns the
+    /// number of events in the journal.
+    pub fn roll_back(&mut self, checkpoint: &Checkpoint, failed: u64) -> u64 {
         if let Some(journal) = &mut self.journal {
             let flushed = journal.flush_now();
             self.note_journal_flush(&flushed);
         }
         self.flush();
         let step = checkpoint.run.progress.step;
-        if let Err(error) = move_earlier_checkpoints(&self.output_dir, step) {
+        if let Err(error) = move_failed_checkpoints(&self.output_dir, step, failed) {
             let text = format!("checkpoints after step {step} cannot be moved: {error}");
             self.faults.report(&self.output_dir.clone(), &text);
         }

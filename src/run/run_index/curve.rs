@@ -14,6 +14,8 @@ named_enum! {
         LearningRate = "learning_rate",
         /// Norm of the gradients of each step
         GradNorm = "grad_norm",
+        /// Training samples per second of each step
+        SamplesPerSecond = "samples_per_second",
         /// Loss of each evaluation
         EvalLoss = "eval_loss",
         /// Accuracy of each evaluation
@@ -34,11 +36,15 @@ named_enum! {
 }
 
 impl CurveName {
-    /// The point that an event adds to the curve: its step and its value.
-    fn point(self, event: &TrainEvent) -> Option<(u64, f64)> {
+    /// The point that an event adds to the curve: its step and its value. `before` is the time of the
+    /// event before it, in seconds since training began.
+    fn point(self, event: &TrainEvent, before: f64) -> Option<(u64, f64)> {
         match event {
             TrainEvent::Step(step) => {
                 let value = match self {
+                    Self::SamplesPerSecond if step.elapsed > before => {
+                        step.samples as f64 / (step.elapsed - before)
+                    }
                     Self::Loss => step.loss,
                     Self::LearningRate => step.learning_rate,
                     Self::GradNorm => step.grad_norm,
@@ -82,8 +88,13 @@ pub fn read_points(
     curve: CurveName,
 ) -> Result<impl Iterator<Item = Result<(u64, f64), RecordingError>> + use<>, RecordingError> {
     let events = Recording::open(folder)?.events()?;
+    let mut before = 0.0;
     Ok(events.filter_map(move |event| match event {
-        Ok(event) => curve.point(&event).map(Ok),
+        Ok(event) => {
+            let point = curve.point(&event, before);
+            before = event.elapsed().unwrap_or(before);
+            point.map(Ok)
+        }
         Err(error) => Some(Err(error)),
     }))
 }
@@ -107,7 +118,10 @@ mod tests {
             let points: Vec<(u64, f64)> =
                 read_points(folder.path(), *curve)?.collect::<Result<_, _>>()?;
             let steps = match curve {
-                CurveName::Loss | CurveName::LearningRate | CurveName::GradNorm => 630,
+                CurveName::Loss
+                | CurveName::LearningRate
+                | CurveName::GradNorm
+                | CurveName::SamplesPerSecond => 630,
                 _ => 10,
             };
             assert_eq!(points.len(), steps, "{curve}");

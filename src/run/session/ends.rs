@@ -59,7 +59,7 @@ impl WorkerReports {
     /// the number of events that its journal has already; `None` if this process writes none.
     ///
     /// # Errors
-    /// If there can be no socket; the run goes on without.
+    /// If there can be no socket; the run continues without one.
     pub fn open_session(&self, folder: &Path, past_events: Option<u64>) -> std::io::Result<()> {
         self.past_events.set(past_events.unwrap_or(0) as i64);
         // Before the first front end: the hub tells it how many events of the journal are its own.

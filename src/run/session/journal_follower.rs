@@ -6,7 +6,7 @@ use crate::core::train::TrainEvent;
 use crate::core::train::event::{Logged, Warned};
 use crate::core::train::log_history::StepLogger;
 use crate::run::journal::JOURNAL;
-use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport};
+use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport, SessionStatus};
 use crate::run::recording::{Recording, RecordingError, RecordingFollower};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use std::path::{Path, PathBuf};
@@ -93,16 +93,19 @@ impl Following {
     fn run(&self, mut follower: RecordingFollower) -> Result<(), Disconnected> {
         // The first read only finds the position up to which the recording is sent as a whole.
         let (mut has_ended, mut logger) = (false, StepLogger::default());
-        let mut lines = 0;
+        let (mut lines, mut elapsed) = (0, None);
         let first = follower.read(|event| {
             lines += 1;
             has_ended |= ends(event);
+            elapsed = event.elapsed().or(elapsed);
             logger.push(event);
         });
         if let Err(error) = first {
             self.send(unreadable(&error))?;
         }
         send_recorded(&self.folder, Some(lines), |report| self.send(report))?;
+        // The time since the last event is not known.
+        self.send(RunReport::Session(SessionStatus { elapsed, ..SessionStatus::default() }))?;
         self.send(RunReport::Activity(if has_ended {
             Activity::Idle
         } else {

@@ -2,7 +2,7 @@
 //! other has the same owner.
 
 use super::SOCKET;
-use crate::run::lock_output_dir;
+use crate::run::{lock_output_dir, other_computer};
 use rustix::fs::{Mode, OFlags};
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::AsRawFd;
@@ -42,9 +42,12 @@ pub(super) fn connect(folder: &Path) -> Result<UnixStream> {
     Ok(stream)
 }
 
-/// Removes a socket that a killed process has left. No run can begin meanwhile, because the folder is
-/// locked.
+/// Removes a socket that a killed process of this computer has left. No run can begin meanwhile,
+/// because the folder is locked.
 fn remove_stale(folder: &Path) {
+    if other_computer(folder).is_some() {
+        return;
+    }
     if let Ok(lock) = lock_output_dir(folder) {
         // On a read-only file system it is left.
         let _ = std::fs::remove_file(folder.join(SOCKET));

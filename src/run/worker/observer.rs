@@ -40,20 +40,21 @@ impl<'a, 'c> WorkerObserver<'a, 'c> {
         self.reporter.channels.send(RunReport::Activity(activity));
     }
 
-    /// Pins a sentence, or reports why it is not pinned.
-    fn pin(&mut self, text: String, engine: &mut dyn Engine) {
-        if self.probes.contains(&text) {
-            return;
+    /// Pins a sentence, or reports why it is not pinned. Returns whether it is.
+    fn pin(&mut self, text: &str, engine: &mut dyn Engine) -> bool {
+        if self.probes.iter().any(|pinned| pinned == text) {
+            return true;
         }
         let refusal = if self.probes.len() >= MAX_PROBES {
             Err(format!("at most {MAX_PROBES} sentences can be pinned"))
         } else {
-            self.run.classify_probes(std::slice::from_ref(&text), engine).map(drop)
+            self.run.classify_probes(&[text.to_owned()], engine).map(drop)
         };
-        match refusal {
-            Ok(()) => self.probes.push(text),
+        match &refusal {
+            Ok(()) => self.probes.push(text.to_owned()),
             Err(reason) => self.reporter.warn(&format!("the sentence is not pinned: {reason}")),
         }
+        refusal.is_ok()
     }
 
     /// Reports the activity between evaluations and checkpoints.
@@ -63,8 +64,8 @@ impl<'a, 'c> WorkerObserver<'a, 'c> {
 }
 
 impl Observer for WorkerObserver<'_, '_> {
-    fn rolled_back(&mut self, checkpoint: &Checkpoint) {
-        self.reporter.roll_back(checkpoint);
+    fn rolled_back(&mut self, checkpoint: &Checkpoint, failed: u64) {
+        self.reporter.roll_back(checkpoint, failed);
     }
 
     fn evaluated(
@@ -150,7 +151,11 @@ impl Observer for WorkerObserver<'_, '_> {
                     let answer = self.run.answer(text, logits, self.reporter.temperature);
                     channels.send(RunReport::Answer(answer));
                 }
-                Command::Pin { text } => self.pin(text, engine),
+                Command::Pin { text } => {
+                    if self.pin(&text, engine) {
+                        return Some(Command::Pin { text });
+                    }
+                }
                 Command::Explain { text } => {
                     channels.send(RunReport::Explained(self.run.explain(text, engine)));
                 }

@@ -66,9 +66,9 @@ impl Reporter<'_> {
         }
     }
 
-    /// Removes what was recorded after a checkpoint, from which the run continues.
-    pub fn roll_back(&mut self, checkpoint: &Checkpoint) {
-        let events = self.recorder.roll_back(checkpoint);
+    /// Removes what was recorded after a checkpoint, from which the run continues after step `failed`.
+    pub fn roll_back(&mut self, checkpoint: &Checkpoint, failed: u64) {
+        let events = self.recorder.roll_back(checkpoint, failed);
         self.channels.reports.recount_journaled(events);
         for message in self.recorder.take_problems() {
             self.warn(&message);

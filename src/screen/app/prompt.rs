@@ -38,6 +38,8 @@ enum Question {
     Kept,
     /// Asked while the text is typed.
     Live,
+    /// Asked with another word in the answered text.
+    Replaced,
 }
 
 /// A text field with a history.
@@ -136,6 +138,17 @@ impl Prompt {
         self.asked = Some(self.input.revision());
         self.questions.push_back(Question::Live);
         self.input.text().to_owned()
+    }
+
+    /// Notes that a text in which a word is replaced is asked about.
+    pub fn ask_replaced(&mut self) {
+        self.questions.push_back(Question::Replaced);
+    }
+
+    /// Whether the next answer is about a text in which a word is replaced; then it is no longer
+    /// awaited.
+    pub fn take_replaced(&mut self) -> bool {
+        self.questions.pop_front_if(|next| *next == Question::Replaced).is_some()
     }
 
     /// Whether an answer about the text being typed is awaited.
@@ -270,8 +283,11 @@ mod tests {
         assert!(prompt.awaits_answer() && prompt.awaits_live());
         prompt.push_answer(answer("가"));
         assert_eq!((prompt.pending, prompt.answers.len()), (1, 0), "the first one is not kept");
+        prompt.ask_replaced();
+        assert!(!prompt.take_replaced(), "an earlier answer is awaited");
         prompt.push_answer(answer("가"));
         assert_eq!((prompt.pending, prompt.answers.len()), (0, 1));
+        assert!(prompt.take_replaced() && !prompt.take_replaced());
         assert!(!prompt.awaits_answer());
         prompt.edit(InputRequest::DeleteLine);
         prompt.note_change(3.0);

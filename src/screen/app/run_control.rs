@@ -37,6 +37,8 @@ pub struct PendingRequests {
     pub evaluation: bool,
     /// Saving the model again.
     pub model: bool,
+    /// A pause (`true`) or the end of one (`false`).
+    pub pause: Option<bool>,
 }
 
 /// A learning rate that is being typed.

@@ -160,6 +160,8 @@ pub struct State {
     pub session: Option<SessionStatus>,
     /// Where the run is.
     pub location: RunLocation,
+    /// Whether the run was opened from the list of runs, which is shown again after it.
+    pub opened_from_list: bool,
     /// Why the connection to the run is lost, if it is.
     pub lost: Option<String>,
     /// Set if a recorded run is replayed.
@@ -219,6 +221,7 @@ impl Default for State {
             run_folder: None,
             session: None,
             location: RunLocation::default(),
+            opened_from_list: false,
             lost: None,
             replay: None,
             asked_model: None,

@@ -252,7 +252,7 @@ impl Model {
         self.right.insert_str(0, &moved);
     }
 
-    /// Moves the caret over so many bytes of the text on its right.
+    /// Moves the caret over this many bytes of the text on its right.
     fn forward(&mut self, bytes: usize) {
         let rest = self.right.split_off(bytes);
         self.left += &std::mem::replace(&mut self.right, rest);

@@ -1,8 +1,8 @@
 //! Presses every key of the table in a state in which its action has an effect, and checks the
 //! effect. An action without a check does not compile.
 
-use super::prompt_effect_tests::{edited, prompt_check};
-use super::scene_tests::{at, charted, chosen_word, unsaved};
+use super::prompt_effect_tests::{edited, prompt_check, words_check};
+use super::scene_tests::{at, charted, unsaved};
 use super::*;
 use crate::run::protocol::{Command, SessionStatus};
 use crate::run::run_index::{RunEdit, RunEntry, RunOrder};
@@ -14,7 +14,6 @@ use crate::screen::app::log::{LogAction, Purpose};
 use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::runs::{InputPurpose, RunMetric, RunsAction};
-use crate::screen::app::words::WordsAction;
 use crate::screen::app::{Effect, Message, Picture, update};
 
 /// Checks an effect, given the state before, the state after, and the effects outside the state.
@@ -115,12 +114,7 @@ fn expected(binding: &Binding) -> (State, Check) {
             let text = before.prompt.input.text().to_owned();
             after.notice.is_some() && effects == [Effect::Send(Command::Pin { text })]
         }),
-        Action::Words(WordsAction::Toggle) => Box::new(|before, after, effects| {
-            before.words.are_shown() && !after.words.are_shown() && effects.is_empty()
-        }),
-        Action::Words(WordsAction::Choose(by)) => Box::new(move |before, after, _| {
-            chosen_word(after) == chosen_word(before).map(|word| word + by)
-        }),
+        Action::Words(action) => words_check(&mut state, action),
     };
     (state, check)
 }

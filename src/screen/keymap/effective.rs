@@ -2,7 +2,8 @@
 
 use super::{BINDINGS, active_contexts};
 use crate::screen::app::run_control::RunControlAction;
-use crate::screen::app::{Action, Page, State};
+use crate::screen::app::words::WordsAction;
+use crate::screen::app::{Action, Page, RunLocation, State};
 
 /// Whether an action has an effect in a state.
 pub fn is_effective(state: &State, action: Action) -> bool {
@@ -15,11 +16,16 @@ pub fn is_effective(state: &State, action: Action) -> bool {
         Action::Detach => {
             state.runs.is_none() && state.replay.is_none() && (trains || state.is_elsewhere())
         }
-        Action::TakeKeys => state.session.as_ref().is_some_and(|session| !session.has_keys),
+        Action::TakeKeys => {
+            state.location != RunLocation::Unreachable
+                && state.session.as_ref().is_some_and(|session| !session.has_keys)
+        }
         Action::SaveModel => state.is_unsaved() && !state.is_running(),
         Action::ShowPage(Page::Predict) | Action::Submit => {
             state.replay.is_none() || state.is_opened()
         }
+        Action::Words(WordsAction::Choose(_)) => state.shows_words(),
+        Action::Words(WordsAction::Replace) => state.has_chosen_word(),
         _ => true,
     }
 }
@@ -28,10 +34,14 @@ pub fn is_effective(state: &State, action: Action) -> bool {
 fn label(state: &State, action: Action, label: &'static str) -> &'static str {
     match action {
         Action::RunControl(RunControlAction::Pause)
-            if state.is_paused() || state.paused_at.is_some() =>
+            if state
+                .requests
+                .pause
+                .unwrap_or_else(|| state.is_paused() || state.paused_at.is_some()) =>
         {
             "resume"
         }
+        Action::Quit if state.opened_from_list => "list of runs",
         _ => label,
     }
 }

@@ -37,6 +37,8 @@ pub enum KeyContext {
     PredictInRun,
     /// On the predict page of a saved model.
     PredictAlone,
+    /// While another word is typed on the predict page.
+    WordInput,
     /// Wherever text is typed.
     TextInput,
     /// On the log page.
@@ -85,6 +87,7 @@ impl KeyContext {
             Self::Predict => "Predict",
             Self::PredictInRun => "Predict: in a run",
             Self::PredictAlone => "Predict: a saved model",
+            Self::WordInput => "Predict: another word",
             Self::TextInput => "Text input",
             Self::Log => "Log",
             Self::LogInput => "Log: search and filter",
@@ -106,7 +109,7 @@ impl KeyContext {
     }
 
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::RunPages,
         Self::NoTextInput,
         Self::Charts,
@@ -117,6 +120,7 @@ impl KeyContext {
         Self::Predict,
         Self::PredictInRun,
         Self::PredictAlone,
+        Self::WordInput,
         Self::AllPages,
         Self::Scrolling,
         Self::Log,
@@ -169,6 +173,9 @@ fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyConte
         (Some(Overlay::ConfirmUnsaved), _) => &[KeyContext::ConfirmUnsaved, AllPages, Anywhere],
         (Some(Overlay::ConfirmDelete), _) => &[KeyContext::ConfirmDelete, Anywhere],
         (Some(Overlay::Palette), _) => &[KeyContext::Palette, TextInput, Anywhere],
+        (None, Page::Predict) if state.words.is_typing() => {
+            &[KeyContext::WordInput, TextInput, Anywhere]
+        }
         (None, Page::Predict) if state.asked_model.is_some() => {
             &[KeyContext::Predict, KeyContext::PredictAlone, TextInput, AllPages, Anywhere]
         }

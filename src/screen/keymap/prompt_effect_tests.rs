@@ -1,9 +1,11 @@
 //! The effects of keys on the predict page.
 
 use super::effect_tests::Check;
-use super::scene_tests::answered;
+use super::scene_tests::{answered, chosen_word, word_chosen};
 use super::*;
+use crate::run::protocol::Command;
 use crate::screen::app::prompt::PromptAction;
+use crate::screen::app::words::WordsAction;
 use crate::screen::app::{Effect, Message, update};
 
 /// Whether `request` correctly edits "정말 재미있는 영화" with the caret before "는 영화".
@@ -50,5 +52,28 @@ pub fn prompt_check(state: &mut State, action: PromptAction) -> Check {
         PromptAction::ClearOrQuit => {
             Box::new(move |_, after, effects| text(after).is_empty() && effects.is_empty())
         }
+    }
+}
+
+/// Checks an action on the words of an answered text.
+pub fn words_check(state: &mut State, action: WordsAction) -> Check {
+    match action {
+        WordsAction::Toggle => Box::new(|before, after, effects| {
+            before.words.are_shown() && !after.words.are_shown() && effects.is_empty()
+        }),
+        WordsAction::Choose(by) => Box::new(move |before, after, _| {
+            chosen_word(after) == chosen_word(before).map(|word| word + by)
+        }),
+        WordsAction::Replace => {
+            *state = word_chosen();
+            Box::new(|before, after, _| !before.words.is_typing() && after.words.is_typing())
+        }
+        WordsAction::ApplyReplacement => Box::new(|_, after, effects| {
+            let text = "a정말 재미있는 영화c".to_owned();
+            !after.words.is_typing() && effects == [Effect::Send(Command::Predict { text })]
+        }),
+        WordsAction::CancelReplacement => Box::new(|before, after, effects| {
+            before.words.is_typing() && !after.words.is_typing() && effects.is_empty()
+        }),
     }
 }

@@ -57,6 +57,17 @@ fn explain(state: &mut State) {
     update(state, Message::Action(Action::Words(WordsAction::Choose(2))));
 }
 
+/// The predict page with the words of the latest answer, of which one is chosen.
+pub fn word_chosen() -> State {
+    let mut state = answered();
+    state.prompt.input.set("");
+    update(&mut state, Message::Tick(0.0));
+    if let Some(answer) = state.prompt.answers.first_mut() {
+        "abc".clone_into(&mut answer.text);
+    }
+    state
+}
+
 /// The number of the chosen word of that text.
 pub fn chosen_word(state: &State) -> Option<isize> {
     state.words.of("abc").and_then(|(_, chosen)| chosen).map(|word| word as isize)
@@ -166,6 +177,12 @@ pub fn at(context: KeyContext) -> State {
             for _ in 0..4 {
                 update(&mut state, Message::Action(Action::Edit(InputRequest::GoToPrevChar)));
             }
+            state
+        }
+        KeyContext::WordInput => {
+            let mut state = word_chosen();
+            update(&mut state, Message::Action(Action::Words(WordsAction::Replace)));
+            update(&mut state, Message::Paste("정말 재미있는 영화".to_owned()));
             state
         }
         KeyContext::Palette => {

@@ -7,6 +7,7 @@ use crate::screen::app::charts::ChartAction;
 use crate::screen::app::log::LogAction;
 use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::run_control::RunControlAction;
+use crate::screen::app::words::WordsAction;
 use crate::screen::app::{Page, State};
 use crate::screen::lang::Lang;
 
@@ -44,6 +45,8 @@ pub(super) fn words_of(action: Action) -> &'static str {
             RunControlAction::AskRate => "lr schedule 학습 속도",
             _ => "",
         },
+        Action::Words(WordsAction::Replace) => "counterfactual substitute swap change 대체 치환",
+        Action::Words(_) => "attribution explain occlusion saliency 근거 설명",
         Action::Log(LogAction::Search | LogAction::Filter) => "find grep 찾기",
         Action::Palette(PaletteAction::Open) => "menu actions 메뉴",
         _ => "",
@@ -94,11 +97,11 @@ pub fn matches_words(binding: &Binding, lang: Lang, search: &str) -> bool {
 pub fn help_groups(state: &State) -> Vec<(&'static str, Vec<KeyContext>)> {
     use KeyContext::{
         AllPages, Anywhere, Charts, LogInput, NoTextInput, Panels, Predict, PredictAlone,
-        PredictInRun, RunControl, RunInput, RunPages, Runs, Scrolling,
+        PredictInRun, RunControl, RunInput, RunPages, Runs, Scrolling, WordInput,
     };
     let mut groups: Vec<(Option<Page>, &'static str, Vec<KeyContext>)> = vec![
         (Some(Page::Train), "Train", vec![RunControl, Panels, Charts]),
-        (Some(Page::Predict), "Predict", vec![Predict, PredictInRun, PredictAlone]),
+        (Some(Page::Predict), "Predict", vec![Predict, PredictInRun, PredictAlone, WordInput]),
         (Some(Page::Log), "Log", vec![KeyContext::Log, LogInput]),
         (Some(Page::Mistakes), "Mistakes", vec![KeyContext::Mistakes, KeyContext::MistakesInput]),
         (Some(Page::Settings), "Settings, Log and help", vec![Scrolling]),

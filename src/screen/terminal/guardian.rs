@@ -51,7 +51,7 @@ fn guardian() -> MutexGuard<'static, Option<Guardian>> {
     GUARDIAN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts the guardian. If that is impossible, the dashboard goes on without one.
+/// Starts the guardian. If that is impossible, the dashboard continues without one.
 pub(super) fn start() {
     *guardian() = spawn().ok();
 }

@@ -3,6 +3,7 @@
 use super::theme::Theme;
 use crate::core::attribution::{TextPart, WordAttributions};
 use crate::core::text::{sanitize_for_terminal, truncate_width};
+use crate::screen::app::words::Replaced;
 use crate::screen::lang::Lang;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
@@ -30,11 +31,11 @@ enum Contribution {
 }
 
 /// The text, with each word in the color of the class that it leads to, then what the colors mean, or
-/// the probability without the chosen word. Words are bold if their contribution is at least half of
+/// the probability without the chosen word or with another one in its place. Words are bold if their contribution is at least half of
 /// the largest. Without colors they are marked with `+` and `-`.
 pub fn lines(
     words: &WordAttributions,
-    chosen: Option<usize>,
+    (chosen, replaced): (Option<usize>, Option<&Replaced>),
     labels: &[String],
     width: usize,
     (lang, theme): (Lang, Theme),
@@ -60,10 +61,16 @@ pub fn lines(
         units.extend(mark.into_iter().chain(text.graphemes(true)).map(|g| (g.to_owned(), style)));
     }
     let mut lines = wrap(units, width);
-    lines.push(match chosen_part {
-        Some(part) => without(words, part, labels, width, lang, theme),
-        None => styles.legend(labels, width, lang),
-    });
+    let change = Change { words, labels, lang };
+    let text = match (chosen_part, replaced) {
+        (None, _) => {
+            lines.push(styles.legend(labels, width, lang));
+            return lines;
+        }
+        (Some(part), None) => change.without(part),
+        (Some(part), Some(replaced)) => change.replaced(part, replaced),
+    };
+    lines.push(cut([Span::styled(text, theme.strong())], width));
     lines
 }
 
@@ -142,28 +149,58 @@ impl Styles {
     }
 }
 
-/// The probability without a word.
-fn without(
-    words: &WordAttributions,
-    part: &TextPart,
-    labels: &[String],
-    width: usize,
+/// What a change of one word does to the probability of the predicted class.
+#[derive(Clone, Copy)]
+struct Change<'a> {
+    words: &'a WordAttributions,
+    labels: &'a [String],
     lang: Lang,
-    theme: Theme,
-) -> Line<'static> {
-    let probability = part.without.unwrap_or(f64::NAN);
-    let label = truncate_width(labels.get(words.class).map_or("?", String::as_str), 20);
-    let percent = |value: f64| format!("{:.2}%", value * 100.0);
-    let change = format!("{:+.2}", (probability - words.score) * 100.0);
-    let values: [&dyn std::fmt::Display; 5] = [
-        &truncate_width(&part.text, 20),
-        &label,
-        &percent(words.score),
-        &percent(probability),
-        &change,
-    ];
-    let text = lang.tr_with("without {0}: {1} {2} → {3} ({4})", &values);
-    cut([Span::styled(text, theme.strong())], width)
+}
+
+impl Change<'_> {
+    /// The name of the predicted class, the probability before, the one after, and the difference in
+    /// percentage points.
+    fn values(self, probability: f64) -> [String; 4] {
+        let label = self.labels.get(self.words.class).map_or("?", String::as_str);
+        let percent = |value: f64| format!("{:.2}%", value * 100.0);
+        let change = format!("{:+.2}", (probability - self.words.score) * 100.0);
+        [truncate_width(label, 20), percent(self.words.score), percent(probability), change]
+    }
+
+    /// The probability without a word.
+    fn without(self, part: &TextPart) -> String {
+        let [label, before, after, change] = self.values(part.without.unwrap_or(f64::NAN));
+        self.lang.tr_with(
+            "without {0}: {1} {2} → {3} ({4})",
+            &[&truncate_width(&part.text, 20), &label, &before, &after, &change],
+        )
+    }
+
+    /// The probability with another word.
+    fn replaced(self, part: &TextPart, replaced: &Replaced) -> String {
+        let lang = self.lang;
+        let old = truncate_width(&part.text, 20);
+        let new = match replaced.word.trim() {
+            "" => lang.tr("(nothing)").to_owned(),
+            word => truncate_width(word, 20),
+        };
+        let prediction = match &replaced.outcome {
+            None => return format!("{old} → {new}: {}", lang.tr("predicting …")),
+            Some(Err(reason)) => return format!("{old} → {new}: {}", lang.tr_filled(reason)),
+            Some(Ok(prediction)) => prediction,
+        };
+        let probability = prediction.probabilities.get(self.words.class);
+        let [label, before, after, change] = self.values(probability.copied().unwrap_or(f64::NAN));
+        let text = lang.tr_with(
+            "{0} → {1}: {2} {3} → {4} ({5})",
+            &[&old, &new, &label, &before, &after, &change],
+        );
+        if self.labels.get(self.words.class) == Some(&prediction.label) {
+            return text;
+        }
+        let now = truncate_width(&prediction.label, 20);
+        text + &lang.tr_with(", now {0}", &[&now])
+    }
 }
 
 /// The spans as a line of at most `width` columns.

@@ -47,13 +47,13 @@ fn drawn(
     color: bool,
 ) -> Vec<String> {
     let context = (Lang::English, Theme::new(color));
-    lines(words, chosen, &labels(), width, context).iter().map(Line::to_string).collect()
+    lines(words, (chosen, None), &labels(), width, context).iter().map(Line::to_string).collect()
 }
 
 #[test]
 fn words_have_the_colors_of_their_classes() {
     let theme = Theme::new(true);
-    let lines = lines(&example(), None, &labels(), 60, (Lang::English, theme));
+    let lines = lines(&example(), (None, None), &labels(), 60, (Lang::English, theme));
     let style = |word: &str| {
         let span = lines[0].spans.iter().find(|span| span.content == word);
         span.map(|span| span.style).unwrap_or_default()
@@ -114,26 +114,30 @@ fn a_text_without_words_is_shown_as_it_is() {
 
 const LINE: &str = "정말 재미있는 지루한 영화";
 
-/// A text is answered and explained.
-fn answered(lang: Lang) -> State {
-    let mut state = state_after(lang, &run(300), Activity::Training);
-    state.page = Page::Predict;
-    update(&mut state, Message::Paste(LINE.to_owned()));
-    update(&mut state, Message::Action(Action::Submit));
+fn prediction(text: &str, positive: f64) -> Prediction {
     let tokens = ["[CLS]", "정말", "재미", "##있는", "지루한", "영화", "[SEP]"];
-    let prediction = Prediction {
-        text: LINE.to_owned(),
+    Prediction {
+        text: text.to_owned(),
         text_pair: None,
-        label: "positive".to_owned(),
-        score: 0.9,
-        probabilities: vec![0.1, 0.9],
+        label: if positive > 0.5 { "positive" } else { "negative" }.to_owned(),
+        score: positive.max(1.0 - positive),
+        probabilities: vec![1.0 - positive, positive],
         calibrated_probabilities: None,
         compared: None,
         logits: vec![0.0, 2.2],
         tokens: tokens.map(str::to_owned).to_vec(),
         truncated: false,
         unknown: 0,
-    };
+    }
+}
+
+/// A text is answered and explained.
+fn answered(lang: Lang) -> State {
+    let mut state = state_after(lang, &run(300), Activity::Training);
+    state.page = Page::Predict;
+    update(&mut state, Message::Paste(LINE.to_owned()));
+    update(&mut state, Message::Action(Action::Submit));
+    let prediction = prediction(LINE, 0.9);
     let answer = Answer { text: LINE.to_owned(), outcome: Ok(prediction) };
     let effects = update(&mut state, Message::Report(RunReport::Answer(answer)));
     assert_eq!(effects, [Effect::Send(Command::Explain { text: LINE.to_owned() })]);
@@ -153,4 +157,30 @@ fn the_page_with_words() {
             insta::assert_snapshot!(format!("words_{code}_{}x{}", size.0, size.1), shown);
         }
     }
+}
+
+#[test]
+fn another_word_in_place_of_the_chosen_one_shows_the_change() {
+    let mut state = answered(Lang::English);
+    let act = |state: &mut State, action| update(state, Message::Action(Action::Words(action)));
+    let shown = |state: &mut State| text(&screen(state, (80, 24), all_colors()));
+    assert_eq!(act(&mut state, WordsAction::Replace), []);
+    assert!(shown(&mut state).contains("choose a word of the answered text first: Alt-→"));
+    act(&mut state, WordsAction::Choose(2));
+    act(&mut state, WordsAction::Replace);
+    update(&mut state, Message::Paste("지루한".to_owned()));
+    let typing = shown(&mut state);
+    assert!(typing.contains("in place of 재미있는") && typing.contains("> 지루한"), "{typing}");
+    let replaced = LINE.replace("재미있는", "지루한");
+    let effects = act(&mut state, WordsAction::ApplyReplacement);
+    assert_eq!(effects, [Effect::Send(Command::Predict { text: replaced.clone() })]);
+    assert!(shown(&mut state).contains("재미있는 → 지루한: predicting …"));
+    let answer = Answer { text: replaced.clone(), outcome: Ok(prediction(&replaced, 0.25)) };
+    assert_eq!(update(&mut state, Message::Report(RunReport::Answer(answer))), []);
+    let change = "재미있는 → 지루한: positive 90.00% → 25.00% (-65.00), now negative";
+    let screen = shown(&mut state);
+    assert!(screen.contains(change) && screen.contains(LINE), "{screen}");
+    assert_eq!(state.prompt.answers.len(), 1, "the answer is not kept");
+    act(&mut state, WordsAction::Choose(1));
+    assert!(shown(&mut state).contains("without 지루한"));
 }

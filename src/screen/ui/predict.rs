@@ -26,7 +26,10 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     let [input, answer, history] =
         Layout::vertical([Constraint::Length(field), Constraint::Max(answer), Constraint::Fill(1)])
             .areas(area);
-    layout.prompt_columns = Some(field::draw(frame, input, state, theme));
+    layout.prompt_columns = Some(match state.words.typed() {
+        Some((word, typed)) => field::draw_word(frame, input, word, typed, state, theme),
+        None => field::draw(frame, input, state, theme),
+    });
     draw_answer(frame, answer, state, theme);
     draw_history(frame, history, state, theme);
 }
@@ -91,6 +94,7 @@ fn draw_prediction(
             // The words of the text that lead to the class, if they are known.
             let mut lines = match state.words.of(&answer.text).filter(|_| !is_compared) {
                 Some((words, chosen)) => {
+                    let chosen = (chosen, state.words.replaced());
                     attribution::lines(words, chosen, labels(state), width, (state.lang, theme))
                 }
                 None => vec![Line::from(truncate_width(&answer.text, width))],

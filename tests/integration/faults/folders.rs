@@ -157,7 +157,7 @@ fn vanished(suite: &Suite, change: impl Fn(&Place)) -> Result<Verdict, String> {
     Ok(Verdict::new(format!("went on; reported; exit {}", outcome.code), lost))
 }
 
-/// A run that may write files of so many bytes only.
+/// A run that may write files of this many bytes only.
 fn limited(suite: &Suite, bytes: &str) -> Result<(super::shim::Outcome, Place), String> {
     let place = Place::new();
     let limit = format!("--fsize={bytes}");

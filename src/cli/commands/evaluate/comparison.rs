@@ -4,7 +4,9 @@ use super::on_rows::{RowResult, evaluate_rows};
 use crate::cli::commands::saved::{self, SavedModel};
 use crate::cli::flags::{EvaluateFlags, SavedModelFlags};
 use crate::cli::output::print_to_stderr;
-use crate::core::statistics::PairedCounts;
+use crate::core::statistics::{
+    BootstrapDifferences, PairedCounts, PairedPrediction, RESAMPLES, bootstrap_differences,
+};
 use crate::core::train::event::Metrics;
 use crate::run::dataset::EvaluationRows;
 use serde_json::{Value, json};
@@ -62,11 +64,15 @@ impl OtherModel {
     ) -> anyhow::Result<Option<Comparison>> {
         let Self { name, saved, class_ids } = self;
         print_to_stderr(format_args!("comparing with {name}"));
-        let first: Vec<bool> = rows
+        let mut pairs: Vec<PairedPrediction> = rows
             .samples
             .iter()
             .zip(first)
-            .map(|(sample, result)| result.is_right(sample))
+            .map(|(sample, result)| PairedPrediction {
+                label: sample.label,
+                first: result.predicted,
+                second: 0,
+            })
             .collect();
         for sample in &mut rows.samples {
             sample.label = class_ids.get(sample.label as usize).copied().unwrap_or(sample.label);
@@ -74,10 +80,15 @@ impl OtherModel {
         let Some((metrics, results)) = evaluate_rows(flags, &saved, &name, &rows)? else {
             return Ok(None);
         };
-        let second = rows.samples.iter().zip(&results);
-        let second = second.map(|(sample, result)| result.is_right(sample));
-        let counts = PairedCounts::of(first.into_iter().zip(second));
-        Ok(Some(Comparison { name, metrics, counts }))
+        let id_of = |own: u32| class_ids.iter().position(|id| *id == own).map(|id| id as u32);
+        for (pair, result) in pairs.iter_mut().zip(&results) {
+            pair.second = id_of(result.predicted).unwrap_or(result.predicted);
+        }
+        let is_right =
+            |pair: &PairedPrediction| (pair.first == pair.label, pair.second == pair.label);
+        let counts = PairedCounts::of(pairs.iter().map(is_right));
+        let bootstrap = bootstrap_differences(&pairs, class_ids.len());
+        Ok(Some(Comparison { name, metrics, counts, bootstrap }))
     }
 }
 
@@ -87,6 +98,8 @@ pub(super) struct Comparison {
     /// The metrics of the second model.
     metrics: Metrics,
     counts: PairedCounts,
+    /// `None` without rows.
+    bootstrap: Option<BootstrapDifferences>,
 }
 
 impl Comparison {
@@ -108,6 +121,13 @@ impl Comparison {
         values["accuracy_difference_ci95"] =
             counts.difference_interval().map(number).to_vec().into();
         values["mcnemar_p"] = counts.mcnemar_p().into();
+        let of = |value: fn(&BootstrapDifferences) -> [f64; 2]| {
+            self.bootstrap.as_ref().map(|found| value(found).map(number).to_vec())
+        };
+        values["f1_difference"] = self.bootstrap.as_ref().map(|found| number(found.f1)).into();
+        values["bootstrap_accuracy_difference_ci95"] = of(|found| found.accuracy).into();
+        values["bootstrap_f1_difference_ci95"] = of(|found| found.f1_interval).into();
+        values["bootstrap_resamples"] = RESAMPLES.into();
     }
 
     /// Writes the comparison as text.
@@ -141,6 +161,21 @@ impl Comparison {
             points(low),
             points(high)
         )?;
+        if let Some(BootstrapDifferences { accuracy, f1, f1_interval }) = self.bootstrap {
+            let [accuracy, f1_interval] = [accuracy, f1_interval].map(|ends| ends.map(points));
+            writeln!(
+                out,
+                "  by the bootstrap      95 % interval {} to {} ({RESAMPLES} resamples)",
+                accuracy[0], accuracy[1]
+            )?;
+            writeln!(
+                out,
+                "difference in F1        {} points, 95 % interval {} to {} (bootstrap)",
+                points(f1),
+                f1_interval[0],
+                f1_interval[1]
+            )?;
+        }
         let p = counts.mcnemar_p();
         let p = if p < 1e-4 { "below 0.0001".to_owned() } else { format!("{p:.4}") };
         writeln!(out, "McNemar's exact test    p {p}")?;

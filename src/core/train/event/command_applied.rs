@@ -54,6 +54,8 @@ pub enum CommandEffect {
         #[serde(with = "number")]
         to: f64,
     },
+    /// A sentence is pinned: each evaluation classifies it from now on.
+    SentencePinned,
 }
 
 impl CommandEffect {
@@ -73,6 +75,7 @@ impl CommandEffect {
                 let rates = [from, to].map(|rate| format!("{rate:.2e}"));
                 ("learning rate changed from {0} to {1}", rates)
             }
+            Self::SentencePinned => ("a sentence is pinned", none()),
         }
     }
 }

@@ -52,10 +52,10 @@ impl Trainer<'_> {
                     run.resume(observer);
                     return Ok(ControlFlow::Break(StopRequest::Command { evaluate }));
                 }
+                Command::Pin { .. } => run.publish_effect(observer, CommandEffect::SentencePinned),
                 // The observer handles these commands.
                 Command::SaveModel
                 | Command::TakeKeys
-                | Command::Pin { .. }
                 | Command::Predict { .. }
                 | Command::Explain { .. } => {}
             }

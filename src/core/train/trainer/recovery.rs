@@ -66,7 +66,7 @@ impl Trainer<'_> {
         while run.queued.pop_front().is_some() {
             run.engine.step_metrics()?;
         }
-        observer.rolled_back(&checkpoint);
+        observer.rolled_back(&checkpoint, failed);
         run.engine.store()?;
         load_weights(&checkpoint.folder, self.model)?;
         run.engine.reload()?;
@@ -110,7 +110,7 @@ impl Trainer<'_> {
     }
 
     /// Computes batches in twice as many parts from the next step on. The examples of a step, and
-    /// thereby its gradient but for dropout, stay the same.
+    /// its gradient except for dropout, stay the same.
     fn divide_batches(
         &self,
         run: &mut ActiveRun<'_>,

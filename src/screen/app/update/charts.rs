@@ -2,6 +2,7 @@
 
 use crate::run::metric_series::Curve;
 use crate::screen::app::charts::{ChartAction, Charts, XAxis};
+use crate::screen::app::message::Effect;
 use crate::screen::app::panels::Panel;
 use crate::screen::app::runs::RunComparison;
 use crate::screen::app::state::State;
@@ -98,19 +99,23 @@ fn go_to(state: &mut State, focus: Panel, end_of: impl Fn((f64, f64)) -> f64) {
 }
 
 /// Clears the cursor; without one, resets the zoom; else restores the maximized panel, or clears the
-/// filter of the list of runs.
-pub(super) fn clear_view(state: &mut State) {
+/// filter of the list of runs. If there is nothing to clear in a run that was opened from that list, the
+/// list is shown again.
+pub(super) fn clear_view(state: &mut State) -> Vec<Effect> {
     if state.charts.cursor.take().is_some() {
-        return;
+        return Vec::new();
     }
     if state.charts.window.take().is_some() {
         state.charts.follow = false;
-        return;
+        return Vec::new();
     }
     if let Some(runs) = &mut state.runs {
         runs.clear_filter();
     }
-    state.panels.maximized = false;
+    if !std::mem::take(&mut state.panels.maximized) && state.opened_from_list {
+        return vec![Effect::Quit];
+    }
+    Vec::new()
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub(super) fn happened(state: &mut State, event: &TrainEvent) {
         return;
     }
     let lang = state.lang;
-    let PendingRequests { checkpoint, evaluation, model } = state.requests;
+    let PendingRequests { checkpoint, evaluation, model, .. } = state.requests;
     match event {
         TrainEvent::CommandApplied(applied) => {
             match applied.effect {

@@ -11,6 +11,7 @@ mod reports;
 mod run_control;
 mod runs;
 mod session;
+mod words;
 
 use super::action::{Action, PaletteAction};
 use super::help::Help;
@@ -86,6 +87,7 @@ fn paste(state: &mut State, text: &str) {
     match (state.overlay, state.page) {
         (Some(Overlay::Palette), _) => state.palette.paste(text),
         (Some(Overlay::Help), _) if state.help.is_typing => state.help.paste(text),
+        (None, Page::Predict) if state.words.is_typing() => state.words.paste(text),
         (None, Page::Predict) => state.prompt.paste(text),
         (None, Page::Log) => state.log.paste(text),
         (None, Page::Mistakes) => state.mistakes.paste(text),
@@ -172,19 +174,14 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             state.panels.apply(action, &state.layout.pages);
             confirm::panel(state, action, focus);
         }
-        Action::ClearView => charts::clear_view(state),
+        Action::ClearView => return charts::clear_view(state),
         Action::Edit(request) => edit(state, request),
         Action::Log(LogAction::Copy) => return prompt::copy(state, state.log.line_to_copy()),
         Action::Log(action) => state.log.apply(action),
         Action::Mistakes(action) => return mistakes::apply(state, action),
         Action::Pin => return probes::pin(state),
         Action::Runs(action) => return runs::apply(state, action),
-        Action::Words(action) => {
-            let latest = state.prompt.answers.first().filter(|answer| answer.outcome.is_ok());
-            let latest = latest.map(|answer| answer.text.as_str());
-            let text = state.words.apply(action, latest);
-            return text.map(|text| Effect::Send(Command::Explain { text })).into_iter().collect();
-        }
+        Action::Words(action) => return words::apply(state, action),
         Action::SaveScreen => {
             // A comparison of runs has no folder.
             let folder = state.output_folder().filter(|_| state.runs.is_none());
@@ -223,6 +220,7 @@ fn edit(state: &mut State, request: InputRequest) {
                 runs.edit(request);
             }
         }
+        _ if state.words.is_typing() => state.words.edit(request),
         _ => state.prompt.edit(request),
     }
 }
@@ -262,6 +260,7 @@ fn show_page(state: &mut State, page: Page) {
     state.log.stop_typing();
     state.mistakes.input = None;
     state.mistakes.is_left_for_predict = false;
+    state.words.stop_typing();
     state.page = page;
     state.layout.scroll_limit = None;
 }

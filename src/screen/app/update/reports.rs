@@ -1,8 +1,8 @@
 //! Updates by reports of the run.
 
-use super::{confirm, run_control, session};
+use super::{confirm, run_control, session, words};
 use crate::core::train::event::{Epoch, Evaluated, RolledBack, TrainEvent};
-use crate::run::protocol::{Activity, Command, HistoryChunk, Notification, NotifyEvent, RunReport};
+use crate::run::protocol::{Activity, HistoryChunk, Notification, NotifyEvent, RunReport};
 use crate::screen::app::log::Level;
 use crate::screen::app::message::Effect;
 use crate::screen::app::page::Overlay;
@@ -34,11 +34,7 @@ pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
                 }
             }
         }
-        RunReport::Answer(answer) => {
-            let text = state.words.answered(&answer);
-            state.prompt.push_answer(answer);
-            return text.map(|text| Effect::Send(Command::Explain { text })).into_iter().collect();
-        }
+        RunReport::Answer(answer) => return words::push_answer(state, answer),
         RunReport::Explained(explanation) => state.words.push(explanation),
         RunReport::Event(event) => push_event(state, event),
         RunReport::Notification(notification) => {

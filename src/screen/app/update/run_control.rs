@@ -25,10 +25,13 @@ pub(super) fn apply(state: &mut State, action: RunControlAction) -> Vec<Effect> 
         return Vec::new();
     }
     let command = match action {
-        RunControlAction::Pause if state.paused_at.is_some() || state.is_paused() => {
-            Command::Resume
+        RunControlAction::Pause => {
+            // The run applies what was requested before this at the end of its step.
+            let is_paused = state.paused_at.is_some() || state.is_paused();
+            let pauses = !state.requests.pause.unwrap_or(is_paused);
+            state.requests.pause = Some(pauses).filter(|_| state.replay.is_none());
+            if pauses { Command::Pause } else { Command::Resume }
         }
-        RunControlAction::Pause => Command::Pause,
         RunControlAction::SaveNow => Command::SaveCheckpoint,
         RunControlAction::EvaluateNow => Command::Evaluate,
         RunControlAction::StopAfterEpoch => {
@@ -67,8 +70,14 @@ pub(super) fn applied(state: &mut State, applied: &CommandApplied) {
         return;
     }
     match applied.effect {
-        CommandEffect::Paused => pause_clock(state),
-        CommandEffect::Resumed { .. } => resume_clock(state),
+        CommandEffect::Paused => {
+            state.requests.pause = state.requests.pause.filter(|pauses| !pauses);
+            pause_clock(state);
+        }
+        CommandEffect::Resumed { .. } => {
+            state.requests.pause = state.requests.pause.filter(|pauses| *pauses);
+            resume_clock(state);
+        }
         CommandEffect::StopAfterEpoch { enabled } => state.stop_after_epoch = enabled,
         _ => {}
     }

@@ -53,6 +53,19 @@ fn actions_send_requests_and_the_run_confirms_them() {
 }
 
 #[test]
+fn a_pause_is_taken_back_before_it_begins() {
+    let mut state = training();
+    assert_eq!(press(&mut state, RunControlAction::Pause), sends(Command::Pause));
+    assert_eq!(press(&mut state, RunControlAction::Pause), sends(Command::Resume));
+    apply_effect(&mut state, CommandEffect::Paused);
+    apply_effect(&mut state, CommandEffect::Resumed { seconds: 0.0 });
+    assert_eq!(state.requests.pause, None, "both have happened");
+    assert_eq!(press(&mut state, RunControlAction::Pause), sends(Command::Pause));
+    apply_effect(&mut state, CommandEffect::Paused);
+    assert_eq!(press(&mut state, RunControlAction::Pause), sends(Command::Resume));
+}
+
+#[test]
 fn the_clock_stops_while_the_run_is_paused() {
     let mut state = training();
     update(&mut state, Message::Tick(12.5));

@@ -1,6 +1,6 @@
 //! Updates by what happens among the front ends of a run.
 
-use super::keys::warn;
+use super::keys::{self, warn};
 use super::run_control;
 use crate::core::train::event::CommandEffect;
 use crate::run::protocol::{Command, SessionStatus};
@@ -11,7 +11,7 @@ use crate::screen::app::state::{Notice, RunLocation, State};
 /// Applies who is attached.
 pub(super) fn push_status(state: &mut State, status: &SessionStatus) {
     let before = state.session.replace(status.clone());
-    let is_first = before.is_none() && matches!(state.location, RunLocation::Attached { .. });
+    let is_first = before.is_none() && state.is_elsewhere();
     if is_first {
         set_clock(state, status.elapsed);
     }
@@ -71,6 +71,10 @@ pub(super) fn detach(state: &mut State) -> Vec<Effect> {
 
 /// Takes over the keys.
 pub(super) fn take_keys(state: &mut State) -> Vec<Effect> {
+    if state.location == RunLocation::Unreachable {
+        keys::check_keys(state);
+        return Vec::new();
+    }
     if state.session.as_ref().is_some_and(|session| !session.has_keys) {
         return vec![Effect::Send(Command::TakeKeys)];
     }

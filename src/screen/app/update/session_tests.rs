@@ -2,6 +2,7 @@ use super::super::update;
 use super::*;
 use crate::core::train::fixtures::run;
 use crate::run::protocol::{Activity, RunReport};
+use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::{Action, Message};
 
 fn attached() -> State {
@@ -39,7 +40,7 @@ fn recorded_events_fill_charts_and_log_and_the_clock_goes_on() {
 
 #[test]
 fn a_dashboard_without_the_keys_controls_nothing_until_it_takes_them() {
-    use crate::screen::app::run_control::RunControlAction::Pause;
+    use RunControlAction::Pause;
     let mut state = attached();
     report(&mut state, false);
     assert!(press(&mut state, Action::RunControl(Pause)).is_empty());
@@ -50,6 +51,32 @@ fn a_dashboard_without_the_keys_controls_nothing_until_it_takes_them() {
     assert_eq!(state.notice.as_ref().map(|n| n.text.as_str()), Some("you have the keys"));
     assert_eq!(press(&mut state, Action::RunControl(Pause)), [Effect::Send(Command::Pause)]);
     assert!(press(&mut state, Action::TakeKeys).is_empty(), "it has them");
+}
+
+#[test]
+fn a_run_of_another_computer_is_only_watched() {
+    let mut state = attached();
+    state.location = RunLocation::Unreachable;
+    let status = SessionStatus { elapsed: Some(42.0), ..SessionStatus::default() };
+    update(&mut state, Message::Report(RunReport::Session(status)));
+    update(&mut state, Message::Report(RunReport::Activity(Activity::Training)));
+    state.now += 3.0;
+    assert_eq!(state.elapsed(), 45.0, "the clock is that of the run");
+    for action in [Action::TakeKeys, Action::RunControl(RunControlAction::Pause)] {
+        assert!(press(&mut state, action).is_empty());
+        let notice = state.notice.take().map(|notice| notice.text).unwrap_or_default();
+        assert_eq!(notice, "the run is on another computer: it can only be watched");
+    }
+}
+
+#[test]
+fn esc_leads_from_an_opened_run_back_to_the_list() {
+    let mut state = attached();
+    assert!(press(&mut state, Action::ClearView).is_empty());
+    state.opened_from_list = true;
+    state.charts.cursor = Some(3.0);
+    assert!(press(&mut state, Action::ClearView).is_empty(), "it clears the cursor first");
+    assert_eq!(press(&mut state, Action::ClearView), [Effect::Quit]);
 }
 
 #[test]

@@ -19,7 +19,9 @@ pub(super) const BINDINGS: &[Binding] = {
     use KeyCode::{
         Backspace, Delete, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Up,
     };
-    use KeyContext::{LogInput, Predict, PredictAlone, PredictInRun, Scrolling, TextInput};
+    use KeyContext::{
+        LogInput, Predict, PredictAlone, PredictInRun, Scrolling, TextInput, WordInput,
+    };
     use LogAction::{ApplyInput, CancelInput, Filter, GoToMatch, NextLevel, Search};
     use PaletteAction::{Open, Run};
     use PromptAction::{ClearOrQuit, NewLine, Redo, Undo};
@@ -64,7 +66,7 @@ pub(super) const BINDINGS: &[Binding] = {
             &[alt(Right)],
             Words(WordsAction::Choose(1)),
             "Next word: the probability without it",
-            None,
+            Some("word"),
         ),
         binding(
             Predict,
@@ -72,6 +74,27 @@ pub(super) const BINDINGS: &[Binding] = {
             Words(WordsAction::Choose(-1)),
             "Previous word: the probability without it",
             None,
+        ),
+        binding(
+            Predict,
+            &[alt(KeyCode::Char('r'))],
+            Words(WordsAction::Replace),
+            "Another word in place of the chosen one",
+            Some("replace"),
+        ),
+        binding(
+            WordInput,
+            &[key(Enter)],
+            Words(WordsAction::ApplyReplacement),
+            "Show the probability with this word",
+            Some("apply"),
+        ),
+        binding(
+            WordInput,
+            &[key(Esc)],
+            Words(WordsAction::CancelReplacement),
+            "Keep the word",
+            Some("cancel"),
         ),
         binding(
             TextInput,

@@ -177,7 +177,13 @@ pub(super) const BINDINGS: &[Binding] = {
             Some("halve"),
         ),
         binding(LearningRate, &[key(Esc)], Close, "Cancel", Some("cancel")),
-        binding(Panels, &[key(Esc)], ClearView, "Clear cursor, zoom or maximized panel", None),
+        binding(
+            Panels,
+            &[key(Esc)],
+            ClearView,
+            "Clear cursor, zoom or maximized panel; back to the list of runs",
+            None,
+        ),
         binding(
             RunPages,
             &[char('d')],

@@ -2,6 +2,7 @@
 
 use crate::core::predict::Prediction;
 use crate::core::text::{align_left, truncate_width};
+use crate::core::tokenizer::hangul::visible_hangul;
 use crate::screen::lang::Lang;
 use crate::screen::ui::theme::Theme;
 use crate::screen::ui::widgets::bar::bar;
@@ -122,7 +123,7 @@ fn token_lines(
             "[CLS]" | "[SEP]" => theme.dim(),
             _ => theme.train(),
         };
-        spans.push(Span::styled(truncate_width(token, width), style));
+        spans.push(Span::styled(truncate_width(&visible_hangul(token), width), style));
     }
     if prediction.truncated {
         spans.push(Span::styled(lang.tr("(truncated)").to_owned(), theme.warning()));

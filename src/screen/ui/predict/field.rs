@@ -4,12 +4,14 @@ use crate::core::text::{display_path, truncate_width};
 use crate::screen::app::State;
 use crate::screen::app::text_area::{MAX_CHARS, rows};
 use crate::screen::ui::theme::Theme;
+use crate::screen::ui::widgets::text_field::TextField;
 use crate::screen::ui::widgets::{border_note, titled_block};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use std::path::Path;
+use tui_input::Input;
 
 /// The columns before each row of the text.
 const PREFIX: u16 = 2;
@@ -73,6 +75,29 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -
         frame.set_cursor_position(Position::new(x.min(right), y));
     }
     columns
+}
+
+/// Draws the field for another word in place of a word. Returns the columns of its text.
+pub(super) fn draw_word(
+    frame: &mut Frame,
+    area: Rect,
+    word: &str,
+    typed: &Input,
+    state: &State,
+    theme: Theme,
+) -> usize {
+    let title = state.lang.tr_with("in place of {0}", &[&truncate_width(word.trim(), 30)]);
+    let block = titled_block(theme, title);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let field = TextField {
+        prefix: "> ",
+        input: typed,
+        placeholder: state.lang.tr("another word and Enter; without one it is left out"),
+        focused: state.overlay.is_none(),
+    };
+    field.draw(frame, inner, theme);
+    columns(area.width)
 }
 
 fn placeholder(state: &State) -> &str {

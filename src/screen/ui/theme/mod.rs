@@ -57,7 +57,7 @@ impl Theme {
         // An empty variable counts as unset.
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let light = is_light(variable("COLORFGBG").as_deref());
-        let colors = colors_of(flags.theme, light);
+        let colors = colors_of(flags.theme.unwrap_or_default(), light);
         let ascii = match flags.glyphs {
             GlyphChoice::Auto => !is_utf8(&variable),
             GlyphChoice::Utf8 => false,

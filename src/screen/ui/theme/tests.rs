@@ -61,7 +61,7 @@ fn a_flag_overrides_the_environment() {
 #[test]
 fn the_background_chooses_between_dark_and_light() {
     let of = |theme, value: &str| {
-        let flags = DisplayOptions { theme, ..DisplayOptions::default() };
+        let flags = DisplayOptions { theme: Some(theme), ..DisplayOptions::default() };
         detected(flags, &[("COLORFGBG", value)]).colors
     };
     assert_eq!(of(ThemeChoice::Auto, "15;0"), &DEFAULT_DARK);
@@ -111,8 +111,11 @@ fn curve_markers_depend_on_the_terminal() {
 fn sixteen_colors_are_the_terminals_in_every_theme() {
     for theme in [ThemeChoice::DefaultDark, ThemeChoice::SolarizedLight, ThemeChoice::HighContrast]
     {
-        let flags =
-            DisplayOptions { theme, color: ColorChoice::Sixteen, ..DisplayOptions::default() };
+        let flags = DisplayOptions {
+            theme: Some(theme),
+            color: ColorChoice::Sixteen,
+            ..DisplayOptions::default()
+        };
         let theme = detected(flags, &[]);
         assert_eq!(theme.train().fg, Some(Color::Cyan));
         assert_eq!(theme.error().fg, Some(Color::Red));
@@ -146,7 +149,7 @@ fn eight_curves_differ_with_and_without_color() {
         for theme in
             [ThemeChoice::DefaultDark, ThemeChoice::DefaultLight, ThemeChoice::SolarizedDark]
         {
-            let flags = DisplayOptions { theme, color, ..DisplayOptions::default() };
+            let flags = DisplayOptions { theme: Some(theme), color, ..DisplayOptions::default() };
             let theme = detected(flags, &[]);
             let styles: Vec<Style> = (0..8).map(|index| theme.curve(index)).collect();
             for (index, style) in styles.iter().enumerate() {
