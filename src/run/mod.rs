@@ -25,6 +25,7 @@ mod same_folder;
 pub mod serve;
 pub mod session;
 pub mod summary;
+pub mod sweep;
 pub mod system_metrics;
 pub mod tensorboard;
 pub mod worker;
