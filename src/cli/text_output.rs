@@ -100,6 +100,11 @@ pub fn follow(
         if written.as_ref().is_err_and(is_broken_pipe) {
             stop.closed.get_or_insert_with(Instant::now);
         }
+        if let Some((_, number)) = stop.signalled.filter(|_| !has_started) {
+            // Nothing is trained that could be saved, and reading data can take minutes.
+            print_to_stderr("Stopped before training began.");
+            return Ok(FollowResult::Signalled(number));
+        }
         if let Some(reason) = stop.take_reason() {
             print_to_stderr(reason);
             // Sending fails if the run has ended.
@@ -116,10 +121,7 @@ pub fn follow(
             Some(RunReport::Notification(notification)) => show(&notification, notify),
             Some(RunReport::Event(event)) => {
                 has_started |= matches!(event, TrainEvent::Started(_));
-                // A run that is stopped before its start reports a failure, which does not count as
-                // one.
-                let is_cancelled = stop.signalled.is_some() && !has_started;
-                if matches!(event, TrainEvent::Failed(_)) && !is_cancelled {
+                if matches!(event, TrainEvent::Failed(_)) {
                     exit = FollowResult::Failed;
                 }
                 if written.is_ok() {

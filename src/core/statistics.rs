@@ -1,8 +1,10 @@
-//! Intervals of proportions, and the comparison of two models on the same examples.
+//! Intervals of proportions and of means, and the comparison of two models on the same examples.
 
 mod bootstrap;
+mod student;
 
 pub use bootstrap::{BootstrapDifferences, PairedPrediction, RESAMPLES, bootstrap_differences};
+pub use student::{MeanInterval, mean_interval};
 
 /// The 0.975 quantile of the standard normal distribution, for intervals of 95 %.
 const Z: f64 = 1.959_963_984_540_054;

@@ -25,12 +25,13 @@ mod same_folder;
 pub mod serve;
 pub mod session;
 pub mod summary;
+pub mod sweep;
 pub mod system_metrics;
 pub mod tensorboard;
 pub mod worker;
 
 pub use recorder::{
-    Recorder, check_unlocked, default_logging_dir, is_locked, lock_output_dir,
+    Recorder, check_unlocked, default_logging_dir, is_being_prepared, is_locked, lock_output_dir,
     move_earlier_checkpoints, other_computer,
 };
 pub use same_folder::is_same_folder;

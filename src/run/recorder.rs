@@ -10,7 +10,7 @@ mod resumed;
 pub(super) use lock::FolderLock;
 #[cfg(test)]
 pub(super) use lock::LOCK_FILE;
-pub use lock::{check_unlocked, is_locked, lock_output_dir, other_computer};
+pub use lock::{check_unlocked, is_being_prepared, is_locked, lock_output_dir, other_computer};
 pub use recording_files::Recorder;
 
 use super::journal::{JOURNAL, Journal};

@@ -50,5 +50,7 @@ mod serve;
 #[cfg(unix)]
 mod sessions;
 #[cfg(unix)]
+mod sweep;
+#[cfg(unix)]
 mod terminal;
 mod tokenizers;

@@ -4,6 +4,7 @@
 use crate::support::terminal::{TIMEOUT, Terminal};
 use crate::support::{SMALL_MODEL, TINY, json_lines, nsmc_tui, program, stderr, stdout};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -23,9 +24,14 @@ struct Background {
 impl Background {
     /// Starts a run in `out` that pauses after a step.
     fn start(pause: &str, arguments: &[&str]) -> Self {
+        Self::start_model(pause, &[&TINY, arguments].concat())
+    }
+
+    /// As [`Self::start`], with a model of the usual size unless the arguments say otherwise.
+    fn start_model(pause: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut command = nsmc_tui(folder.path());
-        command.args(["train", "--detach", "--json", "--output-dir", "out"]).args(TINY);
+        command.args(["train", "--detach", "--json", "--output-dir", "out"]);
         let assert = command.args(arguments).env(PAUSE, pause).assert().success();
         let started: Value = serde_json::from_str(&stdout(&assert)).expect("JSON");
         assert_eq!(started["run"], "out");
@@ -219,6 +225,105 @@ fn sigterm_ends_a_run_that_somebody_watches() {
         run.wait();
         assert!(run.out().join("model.safetensors").exists());
     }
+}
+
+/// The nanoseconds that the threads of a process have computed: those that serve front ends, and
+/// those that train.
+fn computed(pid: u32) -> [u64; 2] {
+    let mut sums = [0; 2];
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).expect("a process").flatten() {
+        let read = |name| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let time = read("schedstat");
+        let time: u64 = time.split(' ').next().and_then(|time| time.parse().ok()).unwrap_or(0);
+        match read("comm").trim_end() {
+            "hub" | "session" | "front end" | "reports" => sums[0] += time,
+            name if name.starts_with("compute") || name == "trainer" => sums[1] += time,
+            _ => {}
+        }
+    }
+    sums
+}
+
+#[test]
+fn front_ends_cost_training_no_step_and_less_than_a_hundredth_of_its_time() {
+    let arguments = ["--max-train-samples", "960", "--max-eval-samples", "64"];
+    let run = Background::start_model("2", &arguments);
+    let mut streaming = Command::new(program());
+    streaming.args(["attach", "out", "--json"]).current_dir(run.folder.path());
+    let mut streaming = streaming.stdout(Stdio::null()).spawn().expect("a process");
+    let mut watching = shell(run.folder.path(), (120, 40));
+    watching.press(&nsmc_tui_line("attach out"));
+    watching.wait_for("paused");
+    // One that is stopped, as a dashboard in a suspended shell is.
+    let hello = br#"{"version":1,"message":{"name":"frozen","purpose":"watch"}}"#;
+    let socket = run.out().join(".nsmc-tui.sock");
+    let mut frozen = std::os::unix::net::UnixStream::connect(socket).expect("a connection");
+    frozen.write_all(&[&hello[..], b"\n"].concat()).expect("a message");
+    std::thread::sleep(Duration::from_millis(300));
+
+    let before = computed(run.pid);
+    run.send(&json!({"command": "resume"}));
+    let steps = || {
+        let events = journal(&run.out());
+        let steps = events.iter().filter(|event| event["event"] == "step");
+        steps.filter_map(|step| step["step"].as_u64()).collect::<Vec<_>>()
+    };
+    let began = Instant::now();
+    while steps().len() < 32 {
+        assert!(began.elapsed() < TIMEOUT, "the run does not train");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    run.send(&json!({"command": "pause"}));
+    let after = computed(run.pid);
+    let steps = steps();
+    assert_eq!(steps, (1..=steps.len() as u64).collect::<Vec<_>>());
+    let [serving, training] = [0, 1].map(|at| after[at] - before[at]);
+    assert!(serving > 0 && training > 0);
+    assert!(serving * 100 < training, "{serving} ns beside {training} ns of training");
+    run.kill();
+    let _ = streaming.wait();
+}
+
+#[test]
+fn a_run_that_is_being_prepared_is_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut rows = String::from("id\tdocument\tlabel\n0\t나쁜\t0\n");
+    for row in 1..20_000 {
+        writeln!(rows, "{row}\t좋은 영화 {row}\t1").expect("a string");
+    }
+    std::fs::write(folder.path().join("rows.tsv"), rows).expect("a file");
+    let data = ["--train-file", "rows.tsv", "--validation-file", "rows.tsv", "--quoting", "none"];
+    let mut training = Command::new(program());
+    training.args(["train", "--plain", "--output-dir", "out", "--max-steps", "4"]).args(data);
+    training.args(["--max-train-samples", "all", "--max-eval-samples", "96"]);
+    training.args(&TINY[6..]).env("NSMC_TUI_MODEL_NAME_OR_PATH", "random");
+    let training = training.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut process = training.spawn().expect("a process");
+    let lock = folder.path().join("out/.nsmc-tui.lock");
+    let began = Instant::now();
+    while !lock.exists() {
+        assert!(began.elapsed() < TIMEOUT, "the folder is not locked");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let attach = |arguments: &[&str]| {
+        nsmc_tui(folder.path()).args(["attach", "out"]).args(arguments).assert()
+    };
+    let early = attach(&["--send", r#"{"command":"pause"}"#]).failure();
+    assert!(stderr(&early).contains("the run is being prepared"), "{}", stderr(&early));
+    let events = json_lines(&stdout(&attach(&["--json"]).success()));
+    assert_eq!(events.last().expect("events")["event"], "finished");
+    assert!(process.wait().expect("an end").success());
+
+    // A signal ends the preparation of another run at once, and the folder is as it was.
+    std::fs::remove_file(&lock).expect("a lock");
+    let mut process = training.spawn().expect("a process");
+    while !lock.exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let sent = Command::new("kill").args(["-TERM", &process.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+    assert_eq!(process.wait().expect("an end").code(), Some(128 + 15));
+    assert_eq!(journal(&folder.path().join("out")), events);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""Writes tests/reference/statistics.json: intervals and tests of proportions by scipy.
+"""Writes tests/reference/statistics.json: intervals of proportions and means, and tests, by scipy.
 
 McNemar's exact test is scipy's binomial test of the discordant pairs; the interval of the difference
 of paired proportions follows Bonett and Price (2012), equation by equation. The intervals of the paired
@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, norm, t
 from sklearn.metrics import f1_score
 
 REFERENCE = Path(__file__).parent.parent / "reference"
@@ -31,6 +31,12 @@ def paired(both, first, second, neither):
         "p": p,
         "interval": [p12 - p21 - half, p12 - p21 + half],
     }
+
+
+def student(n):
+    values = np.random.default_rng(n).normal(0.8, 0.01, n)
+    low, high = t.interval(0.95, n - 1, values.mean(), values.std(ddof=1) / n**0.5)
+    return {"values": list(values), "mean": values.mean(), "half_width": (high - low) / 2}
 
 
 def f1(classes, cells, counts, model):
@@ -86,6 +92,7 @@ def main():
             bootstrap(3, [[0, 0, 0, 300], [0, 1, 0, 30], [1, 1, 1, 200], [1, 2, 1, 40], [2, 2, 2, 90], [2, 2, 0, 25], [2, 0, 2, 15]]),
             bootstrap(5, [[0, 0, 0, 400], [1, 1, 0, 60], [1, 0, 1, 90], [2, 2, 2, 120], [2, 4, 2, 50], [3, 3, 3, 70], [3, 3, 4, 30]]),
         ],
+        "student": [student(n) for n in [2, 3, 4, 5, 6, 10, 21, 200]],
     }
     (REFERENCE / "statistics.json").write_text(json.dumps(reference) + "\n")
 

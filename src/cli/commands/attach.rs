@@ -13,7 +13,7 @@ use crate::run::run_index::{RunStatus, read_entry};
 use crate::run::session::{AttachError, Attached, Purpose, attach, follow_journal};
 use crate::run::system_metrics::user_name;
 use crate::run::worker::opened_run;
-use crate::run::{is_locked, other_computer};
+use crate::run::{is_being_prepared, is_locked, other_computer};
 use crate::screen::app::replay::{OpenedRun, Replay};
 use crate::screen::app::{RunLocation, State};
 use crate::screen::display::DisplayOptions;
@@ -25,6 +25,25 @@ use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How often it is checked whether a run that is being prepared has begun.
+const PREPARATION_CHECKS: Duration = Duration::from_millis(200);
+
+/// The commands that `--send` takes.
+const COMMANDS: [&str; 11] = [
+    "pause",
+    "resume",
+    "save_checkpoint",
+    "evaluate",
+    "stop_after_epoch",
+    "set_learning_rate",
+    "stop",
+    "predict",
+    "explain",
+    "pin",
+    "save_model",
+];
 
 pub fn run(flags: &AttachFlags, mut out: impl Write) -> anyhow::Result<ExitCode> {
     let folder = &flags.run;
@@ -129,7 +148,7 @@ enum Connection {
 /// Connects to the run in a folder, or follows its journal if its process cannot be reached. Says on
 /// standard error what is not the usual case.
 fn connect(folder: &Path, purpose: Purpose, lang: Lang) -> anyhow::Result<Connection> {
-    match attach(folder, own_name(), purpose) {
+    match attach_once_begun(folder, purpose, lang) {
         Ok(Attached { channels, status }) => Ok(Connection::Process(channels, status.pid)),
         Err(AttachError::NotRunning) => {
             // Without a journal, there is no run.
@@ -147,6 +166,23 @@ fn connect(folder: &Path, purpose: Purpose, lang: Lang) -> anyhow::Result<Connec
             Ok(Connection::Journal(channels))
         }
         Err(error) => Err(error).with_context(|| shown(folder)),
+    }
+}
+
+/// Attaches to a run. If it is still being prepared, waits until it begins or its process ends.
+fn attach_once_begun(folder: &Path, purpose: Purpose, lang: Lang) -> Result<Attached, AttachError> {
+    let mut has_waited = false;
+    loop {
+        let is_being_prepared = is_being_prepared(folder);
+        match attach(folder, own_name(), purpose) {
+            Err(AttachError::NotRunning) if is_being_prepared => {}
+            outcome => return outcome,
+        }
+        if !std::mem::replace(&mut has_waited, true) {
+            let text = "{0}: the run is being prepared; it is shown once it begins";
+            print_to_stderr(lang.tr_with(text, &[&shown(folder)]));
+        }
+        std::thread::sleep(PREPARATION_CHECKS);
     }
 }
 
@@ -233,8 +269,8 @@ fn send(folder: &Path, command: &str, mut out: impl Write) -> anyhow::Result<Exi
     let command = parse_command(command).with_context(
         || "--send takes a command such as {\"command\":\"pause\"}; see nsmc-tui attach --help",
     )?;
-    if command == Command::TakeKeys {
-        bail!("a dashboard takes over the keys, with K; --send needs no keys");
+    if is_being_prepared(folder) {
+        bail!("{}: the run is being prepared; it takes commands once it begins", shown(folder));
     }
     let Attached { channels, .. } =
         attach(folder, own_name(), Purpose::Script).with_context(|| shown(folder))?;
@@ -286,6 +322,12 @@ fn send(folder: &Path, command: &str, mut out: impl Write) -> anyhow::Result<Exi
 /// Reads a command. A field that it does not have is refused, because it may be a misspelled one.
 fn parse_command(text: &str) -> anyhow::Result<Command> {
     let given: Value = serde_json::from_str(text)?;
+    let name = given.get("command").and_then(Value::as_str);
+    let name = name.context("it is no JSON object with the name of a command")?;
+    if !COMMANDS.contains(&name) {
+        let names = COMMANDS.join(", ");
+        bail!("there is no command {}: the commands are {names}", sanitize_for_terminal(name));
+    }
     let command = Command::deserialize(&given)?;
     let known = serde_json::to_value(&command)?;
     let fields = given.as_object().into_iter().flat_map(serde_json::Map::keys);

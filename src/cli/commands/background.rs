@@ -72,12 +72,20 @@ pub fn start(
 /// # Errors
 /// If the program's file is not known.
 pub fn same_command(flag: &str) -> std::io::Result<Command> {
+    let mut command = same_program()?;
+    command.args(std::env::args_os().skip(1)).arg(flag);
+    Ok(command)
+}
+
+/// This program once more, without arguments, even if its file was replaced.
+///
+/// # Errors
+/// If the program's file is not known.
+pub fn same_program() -> std::io::Result<Command> {
     let itself = Path::new("/proc/self/exe");
     let itself = if itself.exists() { itself.to_owned() } else { std::env::current_exe()? };
     let mut command = Command::new(itself);
-    let mut arguments = std::env::args_os();
-    command.arg0(arguments.next().unwrap_or_else(|| "nsmc-tui".into()));
-    command.args(arguments).arg(flag);
+    command.arg0(std::env::args_os().next().unwrap_or_else(|| "nsmc-tui".into()));
     Ok(command)
 }
 

@@ -18,6 +18,7 @@ mod runs;
 mod saved;
 #[cfg(feature = "serve")]
 mod serve;
+mod sweep;
 mod tokenize;
 mod train;
 
@@ -29,6 +30,7 @@ use crate::cli::text_output::is_broken_pipe;
 use crate::cli::train_request::RequestError;
 use crate::core::data::{Split, nsmc};
 use crate::core::tokenizer::vocabulary;
+use crate::run::sweep::PlanError;
 use crate::screen::terminal::guardian;
 use clap::CommandFactory;
 use std::ffi::OsString;
@@ -54,7 +56,9 @@ pub fn main() -> ExitCode {
         Err(error) => {
             print_to_stderr(format_args!("error: {error:#}"));
             // An invalid option in a file has the same exit code as one on the command line.
-            if error.is::<RequestError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            let is_request = error.is::<RequestError>()
+                || matches!(error.downcast_ref(), Some(PlanError::Request(_)));
+            if is_request { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -68,6 +72,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(CliCommand::Pretrain(flags)) => code = train::pretrain(*flags, &mut out)?,
         Some(CliCommand::Attach(flags)) => code = attach::run(&flags, &mut out)?,
         Some(CliCommand::Replay(flags)) => code = replay::run(&flags, &mut out)?,
+        Some(CliCommand::Sweep(flags)) => code = sweep::run(&flags, &mut out)?,
         Some(CliCommand::Runs(flags)) => code = runs::run(&flags, &mut out)?,
         Some(CliCommand::Figures(flags)) => figures::run(&flags, &mut out)?,
         Some(CliCommand::Evaluate(flags)) => evaluate::run(&flags, &mut out)?,

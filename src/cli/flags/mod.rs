@@ -15,6 +15,7 @@ mod saved;
 #[cfg(feature = "serve")]
 mod serve;
 mod shared;
+mod sweep;
 mod train;
 mod values;
 
@@ -32,6 +33,7 @@ pub use saved::{DataFlags, EvaluateFlags, PredictFlags, TokenizeFlags};
 #[cfg(feature = "serve")]
 pub use serve::ServeFlags;
 pub use shared::SavedModelFlags;
+pub use sweep::SweepFlags;
 pub use train::{InvocationOptions, TrainFlags};
 
 use crate::run::options::parse::count;
@@ -137,6 +139,9 @@ pub enum CliCommand {
     /// Replay a run from its journal, on the dashboard or as lines
     #[command(after_help = replay::EXAMPLES)]
     Replay(ReplayFlags),
+    /// Train with several seeds and settings, and compare the means
+    #[command(after_help = sweep::EXAMPLES)]
+    Sweep(Box<SweepFlags>),
     /// List the runs below a folder, and compare them
     #[command(after_help = runs::EXAMPLES)]
     Runs(RunsFlags),

@@ -173,7 +173,12 @@ impl Notifier {
     pub fn wait(&self) {
         let began = Instant::now();
         let is_waiting = || self.shared.undelivered.load(Ordering::SeqCst) > 0;
-        while is_waiting() && began.elapsed() < RUN_END_LIMIT {
+        while is_waiting() {
+            if began.elapsed() > RUN_END_LIMIT {
+                let text = "a notification is not delivered yet; the command of --on-event is \
+                            stopped after 30 s, and --notify-url has 10 s to answer";
+                return warn(&self.reports, text);
+            }
             std::thread::sleep(WAIT_INTERVAL);
         }
     }

@@ -52,8 +52,13 @@ impl Watchdog {
         let is_new = has_stalled && !std::mem::replace(&mut self.has_stalled, has_stalled);
         self.has_stalled = has_stalled;
         is_new.then(|| {
-            let minutes = since.unwrap_or_default().as_secs_f64() / 60.0;
-            (NotifyEvent::Stall, format!("no step for {minutes:.1} minutes"))
+            let seconds = since.unwrap_or_default().as_secs_f64();
+            let time = if seconds < 60.0 {
+                format!("{seconds:.0} seconds")
+            } else {
+                format!("{:.1} minutes", seconds / 60.0)
+            };
+            (NotifyEvent::Stall, format!("no step for {time}"))
         })
     }
 

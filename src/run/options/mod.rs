@@ -4,6 +4,7 @@
 //! [`TrainOptions`] defines every option once, with the parser that validates its value, for flags,
 //! variables and files.
 
+mod assign;
 mod dataset;
 mod environment;
 mod error;
@@ -19,6 +20,7 @@ pub mod run_toml;
 mod settings;
 mod train;
 
+pub use assign::assign;
 pub use dataset::{DatasetOptions, UnlabelledSource};
 pub use environment::read_environment;
 pub use error::OptionError;

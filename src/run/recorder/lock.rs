@@ -7,6 +7,7 @@
 
 use super::host;
 use crate::run::command_line::{command_line, path_argument};
+use crate::run::journal::JOURNAL;
 use std::fs::{File, TryLockError};
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::path::Path;
@@ -123,6 +124,15 @@ fn held_by(folder: &Path, pid: Option<u32>) -> Error {
 pub fn other_computer(folder: &Path) -> Option<String> {
     let file = File::open(folder.join(LOCK_FILE)).ok()?;
     read_holder(&file).1.filter(|name| *name != own_computer())
+}
+
+/// Whether a process has locked a folder for a run that has not recorded anything yet: it reads its
+/// model and data.
+pub fn is_being_prepared(folder: &Path) -> bool {
+    let modified =
+        |name: &str| std::fs::metadata(folder.join(name)).and_then(|file| file.modified());
+    let Ok(locked) = modified(LOCK_FILE) else { return false };
+    is_locked(folder) && modified(JOURNAL).map_or(true, |recorded| recorded < locked)
 }
 
 fn own_computer() -> String {

@@ -62,6 +62,10 @@ pub struct RunSummary {
     /// The process that trains it, while it is running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
+    /// The computer of the last process that has written into the folder, if it is another one: a run
+    /// that is dead here may be under way there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub computer: Option<String>,
     /// The model that is trained.
     pub model: String,
     /// The number of steps done.
@@ -110,6 +114,7 @@ impl RunSummary {
             name,
             status: RunStatus::Dead,
             pid: None,
+            computer: None,
             model: String::new(),
             step: 0,
             max_steps: 0,

@@ -7,6 +7,7 @@ use crate::core::text::sanitize_for_terminal;
 use crate::core::train::TrainEvent;
 use crate::run::journal::JOURNAL;
 use crate::run::metric_series::History;
+use crate::run::recorder::other_computer;
 use crate::run::recording::{Recording, RecordingError, RecordingFollower};
 use std::path::{Path, PathBuf};
 
@@ -131,6 +132,7 @@ impl RunReader {
         }
         summary.apply(&TrainEvent::Started(follower.started()?));
         summary.update(fingerprint);
+        summary.computer = other_computer(&self.folder);
         (summary.notes, summary.notes_problem) = RunNotes::read_to_show(&self.folder);
         Ok(summary)
     }

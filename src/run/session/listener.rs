@@ -8,7 +8,7 @@ use crate::core::text::{sanitize_for_terminal, truncate_width};
 use crate::run::protocol::encoding::{ProtocolError, encode, read_bounded};
 use crate::run::protocol::{Command, RunReport};
 use crossbeam_channel::Sender;
-use std::io::{BufReader, Write};
+use std::io::{BufReader, ErrorKind, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -51,6 +51,9 @@ fn accept(listener: &UnixListener, hub: &Sender<Incoming>) {
                 (Ok(()), None) => format!("{MAX_FRONT_ENDS} front ends are attached already"),
                 (Ok(()), Some(_)) => match serve(id, &accepted, &hub) {
                     Ok(()) => return,
+                    Err(ProtocolError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                        format!("there was no message within {} s", HELLO_TIME.as_secs())
+                    }
                     Err(error) => error.to_string(),
                 },
             };

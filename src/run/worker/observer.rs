@@ -45,7 +45,9 @@ impl<'a, 'c> WorkerObserver<'a, 'c> {
         if self.probes.iter().any(|pinned| pinned == text) {
             return true;
         }
-        let refusal = if self.probes.len() >= MAX_PROBES {
+        let refusal = if text.trim().is_empty() {
+            Err("it has no text".to_owned())
+        } else if self.probes.len() >= MAX_PROBES {
             Err(format!("at most {MAX_PROBES} sentences can be pinned"))
         } else {
             self.run.classify_probes(&[text.to_owned()], engine).map(drop)

@@ -129,6 +129,10 @@ impl Viewer {
             return Err("the run has not saved its model".to_owned());
         }
         let (folder, settings) = (&self.folder, &self.settings);
+        if self.model.is_none() && !folder.join("config.json").exists() {
+            let why = "the saved model is no longer in the folder of the run";
+            return Err(why.to_owned());
+        }
         let model = self.model.get_or_insert_with(|| {
             let loaded = SavedModel::load(folder, settings);
             loaded.map_err(|error| sanitize_for_terminal(&format!("{error:#}")).into_owned())

@@ -28,6 +28,7 @@ use crate::run::protocol::{Activity, Answer, Command, Download, Explanation, Run
 use crate::run::{Recorder, check_unlocked, is_same_folder, lock_output_dir};
 use anyhow::Context;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 
 /// The effective settings of a run with these options, as the text of its `run.toml`.
@@ -70,7 +71,8 @@ pub(super) fn prepare(
     channels: &WorkerChannels,
 ) -> anyhow::Result<Preparation> {
     let output_dir = options.output_dir().to_path_buf();
-    check_usable(&output_dir)?;
+    // From now on, other processes see that a run is being prepared there.
+    let lock = lock_usable(&output_dir)?;
 
     channels.preparing("Loading the model");
     let mut on_download = |download: &Download| channels.downloading(download);
@@ -134,7 +136,6 @@ pub(super) fn prepare(
     if arguments.auto_find_batch_size && engine.device().starts_with("cpu") {
         notes.push("--auto-find-batch-size has no effect on the CPU".to_owned());
     }
-    let lock = lock_output_dir(&output_dir).with_context(|| output_dir.display().to_string())?;
     let max_steps = arguments.max_steps(train.len());
     let ending =
         checkpoint.and_then(|checkpoint| Ending::find(checkpoint, &options, max_steps, &model));
@@ -242,8 +243,8 @@ fn begin_recording(
 }
 
 /// Checks before anything is read that no other run writes into the folder and that the model can be
-/// saved there.
-fn check_usable(folder: &Path) -> anyhow::Result<()> {
+/// saved there, and locks the folder.
+fn lock_usable(folder: &Path) -> anyhow::Result<File> {
     check_unlocked(folder).with_context(|| folder.display().to_string())?;
     anyhow::ensure!(
         !folder.exists() || folder.is_dir(),
@@ -260,7 +261,8 @@ fn check_usable(folder: &Path) -> anyhow::Result<()> {
              its permissions",
             folder.display()
         )
-    })
+    })?;
+    lock_output_dir(folder).with_context(|| folder.display().to_string())
 }
 
 /// Checks that the model has an embedding for each token id of the tokenizer.

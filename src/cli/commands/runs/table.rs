@@ -1,7 +1,7 @@
 //! The runs as a table.
 
 use crate::core::text::{align_left, align_right};
-use crate::run::run_index::{RunSummary, distinguishing_settings};
+use crate::run::run_index::{RunStatus, RunSummary, distinguishing_settings};
 use crate::run::summary::clock;
 use std::io::Write;
 use unicode_width::UnicodeWidthStr;
@@ -46,13 +46,21 @@ pub(super) fn write(runs: &[&RunSummary], out: &mut impl Write) -> std::io::Resu
     Ok(())
 }
 
+/// The status of a run. Whether one of another computer is dead is not known here.
+fn status(run: &RunSummary) -> String {
+    match &run.computer {
+        Some(computer) if run.status == RunStatus::Dead => format!("dead, or on {computer}"),
+        _ => run.status.name().to_owned(),
+    }
+}
+
 fn fixed_cells(run: &RunSummary) -> Vec<String> {
     let number =
         |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
     let best = run.best.as_ref();
     vec![
         run.name.clone(),
-        run.status.name().to_owned(),
+        status(run),
         format!("{}/{}", run.step, run.max_steps),
         number(best.map(|best| best.eval_accuracy)),
         number(best.map(|best| best.eval_f1)),

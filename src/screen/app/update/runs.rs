@@ -65,7 +65,7 @@ fn report_edit(state: &mut State, edit: &RunEdit, outcome: Result<&Path, &String
             notify(state, Level::Result, text);
         }
         Err(reason) => {
-            let text = lang.tr_with("not changed: {0}", &[reason]);
+            let text = lang.tr_with("not changed: {0}", &[&lang.tr_filled(reason)]);
             notify(state, Level::Warning, text);
         }
     }
