@@ -53,10 +53,21 @@ fn texts() -> Vec<String> {
     let files = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let files = files.into_iter().filter(|path| !path.to_string_lossy().ends_with("tests.rs"));
     let text = |path| std::fs::read_to_string(path).expect("text");
-    let without_tests =
-        |text: String| text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+    // A module of tests that is in the file itself is its end.
+    let without_tests = |text: String| {
+        let is_inline = |after: &str| {
+            let first = after.trim_start().lines().next().unwrap_or_default();
+            first.contains("mod ") && first.ends_with('{')
+        };
+        let mut ends = text.match_indices(CFG_TEST);
+        let end = ends.find(|(at, attribute)| is_inline(&text[at + attribute.len()..]));
+        end.map_or(text.as_str(), |(at, _)| &text[..at]).to_owned()
+    };
     files.map(text).map(without_tests).collect()
 }
+
+/// What precedes code for tests alone.
+const CFG_TEST: &str = "#[cfg(test)]";
 
 /// The string literals of a source with the offsets of their quotation marks. Lines that a backslash
 /// ends are joined.
