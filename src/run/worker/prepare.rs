@@ -136,13 +136,8 @@ pub(super) fn prepare(
     if arguments.auto_find_batch_size && engine.device().starts_with("cpu") {
         notes.push("--auto-find-batch-size has no effect on the CPU".to_owned());
     }
-    ranks.check_equal(
-        &checkpoints.options,
-        &model,
-        engine.as_ref(),
-        (&train, &eval),
-        checkpoint,
-    )?;
+    let parts = (&checkpoints.options, &model, &*engine);
+    ranks.check_equal(parts, (&train, &eval), checkpoint)?;
     let max_steps = arguments.max_steps(train.len());
     let ending =
         checkpoint.and_then(|checkpoint| Ending::find(checkpoint, &options, max_steps, &model));

@@ -148,9 +148,7 @@ impl Ranks {
     /// and those of evaluation, in the same way.
     pub fn check_equal(
         &self,
-        options: &BTreeMap<String, String>,
-        model: &SequenceClassifier,
-        engine: &dyn Engine,
+        (options, model, engine): (&BTreeMap<String, String>, &SequenceClassifier, &dyn Engine),
         (train, eval): (&[Example], &[Example]),
         resume: Option<&Checkpoint>,
     ) -> Result<(), CollectiveError> {
