@@ -57,6 +57,7 @@ impl From<TrainFlags> for TrainRequest {
             plain: flags.plain.clone(),
             json: flags.json.clone(),
             detach: flags.detach.clone(),
+            nproc_per_node: flags.nproc_per_node.clone(),
         };
         let display = flags.display.clone().into();
         let notify = flags.notify.clone().into();
@@ -169,6 +170,11 @@ impl TrainRequest {
     /// Whether to run in the background.
     pub fn detaches(&self) -> bool {
         Given::value_or_default(self.invocation.detach.as_ref())
+    }
+
+    /// The number of processes to train with on this machine, if it is given.
+    pub fn processes(&self) -> Option<usize> {
+        self.invocation.nproc_per_node.as_ref().map(|given| given.value)
     }
 
     /// Whether to print the effective settings only.

@@ -4,6 +4,7 @@ pub mod atomic_write;
 pub mod attribution;
 pub mod bounded_file;
 pub mod caught_panic;
+pub mod collective;
 pub mod data;
 pub mod engine;
 pub mod label_errors;

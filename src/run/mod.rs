@@ -17,6 +17,7 @@ pub mod notify;
 pub mod options;
 pub mod predictions;
 pub mod protocol;
+pub mod ranks;
 pub mod recorder;
 pub mod recording;
 pub mod run_index;

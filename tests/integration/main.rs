@@ -35,6 +35,8 @@ mod pairs;
 #[cfg(unix)]
 mod predict;
 mod pretraining;
+#[cfg(target_os = "linux")]
+mod ranks;
 #[cfg(unix)]
 mod recovery;
 #[cfg(unix)]

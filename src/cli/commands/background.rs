@@ -41,7 +41,7 @@ pub fn start(
     display: DisplayOptions,
     mut out: impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let mut command = same_command("--background")?;
+    let mut command = same_command(Some("--background"))?;
     // Until the run is recorded, errors and downloads are shown here.
     let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();
@@ -67,13 +67,14 @@ pub fn start(
     Ok(ExitCode::SUCCESS)
 }
 
-/// This command once more, with another flag, by the same program even if its file was replaced.
+/// This command once more, with another flag if there is one, by the same program even if its file was
+/// replaced.
 ///
 /// # Errors
 /// If the program's file is not known.
-pub fn same_command(flag: &str) -> std::io::Result<Command> {
+pub fn same_command(flag: Option<&str>) -> std::io::Result<Command> {
     let mut command = same_program()?;
-    command.args(std::env::args_os().skip(1)).arg(flag);
+    command.args(std::env::args_os().skip(1)).args(flag);
     Ok(command)
 }
 

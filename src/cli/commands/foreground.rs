@@ -30,7 +30,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 pub fn wait_for_run() -> anyhow::Result<ExitCode> {
     // Handled from before there is a process that they could be meant for.
     let mut signals = Signals::new(PASSED_ON.iter().chain(&[SIGCHLD, SIGTSTP, SIGUSR2]))?;
-    let mut process = background::same_command("--foreground")?.spawn()?;
+    let mut process = background::same_command(Some("--foreground"))?.spawn()?;
     let pid = Pid::from_child(&process);
     loop {
         let mut pending: Vec<i32> = signals.wait().collect();

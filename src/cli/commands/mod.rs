@@ -13,6 +13,7 @@ mod figures;
 mod foreground;
 mod predict;
 mod progress;
+mod ranks;
 mod replay;
 mod runs;
 mod saved;

@@ -1,6 +1,7 @@
 //! `nsmc-tui train`, with the dashboard or without.
 
 use super::after_dashboard::{attach_command, is_paused, write_summary, write_way_back};
+use super::ranks::{self, Ranks};
 use super::{background, dashboard, foreground};
 use crate::cli::flags::{PretrainFlags, TrainFlags};
 use crate::cli::output::print_to_stderr;
@@ -61,9 +62,15 @@ fn follow(
         out.write_all(text.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
+    let ranks = Ranks::find(request.processes())?;
+    if let Some(rank) = ranks.other_rank() {
+        return ranks::follow(request.run, rank, ranks.membership()?);
+    }
     if role == ProcessRole::Background {
         let ready: OnRecording = Box::new(background::leave_terminal);
-        let worker = Worker::spawn_with(request.run, request.notify, LocalKind::Text, Some(ready))?;
+        let (run, notify) = (request.run, request.notify);
+        let (local, membership) = (LocalKind::Text, ranks.membership()?);
+        let worker = Worker::spawn_with(run, notify, local, Some(ready), membership)?;
         let (so_far, end) = (RunSoFar::default(), ProcessEnd::AfterOthers);
         return Ok(exit_code(text_output::follow(worker, false, so_far, end, &mut out)?));
     }
@@ -72,8 +79,11 @@ fn follow(
         return background::start(request.run.output_dir(), json, plain, display, out);
     }
     let run_folder = Some(request.run.output_dir().to_path_buf());
+    let spawn = |run, notify, local| -> anyhow::Result<Worker> {
+        Ok(Worker::spawn_with(run, notify, local, None, ranks.membership()?)?)
+    };
     if json || plain {
-        let worker = Worker::spawn(request.run, request.notify, LocalKind::Text)?;
+        let worker = spawn(request.run, request.notify, LocalKind::Text)?;
         let (so_far, end) = (RunSoFar::of(display), ProcessEnd::AtOnce);
         return Ok(exit_code(text_output::follow(worker, json, so_far, end, &mut out)?));
     }
@@ -81,7 +91,7 @@ fn follow(
         return foreground::wait_for_run();
     }
     foreground::follow_parent()?;
-    let worker = Worker::spawn(request.run, request.notify, LocalKind::Dashboard)?;
+    let worker = spawn(request.run, request.notify, LocalKind::Dashboard)?;
     let (leaving, state) =
         dashboard::show(&worker.channels, display, State { run_folder, ..State::default() })?;
     if leaving == ExitReason::Detached {

@@ -13,7 +13,7 @@ use crate::core::train::arguments::{
     ClassWeights, EvalStrategy, NanPolicy, Recipe, ReportTo, SaveStrategy, StepInterval,
 };
 use crate::core::train::schedule::SchedulerType;
-use crate::run::options::parse::{boolean, path};
+use crate::run::options::parse::{boolean, count, path};
 use crate::run::options::{
     DatasetOptions, Given, ModelOptions, OutputOptions, PretrainingOptions, ResumeFrom,
     TrainOptions, TrainerOptions, UnlabelledSource, option_group,
@@ -35,6 +35,8 @@ option_group! {
         json: bool = boolean,
         /// Whether to run in the background.
         detach: bool = boolean,
+        /// The number of processes to train with on this machine.
+        nproc_per_node: usize = count,
     }
 }
 
@@ -281,6 +283,11 @@ pub struct TrainFlags {
     /// `nsmc-tui attach` comes back. With --json, print its folder and process, and return
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(InvocationOptions::detach), help_heading = "Output")]
     pub detach: Option<Given<bool>>,
+    /// Train with this many processes on this machine, each on its own batches, threads and, with GPUs,
+    /// its own GPU: a step has N times as many texts. Not needed under `torchrun`, `mpirun` or `srun`
+    /// [default: 1]
+    #[arg(long, value_name = "N", value_parser = flag(InvocationOptions::nproc_per_node), help_heading = "Compute")]
+    pub nproc_per_node: Option<Given<usize>>,
     /// This process is the one in the background
     #[arg(long, hide = true)]
     pub background: bool,

@@ -70,7 +70,7 @@ fn fused(
         }
         DeviceChoice::Cpu => cpu(model, options, None, pretraining),
         DeviceChoice::Auto if options.int8 => cpu(model, options, None, pretraining),
-        DeviceChoice::Auto => match gpu(model, options, 0, pretraining.clone()) {
+        DeviceChoice::Auto => match gpu(model, options, options.auto_gpu, pretraining.clone()) {
             Ok(engine) => Ok(engine),
             // The note is only for users who expect a GPU: those of a build with CUDA or with a GPU
             // option.

@@ -2,25 +2,67 @@
 
 use crate::core::data::batching::{BatchRole, PackedBatch};
 
-/// The micro-batches of one optimizer step, whose gradients are accumulated.
+/// The micro-batches of one optimizer step, whose gradients are accumulated: those of all processes
+/// that train together, so that each of them knows the whole step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepInput {
-    /// The micro-batches, each with the rows in which the distinct tokens occur.
+    /// The micro-batches; those that this process computes have the rows in which the distinct tokens
+    /// occur.
     pub batches: Vec<PackedBatch>,
     /// The distinct tokens of all micro-batches, sorted.
     pub distinct_tokens: Vec<u32>,
+    /// The rank of the process that computes each micro-batch; empty if this process computes all.
+    owners: Vec<usize>,
+    /// The rank of this process.
+    rank: usize,
 }
 
 impl StepInput {
     /// Creates the input, with the distinct tokens and the rows in which they occur.
-    pub fn new(mut batches: Vec<PackedBatch>) -> Self {
+    pub fn new(batches: Vec<PackedBatch>) -> Self {
+        Self::shared(batches, Vec::new(), 0)
+    }
+
+    /// As [`Self::new`], for the process of this rank; `owners` has the rank that computes each
+    /// micro-batch.
+    pub fn shared(mut batches: Vec<PackedBatch>, owners: Vec<usize>, rank: usize) -> Self {
         let mut tokens: Vec<u32> = batches.iter().flat_map(|batch| &batch.ids).copied().collect();
         tokens.sort_unstable();
         tokens.dedup();
-        for batch in &mut batches {
-            find_occurrences(batch, &tokens);
+        for (index, batch) in batches.iter_mut().enumerate() {
+            if owners.get(index).is_none_or(|&owner| owner == rank) {
+                find_occurrences(batch, &tokens);
+            }
         }
-        Self { batches, distinct_tokens: tokens }
+        Self { batches, distinct_tokens: tokens, owners, rank }
+    }
+
+    /// The micro-batches that this process computes, each with its number in the step.
+    pub fn own(&self) -> impl Iterator<Item = (usize, &PackedBatch)> {
+        let is_own = |index: &usize| self.owners.get(*index).is_none_or(|&rank| rank == self.rank);
+        self.batches.iter().enumerate().filter(move |(index, _)| is_own(index))
+    }
+
+    /// The predicted classes of all micro-batches in order, from those of each rank.
+    ///
+    /// # Errors
+    /// If a rank has another number of predictions than sequences.
+    pub fn in_order(&self, of_ranks: &[Vec<u32>]) -> Result<Vec<u32>, String> {
+        let mut rest: Vec<&[u32]> = of_ranks.iter().map(Vec::as_slice).collect();
+        let mut all = Vec::new();
+        for (index, batch) in self.batches.iter().enumerate() {
+            let owner = self.owners.get(index).copied().unwrap_or(self.rank);
+            let taken = rest.get_mut(owner).and_then(|rest| {
+                let (taken, after) = rest.split_at_checked(batch.batch_size())?;
+                *rest = after;
+                Some(taken)
+            });
+            all.extend_from_slice(taken.ok_or_else(|| format!("rank {owner} lacks predictions"))?);
+        }
+        match rest.iter().position(|rest| !rest.is_empty()) {
+            Some(rank) => Err(format!("rank {rank} has predictions of another step")),
+            None => Ok(all),
+        }
     }
 
     /// The class id of each labelled example, in batch order, and its predicted class; `predicted`
@@ -98,6 +140,26 @@ mod tests {
         assert_eq!(first.occurrences, [0, 3, 2, 4, 1]);
         assert_eq!(second.occurrence_starts, [0, 1, 2, 2, 4]);
         assert_eq!(second.occurrences, [0, 3, 1, 2]);
+    }
+
+    #[test]
+    fn a_process_computes_its_own_batches_and_knows_the_whole_step() -> Result<(), String> {
+        let batch = |ids: &[u32], label| PackedBatch::new(&[Example::new(ids.to_vec(), label)], 0);
+        let batches = vec![batch(&[2, 7], 1), batch(&[2, 9], 0), batch(&[5, 5], 1)];
+        let input = StepInput::shared(batches.clone(), vec![0, 1, 0], 1);
+        let own: Vec<_> = input.own().map(|(index, batch)| (index, batch.ids.clone())).collect();
+        assert_eq!(own, [(1, vec![2, 9])]);
+        assert_eq!(input.distinct_tokens, [2, 5, 7, 9]);
+        assert_eq!(input.batches[1].occurrence_starts, [0, 1, 1, 1, 2]);
+        assert!(input.batches[0].occurrence_starts.is_empty());
+        assert_eq!((input.examples(), input.total_weight()), (3, 3.0));
+        assert_eq!(input.in_order(&[vec![10, 12], vec![11]])?, [10, 11, 12]);
+        assert!(input.in_order(&[vec![10], vec![11]]).is_err());
+        assert!(input.in_order(&[vec![10, 12], vec![11, 13]]).is_err());
+        let alone = StepInput::new(batches);
+        assert_eq!(alone.own().count(), 3);
+        assert_eq!(alone.in_order(&[vec![10, 11, 12]])?, [10, 11, 12]);
+        Ok(())
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub use build::{build, build_pretraining};
 pub use fused::pretraining::{PretrainingEngine, PretrainingSettings};
 pub use input::StepInput;
 
+use crate::core::collective::Collective;
 use crate::core::data::batching::PackedBatch;
 use crate::core::model::without_backtrace;
 use crate::core::named::named_enum;
@@ -20,6 +21,7 @@ use crate::core::ops::backend::{Moments, ReplacedLosses, StepMetrics, TokenLosse
 use crate::core::ops::{AdamWSettings, OUT_OF_MEMORY};
 use device::DeviceChoice;
 use path::{EmbeddingPath, PathPoint};
+use std::sync::Arc;
 
 named_enum! {
     /// The implementation of a model's operations.
@@ -54,6 +56,8 @@ pub struct EngineOptions {
     pub device: DeviceChoice,
     /// Whether to multiply in bfloat16.
     pub bf16: Bf16,
+    /// The number of the GPU that [`DeviceChoice::Auto`] means.
+    pub auto_gpu: usize,
     /// Multiply `f32` matrices in TensorFloat-32 on a GPU.
     pub tf32: bool,
     /// Multiply by 8-bit weights on the CPU, for inference only.
@@ -170,6 +174,15 @@ pub trait Engine: Send {
     /// If a token id is outside the vocabulary, a sequence is longer than the position embeddings,
     /// or the device fails.
     fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>>;
+
+    /// Adds up the gradients of each later step over all ranks before its update. The losses and
+    /// predictions of [`Engine::step_metrics`] are then those of the whole step.
+    ///
+    /// # Errors
+    /// If the engine trains in one process only.
+    fn join(&mut self, _collective: Arc<dyn Collective>) -> EngineResult<()> {
+        Err(EngineError("this engine trains in one process only".to_owned()))
+    }
 
     /// Computes points on a path of embeddings, without dropout and with the weights of
     /// [`Engine::logits`].
@@ -340,3 +353,7 @@ mod difference_tests;
 #[cfg(test)]
 #[path = "optimizer_tests.rs"]
 mod optimizer_tests;
+
+#[cfg(test)]
+#[path = "ranks_tests.rs"]
+mod ranks_tests;

@@ -1,6 +1,7 @@
 //! The errors of a training run.
 
 use super::checkpoint::CheckpointError;
+use crate::core::collective::CollectiveError;
 use crate::core::engine::EngineError;
 
 /// An error that ends a training run.
@@ -33,6 +34,9 @@ pub enum TrainError {
         /// Why the run could not continue.
         reason: String,
     },
+    /// Another process of the run is lost or has failed.
+    #[error(transparent)]
+    Ranks(#[from] CollectiveError),
     /// A computation failed; the message names the operation.
     #[error("{0}")]
     Computation(String),
@@ -61,6 +65,10 @@ impl TrainError {
                 Some("--auto-find-batch-size computes such a batch in smaller parts.")
             }
             Self::NotRecovered { error, .. } => error.hint(),
+            Self::Ranks(_) => Some(
+                "The run can be resumed from its last checkpoint, with the same number of processes \
+                 or another one.",
+            ),
             Self::Checkpoint(_) | Self::Computation(_) => None,
         }
     }

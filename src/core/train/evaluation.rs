@@ -4,6 +4,7 @@ use super::calibration::Reliability;
 use super::event::Metrics;
 use super::metrics::Confusion;
 use super::temperature::TemperatureFit;
+use crate::core::collective::{Collective, Single, floats_of_bytes, floats_to_bytes, is_shared};
 use crate::core::data::batching::{Example, PackedBatch, evaluation_batches};
 use crate::core::engine::logits::{class_of, confidence_of, loss_of};
 use crate::core::engine::{Engine, EngineError};
@@ -116,6 +117,23 @@ pub fn evaluate_each(
     engine: &mut dyn Engine,
     examples: &[Example],
     options: EvaluationOptions,
+    progress: impl FnMut(&mut dyn Engine, usize, usize) -> bool,
+    on_example: impl FnMut(ExampleResult<'_>),
+) -> Result<Option<Metrics>, EngineError> {
+    evaluate_shared(engine, &Single, examples, options, progress, on_example)
+}
+
+/// As [`evaluate_each`], by all ranks together: of the batches of one process, rank r computes the
+/// r-th of every `world_size`. Every rank gets the results for all examples, in the same order as one
+/// process.
+///
+/// # Errors
+/// If a computation fails, or a rank is lost.
+pub fn evaluate_shared(
+    engine: &mut dyn Engine,
+    collective: &dyn Collective,
+    examples: &[Example],
+    options: EvaluationOptions,
     mut progress: impl FnMut(&mut dyn Engine, usize, usize) -> bool,
     mut on_example: impl FnMut(ExampleResult<'_>),
 ) -> Result<Option<Metrics>, EngineError> {
@@ -129,11 +147,19 @@ pub fn evaluate_each(
     if !progress(engine, 0, examples.len()) {
         return Ok(None);
     }
-    for rows in evaluation_batches(&lengths, options.batch_size) {
-        let batch = PackedBatch::new(rows.iter().map(|&i| &examples[i]), options.pad_to);
-        let logits = engine.logits(&batch)?;
-        let of_rows = logits.chunks_exact(options.classes).zip(&batch.labels).zip(&rows);
-        for ((logits, &label), &index) in of_rows {
+    let batches = evaluation_batches(&lengths, options.batch_size);
+    for round in batches.chunks(collective.world_size()) {
+        let logits = match round.get(collective.rank()) {
+            Some(rows) => {
+                let batch = PackedBatch::new(rows.iter().map(|&i| &examples[i]), options.pad_to);
+                engine.logits(&batch)?
+            }
+            None => Vec::new(),
+        };
+        let rows: Vec<usize> = round.iter().flatten().copied().collect();
+        let logits = gather_logits(collective, logits, rows.len() * options.classes)?;
+        for (logits, &index) in logits.chunks_exact(options.classes).zip(&rows) {
+            let label = examples[index].label;
             let own = loss_of(logits, label, options.label_smoothing_factor);
             loss += own;
             on_example(ExampleResult { index, logits, loss: own });
@@ -142,7 +168,7 @@ pub fn evaluate_each(
             reliability.add(confidence_of(logits), predicted == label);
             fit.add(logits, label);
         }
-        done += batch.batch_size();
+        done += rows.len();
         if !progress(engine, done, examples.len()) {
             return Ok(None);
         }
@@ -164,4 +190,24 @@ pub fn evaluate_each(
         eval_runtime: seconds,
         eval_samples_per_second: examples.len() as f64 / seconds,
     }))
+}
+
+/// The logits of all ranks, one rank after another; together they are `len` values.
+fn gather_logits(
+    collective: &dyn Collective,
+    own: Vec<f32>,
+    len: usize,
+) -> Result<Vec<f32>, EngineError> {
+    if !is_shared(collective) {
+        return Ok(own);
+    }
+    let failed = |error: &dyn std::fmt::Display| EngineError(error.to_string());
+    let all =
+        collective.all_gather_bytes(&floats_to_bytes(&own)).map_err(|error| failed(&error))?;
+    let all: Option<Vec<Vec<f32>>> = all.iter().map(|bytes| floats_of_bytes(bytes)).collect();
+    let all = all.unwrap_or_default().concat();
+    if all.len() != len {
+        return Err(failed(&format_args!("the ranks have {} logits instead of {len}", all.len())));
+    }
+    Ok(all)
 }

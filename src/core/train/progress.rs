@@ -210,6 +210,9 @@ pub struct RunState {
     pub seed: u64,
     /// The seed of the data order.
     pub data_seed: u64,
+    /// The number of processes that trained together.
+    #[serde(default = "whole", skip_serializing_if = "is_whole")]
+    pub world_size: usize,
     /// The weights that the run started from, which determine its default learning rate.
     /// Checkpoints of earlier versions have whether they were random.
     #[serde(default, alias = "random_weights", deserialize_with = "starting_weights")]

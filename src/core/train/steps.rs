@@ -18,6 +18,8 @@ pub(super) struct StepPlan<'a> {
     pub class_weights: Option<Vec<f32>>,
     /// The number of parts in which each batch is computed.
     pub division: usize,
+    /// The rank of this process among the `world_size` of the arguments.
+    pub rank: usize,
     /// The number of steps already completed.
     pub first: u64,
     /// The number of the last step.
@@ -39,7 +41,7 @@ impl StepPlan<'_> {
                 arguments.data_seed,
                 step / steps_per_epoch,
             );
-            let steps = batches.chunks(arguments.gradient_accumulation_steps.max(1));
+            let steps = batches.chunks(arguments.batches_per_step());
             for batches in steps.skip((step % steps_per_epoch) as usize) {
                 if step >= self.end || !send(self.input(batches, &lengths)) {
                     return;
@@ -55,15 +57,23 @@ impl StepPlan<'_> {
         let budget = self.arguments.max_tokens_per_batch.map(|budget| budget / copies);
         let size = self.arguments.per_device_train_batch_size;
         let part_size = size.div_ceil(self.division.max(1)).max(1);
-        let parts = batches.iter().flat_map(|batch| within_budget(batch, lengths, budget));
-        let parts = parts.flat_map(|part| part.chunks(part_size));
+        // As accelerate's `BatchSamplerShard`: rank r has the r-th of every `world_size` batches.
+        let owners = (0..self.arguments.world_size.max(1)).cycle();
+        let parts = batches.iter().zip(owners).flat_map(|(batch, owner)| {
+            let parts = within_budget(batch, lengths, budget).into_iter();
+            parts.flat_map(|part| part.chunks(part_size)).map(move |part| (part, owner))
+        });
         let batch = |indices: &[usize]| {
             let copied = std::iter::repeat_n(indices, copies).flatten();
             let batch = PackedBatch::new(copied.map(|&index| &self.examples[index]), self.pad_to);
             let weights = self.weights(&batch.labels);
             batch.weighted(weights, role)
         };
-        StepInput::new(parts.map(batch).collect())
+        let (batches, owners) = parts.map(|(part, owner)| (batch(part), owner)).unzip();
+        if self.arguments.world_size <= 1 {
+            return StepInput::new(batches);
+        }
+        StepInput::shared(batches, owners, self.rank)
     }
 
     /// How often each example is in its batch, and the role of such a batch.
@@ -105,7 +115,16 @@ mod tests {
         first: u64,
         end: u64,
     ) -> StepPlan<'a> {
-        StepPlan { examples, arguments, pad_to: 0, class_weights: None, division: 1, first, end }
+        StepPlan {
+            examples,
+            arguments,
+            pad_to: 0,
+            class_weights: None,
+            division: 1,
+            rank: 0,
+            first,
+            end,
+        }
     }
 
     #[test]
@@ -131,6 +150,38 @@ mod tests {
         assert_eq!(later, all[6..]);
         let one = prefetch(&plan(&examples, &arguments, 0, 11), |inputs| inputs.iter().next());
         assert_eq!(one.as_ref(), all.first());
+    }
+
+    #[test]
+    fn ranks_compute_the_steps_of_one_process_that_accumulates() {
+        let examples: Vec<Example> =
+            (0..37).map(|i| Example::new(vec![2; 3 + i % 7], i as u32 % 2)).collect();
+        let with = |world_size, gradient_accumulation_steps| {
+            arguments(|arguments| {
+                arguments.per_device_train_batch_size = 4;
+                arguments.max_tokens_per_batch = Some(16);
+                arguments.world_size = world_size;
+                arguments.gradient_accumulation_steps = gradient_accumulation_steps;
+            })
+        };
+        let (one, two) = (with(1, 4), with(2, 2));
+        assert_eq!((one.steps_per_epoch(37), two.steps_per_epoch(37)), (3, 3));
+        let inputs = |arguments: &TrainingArguments, rank| -> Vec<StepInput> {
+            let plan = StepPlan { rank, ..plan(&examples, arguments, 0, 6) };
+            prefetch(&plan, |inputs| inputs.iter().collect())
+        };
+        let (whole, first, second) = (inputs(&one, 0), inputs(&two, 0), inputs(&two, 1));
+        for (whole, (first, second)) in whole.iter().zip(first.iter().zip(&second)) {
+            assert_eq!(whole.distinct_tokens, second.distinct_tokens);
+            assert_eq!(whole.examples(), second.examples());
+            let mut own: Vec<_> = first.own().chain(second.own()).collect();
+            own.sort_by_key(|&(index, _)| index);
+            // With the same numbers, they have the same dropout.
+            assert_eq!(own, whole.own().collect::<Vec<_>>());
+        }
+        // The last step of an epoch has the tenth batch, which is of rank 1: 37 = 9 × 4 + 1.
+        let counts = |input: &StepInput| input.own().map(|(_, b)| b.batch_size()).sum::<usize>();
+        assert_eq!((counts(&first[2]), counts(&second[2])), (4, 1));
     }
 
     #[test]

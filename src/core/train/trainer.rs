@@ -4,6 +4,7 @@ mod active_run;
 mod beginning;
 mod checkpointing;
 mod commands;
+mod ranks;
 mod recovery;
 
 use super::checkpoint::{Checkpoint, Checkpoints};
@@ -13,6 +14,7 @@ use super::observer::Observer;
 use super::pseudo_labels::PseudoLabels;
 use super::steps::{StepPlan, prefetch};
 use super::trainer_state::TrainerState;
+use crate::core::collective::{Collective, Single};
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, OptimizerOptions, StepInput, StepOptions};
 use crate::core::model::SequenceClassifier;
@@ -22,6 +24,7 @@ use crate::core::train::arguments::{EvalStrategy, SaveStrategy, TrainingArgument
 use active_run::{ActiveRun, QueuedStep, StopRequest};
 use std::cell::OnceCell;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// The training of one model.
 pub struct Trainer<'a> {
@@ -31,6 +34,8 @@ pub struct Trainer<'a> {
     eval: &'a [Example],
     unlabelled: &'a [Example],
     checkpoints: Option<&'a Checkpoints>,
+    /// The processes that train together.
+    collective: Arc<dyn Collective>,
     /// The fingerprints of the examples, which the first checkpoint computes.
     data: OnceCell<String>,
     eval_data: OnceCell<String>,
@@ -64,6 +69,7 @@ impl<'a> Trainer<'a> {
             eval,
             unlabelled: &[],
             checkpoints: None,
+            collective: Arc::new(Single),
             data: OnceCell::new(),
             eval_data: OnceCell::new(),
             unlabelled_data: OnceCell::new(),
@@ -85,6 +91,15 @@ impl<'a> Trainer<'a> {
         self
     }
 
+    /// Trains together with other processes, as many as the `world_size` of the arguments. All ranks
+    /// have the same weights, take the commands of rank 0's observer at the same steps, and evaluate
+    /// together. Only rank 0 needs checkpoints.
+    #[must_use]
+    pub fn with_collective(mut self, collective: Arc<dyn Collective>) -> Self {
+        self.collective = collective;
+        self
+    }
+
     /// Trains on `engine`, which computes this model, until the last step or a stop. With `resume`,
     /// the run continues from that checkpoint; the weights must already be loaded into the model.
     ///
@@ -101,7 +116,10 @@ impl<'a> Trainer<'a> {
             return Err(TrainError::NoExamples);
         }
         let mut run = self.begin(engine, resume)?;
-        let stop = self.train(&mut run, observer)?.break_value();
+        let stop = match self.train(&mut run, observer) {
+            Ok(control) => control.break_value(),
+            Err(error) => return Err(self.fail(&mut run, error, observer)),
+        };
         let is_interrupted = stop.is_some_and(|stop| stop != StopRequest::Early);
         if is_interrupted {
             // Save before the evaluation: an uninterrupted run has no evaluation at this step, so
@@ -112,7 +130,9 @@ impl<'a> Trainer<'a> {
             && run.progress.evaluated_at != Some(run.progress.step)
         {
             // The run is ending, so a stop during this evaluation only cancels the evaluation.
-            let _ = self.evaluate(&mut run, observer)?;
+            if let Err(error) = self.evaluate(&mut run, observer) {
+                return Err(self.fail(&mut run, error, observer));
+            }
         }
         let model_step = self.load_best(&mut run, is_interrupted, observer);
         // Copy the weights back to the model, where the caller reads them.
@@ -175,6 +195,7 @@ impl<'a> Trainer<'a> {
             pad_to: self.pad_to(self.train),
             class_weights: arguments.class_weights.of(self.train, self.classes()),
             division: run.progress.batch_division,
+            rank: self.collective.rank(),
             first: run.progress.step,
             end: run.max_steps,
         };
@@ -336,6 +357,11 @@ impl<'a> Trainer<'a> {
     /// The number of classes of the model.
     fn classes(&self) -> usize {
         self.model.config().labels.len()
+    }
+
+    /// The processes that train together.
+    fn collective(&self) -> &dyn Collective {
+        &*self.collective
     }
 
     fn optimizer_options(&self) -> OptimizerOptions {

@@ -238,6 +238,7 @@ impl ComputeOptions {
             device: Given::value_or_default(self.device.as_ref()),
             bf16: Given::value_or_default(self.bf16.as_ref()),
             tf32: Given::value_or_default(self.tf32.as_ref()),
+            auto_gpu: 0,
             int8: false,
             keep_weights: false,
             threads: Given::value_or_default(self.threads.as_ref()),

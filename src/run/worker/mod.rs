@@ -10,11 +10,13 @@ mod observer;
 pub mod opened_run;
 mod prepare;
 mod pretraining;
+mod ranks;
 pub mod replay;
 mod reporter;
 mod resume;
 pub mod run_index;
 mod save_model;
+mod started;
 mod starting_point;
 mod text_pairs;
 mod tokenize_data;
@@ -22,36 +24,35 @@ mod tokenize_data;
 pub use prepare::{check_vocabulary, print_config};
 pub use text_pairs::{check_pairs, input_of};
 
+use crate::core::collective::{Collective, is_first};
 use crate::core::data::batching::Example;
 use crate::core::engine::{Engine, Logits};
-use crate::core::model::{ModelError, SequenceClassifier};
+use crate::core::model::SequenceClassifier;
 use crate::core::predict::classify_with;
 use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::arguments::StartingWeights;
-use crate::core::train::checkpoint;
-use crate::core::train::event::{Failed, Saved, Setting, Started, TrainEvent};
+use crate::core::train::event::{Failed, Setting, Started, TrainEvent};
 use crate::core::train::{
     Checkpoint, Checkpoints, Trainer, TrainerState, TrainingArguments, TrainingOutcome,
 };
-use crate::core::write_advice::advice;
 use crate::run::Recorder;
-use crate::run::command_line::resume_command;
 use crate::run::dataset::DatasetOrigin;
-use crate::run::figures::FigureError;
 use crate::run::notify::Notifier;
 use crate::run::options::{NotifyOptions, TrainOptions};
 use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport, chunks};
+use crate::run::ranks::Membership;
 use crate::run::session::{self, HubHandle, LocalKind};
 use crossbeam_channel::Receiver;
 use finished::Ending;
 use observer::WorkerObserver;
+use ranks::Ranks;
 pub use reporter::OnRecording;
 use reporter::{Reporter, WorkerChannels};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::sync::Arc;
 
 /// A thread, and the front end's ends of its channels.
 pub struct Worker<C = RunChannels> {
@@ -73,11 +74,11 @@ impl Worker {
         notify: NotifyOptions,
         local: LocalKind,
     ) -> std::io::Result<Self> {
-        Self::spawn_with(options, notify, local, None)
+        Self::spawn_with(options, notify, local, None, None)
     }
 
     /// As [`Self::spawn`]; `on_recording` is called when front ends can attach, with the folder of
-    /// the run.
+    /// the run. With a membership, this process is one of several of the run.
     ///
     /// # Errors
     /// As [`Self::spawn`].
@@ -86,6 +87,7 @@ impl Worker {
         notify: NotifyOptions,
         local: LocalKind,
         on_recording: Option<OnRecording>,
+        membership: Option<Membership>,
     ) -> std::io::Result<Self> {
         let hub = session::start_hub(local)?;
         let (worker_reports, worker_commands) = (hub.worker_reports, hub.worker_commands);
@@ -98,8 +100,11 @@ impl Worker {
                     WorkerChannels { reports: worker_reports, commands: worker_commands };
                 let (folder, reports) = (options.output_dir(), channels.reports.beside());
                 let mut notifier = Notifier::start(&notify, folder, reports);
-                let started =
-                    AssertUnwindSafe(|| run(&options, &channels, &mut notifier, on_recording));
+                let started = AssertUnwindSafe(|| {
+                    let ranks = Ranks::join(membership, &channels)?;
+                    let outcome = run(&options, &channels, &mut notifier, on_recording, &ranks);
+                    outcome.inspect_err(|error| ranks.collective.fail(&format!("{error:#}")))
+                });
                 let outcome = catch_unwind(started);
                 let failure = match outcome {
                     Ok(Ok(())) => return,
@@ -189,8 +194,10 @@ struct PreparedRun {
     resume: Option<Checkpoint>,
     /// The end of a run that is finished; nothing of it is written again.
     ending: Option<Ending>,
-    /// The lock on the output folder, held while this is open.
-    _lock: File,
+    /// The processes that train together.
+    collective: Arc<dyn Collective>,
+    /// The lock on the output folder, held while this is open, of the process that writes there.
+    _lock: Option<File>,
 }
 
 /// A prepared run, and the data that only its start needs.
@@ -209,14 +216,17 @@ fn run(
     channels: &WorkerChannels,
     notifier: &mut Notifier,
     on_recording: Option<OnRecording>,
+    ranks: &Ranks,
 ) -> anyhow::Result<()> {
     let Preparation { run, mut engine, mut started, recorder, history } =
-        prepare::prepare(options.clone(), channels)?;
+        prepare::prepare(options.clone(), channels, ranks)?;
     let mut reporter = Reporter { channels, recorder, notifier, temperature: None };
     for event in &history {
         reporter.note_temperature(event);
     }
-    run.open_session(&reporter, history.len());
+    if ranks.is_first() {
+        run.open_session(&reporter, history.len());
+    }
     if let Some(on_recording) = on_recording {
         on_recording(&run.arguments.output_dir);
     }
@@ -234,6 +244,7 @@ fn run(
         }
         None => run.train(engine.as_mut(), &mut reporter),
     };
+    ranks.release();
     // A failure of the last ones is reported while there is a front end.
     reporter.notifier.wait();
     channels.send(RunReport::Activity(Activity::Idle));
@@ -287,7 +298,9 @@ impl PreparedRun {
     ) -> (u64, Option<(u64, TrainerState)>) {
         let trainer = Trainer::new(&self.model, &self.arguments, &self.train, &self.eval)
             .with_unlabelled(&self.unlabelled)
-            .with_checkpoints(&self.checkpoints);
+            .with_collective(Arc::clone(&self.collective));
+        let writes = is_first(&*self.collective);
+        let trainer = if writes { trainer.with_checkpoints(&self.checkpoints) } else { trainer };
         let resumed_at = self.resume.as_ref().map_or(0, |checkpoint| checkpoint.run.progress.step);
         let mut observer = WorkerObserver::new(reporter, self, resumed_at);
         let outcome = trainer.run(engine, &mut observer, self.resume.as_ref());
@@ -295,7 +308,7 @@ impl PreparedRun {
         match outcome {
             Ok(TrainingOutcome { finished, state, model_step }) => {
                 // A run stopped before its first step must not replace a model.
-                if step > 0 {
+                if step > 0 && writes {
                     self.save_and_report(reporter, model_step, &state);
                 }
                 reporter.publish(TrainEvent::Finished(finished));
@@ -303,6 +316,7 @@ impl PreparedRun {
             }
             Err(error) => {
                 let message = sanitize_for_terminal(&error.to_string()).into_owned();
+                self.collective.fail(&message);
                 let hint = error.hint().map(str::to_owned);
                 reporter.publish(TrainEvent::Failed(Failed { message, hint, step }));
                 (step, None)
@@ -324,54 +338,6 @@ impl PreparedRun {
             })
             .map(|prediction| prediction.calibrated(temperature));
         Answer { text, outcome }
-    }
-
-    /// Saves the model of a step and reports a failure, after which the model stays in memory.
-    fn save_and_report(&self, reporter: &mut Reporter, step: u64, state: &TrainerState) {
-        reporter.channels.send(RunReport::Activity(Activity::Saving));
-        let began = Instant::now();
-        let (figures, problem) = match reporter.recorder.figures() {
-            Ok(figures) => (figures, None),
-            Err(FigureError::Empty) => (Vec::new(), None),
-            Err(error) => (Vec::new(), Some(error.to_string())),
-        };
-        let saved = self.save(step, state, &figures);
-        let problem = problem.or_else(|| saved.as_ref().ok().cloned().flatten());
-        if let Some(problem) = problem {
-            let folder = display_path(&self.arguments.output_dir);
-            let message = format!(
-                "{folder}: the pictures could not be written: {problem}. nsmc-tui figures draws \
-                 them later"
-            );
-            reporter.warn(&message);
-        }
-        let event = match saved {
-            Ok(_) => {
-                let path = display_path(&self.arguments.output_dir);
-                TrainEvent::Saved(Saved { path, step, seconds: began.elapsed().as_secs_f64() })
-            }
-            Err(error) => {
-                let message = format!("the model could not be saved: {error}");
-                let message = sanitize_for_terminal(&message).into_owned();
-                TrainEvent::Failed(Failed { message, hint: Some(self.saving_hint(&error)), step })
-            }
-        };
-        reporter.publish(event);
-    }
-
-    /// A hint for the user on what to do if the model could not be saved.
-    fn saving_hint(&self, error: &ModelError) -> String {
-        let last = checkpoint::list(&self.arguments.output_dir).pop();
-        let last = last.map_or_else(
-            || "there is no checkpoint to resume from".to_owned(),
-            |folder| format!("resume with {}", resume_command(Some(&display_path(&folder)))),
-        );
-        let last = sanitize_for_terminal(&last).into_owned();
-        let advice = match error {
-            ModelError::Io { error, .. } => advice(error),
-            _ => "Check the folder",
-        };
-        format!("{advice}. In the dashboard, press w to save again; without it, {last}.")
     }
 }
 

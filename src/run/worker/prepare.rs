@@ -3,6 +3,8 @@
 use super::finished::Ending;
 use super::kept::Kept;
 use super::logging_dir::{choose_logging_dir, forget_foreign_logging_dir};
+use super::pretraining::build_engine;
+use super::ranks::Ranks;
 use super::reporter::WorkerChannels;
 use super::resume::{ResumedRun, check_classes, move_old_checkpoints};
 use super::starting_point::{ModelFiles, StartingPoint, load_model, max_tokens};
@@ -12,13 +14,11 @@ use crate::core::data::batching::Example;
 use crate::core::model::embedded::{EMBEDDED_MODEL, SMALL_MODEL};
 use crate::core::model::folder::holds_a_model;
 use crate::core::model::{LoadReport, ModelConfig, SequenceClassifier};
-use crate::core::text::{display_path, sanitize_for_terminal, truncate_width};
+use crate::core::text::{display_path, truncate_width};
 use crate::core::tokenizer::Tokenizer;
-use crate::core::train::arguments::{
-    EvalStrategy, SaveStrategy, StartingWeights, TrainingArguments,
-};
+use crate::core::train::arguments::{StartingWeights, TrainingArguments};
 use crate::core::train::checkpoint::{Checkpoint, Checkpoints};
-use crate::core::train::event::{Started, TrainEvent};
+use crate::core::train::event::TrainEvent;
 use crate::run::dataset::Dataset;
 use crate::run::locate::{self, DownloadCallback};
 use crate::run::options::{
@@ -30,6 +30,7 @@ use anyhow::Context;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The effective settings of a run with these options, as the text of its `run.toml`.
 ///
@@ -53,7 +54,7 @@ pub fn print_config(
         let (max_tokens, pooling) = (config.max_tokens(), config.pooling);
         (config, ModelTraits { weights, max_tokens, pooling })
     } else {
-        let start = StartingPoint::find(&mut options, on_download)?;
+        let start = StartingPoint::find(&mut options, 1, on_download)?;
         let traits = start.traits(&options);
         (start.config, traits)
     };
@@ -69,15 +70,17 @@ pub fn print_config(
 pub(super) fn prepare(
     mut options: TrainOptions,
     channels: &WorkerChannels,
+    ranks: &Ranks,
 ) -> anyhow::Result<Preparation> {
     let output_dir = options.output_dir().to_path_buf();
     // From now on, other processes see that a run is being prepared there.
-    let lock = lock_usable(&output_dir)?;
+    let lock = ranks.is_first().then(|| lock_usable(&output_dir)).transpose()?;
+    let waits = ranks.before_reading(&options)?;
 
     channels.preparing("Loading the model");
     let mut on_download = |download: &Download| channels.downloading(download);
     let StartingPoint { mut resumed, files, mut config, notes: skipped } =
-        StartingPoint::find(&mut options, &mut on_download)?;
+        StartingPoint::find(&mut options, ranks.world_size(), &mut on_download)?;
     let tokenizer = files.tokenizer()?;
     channels.preparing("Reading the data");
     let dataset = read_dataset(&options, &files, &mut config, &mut on_download, resumed.is_some())?;
@@ -85,25 +88,23 @@ pub(super) fn prepare(
     config.set_text_columns(&dataset.text_columns);
     channels.preparing("Loading the weights");
     let (model, report) = load_model(&files, config, &options, resumed.is_some())?;
-    check_vocabulary(&model, &tokenizer)?;
-    if model.config().text_pair_columns().is_some() {
-        text_pairs::check_pairs(&model, &tokenizer)?;
-    }
+    ranks.has_read(waits)?;
+    check_tokenizer(&model, &tokenizer)?;
     let total = model.parameters().iter().count();
-    let traits = ModelTraits {
-        weights: match &resumed {
-            Some(resumed) => resumed.checkpoint.run.starting_weights,
-            None if report.missing.len() == total => StartingWeights::Random,
-            None => files.weights(),
-        },
-        max_tokens: max_tokens(&options, model.config(), tokenizer.model_max_length()),
-        pooling: model.config().pooling,
+    let weights = match &resumed {
+        Some(resumed) => resumed.checkpoint.run.starting_weights,
+        None if report.missing.len() == total => StartingWeights::Random,
+        None => files.weights(),
     };
+    let max_tokens = max_tokens(&options, model.config(), tokenizer.model_max_length());
+    let traits = ModelTraits { weights, max_tokens, pooling: model.config().pooling };
     let (mut arguments, _) = resolve(&options, traits)?;
+    arguments.world_size = ranks.world_size();
+    ranks.check_options(&options, &arguments)?;
     arguments.check_steps(dataset.train.len())?;
 
     channels.preparing("Tokenizing the data");
-    let engine_options = options.engine_options();
+    let engine_options = ranks.engine_options(&options);
     let TokenizedData { train, eval, unlabelled, notes: tokenizer_notes } =
         tokenize_data(&tokenizer, &dataset, arguments.max_seq_length, engine_options.threads)?;
 
@@ -130,12 +131,13 @@ pub(super) fn prepare(
     let options_record = run_toml::record(&options, &settings);
     let checkpoints =
         checkpoints(&arguments, &tokenizer, traits, logging_dir.as_deref(), options_record)?;
-    let mut engine =
-        pretraining::build_engine(&options, &model, &tokenizer, &settings, arguments.seed)?;
-
+    let (of_engine, seed) = ((&options, engine_options), arguments.seed);
+    let mut engine = build_engine(of_engine, &model, &tokenizer, &settings, seed)?;
     if arguments.auto_find_batch_size && engine.device().starts_with("cpu") {
         notes.push("--auto-find-batch-size has no effect on the CPU".to_owned());
     }
+    let parts = (&checkpoints.options, &model, &*engine);
+    ranks.check_equal(parts, (&train, &eval), checkpoint)?;
     let max_steps = arguments.max_steps(train.len());
     let ending =
         checkpoint.and_then(|checkpoint| Ending::find(checkpoint, &options, max_steps, &model));
@@ -144,13 +146,13 @@ pub(super) fn prepare(
         notes.push(ending.note(resumed.as_ref().is_some_and(ResumedRun::is_changed)));
         // The files of a finished run stay as they are.
         (Recorder::default(), ending.history.clone())
-    } else {
+    } else if ranks.is_first() {
         let run_toml = run_toml::write(&options, &settings);
-        let logging_dir = logging_dir.as_deref();
-        let (mut recorder, history) =
-            begin_recording(&output_dir, logging_dir, checkpoint, &run_toml, &mut notes)?;
-        recorder.keep_predictions(kept.texts.take(), checkpoint);
-        (recorder, history)
+        let folders = (output_dir.as_path(), logging_dir.as_deref());
+        begin_recording(folders, checkpoint, &run_toml, &mut kept, &mut notes)?
+    } else {
+        kept.probes.clear();
+        (Recorder::default(), Vec::new())
     };
     kept.add_pinned(&history);
     let run = PreparedRun {
@@ -168,9 +170,11 @@ pub(super) fn prepare(
         checkpoints,
         resume: resumed.map(|resumed| resumed.checkpoint),
         ending,
+        collective: Arc::clone(&ranks.collective),
         _lock: lock,
     };
     let mut started = run.started(notes);
+    started.settings.extend(ranks.setting());
     started.settings.push(device_setting(&options, &engine.device()));
     Ok(Preparation { run, engine, started, recorder, history })
 }
@@ -223,10 +227,10 @@ fn read_dataset(
 
 /// Begins to record the run. From here on, files of an earlier run in the output folder are changed.
 fn begin_recording(
-    output_dir: &Path,
-    logging_dir: Option<&Path>,
+    (output_dir, logging_dir): (&Path, Option<&Path>),
     checkpoint: Option<&Checkpoint>,
     run_toml: &str,
+    kept: &mut Kept,
     notes: &mut Vec<String>,
 ) -> anyhow::Result<(Recorder, Vec<TrainEvent>)> {
     // A run that is resumed in the same folder replaces only later checkpoints.
@@ -239,6 +243,7 @@ fn begin_recording(
     }
     let (mut recorder, history) = Recorder::begin(output_dir, logging_dir, checkpoint);
     recorder.arguments(output_dir, run_toml);
+    recorder.keep_predictions(kept.texts.take(), checkpoint);
     Ok((recorder, history))
 }
 
@@ -263,6 +268,15 @@ fn lock_usable(folder: &Path) -> anyhow::Result<File> {
         )
     })?;
     lock_output_dir(folder).with_context(|| folder.display().to_string())
+}
+
+/// Checks that the model and the tokenizer belong together.
+fn check_tokenizer(model: &SequenceClassifier, tokenizer: &Tokenizer) -> anyhow::Result<()> {
+    check_vocabulary(model, tokenizer)?;
+    if model.config().text_pair_columns().is_some() {
+        text_pairs::check_pairs(model, tokenizer)?;
+    }
+    Ok(())
 }
 
 /// Checks that the model has an embedding for each token id of the tokenizer.
@@ -320,48 +334,6 @@ fn notes(report: &LoadReport, config: &ModelConfig, total: usize, skipped: usize
     }
     notes.extend(config.notes());
     notes
-}
-
-impl PreparedRun {
-    fn started(&self, notes: Vec<String>) -> Started {
-        let (config, arguments) = (self.model.config(), &self.arguments);
-        let model = match (self.base_model.as_deref(), self.starting_weights) {
-            (Some(SMALL_MODEL), _) | (None, StartingWeights::Random) => "small Korean BERT",
-            (None | Some(EMBEDDED_MODEL), _) => "embedded Korean BERT",
-            (Some(other), _) => other,
-        };
-        let samples = self.train.len();
-        let progress = self.resume.as_ref().map(|checkpoint| &checkpoint.run.progress);
-        Started {
-            model: sanitize_for_terminal(model).into_owned(),
-            architecture: config.description(),
-            parameters: self.model.parameters().count(),
-            labels: config.labels.clone(),
-            train_samples: samples,
-            eval_samples: self.eval.len(),
-            steps_per_epoch: arguments.steps_per_epoch(samples),
-            max_steps: arguments.max_steps(samples),
-            num_train_epochs: arguments.epochs(samples),
-            eval_steps: match arguments.eval_strategy {
-                EvalStrategy::Epoch => arguments.steps_per_epoch(samples),
-                EvalStrategy::Steps => arguments.eval_steps.of(arguments.max_steps(samples)),
-                EvalStrategy::No => 0,
-            },
-            save_steps: match arguments.save_strategy {
-                SaveStrategy::Epoch => arguments.steps_per_epoch(samples),
-                SaveStrategy::Steps => arguments.save_steps.of(arguments.max_steps(samples)),
-                // The step of the next best model is unknown.
-                SaveStrategy::Best | SaveStrategy::No => 0,
-            },
-            logging_steps: arguments.logging_steps.of(arguments.max_steps(samples)),
-            output_dir: display_path(&arguments.output_dir),
-            replaces_model: holds_a_model(&arguments.output_dir),
-            settings: self.settings.clone(),
-            resumed_at: progress.map_or(0, |progress| progress.step),
-            resumed_elapsed: progress.map_or(0.0, |progress| progress.elapsed),
-            notes,
-        }
-    }
 }
 
 impl WorkerChannels {

@@ -1,7 +1,7 @@
 //! What a run of pretraining prepares in another way than the fine-tuning of a classifier.
 
 use crate::core::data::masking::Masker;
-use crate::core::engine::{Engine, PretrainingSettings, build, build_pretraining};
+use crate::core::engine::{Engine, EngineOptions, PretrainingSettings, build, build_pretraining};
 use crate::core::model::{LoadReport, SequenceClassifier};
 use crate::core::text::display_path;
 use crate::core::tokenizer::Tokenizer;
@@ -14,13 +14,13 @@ const FACTOR: &str = "new_parameters_lr_factor";
 /// Builds the engine that trains the model: a classifier or, with an objective, a pretrained model,
 /// whose head's learning rate has this factor.
 pub(super) fn build_engine(
-    options: &TrainOptions,
+    (options, engine_options): (&TrainOptions, EngineOptions),
     model: &SequenceClassifier,
     tokenizer: &Tokenizer,
     settings: &[Setting],
     seed: u64,
 ) -> anyhow::Result<Box<dyn Engine>> {
-    let (engine_options, pretraining) = (options.engine_options(), &options.pretraining);
+    let pretraining = &options.pretraining;
     if pretraining.chosen().is_none() {
         return Ok(build(model, &engine_options)?);
     }

@@ -76,7 +76,8 @@ impl ResumedRun {
     }
 
     /// Adds the run's own options to `options`, and refuses values that differ from the run's own
-    /// and cannot change.
+    /// and cannot change. Another number of processes can continue it if the examples of a step stay
+    /// the same.
     ///
     /// # Errors
     /// If a value is refused; the error names it, the reason and the remedy.
@@ -84,6 +85,7 @@ impl ResumedRun {
         &mut self,
         options: &mut TrainOptions,
         model: ModelTraits,
+        world_size: usize,
     ) -> anyhow::Result<()> {
         let (run, state) = (&self.checkpoint.run, &self.checkpoint.state);
         if let Some(own) = &self.own {
@@ -120,10 +122,12 @@ impl ResumedRun {
             };
             self.changes.retain(|change| known(change) || of_the_model(change));
         }
+        check_batches(&own, options, (run.world_size, world_size))?;
         let has_best = state.best_global_step.is_some();
         let refused: Vec<String> = self
             .changes
             .iter()
+            .filter(|change| run.world_size == world_size || change.name != BATCHES)
             .filter_map(|change| {
                 let reason = change.refusal(has_best)?;
                 Some(format!("{}: the run has {}, and {reason}", change.given, change.from))
@@ -272,7 +276,11 @@ impl ResumedRun {
             Schedule::new(kind, base, warmup, max_steps).rate(progress.step) * factor
         };
         let own = self.own.clone().unwrap_or_default();
-        let before = rate(&resolve(&own, model)?.0, progress.rate_factor);
+        let own_steps = TrainingArguments {
+            world_size: self.checkpoint.run.world_size,
+            ..resolve(&own, model)?.0
+        };
+        let before = rate(&own_steps, progress.rate_factor);
         if self.changes.iter().any(|change| change.name == "learning_rate") {
             progress.rate_factor = 1.0;
         }
@@ -291,6 +299,36 @@ impl ResumedRun {
     pub fn is_changed(&self) -> bool {
         !self.changes.is_empty()
     }
+}
+
+/// The option of the number of batches that each process accumulates.
+const BATCHES: &str = "gradient_accumulation_steps";
+
+/// Checks that a step has as many batches with another number of processes as the run's own steps.
+fn check_batches(
+    own: &TrainOptions,
+    now: &TrainOptions,
+    (before, after): (usize, usize),
+) -> anyhow::Result<()> {
+    let accumulated = |options: &TrainOptions| {
+        options.trainer.gradient_accumulation_steps.as_ref().map_or(1, |given| given.value)
+    };
+    let (per_step, here) = (accumulated(own) * before, accumulated(now) * after);
+    if before == after || per_step == here {
+        return Ok(());
+    }
+    let remedy = if per_step.is_multiple_of(after) {
+        format!("Pass --gradient-accumulation-steps {}", per_step / after)
+    } else {
+        format!("Start a number of processes that divides {per_step}")
+    };
+    anyhow::bail!(
+        "a step of the run has {per_step} batches ({before} × --gradient-accumulation-steps {}), and \
+         would now have {here} ({after} × {}), so that the run would continue with other examples. \
+         {remedy}",
+        accumulated(own),
+        accumulated(now)
+    );
 }
 
 /// The last whole checkpoint in a folder. `notes` receives what is wrong with later ones.

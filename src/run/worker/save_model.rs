@@ -1,19 +1,25 @@
 //! Saves the model in the output folder, with all files that Python, the hub and this program read.
 
 use super::PreparedRun;
+use super::reporter::Reporter;
 use crate::core::atomic_write::Staging;
 use crate::core::model::{ModelError, folder};
+use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::train::TrainerState;
 use crate::core::train::arguments::StartingWeights;
-use crate::core::train::checkpoint::TRAINER_STATE;
-use crate::core::train::event::LogEntry;
+use crate::core::train::checkpoint::{self, TRAINER_STATE};
+use crate::core::train::event::{Failed, LogEntry, Saved, TrainEvent};
 use crate::core::train::temperature::{CALIBRATION, SavedTemperature};
-use crate::run::figures::FigureFile;
+use crate::core::write_advice::advice;
+use crate::run::command_line::resume_command;
+use crate::run::figures::{FigureError, FigureFile};
 use crate::run::model_card::{
     CardMetrics, HubReference, ModelCard, TrainingResult, hyperparameters, pretraining_card,
 };
+use crate::run::protocol::{Activity, RunReport};
 use serde_json::Value;
 use std::path::Path;
+use std::time::Instant;
 
 /// Files of an older model that would be loaded together with the new one.
 const STALE: [&str; 5] = [
@@ -25,6 +31,54 @@ const STALE: [&str; 5] = [
 ];
 
 impl PreparedRun {
+    /// Saves the model of a step and reports a failure, after which the model stays in memory.
+    pub(super) fn save_and_report(&self, reporter: &mut Reporter, step: u64, state: &TrainerState) {
+        reporter.channels.send(RunReport::Activity(Activity::Saving));
+        let began = Instant::now();
+        let (figures, problem) = match reporter.recorder.figures() {
+            Ok(figures) => (figures, None),
+            Err(FigureError::Empty) => (Vec::new(), None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let saved = self.save(step, state, &figures);
+        let problem = problem.or_else(|| saved.as_ref().ok().cloned().flatten());
+        if let Some(problem) = problem {
+            let folder = display_path(&self.arguments.output_dir);
+            let message = format!(
+                "{folder}: the pictures could not be written: {problem}. nsmc-tui figures draws \
+                 them later"
+            );
+            reporter.warn(&message);
+        }
+        let event = match saved {
+            Ok(_) => {
+                let path = display_path(&self.arguments.output_dir);
+                TrainEvent::Saved(Saved { path, step, seconds: began.elapsed().as_secs_f64() })
+            }
+            Err(error) => {
+                let message = format!("the model could not be saved: {error}");
+                let message = sanitize_for_terminal(&message).into_owned();
+                TrainEvent::Failed(Failed { message, hint: Some(self.saving_hint(&error)), step })
+            }
+        };
+        reporter.publish(event);
+    }
+
+    /// A hint for the user on what to do if the model could not be saved.
+    fn saving_hint(&self, error: &ModelError) -> String {
+        let last = checkpoint::list(&self.arguments.output_dir).pop();
+        let last = last.map_or_else(
+            || "there is no checkpoint to resume from".to_owned(),
+            |folder| format!("resume with {}", resume_command(Some(&display_path(&folder)))),
+        );
+        let last = sanitize_for_terminal(&last).into_owned();
+        let advice = match error {
+            ModelError::Io { error, .. } => advice(error),
+            _ => "Check the folder",
+        };
+        format!("{advice}. In the dashboard, press w to save again; without it, {last}.")
+    }
+
     /// Writes the model, its tokenizer, its card, the run's state and its figures into the output
     /// folder. The files are written to a temporary folder and then moved together. A figure that
     /// cannot be written does not prevent saving the model; the error is returned.

@@ -66,9 +66,11 @@ pub(super) struct StartingPoint {
 }
 
 impl StartingPoint {
-    /// Finds the model. For a resumed run, the options are completed with the run's own.
+    /// Finds the model. For a resumed run, the options are completed with the run's own;
+    /// it continues with `world_size` processes.
     pub fn find(
         options: &mut TrainOptions,
+        world_size: usize,
         on_download: &mut DownloadCallback,
     ) -> anyhow::Result<Self> {
         let Found { resumed, notes } = ResumedRun::find(options)?;
@@ -94,7 +96,7 @@ impl StartingPoint {
         let mut found = Self { resumed, files, config, notes };
         let traits = found.traits(options);
         if let Some(resumed) = &mut found.resumed {
-            resumed.apply_own(options, traits)?;
+            resumed.apply_own(options, traits, world_size)?;
         }
         Ok(found)
     }

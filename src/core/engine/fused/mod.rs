@@ -15,6 +15,7 @@ use super::path::{EmbeddingPath, PathPoint};
 use super::{
     Engine, EngineResult, Interruption, OptimizerOptions, StepInput, StepOptions, StepTimings,
 };
+use crate::core::collective::Collective;
 use crate::core::data::batching::BatchRole;
 use crate::core::model::SequenceClassifier;
 use crate::core::ops::backend::{Moments, PackedBatch, StepMetrics};
@@ -25,6 +26,7 @@ use between::Between;
 use candle_core::{Result, Tensor};
 use forward::{FusedPass, SavedActivations};
 use network::Network;
+use std::sync::Arc;
 use std::time::Instant;
 use workspace::Workspace;
 
@@ -36,6 +38,8 @@ pub struct FusedEngine<B: Backend> {
     flat: Tensor,
     parameters: B::Parameters,
     training: Option<TrainingState<B>>,
+    /// The ranks that compute other parts of a step.
+    collective: Option<Arc<dyn Collective>>,
     ema_decay: f64,
     work: Workspace<B>,
     /// The activations of what is asked within a step.
@@ -85,6 +89,7 @@ impl<B: Backend> FusedEngine<B> {
             flat,
             parameters,
             training: None,
+            collective: None,
             ema_decay: 0.0,
             work: Workspace::new(),
             asked: Workspace::new(),
@@ -121,7 +126,9 @@ impl<B: Backend> FusedEngine<B> {
         interruption: &mut Interruption<'_>,
     ) -> Result<()> {
         let measured = self.measure_parts;
-        let Self { backend, network, parameters, training, work, asked, timings, .. } = self;
+        let Self {
+            backend, network, parameters, training, collective, work, asked, timings, ..
+        } = self;
         let Some(TrainingState { gradients, optimizer }) = training else {
             candle_core::bail!("training has not begun");
         };
@@ -136,8 +143,8 @@ impl<B: Backend> FusedEngine<B> {
         let wait = |backend: &B| if measured { backend.synchronize() } else { Ok(()) };
         let tokens = &input.distinct_tokens;
         backend.install(|| backend.begin_step(tokens, parameters, gradients, optimizer))?;
-        for (index, packed) in input.batches.iter().enumerate() {
-            if index > 0 {
+        for (position, (index, packed)) in input.own().enumerate() {
+            if position > 0 {
                 backend.accumulate(gradients);
             }
             let key = DropoutKey::new(options.seed, options.number, index);
@@ -175,6 +182,12 @@ impl<B: Backend> FusedEngine<B> {
             timings.backward += began.elapsed().as_secs_f64();
         }
         let began = Instant::now();
+        if let Some(collective) = collective {
+            let is_idle = input.own().next().is_none();
+            let predicted = backend.all_reduce(gradients, is_idle, &**collective)?;
+            let predicted = input.in_order(&predicted).map_err(candle_core::Error::msg)?;
+            backend.set_predicted(gradients, &predicted)?;
+        }
         backend.install(|| backend.end_step(options.update, parameters, gradients, optimizer))?;
         wait(backend)?;
         timings.optimizer = began.elapsed().as_secs_f64();
@@ -219,6 +232,11 @@ impl FusedEngine<Cpu> {
 impl<B: Backend> Engine for FusedEngine<B> {
     fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>> {
         Ok(self.logits_of(batch)?)
+    }
+
+    fn join(&mut self, collective: Arc<dyn Collective>) -> EngineResult<()> {
+        self.collective = Some(collective);
+        Ok(())
     }
 
     fn path_points(&mut self, path: &EmbeddingPath<'_>) -> EngineResult<Vec<PathPoint>> {

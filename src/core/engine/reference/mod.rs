@@ -3,12 +3,14 @@
 
 mod functions;
 mod network;
+mod ranks;
 
 use super::device::cpu_name;
 use super::path::{EmbeddingPath, PathPoint};
 use super::{
     Engine, EngineError, EngineResult, OptimizerOptions, StepInput, StepOptions, StepTimings,
 };
+use crate::core::collective::Collective;
 use crate::core::data::batching::{BatchRole, PackedBatch};
 use crate::core::model::SequenceClassifier;
 use crate::core::model::layout::Parameter;
@@ -21,6 +23,7 @@ use functions::{cross_entropy, divergence, without_row};
 use network::ReferenceNetwork;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A model computed by candle.
 pub struct ReferenceEngine {
@@ -30,6 +33,8 @@ pub struct ReferenceEngine {
     /// Whether it computes on an Apple GPU, with candle's feature `metal`.
     on_metal: bool,
     training: Option<ReferenceTraining>,
+    /// The ranks that compute other parts of a step.
+    collective: Option<Arc<dyn Collective>>,
 }
 
 struct ReferenceTraining {
@@ -61,7 +66,7 @@ impl ReferenceEngine {
         let on_metal = cfg!(feature = "metal");
         let device = if on_metal { Device::new_metal(0)? } else { Device::Cpu };
         let network = ReferenceNetwork::new(model, &device)?;
-        Ok(Self { model: model.clone(), network, pool, on_metal, training: None })
+        Ok(Self { model: model.clone(), network, pool, on_metal, training: None, collective: None })
     }
 
     fn training(&mut self) -> Result<&mut ReferenceTraining> {
@@ -91,13 +96,13 @@ impl ReferenceEngine {
     }
 
     fn train_on(&mut self, input: &StepInput, options: &StepOptions) -> Result<()> {
-        let Self { model, network, pool, training: Some(training), .. } = self else {
+        let Self { model, network, pool, training: Some(training), collective, .. } = self else {
             candle_core::bail!("training has not begun")
         };
         pool.install(|| {
             training.metrics = StepMetrics::default();
             let mut total: Option<Vec<Tensor>> = None;
-            for (index, batch) in input.batches.iter().enumerate() {
+            for (index, batch) in input.own() {
                 let key = DropoutKey::new(options.seed, options.number, index);
                 let share = batch.total_weight() / input.total_weight();
                 let gradients =
@@ -110,7 +115,11 @@ impl ReferenceEngine {
                     }
                 });
             }
-            training.update(model, network, &total.unwrap_or_default(), options.update)
+            let mut total = total.unwrap_or_default();
+            if let Some(collective) = collective {
+                total = training.all_reduce(&total, input, &**collective)?;
+            }
+            training.update(model, network, &total, options.update)
         })
     }
 }
@@ -255,6 +264,11 @@ fn flattened<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f32>> 
 impl Engine for ReferenceEngine {
     fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>> {
         Ok(self.evaluated(|network| network.forward(batch, None)?.flatten_all()?.to_vec1())?)
+    }
+
+    fn join(&mut self, collective: Arc<dyn Collective>) -> EngineResult<()> {
+        self.collective = Some(collective);
+        Ok(())
     }
 
     fn path_points(&mut self, path: &EmbeddingPath<'_>) -> EngineResult<Vec<PathPoint>> {

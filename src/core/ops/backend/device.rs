@@ -1,6 +1,7 @@
 //! The memory of a device, and the phases of a training step.
 
 use super::shapes::{Moments, ParameterLayout, StepMetrics, Update};
+use crate::core::collective::Collective;
 use crate::core::data::batching::PackedBatch;
 use crate::core::ops::adamw::AdamWSettings;
 use candle_core::{Result, Tensor};
@@ -89,6 +90,20 @@ pub trait Device: Send + Sync {
     /// Makes later backward operations of the step add to its gradients instead of overwriting
     /// them. It is called between two micro-batches.
     fn accumulate(&self, gradients: &mut Self::Gradients);
+
+    /// Replaces gradients, loss and its parts by their sums over all ranks, whose steps have the same
+    /// distinct tokens. The predictions become those of all ranks, one rank after another, and are
+    /// returned by rank. If this rank has computed nothing in the step (`is_idle`), its gradients count
+    /// as zeros. It follows the last backward operation of the step.
+    fn all_reduce(
+        &self,
+        gradients: &mut Self::Gradients,
+        is_idle: bool,
+        collective: &dyn Collective,
+    ) -> Result<Vec<Vec<u32>>>;
+
+    /// Replaces the predictions of the step, as many as there are.
+    fn set_predicted(&self, gradients: &mut Self::Gradients, predicted: &[u32]) -> Result<()>;
 
     /// Clips the gradients and updates all parameters with AdamW, unless the loss or the gradient
     /// norm is not finite. Rows of the token table without a gradient are updated when they are

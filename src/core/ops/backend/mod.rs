@@ -17,6 +17,7 @@ mod linear;
 mod norm;
 mod path;
 mod pretraining;
+mod ranks;
 mod shapes;
 
 pub use activation::{ActivateBackward, ActivateForward, ActivationOps};
@@ -32,6 +33,7 @@ pub use pretraining::{
     NormBackward, NormForward, PretrainingOps, ReplacedCrossEntropy, ReplacedLosses,
     TiedBackwardWeight, TokenCrossEntropy, TokenLosses,
 };
+pub use ranks::exchange_metrics;
 pub use shapes::{
     Activation, AttentionConfig, EmbeddingTables, LayerNormLayout, LinearLayout, MatrixColumns,
     Moments, ParameterLayout, StepMetrics, Update,

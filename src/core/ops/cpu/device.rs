@@ -4,9 +4,10 @@ use super::bf16;
 use super::bf16_weights::Bf16Buffers;
 use super::memory::{CpuGradients, CpuParameters};
 use super::optimizer::{self, CpuOptimizer};
+use crate::core::collective::Collective;
 use crate::core::ops::adamw::AdamWSettings;
 use crate::core::ops::backend::{
-    Device, Moments, PackedBatch, ParameterLayout, StepMetrics, Update,
+    Device, Moments, PackedBatch, ParameterLayout, StepMetrics, Update, exchange_metrics,
 };
 use candle_core::{Result, Tensor};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -140,6 +141,32 @@ impl Device for Cpu {
 
     fn accumulate(&self, gradients: &mut CpuGradients) {
         gradients.accumulate = true;
+    }
+
+    fn all_reduce(
+        &self,
+        gradients: &mut CpuGradients,
+        is_idle: bool,
+        collective: &dyn Collective,
+    ) -> Result<Vec<Vec<u32>>> {
+        let [masked, replaced] = gradients.parts;
+        let mut losses = [gradients.loss, masked, replaced];
+        let classes = exchange_metrics(collective, &mut losses, &gradients.predicted)?;
+        let [loss, parts @ ..] = losses;
+        (gradients.loss, gradients.parts) = (loss, parts);
+        for values in [&mut gradients.dense, &mut gradients.token_rows] {
+            if is_idle {
+                values.fill(0.0);
+            }
+            collective.all_reduce_sum(values).map_err(candle_core::Error::wrap)?;
+        }
+        Ok(classes)
+    }
+
+    fn set_predicted(&self, gradients: &mut CpuGradients, predicted: &[u32]) -> Result<()> {
+        gradients.predicted.clear();
+        gradients.predicted.extend_from_slice(predicted);
+        Ok(())
     }
 
     fn end_step(

@@ -7,6 +7,7 @@ use super::memory::{Act, DeviceBuffer, GpuContext};
 use super::optimizer::CudaOptimizer;
 use super::parameters::CudaParameters;
 use super::pretraining_buffers::PretrainingBuffers;
+use crate::core::collective::Collective;
 use crate::core::ops::adamw::AdamWSettings;
 use crate::core::ops::backend::{
     Device, Moments, PackedBatch, ParameterLayout, StepMetrics, Update,
@@ -105,6 +106,19 @@ impl<D: Driver> Device for CudaBackend<D> {
 
     fn accumulate(&self, gradients: &mut CudaGradients<D>) {
         gradients.dense.accumulate = true;
+    }
+
+    fn all_reduce(
+        &self,
+        gradients: &mut CudaGradients<D>,
+        is_idle: bool,
+        collective: &dyn Collective,
+    ) -> Result<Vec<Vec<u32>>> {
+        gradients.all_reduce(is_idle, collective)
+    }
+
+    fn set_predicted(&self, gradients: &mut CudaGradients<D>, predicted: &[u32]) -> Result<()> {
+        gradients.set_predicted(&self.context, predicted)
     }
 
     fn end_step(

@@ -39,6 +39,11 @@ impl<D: Driver> DenseGradients<D> {
         self.values.all()
     }
 
+    /// The memory of all these gradients.
+    pub(super) fn buffer(&mut self) -> &mut DeviceBuffer<D, f32> {
+        &mut self.values
+    }
+
     /// Sets these gradients to zero.
     pub(super) fn clear(&mut self) -> Result<()> {
         self.values.clear()

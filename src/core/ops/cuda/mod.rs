@@ -57,6 +57,7 @@ mod properties;
 #[cfg(test)]
 #[cfg(unix)]
 mod prototypes;
+mod ranks;
 mod shapes;
 #[cfg(test)]
 #[cfg(any(unix, feature = "cuda"))]

@@ -115,6 +115,8 @@ pub struct TrainingArguments {
     pub logging_dir: Option<PathBuf>,
     pub seed: u64,
     pub data_seed: u64,
+    /// The number of processes that train together, each on its own batches.
+    pub world_size: usize,
 }
 
 impl Default for TrainingArguments {
@@ -192,13 +194,19 @@ impl TrainingArguments {
             logging_dir: None,
             seed: 42,
             data_seed: 42,
+            world_size: 1,
         }
     }
 
     /// The number of optimizer steps in one epoch over `samples` examples.
     pub fn steps_per_epoch(&self, samples: usize) -> u64 {
         let batches = samples.div_ceil(self.per_device_train_batch_size.max(1));
-        batches.div_ceil(self.gradient_accumulation_steps.max(1)).max(1) as u64
+        batches.div_ceil(self.batches_per_step()).max(1) as u64
+    }
+
+    /// The number of batches of one optimizer step, over all processes.
+    pub fn batches_per_step(&self) -> usize {
+        (self.gradient_accumulation_steps * self.world_size).max(1)
     }
 
     /// The number of optimizer steps in the whole run, as Hugging Face's Trainer computes it.

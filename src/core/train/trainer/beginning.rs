@@ -22,6 +22,7 @@ impl Trainer<'_> {
     ) -> Result<ActiveRun<'e>, TrainError> {
         let (arguments, samples) = (self.arguments, self.train.len());
         engine.begin_training_with(&self.optimizer_options())?;
+        self.join(engine)?;
         let mut run = ActiveRun {
             engine,
             started_at: Instant::now(),

@@ -3,13 +3,16 @@
 use super::Trainer;
 use super::active_run::{ActiveRun, StopRequest};
 use super::commands::poll_stop;
+use crate::core::collective::is_first;
 use crate::core::engine::Engine;
 use crate::core::model::ModelError;
 use crate::core::text::{display_path, sanitize_for_terminal};
 use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
 use crate::core::train::checkpoint::{CheckpointError, load_weights, step_of};
 use crate::core::train::error::TrainError;
-use crate::core::train::evaluation::{EvaluationOptions, evaluate_each, evaluate_pretraining};
+use crate::core::train::evaluation::{
+    EvaluationOptions, ExampleResult, evaluate_pretraining, evaluate_shared,
+};
 use crate::core::train::event::{
     Evaluated, EvaluationProgress, Saved, TrainEvent, evaluation_entry,
 };
@@ -106,6 +109,7 @@ impl Trainer<'_> {
             data_seed: self.arguments.data_seed,
             starting_weights: checkpoints.starting_weights,
             logging_dir: checkpoints.logging_dir.clone(),
+            world_size: self.arguments.world_size,
             data: self.data.get_or_init(|| fingerprint(self.train)).clone(),
             eval_data: Some(self.eval_data.get_or_init(|| fingerprint(self.eval)).clone()),
             unlabelled_data: self.unlabelled_data(),
@@ -151,7 +155,8 @@ impl Trainer<'_> {
         observer: &mut impl Observer,
     ) -> u64 {
         let last = run.progress.step;
-        if !self.arguments.load_best_model_at_end {
+        // Only rank 0 saves a model.
+        if !self.arguments.load_best_model_at_end || !is_first(self.collective()) {
             return last;
         }
         match self.try_load_best(run) {
@@ -246,23 +251,31 @@ impl Trainer<'_> {
             classes: self.model.config().labels.len(),
             label_smoothing_factor: self.arguments.label_smoothing_factor,
         };
-        let pending = &mut run.pending;
+        let (pending, collective) = (&mut run.pending, self.collective());
+        let mut lost = None;
         let progress = |engine: &mut dyn Engine, done, total| {
             observer.publish(TrainEvent::EvaluationProgress(EvaluationProgress { done, total }));
-            stop = stop.or(poll_stop(pending, engine, observer));
-            stop.is_none_or(StopRequest::evaluates)
+            match poll_stop(collective, pending, engine, observer) {
+                Ok(found) => stop = stop.or(found),
+                Err(error) => lost = Some(error),
+            }
+            lost.is_none() && stop.is_none_or(StopRequest::evaluates)
         };
         let mut outcomes = None;
         let metrics = if self.model.config().task.is_pretraining() {
             evaluate_pretraining(run.engine, self.eval, options.batch_size, progress)?
         } else {
             outcomes = Outcomes::new(self.eval.len(), options.classes);
-            evaluate_each(run.engine, self.eval, options, progress, |result| {
+            let each = |result: ExampleResult<'_>| {
                 if let Some(outcomes) = &mut outcomes {
                     outcomes.set(result);
                 }
-            })?
+            };
+            evaluate_shared(run.engine, collective, self.eval, options, progress, each)?
         };
+        if let Some(error) = lost {
+            return Err(error.into());
+        }
         let control = stop.map_or(ControlFlow::Continue(()), ControlFlow::Break);
         let Some(metrics) = metrics else {
             return Ok((None, control));

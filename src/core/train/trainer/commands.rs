@@ -2,6 +2,7 @@
 
 use super::Trainer;
 use super::active_run::{ActiveRun, StopRequest};
+use crate::core::collective::{Collective, CollectiveError, is_first, is_shared};
 use crate::core::engine::Engine;
 use crate::core::train::command::Command;
 use crate::core::train::error::TrainError;
@@ -19,9 +20,11 @@ impl Trainer<'_> {
     ) -> Result<ControlFlow<StopRequest>, TrainError> {
         loop {
             let paused = run.paused_at.is_some();
-            let pending = run.pending.pop_front();
-            let Some(command) = pending.or_else(|| observer.next_command(run.engine, paused))
-            else {
+            let command = match run.pending.pop_front() {
+                Some(command) => Some(command),
+                None => next_command(self.collective(), run.engine, observer, paused)?,
+            };
+            let Some(command) = command else {
                 run.resume(observer);
                 return Ok(ControlFlow::Continue(()));
             };
@@ -63,18 +66,44 @@ impl Trainer<'_> {
     }
 }
 
+/// The next command, which all ranks get from the observer of rank 0.
+fn next_command(
+    collective: &dyn Collective,
+    engine: &mut dyn Engine,
+    observer: &mut impl Observer,
+    paused: bool,
+) -> Result<Option<Command>, CollectiveError> {
+    if !is_shared(collective) {
+        return Ok(observer.next_command(engine, paused));
+    }
+    let invalid = |error: serde_json::Error| {
+        CollectiveError::OutOfStep(format!("a command is not valid: {error}"))
+    };
+    let bytes = if is_first(collective) {
+        serde_json::to_vec(&observer.next_command(engine, paused)).map_err(invalid)?
+    } else {
+        Vec::new()
+    };
+    let bytes = collective.broadcast_bytes(&bytes)?;
+    serde_json::from_slice(&bytes).map_err(invalid)
+}
+
 /// Polls the commands that arrived during an evaluation, up to a stop command; the others are added
 /// to `pending`, to be applied after the evaluation.
+///
+/// # Errors
+/// If a rank is lost.
 pub(super) fn poll_stop(
+    collective: &dyn Collective,
     pending: &mut VecDeque<Command>,
     engine: &mut dyn Engine,
     observer: &mut impl Observer,
-) -> Option<StopRequest> {
-    while let Some(command) = observer.next_command(engine, false) {
+) -> Result<Option<StopRequest>, CollectiveError> {
+    while let Some(command) = next_command(collective, engine, observer, false)? {
         if let Command::Stop { evaluate } = command {
-            return Some(StopRequest::Command { evaluate });
+            return Ok(Some(StopRequest::Command { evaluate }));
         }
         pending.push_back(command);
     }
-    None
+    Ok(None)
 }

@@ -3,6 +3,7 @@
 
 use super::Trainer;
 use super::active_run::ActiveRun;
+use crate::core::collective::is_shared;
 use crate::core::train::arguments::NanPolicy;
 use crate::core::train::checkpoint::{Checkpoint, list, load_weights, step_of};
 use crate::core::train::error::TrainError;
@@ -24,6 +25,8 @@ impl Trainer<'_> {
         observer: &mut impl Observer,
     ) -> Result<(), TrainError> {
         match error {
+            // The others would not follow.
+            error if is_shared(self.collective()) => Err(error),
             TrainError::NotFinite { step, .. }
                 if self.arguments.nan_policy == NanPolicy::Rollback =>
             {
