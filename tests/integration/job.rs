@@ -130,8 +130,9 @@ fn without_job_control_ctrl_z_does_nothing() {
 fn the_process_of_a_run_can_be_stopped_and_continued_by_its_number() {
     let mut terminal = under_a_shell();
     let lock = std::fs::read_to_string(terminal.outputs().join(".nsmc-tui.lock")).expect("a lock");
+    let id = lock.split_whitespace().next().expect("the process");
     let signal = |name: &str| {
-        let sent = std::process::Command::new("kill").args([name, lock.trim()]).status();
+        let sent = std::process::Command::new("kill").args([name, id]).status();
         assert!(sent.expect("kill runs").success());
     };
     signal("-STOP");

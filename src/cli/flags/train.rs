@@ -190,8 +190,7 @@ pub struct TrainFlags {
     /// When to evaluate [default: epoch]
     #[arg(long, value_name = "WHEN", value_parser = choice(TrainerOptions::eval_strategy), help_heading = "Training")]
     pub eval_strategy: Option<Given<EvalStrategy>>,
-    /// Steps, or below 1 a share of all steps, between evaluations under --eval-strategy steps
-    /// [default: that of --logging-steps]
+    /// Steps, or below 1 a share of all, between evaluations by steps [default: --logging-steps]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = flag(TrainerOptions::eval_steps), help_heading = "Training")]
     pub eval_steps: Option<Given<StepInterval>>,
     /// Steps, or below 1 a share of all steps, between log lines [default: 50]
@@ -283,9 +282,8 @@ pub struct TrainFlags {
     /// `nsmc-tui attach` comes back. With --json, print its folder and process, and return
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(InvocationOptions::detach), help_heading = "Output")]
     pub detach: Option<Given<bool>>,
-    /// Train with this many processes on this machine, each on its own batches, threads and, with GPUs,
-    /// its own GPU: a step has N times as many texts. Not needed under `torchrun`, `mpirun` or `srun`
-    /// [default: 1]
+    /// Train with N processes on this machine, each with its own batches, threads and GPU: a step has N
+    /// times as many texts. Not needed under `torchrun`, `mpirun` or `srun` [default: 1]
     #[arg(long, value_name = "N", value_parser = flag(InvocationOptions::nproc_per_node), help_heading = "Compute")]
     pub nproc_per_node: Option<Given<usize>>,
     /// This process is the one in the background

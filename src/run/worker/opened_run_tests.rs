@@ -52,7 +52,7 @@ fn a_run_is_reported_whole() -> anyhow::Result<()> {
     assert_eq!(until(&worker, &Activity::Training).len(), 1, "the start");
     assert!(until(&worker, &Activity::Idle) == recorded[1..]);
     // Its model was removed since.
-    assert!(ask(&worker).is_err_and(|reason| reason.contains("no config.json")));
+    assert!(ask(&worker).is_err_and(|reason| reason.contains("no longer in the folder")));
     worker.join();
     Ok(())
 }

@@ -10,9 +10,9 @@ pub(super) struct Pattern {
 }
 
 /// The names of values whose text may itself be in the table, such as a reason.
-const TEXTS: [&str; 14] = [
+const TEXTS: [&str; 15] = [
     "advice", "effect", "error", "kept", "lack", "last", "lost", "message", "note", "problem",
-    "reason", "text", "what", "why",
+    "reason", "rows", "text", "what", "why",
 ];
 
 /// The texts and the names of the values of a template. A value without a name has its number among
