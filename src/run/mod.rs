@@ -35,4 +35,4 @@ pub use recorder::{
     Recorder, check_unlocked, default_logging_dir, is_being_prepared, is_locked, lock_output_dir,
     move_earlier_checkpoints, other_computer,
 };
-pub use same_folder::is_same_folder;
+pub use same_folder::{check_not_read, is_same_folder};

@@ -96,6 +96,28 @@ fn files_are_classified_and_written_in_three_formats() {
 }
 
 #[test]
+fn what_is_read_is_not_replaced_by_the_result() {
+    let folder = trained();
+    let rows = "id\tdocument\tlabel\n1\t최고\tpositive\n2\t별로\tnegative\n";
+    write(folder.path(), "rows.tsv", rows);
+    let model = std::fs::read(folder.path().join("outputs/model.safetensors")).expect("a model");
+    let commands: [&[&str]; 3] = [
+        &["predict", "--input-file", "rows.tsv", "--output-file", "./rows.tsv"],
+        &["evaluate", "--validation-file", "rows.tsv", "--errors", "rows.tsv"],
+        &["export", "--format", "onnx", "--output", "outputs/model.safetensors"],
+    ];
+    for command in commands {
+        let model = ["--model-name-or-path", "outputs"];
+        let refused = nsmc_tui(folder.path()).args(command).args(model).assert().failure();
+        let error = stderr(&refused);
+        assert!(error.contains("this file is read, and would be replaced"), "{command:?} {error}");
+    }
+    let read = |name: &str| std::fs::read(folder.path().join(name)).expect("a file");
+    assert_eq!(read("rows.tsv"), rows.as_bytes());
+    assert_eq!(read("outputs/model.safetensors"), model);
+}
+
+#[test]
 fn two_models_are_asked_side_by_side() {
     let folder = trained();
     let predict = |arguments: &[&str]| {

@@ -11,6 +11,7 @@ use crate::core::data::Sample;
 use crate::core::engine::logits::softmax;
 use crate::core::text::to_json;
 use crate::core::train::event::Metrics;
+use crate::run::check_not_read;
 use crate::run::dataset::evaluation_rows;
 use crate::run::predictions::errors::{ErrorFile, Misclassified};
 use by_value::ByValue;
@@ -22,6 +23,10 @@ use std::io::Write;
 const CALIBRATION_ERROR: &str = "eval_ece";
 
 pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
+    if let Some(errors) = &flags.errors {
+        let rows = flags.dataset().validation_file;
+        check_not_read(errors.path(), rows.iter().map(|given| given.value.as_path()))?;
+    }
     let saved = saved::load(&flags.model)?;
     let labels = saved.model.config().labels.clone();
     let mut rows = evaluation_rows(&flags.dataset(), &labels, &mut saved::download_progress())?;

@@ -11,6 +11,7 @@ use crate::cli::output::print_to_stderr;
 use crate::core::attribution::{Attribution, ExplainMethod};
 use crate::core::predict::{PAIR_SEPARATOR, Prediction, TextInput};
 use crate::core::text::{sanitize_for_terminal, to_json, truncate_width};
+use crate::run::check_not_read;
 use crate::run::worker::asked_model::AskedModels;
 use anyhow::Context;
 use std::io::Write;
@@ -22,6 +23,9 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCod
         explain::check(method, flags.int8)?;
     }
     // An unknown extension is refused before a model is loaded.
+    if let (Some(output), Some(input)) = (&flags.output_file, &flags.input_file) {
+        check_not_read(output, [input.as_path()])?;
+    }
     let output = flags.output_file.as_deref().map(table::format_of).transpose()?;
     anyhow::ensure!(
         flags.explain.is_none() || matches!(output, None | Some(Format::JsonLines)),

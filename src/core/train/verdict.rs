@@ -15,6 +15,9 @@ pub use text::VerdictText;
 /// is assumed when two evaluations are compared.
 const SAMPLE_DEVIATION: f64 = 0.3;
 
+/// The number of rises of the evaluation loss in a row that are no chance.
+const STEADY_RISES: usize = 8;
+
 /// The fewest steps for a verdict on the training loss alone.
 const MIN_STEPS: u64 = 60;
 
@@ -184,8 +187,8 @@ impl RunWatch {
         })
     }
 
-    /// The latest two evaluations are clearly worse than an earlier one, or the latest one very much,
-    /// and not more accurate, while the training loss fell.
+    /// The latest two evaluations are clearly worse than an earlier one, or the latest one very much, or
+    /// each is a little worse than the one before it, and not more accurate, while the training loss fell.
     fn overfitting(&self) -> Option<Verdict> {
         let [.., before, last] = self.evaluations[..] else { return None };
         let best = lowest(&self.evaluations)?;
@@ -194,7 +197,8 @@ impl RunWatch {
         // One evaluation that is very much worse is enough.
         let is_far_worse = last.step > best.step && last.loss > best.loss + 4.0 * best.margin();
         let is_more_accurate = last.accuracy > best.accuracy + best.accuracy_error();
-        if !(is_far_worse || is_worse(before) && is_worse(last)) || is_more_accurate {
+        let is_worse = is_far_worse || is_worse(before) && is_worse(last) || self.rises_steadily();
+        if !is_worse || is_more_accurate {
             return None;
         }
         let (then, now) = (self.train.window_until(best.step)?, self.train.last_window()?);
@@ -205,6 +209,13 @@ impl RunWatch {
             eval: [best.loss, last.loss],
             train: [then.mean, now.mean],
         })
+    }
+
+    /// The evaluation loss has risen at each of the latest evaluations. However small each rise is, so
+    /// many in a row by chance are less likely than one in 250.
+    fn rises_steadily(&self) -> bool {
+        let Some(from) = self.evaluations.len().checked_sub(STEADY_RISES + 1) else { return false };
+        self.evaluations[from..].windows(2).all(|pair| pair[1].loss > pair[0].loss)
     }
 
     fn imbalance(&self) -> Option<Verdict> {

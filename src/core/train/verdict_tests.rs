@@ -48,6 +48,24 @@ fn watch(
 }
 
 #[test]
+fn a_small_but_steady_rise_is_over_fitting() {
+    let run = |rises: u64| {
+        let mut watch = RunWatch::default();
+        for step in 1..=780 {
+            watch.push_step(step, 0.7 - 0.0006 * step as f64 + 0.02 * noise(step));
+        }
+        for number in 1..=39 {
+            // Too few evaluation texts for a difference that is clear by itself.
+            let loss = 0.69 + 0.004 * (number as f64 - (39 - rises) as f64).abs();
+            watch.push_evaluation(&evaluation(20 * number, loss, 0.6, 60));
+        }
+        watch.verdict()
+    };
+    assert!(matches!(run(15), Some(Verdict::Overfitting { since: 480, .. })), "{:?}", run(15));
+    assert!(!matches!(run(5), Some(Verdict::Overfitting { .. })), "{:?}", run(5));
+}
+
+#[test]
 fn a_rising_evaluation_loss_with_a_falling_training_loss_is_over_fitting() {
     let eval = |x: f64| (0.5 + 1.2 * (x - 0.3).powi(2), 0.76);
     let run = watch((630, 10, 2000), (1, 0.08), |x| 0.7 - 0.6 * x, eval);

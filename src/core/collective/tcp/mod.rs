@@ -81,7 +81,8 @@ impl TcpCollective {
     /// Begins an operation, and returns its number.
     fn begin(&self) -> Result<u32, CollectiveError> {
         match self.failure() {
-            Some(failure) => Err(failure),
+            // It may have been noticed between two operations: the other ranks do not know it.
+            Some(failure) => Err(self.note(failure)),
             None => Ok(self.next.fetch_add(1, Ordering::Relaxed)),
         }
     }
