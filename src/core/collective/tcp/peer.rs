@@ -109,13 +109,22 @@ impl Peer {
         let Writer { stream, rest } = &mut *writer;
         let header = frame::header(Kind::Data, operation, number, content.len());
         for bytes in [&std::mem::take(rest)[..], &header[..], content] {
-            write(stream, bytes, || self.check())?.map_err(|error| {
-                // The reader may know better why.
-                let closed = || self.lost(format!("its connection is closed ({error})"));
-                self.outcome.failure().unwrap_or_else(closed)
-            })?;
+            write(stream, bytes, || self.check())?.map_err(|error| self.why_closed(&error))?;
         }
         Ok(())
+    }
+
+    /// Why a connection is closed that is written to. What the other end has said last may not have
+    /// been read yet.
+    fn why_closed(&self, error: &std::io::Error) -> CollectiveError {
+        let began = Instant::now();
+        while began.elapsed() < LAST_WORDS {
+            if let Some(failure) = self.outcome.failure() {
+                return failure;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.lost(format!("its connection is closed ({error})"))
     }
 
     /// The content of the next frame of data, which has to be of this operation.
