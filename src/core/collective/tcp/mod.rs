@@ -1,7 +1,7 @@
 //! Ranks that are connected by TCP: every rank with rank 0, which adds up and distributes.
 //!
 //! Values are added in the order of the ranks, so that the sums are the same in every run. A message
-//! is a number of [frames](frame). Each rank sends a sign of life every few seconds, also while its
+//! is a number of frames. Each rank sends a sign of life every few seconds, also while its
 //! training thread is busy; a rank that is silent for longer than a limit counts as lost.
 
 mod frame;
