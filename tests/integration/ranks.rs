@@ -1,54 +1,35 @@
 //! Runs of several processes on this machine: started by the program itself, and as torchrun starts
 //! them.
 
-use crate::support::{SMALL_MODEL, json_lines, nsmc_tui, program, stderr, stdout};
+use crate::support::{
+    RANKS, SMALL_MODEL, json_lines, nsmc_tui, program, stderr, stdout, values_of,
+};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-/// A small model with dropout, 100 samples, batches of 8.
-const SMALL: [&str; 16] = [
-    "train",
-    "--json",
-    "--max-train-samples",
-    "100",
-    "--max-eval-samples",
-    "45",
-    "--num-train-epochs",
-    "2",
-    "--per-device-train-batch-size",
-    "8",
-    "--bf16",
-    "false",
-    "--threads",
-    "1",
-    "--config-overrides",
-    "hidden_size=24,intermediate_size=48,num_hidden_layers=1",
-];
-
 fn events(output: &[u8]) -> Vec<Value> {
     json_lines(str::from_utf8(output).expect("UTF-8"))
-}
-
-fn of<'a>(events: &'a [Value], kind: &'a str, name: &'a str) -> Vec<f64> {
-    let events = events.iter().filter(|event| event["event"] == kind);
-    events.filter_map(|event| event[name].as_f64()).collect()
 }
 
 fn assert_close(ranks: &[Value], one: &[Value]) {
     for (kind, name, bound) in
         [("step", "loss", 1e-5), ("step", "grad_norm", 1e-3), ("evaluated", "eval_loss", 1e-5)]
     {
-        let (ranks, one) = (of(ranks, kind, name), of(one, kind, name));
+        let (ranks, one) = (values_of(ranks, kind, name), values_of(one, kind, name));
         assert!(!one.is_empty() && ranks.len() == one.len(), "{kind} {ranks:?} {one:?}");
         for (a, b) in ranks.iter().zip(&one) {
             assert!((a - b).abs() < bound, "{name}: {ranks:?} {one:?}");
         }
     }
     for name in ["eval_accuracy", "eval_f1", "eval_samples"] {
-        assert_eq!(of(ranks, "evaluated", name), of(one, "evaluated", name), "{name}");
+        assert_eq!(
+            values_of(ranks, "evaluated", name),
+            values_of(one, "evaluated", name),
+            "{name}"
+        );
     }
 }
 
@@ -61,7 +42,7 @@ fn start(folder: &Path, rank: usize, port: u16, flags: &[&str]) -> Child {
         .env("MASTER_PORT", port.to_string())
         .env("RANK", rank.to_string())
         .env("LOCAL_RANK", rank.to_string())
-        .args(SMALL)
+        .args(RANKS)
         .args(flags)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -98,7 +79,7 @@ fn processes_that_the_program_starts_train_as_one_with_the_same_global_batch() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = |output: &str, flags: &[&str]| {
         let run = nsmc_tui(folder.path())
-            .args(SMALL)
+            .args(RANKS)
             .args(["--output-dir", output])
             .args(flags)
             .assert()
@@ -108,7 +89,7 @@ fn processes_that_the_program_starts_train_as_one_with_the_same_global_batch() {
     };
     let two = run("two", &["--nproc-per-node", "2"]);
     let one = run("one", &["--gradient-accumulation-steps", "2"]);
-    assert_eq!(of(&one, "step", "step").len(), 14);
+    assert_eq!(values_of(&one, "step", "step").len(), 14);
     assert_close(&two, &one);
     let started = two.iter().find(|event| event["event"] == "started").expect("a start");
     let settings = started["settings"].as_array().expect("settings");
@@ -117,7 +98,7 @@ fn processes_that_the_program_starts_train_as_one_with_the_same_global_batch() {
     assert!(folder.path().join("two/model.safetensors").is_file());
     // A resumed run may have another number of processes if a step has the same examples.
     let refused = nsmc_tui(folder.path())
-        .args(SMALL)
+        .args(RANKS)
         .args(["--output-dir", "two", "--resume-from-checkpoint", "last", "--max-steps", "16"])
         .assert()
         .failure();
@@ -133,7 +114,7 @@ fn only_rank_0_prints_and_other_settings_on_another_rank_are_named() {
     let (first, second) = (start(0, port, &[]), start(1, port, &[]));
     let (first, second) = (end(first), end(second));
     assert!(first.status.success() && second.status.success(), "{first:?} {second:?}");
-    assert_eq!(of(&events(&first.stdout), "step", "step").len(), 14);
+    assert_eq!(values_of(&events(&first.stdout), "step", "step").len(), 14);
     assert!(second.stdout.is_empty() && second.stderr.is_empty(), "{second:?}");
 
     let port = free_port();
@@ -171,12 +152,12 @@ fn a_rank_that_is_killed_ends_the_run_with_a_checkpoint_that_one_process_continu
 
     let last = (step + 3).to_string();
     let resumed = nsmc_tui(folder.path())
-        .args(SMALL)
+        .args(RANKS)
         .args(["--output-dir", "killed", "--resume-from-checkpoint", "last"])
         .args(["--gradient-accumulation-steps", "2", "--max-steps", &last])
         .assert()
         .success();
-    let steps = of(&json_lines(&stdout(&resumed)), "step", "step");
+    let steps = values_of(&json_lines(&stdout(&resumed)), "step", "step");
     assert_eq!(steps, [1, 2, 3].map(|more| (step + more) as f64));
 }
 
@@ -227,14 +208,14 @@ fn a_connection_that_is_lost_ends_all_ranks() {
 fn wrong_variables_and_options_that_need_one_process_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let wrong = nsmc_tui(folder.path())
-        .args(SMALL)
+        .args(RANKS)
         .env("RANK", "2")
         .env("WORLD_SIZE", "2")
         .assert()
         .failure();
     assert!(stderr(&wrong).contains("rank 2 of 2"), "{}", stderr(&wrong));
     let unsupported = nsmc_tui(folder.path())
-        .args(SMALL)
+        .args(RANKS)
         .args(["--nproc-per-node", "2", "--nan-policy", "rollback"])
         .assert()
         .failure();
@@ -242,7 +223,7 @@ fn wrong_variables_and_options_that_need_one_process_are_refused() {
     assert!(reason.contains("--nan-policy rollback is for a run of one process"), "{reason}");
     // A process that does not start is named with what it has printed.
     let both = nsmc_tui(folder.path())
-        .args(SMALL)
+        .args(RANKS)
         .args(["--nproc-per-node", "2", "--train-file", "missing.tsv"])
         .assert()
         .failure();

@@ -52,6 +52,32 @@ pub fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
 }
 
+/// A run whose steps several processes share: a small model with dropout, 100 samples, batches of 8.
+pub const RANKS: [&str; 16] = [
+    "train",
+    "--json",
+    "--max-train-samples",
+    "100",
+    "--max-eval-samples",
+    "45",
+    "--num-train-epochs",
+    "2",
+    "--per-device-train-batch-size",
+    "8",
+    "--bf16",
+    "false",
+    "--threads",
+    "1",
+    "--config-overrides",
+    "hidden_size=24,intermediate_size=48,num_hidden_layers=1",
+];
+
+/// The values of this name in the events of one kind.
+pub fn values_of(events: &[Value], kind: &str, name: &str) -> Vec<f64> {
+    let events = events.iter().filter(|event| event["event"] == kind);
+    events.filter_map(|event| event[name].as_f64()).collect()
+}
+
 /// Flags of a run of one or two seconds: a tiny model, 96 samples, 6 steps.
 pub const TINY: [&str; 8] = [
     "--max-train-samples",

@@ -102,7 +102,7 @@ pub fn watch(
         let (channels, location) = match connect(folder, Purpose::Watch, lang)? {
             Connection::Process(channels, pid) => (channels, RunLocation::Attached { pid }),
             Connection::Journal(channels) => (channels, RunLocation::Unreachable),
-            Connection::Ended(_) => {
+            Connection::Ended(..) => {
                 return show_recorded(folder, shown(folder), display, opened_from_list);
             }
         };
@@ -141,8 +141,8 @@ enum Connection {
     Process(RunChannels, u32),
     /// By its journal only: it may be under way on another computer.
     Journal(RunChannels),
-    /// Not at all: it has ended like this.
-    Ended(String),
+    /// By its journal: it has ended like this.
+    Ended(RunChannels, String),
 }
 
 /// Connects to the run in a folder, or follows its journal if its process cannot be reached. Says on
@@ -157,7 +157,7 @@ fn connect(folder: &Path, purpose: Purpose, lang: Lang) -> anyhow::Result<Connec
             if let Some(ended) = describe_end(folder, computer.is_some(), lang) {
                 let text = "{0}: {1}; its recording is shown";
                 print_to_stderr(lang.tr_with(text, &[&shown(folder), &ended]));
-                return Ok(Connection::Ended(ended));
+                return Ok(Connection::Ended(channels, ended));
             }
             if let Some(computer) = &computer {
                 let text = "{0}: the run was started on {1}; it is watched through its journal";
@@ -232,7 +232,7 @@ fn own_name() -> String {
 fn print_events(folder: &Path, json: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let (channels, ended) = match connect(folder, Purpose::Script, Lang::English)? {
         Connection::Process(channels, _) | Connection::Journal(channels) => (channels, None),
-        Connection::Ended(how) => (follow_journal(folder)?, Some(how)),
+        Connection::Ended(channels, how) => (channels, Some(how)),
     };
     let (mut printer, mut failed) = (EventPrinter::default(), false);
     let mut print = |event: &TrainEvent, out: &mut _| {
@@ -269,11 +269,13 @@ fn send(folder: &Path, command: &str, mut out: impl Write) -> anyhow::Result<Exi
     let command = parse_command(command).with_context(
         || "--send takes a command such as {\"command\":\"pause\"}; see nsmc-tui attach --help",
     )?;
-    if is_being_prepared(folder) {
-        bail!("{}: the run is being prepared; it takes commands once it begins", shown(folder));
-    }
-    let Attached { channels, .. } =
-        attach(folder, own_name(), Purpose::Script).with_context(|| shown(folder))?;
+    let is_being_prepared = is_being_prepared(folder);
+    let Attached { channels, .. } = match attach(folder, own_name(), Purpose::Script) {
+        Err(AttachError::NotRunning) if is_being_prepared => {
+            bail!("{}: the run is being prepared; it takes commands once it begins", shown(folder))
+        }
+        outcome => outcome.with_context(|| shown(folder))?,
+    };
     let mut is_sent = false;
     for report in &channels.reports {
         match report {

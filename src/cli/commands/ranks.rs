@@ -11,6 +11,7 @@ use crate::run::ranks::{Membership, placement};
 use crate::run::session::LocalKind;
 use crate::run::worker::Worker;
 use crossbeam_channel::RecvTimeoutError;
+use rustix::process::getppid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::process::ExitCode;
@@ -70,10 +71,18 @@ pub fn follow(
     let notify = NotifyOptions::default();
     let worker = Worker::spawn_with(options, notify, LocalKind::Text, None, membership)?;
     let (mut has_started, mut code) = (false, ExitCode::SUCCESS);
+    let parent = getppid();
     loop {
         let report = worker.channels.reports.recv_timeout(Duration::from_millis(100));
         if let Some(signal) = signals.pending().find(|_| !has_started) {
             return Ok(ExitCode::from(128 + signal as u8));
+        }
+        // Reading data can take minutes, in which nothing is exchanged with the other ranks.
+        if !has_started && getppid() != parent {
+            print_to_stderr(format_args!(
+                "[rank {rank}] error: the process that started it is gone"
+            ));
+            return Ok(ExitCode::FAILURE);
         }
         match report {
             Ok(RunReport::Event(TrainEvent::Started(_))) => has_started = true,

@@ -2,6 +2,7 @@
 //! them: torchrun, mpirun or SLURM's srun.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 /// The port of rank 0 if nothing else determines one: PyTorch's default.
 const DEFAULT_PORT: u16 = 29500;
@@ -65,6 +66,21 @@ pub struct Placement {
 pub struct LaunchError(String);
 
 impl Placement {
+    /// The placement of a rank among processes of this machine only, whose rank 0 waits on `port`.
+    pub fn on_this_machine(rank: usize, world_size: usize, port: u16, run_id: String) -> Self {
+        Self {
+            launcher: Launcher::Own,
+            rank,
+            world_size,
+            local_rank: rank,
+            local_world_size: world_size,
+            cpus: None,
+            address: Some(Ipv4Addr::LOCALHOST.to_string()),
+            port,
+            run_id,
+        }
+    }
+
     /// The placement by these environment variables; `None` for a run of one process. torchrun's
     /// variables have priority over mpirun's, and these over SLURM's, because each may have been
     /// started by the next.

@@ -1,7 +1,7 @@
 //! Tests of ranks on threads, connected over this machine's loopback.
 
 use super::*;
-use crate::core::collective::{Launcher, Placement, check_equal};
+use crate::core::collective::{Placement, check_equal};
 use std::io::Write as _;
 use std::thread::scope;
 use std::time::Instant;
@@ -10,17 +10,7 @@ const LIMITS: Limits = Limits { join: Duration::from_secs(20), silence: Duration
 
 /// The placement of a rank; rank 0 waits on `port`.
 fn placement(rank: usize, world_size: usize, port: u16) -> Placement {
-    Placement {
-        launcher: Launcher::Own,
-        rank,
-        world_size,
-        local_rank: rank,
-        local_world_size: world_size,
-        cpus: None,
-        address: Some("127.0.0.1".to_owned()),
-        port,
-        run_id: "test".to_owned(),
-    }
+    Placement::on_this_machine(rank, world_size, port, "test".to_owned())
 }
 
 /// The result of `work` on each rank.
@@ -30,7 +20,7 @@ fn on_ranks<R: Send>(
     work: impl Fn(TcpCollective) -> R + Sync,
 ) -> anyhow::Result<Vec<R>> {
     let rendezvous = Rendezvous::local()?;
-    let port = rendezvous.address()?.1;
+    let port = rendezvous.port()?;
     let work = &work;
     scope(|scope| {
         let others: Vec<_> = (1..world_size)
@@ -161,7 +151,7 @@ fn operations_in_another_order_are_an_error() -> anyhow::Result<()> {
 fn ranks_that_are_missing_or_of_another_run_are_named() -> anyhow::Result<()> {
     let limits = Limits { join: Duration::from_millis(300), ..LIMITS };
     let rendezvous = Rendezvous::local()?;
-    let port = rendezvous.address()?.1;
+    let port = rendezvous.port()?;
     let message = scope(|scope| -> anyhow::Result<String> {
         let spawn = |placement: Placement| {
             scope.spawn(move || TcpCollective::connect(&placement, LIMITS).err())
@@ -180,7 +170,7 @@ fn ranks_that_are_missing_or_of_another_run_are_named() -> anyhow::Result<()> {
     assert!(message.starts_with("1 of 3 ranks did not connect within 0.3 s: 1."), "{message}");
 
     let rendezvous = Rendezvous::local()?;
-    let port = rendezvous.address()?.1;
+    let port = rendezvous.port()?;
     let other =
         std::thread::spawn(move || TcpCollective::connect(&placement(1, 3, port), LIMITS).err());
     let error = rendezvous.accept(&placement(0, 2, port), LIMITS, || Ok(())).err();

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::core::data::batching::Example;
-use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
+use crate::core::model::SequenceClassifier;
+use crate::core::model::fixtures::small_model;
 use crate::core::ops::cpu::overwrite;
 use crate::core::ops::testing::normal_values;
 use serde_json::json;
-use std::path::Path;
 
 /// Architecture, activation and step of the finite difference. `relu` is not differentiable at 0
 /// and needs small steps, which reduce the precision of the difference. The loss of the ELECTRA model,
@@ -35,7 +35,7 @@ fn loss(engine: &mut dyn Engine, input: &StepInput) -> anyhow::Result<f64> {
 #[test]
 fn gradients_equal_finite_differences_of_the_loss() -> anyhow::Result<()> {
     for (model_type, activation, step) in CASES {
-        let overrides: Vec<_> = [
+        let values = [
             ("vocab_size", json!(40)),
             ("hidden_size", json!(48)),
             ("intermediate_size", json!(80)),
@@ -43,15 +43,10 @@ fn gradients_equal_finite_differences_of_the_loss() -> anyhow::Result<()> {
             ("initializer_range", json!(0.2)),
             ("model_type", json!(model_type)),
             ("hidden_act", json!(activation)),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into_iter()
+        ];
         // Narrower than the default of 128, for the same reason.
-        .chain((model_type == "electra").then(|| ("embedding_size".to_owned(), json!(32))))
-        .collect();
-        let text = crate::core::model::config::SMALL;
-        let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
-        let (model, _) = SequenceClassifier::new(config, Weights::none(), 3)?;
+        let narrower = (model_type == "electra").then(|| ("embedding_size", json!(32)));
+        let model = small_model(values.into_iter().chain(narrower), 3)?;
         // Token 0 is the padding token, and half of the texts are pairs (not with `relu`, whose
         // small steps suit these activations without token types).
         let pairs = u32::from(activation != "relu");

@@ -3,29 +3,23 @@
 
 use super::*;
 use crate::core::data::batching::Example;
-use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
+use crate::core::model::fixtures::small_model;
 use crate::core::ops::cuda::allocation_counter::AllocationCounter;
 use crate::core::ops::cuda::{CudaBackend, Precision};
-use serde_json::json;
-use std::path::Path;
 
 const GIB: f64 = (1u64 << 30) as f64;
 
 #[test]
 fn training_multilingual_bert_with_32_by_128_tokens_in_bf16_fits_into_8_gb() -> anyhow::Result<()> {
-    let overrides: Vec<_> = [
+    let values = [
         ("vocab_size", 119_547),
         ("hidden_size", 768),
         ("num_hidden_layers", 12),
         ("num_attention_heads", 12),
         ("intermediate_size", 3072),
         ("max_position_embeddings", 512),
-    ]
-    .map(|(name, value)| (name.to_owned(), json!(value)))
-    .into();
-    let text = crate::core::model::config::SMALL;
-    let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
-    let (model, _) = SequenceClassifier::new(config, Weights::none(), 1)?;
+    ];
+    let model = small_model(values, 1)?;
     assert_eq!(model.parameters().count(), 177_854_978, "multilingual BERT's");
     let examples = vec![Example::new((0..128).collect(), 1); 32];
     let input = StepInput::new(vec![PackedBatch::new(&examples, 0)]);

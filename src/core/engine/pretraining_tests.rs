@@ -7,12 +7,11 @@ use super::pytorch_fixtures::{PretrainingFixture, pretraining_fixtures};
 use super::*;
 use crate::core::data::batching::Example;
 use crate::core::data::masking::{MaskShares, Masker};
+use crate::core::model::fixtures::small_config;
 use crate::core::model::{GeneratorShape, ModelConfig, SequenceClassifier, Task, Weights};
 use crate::core::ops::backend::PretrainingOps;
 use crate::core::ops::{Backend, Cpu};
 use crate::core::tokenizer::TokenKinds;
-use serde_json::json;
-use std::path::Path;
 
 const ADAMW: AdamWSettings =
     AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
@@ -146,17 +145,13 @@ fn losses_and_gradients_equal_those_of_transformers() -> anyhow::Result<()> {
 }
 
 fn small(task: impl Fn(&ModelConfig) -> Task) -> anyhow::Result<SequenceClassifier> {
-    let overrides: Vec<_> = [
+    let mut config = small_config([
         ("vocab_size", 60),
         ("hidden_size", 24),
         ("num_attention_heads", 4),
         ("intermediate_size", 32),
         ("num_hidden_layers", 2),
-    ]
-    .map(|(name, value)| (name.to_owned(), json!(value)))
-    .into();
-    let text = crate::core::model::config::SMALL;
-    let mut config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
+    ])?;
     config.set_task(task(&config));
     Ok(SequenceClassifier::new(config, Weights::none(), 3)?.0)
 }

@@ -4,9 +4,9 @@ use super::tests::{SETTINGS, engines};
 use super::*;
 use crate::core::collective::CollectiveError;
 use crate::core::data::batching::Example;
-use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
+use crate::core::model::SequenceClassifier;
+use crate::core::model::fixtures::small_model;
 use serde_json::json;
-use std::path::Path;
 
 /// Two ranks that compute the same.
 struct Twice;
@@ -43,7 +43,7 @@ impl Collective for Twice {
 }
 
 fn without_dropout() -> anyhow::Result<SequenceClassifier> {
-    let overrides: Vec<_> = [
+    let values = [
         ("vocab_size", json!(30)),
         ("hidden_size", json!(24)),
         ("num_attention_heads", json!(2)),
@@ -51,12 +51,8 @@ fn without_dropout() -> anyhow::Result<SequenceClassifier> {
         ("num_hidden_layers", json!(2)),
         ("hidden_dropout_prob", json!(0.0)),
         ("attention_probs_dropout_prob", json!(0.0)),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    let text = crate::core::model::config::SMALL;
-    let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
-    Ok(SequenceClassifier::new(config, Weights::none(), 3)?.0)
+    ];
+    small_model(values, 3)
 }
 
 #[test]

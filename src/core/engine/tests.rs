@@ -4,11 +4,11 @@ use super::pytorch_fixtures::{PyTorchFixture, fixtures, model, trajectory};
 use super::*;
 use crate::core::data::batching::Example;
 use crate::core::model::SequenceClassifier;
+use crate::core::model::fixtures::small_model;
 use crate::core::model::{ModelConfig, Weights};
 use crate::core::ops::cpu::overwrite;
 use crate::core::train::schedule::{Schedule, SchedulerType};
 use serde_json::json;
-use std::path::Path;
 
 pub(super) const SETTINGS: AdamWSettings =
     AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
@@ -224,19 +224,15 @@ pub(super) fn small() -> anyhow::Result<(SequenceClassifier, Vec<PackedBatch>)> 
 
 /// A small model with dropout, and batches in which most tokens are absent several times in a row.
 fn small_with(activation: &str) -> anyhow::Result<(SequenceClassifier, Vec<PackedBatch>)> {
-    let overrides: Vec<_> = [
+    let values = [
         ("hidden_act", json!(activation)),
         ("vocab_size", json!(60)),
         ("hidden_size", json!(48)),
         ("intermediate_size", json!(80)),
         ("num_hidden_layers", json!(2)),
         ("initializer_range", json!(0.1)),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    let text = crate::core::model::config::SMALL;
-    let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
-    let (model, _) = SequenceClassifier::new(config, Weights::none(), 3)?;
+    ];
+    let model = small_model(values, 3)?;
     let mut generator = crate::core::data::sampling::Generator::new(8);
     let batches = (0..12).map(|number| {
         // Most tokens occur only in every fourth batch.

@@ -8,6 +8,8 @@ pub mod classifier;
 pub mod config;
 mod config_values;
 pub mod embedded;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod folder;
 pub mod layout;
 pub mod parameters;

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::core::engine::{EngineOptions, build};
+use crate::core::model::fixtures::small_config;
 use crate::core::model::{ModelConfig, Weights};
 use crate::core::train::arguments::{Recipe, StartingWeights};
 use crate::core::train::command::Command;
 use crate::core::train::event::Evaluated;
 use serde_json::json;
-use std::path::Path;
 
 /// A model small enough to train in a few seconds.
 pub fn tiny(seed: u64) -> anyhow::Result<SequenceClassifier> {
@@ -15,17 +15,13 @@ pub fn tiny(seed: u64) -> anyhow::Result<SequenceClassifier> {
 }
 
 pub fn tiny_config() -> anyhow::Result<ModelConfig> {
-    let overrides: Vec<_> = [
+    small_config([
         ("vocab_size", json!(50)),
         ("hidden_size", json!(24)),
         ("intermediate_size", json!(48)),
         ("num_hidden_layers", json!(2)),
         ("initializer_range", json!(0.1)),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    let text = crate::core::model::config::SMALL;
-    Ok(ModelConfig::parse(text, Path::new("config.json"), &overrides)?)
+    ])
 }
 
 /// Random sequences labelled by whether they contain token 7.

@@ -11,6 +11,7 @@ use crate::core::collective::{
     Collective, CollectiveError, LaunchError, Launcher, Limits, Placement, Rendezvous,
     TcpCollective,
 };
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -44,18 +45,8 @@ impl Membership {
         command: impl Fn() -> std::io::Result<Command>,
     ) -> std::io::Result<Self> {
         let rendezvous = Rendezvous::local()?;
-        let (address, port) = rendezvous.address()?;
-        let placement = Placement {
-            launcher: Launcher::Own,
-            rank: 0,
-            world_size: processes,
-            local_rank: 0,
-            local_world_size: processes,
-            cpus: None,
-            address: Some(address.to_string()),
-            port,
-            run_id: format!("{}-{port}", std::process::id()),
-        };
+        let port = rendezvous.port()?;
+        let placement = Placement::on_this_machine(0, processes, port, secret());
         let mut children = Children::default();
         for rank in 1..processes {
             let mut command = command()?;
@@ -95,6 +86,13 @@ impl Membership {
         };
         Ok((Arc::new(collective), children))
     }
+}
+
+/// A name of a run that nobody guesses, so that no other user of this machine can take part in it.
+fn secret() -> String {
+    // The keys of the hasher are random numbers of the system.
+    let random = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", random(), random())
 }
 
 /// Whether gradients are added up by MPI.
@@ -160,17 +158,7 @@ mod tests {
 
     #[test]
     fn a_started_process_finds_itself_by_its_variables() -> anyhow::Result<()> {
-        let first = Placement {
-            launcher: Launcher::Own,
-            rank: 0,
-            world_size: 4,
-            local_rank: 0,
-            local_world_size: 4,
-            cpus: None,
-            address: Some("127.0.0.1".to_owned()),
-            port: 4321,
-            run_id: "7-4321".to_owned(),
-        };
+        let first = Placement::on_this_machine(0, 4, 4321, secret());
         let variables = environment(&first, 3);
         let variable = |name: &str| {
             let found = variables.iter().find(|(own, _)| *own == name);
@@ -182,6 +170,7 @@ mod tests {
         assert_eq!(own, Some(expected));
         let error = placement(variable, Some(2)).err().map(|error| error.to_string());
         assert!(error.is_some_and(|text| text.contains("asks for 2")));
+        assert_ne!(secret(), secret());
         let job = |name: &str| match name {
             "SLURM_PROCID" => Some("0".to_owned()),
             "SLURM_NTASKS" => Some("4".to_owned()),

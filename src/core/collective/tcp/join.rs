@@ -5,7 +5,7 @@ use crate::core::collective::{CollectiveError, Placement};
 use crate::core::text::sanitize_for_terminal;
 use serde::{Deserialize, Serialize};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 /// The version of the exchange.
@@ -65,12 +65,12 @@ impl Rendezvous {
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map(Self)
     }
 
-    /// Its address and port.
+    /// Its port.
     ///
     /// # Errors
     /// If the system does not say.
-    pub fn address(&self) -> std::io::Result<(IpAddr, u16)> {
-        self.0.local_addr().map(|address| (address.ip(), address.port()))
+    pub fn port(&self) -> std::io::Result<u16> {
+        self.0.local_addr().map(|address| address.port())
     }
 
     /// Waits for all other ranks. `check` is called again and again meanwhile; an error of it ends

@@ -1,24 +1,19 @@
 use crate::core::data::batching::{Example, PackedBatch};
 use crate::core::engine::{EngineOptions, OptimizerOptions, StepInput, StepOptions, build};
-use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
+use crate::core::model::SequenceClassifier;
+use crate::core::model::fixtures::small_model;
 use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::Update;
-use serde_json::json;
-use std::path::Path;
 
 fn model() -> anyhow::Result<SequenceClassifier> {
-    let overrides: Vec<_> = [
+    let values = [
         ("vocab_size", 40),
         ("hidden_size", 24),
         ("num_attention_heads", 2),
         ("intermediate_size", 32),
         ("num_hidden_layers", 3),
-    ]
-    .map(|(name, value)| (name.to_owned(), json!(value)))
-    .into();
-    let text = crate::core::model::config::SMALL;
-    let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
-    Ok(SequenceClassifier::new(config, Weights::none(), 3)?.0)
+    ];
+    small_model(values, 3)
 }
 
 /// The tokens of a step are few of the vocabulary, so that the rows of others have pending updates.

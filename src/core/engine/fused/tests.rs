@@ -2,31 +2,25 @@
 
 use super::*;
 use crate::core::data::batching::Example;
-use crate::core::model::{ModelConfig, Weights};
+use crate::core::model::fixtures::small_model;
 use crate::core::ops::AdamWSettings;
 use crate::core::ops::backend::{Device, Update};
 use crate::core::ops::cpu::overwrite;
 use crate::core::ops::cuda::emulator::Emulated;
 use crate::core::ops::cuda::{CudaBackend, Precision};
-use serde_json::json;
-use std::path::Path;
 
 const SETTINGS: AdamWSettings =
     AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
 
 fn model() -> anyhow::Result<SequenceClassifier> {
-    let overrides: Vec<_> = [
+    let values = [
         ("vocab_size", 30),
         ("hidden_size", 24),
         ("num_attention_heads", 2),
         ("intermediate_size", 32),
         ("num_hidden_layers", 2),
-    ]
-    .map(|(name, value)| (name.to_owned(), json!(value)))
-    .into();
-    let text = crate::core::model::config::SMALL;
-    let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
-    Ok(SequenceClassifier::new(config, Weights::none(), 3)?.0)
+    ];
+    small_model(values, 3)
 }
 
 /// Inputs of equal size, so that nothing is allocated after the first step.

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::core::collective::{
-    Collective, CollectiveError, Launcher, Limits, Placement, Rendezvous, TcpCollective,
+    Collective, CollectiveError, Limits, Placement, Rendezvous, TcpCollective,
 };
 use crate::core::data::batching::SamplingStrategy;
 use crate::core::engine::{EngineOptions, Ops, build};
-use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
+use crate::core::model::SequenceClassifier;
+use crate::core::model::fixtures::small_model;
 use crate::core::train::arguments::{
     SaveStrategy, StartingWeights, StepInterval, TrainingArguments,
 };
@@ -69,7 +70,7 @@ impl Collector {
 }
 
 fn tiny(dropout: f64) -> anyhow::Result<SequenceClassifier> {
-    let overrides: Vec<_> = [
+    let values = [
         ("vocab_size", json!(50)),
         ("hidden_size", json!(24)),
         ("intermediate_size", json!(48)),
@@ -77,12 +78,8 @@ fn tiny(dropout: f64) -> anyhow::Result<SequenceClassifier> {
         ("hidden_dropout_prob", json!(dropout)),
         ("attention_probs_dropout_prob", json!(dropout)),
         ("initializer_range", json!(0.1)),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    let text = crate::core::model::config::SMALL;
-    let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
-    Ok(SequenceClassifier::new(config, Weights::none(), 5)?.0)
+    ];
+    small_model(values, 5)
 }
 
 /// A run of `world_size` ranks.
@@ -109,14 +106,15 @@ impl<'a> Ranks<'a> {
         let Self { arguments, ops, dropout, output, resume, collectors } = self;
         let world_size = arguments.world_size;
         let rendezvous = Rendezvous::local()?;
-        let port = rendezvous.address()?.1;
+        let port = rendezvous.port()?;
         let mut rendezvous = Some(rendezvous);
         scope(|scope| {
             let ranks: Vec<_> = collectors
                 .into_iter()
                 .enumerate()
                 .map(|(rank, collector)| {
-                    let placement = placement(rank, world_size, port);
+                    let placement =
+                        Placement::on_this_machine(rank, world_size, port, String::new());
                     let rendezvous = rendezvous.take();
                     scope.spawn(move || -> anyhow::Result<Outcome> {
                         let limits = Limits::default();
@@ -133,20 +131,6 @@ impl<'a> Ranks<'a> {
                 .map(|rank| rank.join().map_err(|_| anyhow::anyhow!("a rank panicked"))?);
             ranks.collect()
         })
-    }
-}
-
-fn placement(rank: usize, world_size: usize, port: u16) -> Placement {
-    Placement {
-        launcher: Launcher::Own,
-        rank,
-        world_size,
-        local_rank: rank,
-        local_world_size: world_size,
-        cpus: None,
-        address: Some("127.0.0.1".to_owned()),
-        port,
-        run_id: String::new(),
     }
 }
 

@@ -6,7 +6,8 @@ use crate::core::engine::{
     Engine, EngineError, EngineOptions, EngineResult, OptimizerOptions, StepInput, StepOptions,
     StepTimings, build,
 };
-use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
+use crate::core::model::SequenceClassifier;
+use crate::core::model::fixtures::small_model;
 use crate::core::ops::OUT_OF_MEMORY;
 use crate::core::ops::backend::{Moments, StepMetrics};
 use crate::core::train::arguments::{StartingWeights, StepInterval, TrainingArguments};
@@ -102,19 +103,15 @@ impl Engine for FaultyEngine {
 
 /// A small model without dropout, whose masks differ between parts of a batch.
 fn tiny() -> anyhow::Result<SequenceClassifier> {
-    let overrides: Vec<_> = [
+    let values = [
         ("vocab_size", json!(50)),
         ("hidden_size", json!(24)),
         ("intermediate_size", json!(48)),
         ("num_hidden_layers", json!(1)),
         ("hidden_dropout_prob", json!(0.0)),
         ("attention_probs_dropout_prob", json!(0.0)),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    let text = crate::core::model::config::SMALL;
-    let config = ModelConfig::parse(text, Path::new("config.json"), &overrides)?;
-    Ok(SequenceClassifier::new(config, Weights::none(), 7)?.0)
+    ];
+    small_model(values, 7)
 }
 
 /// 12 steps of 16 examples at a constant rate, with a checkpoint every third step.
