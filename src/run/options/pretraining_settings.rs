@@ -92,6 +92,17 @@ pub(super) fn check(options: &TrainOptions) -> Result<(), ConfigError> {
             "--{name} is for classifiers; pretraining reads texts without labels. Leave it out"
         )));
     }
+    if options.pretraining.chosen() == Some(Objective::Mlm) {
+        let of_generator = ["generator_layers", "generator_size", "discriminator_weight"];
+        let unused =
+            given.iter().find(|given| of_generator.contains(&given.name) && !is_own(given.source));
+        if let Some(unused) = unused {
+            let name = unused.name.replace('_', "-");
+            return Err(ConfigError(format!(
+                "--{name} is for --objective rtd, whose generator replaces tokens; leave it out"
+            )));
+        }
+    }
     let metric = options.output.metric_for_best_model.as_ref();
     let is_loss = |name: &str| name.strip_prefix("eval_").unwrap_or(name) == "loss";
     if metric.is_some_and(|metric| !is_loss(&metric.value)) {

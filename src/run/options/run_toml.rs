@@ -233,8 +233,9 @@ pub fn write(options: &TrainOptions, settings: &[Setting]) -> String {
     let lines: Vec<_> = lines.map(|(name, value, reason)| (name, literal(value), reason)).collect();
     let width = lines.iter().map(|(name, value, _)| name.len() + value.len() + 3).max();
     let width = width.unwrap_or(0).min(60);
+    let command = if options.pretraining.chosen().is_some() { "pretrain" } else { "train" };
     let mut text = format!(
-        "# The arguments of this run: nsmc-tui train --config {NAME}\n\
+        "# The arguments of this run: nsmc-tui {command} --config {NAME}\n\
          # Paths are relative to the folder the program is called in.\n\n"
     );
     for (name, value, reason) in lines {
@@ -247,7 +248,6 @@ pub fn write(options: &TrainOptions, settings: &[Setting]) -> String {
         if reason.is_empty() {
             text += &line;
         } else {
-            // Writing to a string cannot fail.
             let _ = write!(text, "{line:<width$}  # {reason}");
         }
         text.push('\n');

@@ -152,7 +152,7 @@ fn forward(
     out.into_par_iter().zip(statistics).enumerate().for_each(|(index, (out, statistics))| {
         let sequence = Sequence::new(attention, batch, index, q, kv);
         SCRATCH.with_borrow_mut(|scratch| {
-            vectorized(|| {
+            vectorized!({
                 for head in 0..attention.heads {
                     let out = &mut out[head * attention.head_width..];
                     forward_head(attention, &sequence, head, scratch, (out, hidden), statistics);
@@ -217,7 +217,7 @@ fn backward(
         let first = if attention.first_only { index } else { sequence.start };
         let grad = &grad[first * hidden..(first + sequence.queries) * hidden];
         SCRATCH.with_borrow_mut(|scratch| {
-            vectorized(|| {
+            vectorized!({
                 for head in 0..attention.heads {
                     let grad =
                         RowMajor { values: &grad[head * attention.head_width..], stride: hidden };

@@ -103,7 +103,7 @@ fn forward(parameters: &[f32], arguments: EmbedForward<'_, Cpu>) {
                     .then(|| tables.token_types + type_of(batch, row) * width);
                 let token = &parameters[token..][..width];
                 let position = &parameters[position..][..width];
-                vectorized(|| {
+                vectorized!({
                     for (i, sum) in sum.iter_mut().enumerate() {
                         *sum = token[i] + position[i];
                     }
@@ -144,7 +144,7 @@ fn backward(parameters: &[f32], arguments: EmbedBackward<'_, Cpu>) {
             for (row, ((grad, sum), statistics)) in rows.enumerate() {
                 let row = task * ROWS_PER_TASK + row;
                 let kind = type_of(batch, row) * width;
-                vectorized(|| {
+                vectorized!({
                     drop_out(dropout, row, grad);
                     normalize_backward(sum, weight, statistics, grad, dweight, dshift);
                     if types > 0 {
@@ -185,7 +185,7 @@ fn position_rows(
         for pair in batch.starts.windows(2) {
             let row = pair[0] as usize + position;
             if row < pair[1] as usize {
-                vectorized(|| add(total, &grad[row * width..][..width]));
+                vectorized!(add(total, &grad[row * width..][..width]));
             }
         }
     });
@@ -206,7 +206,7 @@ fn given_position_rows(
         let first = rows.partition_point(|row| (row.0 as usize) < position);
         let used = rows[first..].iter().take_while(|row| row.0 as usize == position);
         for &(_, row) in used {
-            vectorized(|| add(total, &grad[row * width..][..width]));
+            vectorized!(add(total, &grad[row * width..][..width]));
         }
     });
 }
@@ -228,7 +228,7 @@ fn token_rows(
         }
         let (first, end) = (batch.occurrence_starts[token], batch.occurrence_starts[token + 1]);
         for &row in &batch.occurrences[first as usize..end as usize] {
-            vectorized(|| add(total, &grad[row as usize * width..][..width]));
+            vectorized!(add(total, &grad[row as usize * width..][..width]));
         }
     });
 }
