@@ -8,6 +8,7 @@ mod network;
 mod path;
 pub mod pretraining;
 mod rate;
+mod relative;
 mod token_head;
 mod workspace;
 
