@@ -197,3 +197,7 @@ impl ModelConfig {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "deberta_tests.rs"]
+mod tests;
