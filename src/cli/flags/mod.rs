@@ -149,7 +149,7 @@ pub enum CliCommand {
     #[command(after_help = figures::EXAMPLES)]
     Figures(FiguresFlags),
     /// Evaluate a saved model on the evaluation rows
-    Evaluate(EvaluateFlags),
+    Evaluate(Box<EvaluateFlags>),
     /// Classify sentences, given as arguments or as lines of standard input
     Predict(PredictFlags),
     /// Answer questions over HTTP, as Hugging Face's Text Embeddings Inference does
@@ -160,7 +160,7 @@ pub enum CliCommand {
     #[command(after_help = export::EXAMPLES)]
     Export(ExportFlags),
     /// Show statistics and a sample of the dataset
-    Data(DataFlags),
+    Data(Box<DataFlags>),
     /// Show how a text is tokenized
     Tokenize(TokenizeFlags),
     /// Measure training and inference speed on this computer

@@ -16,7 +16,7 @@ use crate::core::train::event::Setting;
 const PRETRAINING: &str = "pretraining";
 
 /// Options of classifiers.
-const NOT_FOR_PRETRAINING: [&str; 16] = [
+const NOT_FOR_PRETRAINING: [&str; 17] = [
     "label_column_name",
     "text_pair_column_name",
     "label_smoothing_factor",
@@ -33,6 +33,7 @@ const NOT_FOR_PRETRAINING: [&str; 16] = [
     "probe",
     "save_predictions",
     "slice_column",
+    "corrections",
 ];
 
 /// The settings of a generator.

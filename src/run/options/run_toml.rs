@@ -27,13 +27,13 @@ const SENTENCES: &str = "probe";
 /// Options that concern one call of the program, not the run, and are therefore not written.
 const NOT_WRITTEN: [&str; 1] = ["resume_from_checkpoint"];
 
-/// Settings that are written as they were given. Their displayed text is a description or, for a
-/// path, sanitized for the terminal.
-const WRITTEN_AS_GIVEN: [&str; 6] = [
+/// Settings that are written as given: their displayed text is a description, or sanitized.
+const WRITTEN_AS_GIVEN: [&str; 7] = [
     "model_name_or_path",
     "train_file",
     "unlabelled",
     "validation_file",
+    "corrections",
     "dataset_name",
     "output_dir",
 ];
@@ -190,8 +190,8 @@ pub(super) fn current_value<'a>(name: &str, value: &'a str) -> &'a str {
 /// Whether the value is a path that is not UTF-8, whose text lacks a part of it. It cannot be
 /// written, and reading its text would name another file.
 fn is_incomplete_path(name: &str, value: &str) -> bool {
-    const PATHS: [&str; 5] =
-        ["train_file", "unlabelled", "validation_file", "output_dir", "logging_dir"];
+    const PATHS: [&str; 6] =
+        ["train_file", "unlabelled", "validation_file", "corrections", "output_dir", "logging_dir"];
     PATHS.contains(&name) && value.contains('\u{fffd}')
 }
 

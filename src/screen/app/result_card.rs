@@ -93,7 +93,7 @@ fn best_text(best: &Evaluated, state: &State) -> String {
     } else {
         let [accuracy, f1] =
             [metrics.eval_accuracy, metrics.eval_f1].map(|value| format!("{value:.4}"));
-        lang.tr_with("accuracy {0}  F1 {1}  loss {2}", &[&accuracy, &f1, &loss])
+        lang.tr_with("highest accuracy {0}, there F1 {1}, loss {2}", &[&accuracy, &f1, &loss])
     };
     let epoch = (best.epoch * 100.0).round() / 100.0;
     let when = lang.tr_with("epoch {0}, step {1}", &[&epoch, &best.step]);
@@ -176,7 +176,7 @@ mod tests {
         let state = ended(Lang::English, [run(630), ending()].concat());
         let card = result_card(&state).expect("it has ended");
         assert_eq!(names(&card), ["best", "verdict", "time", "files"]);
-        assert!(card.facts[0].text.starts_with("accuracy 0.7"), "{:?}", card.facts);
+        assert!(card.facts[0].text.starts_with("highest accuracy 0.7"), "{:?}", card.facts);
         assert!(card.facts[2].text.starts_with("1:39, 630 steps"), "{:?}", card.facts);
         assert_eq!(card.commands[0].arguments, ["predict", "정말 재미있는 영화"]);
         assert_eq!(card.commands.len(), 1, "a finished run is not continued");
