@@ -98,17 +98,14 @@ fn forward(parameters: &[f32], arguments: EmbedForward<'_, Cpu>) {
             for (row, ((sum, out), statistics)) in rows.enumerate() {
                 let row = task * ROWS_PER_TASK + row;
                 let token = tables.tokens + batch.ids[row] as usize * width;
-                let position = tables.positions + positions[row] * width;
+                let position = tables.positions.map(|table| table + positions[row] * width);
                 let kind = (tables.max_token_types > 0)
                     .then(|| tables.token_types + type_of(batch, row) * width);
                 let token = &parameters[token..][..width];
-                let position = &parameters[position..][..width];
                 vectorized!({
-                    for (i, sum) in sum.iter_mut().enumerate() {
-                        *sum = token[i] + position[i];
-                    }
-                    if let Some(kind) = kind {
-                        add(sum, &parameters[kind..][..width]);
+                    sum.copy_from_slice(token);
+                    for row in position.into_iter().chain(kind) {
+                        add(sum, &parameters[row..][..width]);
                     }
                     statistics.copy_from_slice(&normalize(sum, norm, out));
                     drop_out(dropout, row, out);
@@ -173,7 +170,8 @@ fn position_rows(
     gradients: &mut CpuGradients,
 ) {
     let (width, accumulate) = (tables.width, gradients.accumulate);
-    let all = gradients.at(tables.positions, tables.max_positions * width);
+    let Some(table) = tables.positions else { return };
+    let all = gradients.at(table, tables.max_positions * width);
     if !accumulate {
         all.fill(0.0);
     }
