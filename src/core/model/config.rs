@@ -130,6 +130,9 @@ impl ModelConfig {
         }
         let architecture = Architecture::of(&json)?;
         refuse_other_computations(&json)?;
+        if Architecture::of(&json) == Ok(Architecture::DebertaV2) {
+            deberta::refuse_other_computations(&json)?;
+        }
         let values = Values { json: &json, architecture };
         let encoder = values.encoder()?;
         let is_deberta = architecture == Architecture::DebertaV2;

@@ -2,7 +2,6 @@
 //! refused because they change the computation.
 
 use super::architecture::Architecture;
-use super::config::deberta;
 use super::shown;
 use super::weights::WEIGHTS;
 use candle_transformers::models::bert::{Config, HiddenAct, PositionEmbeddingType};
@@ -14,7 +13,7 @@ pub(super) fn default(architecture: Architecture, name: &str) -> Option<Value> {
     let is_electra = architecture == Architecture::Electra;
     match architecture {
         Architecture::DistilBert => return distilbert_default(name),
-        Architecture::DebertaV2 => return deberta::default(name),
+        Architecture::DebertaV2 => return deberta_default(name),
         _ => {}
     }
     Some(match name {
@@ -52,6 +51,29 @@ fn distilbert_default(key: &str) -> Option<Value> {
         "initializer_range" => json!(0.02),
         "seq_classif_dropout" => json!(0.2),
         "pad_token_id" => json!(0),
+        _ => return None,
+    })
+}
+
+/// The defaults of `DebertaV2Config`.
+fn deberta_default(key: &str) -> Option<Value> {
+    Some(match key {
+        "vocab_size" => json!(128_100),
+        "hidden_size" => json!(1536),
+        "num_hidden_layers" | "num_attention_heads" => json!(24),
+        "intermediate_size" => json!(6144),
+        "hidden_act" | "pooler_hidden_act" => json!("gelu"),
+        "hidden_dropout_prob" | "attention_probs_dropout_prob" => json!(0.1),
+        "max_position_embeddings" => json!(512),
+        "type_vocab_size" | "pad_token_id" => json!(0),
+        "initializer_range" => json!(0.02),
+        "layer_norm_eps" => json!(1e-7),
+        "relative_attention" | "share_att_key" => json!(false),
+        "max_relative_positions" | "position_buckets" => json!(-1),
+        "position_biased_input" => json!(true),
+        "pos_att_type" | "cls_dropout" => Value::Null,
+        "pooler_dropout" => json!(0.0),
+        "norm_rel_ebd" => json!("none"),
         _ => return None,
     })
 }
@@ -197,9 +219,6 @@ pub(super) fn refuse_other_computations(json: &Map<String, Value>) -> Result<(),
             _ => continue,
         };
         return Err(format!("{name} {} is not supported; {supported} is", shown(value)));
-    }
-    if Architecture::of(json) == Ok(Architecture::DebertaV2) {
-        deberta::refuse_other_computations(json)?;
     }
     Ok(())
 }

@@ -2,10 +2,11 @@
 //! `core/engine/reference`, for padded batches.
 
 use super::graph::{Attribute, Dimension, Graph};
+use super::nodes::{counted, layer_norm, linear};
 use super::relative::{self, Relative};
 use crate::core::model::layout::LayerLayout;
 use crate::core::model::{ModelLayout, Pooling, SequenceClassifier};
-use crate::core::ops::backend::{Activation, LayerNormLayout, LinearLayout};
+use crate::core::ops::backend::{Activation, LinearLayout};
 
 /// The graph's inputs by name.
 struct Inputs {
@@ -91,14 +92,6 @@ fn embeddings(graph: &mut Graph, layout: &ModelLayout, inputs: &Inputs) -> Strin
     }
 }
 
-/// The positions 0, 1, 2, …, `[sequence]`.
-pub(super) fn counted(graph: &mut Graph, ids: &str) -> String {
-    let shape = graph.node("Shape", &[ids], &[]);
-    let [zero, one] = [0, 1].map(|value| graph.integer(value));
-    let length = graph.node("Gather", &[&shape, &one], &[("axis", Attribute::Int(0))]);
-    graph.node("Range", &[&zero, &length, &one], &[])
-}
-
 /// The positions of RoBERTa, `[batch, sequence]`: padding tokens have the padding's position, and the
 /// others are counted from the next one on, as `create_position_ids_from_input_ids` does.
 fn counted_without_padding(graph: &mut Graph, ids: &str, padding: i64) -> String {
@@ -174,19 +167,6 @@ fn mean_of_tokens(graph: &mut Graph, hidden: &str, attended: &str) -> String {
     };
     let (sum, count) = (sum_over(graph, &tokens), sum_over(graph, &shares));
     graph.node("Div", &[&sum, &count], &[])
-}
-
-/// `x Wᵀ + b`.
-pub(super) fn linear(graph: &mut Graph, layer: &LinearLayout, x: &str) -> String {
-    let (weight, bias) = (graph.transposed(layer.weight), graph.parameter(layer.bias));
-    let product = graph.node("MatMul", &[x, &weight], &[]);
-    graph.node("Add", &[&product, &bias], &[])
-}
-
-pub(super) fn layer_norm(graph: &mut Graph, norm: &LayerNormLayout, x: &str) -> String {
-    let (scale, shift) = (graph.parameter(norm.weight), graph.parameter(norm.bias));
-    let attributes = [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(norm.epsilon))];
-    graph.node("LayerNormalization", &[x, &scale, &shift], &attributes)
 }
 
 /// The activation function. GELU is an operator only from opset 20 on.

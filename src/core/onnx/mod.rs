@@ -7,6 +7,7 @@
 
 mod encoder;
 mod graph;
+mod nodes;
 mod protobuf;
 mod relative;
 

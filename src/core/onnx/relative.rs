@@ -1,7 +1,7 @@
 //! Relative positions in attention (He et al., 2021).
 
-use super::encoder::{counted, layer_norm, linear};
 use super::graph::{Attribute, Graph};
+use super::nodes::{counted, layer_norm, linear};
 use crate::core::model::layout::LayerLayout;
 use crate::core::model::{ModelConfig, ModelLayout, RelativePositions};
 use crate::core::ops::backend::LinearLayout;

@@ -159,6 +159,7 @@ fn a_complete_card() {
 fn unknown_values_are_left_out() {
     let sparse = ModelCard {
         base_model: None,
+        license: None,
         dataset: HubReference { name: "mine.tsv".to_owned(), hub_name: None },
         split: None,
         language: None,
@@ -219,6 +220,7 @@ fn names_are_escaped_everywhere() {
     let text = ModelCard {
         model_name: hostile.to_owned(),
         base_model: Some(reference.clone()),
+        license: None,
         dataset: reference,
         split: Some(hostile.to_owned()),
         language: Some(hostile.to_owned()),

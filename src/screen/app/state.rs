@@ -257,7 +257,6 @@ impl State {
         } else if self.asked_model.is_some() {
             &[Page::Predict, Page::Settings]
         } else if self.is_pretraining() {
-            // Without classes there is nothing to predict, and no mistake.
             &[Page::Train, Page::Settings, Page::Log]
         } else {
             &Page::ALL

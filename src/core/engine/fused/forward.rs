@@ -1,7 +1,7 @@
 //! The forward pass.
 
 use super::network::Network;
-use super::relative::RelativeState;
+use super::relative_state::RelativeState;
 use super::workspace::{HeadState, LayerState, Workspace};
 use crate::core::model::Pooling;
 use crate::core::ops::backend::{

@@ -9,6 +9,7 @@ mod path;
 pub mod pretraining;
 mod rate;
 mod relative;
+mod relative_state;
 mod token_head;
 mod workspace;
 

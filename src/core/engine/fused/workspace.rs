@@ -1,7 +1,7 @@
 //! The buffers of an engine: gradients, and activations that the forward pass saves for the
 //! backward pass. They are reused in each step, so nothing is allocated after the largest batch.
 
-use super::relative::{RelativeLayer, RelativeState};
+use super::relative_state::{RelativeLayer, RelativeState};
 use crate::core::ops::Backend;
 
 /// The activations of one layer.

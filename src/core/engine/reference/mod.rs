@@ -2,6 +2,7 @@
 //! It is slow, but simple enough to verify by reading; the fused engine is tested against it.
 
 mod functions;
+mod modules;
 mod network;
 mod ranks;
 mod relative;

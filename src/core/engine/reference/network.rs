@@ -1,82 +1,16 @@
 //! A model as a graph of candle's operations, with a copy of the parameters.
 
 use super::functions::{
-    PaddedBatch, Positions, activate, attention_probabilities, dropout, embed, layer_norm, linear,
-    mean_of_tokens,
+    PaddedBatch, Positions, activate, attention_probabilities, dropout, embed, mean_of_tokens,
 };
+use super::modules::{LayerNorm, Linear, ParameterVars};
 use super::relative::{RelativeBatch, RelativeProjections, RelativeTable};
 use crate::core::data::batching::PackedBatch;
 use crate::core::model::layout::{LayerLayout, Parameter};
 use crate::core::model::{ModelConfig, ModelLayout, Pooling, SequenceClassifier};
-use crate::core::ops::backend::{self, Activation};
+use crate::core::ops::backend::Activation;
 use crate::core::ops::{Dropout, DropoutKey, DropoutProbabilities, LayerDropouts, NetworkDropouts};
 use candle_core::{Device, Result, Tensor, Var};
-
-/// Copies of a model's parameters, for automatic differentiation.
-pub(super) struct ParameterVars {
-    starts: Vec<usize>,
-    vars: Vec<Var>,
-}
-
-impl ParameterVars {
-    fn copy(model: &SequenceClassifier, device: &Device) -> Result<Self> {
-        let tensors = model.parameters().iter();
-        let copy = |tensor: &Tensor| Var::from_tensor(&tensor.to_device(device)?);
-        Ok(Self {
-            starts: model.layout().parameters.iter().map(|parameter| parameter.start).collect(),
-            vars: tensors.map(|(_, tensor)| copy(tensor)).collect::<Result<_>>()?,
-        })
-    }
-
-    /// The parameter that starts at this offset in the flat tensor.
-    pub(super) fn at(&self, start: usize) -> Result<Tensor> {
-        match self.starts.binary_search(&start) {
-            Ok(index) => Ok(self.vars[index].as_tensor().clone()),
-            Err(_) => candle_core::bail!("no parameter starts at {start}"),
-        }
-    }
-}
-
-/// A fully connected layer.
-pub(super) struct Linear {
-    weight: Tensor,
-    bias: Tensor,
-}
-
-impl Linear {
-    pub(super) fn new(vars: &ParameterVars, layout: backend::LinearLayout) -> Result<Self> {
-        Ok(Self { weight: vars.at(layout.weight)?, bias: vars.at(layout.bias)? })
-    }
-
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        linear(x, &self.weight, &self.bias)
-    }
-}
-
-/// A layer normalization.
-pub(super) struct LayerNorm {
-    weight: Tensor,
-    bias: Tensor,
-    epsilon: f64,
-}
-
-impl LayerNorm {
-    pub(super) fn new(
-        vars: &ParameterVars,
-        layout: &backend::LayerNormLayout,
-        config: &ModelConfig,
-    ) -> Result<Self> {
-        Ok(Self {
-            weight: vars.at(layout.weight)?,
-            bias: vars.at(layout.bias)?,
-            epsilon: config.encoder.layer_norm_eps,
-        })
-    }
-
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        layer_norm(x, &self.weight, &self.bias, self.epsilon)
-    }
-}
 
 /// Token, position and token-type embeddings with layer normalization. `DistilBERT` has no token
 /// types, and `DeBERTa` may have neither types nor positions; ELECTRA projects the embeddings to the encoder's width if the widths differ.
@@ -286,7 +220,7 @@ impl ReferenceNetwork {
         &'a self,
         model: &'a SequenceClassifier,
     ) -> impl Iterator<Item = (&'a Parameter, &'a Var)> {
-        model.layout().parameters.iter().zip(&self.vars.vars)
+        model.layout().parameters.iter().zip(self.vars.all())
     }
 
     /// The logits, `[batch, labels]`; without a key, dropout is disabled.

@@ -1,7 +1,7 @@
 //! Relative positions in attention (He et al., 2021), in candle's operations.
 
 use super::functions::{PaddedBatch, dropout};
-use super::network::{LayerNorm, Linear, ParameterVars};
+use super::modules::{LayerNorm, Linear, ParameterVars};
 use crate::core::model::layout::LayerLayout;
 use crate::core::model::{ModelConfig, ModelLayout, RelativePositions};
 use crate::core::ops::Dropout;

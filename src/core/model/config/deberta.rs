@@ -26,29 +26,6 @@ pub struct DebertaValues {
 /// The largest table of relative positions.
 const MAX_SPAN: usize = 1 << 20;
 
-/// The values that the configuration class has a default for: transformers'.
-pub(in crate::core::model) fn default(key: &str) -> Option<Value> {
-    Some(match key {
-        "vocab_size" => json!(128_100),
-        "hidden_size" => json!(1536),
-        "num_hidden_layers" | "num_attention_heads" => json!(24),
-        "intermediate_size" => json!(6144),
-        "hidden_act" | "pooler_hidden_act" => json!("gelu"),
-        "hidden_dropout_prob" | "attention_probs_dropout_prob" => json!(0.1),
-        "max_position_embeddings" => json!(512),
-        "type_vocab_size" | "pad_token_id" => json!(0),
-        "initializer_range" => json!(0.02),
-        "layer_norm_eps" => json!(1e-7),
-        "relative_attention" | "share_att_key" => json!(false),
-        "max_relative_positions" | "position_buckets" => json!(-1),
-        "position_biased_input" => json!(true),
-        "pos_att_type" | "cls_dropout" => Value::Null,
-        "pooler_dropout" => json!(0.0),
-        "norm_rel_ebd" => json!("none"),
-        _ => return None,
-    })
-}
-
 /// Refuses what changes the computation of `DeBERTa` and is not computed here.
 pub(in crate::core::model) fn refuse_other_computations(
     json: &Map<String, Value>,

@@ -6,7 +6,7 @@
 use super::device::Cpu;
 use super::memory::{resize, split_by_sequence};
 use super::numeric::{exp, lane_sum, vectorized};
-use super::product::{LANES, RowMajor, Strided, product};
+use super::product::{LANES, RowMajor, Strided, product, transpose};
 use super::relative::{
     RelativeGradients, RelativeHead, RelativeScratch, Sizes, add_parts, sequences_of_part,
 };
@@ -126,25 +126,6 @@ impl<'a> From<RowMajor<'a>> for Strided<'a> {
     fn from(rows: RowMajor<'a>) -> Self {
         Self { values: rows.values, row_stride: rows.stride, column_stride: 1 }
     }
-}
-
-/// `rows` transposed, each row of the result padded with zeros to `padded`.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
-pub(super) fn transpose<'a>(
-    rows: RowMajor<'_>,
-    (length, width, padded): (usize, usize, usize),
-    out: &'a mut Vec<f32>,
-) -> RowMajor<'a> {
-    out.clear();
-    out.resize(width * padded, 0.0);
-    for j in 0..length {
-        let row = &rows.values[j * rows.stride..][..width];
-        for (i, value) in row.iter().enumerate() {
-            out[i * padded + j] = *value;
-        }
-    }
-    RowMajor { values: out, stride: padded }
 }
 
 /// Softmax of `scale × scores` in place; returns the log-sum-exp.

@@ -62,6 +62,25 @@ pub(super) fn product(
     }
 }
 
+/// `rows` transposed, each row of the result padded with zeros to `padded`.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
+pub(super) fn transpose<'a>(
+    rows: RowMajor<'_>,
+    (length, width, padded): (usize, usize, usize),
+    out: &'a mut Vec<f32>,
+) -> RowMajor<'a> {
+    out.clear();
+    out.resize(width * padded, 0.0);
+    for j in 0..length {
+        let row = &rows.values[j * rows.stride..][..width];
+        for (i, value) in row.iter().enumerate() {
+            out[i * padded + j] = *value;
+        }
+    }
+    RowMajor { values: out, stride: padded }
+}
+
 /// Computes a tile of `R × LANES` elements.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]

@@ -1,11 +1,10 @@
 //! Relative positions in attention (He et al., 2021), for one head of one sequence at a time.
 
 use super::activation::{add, drop_out};
-use super::attention::transpose;
 use super::device::Cpu;
 use super::memory::{CpuGradients, CpuParameters, resize};
 use super::numeric::{ELEMENTS_PER_TASK, ROWS_PER_TASK, vectorized};
-use super::product::{LANES, RowMajor, Strided, product};
+use super::product::{LANES, RowMajor, Strided, product, transpose};
 use crate::core::ops::backend::{DropRows, Relative, RelativeOps, RelativeRows};
 use candle_core::Result;
 use rayon::prelude::*;

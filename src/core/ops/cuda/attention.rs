@@ -6,7 +6,8 @@ use super::batch::DeviceBatch;
 use super::device::CudaBackend;
 use super::driver::{Driver, arguments};
 use super::memory::{DeviceSliceMut, LaunchShape};
-use super::relative::{RelativeAttention, RelativeGradients, RelativeScratch};
+use super::relative::{RelativeAttention, RelativeGradients};
+use super::relative_buffers::RelativeScratch;
 use super::shapes::groups;
 use crate::core::ops::backend::{
     AttentionBackward, AttentionConfig, AttentionForward, AttentionOps,

@@ -7,7 +7,7 @@ use super::memory::{Act, DeviceBuffer, GpuContext};
 use super::optimizer::CudaOptimizer;
 use super::parameters::CudaParameters;
 use super::pretraining_buffers::PretrainingBuffers;
-use super::relative::{DeviceRelativeRows, RelativeScratch};
+use super::relative_buffers::{DeviceRelativeRows, RelativeScratch};
 use crate::core::collective::Collective;
 use crate::core::ops::adamw::AdamWSettings;
 use crate::core::ops::backend::{

@@ -59,6 +59,7 @@ mod properties;
 mod prototypes;
 mod ranks;
 mod relative;
+mod relative_buffers;
 #[cfg(test)]
 #[cfg(any(unix, feature = "cuda"))]
 mod relative_tests;
@@ -80,7 +81,7 @@ pub use gradients::CudaGradients;
 pub use memory::{Act, DeviceBuffer, DeviceElement};
 pub use optimizer::CudaOptimizer;
 pub use parameters::CudaParameters;
-pub use relative::DeviceRelativeRows;
+pub use relative_buffers::DeviceRelativeRows;
 
 /// The kernels' sources, in the order in which they form one translation unit.
 #[cfg(feature = "cuda")]

@@ -8,37 +8,13 @@ use super::driver::{Driver, arguments};
 use super::gradients::CudaGradients;
 use super::memory::{Act, DeviceBuffer, DeviceSlice, DeviceSliceMut, LaunchShape};
 use super::parameters::CudaParameters;
+use super::relative_buffers::DeviceRelativeRows;
 use super::shapes;
 use crate::core::ops::backend::{
     AttentionConfig, DropRows, MatrixColumns, Relative, RelativeColumns, RelativeOps, RelativeRows,
 };
 use candle_core::{Result, bail};
 use std::ops::Range;
-
-/// The rows of a table of relative positions by distance, on the device.
-pub struct DeviceRelativeRows<D: Driver> {
-    rows: DeviceBuffer<D, u32>,
-    /// The number of tokens of the longest sequence whose distances are here.
-    longest: usize,
-}
-
-impl<D: Driver> Default for DeviceRelativeRows<D> {
-    fn default() -> Self {
-        Self { rows: DeviceBuffer::default(), longest: 0 }
-    }
-}
-
-/// The terms of scores and the gradients of scores, `[query rows, heads, longest]`.
-pub(super) struct RelativeScratch<D: Driver> {
-    pub scores: DeviceBuffer<D, f32>,
-    pub dscores: DeviceBuffer<D, f32>,
-}
-
-impl<D: Driver> Default for RelativeScratch<D> {
-    fn default() -> Self {
-        Self { scores: DeviceBuffer::default(), dscores: DeviceBuffer::default() }
-    }
-}
 
 /// An attention with relative positions.
 pub(super) struct RelativeAttention<'a, D: Driver> {
