@@ -6,7 +6,9 @@ mod stopping;
 use crate::cli::output::{print_to_stderr, write_to_terminal};
 use crate::core::text::interpolate;
 use crate::core::text::to_json;
-use crate::core::train::event::{Evaluated, Finished, Saved, Started, TrainEvent, TrainingLog};
+use crate::core::train::event::{
+    Evaluated, Finished, RanksMeasured, Saved, Started, TrainEvent, TrainingLog,
+};
 use crate::core::train::verdict::{RunWatch, Verdict};
 use crate::run::protocol::{Activity, Command, Download, Notification, NotifyEvent, RunReport};
 use crate::run::summary::{clock, download_line, evaluation, resume_hint, train_output};
@@ -16,7 +18,7 @@ use crate::screen::display::{DisplayOptions, NotifyChoice};
 use crate::screen::lang::Lang;
 use crate::screen::terminal::notification::notification_bytes;
 use crossbeam_channel::RecvTimeoutError;
-use lines::{write_pretraining_evaluation, write_probes, write_started};
+use lines::{write_pretraining_evaluation, write_probes, write_ranks, write_started};
 use signal_hook::consts::SIGUSR1;
 use std::fmt::Display;
 use std::io::Write;
@@ -204,6 +206,8 @@ pub struct EventPrinter {
     so_far: RunSoFar,
     evaluated: Option<Evaluated>,
     checkpoint: Option<Saved>,
+    /// The latest measures of the processes of a run of several.
+    ranks: Option<RanksMeasured>,
     watch: RunWatch,
     /// The latest verdict that was printed.
     verdict: Option<Verdict>,
@@ -286,6 +290,7 @@ impl EventPrinter {
             TrainEvent::Warned(warned) => {
                 print_to_stderr(format_args!("warning: {}", warned.message));
             }
+            TrainEvent::Ranks(ranks) => self.ranks = Some(ranks.clone()),
             TrainEvent::RolledBack(rolled_back) => {
                 self.watch.truncate(rolled_back.step);
                 print_to_stderr(format_args!("warning: {rolled_back}"));
@@ -370,6 +375,9 @@ impl EventPrinter {
             writeln!(out, "{}", evaluation(evaluated))?;
         }
         self.write_verdict(out)?;
+        if let Some(ranks) = &self.ranks {
+            write_ranks(ranks, out)?;
+        }
         match self
             .so_far
             .started

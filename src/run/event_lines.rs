@@ -2,6 +2,7 @@
 
 use crate::core::text::{sanitize_for_terminal, truncate_width};
 use crate::core::train::TrainEvent;
+use crate::core::train::event::MAX_LISTED_RANKS;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
@@ -196,6 +197,16 @@ fn check(event: &TrainEvent, last: u64) -> Result<(), String> {
         }
         TrainEvent::RolledBack(back) => {
             (vec![back.failed_step, back.count, back.limit], back.epoch)
+        }
+        TrainEvent::Ranks(measured) if measured.ranks.len() > MAX_LISTED_RANKS => {
+            return Err(format!("it lists {} ranks", measured.ranks.len()));
+        }
+        TrainEvent::Ranks(measured) => {
+            let memory =
+                measured.ranks.iter().flat_map(|rank| [rank.memory, rank.gpu_memory.unwrap_or(0)]);
+            let mut counts: Vec<u64> = memory.map(|bytes| bytes >> 20).collect();
+            counts.extend([measured.step, measured.world_size as u64]);
+            (counts, 0.0)
         }
         TrainEvent::Logged(_)
         | TrainEvent::EvaluationProgress(_)

@@ -91,6 +91,17 @@ fn processes_that_the_program_starts_train_as_one_with_the_same_global_batch() {
     let one = run("one", &["--gradient-accumulation-steps", "2"]);
     assert_eq!(values_of(&one, "step", "step").len(), 14);
     assert_close(&two, &one);
+    let measured = two.iter().rfind(|event| event["event"] == "ranks").expect("measures");
+    assert_eq!((&measured["step"], &measured["world_size"]), (&Value::from(14), &Value::from(2)));
+    let ranks = measured["ranks"].as_array().expect("a list");
+    assert_eq!(ranks.len(), 2);
+    for (rank, number) in ranks.iter().zip(0..) {
+        assert_eq!(rank["rank"], number, "{rank}");
+        let positive = ["samples_per_second", "computed", "exchange", "waited"];
+        assert!(positive.iter().all(|name| rank[name].as_f64() > Some(0.0)), "{rank}");
+        assert!(rank["memory"].as_u64() > Some(1 << 20) && rank["lag"].as_f64() >= Some(0.0));
+    }
+    assert!(!one.iter().any(|event| event["event"] == "ranks"));
     let started = two.iter().find(|event| event["event"] == "started").expect("a start");
     let settings = started["settings"].as_array().expect("settings");
     let world_size = settings.iter().find(|setting| setting["name"] == "world_size");
@@ -205,7 +216,61 @@ fn a_connection_that_is_lost_ends_all_ranks() {
 }
 
 #[test]
-fn wrong_variables_and_options_that_need_one_process_are_refused() {
+fn several_processes_pretrain_as_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let texts =
+        (0..80).map(|n| format!("정말 재미있는 영화 {n}번, 배우들의 연기가 {} 좋았다\n", n % 7));
+    std::fs::write(folder.path().join("texts.txt"), texts.collect::<String>()).expect("texts");
+    let run = |flags: &[&str]| {
+        let run = nsmc_tui(folder.path())
+            .args(["pretrain", "--json", "--train-file", "texts.txt", "--validation-split", "0.2"])
+            .args(["--max-steps", "7", "--per-device-train-batch-size", "4", "--threads", "1"])
+            .args(["--per-device-eval-batch-size", "3", "--bf16", "false"])
+            .args(["--config-overrides", "hidden_size=24,intermediate_size=48,num_hidden_layers=1"])
+            .args(flags)
+            .assert()
+            .success();
+        json_lines(&stdout(&run))
+    };
+    for objective in ["mlm", "rtd"] {
+        let two = run(&["--objective", objective, "--nproc-per-node", "2"]);
+        let one = run(&["--objective", objective, "--gradient-accumulation-steps", "2"]);
+        for (kind, name) in [("step", "loss"), ("evaluated", "eval_loss")] {
+            let (two, one) = (values_of(&two, kind, name), values_of(&one, kind, name));
+            assert!(!one.is_empty() && two.len() == one.len(), "{kind} {two:?} {one:?}");
+            for (a, b) in two.iter().zip(&one) {
+                assert!((a - b).abs() < 1e-5 * b.max(1.0), "{objective} {name}: {two:?} {one:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn several_processes_label_texts_as_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let texts = (0..40).map(|n| format!("영화 {n} {}\n", ["최고 재미", "별로 지루"][n % 2]));
+    std::fs::write(folder.path().join("texts.txt"), texts.collect::<String>()).expect("texts");
+    let run = |flags: &[&str]| {
+        let run = nsmc_tui(folder.path())
+            .args(RANKS)
+            .args(["--unlabelled", "texts.txt", "--unlabelled-batch-size", "7"])
+            .args(["--pseudo-label-warmup", "0.3", "--pseudo-label-threshold", "0.5"])
+            .args(["--max-tokens-per-batch", "60"])
+            .args(flags)
+            .assert()
+            .success();
+        json_lines(&stdout(&run))
+    };
+    let two = run(&["--nproc-per-node", "2", "--auto-find-batch-size"]);
+    let one = run(&["--gradient-accumulation-steps", "2"]);
+    assert_close(&two, &one);
+    let labelled = |events| values_of(events, "step", "pseudo_labelled");
+    assert!(!labelled(&one).is_empty());
+    assert_eq!(labelled(&two), labelled(&one));
+}
+
+#[test]
+fn wrong_variables_are_refused_and_processes_that_do_not_start_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let wrong = nsmc_tui(folder.path())
         .args(RANKS)
@@ -214,13 +279,6 @@ fn wrong_variables_and_options_that_need_one_process_are_refused() {
         .assert()
         .failure();
     assert!(stderr(&wrong).contains("rank 2 of 2"), "{}", stderr(&wrong));
-    let unsupported = nsmc_tui(folder.path())
-        .args(RANKS)
-        .args(["--nproc-per-node", "2", "--nan-policy", "rollback"])
-        .assert()
-        .failure();
-    let reason = stdout(&unsupported);
-    assert!(reason.contains("--nan-policy rollback is for a run of one process"), "{reason}");
     // A process that does not start is named with what it has printed.
     let both = nsmc_tui(folder.path())
         .args(RANKS)

@@ -209,7 +209,7 @@ fn a_socket_that_a_killed_run_has_left_is_removed_or_replaced() {
 
 #[test]
 fn sigterm_ends_a_run_that_somebody_watches() {
-    let hello = br#"{"version":1,"message":{"name":"viewer","purpose":"watch"}}"#;
+    let hello = br#"{"version":2,"message":{"name":"viewer","purpose":"watch"}}"#;
     for ends_first in [false, true] {
         let run = Background::start("2", &[]);
         let socket = run.out().join(".nsmc-tui.sock");
@@ -255,7 +255,7 @@ fn front_ends_cost_training_no_step_and_less_than_a_hundredth_of_its_time() {
     watching.press(&nsmc_tui_line("attach out"));
     watching.wait_for("paused");
     // One that is stopped, as a dashboard in a suspended shell is.
-    let hello = br#"{"version":1,"message":{"name":"frozen","purpose":"watch"}}"#;
+    let hello = br#"{"version":2,"message":{"name":"frozen","purpose":"watch"}}"#;
     let socket = run.out().join(".nsmc-tui.sock");
     let mut frozen = std::os::unix::net::UnixStream::connect(socket).expect("a connection");
     frozen.write_all(&[&hello[..], b"\n"].concat()).expect("a message");

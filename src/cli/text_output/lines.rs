@@ -1,7 +1,7 @@
-//! The lines of the start of a run, and of evaluations without classes, and of pinned sentences.
+//! The lines of the start of a run, of evaluations without classes, of pinned sentences and of ranks.
 
 use crate::core::text::{show_number, truncate_width};
-use crate::core::train::event::{Evaluated, Probe, Started};
+use crate::core::train::event::{Evaluated, Probe, RanksMeasured, Started};
 use std::io::Write;
 
 /// Prints an evaluation on texts without labels.
@@ -45,6 +45,20 @@ pub(super) fn write_probes(
         writeln!(out, "  {} {:.4}  {sentence}", probe.label, score)?;
     }
     Ok(())
+}
+
+/// Prints how the processes of a run did.
+pub(super) fn write_ranks(
+    measured: &RanksMeasured,
+    out: &mut (impl Write + ?Sized),
+) -> std::io::Result<()> {
+    for rank in &measured.ranks {
+        writeln!(out, "{rank}")?;
+    }
+    match measured.unlisted() {
+        0 => Ok(()),
+        unlisted => writeln!(out, "… {unlisted} more ranks"),
+    }
 }
 
 /// Prints the properties and settings of a run.

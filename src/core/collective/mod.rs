@@ -4,14 +4,18 @@
 //! same weights and compute other examples of the same step. Operations are collective: every rank
 //! calls the same ones in the same order.
 
+#[cfg(test)]
+pub mod fixtures;
 pub mod launch;
 #[cfg(feature = "mpi")]
 pub mod mpi;
+mod reducer;
 mod settings;
 mod single;
 pub mod tcp;
 
 pub use launch::{LaunchError, Launcher, Placement};
+pub use reducer::{Reducer, ReducerTimes};
 pub use settings::{Facts, check_equal};
 pub use single::Single;
 pub use tcp::{Limits, Rendezvous, TcpCollective};
@@ -53,6 +57,14 @@ pub trait Collective: Send + Sync {
 
     /// Why operations fail, once a rank is lost or has failed.
     fn failure(&self) -> Option<CollectiveError>;
+
+    /// Checks, while this rank waits for something else, that no rank is lost or has failed.
+    ///
+    /// # Errors
+    /// As [`Self::all_reduce_sum`].
+    fn check(&self) -> Result<(), CollectiveError> {
+        self.failure().map_or(Ok(()), Err)
+    }
 
     /// Lets the other ranks know that this one ends with an error. It does not wait for them.
     fn fail(&self, message: &str);

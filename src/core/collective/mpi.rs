@@ -173,6 +173,10 @@ impl Collective for MpiCollective {
         self.control.failure()
     }
 
+    fn check(&self) -> Result<(), CollectiveError> {
+        self.control.check()
+    }
+
     fn fail(&self, message: &str) {
         self.control.fail(message);
     }

@@ -37,6 +37,18 @@ impl StepInput {
         Self { batches, distinct_tokens: tokens, owners, rank }
     }
 
+    /// The step with more micro-batches, of which rank r of `world_size` computes every `world_size`-th as
+    /// of those before them.
+    #[must_use]
+    pub fn with(self, more: Vec<PackedBatch>, world_size: usize) -> Self {
+        let Self { mut batches, mut owners, rank, .. } = self;
+        batches.extend(more);
+        if world_size > 1 {
+            owners.extend((owners.len()..batches.len()).map(|index| index % world_size));
+        }
+        Self::shared(batches, owners, rank)
+    }
+
     /// The micro-batches that this process computes, each with its number in the step.
     pub fn own(&self) -> impl Iterator<Item = (usize, &PackedBatch)> {
         let is_own = |index: &usize| self.owners.get(*index).is_none_or(|&rank| rank == self.rank);

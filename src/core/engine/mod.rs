@@ -21,6 +21,7 @@ use crate::core::ops::backend::{Moments, ReplacedLosses, StepMetrics, TokenLosse
 use crate::core::ops::{AdamWSettings, OUT_OF_MEMORY};
 use device::DeviceChoice;
 use path::{EmbeddingPath, PathPoint};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 named_enum! {
@@ -117,6 +118,10 @@ pub struct StepTimings {
     pub backward: f64,
     /// The gradient norm, clipping and the update.
     pub optimizer: f64,
+    /// The sums over all ranks, also those during the backward pass.
+    pub exchange: f64,
+    /// For how much of the exchange the rank waited after its backward pass.
+    pub waited: f64,
 }
 
 /// The losses of both parts of a step that trains a generator and a discriminator.
@@ -129,7 +134,7 @@ pub struct LossParts {
 }
 
 /// The losses of a batch of held-out texts under a pretraining objective.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PretrainingLosses {
     /// The masked tokens, predicted by the model or by its generator.
     pub masked: TokenLosses,
@@ -176,11 +181,12 @@ pub trait Engine: Send {
     fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>>;
 
     /// Adds up the gradients of each later step over all ranks before its update. The losses and
-    /// predictions of [`Engine::step_metrics`] are then those of the whole step.
+    /// predictions of [`Engine::step_metrics`] are then those of the whole step. Returns a note for the
+    /// user, if there is one. All ranks call it.
     ///
     /// # Errors
     /// If the engine trains in one process only.
-    fn join(&mut self, _collective: Arc<dyn Collective>) -> EngineResult<()> {
+    fn join(&mut self, _collective: Arc<dyn Collective>) -> EngineResult<Option<String>> {
         Err(EngineError("this engine trains in one process only".to_owned()))
     }
 
@@ -361,3 +367,8 @@ mod relative_tests;
 #[cfg(test)]
 #[path = "ranks_tests.rs"]
 mod ranks_tests;
+
+#[cfg(test)]
+#[cfg(unix)]
+#[path = "gpu_ranks_tests.rs"]
+mod gpu_ranks_tests;

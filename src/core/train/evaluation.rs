@@ -7,7 +7,7 @@ use super::temperature::TemperatureFit;
 use crate::core::collective::{Collective, Single, floats_of_bytes, floats_to_bytes, is_shared};
 use crate::core::data::batching::{Example, PackedBatch, evaluation_batches};
 use crate::core::engine::logits::{class_of, confidence_of, loss_of};
-use crate::core::engine::{Engine, EngineError};
+use crate::core::engine::{Engine, EngineError, PretrainingLosses};
 use crate::core::ops::backend::{ReplacedLosses, TokenLosses};
 use std::time::Instant;
 
@@ -26,12 +26,14 @@ pub struct EvaluationOptions {
 
 /// Evaluates a model that is pretrained on texts, as [`evaluate`] does a classifier. The loss, the
 /// accuracy and the confusion matrix are those of the discriminator, which tells replaced tokens
-/// apart, if there is one; else those of the masked tokens, which have no confusion matrix.
+/// apart, if there is one; else those of the masked tokens, which have no confusion matrix. All ranks
+/// evaluate together, as in [`evaluate_shared`].
 ///
 /// # Errors
 /// If a computation fails.
 pub fn evaluate_pretraining(
     engine: &mut dyn Engine,
+    collective: &dyn Collective,
     texts: &[Example],
     batch_size: usize,
     mut progress: impl FnMut(&mut dyn Engine, usize, usize) -> bool,
@@ -43,14 +45,23 @@ pub fn evaluate_pretraining(
     if !progress(engine, 0, texts.len()) {
         return Ok(None);
     }
-    for (rows, number) in evaluation_batches(&lengths, batch_size).into_iter().zip(0..) {
-        let batch = PackedBatch::new(rows.iter().map(|&index| &texts[index]), 0);
-        let losses = engine.pretraining_losses(&batch, number)?.unwrap_or_default();
-        masked.add(losses.masked);
-        if let Some(losses) = losses.replaced {
-            replaced.get_or_insert_with(ReplacedLosses::default).add(losses);
+    let batches: Vec<(Vec<usize>, u64)> =
+        evaluation_batches(&lengths, batch_size).into_iter().zip(0..).collect();
+    for round in batches.chunks(collective.world_size()) {
+        let own = match round.get(collective.rank()) {
+            Some((rows, number)) => {
+                let batch = PackedBatch::new(rows.iter().map(|&index| &texts[index]), 0);
+                Some(engine.pretraining_losses(&batch, *number)?.unwrap_or_default())
+            }
+            None => None,
+        };
+        for losses in gather_losses(collective, own)? {
+            masked.add(losses.masked);
+            if let Some(losses) = losses.replaced {
+                replaced.get_or_insert_with(ReplacedLosses::default).add(losses);
+            }
         }
-        done += batch.batch_size();
+        done += round.iter().map(|(rows, _)| rows.len()).sum::<usize>();
         if !progress(engine, done, texts.len()) {
             return Ok(None);
         }
@@ -190,6 +201,22 @@ pub fn evaluate_shared(
         eval_runtime: seconds,
         eval_samples_per_second: examples.len() as f64 / seconds,
     }))
+}
+
+/// The losses of the batches of all ranks, in order.
+fn gather_losses(
+    collective: &dyn Collective,
+    own: Option<PretrainingLosses>,
+) -> Result<Vec<PretrainingLosses>, EngineError> {
+    if !is_shared(collective) {
+        return Ok(own.into_iter().collect());
+    }
+    let failed = |error: &dyn std::fmt::Display| EngineError(error.to_string());
+    let own = serde_json::to_vec(&own).map_err(|error| failed(&error))?;
+    let all = collective.all_gather_bytes(&own).map_err(|error| failed(&error))?;
+    let all = all.iter().map(|bytes| serde_json::from_slice(bytes).map_err(|e| failed(&e)));
+    let all = all.collect::<Result<Vec<Option<PretrainingLosses>>, _>>()?;
+    Ok(all.into_iter().flatten().collect())
 }
 
 /// The logits of all ranks, one rank after another; together they are `len` values.

@@ -5,7 +5,9 @@ mod command_applied;
 mod early_stopped;
 mod log_entry;
 mod probe;
+mod ranks;
 mod rolled_back;
+mod setting;
 
 pub use command_applied::{CommandApplied, CommandEffect};
 pub use early_stopped::EarlyStopped;
@@ -14,7 +16,9 @@ pub use log_entry::{
     with_pseudo_labels,
 };
 pub use probe::Probe;
+pub use ranks::{MAX_LISTED_RANKS, RankMeasured, RanksMeasured};
 pub use rolled_back::RolledBack;
+pub use setting::{OBJECTIVE_SETTING, PAIR_SETTING, Setting};
 
 use super::calibration::Calibration;
 use super::metrics::Confusion;
@@ -47,6 +51,8 @@ pub enum TrainEvent {
     /// A command took effect.
     #[serde(rename = "steered")]
     CommandApplied(CommandApplied),
+    /// The processes of the run have measured how they do.
+    Ranks(RanksMeasured),
     /// The run continues from an earlier checkpoint.
     RolledBack(RolledBack),
     /// The best model was loaded at the end of the run; the value is its earlier evaluation.
@@ -76,6 +82,7 @@ impl TrainEvent {
             Self::Epoch(epoch) => Some(epoch.elapsed),
             Self::Evaluated(evaluated) => Some(evaluated.elapsed),
             Self::CommandApplied(applied) => Some(applied.elapsed),
+            Self::Ranks(ranks) => Some(ranks.elapsed),
             Self::RolledBack(rolled_back) => Some(rolled_back.elapsed),
             Self::Finished(finished) => Some(finished.metrics.train_runtime),
             Self::EvaluationProgress(_)
@@ -133,29 +140,11 @@ pub struct Started {
     pub notes: Vec<String>,
 }
 
-/// The name of the setting of the column of second texts, which only runs on pairs of texts have.
-pub const PAIR_SETTING: &str = "text_pair_column_name";
-
-/// The name of the setting of the objective, which only runs of pretraining have.
-pub const OBJECTIVE_SETTING: &str = "objective";
-
 impl Started {
     /// Whether the run pretrains on texts without labels.
     pub fn is_pretraining(&self) -> bool {
         self.settings.iter().any(|setting| setting.name == OBJECTIVE_SETTING)
     }
-}
-
-/// One setting of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Setting {
-    /// Its Hugging Face name.
-    pub name: String,
-    /// Its value, in the syntax of the command-line flag.
-    pub value: String,
-    /// The source of the value, for example a flag, the recipe or the model.
-    #[serde(rename = "why")]
-    pub reason: String,
 }
 
 /// One optimizer step.

@@ -27,6 +27,11 @@ pub trait Observer {
     ) {
     }
 
+    /// The memory of this process in bytes; 0 if unknown.
+    fn memory(&mut self) -> u64 {
+        0
+    }
+
     /// Called within a step, if the device can be interrupted: questions are then answered with the
     /// weights before the step, without waiting for its end. Other commands wait for it.
     fn during_step(&mut self, _logits: &mut Logits<'_>) {}

@@ -6,17 +6,25 @@
 //! with the predicted class as their label. The loss of the step is
 //! `labelled loss + weight × (sum of their losses) / M`.
 //!
+//! Of the parts in which one process predicts the examples of a step, rank r of several processes predicts
+//! the r-th of every `world_size`; the labels are then exchanged, so that all ranks know the whole step.
+//!
 //! Which examples are drawn is a function of the data seed and the step, and their labels are a
 //! function of the weights: there is no state to restore when a run is resumed.
 
 use super::arguments::TrainingArguments;
+use crate::core::collective::{Collective, is_shared};
 use crate::core::data::batching::{BatchRole, Example, PackedBatch, within_budget};
 use crate::core::data::sampling::Generator;
 use crate::core::engine::logits::{class_of, confidence_of};
-use crate::core::engine::{Engine, EngineResult, StepInput};
+use crate::core::engine::{Engine, EngineError, EngineResult, StepInput};
+use crate::core::text::sanitize_for_terminal;
 
 /// Tells the order of unlabelled examples from that of labelled ones, which has the same seed.
 const STREAM: u64 = 0x756e_6c61_6265_6c6c;
+
+/// Instead of a class: the example is not trained on.
+const UNLABELLED: u32 = u32::MAX;
 
 /// Draws unlabelled examples, and labels them.
 pub(super) struct PseudoLabels<'a> {
@@ -62,6 +70,7 @@ impl<'a> PseudoLabels<'a> {
     pub(super) fn extend(
         &mut self,
         engine: &mut dyn Engine,
+        collective: &dyn Collective,
         number: u64,
         input: StepInput,
     ) -> EngineResult<(StepInput, Option<f64>)> {
@@ -73,18 +82,19 @@ impl<'a> PseudoLabels<'a> {
         let weight = (weight / drawn.len() as f64) as f32;
         let lengths: Vec<usize> = drawn.iter().map(|example| example.ids.len()).collect();
         let all: Vec<usize> = (0..drawn.len()).collect();
-        let mut batches = input.batches;
-        let mut count = 0;
         let parts = within_budget(&all, &lengths, self.arguments.max_tokens_per_batch);
-        for part in parts.into_iter().flat_map(|part| part.chunks(self.part_size.max(1))) {
-            let part: Vec<&Example> = part.iter().map(|&index| drawn[index]).collect();
-            let logits = engine.logits(&PackedBatch::new(part.iter().copied(), self.pad_to))?;
-            let kept: Vec<Example> = part
-                .into_iter()
-                .zip(logits.chunks_exact(self.classes))
-                .filter(|(_, row)| confidence_of(row) >= self.arguments.pseudo_label_threshold)
-                .map(|(example, row)| Example { label: class_of(row), ..example.clone() })
-                .collect();
+        let parts = parts.into_iter().flat_map(|part| part.chunks(self.part_size.max(1)));
+        let parts: Vec<Vec<&Example>> =
+            parts.map(|part| part.iter().map(|&index| drawn[index]).collect()).collect();
+        let own = parts.iter().skip(collective.rank()).step_by(collective.world_size());
+        let own = own.map(|part| self.predict(engine, part)).collect::<EngineResult<Vec<_>>>();
+        let labels = exchange_labels(collective, own, &parts)?;
+        let mut batches = Vec::new();
+        let mut count = 0;
+        for (part, labels) in parts.iter().zip(labels) {
+            let labelled = part.iter().zip(labels).filter(|&(_, label)| label != UNLABELLED);
+            let labelled = labelled.map(|(example, label)| Example { label, ..(*example).clone() });
+            let kept: Vec<Example> = labelled.collect();
             if !kept.is_empty() {
                 count += kept.len();
                 let batch = PackedBatch::new(&kept, self.pad_to);
@@ -92,7 +102,17 @@ impl<'a> PseudoLabels<'a> {
             }
         }
         let fraction = count as f64 / drawn.len() as f64;
-        Ok((StepInput::new(batches), Some(fraction)))
+        Ok((input.with(batches, collective.world_size()), Some(fraction)))
+    }
+
+    /// The predicted class of each example; [`UNLABELLED`] below the threshold.
+    fn predict(&self, engine: &mut dyn Engine, part: &[&Example]) -> EngineResult<Vec<u32>> {
+        let logits = engine.logits(&PackedBatch::new(part.iter().copied(), self.pad_to))?;
+        let label = |row: &[f32]| {
+            let is_sure = confidence_of(row) >= self.arguments.pseudo_label_threshold;
+            if is_sure { class_of(row) } else { UNLABELLED }
+        };
+        Ok(logits.chunks_exact(self.classes).map(label).collect())
     }
 
     /// The unlabelled examples of step `number`: each pass over all examples has its own order, and
@@ -112,6 +132,36 @@ impl<'a> PseudoLabels<'a> {
         }
         drawn
     }
+}
+
+/// The labels of all parts, from those of the parts of each rank. If a rank could not predict its parts, all
+/// ranks fail with its error.
+fn exchange_labels(
+    collective: &dyn Collective,
+    own: EngineResult<Vec<Vec<u32>>>,
+    parts: &[Vec<&Example>],
+) -> EngineResult<Vec<Vec<u32>>> {
+    if !is_shared(collective) {
+        return own;
+    }
+    let failed = |error: &dyn std::fmt::Display| EngineError(error.to_string());
+    let own = serde_json::to_vec(&own.map_err(|error| error.0)).map_err(|error| failed(&error))?;
+    let all = collective.all_gather_bytes(&own).map_err(|error| failed(&error))?;
+    let mut of_ranks = Vec::with_capacity(all.len());
+    for (bytes, rank) in all.iter().zip(0..) {
+        let of_rank: Result<Vec<Vec<u32>>, String> =
+            serde_json::from_slice(bytes).map_err(|error| failed(&error))?;
+        let of_rank = of_rank.map_err(|error| {
+            failed(&format_args!("rank {rank}: {}", sanitize_for_terminal(&error)))
+        })?;
+        of_ranks.push(of_rank.into_iter());
+    }
+    let mut labels = Vec::with_capacity(parts.len());
+    for (part, rank) in parts.iter().zip((0..of_ranks.len()).cycle()) {
+        let of_part = of_ranks[rank].next().filter(|of_part| of_part.len() == part.len());
+        labels.push(of_part.ok_or_else(|| failed(&format_args!("rank {rank} lacks labels")))?);
+    }
+    Ok(labels)
 }
 
 #[cfg(test)]

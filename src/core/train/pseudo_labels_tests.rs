@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::collective::Single;
 use crate::core::engine::{EngineOptions, StepOptions, build};
 use crate::core::model::folder::holds_a_model;
 use crate::core::model::{Architecture, SequenceClassifier, Weights};
@@ -59,9 +60,9 @@ fn examples_above_the_threshold_join_the_step_with_the_predicted_class() -> anyh
     };
     let arguments = with(0.0, Some(40));
     let mut labels = pseudo(&unlabelled, &arguments);
-    let (before, fraction) = labels.extend(engine.as_mut(), 10, input.clone())?;
+    let (before, fraction) = labels.extend(engine.as_mut(), &Single, 10, input.clone())?;
     assert_eq!((before, fraction), (input.clone(), None), "half of the 20 steps are the warm-up");
-    let (all, fraction) = labels.extend(engine.as_mut(), 11, input.clone())?;
+    let (all, fraction) = labels.extend(engine.as_mut(), &Single, 11, input.clone())?;
     assert_eq!(fraction, Some(1.0));
     assert!(all.batches.len() > 2);
     assert_eq!((all.examples(), all.tokens()), (6, input.tokens()));
@@ -75,7 +76,8 @@ fn examples_above_the_threshold_join_the_step_with_the_predicted_class() -> anyh
         assert_eq!(batch.labels, classes);
     }
     let arguments = with(0.999_999, None);
-    let (none, fraction) = pseudo(&unlabelled, &arguments).extend(engine.as_mut(), 11, input)?;
+    let (none, fraction) =
+        pseudo(&unlabelled, &arguments).extend(engine.as_mut(), &Single, 11, input)?;
     assert_eq!((none.batches.len(), fraction), (1, Some(0.0)));
     let update = Update { learning_rate: 1e-3, max_grad_norm: 1.0 };
     let (seed, label_smoothing_factor) = (1, 0.0);

@@ -4,6 +4,8 @@ mod active_run;
 mod beginning;
 mod checkpointing;
 mod commands;
+mod rank_meter;
+mod rank_rollback;
 mod ranks;
 mod recovery;
 
@@ -25,6 +27,7 @@ use active_run::{ActiveRun, QueuedStep, StopRequest};
 use std::cell::OnceCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The training of one model.
 pub struct Trainer<'a> {
@@ -115,7 +118,7 @@ impl<'a> Trainer<'a> {
         if self.train.is_empty() {
             return Err(TrainError::NoExamples);
         }
-        let mut run = self.begin(engine, resume)?;
+        let mut run = self.begin(engine, observer, resume)?;
         let stop = match self.train(&mut run, observer) {
             Ok(control) => control.break_value(),
             Err(error) => return Err(self.fail(&mut run, error, observer)),
@@ -170,7 +173,10 @@ impl<'a> Trainer<'a> {
         loop {
             match self.train_from_here(run, observer) {
                 Err(error) => self.recover(run, error, observer)?,
-                done => return done,
+                Ok(control) => {
+                    self.measure_ranks(run, observer)?;
+                    return Ok(control);
+                }
             }
         }
     }
@@ -217,7 +223,8 @@ impl<'a> Trainer<'a> {
                     run.progress.begin_epoch();
                 }
                 let number = run.started_steps() + 1;
-                let step = pseudo_labels.extend(run.engine, number, input);
+                let collective = self.collective();
+                let step = pseudo_labels.extend(run.engine, collective, number, input);
                 let step = step.map_err(TrainError::of_step)?;
                 self.train_on(run, step, observer)?;
                 if !run.queued.is_empty() {
@@ -253,10 +260,12 @@ impl<'a> Trainer<'a> {
             rdrop_alpha: self.arguments.rdrop_alpha,
             update: Update { learning_rate, max_grad_norm: self.arguments.max_grad_norm },
         };
+        let began = Instant::now();
         let step = run.engine.interruptible_step(&input, &options, &mut |logits| {
             observer.during_step(logits);
         });
         step.map_err(TrainError::of_step)?;
+        run.meter.add(&input, began.elapsed(), run.engine.timings().unwrap_or_default());
         run.queued.push_back(QueuedStep { number, learning_rate, input, pseudo_labelled });
         if let Some(metrics) = run.engine.ready_metrics()? {
             self.finish_step(run, metrics, observer)?;

@@ -5,7 +5,8 @@ use crate::core::attribution::{TextPart, WordAttributions};
 use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::{
-    CommandApplied, CommandEffect, EvaluationProgress, Logged, RolledBack, Warned, training_entry,
+    CommandApplied, CommandEffect, EvaluationProgress, Logged, RankMeasured, RanksMeasured,
+    RolledBack, Warned, training_entry,
 };
 use crate::core::train::fixtures::{ending, failure, run, step};
 use crate::run::protocol::{
@@ -27,12 +28,24 @@ fn events() -> Vec<TrainEvent> {
         limit: 3,
         elapsed: 0.3,
     };
+    let rank = RankMeasured {
+        rank: 1,
+        samples_per_second: 12.5,
+        computed: 0.25,
+        exchange: 0.125,
+        waited: 0.0625,
+        lag: 0.03125,
+        memory: 1 << 30,
+        gpu_memory: Some(3 << 30),
+    };
+    let ranks = RanksMeasured::new(4, 0.3, vec![RankMeasured::default(), rank]);
     let entry = training_entry(&step(50, 0.1 + 0.2, 6.25), 1.0 / 3.0);
     let others = vec![
         failure(),
         TrainEvent::Warned(warned),
         TrainEvent::CommandApplied(applied),
         TrainEvent::RolledBack(rolled_back),
+        TrainEvent::Ranks(ranks),
         TrainEvent::Logged(Logged { elapsed: 6.25, entry }),
         TrainEvent::EvaluationProgress(EvaluationProgress { done: 3, total: 7 }),
         TrainEvent::SavingCheckpoint,
@@ -172,7 +185,7 @@ fn numbers_that_are_not_finite_round_trip() -> Result<(), ProtocolError> {
         assert_eq!(format!("{:?}", decode::<Command>(&encode(&command)?)?), format!("{command:?}"));
     }
     // Earlier versions wrote `null`.
-    let line = br#"{"version":1,"message":{"command":"set_learning_rate","rate":null}}"#;
+    let line = br#"{"version":2,"message":{"command":"set_learning_rate","rate":null}}"#;
     let command = decode::<Command>(line)?;
     assert!(matches!(command, Command::SetLearningRate { rate } if rate.is_nan()));
     Ok(())
@@ -183,11 +196,11 @@ fn messages_have_a_stable_encoding() -> Result<(), ProtocolError> {
     let text = |line: Vec<u8>| String::from_utf8_lossy(&line).into_owned();
     assert_eq!(
         text(encode(&Command::Stop { evaluate: true })?),
-        "{\"version\":1,\"message\":{\"command\":\"stop\",\"evaluate\":true}}\n"
+        "{\"version\":2,\"message\":{\"command\":\"stop\",\"evaluate\":true}}\n"
     );
     assert_eq!(
         text(encode(&RunReport::Activity(Activity::Evaluating { done: 1, total: 2 }))?),
-        "{\"version\":1,\"message\":{\"report\":\"activity\",\"value\":{\"activity\":\
+        "{\"version\":2,\"message\":{\"report\":\"activity\",\"value\":{\"activity\":\
          \"evaluating\",\"value\":{\"done\":1,\"total\":2}}}}\n"
     );
     Ok(())
@@ -196,7 +209,7 @@ fn messages_have_a_stable_encoding() -> Result<(), ProtocolError> {
 #[test]
 fn another_protocol_version_is_rejected() {
     for line in [
-        r#"{"version":2,"message":{"command":"dance"}}"#,
+        r#"{"version":3,"message":{"command":"dance"}}"#,
         r#"{"version":0,"message":{"command":"pause"}}"#,
         r#"{"message":[],"version":18446744073709551615}"#,
     ] {
@@ -207,7 +220,7 @@ fn another_protocol_version_is_rejected() {
 
 #[test]
 fn a_line_that_is_not_a_message_is_refused() {
-    let deep = [r#"{"version":1,"message":"#, &"[".repeat(100_000)].concat();
+    let deep = [r#"{"version":2,"message":"#, &"[".repeat(100_000)].concat();
     for line in [
         &b""[..],
         b"\n",
@@ -217,12 +230,12 @@ fn a_line_that_is_not_a_message_is_refused() {
         br#"{"message":{"command":"pause"}}"#,
         br#"{"version":"1","message":{"command":"pause"}}"#,
         br#"{"version":-1,"message":{"command":"pause"}}"#,
-        br#"{"version":1}"#,
-        br#"{"version":1,"message":{"command":"dance"}}"#,
-        br#"{"version":1,"message":{"command":"stop"}}"#,
-        br#"{"version":1,"message":{"command":"stop","evaluate":1}}"#,
-        br#"{"version":1,"message":{"command":"pause"}} {}"#,
-        br#"{"version":1,"message":{"command":"pa"#,
+        br#"{"version":2}"#,
+        br#"{"version":2,"message":{"command":"dance"}}"#,
+        br#"{"version":2,"message":{"command":"stop"}}"#,
+        br#"{"version":2,"message":{"command":"stop","evaluate":1}}"#,
+        br#"{"version":2,"message":{"command":"pause"}} {}"#,
+        br#"{"version":2,"message":{"command":"pa"#,
         deep.as_bytes(),
     ] {
         let error = decode::<Command>(line);

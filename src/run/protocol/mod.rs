@@ -20,7 +20,7 @@ use crossbeam_channel::{Receiver, Sender};
 use serde::{Deserialize, Serialize};
 
 /// The version of the messages. Programs with different versions cannot exchange messages.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// A message from a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -58,6 +58,15 @@ impl HostMonitor {
     }
 }
 
+/// The memory of this process in bytes; 0 if the system does not report it.
+pub fn process_memory() -> u64 {
+    let Ok(pid) = get_current_pid() else { return 0 };
+    let mut system = System::new();
+    let kind = ProcessRefreshKind::nothing().with_memory().without_tasks();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, kind);
+    system.process(pid).map_or(0, Process::memory)
+}
+
 /// The number of CPU cores used: CPU seconds per second.
 fn cores(seconds: f64, time: std::time::Duration) -> f64 {
     let time = time.as_secs_f64();
@@ -96,6 +105,11 @@ mod tests {
         assert_eq!(cores(3.0, Duration::from_secs(2)), 1.5);
         assert_eq!(cores(-1.0, Duration::from_secs(2)), 0.0);
         assert_eq!(cores(1.0, Duration::ZERO), 0.0);
+    }
+
+    #[test]
+    fn the_memory_of_this_process_is_that_of_a_sample() {
+        assert!(process_memory() > 1 << 20);
     }
 
     #[test]

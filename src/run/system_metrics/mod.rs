@@ -5,6 +5,7 @@ mod gpus;
 mod host;
 mod processes;
 
+pub use host::process_memory;
 pub use processes::user_name;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};

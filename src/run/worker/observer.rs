@@ -8,6 +8,7 @@ use crate::core::engine::{Engine, Logits};
 use crate::core::train::event::{CommandEffect, Evaluated, EvaluationProgress, TrainEvent};
 use crate::core::train::{Checkpoint, Command, Observer, Outcomes};
 use crate::run::protocol::{Activity, RunReport};
+use crate::run::system_metrics::process_memory;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -118,6 +119,10 @@ impl Observer for WorkerObserver<'_, '_> {
         if changes_activity {
             self.report_training();
         }
+    }
+
+    fn memory(&mut self) -> u64 {
+        process_memory()
     }
 
     fn during_step(&mut self, logits: &mut Logits<'_>) {

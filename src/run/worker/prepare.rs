@@ -100,7 +100,6 @@ pub(super) fn prepare(
     let traits = ModelTraits { weights, max_tokens, pooling: model.config().pooling };
     let (mut arguments, _) = resolve(&options, traits)?;
     arguments.world_size = ranks.world_size();
-    ranks.check_options(&options, &arguments)?;
     arguments.check_steps(dataset.train.len())?;
 
     channels.preparing("Tokenizing the data");

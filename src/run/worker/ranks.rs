@@ -10,7 +10,6 @@ use crate::core::engine::{Engine, EngineOptions};
 use crate::core::model::SequenceClassifier;
 use crate::core::model::embedded::{EMBEDDED_MODEL, SMALL_MODEL};
 use crate::core::train::Checkpoint;
-use crate::core::train::arguments::{NanPolicy, TrainingArguments};
 use crate::core::train::event::Setting;
 use crate::core::train::progress::fingerprint;
 use crate::run::options::TrainOptions;
@@ -90,33 +89,6 @@ impl Ranks {
             engine.device = DeviceChoice::Cuda(placement.local_rank);
         }
         engine
-    }
-
-    /// Checks that the options can be used by several processes.
-    pub fn check_options(
-        &self,
-        options: &TrainOptions,
-        arguments: &TrainingArguments,
-    ) -> anyhow::Result<()> {
-        if self.world_size() == 1 {
-            return Ok(());
-        }
-        let problem = if options.pretraining.chosen().is_some() {
-            "pretraining"
-        } else if options.data.unlabelled.is_some() {
-            "--unlabelled"
-        } else if arguments.auto_find_batch_size {
-            "--auto-find-batch-size"
-        } else if arguments.nan_policy == NanPolicy::Rollback {
-            "--nan-policy rollback"
-        } else {
-            return Ok(());
-        };
-        anyhow::bail!(
-            "{problem} is for a run of one process, and this one has {}: leave it out, or start one \
-             process",
-            self.world_size()
-        );
     }
 
     /// Lets rank 0 download before the others, which then find its files on the same machine: this

@@ -1,5 +1,6 @@
 //! CPU, memory and GPU use over time.
 
+use crate::core::train::event::RanksMeasured;
 use crate::run::system_metrics::{GpuSample, SystemSample};
 
 /// The maximum number of points of a series; beyond that, pairs of points are merged.
@@ -79,6 +80,8 @@ pub struct SystemHistory {
     pub memory: SystemSeries,
     /// All GPUs of the samples so far.
     pub gpus: Vec<GpuHistory>,
+    /// The latest measures of the processes of a run of several.
+    pub ranks: Option<RanksMeasured>,
 }
 
 /// The fraction `used / total`; `None` if the total is 0.

@@ -21,6 +21,7 @@ mod panel_title;
 mod popup;
 mod predict;
 mod progress;
+mod rank_rows;
 mod result;
 mod runs;
 mod settings;

@@ -2,6 +2,7 @@
 //! history.
 
 use super::gpu_processes;
+use super::rank_rows::{RankRow, rank_rows};
 use super::theme::Theme;
 use super::widgets::bar::bar;
 use super::widgets::{area_graph, draw_hint, level};
@@ -48,7 +49,17 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let (width, height) = (usize::from(inner.width), usize::from(inner.height));
+    let (full, lang) = (width >= FULL_WIDTH, state.lang);
+    let ranks = state.system.ranks.as_ref();
+    let ranks = ranks.map_or_else(Vec::new, |measured| rank_rows(measured, full, lang)).into_iter();
+    let ranks: Vec<MetricRow> = ranks
+        .map(|RankRow { name, share, value }| MetricRow { name, share, value, history: None })
+        .collect();
     let Some(sample) = &state.system.last else {
+        if !ranks.is_empty() {
+            let (lines, _) = bounded_lines(ranks, (width, height), lang, theme);
+            return frame.render_widget(Paragraph::new(lines), inner);
+        }
         let hint = match state.replay {
             Some(_) if state.is_opened() => "system metrics are not recorded",
             Some(_) => "no system metrics in a replay",
@@ -56,10 +67,10 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         };
         return draw_hint(frame, inner, state.lang.tr(hint), theme);
     };
-    let (full, lang) = (width >= FULL_WIDTH, state.lang);
     let mut rows: Vec<MetricRow> = computer_rows(sample, &state.system, full, lang).into();
     let summary = gpu_processes::summary(sample, lang);
-    let in_detail = rows.len() + 3 * sample.gpus.len() + usize::from(summary.is_some()) <= height;
+    let others = rows.len() + ranks.len() + usize::from(summary.is_some());
+    let in_detail = others + 3 * sample.gpus.len() <= height;
     for gpu in &sample.gpus {
         let rows_of = GpuRows { gpu, history: state.system.gpu(gpu.index), full, lang };
         if in_detail {
@@ -68,23 +79,37 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
             rows.push(rows_of.summary());
         }
     }
-    let hidden = rows.len().saturating_sub(height);
-    if hidden > 0 {
-        // The last line is for the number of hidden rows.
-        rows.truncate(height.saturating_sub(1));
-    }
-    let mut lines = lines(&rows, width, theme);
-    if hidden > 0 {
-        lines.push(Line::styled(lang.tr_with("… {0} more", &[&(hidden + 1)]), theme.dim()));
-    } else if sample.gpus.is_empty() {
+    rows.extend(ranks);
+    let is_whole = rows.len() <= height;
+    let (mut lines, rows) = bounded_lines(rows, (width, height), lang, theme);
+    if is_whole && sample.gpus.is_empty() {
         lines.push(Line::styled(lang.tr("no GPU"), theme.dim()));
-    } else if let Some(summary) = summary {
+    } else if let Some(summary) = summary.filter(|_| is_whole) {
         let available = height - rows.len();
         lines.extend(process_lines(sample, &summary, (width, available), lang, theme));
     }
     let left = height.saturating_sub(lines.len());
     lines.extend(graphs(&rows, width, left, theme));
     frame.render_widget(Paragraph::new(lines), inner);
+}
+
+/// The lines of rows, and the rows that are shown: the last line has the number of rows for which there
+/// is no space.
+fn bounded_lines(
+    mut rows: Vec<MetricRow<'_>>,
+    (width, height): (usize, usize),
+    lang: Lang,
+    theme: Theme,
+) -> (Vec<Line<'static>>, Vec<MetricRow<'_>>) {
+    let hidden = rows.len().saturating_sub(height);
+    if hidden > 0 {
+        rows.truncate(height.saturating_sub(1));
+    }
+    let mut lines = lines(&rows, width, theme);
+    if hidden > 0 {
+        lines.push(Line::styled(lang.tr_with("… {0} more", &[&(hidden + 1)]), theme.dim()));
+    }
+    (lines, rows)
 }
 
 /// The histories in the rows that are left over, as many as fit with at least four rows each.

@@ -1,6 +1,7 @@
 //! Snapshots of the system panel.
 
 use super::*;
+use crate::core::train::event::{RankMeasured, RanksMeasured};
 use crate::run::system_metrics::GpuProcess;
 use crate::screen::app::replay::Replay;
 use ratatui::Terminal;
@@ -71,6 +72,41 @@ fn users_of_the_gpus_at_every_size() {
         for columns in (0..70).chain([120]) {
             for rows in 0..30 {
                 drawn(&state, columns, rows);
+            }
+        }
+    }
+}
+
+/// A run of three processes, of which the last is slow and has a GPU.
+fn ranked(state: State) -> State {
+    let rank = |rank: u32| RankMeasured {
+        samples_per_second: 312.4 - f64::from(rank * 40),
+        computed: 0.05 + f64::from(rank) * 0.0082,
+        memory: (u64::from(rank) + 1) * GIB / 2,
+        gpu_memory: (rank == 2).then_some(17 * GIB),
+        ..RankMeasured::default()
+    };
+    let measured = RanksMeasured::new(120, 9.5, (0..3).map(rank).collect());
+    let system = SystemHistory { ranks: Some(measured), ..state.system.clone() };
+    State { system, ..state }
+}
+
+#[test]
+fn each_process_of_a_run_has_a_line() {
+    for lang in [Lang::English, Lang::Korean] {
+        let state = State { lang, ..ranked(sampled(1, 50)) };
+        for (columns, rows) in [(26, 6), (60, 9), (100, 14)] {
+            let name = format!("system_ranks_{lang:?}_{columns}x{rows}").to_lowercase();
+            insta::assert_snapshot!(name, drawn(&state, columns, rows));
+        }
+    }
+    // A replay has no samples of the computer.
+    let replayed = ranked(State::default());
+    insta::assert_snapshot!("system_ranks_replayed_60x4", drawn(&replayed, 60, 4));
+    for state in [&replayed, &ranked(sampled(2, 5))] {
+        for columns in (0..70).chain([120]) {
+            for rows in 0..20 {
+                drawn(state, columns, rows);
             }
         }
     }

@@ -252,6 +252,11 @@ impl Collective for TcpCollective {
         self.outcome.failure()
     }
 
+    fn check(&self) -> Result<(), CollectiveError> {
+        let checked = self.peers.iter().try_for_each(Peer::check_present);
+        checked.map_err(|error| self.note(error))
+    }
+
     fn fail(&self, message: &str) {
         self.send_failure(message);
     }

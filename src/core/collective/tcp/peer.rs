@@ -7,6 +7,7 @@ use crate::core::text::sanitize_for_terminal;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::io::{BufReader, ErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ pub(super) struct Peer {
     /// How long the other end may give no sign of life.
     silence: Duration,
     outcome: Arc<Outcome>,
+    /// Whether the other end has said that it has no more to say.
+    has_left: Arc<AtomicBool>,
 }
 
 /// The end of a connection that is written to.
@@ -72,10 +75,12 @@ impl Peer {
             sender,
             heard: Arc::clone(&heard),
             outcome: Arc::clone(&outcome),
+            has_left: Arc::default(),
         };
+        let has_left = Arc::clone(&reader.has_left);
         std::thread::Builder::new().name(format!("rank {rank}")).spawn(move || reader.run())?;
         let writer = Mutex::new(Writer { stream, rest: Vec::new() });
-        Ok(Self { rank, writer, data, heard, silence, outcome })
+        Ok(Self { rank, writer, data, heard, silence, outcome, has_left })
     }
 
     /// The connection, to write to it.
@@ -94,6 +99,15 @@ impl Peer {
         }
         if locked(&self.heard).elapsed() > self.silence {
             return Err(self.lost(format!("it was silent for {} s", self.silence.as_secs_f64())));
+        }
+        Ok(())
+    }
+
+    /// As [`Self::check`], and the other end must not have left the run.
+    pub fn check_present(&self) -> Result<(), CollectiveError> {
+        self.check()?;
+        if self.has_left.load(Ordering::Acquire) {
+            return Err(self.lost("it has ended the run".to_owned()));
         }
         Ok(())
     }
@@ -228,6 +242,7 @@ struct Reader {
     sender: Sender<Frame>,
     heard: Arc<Mutex<Instant>>,
     outcome: Arc<Outcome>,
+    has_left: Arc<AtomicBool>,
 }
 
 impl Reader {
@@ -241,7 +256,7 @@ impl Reader {
             *locked(&self.heard) = Instant::now();
             match frame.kind {
                 Kind::Alive => {}
-                Kind::Leave => return,
+                Kind::Leave => return self.has_left.store(true, Ordering::Release),
                 Kind::Failure => {
                     let message = String::from_utf8_lossy(&frame.content);
                     let message = sanitize_for_terminal(&message).into_owned();

@@ -52,16 +52,16 @@ impl<B: Backend> FusedPass<'_, B> {
         work: &mut Workspace<B>,
         gradients: &mut B::Gradients,
     ) -> Result<()> {
-        self.interruptible_layers_backward(recompute, work, gradients, || {})
+        self.interruptible_layers_backward(recompute, work, gradients, |_, _| Ok(()))
     }
 
-    /// As [`Self::layers_backward`]; `between` is called after each layer.
+    /// As [`Self::layers_backward`]; `between` is called after each layer with its index.
     pub(super) fn interruptible_layers_backward(
         &self,
         recompute: bool,
         work: &mut Workspace<B>,
         gradients: &mut B::Gradients,
-        mut between: impl FnMut(),
+        mut between: impl FnMut(usize, &mut B::Gradients) -> Result<()>,
     ) -> Result<()> {
         for index in (0..self.network.layout.layers.len()).rev() {
             self.backend.install(|| {
@@ -70,7 +70,7 @@ impl<B: Backend> FusedPass<'_, B> {
                 }
                 self.layer_backward(index, if recompute { 0 } else { index }, work, gradients)
             })?;
-            between();
+            between(index, gradients)?;
         }
         Ok(())
     }

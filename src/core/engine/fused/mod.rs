@@ -7,9 +7,11 @@ mod forward;
 mod network;
 mod path;
 pub mod pretraining;
+mod ranks;
 mod rate;
 mod relative;
 mod relative_state;
+mod step;
 mod token_head;
 mod workspace;
 
@@ -18,18 +20,15 @@ use super::{
     Engine, EngineResult, Interruption, OptimizerOptions, StepInput, StepOptions, StepTimings,
 };
 use crate::core::collective::Collective;
-use crate::core::data::batching::BatchRole;
 use crate::core::model::SequenceClassifier;
 use crate::core::ops::backend::{Moments, PackedBatch, StepMetrics};
 use crate::core::ops::cpu::overwrite;
-use crate::core::ops::{Backend, Cpu, DropoutKey};
-use backward::LossOptions;
-use between::Between;
+use crate::core::ops::{Backend, Cpu};
 use candle_core::{Result, Tensor};
 use forward::{FusedPass, SavedActivations};
 use network::Network;
+use ranks::RankSums;
 use std::sync::Arc;
-use std::time::Instant;
 use workspace::Workspace;
 
 /// A model on a device.
@@ -40,8 +39,8 @@ pub struct FusedEngine<B: Backend> {
     flat: Tensor,
     parameters: B::Parameters,
     training: Option<TrainingState<B>>,
-    /// The ranks that compute other parts of a step.
-    collective: Option<Arc<dyn Collective>>,
+    /// The sums with the ranks that compute other parts of a step.
+    ranks: Option<RankSums>,
     ema_decay: f64,
     work: Workspace<B>,
     /// The activations of what is asked within a step.
@@ -91,7 +90,7 @@ impl<B: Backend> FusedEngine<B> {
             flat,
             parameters,
             training: None,
-            collective: None,
+            ranks: None,
             ema_decay: 0.0,
             work: Workspace::new(),
             asked: Workspace::new(),
@@ -119,81 +118,6 @@ impl<B: Backend> FusedEngine<B> {
             pass.forward(packed, SavedActivations::None, work)?;
             backend.read(&work.head.logits)
         })
-    }
-
-    fn train_on(
-        &mut self,
-        input: &StepInput,
-        options: &StepOptions,
-        interruption: &mut Interruption<'_>,
-    ) -> Result<()> {
-        let measured = self.measure_parts;
-        let Self {
-            backend, network, parameters, training, collective, work, asked, timings, ..
-        } = self;
-        let Some(TrainingState { gradients, optimizer }) = training else {
-            candle_core::bail!("training has not begun");
-        };
-        let saved = if self.gradient_checkpointing {
-            SavedActivations::LayerInputs
-        } else {
-            SavedActivations::All
-        };
-        let scale = (1.0 / input.total_weight()) as f32;
-        let smoothing = options.label_smoothing_factor as f32;
-        *timings = StepTimings::default();
-        let wait = |backend: &B| if measured { backend.synchronize() } else { Ok(()) };
-        let tokens = &input.distinct_tokens;
-        backend.install(|| backend.begin_step(tokens, parameters, gradients, optimizer))?;
-        for (position, (index, packed)) in input.own().enumerate() {
-            if position > 0 {
-                backend.accumulate(gradients);
-            }
-            let key = DropoutKey::new(options.seed, options.number, index);
-            let dropouts = &network.dropouts(Some(key));
-            let (rows, sequences) = (packed.rows(), packed.batch_size());
-            let parameters: &B::Parameters = parameters;
-            let pass =
-                FusedPass { backend, network, parameters, dropouts, rows, sequences, trains: true };
-            let mut between = Between {
-                backend,
-                network,
-                parameters,
-                optimizer: &mut *optimizer,
-                work: &mut *asked,
-                interruption: &mut *interruption,
-            };
-            wait(backend)?;
-            let began = Instant::now();
-            backend.install(|| pass.begin(packed, saved, work))?;
-            let last = pass.interruptible_layers(saved, work, || between.interrupt())?;
-            backend.install(|| pass.classify(last, work))?;
-            wait(backend)?;
-            timings.forward += began.elapsed().as_secs_f64();
-            let began = Instant::now();
-            let recompute = saved == SavedActivations::LayerInputs;
-            let alpha = options.rdrop_alpha as f32;
-            let divergence = (packed.role == BatchRole::LabelledTwice).then_some(alpha * scale);
-            let loss = LossOptions { smoothing, scale, divergence };
-            backend.install(|| pass.head_backward(loss, work, gradients))?;
-            pass.interruptible_layers_backward(recompute, work, gradients, || {
-                between.interrupt();
-            })?;
-            backend.install(|| pass.embed_backward(work, gradients))?;
-            wait(backend)?;
-            timings.backward += began.elapsed().as_secs_f64();
-        }
-        let began = Instant::now();
-        if let Some(collective) = collective {
-            let is_idle = input.own().next().is_none();
-            let predicted = backend.all_reduce(gradients, is_idle, &**collective)?;
-            let predicted = input.in_order(&predicted).map_err(candle_core::Error::msg)?;
-            backend.set_predicted(gradients, &predicted)?;
-        }
-        backend.install(|| backend.end_step(options.update, parameters, gradients, optimizer))?;
-        wait(backend)?;
-        timings.optimizer = began.elapsed().as_secs_f64();
-        Ok(())
     }
 
     fn optimizer(&mut self) -> Result<(&B, &mut B::Parameters, &mut TrainingState<B>)> {
@@ -237,9 +161,11 @@ impl<B: Backend> Engine for FusedEngine<B> {
         Ok(self.logits_of(batch)?)
     }
 
-    fn join(&mut self, collective: Arc<dyn Collective>) -> EngineResult<()> {
-        self.collective = Some(collective);
-        Ok(())
+    fn join(&mut self, collective: Arc<dyn Collective>) -> EngineResult<Option<String>> {
+        let (backend, layout) = (&mut self.backend, &self.network.layout);
+        let (ranks, note) = RankSums::new(collective, backend, layout)?;
+        self.ranks = Some(ranks);
+        Ok(note)
     }
 
     fn path_points(&mut self, path: &EmbeddingPath<'_>) -> EngineResult<Vec<PathPoint>> {

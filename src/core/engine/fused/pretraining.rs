@@ -7,6 +7,7 @@ use super::network::Network;
 use super::token_head::TokenHead;
 use super::workspace::Workspace;
 use super::{FusedEngine, TrainingState};
+use crate::core::collective::Collective;
 use crate::core::data::batching::PackedBatch;
 use crate::core::data::masking::{DrawKey, MaskedTokens, Masker};
 use crate::core::engine::{
@@ -18,6 +19,7 @@ use crate::core::ops::backend::{Moments, PretrainingOps, StepMetrics};
 use crate::core::ops::{Backend, DropoutKey};
 use candle_core::Result;
 use losses::BatchScales;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The settings of pretraining.
@@ -111,7 +113,7 @@ impl<B: Backend + PretrainingOps> PretrainingEngine<B> {
         self.parts = self.generator.as_ref().map(|_| LossParts { generator, discriminator });
     }
 
-    /// Masks the micro-batches of a step.
+    /// Masks the micro-batches of a step, those of all ranks.
     fn masked(&self, input: &StepInput, options: &StepOptions) -> Vec<MaskedBatch> {
         let batches = input.batches.iter().enumerate();
         let batches = batches.map(|(index, batch)| {
@@ -131,23 +133,49 @@ impl<B: Backend + PretrainingOps> PretrainingEngine<B> {
     /// # Errors
     /// As [`Engine::step`].
     pub fn step_on(&mut self, batches: &[MaskedBatch], options: &StepOptions) -> Result<()> {
+        let all: Vec<usize> = (0..batches.len()).collect();
+        self.step_on_own(batches, &all, options)
+    }
+
+    /// As [`Self::step_on`]; this rank computes the batches with the indices `own`.
+    fn step_on_own(
+        &mut self,
+        batches: &[MaskedBatch],
+        own: &[usize],
+        options: &StepOptions,
+    ) -> Result<()> {
+        self.inner.timings = StepTimings::default();
+        if let Some(ranks) = &mut self.inner.ranks {
+            ranks.begin()?;
+        }
+        let computed = self.backpropagate(batches, own, options);
+        self.inner.add_up(computed)?;
+        self.update(options)
+    }
+
+    /// The gradients of the batches with the indices `own`, and their losses.
+    fn backpropagate(
+        &mut self,
+        batches: &[MaskedBatch],
+        own: &[usize],
+        options: &StepOptions,
+    ) -> Result<()> {
         let count = |f: fn(&MaskedBatch) -> usize| batches.iter().map(f).sum::<usize>().max(1);
         let masked_count = count(|batch| batch.masked.rows.len());
         let tokens = count(|batch| batch.original.rows());
         {
             let Self { inner, vocabulary, .. } = self;
-            let FusedEngine { backend, parameters, training, timings, .. } = inner;
+            let FusedEngine { backend, parameters, training, .. } = inner;
             let Some(TrainingState { gradients, optimizer }) = training else {
                 candle_core::bail!("training has not begun");
             };
-            *timings = StepTimings::default();
             backend.install(|| {
                 backend.begin_step(vocabulary, parameters, gradients, optimizer)?;
                 backend.prepare_token_table(parameters)?;
                 backend.clear(gradients)
             })?;
         }
-        for (index, batch) in batches.iter().enumerate() {
+        for &index in own {
             let key = |seed: u64| DropoutKey::new(seed, options.number, index);
             let scales = BatchScales {
                 masked: 1.0 / masked_count as f32,
@@ -155,8 +183,13 @@ impl<B: Backend + PretrainingOps> PretrainingEngine<B> {
                 replaced_part: 1.0 / tokens as f32,
                 dropout: Some([key(options.seed), key(options.seed ^ GENERATOR_SEED)]),
             };
-            self.losses_of(batch, scales)?;
+            self.losses_of(&batches[index], scales)?;
         }
+        Ok(())
+    }
+
+    /// Updates the weights with the gradients of the step.
+    fn update(&mut self, options: &StepOptions) -> Result<()> {
         let measure_parts = self.inner.measure_parts;
         let FusedEngine { backend, network, parameters, training, timings, .. } = &mut self.inner;
         let Some(TrainingState { gradients, optimizer }) = training else {
@@ -216,9 +249,20 @@ impl<B: Backend + PretrainingOps> Engine for PretrainingEngine<B> {
         self.inner.begin_training_with(options)
     }
 
+    fn join(&mut self, collective: Arc<dyn Collective>) -> EngineResult<Option<String>> {
+        self.inner.join(collective)
+    }
+
     fn step(&mut self, input: &StepInput, options: &StepOptions) -> EngineResult<()> {
         let batches = self.masked(input, options);
-        Ok(self.step_on(&batches, options)?)
+        let own: Vec<usize> = input.own().map(|(index, _)| index).collect();
+        let outcome = self.step_on_own(&batches, &own, options);
+        if outcome.is_err() {
+            // A smaller step may follow if the memory was used up.
+            self.inner.work = Workspace::new();
+            self.generator_work = Workspace::new();
+        }
+        Ok(outcome?)
     }
 
     fn pretraining_losses(

@@ -268,9 +268,9 @@ impl Engine for ReferenceEngine {
         Ok(self.evaluated(|network| network.forward(batch, None)?.flatten_all()?.to_vec1())?)
     }
 
-    fn join(&mut self, collective: Arc<dyn Collective>) -> EngineResult<()> {
+    fn join(&mut self, collective: Arc<dyn Collective>) -> EngineResult<Option<String>> {
         self.collective = Some(collective);
-        Ok(())
+        Ok(None)
     }
 
     fn path_points(&mut self, path: &EmbeddingPath<'_>) -> EngineResult<Vec<PathPoint>> {

@@ -1,10 +1,12 @@
 //! The memory of a device, and the phases of a training step.
 
 use super::shapes::{Moments, ParameterLayout, StepMetrics, Update};
-use crate::core::collective::Collective;
+use crate::core::collective::{Collective, Reducer};
 use crate::core::data::batching::PackedBatch;
 use crate::core::ops::adamw::AdamWSettings;
 use candle_core::{Result, Tensor};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// A device that the fused path runs on.
 ///
@@ -93,15 +95,49 @@ pub trait Device: Send + Sync {
     /// them. It is called between two micro-batches.
     fn accumulate(&self, gradients: &mut Self::Gradients);
 
-    /// Replaces gradients, loss and its parts by their sums over all ranks, whose steps have the same
-    /// distinct tokens. The predictions become those of all ranks, one rank after another, and are
-    /// returned by rank. If this rank has computed nothing in the step (`is_idle`), its gradients count
-    /// as zeros. It follows the last backward operation of the step.
-    fn all_reduce(
+    /// Whether gradients can be added up over the ranks in the device's memory; else why not, or `None` if
+    /// they are in the host's memory anyway.
+    fn can_sum(&self) -> std::result::Result<(), Option<String>> {
+        Err(None)
+    }
+
+    /// What the devices of the ranks have in common that add up gradients; rank 0 makes it.
+    fn sum_id(&self) -> Result<Vec<u8>> {
+        candle_core::bail!("this device does not add up gradients over ranks")
+    }
+
+    /// Adds up gradients over the ranks in the device's memory from now on. It waits for the devices of
+    /// the other ranks.
+    fn join_sums(&mut self, _id: &[u8], _collective: Arc<dyn Collective>) -> Result<()> {
+        candle_core::bail!("this device does not add up gradients over ranks")
+    }
+
+    /// Adds up gradients in the host's memory after all.
+    fn leave_sums(&mut self) {}
+
+    /// Sets the gradients of the step to zero: this rank computes nothing in it.
+    fn clear_gradients(&self, gradients: &mut Self::Gradients) -> Result<()>;
+
+    /// Starts to replace the gradients of the parameters in `range` by their sums over all ranks. Later
+    /// backward operations of the step do not change them; ranges follow each other from the last
+    /// parameter down, without gaps.
+    fn start_sum(
         &self,
         gradients: &mut Self::Gradients,
-        is_idle: bool,
-        collective: &dyn Collective,
+        range: Range<usize>,
+        reducer: &mut Reducer,
+    ) -> Result<()>;
+
+    /// Replaces the remaining gradients, the loss and its parts by their sums over all ranks, whose
+    /// steps have the same distinct tokens, and waits for all sums. The predictions become those of
+    /// all ranks, one rank after another, and are returned by rank. It follows the last backward
+    /// operation of the step. With a `failure`, this rank could not compute its part: it takes part in
+    /// the sums, and all ranks fail with this message.
+    fn finish_sums(
+        &self,
+        gradients: &mut Self::Gradients,
+        reducer: &mut Reducer,
+        failure: Option<&str>,
     ) -> Result<Vec<Vec<u32>>>;
 
     /// Replaces the predictions of the step, as many as there are.

@@ -34,7 +34,7 @@ pub use pretraining::{
     NormBackward, NormForward, PretrainingOps, ReplacedCrossEntropy, ReplacedLosses,
     TiedBackwardWeight, TokenCrossEntropy, TokenLosses,
 };
-pub use ranks::exchange_metrics;
+pub use ranks::{exchange_failure, exchange_metrics};
 pub use relative::{DropRows, Relative, RelativeColumns, RelativeOps, RelativeRows};
 pub use shapes::{
     Activation, AttentionConfig, EmbeddingTables, LayerNormLayout, LinearLayout, MatrixColumns,

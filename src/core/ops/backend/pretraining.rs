@@ -2,6 +2,7 @@
 
 use super::{Device, LayerNormLayout, LinearLayout};
 use candle_core::Result;
+use serde::{Deserialize, Serialize};
 
 /// The arguments of [`PretrainingOps::norm`].
 pub struct NormForward<'a, D: Device + ?Sized> {
@@ -80,7 +81,7 @@ pub struct ReplacedCrossEntropy<'a, D: Device + ?Sized> {
 }
 
 /// The losses of predicted tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenLosses {
     /// The sum of the losses.
     pub sum: f64,
@@ -91,7 +92,7 @@ pub struct TokenLosses {
 }
 
 /// The losses of telling replaced tokens from original ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReplacedLosses {
     /// The sum of the losses.
     pub sum: f64,

@@ -4,14 +4,14 @@ use super::bf16;
 use super::bf16_weights::Bf16Buffers;
 use super::memory::{CpuGradients, CpuParameters};
 use super::optimizer::{self, CpuOptimizer};
-use crate::core::collective::Collective;
+use crate::core::collective::Reducer;
 use crate::core::ops::adamw::AdamWSettings;
 use crate::core::ops::backend::{
     Device, Moments, PackedBatch, ParameterLayout, RelativeRows, StepMetrics, Update,
-    exchange_metrics,
 };
 use candle_core::{Result, Tensor};
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::ops::Range;
 
 /// The CPU with its own thread pool.
 #[derive(Debug)]
@@ -145,24 +145,28 @@ impl Device for Cpu {
         gradients.accumulate = true;
     }
 
-    fn all_reduce(
+    fn clear_gradients(&self, gradients: &mut CpuGradients) -> Result<()> {
+        gradients.dense.fill(0.0);
+        gradients.token_rows.fill(0.0);
+        Ok(())
+    }
+
+    fn start_sum(
         &self,
         gradients: &mut CpuGradients,
-        is_idle: bool,
-        collective: &dyn Collective,
+        range: Range<usize>,
+        reducer: &mut Reducer,
+    ) -> Result<()> {
+        gradients.start_sum(range, reducer)
+    }
+
+    fn finish_sums(
+        &self,
+        gradients: &mut CpuGradients,
+        reducer: &mut Reducer,
+        failure: Option<&str>,
     ) -> Result<Vec<Vec<u32>>> {
-        let [masked, replaced] = gradients.parts;
-        let mut losses = [gradients.loss, masked, replaced];
-        let classes = exchange_metrics(collective, &mut losses, &gradients.predicted)?;
-        let [loss, parts @ ..] = losses;
-        (gradients.loss, gradients.parts) = (loss, parts);
-        for values in [&mut gradients.dense, &mut gradients.token_rows] {
-            if is_idle {
-                values.fill(0.0);
-            }
-            collective.all_reduce_sum(values).map_err(candle_core::Error::wrap)?;
-        }
-        Ok(classes)
+        gradients.finish_sums(reducer, failure)
     }
 
     fn set_predicted(&self, gradients: &mut CpuGradients, predicted: &[u32]) -> Result<()> {

@@ -6,6 +6,7 @@ use super::numeric::add_in_order;
 use super::quantized::Quantized;
 use crate::core::ops::backend::{LinearLayout, PackedBatch, ParameterLayout};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -151,6 +152,8 @@ pub struct CpuGradients {
     pub(super) unread: bool,
     /// Partial sums, one row per task.
     pub(super) partials: Vec<f32>,
+    /// The ranges of `dense` whose sums over all ranks are being computed.
+    pub(super) summing: Vec<Range<usize>>,
 }
 
 impl CpuGradients {
@@ -170,6 +173,7 @@ impl CpuGradients {
         self.parts = [0.0; 2];
         self.grad_norm = 0.0;
         self.predicted.clear();
+        self.summing.clear();
     }
 
     /// The gradient of every parameter, with zeros in unused rows of the token table.

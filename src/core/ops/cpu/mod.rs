@@ -22,6 +22,7 @@ mod path;
 mod pretraining;
 mod product;
 mod quantized;
+mod ranks;
 mod relative;
 mod tile;
 

@@ -3,7 +3,10 @@
 #![expect(unsafe_code, reason = "a driver's methods are unsafe; nothing here accesses memory")]
 
 use super::driver::{DevicePointer, Driver, GemmCall, Launch, Precision};
+use super::nccl::Library;
 use candle_core::Result;
+use std::ffi::c_void;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Returns addresses and ignores work.
@@ -20,6 +23,7 @@ impl AllocationCounter {
 
 impl Driver for AllocationCounter {
     type Readback = Vec<u8>;
+    type SideQueue = ();
 
     fn precision(&self) -> Precision {
         self.precision
@@ -80,5 +84,29 @@ impl Driver for AllocationCounter {
 
     fn synchronize(&self) -> Result<()> {
         Ok(())
+    }
+
+    fn nccl(&self) -> std::result::Result<Arc<Library>, String> {
+        Err("nothing is computed".to_owned())
+    }
+
+    fn make_current(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn create_side(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn side_follows(&self, (): &()) -> Result<()> {
+        Ok(())
+    }
+
+    fn is_side_done(&self, (): &()) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn side_stream(&self, (): &()) -> *mut c_void {
+        std::ptr::null_mut()
     }
 }

@@ -4,16 +4,18 @@ use super::batch::DeviceBatch;
 use super::driver::Driver;
 use super::gradients::CudaGradients;
 use super::memory::{Act, DeviceBuffer, GpuContext};
+use super::nccl::{DeviceSums, UniqueId};
 use super::optimizer::CudaOptimizer;
 use super::parameters::CudaParameters;
 use super::pretraining_buffers::PretrainingBuffers;
 use super::relative_buffers::{DeviceRelativeRows, RelativeScratch};
-use crate::core::collective::Collective;
+use crate::core::collective::{Collective, Reducer};
 use crate::core::ops::adamw::AdamWSettings;
 use crate::core::ops::backend::{
     Device, Moments, PackedBatch, ParameterLayout, StepMetrics, Update,
 };
-use candle_core::{Result, Tensor};
+use candle_core::{Error, Result, Tensor};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 /// A CUDA device behind a driver: [`super::nvidia::Nvidia`], or an emulation in tests.
@@ -25,6 +27,8 @@ pub struct CudaBackend<D: Driver> {
     pub(super) relative: Mutex<RelativeScratch<D>>,
     /// What the losses of pretraining read and write.
     pub(super) pretraining: Mutex<PretrainingBuffers<D>>,
+    /// The sums over the GPUs of other ranks.
+    sums: Option<DeviceSums<D>>,
 }
 
 impl<D: Driver> CudaBackend<D> {
@@ -35,6 +39,7 @@ impl<D: Driver> CudaBackend<D> {
             attention_means: Mutex::default(),
             relative: Mutex::default(),
             pretraining: Mutex::default(),
+            sums: None,
         }
     }
 
@@ -113,13 +118,55 @@ impl<D: Driver> Device for CudaBackend<D> {
         gradients.dense.accumulate = true;
     }
 
-    fn all_reduce(
+    fn can_sum(&self) -> std::result::Result<(), Option<String>> {
+        self.driver().nccl().map(drop).map_err(Some)
+    }
+
+    fn sum_id(&self) -> Result<Vec<u8>> {
+        let library = self.driver().nccl().map_err(Error::msg)?;
+        library.unique_id().map(UniqueId::to_bytes).map_err(Error::msg)
+    }
+
+    fn join_sums(&mut self, id: &[u8], collective: Arc<dyn Collective>) -> Result<()> {
+        let Some(id) = UniqueId::from_bytes(id) else {
+            candle_core::bail!("the id of NCCL has {} bytes", id.len())
+        };
+        let library = self.driver().nccl().map_err(Error::msg)?;
+        self.sums = Some(DeviceSums::join(&self.context, library, id, collective)?);
+        Ok(())
+    }
+
+    fn leave_sums(&mut self) {
+        self.sums = None;
+    }
+
+    fn clear_gradients(&self, gradients: &mut CudaGradients<D>) -> Result<()> {
+        gradients.dense.clear()?;
+        gradients.token_rows.clear()
+    }
+
+    fn start_sum(
         &self,
         gradients: &mut CudaGradients<D>,
-        is_idle: bool,
-        collective: &dyn Collective,
+        range: Range<usize>,
+        reducer: &mut Reducer,
+    ) -> Result<()> {
+        match &self.sums {
+            Some(sums) => gradients.start_device_sum(range, sums),
+            None => gradients.start_sum(range, reducer),
+        }
+    }
+
+    fn finish_sums(
+        &self,
+        gradients: &mut CudaGradients<D>,
+        reducer: &mut Reducer,
+        failure: Option<&str>,
     ) -> Result<Vec<Vec<u32>>> {
-        gradients.all_reduce(is_idle, collective)
+        match &self.sums {
+            Some(sums) => gradients.finish_device_sums(sums, reducer, failure),
+            None => gradients.finish_sums(reducer, failure),
+        }
     }
 
     fn set_predicted(&self, gradients: &mut CudaGradients<D>, predicted: &[u32]) -> Result<()> {

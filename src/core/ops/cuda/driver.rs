@@ -5,8 +5,11 @@
 
 #![expect(unsafe_code, reason = "memory is named by its address")]
 
+use super::nccl::Library;
 use candle_core::Result;
+use std::ffi::c_void;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// An address in device memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -204,12 +207,16 @@ pub struct Launch<'a> {
 
 /// A device driver: a real one, or an emulation for tests.
 ///
-/// All work goes into one queue and is done in order. Only [`Driver::download`],
+/// All work goes into one queue and is done in order, but for the sums over the GPUs of several ranks,
+/// which have a second one. Only [`Driver::download`],
 /// [`Driver::finish_readback`] and [`Driver::synchronize`] wait for it; an error of earlier work
 /// may be returned by any later call.
-pub trait Driver: Send + Sync {
+pub trait Driver: Send + Sync + 'static {
     /// The target of an asynchronous copy from the device, in page-locked host memory.
     type Readback: Send + Sync;
+
+    /// A second queue, beside that of everything else.
+    type SideQueue: Send + Sync;
 
     /// The precision of the device's computations.
     fn precision(&self) -> Precision;
@@ -321,4 +328,38 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// If any of it failed.
     fn synchronize(&self) -> Result<()>;
+
+    /// The library that adds up values over devices, if this one can use it.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn nccl(&self) -> std::result::Result<Arc<Library>, String>;
+
+    /// Makes the device current in this thread, as NCCL expects it.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn make_current(&self) -> Result<()>;
+
+    /// A second queue.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn create_side(&self) -> Result<Self::SideQueue>;
+
+    /// Lets work that is added to the second queue from now on begin after all work that is in the queue
+    /// now.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn side_follows(&self, side: &Self::SideQueue) -> Result<()>;
+
+    /// Whether all work of the second queue is done. It does not wait.
+    ///
+    /// # Errors
+    /// If any of it failed.
+    fn is_side_done(&self, side: &Self::SideQueue) -> Result<bool>;
+
+    /// The second queue as NCCL takes it: a CUDA stream.
+    fn side_stream(&self, side: &Self::SideQueue) -> *mut c_void;
 }

@@ -10,7 +10,9 @@
 use super::driver::{
     DevicePointer, Driver, ElementType, GemmCall, GemmOperand, KernelArgument, Launch, Precision,
 };
+use super::nccl::{Library as Nccl, stand_in};
 use super::prototypes::{ArgumentType, PROTOTYPES};
+use crate::core::ops::OUT_OF_MEMORY;
 use candle_core::{Error, Result, bail};
 use half::bf16;
 use libloading::Library;
@@ -20,7 +22,7 @@ use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The guard bytes before and after each allocation, all of them [`UNWRITTEN`].
 const GUARD: usize = 256;
@@ -66,6 +68,10 @@ pub(crate) struct Emulated {
     library: &'static Library,
     /// The start of each allocation, and its bytes.
     memory: Mutex<BTreeMap<u64, usize>>,
+    /// The bytes that there are.
+    limit: usize,
+    /// Whether there is a stand-in for NCCL.
+    has_nccl: bool,
     /// The number of copies, kernels and products so far.
     queued: AtomicU64,
     /// How often the host waited for all queued work.
@@ -99,9 +105,21 @@ impl Emulated {
             precision,
             library,
             memory: Mutex::default(),
+            limit: usize::MAX,
+            has_nccl: false,
             queued: AtomicU64::new(0),
             synchronizations: AtomicU64::new(0),
         }
+    }
+
+    /// With this many bytes of memory.
+    pub(crate) fn with_memory(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// With a stand-in for NCCL.
+    pub(crate) fn with_nccl(self) -> Self {
+        Self { has_nccl: true, ..self }
     }
 
     /// How often the host waited for all queued work.
@@ -160,6 +178,7 @@ fn layout(bytes: usize) -> Result<Layout> {
 
 impl Driver for Emulated {
     type Readback = EmulatedReadback;
+    type SideQueue = ();
 
     /// Exactly `bytes`, so that writes past the end reach the guard bytes.
     fn allocation_size(&self, bytes: usize) -> usize {
@@ -171,6 +190,10 @@ impl Driver for Emulated {
     }
 
     fn allocate(&self, bytes: usize) -> Result<DevicePointer> {
+        let used: usize = self.memory.lock().unwrap_or_else(PoisonError::into_inner).values().sum();
+        if used.saturating_add(bytes) > self.limit {
+            bail!("{OUT_OF_MEMORY}: {bytes} bytes more are needed");
+        }
         let layout = layout(bytes)?;
         // SAFETY: the guard bytes make the size positive.
         let start = unsafe { alloc(layout) };
@@ -323,33 +346,36 @@ impl Driver for Emulated {
         self.note_synchronization();
         Ok(())
     }
+
+    fn nccl(&self) -> std::result::Result<Arc<Nccl>, String> {
+        if !self.has_nccl {
+            return Err("the emulation has no NCCL".to_owned());
+        }
+        stand_in()
+    }
+
+    fn make_current(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn create_side(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Work is done when it is queued.
+    fn side_follows(&self, (): &()) -> Result<()> {
+        Ok(())
+    }
+
+    fn is_side_done(&self, (): &()) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn side_stream(&self, (): &()) -> *mut c_void {
+        std::ptr::null_mut()
+    }
 }
 
-#[test]
-fn wrong_arguments_and_writes_are_detected() -> Result<()> {
-    let driver = Emulated::new(Precision::Full);
-    let start = driver.allocate(4 * 10)?;
-    let pointer = |element, mutable| KernelArgument::Pointer {
-        start,
-        element,
-        mutable,
-        borrow: std::marker::PhantomData,
-    };
-    let floats = pointer(ElementType::Float, true);
-    let fill = |arguments: &[KernelArgument<'_>]| {
-        let (grid, block) = ([1, 1, 1], [256, 1, 1]);
-        // SAFETY: one element too many is within the guard bytes.
-        unsafe { driver.launch(Launch { kernel: "fill", grid, block, shared: 0, arguments }) }
-    };
-    fill(super::driver::arguments![floats, 10u64, 1f32])?;
-    let words = pointer(ElementType::Word, true);
-    assert!(fill(super::driver::arguments![words, 10u64, 1f32]).is_err(), "wrong element type");
-    let shared = pointer(ElementType::Float, false);
-    assert!(fill(super::driver::arguments![shared, 10u64, 1f32]).is_err(), "not mutable");
-    assert!(fill(super::driver::arguments![floats, 10u32, 1f32]).is_err(), "wrong argument type");
-    assert!(fill(super::driver::arguments![floats, 10u64]).is_err(), "too few arguments");
-    assert!(fill(super::driver::arguments![floats, 11u64, 1f32]).is_err(), "past the end");
-    // SAFETY: it was allocated above.
-    unsafe { driver.free(start) };
-    Ok(())
-}
+#[cfg(test)]
+#[path = "emulator_tests.rs"]
+mod tests;

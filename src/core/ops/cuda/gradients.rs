@@ -49,6 +49,16 @@ impl<D: Driver> DenseGradients<D> {
         self.values.clear()
     }
 
+    /// Where the gradients of these parameters are, which follow the token table.
+    pub(super) fn range_of(&self, parameters: Range<usize>) -> Result<Range<usize>> {
+        self.range(parameters.start, parameters.len())
+    }
+
+    /// The number of parameters in the token table.
+    pub(super) fn token_table_len(&self) -> usize {
+        self.token_table_len
+    }
+
     /// The number of these gradients.
     pub(super) fn len(&self) -> usize {
         self.values.len()
@@ -88,7 +98,7 @@ impl<D: Driver> DenseGradients<D> {
 pub struct CudaGradients<D: Driver> {
     pub(super) dense: DenseGradients<D>,
     /// The width of a token row.
-    width: usize,
+    pub(super) width: usize,
     /// The distinct tokens of the step, on the host and on the device.
     pub(super) tokens: Vec<u32>,
     pub(super) token_ids: DeviceBuffer<D, u32>,
@@ -106,6 +116,8 @@ pub struct CudaGradients<D: Driver> {
     /// The status of the update, which `prepare_update` writes.
     pub(super) status: DeviceBuffer<D, f32>,
     pub(super) metrics: MetricsReadback<D>,
+    /// The ranges of dense gradients whose sums over all ranks are being computed.
+    pub(super) summing: Vec<Range<usize>>,
 }
 
 impl<D: Driver> CudaGradients<D> {
@@ -125,6 +137,7 @@ impl<D: Driver> CudaGradients<D> {
             squares: DeviceBuffer::default(),
             status: DeviceBuffer::zeroed(context, STATUS_LEN)?,
             metrics: MetricsReadback::new(context)?,
+            summing: Vec::new(),
         })
     }
 
@@ -136,6 +149,7 @@ impl<D: Driver> CudaGradients<D> {
         }
         self.tokens.clear();
         self.tokens.extend_from_slice(tokens);
+        self.summing.clear();
         self.token_ids.resize(context, tokens.len())?;
         self.token_ids.upload(tokens)?;
         self.token_rows.resize(context, tokens.len() * self.width)?;

@@ -39,6 +39,7 @@ mod linear;
 mod loss_tests;
 mod memory;
 mod metrics;
+pub mod nccl;
 mod norm;
 #[cfg(feature = "cuda")]
 pub mod nvidia;
@@ -64,6 +65,8 @@ mod relative_buffers;
 #[cfg(any(unix, feature = "cuda"))]
 mod relative_tests;
 mod shapes;
+#[cfg(feature = "cuda")]
+mod side_queue;
 #[cfg(test)]
 #[cfg(any(unix, feature = "cuda"))]
 mod test_model;

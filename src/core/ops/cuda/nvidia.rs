@@ -7,8 +7,10 @@
 
 use super::driver::{DevicePointer, Driver, ElementType, GemmCall, GemmOperand, Launch, Precision};
 use super::kernel_module::KernelModule;
+use super::nccl::Library;
 use super::pinned::{PinnedBuffer, UploadStaging};
 use super::properties::{self, driver_error};
+use super::side_queue::SideQueue;
 use crate::core::ops::OUT_OF_MEMORY;
 use candle_core::{Error, Result, bail};
 use cudarc::cublas::{result as cublas, sys as cublas_sys};
@@ -140,6 +142,7 @@ impl Drop for Nvidia {
 
 impl Driver for Nvidia {
     type Readback = PinnedBuffer;
+    type SideQueue = SideQueue;
 
     fn precision(&self) -> Precision {
         self.precision
@@ -336,5 +339,32 @@ impl Driver for Nvidia {
         // SAFETY: the queue exists.
         unsafe { cuda::stream::synchronize(self.queue.0) }
             .map_err(|error| driver_error("the GPU failed", error))
+    }
+
+    fn nccl(&self) -> std::result::Result<Arc<Library>, String> {
+        Library::find()
+    }
+
+    fn make_current(&self) -> Result<()> {
+        self.enter()
+    }
+
+    fn create_side(&self) -> Result<SideQueue> {
+        SideQueue::new(&self.context)
+    }
+
+    fn side_follows(&self, side: &SideQueue) -> Result<()> {
+        self.enter()?;
+        // SAFETY: the queue is a stream of this context.
+        unsafe { side.follow(self.queue.0) }
+    }
+
+    fn is_side_done(&self, side: &SideQueue) -> Result<bool> {
+        self.enter()?;
+        side.is_done()
+    }
+
+    fn side_stream(&self, side: &SideQueue) -> *mut c_void {
+        side.stream()
     }
 }

@@ -1,5 +1,6 @@
 //! The state of a run in progress.
 
+use super::rank_meter::RankMeter;
 use crate::core::engine::{Engine, StepInput};
 use crate::core::train::command::{Command, MAX_LEARNING_RATE};
 use crate::core::train::early_stopping::EarlyStopping;
@@ -69,6 +70,8 @@ pub(super) struct ActiveRun<'e> {
     /// Steps whose metrics have not arrived: none on the CPU, at most one on a GPU. It is empty
     /// whenever a command is applied and whenever an evaluation or a checkpoint is due.
     pub queued: VecDeque<QueuedStep>,
+    /// How this process does, in a run of several.
+    pub meter: RankMeter,
 }
 
 impl ActiveRun<'_> {

@@ -2,11 +2,13 @@
 
 use super::Trainer;
 use super::active_run::ActiveRun;
+use super::rank_meter::RankMeter;
 use crate::core::engine::Engine;
 use crate::core::model::folder::holds_a_model;
 use crate::core::train::checkpoint::Checkpoint;
 use crate::core::train::early_stopping::EarlyStopping;
 use crate::core::train::error::TrainError;
+use crate::core::train::observer::Observer;
 use crate::core::train::progress::Progress;
 use crate::core::train::schedule::Schedule;
 use crate::core::train::trainer_state::TrainerState;
@@ -18,11 +20,12 @@ impl Trainer<'_> {
     pub(super) fn begin<'e>(
         &self,
         engine: &'e mut dyn Engine,
+        observer: &mut impl Observer,
         resume: Option<&Checkpoint>,
     ) -> Result<ActiveRun<'e>, TrainError> {
         let (arguments, samples) = (self.arguments, self.train.len());
         engine.begin_training_with(&self.optimizer_options())?;
-        self.join(engine)?;
+        let note = self.join(engine)?;
         let mut run = ActiveRun {
             engine,
             started_at: Instant::now(),
@@ -44,10 +47,14 @@ impl Trainer<'_> {
             stop_after_epoch: false,
             pending: VecDeque::new(),
             queued: VecDeque::new(),
+            meter: RankMeter::new(),
         };
         if let Some(checkpoint) = resume {
             self.restore(&mut run, checkpoint)?;
             run.resumed_elapsed = run.progress.elapsed;
+        }
+        if let Some(note) = note {
+            run.warn(observer, note);
         }
         Ok(run)
     }
@@ -61,7 +68,15 @@ impl Trainer<'_> {
         checkpoint.restore(self.model, run.engine)?;
         run.progress = checkpoint.run.progress.clone();
         // Restore the log and the best model; the rest of the state is set from the arguments.
-        let old = checkpoint.state.clone();
+        self.continue_from(run, checkpoint.state.clone());
+        // The folder may have been moved, or the run may continue in another folder.
+        run.set_best_checkpoint(self.best_of(checkpoint));
+        run.progress.saved_at = Some(run.progress.step);
+        Ok(())
+    }
+
+    /// Continues the log, the best model and early stopping of an earlier state.
+    pub(super) fn continue_from(&self, run: &mut ActiveRun<'_>, old: TrainerState) {
         run.state.log_history = old.log_history;
         run.state.best_metric = old.best_metric;
         run.state.best_global_step = old.best_global_step;
@@ -69,10 +84,6 @@ impl Trainer<'_> {
         if let Some(stopping) = &mut run.early_stopping {
             stopping.continue_from(&old.stateful_callbacks, run.state.has_evaluation());
         }
-        // The folder may have been moved, or the run may continue in another folder.
-        run.set_best_checkpoint(self.best_of(checkpoint));
-        run.progress.saved_at = Some(run.progress.step);
-        Ok(())
     }
 
     /// The folder of the best checkpoint of a resumed run, if it still exists.

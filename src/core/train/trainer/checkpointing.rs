@@ -263,7 +263,7 @@ impl Trainer<'_> {
         };
         let mut outcomes = None;
         let metrics = if self.model.config().task.is_pretraining() {
-            evaluate_pretraining(run.engine, self.eval, options.batch_size, progress)?
+            evaluate_pretraining(run.engine, collective, self.eval, options.batch_size, progress)?
         } else {
             outcomes = Outcomes::new(self.eval.len(), options.classes);
             let each = |result: ExampleResult<'_>| {

@@ -8,6 +8,7 @@ use crate::core::train::command::Command;
 use crate::core::train::error::TrainError;
 use crate::core::train::event::CommandEffect;
 use crate::core::train::observer::Observer;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
@@ -20,9 +21,15 @@ impl Trainer<'_> {
     ) -> Result<ControlFlow<StopRequest>, TrainError> {
         loop {
             let paused = run.paused_at.is_some();
-            let command = match run.pending.pop_front() {
-                Some(command) => Some(command),
-                None => next_command(self.collective(), run.engine, observer, paused)?,
+            let command = if let Some(command) = run.pending.pop_front() {
+                Some(command)
+            } else {
+                let measures = !paused && run.meter.is_due();
+                let turn = next_turn(self.collective(), run.engine, observer, (paused, measures))?;
+                if turn.measures {
+                    self.measure_ranks(run, observer)?;
+                }
+                turn.command
             };
             let Some(command) = command else {
                 run.resume(observer);
@@ -66,21 +73,32 @@ impl Trainer<'_> {
     }
 }
 
-/// The next command, which all ranks get from the observer of rank 0.
-fn next_command(
+/// What all ranks do between two steps.
+#[derive(Default, Serialize, Deserialize)]
+struct Turn {
+    /// The next command.
+    command: Option<Command>,
+    /// Whether they tell each other what they have measured.
+    measures: bool,
+}
+
+/// What is next, which all ranks get from rank 0 and its observer. With `measures`, rank 0 wants to know
+/// what the ranks have measured.
+fn next_turn(
     collective: &dyn Collective,
     engine: &mut dyn Engine,
     observer: &mut impl Observer,
-    paused: bool,
-) -> Result<Option<Command>, CollectiveError> {
+    (paused, measures): (bool, bool),
+) -> Result<Turn, CollectiveError> {
     if !is_shared(collective) {
-        return Ok(observer.next_command(engine, paused));
+        return Ok(Turn { command: observer.next_command(engine, paused), measures: false });
     }
     let invalid = |error: serde_json::Error| {
         CollectiveError::OutOfStep(format!("a command is not valid: {error}"))
     };
     let bytes = if is_first(collective) {
-        serde_json::to_vec(&observer.next_command(engine, paused)).map_err(invalid)?
+        let command = observer.next_command(engine, paused);
+        serde_json::to_vec(&Turn { command, measures }).map_err(invalid)?
     } else {
         Vec::new()
     };
@@ -99,7 +117,7 @@ pub(super) fn poll_stop(
     engine: &mut dyn Engine,
     observer: &mut impl Observer,
 ) -> Result<Option<StopRequest>, CollectiveError> {
-    while let Some(command) = next_command(collective, engine, observer, false)? {
+    while let Some(command) = next_turn(collective, engine, observer, (false, false))?.command {
         if let Command::Stop { evaluate } = command {
             return Ok(Some(StopRequest::Command { evaluate }));
         }

@@ -193,8 +193,8 @@ fn run_rank(
     let checkpoints = output.filter(|_| collective.rank() == 0).map(checkpoints);
     let mut trainer = Trainer::new(&model, arguments, &train, &eval);
     if arguments.world_size > 1 {
-        // Gradients of dense parameters and of token rows.
-        let sums = collector.leaves_after.map_or(u32::MAX, |steps| 2 * steps);
+        // Gradients of two layers, of the embeddings and of token rows.
+        let sums = collector.leaves_after.map_or(u32::MAX, |steps| 4 * steps);
         let collective = Leaving { inner: collective, sums: AtomicU32::new(sums) };
         trainer = trainer.with_collective(Arc::new(collective));
     }

@@ -3,7 +3,7 @@
 
 use super::Trainer;
 use super::active_run::ActiveRun;
-use crate::core::collective::is_shared;
+use crate::core::collective::is_first;
 use crate::core::train::arguments::NanPolicy;
 use crate::core::train::checkpoint::{Checkpoint, list, load_weights, step_of};
 use crate::core::train::error::TrainError;
@@ -25,8 +25,6 @@ impl Trainer<'_> {
         observer: &mut impl Observer,
     ) -> Result<(), TrainError> {
         match error {
-            // The others would not follow.
-            error if is_shared(self.collective()) => Err(error),
             TrainError::NotFinite { step, .. }
                 if self.arguments.nan_policy == NanPolicy::Rollback =>
             {
@@ -39,7 +37,8 @@ impl Trainer<'_> {
         }
     }
 
-    /// Continues from the last checkpoint before step `failed` with half the learning rate.
+    /// Continues from the last checkpoint before step `failed` with half the learning rate. All ranks do,
+    /// because all have the same loss.
     fn roll_back(
         &self,
         run: &mut ActiveRun<'_>,
@@ -59,21 +58,27 @@ impl Trainer<'_> {
             );
             return Err(give_up(error, reason));
         }
-        let Some(checkpoint) = self.last_good_checkpoint(run, failed) else {
+        // Only rank 0 reads and writes checkpoints.
+        let is_first = is_first(self.collective());
+        let checkpoint = if is_first { self.last_good_checkpoint(run, failed) } else { None };
+        if !self.agree(checkpoint.is_some())? {
             let reason =
                 "there is no whole checkpoint two steps or more before it to go back to".to_owned();
             return Err(give_up(error, reason));
-        };
+        }
         let rate_factor = run.progress.rate_factor * RATE_FACTOR;
         // A device may have begun the step after the one that failed.
         while run.queued.pop_front().is_some() {
             run.engine.step_metrics()?;
         }
-        observer.rolled_back(&checkpoint, failed);
-        run.engine.store()?;
-        load_weights(&checkpoint.folder, self.model)?;
-        run.engine.reload()?;
-        self.restore(run, &checkpoint)?;
+        if let Some(checkpoint) = &checkpoint {
+            observer.rolled_back(checkpoint, failed);
+            run.engine.store()?;
+            load_weights(&checkpoint.folder, self.model)?;
+            run.engine.reload()?;
+            self.restore(run, checkpoint)?;
+        }
+        self.share_checkpoint(run, checkpoint.as_ref())?;
         run.progress.rollbacks = done + 1;
         run.progress.rate_factor = rate_factor;
         let step = run.progress.step;

@@ -1,6 +1,7 @@
 //! Runs whose steps fail: with values that are not finite, or without memory.
 
 use super::*;
+use crate::core::collective::{Collective, Single};
 use crate::core::data::batching::PackedBatch;
 use crate::core::engine::{
     Engine, EngineError, EngineOptions, EngineResult, OptimizerOptions, StepInput, StepOptions,
@@ -19,6 +20,7 @@ use crate::core::train::trainer::tests::{EventCollector, arguments, examples};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// An engine whose steps fail under conditions.
 struct FaultyEngine {
@@ -38,6 +40,10 @@ impl Engine for FaultyEngine {
 
     fn begin_training_with(&mut self, options: &OptimizerOptions) -> EngineResult<()> {
         self.inner.begin_training_with(options)
+    }
+
+    fn join(&mut self, collective: Arc<dyn Collective>) -> EngineResult<Option<String>> {
+        self.inner.join(collective)
     }
 
     fn step(&mut self, input: &StepInput, options: &StepOptions) -> EngineResult<()> {
@@ -166,6 +172,17 @@ fn run(
     memory: usize,
     resume: Option<u64>,
 ) -> anyhow::Result<Outcome> {
+    run_rank(folder, arguments, is_nan, memory, (resume, Arc::new(Single)))
+}
+
+/// As [`run`], as one of these ranks.
+fn run_rank(
+    folder: &Path,
+    arguments: &TrainingArguments,
+    is_nan: impl Fn(u64, f64) -> bool + Send + 'static,
+    memory: usize,
+    (resume, collective): (Option<u64>, Arc<dyn Collective>),
+) -> anyhow::Result<Outcome> {
     let model = tiny()?;
     let (train, eval) = (examples(100, 1), examples(20, 2));
     let checkpoints = Checkpoints {
@@ -184,7 +201,11 @@ fn run(
     let inner = build(&model, &EngineOptions::default())?;
     let mut engine = FaultyEngine { inner, is_nan: Box::new(is_nan), memory, failed: false };
     let mut collector = EventCollector::default();
-    let trainer = Trainer::new(&model, arguments, &train, &eval).with_checkpoints(&checkpoints);
+    let writes = collective.rank() == 0;
+    let mut trainer = Trainer::new(&model, arguments, &train, &eval).with_collective(collective);
+    if writes {
+        trainer = trainer.with_checkpoints(&checkpoints);
+    }
     let result = trainer.run(&mut engine, &mut collector, checkpoint.as_ref());
     let mut weights = Vec::new();
     for (_, var) in model.parameters().iter() {
@@ -304,3 +325,6 @@ fn memory_that_is_not_enough_for_one_text_ends_the_run() -> anyhow::Result<()> {
     assert!(error.hint().is_some_and(|hint| hint.contains("--auto-find-batch-size")));
     Ok(())
 }
+
+#[path = "rank_recovery_tests.rs"]
+mod ranks;

@@ -2,7 +2,7 @@
 
 use super::{Level, Log};
 use crate::core::text::show_number;
-use crate::core::train::event::{RolledBack, TrainEvent, TrainingLog};
+use crate::core::train::event::{Finished, RolledBack, TrainEvent, TrainingLog};
 use crate::screen::lang::Lang;
 use std::fmt::Display;
 
@@ -80,7 +80,9 @@ impl Log {
                 self.push(applied.elapsed, Level::Result, text);
             }
             TrainEvent::RolledBack(rolled_back) => self.push_rollback(rolled_back, lang),
-            TrainEvent::EvaluationProgress(_) | TrainEvent::SavingCheckpoint => {}
+            TrainEvent::EvaluationProgress(_)
+            | TrainEvent::SavingCheckpoint
+            | TrainEvent::Ranks(_) => {}
             TrainEvent::Warned(warned) => {
                 self.push(elapsed, Level::Warning, lang.tr_filled(&warned.message));
             }
@@ -89,16 +91,7 @@ impl Log {
                 self.push(elapsed, Level::Result, text);
             }
             TrainEvent::Finished(finished) => {
-                let (step, stopped) = (finished.global_step, finished.stopped);
-                let text = if let Some(early) = &finished.early_stopping {
-                    let (text, values) = early.message(step);
-                    let values: Vec<&dyn Display> =
-                        values.iter().map(|value| value as &dyn Display).collect();
-                    lang.tr_with(text, &values)
-                } else {
-                    let how = if stopped { "stopped at step {0}" } else { "finished at step {0}" };
-                    lang.tr_with(how, &[&step])
-                };
+                let text = end_of(finished, lang);
                 self.push(finished.metrics.train_runtime, Level::Result, text);
             }
             TrainEvent::Failed(failed) => {
@@ -131,6 +124,19 @@ impl Log {
             format!("  {}", lang.tr_with("pseudo-labels {0} %", &[&percent]))
         });
         self.push(elapsed, Level::Info, text + &labelled.unwrap_or_default());
+    }
+}
+
+/// How a run has ended.
+fn end_of(finished: &Finished, lang: Lang) -> String {
+    let (step, stopped) = (finished.global_step, finished.stopped);
+    if let Some(early) = &finished.early_stopping {
+        let (text, values) = early.message(step);
+        let values: Vec<&dyn Display> = values.iter().map(|value| value as &dyn Display).collect();
+        lang.tr_with(text, &values)
+    } else {
+        let how = if stopped { "stopped at step {0}" } else { "finished at step {0}" };
+        lang.tr_with(how, &[&step])
     }
 }
 

@@ -135,6 +135,7 @@ fn apply_event(state: &mut State, event: TrainEvent) {
         | TrainEvent::EvaluationProgress(_)
         | TrainEvent::SavingCheckpoint => {}
         TrainEvent::CommandApplied(applied) => run_control::record(state, applied),
+        TrainEvent::Ranks(ranks) => state.system.ranks = Some(ranks),
         TrainEvent::RolledBack(rolled_back) => roll_back(state, &rolled_back),
         TrainEvent::Saved(saved) => {
             state.saved = Some(saved);

@@ -191,10 +191,19 @@ impl<D: Driver, T: DeviceElement + Pod> DeviceBuffer<D, T> {
         if values.len() != self.len {
             bail!("{} values for a GPU buffer of {}", values.len(), self.len);
         }
+        self.upload_at(0, values)
+    }
+
+    /// Replaces the elements from `first` on.
+    ///
+    /// # Errors
+    /// If there are fewer elements than `values` from there on, or the device fails.
+    pub(in super::super) fn upload_at(&mut self, first: usize, values: &[T]) -> Result<()> {
+        let (start, _) = self.range(&(first..first + values.len()))?;
         match &self.allocation {
-            // SAFETY: the allocation holds `len` elements of type `T`.
+            // SAFETY: the allocation holds these elements of type `T`, as was just checked.
             Some(memory) if !values.is_empty() => unsafe {
-                memory.context.driver().upload(bytemuck::cast_slice(values), memory.start)
+                memory.context.driver().upload(bytemuck::cast_slice(values), start)
             },
             _ => Ok(()),
         }
@@ -205,9 +214,17 @@ impl<D: Driver, T: DeviceElement + Pod> DeviceBuffer<D, T> {
     /// # Errors
     /// If there are fewer elements than `values`, or the device fails.
     pub(in super::super) fn download(&self, values: &mut [T]) -> Result<()> {
-        let (start, _) = self.range(&(0..values.len()))?;
+        self.download_at(0, values)
+    }
+
+    /// As [`Self::download`], from the element `first` on.
+    ///
+    /// # Errors
+    /// If there are fewer elements than `values` from there on, or the device fails.
+    pub(in super::super) fn download_at(&self, first: usize, values: &mut [T]) -> Result<()> {
+        let (start, _) = self.range(&(first..first + values.len()))?;
         match &self.allocation {
-            // SAFETY: the allocation holds at least as many elements, as was just checked.
+            // SAFETY: the allocation holds these elements, as was just checked.
             Some(memory) if !values.is_empty() => unsafe {
                 memory.context.driver().download(start, bytemuck::cast_slice_mut(values))
             },

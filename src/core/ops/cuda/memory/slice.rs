@@ -126,6 +126,11 @@ impl<T> DeviceSliceMut<'_, T> {
         DeviceSliceMut { start: self.start, len: self.len, borrow: PhantomData }
     }
 
+    /// The address, and the number of elements.
+    pub(in super::super) fn address(&self) -> (u64, usize) {
+        (self.start.0, self.len)
+    }
+
     /// A shared borrow.
     pub(in super::super) fn as_slice(&self) -> DeviceSlice<'_, T> {
         DeviceSlice { start: self.start, len: self.len, borrow: PhantomData }
