@@ -39,9 +39,66 @@ pub fn suspected(
     labels.iter().enumerate().map(likely).collect()
 }
 
+/// Whether the most probable classes depend on the labels at all: whether the mean of the recalls
+/// of the classes is above that of a guess by more than 1.96 standard errors. Guesses that do not
+/// depend on the example have a mean recall of at most one divided by the number of classes with
+/// examples, however rare some classes are. `probability` is as in [`suspected`].
+///
+/// The recalls are taken with one success and one failure added (Agresti and Caffo, 2000), so that a
+/// few examples do not count as certain; the standard error is that of a mean of independent
+/// proportions.
+pub fn is_better_than_chance(
+    labels: &[u32],
+    classes: usize,
+    probability: impl Fn(usize, usize) -> f64,
+) -> bool {
+    let (mut right, mut counts) = (vec![0f64; classes], vec![0f64; classes]);
+    for (example, &label) in labels.iter().enumerate() {
+        let own = label as usize;
+        let best = (0..classes).max_by(|one, other| {
+            probability(example, *one).total_cmp(&probability(example, *other))
+        });
+        if let (Some(right), Some(count)) = (right.get_mut(own), counts.get_mut(own)) {
+            *count += 1.0;
+            *right += f64::from(u8::from(best == Some(own)));
+        }
+    }
+    let known = right.iter().zip(&counts).filter(|(_, count)| **count > 0.0);
+    let (mut mean, mut variance, mut present) = (0.0, 0.0, 0.0);
+    for (right, count) in known {
+        let added = (right + 1.0) / (count + 2.0);
+        mean += added;
+        variance += added * (1.0 - added) / (count + 2.0);
+        present += 1.0;
+    }
+    // With one class there is nothing to tell apart.
+    present > 1.0 && (mean - 1.0) / present > 1.96 * f64::sqrt(variance) / present
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn guesses_are_no_better_than_chance() {
+        let labels: Vec<u32> = (0..200).map(|example| u32::from(example % 10 == 0)).collect();
+        let chance = |of_class_1: &dyn Fn(usize) -> f64| {
+            !is_better_than_chance(&labels, 2, |example, class| match class {
+                1 => of_class_1(example),
+                _ => 1.0 - of_class_1(example),
+            })
+        };
+        assert!(chance(&|_| 0.4), "always the frequent class, right for 90 %");
+        assert!(chance(&|_| 0.6), "always the rare class");
+        // Every seventh example, whatever its label.
+        assert!(chance(&|example| if example % 7 == 0 { 0.6 } else { 0.4 }));
+        assert!(chance(&|example| if example % 10 == 0 { 0.4 } else { 0.6 }), "always wrong");
+        // Half of the rare class is found, at the cost of a tenth of the other one.
+        assert!(!chance(&|example| if example % 20 < 3 && example % 20 != 1 { 0.9 } else { 0.1 }));
+        assert!(!is_better_than_chance(&[0; 50], 2, |_, class| 1.0 - class as f64), "one class");
+        assert!(!is_better_than_chance(&[0, 1], 2, |at, class| f64::from(u8::from(at == class))));
+        assert!(!is_better_than_chance(&[], 2, |_, _| 0.5));
+    }
 
     #[test]
     fn labels_below_the_threshold_of_their_class_are_suspected() {

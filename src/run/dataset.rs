@@ -1,5 +1,6 @@
 //! Loads the rows of a run: reads them, maps their labels to class indices, and samples them.
 
+mod corrected;
 mod texts;
 mod unlabelled;
 
@@ -12,6 +13,7 @@ use crate::core::data::split::stratified;
 use crate::core::data::table::{ColumnNames, DataTable};
 use crate::core::data::{Sample, Split};
 use crate::core::text::sanitize_for_terminal;
+use corrected::CorrectedLabels;
 use std::path::{Path, PathBuf};
 use unlabelled::{KnownTexts, UnlabelledTexts};
 
@@ -141,7 +143,7 @@ impl Dataset {
         let seed = options.sample_seed();
         let has_pairs = train.has_pairs();
         let slice_columns = eval.slice_columns;
-        let train = sample(train.rows, &classes, options.train_limit(), seed)?;
+        let mut train = sample(train.rows, &classes, options.train_limit(), seed)?;
         let mut unlabelled = Vec::new();
         if let Some(source) = options.unlabelled_source() {
             let mut known = KnownTexts::default();
@@ -153,9 +155,16 @@ impl Dataset {
             skipped += bad;
             unlabelled = samples;
         }
+        let mut eval = sample(eval.rows, &eval_classes, options.eval_limit(), seed)?;
+        if let Some(file) = options.corrections_file() {
+            let mut corrected = CorrectedLabels::read(file, |rows| classes.for_corrections(rows))?;
+            corrected.apply(&mut train);
+            corrected.apply(&mut eval);
+            notes.extend(corrected.into_notes());
+        }
         Ok(Self {
             train,
-            eval: sample(eval.rows, &eval_classes, options.eval_limit(), seed)?,
+            eval,
             unlabelled,
             classes,
             skipped,
@@ -259,7 +268,12 @@ pub fn evaluation_rows(
     notes.extend([&table.notes, classes.notes()].concat());
     let (has_pairs, columns_note) = (table.has_pairs(), table.columns_note());
     let slice_columns = std::mem::take(&mut table.slice_columns);
-    let samples = sample(table.rows, &classes, options.eval_limit(), options.sample_seed())?;
+    let mut samples = sample(table.rows, &classes, options.eval_limit(), options.sample_seed())?;
+    if let Some(file) = options.corrections_file() {
+        let mut corrected = CorrectedLabels::read(file, |rows| Classes::of_model(labels, rows))?;
+        corrected.apply(&mut samples);
+        notes.extend(corrected.into_notes());
+    }
     let skipped = table.skipped;
     Ok(EvaluationRows { samples, skipped, notes, has_pairs, columns_note, slice_columns })
 }

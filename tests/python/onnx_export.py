@@ -29,6 +29,10 @@ FAMILIES = [
     "electra_same_size",
     "electra_pairs",
     "distilbert",
+    "deberta",
+    "deberta_apart",
+    "deberta_keys",
+    "deberta_absolute",
 ]
 # Models whose head reads the mean of all tokens, which transformers computes only with a hook.
 MEANS = ["bert_mean", "roberta_mean"]

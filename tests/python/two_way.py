@@ -31,6 +31,9 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     BertTokenizer,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
+    DebertaV2Tokenizer,
     DistilBertConfig,
     DistilBertForSequenceClassification,
     ElectraConfig,
@@ -162,6 +165,23 @@ def distilbert(vocab_size):
     return DistilBertForSequenceClassification(config)
 
 
+def deberta(vocab_size):
+    """Like kakaobank/kf-deberta-base, with few buckets."""
+    return DebertaV2ForSequenceClassification(
+        DebertaV2Config(
+            **SMALL,
+            vocab_size=vocab_size,
+            max_position_embeddings=40,
+            relative_attention=True,
+            position_buckets=16,
+            pos_att_type=["p2c", "c2p"],
+            share_att_key=True,
+            norm_rel_ebd="layer_norm",
+            position_biased_input=False,
+        )
+    )
+
+
 # Each model and its special tokens; without them, its tokenizer is one of SentencePiece.
 MODELS = {
     "bert": (bert, BERT_ORDER),
@@ -169,6 +189,7 @@ MODELS = {
     "xlm-roberta": (xlm_roberta, None),
     "electra": (electra, BERT_ORDER),
     "distilbert": (distilbert, BERT_ORDER),
+    "deberta-v2": (deberta, None),
 }
 
 
@@ -181,12 +202,16 @@ def vocabulary(special):
     return special + characters() + [f"##{c}" for c in characters()]
 
 
-def unigram():
-    """XLM-RoBERTa's tokenizer with the characters and some of the words of the samples."""
+def unigram(architecture):
+    """The tokenizer of XLM-RoBERTa or DeBERTa with the characters and some of the words of the
+    samples."""
     words = sorted({f"▁{word}" for text, _ in ROWS for word in text.split()})[::3]
     pieces = ["▁", *characters(), *words]
     special = [(token, 0.0) for token in ["<s>", "<pad>", "</s>", "<unk>"]]
     scored = [(piece, -3.0 - i % 7) for i, piece in enumerate(pieces)]
+    if architecture == "deberta-v2":
+        special = [(token, 0.0) for token in ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]]
+        return DebertaV2Tokenizer(vocab=[*special, *scored, ("[MASK]", 0.0)])
     return XLMRobertaTokenizer(vocab=[*special, *scored, ("<mask>", 0.0)])
 
 
@@ -231,7 +256,7 @@ def read(program, architecture, folder):
     """All formats of a model fine-tuned by Python; returns the folder of the single file."""
     make, special = MODELS[architecture]
     if special is None:
-        vocab, tokenizer = None, unigram()
+        vocab, tokenizer = None, unigram(architecture)
     else:
         vocab = vocabulary(special)
         tokenizer = BertTokenizer({v: i for i, v in enumerate(vocab)}, do_lower_case=False)

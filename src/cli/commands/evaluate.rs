@@ -24,8 +24,9 @@ const CALIBRATION_ERROR: &str = "eval_ece";
 
 pub fn run(flags: &EvaluateFlags, out: &mut impl Write) -> anyhow::Result<()> {
     if let Some(errors) = &flags.errors {
-        let rows = flags.dataset().validation_file;
-        check_not_read(errors.path(), rows.iter().map(|given| given.value.as_path()))?;
+        let data = flags.dataset();
+        let read = [data.evaluation_file(), data.corrections_file()];
+        check_not_read(errors.path(), read.into_iter().flatten())?;
     }
     let saved = saved::load(&flags.model)?;
     let labels = saved.model.config().labels.clone();

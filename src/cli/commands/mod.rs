@@ -64,6 +64,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The licenses of this program and of what it contains.
+fn licenses() -> String {
+    let parts = [
+        ("nsmc-tui", include_str!("../../../LICENSE")),
+        ("the embedded model", include_str!("../../../assets/model/LICENSE")),
+        ("the letters of figures (Nanum Gothic)", include_str!("../../../assets/font/OFL.txt")),
+    ];
+    parts.map(|(name, text)| format!("# {name}\n\n{}\n", text.trim_end())).join("\n")
+}
+
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let mut out = SanitizedOutput::new(std::io::stdout().lock());
     let mut code = ExitCode::SUCCESS;
@@ -91,6 +101,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             out.write_all(&script)?;
         }
         Some(CliCommand::Man) => manual(&mut out)?,
+        Some(CliCommand::Licenses) => out.write_all(licenses().as_bytes())?,
         Some(CliCommand::TrainTokenizer { vocab_size }) => {
             let rows = nsmc::load(Split::Train)?.rows;
             let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();

@@ -110,13 +110,13 @@ fn classify(
         }
     }
     for (prediction, input) in models.classify(&inputs)?.iter().zip(&inputs) {
-        let (text, counts) = (&prediction.text, prediction.unknown_tokens());
-        let what = format!("\"{}\"", truncate_width(text, 40));
+        let texts: Vec<&str> = [Some(input.text), input.text_pair].into_iter().flatten().collect();
         let tokenizer = &models.first.tokenizer;
-        if let Some(note) = tokenizer.note_on_texts(&what, counts, [text.as_str()]) {
+        if let Some(note) = tokenizer.note_on_input(prediction.unknown_tokens(), &texts) {
             print_to_stderr(format_args!("warning: {note}"));
         }
-        let attribution = attribution(method, prediction, input, models).context(what)?;
+        let what = || format!("\"{}\"", truncate_width(input.text, 40));
+        let attribution = attribution(method, prediction, input, models).with_context(what)?;
         write(models, &Answered { prediction, attribution, id: None })?;
     }
     problem

@@ -28,8 +28,9 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
     }
     let recording = Recording::open(&flags.run)?;
     let worker = replay::start(&recording, flags.speed)?;
+    let mut has_ended = false;
     let code = if is_plain {
-        print_events(&worker.channels, flags.json, &mut out)?;
+        has_ended = print_events(&worker.channels, flags.json, &mut out)?;
         ExitCode::SUCCESS
     } else {
         let mut replay = Replay::new(flags.speed);
@@ -42,7 +43,8 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
         }
     };
     worker.join();
-    if !flags.json && is_locked(&flags.run) {
+    // A run that has ended keeps its lock while its dashboard is open.
+    if !flags.json && !has_ended && is_locked(&flags.run) {
         print_to_stderr("The run is still under way. Its dashboard is shown by:");
         print_to_stderr(format_args!("  {}", attach_command(&flags.run)));
     }
@@ -58,8 +60,8 @@ fn run_folder(run: &Path) -> Option<PathBuf> {
     run.parent().filter(|_| is_journal).map(|folder| Path::new(".").join(folder))
 }
 
-/// Prints the events of the run in the format of `train`.
-fn print_events(channels: &RunChannels, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+/// Prints the events of the run in the format of `train`. Returns whether its end is among them.
+fn print_events(channels: &RunChannels, json: bool, out: &mut impl Write) -> anyhow::Result<bool> {
     let mut printer = EventPrinter::default();
     let mut ended = false;
     for report in &channels.reports {
@@ -75,5 +77,5 @@ fn print_events(channels: &RunChannels, json: bool, out: &mut impl Write) -> any
     if !ended && !json {
         print_to_stderr("The journal ends here: the run was interrupted, or is still running.");
     }
-    Ok(())
+    Ok(ended)
 }

@@ -149,9 +149,9 @@ pub enum CliCommand {
     #[command(after_help = figures::EXAMPLES)]
     Figures(FiguresFlags),
     /// Evaluate a saved model on the evaluation rows
-    Evaluate(EvaluateFlags),
+    Evaluate(Box<EvaluateFlags>),
     /// Classify sentences, given as arguments or as lines of standard input
-    Predict(PredictFlags),
+    Predict(Box<PredictFlags>),
     /// Answer questions over HTTP, as Hugging Face's Text Embeddings Inference does
     #[cfg(feature = "serve")]
     #[command(after_help = serve::EXAMPLES)]
@@ -160,7 +160,7 @@ pub enum CliCommand {
     #[command(after_help = export::EXAMPLES)]
     Export(ExportFlags),
     /// Show statistics and a sample of the dataset
-    Data(DataFlags),
+    Data(Box<DataFlags>),
     /// Show how a text is tokenized
     Tokenize(TokenizeFlags),
     /// Measure training and inference speed on this computer
@@ -173,6 +173,8 @@ pub enum CliCommand {
     },
     /// Print the manual page, for `man -l -`
     Man,
+    /// Print the licenses of this program and of the model, letters and data that it contains
+    Licenses,
     /// Train the small model's vocabulary again, from NSMC's train split, and print it
     #[command(hide = true)]
     TrainTokenizer {

@@ -28,7 +28,7 @@ encoder trained on replaced tokens with its discriminator's head, without the ge
 
 /// Flags of `train` that are hidden in the help of `pretrain`, because they are refused there or have
 /// no use.
-pub(super) const HIDDEN: [&str; 19] = [
+pub(super) const HIDDEN: [&str; 20] = [
     "label_column_name",
     "text_pair_column_name",
     "label_smoothing_factor",
@@ -48,6 +48,7 @@ pub(super) const HIDDEN: [&str; 19] = [
     "probe",
     "save_predictions",
     "slice_column",
+    "corrections",
 ];
 
 /// Flags with other defaults than those of `train`, which [`EXAMPLES`] names.

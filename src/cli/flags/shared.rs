@@ -30,6 +30,10 @@ pub struct EvalRowsFlags {
     /// Evaluation rows, in one of the same formats [default: NSMC's test split]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, value_parser = flag(DatasetOptions::validation_file), help_heading = "Data")]
     pub validation_file: Option<Given<PathBuf>>,
+    /// Replace the labels of the rows, for training and evaluation, that have the same id and text as
+    /// a row of this file, such as the `corrections.tsv` of an earlier run
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = flag(DatasetOptions::corrections), help_heading = "Data")]
+    pub corrections: Option<Given<PathBuf>>,
     /// How many evaluation rows to sample, or "all" [default: 2000 of NSMC, all of other data]
     #[arg(long, value_name = "N|all", value_parser = flag(DatasetOptions::max_eval_samples), help_heading = "Data")]
     pub max_eval_samples: Option<Given<SampleLimit>>,
@@ -117,7 +121,8 @@ pub(super) fn dataset_options(
     let (train_file, validation_split, max_train_samples) = train
         .map(|train| (train.train_file, train.validation_split, train.max_train_samples))
         .unwrap_or_default();
-    let EvalRowsFlags { validation_file, max_eval_samples, skip_bad_rows, quoting } = eval;
+    let EvalRowsFlags { validation_file, corrections, max_eval_samples, skip_bad_rows, quoting } =
+        eval;
     let ColumnFlags {
         dataset_name,
         dataset_config_name,
@@ -131,6 +136,7 @@ pub(super) fn dataset_options(
         max_train_samples,
         unlabelled: None,
         validation_file,
+        corrections,
         max_eval_samples,
         skip_bad_rows,
         quoting,

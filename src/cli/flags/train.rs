@@ -249,7 +249,7 @@ pub struct TrainFlags {
     /// Load the best checkpoint at the end of training
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = flag(OutputOptions::load_best_model_at_end), help_heading = "Output")]
     pub load_best_model_at_end: Option<Given<bool>>,
-    /// The metric of the best model: loss, accuracy, f1, precision or recall [default: loss]
+    /// What the best model is best by: loss, accuracy, f1, precision, recall [default to load it: loss]
     #[arg(long, value_name = "METRIC", value_parser = flag(OutputOptions::metric_for_best_model), help_heading = "Output")]
     pub metric_for_best_model: Option<Given<String>>,
     /// Whether a higher metric is better [default: true, except for loss]

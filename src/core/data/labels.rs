@@ -120,6 +120,12 @@ impl Classes {
         self.for_table(table, "evaluation rows", false)
     }
 
+    /// These classes, matched with the labels of rows that correct others.
+    #[must_use]
+    pub fn for_corrections(&self, table: &DataTable) -> Self {
+        self.for_table(table, "corrections", false)
+    }
+
     /// The first row of an evaluation table whose label is not one of the classes.
     fn unknown_row<'a>(&self, table: &'a DataTable) -> Option<&'a DataRow> {
         let classes = self.for_evaluation(table);

@@ -27,6 +27,12 @@ impl<R: BufRead> ZstdDecoder<R> {
                 let frame = &mut Read::take(&mut self.source, length.into());
                 std::io::copy(frame, &mut std::io::sink()).map(drop)
             }
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::BadMagicNumber(
+                _,
+            ))) => Err(Error::new(
+                ErrorKind::InvalidData,
+                "it is damaged, or not compressed by Zstandard",
+            )),
             started => started.map_err(std::io::Error::other),
         }
     }

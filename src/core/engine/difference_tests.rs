@@ -11,12 +11,13 @@ use serde_json::json;
 /// Architecture, activation and step of the finite difference. `relu` is not differentiable at 0
 /// and needs small steps, which reduce the precision of the difference. The loss of the ELECTRA model,
 /// with its projection, is more curved than the others.
-const CASES: [(&str, &str, f32); 5] = [
+const CASES: [(&str, &str, f32); 6] = [
     ("bert", "gelu", 2e-3),
     ("bert", "gelu_new", 2e-3),
     ("bert", "relu", 2e-4),
     ("roberta", "gelu", 2e-3),
     ("electra", "gelu", 5e-4),
+    ("deberta-v2", "gelu", 5e-4),
 ];
 
 /// The case that is also tested with the CUDA kernels.
@@ -46,7 +47,16 @@ fn gradients_equal_finite_differences_of_the_loss() -> anyhow::Result<()> {
         ];
         // Narrower than the default of 128, for the same reason.
         let narrower = (model_type == "electra").then(|| ("embedding_size", json!(32)));
-        let model = small_model(values.into_iter().chain(narrower), 3)?;
+        let relative = [
+            ("relative_attention", json!(true)),
+            ("pos_att_type", json!("p2c|c2p")),
+            ("position_buckets", json!(10)),
+            ("share_att_key", json!(true)),
+            ("norm_rel_ebd", json!("layer_norm")),
+            ("position_biased_input", json!(false)),
+        ];
+        let relative = relative.into_iter().filter(|_| model_type == "deberta-v2");
+        let model = small_model(values.into_iter().chain(narrower).chain(relative), 3)?;
         // Token 0 is the padding token, and half of the texts are pairs (not with `relu`, whose
         // small steps suit these activations without token types).
         let pairs = u32::from(activation != "relu");
@@ -93,7 +103,7 @@ fn compare_with_differences(
         let mut direction = normal_values(at.len(), 1.0, 11);
         let padding = match parameter.start {
             start if start == tables.tokens => tables.padding_token,
-            start if start == tables.positions => tables.padding_position,
+            start if Some(start) == tables.positions => tables.padding_position,
             _ => None,
         };
         // The gradient of this row is withheld.

@@ -355,5 +355,9 @@ mod difference_tests;
 mod optimizer_tests;
 
 #[cfg(test)]
+#[path = "relative_tests.rs"]
+mod relative_tests;
+
+#[cfg(test)]
 #[path = "ranks_tests.rs"]
 mod ranks_tests;

@@ -165,7 +165,15 @@ pub fn fixtures() -> anyhow::Result<Vec<PyTorchFixture>> {
     let pairs = ["bert_pairs", "roberta_padding", "electra_pairs"];
     let means = ["bert_mean", "roberta_mean"];
     let others = ["xlm_roberta", "distilbert"];
-    single.into_iter().chain(others).chain(pairs).chain(means).map(fixture).collect()
+    let relative = ["deberta", "deberta_apart", "deberta_keys", "deberta_absolute"];
+    single
+        .into_iter()
+        .chain(others)
+        .chain(relative)
+        .chain(pairs)
+        .chain(means)
+        .map(fixture)
+        .collect()
 }
 
 fn fixture(family: &'static str) -> anyhow::Result<PyTorchFixture> {

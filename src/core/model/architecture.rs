@@ -20,6 +20,9 @@ pub enum Architecture {
     /// `DistilBERT` (Sanh et al., 2019), such as `distilbert/distilbert-base-multilingual-cased`: no
     /// token types
     DistilBert,
+    /// `DeBERTa`'s versions 2 and 3 (He et al., 2021), such as `kakaobank/kf-deberta-base`: relative
+    /// positions in attention
+    DebertaV2,
 }
 
 /// The names of a layer's modules, below the name of the layer.
@@ -41,6 +44,15 @@ const BERT_LAYER: LayerNames = LayerNames {
     intermediate: "intermediate.dense",
     output: "output.dense",
     output_norm: "output.LayerNorm",
+};
+
+const DEBERTA_LAYER: LayerNames = LayerNames {
+    attention: [
+        "attention.self.query_proj",
+        "attention.self.key_proj",
+        "attention.self.value_proj",
+    ],
+    ..BERT_LAYER
 };
 
 const DISTILBERT_LAYER: LayerNames = LayerNames {
@@ -65,8 +77,14 @@ const DISTILBERT_KEYS: [(&str, &str); 8] = [
 ];
 
 impl Architecture {
-    const ALL: [Self; 5] =
-        [Self::Bert, Self::Roberta, Self::XlmRoberta, Self::Electra, Self::DistilBert];
+    const ALL: [Self; 6] = [
+        Self::Bert,
+        Self::Roberta,
+        Self::XlmRoberta,
+        Self::Electra,
+        Self::DistilBert,
+        Self::DebertaV2,
+    ];
 
     /// The architecture that a `config.json` names: by `model_type`, else by the first of
     /// `architectures`, else BERT, as in the oldest files.
@@ -109,6 +127,7 @@ impl Architecture {
             Self::XlmRoberta => "xlm-roberta",
             Self::Electra => "electra",
             Self::DistilBert => "distilbert",
+            Self::DebertaV2 => "deberta-v2",
         }
     }
 
@@ -116,6 +135,7 @@ impl Architecture {
     pub fn prefix(self) -> &'static str {
         match self {
             Self::XlmRoberta => "roberta",
+            Self::DebertaV2 => "deberta",
             other => other.model_type(),
         }
     }
@@ -128,6 +148,7 @@ impl Architecture {
             Self::XlmRoberta => "XLM-RoBERTa",
             Self::Electra => "ELECTRA",
             Self::DistilBert => "DistilBERT",
+            Self::DebertaV2 => "DeBERTa-v2",
         }
     }
 
@@ -138,6 +159,7 @@ impl Architecture {
             Self::XlmRoberta => "XLMRoberta",
             Self::Electra => "Electra",
             Self::DistilBert => "DistilBert",
+            Self::DebertaV2 => "DebertaV2",
         }
     }
 
@@ -147,14 +169,23 @@ impl Architecture {
         matches!(self, Self::Roberta | Self::XlmRoberta)
     }
 
-    /// Whether it has embeddings of token types.
+    /// Whether its models have embeddings of token types; `DeBERTa`'s may have none.
     pub fn has_token_types(self) -> bool {
-        self != Self::DistilBert
+        !matches!(self, Self::DistilBert | Self::DebertaV2)
+    }
+
+    /// Whether its encoder can be pretrained here.
+    pub fn is_pretrained_here(self) -> bool {
+        self != Self::DebertaV2
     }
 
     /// The key in its `config.json` of a value with this key in BERT's.
     pub(super) fn key(self, name: &str) -> &str {
-        let keys = if self == Self::DistilBert { &DISTILBERT_KEYS[..] } else { &[] };
+        let keys: &[(&str, &str)] = match self {
+            Self::DistilBert => &DISTILBERT_KEYS,
+            Self::DebertaV2 => &[("classifier_dropout", "cls_dropout")],
+            _ => &[],
+        };
         keys.iter().find(|(common, _)| *common == name).map_or(name, |(_, own)| own)
     }
 
@@ -168,6 +199,7 @@ impl Architecture {
     pub(super) fn layer_names(self) -> (String, LayerNames) {
         match self {
             Self::DistilBert => ("distilbert.transformer.layer".to_owned(), DISTILBERT_LAYER),
+            Self::DebertaV2 => ("deberta.encoder.layer".to_owned(), DEBERTA_LAYER),
             other => (format!("{}.encoder.layer", other.prefix()), BERT_LAYER),
         }
     }
@@ -180,22 +212,25 @@ impl Architecture {
                 ["classifier.dense", "classifier.out_proj"]
             }
             Self::DistilBert => ["pre_classifier", "classifier"],
+            Self::DebertaV2 => ["pooler.dense", "classifier"],
         }
     }
 
     /// The activation of the head's first layer, as `BertPooler`, `RobertaClassificationHead`,
-    /// `ElectraClassificationHead` and `DistilBertForSequenceClassification` have it.
-    pub fn head_activation(self) -> Activation {
+    /// `ElectraClassificationHead` and `DistilBertForSequenceClassification` have it; that of
+    /// `DeBERTa`'s `ContextPooler` is in its `config.json`, and this is the default.
+    pub(super) fn head_activation(self) -> Activation {
         match self {
             Self::Bert | Self::Roberta | Self::XlmRoberta => Activation::Tanh,
-            Self::Electra => Activation::Gelu,
+            Self::Electra | Self::DebertaV2 => Activation::Gelu,
             Self::DistilBert => Activation::Relu,
         }
     }
 
-    /// Whether dropout also applies to the head's input, as in the heads of RoBERTa and ELECTRA.
+    /// Whether dropout also applies to the head's input, as in the heads of RoBERTa, ELECTRA and
+    /// `DeBERTa`.
     pub fn drops_head_input(self) -> bool {
-        self.is_roberta() || self == Self::Electra
+        self.is_roberta() || matches!(self, Self::Electra | Self::DebertaV2)
     }
 
     /// The name of the class in transformers.
@@ -239,7 +274,7 @@ mod tests {
         assert_eq!(
             other,
             Err("model_type 5 is not supported; these are: bert, roberta, xlm-roberta, electra, \
-                 distilbert"
+                 distilbert, deberta-v2"
                 .to_owned())
         );
     }

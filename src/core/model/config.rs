@@ -1,5 +1,6 @@
 //! `config.json`: a model's configuration, in Hugging Face's format.
 
+pub(super) mod deberta;
 mod pooling;
 pub mod task;
 mod text_pair;
@@ -7,10 +8,12 @@ mod text_pair;
 use super::architecture::Architecture;
 use super::class_names::class_names;
 use super::config_values::{Values, default, refuse_other_computations, rename_aliases};
+use super::relative::RelativePositions;
 use super::{ModelError, adapter, shown};
 use crate::core::bounded_file;
 use crate::core::ops::DropoutProbabilities;
 use candle_transformers::models::bert::Config;
+use deberta::DebertaValues;
 use pooling::pooling;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -52,6 +55,10 @@ pub struct ModelConfig {
     pub labels: Vec<String>,
     /// What the model is trained for.
     pub task: Task,
+    /// The values of a `DeBERTa` model.
+    pub deberta: Option<DebertaValues>,
+    /// How attention uses relative positions, if it does.
+    pub relative: Option<RelativePositions>,
     /// The whole file, so that saving keeps fields that are not used here.
     json: Map<String, Value>,
 }
@@ -125,7 +132,11 @@ impl ModelConfig {
         refuse_other_computations(&json)?;
         let values = Values { json: &json, architecture };
         let encoder = values.encoder()?;
+        let is_deberta = architecture == Architecture::DebertaV2;
+        let relative = if is_deberta { values.relative_positions()? } else { None };
         let config = Self {
+            deberta: is_deberta.then(|| values.deberta()).transpose()?,
+            relative,
             embedding_size: match architecture {
                 Architecture::Electra => values.count("embedding_size")?,
                 _ => encoder.hidden_size,
@@ -156,8 +167,8 @@ impl ModelConfig {
             ("max_position_embeddings", encoder.max_position_embeddings),
             ("type_vocab_size", encoder.type_vocab_size),
         ] {
-            let has_none = name == "type_vocab_size" && !self.architecture.has_token_types();
-            if !(1..=1 << 24).contains(&value) && !has_none {
+            let may_be_0 = name == "type_vocab_size" && !self.architecture.has_token_types();
+            if !(usize::from(!may_be_0)..=1 << 24).contains(&value) {
                 let name = key(name);
                 return Err(format!("{name} is {value}; it must be from 1 to {}", 1 << 24));
             }
@@ -188,6 +199,7 @@ impl ModelConfig {
             ("hidden_dropout_prob", encoder.hidden_dropout_prob),
             ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
             ("classifier_dropout", self.classifier_dropout()),
+            ("pooler_dropout", self.deberta.map_or(0.0, |deberta| deberta.pooler_dropout)),
         ] {
             if !(0.0..1.0).contains(&value) {
                 let name = key(name);
@@ -262,7 +274,11 @@ impl ModelConfig {
         let encoder = &self.encoder;
         let hidden = encoder.hidden_size as f64;
         let rows = encoder.vocab_size + encoder.max_position_embeddings + encoder.type_vocab_size;
-        let layer = hidden * (4.0 * hidden + 2.0 * encoder.intermediate_size as f64);
+        let relative = self.relative.as_ref();
+        let projections = relative.filter(|relative| !relative.shared);
+        let projections = 4 + projections.map_or(0, RelativePositions::projections);
+        let layer = hidden * (projections as f64 * hidden + 2.0 * encoder.intermediate_size as f64);
+        let rows = rows + relative.map_or(0, RelativePositions::table_rows);
         rows as f64 * self.embedding_size as f64 + encoder.num_hidden_layers as f64 * layer
     }
 
@@ -289,6 +305,7 @@ impl ModelConfig {
         let hidden = self.encoder.hidden_dropout_prob;
         DropoutProbabilities {
             embeddings: hidden,
+            relative: if self.relative.is_some() { hidden } else { 0.0 },
             attention_probabilities: self.attention_probs_dropout_prob,
             // DistilBERT has no dropout here.
             attention_output: match self.architecture {
@@ -296,11 +313,7 @@ impl ModelConfig {
                 _ => hidden,
             },
             layer_output: hidden,
-            head_input: if self.architecture.drops_head_input() {
-                self.classifier_dropout()
-            } else {
-                0.0
-            },
+            head_input: self.head_input_dropout(),
             head: self.classifier_dropout(),
         }
     }

@@ -2,6 +2,7 @@
 //! refused because they change the computation.
 
 use super::architecture::Architecture;
+use super::config::deberta;
 use super::shown;
 use super::weights::WEIGHTS;
 use candle_transformers::models::bert::{Config, HiddenAct, PositionEmbeddingType};
@@ -11,8 +12,10 @@ use serde_json::{Map, Value, json};
 /// has no such value, or none that is used here.
 pub(super) fn default(architecture: Architecture, name: &str) -> Option<Value> {
     let is_electra = architecture == Architecture::Electra;
-    if architecture == Architecture::DistilBert {
-        return distilbert_default(name);
+    match architecture {
+        Architecture::DistilBert => return distilbert_default(name),
+        Architecture::DebertaV2 => return deberta::default(name),
+        _ => {}
     }
     Some(match name {
         "vocab_size" if architecture == Architecture::Roberta => json!(50265),
@@ -71,7 +74,7 @@ pub(super) struct Values<'a> {
 
 impl Values<'_> {
     /// The value with this key in BERT's `config.json`.
-    fn get(&self, name: &str) -> Value {
+    pub fn get(&self, name: &str) -> Value {
         let key = self.architecture.key(name);
         let given = self.json.get(key).cloned();
         given.or_else(|| default(self.architecture, key)).unwrap_or_default()
@@ -194,6 +197,9 @@ pub(super) fn refuse_other_computations(json: &Map<String, Value>) -> Result<(),
             _ => continue,
         };
         return Err(format!("{name} {} is not supported; {supported} is", shown(value)));
+    }
+    if Architecture::of(json) == Ok(Architecture::DebertaV2) {
+        deberta::refuse_other_computations(json)?;
     }
     Ok(())
 }

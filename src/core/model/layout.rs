@@ -4,14 +4,15 @@
 //! The token embeddings come first. A layer's query, key and value weights are adjacent, and so
 //! are their biases, so that one matrix multiplication computes all three.
 
+mod planner;
 mod pretraining;
 
-use super::architecture::LayerNames;
 use super::config::ModelConfig;
 use super::config::task::{Task, activation};
 use crate::core::ops::backend::{
-    Activation, EmbeddingTables, LayerNormLayout, LinearLayout, ParameterLayout,
+    Activation, EmbeddingTables, LayerNormLayout, LinearLayout, ParameterLayout, RelativeTable,
 };
+use planner::Planner;
 use pretraining::LanguageModelHead;
 use std::ops::Range;
 
@@ -72,6 +73,8 @@ pub struct LayerLayout {
     pub key: LinearLayout,
     /// The value projection.
     pub value: LinearLayout,
+    /// The queries and keys of relative positions, side by side, those that the model has.
+    pub relative: Option<LinearLayout>,
     /// The attention block's output projection.
     pub attention_output: LinearLayout,
     /// The attention block's normalization.
@@ -107,6 +110,8 @@ pub struct ModelLayout {
     pub embedding_norm: LayerNormLayout,
     /// The projection from the embeddings' width to the encoder's, where the two differ.
     pub project: Option<LinearLayout>,
+    /// The table of relative positions, in models that have one.
+    pub relative: Option<RelativeTable>,
     /// The encoder's layers.
     pub layers: Vec<LayerLayout>,
     /// The activation of the feed-forward blocks.
@@ -147,7 +152,9 @@ impl ModelLayout {
         let tables = EmbeddingTables {
             tokens: table("word", vocabulary, without_padding),
             vocabulary,
-            positions: table("position", max_positions, position_init),
+            positions: config
+                .has_positions()
+                .then(|| table("position", max_positions, position_init)),
             max_positions,
             first_position: config.first_position(),
             token_types: match encoder.type_vocab_size {
@@ -162,9 +169,13 @@ impl ModelLayout {
         let embedding_norm = planner.norm(&format!("{prefix}.embeddings.LayerNorm"), width);
         let project = (width != hidden)
             .then(|| planner.dense(&format!("{prefix}.embeddings_project"), width, hidden));
+        let positions = config.relative.as_ref();
+        let relative = positions.map(|positions| planner.relative_table(positions, hidden));
         let (layer, names) = architecture.layer_names();
         let layers = (0..encoder.num_hidden_layers)
-            .map(|index| planner.layer(&format!("{layer}.{index}"), &names, hidden, wide))
+            .map(|index| {
+                planner.layer(&format!("{layer}.{index}"), &names, (hidden, wide), positions)
+            })
             .collect();
         let activation = activation(encoder.hidden_act);
         let (mut head_norm, mut generator) = (None, None);
@@ -195,6 +206,7 @@ impl ModelLayout {
             tables,
             embedding_norm,
             project,
+            relative,
             layers,
             activation,
             head,
@@ -214,7 +226,7 @@ impl ModelLayout {
     }
 
     /// The offset of the first parameter after the embedding tables: of the projection of the
-    /// embeddings or of the first layer. In a generator, no parameter is before it.
+    /// embeddings or of the first layer, in a model without relative positions. In a generator, no parameter is before it.
     pub fn first_parameter(&self) -> usize {
         self.project.map_or(self.layer_range(0).start, |project| project.weight)
     }
@@ -281,71 +293,6 @@ impl ModelLayout {
     }
 }
 
-/// Assigns offsets to parameters, one after another.
-struct Planner {
-    epsilon: f32,
-    next: usize,
-    parameters: Vec<Parameter>,
-}
-
-impl Planner {
-    fn new(epsilon: f32) -> Self {
-        Self { epsilon, next: 0, parameters: Vec::new() }
-    }
-
-    /// Adds a parameter; returns its offset.
-    fn add(&mut self, name: String, shape: &[usize], init: Init) -> usize {
-        let start = self.next;
-        self.parameters.push(Parameter { name, shape: shape.to_vec(), init, start });
-        self.next += shape.iter().product::<usize>();
-        start
-    }
-
-    fn dense(&mut self, name: &str, inputs: usize, outputs: usize) -> LinearLayout {
-        let weight = self.add(format!("{name}.weight"), &[outputs, inputs], Init::Normal);
-        let bias = self.add(format!("{name}.bias"), &[outputs], Init::Zeros);
-        LinearLayout { weight, bias, inputs, outputs }
-    }
-
-    fn norm(&mut self, name: &str, width: usize) -> LayerNormLayout {
-        let weight = self.add(format!("{name}.weight"), &[width], Init::Ones);
-        let bias = self.add(format!("{name}.bias"), &[width], Init::Zeros);
-        LayerNormLayout { weight, bias, epsilon: self.epsilon, width }
-    }
-
-    fn layer(
-        &mut self,
-        layer: &str,
-        names: &LayerNames,
-        hidden: usize,
-        wide: usize,
-    ) -> LayerLayout {
-        let name = |part: &str| format!("{layer}.{part}");
-        let parts = names.attention.map(name);
-        let weights = parts
-            .each_ref()
-            .map(|part| self.add(format!("{part}.weight"), &[hidden, hidden], Init::Normal));
-        let biases =
-            parts.each_ref().map(|part| self.add(format!("{part}.bias"), &[hidden], Init::Zeros));
-        let part = |index: usize| LinearLayout {
-            weight: weights[index],
-            bias: biases[index],
-            inputs: hidden,
-            outputs: hidden,
-        };
-        LayerLayout {
-            query: part(0),
-            key: part(1),
-            value: part(2),
-            attention_output: self.dense(&name(names.attention_output), hidden, hidden),
-            attention_norm: self.norm(&name(names.attention_norm), hidden),
-            intermediate: self.dense(&name(names.intermediate), hidden, wide),
-            output: self.dense(&name(names.output), wide, hidden),
-            output_norm: self.norm(&name(names.output_norm), hidden),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,11 +308,13 @@ mod tests {
         assert!(!decays("bert.embeddings.LayerNorm.weight"));
         assert!(!decays("distilbert.transformer.layer.0.sa_layer_norm.weight"));
         assert!(decays("distilbert.transformer.layer.0.attention.q_lin.weight"));
+        assert!(decays("deberta.encoder.rel_embeddings.weight"));
+        assert!(!decays("deberta.encoder.LayerNorm.weight"));
     }
 
     #[test]
     fn the_rate_decays_from_the_head_to_the_embeddings() -> anyhow::Result<()> {
-        for family in ["bert", "roberta", "electra", "xlm_roberta", "distilbert"] {
+        for family in ["bert", "roberta", "electra", "xlm_roberta", "distilbert", "deberta"] {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference");
             let config = ModelConfig::read(&folder.join(family).join("config.json"), &[])?;
             let layout = ModelLayout::new(&config);
@@ -381,7 +330,9 @@ mod tests {
                         let index: i32 = rest.split('.').next().unwrap_or_default().parse()?;
                         0.5f64.powi(layers - index)
                     }
-                    None if name.contains(".embeddings") => 0.5f64.powi(layers + 1),
+                    None if name.contains(".embeddings") || name.contains(".encoder.") => {
+                        0.5f64.powi(layers + 1)
+                    }
                     None => 1.0,
                 };
                 assert_eq!(rate, expected, "{family}, {name}");

@@ -14,6 +14,7 @@ pub mod folder;
 pub mod layout;
 pub mod parameters;
 mod quantized;
+pub mod relative;
 mod tensor_names;
 pub mod weights;
 
@@ -23,6 +24,7 @@ pub use config::task::{GeneratorShape, Objective, Task};
 pub use config::{MeanPoolingHook, ModelConfig, Pooling};
 pub use layout::ModelLayout;
 pub use parameters::{LoadReport, ModelParameters, ParameterBuilder};
+pub use relative::RelativePositions;
 pub use weights::Weights;
 
 use std::path::PathBuf;

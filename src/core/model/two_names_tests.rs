@@ -118,6 +118,14 @@ fn transformers_choice_is_taken_and_the_other_is_unexpected() -> anyhow::Result<
             "classifier.out_proj.weight",
             "electra.classifier.out_proj.weight",
         ),
+        ("deberta-v2", &format!("deberta.{output}"), &format!("deberta.{output}"), output),
+        (
+            "deberta-v2",
+            "deberta.embeddings.LayerNorm.weight",
+            "deberta.embeddings.LayerNorm.gamma",
+            "deberta.embeddings.LayerNorm.weight",
+        ),
+        ("deberta-v2", "pooler.dense.weight", "deberta.pooler.dense.weight", "pooler.dense.weight"),
     ] {
         for names in [[taken, other], [other, taken]] {
             let (value, report) = loaded(architecture, &[&names], parameter)?;

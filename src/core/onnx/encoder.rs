@@ -2,6 +2,7 @@
 //! `core/engine/reference`, for padded batches.
 
 use super::graph::{Attribute, Dimension, Graph};
+use super::relative::{self, Relative};
 use crate::core::model::layout::LayerLayout;
 use crate::core::model::{ModelLayout, Pooling, SequenceClassifier};
 use crate::core::ops::backend::{Activation, LayerNormLayout, LinearLayout};
@@ -12,6 +13,15 @@ struct Inputs {
     /// `[batch, sequence]`: 1 for tokens and 0 for padding, as numbers with a fraction.
     attended: String,
     types: Option<String>,
+}
+
+/// What all layers have in common.
+struct Context {
+    mask: String,
+    relative: Option<Relative>,
+    heads: usize,
+    score_scale: f32,
+    activation: Activation,
 }
 
 /// Adds the whole computation, from the token ids to the logits.
@@ -25,11 +35,17 @@ pub(super) fn build(graph: &mut Graph, model: &SequenceClassifier) {
     let attended = graph.node("Cast", &[&mask], &[("to", Attribute::Int(1))]);
     let inputs = Inputs { ids, attended, types };
     let mut hidden = embeddings(graph, layout, &inputs);
-    let mask = additive_mask(graph, &inputs.attended);
-    let heads = config.encoder.num_attention_heads;
+    let relative = relative::build(graph, config, layout, &inputs.ids);
+    let context = Context {
+        mask: additive_mask(graph, &inputs.attended),
+        relative,
+        heads: config.encoder.num_attention_heads,
+        score_scale: config.score_scale() as f32,
+        activation: layout.activation,
+    };
     for (index, layer) in layout.layers.iter().enumerate() {
         graph.set_scope(&format!("layer.{index}"));
-        hidden = encoder_layer(graph, layer, (&hidden, &mask), heads, layout.activation);
+        hidden = encoder_layer(graph, layer, &hidden, &context);
     }
     graph.set_scope("head");
     let pooled = match config.pooling {
@@ -54,13 +70,15 @@ fn embeddings(graph: &mut Graph, layout: &ModelLayout, inputs: &Inputs) -> Strin
         let table = graph.parameter(table);
         graph.node("Gather", &[&table, ids], &[("axis", Attribute::Int(0))])
     };
-    let words = gather(graph, tables.tokens, &inputs.ids);
-    let ids = match tables.padding_position {
-        Some(padding) => counted_without_padding(graph, &inputs.ids, i64::from(padding)),
-        None => counted(graph, &inputs.ids),
-    };
-    let positions = gather(graph, tables.positions, &ids);
-    let mut sum = graph.node("Add", &[&words, &positions], &[]);
+    let mut sum = gather(graph, tables.tokens, &inputs.ids);
+    if let Some(table) = tables.positions {
+        let ids = match tables.padding_position {
+            Some(padding) => counted_without_padding(graph, &inputs.ids, i64::from(padding)),
+            None => counted(graph, &inputs.ids),
+        };
+        let positions = gather(graph, table, &ids);
+        sum = graph.node("Add", &[&sum, &positions], &[]);
+    }
     if tables.max_token_types > 0 {
         let first = graph.integer(0);
         let types = gather(graph, tables.token_types, inputs.types.as_ref().unwrap_or(&first));
@@ -74,7 +92,7 @@ fn embeddings(graph: &mut Graph, layout: &ModelLayout, inputs: &Inputs) -> Strin
 }
 
 /// The positions 0, 1, 2, …, `[sequence]`.
-fn counted(graph: &mut Graph, ids: &str) -> String {
+pub(super) fn counted(graph: &mut Graph, ids: &str) -> String {
     let shape = graph.node("Shape", &[ids], &[]);
     let [zero, one] = [0, 1].map(|value| graph.integer(value));
     let length = graph.node("Gather", &[&shape, &one], &[("axis", Attribute::Int(0))]);
@@ -106,10 +124,11 @@ fn additive_mask(graph: &mut Graph, attended: &str) -> String {
 fn encoder_layer(
     graph: &mut Graph,
     layer: &LayerLayout,
-    (hidden, mask): (&str, &str),
-    heads: usize,
-    activation: Activation,
+    hidden: &str,
+    context: &Context,
 ) -> String {
+    let Context { mask, relative, heads, score_scale, activation } = context;
+    let heads = *heads;
     let width = layer.query.outputs / heads;
     let shape = graph.integers(&[0, 0, heads as i64, width as i64]);
     let split = |graph: &mut Graph, part: &LinearLayout, order: [i64; 4]| {
@@ -120,8 +139,12 @@ fn encoder_layer(
     let queries = split(graph, &layer.query, [0, 2, 1, 3]);
     let keys = split(graph, &layer.key, [0, 2, 3, 1]);
     let values = split(graph, &layer.value, [0, 2, 1, 3]);
-    let scale = graph.float((1.0 / (width as f64).sqrt()) as f32);
-    let scores = graph.node("MatMul", &[&queries, &keys], &[]);
+    let scale = graph.float(*score_scale);
+    let mut scores = graph.node("MatMul", &[&queries, &keys], &[]);
+    if let Some(relative) = relative {
+        let (layer, pair) = ((layer, heads), (queries.as_str(), keys.as_str()));
+        scores = relative::add_terms(graph, relative, layer, pair, scores);
+    }
     let scores = graph.node("Mul", &[&scores, &scale], &[]);
     let scores = graph.node("Add", &[&scores, mask], &[]);
     let probabilities = graph.node("Softmax", &[&scores], &[("axis", Attribute::Int(-1))]);
@@ -134,7 +157,7 @@ fn encoder_layer(
     let attended = graph.node("Add", &[hidden, &attended], &[]);
     let middle = layer_norm(graph, &layer.attention_norm, &attended);
     let wide = linear(graph, &layer.intermediate, &middle);
-    let wide = activate(graph, activation, wide);
+    let wide = activate(graph, *activation, wide);
     let output = linear(graph, &layer.output, &wide);
     let output = graph.node("Add", &[&middle, &output], &[]);
     layer_norm(graph, &layer.output_norm, &output)
@@ -154,13 +177,13 @@ fn mean_of_tokens(graph: &mut Graph, hidden: &str, attended: &str) -> String {
 }
 
 /// `x Wᵀ + b`.
-fn linear(graph: &mut Graph, layer: &LinearLayout, x: &str) -> String {
+pub(super) fn linear(graph: &mut Graph, layer: &LinearLayout, x: &str) -> String {
     let (weight, bias) = (graph.transposed(layer.weight), graph.parameter(layer.bias));
     let product = graph.node("MatMul", &[x, &weight], &[]);
     graph.node("Add", &[&product, &bias], &[])
 }
 
-fn layer_norm(graph: &mut Graph, norm: &LayerNormLayout, x: &str) -> String {
+pub(super) fn layer_norm(graph: &mut Graph, norm: &LayerNormLayout, x: &str) -> String {
     let (scale, shift) = (graph.parameter(norm.weight), graph.parameter(norm.bias));
     let attributes = [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(norm.epsilon))];
     graph.node("LayerNormalization", &[x, &scale, &shift], &attributes)

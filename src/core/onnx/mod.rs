@@ -8,6 +8,7 @@
 mod encoder;
 mod graph;
 mod protobuf;
+mod relative;
 
 use crate::core::model::{SequenceClassifier, Task};
 use graph::Graph;

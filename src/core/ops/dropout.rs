@@ -105,6 +105,8 @@ impl DropoutKey {
 pub struct DropoutProbabilities {
     /// After the embeddings' normalization.
     pub embeddings: f64,
+    /// On the table of relative positions, in each layer of a model that has one.
+    pub relative: f64,
     /// On attention probabilities, in each layer.
     pub attention_probabilities: f64,
     /// On the attention block's output, before the residual, in each layer.
@@ -120,6 +122,8 @@ pub struct DropoutProbabilities {
 /// The dropout of each site of one encoder layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerDropouts {
+    /// On the rows of the table of relative positions.
+    pub relative: Dropout,
     /// On attention probabilities.
     pub attention_probabilities: Dropout,
     /// On the attention block's output, before the residual.
@@ -166,6 +170,7 @@ impl NetworkDropouts {
             embeddings: site(probabilities.embeddings),
             layers: (0..layers)
                 .map(|_| LayerDropouts {
+                    relative: site(probabilities.relative),
                     attention_probabilities: site(probabilities.attention_probabilities),
                     attention_output: site(probabilities.attention_output),
                     layer_output: site(probabilities.layer_output),
@@ -215,6 +220,7 @@ mod tests {
     }
 
     const PROBABILITIES: DropoutProbabilities = DropoutProbabilities {
+        relative: 0.0,
         embeddings: 0.1,
         attention_probabilities: 0.2,
         attention_output: 0.1,
@@ -255,6 +261,7 @@ mod tests {
             |probability: f32, number| Dropout::new(probability, mix64(key.0 ^ mix64(number)));
         let dropouts = NetworkDropouts::new(&PROBABILITIES, 2, Some(key));
         let layer = |first| LayerDropouts {
+            relative: Dropout::NONE,
             attention_probabilities: site(0.2, first),
             attention_output: site(0.1, first + 1),
             layer_output: site(0.1, first + 2),

@@ -177,6 +177,69 @@ fn other_classes_replace_the_options_of_tokenizer_json() -> anyhow::Result<()> {
 }
 
 #[test]
+fn debertas_class_replaces_the_options_of_tokenizer_json() -> anyhow::Result<()> {
+    // Python: AutoTokenizer(...)(text)["input_ids"], with transformers 5.24.
+    let texts = ["ab ab", "AB x[MASK]", "ab,ab", "뷁", "ab  \n ab  ", " ab"];
+    let plain = [
+        vec![1, 6, 6, 2],
+        vec![1, 9, 4, 3, 7, 2],
+        vec![1, 6, 8, 5, 2],
+        vec![1, 4, 3, 2],
+        vec![1, 6, 6, 2],
+        vec![1, 6, 2],
+    ];
+    let mut split = plain.clone();
+    (split[1], split[2]) = (vec![1, 6, 4, 3, 7, 2], vec![1, 6, 4, 8, 6, 2]);
+    let mut scored = plain.clone();
+    (scored[1], scored[3]) = (vec![1, 9, 4, 1, 7, 2], vec![1, 4, 1, 2]);
+    let class = "DebertaV2Tokenizer";
+    for (unknown, config, expected) in [
+        (0.0, json!({"tokenizer_class": class}), &plain),
+        (0.0, json!({}), &plain),
+        (
+            0.0,
+            json!({"tokenizer_class": "DebertaV2TokenizerFast", "do_lower_case": true,
+                   "split_by_punct": 1}),
+            &split,
+        ),
+        (0.0, json!({"tokenizer_class": class, "add_prefix_space": false}), &plain),
+        (0.0, json!({"tokenizer_class": class, "do_lower_case": null}), &plain),
+        (-5.0, json!({"tokenizer_class": class}), &scored),
+        (-5.0, json!({"tokenizer_class": class, "unk_id": 3}), &plain),
+    ] {
+        let mut json = unigram();
+        json["post_processor"]["sep"] = json!(["[SEP]", 2]);
+        json["post_processor"]["cls"] = json!(["[CLS]", 1]);
+        json["model"]["vocab"] = json!([
+            ["[PAD]", 0.0],
+            ["[CLS]", 0.0],
+            ["[SEP]", 0.0],
+            ["[UNK]", unknown],
+            ["▁", -2.0],
+            ["ab", -3.0],
+            ["▁ab", -1.0],
+            ["[MASK]", 0.0],
+            [",", -3.0],
+            ["▁AB", -1.5]
+        ]);
+        for types in [0, 2] {
+            let model = json!({"model_type": "deberta-v2", "type_vocab_size": types});
+            let folder = folder_with(&[
+                ("tokenizer.json", &json.to_string()),
+                ("config.json", &model.to_string()),
+                ("tokenizer_config.json", &config.to_string()),
+            ])?;
+            let tokenizer = Tokenizer::from_folder(folder.path())?;
+            assert_eq!(ids(&tokenizer, &texts)?, *expected, "{config}");
+            let pair = tokenizer.encode_pair(("ab", "ab"), 9)?;
+            let kinds = if types == 0 { vec![] } else { vec![0, 0, 0, 1, 1] };
+            assert_eq!((pair.ids, pair.type_ids), (vec![1, 6, 2, 6, 2], kinds), "{config}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn a_sentencepiece_model_alone_is_refused_with_the_line_that_converts_it() -> anyhow::Result<()> {
     let folder = folder_with(&[
         ("sentencepiece.bpe.model", "\n\u{e}"),

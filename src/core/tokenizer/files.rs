@@ -129,6 +129,17 @@ impl TokenizerFiles {
         self.value(name).and_then(Value::as_bool)
     }
 
+    /// Whether the model has embeddings of token types, as far as its `config.json` is known.
+    pub(super) fn model_has_types(&self) -> bool {
+        match self.model_type() {
+            Some("distilbert") => false,
+            Some("deberta-v2") => {
+                self.model.get("type_vocab_size").and_then(Value::as_u64).is_some_and(|n| n > 0)
+            }
+            _ => true,
+        }
+    }
+
     /// The name of the tokenizer's class, if a file names it.
     pub(super) fn class_name(&self) -> Option<&str> {
         let name = self.value("tokenizer_class").and_then(Value::as_str);
@@ -147,7 +158,8 @@ impl TokenizerFiles {
             PythonClass::Bert => (&["do_lower_case", "tokenize_chinese_chars"], &["strip_accents"]),
             PythonClass::Roberta => (&["add_prefix_space", "trim_offsets"], &[]),
             PythonClass::XlmRoberta => (&[], &["add_prefix_space"]),
-            PythonClass::Generic | PythonClass::Other => (&[], &[]),
+            // This class takes any value for true or false.
+            PythonClass::DebertaV2 | PythonClass::Generic | PythonClass::Other => (&[], &[]),
         };
         let wrong = |name: &str, value: &Value, expected: &str| {
             let value = truncate_width(&value.to_string(), 40);

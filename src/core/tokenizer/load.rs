@@ -281,6 +281,7 @@ impl Tokenizer {
 fn note_on_parts(parts: &[&str], class: &str, files: &TokenizerFiles) -> Option<String> {
     let options: &[&str] = match files.class() {
         PythonClass::Bert => &["do_lower_case", "strip_accents", "tokenize_chinese_chars"],
+        PythonClass::DebertaV2 => &["do_lower_case", "split_by_punct", "add_prefix_space"],
         _ => &["add_prefix_space"],
     };
     let missing: Vec<&str> =

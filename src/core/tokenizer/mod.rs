@@ -317,6 +317,8 @@ fn assemble(
 #[cfg(test)]
 mod class_tests;
 #[cfg(test)]
+mod embedded_tests;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod hostile_tests;

@@ -39,7 +39,7 @@ struct PairTemplate {
 /// What determines the template of a pair in transformers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PairFormat {
-    /// The class `BertTokenizer`: `[CLS] A [SEP] B [SEP]`.
+    /// The classes `BertTokenizer` and `DebertaV2Tokenizer`: `[CLS] A [SEP] B [SEP]`.
     Bert,
     /// The class `RobertaTokenizer` and the like: `<s> A </s></s> B </s>`.
     Roberta,
@@ -55,22 +55,25 @@ impl PairFormat {
             Some("bert" | "distilbert" | "electra") => "BertTokenizer",
             Some("roberta") => "RobertaTokenizer",
             Some("xlm-roberta") => "XLMRobertaTokenizer",
+            Some("deberta-v2") => "DebertaV2Tokenizer",
             // The embedded tokenizer, and folders without a model.
             None if cls == "[CLS]" => "BertTokenizer",
             _ => "TokenizersBackend",
         };
         let class = files.class_name().map(|name| name.strip_suffix("Fast").unwrap_or(name));
         match class.unwrap_or(model) {
-            "BertTokenizer" | "DistilBertTokenizer" | "ElectraTokenizer" => Self::Bert,
+            "BertTokenizer" | "DistilBertTokenizer" | "ElectraTokenizer" | "DebertaV2Tokenizer" => {
+                Self::Bert
+            }
             "RobertaTokenizer" | "XLMRobertaTokenizer" | "CamembertTokenizer" => Self::Roberta,
             _ => Self::File,
         }
     }
 
     /// Whether the model reads token types from the tokenizer: as `model_input_names` says, or else
-    /// as the class does. Otherwise they are 0. `DistilBERT` has none, and ignores them.
+    /// as the class does. Otherwise they are 0. Models without embeddings of types ignore them.
     fn returns_types(self, files: &TokenizerFiles) -> bool {
-        if files.model_type() == Some("distilbert") {
+        if !files.model_has_types() {
             return false;
         }
         let names = files.value("model_input_names").and_then(Value::as_array);

@@ -11,6 +11,8 @@ pub(super) enum PythonClass {
     Roberta,
     /// `XLMRobertaTokenizer`: `SentencePiece`'s Unigram.
     XlmRoberta,
+    /// `DebertaV2Tokenizer`: `SentencePiece`'s Unigram with BERT's special tokens.
+    DebertaV2,
     /// `PreTrainedTokenizerFast`: as the file says.
     Generic,
     /// A class that is not known here.
@@ -28,6 +30,7 @@ impl PythonClass {
             | "SqueezeBertTokenizer" => Self::Bert,
             "RobertaTokenizer" | "BartTokenizer" => Self::Roberta,
             "XLMRobertaTokenizer" => Self::XlmRoberta,
+            "DebertaV2Tokenizer" => Self::DebertaV2,
             "PreTrainedTokenizer" | "TokenizersBackend" => Self::Generic,
             _ => Self::Other,
         }
@@ -39,6 +42,7 @@ impl PythonClass {
             "bert" | "distilbert" | "electra" => Self::Bert,
             "roberta" => Self::Roberta,
             "xlm-roberta" => Self::XlmRoberta,
+            "deberta-v2" => Self::DebertaV2,
             _ => Self::Generic,
         }
     }
@@ -49,6 +53,7 @@ impl PythonClass {
             Self::Bert => "BertTokenizer",
             Self::Roberta => "RobertaTokenizer",
             Self::XlmRoberta => "XLMRobertaTokenizer",
+            Self::DebertaV2 => "DebertaV2Tokenizer",
             Self::Generic | Self::Other => "PreTrainedTokenizerFast",
         }
     }
@@ -58,7 +63,7 @@ impl PythonClass {
         match self {
             Self::Bert => Some("WordPiece"),
             Self::Roberta => Some("BPE"),
-            Self::XlmRoberta => Some("Unigram"),
+            Self::XlmRoberta | Self::DebertaV2 => Some("Unigram"),
             Self::Generic | Self::Other => None,
         }
     }
@@ -67,6 +72,15 @@ impl PythonClass {
     pub(super) fn default_tokens(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Bert => &[
+                ("unk_token", "[UNK]"),
+                ("sep_token", "[SEP]"),
+                ("pad_token", "[PAD]"),
+                ("cls_token", "[CLS]"),
+                ("mask_token", "[MASK]"),
+            ],
+            Self::DebertaV2 => &[
+                ("bos_token", "[CLS]"),
+                ("eos_token", "[SEP]"),
                 ("unk_token", "[UNK]"),
                 ("sep_token", "[SEP]"),
                 ("pad_token", "[PAD]"),

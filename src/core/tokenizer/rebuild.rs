@@ -1,4 +1,4 @@
-//! What BERT's, RoBERTa's and XLM-RoBERTa's classes make of a `tokenizer.json`: they take only the
+//! What the classes of BERT, RoBERTa, XLM-RoBERTa and `DeBERTa` make of a `tokenizer.json`: they take only the
 //! vocabulary and the added tokens from it. Normalizer, pre-tokenizer, special tokens and the
 //! model's options are those of the class and of `tokenizer_config.json`.
 
@@ -41,6 +41,11 @@ pub(super) fn rebuild(
     let unk = token_of(class, files, "unk_token");
     let old = json["post_processor"].clone();
     let charsmap = precompiled(&json["normalizer"]);
+    let unk_id = match class {
+        PythonClass::DebertaV2 => unscored_id(&json["model"], &unk)
+            .unwrap_or_else(|| files.value("unk_id").cloned().unwrap_or(json!(1))),
+        _ => json!(3),
+    };
     let mut changed = Vec::new();
     let mut set = |part: &'static str, value: Value| {
         if json[part] != value {
@@ -72,6 +77,12 @@ pub(super) fn rebuild(
                        "trim_offsets": trim, "add_prefix_space": prefix}),
             );
         }
+        PythonClass::DebertaV2 => {
+            let [normalizer, words] = debertas_steps(files);
+            set("normalizer", normalizer);
+            set("pre_tokenizer", words);
+            set("post_processor", template(first, last, [0, 1], false));
+        }
         _ => {
             // Python uses the truth value of this option, so null is false.
             let is_null = files.value("add_prefix_space").is_some_and(Value::is_null);
@@ -95,7 +106,7 @@ pub(super) fn rebuild(
         PythonClass::Roberta => json!({"dropout": null, "unk_token": null,
             "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
             "byte_fallback": false, "ignore_merges": false}),
-        _ => json!({"unk_id": 3, "byte_fallback": false}),
+        _ => json!({"unk_id": unk_id, "byte_fallback": false}),
     };
     let mut model_changed = false;
     for (name, value) in options.as_object().into_iter().flatten() {
@@ -134,6 +145,47 @@ fn model_type(model: &Value) -> &'static str {
 
 fn id_of(json: &Value, token: &str) -> Result<u64, String> {
     find_id(json, token).ok_or_else(|| format!("the vocabulary has no {token}"))
+}
+
+/// The normalizer and the pre-tokenizer of `DebertaV2Tokenizer`.
+fn debertas_steps(files: &TokenizerFiles) -> [Value; 2] {
+    let mut steps = vec![
+        json!({"type": "Replace", "pattern": {"Regex": r"\s{2,}|[\n\r\t]"}, "content": " "}),
+        json!({"type": "NFC"}),
+        json!({"type": "Strip", "strip_left": false, "strip_right": true}),
+    ];
+    if truth(files, "do_lower_case", false) {
+        steps.insert(0, json!({"type": "Lowercase"}));
+    }
+    let scheme = if truth(files, "add_prefix_space", true) { "always" } else { "first" };
+    let mut words = vec![json!({"type": "Metaspace", "replacement": "▁",
+                                "prepend_scheme": scheme, "split": true})];
+    if truth(files, "split_by_punct", false) {
+        words.insert(0, json!({"type": "Punctuation", "behavior": "Isolated"}));
+    }
+    [
+        json!({"type": "Sequence", "normalizers": steps}),
+        json!({"type": "Sequence", "pretokenizers": words}),
+    ]
+}
+
+/// An option by Python's truth of its value.
+fn truth(files: &TokenizerFiles, name: &str, default: bool) -> bool {
+    match files.value(name) {
+        None => default,
+        Some(Value::Null) => false,
+        Some(Value::Bool(value)) => *value,
+        Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(values)) => !values.is_empty(),
+        Some(Value::Object(values)) => !values.is_empty(),
+    }
+}
+
+/// The id of a token with the score 0, as `DebertaV2Tokenizer` looks for the unknown token.
+fn unscored_id(model: &Value, token: &str) -> Option<Value> {
+    let is_it = |pair: &Value| pair[0] == token && pair[1].as_f64() == Some(0.0);
+    Some(json!(model["vocab"].as_array()?.iter().position(is_it)?))
 }
 
 /// The first precompiled map of a normalizer, or null.

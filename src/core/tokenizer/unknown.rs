@@ -1,7 +1,12 @@
 //! Unknown tokens: words that the vocabulary cannot express, which all look alike to the model.
 
 use super::Tokenizer;
-use super::hangul::is_decomposed;
+use super::hangul::{is_decomposed, visible_hangul};
+use crate::core::text::truncate_width;
+
+/// The most unknown words that a note names, and the columns of each.
+const MAX_NAMED: usize = 5;
+const NAME_WIDTH: usize = 20;
 
 /// How many of some tokens are unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,5 +77,55 @@ impl Tokenizer {
              {reason}",
             counts.percent()
         ))
+    }
+
+    /// A note for the user if many tokens of one input, a text or a pair of `texts`, are unknown: it
+    /// names the unknown words, at most five. It is that of [`Self::note_on_texts`] if Unicode's
+    /// normalization matters. Safe to print.
+    pub fn note_on_input(&self, counts: UnknownTokens, texts: &[&str]) -> Option<String> {
+        let is_decomposed = texts.iter().copied().any(is_decomposed);
+        let words = if counts.is_notable() && (self.composes_hangul || !is_decomposed) {
+            self.unknown_words(texts, counts.unknown)
+        } else {
+            Vec::new()
+        };
+        if words.is_empty() {
+            let what = texts.first().map_or_else(String::new, |text| truncate_width(text, 40));
+            return self.note_on_texts(&format!("\"{what}\""), counts, texts.iter().copied());
+        }
+        let named = words.iter().take(MAX_NAMED);
+        let mut words_named = named.map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", ");
+        if words.len() > MAX_NAMED {
+            words_named += ", …";
+        }
+        Some(format!(
+            "not in the vocabulary: {words_named}; the model cannot tell them apart from other \
+             unknown words"
+        ))
+    }
+
+    /// The different parts of texts that are unknown tokens, in their order, each cut to a width, from
+    /// the first `limit` unknown tokens. Empty if a text cannot be tokenized.
+    fn unknown_words(&self, texts: &[&str], limit: usize) -> Vec<String> {
+        let mut unknown = Vec::new();
+        for text in texts {
+            let Ok((ids, offsets)) = self.encode_with_offsets(text, false) else {
+                return Vec::new();
+            };
+            let characters: Vec<char> = text.chars().collect();
+            let found = ids.iter().zip(offsets).filter(|(id, _)| Some(**id) == self.unk_id);
+            unknown.extend(found.filter_map(|(_, (start, end))| {
+                let part: String = characters.get(start..end)?.iter().collect();
+                Some(truncate_width(visible_hangul(part.trim()).trim(), NAME_WIDTH))
+            }));
+        }
+        unknown.truncate(limit);
+        let mut words: Vec<String> = Vec::new();
+        for word in unknown.into_iter().filter(|word| !word.is_empty()) {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        words
     }
 }

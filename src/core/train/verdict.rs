@@ -41,6 +41,8 @@ pub enum Verdict {
         eval: [f64; 2],
         /// The average training loss around that step and now.
         train: [f64; 2],
+        /// The accuracy at that step and now, from 0 to 1; NaN if it is unknown.
+        accuracy: [f64; 2],
     },
     /// A rare class is mostly not found.
     Imbalance {
@@ -208,6 +210,7 @@ impl RunWatch {
             since: best.step,
             eval: [best.loss, last.loss],
             train: [then.mean, now.mean],
+            accuracy: [best.accuracy, last.accuracy],
         })
     }
 

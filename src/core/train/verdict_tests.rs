@@ -69,13 +69,14 @@ fn a_small_but_steady_rise_is_over_fitting() {
 fn a_rising_evaluation_loss_with_a_falling_training_loss_is_over_fitting() {
     let eval = |x: f64| (0.5 + 1.2 * (x - 0.3).powi(2), 0.76);
     let run = watch((630, 10, 2000), (1, 0.08), |x| 0.7 - 0.6 * x, eval);
-    let Some(Verdict::Overfitting { since, eval, train }) = run.verdict() else {
+    let Some(Verdict::Overfitting { since, eval, train, .. }) = run.verdict() else {
         panic!("{:?}", run.verdict());
     };
     assert!((126..=252).contains(&since), "{since}");
     assert!(eval[1] > eval[0] + 0.2 && train[1] < train[0] - 0.2, "{eval:?} {train:?}");
     let line = run.verdict().map(|verdict| verdict.line(&[])).unwrap_or_default();
     assert!(line.starts_with("over-fitting since step "), "{line}");
+    assert!(line.contains("accuracy 0.760 to 0.760, train loss"), "{line}");
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct ModelCard {
     pub model_name: String,
     /// The model it was fine-tuned from; `None` if it was trained from random weights.
     pub base_model: Option<HubReference>,
+    /// The license of the weights that it was fine-tuned from, as the hub names it, if it is known.
+    pub license: Option<&'static str>,
     /// The dataset it was trained and evaluated on.
     pub dataset: HubReference,
     /// The split it was evaluated on, such as `test`.
@@ -160,6 +162,7 @@ fn front_matter(card: &ModelCard) -> String {
     if let Some(language) = &card.language {
         lines.extend(["language:".to_owned(), format!("- {}", quoted(language))]);
     }
+    lines.extend(card.license.map(|license| format!("license: {license}")));
     if let Some(name) = card.base_model.as_ref().and_then(HubReference::hub_id) {
         lines.push(format!("base_model: {}", quoted(name)));
     }

@@ -16,6 +16,9 @@ pub fn pretraining_card(card: &ModelCard, class: &str, state: &TrainerState) -> 
     if let Some(base) = card.base_model.as_ref().and_then(hub_name) {
         let _ = writeln!(text, "base_model: {}", Value::String(base));
     }
+    if let Some(license) = card.license {
+        let _ = writeln!(text, "license: {license}");
+    }
     if let Some(language) = &card.language {
         let _ = writeln!(text, "language: {language}");
     }

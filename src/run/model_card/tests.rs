@@ -30,6 +30,7 @@ fn card() -> ModelCard {
             name: "klue/bert-base".to_owned(),
             hub_name: Some("klue/bert-base".to_owned()),
         }),
+        license: Some("mit"),
         dataset: HubReference { name: "NSMC".to_owned(), hub_name: Some("e9t/nsmc".to_owned()) },
         split: Some("test".to_owned()),
         language: Some("ko".to_owned()),
@@ -64,6 +65,7 @@ const CARD: &str = r#"---
 library_name: transformers
 language:
 - "ko"
+license: mit
 base_model: "klue/bert-base"
 pipeline_tag: text-classification
 tags:

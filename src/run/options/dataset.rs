@@ -23,6 +23,8 @@ option_group! {
         unlabelled: UnlabelledSource = UnlabelledSource::parse,
         /// A file of evaluation rows.
         validation_file: PathBuf = path,
+        /// A file of rows whose labels replace those of the same rows.
+        corrections: PathBuf = path,
         /// The number of evaluation rows to sample.
         max_eval_samples: SampleLimit = from_str,
         /// Whether invalid rows are skipped and counted.
@@ -82,6 +84,11 @@ impl DatasetOptions {
     /// The file of evaluation rows.
     pub fn evaluation_file(&self) -> Option<&Path> {
         self.validation_file.as_ref().map(|given| given.value.as_path())
+    }
+
+    /// The file of corrected rows.
+    pub fn corrections_file(&self) -> Option<&Path> {
+        self.corrections.as_ref().map(|given| given.value.as_path())
     }
 
     /// The unlabelled texts, if any.

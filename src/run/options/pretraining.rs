@@ -43,8 +43,17 @@ impl PretrainingOptions {
     /// What the model is trained for.
     ///
     /// # Errors
-    /// If the generator does not fit the model.
+    /// If the model's architecture is not pretrained here, or the generator does not fit the model.
     pub fn task(&self, config: &ModelConfig) -> Result<Task, String> {
+        let architecture = config.architecture;
+        if self.chosen().is_some() && !architecture.is_pretrained_here() {
+            return Err(format!(
+                "pretraining of {} models (model_type \"{}\") is not supported; fine-tuning is: \
+                 nsmc-tui train",
+                architecture.title(),
+                architecture.model_type()
+            ));
+        }
         Ok(match self.chosen() {
             None => Task::SequenceClassification,
             Some(Objective::Mlm) => Task::MaskedLm,
@@ -87,5 +96,25 @@ impl PretrainingOptions {
     /// The number of steps in which the encoder stays as it is.
     pub fn frozen_steps(&self) -> u64 {
         Given::value_or_default(self.freeze_encoder_steps.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::fixtures::small_config;
+    use crate::run::options::group::ValueSource;
+
+    #[test]
+    fn architectures_that_are_not_pretrained_are_refused_by_name() -> anyhow::Result<()> {
+        let source = ValueSource::Flag;
+        let objective = Some(Given { value: Objective::Mlm, text: "mlm".to_owned(), source });
+        let pretrains = PretrainingOptions { objective, ..PretrainingOptions::default() };
+        let deberta = small_config([("model_type", "deberta-v2")])?;
+        let refused = pretrains.task(&deberta);
+        assert!(refused.is_err_and(|why| why.contains("pretraining of DeBERTa-v2 models")));
+        assert_eq!(pretrains.task(&small_config([("model_type", "bert")])?), Ok(Task::MaskedLm));
+        assert_eq!(PretrainingOptions::default().task(&deberta), Ok(Task::SequenceClassification));
+        Ok(())
     }
 }

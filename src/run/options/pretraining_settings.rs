@@ -16,7 +16,7 @@ use crate::core::train::event::Setting;
 const PRETRAINING: &str = "pretraining";
 
 /// Options of classifiers.
-const NOT_FOR_PRETRAINING: [&str; 16] = [
+const NOT_FOR_PRETRAINING: [&str; 17] = [
     "label_column_name",
     "text_pair_column_name",
     "label_smoothing_factor",
@@ -33,6 +33,7 @@ const NOT_FOR_PRETRAINING: [&str; 16] = [
     "probe",
     "save_predictions",
     "slice_column",
+    "corrections",
 ];
 
 /// The settings of a generator.
@@ -90,6 +91,17 @@ pub(super) fn check(options: &TrainOptions) -> Result<(), ConfigError> {
         return Err(ConfigError(format!(
             "--{name} is for classifiers; pretraining reads texts without labels. Leave it out"
         )));
+    }
+    if options.pretraining.chosen() == Some(Objective::Mlm) {
+        let of_generator = ["generator_layers", "generator_size", "discriminator_weight"];
+        let unused =
+            given.iter().find(|given| of_generator.contains(&given.name) && !is_own(given.source));
+        if let Some(unused) = unused {
+            let name = unused.name.replace('_', "-");
+            return Err(ConfigError(format!(
+                "--{name} is for --objective rtd, whose generator replaces tokens; leave it out"
+            )));
+        }
     }
     let metric = options.output.metric_for_best_model.as_ref();
     let is_loss = |name: &str| name.strip_prefix("eval_").unwrap_or(name) == "loss";

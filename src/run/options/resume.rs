@@ -28,12 +28,13 @@ const SCHEDULE: [&str; 5] =
     ["learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_steps"];
 
 /// Options whose effect is the data of the run. The data is compared by its content.
-const DATA: [&str; 15] = [
+const DATA: [&str; 16] = [
     "train_file",
     "unlabelled",
     "validation_split",
     "max_train_samples",
     "validation_file",
+    "corrections",
     "max_eval_samples",
     "skip_bad_rows",
     "dataset_name",

@@ -27,13 +27,13 @@ const SENTENCES: &str = "probe";
 /// Options that concern one call of the program, not the run, and are therefore not written.
 const NOT_WRITTEN: [&str; 1] = ["resume_from_checkpoint"];
 
-/// Settings that are written as they were given. Their displayed text is a description or, for a
-/// path, sanitized for the terminal.
-const WRITTEN_AS_GIVEN: [&str; 6] = [
+/// Settings that are written as given: their displayed text is a description, or sanitized.
+const WRITTEN_AS_GIVEN: [&str; 7] = [
     "model_name_or_path",
     "train_file",
     "unlabelled",
     "validation_file",
+    "corrections",
     "dataset_name",
     "output_dir",
 ];
@@ -190,8 +190,8 @@ pub(super) fn current_value<'a>(name: &str, value: &'a str) -> &'a str {
 /// Whether the value is a path that is not UTF-8, whose text lacks a part of it. It cannot be
 /// written, and reading its text would name another file.
 fn is_incomplete_path(name: &str, value: &str) -> bool {
-    const PATHS: [&str; 5] =
-        ["train_file", "unlabelled", "validation_file", "output_dir", "logging_dir"];
+    const PATHS: [&str; 6] =
+        ["train_file", "unlabelled", "validation_file", "corrections", "output_dir", "logging_dir"];
     PATHS.contains(&name) && value.contains('\u{fffd}')
 }
 
@@ -233,8 +233,9 @@ pub fn write(options: &TrainOptions, settings: &[Setting]) -> String {
     let lines: Vec<_> = lines.map(|(name, value, reason)| (name, literal(value), reason)).collect();
     let width = lines.iter().map(|(name, value, _)| name.len() + value.len() + 3).max();
     let width = width.unwrap_or(0).min(60);
+    let command = if options.pretraining.chosen().is_some() { "pretrain" } else { "train" };
     let mut text = format!(
-        "# The arguments of this run: nsmc-tui train --config {NAME}\n\
+        "# The arguments of this run: nsmc-tui {command} --config {NAME}\n\
          # Paths are relative to the folder the program is called in.\n\n"
     );
     for (name, value, reason) in lines {
@@ -247,7 +248,6 @@ pub fn write(options: &TrainOptions, settings: &[Setting]) -> String {
         if reason.is_empty() {
             text += &line;
         } else {
-            // Writing to a string cannot fail.
             let _ = write!(text, "{line:<width$}  # {reason}");
         }
         text.push('\n');

@@ -129,6 +129,9 @@ pub fn data_settings(options: &TrainOptions) -> Vec<Setting> {
             setting("validation_file", "NSMC", "embedded")
         });
     }
+    if data.corrections.is_some() {
+        all.push(setting("corrections", "", ""));
+    }
     if data.unlabelled.is_some() {
         all.push(setting("unlabelled", "", ""));
     }

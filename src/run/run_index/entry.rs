@@ -154,6 +154,15 @@ impl RunSummary {
         Some(&setting.value)
     }
 
+    /// The evaluation loss of the best evaluation, or the lowest one of a run that pretrains: its
+    /// evaluations have no accuracy to choose by.
+    pub fn eval_loss(&self) -> Option<f64> {
+        match self.setting("objective") {
+            Some(_) => self.lowest_eval_loss,
+            None => self.best.map(|best| best.eval_loss),
+        }
+    }
+
     /// Adds the next event of the journal.
     pub(super) fn apply(&mut self, event: &TrainEvent) {
         if let Some(elapsed) = event.elapsed() {

@@ -171,12 +171,12 @@ impl Run<'_> {
 /// A number of a summary, if it has one.
 type Metric = (&'static str, fn(&RunSummary) -> Option<f64>);
 
-/// The numbers of a run that are not settings: accuracy and F1 are those of the best evaluation,
-/// the evaluation loss is the lowest one, as in the list of runs.
+/// The numbers of a run that are not settings: accuracy, F1 and evaluation loss are those of the best
+/// evaluation, as in the list of runs.
 const METRICS: [Metric; 10] = [
     ("eval_accuracy", |run| run.best.map(|best| best.eval_accuracy)),
     ("eval_f1", |run| run.best.map(|best| best.eval_f1)),
-    ("eval_loss", |run| run.lowest_eval_loss),
+    ("eval_loss", |run| run.eval_loss()),
     ("loss", |run| Some(run.last_loss)),
     ("step", |run| Some(run.step as f64)),
     ("max_steps", |run| Some(run.max_steps as f64)),

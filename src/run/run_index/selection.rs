@@ -17,7 +17,7 @@ named_enum! {
         Accuracy = "accuracy",
         /// The highest F1 (at the best accuracy) first
         F1 = "f1",
-        /// The lowest evaluation loss first
+        /// The lowest evaluation loss (at the best accuracy) first
         Loss = "loss",
         /// The shortest training time first
         Time = "time",
@@ -49,7 +49,7 @@ pub fn compare_runs(one: &RunEntry, other: &RunEntry, order: RunOrder) -> Orderi
             RunOrder::Recent => Some(-summary.modified),
             RunOrder::Accuracy => best(|best| -best.eval_accuracy),
             RunOrder::F1 => best(|best| -best.eval_f1),
-            RunOrder::Loss => summary.lowest_eval_loss,
+            RunOrder::Loss => summary.eval_loss(),
             RunOrder::Time => Some(summary.seconds),
         };
         key.filter(|key| key.is_finite())
@@ -150,11 +150,13 @@ mod tests {
             if let (Ok(poor), Ok(good), Ok(new)) =
                 (&mut poor.summary, &mut good.summary, &mut new.summary)
             {
-                poor.best.iter_mut().for_each(|best| best.eval_accuracy = 0.6);
-                good.best.iter_mut().for_each(|best| best.eval_accuracy = 0.8);
+                for (summary, accuracy, loss) in [(&mut *poor, 0.6, 0.4), (&mut *good, 0.8, 0.5)] {
+                    if let Some(best) = &mut summary.best {
+                        (best.eval_accuracy, best.eval_loss) = (accuracy, loss);
+                    }
+                }
                 (poor.modified, good.modified, new.modified) = (1.0, 2.0, 3.0);
-                (poor.lowest_eval_loss, good.lowest_eval_loss) = (Some(0.4), Some(0.5));
-                (new.best, new.lowest_eval_loss) = (None, None);
+                new.best = None;
             }
             vec![poor, good, new]
         };

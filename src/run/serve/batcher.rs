@@ -1,6 +1,6 @@
 //! The thread that computes: it answers all requests that wait in one batch.
 
-use super::types::{Failure, Input};
+use super::types::{ErrorType, Failure, Input};
 use crate::core::predict::{PredictError, Prediction, TextInput};
 use crate::run::worker::asked_model::AskedModel;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -98,8 +98,8 @@ fn texts(batch: &[Job]) -> impl Iterator<Item = TextInput<'_>> {
 
 fn failure(error: &PredictError) -> Failure {
     match error {
-        PredictError::Tokenizer(_) => Failure::new(422, "tokenizer", error.to_string()),
+        PredictError::Tokenizer(_) => Failure::new(422, ErrorType::Tokenizer, error.to_string()),
         PredictError::NotAPair => Failure::validation(422, error.to_string()),
-        PredictError::Engine(_) => Failure::new(424, "backend", error.to_string()),
+        PredictError::Engine(_) => Failure::new(424, ErrorType::Backend, error.to_string()),
     }
 }

@@ -3,7 +3,7 @@
 use super::ServeLimits;
 use super::batcher::{self, Answered, Job};
 use super::metrics::Metrics;
-use super::types::{Failure, ModelInfo, PredictRequest, answer};
+use super::types::{ErrorType, Failure, Input, ModelInfo, PredictRequest, answer};
 use crate::run::worker::asked_model::AskedModel;
 use crossbeam_channel::{Sender, TrySendError};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -143,7 +143,7 @@ impl Service {
         match self.route(request).await {
             Ok(response) => response,
             Err(failure) => {
-                self.metrics.failure(failure.error_type);
+                self.metrics.failure(failure.error_type.metric_name());
                 let mut response = json_response(failure.status, &failure.to_json());
                 if failure.status == 401 {
                     let bearer = HeaderValue::from_static("Bearer");
@@ -169,7 +169,7 @@ impl Service {
             "/predict" | "/info" | "/metrics" | "/health" | "/ping" | "/" => {
                 let allowed = if path == "/predict" { "POST" } else { "GET, HEAD" };
                 let failure = Failure::validation(405, format!("use {allowed}"));
-                self.metrics.failure(failure.error_type);
+                self.metrics.failure(failure.error_type.metric_name());
                 let mut response = json_response(405, &failure.to_json());
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
                 Ok(response)
@@ -195,7 +195,7 @@ impl Service {
         }
         Err(Failure::new(
             403,
-            "unauthorized",
+            ErrorType::Unauthorized,
             "without a key, only requests to localhost are answered",
         ))
     }
@@ -208,7 +208,7 @@ impl Service {
             return Ok(());
         }
         let message = "a request needs the header Authorization: Bearer KEY";
-        Err(Failure::new(401, "unauthenticated", message))
+        Err(Failure::new(401, ErrorType::Unauthenticated, message))
     }
 
     async fn predict(&self, request: Request<Incoming>) -> Result<Answer, Failure> {
@@ -232,7 +232,7 @@ impl Service {
         let answered = self.ask(&request).await?;
         self.check_lengths(&request, &answered)?;
         let value = answer(&request, &answered.predictions, &self.info.labels)
-            .map_err(|why| Failure::new(424, "backend", why))?;
+            .map_err(|why| Failure::new(424, ErrorType::Backend, why))?;
         self.metrics.success(kind, began.elapsed(), &answered);
         let mut response = json_response(200, &value);
         let tokens: usize = answered.predictions.iter().map(|found| found.tokens.len()).sum();
@@ -272,10 +272,10 @@ impl Service {
     }
 
     async fn ask(&self, request: &PredictRequest) -> Result<Answered, Failure> {
-        if request.inputs.is_empty() {
-            return Err(Failure::validation(422, "`inputs` cannot be empty"));
+        if request.inputs.is_empty() || request.inputs.iter().any(Input::is_empty) {
+            return Err(Failure::empty());
         }
-        let gone = || Failure::new(424, "backend", "the model has failed");
+        let gone = || Failure::new(424, ErrorType::Backend, "the model has failed");
         let (sender, receiver) = oneshot::channel();
         let (inputs, arrived) = (request.inputs.clone(), Instant::now());
         match self.jobs.try_send(Job { inputs, arrived, answer: sender }) {

@@ -16,6 +16,11 @@ impl Input {
         TextInput { text: &self.text, text_pair: self.text_pair.as_deref() }
     }
 
+    /// Whether there is nothing to classify.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.text_pair.as_ref().is_none_or(String::is_empty)
+    }
+
     fn of(texts: Vec<String>) -> Result<Self, String> {
         let mut texts = texts.into_iter();
         match (texts.next(), texts.next(), texts.next()) {
@@ -114,29 +119,75 @@ pub(super) fn answer(
     Ok(if request.is_batch { Value::Array(answers) } else { answers.pop().unwrap_or(Value::Null) })
 }
 
-/// An error as it is answered: a status and Text Embeddings Inference's `error_type`.
+/// The kind of an error: Text Embeddings Inference's `ErrorType` (its `router/src/lib.rs`), and two
+/// for requests without permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ErrorType {
+    Unauthenticated,
+    Unauthorized,
+    Backend,
+    Overloaded,
+    Validation,
+    Tokenizer,
+    Empty,
+}
+
+impl ErrorType {
+    /// Its name in an answer.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "Unauthenticated",
+            Self::Unauthorized => "Unauthorized",
+            Self::Backend => "Backend",
+            Self::Overloaded => "Overloaded",
+            Self::Validation => "Validation",
+            Self::Tokenizer => "Tokenizer",
+            Self::Empty => "Empty",
+        }
+    }
+
+    /// Its name in the metrics.
+    pub fn metric_name(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Unauthorized => "unauthorized",
+            Self::Backend => "backend",
+            Self::Overloaded => "overloaded",
+            Self::Validation => "validation",
+            Self::Tokenizer => "tokenizer",
+            Self::Empty => "empty",
+        }
+    }
+}
+
+/// An error as it is answered.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub status: u16,
-    pub error_type: &'static str,
+    pub error_type: ErrorType,
     pub message: String,
 }
 
 impl Failure {
-    pub fn new(status: u16, error_type: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(status: u16, error_type: ErrorType, message: impl Into<String>) -> Self {
         Self { status, error_type, message: message.into() }
     }
 
     pub fn validation(status: u16, message: impl Into<String>) -> Self {
-        Self::new(status, "validation", message)
+        Self::new(status, ErrorType::Validation, message)
     }
 
     pub fn overloaded() -> Self {
-        Self::new(429, "overloaded", "the model is overloaded; try again later")
+        Self::new(429, ErrorType::Overloaded, "the model is overloaded; try again later")
+    }
+
+    /// There is no text to classify.
+    pub fn empty() -> Self {
+        Self::new(400, ErrorType::Empty, "`inputs` cannot be empty")
     }
 
     pub fn to_json(&self) -> Value {
-        json!({ "error": self.message, "error_type": self.error_type })
+        json!({ "error": self.message, "error_type": self.error_type.name() })
     }
 }
 

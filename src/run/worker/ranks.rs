@@ -22,11 +22,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Options that may differ between the ranks: those of each machine, and of what rank 0 writes.
 /// The rows of files are compared instead of their paths.
-const OF_A_RANK: [&str; 9] = [
+const OF_A_RANK: [&str; 10] = [
     "device",
     "threads",
     "train_file",
     "validation_file",
+    "corrections",
     "report_to",
     "probe",
     "save_predictions",

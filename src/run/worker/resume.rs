@@ -92,6 +92,7 @@ impl ResumedRun {
             let mut lower = own.clone();
             // What is read comes from the caller, as what is written does.
             (lower.data.train_file, lower.data.validation_file) = (None, None);
+            lower.data.corrections = None;
             lower.data.unlabelled = lower
                 .data
                 .unlabelled

@@ -153,6 +153,7 @@ impl PreparedRun {
             needs_nfc: self.tokenizer.composes_hangul(),
             model_name: name.to_string_lossy().into_owned(),
             base_model: self.base_reference(),
+            license: (self.starting_weights == StartingWeights::Embedded).then_some("mit"),
             dataset: HubReference {
                 name: self.dataset.name.clone(),
                 hub_name: self.dataset.hub_name.clone(),

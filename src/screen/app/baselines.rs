@@ -40,7 +40,8 @@ pub fn for_run(state: &State) -> Vec<Baseline> {
     let is = |name: &str, value: &str| {
         started.settings.iter().any(|setting| setting.name == name && setting.value == value)
     };
-    if !(is("train_file", "NSMC") && is("validation_file", "NSMC")) {
+    let is_corrected = started.settings.iter().any(|setting| setting.name == "corrections");
+    if is_corrected || !(is("train_file", "NSMC") && is("validation_file", "NSMC")) {
         return Vec::new();
     }
     match (started.train_samples, started.eval_samples) {
@@ -77,6 +78,9 @@ mod tests {
             set(&mut state, name, value);
         }
         assert_eq!(for_run(&state), [TUTORIAL]);
+        let mut corrected = state.clone();
+        set(&mut corrected, "corrections", "corrections.tsv");
+        assert_eq!(for_run(&corrected), [], "other labels");
         if let Some(started) = &mut state.started {
             (started.train_samples, started.eval_samples) = (149_995, 49_997);
         }

@@ -100,7 +100,8 @@ fn best_text(best: &Evaluated, state: &State) -> (String, String) {
     } else {
         let [accuracy, f1] =
             [metrics.eval_accuracy, metrics.eval_f1].map(|value| format!("{value:.4}"));
-        let value = lang.tr_with("accuracy {0}  F1 {1}  loss {2}", &[&accuracy, &f1, &loss]);
+        let value = "highest accuracy {0}, there F1 {1}, loss {2}";
+        let value = lang.tr_with(value, &[&accuracy, &f1, &loss]);
         (value, lang.tr_with("accuracy {0}", &[&accuracy]))
     };
     let epoch = (best.epoch * 100.0).round() / 100.0;
@@ -198,7 +199,7 @@ mod tests {
         let state = ended(Lang::English, [run(630), ending()].concat());
         let card = result_card(&state).expect("it has ended");
         assert_eq!(names(&card), ["best", "verdict", "time", "files"]);
-        assert!(card.facts[0].text.starts_with("accuracy 0.7"), "{:?}", card.facts);
+        assert!(card.facts[0].text.starts_with("highest accuracy 0.7"), "{:?}", card.facts);
         assert!(card.facts[2].text.starts_with("1:39, 630 steps"), "{:?}", card.facts);
         assert_eq!(card.commands[0].arguments, ["predict", "정말 재미있는 영화"]);
         assert_eq!(card.commands.len(), 1, "a finished run is not continued");

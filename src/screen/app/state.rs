@@ -244,6 +244,9 @@ impl State {
             &[Page::Runs]
         } else if self.asked_model.is_some() {
             &[Page::Predict, Page::Settings]
+        } else if self.is_pretraining() {
+            // Without classes there is nothing to predict, and no mistake.
+            &[Page::Train, Page::Settings, Page::Log]
         } else {
             &Page::ALL
         }

@@ -22,6 +22,7 @@ pub fn is_effective(state: &State, action: Action) -> bool {
                 && state.session.as_ref().is_some_and(|session| !session.has_keys)
         }
         Action::SaveModel => state.is_unsaved() && !state.is_running(),
+        Action::ShowPage(page) if !state.pages().contains(&page) => false,
         Action::ShowPage(Page::Predict) | Action::Submit => {
             state.replay.is_none() || state.is_opened()
         }

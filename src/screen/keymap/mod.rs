@@ -238,6 +238,8 @@ mod effect_tests;
 #[cfg(test)]
 mod mistake_tests;
 #[cfg(test)]
+mod palette_tests;
+#[cfg(test)]
 mod prompt_effect_tests;
 #[cfg(test)]
 mod scene_tests;

@@ -88,7 +88,9 @@ fn epoch_line(row: &EpochRow, is_best: bool, losses: bool, theme: Theme) -> Line
         Span::styled(third, style),
     ];
     if losses {
-        let train = row.train.as_ref().map(|epoch| epoch.train_loss);
+        // With a generator, the training loss is a weighted sum, which no evaluation has.
+        let is_sum = row.eval.as_ref().is_some_and(|e| e.metrics.eval_generator_loss.is_some());
+        let train = row.train.as_ref().filter(|_| !is_sum).map(|epoch| epoch.train_loss);
         let eval = row.eval.as_ref().map(|eval| eval.metrics.eval_loss);
         spans.push(Span::raw(format!("  {:>10}", metric(train))));
         spans.push(Span::styled(format!("  {:>9}", metric(eval)), style));

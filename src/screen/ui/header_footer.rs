@@ -4,8 +4,8 @@ use super::theme::Theme;
 use crate::core::text::{display_path, truncate_width};
 use crate::run::protocol::Activity;
 use crate::run::summary::clock;
-use crate::screen::app::State;
 use crate::screen::app::log::Level;
+use crate::screen::app::{Page, State};
 use crate::screen::keymap::footer;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
@@ -117,14 +117,15 @@ fn tabs(width: u16, state: &State, theme: Theme) -> Line<'static> {
     if !is_narrow || (pages.len() < 3 && !is_narrowest) {
         spans.push(Span::styled(" nsmc-tui  ", theme.strong()));
     }
-    for (index, &page) in pages.iter().enumerate() {
+    for &page in pages {
         let title = state.lang.tr(page.title());
+        let key = Page::ALL.iter().position(|other| *other == page).unwrap_or(0) + 1;
         let title = if pages.len() == 1 || state.asked_model.is_some() {
             format!(" {title} ")
         } else if is_narrowest && page != state.page {
-            format!(" {} ", index + 1)
+            format!(" {key} ")
         } else {
-            format!(" {} {title} ", index + 1)
+            format!(" {key} {title} ")
         };
         let style = if page == state.page { theme.selected() } else { theme.dim() };
         spans.push(Span::styled(title, style));

@@ -64,7 +64,7 @@ fn fixed_cells(run: &RunSummary) -> Vec<String> {
         format!("{}/{}", run.step, run.max_steps),
         number(best.map(|best| best.eval_accuracy)),
         number(best.map(|best| best.eval_f1)),
-        number(run.lowest_eval_loss),
+        number(run.eval_loss()),
         clock(run.seconds),
         run.modified_local.clone(),
     ]

@@ -84,19 +84,30 @@ impl<B: Backend> FusedPass<'_, B> {
         buffers: LinearBuffers<'_, B>,
         gradients: &mut B::Gradients,
     ) -> Result<()> {
-        let LinearBuffers { rows, x, grad, dx, accumulate } = buffers;
-        let (backend, parameters) = (self.backend, self.parameters);
+        let LinearBuffers { rows, x, grad, .. } = buffers;
         if self.trains {
-            backend.linear_backward_weight(LinearBackwardWeight {
+            self.backend.linear_backward_weight(LinearBackwardWeight {
                 layer,
                 biased,
+                again: false,
                 rows,
                 x,
                 grad,
                 gradients,
             })?;
         }
-        backend.linear_backward_input(LinearBackwardInput {
+        self.linear_backward_input(layer, buffers)
+    }
+
+    /// Computes the gradient of a linear layer's input.
+    pub(super) fn linear_backward_input(
+        &self,
+        layer: &LinearLayout,
+        buffers: LinearBuffers<'_, B>,
+    ) -> Result<()> {
+        let LinearBuffers { rows, grad, dx, accumulate, .. } = buffers;
+        let parameters = self.parameters;
+        self.backend.linear_backward_input(LinearBackwardInput {
             parameters,
             layer,
             accumulate,
@@ -187,7 +198,8 @@ impl<B: Backend> FusedPass<'_, B> {
     fn recompute(&self, index: usize, work: &mut Workspace<B>) -> Result<()> {
         let (input, out) = work.hidden[index..].split_at_mut(1);
         let (batch, state) = (&work.batch, &mut work.layers[0]);
-        self.layer(index, LayerBuffers { batch, input: &input[0], state, out: &mut out[0] })
+        let (relative, input, out) = (&work.relative, &input[0], &mut out[0]);
+        self.layer(index, LayerBuffers { batch, relative, input, state, out })
     }
 
     /// Computes the backward pass of a layer. It reads the gradient of the output from `grad_first`
@@ -251,20 +263,26 @@ impl<B: Backend> FusedPass<'_, B> {
         let (x, dx) = (&state.context, &mut work.grad_context);
         let buffers = LinearBuffers { rows, x, grad: &work.grad_narrow, dx, accumulate: false };
         self.linear_backward(&layer.attention_output, false, buffers, gradients)?;
+        let relative = &mut work.relative;
+        let mut drelative = std::mem::take(&mut relative.grad_matrix);
         backend.attention_backward(AttentionBackward {
             config: &self.network.attention(dropouts.attention_probabilities, first_only),
             batch,
             queries: if first_only { &state.queries } else { &state.qkv },
             keys_values: &state.qkv,
+            relative: self.relative(relative, &state.relative),
             statistics: &state.attention_statistics,
             grad: &work.grad_context,
             dqueries: first_only.then_some(&mut work.grad_queries),
             dkeys_values: &mut work.grad_qkv,
+            drelative: self.trains.then_some(&mut drelative),
         })?;
+        relative.grad_matrix = drelative;
         let (input, qkv) = (&work.hidden[index], &work.grad_qkv);
         if !first_only {
             let buffers = LinearBuffers { rows, x: input, grad: qkv, dx: grad, accumulate: true };
-            return self.linear_backward(&layer.query_key_value(), true, buffers, gradients);
+            self.linear_backward(&layer.query_key_value(), true, buffers, gradients)?;
+            return self.layer_relative_backward(index, &state.relative, relative, gradients);
         }
         let queries = &work.grad_queries;
         let buffers =
@@ -274,6 +292,7 @@ impl<B: Backend> FusedPass<'_, B> {
         let buffers =
             LinearBuffers { rows, x: input, grad: qkv, dx: &mut *below, accumulate: false };
         self.linear_backward(&layer.key_value(), true, buffers, gradients)?;
+        self.layer_relative_backward(index, &state.relative, relative, gradients)?;
         backend.scatter_add_first(batch, self.network.hidden, &work.grad_first, below)
     }
 
@@ -297,6 +316,7 @@ impl<B: Backend> FusedPass<'_, B> {
         gradients: &mut B::Gradients,
     ) -> Result<()> {
         let layout = &self.network.layout;
+        self.relative_backward(work, gradients)?;
         self.project_backward(work, gradients)?;
         let grad = match layout.project {
             Some(_) => &mut work.grad_narrow,

@@ -1,6 +1,7 @@
 //! The forward pass.
 
 use super::network::Network;
+use super::relative::RelativeState;
 use super::workspace::{HeadState, LayerState, Workspace};
 use crate::core::model::Pooling;
 use crate::core::ops::backend::{
@@ -50,6 +51,7 @@ impl<'a, B: Backend> FusedPass<'a, B> {
 /// The buffers of one layer's forward pass.
 pub(super) struct LayerBuffers<'a, B: Backend> {
     pub batch: &'a B::Batch,
+    pub relative: &'a RelativeState<B>,
     pub input: &'a B::Buffer,
     pub state: &'a mut LayerState<B>,
     pub out: &'a mut B::Buffer,
@@ -100,6 +102,7 @@ impl<B: Backend> FusedPass<'_, B> {
     ) -> Result<()> {
         self.prepare(saved, work);
         self.backend.send(&self.network.with_positions(packed), &mut work.batch)?;
+        self.begin_relative(packed.longest(), work)?;
         self.embed(work)
     }
 
@@ -131,7 +134,8 @@ impl<B: Backend> FusedPass<'_, B> {
             let (input, out) = work.hidden[at..].split_at_mut(1);
             let state = &mut work.layers[if saved == SavedActivations::All { index } else { 0 }];
             let (input, out) = (&input[0], &mut out[0]);
-            let buffers = LayerBuffers { batch: &work.batch, input, state, out };
+            let (batch, relative) = (&work.batch, &work.relative);
+            let buffers = LayerBuffers { batch, relative, input, state, out };
             self.backend.install(|| self.layer(index, buffers))?;
             between();
             if saved == SavedActivations::None {
@@ -190,7 +194,7 @@ impl<B: Backend> FusedPass<'_, B> {
     /// Computes one encoder layer. If the head reads only first tokens, the last layer
     /// computes keys and values for all rows, and the rest for first tokens.
     pub(super) fn layer(&self, index: usize, buffers: LayerBuffers<'_, B>) -> Result<()> {
-        let LayerBuffers { batch, input, state, out } = buffers;
+        let LayerBuffers { batch, relative, input, state, out } = buffers;
         let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
         let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
         let first_only = self.network.is_first_only(index);
@@ -202,11 +206,13 @@ impl<B: Backend> FusedPass<'_, B> {
         } else {
             self.linear(&layer.query_key_value(), rows, input, &mut state.qkv)?;
         }
+        self.layer_relative(index, relative, &mut state.relative)?;
         backend.attention(AttentionForward {
             config: &self.network.attention(dropouts.attention_probabilities, first_only),
             batch,
             queries: if first_only { &state.queries } else { &state.qkv },
             keys_values: &state.qkv,
+            relative: self.relative(relative, &state.relative),
             out: &mut state.context,
             statistics: &mut state.attention_statistics,
         })?;

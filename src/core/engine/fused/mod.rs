@@ -8,6 +8,7 @@ mod network;
 mod path;
 pub mod pretraining;
 mod rate;
+mod relative;
 mod token_head;
 mod workspace;
 
@@ -223,6 +224,7 @@ impl FusedEngine<Cpu> {
                 layers.push(layer.query_key_value());
             }
             layers.extend([layer.attention_output, layer.intermediate, layer.output]);
+            layers.extend(layer.relative);
         }
         self.name += ", int8";
         self.parameters.quantize(&layers)

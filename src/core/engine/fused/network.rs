@@ -1,6 +1,6 @@
 //! The architecture of a model for the fused engine, and its dropout masks.
 
-use crate::core::model::{ModelConfig, ModelLayout, Pooling, Task};
+use crate::core::model::{ModelConfig, ModelLayout, Pooling, RelativePositions, Task};
 use crate::core::ops::backend::{Activation, AttentionConfig, MatrixColumns, PackedBatch};
 use crate::core::ops::{Dropout, DropoutKey, DropoutProbabilities, NetworkDropouts};
 use std::borrow::Cow;
@@ -17,6 +17,10 @@ pub(super) struct Network {
     /// Whether dropout also applies to the head's input.
     pub drops_head_input: bool,
     pub head_activation: Activation,
+    /// How attention uses relative positions, if it does.
+    pub relative: Option<RelativePositions>,
+    /// The factor of attention scores.
+    score_scale: f64,
     dropout_probabilities: DropoutProbabilities,
 }
 
@@ -31,6 +35,8 @@ impl Network {
             pooling: if config.task.is_pretraining() { Pooling::Mean } else { config.pooling },
             drops_head_input: config.architecture.drops_head_input(),
             head_activation: config.head_activation(),
+            relative: config.relative,
+            score_scale: config.score_scale(),
             dropout_probabilities: config.dropout_probabilities(),
         }
     }
@@ -101,7 +107,7 @@ impl Network {
         AttentionConfig {
             heads: self.heads,
             head_width,
-            scale: (1.0 / (head_width as f64).sqrt()) as f32,
+            scale: self.score_scale as f32,
             dropout,
             first_only,
             queries,

@@ -41,6 +41,7 @@ impl<B: Backend> FusedEngine<B> {
             let saved = SavedActivations::All;
             pass.prepare(saved, work);
             backend.send(&network.with_positions(batch), &mut work.batch)?;
+            pass.begin_relative(batch.longest(), work)?;
             pass.embed_between(&ends, path.shares, work)?;
             let last = pass.layers(saved, work)?;
             pass.classify(last, work)?;

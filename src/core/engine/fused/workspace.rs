@@ -1,6 +1,7 @@
 //! The buffers of an engine: gradients, and activations that the forward pass saves for the
 //! backward pass. They are reused in each step, so nothing is allocated after the largest batch.
 
+use super::relative::{RelativeLayer, RelativeState};
 use crate::core::ops::Backend;
 
 /// The activations of one layer.
@@ -10,6 +11,7 @@ pub(super) struct LayerState<B: Backend> {
     /// In a layer that computes only first tokens: the input rows of the first tokens, and their queries.
     pub first: B::Buffer,
     pub queries: B::Buffer,
+    pub relative: RelativeLayer<B>,
     pub attention_statistics: B::Floats,
     pub context: B::Buffer,
     /// The input of the first layer normalization.
@@ -31,6 +33,7 @@ impl<B: Backend> Default for LayerState<B> {
             qkv: B::Buffer::default(),
             first: B::Buffer::default(),
             queries: B::Buffer::default(),
+            relative: RelativeLayer::default(),
             attention_statistics: B::Floats::default(),
             context: B::Buffer::default(),
             attended: B::Buffer::default(),
@@ -72,6 +75,7 @@ pub(super) struct Workspace<B: Backend> {
     pub embedded_statistics: B::Floats,
     /// The output of the embeddings before the projection, in models that have one.
     pub embedded: B::Buffer,
+    pub relative: RelativeState<B>,
     /// The input of each layer, and the output of the last.
     pub hidden: Vec<B::Buffer>,
     /// The activations of each layer whose activations are saved.
@@ -97,6 +101,7 @@ impl<B: Backend> Workspace<B> {
             embedded_sum: B::Buffer::default(),
             embedded_statistics: B::Floats::default(),
             embedded: B::Buffer::default(),
+            relative: RelativeState::default(),
             hidden: Vec::new(),
             layers: Vec::new(),
             pooled: B::Buffer::default(),

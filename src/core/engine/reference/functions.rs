@@ -48,6 +48,16 @@ impl PaddedBatch {
         }
     }
 
+    /// The number of tokens of the longest sequence, excluding padding.
+    pub(super) fn longest(&self) -> usize {
+        self.lengths.iter().copied().max().unwrap_or(0)
+    }
+
+    /// The number of tokens of each sequence, including padding.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
     /// The row of each token in the packed batch, which determines its dropout mask; padding tokens
     /// continue the numbering.
     pub(super) fn rows(&self) -> impl Iterator<Item = usize> {
@@ -206,20 +216,20 @@ impl Positions {
     }
 }
 
-/// `tokens[ids] + positions[position ids] + types[type ids]`, `[batch, length, width]`; the last is
-/// left out if there is no table of types.
+/// `tokens[ids] + positions[position ids] + types[type ids]`, `[batch, length, width]`; the others are
+/// left out if there is no table of positions or of types.
 ///
 /// # Errors
-/// If an id is outside its table, or a sequence is longer than the table of positions.
+/// If an id is outside its table, or a sequence is longer than `max_positions`.
 pub(super) fn embed(
     batch: &PaddedBatch,
-    position: Positions,
+    (position, max_positions): (Positions, usize),
     tokens: &Tensor,
-    positions: &Tensor,
+    positions: Option<&Tensor>,
     types: Option<&Tensor>,
 ) -> Result<Tensor> {
     let (vocabulary, width) = tokens.dims2()?;
-    let (length, max_positions) = (batch.length, positions.dim(0)?);
+    let length = batch.length;
     if length == 0 || position.first() + length > max_positions {
         candle_core::bail!("a length of {length} for {max_positions} positions");
     }
@@ -235,7 +245,10 @@ pub(super) fn embed(
         let index = Tensor::from_slice(ids, ids.len(), table.device())?;
         table.index_select(&index, 0)?.reshape((size, length, width))
     };
-    let sum = (rows(tokens, &batch.ids)? + rows(positions, &position.ids(batch))?)?;
+    let mut sum = rows(tokens, &batch.ids)?;
+    if let Some(positions) = positions {
+        sum = (sum + rows(positions, &position.ids(batch))?)?;
+    }
     types.map_or(Ok(sum.clone()), |types| sum + rows(types, &batch.type_ids)?)
 }
 
@@ -356,15 +369,16 @@ mod tests {
         let (tokens, positions, types) = (table(10)?, table(3)?, table(2)?);
         let is_refused = |ids: &[u32], position| {
             let batch = padded(&[ids], 0);
-            embed(&batch, position, &tokens, &positions, Some(&types)).is_err()
+            embed(&batch, (position, 3), &tokens, Some(&positions), Some(&types)).is_err()
         };
         assert!(is_refused(&[10], Positions::Counted));
         assert!(is_refused(&[0; 4], Positions::Counted));
         assert!(is_refused(&[0; 3], Positions::CountedWithoutPadding(0)));
         assert!(!is_refused(&[0; 3], Positions::Counted));
         let typed = |kind| PaddedBatch { type_ids: vec![0, kind], ..padded(&[&[2, 3]], 0) };
+        let position = (Positions::Counted, 3);
         let embedded =
-            |kind| embed(&typed(kind), Positions::Counted, &tokens, &positions, Some(&types));
+            |kind| embed(&typed(kind), position, &tokens, Some(&positions), Some(&types));
         assert!(embedded(1).is_ok() && embedded(2).is_err());
         Ok(())
     }

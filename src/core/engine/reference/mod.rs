@@ -4,6 +4,7 @@
 mod functions;
 mod network;
 mod ranks;
+mod relative;
 
 use super::device::cpu_name;
 use super::path::{EmbeddingPath, PathPoint};
@@ -192,7 +193,7 @@ impl ReferenceTraining {
             };
             let padding = match parameter.start {
                 start if start == tables.tokens => tables.padding_token,
-                start if start == tables.positions => tables.padding_position,
+                start if Some(start) == tables.positions => tables.padding_position,
                 _ => None,
             };
             match padding.filter(|_| has_padding) {

@@ -4,6 +4,7 @@ use super::functions::{
     PaddedBatch, Positions, activate, attention_probabilities, dropout, embed, layer_norm, linear,
     mean_of_tokens,
 };
+use super::relative::{RelativeBatch, RelativeProjections, RelativeTable};
 use crate::core::data::batching::PackedBatch;
 use crate::core::model::layout::{LayerLayout, Parameter};
 use crate::core::model::{ModelConfig, ModelLayout, Pooling, SequenceClassifier};
@@ -12,7 +13,7 @@ use crate::core::ops::{Dropout, DropoutKey, DropoutProbabilities, LayerDropouts,
 use candle_core::{Device, Result, Tensor, Var};
 
 /// Copies of a model's parameters, for automatic differentiation.
-struct ParameterVars {
+pub(super) struct ParameterVars {
     starts: Vec<usize>,
     vars: Vec<Var>,
 }
@@ -28,7 +29,7 @@ impl ParameterVars {
     }
 
     /// The parameter that starts at this offset in the flat tensor.
-    fn at(&self, start: usize) -> Result<Tensor> {
+    pub(super) fn at(&self, start: usize) -> Result<Tensor> {
         match self.starts.binary_search(&start) {
             Ok(index) => Ok(self.vars[index].as_tensor().clone()),
             Err(_) => candle_core::bail!("no parameter starts at {start}"),
@@ -37,30 +38,30 @@ impl ParameterVars {
 }
 
 /// A fully connected layer.
-struct Linear {
+pub(super) struct Linear {
     weight: Tensor,
     bias: Tensor,
 }
 
 impl Linear {
-    fn new(vars: &ParameterVars, layout: backend::LinearLayout) -> Result<Self> {
+    pub(super) fn new(vars: &ParameterVars, layout: backend::LinearLayout) -> Result<Self> {
         Ok(Self { weight: vars.at(layout.weight)?, bias: vars.at(layout.bias)? })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         linear(x, &self.weight, &self.bias)
     }
 }
 
 /// A layer normalization.
-struct LayerNorm {
+pub(super) struct LayerNorm {
     weight: Tensor,
     bias: Tensor,
     epsilon: f64,
 }
 
 impl LayerNorm {
-    fn new(
+    pub(super) fn new(
         vars: &ParameterVars,
         layout: &backend::LayerNormLayout,
         config: &ModelConfig,
@@ -72,17 +73,18 @@ impl LayerNorm {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         layer_norm(x, &self.weight, &self.bias, self.epsilon)
     }
 }
 
 /// Token, position and token-type embeddings with layer normalization. `DistilBERT` has no token
-/// types; ELECTRA projects the embeddings to the encoder's width if the widths differ.
+/// types, and `DeBERTa` may have neither types nor positions; ELECTRA projects the embeddings to the encoder's width if the widths differ.
 struct Embeddings {
     tokens: Tensor,
-    positions: Tensor,
+    positions: Option<Tensor>,
     position: Positions,
+    max_positions: usize,
     types: Option<Tensor>,
     norm: LayerNorm,
     project: Option<Linear>,
@@ -92,7 +94,8 @@ impl Embeddings {
     fn new(vars: &ParameterVars, layout: &ModelLayout, config: &ModelConfig) -> Result<Self> {
         Ok(Self {
             tokens: vars.at(layout.tables.tokens)?,
-            positions: vars.at(layout.tables.positions)?,
+            positions: layout.tables.positions.map(|table| vars.at(table)).transpose()?,
+            max_positions: layout.tables.max_positions,
             position: match layout.tables.padding_position {
                 Some(padding) => Positions::CountedWithoutPadding(padding),
                 None => Positions::Counted,
@@ -107,7 +110,8 @@ impl Embeddings {
 
     /// The sum of the tables' rows, `[batch, length, width]`.
     fn sum(&self, batch: &PaddedBatch) -> Result<Tensor> {
-        embed(batch, self.position, &self.tokens, &self.positions, self.types.as_ref())
+        let (positions, types) = (self.positions.as_ref(), self.types.as_ref());
+        embed(batch, (self.position, self.max_positions), &self.tokens, positions, types)
     }
 
     /// From the sum of the tables' rows; returns `[batch, length, hidden]`.
@@ -120,12 +124,20 @@ impl Embeddings {
     }
 }
 
+/// What the layers read of a batch.
+struct LayerBatch {
+    padded: PaddedBatch,
+    relative: Option<RelativeBatch>,
+}
+
 /// Multi-head self-attention (Vaswani et al., 2017), without its output projection.
 struct SelfAttention {
     query: Linear,
     key: Linear,
     value: Linear,
+    relative: RelativeProjections,
     heads: usize,
+    scale: f64,
 }
 
 impl SelfAttention {
@@ -134,12 +146,14 @@ impl SelfAttention {
             query: Linear::new(vars, layout.query)?,
             key: Linear::new(vars, layout.key)?,
             value: Linear::new(vars, layout.value)?,
+            relative: RelativeProjections::new(vars, layout, config)?,
             heads: config.encoder.num_attention_heads,
+            scale: config.score_scale(),
         })
     }
 
     /// `x` and the result are `[batch, length, hidden]`.
-    fn forward(&self, x: &Tensor, batch: &PaddedBatch, drop: Dropout) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, batch: &LayerBatch, drop: &LayerDropouts) -> Result<Tensor> {
         let (size, length, hidden) = x.dims3()?;
         let width = hidden / self.heads;
         let split = |part: &Linear| {
@@ -149,9 +163,13 @@ impl SelfAttention {
                 .contiguous()
         };
         let (query, key, value) = (split(&self.query)?, split(&self.key)?, split(&self.value)?);
-        let scores = query.matmul(&key.t()?)?;
-        let scale = 1.0 / (width as f64).sqrt();
-        let probabilities = attention_probabilities(&scores, batch, scale, drop)?;
+        let mut scores = query.matmul(&key.t()?)?;
+        if let Some(relative) = &batch.relative {
+            let terms = self.relative.scores((&query, &key), relative, drop.relative)?;
+            scores = terms.map_or(Ok(scores.clone()), |terms| scores + terms)?;
+        }
+        let drop = drop.attention_probabilities;
+        let probabilities = attention_probabilities(&scores, &batch.padded, self.scale, drop)?;
         probabilities.matmul(&value)?.transpose(1, 2)?.reshape((size, length, hidden))
     }
 }
@@ -187,9 +205,10 @@ impl EncoderLayer {
     }
 
     /// `x` and the result are `[batch, length, hidden]`.
-    fn forward(&self, x: &Tensor, batch: &PaddedBatch, drop: &LayerDropouts) -> Result<Tensor> {
-        let attended = self.attention.forward(x, batch, drop.attention_probabilities)?;
+    fn forward(&self, x: &Tensor, batch: &LayerBatch, drop: &LayerDropouts) -> Result<Tensor> {
+        let attended = self.attention.forward(x, batch, drop)?;
         let attended = self.attention_output.forward(&attended)?;
+        let batch = &batch.padded;
         let attended = dropout(&attended, drop.attention_output, batch.rows())?;
         let x = self.attention_norm.forward(&(x + attended)?)?;
 
@@ -211,7 +230,7 @@ struct ClassificationHead {
 impl ClassificationHead {
     fn new(vars: &ParameterVars, layout: &ModelLayout, config: &ModelConfig) -> Result<Self> {
         Ok(Self {
-            activation: config.architecture.head_activation(),
+            activation: config.head_activation(),
             dense: Linear::new(vars, layout.head)?,
             out: Linear::new(vars, layout.classifier)?,
         })
@@ -231,6 +250,7 @@ impl ClassificationHead {
 pub struct ReferenceNetwork {
     vars: ParameterVars,
     embeddings: Embeddings,
+    relative: Option<RelativeTable>,
     layers: Vec<EncoderLayer>,
     head: ClassificationHead,
     pooling: Pooling,
@@ -249,6 +269,7 @@ impl ReferenceNetwork {
         let layers = layout.layers.iter();
         Ok(Self {
             embeddings: Embeddings::new(&vars, layout, config)?,
+            relative: RelativeTable::new(&vars, layout, config)?,
             layers: layers
                 .map(|layer| EncoderLayer::new(&vars, layer, layout.activation, config))
                 .collect::<Result<_>>()?,
@@ -317,12 +338,18 @@ impl ReferenceNetwork {
     /// If the shapes do not match.
     pub fn forward_from(&self, sums: &Tensor, batch: &PackedBatch) -> Result<Tensor> {
         let dropouts = NetworkDropouts::new(&self.dropout_probabilities, self.layers.len(), None);
-        let batch = PaddedBatch::new(batch, self.pad_token_id);
-        let mut state = self.embeddings.forward(sums, &batch, dropouts.embeddings)?;
+        let batch = self.layer_batch(batch)?;
+        let mut state = self.embeddings.forward(sums, &batch.padded, dropouts.embeddings)?;
         for (layer, dropouts) in self.layers.iter().zip(&dropouts.layers) {
             state = layer.forward(&state, &batch, dropouts)?;
         }
-        self.logits(&state, &batch, &dropouts)
+        self.logits(&state, &batch.padded, &dropouts)
+    }
+
+    fn layer_batch(&self, batch: &PackedBatch) -> Result<LayerBatch> {
+        let padded = PaddedBatch::new(batch, self.pad_token_id);
+        let relative = self.relative.as_ref().map(|table| table.of(&padded)).transpose()?;
+        Ok(LayerBatch { padded, relative })
     }
 
     /// The outputs of the embeddings and of each layer, `[batch, length, hidden]` each, as with
@@ -332,9 +359,9 @@ impl ReferenceNetwork {
         batch: &PackedBatch,
         dropouts: &NetworkDropouts,
     ) -> Result<Vec<Tensor>> {
-        let batch = PaddedBatch::new(batch, self.pad_token_id);
-        let sum = self.embeddings.sum(&batch)?;
-        let mut states = vec![self.embeddings.forward(&sum, &batch, dropouts.embeddings)?];
+        let batch = self.layer_batch(batch)?;
+        let sum = self.embeddings.sum(&batch.padded)?;
+        let mut states = vec![self.embeddings.forward(&sum, &batch.padded, dropouts.embeddings)?];
         for (layer, dropouts) in self.layers.iter().zip(&dropouts.layers) {
             let next = layer.forward(&states[states.len() - 1], &batch, dropouts)?;
             states.push(next);

@@ -53,6 +53,7 @@ impl ModelConfig {
     pub fn mean_pooling_hook(&self) -> Option<MeanPoolingHook> {
         let hook = match self.architecture {
             Architecture::Bert => MeanPoolingHook { module: "bert.pooler", is_encoder: false },
+            Architecture::DebertaV2 => MeanPoolingHook { module: "pooler", is_encoder: false },
             Architecture::Roberta | Architecture::XlmRoberta | Architecture::Electra => {
                 MeanPoolingHook { module: "classifier", is_encoder: false }
             }

@@ -115,7 +115,9 @@ impl ModelConfig {
     pub fn head_activation(&self) -> Activation {
         let of_the_encoder = activation(self.encoder.hidden_act);
         match (self.task, self.architecture) {
-            (Task::SequenceClassification, architecture) => architecture.head_activation(),
+            (Task::SequenceClassification, architecture) => self
+                .deberta
+                .map_or(architecture.head_activation(), |deberta| deberta.pooler_activation),
             (Task::ReplacedTokens(_), _)
             | (Task::MaskedLm, Architecture::Bert | Architecture::DistilBert) => of_the_encoder,
             // `RobertaLMHead` and `ElectraGeneratorPredictions` have GELU in any model.

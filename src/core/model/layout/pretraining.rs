@@ -1,7 +1,8 @@
 //! The heads of pretraining: the language modeling heads of transformers' `…ForMaskedLM`, whose last
 //! layer is the token table, and the head of `ElectraForPreTraining` with its generator.
 
-use super::{ModelLayout, Planner};
+use super::ModelLayout;
+use super::planner::Planner;
 use crate::core::model::architecture::Architecture;
 use crate::core::model::config::ModelConfig;
 use crate::core::model::config::task::GeneratorShape;
@@ -24,7 +25,8 @@ impl Planner {
         tables: &EmbeddingTables,
     ) -> LanguageModelHead {
         let (dense, norm, bias) = match architecture {
-            Architecture::Bert => (
+            // No other architecture is pretrained: `Architecture::is_pretrained_here`.
+            Architecture::Bert | Architecture::DebertaV2 => (
                 "cls.predictions.transform.dense",
                 "cls.predictions.transform.LayerNorm",
                 "cls.predictions.bias",
@@ -71,7 +73,7 @@ impl Planner {
         let layers = (0..shape.layers)
             .map(|index| {
                 let name = format!("generator.encoder.layer.{index}");
-                self.layer(&name, &names, hidden, intermediate)
+                self.layer(&name, &names, (hidden, intermediate), None)
             })
             .collect();
         let LanguageModelHead { dense, norm, decoder } =
@@ -81,6 +83,7 @@ impl Planner {
             tables,
             embedding_norm,
             project,
+            relative: None,
             layers,
             activation,
             head: dense,

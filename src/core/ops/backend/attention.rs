@@ -1,6 +1,6 @@
 //! Multi-head attention.
 
-use super::{AttentionConfig, Device};
+use super::{AttentionConfig, Device, Relative};
 use candle_core::Result;
 
 /// The arguments of [`AttentionOps::attention`].
@@ -13,6 +13,8 @@ pub struct AttentionForward<'a, D: Device + ?Sized> {
     pub queries: &'a D::Buffer,
     /// The matrix of keys and values; it may be the matrix of queries.
     pub keys_values: &'a D::Buffer,
+    /// The relative positions, in models that have them.
+    pub relative: Option<Relative<'a, D>>,
     /// Output, `[query rows, heads × head width]`.
     pub out: &'a mut D::Buffer,
     /// Output, `[query rows, heads]`: log-sum-exp of the scaled scores.
@@ -29,6 +31,8 @@ pub struct AttentionBackward<'a, D: Device + ?Sized> {
     pub queries: &'a D::Buffer,
     /// As in the forward pass.
     pub keys_values: &'a D::Buffer,
+    /// As in the forward pass.
+    pub relative: Option<Relative<'a, D>>,
     /// The statistics from the forward pass.
     pub statistics: &'a D::Floats,
     /// The gradient of the result.
@@ -38,11 +42,15 @@ pub struct AttentionBackward<'a, D: Device + ?Sized> {
     pub dqueries: Option<&'a mut D::Buffer>,
     /// Output: the gradient of keys and values.
     pub dkeys_values: &'a mut D::Buffer,
+    /// Output: the gradient of the matrix of relative positions, if there is one and its gradient is
+    /// wanted.
+    pub drelative: Option<&'a mut D::Buffer>,
 }
 
 /// Attention, forward and backward.
 pub trait AttentionOps: Device {
-    /// `out = dropout(softmax(scale × q kᵀ)) v` for each head of each sequence.
+    /// `out = dropout(softmax(scale × q kᵀ)) v` for each head of each sequence; relative positions add
+    /// terms to the scores, as [`Relative`] says.
     fn attention(&self, arguments: AttentionForward<'_, Self>) -> Result<()>;
 
     /// Backward of [`Self::attention`].

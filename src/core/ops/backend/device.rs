@@ -19,6 +19,8 @@ pub trait Device: Send + Sync {
     type Floats: Default + Send + Sync;
     /// A packed batch on the device.
     type Batch: Default + Send + Sync;
+    /// The rows of a table of relative positions by distance.
+    type RelativeRows: Default + Send + Sync;
     /// All parameters.
     type Parameters: Send + Sync;
     /// The gradients of all parameters (of the token table, only the rows that the step uses), and

@@ -74,7 +74,7 @@ mod tests {
         let tables = EmbeddingTables {
             tokens: 0,
             vocabulary: 5,
-            positions: 10,
+            positions: Some(10),
             max_positions: 2,
             first_position: 0,
             token_types: 14,

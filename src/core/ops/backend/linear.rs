@@ -41,6 +41,8 @@ pub struct LinearBackwardWeight<'a, D: Device + ?Sized> {
     pub layer: &'a LinearLayout,
     /// Whether to compute the gradient of the bias, too.
     pub biased: bool,
+    /// Whether to add to gradients that this micro-batch has already, of a layer that is used twice.
+    pub again: bool,
     /// The rows of `x` and of `grad`.
     pub rows: usize,
     /// `[rows, inputs]`.

@@ -18,6 +18,7 @@ mod norm;
 mod path;
 mod pretraining;
 mod ranks;
+mod relative;
 mod shapes;
 
 pub use activation::{ActivateBackward, ActivateForward, ActivationOps};
@@ -34,20 +35,37 @@ pub use pretraining::{
     TiedBackwardWeight, TokenCrossEntropy, TokenLosses,
 };
 pub use ranks::exchange_metrics;
+pub use relative::{DropRows, Relative, RelativeColumns, RelativeOps, RelativeRows};
 pub use shapes::{
     Activation, AttentionConfig, EmbeddingTables, LayerNormLayout, LinearLayout, MatrixColumns,
-    Moments, ParameterLayout, StepMetrics, Update,
+    Moments, ParameterLayout, RelativeTable, StepMetrics, Update,
 };
 
 pub use crate::core::data::batching::PackedBatch;
 
 /// A device with every operation of an encoder.
 pub trait Backend:
-    EmbeddingOps + LinearOps + AttentionOps + NormOps + ActivationOps + HeadOps + PathOps
+    EmbeddingOps
+    + LinearOps
+    + AttentionOps
+    + RelativeOps
+    + NormOps
+    + ActivationOps
+    + HeadOps
+    + PathOps
+    + PretrainingOps
 {
 }
 
 impl<D> Backend for D where
-    D: EmbeddingOps + LinearOps + AttentionOps + NormOps + ActivationOps + HeadOps + PathOps
+    D: EmbeddingOps
+        + LinearOps
+        + AttentionOps
+        + RelativeOps
+        + NormOps
+        + ActivationOps
+        + HeadOps
+        + PathOps
+        + PretrainingOps
 {
 }

@@ -37,16 +37,17 @@ pub struct LayerNormLayout {
     pub width: usize,
 }
 
-/// The embedding tables whose rows are summed for each token; a model may have no token types.
+/// The embedding tables whose rows are summed for each token; a model may have no positions and no
+/// token types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmbeddingTables {
     /// The offset of the token table, `[vocabulary, width]`. It is the first parameter: 0.
     pub tokens: usize,
     /// The rows of the token table.
     pub vocabulary: usize,
-    /// The offset of the position table, `[max_positions, width]`.
-    pub positions: usize,
-    /// The rows of the position table.
+    /// The offset of the position table, `[max_positions, width]`, if there is one.
+    pub positions: Option<usize>,
+    /// The rows of the position table; without one, the length of the longest sequence.
     pub max_positions: usize,
     /// The row of the position table for the first token of a sequence.
     pub first_position: usize,
@@ -60,6 +61,19 @@ pub struct EmbeddingTables {
     pub padding_position: Option<u32>,
     /// The width of a row.
     pub width: usize,
+}
+
+/// A table of relative positions (He et al., 2021), whose rows are normalized in some models.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RelativeTable {
+    /// The offset of the table, `[rows, width]`.
+    pub start: usize,
+    /// The number of rows.
+    pub rows: usize,
+    /// The width of a row.
+    pub width: usize,
+    /// The normalization of the rows.
+    pub norm: Option<LayerNormLayout>,
 }
 
 /// The layout of all parameters of a model in one flat list.

@@ -115,7 +115,7 @@ fn forward(
         |(task, (x, out))| {
             let rows = x.chunks_exact_mut(width).zip(out.chunks_exact_mut(width));
             for (row, (x, out)) in rows.enumerate() {
-                vectorized(|| {
+                vectorized!({
                     if let Some(bias) = bias {
                         add(x, bias);
                     }
@@ -153,7 +153,7 @@ fn backward(
         .for_each(|(task, ((grad, x), sums))| {
             let rows = grad.chunks_exact_mut(width).zip(x.chunks_exact(width));
             for (row, (grad, x)) in rows.enumerate() {
-                vectorized(|| {
+                vectorized!({
                     drop_out(dropout, task * ROWS_PER_TASK + row, grad);
                     match activation {
                         Activation::Gelu => scale(x, grad, |x| slope(Activation::Gelu, x)),
@@ -174,7 +174,7 @@ pub(super) fn column_sums(width: usize, matrix: &[f32], partials: &mut Vec<f32>)
     partials.clear();
     partials.resize(matrix.len().div_ceil(task.max(1)) * width, 0.0);
     matrix.par_chunks(task).zip(partials.par_chunks_mut(width)).for_each(|(matrix, sums)| {
-        vectorized(|| {
+        vectorized!({
             for row in matrix.chunks_exact(width) {
                 add(sums, row);
             }

@@ -82,6 +82,8 @@ impl Factors {
     }
 
     /// One update without a gradient of parameters whose moments are zero.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
     pub(super) fn decay(&self, part: &mut Part<'_>) {
         for value in part.parameters.iter_mut() {
             *value *= self.keep;
@@ -129,6 +131,6 @@ impl Part<'_> {
 
     /// One update with the widest vector instructions of this processor.
     pub(super) fn update(self, factors: &Factors, gradient: impl Fn(usize) -> f32) {
-        vectorized(|| factors.apply(self, gradient));
+        vectorized!(factors.apply(self, gradient));
     }
 }

@@ -7,8 +7,12 @@ use super::device::Cpu;
 use super::memory::{resize, split_by_sequence};
 use super::numeric::{exp, lane_sum, vectorized};
 use super::product::{LANES, RowMajor, Strided, product};
+use super::relative::{
+    RelativeGradients, RelativeHead, RelativeScratch, Sizes, add_parts, sequences_of_part,
+};
 use crate::core::ops::backend::{
     AttentionBackward, AttentionConfig, AttentionForward, AttentionOps, MatrixColumns, PackedBatch,
+    Relative,
 };
 use candle_core::Result;
 use rayon::prelude::*;
@@ -16,18 +20,19 @@ use std::cell::RefCell;
 
 impl AttentionOps for Cpu {
     fn attention(&self, arguments: AttentionForward<'_, Self>) -> Result<()> {
-        let AttentionForward { config, batch, queries, keys_values, out, statistics } = arguments;
+        let AttentionForward { config, batch, queries, keys_values, .. } = arguments;
+        let AttentionForward { relative, out, statistics, .. } = arguments;
         let (rows, hidden) = (batch.count_rows(config.first_only), config.hidden());
         let split = |matrix, width| split_by_sequence(matrix, width, batch, config.first_only);
         let out = split(resize(out, rows * hidden), hidden);
         let statistics = split(resize(statistics, rows * config.heads), config.heads);
-        forward(config, batch, queries, keys_values, out, statistics);
+        forward(config, batch, (queries, keys_values, relative), out, statistics);
         Ok(())
     }
 
     fn attention_backward(&self, arguments: AttentionBackward<'_, Self>) -> Result<()> {
         let AttentionBackward { config, batch, queries, keys_values, grad, .. } = arguments;
-        let AttentionBackward { dqueries, dkeys_values, .. } = arguments;
+        let AttentionBackward { relative, dqueries, dkeys_values, drelative, .. } = arguments;
         let first_only = config.first_only;
         let (query_stride, key_stride) = (config.queries.stride, config.keys.stride);
         let dkeys_values = resize(dkeys_values, batch.rows() * key_stride);
@@ -41,7 +46,17 @@ impl AttentionOps for Cpu {
             }
             None => dkeys_values.into_iter().map(|dkv| HeadGradients { dq: None, dkv }).collect(),
         };
-        backward(config, batch, (queries, keys_values), grad, outputs);
+        let inputs = (&queries[..], &keys_values[..], relative);
+        let size = relative.map_or(0, |relative| relative.columns.rows * relative.columns.stride);
+        let Some(drelative) = drelative.filter(|_| size > 0) else {
+            backward(config, batch, inputs, grad, outputs, (1, Vec::new()));
+            return Ok(());
+        };
+        let group = sequences_of_part(batch.batch_size());
+        let mut parts = vec![0f32; batch.batch_size().div_ceil(group) * size];
+        let each = parts.chunks_exact_mut(size).map(Some).collect();
+        backward(config, batch, inputs, grad, outputs, (group, each));
+        add_parts(&parts, resize(drelative, size));
         Ok(())
     }
 }
@@ -52,6 +67,7 @@ struct Scratch {
     transposed: Vec<f32>,
     probabilities: Vec<f32>,
     passed: Vec<f32>,
+    relative: RelativeScratch,
 }
 
 thread_local! {
@@ -66,15 +82,18 @@ struct Sequence<'a> {
     start: usize,
     length: usize,
     queries: usize,
+    relative: Option<Relative<'a, Cpu>>,
 }
+
+/// The matrix of queries, that of keys and values, and the relative positions.
+type Inputs<'a> = (&'a [f32], &'a [f32], Option<Relative<'a, Cpu>>);
 
 impl<'a> Sequence<'a> {
     fn new(
         attention: &AttentionConfig,
         batch: &PackedBatch,
         index: usize,
-        q: &'a [f32],
-        kv: &'a [f32],
+        (q, kv, relative): Inputs<'a>,
     ) -> Self {
         let (start, end) = (batch.starts[index] as usize, batch.starts[index + 1] as usize);
         let (first, last) = if attention.first_only { (index, index + 1) } else { (start, end) };
@@ -84,7 +103,15 @@ impl<'a> Sequence<'a> {
             start,
             length: end - start,
             queries: last - first,
+            relative,
         }
+    }
+
+    /// The relative positions of a head, `width` wide, and the sizes of its matrices.
+    fn relative(&self, head: usize, width: usize) -> Option<(RelativeHead<'a>, Sizes)> {
+        let relative = RelativeHead::new(self.relative?, head * width, self.length);
+        let padded = self.length.next_multiple_of(LANES);
+        Some((relative, Sizes { queries: self.queries, length: self.length, width, padded }))
     }
 }
 
@@ -104,7 +131,7 @@ impl<'a> From<RowMajor<'a>> for Strided<'a> {
 /// `rows` transposed, each row of the result padded with zeros to `padded`.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must be inlined into vectorized loops")]
-fn transpose<'a>(
+pub(super) fn transpose<'a>(
     rows: RowMajor<'_>,
     (length, width, padded): (usize, usize, usize),
     out: &'a mut Vec<f32>,
@@ -143,16 +170,15 @@ fn softmax(scores: &mut [f32], scale: f32) -> f32 {
 fn forward(
     attention: &AttentionConfig,
     batch: &PackedBatch,
-    q: &[f32],
-    kv: &[f32],
+    inputs: Inputs<'_>,
     out: Vec<&mut [f32]>,
     statistics: Vec<&mut [f32]>,
 ) {
     let hidden = attention.hidden();
     out.into_par_iter().zip(statistics).enumerate().for_each(|(index, (out, statistics))| {
-        let sequence = Sequence::new(attention, batch, index, q, kv);
+        let sequence = Sequence::new(attention, batch, index, inputs);
         SCRATCH.with_borrow_mut(|scratch| {
-            vectorized(|| {
+            vectorized!({
                 for head in 0..attention.heads {
                     let out = &mut out[head * attention.head_width..];
                     forward_head(attention, &sequence, head, scratch, (out, hidden), statistics);
@@ -182,6 +208,9 @@ fn forward_head(
     let p = &mut scratch.probabilities;
     p.resize(queries * padded, 0.0);
     product((queries, padded, width), q.into(), keys, p, padded);
+    if let Some((relative, sizes)) = sequence.relative(index, width) {
+        relative.add_scores((q, k), sizes, &mut scratch.relative, p);
+    }
     for (query, row) in p.chunks_exact_mut(padded).enumerate() {
         let row = &mut row[..length];
         statistics[query * heads + index] = softmax(row, attention.scale);
@@ -203,28 +232,37 @@ struct HeadGradients<'a> {
     dkv: &'a mut [f32],
 }
 
-/// Computes the gradients of every sequence.
+/// Computes the gradients of every sequence. Each part of the batch, of `group` sequences, adds its gradient
+/// of the matrix of relative positions to a matrix of its own, if there are any.
 fn backward(
     attention: &AttentionConfig,
     batch: &PackedBatch,
-    (q, kv): (&[f32], &[f32]),
+    inputs: Inputs<'_>,
     grad: &[f32],
-    outputs: Vec<HeadGradients<'_>>,
+    mut outputs: Vec<HeadGradients<'_>>,
+    (group, mut parts): (usize, Vec<Option<&mut [f32]>>),
 ) {
     let hidden = attention.hidden();
-    outputs.into_par_iter().enumerate().for_each(|(index, mut output)| {
-        let sequence = Sequence::new(attention, batch, index, q, kv);
+    let compute = |index: usize, output: &mut HeadGradients<'_>, part: &mut Option<&mut [f32]>| {
+        let sequence = Sequence::new(attention, batch, index, inputs);
         let first = if attention.first_only { index } else { sequence.start };
         let grad = &grad[first * hidden..(first + sequence.queries) * hidden];
         SCRATCH.with_borrow_mut(|scratch| {
-            vectorized(|| {
+            vectorized!({
                 for head in 0..attention.heads {
                     let grad =
                         RowMajor { values: &grad[head * attention.head_width..], stride: hidden };
-                    backward_head(attention, &sequence, head, grad, scratch, &mut output);
+                    backward_head(attention, &sequence, head, grad, scratch, (output, part));
                 }
             });
         });
+    };
+    parts.resize_with(outputs.len().div_ceil(group), || None);
+    let parts = outputs.par_chunks_mut(group).zip(parts.par_iter_mut()).enumerate();
+    parts.for_each(|(number, (outputs, part))| {
+        for (index, output) in outputs.iter_mut().enumerate() {
+            compute(number * group + index, output, part);
+        }
     });
 }
 
@@ -236,7 +274,7 @@ fn backward_head(
     index: usize,
     grad: RowMajor<'_>,
     scratch: &mut Scratch,
-    output: &mut HeadGradients<'_>,
+    (output, part): (&mut HeadGradients<'_>, &mut Option<&mut [f32]>),
 ) {
     let (width, heads) = (attention.head_width, attention.heads);
     let (length, queries) = (sequence.length, sequence.queries);
@@ -244,11 +282,15 @@ fn backward_head(
     let q = head(sequence.q, attention.queries, index, width);
     let k = head(sequence.kv, attention.keys, index, width);
     let v = head(sequence.kv, attention.values, index, width);
-    let Scratch { transposed, probabilities, passed } = scratch;
+    let Scratch { transposed, probabilities, passed, relative: relative_scratch } = scratch;
+    let relative = sequence.relative(index, width);
 
     let keys = transpose(k, (length, width, padded), transposed);
     probabilities.resize(queries * padded, 0.0);
     product((queries, padded, width), q.into(), keys, probabilities, padded);
+    if let Some((relative, sizes)) = &relative {
+        relative.add_scores((q, k), *sizes, relative_scratch, probabilities);
+    }
     let values = transpose(v, (length, width, padded), transposed);
     passed.resize(queries * padded, 0.0);
     product((queries, padded, width), grad.into(), values, passed, padded);
@@ -292,4 +334,14 @@ fn backward_head(
     product((length, width, queries), down(dscores), q, dk, attention.keys.stride);
     let dv = &mut dkv[first_column(attention.values)..];
     product((length, width, queries), down(probabilities), grad, dv, attention.keys.stride);
+    if let Some((relative, sizes)) = relative {
+        let mut gradients = RelativeGradients {
+            dqueries: output.dq.as_deref_mut(),
+            dkeys: &mut *output.dkv,
+            queries_at: (queries_at, attention.queries.stride),
+            keys_at: (first_column(attention.keys), attention.keys.stride),
+            relative: part.as_deref_mut(),
+        };
+        relative.backward((q, k), sizes, relative_scratch, dscores, &mut gradients);
+    }
 }

@@ -7,7 +7,8 @@ use super::optimizer::{self, CpuOptimizer};
 use crate::core::collective::Collective;
 use crate::core::ops::adamw::AdamWSettings;
 use crate::core::ops::backend::{
-    Device, Moments, PackedBatch, ParameterLayout, StepMetrics, Update, exchange_metrics,
+    Device, Moments, PackedBatch, ParameterLayout, RelativeRows, StepMetrics, Update,
+    exchange_metrics,
 };
 use candle_core::{Result, Tensor};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -67,6 +68,7 @@ impl Device for Cpu {
     type Buffer = Vec<f32>;
     type Floats = Vec<f32>;
     type Batch = PackedBatch;
+    type RelativeRows = RelativeRows;
     type Parameters = CpuParameters;
     type Gradients = CpuGradients;
     type Optimizer = CpuOptimizer;

@@ -98,17 +98,14 @@ fn forward(parameters: &[f32], arguments: EmbedForward<'_, Cpu>) {
             for (row, ((sum, out), statistics)) in rows.enumerate() {
                 let row = task * ROWS_PER_TASK + row;
                 let token = tables.tokens + batch.ids[row] as usize * width;
-                let position = tables.positions + positions[row] * width;
+                let position = tables.positions.map(|table| table + positions[row] * width);
                 let kind = (tables.max_token_types > 0)
                     .then(|| tables.token_types + type_of(batch, row) * width);
                 let token = &parameters[token..][..width];
-                let position = &parameters[position..][..width];
-                vectorized(|| {
-                    for (i, sum) in sum.iter_mut().enumerate() {
-                        *sum = token[i] + position[i];
-                    }
-                    if let Some(kind) = kind {
-                        add(sum, &parameters[kind..][..width]);
+                vectorized!({
+                    sum.copy_from_slice(token);
+                    for row in position.into_iter().chain(kind) {
+                        add(sum, &parameters[row..][..width]);
                     }
                     statistics.copy_from_slice(&normalize(sum, norm, out));
                     drop_out(dropout, row, out);
@@ -144,7 +141,7 @@ fn backward(parameters: &[f32], arguments: EmbedBackward<'_, Cpu>) {
             for (row, ((grad, sum), statistics)) in rows.enumerate() {
                 let row = task * ROWS_PER_TASK + row;
                 let kind = type_of(batch, row) * width;
-                vectorized(|| {
+                vectorized!({
                     drop_out(dropout, row, grad);
                     normalize_backward(sum, weight, statistics, grad, dweight, dshift);
                     if types > 0 {
@@ -173,7 +170,8 @@ fn position_rows(
     gradients: &mut CpuGradients,
 ) {
     let (width, accumulate) = (tables.width, gradients.accumulate);
-    let all = gradients.at(tables.positions, tables.max_positions * width);
+    let Some(table) = tables.positions else { return };
+    let all = gradients.at(table, tables.max_positions * width);
     if !accumulate {
         all.fill(0.0);
     }
@@ -185,7 +183,7 @@ fn position_rows(
         for pair in batch.starts.windows(2) {
             let row = pair[0] as usize + position;
             if row < pair[1] as usize {
-                vectorized(|| add(total, &grad[row * width..][..width]));
+                vectorized!(add(total, &grad[row * width..][..width]));
             }
         }
     });
@@ -206,7 +204,7 @@ fn given_position_rows(
         let first = rows.partition_point(|row| (row.0 as usize) < position);
         let used = rows[first..].iter().take_while(|row| row.0 as usize == position);
         for &(_, row) in used {
-            vectorized(|| add(total, &grad[row * width..][..width]));
+            vectorized!(add(total, &grad[row * width..][..width]));
         }
     });
 }
@@ -228,7 +226,7 @@ fn token_rows(
         }
         let (first, end) = (batch.occurrence_starts[token], batch.occurrence_starts[token + 1]);
         for &row in &batch.occurrences[first as usize..end as usize] {
-            vectorized(|| add(total, &grad[row as usize * width..][..width]));
+            vectorized!(add(total, &grad[row as usize * width..][..width]));
         }
     });
 }

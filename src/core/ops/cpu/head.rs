@@ -49,11 +49,15 @@ impl HeadOps for Cpu {
         for (out, ends) in out.chunks_exact_mut(width).zip(batch.starts.windows(2)) {
             let rows = &x[ends[0] as usize * width..ends[1] as usize * width];
             out.fill(0.0);
-            for row in rows.chunks_exact(width) {
-                activation::add(out, row);
-            }
             let share = 1.0 / (ends[1] - ends[0]) as f32;
-            vectorized(|| out.iter_mut().for_each(|sum| *sum *= share));
+            vectorized!({
+                for row in rows.chunks_exact(width) {
+                    activation::add(out, row);
+                }
+                for sum in out.iter_mut() {
+                    *sum *= share;
+                }
+            });
         }
         Ok(())
     }
@@ -70,7 +74,7 @@ impl HeadOps for Cpu {
             let share = 1.0 / (ends[1] - ends[0]) as f32;
             let rows = &mut dx[ends[0] as usize * width..ends[1] as usize * width];
             for row in rows.chunks_exact_mut(width) {
-                vectorized(|| {
+                vectorized!({
                     for (to, from) in row.iter_mut().zip(grad) {
                         *to = share * from;
                     }
@@ -172,7 +176,7 @@ fn classify(parameters: &[f32], layer: &LinearLayout, x: &[f32], logits: &mut [f
     for (x, logits) in rows {
         for (label, logit) in logits.iter_mut().enumerate() {
             let weight = &weight[label * layer.inputs..][..layer.inputs];
-            *logit = bias[label] + vectorized(|| lane_sum(x.len(), |i| x[i] * weight[i]));
+            *logit = bias[label] + vectorized!(lane_sum(x.len(), |i| x[i] * weight[i]));
         }
     }
 }
@@ -191,7 +195,7 @@ fn classify_backward(
     for (dx, grad) in dx.chunks_exact_mut(inputs).zip(grad.chunks_exact(outputs)) {
         dx.fill(0.0);
         for (weight, &grad) in weight.chunks_exact(inputs).zip(grad) {
-            vectorized(|| {
+            vectorized!({
                 for (dx, weight) in dx.iter_mut().zip(weight) {
                     *dx += grad * weight;
                 }
@@ -205,7 +209,7 @@ fn classify_backward(
     for (x, grad) in x.chunks_exact(inputs).zip(grad.chunks_exact(outputs)) {
         let dweight = gradients.at(layer.weight, inputs * outputs);
         for (dweight, &grad) in dweight.chunks_exact_mut(inputs).zip(grad) {
-            vectorized(|| {
+            vectorized!({
                 for (dweight, x) in dweight.iter_mut().zip(x) {
                     *dweight += grad * x;
                 }

@@ -69,8 +69,10 @@ impl LinearOps for Cpu {
     }
 
     fn linear_backward_weight(&self, arguments: LinearBackwardWeight<'_, Self>) -> Result<()> {
-        let LinearBackwardWeight { layer, biased, rows, x, grad, gradients } = arguments;
-        let accumulate = gradients.accumulate;
+        let LinearBackwardWeight { layer, biased, again, rows, x, grad, gradients } = arguments;
+        let before = gradients.accumulate;
+        let accumulate = before || again;
+        gradients.accumulate = accumulate;
         let dweight = gradients.at(layer.weight, layer.weight_len());
         let slopes = Matrix::new(grad, rows, layer.outputs).transposed();
         let x = Matrix::new(x, rows, layer.inputs);
@@ -82,6 +84,7 @@ impl LinearOps for Cpu {
             activation::column_sums(layer.outputs, grad, &mut gradients.partials);
             gradients.add_up(layer.outputs, 0, layer.bias, layer.outputs);
         }
+        gradients.accumulate = before;
         Ok(())
     }
 }

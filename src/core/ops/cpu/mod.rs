@@ -22,6 +22,7 @@ mod path;
 mod pretraining;
 mod product;
 mod quantized;
+mod relative;
 mod tile;
 
 pub use device::Cpu;

@@ -174,7 +174,7 @@ fn forward(
                 .zip(out.chunks_exact_mut(width))
                 .zip(statistics.chunks_exact_mut(2));
             for (row, (((x, residual), out), statistics)) in rows.enumerate() {
-                vectorized(|| {
+                vectorized!({
                     add(x, bias);
                     drop_out(dropout, packed_rows.of(task * ROWS_PER_TASK + row), x);
                     add(x, residual);
@@ -214,7 +214,7 @@ fn backward(
                 .zip(x.chunks_exact(width))
                 .zip(statistics.chunks_exact(2));
             for (row, (((grad, dx), x), statistics)) in rows.enumerate() {
-                vectorized(|| {
+                vectorized!({
                     normalize_backward(x, weight, statistics, grad, dweight, dshift);
                     dx.copy_from_slice(grad);
                     drop_out(dropout, packed_rows.of(task * ROWS_PER_TASK + row), dx);

@@ -6,11 +6,26 @@ pub(super) const ROWS_PER_TASK: usize = 32;
 /// Elements per elementwise task.
 pub(super) const ELEMENTS_PER_TASK: usize = 1 << 14;
 
-/// Runs `work` with the widest vector instructions of this processor.
-#[inline]
-pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+/// A value that a closure consumes, so that it can be called only once.
+pub(super) struct Once;
+
+/// Computes an expression with the widest vector instructions of this processor. What it calls has to
+/// be inlined, or it is compiled for every processor of the architecture.
+macro_rules! vectorized {
+    // The closure must be inlined into the function with the instructions. Only one that consumes a
+    // value is: others are called through a function that is not inlined.
+    ($work:expr) => {{
+        let once = $crate::core::ops::cpu::numeric::Once;
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                let _consumed: $crate::core::ops::cpu::numeric::Once = once;
+                $work
+            },
+        )
+    }};
 }
+pub(super) use vectorized;
 
 const LANES: usize = 16;
 
@@ -50,7 +65,7 @@ pub(super) fn add_in_order(
     if !accumulate {
         total.fill(0.0);
     }
-    vectorized(|| {
+    vectorized!({
         for partial in partials.chunks_exact(width) {
             for (sum, value) in total.iter_mut().zip(&partial[first..]) {
                 *sum += value;
@@ -68,7 +83,8 @@ pub(super) fn exp(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let x = x.clamp(-87.0, 88.0);
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let r = x - n * LN2_HIGH - n * LN2_LOW;
     let p = 1.987_569_1e-4_f32;
     let p = p * r + 1.398_2e-3;
@@ -77,7 +93,8 @@ pub(super) fn exp(x: f32) -> f32 {
     let p = p * r + 1.666_666_5e-1;
     let p = p * r + 0.5;
     let p = p * r * r + r + 1.0;
-    p * f32::from_bits(((n as i32 + 127) << 23) as u32)
+    // The low bits of `rounded` are those of the integer, which becomes the exponent.
+    p * f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23))
 }
 
 #[cfg(test)]

@@ -160,15 +160,21 @@ impl CpuOptimizer {
             || self.average.as_ref().is_some_and(|average| average.has_decayed);
         rows.retain(|&row| self.is_active[row] || decays);
         self.with_average(|optimizer, average| {
-            optimizer.for_rows(&rows, parameters, average, |_, pending, is_active, mut part| {
-                for factors in pending {
-                    if is_active {
-                        factors.apply(part.reborrow(), |_| 0.0);
-                    } else {
-                        factors.decay(&mut part);
+            optimizer.for_rows(
+                &rows,
+                parameters,
+                average,
+                #[inline(always)]
+                |_, pending, is_active, mut part| {
+                    for factors in pending {
+                        if is_active {
+                            factors.apply(part.reborrow(), |_| 0.0);
+                        } else {
+                            factors.decay(&mut part);
+                        }
                     }
-                }
-            });
+                },
+            );
         })?;
         for row in all {
             self.updated[row] = self.step;
@@ -214,7 +220,7 @@ impl CpuOptimizer {
             tasks.push((index, pending, self.is_active[row], part));
         }
         tasks.into_par_iter().with_min_len(8).for_each(|(index, pending, is_active, part)| {
-            vectorized(|| work(index, pending, is_active, part));
+            vectorized!(work(index, pending, is_active, part));
         });
     }
 
@@ -299,10 +305,16 @@ impl CpuOptimizer {
         rows.sort_unstable();
         let tokens: Vec<usize> = rows.iter().map(|&(token, _)| token).collect();
         let (width, grads) = (self.width, &gradients.token_rows);
-        self.for_rows(&tokens, parameters, average, |index, _, _, part| {
-            let gradient = &grads[rows[index].1 * width..][..width];
-            factors.apply(part, |i| gradient[i] * clip);
-        });
+        self.for_rows(
+            &tokens,
+            parameters,
+            average,
+            #[inline(always)]
+            |index, _, _, part| {
+                let gradient = &grads[rows[index].1 * width..][..width];
+                factors.apply(part, |i| gradient[i] * clip);
+            },
+        );
         for row in tokens {
             self.is_active[row] = true;
             self.updated[row] = self.step;
@@ -335,9 +347,12 @@ fn squared_norm(values: &[f32]) -> f64 {
         .par_chunks(ELEMENTS_PER_TASK)
         .map(|chunk| {
             // Short runs are summed in f32, and their sums are added in f64.
-            vectorized(|| {
-                let runs = chunk.chunks(256);
-                runs.map(|run| f64::from(lane_sum(run.len(), |i| run[i] * run[i]))).sum()
+            vectorized!({
+                let mut sum = 0f64;
+                for run in chunk.chunks(256) {
+                    sum += f64::from(lane_sum(run.len(), |i| run[i] * run[i]));
+                }
+                sum
             })
         })
         .collect();

@@ -28,7 +28,7 @@ impl PathOps for Cpu {
                 .for_each(|(row, ((sum, out), statistics))| {
                     let (share, at) = (shares[row / rows], row % rows * width);
                     let (start, end) = (&start[at..][..width], &end[at..][..width]);
-                    vectorized(|| {
+                    vectorized!({
                         for (sum, (start, end)) in sum.iter_mut().zip(start.iter().zip(end)) {
                             *sum = start + share * (end - start);
                         }
@@ -61,7 +61,7 @@ impl PathOps for Cpu {
                         let (dweight, dbias) = unused.split_at_mut(width);
                         let at = row % rows * width;
                         let (start, end) = (&start[at..][..width], &end[at..][..width]);
-                        vectorized(|| {
+                        vectorized!({
                             normalize_backward(sum, weight, statistics, grad, dweight, dbias);
                             lane_sum(width, |i| grad[i] * (end[i] - start[i]))
                         })

@@ -37,7 +37,7 @@ impl PretrainingOps for Cpu {
                 if factor == 0.0 {
                     return changed.copy_from_slice(before);
                 }
-                vectorized(|| {
+                vectorized!({
                     for (value, before) in changed.iter_mut().zip(before) {
                         *value = before + factor * (*value - before);
                     }
@@ -101,7 +101,7 @@ impl PretrainingOps for Cpu {
                 .zip(statistics.par_chunks_mut(2))
                 .with_min_len(ROWS_PER_TASK)
                 .for_each(|((out, x), statistics)| {
-                    vectorized(|| statistics.copy_from_slice(&normalize(x, norm, out)));
+                    vectorized!(statistics.copy_from_slice(&normalize(x, norm, out)));
                 });
             Ok(())
         })
@@ -127,7 +127,7 @@ impl PretrainingOps for Cpu {
                         .zip(x.chunks_exact(width))
                         .zip(statistics.chunks_exact(2));
                     for ((grad, x), statistics) in rows {
-                        vectorized(|| {
+                        vectorized!({
                             normalize_backward(x, weight, statistics, grad, dweight, dbias);
                         });
                     }
@@ -168,7 +168,7 @@ impl PretrainingOps for Cpu {
             .par_chunks_mut(vocabulary)
             .zip(labels)
             .map(|(logits, &label)| {
-                vectorized(|| token_loss(logits, label as usize, trains.then_some(scale)))
+                vectorized!(token_loss(logits, label as usize, trains.then_some(scale)))
             })
             .collect();
         let sum: f64 = losses.iter().map(|(loss, _)| loss).sum();
@@ -188,7 +188,7 @@ impl PretrainingOps for Cpu {
         uniform: &(dyn Fn(usize) -> f64 + Sync),
     ) -> Result<Vec<u32>> {
         let rows = logits.par_chunks(vocabulary).enumerate();
-        Ok(rows.map(|(row, logits)| vectorized(|| sample(logits, uniform(row)))).collect())
+        Ok(rows.map(|(row, logits)| vectorized!(sample(logits, uniform(row)))).collect())
     }
 
     fn replaced_cross_entropy(

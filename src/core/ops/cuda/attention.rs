@@ -6,6 +6,7 @@ use super::batch::DeviceBatch;
 use super::device::CudaBackend;
 use super::driver::{Driver, arguments};
 use super::memory::{DeviceSliceMut, LaunchShape};
+use super::relative::{RelativeAttention, RelativeGradients, RelativeScratch};
 use super::shapes::groups;
 use crate::core::ops::backend::{
     AttentionBackward, AttentionConfig, AttentionForward, AttentionOps,
@@ -46,20 +47,33 @@ fn shapes<D: Driver>(
 
 impl<D: Driver> AttentionOps for CudaBackend<D> {
     fn attention(&self, arguments: AttentionForward<'_, Self>) -> Result<()> {
-        let AttentionForward { config, batch, queries, keys_values, out, statistics } = arguments;
+        let AttentionForward { config, batch, queries, keys_values, .. } = arguments;
+        let AttentionForward { relative, out, statistics, .. } = arguments;
         let context = &self.context;
         let (rows, _) = batch.packed_rows(config.first_only)?;
         let (low, high) = config.dropout.key_halves();
+        let queries = queries.slice(0..rows * config.queries.stride)?;
+        let keys_values = keys_values.slice(0..batch.rows() * config.keys.stride)?;
+        let mut scratch = self.relative.lock().unwrap_or_else(PoisonError::into_inner);
+        let relative = relative.map(|relative| RelativeAttention { config, batch, relative });
+        let terms = match &relative {
+            Some(relative) => {
+                let mut terms = scratch.scores.resize(context, relative.scores_len())?;
+                relative.scores(self, queries, keys_values, terms.reborrow())?;
+                Some(terms)
+            }
+            None => None,
+        };
         let arguments = arguments![
             batch.starts()?,
             config.heads,
             config.head_width,
             config.scale,
             config.first_only,
-            queries.slice(0..rows * config.queries.stride)?,
+            queries,
             config.queries.stride,
             config.queries.start,
-            keys_values.slice(0..batch.rows() * config.keys.stride)?,
+            keys_values,
             config.keys.stride,
             config.keys.start,
             config.values.start,
@@ -67,6 +81,8 @@ impl<D: Driver> AttentionOps for CudaBackend<D> {
             high,
             config.dropout.threshold(),
             config.dropout.kept(),
+            terms.as_ref().map(DeviceSliceMut::as_slice),
+            batch.longest(),
             out.resize(context, rows * config.hidden())?,
             statistics.resize(context, rows * config.heads)?,
         ];
@@ -78,7 +94,7 @@ impl<D: Driver> AttentionOps for CudaBackend<D> {
 
     fn attention_backward(&self, arguments: AttentionBackward<'_, Self>) -> Result<()> {
         let AttentionBackward { config, batch, queries, keys_values, statistics, .. } = arguments;
-        let AttentionBackward { grad, dqueries, dkeys_values, .. } = arguments;
+        let AttentionBackward { relative, grad, dqueries, dkeys_values, drelative, .. } = arguments;
         let context = &self.context;
         let (rows, _) = batch.packed_rows(config.first_only)?;
         let (query_stride, key_stride) = (config.queries.stride, config.keys.stride);
@@ -97,6 +113,17 @@ impl<D: Driver> AttentionOps for CudaBackend<D> {
         let keys_values = keys_values.slice(0..batch.rows() * key_stride)?;
         let statistics = statistics.slice(0..rows * config.heads)?;
         let grad = grad.slice(0..rows * config.hidden())?;
+        let relative = relative.map(|relative| RelativeAttention { config, batch, relative });
+        let mut scratch = self.relative.lock().unwrap_or_else(PoisonError::into_inner);
+        let RelativeScratch { scores, dscores } = &mut *scratch;
+        let (terms, mut dscores) = match &relative {
+            Some(relative) => {
+                let mut terms = scores.resize(context, relative.scores_len())?;
+                relative.scores(self, queries, keys_values, terms.reborrow())?;
+                (Some(terms), Some(dscores.resize(context, relative.scores_len())?))
+            }
+            None => (None, None),
+        };
         let (low, high) = config.dropout.key_halves();
         let (over_queries, over_keys) = shapes(config, batch)?;
         let arguments = arguments![
@@ -116,10 +143,13 @@ impl<D: Driver> AttentionOps for CudaBackend<D> {
             high,
             config.dropout.threshold(),
             config.dropout.kept(),
+            terms.as_ref().map(DeviceSliceMut::as_slice),
+            batch.longest(),
             statistics,
             grad,
             dqueries.as_mut().map_or_else(|| dkeys_values.reborrow(), DeviceSliceMut::reborrow),
             means.reborrow(),
+            dscores.as_mut().map(DeviceSliceMut::reborrow),
         ];
         // SAFETY: the matrices have one row per query or per token, as wide as their strides, and
         // so have their gradients; `grad` is `[query rows, heads × head width]`, the statistics
@@ -142,12 +172,21 @@ impl<D: Driver> AttentionOps for CudaBackend<D> {
             high,
             config.dropout.threshold(),
             config.dropout.kept(),
+            terms.as_ref().map(DeviceSliceMut::as_slice),
+            batch.longest(),
             statistics,
             means.as_slice(),
             grad,
-            dkeys_values,
+            dkeys_values.reborrow(),
         ];
         // SAFETY: as above.
-        unsafe { context.launch("attention_backward_keys", over_keys, arguments) }
+        unsafe { context.launch("attention_backward_keys", over_keys, arguments)? };
+        let (Some(relative), Some(dscores)) = (relative, dscores) else { return Ok(()) };
+        relative.backward(
+            self,
+            dscores.as_slice(),
+            (queries, keys_values),
+            RelativeGradients { dqueries, dkeys_values, drelative },
+        )
     }
 }

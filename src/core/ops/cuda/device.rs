@@ -7,6 +7,7 @@ use super::memory::{Act, DeviceBuffer, GpuContext};
 use super::optimizer::CudaOptimizer;
 use super::parameters::CudaParameters;
 use super::pretraining_buffers::PretrainingBuffers;
+use super::relative::{DeviceRelativeRows, RelativeScratch};
 use crate::core::collective::Collective;
 use crate::core::ops::adamw::AdamWSettings;
 use crate::core::ops::backend::{
@@ -20,6 +21,8 @@ pub struct CudaBackend<D: Driver> {
     pub(super) context: Arc<GpuContext<D>>,
     /// The means that attention's backward pass computes for queries and uses for keys.
     pub(super) attention_means: Mutex<DeviceBuffer<D, f32>>,
+    /// What relative positions add to scores, and the gradients of scores.
+    pub(super) relative: Mutex<RelativeScratch<D>>,
     /// What the losses of pretraining read and write.
     pub(super) pretraining: Mutex<PretrainingBuffers<D>>,
 }
@@ -30,6 +33,7 @@ impl<D: Driver> CudaBackend<D> {
         Self {
             context: Arc::new(GpuContext::new(driver)),
             attention_means: Mutex::default(),
+            relative: Mutex::default(),
             pretraining: Mutex::default(),
         }
     }
@@ -44,6 +48,7 @@ impl<D: Driver> Device for CudaBackend<D> {
     type Buffer = DeviceBuffer<D, Act>;
     type Floats = DeviceBuffer<D, f32>;
     type Batch = DeviceBatch<D>;
+    type RelativeRows = DeviceRelativeRows<D>;
     type Parameters = CudaParameters<D>;
     type Gradients = CudaGradients<D>;
     type Optimizer = CudaOptimizer<D>;

@@ -20,7 +20,10 @@ impl<D: Driver> EmbeddingOps for CudaBackend<D> {
         let (low, high) = dropout.key_halves();
         let arguments = arguments![
             parameters.floats(tables.tokens, tables.vocabulary * width)?,
-            parameters.floats(tables.positions, tables.max_positions * width)?,
+            tables
+                .positions
+                .map(|table| parameters.floats(table, tables.max_positions * width))
+                .transpose()?,
             (tables.max_token_types > 0)
                 .then(|| parameters.floats(tables.token_types, tables.max_token_types * width))
                 .transpose()?,
@@ -150,6 +153,7 @@ fn position_gradients<D: Driver>(
     dense: &mut DenseGradients<D>,
 ) -> Result<()> {
     let (context, width, accumulate) = (&backend.context, tables.width, dense.accumulate);
+    let Some(table) = tables.positions else { return Ok(()) };
     let positions = tables.max_positions;
     let Some((used, starts, tokens)) = batch.position_occurrences()? else {
         let arguments = arguments![
@@ -158,7 +162,7 @@ fn position_gradients<D: Driver>(
             tables.first_position,
             width,
             grad,
-            dense.at(tables.positions, positions * width)?,
+            dense.at(table, positions * width)?,
             accumulate,
         ];
         // SAFETY: `grad` is `[rows, width]`, and the table `[positions, width]`.
@@ -167,16 +171,16 @@ fn position_gradients<D: Driver>(
         };
     };
     if !accumulate {
-        let all = dense.at(tables.positions, positions * width)?;
+        let all = dense.at(table, positions * width)?;
         fill_with_zeros(context, all, positions * width)?;
     }
-    let to = dense.at(tables.positions, used * width)?;
+    let to = dense.at(table, used * width)?;
     let arguments = arguments![starts, tokens, width, grad, to, true];
     // SAFETY: `grad` is `[rows, width]`, the listed tokens are rows, and `to` has `used` rows.
     unsafe { context.launch("token_gradients", table_rows(used, width), arguments)? };
     match tables.padding_position {
         Some(padding) => {
-            let row = dense.at(tables.positions + padding as usize * width, width)?;
+            let row = dense.at(table + padding as usize * width, width)?;
             fill_with_zeros(context, row, width)
         }
         None => Ok(()),

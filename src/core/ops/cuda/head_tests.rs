@@ -51,6 +51,7 @@ pub(super) fn attention<B: Backend>(backend: &B, first_only: bool) -> Result<Res
                 batch: &sent,
                 queries: q,
                 keys_values: kv,
+                relative: None,
                 out: &mut out,
                 statistics: &mut statistics,
             })?;
@@ -63,10 +64,12 @@ pub(super) fn attention<B: Backend>(backend: &B, first_only: bool) -> Result<Res
                 batch: &sent,
                 queries: q,
                 keys_values: kv,
+                relative: None,
                 statistics: &statistics,
                 grad: &grad,
                 dqueries: first_only.then_some(&mut dq),
                 dkeys_values: &mut dkv,
+                drelative: None,
             })?;
             if first_only {
                 results.push(("attention, dq".into(), get(backend, hidden, rows, &dq)?));

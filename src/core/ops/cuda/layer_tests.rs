@@ -98,6 +98,7 @@ pub(super) fn linear_layer<B: Backend>(backend: &B) -> Result<Results> {
             backend.linear_backward_weight(LinearBackwardWeight {
                 layer,
                 biased,
+                again: false,
                 rows,
                 x,
                 grad,
@@ -109,6 +110,7 @@ pub(super) fn linear_layer<B: Backend>(backend: &B) -> Result<Results> {
         backend.linear_backward_weight(LinearBackwardWeight {
             layer,
             biased: false,
+            again: false,
             rows,
             x: &x,
             grad: &grad,

@@ -56,11 +56,12 @@ impl<D: Driver> LinearOps for CudaBackend<D> {
     }
 
     fn linear_backward_weight(&self, arguments: LinearBackwardWeight<'_, Self>) -> Result<()> {
-        let LinearBackwardWeight { layer, biased, rows, x, grad, gradients } = arguments;
+        let LinearBackwardWeight { layer, biased, again, rows, x, grad, gradients } = arguments;
         let (inputs, outputs) = (layer.inputs, layer.outputs);
         let context = &self.context;
         let grad = grad.slice(0..rows * outputs)?;
-        let accumulate = gradients.dense.accumulate;
+        let before = gradients.dense.accumulate;
+        let accumulate = before || again;
         context.multiply(Gemm {
             rows: outputs,
             columns: inputs,
@@ -70,7 +71,13 @@ impl<D: Driver> LinearOps for CudaBackend<D> {
             out: GemmOutput::Floats(gradients.dense.at(layer.weight, layer.weight_len())?),
             accumulate,
         })?;
-        if biased { self.bias_gradient(layer, rows, grad, gradients) } else { Ok(()) }
+        if !biased {
+            return Ok(());
+        }
+        gradients.dense.accumulate = accumulate;
+        let result = self.bias_gradient(layer, rows, grad, gradients);
+        gradients.dense.accumulate = before;
+        result
     }
 }
 

@@ -58,6 +58,10 @@ mod properties;
 #[cfg(unix)]
 mod prototypes;
 mod ranks;
+mod relative;
+#[cfg(test)]
+#[cfg(any(unix, feature = "cuda"))]
+mod relative_tests;
 mod shapes;
 #[cfg(test)]
 #[cfg(any(unix, feature = "cuda"))]
@@ -76,10 +80,11 @@ pub use gradients::CudaGradients;
 pub use memory::{Act, DeviceBuffer, DeviceElement};
 pub use optimizer::CudaOptimizer;
 pub use parameters::CudaParameters;
+pub use relative::DeviceRelativeRows;
 
 /// The kernels' sources, in the order in which they form one translation unit.
 #[cfg(feature = "cuda")]
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     include_str!("kernels/common.cuh"),
     include_str!("kernels/memory.cu"),
     include_str!("kernels/reduce.cu"),
@@ -88,6 +93,7 @@ const SOURCES: [&str; 12] = [
     include_str!("kernels/activation.cu"),
     include_str!("kernels/attention.cu"),
     include_str!("kernels/attention_backward.cu"),
+    include_str!("kernels/relative.cu"),
     include_str!("kernels/head.cu"),
     include_str!("kernels/pretraining.cu"),
     include_str!("kernels/adamw.cu"),

@@ -70,7 +70,7 @@ impl TestModel {
         let tables = EmbeddingTables {
             tokens: 0,
             vocabulary,
-            positions: start("positions"),
+            positions: Some(start("positions")),
             max_positions: 80,
             first_position: 2,
             token_types: start("token types"),
@@ -174,7 +174,7 @@ pub(super) fn put<B: Backend>(backend: &B, width: usize, values: &[f32]) -> Resu
     let tables = EmbeddingTables {
         tokens: 0,
         vocabulary: rows,
-        positions: rows * width,
+        positions: Some(rows * width),
         max_positions: 1,
         first_position: 0,
         token_types: (rows + 1) * width,
@@ -215,7 +215,7 @@ pub(super) fn floats<B: Backend>(
     let tables = EmbeddingTables {
         tokens: 0,
         vocabulary: 0,
-        positions: 0,
+        positions: None,
         max_positions: 0,
         first_position: 0,
         token_types: 0,

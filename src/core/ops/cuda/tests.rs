@@ -5,6 +5,9 @@ use super::head_tests::{attention_of_all, attention_of_first, head_and_loss};
 use super::layer_tests::{activations, embedding, linear_layer, normalization};
 use super::loss_tests::weighted_losses;
 use super::pretraining_tests::{pretraining_heads, pretraining_losses};
+use super::relative_tests::{
+    relative_attention_of_all, relative_attention_of_first, relative_rows,
+};
 use super::test_model::Results;
 use super::training_tests::{training, training_with_rates_and_average};
 use super::{CudaBackend, Precision};
@@ -84,6 +87,9 @@ operations![
     activations,
     attention_of_all,
     attention_of_first,
+    relative_attention_of_all,
+    relative_attention_of_first,
+    relative_rows,
     head_and_loss,
     weighted_losses,
     pretraining_heads,

@@ -163,6 +163,7 @@ fn pass<B: Backend>(
     backend.linear_backward_weight(LinearBackwardWeight {
         layer,
         biased: true,
+        again: false,
         rows,
         x: &out,
         grad,

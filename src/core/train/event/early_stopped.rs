@@ -21,12 +21,12 @@ impl EarlyStopped {
     pub fn message(&self, step: u64) -> (&'static str, [String; 5]) {
         let (text, value, best_step) = match (self.best_metric, self.best_step) {
             (Some(value), Some(best_step)) => (
-                "finished at step {0}: {1} did not improve in {2} evaluations; best {3} at step {4}",
+                "finished at step {0}: evaluations in a row without a better {1}: {2}; best {3} at step {4}",
                 format!("{value:.4}"),
                 best_step.to_string(),
             ),
             _ => (
-                "finished at step {0}: {1} did not improve in {2} evaluations",
+                "finished at step {0}: evaluations in a row without a better {1}: {2}",
                 String::new(),
                 String::new(),
             ),

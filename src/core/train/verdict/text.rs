@@ -46,10 +46,14 @@ impl Verdict {
                 "train loss {0} around step {1}, now {2}",
                 vec![loss(best), since.to_string(), loss(now)],
             ),
-            Self::Overfitting { eval, train, .. } => (
-                "eval loss {0} to {1}, train loss {2} to {3}",
-                eval.iter().chain(train).map(loss).collect(),
-            ),
+            Self::Overfitting { eval, train, accuracy, .. } => {
+                let text = if accuracy.iter().all(|accuracy| accuracy.is_finite()) {
+                    "eval loss {0} to {1}, accuracy {2} to {3}, train loss {4} to {5}"
+                } else {
+                    "eval loss {0} to {1}, train loss {4} to {5}"
+                };
+                (text, eval.iter().chain(accuracy).chain(train).map(loss).collect())
+            }
             Self::Imbalance { class, share, recall } => {
                 let name = labels.get(*class).cloned().unwrap_or_else(|| class.to_string());
                 (

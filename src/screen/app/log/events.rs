@@ -160,14 +160,14 @@ mod tests {
         };
         assert_eq!(
             line(&early, Lang::English),
-            "finished at step 100: eval_f1 did not improve in 3 evaluations; best 0.8123 at step 40"
+            "finished at step 100: evaluations in a row without a better eval_f1: 3; best 0.8123 at step 40"
         );
         assert_eq!(
             line(&early, Lang::Korean),
             "스텝 100에서 완료: 평가 3회 동안 eval_f1 개선 없음, 최고는 스텝 40의 0.8123"
         );
         early.best_metric = None;
-        let expected = "finished at step 100: eval_f1 did not improve in 3 evaluations";
+        let expected = "finished at step 100: evaluations in a row without a better eval_f1: 3";
         assert_eq!(line(&early, Lang::English), expected);
     }
 }

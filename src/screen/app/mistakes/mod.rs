@@ -9,7 +9,7 @@ pub use files::{FileReport, FileTask, LoadedPredictions};
 pub use filter::{ReviewFilter, ReviewOrder, ShownReviews, UnknownFilter};
 
 use crate::core::data::slice_columns::SliceColumn;
-use crate::core::label_errors::suspected;
+use crate::core::label_errors::{is_better_than_chance, suspected};
 use crate::core::train::Outcomes;
 use crate::run::predictions::corrections::Corrections;
 use crate::run::predictions::slices::{Slice, slices};
@@ -66,6 +66,8 @@ pub struct Mistakes {
     chosen_step: Option<u64>,
     /// The class that each review likely has instead of its label.
     suspected: Vec<Option<u32>>,
+    /// Whether the model is better than chance, without which its answers say nothing about labels.
+    pub is_better_than_chance: bool,
     /// The indices of the shown reviews, in order.
     shown: Vec<u32>,
     /// The index of the selected review among those shown.
@@ -239,14 +241,16 @@ impl Mistakes {
     /// Finds likely label errors by all evaluations up to the one that is shown, and the reviews that
     /// are shown.
     fn evaluation_changed(&mut self) {
-        self.suspected = self.find_suspected();
+        let found = self.find_suspected();
+        self.is_better_than_chance = found.is_some();
+        self.suspected = found.unwrap_or_default();
         self.refresh();
     }
 
-    fn find_suspected(&self) -> Vec<Option<u32>> {
-        let Some(classes) = self.evaluation().map(|shown| shown.outcomes.classes()) else {
-            return Vec::new();
-        };
+    /// The class that each review likely has instead of its label; `None` if the model is no better
+    /// than chance.
+    fn find_suspected(&self) -> Option<Vec<Option<u32>>> {
+        let classes = self.evaluation()?.outcomes.classes();
         let outcomes = |evaluation: &KeptEvaluation| evaluation.outcomes.classes() == classes;
         let evaluations: Vec<&Outcomes> = self
             .evaluations_so_far()
@@ -256,9 +260,11 @@ impl Mistakes {
             .collect();
         let labels: Vec<u32> = self.reviews().iter().map(|review| review.label).collect();
         let count = evaluations.len().max(1) as f64;
-        suspected(&labels, classes, |review, class| {
+        let probability = |review: usize, class: usize| {
             evaluations.iter().map(|one| one.probability(review, class)).sum::<f64>() / count
-        })
+        };
+        is_better_than_chance(&labels, classes, probability)
+            .then(|| suspected(&labels, classes, probability))
     }
 
     /// Finds the reviews that are shown, and keeps the selected one selected.

@@ -5,8 +5,9 @@ use crate::core::data::slice_columns::SliceColumn;
 use crate::run::predictions::ReviewSlices;
 use crate::run::predictions::slices::LengthBand;
 
-/// Six reviews and two evaluations, after steps 63 and 126. After the second one, reviews 1, 3 and 5
-/// are misclassified, and the label of review 3 is likely wrong.
+/// 18 reviews and two evaluations, after steps 63 and 126. After the second one, reviews 1, 3 and 5
+/// are misclassified, and the label of review 3 is likely wrong. Those after the sixth one are always
+/// classified correctly.
 pub(crate) fn predictions() -> Predictions {
     let review = |number: usize, text: &str, label, unknown| Review {
         id: format!("{}", 9_000_000 + number),
@@ -16,7 +17,7 @@ pub(crate) fn predictions() -> Predictions {
         tokens: 10,
         unknown,
     };
-    let reviews = vec![
+    let mut reviews = vec![
         review(0, "정말 재미있는 영화", 1, 0),
         review(1, "기대했는데 지루하고 뻔한 이야기라 실망스럽다", 1, 0),
         review(2, "시간이 아깝다", 0, 2),
@@ -24,11 +25,18 @@ pub(crate) fn predictions() -> Predictions {
         review(4, "최악", 0, 0),
         review(5, "그럭저럭 볼 만하다\u{1b}[31m", 1, 1),
     ];
-    let evaluation = |step: u64, positive: [f64; 6]| {
+    let easy = |number: usize| match number % 2 {
+        0 => review(number, "나쁜 영화", 0, 0),
+        _ => review(number, "좋은 영화", 1, 0),
+    };
+    reviews.extend((6..18).map(easy));
+    let evaluation = |step: u64, first: [f64; 6]| {
+        let easy = (6..18).map(|number| if number % 2 == 0 { 0.3 } else { 0.7 });
+        let positive: Vec<f64> = first.into_iter().chain(easy).collect();
         let scaled = |share: f64| (share * 65535.0).round() as u16;
         let outcomes = Outcomes::from_parts(
             2,
-            positive.map(|share| u16::from(share >= 0.5)).to_vec(),
+            positive.iter().map(|share| u16::from(*share >= 0.5)).collect(),
             positive
                 .iter()
                 .zip(&reviews)
@@ -52,7 +60,7 @@ pub(crate) fn predictions() -> Predictions {
                 name: "date".to_owned(),
                 values: vec!["2016".to_owned(), "2015".to_owned()],
             }],
-            rows: [0, 0, 1, 1, 1, 0].map(|year| [Some(year)].into()).to_vec(),
+            rows: (0..18).map(|number| [Some(u8::from((2..5).contains(&number)))].into()).collect(),
         },
         problems: Vec::new(),
     }
@@ -109,7 +117,8 @@ fn filters_are_combined_and_cleared() {
     mistakes.apply(MistakesAction::CancelInput);
     assert_eq!(mistakes.shown().len(), 3);
     mistakes.show_cell((0, 0));
-    assert_eq!(mistakes.shown(), [2, 4]);
+    assert_eq!(mistakes.shown()[..3], [6, 8, 10], "the least certain ones first");
+    assert_eq!(mistakes.shown()[6..], [2, 4]);
 }
 
 #[test]
@@ -118,6 +127,22 @@ fn likely_label_errors_are_found_over_all_evaluations() {
     mistakes.apply(MistakesAction::NextKind);
     assert_eq!(mistakes.filter.kind, ShownReviews::LabelErrors);
     assert_eq!((mistakes.shown(), mistakes.likely_class(3)), (&[3, 1][..], Some(1)));
+}
+
+#[test]
+fn a_model_no_better_than_chance_doubts_no_label() {
+    let mut mistakes = loaded();
+    assert!(mistakes.is_better_than_chance);
+    let mut chance = predictions();
+    for label in chance.reviews.iter_mut().skip(6).map(|review| &mut review.label) {
+        *label = 1;
+    }
+    let predictions = Arc::new(chance);
+    let found = LoadedPredictions { predictions, corrections: Ok(Corrections::new()) };
+    assert_eq!(mistakes.loaded(Ok(Some(found))), [""; 0]);
+    assert!(!mistakes.is_better_than_chance);
+    mistakes.apply(MistakesAction::NextKind);
+    assert_eq!((mistakes.shown(), mistakes.likely_class(3)), (&[][..], None));
 }
 
 #[test]

@@ -57,12 +57,18 @@ pub(super) fn push_report(state: &mut State, report: FileReport) {
         FileReport::Corrections(outcome) => {
             state.mistakes.saved();
             let (level, text) = match outcome {
-                Ok(count) => (
-                    Level::Result,
-                    state
-                        .lang
-                        .tr_with("{0} corrected labels in {1}", &[&count, &corrections::FILE]),
-                ),
+                Ok(0) => {
+                    let text = state.lang.tr("no label is corrected any more").to_owned();
+                    (Level::Result, text)
+                }
+                Ok(count) => {
+                    let text = match count {
+                        1 => "one corrected label in {1}; L again takes it back",
+                        _ => "{0} corrected labels in {1}; L again takes the last one back",
+                    };
+                    let text = state.lang.tr_with(text, &[&count, &corrections::FILE]);
+                    (Level::Result, text)
+                }
                 Err(reason) => (Level::Warning, state.lang.tr_with("not changed: {0}", &[&reason])),
             };
             notify(state, level, text);

@@ -39,6 +39,9 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, t
     if mistakes.shown().is_empty() {
         let text = match mistakes.filter.kind {
             ShownReviews::Corrected => "no label is corrected; L corrects that of a review",
+            ShownReviews::LabelErrors if !mistakes.is_better_than_chance => {
+                "the model is no better than chance, so it cannot doubt labels"
+            }
             _ => "no such review; Esc shows all mistakes",
         };
         return draw_hint(frame, inner, lang.tr(text), theme);

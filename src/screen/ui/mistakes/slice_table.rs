@@ -40,7 +40,7 @@ struct Columns {
 
 impl Columns {
     fn new(names: usize, width: usize) -> Self {
-        let name = names.clamp(NAME[0], NAME[1].min((width / 4).max(NAME[0])));
+        let name = names.clamp(NAME[0], NAME[1].min((width * 3 / 10).max(NAME[0])));
         let mut left = width.saturating_sub(name + COUNT + ACCURACY + 1);
         let mut take = |columns: usize, least_left: usize| {
             let fits = left >= columns + least_left;

@@ -242,7 +242,7 @@ impl RunListColumns {
         spans.push(Span::styled(accuracy, theme.strong()));
         spans.push(Span::raw(metric(best.map(|best| best.eval_f1), self.f1)));
         if self.loss > 0 {
-            spans.push(Span::raw(metric(run.lowest_eval_loss, self.loss)));
+            spans.push(Span::raw(metric(run.eval_loss(), self.loss)));
         }
         spans.push(Span::raw(align_right(&clock(run.seconds), self.time)));
         if self.when > 0 {

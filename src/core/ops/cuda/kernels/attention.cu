@@ -184,11 +184,31 @@ DEVICE float sum_of_row(float value)
     return value;
 }
 
+/* Adds the terms of relative positions, if there are any, to the scores of a tile of queries, from row
+ * `query_row` on, and of keys, from position `first` on. */
+DEVICE void add_relative(const float *relative, u32 longest, u32 heads, u32 head, u64 query_row,
+                         u32 query_count, u32 first, u32 count, float scores[2][4])
+{
+    if (!relative) {
+        return;
+    }
+    UNROLL
+    for (u32 i = 0; i < 2; i++) {
+        UNROLL
+        for (u32 j = 0; j < 4; j++) {
+            if (QUERY_OF(i) < query_count && KEY_OF(j) < count) {
+                u64 pair = ((query_row + QUERY_OF(i)) * heads + head) * longest;
+                scores[i][j] += relative[pair + first + KEY_OF(j)];
+            }
+        }
+    }
+}
+
 BOUNDED_KERNEL(ATTENTION_THREADS, ATTENTION_BLOCKS)
 attention(const u32 *starts, u32 heads, u32 width, float scale, int first_only, const act *queries,
           u32 query_stride, u32 query_start, const act *keys, u32 key_stride, u32 key_start,
-          u32 value_start, u32 low, u32 high, u32 threshold, float kept, act *out,
-          float *statistics)
+          u32 value_start, u32 low, u32 high, u32 threshold, float kept,
+          const float *relative, u32 longest, act *out, float *statistics)
 {
     DYNAMIC_SHARED(shared);
     /* The factor that rescales each query's partial result (online softmax). */
@@ -223,6 +243,8 @@ attention(const u32 *starts, u32 heads, u32 width, float scale, int first_only, 
         __syncthreads();
         float scores[2][4];
         tile_dots(&task, scores);
+        add_relative(relative, longest, heads, task.head, query_row, query_count, first, count,
+                     scores);
         UNROLL
         for (u32 i = 0; i < 2; i++) {
             float top = highest[i];

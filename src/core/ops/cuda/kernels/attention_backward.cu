@@ -62,8 +62,9 @@ BOUNDED_KERNEL(ATTENTION_THREADS, ATTENTION_BLOCKS)
 attention_backward_queries(const u32 *starts, u32 heads, u32 width, float scale, int first_only,
                            const act *queries, u32 query_stride, u32 query_start, const act *keys,
                            u32 key_stride, u32 key_start, u32 value_start, u32 low, u32 high,
-                           u32 threshold, float kept, const float *statistics, const act *grad,
-                           act *dqueries, float *delta)
+                           u32 threshold, float kept, const float *relative, u32 longest,
+                           const float *statistics, const act *grad, act *dqueries, float *delta,
+                           float *dscores)
 {
     DYNAMIC_SHARED(shared);
     BlockTask task = block_task(starts, width, first_only, shared);
@@ -116,6 +117,8 @@ attention_backward_queries(const u32 *starts, u32 heads, u32 width, float scale,
             load_tile(tile_keys + key_start, key_stride, count, width, &task, task.right);
             __syncthreads();
             tile_dots(&task, scores);
+            add_relative(relative, longest, heads, task.head, query_row, query_count, first, count,
+                         scores);
             make_probabilities(scores, scale, log_sum, count, pair.p);
         }
         if (gathers) {
@@ -136,8 +139,13 @@ attention_backward_queries(const u32 *starts, u32 heads, u32 width, float scale,
             for (u32 i = 0; i < 2; i++) {
                 for (u32 j = 0; j < 4; j++) {
                     float apart = centred(pair.dp[i][j], mean_high[i], mean_low[i]);
-                    task.square[KEY_OF(j) * SQUARE_STRIDE + QUERY_OF(i)] =
-                        scale * pair.p[i][j] * apart;
+                    float slope = scale * pair.p[i][j] * apart;
+                    task.square[KEY_OF(j) * SQUARE_STRIDE + QUERY_OF(i)] = slope;
+                    int is_pair = QUERY_OF(i) < query_count && KEY_OF(j) < count;
+                    if (dscores && is_pair && task.slice == 0) {
+                        u64 at = ((query_row + QUERY_OF(i)) * heads + task.head) * longest;
+                        dscores[at + first + KEY_OF(j)] = slope;
+                    }
                 }
             }
             __syncthreads();
@@ -160,8 +168,8 @@ BOUNDED_KERNEL(ATTENTION_THREADS, ATTENTION_BLOCKS)
 attention_backward_keys(const u32 *starts, u32 heads, u32 width, float scale, int first_only,
                         const act *queries, u32 query_stride, u32 query_start, const act *keys,
                         u32 key_stride, u32 key_start, u32 value_start, u32 low, u32 high,
-                        u32 threshold, float kept, const float *statistics, const float *delta,
-                        const act *grad, act *dkeys)
+                        u32 threshold, float kept, const float *relative, u32 longest,
+                        const float *statistics, const float *delta, const act *grad, act *dkeys)
 {
     DYNAMIC_SHARED(shared);
     BlockTask task = block_task(starts, width, first_only, shared);
@@ -202,6 +210,8 @@ attention_backward_keys(const u32 *starts, u32 heads, u32 width, float scale, in
         load_tile(kv + key_start, key_stride, count, width, &task, task.right);
         __syncthreads();
         tile_dots(&task, scores);
+        add_relative(relative, longest, heads, task.head, query_row, query_count, task.first, count,
+                     scores);
         make_probabilities(scores, scale, log_sum, count, pair.p);
         __syncthreads();
         load_tile(g, hidden, query_count, width, &task, task.left);

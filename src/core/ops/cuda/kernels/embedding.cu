@@ -33,10 +33,12 @@ BOUNDED_KERNEL(1024, 1) embed(const float *tokens, const float *positions, const
     u64 at = (u64)row * width + column;
     u32 key = row_key(row, low, high);
     float values[4];
-    float position[4];
+    float position[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     float kind[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     load_four_floats(tokens + (u64)ids[row] * width + column, count, values);
-    load_four_floats(positions + (u64)at_position * width + column, count, position);
+    if (positions) {
+        load_four_floats(positions + (u64)at_position * width + column, count, position);
+    }
     if (types) {
         load_four_floats(types + (u64)at_type * width + column, count, kind);
     }

@@ -55,16 +55,33 @@ KERNEL_OF(activate_backward, A(0, int), A(1, u32), A(2, u32), A(3, u32), A(4, u3
           A(6, u32), A(7, float), A(8, const act *), A(9, act *), A(10, float *))
 KERNEL_OF(attention, A(0, const u32 *), A(1, u32), A(2, u32), A(3, float), A(4, int),
           A(5, const act *), A(6, u32), A(7, u32), A(8, const act *), A(9, u32), A(10, u32),
-          A(11, u32), A(12, u32), A(13, u32), A(14, u32), A(15, float), A(16, act *),
-          A(17, float *))
+          A(11, u32), A(12, u32), A(13, u32), A(14, u32), A(15, float), A(16, const float *),
+          A(17, u32), A(18, act *), A(19, float *))
 KERNEL_OF(attention_backward_queries, A(0, const u32 *), A(1, u32), A(2, u32), A(3, float),
           A(4, int), A(5, const act *), A(6, u32), A(7, u32), A(8, const act *), A(9, u32),
           A(10, u32), A(11, u32), A(12, u32), A(13, u32), A(14, u32), A(15, float),
-          A(16, const float *), A(17, const act *), A(18, act *), A(19, float *))
+          A(16, const float *), A(17, u32), A(18, const float *), A(19, const act *), A(20, act *),
+          A(21, float *), A(22, float *))
 KERNEL_OF(attention_backward_keys, A(0, const u32 *), A(1, u32), A(2, u32), A(3, float), A(4, int),
           A(5, const act *), A(6, u32), A(7, u32), A(8, const act *), A(9, u32), A(10, u32),
           A(11, u32), A(12, u32), A(13, u32), A(14, u32), A(15, float), A(16, const float *),
-          A(17, const float *), A(18, const act *), A(19, act *))
+          A(17, u32), A(18, const float *), A(19, const float *), A(20, const act *), A(21, act *))
+KERNEL_OF(relative_scores, A(0, const u32 *), A(1, u32), A(2, u32), A(3, u32), A(4, int),
+          A(5, const act *), A(6, u32), A(7, u32), A(8, const act *), A(9, u32), A(10, u32),
+          A(11, const act *), A(12, u32), A(13, int), A(14, u32), A(15, int), A(16, u32),
+          A(17, u32), A(18, const u32 *), A(19, u32), A(20, u32), A(21, float *))
+KERNEL_OF(relative_backward_queries, A(0, const u32 *), A(1, u32), A(2, u32), A(3, u32), A(4, int),
+          A(5, const float *), A(6, u32), A(7, const act *), A(8, u32), A(9, u32), A(10, u32),
+          A(11, const u32 *), A(12, u32), A(13, act *), A(14, u32), A(15, u32))
+KERNEL_OF(relative_backward_keys, A(0, const u32 *), A(1, u32), A(2, u32), A(3, u32), A(4, int),
+          A(5, const float *), A(6, u32), A(7, const act *), A(8, u32), A(9, u32), A(10, u32),
+          A(11, const u32 *), A(12, u32), A(13, act *), A(14, u32), A(15, u32))
+KERNEL_OF(relative_backward_rows, A(0, const u32 *), A(1, u32), A(2, u32), A(3, u32), A(4, int),
+          A(5, int), A(6, const float *), A(7, u32), A(8, const act *), A(9, u32), A(10, u32),
+          A(11, u32), A(12, const u32 *), A(13, u32), A(14, act *), A(15, u32), A(16, u32))
+KERNEL_OF(drop_rows, A(0, u32), A(1, u32), A(2, u32), A(3, u32), A(4, float), A(5, const act *),
+          A(6, act *), A(7, int))
+KERNEL_OF(add_to_floats, A(0, const act *), A(1, u64), A(2, float *))
 KERNEL_OF(classify, A(0, const float *), A(1, const float *), A(2, u32), A(3, u32),
           A(4, const act *), A(5, float *))
 KERNEL_OF(classify_backward_input, A(0, const float *), A(1, u32), A(2, u32), A(3, const float *),
@@ -130,6 +147,12 @@ static const Kernel kernels[] = {
     WITH_BARRIERS(attention),
     WITH_BARRIERS(attention_backward_queries),
     WITH_BARRIERS(attention_backward_keys),
+    PLAIN(relative_scores),
+    PLAIN(relative_backward_queries),
+    PLAIN(relative_backward_keys),
+    WITH_BARRIERS(relative_backward_rows),
+    PLAIN(drop_rows),
+    PLAIN(add_to_floats),
     WITH_BARRIERS(classify),
     PLAIN(classify_backward_input),
     WITH_BARRIERS(classify_backward_weight),

@@ -34,6 +34,7 @@
 #include "activation.cu"
 #include "attention.cu"
 #include "attention_backward.cu"
+#include "relative.cu"
 #include "head.cu"
 #include "pretraining.cu"
 #include "adamw.cu"

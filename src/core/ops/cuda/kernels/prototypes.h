@@ -2,7 +2,7 @@
  *
  * The sources are one translation unit. Concatenate, in this order:
  *   common.cuh memory.cu reduce.cu norm.cu embedding.cu activation.cu attention.cu
- *   attention_backward.cu head.cu pretraining.cu adamw.cu token_rows.cu
+ *   attention_backward.cu relative.cu head.cu pretraining.cu adamw.cu token_rows.cu
  * and compile that twice: with -DACTIVATION_BF16 for activations in bf16, without it for f32. This
  * file is documentation that the emulator (emulator.c) checks the kernels against; NVRTC does not
  * need it. No header is included and no option is required; do not pass --use_fast_math.
@@ -154,32 +154,76 @@ KERNEL activate_backward(int activation, u32 rows, u32 width, u32 chunk, u32 low
  * TILES(n) = ceil(n / 32), SLICES(width) = ceil(width / 64); `longest` is the longest sequence. */
 
 /* out [query rows, heads × width]; statistics [query rows, heads]: log-sum-exp of scaled scores.
+ * relative [query rows, heads, longest]: what is added to the scores before they are scaled; or null.
  * grid (batch, heads, (first_only ? 1 : TILES(longest)) × SLICES(width)). */
 KERNEL attention(const u32 *starts, u32 heads, u32 width, float scale, int first_only,
                  const act *queries, u32 query_stride, u32 query_start, const act *keys,
                  u32 key_stride, u32 key_start, u32 value_start, u32 low, u32 high, u32 threshold,
-                 float kept, act *out, float *statistics);
+                 float kept, const float *relative, u32 longest, act *out, float *statistics);
 
 /* The gradient of the queries, into the columns from query_start on of dqueries, whose rows are
  * query_stride wide (dkeys where queries and keys are one matrix); and the mean that
  * attention_backward_keys needs, delta [query rows, heads, 2] (a float and its rounding error).
+ * dscores [query rows, heads, longest]: the gradients of the scores before they are scaled; or null.
  * grid (batch, heads, (first_only ? 1 : TILES(longest)) × SLICES(width)).
  * Launch it before attention_backward_keys. */
 KERNEL attention_backward_queries(const u32 *starts, u32 heads, u32 width, float scale,
                                   int first_only, const act *queries, u32 query_stride,
                                   u32 query_start, const act *keys, u32 key_stride, u32 key_start,
                                   u32 value_start, u32 low, u32 high, u32 threshold, float kept,
-                                  const float *statistics, const act *grad, act *dqueries,
-                                  float *delta);
+                                  const float *relative, u32 longest, const float *statistics,
+                                  const act *grad, act *dqueries, float *delta, float *dscores);
 
 /* The gradients of keys and values, into the columns of dkeys that they have in `keys`.
  * grid (batch, heads, TILES(longest) × SLICES(width)), with first_only too. */
 KERNEL attention_backward_keys(const u32 *starts, u32 heads, u32 width, float scale, int first_only,
                                const act *queries, u32 query_stride, u32 query_start,
                                const act *keys, u32 key_stride, u32 key_start, u32 value_start,
-                               u32 low, u32 high, u32 threshold, float kept,
-                               const float *statistics, const float *delta, const act *grad,
-                               act *dkeys);
+                               u32 low, u32 high, u32 threshold, float kept, const float *relative,
+                               u32 longest, const float *statistics, const float *delta,
+                               const act *grad, act *dkeys);
+
+/* ---- relative.cu ----
+ * `relative`, `stride`, `has_keys`, `keys_at`, `has_queries`, `queries_at`, `first_row`: the matrix of
+ * relative positions; table_rows [2 center + 1] with center >= longest - 1. See the file. */
+
+/* scores [query rows, heads, longest]: the terms of relative positions.
+ * grid (query rows, heads, ceil(longest / 128)), block (128). */
+KERNEL relative_scores(const u32 *starts, u32 batch, u32 heads, u32 width, int first_only,
+                       const act *queries, u32 query_stride, u32 query_start, const act *keys,
+                       u32 key_stride, u32 key_start, const act *relative, u32 stride, int has_keys,
+                       u32 keys_at, int has_queries, u32 queries_at, u32 first_row,
+                       const u32 *table_rows, u32 center, u32 longest, float *scores);
+
+/* Adds to the columns of dqueries from query_start on. dscores as `scores` above.
+ * grid (query rows, heads), block (64). */
+KERNEL relative_backward_queries(const u32 *starts, u32 batch, u32 heads, u32 width, int first_only,
+                                 const float *dscores, u32 longest, const act *relative, u32 stride,
+                                 u32 keys_at, u32 first_row, const u32 *table_rows, u32 center,
+                                 act *dqueries, u32 query_stride, u32 query_start);
+
+/* Adds to the columns of dkeys from key_start on. grid (rows, heads), block (64). */
+KERNEL relative_backward_keys(const u32 *starts, u32 batch, u32 heads, u32 width, int first_only,
+                              const float *dscores, u32 longest, const act *relative, u32 stride,
+                              u32 queries_at, u32 first_row, const u32 *table_rows, u32 center,
+                              act *dkeys, u32 key_stride, u32 key_start);
+
+/* The gradient of the matrix's columns from `at` on, for all heads: of the keys of positions if
+ * `of_queries`, where `content` is the matrix of queries, else of their queries, where it is that of
+ * keys. drelative is the whole matrix, of rows `stride` wide.
+ * grid (rows of the matrix, heads), block (64, 4). */
+KERNEL relative_backward_rows(const u32 *starts, u32 batch, u32 heads, u32 width, int first_only,
+                              int of_queries, const float *dscores, u32 longest, const act *content,
+                              u32 content_stride, u32 content_start, u32 first_row,
+                              const u32 *table_rows, u32 center, act *drelative, u32 stride, u32 at);
+
+/* out [rows, width] = dropout(x), or += with accumulate.
+ * grid (rows, ceil(GROUPS(width) / threads)), block (threads). */
+KERNEL drop_rows(u32 width, u32 low, u32 high, u32 threshold, float kept, const act *x, act *out,
+                 int accumulate);
+
+/* to [len] += from. Any grid. */
+KERNEL add_to_floats(const act *from, u64 len, float *to);
 
 /* ---- head.cu ---- */
 
