@@ -46,9 +46,12 @@ fn columns_of(text: &str) -> usize {
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
 }
 
-/// The sanitized text cut to `columns` terminal columns, with `…` at the end if it was cut. No
-/// grapheme is cut in two.
+/// The sanitized text cut to `columns` terminal columns, with `…` at the end if it was cut and there is
+/// a column for it. No grapheme is cut in two.
 pub fn truncate_width(text: &str, columns: usize) -> String {
+    if columns == 0 {
+        return String::new();
+    }
     // Only the visible part is read, because the text may be a megabyte long.
     let head: String = text.chars().take(columns * 4 + 1).collect();
     let text = sanitize_for_terminal(&head);
@@ -163,7 +166,7 @@ mod tests {
         assert_eq!(truncate_width("한글이다", 8), "한글이다");
         assert_eq!(truncate_width("한글이다.", 8), "한글이…");
         assert_eq!(truncate_width("abc", 2), "a…");
-        assert_eq!(truncate_width("abc", 0), "…");
+        assert_eq!(truncate_width("abc", 0), "");
         assert_eq!(truncate_width("", 0), "");
         // Conjoining jamo and joined emoji are one grapheme of two columns.
         assert_eq!(truncate_width("\u{1112}\u{1161}\u{11ab}글", 3), "\u{1112}\u{1161}\u{11ab}…");

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::screen::app::Page;
-use crate::screen::keymap::{BINDINGS, KeyContext};
+use crate::screen::app::panels::Panel;
+use crate::screen::keymap::{BINDINGS, KeyContext, about_panel};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -173,6 +174,8 @@ fn every_text_has_a_korean_translation() {
     }
     expected.extend(KeyContext::ALL.map(|context| context.title().to_owned()));
     expected.extend(Page::ALL.map(|page| page.title().to_owned()));
+    expected.extend(Panel::ALL.map(|panel| panel.title().to_owned()));
+    expected.extend(Panel::ALL.map(|panel| about_panel(panel).to_owned()));
     let missing: Vec<&String> =
         expected.iter().filter(|text| !KOREAN.contains_key(*text)).collect();
     assert_eq!(missing, [""; 0]);

@@ -234,17 +234,17 @@ impl<C: Connection> Dashboard<'_, C> {
     /// Whether to wait for reports, and how long to wait at most.
     fn next_wait(&self) -> (bool, Duration) {
         let frame = self.pacing.until_frame().filter(|_| self.can_draw()).unwrap_or(TICK);
-        let next = frame.min(self.until_live_question());
+        let next = frame.min(self.until_question());
         // An answer that the user waits for is shown at once.
-        let awaits_answer = self.state.prompt.awaits_answer();
+        let awaits_answer = self.state.prompt.awaits_answer() || self.state.words.is_awaited();
         let reports = if awaits_answer { Duration::ZERO } else { self.pacing.until_reports() };
         if reports.is_zero() { (true, next) } else { (false, next.min(reports)) }
     }
 
-    /// How long to wait before the text being typed is asked about.
-    fn until_live_question(&self) -> Duration {
+    /// How long to wait before something is asked or changes on the predict page.
+    fn until_question(&self) -> Duration {
         let now = self.start.elapsed().as_secs_f64();
-        let due = self.state.live_question_due();
+        let due = self.state.question_due();
         due.map_or(Duration::MAX, |due| Duration::from_secs_f64((due - now).max(0.0)))
     }
 
@@ -319,7 +319,11 @@ impl<C: Connection> Dashboard<'_, C> {
         if messages.iter().any(is_awaited) {
             self.pacing.request_now();
         }
+        let was_outdated = self.state.shows_outdated();
         let mut quits = self.handle(Message::Tick(self.start.elapsed().as_secs_f64()))?;
+        if self.state.shows_outdated() != was_outdated {
+            self.pacing.request_now();
+        }
         for message in messages {
             quits |= self.handle(message)?;
         }
@@ -353,7 +357,12 @@ impl<C: Connection> Dashboard<'_, C> {
 
 /// Whether the user waits for this message.
 fn is_awaited(message: &Message) -> bool {
-    matches!(message, Message::Report(RunReport::Answer(_) | RunReport::Activity(Activity::Idle)))
+    matches!(
+        message,
+        Message::Report(
+            RunReport::Answer(_) | RunReport::Explained(_) | RunReport::Activity(Activity::Idle)
+        )
+    )
 }
 
 /// An error of the terminal means that it is gone.

@@ -127,6 +127,10 @@ fn resizing_redraws_the_whole_page() {
         });
     }
     terminal.resize(40, 10);
+    terminal.wait("a page without borders", |text| {
+        text.contains(" left") && !text.contains('╭') && text.contains("q  quit")
+    });
+    terminal.resize(25, 5);
     terminal.wait_for("Enlarge the window");
     terminal.resize(80, 24);
     terminal

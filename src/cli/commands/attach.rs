@@ -299,6 +299,9 @@ fn send(folder: &Path, command: &str, mut out: impl Write) -> anyhow::Result<Exi
                 writeln!(out, "{}", to_json(&prediction)?)?;
                 return Ok(ExitCode::SUCCESS);
             }
+            RunReport::Explained(explanation) if explanation.is_cancelled() => {
+                channels.commands.send(command.clone())?;
+            }
             RunReport::Explained(Explanation { outcome, .. }) => {
                 let words = outcome.map_err(anyhow::Error::msg)?;
                 writeln!(out, "{}", to_json(&words)?)?;

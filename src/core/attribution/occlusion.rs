@@ -2,8 +2,8 @@
 
 use super::Occludable;
 use crate::core::data::batching::{Example, PackedBatch};
-use crate::core::engine::Engine;
 use crate::core::engine::logits::softmax;
+use crate::core::engine::{Engine, Logits};
 use crate::core::predict::PredictError;
 
 /// The most tokens that are computed at once, unless one text has more.
@@ -19,7 +19,9 @@ pub(super) fn of_tokens(
     let content: Vec<usize> =
         (0..text.is_content.len()).filter(|&index| text.is_content[index]).collect();
     let replaced = content.iter().map(|&index| vec![index]).collect::<Vec<_>>();
-    let probabilities = probabilities(engine, text, &replaced)?;
+    let logits = &mut |batch: &_| engine.logits(batch);
+    let known = probabilities(logits, text, &replaced, MAX_ROWS, &mut || true)?;
+    let probabilities = known.unwrap_or_default();
     let of_class =
         |probabilities: &Vec<f64>| probabilities.get(class as usize).copied().unwrap_or(f64::NAN);
     let mut values = vec![0.0; text.is_content.len()];
@@ -33,23 +35,29 @@ pub(super) fn of_tokens(
 }
 
 /// The probabilities of all classes: of the text, and of the text with the tokens of each group
-/// replaced.
+/// replaced. At most `rows` tokens are computed at once, unless one text has more; before each
+/// computation `continues` is asked, and `None` is returned if it says no.
 pub(super) fn probabilities(
-    engine: &mut dyn Engine,
+    logits: &mut Logits<'_>,
     text: &Occludable,
     groups: &[Vec<usize>],
-) -> Result<Vec<Vec<f64>>, PredictError> {
-    let at_once = (MAX_ROWS / text.example.ids.len().max(1)).max(1);
+    rows: usize,
+    continues: &mut dyn FnMut() -> bool,
+) -> Result<Option<Vec<Vec<f64>>>, PredictError> {
+    let at_once = (rows / text.example.ids.len().max(1)).max(1);
     let unchanged = Vec::new();
     let all: Vec<&Vec<usize>> = std::iter::once(&unchanged).chain(groups).collect();
     let mut probabilities = Vec::with_capacity(all.len());
     for groups in all.chunks(at_once) {
         let examples: Vec<Example> = groups.iter().map(|group| without(text, group)).collect();
-        let logits = engine.logits(&PackedBatch::new(&examples, 0))?;
+        if !continues() {
+            return Ok(None);
+        }
+        let logits = logits(&PackedBatch::new(&examples, 0))?;
         let classes = (logits.len() / examples.len()).max(1);
         probabilities.extend(logits.chunks_exact(classes).map(softmax));
     }
-    Ok(probabilities)
+    Ok(Some(probabilities))
 }
 
 /// The text with these tokens replaced.

@@ -1,10 +1,12 @@
 //! Tests against Python's attributions, and of the words of texts.
 
 use super::*;
+use crate::core::data::batching::PackedBatch;
 use crate::core::engine::device::DeviceChoice;
 use crate::core::engine::{EngineOptions, Ops, build, pytorch_fixtures};
 use crate::core::model::{ModelConfig, SequenceClassifier, Weights};
 use crate::core::predict::classify_inputs;
+use anyhow::Context;
 use serde::Deserialize;
 
 /// Attributions of tokens, by `tests/python/attribution_fixtures.py`.
@@ -78,7 +80,9 @@ fn all_engines_agree_with_python() -> anyhow::Result<()> {
             let engine = engine.as_mut();
             let what = format!("{}, {}", case.model, engine.device());
             let text = case.text();
-            let all = occlusion::probabilities(engine, &text, &[])?;
+            let logits = &mut |batch: &_| engine.logits(batch);
+            let all = occlusion::probabilities(logits, &text, &[], 64, &mut || true)?;
+            let all = all.expect("nothing interrupts it");
             assert!((all[0][case.class as usize] - case.probability).abs() < 1e-5, "{what}");
             let found = occlusion::of_tokens(engine, &text, case.class)?;
             assert_close(&found, &case.occlusion, 1e-5, &what);
@@ -132,6 +136,36 @@ fn attributions_are_in_the_order_of_the_tokens() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Explains a text without an interruption.
+fn explained(
+    engine: &mut dyn Engine,
+    tokenizer: &Tokenizer,
+    input: &TextInput<'_>,
+    max_length: usize,
+) -> anyhow::Result<WordAttributions> {
+    let logits = &mut |batch: &_| engine.logits(batch);
+    let words = explain_words(logits, tokenizer, input, max_length, &mut || true)?;
+    words.context("nothing interrupts it")
+}
+
+#[test]
+fn an_explanation_that_is_no_longer_wanted_ends_early() -> anyhow::Result<()> {
+    let Small { mut engine, tokenizer, .. } = small()?;
+    let text = "정말 재미있는 영화였다 ".repeat(30);
+    let (mut computed, mut asked) = (0, 0);
+    let logits = &mut |batch: &PackedBatch| {
+        computed += 1;
+        engine.logits(batch)
+    };
+    let continues = &mut || {
+        asked += 1;
+        asked < 3
+    };
+    let found = explain_words(logits, &tokenizer, &TextInput::single(&text), 128, continues)?;
+    assert_eq!((found, computed), (None, 2));
+    Ok(())
+}
+
 #[test]
 fn the_words_of_a_text_make_up_the_text() -> anyhow::Result<()> {
     let Small { mut engine, tokenizer, .. } = small()?;
@@ -140,7 +174,7 @@ fn the_words_of_a_text_make_up_the_text() -> anyhow::Result<()> {
         words.parts.iter().map(|part| part.text.as_str()).collect()
     };
     let line = " 정말  재미있는 영화였다!! ☃";
-    let found = explain_words(engine, &tokenizer, &TextInput::single(line), 64)?;
+    let found = explained(engine, &tokenizer, &TextInput::single(line), 64)?;
     assert_eq!(joined(&found), line);
     let words: Vec<&str> =
         found.parts.iter().filter(|part| part.without.is_some()).map(|p| p.text.as_str()).collect();
@@ -159,15 +193,15 @@ fn the_words_of_a_text_make_up_the_text() -> anyhow::Result<()> {
     let word = found.parts.last().and_then(|part| found.contribution(part));
     assert!(word.is_some_and(|word| (word - last).abs() < 1e-6), "{word:?}, {last}");
     // Of a truncated text, the end has no value.
-    let found = explain_words(engine, &tokenizer, &TextInput::single(line), 4)?;
+    let found = explained(engine, &tokenizer, &TextInput::single(line), 4)?;
     assert_eq!(joined(&found), line);
     assert!(found.parts.last().is_some_and(|part| part.without.is_none()));
     let pair = TextInput::pair("정말 재미 ||| 지루한 영화")?;
-    let found = explain_words(engine, &tokenizer, &pair, 64)?;
+    let found = explained(engine, &tokenizer, &pair, 64)?;
     assert_eq!(joined(&found), "정말 재미 ||| 지루한 영화");
     assert_eq!(found.parts.iter().filter(|part| part.without.is_some()).count(), 4);
     for text in ["", " "] {
-        let found = explain_words(engine, &tokenizer, &TextInput::single(text), 64)?;
+        let found = explained(engine, &tokenizer, &TextInput::single(text), 64)?;
         assert!(found.parts.iter().all(|part| part.without.is_none()));
     }
     Ok(())
@@ -178,13 +212,13 @@ fn words_of_a_long_text_are_replaced_together() -> anyhow::Result<()> {
     let Small { mut engine, tokenizer, .. } = small()?;
     let text = "정말 재미있는 영화였다 ".repeat(30);
     let input = TextInput::single(&text);
-    let found = explain_words(engine.as_mut(), &tokenizer, &input, 128)?;
+    let found = explained(engine.as_mut(), &tokenizer, &input, 128)?;
     let count = found.parts.iter().filter(|part| part.without.is_some()).count();
     assert!((8..=64).contains(&count), "{count}");
     // A sentence without spaces has no words; its tokens count.
     let text = "정말재미있는영화였다고생각하는사람이많다";
     let input = TextInput::single(text);
-    let found = explain_words(engine.as_mut(), &tokenizer, &input, 128)?;
+    let found = explained(engine.as_mut(), &tokenizer, &input, 128)?;
     assert!(found.parts.len() > 4, "{:?}", found.parts);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The words of a text, and the probability without each of them.
 
 use super::{AttributionError, Occludable, occlusion};
-use crate::core::engine::Engine;
+use crate::core::engine::Logits;
 use crate::core::number;
 use crate::core::predict::{PAIR_SEPARATOR, TextInput};
 use crate::core::tokenizer::{TokenOrigin, Tokenizer};
@@ -15,6 +15,10 @@ const MAX_WORD_TOKENS: usize = 8;
 /// The most tokens in all texts that are computed for one explanation. Of a longer text, neighbouring
 /// words are replaced together, so that a run under way is not held up for longer than a step.
 const MAX_ROWS: usize = 8192;
+
+/// The most tokens that are computed at once, unless one text has more: after them, an explanation that
+/// is no longer wanted ends.
+const ROWS_AT_ONCE: usize = 256;
 
 /// A part of a text: a word, or what is between words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,29 +50,47 @@ impl WordAttributions {
     pub fn contribution(&self, part: &TextPart) -> Option<f64> {
         part.without.map(|without| self.score - without)
     }
+
+    /// The number of the word, counted from 0, that has the byte `offset` of the text; `None` between
+    /// words.
+    pub fn word_at(&self, offset: usize) -> Option<usize> {
+        let (mut start, mut number) = (0, 0);
+        for part in &self.parts {
+            let end = start + part.text.len();
+            let is_word = part.without.is_some();
+            if (start..end).contains(&offset) {
+                return is_word.then_some(number);
+            }
+            (start, number) = (end, number + usize::from(is_word));
+        }
+        None
+    }
 }
 
-/// Explains the prediction of a text or of a pair of texts by occlusion of its words.
+/// Explains the prediction of a text or of a pair of texts by occlusion of its words. The computation is
+/// divided into short ones, before each of which `continues` is asked; `None` is returned if it says no.
 ///
 /// # Errors
 /// If the text cannot be tokenized, no token can replace others, or the computation fails.
 pub fn explain_words(
-    engine: &mut dyn Engine,
+    logits: &mut Logits<'_>,
     tokenizer: &Tokenizer,
     input: &TextInput<'_>,
     max_length: usize,
-) -> Result<WordAttributions, AttributionError> {
+    continues: &mut dyn FnMut() -> bool,
+) -> Result<Option<WordAttributions>, AttributionError> {
     let text = Occludable::new(tokenizer, input, max_length)?;
     let texts: Vec<Vec<char>> =
         std::iter::once(input.text).chain(input.text_pair).map(|t| t.chars().collect()).collect();
     let origins = tokenizer
         .token_origins(input.text, input.text_pair, max_length)
         .map_err(crate::core::predict::PredictError::from)?;
-    let continues = |id: u32| tokenizer.continues_word(id);
-    let words = words(&text, &origins, &texts, continues);
+    let continues_word = |id: u32| tokenizer.continues_word(id);
+    let words = words(&text, &origins, &texts, continues_word);
     let words = together(words, MAX_ROWS / text.example.ids.len().max(1));
     let groups: Vec<Vec<usize>> = words.iter().map(|word| word.tokens.clone()).collect();
-    let probabilities = occlusion::probabilities(engine, &text, &groups)?;
+    let known = occlusion::probabilities(logits, &text, &groups, ROWS_AT_ONCE, continues)?;
+    let Some(probabilities) = known else { return Ok(None) };
     let original = probabilities.first().map_or(&[][..], Vec::as_slice);
     let class = (0..original.len())
         .fold(0, |best, class| if original[class] > original[best] { class } else { best });
@@ -83,7 +105,7 @@ pub fn explain_words(
         parts.extend(parts_of(characters, words.iter().filter(|(word, _)| word.text == number)));
     }
     let score = original.get(class).copied().unwrap_or(f64::NAN);
-    Ok(WordAttributions { class, score, baseline: text.replacement.token, parts })
+    Ok(Some(WordAttributions { class, score, baseline: text.replacement.token, parts }))
 }
 
 /// A word of a text.

@@ -30,19 +30,52 @@ impl LengthBand {
     }
 }
 
+/// A range of probabilities of the answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConfidenceBand {
+    /// The least probability in percent.
+    pub from: u32,
+    /// The limit in percent, which is not part of the range unless it is 100.
+    pub to: u32,
+}
+
+impl ConfidenceBand {
+    /// The bands, from unsure to sure.
+    pub const ALL: [Self; 6] = [
+        Self { from: 0, to: 60 },
+        Self { from: 60, to: 70 },
+        Self { from: 70, to: 80 },
+        Self { from: 80, to: 90 },
+        Self { from: 90, to: 99 },
+        Self { from: 99, to: 100 },
+    ];
+}
+
 /// The property of the texts of a slice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SliceKind {
     /// All texts.
     All,
     /// The texts with this label.
     Label(u32),
+    /// The texts with this answer.
+    Answer(u32),
     /// The texts of a range of lengths.
     Length(LengthBand),
+    /// The texts whose answer has such a probability.
+    Confidence(ConfidenceBand),
     /// The texts with unknown tokens, or those without.
     Unknown(bool),
     /// The texts with emoji, or those without.
     Emoji(bool),
+    /// The texts with exclamation or question marks, or those without.
+    Marks(bool),
+    /// The texts with digits, or those without.
+    Digits(bool),
+    /// The texts with Latin letters, or those without.
+    Latin(bool),
+    /// The texts with this label, of a range of lengths.
+    LabelLength(u32, LengthBand),
     /// The texts with a value of a slice column.
     Value {
         /// The index of the column.
@@ -116,50 +149,122 @@ fn ascending(one: &str, other: &str) -> std::cmp::Ordering {
     }
 }
 
-/// The slices of an evaluation: of all texts, by label, by length, by unknown tokens, by emoji and by
-/// the values of slice columns. Slices without texts are left out.
+/// The most classes that are divided by length.
+const MAX_DIVIDED: u32 = 4;
+
+/// The slices of an evaluation: of all texts, by label, by answer, by length, by confidence, by what the
+/// texts contain, by the values of slice columns, and by label and length. Slices without texts are left
+/// out.
 pub fn slices(
     reviews: &[Review],
     columns: &ReviewSlices,
     evaluation: &KeptEvaluation,
 ) -> Vec<Slice> {
-    let classes = evaluation.outcomes.classes() as u32;
-    let kinds = std::iter::once(SliceKind::All)
+    let outcomes = &evaluation.outcomes;
+    let classes = outcomes.classes() as u32;
+    let both = [false, true];
+    let kinds: Vec<SliceKind> = std::iter::once(SliceKind::All)
         .chain((0..classes).map(SliceKind::Label))
+        .chain((0..classes).map(SliceKind::Answer))
         .chain(LengthBand::ALL.map(SliceKind::Length))
-        .chain([false, true].map(SliceKind::Unknown))
-        .chain([false, true].map(SliceKind::Emoji));
-    let mut slices: Vec<Slice> = kinds.map(|kind| Slice { kind, right: 0, total: 0 }).collect();
-    for (review, predicted) in reviews.iter().zip(evaluation.outcomes.predicted()) {
-        let has_emoji = has_emoji(review);
-        for slice in &mut slices {
-            let is_inside = match slice.kind {
-                SliceKind::All => true,
-                SliceKind::Label(label) => review.label == label,
-                SliceKind::Length(band) => band.contains(review),
-                SliceKind::Unknown(unknown) => (review.unknown > 0) == unknown,
-                SliceKind::Emoji(emoji) => has_emoji == emoji,
-                SliceKind::Value { .. } => false,
-            };
+        .chain(ConfidenceBand::ALL.map(SliceKind::Confidence))
+        .chain(both.map(SliceKind::Unknown))
+        .chain(both.map(SliceKind::Emoji))
+        .chain(both.map(SliceKind::Marks))
+        .chain(both.map(SliceKind::Digits))
+        .chain(both.map(SliceKind::Latin))
+        .collect();
+    let divided = (0..classes).filter(|_| classes <= MAX_DIVIDED);
+    let divided =
+        divided.flat_map(|label| LengthBand::ALL.map(|band| SliceKind::LabelLength(label, band)));
+    let mut slices: Vec<Slice> =
+        kinds.into_iter().map(|kind| Slice { kind, right: 0, total: 0 }).collect();
+    let mut divided: Vec<Slice> = divided.map(|kind| Slice { kind, right: 0, total: 0 }).collect();
+    for (index, (review, predicted)) in reviews.iter().zip(outcomes.predicted()).enumerate() {
+        let answer = u32::from(*predicted);
+        let confidence = outcomes.probability(index, usize::from(*predicted));
+        let text = Properties::of(review, answer, confidence);
+        let is_right = answer == review.label;
+        for slice in slices.iter_mut().chain(&mut divided) {
+            let is_inside = text.has(slice.kind);
             slice.total += u64::from(is_inside);
-            slice.right += u64::from(is_inside && u32::from(*predicted) == review.label);
+            slice.right += u64::from(is_inside && is_right);
         }
     }
-    slices.retain(|slice| slice.total > 0);
     let is_right = reviews
         .iter()
-        .zip(evaluation.outcomes.predicted())
+        .zip(outcomes.predicted())
         .map(|(review, predicted)| u32::from(*predicted) == review.label);
     slices.extend(value_slices(&columns.columns, columns.rows.iter().zip(is_right)));
+    slices.extend(divided);
+    slices.retain(|slice| slice.total > 0);
     slices
 }
 
-/// Whether a review has a pictograph. Hearts, stars and notes of older fonts count, letters do not.
-fn has_emoji(review: &Review) -> bool {
-    let texts = [Some(review.text.as_str()), review.text_pair.as_deref()];
-    texts.into_iter().flatten().flat_map(str::chars).any(|character| {
-        matches!(character, '\u{2600}'..='\u{27bf}' | '\u{2b50}' | '\u{2b55}' | '\u{1f000}'..='\u{1faff}')
-    })
+/// What decides about the slices of a text.
+struct Properties {
+    label: u32,
+    answer: u32,
+    characters: usize,
+    percent: f64,
+    unknown: bool,
+    emoji: bool,
+    marks: bool,
+    digits: bool,
+    latin: bool,
+}
+
+impl Properties {
+    fn of(review: &Review, answer: u32, confidence: f64) -> Self {
+        let mut found = Self {
+            label: review.label,
+            answer,
+            characters: review.characters(),
+            percent: 100.0 * confidence,
+            unknown: review.unknown > 0,
+            emoji: false,
+            marks: false,
+            digits: false,
+            latin: false,
+        };
+        let texts = [Some(review.text.as_str()), review.text_pair.as_deref()];
+        for character in texts.into_iter().flatten().flat_map(str::chars) {
+            found.emoji |= is_emoji(character);
+            found.marks |= matches!(character, '!' | '?' | '\u{ff01}' | '\u{ff1f}');
+            found.digits |= character.is_ascii_digit();
+            found.latin |= character.is_ascii_alphabetic();
+        }
+        found
+    }
+
+    /// Whether the text is in a slice, other than those by value.
+    fn has(&self, kind: SliceKind) -> bool {
+        let is_within = |band: LengthBand| {
+            self.characters >= band.from && band.to.is_none_or(|to| self.characters <= to)
+        };
+        match kind {
+            SliceKind::All => true,
+            SliceKind::Label(label) => self.label == label,
+            SliceKind::Answer(answer) => self.answer == answer,
+            SliceKind::Length(band) => is_within(band),
+            SliceKind::Confidence(ConfidenceBand { from, to }) => {
+                let is_below = to == 100 || self.percent < f64::from(to);
+                self.percent >= f64::from(from) && is_below
+            }
+            SliceKind::Unknown(unknown) => self.unknown == unknown,
+            SliceKind::Emoji(emoji) => self.emoji == emoji,
+            SliceKind::Marks(marks) => self.marks == marks,
+            SliceKind::Digits(digits) => self.digits == digits,
+            SliceKind::Latin(latin) => self.latin == latin,
+            SliceKind::LabelLength(label, band) => self.label == label && is_within(band),
+            SliceKind::Value { .. } => false,
+        }
+    }
+}
+
+/// Whether a character is a pictograph. Hearts, stars and notes of older fonts count, letters do not.
+fn is_emoji(character: char) -> bool {
+    matches!(character, '\u{2600}'..='\u{27bf}' | '\u{2b50}' | '\u{2b55}' | '\u{1f000}'..='\u{1faff}')
 }
 
 #[cfg(test)]
@@ -180,9 +285,14 @@ mod tests {
         let reviews = [
             review("최고", 1, 0),
             review("정말 재미있는 영화였다 ♥", 1, 1),
-            review("시간이 아깝다 😡", 0, 1),
+            review("시간이 아깝다😡!", 0, 1),
         ];
-        let outcomes = Outcomes::from_parts(2, vec![1, 0, 0], vec![0.1; 3], vec![0; 6]);
+        let outcomes = Outcomes::from_parts(
+            2,
+            vec![1, 0, 0],
+            vec![0.1; 3],
+            vec![65535, 0, 45875, 19660, 0, 0],
+        );
         let evaluation =
             KeptEvaluation { step: 1, epoch: 1.0, outcomes: outcomes.unwrap_or_default() };
         let year = |values: &[&str]| SliceColumn {
@@ -218,6 +328,17 @@ mod tests {
         assert_eq!(counts(SliceKind::Length(LengthBand::ALL[1])), (0, 1));
         assert_eq!(counts(SliceKind::Unknown(true)), (1, 2));
         assert_eq!(counts(SliceKind::Emoji(true)), (1, 2));
+        assert_eq!(
+            (counts(SliceKind::Answer(0)), counts(SliceKind::Marks(true))),
+            ((1, 2), (1, 1))
+        );
+        assert_eq!(
+            (counts(SliceKind::Digits(false)), counts(SliceKind::Latin(true))),
+            ((2, 3), (0, 0))
+        );
+        let band = |index| counts(SliceKind::Confidence(ConfidenceBand::ALL[index]));
+        assert_eq!([band(0), band(2), band(5)], [(2, 2), (0, 1), (0, 0)]);
+        assert_eq!(counts(SliceKind::LabelLength(1, LengthBand::ALL[1])), (0, 1));
         assert!(found.iter().all(|slice| slice.total > 0 && slice.interval().is_some()));
     }
 }

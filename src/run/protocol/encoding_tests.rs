@@ -103,7 +103,7 @@ fn reports() -> Vec<RunReport> {
         RunReport::History(HistoryChunk { events: events(), is_last: true }),
         answer(Ok(prediction)),
         answer(Err("a replay has no model".to_owned())),
-        RunReport::Explained(Explanation { text: "재밌다".to_owned(), outcome: Ok(words) }),
+        RunReport::Explained(Explanation::new("재밌다".to_owned(), Ok(Some(words)))),
         RunReport::System(sample),
         RunReport::Notification(notification),
     ]);

@@ -115,6 +115,9 @@ pub struct Answer {
     pub outcome: Result<Prediction, String>,
 }
 
+/// Why a text is not explained if something else was asked meanwhile.
+const CANCELLED: &str = "something newer was asked before the text was explained";
+
 /// The response to a [`Command::Explain`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
@@ -122,6 +125,22 @@ pub struct Explanation {
     pub text: String,
     /// The words that lead to its class, or why they are not known.
     pub outcome: Result<WordAttributions, String>,
+    /// The words that lead to the class that the compared model predicts, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Box<WordAttributions>>,
+}
+
+impl Explanation {
+    /// The response of one model; `None` if the explanation was cancelled by a newer command.
+    pub fn new(text: String, outcome: Result<Option<WordAttributions>, String>) -> Self {
+        let outcome = outcome.and_then(|words| words.ok_or_else(|| CANCELLED.to_owned()));
+        Self { text, outcome, compared: None }
+    }
+
+    /// Whether the explanation was cancelled, so that it can be asked for again.
+    pub fn is_cancelled(&self) -> bool {
+        self.outcome.as_ref().is_err_and(|reason| reason == CANCELLED)
+    }
 }
 
 /// A front end's ends of the two channels to a run or to a replay.

@@ -312,7 +312,7 @@ impl Hub {
                 if !sent {
                     self.explained.pop_back();
                     let outcome = Err("the training thread has ended".to_owned());
-                    self.report_to(id, RunReport::Explained(Explanation { text, outcome }));
+                    self.report_to(id, RunReport::Explained(Explanation::new(text, outcome)));
                 }
             }
             command if may => {

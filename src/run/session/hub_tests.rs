@@ -220,7 +220,7 @@ fn an_explanation_goes_to_the_one_who_asked() -> TestResult {
         assert_eq!(fake.next_command(), Some(explain(text)));
     }
     for text in ["second", "first"] {
-        let explanation = Explanation { text: text.to_owned(), outcome: Err("no".to_owned()) };
+        let explanation = Explanation::new(text.to_owned(), Err("no".to_owned()));
         fake.ends.worker_reports.send(RunReport::Explained(explanation));
     }
     for (front_end, expected) in [(&first, "first"), (&second, "second")] {

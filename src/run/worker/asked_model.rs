@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::core::attribution::{
-    Attribution, AttributionError, ExplainMethod, attribute, explain_words,
+    Attribution, AttributionError, ExplainMethod, WordAttributions, attribute, explain_words,
 };
 use crate::core::engine::Engine;
 use crate::core::engine::logits::class_of;
@@ -51,6 +51,17 @@ impl AskedModel {
         let Self { tokenizer, engine, max_length, .. } = self;
         let class = class_of(&prediction.logits);
         attribute(engine.as_mut(), tokenizer, input, *max_length, class, method)
+    }
+
+    /// The words of a text that lead to its class; `None` if `continues` says no before they are known.
+    fn explain(
+        &mut self,
+        input: &TextInput<'_>,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<WordAttributions>, AttributionError> {
+        let Self { tokenizer, engine, max_length, .. } = self;
+        let logits = &mut |batch: &_| engine.logits(batch);
+        explain_words(logits, tokenizer, input, *max_length, continues)
     }
 
     /// Classifies texts, with calibrated probabilities where there is a temperature.
@@ -104,7 +115,7 @@ impl AskedModels {
 
     /// The model as the start of a run without samples and steps, for the dashboard.
     pub fn describe(&self) -> Started {
-        let clean = |text: &str| sanitize_for_terminal(text).into_owned();
+        let clean = |text: &str| clean(&text);
         let setting = |name: &str, value: &str, reason: &str| Setting {
             name: name.to_owned(),
             value: clean(value),
@@ -154,23 +165,37 @@ impl AskedModels {
             Ok(input) => self.classify(&[input]),
             Err(error) => Err(error),
         };
-        let outcome = outcome
-            .map_err(|error| sanitize_for_terminal(&error.to_string()).into_owned())
-            .and_then(|mut predictions| {
-                predictions.pop().ok_or_else(|| "there is no prediction".to_owned())
-            });
+        let outcome = outcome.map_err(|error| clean(&error)).and_then(|mut predictions| {
+            predictions.pop().ok_or_else(|| "there is no prediction".to_owned())
+        });
         Answer { text, outcome }
     }
 
-    /// The words of a text that lead to the class that the first model predicts.
-    fn explain(&mut self, text: String) -> Explanation {
-        let outcome = self.input(&text).map_err(AttributionError::from);
-        let AskedModel { tokenizer, engine, max_length, .. } = &mut self.first;
-        let outcome = outcome
-            .and_then(|input| explain_words(engine.as_mut(), tokenizer, &input, *max_length))
-            .map_err(|error| sanitize_for_terminal(&error.to_string()).into_owned());
-        Explanation { text, outcome }
+    /// The words of a text that lead to the class that each model predicts, unless `continues` says no
+    /// before they are known.
+    fn explain(&mut self, text: &str, continues: &mut dyn FnMut() -> bool) -> Explanation {
+        let respond = |outcome| Explanation::new(text.to_owned(), outcome);
+        let input = match self.input(text) {
+            Ok(input) => input,
+            Err(error) => return respond(Err(clean(&error))),
+        };
+        let outcome = self.first.explain(&input, continues);
+        let outcome = outcome.map_err(|error| clean(&error));
+        let is_known = matches!(outcome, Ok(Some(_)));
+        let other = self.compared.as_mut().filter(|_| is_known);
+        // Why the other model explains nothing is not said: the first one does.
+        let compared = match other.map(|other| other.explain(&input, continues)) {
+            Some(Ok(None)) => return respond(Ok(None)),
+            Some(Ok(words)) => words.map(Box::new),
+            Some(Err(_)) | None => None,
+        };
+        Explanation { compared, ..respond(outcome) }
     }
+}
+
+/// An error as text for a terminal.
+fn clean(error: &impl std::fmt::Display) -> String {
+    sanitize_for_terminal(&error.to_string()).into_owned()
 }
 
 /// Starts a thread that answers questions until the front end disconnects.
@@ -189,10 +214,13 @@ pub fn start(mut models: AskedModels) -> std::io::Result<Worker> {
             if !send(RunReport::Activity(Activity::Idle)) {
                 return;
             }
-            for command in command_receiver {
+            for command in &command_receiver {
                 let report = match command {
                     Command::Predict { text } => RunReport::Answer(models.answer(text)),
-                    Command::Explain { text } => RunReport::Explained(models.explain(text)),
+                    Command::Explain { text } => {
+                        let continues = &mut || command_receiver.is_empty();
+                        RunReport::Explained(models.explain(&text, continues))
+                    }
                     // The other commands need a run.
                     _ => continue,
                 };

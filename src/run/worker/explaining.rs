@@ -2,34 +2,42 @@
 
 use super::{PreparedRun, input_of};
 use crate::core::attribution::{AttributionError, WordAttributions, explain_words};
-use crate::core::engine::Engine;
+use crate::core::engine::Logits;
 use crate::core::model::ModelConfig;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::tokenizer::Tokenizer;
 use crate::run::protocol::Explanation;
 
-/// Explains the prediction of a text or, for a model of pairs, of a pair of texts on one line.
+/// Explains the prediction of a text or, for a model of pairs, of a pair of texts on one line. The
+/// computation is divided into short ones, before each of which `continues` is asked; `None` is returned
+/// if it says no.
 ///
 /// # Errors
 /// Why it cannot be explained.
 pub(super) fn explain(
-    engine: &mut dyn Engine,
+    logits: &mut Logits<'_>,
     config: &ModelConfig,
     tokenizer: &Tokenizer,
     max_length: usize,
     text: &str,
-) -> Result<WordAttributions, String> {
+    continues: &mut dyn FnMut() -> bool,
+) -> Result<Option<WordAttributions>, String> {
     let explained = input_of(config, text)
         .map_err(AttributionError::from)
-        .and_then(|input| explain_words(engine, tokenizer, &input, max_length));
+        .and_then(|input| explain_words(logits, tokenizer, &input, max_length, continues));
     explained.map_err(|error| sanitize_for_terminal(&error.to_string()).into_owned())
 }
 
 impl PreparedRun {
-    /// Explains the prediction of a text with the current weights.
-    pub(super) fn explain(&self, text: String, engine: &mut dyn Engine) -> Explanation {
+    /// Explains the prediction of a text with the current weights, as [`explain`].
+    pub(super) fn explain(
+        &self,
+        text: String,
+        logits: &mut Logits<'_>,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Explanation {
         let (config, max_length) = (self.model.config(), self.arguments.max_seq_length);
-        let outcome = explain(engine, config, &self.tokenizer, max_length, &text);
-        Explanation { text, outcome }
+        let outcome = explain(logits, config, &self.tokenizer, max_length, &text, continues);
+        Explanation::new(text, outcome)
     }
 }

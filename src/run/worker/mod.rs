@@ -256,7 +256,9 @@ fn run(
                 channels.send(RunReport::Answer(answer));
             }
             Command::Explain { text } => {
-                channels.send(RunReport::Explained(run.explain(text, engine.as_mut())));
+                let logits = &mut |batch: &_| engine.logits(batch);
+                let explained = run.explain(text, logits, &mut || channels.commands.is_empty());
+                channels.send(RunReport::Explained(explained));
             }
             Command::SaveModel => {
                 let unfinished = || (step, TrainerState::new(&run.arguments, run.train.len()));

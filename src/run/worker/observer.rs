@@ -60,6 +60,13 @@ impl<'a, 'c> WorkerObserver<'a, 'c> {
         refusal.is_ok()
     }
 
+    /// Explains the prediction of a text, until a newer command arrives.
+    fn explain(&self, text: String, logits: &mut Logits<'_>) {
+        let channels = self.reporter.channels;
+        let continues = &mut || channels.commands.is_empty();
+        channels.send(RunReport::Explained(self.run.explain(text, logits, continues)));
+    }
+
     /// Reports the activity between evaluations and checkpoints.
     fn report_training(&self) {
         self.report(if self.paused { Activity::Paused } else { Activity::Training });
@@ -133,6 +140,7 @@ impl Observer for WorkerObserver<'_, '_> {
                     let answer = self.run.answer(text, logits, self.reporter.temperature);
                     channels.send(RunReport::Answer(answer));
                 }
+                Command::Explain { text } => self.explain(text, logits),
                 command => self.postponed.push_back(command),
             }
         }
@@ -164,7 +172,8 @@ impl Observer for WorkerObserver<'_, '_> {
                     }
                 }
                 Command::Explain { text } => {
-                    channels.send(RunReport::Explained(self.run.explain(text, engine)));
+                    let logits = &mut |batch: &_| engine.logits(batch);
+                    self.explain(text, logits);
                 }
                 // The model can be saved on request only after training has ended.
                 Command::SaveModel | Command::TakeKeys => {}

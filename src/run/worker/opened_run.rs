@@ -85,8 +85,10 @@ impl Viewer {
                     self.report(RunReport::Answer(Answer { text, outcome }))?;
                 }
                 Command::Explain { text } => {
-                    let outcome = self.model().and_then(|model| model.explain(&text));
-                    self.report(RunReport::Explained(Explanation { text, outcome }))?;
+                    let commands = self.commands.clone();
+                    let continues = &mut || commands.is_empty();
+                    let outcome = self.model().and_then(|model| model.explain(&text, continues));
+                    self.report(RunReport::Explained(Explanation::new(text, outcome)))?;
                 }
                 _ => {}
             }

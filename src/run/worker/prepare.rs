@@ -349,7 +349,7 @@ impl WorkerChannels {
                 }
                 Command::Explain { text } => {
                     let outcome = Err("there is no model yet".to_owned());
-                    self.send(RunReport::Explained(Explanation { text, outcome }));
+                    self.send(RunReport::Explained(Explanation::new(text, outcome)));
                 }
                 // The other commands need a training loop.
                 _ => {}

@@ -20,6 +20,9 @@ pub struct FrameLayout {
     pub scroll_limit: Option<usize>,
     /// Columns of the text field of the predict page.
     pub prompt_columns: Option<usize>,
+    /// Whether the screen is too small to show the page, so that no key but those that hold anywhere
+    /// has an effect.
+    pub is_too_small: bool,
     /// Serial numbers of the first and the last log line that are fully visible.
     pub log_lines: Option<(usize, usize)>,
 }

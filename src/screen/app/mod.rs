@@ -20,6 +20,7 @@ pub mod page;
 pub mod palette;
 pub mod panels;
 pub mod prompt;
+pub mod questions;
 pub mod replay;
 pub mod result_card;
 pub mod run_control;

@@ -1,4 +1,7 @@
 //! The command palette: every action of a page, found by typing part of its name.
+//!
+//! What a user means by a word is what is called so: a page or a panel of that name comes before actions
+//! whose name contains the word, and those before names that only have its letters in order.
 
 use super::action::Action;
 use super::editor;
@@ -13,6 +16,9 @@ pub struct PaletteEntry {
     pub name: String,
     /// The name in English, which is matched in every language.
     pub english: String,
+    /// The names on the screen of what it shows, in all languages; empty unless it shows a page or a
+    /// panel.
+    pub titles: Vec<String>,
     /// Other words for it, in all languages.
     pub words: &'static str,
     /// The names of its keys.
@@ -77,27 +83,96 @@ impl CommandPalette {
     fn rank(&mut self) {
         let typed = self.input.value().trim();
         let mut search = Search::new(typed);
-        let mut ranked: Vec<(u32, PaletteMatch)> = Vec::new();
+        let mut ranked: Vec<((Closeness, bool, u32), PaletteMatch)> = Vec::new();
         for (index, entry) in self.entries.iter().enumerate() {
             let by_name = search.fuzzy(&entry.name);
-            let by_key = entry.keys.iter().filter_map(|key| search.fuzzy(key)).map(|key| key.0);
-            // A name that is not shown must contain each typed word as a substring.
-            let other = by_key.max();
-            let other = other.max(search.substring(&entry.english));
-            let other = other.max(score_of_words(typed, entry.words));
-            let score = match (&by_name, other) {
-                _ if entry.keys.iter().any(|key| is_key(key, typed)) => u32::MAX,
-                (None, None) => continue,
-                (name, other) => name.as_ref().map(|name| name.0).max(other).unwrap_or(0),
+            let closeness = if entry.keys.iter().any(|key| is_key(key, typed)) {
+                Closeness::Key
+            } else if let Some(closeness) = closeness(entry, typed) {
+                closeness
+            } else if by_name.is_some() || entry.keys.iter().any(|key| search.matches(key)) {
+                Closeness::Letters
+            } else {
+                continue;
             };
-            let indices = by_name.map(|name| name.1).unwrap_or_default();
-            ranked.push((score, PaletteMatch { entry: index, indices }));
+            let (score, indices) = by_name.unwrap_or_default();
+            let shows = !entry.titles.is_empty() && !typed.is_empty();
+            let rank = (closeness, shows, score);
+            ranked.push((rank, PaletteMatch { entry: index, indices }));
         }
-        // A stable sort: entries of the same score keep their order.
-        ranked.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        // A stable sort: entries of the same rank keep their order.
+        ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
         self.matches = ranked.into_iter().map(|(_, found)| found).collect();
         self.selected = 0;
     }
+}
+
+/// How close an entry is to what is typed, from the least to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Closeness {
+    /// Its letters are in the name in this order.
+    Letters,
+    /// Each word is a part of a word of its names.
+    Part,
+    /// Each word begins a word of its names.
+    Beginning,
+    /// Each word is one of its title or of the other words for it.
+    Word,
+    /// Its name begins with these words.
+    Name,
+    /// The title of the page or panel begins with it.
+    Title,
+    /// The title of the page or panel.
+    WholeTitle,
+    /// One of its keys.
+    Key,
+}
+
+/// The closeness of an entry by its words; `None` if a word occurs in none of them.
+fn closeness(entry: &PaletteEntry, typed: &str) -> Option<Closeness> {
+    let typed = typed.to_lowercase();
+    let titles: Vec<String> = entry.titles.iter().map(|title| title.to_lowercase()).collect();
+    if typed.is_empty() {
+        return Some(Closeness::Part);
+    }
+    if titles.contains(&typed) {
+        return Some(Closeness::WholeTitle);
+    }
+    if titles.iter().any(|title| title.starts_with(&typed)) {
+        return Some(Closeness::Title);
+    }
+    let names = [&entry.name, &entry.english].map(|name| name.to_lowercase());
+    let begins = |name: &String| {
+        let rest = name.strip_prefix(&typed);
+        rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    };
+    if names.iter().any(begins) {
+        return Some(Closeness::Name);
+    }
+    let words_of = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-');
+        words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let called: Vec<String> = titles
+        .iter()
+        .flat_map(|title| words_of(title))
+        .chain(entry.words.split_whitespace().map(str::to_owned))
+        .collect();
+    let named: Vec<String> = names.iter().flat_map(|name| words_of(name)).collect();
+    let all = || called.iter().chain(&named);
+    let of_part = |part: &str| {
+        if called.iter().any(|word| word == part) {
+            Some(Closeness::Word)
+        } else if all().any(|word| word.starts_with(part)) {
+            Some(Closeness::Beginning)
+        } else {
+            all().any(|word| word.contains(part)).then_some(Closeness::Part)
+        }
+    };
+    typed
+        .split_whitespace()
+        .map(of_part)
+        .try_fold(Closeness::Key, |least, of_part| of_part.map(|of_part| least.min(of_part)))
 }
 
 /// Whether `typed` is the name of a key. Case matters for letters, but not for the names of other
@@ -106,35 +181,19 @@ fn is_key(key: &str, typed: &str) -> bool {
     key == typed || (key.len() > 1 && key.eq_ignore_ascii_case(typed))
 }
 
-/// The score of other words for an entry that contain each typed word; the beginning of a word
-/// scores higher than its middle.
-fn score_of_words(typed: &str, words: &str) -> Option<u32> {
-    let typed = typed.to_lowercase();
-    let mut score = None;
-    for part in typed.split_whitespace() {
-        let begins = words.split_whitespace().any(|word| word.starts_with(part));
-        let weight = if begins { 25 } else { 10 };
-        let own = weight * u32::try_from(part.chars().count()).unwrap_or(1);
-        score = Some(score.unwrap_or(0) + words.contains(part).then_some(own)?);
-    }
-    score
-}
-
 /// Matches texts against what is typed, without regard to case. Each typed word has to match.
 struct Search {
     matcher: Matcher,
     fuzzy: Pattern,
-    substring: Pattern,
     buffer: Vec<char>,
 }
 
 impl Search {
     fn new(typed: &str) -> Self {
-        let pattern = |kind| Pattern::new(typed, CaseMatching::Ignore, Normalization::Smart, kind);
+        let (case, normalization) = (CaseMatching::Ignore, Normalization::Smart);
         Self {
             matcher: Matcher::new(Config::DEFAULT),
-            fuzzy: pattern(AtomKind::Fuzzy),
-            substring: pattern(AtomKind::Substring),
+            fuzzy: Pattern::new(typed, case, normalization, AtomKind::Fuzzy),
             buffer: Vec::new(),
         }
     }
@@ -150,9 +209,9 @@ impl Search {
         Some((score, indices.into_iter().map(|index| index as usize).collect()))
     }
 
-    /// The score of a text that contains each word as a substring.
-    fn substring(&mut self, text: &str) -> Option<u32> {
-        self.substring.score(Utf32Str::new(text, &mut self.buffer), &mut self.matcher)
+    /// Whether the letters of each word occur in a text in order.
+    fn matches(&mut self, text: &str) -> bool {
+        self.fuzzy.score(Utf32Str::new(text, &mut self.buffer), &mut self.matcher).is_some()
     }
 }
 
@@ -175,6 +234,7 @@ mod tests {
             PaletteEntry {
                 name: name.to_owned(),
                 english: name.to_owned(),
+                titles: Vec::new(),
                 words: "",
                 keys,
                 action,
@@ -233,6 +293,7 @@ mod tests {
         let entry = PaletteEntry {
             name: "모델 저장".to_owned(),
             english: "Save the model".to_owned(),
+            titles: Vec::new(),
             words: "store 보관",
             keys: vec!["w".to_owned()],
             action: Action::SaveModel,

@@ -1,8 +1,9 @@
 //! The predict page: the text being typed, earlier texts, and the predictions.
 //!
-//! A text is asked about while it is typed: once no key was pressed for [`LIVE_DELAY`], and never
-//! before the answer about an earlier text has arrived. So at most one such question waits in a run,
-//! and of all texts typed meanwhile only the newest is asked about.
+//! A text is asked about while it is typed: at once, but never before the answer about an earlier text
+//! has arrived. So at most one such question waits in a run, and of all texts typed meanwhile only the
+//! newest is asked about. A model whose answers take long gets time to train between them: the next
+//! question waits [`PAUSE_FACTOR`] times as long as the last answer took, at most [`MAX_PAUSE`].
 
 use super::text_area::TextArea;
 use crate::core::text::sanitize_for_terminal;
@@ -13,8 +14,16 @@ use tui_input::InputRequest;
 /// The maximum number of stored texts, and of stored answers.
 const MAX_KEPT: usize = 200;
 
-/// Seconds without a change of the text after which it is asked about.
-pub const LIVE_DELAY: f64 = 0.15;
+/// The least time from a question about the text being typed to the next one, as a multiple of the time
+/// that the last answer took.
+const PAUSE_FACTOR: f64 = 2.0;
+
+/// The most seconds from a question about the text being typed to the next one, once it is answered.
+pub const MAX_PAUSE: f64 = 0.15;
+
+/// Seconds after a change of the text from which its earlier answer is shown as out of date. Most
+/// answers arrive before.
+pub const OUTDATED_AFTER: f64 = 0.15;
 
 /// An action on the predict page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +66,10 @@ pub struct Prompt {
     questions: VecDeque<Question>,
     /// The revision of the text that was seen last, and when it was new.
     seen: (u64, f64),
-    /// The revision that was asked about last.
-    asked: Option<u64>,
+    /// The revision that was asked about last, and when.
+    asked: Option<(u64, f64)>,
+    /// The seconds from a question to the next one.
+    pause: f64,
     /// Submitted texts, latest last.
     submitted: Vec<String>,
     /// The position in the history, counted back from the latest text; 0 is the draft.
@@ -78,7 +89,8 @@ impl Prompt {
         self.input.paste(text);
     }
 
-    /// Submits the text and clears the field. Returns `None` if it is blank.
+    /// Submits the text and clears the field. Returns it if it is to be asked about: it is not blank,
+    /// and has no answer yet that can be kept.
     pub fn submit(&mut self) -> Option<String> {
         if self.input.is_blank() {
             return None;
@@ -91,9 +103,14 @@ impl Prompt {
             self.submitted.remove(0);
         }
         self.back = 0;
+        if let Some(answer) = self.live.take().filter(|answer| answer.text == text)
+            && self.pending == 0
+        {
+            self.keep(answer);
+            return None;
+        }
         self.pending += 1;
         self.questions.push_back(Question::Kept);
-        self.live = None;
         Some(text)
     }
 
@@ -128,16 +145,22 @@ impl Prompt {
     /// When to ask about the text being typed, in seconds since the program started; `None` if there
     /// is nothing to ask, or an answer is awaited.
     pub fn live_due(&self) -> Option<f64> {
-        let is_asked = self.asked == Some(self.seen.0) || self.seen.0 == 0;
-        let awaits = self.awaits_live();
-        (!is_asked && !awaits && !self.input.is_blank()).then_some(self.seen.1 + LIVE_DELAY)
+        let is_asked = self.asked.is_some_and(|(revision, _)| revision == self.seen.0);
+        let is_due = !is_asked && self.seen.0 != 0 && !self.awaits_live();
+        let next = self.asked.map_or(0.0, |(_, at)| at + self.pause);
+        (is_due && !self.input.is_blank()).then_some(self.seen.1.max(next))
     }
 
-    /// The text to ask about now, whose answer is then awaited.
-    pub fn ask_live(&mut self) -> String {
-        self.asked = Some(self.input.revision());
+    /// The text to ask about at `now`, in seconds since the program started; its answer is then awaited.
+    pub fn ask_live(&mut self, now: f64) -> String {
+        self.asked = Some((self.input.revision(), now));
         self.questions.push_back(Question::Live);
         self.input.text().to_owned()
+    }
+
+    /// When the text was changed last, in seconds since the program started.
+    pub fn changed_at(&self) -> f64 {
+        self.seen.1
     }
 
     /// Notes that a text in which a word is replaced is asked about.
@@ -161,15 +184,28 @@ impl Prompt {
         !self.questions.is_empty()
     }
 
-    /// Adds an answer.
-    pub fn push_answer(&mut self, answer: Answer) {
+    /// Adds an answer that arrives at `now`, in seconds since the program started.
+    pub fn push_answer(&mut self, answer: Answer, now: f64) {
         if self.questions.pop_front() == Some(Question::Live) {
+            let took = self.asked.map_or(0.0, |(_, at)| now - at);
+            self.pause = (PAUSE_FACTOR * took).clamp(0.0, MAX_PAUSE);
             self.live = Some(answer).filter(|_| !self.input.is_blank());
             return;
         }
         self.pending = self.pending.saturating_sub(1);
+        self.keep(answer);
+    }
+
+    fn keep(&mut self, answer: Answer) {
         self.answers.insert(0, answer);
         self.answers.truncate(MAX_KEPT);
+    }
+
+    /// When the shown answer becomes out of date, in seconds since the program started, if it is about
+    /// an earlier text.
+    pub fn outdated_at(&self) -> Option<f64> {
+        let (_, is_current) = self.live_answer()?;
+        (!is_current).then_some(self.seen.1 + OUTDATED_AFTER)
     }
 
     /// The latest answer about the text being typed, and whether it is about all of the text as it
@@ -249,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_text_is_asked_about_after_a_pause() {
+    fn the_newest_text_is_asked_about_at_once() {
         let mut prompt = Prompt::default();
         prompt.note_change(0.0);
         assert_eq!(prompt.live_due(), None, "there is no text");
@@ -258,34 +294,47 @@ mod tests {
         type_at(&mut prompt, '가', 1.1);
         type_at(&mut prompt, '나', 1.2);
         prompt.note_change(1.3);
-        assert_eq!(prompt.live_due(), Some(1.2 + LIVE_DELAY));
-        assert_eq!(prompt.ask_live(), " 가나");
-        for (c, now) in [('다', 2.0), ('라', 3.0)] {
+        assert_eq!(prompt.live_due(), Some(1.2), "at once");
+        assert_eq!(prompt.ask_live(1.25), " 가나");
+        for (c, now) in [('다', 1.26), ('라', 1.27)] {
             type_at(&mut prompt, c, now);
             assert_eq!(prompt.live_due(), None, "one question at a time");
         }
-        prompt.push_answer(answer(" 가나"));
+        prompt.push_answer(answer(" 가나"), 1.28);
         assert_eq!(prompt.live_answer(), Some((&answer(" 가나"), false)));
-        assert_eq!(prompt.live_due(), Some(3.0 + LIVE_DELAY));
-        assert_eq!(prompt.ask_live(), " 가나다라");
-        prompt.push_answer(answer(" 가나다라"));
-        assert_eq!(prompt.live_answer(), Some((&answer(" 가나다라"), true)));
+        assert_eq!(prompt.outdated_at(), Some(1.27 + OUTDATED_AFTER));
+        let due = |prompt: &Prompt| prompt.live_due().map(|due| (due * 1e3).round());
+        assert_eq!(due(&prompt), Some(1310.0), "after twice the time of the answer");
+        assert_eq!(prompt.ask_live(1.31), " 가나다라");
+        type_at(&mut prompt, '마', 1.4);
+        prompt.push_answer(answer(" 가나다라"), 2.31);
+        assert_eq!(due(&prompt), Some(1460.0), "at most the longest pause");
+        prompt.edit(InputRequest::DeletePrevChar);
+        assert_eq!(prompt.outdated_at(), None);
+        prompt.edit(InputRequest::InsertChar('마'));
+        prompt.note_change(2.5);
+        assert_eq!(prompt.ask_live(2.5), " 가나다라마");
+        prompt.push_answer(answer(" 가나다라마"), 2.51);
+        assert_eq!(prompt.live_answer(), Some((&answer(" 가나다라마"), true)));
         assert_eq!((prompt.live_due(), prompt.answers.len()), (None, 0));
+        assert_eq!(prompt.submit(), None, "the answer is known");
+        assert_eq!((prompt.pending, prompt.answers.len()), (0, 1));
+        assert_eq!(prompt.answers[0], answer(" 가나다라마"));
     }
 
     #[test]
     fn answers_are_told_apart_by_their_order() {
         let mut prompt = Prompt::default();
         type_at(&mut prompt, '가', 1.0);
-        prompt.ask_live();
+        prompt.ask_live(1.0);
         assert_eq!(prompt.submit().as_deref(), Some("가"));
         type_at(&mut prompt, '나', 2.0);
         assert!(prompt.awaits_answer() && prompt.awaits_live());
-        prompt.push_answer(answer("가"));
+        prompt.push_answer(answer("가"), 3.0);
         assert_eq!((prompt.pending, prompt.answers.len()), (1, 0), "the first one is not kept");
         prompt.ask_replaced();
         assert!(!prompt.take_replaced(), "an earlier answer is awaited");
-        prompt.push_answer(answer("가"));
+        prompt.push_answer(answer("가"), 3.0);
         assert_eq!((prompt.pending, prompt.answers.len()), (0, 1));
         assert!(prompt.take_replaced() && !prompt.take_replaced());
         assert!(!prompt.awaits_answer());

@@ -15,6 +15,8 @@ pub struct ResultFact {
     pub name: &'static str,
     /// The text.
     pub text: String,
+    /// The text in a few words, if it has such a form.
+    pub short: Option<String>,
     /// Whether it is a result, a warning or an error.
     pub level: Level,
 }
@@ -54,50 +56,58 @@ pub fn result_card(state: &State) -> Option<ResultCard> {
     }
     let lang = state.lang;
     let mut facts = Vec::new();
-    let mut fact = |name, text, level| facts.push(ResultFact { name, text, level });
+    let mut fact = |name, text, short, level| facts.push(ResultFact { name, text, short, level });
     if let Some(failed) = &state.failed {
-        fact("failed", lang.tr_filled(&failed.message), Level::Error);
+        fact("failed", lang.tr_filled(&failed.message), None, Level::Error);
         if let Some(hint) = &failed.hint {
-            fact("hint", lang.tr_filled(hint), Level::Warning);
+            fact("hint", lang.tr_filled(hint), None, Level::Warning);
         }
     }
     if let Some(best) = &state.best {
-        fact("best", best_text(best, state), Level::Result);
+        let (text, short) = best_text(best, state);
+        fact("best", text, Some(short), Level::Result);
     }
     if let Some((headline, evidence, level)) = verdict(state) {
-        fact("verdict", format!("{headline}: {evidence}"), level);
+        fact("verdict", format!("{headline}: {evidence}"), None, level);
     }
     if let Some(finished) = &state.finished {
-        fact("time", time_text(finished, lang), Level::Info);
+        let short = clock(finished.metrics.train_runtime);
+        fact("time", time_text(finished, lang), Some(short), Level::Info);
     }
     match (&state.saved, &state.checkpoint) {
         (Some(saved), _) => {
             let text = lang.tr_with("model in {0}, of step {1}", &[&saved.path, &saved.step]);
-            fact("files", text, Level::Info);
+            fact("files", text, Some(saved.path.clone()), Level::Info);
         }
         (None, Some(checkpoint)) => {
             let text = lang.tr_with("checkpoint in {0}", &[&checkpoint.path]);
-            fact("files", text, Level::Warning);
+            fact("files", text, Some(checkpoint.path.clone()), Level::Warning);
         }
-        (None, None) => fact("files", lang.tr("the model is not saved").to_owned(), Level::Warning),
+        (None, None) => {
+            fact("files", lang.tr("the model is not saved").to_owned(), None, Level::Warning);
+        }
     }
     Some(ResultCard { facts, commands: commands(state) })
 }
 
-/// The best evaluation and when it was.
-fn best_text(best: &Evaluated, state: &State) -> String {
+/// The best evaluation and when it was, in full and in a few words.
+fn best_text(best: &Evaluated, state: &State) -> (String, String) {
     let (lang, metrics) = (state.lang, &best.metrics);
     let loss = format!("{:.4}", metrics.eval_loss);
-    let value = if state.is_pretraining() {
-        lang.tr_with("loss {0}", &[&loss])
+    let (value, short) = if state.is_pretraining() {
+        let value = lang.tr_with("loss {0}", &[&loss]);
+        (value.clone(), value)
     } else {
         let [accuracy, f1] =
             [metrics.eval_accuracy, metrics.eval_f1].map(|value| format!("{value:.4}"));
-        lang.tr_with("highest accuracy {0}, there F1 {1}, loss {2}", &[&accuracy, &f1, &loss])
+        let value = "highest accuracy {0}, there F1 {1}, loss {2}";
+        let value = lang.tr_with(value, &[&accuracy, &f1, &loss]);
+        (value, lang.tr_with("accuracy {0}", &[&accuracy]))
     };
     let epoch = (best.epoch * 100.0).round() / 100.0;
     let when = lang.tr_with("epoch {0}, step {1}", &[&epoch, &best.step]);
-    format!("{value} · {when}")
+    let epoch = lang.tr_with("epoch {0}", &[&epoch]);
+    (format!("{value} · {when}"), format!("{short}, {epoch}"))
 }
 
 fn time_text(finished: &Finished, lang: Lang) -> String {
@@ -165,6 +175,19 @@ mod tests {
         assert_eq!(result_card(&state), None, "it is under way");
         update(&mut state, Message::Report(RunReport::Activity(Activity::Idle)));
         state
+    }
+
+    #[test]
+    fn best_time_and_files_have_a_short_form() {
+        let state = ended(Lang::English, [run(630), ending()].concat());
+        let card = result_card(&state).expect("it has ended");
+        let short = |name| {
+            let fact = card.facts.iter().find(|fact| fact.name == name);
+            fact.and_then(|fact| fact.short.clone()).unwrap_or_default()
+        };
+        assert!(short("best").starts_with("accuracy 0.7"), "{:?}", card.facts);
+        assert!(short("best").contains(", epoch "), "{:?}", card.facts);
+        assert_eq!([short("time"), short("files")], ["1:39", "outputs"]);
     }
 
     fn names(card: &ResultCard) -> Vec<&'static str> {

@@ -48,12 +48,26 @@ pub struct LearningRateInput {
     pub input: Input,
     /// Whether the rate is one that was filled in, which typing replaces.
     pub is_filled_in: bool,
+    /// The present rate, which was filled in first.
+    present: Option<String>,
 }
 
 impl LearningRateInput {
-    /// An input that shows a rate.
+    /// An input that shows the present rate.
     pub fn new(rate: f64) -> Self {
-        Self { input: Input::new(shortest(rate)), is_filled_in: true }
+        let text = shortest(rate);
+        Self { input: Input::new(text.clone()), is_filled_in: true, present: Some(text) }
+    }
+
+    /// Shows another rate, which typing replaces.
+    pub fn fill_in(&mut self, rate: f64) {
+        (self.input, self.is_filled_in) = (Input::new(shortest(rate)), true);
+    }
+
+    /// Whether it shows the present rate.
+    pub fn is_unchanged(&self) -> bool {
+        let present = self.present.as_ref().and_then(|text| text.parse::<f64>().ok());
+        present.is_some() && self.value() == present
     }
 
     /// Edits the text; only characters of a number are accepted. Typing replaces a rate that was

@@ -233,18 +233,6 @@ impl Default for State {
 }
 
 impl State {
-    /// Whether the words of the answered text are shown.
-    pub fn shows_words(&self) -> bool {
-        let latest = self.prompt.answers.first();
-        let is_shown = self.prompt.live_answer().is_none() && !self.prompt.awaits_live();
-        is_shown && latest.is_some_and(|answer| self.words.of(&answer.text).is_some())
-    }
-
-    /// Whether one of the shown words is chosen.
-    pub fn has_chosen_word(&self) -> bool {
-        self.shows_words() && self.words.has_chosen()
-    }
-
     /// The state without a run under way.
     pub fn idle() -> Self {
         Self { activity: Activity::Idle, ..Self::default() }
@@ -270,7 +258,14 @@ impl State {
         ContentSize {
             epochs: self.epochs.len().max(usize::try_from(planned).unwrap_or(usize::MAX).min(100)),
             classes: started.map_or(2, |run| run.labels.len()),
+            has_system: self.measures_system(),
         }
+    }
+
+    /// Whether the load of the computer is or was measured: it is not recorded with a run.
+    pub fn measures_system(&self) -> bool {
+        let is_measured = self.replay.is_none() && self.location != RunLocation::Unreachable;
+        is_measured || self.system.last.is_some()
     }
 
     /// The last step on the charts.
@@ -290,20 +285,6 @@ impl State {
     /// Whether a recorded run was opened from the list of runs.
     pub fn is_opened(&self) -> bool {
         self.replay.as_ref().is_some_and(|replay| replay.opened.is_some())
-    }
-
-    /// Whether there is a model that answers questions.
-    pub fn has_model(&self) -> bool {
-        let is_classifier = self.started.as_ref().is_some_and(|run| !run.labels.is_empty());
-        let is_reachable = self.location != RunLocation::Unreachable;
-        let is_loaded = self.replay.is_none() || (self.is_opened() && self.saved.is_some());
-        is_classifier && is_reachable && is_loaded && !self.is_pretraining()
-    }
-
-    /// When to ask about the text being typed, in seconds since the program started.
-    pub fn live_question_due(&self) -> Option<f64> {
-        let is_shown = self.page == Page::Predict && self.has_model();
-        self.prompt.live_due().filter(|_| is_shown)
     }
 
     /// Whether the model reads pairs of texts.

@@ -1,11 +1,18 @@
 //! Which words of an answered text lead to its class: whether they are shown, which one is chosen, and
 //! what the probability is with another word in its place.
+//!
+//! The text is that of the answer on the screen, also while it is being typed. It is explained once
+//! nothing was typed for [`WORDS_DELAY`] and no answer is awaited; the run ends an explanation early if
+//! something else is asked meanwhile, and it is asked for again later.
 
 use super::editor;
 use crate::core::attribution::WordAttributions;
 use crate::core::predict::Prediction;
 use crate::run::protocol::{Answer, Explanation};
 use tui_input::{Input, InputRequest};
+
+/// Seconds without a change of the text after which its words are explained.
+pub const WORDS_DELAY: f64 = 0.4;
 
 /// An action on the words of an answered text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +30,6 @@ pub enum WordsAction {
     CancelReplacement,
 }
 
-/// What an action on words asks the run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WordsRequest {
-    /// Which words of this text lead to its class.
-    Explain(String),
-    /// The prediction of this text, in which a word is replaced.
-    Predict(String),
-}
-
 /// Another word in place of the chosen one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replaced {
@@ -47,8 +45,8 @@ pub struct Replaced {
 #[derive(Clone, Debug, Default)]
 pub struct Words {
     is_hidden: bool,
-    /// The submitted text that is explained once its answer has arrived.
-    awaited: Option<String>,
+    /// Whether an explanation is awaited.
+    is_awaited: bool,
     explanation: Option<Explanation>,
     /// The chosen word, counted from 0.
     chosen: Option<usize>,
@@ -59,13 +57,6 @@ pub struct Words {
 }
 
 impl Words {
-    /// Notes that a text was submitted.
-    pub fn submit(&mut self, text: &str) {
-        self.awaited = Some(text.to_owned());
-        self.explanation = None;
-        self.choose(None);
-    }
-
     /// Chooses a word, or none.
     fn choose(&mut self, word: Option<usize>) {
         self.chosen = word;
@@ -73,18 +64,30 @@ impl Words {
         self.replaced = None;
     }
 
-    /// Notes an answer; returns the text to explain, if it is that of the submitted one.
-    pub fn answered(&mut self, answer: &Answer) -> Option<String> {
-        if self.is_hidden || answer.outcome.is_err() {
-            return None;
-        }
-        self.awaited.take_if(|text| *text == answer.text)
+    /// Whether a text is to be explained: words are shown, no explanation is awaited, and the text is
+    /// not the one that was explained last.
+    pub fn is_wanted(&self, text: &str) -> bool {
+        let is_known = self.explanation.as_ref().is_some_and(|known| known.text == text);
+        !self.is_hidden && !self.is_awaited && !is_known
     }
 
-    /// Keeps an explanation.
+    /// Notes that an explanation is asked for.
+    pub fn ask(&mut self) {
+        self.is_awaited = true;
+    }
+
+    /// Whether an explanation is awaited.
+    pub fn is_awaited(&self) -> bool {
+        self.is_awaited
+    }
+
+    /// Keeps an explanation, unless it was cancelled.
     pub fn push(&mut self, explanation: Explanation) {
-        self.explanation = Some(explanation);
-        self.choose(None);
+        self.is_awaited = false;
+        if !explanation.is_cancelled() {
+            self.explanation = Some(explanation);
+            self.choose(None);
+        }
     }
 
     /// Keeps the answer about the text with another word, unless another word is chosen by now.
@@ -165,10 +168,29 @@ impl Words {
         Some(text)
     }
 
+    /// The explanation of a text, if words are shown and it is known.
+    fn explanation_of(&self, text: &str) -> Option<&Explanation> {
+        self.explanation.as_ref().filter(|known| !self.is_hidden && known.text == text)
+    }
+
     /// The words of a text and the chosen one, if they are shown and known.
     pub fn of(&self, text: &str) -> Option<(&WordAttributions, Option<usize>)> {
-        let known = self.explanation.as_ref().filter(|known| !self.is_hidden && known.text == text);
-        Some((known?.outcome.as_ref().ok()?, self.chosen))
+        Some((self.explanation_of(text)?.outcome.as_ref().ok()?, self.chosen))
+    }
+
+    /// Why the words of a text are not known, if they are shown and explaining it has failed.
+    pub fn failure_of(&self, text: &str) -> Option<&str> {
+        self.explanation_of(text)?.outcome.as_ref().err().map(String::as_str)
+    }
+
+    /// As [`Self::of`], by the compared model. Its words may differ, so the chosen one is that in which
+    /// the chosen word of the first model begins.
+    pub fn of_compared(&self, text: &str) -> Option<(&WordAttributions, Option<usize>)> {
+        let words = self.explanation_of(text)?.compared.as_deref()?;
+        let start = self.chosen_part().zip(self.known()).map(|(chosen, words)| {
+            words.parts.iter().take(chosen).map(|part| part.text.len()).sum::<usize>()
+        });
+        Some((words, start.and_then(|start| words.word_at(start))))
     }
 
     /// Whether words are shown once they are known.
@@ -176,15 +198,10 @@ impl Words {
         !self.is_hidden
     }
 
-    /// Applies an action; `latest` is the latest answered text.
-    pub fn apply(&mut self, action: WordsAction, latest: Option<&str>) -> Option<WordsRequest> {
+    /// Applies an action. Returns the text in which a word is replaced, if it is to be asked about.
+    pub fn apply(&mut self, action: WordsAction) -> Option<String> {
         match action {
-            WordsAction::Toggle => {
-                self.is_hidden = !self.is_hidden;
-                let latest = latest.filter(|_| !self.is_hidden)?;
-                let is_known = self.explanation.as_ref().is_some_and(|known| known.text == latest);
-                (!is_known).then(|| WordsRequest::Explain(latest.to_owned()))
-            }
+            WordsAction::Toggle => self.is_hidden = !self.is_hidden,
             WordsAction::Choose(by) => {
                 let parts = self.known().into_iter().flat_map(|words| &words.parts);
                 let count = parts.filter(|part| part.without.is_some()).count() as isize;
@@ -192,18 +209,12 @@ impl Words {
                 let now = self.chosen.map_or(-1, |chosen| chosen as isize);
                 let next = (now + 1 + by).rem_euclid(count + 1) - 1;
                 self.choose(usize::try_from(next).ok());
-                None
             }
-            WordsAction::Replace => {
-                self.typed = self.chosen_part().map(|_| Input::default());
-                None
-            }
-            WordsAction::ApplyReplacement => self.replace().map(WordsRequest::Predict),
-            WordsAction::CancelReplacement => {
-                self.stop_typing();
-                None
-            }
+            WordsAction::Replace => self.typed = self.chosen_part().map(|_| Input::default()),
+            WordsAction::ApplyReplacement => return self.replace(),
+            WordsAction::CancelReplacement => self.stop_typing(),
         }
+        None
     }
 }
 
@@ -211,7 +222,6 @@ impl Words {
 mod tests {
     use super::*;
     use crate::core::attribution::TextPart;
-    use crate::core::predict::Prediction;
 
     fn explained(text: &str) -> Explanation {
         let parts = text.split_inclusive(' ').map(|word| TextPart {
@@ -224,17 +234,17 @@ mod tests {
             baseline: "[MASK]".to_owned(),
             parts: parts.collect(),
         };
-        Explanation { text: text.to_owned(), outcome: Ok(words) }
+        Explanation::new(text.to_owned(), Ok(Some(words)))
     }
 
     #[test]
     fn a_word_or_none_is_chosen() {
         let mut words = Words::default();
-        words.apply(WordsAction::Choose(1), None);
+        words.apply(WordsAction::Choose(1));
         assert_eq!(words.chosen, None, "there are no words");
         words.push(explained("a _ b"));
         let mut choose = |by| {
-            words.apply(WordsAction::Choose(by), None);
+            words.apply(WordsAction::Choose(by));
             words.of("a _ b").and_then(|(_, chosen)| chosen)
         };
         assert_eq!([choose(1), choose(1), choose(1), choose(1)], [Some(0), Some(1), None, Some(0)]);
@@ -245,16 +255,16 @@ mod tests {
     #[test]
     fn a_word_is_replaced_in_its_text() {
         let mut words = Words::default();
-        words.apply(WordsAction::Replace, None);
+        words.apply(WordsAction::Replace);
         assert!(!words.is_typing(), "no word is chosen");
         words.push(explained("a _ b_ b"));
-        words.apply(WordsAction::Choose(2), None);
-        words.apply(WordsAction::Replace, None);
+        words.apply(WordsAction::Choose(2));
+        words.apply(WordsAction::Replace);
         words.paste("x\ny");
         words.edit(InputRequest::DeletePrevChar);
         assert_eq!(words.typed().map(|(word, typed)| (word, typed.value())), Some(("b_ ", "x ")));
-        let request = words.apply(WordsAction::ApplyReplacement, None);
-        assert_eq!(request, Some(WordsRequest::Predict("a _ x b".to_owned())));
+        let request = words.apply(WordsAction::ApplyReplacement);
+        assert_eq!(request, Some("a _ x b".to_owned()));
         let answer = |text: &str| Answer { text: text.to_owned(), outcome: Err("no".to_owned()) };
         words.push_replaced(answer("a _ b_ b"));
         let replaced = |words: &Words| words.replaced().map(|replaced| replaced.outcome.clone());
@@ -262,44 +272,45 @@ mod tests {
         words.push_replaced(answer("a _ x b"));
         assert_eq!(replaced(&words), Some(Some(Err("no".to_owned()))));
         assert_eq!(words.of("a _ b_ b").map(|(_, chosen)| chosen), Some(Some(1)));
-        words.apply(WordsAction::Replace, None);
-        words.apply(WordsAction::CancelReplacement, None);
+        words.apply(WordsAction::Replace);
+        words.apply(WordsAction::CancelReplacement);
         assert!(!words.is_typing() && words.replaced().is_some());
-        words.apply(WordsAction::Choose(1), None);
+        words.apply(WordsAction::Choose(1));
         assert_eq!(replaced(&words), None, "another word is chosen");
     }
 
     #[test]
-    fn the_submitted_text_is_explained_unless_words_are_hidden() {
-        let answer = |text: &str, fails: bool| {
-            let prediction = Prediction {
-                text: text.to_owned(),
-                text_pair: None,
-                label: String::new(),
-                score: 1.0,
-                probabilities: Vec::new(),
-                calibrated_probabilities: None,
-                compared: None,
-                logits: Vec::new(),
-                tokens: Vec::new(),
-                truncated: false,
-                unknown: 0,
-            };
-            let outcome = if fails { Err("no".to_owned()) } else { Ok(prediction) };
-            Answer { text: text.to_owned(), outcome }
-        };
+    fn a_text_is_explained_once_unless_words_are_hidden() {
         let mut words = Words::default();
-        words.submit("a");
-        assert_eq!(words.answered(&answer("b", false)), None);
-        assert_eq!(words.answered(&answer("a", true)), None);
-        assert_eq!(words.answered(&answer("a", false)), Some("a".to_owned()));
-        assert_eq!(words.answered(&answer("a", false)), None, "only once");
+        assert!(words.is_wanted("a"));
+        words.ask();
+        assert!(words.is_awaited() && !words.is_wanted("a"), "one explanation at a time");
+        words.push(Explanation::new("a".to_owned(), Ok(None)));
+        assert!(words.is_wanted("a") && words.of("a").is_none(), "it was cancelled");
         words.push(explained("a"));
-        assert_eq!(words.apply(WordsAction::Toggle, Some("a")), None);
-        assert!(words.of("a").is_none() && !words.are_shown());
-        words.submit("c");
-        assert_eq!(words.answered(&answer("c", false)), None);
-        let request = words.apply(WordsAction::Toggle, Some("c"));
-        assert_eq!(request, Some(WordsRequest::Explain("c".to_owned())));
+        assert!(!words.is_wanted("a") && words.is_wanted("b") && words.of("a").is_some());
+        words.apply(WordsAction::Toggle);
+        assert!(!words.is_wanted("b") && words.of("a").is_none() && !words.are_shown());
+        words.apply(WordsAction::Toggle);
+        words.push(Explanation::new("b".to_owned(), Err("no".to_owned())));
+        assert!(!words.is_wanted("b"), "a failure is not repeated");
+    }
+
+    #[test]
+    fn the_compared_models_word_is_the_one_at_the_same_place() {
+        let mut words = Words::default();
+        let mut both = explained("good film");
+        let Explanation { outcome, .. } = explained("go od film");
+        both.compared = outcome.ok().map(Box::new);
+        if let Some(other) = &mut both.compared {
+            "go".clone_into(&mut other.parts[0].text);
+        }
+        words.push(both);
+        assert_eq!(words.of_compared("good film").map(|found| found.1), Some(None));
+        words.apply(WordsAction::Choose(2));
+        assert_eq!(words.of("good film").map(|found| found.1), Some(Some(1)));
+        assert_eq!(words.of_compared("good film").map(|found| found.1), Some(Some(2)));
+        words.apply(WordsAction::Choose(-1));
+        assert_eq!(words.of_compared("good film").map(|found| found.1), Some(Some(0)));
     }
 }

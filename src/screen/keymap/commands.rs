@@ -6,6 +6,7 @@ use crate::screen::app::action::PaletteAction;
 use crate::screen::app::palette::PaletteEntry;
 use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::{Action, Message, Page, State};
+use crate::screen::lang::Lang;
 use crossterm::event::KeyEvent;
 
 /// The message for a key event; `None` if the key has no action in this state.
@@ -14,6 +15,11 @@ pub fn message(state: &State, event: KeyEvent) -> Option<Message> {
         Action::Palette(PaletteAction::Open) => Message::OpenPalette(commands(state)),
         action => Message::Action(action),
     })
+}
+
+/// A title in English and in the language of the dashboard.
+fn titles(english: &str, lang: Lang) -> Vec<String> {
+    vec![english.to_owned(), lang.tr(english).to_owned()]
 }
 
 /// The actions that have an effect in a state, in the order of the key binding table, each listed
@@ -35,6 +41,10 @@ pub fn commands(state: &State) -> Vec<PaletteEntry> {
             None => entries.push(PaletteEntry {
                 name: state.lang.tr(binding.help).to_owned(),
                 english: binding.help.to_owned(),
+                titles: match binding.action {
+                    Action::ShowPage(page) => titles(page.title(), state.lang),
+                    _ => Vec::new(),
+                },
                 words: words_of(binding.action),
                 keys: keys.collect(),
                 action: binding.action,
@@ -49,6 +59,7 @@ pub fn commands(state: &State) -> Vec<PaletteEntry> {
             PaletteEntry {
                 name: state.lang.tr_with("Panel: {0}", &[&state.lang.tr(title)]),
                 english: format!("Panel: {title}"),
+                titles: titles(title, state.lang),
                 words: words_of_panel(panel),
                 keys: Vec::new(),
                 action: Action::Panel(PanelAction::Show(panel)),

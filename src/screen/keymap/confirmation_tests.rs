@@ -150,6 +150,25 @@ fn the_footer_has_the_keys_of_the_state() {
 }
 
 #[test]
+fn the_footer_says_what_enter_does_and_how_to_leave_at_80_columns() {
+    for lang in [Lang::English, Lang::Korean] {
+        let mut state = State { lang, ..super::scene_tests::word_chosen() };
+        let shown = |state: &State| footer_line(state, (80, 24)).replace(' ', "");
+        let label = |key: &str, label: &str| format!("{key}{}", lang.tr(label)).replace(' ', "");
+        let line = shown(&state);
+        for part in [label("Esc", "back"), label("Alt-→", "word"), label("Alt-r", "replace")] {
+            assert!(line.contains(&part), "{part} in {line}");
+        }
+        assert!(line.contains(&label("Enter", "classify")), "{line}");
+        update(&mut state, Message::Paste("다시 보고 싶은 영화".to_owned()));
+        let line = shown(&state);
+        for part in [label("Esc", "back"), label("Enter", "keep the answer")] {
+            assert!(line.contains(&part), "{part} in {line}");
+        }
+    }
+}
+
+#[test]
 fn a_second_press_confirms_or_toggles_back() {
     let press = |state: &mut State, event: KeyEvent| {
         message(state, event).map(|message| update(state, message)).unwrap_or_default()

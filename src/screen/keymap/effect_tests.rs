@@ -92,7 +92,7 @@ fn expected(binding: &Binding) -> (State, Check) {
         Action::Edit(request) => Box::new(move |before, after, _| edited(before, after, request)),
         Action::Chart(action) => chart_check(&mut state, action),
         Action::Panel(action) => panel_check(&mut state, action),
-        Action::RunControl(action) => run_control_check(action),
+        Action::RunControl(action) => run_control_check(&mut state, action),
         Action::ClearView => {
             state.charts.cursor = Some(100.0);
             Box::new(|_, after, _| after.charts.cursor.is_none())
@@ -212,7 +212,7 @@ fn panel_check(state: &mut State, action: PanelAction) -> Check {
     }
 }
 
-fn run_control_check(action: RunControlAction) -> Check {
+fn run_control_check(state: &mut State, action: RunControlAction) -> Check {
     let sends = |command: Command| -> Check {
         Box::new(move |_, _, effects| effects == [Effect::Send(command.clone())])
     };
@@ -225,10 +225,13 @@ fn run_control_check(action: RunControlAction) -> Check {
         RunControlAction::AskRate => Box::new(move |_, after, effects| {
             after.overlay == Some(Overlay::LearningRate) && rate(after) > 0.0 && effects.is_empty()
         }),
-        RunControlAction::SetRate => Box::new(move |before, after, effects| {
-            let command = Command::SetLearningRate { rate: rate(before) };
-            after.overlay.is_none() && effects == [Effect::Send(command)]
-        }),
+        RunControlAction::SetRate => {
+            update(state, Message::Action(Action::RunControl(RunControlAction::DoubleRate)));
+            Box::new(move |before, after, effects| {
+                let command = Command::SetLearningRate { rate: rate(before) };
+                after.overlay.is_none() && effects == [Effect::Send(command)]
+            })
+        }
         RunControlAction::DoubleRate | RunControlAction::HalveRate => {
             let factor = if action == RunControlAction::DoubleRate { 2.0 } else { 0.5 };
             Box::new(move |before, after, _| (rate(after) / rate(before) - factor).abs() < 0.01)

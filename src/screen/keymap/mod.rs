@@ -11,7 +11,7 @@ pub use commands::{commands, message};
 pub use effective::{footer, is_effective};
 pub use key::Key;
 pub use table::BINDINGS;
-pub use words::{help_groups, matches_words};
+pub use words::{about_panel, help_groups, matches_panel, matches_words};
 
 use crate::screen::app::runs::RunComparison;
 use crate::screen::app::{Action, Overlay, Page, State};
@@ -156,6 +156,10 @@ pub struct Binding {
 
 /// The contexts that are active in a state, the most specific first.
 pub fn active_contexts(state: &State) -> &'static [KeyContext] {
+    if state.layout.is_too_small {
+        // Nothing that is not shown gets a key.
+        return &[KeyContext::Anywhere];
+    }
     contexts_under(state, state.overlay)
 }
 
@@ -233,6 +237,8 @@ mod confirmation_tests;
 mod effect_tests;
 #[cfg(test)]
 mod mistake_tests;
+#[cfg(test)]
+mod palette_tests;
 #[cfg(test)]
 mod prompt_effect_tests;
 #[cfg(test)]

@@ -36,6 +36,15 @@ pub fn drawn(mut state: State) -> State {
     state
 }
 
+/// The text of a screen.
+pub fn text_of(state: &State, (columns, rows): (u16, u16)) -> String {
+    let Ok(mut terminal) = Terminal::new(TestBackend::new(columns, rows));
+    let Ok(_) = terminal.draw(|frame| {
+        ui::draw(frame, state, Theme::new(true));
+    });
+    terminal.backend().to_string()
+}
+
 pub fn training() -> State {
     // The folder whose text for display is "outputs".
     let run_folder = Some("out\u{1b}puts".into());
@@ -52,7 +61,7 @@ fn explain(state: &mut State) {
     let part = |text: &str| TextPart { text: text.to_owned(), without: Some(0.5) };
     let parts = ["a", "b", "c"].map(part).to_vec();
     let words = WordAttributions { class: 1, score: 0.9, baseline: "[MASK]".to_owned(), parts };
-    let explanation = Explanation { text: "abc".to_owned(), outcome: Ok(words) };
+    let explanation = Explanation::new("abc".to_owned(), Ok(Some(words)));
     update(state, Message::Report(RunReport::Explained(explanation)));
     update(state, Message::Action(Action::Words(WordsAction::Choose(2))));
 }
@@ -124,11 +133,10 @@ pub fn logged() -> State {
     drawn(state)
 }
 
-/// The predict page with an answer.
-pub fn answered() -> State {
-    let mut state = at(KeyContext::Predict);
+/// An answer about a text.
+fn answer_to(text: &str) -> RunReport {
     let prediction = Prediction {
-        text: "정말 재미있는 영화".to_owned(),
+        text: text.to_owned(),
         text_pair: None,
         label: "positive".to_owned(),
         score: 0.75,
@@ -140,8 +148,13 @@ pub fn answered() -> State {
         truncated: false,
         unknown: 0,
     };
-    let answer = Answer { text: prediction.text.clone(), outcome: Ok(prediction) };
-    push(&mut state, RunReport::Answer(answer));
+    RunReport::Answer(Answer { text: prediction.text.clone(), outcome: Ok(prediction) })
+}
+
+/// The predict page with an answer about the text being typed.
+pub fn answered() -> State {
+    let mut state = at(KeyContext::Predict);
+    push(&mut state, answer_to("정말 재미있는 영화"));
     state
 }
 
@@ -171,6 +184,9 @@ pub fn at(context: KeyContext) -> State {
             for text in ["처음 물은 것", "다음 물은 것"] {
                 update(&mut state, Message::Paste(text.to_owned()));
                 update(&mut state, Message::Action(Action::Submit));
+                while state.prompt.awaits_answer() {
+                    push(&mut state, answer_to(text));
+                }
             }
             explain(&mut state);
             update(&mut state, Message::Paste("정말 재미있는 영화".to_owned()));

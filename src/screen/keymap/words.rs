@@ -42,7 +42,7 @@ pub(super) fn words_of(action: Action) -> &'static str {
             RunControlAction::SaveNow => "write store snapshot 저장",
             RunControlAction::EvaluateNow => "test validate accuracy 검증 시험",
             RunControlAction::StopAfterEpoch => "finish end 종료",
-            RunControlAction::AskRate => "lr schedule 학습 속도",
+            RunControlAction::AskRate => "lr schedule decay 학습률 학습속도",
             _ => "",
         },
         Action::Words(WordsAction::Replace) => "counterfactual substitute swap change 대체 치환",
@@ -72,12 +72,14 @@ pub(super) fn words_of_panel(panel: Panel) -> &'static str {
         Panel::Epochs => "에폭 table metrics results 표 결과",
         Panel::Confusion => "혼동 matrix errors mistakes heat 행렬 오류",
         Panel::Log => "로그 messages output 기록 메시지",
-        Panel::LearningRate => "학습률 lr schedule warmup 스케줄 속도",
+        Panel::LearningRate => "학습률 lr schedule warmup 스케줄 학습속도",
         Panel::GradNorm => "그래디언트 grad_norm gradients clipping 기울기",
         Panel::Throughput => "처리량 speed samples tokens per second 속도",
         Panel::System => "시스템 cpu gpu ram memory temperature power load 메모리 온도 부하",
         Panel::Classes => "클래스 precision recall f1 per class report labels 정밀도 재현율 레이블",
-        Panel::Calibration => "보정 ece confidence reliability probability 신뢰도 확률",
+        Panel::Calibration => {
+            "보정 ece confidence reliability overconfident probability 신뢰도 확률 확신"
+        }
         Panel::Probes => "고정 문장 pinned sentences probe probability 확률",
         Panel::Settings => "설정 options configuration hyperparameters 옵션",
     }
@@ -90,6 +92,34 @@ pub fn matches_words(binding: &Binding, lang: Lang, search: &str) -> bool {
     words.extend(names.flat_map(|name| [name.to_owned(), lang.tr(name).to_owned()]));
     words.extend(binding.keys.iter().map(|key| key.name()));
     let text = words.join(" ").to_lowercase();
+    search.to_lowercase().split_whitespace().all(|word| text.contains(word))
+}
+
+/// What a panel shows, for the help.
+pub fn about_panel(panel: Panel) -> &'static str {
+    match panel {
+        Panel::Loss => "training and evaluation loss over the steps",
+        Panel::Accuracy => "accuracy and F1 over the steps",
+        Panel::Epochs => "a table of the metrics of each epoch",
+        Panel::Confusion => "true and predicted classes; Enter shows the reviews of a cell",
+        Panel::Log => "the latest messages",
+        Panel::LearningRate => "the schedule of the learning rate, with warm-up and changes",
+        Panel::GradNorm => "the norm of the gradients before clipping",
+        Panel::Throughput => "samples and tokens per second",
+        Panel::System => "load of the CPU, the memory and the GPUs",
+        Panel::Classes => "precision, recall and F1 of each class",
+        Panel::Calibration => "reliability: accuracy by confidence, with its mean gap (ECE)",
+        Panel::Probes => "the probabilities of pinned sentences over the run",
+        Panel::Settings => "all settings with their sources",
+    }
+}
+
+/// Whether every word of a search occurs in what a panel is called, or in what it shows.
+pub fn matches_panel(panel: Panel, lang: Lang, search: &str) -> bool {
+    let names = [panel.title(), about_panel(panel)];
+    let names = names.into_iter().flat_map(|name| [name, lang.tr(name)]);
+    let text = [words_of_panel(panel)].into_iter().chain(names).collect::<Vec<_>>().join(" ");
+    let text = text.to_lowercase();
     search.to_lowercase().split_whitespace().all(|word| text.contains(word))
 }
 

@@ -1,6 +1,7 @@
 //! A text whose words are colored by how much they lead to the predicted class.
 
 use super::theme::Theme;
+use super::widgets::wrapped;
 use crate::core::attribution::{TextPart, WordAttributions};
 use crate::core::text::{sanitize_for_terminal, truncate_width};
 use crate::screen::app::words::Replaced;
@@ -30,16 +31,40 @@ enum Contribution {
     None,
 }
 
-/// The text, with each word in the color of the class that it leads to, then what the colors mean, or
-/// the probability without the chosen word or with another one in its place. Words are bold if their contribution is at least half of
-/// the largest. Without colors they are marked with `+` and `-`.
-pub fn lines(
-    words: &WordAttributions,
-    (chosen, replaced): (Option<usize>, Option<&Replaced>),
-    labels: &[String],
-    width: usize,
-    (lang, theme): (Lang, Theme),
-) -> Vec<Line<'static>> {
+/// The words of a text by one model.
+#[derive(Clone, Copy)]
+pub struct ShownWords<'a> {
+    /// The words.
+    pub words: &'a WordAttributions,
+    /// The number of the chosen word.
+    pub chosen: Option<usize>,
+    /// The word that was put in place of the chosen one.
+    pub replaced: Option<&'a Replaced>,
+    /// Whether the model is the one that is compared.
+    pub is_compared: bool,
+    /// The names of its classes.
+    pub labels: &'a [String],
+}
+
+/// A text and what its styles mean.
+pub struct WordLines {
+    /// The text, with each word in the color of the class that it leads to. Words are bold if their
+    /// contribution is at least half of the largest. Without colors they are marked with `+` and `-`.
+    pub text: Vec<Line<'static>>,
+    /// What the styles mean, or the probability without the chosen word or with another one in its
+    /// place.
+    pub summary: Vec<Line<'static>>,
+}
+
+/// A text whose words are not known, in lines of at most `width` columns.
+pub fn plain(text: &str, width: usize) -> Vec<Line<'static>> {
+    let text = sanitize_for_terminal(text);
+    wrap(text.graphemes(true).map(|unit| (unit.to_owned(), Style::new())).collect(), width)
+}
+
+/// The lines of a text, of at most `width` columns.
+pub fn lines(shown: ShownWords<'_>, width: usize, lang: Lang, theme: Theme) -> WordLines {
+    let ShownWords { words, chosen, replaced, labels, .. } = shown;
     let largest = words.parts.iter().filter_map(|part| words.contribution(part)).map(f64::abs);
     let largest = largest.fold(NOTICEABLE, f64::max);
     let styles = Styles { class: words.class, classes: labels.len(), theme };
@@ -60,18 +85,17 @@ pub fn lines(
         let text = sanitize_for_terminal(&part.text);
         units.extend(mark.into_iter().chain(text.graphemes(true)).map(|g| (g.to_owned(), style)));
     }
-    let mut lines = wrap(units, width);
-    let change = Change { words, labels, lang };
-    let text = match (chosen_part, replaced) {
-        (None, _) => {
-            lines.push(styles.legend(labels, width, lang));
-            return lines;
-        }
-        (Some(part), None) => change.without(part),
-        (Some(part), Some(replaced)) => change.replaced(part, replaced),
+    let change = Change { words, labels, is_compared: shown.is_compared, lang };
+    let change = match (chosen_part, replaced) {
+        (None, _) => None,
+        (Some(part), None) => Some(change.without(part)),
+        (Some(part), Some(replaced)) => Some(change.replaced(part, replaced)),
     };
-    lines.push(cut([Span::styled(text, theme.strong())], width));
-    lines
+    let summary = match change {
+        None => vec![styles.legend(labels, width, lang)],
+        Some(change) => wrapped(&change, width, theme.strong()),
+    };
+    WordLines { text: wrap(units, width), summary }
 }
 
 fn contribution(value: Option<f64>, largest: f64) -> Contribution {
@@ -154,6 +178,7 @@ impl Styles {
 struct Change<'a> {
     words: &'a WordAttributions,
     labels: &'a [String],
+    is_compared: bool,
     lang: Lang,
 }
 
@@ -187,7 +212,10 @@ impl Change<'_> {
         let prediction = match &replaced.outcome {
             None => return format!("{old} → {new}: {}", lang.tr("predicting …")),
             Some(Err(reason)) => return format!("{old} → {new}: {}", lang.tr_filled(reason)),
-            Some(Ok(prediction)) => prediction,
+            Some(Ok(prediction)) => match &prediction.compared {
+                Some(other) if self.is_compared => &other.prediction,
+                _ => prediction,
+            },
         };
         let probability = prediction.probabilities.get(self.words.class);
         let [label, before, after, change] = self.values(probability.copied().unwrap_or(f64::NAN));
@@ -259,4 +287,4 @@ fn joined(units: Vec<(String, Style)>) -> Line<'static> {
 
 #[cfg(test)]
 #[path = "attribution_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -46,16 +46,22 @@ fn drawn(
     width: usize,
     color: bool,
 ) -> Vec<String> {
-    let context = (Lang::English, Theme::new(color));
-    lines(words, (chosen, None), &labels(), width, context).iter().map(Line::to_string).collect()
+    let WordLines { text, summary } = both(words, chosen, width, color);
+    text.iter().chain(&summary).map(Line::to_string).collect()
+}
+
+fn both(words: &WordAttributions, chosen: Option<usize>, width: usize, color: bool) -> WordLines {
+    let labels = &labels()[..];
+    let shown = ShownWords { words, chosen, replaced: None, is_compared: false, labels };
+    lines(shown, width, Lang::English, Theme::new(color))
 }
 
 #[test]
 fn words_have_the_colors_of_their_classes() {
     let theme = Theme::new(true);
-    let lines = lines(&example(), (None, None), &labels(), 60, (Lang::English, theme));
+    let WordLines { text, summary } = both(&example(), None, 60, true);
     let style = |word: &str| {
-        let span = lines[0].spans.iter().find(|span| span.content == word);
+        let span = text[0].spans.iter().find(|span| span.content == word);
         span.map(|span| span.style).unwrap_or_default()
     };
     assert_eq!(style("재미있는"), theme.class(1));
@@ -63,7 +69,7 @@ fn words_have_the_colors_of_their_classes() {
     assert_ne!(style("정말"), theme.class(1), "it is not bold");
     assert_eq!(style("지루한").fg, theme.class(0).fg);
     assert_eq!(style("영화"), Style::new());
-    assert_eq!(lines[1].to_string(), "words: for positive against");
+    assert_eq!(summary[0].to_string(), "words: for positive against");
 }
 
 #[test]
@@ -76,6 +82,9 @@ fn without_colors_words_have_marks() {
 fn a_chosen_word_shows_the_probability_without_it() {
     let lines = drawn(&example(), Some(1), 60, true);
     assert_eq!(lines[1], "without 재미있는: positive 90.00% → 30.00% (-60.00)");
+    let narrow = drawn(&example(), Some(1), 36, true);
+    let narrow = narrow[1..].concat();
+    assert_eq!(narrow, "without 재미있는: positive 90.00% →30.00% (-60.00)", "nothing is cut");
 }
 
 #[test]
@@ -91,12 +100,12 @@ fn no_line_is_wider_than_the_panel() {
     for width in 2..40 {
         for chosen in [None, Some(0), Some(1), Some(2)] {
             for color in [false, true] {
-                let lines = drawn(&words, chosen, width, color);
-                for line in &lines {
+                for line in &drawn(&words, chosen, width, color) {
                     assert!(line.as_str().width() <= width, "{width}: {line:?}");
                     assert!(!line.contains(['\u{1b}', '\u{202e}']));
                 }
-                let text = lines[..lines.len() - 1].concat();
+                let text = both(&words, chosen, width, color).text;
+                let text: String = text.iter().map(Line::to_string).collect();
                 assert_eq!(text.matches('가').count(), 50, "{width}");
             }
         }
@@ -132,16 +141,19 @@ fn prediction(text: &str, positive: f64) -> Prediction {
 }
 
 /// A text is answered and explained.
-fn answered(lang: Lang) -> State {
+pub(in crate::screen::ui) fn answered(lang: Lang) -> State {
     let mut state = state_after(lang, &run(300), Activity::Training);
     state.page = Page::Predict;
     update(&mut state, Message::Paste(LINE.to_owned()));
     update(&mut state, Message::Action(Action::Submit));
     let prediction = prediction(LINE, 0.9);
     let answer = Answer { text: LINE.to_owned(), outcome: Ok(prediction) };
-    let effects = update(&mut state, Message::Report(RunReport::Answer(answer)));
+    // While it was typed, and after Enter.
+    let answer = Message::Report(RunReport::Answer(answer));
+    assert_eq!(update(&mut state, answer.clone()), []);
+    let effects = update(&mut state, answer);
     assert_eq!(effects, [Effect::Send(Command::Explain { text: LINE.to_owned() })]);
-    let explanation = Explanation { text: LINE.to_owned(), outcome: Ok(example()) };
+    let explanation = Explanation::new(LINE.to_owned(), Ok(Some(example())));
     update(&mut state, Message::Report(RunReport::Explained(explanation)));
     state
 }
@@ -183,4 +195,68 @@ fn another_word_in_place_of_the_chosen_one_shows_the_change() {
     assert_eq!(state.prompt.answers.len(), 1, "the answer is not kept");
     act(&mut state, WordsAction::Choose(1));
     assert!(shown(&mut state).contains("without 지루한"));
+}
+
+#[test]
+fn words_are_colored_while_one_types_and_change_before_enter() {
+    let mut state = state_after(Lang::English, &run(300), Activity::Training);
+    state.page = Page::Predict;
+    let tick = |state: &mut State, now| update(state, Message::Tick(now));
+    tick(&mut state, 100.0);
+    let asked = update(&mut state, Message::Paste(LINE.to_owned()));
+    assert_eq!(asked, [Effect::Send(Command::Predict { text: LINE.to_owned() })]);
+    let answer = Answer { text: LINE.to_owned(), outcome: Ok(prediction(LINE, 0.9)) };
+    assert_eq!(update(&mut state, Message::Report(RunReport::Answer(answer))), []);
+    let shown = |state: &mut State| text(&screen(state, (80, 24), all_colors()));
+    assert!(shown(&mut state).contains("words: …"), "{}", shown(&mut state));
+    assert_eq!(tick(&mut state, 100.3), [], "not while one may be typing");
+    let explain = [Effect::Send(Command::Explain { text: LINE.to_owned() })];
+    assert_eq!(tick(&mut state, 100.41), explain);
+    assert_eq!(tick(&mut state, 101.0), [], "once");
+    // A run that was asked something newer ends the explanation; it is asked for again.
+    let cancelled = Explanation::new(LINE.to_owned(), Ok(None));
+    assert_eq!(update(&mut state, Message::Report(RunReport::Explained(cancelled))), explain);
+    let explanation = Explanation::new(LINE.to_owned(), Ok(Some(example())));
+    assert_eq!(update(&mut state, Message::Report(RunReport::Explained(explanation))), []);
+    assert!(shown(&mut state).contains("words: for positive against"));
+    update(&mut state, Message::Action(Action::Words(WordsAction::Choose(2))));
+    let screen = shown(&mut state);
+    assert!(screen.contains("without 재미있는: positive 90.00% → 30.00%"), "{screen}");
+    assert!(screen.contains("> 정말") && screen.contains("keep the answer"), "{screen}");
+    update(&mut state, Message::Action(Action::Words(WordsAction::Replace)));
+    update(&mut state, Message::Paste("지루한".to_owned()));
+    let replaced = LINE.replace("재미있는", "지루한");
+    let effects = update(&mut state, Message::Action(Action::Words(WordsAction::ApplyReplacement)));
+    assert_eq!(effects, [Effect::Send(Command::Predict { text: replaced.clone() })]);
+    let answer = Answer { text: replaced.clone(), outcome: Ok(prediction(&replaced, 0.25)) };
+    update(&mut state, Message::Report(RunReport::Answer(answer)));
+    assert!(shown(&mut state).contains("positive 90.00% → 25.00% (-65.00), now negative"));
+    // Enter keeps the answer with its words; nothing is asked again.
+    assert_eq!(update(&mut state, Message::Action(Action::Submit)), []);
+    assert_eq!((state.prompt.answers.len(), state.prompt.pending), (1, 0));
+    assert!(state.shows_words());
+    // Another text has no words until it is explained.
+    update(&mut state, Message::Paste("새 글".to_owned()));
+    assert!(!state.shows_words());
+}
+
+#[test]
+fn words_of_both_models_are_shown() {
+    let mut state = crate::screen::ui::predict_page_tests::compared(Lang::Korean);
+    let text_of = "다시 보고 싶은 영화";
+    let part = |text: &str, without| TextPart { text: text.to_owned(), without: Some(without) };
+    let words = |second| WordAttributions {
+        parts: vec![part("다시 ", 0.9), part("보고 싶은 ", second), part("영화", 0.9)],
+        ..explained(&[])
+    };
+    let mut explanation = Explanation::new(text_of.to_owned(), Ok(Some(words(0.2))));
+    explanation.compared = Some(Box::new(words(0.95)));
+    update(&mut state, Message::Report(RunReport::Explained(explanation)));
+    update(&mut state, Message::Action(Action::Words(WordsAction::Choose(2))));
+    for size in SIZES {
+        let shown = text(&screen(&mut state, size, all_colors()));
+        for part in ["20.00%", "95.00%"] {
+            assert!(shown.contains(part), "{part} at {size:?}: {shown}");
+        }
+    }
 }

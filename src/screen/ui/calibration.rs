@@ -2,7 +2,7 @@
 
 use super::theme::Theme;
 use super::widgets::bar::bar;
-use super::widgets::{border_note, draw_hint};
+use super::widgets::{draw_hint, with_note};
 use crate::core::text::align_right;
 use crate::core::train::calibration::{BINS, Bin, Calibration};
 use crate::screen::app::State;
@@ -52,7 +52,7 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
     } else {
         String::new()
     };
-    block = block.title_bottom(border_note(hint, theme));
+    block = with_note(block, hint, theme);
     let lines: Vec<Line> =
         shown.into_iter().map(|bin| line(bin, calibration.bins[bin], width, theme)).collect();
     frame.render_widget(Paragraph::new(lines).block(block), area);

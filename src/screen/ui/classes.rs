@@ -2,7 +2,7 @@
 //! `classification_report` lists them.
 
 use super::theme::Theme;
-use super::widgets::{border_note, draw_hint};
+use super::widgets::{draw_hint, with_note};
 use crate::core::text::{align_left, align_right};
 use crate::core::train::metrics::{ClassScores, Confusion};
 use crate::screen::app::State;
@@ -123,7 +123,7 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
     }
     if classes.len() > rows {
         let more = state.lang.tr_with(" {0} more ", &[&(classes.len() - rows)]);
-        block = block.title_bottom(border_note(more, theme));
+        block = with_note(block, more, theme);
     }
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }

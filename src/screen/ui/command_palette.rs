@@ -3,7 +3,7 @@
 use super::popup::{centered, clear};
 use super::theme::Theme;
 use super::widgets::text_field::TextField;
-use super::widgets::{border_note, titled_block};
+use super::widgets::{titled_block, with_note};
 use crate::core::text::{align_right, truncate_width};
 use crate::screen::app::State;
 use crate::screen::app::palette::{PaletteEntry, PaletteMatch};
@@ -21,19 +21,22 @@ const KEYS: usize = 16;
 
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let palette = &state.palette;
-    // Placed as if all entries were shown, so that it does not move while the user types.
-    let mut area = centered(area, WIDTH, palette.entries.len() as u16 + 4);
-    area.height = area.height.min(palette.matches.len().max(1) as u16 + 4);
+    let mut area = area;
+    if !theme.is_frameless() {
+        // Placed as if all entries were shown, so that it does not move while the user types.
+        area = centered(area, WIDTH, palette.entries.len() as u16 + 4);
+        area.height = area.height.min(palette.matches.len().max(1) as u16 + 4);
+    }
     let (hits, all) = (palette.matches.len(), palette.entries.len());
     let count = state.lang.tr_with(" {0} of {1} ", &[&hits, &all]);
-    let block = titled_block(theme, state.lang.tr("actions"))
-        .border_style(theme.focus())
-        .title_bottom(border_note(count, theme));
+    let block = titled_block(theme, state.lang.tr("actions")).border_style(theme.focus());
+    let block = with_note(block, count, theme);
     let inner = block.inner(area);
     clear(frame, area);
     frame.render_widget(block, area);
+    let gap = u16::from(!theme.is_frameless());
     let [line, _, list] =
-        Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Fill(1)])
+        Layout::vertical([Constraint::Length(1), Constraint::Length(gap), Constraint::Fill(1)])
             .areas(inner);
     let field = TextField {
         prefix: ": ",
@@ -71,7 +74,7 @@ fn entry_line(
     theme: Theme,
 ) -> Line<'static> {
     let mut spans = vec![Span::styled(if is_chosen { "▶ " } else { "  " }, theme.strong())];
-    let name = truncate_width(&entry.name, width.saturating_sub(2 + KEYS));
+    let name = truncate_width(&entry.name, width.saturating_sub(2 + KEYS.min(width / 4)));
     for (number, c) in name.chars().enumerate() {
         let matches = found.indices.contains(&number);
         let style =

@@ -1,25 +1,27 @@
-//! The dashboard on a screen that is too small for panels, such as half of a split terminal: the
-//! loss as a sparkline, the progress, the accuracy and the verdict.
+//! The pages on a screen that is too small for panels with borders, such as half of a split terminal:
+//! one column, with titles in place of borders. A dialog, the help and the palette take all of the page.
 
-use super::panel_title::panel_title;
 use super::theme::Theme;
 use super::widgets::bar::bar;
-use super::widgets::{sparkline, titled_block};
-use super::{curves, header_footer};
+use super::widgets::{sparkline, wrapped};
+use super::{draw_other_page, header_footer, overlay, result, train};
 use crate::core::text::truncate_width;
 use crate::run::summary::clock;
 use crate::screen::app::log::Level;
 use crate::screen::app::panels::Panel;
-use crate::screen::app::result_card::verdict;
-use crate::screen::app::{FrameLayout, Page, State};
-use crate::screen::keymap::{BINDINGS, active_contexts};
+use crate::screen::app::result_card::{result_card, verdict};
+use crate::screen::app::{FrameLayout, Overlay, Page, State};
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::widgets::Paragraph;
 
-/// The size from which the loss is drawn as a chart below the lines.
-const MIN_CHART: (u16, u16) = (30, 7);
+/// The rows from which there is a footer.
+const MIN_FOOTER: u16 = 8;
+
+/// The columns and rows from which a panel is drawn below the lines: a chart, and another one.
+const MIN_CHART: (u16, u16) = (30, 5);
+const MIN_PANEL: (u16, u16) = (24, 3);
 
 /// Draws the whole screen.
 pub(super) fn draw(
@@ -29,47 +31,85 @@ pub(super) fn draw(
     theme: Theme,
     layout: &mut FrameLayout,
 ) {
+    let theme = theme.without_borders();
+    let footer = u16::from(area.height >= MIN_FOOTER);
+    let rows = [Constraint::Length(1), Constraint::Fill(1), Constraint::Length(footer)];
+    let [header, body, footer] = Layout::vertical(rows).areas(area);
+    match &state.notice {
+        // Without a footer, a notice is in the header.
+        Some(_) if footer.height == 0 => header_footer::draw_footer(frame, header, state, theme),
+        _ => header_footer::draw_compact_header(frame, header, state, theme),
+    }
+    if footer.height > 0 {
+        header_footer::draw_footer(frame, footer, state, theme);
+    }
+    match (state.overlay, state.page) {
+        (Some(_), _) => overlay::draw(frame, body, state, theme, layout),
+        (None, Page::Train) => draw_train(frame, body, state, theme, layout),
+        (None, _) => draw_other_page(frame, body, state, theme, layout),
+    }
+}
+
+/// Draws that the screen is too small. The keys that hold anywhere are named.
+pub(super) fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let width = usize::from(area.width);
-    let status = truncate_width(&header_footer::status(state), width);
-    let mut lines = vec![Line::styled(status, theme.strong())];
-    if state.overlay.is_some() {
-        lines.extend(overlay_keys(state, theme));
-        let paragraph = Paragraph::new(lines).wrap(Wrap { trim: true });
-        return frame.render_widget(paragraph, area);
-    }
-    if state.runs.is_none() {
-        lines.extend(progress(state, width, theme));
-        lines.extend(loss(state, width, theme));
-        lines.extend(evaluation(state, width, theme));
-        lines.extend(verdict_lines(state, width, theme));
-    }
-    if let Some(notice) = &state.notice {
-        let style = if notice.level >= Level::Warning { theme.warning() } else { theme.good() };
-        lines.insert(1, Line::styled(truncate_width(&notice.text, width), style));
-    }
-    let height = (lines.len() as u16).min(area.height);
-    let below = Rect { y: area.y + height, height: area.height - height, ..area };
-    let has_room = below.width >= MIN_CHART.0 && below.height >= MIN_CHART.1;
-    if has_room && state.page == Page::Train && !state.history.loss.is_empty() {
-        let block = titled_block(theme, panel_title(Panel::Loss, state));
-        curves::draw(frame, below, Panel::Loss, block, state, theme, layout);
-    } else if state.page != Page::Train || usize::from(area.height) > lines.len() {
-        let hint = state.lang.tr("Enlarge the window for charts.");
-        lines.truncate(usize::from(area.height).saturating_sub(1));
-        lines.push(Line::styled(truncate_width(hint, width), theme.dim()));
-    }
+    let lang = state.lang;
+    let mut lines = wrapped(lang.tr("Enlarge the window."), width, theme.warning());
+    let quit = match state.overlay {
+        Some(Overlay::ConfirmQuit) => "Ctrl-C: stop, save, quit",
+        _ => "Ctrl-C: quit",
+    };
+    lines.extend(wrapped(lang.tr(quit), width, theme.dim()));
+    lines.push(Line::styled(truncate_width(&header_footer::status(state), width), theme.strong()));
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// The keys of an overlay, which work even if the screen is too small to show it.
-fn overlay_keys(state: &State, theme: Theme) -> Vec<Line<'static>> {
-    let Some(context) = active_contexts(state).first() else { return Vec::new() };
-    let here = BINDINGS.iter().filter(|binding| binding.context == *context);
-    let line = |binding: &crate::screen::keymap::Binding| {
-        let key = theme.keys(&binding.keys.first()?.name());
-        Some(Line::from(format!("{key}  {}", state.lang.tr(binding.footer?))))
+/// Draws the training page: the progress or the result in a few lines and, below them, the focused
+/// panel. A panel other than the loss, or a maximized one, gets the room of most lines.
+fn draw_train(
+    frame: &mut Frame,
+    area: Rect,
+    state: &State,
+    theme: Theme,
+    layout: &mut FrameLayout,
+) {
+    let width = usize::from(area.width);
+    let panel = state.panels.focus;
+    let is_chosen = panel != Panel::Loss || state.panels.maximized;
+    let (columns, rows) = if panel.is_chart() { MIN_CHART } else { MIN_PANEL };
+    let mut lines = match result_card(state) {
+        Some(card) => {
+            let rows = usize::from(area.height).min(4);
+            result::lines(&card, (width, rows), state.lang, theme)
+        }
+        None => progress(state, width, theme),
     };
-    here.filter_map(line).collect()
+    if !is_chosen {
+        lines.extend(loss(state, width, theme));
+        lines.extend(evaluation(state, width, theme));
+    }
+    if !is_chosen && result_card(state).is_none() {
+        lines.extend(verdict_lines(state, width, theme));
+    }
+    let left = usize::from(area.height).saturating_sub(lines.len());
+    if is_chosen && left < usize::from(rows) {
+        lines.truncate(usize::from(area.height.saturating_sub(rows)));
+    }
+    let height = (lines.len() as u16).min(area.height);
+    let below = Rect { y: area.y + height, height: area.height - height, ..area };
+    let has_room = below.width >= columns && below.height >= rows;
+    if has_room && (panel != Panel::Loss || !state.history.loss.is_empty()) {
+        train::draw_panel(frame, below, panel, state, theme, layout);
+    } else if usize::from(area.height) > lines.len() || is_chosen {
+        let hint = if is_chosen {
+            "Enlarge the window for this panel."
+        } else {
+            "Enlarge the window for charts."
+        };
+        lines.truncate(usize::from(area.height).saturating_sub(1));
+        lines.push(Line::styled(truncate_width(state.lang.tr(hint), width), theme.dim()));
+    }
+    frame.render_widget(Paragraph::new(lines), Rect { height, ..area });
 }
 
 /// The steps as a bar, and the time.

@@ -83,6 +83,27 @@ pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     }
 }
 
+/// Draws the header of a small screen: the pages by number with the name of the one that is shown, and
+/// what the run is doing; on a narrow one, the name of the page alone.
+pub fn draw_compact_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    let width = usize::from(area.width);
+    let tabs = tabs(area.width, state, theme);
+    let status = fitting_status(width.saturating_sub(tabs.width() + 1), state);
+    let (mut line, status) = if let Some(status) = status {
+        (tabs, status)
+    } else {
+        let title = format!(" {} ", state.lang.tr(state.page.title()));
+        let title = Span::styled(title, theme.selected());
+        let left = width.saturating_sub(title.width() + 1);
+        let status = fitting_status(left, state);
+        (Line::from(title), status.unwrap_or_else(|| truncate_width(&self::status(state), left)))
+    };
+    let gap = width.saturating_sub(line.width() + status.width());
+    line.push_span(Span::raw(" ".repeat(gap)));
+    line.push_span(Span::styled(status, status_style(state, theme)));
+    frame.render_widget(Paragraph::new(line), area);
+}
+
 /// The columns below which the header has no room for the program's name, and for the titles of other
 /// pages.
 const NARROW: [u16; 2] = [96, 72];
@@ -179,6 +200,20 @@ pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 
 /// The rank of a key by its label in English: the lowest is kept longest.
 fn rank(label: &str) -> usize {
-    const FIRST: [&str; 5] = ["quit", "pause", "resume", "help", "leave"];
+    const FIRST: [&str; 13] = [
+        "quit",
+        "pause",
+        "resume",
+        "help",
+        "leave",
+        "back",
+        "clear, quit",
+        "close",
+        "cancel",
+        "keep the answer",
+        "classify",
+        "word",
+        "replace",
+    ];
     FIRST.iter().position(|first| *first == label).unwrap_or(FIRST.len())
 }

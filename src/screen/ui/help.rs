@@ -1,30 +1,51 @@
 //! The help: the key bindings by page, of which a search shows a part.
 
-use super::key_lines::key_line;
+use super::key_lines::{KeyColumns, described, key_lines};
 use super::popup::{centered, clear};
 use super::theme::Theme;
 use super::widgets::text_field::TextField;
-use super::widgets::{border_note, titled_block};
+use super::widgets::{titled_block, with_note};
 use crate::screen::app::State;
-use crate::screen::keymap::{BINDINGS, help_groups, matches_words};
+use crate::screen::app::panels::Panel;
+use crate::screen::keymap::{
+    BINDINGS, KeyContext, about_panel, help_groups, matches_panel, matches_words,
+};
+use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
+/// The columns of the help, including its border.
+const WIDTH: u16 = 78;
+
+/// The columns of the keys.
+const KEYS: usize = 24;
+
+/// The columns of the keys on a narrow screen, and the columns below which a screen is one.
+const NARROW_KEYS: usize = 11;
+const NARROW: usize = 64;
+
 /// Draws the help and returns its maximum scroll position in lines.
 pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -> usize {
     let (lang, help) = (state.lang, &state.help);
     let search = help.search.value().trim();
-    let mut lines = lines(state, search, theme);
+    let border = if theme.is_frameless() { 0 } else { 2 };
+    let width = if theme.is_frameless() { area.width } else { WIDTH.min(area.width) };
+    let mut lines = lines(state, search, usize::from(width.saturating_sub(border)), theme);
     if lines.is_empty() {
         lines.push(Line::styled(format!("  {}", lang.tr("no matching key")), theme.dim()));
     }
     let has_field = help.is_typing || !search.is_empty();
     // The same size while a search is typed.
     let all = if search.is_empty() { lines.len() } else { usize::from(area.height) };
-    let area = centered(area, 78, all as u16 + 2 + u16::from(has_field));
-    let height = usize::from(area.height.saturating_sub(2 + u16::from(has_field)));
+    let area = if theme.is_frameless() {
+        area
+    } else {
+        centered(area, WIDTH, all as u16 + 2 + u16::from(has_field))
+    };
+    let rows_around = border.max(1) + u16::from(has_field);
+    let height = usize::from(area.height.saturating_sub(rows_around));
     let limit = lines.len().saturating_sub(height);
     let scroll = help.scroll.min(limit);
     let mut block = titled_block(theme, lang.tr("keys")).border_style(theme.focus());
@@ -35,7 +56,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -
         } else {
             lang.tr(" end ").to_owned()
         };
-        block = block.title_bottom(border_note(note, theme));
+        block = with_note(block, note, theme);
     }
     let mut inner = block.inner(area);
     clear(frame, area);
@@ -55,9 +76,12 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -
     limit
 }
 
-/// The bindings that match a search, below the headings of their pages and contexts.
-fn lines(state: &State, search: &str, theme: Theme) -> Vec<Line<'static>> {
+/// The bindings and panels that match a search, below the headings of their pages and contexts, in
+/// `width` columns.
+fn lines(state: &State, search: &str, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let lang = state.lang;
+    let keys = if width < NARROW { NARROW_KEYS } else { KEYS };
+    let columns = KeyColumns { keys, width };
     let mut lines = Vec::new();
     for (page, contexts) in help_groups(state) {
         let mut of_page = Vec::new();
@@ -66,10 +90,14 @@ fn lines(state: &State, search: &str, theme: Theme) -> Vec<Line<'static>> {
                 binding.context == context && matches_words(binding, lang, search)
             });
             let keys: Vec<Line> =
-                bindings.map(|binding| key_line(binding, 24, lang, theme)).collect();
-            if !keys.is_empty() {
-                of_page.push(Line::styled(format!(" {}", lang.tr(context.title())), theme.dim()));
-                of_page.extend(keys);
+                bindings.flat_map(|binding| key_lines(binding, columns, lang, theme)).collect();
+            push_group(&mut of_page, lang.tr(context.title()), keys, theme);
+            if context == KeyContext::Panels {
+                let panels = Panel::ALL.into_iter();
+                let panels = panels.filter(|panel| matches_panel(*panel, lang, search));
+                let panels = panels.flat_map(|panel| panel_lines(panel, columns, lang, theme));
+                let title = lang.tr("Train: a panel by its name");
+                push_group(&mut of_page, title, panels.collect(), theme);
             }
         }
         if !of_page.is_empty() {
@@ -81,4 +109,23 @@ fn lines(state: &State, search: &str, theme: Theme) -> Vec<Line<'static>> {
         }
     }
     lines
+}
+
+/// Adds lines below a heading, if there are any.
+fn push_group(
+    lines: &mut Vec<Line<'static>>,
+    title: &str,
+    of_group: Vec<Line<'static>>,
+    theme: Theme,
+) {
+    if !of_group.is_empty() {
+        lines.push(Line::styled(format!(" {title}"), theme.dim()));
+        lines.extend(of_group);
+    }
+}
+
+/// What is typed to show a panel, and what it shows.
+fn panel_lines(panel: Panel, columns: KeyColumns, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
+    let typed = format!(": {}", lang.tr(panel.title()));
+    described(&typed, lang.tr(about_panel(panel)), columns, theme)
 }

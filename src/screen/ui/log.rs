@@ -56,7 +56,8 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
         let (at, of) = log.view.match_position();
         let found = format!(" /{}  {at}/{of} ", truncate_width(log.view.search.text(), MAX_QUERY));
         let style = if of > 0 { theme.strong() } else { theme.warning() };
-        block = block.title_bottom(Line::styled(found, style));
+        let found = Line::styled(found, style);
+        block = if theme.is_frameless() { block.title(found) } else { block.title_bottom(found) };
     }
     let (height, width) =
         (usize::from(inner.height), usize::from(inner.width.saturating_sub(TIME)).max(1));
@@ -68,7 +69,8 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     if below > 0 {
         let note =
             Line::styled(state.lang.tr_with(" {0} newer below ", &[&below]), theme.warning());
-        block = block.title_bottom(note.alignment(Alignment::Right));
+        let note = note.alignment(Alignment::Right);
+        block = if theme.is_frameless() { block.title(note) } else { block.title_bottom(note) };
     }
     let rows = if log.view.shown_count() == 0 && !log.lines.is_empty() {
         vec![Line::styled(state.lang.tr("no matching lines"), theme.dim())]

@@ -214,7 +214,7 @@ fn after_a_failure() {
 }
 
 /// Three runs, two of them in the chart, and one that is unreadable.
-fn compared(lang: Lang) -> State {
+pub(super) fn compared(lang: Lang) -> State {
     let runs = RunComparison::new("experiments".to_owned(), RunOrder::Name, false, "");
     let mut state = State { lang, runs: Some(runs), page: Page::Runs, ..State::idle() };
     let report_index = |state: &mut State, report| {

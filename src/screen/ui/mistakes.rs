@@ -30,13 +30,19 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         return slice_table::draw(frame, area, block, state, theme);
     }
     let block = block.title(border_note(counts(mistakes, lang), theme));
-    let detail = if area.height >= 30 { 10 } else { 7 };
+    let detail = match (area.height, theme.is_frameless()) {
+        (0..9, true) => 0,
+        (_, true) => 3,
+        (30.., false) => 10,
+        (_, false) => 7,
+    };
     let [list, detail] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(detail)]).areas(area);
-    let block = block.title_bottom(Line::styled(
-        truncate_width(&filters(mistakes, state), usize::from(area.width).saturating_sub(4)),
-        theme.train(),
-    ));
+    let filters =
+        truncate_width(&filters(mistakes, state), usize::from(area.width).saturating_sub(4));
+    let filters = Line::styled(filters, theme.train());
+    let block =
+        if theme.is_frameless() { block.title(filters) } else { block.title_bottom(filters) };
     list::draw(frame, list, block, state, theme);
     detail::draw(frame, detail, state, theme);
 }

@@ -35,11 +35,15 @@ pub use theme::Theme;
 
 use crate::screen::app::{FrameLayout, Page, State};
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout};
+use ratatui::layout::{Constraint, Layout, Rect};
 use widgets::titled_block;
 
-/// The minimum columns and rows of the pages; a smaller screen has the compact dashboard.
+/// The minimum columns and rows of panels with borders; a smaller screen has compact pages.
 const MIN_SIZE: (u16, u16) = (60, 15);
+
+/// The columns and rows below which nothing can be used. There only the keys that hold anywhere have an
+/// effect.
+const SMALLEST: (u16, u16) = (30, 6);
 
 /// Draws a frame and returns its layout.
 pub fn draw(frame: &mut Frame, state: &State, theme: Theme) -> FrameLayout {
@@ -52,6 +56,10 @@ pub fn draw(frame: &mut Frame, state: &State, theme: Theme) -> FrameLayout {
 
 fn draw_page(frame: &mut Frame, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let area = frame.area();
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        layout.is_too_small = true;
+        return compact::draw_too_small(frame, area, state, theme);
+    }
     if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
         return compact::draw(frame, area, state, theme, layout);
     }
@@ -59,8 +67,25 @@ fn draw_page(frame: &mut Frame, state: &State, theme: Theme, layout: &mut FrameL
         Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)])
             .areas(area);
     header_footer::draw_header(frame, header, state, theme);
+    if state.page == Page::Train {
+        train::draw(frame, body, state, theme, layout);
+    } else {
+        draw_other_page(frame, body, state, theme, layout);
+    }
+    header_footer::draw_footer(frame, footer, state, theme);
+    overlay::draw(frame, body, state, theme, layout);
+}
+
+/// Draws a page other than that of the panels.
+fn draw_other_page(
+    frame: &mut Frame,
+    body: Rect,
+    state: &State,
+    theme: Theme,
+    layout: &mut FrameLayout,
+) {
     match state.page {
-        Page::Train => train::draw(frame, body, state, theme, layout),
+        Page::Train => {}
         Page::Predict => predict::draw(frame, body, state, theme, layout),
         Page::Settings => {
             let block = titled_block(theme, state.lang.tr("settings"));
@@ -71,10 +96,10 @@ fn draw_page(frame: &mut Frame, state: &State, theme: Theme, layout: &mut FrameL
         Page::Mistakes => mistakes::draw(frame, body, state, theme),
         Page::Runs => runs::draw(frame, body, state, theme, layout),
     }
-    header_footer::draw_footer(frame, footer, state, theme);
-    overlay::draw(frame, body, state, theme, layout);
 }
 
+#[cfg(test)]
+mod compact_tests;
 #[cfg(test)]
 mod matrix_tests;
 #[cfg(test)]

@@ -1,18 +1,19 @@
 //! The overlays of a page: the help, the input for a learning rate, and confirmations before work
 //! is lost.
 
-use super::key_lines::key_lines;
+use super::key_lines::{KeyColumns, context_lines};
 use super::popup::{centered, clear};
 use super::theme::Theme;
 use super::widgets::titled_block;
 use super::{command_palette, help};
-use crate::core::text::{display_path, truncate_width};
+use crate::core::text::{display_path, truncate_width, wrap_width};
 use crate::screen::app::{FrameLayout, Overlay, State};
 use crate::screen::keymap::KeyContext;
+use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Padding, Paragraph, Wrap};
+use ratatui::widgets::{Padding, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 /// Draws the overlay, if one is open.
@@ -46,22 +47,83 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     }
 }
 
-/// Draws a dialog in the middle of the area, and returns the area of its content.
-fn draw_dialog(
-    frame: &mut Frame,
+/// The columns of the keys of a dialog.
+const KEYS: usize = 12;
+
+/// A line of a dialog.
+struct DialogLine {
+    line: Line<'static>,
+    /// The number of the text that it is a part of; `None` if the dialog cannot be used without it.
+    text: Option<usize>,
+}
+
+/// Where a dialog is, and what it may take of the screen.
+struct Dialog {
+    /// All of it.
     area: Rect,
-    width: u16,
-    title: &str,
-    lines: Vec<Line>,
+    /// The columns and the most rows of its content.
+    size: (usize, usize),
     theme: Theme,
-) -> Rect {
-    let area = centered(area, width, lines.len() as u16 + 4);
-    let block =
-        titled_block(theme, title).border_style(theme.warning()).padding(Padding::vertical(1));
-    let inner = block.inner(area);
-    clear(frame, area);
-    frame.render_widget(Paragraph::new(lines).block(block).wrap(Wrap { trim: false }), area);
-    inner
+}
+
+impl Dialog {
+    /// A dialog of at most `width` columns over the area. Without borders it takes all of it.
+    fn over(area: Rect, width: u16, theme: Theme) -> Self {
+        let (width, rows_around) =
+            if theme.is_frameless() { (area.width, 1) } else { (width.min(area.width), 4) };
+        let border = if theme.is_frameless() { 0 } else { 2 };
+        let size = (width.saturating_sub(border), area.height.saturating_sub(rows_around));
+        let size = (usize::from(size.0), usize::from(size.1));
+        Self { area: Rect { width, ..area }, size, theme }
+    }
+
+    /// Draws it in the middle of `area`, and returns the area of its content.
+    fn draw(self, frame: &mut Frame, area: Rect, title: &str, lines: Vec<DialogLine>) -> Rect {
+        let theme = self.theme;
+        let lines: Vec<Line> = lines.into_iter().map(|line| line.line).collect();
+        let mut block = titled_block(theme, title).border_style(theme.warning());
+        let mut place = self.area;
+        if !theme.is_frameless() {
+            place = centered(area, self.area.width, lines.len() as u16 + 4);
+            block = block.padding(Padding::vertical(1));
+        }
+        let inner = block.inner(place);
+        clear(frame, place);
+        frame.render_widget(Paragraph::new(lines).block(block), place);
+        inner
+    }
+
+    /// A text with its number, indented, in as many lines as it needs.
+    fn text(&self, number: usize, text: &str) -> Vec<DialogLine> {
+        let width = self.size.0.saturating_sub(4).max(8);
+        let line =
+            |line: &str| DialogLine { line: Line::from(format!("  {line}")), text: Some(number) };
+        wrap_width(text, width).into_iter().map(line).collect()
+    }
+
+    /// The content: the lines, and below them the keys of a context. Where there is too little room, the
+    /// keys are abbreviated, and then the texts with the highest numbers are left out.
+    fn content(
+        &self,
+        mut lines: Vec<DialogLine>,
+        context: KeyContext,
+        lang: Lang,
+    ) -> Vec<DialogLine> {
+        let (width, rows) = self.size;
+        let columns = KeyColumns { keys: KEYS, width };
+        let left = rows.saturating_sub(lines.len());
+        let keys = context_lines(context, columns, left, lang, self.theme);
+        if keys.len() < left {
+            lines.push(DialogLine { line: Line::default(), text: Some(usize::MAX) });
+        }
+        while lines.len() + keys.len() > rows
+            && let Some(text) = lines.iter().filter_map(|line| line.text).max()
+        {
+            lines.retain(|line| line.text != Some(text));
+        }
+        lines.extend(keys.into_iter().map(|line| DialogLine { line, text: None }));
+        lines
+    }
 }
 
 fn draw_question(
@@ -73,10 +135,11 @@ fn draw_question(
     state: &State,
     theme: Theme,
 ) {
-    let mut lines: Vec<Line> = text.iter().map(|text| Line::from(format!("  {text}"))).collect();
-    lines.push(Line::default());
-    lines.extend(key_lines(context, 12, state.lang, theme));
-    draw_dialog(frame, area, 64, title, lines, theme);
+    let dialog = Dialog::over(area, 64, theme);
+    let lines =
+        text.iter().enumerate().flat_map(|(number, text)| dialog.text(number, text)).collect();
+    let lines = dialog.content(lines, context, state.lang);
+    dialog.draw(frame, area, title, lines);
 }
 
 /// Draws the question whether to delete a run.
@@ -100,37 +163,41 @@ fn draw_delete(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 
 /// Draws the field for a new learning rate.
 fn draw_learning_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+    let (lang, rate_input) = (state.lang, &state.rate_input);
     let current = state.step.as_ref().map_or(0.0, |step| step.learning_rate);
-    let typed = state.rate_input.input.value();
-    let lang = state.lang;
-    let (hint, style) = match state.rate_input.value() {
-        Some(_) => ("the rest of the schedule is scaled to it", theme.dim()),
-        None if typed.is_empty() => ("such as 5e-5", theme.dim()),
-        None => ("must be above 0 and at most 1", theme.error()),
+    let typed = rate_input.input.value();
+    let (hint, style) = match rate_input.value() {
+        Some(_) if rate_input.is_unchanged() => {
+            (lang.tr("the present rate: Enter changes nothing").to_owned(), theme.dim())
+        }
+        Some(rate) if current > 0.0 => {
+            let factor = format!("{:.3}", rate / current);
+            let hint = "the rest of the schedule is multiplied by {0}, too";
+            (lang.tr_with(hint, &[&factor]), theme.dim())
+        }
+        Some(_) => (lang.tr("the rest of the schedule is scaled to it").to_owned(), theme.dim()),
+        None if typed.is_empty() => (lang.tr("such as 5e-5").to_owned(), theme.dim()),
+        None => (lang.tr("must be above 0 and at most 1").to_owned(), theme.error()),
     };
-    let hint = Span::styled(lang.tr(hint), style);
+    let dialog = Dialog::over(area, 72, theme);
     // Marked as selected, since typing replaces it.
-    let typed_style = if state.rate_input.is_filled_in { theme.selected() } else { theme.strong() };
+    let typed_style = if rate_input.is_filled_in { theme.selected() } else { theme.strong() };
     let prompt = format!("  {} ", lang.tr("rate"));
     let before = prompt.width();
     let used = "Step {0} used {1}. The next step uses:";
     let used = lang.tr_with(used, &[&state.steps_done(), &format!("{current:.3e}")]);
-    let mut lines = vec![
-        Line::from(format!("  {used}")),
-        Line::default(),
-        Line::from(vec![
-            Span::styled(prompt, theme.dim()),
-            Span::styled(typed.to_owned(), typed_style),
-            Span::raw(" ".repeat(22usize.saturating_sub(typed.len()))),
-            hint,
-        ]),
-        Line::default(),
-    ];
-    lines.extend(key_lines(KeyContext::LearningRate, 12, lang, theme));
-    let inner = draw_dialog(frame, area, 72, lang.tr("learning rate"), lines, theme);
-    let column = before + state.rate_input.input.visual_cursor();
+    let mut lines = dialog.text(2, &used);
+    let field =
+        vec![Span::styled(prompt, theme.dim()), Span::styled(typed.to_owned(), typed_style)];
+    lines.push(DialogLine { line: Line::from(field), text: None });
+    let hint = dialog.text(1, &hint).into_iter();
+    lines.extend(hint.map(|text| DialogLine { line: text.line.style(style), ..text }));
+    let lines = dialog.content(lines, KeyContext::LearningRate, lang);
+    let row = lines.iter().position(|line| line.text.is_none()).unwrap_or(0) as u16;
+    let inner = dialog.draw(frame, area, lang.tr("learning rate"), lines);
+    let column = before + rate_input.input.visual_cursor();
     let column = (column as u16).min(inner.width.saturating_sub(1));
-    if inner.height > 2 {
-        frame.set_cursor_position(Position::new(inner.x + column, inner.y + 2));
+    if inner.height > row {
+        frame.set_cursor_position(Position::new(inner.x + column, inner.y + row));
     }
 }

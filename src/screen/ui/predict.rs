@@ -2,12 +2,13 @@
 
 mod answer;
 mod field;
+mod history;
 
-use super::attribution;
+use super::attribution::{self, ShownWords, WordLines};
 use super::theme::Theme;
-use super::widgets::{border_note, titled_block};
+use super::widgets::{titled_block, with_note, wrapped};
 use crate::core::predict::Prediction;
-use crate::core::text::{align_left, display_path, truncate_width};
+use crate::core::text::{display_path, truncate_width};
 use crate::run::protocol::Answer;
 use crate::screen::app::prompt::PromptAction;
 use crate::screen::app::{Action, FrameLayout, State};
@@ -15,14 +16,24 @@ use crate::screen::keymap::BINDINGS;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Paragraph};
 use std::path::Path;
+
+/// The rows of the page from which the parts of a page without borders have titles.
+const MIN_TITLES: u16 = 10;
 
 /// Draws the page.
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
-    let answer = if area.height >= 24 { 12 } else { 9 };
-    let field = field::height(area, state);
+    let is_compared = compared_name(state).is_some();
+    let answer = match (area.height, theme.is_frameless()) {
+        (0..MIN_TITLES, true) => area.height,
+        (_, true) => area.height.saturating_sub(3),
+        (24.., false) => 15,
+        (_, false) if is_compared => 14,
+        (_, false) => 11,
+    };
+    let field = field::height(area, state, theme);
     let [input, answer, history] =
         Layout::vertical([Constraint::Length(field), Constraint::Max(answer), Constraint::Fill(1)])
             .areas(area);
@@ -30,8 +41,9 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
         Some((word, typed)) => field::draw_word(frame, input, word, typed, state, theme),
         None => field::draw(frame, input, state, theme),
     });
-    draw_answer(frame, answer, state, theme);
-    draw_history(frame, history, state, theme);
+    let has_titles = !theme.is_frameless() || area.height >= MIN_TITLES;
+    draw_answers(frame, answer, state, has_titles, theme);
+    history::draw(frame, history, state, theme);
 }
 
 /// The names of the classes of the model.
@@ -39,71 +51,88 @@ fn labels(state: &State) -> &[String] {
     state.started.as_ref().map_or(&[], |started| &started.labels)
 }
 
-/// Draws the answer about the text being typed, or else the latest one; beside it that of the model
-/// which is compared.
-fn draw_answer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let Some(asked) = state.asked_model.as_ref().filter(|asked| asked.compared.is_some()) else {
-        return draw_prediction(frame, area, state, state.lang.tr("prediction"), false, theme);
-    };
-    let halves = [Constraint::Fill(1); 2];
-    let [left, right] = Layout::horizontal(halves).areas(area);
-    let name = |name: &str| {
-        let name = display_path(Path::new(name));
-        truncate_width(&name, usize::from(left.width.saturating_sub(6)))
-    };
-    draw_prediction(frame, left, state, &name(&asked.name), false, theme);
-    let compared = asked.compared.as_deref().unwrap_or_default();
-    draw_prediction(frame, right, state, &name(compared), true, theme);
+/// The name of the model that is compared, if there is one.
+fn compared_name(state: &State) -> Option<&str> {
+    state.asked_model.as_ref()?.compared.as_deref()
 }
 
-fn draw_prediction(
-    frame: &mut Frame,
-    area: Rect,
-    state: &State,
-    title: &str,
+/// What is shown of an answer.
+#[derive(Clone, Copy)]
+struct AnswerView<'a> {
+    state: &'a State,
+    /// Whether it is that of the compared model.
     is_compared: bool,
+    /// The columns.
+    width: usize,
     theme: Theme,
-) {
-    let mut block = titled_block(theme, title);
-    let width = usize::from(block.inner(area).width);
-    let prompt = &state.prompt;
-    let hint = |text| vec![Line::styled(state.lang.tr(text).to_owned(), theme.dim())];
-    let live = prompt.live_answer();
-    let lines = match (live, prompt.answers.first()) {
-        (Some((answer, is_current)), _) => {
-            let note = if is_current { " Enter keeps the answer " } else { " predicting … " };
-            block = block.title_bottom(border_note(state.lang.tr(note).to_owned(), theme));
-            let mut lines = answer_lines(answer, state, width, is_compared, theme);
-            if !is_current {
-                for line in &mut lines {
-                    dim(line, theme);
-                }
-            }
-            lines
-        }
-        _ if prompt.pending > 0 || prompt.awaits_live() => hint("predicting …"),
-        (None, None) if state.is_pretraining() => {
-            hint("a pretrained model does not classify texts")
-        }
-        (None, None) => hint("Label and probabilities of the text, and its tokens."),
-        (None, Some(answer)) => {
-            if let Some(key) = copy_key().filter(|_| answer.outcome.is_ok() && !is_compared) {
-                let note = state.lang.tr_with(" {0} copies ", &[&theme.keys(&key)]);
-                block = block.title_bottom(border_note(note, theme));
-            }
-            // The words of the text that lead to the class, if they are known.
-            let mut lines = match state.words.of(&answer.text).filter(|_| !is_compared) {
-                Some((words, chosen)) => {
-                    let chosen = (chosen, state.words.replaced());
-                    attribution::lines(words, chosen, labels(state), width, (state.lang, theme))
-                }
-                None => vec![Line::from(truncate_width(&answer.text, width))],
-            };
-            lines.extend(answer_lines(answer, state, width, is_compared, theme));
-            lines
-        }
+}
+
+/// Draws the answer about the text being typed, or else the latest one; beside it, or below it on a
+/// small screen, that of the model which is compared.
+fn draw_answers(frame: &mut Frame, area: Rect, state: &State, has_titles: bool, theme: Theme) {
+    let block = |title: &str| {
+        if has_titles { titled_block(theme, title) } else { Block::new() }
     };
-    frame.render_widget(Paragraph::new(lines).block(block), area);
+    let view = |is_compared, area: Rect| {
+        let width = usize::from(block("").inner(area).width);
+        AnswerView { state, is_compared, width, theme }
+    };
+    let Some(compared) = compared_name(state) else {
+        let mut block = block(state.lang.tr("prediction"));
+        if has_titles {
+            block = with_answer_note(block, state, theme);
+        }
+        let lines = answer_lines(view(false, area)).all();
+        return frame.render_widget(Paragraph::new(lines).block(block), area);
+    };
+    let first = state.asked_model.as_ref().map_or("", |asked| asked.name.as_str());
+    let shown = |name: &str, columns: u16| {
+        let columns = usize::from(columns).saturating_sub(6);
+        truncate_width(&display_path(Path::new(name)), columns)
+    };
+    if theme.is_frameless() {
+        let models = [(first, false), (compared, true)];
+        let answers = models.map(|(_, is_compared)| answer_lines(view(is_compared, area)));
+        let needed: usize = answers.iter().map(|answer| 1 + answer.numbers.len()).sum();
+        // Where there is too little room, the labels alone.
+        let most = if needed > usize::from(area.height) { 1 } else { usize::MAX };
+        let (mut lines, mut rest) = (Vec::new(), Vec::new());
+        for ((name, _), answer) in models.into_iter().zip(answers) {
+            lines.push(Line::styled(shown(name, area.width), theme.dim()));
+            lines.extend(answer.numbers.into_iter().take(most));
+            rest.extend(answer.words);
+        }
+        lines.append(&mut rest);
+        return frame.render_widget(Paragraph::new(lines), area);
+    }
+    let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
+    for (name, area, is_compared) in [(first, left, false), (compared, right, true)] {
+        let mut block = block(&shown(name, area.width));
+        if !is_compared {
+            block = with_answer_note(block, state, theme);
+        }
+        let lines = answer_lines(view(is_compared, area)).all();
+        frame.render_widget(Paragraph::new(lines).block(block), area);
+    }
+}
+
+/// The block with a note on what can be done with the answer.
+fn with_answer_note<'a>(block: Block<'a>, state: &State, theme: Theme) -> Block<'a> {
+    let prompt = &state.prompt;
+    if prompt.live_answer().is_some() {
+        let is_outdated = state.shows_outdated();
+        let note = if is_outdated { " predicting … " } else { " Enter keeps the answer " };
+        return with_note(block, state.lang.tr(note), theme);
+    }
+    let awaits = prompt.pending > 0 || prompt.awaits_live();
+    let is_answered = prompt.answers.first().is_some_and(|answer| answer.outcome.is_ok());
+    match copy_key().filter(|_| is_answered && !awaits) {
+        Some(key) => {
+            let note = state.lang.tr_with(" {0} copies ", &[&theme.keys(&key)]);
+            with_note(block, note, theme)
+        }
+        None => block,
+    }
 }
 
 /// The name of the key that copies the answer.
@@ -113,71 +142,103 @@ fn copy_key() -> Option<String> {
     binding.keys.first().map(|key| key.name())
 }
 
+/// The lines of an answer.
+#[derive(Default)]
+struct AnswerLines {
+    /// The label and the probabilities.
+    numbers: Vec<Line<'static>>,
+    /// The text with its words.
+    words: Vec<Line<'static>>,
+    tokens: Vec<Line<'static>>,
+}
+
+impl AnswerLines {
+    fn only(numbers: Vec<Line<'static>>) -> Self {
+        Self { numbers, ..Self::default() }
+    }
+
+    fn all(self) -> Vec<Line<'static>> {
+        [self.numbers, self.words, self.tokens].concat()
+    }
+}
+
+/// The lines of the shown answer, or a hint while there is none.
+fn answer_lines(view: AnswerView) -> AnswerLines {
+    let AnswerView { state, theme, .. } = view;
+    let prompt = &state.prompt;
+    let hint =
+        |text| AnswerLines::only(vec![Line::styled(state.lang.tr(text).to_owned(), theme.dim())]);
+    match (prompt.live_answer(), prompt.answers.first()) {
+        (Some((answer, _)), _) => {
+            let mut lines = lines_of(answer, view);
+            if state.shows_outdated() {
+                let AnswerLines { numbers, words, tokens } = &mut lines;
+                for line in numbers.iter_mut().chain(words).chain(tokens) {
+                    dim(line, theme);
+                }
+            }
+            lines
+        }
+        _ if prompt.pending > 0 || prompt.awaits_live() => hint("predicting …"),
+        (None, None) if state.is_pretraining() => {
+            hint("a pretrained model does not classify texts")
+        }
+        (None, None) => match field::model_note(state).filter(|_| theme.is_frameless()) {
+            // A field without a border has no room for it.
+            Some(note) => {
+                AnswerLines::only(vec![Line::styled(note.trim().to_owned(), theme.dim())])
+            }
+            None => hint("Label and probabilities of the text, and its tokens."),
+        },
+        (None, Some(answer)) => lines_of(answer, view),
+    }
+}
+
 /// Shows a line as out of date.
 fn dim(line: &mut Line, theme: Theme) {
     line.style = Style::default();
     line.spans.iter_mut().for_each(|span| span.style = theme.dim());
 }
 
-fn answer_lines(
-    answer: &Answer,
-    state: &State,
-    width: usize,
-    is_compared: bool,
-    theme: Theme,
-) -> Vec<Line<'static>> {
-    match &answer.outcome {
+fn lines_of(answer: &Answer, view: AnswerView) -> AnswerLines {
+    let AnswerView { state, is_compared, width, theme } = view;
+    let (lang, own) = (state.lang, labels(state));
+    let prediction = match &answer.outcome {
         Err(reason) => {
-            vec![Line::styled(truncate_width(&state.lang.tr_filled(reason), width), theme.error())]
+            let reason = truncate_width(&lang.tr_filled(reason), 4 * width);
+            return AnswerLines::only(wrapped(&reason, width, theme.error()));
         }
-        Ok(prediction) if is_compared => {
-            prediction.compared.as_ref().map_or_else(Vec::new, |other| {
-                answer::lines(&other.prediction, &other.labels, width, state.lang, theme)
-            })
-        }
-        Ok(prediction) => answer::lines(prediction, labels(state), width, state.lang, theme),
-    }
-}
-
-fn draw_history(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
-    let block = titled_block(theme, state.lang.tr("history"));
-    let inner = block.inner(area);
-    let prompt = &state.prompt;
-    // The latest one is shown above, unless a newer one is awaited or shown.
-    let is_shown_above =
-        prompt.pending == 0 && prompt.live_answer().is_none() && !prompt.awaits_live();
-    let lines: Vec<Line> = prompt
-        .answers
-        .iter()
-        .skip(usize::from(is_shown_above))
-        .take(usize::from(inner.height))
-        .map(|answer| history_line(answer, state, usize::from(inner.width), theme))
-        .collect();
-    frame.render_widget(Paragraph::new(lines).block(block), area);
-}
-
-fn history_line(answer: &Answer, state: &State, width: usize, theme: Theme) -> Line<'static> {
-    let column = |prediction: &Prediction, labels: &[String]| {
-        let class = labels.iter().position(|label| *label == prediction.label);
-        let style = theme.class(class.unwrap_or(2));
-        [
-            Span::styled(align_left(&prediction.label, 10), style),
-            Span::styled(format!(" {:>6.2}%  ", prediction.score * 100.0), theme.dim()),
-        ]
+        Ok(prediction) => prediction,
     };
-    let mut spans = Vec::new();
-    if let Ok(prediction) = &answer.outcome {
-        spans.extend(column(prediction, labels(state)));
-        if let Some(other) = &prediction.compared {
-            spans.extend(column(&other.prediction, &other.labels));
-        }
-    } else {
-        let error = align_left(state.lang.tr("error"), 10);
-        spans.extend([Span::styled(error, theme.error()), Span::raw(" ".repeat(10))]);
+    let (shown, labels): (&Prediction, &[String]) = match &prediction.compared {
+        Some(other) if is_compared => (&other.prediction, &other.labels),
+        _ => (prediction, own),
+    };
+    let WordLines { text, summary } = word_lines(answer, labels, view);
+    AnswerLines {
+        numbers: answer::numbers(shown, labels, width, lang, theme),
+        words: [summary, text].concat(),
+        tokens: answer::token_lines(shown, width, lang, theme),
     }
-    let used: usize = spans.iter().map(Span::width).sum();
-    // One column remains free at the end.
-    let text = truncate_width(&answer.text, width.saturating_sub(used + 1));
-    spans.push(Span::raw(text));
-    Line::from(spans)
+}
+
+/// The text of an answer with the words that lead to its class, as far as they are known.
+fn word_lines(answer: &Answer, labels: &[String], view: AnswerView) -> WordLines {
+    let AnswerView { state, is_compared, width, theme } = view;
+    let words = &state.words;
+    let known = if is_compared { words.of_compared(&answer.text) } else { words.of(&answer.text) };
+    if let Some((known, chosen)) = known {
+        let replaced = words.replaced();
+        let shown = ShownWords { words: known, chosen, replaced, is_compared, labels };
+        return attribution::lines(shown, width, state.lang, theme);
+    }
+    let text = attribution::plain(&answer.text, width);
+    // The line is there before the words are known, so that nothing moves when they are.
+    let summary = match words.failure_of(&answer.text) {
+        Some(reason) => truncate_width(&state.lang.tr_filled(reason), width),
+        None => format!("{}: …", state.lang.tr("words")),
+    };
+    let is_expected = words.are_shown() && !state.is_pretraining();
+    let summary = is_expected.then(|| Line::styled(summary, theme.dim()));
+    WordLines { text, summary: summary.into_iter().collect() }
 }

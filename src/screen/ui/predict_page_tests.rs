@@ -38,14 +38,13 @@ const LONG: &str = "처음에는 지루할 줄 알았는데 끝까지 눈을 떼
                     좋았다. 👨\u{200d}👩\u{200d}👧 가족이 함께 보기 좋은 영화, 별 다섯 개";
 
 /// A text of several rows is being typed, and its answer is there. An earlier one was kept.
-fn typing(lang: Lang) -> State {
+pub(super) fn typing(lang: Lang) -> State {
     let mut state = state_after(lang, &run(300), Activity::Training);
     state.page = Page::Predict;
     answered(&mut state, prediction("뻔한 이야기", 0.08, &["[CLS]", "뻔한", "이야기", "[SEP]"]));
     update(&mut state, Message::Tick(100.0));
-    update(&mut state, Message::Paste(LONG.to_owned()));
-    let effects = update(&mut state, Message::Tick(101.0));
-    assert_eq!(effects.len(), 1, "it is asked about");
+    let effects = update(&mut state, Message::Paste(LONG.to_owned()));
+    assert_eq!(effects.len(), 1, "it is asked about at once");
     let tokens = ["[CLS]", "처음", "##에는", "지루", "##할", "줄", "[UNK]", "[SEP]"];
     answered(&mut state, prediction(LONG, 0.81, &tokens));
     state
@@ -55,11 +54,12 @@ fn typing(lang: Lang) -> State {
 fn outdated(lang: Lang) -> State {
     let mut state = typing(lang);
     update(&mut state, Message::Paste(" e\u{301}\u{200b}".to_owned()));
+    update(&mut state, Message::Tick(101.0));
     state
 }
 
 /// An answer was kept, and the field is empty.
-fn kept(lang: Lang) -> State {
+pub(super) fn kept(lang: Lang) -> State {
     let mut state = typing(lang);
     for _ in 0..2 {
         update(&mut state, Message::Action(Action::Edit(InputRequest::DeleteLine)));
@@ -69,7 +69,7 @@ fn kept(lang: Lang) -> State {
 }
 
 /// The page of a saved model, beside which a checkpoint is asked.
-fn compared(lang: Lang) -> State {
+pub(super) fn compared(lang: Lang) -> State {
     let asked = AskedModel {
         name: "outputs".to_owned(),
         compared: Some("outputs/checkpoint-50".to_owned()),

@@ -6,24 +6,27 @@ use crate::core::text::{align_left, truncate_width};
 use crate::run::command_line::shell_word;
 use crate::screen::app::State;
 use crate::screen::app::log::Level;
-use crate::screen::app::result_card::{NextCommand, ResultCard};
+use crate::screen::app::result_card::{NextCommand, ResultCard, ResultFact};
 use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
 
 /// Columns of the names of the lines.
 const NAME: usize = 10;
+
+/// What is between the facts of a line.
+const SEPARATOR: &str = " · ";
 
 /// The rows that all of the card needs, with its border.
 pub(super) fn height(card: &ResultCard) -> u16 {
     (card.facts.len() + card.commands.len()).min(8) as u16 + 2
 }
 
-/// Draws the card with as many lines as there is room for, and a note in its border. The last line
-/// is a command.
+/// Draws the card, with a note in its border.
 pub(super) fn draw(
     frame: &mut Frame,
     area: Rect,
@@ -37,19 +40,75 @@ pub(super) fn draw(
         block = block.title(border_note(format!(" {note} "), theme));
     }
     let inner = block.inner(area);
-    let (width, rows) = (usize::from(inner.width), usize::from(inner.height));
-    let commands = card.commands.len().min(rows.saturating_sub(card.facts.len()).max(1));
+    let size = (usize::from(inner.width), usize::from(inner.height));
+    frame.render_widget(Paragraph::new(lines(card, size, state.lang, theme)).block(block), area);
+}
+
+/// The card in at most `rows` lines, of which the last one is a command. Where there are too few, lines
+/// are joined and abbreviated; the verdict is the first to be left out.
+pub(super) fn lines(
+    card: &ResultCard,
+    (width, rows): (usize, usize),
+    lang: Lang,
+    theme: Theme,
+) -> Vec<Line<'static>> {
+    let least_commands = card.commands.len().min(1);
+    let joined = JOINED.iter().map(|joined| rows_of(card, joined));
+    let without_verdict = rows_of(card, JOINED[JOINED.len() - 1]).into_iter();
+    let without_verdict: Vec<Row> =
+        without_verdict.filter(|row| row.iter().all(|fact| fact.name != "verdict")).collect();
+    let all = joined.chain([without_verdict.clone()]);
+    let fitting = all.into_iter().find(|facts| facts.len() + least_commands <= rows);
+    let facts = fitting.unwrap_or(without_verdict);
+    let commands = rows.saturating_sub(facts.len()).max(least_commands.min(rows / 2));
     let mut lines: Vec<Line> = Vec::new();
-    for fact in card.facts.iter().take(rows.saturating_sub(commands)) {
-        let name = align_left(state.lang.tr(fact.name), NAME);
-        let text = truncate_width(&fact.text, width.saturating_sub(NAME));
-        let style = level_style(fact.level, theme);
-        lines.push(Line::from(vec![Span::styled(name, theme.dim()), Span::styled(text, style)]));
+    for row in facts.iter().take(rows.saturating_sub(commands.min(least_commands))) {
+        lines.push(fact_line(row, width, lang, theme));
     }
     for command in card.commands.iter().take(commands) {
-        lines.push(command_line(command, width, state.lang, theme));
+        lines.push(command_line(command, width, lang, theme));
     }
-    frame.render_widget(Paragraph::new(lines).block(block), area);
+    lines
+}
+
+/// The facts of a line.
+type Row<'a> = Vec<&'a ResultFact>;
+
+/// What may share a line, the most roomy arrangement first.
+const JOINED: [&[&str]; 3] = [&[], &["time", "files"], &["best", "time", "files"]];
+
+/// The facts by line; those named share the line of the first of them.
+fn rows_of<'a>(card: &'a ResultCard, joined: &[&str]) -> Vec<Row<'a>> {
+    let mut rows: Vec<Row> = Vec::new();
+    for fact in &card.facts {
+        let shares = joined.contains(&fact.name);
+        let row = rows.iter_mut().find(|row| shares && joined.contains(&row[0].name));
+        match row {
+            Some(row) => row.push(fact),
+            None => rows.push(vec![fact]),
+        }
+    }
+    rows
+}
+
+/// The facts of a line with the name of the first; abbreviated if they are too long.
+fn fact_line(row: &Row, width: usize, lang: Lang, theme: Theme) -> Line<'static> {
+    let available = width.saturating_sub(NAME);
+    let full: Vec<&str> = row.iter().map(|fact| fact.text.as_str()).collect();
+    let is_cut = full.join(SEPARATOR).width() > available;
+    let mut spans = Vec::new();
+    for (index, fact) in row.iter().enumerate() {
+        let text = fact.short.as_ref().filter(|_| is_cut).unwrap_or(&fact.text);
+        if index > 0 {
+            spans.push(Span::styled(SEPARATOR, theme.dim()));
+        }
+        let used: usize = spans.iter().map(Span::width).sum();
+        let text = truncate_width(text, available.saturating_sub(used));
+        spans.push(Span::styled(text, level_style(fact.level, theme)));
+    }
+    let name = row.first().map_or("", |fact| fact.name);
+    spans.insert(0, Span::styled(align_left(lang.tr(name), NAME), theme.dim()));
+    Line::from(spans)
 }
 
 fn level_style(level: Level, theme: Theme) -> Style {
@@ -69,4 +128,42 @@ fn command_line(command: &NextCommand, width: usize, lang: Lang, theme: Theme) -
     let name = align_left(lang.tr("next"), NAME);
     let text = truncate_width(&text, width.saturating_sub(NAME));
     Line::from(vec![Span::styled(name, theme.dim()), Span::styled(text, theme.strong())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::train::fixtures::{ending, run};
+    use crate::run::protocol::{Activity, RunReport};
+    use crate::screen::app::result_card::result_card;
+    use crate::screen::app::{Message, update};
+
+    fn ended(lang: Lang) -> ResultCard {
+        let mut state = State { lang, ..State::default() };
+        for event in [run(630), ending()].concat() {
+            update(&mut state, Message::Report(RunReport::Event(event)));
+        }
+        update(&mut state, Message::Report(RunReport::Activity(Activity::Idle)));
+        result_card(&state).expect("it has ended")
+    }
+
+    #[test]
+    fn the_best_epoch_time_files_and_the_next_command_are_kept_in_two_lines() {
+        for lang in [Lang::English, Lang::Korean] {
+            let card = ended(lang);
+            for (width, rows) in [(78, 5), (78, 4), (78, 3), (58, 3), (54, 2), (78, 2)] {
+                let lines = lines(&card, (width, rows), lang, Theme::new(true));
+                let text: Vec<String> = lines.iter().map(Line::to_string).collect();
+                assert!(lines.len() <= rows && lines.iter().all(|line| line.width() <= width));
+                let all = text.join("\n");
+                let epoch = lang.tr_with("epoch {0}", &[&10]);
+                for part in ["1:39", "outputs", epoch.as_str(), "nsmc-tui predict"] {
+                    assert!(all.contains(part), "{part} at {width} x {rows}: {all}");
+                }
+                let has_verdict = card.facts.iter().any(|fact| fact.name == "verdict");
+                let is_shown = all.contains(lang.tr("verdict"));
+                assert_eq!(is_shown, has_verdict && rows > 2, "{width} x {rows}: {all}");
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::curves::{CurveSpec, XScale, draw_chart, short_number};
 use super::panel_title::{chart_title, chart_view_note};
 use super::theme::Theme;
 use super::widgets::canvas::CurveStyle;
-use super::widgets::{border_note, draw_centered_hint, titled_block};
+use super::widgets::{draw_centered_hint, titled_block, with_note};
 use crate::core::text::truncate_width;
 use crate::screen::app::panels::Panel;
 use crate::screen::app::runs::RunComparison;
@@ -21,12 +21,22 @@ use ratatui::widgets::Paragraph;
 /// The width from which chart and table are side by side.
 const SIDE_BY_SIDE: u16 = 150;
 
+/// The rows from which a page without borders has both list and chart.
+const MIN_BOTH: u16 = 11;
+
 /// The maximum columns of a run's name.
 const NAME: usize = 32;
 
 /// Draws the page.
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let Some(runs) = &state.runs else { return };
+    if theme.is_frameless() && area.height < MIN_BOTH {
+        return if runs.differences {
+            differences::draw(frame, area, runs, state.lang, theme);
+        } else {
+            list::draw(frame, area, state, runs, theme);
+        };
+    }
     // As high as the list, but low enough to leave space for the chart.
     let wanted = runs.shown().len() as u16 + 3;
     let height = wanted.clamp(5, (area.height * 2 / 5).max(6));
@@ -57,8 +67,8 @@ fn draw_curves(
 ) {
     let (lang, panel) = (state.lang, runs.metric.panel());
     let is_smoothed = runs.metric.is_noisy();
-    let mut block = titled_block(theme, chart_title(runs.metric.name(), panel, state))
-        .title_bottom(border_note(chart_view_note(state, is_smoothed), theme));
+    let block = titled_block(theme, chart_title(runs.metric.name(), panel, state));
+    let mut block = with_note(block, chart_view_note(state, is_smoothed), theme);
     if let Some(cursor) = state.charts.cursor {
         let text = lang.tr_with(" step {0} ", &[&cursor]);
         block = block.title(Line::styled(text, theme.cursor()).alignment(Alignment::Right));

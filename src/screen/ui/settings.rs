@@ -1,7 +1,7 @@
 //! The settings, as a page and as a panel.
 
 use super::theme::Theme;
-use super::widgets::{border_note, draw_hint};
+use super::widgets::{draw_hint, with_note};
 use crate::core::text::truncate_width;
 use crate::core::train::event::Started;
 use crate::screen::app::State;
@@ -29,7 +29,9 @@ pub fn draw(
         return 0;
     };
     let mut lines = model_lines(started, state.lang, theme);
-    let name_width = started.settings.iter().map(|s| s.name.len()).max().unwrap_or(0);
+    let widest = started.settings.iter().map(|s| s.name.len()).max().unwrap_or(0);
+    // On a small screen, a value follows its name at once.
+    let name_width = if theme.is_frameless() { 0 } else { widest };
     // Settings that the user chose come first and defaults last: a small panel shows what matters.
     let rank = |origin: &str| match origin {
         "flag" => 0,
@@ -54,7 +56,7 @@ pub fn draw(
     let scroll = scroll.min(limit);
     let block = if lines.len() > height + scroll {
         let more = state.lang.tr_with(" {0} more ", &[&(lines.len() - height - scroll)]);
-        block.title_bottom(border_note(more, theme))
+        with_note(block, more, theme)
     } else {
         block
     };

@@ -63,6 +63,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         let hint = match state.replay {
             Some(_) if state.is_opened() => "system metrics are not recorded",
             Some(_) => "no system metrics in a replay",
+            None if !state.measures_system() => "no system metrics of another computer",
             None => "measuring …",
         };
         return draw_hint(frame, inner, state.lang.tr(hint), theme);

@@ -123,7 +123,7 @@ fn a_replay_is_labelled() {
     assert!(header(&mut state, 60).contains("replay ×20 · step 300/630"));
     state.activity = Activity::Idle;
     assert!(header(&mut state, 120).contains("replay ×20 · cut off · step 300/630"));
-    assert!(screen(&mut state, (40, 10)).to_string().contains("Enlarge the window"));
+    assert!(screen(&mut state, (25, 5)).to_string().contains("Enlarge the window"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::panel_title::{chart_view_note, panel_title};
 use super::theme::Theme;
-use super::widgets::{border_note, titled_block};
+use super::widgets::{titled_block, with_note};
 use super::{
     calibration, classes, confusion, curves, epochs, log, progress, result, settings, system,
 };
@@ -23,6 +23,8 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     let height = match &card {
         Some(card) if area.height >= HIGH => result::height(card),
         None if area.height >= HIGH => 6,
+        // The best evaluation, the verdict, time with files, and the next command.
+        Some(_) if area.height >= 22 => 6,
         _ => 5,
     };
     let [panels, below] =
@@ -68,7 +70,7 @@ fn position_note(state: &State, page: usize, pages: usize) -> String {
     parts.join(" · ")
 }
 
-fn draw_panel(
+pub(super) fn draw_panel(
     frame: &mut Frame,
     area: Rect,
     panel: Panel,
@@ -81,11 +83,12 @@ fn draw_panel(
     let mut block = titled_block(theme, panel_title(panel, state));
     if panel == state.panels.focus {
         block = block.border_style(theme.focus());
-        if panel.is_chart() {
-            block = block.title_bottom(border_note(chart_view_note(state, true), theme));
-        } else if panel == Panel::Confusion {
+        // Without borders, the title has room for the values alone.
+        if panel.is_chart() && !theme.is_frameless() {
+            block = with_note(block, chart_view_note(state, true), theme);
+        } else if panel == Panel::Confusion && (area.width >= 50 || !theme.is_frameless()) {
             let note = state.lang.tr(" ← → cell · Enter: its reviews ").to_owned();
-            block = block.title_bottom(border_note(note, theme));
+            block = with_note(block, note, theme);
         }
     }
     match panel {

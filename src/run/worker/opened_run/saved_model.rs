@@ -64,13 +64,20 @@ impl SavedModel {
         Ok(Self { max_length: wanted.min(longest), model, tokenizer, engine, temperature })
     }
 
-    /// The words of a text, or of a pair of texts, that lead to its class.
+    /// The words of a text, or of a pair of texts, that lead to its class; `None` if `continues` says
+    /// no before they are known.
     ///
     /// # Errors
     /// Why they are not known.
-    pub fn explain(&mut self, text: &str) -> Result<WordAttributions, String> {
-        let (config, engine) = (self.model.config(), self.engine.as_mut());
-        explain(engine, config, &self.tokenizer, self.max_length, text)
+    pub fn explain(
+        &mut self,
+        text: &str,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<WordAttributions>, String> {
+        let engine = &mut self.engine;
+        let logits = &mut |batch: &_| engine.logits(batch);
+        let config = self.model.config();
+        explain(logits, config, &self.tokenizer, self.max_length, text, continues)
     }
 
     /// Classifies a text or, for a model of pairs, a pair of texts on one line.

@@ -24,11 +24,13 @@ pub struct ContentSize {
     pub epochs: usize,
     /// The number of classes.
     pub classes: usize,
+    /// Whether the load of the computer is measured.
+    pub has_system: bool,
 }
 
 impl Default for ContentSize {
     fn default() -> Self {
-        Self { epochs: 3, classes: 2 }
+        Self { epochs: 3, classes: 2, has_system: true }
     }
 }
 
@@ -48,13 +50,16 @@ impl Panel {
             Self::Confusion => (content.classes + 3).clamp(5, 12),
             Self::Classes => (content.classes + 5).clamp(7, 12),
             Self::Calibration => 7,
+            // A line says that there is nothing.
+            Self::System if !content.has_system => 3,
             _ => MIN_SIZE.1,
         }
     }
 
     /// How much of the rows that are left over it can use.
-    fn growth(self) -> usize {
+    fn growth(self, content: ContentSize) -> usize {
         match self {
+            Self::System if !content.has_system => 0,
             Self::Loss => 3,
             Self::Epochs | Self::Classes | Self::Calibration | Self::Confusion => 0,
             _ => 1,
@@ -78,8 +83,8 @@ impl Stack {
         self.panels.iter().map(|panel| panel.rows_needed(content)).sum()
     }
 
-    fn growth(&self) -> usize {
-        self.panels.iter().map(|panel| panel.growth()).max().unwrap_or(0)
+    fn growth(&self, content: ContentSize) -> usize {
+        self.panels.iter().map(|panel| panel.growth(content)).max().unwrap_or(0)
     }
 }
 
@@ -143,8 +148,23 @@ impl Grid {
         })
     }
 
+    /// Puts a panel that has nothing to show below the stack before it, where there is room.
+    fn without_empty_stacks(self, rows: &mut [Row], height: usize) {
+        let limit = height / rows.len().max(1);
+        for row in rows {
+            let [.., before, last] = &mut row[..] else { continue };
+            let is_empty = last.panels == [Panel::System] && !self.content.has_system;
+            let needed = before.rows_needed(self.content) + last.rows_needed(self.content);
+            if is_empty && needed <= limit {
+                before.panels.append(&mut last.panels);
+                row.pop();
+            }
+        }
+    }
+
     /// The areas of the panels in rows that fill an area.
-    fn areas(self, rows: &[Row], width: usize, height: usize) -> PanelPage {
+    fn areas(self, mut rows: Vec<Row>, width: usize, height: usize) -> PanelPage {
+        self.without_empty_stacks(&mut rows, height);
         let limit = height / rows.len().max(1);
         let needed: Vec<usize> = rows
             .iter()
@@ -153,8 +173,9 @@ impl Grid {
                 needed.unwrap_or(0).min(limit)
             })
             .collect();
+        let growth_of = |stack: &Stack| stack.growth(self.content);
         let growth: Vec<usize> =
-            rows.iter().map(|row| row.iter().map(Stack::growth).max().unwrap_or(0)).collect();
+            rows.iter().map(|row| row.iter().map(growth_of).max().unwrap_or(0)).collect();
         let mut page = PanelPage::new();
         let mut y = 0;
         for (row, height) in rows.iter().zip(shares(height, &needed, &growth)) {
@@ -164,7 +185,8 @@ impl Grid {
             for (stack, width) in row.iter().zip(widths) {
                 let needed: Vec<usize> =
                     stack.panels.iter().map(|panel| panel.rows_needed(self.content)).collect();
-                let growth: Vec<usize> = stack.panels.iter().map(|panel| panel.growth()).collect();
+                let growth: Vec<usize> =
+                    stack.panels.iter().map(|panel| panel.growth(self.content)).collect();
                 let mut top = y;
                 for (panel, height) in stack.panels.iter().zip(shares(height, &needed, &growth)) {
                     let [x, y, width, height] = [x, top, width, height].map(|cells| cells as u16);
@@ -213,12 +235,16 @@ pub fn arrange(
     let grid = Grid { columns, content };
     let mut pages = Vec::new();
     let mut waiting = shown.to_vec();
+    if !content.has_system {
+        // A panel that has nothing to show fills a gap at the end.
+        waiting.sort_by_key(|panel| *panel == Panel::System);
+    }
     while !waiting.is_empty() {
         let (rows, rest) = match grid.pack_all(&waiting, most_rows, height) {
             Some(rows) => (rows, Vec::new()),
             None => grid.pack(&waiting, most_rows, height / most_rows),
         };
-        pages.push(grid.areas(&rows, width, height));
+        pages.push(grid.areas(rows, width, height));
         waiting = rest;
     }
     pages

@@ -17,7 +17,7 @@ fn every_size_shows_every_panel_once_and_fills_the_page() {
         [(60, 8), (78, 10), (80, 17), (100, 26), (120, 33), (150, 40), (200, 53), (400, 200)]
     {
         for columns in [None, Some(1), Some(2), Some(3), Some(4)] {
-            let content = ContentSize { epochs: 10, classes: 2 };
+            let content = ContentSize { epochs: 10, ..ContentSize::default() };
             let pages = arrange(&Panel::ALL, (width, height), columns, content);
             let mut seen: Vec<Panel> = pages.iter().flatten().map(|(panel, _)| *panel).collect();
             seen.sort_unstable();
@@ -81,4 +81,15 @@ fn shares_add_up() {
     assert_eq!(shares(10, &[8, 8], &[1, 1]), [8, 2]);
     assert_eq!(shares(10, &[3, 3], &[0, 0]), [5, 5]);
     assert_eq!(shares(100, &[0, 0, 0], &[1, 1, 1]), [33, 33, 34]);
+}
+
+#[test]
+fn a_system_panel_without_metrics_takes_a_line() {
+    let content = ContentSize { has_system: false, ..ContentSize::default() };
+    for size in [(80, 17), (120, 32), (200, 52)] {
+        let pages = arrange(&usual(), size, None, content);
+        let mut areas = pages.iter().flatten().filter(|(panel, _)| *panel == Panel::System);
+        let height = areas.next().map(|(_, area)| area.height);
+        assert_eq!(height, Some(3), "{size:?}: {pages:?}");
+    }
 }

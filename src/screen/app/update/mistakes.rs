@@ -19,11 +19,9 @@ pub(super) fn apply(state: &mut State, action: MistakesAction) -> Vec<Effect> {
             super::show_page(state, Page::Predict);
             state.mistakes.is_left_for_predict = true;
             state.prompt.input.set("");
+            // It is asked about as any text in the field, and can be changed.
             state.prompt.paste(&text);
-            let asked = super::apply(state, Action::Submit);
-            // The text stays, so that it can be changed and classified again.
-            state.prompt.paste(&text);
-            asked
+            Vec::new()
         }
     }
 }

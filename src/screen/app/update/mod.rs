@@ -37,6 +37,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = apply_message(state, message);
     effects.extend(mistakes::file_tasks(state));
     state.prompt.note_change(state.now);
+    effects.extend(prompt::ask_if_due(state));
     effects
 }
 
@@ -46,6 +47,7 @@ fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
     }
     match message {
         Message::Action(action) => return apply(state, action),
+        Message::Paste(_) if state.layout.is_too_small => {}
         Message::Paste(text) => paste(state, &text),
         Message::Mouse(input) => {
             if let Some(lines) = mouse::apply(state, input) {
@@ -77,7 +79,6 @@ fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
             if state.is_running() && state.notice.as_ref().is_some_and(is_old) {
                 state.notice = None;
             }
-            return prompt::ask_if_due(state);
         }
     }
     Vec::new()
@@ -155,7 +156,6 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ScrollToBottom => scroll(state, ALL_LINES),
         Action::Submit => {
             if let Some(text) = state.prompt.submit() {
-                state.words.submit(&text);
                 return vec![Effect::Send(Command::Predict { text })];
             }
         }

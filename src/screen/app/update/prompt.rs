@@ -31,11 +31,19 @@ pub(super) fn move_or_recall(state: &mut State, direction: isize) {
     }
 }
 
-/// Asks about the text being typed if that is due.
+/// Asks about the text being typed, or about the words of the shown answer, if that is due.
 pub(super) fn ask_if_due(state: &mut State) -> Vec<Effect> {
-    if state.live_question_due().is_some_and(|due| state.now >= due) {
-        let text = state.prompt.ask_live();
+    let is_due = |due: Option<f64>| due.is_some_and(|due| state.now >= due);
+    if is_due(state.live_question_due()) {
+        let text = state.prompt.ask_live(state.now);
         return vec![Effect::Send(Command::Predict { text })];
+    }
+    if is_due(state.words_due())
+        && let Some(answer) = state.prompt.shown_answer()
+    {
+        let text = answer.text.clone();
+        state.words.ask();
+        return vec![Effect::Send(Command::Explain { text })];
     }
     Vec::new()
 }

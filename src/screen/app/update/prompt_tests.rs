@@ -33,31 +33,49 @@ fn ask(text: &str) -> Vec<Effect> {
     vec![Effect::Send(Command::Predict { text: text.to_owned() })]
 }
 
-fn answer(state: &mut State, text: &str) {
+fn answer_at(state: &mut State, text: &str, now: f64) -> Vec<Effect> {
+    let mut effects = tick(state, now);
     let answer = Answer { text: text.to_owned(), outcome: Err("no".to_owned()) };
-    update(state, Message::Report(RunReport::Answer(answer)));
+    effects.extend(update(state, Message::Report(RunReport::Answer(answer))));
+    effects
 }
 
 #[test]
 fn a_text_is_asked_about_while_it_is_typed_one_question_at_a_time() {
     let mut state = page();
-    assert_eq!(type_at(&mut state, "재", 1.0), []);
-    assert_eq!(type_at(&mut state, "밌", 1.1), [], "keys follow each other");
-    assert_eq!(tick(&mut state, 1.2), []);
-    assert!(state.live_question_due().is_some_and(|due| (due - 1.25).abs() < 1e-9));
-    assert_eq!(tick(&mut state, 1.25), ask("재밌"));
-    assert_eq!(tick(&mut state, 1.3), [], "it is asked once");
-    assert_eq!(type_at(&mut state, "다", 1.4), []);
+    assert_eq!(type_at(&mut state, "재", 1.0), ask("재"), "the first key, at once");
+    assert_eq!(type_at(&mut state, "밌다", 1.01), [], "the model has not answered yet");
+    assert_eq!(answer_at(&mut state, "재", 1.02), [], "the next question waits a little");
+    assert!(state.live_question_due().is_some_and(|due| (due - 1.04).abs() < 1e-9));
+    assert_eq!(tick(&mut state, 1.04), ask("재밌다"), "only the newest text is asked about");
+    assert_eq!(tick(&mut state, 1.1), [], "it is asked once");
     assert_eq!(type_at(&mut state, "!", 1.5), []);
-    assert_eq!(tick(&mut state, 9.0), [], "the model has not answered yet");
-    answer(&mut state, "재밌");
-    assert_eq!(tick(&mut state, 9.0), ask("재밌다!"), "only the newest text is asked about");
-    answer(&mut state, "재밌다!");
+    assert_eq!(answer_at(&mut state, "재밌다", 9.0), ask("재밌다!"));
+    assert_eq!(answer_at(&mut state, "재밌다!", 9.1), []);
     assert_eq!(tick(&mut state, 20.0), []);
     assert_eq!(state.prompt.answers.len(), 0, "only Enter keeps an answer");
-    assert_eq!(update(&mut state, Message::Action(Action::Submit)), ask("재밌다!"));
-    answer(&mut state, "재밌다!");
+    assert_eq!(update(&mut state, Message::Action(Action::Submit)), [], "it is known");
     assert_eq!(state.prompt.answers.len(), 1);
+    // Enter before the answer asks about the text again, and that answer is kept.
+    assert_eq!(type_at(&mut state, "좋다", 30.0), ask("좋"));
+    assert_eq!(update(&mut state, Message::Action(Action::Submit)), ask("좋다"));
+    answer_at(&mut state, "좋", 30.1);
+    answer_at(&mut state, "좋다", 30.1);
+    assert_eq!(state.prompt.answers.len(), 2);
+}
+
+#[test]
+fn an_earlier_answer_is_dimmed_only_if_the_next_one_takes_long() {
+    let mut state = page();
+    type_at(&mut state, "재", 1.0);
+    answer_at(&mut state, "재", 1.01);
+    type_at(&mut state, "밌", 1.2);
+    assert!(!state.shows_outdated());
+    assert!(state.question_due().is_some_and(|due| (due - 1.35).abs() < 1e-9));
+    tick(&mut state, 1.36);
+    assert!(state.shows_outdated());
+    answer_at(&mut state, "재밌", 1.4);
+    assert!(!state.shows_outdated());
 }
 
 #[test]
@@ -75,8 +93,8 @@ fn nothing_is_asked_without_a_model_or_on_another_page() {
     ];
     for change in without {
         let mut state = page();
-        type_at(&mut state, "재밌다", 1.0);
         change(&mut state);
+        type_at(&mut state, "재밌다", 1.0);
         assert_eq!((tick(&mut state, 2.0), state.live_question_due()), (Vec::new(), None));
     }
 }
@@ -107,7 +125,7 @@ fn a_saved_model_has_two_pages_and_quits_from_an_empty_field() {
     }
     press(&mut state, Action::ShowPage(Page::Train));
     assert_eq!(state.page, Page::Predict, "there is no such page");
-    type_at(&mut state, "재밌다", 1.0);
+    state.prompt.paste("재밌다");
     let clear_or_quit = Action::Prompt(PromptAction::ClearOrQuit);
     assert_eq!(press(&mut state, clear_or_quit), []);
     assert_eq!(state.prompt.input.text(), "");

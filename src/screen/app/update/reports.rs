@@ -34,7 +34,7 @@ pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
                 }
             }
         }
-        RunReport::Answer(answer) => return words::push_answer(state, answer),
+        RunReport::Answer(answer) => words::push_answer(state, answer),
         RunReport::Explained(explanation) => state.words.push(explanation),
         RunReport::Event(event) => push_event(state, event),
         RunReport::Notification(notification) => {

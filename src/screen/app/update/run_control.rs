@@ -50,12 +50,16 @@ pub(super) fn apply(state: &mut State, action: RunControlAction) -> Vec<Effect> 
                 return Vec::new();
             };
             state.overlay = None;
+            if state.rate_input.is_unchanged() {
+                confirm::inform(state, "the learning rate is not changed");
+                return Vec::new();
+            }
             Command::SetLearningRate { rate }
         }
         RunControlAction::DoubleRate | RunControlAction::HalveRate => {
             let factor = if action == RunControlAction::DoubleRate { 2.0 } else { 0.5 };
             if let Some(rate) = state.rate_input.value() {
-                state.rate_input = LearningRateInput::new((rate * factor).min(MAX_LEARNING_RATE));
+                state.rate_input.fill_in((rate * factor).min(MAX_LEARNING_RATE));
             }
             return Vec::new();
         }

@@ -152,3 +152,31 @@ fn typing_replaces_a_rate_that_was_filled_in() {
     state.rate_input.edit(InputRequest::InsertChar('x'));
     assert!(state.rate_input.is_filled_in, "other characters change nothing");
 }
+
+#[test]
+fn enter_without_a_change_changes_nothing_and_says_so() {
+    let mut state = training();
+    // The prefilled rate is rounded.
+    let rate = 8.974_358_974e-5;
+    let next = TrainEvent::Step(crate::core::train::event::Step {
+        learning_rate: rate,
+        ..step(21, 0.5, 3.0)
+    });
+    update(&mut state, Message::Report(RunReport::Event(next)));
+    let same = |state: &mut State| {
+        assert!(state.rate_input.is_unchanged());
+        assert_eq!(press(state, RunControlAction::SetRate), []);
+        let notice = state.notice.as_ref().map(|notice| notice.text.as_str());
+        assert_eq!((state.overlay, notice), (None, Some("the learning rate is not changed")));
+    };
+    press(&mut state, RunControlAction::AskRate);
+    assert_eq!(state.rate_input.input.value(), "8.974e-5");
+    same(&mut state);
+    press(&mut state, RunControlAction::AskRate);
+    press(&mut state, RunControlAction::DoubleRate);
+    assert!(!state.rate_input.is_unchanged());
+    let doubled = press(&mut state, RunControlAction::SetRate);
+    assert!(
+        matches!(doubled[..], [Effect::Send(Command::SetLearningRate { rate })] if rate > 1.79e-4)
+    );
+}

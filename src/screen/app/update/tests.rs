@@ -205,12 +205,15 @@ fn a_failure_is_logged_with_its_hint() {
 fn texts_are_sent_and_answers_are_kept() {
     let mut state = after(run(5));
     press(&mut state, Action::ShowPage(Page::Predict));
-    update(&mut state, Message::Paste("재밌다".to_owned()));
     let ask = Effect::Send(Command::Predict { text: "재밌다".to_owned() });
+    let typed = update(&mut state, Message::Paste("재밌다".to_owned()));
+    assert_eq!(typed, std::slice::from_ref(&ask), "while it is typed");
     assert_eq!(press(&mut state, Action::Submit), [ask]);
     assert_eq!(state.prompt.pending, 1);
     let answer = Answer { text: "재밌다".to_owned(), outcome: Err("no".to_owned()) };
-    update(&mut state, Message::Report(RunReport::Answer(answer)));
+    for _ in 0..2 {
+        update(&mut state, Message::Report(RunReport::Answer(answer.clone())));
+    }
     assert_eq!((state.prompt.pending, state.prompt.answers.len()), (0, 1));
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::message::Effect;
 use super::super::state::State;
-use super::super::words::{WordsAction, WordsRequest};
+use super::super::words::WordsAction;
 use super::confirm;
 use crate::run::protocol::{Answer, Command};
 
@@ -12,26 +12,16 @@ pub(super) fn apply(state: &mut State, action: WordsAction) -> Vec<Effect> {
         confirm::inform(state, "choose a word of the answered text first: Alt-→");
         return Vec::new();
     }
-    let latest = state.prompt.answers.first().filter(|answer| answer.outcome.is_ok());
-    let latest = latest.map(|answer| answer.text.as_str());
-    let command = match state.words.apply(action, latest) {
-        Some(WordsRequest::Explain(text)) => Command::Explain { text },
-        Some(WordsRequest::Predict(text)) => {
-            state.prompt.ask_replaced();
-            Command::Predict { text }
-        }
-        None => return Vec::new(),
-    };
-    vec![Effect::Send(command)]
+    let Some(text) = state.words.apply(action) else { return Vec::new() };
+    state.prompt.ask_replaced();
+    vec![Effect::Send(Command::Predict { text })]
 }
 
 /// Applies an answer.
-pub(super) fn push_answer(state: &mut State, answer: Answer) -> Vec<Effect> {
+pub(super) fn push_answer(state: &mut State, answer: Answer) {
     if state.prompt.take_replaced() {
         state.words.push_replaced(answer);
-        return Vec::new();
+    } else {
+        state.prompt.push_answer(answer, state.now);
     }
-    let text = state.words.answered(&answer);
-    state.prompt.push_answer(answer);
-    text.map(|text| Effect::Send(Command::Explain { text })).into_iter().collect()
 }

@@ -8,20 +8,23 @@ use crate::screen::ui::widgets::{border_note, titled_block};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Block, Paragraph};
 
 /// Draws the panel.
 pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let (mistakes, lang) = (&state.mistakes, state.lang);
-    let mut block = titled_block(theme, lang.tr("review"));
+    let mut block =
+        if theme.is_frameless() { Block::new() } else { titled_block(theme, lang.tr("review")) };
     let inner = block.inner(area);
     let selected = mistakes.selected_review();
     let review = selected.and_then(|index| Some((index, mistakes.reviews().get(index)?)));
     let Some((index, review)) = review else {
         return frame.render_widget(block, area);
     };
-    let id = truncate_width(&format!("id {}", review.id), 24);
-    block = block.title(border_note(format!(" {id} "), theme));
+    if !theme.is_frameless() {
+        let id = truncate_width(&format!("id {}", review.id), 24);
+        block = block.title(border_note(format!(" {id} "), theme));
+    }
     let width = usize::from(inner.width);
     let mut lines = Vec::new();
     let facts = lang.tr_with(
@@ -39,6 +42,10 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
             &[&class_name(state, class)],
         );
         lines.push(Line::styled(truncate_width(&text, width), theme.warning()));
+    }
+    if theme.is_frameless() {
+        // The text is worth more than its lengths.
+        lines.remove(0);
     }
     let room = usize::from(inner.height).saturating_sub(lines.len()).max(1);
     let text = sanitize_for_terminal(&review.line()).into_owned();

@@ -62,8 +62,12 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, t
 fn columns(state: &State, width: usize) -> Columns {
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
     let widest = labels.iter().map(|label| Span::raw(label.as_str()).width()).max();
-    let class = widest.unwrap_or(1).clamp(5, MAX_CLASS);
-    let answers = state.mistakes.evaluations_so_far().len().min(MAX_SHOWN_ANSWERS);
+    let (most, answers) = match width {
+        0..40 => (4, 0),
+        40..60 => (6, 0),
+        _ => (MAX_CLASS, state.mistakes.evaluations_so_far().len().min(MAX_SHOWN_ANSWERS)),
+    };
+    let class = widest.unwrap_or(1).clamp(most.min(5), most);
     // Loss, probability, both classes, answers and the mark, each followed by a space.
     let used = 7 + 5 + 2 * (class + 1) + (answers + 1) + 2;
     Columns { class, answers, text: width.saturating_sub(used) }
@@ -108,6 +112,7 @@ fn row(
         Span::raw(" "),
     ];
     let answers = mistakes.last_answers(index);
+    let answers = answers.into_iter().rev().take(columns.answers).rev().collect::<Vec<_>>();
     spans.push(Span::raw(" ".repeat(columns.answers.saturating_sub(answers.len()))));
     spans.extend(answers.into_iter().map(|is_right| {
         if is_right {

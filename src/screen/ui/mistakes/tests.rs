@@ -32,8 +32,12 @@ fn the_page_shows_the_worst_mistakes() {
     update(&mut state, Message::Action(Action::Mistakes(MistakesAction::Relabel)));
     insta::assert_snapshot!("mistakes_korean", screen(&mut state, SIZES[0]));
     update(&mut state, Message::Action(Action::Mistakes(MistakesAction::Slices)));
+    insta::assert_snapshot!("mistakes_slices_korean", screen(&mut state, SIZES[0]));
     state.lang = Lang::English;
-    insta::assert_snapshot!("mistakes_slices", screen(&mut state, SIZES[0]));
+    for (columns, rows) in SIZES {
+        let name = format!("mistakes_slices_{columns}x{rows}");
+        insta::assert_snapshot!(name, screen(&mut state, (columns, rows)));
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::core::tokenizer::hangul::visible_hangul;
 use crate::screen::lang::Lang;
 use crate::screen::ui::theme::Theme;
 use crate::screen::ui::widgets::bar::bar;
+use crate::screen::ui::widgets::wrapped;
 use ratatui::text::{Line, Span};
 
 /// The maximum number of classes shown.
@@ -17,9 +18,8 @@ const NAME: usize = 12;
 /// The columns of a probability.
 const PROBABILITY: usize = 8;
 
-/// The lines of a prediction, in `width` columns: the label, the probability of each class, and the
-/// tokens.
-pub(super) fn lines(
+/// The numbers of a prediction, in `width` columns: the label and the probability of each class.
+pub(super) fn numbers(
     prediction: &Prediction,
     labels: &[String],
     width: usize,
@@ -43,9 +43,8 @@ pub(super) fn lines(
             "{0} of {1} tokens are not in the vocabulary",
             &[&counts.unknown, &counts.tokens],
         );
-        lines.push(Line::styled(truncate_width(&warning, width), theme.warning()));
+        lines.extend(wrapped(&warning, width, theme.warning()));
     }
-    lines.extend(token_lines(prediction, width, lang, theme));
     lines
 }
 
@@ -75,7 +74,8 @@ fn headline(
         let score = Span::raw(percent(score));
         if lines[0].width() + 2 + name.width() + score.width() <= width {
             lines[0].extend([Span::raw("  "), name, score]);
-        } else {
+        } else if !theme.is_frameless() {
+            // On a small screen, it is beside the bars alone.
             lines.push(Line::from(vec![name, score]));
         }
     }
@@ -109,7 +109,7 @@ fn probability_line(
 
 /// The tokens, in lines of at most `width` columns; `[UNK]` is highlighted, special tokens are dim.
 /// (`Paragraph`'s own wrapping lets a wide character exceed the width by a column.)
-fn token_lines(
+pub(super) fn token_lines(
     prediction: &Prediction,
     width: usize,
     lang: Lang,

@@ -9,7 +9,7 @@ use crate::screen::ui::widgets::{border_note, titled_block};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Block, Paragraph};
 use std::path::Path;
 use tui_input::Input;
 
@@ -19,25 +19,44 @@ const PREFIX: u16 = 2;
 /// The most rows of the text that are shown at once.
 const MAX_ROWS: u16 = 8;
 
+/// As [`MAX_ROWS`], on a small screen.
+const MAX_ROWS_FRAMELESS: u16 = 3;
+
 /// The columns of the text in a field of this width.
-fn columns(width: u16) -> usize {
-    usize::from(width.saturating_sub(2 + PREFIX))
+fn columns(width: u16, theme: Theme) -> usize {
+    let border = if theme.is_frameless() { 0 } else { 2 };
+    usize::from(width.saturating_sub(border + PREFIX))
 }
 
 /// The rows that the field takes of an area.
-pub(super) fn height(area: Rect, state: &State) -> u16 {
-    let most = (area.height / 3).clamp(1, MAX_ROWS);
-    let rows = rows::rows(state.prompt.input.text(), columns(area.width)).len();
-    u16::try_from(rows).unwrap_or(most).min(most) + 2
+pub(super) fn height(area: Rect, state: &State, theme: Theme) -> u16 {
+    let most = if theme.is_frameless() {
+        (area.height / 4).clamp(1, MAX_ROWS_FRAMELESS)
+    } else {
+        (area.height / 3).clamp(1, MAX_ROWS)
+    };
+    let rows = rows::rows(state.prompt.input.text(), columns(area.width, theme)).len();
+    let border = if theme.is_frameless() {
+        u16::from(insert_note(state).is_some() || state.words.is_typing())
+    } else {
+        2
+    };
+    u16::try_from(rows).unwrap_or(most).min(most) + border
 }
 
 /// Draws the field, scrolled so that the caret is visible. Returns the columns of its text.
 pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -> usize {
     let input = &state.prompt.input;
-    let columns = columns(area.width);
+    let columns = columns(area.width, theme);
     let rows = rows::rows(input.text(), columns);
     let (row, column) = rows::position(input.text(), &rows, input.caret());
-    let visible = usize::from(area.height.saturating_sub(2)).max(1);
+    let note = insert_note(state).map(|note| border_note(note, theme).style(theme.warning()));
+    let border = match (theme.is_frameless(), &note) {
+        (true, None) => 0,
+        (true, Some(_)) => 1,
+        (false, _) => 2,
+    };
+    let visible = usize::from(area.height.saturating_sub(border)).max(1);
     let first = (row + 1).saturating_sub(visible);
 
     let title = state.lang.tr("text");
@@ -46,13 +65,12 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -
     } else {
         title.to_owned()
     };
-    let mut block = titled_block(theme, title);
-    block = match insert_note(state) {
-        Some(note) => block.title_bottom(border_note(note, theme).style(theme.warning())),
-        None => match model_note(state) {
-            Some(note) => block.title_bottom(border_note(note, theme)),
-            None => block,
-        },
+    let block = match (note, model_note(state)) {
+        (Some(note), _) if theme.is_frameless() => Block::new().title(note),
+        (None, _) if theme.is_frameless() => Block::new(),
+        (Some(note), _) => titled_block(theme, title).title_bottom(note),
+        (None, Some(note)) => titled_block(theme, title).title_bottom(border_note(note, theme)),
+        (None, None) => titled_block(theme, title),
     };
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -97,7 +115,7 @@ pub(super) fn draw_word(
         focused: state.overlay.is_none(),
     };
     field.draw(frame, inner, theme);
-    columns(area.width)
+    columns(area.width, theme)
 }
 
 fn placeholder(state: &State) -> &str {
@@ -125,7 +143,7 @@ fn insert_note(state: &State) -> Option<String> {
 }
 
 /// A note on the model that answers.
-fn model_note(state: &State) -> Option<String> {
+pub(super) fn model_note(state: &State) -> Option<String> {
     let lang = state.lang;
     if let Some(asked) = &state.asked_model {
         let name = truncate_width(&display_path(Path::new(&asked.name)), 40);

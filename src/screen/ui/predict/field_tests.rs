@@ -61,10 +61,10 @@ fn a_long_text_is_scrolled_to_the_caret() {
     let mut state = State::default();
     state.prompt.paste(&"가나다라마바사 ".repeat(60));
     let area = Rect::new(0, 0, 60, 22);
-    assert_eq!(height(area, &state), 9, "a third of the page");
+    assert_eq!(height(area, &state, Theme::new(true)), 9, "a third of the page");
     let (backend, cursor) = drawn(&state, 60, 9);
     assert_eq!(cursor.y, 7, "the last row");
     assert!(backend.to_string().contains(" text 20/20 "), "{backend}");
     state.prompt.input.set("");
-    assert_eq!(height(area, &state), 3);
+    assert_eq!(height(area, &state, Theme::new(true)), 3);
 }

@@ -6,7 +6,7 @@ use crate::run::run_index::{RunSummary, differing_settings};
 use crate::screen::app::runs::RunComparison;
 use crate::screen::lang::Lang;
 use crate::screen::ui::theme::Theme;
-use crate::screen::ui::widgets::{border_note, draw_hint, titled_block};
+use crate::screen::ui::widgets::{draw_hint, titled_block, with_note};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -70,7 +70,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &RunComparison, lang: La
         }
     };
     if let Some(more) = more {
-        block = block.title_bottom(border_note(more, theme));
+        block = with_note(block, more, theme);
     }
     frame.render_widget(block, area);
     frame.render_widget(Paragraph::new(lines), inner);

@@ -10,7 +10,7 @@ use crate::screen::app::runs::{InputPurpose, RunComparison};
 use crate::screen::lang::Lang;
 use crate::screen::ui::theme::Theme;
 use crate::screen::ui::widgets::text_field::TextField;
-use crate::screen::ui::widgets::{border_note, draw_hint, titled_block};
+use crate::screen::ui::widgets::{border_note, draw_hint, titled_block, with_note};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -53,15 +53,17 @@ pub(super) fn draw(
         field.draw(frame, line, theme);
     } else if !runs.filter.is_empty() {
         let filter = format!(" /{} ", truncate_width(&runs.filter, 40));
-        block = block.title_bottom(Line::styled(filter, theme.train()));
+        let filter = Line::styled(filter, theme.train());
+        block = if theme.is_frameless() { block.title(filter) } else { block.title_bottom(filter) };
     }
     let width = usize::from(area.width).saturating_sub(24);
     if let Some(problem) = filter_problem(runs, lang) {
         let text = format!(" {} ", truncate_width(&problem, width));
-        block = block.title_bottom(Line::styled(text, theme.warning()).right_aligned());
+        let text = Line::styled(text, theme.warning()).right_aligned();
+        block = if theme.is_frameless() { block.title(text) } else { block.title_bottom(text) };
     } else if let Some(here) = runs.selected_run() {
         let note = format!(" {} ", truncate_width(&note_on(here), width));
-        block = block.title_bottom(border_note(note, theme));
+        block = with_note(block, note, theme);
     }
     frame.render_widget(block, area);
     if shown == 0 {
@@ -132,6 +134,7 @@ struct RunListColumns {
     status: usize,
     steps: usize,
     metric: usize,
+    f1: usize,
     loss: usize,
     time: usize,
     when: usize,
@@ -145,6 +148,7 @@ impl RunListColumns {
             status: 10,
             steps: 13,
             metric: 10,
+            f1: 10,
             loss: 0,
             time: 9,
             when: 0,
@@ -152,6 +156,17 @@ impl RunListColumns {
         let fixed = columns.used();
         if fixed > width {
             columns.name = columns.name.saturating_sub(fixed - width).max(8);
+        }
+        // On a narrow screen, the name and the accuracy remain.
+        for narrower in [
+            |columns: &mut Self| columns.f1 = 0,
+            |columns: &mut Self| columns.time = 0,
+            |columns: &mut Self| columns.steps = 0,
+            |columns: &mut Self| columns.status = 0,
+        ] {
+            if columns.used() > width {
+                narrower(&mut columns);
+            }
         }
         if columns.used() + 11 <= width {
             columns.loss = 11;
@@ -167,7 +182,8 @@ impl RunListColumns {
         2 + self.name
             + self.status
             + self.steps
-            + 2 * self.metric
+            + self.metric
+            + self.f1
             + self.loss
             + self.time
             + self.when
@@ -176,10 +192,13 @@ impl RunListColumns {
     fn head(&self, lang: Lang) -> String {
         let left = |text: &str, width: usize| align_left(lang.tr(text), width);
         let right = |text: &str, width: usize| align_right(lang.tr(text), width);
-        let mut text = "  ".to_owned() + &left("name", self.name) + "  " + &left("status", 8);
+        let mut text = "  ".to_owned() + &left("name", self.name);
+        if self.status > 0 {
+            text = text + "  " + &left("status", self.status - 2);
+        }
         text += &right("step", self.steps);
         text += &right("accuracy", self.metric);
-        text += &right("F1", self.metric);
+        text += &right("F1", self.f1);
         if self.loss > 0 {
             text += &right("eval loss", self.loss);
         }
@@ -208,8 +227,10 @@ impl RunListColumns {
             spans.push(Span::styled(format!("  {}", lang.tr("unreadable")), theme.error()));
             return Line::from(spans);
         };
-        let status = align_left(lang.tr(run.status.name()), self.status - 2);
-        spans.push(Span::styled(format!("  {status}"), status_style(run.status, theme)));
+        if self.status > 0 {
+            let status = align_left(lang.tr(run.status.name()), self.status - 2);
+            spans.push(Span::styled(format!("  {status}"), status_style(run.status, theme)));
+        }
         let steps = format!("{}/{}", run.step, run.max_steps);
         spans.push(Span::raw(align_right(&steps, self.steps)));
         let metric = |value: Option<f64>, width: usize| {
@@ -219,7 +240,7 @@ impl RunListColumns {
         let best = run.best.as_ref();
         let accuracy = metric(best.map(|best| best.eval_accuracy), self.metric);
         spans.push(Span::styled(accuracy, theme.strong()));
-        spans.push(Span::raw(metric(best.map(|best| best.eval_f1), self.metric)));
+        spans.push(Span::raw(metric(best.map(|best| best.eval_f1), self.f1)));
         if self.loss > 0 {
             spans.push(Span::raw(metric(run.eval_loss(), self.loss)));
         }

@@ -28,13 +28,33 @@ pub struct Theme {
     markers: Markers,
     /// Whether the terminal's background is light, as far as known.
     on_light: bool,
+    /// Whether panels have a title instead of a border.
+    frameless: bool,
 }
 
 impl Theme {
     /// A theme with the terminal's own sixteen colors, or with attributes only.
     pub fn new(color: bool) -> Self {
         let depth = if color { ColorDepth::Sixteen } else { ColorDepth::None };
-        Self { colors: &TERMINAL, depth, ascii: false, markers: Markers::Braille, on_light: false }
+        Self {
+            colors: &TERMINAL,
+            depth,
+            ascii: false,
+            markers: Markers::Braille,
+            on_light: false,
+            frameless: false,
+        }
+    }
+
+    /// The theme for a small screen, on which panels have a title instead of a border.
+    #[must_use]
+    pub fn without_borders(self) -> Self {
+        Self { frameless: true, ..self }
+    }
+
+    /// Whether panels have a title instead of a border.
+    pub fn is_frameless(self) -> bool {
+        self.frameless
     }
 
     /// The same theme in RGB, unless it has no colors. For pictures of the screen.
@@ -79,7 +99,7 @@ impl Theme {
             }
             depth => depth,
         };
-        Self { colors, depth, ascii, markers, on_light: light }
+        Self { colors, depth, ascii, markers, on_light: light, frameless: false }
     }
 
     /// The theme with the colors of another choice, if there is one.

@@ -6,13 +6,18 @@ pub mod chart;
 pub mod text_field;
 
 use super::theme::Theme;
+use crate::core::text::wrap_width;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, BorderType, Paragraph};
 
-/// A bordered block with a title.
+/// A block with a title, and a border if the theme has any.
 pub fn titled_block<'a>(theme: Theme, title: impl AsRef<str>) -> Block<'a> {
+    if theme.is_frameless() {
+        return Block::new().title(Line::styled(title.as_ref().to_owned(), theme.strong()));
+    }
     Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.dim())
@@ -24,6 +29,12 @@ pub fn border_note<'a>(text: impl Into<String>, theme: Theme) -> Line<'a> {
     Line::styled(text.into(), theme.dim()).alignment(Alignment::Right)
 }
 
+/// The block with a note in its lower border or, without borders, at the right of its title.
+pub fn with_note(block: Block<'_>, text: impl Into<String>, theme: Theme) -> Block<'_> {
+    let note = border_note(text, theme);
+    if theme.is_frameless() { block.title(note) } else { block.title_bottom(note) }
+}
+
 /// Draws a hint in the first row of an area that has no content yet.
 pub fn draw_hint(frame: &mut Frame, area: Rect, text: &str, theme: Theme) {
     frame.render_widget(Paragraph::new(Line::styled(text, theme.dim())), area);
@@ -33,6 +44,12 @@ pub fn draw_hint(frame: &mut Frame, area: Rect, text: &str, theme: Theme) {
 pub fn draw_centered_hint(frame: &mut Frame, area: Rect, text: &str, theme: Theme) {
     let middle = Rect { y: area.y + area.height / 2, height: area.height.min(1), ..area };
     frame.render_widget(Paragraph::new(Line::styled(text, theme.dim()).centered()), middle);
+}
+
+/// A text in lines of at most `width` columns.
+pub fn wrapped(text: &str, width: usize, style: Style) -> Vec<Line<'static>> {
+    let lines = wrap_width(text, width).into_iter();
+    lines.map(|line| Line::styled(line.trim_end().to_owned(), style)).collect()
 }
 
 /// Characters of a sparkline, from the lowest to the highest value.

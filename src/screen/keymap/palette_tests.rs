@@ -1,0 +1,143 @@
+//! What words find in the palette and in the help.
+
+use super::scene_tests::{text_of, training};
+use super::*;
+use crate::screen::app::panels::{Panel, PanelAction};
+use crate::screen::app::run_control::RunControlAction;
+use crate::screen::app::{Message, update};
+use crate::screen::lang::Lang;
+
+fn press(state: &mut State, event: KeyEvent) {
+    if let Some(message) = message(state, event) {
+        update(state, message);
+    }
+}
+
+fn key_press(code: KeyCode) -> KeyEvent {
+    KeyEvent::new(code, KeyModifiers::NONE)
+}
+
+/// What a word finds first in the palette on the training page, in a language.
+const FIRST_MATCHES: [(Lang, &str, Action); 62] = {
+    use Lang::{English, Korean};
+    const fn show(panel: Panel) -> Action {
+        Action::Panel(PanelAction::Show(panel))
+    }
+    const RATE: Action = Action::RunControl(RunControlAction::AskRate);
+    const SAVE: Action = Action::RunControl(RunControlAction::SaveNow);
+    const PAUSE: Action = Action::RunControl(RunControlAction::Pause);
+    const EVALUATE: Action = Action::RunControl(RunControlAction::EvaluateNow);
+    [
+        (English, "confusion", show(Panel::Confusion)),
+        (English, "conf", show(Panel::Confusion)),
+        (English, "matrix", show(Panel::Confusion)),
+        (English, "loss", show(Panel::Loss)),
+        (English, "accuracy", show(Panel::Accuracy)),
+        (English, "lr", show(Panel::LearningRate)),
+        (English, "learning rate", show(Panel::LearningRate)),
+        (English, "change the learning rate", RATE),
+        (English, "change lr", RATE),
+        (English, "warmup", show(Panel::LearningRate)),
+        (English, "gradient", show(Panel::GradNorm)),
+        (English, "norm", show(Panel::GradNorm)),
+        (English, "reliability", show(Panel::Calibration)),
+        (English, "calibration", show(Panel::Calibration)),
+        (English, "calib", show(Panel::Calibration)),
+        (English, "ece", show(Panel::Calibration)),
+        (English, "confidence", show(Panel::Calibration)),
+        (English, "gpu", show(Panel::System)),
+        (English, "memory", show(Panel::System)),
+        (English, "speed", show(Panel::Throughput)),
+        (English, "tokens", show(Panel::Throughput)),
+        (English, "precision", show(Panel::Classes)),
+        (English, "classes", show(Panel::Classes)),
+        (English, "epochs", show(Panel::Epochs)),
+        (English, "settings", Action::ShowPage(Page::Settings)),
+        (English, "hyperparameters", Action::ShowPage(Page::Settings)),
+        (English, "log", Action::ShowPage(Page::Log)),
+        (English, "predict", Action::ShowPage(Page::Predict)),
+        (English, "classify", Action::ShowPage(Page::Predict)),
+        (English, "mistakes", Action::ShowPage(Page::Mistakes)),
+        (English, "errors", Action::ShowPage(Page::Mistakes)),
+        (English, "train", Action::ShowPage(Page::Train)),
+        (English, "pause", PAUSE),
+        (English, "checkpoint", SAVE),
+        (English, "evaluate", EVALUATE),
+        (English, "theme", Action::NextTheme),
+        (English, "quit", Action::Quit),
+        (English, "maximize", Action::Panel(PanelAction::Open)),
+        (Korean, "혼동", show(Panel::Confusion)),
+        (Korean, "혼동 행렬", show(Panel::Confusion)),
+        (Korean, "행렬", show(Panel::Confusion)),
+        (Korean, "confusion", show(Panel::Confusion)),
+        (Korean, "손실", show(Panel::Loss)),
+        (Korean, "정확도", show(Panel::Accuracy)),
+        (Korean, "학습률", show(Panel::LearningRate)),
+        (Korean, "lr", show(Panel::LearningRate)),
+        (Korean, "학습률 변경", RATE),
+        (Korean, "그래디언트", show(Panel::GradNorm)),
+        (Korean, "보정", show(Panel::Calibration)),
+        (Korean, "확률 보정", show(Panel::Calibration)),
+        (Korean, "신뢰도", show(Panel::Calibration)),
+        (Korean, "ece", show(Panel::Calibration)),
+        (Korean, "처리량", show(Panel::Throughput)),
+        (Korean, "속도", show(Panel::Throughput)),
+        (Korean, "메모리", show(Panel::System)),
+        (Korean, "정밀도", show(Panel::Classes)),
+        (Korean, "학습", Action::ShowPage(Page::Train)),
+        (Korean, "예측", Action::ShowPage(Page::Predict)),
+        (Korean, "오답", Action::ShowPage(Page::Mistakes)),
+        (Korean, "설정", Action::ShowPage(Page::Settings)),
+        (Korean, "일시정지", PAUSE),
+        (Korean, "테마", Action::NextTheme),
+    ]
+};
+
+#[test]
+fn the_first_match_of_a_word_is_what_is_meant() {
+    let mut wrong = Vec::new();
+    for (lang, typed, wanted) in FIRST_MATCHES {
+        let mut state = State { lang, ..training() };
+        press(&mut state, key_press(KeyCode::Char(':')));
+        update(&mut state, Message::Paste(typed.to_owned()));
+        let found = state.palette.selected_entry();
+        if found.map(|entry| entry.action) != Some(wanted) {
+            wrong.push((typed, found.map(|entry| entry.name.clone())));
+        }
+    }
+    assert_eq!(wrong, []);
+    // Running the match shows the panel.
+    let mut state = training();
+    press(&mut state, key_press(KeyCode::Char(':')));
+    update(&mut state, Message::Paste("reliability".to_owned()));
+    press(&mut state, key_press(KeyCode::Enter));
+    assert_eq!((state.overlay, state.panels.focus), (None, Panel::Calibration));
+}
+
+#[test]
+fn the_help_finds_panels() {
+    let found = |lang, search: &str| -> Vec<Panel> {
+        let panels = Panel::ALL.into_iter();
+        panels.filter(|panel| matches_panel(*panel, lang, search)).collect()
+    };
+    for (lang, search, panel) in [
+        (Lang::English, "reliability", Panel::Calibration),
+        (Lang::English, "calibration", Panel::Calibration),
+        (Lang::English, "ECE", Panel::Calibration),
+        (Lang::English, "confusion", Panel::Confusion),
+        (Lang::English, "lr", Panel::LearningRate),
+        (Lang::Korean, "신뢰도", Panel::Calibration),
+        (Lang::Korean, "보정", Panel::Calibration),
+        (Lang::Korean, "혼동", Panel::Confusion),
+        (Lang::Korean, "학습률", Panel::LearningRate),
+    ] {
+        assert!(found(lang, search).contains(&panel), "{search}: {:?}", found(lang, search));
+    }
+    assert_eq!(found(Lang::English, "").len(), Panel::ALL.len());
+    let mut state = State { overlay: Some(Overlay::Help), ..training() };
+    for c in "/reliability".chars() {
+        press(&mut state, key_press(KeyCode::Char(c)));
+    }
+    let shown = text_of(&state, (80, 24));
+    assert!(shown.contains(": calibration") && shown.contains("(ECE)"), "{shown}");
+}
