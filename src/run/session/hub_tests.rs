@@ -283,7 +283,7 @@ fn hostile_front_ends_are_refused_and_the_run_goes_on() -> TestResult {
     let hello = encode(&super::super::Hello { name: "x".to_owned(), purpose: Purpose::Watch })?;
     let huge = vec![b'x'; 3 << 20];
     let cases: [(&str, Vec<u8>, &str); 5] = [
-        ("another version", br#"{"version":2,"message":{}}"#.to_vec(), "protocol version 2"),
+        ("another version", br#"{"version":99,"message":{}}"#.to_vec(), "protocol version 99"),
         ("garbage", b"GET / HTTP/1.1".to_vec(), "not a message"),
         ("a huge message", huge.clone(), "longer than"),
         ("garbage later", [&hello[..], b"\xff\xff"].concat(), "not a message"),
