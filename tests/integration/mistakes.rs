@@ -218,6 +218,7 @@ fn corrected_labels_replace_those_of_the_same_rows() {
     for (name, rows) in [
         ("rows.tsv", &*rows.concat()),
         ("fixed.tsv", "0\ttext 0\tgood\n1\ttext 2\tbad\n3\ttext 3\tgood\n"),
+        ("more.tsv", "0\ttext 0\tgood\n1\ttext 1\tbad\n3\ttext 3\tgood\n"),
         ("other.tsv", "0\ttext 0\tneutral\n"),
     ] {
         std::fs::write(path.join(name), head.to_owned() + rows).expect("a file");
@@ -239,10 +240,12 @@ fn corrected_labels_replace_those_of_the_same_rows() {
     train(path, &more);
     let settings = std::fs::read_to_string(path.join("outputs/run.toml")).expect("settings");
     assert!(settings.contains("corrections = \"fixed.tsv\""), "{settings}");
-    // Without the file, the labels are others than those of the run.
     let resume = ["train", "--plain", "--resume-from-checkpoint", "outputs", "--max-steps", "3"];
-    let resumed = nsmc_tui(path).args(resume).args(rows).assert().code(1);
-    assert!(stderr(&resumed).contains("corrections"), "{}", stderr(&resumed));
-    let same = ["--corrections", "fixed.tsv"];
-    nsmc_tui(path).args(resume).args(rows).args(same).assert().success();
+    // Other corrections make other labels than those of the run.
+    let more = ["--corrections", "more.tsv"];
+    let refused = nsmc_tui(path).args(resume).args(rows).args(more).assert().code(1);
+    assert!(stderr(&refused).contains("corrections"), "{}", stderr(&refused));
+    let resumed = nsmc_tui(path).args(resume).args(rows).assert().success();
+    let settings = stdout(&resumed);
+    assert!(settings.contains("corrections = fixed.tsv (run.toml)"), "{settings}");
 }
