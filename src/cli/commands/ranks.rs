@@ -17,6 +17,9 @@ use signal_hook::iterator::Signals;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// The most processes that are started on one machine: more are a typing error.
+const MAX_PROCESSES: usize = 256;
+
 /// The processes of a run.
 pub struct Ranks {
     /// Where a launcher has placed this process.
@@ -29,8 +32,12 @@ impl Ranks {
     /// Finds out by the variables of launchers and by the number of `--nproc-per-node`.
     ///
     /// # Errors
-    /// If they contradict each other.
+    /// If they contradict each other, or the number is too large.
     pub fn find(processes: Option<usize>) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            processes.is_none_or(|processes| processes <= MAX_PROCESSES),
+            "--nproc-per-node starts at most {MAX_PROCESSES} processes on a machine"
+        );
         let placement = placement(|name| std::env::var(name).ok(), processes)?;
         Ok(Self { placement, processes: processes.unwrap_or(1) })
     }

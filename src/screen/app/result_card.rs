@@ -130,7 +130,13 @@ fn commands(state: &State) -> Vec<NextCommand> {
     };
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
     if let Some(saved) = &state.saved {
-        let path = path_argument(&saved.path);
+        // A recorded run may be elsewhere than it was while it trained.
+        let is_of_run = state.started.as_ref().is_some_and(|run| run.output_dir == saved.path);
+        let opened = state.replay.as_ref().and_then(|replay| replay.folder.as_ref());
+        let path = match opened.filter(|_| is_of_run) {
+            Some(folder) => path_argument(&folder.to_string_lossy()),
+            None => path_argument(&saved.path),
+        };
         let folder = ["--model-name-or-path", &path];
         if state.is_pretraining() {
             push("fine-tune it", [words(&["train"]), words(&folder)].concat());

@@ -264,11 +264,20 @@ fn wrap(units: Vec<(String, Style)>, width: usize) -> Vec<Line<'static>> {
             lines.push(moved);
         }
         let last = lines.len() - 1;
-        if is_space(&unit) && (used + columns > width || (last > 0 && lines[last].is_empty())) {
+        if is_space(&unit) && used + columns > width {
+            // The line ends with it.
+            lines.push(Vec::new());
+            used = 0;
+            continue;
+        }
+        if is_space(&unit) && last > 0 && lines[last].is_empty() {
             continue;
         }
         used += columns;
         lines[last].push(unit);
+    }
+    if lines.len() > 1 && lines.last().is_some_and(Vec::is_empty) {
+        lines.pop();
     }
     lines.into_iter().map(joined).collect()
 }

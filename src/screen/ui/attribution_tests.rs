@@ -260,3 +260,18 @@ fn words_of_both_models_are_shown() {
         }
     }
 }
+
+#[test]
+fn a_line_that_ends_with_a_space_keeps_its_words_apart() {
+    for (text, width, expected) in [
+        ("aa bb cc", 5, vec!["aa bb", "cc"]),
+        ("aa bb cc", 6, vec!["aa bb ", "cc"]),
+        ("aa bbbb cc", 5, vec!["aa ", "bbbb ", "cc"]),
+        ("영화를 보며 만화만도 남도", 11, vec!["영화를 보며", "만화만도 ", "남도"]),
+        ("aaaaaaa", 3, vec!["aaa", "aaa", "a"]),
+        ("aaa   ", 3, vec!["aaa"]),
+    ] {
+        let lines: Vec<String> = plain(text, width).iter().map(ToString::to_string).collect();
+        assert_eq!(lines, expected, "{text:?} in {width}");
+    }
+}

@@ -55,7 +55,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         wrapped.iter().take(room).map(|line| Line::raw((*line).to_owned())).collect();
     if let (true, Some(last)) = (is_cut, text.last_mut()) {
         let line = wrapped.get(room - 1).copied().unwrap_or_default();
-        *last = Line::raw(truncate_width(&format!("{line}…………"), width));
+        *last = Line::raw(truncate_width(&format!("{}…", line.trim_end()), width));
     }
     text.append(&mut lines);
     frame.render_widget(Paragraph::new(text).block(block), area);
