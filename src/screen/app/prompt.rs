@@ -3,7 +3,7 @@
 //! A text is asked about while it is typed: at once, but never before the answer about an earlier text
 //! has arrived. So at most one such question waits in a run, and of all texts typed meanwhile only the
 //! newest is asked about. A model whose answers take long gets time to train between them: the next
-//! question waits [`PAUSE_FACTOR`] times as long as the last answer took, at most [`MAX_PAUSE`].
+//! question waits `PAUSE_FACTOR` times as long as the last answer took, at most `MAX_PAUSE`.
 
 use super::text_area::TextArea;
 use crate::core::text::sanitize_for_terminal;
