@@ -128,7 +128,7 @@ fn predict_page() -> Terminal {
     let mut terminal = Terminal::start_program(&[&endless[..], &["--report-to", "none"]].concat());
     terminal.wait_for("steps/s");
     terminal.press("2");
-    terminal.wait_for("type a review and press Enter");
+    terminal.wait_for("type a review");
     terminal
 }
 
@@ -155,7 +155,7 @@ fn questions_are_answered_at_once_while_training_uses_all_cores() {
             std::thread::sleep(Duration::from_millis(question * 37 % 100));
             terminal.press(&format!("{text}\r"));
             terminal.wait_screen(&text, |screen| {
-                let is_empty = screen.contents().contains("type a review and press Enter");
+                let is_empty = screen.contents().contains("type a review");
                 is_empty && is_answered(screen, &text)
             })
         })
@@ -178,7 +178,7 @@ fn the_last_typed_key_is_answered_at_once_while_training_uses_all_cores() {
         .map(|number| {
             // The field is cleared, and the last answer with it.
             terminal.press("\x15");
-            terminal.wait_for("type a review and press Enter");
+            terminal.wait_for("type a review");
             let text = format!("text {number:02}");
             let (first, last) = text.split_at(text.len() - 1);
             for key in first.chars() {

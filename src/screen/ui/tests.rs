@@ -153,7 +153,7 @@ fn a_model_of_pairs_asks_for_two_texts() {
         update(&mut state, Message::Action(Action::ShowPage(Page::Predict)));
         screen(&mut state, (80, 24)).to_string()
     };
-    assert!(pages(started.clone()).contains("type a review and press Enter"));
+    assert!(pages(started.clone()).contains("type a review"));
     started.settings.push(Setting {
         name: PAIR_SETTING.to_owned(),
         value: "hypothesis".to_owned(),

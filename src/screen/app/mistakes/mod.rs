@@ -260,9 +260,14 @@ impl Mistakes {
             .collect();
         let labels: Vec<u32> = self.reviews().iter().map(|review| review.label).collect();
         let count = evaluations.len().max(1) as f64;
-        let probability = |review: usize, class: usize| {
+        // Both functions read each mean several times.
+        let mean = |review: usize, class: usize| {
             evaluations.iter().map(|one| one.probability(review, class)).sum::<f64>() / count
         };
+        let all =
+            (0..labels.len()).flat_map(|review| (0..classes).map(move |class| (review, class)));
+        let means: Vec<f64> = all.map(|(review, class)| mean(review, class)).collect();
+        let probability = |review: usize, class: usize| means[review * classes + class];
         is_better_than_chance(&labels, classes, probability)
             .then(|| suspected(&labels, classes, probability))
     }

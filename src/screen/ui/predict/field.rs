@@ -122,7 +122,7 @@ fn placeholder(state: &State) -> &str {
     if state.reads_pairs() {
         state.lang.tr("type two texts with ||| between them and press Enter")
     } else {
-        state.lang.tr("type a review and press Enter")
+        state.lang.tr("type a review")
     }
 }
 
