@@ -160,6 +160,12 @@ fn other_classes_replace_the_options_of_tokenizer_json() -> anyhow::Result<()> {
             "bert",
             json!([[0, 5, 5, 2], [0, 3, 3, 7, 2]]),
         ),
+        (
+            unigram(),
+            json!({"tokenizer_class": xlm, "add_prefix_space": 0}),
+            "bert",
+            json!([[0, 5, 5, 2], [0, 3, 3, 7, 2]]),
+        ),
     ] {
         let folder = folder_with(&[
             ("tokenizer.json", &json.to_string()),

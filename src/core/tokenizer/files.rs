@@ -157,9 +157,11 @@ impl TokenizerFiles {
         let (flags, nullable): (&[&str], &[&str]) = match self.class() {
             PythonClass::Bert => (&["do_lower_case", "tokenize_chinese_chars"], &["strip_accents"]),
             PythonClass::Roberta => (&["add_prefix_space", "trim_offsets"], &[]),
-            PythonClass::XlmRoberta => (&[], &["add_prefix_space"]),
-            // This class takes any value for true or false.
-            PythonClass::DebertaV2 | PythonClass::Generic | PythonClass::Other => (&[], &[]),
+            // These take any value for true or false.
+            PythonClass::XlmRoberta
+            | PythonClass::DebertaV2
+            | PythonClass::Generic
+            | PythonClass::Other => (&[], &[]),
         };
         let wrong = |name: &str, value: &Value, expected: &str| {
             let value = truncate_width(&value.to_string(), 40);

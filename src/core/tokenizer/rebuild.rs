@@ -84,10 +84,8 @@ pub(super) fn rebuild(
             set("post_processor", template(first, last, [0, 1], false));
         }
         _ => {
-            // Python uses the truth value of this option, so null is false.
-            let is_null = files.value("add_prefix_space").is_some_and(Value::is_null);
-            let prefix = files.flag("add_prefix_space").unwrap_or(!is_null);
-            let scheme = if prefix { "always" } else { "never" };
+            let scheme =
+                if truth(files, "add_prefix_space", true) { "always" } else { "never" };
             set("normalizer", charsmap);
             set(
                 "pre_tokenizer",
