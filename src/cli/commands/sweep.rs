@@ -14,6 +14,7 @@ use crate::run::sweep::{
     write_best,
 };
 use crate::run::worker::print_config;
+use crate::screen::lang::Lang;
 use anyhow::Context;
 use host::ProcessHost;
 use request::RunRequest;
@@ -49,35 +50,33 @@ pub fn run(flags: &SweepFlags, mut out: impl Write) -> anyhow::Result<ExitCode> 
     if recorded.is_none() {
         plan.write(folder)?;
     }
-    let mut host = ProcessHost::new(flags, &request, &plan, jobs.count)?;
+    let variable = |name: &str| std::env::var(name).ok();
+    let language = flags.lang.or_else(|| variable("NSMC_TUI_LANG")?.parse().ok());
+    let lang = Lang::detect(language.unwrap_or_default(), variable);
+    let mut host = ProcessHost::new(flags, &request, &plan, jobs.count, lang)?;
     let mut runner = SweepRunner::new(folder, &plan, jobs, lock);
     for trial in runner.still_running() {
-        print_to_stderr(format_args!(
-            "{}: a process of an earlier call trains it; waiting for its end",
-            display_path(trial)
-        ));
+        let text = "{0}: a process of an earlier call trains it; waiting for its end";
+        print_to_stderr(lang.tr_with(text, &[&display_path(trial)]));
     }
     let end = runner.run(&mut host)?;
     let table = runner.table();
     host.finish();
-    write_results(&table, flags.json, &mut out)?;
+    write_results(&table, flags.json, lang, &mut out)?;
     if let SweepEnd::Signalled(signal) = end {
         for trial in runner.still_running() {
-            print_to_stderr(format_args!(
-                "{}: the process that trains it belongs to an earlier call and continues",
-                display_path(trial)
-            ));
+            let text = "{0}: the process that trains it belongs to an earlier call and continues";
+            print_to_stderr(lang.tr_with(text, &[&display_path(trial)]));
         }
         let shown = path_argument(&display_path(folder));
-        print_to_stderr(format_args!(
-            "{} of {} trials are done. Resume the sweep with:",
-            table.settled, table.trials
-        ));
+        let text = "{0} of {1} trials are done. Resume the sweep with:";
+        print_to_stderr(lang.tr_with(text, &[&table.settled, &table.trials]));
         print_to_stderr(format_args!("  {}", command_line(&["sweep", "--output-dir", &shown])));
         return Ok(ExitCode::from(128 + signal));
     }
     let Some((best, trial)) = write_best(folder, &table)? else {
-        print_to_stderr("error: no trial is finished; see output.log in the folders of the trials");
+        let text = "no trial is finished; see output.log in the folders of the trials";
+        print_to_stderr(format_args!("{}: {}", lang.tr("error"), lang.tr(text)));
         return Ok(ExitCode::FAILURE);
     };
     if !flags.json
@@ -155,7 +154,12 @@ fn check_configurations(plan: &SweepPlan) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write_results(table: &SweepTable, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+fn write_results(
+    table: &SweepTable,
+    json: bool,
+    lang: Lang,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     if json {
         for row in &table.rows {
             writeln!(out, "{}", to_json(row)?)?;
@@ -166,7 +170,7 @@ fn write_results(table: &SweepTable, json: bool, out: &mut impl Write) -> anyhow
         }
     }
     for failed in table.rows.iter().flat_map(|ConfigurationRow { failed, .. }| failed) {
-        print_to_stderr(format_args!("{} failed: {}", failed.trial, failed.error));
+        print_to_stderr(lang.tr_with("{0} failed: {1}", &[&failed.trial, &failed.error]));
     }
     out.flush()?;
     Ok(())

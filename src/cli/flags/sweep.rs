@@ -3,6 +3,7 @@
 use super::values::{choice_value, value};
 use crate::run::options::parse::{count, whole};
 use crate::run::sweep::{SearchKind, SweepMetric, SweptSetting};
+use crate::screen::display::LanguageChoice;
 use clap::{Args, ValueHint};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -62,7 +63,8 @@ pub struct SweepFlags {
     /// --devices]
     #[arg(long, value_name = "N", help_heading = "Running", value_parser = value(count))]
     pub jobs: Option<usize>,
-    /// GPUs, one for each job, as `CUDA_VISIBLE_DEVICES` names them: numbers or UUIDs
+    /// GPUs, one for each job, as `CUDA_VISIBLE_DEVICES` names them: numbers or UUIDs; one that is
+    /// named twice has two jobs
     #[arg(long, value_name = "N,…", value_delimiter = ',', help_heading = "Running", value_parser = value(device))]
     pub devices: Vec<String>,
     /// Try trials again that failed in an earlier call
@@ -74,6 +76,9 @@ pub struct SweepFlags {
     /// Print a line for each trial instead of redrawing the table, as without a terminal
     #[arg(long, help_heading = "Output")]
     pub plain: bool,
+    /// The language of messages; the table is in English [default: auto]
+    #[arg(long, value_name = "LANGUAGE", value_parser = choice_value::<LanguageChoice>(), help_heading = "Output")]
+    pub lang: Option<LanguageChoice>,
     /// Print one JSON object a configuration instead of the table
     #[arg(long, help_heading = "Output")]
     pub json: bool,

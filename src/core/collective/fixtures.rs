@@ -16,10 +16,10 @@ pub fn on_ranks<R: Send>(
     let placement = |rank| Placement::on_this_machine(rank, world_size, port, "test".to_owned());
     let (work, placement) = (&work, &placement);
     scope(|scope| {
-        let connect = move |rank| TcpCollective::connect(&placement(rank), limits);
+        let connect = move |rank| TcpCollective::connect(&placement(rank), limits, |_| Ok(()));
         let others: Vec<_> =
             (1..world_size).map(|rank| scope.spawn(move || work(connect(rank)?))).collect();
-        let first = rendezvous.accept(&placement(0), limits, || Ok(()))?;
+        let first = rendezvous.accept(&placement(0), limits, |_| Ok(()))?;
         let mut results = vec![work(first)?];
         for other in others {
             results.push(other.join().map_err(|_| anyhow::anyhow!("a rank panicked"))??);

@@ -18,7 +18,7 @@ pub use launch::{LaunchError, Launcher, Placement};
 pub use reducer::{Reducer, ReducerTimes};
 pub use settings::{Facts, check_equal};
 pub use single::Single;
-pub use tcp::{Limits, Rendezvous, TcpCollective};
+pub use tcp::{Limits, Rendezvous, TcpCollective, Waiting};
 
 /// The processes of a run, as one of them sees them.
 pub trait Collective: Send + Sync {

@@ -3,7 +3,7 @@
 //! An operation of MPI waits for all ranks without a limit. A thread of its own therefore has MPI, and
 //! the training thread gives up when the TCP connection of a rank fails.
 
-use super::{Collective, CollectiveError, Placement, Rendezvous, TcpCollective};
+use super::{Collective, CollectiveError, Placement, Rendezvous, TcpCollective, Waiting};
 use crate::core::collective::tcp::Limits;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use mpi::collective::SystemOperation;
@@ -107,7 +107,7 @@ fn run(job: Job, world: &SimpleCommunicator) -> Job {
 }
 
 impl MpiCollective {
-    /// Joins the ranks that `mpirun` has started. `check` is called while rank 0 waits for the others.
+    /// Joins the ranks that `mpirun` has started. `check` is called while they wait for each other.
     ///
     /// # Errors
     /// If MPI cannot be used, or the ranks do not connect.
@@ -115,7 +115,7 @@ impl MpiCollective {
         mut placement: Placement,
         rendezvous: Option<Rendezvous>,
         limits: Limits,
-        check: impl FnMut() -> Result<(), CollectiveError>,
+        check: impl FnMut(&Waiting) -> Result<(), CollectiveError>,
     ) -> Result<Self, CollectiveError> {
         let thread = MpiThread::start()?;
         if placement.address.is_none() {
@@ -134,7 +134,7 @@ impl MpiCollective {
             };
             rendezvous.accept(&placement, limits, check)?
         } else {
-            TcpCollective::connect(&placement, limits)?
+            TcpCollective::connect(&placement, limits, check)?
         };
         Ok(Self { control, thread })
     }

@@ -26,10 +26,11 @@ fn on_ranks<R: Send>(
         let others: Vec<_> = (1..world_size)
             .map(|rank| {
                 let placement = placement(rank, world_size, port);
-                scope.spawn(move || TcpCollective::connect(&placement, limits).map(work))
+                scope
+                    .spawn(move || TcpCollective::connect(&placement, limits, |_| Ok(())).map(work))
             })
             .collect();
-        let first = rendezvous.accept(&placement(0, world_size, port), limits, || Ok(()))?;
+        let first = rendezvous.accept(&placement(0, world_size, port), limits, |_| Ok(()))?;
         let mut results = vec![work(first)];
         for other in others {
             results.push(joined(other)?);
@@ -154,14 +155,14 @@ fn ranks_that_are_missing_or_of_another_run_are_named() -> anyhow::Result<()> {
     let port = rendezvous.port()?;
     let message = scope(|scope| -> anyhow::Result<String> {
         let spawn = |placement: Placement| {
-            scope.spawn(move || TcpCollective::connect(&placement, LIMITS).err())
+            scope.spawn(move || TcpCollective::connect(&placement, LIMITS, |_| Ok(())).err())
         };
         // One that says nothing that a rank says, and one of another run.
         std::net::TcpStream::connect(("127.0.0.1", port))?.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
         let other = Placement { run_id: "other".to_owned(), ..placement(1, 3, port) };
         let other = spawn(other);
         let second = spawn(placement(2, 3, port));
-        let error = rendezvous.accept(&placement(0, 3, port), limits, || Ok(())).err();
+        let error = rendezvous.accept(&placement(0, 3, port), limits, |_| Ok(())).err();
         let refused = other.join().ok().flatten().map(|error| error.to_string());
         assert!(refused.is_some_and(|text| text.contains("of another run")));
         let _ = second.join();
@@ -171,15 +172,34 @@ fn ranks_that_are_missing_or_of_another_run_are_named() -> anyhow::Result<()> {
 
     let rendezvous = Rendezvous::local()?;
     let port = rendezvous.port()?;
-    let other =
-        std::thread::spawn(move || TcpCollective::connect(&placement(1, 3, port), LIMITS).err());
-    let error = rendezvous.accept(&placement(0, 2, port), LIMITS, || Ok(())).err();
+    let other = std::thread::spawn(move || {
+        TcpCollective::connect(&placement(1, 3, port), LIMITS, |_| Ok(())).err()
+    });
+    let error = rendezvous.accept(&placement(0, 2, port), LIMITS, |_| Ok(())).err();
     let message = error.map(|error| error.to_string()).unwrap_or_default();
     assert!(message.contains("rank 1 was started as one of 3 processes"), "{message}");
     assert!(other.join().ok().flatten().is_some());
 
+    // A rank whose rank 0 is nowhere, and rank 0 alone: each says what it waits for.
+    let elsewhere =
+        Placement { address: Some("no-such-machine.invalid".to_owned()), ..placement(1, 3, port) };
+    let give_up = |waiting: &Waiting| Err(CollectiveError::Join(waiting.reason.clone()));
+    let error = TcpCollective::connect(&elsewhere, LIMITS, give_up).err();
+    let message = error.map(|error| error.to_string()).unwrap_or_default();
+    assert!(message.starts_with("rank 0 at no-such-machine.invalid:"), "{message}");
+    assert!(
+        message.contains("MASTER_ADDR and MASTER_PORT have to be those of rank 0"),
+        "{message}"
+    );
+    let error = Rendezvous::local()?.accept(&placement(0, 3, 0), LIMITS, give_up).err();
+    let expected = "these ranks have not connected: 1, 2".to_owned();
+    assert_eq!(error, Some(CollectiveError::Join(expected)));
+    let error = Rendezvous::local()?.accept(&placement(0, 40, 0), LIMITS, give_up).err();
+    let message = error.map(|error| error.to_string()).unwrap_or_default();
+    assert!(message.ends_with("15, 16 and 23 others"), "{message}");
+
     let stopped = CollectiveError::Join("the process of rank 1 has ended".to_owned());
-    let check = || Err(stopped.clone());
+    let check = |_: &Waiting| Err(stopped.clone());
     let error = Rendezvous::local()?.accept(&placement(0, 2, 0), LIMITS, check).err();
     assert_eq!(error, Some(stopped.clone()));
     Ok(())

@@ -84,8 +84,7 @@ pub(super) fn rebuild(
             set("post_processor", template(first, last, [0, 1], false));
         }
         _ => {
-            let scheme =
-                if truth(files, "add_prefix_space", true) { "always" } else { "never" };
+            let scheme = if truth(files, "add_prefix_space", true) { "always" } else { "never" };
             set("normalizer", charsmap);
             set(
                 "pre_tokenizer",

@@ -66,8 +66,8 @@ impl TrainError {
             }
             Self::NotRecovered { error, .. } => error.hint(),
             Self::Ranks(_) => Some(
-                "The run can be resumed from its last checkpoint, with the same number of processes \
-                 or another one.",
+                "The run can be resumed from its last checkpoint with --resume-from-checkpoint auto, \
+                 with the same number of processes or with another --nproc-per-node.",
             ),
             Self::Checkpoint(_) | Self::Computation(_) => None,
         }

@@ -9,7 +9,7 @@ pub use children::Children;
 use crate::core::collective::mpi::MpiCollective;
 use crate::core::collective::{
     Collective, CollectiveError, LaunchError, Launcher, Limits, Placement, Rendezvous,
-    TcpCollective,
+    TcpCollective, Waiting,
 };
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::Command;
@@ -61,14 +61,14 @@ impl Membership {
         &self.placement
     }
 
-    /// Joins the other processes. `check` is called while rank 0 waits for them; its error ends the
-    /// waiting.
+    /// Joins the other processes. `check` is called while they wait for each other; its error ends
+    /// the waiting.
     ///
     /// # Errors
     /// If they do not find each other in time, or one that was started here has ended.
     pub fn join(
         self,
-        mut check: impl FnMut() -> Result<(), CollectiveError>,
+        mut check: impl FnMut(&Waiting) -> Result<(), CollectiveError>,
     ) -> Result<(Arc<dyn Collective>, Children), CollectiveError> {
         let Self { placement, rendezvous, mut children } = self;
         let limits = Limits::default();
@@ -78,11 +78,11 @@ impl Membership {
             return Ok((Arc::new(collective), children));
         }
         let collective = match rendezvous {
-            Some(rendezvous) => rendezvous.accept(&placement, limits, || {
+            Some(rendezvous) => rendezvous.accept(&placement, limits, |waiting| {
                 children.check()?;
-                check()
+                check(waiting)
             })?,
-            None => TcpCollective::connect(&placement, limits)?,
+            None => TcpCollective::connect(&placement, limits, check)?,
         };
         Ok((Arc::new(collective), children))
     }

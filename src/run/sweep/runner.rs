@@ -118,7 +118,10 @@ pub fn lock_sweep(folder: &Path) -> anyhow::Result<File> {
         ))
         .into());
     }
-    lock_output_dir(folder).context(shown)
+    Ok(lock_output_dir(folder).map_err(|error| {
+        let remedy = "Pass another --output-dir, or change its permissions";
+        PlanError::File(format!("{shown}: the sweep cannot be saved there. {remedy}: {error}"))
+    })?)
 }
 
 impl<'a> SweepRunner<'a> {

@@ -2,7 +2,7 @@
 
 use super::reporter::WorkerChannels;
 use crate::core::collective::{
-    Collective, CollectiveError, Facts, Placement, Single, check_equal, is_first,
+    Collective, CollectiveError, Facts, Placement, Single, Waiting, check_equal, is_first,
 };
 use crate::core::data::batching::Example;
 use crate::core::engine::device::DeviceChoice;
@@ -18,6 +18,7 @@ use crate::run::ranks::{Children, Membership};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Options that may differ between the ranks: those of each machine, and of what rank 0 writes.
 /// The rows of files are compared instead of their paths.
@@ -33,6 +34,9 @@ const OF_A_RANK: [&str; 10] = [
     "save_total_limit",
     "resume_from_checkpoint",
 ];
+
+/// How long the processes wait for each other before they say what they wait for.
+const QUIET_WAIT: Duration = Duration::from_secs(5);
 
 /// The processes of a run.
 pub(super) struct Ranks {
@@ -53,7 +57,12 @@ impl Ranks {
         };
         let placement = membership.placement().clone();
         channels.preparing("Waiting for the other processes");
-        let (collective, children) = membership.join(|| {
+        let mut has_said = false;
+        let (collective, children) = membership.join(|waiting| {
+            if waiting.elapsed > QUIET_WAIT && !std::mem::replace(&mut has_said, true) {
+                let Waiting { limit, reason, .. } = waiting;
+                channels.warn(&format!("{reason} (waiting for up to {} s)", limit.as_secs()));
+            }
             let is_stop = |command| matches!(command, Command::Stop { .. });
             if channels.commands.try_iter().any(is_stop) {
                 return Err(CollectiveError::Join(
@@ -128,7 +137,12 @@ impl Ranks {
         if self.world_size() == 1 {
             return Ok(());
         }
-        let options = options.iter().filter(|(name, _)| !OF_A_RANK.contains(&name.as_str()));
+        // Without --data-seed, that is the seed, which is compared itself.
+        let is_the_seed =
+            |name: &str, value: &String| name == "data_seed" && options.get("seed") == Some(value);
+        let options = options.iter().filter(|(name, value)| {
+            !OF_A_RANK.contains(&name.as_str()) && !is_the_seed(name, value)
+        });
         let options = options.map(|(name, value)| (name.clone(), value.clone()));
         let step = resume.map_or(0, |checkpoint| checkpoint.run.progress.step);
         let precision = if engine.device().contains("bf16") { "bf16" } else { "float32" };

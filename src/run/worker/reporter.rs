@@ -33,6 +33,12 @@ impl WorkerChannels {
         let message = sanitize_for_terminal(message).into_owned();
         self.send(RunReport::Event(TrainEvent::Failed(Failed { message, hint: None, step })));
     }
+
+    /// Reports a problem that is not written to the journal.
+    pub fn warn(&self, message: &str) {
+        let message = sanitize_for_terminal(message).into_owned();
+        self.send(RunReport::Event(TrainEvent::Warned(Warned { message, step: 0 })));
+    }
 }
 
 /// Records events in the run's folder and sends them to the front end.
@@ -77,8 +83,6 @@ impl Reporter<'_> {
 
     /// Reports a problem that is not written to the journal.
     pub fn warn(&self, message: &str) {
-        let message = sanitize_for_terminal(message).into_owned();
-        let warned = TrainEvent::Warned(Warned { message, step: 0 });
-        self.channels.send(RunReport::Event(warned));
+        self.channels.warn(message);
     }
 }

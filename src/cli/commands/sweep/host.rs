@@ -6,6 +6,7 @@ use crate::cli::commands::background::same_program;
 use crate::cli::flags::SweepFlags;
 use crate::cli::output::print_to_stderr;
 use crate::run::sweep::{SweepHost, SweepPlan, SweepTable, Trial, TrialStart, TrialState};
+use crate::screen::lang::Lang;
 use crossbeam_channel::{Receiver, unbounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
@@ -24,6 +25,7 @@ pub(super) struct ProcessHost<'a> {
     threads: Option<usize>,
     environment: &'a [(OsString, Option<String>)],
     live: Option<LiveTable>,
+    lang: Lang,
 }
 
 impl<'a> ProcessHost<'a> {
@@ -36,6 +38,7 @@ impl<'a> ProcessHost<'a> {
         request: &'a RunRequest,
         plan: &'a SweepPlan,
         jobs: usize,
+        lang: Lang,
     ) -> Result<Self> {
         let is_live = !flags.plain
             && std::io::stderr().is_terminal()
@@ -47,6 +50,7 @@ impl<'a> ProcessHost<'a> {
             threads: (jobs > 1).then(|| (all_threads() / jobs).max(1)),
             environment: &request.environment,
             live: is_live.then(LiveTable::default),
+            lang,
         })
     }
 
@@ -123,29 +127,25 @@ impl SweepHost for ProcessHost<'_> {
         if self.live.is_some() {
             return;
         }
-        let name = &trial.name;
-        match state {
-            TrialState::Waiting { step } => {
-                print_to_stderr(format_args!("{name}: stopped at step {step}"));
-            }
+        let (name, lang) = (&trial.name, self.lang);
+        print_to_stderr(match state {
+            TrialState::Waiting { step } => lang.tr_with("{0}: stopped at step {1}", &[name, step]),
             TrialState::Running { step: 0, .. } => {
-                print_to_stderr(format_args!("{name}: {}", described(self.plan, trial)));
+                format!("{name}: {}", described(self.plan, trial))
             }
             TrialState::Running { step, .. } => {
                 let description = described(self.plan, trial);
-                print_to_stderr(format_args!("{name}: {description}, resumed after step {step}"));
+                lang.tr_with("{0}: {1}, resumed after step {2}", &[name, &description, step])
             }
-            TrialState::Finished(value) => {
-                print_to_stderr(format_args!("{name}: {} {value:.4}", self.plan.metric));
-            }
-            TrialState::Failed(error) => print_to_stderr(format_args!("{name} failed: {error}")),
-        }
+            TrialState::Finished(value) => format!("{name}: {} {value:.4}", self.plan.metric),
+            TrialState::Failed(error) => lang.tr_with("{0} failed: {1}", &[name, error]),
+        });
     }
 
     fn show(&mut self, table: &SweepTable) {
         if let Some(live) = &mut self.live {
             let mut all = lines(table);
-            all.extend(progress(table));
+            all.extend(progress(table, self.lang));
             live.draw(&all);
         }
     }

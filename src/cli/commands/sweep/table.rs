@@ -2,6 +2,7 @@
 
 use crate::core::text::{align_left, align_right, sanitize_for_terminal, truncate_width};
 use crate::run::sweep::{ConfigurationRow, SweepPlan, SweepTable, Trial};
+use crate::screen::lang::Lang;
 use std::fmt::Write as _;
 use std::io::Write;
 use unicode_width::UnicodeWidthStr;
@@ -86,14 +87,17 @@ pub(super) fn lines(table: &SweepTable) -> Vec<String> {
 }
 
 /// The lines below the table while trials are running.
-pub(super) fn progress(table: &SweepTable) -> Vec<String> {
-    let mut all = vec![String::new(), format!("{} of {} trials done", table.settled, table.trials)];
+pub(super) fn progress(table: &SweepTable, lang: Lang) -> Vec<String> {
+    let done = lang.tr_with("{0} of {1} trials done", &[&table.settled, &table.trials]);
+    let mut all = vec![String::new(), done];
     all.extend(table.running.iter().map(|(name, step, max_steps)| match max_steps {
-        0 => format!("{name}: starting"),
-        _ => format!("{name}: step {step} of {max_steps}"),
+        0 => lang.tr_with("{0}: starting", &[name]),
+        _ => lang.tr_with("{0}: step {1} of {2}", &[name, step, max_steps]),
     }));
     let failed = table.rows.iter().flat_map(|row| &row.failed);
-    all.extend(failed.map(|failed| format!("{} failed: {}", failed.trial, failed.error)));
+    all.extend(
+        failed.map(|failed| lang.tr_with("{0} failed: {1}", &[&failed.trial, &failed.error])),
+    );
     all
 }
 

@@ -53,7 +53,10 @@ fn the_table_has_the_columns_that_are_needed() {
     assert_eq!(lines(&table), expected);
     let expected =
         ["", "2 of 6 trials done", "trial-004: step 3 of 6", "trial-009 failed: the loss is NaN"];
-    assert_eq!(progress(&table), expected);
+    assert_eq!(progress(&table, Lang::English), expected);
+    let expected =
+        ["", "시도 6개 중 2개 완료", "trial-004: 스텝 3/6", "trial-009 실패: the loss is NaN"];
+    assert_eq!(progress(&table, Lang::Korean), expected);
     let best = "learning_rate=1e-4: eval_accuracy 0.8312 ± 0.0042 in 1 trial";
     assert_eq!(summary(&table, &table.rows[0]), best);
 }

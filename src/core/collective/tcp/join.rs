@@ -17,8 +17,22 @@ const MAX_GREETING_BYTES: usize = 4096;
 /// How long a connection may take to greet.
 const GREETING_TIME: Duration = Duration::from_secs(5);
 
+/// The most ranks that a message names.
+const MAX_NAMED_RANKS: usize = 16;
+
 /// How often rank 0 looks for connections, and the others try again to connect.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// What a process waits for while the ranks find each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// How long it has waited.
+    pub elapsed: Duration,
+    /// How long it waits at most.
+    pub limit: Duration,
+    /// The ranks that have not connected, or why rank 0 is not reached.
+    pub reason: String,
+}
 
 /// What a rank says of itself when it connects.
 #[derive(Debug, Serialize, Deserialize)]
@@ -73,8 +87,8 @@ impl Rendezvous {
         self.0.local_addr().map(|address| address.port())
     }
 
-    /// Waits for all other ranks. `check` is called again and again meanwhile; an error of it ends
-    /// the waiting.
+    /// Waits for all other ranks. `check` is called again and again meanwhile with what it waits for;
+    /// an error of it ends the waiting.
     ///
     /// # Errors
     /// If not all ranks connect in time, or one is of another run.
@@ -82,14 +96,16 @@ impl Rendezvous {
         self,
         placement: &Placement,
         limits: Limits,
-        mut check: impl FnMut() -> Result<(), CollectiveError>,
+        mut check: impl FnMut(&Waiting) -> Result<(), CollectiveError>,
     ) -> Result<TcpCollective, CollectiveError> {
         let failed = |error: &std::io::Error| CollectiveError::Join(error.to_string());
         self.0.set_nonblocking(true).map_err(|error| failed(&error))?;
         let mut joined: Vec<Option<TcpStream>> = (1..placement.world_size).map(|_| None).collect();
         let began = Instant::now();
         while joined.iter().any(Option::is_none) {
-            check()?;
+            let (elapsed, limit) = (began.elapsed(), limits.join);
+            let reason = format!("these ranks have not connected: {}", missing_ranks(&joined));
+            check(&Waiting { elapsed, limit, reason })?;
             match self.0.accept() {
                 Ok((stream, _)) => match greet(&stream, placement, &joined) {
                     Ok(Some(rank)) => joined[rank - 1] = Some(stream),
@@ -117,16 +133,26 @@ fn missing(
     placement: &Placement,
     limit: Duration,
 ) -> CollectiveError {
-    let missing = joined.iter().zip(1..).filter(|(stream, _)| stream.is_none());
-    let missing: Vec<String> = missing.map(|(_, rank): (_, usize)| rank.to_string()).collect();
     CollectiveError::Join(format!(
         "{} of {} ranks did not connect within {} s: {}. Start one process for each of them with {}",
-        missing.len(),
+        joined.iter().filter(|stream| stream.is_none()).count(),
         placement.world_size,
         limit.as_secs_f64(),
-        missing.join(", "),
+        missing_ranks(joined),
         placement.launcher
     ))
+}
+
+/// The numbers of the ranks that have not connected; of many, the first ones.
+fn missing_ranks(joined: &[Option<TcpStream>]) -> String {
+    let missing = joined.iter().zip(1..).filter(|(stream, _)| stream.is_none());
+    let missing: Vec<String> = missing.map(|(_, rank): (_, usize)| rank.to_string()).collect();
+    match missing.get(..MAX_NAMED_RANKS) {
+        Some(first) if missing.len() > first.len() => {
+            format!("{} and {} others", first.join(", "), missing.len() - first.len())
+        }
+        _ => missing.join(", "),
+    }
 }
 
 /// Reads what a connection says of itself and answers it. Returns its rank; `None` if it is not one
@@ -166,23 +192,33 @@ fn greet(
 }
 
 impl TcpCollective {
-    /// Connects this rank, which is not rank 0, with rank 0.
+    /// Connects this rank, which is not rank 0, with rank 0. `check` is called after each attempt
+    /// that failed; an error of it ends the waiting.
     ///
     /// # Errors
     /// If rank 0 is not reached in time, or refuses this rank.
-    pub fn connect(placement: &Placement, limits: Limits) -> Result<Self, CollectiveError> {
+    pub fn connect(
+        placement: &Placement,
+        limits: Limits,
+        mut check: impl FnMut(&Waiting) -> Result<(), CollectiveError>,
+    ) -> Result<Self, CollectiveError> {
         let (address, port) = (address_of(placement)?, placement.port);
         let began = Instant::now();
         let shown = format!("rank 0 at {}:{port}", sanitize_for_terminal(address));
         let failed = |reason: String| CollectiveError::Join(format!("{shown}: {reason}"));
+        let hint = "MASTER_ADDR and MASTER_PORT have to be those of rank 0 on all machines";
         let stream = loop {
             match try_connect(address, port) {
                 Ok(stream) => break stream,
                 Err(error) if began.elapsed() > limits.join => {
                     let seconds = limits.join.as_secs_f64();
-                    return Err(failed(format!("not reached within {seconds} s: {error}")));
+                    return Err(failed(format!("not reached within {seconds} s: {error}. {hint}")));
                 }
-                Err(_) => std::thread::sleep(POLL_INTERVAL),
+                Err(error) => {
+                    let reason = format!("{shown} is not reached: {error}. {hint}");
+                    check(&Waiting { elapsed: began.elapsed(), limit: limits.join, reason })?;
+                    std::thread::sleep(POLL_INTERVAL);
+                }
             }
         };
         let hello = Hello {

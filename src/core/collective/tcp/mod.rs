@@ -8,7 +8,7 @@ mod frame;
 mod join;
 mod peer;
 
-pub use join::Rendezvous;
+pub use join::{Rendezvous, Waiting};
 
 use super::{Collective, CollectiveError};
 use crossbeam_channel::{Sender, bounded};

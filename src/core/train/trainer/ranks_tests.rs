@@ -119,8 +119,10 @@ impl<'a> Ranks<'a> {
                     scope.spawn(move || -> anyhow::Result<Outcome> {
                         let limits = Limits::default();
                         let collective = match rendezvous {
-                            Some(rendezvous) => rendezvous.accept(&placement, limits, || Ok(()))?,
-                            None => TcpCollective::connect(&placement, limits)?,
+                            Some(rendezvous) => {
+                                rendezvous.accept(&placement, limits, |_| Ok(()))?
+                            }
+                            None => TcpCollective::connect(&placement, limits, |_| Ok(()))?,
                         };
                         run_rank(arguments, ops, dropout, (output, resume), collector, collective)
                     })
