@@ -66,7 +66,7 @@ fn course(index: usize, label: u32, state: &State, width: usize, theme: Theme) -
     const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let so_far = state.mistakes.evaluations_so_far();
     let name = truncate_width(class_name(state, label), 16);
-    let name = format!("p({name}) ");
+    let name = state.lang.tr_with("p({0}) ", &[&name]);
     let room = width.saturating_sub(Span::raw(name.as_str()).width() + 8).min(40);
     let last = &so_far[so_far.len().saturating_sub(room)..];
     let values = last.iter().map(|one| one.outcomes.probability(index, label as usize));
