@@ -61,7 +61,7 @@ pub(super) fn detach(state: &mut State) -> Vec<Effect> {
     if state.is_elsewhere() {
         return vec![Effect::Quit];
     }
-    if state.replay.is_some() {
+    if state.replay.is_some() || !state.is_running() {
         return super::quit(state);
     }
     if state.started.is_some() {

@@ -27,10 +27,11 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     }
     let width = usize::from(inner.width);
     let mut lines = Vec::new();
-    let facts = lang.tr_with(
-        "{0} characters, {1} tokens, {2} unknown",
-        &[&review.characters(), &review.tokens, &review.unknown],
-    );
+    let text = match review.characters() {
+        1 => "{0} character, {1} tokens, {2} unknown",
+        _ => "{0} characters, {1} tokens, {2} unknown",
+    };
+    let facts = lang.tr_with(text, &[&review.characters(), &review.tokens, &review.unknown]);
     lines.push(Line::styled(truncate_width(&facts, width), theme.dim()));
     lines.push(course(index, review.label, state, width, theme));
     if let Some(class) = mistakes.corrected_class(index) {
