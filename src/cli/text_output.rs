@@ -18,7 +18,7 @@ use crate::screen::display::{DisplayOptions, NotifyChoice};
 use crate::screen::lang::Lang;
 use crate::screen::terminal::notification::notification_bytes;
 use crossbeam_channel::RecvTimeoutError;
-use lines::{write_pretraining_evaluation, write_probes, write_ranks, write_started};
+use lines::{counted, write_pretraining_evaluation, write_probes, write_ranks, write_started};
 use signal_hook::consts::SIGUSR1;
 use std::fmt::Display;
 use std::io::Write;
@@ -230,7 +230,7 @@ impl EventPrinter {
             }
             TrainEvent::Step(step) => {
                 self.so_far.throughput.push_step(step);
-                self.watch.push_step(step.step, step.loss);
+                self.watch.push_step(step.step, step.loss, step.learning_rate);
                 if let Some(log) = TrainingLog::of_failed_step(step) {
                     self.write_log(&log, out)?;
                 }
@@ -267,12 +267,12 @@ impl EventPrinter {
                 writeln!(
                     out,
                     "epoch {:.2}  eval_loss {:.4}  eval_accuracy {:.4}  eval_f1 {:.4}  \
-                     ({} samples in {:.1} s)",
+                     ({} in {:.1} s)",
                     evaluated.epoch,
                     metrics.eval_loss,
                     metrics.eval_accuracy,
                     metrics.eval_f1,
-                    metrics.eval_samples,
+                    counted(metrics.eval_samples as f64, "sample"),
                     metrics.eval_runtime
                 )?;
                 write_probes(&evaluated.probes, out)?;

@@ -7,6 +7,7 @@ pub mod caught_panic;
 pub mod collective;
 pub mod data;
 pub mod engine;
+pub mod initials;
 pub mod label_errors;
 pub mod model;
 pub mod named;

@@ -85,7 +85,7 @@ pub fn run(
     install_panic_hook();
     let (sender, external) = unbounded();
     let signals = SignalThread::start(sender.clone())?;
-    let guard = TerminalGuard::acquire(!display.no_mouse)?;
+    let guard = TerminalGuard::acquire(!display.no_mouse, state.lang)?;
     // A replay, for one, shows neither the current time nor the computer's load.
     let is_live = state.replay.is_none() && state.runs.is_none() && state.asked_model.is_none();
     let process = match state.location {

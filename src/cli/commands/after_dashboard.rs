@@ -1,7 +1,7 @@
 //! What is printed to the normal screen after a dashboard has closed.
 
 use crate::cli::output::print_to_stderr;
-use crate::core::text::{align_left, display_path};
+use crate::core::text::{align_left, display_path, wrap_width};
 use crate::run::command_line::{command_line, path_argument};
 use crate::run::protocol::Activity;
 use crate::screen::app::State;
@@ -10,6 +10,7 @@ use crate::screen::app::result_card::result_card;
 use crate::screen::lang::Lang;
 use std::io::Write;
 use std::path::Path;
+use unicode_width::UnicodeWidthStr;
 
 /// Columns of the names of the lines of a result.
 const NAME: usize = 10;
@@ -43,14 +44,42 @@ pub(super) fn attach_command(folder: &Path) -> String {
     command_line(&["attach", &path_argument(&folder.display().to_string())])
 }
 
+/// Says that a run which the user has left had ended, so that it does not continue, and how to see it
+/// again.
+pub(super) fn write_has_ended(state: &State, out: &mut impl Write) -> std::io::Result<()> {
+    let folder = state.output_folder().unwrap_or_default();
+    let shown = display_path(&folder);
+    let text = "{0}: the run had ended, so nothing continues. See it again with:";
+    writeln!(out, "{}", state.lang.tr_with(text, &[&shown]))?;
+    writeln!(out, "  {}", attach_command(&folder))?;
+    out.flush()
+}
+
+/// The columns of the terminal on standard output; `None` if it is none, or does not tell them.
+fn terminal_columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+/// The line of a fact, in as many lines as the columns require, which are indented. Words are kept
+/// whole.
+fn fact_lines(name: &str, text: &str, columns: Option<usize>) -> Vec<String> {
+    let width = columns.map_or(usize::MAX, |columns| columns.saturating_sub(NAME).max(20));
+    let lines = if text.width() <= width { vec![text] } else { wrap_width(text, width) };
+    let names = std::iter::once(name).chain(std::iter::repeat(""));
+    let line = |(name, line): (&str, &str)| align_left(name, NAME) + line.trim_end();
+    names.zip(lines).map(line).collect()
+}
+
 /// Prints the result of a run to the normal screen after the dashboard has closed, in the language of
 /// the dashboard.
 pub(super) fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
     let lang = state.lang;
     let card = result_card(state).unwrap_or_default();
     for fact in card.facts.iter().filter(|fact| fact.level != Level::Error) {
-        let name = align_left(lang.tr(fact.name), NAME);
-        writeln!(out, "{name}{}", fact.text)?;
+        for line in fact_lines(lang.tr(fact.name), &fact.text, terminal_columns()) {
+            writeln!(out, "{line}")?;
+        }
     }
     for command in &card.commands {
         let arguments: Vec<&str> = command.arguments.iter().map(String::as_str).collect();
@@ -68,4 +97,26 @@ pub(super) fn write_summary(state: &State, out: &mut impl Write) -> std::io::Res
         }
     }
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_facts_are_wrapped_between_words() {
+        let text =
+            "learning rate too high: train loss 6.214 (constant answer: 0.693), accuracy 0.530";
+        let lines = fact_lines("verdict", text, Some(50));
+        assert_eq!(
+            lines,
+            [
+                "verdict   learning rate too high: train loss 6.214",
+                "          (constant answer: 0.693), accuracy 0.530",
+            ]
+        );
+        assert_eq!(fact_lines("판단", text, None), [format!("판단      {text}")], "not a terminal");
+        let korean = fact_lines("판단", "학습률이 너무 높음: 학습 손실 6.214", Some(30));
+        assert!(korean.len() > 1 && korean.iter().all(|line| line.width() <= 30), "{korean:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! `nsmc-tui attach`.
 
-use super::after_dashboard::{is_paused, write_summary, write_way_back};
+use super::after_dashboard::{is_paused, write_has_ended, write_summary, write_way_back};
 use super::dashboard;
 use crate::cli::flags::AttachFlags;
 use crate::cli::output::print_to_stderr;
@@ -72,6 +72,9 @@ pub fn show(
         }
         ExitReason::HungUp => return Ok(ExitCode::SUCCESS),
         _ => {}
+    }
+    if leaving == ExitReason::Detached && !state.is_running() {
+        write_has_ended(&state, &mut out)?;
     }
     if state.is_running() {
         if let RunLocation::Attached { pid } = state.location {

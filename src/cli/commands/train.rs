@@ -1,6 +1,8 @@
 //! `nsmc-tui train`, with the dashboard or without.
 
-use super::after_dashboard::{attach_command, is_paused, write_summary, write_way_back};
+use super::after_dashboard::{
+    attach_command, is_paused, write_has_ended, write_summary, write_way_back,
+};
 use super::ranks::{self, Ranks};
 use super::{background, dashboard, foreground};
 use crate::cli::flags::{PretrainFlags, TrainFlags};
@@ -94,7 +96,7 @@ fn follow(
     let worker = spawn(request.run, request.notify, LocalKind::Dashboard)?;
     let (leaving, state) =
         dashboard::show(&worker.channels, display, State { run_folder, ..State::default() })?;
-    if leaving == ExitReason::Detached {
+    if leaving == ExitReason::Detached && state.is_running() {
         return continue_in_background(worker, state, &mut out);
     }
     if state.is_running() && matches!(leaving, ExitReason::HungUp | ExitReason::Panicked) {
@@ -123,6 +125,9 @@ fn follow(
     }
     if leaving == ExitReason::HungUp {
         return Ok(ExitCode::SUCCESS);
+    }
+    if leaving == ExitReason::Detached {
+        write_has_ended(&state, &mut out)?;
     }
     write_summary(&state, &mut out)?;
     Ok(match leaving {

@@ -25,10 +25,17 @@ pub(super) fn write_pretraining_evaluation(
     }
     writeln!(
         out,
-        "perplexity {perplexity:.2}  ({} samples in {:.1} s)",
-        metrics.eval_samples, metrics.eval_runtime
+        "perplexity {perplexity:.2}  ({} in {:.1} s)",
+        counted(metrics.eval_samples as f64, "sample"),
+        metrics.eval_runtime
     )?;
     Ok(out.flush()?)
+}
+
+/// A number of things, whose plural ends with an s.
+pub(super) fn counted(count: f64, name: &str) -> String {
+    let plural = if count == 1.0 { "" } else { "s" };
+    format!("{} {name}{plural}", show_number(count))
 }
 
 /// The columns of a pinned sentence.
@@ -57,7 +64,7 @@ pub(super) fn write_ranks(
     }
     match measured.unlisted() {
         0 => Ok(()),
-        unlisted => writeln!(out, "… {unlisted} more ranks"),
+        unlisted => writeln!(out, "… {}", counted(unlisted as f64, "more rank")),
     }
 }
 
@@ -75,12 +82,12 @@ pub(super) fn write_started(
     )?;
     writeln!(
         out,
-        "{} training and {} evaluation samples, {} steps an epoch, {} in all ({} epochs)",
+        "{} training and {}, {} an epoch, {} in all ({})",
         started.train_samples,
-        started.eval_samples,
-        started.steps_per_epoch,
+        counted(started.eval_samples as f64, "evaluation sample"),
+        counted(started.steps_per_epoch as f64, "step"),
         started.max_steps,
-        show_number(started.num_train_epochs),
+        counted(started.num_train_epochs, "epoch"),
     )?;
     let labels = started.labels.join(", ");
     match &started.labels[..] {

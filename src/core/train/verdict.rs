@@ -4,10 +4,13 @@
 //! The rules compare differences with what chance explains, so that short or noisy runs get no
 //! verdict rather than a wrong one.
 
+mod answers;
 mod losses;
+mod rate;
 mod text;
 
 use super::event::Evaluated;
+use answers::{Answers, MissedClass};
 use losses::TrainLosses;
 pub use text::VerdictText;
 
@@ -24,15 +27,9 @@ const MIN_STEPS: u64 = 60;
 /// What the curves of a run say, with the evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// The training loss has risen again by a large part of what it had fallen.
-    RateTooHigh {
-        /// The step with the lowest average loss.
-        since: u64,
-        /// The average training loss around that step.
-        best: f64,
-        /// The average training loss of the latest steps.
-        now: f64,
-    },
+    /// The training loss has risen again by a large part of what it had fallen, or high rates have
+    /// spoiled the model before it had learned anything.
+    RateTooHigh(HighRate),
     /// The evaluation loss rises while the training loss falls.
     Overfitting {
         /// The step of the lowest evaluation loss.
@@ -48,10 +45,12 @@ pub enum Verdict {
     Imbalance {
         /// The class.
         class: usize,
-        /// Its fraction of the evaluation, from 0 to 1.
-        share: f64,
-        /// The fraction of it that is found, from 0 to 1.
-        recall: f64,
+        /// The number of its evaluation samples.
+        support: u64,
+        /// The number of these that are found.
+        found: u64,
+        /// The number of all evaluation samples.
+        total: u64,
     },
     /// The latest evaluations are not better than those before.
     Plateau {
@@ -71,10 +70,36 @@ pub enum Verdict {
     },
 }
 
+/// Why a learning rate is too high.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum HighRate {
+    /// The training loss has risen again.
+    Rose {
+        /// The step with the lowest average loss.
+        since: u64,
+        /// The average training loss around that step.
+        best: f64,
+        /// The average training loss of the latest steps.
+        now: f64,
+    },
+    /// The model is no better than one answer to all, after high rates or a loss far above that of
+    /// such an answer.
+    NothingLearned {
+        /// The average training loss of the latest steps.
+        now: f64,
+        /// The loss of the best constant answer.
+        constant: f64,
+        /// The accuracy of the latest evaluation and that of the most frequent class, from 0 to 1.
+        accuracy: [f64; 2],
+        /// The highest learning rate.
+        rate: f64,
+    },
+}
+
 impl Verdict {
     /// Whether it describes a problem.
     pub fn is_problem(&self) -> bool {
-        matches!(self, Self::RateTooHigh { .. } | Self::Overfitting { .. } | Self::Imbalance { .. })
+        matches!(self, Self::RateTooHigh(_) | Self::Overfitting { .. } | Self::Imbalance { .. })
     }
 
     /// Whether two verdicts are of the same kind.
@@ -108,35 +133,33 @@ impl Evaluation {
     }
 }
 
-/// A class that is rare and mostly not found.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct MissedClass {
-    class: usize,
-    share: f64,
-    recall: f64,
-}
-
 /// The curves of a run, reduced to a bounded size, from which the verdict follows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunWatch {
     train: TrainLosses,
+    /// The highest learning rate of all steps.
+    highest_rate: f64,
     evaluations: Vec<Evaluation>,
-    missed: Option<MissedClass>,
+    /// The answers of the latest evaluation.
+    answers: Option<Answers>,
 }
 
 /// The most evaluations that are kept; of more, every second one is.
 const MAX_EVALUATIONS: usize = 4096;
 
 impl RunWatch {
-    /// Adds the loss of a step.
-    pub fn push_step(&mut self, step: u64, loss: f64) {
+    /// Adds the loss of a step and its learning rate.
+    pub fn push_step(&mut self, step: u64, loss: f64, learning_rate: f64) {
         self.train.push(step, loss);
+        self.highest_rate = self.highest_rate.max(learning_rate);
     }
 
     /// Adds an evaluation.
     pub fn push_evaluation(&mut self, evaluated: &Evaluated) {
         let metrics = &evaluated.metrics;
-        self.missed = missed_class(&metrics.eval_confusion.counts);
+        // The confusion matrix of pretraining is not one of classes.
+        let is_of_classes = metrics.perplexity.is_none();
+        self.answers = Answers::of(&metrics.eval_confusion.counts).filter(|_| is_of_classes);
         if !metrics.eval_loss.is_finite() {
             return;
         }
@@ -164,29 +187,13 @@ impl RunWatch {
 
     /// What the curves say so far; `None` if it is too early to tell.
     pub fn verdict(&self) -> Option<Verdict> {
-        self.rate_too_high()
+        let high_rate = self.nothing_learned().or_else(|| self.rose_again());
+        high_rate
+            .map(Verdict::RateTooHigh)
             .or_else(|| self.overfitting())
             .or_else(|| self.imbalance())
             .or_else(|| self.plateau())
             .or_else(|| self.improving())
-    }
-
-    /// The training loss has risen by more than half of what it had fallen, by more than a tenth of
-    /// the first losses, and by more than five standard errors.
-    fn rate_too_high(&self) -> Option<Verdict> {
-        if self.train.count() < MIN_STEPS {
-            return None;
-        }
-        let (best, now) = (self.train.best_window()?, self.train.last_window()?);
-        let rise = now.mean - best.mean;
-        let fallen = (self.train.first() - best.mean).max(0.0);
-        let least = (0.5 * fallen).max(0.1 * self.train.first().abs());
-        let is_clear = rise > least && rise > 5.0 * best.error_of_difference(&now);
-        is_clear.then_some(Verdict::RateTooHigh {
-            since: best.last,
-            best: best.mean,
-            now: now.mean,
-        })
     }
 
     /// The latest two evaluations are clearly worse than an earlier one, or the latest one very much, or
@@ -222,8 +229,8 @@ impl RunWatch {
     }
 
     fn imbalance(&self) -> Option<Verdict> {
-        let MissedClass { class, share, recall } = self.missed?;
-        Some(Verdict::Imbalance { class, share, recall })
+        let MissedClass { class, support, found, total } = self.answers?.missed?;
+        Some(Verdict::Imbalance { class, support, found, total })
     }
 
     /// The evaluations before the recent ones, and those: the evaluations of the last fifth of the
@@ -280,25 +287,6 @@ impl RunWatch {
 /// The evaluation with the lowest loss.
 fn lowest(evaluations: &[Evaluation]) -> Option<Evaluation> {
     evaluations.iter().min_by(|a, b| a.loss.total_cmp(&b.loss)).copied()
-}
-
-/// The class with the lowest recall, if it has less than half of an even share of the evaluation,
-/// at least ten samples, and less than half of it is found.
-fn missed_class(counts: &[Vec<u64>]) -> Option<MissedClass> {
-    let total: u64 = counts.iter().flatten().sum();
-    let classes = counts.len().max(1) as f64;
-    let found = counts.iter().enumerate().map(|(class, row)| {
-        let support: u64 = row.iter().sum();
-        let right = row.get(class).copied().unwrap_or(0);
-        let share = support as f64 / total.max(1) as f64;
-        (support, MissedClass { class, share, recall: right as f64 / support.max(1) as f64 })
-    });
-    found
-        .filter(|(support, missed)| {
-            *support >= 10 && missed.share < 0.5 / classes && missed.recall < 0.5
-        })
-        .map(|(_, missed)| missed)
-        .min_by(|a, b| a.recall.total_cmp(&b.recall))
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@ use super::*;
 use crate::core::train::fixtures;
 use crate::core::train::metrics::Confusion;
 
+/// A learning rate that is usual for fine-tuning.
+const RATE: f64 = 1e-4;
+
 /// Noise of a standard deviation of about one, deterministic on every machine.
 fn noise(seed: u64) -> f64 {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678_9abc_def1);
@@ -34,7 +37,7 @@ fn watch(
     let every = steps / count.max(1);
     for step in 1..=steps {
         let x = step as f64 / steps as f64;
-        watch.push_step(step, train(x) + deviation * noise(seed * 1_000_003 + step));
+        watch.push_step(step, train(x) + deviation * noise(seed * 1_000_003 + step), RATE);
         if count > 0 && step.is_multiple_of(every) {
             let (loss, accuracy) = eval(x);
             let by_chance = SAMPLE_DEVIATION / (samples as f64).sqrt();
@@ -52,7 +55,7 @@ fn a_small_but_steady_rise_is_over_fitting() {
     let run = |rises: u64| {
         let mut watch = RunWatch::default();
         for step in 1..=780 {
-            watch.push_step(step, 0.7 - 0.0006 * step as f64 + 0.02 * noise(step));
+            watch.push_step(step, 0.7 - 0.0006 * step as f64 + 0.02 * noise(step), RATE);
         }
         for number in 1..=39 {
             // Too few evaluation texts for a difference that is clear by itself.
@@ -85,7 +88,10 @@ fn a_training_loss_that_rises_again_is_a_rate_that_is_too_high() {
         let train = |x: f64| if x < 0.5 { 0.7 - 0.4 * x } else { 0.5 + 0.6 * (x - 0.5) };
         let run = watch((steps, 0, 1), (seed, 0.05), train, |_| (0.0, 0.0));
         let verdict = run.verdict();
-        assert!(matches!(verdict, Some(Verdict::RateTooHigh { .. })), "{verdict:?} in {steps}");
+        assert!(
+            matches!(verdict, Some(Verdict::RateTooHigh(HighRate::Rose { .. }))),
+            "{verdict:?} in {steps}"
+        );
     }
 }
 
@@ -104,30 +110,145 @@ fn a_flat_evaluation_loss_is_a_plateau_and_a_falling_one_improves() {
     assert!(matches!(verdict, Some(Verdict::Improving { is_eval: false, .. })), "{verdict:?}");
 }
 
-#[test]
-fn a_rare_class_that_is_not_found_is_an_imbalance() {
+/// The verdict after one evaluation with these counts `[true class][predicted class]`.
+fn of_answers(counts: Vec<Vec<u64>>) -> Option<Verdict> {
     let mut run = RunWatch::default();
     let mut evaluated = evaluation(60, 0.3, 0.95, 1000);
-    evaluated.metrics.eval_confusion = Confusion { counts: vec![vec![948, 2], vec![48, 2]] };
+    evaluated.metrics.eval_confusion = Confusion { counts };
     run.push_evaluation(&evaluated);
-    let Some(verdict @ Verdict::Imbalance { class: 1, .. }) = run.verdict() else {
-        panic!("{:?}", run.verdict());
-    };
+    run.verdict()
+}
+
+#[test]
+fn a_rare_class_that_is_not_found_is_an_imbalance() {
     let labels = ["negative".to_owned(), "positive".to_owned()];
-    assert_eq!(
-        verdict.line(&labels),
-        "label imbalance: positive is 5 % of the evaluation, 4 % of it is found"
-    );
+    for (counts, line) in [
+        (
+            vec![vec![948, 2], vec![48, 2]],
+            "positive is 50 of 1000 evaluation samples (5 %); found of these: 2",
+        ),
+        (
+            vec![vec![98, 0], vec![2, 0]],
+            "positive is 2 of 100 evaluation samples (2 %); found of these: 0",
+        ),
+        (
+            vec![vec![996, 0], vec![4, 0]],
+            "positive is 4 of 1000 evaluation samples (0.4 %); found of these: 0",
+        ),
+        (
+            vec![vec![0, 3], vec![0, 57]],
+            "negative is 3 of 60 evaluation samples (5 %); found of these: 0",
+        ),
+        (vec![vec![100, 0], vec![0, 0]], "no positive among the 100 evaluation samples"),
+    ] {
+        let verdict = of_answers(counts).expect("an imbalance");
+        assert_eq!(verdict.line(&labels), format!("label imbalance: {line}"));
+        assert!(verdict.is_problem());
+    }
     for counts in [
         vec![vec![948, 2], vec![10, 40]],
         vec![vec![500, 0], vec![450, 50]],
-        vec![vec![90, 0], vec![5, 0]],
+        vec![vec![97, 1], vec![1, 1]],
+        vec![vec![15, 0], vec![1, 0]],
+        // Of many classes, some are rare in any evaluation.
+        (0..20)
+            .map(|row| (0..20).map(|column| u64::from(row == column && row > 2)).collect())
+            .collect(),
     ] {
-        let mut run = RunWatch::default();
-        evaluated.metrics.eval_confusion = Confusion { counts };
-        run.push_evaluation(&evaluated);
-        assert_eq!(run.verdict(), None, "found, or not rare, or too few");
+        assert_eq!(of_answers(counts.clone()), None, "found, not rare, or too few: {counts:?}");
     }
+}
+
+/// A run whose latest evaluation has these counts `[true class][predicted class]`.
+fn with_answers(mut run: RunWatch, step: u64, loss: f64, counts: [[u64; 2]; 2]) -> RunWatch {
+    let right = (counts[0][0] + counts[1][1]) as f64;
+    let all = counts.iter().flatten().sum::<u64>();
+    let mut evaluated = evaluation(step, loss, right / all as f64, all);
+    evaluated.metrics.eval_confusion = Confusion { counts: counts.map(Vec::from).to_vec() };
+    run.push_evaluation(&evaluated);
+    run
+}
+
+/// The training losses of a run that begins with a warm-up, on the scale of two classes.
+fn losses(steps: u64, rate: f64, loss: impl Fn(u64) -> f64) -> RunWatch {
+    let mut run = RunWatch::default();
+    for step in 1..=steps {
+        run.push_step(step, loss(step) + 0.05 * noise(step), rate);
+    }
+    run
+}
+
+#[test]
+fn a_loss_far_above_that_of_a_constant_answer_is_a_rate_that_is_too_high() {
+    // As with a rate of 0.9: the loss explodes after two steps, and falls with the rate.
+    let exploded = |step: u64| match step {
+        1 | 2 => 0.6,
+        step => 40.0 * (1.0 - step as f64 / 41.0),
+    };
+    for steps in [12, 40] {
+        let run = losses(steps, 0.9, exploded);
+        let run = with_answers(run, 10, 42.3, [[0, 53], [0, 47]]);
+        let run = with_answers(run, steps, 1.4, [[53, 0], [47, 0]]);
+        let verdict = run.verdict().expect("a verdict");
+        let line = verdict.line(&[]);
+        assert!(line.starts_with("learning rate too high: train loss "), "{line}");
+        let evidence = " (constant answer: 0.691), accuracy 0.530 (largest class: 0.530), rates \
+                        up to 0.9";
+        assert!(line.ends_with(evidence), "{line}");
+        assert!(verdict.is_problem());
+    }
+}
+
+#[test]
+fn one_answer_to_all_after_a_peak_of_the_loss_or_high_rates_is_a_rate_that_is_too_high() {
+    let flat: fn(u64) -> f64 = |_| 0.70;
+    let peak: fn(u64) -> f64 = |step| if (5..20).contains(&step) { 2.0 } else { 0.70 };
+    let is_too_high = |run: &RunWatch| {
+        matches!(run.verdict(), Some(Verdict::RateTooHigh(HighRate::NothingLearned { .. })))
+    };
+    for (rate, loss) in [(0.05, flat), (2e-3, peak)] {
+        let one_class = with_answers(losses(60, rate, loss), 60, 0.70, [[500, 0], [500, 0]]);
+        assert!(is_too_high(&one_class), "{rate}: {:?}", one_class.verdict());
+        let at_chance = with_answers(losses(60, rate, loss), 60, 0.70, [[260, 240], [250, 250]]);
+        assert!(is_too_high(&at_chance), "{rate}: {:?}", at_chance.verdict());
+        // It has learned nevertheless.
+        let learned = with_answers(losses(60, rate, loss), 60, 0.5, [[380, 120], [130, 370]]);
+        assert!(!is_too_high(&learned), "{rate}: {:?}", learned.verdict());
+        // It learns the training data.
+        let fits = |step: u64| if step > 30 { 0.3 } else { loss(step) };
+        let fits = with_answers(losses(60, rate, fits), 60, 0.8, [[260, 240], [250, 250]]);
+        assert!(!is_too_high(&fits), "{rate}: {:?}", fits.verdict());
+    }
+    assert!(!is_too_high(&losses(60, 0.05, peak)), "there is no evaluation yet");
+}
+
+#[test]
+fn a_model_at_chance_is_no_rate_that_is_too_high_if_the_rate_is_low() {
+    // A rate that is too low, too few steps, and weights that begin far from the data.
+    let flat: fn(u64) -> f64 = |_| 0.70;
+    let wrong: fn(u64) -> f64 = |step| 3.0 - 0.005 * step as f64;
+    for seed in 0..50 {
+        for (rate, loss) in [(1e-8, flat), (2e-5, flat), (2e-5, wrong)] {
+            for counts in [[[500, 0], [500, 0]], [[260, 240], [250, 250]], [[0, 50], [0, 50]]] {
+                let run = losses(12 + 7 * seed, rate, loss);
+                let run = with_answers(run, 10, 0.69, counts);
+                let run = with_answers(run, 12 + 7 * seed, 0.69, counts);
+                let verdict = run.verdict();
+                assert!(
+                    verdict.as_ref().is_none_or(|verdict| !verdict.is_problem()),
+                    "{verdict:?}"
+                );
+            }
+        }
+    }
+    // Losses of single samples scatter.
+    let scattered = |step: u64| if noise(step) > 0.0 { 1.1 } else { 0.4 };
+    let run = with_answers(losses(500, 2e-5, scattered), 500, 0.7, [[260, 240], [250, 250]]);
+    assert!(!matches!(run.verdict(), Some(Verdict::RateTooHigh(_))), "{:?}", run.verdict());
+    // Imbalanced labels with one answer to all have a low loss.
+    let run = losses(500, 2e-5, |step| if step < 20 { 0.6 } else { 0.1 });
+    let run = with_answers(run, 500, 0.1, [[98, 0], [2, 0]]);
+    assert!(matches!(run.verdict(), Some(Verdict::Imbalance { .. })), "{:?}", run.verdict());
 }
 
 #[test]
@@ -158,10 +279,10 @@ fn too_early_means_no_verdict() {
     let mut run = RunWatch::default();
     assert_eq!(run.verdict(), None);
     for step in 1..MIN_STEPS {
-        run.push_step(step, step as f64);
+        run.push_step(step, step as f64, RATE);
         assert_eq!(run.verdict(), None, "{step}");
     }
-    run.push_step(MIN_STEPS, f64::NAN);
+    run.push_step(MIN_STEPS, f64::NAN, RATE);
     assert_eq!(run.verdict(), None);
 }
 
@@ -181,7 +302,7 @@ fn what_was_rolled_back_does_not_count() {
 fn memory_is_bounded() {
     let mut run = RunWatch::default();
     for step in 1..=100_000 {
-        run.push_step(step, 0.5);
+        run.push_step(step, 0.5, RATE);
         if step % 10 == 0 {
             run.push_evaluation(&evaluation(step, 0.5, 0.8, 100));
         }

@@ -5,6 +5,7 @@
 
 use super::action::Action;
 use super::editor;
+use crate::core::initials;
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use tui_input::{Input, InputRequest};
@@ -130,6 +131,9 @@ enum Closeness {
 
 /// The closeness of an entry by its words; `None` if a word occurs in none of them.
 fn closeness(entry: &PaletteEntry, typed: &str) -> Option<Closeness> {
+    if let Some(initials) = initials::of_search(typed) {
+        return closeness_of_initials(entry, &initials);
+    }
     let typed = typed.to_lowercase();
     let titles: Vec<String> = entry.titles.iter().map(|title| title.to_lowercase()).collect();
     if typed.is_empty() {
@@ -173,6 +177,25 @@ fn closeness(entry: &PaletteEntry, typed: &str) -> Option<Closeness> {
         .split_whitespace()
         .map(of_part)
         .try_fold(Closeness::Key, |least, of_part| of_part.map(|of_part| least.min(of_part)))
+}
+
+/// The closeness of an entry by the initial consonants of its words, such as `ㅎㄷ` of 혼동.
+fn closeness_of_initials(entry: &PaletteEntry, typed: &str) -> Option<Closeness> {
+    let typed = typed.replace(' ', "");
+    let of = |text: &str| initials::of_text(text).replace(' ', "");
+    let begins = |text: &String| of(text).starts_with(&typed);
+    let has = |text: &str| text.split(' ').any(|word| initials::of_text(word).starts_with(&typed));
+    if entry.titles.iter().any(|title| of(title) == typed) {
+        Some(Closeness::WholeTitle)
+    } else if entry.titles.iter().any(begins) {
+        Some(Closeness::Title)
+    } else if begins(&entry.name) {
+        Some(Closeness::Name)
+    } else if has(entry.words) || has(&entry.name) {
+        Some(Closeness::Beginning)
+    } else {
+        of(&entry.name).contains(&typed).then_some(Closeness::Part)
+    }
 }
 
 /// Whether `typed` is the name of a key. Case matters for letters, but not for the names of other

@@ -2,6 +2,7 @@
 //! printed when it closes.
 
 use super::State;
+use super::counts;
 use super::log::Level;
 use crate::core::train::event::{Evaluated, Finished};
 use crate::run::command_line::path_argument;
@@ -114,11 +115,7 @@ fn time_text(finished: &Finished, lang: Lang) -> String {
     let metrics = &finished.metrics;
     let samples = format!("{:.0}", metrics.train_samples_per_second);
     let time = clock(metrics.train_runtime);
-    let text = if finished.stopped {
-        "{0}, stopped after {1} steps, {2} samples/s"
-    } else {
-        "{0}, {1} steps, {2} samples/s"
-    };
+    let text = counts::time_text(finished.global_step, finished.stopped);
     lang.tr_with(text, &[&time, &finished.global_step, &samples])
 }
 

@@ -101,7 +101,10 @@ impl LearningRateInput {
 }
 
 /// A rate in scientific notation with at most three decimals, without trailing zeros.
-fn shortest(rate: f64) -> String {
+pub fn shortest(rate: f64) -> String {
+    if rate == 0.0 {
+        return "0".to_owned();
+    }
     let text = format!("{rate:.3e}");
     let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
     format!("{}e{power}", digits.trim_end_matches('0').trim_end_matches('.'))

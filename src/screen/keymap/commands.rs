@@ -1,6 +1,6 @@
 //! The actions of a page, for the command palette.
 
-use super::words::{words_of, words_of_panel};
+use super::synonyms::{words_of, words_of_panel};
 use super::{BINDINGS, KeyContext, action, active_contexts, is_effective};
 use crate::screen::app::action::PaletteAction;
 use crate::screen::app::palette::PaletteEntry;
@@ -30,12 +30,16 @@ pub fn commands(state: &State) -> Vec<PaletteEntry> {
     for binding in BINDINGS {
         let is_page =
             matches!(binding.action, Action::ShowPage(page) if state.pages().contains(&page));
-        let is_available = is_active(binding.context) || is_page;
+        // The palette controls the run where its keys are typed as text, too.
+        let controls = matches!(binding.context, KeyContext::RunControl | KeyContext::RunCommands)
+            && state.pages().contains(&Page::Train);
+        let is_available = is_active(binding.context) || is_page || controls;
         let is_available = is_available && (is_page || is_effective(state, binding.action));
         if !is_available || matches!(binding.action, Action::Edit(_) | Action::Palette(_)) {
             continue;
         }
         let keys = binding.keys.iter().map(|key| key.name());
+        let keys = keys.filter(|_| is_page || is_active(binding.context));
         match entries.iter_mut().find(|entry| entry.action == binding.action) {
             Some(entry) => entry.keys.extend(keys),
             None => entries.push(PaletteEntry {

@@ -59,6 +59,10 @@ pub fn footer(state: &State) -> Vec<(String, &'static str)> {
     for binding in active.flat_map(|context| BINDINGS.iter().filter(|b| b.context == *context)) {
         let (Some(text), Some(key)) = (binding.footer, binding.keys.first()) else { continue };
         let text = label(state, binding.action, text);
+        if binding.action == Action::Submit && state.prompt.input.is_blank() {
+            // The field says what to type.
+            continue;
+        }
         let is_new = shown.iter().all(|(_, other)| *other != text);
         if is_new && is_effective(state, binding.action) {
             shown.push((key.name(), text));

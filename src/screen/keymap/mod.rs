@@ -4,6 +4,7 @@
 mod commands;
 mod effective;
 mod key;
+mod synonyms;
 mod table;
 mod words;
 
@@ -59,8 +60,10 @@ pub enum KeyContext {
     Charts,
     /// On the training page, for its panels.
     Panels,
-    /// On the training page, to control the run.
+    /// On the training page, to pause the run.
     RunControl,
+    /// On the pages of a run without text input, to control the run.
+    RunCommands,
     /// In the dialog for a learning rate.
     LearningRate,
     /// In the help.
@@ -98,7 +101,8 @@ impl KeyContext {
             Self::RunInput => "Compare runs: input",
             Self::Charts => "Charts",
             Self::Panels => "Train: panels",
-            Self::RunControl => "Train: run control",
+            Self::RunControl => "Train: pause",
+            Self::RunCommands => "Run control",
             Self::LearningRate => "Learning rate",
             Self::Help => "Help",
             Self::HelpInput => "Help: search",
@@ -109,12 +113,13 @@ impl KeyContext {
     }
 
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::RunPages,
         Self::NoTextInput,
         Self::Charts,
         Self::Panels,
         Self::RunControl,
+        Self::RunCommands,
         Self::Runs,
         Self::RunInput,
         Self::Predict,
@@ -166,7 +171,8 @@ pub fn active_contexts(state: &State) -> &'static [KeyContext] {
 /// The contexts that are active in a state, as if `overlay` were its overlay.
 fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyContext] {
     use KeyContext::{
-        AllPages, Anywhere, Charts, NoTextInput, Panels, RunControl, RunPages, Scrolling, TextInput,
+        AllPages, Anywhere, Charts, NoTextInput, Panels, RunCommands, RunControl, RunPages,
+        Scrolling, TextInput,
     };
     match (overlay, state.page) {
         (Some(Overlay::Help), _) if state.help.is_typing => {
@@ -188,21 +194,23 @@ fn contexts_under(state: &State, overlay: Option<Overlay>) -> &'static [KeyConte
         }
         (Some(Overlay::LearningRate), _) => &[KeyContext::LearningRate, TextInput, Anywhere],
         (None, Page::Train) => {
-            &[RunControl, RunPages, NoTextInput, Charts, Panels, AllPages, Anywhere]
+            &[RunControl, RunCommands, RunPages, NoTextInput, Charts, Panels, AllPages, Anywhere]
         }
         (None, Page::Settings) if state.asked_model.is_some() => {
             &[NoTextInput, Scrolling, AllPages, Anywhere]
         }
-        (None, Page::Settings) => &[RunPages, NoTextInput, Scrolling, AllPages, Anywhere],
+        (None, Page::Settings) => {
+            &[RunPages, RunCommands, NoTextInput, Scrolling, AllPages, Anywhere]
+        }
         (None, Page::Log) if state.log.is_typing() => &[KeyContext::LogInput, TextInput, Anywhere],
         (None, Page::Log) => {
-            &[KeyContext::Log, RunPages, NoTextInput, Scrolling, AllPages, Anywhere]
+            &[KeyContext::Log, RunPages, RunCommands, NoTextInput, Scrolling, AllPages, Anywhere]
         }
         (None, Page::Mistakes) if state.mistakes.is_typing() => {
             &[KeyContext::MistakesInput, TextInput, Anywhere]
         }
         (None, Page::Mistakes) => {
-            &[KeyContext::Mistakes, RunPages, NoTextInput, AllPages, Anywhere]
+            &[KeyContext::Mistakes, RunPages, RunCommands, NoTextInput, AllPages, Anywhere]
         }
         (None, Page::Runs) if state.runs.as_ref().is_some_and(RunComparison::is_typing) => {
             &[KeyContext::RunInput, TextInput, Anywhere]
@@ -241,6 +249,8 @@ mod mistake_tests;
 mod palette_tests;
 #[cfg(test)]
 mod prompt_effect_tests;
+#[cfg(test)]
+mod run_key_tests;
 #[cfg(test)]
 mod scene_tests;
 #[cfg(test)]

@@ -18,7 +18,7 @@ fn key_press(code: KeyCode) -> KeyEvent {
 }
 
 /// What a word finds first in the palette on the training page, in a language.
-const FIRST_MATCHES: [(Lang, &str, Action); 62] = {
+const FIRST_MATCHES: [(Lang, &str, Action); 93] = {
     use Lang::{English, Korean};
     const fn show(panel: Panel) -> Action {
         Action::Panel(PanelAction::Show(panel))
@@ -90,6 +90,37 @@ const FIRST_MATCHES: [(Lang, &str, Action); 62] = {
         (Korean, "설정", Action::ShowPage(Page::Settings)),
         (Korean, "일시정지", PAUSE),
         (Korean, "테마", Action::NextTheme),
+        (English, "heatmap", show(Panel::Confusion)),
+        (English, "overfitting", show(Panel::Loss)),
+        (English, "over-fitting", show(Panel::Loss)),
+        (English, "overfit", show(Panel::Loss)),
+        (English, "과적합", show(Panel::Loss)),
+        (English, "warm-up", show(Panel::LearningRate)),
+        (English, "imbalance", show(Panel::Classes)),
+        (English, "utilization", show(Panel::System)),
+        (English, "layout", Action::Panel(PanelAction::Columns)),
+        (English, "screenshot", Action::SaveScreen),
+        (English, "detach", Action::Detach),
+        (English, "ㅎㄷ", show(Panel::Confusion)),
+        (Korean, "heatmap", show(Panel::Confusion)),
+        (Korean, "히트맵", show(Panel::Confusion)),
+        (Korean, "overfitting", show(Panel::Loss)),
+        (Korean, "과적합", show(Panel::Loss)),
+        (Korean, "불균형", show(Panel::Classes)),
+        (Korean, "사용률", show(Panel::System)),
+        (Korean, "배치", Action::Panel(PanelAction::Move(1))),
+        (Korean, "스크린샷", Action::SaveScreen),
+        (Korean, "ㅎㄷ", show(Panel::Confusion)),
+        (Korean, "ㅎㄷㅎㄹ", show(Panel::Confusion)),
+        (Korean, "ㅎㄷ ㅎㄹ", show(Panel::Confusion)),
+        (Korean, "ㅅㅅ", show(Panel::Loss)),
+        (Korean, "ㅅㅅㅌ", show(Panel::System)),
+        (Korean, "ㅈㅎㄷ", show(Panel::Accuracy)),
+        (Korean, "ㅎㅅㄹ", show(Panel::LearningRate)),
+        (Korean, "ㅎㄹ ㅂㅈ", show(Panel::Calibration)),
+        (Korean, "ㅇㄷ", Action::ShowPage(Page::Mistakes)),
+        (Korean, "ㅇㅅㅈㅈ", PAUSE),
+        (Korean, "ㅌㅁ", Action::NextTheme),
     ]
 };
 
@@ -130,6 +161,11 @@ fn the_help_finds_panels() {
         (Lang::Korean, "보정", Panel::Calibration),
         (Lang::Korean, "혼동", Panel::Confusion),
         (Lang::Korean, "학습률", Panel::LearningRate),
+        (Lang::English, "heatmap", Panel::Confusion),
+        (Lang::English, "overfitting", Panel::Loss),
+        (Lang::Korean, "과적합", Panel::Loss),
+        (Lang::Korean, "ㅎㄷ", Panel::Confusion),
+        (Lang::Korean, "ㅎㄷㅎㄹ", Panel::Confusion),
     ] {
         assert!(found(lang, search).contains(&panel), "{search}: {:?}", found(lang, search));
     }

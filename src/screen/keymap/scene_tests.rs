@@ -168,6 +168,7 @@ pub fn at(context: KeyContext) -> State {
         | KeyContext::Charts
         | KeyContext::Panels
         | KeyContext::RunControl
+        | KeyContext::RunCommands
         | KeyContext::AllPages => training(),
         KeyContext::Scrolling | KeyContext::Log => logged(),
         KeyContext::LogInput => {

@@ -3,6 +3,7 @@
 use super::guardian;
 use super::sequences::{acquire_sequences, release_sequences};
 use super::writer::{discard_and_write, write_between_frames};
+use crate::screen::lang::Lang;
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,12 +28,12 @@ pub(super) struct TerminalGuard {
 
 impl TerminalGuard {
     /// Acquires the terminal: raw mode, alternate screen, bracketed paste and, if `mouse` is set,
-    /// mouse reports.
+    /// mouse reports. The guardian process speaks `lang`.
     ///
     /// # Errors
     /// If there is no terminal.
-    pub fn acquire(mouse: bool) -> std::io::Result<Self> {
-        guardian::start();
+    pub fn acquire(mouse: bool, lang: Lang) -> std::io::Result<Self> {
+        guardian::start(lang);
         let guard = Self { mouse };
         guard.reacquire()?;
         Ok(guard)

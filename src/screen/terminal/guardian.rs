@@ -7,6 +7,7 @@
 //! the dashboard and writes nothing.
 
 use super::sequences::release_sequences;
+use crate::screen::lang::Lang;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{getpgrp, getsid, setsid};
 use rustix::stdio::stdout;
@@ -30,14 +31,20 @@ const ACQUIRED: &str = "acquired";
 const RELEASED: &str = "released";
 const DONE: &str = "done";
 
+/// The line that says that the dashboard is in Korean; without it, it is in English.
+const KOREAN: &str = "korean";
+
 /// How long the dashboard waits for the end of the guardian before it kills it.
 const END_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long the guardian waits until the terminal accepts output.
 const WRITE_TIMEOUT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
-/// What the guardian prints after it has restored the terminal.
-const NOTICE: &[u8] = b"nsmc-tui was killed or ran out of memory; the terminal is restored.\r\n";
+/// What the guardian prints after it has restored the terminal, with a line end for any mode of it.
+fn notice(lang: Lang) -> String {
+    let text = lang.tr("nsmc-tui was killed or ran out of memory; the terminal is restored.");
+    format!("{text}\r\n")
+}
 
 /// The guardian of this process.
 static GUARDIAN: Mutex<Option<Guardian>> = Mutex::new(None);
@@ -51,9 +58,13 @@ fn guardian() -> MutexGuard<'static, Option<Guardian>> {
     GUARDIAN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts the guardian. If that is impossible, the dashboard continues without one.
-pub(super) fn start() {
+/// Starts the guardian, which speaks the language of the dashboard. If that is impossible, the
+/// dashboard continues without one.
+pub(super) fn start(lang: Lang) {
     *guardian() = spawn().ok();
+    if lang == Lang::Korean {
+        send(KOREAN);
+    }
 }
 
 fn spawn() -> std::io::Result<Guardian> {
@@ -179,10 +190,11 @@ pub fn run() {
         // It ends when the dashboard does: a signal for both must not end it first.
         let _ = signal_hook::flag::register(signal, std::sync::Arc::default());
     }
-    let mut acquired = None;
+    let (mut acquired, mut lang) = (None, Lang::English);
     for line in std::io::stdin().lock().lines() {
         match line.as_deref() {
             Ok(RELEASED) => acquired = None,
+            Ok(KOREAN) => lang = Lang::Korean,
             Ok(DONE) | Err(_) => return,
             Ok(line) => acquired = Acquired::parse(line),
         }
@@ -190,7 +202,7 @@ pub fn run() {
     if let Some(acquired) = acquired {
         let foreground = foreground_group(acquired.session);
         if is_still_ours(foreground, &acquired) {
-            restore(acquired.modes);
+            restore(acquired.modes, lang);
         }
     }
 }
@@ -213,7 +225,7 @@ fn parse_foreground(stat: &str) -> Option<i32> {
 }
 
 /// Restores the terminal. Errors are ignored, because nobody could read about them.
-fn restore(modes: Modes) {
+fn restore(modes: Modes, lang: Lang) {
     let terminal = stdout();
     // What is left of the last frame.
     let _ = tcflush(terminal, QueueSelector::OFlush);
@@ -232,7 +244,7 @@ fn restore(modes: Modes) {
         let _ = tcsetattr(terminal, OptionalActions::Flush, &termios);
     }
     if can_write {
-        let _ = rustix::io::write(terminal, NOTICE);
+        let _ = rustix::io::write(terminal, notice(lang).as_bytes());
     }
 }
 
@@ -257,7 +269,8 @@ mod tests {
         let line = ACQUIRED_BY_7.line();
         assert_eq!(line, "acquired 1 2 3 4 5 6 7 8");
         assert_eq!(Acquired::parse(&line), Some(ACQUIRED_BY_7));
-        for line in ["", RELEASED, DONE, "acquired", "acquired 1 2 3 4 5 6 7", "acquired x"] {
+        for line in ["", RELEASED, DONE, KOREAN, "acquired", "acquired 1 2 3 4 5 6 7", "acquired x"]
+        {
             assert_eq!(Acquired::parse(line), None, "{line:?}");
         }
     }
@@ -271,6 +284,13 @@ mod tests {
         let stat = "8 (ba) sh 1 2 3) S 1 8 8 34816 4711 4194560 1 2";
         assert_eq!(parse_foreground(stat), Some(4711));
         assert_eq!(parse_foreground("8 (sh"), None);
+    }
+
+    #[test]
+    fn the_notice_is_in_the_language_of_the_dashboard() {
+        assert!(notice(Lang::English).starts_with("nsmc-tui was killed"));
+        let korean = notice(Lang::Korean);
+        assert!(korean.contains("터미널") && korean.ends_with("\r\n"), "{korean}");
     }
 
     #[test]

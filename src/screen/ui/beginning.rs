@@ -5,6 +5,7 @@ use super::theme::Theme;
 use crate::core::text::truncate_width;
 use crate::run::summary::clock;
 use crate::screen::app::State;
+use crate::screen::app::counts::training_text;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -57,13 +58,13 @@ fn run_lines(state: &State, theme: Theme) -> Vec<Line<'static>> {
     let Some(started) = &state.started else { return Vec::new() };
     let width = usize::from(WIDTH);
     let steps = state.lang.tr_with(
-        "training on {0} samples, {1} steps",
+        training_text(started.train_samples, started.max_steps),
         &[&started.train_samples, &started.max_steps],
     );
     vec![
         Line::default(),
-        Line::styled(truncate_width(&started.model, width), theme.strong()),
-        Line::from(truncate_width(&started.architecture, width)),
+        Line::styled(truncate_width(&state.lang.tr_filled(&started.model), width), theme.strong()),
+        Line::from(truncate_width(&state.lang.tr_filled(&started.architecture), width)),
         Line::from(truncate_width(&steps, width)),
     ]
 }
@@ -104,6 +105,15 @@ mod tests {
             assert!(text.contains("0:02") && text.contains("0:01"), "{text}");
             update(&mut state, Message::Report(RunReport::Event(TrainEvent::Started(started()))));
             assert!(screen(&state).contains("embedded small Korean BERT"));
+            if let Some(started) = &mut state.started {
+                started.model = "small Korean BERT".to_owned();
+            }
+            let text = screen(&state).replace(' ', "");
+            let (model, architecture) = match lang {
+                Lang::English => ("smallKoreanBERT", "BERT4layers×192,3heads,8000pieces"),
+                Lang::Korean => ("작은한국어BERT", "BERT4층×192,헤드3개,조각8000개"),
+            };
+            assert!(text.contains(model) && text.contains(architecture), "{text}");
         }
     }
 }

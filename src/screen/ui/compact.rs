@@ -170,6 +170,5 @@ fn evaluation(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
 fn verdict_lines(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let Some((headline, evidence, level)) = verdict(state) else { return Vec::new() };
     let style = if level >= Level::Warning { theme.warning() } else { theme.dim() };
-    let line = |text: &str| Line::styled(truncate_width(text, width), style);
-    vec![line(&headline), line(&evidence)]
+    [headline, evidence].iter().flat_map(|text| wrapped(text, width, style)).collect()
 }

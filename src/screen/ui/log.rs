@@ -93,7 +93,8 @@ fn title(log: &Log, lang: Lang) -> String {
         parts.push(format!("& {}", truncate_width(log.view.filter.text(), MAX_QUERY)));
     }
     if log.view.shown_count() < log.lines.len() {
-        parts.push(lang.tr_with("{0} of {1} lines", &[&log.view.shown_count(), &log.lines.len()]));
+        let text = if log.lines.len() == 1 { "{0} of {1} line" } else { "{0} of {1} lines" };
+        parts.push(lang.tr_with(text, &[&log.view.shown_count(), &log.lines.len()]));
     }
     parts.join(" · ")
 }
@@ -107,7 +108,10 @@ fn draw_query_field(frame: &mut Frame, area: Rect, state: &State, input: &LogInp
         }
         Purpose::Filter => (
             "& ",
-            format!(" {}", state.lang.tr_with("{0} lines", &[&state.log.view.shown_count()])),
+            match state.log.view.shown_count() {
+                1 => format!(" {}", state.lang.tr("1 line")),
+                count => format!(" {}", state.lang.tr_with("{0} lines", &[&count])),
+            },
         ),
     };
     let [field, count] =

@@ -7,6 +7,8 @@ use super::theme::Theme;
 use super::widgets::titled_block;
 use super::{command_palette, help};
 use crate::core::text::{display_path, truncate_width, wrap_width};
+use crate::screen::app::next_rate::next_rate;
+use crate::screen::app::run_control::shortest;
 use crate::screen::app::{FrameLayout, Overlay, State};
 use crate::screen::keymap::KeyContext;
 use crate::screen::lang::Lang;
@@ -154,6 +156,7 @@ fn draw_delete(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let mut text = vec![lang.tr_with("Move {0} to .trash?", &[&folder])];
     match runs.runs_inside_deleted() {
         0 => {}
+        1 => text.push(lang.tr("1 more run is inside it.").to_owned()),
         inside => text.push(lang.tr_with("{0} more runs are inside it.", &[&inside])),
     }
     text.push(lang.tr("Its space is free once you remove it there.").to_owned());
@@ -164,28 +167,36 @@ fn draw_delete(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 /// Draws the field for a new learning rate.
 fn draw_learning_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let (lang, rate_input) = (state.lang, &state.rate_input);
-    let current = state.step.as_ref().map_or(0.0, |step| step.learning_rate);
+    let next = next_rate(state);
     let typed = rate_input.input.value();
-    let (hint, style) = match rate_input.value() {
-        Some(_) if rate_input.is_unchanged() => {
+    let (hint, style) = match (rate_input.value(), next) {
+        (Some(_), _) if rate_input.is_unchanged() => {
             (lang.tr("the present rate: Enter changes nothing").to_owned(), theme.dim())
         }
-        Some(rate) if current > 0.0 => {
-            let factor = format!("{:.3}", rate / current);
+        (Some(rate), Some(next)) => {
+            let factor = format!("{:.3}", rate / next.rate);
             let hint = "the rest of the schedule is multiplied by {0}, too";
             (lang.tr_with(hint, &[&factor]), theme.dim())
         }
-        Some(_) => (lang.tr("the rest of the schedule is scaled to it").to_owned(), theme.dim()),
-        None if typed.is_empty() => (lang.tr("such as 5e-5").to_owned(), theme.dim()),
-        None => (lang.tr("must be above 0 and at most 1").to_owned(), theme.error()),
+        (Some(_), None) => {
+            (lang.tr("the rest of the schedule is scaled to it").to_owned(), theme.dim())
+        }
+        (None, _) if typed.is_empty() => (lang.tr("such as 5e-5").to_owned(), theme.dim()),
+        (None, _) => (lang.tr("must be above 0 and at most 1").to_owned(), theme.error()),
     };
     let dialog = Dialog::over(area, 72, theme);
     // Marked as selected, since typing replaces it.
     let typed_style = if rate_input.is_filled_in { theme.selected() } else { theme.strong() };
     let prompt = format!("  {} ", lang.tr("rate"));
     let before = prompt.width();
-    let used = "Step {0} used {1}. The next step uses:";
-    let used = lang.tr_with(used, &[&state.steps_done(), &format!("{current:.3e}")]);
+    let is_peak = next.is_some_and(|next| next.is_peak);
+    let asked = if is_peak { "The peak of the schedule:" } else { "The next step uses:" };
+    let mut used = lang.tr(asked).to_owned();
+    if let Some(step) = &state.step {
+        let rate = shortest(step.learning_rate);
+        let text = lang.tr_with("Step {0} used {1}.", &[&step.step, &rate]);
+        used = format!("{text} {used}");
+    }
     let mut lines = dialog.text(2, &used);
     let field =
         vec![Span::styled(prompt, theme.dim()), Span::styled(typed.to_owned(), typed_style)];

@@ -14,6 +14,7 @@ use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
 
 /// Columns of the names of the lines.
 const NAME: usize = 9;
@@ -55,25 +56,36 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &s
         time_line(state, width, theme),
     ];
     if has_line {
-        lines.push(verdict_line(state, width, theme));
+        lines.extend(verdict_lines(state, width, theme));
     }
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
-/// What the curves say so far.
-fn verdict_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
+/// The rows that the verdict needs beside its first one in a panel of so many columns.
+pub(super) fn more_lines(state: &State, width: u16) -> u16 {
+    let Some((headline, evidence, _)) = verdict(state) else { return 0 };
+    let available = usize::from(width).saturating_sub(2 + NAME);
+    u16::from(headline.width() + 2 + evidence.width() > available)
+}
+
+/// What the curves say so far: the evidence is behind the headline or, where that is too narrow, below
+/// it.
+fn verdict_lines(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let name = Span::styled(align_left(state.lang.tr("verdict"), NAME), theme.dim());
     let Some((headline, evidence, level)) = verdict(state) else {
         let text = state.lang.tr("no clear trend yet");
-        return Line::from(vec![name, Span::styled(text.to_owned(), theme.dim())]);
+        return vec![Line::from(vec![name, Span::styled(text.to_owned(), theme.dim())])];
     };
-    let used = name.width() + Span::raw(headline.as_str()).width() + 2;
-    let evidence = truncate_width(&evidence, width.saturating_sub(used));
-    Line::from(vec![
-        name,
-        Span::styled(headline, verdict_style(level, theme)),
-        Span::styled(format!("  {evidence}"), theme.dim()),
-    ])
+    let used = name.width() + headline.width() + 2;
+    let headline = Span::styled(headline, verdict_style(level, theme));
+    if used + evidence.width() <= width {
+        let evidence = Span::styled(format!("  {evidence}"), theme.dim());
+        return vec![Line::from(vec![name, headline, evidence])];
+    }
+    // Below the headline there is more room without the indent of the names.
+    let available = width.saturating_sub(2);
+    let evidence = format!("  {}", truncate_width(&evidence, available));
+    vec![Line::from(vec![name, headline]), Line::styled(evidence, theme.dim())]
 }
 
 fn verdict_style(level: Level, theme: Theme) -> Style {

@@ -2,7 +2,7 @@
 
 use super::theme::Theme;
 use super::widgets::{border_note, titled_block};
-use crate::core::text::{align_left, truncate_width};
+use crate::core::text::{align_left, truncate_width, wrap_width};
 use crate::run::command_line::shell_word;
 use crate::screen::app::State;
 use crate::screen::app::log::Level;
@@ -21,9 +21,33 @@ const NAME: usize = 10;
 /// What is between the facts of a line.
 const SEPARATOR: &str = " · ";
 
-/// The rows that all of the card needs, with its border.
-pub(super) fn height(card: &ResultCard) -> u16 {
-    (card.facts.len() + card.commands.len()).min(8) as u16 + 2
+/// The most lines of the verdict.
+const VERDICT_LINES: usize = 3;
+
+/// The rows that all of the card needs in so many columns, with its border.
+pub(super) fn height(card: &ResultCard, width: u16) -> u16 {
+    (card.facts.len() + card.commands.len()).min(8) as u16 + 2 + more_lines(card, width)
+}
+
+/// The rows that the verdict needs beside its first one in so many columns, with the border.
+pub(super) fn more_lines(card: &ResultCard, width: u16) -> u16 {
+    let width = usize::from(width.saturating_sub(2));
+    let verdict = card.facts.iter().find(|fact| fact.name == VERDICT);
+    verdict.map_or(0, |fact| fact_height(&[fact], width) as u16 - 1)
+}
+
+/// The name of the fact that may have several lines.
+const VERDICT: &str = "verdict";
+
+/// The lines of a row of facts.
+fn fact_height(row: &[&ResultFact], width: usize) -> usize {
+    match row {
+        [fact] if fact.name == VERDICT => {
+            let available = width.saturating_sub(NAME).max(1);
+            wrap_width(&fact.text, available).len().clamp(1, VERDICT_LINES)
+        }
+        _ => 1,
+    }
 }
 
 /// Draws the card, with a note in its border.
@@ -56,14 +80,23 @@ pub(super) fn lines(
     let joined = JOINED.iter().map(|joined| rows_of(card, joined));
     let without_verdict = rows_of(card, JOINED[JOINED.len() - 1]).into_iter();
     let without_verdict: Vec<Row> =
-        without_verdict.filter(|row| row.iter().all(|fact| fact.name != "verdict")).collect();
-    let all = joined.chain([without_verdict.clone()]);
-    let fitting = all.into_iter().find(|facts| facts.len() + least_commands <= rows);
-    let facts = fitting.unwrap_or(without_verdict);
-    let commands = rows.saturating_sub(facts.len()).max(least_commands.min(rows / 2));
+        without_verdict.filter(|row| row.iter().all(|fact| fact.name != VERDICT)).collect();
+    let all: Vec<Vec<Row>> = joined.chain([without_verdict.clone()]).collect();
+    let lines_of = |facts: &[Row]| facts.iter().map(|row| fact_height(row, width)).sum::<usize>();
+    let whole = all[..JOINED.len() - 1].iter().find(|all| lines_of(all) + least_commands <= rows);
+    let is_whole = whole.is_some();
+    let fitting = all.iter().find(|facts| facts.len() + least_commands <= rows);
+    let facts = whole.or(fitting).unwrap_or(&without_verdict);
+    let used = if is_whole { lines_of(facts) } else { facts.len() };
+    let commands = rows.saturating_sub(used).max(least_commands.min(rows / 2));
     let mut lines: Vec<Line> = Vec::new();
     for row in facts.iter().take(rows.saturating_sub(commands.min(least_commands))) {
-        lines.push(fact_line(row, width, lang, theme));
+        match row[..] {
+            [fact] if is_whole && fact_height(row, width) > 1 => {
+                lines.extend(wrapped_fact(fact, width, lang, theme));
+            }
+            _ => lines.push(fact_line(row, width, lang, theme)),
+        }
     }
     for command in card.commands.iter().take(commands) {
         lines.push(command_line(command, width, lang, theme));
@@ -109,6 +142,22 @@ fn fact_line(row: &Row, width: usize, lang: Lang, theme: Theme) -> Line<'static>
     let name = row.first().map_or("", |fact| fact.name);
     spans.insert(0, Span::styled(align_left(lang.tr(name), NAME), theme.dim()));
     Line::from(spans)
+}
+
+/// A fact in several lines.
+fn wrapped_fact(fact: &ResultFact, width: usize, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
+    let available = width.saturating_sub(NAME).max(1);
+    let parts = wrap_width(&fact.text, available);
+    let is_cut = parts.len() > VERDICT_LINES;
+    let names = std::iter::once(lang.tr(fact.name)).chain(std::iter::repeat(""));
+    let line = |(index, (name, part)): (usize, (&str, &str))| {
+        let part = part.trim_end();
+        let is_last = is_cut && index + 1 == VERDICT_LINES;
+        let part = if is_last { format!("{part}…") } else { part.to_owned() };
+        let text = Span::styled(truncate_width(&part, available), level_style(fact.level, theme));
+        Line::from(vec![Span::styled(align_left(name, NAME), theme.dim()), text])
+    };
+    names.zip(parts).take(VERDICT_LINES).enumerate().map(line).collect()
 }
 
 fn level_style(level: Level, theme: Theme) -> Style {
@@ -164,6 +213,22 @@ mod tests {
                 let is_shown = all.contains(lang.tr("verdict"));
                 assert_eq!(is_shown, has_verdict && rows > 2, "{width} x {rows}: {all}");
             }
+        }
+    }
+
+    #[test]
+    fn a_long_verdict_is_wrapped_between_words() {
+        for lang in [Lang::English, Lang::Korean] {
+            let mut card = ended(lang);
+            for fact in card.facts.iter_mut().filter(|fact| fact.name == VERDICT) {
+                fact.text =
+                    format!("{}: {}", lang.tr("learning rate too high"), "word ".repeat(24));
+            }
+            let rows = usize::from(height(&card, 80)) - 2;
+            let lines = lines(&card, (78, rows), lang, Theme::new(true));
+            let text: Vec<String> = lines.iter().map(Line::to_string).collect();
+            assert_eq!(text.join("\n").matches("word").count(), 24, "{text:?}");
+            assert!(text.iter().all(|line| !line.contains('…')), "{text:?}");
         }
     }
 }

@@ -21,10 +21,10 @@ pub(super) const HIGH: u16 = 30;
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let card = result_card(state);
     let height = match &card {
-        Some(card) if area.height >= HIGH => result::height(card),
-        None if area.height >= HIGH => 6,
+        Some(card) if area.height >= HIGH => result::height(card, area.width),
+        None if area.height >= HIGH => 6 + progress::more_lines(state, area.width),
         // The best evaluation, the verdict, time with files, and the next command.
-        Some(_) if area.height >= 22 => 6,
+        Some(card) if area.height >= 22 => 6 + result::more_lines(card, area.width),
         _ => 5,
     };
     let [panels, below] =

@@ -20,6 +20,11 @@ struct Block {
 }
 
 impl Block {
+    fn variance(self) -> f64 {
+        let mean = self.sum / self.count as f64;
+        (self.squares / self.count as f64 - mean * mean).max(0.0)
+    }
+
     fn merged(self, other: Self) -> Self {
         Self {
             first: self.first,
@@ -40,6 +45,8 @@ pub(super) struct Window {
     pub last: u64,
     /// The average loss.
     pub mean: f64,
+    /// The number of losses.
+    count: f64,
     /// The square of the standard error of the average.
     squared_error: f64,
 }
@@ -49,8 +56,14 @@ impl Window {
         let whole = blocks.iter().copied().reduce(Block::merged)?;
         let count = whole.count as f64;
         let mean = whole.sum / count;
-        let variance = (whole.squares / count - mean * mean).max(0.0);
-        Some(Self { first: whole.first, last: whole.last, mean, squared_error: variance / count })
+        let squared_error = whole.variance() / count;
+        Some(Self { first: whole.first, last: whole.last, mean, count, squared_error })
+    }
+
+    /// Whether the average is above a value by more than three standard errors, the losses of steps
+    /// having this standard deviation.
+    pub fn is_clearly_above(&self, value: f64, deviation: f64) -> bool {
+        self.mean - 3.0 * deviation / self.count.sqrt() > value
     }
 
     /// The standard error of the difference of two averages.
@@ -67,6 +80,8 @@ pub(super) struct TrainLosses {
     size: u64,
     first: f64,
     first_count: u64,
+    /// The loss of the first step, before any change of the model.
+    untrained: Option<f64>,
 }
 
 impl TrainLosses {
@@ -78,6 +93,7 @@ impl TrainLosses {
         if self.blocks.last().is_some_and(|block| block.last >= step) {
             self.truncate(step.saturating_sub(1));
         }
+        self.untrained.get_or_insert(loss);
         if self.first_count < FIRST {
             self.first_count += 1;
             self.first += (loss - self.first) / self.first_count as f64;
@@ -114,10 +130,35 @@ impl TrainLosses {
         self.first
     }
 
+    /// The loss of the first step, which the untrained model has; 0 without steps.
+    pub fn untrained(&self) -> f64 {
+        self.untrained.unwrap_or(0.0)
+    }
+
+    /// The standard deviation of all losses; 0 without steps.
+    pub fn deviation(&self) -> f64 {
+        self.blocks.iter().copied().reduce(Block::merged).map_or(0.0, |all| all.variance().sqrt())
+    }
+
+    /// The number of blocks that have at least `steps` steps.
+    fn blocks_of(&self, steps: u64) -> usize {
+        steps.div_ceil(self.size.max(1)) as usize
+    }
+
+    /// The window of the latest steps, at least `steps` of them; `None` if there are fewer.
+    pub fn last_steps(&self, steps: u64) -> Option<Window> {
+        Window::of(&self.blocks[self.blocks.len().checked_sub(self.blocks_of(steps))?..])
+    }
+
+    /// The window of at least `steps` steps with the highest average; `None` if there are fewer.
+    pub fn highest_window(&self, steps: u64) -> Option<Window> {
+        let windows = self.blocks.windows(self.blocks_of(steps)).filter_map(Window::of);
+        windows.max_by(|a, b| a.mean.total_cmp(&b.mean))
+    }
+
     /// The number of blocks of a window: a tenth of all, with enough steps.
     fn window_blocks(&self) -> usize {
-        let enough = MIN_WINDOW.div_ceil(self.size.max(1)) as usize;
-        (self.blocks.len() / 10).max(enough)
+        (self.blocks.len() / 10).max(self.blocks_of(MIN_WINDOW))
     }
 
     /// The window of the latest steps.

@@ -1,6 +1,6 @@
 //! Verdicts as text.
 
-use super::Verdict;
+use super::{HighRate, Verdict};
 use crate::core::text::interpolate;
 use std::fmt::{self, Display, Formatter};
 
@@ -22,11 +22,21 @@ impl VerdictText {
     }
 }
 
+/// A fraction, from 0 to 1, in percent: with one decimal if it is small.
+fn percent(fraction: f64) -> String {
+    let percent = 100.0 * fraction;
+    if percent < 9.95 && (percent - percent.round()).abs() > 0.05 {
+        format!("{percent:.1}")
+    } else {
+        format!("{percent:.0}")
+    }
+}
+
 impl Verdict {
     /// The verdict in a few words.
     pub fn headline(&self) -> VerdictText {
         let (text, values) = match self {
-            Self::RateTooHigh { .. } => ("learning rate too high", Vec::new()),
+            Self::RateTooHigh(_) => ("learning rate too high", Vec::new()),
             Self::Overfitting { since, .. } => {
                 ("over-fitting since step {0}", vec![since.to_string()])
             }
@@ -40,11 +50,24 @@ impl Verdict {
     /// The numbers behind it; `labels` has the names of the classes.
     pub fn evidence(&self, labels: &[String]) -> VerdictText {
         let loss = |loss: &f64| format!("{loss:.3}");
-        let percent = |share: f64| format!("{:.0}", 100.0 * share);
+        let number = |rate: f64| {
+            if rate >= 0.001 { format!("{rate}") } else { format!("{rate:e}") }
+        };
         let (text, values) = match self {
-            Self::RateTooHigh { since, best, now } => (
+            Self::RateTooHigh(HighRate::Rose { since, best, now }) => (
                 "train loss {0} around step {1}, now {2}",
                 vec![loss(best), since.to_string(), loss(now)],
+            ),
+            Self::RateTooHigh(HighRate::NothingLearned { now, constant, accuracy, rate }) => (
+                "train loss {0} (constant answer: {1}), accuracy {2} (largest class: {3}), rates up \
+                 to {4}",
+                vec![
+                    loss(now),
+                    loss(constant),
+                    loss(&accuracy[0]),
+                    loss(&accuracy[1]),
+                    number(*rate),
+                ],
             ),
             Self::Overfitting { eval, train, accuracy, .. } => {
                 let text = if accuracy.iter().all(|accuracy| accuracy.is_finite()) {
@@ -54,15 +77,25 @@ impl Verdict {
                 };
                 (text, eval.iter().chain(accuracy).chain(train).map(loss).collect())
             }
-            Self::Imbalance { class, share, recall } => {
+            Self::Imbalance { class, support, found, total } => {
                 let name = labels.get(*class).cloned().unwrap_or_else(|| class.to_string());
-                (
-                    "{0} is {1} % of the evaluation, {2} % of it is found",
-                    vec![name, percent(*share), percent(*recall)],
-                )
+                let text = if *support == 0 {
+                    "no {0} among the {2} evaluation samples"
+                } else {
+                    "{0} is {1} of {2} evaluation samples ({3} %); found of these: {4}"
+                };
+                let share = percent(*support as f64 / (*total).max(1) as f64);
+                let counts = [support, total].map(u64::to_string);
+                let values = [name].into_iter().chain(counts).chain([share, found.to_string()]);
+                (text, values.collect())
             }
             Self::Plateau { best, evaluations, .. } => {
-                ("best loss {0}, {1} evaluations since", vec![loss(best), evaluations.to_string()])
+                let text = if *evaluations == 1 {
+                    "best loss {0}, one evaluation since"
+                } else {
+                    "best loss {0}, {1} evaluations since"
+                };
+                (text, vec![loss(best), evaluations.to_string()])
             }
             Self::Improving { is_eval: true, loss: losses } => {
                 ("eval loss {0} to {1}", losses.iter().map(loss).collect())

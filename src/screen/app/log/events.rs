@@ -3,6 +3,7 @@
 use super::{Level, Log};
 use crate::core::text::show_number;
 use crate::core::train::event::{Finished, RolledBack, TrainEvent, TrainingLog};
+use crate::screen::app::counts::training_text;
 use crate::screen::lang::Lang;
 use std::fmt::Display;
 
@@ -16,7 +17,7 @@ impl Log {
                     self.push(elapsed, Level::Info, lang.tr_filled(note));
                 }
                 let text = lang.tr_with(
-                    "training on {0} samples, {1} steps",
+                    training_text(started.train_samples, started.max_steps),
                     &[&started.train_samples, &started.max_steps],
                 );
                 self.push(elapsed, Level::Info, text);

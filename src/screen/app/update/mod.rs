@@ -29,6 +29,9 @@ use tui_input::InputRequest;
 /// How long a notice is shown during a run, in seconds; afterwards until a key is pressed.
 const NOTICE_SECONDS: f64 = 8.0;
 
+/// The lines that the space bar scrolls down.
+const PAGE_LINES: isize = 10;
+
 /// More lines than any view has.
 const ALL_LINES: isize = 1 << 30;
 
@@ -151,11 +154,13 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
                 return vec![Effect::Send(Command::SaveModel)];
             }
         }
-        Action::Scroll(lines) => scroll(state, lines),
+        Action::Scroll(lines) => scroll_or_tell(state, lines),
         Action::ScrollToTop => scroll(state, -ALL_LINES),
         Action::ScrollToBottom => scroll(state, ALL_LINES),
         Action::Submit => {
-            if let Some(text) = state.prompt.submit() {
+            if state.prompt.input.is_blank() {
+                confirm::inform(state, "there is no text to classify: type one");
+            } else if let Some(text) = state.prompt.submit() {
                 return vec![Effect::Send(Command::Predict { text })];
             }
         }
@@ -240,6 +245,7 @@ fn report_picture(state: &mut State, outcome: Result<Vec<String>, String>) {
             let first = files.first().map_or("", String::as_str);
             let text = match files.len().saturating_sub(1) {
                 0 => state.lang.tr_with("saved {0}", &[&first]),
+                1 => state.lang.tr_with("saved {0} and another file", &[&first]),
                 more => state.lang.tr_with("saved {0} and {1} more files", &[&first, &more]),
             };
             (Level::Result, text)
@@ -318,6 +324,18 @@ fn stop(state: &mut State, evaluate: bool, leave: bool) -> Vec<Effect> {
     state.log.push(elapsed, Level::Warning, text);
     confirm::inform(state, "stop requested");
     vec![Effect::Send(Command::Stop { evaluate })]
+}
+
+/// Scrolls the current view; at its end, says how to pause the run, which the space bar does on the
+/// training page.
+fn scroll_or_tell(state: &mut State, lines: isize) {
+    let place = |state: &State| (state.help.scroll, state.settings_scroll, state.log.scroll);
+    let before = place(state);
+    scroll(state, lines);
+    let trains = state.started.is_some() && state.is_running() && state.replay.is_none();
+    if lines == PAGE_LINES && place(state) == before && trains && state.overlay.is_none() {
+        confirm::inform(state, "this is the end; Space pauses the run on the Train page (1)");
+    }
 }
 
 /// Scrolls the current view. The log counts from its last line, the other views from their first.

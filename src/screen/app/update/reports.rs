@@ -25,6 +25,8 @@ pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
             if state.activity == Activity::Idle {
                 run_control::run_ended(state);
                 state.stopping = false;
+                // The request for the stop, or another one, is of the past.
+                state.notice.take_if(|notice| notice.level == Level::Info);
                 if state.overlay == Some(Overlay::ConfirmQuit) {
                     state.overlay = None;
                 }
@@ -114,7 +116,7 @@ fn apply_event(state: &mut State, event: TrainEvent) {
         TrainEvent::Step(step) => {
             state.throughput.push_step(&step);
             let loss = state.history.loss.last().unwrap_or(step.loss);
-            state.watch.push_step(step.step, loss);
+            state.watch.push_step(step.step, loss, step.learning_rate);
             state.step = Some(step);
         }
         TrainEvent::Epoch(epoch) => {

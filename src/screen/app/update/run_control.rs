@@ -4,6 +4,7 @@ use super::{confirm, keys};
 use crate::core::train::event::{CommandApplied, CommandEffect};
 use crate::run::protocol::{Command, MAX_LEARNING_RATE};
 use crate::screen::app::message::Effect;
+use crate::screen::app::next_rate::next_rate;
 use crate::screen::app::page::Overlay;
 use crate::screen::app::run_control::{LearningRateInput, PendingRequests, RunControlAction};
 use crate::screen::app::state::State;
@@ -38,10 +39,8 @@ pub(super) fn apply(state: &mut State, action: RunControlAction) -> Vec<Effect> 
             Command::StopAfterEpoch { enabled: !state.stop_after_epoch }
         }
         RunControlAction::AskRate => {
-            let rate = state.step.as_ref().map(|step| step.learning_rate);
-            state.rate_input = rate
-                .filter(|rate| *rate > 0.0)
-                .map_or_else(LearningRateInput::default, LearningRateInput::new);
+            state.rate_input = next_rate(state)
+                .map_or_else(LearningRateInput::default, |next| LearningRateInput::new(next.rate));
             state.overlay = Some(Overlay::LearningRate);
             return Vec::new();
         }

@@ -1,7 +1,7 @@
 //! Actions on the run under way.
 
 use super::*;
-use crate::core::train::event::TrainEvent;
+use crate::core::train::event::{Step, TrainEvent};
 use crate::core::train::fixtures::{run, step};
 use crate::run::protocol::{Activity, RunReport};
 use crate::screen::app::{Action, Message, update};
@@ -81,7 +81,9 @@ fn the_clock_stops_while_the_run_is_paused() {
 #[test]
 fn a_rate_is_typed_and_set() {
     let mut state = training();
-    update(&mut state, Message::Report(RunReport::Event(TrainEvent::Step(step(315, 0.5, 3.0)))));
+    // Step 316 is the one after 315 of 630 steps, at half the peak.
+    let latest = Step { learning_rate: 3e-4 * 316.0 / 630.0, ..step(315, 0.5, 3.0) };
+    update(&mut state, Message::Report(RunReport::Event(TrainEvent::Step(latest))));
     press(&mut state, RunControlAction::AskRate);
     assert_eq!(state.rate_input.input.value(), "1.5e-4");
     press(&mut state, RunControlAction::DoubleRate);
@@ -156,12 +158,9 @@ fn typing_replaces_a_rate_that_was_filled_in() {
 #[test]
 fn enter_without_a_change_changes_nothing_and_says_so() {
     let mut state = training();
-    // The prefilled rate is rounded.
+    // The prefilled rate, that of the next step, is rounded: 8.959_8…e-5.
     let rate = 8.974_358_974e-5;
-    let next = TrainEvent::Step(crate::core::train::event::Step {
-        learning_rate: rate,
-        ..step(21, 0.5, 3.0)
-    });
+    let next = TrainEvent::Step(Step { learning_rate: rate, ..step(21, 0.5, 3.0) });
     update(&mut state, Message::Report(RunReport::Event(next)));
     let same = |state: &mut State| {
         assert!(state.rate_input.is_unchanged());
@@ -170,7 +169,7 @@ fn enter_without_a_change_changes_nothing_and_says_so() {
         assert_eq!((state.overlay, notice), (None, Some("the learning rate is not changed")));
     };
     press(&mut state, RunControlAction::AskRate);
-    assert_eq!(state.rate_input.input.value(), "8.974e-5");
+    assert_eq!(state.rate_input.input.value(), "8.96e-5");
     same(&mut state);
     press(&mut state, RunControlAction::AskRate);
     press(&mut state, RunControlAction::DoubleRate);

@@ -53,6 +53,11 @@ pub(super) fn detach(state: &mut State) -> Vec<Effect> {
     if state.runs.is_some() {
         return Vec::new();
     }
+    let is_run = state.replay.is_none() || state.is_opened();
+    if is_run && !state.is_running() && state.steps_done() > 0 && !state.opened_from_list {
+        // What is printed then says that the run has ended.
+        return if state.is_unsaved() { super::quit(state) } else { vec![Effect::Detach] };
+    }
     if state.is_elsewhere() {
         return vec![Effect::Quit];
     }

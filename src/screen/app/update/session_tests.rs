@@ -102,7 +102,9 @@ fn leaving_stops_nothing() {
         step: 8,
         seconds: 0.1,
     });
-    assert_eq!(press(&mut state, Action::Detach), [Effect::Quit], "it has ended");
+    assert_eq!(press(&mut state, Action::Detach), [Effect::Detach], "it has ended");
+    state.opened_from_list = true;
+    assert_eq!(press(&mut state, Action::Detach), [Effect::Quit], "back to the list");
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(super) const BINDINGS: &[Binding] = {
         here(&[key(End), char('G')], Last, "Last review", None),
         here(&[key(Enter)], Open, "Classify the review on the Predict page", Some("classify")),
         here(&[char('s')], NextOrder, "Order: loss, confidence or length", Some("order")),
-        here(&[char('r')], Reverse, "Reverse the order", None),
+        here(&[char('R')], Reverse, "Reverse the order", None),
         here(
             &[char('v')],
             NextKind,

@@ -26,7 +26,7 @@ pub(super) const BINDINGS: &[Binding] = {
     };
     use KeyContext::{
         AllPages, Anywhere, Charts, ConfirmQuit, ConfirmUnsaved, LearningRate, NoTextInput, Panels,
-        RunControl, RunPages,
+        RunCommands, RunControl, RunPages,
     };
     use PaletteAction::Open;
     use PanelAction::{
@@ -134,22 +134,22 @@ pub(super) const BINDINGS: &[Binding] = {
             Some("pause"),
         ),
         binding(
-            RunControl,
+            RunCommands,
             &[char('C')],
             Action::RunControl(SaveNow),
             "Save a checkpoint now",
             None,
         ),
-        binding(RunControl, &[char('e')], Action::RunControl(EvaluateNow), "Evaluate now", None),
+        binding(RunCommands, &[char('e')], Action::RunControl(EvaluateNow), "Evaluate now", None),
         binding(
-            RunControl,
+            RunCommands,
             &[char('E')],
             Action::RunControl(StopAfterEpoch),
             "Stop after this epoch, or cancel",
             None,
         ),
         binding(
-            RunControl,
+            RunCommands,
             &[char('r')],
             Action::RunControl(AskRate),
             "Change the learning rate",

@@ -27,10 +27,11 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     }
     let width = usize::from(inner.width);
     let mut lines = Vec::new();
-    let facts = lang.tr_with(
-        "{0} characters, {1} tokens, {2} unknown",
-        &[&review.characters(), &review.tokens, &review.unknown],
-    );
+    let text = match review.characters() {
+        1 => "{0} character, {1} tokens, {2} unknown",
+        _ => "{0} characters, {1} tokens, {2} unknown",
+    };
+    let facts = lang.tr_with(text, &[&review.characters(), &review.tokens, &review.unknown]);
     lines.push(Line::styled(truncate_width(&facts, width), theme.dim()));
     lines.push(course(index, review.label, state, width, theme));
     if let Some(class) = mistakes.corrected_class(index) {
@@ -66,7 +67,7 @@ fn course(index: usize, label: u32, state: &State, width: usize, theme: Theme) -
     const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let so_far = state.mistakes.evaluations_so_far();
     let name = truncate_width(class_name(state, label), 16);
-    let name = format!("p({name}) ");
+    let name = state.lang.tr_with("p({0}) ", &[&name]);
     let room = width.saturating_sub(Span::raw(name.as_str()).width() + 8).min(40);
     let last = &so_far[so_far.len().saturating_sub(room)..];
     let values = last.iter().map(|one| one.outcomes.probability(index, label as usize));

@@ -63,6 +63,8 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &RunComparison, lang: La
     let hidden = (summaries.len() - fitting, table.len().saturating_sub(rows));
     let more = match hidden {
         (0, 0) => None,
+        (1, 0) => Some(lang.tr(" 1 more run ").to_owned()),
+        (0, 1) => Some(lang.tr(" 1 more setting ").to_owned()),
         (runs, 0) => Some(lang.tr_with(" {0} more runs ", &[&runs])),
         (0, settings) => Some(lang.tr_with(" {0} more settings ", &[&settings])),
         (runs, settings) => {

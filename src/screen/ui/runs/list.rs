@@ -62,7 +62,7 @@ pub(super) fn draw(
         let text = Line::styled(text, theme.warning()).right_aligned();
         block = if theme.is_frameless() { block.title(text) } else { block.title_bottom(text) };
     } else if let Some(here) = runs.selected_run() {
-        let note = format!(" {} ", truncate_width(&note_on(here), width));
+        let note = format!(" {} ", truncate_width(&note_on(here, lang), width));
         block = with_note(block, note, theme);
     }
     frame.render_widget(block, area);
@@ -88,18 +88,18 @@ fn filter_problem(runs: &RunComparison, lang: Lang) -> Option<String> {
 }
 
 /// What is most worth knowing of a run: an error, or else the user's tags and note with the model.
-fn note_on(entry: &RunEntry) -> String {
+fn note_on(entry: &RunEntry, lang: Lang) -> String {
     let run = match &entry.summary {
-        Err(unreadable) => return unreadable.reason.clone(),
-        Ok(RunSummary { notes_problem: Some(problem), .. }) => return problem.clone(),
+        Err(unreadable) => return lang.tr_filled(&unreadable.reason),
+        Ok(RunSummary { notes_problem: Some(problem), .. }) => return lang.tr_filled(problem),
         Ok(run) => run,
     };
     let mut parts: Vec<String> = run.notes.tags.iter().map(|tag| format!("#{tag}")).collect();
     if !run.notes.note.is_empty() {
         parts.push(run.notes.note.clone());
     }
-    let model = run.failure.as_ref().unwrap_or(&run.model);
-    if parts.is_empty() { model.clone() } else { format!("{} · {model}", parts.join(" ")) }
+    let model = lang.tr_filled(run.failure.as_ref().unwrap_or(&run.model));
+    if parts.is_empty() { model } else { format!("{} · {model}", parts.join(" ")) }
 }
 
 /// The column titles, and as many runs as fit, the selected one among them.
