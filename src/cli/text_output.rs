@@ -302,7 +302,9 @@ impl EventPrinter {
                 writeln!(out, "saved {} at step {}", saved.path, saved.step)?;
             }
             TrainEvent::Finished(finished) => self.write_finished(finished, out)?,
-            TrainEvent::EvaluationProgress(_) | TrainEvent::SavingCheckpoint => {}
+            TrainEvent::EvaluationProgress(_)
+            | TrainEvent::SavingCheckpoint
+            | TrainEvent::System(_) => {}
             TrainEvent::Failed(failed) => {
                 print_to_stderr(format_args!("error: {}", failed.message));
                 if let Some(hint) = &failed.hint {

@@ -84,6 +84,7 @@ fn columns(options: &DatasetOptions) -> ColumnNames {
         label: options.label_column_name.as_ref().map(|given| given.value.clone()),
         unlabelled: false,
         slices: None,
+        keeps_all: false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::core::text::{sanitize_for_terminal, truncate_width};
 use crate::core::train::TrainEvent;
-use crate::core::train::event::MAX_LISTED_RANKS;
+use crate::core::train::event::{MAX_LISTED_GPUS, MAX_LISTED_RANKS};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
@@ -207,6 +207,15 @@ fn check(event: &TrainEvent, last: u64) -> Result<(), String> {
             let mut counts: Vec<u64> = memory.map(|bytes| bytes >> 20).collect();
             counts.extend([measured.step, measured.world_size as u64]);
             (counts, 0.0)
+        }
+        TrainEvent::System(measured) if measured.gpus.len() > MAX_LISTED_GPUS => {
+            return Err(format!("it lists {} GPUs", measured.gpus.len()));
+        }
+        TrainEvent::System(measured) => {
+            let gpus = measured.gpus.iter().flat_map(|gpu| [gpu.memory_used, gpu.memory_total]);
+            let own = [measured.memory_used, measured.memory_total, measured.process_memory];
+            let counts = own.into_iter().chain(gpus).map(|bytes| bytes >> 20);
+            (counts.chain([measured.step]).collect(), 0.0)
         }
         TrainEvent::Logged(_)
         | TrainEvent::EvaluationProgress(_)

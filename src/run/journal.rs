@@ -191,6 +191,7 @@ fn step_of(event: &TrainEvent) -> Option<u64> {
         TrainEvent::Warned(warned) => Some(warned.step),
         TrainEvent::CommandApplied(applied) => Some(applied.step),
         TrainEvent::Ranks(ranks) => Some(ranks.step),
+        TrainEvent::System(system) => Some(system.step),
         TrainEvent::RolledBack(rolled_back) => Some(rolled_back.step),
         TrainEvent::Started(_)
         | TrainEvent::Logged(_)

@@ -52,7 +52,13 @@ fn files_are_classified_and_written_in_three_formats() {
         assert_eq!(stdout(&run), "", "nothing is printed");
         std::fs::read_to_string(folder.path().join(name)).expect("a file")
     };
-    assert_eq!(json_lines(&output("out.jsonl")), json);
+    let mut expected = json.clone();
+    for (line, id) in expected.iter_mut().zip(["7", "8"]) {
+        let fields = line.as_object_mut().expect("an object");
+        let text = fields.remove("text").expect("a text");
+        fields.extend([("id".to_owned(), id.into()), ("comment".to_owned(), text)]);
+    }
+    assert_eq!(json_lines(&output("out.jsonl")), expected);
     for (name, separator) in [("out.csv", b','), ("out.tsv", b'\t')] {
         let text = output(name);
         let mut reader =
@@ -63,7 +69,7 @@ fn files_are_classified_and_written_in_three_formats() {
             header,
             [
                 "id",
-                "text",
+                "comment",
                 "label",
                 "score",
                 "probability_negative",
@@ -93,6 +99,51 @@ fn files_are_classified_and_written_in_three_formats() {
     write(folder.path(), "outputs/calibration.json", "{\"temperature\": -1}");
     let damaged = stderr(&predict(&["x"]).failure());
     assert!(damaged.contains("outputs/calibration.json: no temperature"), "{damaged}");
+}
+
+#[test]
+fn the_columns_of_the_input_come_before_those_of_the_predictions() {
+    let folder = trained();
+    let predict = |input: &str, output: &str| {
+        let files = ["--input-file", input, "--output-file", output];
+        let run = nsmc_tui(folder.path()).arg("predict").args(files).assert().success();
+        (std::fs::read_to_string(folder.path().join(output)).expect("a file"), stderr(&run))
+    };
+    let rows = "date\tdocument\tlabel\tid\n2015-03-01\t최고\tpositive\t07\n\t\"별로\tnegative\t9\n";
+    write(folder.path(), "in.tsv", rows);
+    let (table, notes) = predict("in.tsv", "out.csv");
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let header: Vec<String> =
+        reader.headers().expect("a header").iter().map(str::to_owned).collect();
+    assert_eq!(header[..6], ["date", "document", "input_label", "id", "label", "score"]);
+    assert!(notes.contains("column label is named input_label in the output"), "{notes}");
+    let records: Vec<csv::StringRecord> =
+        reader.records().map(|record| record.expect("a record")).collect();
+    let inputs = |row: usize| records[row].iter().take(4).collect::<Vec<_>>();
+    assert_eq!(inputs(0), ["2015-03-01", "최고", "positive", "07"]);
+    assert_eq!(inputs(1), ["", "\"별로", "negative", "9"]);
+
+    // Objects may have different keys, and values of any type.
+    let rows = "{\"id\":7,\"text\":\"최고\",\"tags\":[1,{\"a\":null}],\"stars\":4.5}\n\
+                {\"text\":\"별로\",\"seen\":true,\"id\":8}\n";
+    write(folder.path(), "in.jsonl", rows);
+    let (table, notes) = predict("in.jsonl", "out.tsv");
+    assert_eq!(notes, "", "no column is renamed");
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(lines[0][..6], ["id", "text", "tags", "stars", "seen", "label"]);
+    assert_eq!(lines[1][..5], ["7", "최고", "\"[1,{\"\"a\"\":null}]\"", "4.5", ""]);
+    assert_eq!(lines[2][..5], ["8", "별로", "", "", "true"]);
+    let (json, _) = predict("in.jsonl", "out.jsonl");
+    let json: Vec<&str> = json.lines().collect();
+    assert!(json[0].starts_with(&rows[..rows.find('}').expect("an end")]), "{}", json[0]);
+    let start = "{\"id\":8,\"text\":\"별로\",\"seen\":true,\"label\":";
+    assert!(json[1].starts_with(start), "{}", json[1]);
+
+    // Lines of text have no columns; their numbers are the ids.
+    write(folder.path(), "in.txt", "최고\n별로\n");
+    let (table, _) = predict("in.txt", "out.tsv");
+    assert!(table.starts_with("id\ttext\tlabel\tscore\t"), "{table}");
+    assert!(table.lines().nth(2).is_some_and(|line| line.starts_with("2\t별로\t")), "{table}");
 }
 
 #[test]

@@ -9,11 +9,14 @@ use super::{dashboard, each_text, explain};
 use crate::cli::flags::PredictFlags;
 use crate::cli::output::print_to_stderr;
 use crate::core::attribution::{Attribution, ExplainMethod};
+use crate::core::data::kept_columns::KeptColumns;
+use crate::core::data::table::DataRow;
 use crate::core::predict::{PAIR_SEPARATOR, Prediction, TextInput};
 use crate::core::text::{sanitize_for_terminal, to_json, truncate_width};
 use crate::run::check_not_read;
 use crate::run::worker::asked_model::AskedModels;
 use anyhow::Context;
+use serde_json::Value;
 use std::io::Write;
 use std::process::ExitCode;
 use table::{Format, PredictionFile};
@@ -39,9 +42,7 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCod
         return page::show(models, flags, out);
     }
     let mut output = match (&flags.output_file, output) {
-        (Some(file), Some(format)) => {
-            Some(PredictionFile::create(file, format, flags.input_file.is_some())?)
-        }
+        (Some(file), Some(format)) => Some(PredictionFile::create(file, format)?),
         _ => None,
     };
     let mut write = |models: &AskedModels, answered: &Answered<'_>| match &mut output {
@@ -67,8 +68,35 @@ struct Answered<'a> {
     prediction: &'a Prediction,
     /// What its tokens contribute, if that was asked.
     attribution: Option<Attribution>,
-    /// The id of its row, if it is one of a file.
-    id: Option<&'a str>,
+    /// Its row, if it is one of a file.
+    row: Option<FileRow<'a>>,
+}
+
+/// A row of a file of texts.
+#[derive(Clone, Copy)]
+struct FileRow<'a> {
+    row: &'a DataRow,
+    /// Its number, counted from 0.
+    index: usize,
+    /// The columns of the file, if they are kept.
+    kept: Option<&'a KeptColumns>,
+}
+
+impl FileRow<'_> {
+    /// Whether the file has columns that are kept.
+    fn has_columns(&self) -> bool {
+        !self.names().is_empty()
+    }
+
+    /// The names of the columns that are kept.
+    fn names(&self) -> &[String] {
+        self.kept.map_or(&[], KeptColumns::names)
+    }
+
+    /// The value in each of these columns, if the row has one.
+    fn values(&self) -> Vec<Option<Value>> {
+        self.kept.map_or_else(Vec::new, |kept| kept.values(self.index, self.row))
+    }
 }
 
 impl Answered<'_> {
@@ -117,7 +145,7 @@ fn classify(
         }
         let what = || format!("\"{}\"", truncate_width(input.text, 40));
         let attribution = attribution(method, prediction, input, models).with_context(what)?;
-        write(models, &Answered { prediction, attribution, id: None })?;
+        write(models, &Answered { prediction, attribution, row: None })?;
     }
     problem
 }

@@ -95,7 +95,9 @@ pub struct PredictFlags {
     /// Leave out bad rows of that file, and count them, instead of stopping
     #[arg(long, requires = "input_file", help_heading = "Data")]
     pub skip_bad_rows: bool,
-    /// Write the predictions into this file: .tsv, .csv or .jsonl
+    /// Write the predictions into this file: .tsv, .csv or .jsonl. Before the predictions it has all
+    /// columns of the input file, in their order; one with a name of the predictions, such as label, is
+    /// renamed, and a note says so
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, conflicts_with = "json", help_heading = "Data")]
     pub output_file: Option<PathBuf>,
     /// Ask this model, too: a folder of a saved model, a checkpoint, or a model of the hub

@@ -5,8 +5,10 @@
 //! and errors name the line on which a record starts.
 
 use super::bounded_lines::{BoundedLines, ENCODING_HINT, MAX_LINE_BYTES};
+use super::kept_columns::KeptColumns;
 use super::quoting::{QuoteScanner, Quoting, QuotingStyle, TextAfterQuote, detect};
-use super::row_collector::{ColumnIndices, RawRow, RowCollector};
+use super::raw_row::{ColumnIndices, RawRow};
+use super::row_collector::RowCollector;
 use super::table::RowPosition;
 use super::{DataError, join_names};
 use crate::core::text::truncate_width;
@@ -119,7 +121,7 @@ pub(super) fn read(
     })?;
     let columns = collector.find_columns(&names)?;
     while records.read(&mut record).map_err(|error| collector.io(error))? {
-        let row = raw_row(&record, &names, &columns, format);
+        let row = raw_row(&record, &names, &columns, format, collector.kept());
         collector.push(RowPosition::Line(record.line), row)?;
     }
     if records.has_quotes && (dialect, quoting) != (Dialect::Csv, Quoting::Auto) {
@@ -137,6 +139,7 @@ fn raw_row<'a>(
     names: &[&str],
     columns: &ColumnIndices,
     format: Format,
+    kept: Option<&mut KeptColumns>,
 ) -> Result<RawRow<'a>, String> {
     let fields = record.fields()?;
     if fields.len() != names.len() {
@@ -153,7 +156,8 @@ fn raw_row<'a>(
             if record.has_quotes { format.quoting_hint() } else { "" }
         ));
     }
-    Ok(columns.select(&fields))
+    let kept = kept.map(|kept| kept.encode(&fields)).unwrap_or_default();
+    Ok(RawRow { kept, ..columns.select(&fields) })
 }
 
 /// Reads a source record by record.

@@ -4,7 +4,8 @@ use super::bounded_lines::{BoundedLines, decode};
 use super::content::Content;
 use super::delimited::{self, Dialect};
 use super::quoting::Quoting;
-use super::row_collector::{RawRow, RowCollector};
+use super::raw_row::RawRow;
+use super::row_collector::RowCollector;
 use super::table::{ColumnNames, DataTable, RowPosition};
 use super::zstd::ZstdDecoder;
 use super::{DataError, json, parquet, sanitized};
@@ -125,7 +126,7 @@ fn decompressed(file: File, compression: Option<&str>) -> Box<dyn BufRead> {
 }
 
 /// Reads a file of texts without labels: one of the formats of [`read_files`], whose label column,
-/// if any, is ignored, or a `.txt` file with one text per line. A `.txt` file whose first line has a
+/// if any, is not read as labels, or a `.txt` file with one text per line. A `.txt` file whose first line has a
 /// tab is tab-separated. Empty lines are skipped.
 ///
 /// # Errors
@@ -180,6 +181,7 @@ fn read_lines(source: impl BufRead, collector: &mut RowCollector<'_>) -> Result<
             text_pair: None,
             label: "".into(),
             slices: Vec::new(),
+            kept: String::new(),
         });
         collector.push(RowPosition::Line(number), row)?;
     }

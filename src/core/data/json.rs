@@ -2,8 +2,10 @@
 
 use super::DataError;
 use super::bounded_lines::{BoundedLines, decode};
+use super::kept_columns::KeptColumns;
 use super::label_values::{boolean_label, integer_label};
-use super::row_collector::{RawRow, RowCollector};
+use super::raw_row::RawRow;
+use super::row_collector::RowCollector;
 use super::table::RowPosition;
 use crate::core::text::truncate_width;
 use serde_json::{Map, Value};
@@ -36,7 +38,7 @@ pub(super) fn read(
                     Some(keys) => keys,
                     None => ColumnKeys::find(&object, collector)?,
                 };
-                keys.insert(found).raw_row(object)
+                keys.insert(found).raw_row(object, collector.kept())
             }
             Err(LineError::Incomplete) if keys.is_none() => {
                 return Err(collector.unreadable(
@@ -117,7 +119,12 @@ impl ColumnKeys {
         })
     }
 
-    fn raw_row(&self, mut object: Map<String, Value>) -> Result<RawRow<'static>, String> {
+    fn raw_row(
+        &self,
+        mut object: Map<String, Value>,
+        kept: Option<&mut KeptColumns>,
+    ) -> Result<RawRow<'static>, String> {
+        let kept = kept.map(|kept| kept.encode_object(&object)).unwrap_or_default();
         let slices =
             self.slices.iter().map(|key| slice_value(object.get(key.as_ref()?)?)).collect();
         let mut string = |key: &String| match object.remove(key) {
@@ -136,7 +143,7 @@ impl ColumnKeys {
             _ => None,
         };
         let (id, text_pair) = (id.map(Into::into), text_pair.map(Into::into));
-        Ok(RawRow { id, text: text.into(), text_pair, label: label.into(), slices })
+        Ok(RawRow { id, text: text.into(), text_pair, label: label.into(), slices, kept })
     }
 }
 

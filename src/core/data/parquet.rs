@@ -2,8 +2,10 @@
 
 use super::DataError;
 use super::label_values::{boolean_label, integer_label};
+use super::parquet_kept::{self, KeptRows};
 use super::parquet_pages::BoundedPages;
-use super::row_collector::{ColumnIndices, RawRow, RowCollector, SLICE_FLAG};
+use super::raw_row::{ColumnIndices, RawRow};
+use super::row_collector::{RowCollector, SLICE_FLAG};
 use super::slice_columns::{year_of_days, year_of_seconds};
 use super::table::RowPosition;
 use super::text_columns::{PAIR_FLAG, TEXT_FLAG};
@@ -77,10 +79,21 @@ fn read_rows(file: File, collector: &mut RowCollector<'_>) -> Result<(), DataErr
     if let Some(declared) = columns.label.and_then(|label| declared_names(metadata, names[label])) {
         collector.declare_names(declared);
     }
+    if let Some(kept) = collector.kept() {
+        parquet_kept::start(
+            kept,
+            metadata,
+            names[columns.text],
+            columns.text_pair.map(|pair| names[pair]),
+        );
+    }
     let mut number = 0;
-    for group in reader.metadata().row_groups() {
-        let group = RowGroup::open(&file, group, &columns);
+    for metadata in reader.metadata().row_groups() {
+        let group = RowGroup::open(&file, metadata, &columns);
         let mut group = group.map_err(|error| damaged(collector, &error))?;
+        let kept = collector.kept();
+        let kept = kept.map(|kept| KeptRows::open(&file, metadata, kept)).transpose();
+        let mut kept = kept.map_err(|error| damaged(collector, &error))?;
         loop {
             let rows = group.next_rows().map_err(|error| damaged(collector, &error))?;
             if rows.is_empty() {
@@ -88,7 +101,10 @@ fn read_rows(file: File, collector: &mut RowCollector<'_>) -> Result<(), DataErr
             }
             for row in &rows {
                 number += 1;
-                collector.push(RowPosition::Row(number), row.raw_row())?;
+                let kept = kept.as_mut().map_or(Ok(String::new()), KeptRows::next_row);
+                let kept = kept.map_err(|error| damaged(collector, &error))?;
+                let row = row.raw_row().map(|row| RawRow { kept, ..row });
+                collector.push(RowPosition::Row(number), row)?;
             }
         }
     }
@@ -305,7 +321,7 @@ impl ParquetRow {
             _ => None,
         };
         let slices = self.slices.iter().map(|value| value.as_deref().map(Cow::Borrowed)).collect();
-        Ok(RawRow { id, text: text.into(), text_pair, label, slices })
+        Ok(RawRow { id, text: text.into(), text_pair, label, slices, kept: String::new() })
     }
 }
 

@@ -357,3 +357,38 @@ fn pages_decompress_to_no_more_than_their_column_declares() -> std::io::Result<(
     }
     Ok(())
 }
+
+#[test]
+fn all_columns_are_kept_where_that_is_asked() -> Result<(), DataError> {
+    let schema = "message m { OPTIONAL INT32 date (DATE); OPTIONAL BYTE_ARRAY text (UTF8); \
+                  REQUIRED INT64 id; OPTIONAL DOUBLE stars; }";
+    let group = |id: i64, text: Option<&str>| {
+        vec![
+            ColumnData::Int32(vec![None, Some(16_495)]),
+            ColumnData::Bytes(vec![text.map(|text| text.as_bytes().to_vec()), Some(b"b".to_vec())]),
+            ColumnData::Int64(vec![Some(id), Some(id + 1)]),
+            ColumnData::Double(vec![Some(4.5), None]),
+        ]
+    };
+    let groups = [group(7, Some("a")), group(9, None)];
+    let gzip = WriterProperties::builder().set_compression(Compression::GZIP(GzipLevel::default()));
+    let file = written(schema, gzip, &groups);
+    let columns = ColumnNames { unlabelled: true, keeps_all: true, ..ColumnNames::default() };
+    let read = |collector: &mut RowCollector<'_>| read(file, collector);
+    let table = collect_rows(Path::new("a.parquet"), &columns, true, read)?;
+    assert_eq!((table.rows.len(), table.skipped), (3, 1));
+    let kept = table.kept.expect("columns");
+    assert_eq!(kept.names(), ["date", "text", "id", "stars"]);
+    let rows = table.rows.iter().enumerate().map(|(index, row)| kept.values(index, row));
+    let rows: Vec<Vec<Option<serde_json::Value>>> = rows.collect();
+    let expected = [
+        serde_json::json!([null, "a", 7, 4.5]),
+        serde_json::json!(["2015-03-01", "b", 8, null]),
+        serde_json::json!(["2015-03-01", "b", 10, null]),
+    ];
+    for (row, expected) in rows.iter().zip(expected) {
+        let row: Vec<serde_json::Value> = row.iter().flatten().cloned().collect();
+        assert_eq!(serde_json::Value::from(row), expected);
+    }
+    Ok(())
+}

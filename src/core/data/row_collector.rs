@@ -1,8 +1,10 @@
 //! Code that the readers of all formats share: finding the columns, and validating rows.
 
 use super::bounded_lines::MAX_LINE_BYTES;
+use super::kept_columns::KeptColumns;
 use super::label_column::LabelColumn;
 use super::label_values::canonical;
+use super::raw_row::{ColumnIndices, RawRow};
 use super::slice_columns::{MAX_VALUES, SliceCollector, SliceValues};
 use super::table::{ColumnNames, DataRow, DataTable, RowPosition};
 use super::text_columns::{TextColumns, TextColumnsError, find_text_columns};
@@ -25,40 +27,6 @@ const MAX_TABLE_BYTES: u64 = 4 << 30;
 
 /// The number of skipped rows whose reasons are shown.
 const MAX_REASONS: usize = 3;
-
-/// The indices of the columns that are read.
-pub(super) struct ColumnIndices {
-    pub text: usize,
-    pub text_pair: Option<usize>,
-    /// `None` if labels are not read.
-    pub label: Option<usize>,
-    pub id: Option<usize>,
-    /// The slice columns; `None` for one that this file does not have.
-    pub slices: Vec<Option<usize>>,
-}
-
-impl ColumnIndices {
-    /// The values of these columns. `fields` has a value for each column of the file.
-    pub fn select<'a>(&self, fields: &[&'a str]) -> RawRow<'a> {
-        RawRow {
-            id: self.id.map(|id| fields[id].into()),
-            text: fields[self.text].into(),
-            text_pair: self.text_pair.map(|pair| fields[pair].into()),
-            label: self.label.map_or("", |label| fields[label]).into(),
-            slices: self.slices.iter().map(|slice| slice.map(|at| fields[at].into())).collect(),
-        }
-    }
-}
-
-/// The values of a row, not yet validated.
-pub(super) struct RawRow<'a> {
-    pub id: Option<Cow<'a, str>>,
-    pub text: Cow<'a, str>,
-    pub text_pair: Option<Cow<'a, str>>,
-    pub label: Cow<'a, str>,
-    /// The values in the slice columns; empty if none are read.
-    pub slices: Vec<Option<Cow<'a, str>>>,
-}
 
 /// Collects the rows of one file after another into a table.
 pub(super) struct RowCollector<'a> {
@@ -92,7 +60,10 @@ impl<'a> RowCollector<'a> {
             text_bytes: 0,
             max_bytes: MAX_TABLE_BYTES,
             reasons: Vec::new(),
-            table: DataTable::default(),
+            table: DataTable {
+                kept: columns.keeps_all.then(KeptColumns::default),
+                ..DataTable::default()
+            },
         }
     }
 
@@ -111,8 +82,8 @@ impl<'a> RowCollector<'a> {
     ///
     /// # Errors
     /// If there is no text or label column.
-    pub fn find_columns(&mut self, names: &[&str]) -> Result<ColumnIndices, DataError> {
-        let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
+    pub fn find_columns(&mut self, raw_names: &[&str]) -> Result<ColumnIndices, DataError> {
+        let names: Vec<&str> = raw_names.iter().map(|name| name.trim()).collect();
         let missing = |expected: String, flag| DataError::NoColumn {
             file: self.file.to_path_buf(),
             expected,
@@ -173,7 +144,15 @@ impl<'a> RowCollector<'a> {
             }
             None => Vec::new(),
         };
+        if let Some(kept) = &mut self.table.kept {
+            kept.start(raw_names, text, text_pair);
+        }
         Ok(ColumnIndices { text, text_pair, label, id, slices })
+    }
+
+    /// Where the values of all columns are kept, if they are.
+    pub fn kept(&mut self) -> Option<&mut KeptColumns> {
+        self.table.kept.as_mut()
     }
 
     /// Whether a slice column is one that the user has named.
@@ -190,9 +169,10 @@ impl<'a> RowCollector<'a> {
         position: RowPosition,
         row: Result<RawRow<'_>, String>,
     ) -> Result<(), DataError> {
-        let mut slices = Vec::new();
+        let (mut slices, mut kept) = (Vec::new(), String::new());
         let row = row.and_then(|mut row| {
             slices = std::mem::take(&mut row.slices);
+            kept = std::mem::take(&mut row.kept);
             self.validate(row)
         });
         match row {
@@ -205,8 +185,11 @@ impl<'a> RowCollector<'a> {
                     ))
                 })?;
                 row.location = Some((self.file.clone(), position));
-                self.reserve(&row)?;
+                self.reserve(&row, kept.len())?;
                 self.table.rows.push(row);
+                if let Some(columns) = &mut self.table.kept {
+                    columns.push(kept);
+                }
                 Ok(())
             }
             Err(reason) => self.reject(&self.file.clone(), position, reason),
@@ -231,13 +214,16 @@ impl<'a> RowCollector<'a> {
         Ok(())
     }
 
-    /// Makes room for one more row.
-    fn reserve(&mut self, row: &DataRow) -> Result<(), DataError> {
+    /// Makes room for one more row, of which this many bytes are kept beside it.
+    fn reserve(&mut self, row: &DataRow, kept: usize) -> Result<(), DataError> {
         const LEAST_ROWS: usize = 64;
         let rows = &mut self.table.rows;
         let texts = [Some(&row.id), Some(&row.text), row.text_pair.as_ref(), Some(&row.label)];
         let bytes = texts.into_iter().flatten().map(|text| allocated(text.capacity()));
         self.text_bytes += bytes.sum::<u64>() + allocated(size_of_val(&*row.slices));
+        if self.table.kept.is_some() {
+            self.text_bytes += allocated(kept) + size_of::<Box<str>>() as u64;
+        }
         let grows_by =
             if rows.len() == rows.capacity() { (rows.len() / 2).max(LEAST_ROWS) } else { 0 };
         let capacity = (rows.capacity() + grows_by) as u64;

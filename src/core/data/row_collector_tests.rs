@@ -1,7 +1,14 @@
 use super::*;
 
 fn row<'a>(text: &'a str, label: &'a str) -> RawRow<'a> {
-    RawRow { id: None, text: text.into(), text_pair: None, label: label.into(), slices: Vec::new() }
+    RawRow {
+        id: None,
+        text: text.into(),
+        text_pair: None,
+        label: label.into(),
+        slices: Vec::new(),
+        kept: String::new(),
+    }
 }
 
 fn collector(columns: &ColumnNames, skip: bool) -> RowCollector<'_> {

@@ -1,5 +1,6 @@
 //! The rows of data files, their labels still as text.
 
+use super::kept_columns::KeptColumns;
 use super::slice_columns::{SliceColumn, SliceValues};
 use std::fmt;
 use std::path::Path;
@@ -61,6 +62,8 @@ pub struct DataTable {
     pub unread_column: Option<String>,
     /// The columns whose values divide the rows into slices.
     pub slice_columns: Vec<SliceColumn>,
+    /// All columns and their values, if they are kept.
+    pub kept: Option<KeptColumns>,
 }
 
 impl DataTable {
@@ -100,4 +103,6 @@ pub struct ColumnNames {
     /// The columns whose values divide the rows into slices, beside the usual ones; `None` reads
     /// neither.
     pub slices: Option<Vec<String>>,
+    /// Whether the values of all columns are kept, of rows without labels.
+    pub keeps_all: bool,
 }

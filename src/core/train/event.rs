@@ -8,6 +8,7 @@ mod probe;
 mod ranks;
 mod rolled_back;
 mod setting;
+mod system;
 
 pub use command_applied::{CommandApplied, CommandEffect};
 pub use early_stopped::EarlyStopped;
@@ -19,6 +20,7 @@ pub use probe::Probe;
 pub use ranks::{MAX_LISTED_RANKS, RankMeasured, RanksMeasured};
 pub use rolled_back::RolledBack;
 pub use setting::{OBJECTIVE_SETTING, PAIR_SETTING, Setting};
+pub use system::{GpuMeasured, MAX_LISTED_GPUS, SystemMeasured};
 
 use super::calibration::Calibration;
 use super::metrics::Confusion;
@@ -53,6 +55,8 @@ pub enum TrainEvent {
     CommandApplied(CommandApplied),
     /// The processes of the run have measured how they do.
     Ranks(RanksMeasured),
+    /// The load of the computer was measured.
+    System(SystemMeasured),
     /// The run continues from an earlier checkpoint.
     RolledBack(RolledBack),
     /// The best model was loaded at the end of the run; the value is its earlier evaluation.
@@ -83,6 +87,7 @@ impl TrainEvent {
             Self::Evaluated(evaluated) => Some(evaluated.elapsed),
             Self::CommandApplied(applied) => Some(applied.elapsed),
             Self::Ranks(ranks) => Some(ranks.elapsed),
+            Self::System(system) => Some(system.elapsed),
             Self::RolledBack(rolled_back) => Some(rolled_back.elapsed),
             Self::Finished(finished) => Some(finished.metrics.train_runtime),
             Self::EvaluationProgress(_)

@@ -143,6 +143,7 @@ fn rows(run: &Path, has_pairs: bool) -> Result<Vec<DataRow>, String> {
         label: named("label"),
         unlabelled: false,
         slices: None,
+        keeps_all: false,
     };
     let text = std::fs::read_to_string(&file).map_err(|error| format!("{FILE}: {error}"))?;
     let is_quoted = text.lines().nth(1).is_some_and(|line| line.starts_with('"'));

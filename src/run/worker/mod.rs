@@ -43,6 +43,7 @@ use crate::run::options::{NotifyOptions, TrainOptions};
 use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport, chunks};
 use crate::run::ranks::Membership;
 use crate::run::session::{self, HubHandle, LocalKind};
+use crate::run::system_metrics::LoadMeter;
 use crossbeam_channel::Receiver;
 use finished::Ending;
 use observer::WorkerObserver;
@@ -220,7 +221,8 @@ fn run(
 ) -> anyhow::Result<()> {
     let Preparation { run, mut engine, mut started, recorder, history } =
         prepare::prepare(options.clone(), channels, ranks)?;
-    let mut reporter = Reporter { channels, recorder, notifier, temperature: None };
+    let mut reporter =
+        Reporter { channels, recorder, notifier, load: LoadMeter::start(), temperature: None };
     for event in &history {
         reporter.note_temperature(event);
     }

@@ -122,7 +122,14 @@ impl Observer for WorkerObserver<'_, '_> {
             event,
             TrainEvent::Checkpoint(_) | TrainEvent::Warned(_) | TrainEvent::CommandApplied(_)
         );
+        let load = match &event {
+            TrainEvent::Step(step) if step.is_finite() => self.reporter.load.after(step),
+            _ => None,
+        };
         self.reporter.publish(event);
+        if let Some(measured) = load {
+            self.reporter.publish(TrainEvent::System(measured));
+        }
         if changes_activity {
             self.report_training();
         }

@@ -7,6 +7,7 @@ use crate::run::Recorder;
 use crate::run::notify::Notifier;
 use crate::run::protocol::{Activity, Command, RunReport};
 use crate::run::session::WorkerReports;
+use crate::run::system_metrics::LoadMeter;
 use crossbeam_channel::Receiver;
 use std::path::Path;
 
@@ -46,6 +47,8 @@ pub(super) struct Reporter<'a> {
     pub channels: &'a WorkerChannels,
     pub recorder: Recorder,
     pub notifier: &'a mut Notifier,
+    /// Measures the load of the computer for the journal.
+    pub load: LoadMeter,
     /// The temperature of the last evaluation, which calibrates answers.
     pub temperature: Option<f64>,
 }

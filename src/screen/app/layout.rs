@@ -18,6 +18,9 @@ pub struct FrameLayout {
     pub pages: Vec<Vec<Panel>>,
     /// The maximum scroll position in lines; `None` if nothing scrolls.
     pub scroll_limit: Option<usize>,
+    /// Of the selected review on the mistakes page, the last line that can be the first one shown, and
+    /// how many lines are shown.
+    pub review_lines: Option<(usize, usize)>,
     /// Columns of the text field of the predict page.
     pub prompt_columns: Option<usize>,
     /// Whether the screen is too small to show the page, so that no key but those that hold anywhere

@@ -264,8 +264,12 @@ impl State {
 
     /// Whether the load of the computer is or was measured: it is not recorded with a run.
     pub fn measures_system(&self) -> bool {
-        let is_measured = self.replay.is_none() && self.location != RunLocation::Unreachable;
-        is_measured || self.system.last.is_some()
+        !self.has_recorded_load() || self.system.last.is_some()
+    }
+
+    /// Whether the load of the run's computer is only known from what the run has recorded.
+    pub fn has_recorded_load(&self) -> bool {
+        self.replay.is_some() || self.location == RunLocation::Unreachable
     }
 
     /// The last step on the charts.

@@ -26,6 +26,10 @@ pub fn is_effective(state: &State, action: Action) -> bool {
         Action::ShowPage(Page::Predict) | Action::Submit => {
             state.replay.is_none() || state.is_opened()
         }
+        Action::Mistakes(MistakesAction::ScrollReview(_)) => {
+            let is_cut = state.layout.review_lines.is_some_and(|(limit, _)| limit > 0);
+            is_cut && !state.mistakes.slices
+        }
         Action::Mistakes(action) => state.mistakes.is_effective(action),
         Action::Words(WordsAction::Choose(_)) => state.shows_words(),
         Action::Words(WordsAction::Replace) => state.has_chosen_word(),

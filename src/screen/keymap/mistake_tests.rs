@@ -33,6 +33,13 @@ pub(super) fn check(state: &mut State, action: MistakesAction) -> Check {
         }
         MistakesAction::First => Box::new(|_, after, _| after.mistakes.selected == 0),
         MistakesAction::Last => Box::new(|_, after, _| after.mistakes.selected == 2),
+        MistakesAction::ScrollReview(by) => {
+            state.layout.review_lines = Some((9, 4));
+            if by < 0 {
+                state.mistakes.scroll_review(1, 9, 4);
+            }
+            Box::new(move |_, after, _| after.mistakes.first_line() == if by > 0 { 3 } else { 0 })
+        }
         MistakesAction::Open => Box::new(|before, after, effects| {
             let review = before.mistakes.selected_review().unwrap_or_default();
             let text = before.mistakes.reviews()[review].text.clone();

@@ -17,6 +17,12 @@ const NOTICEABLE: f64 = 0.005;
 /// The share of the largest change from which a word is colored, and from which it is bold.
 const SHARES: [f64; 2] = [0.1, 0.5];
 
+/// The style of a word with this contribution, where `largest` is the largest one of its text.
+pub fn word_style(shown: &ShownWords<'_>, value: f64, largest: f64, theme: Theme) -> Style {
+    let styles = Styles { class: shown.words.class, classes: shown.labels.len(), theme };
+    styles.of(contribution(Some(value), largest.max(NOTICEABLE)))
+}
+
 /// How a word contributes to the predicted class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contribution {

@@ -7,15 +7,15 @@ mod slice_table;
 use super::theme::Theme;
 use super::widgets::{border_note, draw_centered_hint, titled_block};
 use crate::core::text::truncate_width;
-use crate::screen::app::State;
 use crate::screen::app::mistakes::{Mistakes, Reading};
+use crate::screen::app::{FrameLayout, State};
 use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 
 /// Draws the page.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
     let mistakes = &state.mistakes;
     if let Some(hint) = hint(state) {
         let block = titled_block(theme, state.lang.tr("mistakes"));
@@ -33,7 +33,8 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let detail = match (area.height, theme.is_frameless()) {
         (0..9, true) => 0,
         (_, true) => 3,
-        (30.., false) => 10,
+        (50.., false) => 16,
+        (30.., false) => 12,
         (_, false) => 7,
     };
     let [list, detail] =
@@ -44,7 +45,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let block =
         if theme.is_frameless() { block.title(filters) } else { block.title_bottom(filters) };
     list::draw(frame, list, block, state, theme);
-    detail::draw(frame, detail, state, theme);
+    layout.review_lines = detail::draw(frame, detail, state, theme);
 }
 
 /// Why there are no reviews to show, if there are none.

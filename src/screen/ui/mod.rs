@@ -93,7 +93,7 @@ fn draw_other_page(
             layout.scroll_limit = Some(limit).filter(|_| state.overlay.is_none());
         }
         Page::Log => log::draw(frame, body, state, theme, layout),
-        Page::Mistakes => mistakes::draw(frame, body, state, theme),
+        Page::Mistakes => mistakes::draw(frame, body, state, theme, layout),
         Page::Runs => runs::draw(frame, body, state, theme, layout),
     }
 }

@@ -3,6 +3,8 @@
 mod answer;
 mod field;
 mod history;
+mod ranking;
+mod room;
 
 use super::attribution::{self, ShownWords, WordLines};
 use super::theme::Theme;
@@ -13,6 +15,7 @@ use crate::run::protocol::Answer;
 use crate::screen::app::prompt::PromptAction;
 use crate::screen::app::{Action, FrameLayout, State};
 use crate::screen::keymap::BINDINGS;
+use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -23,17 +26,13 @@ use std::path::Path;
 /// The rows of the page from which the parts of a page without borders have titles.
 const MIN_TITLES: u16 = 10;
 
+/// The fewest rows of a list of words that does not have all of them.
+const MIN_RANKING: usize = 4;
+
 /// Draws the page.
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
-    let is_compared = compared_name(state).is_some();
-    let answer = match (area.height, theme.is_frameless()) {
-        (0..MIN_TITLES, true) => area.height,
-        (_, true) => area.height.saturating_sub(3),
-        (24.., false) => 15,
-        (_, false) if is_compared => 14,
-        (_, false) => 11,
-    };
     let field = field::height(area, state, theme);
+    let answer = room::answer_height(area, area.height.saturating_sub(field), state, theme);
     let [input, answer, history] =
         Layout::vertical([Constraint::Length(field), Constraint::Max(answer), Constraint::Fill(1)])
             .areas(area);
@@ -42,7 +41,8 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
         None => field::draw(frame, input, state, theme),
     });
     let has_titles = !theme.is_frameless() || area.height >= MIN_TITLES;
-    draw_answers(frame, answer, state, has_titles, theme);
+    let is_roomy = room::is_roomy(area, theme);
+    draw_answers(frame, answer, state, (has_titles, is_roomy), theme);
     history::draw(frame, history, state, theme);
 }
 
@@ -64,26 +64,49 @@ struct AnswerView<'a> {
     is_compared: bool,
     /// The columns.
     width: usize,
+    /// Whether there is room for larger bars, more classes and empty lines between the parts.
+    is_roomy: bool,
     theme: Theme,
 }
 
 /// Draws the answer about the text being typed, or else the latest one; beside it, or below it on a
-/// small screen, that of the model which is compared.
-fn draw_answers(frame: &mut Frame, area: Rect, state: &State, has_titles: bool, theme: Theme) {
+/// small screen, that of the model which is compared; or the list of words.
+fn draw_answers(
+    frame: &mut Frame,
+    area: Rect,
+    state: &State,
+    (has_titles, is_roomy): (bool, bool),
+    theme: Theme,
+) {
+    let lang = state.lang;
     let block = |title: &str| {
         if has_titles { titled_block(theme, title) } else { Block::new() }
     };
     let view = |is_compared, area: Rect| {
         let width = usize::from(block("").inner(area).width);
-        AnswerView { state, is_compared, width, theme }
+        AnswerView { state, is_compared, width, is_roomy, theme }
     };
     let Some(compared) = compared_name(state) else {
-        let mut block = block(state.lang.tr("prediction"));
+        let (area, words) = room::beside(area, is_roomy && has_words(state));
+        let mut own = block(state.lang.tr("prediction"));
         if has_titles {
-            block = with_answer_note(block, state, theme);
+            own = with_answer_note(own, state, theme);
         }
-        let lines = answer_lines(view(false, area)).all();
-        return frame.render_widget(Paragraph::new(lines).block(block), area);
+        let rows = usize::from(own.inner(area).height);
+        let lines = answer_lines(view(false, area));
+        let lines = if words.is_some() { lines.all() } else { lines.in_rows(rows, lang, theme) };
+        frame.render_widget(Paragraph::new(lines).block(own), area);
+        if let Some(area) = words {
+            let block = block(state.lang.tr("words"));
+            let rows = usize::from(block.inner(area).height);
+            let mut lines = answer_lines(view(false, area)).ranking;
+            if lines.is_empty() {
+                lines.push(Line::styled("…", theme.dim()));
+            }
+            let lines = ranking::cut(lines, rows, lang, theme);
+            frame.render_widget(Paragraph::new(lines).block(block), area);
+        }
+        return;
     };
     let first = state.asked_model.as_ref().map_or("", |asked| asked.name.as_str());
     let shown = |name: &str, columns: u16| {
@@ -111,7 +134,8 @@ fn draw_answers(frame: &mut Frame, area: Rect, state: &State, has_titles: bool, 
         if !is_compared {
             block = with_answer_note(block, state, theme);
         }
-        let lines = answer_lines(view(is_compared, area)).all();
+        let rows = usize::from(block.inner(area).height);
+        let lines = answer_lines(view(is_compared, area)).in_rows(rows, lang, theme);
         frame.render_widget(Paragraph::new(lines).block(block), area);
     }
 }
@@ -150,6 +174,10 @@ struct AnswerLines {
     /// The text with its words.
     words: Vec<Line<'static>>,
     tokens: Vec<Line<'static>>,
+    /// The words by what they contribute, below a line that says what the numbers are.
+    ranking: Vec<Line<'static>>,
+    /// Whether empty lines separate the parts.
+    is_spaced: bool,
 }
 
 impl AnswerLines {
@@ -157,8 +185,33 @@ impl AnswerLines {
         Self { numbers, ..Self::default() }
     }
 
-    fn all(self) -> Vec<Line<'static>> {
-        [self.numbers, self.words, self.tokens].concat()
+    fn parts_mut(&mut self) -> impl Iterator<Item = &mut Line<'static>> {
+        let Self { numbers, words, tokens, ranking, .. } = self;
+        [numbers, words, tokens, ranking].into_iter().flatten()
+    }
+
+    /// All but the list of words.
+    fn all(&self) -> Vec<Line<'static>> {
+        let parts = [&self.numbers, &self.words, &self.tokens];
+        let mut lines: Vec<Line<'static>> = Vec::new();
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            if self.is_spaced && !lines.is_empty() {
+                lines.push(Line::default());
+            }
+            lines.extend_from_slice(part);
+        }
+        lines
+    }
+
+    /// All, with as much of the list of words as these rows have room for, if that is worth it.
+    fn in_rows(self, rows: usize, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
+        let mut lines = self.all();
+        let left = rows.saturating_sub(lines.len() + 1);
+        if left >= MIN_RANKING.min(self.ranking.len()) && !self.ranking.is_empty() {
+            lines.push(Line::default());
+            lines.extend(ranking::cut(self.ranking, left, lang, theme));
+        }
+        lines
     }
 }
 
@@ -172,10 +225,7 @@ fn answer_lines(view: AnswerView) -> AnswerLines {
         (Some((answer, _)), _) => {
             let mut lines = lines_of(answer, view);
             if state.shows_outdated() {
-                let AnswerLines { numbers, words, tokens } = &mut lines;
-                for line in numbers.iter_mut().chain(words).chain(tokens) {
-                    dim(line, theme);
-                }
+                lines.parts_mut().for_each(|line| dim(line, theme));
             }
             lines
         }
@@ -201,7 +251,7 @@ fn dim(line: &mut Line, theme: Theme) {
 }
 
 fn lines_of(answer: &Answer, view: AnswerView) -> AnswerLines {
-    let AnswerView { state, is_compared, width, theme } = view;
+    let AnswerView { state, is_compared, width, is_roomy, theme } = view;
     let (lang, own) = (state.lang, labels(state));
     let prediction = match &answer.outcome {
         Err(reason) => {
@@ -214,22 +264,36 @@ fn lines_of(answer: &Answer, view: AnswerView) -> AnswerLines {
         Some(other) if is_compared => (&other.prediction, &other.labels),
         _ => (prediction, own),
     };
-    let WordLines { text, summary } = word_lines(answer, labels, view);
+    let words = shown_words(answer, labels, view);
+    let ranking = words.as_ref().map(|words| ranking::lines(words, width, lang, theme));
+    let WordLines { text, summary } = word_lines(answer, words, view);
     AnswerLines {
-        numbers: answer::numbers(shown, labels, width, lang, theme),
+        numbers: answer::numbers(shown, labels, (width, is_roomy), lang, theme),
         words: [summary, text].concat(),
         tokens: answer::token_lines(shown, width, lang, theme),
+        ranking: ranking.unwrap_or_default(),
+        is_spaced: is_roomy,
     }
 }
 
-/// The text of an answer with the words that lead to its class, as far as they are known.
-fn word_lines(answer: &Answer, labels: &[String], view: AnswerView) -> WordLines {
-    let AnswerView { state, is_compared, width, theme } = view;
+/// The words of an answer, if they are shown and known.
+fn shown_words<'a>(
+    answer: &Answer,
+    labels: &'a [String],
+    view: AnswerView<'a>,
+) -> Option<ShownWords<'a>> {
+    let AnswerView { state, is_compared, .. } = view;
     let words = &state.words;
     let known = if is_compared { words.of_compared(&answer.text) } else { words.of(&answer.text) };
-    if let Some((known, chosen)) = known {
-        let replaced = words.replaced();
-        let shown = ShownWords { words: known, chosen, replaced, is_compared, labels };
+    let (known, chosen) = known?;
+    Some(ShownWords { words: known, chosen, replaced: words.replaced(), is_compared, labels })
+}
+
+/// The text of an answer with the words that lead to its class, as far as they are known.
+fn word_lines(answer: &Answer, shown: Option<ShownWords<'_>>, view: AnswerView) -> WordLines {
+    let AnswerView { state, width, theme, .. } = view;
+    let words = &state.words;
+    if let Some(shown) = shown {
         return attribution::lines(shown, width, state.lang, theme);
     }
     let text = attribution::plain(&answer.text, width);
@@ -241,4 +305,15 @@ fn word_lines(answer: &Answer, labels: &[String], view: AnswerView) -> WordLines
     let is_expected = words.are_shown() && !state.is_pretraining();
     let summary = is_expected.then(|| Line::styled(summary, theme.dim()));
     WordLines { text, summary: summary.into_iter().collect() }
+}
+
+/// Whether there is an answer whose words are shown or awaited.
+fn has_words(state: &State) -> bool {
+    let prompt = &state.prompt;
+    let shown = match (prompt.live_answer(), prompt.answers.first()) {
+        (Some((answer, _)), _) => Some(answer),
+        _ if prompt.pending > 0 || prompt.awaits_live() => None,
+        (None, latest) => latest,
+    };
+    state.words.are_shown() && shown.is_some_and(|answer| answer.outcome.is_ok())
 }

@@ -3,9 +3,10 @@
 use super::matrix_tests::{LANGUAGES, all_colors, mono_ascii, screen, state_after, text};
 use super::tests::SIZES;
 use super::*;
+use crate::core::attribution::{TextPart, WordAttributions};
 use crate::core::predict::{ComparedPrediction, Prediction};
 use crate::core::train::fixtures::run;
-use crate::run::protocol::{Activity, Answer, RunReport};
+use crate::run::protocol::{Activity, Answer, Explanation, RunReport};
 use crate::screen::app::state::AskedModel;
 use crate::screen::app::{Action, Message, Page, update};
 use crate::screen::lang::Lang;
@@ -94,12 +95,66 @@ pub(super) fn compared(lang: Lang) -> State {
     state
 }
 
+/// A text is being typed whose words are known, and this many answers were kept.
+fn explained(lang: Lang, kept: usize) -> State {
+    let mut state = typing(lang);
+    let parts = LONG.split_inclusive([' ', '\n']).enumerate().map(|(number, word)| TextPart {
+        text: word.to_owned(),
+        without: Some(0.81 - 0.01 * number as f64),
+    });
+    let words = WordAttributions {
+        class: 1,
+        score: 0.81,
+        baseline: "[MASK]".to_owned(),
+        parts: parts.collect(),
+    };
+    let explanation = Explanation::new(LONG.to_owned(), Ok(Some(words)));
+    update(&mut state, Message::Report(RunReport::Explained(explanation)));
+    let answer = |number: usize| {
+        let text = format!("{number:02} {}", "오래 기억에 남을 영화 ".repeat(8));
+        Answer { text: text.clone(), outcome: Ok(prediction(&text, 0.9, &["[CLS]", "[SEP]"])) }
+    };
+    state.prompt.answers = (0..kept).map(answer).collect();
+    state
+}
+
+/// The rows of a screen that have nothing but spaces within the borders.
+fn blank_rows(shown: &str) -> usize {
+    let is_blank = |line: &&str| line.chars().all(|c| c == ' ' || c == '│');
+    shown.lines().filter(is_blank).count()
+}
+
+#[test]
+fn a_large_page_is_used() {
+    for size in [(120, 40), (200, 60)] {
+        let shown = text(&screen(&mut explained(Lang::English, 40), size, all_colors()));
+        // The words by what they contribute, the largest first, with their numbers.
+        assert!(shown.contains("points for positive"), "{shown}");
+        let words: Vec<&str> = LONG.split_whitespace().rev().take(3).collect();
+        let place = |word: &str| {
+            let points =
+                format!("+{:.2}", 21.0 - words.iter().position(|w| *w == word).unwrap_or(0) as f64);
+            shown.lines().position(|line| line.contains(&points) && line.contains(word))
+        };
+        let places: Vec<Option<usize>> = words.iter().map(|word| place(word)).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{shown}");
+        let blank = blank_rows(&shown);
+        assert!(blank <= usize::from(size.1) / 10, "{blank} blank rows at {size:?}\n{shown}");
+        // A few kept answers are shown with all of their texts.
+        let few = text(&screen(&mut explained(Lang::English, 3), size, all_colors()));
+        assert_eq!(few.matches("오래 기억에 남을").count(), 3 * 8, "{few}");
+    }
+}
+
 #[test]
 fn the_predict_page_while_one_types_and_with_two_models() {
     for (lang, code) in LANGUAGES {
         for size in SIZES {
             let mut shown = String::new();
-            for make in [typing, outdated, kept, compared] {
+            let explained = |lang| explained(lang, 6);
+            let makes: [&dyn Fn(Lang) -> State; 5] =
+                [&typing, &outdated, &kept, &compared, &explained];
+            for make in makes {
                 shown += &text(&screen(&mut make(lang), size, all_colors()));
                 shown.push('\n');
             }

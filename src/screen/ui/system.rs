@@ -34,6 +34,33 @@ const MIN_BAR: usize = 3;
 /// Columns of a GPU's name.
 const GPU_NAME: usize = 16;
 
+/// What a history shows of its series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// The latest values, one a cell.
+    Latest,
+    /// All of a recorded run, in as many cells as there are.
+    Whole,
+}
+
+impl Shown {
+    /// The values of at most `width` cells, the last one at the right.
+    fn values(self, series: &SystemSeries, width: usize) -> Vec<f64> {
+        let points = series.points();
+        let count = points.len();
+        if self == Self::Latest || count == 0 {
+            return points[count.saturating_sub(width)..].iter().map(|point| point.1).collect();
+        }
+        let cell = |cell: usize| {
+            let from = cell * count / width;
+            let until = ((cell + 1) * count / width).max(from + 1);
+            let sum: f64 = points[from..until].iter().map(|point| point.1).sum();
+            sum / (until - from) as f64
+        };
+        (0..width).map(cell).collect()
+    }
+}
+
 /// One metric.
 struct MetricRow<'a> {
     name: String,
@@ -50,6 +77,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     frame.render_widget(block, area);
     let (width, height) = (usize::from(inner.width), usize::from(inner.height));
     let (full, lang) = (width >= FULL_WIDTH, state.lang);
+    let shown = if state.replay.is_some() { Shown::Whole } else { Shown::Latest };
     let ranks = state.system.ranks.as_ref();
     let ranks = ranks.map_or_else(Vec::new, |measured| rank_rows(measured, full, lang)).into_iter();
     let ranks: Vec<MetricRow> = ranks
@@ -57,12 +85,12 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         .collect();
     let Some(sample) = &state.system.last else {
         if !ranks.is_empty() {
-            let (lines, _) = bounded_lines(ranks, (width, height), lang, theme);
+            let (lines, _) = bounded_lines(ranks, (width, height), shown, (lang, theme));
             return frame.render_widget(Paragraph::new(lines), inner);
         }
         let hint = match state.replay {
-            Some(_) if state.is_opened() => "system metrics are not recorded",
-            Some(_) => "no system metrics in a replay",
+            Some(_) if state.is_opened() => "this run did not record system metrics",
+            Some(_) => "no system metrics so far",
             None if !state.measures_system() => "no system metrics of another computer",
             None => "measuring …",
         };
@@ -82,7 +110,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     }
     rows.extend(ranks);
     let is_whole = rows.len() <= height;
-    let (mut lines, rows) = bounded_lines(rows, (width, height), lang, theme);
+    let (mut lines, rows) = bounded_lines(rows, (width, height), shown, (lang, theme));
     if is_whole && sample.gpus.is_empty() {
         lines.push(Line::styled(lang.tr("no GPU"), theme.dim()));
     } else if let Some(summary) = summary.filter(|_| is_whole) {
@@ -90,7 +118,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         lines.extend(process_lines(sample, &summary, (width, available), lang, theme));
     }
     let left = height.saturating_sub(lines.len());
-    lines.extend(graphs(&rows, width, left, theme));
+    lines.extend(graphs(&rows, width, left, shown, theme));
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
@@ -99,14 +127,14 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
 fn bounded_lines(
     mut rows: Vec<MetricRow<'_>>,
     (width, height): (usize, usize),
-    lang: Lang,
-    theme: Theme,
+    shown: Shown,
+    (lang, theme): (Lang, Theme),
 ) -> (Vec<Line<'static>>, Vec<MetricRow<'_>>) {
     let hidden = rows.len().saturating_sub(height);
     if hidden > 0 {
         rows.truncate(height.saturating_sub(1));
     }
-    let mut lines = lines(&rows, width, theme);
+    let mut lines = lines(&rows, width, shown, theme);
     if hidden > 0 {
         lines.push(Line::styled(lang.tr_with("… {0} more", &[&(hidden + 1)]), theme.dim()));
     }
@@ -114,7 +142,13 @@ fn bounded_lines(
 }
 
 /// The histories in the rows that are left over, as many as fit with at least four rows each.
-fn graphs(rows: &[MetricRow], width: usize, left: usize, theme: Theme) -> Vec<Line<'static>> {
+fn graphs(
+    rows: &[MetricRow],
+    width: usize,
+    left: usize,
+    shown: Shown,
+    theme: Theme,
+) -> Vec<Line<'static>> {
     let histories: Vec<(&str, &SystemSeries, f64)> = rows
         .iter()
         .filter_map(|row| row.history.map(|(series, limit)| (row.name.as_str(), series, limit)))
@@ -125,7 +159,7 @@ fn graphs(rows: &[MetricRow], width: usize, left: usize, theme: Theme) -> Vec<Li
     for (number, (name, series, limit)) in histories.into_iter().take(count).enumerate() {
         let until = left * (number + 1) / count;
         let height = (until - lines.len()).saturating_sub(1);
-        let values: Vec<f64> = series.points().iter().map(|point| point.1).collect();
+        let values = shown.values(series, width);
         lines.push(Line::styled(name.trim_start().to_owned(), theme.dim()));
         let graph = area_graph(&values, limit, width, height);
         lines.extend(graph.into_iter().map(|line| Line::styled(line, theme.bar())));
@@ -282,7 +316,7 @@ impl<'a> GpuRows<'a, '_> {
 }
 
 /// Names, bars, values and histories, each in a column.
-fn lines(rows: &[MetricRow], width: usize, theme: Theme) -> Vec<Line<'static>> {
+fn lines(rows: &[MetricRow], width: usize, shown: Shown, theme: Theme) -> Vec<Line<'static>> {
     let widest = |text: fn(&MetricRow) -> usize| rows.iter().map(text).max().unwrap_or(0);
     let name = widest(|row| Span::raw(&row.name).width());
     let left = width.saturating_sub(name + 1);
@@ -296,7 +330,7 @@ fn lines(rows: &[MetricRow], width: usize, theme: Theme) -> Vec<Line<'static>> {
         spans.extend(bar(row.share, cells, theme));
         spans.push(Span::styled(format!(" {}", align_left(&row.value, value)), theme.strong()));
         if let Some((series, limit)) = row.history.filter(|_| history > 0) {
-            let text = format!(" {}", sparkline(series, limit, history));
+            let text = format!(" {}", sparkline(&shown.values(series, history), limit, history));
             spans.push(Span::styled(text, theme.bar()));
         }
         Line::from(spans)
@@ -304,13 +338,11 @@ fn lines(rows: &[MetricRow], width: usize, theme: Theme) -> Vec<Line<'static>> {
     rows.iter().map(line).collect()
 }
 
-/// The latest points, one per cell, the last one at the right.
-fn sparkline(series: &SystemSeries, limit: f64, width: usize) -> String {
-    let points = series.points();
-    let shown = &points[points.len().saturating_sub(width)..];
-    let value = |point: &(f64, f64)| level(if limit > 0.0 { point.1 / limit } else { 0.0 });
-    let cells: String = shown.iter().map(value).collect();
-    " ".repeat(width - shown.len()) + &cells
+/// The values, one a cell, the last one at the right.
+fn sparkline(values: &[f64], limit: f64, width: usize) -> String {
+    let value = |value: &f64| level(if limit > 0.0 { value / limit } else { 0.0 });
+    let cells: String = values.iter().map(value).collect();
+    " ".repeat(width.saturating_sub(values.len())) + &cells
 }
 
 #[cfg(test)]

@@ -155,8 +155,33 @@ fn the_smallest_panel_shows_cpu_memory_and_a_gpu() {
 }
 
 #[test]
-fn a_replay_has_no_system_metrics() {
-    let state = State { replay: Some(Replay::new(20.0)), ..State::default() };
+fn a_recorded_run_shows_the_load_that_it_has_recorded() {
+    use crate::core::train::event::{SystemMeasured, TrainEvent};
+    use crate::run::protocol::RunReport;
+    use crate::screen::app::{Message, update};
+    let mut state = State { replay: Some(Replay::new(20.0)), ..State::default() };
     let text = drawn(&state, 40, 3).to_string();
-    assert!(text.contains("no system metrics in a replay"), "{text}");
+    assert!(text.contains("no system metrics so far"), "{text}");
+    // Ten values, of which the last one is the highest.
+    for number in 0..10 {
+        let measured = SystemMeasured {
+            elapsed: f64::from(number),
+            cpu: if number < 5 { 0.1 } else { 1.0 },
+            memory_used: 1 << 30,
+            memory_total: 1 << 31,
+            ..SystemMeasured::default()
+        };
+        let event = TrainEvent::System(measured);
+        update(&mut state, Message::Report(RunReport::Event(event.clone())));
+        // On the dashboard of a run under way, the load is sampled instead.
+        let mut live = State::default();
+        update(&mut live, Message::Report(RunReport::Event(event)));
+        assert_eq!(live.system.last, None);
+    }
+    let text = drawn(&state, 60, 14).to_string();
+    assert!(text.contains("100 %") && text.contains("1.0/2.0 GiB"), "{text}");
+    // The graph of the CPU has all of the run: the second half is full, from its middle on.
+    let graph: Vec<&str> = text.lines().skip_while(|line| !line.contains("\"CPU ")).collect();
+    let full = graph.iter().find(|line| line.matches('█').count() == 30);
+    assert!(full.is_some(), "{text}");
 }

@@ -1,6 +1,6 @@
 //! Classifies the texts of a file.
 
-use super::{Answered, WriteOne, attribution};
+use super::{Answered, FileRow, WriteOne, attribution};
 use crate::cli::commands::progress::ProgressLine;
 use crate::cli::flags::PredictFlags;
 use crate::cli::output::print_to_stderr;
@@ -33,6 +33,7 @@ pub(super) fn classify(
         label: None,
         unlabelled: true,
         slices: None,
+        keeps_all: flags.output_file.is_some(),
     };
     let table = read_unlabelled(file, &columns, Quoting::default(), flags.skip_bad_rows)?;
     let shown = display_path(file);
@@ -60,9 +61,10 @@ pub(super) fn classify(
             unknown.unknown += counts.unknown;
             unknown.tokens += counts.tokens;
             let attribution = attribution(flags.explain, prediction, input, models)?;
-            write(models, &Answered { prediction, attribution, id: Some(&row.id) })?;
+            let row = FileRow { row, index: done, kept: table.kept.as_ref() };
+            write(models, &Answered { prediction, attribution, row: Some(row) })?;
+            done += 1;
         }
-        done += rows.len();
         progress.show(done);
     }
     drop(progress);

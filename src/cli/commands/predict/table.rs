@@ -1,12 +1,15 @@
 //! A file of predictions: tab-separated, comma-separated or JSON lines.
 
-use super::Answered;
+use super::{Answered, FileRow};
+use crate::cli::output::print_to_stderr;
 use crate::core::atomic_write::AtomicFile;
+use crate::core::data::kept_columns::text_of;
 use crate::core::predict::Prediction;
-use crate::core::text::display_path;
+use crate::core::text::{display_path, to_json, truncate_width};
 use crate::core::write_advice::advice;
 use crate::run::worker::asked_model::AskedModels;
 use anyhow::Context;
+use serde_json::{Map, Value};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -42,41 +45,92 @@ pub(super) struct PredictionFile {
     file: AtomicFile,
     path: PathBuf,
     format: Format,
-    has_ids: bool,
-    is_empty: bool,
+    /// The names of the columns before those of the prediction, once there is a row.
+    input_names: Option<Vec<String>>,
 }
 
 impl PredictionFile {
-    /// Begins a file; `has_ids` if the texts have ids.
+    /// Begins a file.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn create(path: &Path, format: Format, has_ids: bool) -> anyhow::Result<Self> {
+    pub fn create(path: &Path, format: Format) -> anyhow::Result<Self> {
         let file = AtomicFile::create(path).map_err(|error| failed(path, &error))?;
-        Ok(Self { file, path: path.to_path_buf(), format, has_ids, is_empty: true })
+        Ok(Self { file, path: path.to_path_buf(), format, input_names: None })
     }
 
-    /// Adds a prediction.
+    /// Adds a prediction, after the columns of its row.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn write(&mut self, models: &AskedModels, answered: &Answered<'_>) -> anyhow::Result<()> {
-        let Answered { prediction, id, .. } = answered;
         let written = match self.format {
             Format::JsonLines => {
-                let json = answered.to_json().with_context(|| display_path(&self.path))?;
+                let json = self.object(answered).with_context(|| display_path(&self.path))?;
                 writeln!(self.file, "{json}")
             }
             Format::Delimited(separator) => {
-                let mut lines = String::new();
-                if std::mem::replace(&mut self.is_empty, false) {
-                    lines += &line(separator, &header(models, prediction, self.has_ids));
-                }
-                lines += &line(separator, &fields(models, prediction, *id));
+                let lines = self.lines(separator, models, answered);
                 self.file.write_all(lines.as_bytes())
             }
         };
         written.map_err(|error| failed(&self.path, &error))
+    }
+
+    /// The line of a prediction in JSON. What the row of a file has replaces the texts.
+    fn object(&mut self, answered: &Answered<'_>) -> serde_json::Result<String> {
+        let json = answered.to_json()?;
+        let Some(row) = answered.row.filter(FileRow::has_columns) else { return Ok(json) };
+        let mut prediction: Map<String, Value> = serde_json::from_str(&json)?;
+        for text in ["text", "text_pair"] {
+            prediction.shift_remove(text);
+        }
+        let names = self.input_names.get_or_insert_with(|| {
+            // It is left out of a prediction whose logits are not finite.
+            let keys = prediction.keys().cloned().chain(["calibrated_probabilities".to_owned()]);
+            beside(row.names(), &keys.collect::<Vec<String>>())
+        });
+        let values = names.iter().cloned().zip(row.values());
+        let mut object: Map<String, Value> =
+            values.filter_map(|(name, value)| Some((name, value?))).collect();
+        object.extend(prediction);
+        to_json(&object)
+    }
+
+    /// The lines of a prediction in a table: before the first one, the header.
+    fn lines(&mut self, separator: char, models: &AskedModels, answered: &Answered<'_>) -> String {
+        let Answered { prediction, row, .. } = answered;
+        let mut lines = String::new();
+        if self.input_names.is_none() {
+            let names = header(models, prediction);
+            let mut all = match row {
+                Some(row) if row.has_columns() => beside(row.names(), &names),
+                Some(_) => ["id", "text"].map(str::to_owned).to_vec(),
+                None => {
+                    let pair = prediction.text_pair.as_ref().map(|_| "text_pair".to_owned());
+                    std::iter::once("text".to_owned()).chain(pair).collect()
+                }
+            };
+            self.input_names = Some(all.clone());
+            all.extend(names);
+            lines += &line(separator, &all);
+        }
+        let mut all: Vec<String> = match row {
+            Some(row) if row.has_columns() => {
+                let text = |value: &Value| text_of(value).into_owned();
+                row.values()
+                    .iter()
+                    .map(|value| value.as_ref().map_or_else(String::new, text))
+                    .collect()
+            }
+            row => {
+                let id = row.map(|row| row.row.id.clone());
+                let texts = [Some(prediction.text.clone()), prediction.text_pair.clone()];
+                id.into_iter().chain(texts.into_iter().flatten()).collect()
+            }
+        };
+        all.extend(fields(models, prediction));
+        lines + &line(separator, &all)
     }
 
     /// Moves the complete file to its place.
@@ -93,14 +147,39 @@ fn failed(path: &Path, error: &io::Error) -> anyhow::Error {
     anyhow::anyhow!("{}: {error}. {}", display_path(path), advice(error))
 }
 
-/// The names of the columns.
-fn header(models: &AskedModels, prediction: &Prediction, has_ids: bool) -> Vec<String> {
+/// The names of the columns of an input beside those of the predictions: one that is taken is renamed,
+/// and a note says so.
+fn beside(input: &[String], prediction: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::with_capacity(input.len());
+    for name in input {
+        let is_taken = |name: &String| prediction.contains(name) || names.contains(name);
+        if !is_taken(name) {
+            names.push(name.clone());
+            continue;
+        }
+        let is_free = |new: &String| !is_taken(new) && !input.contains(new);
+        let numbered = (2..=input.len() + 2).map(|number| format!("input_{name}_{number}"));
+        let mut candidates = std::iter::once(format!("input_{name}")).chain(numbered);
+        // There are more candidates than names of the input; those of predictions do not begin so.
+        let new = candidates.find(is_free).unwrap_or_else(|| format!("input_{name}"));
+        let [old, shown] = [name, &new].map(|name| truncate_width(name, 60));
+        let reason = if prediction.contains(name) {
+            format!("{old} is a column of the predictions")
+        } else {
+            format!("two columns are named {old}")
+        };
+        print_to_stderr(format_args!(
+            "note: the input's column {old} is named {shown} in the output, because {reason}"
+        ));
+        names.push(new);
+    }
+    names
+}
+
+/// The names of the columns of a prediction.
+fn header(models: &AskedModels, prediction: &Prediction) -> Vec<String> {
     let labels = models.first.labels();
-    let mut names: Vec<String> = Vec::new();
-    names.extend(has_ids.then(|| "id".to_owned()));
-    names.push("text".to_owned());
-    names.extend(prediction.text_pair.as_ref().map(|_| "text_pair".to_owned()));
-    names.extend(["label", "score"].map(str::to_owned));
+    let mut names = ["label", "score"].map(str::to_owned).to_vec();
     names.extend(labels.iter().map(|label| format!("probability_{label}")));
     if models.first.temperature.is_some() {
         names.extend(labels.iter().map(|label| format!("calibrated_{label}")));
@@ -112,12 +191,8 @@ fn header(models: &AskedModels, prediction: &Prediction, has_ids: bool) -> Vec<S
 }
 
 /// The fields of a prediction, in the order of the columns.
-fn fields(models: &AskedModels, prediction: &Prediction, id: Option<&str>) -> Vec<String> {
-    let mut fields: Vec<String> = id.map(str::to_owned).into_iter().collect();
-    fields.push(prediction.text.clone());
-    fields.extend(prediction.text_pair.clone());
-    fields.push(prediction.label.clone());
-    fields.push(prediction.score.to_string());
+fn fields(models: &AskedModels, prediction: &Prediction) -> Vec<String> {
+    let mut fields = vec![prediction.label.clone(), prediction.score.to_string()];
     fields.extend(prediction.probabilities.iter().map(f64::to_string));
     if models.first.temperature.is_some() {
         // There are none if a logit is not finite.
@@ -158,6 +233,17 @@ mod tests {
         for other in ["a", "a.json", "a.tsv.gz", ".tsv", "tsv"] {
             assert_eq!(format(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn columns_of_the_input_that_are_taken_get_another_name() {
+        let names =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let input = names(&["id", "label", "input_label", "id", "text"]);
+        assert_eq!(
+            beside(&input, &names(&["label", "score"])),
+            ["id", "input_label_2", "input_label", "input_id", "text"]
+        );
     }
 
     #[test]

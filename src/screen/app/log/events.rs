@@ -83,7 +83,8 @@ impl Log {
             TrainEvent::RolledBack(rolled_back) => self.push_rollback(rolled_back, lang),
             TrainEvent::EvaluationProgress(_)
             | TrainEvent::SavingCheckpoint
-            | TrainEvent::Ranks(_) => {}
+            | TrainEvent::Ranks(_)
+            | TrainEvent::System(_) => {}
             TrainEvent::Warned(warned) => {
                 self.push(elapsed, Level::Warning, lang.tr_filled(&warned.message));
             }

@@ -15,6 +15,9 @@ pub enum MistakesAction {
     First,
     /// Select the last review.
     Last,
+    /// Show what follows in the text of the selected review (1), or what precedes it (-1), by nearly as
+    /// many lines as are shown.
+    ScrollReview(isize),
     /// Show the selected review on the predict page.
     Open,
     /// Order the reviews by the next quantity.
@@ -84,6 +87,15 @@ impl Mistakes {
         };
     }
 
+    /// Scrolls the text of the selected review by nearly as many lines as are shown; `limit` is the last
+    /// line that can be the first one.
+    pub fn scroll_review(&mut self, by: isize, limit: usize, shown: usize) {
+        let Some(review) = self.selected_review() else { return };
+        let page = isize::try_from(shown.saturating_sub(1).max(1)).unwrap_or(isize::MAX);
+        let first = self.first_line().saturating_add_signed(by.saturating_mul(page));
+        self.scrolled = Some((review, first.min(limit)));
+    }
+
     /// Applies an action.
     pub fn apply(&mut self, action: MistakesAction) -> Option<MistakesRequest> {
         let last = self.shown.len().saturating_sub(1);
@@ -99,6 +111,8 @@ impl Mistakes {
             MistakesAction::Move(by) => {
                 self.selected = self.selected.saturating_add_signed(by).min(last);
             }
+            // It depends on the lines on the screen.
+            MistakesAction::ScrollReview(_) => {}
             MistakesAction::First => self.selected = 0,
             MistakesAction::Last => self.selected = last,
             MistakesAction::Open => {

@@ -72,6 +72,8 @@ pub struct Mistakes {
     shown: Vec<u32>,
     /// The index of the selected review among those shown.
     pub selected: usize,
+    /// The review whose text was scrolled last, and the first line of it that is shown.
+    scrolled: Option<(usize, usize)>,
     /// Which reviews are shown.
     pub filter: ReviewFilter,
     /// The order of the reviews.
@@ -195,6 +197,12 @@ impl Mistakes {
     /// The index of the selected review.
     pub fn selected_review(&self) -> Option<usize> {
         self.shown.get(self.selected).map(|index| *index as usize)
+    }
+
+    /// The first line of the selected review that is shown, counted from 0.
+    pub fn first_line(&self) -> usize {
+        let scrolled = self.scrolled.filter(|(review, _)| Some(*review) == self.selected_review());
+        scrolled.map_or(0, |(_, line)| line)
     }
 
     /// The class that a review likely has instead of its label, if its label is likely wrong.

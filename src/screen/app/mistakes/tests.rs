@@ -68,11 +68,16 @@ pub(crate) fn predictions() -> Predictions {
 
 /// The page after the evaluations of steps 63 and 126 were read.
 pub(crate) fn loaded() -> Mistakes {
+    loaded_from(predictions())
+}
+
+/// As [`loaded`], with other predictions of these evaluations.
+pub(crate) fn loaded_from(predictions: Predictions) -> Mistakes {
     let mut mistakes = Mistakes::default();
     mistakes.evaluated(63);
     mistakes.evaluated(126);
     assert!(mistakes.begin_reading() && !mistakes.begin_reading());
-    let predictions = Arc::new(predictions());
+    let predictions = Arc::new(predictions);
     let found = LoadedPredictions { predictions, corrections: Ok(Corrections::new()) };
     assert_eq!(mistakes.loaded(Ok(Some(found))), [""; 0]);
     mistakes

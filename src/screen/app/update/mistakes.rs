@@ -13,6 +13,12 @@ use crate::screen::app::state::{Notice, State};
 
 /// Applies an action.
 pub(super) fn apply(state: &mut State, action: MistakesAction) -> Vec<Effect> {
+    if let MistakesAction::ScrollReview(by) = action {
+        if let Some((limit, shown)) = state.layout.review_lines {
+            state.mistakes.scroll_review(by, limit, shown);
+        }
+        return Vec::new();
+    }
     match state.mistakes.apply(action) {
         None => Vec::new(),
         Some(MistakesRequest::Predict(text)) => {

@@ -56,7 +56,10 @@ pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
         }
         RunReport::History(HistoryChunk { events, is_last }) => {
             for event in events {
-                apply_event(state, event);
+                match event {
+                    TrainEvent::System(measured) => state.system.push(measured.into()),
+                    event => apply_event(state, event),
+                }
             }
             if is_last {
                 let text = state.lang.tr_with("resumed from step {0}", &[&state.steps_done()]);
@@ -99,6 +102,9 @@ fn push_event(state: &mut State, event: TrainEvent) {
 
 /// Applies an event from before the dashboard attached to the run, as if it had been shown.
 fn push_recorded(state: &mut State, event: TrainEvent) {
+    if let TrainEvent::System(measured) = event {
+        return state.system.push(measured.into());
+    }
     let latest = state.step.as_ref().map_or(0.0, |step| step.elapsed);
     let elapsed = event.elapsed().unwrap_or(latest);
     state.log.push_event(&event, elapsed, state.lang);
@@ -132,12 +138,12 @@ fn apply_event(state: &mut State, event: TrainEvent) {
             state.throughput.push_checkpoint(&saved);
             state.checkpoint = Some(saved);
         }
-        TrainEvent::Warned(_)
-        | TrainEvent::Logged(_)
-        | TrainEvent::EvaluationProgress(_)
-        | TrainEvent::SavingCheckpoint => {}
         TrainEvent::CommandApplied(applied) => run_control::record(state, applied),
         TrainEvent::Ranks(ranks) => state.system.ranks = Some(ranks),
+        // The load of this computer is sampled here, too.
+        TrainEvent::System(measured) if state.has_recorded_load() => {
+            state.system.push(measured.into());
+        }
         TrainEvent::RolledBack(rolled_back) => roll_back(state, &rolled_back),
         TrainEvent::Saved(saved) => {
             state.saved = Some(saved);
@@ -148,6 +154,11 @@ fn apply_event(state: &mut State, event: TrainEvent) {
         }
         TrainEvent::Finished(finished) => state.finished = Some(finished),
         TrainEvent::Failed(failed) => state.failed = Some(failed),
+        TrainEvent::System(_)
+        | TrainEvent::Warned(_)
+        | TrainEvent::Logged(_)
+        | TrainEvent::EvaluationProgress(_)
+        | TrainEvent::SavingCheckpoint => {}
     }
 }
 

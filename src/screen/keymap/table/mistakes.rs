@@ -17,11 +17,11 @@ const fn here(
 }
 
 pub(super) const BINDINGS: &[Binding] = {
-    use KeyCode::{Down, End, Enter, Esc, Home, PageDown, PageUp, Up};
+    use KeyCode::{Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Up};
     use KeyContext::MistakesInput;
     use MistakesAction::{
         ApplyInput, CancelInput, Evaluation, First, Last, Move, NextCell, NextKind, NextLength,
-        NextOrder, NextUnknown, Open, Relabel, Reverse, Search, ShowAll, Slices,
+        NextOrder, NextUnknown, Open, Relabel, Reverse, ScrollReview, Search, ShowAll, Slices,
     };
     &[
         here(&[key(Up), char('k')], Move(-1), "Previous review", Some("select")),
@@ -30,6 +30,8 @@ pub(super) const BINDINGS: &[Binding] = {
         here(&[key(PageDown), control('d'), char(' ')], Move(10), "Ten reviews down", None),
         here(&[key(Home), char('g')], First, "First review", None),
         here(&[key(End), char('G')], Last, "Last review", None),
+        here(&[key(Right)], ScrollReview(1), "Read on in a long review", Some("read on")),
+        here(&[key(Left)], ScrollReview(-1), "Back in a long review", None),
         here(&[key(Enter)], Open, "Classify the review on the Predict page", Some("classify")),
         here(&[char('s')], NextOrder, "Order: loss, confidence or length", Some("order")),
         here(&[char('R')], Reverse, "Reverse the order", None),

@@ -10,8 +10,14 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
-/// Draws the panel.
-pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
+/// Draws the panel. Returns the last line of the text that can be the first one shown, and how many lines
+/// are shown, if there is a review.
+pub(super) fn draw(
+    frame: &mut Frame,
+    area: Rect,
+    state: &State,
+    theme: Theme,
+) -> Option<(usize, usize)> {
     let (mistakes, lang) = (&state.mistakes, state.lang);
     let mut block =
         if theme.is_frameless() { Block::new() } else { titled_block(theme, lang.tr("review")) };
@@ -19,7 +25,8 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let selected = mistakes.selected_review();
     let review = selected.and_then(|index| Some((index, mistakes.reviews().get(index)?)));
     let Some((index, review)) = review else {
-        return frame.render_widget(block, area);
+        frame.render_widget(block, area);
+        return None;
     };
     if !theme.is_frameless() {
         let id = truncate_width(&format!("id {}", review.id), 24);
@@ -50,16 +57,24 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     }
     let room = usize::from(inner.height).saturating_sub(lines.len()).max(1);
     let text = sanitize_for_terminal(&review.line()).into_owned();
-    let wrapped = wrap_width(&text, width);
-    let is_cut = wrapped.len() > room;
+    // A column for the sign that there is more.
+    let wrapped = wrap_width(&text, width.saturating_sub(1).max(1));
+    let limit = wrapped.len().saturating_sub(room);
+    let first = mistakes.first_line().min(limit);
     let mut text: Vec<Line> =
-        wrapped.iter().take(room).map(|line| Line::raw((*line).to_owned())).collect();
-    if let (true, Some(last)) = (is_cut, text.last_mut()) {
-        let line = wrapped.get(room - 1).copied().unwrap_or_default();
+        wrapped.iter().skip(first).take(room).map(|line| Line::raw((*line).to_owned())).collect();
+    if let (true, Some(last)) = (first < limit, text.last_mut()) {
+        let line = wrapped.get(first + room - 1).copied().unwrap_or_default();
         *last = Line::raw(truncate_width(&format!("{}…", line.trim_end()), width));
+    }
+    if limit > 0 && !theme.is_frameless() {
+        let shown = [first + 1, first + text.len(), wrapped.len()];
+        let note = lang.tr_with(" lines {0} to {1} of {2} ", &[&shown[0], &shown[1], &shown[2]]);
+        block = block.title_bottom(border_note(note, theme));
     }
     text.append(&mut lines);
     frame.render_widget(Paragraph::new(text).block(block), area);
+    Some((limit, room))
 }
 
 /// The probability of the label over the evaluations.

@@ -3,10 +3,12 @@
 use crate::core::train::fixtures::{ending, run};
 use crate::run::protocol::{Activity, RunReport};
 use crate::screen::app::mistakes::MistakesAction;
-use crate::screen::app::mistakes::tests::loaded;
+use crate::screen::app::mistakes::tests::{loaded, loaded_from, predictions};
 use crate::screen::app::{Action, Message, Page, State, update};
+use crate::screen::keymap;
 use crate::screen::lang::Lang;
 use crate::screen::ui::tests::{SIZES, screen};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 fn ended() -> State {
     let mut state = State { page: Page::Mistakes, ..State::default() };
@@ -50,4 +52,39 @@ fn the_page_says_why_it_is_empty() {
     assert!(hint(&mut state).contains("the run keeps no predictions"));
     state.evaluated = None;
     assert!(hint(&mut state).contains("after the first evaluation"));
+}
+
+#[test]
+fn a_long_review_is_read_in_full_by_its_keys() {
+    let words: Vec<String> = (0..400).map(|number| format!("단어{number:03}")).collect();
+    for (columns, rows) in SIZES.into_iter().chain([(60, 16)]) {
+        let mut predictions = predictions();
+        predictions.reviews[3].text = words.join(" ");
+        let mut state = State { mistakes: Box::new(loaded_from(predictions)), ..ended() };
+        let mut seen = vec![false; words.len()];
+        let mut look = |state: &mut State| {
+            // The list shows the beginning of the text, too.
+            let shown = screen(state, (columns, rows)).to_string();
+            let panel = shown.lines().skip(usize::from(rows) / 2).collect::<String>();
+            for (seen, word) in seen.iter_mut().zip(&words) {
+                *seen |= panel.contains(word);
+            }
+            seen.iter().filter(|seen| **seen).count()
+        };
+        assert!(look(&mut state) < words.len(), "{columns}x{rows}: it is scrolled");
+        for _ in 0..150 {
+            let right = KeyEvent::new(KeyCode::Right, KeyModifiers::NONE);
+            let Some(message) = keymap::message(&state, right) else { break };
+            update(&mut state, message);
+            look(&mut state);
+        }
+        assert_eq!(look(&mut state), words.len(), "{columns}x{rows}");
+        let end = state.mistakes.first_line();
+        update(&mut state, Message::Action(Action::Mistakes(MistakesAction::Move(1))));
+        assert_eq!(state.mistakes.first_line(), 0, "the next review is shown from its start");
+        update(&mut state, Message::Action(Action::Mistakes(MistakesAction::Move(-1))));
+        screen(&mut state, (columns, rows));
+        update(&mut state, Message::Action(Action::Mistakes(MistakesAction::ScrollReview(-1))));
+        assert!(state.mistakes.first_line() < end);
+    }
 }

@@ -9,8 +9,14 @@ use crate::screen::ui::widgets::bar::bar;
 use crate::screen::ui::widgets::wrapped;
 use ratatui::text::{Line, Span};
 
-/// The maximum number of classes shown.
-const MAX_CLASSES: usize = 3;
+/// The most classes that are shown, and those where there is room.
+const MAX_CLASSES: [usize; 2] = [3, 12];
+
+/// The most classes whose bars have two rows where there is room.
+const MAX_LARGE: usize = 4;
+
+/// The most columns of a bar, and that where there is room.
+const MAX_BAR: [usize; 2] = [60, 120];
 
 /// The columns of the name of a class.
 const NAME: usize = 12;
@@ -18,24 +24,34 @@ const NAME: usize = 12;
 /// The columns of a probability.
 const PROBABILITY: usize = 8;
 
-/// The numbers of a prediction, in `width` columns: the label and the probability of each class.
+/// The numbers of a prediction, in `width` columns: the label and the probability of each class. If it
+/// `is_roomy`, bars are larger, and there are more of them.
 pub(super) fn numbers(
     prediction: &Prediction,
     labels: &[String],
-    width: usize,
+    (width, is_roomy): (usize, bool),
     lang: Lang,
     theme: Theme,
 ) -> Vec<Line<'static>> {
     let mut lines = headline(prediction, labels, width, lang, theme);
     // If there are too many classes, the most probable ones are shown, in order of probability.
     let mut classes: Vec<usize> = (0..prediction.probabilities.len()).collect();
-    if classes.len() > MAX_CLASSES {
+    let most = MAX_CLASSES[usize::from(is_roomy)];
+    if classes.len() > most {
         classes
             .sort_by(|&a, &b| prediction.probabilities[b].total_cmp(&prediction.probabilities[a]));
     }
-    for class in classes.into_iter().take(MAX_CLASSES) {
+    let is_large = is_roomy && classes.len() <= MAX_LARGE;
+    for class in classes.into_iter().take(most) {
         let name = labels.get(class).map_or("?", String::as_str);
-        lines.push(probability_line(name, class, prediction, width, theme));
+        let width = (width, MAX_BAR[usize::from(is_roomy)]);
+        let line = probability_line(name, class, prediction, width, theme);
+        if is_large {
+            let below = below(&line);
+            lines.extend([Line::default(), line, below]);
+        } else {
+            lines.push(line);
+        }
     }
     if prediction.has_many_unknown() {
         let counts = prediction.unknown_tokens();
@@ -82,11 +98,25 @@ fn headline(
     lines
 }
 
+/// The second row of a larger bar, without its name and its numbers.
+fn below(line: &Line<'static>) -> Line<'static> {
+    let mut line = line.clone();
+    for (place, span) in line.spans.iter_mut().enumerate() {
+        if !BAR_SPANS.contains(&place) {
+            span.content = " ".repeat(span.width()).into();
+        }
+    }
+    line
+}
+
+/// The spans of a line of a class that are its bar.
+const BAR_SPANS: std::ops::Range<usize> = 2..4;
+
 fn probability_line(
     name: &str,
     class: usize,
     prediction: &Prediction,
-    width: usize,
+    (width, most): (usize, usize),
     theme: Theme,
 ) -> Line<'static> {
     let chosen = prediction.label == name;
@@ -95,7 +125,7 @@ fn probability_line(
     let calibrated = prediction.calibrated_probabilities.as_ref();
     let calibrated = calibrated.and_then(|probabilities| probabilities.get(class));
     let numbers = PROBABILITY * (1 + usize::from(calibrated.is_some()));
-    let cells = width.saturating_sub(2 + NAME + numbers).min(60);
+    let cells = width.saturating_sub(2 + NAME + numbers).min(most);
     let mut spans = vec![Span::styled(mark, style), Span::styled(align_left(name, NAME), style)];
     let probability = prediction.probabilities[class];
     let [filled, rest] = bar(probability, cells, theme);
