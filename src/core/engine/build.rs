@@ -141,9 +141,10 @@ fn gpu(
         Precision::Full => "float32",
     };
     let name = format!("cuda:{number}, {}, {precision_name}", gpu.properties().name);
-    let backend = CudaBackend::new(gpu);
+    let mut backend = CudaBackend::new(gpu);
+    let note = backend.check_tensor_cores()?;
     let engine = FusedEngine::new(backend, model, options.gradient_checkpointing, name)?;
-    boxed(engine, model, pretraining)
+    boxed(engine.with_note(note), model, pretraining)
 }
 
 #[cfg(not(feature = "cuda"))]

@@ -23,6 +23,8 @@ pub struct CudaBackend<D: Driver> {
     pub(super) context: Arc<GpuContext<D>>,
     /// The means that attention's backward pass computes for queries and uses for keys.
     pub(super) attention_means: Mutex<DeviceBuffer<D, f32>>,
+    /// Whether attention is computed on tensor cores where there are kernels for it.
+    pub(super) has_tensor_attention: bool,
     /// What relative positions add to scores, and the gradients of scores.
     pub(super) relative: Mutex<RelativeScratch<D>>,
     /// What the losses of pretraining read and write.
@@ -32,11 +34,12 @@ pub struct CudaBackend<D: Driver> {
 }
 
 impl<D: Driver> CudaBackend<D> {
-    /// Computes on the device of `driver`.
+    /// Computes on the device of `driver`, by the plain kernels until [`Self::check_tensor_cores`].
     pub fn new(driver: D) -> Self {
         Self {
             context: Arc::new(GpuContext::new(driver)),
             attention_means: Mutex::default(),
+            has_tensor_attention: false,
             relative: Mutex::default(),
             pretraining: Mutex::default(),
             sums: None,
