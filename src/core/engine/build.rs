@@ -142,7 +142,9 @@ fn gpu(
     };
     let name = format!("cuda:{number}, {}, {precision_name}", gpu.properties().name);
     let mut backend = CudaBackend::new(gpu);
-    let note = backend.check_tensor_cores()?;
+    let notes = [backend.check_tensor_cores()?, backend.check_fused_products()?];
+    let notes: Vec<String> = notes.into_iter().flatten().collect();
+    let note = (!notes.is_empty()).then(|| notes.join("; "));
     let engine = FusedEngine::new(backend, model, options.gradient_checkpointing, name)?;
     boxed(engine.with_note(note), model, pretraining)
 }

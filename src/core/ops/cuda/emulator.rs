@@ -8,14 +8,13 @@
 #![expect(unsafe_code, reason = "the kernels are C, and memory is known by its address")]
 
 use super::driver::{
-    DevicePointer, Driver, ElementType, GemmCall, GemmOperand, KernelArgument, Launch, Precision,
+    DevicePointer, Driver, GemmCall, GemmEpilogue, KernelArgument, Launch, Precision,
 };
 use super::emulator_library::{EmulateLaunch, library};
 use super::nccl::{Library as Nccl, stand_in};
 use super::prototypes::{ArgumentType, PROTOTYPES};
 use crate::core::ops::OUT_OF_MEMORY;
 use candle_core::{Error, Result, bail};
-use half::bf16;
 use std::alloc::{Layout, alloc, dealloc};
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_void};
@@ -44,6 +43,8 @@ pub(crate) struct Emulated {
     synchronizations: AtomicU64,
     /// How often each kernel was launched.
     launches: Mutex<BTreeMap<&'static str, usize>>,
+    /// Whether products can have epilogues.
+    has_epilogues: bool,
     /// A kernel with a fault.
     fault: Option<(&'static str, Fault)>,
 }
@@ -88,6 +89,7 @@ impl Emulated {
             queued: AtomicU64::new(0),
             synchronizations: AtomicU64::new(0),
             launches: Mutex::default(),
+            has_epilogues: false,
             fault: None,
         }
     }
@@ -100,6 +102,11 @@ impl Emulated {
     /// With a stand-in for NCCL.
     pub(crate) fn with_nccl(self) -> Self {
         Self { has_nccl: true, ..self }
+    }
+
+    /// With epilogues of products, as cuBLASLt has them.
+    pub(crate) fn with_epilogues(self) -> Self {
+        Self { has_epilogues: true, ..self }
     }
 
     /// With a fault of this kernel.
@@ -116,6 +123,17 @@ impl Emulated {
     /// How often the host waited for all queued work.
     pub(crate) fn synchronizations(&self) -> u64 {
         self.synchronizations.load(Ordering::Relaxed)
+    }
+
+    /// Counts a launch; returns whether it is to compute something else.
+    fn note_launch(&self, kernel: &'static str) -> Result<bool> {
+        let mut launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
+        *launches.entry(kernel).or_default() += 1;
+        let fault = self.fault.filter(|(faulty, _)| *faulty == kernel).map(|(_, fault)| fault);
+        if matches!(fault, Some(Fault::Rejected | Fault::Lost)) {
+            bail!("{kernel} is rejected");
+        }
+        Ok(fault == Some(Fault::Wrong))
     }
 
     fn note_queued(&self) {
@@ -144,22 +162,6 @@ impl Emulated {
             }
         }
         Ok(())
-    }
-
-    /// Reads an element of a matrix.
-    ///
-    /// # Safety
-    /// The matrix has an element at this index.
-    unsafe fn element(&self, start: DevicePointer, index: usize, element: ElementType) -> f32 {
-        // SAFETY: the caller guarantees the element, and elements are aligned.
-        unsafe {
-            match element {
-                ElementType::Activation if self.precision == Precision::Half => {
-                    (*(start.0 as *const bf16).add(index)).to_f32()
-                }
-                _ => *(start.0 as *const f32).add(index),
-            }
-        }
     }
 }
 
@@ -267,20 +269,14 @@ impl Driver for Emulated {
     unsafe fn launch(&self, launch: Launch<'_>) -> Result<()> {
         let Launch { kernel, grid, block, shared, arguments } = launch;
         self.note_queued();
-        let mut launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
-        *launches.entry(kernel).or_default() += 1;
-        drop(launches);
-        let fault = self.fault.filter(|(faulty, _)| *faulty == kernel).map(|(_, fault)| fault);
-        if matches!(fault, Some(Fault::Rejected | Fault::Lost)) {
-            bail!("{kernel} is rejected");
-        }
+        let is_wrong = self.note_launch(kernel)?;
         let given: Vec<ArgumentType> = arguments.iter().map(ArgumentType::of).collect();
         if PROTOTYPES.get(kernel) != Some(&given) {
             bail!("{kernel} takes {:?}, not {given:?}", PROTOTYPES.get(kernel));
         }
         let name = CString::new(kernel).map_err(Error::wrap)?;
         let mut slots: Vec<u64> = arguments.iter().map(|given| given.slot()).collect();
-        if fault == Some(Fault::Wrong) {
+        if is_wrong {
             let is_float = |given: &KernelArgument<'_>| matches!(given, KernelArgument::Float(_));
             let place = arguments.iter().position(is_float);
             if let Some((place, KernelArgument::Float(value))) = place.map(|i| (i, arguments[i])) {
@@ -313,38 +309,18 @@ impl Driver for Emulated {
 
     unsafe fn multiply(&self, gemm: &GemmCall) -> Result<()> {
         self.note_queued();
-        let GemmCall { rows, columns, inner, a, b, out, out_type, accumulate } = *gemm;
-        let at = |operand: &GemmOperand, row: usize, column: usize| {
-            let (row, column) = if operand.transposed { (column, row) } else { (row, column) };
-            let index = row * operand.stride + column;
-            // SAFETY: the caller guarantees the operands.
-            unsafe { self.element(operand.start, index, ElementType::Activation) }
-        };
-        let right: Vec<f32> =
-            (0..inner * columns).map(|index| at(&b, index / columns, index % columns)).collect();
-        for row in 0..rows {
-            let mut sums = vec![0f64; columns];
-            for (k, right) in right.chunks_exact(columns).enumerate() {
-                let left = f64::from(at(&a, row, k));
-                for (sum, right) in sums.iter_mut().zip(right) {
-                    *sum += left * f64::from(*right);
-                }
-            }
-            for (column, sum) in sums.into_iter().enumerate() {
-                let index = row * columns + column;
-                // SAFETY: the caller guarantees `out`, and its values if they are added to.
-                unsafe {
-                    let before = if accumulate { self.element(out, index, out_type) } else { 0.0 };
-                    let sum = before + sum as f32;
-                    if out_type == ElementType::Activation && self.precision == Precision::Half {
-                        *(out.0 as *mut bf16).add(index) = bf16::from_f32(sum);
-                    } else {
-                        *(out.0 as *mut f32).add(index) = sum;
-                    }
-                }
-            }
+        // SAFETY: the caller guarantees the matrices.
+        unsafe { self.product(gemm, None) }
+    }
+
+    unsafe fn multiply_with(&self, gemm: &GemmCall, epilogue: GemmEpilogue) -> Result<bool> {
+        if !self.has_epilogues {
+            return Ok(false);
         }
-        self.check_guards("a product")
+        self.note_queued();
+        // SAFETY: the caller guarantees the matrices and the vector.
+        unsafe { self.product_with(gemm, epilogue)? };
+        Ok(true)
     }
 
     fn synchronize(&self) -> Result<()> {
@@ -385,6 +361,9 @@ impl Driver for Emulated {
         std::ptr::null_mut()
     }
 }
+
+#[path = "emulator_products.rs"]
+mod products;
 
 #[cfg(test)]
 #[path = "emulator_tests.rs"]

@@ -6,7 +6,9 @@
 //! that one driver is tested without a GPU.
 //!
 //! In `bf16`, attention is computed on tensor cores where there are kernels for it, once
-//! [`CudaBackend::check_tensor_cores`] has compared them with the plain kernels on the device.
+//! [`CudaBackend::check_tensor_cores`] has compared them with the plain kernels on the device; and
+//! biases of linear layers with their products, by cuBLASLt, after
+//! [`CudaBackend::check_fused_products`].
 //!
 //! All work of a step is queued, and the host does not wait for it within the step: the metrics of
 //! a step are copied to page-locked memory and read while the next step is in the queue. Only in
@@ -18,6 +20,8 @@ pub(crate) mod allocation_counter;
 mod attention;
 mod attention_tensor;
 mod batch;
+#[cfg(feature = "cuda")]
+mod blas_lt;
 mod cache;
 #[cfg(feature = "cuda")]
 mod compile;
@@ -60,6 +64,7 @@ mod pretraining_buffers;
 #[cfg(test)]
 #[cfg(any(unix, feature = "cuda"))]
 mod pretraining_tests;
+mod product_check;
 #[cfg(feature = "cuda")]
 mod properties;
 #[cfg(test)]

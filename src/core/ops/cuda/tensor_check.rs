@@ -146,7 +146,7 @@ impl<D: Driver> CudaBackend<D> {
     }
 
     /// Activations with these values.
-    fn to_activations(&self, floats: &[f32]) -> Result<DeviceBuffer<D, Act>> {
+    pub(super) fn to_activations(&self, floats: &[f32]) -> Result<DeviceBuffer<D, Act>> {
         let len = floats.len();
         let floats = DeviceBuffer::from_host(&self.context, floats)?;
         let mut to = DeviceBuffer::default();
@@ -157,7 +157,7 @@ impl<D: Driver> CudaBackend<D> {
     }
 
     /// The values of activations.
-    fn to_floats(&self, from: &DeviceBuffer<D, Act>) -> Result<Vec<f32>> {
+    pub(super) fn to_floats(&self, from: &DeviceBuffer<D, Act>) -> Result<Vec<f32>> {
         let len = from.len();
         let mut floats = DeviceBuffer::zeroed(&self.context, len)?;
         let arguments = arguments![from.all(), len as u64, floats.all_mut()];
@@ -168,7 +168,7 @@ impl<D: Driver> CudaBackend<D> {
 }
 
 /// Whether all values are finite and near the expected ones.
-fn agree(found: &[Vec<f32>; 3], expected: &[Vec<f32>; 3]) -> bool {
+pub(super) fn agree(found: &[Vec<f32>; 3], expected: &[Vec<f32>; 3]) -> bool {
     found.iter().zip(expected).all(|(found, expected)| {
         let largest = expected.iter().fold(0f32, |largest, value| largest.max(value.abs()));
         let mut pairs = found.iter().zip(expected);

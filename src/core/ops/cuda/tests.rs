@@ -109,6 +109,7 @@ fn a_real_gpu_computes_the_same() -> Result<()> {
                 eprintln!("{precision:?} on {:?}", driver.properties());
                 let mut backend = CudaBackend::new(driver);
                 assert_eq!(backend.check_tensor_cores()?, None);
+                assert_eq!(backend.check_fused_products()?, None);
                 check(&backend)?;
             }
             Err(error) => eprintln!("skipped in {precision:?}: {error}"),
