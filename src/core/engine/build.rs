@@ -141,9 +141,12 @@ fn gpu(
         Precision::Full => "float32",
     };
     let name = format!("cuda:{number}, {}, {precision_name}", gpu.properties().name);
-    let backend = CudaBackend::new(gpu);
+    let mut backend = CudaBackend::new(gpu);
+    let notes = [backend.check_tensor_cores()?, backend.check_fused_products()?];
+    let notes: Vec<String> = notes.into_iter().flatten().collect();
+    let note = (!notes.is_empty()).then(|| notes.join("; "));
     let engine = FusedEngine::new(backend, model, options.gradient_checkpointing, name)?;
-    boxed(engine, model, pretraining)
+    boxed(engine.with_note(note), model, pretraining)
 }
 
 #[cfg(not(feature = "cuda"))]

@@ -48,6 +48,9 @@ fn shapes<D: Driver>(
 
 impl<D: Driver> AttentionOps for CudaBackend<D> {
     fn attention(&self, arguments: AttentionForward<'_, Self>) -> Result<()> {
+        if let Some(kernels) = self.tensor_kernels(arguments.config, arguments.relative.is_some()) {
+            return self.tensor_attention(kernels, arguments);
+        }
         let AttentionForward { config, batch, queries, keys_values, .. } = arguments;
         let AttentionForward { relative, out, statistics, .. } = arguments;
         let context = &self.context;
@@ -94,6 +97,9 @@ impl<D: Driver> AttentionOps for CudaBackend<D> {
     }
 
     fn attention_backward(&self, arguments: AttentionBackward<'_, Self>) -> Result<()> {
+        if let Some(kernels) = self.tensor_kernels(arguments.config, arguments.relative.is_some()) {
+            return self.tensor_attention_backward(kernels, arguments);
+        }
         let AttentionBackward { config, batch, queries, keys_values, statistics, .. } = arguments;
         let AttentionBackward { relative, grad, dqueries, dkeys_values, drelative, .. } = arguments;
         let context = &self.context;

@@ -23,6 +23,10 @@ pub struct CudaBackend<D: Driver> {
     pub(super) context: Arc<GpuContext<D>>,
     /// The means that attention's backward pass computes for queries and uses for keys.
     pub(super) attention_means: Mutex<DeviceBuffer<D, f32>>,
+    /// Whether attention is computed on tensor cores where there are kernels for it.
+    pub(super) has_tensor_attention: bool,
+    /// Whether biases of linear layers and their gradients are computed along with the products.
+    pub(super) has_fused_products: bool,
     /// What relative positions add to scores, and the gradients of scores.
     pub(super) relative: Mutex<RelativeScratch<D>>,
     /// What the losses of pretraining read and write.
@@ -32,11 +36,14 @@ pub struct CudaBackend<D: Driver> {
 }
 
 impl<D: Driver> CudaBackend<D> {
-    /// Computes on the device of `driver`.
+    /// Computes on the device of `driver`, by plain kernels until [`Self::check_tensor_cores`] and
+    /// [`Self::check_fused_products`].
     pub fn new(driver: D) -> Self {
         Self {
             context: Arc::new(GpuContext::new(driver)),
             attention_means: Mutex::default(),
+            has_tensor_attention: false,
+            has_fused_products: false,
             relative: Mutex::default(),
             pretraining: Mutex::default(),
             sums: None,

@@ -98,6 +98,15 @@ pub struct GemmCall {
     pub accumulate: bool,
 }
 
+/// What is computed along with a matrix product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GemmEpilogue {
+    /// Adds a bias, `[columns]` of the element type of `out`, to each row of `out`.
+    AddBias(DevicePointer),
+    /// Writes the sum of each row of `a` after its transpose, `[rows]` of the element type of `out`.
+    SumRows(DevicePointer),
+}
+
 /// An argument of a kernel. A pointer borrows the memory it points to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum KernelArgument<'a> {
@@ -322,6 +331,17 @@ pub trait Driver: Send + Sync + 'static {
     /// # Safety
     /// The matrices have the given sizes, and `out` overlaps neither operand.
     unsafe fn multiply(&self, gemm: &GemmCall) -> Result<()>;
+
+    /// Computes a matrix product with an epilogue; `false` if this driver cannot, and computed nothing.
+    ///
+    /// # Errors
+    /// As [`Driver::multiply`].
+    ///
+    /// # Safety
+    /// As [`Driver::multiply`], and the vector of the epilogue has its size and overlaps nothing else.
+    unsafe fn multiply_with(&self, _: &GemmCall, _: GemmEpilogue) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Waits for all work.
     ///

@@ -8,21 +8,18 @@
 #![expect(unsafe_code, reason = "the kernels are C, and memory is known by its address")]
 
 use super::driver::{
-    DevicePointer, Driver, ElementType, GemmCall, GemmOperand, KernelArgument, Launch, Precision,
+    DevicePointer, Driver, GemmCall, GemmEpilogue, KernelArgument, Launch, Precision,
 };
+use super::emulator_library::{EmulateLaunch, library};
 use super::nccl::{Library as Nccl, stand_in};
 use super::prototypes::{ArgumentType, PROTOTYPES};
 use crate::core::ops::OUT_OF_MEMORY;
 use candle_core::{Error, Result, bail};
-use half::bf16;
-use libloading::Library;
 use std::alloc::{Layout, alloc, dealloc};
 use std::collections::BTreeMap;
-use std::ffi::{CString, c_char, c_int, c_uint, c_void};
-use std::path::Path;
-use std::process::Command;
+use std::ffi::{CString, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The guard bytes before and after each allocation, all of them [`UNWRITTEN`].
 const GUARD: usize = 256;
@@ -30,42 +27,10 @@ const GUARD: usize = 256;
 /// The value of each byte that was not written: NaN, as `f32` and as `bf16`.
 const UNWRITTEN: u8 = 0xff;
 
-/// The type of `emulate_launch` in `kernels/emulator.c`.
-type EmulateLaunch = unsafe extern "C" fn(
-    *const c_char,
-    c_uint,
-    c_uint,
-    c_uint,
-    c_uint,
-    c_uint,
-    c_uint,
-    usize,
-    *mut *mut c_void,
-) -> c_int;
-
-/// The kernels, compiled once for each precision and order of threads.
-static LIBRARIES: [[OnceLock<Library>; 2]; 2] = [const { [const { OnceLock::new() }; 2] }; 2];
-
-/// Compiles the kernels and loads them.
-fn compile(half: bool, backwards: bool) -> Library {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let library = folder.path().join("libemulated.so");
-    let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core/ops/cuda/kernels");
-    let mut command = Command::new("cc");
-    command.args(["-O1", "-ffp-contract=off", "-shared", "-fPIC", "-o"]).arg(&library);
-    command.args(half.then_some("-DACTIVATION_BF16"));
-    command.args(backwards.then_some("-DEMULATED_BACKWARDS"));
-    let done = command.arg(kernels.join("emulator.c")).arg("-lm").output();
-    let done = done.expect("tests of the CUDA backend need a C compiler, cc");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    // SAFETY: the library was just compiled, and runs nothing when it is loaded.
-    unsafe { Library::new(&library) }.expect("the library that was just compiled")
-}
-
 /// An emulated GPU.
 pub(crate) struct Emulated {
     precision: Precision,
-    library: &'static Library,
+    library: &'static libloading::Library,
     /// The start of each allocation, and its bytes.
     memory: Mutex<BTreeMap<u64, usize>>,
     /// The bytes that there are.
@@ -76,6 +41,23 @@ pub(crate) struct Emulated {
     queued: AtomicU64,
     /// How often the host waited for all queued work.
     synchronizations: AtomicU64,
+    /// How often each kernel was launched.
+    launches: Mutex<BTreeMap<&'static str, usize>>,
+    /// Whether products can have epilogues.
+    has_epilogues: bool,
+    /// A kernel with a fault.
+    fault: Option<(&'static str, Fault)>,
+}
+
+/// What is wrong with a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It computes something else: its first argument that is a float is larger.
+    Wrong,
+    /// The device rejects its launch.
+    Rejected,
+    /// The device rejects its launch and everything after it.
+    Lost,
 }
 
 /// The target of an asynchronous copy.
@@ -98,17 +80,17 @@ impl Emulated {
     }
 
     fn with(precision: Precision, backwards: bool) -> Self {
-        let half = precision == Precision::Half;
-        let library = &LIBRARIES[usize::from(half)][usize::from(backwards)];
-        let library = library.get_or_init(|| compile(half, backwards));
         Self {
             precision,
-            library,
+            library: library(precision == Precision::Half, backwards),
             memory: Mutex::default(),
             limit: usize::MAX,
             has_nccl: false,
             queued: AtomicU64::new(0),
             synchronizations: AtomicU64::new(0),
+            launches: Mutex::default(),
+            has_epilogues: false,
+            fault: None,
         }
     }
 
@@ -122,9 +104,36 @@ impl Emulated {
         Self { has_nccl: true, ..self }
     }
 
+    /// With epilogues of products, as cuBLASLt has them.
+    pub(crate) fn with_epilogues(self) -> Self {
+        Self { has_epilogues: true, ..self }
+    }
+
+    /// With a fault of this kernel.
+    pub(crate) fn with_fault(self, kernel: &'static str, fault: Fault) -> Self {
+        Self { fault: Some((kernel, fault)), ..self }
+    }
+
+    /// How often kernels whose names begin with this were launched.
+    pub(crate) fn launches(&self, name: &str) -> usize {
+        let launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
+        launches.iter().filter(|(kernel, _)| kernel.starts_with(name)).map(|(_, n)| n).sum()
+    }
+
     /// How often the host waited for all queued work.
     pub(crate) fn synchronizations(&self) -> u64 {
         self.synchronizations.load(Ordering::Relaxed)
+    }
+
+    /// Counts a launch; returns whether it is to compute something else.
+    fn note_launch(&self, kernel: &'static str) -> Result<bool> {
+        let mut launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
+        *launches.entry(kernel).or_default() += 1;
+        let fault = self.fault.filter(|(faulty, _)| *faulty == kernel).map(|(_, fault)| fault);
+        if matches!(fault, Some(Fault::Rejected | Fault::Lost)) {
+            bail!("{kernel} is rejected");
+        }
+        Ok(fault == Some(Fault::Wrong))
     }
 
     fn note_queued(&self) {
@@ -153,22 +162,6 @@ impl Emulated {
             }
         }
         Ok(())
-    }
-
-    /// Reads an element of a matrix.
-    ///
-    /// # Safety
-    /// The matrix has an element at this index.
-    unsafe fn element(&self, start: DevicePointer, index: usize, element: ElementType) -> f32 {
-        // SAFETY: the caller guarantees the element, and elements are aligned.
-        unsafe {
-            match element {
-                ElementType::Activation if self.precision == Precision::Half => {
-                    (*(start.0 as *const bf16).add(index)).to_f32()
-                }
-                _ => *(start.0 as *const f32).add(index),
-            }
-        }
     }
 }
 
@@ -276,12 +269,20 @@ impl Driver for Emulated {
     unsafe fn launch(&self, launch: Launch<'_>) -> Result<()> {
         let Launch { kernel, grid, block, shared, arguments } = launch;
         self.note_queued();
+        let is_wrong = self.note_launch(kernel)?;
         let given: Vec<ArgumentType> = arguments.iter().map(ArgumentType::of).collect();
         if PROTOTYPES.get(kernel) != Some(&given) {
             bail!("{kernel} takes {:?}, not {given:?}", PROTOTYPES.get(kernel));
         }
         let name = CString::new(kernel).map_err(Error::wrap)?;
         let mut slots: Vec<u64> = arguments.iter().map(|given| given.slot()).collect();
+        if is_wrong {
+            let is_float = |given: &KernelArgument<'_>| matches!(given, KernelArgument::Float(_));
+            let place = arguments.iter().position(is_float);
+            if let Some((place, KernelArgument::Float(value))) = place.map(|i| (i, arguments[i])) {
+                slots[place] = KernelArgument::Float(2.0 * value).slot();
+            }
+        }
         let mut pointers: Vec<*mut c_void> =
             slots.iter_mut().map(|slot| (&raw mut *slot).cast()).collect();
         // SAFETY: the function has this type; the caller guarantees the arguments, whose types were
@@ -308,42 +309,27 @@ impl Driver for Emulated {
 
     unsafe fn multiply(&self, gemm: &GemmCall) -> Result<()> {
         self.note_queued();
-        let GemmCall { rows, columns, inner, a, b, out, out_type, accumulate } = *gemm;
-        let at = |operand: &GemmOperand, row: usize, column: usize| {
-            let (row, column) = if operand.transposed { (column, row) } else { (row, column) };
-            let index = row * operand.stride + column;
-            // SAFETY: the caller guarantees the operands.
-            unsafe { self.element(operand.start, index, ElementType::Activation) }
-        };
-        let right: Vec<f32> =
-            (0..inner * columns).map(|index| at(&b, index / columns, index % columns)).collect();
-        for row in 0..rows {
-            let mut sums = vec![0f64; columns];
-            for (k, right) in right.chunks_exact(columns).enumerate() {
-                let left = f64::from(at(&a, row, k));
-                for (sum, right) in sums.iter_mut().zip(right) {
-                    *sum += left * f64::from(*right);
-                }
-            }
-            for (column, sum) in sums.into_iter().enumerate() {
-                let index = row * columns + column;
-                // SAFETY: the caller guarantees `out`, and its values if they are added to.
-                unsafe {
-                    let before = if accumulate { self.element(out, index, out_type) } else { 0.0 };
-                    let sum = before + sum as f32;
-                    if out_type == ElementType::Activation && self.precision == Precision::Half {
-                        *(out.0 as *mut bf16).add(index) = bf16::from_f32(sum);
-                    } else {
-                        *(out.0 as *mut f32).add(index) = sum;
-                    }
-                }
-            }
+        // SAFETY: the caller guarantees the matrices.
+        unsafe { self.product(gemm, None) }
+    }
+
+    unsafe fn multiply_with(&self, gemm: &GemmCall, epilogue: GemmEpilogue) -> Result<bool> {
+        if !self.has_epilogues {
+            return Ok(false);
         }
-        self.check_guards("a product")
+        self.note_queued();
+        // SAFETY: the caller guarantees the matrices and the vector.
+        unsafe { self.product_with(gemm, epilogue)? };
+        Ok(true)
     }
 
     fn synchronize(&self) -> Result<()> {
         self.note_synchronization();
+        if let Some((kernel, Fault::Lost)) = self.fault
+            && self.launches(kernel) > 0
+        {
+            bail!("the emulated device is lost");
+        }
         Ok(())
     }
 
@@ -375,6 +361,9 @@ impl Driver for Emulated {
         std::ptr::null_mut()
     }
 }
+
+#[path = "emulator_products.rs"]
+mod products;
 
 #[cfg(test)]
 #[path = "emulator_tests.rs"]

@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "the driver takes addresses")]
 
 use super::*;
-use crate::core::ops::cuda::driver::arguments;
+use crate::core::ops::cuda::driver::{ElementType, arguments};
 
 #[test]
 fn wrong_arguments_and_writes_are_detected() -> Result<()> {

@@ -6,7 +6,7 @@ use super::driver::{Driver, arguments};
 use super::memory::{DeviceBuffer, DeviceSlice, DeviceSliceMut, GpuContext, LaunchShape};
 use super::metrics::{MetricsReadback, STATUS_LEN};
 use super::parameters::after_token_table;
-use crate::core::ops::backend::ParameterLayout;
+use crate::core::ops::backend::{LinearLayout, ParameterLayout};
 use candle_core::{Result, bail};
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,6 +32,20 @@ impl<D: Driver> DenseGradients<D> {
     pub(super) fn at(&mut self, start: usize, len: usize) -> Result<DeviceSliceMut<'_, f32>> {
         let range = self.range(start, len)?;
         self.values.slice_mut(range)
+    }
+
+    /// The gradients of a layer's weight and of its bias.
+    pub(super) fn of_layer(
+        &mut self,
+        layer: &LinearLayout,
+    ) -> Result<(DeviceSliceMut<'_, f32>, DeviceSliceMut<'_, f32>)> {
+        let weight = self.range(layer.weight, layer.weight_len())?;
+        let bias = self.range(layer.bias, layer.outputs)?;
+        let [weight, bias] = self.values.disjoint_mut(&[Some(weight), Some(bias)])?;
+        match (weight, bias) {
+            (Some(weight), Some(bias)) => Ok((weight, bias)),
+            _ => bail!("the gradients of a layer are missing"),
+        }
     }
 
     /// All these gradients.

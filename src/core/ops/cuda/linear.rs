@@ -5,12 +5,51 @@
 use super::device::CudaBackend;
 use super::driver::{Driver, arguments};
 use super::gradients::CudaGradients;
-use super::memory::{Act, DeviceSlice, Gemm, GemmOutput, LaunchShape, Operand};
+use super::memory::{
+    Act, DeviceSlice, DeviceSliceMut, Epilogue, Gemm, GemmOutput, LaunchShape, Operand,
+};
 use super::shapes::{self, RowChunks, groups};
 use crate::core::ops::backend::{
     LinearBackwardInput, LinearBackwardWeight, LinearForward, LinearLayout, LinearOps,
 };
 use candle_core::Result;
+
+/// `out = x Wᵀ`.
+fn product<'a>(
+    layer: &LinearLayout,
+    rows: usize,
+    x: DeviceSlice<'a, Act>,
+    weight: DeviceSlice<'a, Act>,
+    out: DeviceSliceMut<'a, Act>,
+) -> Gemm<'a> {
+    Gemm {
+        rows,
+        columns: layer.outputs,
+        inner: layer.inputs,
+        a: Operand::Stored(x),
+        b: Operand::Transposed(weight),
+        out: GemmOutput::Activations(out),
+        accumulate: false,
+    }
+}
+
+/// `out = gradᵀ x`, or `out += gradᵀ x`.
+fn weight_gradient<'a>(
+    (layer, rows, accumulate): (&LinearLayout, usize, bool),
+    grad: DeviceSlice<'a, Act>,
+    x: DeviceSlice<'a, Act>,
+    out: DeviceSliceMut<'a, f32>,
+) -> Gemm<'a> {
+    Gemm {
+        rows: layer.outputs,
+        columns: layer.inputs,
+        inner: rows,
+        a: Operand::Transposed(grad),
+        b: Operand::Stored(x),
+        out: GemmOutput::Floats(out),
+        accumulate,
+    }
+}
 
 impl<D: Driver> LinearOps for CudaBackend<D> {
     fn linear(&self, arguments: LinearForward<'_, Self>) -> Result<()> {
@@ -19,15 +58,14 @@ impl<D: Driver> LinearOps for CudaBackend<D> {
         let context = &self.context;
         let mut out = out.resize(context, rows * outputs)?;
         let weight = parameters.operands(context, layer.weight, layer.weight_len())?;
-        context.multiply(Gemm {
-            rows,
-            columns: outputs,
-            inner: inputs,
-            a: Operand::Stored(x.slice(0..rows * inputs)?),
-            b: Operand::Transposed(weight),
-            out: GemmOutput::Activations(out.reborrow()),
-            accumulate: false,
-        })?;
+        let x = x.slice(0..rows * inputs)?;
+        if biased && self.has_fused_products {
+            let bias = Epilogue::AddBias(parameters.operands(context, layer.bias, outputs)?);
+            if context.multiply_with(product(layer, rows, x, weight, out.reborrow()), bias)? {
+                return Ok(());
+            }
+        }
+        context.multiply(product(layer, rows, x, weight, out.reborrow()))?;
         if !biased {
             return Ok(());
         }
@@ -62,15 +100,18 @@ impl<D: Driver> LinearOps for CudaBackend<D> {
         let grad = grad.slice(0..rows * outputs)?;
         let before = gradients.dense.accumulate;
         let accumulate = before || again;
-        context.multiply(Gemm {
-            rows: outputs,
-            columns: inputs,
-            inner: rows,
-            a: Operand::Transposed(grad),
-            b: Operand::Stored(x.slice(0..rows * inputs)?),
-            out: GemmOutput::Floats(gradients.dense.at(layer.weight, layer.weight_len())?),
-            accumulate,
-        })?;
+        let x = x.slice(0..rows * inputs)?;
+        let size = (layer, rows, accumulate);
+        // The sums of an epilogue are not added to what is there.
+        if biased && !accumulate && self.has_fused_products {
+            let (weight, bias) = gradients.dense.of_layer(layer)?;
+            let product = weight_gradient(size, grad, x, weight);
+            if context.multiply_with(product, Epilogue::SumRows(bias))? {
+                return Ok(());
+            }
+        }
+        let weight = gradients.dense.at(layer.weight, layer.weight_len())?;
+        context.multiply(weight_gradient(size, grad, x, weight))?;
         if !biased {
             return Ok(());
         }

@@ -5,6 +5,11 @@
 //! needed to build this. In tests the kernels are compiled as C and run on the CPU: everything but
 //! that one driver is tested without a GPU.
 //!
+//! In `bf16`, attention is computed on tensor cores where there are kernels for it, once
+//! [`CudaBackend::check_tensor_cores`] has compared them with the plain kernels on the device; and
+//! biases of linear layers with their products, by cuBLASLt, after
+//! [`CudaBackend::check_fused_products`].
+//!
 //! All work of a step is queued, and the host does not wait for it within the step: the metrics of
 //! a step are copied to page-locked memory and read while the next step is in the queue. Only in
 //! pretraining with a generator it waits once in each micro-batch, for the tokens that were drawn.
@@ -13,7 +18,10 @@ mod activation;
 #[cfg(test)]
 pub(crate) mod allocation_counter;
 mod attention;
+mod attention_tensor;
 mod batch;
+#[cfg(feature = "cuda")]
+mod blas_lt;
 mod cache;
 #[cfg(feature = "cuda")]
 mod compile;
@@ -23,6 +31,9 @@ mod embedding;
 #[cfg(test)]
 #[cfg(unix)]
 pub(crate) mod emulator;
+#[cfg(test)]
+#[cfg(unix)]
+mod emulator_library;
 mod gradients;
 mod head;
 #[cfg(test)]
@@ -53,6 +64,7 @@ mod pretraining_buffers;
 #[cfg(test)]
 #[cfg(any(unix, feature = "cuda"))]
 mod pretraining_tests;
+mod product_check;
 #[cfg(feature = "cuda")]
 mod properties;
 #[cfg(test)]
@@ -67,6 +79,7 @@ mod relative_tests;
 mod shapes;
 #[cfg(feature = "cuda")]
 mod side_queue;
+mod tensor_check;
 #[cfg(test)]
 #[cfg(any(unix, feature = "cuda"))]
 mod test_model;
@@ -88,8 +101,9 @@ pub use relative_buffers::DeviceRelativeRows;
 
 /// The kernels' sources, in the order in which they form one translation unit.
 #[cfg(feature = "cuda")]
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 16] = [
     include_str!("kernels/common.cuh"),
+    include_str!("kernels/tensor_cores.cuh"),
     include_str!("kernels/memory.cu"),
     include_str!("kernels/reduce.cu"),
     include_str!("kernels/norm.cu"),
@@ -97,6 +111,8 @@ const SOURCES: [&str; 13] = [
     include_str!("kernels/activation.cu"),
     include_str!("kernels/attention.cu"),
     include_str!("kernels/attention_backward.cu"),
+    include_str!("kernels/attention_tensor.cu"),
+    include_str!("kernels/attention_tensor_backward.cu"),
     include_str!("kernels/relative.cu"),
     include_str!("kernels/head.cu"),
     include_str!("kernels/pretraining.cu"),

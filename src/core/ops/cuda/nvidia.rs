@@ -5,7 +5,10 @@
 
 #![expect(unsafe_code, reason = "the libraries are C libraries")]
 
-use super::driver::{DevicePointer, Driver, ElementType, GemmCall, GemmOperand, Launch, Precision};
+use super::blas_lt::BlasLt;
+use super::driver::{
+    DevicePointer, Driver, ElementType, GemmCall, GemmEpilogue, GemmOperand, Launch, Precision,
+};
 use super::kernel_module::KernelModule;
 use super::nccl::Library;
 use super::pinned::{PinnedBuffer, UploadStaging};
@@ -28,6 +31,8 @@ const MAX_ARGUMENTS: usize = 32;
 pub struct Nvidia {
     // Dropped in this order: cuBLAS, kernels and staging need the queue, which needs the context.
     blas: Mutex<Blas>,
+    /// In bf16, where cuBLASLt is installed.
+    blas_lt: Option<Mutex<BlasLt>>,
     uploads: Mutex<UploadStaging>,
     kernels: KernelModule,
     queue: Queue,
@@ -112,9 +117,11 @@ impl Nvidia {
         let stream = cuda::stream::create(cuda::stream::StreamKind::NonBlocking);
         let queue = Queue(stream.map_err(opening)?);
         let blas = Mutex::new(Blas::new(&queue, precision)?);
+        let blas_lt = if precision == Precision::Half { BlasLt::open() } else { None };
         let kernels = KernelModule::load(&properties, precision)?;
         let uploads = Mutex::new(UploadStaging::new(&context)?);
-        Ok(Self { blas, uploads, kernels, queue, context, precision, properties })
+        let blas_lt = blas_lt.map(Mutex::new);
+        Ok(Self { blas, blas_lt, uploads, kernels, queue, context, precision, properties })
     }
 
     /// The properties of the device when it was opened.
@@ -332,6 +339,14 @@ impl Driver for Nvidia {
             )
         }
         .map_err(|error| Error::msg(format!("a matrix product failed: {error}")))
+    }
+
+    unsafe fn multiply_with(&self, gemm: &GemmCall, epilogue: GemmEpilogue) -> Result<bool> {
+        let Some(blas_lt) = &self.blas_lt else { return Ok(false) };
+        self.enter()?;
+        let mut blas_lt = blas_lt.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the caller guarantees the matrices, and the queue is a stream of this context.
+        unsafe { blas_lt.multiply(gemm, epilogue, self.queue.0) }
     }
 
     fn synchronize(&self) -> Result<()> {

@@ -107,7 +107,10 @@ fn a_real_gpu_computes_the_same() -> Result<()> {
         match Nvidia::new(0, precision) {
             Ok(driver) => {
                 eprintln!("{precision:?} on {:?}", driver.properties());
-                check(&CudaBackend::new(driver))?;
+                let mut backend = CudaBackend::new(driver);
+                assert_eq!(backend.check_tensor_cores()?, None);
+                assert_eq!(backend.check_fused_products()?, None);
+                check(&backend)?;
             }
             Err(error) => eprintln!("skipped in {precision:?}: {error}"),
         }

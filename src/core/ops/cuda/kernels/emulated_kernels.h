@@ -66,6 +66,30 @@ KERNEL_OF(attention_backward_keys, A(0, const u32 *), A(1, u32), A(2, u32), A(3,
           A(5, const act *), A(6, u32), A(7, u32), A(8, const act *), A(9, u32), A(10, u32),
           A(11, u32), A(12, u32), A(13, u32), A(14, u32), A(15, float), A(16, const float *),
           A(17, u32), A(18, const float *), A(19, const float *), A(20, const act *), A(21, act *))
+#ifdef HAS_TENSOR_CORES
+KERNEL_OF(attention_tensor_32, A(0, const u32 *), A(1, u32), A(2, float), A(3, const act *),
+          A(4, u32), A(5, u32), A(6, const act *), A(7, u32), A(8, u32), A(9, u32), A(10, u32),
+          A(11, u32), A(12, u32), A(13, float), A(14, act *), A(15, float *))
+KERNEL_OF(attention_tensor_backward_queries_32, A(0, const u32 *), A(1, u32), A(2, float),
+          A(3, const act *), A(4, u32), A(5, u32), A(6, const act *), A(7, u32), A(8, u32),
+          A(9, u32), A(10, u32), A(11, u32), A(12, u32), A(13, float), A(14, const float *),
+          A(15, const act *), A(16, act *), A(17, float *))
+KERNEL_OF(attention_tensor_backward_keys_32, A(0, const u32 *), A(1, u32), A(2, float),
+          A(3, const act *), A(4, u32), A(5, u32), A(6, const act *), A(7, u32), A(8, u32),
+          A(9, u32), A(10, u32), A(11, u32), A(12, u32), A(13, float), A(14, const float *),
+          A(15, const float *), A(16, const act *), A(17, act *))
+KERNEL_OF(attention_tensor_64, A(0, const u32 *), A(1, u32), A(2, float), A(3, const act *),
+          A(4, u32), A(5, u32), A(6, const act *), A(7, u32), A(8, u32), A(9, u32), A(10, u32),
+          A(11, u32), A(12, u32), A(13, float), A(14, act *), A(15, float *))
+KERNEL_OF(attention_tensor_backward_queries_64, A(0, const u32 *), A(1, u32), A(2, float),
+          A(3, const act *), A(4, u32), A(5, u32), A(6, const act *), A(7, u32), A(8, u32),
+          A(9, u32), A(10, u32), A(11, u32), A(12, u32), A(13, float), A(14, const float *),
+          A(15, const act *), A(16, act *), A(17, float *))
+KERNEL_OF(attention_tensor_backward_keys_64, A(0, const u32 *), A(1, u32), A(2, float),
+          A(3, const act *), A(4, u32), A(5, u32), A(6, const act *), A(7, u32), A(8, u32),
+          A(9, u32), A(10, u32), A(11, u32), A(12, u32), A(13, float), A(14, const float *),
+          A(15, const float *), A(16, const act *), A(17, act *))
+#endif
 KERNEL_OF(relative_scores, A(0, const u32 *), A(1, u32), A(2, u32), A(3, u32), A(4, int),
           A(5, const act *), A(6, u32), A(7, u32), A(8, const act *), A(9, u32), A(10, u32),
           A(11, const act *), A(12, u32), A(13, int), A(14, u32), A(15, int), A(16, u32),
@@ -147,6 +171,14 @@ static const Kernel kernels[] = {
     WITH_BARRIERS(attention),
     WITH_BARRIERS(attention_backward_queries),
     WITH_BARRIERS(attention_backward_keys),
+#ifdef HAS_TENSOR_CORES
+    WITH_BARRIERS(attention_tensor_32),
+    WITH_BARRIERS(attention_tensor_64),
+    WITH_BARRIERS(attention_tensor_backward_queries_32),
+    WITH_BARRIERS(attention_tensor_backward_queries_64),
+    WITH_BARRIERS(attention_tensor_backward_keys_32),
+    WITH_BARRIERS(attention_tensor_backward_keys_64),
+#endif
     PLAIN(relative_scores),
     PLAIN(relative_backward_queries),
     PLAIN(relative_backward_keys),

@@ -6,9 +6,9 @@
  * Each thread of a block is a fiber (ucontext to make it, setjmp and longjmp to switch) that
  * runs until a barrier; blocks run one after another. Kernels without barriers run as plain loops.
  *
- * Mistakes are detected: threads of a block at different barriers, shuffles without all lanes, and
- * writes past the dynamic shared memory end the launch with an error; that memory is filled with
- * NaN before each block. With -DEMULATED_BACKWARDS threads and blocks run in the opposite order:
+ * Mistakes are detected: threads of a block at different barriers, shuffles and products without all
+ * lanes, copies that nobody waits for, and writes past the dynamic shared memory end the launch with an
+ * error; that memory is filled with NaN before each block. With -DEMULATED_BACKWARDS threads and blocks run in the opposite order:
  * results that differ between the two orders show a race. */
 
 #define _DEFAULT_SOURCE
@@ -23,8 +23,10 @@
 #include <ucontext.h>
 
 #include "emulator.h"
+#include "emulated_warp.h"
 
 #include "common.cuh"
+#include "tensor_cores.cuh"
 #include "prototypes.h"
 
 #include "memory.cu"
@@ -34,6 +36,8 @@
 #include "activation.cu"
 #include "attention.cu"
 #include "attention_backward.cu"
+#include "attention_tensor.cu"
+#include "attention_tensor_backward.cu"
 #include "relative.cu"
 #include "head.cu"
 #include "pretraining.cu"
@@ -46,6 +50,8 @@
 #define MAX_SHARED (48 * 1024)
 #define WARP 32
 #define STACK_BYTES (64 * 1024)
+/* The most copies that a thread begins before it waits. */
+#define MAX_COPIES 32
 /* The guard after the dynamic shared memory. */
 #define GUARD_FLOATS 64
 #define GUARD_BYTE 0xa5
@@ -56,12 +62,21 @@ enum { LAUNCHED = 0, NO_SUCH_KERNEL = 1, BAD_LAUNCH = 2, DIVERGED = 3, OUT_OF_SH
 enum state { RUNNABLE, AT_BARRIER, AT_EXCHANGE, FINISHED };
 
 typedef struct {
+    void *to;
+    const void *from;
+    unsigned bytes;
+} Copy;
+
+typedef struct {
     emulated_index index;
     enum state state;
-    /* The line of the barrier or shuffle, and the mask and value of the shuffle. */
+    /* The line of the barrier or the warp's operation, and that operation with its operand. */
     int line;
-    unsigned mask;
-    double value;
+    emulated_operation operation;
+    void *operand;
+    /* The copies that were begun. */
+    Copy copies[MAX_COPIES];
+    unsigned copy_count;
     int has_begun;
     jmp_buf at;
     ucontext_t context;
@@ -75,6 +90,8 @@ static ucontext_t scheduler_context;
 static const Kernel *kernel;
 static void **arguments;
 static int diverged;
+/* What the thread that is running did wrong, or null. */
+static const char *mistake;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Switches to the scheduler; returns when the fiber is resumed. */
@@ -96,17 +113,41 @@ static void emulated_barrier(int line)
     pause_fiber(AT_BARRIER);
 }
 
-static double emulated_exchange(double value, unsigned mask, int line)
+static void emulated_collective(emulated_operation operation, void *operand, int line)
 {
     if (!running) {
         diverged = 1;
-        return value;
+        return;
     }
     running->line = line;
-    running->mask = mask;
-    running->value = value;
+    running->operation = operation;
+    running->operand = operand;
     pause_fiber(AT_EXCHANGE);
-    return running->value;
+}
+
+static void emulated_begin_copy(void *to, const void *from, unsigned bytes)
+{
+    if (!running) {
+        diverged = 1;
+    } else if ((size_t)to % 16 != 0 || (size_t)from % 16 != 0) {
+        mistake = "a copy is not at a multiple of 16 bytes";
+    } else if (running->copy_count == MAX_COPIES) {
+        mistake = "too many copies at once";
+    } else {
+        running->copies[running->copy_count++] = (Copy){to, from, bytes};
+    }
+}
+
+static void emulated_finish_copies(void)
+{
+    for (unsigned i = 0; running && i < running->copy_count; i++) {
+        const Copy *copy = &running->copies[i];
+        memset(copy->to, 0, 16);
+        memcpy(copy->to, copy->from, copy->bytes);
+    }
+    if (running) {
+        running->copy_count = 0;
+    }
 }
 
 /* Fibers are reused from block to block. */
@@ -165,22 +206,28 @@ static int run_warp(Fiber *warp, unsigned lanes)
             if (fiber->state == RUNNABLE && !run_fiber(fiber)) {
                 return fail("no memory", fiber);
             }
+            if (mistake) {
+                return fail(mistake, fiber);
+            }
             exchanging += fiber->state == AT_EXCHANGE;
         }
         if (exchanging == 0) {
             return LAUNCHED;
         }
-        double values[WARP];
+        void *operands[WARP];
         for (unsigned lane = 0; lane < lanes; lane++) {
             const Fiber *fiber = &warp[lane];
             if (fiber->state != AT_EXCHANGE || fiber->line != warp[0].line
-                || fiber->mask != warp[0].mask || (lane ^ fiber->mask) >= lanes) {
-                return fail("a lane is not at the shuffle of the others", fiber);
+                || fiber->operation != warp[0].operation) {
+                return fail("a lane is not at the operation of the others", fiber);
             }
-            values[lane] = warp[lane ^ fiber->mask].value;
+            operands[lane] = fiber->operand;
+        }
+        const char *wrong = warp[0].operation(operands, lanes);
+        if (wrong) {
+            return fail(wrong, &warp[0]);
         }
         for (unsigned lane = 0; lane < lanes; lane++) {
-            warp[lane].value = values[lane];
             warp[lane].state = RUNNABLE;
         }
     }
@@ -192,6 +239,7 @@ static int run_block(unsigned threads)
         unsigned x = emulated_block_size.x, y = emulated_block_size.y;
         fibers[i].index = (emulated_index){i % x, i / x % y, i / x / y};
         fibers[i].state = RUNNABLE;
+        fibers[i].copy_count = 0;
     }
     for (;;) {
         unsigned warps = (threads + WARP - 1) / WARP;
@@ -215,6 +263,11 @@ static int run_block(unsigned threads)
             }
         }
         if (fibers[0].state == FINISHED) {
+            for (unsigned i = 0; i < threads; i++) {
+                if (fibers[i].copy_count > 0) {
+                    return fail("a copy that nobody waits for", &fibers[i]);
+                }
+            }
             return LAUNCHED;
         }
         for (unsigned i = 0; i < threads; i++) {
@@ -289,6 +342,7 @@ static int launch(emulated_index grid, emulated_index block, size_t shared_bytes
     emulated_grid_size = grid;
     emulated_block_size = block;
     diverged = 0;
+    mistake = NULL;
     return run_grid(grid, (unsigned)threads, shared_bytes);
 }
 

@@ -34,13 +34,21 @@ static float *emulated_shared;
 #define blockDim emulated_block_size
 #define gridDim emulated_grid_size
 
-/* A barrier of the block, and of a warp with an exchange of values: a double holds each type that
- * is exchanged. `line` identifies the barrier. */
+/* A barrier of the block; an operation of a whole warp, which gets the operand of every lane and returns
+ * what is wrong, or null; and an exchange of values: a double holds each type that is exchanged. `line`
+ * identifies the barrier. */
+typedef const char *(*emulated_operation)(void **operands, unsigned lanes);
 static void emulated_barrier(int line);
+static void emulated_collective(emulated_operation operation, void *operand, int line);
 static double emulated_exchange(double value, unsigned mask, int line);
 #define __syncthreads() emulated_barrier(__LINE__)
 #define __shfl_xor_sync(lanes, value, mask) \
     ((__typeof__(value))emulated_exchange((double)(value), (unsigned)(mask), __LINE__))
+
+/* Begins a copy to shared memory of 16 bytes, of which `bytes` are copied and the rest set to 0; and
+ * finishes those of the thread that is running. */
+static void emulated_begin_copy(void *to, const void *from, unsigned bytes);
+static void emulated_finish_copies(void);
 
 DEVICE float __uint_as_float(unsigned bits)
 {

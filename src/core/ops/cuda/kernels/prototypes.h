@@ -1,8 +1,9 @@
 /* The prototypes and launch shapes of all kernels of the CUDA backend.
  *
  * The sources are one translation unit. Concatenate, in this order:
- *   common.cuh memory.cu reduce.cu norm.cu embedding.cu activation.cu attention.cu
- *   attention_backward.cu relative.cu head.cu pretraining.cu adamw.cu token_rows.cu
+ *   common.cuh tensor_cores.cuh memory.cu reduce.cu norm.cu embedding.cu activation.cu attention.cu
+ *   attention_backward.cu attention_tensor.cu attention_tensor_backward.cu relative.cu head.cu
+ *   pretraining.cu adamw.cu token_rows.cu
  * and compile that twice: with -DACTIVATION_BF16 for activations in bf16, without it for f32. This
  * file is documentation that the emulator (emulator.c) checks the kernels against; NVRTC does not
  * need it. No header is included and no option is required; do not pass --use_fast_math.
@@ -10,8 +11,8 @@
  * Types of arguments: `act` is the element of activations, unsigned short (bf16) or float; `u32` is
  * unsigned int, `u64` unsigned long long, `int` 32 bits. A pointer is to the first element of the
  * slice: `const float *bias` is the address of the parameters + 4 × the start of the bias, and so
- * on. Matrices are row-major. No pointer needs an alignment beyond its element's; four neighbours
- * are loaded at once where the alignment allows it.
+ * on. Matrices are row-major. No pointer needs an alignment beyond its element's, except for
+ * attention on tensor cores; four neighbours are loaded at once where the alignment allows it.
  *
  * Dropout is four arguments: `low`, `high` (halves of the key), `threshold` and `kept` (the factor
  * of kept elements). Without dropout: 0, 0, 0, 1.
@@ -182,6 +183,52 @@ KERNEL attention_backward_keys(const u32 *starts, u32 heads, u32 width, float sc
                                u32 low, u32 high, u32 threshold, float kept, const float *relative,
                                u32 longest, const float *statistics, const float *delta,
                                const act *grad, act *dkeys);
+
+/* ---- attention_tensor.cu, attention_tensor_backward.cu: where HAS_TENSOR_CORES is defined ----
+ * As attention.cu, for heads 32 and 64 wide, without first_only and relative positions. Block (128),
+ * shared 2 × 64 × (width + 8) × 2 bytes, grid (batch, heads, ceil(longest / 64)). Strides and first
+ * columns are multiples of 8, and matrices begin at multiples of 16 bytes. delta is
+ * [query rows, heads] here. */
+
+#ifdef HAS_TENSOR_CORES
+KERNEL attention_tensor_32(const u32 *starts, u32 heads, float scale, const act *queries,
+                           u32 query_stride, u32 query_start, const act *keys, u32 key_stride,
+                           u32 key_start, u32 value_start, u32 low, u32 high, u32 threshold,
+                           float kept, act *out, float *statistics);
+
+KERNEL attention_tensor_64(const u32 *starts, u32 heads, float scale, const act *queries,
+                           u32 query_stride, u32 query_start, const act *keys, u32 key_stride,
+                           u32 key_start, u32 value_start, u32 low, u32 high, u32 threshold,
+                           float kept, act *out, float *statistics);
+
+KERNEL attention_tensor_backward_queries_32(const u32 *starts, u32 heads, float scale,
+                                            const act *queries, u32 query_stride, u32 query_start,
+                                            const act *keys, u32 key_stride, u32 key_start,
+                                            u32 value_start, u32 low, u32 high, u32 threshold,
+                                            float kept, const float *statistics, const act *grad,
+                                            act *dqueries, float *delta);
+
+KERNEL attention_tensor_backward_queries_64(const u32 *starts, u32 heads, float scale,
+                                            const act *queries, u32 query_stride, u32 query_start,
+                                            const act *keys, u32 key_stride, u32 key_start,
+                                            u32 value_start, u32 low, u32 high, u32 threshold,
+                                            float kept, const float *statistics, const act *grad,
+                                            act *dqueries, float *delta);
+
+KERNEL attention_tensor_backward_keys_32(const u32 *starts, u32 heads, float scale,
+                                         const act *queries, u32 query_stride, u32 query_start,
+                                         const act *keys, u32 key_stride, u32 key_start,
+                                         u32 value_start, u32 low, u32 high, u32 threshold,
+                                         float kept, const float *statistics, const float *delta,
+                                         const act *grad, act *dkeys);
+
+KERNEL attention_tensor_backward_keys_64(const u32 *starts, u32 heads, float scale,
+                                         const act *queries, u32 query_stride, u32 query_start,
+                                         const act *keys, u32 key_stride, u32 key_start,
+                                         u32 value_start, u32 low, u32 high, u32 threshold,
+                                         float kept, const float *statistics, const float *delta,
+                                         const act *grad, act *dkeys);
+#endif
 
 /* ---- relative.cu ----
  * `relative`, `stride`, `has_keys`, `keys_at`, `has_queries`, `queries_at`, `first_row`: the matrix of

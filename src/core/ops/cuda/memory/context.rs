@@ -3,7 +3,8 @@
 #![expect(unsafe_code, reason = "the driver takes addresses; bounds are checked here")]
 
 use super::super::driver::{
-    DevicePointer, Driver, ElementType, GemmCall, GemmOperand, KernelArgument, Launch, Precision,
+    DevicePointer, Driver, ElementType, GemmCall, GemmEpilogue, GemmOperand, KernelArgument,
+    Launch, Precision,
 };
 use super::slice::{Act, DeviceElement, DeviceSlice, DeviceSliceMut};
 use candle_core::{Result, bail};
@@ -50,6 +51,14 @@ pub(in super::super) struct Gemm<'a> {
     pub b: Operand<'a>,
     pub out: GemmOutput<'a>,
     pub accumulate: bool,
+}
+
+/// What is computed along with a matrix product.
+pub(in super::super) enum Epilogue<'a> {
+    /// Adds a bias, `[columns]`, to each row of `out`, which are activations.
+    AddBias(DeviceSlice<'a, Act>),
+    /// Writes the sum of each row of `a`, `[rows]`; `out` are floats, too.
+    SumRows(DeviceSliceMut<'a, f32>),
 }
 
 impl Operand<'_> {
@@ -115,6 +124,40 @@ impl<D: Driver> GpuContext<D> {
 
     /// A matrix product, unless it is empty.
     pub(in super::super) fn multiply(&self, gemm: Gemm<'_>) -> Result<()> {
+        let Some(call) = Self::checked(gemm)? else { return Ok(()) };
+        // SAFETY: the sizes were just checked, and `out` is borrowed mutably, so that it overlaps
+        // neither operand.
+        unsafe { self.driver.multiply(&call) }
+    }
+
+    /// A matrix product with an epilogue; `false` if the driver cannot compute it, or it is empty, and
+    /// nothing was computed.
+    pub(in super::super) fn multiply_with(
+        &self,
+        gemm: Gemm<'_>,
+        epilogue: Epilogue<'_>,
+    ) -> Result<bool> {
+        let Some(call) = Self::checked(gemm)? else { return Ok(false) };
+        let (epilogue, fits) = match epilogue {
+            Epilogue::AddBias(bias) => {
+                let fits = bias.len == call.columns && call.out_type == ElementType::Activation;
+                (GemmEpilogue::AddBias(bias.start), fits)
+            }
+            Epilogue::SumRows(sums) => {
+                let fits = sums.len == call.rows && call.out_type == ElementType::Float;
+                (GemmEpilogue::SumRows(sums.start), fits)
+            }
+        };
+        if !fits {
+            bail!("the epilogue of a product of {} × {} does not fit", call.rows, call.columns);
+        }
+        // SAFETY: all sizes were just checked; `out` and the sums are borrowed mutably, so that they
+        // overlap nothing else.
+        unsafe { self.driver.multiply_with(&call, epilogue) }
+    }
+
+    /// The call for the driver, checked; `None` if there is nothing to compute.
+    fn checked(gemm: Gemm<'_>) -> Result<Option<GemmCall>> {
         let Gemm { rows, columns, inner, a, b, out, accumulate } = gemm;
         let (start, len, out_type) = match &out {
             GemmOutput::Activations(out) => (out.start, out.len, ElementType::Activation),
@@ -125,12 +168,9 @@ impl<D: Driver> GpuContext<D> {
         }
         let (a, b) = (a.checked(rows, inner)?, b.checked(inner, columns)?);
         if rows == 0 || columns == 0 || (inner == 0 && accumulate) {
-            return Ok(());
+            return Ok(None);
         }
-        let call = GemmCall { rows, columns, inner, a, b, out: start, out_type, accumulate };
-        // SAFETY: the sizes were just checked, and `out` is borrowed mutably, so that it overlaps
-        // neither operand.
-        unsafe { self.driver.multiply(&call) }
+        Ok(Some(GemmCall { rows, columns, inner, a, b, out: start, out_type, accumulate }))
     }
 
     /// Queues copies of both slices, one after the other, into page-locked memory.

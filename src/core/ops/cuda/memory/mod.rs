@@ -6,6 +6,6 @@ mod context;
 mod slice;
 
 pub use buffer::DeviceBuffer;
-pub(super) use context::{Gemm, GemmOutput, GpuContext, LaunchShape, Operand};
+pub(super) use context::{Epilogue, Gemm, GemmOutput, GpuContext, LaunchShape, Operand};
 pub use slice::{Act, DeviceElement};
 pub(super) use slice::{DeviceSlice, DeviceSliceMut};
