@@ -95,7 +95,9 @@ impl FileRow<'_> {
 
     /// The value in each of these columns, if the row has one.
     fn values(&self) -> Vec<Option<Value>> {
-        self.kept.map_or_else(Vec::new, |kept| kept.values(self.index, self.row))
+        let Self { row, index, kept } = self;
+        let pair = row.text_pair.as_deref();
+        kept.map_or_else(Vec::new, |kept| kept.values(*index, &row.text, pair))
     }
 }
 

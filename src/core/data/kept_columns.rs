@@ -1,6 +1,5 @@
 //! All columns of a file with their values, for a result that has them beside what was computed.
 
-use super::table::DataRow;
 use crate::core::number;
 use parquet::record::Field;
 use serde::Serialize;
@@ -27,8 +26,8 @@ impl KeptColumns {
     }
 
     /// The values of a row, one a column; `None` where the row lacks a column. `index` counts the rows
-    /// from 0, and `row` is that row.
-    pub fn values(&self, index: usize, row: &DataRow) -> Vec<Option<Value>> {
+    /// from 0; the texts are those of that row.
+    pub fn values(&self, index: usize, text: &str, text_pair: Option<&str>) -> Vec<Option<Value>> {
         let mut values = vec![None; self.names.len()];
         let kept: Option<Vec<Value>> =
             self.rows.get(index).and_then(|row| serde_json::from_str(row).ok());
@@ -39,9 +38,9 @@ impl KeptColumns {
                 *place = Some(value);
             }
         }
-        values[self.text] = Some(row.text.as_str().into());
-        if let (Some(column), Some(text)) = (self.text_pair, &row.text_pair) {
-            values[column] = Some(text.as_str().into());
+        values[self.text] = Some(text.into());
+        if let (Some(column), Some(text)) = (self.text_pair, text_pair) {
+            values[column] = Some(text.into());
         }
         values
     }
@@ -181,17 +180,6 @@ mod tests {
     use parquet::data_type::ByteArray;
     use serde_json::json;
 
-    fn row(text: &str) -> DataRow {
-        DataRow {
-            id: String::new(),
-            text: text.to_owned(),
-            text_pair: None,
-            label: String::new(),
-            location: None,
-            slices: Box::default(),
-        }
-    }
-
     #[test]
     fn values_come_back_in_the_order_of_the_columns() {
         let mut kept = KeptColumns::default();
@@ -199,7 +187,7 @@ mod tests {
         let encoded = kept.encode(&["2015", "never kept twice", "0\"7"]);
         assert!(!encoded.contains("twice"), "{encoded}");
         kept.push(encoded);
-        let values = kept.values(0, &row("정말"));
+        let values = kept.values(0, "정말", None);
         assert_eq!(values, [Some(json!("2015")), Some(json!("정말")), Some(json!("0\"7"))]);
     }
 
@@ -212,8 +200,8 @@ mod tests {
             kept.push(encoded);
         }
         assert_eq!(kept.names(), ["text", "id", "n"]);
-        assert_eq!(kept.values(0, &row("a")), [Some(json!("a")), Some(json!(7)), None]);
-        assert_eq!(kept.values(1, &row("b")), [Some(json!("b")), None, Some(json!([1, null]))]);
+        assert_eq!(kept.values(0, "a", None), [Some(json!("a")), Some(json!(7)), None]);
+        assert_eq!(kept.values(1, "b", None), [Some(json!("b")), None, Some(json!([1, null]))]);
     }
 
     #[test]

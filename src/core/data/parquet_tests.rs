@@ -379,7 +379,8 @@ fn all_columns_are_kept_where_that_is_asked() -> Result<(), DataError> {
     assert_eq!((table.rows.len(), table.skipped), (3, 1));
     let kept = table.kept.expect("columns");
     assert_eq!(kept.names(), ["date", "text", "id", "stars"]);
-    let rows = table.rows.iter().enumerate().map(|(index, row)| kept.values(index, row));
+    let rows =
+        table.rows.iter().enumerate().map(|(index, row)| kept.values(index, &row.text, None));
     let rows: Vec<Vec<Option<serde_json::Value>>> = rows.collect();
     let expected = [
         serde_json::json!([null, "a", 7, 4.5]),

@@ -3,11 +3,9 @@
 
 mod gpus;
 mod host;
-mod measured;
 mod processes;
 
 pub use host::process_memory;
-pub use measured::LoadMeter;
 pub use processes::user_name;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};

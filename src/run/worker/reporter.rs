@@ -1,5 +1,6 @@
 //! Writes a run's events to its folder and sends them to the front end.
 
+use super::load::LoadMeter;
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::Checkpoint;
 use crate::core::train::event::{Failed, TrainEvent, Warned};
@@ -7,7 +8,6 @@ use crate::run::Recorder;
 use crate::run::notify::Notifier;
 use crate::run::protocol::{Activity, Command, RunReport};
 use crate::run::session::WorkerReports;
-use crate::run::system_metrics::LoadMeter;
 use crossbeam_channel::Receiver;
 use std::path::Path;
 

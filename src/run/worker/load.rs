@@ -1,8 +1,8 @@
 //! The load of the computer in the journal of a run: the mean of the samples since the one before, at
 //! intervals that grow with the run.
 
-use super::{GpuSample, SystemSample, SystemSampler};
 use crate::core::train::event::{GpuMeasured, MAX_LISTED_GPUS, Step, SystemMeasured};
+use crate::run::system_metrics::{GpuSample, SystemSample, SystemSampler};
 
 /// Seconds between two events at first: as often as samples are taken.
 const INTERVAL: f64 = 2.0;
@@ -11,7 +11,7 @@ const INTERVAL: f64 = 2.0;
 const EVENTS: usize = 256;
 
 /// Measures the load during a run. Without a thread for it, nothing is measured.
-pub struct LoadMeter {
+pub(super) struct LoadMeter {
     sampler: Option<SystemSampler>,
     interval: f64,
     /// The events of this interval so far.
@@ -138,8 +138,7 @@ mod tests {
 
     #[test]
     fn events_become_rarer_in_a_long_run() {
-        let mut meter =
-            LoadMeter { sampler: None, interval: INTERVAL, events: 0, last: 0.0 };
+        let mut meter = LoadMeter { sampler: None, interval: INTERVAL, events: 0, last: 0.0 };
         let mut events = 0;
         // A day of steps of half a second.
         for step in 0..172_800 {
