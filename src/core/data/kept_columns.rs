@@ -115,13 +115,12 @@ pub(super) fn value_of_field(field: &Field) -> Value {
         Field::Float(value) => number(shortest(value)),
         Field::Double(value) => number(*value),
         Field::Str(text) => text.as_str().into(),
-        Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
-            Ok(text) => text.into(),
-            Err(_) => {
-                let digits = bytes.data().iter().map(|byte| format!("{byte:02x}"));
-                digits.collect::<Vec<String>>().concat().into()
-            }
-        },
+        Field::Bytes(bytes) => {
+            let bytes = bytes.data();
+            let digits =
+                || -> Vec<String> { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+            std::str::from_utf8(bytes).map_or_else(|_| digits().concat(), str::to_owned).into()
+        }
         // The `parquet` crate panics on days and times that its calendar does not have.
         Field::Date(days) if days.unsigned_abs() > MAX_DAYS => (*days).into(),
         Field::TimestampMillis(time) if is_far(*time, 1_000) => (*time).into(),
