@@ -30,7 +30,7 @@ struct Copies {
 
 impl KeptWeights {
     /// `out = x Wᵀ`, or `out += x Wᵀ` if `add`, and returns `true`; or returns `false` if there are
-    /// many rows, or the processor has neither AVX-512 nor AVX2. `weight` is `[outputs, inputs]`.
+    /// many rows, or the processor lacks AVX-512. `weight` is `[outputs, inputs]`.
     pub(super) fn multiply(
         &self,
         layer: &LinearLayout,

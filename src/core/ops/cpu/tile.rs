@@ -1,5 +1,5 @@
 //! A tile of a matrix product: the rows and columns of the result that fit into the registers of
-//! AVX-512, or in several parts into those of AVX2. [`super::bf16`] and [`super::few_rows`] fill tiles.
+//! AVX-512. [`super::bf16`] and [`super::few_rows`] fill tiles.
 
 /// Rows of a tile.
 pub(super) const ROWS: usize = 8;
