@@ -15,8 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use support::terminal::Terminal;
 
-/// A run of a tiny model that trains until it is stopped: more than a thousand steps per second on
-/// two idle cores, and hundreds while the other tests of this file run.
+/// A run of a tiny model that trains until it is stopped: hundreds of steps per second on two cores.
 const RUN: [&str; 14] = [
     "--max-steps",
     "1000000",
@@ -34,8 +33,9 @@ const RUN: [&str; 14] = [
     "hidden_size=48,intermediate_size=96,num_hidden_layers=1",
 ];
 
-/// The measurement is invalid below this many steps per second.
-const MIN_STEPS_PER_SECOND: f64 = 200.0;
+/// The measurement is invalid below this many steps per second: every frame then has new steps, so
+/// that more of them do not change what is written.
+const MIN_STEPS_PER_SECOND: f64 = 60.0;
 
 /// Held by tests that need most of the computer, so that they do not run at the same time.
 static COMPUTER: Mutex<()> = Mutex::new(());
@@ -94,6 +94,7 @@ const MAX_LATENCY: Duration = Duration::from_millis(if cfg!(debug_assertions) { 
 
 #[test]
 fn keys_are_answered_at_once_while_training_uses_all_cores() {
+    let _computer = COMPUTER.lock().unwrap_or_else(PoisonError::into_inner);
     let endless = ["--max-steps", "1000000", "--eval-strategy", "no", "--save-strategy", "no"];
     let mut terminal = Terminal::start_program(&[&endless[..], &["--report-to", "none"]].concat());
     terminal.wait_for("steps/s");

@@ -101,7 +101,8 @@ impl Preferences {
             ThemeChoice::VARIANTS.iter().copied().find(|known| Some(known.name()) == theme);
         let axis = XAxis::ALL.into_iter().find(|axis| Some(axis.name()) == self.x_axis.as_deref());
         state.charts.axis = axis.unwrap_or_default();
-        state.charts.log_y = panels(&self.log_y).into_iter().collect();
+        state.charts.log_y =
+            panels(&self.log_y).into_iter().filter(|panel| panel.is_chart()).collect();
         let smoothing = self.smoothing.filter(|smoothing| (0.0..=0.99).contains(smoothing));
         state.smoothing = smoothing.unwrap_or(state.smoothing);
         state.history.smooth(state.smoothing);

@@ -221,10 +221,15 @@ impl<C: Connection> Dashboard<'_, C> {
         let began = Instant::now();
         let mut layout = FrameLayout::default();
         self.terminal.draw(|frame| layout = ui::draw(frame, state, theme))?;
+        // The keys of the footer follow from the layout of the frame before.
+        let footer_is_old = layout.review_lines != state.layout.review_lines;
         update(&mut self.state, Message::Drawn(layout));
         let mut frame = self.terminal.backend_mut().take_frame();
         frame.append(&mut self.notifications.bytes);
         self.pacing.frame_drawn(frame.len(), began.elapsed());
+        if footer_is_old {
+            self.pacing.request_now();
+        }
         if !frame.is_empty() {
             self.writer.write(frame);
         }

@@ -123,6 +123,14 @@ fn the_columns_of_the_input_come_before_those_of_the_predictions() {
     assert_eq!(inputs(0), ["2015-03-01", "최고", "positive", "07"]);
     assert_eq!(inputs(1), ["", "\"별로", "negative", "9"]);
 
+    // The note on quotation marks names a flag, which removes them.
+    assert!(notes.contains("note: in.tsv: read without quoting"), "{notes}");
+    write(folder.path(), "quoted.tsv", "id\tdocument\n1\t\"최고\"\n");
+    let files = ["--input-file", "quoted.tsv", "--output-file", "quoted.csv", "--quoting", "all"];
+    nsmc_tui(folder.path()).arg("predict").args(files).assert().success();
+    let table = std::fs::read_to_string(folder.path().join("quoted.csv")).expect("a file");
+    assert!(table.lines().nth(1).is_some_and(|line| line.starts_with("1,최고,")), "{table}");
+
     // Objects may have different keys, and values of any type.
     let rows = "{\"id\":7,\"text\":\"최고\",\"tags\":[1,{\"a\":null}],\"stars\":4.5}\n\
                 {\"text\":\"별로\",\"seen\":true,\"id\":8}\n";

@@ -8,6 +8,7 @@ use super::shared::{
 };
 use super::values::{choice_value, flag, value};
 use crate::core::attribution::ExplainMethod;
+use crate::core::data::quoting::Quoting;
 use crate::run::options::parse::count;
 use crate::run::options::{DatasetOptions, Given, TrainerOptions};
 use crate::run::predictions::errors::ErrorFile;
@@ -95,6 +96,9 @@ pub struct PredictFlags {
     /// Leave out bad rows of that file, and count them, instead of stopping
     #[arg(long, requires = "input_file", help_heading = "Data")]
     pub skip_bad_rows: bool,
+    /// Whether fields of that file, if it is .tsv, .txt or .csv, are quoted [default: auto]
+    #[arg(long, value_name = "HOW", value_parser = choice_value::<Quoting>(), requires = "input_file", help_heading = "Data")]
+    pub quoting: Option<Quoting>,
     /// Write the predictions into this file: .tsv, .csv or .jsonl. Before the predictions it has all
     /// columns of the input file, in their order; one with a name of the predictions, such as label, is
     /// renamed, and a note says so

@@ -7,7 +7,7 @@ use crate::core::train::event::{CommandApplied, CommandEffect, Saved};
 use crate::core::train::fixtures::evaluated;
 use crate::run::protocol::{Activity, Command, RunReport};
 use crate::screen::app::charts::ChartAction;
-use crate::screen::app::panels::PanelAction;
+use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::{Effect, Message, update};
 use crate::screen::lang::Lang;
@@ -187,4 +187,16 @@ fn a_second_press_confirms_or_toggles_back() {
         }
         assert_eq!((state.charts.log_y.clone(), state.panels.maximized), before);
     }
+}
+
+#[test]
+fn a_panel_without_axes_says_so_and_is_not_changed() {
+    let mut state = training();
+    state.panels.focus = Panel::Confusion;
+    for action in [ChartAction::LogY, ChartAction::NextYRange] {
+        update(&mut state, Message::Action(Action::Chart(action)));
+        let said = state.notice.as_ref().map(|notice| notice.text.as_str());
+        assert_eq!(said, Some("confusion: no y axis to change"));
+    }
+    assert!(state.charts.log_y.is_empty() && state.charts.ranges.is_empty());
 }

@@ -28,7 +28,11 @@ pub fn is_effective(state: &State, action: Action) -> bool {
         }
         Action::Mistakes(MistakesAction::ScrollReview(_)) => {
             let is_cut = state.layout.review_lines.is_some_and(|(limit, _)| limit > 0);
-            is_cut && !state.mistakes.slices
+            is_cut && state.mistakes.is_effective(MistakesAction::ScrollReview(1))
+        }
+        // There is no model that could classify it.
+        Action::Mistakes(MistakesAction::Open) if state.replay.is_some() && !state.is_opened() => {
+            false
         }
         Action::Mistakes(action) => state.mistakes.is_effective(action),
         Action::Words(WordsAction::Choose(_)) => state.shows_words(),

@@ -7,6 +7,7 @@ use crate::run::protocol::Command;
 use crate::screen::app::mistakes::tests::loaded;
 use crate::screen::app::mistakes::{FileTask, MistakesAction, ReviewOrder, ShownReviews};
 use crate::screen::app::panels::Panel;
+use crate::screen::app::replay::Replay;
 use crate::screen::app::{Effect, Message, update};
 
 /// The page with three mistakes, the second one selected.
@@ -142,4 +143,21 @@ fn the_predictions_are_read_when_the_page_is_shown() {
     let folder = "out\u{1b}puts".into();
     assert_eq!(effects, [Effect::Files(FileTask::Read { folder, labels })]);
     assert_eq!(update(&mut state, action), [], "once");
+}
+
+#[test]
+fn the_footer_has_keys_for_a_review_only_if_there_is_one_and_a_model_only_if_it_can_answer() {
+    let labels = |state: &State| -> Vec<&str> {
+        footer(state).into_iter().map(|(_, label)| label).collect()
+    };
+    let mut state = shown();
+    state.layout.review_lines = Some((9, 4));
+    assert!(labels(&state).contains(&"classify") && labels(&state).contains(&"read on"));
+    let replayed = State { replay: Some(Replay::new(1.0)), ..state.clone() };
+    assert!(!labels(&replayed).contains(&"classify"), "a replay has no model");
+    update(&mut state, Message::Action(Action::Mistakes(MistakesAction::Search)));
+    update(&mut state, Message::Paste("no such review".to_owned()));
+    update(&mut state, Message::Action(Action::Mistakes(MistakesAction::ApplyInput)));
+    assert!(state.mistakes.shown().is_empty());
+    assert!(!labels(&state).contains(&"classify") && !labels(&state).contains(&"read on"));
 }

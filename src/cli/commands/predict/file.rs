@@ -5,7 +5,6 @@ use crate::cli::commands::progress::ProgressLine;
 use crate::cli::flags::PredictFlags;
 use crate::cli::output::print_to_stderr;
 use crate::core::data::files::read_unlabelled;
-use crate::core::data::quoting::Quoting;
 use crate::core::data::table::{ColumnNames, DataRow};
 use crate::core::predict::TextInput;
 use crate::core::text::display_path;
@@ -35,10 +34,11 @@ pub(super) fn classify(
         slices: None,
         keeps_all: flags.output_file.is_some(),
     };
-    let table = read_unlabelled(file, &columns, Quoting::default(), flags.skip_bad_rows)?;
+    let quoting = flags.quoting.unwrap_or_default();
+    let table = read_unlabelled(file, &columns, quoting, flags.skip_bad_rows)?;
     let shown = display_path(file);
     for note in &table.notes {
-        print_to_stderr(format_args!("note: {shown}: {note}"));
+        print_to_stderr(format_args!("note: {note}"));
     }
     if table.skipped > 0 {
         print_to_stderr(format_args!("note: {shown}: {} bad rows were skipped", table.skipped));

@@ -63,6 +63,24 @@ pub struct EmbeddingTables {
     pub width: usize,
 }
 
+impl EmbeddingTables {
+    /// Tables without rows, for parameters that have none.
+    pub fn empty(width: usize) -> Self {
+        Self {
+            tokens: 0,
+            vocabulary: 0,
+            positions: None,
+            max_positions: 0,
+            first_position: 0,
+            token_types: 0,
+            max_token_types: 0,
+            padding_token: None,
+            padding_position: None,
+            width,
+        }
+    }
+}
+
 /// A table of relative positions (He et al., 2021), whose rows are normalized in some models.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RelativeTable {

@@ -63,18 +63,7 @@ impl<D: Driver> CudaBackend<D> {
 
     /// The result of the layer and the gradients of its weight and its bias, whatever computes them.
     pub(super) fn solve_layer(&self) -> Result<[Vec<f32>; 3]> {
-        let tables = EmbeddingTables {
-            tokens: 0,
-            vocabulary: 0,
-            positions: None,
-            max_positions: 0,
-            first_position: 0,
-            token_types: 0,
-            max_token_types: 0,
-            padding_token: None,
-            padding_position: None,
-            width: LAYER.inputs,
-        };
+        let tables = EmbeddingTables::empty(LAYER.inputs);
         let len = LAYER.bias + LAYER.outputs;
         let layout = ParameterLayout { len, tables, decayed: Vec::new(), rates: Vec::new() };
         let flat = Tensor::from_vec(values(len, 1), len, &candle_core::Device::Cpu)?;

@@ -212,18 +212,7 @@ pub(super) fn floats<B: Backend>(
     rows: usize,
     x: &B::Buffer,
 ) -> Result<B::Floats> {
-    let tables = EmbeddingTables {
-        tokens: 0,
-        vocabulary: 0,
-        positions: None,
-        max_positions: 0,
-        first_position: 0,
-        token_types: 0,
-        max_token_types: 0,
-        padding_token: None,
-        padding_position: None,
-        width,
-    };
+    let tables = EmbeddingTables::empty(width);
     let len = width * width + width;
     let layout = ParameterLayout { len, tables, decayed: Vec::new(), rates: Vec::new() };
     let mut identity = vec![0f32; len];

@@ -60,7 +60,8 @@ impl Mistakes {
     /// reviews, their order and their filter.
     pub fn is_effective(&self, action: MistakesAction) -> bool {
         use MistakesAction::{
-            ApplyInput, CancelInput, Evaluation, First, Last, Move, Search, ShowAll, Slices,
+            ApplyInput, CancelInput, Evaluation, First, Last, Move, Open, Relabel, ScrollReview,
+            Search, ShowAll, Slices,
         };
         let is_for_slices = matches!(
             action,
@@ -74,7 +75,9 @@ impl Mistakes {
                 | ApplyInput
                 | CancelInput
         );
-        !self.slices || is_for_slices
+        let is_for_review = matches!(action, Open | Relabel | ScrollReview(_));
+        let has_review = self.selected_review().is_some();
+        if self.slices { is_for_slices } else { has_review || !is_for_review }
     }
 
     /// Scrolls the table of slices.

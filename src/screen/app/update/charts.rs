@@ -14,6 +14,9 @@ const COLUMNS: u16 = 40;
 pub(super) fn apply(state: &mut State, action: ChartAction) {
     let end = state.last_step();
     let focus = focused_panel(state);
+    if matches!(action, ChartAction::LogY | ChartAction::NextYRange) && !focus.is_chart() {
+        return;
+    }
     match action {
         ChartAction::MoveCursor(columns) => {
             let width = state.layout.plots.first().map_or(COLUMNS, |(_, plot)| plot.width);

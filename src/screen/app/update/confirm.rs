@@ -106,6 +106,9 @@ pub(super) fn chart(state: &mut State, action: ChartAction) {
     let panel = state.runs.as_ref().map_or(state.panels.focus, |runs| runs.metric.panel());
     let text = match action {
         ChartAction::NextAxis => lang.tr_with("x axis: {0}", &[&lang.tr(state.charts.axis.name())]),
+        ChartAction::LogY | ChartAction::NextYRange if !panel.is_chart() => {
+            lang.tr_with("{0}: no y axis to change", &[&lang.tr(panel.title())])
+        }
         ChartAction::LogY => {
             let text = if state.charts.log_y.contains(&panel) {
                 "{0}: logarithmic y axis"

@@ -20,7 +20,7 @@ const NAME: [usize; 2] = [12, 32];
 const COUNT: usize = 7;
 const ACCURACY: usize = 9;
 const INTERVAL: usize = 16;
-const DIFFERENCE: usize = 9;
+const DIFFERENCE: usize = 10;
 
 /// The fewest columns of the drawn interval.
 const MIN_DRAWN: usize = 12;
