@@ -39,6 +39,24 @@ pub fn suspected(
     labels.iter().enumerate().map(likely).collect()
 }
 
+/// Leaves out the suspected labels that any of the answers agrees with: `answers` has the answers of one
+/// evaluation each, the class of each example. A model that gives up the label from one evaluation to
+/// the next is unsure of it.
+pub fn always_contradicted<'a>(
+    labels: &[u32],
+    mut suspected: Vec<Option<u32>>,
+    answers: impl Iterator<Item = &'a [u16]>,
+) -> Vec<Option<u32>> {
+    for answers in answers {
+        for ((suspected, answer), label) in suspected.iter_mut().zip(answers).zip(labels) {
+            if u32::from(*answer) == *label {
+                *suspected = None;
+            }
+        }
+    }
+    suspected
+}
+
 /// Whether the most probable classes depend on the labels at all: whether the mean of the recalls
 /// of the classes is above that of a guess by more than 1.96 standard errors. Guesses that do not
 /// depend on the example have a mean recall of at most one divided by the number of classes with
@@ -118,6 +136,15 @@ mod tests {
             _ => 1.0 - unsure[example],
         };
         assert_eq!(suspected(&labels, 2, probability), [None; 6]);
+    }
+
+    #[test]
+    fn a_label_that_an_answer_agrees_with_is_not_suspected() {
+        let labels = [0, 0, 1];
+        let suspected = vec![Some(1), Some(1), None];
+        let answers: [&[u16]; 2] = [&[1, 0, 1], &[1, 1, 0]];
+        let found = always_contradicted(&labels, suspected, answers.into_iter());
+        assert_eq!(found, [Some(1), None, None]);
     }
 
     #[test]

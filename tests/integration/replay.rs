@@ -102,9 +102,9 @@ fn a_replay_on_the_dashboard() {
     terminal.press("\x04");
     wait_for_load(&mut terminal);
     terminal.press("2");
-    terminal.wait_for("a replay has no model");
+    terminal.wait_for("answers with the saved model");
     terminal.press("최고\r");
-    terminal.wait("an answer", |text| text.matches("a replay has no model").count() > 1);
+    terminal.wait("an answer", |text| text.contains("▶ ") && text.contains('%'));
     terminal.press("\x1b");
     wait_for_load(&mut terminal);
     terminal.press("q");
@@ -114,7 +114,9 @@ fn a_replay_on_the_dashboard() {
     // Quitting during a replay needs no confirmation.
     let mut terminal = Terminal::start(120, 40, &["replay", &outputs, "--speed", "0.001"], &[]);
     terminal.wait_for("replay ×0.001 · step 0/6");
-    terminal.press("q");
+    terminal.press("2");
+    terminal.wait_for("the saved model answers at the end of the replay");
+    terminal.press("\x1bq");
     terminal.end(0);
     let mut terminal = Terminal::start(120, 40, &["replay", &outputs, "--speed", "0.001"], &[]);
     terminal.wait_for("replay ×0.001 · step 0/6");

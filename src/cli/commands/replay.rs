@@ -27,7 +27,7 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
         return attach::show(folder, flags.display.options(), out);
     }
     let recording = Recording::open(&flags.run)?;
-    let worker = replay::start(&recording, flags.speed)?;
+    let worker = replay::start(&recording, flags.speed, folder.clone())?;
     let mut has_ended = false;
     let code = if is_plain {
         has_ended = print_events(&worker.channels, flags.json, &mut out)?;

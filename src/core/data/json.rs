@@ -38,7 +38,7 @@ pub(super) fn read(
                     Some(keys) => keys,
                     None => ColumnKeys::find(&object, collector)?,
                 };
-                keys.insert(found).raw_row(object, collector.kept())
+                keys.insert(found).raw_row(object, line, collector.kept())
             }
             Err(LineError::Incomplete) if keys.is_none() => {
                 return Err(collector.unreadable(
@@ -52,6 +52,37 @@ pub(super) fn read(
         collector.push(RowPosition::Line(number), row)?;
     }
     Ok(())
+}
+
+/// The first number of a line of JSON that is an integer of more than 64 bits, which
+/// [`serde_json::Number`] rounds.
+fn long_integer(line: &[u8]) -> Option<&str> {
+    let (mut rest, mut in_string) = (line, false);
+    while let Some(&byte) = rest.first() {
+        let is_number = !in_string && (byte == b'-' || byte.is_ascii_digit());
+        let len = match byte {
+            b'"' => {
+                in_string = !in_string;
+                1
+            }
+            b'\\' => 2,
+            _ if is_number => {
+                let is_part =
+                    |byte: &&u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+                let len = rest.iter().take_while(is_part).count();
+                let number = std::str::from_utf8(&rest[..len]).ok()?;
+                let is_integer = number.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
+                let fits = number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok();
+                if is_integer && !fits {
+                    return Some(number);
+                }
+                len
+            }
+            _ => 1,
+        };
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    None
 }
 
 /// Why a line is not a JSON object.
@@ -122,8 +153,20 @@ impl ColumnKeys {
     fn raw_row(
         &self,
         mut object: Map<String, Value>,
+        line: &[u8],
         kept: Option<&mut KeptColumns>,
     ) -> Result<RawRow<'static>, String> {
+        // Numbers of other columns are not used.
+        let mut used = [&self.id, &self.label].into_iter().chain(&self.slices).flatten();
+        let uses_float = used.any(|key| object.get(key).is_some_and(Value::is_f64));
+        if (kept.is_some() || uses_float)
+            && let Some(integer) = long_integer(line)
+        {
+            return Err(format!(
+                "the integer {} has more than 64 bits and would be rounded: write it as a string",
+                truncate_width(integer, 40)
+            ));
+        }
         let kept = kept.map(|kept| kept.encode_object(&object)).unwrap_or_default();
         let slices =
             self.slices.iter().map(|key| slice_value(object.get(key.as_ref()?)?)).collect();
@@ -243,6 +286,30 @@ mod tests {
         assert!(with(r#"{"text":"","label":0.5}"#).contains("found the number 0.5"));
         assert!(with(r#"{"text":"","label":" "}"#).contains("the label is empty"));
         assert!(error_of(br#"{"a":"","label":1}"#).contains("its columns are a, label. "));
+    }
+
+    #[test]
+    fn integers_that_would_be_rounded_are_errors_where_they_are_used() -> Result<(), DataError> {
+        let long = "123456789012345678901234567890";
+        let row = |id: &str, other: &str| {
+            format!("{{\"id\":{id},\"text\":\"a\",\"label\":1,\"other\":{other}}}")
+        };
+        let error = error_of(row(long, "0").as_bytes());
+        assert!(error.starts_with(&format!("a.jsonl:1: the integer {long} has more")), "{error}");
+        assert!(error.contains("write it as a string"), "{error}");
+        assert_eq!(error_of(row("18446744073709551615", long).as_bytes()), "", "it is not used");
+        assert_eq!(error_of(row("-9223372036854775808", "0").as_bytes()), "");
+        assert_eq!(error_of(row("1.5", "1e30").as_bytes()), "", "no integers");
+        assert_eq!(error_of(row("1.5", &format!("\"\\\" {long}\"")).as_bytes()), "", "a string");
+        assert!(!error_of(row("1.5", &format!("[{{\"a\":-{long}}}]")).as_bytes()).is_empty());
+        let kept = |text: &str| {
+            let columns = ColumnNames { keeps_all: true, ..ColumnNames::default() };
+            let read = |collector: &mut RowCollector<'_>| read(text.as_bytes(), collector);
+            collect_rows(Path::new("a.jsonl"), &columns, false, read)
+        };
+        assert!(kept(&row("7", long)).is_err(), "all columns are kept");
+        assert!(kept(&row("7", "1e30")).is_ok());
+        Ok(())
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What the recorded curves of a run say about it, in words: over-fitting, a plateau, a learning
-//! rate that is too high, imbalanced labels, or that it still improves.
+//! rate that is too high, imbalanced labels, nothing learned, or that it still improves.
 //!
-//! The rules compare differences with what chance explains, so that short or noisy runs get no
-//! verdict rather than a wrong one.
+//! The rules compare differences with what chance explains, so that short or noisy runs have no clear
+//! trend rather than a wrong one.
 
 mod answers;
 mod losses;
@@ -61,6 +61,8 @@ pub enum Verdict {
         /// The number of evaluations since then.
         evaluations: usize,
     },
+    /// The model is no better than one answer to all, after enough steps, for any reason.
+    NothingLearned(AtChance),
     /// The loss still falls.
     Improving {
         /// Whether it is the evaluation loss; else the training loss.
@@ -68,6 +70,26 @@ pub enum Verdict {
         /// The loss before and now.
         loss: [f64; 2],
     },
+    /// None of these: there is one evaluation, or chance may explain the differences.
+    Unclear {
+        /// The lowest and the latest evaluation loss; `None` with one evaluation.
+        loss: Option<[f64; 2]>,
+        /// The difference of two evaluation losses that chance explains.
+        margin: f64,
+    },
+}
+
+/// A model that is no better than one answer to all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AtChance {
+    /// The average training loss of the latest steps.
+    pub now: f64,
+    /// The loss of the best constant answer.
+    pub constant: f64,
+    /// The accuracy of the latest evaluation and that of the most frequent class, from 0 to 1.
+    pub accuracy: [f64; 2],
+    /// The highest learning rate.
+    pub rate: f64,
 }
 
 /// Why a learning rate is too high.
@@ -84,16 +106,7 @@ pub enum HighRate {
     },
     /// The model is no better than one answer to all, after high rates or a loss far above that of
     /// such an answer.
-    NothingLearned {
-        /// The average training loss of the latest steps.
-        now: f64,
-        /// The loss of the best constant answer.
-        constant: f64,
-        /// The accuracy of the latest evaluation and that of the most frequent class, from 0 to 1.
-        accuracy: [f64; 2],
-        /// The highest learning rate.
-        rate: f64,
-    },
+    NothingLearned(AtChance),
 }
 
 impl Verdict {
@@ -192,8 +205,10 @@ impl RunWatch {
             .map(Verdict::RateTooHigh)
             .or_else(|| self.overfitting())
             .or_else(|| self.imbalance())
+            .or_else(|| self.at_chance().map(Verdict::NothingLearned))
             .or_else(|| self.plateau())
             .or_else(|| self.improving())
+            .or_else(|| self.unclear())
     }
 
     /// The latest two evaluations are clearly worse than an earlier one, or the latest one very much, or
@@ -255,6 +270,13 @@ impl RunWatch {
         }
         let after = self.evaluations.iter().filter(|one| one.step > best.step).count();
         Some(Verdict::Plateau { since: best.step, best: best.loss, evaluations: after })
+    }
+
+    /// The lowest and the latest evaluation loss.
+    fn unclear(&self) -> Option<Verdict> {
+        let (best, last) = (lowest(&self.evaluations)?, self.evaluations.last()?);
+        let loss = (self.evaluations.len() > 1).then_some([best.loss, last.loss]);
+        Some(Verdict::Unclear { loss, margin: best.margin() })
     }
 
     /// A recent evaluation is clearly better than all before, or, without two evaluations, the

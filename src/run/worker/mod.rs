@@ -17,6 +17,8 @@ mod reporter;
 mod resume;
 pub mod run_index;
 mod save_model;
+mod saved_answers;
+mod saved_model;
 mod started;
 mod starting_point;
 mod text_pairs;

@@ -1,6 +1,7 @@
 //! Runs that are opened after their end.
 
 use super::*;
+use crate::core::predict::Prediction;
 use crate::core::train::fixtures::{ending, run};
 use crate::run::journal::{JOURNAL, Journal};
 use std::time::Duration;

@@ -1,33 +1,40 @@
 //! The replay of a run: a thread that reports the events of a journal at the times at which they
-//! happened in the run.
+//! happened in the run. After its end, the saved model answers questions.
 
 use super::Worker;
+use super::saved_answers::{STACK_SIZE, SavedAnswers};
 use crate::core::text::sanitize_for_terminal;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::Warned;
 use crate::core::train::log_history::StepLogger;
-use crate::run::protocol::{Activity, Answer, Command, RunChannels, RunReport};
+use crate::run::protocol::{Activity, Command, RunChannels, RunReport};
 use crate::run::recording::{Recording, RecordingError};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The most reports that are buffered for the front end, so that a long run is not held in memory.
 const BUFFERED_REPORTS: usize = 1000;
 
 /// Starts to replay a run at `speed` times the original speed. At infinite speed, only the front
-/// end limits the rate.
+/// end limits the rate. `folder` is that of the run, with its model.
 ///
 /// # Errors
 /// If the recording cannot be read, or the thread cannot be started.
-pub fn start(recording: &Recording, speed: f64) -> anyhow::Result<Worker> {
+pub fn start(recording: &Recording, speed: f64, folder: Option<PathBuf>) -> anyhow::Result<Worker> {
     let events = recording.events()?;
     let (report_sender, reports) = bounded(BUFFERED_REPORTS);
     let (commands, command_receiver) = unbounded();
-    let thread = std::thread::Builder::new().name("replay".to_owned()).spawn(move || {
-        let clock = CommandClock { started_at: Instant::now(), commands: command_receiver };
-        // The replay ends when the front end disconnects.
-        let _ = Player { clock, reports: report_sender, speed, first_due: 0.0 }.play(events);
-    })?;
+    let answers = SavedAnswers::new(folder);
+    let thread = std::thread::Builder::new()
+        .name("replay".to_owned())
+        .stack_size(STACK_SIZE)
+        .spawn(move || {
+            let clock = CommandClock { started_at: Instant::now(), commands: command_receiver };
+            let reports = report_sender;
+            // The replay ends when the front end disconnects.
+            let _ = Player { clock, reports, speed, first_due: 0.0, answers }.play(events);
+        })?;
     Ok(Worker { channels: RunChannels { reports, commands }, thread, hub: None })
 }
 
@@ -45,6 +52,8 @@ trait Clock {
     fn now(&self) -> f64;
     /// Waits for a command, at most this number of seconds, which may be infinite.
     fn wait(&mut self, seconds: f64) -> Wakeup;
+    /// Whether no command is waiting.
+    fn is_idle(&self) -> bool;
 }
 
 struct CommandClock {
@@ -66,6 +75,10 @@ impl Clock for CommandClock {
             Err(RecvTimeoutError::Disconnected) => Wakeup::Disconnected,
         }
     }
+
+    fn is_idle(&self) -> bool {
+        self.commands.is_empty()
+    }
 }
 
 /// The front end has disconnected.
@@ -85,6 +98,7 @@ struct Player<C> {
     speed: f64,
     /// The time on the clock at which the first event was due.
     first_due: f64,
+    answers: SavedAnswers,
 }
 
 impl<C: Clock> Player<C> {
@@ -108,6 +122,7 @@ impl<C: Clock> Player<C> {
                 break;
             }
             let is_start = matches!(event, TrainEvent::Started(_));
+            self.answers.push(&event);
             let logged = logger.push(&event);
             self.report(RunReport::Event(event))?;
             if let Some(logged) = logged {
@@ -151,13 +166,13 @@ impl<C: Clock> Player<C> {
     fn apply(&mut self, command: Command) -> Result<AfterCommand, Disconnected> {
         match command {
             Command::Stop { .. } => return Ok(AfterCommand::Stop),
-            Command::Predict { text } => {
-                let outcome = Err("a replay has no model".to_owned());
-                self.report(RunReport::Answer(Answer { text, outcome }))?;
-            }
             Command::Pause => return self.pause(),
-            // The other commands need a model.
-            _ => {}
+            // The other commands need a run.
+            question => {
+                let clock = &self.clock;
+                let answer = self.answers.report(question, &mut || clock.is_idle());
+                answer.map_or(Ok(()), |answer| self.report(answer))?;
+            }
         }
         Ok(AfterCommand::Continue)
     }

@@ -10,8 +10,20 @@ impl State {
     pub fn has_model(&self) -> bool {
         let is_classifier = self.started.as_ref().is_some_and(|run| !run.labels.is_empty());
         let is_reachable = self.location != RunLocation::Unreachable;
-        let is_loaded = self.replay.is_none() || (self.is_opened() && self.saved.is_some());
-        is_classifier && is_reachable && is_loaded && !self.is_pretraining()
+        is_classifier && is_reachable && !self.is_pretraining() && self.why_no_model().is_none()
+    }
+
+    /// Why a recorded run has no model that answers.
+    pub fn why_no_model(&self) -> Option<&'static str> {
+        let replay = self.replay.as_ref()?;
+        Some(match (&replay.folder, &self.saved) {
+            (None, _) => "this recording is not in the folder of its run, where the model is",
+            (Some(_), Some(_)) => return None,
+            (Some(_), None) if self.is_running() && replay.opened.is_none() => {
+                "the saved model answers at the end of the replay"
+            }
+            (Some(_), None) => "this run has not saved a model",
+        })
     }
 
     /// When to ask about the text being typed, in seconds since the program started.

@@ -40,14 +40,30 @@ pub struct ResultCard {
     pub commands: Vec<NextCommand>,
 }
 
-/// The verdict on the run in the user's language: its headline, its evidence, and its severity.
-pub fn verdict(state: &State) -> Option<(String, String, Level)> {
+/// The verdict on the run in the user's language.
+pub struct ShownVerdict {
+    /// What the curves say.
+    pub headline: String,
+    /// The numbers behind it.
+    pub evidence: String,
+    /// The most important of these.
+    pub brief: String,
+    /// Whether it is a warning.
+    pub level: Level,
+}
+
+/// The verdict on the run so far; `None` if it is too early for one.
+pub fn verdict(state: &State) -> Option<ShownVerdict> {
     let verdict = state.watch.verdict()?;
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
     let translate = |text: &'static str| state.lang.tr(text).to_owned();
     let level = if verdict.is_problem() { Level::Warning } else { Level::Info };
-    let headline = verdict.headline().filled(translate);
-    Some((headline, verdict.evidence(labels).filled(translate), level))
+    Some(ShownVerdict {
+        headline: verdict.headline().filled(translate),
+        evidence: verdict.evidence(labels).filled(translate),
+        brief: verdict.brief_evidence(labels).filled(translate),
+        level,
+    })
 }
 
 /// The result; `None` while the run is under way, and of a run that never trained.
@@ -68,7 +84,7 @@ pub fn result_card(state: &State) -> Option<ResultCard> {
         let (text, short) = best_text(best, state);
         fact("best", text, Some(short), Level::Result);
     }
-    if let Some((headline, evidence, level)) = verdict(state) {
+    if let Some(ShownVerdict { headline, evidence, level, .. }) = verdict(state) {
         fact("verdict", format!("{headline}: {evidence}"), None, level);
     }
     if let Some(finished) = &state.finished {

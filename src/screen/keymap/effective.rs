@@ -24,16 +24,13 @@ pub fn is_effective(state: &State, action: Action) -> bool {
         Action::SaveModel => state.is_unsaved() && !state.is_running(),
         Action::ShowPage(page) if !state.pages().contains(&page) => false,
         Action::ShowPage(Page::Predict) | Action::Submit => {
-            state.replay.is_none() || state.is_opened()
+            state.replay.is_none() || state.is_opened() || state.has_model()
         }
         Action::Mistakes(MistakesAction::ScrollReview(_)) => {
             let is_cut = state.layout.review_lines.is_some_and(|(limit, _)| limit > 0);
             is_cut && state.mistakes.is_effective(MistakesAction::ScrollReview(1))
         }
-        // There is no model that could classify it.
-        Action::Mistakes(MistakesAction::Open) if state.replay.is_some() && !state.is_opened() => {
-            false
-        }
+        Action::Mistakes(MistakesAction::Open) if state.why_no_model().is_some() => false,
         Action::Mistakes(action) => state.mistakes.is_effective(action),
         Action::Words(WordsAction::Choose(_)) => state.shows_words(),
         Action::Words(WordsAction::Replace) => state.has_chosen_word(),

@@ -154,7 +154,12 @@ fn the_footer_has_keys_for_a_review_only_if_there_is_one_and_a_model_only_if_it_
     state.layout.review_lines = Some((9, 4));
     assert!(labels(&state).contains(&"classify") && labels(&state).contains(&"read on"));
     let replayed = State { replay: Some(Replay::new(1.0)), ..state.clone() };
-    assert!(!labels(&replayed).contains(&"classify"), "a replay has no model");
+    assert!(!labels(&replayed).contains(&"classify"), "it has no model");
+    let mut replayed = replayed;
+    let open = Message::Action(Action::Mistakes(MistakesAction::Open));
+    assert_eq!((update(&mut replayed, open), replayed.page), (Vec::new(), Page::Mistakes));
+    let said = replayed.notice.as_ref().map_or("", |notice| &notice.text);
+    assert!(said.starts_with("this recording is not in the folder"), "{said}");
     update(&mut state, Message::Action(Action::Mistakes(MistakesAction::Search)));
     update(&mut state, Message::Paste("no such review".to_owned()));
     update(&mut state, Message::Action(Action::Mistakes(MistakesAction::ApplyInput)));

@@ -9,7 +9,7 @@ use crate::core::text::truncate_width;
 use crate::run::summary::clock;
 use crate::screen::app::log::Level;
 use crate::screen::app::panels::Panel;
-use crate::screen::app::result_card::{result_card, verdict};
+use crate::screen::app::result_card::{ShownVerdict, result_card, verdict};
 use crate::screen::app::{FrameLayout, Overlay, Page, State};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -168,7 +168,9 @@ fn evaluation(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
 }
 
 fn verdict_lines(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
-    let Some((headline, evidence, level)) = verdict(state) else { return Vec::new() };
+    let Some(ShownVerdict { headline, evidence, level, .. }) = verdict(state) else {
+        return Vec::new();
+    };
     let style = if level >= Level::Warning { theme.warning() } else { theme.dim() };
     [headline, evidence].iter().flat_map(|text| wrapped(text, width, style)).collect()
 }

@@ -8,7 +8,7 @@ use crate::run::protocol::Activity;
 use crate::run::summary::{clock, download_line};
 use crate::screen::app::State;
 use crate::screen::app::log::Level;
-use crate::screen::app::result_card::verdict;
+use crate::screen::app::result_card::{ShownVerdict, verdict};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -19,6 +19,9 @@ use unicode_width::UnicodeWidthStr;
 /// Columns of the names of the lines.
 const NAME: usize = 9;
 
+/// The fewest columns of two bars beside each other, which leave a row of a low panel to the verdict.
+const MIN_WIDTH_OF_TWO: usize = 70;
+
 /// Draws the panel, with a note in its border.
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &str) {
     let mut block = titled_block(theme, state.lang.tr("progress"));
@@ -26,8 +29,11 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &s
         block = block.title(border_note(format!(" {note} "), theme));
     }
     let best = best_line(state, theme);
-    let has_line = area.height > 5;
-    if let Some((headline, _, level)) = verdict(state).filter(|_| !has_line) {
+    let width = usize::from(area.width.saturating_sub(2));
+    let (is_high, is_wide) = (area.height > 5, width >= MIN_WIDTH_OF_TWO);
+    if let Some(ShownVerdict { headline, level, .. }) =
+        verdict(state).filter(|_| !is_high && !is_wide)
+    {
         let used = best.as_ref().map_or(0, Line::width) + 6;
         let headline = format!(" {headline} ");
         if Span::raw(headline.as_str()).width() + used <= usize::from(area.width) {
@@ -39,46 +45,52 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, note: &s
     }
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let width = usize::from(inner.width);
     if let Activity::Downloading(download) = &state.activity {
         let share = download.done as f64 / download.total.max(1) as f64;
         let hint = "q: quit. The next run resumes the download.";
+        let file = ShownBar { name: "file", share, right: String::new() };
         let lines = vec![
-            bar_line(state.lang.tr("file"), share, "", width, theme),
+            bar_line(&file, width, state, theme),
             Line::from(download_line(download)),
             Line::styled(state.lang.tr(hint), theme.dim()),
         ];
         return frame.render_widget(Paragraph::new(lines), inner);
     }
-    let mut lines = vec![
-        epoch_line(state, width, theme),
-        run_line(state, width, theme),
-        time_line(state, width, theme),
-    ];
-    if has_line {
-        lines.extend(verdict_lines(state, width, theme));
+    let bars = [epoch_bar(state), run_bar(state)];
+    let mut lines: Vec<Line> = if is_high || !is_wide {
+        bars.iter().map(|bar| bar_line(bar, width, state, theme)).collect()
+    } else {
+        vec![two_bars(&bars, width, state, theme)]
+    };
+    lines.push(time_line(state, width, theme));
+    if is_high || is_wide {
+        let rows = usize::from(inner.height).saturating_sub(lines.len());
+        lines.extend(verdict_lines(state, (width, rows), theme));
     }
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
 /// The rows that the verdict needs beside its first one in a panel of so many columns.
 pub(super) fn more_lines(state: &State, width: u16) -> u16 {
-    let Some((headline, evidence, _)) = verdict(state) else { return 0 };
+    let Some(ShownVerdict { headline, evidence, .. }) = verdict(state) else { return 0 };
     let available = usize::from(width).saturating_sub(2 + NAME);
     u16::from(headline.width() + 2 + evidence.width() > available)
 }
 
 /// What the curves say so far: the evidence is behind the headline or, where that is too narrow, below
-/// it.
-fn verdict_lines(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
+/// it or, with one row, abbreviated.
+fn verdict_lines(state: &State, (width, rows): (usize, usize), theme: Theme) -> Vec<Line<'static>> {
     let name = Span::styled(align_left(state.lang.tr("verdict"), NAME), theme.dim());
-    let Some((headline, evidence, level)) = verdict(state) else {
+    let Some(ShownVerdict { headline, evidence, brief, level }) = verdict(state) else {
         let text = state.lang.tr("no clear trend yet");
         return vec![Line::from(vec![name, Span::styled(text.to_owned(), theme.dim())])];
     };
     let used = name.width() + headline.width() + 2;
     let headline = Span::styled(headline, verdict_style(level, theme));
-    if used + evidence.width() <= width {
+    let evidence_fits = used + evidence.width() <= width;
+    if evidence_fits || rows < 2 {
+        let shown = if evidence_fits { evidence } else { brief };
+        let evidence = truncate_width(&shown, width.saturating_sub(used));
         let evidence = Span::styled(format!("  {evidence}"), theme.dim());
         return vec![Line::from(vec![name, headline, evidence])];
     }
@@ -109,20 +121,22 @@ fn best_line(state: &State, theme: Theme) -> Option<Line<'_>> {
     ]))
 }
 
+/// A bar with its name, and the count that it shows.
+struct ShownBar {
+    name: &'static str,
+    /// The part that is done, from 0 to 1.
+    share: f64,
+    right: String,
+}
+
 /// The progress of the epoch, or of the evaluation while one is running.
-fn epoch_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
+fn epoch_bar(state: &State) -> ShownBar {
     if let Activity::Evaluating { done, total } = state.activity {
-        let right = format!("{done}/{total}");
-        return bar_line(
-            state.lang.tr("eval"),
-            done as f64 / total.max(1) as f64,
-            &right,
-            width,
-            theme,
-        );
+        let share = done as f64 / total.max(1) as f64;
+        return ShownBar { name: "eval", share, right: format!("{done}/{total}") };
     }
     let Some(started) = &state.started else {
-        return bar_line(state.lang.tr("epoch"), 0.0, "", width, theme);
+        return ShownBar { name: "epoch", share: 0.0, right: String::new() };
     };
     let per_epoch = started.steps_per_epoch.max(1);
     let step = state.steps_done();
@@ -130,23 +144,45 @@ fn epoch_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
     // The last step of an epoch counts as part of that epoch.
     let epoch = step.saturating_sub(1) / per_epoch;
     let within = step - epoch * per_epoch;
-    let right = format!("{}/{epochs}", epoch + 1);
-    bar_line(state.lang.tr("epoch"), within as f64 / per_epoch as f64, &right, width, theme)
+    let share = within as f64 / per_epoch as f64;
+    ShownBar { name: "epoch", share, right: format!("{}/{epochs}", epoch + 1) }
 }
 
-fn run_line(state: &State, width: usize, theme: Theme) -> Line<'static> {
+fn run_bar(state: &State) -> ShownBar {
     let total = state.started.as_ref().map_or(0, |started| started.max_steps);
     let done = state.steps_done();
     let right = if total > 0 { format!("{done}/{total}") } else { String::new() };
-    bar_line(state.lang.tr("run"), done as f64 / total.max(1) as f64, &right, width, theme)
+    ShownBar { name: "run", share: done as f64 / total.max(1) as f64, right }
 }
 
-fn bar_line(name: &str, share: f64, right: &str, width: usize, theme: Theme) -> Line<'static> {
+fn bar_line(shown: &ShownBar, width: usize, state: &State, theme: Theme) -> Line<'static> {
     let cells = width.saturating_sub(NAME + 1 + 5 + 1 + 11);
-    let mut spans = vec![Span::styled(align_left(name, NAME), theme.dim())];
-    spans.extend(bar(share, cells, theme));
-    spans.push(Span::styled(format!(" {:>4.0}%", (share * 100.0).floor()), theme.strong()));
-    spans.push(Span::raw(format!(" {right:>11}")));
+    let mut spans = vec![Span::styled(align_left(state.lang.tr(shown.name), NAME), theme.dim())];
+    spans.extend(bar(shown.share, cells, theme));
+    let percent = format!(" {:>4.0}%", (shown.share * 100.0).floor());
+    spans.push(Span::styled(percent, theme.strong()));
+    spans.push(Span::raw(format!(" {:>11}", shown.right)));
+    Line::from(spans)
+}
+
+/// Two bars beside each other.
+fn two_bars(bars: &[ShownBar; 2], width: usize, state: &State, theme: Theme) -> Line<'static> {
+    let name = |index: usize| state.lang.tr(bars[index].name).to_owned();
+    let names = [align_left(&name(0), NAME), format!("   {}  ", name(1))];
+    let rights = bars.each_ref().map(|bar| {
+        let percent = format!(" {:>3.0}%", (bar.share * 100.0).floor());
+        (percent, format!(" {}", bar.right))
+    });
+    let used: usize = names.iter().map(|name| name.width()).sum::<usize>()
+        + rights.iter().map(|(percent, right)| percent.len() + right.len()).sum::<usize>();
+    let cells = width.saturating_sub(used) / 2;
+    let mut spans = Vec::new();
+    for ((shown, name), (percent, right)) in bars.iter().zip(names).zip(rights) {
+        spans.push(Span::styled(name, theme.dim()));
+        spans.extend(bar(shown.share, cells, theme));
+        spans.push(Span::styled(percent, theme.strong()));
+        spans.push(Span::raw(right));
+    }
     Line::from(spans)
 }
 

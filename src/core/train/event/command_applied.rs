@@ -38,6 +38,9 @@ pub enum CommandEffect {
     /// An evaluation was requested; it runs next.
     #[serde(rename = "evaluate_requested")]
     EvaluationRequested,
+    /// The weights were evaluated already: their evaluation is the answer.
+    #[serde(rename = "already_evaluated")]
+    AlreadyEvaluated,
     /// A stop at the end of the epoch was requested or cancelled.
     StopAfterEpoch {
         /// Whether the run stops at the end of the epoch.
@@ -69,6 +72,7 @@ impl CommandEffect {
             }
             Self::CheckpointRequested => ("checkpoint requested", none()),
             Self::EvaluationRequested => ("evaluation requested", none()),
+            Self::AlreadyEvaluated => ("evaluated already", none()),
             Self::StopAfterEpoch { enabled: true } => ("stops after this epoch", none()),
             Self::StopAfterEpoch { enabled: false } => ("does not stop after this epoch", none()),
             Self::LearningRateChanged { from, to } => {

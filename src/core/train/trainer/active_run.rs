@@ -67,6 +67,8 @@ pub(super) struct ActiveRun<'e> {
     pub stop_after_epoch: bool,
     /// Commands that arrived during an evaluation, to be applied after it.
     pub pending: VecDeque<Command>,
+    /// Whether a sentence was pinned since the latest evaluation, which therefore lacks it.
+    pub pinned: bool,
     /// Steps whose metrics have not arrived: none on the CPU, at most one on a GPU. It is empty
     /// whenever a command is applied and whenever an evaluation or a checkpoint is due.
     pub queued: VecDeque<QueuedStep>,
@@ -127,6 +129,11 @@ impl ActiveRun<'_> {
 
     pub fn warn(&self, observer: &mut impl Observer, message: String) {
         observer.publish(TrainEvent::Warned(Warned { message, step: self.progress.step }));
+    }
+
+    /// Whether the current weights were evaluated, with all pinned sentences.
+    pub fn has_evaluated(&self) -> bool {
+        self.progress.evaluated_at == Some(self.progress.step) && !self.pinned
     }
 
     pub fn publish_effect(&self, observer: &mut impl Observer, effect: CommandEffect) {

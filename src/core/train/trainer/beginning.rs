@@ -46,6 +46,7 @@ impl Trainer<'_> {
             paused_at: None,
             stop_after_epoch: false,
             pending: VecDeque::new(),
+            pinned: false,
             queued: VecDeque::new(),
             meter: RankMeter::new(),
         };

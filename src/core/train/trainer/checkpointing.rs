@@ -281,6 +281,7 @@ impl Trainer<'_> {
             return Ok((None, control));
         };
         run.progress.evaluated_at = Some(run.progress.step);
+        run.pinned = false;
         let (step, epoch, elapsed) = (run.progress.step, run.epoch(), run.elapsed());
         let mut evaluated = Evaluated { step, epoch, metrics, elapsed, probes: Vec::new() };
         observer.evaluated(run.engine, &mut evaluated, outcomes.as_ref());

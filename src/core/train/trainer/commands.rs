@@ -44,6 +44,9 @@ impl Trainer<'_> {
                     run.publish_effect(observer, CommandEffect::CheckpointRequested);
                     self.save_now(run, observer);
                 }
+                Command::Evaluate if run.has_evaluated() => {
+                    run.publish_effect(observer, CommandEffect::AlreadyEvaluated);
+                }
                 Command::Evaluate => {
                     run.publish_effect(observer, CommandEffect::EvaluationRequested);
                     // A result that counts as the best would change the final model of the run.
@@ -62,7 +65,10 @@ impl Trainer<'_> {
                     run.resume(observer);
                     return Ok(ControlFlow::Break(StopRequest::Command { evaluate }));
                 }
-                Command::Pin { .. } => run.publish_effect(observer, CommandEffect::SentencePinned),
+                Command::Pin { .. } => {
+                    run.pinned = true;
+                    run.publish_effect(observer, CommandEffect::SentencePinned);
+                }
                 // The observer handles these commands.
                 Command::SaveModel
                 | Command::TakeKeys

@@ -1,6 +1,6 @@
 //! Whether a learning rate was too high.
 
-use super::{HighRate, MIN_STEPS, RunWatch};
+use super::{AtChance, HighRate, MIN_STEPS, RunWatch};
 
 /// The fewest steps after which high rates have had their effect.
 const MIN_STEPS_OF_RATE: u64 = 10;
@@ -8,6 +8,13 @@ const MIN_STEPS_OF_RATE: u64 = 10;
 /// A rate at which AdamW has replaced the weights of a transformer after a few steps: each step moves
 /// each weight by about the rate, and the weights' standard deviation is about 0.02.
 const SPOILING_RATE: f64 = 0.01;
+
+/// A rate, 20 times the usual ones for fine-tuning, at which a model that has learned nothing after
+/// this many steps has most likely lost what it knew.
+const HIGH_RATE: f64 = 1e-3;
+
+/// The steps of [`HIGH_RATE`].
+const MIN_STEPS_OF_HIGH_RATE: u64 = 100;
 
 impl RunWatch {
     /// The training loss has risen by more than half of what it had fallen, by more than a tenth of
@@ -29,9 +36,9 @@ impl RunWatch {
     /// training losses are no better than a constant answer.
     ///
     /// A model that has learned nothing because of a rate that is too low, or of too few steps, keeps
-    /// the loss of the untrained model.
+    /// the loss of the untrained model: see [`at_chance`](Self::at_chance).
     pub(super) fn nothing_learned(&self) -> Option<HighRate> {
-        let (answers, last) = (self.answers?, self.evaluations.last()?);
+        let answers = self.answers?;
         if self.train.count() < MIN_STEPS_OF_RATE {
             return None;
         }
@@ -42,10 +49,27 @@ impl RunWatch {
         let is_far_above = (self.train.last_window())
             .is_some_and(|now| now.is_clearly_above(1.5 * untrained, deviation));
         let is_spoiled = self.highest_rate >= SPOILING_RATE
+            || self.highest_rate >= HIGH_RATE && self.train.count() >= MIN_STEPS_OF_HIGH_RATE
             || highest.is_clearly_above(1.3 * untrained, deviation);
         let is_constant = answers.are_at_chance() && now.mean > 0.95 * answers.constant_loss;
-        (is_far_above || is_spoiled && is_constant).then_some(HighRate::NothingLearned {
-            now: now.mean,
+        let at_chance = self.compared_with_constant(now.mean)?;
+        (is_far_above || is_spoiled && is_constant).then_some(HighRate::NothingLearned(at_chance))
+    }
+
+    /// The latest evaluation and the latest training losses are no better than a constant answer,
+    /// after enough steps.
+    pub(super) fn at_chance(&self) -> Option<AtChance> {
+        let answers = self.answers?;
+        let now = self.train.last_window().filter(|_| self.train.count() >= MIN_STEPS)?;
+        let is_constant = answers.are_at_chance() && now.mean > 0.95 * answers.constant_loss;
+        is_constant.then(|| self.compared_with_constant(now.mean)).flatten()
+    }
+
+    /// The latest evaluation and this average training loss beside those of a constant answer.
+    fn compared_with_constant(&self, now: f64) -> Option<AtChance> {
+        let (answers, last) = (self.answers?, self.evaluations.last()?);
+        Some(AtChance {
+            now,
             constant: answers.constant_loss,
             accuracy: [last.accuracy, answers.constant_accuracy],
             rate: self.highest_rate,

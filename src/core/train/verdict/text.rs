@@ -1,6 +1,6 @@
 //! Verdicts as text.
 
-use super::{HighRate, Verdict};
+use super::{AtChance, HighRate, Verdict};
 use crate::core::text::interpolate;
 use std::fmt::{self, Display, Formatter};
 
@@ -32,6 +32,20 @@ fn percent(fraction: f64) -> String {
     }
 }
 
+fn loss(loss: &f64) -> String {
+    format!("{loss:.3}")
+}
+
+impl AtChance {
+    /// The training loss, that of a constant answer, both accuracies, and the highest rate.
+    fn values(&self) -> Vec<String> {
+        let numbers = [self.now, self.constant, self.accuracy[0], self.accuracy[1]];
+        let rate = self.rate;
+        let rate = if rate >= 0.001 { format!("{rate}") } else { format!("{rate:e}") };
+        numbers.iter().map(loss).chain([rate]).collect()
+    }
+}
+
 impl Verdict {
     /// The verdict in a few words.
     pub fn headline(&self) -> VerdictText {
@@ -42,38 +56,31 @@ impl Verdict {
             }
             Self::Imbalance { .. } => ("label imbalance", Vec::new()),
             Self::Plateau { since, .. } => ("plateau since step {0}", vec![since.to_string()]),
+            Self::NothingLearned(_) => ("nothing learned so far", Vec::new()),
             Self::Improving { .. } => ("still improving", Vec::new()),
+            Self::Unclear { .. } => ("no clear trend", Vec::new()),
         };
         VerdictText { text, values }
     }
 
     /// The numbers behind it; `labels` has the names of the classes.
     pub fn evidence(&self, labels: &[String]) -> VerdictText {
-        let loss = |loss: &f64| format!("{loss:.3}");
-        let number = |rate: f64| {
-            if rate >= 0.001 { format!("{rate}") } else { format!("{rate:e}") }
-        };
         let (text, values) = match self {
             Self::RateTooHigh(HighRate::Rose { since, best, now }) => (
-                "train loss {0} around step {1}, now {2}",
+                "average train loss {0} around step {1}, now {2}",
                 vec![loss(best), since.to_string(), loss(now)],
             ),
-            Self::RateTooHigh(HighRate::NothingLearned { now, constant, accuracy, rate }) => (
-                "train loss {0} (constant answer: {1}), accuracy {2} (largest class: {3}), rates up \
-                 to {4}",
-                vec![
-                    loss(now),
-                    loss(constant),
-                    loss(&accuracy[0]),
-                    loss(&accuracy[1]),
-                    number(*rate),
-                ],
+            Self::RateTooHigh(HighRate::NothingLearned(at_chance))
+            | Self::NothingLearned(at_chance) => (
+                "average train loss {0} (constant answer: {1}), accuracy {2} (largest class: {3}), \
+                 rates up to {4}",
+                at_chance.values(),
             ),
             Self::Overfitting { eval, train, accuracy, .. } => {
                 let text = if accuracy.iter().all(|accuracy| accuracy.is_finite()) {
-                    "eval loss {0} to {1}, accuracy {2} to {3}, train loss {4} to {5}"
+                    "eval loss {0} to {1}, accuracy {2} to {3}, average train loss {4} to {5}"
                 } else {
-                    "eval loss {0} to {1}, train loss {4} to {5}"
+                    "eval loss {0} to {1}, average train loss {4} to {5}"
                 };
                 (text, eval.iter().chain(accuracy).chain(train).map(loss).collect())
             }
@@ -101,13 +108,45 @@ impl Verdict {
                 ("eval loss {0} to {1}", losses.iter().map(loss).collect())
             }
             Self::Improving { is_eval: false, loss: losses } => {
-                ("train loss {0} to {1}", losses.iter().map(loss).collect())
+                ("average train loss {0} to {1}", losses.iter().map(loss).collect())
+            }
+            Self::Unclear { loss: None, .. } => ("one evaluation shows none", Vec::new()),
+            Self::Unclear { loss: Some(losses), margin } => (
+                "lowest eval loss {0}, now {1}; chance explains differences up to {2}",
+                losses.iter().chain([margin]).map(loss).collect(),
+            ),
+        };
+        VerdictText { text, values }
+    }
+
+    /// The most important of these numbers, for a narrow place.
+    pub fn brief_evidence(&self, labels: &[String]) -> VerdictText {
+        let (text, values) = match self {
+            Self::RateTooHigh(HighRate::Rose { best, now, .. }) => {
+                ("average train loss {0} to {1}", [best, now].map(loss).to_vec())
+            }
+            Self::RateTooHigh(HighRate::NothingLearned(at_chance))
+            | Self::NothingLearned(at_chance) => {
+                ("accuracy {2} (largest class: {3})", at_chance.values())
+            }
+            Self::Overfitting { eval, .. } => {
+                ("eval loss {0} to {1}", eval.iter().map(loss).collect())
+            }
+            Self::Imbalance { class, support, found, .. } => {
+                let name = labels.get(*class).cloned().unwrap_or_else(|| class.to_string());
+                ("{0}: {1} of {2} found", vec![name, found.to_string(), support.to_string()])
+            }
+            Self::Unclear { loss: Some(losses), .. } => {
+                ("lowest eval loss {0}, now {1}", losses.iter().map(loss).collect())
+            }
+            Self::Plateau { .. } | Self::Improving { .. } | Self::Unclear { loss: None, .. } => {
+                return self.evidence(labels);
             }
         };
         VerdictText { text, values }
     }
 
-    /// Both in one line of English.
+    /// Headline and evidence in one line of English.
     pub fn line(&self, labels: &[String]) -> String {
         let english = |text: &'static str| text.to_owned();
         let (headline, evidence) = (self.headline(), self.evidence(labels));

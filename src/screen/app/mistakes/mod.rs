@@ -9,7 +9,7 @@ pub use files::{FileReport, FileTask, LoadedPredictions};
 pub use filter::{ReviewFilter, ReviewOrder, ShownReviews, UnknownFilter};
 
 use crate::core::data::slice_columns::SliceColumn;
-use crate::core::label_errors::{is_better_than_chance, suspected};
+use crate::core::label_errors::{always_contradicted, is_better_than_chance, suspected};
 use crate::core::train::Outcomes;
 use crate::run::predictions::corrections::Corrections;
 use crate::run::predictions::slices::{Slice, slices};
@@ -255,8 +255,9 @@ impl Mistakes {
         self.refresh();
     }
 
-    /// The class that each review likely has instead of its label; `None` if the model is no better
-    /// than chance.
+    /// The class that each review likely has instead of its label: by the probabilities of all
+    /// evaluations together, if no answer of their later half agrees with the label. `None` if the model
+    /// is no better than chance.
     fn find_suspected(&self) -> Option<Vec<Option<u32>>> {
         let classes = self.evaluation()?.outcomes.classes();
         let outcomes = |evaluation: &KeptEvaluation| evaluation.outcomes.classes() == classes;
@@ -276,8 +277,13 @@ impl Mistakes {
             (0..labels.len()).flat_map(|review| (0..classes).map(move |class| (review, class)));
         let means: Vec<f64> = all.map(|(review, class)| mean(review, class)).collect();
         let probability = |review: usize, class: usize| means[review * classes + class];
-        is_better_than_chance(&labels, classes, probability)
-            .then(|| suspected(&labels, classes, probability))
+        if !is_better_than_chance(&labels, classes, probability) {
+            return None;
+        }
+        let suspected = suspected(&labels, classes, probability);
+        // Early answers say little.
+        let later = evaluations[evaluations.len() / 2..].iter().map(|one| one.predicted());
+        Some(always_contradicted(&labels, suspected, later))
     }
 
     /// Finds the reviews that are shown, and keeps the selected one selected.

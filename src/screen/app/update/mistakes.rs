@@ -22,6 +22,10 @@ pub(super) fn apply(state: &mut State, action: MistakesAction) -> Vec<Effect> {
     match state.mistakes.apply(action) {
         None => Vec::new(),
         Some(MistakesRequest::Predict(text)) => {
+            if let Some(reason) = state.why_no_model() {
+                notify(state, Level::Warning, state.lang.tr(reason).to_owned());
+                return Vec::new();
+            }
             super::show_page(state, Page::Predict);
             state.mistakes.is_left_for_predict = true;
             state.prompt.input.set("");

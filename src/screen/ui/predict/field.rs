@@ -149,16 +149,11 @@ pub(super) fn model_note(state: &State) -> Option<String> {
         let name = truncate_width(&display_path(Path::new(&asked.name)), 40);
         return Some(lang.tr_with(" answers with {0} ", &[&name]));
     }
-    if state.is_opened() {
-        let note = if state.saved.is_some() {
-            " answers with the saved model, on the CPU "
-        } else {
-            " this run has not saved a model "
-        };
-        return Some(lang.tr(note).to_owned());
+    if let Some(reason) = state.why_no_model() {
+        return Some(format!(" {} ", lang.tr(reason)));
     }
     if state.replay.is_some() {
-        return Some(lang.tr(" a replay has no model ").to_owned());
+        return Some(lang.tr(" answers with the saved model, on the CPU ").to_owned());
     }
     if state.started.is_none() {
         return Some(lang.tr(" available once the model is loaded ").to_owned());
