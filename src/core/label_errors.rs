@@ -1,4 +1,4 @@
-//! Labels of a dataset that are likely wrong, by confident learning (Northcutt, Jiang and Chuang,
+//! Labels of a dataset that may be wrong, by confident learning (Northcutt, Jiang and Chuang,
 //! 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels", Journal of Artificial
 //! Intelligence Research 70). The probabilities have to be those of a model that was not trained on
 //! the examples.
@@ -39,17 +39,15 @@ pub fn suspected(
     labels.iter().enumerate().map(likely).collect()
 }
 
-/// Leaves out the suspected labels that any of the answers agrees with: `answers` has the answers of one
-/// evaluation each, the class of each example. A model that gives up the label from one evaluation to
-/// the next is unsure of it.
-pub fn always_contradicted<'a>(
-    labels: &[u32],
+/// Leaves out the suspicions that any of the `others` does not share: those of a single evaluation each.
+/// A model that doubts a label at one evaluation and not at the next one is unsure of it.
+pub fn shared_by_all(
     mut suspected: Vec<Option<u32>>,
-    answers: impl Iterator<Item = &'a [u16]>,
+    others: impl Iterator<Item = Vec<Option<u32>>>,
 ) -> Vec<Option<u32>> {
-    for answers in answers {
-        for ((suspected, answer), label) in suspected.iter_mut().zip(answers).zip(labels) {
-            if u32::from(*answer) == *label {
+    for other in others {
+        for (suspected, other) in suspected.iter_mut().zip(other) {
+            if *suspected != other {
                 *suspected = None;
             }
         }
@@ -139,11 +137,9 @@ mod tests {
     }
 
     #[test]
-    fn a_label_that_an_answer_agrees_with_is_not_suspected() {
-        let labels = [0, 0, 1];
-        let suspected = vec![Some(1), Some(1), None];
-        let answers: [&[u16]; 2] = [&[1, 0, 1], &[1, 1, 0]];
-        let found = always_contradicted(&labels, suspected, answers.into_iter());
+    fn a_suspicion_that_one_evaluation_does_not_share_is_left_out() {
+        let others = [vec![Some(1), None, Some(1)], vec![Some(1), Some(1), Some(2)]];
+        let found = shared_by_all(vec![Some(1), Some(1), Some(2)], others.into_iter());
         assert_eq!(found, [Some(1), None, None]);
     }
 

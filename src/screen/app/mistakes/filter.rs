@@ -11,7 +11,7 @@ pub enum ShownReviews {
     /// The misclassified ones.
     #[default]
     Mistakes,
-    /// Those whose labels are likely wrong.
+    /// Those whose labels are suspected to be wrong.
     LabelErrors,
     /// Those whose labels the user has corrected.
     Corrected,
@@ -24,7 +24,7 @@ impl ShownReviews {
     pub fn title(self) -> &'static str {
         match self {
             Self::Mistakes => "mistakes",
-            Self::LabelErrors => "likely label errors",
+            Self::LabelErrors => "suspected label errors",
             Self::Corrected => "corrected labels",
             Self::All => "all reviews",
         }

@@ -9,7 +9,7 @@ pub use files::{FileReport, FileTask, LoadedPredictions};
 pub use filter::{ReviewFilter, ReviewOrder, ShownReviews, UnknownFilter};
 
 use crate::core::data::slice_columns::SliceColumn;
-use crate::core::label_errors::{always_contradicted, is_better_than_chance, suspected};
+use crate::core::label_errors::{is_better_than_chance, shared_by_all, suspected};
 use crate::core::train::Outcomes;
 use crate::run::predictions::corrections::Corrections;
 use crate::run::predictions::slices::{Slice, slices};
@@ -256,8 +256,8 @@ impl Mistakes {
     }
 
     /// The class that each review likely has instead of its label: by the probabilities of all
-    /// evaluations together, if no answer of their later half agrees with the label. `None` if the model
-    /// is no better than chance.
+    /// evaluations together and by those of each one of their later half. `None` if the model is no better
+    /// than chance.
     fn find_suspected(&self) -> Option<Vec<Option<u32>>> {
         let classes = self.evaluation()?.outcomes.classes();
         let outcomes = |evaluation: &KeptEvaluation| evaluation.outcomes.classes() == classes;
@@ -280,10 +280,14 @@ impl Mistakes {
         if !is_better_than_chance(&labels, classes, probability) {
             return None;
         }
-        let suspected = suspected(&labels, classes, probability);
-        // Early answers say little.
-        let later = evaluations[evaluations.len() / 2..].iter().map(|one| one.predicted());
-        Some(always_contradicted(&labels, suspected, later))
+        let together = suspected(&labels, classes, probability);
+        // Early evaluations say little.
+        let later = evaluations[evaluations.len() / 2..].iter();
+        let each = later.map(|one| {
+            let own = |review: usize, class: usize| one.probability(review, class);
+            suspected(&labels, classes, own)
+        });
+        Some(shared_by_all(together, each))
     }
 
     /// Finds the reviews that are shown, and keeps the selected one selected.

@@ -38,7 +38,7 @@ pub(super) const BINDINGS: &[Binding] = {
         here(
             &[char('v')],
             NextKind,
-            "Show: mistakes, likely label errors, corrected labels or all",
+            "Show: mistakes, suspected label errors, corrected labels or all",
             Some("show"),
         ),
         here(&[char('c')], NextCell, "Next cell of the confusion matrix, or all", Some("cell")),

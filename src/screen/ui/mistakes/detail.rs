@@ -46,7 +46,7 @@ pub(super) fn draw(
         lines.push(Line::styled(truncate_width(&text, width), theme.train()));
     } else if let Some(class) = mistakes.likely_class(index) {
         let text = lang.tr_with(
-            "likely a label error: all evaluations together say {0}; L corrects it",
+            "suspected label error: all evaluations together say {0}; L corrects it",
             &[&class_name(state, class)],
         );
         lines.push(Line::styled(truncate_width(&text, width), theme.warning()));
