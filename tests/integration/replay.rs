@@ -116,7 +116,9 @@ fn a_replay_on_the_dashboard() {
     terminal.wait_for("replay ×0.001 · step 0/6");
     terminal.press("2");
     terminal.wait_for("the saved model answers at the end of the replay");
-    terminal.press("\x1bq");
+    terminal.press("\x1b");
+    terminal.wait_for("╭ loss");
+    terminal.press("q");
     terminal.end(0);
     let mut terminal = Terminal::start(120, 40, &["replay", &outputs, "--speed", "0.001"], &[]);
     terminal.wait_for("replay ×0.001 · step 0/6");
