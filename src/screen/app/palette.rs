@@ -1,7 +1,8 @@
 //! The command palette: every action of a page, found by typing part of its name.
 //!
 //! What a user means by a word is what is called so: a page or a panel of that name comes before actions
-//! whose name contains the word, and those before names that only have its letters in order.
+//! whose name contains the word, and those before names whose words begin with its letters, or that it
+//! nearly spells. Letters that are scattered over a name find nothing.
 
 use super::action::Action;
 use super::editor;
@@ -91,12 +92,19 @@ impl CommandPalette {
                 Closeness::Key
             } else if let Some(closeness) = closeness(entry, typed) {
                 closeness
-            } else if by_name.is_some() || entry.keys.iter().any(|key| search.matches(key)) {
+            } else if by_name.as_ref().is_some_and(|found| begins_words(&entry.name, &found.1))
+                || is_misspelt(entry, typed)
+                || is_part_of_key(entry, typed)
+            {
                 Closeness::Letters
             } else {
                 continue;
             };
-            let (score, indices) = by_name.unwrap_or_default();
+            let (score, mut indices) = by_name.unwrap_or_default();
+            if !begins_words(&entry.name, &indices) && !is_one_part(&indices) {
+                // Scattered letters are not why it was found.
+                indices.clear();
+            }
             let shows = !entry.titles.is_empty() && !typed.is_empty();
             let rank = (closeness, shows, score);
             ranked.push((rank, PaletteMatch { entry: index, indices }));
@@ -111,7 +119,7 @@ impl CommandPalette {
 /// How close an entry is to what is typed, from the least to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Closeness {
-    /// Its letters are in the name in this order.
+    /// Its letters begin words of the name, or it is nearly a word of its names.
     Letters,
     /// Each word is a part of a word of its names.
     Part,
@@ -198,6 +206,53 @@ fn closeness_of_initials(entry: &PaletteEntry, typed: &str) -> Option<Closeness>
     }
 }
 
+/// Whether the characters of a name with these indices are beginnings of its words, such as the `s`, `t`
+/// and `m` of `Save the model`.
+fn begins_words(name: &str, indices: &[usize]) -> bool {
+    let characters: Vec<char> = name.chars().collect();
+    let is_start = |at: usize| match at.checked_sub(1).and_then(|before| characters.get(before)) {
+        Some(before) => !before.is_alphanumeric(),
+        None => true,
+    };
+    let mut before = None;
+    indices.iter().all(|&at| {
+        let goes_on = before.replace(at).is_some_and(|before| before + 1 == at);
+        goes_on || is_start(at)
+    })
+}
+
+/// Whether the indices are those of characters one after another.
+fn is_one_part(indices: &[usize]) -> bool {
+    indices.windows(2).all(|pair| pair[0] + 1 == pair[1])
+}
+
+/// Whether each typed word is, but for a letter or two, a word of the names of an entry.
+fn is_misspelt(entry: &PaletteEntry, typed: &str) -> bool {
+    let names = entry.titles.iter().chain([&entry.name, &entry.english]);
+    let text = names.map(|name| name.to_lowercase()).collect::<Vec<_>>().join(" ");
+    let words: Vec<&str> = text
+        .split(|c: char| !c.is_alphanumeric())
+        .chain(entry.words.split_whitespace())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let typed = typed.to_lowercase();
+    let is_near = |part: &str| {
+        let most = match part.chars().count() {
+            0..5 => return words.contains(&part),
+            5..8 => 1,
+            _ => 2,
+        };
+        words.iter().any(|word| strsim::osa_distance(part, word) <= most)
+    };
+    !typed.trim().is_empty() && typed.split_whitespace().all(is_near)
+}
+
+/// Whether more than a letter of what is typed is in the name of a key, such as `Ctrl` in `Ctrl-U`.
+fn is_part_of_key(entry: &PaletteEntry, typed: &str) -> bool {
+    let typed = typed.to_lowercase();
+    typed.len() > 1 && entry.keys.iter().any(|key| key.to_lowercase().contains(&typed))
+}
+
 /// Whether `typed` is the name of a key. Case matters for letters, but not for the names of other
 /// keys.
 fn is_key(key: &str, typed: &str) -> bool {
@@ -230,11 +285,6 @@ impl Search {
         indices.sort_unstable();
         indices.dedup();
         Some((score, indices.into_iter().map(|index| index as usize).collect()))
-    }
-
-    /// Whether the letters of each word occur in a text in order.
-    fn matches(&mut self, text: &str) -> bool {
-        self.fuzzy.score(Utf32Str::new(text, &mut self.buffer), &mut self.matcher).is_some()
     }
 }
 
@@ -297,6 +347,21 @@ mod tests {
         assert!(score("The next page", "np") > score("Down the page", "np"));
         assert!(score("Save the model", "model") > score("More or less", "mol"));
         assert!(score("Delete the word", "word") > score("Down to the order", "wod"));
+    }
+
+    #[test]
+    fn scattered_letters_find_nothing_but_beginnings_and_misspellings_do() {
+        assert_eq!(found("gpu"), [""; 0], "the g and u of `training` and `Quit`");
+        assert_eq!(found("oops"), [""; 0]);
+        assert_eq!(found("stm"), ["Save the model"]);
+        assert_eq!(found("savm"), ["Save the model"]);
+        assert_eq!(found("savt"), ["Save the model"]);
+        assert_eq!(found("modle"), ["Save the model"]);
+        assert_eq!(
+            found("trainig"),
+            ["Training: charts and metrics", "Quit; asks first while training"]
+        );
+        assert_eq!(found("es"), ["전체 다시 보기"], "a part of Esc");
     }
 
     #[test]
