@@ -66,7 +66,8 @@ pub(super) fn write_left_replay(
     let (lang, shown) = (state.lang, display_path(run));
     let path = path_argument(&run.display().to_string());
     if let Some(ended) = ended {
-        writeln!(out, "{}", lang.tr_with("{0}: {1}. See all of it with:", &[&shown, &ended]))?;
+        writeln!(out, "{shown}: {ended}")?;
+        writeln!(out, "{}", lang.tr("See all of it with:"))?;
         writeln!(out, "  {}", command_line(&["attach", &path]))?;
     } else {
         let text = "{0}: the replay was left at step {1}. Begin it again with:";

@@ -63,18 +63,18 @@ pub(super) fn in_short(
     let chosen = chosen.map(|setting| format!("{} {}", setting.name, setting.value));
     let mut lines: Vec<Line<'static>> = Vec::new();
     for (name, value) in metrics(run, lang) {
-        push_part(&mut lines, format!("{}: {value}", lang.tr(name)), (width, theme));
+        push_part(&mut lines, &format!("{}: {value}", lang.tr(name)), (width, theme));
     }
     for setting in chosen {
-        push_part(&mut lines, setting, (width, theme));
+        push_part(&mut lines, &setting, (width, theme));
     }
     lines.truncate(SHORT_LINES);
     lines
 }
 
 /// Adds a part to the last line, or begins another one.
-fn push_part(lines: &mut Vec<Line<'static>>, part: String, (width, theme): (usize, Theme)) {
-    let part = truncate_width(&part, width.saturating_sub(2));
+fn push_part(lines: &mut Vec<Line<'static>>, part: &str, (width, theme): (usize, Theme)) {
+    let part = truncate_width(part, width.saturating_sub(2));
     match lines.last_mut() {
         Some(last) if last.width() + 3 + part.width() < width => {
             last.push_span(Span::styled(format!(" · {part}"), theme.dim()));

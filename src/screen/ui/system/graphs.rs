@@ -155,7 +155,7 @@ fn times_of_run(points: &[(f64, f64)], cells: usize) -> Vec<Label> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
     let span = last.0 - first.0;
     let end = clock(last.0);
-    let mut labels = vec![(cells.saturating_sub(end.width()), end)];
+    let mut labels = vec![(cells.saturating_sub(end.width()), end), (0, clock(first.0))];
     let ticks = linear(first.0, last.0, (cells / TIME_LABEL).max(1), Unit::Duration);
     for tick in ticks.into_iter().filter(|_| span > 0.0) {
         let column = ((tick.value - first.0) / span * (cells - 1) as f64).round() as usize;
