@@ -28,7 +28,7 @@ pub fn draw(
         draw_hint(frame, inner, state.lang.tr("not yet known"), theme);
         return 0;
     };
-    let mut lines = model_lines(started, state.lang, theme);
+    let mut lines: Vec<Line> = model_lines(started, state.lang, theme).into();
     let widest = started.settings.iter().map(|s| s.name.len()).max().unwrap_or(0);
     // On a small screen, a value follows its name at once.
     let name_width = if theme.is_frameless() { 0 } else { widest };
@@ -68,6 +68,14 @@ pub fn draw(
     limit
 }
 
+/// The lines of the model and of every setting.
+pub(super) fn rows(started: &Started) -> usize {
+    MODEL_LINES + started.settings.len()
+}
+
+/// The lines about the model.
+const MODEL_LINES: usize = 3;
+
 /// The name of a device in the user's language: `cpu, 2 threads`, behind which may be more.
 fn device(value: &str, lang: Lang) -> String {
     let end = value.match_indices(", ").nth(1).map_or(value.len(), |(at, _)| at);
@@ -75,7 +83,7 @@ fn device(value: &str, lang: Lang) -> String {
     lang.tr_filled(name) + more
 }
 
-fn model_lines(started: &Started, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
+fn model_lines(started: &Started, lang: Lang, theme: Theme) -> [Line<'static>; MODEL_LINES] {
     let millions = format!("{:.2}", started.parameters as f64 / 1e6);
     let (train, eval) = (started.train_samples, started.eval_samples);
     // A saved model that is asked without a run has no samples.
@@ -84,7 +92,7 @@ fn model_lines(started: &Started, lang: Lang, theme: Theme) -> Vec<Line<'static>
     } else {
         lang.tr_with("{0} M parameters, {1} + {2} samples", &[&millions, &train, &eval])
     };
-    vec![
+    [
         Line::styled(truncate_width(&lang.tr_filled(&started.model), 60), theme.strong()),
         Line::from(lang.tr_filled(&started.architecture)),
         Line::from(size),

@@ -5,7 +5,7 @@ use crate::run::metric_series::History;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The most steps of runs whose curves are kept although they are not drawn: about 50 MB.
+/// The most steps of runs whose curves are kept although they are not needed: about 50 MB.
 const MAX_KEPT_STEPS: usize = 1 << 18;
 
 /// The curves of runs that were read.
@@ -56,13 +56,13 @@ impl KeptCurves {
         }
     }
 
-    /// Keeps curves that were read. Those read first are dropped if there are too many, except the
-    /// `drawn` ones.
+    /// Keeps curves that were read. Those read first are dropped if there are too many, except those
+    /// that are needed.
     pub fn insert(
         &mut self,
         folder: PathBuf,
         curves: Result<Box<History>, String>,
-        drawn: impl Fn(&Path) -> bool,
+        is_needed: impl Fn(&Path) -> bool,
     ) {
         self.reading.remove(&folder);
         self.order.retain(|known| *known != folder);
@@ -72,7 +72,7 @@ impl KeptCurves {
             curves.as_ref().map_or(0, |history| history.loss.len())
         };
         let others: Vec<PathBuf> =
-            self.order.iter().rev().filter(|known| !drawn(known)).cloned().collect();
+            self.order.iter().rev().filter(|known| !is_needed(known)).cloned().collect();
         let mut kept = 0;
         for other in others {
             kept += self.read.get(&other).map_or(0, steps);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_steps_are_dropped_but_not_those_drawn() {
+    fn too_many_steps_are_dropped_but_not_those_needed() {
         let mut curves = KeptCurves::default();
         let large = history(MAX_KEPT_STEPS as u64 / 2);
         let folders = ["a", "b", "c", "d"].map(PathBuf::from);
@@ -141,7 +141,7 @@ mod tests {
             curves.insert(folder.clone(), Ok(large.clone()), |known| known == Path::new("a"));
         }
         let kept = folders.each_ref().map(|folder| curves.get(folder).is_some());
-        assert_eq!(kept, [true, false, true, true], "the oldest one that is not drawn");
+        assert_eq!(kept, [true, false, true, true], "the oldest one that is not needed");
         curves.rename(Path::new("a"), Path::new("z"));
         assert!(curves.get(Path::new("z")).is_some() && curves.get(Path::new("a")).is_none());
     }

@@ -123,15 +123,31 @@ impl RunComparison {
         self.compared().filter_map(|(.., history)| history).chain(preview)
     }
 
-    /// The selected run, if its curves have to be read to be drawn; they then count as being read. One
-    /// run is read at a time, so that a selection that moves on does not wait for those it has passed.
+    /// The run whose curves are to be read next: the selected one or, once it is drawn, one beside it in
+    /// the list, which is likely selected next; they then count as being read. One run is read at a time,
+    /// so that a selection that moves on does not wait for those it has passed.
     pub fn begin_reading(&mut self) -> Option<PathBuf> {
         if !(self.is_complete || self.has_moved) || self.curves.is_reading() {
             return None;
         }
-        let selected = self.selected_run().filter(|found| found.summary.is_ok())?;
-        let folder = selected.folder.clone();
-        self.curves.begin(&folder).then_some(folder)
+        let selected = self.folder_at(self.selected)?;
+        if self.curves.begin(&selected) {
+            return Some(selected);
+        }
+        let mut beside = self.beside_selected().into_iter();
+        beside.find(|folder| self.curves.get(folder).is_none() && self.curves.begin(folder))
+    }
+
+    /// The folder of a run among those shown, if it can be read.
+    fn folder_at(&self, index: usize) -> Option<PathBuf> {
+        let found = &self.found[*self.shown.get(index)?];
+        found.summary.is_ok().then(|| found.folder.clone())
+    }
+
+    /// The runs below and above the selected one.
+    fn beside_selected(&self) -> Vec<PathBuf> {
+        let beside = [self.selected.checked_add(1), self.selected.checked_sub(1)];
+        beside.into_iter().flatten().filter_map(|index| self.folder_at(index)).collect()
     }
 
     /// The runs whose settings are compared: those in the chart or, if there are none, all runs
@@ -249,12 +265,11 @@ impl RunComparison {
                 if let Ok(history) = &mut curves {
                     history.smooth(smoothing);
                 }
-                let selected = self.selected_run().map(|found| found.folder.clone());
-                let charted = &self.charted;
-                self.curves.insert(folder.clone(), curves, |drawn| {
-                    let is_charted = charted.iter().flatten().any(|charted| charted == drawn);
-                    is_charted || selected.as_deref() == Some(drawn)
-                });
+                let mut needed = self.beside_selected();
+                needed.extend(self.folder_at(self.selected));
+                needed.extend(self.charted.iter().flatten().cloned());
+                let is_needed = |folder: &Path| needed.iter().any(|needed| needed == folder);
+                self.curves.insert(folder.clone(), curves, is_needed);
                 // A run in the chart that has changed meanwhile is read again.
                 let is_charted = self.chart_slot(&folder).is_some();
                 return (is_charted && self.curves.begin(&folder)).then_some(folder);

@@ -13,9 +13,12 @@ use ratatui::layout::{Constraint, Layout, Rect};
 /// The columns from which the log is beside the loss.
 const BESIDE: u16 = 100;
 
-/// Whether there is anything to draw.
-pub(super) fn has_content(state: &State) -> bool {
-    state.started.is_some()
+/// The rows that it needs at most; `None` if there is nothing to draw.
+pub(super) fn rows(state: &State) -> Option<u16> {
+    let started = state.started.as_ref()?;
+    let is_run = state.asked_model.is_none();
+    let settings = settings::rows(started) + 2;
+    Some(if is_run { u16::MAX } else { u16::try_from(settings).unwrap_or(u16::MAX) })
 }
 
 /// Draws the loss and the log of the run, or the settings of a model that is asked without a run.

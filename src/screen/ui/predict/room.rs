@@ -33,7 +33,8 @@ pub(super) fn below_history(
     theme: Theme,
 ) -> (Rect, Option<Rect>) {
     let most = area.height.saturating_sub(MIN_COMPANION);
-    if !is_roomy(page, theme) || most < MIN_HISTORY || !companion::has_content(state) {
+    let Some(needed) = companion::rows(state) else { return (area, None) };
+    if !is_roomy(page, theme) || most < MIN_HISTORY {
         return (area, None);
     }
     let kept = u16::try_from(history::rows(state, area.width, theme) + 2).unwrap_or(u16::MAX);
@@ -42,7 +43,8 @@ pub(super) fn below_history(
     if kept > most {
         return (area, None);
     }
-    let rows = [Constraint::Length(kept), Constraint::Fill(1)];
+    let rest = area.height.saturating_sub(kept).min(needed);
+    let rows = [Constraint::Fill(1), Constraint::Length(rest)];
     let [history, rest] = Layout::vertical(rows).areas(area);
     (history, Some(rest))
 }

@@ -1,7 +1,7 @@
 //! The histories of an enlarged panel, as graphs with a scale and a time axis.
 
 use super::{MetricHistory, MetricRow, Scale, Shown};
-use crate::run::metric_series::ticks::{Unit, clock, linear, round_bounds};
+use crate::run::metric_series::ticks::{Tick, Unit, clock, linear, round_bounds};
 use crate::screen::lang::Lang;
 use crate::screen::ui::theme::Theme;
 use crate::screen::ui::widgets::area_graph;
@@ -141,13 +141,18 @@ fn times_ago(points: &[(f64, f64)], cells: usize, lang: Lang) -> Vec<Label> {
         return labels;
     }
     let span = interval * (cells - 1) as f64;
-    let ticks = linear(0.0, span, (cells / TIME_LABEL).max(1), Unit::Duration);
-    for tick in ticks.iter().skip(1) {
+    for tick in times(0.0, span, cells).into_iter().skip(1) {
         let text = lang.tr_with("{0} ago", &[&tick.label]);
         let column = (cells - 1).saturating_sub((tick.value / interval).round() as usize);
         labels.push((column.saturating_sub(text.width() / 2), text));
     }
     labels
+}
+
+/// The times of an axis with this many cells, in whole seconds.
+fn times(from: f64, until: f64, cells: usize) -> Vec<Tick> {
+    let most = (cells / TIME_LABEL).min((until - from).max(0.0) as usize);
+    if most == 0 { Vec::new() } else { linear(from, until, most, Unit::Duration) }
 }
 
 /// The labels of an axis over a run: the time since its training began.
@@ -156,8 +161,7 @@ fn times_of_run(points: &[(f64, f64)], cells: usize) -> Vec<Label> {
     let span = last.0 - first.0;
     let end = clock(last.0);
     let mut labels = vec![(cells.saturating_sub(end.width()), end), (0, clock(first.0))];
-    let ticks = linear(first.0, last.0, (cells / TIME_LABEL).max(1), Unit::Duration);
-    for tick in ticks.into_iter().filter(|_| span > 0.0) {
+    for tick in times(first.0, last.0, cells) {
         let column = ((tick.value - first.0) / span * (cells - 1) as f64).round() as usize;
         labels.push((column.saturating_sub(tick.label.width() / 2), tick.label));
     }
