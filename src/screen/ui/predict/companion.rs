@@ -36,7 +36,13 @@ pub(super) fn draw(
     }
     let columns = if area.width >= BESIDE { [3, 2] } else { [1, 0] };
     let [left, right] = Layout::horizontal(columns.map(Constraint::Fill)).areas(area);
+    let range = layout.y_ranges.get(&Panel::Loss).copied();
     curves::draw(frame, left, Panel::Loss, block(Panel::Loss), state, theme, layout);
+    // The chart of the training page keeps its range.
+    match range {
+        Some(range) => layout.y_ranges.insert(Panel::Loss, range),
+        None => layout.y_ranges.remove(&Panel::Loss),
+    };
     if right.width > 0 {
         log::draw_tail(frame, right, block(Panel::Log), state, theme);
     }
