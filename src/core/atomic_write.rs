@@ -5,11 +5,12 @@ mod streamed;
 
 pub use streamed::AtomicFile;
 
+use crate::core::text::display_path;
 use publication::Publication;
 use std::fs::{File, Permissions};
-use std::io::{Result, Write};
+use std::io::{Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// The name prefix of files and folders that are being written or removed.
 const UNFINISHED: &str = ".unfinished-";
@@ -40,6 +41,32 @@ fn parent(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Creates a temporary file beside a file.
+///
+/// # Errors
+/// I/O errors. That of a missing folder names the folder.
+fn temporary_beside(file: &Path) -> Result<NamedTempFile> {
+    let folder = parent(file);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
+    with_mode(builder, 0o666).tempfile_in(folder).map_err(|error| {
+        if error.kind() == ErrorKind::NotFound {
+            let folder = display_path(folder);
+            return Error::new(ErrorKind::NotFound, format!("there is no folder {folder}"));
+        }
+        without_temporary_name(error)
+    })
+}
+
+/// The system's error without the name of the temporary file, which means nothing to a user: the message
+/// of an error of `tempfile` is that of the system with the path behind it.
+fn without_temporary_name(error: Error) -> Error {
+    let text = error.to_string();
+    let number = text.split_once("(os error ").and_then(|(_, rest)| rest.split(')').next());
+    let number = number.and_then(|number| number.parse().ok());
+    number.map_or(error, Error::from_raw_os_error)
+}
+
 /// Flushes renames in a folder to disk.
 fn sync_folder(folder: &Path) -> Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
@@ -50,14 +77,11 @@ fn sync_folder(folder: &Path) -> Result<()> {
 /// # Errors
 /// I/O errors; an existing file is then unchanged.
 pub fn write_atomically(file: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = parent(file);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED);
-    let mut temporary = with_mode(builder, 0o666).tempfile_in(folder)?;
-    temporary.write_all(bytes)?;
+    let mut temporary = temporary_beside(file)?;
+    temporary.as_file_mut().write_all(bytes)?;
     temporary.as_file().sync_all()?;
     temporary.persist(file).map_err(|error| error.error)?;
-    sync_folder(folder)
+    sync_folder(parent(file))
 }
 
 /// A temporary folder that is filled and then published atomically.
@@ -75,7 +99,8 @@ impl Staging {
         std::fs::create_dir_all(parent)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(UNFINISHED);
-        let folder = with_mode(builder, 0o777).tempdir_in(parent)?;
+        let folder =
+            with_mode(builder, 0o777).tempdir_in(parent).map_err(without_temporary_name)?;
         Ok(Self { folder, parent: parent.to_path_buf() })
     }
 
@@ -150,8 +175,8 @@ impl Staging {
         for name in &names {
             let target = self.parent.join(name);
             if target.is_dir() {
-                return Err(std::io::Error::new(
-                    std::io::ErrorKind::IsADirectory,
+                return Err(Error::new(
+                    ErrorKind::IsADirectory,
                     format!("{} is a folder; rename or remove it", target.display()),
                 ));
             }
@@ -260,6 +285,36 @@ mod tests {
         write_atomically(&file, b"new")?;
         assert_eq!(std::fs::read(&file)?, b"new");
         assert_eq!(names(folder.path()), ["a"]);
+        Ok(())
+    }
+
+    #[test]
+    fn an_error_names_the_missing_folder_and_no_temporary_file() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let missing = folder.path().join("missing");
+        let shown = display_path(&missing);
+        let errors = [
+            write_atomically(&missing.join("a.tsv"), b"x").err(),
+            AtomicFile::create(&missing.join("a.tsv")).err(),
+        ];
+        for error in errors.into_iter().flatten() {
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            assert_eq!(error.to_string(), format!("there is no folder {shown}"));
+            assert_eq!(crate::core::write_advice::advice(&error), "Create the folder");
+        }
+        // A file where a folder is expected.
+        std::fs::write(folder.path().join("file"), b"")?;
+        let below_file = folder.path().join("file/a.tsv");
+        let errors = [
+            write_atomically(&below_file, b"x").err(),
+            AtomicFile::create(&below_file).err(),
+            Staging::new(&below_file).err(),
+        ];
+        assert_eq!(errors.len(), errors.iter().flatten().count());
+        for error in errors.into_iter().flatten() {
+            assert!(error.raw_os_error().is_some(), "{error}");
+            assert!(!error.to_string().contains(UNFINISHED), "{error}");
+        }
         Ok(())
     }
 

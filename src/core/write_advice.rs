@@ -7,6 +7,7 @@ pub fn advice(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Free some disk space",
         ErrorKind::FileTooLarge => "Raise the limit of the size of files (ulimit -f)",
+        ErrorKind::NotFound => "Create the folder",
         ErrorKind::PermissionDenied => "Check its permissions",
         ErrorKind::ReadOnlyFilesystem => {
             "Make its file system writable, or pass another --output-dir"
@@ -62,6 +63,7 @@ mod tests {
             (Errno::IO, "The device fails: check it and its cables"),
             (Errno::ROFS, "Make its file system writable, or pass another --output-dir"),
             (Errno::MFILE, "Raise the limit of open files (ulimit -n)"),
+            (Errno::NOENT, "Create the folder"),
             (Errno::ACCESS, "Check its permissions"),
             (Errno::ISDIR, "Check the folder"),
         ] {

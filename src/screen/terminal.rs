@@ -19,6 +19,7 @@ mod width_probe;
 mod writer;
 
 use crate::run::protocol::{Activity, Command, RunReport};
+use crate::run::run_index::RunIndexReport;
 use crate::run::system_metrics::SystemSampler;
 use crate::run::worker::panic_if_requested;
 use crate::screen::app::{FrameLayout, Message, RunLocation, State, update};
@@ -366,7 +367,7 @@ fn is_awaited(message: &Message) -> bool {
         message,
         Message::Report(
             RunReport::Answer(_) | RunReport::Explained(_) | RunReport::Activity(Activity::Idle)
-        )
+        ) | Message::RunIndex(RunIndexReport::Curves(..))
     )
 }
 

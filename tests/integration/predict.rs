@@ -95,7 +95,8 @@ fn files_are_classified_and_written_in_three_formats() {
     let refused = stderr(&predict(&[&input[..], &["--output-file", "out.txt"]].concat()).failure());
     assert!(refused.contains("out.txt: unknown file extension"), "{refused}");
     let missing = stderr(&predict(&["x", "--output-file", "no/where.tsv"]).failure());
-    assert!(missing.contains("no/where.tsv: "), "{missing}");
+    let expected = "no/where.tsv: there is no folder no. Create the folder";
+    assert!(missing.contains(expected), "{missing}");
     write(folder.path(), "outputs/calibration.json", "{\"temperature\": -1}");
     let damaged = stderr(&predict(&["x"]).failure());
     assert!(damaged.contains("outputs/calibration.json: no temperature"), "{damaged}");

@@ -110,6 +110,9 @@ fn a_replay_on_the_dashboard() {
     terminal.press("q");
     let text = terminal.end(0);
     assert!(!text.contains("TrainOutput") && !text.contains("saved"), "{text}");
+    // The result is printed as at the end of the run itself.
+    assert!(text.contains("best      highest accuracy 0."), "{text}");
+    assert!(text.contains("6 steps") && text.contains("--model-name-or-path"), "{text}");
 
     // Quitting during a replay needs no confirmation.
     let mut terminal = Terminal::start(120, 40, &["replay", &outputs, "--speed", "0.001"], &[]);
@@ -117,9 +120,11 @@ fn a_replay_on_the_dashboard() {
     terminal.press("2");
     terminal.wait_for("the saved model answers at the end of the replay");
     terminal.press("\x1b");
-    terminal.wait_for("╭ loss");
+    terminal.wait_for("╭ progress");
     terminal.press("q");
-    terminal.end(0);
+    let text = terminal.end(0);
+    assert!(text.contains("outputs: the run has finished"), "{text}");
+    assert!(text.contains("See all of it with:") && text.contains(" attach "), "{text}");
     let mut terminal = Terminal::start(120, 40, &["replay", &outputs, "--speed", "0.001"], &[]);
     terminal.wait_for("replay ×0.001 · step 0/6");
     terminal.signal("-TERM");
@@ -133,5 +138,15 @@ fn a_replay_on_the_dashboard() {
     let mut terminal = Terminal::start(120, 40, &["replay", &journal, "--speed", "max"], &[]);
     terminal.wait_for("replay · cut off · step 2/6");
     terminal.press("q");
-    terminal.end(0);
+    let text = terminal.end(0).replace('\n', "");
+    assert!(text.contains("the run was killed after step 2 of 6; resume it: "), "{text}");
+    // A recording that is not in the folder of a run.
+    let file = folder.path().join("run.jsonl").display().to_string();
+    std::fs::copy(&journal, &file).expect("a file");
+    let arguments = ["replay", &file, "--speed", "max", "--lang", "ko"];
+    let mut terminal = Terminal::start(120, 40, &arguments, &[]);
+    terminal.wait_for("2/6");
+    terminal.press("q");
+    let text = terminal.end(0);
+    assert!(text.contains("run.jsonl: 스텝 2에서 재생을 멈췄습니다. 다시 재생하려면:"), "{text}");
 }

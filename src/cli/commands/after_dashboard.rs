@@ -55,6 +55,28 @@ pub(super) fn write_has_ended(state: &State, out: &mut impl Write) -> std::io::R
     out.flush()
 }
 
+/// Says what became of a run whose replay the user has left before its end, and how to see all of it:
+/// `ended` describes the end of the run in this folder, if it has ended.
+pub(super) fn write_left_replay(
+    state: &State,
+    run: &Path,
+    ended: Option<&str>,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    let (lang, shown) = (state.lang, display_path(run));
+    let path = path_argument(&run.display().to_string());
+    if let Some(ended) = ended {
+        writeln!(out, "{shown}: {ended}")?;
+        writeln!(out, "{}", lang.tr("See all of it with:"))?;
+        writeln!(out, "  {}", command_line(&["attach", &path]))?;
+    } else {
+        let text = "{0}: the replay was left at step {1}. Begin it again with:";
+        writeln!(out, "{}", lang.tr_with(text, &[&shown, &state.steps_done()]))?;
+        writeln!(out, "  {}", command_line(&["replay", &path]))?;
+    }
+    out.flush()
+}
+
 /// The columns of the terminal on standard output; `None` if it is none, or does not tell them.
 fn terminal_columns() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
@@ -86,7 +108,7 @@ pub(super) fn write_summary(state: &State, out: &mut impl Write) -> std::io::Res
         writeln!(out, "{}:", command.purpose)?;
         writeln!(out, "  {}", command_line(&arguments))?;
     }
-    if state.steps_done() > 0 && state.saved.is_none() {
+    if state.steps_done() > 0 && state.saved.is_none() && state.replay.is_none() {
         print_to_stderr(lang.tr("The dashboard closed before the model was saved."));
     }
     if let Some(failed) = &state.failed {

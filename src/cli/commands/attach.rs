@@ -193,6 +193,11 @@ fn shown(folder: &Path) -> String {
     sanitize_for_terminal(&folder.display().to_string()).into_owned()
 }
 
+/// How the run in a folder ended; `None` while it is or may be under way.
+pub(super) fn end_of(folder: &Path, lang: Lang) -> Option<String> {
+    describe_end(folder, other_computer(folder).is_some(), lang)
+}
+
 /// How a run ended; `None` while a process of this computer runs it, or one of another computer may.
 fn describe_end(folder: &Path, may_run_elsewhere: bool, lang: Lang) -> Option<String> {
     let summary = read_entry(folder, folder).and_then(|entry| entry.summary.ok())?;

@@ -1,6 +1,6 @@
 //! `nsmc-tui replay`.
 
-use super::after_dashboard::attach_command;
+use super::after_dashboard::{attach_command, write_left_replay, write_summary};
 use super::{attach, dashboard};
 use crate::cli::flags::ReplayFlags;
 use crate::cli::output::print_to_stderr;
@@ -34,10 +34,15 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
         ExitCode::SUCCESS
     } else {
         let mut replay = Replay::new(flags.speed);
-        replay.folder = folder;
+        replay.folder.clone_from(&folder);
         let state = State { replay: Some(replay), ..State::default() };
-        match dashboard::show(&worker.channels, flags.display.options(), state)?.0 {
-            ExitReason::Quit | ExitReason::Detached | ExitReason::HungUp => ExitCode::SUCCESS,
+        let (leaving, state) = dashboard::show(&worker.channels, flags.display.options(), state)?;
+        match leaving {
+            ExitReason::Quit | ExitReason::Detached => {
+                has_ended = write_end(&state, flags, folder.as_deref(), &mut out)?;
+                ExitCode::SUCCESS
+            }
+            ExitReason::HungUp => ExitCode::SUCCESS,
             ExitReason::Signalled(number) => ExitCode::from(128 + number),
             ExitReason::Panicked => bail!("the dashboard failed"),
         }
@@ -49,6 +54,27 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
         print_to_stderr(format_args!("  {}", attach_command(&flags.run)));
     }
     Ok(code)
+}
+
+/// Prints the result of a run whose replay has come to its end, or how the run ended of which only a part
+/// was replayed. Returns whether the run has ended.
+fn write_end(
+    state: &State,
+    flags: &ReplayFlags,
+    folder: Option<&Path>,
+    out: &mut impl Write,
+) -> std::io::Result<bool> {
+    if state.finished.is_some() || state.failed.is_some() {
+        write_summary(state, out)?;
+        return Ok(true);
+    }
+    if is_locked(&flags.run) {
+        return Ok(false);
+    }
+    let ended = folder.and_then(|folder| attach::end_of(folder, state.lang));
+    let run = folder.filter(|_| ended.is_some()).unwrap_or(&flags.run);
+    write_left_replay(state, run, ended.as_deref(), out)?;
+    Ok(ended.is_some())
 }
 
 /// The folder of the run whose folder or journal is given; `None` for a recording elsewhere.

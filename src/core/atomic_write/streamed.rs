@@ -1,6 +1,6 @@
 //! A file that is written piece by piece and appears when it is complete.
 
-use super::{UNFINISHED, parent, sync_folder, with_mode};
+use super::{parent, sync_folder, temporary_beside, without_temporary_name};
 use std::io::{BufWriter, Result, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -20,9 +20,7 @@ impl AtomicFile {
         if file.is_dir() {
             return Err(std::io::ErrorKind::IsADirectory.into());
         }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(UNFINISHED);
-        let temporary = with_mode(builder, 0o666).tempfile_in(parent(file))?;
+        let temporary = temporary_beside(file)?;
         Ok(Self { temporary: BufWriter::new(temporary), file: file.to_path_buf() })
     }
 
@@ -31,7 +29,8 @@ impl AtomicFile {
     /// # Errors
     /// I/O errors; an existing file is then unchanged.
     pub fn publish(self) -> Result<()> {
-        let temporary = self.temporary.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        let temporary = self.temporary.into_inner().map_err(std::io::IntoInnerError::into_error);
+        let temporary = temporary.map_err(without_temporary_name)?;
         temporary.as_file().sync_all()?;
         temporary.persist(&self.file).map_err(|error| error.error)?;
         sync_folder(parent(&self.file))
@@ -40,11 +39,11 @@ impl AtomicFile {
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        self.temporary.write(bytes)
+        self.temporary.write(bytes).map_err(without_temporary_name)
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.temporary.flush()
+        self.temporary.flush().map_err(without_temporary_name)
     }
 }
 

@@ -45,7 +45,7 @@ impl fmt::Display for DeviceChoice {
 
 /// The CPU's name in the list of settings, for example `cpu, 2 threads`.
 pub(super) fn cpu_name(threads: usize) -> String {
-    format!("cpu, {threads} thread{}", if threads == 1 { "" } else { "s" })
+    if threads == 1 { "cpu, 1 thread".to_owned() } else { format!("cpu, {threads} threads") }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::run::run_index::{
     read_history,
 };
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,10 @@ const SCAN_INTERVAL: Duration = Duration::from_secs(3);
 
 /// The time until the next search, as a multiple of the time that the last one took.
 const SCAN_COST_FACTOR: u32 = 10;
+
+/// The time until curves are read again, as a multiple of the time that it took: the whole journal of a
+/// run that goes on is read.
+const CURVES_COST_FACTOR: u32 = 10;
 
 /// Starts the thread that indexes the runs below `root`.
 ///
@@ -26,8 +30,16 @@ pub fn start(root: PathBuf) -> std::io::Result<Worker<RunIndexChannels>> {
     let (commands, command) = unbounded();
     let thread = std::thread::Builder::new().name("run index".to_owned()).spawn(move || {
         let known = BTreeMap::new();
-        let mut watcher =
-            RunIndexWatcher { root, known, is_complete: false, is_edited: false, report, command };
+        let mut watcher = RunIndexWatcher {
+            root,
+            known,
+            is_complete: false,
+            is_edited: false,
+            curves_due: BTreeMap::new(),
+            postponed: BTreeSet::new(),
+            report,
+            command,
+        };
         // The thread exits when the receiver is dropped.
         let _ = watcher.run();
     })?;
@@ -41,6 +53,10 @@ struct RunIndexWatcher {
     is_complete: bool,
     /// Whether a run was changed since the last search.
     is_edited: bool,
+    /// When the curves of each run may be read again.
+    curves_due: BTreeMap<PathBuf, Instant>,
+    /// The runs whose curves are to be read again as soon as they may.
+    postponed: BTreeSet<PathBuf>,
     report: Sender<RunIndexReport>,
     command: Receiver<RunIndexCommand>,
 }
@@ -57,9 +73,16 @@ impl RunIndexWatcher {
             // Many folders take a long time to search, so the interval grows with the duration.
             let next = Instant::now() + SCAN_INTERVAL.max(began.elapsed() * SCAN_COST_FACTOR);
             while !self.is_edited {
-                match self.command.recv_deadline(next) {
+                let due = self.postponed.iter().filter_map(|folder| self.curves_due.get(folder));
+                let until = due.min().map_or(next, |due| next.min(*due));
+                match self.command.recv_deadline(until) {
                     Ok(command) => self.handle(command)?,
-                    Err(RecvTimeoutError::Timeout) => break,
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.read_postponed()?;
+                        if Instant::now() >= next {
+                            break;
+                        }
+                    }
                     Err(RecvTimeoutError::Disconnected) => return Err(Disconnected),
                 }
             }
@@ -109,12 +132,61 @@ impl RunIndexWatcher {
         }
     }
 
+    /// Reads the curves of a run, at once or when they may be read again.
     fn read_curves(&mut self, folder: &Path) -> Result<(), Disconnected> {
+        let began = Instant::now();
+        if self.curves_due.get(folder).is_some_and(|due| *due > began) {
+            self.postponed.insert(folder.to_path_buf());
+            return Ok(());
+        }
         let read = read_history(folder).map(Box::new);
+        let due = Instant::now() + began.elapsed() * CURVES_COST_FACTOR;
+        self.curves_due.insert(folder.to_path_buf(), due);
         self.send(RunIndexReport::Curves(folder.to_path_buf(), read))
+    }
+
+    /// Reads the curves that were postponed until now.
+    fn read_postponed(&mut self) -> Result<(), Disconnected> {
+        for folder in std::mem::take(&mut self.postponed) {
+            self.read_curves(&folder)?;
+        }
+        Ok(())
     }
 
     fn send(&self, report: RunIndexReport) -> Result<(), Disconnected> {
         self.report.send(report).map_err(|_| Disconnected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::run_index::tests::write_run;
+
+    #[test]
+    fn curves_that_are_asked_for_again_are_read_later() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("a");
+        write_run(&folder);
+        let (report, reports) = unbounded();
+        let (_commands, command) = unbounded();
+        let mut watcher = RunIndexWatcher {
+            root: root.path().to_path_buf(),
+            known: BTreeMap::new(),
+            is_complete: false,
+            is_edited: false,
+            curves_due: BTreeMap::new(),
+            postponed: BTreeSet::new(),
+            report,
+            command,
+        };
+        let is_read = || matches!(reports.try_recv(), Ok(RunIndexReport::Curves(_, Ok(_))));
+        assert!(watcher.read_curves(&folder).is_ok() && is_read(), "at once");
+        watcher.curves_due.insert(folder.clone(), Instant::now() + Duration::from_mins(1));
+        assert!(watcher.read_curves(&folder).is_ok() && !is_read(), "it is postponed");
+        assert!(watcher.read_postponed().is_ok() && !is_read(), "it is not due");
+        watcher.curves_due.insert(folder.clone(), Instant::now());
+        assert!(watcher.read_postponed().is_ok() && is_read());
+        assert!(watcher.postponed.is_empty());
     }
 }

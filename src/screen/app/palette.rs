@@ -1,13 +1,17 @@
 //! The command palette: every action of a page, found by typing part of its name.
 //!
 //! What a user means by a word is what is called so: a page or a panel of that name comes before actions
-//! whose name contains the word, and those before names that only have its letters in order.
+//! whose name contains the word, and those before names whose words begin with its letters, or that it
+//! nearly spells. Letters that are scattered over a name find nothing.
+
+mod spelling;
 
 use super::action::Action;
 use super::editor;
 use crate::core::initials;
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
+use spelling::{begins_words, is_key, is_misspelt, is_one_part, is_part_of_key};
 use tui_input::{Input, InputRequest};
 
 /// An action that is available on the page.
@@ -91,12 +95,19 @@ impl CommandPalette {
                 Closeness::Key
             } else if let Some(closeness) = closeness(entry, typed) {
                 closeness
-            } else if by_name.is_some() || entry.keys.iter().any(|key| search.matches(key)) {
+            } else if by_name.as_ref().is_some_and(|found| begins_words(&entry.name, &found.1))
+                || is_misspelt(entry, typed)
+                || is_part_of_key(entry, typed)
+            {
                 Closeness::Letters
             } else {
                 continue;
             };
-            let (score, indices) = by_name.unwrap_or_default();
+            let (score, mut indices) = by_name.unwrap_or_default();
+            if !begins_words(&entry.name, &indices) && !is_one_part(&indices) {
+                // Scattered letters are not why it was found.
+                indices.clear();
+            }
             let shows = !entry.titles.is_empty() && !typed.is_empty();
             let rank = (closeness, shows, score);
             ranked.push((rank, PaletteMatch { entry: index, indices }));
@@ -111,7 +122,7 @@ impl CommandPalette {
 /// How close an entry is to what is typed, from the least to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Closeness {
-    /// Its letters are in the name in this order.
+    /// Its letters begin words of the name, or it is nearly a word of its names.
     Letters,
     /// Each word is a part of a word of its names.
     Part,
@@ -198,12 +209,6 @@ fn closeness_of_initials(entry: &PaletteEntry, typed: &str) -> Option<Closeness>
     }
 }
 
-/// Whether `typed` is the name of a key. Case matters for letters, but not for the names of other
-/// keys.
-fn is_key(key: &str, typed: &str) -> bool {
-    key == typed || (key.len() > 1 && key.eq_ignore_ascii_case(typed))
-}
-
 /// Matches texts against what is typed, without regard to case. Each typed word has to match.
 struct Search {
     matcher: Matcher,
@@ -230,11 +235,6 @@ impl Search {
         indices.sort_unstable();
         indices.dedup();
         Some((score, indices.into_iter().map(|index| index as usize).collect()))
-    }
-
-    /// Whether the letters of each word occur in a text in order.
-    fn matches(&mut self, text: &str) -> bool {
-        self.fuzzy.score(Utf32Str::new(text, &mut self.buffer), &mut self.matcher).is_some()
     }
 }
 
@@ -297,6 +297,21 @@ mod tests {
         assert!(score("The next page", "np") > score("Down the page", "np"));
         assert!(score("Save the model", "model") > score("More or less", "mol"));
         assert!(score("Delete the word", "word") > score("Down to the order", "wod"));
+    }
+
+    #[test]
+    fn scattered_letters_find_nothing_but_beginnings_and_misspellings_do() {
+        assert_eq!(found("gpu"), [""; 0], "the g and u of `training` and `Quit`");
+        assert_eq!(found("oops"), [""; 0]);
+        assert_eq!(found("stm"), ["Save the model"]);
+        assert_eq!(found("savm"), ["Save the model"]);
+        assert_eq!(found("savt"), ["Save the model"]);
+        assert_eq!(found("modle"), ["Save the model"]);
+        assert_eq!(
+            found("trainig"),
+            ["Training: charts and metrics", "Quit; asks first while training"]
+        );
+        assert_eq!(found("es"), ["전체 다시 보기"], "a part of Esc");
     }
 
     #[test]

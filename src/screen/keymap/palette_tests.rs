@@ -1,6 +1,6 @@
 //! What words find in the palette and in the help.
 
-use super::scene_tests::{text_of, training};
+use super::scene_tests::{compared, text_of, training};
 use super::*;
 use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::run_control::RunControlAction;
@@ -143,6 +143,38 @@ fn the_first_match_of_a_word_is_what_is_meant() {
     update(&mut state, Message::Paste("reliability".to_owned()));
     press(&mut state, key_press(KeyCode::Enter));
     assert_eq!((state.overlay, state.panels.focus), (None, Panel::Calibration));
+}
+
+#[test]
+fn what_is_meant_by_nothing_finds_nothing() {
+    let found = |state: &State, typed: &str| -> Vec<String> {
+        let mut state = state.clone();
+        let entries = commands(&state);
+        update(&mut state, Message::OpenPalette(entries));
+        update(&mut state, Message::Paste(typed.to_owned()));
+        let palette = &state.palette;
+        palette.matches.iter().map(|found| palette.entries[found.entry].name.clone()).collect()
+    };
+    for lang in [Lang::English, Lang::Korean] {
+        let runs = State { lang, ..compared() };
+        assert_eq!(found(&runs, "gpu"), [""; 0], "the list of runs has no such panel");
+        for page in Page::ALL {
+            let state = State { lang, page, ..training() };
+            for typed in ["oops", "xyzzy", "ㅋㅋㅋ", "아무거나"] {
+                assert_eq!(found(&state, typed), [""; 0], "{typed} on {page:?}");
+            }
+            if page != Page::Runs {
+                let gpu = found(&state, "gpu");
+                let system = [lang.tr("system")].map(|name| lang.tr_with("Panel: {0}", &[&name]));
+                assert_eq!(gpu, system, "on {page:?}");
+            }
+        }
+    }
+    let mut state = training();
+    press(&mut state, key_press(KeyCode::Char(':')));
+    update(&mut state, Message::Paste("oops".to_owned()));
+    let shown = text_of(&state, (80, 24));
+    assert!(shown.contains("nothing matches"), "{shown}");
 }
 
 #[test]

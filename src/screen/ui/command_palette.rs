@@ -60,7 +60,7 @@ fn draw_list(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         }
     }
     if lines.is_empty() {
-        lines.push(Line::styled(state.lang.tr("no matching action"), theme.dim()));
+        lines.push(Line::styled(state.lang.tr("nothing matches"), theme.dim()));
     }
     frame.render_widget(Paragraph::new(lines), area);
 }

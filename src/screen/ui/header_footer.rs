@@ -84,7 +84,7 @@ pub fn draw_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 }
 
 /// Draws the header of a small screen: the pages by number with the name of the one that is shown, and
-/// what the run is doing; on a narrow one, the name of the page alone.
+/// what the run is doing; on a narrow one, that page alone.
 pub fn draw_compact_header(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let width = usize::from(area.width);
     let tabs = tabs(area.width, state, theme);
@@ -92,8 +92,7 @@ pub fn draw_compact_header(frame: &mut Frame, area: Rect, state: &State, theme: 
     let (mut line, status) = if let Some(status) = status {
         (tabs, status)
     } else {
-        let title = format!(" {} ", state.lang.tr(state.page.title()));
-        let title = Span::styled(title, theme.selected());
+        let title = Span::styled(tab_title(state.page, state), theme.selected());
         let left = width.saturating_sub(title.width() + 1);
         let status = fitting_status(left, state);
         (Line::from(title), status.unwrap_or_else(|| truncate_width(&self::status(state), left)))
@@ -118,14 +117,9 @@ fn tabs(width: u16, state: &State, theme: Theme) -> Line<'static> {
         spans.push(Span::styled(" nsmc-tui  ", theme.strong()));
     }
     for &page in pages {
-        let title = state.lang.tr(page.title());
-        let key = Page::ALL.iter().position(|other| *other == page).unwrap_or(0) + 1;
-        let title = if pages.len() == 1 || state.asked_model.is_some() {
-            format!(" {title} ")
-        } else if is_narrowest && page != state.page {
-            format!(" {key} ")
-        } else {
-            format!(" {key} {title} ")
+        let title = match key_of(page, state) {
+            Some(key) if is_narrowest && page != state.page => format!(" {key} "),
+            _ => tab_title(page, state),
         };
         let style = if page == state.page { theme.selected() } else { theme.dim() };
         spans.push(Span::styled(title, style));
@@ -134,6 +128,19 @@ fn tabs(width: u16, state: &State, theme: Theme) -> Line<'static> {
         }
     }
     Line::from(spans)
+}
+
+/// The number of the key that shows a page, if there is one.
+fn key_of(page: Page, state: &State) -> Option<usize> {
+    let has_keys = state.pages().len() > 1 && state.asked_model.is_none();
+    let index = Page::ALL.iter().position(|other| *other == page)?;
+    has_keys.then_some(index + 1)
+}
+
+/// The name of a page with its key.
+fn tab_title(page: Page, state: &State) -> String {
+    let title = state.lang.tr(page.title());
+    key_of(page, state).map_or_else(|| format!(" {title} "), |key| format!(" {key} {title} "))
 }
 
 /// As much of the status and the elapsed time as fits into this many columns.

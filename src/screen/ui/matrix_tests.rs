@@ -282,7 +282,7 @@ fn every_other_page() {
 }
 
 /// The runs of [`compared`], the first with a note and tags.
-fn annotated(lang: Lang) -> State {
+pub(super) fn annotated(lang: Lang) -> State {
     let mut state = compared(lang);
     let mut first = entry("first");
     first.folder = "first".into();

@@ -7,12 +7,15 @@ mod slice_table;
 use super::theme::Theme;
 use super::widgets::{border_note, draw_centered_hint, titled_block};
 use crate::core::text::truncate_width;
-use crate::screen::app::mistakes::{Mistakes, Reading};
+use crate::screen::app::mistakes::{Mistakes, Reading, ShownReviews};
 use crate::screen::app::{FrameLayout, State};
 use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
+
+/// The columns of the name of a class in the title.
+const CLASS: usize = 20;
 
 /// Draws the page.
 pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: &mut FrameLayout) {
@@ -25,7 +28,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
         return draw_centered_hint(frame, inner, &hint, theme);
     }
     let lang = state.lang;
-    let block = titled_block(theme, title(mistakes, lang)).border_style(theme.focus());
+    let block = titled_block(theme, title(state)).border_style(theme.focus());
     if mistakes.slices {
         return slice_table::draw(frame, area, block, state, theme);
     }
@@ -33,8 +36,8 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     let detail = match (area.height, theme.is_frameless()) {
         (0..9, true) => 0,
         (_, true) => 3,
-        (50.., false) => 16,
-        (30.., false) => 12,
+        (50.., false) => detail::height(state, area.width).min(16),
+        (30.., false) => detail::height(state, area.width).min(12),
         (_, false) => 7,
     };
     let [list, detail] =
@@ -67,10 +70,21 @@ fn hint(state: &State) -> Option<String> {
     })
 }
 
-/// The kind of reviews, the evaluation and the order.
-fn title(mistakes: &Mistakes, lang: Lang) -> String {
-    let kind = if mistakes.slices { "accuracy of slices" } else { mistakes.filter.kind.title() };
-    let mut parts = vec![lang.tr(kind).to_owned()];
+/// The kind of reviews or the cell of the confusion matrix, the evaluation and the order.
+fn title(state: &State) -> String {
+    let (mistakes, lang) = (&state.mistakes, state.lang);
+    let (kind, cell) = (mistakes.filter.kind, mistakes.filter.cell);
+    let mut parts = Vec::new();
+    if mistakes.slices {
+        parts.push(lang.tr("accuracy of slices").to_owned());
+    } else if kind != ShownReviews::All || cell.is_none() {
+        parts.push(lang.tr(kind.title()).to_owned());
+    }
+    if let Some((truth, predicted)) = cell.filter(|_| !mistakes.slices) {
+        let name = |class| truncate_width(class_name(state, class), CLASS);
+        let text = "label {0}, predicted {1}";
+        parts.push(lang.tr_with(text, &[&name(truth), &name(predicted)]));
+    }
     if let Some(shown) = mistakes.evaluation() {
         parts.push(lang.tr_with("step {0}", &[&shown.step]));
     }
@@ -86,13 +100,10 @@ fn counts(mistakes: &Mistakes, lang: Lang) -> String {
     lang.tr_with(" {0} of {1} ", &[&mistakes.shown().len(), &mistakes.reviews().len()])
 }
 
-/// The parts of the filter, for the lower border.
+/// The parts of the filter, for the lower border: those that the title does not name.
 fn filters(mistakes: &Mistakes, state: &State) -> String {
     let (filter, lang) = (&mistakes.filter, state.lang);
     let mut parts = Vec::new();
-    if let Some((truth, predicted)) = filter.cell {
-        parts.push(format!("{} → {}", class_name(state, truth), class_name(state, predicted)));
-    }
     if let Some(band) = filter.length {
         parts.push(slice_table::length_name(band, lang));
     }

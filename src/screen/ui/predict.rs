@@ -1,6 +1,7 @@
 //! The predict page: a text field, the latest prediction, and the earlier ones.
 
 mod answer;
+mod companion;
 mod field;
 mod history;
 mod ranking;
@@ -43,7 +44,11 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
     let has_titles = !theme.is_frameless() || area.height >= MIN_TITLES;
     let is_roomy = room::is_roomy(area, theme);
     draw_answers(frame, answer, state, (has_titles, is_roomy), theme);
+    let (history, rest) = room::below_history(area, history, state, theme);
     history::draw(frame, history, state, theme);
+    if let Some(rest) = rest {
+        companion::draw(frame, rest, state, theme, layout);
+    }
 }
 
 /// The names of the classes of the model.

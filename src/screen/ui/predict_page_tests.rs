@@ -140,9 +140,13 @@ fn a_large_page_is_used() {
         assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{shown}");
         let blank = blank_rows(&shown);
         assert!(blank <= usize::from(size.1) / 10, "{blank} blank rows at {size:?}\n{shown}");
-        // A few kept answers are shown with all of their texts.
+        // A few kept answers are shown with all of their texts, and the run below them.
         let few = text(&screen(&mut explained(Lang::English, 3), size, all_colors()));
         assert_eq!(few.matches("오래").count(), 3 * 8, "{few}");
+        let blank = blank_rows(&few);
+        assert!(blank <= usize::from(size.1) / 7, "{blank} blank rows at {size:?}\n{few}");
+        let has_run = few.contains("╭ loss ") && few.contains("╭ log ");
+        assert_eq!(has_run, size.1 == 60, "where there is room: {few}");
     }
 }
 

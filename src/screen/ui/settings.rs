@@ -28,7 +28,7 @@ pub fn draw(
         draw_hint(frame, inner, state.lang.tr("not yet known"), theme);
         return 0;
     };
-    let mut lines = model_lines(started, state.lang, theme);
+    let mut lines: Vec<Line> = model_lines(started, state.lang, theme).into();
     let widest = started.settings.iter().map(|s| s.name.len()).max().unwrap_or(0);
     // On a small screen, a value follows its name at once.
     let name_width = if theme.is_frameless() { 0 } else { widest };
@@ -43,7 +43,10 @@ pub fn draw(
     let mut settings: Vec<_> = started.settings.iter().collect();
     settings.sort_by_key(|setting| rank(&setting.reason));
     for setting in settings {
-        let value = truncate_width(&setting.value, 40);
+        let value = match setting.name.as_str() {
+            "device" => truncate_width(&device(&setting.value, state.lang), 40),
+            _ => truncate_width(&setting.value, 40),
+        };
         let style = if setting.reason == "flag" { theme.strong() } else { Style::new() };
         lines.push(Line::from(vec![
             Span::raw(format!("{:<name_width$}  ", setting.name)),
@@ -65,7 +68,22 @@ pub fn draw(
     limit
 }
 
-fn model_lines(started: &Started, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
+/// The lines of the model and of every setting.
+pub(super) fn rows(started: &Started) -> usize {
+    MODEL_LINES + started.settings.len()
+}
+
+/// The lines about the model.
+const MODEL_LINES: usize = 3;
+
+/// The name of a device in the user's language: `cpu, 2 threads`, behind which may be more.
+fn device(value: &str, lang: Lang) -> String {
+    let end = value.match_indices(", ").nth(1).map_or(value.len(), |(at, _)| at);
+    let (name, more) = value.split_at(end);
+    lang.tr_filled(name) + more
+}
+
+fn model_lines(started: &Started, lang: Lang, theme: Theme) -> [Line<'static>; MODEL_LINES] {
     let millions = format!("{:.2}", started.parameters as f64 / 1e6);
     let (train, eval) = (started.train_samples, started.eval_samples);
     // A saved model that is asked without a run has no samples.
@@ -74,9 +92,27 @@ fn model_lines(started: &Started, lang: Lang, theme: Theme) -> Vec<Line<'static>
     } else {
         lang.tr_with("{0} M parameters, {1} + {2} samples", &[&millions, &train, &eval])
     };
-    vec![
+    [
         Line::styled(truncate_width(&lang.tr_filled(&started.model), 60), theme.strong()),
         Line::from(lang.tr_filled(&started.architecture)),
         Line::from(size),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_device_is_named_in_the_users_language() {
+        for (value, korean) in [
+            ("cpu, 2 threads", "cpu, 스레드 2개"),
+            ("cpu, 1 thread", "cpu, 스레드 1개"),
+            ("cpu, 16 threads, bf16", "cpu, 스레드 16개, bf16"),
+            ("cuda:0", "cuda:0"),
+        ] {
+            assert_eq!(device(value, Lang::Korean), korean);
+            assert_eq!(device(value, Lang::English), value);
+        }
+    }
 }

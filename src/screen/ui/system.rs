@@ -1,11 +1,13 @@
 //! The computer's load: a line for each metric with its value, a bar and, if there is space, its
 //! history.
 
+mod graphs;
+
 use super::gpu_processes;
 use super::rank_rows::{RankRow, rank_rows};
 use super::theme::Theme;
 use super::widgets::bar::bar;
-use super::widgets::{area_graph, draw_hint, level};
+use super::widgets::{draw_hint, level};
 use crate::core::text::{align_left, truncate_width};
 use crate::run::system_metrics::{GpuSample, SystemSample};
 use crate::screen::app::State;
@@ -24,9 +26,6 @@ const HISTORY_WIDTH: usize = 60;
 
 /// The fewest lines of a table of processes that does not have all of them.
 const MIN_TABLE: usize = 5;
-
-/// The fewest rows of a history as a graph, with its name.
-const MIN_GRAPH: usize = 4;
 
 /// The minimum cells of a bar.
 const MIN_BAR: usize = 3;
@@ -61,14 +60,41 @@ impl Shown {
     }
 }
 
+/// The unit and the limit of a history.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Scale {
+    /// A share of all that there is.
+    Percent,
+    /// A share of this many GiB.
+    Gibibytes(f64),
+    /// Watts, up to this many.
+    Watts(f64),
+}
+
+/// The history of a metric.
+#[derive(Clone, Copy, Debug)]
+struct MetricHistory<'a> {
+    series: &'a SystemSeries,
+    scale: Scale,
+}
+
+impl MetricHistory<'_> {
+    /// The value at which a cell is full.
+    fn limit(self) -> f64 {
+        match self.scale {
+            Scale::Percent | Scale::Gibibytes(_) => 1.0,
+            Scale::Watts(limit) => limit,
+        }
+    }
+}
+
 /// One metric.
 struct MetricRow<'a> {
     name: String,
     /// The filled part of the bar, from 0 to 1.
     share: f64,
     value: String,
-    /// The history, and the value at which a cell of it is full.
-    history: Option<(&'a SystemSeries, f64)>,
+    history: Option<MetricHistory<'a>>,
 }
 
 /// Draws the panel.
@@ -118,7 +144,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         lines.extend(process_lines(sample, &summary, (width, available), lang, theme));
     }
     let left = height.saturating_sub(lines.len());
-    lines.extend(graphs(&rows, width, left, shown, theme));
+    lines.extend(graphs::lines(&rows, (width, left), shown, (lang, theme)));
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
@@ -139,32 +165,6 @@ fn bounded_lines(
         lines.push(Line::styled(lang.tr_with("… {0} more", &[&(hidden + 1)]), theme.dim()));
     }
     (lines, rows)
-}
-
-/// The histories in the rows that are left over, as many as fit with at least four rows each.
-fn graphs(
-    rows: &[MetricRow],
-    width: usize,
-    left: usize,
-    shown: Shown,
-    theme: Theme,
-) -> Vec<Line<'static>> {
-    let histories: Vec<(&str, &SystemSeries, f64)> = rows
-        .iter()
-        .filter_map(|row| row.history.map(|(series, limit)| (row.name.as_str(), series, limit)))
-        .filter(|(_, series, _)| series.points().len() > 1)
-        .collect();
-    let count = histories.len().min(left / MIN_GRAPH);
-    let mut lines = Vec::new();
-    for (number, (name, series, limit)) in histories.into_iter().take(count).enumerate() {
-        let until = left * (number + 1) / count;
-        let height = (until - lines.len()).saturating_sub(1);
-        let values = shown.values(series, width);
-        lines.push(Line::styled(name.trim_start().to_owned(), theme.dim()));
-        let graph = area_graph(&values, limit, width, height);
-        lines.extend(graph.into_iter().map(|line| Line::styled(line, theme.bar())));
-    }
-    lines
 }
 
 /// Who uses the GPUs, in at most `available` lines: a table if the panel is large, else a summary.
@@ -204,16 +204,24 @@ fn computer_rows<'a>(
         MetricRow {
             name: "CPU".to_owned(),
             share: sample.cpu,
-            value: with_own(cpu, "{0}  ({1} cores here)", sample.process_cpu),
-            history: Some((&history.cpu, 1.0)),
+            value: with_own(cpu, "{0}  (this run: {1} cores)", sample.process_cpu),
+            history: Some(MetricHistory { series: &history.cpu, scale: Scale::Percent }),
         },
         MetricRow {
             name: "RAM".to_owned(),
             share: share(sample.memory_used, sample.memory_total).unwrap_or(0.0),
-            value: with_own(memory, "{0}  ({1} here)", own_memory),
-            history: Some((&history.memory, 1.0)),
+            value: with_own(memory, "{0}  (this run: {1})", own_memory),
+            history: Some(MetricHistory {
+                series: &history.memory,
+                scale: in_gibibytes(sample.memory_total),
+            }),
         },
     ]
+}
+
+/// The scale of shares of a memory of this many bytes.
+fn in_gibibytes(total: u64) -> Scale {
+    Scale::Gibibytes(total as f64 / f64::from(1 << 30))
 }
 
 /// Bytes used of the total.
@@ -253,7 +261,10 @@ impl<'a> GpuRows<'a, '_> {
             name: self.name("GPU{0} memory", self.lang.tr(" mem")),
             share: share(gpu.memory_used, gpu.memory_total).unwrap_or(0.0),
             value: gibibytes(gpu.memory_used, gpu.memory_total, self.full, self.lang),
-            history: self.history.map(|history| (&history.memory, 1.0)),
+            history: self.history.map(|history| MetricHistory {
+                series: &history.memory,
+                scale: in_gibibytes(gpu.memory_total),
+            }),
         }
     }
 
@@ -267,7 +278,7 @@ impl<'a> GpuRows<'a, '_> {
             name: self.name("GPU{0} power", self.lang.tr(" heat")),
             share: self.gpu.power_watts.map_or(0.0, |watts| watts / limit.max(1.0)),
             value: self.temperature_and_power(),
-            history: power.map(|power| (power, limit)),
+            history: power.map(|series| MetricHistory { series, scale: Scale::Watts(limit) }),
         }
     }
 
@@ -296,8 +307,9 @@ impl<'a> GpuRows<'a, '_> {
         percent.unwrap_or_else(|| self.lang.tr("unknown").to_owned())
     }
 
-    fn load_history(&self) -> Option<(&'a SystemSeries, f64)> {
-        self.history.map(|history| (&history.load, 1.0))
+    fn load_history(&self) -> Option<MetricHistory<'a>> {
+        let series = &self.history?.load;
+        Some(MetricHistory { series, scale: Scale::Percent })
     }
 
     /// Temperature and power, as far as the driver reports them.
@@ -329,8 +341,9 @@ fn lines(rows: &[MetricRow], width: usize, shown: Shown, theme: Theme) -> Vec<Li
             vec![Span::styled(align_left(&row.name, name), theme.dim()), Span::raw(" ")];
         spans.extend(bar(row.share, cells, theme));
         spans.push(Span::styled(format!(" {}", align_left(&row.value, value)), theme.strong()));
-        if let Some((series, limit)) = row.history.filter(|_| history > 0) {
-            let text = format!(" {}", sparkline(&shown.values(series, history), limit, history));
+        if let Some(of) = row.history.filter(|_| history > 0) {
+            let values = shown.values(of.series, history);
+            let text = format!(" {}", sparkline(&values, of.limit(), history));
             spans.push(Span::styled(text, theme.bar()));
         }
         Line::from(spans)

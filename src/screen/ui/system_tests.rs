@@ -181,7 +181,49 @@ fn a_recorded_run_shows_the_load_that_it_has_recorded() {
     let text = drawn(&state, 60, 14).to_string();
     assert!(text.contains("100 %") && text.contains("1.0/2.0 GiB"), "{text}");
     // The graph of the CPU has all of the run: the second half is full, from its middle on.
-    let graph: Vec<&str> = text.lines().skip_while(|line| !line.contains("\"CPU ")).collect();
-    let full = graph.iter().find(|line| line.matches('█').count() == 30);
-    assert!(full.is_some(), "{text}");
+    let full = text.lines().find(|line| line.contains("100 %┤"));
+    assert_eq!(full.map(|line| line.matches('█').count()), Some(25), "{text}");
+    // Below the graphs, the time since training began.
+    let axis = text.lines().last().unwrap_or_default();
+    assert!(axis.contains("0:00") && axis.contains("0:09"), "{text}");
+}
+
+#[test]
+fn an_enlarged_panel_has_graphs_with_scales_and_times() {
+    for lang in [Lang::English, Lang::Korean] {
+        for (gpus, size) in [(0, (78, 18)), (1, (118, 32)), (2, (198, 50))] {
+            let state = State { lang, ..sampled(gpus, 120) };
+            let name = format!("system_graphs_{lang:?}_{}x{}", size.0, size.1).to_lowercase();
+            let shown = drawn(&state, size.0, size.1);
+            let text = shown.to_string();
+            for expected in ["100 %┤", "  0 %┤", " GiB┤", lang.tr("now")] {
+                assert!(text.contains(expected), "{expected}: {text}");
+            }
+            insta::assert_snapshot!(name, shown);
+        }
+    }
+}
+
+#[test]
+fn small_changes_of_memory_are_seen_and_the_total_is_named() {
+    let mut state = State::default();
+    for number in 0..60u64 {
+        // 20.0 to 20.6 of 1000 GiB.
+        let memory_used = 20 * GIB + number * GIB / 100;
+        let (memory_total, elapsed) = (1000 * GIB, number as f64);
+        state.system.push(SystemSample {
+            cpu: 0.5,
+            memory_used,
+            memory_total,
+            elapsed,
+            ..SystemSample::default()
+        });
+    }
+    let text = drawn(&state, 70, 20).to_string();
+    assert!(text.contains("RAM: 20.0 to 20.6 of 1000.0 GiB"), "{text}");
+    let graph: Vec<&str> = text.lines().skip_while(|line| !line.contains("RAM: ")).collect();
+    let filled = |line: &str| line.matches(|c: char| ('▁'..='█').contains(&c)).count();
+    let rows: Vec<usize> = graph[1..].iter().map(|line| filled(line)).collect();
+    // Higher and higher from the left to the right.
+    assert!(rows[1] > 3 && rows[1] < rows[3] && rows[3] < rows[5], "{rows:?}\n{text}");
 }

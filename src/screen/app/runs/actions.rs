@@ -134,18 +134,16 @@ impl RunComparison {
     fn toggle(&mut self, folder: PathBuf) -> Option<PathBuf> {
         if let Some(slot) = self.chart_slot(&folder) {
             self.charted[slot] = None;
-            self.curves.remove(&folder);
             return None;
         }
         let free = self.charted.iter().position(Option::is_none)?;
         self.charted[free] = Some(folder.clone());
-        Some(folder)
+        self.curves.begin(&folder).then_some(folder)
     }
 
     fn toggle_all(&mut self) -> Vec<RunsRequest> {
         if self.charted.iter().any(Option::is_some) {
             self.charted = Default::default();
-            self.curves.clear();
             return Vec::new();
         }
         let readable = self.shown().filter(|found| found.summary.is_ok());

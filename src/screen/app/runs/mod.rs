@@ -2,6 +2,7 @@
 //! one chart.
 
 mod actions;
+mod curves;
 mod input;
 mod metric;
 mod request;
@@ -16,7 +17,7 @@ use crate::run::run_index::{
     Query, QueryError, RunEdit, RunEntry, RunIndexReport, RunOrder, RunSummary, compare_runs,
 };
 use crate::screen::lang::Lang;
-use std::collections::BTreeMap;
+use curves::KeptCurves;
 use std::path::{Path, PathBuf};
 
 /// The maximum number of runs in one chart: the number of curve colors.
@@ -39,7 +40,7 @@ pub struct RunComparison {
     has_moved: bool,
     /// The runs in the chart. A run keeps its slot, and with it its color.
     charted: [Option<PathBuf>; MAX_COMPARED],
-    curves: BTreeMap<PathBuf, Result<Box<History>, String>>,
+    curves: KeptCurves,
     /// The sort key.
     pub order: RunOrder,
     /// Whether the order is reversed.
@@ -93,9 +94,60 @@ impl RunComparison {
         slots.filter_map(|(slot, folder)| {
             let folder = folder.as_ref()?;
             let found = self.found.iter().find(|found| found.folder == *folder)?;
-            let history = self.curves.get(folder).and_then(|curves| curves.as_deref().ok());
-            Some((slot, found, history))
+            Some((slot, found, self.history(folder)))
         })
+    }
+
+    fn history(&self, folder: &Path) -> Option<&History> {
+        self.curves.get(folder).and_then(|curves| curves.as_deref().ok())
+    }
+
+    /// The selected run with its curves as far as they are read, if it is not in the chart: it is drawn
+    /// there while it is selected. The slot is the one that it would get.
+    pub fn previewed(&self) -> Option<(Option<usize>, &RunEntry, Option<&History>)> {
+        let found = self.selected_run().filter(|found| found.summary.is_ok())?;
+        let is_charted = self.chart_slot(&found.folder).is_some();
+        let slot = self.charted.iter().position(Option::is_none);
+        (!is_charted).then(|| (slot, found, self.history(&found.folder)))
+    }
+
+    /// Why the curves of the selected run cannot be read, if they cannot.
+    pub fn preview_problem(&self) -> Option<&str> {
+        let found = self.selected_run()?;
+        self.curves.get(&found.folder)?.as_ref().err().map(String::as_str)
+    }
+
+    /// The curves that are drawn: those of the runs in the chart and that of the selected run.
+    fn drawn(&self) -> impl Iterator<Item = &History> {
+        let preview = self.previewed().and_then(|(.., history)| history);
+        self.compared().filter_map(|(.., history)| history).chain(preview)
+    }
+
+    /// The run whose curves are to be read next: the selected one or, once it is drawn, one beside it in
+    /// the list, which is likely selected next; they then count as being read. One run is read at a time,
+    /// so that a selection that moves on does not wait for those it has passed.
+    pub fn begin_reading(&mut self) -> Option<PathBuf> {
+        if !(self.is_complete || self.has_moved) || self.curves.is_reading() {
+            return None;
+        }
+        let selected = self.folder_at(self.selected)?;
+        if self.curves.begin(&selected) {
+            return Some(selected);
+        }
+        let mut beside = self.beside_selected().into_iter();
+        beside.find(|folder| self.curves.get(folder).is_none() && self.curves.begin(folder))
+    }
+
+    /// The folder of a run among those shown, if it can be read.
+    fn folder_at(&self, index: usize) -> Option<PathBuf> {
+        let found = &self.found[*self.shown.get(index)?];
+        found.summary.is_ok().then(|| found.folder.clone())
+    }
+
+    /// The runs below and above the selected one.
+    fn beside_selected(&self) -> Vec<PathBuf> {
+        let beside = [self.selected.checked_add(1), self.selected.checked_sub(1)];
+        beside.into_iter().flatten().filter_map(|index| self.folder_at(index)).collect()
     }
 
     /// The runs whose settings are compared: those in the chart or, if there are none, all runs
@@ -111,16 +163,14 @@ impl RunComparison {
             .collect()
     }
 
-    /// The last step of the longest run in the chart.
+    /// The last step of the longest run that is drawn.
     pub fn last_step(&self) -> f64 {
-        let ends = self.compared().filter_map(|(_, _, history)| history).map(History::last_step);
-        ends.fold(0.0, f64::max)
+        self.drawn().map(History::last_step).fold(0.0, f64::max)
     }
 
     /// The curve whose points the cursor steps through: the longest one.
     pub fn cursor_curve(&self) -> Option<&Curve> {
-        let curves =
-            self.compared().filter_map(|(_, _, history)| Some(self.metric.curve(history?)));
+        let curves = self.drawn().map(|history| self.metric.curve(history));
         curves.max_by(|one, other| {
             let end = |curve: &Curve| curve.ends().map_or(0.0, |ends| ends.1);
             end(one).total_cmp(&end(other))
@@ -129,7 +179,7 @@ impl RunComparison {
 
     /// Sets the smoothing of noisy curves.
     pub fn smooth(&mut self, smoothing: f64) {
-        for history in self.curves.values_mut().flatten() {
+        for history in self.curves.all_mut() {
             history.smooth(smoothing);
         }
     }
@@ -189,7 +239,9 @@ impl RunComparison {
                     None => self.found.push(*found),
                 }
                 self.refresh();
-                return self.chart_slot(&folder).map(|_| folder);
+                self.curves.changed(&folder);
+                let is_charted = self.chart_slot(&folder).is_some();
+                return (is_charted && self.curves.begin(&folder)).then_some(folder);
             }
             RunIndexReport::Removed(folder) => {
                 if let Some(slot) = self.chart_slot(&folder) {
@@ -205,12 +257,22 @@ impl RunComparison {
             // The index reports what has changed.
             RunIndexReport::Edited(..) => {}
             RunIndexReport::Curves(folder, mut curves) => {
-                if self.chart_slot(&folder).is_some() {
-                    if let Ok(history) = &mut curves {
-                        history.smooth(smoothing);
-                    }
-                    self.curves.insert(folder, curves);
+                if !self.found.iter().any(|found| found.folder == folder) {
+                    // It was removed or renamed meanwhile.
+                    self.curves.remove(&folder);
+                    return None;
                 }
+                if let Ok(history) = &mut curves {
+                    history.smooth(smoothing);
+                }
+                let mut needed = self.beside_selected();
+                needed.extend(self.folder_at(self.selected));
+                needed.extend(self.charted.iter().flatten().cloned());
+                let is_needed = |folder: &Path| needed.iter().any(|needed| needed == folder);
+                self.curves.insert(folder.clone(), curves, is_needed);
+                // A run in the chart that has changed meanwhile is read again.
+                let is_charted = self.chart_slot(&folder).is_some();
+                return (is_charted && self.curves.begin(&folder)).then_some(folder);
             }
         }
         None
@@ -221,9 +283,7 @@ impl RunComparison {
         for charted in self.charted.iter_mut().flatten().filter(|charted| *charted == from) {
             to.clone_into(charted);
         }
-        if let Some(curves) = self.curves.remove(from) {
-            self.curves.insert(to.to_path_buf(), curves);
-        }
+        self.curves.rename(from, to);
         for found in self.found.iter_mut().filter(|found| found.folder == from) {
             to.clone_into(&mut found.folder);
         }

@@ -95,7 +95,7 @@ fn a_run_keeps_its_color_until_it_is_removed() {
     assert_eq!(press(&mut state, RunsAction::ToggleChart), []);
     assert_eq!(runs(&state).chart_slot(Path::new("b")), Some(1));
     press(&mut state, RunsAction::Move(2));
-    assert_eq!(press(&mut state, RunsAction::ToggleChart), read("c"));
+    assert_eq!(press(&mut state, RunsAction::ToggleChart), [], "its curves are kept");
     assert_eq!(runs(&state).chart_slot(Path::new("c")), Some(0), "the first free slot");
     // A run with new events is read again, a deleted run is removed from the chart.
     let mut more = entry("b");
@@ -105,7 +105,47 @@ fn a_run_keeps_its_color_until_it_is_removed() {
     assert_eq!((names(&state), runs(&state).compared().count()), (vec!["a", "c"], 1));
     assert_eq!(press(&mut state, RunsAction::ToggleAll), []);
     assert_eq!(runs(&state).compared().count(), 0, "all removed");
-    assert_eq!(press(&mut state, RunsAction::ToggleAll).len(), 2);
+    assert_eq!(press(&mut state, RunsAction::ToggleAll), [], "both were read");
+    assert_eq!(runs(&state).compared().count(), 2);
+}
+
+#[test]
+fn the_selected_run_is_drawn_and_its_curves_are_kept() {
+    let mut state = compared(&[("a", 0.6), ("b", 0.7), ("c", 0.8)]);
+    let read = |name: &str| vec![Effect::ReadCurves(PathBuf::from(name))];
+    let curves = |name: &str, steps| RunIndexReport::Curves(name.into(), Ok(history(steps)));
+    assert_eq!(push(&mut state, RunIndexReport::Complete), read("a"));
+    assert_eq!(state.last_step(), 0.0);
+    // Then the run beside it is read, which is likely selected next.
+    assert_eq!(push(&mut state, curves("a", 100)), read("b"));
+    assert_eq!(state.last_step(), 100.0, "drawn without a key");
+    // One run is read at a time: those that the selection has passed are not.
+    assert_eq!(press(&mut state, RunsAction::Move(2)), []);
+    assert_eq!(state.last_step(), 0.0, "those of another run are not drawn");
+    assert_eq!(push(&mut state, curves("b", 200)), read("c"));
+    assert_eq!(push(&mut state, curves("c", 300)), []);
+    for (by, steps) in [(-1, 200.0), (-1, 100.0), (2, 300.0)] {
+        assert_eq!(press(&mut state, RunsAction::Move(by)), [], "it was read");
+        assert_eq!(state.last_step(), steps);
+    }
+    // Marked runs stay in the chart beside the selected one, which gets the next color.
+    assert_eq!(press(&mut state, RunsAction::ToggleChart), []);
+    press(&mut state, RunsAction::Move(-2));
+    assert_eq!(state.last_step(), 300.0);
+    let previewed = runs(&state).previewed().map(|(slot, found, _)| (slot, found.name()));
+    assert_eq!(previewed, Some((Some(1), "a")));
+    // A run whose journal changes is read again once it is selected.
+    for (name, effects) in [("a", read("a")), ("b", vec![])] {
+        let mut more = entry(name);
+        more.folder = name.into();
+        assert_eq!(push(&mut state, RunIndexReport::Updated(Box::new(more))), effects);
+    }
+    assert_eq!(push(&mut state, curves("a", 150)), []);
+    assert_eq!(press(&mut state, RunsAction::Move(1)), read("b"));
+    // What cannot be read says why, and is not read again and again.
+    let reason = "b/events.jsonl: Permission denied".to_owned();
+    assert_eq!(push(&mut state, RunIndexReport::Curves("b".into(), Err(reason.clone()))), []);
+    assert_eq!(runs(&state).preview_problem(), Some(reason.as_str()));
 }
 
 #[test]

@@ -19,8 +19,17 @@ pub(super) fn apply(state: &mut State, action: MistakesAction) -> Vec<Effect> {
         }
         return Vec::new();
     }
+    let place = |state: &State| (state.mistakes.selected, state.mistakes.first_slice);
+    let before = place(state);
     match state.mistakes.apply(action) {
-        None => Vec::new(),
+        None => {
+            let MistakesAction::Move(by) = action else { return Vec::new() };
+            // A key that moves by a page says why it does not.
+            if by.abs() > 1 && place(state) == before && state.mistakes.evaluation().is_some() {
+                super::confirm::inform(state, end_of_list(state, by));
+            }
+            Vec::new()
+        }
         Some(MistakesRequest::Predict(text)) => {
             if let Some(reason) = state.why_no_model() {
                 notify(state, Level::Warning, state.lang.tr(reason).to_owned());
@@ -33,6 +42,20 @@ pub(super) fn apply(state: &mut State, action: MistakesAction) -> Vec<Effect> {
             state.prompt.paste(&text);
             Vec::new()
         }
+    }
+}
+
+/// Why the selection or the table of slices does not move on in a direction. The space bar, which pauses
+/// the run on the training page, is among the keys.
+fn end_of_list(state: &State, by: isize) -> &'static str {
+    let trains = state.started.is_some() && state.is_running() && state.replay.is_none();
+    match (by > 0, state.mistakes.slices) {
+        (true, _) if trains => "this is the end; Space pauses the run on the Train page (1)",
+        (_, false) if state.mistakes.shown().is_empty() => "there is no review to move to",
+        (true, false) => "this is the last review",
+        (false, false) => "this is the first review",
+        (true, true) => "this is the last slice",
+        (false, true) => "this is the first slice",
     }
 }
 

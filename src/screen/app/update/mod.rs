@@ -39,6 +39,7 @@ const ALL_LINES: isize = 1 << 30;
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = apply_message(state, message);
     effects.extend(mistakes::file_tasks(state));
+    effects.extend(runs::curves_to_read(state));
     state.prompt.note_change(state.now);
     effects.extend(prompt::ask_if_due(state));
     effects

@@ -50,6 +50,12 @@ pub(super) fn push_report(state: &mut State, report: RunIndexReport) -> Vec<Effe
     folder.map(Effect::ReadCurves).into_iter().collect()
 }
 
+/// What the page needs after a message: the curves of the selected run.
+pub(super) fn curves_to_read(state: &mut State) -> Option<Effect> {
+    let folder = state.runs.as_mut()?.begin_reading()?;
+    Some(Effect::ReadCurves(folder))
+}
+
 /// Reports a change of a run, or why it was not made, in a notice.
 fn report_edit(state: &mut State, edit: &RunEdit, outcome: Result<&Path, &String>) {
     let lang = state.lang;

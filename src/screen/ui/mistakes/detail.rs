@@ -10,6 +10,24 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
+/// The lines about a review beside its text: what it consists of, its answers, and its label.
+const FACTS: usize = 3;
+
+/// The fewest rows of the panel.
+const MIN_ROWS: u16 = 7;
+
+/// The rows with which the panel shows all of the longest review of the list: the same for all of them,
+/// so that the list does not move while one reads.
+pub(super) fn height(state: &State, width: u16) -> u16 {
+    let width = usize::from(width.saturating_sub(3)).max(1);
+    let reviews = state.mistakes.reviews();
+    let shown = state.mistakes.shown().iter().filter_map(|index| reviews.get(*index as usize));
+    // Hangul takes two columns a character; words that do not fit into a line need a little more.
+    let columns = shown.map(|review| 2 * review.characters()).max().unwrap_or(0);
+    let lines = columns.div_ceil(width) + usize::from(columns > width);
+    u16::try_from(lines + FACTS + 2).unwrap_or(u16::MAX).max(MIN_ROWS)
+}
+
 /// Draws the panel. Returns the last line of the text that can be the first one shown, and how many lines
 /// are shown, if there is a review.
 pub(super) fn draw(

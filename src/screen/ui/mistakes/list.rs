@@ -49,8 +49,10 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, t
     let columns = columns(state, usize::from(inner.width));
     let mut lines = vec![head(&columns, state, theme)];
     let height = usize::from(inner.height).saturating_sub(1).max(1);
-    // A page with the selected review; moving the selection within it moves nothing else.
-    let first = mistakes.selected - mistakes.selected % height;
+    // A page with the selected review; moving the selection within it moves nothing else. The last page
+    // is full, too.
+    let last = mistakes.shown().len().saturating_sub(height);
+    let first = (mistakes.selected - mistakes.selected % height).min(last);
     let page = mistakes.shown().iter().enumerate().skip(first).take(height);
     lines.extend(page.map(|(at, index)| {
         let line = row(*index as usize, shown, &columns, state, theme);

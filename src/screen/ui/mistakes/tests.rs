@@ -88,3 +88,42 @@ fn a_long_review_is_read_in_full_by_its_keys() {
         assert!(state.mistakes.first_line() < end);
     }
 }
+
+#[test]
+fn the_title_names_the_cell_of_the_confusion_matrix() {
+    let mut state = with_predictions();
+    state.mistakes.show_cell((0, 1));
+    let top = |state: &mut State| {
+        let shown = screen(state, SIZES[0]).to_string();
+        shown.lines().nth(1).unwrap_or_default().to_owned()
+    };
+    let title = top(&mut state);
+    assert!(title.contains("label negative, predicted positive · step"), "{title}");
+    assert!(!title.contains("all reviews"), "{title}");
+    let count = format!(" {} of {} ", state.mistakes.shown().len(), state.mistakes.reviews().len());
+    assert!(title.contains(&count), "{title}");
+    update(&mut state, Message::Action(Action::Mistakes(MistakesAction::ShowAll)));
+    update(&mut state, Message::Action(Action::Mistakes(MistakesAction::NextCell)));
+    assert!(top(&mut state).contains("mistakes · label "), "{}", top(&mut state));
+}
+
+#[test]
+fn a_key_that_cannot_move_on_says_why() {
+    let mut state = with_predictions();
+    let space = KeyEvent::new(KeyCode::Char(' '), KeyModifiers::NONE);
+    let press = |state: &mut State| {
+        let message = keymap::message(state, space).expect("an action");
+        update(state, message);
+        state.notice.as_ref().map(|notice| notice.text.clone())
+    };
+    assert_eq!(press(&mut state), None, "it moves to the last review");
+    assert_eq!(press(&mut state).as_deref(), Some("this is the last review"));
+    update(&mut state, Message::Action(Action::Mistakes(MistakesAction::Move(-10))));
+    update(&mut state, Message::Action(Action::Mistakes(MistakesAction::Move(-10))));
+    let notice = state.notice.as_ref().map(|notice| notice.text.as_str());
+    assert_eq!(notice, Some("this is the first review"));
+    update(&mut state, Message::Action(Action::Mistakes(MistakesAction::Search)));
+    update(&mut state, Message::Paste("no such review".to_owned()));
+    update(&mut state, Message::Action(Action::Mistakes(MistakesAction::ApplyInput)));
+    assert_eq!(press(&mut state).as_deref(), Some("there is no review to move to"));
+}

@@ -1,6 +1,6 @@
 //! How the parts of the page share its rows and columns.
 
-use super::{AnswerView, answer_lines, compared_name, has_words, history};
+use super::{AnswerView, answer_lines, companion, compared_name, has_words, history};
 use crate::screen::app::State;
 use crate::screen::ui::theme::Theme;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -20,6 +20,34 @@ const STEP: u16 = 6;
 
 /// The fewest rows of the kept answers on a roomy page.
 const MIN_HISTORY: u16 = 5;
+
+/// The fewest rows of what is below the kept answers on a large page.
+const MIN_COMPANION: u16 = 10;
+
+/// The area of the kept answers, as high as they need, and that of what is drawn below them, if there is
+/// room for it.
+pub(super) fn below_history(
+    page: Rect,
+    area: Rect,
+    state: &State,
+    theme: Theme,
+) -> (Rect, Option<Rect>) {
+    let most = area.height.saturating_sub(MIN_COMPANION);
+    let Some(needed) = companion::rows(state) else { return (area, None) };
+    if !is_roomy(page, theme) || most < MIN_HISTORY {
+        return (area, None);
+    }
+    let kept = u16::try_from(history::rows(state, area.width, theme) + 2).unwrap_or(u16::MAX);
+    // It grows by a few rows at a time, so that the border below it seldom moves.
+    let kept = kept.max(MIN_HISTORY).next_multiple_of(MIN_HISTORY);
+    if kept > most {
+        return (area, None);
+    }
+    let rest = area.height.saturating_sub(kept).min(needed);
+    let rows = [Constraint::Fill(1), Constraint::Length(rest)];
+    let [history, rest] = Layout::vertical(rows).areas(area);
+    (history, Some(rest))
+}
 
 /// Whether a page of this size has room for larger bars and longer lists.
 pub(super) fn is_roomy(area: Rect, theme: Theme) -> bool {

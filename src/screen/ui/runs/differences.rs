@@ -12,6 +12,14 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+/// The rows that the whole table needs, with its border.
+pub(super) fn height(runs: &RunComparison) -> u16 {
+    let side_by_side = runs.compared_summaries();
+    let summaries: Vec<&RunSummary> = side_by_side.iter().map(|(_, run)| *run).collect();
+    let rows = differing_settings(&summaries).len().max(1);
+    u16::try_from(rows + 3).unwrap_or(u16::MAX)
+}
+
 /// A row for each setting that differs, a column for each run, as far as they fit.
 pub(super) fn draw(frame: &mut Frame, area: Rect, runs: &RunComparison, lang: Lang, theme: Theme) {
     let side_by_side = runs.compared_summaries();

@@ -74,14 +74,15 @@ pub fn sparkline(values: &[Option<f64>]) -> String {
     values.iter().map(cell).collect()
 }
 
-/// The history of a value as an area of `rows` lines, `limit` at the top, with the latest value at
-/// the right and at most one value a cell.
-pub fn area_graph(values: &[f64], limit: f64, width: usize, rows: usize) -> Vec<String> {
+/// The history of a value as an area of `rows` lines from the lowest to the highest value of a range,
+/// with the latest value at the right and at most one value a cell.
+pub fn area_graph(values: &[f64], [low, high]: [f64; 2], width: usize, rows: usize) -> Vec<String> {
     let shown = &values[values.len().saturating_sub(width)..];
     let line = |row: usize| {
         let below = (rows - 1 - row) as f64;
         let cell = |value: &f64| {
-            let share = if limit > 0.0 { (value / limit).clamp(0.0, 1.0) } else { 0.0 };
+            let share = if high > low { (value - low) / (high - low) } else { 0.0 };
+            let share = share.clamp(0.0, 1.0);
             let eighths = ((share * rows as f64 - below) * 8.0).round();
             match eighths {
                 ..1.0 if row + 1 == rows => LEVELS[0],
@@ -106,8 +107,9 @@ mod tests {
 
     #[test]
     fn a_graph_fills_its_rows_by_value() {
-        let graph = area_graph(&[0.0, 0.25, 0.5, 1.0], 1.0, 5, 2);
+        let graph = area_graph(&[0.0, 0.25, 0.5, 1.0], [0.0, 1.0], 5, 2);
         assert_eq!(graph, ["    █", " ▁▄██"]);
-        assert_eq!(area_graph(&[0.5; 9], 0.0, 3, 1), ["▁▁▁"]);
+        assert_eq!(area_graph(&[3.0, 3.5, 4.0], [3.0, 4.0], 3, 1), ["▁▄█"]);
+        assert_eq!(area_graph(&[0.5; 9], [0.0, 0.0], 3, 1), ["▁▁▁"]);
     }
 }
