@@ -1,4 +1,8 @@
 //! Matrix products with an epilogue, by cuBLASLt.
+//!
+//! GELU is not one of the epilogues: cuBLASLt's is the approximation by tanh, and BERT's, by erf, differs
+//! from it by up to 4e-4. In bf16 it would be a second pass over the result anyway, which was slower than
+//! a kernel of one's own (pull request 338 of karpathy/llm.c).
 
 #![expect(unsafe_code, reason = "cuBLASLt is a C library")]
 
