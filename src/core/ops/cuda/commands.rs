@@ -141,11 +141,11 @@ impl Commands {
     /// Replaces the launch of a kernel, counted among the kernels, by another of the same kernel.
     #[cfg(all(test, unix))]
     pub(super) fn replace(&mut self, index: usize, launch: Launch<'_>) -> Result<()> {
-        let listed = self.list.iter_mut().filter_map(|command| match command {
+        let mut launches = self.list.iter_mut().filter_map(|command| match command {
             Command::Launch(listed) => Some(listed),
             Command::Fixed(_) => None,
         });
-        let Some(listed) = listed.into_iter().nth(index) else { bail!("no kernel {index}") };
+        let Some(listed) = launches.nth(index) else { bail!("no kernel {index}") };
         if listed.kernel != launch.kernel || listed.arguments.len() != launch.arguments.len() {
             bail!("{} in place of {}", launch.kernel, listed.kernel);
         }

@@ -172,32 +172,29 @@ impl<D: Driver> Graphs<D> {
     /// Each command is as the driver requires.
     unsafe fn launch(&mut self, commands: &mut Commands, driver: &D) -> Result<bool> {
         let found = self.captured.iter().position(|known| known.commands.has_shape_of(commands));
-        let index = match found {
-            Some(index) => {
-                let Captured { graph, commands: old, .. } = &mut self.captured[index];
-                let pairs = old.launches().zip(commands.launches()).enumerate();
-                for (kernel, (_, new)) in pairs.filter(|(_, (old, new))| !is_same(*old, *new)) {
-                    // SAFETY: both are of the same kernel; the caller guarantees the launch.
-                    unsafe { driver.update_graph(graph, kernel, new)? };
-                }
-                std::mem::swap(old, commands);
-                index
+        let index = if let Some(index) = found {
+            let Captured { graph, commands: old, .. } = &mut self.captured[index];
+            let pairs = old.launches().zip(commands.launches()).enumerate();
+            for (kernel, (_, new)) in pairs.filter(|(_, (old, new))| !is_same(*old, *new)) {
+                // SAFETY: both are of the same kernel; the caller guarantees the launch.
+                unsafe { driver.update_graph(graph, kernel, new)? };
             }
-            None => {
-                let shape = commands.shape();
-                if !self.seen.remove(&shape) {
-                    if self.seen.len() >= MAX_SEEN {
-                        self.seen.clear();
-                    }
-                    self.seen.insert(shape);
-                    return Ok(false);
+            std::mem::swap(old, commands);
+            index
+        } else {
+            let shape = commands.shape();
+            if !self.seen.remove(&shape) {
+                if self.seen.len() >= MAX_SEEN {
+                    self.seen.clear();
                 }
-                // SAFETY: the caller guarantees the commands.
-                let graph = unsafe { capture(commands, driver)? };
-                self.make_room();
-                self.captured.push(Captured { graph, commands: commands.clone(), used: 0 });
-                self.captured.len() - 1
+                self.seen.insert(shape);
+                return Ok(false);
             }
+            // SAFETY: the caller guarantees the commands.
+            let graph = unsafe { capture(commands, driver)? };
+            self.make_room();
+            self.captured.push(Captured { graph, commands: commands.clone(), used: 0 });
+            self.captured.len() - 1
         };
         let known = &mut self.captured[index];
         // SAFETY: the graph's calls are the commands.
