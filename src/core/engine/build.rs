@@ -142,7 +142,11 @@ fn gpu(
     };
     let name = format!("cuda:{number}, {}, {precision_name}", gpu.properties().name);
     let mut backend = CudaBackend::new(gpu);
-    let notes = [backend.check_tensor_cores()?, backend.check_fused_products()?];
+    let mut notes = vec![backend.check_tensor_cores()?, backend.check_fused_products()?];
+    // Where launches are to be waited for one by one, to find an error, they are not captured.
+    if std::env::var_os("CUDA_LAUNCH_BLOCKING").is_none_or(|value| value == "0") {
+        notes.push(backend.check_graphs()?);
+    }
     let notes: Vec<String> = notes.into_iter().flatten().collect();
     let note = (!notes.is_empty()).then(|| notes.join("; "));
     let engine = FusedEngine::new(backend, model, options.gradient_checkpointing, name)?;

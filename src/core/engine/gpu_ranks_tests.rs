@@ -17,7 +17,8 @@ fn gpu(has_nccl: bool) -> Emulated {
 
 /// An engine with its own weights on this GPU.
 fn engine(gpu: Emulated) -> anyhow::Result<Box<dyn Engine>> {
-    let (gpu, name) = (CudaBackend::new(gpu), "emulated".to_owned());
+    let (mut gpu, name) = (CudaBackend::new(gpu), "emulated".to_owned());
+    assert_eq!(gpu.check_graphs()?, None);
     Ok(Box::new(fused::FusedEngine::new(gpu, &without_dropout()?, false, name)?))
 }
 

@@ -324,6 +324,11 @@ pub trait Engine: Send {
     /// If the device fails.
     fn matmul_rate(&mut self) -> EngineResult<Option<f64>>;
 
+    /// A warning for the user about the steps so far, the first time that it is asked.
+    fn take_warning(&mut self) -> Option<String> {
+        None
+    }
+
     /// The peak memory usage of the device in bytes; `None` if it uses the process's memory.
     fn peak_memory(&self) -> Option<usize>;
 

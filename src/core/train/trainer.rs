@@ -265,6 +265,9 @@ impl<'a> Trainer<'a> {
             observer.during_step(logits);
         });
         step.map_err(TrainError::of_step)?;
+        if let Some(warning) = run.engine.take_warning() {
+            run.warn(observer, warning);
+        }
         run.meter.add(&input, began.elapsed(), run.engine.timings().unwrap_or_default());
         run.queued.push_back(QueuedStep { number, learning_rate, input, pseudo_labelled });
         if let Some(metrics) = run.engine.ready_metrics()? {

@@ -230,9 +230,13 @@ fn no_training_examples_are_an_error_and_no_evaluation_examples_are_not() -> any
 #[test]
 fn metrics_that_arrive_late_are_published_in_order() -> anyhow::Result<()> {
     use crate::core::engine::fused::FusedEngine;
-    use crate::core::ops::cuda::emulator::Emulated;
+    use crate::core::ops::cuda::emulator::{BEGIN_CAPTURE, Emulated, Fault};
     use crate::core::ops::cuda::{CudaBackend, Precision};
 
+    // The graph of a step cannot be captured, after the check at the beginning.
+    let mut probe = CudaBackend::new(Emulated::new(Precision::Full));
+    probe.check_graphs()?;
+    let after = probe.driver().launches(BEGIN_CAPTURE);
     let arguments = arguments(|arguments| {
         arguments.num_train_epochs = 2.0;
         arguments.per_device_train_batch_size = 4;
@@ -241,7 +245,10 @@ fn metrics_that_arrive_late_are_published_in_order() -> anyhow::Result<()> {
     let events = |gpu: bool| -> anyhow::Result<Vec<TrainEvent>> {
         let model = tiny(arguments.seed)?;
         let mut engine: Box<dyn Engine> = if gpu {
-            let backend = CudaBackend::new(Emulated::new(Precision::Full));
+            let driver = Emulated::new(Precision::Full);
+            let driver = driver.with_late_fault(BEGIN_CAPTURE, Fault::Rejected, after);
+            let mut backend = CudaBackend::new(driver);
+            assert_eq!(backend.check_graphs()?, None);
             Box::new(FusedEngine::new(backend, &model, false, "emulated".to_owned())?)
         } else {
             build(&model, &EngineOptions::default())?
@@ -262,6 +269,16 @@ fn metrics_that_arrive_late_are_published_in_order() -> anyhow::Result<()> {
     let (cpu, gpu) = (events(false)?, events(true)?);
     let (cpu_steps, gpu_steps) = (steps(&cpu), steps(&gpu));
     assert_eq!(gpu_steps.len(), 10);
+    let warnings = |events: &[TrainEvent]| -> Vec<String> {
+        let warning = |event: &TrainEvent| match event {
+            TrainEvent::Warned(warned) => Some(warned.message.clone()),
+            _ => None,
+        };
+        events.iter().filter_map(warning).collect()
+    };
+    let warned = warnings(&gpu);
+    assert!(warned.len() == 1 && warned[0].contains("CUDA graphs fail"), "{warned:?}");
+    assert_eq!(warnings(&cpu), [""; 0]);
     for (cpu, gpu) in cpu_steps.iter().zip(&gpu_steps) {
         assert_eq!((cpu.0, cpu.1), (gpu.0, gpu.1));
         assert!((cpu.2 - gpu.2).abs() < 1e-3 && (cpu.3 - gpu.3).abs() < 1e-2, "{cpu:?} {gpu:?}");

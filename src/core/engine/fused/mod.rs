@@ -290,6 +290,10 @@ impl<B: Backend> Engine for FusedEngine<B> {
         self.backend.peak_memory()
     }
 
+    fn take_warning(&mut self) -> Option<String> {
+        self.backend.take_warning()
+    }
+
     fn device(&self) -> String {
         self.name.clone()
     }
@@ -302,3 +306,8 @@ impl<B: Backend> Engine for FusedEngine<B> {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;
+
+#[cfg(test)]
+#[cfg(unix)]
+#[path = "graph_tests.rs"]
+mod graph_tests;

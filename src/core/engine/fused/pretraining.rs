@@ -334,6 +334,10 @@ impl<B: Backend + PretrainingOps> Engine for PretrainingEngine<B> {
         self.inner.peak_memory()
     }
 
+    fn take_warning(&mut self) -> Option<String> {
+        self.inner.take_warning()
+    }
+
     fn device(&self) -> String {
         self.inner.device()
     }

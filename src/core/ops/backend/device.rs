@@ -185,6 +185,11 @@ pub trait Device: Send + Sync {
         moments: Moments<'static>,
     ) -> Result<()>;
 
+    /// A warning for the user about the steps so far, the first time that it is asked.
+    fn take_warning(&self) -> Option<String> {
+        None
+    }
+
     /// Waits until all queued work is done.
     fn synchronize(&self) -> Result<()>;
 

@@ -35,7 +35,7 @@ impl<D: Driver> ActivationOps for CudaBackend<D> {
             dropout.threshold(),
             dropout.kept(),
             x.slice_mut(0..rows * width)?,
-            out.resize(context, rows * width)?,
+            out.resize_rows(context, rows, width)?,
         ];
         // SAFETY: the bias is `[width]`, and `x` and `out` are `[rows, width]`.
         unsafe { context.launch("activate", shapes::columns(rows, width, 128), arguments) }

@@ -24,6 +24,7 @@ impl AllocationCounter {
 impl Driver for AllocationCounter {
     type Readback = Vec<u8>;
     type SideQueue = ();
+    type Graph = ();
 
     fn precision(&self) -> Precision {
         self.precision

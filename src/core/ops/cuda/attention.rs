@@ -87,7 +87,7 @@ impl<D: Driver> AttentionOps for CudaBackend<D> {
             config.dropout.kept(),
             terms.as_ref().map(DeviceSliceMut::as_slice),
             batch.longest(),
-            out.resize(context, rows * config.hidden())?,
+            out.resize_rows(context, rows, config.hidden())?,
             statistics.resize(context, rows * config.heads)?,
         ];
         let (over_queries, _) = shapes(config, batch)?;
@@ -108,9 +108,9 @@ impl<D: Driver> AttentionOps for CudaBackend<D> {
         if dqueries.is_none() && (config.first_only || query_stride != key_stride) {
             bail!("the queries are not columns of the matrix of keys and values");
         }
-        let mut dkeys_values = dkeys_values.resize(context, batch.rows() * key_stride)?;
+        let mut dkeys_values = dkeys_values.resize_rows(context, batch.rows(), key_stride)?;
         let mut dqueries = match dqueries {
-            Some(dqueries) => Some(dqueries.resize(context, rows * query_stride)?),
+            Some(dqueries) => Some(dqueries.resize_rows(context, rows, query_stride)?),
             None => None,
         };
         let mut means = self.attention_means.lock().unwrap_or_else(PoisonError::into_inner);

@@ -96,7 +96,7 @@ impl<D: Driver> CudaBackend<D> {
             high,
             config.dropout.threshold(),
             config.dropout.kept(),
-            out.resize(context, rows * config.hidden())?,
+            out.resize_rows(context, rows, config.hidden())?,
             statistics.resize(context, rows * config.heads)?,
         ];
         // SAFETY: the matrices have one row per token, as wide as their strides, and begin where
@@ -118,9 +118,9 @@ impl<D: Driver> CudaBackend<D> {
         if dqueries.is_none() && query_stride != key_stride {
             bail!("the queries are not columns of the matrix of keys and values");
         }
-        let mut dkeys_values = dkeys_values.resize(context, rows * key_stride)?;
+        let mut dkeys_values = dkeys_values.resize_rows(context, rows, key_stride)?;
         let mut dqueries = match dqueries {
-            Some(dqueries) => Some(dqueries.resize(context, rows * query_stride)?),
+            Some(dqueries) => Some(dqueries.resize_rows(context, rows, query_stride)?),
             None => None,
         };
         let mut means = self.attention_means.lock().unwrap_or_else(PoisonError::into_inner);

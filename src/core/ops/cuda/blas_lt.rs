@@ -1,4 +1,8 @@
 //! Matrix products with an epilogue, by cuBLASLt.
+//!
+//! GELU is not one of the epilogues: cuBLASLt's is the approximation by tanh, and BERT's, by erf, differs
+//! from it by up to 4e-4. In bf16 it would be a second pass over the result anyway, which was slower than
+//! a kernel of one's own (pull request 338 of karpathy/llm.c).
 
 #![expect(unsafe_code, reason = "cuBLASLt is a C library")]
 
@@ -189,6 +193,21 @@ impl BlasLt {
         Some(opened)
     }
 
+    /// The plan of a product in bf16; `None` if there is no algorithm for it.
+    fn plan(&mut self, gemm: &GemmCall, epilogue: GemmEpilogue) -> Option<&Plan> {
+        let shape = Shape::new(gemm, epilogue);
+        if self.plans.len() >= MAX_PLANS && !self.plans.contains_key(&shape) {
+            self.plans.clear();
+        }
+        let handle = self.handle;
+        self.plans.entry(shape).or_insert_with(|| Plan::new(handle, &shape).ok()).as_ref()
+    }
+
+    /// Whether there is an algorithm for a product with its epilogue in bf16. The context is current.
+    pub(super) fn has_plan(&mut self, gemm: &GemmCall, epilogue: GemmEpilogue) -> bool {
+        self.plan(gemm, epilogue).is_some_and(|plan| plan.algorithm.is_some())
+    }
+
     /// Computes a product with its epilogue in bf16; `false` if there is no algorithm for it, and nothing
     /// was computed.
     ///
@@ -204,19 +223,14 @@ impl BlasLt {
         epilogue: GemmEpilogue,
         queue: CUstream,
     ) -> Result<bool> {
-        let shape = Shape::new(gemm, epilogue);
-        if self.plans.len() >= MAX_PLANS && !self.plans.contains_key(&shape) {
-            self.plans.clear();
-        }
-        let handle = self.handle;
-        let plan = self.plans.entry(shape).or_insert_with(|| Plan::new(handle, &shape).ok());
+        let (handle, workspace) = (self.handle, self.workspace);
         let Some(Plan {
             product: Some(product),
             left: Some(left),
             right: Some(right),
             out: Some(out),
             algorithm: Some(algorithm),
-        }) = plan
+        }) = self.plan(gemm, epilogue)
         else {
             return Ok(false);
         };
@@ -242,7 +256,7 @@ impl BlasLt {
                 gemm.out.0 as *mut c_void,
                 *out,
                 algorithm,
-                self.workspace as *mut c_void,
+                workspace as *mut c_void,
                 WORKSPACE,
                 queue.cast(),
             )

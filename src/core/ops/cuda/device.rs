@@ -37,7 +37,7 @@ pub struct CudaBackend<D: Driver> {
 
 impl<D: Driver> CudaBackend<D> {
     /// Computes on the device of `driver`, by plain kernels until [`Self::check_tensor_cores`] and
-    /// [`Self::check_fused_products`].
+    /// [`Self::check_fused_products`], which are launched one by one until [`Self::check_graphs`].
     pub fn new(driver: D) -> Self {
         Self {
             context: Arc::new(GpuContext::new(driver)),
@@ -118,7 +118,9 @@ impl<D: Driver> Device for CudaBackend<D> {
         optimizer: &mut CudaOptimizer<D>,
     ) -> Result<()> {
         gradients.begin(&self.context, tokens)?;
-        optimizer.apply_pending(&self.context, Some(gradients), parameters)
+        optimizer.apply_pending(&self.context, Some(gradients), parameters)?;
+        // The sums over ranks follow the work in the queue.
+        self.context.collect_commands(self.sums.is_none())
     }
 
     fn accumulate(&self, gradients: &mut CudaGradients<D>) {
@@ -187,7 +189,8 @@ impl<D: Driver> Device for CudaBackend<D> {
         gradients: &mut CudaGradients<D>,
         optimizer: &mut CudaOptimizer<D>,
     ) -> Result<()> {
-        optimizer.update(&self.context, update, parameters, gradients)
+        let updated = optimizer.update(&self.context, update, parameters, gradients);
+        updated.and(self.context.collect_commands(false))
     }
 
     fn ready_metrics(&self, gradients: &mut CudaGradients<D>) -> Result<Option<StepMetrics>> {
@@ -223,8 +226,12 @@ impl<D: Driver> Device for CudaBackend<D> {
         optimizer.restore(&self.context, parameters, &moments)
     }
 
+    fn take_warning(&self) -> Option<String> {
+        self.context.take_warning()
+    }
+
     fn synchronize(&self) -> Result<()> {
-        self.driver().synchronize()
+        self.context.submitted()?.synchronize()
     }
 
     fn peak_memory(&self) -> Option<usize> {

@@ -5,14 +5,18 @@
 
 #![expect(unsafe_code, reason = "memory is named by its address")]
 
+mod launch;
+
 use super::nccl::Library;
-use candle_core::Result;
+use candle_core::{Result, bail};
 use std::ffi::c_void;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
+pub(super) use launch::arguments;
+pub use launch::{KernelArgument, Launch};
+
 /// An address in device memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DevicePointer(pub u64);
 
 impl DevicePointer {
@@ -50,7 +54,7 @@ impl Precision {
 }
 
 /// The type of an element in device memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ElementType {
     /// The type of activations: `f32`, or `bf16` in half precision.
     Activation,
@@ -66,7 +70,7 @@ pub enum ElementType {
 
 /// An operand of a matrix product: a row-major matrix of [`ElementType::Activation`] without gaps
 /// between rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GemmOperand {
     /// The address of the first element.
     pub start: DevicePointer,
@@ -78,7 +82,7 @@ pub struct GemmOperand {
 
 /// `out = a b`, or `out += a b`: `a` is `[rows, inner]` and `b` is `[inner, columns]` after their
 /// transposes; `out` is `[rows, columns]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GemmCall {
     /// The rows of `out`.
     pub rows: usize,
@@ -99,119 +103,12 @@ pub struct GemmCall {
 }
 
 /// What is computed along with a matrix product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GemmEpilogue {
     /// Adds a bias, `[columns]` of the element type of `out`, to each row of `out`.
     AddBias(DevicePointer),
     /// Writes the sum of each row of `a` after its transpose, `[rows]` of the element type of `out`.
     SumRows(DevicePointer),
-}
-
-/// An argument of a kernel. A pointer borrows the memory it points to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum KernelArgument<'a> {
-    /// A pointer.
-    Pointer {
-        /// The address of the first element, or null.
-        start: DevicePointer,
-        /// The type of the elements.
-        element: ElementType,
-        /// Whether the kernel may write to them.
-        mutable: bool,
-        /// The borrow of the memory.
-        borrow: PhantomData<&'a ()>,
-    },
-    /// C's `int`.
-    Int(i32),
-    /// C's `unsigned int`.
-    Word(u32),
-    /// C's `float`.
-    Float(f32),
-    /// C's `double`.
-    Double(f64),
-    /// C's `unsigned long long`.
-    Long(u64),
-}
-
-impl KernelArgument<'_> {
-    /// Eight bytes that begin with the argument's bytes in native byte order.
-    pub fn slot(self) -> u64 {
-        let mut bytes = [0; 8];
-        match self {
-            Self::Pointer { start: DevicePointer(value), .. } | Self::Long(value) => return value,
-            Self::Double(value) => return value.to_bits(),
-            Self::Int(value) => bytes[..4].copy_from_slice(&value.to_ne_bytes()),
-            Self::Word(value) => bytes[..4].copy_from_slice(&value.to_ne_bytes()),
-            Self::Float(value) => bytes[..4].copy_from_slice(&value.to_ne_bytes()),
-        }
-        u64::from_ne_bytes(bytes)
-    }
-}
-
-impl From<i32> for KernelArgument<'_> {
-    fn from(value: i32) -> Self {
-        Self::Int(value)
-    }
-}
-
-impl From<u32> for KernelArgument<'_> {
-    fn from(value: u32) -> Self {
-        Self::Word(value)
-    }
-}
-
-/// Sizes and indices: C's `unsigned int`, which they fit.
-impl From<usize> for KernelArgument<'_> {
-    fn from(value: usize) -> Self {
-        Self::Word(value as u32)
-    }
-}
-
-impl From<bool> for KernelArgument<'_> {
-    fn from(value: bool) -> Self {
-        Self::Int(value.into())
-    }
-}
-
-impl From<f32> for KernelArgument<'_> {
-    fn from(value: f32) -> Self {
-        Self::Float(value)
-    }
-}
-
-impl From<f64> for KernelArgument<'_> {
-    fn from(value: f64) -> Self {
-        Self::Double(value)
-    }
-}
-
-impl From<u64> for KernelArgument<'_> {
-    fn from(value: u64) -> Self {
-        Self::Long(value)
-    }
-}
-
-/// The arguments of a kernel in order: `arguments![start, width, true]`.
-macro_rules! arguments {
-    ($($value:expr),* $(,)?) => {
-        &[$($crate::core::ops::cuda::driver::KernelArgument::from($value)),*]
-    };
-}
-pub(super) use arguments;
-
-/// One launch of a kernel.
-#[derive(Clone, Copy, Debug)]
-pub struct Launch<'a> {
-    /// The kernel's name in the sources.
-    pub kernel: &'static str,
-    /// The number of blocks along x, y and z; none of them 0.
-    pub grid: [u32; 3],
-    /// The number of threads of a block along x, y and z.
-    pub block: [u32; 3],
-    /// The dynamic shared memory of a block, in bytes.
-    pub shared: usize,
-    /// The kernel's arguments, in order.
-    pub arguments: &'a [KernelArgument<'a>],
 }
 
 /// A device driver: a real one, or an emulation for tests.
@@ -226,6 +123,9 @@ pub trait Driver: Send + Sync + 'static {
 
     /// A second queue, beside that of everything else.
     type SideQueue: Send + Sync;
+
+    /// Work that was captured, and is launched as one.
+    type Graph: Send;
 
     /// The precision of the device's computations.
     fn precision(&self) -> Precision;
@@ -341,6 +241,54 @@ pub trait Driver: Send + Sync + 'static {
     /// As [`Driver::multiply`], and the vector of the epilogue has its size and overlaps nothing else.
     unsafe fn multiply_with(&self, _: &GemmCall, _: GemmEpilogue) -> Result<bool> {
         Ok(false)
+    }
+
+    /// Whether [`Driver::multiply_with`] can compute this, and will.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn has_epilogue(&self, _: &GemmCall, _: GemmEpilogue) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Begins to capture a graph: kernels, products, copies within the device and clears are added to it
+    /// instead of the queue. Until [`Driver::end_capture`] nothing else is called.
+    ///
+    /// # Errors
+    /// If the driver captures no graphs, or fails.
+    fn begin_capture(&self) -> Result<()> {
+        bail!("this driver captures no graphs")
+    }
+
+    /// Ends a capture, also one in which a call failed, which is then an error here at the latest.
+    ///
+    /// # Errors
+    /// If there is no graph.
+    fn end_capture(&self) -> Result<Self::Graph> {
+        bail!("this driver captures no graphs")
+    }
+
+    /// Replaces the arguments, the grid, the block and the shared memory of a kernel of a graph in its
+    /// later launches; `index` counts its kernels in the order in which they were captured.
+    ///
+    /// # Errors
+    /// If there is no such kernel, or the driver fails. The graph may then be changed in part.
+    ///
+    /// # Safety
+    /// The launch is of the same kernel, and as [`Driver::launch`] requires when the graph is launched.
+    unsafe fn update_graph(&self, _: &mut Self::Graph, _: usize, _: Launch<'_>) -> Result<()> {
+        bail!("this driver captures no graphs")
+    }
+
+    /// Adds the work of a graph to the queue.
+    ///
+    /// # Errors
+    /// If the driver fails; then none of the work is in the queue.
+    ///
+    /// # Safety
+    /// The work is as each of the captured calls requires.
+    unsafe fn launch_graph(&self, _: &Self::Graph) -> Result<()> {
+        bail!("this driver captures no graphs")
     }
 
     /// Waits for all work.

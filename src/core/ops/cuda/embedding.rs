@@ -43,7 +43,7 @@ impl<D: Driver> EmbeddingOps for CudaBackend<D> {
             dropout.kept(),
             sum.resize(context, rows * width)?,
             statistics.resize(context, rows * 2)?,
-            out.resize(context, rows * width)?,
+            out.resize_rows(context, rows, width)?,
         ];
         let shape = shapes::whole_rows(rows, width)?;
         // SAFETY: ids, types and positions are within their tables, as was just checked; scale and shift

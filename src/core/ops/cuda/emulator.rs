@@ -7,6 +7,7 @@
 
 #![expect(unsafe_code, reason = "the kernels are C, and memory is known by its address")]
 
+use super::commands::{Commands, FixedCall};
 use super::driver::{
     DevicePointer, Driver, GemmCall, GemmEpilogue, KernelArgument, Launch, Precision,
 };
@@ -46,18 +47,9 @@ pub(crate) struct Emulated {
     /// Whether products can have epilogues.
     has_epilogues: bool,
     /// A kernel with a fault.
-    fault: Option<(&'static str, Fault)>,
-}
-
-/// What is wrong with a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// It computes something else: its first argument that is a float is larger.
-    Wrong,
-    /// The device rejects its launch.
-    Rejected,
-    /// The device rejects its launch and everything after it.
-    Lost,
+    fault: Option<FaultyCall>,
+    /// The graph that is being captured.
+    capture: Mutex<Option<Commands>>,
 }
 
 /// The target of an asynchronous copy.
@@ -91,6 +83,7 @@ impl Emulated {
             launches: Mutex::default(),
             has_epilogues: false,
             fault: None,
+            capture: Mutex::default(),
         }
     }
 
@@ -109,11 +102,6 @@ impl Emulated {
         Self { has_epilogues: true, ..self }
     }
 
-    /// With a fault of this kernel.
-    pub(crate) fn with_fault(self, kernel: &'static str, fault: Fault) -> Self {
-        Self { fault: Some((kernel, fault)), ..self }
-    }
-
     /// How often kernels whose names begin with this were launched.
     pub(crate) fn launches(&self, name: &str) -> usize {
         let launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,17 +111,6 @@ impl Emulated {
     /// How often the host waited for all queued work.
     pub(crate) fn synchronizations(&self) -> u64 {
         self.synchronizations.load(Ordering::Relaxed)
-    }
-
-    /// Counts a launch; returns whether it is to compute something else.
-    fn note_launch(&self, kernel: &'static str) -> Result<bool> {
-        let mut launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
-        *launches.entry(kernel).or_default() += 1;
-        let fault = self.fault.filter(|(faulty, _)| *faulty == kernel).map(|(_, fault)| fault);
-        if matches!(fault, Some(Fault::Rejected | Fault::Lost)) {
-            bail!("{kernel} is rejected");
-        }
-        Ok(fault == Some(Fault::Wrong))
     }
 
     fn note_queued(&self) {
@@ -172,6 +149,7 @@ fn layout(bytes: usize) -> Result<Layout> {
 impl Driver for Emulated {
     type Readback = EmulatedReadback;
     type SideQueue = ();
+    type Graph = Commands;
 
     /// Exactly `bytes`, so that writes past the end reach the guard bytes.
     fn allocation_size(&self, bytes: usize) -> usize {
@@ -183,6 +161,7 @@ impl Driver for Emulated {
     }
 
     fn allocate(&self, bytes: usize) -> Result<DevicePointer> {
+        self.forbid_in_capture("an allocation")?;
         let used: usize = self.memory.lock().unwrap_or_else(PoisonError::into_inner).values().sum();
         if used.saturating_add(bytes) > self.limit {
             bail!("{OUT_OF_MEMORY}: {bytes} bytes more are needed");
@@ -203,6 +182,7 @@ impl Driver for Emulated {
     }
 
     unsafe fn free(&self, start: DevicePointer) {
+        self.forbid_in_capture("freeing memory").expect("no capture");
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = memory.remove(&start.0).expect("an allocation");
         let layout = layout(bytes).expect("the layout of the allocation");
@@ -211,6 +191,7 @@ impl Driver for Emulated {
     }
 
     unsafe fn upload(&self, from: &[u8], to: DevicePointer) -> Result<()> {
+        self.forbid_in_capture("an upload")?;
         self.note_queued();
         // SAFETY: the caller guarantees the range.
         unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.0 as *mut u8, from.len()) };
@@ -218,6 +199,7 @@ impl Driver for Emulated {
     }
 
     unsafe fn download(&self, from: DevicePointer, to: &mut [u8]) -> Result<()> {
+        self.forbid_in_capture("a download")?;
         self.note_synchronization();
         // SAFETY: the caller guarantees the range.
         unsafe { std::ptr::copy_nonoverlapping(from.0 as *const u8, to.as_mut_ptr(), to.len()) };
@@ -233,6 +215,7 @@ impl Driver for Emulated {
         from: &[(DevicePointer, usize)],
         to: &mut EmulatedReadback,
     ) -> Result<()> {
+        self.forbid_in_capture("a copy to the host")?;
         self.note_queued();
         to.queued = self.queued.load(Ordering::Relaxed);
         to.bytes.clear();
@@ -245,6 +228,7 @@ impl Driver for Emulated {
     }
 
     fn finish_readback<'a>(&self, readback: &'a mut EmulatedReadback) -> Result<&'a [u8]> {
+        self.forbid_in_capture("waiting")?;
         // If nothing was queued after the copy, waiting for it waits for all queued work.
         if readback.queued == self.queued.load(Ordering::Relaxed) {
             self.note_synchronization();
@@ -253,6 +237,9 @@ impl Driver for Emulated {
     }
 
     unsafe fn copy(&self, from: DevicePointer, to: DevicePointer, bytes: usize) -> Result<()> {
+        if self.captures(|graph| graph.call(FixedCall::Copy { from, to, bytes })) {
+            return Ok(());
+        }
         self.note_queued();
         // SAFETY: the caller guarantees both ranges.
         unsafe { std::ptr::copy_nonoverlapping(from.0 as *const u8, to.0 as *mut u8, bytes) };
@@ -260,6 +247,9 @@ impl Driver for Emulated {
     }
 
     unsafe fn clear(&self, start: DevicePointer, bytes: usize) -> Result<()> {
+        if self.captures(|graph| graph.call(FixedCall::Clear { start, bytes })) {
+            return Ok(());
+        }
         self.note_queued();
         // SAFETY: the caller guarantees the range.
         unsafe { (start.0 as *mut u8).write_bytes(0, bytes) };
@@ -268,6 +258,9 @@ impl Driver for Emulated {
 
     unsafe fn launch(&self, launch: Launch<'_>) -> Result<()> {
         let Launch { kernel, grid, block, shared, arguments } = launch;
+        if self.captures(|graph| graph.launch(launch)) {
+            return Ok(());
+        }
         self.note_queued();
         let is_wrong = self.note_launch(kernel)?;
         let given: Vec<ArgumentType> = arguments.iter().map(ArgumentType::of).collect();
@@ -308,6 +301,9 @@ impl Driver for Emulated {
     }
 
     unsafe fn multiply(&self, gemm: &GemmCall) -> Result<()> {
+        if self.captures(|graph| graph.call(FixedCall::Multiply(*gemm, None))) {
+            return Ok(());
+        }
         self.note_queued();
         // SAFETY: the caller guarantees the matrices.
         unsafe { self.product(gemm, None) }
@@ -317,20 +313,46 @@ impl Driver for Emulated {
         if !self.has_epilogues {
             return Ok(false);
         }
+        if self.captures(|graph| graph.call(FixedCall::Multiply(*gemm, Some(epilogue)))) {
+            return Ok(true);
+        }
         self.note_queued();
         // SAFETY: the caller guarantees the matrices and the vector.
         unsafe { self.product_with(gemm, epilogue)? };
         Ok(true)
     }
 
+    fn has_epilogue(&self, _: &GemmCall, _: GemmEpilogue) -> Result<bool> {
+        Ok(self.has_epilogues)
+    }
+
+    fn begin_capture(&self) -> Result<()> {
+        self.start_capture()
+    }
+
+    fn end_capture(&self) -> Result<Commands> {
+        self.finish_capture()
+    }
+
+    unsafe fn update_graph(
+        &self,
+        graph: &mut Commands,
+        kernel: usize,
+        new: Launch<'_>,
+    ) -> Result<()> {
+        self.update(graph, kernel, new)
+    }
+
+    unsafe fn launch_graph(&self, graph: &Commands) -> Result<()> {
+        self.note_launch(LAUNCH_GRAPH)?;
+        // SAFETY: the caller guarantees the work.
+        unsafe { graph.submit(self) }
+    }
+
     fn synchronize(&self) -> Result<()> {
+        self.forbid_in_capture("waiting")?;
         self.note_synchronization();
-        if let Some((kernel, Fault::Lost)) = self.fault
-            && self.launches(kernel) > 0
-        {
-            bail!("the emulated device is lost");
-        }
-        Ok(())
+        self.check_loss()
     }
 
     fn nccl(&self) -> std::result::Result<Arc<Nccl>, String> {
@@ -362,8 +384,16 @@ impl Driver for Emulated {
     }
 }
 
+#[path = "emulator_faults.rs"]
+mod faults;
+#[path = "emulator_graphs.rs"]
+mod graphs;
 #[path = "emulator_products.rs"]
 mod products;
+
+pub(crate) use faults::Fault;
+use faults::FaultyCall;
+pub(crate) use graphs::{BEGIN_CAPTURE, END_CAPTURE, LAUNCH_GRAPH, UPDATE_GRAPH};
 
 #[cfg(test)]
 #[path = "emulator_tests.rs"]

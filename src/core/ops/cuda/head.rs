@@ -23,7 +23,7 @@ impl<D: Driver> HeadOps for CudaBackend<D> {
     ) -> Result<()> {
         let (context, sequences) = (&self.context, batch.sequences());
         let x = x.slice(0..batch.rows() * width)?;
-        let out = out.resize(context, sequences * width)?;
+        let out = out.resize_rows(context, sequences, width)?;
         let shape = shapes::columns(sequences, width, 128);
         let arguments = arguments![batch.starts()?, width, x, out];
         // SAFETY: `x` is `[rows, width]`, `out` is `[sequences, width]`, and starts are rows.
@@ -56,7 +56,7 @@ impl<D: Driver> HeadOps for CudaBackend<D> {
     ) -> Result<()> {
         let (context, sequences) = (&self.context, batch.sequences());
         let x = x.slice(0..batch.rows() * width)?;
-        let out = out.resize(context, sequences * width)?;
+        let out = out.resize_rows(context, sequences, width)?;
         let shape = shapes::columns(sequences, width, 128);
         let arguments = arguments![batch.starts()?, width, x, out];
         // SAFETY: `x` is `[rows, width]`, `out` is `[sequences, width]`, and starts are rows, one
@@ -73,7 +73,7 @@ impl<D: Driver> HeadOps for CudaBackend<D> {
     ) -> Result<()> {
         let (context, sequences) = (&self.context, batch.sequences());
         let grad = grad.slice(0..sequences * width)?;
-        let dx = dx.resize(context, batch.rows() * width)?;
+        let dx = dx.resize_rows(context, batch.rows(), width)?;
         let shape = shapes::columns(sequences, width, 128);
         let arguments = arguments![batch.starts()?, width, grad, dx];
         // SAFETY: `grad` is `[sequences, width]`, `dx` is `[rows, width]`, and starts are rows, one
@@ -108,7 +108,7 @@ impl<D: Driver> HeadOps for CudaBackend<D> {
             inputs,
             outputs,
             grad,
-            dx.resize(context, rows * inputs)?,
+            dx.resize_rows(context, rows, inputs)?,
         ];
         let grid = [rows, inputs.div_ceil(128), 1];
         let shape = LaunchShape { grid, block: [128, 1, 1], shared: 0 };

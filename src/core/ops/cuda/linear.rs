@@ -6,7 +6,8 @@ use super::device::CudaBackend;
 use super::driver::{Driver, arguments};
 use super::gradients::CudaGradients;
 use super::memory::{
-    Act, DeviceSlice, DeviceSliceMut, Epilogue, Gemm, GemmOutput, LaunchShape, Operand,
+    Act, DeviceBuffer, DeviceSlice, DeviceSliceMut, Epilogue, Gemm, GemmOutput, LaunchShape,
+    Operand,
 };
 use super::shapes::{self, RowChunks, groups};
 use crate::core::ops::backend::{
@@ -56,19 +57,23 @@ impl<D: Driver> LinearOps for CudaBackend<D> {
         let LinearForward { parameters, layer, biased, rows, x, out } = arguments;
         let (inputs, outputs) = (layer.inputs, layer.outputs);
         let context = &self.context;
-        let mut out = out.resize(context, rows * outputs)?;
+        out.resize_rows(context, rows, outputs)?;
+        let padded = self.padded_rows(rows, [(x, inputs), (out, outputs)]);
         let weight = parameters.operands(context, layer.weight, layer.weight_len())?;
-        let x = x.slice(0..rows * inputs)?;
+        let x = if padded > rows { x.padded(padded * inputs)? } else { x.slice(0..rows * inputs)? };
         if biased && self.has_fused_products {
             let bias = Epilogue::AddBias(parameters.operands(context, layer.bias, outputs)?);
-            if context.multiply_with(product(layer, rows, x, weight, out.reborrow()), bias)? {
+            let to = out.padded_mut(padded * outputs)?;
+            if context.multiply_with(product(layer, padded, x, weight, to), bias)? {
                 return Ok(());
             }
         }
-        context.multiply(product(layer, rows, x, weight, out.reborrow()))?;
+        let to = out.padded_mut(padded * outputs)?;
+        context.multiply(product(layer, padded, x, weight, to))?;
         if !biased {
             return Ok(());
         }
+        let out = out.slice_mut(0..rows * outputs)?;
         let bias = parameters.floats(layer.bias, outputs)?;
         let shape = shapes::columns(rows, outputs, 128);
         // SAFETY: `out` is `[rows, outputs]`, and the bias `[outputs]`.
@@ -79,14 +84,21 @@ impl<D: Driver> LinearOps for CudaBackend<D> {
         let LinearBackwardInput { parameters, layer, accumulate, rows, grad, dx } = arguments;
         let (inputs, outputs) = (layer.inputs, layer.outputs);
         let context = &self.context;
-        let len = rows * inputs;
-        let dx = if accumulate { dx.slice_mut(0..len)? } else { dx.resize(context, len)? };
+        if !accumulate {
+            dx.resize_rows(context, rows, inputs)?;
+        }
+        let padded = self.padded_rows(rows, [(grad, outputs), (dx, inputs)]);
+        let (grad, dx) = if padded > rows {
+            (grad.padded(padded * outputs)?, dx.padded_mut(padded * inputs)?)
+        } else {
+            (grad.slice(0..rows * outputs)?, dx.slice_mut(0..rows * inputs)?)
+        };
         let weight = parameters.operands(context, layer.weight, layer.weight_len())?;
         context.multiply(Gemm {
-            rows,
+            rows: padded,
             columns: inputs,
             inner: outputs,
-            a: Operand::Stored(grad.slice(0..rows * outputs)?),
+            a: Operand::Stored(grad),
             b: Operand::Stored(weight),
             out: GemmOutput::Activations(dx),
             accumulate,
@@ -97,11 +109,17 @@ impl<D: Driver> LinearOps for CudaBackend<D> {
         let LinearBackwardWeight { layer, biased, again, rows, x, grad, gradients } = arguments;
         let (inputs, outputs) = (layer.inputs, layer.outputs);
         let context = &self.context;
-        let grad = grad.slice(0..rows * outputs)?;
+        let padded = self.padded_rows(rows, [(x, inputs), (grad, outputs)]);
         let before = gradients.dense.accumulate;
         let accumulate = before || again;
-        let x = x.slice(0..rows * inputs)?;
-        let size = (layer, rows, accumulate);
+        let size = (layer, padded, accumulate);
+        let grad_rows = grad.slice(0..rows * outputs)?;
+        let (x, grad) = if padded > rows {
+            self.clear_padding((x, padded * inputs), (grad, padded * outputs))?;
+            (x.padded(padded * inputs)?, grad.padded(padded * outputs)?)
+        } else {
+            (x.slice(0..rows * inputs)?, grad_rows)
+        };
         // The sums of an epilogue are not added to what is there.
         if biased && !accumulate && self.has_fused_products {
             let (weight, bias) = gradients.dense.of_layer(layer)?;
@@ -116,13 +134,37 @@ impl<D: Driver> LinearOps for CudaBackend<D> {
             return Ok(());
         }
         gradients.dense.accumulate = accumulate;
-        let result = self.bias_gradient(layer, rows, grad, gradients);
+        let result = self.bias_gradient(layer, rows, grad_rows, gradients);
         gradients.dense.accumulate = before;
         result
     }
 }
 
 impl<D: Driver> CudaBackend<D> {
+    /// The rows that a product computes for `rows` rows of both matrices, given with their widths: as many,
+    /// or those of padding too where there is memory for it, so that products have few sizes.
+    fn padded_rows(&self, rows: usize, matrices: [(&DeviceBuffer<D, Act>, usize); 2]) -> usize {
+        let padded = self.context.padded_rows(rows);
+        let mut matrices = matrices.into_iter();
+        let fits = matrices.all(|(matrix, width)| matrix.is_padded((rows, padded), width));
+        if fits { padded } else { rows }
+    }
+
+    /// Sets the padding of two matrices to zero, up to these numbers of elements: a product that adds up
+    /// over rows then adds zeros.
+    fn clear_padding(
+        &self,
+        (first, first_len): (&DeviceBuffer<D, Act>, usize),
+        (second, second_len): (&DeviceBuffer<D, Act>, usize),
+    ) -> Result<()> {
+        let (first, second) = (first.padding(first_len)?, second.padding(second_len)?);
+        let [first_len, second_len] = [first.as_slice().len(), second.as_slice().len()];
+        let shape = shapes::elements(first_len + second_len);
+        let arguments = arguments![first, first_len as u64, second, second_len as u64];
+        // SAFETY: both have as many elements as is given with them.
+        unsafe { self.context.launch("clear_both", shape, arguments) }
+    }
+
     /// Adds the gradient of a layer's bias: the sums of the columns of `grad`, `[rows, outputs]`.
     pub(super) fn bias_gradient(
         &self,

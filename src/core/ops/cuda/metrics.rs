@@ -51,7 +51,7 @@ impl<D: Driver> MetricsReadback<D> {
     /// Waits for the earliest step that was not read.
     fn read_next(&mut self) -> Result<()> {
         let slot = &mut self.slots[(self.read % 2) as usize];
-        let bytes = self.context.driver().finish_readback(slot)?;
+        let bytes = self.context.submitted()?.finish_readback(slot)?;
         // The status has a fixed number of floats; predictions follow it.
         let Some((status, predicted)) = bytes.split_first_chunk::<STATUS_BYTES>() else {
             bail!("the GPU returned {} bytes of metrics", bytes.len());

@@ -10,6 +10,9 @@
 //! biases of linear layers with their products, by cuBLASLt, after
 //! [`CudaBackend::check_fused_products`].
 //!
+//! What a step adds to the queue is captured as CUDA graphs and launched as one, after
+//! [`CudaBackend::check_graphs`]; `graphs` describes how.
+//!
 //! All work of a step is queued, and the host does not wait for it within the step: the metrics of
 //! a step are copied to page-locked memory and read while the next step is in the queue. Only in
 //! pretraining with a generator it waits once in each micro-batch, for the tokens that were drawn.
@@ -21,8 +24,13 @@ mod attention;
 mod attention_tensor;
 mod batch;
 #[cfg(feature = "cuda")]
+mod blas;
+#[cfg(feature = "cuda")]
 mod blas_lt;
 mod cache;
+#[cfg(feature = "cuda")]
+mod captured_graph;
+mod commands;
 #[cfg(feature = "cuda")]
 mod compile;
 mod device;
@@ -35,6 +43,8 @@ pub(crate) mod emulator;
 #[cfg(unix)]
 mod emulator_library;
 mod gradients;
+mod graph_check;
+mod graphs;
 mod head;
 #[cfg(test)]
 #[cfg(any(unix, feature = "cuda"))]

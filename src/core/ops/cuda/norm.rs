@@ -29,7 +29,7 @@ impl<D: Driver> NormOps for CudaBackend<D> {
             x.slice_mut(0..rows * width)?,
             residual.slice(0..rows * width)?,
             statistics.resize(context, rows * 2)?,
-            out.resize(context, rows * width)?,
+            out.resize_rows(context, rows, width)?,
         ];
         let shape = shapes::whole_rows(rows, width)?;
         // SAFETY: bias, scale and shift are `[width]`; `x`, the residual and `out` are
@@ -58,7 +58,7 @@ impl<D: Driver> NormOps for CudaBackend<D> {
             x.slice(0..rows * width)?,
             statistics.slice(0..rows * 2)?,
             grad.slice_mut(0..rows * width)?,
-            dx.resize(context, rows * width)?,
+            dx.resize_rows(context, rows, width)?,
             partials.reborrow(),
         ];
         let shape = shapes::whole_rows(chunks.count, width)?;

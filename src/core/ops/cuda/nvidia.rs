@@ -5,27 +5,23 @@
 
 #![expect(unsafe_code, reason = "the libraries are C libraries")]
 
+use super::blas::Blas;
 use super::blas_lt::BlasLt;
-use super::driver::{
-    DevicePointer, Driver, ElementType, GemmCall, GemmEpilogue, GemmOperand, Launch, Precision,
-};
+use super::captured_graph::{Capture, CapturedGraph, with_arguments};
+use super::driver::{DevicePointer, Driver, GemmCall, GemmEpilogue, Launch, Precision};
 use super::kernel_module::KernelModule;
 use super::nccl::Library;
 use super::pinned::{PinnedBuffer, UploadStaging};
 use super::properties::{self, driver_error};
 use super::side_queue::SideQueue;
 use crate::core::ops::OUT_OF_MEMORY;
-use candle_core::{Error, Result, bail};
-use cudarc::cublas::{result as cublas, sys as cublas_sys};
+use candle_core::{Result, bail};
 use cudarc::driver::result::{self as cuda, DriverError};
 use cudarc::driver::{CudaContext, sys};
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use super::properties::DeviceProperties;
-
-/// The most arguments of any kernel.
-const MAX_ARGUMENTS: usize = 32;
 
 /// A GPU with its own queue.
 pub struct Nvidia {
@@ -34,6 +30,8 @@ pub struct Nvidia {
     /// In bf16, where cuBLASLt is installed.
     blas_lt: Option<Mutex<BlasLt>>,
     uploads: Mutex<UploadStaging>,
+    /// The graph that is being captured.
+    capture: Mutex<Option<Capture>>,
     kernels: KernelModule,
     queue: Queue,
     context: Arc<CudaContext>,
@@ -56,39 +54,6 @@ impl Drop for Queue {
         let _ = unsafe { cuda::stream::synchronize(self.0) };
         // SAFETY: as above.
         let _ = unsafe { cuda::stream::destroy(self.0) };
-    }
-}
-
-/// cuBLAS's handle.
-struct Blas(cublas_sys::cublasHandle_t);
-
-impl Blas {
-    fn new(queue: &Queue, precision: Precision) -> Result<Self> {
-        let starting = |error| {
-            let hint = "it may need a newer driver";
-            Error::msg(format!("cuBLAS does not start ({error}): {hint}"))
-        };
-        let blas = Self(cublas::create_handle().map_err(starting)?);
-        // SAFETY: both exist.
-        unsafe { cublas::set_stream(blas.0, queue.0.cast()) }.map_err(starting)?;
-        let mode = match precision {
-            Precision::Full => cublas_sys::cublasMath_t::CUBLAS_DEFAULT_MATH,
-            Precision::Tf32 => cublas_sys::cublasMath_t::CUBLAS_TF32_TENSOR_OP_MATH,
-            // The partial sums of split products are also added in f32.
-            Precision::Half => {
-                cublas_sys::cublasMath_t::CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION
-            }
-        };
-        // SAFETY: the handle exists.
-        unsafe { cublas_sys::cublasSetMathMode(blas.0, mode) }.result().map_err(starting)?;
-        Ok(blas)
-    }
-}
-
-impl Drop for Blas {
-    fn drop(&mut self) {
-        // SAFETY: the handle was created and is destroyed once.
-        let _ = unsafe { cublas::destroy_handle(self.0) };
     }
 }
 
@@ -116,12 +81,12 @@ impl Nvidia {
 
         let stream = cuda::stream::create(cuda::stream::StreamKind::NonBlocking);
         let queue = Queue(stream.map_err(opening)?);
-        let blas = Mutex::new(Blas::new(&queue, precision)?);
+        let blas = Mutex::new(Blas::new(queue.0, precision)?);
         let blas_lt = if precision == Precision::Half { BlasLt::open() } else { None };
         let kernels = KernelModule::load(&properties, precision)?;
         let uploads = Mutex::new(UploadStaging::new(&context)?);
-        let blas_lt = blas_lt.map(Mutex::new);
-        Ok(Self { blas, blas_lt, uploads, kernels, queue, context, precision, properties })
+        let (blas_lt, capture) = (blas_lt.map(Mutex::new), Mutex::default());
+        Ok(Self { blas, blas_lt, uploads, capture, kernels, queue, context, precision, properties })
     }
 
     /// The properties of the device when it was opened.
@@ -135,11 +100,6 @@ impl Nvidia {
     }
 }
 
-/// A size as C's `int`.
-fn to_int(size: usize) -> Result<i32> {
-    i32::try_from(size).map_err(|_| Error::msg(format!("a size of {size} is too large for a GPU")))
-}
-
 impl Drop for Nvidia {
     fn drop(&mut self) {
         // The fields are freed in this context; without it there is nothing left to free.
@@ -150,6 +110,7 @@ impl Drop for Nvidia {
 impl Driver for Nvidia {
     type Readback = PinnedBuffer;
     type SideQueue = SideQueue;
+    type Graph = CapturedGraph;
 
     fn precision(&self) -> Precision {
         self.precision
@@ -259,86 +220,36 @@ impl Driver for Nvidia {
     unsafe fn launch(&self, launch: Launch<'_>) -> Result<()> {
         self.enter()?;
         let function = self.kernels.function(launch.kernel, launch.shared)?;
-        let mut slots = [0u64; MAX_ARGUMENTS];
-        let mut places = [std::ptr::null_mut::<c_void>(); MAX_ARGUMENTS];
-        let n = launch.arguments.len();
-        if n > MAX_ARGUMENTS {
-            bail!("{n} arguments for {}; the maximum is {MAX_ARGUMENTS}", launch.kernel);
-        }
-        for ((slot, place), argument) in slots.iter_mut().zip(&mut places).zip(launch.arguments) {
-            *slot = argument.slot();
-            *place = (&raw mut *slot).cast();
-        }
         let dimensions = |[x, y, z]: [u32; 3]| (x, y, z);
-        // SAFETY: the driver copies the arguments before it returns; the caller guarantees them.
-        unsafe {
-            cuda::launch_kernel(
-                function,
-                dimensions(launch.grid),
-                dimensions(launch.block),
-                launch.shared as u32,
-                self.queue.0,
-                &mut places[..n],
-            )
-        }
-        .map_err(|error| {
+        let launched = with_arguments(&launch, |arguments| {
+            // SAFETY: the driver copies the arguments before it returns; the caller guarantees them.
+            unsafe {
+                cuda::launch_kernel(
+                    function,
+                    dimensions(launch.grid),
+                    dimensions(launch.block),
+                    launch.shared as u32,
+                    self.queue.0,
+                    arguments,
+                )
+            }
+        })?;
+        launched.map_err(|error| {
             driver_error(&format!("the GPU rejects a launch of {}", launch.kernel), error)
-        })
+        })?;
+        let mut capture = self.capture.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *capture {
+            // SAFETY: the queue is a stream that is captured.
+            Some(capture) => unsafe { capture.note_kernel(self.queue.0) },
+            None => Ok(()),
+        }
     }
 
     unsafe fn multiply(&self, gemm: &GemmCall) -> Result<()> {
-        use cublas_sys::cublasComputeType_t as Compute;
-        use cublas_sys::cublasDataType_t as Kind;
-        use cublas_sys::cublasOperation_t as Operation;
-
         self.enter()?;
-        let half = self.precision == Precision::Half;
-        let input = if half { Kind::CUDA_R_16BF } else { Kind::CUDA_R_32F };
-        let output = match gemm.out_type {
-            ElementType::Activation => input,
-            _ => Kind::CUDA_R_32F,
-        };
-        let compute = match self.precision {
-            Precision::Tf32 => Compute::CUBLAS_COMPUTE_32F_FAST_TF32,
-            Precision::Full | Precision::Half => Compute::CUBLAS_COMPUTE_32F,
-        };
-        let operation = |operand: &GemmOperand| {
-            if operand.transposed { Operation::CUBLAS_OP_T } else { Operation::CUBLAS_OP_N }
-        };
-        let (one, kept) = (1f32, f32::from(u8::from(gemm.accumulate)));
-        let (a, b) = (&gemm.a, &gemm.b);
-        let (rows, columns) = (to_int(gemm.rows)?, to_int(gemm.columns)?);
-        let inner = to_int(gemm.inner)?;
-        let (a_stride, b_stride) = (to_int(a.stride)?, to_int(b.stride)?);
         let blas = self.blas.lock().unwrap_or_else(PoisonError::into_inner);
-        // cuBLAS is column-major, so that every matrix here is its transpose to it: it computes
-        // `bᵀ aᵀ`, the transpose of the result.
-        //
-        // SAFETY: both factors outlive the call; the caller guarantees the matrices.
-        unsafe {
-            cublas::gemm_ex(
-                blas.0,
-                operation(b),
-                operation(a),
-                columns,
-                rows,
-                inner,
-                (&raw const one).cast(),
-                b.start.0 as *const c_void,
-                input,
-                b_stride,
-                a.start.0 as *const c_void,
-                input,
-                a_stride,
-                (&raw const kept).cast(),
-                gemm.out.0 as *mut c_void,
-                output,
-                columns,
-                compute,
-                cublas_sys::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT,
-            )
-        }
-        .map_err(|error| Error::msg(format!("a matrix product failed: {error}")))
+        // SAFETY: the caller guarantees the matrices, and the context is current.
+        unsafe { blas.multiply(gemm, self.precision) }
     }
 
     unsafe fn multiply_with(&self, gemm: &GemmCall, epilogue: GemmEpilogue) -> Result<bool> {
@@ -347,6 +258,46 @@ impl Driver for Nvidia {
         let mut blas_lt = blas_lt.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the caller guarantees the matrices, and the queue is a stream of this context.
         unsafe { blas_lt.multiply(gemm, epilogue, self.queue.0) }
+    }
+
+    fn has_epilogue(&self, gemm: &GemmCall, epilogue: GemmEpilogue) -> Result<bool> {
+        let Some(blas_lt) = &self.blas_lt else { return Ok(false) };
+        self.enter()?;
+        Ok(blas_lt.lock().unwrap_or_else(PoisonError::into_inner).has_plan(gemm, epilogue))
+    }
+
+    fn begin_capture(&self) -> Result<()> {
+        self.enter()?;
+        // SAFETY: the queue is a stream of the context that is current.
+        let begun = unsafe { Capture::begin(self.queue.0, self.properties.driver)? };
+        *self.capture.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+        Ok(())
+    }
+
+    fn end_capture(&self) -> Result<CapturedGraph> {
+        self.enter()?;
+        let capture = self.capture.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(capture) = capture else { bail!("no graph is being captured") };
+        // SAFETY: the queue is a stream that is captured.
+        unsafe { capture.end(self.queue.0, &self.context) }
+    }
+
+    unsafe fn update_graph(
+        &self,
+        graph: &mut CapturedGraph,
+        index: usize,
+        launch: Launch<'_>,
+    ) -> Result<()> {
+        self.enter()?;
+        let function = self.kernels.function(launch.kernel, launch.shared)?;
+        // SAFETY: the caller guarantees the kernel and its arguments.
+        unsafe { graph.update(index, function, &launch) }
+    }
+
+    unsafe fn launch_graph(&self, graph: &CapturedGraph) -> Result<()> {
+        self.enter()?;
+        // SAFETY: the queue is a stream of the graph's context; the caller guarantees the work.
+        unsafe { graph.launch(self.queue.0) }
     }
 
     fn synchronize(&self) -> Result<()> {

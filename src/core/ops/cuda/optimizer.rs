@@ -18,6 +18,11 @@ const ENTRY_LEN: usize = 4;
 /// AdamW's moments. Updates of token rows without a gradient stay pending: they are applied one by
 /// one when the row is next needed.
 ///
+/// An update is three kernels after the sums of squares: clipping needs the norm of all gradients, so
+/// that one kernel computes its factor before any parameter changes; then one updates all parameters
+/// after the token table, and one the rows of the step's tokens. They read the factor and the norm on
+/// the device.
+///
 /// The device counts the updates itself: a step is skipped if its loss or norm is not finite, and
 /// the host queues the next step before the result is known.
 pub struct CudaOptimizer<D: Driver> {

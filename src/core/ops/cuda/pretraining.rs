@@ -76,7 +76,7 @@ impl<D: Driver> PretrainingOps for CudaBackend<D> {
         let context = &self.context;
         check_rows(rows, x.len().checked_div(width).unwrap_or(0))?;
         let mut buffers = self.pretraining_buffers();
-        let out = out.resize(context, rows.len() * width)?;
+        let out = out.resize_rows(context, rows.len(), width)?;
         let shape = shapes::columns(rows.len(), width, 128);
         let arguments = arguments![buffers.send(context, rows)?, width, x.all(), out];
         // SAFETY: `out` has one row of `width` for each of the rows, which `x` has.
@@ -93,7 +93,7 @@ impl<D: Driver> PretrainingOps for CudaBackend<D> {
     ) -> Result<()> {
         let context = &self.context;
         check_rows(rows, total)?;
-        dx.resize(context, total * width)?;
+        dx.resize_rows(context, total, width)?;
         dx.clear()?;
         let mut buffers = self.pretraining_buffers();
         let grad = grad.slice(0..rows.len() * width)?;
@@ -114,7 +114,7 @@ impl<D: Driver> PretrainingOps for CudaBackend<D> {
             width,
             x.slice(0..rows * width)?,
             statistics.resize(context, rows * 2)?,
-            out.resize(context, rows * width)?,
+            out.resize_rows(context, rows, width)?,
         ];
         let shape = shapes::whole_rows(rows, width)?;
         // SAFETY: scale and shift are `[width]`; `x` and `out` are `[rows, width]`, and the

@@ -16,7 +16,7 @@ const LAYER: LinearLayout = LinearLayout { weight: 0, bias: 64 * 48, inputs: 64,
 const ROWS: usize = 72;
 
 /// Values without a pattern, from -1 to 1.
-fn values(len: usize, salt: usize) -> Vec<f32> {
+pub(super) fn values(len: usize, salt: usize) -> Vec<f32> {
     let value = |i: usize| (((i + salt) * 7919 % 10_007) * 31 % 1009) as f32 / 504.0 - 1.0;
     (0..len).map(value).collect()
 }

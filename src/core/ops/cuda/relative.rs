@@ -260,7 +260,11 @@ impl<D: Driver> RelativeOps for CudaBackend<D> {
     fn drop_rows(&self, arguments: DropRows<'_, Self>) -> Result<()> {
         let DropRows { dropout, rows, width, accumulate, x, out } = arguments;
         let (context, len) = (&self.context, rows * width);
-        let out = if accumulate { out.slice_mut(0..len)? } else { out.resize(context, len)? };
+        let out = if accumulate {
+            out.slice_mut(0..len)?
+        } else {
+            out.resize_rows(context, rows, width)?
+        };
         let (low, high) = dropout.key_halves();
         let arguments = arguments![
             width,

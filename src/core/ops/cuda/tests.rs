@@ -111,6 +111,9 @@ fn a_real_gpu_computes_the_same() -> Result<()> {
                 assert_eq!(backend.check_tensor_cores()?, None);
                 assert_eq!(backend.check_fused_products()?, None);
                 check(&backend)?;
+                // As a run does: in graphs, and with products of padded rows.
+                assert_eq!(backend.check_graphs()?, None);
+                check(&backend)?;
             }
             Err(error) => eprintln!("skipped in {precision:?}: {error}"),
         }

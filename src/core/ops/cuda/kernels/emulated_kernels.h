@@ -16,6 +16,7 @@ typedef struct {
     }
 
 KERNEL_OF(fill, A(0, float *), A(1, u64), A(2, float))
+KERNEL_OF(clear_both, A(0, act *), A(1, u64), A(2, act *), A(3, u64))
 KERNEL_OF(to_activations, A(0, const float *), A(1, act *), A(2, u64))
 KERNEL_OF(gather_first, A(0, const u32 *), A(1, u32), A(2, const act *), A(3, act *))
 KERNEL_OF(scatter_add_first, A(0, const u32 *), A(1, u32), A(2, const act *), A(3, act *))
@@ -149,6 +150,7 @@ KERNEL_OF(find_active_rows, A(0, u32), A(1, const float *), A(2, const float *),
 
 static const Kernel kernels[] = {
     PLAIN(fill),
+    PLAIN(clear_both),
     PLAIN(to_activations),
     PLAIN(gather_first),
     PLAIN(scatter_add_first),

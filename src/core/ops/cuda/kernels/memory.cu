@@ -14,6 +14,17 @@ KERNEL fill(float *to, u64 n, float value)
     }
 }
 
+KERNEL clear_both(act *first, u64 first_len, act *second, u64 second_len)
+{
+    for (u64 i = FIRST_ELEMENT; i < first_len + second_len; i += ELEMENT_STRIDE) {
+        if (i < first_len) {
+            first[i] = to_act(0.0f);
+        } else {
+            second[i - first_len] = to_act(0.0f);
+        }
+    }
+}
+
 KERNEL to_activations(const float *from, act *to, u64 n)
 {
     for (u64 i = FIRST_ELEMENT; i < n; i += ELEMENT_STRIDE) {

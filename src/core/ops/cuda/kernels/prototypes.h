@@ -35,6 +35,10 @@
 /* to[i] = value. */
 KERNEL fill(float *to, u64 n, float value);
 
+/* Sets first_len and second_len elements to 0: the rows after those of two matrices, which a GEMM
+ * adds up. n is the sum of both. */
+KERNEL clear_both(act *first, u64 first_len, act *second, u64 second_len);
+
 /* to[i] = from[i] rounded to the type of activations: the copy of parameters that GEMMs read. */
 KERNEL to_activations(const float *from, act *to, u64 n);
 

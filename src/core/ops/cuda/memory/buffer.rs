@@ -4,7 +4,7 @@
 
 use super::super::driver::{DevicePointer, Driver};
 use super::context::{Allocation, GpuContext};
-use super::slice::{DeviceElement, DeviceSlice, DeviceSliceMut};
+use super::slice::{Act, DeviceElement, DeviceSlice, DeviceSliceMut};
 use bytemuck::Pod;
 use candle_core::{Result, bail};
 use std::marker::PhantomData;
@@ -53,7 +53,17 @@ impl<D: Driver, T: DeviceElement> DeviceBuffer<D, T> {
         context: &Arc<GpuContext<D>>,
         len: usize,
     ) -> Result<DeviceSliceMut<'_, T>> {
-        let bytes = len * T::bytes(context.precision());
+        self.resize_with(context, len, len)
+    }
+
+    /// Changes the number of elements, with memory for `reserved`; the previous contents are lost.
+    fn resize_with(
+        &mut self,
+        context: &Arc<GpuContext<D>>,
+        len: usize,
+        reserved: usize,
+    ) -> Result<DeviceSliceMut<'_, T>> {
+        let bytes = reserved * T::bytes(context.precision());
         if self.allocation.as_ref().is_none_or(|allocation| allocation.bytes < bytes) {
             // The old memory is freed first: there may not be enough for both.
             *self = Self::default();
@@ -76,7 +86,7 @@ impl<D: Driver, T: DeviceElement> DeviceBuffer<D, T> {
             let old = self.slice(0..kept)?;
             if kept > 0 {
                 // SAFETY: both allocations hold at least `kept` elements, and they are different.
-                unsafe { context.driver().copy(old.start, larger.start, kept * size)? };
+                unsafe { context.copy(old.start, larger.start, kept * size)? };
             }
             self.allocation = Some(larger);
         }
@@ -153,7 +163,7 @@ impl<D: Driver, T: DeviceElement> DeviceBuffer<D, T> {
     pub(in super::super) fn clear(&mut self) -> Result<()> {
         match &self.allocation {
             // SAFETY: the range is exactly this allocation.
-            Some(memory) => unsafe { memory.context.driver().clear(memory.start, memory.bytes) },
+            Some(memory) => unsafe { memory.context.clear(memory.start, memory.bytes) },
             None => Ok(()),
         }
     }
@@ -169,9 +179,64 @@ impl<D: Driver, T: DeviceElement> DeviceBuffer<D, T> {
         let bytes = from.len * T::bytes(context.precision());
         if bytes > 0 {
             // SAFETY: both have `len` elements, and the new allocation overlaps no other.
-            unsafe { context.driver().copy(from.start, copy.all().start, bytes)? };
+            unsafe { context.copy(from.start, copy.all().start, bytes)? };
         }
         Ok(copy)
+    }
+}
+
+impl<D: Driver> DeviceBuffer<D, Act> {
+    /// Changes the elements to `rows` rows of `width`; the previous contents are lost. There is memory for
+    /// the rows that products compute instead.
+    pub(in super::super) fn resize_rows(
+        &mut self,
+        context: &Arc<GpuContext<D>>,
+        rows: usize,
+        width: usize,
+    ) -> Result<DeviceSliceMut<'_, Act>> {
+        self.resize_with(context, rows * width, context.padded_rows(rows) * width)
+    }
+
+    /// Whether the elements are `rows` rows of `width`, with memory for `padded` of them.
+    pub(in super::super) fn is_padded(&self, (rows, padded): (usize, usize), width: usize) -> bool {
+        self.len == rows * width
+            && self.allocation.as_ref().is_some_and(|memory| {
+                padded * width * Act::bytes(memory.context.precision()) <= memory.bytes
+            })
+    }
+
+    /// The first elements, up to `len`, and what is in memory after the last one: unspecified values, or
+    /// what products left there.
+    ///
+    /// # Errors
+    /// If there is less memory.
+    pub(in super::super) fn padded(&self, len: usize) -> Result<DeviceSlice<'_, Act>> {
+        if !self.is_padded((self.len, len), 1) && len > self.len {
+            bail!("{len} elements in the memory of a GPU buffer of {}", self.len);
+        }
+        Ok(DeviceSlice { len, ..self.all() })
+    }
+
+    /// As [`Self::padded`], to be written.
+    ///
+    /// # Errors
+    /// If there is less memory.
+    pub(in super::super) fn padded_mut(&mut self, len: usize) -> Result<DeviceSliceMut<'_, Act>> {
+        let DeviceSlice { start, len, .. } = self.padded(len)?;
+        Ok(DeviceSliceMut { start, len, borrow: PhantomData })
+    }
+
+    /// What is in memory after the last element, up to `len` elements in all, to be written: it is no
+    /// element of this buffer, and only products read it, which are queued one after another.
+    ///
+    /// # Errors
+    /// If there is less memory.
+    pub(in super::super) fn padding(&self, len: usize) -> Result<DeviceSliceMut<'_, Act>> {
+        let (before, after) = (self.len, self.padded(len)?.len.saturating_sub(self.len));
+        let size =
+            self.allocation.as_ref().map_or(0, |memory| Act::bytes(memory.context.precision()));
+        let start = self.all().start.offset(before * size);
+        Ok(DeviceSliceMut { start, len: after, borrow: PhantomData })
     }
 }
 
@@ -203,7 +268,7 @@ impl<D: Driver, T: DeviceElement + Pod> DeviceBuffer<D, T> {
         match &self.allocation {
             // SAFETY: the allocation holds these elements of type `T`, as was just checked.
             Some(memory) if !values.is_empty() => unsafe {
-                memory.context.driver().upload(bytemuck::cast_slice(values), start)
+                memory.context.submitted()?.upload(bytemuck::cast_slice(values), start)
             },
             _ => Ok(()),
         }
@@ -226,7 +291,7 @@ impl<D: Driver, T: DeviceElement + Pod> DeviceBuffer<D, T> {
         match &self.allocation {
             // SAFETY: the allocation holds these elements, as was just checked.
             Some(memory) if !values.is_empty() => unsafe {
-                memory.context.driver().download(start, bytemuck::cast_slice_mut(values))
+                memory.context.submitted()?.download(start, bytemuck::cast_slice_mut(values))
             },
             _ => Ok(()),
         }

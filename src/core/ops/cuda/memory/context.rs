@@ -2,18 +2,24 @@
 
 #![expect(unsafe_code, reason = "the driver takes addresses; bounds are checked here")]
 
+use super::super::commands::{Commands, FixedCall};
 use super::super::driver::{
     DevicePointer, Driver, ElementType, GemmCall, GemmEpilogue, GemmOperand, KernelArgument,
     Launch, Precision,
 };
+use super::super::graphs::{Graphs, padded_rows};
 use super::slice::{Act, DeviceElement, DeviceSlice, DeviceSliceMut};
 use candle_core::{Result, bail};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A driver that is shared by all buffers in its memory.
 pub(in super::super) struct GpuContext<D: Driver> {
+    // Dropped before the driver that captured them.
+    graphs: Mutex<Graphs<D>>,
     driver: D,
+    /// Whether products compute the rows of [`padded_rows`].
+    pads_rows: AtomicBool,
     /// The bytes that are allocated.
     allocated: AtomicUsize,
     /// The most bytes that were allocated at once.
@@ -77,11 +83,64 @@ impl Operand<'_> {
 
 impl<D: Driver> GpuContext<D> {
     pub(in super::super) fn new(driver: D) -> Self {
-        Self { driver, allocated: AtomicUsize::new(0), peak: AtomicUsize::new(0) }
+        Self {
+            graphs: Mutex::default(),
+            driver,
+            pads_rows: AtomicBool::new(false),
+            allocated: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+        }
     }
 
+    /// The driver, for what does not depend on the queue: collected commands are not in it yet.
     pub(in super::super) fn driver(&self) -> &D {
         &self.driver
+    }
+
+    /// The driver, with all commands in its queue.
+    pub(in super::super) fn submitted(&self) -> Result<&D> {
+        self.graphs().submit(&self.driver)?;
+        Ok(&self.driver)
+    }
+
+    fn graphs(&self) -> MutexGuard<'_, Graphs<D>> {
+        self.graphs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds to the commands that are collected; `false` if none are.
+    fn collect(&self, add: impl FnOnce(&mut Commands)) -> bool {
+        self.graphs().list().map(add).is_some()
+    }
+
+    /// Begins to collect commands for graphs, if there are to be graphs, or ends it.
+    pub(in super::super) fn collect_commands(&self, collects: bool) -> Result<()> {
+        self.graphs().collect(collects, &self.driver)
+    }
+
+    /// Uses graphs from now on, or no longer.
+    pub(in super::super) fn enable_graphs(&self, is_enabled: bool) {
+        self.graphs().enable(is_enabled);
+    }
+
+    /// The number of graphs that were launched.
+    pub(in super::super) fn graph_launches(&self) -> u64 {
+        self.graphs().launches()
+    }
+
+    /// Why graphs are no longer used, the first time that it is asked.
+    pub(in super::super) fn take_warning(&self) -> Option<String> {
+        self.graphs().take_warning()
+    }
+
+    /// Makes room in later activations for the rows of [`padded_rows`], or no longer.
+    pub(in super::super) fn pad_rows(&self, pads: bool) {
+        self.pads_rows.store(pads, Ordering::Relaxed);
+    }
+
+    /// The rows that products compute for this many.
+    pub(in super::super) fn padded_rows(&self, rows: usize) -> usize {
+        let pads = self.pads_rows.load(Ordering::Relaxed);
+        if pads { padded_rows(rows) } else { rows }
     }
 
     pub(in super::super) fn precision(&self) -> Precision {
@@ -117,14 +176,50 @@ impl<D: Driver> GpuContext<D> {
             return Ok(());
         }
         let [grid, block] = [grid, block].map(|sizes| sizes.map(|size| size as u32));
+        let launch = Launch { kernel, grid, block, shared, arguments };
+        if self.collect(|commands| commands.launch(launch)) {
+            return Ok(());
+        }
         // SAFETY: the caller guarantees the arguments; the slices among them borrow their buffers,
-        // and memory is freed in the order of the queue.
-        unsafe { self.driver.launch(Launch { kernel, grid, block, shared, arguments }) }
+        // and memory is freed in the order of the queue, after what was collected.
+        unsafe { self.driver.launch(launch) }
+    }
+
+    /// Copies within the device.
+    ///
+    /// # Safety
+    /// As [`Driver::copy`].
+    pub(super) unsafe fn copy(
+        &self,
+        from: DevicePointer,
+        to: DevicePointer,
+        bytes: usize,
+    ) -> Result<()> {
+        if self.collect(|commands| commands.call(FixedCall::Copy { from, to, bytes })) {
+            return Ok(());
+        }
+        // SAFETY: the caller guarantees both ranges.
+        unsafe { self.driver.copy(from, to, bytes) }
+    }
+
+    /// Sets bytes to zero.
+    ///
+    /// # Safety
+    /// As [`Driver::clear`].
+    pub(super) unsafe fn clear(&self, start: DevicePointer, bytes: usize) -> Result<()> {
+        if self.collect(|commands| commands.call(FixedCall::Clear { start, bytes })) {
+            return Ok(());
+        }
+        // SAFETY: the caller guarantees the range.
+        unsafe { self.driver.clear(start, bytes) }
     }
 
     /// A matrix product, unless it is empty.
     pub(in super::super) fn multiply(&self, gemm: Gemm<'_>) -> Result<()> {
         let Some(call) = Self::checked(gemm)? else { return Ok(()) };
+        if self.collect(|commands| commands.call(FixedCall::Multiply(call, None))) {
+            return Ok(());
+        }
         // SAFETY: the sizes were just checked, and `out` is borrowed mutably, so that it overlaps
         // neither operand.
         unsafe { self.driver.multiply(&call) }
@@ -150,6 +245,11 @@ impl<D: Driver> GpuContext<D> {
         };
         if !fits {
             bail!("the epilogue of a product of {} × {} does not fit", call.rows, call.columns);
+        }
+        if self.graphs().list().is_some() {
+            let has_epilogue = self.driver.has_epilogue(&call, epilogue)?;
+            let fixed = FixedCall::Multiply(call, Some(epilogue));
+            return Ok(has_epilogue && self.collect(|commands| commands.call(fixed)));
         }
         // SAFETY: all sizes were just checked; `out` and the sums are borrowed mutably, so that they
         // overlap nothing else.
@@ -185,8 +285,9 @@ impl<D: Driver> GpuContext<D> {
             (first.start, first.len * T::bytes(precision)),
             (second.start, second.len * U::bytes(precision)),
         ];
+        let driver = self.submitted()?;
         // SAFETY: a slice has as many bytes as its elements.
-        unsafe { self.driver.start_readback(&from, to) }
+        unsafe { driver.start_readback(&from, to) }
     }
 }
 
@@ -200,8 +301,9 @@ pub(super) struct Allocation<D: Driver> {
 impl<D: Driver> Drop for Allocation<D> {
     fn drop(&mut self) {
         self.context.allocated.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.context.graphs().submit_and_keep_error(&self.context.driver);
         // SAFETY: it comes from this driver, and every slice of it borrows its owner, so that no
-        // later call can use it.
+        // later call can use it; nor do collected commands, which were just submitted.
         unsafe { self.context.driver.free(self.start) };
     }
 }

@@ -123,7 +123,7 @@ impl<D: Driver> DeviceSums<D> {
 
     /// Starts to replace values by their sums over all ranks, after the work that is queued now.
     pub fn start(&self, values: &[DeviceSliceMut<'_, f32>]) -> Result<()> {
-        self.context.driver().side_follows(&self.side)?;
+        self.context.submitted()?.side_follows(&self.side)?;
         let job = values.iter().map(DeviceSliceMut::address).collect();
         self.pending.fetch_add(1, Ordering::Relaxed);
         // If the thread has ended, waiting for the result fails.
