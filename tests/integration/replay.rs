@@ -106,7 +106,7 @@ fn a_replay_on_the_dashboard() {
     terminal.press("최고\r");
     terminal.wait("an answer", |text| text.contains("▶ ") && text.contains('%'));
     terminal.press("\x1b");
-    wait_for_load(&mut terminal);
+    terminal.wait_for("╭ result");
     terminal.press("q");
     let text = terminal.end(0);
     assert!(!text.contains("TrainOutput") && !text.contains("saved"), "{text}");

@@ -235,7 +235,9 @@ fn runs_are_compared_by_keys() {
     let mine = folder.path().join("mine").display().to_string();
     let mut terminal = Terminal::start(120, 40, &["runs", &mine, "--sort", "name"], &[]);
     terminal.wait_for("3 runs");
-    terminal.wait_for("Space: add a run to this chart");
+    // The curve of the selected run is drawn at once.
+    terminal.wait_for("* seed-1 0.");
+    terminal.wait_for("Space keeps it in the chart");
     terminal.press(" ");
     terminal.wait_for("1 seed-1 0.");
     terminal.press("jj");
@@ -244,7 +246,7 @@ fn runs_are_compared_by_keys() {
     let text = terminal.wait_for("2 seed-2 0.");
     assert!(text.contains("1 seed-1") && text.contains("train loss"), "{text}");
     terminal.press("mm");
-    terminal.wait_for("eval accuracy");
+    terminal.wait_for("╭ eval accuracy");
     terminal.press("d");
     terminal.wait_for("data_seed");
     terminal.press("/seed-2\r");
