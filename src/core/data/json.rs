@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_that_would_be_rounded_are_errors_where_they_are_used() -> Result<(), DataError> {
+    fn integers_that_would_be_rounded_are_errors_where_they_are_used() {
         let long = "123456789012345678901234567890";
         let row = |id: &str, other: &str| {
             format!("{{\"id\":{id},\"text\":\"a\",\"label\":1,\"other\":{other}}}")
@@ -309,7 +309,6 @@ mod tests {
         };
         assert!(kept(&row("7", long)).is_err(), "all columns are kept");
         assert!(kept(&row("7", "1e30")).is_ok());
-        Ok(())
     }
 
     #[test]

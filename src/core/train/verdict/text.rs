@@ -32,7 +32,7 @@ fn percent(fraction: f64) -> String {
     }
 }
 
-fn loss(loss: &f64) -> String {
+fn loss(loss: f64) -> String {
     format!("{loss:.3}")
 }
 
@@ -42,7 +42,7 @@ impl AtChance {
         let numbers = [self.now, self.constant, self.accuracy[0], self.accuracy[1]];
         let rate = self.rate;
         let rate = if rate >= 0.001 { format!("{rate}") } else { format!("{rate:e}") };
-        numbers.iter().map(loss).chain([rate]).collect()
+        numbers.map(loss).into_iter().chain([rate]).collect()
     }
 }
 
@@ -68,7 +68,7 @@ impl Verdict {
         let (text, values) = match self {
             Self::RateTooHigh(HighRate::Rose { since, best, now }) => (
                 "average train loss {0} around step {1}, now {2}",
-                vec![loss(best), since.to_string(), loss(now)],
+                vec![loss(*best), since.to_string(), loss(*now)],
             ),
             Self::RateTooHigh(HighRate::NothingLearned(at_chance))
             | Self::NothingLearned(at_chance) => (
@@ -82,7 +82,7 @@ impl Verdict {
                 } else {
                     "eval loss {0} to {1}, average train loss {4} to {5}"
                 };
-                (text, eval.iter().chain(accuracy).chain(train).map(loss).collect())
+                (text, [*eval, *accuracy, *train].concat().into_iter().map(loss).collect())
             }
             Self::Imbalance { class, support, found, total } => {
                 let name = labels.get(*class).cloned().unwrap_or_else(|| class.to_string());
@@ -102,18 +102,18 @@ impl Verdict {
                 } else {
                     "best loss {0}, {1} evaluations since"
                 };
-                (text, vec![loss(best), evaluations.to_string()])
+                (text, vec![loss(*best), evaluations.to_string()])
             }
             Self::Improving { is_eval: true, loss: losses } => {
-                ("eval loss {0} to {1}", losses.iter().map(loss).collect())
+                ("eval loss {0} to {1}", losses.map(loss).to_vec())
             }
             Self::Improving { is_eval: false, loss: losses } => {
-                ("average train loss {0} to {1}", losses.iter().map(loss).collect())
+                ("average train loss {0} to {1}", losses.map(loss).to_vec())
             }
             Self::Unclear { loss: None, .. } => ("one evaluation shows none", Vec::new()),
             Self::Unclear { loss: Some(losses), margin } => (
                 "lowest eval loss {0}, now {1}; chance explains differences up to {2}",
-                losses.iter().chain([margin]).map(loss).collect(),
+                losses.iter().chain([margin]).copied().map(loss).collect(),
             ),
         };
         VerdictText { text, values }
@@ -123,21 +123,19 @@ impl Verdict {
     pub fn brief_evidence(&self, labels: &[String]) -> VerdictText {
         let (text, values) = match self {
             Self::RateTooHigh(HighRate::Rose { best, now, .. }) => {
-                ("average train loss {0} to {1}", [best, now].map(loss).to_vec())
+                ("average train loss {0} to {1}", [*best, *now].map(loss).to_vec())
             }
             Self::RateTooHigh(HighRate::NothingLearned(at_chance))
             | Self::NothingLearned(at_chance) => {
                 ("accuracy {2} (largest class: {3})", at_chance.values())
             }
-            Self::Overfitting { eval, .. } => {
-                ("eval loss {0} to {1}", eval.iter().map(loss).collect())
-            }
+            Self::Overfitting { eval, .. } => ("eval loss {0} to {1}", eval.map(loss).to_vec()),
             Self::Imbalance { class, support, found, .. } => {
                 let name = labels.get(*class).cloned().unwrap_or_else(|| class.to_string());
                 ("{0}: {1} of {2} found", vec![name, found.to_string(), support.to_string()])
             }
             Self::Unclear { loss: Some(losses), .. } => {
-                ("lowest eval loss {0}, now {1}", losses.iter().map(loss).collect())
+                ("lowest eval loss {0}, now {1}", losses.map(loss).to_vec())
             }
             Self::Plateau { .. } | Self::Improving { .. } | Self::Unclear { loss: None, .. } => {
                 return self.evidence(labels);
