@@ -21,6 +21,9 @@ const SAMPLE_DEVIATION: f64 = 0.3;
 /// The number of rises of the evaluation loss in a row that are no chance.
 const STEADY_RISES: usize = 8;
 
+/// The least part by which the evaluation loss rises in so many evaluations, if it matters.
+const LEAST_RISE: f64 = 0.02;
+
 /// The fewest steps for a verdict on the training loss alone.
 const MIN_STEPS: u64 = 60;
 
@@ -56,7 +59,7 @@ pub enum Verdict {
     Plateau {
         /// The step of the best evaluation.
         since: u64,
-        /// The lowest evaluation loss.
+        /// The lowest evaluation loss, of that one or a later one that is not clearly lower.
         best: f64,
         /// The number of evaluations since then.
         evaluations: usize,
@@ -236,11 +239,13 @@ impl RunWatch {
         })
     }
 
-    /// The evaluation loss has risen at each of the latest evaluations. However small each rise is, so
-    /// many in a row by chance are less likely than one in 250.
+    /// The evaluation loss has risen at each of the latest evaluations, and by enough in all to matter.
+    /// However small each rise is, so many in a row by chance are less likely than one in 250.
     fn rises_steadily(&self) -> bool {
         let Some(from) = self.evaluations.len().checked_sub(STEADY_RISES + 1) else { return false };
-        self.evaluations[from..].windows(2).all(|pair| pair[1].loss > pair[0].loss)
+        let latest = &self.evaluations[from..];
+        let matters = latest[STEADY_RISES].loss > (1.0 + LEAST_RISE) * latest[0].loss;
+        matters && latest.windows(2).all(|pair| pair[1].loss > pair[0].loss)
     }
 
     fn imbalance(&self) -> Option<Verdict> {
@@ -269,7 +274,9 @@ impl RunWatch {
             return None;
         }
         let after = self.evaluations.iter().filter(|one| one.step > best.step).count();
-        Some(Verdict::Plateau { since: best.step, best: best.loss, evaluations: after })
+        // Later ones may be lower, but not clearly.
+        let lowest = lowest(&self.evaluations).unwrap_or(best).loss;
+        Some(Verdict::Plateau { since: best.step, best: lowest, evaluations: after })
     }
 
     /// The lowest and the latest evaluation loss.

@@ -1,7 +1,9 @@
 //! Which keys have an effect in a state, and those that the footer shows.
 
 use super::{BINDINGS, active_contexts};
+use crate::screen::app::charts::ChartAction;
 use crate::screen::app::mistakes::MistakesAction;
+use crate::screen::app::panels::Panel;
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::words::WordsAction;
 use crate::screen::app::{Action, Page, RunLocation, State};
@@ -32,6 +34,14 @@ pub fn is_effective(state: &State, action: Action) -> bool {
         }
         Action::Mistakes(MistakesAction::Open) if state.why_no_model().is_some() => false,
         Action::Mistakes(action) => state.mistakes.is_effective(action),
+        // An enlarged panel without axes has no cursor; that of the matrix is in its cells.
+        Action::Chart(ChartAction::MoveCursor(_)) if state.page == Page::Train => {
+            let focus = state.panels.focus;
+            !state.panels.maximized || focus.is_chart() || focus == Panel::Confusion
+        }
+        Action::Chart(ChartAction::ZoomIn | ChartAction::ZoomOut) if state.page == Page::Train => {
+            !state.panels.maximized || state.panels.focus.is_chart()
+        }
         Action::Words(WordsAction::Choose(_)) => state.shows_words(),
         Action::Words(WordsAction::Replace) => state.has_chosen_word(),
         _ => true,

@@ -198,11 +198,11 @@ impl Change<'_> {
         [truncate_width(label, 20), percent(self.words.score), percent(probability), change]
     }
 
-    /// The probability without a word.
+    /// The probability with a word masked.
     fn without(self, part: &TextPart) -> String {
         let [label, before, after, change] = self.values(part.without.unwrap_or(f64::NAN));
         self.lang.tr_with(
-            "without {0}: {1} {2} → {3} ({4})",
+            "{0} masked: {1} {2} → {3} ({4})",
             &[&truncate_width(&part.text, 20), &label, &before, &after, &change],
         )
     }

@@ -79,12 +79,12 @@ fn without_colors_words_have_marks() {
 }
 
 #[test]
-fn a_chosen_word_shows_the_probability_without_it() {
+fn a_chosen_word_shows_the_probability_with_it_masked() {
     let lines = drawn(&example(), Some(1), 60, true);
-    assert_eq!(lines[1], "without 재미있는: positive 90.00% → 30.00% (-60.00)");
+    assert_eq!(lines[1], "재미있는 masked: positive 90.00% → 30.00% (-60.00)");
     let narrow = drawn(&example(), Some(1), 36, true);
     let narrow = narrow[1..].concat();
-    assert_eq!(narrow, "without 재미있는: positive 90.00% →30.00% (-60.00)", "nothing is cut");
+    assert_eq!(narrow, "재미있는 masked: positive 90.00% →30.00% (-60.00)", "nothing is cut");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn another_word_in_place_of_the_chosen_one_shows_the_change() {
     assert!(screen.contains(change) && screen.contains(LINE), "{screen}");
     assert_eq!(state.prompt.answers.len(), 1, "the answer is not kept");
     act(&mut state, WordsAction::Choose(1));
-    assert!(shown(&mut state).contains("without 지루한"));
+    assert!(shown(&mut state).contains("지루한 masked"));
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn words_are_colored_while_one_types_and_change_before_enter() {
     assert!(shown(&mut state).contains("words: for positive against"));
     update(&mut state, Message::Action(Action::Words(WordsAction::Choose(2))));
     let screen = shown(&mut state);
-    assert!(screen.contains("without 재미있는: positive 90.00% → 30.00%"), "{screen}");
+    assert!(screen.contains("재미있는 masked: positive 90.00% → 30.00%"), "{screen}");
     assert!(screen.contains("> 정말") && screen.contains("keep the answer"), "{screen}");
     update(&mut state, Message::Action(Action::Words(WordsAction::Replace)));
     update(&mut state, Message::Paste("지루한".to_owned()));

@@ -193,7 +193,7 @@ fn a_chosen_word_is_readable_on_a_small_screen() {
     for size in [(58, 14), (50, 12), (40, 8)] {
         let shown = text(&screen(&mut state, size, all_colors()));
         let joined: String = shown.split_whitespace().collect();
-        assert!(joined.contains("재미있는없이:positive90.00%→30.00%"), "{size:?}:\n{shown}");
+        assert!(joined.contains("재미있는가림:positive90.00%→30.00%"), "{size:?}:\n{shown}");
     }
 }
 

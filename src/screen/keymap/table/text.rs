@@ -65,14 +65,14 @@ pub(super) const BINDINGS: &[Binding] = {
             Predict,
             &[alt(Right)],
             Words(WordsAction::Choose(1)),
-            "Next word: the probability without it",
+            "Next word: the probability with it masked",
             Some("word"),
         ),
         binding(
             Predict,
             &[alt(Left)],
             Words(WordsAction::Choose(-1)),
-            "Previous word: the probability without it",
+            "Previous word: the probability with it masked",
             None,
         ),
         binding(

@@ -26,8 +26,12 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     let inner = block.inner(area);
     frame.render_widget(block, area);
     if shown(state).next().is_none() && !theme.is_frameless() && !state.is_pretraining() {
-        let hint = state.lang.tr("Enter keeps the answer here");
-        return draw_hint(frame, inner, hint, theme);
+        let hint = if state.prompt.answers.is_empty() {
+            "Enter keeps the answer here"
+        } else {
+            "the answer above is kept; the next one moves it here"
+        };
+        return draw_hint(frame, inner, state.lang.tr(hint), theme);
     }
     let (width, height) = (usize::from(inner.width), usize::from(inner.height));
     let mut lines: Vec<Line> = Vec::new();
