@@ -61,6 +61,11 @@ pub(super) fn detach(state: &mut State) -> Vec<Effect> {
     if state.is_elsewhere() {
         return vec![Effect::Quit];
     }
+    if state.replay.is_some() && !state.is_opened() {
+        // Nothing goes on without a dashboard.
+        warn(state, state.lang.tr("q leaves a replay").to_owned());
+        return Vec::new();
+    }
     if state.replay.is_some() || !state.is_running() {
         return super::quit(state);
     }

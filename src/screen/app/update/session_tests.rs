@@ -2,6 +2,7 @@ use super::super::update;
 use super::*;
 use crate::core::train::fixtures::run;
 use crate::run::protocol::{Activity, RunReport};
+use crate::screen::app::replay::Replay;
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::{Action, Message};
 
@@ -95,6 +96,9 @@ fn leaving_stops_nothing() {
     assert_eq!(press(&mut state, Action::Detach), [Effect::Detach]);
     let mut early = State::default();
     assert!(press(&mut early, Action::Detach).is_empty());
+    let mut replay = State { replay: Some(Replay::new(1.0)), ..State::default() };
+    assert!(press(&mut replay, Action::Detach).is_empty());
+    assert_eq!(replay.notice.as_ref().map(|notice| &*notice.text), Some("q leaves a replay"));
     assert!(early.notice.is_some(), "it has not begun");
     update(&mut state, Message::Report(RunReport::Activity(Activity::Idle)));
     state.saved = Some(crate::core::train::event::Saved {
